@@ -1,0 +1,81 @@
+// Who may import whom: the folder says in which process code runs and what it may know.
+
+/** A rule that lets the files of `from` import, of our own folders, only what `may` names. */
+const only = (from, may, options = {}) => ({
+  name: `${options.name ?? from}-imports-only`,
+  severity: 'error',
+  comment: options.comment ?? `${from} may import: itself${may.length > 0 ? `, ${may.join(', ')}` : ''}`,
+  from: { path: `^${from}/`, ...options.from },
+  to: { path: OURS, pathNot: [from, ...may].map((path) => `^${path}${path.includes('.') ? '$' : '/'}`), ...options.to },
+})
+const OURS =
+  '^(activities|agents|api|cli|client|config|contracts|db|mcp|media|providers|temporal-config|tests|web|workers|workflows)/'
+const VALUES = { dependencyTypesNot: ['type-only'] }
+const TYPES = { dependencyTypes: ['type-only'] }
+
+module.exports = {
+  forbidden: [
+    only('contracts', []),
+    only('config', ['contracts']),
+    only('workflows', ['contracts'], { name: 'workflows-values', to: VALUES }),
+    only('workflows', ['contracts', 'activities'], { name: 'workflows-types', to: TYPES }),
+    only('activities', ['contracts', 'db', 'media', 'mcp', 'providers']),
+    ...['db', 'media', 'mcp', 'providers', 'temporal-config', 'client'].map((folder) => only(folder, ['contracts'])),
+    only('api', ['contracts', 'db', 'workflows/(messages|labels)\\.ts', 'providers/embed\\.ts'], {
+      name: 'api-values',
+      from: { pathNot: '^api/main\\.ts$' },
+      to: VALUES,
+    }),
+    only('api', ['contracts', 'db', 'workflows', 'providers'], {
+      name: 'api-types',
+      from: { pathNot: '^api/main\\.ts$' },
+      to: TYPES,
+    }),
+    {
+      name: 'config-is-read-at-the-top',
+      severity: 'error',
+      comment: 'Only cli/, api/main.ts and workers/main.ts know the settings; everything else takes what it uses',
+      from: { pathNot: '^(config/|cli/|tests/|api/main\\.ts$|workers/main\\.ts$)' },
+      to: { path: '^config/' },
+    },
+    {
+      name: 'nothing-imports-tests',
+      severity: 'error',
+      from: { pathNot: '^(tests/|vitest\\.config\\.ts$)' },
+      to: { path: '^tests/' },
+    },
+    {
+      name: 'workflow-bundle-stays-small',
+      severity: 'error',
+      comment: 'Workflow code is replayed: of packages it may have @temporalio/workflow and types only',
+      from: { path: '^workflows/' },
+      to: { pathNot: `${OURS}|node_modules/@temporalio/(workflow|common)/`, ...VALUES },
+    },
+    {
+      name: 'schemas-stay-out-of-the-workflow-bundle',
+      severity: 'error',
+      comment: 'A value import of a schema library puts it into the bundle',
+      from: { path: '^workflows/' },
+      to: { path: '^contracts/schemas/', ...VALUES },
+    },
+    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true, viaOnly: VALUES } },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'no-development-packages',
+      severity: 'error',
+      from: { pathNot: '^(tests/|vitest\\.config\\.ts$)' },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['npm', 'type-only'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(data|coverage)/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.mjs', '.cjs', '.js', '.json', '.d.ts'],
+      exportsFields: ['exports'],
+      conditionNames: ['node', 'import', 'require', 'default', 'types'],
+    },
+  },
+}

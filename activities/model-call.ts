@@ -1,0 +1,232 @@
+// One attempt at one step's model call: streams the text to the event log and stores the whole result once.
+import { activityInfo, cancellationSignal, log } from '@temporalio/activity'
+import type { ModelCallInput, ModelCallResult } from '../contracts/engine.ts'
+import { RefusedError, TextWriter, type EventLog } from '../db/event-log.ts'
+import { addEvents, raiseFence, type Writer } from '../db/event-rows.ts'
+import { getAgentSecrets, getAgentVersion } from '../db/queries/agents.ts'
+import { endLogEntry, startLogEntry } from '../db/queries/log.ts'
+import { findStep, insertStep } from '../db/queries/steps.ts'
+import { completeUsage, estimateTokens, insertUsage } from '../db/queries/usage.ts'
+import type { Db, TurnsTable } from '../db/schema.ts'
+import { StopRequested } from '../db/stops.ts'
+import { ProviderFailure } from '../providers/failure.ts'
+import { costOf } from '../providers/prices.ts'
+import type { GenerateResult } from '../providers/provider.ts'
+import type { ChainModel } from '../providers/registry.ts'
+import { overtaken, toModelFailure } from './failures.ts'
+import { startBeating } from './heartbeat.ts'
+import type { ActivityResources } from './index.ts'
+import { buildPrompt, STEP_SEPARATOR, type Prompt } from './prompt.ts'
+
+/** More calls than this in one step are not run; the model is told. Their names must fit into a payload of 2 kB. */
+const MAX_CALLS = 16
+/** Attempts at the next model of a chain count on from here, so that they fence off those at the one before. */
+const ATTEMPTS_A_MODEL = 1_000
+
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'box' | 'stops' | 'models' | 'tools'>
+
+export function modelCallActivities(resources: Resources) {
+  const { db, events, blobs, box, stops, models, tools } = resources
+  return {
+    async callModel(input: ModelCallInput): Promise<ModelCallResult> {
+      const { turn_id, step } = input
+      const stored = await findStep(db, turn_id, step)
+      if (stored) return toResult(input, stored.calls, stored)
+
+      const stopBeating = startBeating()
+      const stop = stops.register(turn_id)
+      try {
+        const turn = await db.selectFrom('turns').selectAll().where('id', '=', turn_id).executeTakeFirstOrThrow()
+        if (turn.cancel_requested_at !== null) return stoppedResult(input)
+        const { config } = await getAgentVersion(db, turn.agent_id, turn.agent_version)
+        const model = models.chainOf(config)[input.model]!
+        const secrets = await getAgentSecrets(db, box, turn.agent_id, turn.agent_version)
+        const provider = models.open(model, secrets[model.key_path])
+        const prompt = await buildPrompt(db, blobs, turn, config)
+        const attempt = await beginAttempt(db, events, input, model, prompt)
+        const text = new StepText(events, turn_id, attempt.writer, step, prompt.shown)
+        const signal = AbortSignal.any([stop.signal, cancellationSignal(), text.failed])
+        try {
+          const result = await provider.generate(
+            {
+              model: model.model,
+              messages: prompt.messages,
+              tools: tools.map(({ name, description, parameters }) => ({ name, description, parameters })),
+              temperature: model.temperature,
+              top_p: model.top_p,
+              ...(turn.response_schema !== null && { response_schema: JSON.parse(turn.response_schema) }),
+            },
+            (piece) => text.write(piece),
+            signal,
+          )
+          await text.flush()
+          return await completeAttempt(db, attempt, input, model, prompt, text.content, result, tools)
+        } catch (error) {
+          await text.flush().catch(() => undefined)
+          const failure = await failAttempt(db, attempt, model, prompt, text, error)
+          if (failure === 'stopped') return stoppedResult(input)
+          throw failure
+        }
+      } finally {
+        stop.done()
+        stopBeating()
+      }
+    },
+  }
+}
+
+function stoppedResult({ turn_id, step }: ModelCallInput): ModelCallResult {
+  return { turn_id, step, finish: 'stopped', calls: [], input_tokens: 0, output_tokens: 0 }
+}
+
+interface Attempt {
+  writer: Writer
+  usageId: string
+  logId: string
+  startedAt: number
+}
+
+/** Fences off older attempts, withdraws the text they have shown, and notes what is about to be sent: together or not at all. */
+async function beginAttempt(db: Db, events: EventLog, input: ModelCallInput, model: ChainModel, prompt: Prompt): Promise<Attempt> {
+  const { turn_id, step } = input
+  const { attempt, activityId, workflowExecution } = activityInfo()
+  const writer = { scope: `step_${step}`, fence: input.model * ATTEMPTS_A_MODEL + attempt }
+  const begun = await db.transaction().execute(async (tx) => {
+    const raised = await raiseFence(tx, turn_id, writer)
+    if (!raised) throw overtaken()
+    const reset = { type: 'content_reset' as const, data: { step, reason: 'retry', content: prompt.shown } }
+    const added = raised.hadText ? await addEvents(tx, turn_id, writer, [{ event: reset }]) : { events: [] }
+    if ('refused' in added) throw overtaken()
+    const usageId = await insertUsage(tx, {
+      turn_id,
+      step,
+      fence: writer.fence,
+      provider: model.provider,
+      model: model.model,
+      input_tokens: estimatePrompt(prompt),
+    })
+    const logId = await startLogEntry(tx, {
+      turn_id,
+      kind: 'model_call',
+      name: model.model,
+      workflow_id: workflowExecution?.workflowId ?? '',
+      activity_id: activityId,
+      attempt,
+      input: { provider: model.provider, step, messages: prompt.messages.length },
+    })
+    return { usageId, logId, events: added.events }
+  })
+  events.publish(turn_id, begun.events)
+  return { writer, usageId: begun.usageId, logId: begun.logId, startedAt: performance.now() }
+}
+
+async function completeAttempt(
+  db: Db,
+  attempt: Attempt,
+  input: ModelCallInput,
+  model: ChainModel,
+  prompt: Prompt,
+  content: string,
+  result: GenerateResult,
+  tools: Resources['tools'],
+): Promise<ModelCallResult> {
+  const { turn_id, step } = input
+  const usage = result.usage ?? { input_tokens: estimatePrompt(prompt), output_tokens: estimateTokens(content) }
+  const cost_usd = costOf(model.model, usage.input_tokens, usage.output_tokens)
+  const calls = result.calls.slice(0, MAX_CALLS).map((call, index) => ({
+    call_id: `call_${step}_${index + 1}`,
+    name: call.name.slice(0, 64),
+    server: tools.find(({ name }) => name === call.name)?.server ?? '',
+    provider_call_id: call.id,
+    arguments: call.arguments,
+  }))
+  await db.transaction().execute(async (tx) => {
+    await insertStep(tx, { turn_id, step, content, provider: model.provider, model: model.model, ...usage }, calls)
+    await completeUsage(tx, attempt.usageId, { ...usage, ...(cost_usd !== undefined && { cost_usd }), estimated: !result.usage })
+    await endLogEntry(tx, attempt.logId, {
+      status: 'completed',
+      duration_ms: performance.now() - attempt.startedAt,
+      output: { content, calls: calls.map(({ call_id, name }) => ({ call_id, name })) },
+      usage,
+    })
+  })
+  return toResult(input, calls, usage)
+}
+
+/** Settles the rows of an attempt that did not finish. @returns what the activity should throw, or that it was stopped */
+async function failAttempt(db: Db, attempt: Attempt, model: ChainModel, prompt: Prompt, text: StepText, error: unknown) {
+  const cancelled = cancellationSignal().aborted
+  const stopped = error instanceof StopRequested
+  await db.transaction().execute(async (tx) => {
+    await completeUsage(tx, attempt.usageId, {
+      input_tokens: estimatePrompt(prompt),
+      output_tokens: estimateTokens(text.content),
+      estimated: true,
+    })
+    await endLogEntry(tx, attempt.logId, {
+      status: cancelled || stopped ? 'cancelled' : 'failed',
+      duration_ms: performance.now() - attempt.startedAt,
+      output: { content: text.content },
+      error: describe(error),
+    })
+  })
+  if (cancelled) return cancellationSignal().reason as unknown
+  if (stopped) return 'stopped'
+  if (error instanceof RefusedError) return overtaken()
+  if (error instanceof ProviderFailure) {
+    log.warn('a model call failed', { provider: error.provider, model: model.model, status: error.status })
+    return toModelFailure(error, model)
+  }
+  return error
+}
+
+function describe(error: unknown) {
+  if (!(error instanceof ProviderFailure)) return { message: error instanceof Error ? error.name : 'unknown' }
+  const { message, provider, status, requestId: request_id, kind } = error
+  return { message, provider, status, request_id, kind }
+}
+
+function estimatePrompt(prompt: Prompt): number {
+  return prompt.messages.reduce((sum, message) => sum + estimateTokens(message.content), 0)
+}
+
+function toResult(
+  { turn_id, step }: ModelCallInput,
+  calls: { call_id: string; name: string }[],
+  usage: { input_tokens: number; output_tokens: number },
+): ModelCallResult {
+  return {
+    turn_id,
+    step,
+    finish: calls.length > 0 ? 'tool_calls' : 'answer',
+    calls: calls.map(({ call_id, name }) => ({ call_id, name })),
+    input_tokens: usage.input_tokens,
+    output_tokens: usage.output_tokens,
+  }
+}
+
+/** The text of a step as the model tells it, set off from what earlier steps have shown. */
+class StepText {
+  content = ''
+  readonly #writer: TextWriter
+  readonly #shownBefore: boolean
+
+  constructor(events: EventLog, turnId: string, writer: Writer, step: number, shown: string) {
+    this.#writer = new TextWriter(events, turnId, writer, step)
+    this.#shownBefore = shown !== ''
+  }
+
+  get failed(): AbortSignal {
+    return this.#writer.failed
+  }
+
+  async write(piece: string): Promise<void> {
+    if (this.content === '' && this.#shownBefore) piece = STEP_SEPARATOR + piece
+    this.content += piece
+    await this.#writer.write(piece)
+  }
+
+  flush(): Promise<void> {
+    return this.#writer.flush()
+  }
+}

@@ -1,0 +1,84 @@
+// The HTTP application: every route, one way for requests in and one way for errors out.
+import { openapi } from '@elysiajs/openapi'
+import { Elysia } from 'elysia'
+import { newId } from '../contracts/ids.ts'
+import { codecRoutes } from './codec.ts'
+import { errorResponse, toMuxiError } from './errors.ts'
+import type { Origins } from './origins.ts'
+import { methodNotAllowed } from './plugin.ts'
+import { agentRoutes } from './routes/agents.ts'
+import { chatRoutes } from './routes/chat.ts'
+import { conversationRoutes } from './routes/conversations.ts'
+import { keyRoutes } from './routes/keys.ts'
+import { systemRoutes } from './routes/system.ts'
+import { turnRoutes } from './routes/turns.ts'
+import { webRoutes } from './routes/web.ts'
+import type { ApiContext } from './services/context.ts'
+
+export function createApp(context: ApiContext, origins: Origins, version: string) {
+  const app = new Elysia({ normalize: false })
+    .onRequest(({ request, set }) => {
+      set.headers['x-request-id'] = newId('req')
+      const origin = request.headers.get('origin')
+      origins.check(request.headers.get('host'), origin)
+      if (origin === null) return undefined
+      set.headers['access-control-allow-origin'] = origin
+      set.headers['access-control-allow-credentials'] = 'true'
+      set.headers['access-control-expose-headers'] = 'x-request-id, retry-after'
+      set.headers['vary'] = 'origin'
+      return request.method === 'OPTIONS' ? preflight(origin) : undefined
+    })
+    .onError(({ error, code, request, set }) => {
+      const allowed = code === 'NOT_FOUND' ? otherMethods(app.routes, request) : []
+      const failure = allowed.length > 0 ? methodNotAllowed(allowed) : toMuxiError(error, context.log)
+      const response = errorResponse(failure, String(set.headers['x-request-id']))
+      if (allowed.length > 0) set.headers['allow'] = allowed.join(', ')
+      Object.assign(set.headers, response.headers)
+      set.status = response.status
+      return response.body
+    })
+    .use(
+      openapi({
+        path: '/docs',
+        specPath: '/openapi.json',
+        documentation: {
+          info: { title: 'muxi', version, description: 'Agents that people can leave alone' },
+          components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
+          security: [{ key: [] }],
+        },
+      }),
+    )
+    .use(systemRoutes(context))
+    .use(webRoutes())
+    .use(codecRoutes(context))
+    .group('/api/v1', (api) =>
+      api.use(agentRoutes(context)).use(chatRoutes(context)).use(turnRoutes(context)).use(conversationRoutes(context)).use(keyRoutes(context)),
+    )
+  return app
+}
+
+function preflight(origin: string): Response {
+  return new Response(null, {
+    status: 204,
+    headers: {
+      'access-control-allow-origin': origin,
+      'access-control-allow-credentials': 'true',
+      'access-control-allow-methods': 'GET, POST, PATCH, DELETE',
+      'access-control-allow-headers': 'authorization, content-type, idempotency-key, last-event-id, x-namespace',
+      'access-control-max-age': '600',
+      vary: 'origin',
+    },
+  })
+}
+
+/** The methods under which an address is known, when the requested one is not among them. */
+function otherMethods(routes: readonly { method: string; path: string }[], request: Request): string[] {
+  const path = new URL(request.url).pathname.replace(/(?<=.)\/$/, '')
+  const matches = routes.filter((route) => toPattern(route.path).test(path)).map(({ method }) => method)
+  return matches.includes(request.method) ? [] : [...new Set(matches)]
+}
+
+function toPattern(path: string): RegExp {
+  const plain = path.replace(/(?<=.)\/$/, '').replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+  return new RegExp(`^${plain.replace(/:[a-z_]+/g, '[^/]+')}$`)
+}

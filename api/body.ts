@@ -1,0 +1,36 @@
+// Reading a request body: bounded, strict UTF-8, JSON only.
+import { MuxiError } from '../contracts/failures.ts'
+
+/** The JSON value of a request's body. @throws MuxiError payload_too_large, unsupported_media_type, bad_request */
+export async function readJsonBody(request: Request, limit: number): Promise<unknown> {
+  const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
+  if (type !== 'application/json' && !type?.endsWith('+json')) {
+    throw new MuxiError('unsupported_media_type', "Cannot read the request: 'Content-Type' must be application/json")
+  }
+  const bytes = await readBytes(request, limit)
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw new MuxiError('bad_request', 'Cannot read the request: its body must be UTF-8', { cause })
+  }
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new MuxiError('bad_request', 'Cannot read the request: its body must be JSON', { cause })
+  }
+}
+
+async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+  const tooLarge = new MuxiError('payload_too_large', `Cannot take the request: its body must be at most ${limit} bytes`)
+  if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge
+  if (!request.body) return new Uint8Array()
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
+    size += chunk.byteLength
+    if (size > limit) throw tooLarge
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks, size)
+}

@@ -1,0 +1,44 @@
+// Every failure on its way out: a code of the contract, a message, the request's id; never a stack, never an unforeseen message.
+import { ValidationError } from 'elysia'
+import type { Logger } from 'pino'
+import { MuxiError } from '../contracts/failures.ts'
+import { dotted, schemaFaults } from '../contracts/schemas/faults.ts'
+
+/** What is thrown inside the API, as the error that the client gets. Unforeseen ones are logged and lose their message. */
+export function toMuxiError(error: unknown, log: Logger): MuxiError {
+  if (error instanceof MuxiError) return error
+  if (error instanceof ValidationError) return toBadRequest(error)
+  const code = (error as { code?: unknown } | null)?.code
+  if (code === 'NOT_FOUND') return new MuxiError('not_found', 'There is no such address')
+  if (code === 'PARSE') return new MuxiError('bad_request', 'Cannot read the request: its body must be JSON')
+  if (isDatabaseAway(error)) return new MuxiError('unavailable', 'The database cannot be reached', { retryAfter: 2, cause: error })
+  log.error({ err: error }, 'a request failed unexpectedly')
+  return new MuxiError('internal_error', 'Something went wrong on our side', { cause: error })
+}
+
+function toBadRequest(error: ValidationError): MuxiError {
+  const schema = (error as unknown as { validator?: { schema?: Parameters<typeof schemaFaults>[0] } }).validator?.schema
+  const faults = schema ? schemaFaults(schema, error.value) : []
+  const fields = faults.map((fault) => ({
+    path: dotted(fault.path) || String(error.type),
+    expected: fault.kind === 'unknown' ? `left out: ${fault.expected}` : fault.expected,
+  }))
+  const words = fields.map(({ path, expected }) => `'${path}' must be ${expected}`).join('; ')
+  return new MuxiError('bad_request', `Cannot read the request: ${words || `its ${error.type} is not as documented`}`, { details: { fields } })
+}
+
+/** SQLite: busy, locked or the disk failed. */
+function isDatabaseAway(error: unknown): boolean {
+  const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown }
+  return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' && [5, 6, 10, 13, 14].includes(errcode & 0xff)
+}
+
+/** The body and headers of an error response. */
+export function errorResponse(error: MuxiError, requestId: string): { status: number; body: unknown; headers: Record<string, string> } {
+  const body = error.toBody()
+  return {
+    status: error.status,
+    body: { error: { ...body, details: { ...body.details, request_id: requestId } } },
+    headers: error.retryAfter === undefined ? {} : { 'retry-after': String(Math.ceil(error.retryAfter)) },
+  }
+}

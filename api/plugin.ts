@@ -1,0 +1,46 @@
+// What every route of /api/v1 shares: who asks, from where, and the limits of its body.
+import { Elysia } from 'elysia'
+import { MuxiError } from '../contracts/failures.ts'
+import type { Principal } from '../db/queries/keys.ts'
+import { readJsonBody } from './body.ts'
+import { ANYBODY, authenticate } from './services/access.ts'
+import type { ApiContext } from './services/context.ts'
+
+/** Routes whose bodies may carry attachments. */
+const CHAT_ROUTE = /\/chat(\/stream)?$/
+
+/** The request's network address, as srvx knows it. */
+export function addressOf(request: Request): string | undefined {
+  return (request as { ip?: string | undefined }).ip
+}
+
+/** The key in an `Authorization` header. */
+export function bearerOf(header: string | null | undefined): string | undefined {
+  return /^Bearer (\S+)$/i.exec(header ?? '')?.[1]
+}
+
+/** Resolves `principal` for each request; reads JSON bodies within their limits. */
+export function authenticated(context: ApiContext) {
+  return new Elysia({ name: 'authenticated' })
+    .onParse({ as: 'global' }, ({ request }) => {
+      const { limits } = context
+      const limit = CHAT_ROUTE.test(new URL(request.url).pathname) ? limits.chat_body_bytes : limits.json_body_bytes
+      return readJsonBody(request, limit)
+    })
+    .derive({ as: 'scoped' }, async ({ request }): Promise<{ principal: Principal }> => {
+      if (!context.auth) return { principal: ANYBODY }
+      return { principal: await authenticate(context.storage.db, bearerOf(request.headers.get('authorization')), addressOf(request)) }
+    })
+}
+
+/** One page of a list with what the contract says beside it. */
+export function page<T>(items: T[], limit: number, cursorOf: (item: T) => string): { items: T[]; has_more: boolean; next_cursor: string | null } {
+  const shown = items.slice(0, limit)
+  const last = shown.at(-1)
+  const more = items.length > limit
+  return { items: shown, has_more: more, next_cursor: more && last ? cursorOf(last) : null }
+}
+
+export function methodNotAllowed(allowed: string[]): MuxiError {
+  return new MuxiError('method_not_allowed', `Cannot do this here: the method must be ${allowed.join(' or ')}`, { details: { allow: allowed } })
+}

@@ -1,0 +1,42 @@
+// Agents: listed, read, and made over the API.
+import { Elysia } from 'elysia'
+import { Type } from '@sinclair/typebox'
+import { AgentIdSchema, AgentSchema } from '../../contracts/schemas/agent.ts'
+import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { getAgentOrThrow, listAgents } from '../../db/queries/agents.ts'
+import { authenticated, page } from '../plugin.ts'
+import { authorize } from '../services/access.ts'
+import { addAgent, viewAgent, viewAgentBriefly } from '../services/agents.ts'
+import type { ApiContext } from '../services/context.ts'
+
+export function agentRoutes(context: ApiContext) {
+  const { db } = context.storage
+  return new Elysia({ prefix: '/agents', tags: ['agents'] })
+    .use(authenticated(context))
+    .get(
+      '/',
+      async ({ principal, query: { limit = DEFAULT_LIMIT, cursor } }) => {
+        authorize(principal, 'read')
+        const { items, ...rest } = page(await listAgents(db, limit + 1, cursor), limit, ({ id }) => id)
+        return { agents: await Promise.all(items.map((agent) => viewAgentBriefly(context, agent))), ...rest }
+      },
+      { query: Type.Object(pageFields, { additionalProperties: false }), detail: { summary: 'List agents' } },
+    )
+    .get(
+      '/:agent_id',
+      async ({ principal, params: { agent_id } }) => {
+        authorize(principal, 'read')
+        return viewAgent(context, await getAgentOrThrow(db, agent_id))
+      },
+      { params: Type.Object({ agent_id: AgentIdSchema }), detail: { summary: 'Read an agent' } },
+    )
+    .post(
+      '/',
+      async ({ principal, body, status }) => {
+        authorize(principal, 'manage')
+        const agent = await addAgent(context, body)
+        return status(201, { id: agent.id, description: agent.description, created_at: agent.created_at, status: 'created' })
+      },
+      { body: AgentSchema, detail: { summary: 'Make an agent' } },
+    )
+}

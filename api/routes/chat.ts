@@ -1,0 +1,61 @@
+// POST /agents/{agent_id}/chat and /chat/stream: a message in, the reply or its events out.
+import { Elysia } from 'elysia'
+import { Type } from '@sinclair/typebox'
+import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
+import { ChatRequestSchema } from '../../contracts/schemas/chat.ts'
+import { authenticated } from '../plugin.ts'
+import { authorize } from '../services/access.ts'
+import { acceptMessage } from '../services/chat.ts'
+import type { ApiContext } from '../services/context.ts'
+import { getTurnOrThrow, throwIfFailed, viewReply, waitForEnd } from '../services/turns.ts'
+import { sseResponse } from '../sse.ts'
+
+/** A reply that takes longer is read later: the caller gets 202. */
+const WAIT_MS = 120_000
+
+const IdempotencyHeaders = Type.Object({
+  'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255, description: 'The same key and body give the same turn for 24 hours' })),
+})
+
+export function chatRoutes(context: ApiContext) {
+  const schemas = { params: Type.Object({ agent_id: AgentIdSchema }), body: ChatRequestSchema, headers: IdempotencyHeaders }
+  return new Elysia({ prefix: '/agents/:agent_id/chat', tags: ['chat'] })
+    .use(authenticated(context))
+    .post(
+      '/',
+      async ({ principal, params: { agent_id }, body, headers, request, status }) => {
+        authorize(principal, 'chat')
+        const accepted = await acceptMessage(context, principal, {
+          agent_id,
+          request: body,
+          idempotency_key: headers['idempotency-key'],
+          route: `chat/${agent_id}`,
+        })
+        const later = { turn_id: accepted.turn_id, conversation_id: accepted.conversation_id, status: 'queued' }
+        if (body.background) return status(202, later)
+        const signal = AbortSignal.any([request.signal, AbortSignal.timeout(WAIT_MS)])
+        const ended = await waitForEnd(context, accepted.turn_id, signal)
+        const turn = await getTurnOrThrow(context, principal, accepted.turn_id)
+        if (!ended) return status(202, { ...later, status: turn.status, approvals: [] })
+        throwIfFailed(turn)
+        return viewReply(context, turn)
+      },
+      { ...schemas, detail: { summary: 'Send a message and wait for the reply' } },
+    )
+    .post(
+      '/stream',
+      async ({ principal, params: { agent_id }, body, headers, request }) => {
+        authorize(principal, 'chat')
+        const accepted = await acceptMessage(context, principal, {
+          agent_id,
+          request: body,
+          idempotency_key: headers['idempotency-key'],
+          route: `chat/${agent_id}`,
+        })
+        const closed = new AbortController()
+        const signal = AbortSignal.any([request.signal, closed.signal])
+        return sseResponse(context.storage.events.follow(accepted.turn_id, 0, signal), closed)
+      },
+      { ...schemas, detail: { summary: 'Send a message and stream the reply as server-sent events' } },
+    )
+}

@@ -1,0 +1,96 @@
+// Conversations of a user: made, listed, read, renamed, deleted.
+import { Elysia } from 'elysia'
+import { Type } from '@sinclair/typebox'
+import { MuxiError } from '../../contracts/failures.ts'
+import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
+import { ConversationIdSchema, UserIdSchema } from '../../contracts/schemas/chat.ts'
+import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { getAgentOrThrow } from '../../db/queries/agents.ts'
+import type { Principal } from '../../db/queries/keys.ts'
+import {
+  createConversation,
+  deleteConversation,
+  findConversation,
+  listConversations,
+  listMessages,
+  renameConversation,
+} from '../../db/queries/conversations.ts'
+import { findUnfinishedOf } from '../../db/queries/turns.ts'
+import { authenticated, page } from '../plugin.ts'
+import { actingUser, authorize, ownedOrThrow, visibleUser } from '../services/access.ts'
+import type { ApiContext } from '../services/context.ts'
+
+const closed = { additionalProperties: false }
+const TitleSchema = Type.String({ minLength: 1, maxLength: 200 })
+
+export function conversationRoutes(context: ApiContext) {
+  const { db } = context.storage
+  const params = Type.Object({ conversation_id: ConversationIdSchema })
+  const getOwned = async (principal: Principal, id: string) => {
+    authorize(principal, 'chat')
+    return ownedOrThrow(principal, await findConversation(db, id), 'conversation', id)
+  }
+  return new Elysia({ prefix: '/conversations', tags: ['conversations'] })
+    .use(authenticated(context))
+    .post(
+      '/',
+      async ({ principal, body, status }) => {
+        authorize(principal, 'chat')
+        const user_id = actingUser(principal, body.user_id)
+        await getAgentOrThrow(db, body.agent_id)
+        return status(201, await createConversation(db, { ...body, user_id }))
+      },
+      {
+        body: Type.Object({ agent_id: AgentIdSchema, user_id: Type.Optional(UserIdSchema), title: Type.Optional(TitleSchema) }, closed),
+        detail: { summary: 'Begin a conversation' },
+      },
+    )
+    .get(
+      '/',
+      async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, ...filter } }) => {
+        authorize(principal, 'chat')
+        const rows = await listConversations(db, { ...filter, user_id: visibleUser(principal, user_id), limit: limit + 1 })
+        const { items, ...rest } = page(rows, limit, ({ id }) => id)
+        return { conversations: items, ...rest }
+      },
+      {
+        query: Type.Object({ ...pageFields, user_id: Type.Optional(UserIdSchema), agent_id: Type.Optional(AgentIdSchema) }, closed),
+        detail: { summary: 'List conversations, newest first' },
+      },
+    )
+    .get('/:conversation_id', ({ principal, params: { conversation_id } }) => getOwned(principal, conversation_id), {
+      params,
+      detail: { summary: 'Read a conversation' },
+    })
+    .patch(
+      '/:conversation_id',
+      async ({ principal, params: { conversation_id }, body }) => {
+        const conversation = await getOwned(principal, conversation_id)
+        await renameConversation(db, conversation.id, body.title)
+        return { ...conversation, title: body.title }
+      },
+      { params, body: Type.Object({ title: TitleSchema }, closed), detail: { summary: 'Rename a conversation' } },
+    )
+    .delete(
+      '/:conversation_id',
+      async ({ principal, params: { conversation_id } }) => {
+        const { id } = await getOwned(principal, conversation_id)
+        const deleted = await db.transaction().execute(async (tx) => {
+          const busy = await findUnfinishedOf(tx, id)
+          if (busy) throw new MuxiError('conflict', `Cannot delete conversation '${id}': turn '${busy}' is under way`)
+          return deleteConversation(tx, id)
+        })
+        return { id, status: 'deleted', message_count: deleted.messages }
+      },
+      { params, detail: { summary: 'Delete a conversation with everything said in it' } },
+    )
+    .get(
+      '/:conversation_id/messages',
+      async ({ principal, params: { conversation_id }, query: { limit = DEFAULT_LIMIT, cursor } }) => {
+        const { id } = await getOwned(principal, conversation_id)
+        const { items, ...rest } = page(await listMessages(db, id, limit + 1, cursor), limit, (message) => message.id)
+        return { messages: items, ...rest }
+      },
+      { params, query: Type.Object(pageFields, closed), detail: { summary: 'List messages, newest first' } },
+    )
+}

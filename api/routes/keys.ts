@@ -1,0 +1,79 @@
+// API keys: listed, made, rotated, deleted; and tickets that stand for a key once.
+import { Elysia } from 'elysia'
+import { Type } from '@sinclair/typebox'
+import { MuxiError } from '../../contracts/failures.ts'
+import { UserIdSchema } from '../../contracts/schemas/chat.ts'
+import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { createKey, createTicket, deleteKey, listKeys, rotateKey, SCOPES } from '../../db/queries/keys.ts'
+import { authenticated, page } from '../plugin.ts'
+import { authorize, isNetwork } from '../services/access.ts'
+import type { ApiContext } from '../services/context.ts'
+
+const closed = { additionalProperties: false }
+const NewKeySchema = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 100 }),
+    scopes: Type.Array(Type.Union(SCOPES.map((scope) => Type.Literal(scope))), { minItems: 1, uniqueItems: true }),
+    user_id: Type.Optional(UserIdSchema),
+    networks: Type.Optional(Type.Array(Type.String(), { minItems: 1, maxItems: 32, description: 'IPv4 or IPv6 CIDR blocks' })),
+    expires_at: Type.Optional(Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?Z$', description: 'an ISO-8601 time in UTC' })),
+  },
+  closed,
+)
+
+export function keyRoutes(context: ApiContext) {
+  const { db } = context.storage
+  const params = Type.Object({ key_id: Type.String({ pattern: '^key_[A-Za-z0-9]+$', description: "an id that begins with 'key_'" }) })
+  return new Elysia({ tags: ['keys'] })
+    .use(authenticated(context))
+    .get(
+      '/keys',
+      async ({ principal, query: { limit = DEFAULT_LIMIT, cursor } }) => {
+        authorize(principal, 'admin')
+        const { items, ...rest } = page(await listKeys(db, limit + 1, cursor), limit, ({ id }) => id)
+        return { keys: items, ...rest }
+      },
+      { query: Type.Object(pageFields, closed), detail: { summary: 'List keys; their secrets are not kept' } },
+    )
+    .post(
+      '/keys',
+      async ({ principal, body, status }) => {
+        authorize(principal, 'admin')
+        const wrong = body.networks?.find((network) => !isNetwork(network))
+        if (wrong !== undefined) throw new MuxiError('bad_request', `Cannot create the key: 'networks' must be CIDR blocks, got '${wrong.slice(0, 64)}'`)
+        const { key, secret } = await createKey(db, body)
+        return status(201, { ...key, key: secret })
+      },
+      { body: NewKeySchema, detail: { summary: 'Make a key; this answer is the only copy of it' } },
+    )
+    .post(
+      '/keys/:key_id/rotate',
+      async ({ principal, params: { key_id }, body }) => {
+        authorize(principal, 'admin')
+        const { key, secret } = await rotateKey(db, key_id, body.grace_seconds ?? 0)
+        return { ...key, key: secret }
+      },
+      {
+        params,
+        body: Type.Object({ grace_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 30 * 86_400 })) }, closed),
+        detail: { summary: 'Give a key a new secret; the old one lives on for the grace' },
+      },
+    )
+    .delete(
+      '/keys/:key_id',
+      async ({ principal, params: { key_id } }) => {
+        authorize(principal, 'admin')
+        await deleteKey(db, key_id)
+        return { id: key_id, status: 'deleted' }
+      },
+      { params, detail: { summary: 'Delete a key, at once' } },
+    )
+    .post(
+      '/ws/tickets',
+      async ({ principal, status }) => {
+        authorize(principal, 'chat')
+        return status(201, await createTicket(db, principal.key_id))
+      },
+      { detail: { summary: 'A single-use ticket for the WebSocket or the Temporal UI, for a minute' } },
+    )
+}

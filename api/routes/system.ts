@@ -1,0 +1,21 @@
+// Whether the server works: for people, load balancers and orchestrators.
+import { Elysia } from 'elysia'
+import { MuxiError } from '../../contracts/failures.ts'
+import { checkReadiness } from '../services/readiness.ts'
+import type { ApiContext } from '../services/context.ts'
+
+export function systemRoutes(context: ApiContext) {
+  return new Elysia({ tags: ['system'] })
+    .get('/healthz', () => ({ status: 'ok' }), { detail: { summary: 'The process is up' } })
+    .get(
+      '/readyz',
+      async () => {
+        const checks = await checkReadiness(context)
+        const wrong = Object.entries(checks).filter(([, state]) => state !== 'ok')
+        if (wrong.length === 0) return { status: 'ready', ...checks }
+        const words = wrong.map(([name, state]) => `${name} ${state}`).join(', ')
+        throw new MuxiError('unavailable', `Not ready: ${words}`, { retryAfter: 2, details: checks })
+      },
+      { detail: { summary: 'Temporal, the database and a worker are reachable' } },
+    )
+}

@@ -1,0 +1,76 @@
+// Turns: list, read, follow, stop, and their execution log.
+import { Elysia } from 'elysia'
+import { Type } from '@sinclair/typebox'
+import { TurnIdSchema, UserIdSchema } from '../../contracts/schemas/chat.ts'
+import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
+import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { listTurns } from '../../db/queries/turns.ts'
+import { authenticated, page } from '../plugin.ts'
+import { authorize, visibleUser } from '../services/access.ts'
+import type { ApiContext } from '../services/context.ts'
+import { cancelTurn, getTurnOrThrow, viewLog, viewTurn, viewTurnBriefly } from '../services/turns.ts'
+import { readLastEventId, resumeEvents, sseResponse } from '../sse.ts'
+
+const StatusSchema = Type.Union(
+  (['pending', 'queued', 'running', 'awaiting_approval', 'completed', 'failed', 'cancelled'] as const).map((status) => Type.Literal(status)),
+)
+
+export function turnRoutes(context: ApiContext) {
+  const params = Type.Object({ turn_id: TurnIdSchema })
+  return new Elysia({ prefix: '/turns', tags: ['turns'] })
+    .use(authenticated(context))
+    .get(
+      '/',
+      async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, ...filter } }) => {
+        authorize(principal, 'chat')
+        const turns = await listTurns(context.storage.db, { ...filter, user_id: visibleUser(principal, user_id), limit: limit + 1 })
+        const { items, ...rest } = page(turns, limit, ({ id }) => id)
+        return { turns: items.map((turn) => viewTurnBriefly(context, turn)), ...rest }
+      },
+      {
+        query: Type.Object(
+          { ...pageFields, status: Type.Optional(StatusSchema), agent_id: Type.Optional(AgentIdSchema), user_id: Type.Optional(UserIdSchema) },
+          { additionalProperties: false },
+        ),
+        detail: { summary: 'List turns, newest first' },
+      },
+    )
+    .get(
+      '/:turn_id',
+      async ({ principal, params: { turn_id } }) => {
+        authorize(principal, 'chat')
+        return viewTurn(context, await getTurnOrThrow(context, principal, turn_id))
+      },
+      { params, detail: { summary: 'Read a turn' } },
+    )
+    .get(
+      '/:turn_id/stream',
+      async ({ principal, params: { turn_id }, request }) => {
+        authorize(principal, 'chat')
+        const turn = await getTurnOrThrow(context, principal, turn_id)
+        const after = readLastEventId(request.headers.get('last-event-id'))
+        const closed = new AbortController()
+        const signal = AbortSignal.any([request.signal, closed.signal])
+        const events = await resumeEvents(context.storage, turn.id, after, signal)
+        return events ? sseResponse(events, closed) : new Response(null, { status: 204 })
+      },
+      { params, detail: { summary: 'Follow a turn from its start, or after Last-Event-ID' } },
+    )
+    .post(
+      '/:turn_id/cancel',
+      async ({ principal, params: { turn_id } }) => {
+        authorize(principal, 'chat')
+        await cancelTurn(context, await getTurnOrThrow(context, principal, turn_id))
+        return viewTurn(context, await getTurnOrThrow(context, principal, turn_id))
+      },
+      { params, detail: { summary: 'Stop a turn, queued or running' } },
+    )
+    .get(
+      '/:turn_id/log',
+      async ({ principal, params: { turn_id } }) => {
+        authorize(principal, 'chat')
+        return viewLog(context, await getTurnOrThrow(context, principal, turn_id))
+      },
+      { params, detail: { summary: 'The execution log of a turn' } },
+    )
+}

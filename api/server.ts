@@ -1,0 +1,57 @@
+// The HTTP and WebSocket server: Elysia behind node:http, the same on Node and Deno.
+import { createServer, type RequestListener } from 'node:http'
+import { toNodeHandler } from 'srvx/node'
+import { createApp } from './app.ts'
+import { Origins } from './origins.ts'
+import type { ApiContext } from './services/context.ts'
+import { serveWebSocket } from './websocket.ts'
+
+/** How long open requests get to finish when the server goes down, in milliseconds. */
+const DRAIN_MS = 5_000
+
+export interface ServerOptions {
+  host: string
+  port: number
+  public_url?: string | undefined
+  version: string
+}
+
+export interface RunningServer {
+  url: string
+  /** Takes no more, closes sockets with 1012, waits for open requests, then closes. */
+  close(): Promise<void>
+}
+
+/** Starts to listen. */
+export async function startServer(context: ApiContext, options: ServerOptions): Promise<RunningServer> {
+  const origins = new Origins([options.public_url, `http://${bracketed(options.host)}`, context.temporalUiUrl])
+  const app = createApp(context, origins, options.version)
+  const handler = toNodeHandler((request) => app.fetch(request)) as RequestListener
+  // A deaf client must not hold a connection for ever; a streaming one may.
+  const server = createServer({ requestTimeout: 300_000, headersTimeout: 15_000, keepAliveTimeout: 75_000 }, (request, response) => {
+    void Promise.resolve(handler(request, response)).catch((error: unknown) => {
+      context.log.error({ err: error }, 'a response could not be sent')
+      response.destroy()
+    })
+  })
+  const closeSockets = serveWebSocket(server, context, origins)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port, options.host, resolve)
+  })
+  return {
+    url: `http://${bracketed(options.host === '0.0.0.0' ? '127.0.0.1' : options.host)}:${options.port}`,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      await closeSockets()
+      server.closeIdleConnections()
+      const deadline = setTimeout(() => server.closeAllConnections(), DRAIN_MS)
+      await closed
+      clearTimeout(deadline)
+    },
+  }
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}

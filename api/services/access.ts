@@ -1,0 +1,67 @@
+// Who may do what: the one place where keys, scopes, networks and owners are looked at.
+import { BlockList, isIP } from 'node:net'
+import { MuxiError, notFound } from '../../contracts/failures.ts'
+import { findPrincipal, SCOPES, type Principal, type Scope } from '../../db/queries/keys.ts'
+import type { Db } from '../../db/schema.ts'
+
+/** The user that a request acts as when neither it nor its key names one. */
+const DEFAULT_USER = 'default'
+
+/** Who asks when authentication is off. */
+export const ANYBODY: Principal = { key_id: 'none', scopes: new Set(SCOPES), bound_user: undefined, networks: undefined }
+
+/** The key that a request shows, if it is one of ours and used from where it may be. @throws MuxiError unauthorized, forbidden */
+export async function authenticate(db: Db, secret: string | undefined, address: string | undefined): Promise<Principal> {
+  const principal = secret === undefined ? undefined : await findPrincipal(db, secret)
+  if (!principal) throw new MuxiError('unauthorized', "Cannot authenticate: 'Authorization' must be 'Bearer' and a valid key")
+  if (principal.networks && !isWithin(address, principal.networks)) {
+    throw new MuxiError('forbidden', 'Cannot use this key from this network address')
+  }
+  return principal
+}
+
+/** @throws MuxiError forbidden when the key lacks the scope */
+export function authorize(principal: Principal, scope: Scope): void {
+  if (principal.scopes.has(scope) || principal.scopes.has('admin')) return
+  throw new MuxiError('forbidden', `Cannot do this: the key must have the scope '${scope}'`)
+}
+
+/** The user a request acts as. @throws MuxiError forbidden when the key is bound to another */
+export function actingUser(principal: Principal, requested: string | undefined): string {
+  if (principal.bound_user === undefined) return requested ?? DEFAULT_USER
+  if (requested !== undefined && requested !== principal.bound_user) {
+    throw new MuxiError('forbidden', "Cannot act as this user: the key is bound to another one")
+  }
+  return principal.bound_user
+}
+
+/** For lists: the user whose things are shown; undefined for everybody's. */
+export function visibleUser(principal: Principal, requested: string | undefined): string | undefined {
+  return principal.bound_user === undefined ? requested : actingUser(principal, requested)
+}
+
+/** The thing, if it is there and the key may see its user's things; another user's looks as if it were not there. */
+export function ownedOrThrow<T extends { user_id: string }>(principal: Principal, thing: T | undefined, what: string, id: string): T {
+  if (!thing || (principal.bound_user !== undefined && principal.bound_user !== thing.user_id)) throw notFound(what, id)
+  return thing
+}
+
+function isWithin(address: string | undefined, networks: readonly string[]): boolean {
+  if (address === undefined) return false
+  const plain = address.replace(/^::ffff:(?=\d+\.)/, '')
+  const list = new BlockList()
+  for (const network of networks) {
+    const [base = '', bits] = network.split('/')
+    const family = isIP(base) === 6 ? 'ipv6' : 'ipv4'
+    list.addSubnet(base, bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits), family)
+  }
+  return list.check(plain, isIP(plain) === 6 ? 'ipv6' : 'ipv4')
+}
+
+/** Whether a text is an address or a block of addresses, such as `10.0.0.0/8`. */
+export function isNetwork(text: string): boolean {
+  const [base = '', bits, ...rest] = text.split('/')
+  const family = isIP(base)
+  if (family === 0 || rest.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32))
+}

@@ -1,0 +1,80 @@
+// Agents as the API shows and makes them.
+import { separateSecrets } from '../../contracts/agent-secrets.ts'
+import { MuxiError } from '../../contracts/failures.ts'
+import { modelFaults } from '../../contracts/model-check.ts'
+import { dotted } from '../../contracts/schemas/faults.ts'
+import { resolveAgent, type AgentConfig, type AgentInput } from '../../contracts/schemas/agent.ts'
+import { createAgent, getAgentStats, type AgentRow } from '../../db/queries/agents.ts'
+import type { ApiContext } from './context.ts'
+
+/** What an agent without a model shows as its model. */
+const AUTO = { provider: 'auto', model: 'auto' }
+
+export async function viewAgentBriefly({ storage: { db } }: ApiContext, agent: AgentRow) {
+  const { provider, model } = agent.config.model ?? AUTO
+  const { conversations, total_messages } = await getAgentStats(db, agent.id)
+  return {
+    id: agent.id,
+    description: agent.description,
+    model: { provider, model },
+    created_at: agent.created_at,
+    stats: { conversations, total_messages },
+  }
+}
+
+export async function viewAgent({ storage: { db } }: ApiContext, agent: AgentRow) {
+  const { config } = agent
+  const { provider, model } = config.model ?? AUTO
+  return {
+    id: agent.id,
+    description: agent.description,
+    model: { provider, model, temperature: config.model?.temperature, top_p: config.model?.top_p },
+    system_message: config.system_message,
+    memory: config.memory,
+    on_busy: config.on_busy,
+    created_at: agent.created_at,
+    updated_at: agent.updated_at,
+    stats: await getAgentStats(db, agent.id),
+    mcp_servers: (config.mcp_servers ?? []).map((server) => ({
+      name: server.name,
+      type: 'command' in server ? 'command' : 'http',
+      connected: false,
+    })),
+    knowledge_sources: (config.knowledge ?? []).map(({ id, description }) => ({ id, description: description ?? '', document_count: 0 })),
+    source: agent.source,
+    version: agent.version,
+  }
+}
+
+/** Makes an agent from what was posted. @throws MuxiError bad_request, unprocessable, conflict */
+export async function addAgent({ storage: { db, box }, providers, apiEnv }: ApiContext, input: AgentInput): Promise<AgentRow> {
+  const id = input.id ?? input.name
+  if (id === undefined) {
+    throw new MuxiError('bad_request', "Cannot create the agent: 'id' must be given", { details: { fields: [{ path: 'id', expected: 'given' }] } })
+  }
+  if ((input.mcp_servers ?? []).length > 0 || (input.knowledge ?? []).length > 0) {
+    throw new MuxiError('unprocessable', "Cannot create the agent: 'mcp_servers' and 'knowledge' are part of the schema but do not work yet")
+  }
+  const { config, secrets } = separateSecrets(resolveAgent(input, id))
+  const resolved = Object.fromEntries(Object.entries(secrets).map(([path, value]) => [path, resolveSecret(path, value, apiEnv)]))
+  checkModel(config, resolved, providers)
+  return db.transaction().execute((tx) => createAgent(tx, box, { id, config, secrets: resolved }))
+}
+
+/** `${NAME}` in a secret field, for names that the operator has opened to the API. */
+function resolveSecret(path: string, value: string, apiEnv: Readonly<Record<string, string>>): string {
+  const name = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/.exec(value)?.[1]
+  if (name === undefined) return value
+  const found = apiEnv[name]
+  if (found !== undefined) return found
+  throw new MuxiError('unprocessable', `Cannot create the agent: '${path}' must name a variable of MUXI_API_ENV, got '${name}'`)
+}
+
+function checkModel(config: AgentConfig, secrets: Record<string, string>, providers: ApiContext['providers']): void {
+  const faults = modelFaults(config.model, providers).filter(({ path }) => secrets[dotted(path)] === undefined)
+  if (faults.length === 0) return
+  const fields = faults.map(({ path, expected }) => ({ path: dotted(path), expected }))
+  throw new MuxiError('unprocessable', `Cannot create the agent: ${fields.map(({ path, expected }) => `'${path}' must be ${expected}`).join('; ')}`, {
+    details: { fields },
+  })
+}

@@ -1,0 +1,32 @@
+// What the services of the API work with.
+import type { Client } from '@temporalio/client'
+import type { Logger } from 'pino'
+import type { ProvidersSettings } from '../../contracts/model-check.ts'
+import type { Storage } from '../../db/storage.ts'
+
+export interface ApiLimits {
+  json_body_bytes: number
+  chat_body_bytes: number
+  content_bytes: number
+  ws_frame_bytes: number
+  attachments: number
+  turns_per_user: number
+  turns_per_key: number
+}
+
+export interface ApiContext {
+  storage: Storage
+  client: Client
+  namespace: string
+  /** Where people find the Temporal UI; undefined when there is none. */
+  temporalUiUrl: string | undefined
+  providers: ProvidersSettings
+  /** Names of environment variables that secret fields may refer to over the API, with their values. */
+  apiEnv: Readonly<Record<string, string>>
+  limits: ApiLimits
+  /** Idle time and age of conversation actors. */
+  conversation: { idle_ms: number; max_updates: number }
+  /** Without authentication every request is made by this key. */
+  auth: boolean
+  log: Logger
+}

@@ -1,0 +1,33 @@
+// Whether what a turn needs can be reached: the database, Temporal, and a worker that takes tasks.
+import { sql } from 'kysely'
+import { TASK_QUEUE } from '../../contracts/engine.ts'
+import type { ApiContext } from './context.ts'
+
+const CHECK_MS = 2_000
+/** A worker that has not asked for work for so long is not counted. */
+const POLLER_FRESH_MS = 120_000
+
+export type Readiness = { database: string; temporal: string; worker: string }
+
+export async function checkReadiness(context: ApiContext): Promise<Readiness> {
+  const [database, pollers] = await Promise.all([
+    sql`select 1`.execute(context.storage.db).then(
+      () => 'ok',
+      () => 'unreachable',
+    ),
+    countPollers(context).catch(() => undefined),
+  ])
+  return {
+    database,
+    temporal: pollers === undefined ? 'unreachable' : 'ok',
+    worker: pollers === undefined ? 'unknown' : pollers > 0 ? 'ok' : 'missing',
+  }
+}
+
+async function countPollers({ client, namespace }: ApiContext): Promise<number> {
+  const { pollers } = await client.withDeadline(Date.now() + CHECK_MS, () =>
+    client.connection.workflowService.describeTaskQueue({ namespace, taskQueue: { name: TASK_QUEUE }, taskQueueType: 1 }),
+  )
+  const oldest = Date.now() - POLLER_FRESH_MS
+  return (pollers ?? []).filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1_000 > oldest).length
+}

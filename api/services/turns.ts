@@ -1,0 +1,166 @@
+// Turns as their users see them: read from rows, waited for, stopped, and their execution log.
+import { workflowId } from '../../contracts/engine.ts'
+import { isFinal, type StoredEvent } from '../../contracts/events.ts'
+import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import type { Principal } from '../../db/queries/keys.ts'
+import { listLogOfTurn } from '../../db/queries/log.ts'
+import { parseAttachments } from '../../db/queries/conversations.ts'
+import { listToolCalls } from '../../db/queries/steps.ts'
+import { findTurn, requestCancel } from '../../db/queries/turns.ts'
+import type { LogEntriesTable, ToolCallsTable, TurnsTable } from '../../db/schema.ts'
+import { ownedOrThrow } from './access.ts'
+import type { ApiContext } from './context.ts'
+import { stopTurn } from './engine.ts'
+
+/** How long a stop request waits to see the turn end. */
+const STOP_WAIT_MS = 5_000
+
+/** @throws MuxiError not_found, also for another user's turn */
+export async function getTurnOrThrow(context: ApiContext, principal: Principal, turnId: string): Promise<TurnsTable> {
+  return ownedOrThrow(principal, await findTurn(context.storage.db, turnId), 'turn', turnId)
+}
+
+/** The turn as `GET /turns/{turn_id}` shows it. */
+export async function viewTurn(context: ApiContext, turn: TurnsTable) {
+  const message = await viewReply(context, turn)
+  return {
+    turn_id: turn.id,
+    status: turn.status,
+    agent_id: turn.agent_id,
+    user_id: turn.user_id,
+    conversation_id: turn.conversation_id,
+    ...(message.agent_response && { message }),
+    ...(turn.error !== null && { error: JSON.parse(turn.error) as ErrorBody }),
+    approvals: [],
+    workflow: viewWorkflow(context, turn),
+    created_at: turn.created_at,
+    started_at: turn.started_at,
+    finished_at: turn.finished_at,
+  }
+}
+
+/** A turn in a list: without its words. */
+export function viewTurnBriefly(context: ApiContext, turn: TurnsTable) {
+  return {
+    turn_id: turn.id,
+    status: turn.status,
+    agent_id: turn.agent_id,
+    user_id: turn.user_id,
+    conversation_id: turn.conversation_id,
+    ...(turn.error !== null && { error: JSON.parse(turn.error) as ErrorBody }),
+    workflow: viewWorkflow(context, turn),
+    created_at: turn.created_at,
+    finished_at: turn.finished_at,
+  }
+}
+
+function viewWorkflow({ namespace, temporalUiUrl }: ApiContext, turn: TurnsTable) {
+  const id = workflowId.chatTurn(turn.id)
+  const path = `/namespaces/${namespace}/workflows/${encodeURIComponent(id)}${turn.run_id ? `/${turn.run_id}` : ''}`
+  return { id, run_id: turn.run_id, url: temporalUiUrl === undefined ? null : `${temporalUiUrl}${path}` }
+}
+
+/** The reply of `POST /agents/{agent_id}/chat`. */
+export async function viewReply({ storage: { db } }: ApiContext, turn: TurnsTable) {
+  const messages = await db.selectFrom('messages').select(['role', 'content', 'attachments']).where('turn_id', '=', turn.id).execute()
+  const asked = messages.find(({ role }) => role === 'user')
+  const replied = messages.find(({ role }) => role === 'assistant')
+  const calls = await listToolCalls(db, turn.id)
+  const attachments = parseAttachments(asked?.attachments ?? null)
+  return {
+    id: turn.message_id,
+    turn_id: turn.id,
+    agent_id: turn.agent_id,
+    user_id: turn.user_id,
+    conversation_id: turn.conversation_id,
+    status: turn.status,
+    user_message: { role: 'user', content: asked?.content ?? '', ...(attachments.length > 0 && { attachments }) },
+    ...(replied && {
+      agent_response: { role: 'assistant', content: replied.content, ...(calls.length > 0 && { tool_calls: calls.map(viewCall) }) },
+    }),
+    usage: turn.usage === null ? { input_tokens: 0, output_tokens: 0 } : (JSON.parse(turn.usage) as Record<string, number>),
+    created_at: turn.created_at,
+  }
+}
+
+function viewCall(call: ToolCallsTable) {
+  return {
+    id: call.call_id,
+    name: call.name,
+    server: call.server,
+    parameters: parseOr(call.arguments),
+    output: parseOr(call.output ?? ''),
+    is_error: call.status !== 'done',
+  }
+}
+
+function parseOr(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+/** Follows a turn until its final event or the signal aborts. @returns whether it has ended */
+export async function waitForEnd({ storage }: ApiContext, turnId: string, signal: AbortSignal): Promise<boolean> {
+  for await (const events of storage.events.follow(turnId, 0, signal)) {
+    if (events.some((event: StoredEvent) => isFinal(event.type))) return true
+  }
+  return false
+}
+
+/** Stops a turn, queued or running; resolves when it has ended, or after a few seconds. @throws MuxiError conflict, unavailable */
+export async function cancelTurn(context: ApiContext, turn: TurnsTable): Promise<void> {
+  const { storage } = context
+  await requestCancel(storage.db, turn.id)
+  storage.stops.stop(turn.id)
+  await stopTurn(context, turn.id, turn.conversation_id)
+  await waitForEnd(context, turn.id, AbortSignal.timeout(STOP_WAIT_MS))
+}
+
+/** A turn that failed as the error that its waiting caller gets; anything else passes. @throws MuxiError */
+export function throwIfFailed(turn: TurnsTable): void {
+  if (turn.status !== 'failed') return
+  const error = (turn.error === null ? undefined : JSON.parse(turn.error)) as ErrorBody | undefined
+  throw new MuxiError(error?.code ?? 'internal_error', error?.message ?? 'The turn failed', {
+    details: { ...error?.details, turn_id: turn.id },
+  })
+}
+
+/** The execution log of a turn. */
+export async function viewLog({ storage: { db } }: ApiContext, turn: TurnsTable) {
+  const entries = (await listLogOfTurn(db, turn.id)).map(viewEntry)
+  const usage = turn.usage === null ? undefined : (JSON.parse(turn.usage) as Record<string, number>)
+  const end = turn.finished_at ?? new Date().toISOString()
+  return {
+    turn_id: turn.id,
+    entries,
+    totals: {
+      duration_ms: Date.parse(end) - Date.parse(turn.started_at ?? turn.created_at),
+      model_calls: entries.filter(({ kind }) => kind === 'model_call').length,
+      tool_calls: entries.filter(({ kind }) => kind === 'tool_call').length,
+      input_tokens: usage?.['input_tokens'] ?? 0,
+      output_tokens: usage?.['output_tokens'] ?? 0,
+      cost_usd: usage?.['cost_usd'] ?? null,
+    },
+  }
+}
+
+function viewEntry(entry: LogEntriesTable) {
+  const parse = (text: string | null): unknown => (text === null ? undefined : JSON.parse(text))
+  return {
+    id: entry.id,
+    kind: entry.kind,
+    name: entry.name,
+    status: entry.status,
+    attempt: entry.attempt,
+    started_at: entry.started_at,
+    duration_ms: entry.duration_ms,
+    input: parse(entry.input),
+    output: parse(entry.output),
+    error: parse(entry.error),
+    usage: parse(entry.usage),
+    workflow_id: entry.workflow_id,
+  }
+}

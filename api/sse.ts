@@ -1,0 +1,75 @@
+// Server-sent events: one framing for every stream, with pings, resume and an end.
+import { setTimeout as delay } from 'node:timers/promises'
+import { shownText } from '../contracts/text.ts'
+import { MuxiError } from '../contracts/failures.ts'
+import type { StoredEvent } from '../contracts/events.ts'
+import { readAllEvents, readHead } from '../db/event-rows.ts'
+import type { Storage } from '../db/storage.ts'
+
+/** Proxies and clients give up on silent connections. */
+const PING_MS = 15_000
+
+const encoder = new TextEncoder()
+const PING = encoder.encode(': ping\n\n')
+
+/** The number in `Last-Event-ID`; 0 when there is none. @throws MuxiError bad_request */
+export function readLastEventId(header: string | null | undefined): number {
+  if (header === null || header === undefined) return 0
+  if (/^\d{1,15}$/.test(header)) return Number(header)
+  throw new MuxiError('bad_request', "Cannot resume: 'Last-Event-ID' must be the number of an event")
+}
+
+/**
+ * The events of a turn after a number, for SSE and WebSocket alike, until the final one.
+ * A number beyond the head (of a log that was lost) gets the whole text, then the rest.
+ * @returns undefined when there is nothing after the number and never will be
+ */
+export async function resumeEvents(
+  { db, events }: Pick<Storage, 'db' | 'events'>,
+  turnId: string,
+  after: number,
+  signal: AbortSignal,
+): Promise<AsyncGenerator<StoredEvent[]> | undefined> {
+  const { head, ended } = await readHead(db, turnId)
+  if (ended && after >= head) return undefined
+  if (after <= head) return events.follow(turnId, after, signal)
+  return (async function* () {
+    const known = await readAllEvents(db, turnId)
+    const last = known.at(-1)?.id ?? 0
+    const content = shownText(known).text
+    yield [{ id: last, type: 'content_reset', data: { step: 0, reason: 'resumed beyond the head', content } } satisfies StoredEvent]
+    yield* events.follow(turnId, last, signal)
+  })()
+}
+
+/** A response that streams events; the generator is ended when the client goes away. */
+export function sseResponse(events: AsyncGenerator<StoredEvent[]>, closed: AbortController): Response {
+  let next: Promise<IteratorResult<StoredEvent[]>> | undefined
+  const stream = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      next ??= events.next()
+      const spoken = new AbortController()
+      try {
+        const silence = delay(PING_MS, undefined, { signal: spoken.signal }).catch(() => undefined)
+        const result = await Promise.race([next, silence])
+        if (!result) return controller.enqueue(PING)
+        next = undefined
+        if (result.done) return controller.close()
+        controller.enqueue(encoder.encode(result.value.map(frame).join('')))
+      } finally {
+        spoken.abort()
+      }
+    },
+    async cancel() {
+      closed.abort()
+      await events.return(undefined)
+    },
+  })
+  return new Response(stream, {
+    headers: { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
+  })
+}
+
+function frame(event: StoredEvent): string {
+  return `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event.data)}\n\n`
+}

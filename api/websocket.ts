@@ -1,0 +1,212 @@
+// /api/v1/ws: many requests at once on one socket, and the same events with the same ids as over SSE.
+import type { IncomingMessage, Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Static } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { WebSocketServer, type RawData, type WebSocket } from 'ws'
+import { isFinal, type StoredEvent } from '../contracts/events.ts'
+import { MuxiError } from '../contracts/failures.ts'
+import { newId } from '../contracts/ids.ts'
+import { dotted, schemaFaults } from '../contracts/schemas/faults.ts'
+import { FRAME_DATA, FrameSchema, type FrameData, type FrameType } from '../contracts/schemas/frames.ts'
+import { redeemTicket, type Principal } from '../db/queries/keys.ts'
+import { readAllEvents } from '../db/event-rows.ts'
+import { toMuxiError } from './errors.ts'
+import type { Origins } from './origins.ts'
+import { bearerOf } from './plugin.ts'
+import { ANYBODY, authenticate, authorize } from './services/access.ts'
+import { acceptMessage } from './services/chat.ts'
+import type { ApiContext } from './services/context.ts'
+import { cancelTurn, getTurnOrThrow } from './services/turns.ts'
+import { resumeEvents } from './sse.ts'
+
+const PATH = '/api/v1/ws'
+/** Unsent bytes after which a reader is too slow and must come back. */
+const MAX_UNSENT = 4 * 2 ** 20
+const MAX_SOCKETS_A_KEY = 200
+const MAX_REQUESTS_A_SOCKET = 200
+/** How long sockets get to say goodbye, in milliseconds. */
+const CLOSE_MS = 2_000
+
+const CLOSE = { unauthorized: 4401, tooMany: 4429, slow: 1013, restart: 1012 } as const
+const SERVER_NAME: Partial<Record<StoredEvent['type'], string>> = { message_start: 'chat_start', content: 'chat_content', message_end: 'chat_end' }
+
+/** Serves the WebSocket on an HTTP server. @returns a function that closes every socket with 1012 */
+export function serveWebSocket(server: Server, context: ApiContext, origins: Origins): () => Promise<void> {
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: context.limits.ws_frame_bytes })
+  const perKey = new Map<string, number>()
+
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => socket.destroy())
+    const refusal = refuseUpgrade(request, origins)
+    if (refusal) return void socket.end(refusal)
+    sockets.handleUpgrade(request, socket, head, (opened) => void open(opened, request))
+  })
+
+  async function open(socket: WebSocket, request: IncomingMessage): Promise<void> {
+    socket.on('error', () => socket.terminate())
+    // Frames that arrive while the key is looked up wait.
+    socket.pause()
+    const principal = await authenticateUpgrade(context, request).catch((error: unknown) => toMuxiError(error, context.log))
+    if (principal instanceof MuxiError) return socket.close(principal.code === 'unavailable' ? CLOSE.slow : CLOSE.unauthorized, principal.message.slice(0, 120))
+    const open = perKey.get(principal.key_id) ?? 0
+    if (open >= MAX_SOCKETS_A_KEY) return socket.close(CLOSE.tooMany, 'too many connections')
+    perKey.set(principal.key_id, open + 1)
+    socket.on('close', () => perKey.set(principal.key_id, (perKey.get(principal.key_id) ?? 1) - 1))
+    const session = new Session(socket, context, principal)
+    socket.on('message', (data, isBinary) => void session.take(data, isBinary))
+    socket.resume()
+  }
+
+  return async () => {
+    for (const socket of sockets.clients) socket.close(CLOSE.restart, 'the server restarts')
+    const deadline = setTimeout(() => sockets.clients.forEach((socket) => socket.terminate()), CLOSE_MS)
+    await new Promise<void>((resolve) => sockets.close(() => resolve()))
+    clearTimeout(deadline)
+  }
+}
+
+/** An HTTP answer for upgrades that are none of ours; undefined when all is well. */
+function refuseUpgrade(request: IncomingMessage, origins: Origins): string | undefined {
+  if (pathOf(request).pathname !== PATH) return 'HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n'
+  try {
+    origins.check(request.headers.host, request.headers.origin)
+    return undefined
+  } catch {
+    return 'HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n'
+  }
+}
+
+async function authenticateUpgrade({ auth, storage: { db } }: ApiContext, request: IncomingMessage): Promise<Principal> {
+  if (!auth) return ANYBODY
+  const { searchParams } = pathOf(request)
+  const ticket = searchParams.get('ticket')
+  if (ticket !== null) {
+    const principal = await redeemTicket(db, ticket)
+    if (principal) return principal
+    throw new MuxiError('unauthorized', 'the ticket is unknown or used up')
+  }
+  const secret = bearerOf(request.headers.authorization) ?? searchParams.get('api_key') ?? undefined
+  return authenticate(db, secret, request.socket.remoteAddress)
+}
+
+function pathOf(request: IncomingMessage): URL {
+  return URL.canParse(request.url ?? '', 'http://localhost') ? new URL(request.url ?? '', 'http://localhost') : new URL('http://localhost/')
+}
+
+/** One socket: reads frames, answers each under its id, and ends what it follows when it closes. */
+class Session {
+  readonly #socket: WebSocket
+  readonly #context: ApiContext
+  readonly #principal: Principal
+  readonly #closed = new AbortController()
+  #requests = 0
+
+  constructor(socket: WebSocket, context: ApiContext, principal: Principal) {
+    this.#socket = socket
+    this.#context = context
+    this.#principal = principal
+    socket.on('close', () => this.#closed.abort())
+  }
+
+  async take(data: RawData, isBinary: boolean): Promise<void> {
+    let id = ''
+    this.#requests += 1
+    try {
+      if (this.#requests > MAX_REQUESTS_A_SOCKET) throw new MuxiError('rate_limited', 'Too many requests at once on one socket', { retryAfter: 1 })
+      const frame = readFrame(data, isBinary)
+      id = frame.id
+      await this.#answer(readType(frame), id, frame.data ?? {})
+    } catch (error) {
+      const failure = toMuxiError(error, this.#context.log)
+      const body = failure.toBody()
+      this.#send('error', id, { ...body, details: { ...body.details, request_id: newId('req') } })
+    } finally {
+      this.#requests -= 1
+    }
+  }
+
+  #answer(type: FrameType, id: string, data: unknown): Promise<void> | void {
+    authorize(this.#principal, 'chat')
+    switch (type) {
+      case 'chat':
+        return this.#chat(id, data as FrameData<'chat'>)
+      case 'resume':
+        return this.#resume(id, data as FrameData<'resume'>)
+      case 'cancel':
+        return this.#cancel(id, data as FrameData<'cancel'>)
+      case 'ping':
+        return this.#send('pong', id, {})
+    }
+  }
+
+  async #chat(id: string, { agent_id, idempotency_key, ...request }: FrameData<'chat'>): Promise<void> {
+    const accepted = await acceptMessage(this.#context, this.#principal, { agent_id, request, idempotency_key, route: `chat/${agent_id}` })
+    if (request.background) return this.#send('accepted', id, accepted)
+    await this.#follow(id, accepted.turn_id, 0)
+  }
+
+  async #resume(id: string, { turn_id, after = 0 }: FrameData<'resume'>): Promise<void> {
+    await getTurnOrThrow(this.#context, this.#principal, turn_id)
+    await this.#follow(id, turn_id, after)
+  }
+
+  async #cancel(id: string, { turn_id }: FrameData<'cancel'>): Promise<void> {
+    const turn = await getTurnOrThrow(this.#context, this.#principal, turn_id)
+    await cancelTurn(this.#context, turn)
+    const last = (await readAllEvents(this.#context.storage.db, turn_id)).at(-1)
+    if (last && isFinal(last.type)) this.#sendEvent(id, last)
+  }
+
+  async #follow(id: string, turnId: string, after: number): Promise<void> {
+    const events = await resumeEvents(this.#context.storage, turnId, after, this.#closed.signal)
+    // Nothing is left: say again how it ended, as the only event there is.
+    if (!events) return this.#sendEvent(id, (await readAllEvents(this.#context.storage.db, turnId)).at(-1)!)
+    for await (const batch of events) for (const event of batch) this.#sendEvent(id, event)
+  }
+
+  #sendEvent(id: string, event: StoredEvent): void {
+    const message = event.type === 'message_start' || event.type === 'message_end' ? { message_id: event.data.id } : {}
+    this.#send(SERVER_NAME[event.type] ?? event.type, id, { ...event.data, ...message, event_id: event.id })
+  }
+
+  #send(type: string, id: string, data: unknown): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return
+    if (this.#socket.bufferedAmount > MAX_UNSENT) {
+      this.#closed.abort()
+      return this.#socket.close(CLOSE.slow, 'too slow: resume where you are')
+    }
+    this.#socket.send(JSON.stringify({ type, id, data }))
+  }
+}
+
+type Frame = Static<typeof FrameSchema>
+
+function readFrame(data: RawData, isBinary: boolean): Frame {
+  const unreadable = new MuxiError('bad_request', 'Cannot read the frame: it must be JSON text')
+  if (isBinary) throw unreadable
+  let frame: unknown
+  try {
+    frame = JSON.parse((data as Buffer).toString('utf8'))
+  } catch {
+    throw unreadable
+  }
+  check(FrameSchema, frame)
+  return frame as Frame
+}
+
+/** The type of a frame whose data is as that type wants it. */
+function readType({ type, data = {} }: Frame): FrameType {
+  if (!Object.hasOwn(FRAME_DATA, type)) {
+    throw new MuxiError('bad_request', `Cannot read the frame: 'type' must be one of ${Object.keys(FRAME_DATA).join(', ')}`)
+  }
+  check(FRAME_DATA[type as FrameType], data)
+  return type as FrameType
+}
+
+function check(schema: Parameters<typeof schemaFaults>[0], value: unknown): void {
+  if (Value.Check(schema, value)) return
+  const fields = schemaFaults(schema, value).map(({ path, expected }) => ({ path: dotted(path), expected }))
+  const words = fields.map(({ path, expected }) => `'${path || 'the frame'}' must be ${expected}`).join('; ')
+  throw new MuxiError('bad_request', `Cannot read the frame: ${words}`, { details: { fields } })
+}

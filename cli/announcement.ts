@@ -1,0 +1,24 @@
+// What a person sees when everything runs: the addresses, the key when it is new, and a first thing to try.
+import type { Ready } from './app-process.ts'
+
+/** The lines to print; without an address this is a process that only works. */
+export function announcement({ url, key }: Ready, temporalUi: string | undefined): string {
+  const ui = temporalUi ? [`  Temporal UI  ${temporalUi}`] : []
+  if (!url) return ['muxi worker is ready', ...ui].join('\n')
+  const base = url.replace(/\/+$/, '')
+  return [
+    '',
+    'muxi is ready',
+    '',
+    `  Web page     ${base}/`,
+    ...(key ? [`  API key      ${key}  (shown only now; \`npm run key\` makes another)`] : []),
+    ...ui,
+    '',
+    'Try it:',
+    '',
+    ...(key ? [`  KEY=${key}`] : []),
+    `  curl -N -H "Authorization: Bearer $KEY" -H 'content-type: application/json' \\`,
+    `    -d '{"content":"What time is it?"}' ${base}/api/v1/agents/assistant/chat/stream`,
+    '',
+  ].join('\n')
+}

@@ -1,0 +1,70 @@
+// The process that serves (worker, API or both), as its supervisor sees it: `cli/process.ts` on the same runtime.
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Running } from './keep-running.ts'
+import { runtimeCommand } from './runtime-command.ts'
+
+/** The process drains for 20 s at most; what is left after this is killed. */
+const DRAIN_MS = 22_000
+const READY = 'ready '
+
+/** What the process says, once, when it serves; `key` only when it has just made one. */
+export interface Ready {
+  url?: string
+  key?: string
+}
+
+export interface AppProcess extends Running {
+  pid: number | undefined
+  /** Resolves when it serves; rejects when it ends before. */
+  ready: Promise<Ready>
+  /** Has it drain and end. */
+  stop(): Promise<void>
+  kill(): void
+}
+
+export interface AppOptions {
+  script: string
+  role: string
+  env: Record<string, string | undefined>
+  /** Where lines go that the process writes to its standard output, besides `ready`. */
+  output: (line: string) => void
+}
+
+/**
+ * Starts it. Its standard input is a pipe that nobody writes to: when this process dies, the pipe ends, and the other one
+ * drains and ends by itself.
+ */
+export function startApp({ script, role, env, output }: AppOptions): AppProcess {
+  const [program, args] = runtimeCommand(script, role)
+  // A process group of its own: Ctrl-C must reach the supervisor alone.
+  const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'inherit'], detached: true })
+  child.stdin.on('error', () => {}) // it closed its end; its exit tells the rest
+  const ended = new Promise<string>((resolve) => {
+    child.on('error', (error) => resolve(error.message))
+    child.on('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
+  })
+  const ready = new Promise<Ready>((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      if (line.startsWith(READY)) resolve(JSON.parse(line.slice(READY.length)) as Ready)
+      else output(line)
+    })
+    void ended.then((how) => reject(new Error(`it ended before it was ready (${how})`)))
+  })
+  ready.catch(() => {}) // whoever wants to know waits for it; `ended` is for the others
+  return {
+    pid: child.pid,
+    ended,
+    ready,
+    kill: () => void child.kill('SIGKILL'),
+    async stop() {
+      const patience = new AbortController()
+      child.kill('SIGTERM')
+      const late = sleep(DRAIN_MS, 'late', { signal: patience.signal }).catch(() => '')
+      if ((await Promise.race([ended, late])) === 'late') child.kill('SIGKILL')
+      patience.abort()
+      await ended
+    },
+  }
+}

@@ -1,0 +1,47 @@
+// Starts something again whenever it ends, with growing pauses, and says so in one line each time.
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export interface Running {
+  /** Resolves when it is gone, with how it ended in words. */
+  ended: Promise<string>
+}
+
+const FIRST_PAUSE_MS = 200
+const LONGEST_PAUSE_MS = 30_000
+/** What ran this long was well: the next pause is the first one again. */
+const STEADY_MS = 60_000
+
+export interface KeepRunningOptions {
+  /** As it is called in the lines, such as "the Temporal server". */
+  name: string
+  first: Running
+  start: () => Promise<Running>
+  say: (line: string) => void
+  signal: AbortSignal
+  firstPauseMs?: number
+}
+
+/** Returns when `signal` is aborted; never gives up before. */
+export async function keepRunning(options: KeepRunningOptions): Promise<void> {
+  const { name, first, start, say, signal, firstPauseMs = FIRST_PAUSE_MS } = options
+  const aborted = new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined)))
+  let running: Running | undefined = first
+  let pause = firstPauseMs
+  let why = ''
+  while (!signal.aborted) {
+    if (running) {
+      const since = Date.now()
+      why = (await Promise.race([running.ended, aborted])) ?? ''
+      if (Date.now() - since > STEADY_MS) pause = firstPauseMs
+    }
+    if (signal.aborted) return
+    say(`${name} ended (${why}); starting it again in ${pause / 1000} s`)
+    await sleep(pause, undefined, { signal }).catch(() => {})
+    pause = Math.min(pause * 2, LONGEST_PAUSE_MS)
+    if (signal.aborted) return
+    running = await start().catch((error: unknown) => {
+      why = error instanceof Error ? error.message : String(error)
+      return undefined
+    })
+  }
+}

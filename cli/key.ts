@@ -1,0 +1,27 @@
+// Makes an API key with all scopes: the first one when there is none, and another one for `npm run key`.
+import type { Settings } from '../config/settings.ts'
+import { countKeys, createKey as insertKey } from '../db/queries/keys.ts'
+import type { Db } from '../db/schema.ts'
+import { openStorage } from '../db/storage.ts'
+
+/** A new key for the data folder of the settings. @returns the key, which is shown nowhere else */
+export async function createKey(settings: Settings): Promise<string> {
+  const storage = await openStorage(settings)
+  try {
+    const { secret } = await insertKey(storage.db, { name: 'made by the operator', scopes: ['admin'] })
+    return secret
+  } finally {
+    await storage.close()
+  }
+}
+
+/** The key of the settings is known from now on; without one, the first start makes it. @returns a key that was just made */
+export async function ensureKey(db: Db, configured: boolean | string): Promise<string | undefined> {
+  if (configured === false) return undefined
+  if (typeof configured === 'string') {
+    await insertKey(db, { name: 'MUXI_API_KEY', scopes: ['admin'] }, configured)
+    return undefined
+  }
+  if ((await countKeys(db)) > 0) return undefined
+  return (await insertKey(db, { name: 'made at the first start', scopes: ['admin'] })).secret
+}

@@ -1,0 +1,162 @@
+// The process that does the work: API, worker or both, as its role says; started and watched by the supervisor.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Client, Connection } from '@temporalio/client'
+import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker'
+import { destination, pino, type Logger } from 'pino'
+import { startServer } from '../api/server.ts'
+import type { ApiContext } from '../api/services/context.ts'
+import type { Tool } from '../activities/tools.ts'
+import { loadAgentFiles } from '../config/agent-files.ts'
+import { readEnvironment } from '../config/environment.ts'
+import { loadSettings, type Role, type Settings } from '../config/settings.ts'
+import { syncFileAgents } from '../db/queries/agents.ts'
+import { openStorage, type Storage } from '../db/storage.ts'
+import { connectionOptions } from '../temporal-config/connection.ts'
+import { runSweeper } from '../workers/sweeper.ts'
+import { createWorker } from '../workers/worker.ts'
+import { ensureKey } from './key.ts'
+
+/** After this long the process ends whatever is still open. */
+const DRAIN_MS = 20_000
+const DEFAULT_ADDRESS = '127.0.0.1:7233'
+
+export interface ProcessOptions {
+  env: Record<string, string | undefined>
+  role: Role
+  /** Only tests add some. */
+  tools?: readonly Tool[]
+}
+
+/** Runs a role until SIGTERM, or until standard input ends because the supervisor died. */
+export async function runProcess({ env, role, tools }: ProcessOptions): Promise<void> {
+  const settings = loadSettings({ ...env, MUXI_ROLE: role })
+  const log = pino({ level: settings.log_level, base: { role } }, destination({ fd: 2, sync: true }))
+  const stopping = onStop(log)
+  const storage = await openStorage(settings)
+  const closers: (() => Promise<void>)[] = [() => storage.close()]
+  try {
+    const announced = await start(settings, role, storage, log, closers, stopping, tools)
+    process.stdout.write(`ready ${JSON.stringify(announced)}\n`)
+    await new Promise<void>((resolve) => (stopping.aborted ? resolve() : stopping.addEventListener('abort', () => resolve())))
+  } finally {
+    for (const close of closers.toReversed()) await close().catch((error: unknown) => log.warn({ err: error }, 'could not close cleanly'))
+  }
+}
+
+async function start(
+  settings: Settings,
+  role: Role,
+  storage: Storage,
+  log: Logger,
+  closers: (() => Promise<void>)[],
+  stopping: AbortSignal,
+  tools: readonly Tool[] | undefined,
+): Promise<{ url?: string; key?: string }> {
+  const target = { ...settings.temporal, address: settings.temporal.address ?? DEFAULT_ADDRESS }
+  installRuntime(settings, log)
+  const worker = role === 'api' ? undefined : await NativeConnection.connect(connectionOptions(target))
+  if (worker) closers.push(() => worker.close())
+  // One connection for both lets the server hand a started workflow straight to our worker.
+  const connection = worker ?? (await Connection.connect(connectionOptions(target)))
+  if (!worker) closers.push(() => (connection as Connection).close())
+  const client = new Client({ connection, namespace: settings.temporal.namespace })
+
+  if (worker) closers.push(await startWorking({ settings, storage, log, client, connection: worker, stopping, tools }))
+  if (role === 'worker') return {}
+
+  const agents = loadAgentFiles(settings.agents_dir, readEnvironment(process.env), settings.providers)
+  await syncFileAgents(storage.db, storage.box, agents)
+  const key = await ensureKey(storage.db, settings.api_key)
+  const context: ApiContext = {
+    storage,
+    client,
+    namespace: settings.temporal.namespace,
+    temporalUiUrl: settings.temporal.ui_url?.replace(/\/$/, ''),
+    providers: settings.providers,
+    apiEnv: Object.fromEntries(settings.api_env.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),
+    limits: settings.limits,
+    conversation: { idle_ms: settings.engine.conversation_idle_ms, max_updates: settings.engine.conversation_max_updates },
+    auth: settings.api_key !== false,
+    log,
+  }
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  const server = await startServer(context, { ...settings, version })
+  closers.push(() => server.close())
+  return { url: server.url, ...(key !== undefined && { key }) }
+}
+
+interface Working {
+  settings: Settings
+  storage: Storage
+  log: Logger
+  client: Client
+  connection: NativeConnection
+  stopping: AbortSignal
+  tools: readonly Tool[] | undefined
+}
+
+/** Starts the worker and the sweeper. @returns what drains them */
+async function startWorking({ settings, storage, log, client, connection, stopping, tools }: Working): Promise<() => Promise<void>> {
+  const worker = await createWorker({
+    connection,
+    namespace: settings.temporal.namespace,
+    cache_dir: join(settings.data_dir, 'cache'),
+    storage,
+    models: {
+      providers: settings.providers,
+      offline_words_per_second: settings.offline_words_per_second,
+      stall_ms: settings.engine.model_stall_ms,
+    },
+    limits: settings.limits,
+    ...(tools && { tools }),
+    log,
+  })
+  const running = worker.run()
+  const sweeping = runSweeper({ client, storage, log, interval_ms: settings.engine.sweep_ms }, stopping)
+  running.catch((error: unknown) => {
+    log.fatal({ err: error }, 'the worker failed')
+    process.exit(1)
+  })
+  return async () => {
+    if (worker.getState() === 'RUNNING') worker.shutdown()
+    await running
+    await sweeping
+  }
+}
+
+function installRuntime(settings: Settings, log: Logger): void {
+  const level = settings.log_level === 'fatal' || settings.log_level === 'silent' ? 'ERROR' : 'WARN'
+  Runtime.install({
+    // The signals are ours, with one deadline for everything.
+    shutdownSignals: [],
+    logger: new DefaultLogger(level, ({ level: severity, message, meta }) => {
+      log[severity === 'ERROR' ? 'error' : 'warn']({ ...meta, workflowInfo: undefined }, message)
+    }),
+  })
+}
+
+/** Aborts on SIGTERM, SIGINT and the end of standard input; then the process has so long to drain. */
+function onStop(log: Logger): AbortSignal {
+  const controller = new AbortController()
+  const stop = (why: string) => {
+    if (controller.signal.aborted) return
+    log.info(`draining: ${why}`)
+    controller.abort()
+    setTimeout(() => process.exit(1), DRAIN_MS).unref()
+  }
+  process.on('SIGTERM', () => stop('SIGTERM'))
+  process.on('SIGINT', () => stop('SIGINT'))
+  process.stdin.on('end', () => stop('the supervisor is gone')).on('error', () => stop('the supervisor is gone')).resume()
+  return controller.signal
+}
+
+if (import.meta.main) {
+  await runProcess({ env: process.env, role: (process.argv[2] ?? 'all') as Role }).then(
+    () => process.exit(0),
+    (error: unknown) => {
+      process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+      process.exit(1)
+    },
+  )
+}

@@ -1,0 +1,144 @@
+// Brings everything up in order, starts again what dies, and takes everything down in order.
+import { mkdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Settings } from '../config/settings.ts'
+import { connectOrThrow } from '../temporal-config/connection.ts'
+import { ensureNamespace } from '../temporal-config/namespace.ts'
+import { getServerBinaryOrThrow } from '../temporal-config/server-binary.ts'
+import { announcement } from './announcement.ts'
+import { type AppProcess, startApp } from './app-process.ts'
+import { checkPortOrThrow } from './check-port.ts'
+import { type DataLock, takeDataLockOrThrow } from './data-lock.ts'
+import { keepRunning } from './keep-running.ts'
+import { runtimeCommand } from './runtime-command.ts'
+import { onStopSignals } from './stop-signals.ts'
+import { TemporalKeeper } from './temporal-keeper.ts'
+
+/** A server of ours has just been seen to serve; another's may be starting beside us, as with docker compose. */
+const CONNECT_MS = 15_000
+
+export interface SuperviseOptions {
+  settings: Settings
+  env: Record<string, string | undefined>
+  /** Only tests give another one. */
+  appScript?: string
+}
+
+/** Runs until a signal says stop; throws when it cannot start. Leaves no process behind either way. */
+export async function supervise({ settings, env, appScript }: SuperviseOptions): Promise<void> {
+  await new Supervisor(settings, env, appScript ?? fileURLToPath(new URL('process.ts', import.meta.url))).run()
+}
+
+class Supervisor {
+  readonly #settings: Settings
+  readonly #env: SuperviseOptions['env']
+  readonly #script: string
+  readonly #stopping = new AbortController()
+  #lock: DataLock | undefined
+  #keeper: TemporalKeeper | undefined
+  #app: AppProcess | undefined
+
+  constructor(settings: Settings, env: SuperviseOptions['env'], script: string) {
+    this.#settings = settings
+    this.#env = env
+    this.#script = script
+  }
+
+  async run(): Promise<void> {
+    onStopSignals({
+      first: (name) => {
+        say(`stopping (${name}); once more stops at once`)
+        this.#stopping.abort()
+      },
+      second: () => {
+        this.#app?.kill()
+        this.#keeper?.kill()
+        process.exit(130)
+      },
+    })
+    try {
+      await this.#serve()
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) throw error
+    } finally {
+      this.#stopping.abort()
+      await this.#app?.stop()
+      await this.#keeper?.stop()
+      this.#lock?.release()
+    }
+    say('stopped')
+  }
+
+  async #serve(): Promise<void> {
+    const { data_dir, role, host, port } = this.#settings
+    const signal = this.#stopping.signal
+    mkdirSync(data_dir, { recursive: true, mode: 0o700 })
+    if (role !== 'worker') {
+      this.#lock = takeDataLockOrThrow(data_dir, 'api')
+      await checkPortOrThrow(host, port, signal)
+    }
+    const { address, uiUrl } = await this.#temporal()
+    await this.#prepareNamespace(address)
+    const env = { ...this.#env, MUXI_ROLE: role, TEMPORAL_ADDRESS: address, ...(uiUrl && { TEMPORAL_UI_URL: uiUrl }) }
+    const first = this.#startApp(env)
+    const ready = await first.ready.catch((cause: Error) => {
+      throw new Error(`Cannot start muxi: ${cause.message}`, { cause })
+    })
+    console.log(announcement(ready, uiUrl))
+    const start = async () => {
+      const app = this.#startApp(env)
+      void app.ready.then(
+        () => say('muxi serves again'),
+        () => {},
+      )
+      return app
+    }
+    await keepRunning({ name: 'the muxi process', first, start, say, signal })
+  }
+
+  #startApp(env: SuperviseOptions['env']): AppProcess {
+    this.#app = startApp({ script: this.#script, role: this.#settings.role, env, output: console.log })
+    return this.#app
+  }
+
+  async #temporal(): Promise<{ address: string; uiUrl?: string | undefined }> {
+    const { temporal, data_dir, role } = this.#settings
+    if (temporal.address) return { address: temporal.address, uiUrl: temporal.ui_url }
+    const signal = this.#stopping.signal
+    const binary = { dataDir: data_dir, env: this.#env, say, scriptCommand: runtimeCommand, signal }
+    this.#keeper = new TemporalKeeper({
+      dataDir: data_dir,
+      codecEndpoint: role === 'worker' ? undefined : codecEndpoint(this.#settings),
+      port: temporal.port,
+      uiPort: temporal.ui_port,
+      env: this.#env,
+      findBinary: () => getServerBinaryOrThrow(binary),
+      say,
+      signal,
+    })
+    return this.#keeper.start()
+  }
+
+  async #prepareNamespace(address: string): Promise<void> {
+    const { temporal, retention } = this.#settings
+    const { namespace, api_key, tls } = temporal
+    const options = { patience_ms: CONNECT_MS, signal: this.#stopping.signal }
+    const connection = await connectOrThrow({ address, api_key, tls }, options)
+    try {
+      const changes = await ensureNamespace(connection, { namespace, history_days: retention.history_days })
+      for (const change of changes) say(change)
+    } finally {
+      await connection.close()
+    }
+  }
+}
+
+/** Where a browser on this machine finds our API. */
+function codecEndpoint({ host, port }: Settings): string {
+  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}/codec`
+}
+
+function say(line: string): void {
+  console.log(`muxi: ${line}`)
+}

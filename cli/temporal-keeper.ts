@@ -1,0 +1,134 @@
+// Gives a data folder its one Temporal server: the first process to come keeps it running, the others use it and stand by.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connectOrThrow } from '../temporal-config/connection.ts'
+import { type DevServer, serverFiles, startDevServer } from '../temporal-config/dev-server.ts'
+import { readServerState, type ServerPorts } from '../temporal-config/server-state.ts'
+import { type DataLock, takeDataLock } from './data-lock.ts'
+import { keepRunning, type Running } from './keep-running.ts'
+
+const STAND_BY_MS = 1_000
+/** Long enough for the other process to build the server, on its very first start. */
+const OTHER_START_MS = 6 * 60_000
+
+export interface KeeperOptions {
+  dataDir: string
+  /** Left out by a process without an API: that of the last start stays. */
+  codecEndpoint?: string | undefined
+  port?: number | undefined
+  uiPort?: number | undefined
+  env: Record<string, string | undefined>
+  findBinary: () => Promise<string>
+  say: (line: string) => void
+  signal: AbortSignal
+}
+
+export interface ServerAddress {
+  address: string
+  uiUrl: string
+}
+
+export class TemporalKeeper {
+  #options: KeeperOptions
+  readonly #done = new AbortController()
+  #lock: DataLock | undefined
+  #server: DevServer | undefined
+  #starting: Promise<unknown> | undefined
+
+  constructor(options: KeeperOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when the folder's server serves, whoever keeps it. */
+  async start(): Promise<ServerAddress> {
+    const holder = this.#tryLock()
+    if (!holder) {
+      const server = await this.#startServer()
+      this.#stayAt(server)
+      this.#keep(server)
+      return server
+    }
+    this.#options.say(`using the Temporal server of process ${holder.heldBy ?? '?'}`)
+    const address = await this.#addressOfOther()
+    void this.#standBy()
+    return address
+  }
+
+  /** Stops the server if this process keeps it. */
+  async stop(): Promise<void> {
+    this.#done.abort()
+    await this.#starting?.catch(() => {})
+    await this.#server?.stop()
+    this.#lock?.release()
+  }
+
+  /** For the second Ctrl-C. */
+  kill(): void {
+    this.#server?.kill()
+  }
+
+  get #signal(): AbortSignal {
+    return AbortSignal.any([this.#done.signal, this.#options.signal])
+  }
+
+  #tryLock(): { heldBy: number | undefined } | undefined {
+    const lock = takeDataLock(this.#options.dataDir, 'temporal')
+    if (!('release' in lock)) return lock
+    this.#lock = lock
+    return undefined
+  }
+
+  async #startServer(): Promise<DevServer> {
+    const { dataDir, codecEndpoint, port, uiPort, env, findBinary, say } = this.#options
+    const starting = findBinary().then((binary) =>
+      startDevServer({ binary, dataDir, codecEndpoint, port, uiPort, env, signal: this.#signal }),
+    )
+    this.#starting = starting
+    this.#server = await starting
+    say(
+      `${this.#server.adopted ? 'took over the running' : 'started the'} Temporal server (process ${this.#server.pid})`,
+    )
+    return this.#server
+  }
+
+  /** The workers know one address, so a server that is started again must have the ports of the first. */
+  #stayAt({ port, uiPort }: ServerPorts): void {
+    this.#options = { ...this.#options, port, uiPort }
+  }
+
+  #keep(first: Running): void {
+    const start = () => this.#startServer()
+    void keepRunning({ name: 'the Temporal server', first, start, say: this.#options.say, signal: this.#signal })
+  }
+
+  async #addressOfOther(): Promise<ServerAddress> {
+    const deadline = Date.now() + OTHER_START_MS
+    for (;;) {
+      const ports = readServerState(serverFiles(this.#options.dataDir).state)
+      const server = ports && { address: `127.0.0.1:${ports.port}`, uiUrl: `http://127.0.0.1:${ports.uiPort}` }
+      const serves = server && (await this.#serves(server))
+      if (serves) {
+        this.#stayAt(ports)
+        return server
+      }
+      if (Date.now() > deadline)
+        throw new Error('Cannot reach the Temporal server that another process keeps: it does not start')
+      await sleep(200, undefined, { signal: this.#signal })
+    }
+  }
+
+  async #serves({ address }: ServerAddress): Promise<boolean> {
+    const connection = await connectOrThrow({ address }, { patience_ms: 0 }).catch(() => undefined)
+    await connection?.close()
+    return connection !== undefined
+  }
+
+  /** Waits for the keeper to end, and is the keeper then. */
+  async #standBy(): Promise<void> {
+    while (!this.#signal.aborted) {
+      await sleep(STAND_BY_MS, undefined, { signal: this.#signal }).catch(() => {})
+      if (this.#signal.aborted || this.#tryLock()) continue
+      this.#keep({ ended: Promise.resolve('the process that kept it ended') })
+      return
+    }
+  }
+}

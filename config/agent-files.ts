@@ -1,0 +1,163 @@
+// Loads the agents that the operator describes in files, or says everything that is wrong with them.
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { extname, join, relative } from 'node:path'
+import { isShowableAddress } from '../contracts/hosts.ts'
+import { modelFaults, type ProvidersSettings } from '../contracts/model-check.ts'
+import { type AgentInput, AgentIdSchema, AgentSchema, resolveAgent } from '../contracts/schemas/agent.ts'
+import { dotted, schemaFaults } from '../contracts/schemas/faults.ts'
+import { type AgentDocument, type DocumentFault, type Path, readAgentDocument } from './agent-document.ts'
+import { isSecretPath, type SeparatedAgent, separateSecrets, showablePath } from '../contracts/agent-secrets.ts'
+import type { Environment } from './environment.ts'
+
+const EXTENSIONS = new Set(['.yaml', '.yml', '.json'])
+const MAX_BYTES = 2 ** 20
+
+export interface LoadedAgent extends SeparatedAgent {
+  id: string
+  /** The name of the file in its folder. */
+  file: string
+}
+
+export interface AgentFileFault {
+  file: string
+  line: number
+  column: number
+  /** Dotted, such as `model.fallbacks.0.provider`; empty for the file as a whole. */
+  path: string
+  expected: string
+  found: string
+}
+
+/** All that is wrong with the agent files; the message is ready to print, one line for each fault. */
+export class AgentFilesError extends Error {
+  override readonly name = 'AgentFilesError'
+  readonly faults: readonly AgentFileFault[]
+
+  constructor(faults: readonly AgentFileFault[]) {
+    super(faults.map(faultLine).join('\n'))
+    this.faults = faults
+  }
+}
+
+/**
+ * Every agent described by a `.yaml`, `.yml` or `.json` file in `dir` (not below it), by id, with `${NAME}` replaced from `env`.
+ * A folder that is not there holds none. Throws an `AgentFilesError` with every fault of every file.
+ * An agent with neither `id` nor `name` is called like its file.
+ */
+export function loadAgentFiles(dir: string, env: Environment, providers: ProvidersSettings): LoadedAgent[] {
+  const faults: AgentFileFault[] = []
+  const agents = new Map<string, LoadedAgent>()
+  for (const file of agentFilesIn(dir)) {
+    const shown = join(relative(process.cwd(), dir), file)
+    const fail = (fault: DocumentFault): void =>
+      void faults.push({ ...fault, file: shown, path: dotted(showablePath(fault.path)) })
+    const text = readText(join(dir, file))
+    if (text === undefined) {
+      fail({ line: 1, column: 1, path: [], expected: 'readable UTF-8 text of at most 1 MB', found: 'something else' })
+      continue
+    }
+    const document = readAgentDocument(text, env)
+    const wrong = faultsOf(document, file, providers)
+    wrong.forEach(fail)
+    const id = idOf(document, file)
+    const other = id === undefined ? undefined : agents.get(id)
+    if (id !== undefined && other !== undefined) {
+      fail({
+        ...document.locate(idPath(document)),
+        path: idPath(document),
+        expected: `an id that no other file has, and ${other.file} has it`,
+        found: `'${id}'`,
+      })
+    } else if (id !== undefined) {
+      // Also a faulty agent keeps its id taken, so that a duplicate of it is told in the same breath.
+      const kept =
+        wrong.length === 0 ? separateSecrets(resolveAgent(document.value as AgentInput, id)) : ({} as SeparatedAgent)
+      agents.set(id, { id, file, ...kept })
+    }
+  }
+  if (faults.length > 0) throw new AgentFilesError(faults)
+  return [...agents.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+function agentFilesIn(dir: string): string[] {
+  // A wrong path is the settings' to refuse; the default folder may be missing.
+  if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) return []
+  return readdirSync(dir)
+    .filter((file) => EXTENSIONS.has(extname(file)) && !file.startsWith('.'))
+    .toSorted()
+}
+
+function readText(path: string): string | undefined {
+  try {
+    const stat = statSync(path)
+    if (!stat.isFile() || stat.size > MAX_BYTES) return undefined
+    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path))
+  } catch {
+    return undefined
+  }
+}
+
+function faultsOf(document: AgentDocument, file: string, providers: ProvidersSettings): DocumentFault[] {
+  if (document.value === undefined) return document.faults
+  const faults = [...document.faults]
+  const add = (path: Path, expected: string, found = show(document, path)): void =>
+    void faults.push({ ...document.locate(path), path, expected, found })
+  for (const { path, expected, kind } of schemaFaults(AgentSchema, document.value)) {
+    // A ${NAME} that is not set has been told already.
+    if (faults.some((told) => dotted(told.path) === dotted(path))) continue
+    add(
+      path,
+      expected,
+      kind === 'missing'
+        ? 'nothing'
+        : kind === 'unknown'
+          ? `the unknown key '${showablePath(path).at(-1)}'`
+          : undefined,
+    )
+  }
+  const sound = (...parts: string[]): boolean =>
+    !faults.some(({ path }) => path.length === 0 || parts.includes(String(path[0])))
+  const input = document.value as AgentInput
+  if (sound('model')) {
+    for (const { path, expected } of modelFaults(input.model, providers)) add(path, expected)
+  }
+  if (sound('id', 'name')) {
+    if (input.id !== undefined && input.name !== undefined && input.id !== input.name)
+      add(['name'], "left out or the same as 'id', because both name the agent")
+    if (idOf(document, file) === undefined)
+      add([], `given an 'id', because its own name is not ${AgentIdSchema.description}`, `'${file}'`)
+  }
+  return faults.toSorted((a, b) => a.line - b.line || a.column - b.column)
+}
+
+function idOf(document: AgentDocument, file: string): string | undefined {
+  if (document.value === undefined) return undefined
+  const input = document.value as Partial<Record<'id' | 'name', unknown>> | null | undefined
+  const id = input?.id ?? input?.name ?? file.slice(0, -extname(file).length)
+  return typeof id === 'string' && new RegExp(AgentIdSchema.pattern ?? '').test(id) ? id : undefined
+}
+
+function idPath(document: AgentDocument): Path {
+  const input = document.value as Partial<Record<'id' | 'name', unknown>> | null | undefined
+  return input?.id !== undefined ? ['id'] : input?.name !== undefined ? ['name'] : []
+}
+
+/** What was found, as it stands in the file: with `${NAME}` unreplaced, and no secret. */
+function show(document: AgentDocument, path: Path): string {
+  let value = document.value
+  for (const step of path) value = (value as Record<string | number, unknown> | null | undefined)?.[step]
+  if (value === undefined || value === null) return 'nothing'
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object') return 'an object'
+  const written = document.written(path)
+  if (isSecretPath(path)) return `a ${typeof value} that is not shown here`
+  if (typeof written !== 'string') return String(written)
+  if (String(path.at(-1)).endsWith('url') && !isShowableAddress(written) && !written.includes('${'))
+    return 'something that is not shown here'
+  const text = written.length > 60 ? `${written.slice(0, 60)}…` : written
+  return `'${text}'${text.includes('${') ? ' (which is always text)' : ''}`
+}
+
+function faultLine({ file, line, column, path, expected, found }: AgentFileFault): string {
+  return `Cannot load ${file}:${line}:${column}: ${path === '' ? 'the file' : `'${path}'`} must be ${expected}, got ${found}`
+}

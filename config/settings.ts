@@ -1,0 +1,199 @@
+// Everything that the environment decides, checked once at the start and frozen.
+import { statSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+import { isLoopbackHost } from '../contracts/hosts.ts'
+import type { ProviderSettings, ProvidersSettings } from '../contracts/model-check.ts'
+import { type Environment, readEnvironment } from './environment.ts'
+import { SettingReader } from './setting-reader.ts'
+import { SettingsError } from './settings-error.ts'
+import { readTemporal, type TemporalSettings } from './temporal-settings.ts'
+
+export { SettingsError }
+
+const MB = 2 ** 20
+const LIMITS = {
+  json_body_bytes: MB,
+  chat_body_bytes: 25 * MB,
+  content_bytes: 256 * 1024,
+  upload_bytes: 2048 * MB,
+  ws_frame_bytes: 32 * MB,
+  attachments: 20,
+  turns_per_user: 10,
+  turns_per_key: 100,
+  steps_per_turn: 20,
+  turn_seconds: 600,
+  tokens_per_turn: 1_000_000,
+}
+/** How the engine's actors behave; times in milliseconds. */
+const ENGINE = {
+  conversation_idle_ms: 60_000,
+  conversation_max_updates: 1_000,
+  model_stall_ms: 60_000,
+  sweep_ms: 30_000,
+}
+const RETENTION = { event_log_days: 7, log_days: 90, history_days: 30, orphan_file_days: 7 }
+const ROLES = ['all', 'api', 'worker'] as const
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+const LAUNCHERS = ['node', 'npx', 'deno', 'python3', 'uvx']
+
+export type Role = (typeof ROLES)[number]
+export type LogLevel = (typeof LOG_LEVELS)[number]
+export type Limits = Readonly<typeof LIMITS>
+export type EngineSettings = Readonly<typeof ENGINE>
+export type Retention = Readonly<typeof RETENTION>
+
+export interface Settings {
+  readonly host: string
+  readonly port: number
+  readonly public_url?: string
+  /** Absolute, as all folders here. */
+  readonly data_dir: string
+  readonly agents_dir: string
+  readonly knowledge_dirs: readonly string[]
+  /** `true`: make one and show it once; `false`: no authentication. */
+  readonly api_key: boolean | string
+  readonly allow_no_auth: boolean
+  readonly secret_key?: string
+  /** Names of variables that `${NAME}` may read in secret fields over the API. */
+  readonly api_env: readonly string[]
+  readonly log_level: LogLevel
+  readonly role: Role
+  readonly temporal: TemporalSettings
+  readonly database_url?: string
+  readonly redis_url?: string
+  readonly blob_url?: string
+  readonly providers: ProvidersSettings
+  /** Programs that an MCP server may be started with; `*` is any. */
+  readonly mcp_commands: readonly string[]
+  readonly allow_private_urls: boolean
+  readonly limits: Limits
+  readonly engine: EngineSettings
+  readonly offline_words_per_second: number
+  readonly retention: Retention
+}
+
+/** Reads the settings from `env` and the `.env` file in `cwd`, or throws a `SettingsError` that lists every fault. */
+export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: string } = {}): Settings {
+  const read = new SettingReader(readEnvironment(env, cwd))
+  const host =
+    read.matching('MUXI_HOST', isHost, 'an IP address or a host name, without brackets or a port') ?? '127.0.0.1'
+  const onLoopback = isLoopbackHost(host)
+  const settings: Settings = {
+    host,
+    port: read.integer('MUXI_PORT', { min: 1, max: 65_535 }, 5050),
+    public_url: read.url('MUXI_PUBLIC_URL'),
+    data_dir: resolve(cwd, read.text('MUXI_DATA_DIR') ?? 'data'),
+    agents_dir: resolve(cwd, read.text('MUXI_AGENTS_DIR') ?? 'agents'),
+    knowledge_dirs: (read.list('MUXI_KNOWLEDGE_DIRS') ?? []).map((dir) => resolve(cwd, dir)),
+    api_key: readApiKey(read),
+    allow_no_auth: read.flag('MUXI_ALLOW_NO_AUTH', false),
+    secret_key: read.secret(
+      'MUXI_SECRET_KEY',
+      (key) => key.length >= 32,
+      'at least 32 characters, for instance from: openssl rand -hex 32',
+    ),
+    api_env: read.list('MUXI_API_ENV') ?? [],
+    log_level: read.oneOf('MUXI_LOG_LEVEL', LOG_LEVELS, 'info'),
+    role: read.oneOf('MUXI_ROLE', ROLES, 'all'),
+    temporal: readTemporal(read, cwd),
+    database_url: readUrl(read, databaseName(read), ['postgres:', 'postgresql:']),
+    redis_url: readUrl(read, 'REDIS_URL', ['redis:', 'rediss:']),
+    blob_url: readUrl(read, 'BLOB_URL', ['file:', 's3:']),
+    providers: {
+      openai: readProvider(read, 'OPENAI'),
+      anthropic: readProvider(read, 'ANTHROPIC'),
+      gemini: readProvider(read, 'GEMINI'),
+      xai: readProvider(read, 'XAI'),
+    },
+    mcp_commands: read.list('MUXI_MCP_COMMANDS') ?? (onLoopback ? LAUNCHERS : []),
+    allow_private_urls: read.flag('MUXI_ALLOW_PRIVATE_URLS', onLoopback),
+    limits: read.numbers('MUXI_LIMIT_', LIMITS, { min: 1, max: 2 ** 40 }),
+    engine: read.numbers('MUXI_ENGINE_', ENGINE, { min: 1, max: 2 ** 31 - 1 }),
+    offline_words_per_second: read.integer('MUXI_OFFLINE_WORDS_PER_SECOND', { min: 1, max: 100_000 }, 40),
+    retention: read.numbers('MUXI_RETENTION_', RETENTION, { min: 1, max: 36_500 }),
+  }
+  checkTogether(settings, read)
+  if (read.faults.length > 0) throw new SettingsError(read.faults)
+  return deepFreeze(settings)
+}
+
+/** What no setting shows alone. */
+function checkTogether(settings: Settings, read: SettingReader): void {
+  if (settings.api_key === false && !isLoopbackHost(settings.host) && !settings.allow_no_auth) {
+    read.fault(
+      'MUXI_HOST',
+      "a loopback address while MUXI_API_KEY is 'false' (MUXI_ALLOW_NO_AUTH=yes lifts this)",
+      `'${settings.host}'`,
+    )
+  }
+  // Two processes over one SQLite folder share its key and its blobs; over one Postgres they may be on two machines.
+  if (read.text(databaseName(read)) !== undefined && settings.role !== 'all') {
+    for (const name of ['MUXI_SECRET_KEY', 'BLOB_URL']) {
+      if (read.text(name) === undefined)
+        read.fault(
+          name,
+          `set and the same everywhere, because MUXI_ROLE is '${settings.role}' on a shared database`,
+          'nothing',
+        )
+    }
+  }
+  for (const name of settings.api_env) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+      read.fault('MUXI_API_ENV', 'a comma list of names of variables', `'${name}'`)
+  }
+  const folder = read.text('MUXI_AGENTS_DIR')
+  if (folder !== undefined && !isFolder(settings.agents_dir))
+    read.fault('MUXI_AGENTS_DIR', 'a folder that exists', `'${settings.agents_dir}'`)
+  for (const dir of settings.knowledge_dirs) {
+    if (!isFolder(dir)) read.fault('MUXI_KNOWLEDGE_DIRS', 'a comma list of folders that exist', `'${dir}'`)
+  }
+}
+
+function databaseName(read: SettingReader): string {
+  return read.text('DATABASE_URL') === undefined ? 'POSTGRES_DATABASE_URL' : 'DATABASE_URL'
+}
+
+function readApiKey(read: SettingReader): boolean | string {
+  const word = read.text('MUXI_API_KEY')?.toLowerCase()
+  if (word === undefined || word === 'true') return true
+  if (word === 'false') return false
+  return (
+    read.secret(
+      'MUXI_API_KEY',
+      (key) => /^[\x21-\x7e]{8,}$/.test(key),
+      "'true', 'false' or a key of at least 8 visible characters without spaces",
+    ) ?? true
+  )
+}
+
+/** An address that may hold a password, so only its scheme is ever shown. */
+function readUrl(read: SettingReader, name: string, schemes: string[]): string | undefined {
+  const value = read.text(name)
+  const scheme = value === undefined || !URL.canParse(value) ? undefined : new URL(value).protocol
+  if (value === undefined || (scheme !== undefined && schemes.includes(scheme))) return value
+  const known = scheme !== undefined && value.startsWith(`${scheme}//`)
+  read.fault(
+    name,
+    `an address that begins with ${schemes.map((each) => `${each}//`).join(' or ')}`,
+    known ? `one that begins with ${scheme}//` : 'something else',
+  )
+  return undefined
+}
+
+function readProvider(read: SettingReader, name: string): ProviderSettings {
+  return { api_key: read.secret(`${name}_API_KEY`), base_url: read.url(`${name}_BASE_URL`) }
+}
+
+function isHost(value: string): boolean {
+  return isIP(value) !== 0 || /^[A-Za-z0-9._-]*[A-Za-z][A-Za-z0-9._-]*$/.test(value)
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(deepFreeze)
+  return value
+}

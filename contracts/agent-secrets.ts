@@ -1,0 +1,44 @@
+// Takes the secret values out of an agent, so that they can be encrypted and never travel with it.
+import type { AgentConfig } from './schemas/agent.ts'
+import { dotted } from './schemas/faults.ts'
+
+
+export interface SeparatedAgent {
+  config: AgentConfig
+  /** Each value by where it stood: `model.fallbacks.0.api_key`, `mcp_servers.0.credentials.TOKEN`, `mcp_servers.0.env.TOKEN`. */
+  secrets: Record<string, string>
+}
+
+/** Whether what stands at this path of an agent is secret. Any variable of an MCP server may hold a key, so all of them are. */
+export function isSecretPath(path: readonly (string | number)[]): boolean {
+  if (path.at(-1) === 'api_key') return true
+  if (path[0] !== 'mcp_servers') return false
+  return path[2] === 'env' || (path[2] === 'credentials' && (path.length <= 4 || path.at(-1) === 'value'))
+}
+
+/** The path without names that may be values gone astray: `{TOKEN:sk-1}`, without a space after the colon, is one long name. */
+export function showablePath(path: readonly (string | number)[]): (string | number)[] {
+  return path.map((step, index) => {
+    if (typeof step === 'number') return step
+    const plain = /^[A-Za-z_][A-Za-z0-9_-]{0,31}$/.test(step)
+    const named = index === 3 && path[0] === 'mcp_servers' && isSecretPath(path.slice(0, 4))
+    return plain && !named ? step : '…'
+  })
+}
+
+/** A copy of the agent without its secret values, and those values. */
+export function separateSecrets(agent: AgentConfig): SeparatedAgent {
+  const secrets: Record<string, string> = {}
+  function copy(value: unknown, path: readonly (string | number)[]): unknown {
+    if (Array.isArray(value)) return value.map((item, index) => copy(item, [...path, index]))
+    if (typeof value !== 'object' || value === null) return value
+    const kept = Object.entries(value).flatMap(([key, item]) => {
+      const at = [...path, key]
+      if (typeof item !== 'string' || !isSecretPath(at)) return [[key, copy(item, at)]]
+      secrets[dotted(at)] = item
+      return []
+    })
+    return Object.fromEntries(kept)
+  }
+  return { config: copy(agent, []) as AgentConfig, secrets }
+}

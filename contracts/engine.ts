@@ -1,0 +1,122 @@
+// Every name that crosses Temporal: workflows and their ids, task queues, search attributes, and what the workflows take and give.
+// Payloads hold ids, names, counts and typed errors only; text travels by reference to a row.
+
+export const TASK_QUEUE = 'muxi'
+
+export const WORKFLOWS = { conversation: 'conversation', chatTurn: 'chatTurn', toolCall: 'toolCall' } as const
+
+export const workflowId = {
+  conversation: (conversationId: string) => `conversation/${conversationId}`,
+  chatTurn: (turnId: string) => `turn/${turnId}`,
+  toolCall: (turnId: string, callId: string) => `tool/${turnId}/${callId}`,
+}
+
+/** Search attributes, all keywords; `MuxiUser` is an HMAC, because search attributes are stored in the clear. */
+export const SEARCH_ATTRIBUTES = ['MuxiKind', 'MuxiAgent', 'MuxiConversation', 'MuxiUser'] as const
+
+export type OnBusy = 'queue' | 'reject' | 'interrupt'
+
+/** What is said of every workflow in its search attributes. */
+export interface Labels {
+  agent_id: string
+  conversation_id: string
+  user_hash: string
+}
+
+export interface SubmitInput extends Labels {
+  turn_id: string
+  on_busy: OnBusy
+}
+
+/** The receipt of an accepted message; `position` is how many turns go before it. */
+export interface Receipt {
+  turn_id: string
+  position: number
+}
+
+export interface ConversationInput {
+  conversation_id: string
+  /** Turns carried over by continue-as-new, first to run first. */
+  queue?: SubmitInput[]
+  /** How long to stay without work before ending, in milliseconds. */
+  idle_ms: number
+  /** Updates after which the run continues as new even when the engine has not suggested it. */
+  max_updates: number
+}
+
+export interface TurnInput extends Labels {
+  turn_id: string
+}
+
+export type TurnStatus = 'pending' | 'queued' | 'running' | 'awaiting_approval' | 'completed' | 'failed' | 'cancelled'
+export type FinalStatus = Extract<TurnStatus, 'completed' | 'failed' | 'cancelled'>
+
+/** A model of an agent's chain, by its place in the agent's version: credentials never travel. */
+export interface ModelRef {
+  provider: string
+  model: string
+}
+
+/** What `claimTurn` gives the workflow to decide with. */
+export type Claim =
+  | { claimed: true; models: ModelRef[]; max_steps: number; max_tokens: number; deadline_ms: number }
+  | { claimed: false; reason: 'over' }
+  | { claimed: false; reason: 'busy'; other_turn_id: string }
+
+export interface ModelCallInput {
+  turn_id: string
+  step: number
+  /** Which model of the chain, from 0. */
+  model: number
+}
+
+export interface PlannedCall {
+  call_id: string
+  name: string
+}
+
+/** Names its row, so that our codec endpoint can show its text in the Temporal UI. */
+export interface ModelCallResult {
+  turn_id: string
+  step: number
+  /** `stopped`: a stop request reached the model call before the engine's cancellation did. */
+  finish: 'answer' | 'tool_calls' | 'stopped'
+  calls: PlannedCall[]
+  input_tokens: number
+  output_tokens: number
+}
+
+export interface ToolCallInput extends Labels {
+  turn_id: string
+  call_id: string
+  name: string
+}
+
+export interface ToolCallResult {
+  turn_id: string
+  call_id: string
+  /** `invalid`: the arguments did not fit the tool's schema, nothing was run. */
+  outcome: 'done' | 'error' | 'invalid' | 'unknown' | 'cancelled'
+}
+
+export interface FinishInput {
+  turn_id: string
+  status: FinalStatus
+  /** Only for `failed`: a code of the contract and where to find the words (the failure row of the step). */
+  failure?: TurnFailure
+}
+
+/** A failure that is safe to stand in history: made by us, never a provider's or a person's words. */
+export interface TurnFailure {
+  code: 'upstream_error' | 'internal_error' | 'unavailable' | 'budget_exceeded' | 'unprocessable'
+  message: string
+  details?: Record<string, string | number>
+}
+
+/** `type` of the ApplicationFailures that activities throw. */
+export const FAILURE = {
+  final: 'UpstreamFinal',
+  retry: 'UpstreamRetry',
+  internal: 'Internal',
+  stopped: 'Stopped',
+} as const

@@ -1,0 +1,36 @@
+// The events of a turn, in the words of the wire contract: what a client sees over SSE and WebSocket.
+import type { ErrorBody } from './failures.ts'
+
+export interface TurnEventData {
+  accepted: { turn_id: string; conversation_id: string; message_id: string }
+  message_start: { id: string; turn_id: string; conversation_id: string; agent_id: string; created_at: string }
+  content: { content: string; step: number }
+  content_reset: { step: number; reason: string; content: string }
+  tool_call_start: { id: string; name: string; server: string; parameters: unknown }
+  tool_call_progress: { id: string; progress: number; total?: number; message?: string }
+  tool_call_end: { id: string; output: unknown; is_error: boolean }
+  message_end: { id: string; usage: Usage }
+  cancelled: { id: string }
+  error: ErrorBody
+}
+
+export type TurnEventType = keyof TurnEventData
+
+/** An event before it has its number. */
+export type NewEvent = { [T in TurnEventType]: { type: T; data: TurnEventData[T] } }[TurnEventType]
+
+/** An event as it stands in the log: numbered from 1 without gaps within its stream. */
+export type StoredEvent = NewEvent & { id: number }
+
+export interface Usage {
+  input_tokens: number
+  output_tokens: number
+  cost_usd?: number
+}
+
+const FINAL: ReadonlySet<string> = new Set(['message_end', 'cancelled', 'error'] satisfies TurnEventType[])
+
+/** Whether nothing may follow this event in its stream. */
+export function isFinal(type: string): boolean {
+  return FINAL.has(type)
+}

@@ -1,0 +1,62 @@
+// The words for failure that every process shares: the codes of the wire contract and the one error class that carries them.
+
+/** Status of each error code on HTTP (../shared contract, "Errors"). */
+export const STATUS_OF_CODE = {
+  bad_request: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  conflict: 409,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  unprocessable: 422,
+  rate_limited: 429,
+  budget_exceeded: 429,
+  internal_error: 500,
+  upstream_error: 502,
+  unavailable: 503,
+} as const
+
+export type ErrorCode = keyof typeof STATUS_OF_CODE
+
+/** The inner object of every error on the wire: HTTP body, SSE `error` event and WebSocket `error` frame. */
+export interface ErrorBody {
+  code: ErrorCode
+  message: string
+  details?: Record<string, unknown>
+}
+
+export interface MuxiErrorOptions {
+  details?: Record<string, unknown>
+  /** Seconds after which trying again makes sense; becomes `Retry-After`. */
+  retryAfter?: number
+  cause?: unknown
+}
+
+/** A foreseen failure, whose message may be shown to whoever asked. Anything else is an `internal_error` and loses its message. */
+export class MuxiError extends Error {
+  override readonly name = 'MuxiError'
+  readonly code: ErrorCode
+  readonly details: Record<string, unknown> | undefined
+  readonly retryAfter: number | undefined
+
+  constructor(code: ErrorCode, message: string, options: MuxiErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.details = options.details
+    this.retryAfter = options.retryAfter
+  }
+
+  get status(): number {
+    return STATUS_OF_CODE[this.code]
+  }
+
+  toBody(): ErrorBody {
+    return { code: this.code, message: this.message, ...(this.details && { details: this.details }) }
+  }
+}
+
+export function notFound(what: string, id: string): MuxiError {
+  return new MuxiError('not_found', `Cannot find ${what} '${id}'`)
+}

@@ -1,0 +1,62 @@
+// Whether the models an agent names can be called at all: their provider is built in, and there is a key or a server that needs none.
+import { isLocalHost } from './hosts.ts'
+import type { FallbackModel, ModelConfig, Provider } from './schemas/agent.ts'
+
+/** What is configured of a provider: its key and the address to use in place of the vendor's own. */
+export interface ProviderSettings {
+  readonly api_key?: string
+  readonly base_url?: string
+}
+
+export type ProvidersSettings = { readonly [P in Exclude<Provider, 'offline'>]: ProviderSettings }
+
+export interface ModelFault {
+  /** Below the agent: `['model', 'fallbacks', 0, 'provider']`. */
+  path: (string | number)[]
+  /** Completes "'<path>' must be …". */
+  expected: string
+}
+
+const BUILT_IN: ReadonlySet<Provider> = new Set<Provider>(['openai', 'offline'])
+const KEY_NAME = {
+  openai: 'OPENAI_API_KEY',
+  anthropic: 'ANTHROPIC_API_KEY',
+  gemini: 'GEMINI_API_KEY',
+  xai: 'XAI_API_KEY',
+} as const
+
+/** The faults of a model and its fallbacks. A model left out is `auto`, which always finds one. */
+export function modelFaults(model: ModelConfig | undefined, providers: ProvidersSettings): ModelFault[] {
+  if (model === undefined) return []
+  const fallbacks = (model.fallbacks ?? []).flatMap((each, index) =>
+    faultsOf(each, ['model', 'fallbacks', index], providers),
+  )
+  return [...faultsOf(model, ['model'], providers), ...fallbacks]
+}
+
+function faultsOf(model: FallbackModel, path: (string | number)[], providers: ProvidersSettings): ModelFault[] {
+  if (!BUILT_IN.has(model.provider)) {
+    const instead = model.provider === 'xai' ? " (use 'openai' with base_url: https://api.x.ai/v1)" : ''
+    return [
+      {
+        path: [...path, 'provider'],
+        expected: `'openai' or 'offline': '${model.provider}' is not built in yet${instead}`,
+      },
+    ]
+  }
+  if (model.provider === 'offline') return []
+  const configured = providers[model.provider]
+  const url = model.base_url ?? configured.base_url
+  // The schema looks at the form only: 'http://host:99999' has it.
+  if (url !== undefined && !URL.canParse(url))
+    return [{ path: [...path, 'base_url'], expected: 'an address with a host and a port that can exist' }]
+  if (model.api_key !== undefined) return []
+  if (url !== undefined && isLocalHost(new URL(url).hostname)) return []
+  // A configured key goes to the configured address only; another server must be given its own.
+  const elsewhere = model.base_url !== undefined && model.base_url.replace(/\/+$/, '') !== configured.base_url
+  if (!elsewhere && configured.api_key !== undefined) return []
+  const how = elsewhere
+    ? `given, because ${new URL(model.base_url ?? '').host} is no local server`
+    : `given, or ${KEY_NAME[model.provider]} be set, because the model names ${model.provider}`
+  return [{ path: [...path, 'api_key'], expected: how }]
+}

@@ -1,0 +1,199 @@
+// What an agent is: the one schema behind agent files, POST and PATCH /agents, import and the OpenAPI document.
+// The description of a text with a pattern is also what an error message says was expected.
+import { type Static, Type } from '@sinclair/typebox'
+
+const closed = { additionalProperties: false }
+
+/** The id of an agent. Lower case only: it stands in URLs and file names, where `Bot` and `bot` must not be two agents. */
+export const AgentIdSchema = Type.String({
+  // `auto` is the orchestrator among the models of /v1, `import` is a route.
+  pattern: '^(?!(?:auto|import)$)[a-z0-9][a-z0-9_-]{0,63}$',
+  description:
+    "1 to 64 lower-case letters, digits, '_' or '-', beginning with a letter or a digit, and not 'auto' or 'import'",
+})
+
+const HttpUrlSchema = Type.String({
+  pattern: '^https?://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:\\d{1,5})?([/?#]\\S*)?$',
+  maxLength: 2048,
+  description: 'an http:// or https:// address without a user name or password in it',
+})
+
+/** A name that may stand in a path such as `mcp_servers.0.credentials.TOKEN`, so without dots. */
+const NameSchema = Type.String({
+  pattern: '^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$',
+  description: "1 to 128 letters, digits, '_' or '-'",
+})
+
+const SecretSchema = Type.String({ minLength: 1, maxLength: 8192 })
+
+/** The providers a model may name; `openai` is also every compatible server, by `base_url`. */
+export const ProviderSchema = Type.Union([
+  Type.Literal('openai'),
+  Type.Literal('anthropic'),
+  Type.Literal('gemini'),
+  Type.Literal('xai'),
+  Type.Literal('offline'),
+])
+
+const modelFields = {
+  provider: ProviderSchema,
+  model: Type.String({ minLength: 1, maxLength: 256, description: "The provider's name of the model" }),
+  api_key: Type.Optional(SecretSchema),
+  base_url: Type.Optional(HttpUrlSchema),
+  temperature: Type.Optional(Type.Number({ minimum: 0, maximum: 2 })),
+  top_p: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+}
+
+const FallbackSchema = Type.Object(modelFields, closed)
+const fallbacks = Type.Optional(
+  Type.Array(FallbackSchema, { maxItems: 8, description: 'Tried in this order when the models before have failed' }),
+)
+
+/** A model and what is tried in its place. */
+export const ModelSchema = Type.Object({ ...modelFields, fallbacks }, closed)
+
+const memoryFields = {
+  buffer: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 1000, description: 'How many of the latest messages the model sees' }),
+  ),
+  long_term: Type.Optional(Type.Boolean({ description: 'Whether what was said is remembered across conversations' })),
+}
+
+export const MemorySchema = Type.Object(memoryFields, closed)
+
+export const OnBusySchema = Type.Union([Type.Literal('queue'), Type.Literal('reject'), Type.Literal('interrupt')], {
+  description: 'What becomes of a message that arrives while the conversation is answering another',
+})
+
+const knowledgeFields = { id: AgentIdSchema, description: Type.Optional(Type.String({ maxLength: 2000 })) }
+
+/** A source of an agent's knowledge: a path on the server, the text itself, or an uploaded file. */
+export const KnowledgeSchema = Type.Union([
+  Type.Object(
+    {
+      ...knowledgeFields,
+      source_type: Type.Optional(Type.Literal('file')),
+      path: Type.String({ minLength: 1, maxLength: 4096 }),
+    },
+    closed,
+  ),
+  Type.Object(
+    { ...knowledgeFields, source_type: Type.Optional(Type.Literal('content')), content: Type.String({ minLength: 1 }) },
+    closed,
+  ),
+  Type.Object(
+    {
+      ...knowledgeFields,
+      source_type: Type.Optional(Type.Literal('upload')),
+      file_id: Type.String({ pattern: '^file_[A-Za-z0-9]+$', description: "an id that begins with 'file_'" }),
+    },
+    closed,
+  ),
+])
+
+const credentialFields = {
+  id: NameSchema,
+  param_name: NameSchema,
+  required: Type.Optional(Type.Boolean()),
+  in: Type.Optional(Type.Union([Type.Literal('header'), Type.Literal('query'), Type.Literal('env')])),
+}
+
+/** Credentials of an MCP server: names with their values, or a list which also says where each of them goes. */
+export const CredentialsSchema = Type.Union([
+  Type.Record(NameSchema, SecretSchema, closed),
+  Type.Array(
+    Type.Object(
+      { ...credentialFields, value: Type.Optional(SecretSchema), env_fallback: Type.Optional(NameSchema) },
+      closed,
+    ),
+    { maxItems: 32 },
+  ),
+])
+
+const mcpFields = {
+  name: NameSchema,
+  credentials: Type.Optional(CredentialsSchema),
+  approval: Type.Optional(Type.Union([Type.Literal('never'), Type.Literal('always'), Type.Literal('destructive')])),
+  trust_annotations: Type.Optional(Type.Boolean()),
+}
+
+/** An MCP server, reached by URL or started as a program. */
+export const McpServerSchema = Type.Union([
+  Type.Object(
+    {
+      ...mcpFields,
+      url: HttpUrlSchema,
+      transport: Type.Optional(Type.Union([Type.Literal('auto'), Type.Literal('http'), Type.Literal('sse')])),
+    },
+    closed,
+  ),
+  Type.Object(
+    {
+      ...mcpFields,
+      command: Type.String({ minLength: 1, maxLength: 4096 }),
+      args: Type.Optional(Type.Array(Type.String({ maxLength: 4096 }), { maxItems: 128 })),
+      env: Type.Optional(Type.Record(NameSchema, Type.String({ maxLength: 8192 }), closed)),
+    },
+    closed,
+  ),
+])
+
+const words = {
+  description: Type.String({
+    minLength: 1,
+    maxLength: 2000,
+    description: 'What the agent is good for, in a sentence; messages are routed by it',
+  }),
+  system_message: Type.String({
+    minLength: 1,
+    maxLength: 100_000,
+    description: 'The instructions that the model reads first',
+  }),
+}
+
+const behaviour = {
+  on_busy: Type.Optional(OnBusySchema),
+  knowledge: Type.Optional(Type.Array(KnowledgeSchema, { maxItems: 100 })),
+  mcp_servers: Type.Optional(Type.Array(McpServerSchema, { maxItems: 32 })),
+}
+
+/** An agent as people write it. `name` is another word for `id`; `model` left out means `auto`. */
+export const AgentSchema = Type.Object(
+  {
+    id: Type.Optional(AgentIdSchema),
+    name: Type.Optional(AgentIdSchema),
+    ...words,
+    model: Type.Optional(ModelSchema),
+    memory: Type.Optional(MemorySchema),
+    ...behaviour,
+  },
+  closed,
+)
+
+/** What PATCH takes: any part of an agent but its id, merged into what is there. */
+export const AgentPatchSchema = Type.Partial(
+  Type.Object({ ...words, model: Type.Partial(ModelSchema, closed), memory: MemorySchema, ...behaviour }),
+  closed,
+)
+
+export type Provider = Static<typeof ProviderSchema>
+export type FallbackModel = Static<typeof FallbackSchema>
+export type ModelConfig = Static<typeof ModelSchema>
+export type MemoryConfig = Required<Static<typeof MemorySchema>>
+export type KnowledgeConfig = Static<typeof KnowledgeSchema>
+export type McpServerConfig = Static<typeof McpServerSchema>
+export type AgentInput = Static<typeof AgentSchema>
+export type AgentPatch = Static<typeof AgentPatchSchema>
+
+/** An agent with its id known and its defaults filled in; `model` left out still means `auto`. */
+export interface AgentConfig extends Omit<AgentInput, 'name'> {
+  id: string
+  memory: MemoryConfig
+  on_busy: Static<typeof OnBusySchema>
+}
+
+/** The agent that was meant by what was written, under this id. */
+export function resolveAgent(input: AgentInput, id: string): AgentConfig {
+  const { name: _alias, ...rest } = input
+  return { ...rest, id, memory: { buffer: 20, long_term: false, ...rest.memory }, on_busy: rest.on_busy ?? 'queue' }
+}

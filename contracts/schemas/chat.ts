@@ -1,0 +1,38 @@
+// The request that begins a turn, the same over REST, SSE and WebSocket.
+import { type Static, Type } from '@sinclair/typebox'
+import { OnBusySchema } from './agent.ts'
+
+const closed = { additionalProperties: false }
+
+/** A person or program that talks to agents: any visible text without spaces at its ends. */
+export const UserIdSchema = Type.String({
+  pattern: '^[^\\s\\x00-\\x1f/]([^\\x00-\\x1f/]{0,126}[^\\s\\x00-\\x1f/])?$',
+  description: 'a name of 1 to 128 characters, without slashes, control characters or spaces at its ends',
+})
+
+export const ConversationIdSchema = Type.String({ pattern: '^conv_[A-Za-z0-9]+$', description: "an id that begins with 'conv_'" })
+export const TurnIdSchema = Type.String({ pattern: '^turn_[A-Za-z0-9]+$', description: "an id that begins with 'turn_'" })
+
+const attachmentFields = {
+  type: Type.String({ minLength: 1, maxLength: 128, description: "what it is, such as 'image/png'" }),
+  name: Type.String({ minLength: 1, maxLength: 255 }),
+}
+
+export const AttachmentSchema = Type.Union([
+  Type.Object({ ...attachmentFields, data: Type.String({ minLength: 1, description: 'the bytes in base64' }) }, closed),
+  Type.Object({ ...attachmentFields, file_id: Type.String({ pattern: '^file_[A-Za-z0-9]+$', description: "an id that begins with 'file_'" }) }, closed),
+])
+
+export const chatFields = {
+  content: Type.String({ description: 'What is said; may be empty when something is attached' }),
+  user_id: Type.Optional(UserIdSchema),
+  conversation_id: Type.Optional(ConversationIdSchema),
+  attachments: Type.Optional(Type.Array(AttachmentSchema)),
+  on_busy: Type.Optional(OnBusySchema),
+  background: Type.Optional(Type.Boolean({ description: 'Answer at once; the reply is read later' })),
+  response_schema: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'JSON Schema that the answer must follow' })),
+}
+
+export const ChatRequestSchema = Type.Object(chatFields, closed)
+export type ChatRequest = Static<typeof ChatRequestSchema>
+export type AttachmentInput = Static<typeof AttachmentSchema>

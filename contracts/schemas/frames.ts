@@ -1,0 +1,26 @@
+// The frames that a client sends over the WebSocket.
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { AgentIdSchema } from './agent.ts'
+import { chatFields, TurnIdSchema } from './chat.ts'
+
+const closed = { additionalProperties: false }
+
+export const FrameSchema = Type.Object(
+  {
+    type: Type.String({ maxLength: 64 }),
+    id: Type.String({ minLength: 1, maxLength: 128, description: 'a request id of 1 to 128 characters' }),
+    data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  },
+  closed,
+)
+
+/** What each type of frame carries. */
+export const FRAME_DATA = {
+  chat: Type.Object({ ...chatFields, agent_id: AgentIdSchema, idempotency_key: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }, closed),
+  resume: Type.Object({ turn_id: TurnIdSchema, after: Type.Optional(Type.Integer({ minimum: 0 })) }, closed),
+  cancel: Type.Object({ turn_id: TurnIdSchema }, closed),
+  ping: Type.Object({}, closed),
+} satisfies Record<string, TSchema>
+
+export type FrameType = keyof typeof FRAME_DATA
+export type FrameData<T extends FrameType> = Static<(typeof FRAME_DATA)[T]>

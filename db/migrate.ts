@@ -1,0 +1,15 @@
+// The ordered list of migrations and the function that applies what is missing, safe to run from several processes at once.
+import { Migrator } from 'kysely/migration'
+import * as walk from './migrations/001-walk.ts'
+import type { Db } from './schema.ts'
+
+const MIGRATIONS = { '001-walk': walk }
+
+/** Brings the database to the newest schema; throws with the name of the migration that failed. */
+export async function migrate(db: Db): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(MIGRATIONS) } })
+  const { error, results } = await migrator.migrateToLatest()
+  if (error === undefined) return
+  const failed = results?.find((result) => result.status === 'Error')
+  throw new Error(`Cannot migrate the database${failed ? `: '${failed.migrationName}' failed` : ''}`, { cause: error })
+}

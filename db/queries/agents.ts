@@ -1,0 +1,158 @@
+// Agents and their versions: a turn keeps the version it began with, so versions are never changed, only added.
+import type { AgentConfig } from '../../contracts/schemas/agent.ts'
+import { MuxiError, notFound } from '../../contracts/failures.ts'
+import type { SecretBox } from '../secret-box.ts'
+import type { Db, Tx } from '../schema.ts'
+import { getSecrets, putSecrets } from './secrets.ts'
+
+export interface AgentRow {
+  id: string
+  version: number
+  source: 'file' | 'api'
+  file: string | null
+  description: string
+  created_at: string
+  updated_at: string
+  config: AgentConfig
+}
+
+export interface AgentInput {
+  id: string
+  /** Without credentials. */
+  config: AgentConfig
+  /** Credentials by their path in the config. */
+  secrets: Record<string, string>
+}
+
+const secretOwner = (id: string, version: number) => `agent/${id}/${version}`
+
+/** Brings the agents of the operator's files into the database: new, changed and vanished ones. */
+export async function syncFileAgents(db: Db, box: SecretBox, agents: (AgentInput & { file: string })[]): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    for (const agent of agents) await syncFileAgent(tx, box, agent)
+    await tx
+      .updateTable('agents')
+      .set({ deleted_at: new Date().toISOString() })
+      .where('source', '=', 'file')
+      .where('deleted_at', 'is', null)
+      .where('id', 'not in', ['', ...agents.map(({ id }) => id)])
+      .execute()
+  })
+}
+
+async function syncFileAgent(tx: Tx, box: SecretBox, agent: AgentInput & { file: string }): Promise<void> {
+  const known = await tx.selectFrom('agents').selectAll().where('id', '=', agent.id).executeTakeFirst()
+  if (known?.source === 'api' && known.deleted_at === null) {
+    throw new Error(`Cannot load '${agent.file}': an agent '${agent.id}' was already made over the API`)
+  }
+  if (known && known.deleted_at === null && known.file === agent.file) {
+    const { config } = await getAgentVersion(tx, agent.id, known.version)
+    const secrets = await getSecrets(tx, box, secretOwner(agent.id, known.version))
+    if (sameJson(config, agent.config) && sameJson(secrets, agent.secrets)) return
+  }
+  await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'file', agent.file)
+}
+
+function sameJson(a: unknown, b: unknown): boolean {
+  const sorted = (value: unknown): unknown =>
+    value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort().map(([key, inner]) => [key, sorted(inner)]))
+      : value
+  return JSON.stringify(sorted(a)) === JSON.stringify(sorted(b))
+}
+
+/** @throws MuxiError `conflict` when the id is taken */
+export async function createAgent(tx: Tx, box: SecretBox, agent: AgentInput): Promise<AgentRow> {
+  const known = await tx.selectFrom('agents').select(['version', 'deleted_at']).where('id', '=', agent.id).executeTakeFirst()
+  if (known && known.deleted_at === null) throw new MuxiError('conflict', `Cannot create agent '${agent.id}': the id is taken`)
+  await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'api', null)
+  return getAgentOrThrow(tx, agent.id)
+}
+
+async function writeVersion(
+  tx: Tx,
+  box: SecretBox,
+  agent: AgentInput,
+  version: number,
+  source: 'file' | 'api',
+  file: string | null,
+): Promise<void> {
+  const stamp = new Date().toISOString()
+  await tx
+    .insertInto('agent_versions')
+    .values({ agent_id: agent.id, version, config: JSON.stringify(agent.config), created_at: stamp })
+    .execute()
+  await putSecrets(tx, box, secretOwner(agent.id, version), agent.secrets)
+  const head = { version, source, file, description: agent.config.description, updated_at: stamp, deleted_at: null }
+  await tx
+    .insertInto('agents')
+    .values({ id: agent.id, created_at: stamp, ...head })
+    .onConflict((oc) => oc.column('id').doUpdateSet(head))
+    .execute()
+}
+
+const agentRows = (db: Db | Tx) =>
+  db
+    .selectFrom('agents')
+    .innerJoin('agent_versions', (join) =>
+      join
+        .onRef('agent_versions.agent_id', '=', 'agents.id')
+        .onRef('agent_versions.version', '=', 'agents.version'),
+    )
+    .select(['id', 'agents.version', 'source', 'file', 'description', 'agents.created_at', 'updated_at', 'config'])
+    .where('deleted_at', 'is', null)
+
+export async function getAgentOrThrow(db: Db | Tx, id: string): Promise<AgentRow> {
+  const row = await agentRows(db).where('id', '=', id).executeTakeFirst()
+  if (!row) throw notFound('agent', id)
+  return { ...row, config: JSON.parse(row.config) as AgentConfig }
+}
+
+export async function listAgents(db: Db, limit: number, cursor: string | undefined): Promise<AgentRow[]> {
+  let query = agentRows(db).orderBy('id').limit(limit)
+  if (cursor !== undefined) query = query.where('id', '>', cursor)
+  return (await query.execute()).map((row) => ({ ...row, config: JSON.parse(row.config) as AgentConfig }))
+}
+
+/** The config of a version, also of an agent that has changed or gone since. */
+export async function getAgentVersion(db: Db | Tx, id: string, version: number): Promise<{ config: AgentConfig }> {
+  const row = await db
+    .selectFrom('agent_versions')
+    .select('config')
+    .where('agent_id', '=', id)
+    .where('version', '=', version)
+    .executeTakeFirst()
+  if (!row) throw notFound('agent', id)
+  return { config: JSON.parse(row.config) as AgentConfig }
+}
+
+/** The credentials of a version, decrypted, by their path in the config. */
+export function getAgentSecrets(db: Db, box: SecretBox, id: string, version: number): Promise<Record<string, string>> {
+  return getSecrets(db, box, secretOwner(id, version))
+}
+
+export interface AgentStats {
+  conversations: number
+  total_messages: number
+  active_users: number
+}
+
+/** How much an agent is used; messages of people and of the agent both count. */
+export async function getAgentStats(db: Db, id: string): Promise<AgentStats> {
+  const conversations = await db
+    .selectFrom('conversations')
+    .select((eb) => [eb.fn.countAll().as('n'), eb.fn.count('user_id').distinct().as('users')])
+    .where('agent_id', '=', id)
+    .executeTakeFirstOrThrow()
+  const messages = await db
+    .selectFrom('messages')
+    .innerJoin('turns', 'turns.id', 'messages.turn_id')
+    .select((eb) => eb.fn.countAll().as('n'))
+    .where('turns.agent_id', '=', id)
+    .executeTakeFirstOrThrow()
+  return {
+    conversations: Number(conversations.n),
+    total_messages: Number(messages.n),
+    active_users: Number(conversations.users),
+  }
+}

@@ -1,0 +1,115 @@
+// Conversations and their messages: found, made, listed and shown to models.
+import { newId } from '../../contracts/ids.ts'
+import type { ConversationsTable, Db, Tx } from '../schema.ts'
+import type { Attachment } from './turns.ts'
+
+export interface ConversationView {
+  id: string
+  agent_id: string
+  user_id: string
+  title: string | null
+  created_at: string
+  last_message_at: string | null
+}
+
+const view = ['id', 'agent_id', 'user_id', 'title', 'created_at', 'last_message_at'] as const
+
+export async function findConversation(db: Db | Tx, id: string): Promise<ConversationView | undefined> {
+  return db.selectFrom('conversations').select(view).where('id', '=', id).executeTakeFirst()
+}
+
+export interface NewConversation {
+  agent_id: string
+  user_id: string
+  title?: string | undefined
+}
+
+export async function createConversation(db: Db | Tx, conversation: NewConversation): Promise<ConversationView> {
+  const row: ConversationsTable = {
+    id: newId('conv'),
+    agent_id: conversation.agent_id,
+    user_id: conversation.user_id,
+    title: conversation.title ?? null,
+    default_for: null,
+    created_at: new Date().toISOString(),
+    last_message_at: null,
+  }
+  await db.insertInto('conversations').values(row).execute()
+  const { default_for: _, ...rest } = row
+  return rest
+}
+
+/** The conversation of (user, agent) for messages that name none; made when there is none yet. */
+export async function ensureDefaultConversation(tx: Tx, agentId: string, userId: string): Promise<ConversationView> {
+  const defaultFor = `${userId}/${agentId}`
+  await tx
+    .insertInto('conversations')
+    .values({
+      id: newId('conv'),
+      agent_id: agentId,
+      user_id: userId,
+      default_for: defaultFor,
+      created_at: new Date().toISOString(),
+    })
+    .onConflict((oc) => oc.column('default_for').doNothing())
+    .execute()
+  return tx.selectFrom('conversations').select(view).where('default_for', '=', defaultFor).executeTakeFirstOrThrow()
+}
+
+/** Newest first. */
+export async function listConversations(
+  db: Db,
+  filter: { user_id?: string | undefined; agent_id?: string | undefined; limit: number; cursor?: string | undefined },
+): Promise<ConversationView[]> {
+  let query = db.selectFrom('conversations').select(view).orderBy('id', 'desc').limit(filter.limit)
+  if (filter.user_id !== undefined) query = query.where('user_id', '=', filter.user_id)
+  if (filter.agent_id !== undefined) query = query.where('agent_id', '=', filter.agent_id)
+  if (filter.cursor !== undefined) query = query.where('id', '<', filter.cursor)
+  return query.execute()
+}
+
+export async function renameConversation(db: Db, id: string, title: string): Promise<void> {
+  await db.updateTable('conversations').set({ title }).where('id', '=', id).execute()
+}
+
+/** Removes a conversation with everything said, done and shown in it. The caller has seen that no turn runs. */
+export async function deleteConversation(tx: Tx, id: string): Promise<{ messages: number }> {
+  const turns = tx.selectFrom('turns').select('id').where('conversation_id', '=', id)
+  for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams'] as const) {
+    await tx.deleteFrom(table).where('stream_id', 'in', turns).execute()
+  }
+  for (const table of ['model_steps', 'tool_calls', 'log_entries', 'idempotency_keys'] as const) {
+    await tx.deleteFrom(table).where('turn_id', 'in', turns).execute()
+  }
+  const messages = await tx.deleteFrom('messages').where('conversation_id', '=', id).executeTakeFirst()
+  // What was spent stays counted: usage rows hold no text.
+  await tx.deleteFrom('turns').where('conversation_id', '=', id).execute()
+  await tx.deleteFrom('conversations').where('id', '=', id).execute()
+  return { messages: Number(messages.numDeletedRows) }
+}
+
+export interface MessageView {
+  id: string
+  turn_id: string
+  role: 'user' | 'assistant'
+  content: string
+  status: 'completed' | 'cancelled' | 'failed'
+  attachments: Attachment[]
+  created_at: string
+}
+
+/** The messages of a conversation, newest first, before a message when one is given. */
+export async function listMessages(db: Db, conversationId: string, limit: number, before?: string): Promise<MessageView[]> {
+  let query = db
+    .selectFrom('messages')
+    .select(['id', 'turn_id', 'role', 'content', 'status', 'attachments', 'created_at'])
+    .where('conversation_id', '=', conversationId)
+    .orderBy('id', 'desc')
+    .limit(limit)
+  if (before !== undefined) query = query.where('id', '<', before)
+  return (await query.execute()).map((row) => ({ ...row, attachments: parseAttachments(row.attachments) }))
+}
+
+export function parseAttachments(text: string | null): Attachment[] {
+  return text === null ? [] : (JSON.parse(text) as Attachment[])
+}

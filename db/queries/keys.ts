@@ -1,0 +1,147 @@
+// API keys, stored as a hash, and the single-use tickets that stand for a key once.
+import { createHash, randomBytes } from 'node:crypto'
+import { notFound } from '../../contracts/failures.ts'
+import { newId } from '../../contracts/ids.ts'
+import type { ApiKeysTable, Db } from '../schema.ts'
+
+export const SCOPES = ['chat', 'read', 'manage', 'admin'] as const
+export type Scope = (typeof SCOPES)[number]
+
+/** How long a ticket opens something, in milliseconds. */
+const TICKET_MS = 60_000
+
+/** Who asks: what every owner check looks at. */
+export interface Principal {
+  key_id: string
+  scopes: ReadonlySet<Scope>
+  /** The user this key is bound to; undefined when it may act as any. */
+  bound_user: string | undefined
+  networks: readonly string[] | undefined
+}
+
+export interface NewKey {
+  name: string
+  scopes: readonly Scope[]
+  user_id?: string | undefined
+  networks?: readonly string[] | undefined
+  expires_at?: string | undefined
+}
+
+export interface KeyView {
+  id: string
+  name: string
+  scopes: Scope[]
+  user_id: string | null
+  networks: string[] | null
+  created_at: string
+  expires_at: string | null
+}
+
+function newSecret(): string {
+  return `sk_muxi_${randomBytes(24).toString('base64url')}`
+}
+
+function hashKey(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex')
+}
+
+/** Makes a key. `secret` is the only copy of what opens the door. */
+export async function createKey(db: Db, key: NewKey, secret = newSecret()): Promise<{ key: KeyView; secret: string }> {
+  const row = {
+    id: newId('key'),
+    name: key.name,
+    hash: hashKey(secret),
+    scopes: JSON.stringify(key.scopes),
+    user_id: key.user_id ?? null,
+    networks: key.networks ? JSON.stringify(key.networks) : null,
+    created_at: new Date().toISOString(),
+    expires_at: key.expires_at ?? null,
+  }
+  await db.insertInto('api_keys').values(row).execute()
+  return { key: toView(row), secret }
+}
+
+/** The key behind a secret, unless it is unknown or has expired. */
+export async function findPrincipal(db: Db, secret: string): Promise<Principal | undefined> {
+  const row = await db.selectFrom('api_keys').selectAll().where('hash', '=', hashKey(secret)).executeTakeFirst()
+  return row && toPrincipal(row)
+}
+
+/** The key of an id, unless it has gone or expired. */
+export async function findPrincipalById(db: Db, id: string): Promise<Principal | undefined> {
+  const row = await db.selectFrom('api_keys').selectAll().where('id', '=', id).executeTakeFirst()
+  return row && toPrincipal(row)
+}
+
+function toPrincipal(row: ApiKeysTable): Principal | undefined {
+  if (row.expires_at !== null && row.expires_at <= new Date().toISOString()) return undefined
+  return {
+    key_id: row.alias_of ?? row.id,
+    scopes: new Set(JSON.parse(row.scopes) as Scope[]),
+    bound_user: row.user_id ?? undefined,
+    networks: row.networks === null ? undefined : (JSON.parse(row.networks) as string[]),
+  }
+}
+
+export async function countKeys(db: Db): Promise<number> {
+  const { n } = await db
+    .selectFrom('api_keys')
+    .select((eb) => eb.fn.countAll().as('n'))
+    .executeTakeFirstOrThrow()
+  return Number(n)
+}
+
+export async function listKeys(db: Db, limit: number, cursor: string | undefined): Promise<KeyView[]> {
+  let query = db.selectFrom('api_keys').selectAll().where('alias_of', 'is', null).orderBy('id', 'desc').limit(limit)
+  if (cursor !== undefined) query = query.where('id', '<', cursor)
+  return (await query.execute()).map(toView)
+}
+
+/** Gives the key a new secret; the old one lives on for the grace. */
+export async function rotateKey(db: Db, id: string, graceSeconds: number): Promise<{ key: KeyView; secret: string }> {
+  const secret = newSecret()
+  const row = await db.transaction().execute(async (tx) => {
+    const row = await tx.selectFrom('api_keys').selectAll().where('id', '=', id).where('alias_of', 'is', null).executeTakeFirst()
+    if (!row) throw notFound('key', id)
+    await tx.updateTable('api_keys').set({ hash: hashKey(secret) }).where('id', '=', id).execute()
+    const end = new Date(Date.now() + graceSeconds * 1_000).toISOString()
+    const expires_at = row.expires_at !== null && row.expires_at < end ? row.expires_at : end
+    if (graceSeconds > 0) await tx.insertInto('api_keys').values({ ...row, id: newId('key'), alias_of: id, expires_at }).execute()
+    return row
+  })
+  return { key: toView(row), secret }
+}
+
+export async function deleteKey(db: Db, id: string): Promise<void> {
+  await db.deleteFrom('api_keys').where('alias_of', '=', id).execute()
+  const deleted = await db.deleteFrom('api_keys').where('id', '=', id).executeTakeFirst()
+  if (deleted.numDeletedRows === 0n) throw notFound('key', id)
+}
+
+/** A ticket that stands for a key once, for a minute. */
+export async function createTicket(db: Db, keyId: string): Promise<{ ticket: string; expires_at: string }> {
+  const ticket = randomBytes(24).toString('base64url')
+  const expires_at = new Date(Date.now() + TICKET_MS).toISOString()
+  await db.deleteFrom('tickets').where('expires_at', '<', new Date().toISOString()).execute()
+  await db.insertInto('tickets').values({ hash: hashKey(ticket), key_id: keyId, expires_at }).execute()
+  return { ticket, expires_at }
+}
+
+/** Uses a ticket up. @returns the key it stood for */
+export async function redeemTicket(db: Db, ticket: string): Promise<Principal | undefined> {
+  const row = await db.deleteFrom('tickets').where('hash', '=', hashKey(ticket)).returningAll().executeTakeFirst()
+  if (!row || row.expires_at < new Date().toISOString()) return undefined
+  return findPrincipalById(db, row.key_id)
+}
+
+function toView(row: Omit<ApiKeysTable, 'alias_of'>): KeyView {
+  return {
+    id: row.id,
+    name: row.name,
+    scopes: JSON.parse(row.scopes) as Scope[],
+    user_id: row.user_id,
+    networks: row.networks === null ? null : (JSON.parse(row.networks) as string[]),
+    created_at: row.created_at,
+    expires_at: row.expires_at,
+  }
+}

@@ -1,0 +1,59 @@
+// The execution log: our own rows, one per (workflow, activity, attempt), kept longer than the engine keeps histories.
+import { newId } from '../../contracts/ids.ts'
+import type { Db, LogEntriesTable, Tx } from '../schema.ts'
+
+export type LogStart = Pick<LogEntriesTable, 'turn_id' | 'kind' | 'name' | 'workflow_id' | 'activity_id' | 'attempt'> & {
+  input?: unknown
+}
+
+export interface LogEnd {
+  status: 'completed' | 'failed' | 'cancelled' | 'interrupted'
+  duration_ms: number
+  output?: unknown
+  error?: unknown
+  usage?: unknown
+}
+
+/** Opens an entry; a repeated delivery of the same attempt finds its own row. Older attempts still open were interrupted. */
+export async function startLogEntry(tx: Tx, start: LogStart): Promise<string> {
+  const id = newId('log')
+  await tx
+    .updateTable('log_entries')
+    .set({ status: 'interrupted' })
+    .where('turn_id', '=', start.turn_id)
+    .where('workflow_id', '=', start.workflow_id)
+    .where('activity_id', '=', start.activity_id)
+    .where('status', '=', 'running')
+    .execute()
+  const row = await tx
+    .insertInto('log_entries')
+    .values({ ...start, id, status: 'running', input: toJson(start.input), started_at: new Date().toISOString() })
+    .onConflict((oc) => oc.columns(['workflow_id', 'activity_id', 'attempt']).doUpdateSet({ status: 'running' }))
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return row.id
+}
+
+/** Closes an entry, unless the end of its turn has closed it already. */
+export async function endLogEntry(db: Db | Tx, id: string, end: LogEnd): Promise<void> {
+  await db
+    .updateTable('log_entries')
+    .set({
+      status: end.status,
+      duration_ms: Math.round(end.duration_ms),
+      output: toJson(end.output),
+      error: toJson(end.error),
+      usage: toJson(end.usage),
+    })
+    .where('id', '=', id)
+    .where('status', 'in', ['running', 'interrupted'])
+    .execute()
+}
+
+export function listLogOfTurn(db: Db, turnId: string): Promise<LogEntriesTable[]> {
+  return db.selectFrom('log_entries').selectAll().where('turn_id', '=', turnId).orderBy('id').execute()
+}
+
+function toJson(value: unknown): string | null {
+  return value === undefined ? null : JSON.stringify(value)
+}

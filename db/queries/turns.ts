@@ -1,0 +1,335 @@
+// The life of a turn in rows: inserted, accepted, claimed, finished. Every change of status is compare-and-set.
+import type { FinalStatus, OnBusy, TurnStatus } from '../../contracts/engine.ts'
+import type { NewEvent, StoredEvent, Usage } from '../../contracts/events.ts'
+import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import { shownText } from '../../contracts/text.ts'
+import { addEvents, readAllEvents } from '../event-rows.ts'
+import type { Db, Tx, TurnsTable } from '../schema.ts'
+import { settleUsage, totalUsage } from './usage.ts'
+
+export const UNFINISHED: readonly TurnStatus[] = ['pending', 'queued', 'running', 'awaiting_approval']
+
+export interface Attachment {
+  type: 'image'
+  name: string
+  media_type: string
+  sha256: string
+  size: number
+}
+
+export interface NewTurn {
+  turn_id: string
+  message_id: string
+  user_message_id: string
+  conversation_id: string
+  agent_id: string
+  agent_version: number
+  user_id: string
+  key_id: string | null
+  on_busy: OnBusy
+  content: string
+  attachments: Attachment[]
+  response_schema: unknown
+}
+
+/** Inserts a pending turn with the user's message. */
+export async function insertTurn(tx: Tx, turn: NewTurn): Promise<void> {
+  const stamp = new Date().toISOString()
+  await tx
+    .insertInto('turns')
+    .values({
+      id: turn.turn_id,
+      conversation_id: turn.conversation_id,
+      agent_id: turn.agent_id,
+      agent_version: turn.agent_version,
+      user_id: turn.user_id,
+      key_id: turn.key_id,
+      status: 'pending',
+      on_busy: turn.on_busy,
+      user_message_id: turn.user_message_id,
+      message_id: turn.message_id,
+      response_schema: turn.response_schema === undefined ? null : JSON.stringify(turn.response_schema),
+      created_at: stamp,
+    })
+    .execute()
+  await tx
+    .insertInto('messages')
+    .values({
+      id: turn.user_message_id,
+      conversation_id: turn.conversation_id,
+      turn_id: turn.turn_id,
+      role: 'user',
+      content: turn.content,
+      status: 'completed',
+      attachments: turn.attachments.length > 0 ? JSON.stringify(turn.attachments) : null,
+      created_at: stamp,
+    })
+    .execute()
+}
+
+/** How many turns of a user and of a key are under way. */
+export async function countUnfinished(db: Db | Tx, userId: string, keyId: string | null): Promise<{ user: number; key: number }> {
+  const count = async (column: 'user_id' | 'key_id', value: string) =>
+    Number(
+      (
+        await db
+          .selectFrom('turns')
+          .select((eb) => eb.fn.countAll().as('n'))
+          .where(column, '=', value)
+          .where('status', 'in', UNFINISHED)
+          .executeTakeFirstOrThrow()
+      ).n,
+    )
+  return { user: await count('user_id', userId), key: keyId === null ? 0 : await count('key_id', keyId) }
+}
+
+/**
+ * The engine has taken the turn: `pending` becomes `queued` and `accepted` its first event.
+ * A worker may have been faster; then nothing is left to do.
+ * @returns the events to publish, or undefined when the turn had failed before the engine took it
+ */
+export async function acceptTurn(tx: Tx, turnId: string): Promise<StoredEvent[] | undefined> {
+  const updated = await tx
+    .updateTable('turns')
+    .set({ status: 'queued' })
+    .where('id', '=', turnId)
+    .where('status', '=', 'pending')
+    .returning(['conversation_id', 'message_id'])
+    .executeTakeFirst()
+  if (updated) return addAccepted(tx, turnId, updated)
+  const turn = await tx.selectFrom('turns').select(['status', 'started_at']).where('id', '=', turnId).executeTakeFirst()
+  // A turn that was never started and is over: the sweeper gave it up before the engine had it.
+  return turn && turn.status === 'failed' && turn.started_at === null ? undefined : []
+}
+
+async function addAccepted(tx: Tx, turnId: string, turn: Pick<TurnsTable, 'conversation_id' | 'message_id'>) {
+  const data = { turn_id: turnId, conversation_id: turn.conversation_id, message_id: turn.message_id }
+  const added = await addEvents(tx, turnId, undefined, [{ event: { type: 'accepted', data }, key: 'accepted' }])
+  return 'events' in added ? added.events : []
+}
+
+export type TurnClaim =
+  | { claimed: true; agent_id: string; agent_version: number; events: StoredEvent[] }
+  | { claimed: false; reason: 'over' }
+  | { claimed: false; reason: 'busy'; other_turn_id: string }
+
+/** The turn's workflow takes it: `running`, unless it is over or another turn of the conversation still runs. Safe to repeat. */
+export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<TurnClaim> {
+  const turn = await tx
+    .selectFrom('turns')
+    .select(['status', 'conversation_id', 'message_id', 'agent_id', 'agent_version', 'created_at'])
+    .where('id', '=', turnId)
+    .executeTakeFirst()
+  if (!turn || !UNFINISHED.includes(turn.status)) return { claimed: false, reason: 'over' }
+  const other = await tx
+    .selectFrom('turns')
+    .select('id')
+    .where('conversation_id', '=', turn.conversation_id)
+    .where('status', 'in', ['running', 'awaiting_approval'])
+    .where('id', '!=', turnId)
+    .executeTakeFirst()
+  if (other) return { claimed: false, reason: 'busy', other_turn_id: other.id }
+  await tx
+    .updateTable('turns')
+    .set((eb) => ({ status: 'running', run_id: runId, started_at: eb.fn.coalesce('started_at', eb.val(new Date().toISOString())) }))
+    .where('id', '=', turnId)
+    .execute()
+  const accepted = await addAccepted(tx, turnId, turn)
+  const started = await addEvents(tx, turnId, undefined, [
+    {
+      key: 'message_start',
+      event: {
+        type: 'message_start',
+        data: {
+          id: turn.message_id,
+          turn_id: turnId,
+          conversation_id: turn.conversation_id,
+          agent_id: turn.agent_id,
+          created_at: turn.created_at,
+        },
+      },
+    },
+  ])
+  return {
+    claimed: true,
+    agent_id: turn.agent_id,
+    agent_version: turn.agent_version,
+    events: [...accepted, ...('events' in started ? started.events : [])],
+  }
+}
+
+/**
+ * The final message, the status, the usage and the final event, together or not at all.
+ * What is still open of the turn (usage of lost attempts, tool calls, log entries) is settled with it.
+ * @returns the events to publish; none when the turn was over already
+ */
+export async function finishTurn(tx: Tx, turnId: string, status: FinalStatus, error?: ErrorBody): Promise<StoredEvent[]> {
+  const stamp = new Date().toISOString()
+  const turn = await tx
+    .updateTable('turns')
+    .set({ status, finished_at: stamp, error: error ? JSON.stringify(error) : null })
+    .where('id', '=', turnId)
+    .where('status', 'in', UNFINISHED)
+    .returning(['conversation_id', 'message_id', 'started_at'])
+    .executeTakeFirst()
+  if (!turn) return []
+
+  const { text } = shownText(await readAllEvents(tx, turnId))
+  await settleUsage(tx, turnId, text)
+  const usage = await totalUsage(tx, turnId)
+  await tx.updateTable('turns').set({ usage: JSON.stringify(usage) }).where('id', '=', turnId).execute()
+  await settleToolCalls(tx, turnId, stamp)
+  await tx
+    .updateTable('log_entries')
+    .set({ status: 'interrupted' })
+    .where('turn_id', '=', turnId)
+    .where('status', '=', 'running')
+    .execute()
+  if (status === 'completed' || text !== '') {
+    await tx
+      .insertInto('messages')
+      .values({
+        id: turn.message_id,
+        conversation_id: turn.conversation_id,
+        turn_id: turnId,
+        role: 'assistant',
+        content: text,
+        status,
+        created_at: stamp,
+      })
+      .execute()
+  }
+  await tx.updateTable('conversations').set({ last_message_at: stamp }).where('id', '=', turn.conversation_id).execute()
+  // A turn that was never accepted has a log all the same: whoever follows it must see its end.
+  const accepted = await addAccepted(tx, turnId, turn)
+  const ended = await addEvents(tx, turnId, undefined, [{ event: finalEvent(turn.message_id, status, usage, error) }])
+  return [...accepted, ...('events' in ended ? ended.events : [])]
+}
+
+function finalEvent(messageId: string, status: FinalStatus, usage: Usage, error?: ErrorBody): NewEvent {
+  if (status === 'completed') return { type: 'message_end', data: { id: messageId, usage } }
+  if (status === 'cancelled') return { type: 'cancelled', data: { id: messageId } }
+  return { type: 'error', data: error ?? { code: 'internal_error', message: 'The turn failed' } }
+}
+
+/** Calls that never ran are cancelled; of those that had begun nobody knows the outcome. */
+async function settleToolCalls(tx: Tx, turnId: string, stamp: string): Promise<void> {
+  const calls = tx.updateTable('tool_calls').where('turn_id', '=', turnId)
+  await calls.set({ status: 'cancelled', finished_at: stamp }).where('status', '=', 'planned').execute()
+  await calls.set({ status: 'unknown', finished_at: stamp }).where('status', '=', 'started').execute()
+}
+
+/**
+ * Notes that somebody wants the turn stopped. The row is what other processes see; the engine is told by the caller.
+ * @throws MuxiError `conflict` when the turn is over
+ */
+export async function requestCancel(db: Db, turnId: string): Promise<void> {
+  const updated = await db
+    .updateTable('turns')
+    .set({ cancel_requested_at: new Date().toISOString() })
+    .where('id', '=', turnId)
+    .where('status', 'in', UNFINISHED)
+    .executeTakeFirst()
+  if (updated.numUpdatedRows === 0n) throw new MuxiError('conflict', `Cannot cancel turn '${turnId}': it is over`)
+}
+
+/** Of the given turns, those that somebody wants stopped. */
+export async function findCancelRequested(db: Db, turnIds: string[]): Promise<string[]> {
+  if (turnIds.length === 0) return []
+  const rows = await db
+    .selectFrom('turns')
+    .select('id')
+    .where('id', 'in', turnIds)
+    .where('cancel_requested_at', 'is not', null)
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+/** Unfinished turns last touched by the engine before a moment, for the sweeper; oldest first. */
+export async function listUnfinished(db: Db, createdBefore: string, limit: number, after = '') {
+  return db
+    .selectFrom('turns')
+    .select(['id', 'conversation_id', 'status', 'started_at'])
+    .where('status', 'in', UNFINISHED)
+    .where('created_at', '<', createdBefore)
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+}
+
+/** Removes a turn that the engine refused: as if the message had never been sent. */
+export async function discardTurn(tx: Tx, turnId: string): Promise<void> {
+  const deleted = await tx.deleteFrom('turns').where('id', '=', turnId).where('status', '=', 'pending').executeTakeFirst()
+  if (deleted.numDeletedRows === 0n) return
+  await tx.deleteFrom('messages').where('turn_id', '=', turnId).execute()
+  await tx.deleteFrom('idempotency_keys').where('turn_id', '=', turnId).execute()
+}
+
+/** How long an Idempotency-Key is remembered, in milliseconds. */
+const IDEMPOTENCY_MS = 24 * 3_600_000
+
+export interface IdempotentRequest {
+  key_id: string
+  route: string
+  idempotency_key: string
+  body_hash: string
+}
+
+/** The turn that an Idempotency-Key has begun before. */
+export async function findIdempotent(tx: Tx, request: IdempotentRequest) {
+  const row = await tx
+    .selectFrom('idempotency_keys')
+    .innerJoin('turns', 'turns.id', 'idempotency_keys.turn_id')
+    .select(['turns.id as turn_id', 'conversation_id', 'message_id', 'agent_id', 'turns.user_id', 'on_busy', 'status', 'body_hash'])
+    .where('idempotency_keys.key_id', '=', request.key_id)
+    .where('route', '=', request.route)
+    .where('idempotency_key', '=', request.idempotency_key)
+    .where('idempotency_keys.created_at', '>', new Date(Date.now() - IDEMPOTENCY_MS).toISOString())
+    .executeTakeFirst()
+  if (!row) return undefined
+  const { body_hash, ...turn } = row
+  return { body_hash, turn }
+}
+
+export async function insertIdempotent(tx: Tx, request: IdempotentRequest & { turn_id: string }): Promise<void> {
+  const row = { ...request, created_at: new Date().toISOString() }
+  await tx
+    .insertInto('idempotency_keys')
+    .values(row)
+    .onConflict((oc) => oc.columns(['key_id', 'route', 'idempotency_key']).doUpdateSet(row))
+    .execute()
+}
+
+export interface TurnFilter {
+  status?: TurnStatus | undefined
+  agent_id?: string | undefined
+  user_id?: string | undefined
+  limit: number
+  cursor?: string | undefined
+}
+
+/** Newest first. */
+export async function listTurns(db: Db, filter: TurnFilter): Promise<TurnsTable[]> {
+  let query = db.selectFrom('turns').selectAll().orderBy('id', 'desc').limit(filter.limit)
+  if (filter.status !== undefined) query = query.where('status', '=', filter.status)
+  if (filter.agent_id !== undefined) query = query.where('agent_id', '=', filter.agent_id)
+  if (filter.user_id !== undefined) query = query.where('user_id', '=', filter.user_id)
+  if (filter.cursor !== undefined) query = query.where('id', '<', filter.cursor)
+  return query.execute()
+}
+
+export async function findTurn(db: Db | Tx, id: string): Promise<TurnsTable | undefined> {
+  return db.selectFrom('turns').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+/** A turn of the conversation that is not over yet. */
+export async function findUnfinishedOf(db: Db | Tx, conversationId: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('turns')
+    .select('id')
+    .where('conversation_id', '=', conversationId)
+    .where('status', 'in', UNFINISHED)
+    .executeTakeFirst()
+  return row?.id
+}

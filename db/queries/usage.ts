@@ -1,0 +1,73 @@
+// What each request to a model cost: a row before it is sent, completed after; what died in between is estimated.
+import type { Usage } from '../../contracts/events.ts'
+import { newId } from '../../contracts/ids.ts'
+import type { Db, Tx } from '../schema.ts'
+
+/** Characters of text a token stands for, where nobody counted. */
+const CHARACTERS_A_TOKEN = 4
+
+export function estimateTokens(text: string): number {
+  return Math.ceil(text.length / CHARACTERS_A_TOKEN)
+}
+
+export interface UsageStart {
+  turn_id: string
+  step: number
+  fence: number
+  provider: string
+  model: string
+  /** An estimate, until the provider tells. */
+  input_tokens: number
+}
+
+/** Notes that a request is about to be sent. @returns the id of its row */
+export async function insertUsage(db: Db | Tx, start: UsageStart): Promise<string> {
+  const id = newId('use')
+  await db
+    .insertInto('model_usage')
+    .values({ id, ...start, status: 'sent', output_tokens: 0, created_at: new Date().toISOString() })
+    .execute()
+  return id
+}
+
+/** What the request came to; `estimated` when the provider did not tell. */
+export async function completeUsage(db: Db | Tx, id: string, usage: Usage & { estimated: boolean }): Promise<void> {
+  await db
+    .updateTable('model_usage')
+    .set({
+      status: usage.estimated ? 'estimated' : 'completed',
+      input_tokens: usage.input_tokens,
+      output_tokens: usage.output_tokens,
+      cost_usd: usage.cost_usd ?? null,
+    })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Rows of requests whose end nobody saw get an estimate: what the reader saw is the least they can have said. */
+export async function settleUsage(tx: Tx, turnId: string, shown: string): Promise<void> {
+  await tx
+    .updateTable('model_usage')
+    .set({ status: 'estimated', output_tokens: estimateTokens(shown) })
+    .where('turn_id', '=', turnId)
+    .where('status', '=', 'sent')
+    .execute()
+}
+
+/** Sum over every attempt of a turn. */
+export async function totalUsage(db: Db | Tx, turnId: string): Promise<Usage> {
+  const total = await db
+    .selectFrom('model_usage')
+    .select((eb) => [
+      eb.fn.sum<number | null>('input_tokens').as('input_tokens'),
+      eb.fn.sum<number | null>('output_tokens').as('output_tokens'),
+      eb.fn.sum<number | null>('cost_usd').as('cost_usd'),
+    ])
+    .where('turn_id', '=', turnId)
+    .executeTakeFirstOrThrow()
+  return {
+    input_tokens: Number(total.input_tokens ?? 0),
+    output_tokens: Number(total.output_tokens ?? 0),
+    ...(total.cost_usd !== null && { cost_usd: Number(total.cost_usd) }),
+  }
+}

@@ -1,0 +1,220 @@
+// The tables, as Kysely sees them. Times are ISO-8601 UTC text and structured values JSON text, the same on every dialect.
+import type { Generated, Kysely, Transaction } from 'kysely'
+import type { OnBusy, TurnStatus } from '../contracts/engine.ts'
+
+export interface DB {
+  agents: AgentsTable
+  agent_versions: AgentVersionsTable
+  secrets: SecretsTable
+  conversations: ConversationsTable
+  turns: TurnsTable
+  messages: MessagesTable
+  idempotency_keys: IdempotencyKeysTable
+  model_steps: ModelStepsTable
+  model_usage: ModelUsageTable
+  tool_calls: ToolCallsTable
+  log_entries: LogEntriesTable
+  event_streams: EventStreamsTable
+  event_segments: EventSegmentsTable
+  event_fences: EventFencesTable
+  event_keys: EventKeysTable
+  api_keys: ApiKeysTable
+  tickets: TicketsTable
+}
+
+/** A connection for reads and single statements. */
+export type Db = Kysely<DB>
+/** A function that takes this must run inside a transaction. */
+export type Tx = Transaction<DB>
+
+export interface AgentsTable {
+  id: string
+  version: number
+  source: 'file' | 'api'
+  /** Name of the file that defines it, when `source` is `file`. */
+  file: string | null
+  description: string
+  created_at: string
+  updated_at: string
+  deleted_at: string | null
+}
+
+export interface AgentVersionsTable {
+  agent_id: string
+  version: number
+  /** AgentConfig without credentials. */
+  config: string
+  created_at: string
+}
+
+/** Encrypted values; `name` says what for, e.g. `agent/<id>/<version>/model.api_key`. */
+export interface SecretsTable {
+  name: string
+  ciphertext: string
+  created_at: string
+}
+
+export interface ConversationsTable {
+  id: string
+  agent_id: string
+  user_id: string
+  title: string | null
+  /** `<user>/<agent>` for the conversation that a message without one goes to; unique. */
+  default_for: string | null
+  created_at: string
+  last_message_at: string | null
+}
+
+export interface TurnsTable {
+  id: string
+  conversation_id: string
+  agent_id: string
+  agent_version: number
+  user_id: string
+  key_id: string | null
+  status: TurnStatus
+  on_busy: OnBusy
+  /** The user's message, and the id that the reply will have. */
+  user_message_id: string
+  message_id: string
+  response_schema: string | null
+  run_id: string | null
+  cancel_requested_at: string | null
+  error: string | null
+  usage: string | null
+  created_at: string
+  started_at: string | null
+  finished_at: string | null
+}
+
+export interface MessagesTable {
+  id: string
+  conversation_id: string
+  turn_id: string
+  role: 'user' | 'assistant'
+  content: string
+  status: 'completed' | 'cancelled' | 'failed'
+  attachments: string | null
+  created_at: string
+}
+
+export interface IdempotencyKeysTable {
+  key_id: string
+  route: string
+  idempotency_key: string
+  body_hash: string
+  turn_id: string
+  created_at: string
+}
+
+/** What a model said in one step of a turn, once it is known whole. */
+export interface ModelStepsTable {
+  turn_id: string
+  step: number
+  content: string
+  provider: string
+  model: string
+  input_tokens: number
+  output_tokens: number
+}
+
+/** One row a request to a model, written before it is sent. */
+export interface ModelUsageTable {
+  id: string
+  turn_id: string
+  step: number
+  fence: number
+  provider: string
+  model: string
+  status: 'sent' | 'completed' | 'estimated'
+  input_tokens: number
+  output_tokens: number
+  cost_usd: number | null
+  created_at: string
+}
+
+export interface ToolCallsTable {
+  turn_id: string
+  call_id: string
+  step: number
+  position: number
+  name: string
+  server: string
+  /** The provider's own id of the call, given back to it with the result. */
+  provider_call_id: string
+  /** As the model wrote them; maybe not JSON. */
+  arguments: string
+  /** `started` is the ledger row: it is written just before the call, and not again while it stands. */
+  status: 'planned' | 'started' | 'done' | 'error' | 'invalid' | 'unknown' | 'cancelled'
+  output: string | null
+  started_at: string | null
+  finished_at: string | null
+}
+
+/** The execution log: one row per (workflow, activity, attempt). */
+export interface LogEntriesTable {
+  id: string
+  turn_id: string
+  kind: 'routing' | 'recall' | 'model_call' | 'tool_call' | 'approval' | 'ingestion' | 'memory_write'
+  name: string
+  status: 'running' | 'completed' | 'failed' | 'cancelled' | 'interrupted'
+  workflow_id: string
+  activity_id: string
+  attempt: number
+  started_at: string
+  duration_ms: number | null
+  input: string | null
+  output: string | null
+  error: string | null
+  usage: string | null
+}
+
+export interface EventStreamsTable {
+  stream_id: string
+  head: Generated<number>
+  ended: Generated<number>
+  updated_at: string
+}
+
+/** A run of events committed together; `events` is a JSON array of `[type, data]`. */
+export interface EventSegmentsTable {
+  stream_id: string
+  first_id: number
+  last_id: number
+  events: string
+}
+
+/** The newest attempt that may write in a scope of a stream. */
+export interface EventFencesTable {
+  stream_id: string
+  scope: string
+  fence: number
+  has_text: Generated<number>
+}
+
+export interface EventKeysTable {
+  stream_id: string
+  dedupe_key: string
+}
+
+export interface ApiKeysTable {
+  id: string
+  name: string
+  hash: string
+  /** JSON array. */
+  scopes: string
+  user_id: string | null
+  /** The key that this one is an older secret of, living on for the grace of a rotation. */
+  alias_of: string | null
+  /** JSON array of CIDR blocks, or null for everywhere. */
+  networks: string | null
+  created_at: string
+  expires_at: string | null
+}
+
+/** Single-use tickets that open one WebSocket or one Temporal UI session in place of a key. */
+export interface TicketsTable {
+  hash: string
+  key_id: string
+  expires_at: string
+}

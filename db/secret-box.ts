@@ -1,0 +1,72 @@
+// Encryption of stored credentials: AES-256-GCM under one key, bound to the name of the secret.
+import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+const SESSION = 'session'
+
+export class SecretBox {
+  readonly #key: Buffer
+
+  /** @param secret any text with enough entropy; the key is derived from it */
+  constructor(secret: string) {
+    this.#key = createHash('sha256').update(`muxi secret box\0${secret}`).digest()
+  }
+
+  seal(name: string, value: string): string {
+    const nonce = randomBytes(NONCE_BYTES)
+    const cipher = createCipheriv('aes-256-gcm', this.#key, nonce).setAAD(Buffer.from(name))
+    const sealed = Buffer.concat([cipher.update(value, 'utf8'), cipher.final()])
+    return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64')
+  }
+
+  /** @throws Error when the key is another one or the text was changed or moved to another name */
+  open(name: string, ciphertext: string): string {
+    const bytes = Buffer.from(ciphertext, 'base64')
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, NONCE_BYTES)).setAAD(Buffer.from(name))
+    decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES))
+    try {
+      return decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
+    } catch (cause) {
+      throw new Error(`Cannot decrypt '${name}': MUXI_SECRET_KEY must be the key it was stored with`, { cause })
+    }
+  }
+
+  /** A sealed note that a key signed in, valid for so many seconds: the value of a session cookie. */
+  sealSession(keyId: string, seconds: number): string {
+    return this.seal(SESSION, JSON.stringify([keyId, Date.now() + seconds * 1_000]))
+  }
+
+  /** The key of a session, unless it is over or not ours. */
+  openSession(cookie: string): string | undefined {
+    try {
+      const [keyId, until] = JSON.parse(this.open(SESSION, cookie)) as [string, number]
+      return until > Date.now() ? keyId : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  /** A keyed hash that stands for a person where the name itself must not stand (search attributes). */
+  pseudonym(text: string): string {
+    return createHmac('sha256', this.#key).update(text).digest('hex').slice(0, 32)
+  }
+}
+
+/** The key of the settings, or one generated once into the data folder, readable by its owner only. */
+export function loadSecretKey(dataDir: string, configured: string | undefined): string {
+  if (configured !== undefined) return configured
+  const file = join(dataDir, 'secret.key')
+  mkdirSync(dataDir, { recursive: true })
+  if (!existsSync(file)) {
+    try {
+      writeFileSync(file, randomBytes(32).toString('base64'), { mode: 0o600, flag: 'wx' })
+    } catch (error) {
+      // Another process of this data folder was first.
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+  }
+  return readFileSync(file, 'utf8').trim()
+}

@@ -1,0 +1,46 @@
+// Stopping what runs, at once: a registry for this process, and a row that the registries of other processes look at.
+import type { ForeignCommits } from './foreign-commits.ts'
+import { findCancelRequested } from './queries/turns.ts'
+import type { Db } from './schema.ts'
+
+/** The reason of a signal that somebody's stop request aborted; the engine's cancellation follows, but later. */
+export class StopRequested extends Error {
+  override readonly name = 'StopRequested'
+}
+
+export class StopRegistry {
+  readonly #db: Db
+  readonly #foreign: ForeignCommits
+  readonly #running = new Map<string, Set<AbortController>>()
+  #unlisten: (() => void) | undefined
+
+  constructor(db: Db, foreign: ForeignCommits) {
+    this.#db = db
+    this.#foreign = foreign
+  }
+
+  /** A signal that aborts with `StopRequested` when the turn is to stop, until `done` is called. */
+  register(turnId: string): { signal: AbortSignal; done: () => void } {
+    const controller = new AbortController()
+    const controllers = this.#running.get(turnId) ?? new Set()
+    this.#running.set(turnId, controllers.add(controller))
+    this.#unlisten ??= this.#foreign.listen(() => void this.#look().catch(() => undefined))
+    const done = () => {
+      controllers.delete(controller)
+      if (controllers.size === 0) this.#running.delete(turnId)
+      if (this.#running.size > 0) return
+      this.#unlisten?.()
+      this.#unlisten = undefined
+    }
+    return { signal: controller.signal, done }
+  }
+
+  /** Stops what this process does for a turn. */
+  stop(turnId: string): void {
+    for (const controller of this.#running.get(turnId) ?? []) controller.abort(new StopRequested('Stopped'))
+  }
+
+  async #look(): Promise<void> {
+    for (const turnId of await findCancelRequested(this.#db, [...this.#running.keys()])) this.stop(turnId)
+  }
+}

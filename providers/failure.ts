@@ -1,0 +1,54 @@
+// Why a model call failed, in three words, decided once for every vendor.
+
+/** `final`: asking again is useless. `retry`: worth asking again, perhaps after a delay. `unknown`: retried as well. */
+export type FailureKind = 'final' | 'retry' | 'unknown'
+
+/** A vendor's Retry-After beyond this is cut to it, in milliseconds: the next model of the chain may be free sooner. */
+export const MAX_RETRY_AFTER_MS = 60_000
+
+export interface ProviderFailureOptions {
+  provider: string
+  status?: number | undefined
+  request_id?: string | undefined
+  /** In milliseconds, from `Retry-After`. */
+  retryAfter?: number | undefined
+  cause?: unknown
+}
+
+/** A failed model call. The message may hold the vendor's words: it is kept in rows and never put into history. */
+export class ProviderFailure extends Error {
+  override readonly name = 'ProviderFailure'
+  readonly kind: FailureKind
+  readonly provider: string
+  readonly status: number | undefined
+  readonly requestId: string | undefined
+  readonly retryAfter: number | undefined
+
+  constructor(kind: FailureKind, message: string, options: ProviderFailureOptions) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.kind = kind
+    this.provider = options.provider
+    this.status = options.status
+    this.requestId = options.request_id
+    this.retryAfter = options.retryAfter === undefined ? undefined : Math.min(options.retryAfter, MAX_RETRY_AFTER_MS)
+  }
+}
+
+/** 408, 409, 429 and 5xx pass; every other refusal is for good (bad key, unknown model, policy, context too long). */
+export function kindOfStatus(status: number): FailureKind {
+  return status === 408 || status === 409 || status === 429 || status >= 500 ? 'retry' : 'final'
+}
+
+/** `Retry-After` in milliseconds: a number of seconds or a date. */
+export function parseRetryAfter(value: string | null | undefined, now = Date.now()): number | undefined {
+  if (!value) return undefined
+  const seconds = Number(value)
+  const delay = Number.isFinite(seconds) ? seconds * 1_000 : Date.parse(value) - now
+  return Number.isFinite(delay) && delay >= 0 ? delay : undefined
+}
+
+/** The text without a credential that a vendor may have repeated in its words. */
+export function redact(text: string, secret: string | undefined): string {
+  const shortened = text.slice(0, 2_000)
+  return secret ? shortened.replaceAll(secret, '[redacted]') : shortened
+}

@@ -1,0 +1,158 @@
+// OpenAI and every server that speaks its chat completions (Grok, Ollama, vLLM, DeepSeek, Mistral, …), on the `openai` package.
+import OpenAI, { APIConnectionError, APIError, APIUserAbortError } from 'openai'
+import type { ChatCompletionContentPart, ChatCompletionCreateParamsStreaming, ChatCompletionMessageParam } from 'openai/resources/chat/completions'
+import { kindOfStatus, parseRetryAfter, ProviderFailure, redact } from './failure.ts'
+import type { GenerateRequest, GenerateResult, PromptMessage, Provider, RequestedCall } from './provider.ts'
+
+export interface OpenAIOptions {
+  /** What to call it in failures and logs. */
+  name: string
+  api_key: string | undefined
+  base_url: string | undefined
+  /** Longest silence of the model before the call is given up, in milliseconds. */
+  stall_ms: number
+}
+
+export function openaiProvider(options: OpenAIOptions): Provider {
+  // Servers without a key still want the header to be there. Temporal owns retrying.
+  const client = new OpenAI({ apiKey: options.api_key ?? 'none', baseURL: options.base_url ?? null, maxRetries: 0, logLevel: 'off' })
+  return {
+    name: options.name,
+    async generate(request, onText, signal) {
+      const stall = new StallTimer(options.stall_ms)
+      try {
+        const stream = await client.chat.completions.create(toParams(request), { signal: AbortSignal.any([signal, stall.signal]) })
+        stall.restart()
+        return await readStream(stream, onText, stall, options.name)
+      } catch (error) {
+        signal.throwIfAborted()
+        throw toFailure(error, options, stall.signal.aborted)
+      } finally {
+        stall.stop()
+      }
+    },
+  }
+}
+
+async function readStream(
+  stream: AsyncIterable<OpenAI.ChatCompletionChunk>,
+  onText: (text: string) => Promise<void>,
+  stall: StallTimer,
+  provider: string,
+): Promise<GenerateResult> {
+  const calls = new Map<number, RequestedCall>()
+  let usage: GenerateResult['usage']
+  let finish: string | undefined
+  for await (const chunk of stream) {
+    stall.restart()
+    if (chunk.usage) usage = { input_tokens: chunk.usage.prompt_tokens, output_tokens: chunk.usage.completion_tokens }
+    const choice = chunk.choices?.[0]
+    if (!choice) continue
+    if (choice.delta?.content) await onText(choice.delta.content)
+    for (const delta of choice.delta?.tool_calls ?? []) {
+      const call = calls.get(delta.index) ?? { id: '', name: '', arguments: '' }
+      calls.set(delta.index, call)
+      if (delta.id) call.id = delta.id
+      call.name += delta.function?.name ?? ''
+      call.arguments += delta.function?.arguments ?? ''
+    }
+    finish = choice.finish_reason ?? finish
+  }
+  if (finish === undefined) throw new ProviderFailure('retry', 'The model ended its answer without saying that it was finished', { provider })
+  if (finish === 'content_filter') throw new ProviderFailure('final', 'The model refused by its content policy', { provider })
+  return { calls: [...calls.values()], usage }
+}
+
+function toParams(request: GenerateRequest): ChatCompletionCreateParamsStreaming {
+  return {
+    model: request.model,
+    stream: true,
+    stream_options: { include_usage: true },
+    messages: request.messages.map(toMessage),
+    ...(request.temperature !== undefined && { temperature: request.temperature }),
+    ...(request.top_p !== undefined && { top_p: request.top_p }),
+    ...(request.tools.length > 0 && { tools: request.tools.map((tool) => ({ type: 'function' as const, function: tool })) }),
+    ...(request.response_schema !== undefined && {
+      response_format: {
+        type: 'json_schema' as const,
+        json_schema: { name: 'answer', schema: request.response_schema as Record<string, unknown>, strict: true },
+      },
+    }),
+  }
+}
+
+function toMessage(message: PromptMessage): ChatCompletionMessageParam {
+  switch (message.role) {
+    case 'system':
+      return { role: 'system', content: message.content }
+    case 'tool':
+      return { role: 'tool', tool_call_id: message.call_id, content: message.content }
+    case 'assistant':
+      return {
+        role: 'assistant',
+        content: message.content,
+        ...(message.calls.length > 0 && {
+          tool_calls: message.calls.map((call) => ({
+            id: call.id,
+            type: 'function' as const,
+            function: { name: call.name, arguments: call.arguments },
+          })),
+        }),
+      }
+    case 'user': {
+      if (message.images.length === 0) return { role: 'user', content: message.content }
+      const parts: ChatCompletionContentPart[] = message.images.map((image) => ({
+        type: 'image_url',
+        image_url: { url: `data:${image.media_type};base64,${image.base64}` },
+      }))
+      if (message.content !== '') parts.unshift({ type: 'text', text: message.content })
+      return { role: 'user', content: parts }
+    }
+  }
+}
+
+function toFailure(error: unknown, options: OpenAIOptions, stalled: boolean): ProviderFailure {
+  const provider = options.name
+  if (error instanceof ProviderFailure) return error
+  if (stalled || error instanceof APIUserAbortError) {
+    return new ProviderFailure('retry', `The model was silent for ${options.stall_ms} ms`, { provider, cause: error })
+  }
+  if (error instanceof APIConnectionError) {
+    return new ProviderFailure('retry', redact(`The model could not be reached: ${error.message}`, options.api_key), { provider, cause: error })
+  }
+  if (error instanceof APIError) {
+    const status = error.status as number | undefined
+    return new ProviderFailure(status === undefined ? 'unknown' : kindOfStatus(status), redact(error.message, options.api_key), {
+      provider,
+      status,
+      request_id: error.requestID ?? undefined,
+      retryAfter: parseRetryAfter(error.headers?.get('retry-after')),
+      cause: error,
+    })
+  }
+  // A connection that breaks mid-stream surfaces as whatever the runtime's fetch throws.
+  const message = error instanceof Error ? error.message : String(error)
+  return new ProviderFailure('unknown', redact(`The model's answer broke off: ${message}`, options.api_key), { provider, cause: error })
+}
+
+/** Aborts when it was not restarted for so long. */
+class StallTimer {
+  readonly #controller = new AbortController()
+  readonly #timer: NodeJS.Timeout
+
+  constructor(ms: number) {
+    this.#timer = setTimeout(() => this.#controller.abort(), ms)
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  restart(): void {
+    this.#timer.refresh()
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+  }
+}

@@ -1,0 +1,143 @@
+// The Temporal dev server on a database file of ours: start it, or adopt the one that outlived its supervisor, and stop it.
+import { spawn } from 'node:child_process'
+import { closeSync, openSync, renameSync, statSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { connectOrThrow } from './connection.ts'
+import { portsOf, serverArguments } from './server-arguments.ts'
+import { endOfOther, signalServer, stopServer } from './server-end.ts'
+import { choosePorts } from './server-ports.ts'
+import { findServers } from './server-processes.ts'
+import { readServerState, type ServerPorts, writeServerState } from './server-state.ts'
+
+const START_MS = 60_000
+const LOG_LIMIT = 10_000_000
+
+export interface DevServerOptions {
+  binary: string
+  dataDir: string
+  /** Left out by a process without an API: that of the last start stays. */
+  codecEndpoint?: string | undefined
+  /** Must be used when given; otherwise the ports of last time, Temporal's usual ones, or free ones. */
+  port?: number | undefined
+  uiPort?: number | undefined
+  env: Record<string, string | undefined>
+  signal?: AbortSignal | undefined
+}
+
+export interface DevServer extends ServerPorts {
+  pid: number
+  address: string
+  uiUrl: string
+  adopted: boolean
+  /** Resolves when the process is gone, with how it ended in words. */
+  ended: Promise<string>
+  stop(): Promise<void>
+  kill(): void
+}
+
+/** The files of the server in a data folder. */
+export function serverFiles(dataDir: string) {
+  const folder = join(dataDir, 'temporal')
+  return {
+    folder,
+    db: join(folder, 'temporal.db'),
+    log: join(folder, 'server.log'),
+    state: join(folder, 'server.json'),
+  }
+}
+
+/** A server that serves. Call it in one process per data folder only: `cli/data-lock.ts` sees to that. */
+export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
+  const files = serverFiles(options.dataDir)
+  await mkdir(files.folder, { recursive: true, mode: 0o700 })
+  const orphan = await adoptOrphan(options)
+  if (orphan) return orphan
+  for (let attempt = 1; ; attempt++) {
+    const ports = await choosePorts(options, readServerState(files.state))
+    const server = spawnServer(options, ports)
+    writeServerState(files.state, { ...server, codecEndpoint: codecEndpointOf(options) })
+    const ended = server.ended.then((how) => Promise.reject(new Error(`it ended (${how}); see ${files.log}`)))
+    try {
+      await Promise.race([serving(server, options), ended])
+      options.signal?.throwIfAborted()
+      return server
+    } catch (cause) {
+      await server.stop()
+      options.signal?.throwIfAborted()
+      // Two copies that start at once may choose the same free port: the slower one's server ends, and it chooses again.
+      if (attempt === 3) throw new Error(`Cannot start the Temporal server: ${(cause as Error).message}`, { cause })
+    }
+  }
+}
+
+/** The server left by a crash, if it serves and was started just as we would start it; any other one is stopped. */
+async function adoptOrphan(options: DevServerOptions): Promise<DevServer | undefined> {
+  const { db, state } = serverFiles(options.dataDir)
+  const [orphan, ...others] = findServers(db)
+  if (!orphan) return undefined
+  const ports = portsOf(orphan.commandLine)
+  if (ports && others.length === 0) {
+    const server = { ...handle(ports, orphan.pid, endOfOther(orphan.pid, db), db), adopted: true }
+    const same = orphan.commandLine.trimEnd().endsWith(argumentsOf(options, ports).join(' '))
+    const wanted = (options.port ?? ports.port) === ports.port && (options.uiPort ?? ports.uiPort) === ports.uiPort
+    if (
+      same &&
+      wanted &&
+      (await serving(server, options, 10_000).then(
+        () => true,
+        () => false,
+      ))
+    ) {
+      writeServerState(state, { ...server, codecEndpoint: codecEndpointOf(options) })
+      return server
+    }
+  }
+  options.signal?.throwIfAborted()
+  for (const { pid } of [orphan, ...others]) await stopServer(pid, endOfOther(pid, db), db)
+  return undefined
+}
+
+function spawnServer(options: DevServerOptions, ports: ServerPorts): DevServer {
+  const { db, log } = serverFiles(options.dataDir)
+  if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) > LOG_LIMIT) renameSync(log, `${log}.1`)
+  // Into a file, because writing to a pipe of a dead supervisor would end the server.
+  const output = openSync(log, 'a', 0o600)
+  const child = spawn(options.binary, argumentsOf(options, ports), {
+    // In a process group of its own, so that Ctrl-C reaches the supervisor alone, which stops things in order.
+    detached: true,
+    stdio: ['ignore', output, output],
+    env: Object.fromEntries(Object.entries(options.env).filter(([name]) => !name.startsWith('TEMPORAL_'))),
+  })
+  closeSync(output)
+  const ended = new Promise<string>((resolve) => {
+    child.on('error', (error) => resolve(error.message))
+    child.on('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
+  })
+  return { ...handle(ports, child.pid ?? 0, ended, db), adopted: false }
+}
+
+function argumentsOf(options: DevServerOptions, ports: ServerPorts): string[] {
+  return serverArguments({ dbFile: serverFiles(options.dataDir).db, codecEndpoint: codecEndpointOf(options), ...ports })
+}
+
+function codecEndpointOf({ dataDir, codecEndpoint }: DevServerOptions): string {
+  return codecEndpoint ?? readServerState(serverFiles(dataDir).state)?.codecEndpoint ?? 'http://127.0.0.1:5050/codec'
+}
+
+function handle(ports: ServerPorts, pid: number, ended: Promise<string>, db: string) {
+  return {
+    ...ports,
+    pid,
+    ended,
+    address: `127.0.0.1:${ports.port}`,
+    uiUrl: `http://127.0.0.1:${ports.uiPort}`,
+    stop: () => stopServer(pid, ended, db),
+    kill: () => signalServer(pid, 'SIGKILL', db),
+  }
+}
+
+async function serving(server: DevServer, { signal }: DevServerOptions, patience_ms = START_MS): Promise<void> {
+  const connection = await connectOrThrow(server, { patience_ms, signal })
+  await connection.close()
+}

@@ -1,0 +1,96 @@
+// Makes sure that a namespace exists, keeps closed histories as long as the settings say and knows our search attributes.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Connection, isGrpcServiceError } from '@temporalio/client'
+import { msToTs, tsToMs } from '@temporalio/common/lib/time.js'
+import { SEARCH_ATTRIBUTES } from '../contracts/engine.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+/** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
+const KEYWORD = 2
+/** A server learns of a namespace that was made elsewhere, or just now, within its cache's 10 s. */
+const NAMESPACE_CACHE_MS = 20_000
+const NOT_FOUND = 5
+const ALREADY_EXISTS = 6
+
+/** Changes only what differs, so it may run at every start and in several processes at once. Tells what it changed. */
+export async function ensureNamespace(
+  connection: Connection,
+  { namespace, history_days }: { namespace: string; history_days: number },
+): Promise<string[]> {
+  const made = await ensureExists(connection, namespace, history_days)
+  const retention = await ensureRetention(connection, namespace, history_days)
+  const attributes = await ensureSearchAttributes(connection, namespace)
+  return [...made, ...retention, ...attributes]
+}
+
+async function ensureExists({ workflowService }: Connection, namespace: string, days: number): Promise<string[]> {
+  try {
+    await workflowService.describeNamespace({ namespace })
+    return []
+  } catch (error) {
+    if (!hasCode(error, NOT_FOUND)) throw cannot(`find namespace '${namespace}'`, error)
+  }
+  try {
+    await workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod: msToTs(days * DAY_MS) })
+  } catch (error) {
+    if (!hasCode(error, ALREADY_EXISTS)) throw cannot(`make namespace '${namespace}'`, error)
+  }
+  return [`made namespace '${namespace}'`]
+}
+
+async function ensureRetention({ workflowService }: Connection, namespace: string, days: number): Promise<string[]> {
+  const { config } = await workflowService.describeNamespace({ namespace })
+  const retention = config?.workflowExecutionRetentionTtl
+  if (retention && tsToMs(retention) === days * DAY_MS) return []
+  const what = `set the retention of namespace '${namespace}' to ${days} days`
+  try {
+    await workflowService.updateNamespace({
+      namespace,
+      config: { workflowExecutionRetentionTtl: msToTs(days * DAY_MS) },
+    })
+  } catch (error) {
+    throw cannot(what, error)
+  }
+  return [what]
+}
+
+async function ensureSearchAttributes(connection: Connection, namespace: string): Promise<string[]> {
+  const missing = await waitFor(() => missingAttributes(connection, namespace))
+  if (missing.length === 0) return []
+  const searchAttributes = Object.fromEntries(missing.map((name) => [name, KEYWORD]))
+  try {
+    await connection.operatorService.addSearchAttributes({ namespace, searchAttributes })
+  } catch (error) {
+    if (!hasCode(error, ALREADY_EXISTS)) {
+      throw cannot(`add the search attributes ${missing.join(', ')} to namespace '${namespace}'`, error)
+    }
+  }
+  return [`added the search attributes ${missing.join(', ')}`]
+}
+
+async function missingAttributes({ operatorService }: Connection, namespace: string): Promise<string[]> {
+  const { customAttributes } = await operatorService.listSearchAttributes({ namespace })
+  return SEARCH_ATTRIBUTES.filter((name) => customAttributes[name] === undefined)
+}
+
+/** Repeats a question until a namespace that was just made is known to the part of the server that answers. */
+async function waitFor<T>(ask: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + NAMESPACE_CACHE_MS
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!hasCode(error, NOT_FOUND) || Date.now() > deadline) throw cannot('read the search attributes', error)
+    }
+    await sleep(200)
+  }
+}
+
+function hasCode(error: unknown, code: number): boolean {
+  return isGrpcServiceError(error) && error.code === code
+}
+
+function cannot(what: string, cause: unknown): Error {
+  const details = isGrpcServiceError(cause) ? cause.details : String(cause)
+  return new Error(`Cannot ${what}: ${details}. Somebody who may administer this Temporal server must do it`, { cause })
+}

@@ -1,0 +1,37 @@
+// Turns TLS as the settings have it (files or PEM text) into what Temporal's SDK takes.
+import { readFileSync } from 'node:fs'
+import type { TLSConfig } from '@temporalio/common/lib/internal-non-workflow/index.js'
+
+export interface TlsFiles {
+  readonly client_cert_path?: string
+  readonly client_cert_data?: string
+  readonly client_key_path?: string
+  readonly client_key_data?: string
+  readonly server_ca_cert_path?: string
+  readonly server_ca_cert_data?: string
+  readonly server_name?: string
+  readonly disable_host_verification?: boolean
+}
+
+/** Reads the files named, so call it once per connection: a renewed certificate is then seen by the next one. */
+export function tlsConfig(tls: boolean | TlsFiles): TLSConfig | boolean {
+  if (typeof tls === 'boolean') return tls
+  if (tls.disable_host_verification) {
+    throw new Error(
+      'Cannot connect to Temporal: TEMPORAL_TLS_DISABLE_HOST_VERIFICATION must be off, its SDK always verifies',
+    )
+  }
+  const crt = pem(tls.client_cert_path, tls.client_cert_data)
+  const key = pem(tls.client_key_path, tls.client_key_data)
+  const ca = pem(tls.server_ca_cert_path, tls.server_ca_cert_data)
+  return {
+    ...(crt && key && { clientCertPair: { crt, key } }),
+    ...(ca && { serverRootCACertificate: ca }),
+    ...(tls.server_name && { serverNameOverride: tls.server_name }),
+  }
+}
+
+function pem(path: string | undefined, data: string | undefined): Buffer | undefined {
+  if (data) return Buffer.from(data)
+  return path ? readFileSync(path) : undefined
+}

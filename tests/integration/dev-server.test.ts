@@ -1,0 +1,117 @@
+// On a real Temporal dev server.
+import { createServer } from 'node:net'
+import { beforeAll, expect, it, onTestFinished } from 'vitest'
+import { connectOrThrow } from '../../temporal-config/connection.ts'
+import { type DevServerOptions, startDevServer } from '../../temporal-config/dev-server.ts'
+import { ensureNamespace } from '../../temporal-config/namespace.ts'
+import { findServers } from '../../temporal-config/server-processes.ts'
+import { freePort } from '../support/free-port.ts'
+import { tempDir } from '../support/temp-dir.ts'
+import { temporalBinary } from '../support/temporal-binary.ts'
+
+let binary: string
+beforeAll(async () => {
+  binary = await temporalBinary()
+})
+
+function options(more: Partial<DevServerOptions> = {}): DevServerOptions {
+  return { binary, dataDir: tempDir(), codecEndpoint: 'http://127.0.0.1:5050/codec', env: process.env, ...more }
+}
+
+async function start(given: DevServerOptions) {
+  const server = await startDevServer(given)
+  onTestFinished(() => server.stop())
+  return server
+}
+
+it('serves on the ports that were asked for, and again on the same ones after a restart', async () => {
+  const [port, uiPort] = [await freePort(), await freePort()]
+  const given = options()
+  const first = await start({ ...given, port, uiPort })
+  expect(first).toMatchObject({ port, uiPort, address: `127.0.0.1:${port}`, adopted: false })
+  await first.stop()
+  expect(await start(given)).toMatchObject({ port, uiPort, adopted: false })
+})
+
+it('chooses other ports when those of last time are taken', async () => {
+  const given = options()
+  const first = await start(given)
+  await first.stop()
+  const other = createServer()
+  await new Promise<void>((resolve) => other.listen(first.port, '127.0.0.1', resolve))
+  onTestFinished(() => void other.close())
+  expect((await start(given)).port).not.toBe(first.port)
+})
+
+it('refuses a port that was asked for and is taken, naming the setting', async () => {
+  const other = createServer()
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void other.close())
+  const { port } = other.address() as { port: number }
+  await expect(startDevServer(options({ port }))).rejects.toThrow(
+    `Cannot start the Temporal server: port ${port} ('MUXI_TEMPORAL_PORT') must be free, got EADDRINUSE`,
+  )
+})
+
+it('adopts a server that still serves on the same database file', async () => {
+  const given = options()
+  const first = await start(given)
+  const second = await start(given)
+  expect(second).toMatchObject({ pid: first.pid, address: first.address, adopted: true })
+  await second.stop()
+  expect(await first.ended).toBe('exit code 0')
+})
+
+it('adopts as it is when it has no codec endpoint to say', async () => {
+  const given = options({ codecEndpoint: 'http://127.0.0.1:6060/codec' })
+  const first = await start(given)
+  expect(await start({ ...given, codecEndpoint: undefined })).toMatchObject({ pid: first.pid, adopted: true })
+})
+
+it('stops an orphan that was started otherwise, and starts one as it should be', async () => {
+  const given = options()
+  const first = await start(given)
+  const second = await start({ ...given, codecEndpoint: 'http://127.0.0.1:6060/codec' })
+  expect(second.adopted).toBe(false)
+  expect(second.pid).not.toBe(first.pid)
+  await first.ended
+})
+
+it('starts again on the database of a server that was killed', async () => {
+  const given = options()
+  const first = await start(given)
+  first.kill()
+  expect(await first.ended).toBe('SIGKILL')
+  const connection = await connectOrThrow(await start(given), { patience_ms: 0 })
+  await connection.close()
+})
+
+it('leaves no process behind when it is told to stop while it starts', async () => {
+  const given = options({ signal: AbortSignal.timeout(150) })
+  await expect(startDevServer(given)).rejects.toThrow()
+  expect(findServers(`${given.dataDir}/temporal/temporal.db`)).toEqual([])
+})
+
+it('makes a namespace with retention and search attributes once, and changes nothing the second time', async () => {
+  const connection = await connectOrThrow(await start(options()), { patience_ms: 0 })
+  onTestFinished(() => connection.close())
+  const wanted = { namespace: 'elsewhere', history_days: 30 }
+  expect(await ensureNamespace(connection, wanted)).toEqual([
+    "made namespace 'elsewhere'",
+    'added the search attributes MuxiKind, MuxiAgent, MuxiConversation, MuxiUser',
+  ])
+  expect(await ensureNamespace(connection, wanted)).toEqual([])
+  expect(await ensureNamespace(connection, { namespace: 'default', history_days: 30 })).toEqual([
+    "set the retention of namespace 'default' to 30 days",
+  ])
+  expect(await ensureNamespace(connection, { ...wanted, history_days: 7 })).toEqual([
+    "set the retention of namespace 'elsewhere' to 7 days",
+  ])
+})
+
+it('says in one line that an address does not answer', async () => {
+  const port = await freePort()
+  await expect(connectOrThrow({ address: `127.0.0.1:${port}` }, { patience_ms: 0 })).rejects.toThrow(
+    `Cannot reach Temporal at '127.0.0.1:${port}'`,
+  )
+})

@@ -1,0 +1,30 @@
+// Runs the tests: `tests/run.ts [project…] [-- file filters]`, by default unit, integration and e2e. The last line counts them.
+import { resolve } from 'node:path'
+import { startVitest } from 'vitest/node'
+import { runtimeCommand } from '../cli/runtime-command.ts'
+import { getServerBinaryOrThrow } from '../temporal-config/server-binary.ts'
+import { countTests } from './support/count-tests.ts'
+
+const [projects, filters] = split(process.argv.slice(2))
+
+await getServerBinaryOrThrow({
+  dataDir: resolve('data'),
+  env: process.env,
+  say: (line) => console.log(`muxi: ${line}`),
+  scriptCommand: runtimeCommand,
+})
+const vitest = await startVitest('test', filters, {
+  run: true,
+  watch: false,
+  project: projects.length > 0 ? projects : ['unit', 'integration', 'e2e'],
+})
+const { passed, failed, skipped } = countTests(vitest.state.getTestModules(), vitest.state.getUnhandledErrors().length)
+await vitest.close()
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+// A run without a single test is a mistake in the set-up, not a success.
+process.exit(failed > 0 || passed === 0 ? 1 : 0)
+
+function split(args: string[]): [string[], string[]] {
+  const at = args.indexOf('--')
+  return at < 0 ? [args, []] : [args.slice(0, at), args.slice(at + 1)]
+}

@@ -1,0 +1,42 @@
+// There is no Docker engine where this was written, so that is as far as a check can go here.
+import { readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { serverArguments } from '../../temporal-config/server-arguments.ts'
+
+const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
+const compose = parse(read('docker-compose.yml'), { merge: true }) as {
+  services: Record<
+    string,
+    { image: string; depends_on?: Record<string, unknown>; healthcheck?: unknown; environment?: object }
+  >
+}
+
+it('docker-compose.yml starts only services that it defines, after those that they need are healthy', () => {
+  for (const { depends_on = {} } of Object.values(compose.services)) {
+    for (const needed of Object.keys(depends_on)) expect(compose.services[needed]).toHaveProperty('healthcheck')
+  }
+})
+
+it('docker-compose.yml gives API and worker the same secret key, database and blobs', () => {
+  const { api, worker } = compose.services
+  expect(api?.image).toBe(worker?.image)
+  expect({ ...worker?.environment, MUXI_ROLE: '' }).toEqual({ ...api?.environment, MUXI_ROLE: '' })
+})
+
+it('the image holds no secret: all of them come from the environment at run time', () => {
+  expect(read('Dockerfile')).not.toMatch(/^(ENV|ARG).*(KEY|PASSWORD|SECRET|TOKEN)/m)
+  expect(read('.dockerignore').split('\n')[0]).toBe('*')
+  for (const { environment = {} } of Object.values(compose.services)) {
+    for (const [name, value] of Object.entries(environment)) {
+      if (/KEY|PASSWORD|PWD/.test(name)) expect(value).toMatch(/^\$\{/)
+    }
+  }
+})
+
+it('a server of your own gets the dynamic configuration of the dev server, but for what is for one node only', () => {
+  const args = serverArguments({ dbFile: '/x', port: 1, uiPort: 2, codecEndpoint: 'http://x/codec' })
+  const names = args.filter((_, i) => args[i - 1] === '--dynamic-config-value').map((value) => value.split('=')[0])
+  const file = Object.keys(parse(read('temporal-config/dynamic-config.yaml')) as object)
+  expect(file).toEqual(names.filter((name) => name !== 'history.timerProcessorMaxTimeShift'))
+})

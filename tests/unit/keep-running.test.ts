@@ -1,0 +1,45 @@
+import { expect, it, vi } from 'vitest'
+import { keepRunning } from '../../cli/keep-running.ts'
+
+const ended = (how: string) => ({ ended: Promise.resolve(how) })
+const running = { ended: new Promise<string>(() => {}) }
+
+it('starts again what ended, with a line that says why and growing pauses', async () => {
+  const stop = new AbortController()
+  const lines: string[] = []
+  const start = vi.fn(async () => {
+    if (start.mock.calls.length < 3) return ended('SIGKILL')
+    queueMicrotask(() => stop.abort())
+    return running
+  })
+  const say = (line: string) => lines.push(line)
+  await keepRunning({ name: 'it', first: ended('exit code 1'), start, say, signal: stop.signal, firstPauseMs: 10 })
+  expect(lines).toEqual([
+    'it ended (exit code 1); starting it again in 0.01 s',
+    'it ended (SIGKILL); starting it again in 0.02 s',
+    'it ended (SIGKILL); starting it again in 0.04 s',
+  ])
+})
+
+it('goes on trying when a start fails, and says why it failed', async () => {
+  const stop = new AbortController()
+  const lines: string[] = []
+  const start = vi.fn(async () => {
+    if (start.mock.calls.length === 1) throw new Error('no room')
+    stop.abort()
+    return running
+  })
+  const say = (line: string) => lines.push(line)
+  await keepRunning({ name: 'it', first: ended('SIGKILL'), start, say, signal: stop.signal, firstPauseMs: 10 })
+  expect(lines[1]).toBe('it ended (no room); starting it again in 0.02 s')
+  expect(start).toHaveBeenCalledTimes(2)
+})
+
+it('starts nothing any more once it is told to stop', async () => {
+  const stop = new AbortController()
+  const start = vi.fn(async () => running)
+  const done = keepRunning({ name: 'it', first: running, start, say: () => {}, signal: stop.signal })
+  stop.abort()
+  await done
+  expect(start).not.toHaveBeenCalled()
+})

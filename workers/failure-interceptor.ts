@@ -1,0 +1,23 @@
+// Keeps the words of unforeseen errors out of workflow history: they may quote a person, a model or a credential.
+import { ApplicationFailure, type Context } from '@temporalio/activity'
+import { CancelledFailure } from '@temporalio/common'
+import type { ActivityInboundCallsInterceptor } from '@temporalio/worker'
+import type { Logger } from 'pino'
+import { FAILURE, type TurnFailure } from '../contracts/engine.ts'
+
+/** Failures that we made pass; anything else becomes a nameless one and is logged here. It is retried: it may be the database. */
+export function failureInterceptor(context: Context, log: Logger): ActivityInboundCallsInterceptor {
+  return {
+    async execute(input, next) {
+      try {
+        return await next(input)
+      } catch (error) {
+        if (error instanceof ApplicationFailure || error instanceof CancelledFailure) throw error
+        const { activityType, workflowExecution, attempt } = context.info
+        log.error({ err: error, activity: activityType, workflow_id: workflowExecution?.workflowId, attempt }, 'an activity failed unexpectedly')
+        const described: TurnFailure = { code: 'internal_error', message: `'${activityType}' failed unexpectedly` }
+        throw ApplicationFailure.create({ message: described.message, type: FAILURE.retry, details: [described] })
+      }
+    },
+  }
+}

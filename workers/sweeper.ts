@@ -1,0 +1,80 @@
+// Compares unfinished turns with the engine now and then, so that every turn reaches a final state whatever was lost.
+import { setTimeout as delay } from 'node:timers/promises'
+import { WorkflowNotFoundError, type Client } from '@temporalio/client'
+import type { Logger } from 'pino'
+import { workflowId, type TurnFailure } from '../contracts/engine.ts'
+import { acceptTurn, finishTurn, listUnfinished } from '../db/queries/turns.ts'
+import type { Storage } from '../db/storage.ts'
+import { holds } from '../workflows/messages.ts'
+
+/** A turn younger than this is left alone: its acceptance may be under way. */
+const MIN_AGE_MS = 30_000
+const PAGE = 100
+
+export interface SweeperOptions {
+  client: Client
+  storage: Storage
+  log: Logger
+  interval_ms: number
+}
+
+/** Sweeps at once and then at every interval until the signal aborts; one fault never ends it. */
+export async function runSweeper(options: SweeperOptions, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await sweep(options, signal).catch((error: unknown) => options.log.warn({ err: error }, 'a sweep failed; the next one goes on'))
+    await delay(options.interval_ms, undefined, { signal }).catch(() => undefined)
+  }
+}
+
+/** One pass over all unfinished turns. */
+async function sweep({ client, storage, log }: SweeperOptions, signal: AbortSignal): Promise<void> {
+  const before = new Date(Date.now() - MIN_AGE_MS).toISOString()
+  let after = ''
+  for (;;) {
+    const turns = await listUnfinished(storage.db, before, PAGE, after)
+    for (const turn of turns) {
+      signal.throwIfAborted()
+      const verdict = await judge(client, turn)
+      if (verdict === 'alive') continue
+      const changed = await storage.db
+        .transaction()
+        .execute((tx) => (verdict === 'accept' ? acceptTurn(tx, turn.id) : finishTurn(tx, turn.id, 'failed', verdict)))
+      storage.events.publish(turn.id, changed ?? [])
+      log.warn({ turn_id: turn.id, was: turn.status, verdict: verdict === 'accept' ? 'accepted late' : verdict.message }, 'swept a turn')
+    }
+    const last = turns.at(-1)
+    if (!last) return
+    after = last.id
+  }
+}
+
+type Unfinished = Awaited<ReturnType<typeof listUnfinished>>[number]
+
+/** What to do with a turn: nothing, note that the engine has it after all, or give it up with these words. */
+async function judge(client: Client, turn: Unfinished): Promise<'alive' | 'accept' | TurnFailure> {
+  if (await isOpen(client, workflowId.chatTurn(turn.id))) return 'alive'
+  if (await isHeld(client, turn)) return turn.status === 'pending' ? 'accept' : 'alive'
+  // It may have ended, or begun, while we were asking: compare-and-set and a second look at its workflow keep us honest.
+  if (await isOpen(client, workflowId.chatTurn(turn.id))) return 'alive'
+  if (turn.status === 'pending') return { code: 'unavailable', message: 'The message was never accepted: please send it again' }
+  return { code: 'internal_error', message: "The turn's workflow was lost; it is not run again by guess" }
+}
+
+async function isOpen(client: Client, id: string): Promise<boolean> {
+  return orWhenNotFound(async () => (await client.workflow.getHandle(id).describe()).status.name === 'RUNNING')
+}
+
+async function isHeld(client: Client, turn: Unfinished): Promise<boolean> {
+  const id = workflowId.conversation(turn.conversation_id)
+  if (!(await isOpen(client, id))) return false
+  return orWhenNotFound(() => client.workflow.getHandle(id).query(holds, turn.id))
+}
+
+async function orWhenNotFound(ask: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false
+    throw error
+  }
+}

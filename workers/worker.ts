@@ -1,0 +1,56 @@
+// Makes the Temporal worker: workflows from the bundle, activities from what they use, and our numbers.
+import { NativeConnection, Worker } from '@temporalio/worker'
+import type { Logger } from 'pino'
+import { createActivities, type ActivityResources } from '../activities/index.ts'
+import { BUILT_IN_TOOLS, type Tool } from '../activities/tools.ts'
+import { TASK_QUEUE } from '../contracts/engine.ts'
+import type { Storage } from '../db/storage.ts'
+import { ModelRegistry, type RegistryOptions } from '../providers/registry.ts'
+import { failureInterceptor } from './failure-interceptor.ts'
+import { workflowBundle } from './workflow-bundle.ts'
+
+/** Model calls mostly wait for the network: many at once. */
+const CONCURRENT_ACTIVITIES = 400
+const CONCURRENT_WORKFLOW_TASKS = 40
+/** A cached workflow costs 0.15 to 0.3 MB. */
+const CACHED_WORKFLOWS = 500
+
+export interface WorkerOptions {
+  connection: NativeConnection
+  namespace: string
+  /** Where the workflow bundle is kept between starts. */
+  cache_dir: string
+  storage: Storage
+  models: RegistryOptions
+  limits: ActivityResources['limits']
+  tools?: readonly Tool[]
+  log: Logger
+}
+
+/** A worker that is ready to `run()`; it must be shut down before the storage is closed. */
+export async function createWorker(options: WorkerOptions): Promise<Worker> {
+  const { storage, log } = options
+  return Worker.create({
+    connection: options.connection,
+    namespace: options.namespace,
+    taskQueue: TASK_QUEUE,
+    workflowBundle: await workflowBundle(options.cache_dir),
+    activities: createActivities({
+      ...storage,
+      models: new ModelRegistry(options.models),
+      tools: options.tools ?? BUILT_IN_TOOLS,
+      limits: options.limits,
+    }),
+    interceptors: { activity: [(context) => ({ inbound: failureInterceptor(context, log) })] },
+    // A killed worker's sticky queue would otherwise keep its workflows waiting for 10 s.
+    stickyQueueScheduleToStartTimeout: '1s',
+    maxHeartbeatThrottleInterval: '500ms',
+    defaultHeartbeatThrottleInterval: '500ms',
+    shutdownGraceTime: '5s',
+    shutdownForceTime: '15s',
+    maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES,
+    maxConcurrentLocalActivityExecutions: CONCURRENT_ACTIVITIES,
+    maxConcurrentWorkflowTaskExecutions: CONCURRENT_WORKFLOW_TASKS,
+    maxCachedWorkflows: CACHED_WORKFLOWS,
+  })
+}

@@ -1,0 +1,18 @@
+// Search attributes of our workflows, so that the Temporal UI can find everything of an agent, a conversation or a user.
+import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common'
+import type { Labels } from '../contracts/engine.ts'
+
+const KIND = defineSearchAttributeKey('MuxiKind', 'KEYWORD')
+const AGENT = defineSearchAttributeKey('MuxiAgent', 'KEYWORD')
+const CONVERSATION = defineSearchAttributeKey('MuxiConversation', 'KEYWORD')
+const USER = defineSearchAttributeKey('MuxiUser', 'KEYWORD')
+
+/** Search attributes are stored in the clear: the user stands there as a pseudonym. */
+export function searchAttributesOf(kind: 'conversation' | 'turn' | 'tool', labels: Labels): TypedSearchAttributes {
+  return new TypedSearchAttributes([
+    { key: KIND, value: kind },
+    { key: AGENT, value: labels.agent_id },
+    { key: CONVERSATION, value: labels.conversation_id },
+    { key: USER, value: labels.user_hash },
+  ])
+}
