@@ -63,9 +63,11 @@ export function modelCallActivities(resources: Resources) {
           return await completeAttempt(db, attempt, input, model, prompt, text.content, result, tools)
         } catch (error) {
           await text.flush().catch(() => undefined)
-          const failure = await failAttempt(db, attempt, model, prompt, text, error)
-          if (failure === 'stopped') return stoppedResult(input)
-          throw failure
+          // What a provider throws when its signal aborts is its own; the reason is ours.
+          const reason = signal.aborted ? (signal.reason as unknown) : error
+          await closeAttempt(db, attempt, model, prompt, text.content, reason)
+          if (reason instanceof StopRequested) return stoppedResult(input)
+          throw toActivityFailure(reason, model)
         }
       } finally {
         stop.done()
@@ -153,31 +155,27 @@ async function completeAttempt(
   return toResult(input, calls, usage)
 }
 
-/** Settles the rows of an attempt that did not finish. @returns what the activity should throw, or that it was stopped */
-async function failAttempt(db: Db, attempt: Attempt, model: ChainModel, prompt: Prompt, text: StepText, error: unknown) {
-  const cancelled = cancellationSignal().aborted
-  const stopped = error instanceof StopRequested
+/** Settles the rows of an attempt that did not finish. */
+async function closeAttempt(db: Db, attempt: Attempt, model: ChainModel, prompt: Prompt, content: string, reason: unknown): Promise<void> {
+  const input_tokens = estimatePrompt(prompt)
+  const output_tokens = estimateTokens(content)
+  const cost_usd = costOf(model.model, input_tokens, output_tokens)
   await db.transaction().execute(async (tx) => {
-    await completeUsage(tx, attempt.usageId, {
-      input_tokens: estimatePrompt(prompt),
-      output_tokens: estimateTokens(text.content),
-      estimated: true,
-    })
+    await completeUsage(tx, attempt.usageId, { input_tokens, output_tokens, ...(cost_usd !== undefined && { cost_usd }), estimated: true })
     await endLogEntry(tx, attempt.logId, {
-      status: cancelled || stopped ? 'cancelled' : 'failed',
+      status: reason instanceof StopRequested || cancellationSignal().aborted ? 'cancelled' : 'failed',
       duration_ms: performance.now() - attempt.startedAt,
-      output: { content: text.content },
-      error: describe(error),
+      output: { content },
+      error: describe(reason),
     })
   })
-  if (cancelled) return cancellationSignal().reason as unknown
-  if (stopped) return 'stopped'
-  if (error instanceof RefusedError) return overtaken()
-  if (error instanceof ProviderFailure) {
-    log.warn('a model call failed', { provider: error.provider, model: model.model, status: error.status })
-    return toModelFailure(error, model)
-  }
-  return error
+}
+
+function toActivityFailure(reason: unknown, model: ChainModel): unknown {
+  if (reason instanceof RefusedError) return overtaken()
+  if (!(reason instanceof ProviderFailure)) return reason
+  log.warn('a model call failed', { provider: reason.provider, model: model.model, status: reason.status })
+  return toModelFailure(reason, model)
 }
 
 function describe(error: unknown) {

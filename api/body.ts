@@ -1,8 +1,11 @@
 // Reading a request body: bounded, strict UTF-8, JSON only.
 import { MuxiError } from '../contracts/failures.ts'
 
-/** The JSON value of a request's body. @throws MuxiError payload_too_large, unsupported_media_type, bad_request */
+/** The JSON value of a request's body; undefined when it has none. @throws MuxiError payload_too_large, unsupported_media_type, bad_request */
 export async function readJsonBody(request: Request, limit: number): Promise<unknown> {
+  if (request.headers.get('content-length') === '0' || !(request.headers.has('content-length') || request.headers.has('transfer-encoding'))) {
+    return undefined
+  }
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
   if (type !== 'application/json' && !type?.endsWith('+json')) {
     throw new MuxiError('unsupported_media_type', "Cannot read the request: 'Content-Type' must be application/json")

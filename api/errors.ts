@@ -1,8 +1,9 @@
 // Every failure on its way out: a code of the contract, a message, the request's id; never a stack, never an unforeseen message.
+import type { TSchema } from '@sinclair/typebox'
 import { ValidationError } from 'elysia'
 import type { Logger } from 'pino'
 import { MuxiError } from '../contracts/failures.ts'
-import { dotted, schemaFaults } from '../contracts/schemas/faults.ts'
+import { dotted, schemaFaults, type SchemaFault } from '../contracts/schemas/faults.ts'
 
 /** What is thrown inside the API, as the error that the client gets. Unforeseen ones are logged and lose their message. */
 export function toMuxiError(error: unknown, log: Logger): MuxiError {
@@ -17,14 +18,18 @@ export function toMuxiError(error: unknown, log: Logger): MuxiError {
 }
 
 function toBadRequest(error: ValidationError): MuxiError {
-  const schema = (error as unknown as { validator?: { schema?: Parameters<typeof schemaFaults>[0] } }).validator?.schema
-  const faults = schema ? schemaFaults(schema, error.value) : []
-  const fields = faults.map((fault) => ({
-    path: dotted(fault.path) || String(error.type),
-    expected: fault.kind === 'unknown' ? `left out: ${fault.expected}` : fault.expected,
+  const schema = (error as unknown as { validator?: { schema?: TSchema } }).validator?.schema
+  return invalid(`the request's ${error.type}`, schema ? schemaFaults(schema, error.value) : [])
+}
+
+/** A `bad_request` that names each wrong field. @param what what could not be read, such as `the frame` */
+export function invalid(what: string, faults: SchemaFault[]): MuxiError {
+  const fields = faults.map(({ path, kind, expected }) => ({
+    path: dotted(path) || what,
+    expected: kind === 'unknown' ? `left out: ${expected}` : expected,
   }))
   const words = fields.map(({ path, expected }) => `'${path}' must be ${expected}`).join('; ')
-  return new MuxiError('bad_request', `Cannot read the request: ${words || `its ${error.type} is not as documented`}`, { details: { fields } })
+  return new MuxiError('bad_request', `Cannot read ${what}: ${words || 'it is not as documented'}`, { details: { fields } })
 }
 
 /** SQLite: busy, locked or the disk failed. */

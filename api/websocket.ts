@@ -1,17 +1,17 @@
 // /api/v1/ws: many requests at once on one socket, and the same events with the same ids as over SSE.
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Static } from '@sinclair/typebox'
+import type { Static, TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { WebSocketServer, type RawData, type WebSocket } from 'ws'
 import { isFinal, type StoredEvent } from '../contracts/events.ts'
 import { MuxiError } from '../contracts/failures.ts'
 import { newId } from '../contracts/ids.ts'
-import { dotted, schemaFaults } from '../contracts/schemas/faults.ts'
+import { schemaFaults } from '../contracts/schemas/faults.ts'
 import { FRAME_DATA, FrameSchema, type FrameData, type FrameType } from '../contracts/schemas/frames.ts'
 import { redeemTicket, type Principal } from '../db/queries/keys.ts'
 import { readAllEvents } from '../db/event-rows.ts'
-import { toMuxiError } from './errors.ts'
+import { invalid, toMuxiError } from './errors.ts'
 import type { Origins } from './origins.ts'
 import { bearerOf } from './plugin.ts'
 import { ANYBODY, authenticate, authorize } from './services/access.ts'
@@ -204,9 +204,6 @@ function readType({ type, data = {} }: Frame): FrameType {
   return type as FrameType
 }
 
-function check(schema: Parameters<typeof schemaFaults>[0], value: unknown): void {
-  if (Value.Check(schema, value)) return
-  const fields = schemaFaults(schema, value).map(({ path, expected }) => ({ path: dotted(path), expected }))
-  const words = fields.map(({ path, expected }) => `'${path || 'the frame'}' must be ${expected}`).join('; ')
-  throw new MuxiError('bad_request', `Cannot read the frame: ${words}`, { details: { fields } })
+function check(schema: TSchema, value: unknown): void {
+  if (!Value.Check(schema, value)) throw invalid('the frame', schemaFaults(schema, value))
 }

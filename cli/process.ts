@@ -38,9 +38,12 @@ export async function runProcess({ env, role, tools }: ProcessOptions): Promise<
   try {
     const announced = await start(settings, role, storage, log, closers, stopping, tools)
     process.stdout.write(`ready ${JSON.stringify(announced)}\n`)
-    await new Promise<void>((resolve) => (stopping.aborted ? resolve() : stopping.addEventListener('abort', () => resolve())))
+    await new Promise<void>((resolve) =>
+      stopping.aborted ? resolve() : stopping.addEventListener('abort', () => resolve()),
+    )
   } finally {
-    for (const close of closers.toReversed()) await close().catch((error: unknown) => log.warn({ err: error }, 'could not close cleanly'))
+    for (const close of closers.toReversed())
+      await close().catch((error: unknown) => log.warn({ err: error }, 'could not close cleanly'))
   }
 }
 
@@ -74,13 +77,20 @@ async function start(
     namespace: settings.temporal.namespace,
     temporalUiUrl: settings.temporal.ui_url?.replace(/\/$/, ''),
     providers: settings.providers,
-    apiEnv: Object.fromEntries(settings.api_env.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),
+    apiEnv: Object.fromEntries(
+      settings.api_env.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+    ),
     limits: settings.limits,
-    conversation: { idle_ms: settings.engine.conversation_idle_ms, max_updates: settings.engine.conversation_max_updates },
+    conversation: {
+      idle_ms: settings.engine.conversation_idle_ms,
+      max_updates: settings.engine.conversation_max_updates,
+    },
     auth: settings.api_key !== false,
     log,
   }
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
   const server = await startServer(context, { ...settings, version })
   closers.push(() => server.close())
   return { url: server.url, ...(key !== undefined && { key }) }
@@ -97,7 +107,15 @@ interface Working {
 }
 
 /** Starts the worker and the sweeper. @returns what drains them */
-async function startWorking({ settings, storage, log, client, connection, stopping, tools }: Working): Promise<() => Promise<void>> {
+async function startWorking({
+  settings,
+  storage,
+  log,
+  client,
+  connection,
+  stopping,
+  tools,
+}: Working): Promise<() => Promise<void>> {
   const worker = await createWorker({
     connection,
     namespace: settings.temporal.namespace,
@@ -147,7 +165,10 @@ function onStop(log: Logger): AbortSignal {
   }
   process.on('SIGTERM', () => stop('SIGTERM'))
   process.on('SIGINT', () => stop('SIGINT'))
-  process.stdin.on('end', () => stop('the supervisor is gone')).on('error', () => stop('the supervisor is gone')).resume()
+  process.stdin
+    .on('end', () => stop('the supervisor is gone'))
+    .on('error', () => stop('the supervisor is gone'))
+    .resume()
   return controller.signal
 }
 

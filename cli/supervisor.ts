@@ -103,7 +103,10 @@ class Supervisor {
 
   async #temporal(): Promise<{ address: string; uiUrl?: string | undefined }> {
     const { temporal, data_dir, role } = this.#settings
-    if (temporal.address) return { address: temporal.address, uiUrl: temporal.ui_url }
+    if (temporal.address) {
+      say(`connecting to Temporal at ${temporal.address}`)
+      return { address: temporal.address, uiUrl: temporal.ui_url }
+    }
     const signal = this.#stopping.signal
     const binary = { dataDir: data_dir, env: this.#env, say, scriptCommand: runtimeCommand, signal }
     this.#keeper = new TemporalKeeper({

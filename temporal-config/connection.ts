@@ -27,7 +27,12 @@ export async function connectOrThrow(
       return await Connection.connect({ ...options, connectTimeout: 2_000 })
     } catch (cause) {
       if (Date.now() >= deadline) {
-        throw new Error(`Cannot reach Temporal at '${target.address}': ${reason(cause)}`, { cause })
+        throw new Error(
+          `Cannot reach Temporal at '${target.address}': ${reason(cause)}. Start it there, or leave TEMPORAL_ADDRESS out`,
+          {
+            cause,
+          },
+        )
       }
     }
     await sleep(100, undefined, signal && { signal })

@@ -14,7 +14,7 @@ export function agentRoutes(context: ApiContext) {
   return new Elysia({ prefix: '/agents', tags: ['agents'] })
     .use(authenticated(context))
     .get(
-      '/',
+      '',
       async ({ principal, query: { limit = DEFAULT_LIMIT, cursor } }) => {
         authorize(principal, 'read')
         const { items, ...rest } = page(await listAgents(db, limit + 1, cursor), limit, ({ id }) => id)
@@ -31,7 +31,7 @@ export function agentRoutes(context: ApiContext) {
       { params: Type.Object({ agent_id: AgentIdSchema }), detail: { summary: 'Read an agent' } },
     )
     .post(
-      '/',
+      '',
       async ({ principal, body, status }) => {
         authorize(principal, 'manage')
         const agent = await addAgent(context, body)

@@ -22,7 +22,7 @@ export function chatRoutes(context: ApiContext) {
   return new Elysia({ prefix: '/agents/:agent_id/chat', tags: ['chat'] })
     .use(authenticated(context))
     .post(
-      '/',
+      '',
       async ({ principal, params: { agent_id }, body, headers, request, status }) => {
         authorize(principal, 'chat')
         const accepted = await acceptMessage(context, principal, {

@@ -33,7 +33,7 @@ export function conversationRoutes(context: ApiContext) {
   return new Elysia({ prefix: '/conversations', tags: ['conversations'] })
     .use(authenticated(context))
     .post(
-      '/',
+      '',
       async ({ principal, body, status }) => {
         authorize(principal, 'chat')
         const user_id = actingUser(principal, body.user_id)
@@ -46,7 +46,7 @@ export function conversationRoutes(context: ApiContext) {
       },
     )
     .get(
-      '/',
+      '',
       async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, ...filter } }) => {
         authorize(principal, 'chat')
         const rows = await listConversations(db, { ...filter, user_id: visibleUser(principal, user_id), limit: limit + 1 })

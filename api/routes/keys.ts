@@ -50,12 +50,12 @@ export function keyRoutes(context: ApiContext) {
       '/keys/:key_id/rotate',
       async ({ principal, params: { key_id }, body }) => {
         authorize(principal, 'admin')
-        const { key, secret } = await rotateKey(db, key_id, body.grace_seconds ?? 0)
+        const { key, secret } = await rotateKey(db, key_id, body?.grace_seconds ?? 0)
         return { ...key, key: secret }
       },
       {
         params,
-        body: Type.Object({ grace_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 30 * 86_400 })) }, closed),
+        body: Type.Optional(Type.Object({ grace_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 30 * 86_400 })) }, closed)),
         detail: { summary: 'Give a key a new secret; the old one lives on for the grace' },
       },
     )

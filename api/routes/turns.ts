@@ -20,7 +20,7 @@ export function turnRoutes(context: ApiContext) {
   return new Elysia({ prefix: '/turns', tags: ['turns'] })
     .use(authenticated(context))
     .get(
-      '/',
+      '',
       async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, ...filter } }) => {
         authorize(principal, 'chat')
         const turns = await listTurns(context.storage.db, { ...filter, user_id: visibleUser(principal, user_id), limit: limit + 1 })

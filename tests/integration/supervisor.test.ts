@@ -162,3 +162,27 @@ it('ends at once on a second Ctrl-C, but takes two signals in a row for one', as
   expect([0, 130]).toContain(await muxi.ended)
   await vi.waitFor(() => expect(servers()).toEqual([]), 5_000)
 })
+
+it('uses the server at TEMPORAL_ADDRESS and starts none of its own', async () => {
+  const [other, ours] = [await place(), await place()]
+  await serve(other.env).says(/chat\/stream/)
+  const { temporal } = await other.app()
+  const muxi = serve({ ...ours.env, TEMPORAL_ADDRESS: temporal, TEMPORAL_NAMESPACE: 'mine' })
+  await muxi.says(/made namespace 'mine'/)
+  await muxi.says(/chat\/stream/)
+  expect((await ours.app()).temporal).toBe(temporal)
+  expect(ours.servers()).toEqual([])
+  muxi.child.kill('SIGTERM')
+  expect(await muxi.ended).toBe(0)
+  expect(other.servers()).toHaveLength(1)
+})
+
+it('says in one line that TEMPORAL_ADDRESS does not answer', async () => {
+  const { env } = await place()
+  const address = `127.0.0.1:${await freePort()}`
+  const muxi = serve({ ...env, TEMPORAL_ADDRESS: address })
+  expect(await muxi.ended).toBe(1)
+  expect(muxi.output().trim().split('\n').at(-1)).toMatch(
+    new RegExp(`^Cannot reach Temporal at '${address}': .*leave TEMPORAL_ADDRESS out$`),
+  )
+})
