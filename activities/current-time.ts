@@ -1,5 +1,5 @@
 // The built-in tool that tells the time.
-import { ToolError, type Tool } from './tools.ts'
+import { ToolError, type Tool } from './tool.ts'
 
 export const currentTime: Tool = {
   name: 'current_time',

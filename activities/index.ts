@@ -7,7 +7,7 @@ import type { StopRegistry } from '../db/stops.ts'
 import type { ModelRegistry } from '../providers/registry.ts'
 import { modelCallActivities } from './model-call.ts'
 import { toolCallActivities } from './tool-call.ts'
-import type { Tool } from './tools.ts'
+import type { Tool } from './tool.ts'
 import { turnActivities } from './turn.ts'
 
 export interface ActivityResources {

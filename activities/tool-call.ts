@@ -9,7 +9,8 @@ import type { ToolCallsTable, Tx } from '../db/schema.ts'
 import { overtaken } from './failures.ts'
 import { startBeating } from './heartbeat.ts'
 import type { ActivityResources } from './index.ts'
-import { readArguments, ToolError, type Tool } from './tools.ts'
+import { ToolError, type Tool } from './tool.ts'
+import { readArguments } from './tools.ts'
 
 /** What a tool may tell the model, in characters; the rest is cut off and the model told so. */
 const MAX_OUTPUT = 50_000

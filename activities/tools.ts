@@ -1,20 +1,7 @@
-// The tools that are built in, what a tool is, and the check of a call's arguments against its schema.
+// The tools that are built in, and the check of a call's arguments against its schema.
 import { Ajv, type ValidateFunction } from 'ajv'
-import type { ToolDefinition } from '../providers/provider.ts'
 import { currentTime } from './current-time.ts'
-
-export interface Tool extends ToolDefinition {
-  server: string
-  /** Whether running it twice does no harm: only such a call is repeated after a crash. */
-  idempotent: boolean
-  /** Gives what the model is told; a thrown ToolError is told to it as well. */
-  run(parameters: Record<string, unknown>, signal: AbortSignal): Promise<unknown>
-}
-
-/** A failure that the model should hear of and can do something about. */
-export class ToolError extends Error {
-  override readonly name = 'ToolError'
-}
+import type { Tool } from './tool.ts'
 
 export const BUILT_IN_TOOLS: readonly Tool[] = [currentTime]
 

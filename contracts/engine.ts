@@ -3,8 +3,6 @@
 
 export const TASK_QUEUE = 'muxi'
 
-export const WORKFLOWS = { conversation: 'conversation', chatTurn: 'chatTurn', toolCall: 'toolCall' } as const
-
 export const workflowId = {
   conversation: (conversationId: string) => `conversation/${conversationId}`,
   chatTurn: (turnId: string) => `turn/${turnId}`,

@@ -12,7 +12,7 @@ const CACHED_STATEMENTS = 256
 export interface SqliteHandle {
   db: Kysely<DB>
   /** A number that changes when another process has committed to the file (a few microseconds). */
-  foreignVersion(): number
+  foreignVersion: () => number
 }
 
 /** Opens (and creates) the database file in WAL mode. */

@@ -1,0 +1,555 @@
+// The web page: talks to agents over one WebSocket, shows every event, and goes on where it was after any break.
+const $ = (id) => document.getElementById(id)
+const FINAL = new Set(['chat_end', 'cancelled', 'error'])
+const MAX_DELAY_MS = 15_000
+const PING_MS = 25_000
+const time = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+
+/** An element with its properties; strings among the children become text, never markup. */
+function make(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties)
+  element.append(...children)
+  return element
+}
+
+const pretty = (value) => (typeof value === 'string' ? value : (JSON.stringify(value, null, 2) ?? ''))
+const inWords = ({ code, message }) => (code ? `${message} (${code})` : message)
+
+/** Does something that adds to a scrolling box, and stays at its end if the reader was there. */
+function adding(box, add) {
+  const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 60
+  add()
+  if (atEnd) box.scrollTop = box.scrollHeight
+}
+
+function complain(error) {
+  $('alert-text').textContent = inWords(error)
+  $('alert').hidden = false
+}
+
+/** Runs what a person asked for; what goes wrong is shown in words. */
+const attempt = (work) => (event) => Promise.resolve(work(event)).catch(complain)
+
+// --- The API and its key ---
+
+let asking
+
+/** Asks for the key, once however many requests need it. */
+function askKey(wrong) {
+  asking ??= new Promise((resolve) => {
+    $('key-wrong').hidden = !wrong
+    $('key').value = ''
+    $('key-dialog').showModal()
+    $('key-form').onsubmit = (event) => {
+      event.preventDefault()
+      sessionStorage.setItem('muxi.key', $('key').value.trim())
+      $('key').value = ''
+      $('key-dialog').close()
+      asking = undefined
+      resolve()
+    }
+  })
+  return asking
+}
+
+async function call(path, body) {
+  const key = sessionStorage.getItem('muxi.key')
+  const response = await fetch(`/api/v1${path}`, {
+    method: body ? 'POST' : 'GET',
+    headers: { ...(key && { authorization: `Bearer ${key}` }), ...(body && { 'content-type': 'application/json' }) },
+    ...(body && { body: JSON.stringify(body) }),
+  }).catch(() => Promise.reject({ status: 0, message: 'Cannot reach the server' }))
+  if (response.status === 401) {
+    // Another request may have asked meanwhile.
+    if (sessionStorage.getItem('muxi.key') === key) await askKey(key !== null)
+    return call(path, body)
+  }
+  const answer = await response.json().catch(() => ({}))
+  if (response.ok) return answer
+  const error = answer.error ?? { message: `The server answered with status ${response.status}` }
+  throw { ...error, status: response.status }
+}
+
+/** All pages of a list. */
+async function callAll(path, name) {
+  const items = []
+  for (let cursor = ''; ; ) {
+    const page = await call(`${path}${path.includes('?') ? '&' : '?'}limit=100${cursor}`)
+    items.push(...page[name])
+    if (!page.has_more) return items
+    cursor = `&cursor=${page.next_cursor}`
+  }
+}
+
+// --- The socket ---
+
+let socket
+let failures = 0
+let retry
+let connecting = false
+
+function say(state) {
+  $('state').textContent = state
+}
+
+async function connect() {
+  clearTimeout(retry)
+  if (socket) return
+  if (connecting) return void (retry = setTimeout(connect, 1_000))
+  connecting = true
+  try {
+    const { ticket } = await call('/ws/tickets', {})
+    await open(`${location.origin.replace(/^http/, 'ws')}/api/v1/ws?ticket=${ticket}`)
+    if (!begun) await begin()
+    for (const turn of live.values()) turn.follow()
+  } catch (error) {
+    if (error.status >= 400 && error.status < 500 && error.status !== 429) {
+      say('Not connected')
+      complain(error)
+    } else if (socket) socket.close()
+    else lost()
+  } finally {
+    connecting = false
+  }
+}
+
+function open(url) {
+  return new Promise((resolve, reject) => {
+    const opened = new WebSocket(url)
+    const openedAt = Date.now()
+    let silent = false
+    const pings = setInterval(() => {
+      if (silent) return end({ code: 1006 })
+      silent = true
+      if (opened.readyState === WebSocket.OPEN) opened.send(JSON.stringify({ type: 'ping', id: 'ping', data: {} }))
+    }, PING_MS)
+    const end = ({ code }) => {
+      clearInterval(pings)
+      opened.onclose = null
+      opened.close()
+      if (socket !== opened) return reject({ message: 'The connection was refused' })
+      socket = undefined
+      if (Date.now() - openedAt > 10_000) failures = 0
+      if (code === 4429) failures = 5
+      lost()
+    }
+    opened.onclose = end
+    opened.onopen = () => {
+      socket = opened
+      say('Connected')
+      resolve()
+    }
+    opened.onmessage = ({ data }) => {
+      silent = false
+      takeFrame(JSON.parse(data))
+    }
+  })
+}
+
+/** Tries again, later each time; by chance a little sooner, so that not all pages come at once. */
+function lost() {
+  const delay = Math.min(MAX_DELAY_MS, 500 * 2 ** failures) * (0.75 + Math.random() / 4)
+  failures += 1
+  say(`Connection lost. Trying again in ${Math.max(1, Math.round(delay / 1000))} s …`)
+  clearTimeout(retry)
+  retry = setTimeout(connect, delay)
+}
+
+function send(type, id, data) {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type, id, data }))
+}
+
+function takeFrame({ type, id, data }) {
+  const turn = live.get(id.replace(/^stop-/, ''))
+  if (data.event_id !== undefined) turn?.take(type, data)
+  else if (type === 'error' && id.startsWith('stop-')) {
+    // Over already: its last event is on the way.
+    if (data.code !== 'conflict') complain(data)
+  } else if (type === 'error') turn ? turn.refused(data) : complain(data)
+}
+
+// --- Turns ---
+
+/** Turns that are followed, by request id: those under way, and those whose events are read again. */
+const live = new Map()
+
+function remember() {
+  const turns = [...live.values()].filter(({ over }) => !over)
+  const saved = turns.map(({ id, turn_id, request, last }) => ({ id, turn_id, request, last }))
+  sessionStorage.setItem('muxi.turns', JSON.stringify(saved))
+  $('stop').hidden = !runningHere()
+  if ($('stop').hidden && document.activeElement === $('stop')) $('content').focus()
+}
+
+/** The first turn on the page that is not over. */
+const runningHere = () => [...$('turns').children].map(({ turn }) => turn).find(({ over }) => !over)
+
+/** A message and its reply, as they stand on the page. */
+class Turn {
+  last = 0
+  over = false
+  stopping = false
+  events = []
+  tools = new Map()
+  reply = document.createTextNode('')
+
+  /** @param request what was sent: content, agent_id, conversation_id? */
+  constructor(request, { id = crypto.getRandomValues(new Uint32Array(4)).join('-'), turn_id } = {}) {
+    Object.assign(this, { id, turn_id, request })
+    const button = (label, work) => make('button', { type: 'button', className: 'link', onclick: attempt(work) }, label)
+    this.status = make('span', {}, 'Sending …')
+    this.calls = make('div')
+    this.text = make('div', { className: 'said reply' }, this.reply)
+    this.error = make('p', { className: 'error', hidden: true })
+    this.temporal = make('a', { target: '_blank', rel: 'noopener', hidden: true }, 'Open in Temporal UI')
+    this.temporal.onclick = attempt((event) => openTemporal(event, this.temporal.href))
+    this.links = make('span', { className: 'foot', hidden: true }, button('Events', () => showEvents(this, true)), button('Log', () => showLog(this)), this.temporal)
+    this.element = make(
+      'li',
+      { className: 'turn', turn: this, ariaBusy: 'true' },
+      make('div', { className: 'said asked' }, make('span', { className: 'hidden' }, 'You: '), request.content),
+      this.calls,
+      this.text,
+      this.error,
+      make('div', { className: 'foot' }, this.status, this.links),
+    )
+    if (turn_id) this.known(turn_id)
+  }
+
+  known(turnId) {
+    this.turn_id = turnId
+    this.element.id = turnId
+    this.links.hidden = false
+  }
+
+  /** Begins it, or goes on after the last event seen. Sent twice, the server knows it by its id. */
+  follow() {
+    if (!socket || this.followedOn === socket) return
+    this.followedOn = socket
+    if (this.turn_id) send('resume', this.id, { turn_id: this.turn_id, after: this.last })
+    else send('chat', this.id, { ...this.request, idempotency_key: this.id })
+    if (this.stopping) this.stop()
+  }
+
+  stop() {
+    this.stopping = true
+    this.status.textContent = 'Stopping …'
+    if (this.turn_id) send('cancel', `stop-${this.id}`, { turn_id: this.turn_id })
+  }
+
+  take(type, { event_id, ...data }) {
+    // A stopped turn's end comes twice; a log that was lost begins again below the last number, with a reset.
+    if (event_id <= this.last && type !== 'content_reset' && !FINAL.has(type)) return
+    if (FINAL.has(type)) live.delete(this.id)
+    this.last = event_id
+    this.events.push({ id: event_id, type, data })
+    if (shown === this) addEvent(this.events.at(-1))
+    if (this.over) return
+    adding($('scroll'), () => this.show(type, data))
+    if (type === 'accepted' || FINAL.has(type)) remember()
+  }
+
+  show(type, data) {
+    switch (type) {
+      case 'accepted':
+        this.known(data.turn_id)
+        this.status.textContent = 'Waiting …'
+        accepted(this, data)
+        if (this.stopping) this.stop()
+        break
+      case 'chat_start':
+        this.status.textContent = 'Answering …'
+        void this.link()
+        break
+      case 'chat_content':
+        this.reply.appendData(data.content)
+        break
+      case 'content_reset':
+        this.reply.data = data.content
+        break
+      case 'tool_call_start':
+        this.showCall(data)
+        break
+      case 'tool_call_progress':
+        this.showCall({ ...data, how: data.message ?? (data.total ? `${data.progress} of ${data.total}` : `${data.progress}`) })
+        break
+      case 'tool_call_end':
+        this.showCall(data)
+        break
+      case 'chat_end':
+        this.end('completed')
+        break
+      case 'cancelled':
+        this.end('cancelled')
+        break
+      case 'error':
+        this.end('failed', data)
+        break
+    }
+  }
+
+  showCall({ id, name, server, parameters, output, is_error, how }) {
+    let call = this.tools.get(id)
+    if (!call) {
+      call = { title: make('code'), how: make('span', { className: 'how' }, ' running …'), data: make('pre'), element: make('details', { className: 'tool' }) }
+      call.element.append(make('summary', {}, 'Tool ', call.title, call.how), call.data)
+      this.tools.set(id, call)
+      this.calls.append(call.element)
+    }
+    if (name) call.title.textContent = server ? `${server}/${name}` : name
+    if (parameters !== undefined) call.data.append(`Asked: ${pretty(parameters)}\n`)
+    if (how) call.how.textContent = ` ${how}`
+    if (is_error === undefined) return
+    call.how.textContent = is_error ? ' failed' : ' done'
+    call.element.classList.toggle('failed', is_error)
+    call.data.append(`Answered: ${pretty(output)}`)
+  }
+
+  end(status, error, at = new Date()) {
+    this.over = true
+    this.element.ariaBusy = 'false'
+    this.status.textContent = { completed: '', cancelled: 'Stopped, ', failed: 'Failed, ' }[status] + time.format(at)
+    this.error.hidden = !error
+    if (error) this.error.textContent = inWords(error)
+    if (shown === this) $('events-of').textContent = describe(this)
+  }
+
+  /** The request was not taken, or its turn cannot be followed. */
+  refused(error) {
+    // The server, not the request, is at fault: come back and ask again.
+    if (this.turn_id && ['unavailable', 'internal_error', 'rate_limited'].includes(error.code)) return socket?.close()
+    live.delete(this.id)
+    if (this.over) return complain(error)
+    adding($('scroll'), () => this.end('failed', error))
+    if (!this.turn_id && $('content').value === '') $('content').value = this.request.content
+    remember()
+  }
+
+  async link(workflow) {
+    const { url } = workflow ?? (await call(`/turns/${this.turn_id}`).catch(() => ({}))).workflow ?? {}
+    if (!url) return
+    this.temporal.href = url
+    this.temporal.hidden = false
+  }
+}
+
+/** A turn as the server tells of it; followed from its first event when it is not over. */
+function turnOf(view, asked) {
+  const known = [...live.values()].find(({ turn_id }) => turn_id === view.turn_id)
+  if (known) return known
+  const { agent_id, conversation_id, message, error, status } = view
+  const turn = new Turn({ content: message?.user_message.content ?? asked ?? '', agent_id, conversation_id }, view)
+  void turn.link(view.workflow)
+  if (view.finished_at === null) {
+    live.set(turn.id, turn)
+    turn.follow()
+    return turn
+  }
+  turn.reply.data = message?.agent_response.content ?? ''
+  for (const tool of message?.agent_response.tool_calls ?? []) turn.showCall(tool)
+  turn.end(status, error, new Date(view.finished_at))
+  return turn
+}
+
+// --- Events, log, Temporal ---
+
+let shown
+
+const describe = (turn) => `${turn.over ? 'Of' : 'Live, of'} “${turn.request.content.slice(0, 80)}”`
+
+function addEvent({ id, type, data }) {
+  const item = make('li', {}, make('span', { className: 'number' }, String(id)), make('span', { className: 'type' }, type), make('span', { className: 'data' }, JSON.stringify(data)))
+  adding($('event-list'), () => $('event-list').append(item))
+}
+
+function showEvents(turn, asked = false) {
+  shown = turn
+  $('events-of').textContent = describe(turn)
+  $('event-list').replaceChildren()
+  turn.events.forEach(addEvent)
+  if (asked) openPanel(true)
+  if (turn.events.length > 0 || live.has(turn.id)) return
+  live.set(turn.id, turn)
+  turn.follow()
+}
+
+function openPanel(isOpen) {
+  $('events').hidden = !isOpen
+  $('toggle-events').ariaExpanded = String(isOpen)
+  document.querySelector('main').classList.toggle('alone', !isOpen)
+}
+
+async function showLog({ turn_id }) {
+  const { entries, totals } = await call(`/turns/${turn_id}/log`)
+  const cost = totals.cost_usd === null ? '' : `, ${totals.cost_usd.toFixed(4)} USD`
+  $('log-totals').textContent =
+    `${totals.duration_ms} ms, ${totals.model_calls} model calls, ${totals.tool_calls} tool calls, ` +
+    `${totals.input_tokens} tokens in, ${totals.output_tokens} out${cost}`
+  const rows = entries.map(({ kind, name, status, attempt, started_at, duration_ms, input, output, error, usage }) => {
+    const cells = [kind.replace('_', ' '), name, status, attempt, new Date(started_at).toLocaleTimeString(), duration_ms === null ? '' : `${duration_ms} ms`]
+    const details = make('details', {}, make('summary', {}, error ? (error.message ?? 'Error') : 'Show'), make('pre', {}, pretty({ input, output, error, usage })))
+    const row = make('tr', {}, ...cells.map((cell) => make('td', {}, String(cell))), make('td', {}, details))
+    row.children[2].classList.toggle('failed', status === 'failed')
+    return row
+  })
+  $('log-rows').replaceChildren(...rows)
+  $('log-dialog').showModal()
+}
+
+/** Signs the browser in at our codec first, so that the UI may show the text behind the references. */
+async function openTemporal(event, url) {
+  event.preventDefault()
+  // Opened at once: later, a browser would take it for a pop-up.
+  const tab = window.open('', '_blank')
+  if (!tab) return
+  tab.opener = null
+  try {
+    const { ticket } = await call('/ws/tickets', {})
+    tab.location.replace(new URL(`/codec/sign-in?${new URLSearchParams({ ticket, to: url })}`, location.href))
+  } catch {
+    tab.location.replace(url)
+  }
+}
+
+// --- Agents and conversations ---
+
+let begun = false
+let conversation
+let visit = 0
+
+async function begin() {
+  $('forget').hidden = sessionStorage.getItem('muxi.key') === null
+  const agents = await callAll('/agents', 'agents')
+  $('agent').replaceChildren(...agents.map(({ id, description }) => make('option', { value: id, title: description }, id)))
+  if (agents.length === 0) return complain({ message: 'There is no agent yet. Put a file into the folder of agents, or POST /api/v1/agents.' })
+  begun = true
+  const before = sessionStorage.getItem('muxi.agent')
+  if (agents.some(({ id }) => id === before)) $('agent').value = before
+  for (const saved of JSON.parse(sessionStorage.getItem('muxi.turns') ?? '[]')) live.set(saved.id, new Turn(saved.request, saved))
+  for (const id of ['agent', 'conversation', 'new', 'content', 'send']) $(id).disabled = false
+  await showAgent(sessionStorage.getItem('muxi.conversation') ?? undefined)
+  $('content').focus()
+}
+
+/** The conversations of the user that this key acts as, which is `default` for a key without one. */
+async function listConversations() {
+  const path = `/conversations?agent_id=${encodeURIComponent($('agent').value)}`
+  return callAll(`${path}&user_id=default`, 'conversations').catch((error) => {
+    if (error.status === 403) return callAll(path, 'conversations')
+    throw error
+  })
+}
+
+async function showAgent(wanted) {
+  sessionStorage.setItem('muxi.agent', $('agent').value)
+  $('about').textContent = $('agent').selectedOptions[0].title
+  await showConversations(wanted)
+  await showConversation()
+}
+
+async function showConversations(wanted) {
+  const conversations = await listConversations()
+  const options = conversations.map(({ id, title, created_at, last_message_at }) => {
+    return make('option', { value: id }, title ?? time.format(new Date(last_message_at ?? created_at)))
+  })
+  if (options.length === 0) options.push(make('option', { value: '' }, 'The first one'))
+  $('conversation').replaceChildren(...options)
+  if (conversations.some(({ id }) => id === wanted)) $('conversation').value = wanted
+}
+
+async function showConversation() {
+  const current = (visit += 1)
+  conversation = $('conversation').value || undefined
+  sessionStorage.setItem('muxi.conversation', conversation ?? '')
+  $('turns').replaceChildren()
+  $('earlier').hidden = true
+  if (conversation) await showMessages(current)
+  if (current !== visit) return
+  for (const turn of live.values()) {
+    const { agent_id, conversation_id } = turn.request
+    if (!turn.over && agent_id === $('agent').value && conversation_id === conversation) $('turns').append(turn.element)
+  }
+  $('empty').hidden = $('turns').children.length > 0
+  $('scroll').scrollTop = $('scroll').scrollHeight
+  const latest = $('turns').lastElementChild?.turn
+  if (latest) showEvents(latest)
+  remember()
+}
+
+/** A page of past messages, above what is there. */
+async function showMessages(current, cursor) {
+  const page = await call(`/conversations/${conversation}/messages?limit=20${cursor ? `&cursor=${cursor}` : ''}`)
+  const ids = [...new Set(page.messages.map(({ turn_id }) => turn_id))]
+  const views = await Promise.all(ids.map((id) => call(`/turns/${id}`)))
+  if (current !== visit) return
+  const asked = (id) => page.messages.find(({ turn_id, role }) => turn_id === id && role === 'user')?.content
+  const added = views.reverse().filter(({ turn_id }) => !$(turn_id))
+  $('turns').prepend(...added.map((view) => turnOf(view, asked(view.turn_id)).element))
+  $('earlier').hidden = !page.has_more
+  $('earlier').onclick = attempt(async () => {
+    const fromEnd = $('scroll').scrollHeight - $('scroll').scrollTop
+    await showMessages(current, page.next_cursor)
+    $('scroll').scrollTop = $('scroll').scrollHeight - fromEnd
+  })
+}
+
+/** The first message of an agent makes its conversation. One sent before a reload may be on the page already. */
+function accepted(turn, { turn_id, conversation_id }) {
+  for (const twin of [...$('turns').children]) {
+    if (twin === turn.element || twin.turn.turn_id !== turn_id) continue
+    live.delete(twin.turn.id)
+    twin.replaceWith(turn.element)
+  }
+  if (conversation_id === conversation && !turn.element.isConnected) $('turns').append(turn.element)
+  const isFirst = turn.request.conversation_id === undefined && conversation === undefined && turn.request.agent_id === $('agent').value
+  if (!isFirst) return
+  conversation = conversation_id
+  sessionStorage.setItem('muxi.conversation', conversation)
+  showConversations(conversation).catch(complain)
+}
+
+function submit(content) {
+  const turn = new Turn({ content, agent_id: $('agent').value, ...(conversation && { conversation_id: conversation }) })
+  live.set(turn.id, turn)
+  $('turns').append(turn.element)
+  $('empty').hidden = true
+  $('scroll').scrollTop = $('scroll').scrollHeight
+  showEvents(turn)
+  remember()
+  turn.follow()
+}
+
+// --- What a person does ---
+
+$('composer').onsubmit = (event) => {
+  event.preventDefault()
+  const content = $('content').value
+  if (content.trim() === '' || !begun) return
+  $('content').value = ''
+  submit(content)
+}
+$('content').onkeydown = (event) => {
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
+  event.preventDefault()
+  $('composer').requestSubmit()
+}
+$('stop').onclick = () => runningHere()?.stop()
+$('example').onclick = () => submit($('example').textContent)
+$('agent').onchange = attempt(() => showAgent())
+$('conversation').onchange = attempt(() => showConversation())
+$('new').onclick = attempt(async () => {
+  const { id } = await call('/conversations', { agent_id: $('agent').value })
+  await showAgent(id)
+  $('content').focus()
+})
+$('toggle-events').onclick = () => openPanel($('events').hidden)
+$('alert-close').onclick = () => ($('alert').hidden = true)
+$('forget').onclick = () => {
+  sessionStorage.clear()
+  location.reload()
+}
+$('key-dialog').oncancel = (event) => event.preventDefault()
+addEventListener('online', () => void connect())
+
+openPanel(matchMedia('(min-width: 50.01rem)').matches)
+void connect()

@@ -1,8 +1,9 @@
 // Makes the Temporal worker: workflows from the bundle, activities from what they use, and our numbers.
-import { NativeConnection, Worker } from '@temporalio/worker'
+import { Worker, type NativeConnection } from '@temporalio/worker'
 import type { Logger } from 'pino'
 import { createActivities, type ActivityResources } from '../activities/index.ts'
-import { BUILT_IN_TOOLS, type Tool } from '../activities/tools.ts'
+import type { Tool } from '../activities/tool.ts'
+import { BUILT_IN_TOOLS } from '../activities/tools.ts'
 import { TASK_QUEUE } from '../contracts/engine.ts'
 import type { Storage } from '../db/storage.ts'
 import { ModelRegistry, type RegistryOptions } from '../providers/registry.ts'

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { bundleWorkflowCode, type WorkflowBundlePath } from '@temporalio/worker'
+import { bundleWorkflowCode, DefaultLogger, type WorkflowBundlePath } from '@temporalio/worker'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 /** Folders whose code may stand in the bundle. */
@@ -13,7 +13,7 @@ const SOURCES = ['workflows', 'contracts']
 export async function workflowBundle(cacheDir: string): Promise<WorkflowBundlePath> {
   const file = join(cacheDir, `workflows-${hashSources()}.js`)
   if (!existsSync(file)) {
-    const { code } = await bundleWorkflowCode({ workflowsPath: join(ROOT, 'workflows/index.ts') })
+    const { code } = await bundleWorkflowCode({ workflowsPath: join(ROOT, 'workflows/index.ts'), logger: new DefaultLogger('WARN') })
     mkdirSync(cacheDir, { recursive: true })
     const partial = `${file}.${process.pid}`
     writeFileSync(partial, code)

@@ -1,0 +1,126 @@
+// Processes that tests start: each in a process group of its own, all of them killed when the test process ends.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+export type Runtime = 'node' | 'deno'
+
+const PROGRAMS: Record<Runtime, [string, ...string[]]> = {
+  node: [`${ROOT}node_modules/node/bin/node`],
+  deno: [`${ROOT}node_modules/deno/deno`, 'run', '-A', '--node-modules-dir=manual'],
+}
+
+export interface Child {
+  child: ChildProcess
+  pid: number
+  stdout(): string
+  stderr(): string
+  /** Resolves when what it wrote to stdout after `from` matches; rejects when it ends or `ms` passes before. */
+  says(pattern: RegExp, options?: { from?: number; ms?: number }): Promise<RegExpMatchArray>
+  /** Its exit code, or the name of the signal that ended it. */
+  ended: Promise<number | string>
+  /** Sends a signal to it and to everything in its group. */
+  signal(name: NodeJS.Signals): void
+  /** Kills it with -9 and resolves when it is gone. */
+  kill(): Promise<void>
+  /** Has it drain, as SIGTERM does. @returns its exit code */
+  stop(): Promise<number | string>
+}
+
+const groups = new Set<number>()
+process.on('exit', () => groups.forEach((pid) => signalGroup(pid, 'SIGKILL')))
+
+/** The environment of a child: ours without what would configure muxi, Temporal, a model or the test runner. */
+export function cleanEnvironment(): Record<string, string> {
+  const foreign = /^(MUXI_|TEMPORAL_|OPENAI_|ANTHROPIC_|GEMINI_|XAI_|DATABASE_URL|POSTGRES_|REDIS_URL|BLOB_URL|VITEST|NODE_OPTIONS)/
+  const entries = Object.entries(process.env).filter(([name, value]) => value !== undefined && !foreign.test(name))
+  return Object.fromEntries(entries) as Record<string, string>
+}
+
+export interface ChildOptions {
+  /** Relative to the repository. */
+  script: string
+  args?: string[]
+  env: Record<string, string>
+  cwd: string
+  runtime?: Runtime | undefined
+}
+
+export function startChild({ script, args = [], env, cwd, runtime }: ChildOptions): Child {
+  const [program, ...flags] = PROGRAMS[runtime ?? (process.env['MUXI_TEST_RUNTIME'] === 'deno' ? 'deno' : 'node')]
+  // Its standard input stays open: when this process dies, the pipe ends and the child drains.
+  const child = spawn(program, [...flags, `${ROOT}${script}`, ...args], {
+    env: { ...cleanEnvironment(), ...env },
+    cwd,
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  const pid = child.pid ?? 0
+  groups.add(pid)
+  child.stdin.on('error', () => {})
+  const written = { stdout: '', stderr: '' }
+  const watchers = new Set<() => void>()
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      written[name] += text
+      for (const watch of watchers) watch()
+    })
+  }
+  const ended = new Promise<number | string>((resolve) => {
+    child.on('error', (error) => resolve(error.message))
+    child.on('close', (code, signal) => {
+      groups.delete(pid)
+      resolve(code ?? signal ?? 'unknown')
+    })
+  })
+  const says: Child['says'] = (pattern, { from = 0, ms = 60_000 } = {}) =>
+    new Promise((resolve, reject) => {
+      const finish = (act: () => void) => {
+        watchers.delete(look)
+        clearTimeout(timer)
+        act()
+      }
+      const look = () => {
+        const match = pattern.exec(written.stdout.slice(from))
+        if (match) finish(() => resolve(match))
+      }
+      const fail = (why: string) =>
+        finish(() => reject(new Error(`${script} ${why} without saying ${pattern}; it wrote:\n${written.stdout}${written.stderr}`)))
+      const timer = setTimeout(() => fail(`took ${ms} ms`), ms)
+      watchers.add(look)
+      void ended.then((how) => fail(`ended (${how})`))
+      look()
+    })
+  const signal = (name: NodeJS.Signals) => signalGroup(pid, name)
+  return {
+    child,
+    pid,
+    stdout: () => written.stdout,
+    stderr: () => written.stderr,
+    says,
+    ended,
+    signal,
+    async kill() {
+      signal('SIGKILL')
+      await ended
+    },
+    async stop() {
+      signal('SIGCONT')
+      child.kill('SIGTERM')
+      const patience = new AbortController()
+      const late = sleep(30_000, 'late', { signal: patience.signal }).catch(() => '')
+      if ((await Promise.race([ended, late])) === 'late') signal('SIGKILL')
+      patience.abort()
+      return ended
+    },
+  }
+}
+
+function signalGroup(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, name)
+  } catch {
+    // it has ended
+  }
+}

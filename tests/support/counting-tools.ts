@@ -1,0 +1,32 @@
+// Tools whose effect can be counted from outside: each run appends its label to the file that MUXI_TEST_COUNT_FILE names.
+import { appendFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ToolError, type Tool } from '../../activities/tool.ts'
+
+const parameters = {
+  type: 'object',
+  properties: { label: { type: 'string' }, ms: { type: 'integer', minimum: 0 }, fail: { type: 'boolean' } },
+  required: ['label'],
+  additionalProperties: false,
+}
+
+async function run(given: Record<string, unknown>, signal: AbortSignal): Promise<unknown> {
+  const { label, ms = 0, fail = false } = given as { label: string; ms?: number; fail?: boolean }
+  appendFileSync(process.env['MUXI_TEST_COUNT_FILE'] ?? '', `${label}\n`)
+  await sleep(ms, undefined, { signal })
+  if (fail) throw new ToolError(`Cannot count '${label}': it was told to fail`)
+  return { counted: label }
+}
+
+/** Must not be run twice: a crash leaves its outcome unknown. */
+export const count: Tool = {
+  name: 'count',
+  server: 'test',
+  description: 'Counts something, once.',
+  parameters,
+  idempotent: false,
+  run,
+}
+
+/** May be run again after a crash. */
+export const countAgain: Tool = { ...count, name: 'count_again', description: 'Counts something, at least once.', idempotent: true }

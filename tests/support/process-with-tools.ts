@@ -1,0 +1,17 @@
+// A script: `cli/process.ts` with tools whose effects a test can count. Argument: the role.
+import { BUILT_IN_TOOLS } from '../../activities/tools.ts'
+import { runProcess } from '../../cli/process.ts'
+import type { Role } from '../../config/settings.ts'
+import { count, countAgain } from './counting-tools.ts'
+
+await runProcess({
+  env: process.env,
+  role: (process.argv[2] ?? 'all') as Role,
+  tools: [...BUILT_IN_TOOLS, count, countAgain],
+}).then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+    process.exit(1)
+  },
+)

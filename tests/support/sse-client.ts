@@ -1,0 +1,114 @@
+// A client of an event stream that keeps every byte, can be cut at any moment, and knows how to go on.
+import { createParser } from 'eventsource-parser'
+import { isFinal } from '../../contracts/events.ts'
+
+export interface SeenEvent {
+  id: number
+  type: string
+  // oxlint-disable-next-line typescript/no-explicit-any -- what a test looks at is up to the test
+  data: any
+  /** When it was seen, in milliseconds. */
+  at: number
+}
+
+export class SseClient {
+  readonly events: SeenEvent[] = []
+  readonly response: Response
+  /** Resolves when the server has ended the stream or the connection broke. */
+  readonly ended: Promise<'ended' | 'cut'>
+  readonly #abort: AbortController
+  readonly #watchers = new Set<() => void>()
+  #raw = ''
+  #over = false
+
+  private constructor(response: Response, abort: AbortController) {
+    this.response = response
+    this.#abort = abort
+    this.ended = this.#read()
+  }
+
+  /** @throws when the answer is no event stream */
+  static async open(url: string, init: RequestInit): Promise<SseClient> {
+    const abort = new AbortController()
+    const response = await fetch(url, { ...init, signal: abort.signal })
+    if (response.status !== 200 || !response.headers.get('content-type')?.startsWith('text/event-stream')) {
+      throw new Error(`no event stream: ${response.status} ${await response.text()}`)
+    }
+    return new SseClient(response, abort)
+  }
+
+  /** The bytes of all whole frames, as text, without pings. */
+  get raw(): string {
+    return this.#raw.slice(0, this.#raw.lastIndexOf('\n\n') + 2).replaceAll(': ping\n\n', '')
+  }
+
+  get lastId(): number {
+    return this.events.at(-1)?.id ?? 0
+  }
+
+  get final(): SeenEvent | undefined {
+    const last = this.events.at(-1)
+    return last && isFinal(last.type) ? last : undefined
+  }
+
+  /** Resolves with the first event, seen already or yet to come, that fits; rejects after `ms` or at the stream's end. */
+  waitFor(fits: string | ((event: SeenEvent) => boolean), ms = 30_000): Promise<SeenEvent> {
+    const matches = typeof fits === 'string' ? (event: SeenEvent) => event.type === fits : fits
+    return new Promise((resolve, reject) => {
+      const finish = (act: () => void) => {
+        clearTimeout(timer)
+        this.#watchers.delete(look)
+        act()
+      }
+      const look = () => {
+        const found = this.events.find(matches)
+        if (found) return finish(() => resolve(found))
+        if (this.#over) finish(() => reject(new Error(`the stream ended without the event; it had ${this.#summary()}`)))
+      }
+      const timer = setTimeout(() => finish(() => reject(new Error(`no such event within ${ms} ms; there were ${this.#summary()}`))), ms)
+      this.#watchers.add(look)
+      look()
+    })
+  }
+
+  /** Resolves with the final event. */
+  untilFinal(ms = 60_000): Promise<SeenEvent> {
+    return this.waitFor((event) => isFinal(event.type), ms)
+  }
+
+  /** Goes away, as a closed browser tab does. */
+  cut(): void {
+    this.#abort.abort()
+  }
+
+  async #read(): Promise<'ended' | 'cut'> {
+    const parser = createParser({
+      onEvent: ({ id, event, data }) => {
+        this.events.push({ id: Number(id), type: event ?? '', data: JSON.parse(data), at: Date.now() })
+      },
+    })
+    const decoder = new TextDecoder()
+    try {
+      for await (const chunk of this.response.body as unknown as AsyncIterable<Uint8Array>) {
+        const text = decoder.decode(chunk, { stream: true })
+        this.#raw += text
+        parser.feed(text)
+        this.#wake()
+      }
+      return 'ended'
+    } catch {
+      return 'cut'
+    } finally {
+      this.#over = true
+      this.#wake()
+    }
+  }
+
+  #wake(): void {
+    for (const watch of this.#watchers) watch()
+  }
+
+  #summary(): string {
+    return JSON.stringify(this.events.map(({ id, type, data }) => [id, type, type === 'error' ? data : undefined]))
+  }
+}
