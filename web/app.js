@@ -71,13 +71,13 @@ async function call(path, body) {
 }
 
 /** All pages of a list. */
-async function callAll(path, name) {
+async function callAll(path, name, filter) {
   const items = []
-  for (let cursor = ''; ; ) {
-    const page = await call(`${path}${path.includes('?') ? '&' : '?'}limit=100${cursor}`)
+  for (let cursor; ; ) {
+    const page = await call(`${path}?${new URLSearchParams({ ...filter, ...(cursor && { cursor }) })}`)
     items.push(...page[name])
     if (!page.has_more) return items
-    cursor = `&cursor=${page.next_cursor}`
+    cursor = page.next_cursor
   }
 }
 
@@ -433,9 +433,9 @@ async function begin() {
 
 /** The conversations of the user that this key acts as, which is `default` for a key without one. */
 async function listConversations() {
-  const path = `/conversations?agent_id=${encodeURIComponent($('agent').value)}`
-  return callAll(`${path}&user_id=default`, 'conversations').catch((error) => {
-    if (error.status === 403) return callAll(path, 'conversations')
+  const agent_id = $('agent').value
+  return callAll('/conversations', 'conversations', { agent_id, user_id: 'default' }).catch((error) => {
+    if (error.status === 403) return callAll('/conversations', 'conversations', { agent_id })
     throw error
   })
 }
@@ -478,7 +478,7 @@ async function showConversation() {
 
 /** A page of past messages, above what is there. */
 async function showMessages(current, cursor) {
-  const page = await call(`/conversations/${conversation}/messages?limit=20${cursor ? `&cursor=${cursor}` : ''}`)
+  const page = await call(`/conversations/${conversation}/messages${cursor ? `?cursor=${cursor}` : ''}`)
   const ids = [...new Set(page.messages.map(({ turn_id }) => turn_id))]
   const views = await Promise.all(ids.map((id) => call(`/turns/${id}`)))
   if (current !== visit) return

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectOrThrow } from '../../temporal-config/connection.ts'
 import { type DevServer, serverFiles, startDevServer } from '../../temporal-config/dev-server.ts'
@@ -212,6 +213,16 @@ export class Stage {
   /** What the counting tools have counted, in order. */
   counted(): string[] {
     return readFileSync(this.countFile, 'utf8').split('\n').filter(Boolean)
+  }
+
+  /** Rows of the database, for what no route shows. */
+  rows(sql: string, ...parameters: string[]): Record<string, string | number | null>[] {
+    const db = new DatabaseSync(join(this.dataDir, 'muxi.db'), { readOnly: true })
+    try {
+      return db.prepare(sql).all(...parameters) as Record<string, string | number | null>[]
+    } finally {
+      db.close()
+    }
   }
 
   /** Checks what must be true of every turn, once all turns are over. */
