@@ -1,10 +1,7 @@
 // Server-sent events: one framing for every stream, with pings, resume and an end.
 import { setTimeout as delay } from 'node:timers/promises'
-import { shownText } from '../contracts/text.ts'
 import { MuxiError } from '../contracts/failures.ts'
 import type { StoredEvent } from '../contracts/events.ts'
-import { readAllEvents, readHead } from '../db/event-rows.ts'
-import type { Storage } from '../db/storage.ts'
 
 /** Proxies and clients give up on silent connections. */
 const PING_MS = 15_000
@@ -17,29 +14,6 @@ export function readLastEventId(header: string | null | undefined): number {
   if (header === null || header === undefined) return 0
   if (/^\d{1,15}$/.test(header)) return Number(header)
   throw new MuxiError('bad_request', "Cannot resume: 'Last-Event-ID' must be the number of an event")
-}
-
-/**
- * The events of a turn after a number, for SSE and WebSocket alike, until the final one.
- * A number beyond the head (of a log that was lost) gets the whole text, then the rest.
- * @returns undefined when there is nothing after the number and never will be
- */
-export async function resumeEvents(
-  { db, events }: Pick<Storage, 'db' | 'events'>,
-  turnId: string,
-  after: number,
-  signal: AbortSignal,
-): Promise<AsyncGenerator<StoredEvent[]> | undefined> {
-  const { head, ended } = await readHead(db, turnId)
-  if (ended && after >= head) return undefined
-  if (after <= head) return events.follow(turnId, after, signal)
-  return (async function* () {
-    const known = await readAllEvents(db, turnId)
-    const last = known.at(-1)?.id ?? 0
-    const content = shownText(known).text
-    yield [{ id: last, type: 'content_reset', data: { step: 0, reason: 'resumed beyond the head', content } } satisfies StoredEvent]
-    yield* events.follow(turnId, last, signal)
-  })()
 }
 
 /** A response that streams events; the generator is ended when the client goes away. */

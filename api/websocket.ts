@@ -10,7 +10,7 @@ import { newId } from '../contracts/ids.ts'
 import { schemaFaults } from '../contracts/schemas/faults.ts'
 import { FRAME_DATA, FrameSchema, type FrameData, type FrameType } from '../contracts/schemas/frames.ts'
 import { redeemTicket, type Principal } from '../db/queries/keys.ts'
-import { readAllEvents } from '../db/event-rows.ts'
+import type { TurnsTable } from '../db/schema.ts'
 import { invalid, toMuxiError } from './errors.ts'
 import type { Origins } from './origins.ts'
 import { bearerOf } from './plugin.ts'
@@ -18,7 +18,7 @@ import { ANYBODY, authenticate, authorize } from './services/access.ts'
 import { acceptMessage } from './services/chat.ts'
 import type { ApiContext } from './services/context.ts'
 import { cancelTurn, getTurnOrThrow } from './services/turns.ts'
-import { resumeEvents } from './sse.ts'
+import { lastEvent, resumeEvents } from './services/events.ts'
 
 const PATH = '/api/v1/ws'
 /** Unsent bytes after which a reader is too slow and must come back. */
@@ -143,25 +143,26 @@ class Session {
   async #chat(id: string, { agent_id, idempotency_key, ...request }: FrameData<'chat'>): Promise<void> {
     const accepted = await acceptMessage(this.#context, this.#principal, { agent_id, request, idempotency_key, route: `chat/${agent_id}` })
     if (request.background) return this.#send('accepted', id, accepted)
-    await this.#follow(id, accepted.turn_id, 0)
+    const turn = await getTurnOrThrow(this.#context, this.#principal, accepted.turn_id)
+    await this.#follow(id, turn, 0)
   }
 
   async #resume(id: string, { turn_id, after = 0 }: FrameData<'resume'>): Promise<void> {
-    await getTurnOrThrow(this.#context, this.#principal, turn_id)
-    await this.#follow(id, turn_id, after)
+    await this.#follow(id, await getTurnOrThrow(this.#context, this.#principal, turn_id), after)
   }
 
   async #cancel(id: string, { turn_id }: FrameData<'cancel'>): Promise<void> {
     const turn = await getTurnOrThrow(this.#context, this.#principal, turn_id)
     await cancelTurn(this.#context, turn)
-    const last = (await readAllEvents(this.#context.storage.db, turn_id)).at(-1)
-    if (last && isFinal(last.type)) this.#sendEvent(id, last)
+    const last = await lastEvent(this.#context.storage.db, await getTurnOrThrow(this.#context, this.#principal, turn_id))
+    if (isFinal(last.type)) this.#sendEvent(id, last)
   }
 
-  async #follow(id: string, turnId: string, after: number): Promise<void> {
-    const events = await resumeEvents(this.#context.storage, turnId, after, this.#closed.signal)
+  async #follow(id: string, turn: TurnsTable, after: number): Promise<void> {
+    const { storage } = this.#context
+    const events = await resumeEvents(storage, turn, after, this.#closed.signal)
     // Nothing is left: say again how it ended, as the only event there is.
-    if (!events) return this.#sendEvent(id, (await readAllEvents(this.#context.storage.db, turnId)).at(-1)!)
+    if (!events) return this.#sendEvent(id, await lastEvent(storage.db, turn))
     for await (const batch of events) for (const event of batch) this.#sendEvent(id, event)
   }
 

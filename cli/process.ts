@@ -131,7 +131,7 @@ async function startWorking({
     log,
   })
   const running = worker.run()
-  const sweeping = runSweeper({ client, storage, log, interval_ms: settings.engine.sweep_ms }, stopping)
+  const sweeping = runSweeper({ client, storage, log, interval_ms: settings.engine.sweep_ms, retention: settings.retention }, stopping)
   running.catch((error: unknown) => {
     log.fatal({ err: error }, 'the worker failed')
     process.exit(1)

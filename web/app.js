@@ -73,7 +73,7 @@ async function call(path, body) {
 /** All pages of a list. */
 async function callAll(path, name, filter) {
   const items = []
-  for (let cursor; ; ) {
+  for (let cursor; ;) {
     const page = await call(`${path}?${new URLSearchParams({ ...filter, ...(cursor && { cursor }) })}`)
     items.push(...page[name])
     if (!page.has_more) return items
@@ -198,12 +198,18 @@ class Turn {
     Object.assign(this, { id, turn_id, request })
     const button = (label, work) => make('button', { type: 'button', className: 'link', onclick: attempt(work) }, label)
     this.status = make('span', {}, 'Sending …')
-    this.calls = make('div')
+    this.calls = make('div', { className: 'calls' })
     this.text = make('div', { className: 'said reply' }, this.reply)
     this.error = make('p', { className: 'error', hidden: true })
     this.temporal = make('a', { target: '_blank', rel: 'noopener', hidden: true }, 'Open in Temporal UI')
     this.temporal.onclick = attempt((event) => openTemporal(event, this.temporal.href))
-    this.links = make('span', { className: 'foot', hidden: true }, button('Events', () => showEvents(this, true)), button('Log', () => showLog(this)), this.temporal)
+    this.links = make(
+      'span',
+      { className: 'foot', hidden: true },
+      button('Events', () => showEvents(this, true)),
+      button('Log', () => showLog(this)),
+      this.temporal,
+    )
     this.element = make(
       'li',
       { className: 'turn', turn: this, ariaBusy: 'true' },
@@ -271,7 +277,10 @@ class Turn {
         this.showCall(data)
         break
       case 'tool_call_progress':
-        this.showCall({ ...data, how: data.message ?? (data.total ? `${data.progress} of ${data.total}` : `${data.progress}`) })
+        this.showCall({
+          ...data,
+          how: data.message ?? (data.total ? `${data.progress} of ${data.total}` : `${data.progress}`),
+        })
         break
       case 'tool_call_end':
         this.showCall(data)
@@ -291,7 +300,12 @@ class Turn {
   showCall({ id, name, server, parameters, output, is_error, how }) {
     let call = this.tools.get(id)
     if (!call) {
-      call = { title: make('code'), how: make('span', { className: 'how' }, ' running …'), data: make('pre'), element: make('details', { className: 'tool' }) }
+      call = {
+        title: make('code'),
+        how: make('span', { className: 'how' }, ' running …'),
+        data: make('pre'),
+        element: make('details', { className: 'tool' }),
+      }
       call.element.append(make('summary', {}, 'Tool ', call.title, call.how), call.data)
       this.tools.set(id, call)
       this.calls.append(call.element)
@@ -358,7 +372,13 @@ let shown
 const describe = (turn) => `${turn.over ? 'Of' : 'Live, of'} “${turn.request.content.slice(0, 80)}”`
 
 function addEvent({ id, type, data }) {
-  const item = make('li', {}, make('span', { className: 'number' }, String(id)), make('span', { className: 'type' }, type), make('span', { className: 'data' }, JSON.stringify(data)))
+  const item = make(
+    'li',
+    {},
+    make('span', { className: 'number' }, String(id)),
+    make('span', { className: 'type' }, type),
+    make('span', { className: 'data' }, JSON.stringify(data)),
+  )
   adding($('event-list'), () => $('event-list').append(item))
 }
 
@@ -374,20 +394,35 @@ function showEvents(turn, asked = false) {
 }
 
 function openPanel(isOpen) {
-  $('events').hidden = !isOpen
   $('toggle-events').ariaExpanded = String(isOpen)
-  document.querySelector('main').classList.toggle('alone', !isOpen)
+  adding($('scroll'), () => {
+    $('events').hidden = !isOpen
+    document.querySelector('main').classList.toggle('alone', !isOpen)
+  })
+  $('event-list').scrollTop = $('event-list').scrollHeight
 }
 
 async function showLog({ turn_id }) {
   const { entries, totals } = await call(`/turns/${turn_id}/log`)
   const cost = totals.cost_usd === null ? '' : `, ${totals.cost_usd.toFixed(4)} USD`
   $('log-totals').textContent =
-    `${totals.duration_ms} ms, ${totals.model_calls} model calls, ${totals.tool_calls} tool calls, ` +
-    `${totals.input_tokens} tokens in, ${totals.output_tokens} out${cost}`
+    `${totals.duration_ms} ms, model calls: ${totals.model_calls}, tool calls: ${totals.tool_calls}, ` +
+    `tokens: ${totals.input_tokens} in, ${totals.output_tokens} out${cost}`
   const rows = entries.map(({ kind, name, status, attempt, started_at, duration_ms, input, output, error, usage }) => {
-    const cells = [kind.replace('_', ' '), name, status, attempt, new Date(started_at).toLocaleTimeString(), duration_ms === null ? '' : `${duration_ms} ms`]
-    const details = make('details', {}, make('summary', {}, error ? (error.message ?? 'Error') : 'Show'), make('pre', {}, pretty({ input, output, error, usage })))
+    const cells = [
+      kind.replace('_', ' '),
+      name,
+      status,
+      attempt,
+      new Date(started_at).toLocaleTimeString(),
+      duration_ms === null ? '' : `${duration_ms} ms`,
+    ]
+    const details = make(
+      'details',
+      {},
+      make('summary', {}, error ? (error.message ?? 'Error') : 'Show'),
+      make('pre', {}, pretty({ input, output, error, usage })),
+    )
     const row = make('tr', {}, ...cells.map((cell) => make('td', {}, String(cell))), make('td', {}, details))
     row.children[2].classList.toggle('failed', status === 'failed')
     return row
@@ -420,12 +455,16 @@ let visit = 0
 async function begin() {
   $('forget').hidden = sessionStorage.getItem('muxi.key') === null
   const agents = await callAll('/agents', 'agents')
-  $('agent').replaceChildren(...agents.map(({ id, description }) => make('option', { value: id, title: description }, id)))
-  if (agents.length === 0) return complain({ message: 'There is no agent yet. Put a file into the folder of agents, or POST /api/v1/agents.' })
+  $('agent').replaceChildren(
+    ...agents.map(({ id, description }) => make('option', { value: id, title: description }, id)),
+  )
+  if (agents.length === 0)
+    return complain({ message: 'There is no agent yet. Put a file into the folder of agents, or POST /api/v1/agents.' })
   begun = true
   const before = sessionStorage.getItem('muxi.agent')
   if (agents.some(({ id }) => id === before)) $('agent').value = before
-  for (const saved of JSON.parse(sessionStorage.getItem('muxi.turns') ?? '[]')) live.set(saved.id, new Turn(saved.request, saved))
+  for (const saved of JSON.parse(sessionStorage.getItem('muxi.turns') ?? '[]'))
+    live.set(saved.id, new Turn(saved.request, saved))
   for (const id of ['agent', 'conversation', 'new', 'content', 'send']) $(id).disabled = false
   await showAgent(sessionStorage.getItem('muxi.conversation') ?? undefined)
   $('content').focus()
@@ -501,7 +540,10 @@ function accepted(turn, { turn_id, conversation_id }) {
     twin.replaceWith(turn.element)
   }
   if (conversation_id === conversation && !turn.element.isConnected) $('turns').append(turn.element)
-  const isFirst = turn.request.conversation_id === undefined && conversation === undefined && turn.request.agent_id === $('agent').value
+  const isFirst =
+    turn.request.conversation_id === undefined &&
+    conversation === undefined &&
+    turn.request.agent_id === $('agent').value
   if (!isFirst) return
   conversation = conversation_id
   sessionStorage.setItem('muxi.conversation', conversation)

@@ -1,8 +1,9 @@
-// Compares unfinished turns with the engine now and then, so that every turn reaches a final state whatever was lost.
+// Looks after the rows now and then: every turn reaches a final state whatever was lost, and what is past its retention goes.
 import { setTimeout as delay } from 'node:timers/promises'
 import { WorkflowNotFoundError, type Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import { workflowId, type TurnFailure } from '../contracts/engine.ts'
+import { forgetOld, type Retention } from '../db/queries/retention.ts'
 import { acceptTurn, finishTurn, listUnfinished } from '../db/queries/turns.ts'
 import type { Storage } from '../db/storage.ts'
 import { holds } from '../workflows/messages.ts'
@@ -16,12 +17,18 @@ export interface SweeperOptions {
   storage: Storage
   log: Logger
   interval_ms: number
+  retention: Retention
 }
 
 /** Sweeps at once and then at every interval until the signal aborts; one fault never ends it. */
 export async function runSweeper(options: SweeperOptions, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    await sweep(options, signal).catch((error: unknown) => options.log.warn({ err: error }, 'a sweep failed; the next one goes on'))
+    try {
+      await sweep(options, signal)
+      await forgetOld(options.storage.db, options.retention, signal)
+    } catch (error) {
+      if (!signal.aborted) options.log.warn({ err: error }, 'a sweep failed; the next one goes on')
+    }
     await delay(options.interval_ms, undefined, { signal }).catch(() => undefined)
   }
 }

@@ -9,7 +9,8 @@ import { authenticated, page } from '../plugin.ts'
 import { authorize, visibleUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { cancelTurn, getTurnOrThrow, viewLog, viewTurn, viewTurnBriefly } from '../services/turns.ts'
-import { readLastEventId, resumeEvents, sseResponse } from '../sse.ts'
+import { resumeEvents } from '../services/events.ts'
+import { readLastEventId, sseResponse } from '../sse.ts'
 
 const StatusSchema = Type.Union(
   (['pending', 'queued', 'running', 'awaiting_approval', 'completed', 'failed', 'cancelled'] as const).map((status) => Type.Literal(status)),
@@ -51,7 +52,7 @@ export function turnRoutes(context: ApiContext) {
         const after = readLastEventId(request.headers.get('last-event-id'))
         const closed = new AbortController()
         const signal = AbortSignal.any([request.signal, closed.signal])
-        const events = await resumeEvents(context.storage, turn.id, after, signal)
+        const events = await resumeEvents(context.storage, turn, after, signal)
         return events ? sseResponse(events, closed) : new Response(null, { status: 204 })
       },
       { params, detail: { summary: 'Follow a turn from its start, or after Last-Event-ID' } },

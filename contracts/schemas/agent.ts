@@ -180,10 +180,7 @@ export type Provider = Static<typeof ProviderSchema>
 export type FallbackModel = Static<typeof FallbackSchema>
 export type ModelConfig = Static<typeof ModelSchema>
 export type MemoryConfig = Required<Static<typeof MemorySchema>>
-export type KnowledgeConfig = Static<typeof KnowledgeSchema>
-export type McpServerConfig = Static<typeof McpServerSchema>
 export type AgentInput = Static<typeof AgentSchema>
-export type AgentPatch = Static<typeof AgentPatchSchema>
 
 /** An agent with its id known and its defaults filled in; `model` left out still means `auto`. */
 export interface AgentConfig extends Omit<AgentInput, 'name'> {

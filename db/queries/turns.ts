@@ -206,7 +206,8 @@ export async function finishTurn(tx: Tx, turnId: string, status: FinalStatus, er
   return [...accepted, ...('events' in ended ? ended.events : [])]
 }
 
-function finalEvent(messageId: string, status: FinalStatus, usage: Usage, error?: ErrorBody): NewEvent {
+/** The event that ends a turn's stream. */
+export function finalEvent(messageId: string, status: TurnStatus, usage: Usage, error: ErrorBody | undefined): NewEvent {
   if (status === 'completed') return { type: 'message_end', data: { id: messageId, usage } }
   if (status === 'cancelled') return { type: 'cancelled', data: { id: messageId } }
   return { type: 'error', data: error ?? { code: 'internal_error', message: 'The turn failed' } }

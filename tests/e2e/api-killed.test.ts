@@ -76,7 +76,7 @@ it(keeps('api-killed.between-row-and-update', 'the turn that Temporal never hear
     process.kill(stage.temporal!.pid, 'SIGCONT')
   }
   const again = await stage.start('api')
-  const turnsOf2 = async () => (await stage.call(again.url, '/api/v1/turns?limit=100')).body.turns.filter((turn: { conversation_id: string }) => turn.conversation_id === conversation_id)
+  const turnsOf2 = async () => (await stage.call(again.url, '/api/v1/turns')).body.turns.filter((turn: { conversation_id: string }) => turn.conversation_id === conversation_id)
   await expect.poll(async () => (await turnsOf2())[0].status, { timeout: 60_000, interval: 500 }).toBe('failed')
   const [turn] = await turnsOf2()
   expect(turn.error.code).toBe('unavailable')

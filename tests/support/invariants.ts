@@ -5,7 +5,9 @@ import { isFinal } from '../../contracts/events.ts'
 import { shownText } from '../../contracts/text.ts'
 
 export interface Expectations {
-  /** How many requests the scripted model has seen, to be compared with the usage rows. */
+  /** Only turns after this one are looked at. */
+  after?: string
+  /** How many requests of these turns the scripted model has seen, to be compared with the usage rows. */
   modelCalls?: number
   /** Attempts that may have died between their usage row and their request. */
   unsent?: number
@@ -30,16 +32,16 @@ export function checkInvariants(dataDir: string, expectations: Expectations = {}
   if (breaches.length > 0) throw new Error(`Broken invariants:\n${breaches.join('\n')}`)
 }
 
-function findBreaches(dataDir: string, { modelCalls, unsent = 0, counted = [], repeatable = [] }: Expectations): string[] {
+function findBreaches(dataDir: string, { after = '', modelCalls, unsent = 0, counted = [], repeatable = [] }: Expectations): string[] {
   const db = new DatabaseSync(join(dataDir, 'muxi.db'), { readOnly: true })
   try {
     // One moment of the database, even when something still writes.
     db.exec('begin')
     const all = (sql: string, ...parameters: string[]) => db.prepare(sql).all(...parameters) as Row[]
-    const breaches = all('select * from turns order by id').flatMap((turn) =>
+    const breaches = all('select * from turns where id > ? order by id', after).flatMap((turn) =>
       breachesOfTurn(turn, all).map((breach) => `${turn['id']} (${turn['status']}): ${breach}`),
     )
-    const usageRows = all('select id from model_usage').length
+    const usageRows = all(`select id from model_usage where turn_id > ? and provider <> 'offline'`, after).length
     if (modelCalls !== undefined && (usageRows < modelCalls || usageRows > modelCalls + unsent)) {
       breaches.push(`the model saw ${modelCalls} requests, and there are ${usageRows} usage rows`)
     }

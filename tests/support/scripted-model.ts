@@ -83,6 +83,20 @@ export class ScriptedModel {
     return cue
   }
 
+  /** What the model does at any request that no script fits, until the returned function is called. */
+  otherwise(step: Step): () => void {
+    let over = false
+    const script: Script = { steps: [], used: 0 }
+    const fixture = toFixture('', script, 0, step)
+    this.#mock.addFixture({
+      ...fixture,
+      match: { predicate: (request) => !over && ![...this.#scripts.keys()].some((cue) => lastUserText(request).includes(cue)) },
+    })
+    return () => {
+      over = true
+    }
+  }
+
   /** Bytes to send as they are, one list of SSE data lines a request; then the response simply ends. */
   raw(name: string, ...answers: string[][]): void {
     this.#raw.set(name, { answers, used: 0 })
@@ -122,6 +136,7 @@ export class ScriptedModel {
     ]
     this.#scripts.clear()
     this.#mock.clearFixtures()
+    this.#mock.clearRequests()
     if (faults.length > 0) throw new Error(`The scripted model: ${faults.join('; ')}`)
   }
 

@@ -70,6 +70,7 @@ export class Stage {
   key = ''
   readonly #env: Record<string, string>
   readonly #children: Child[] = []
+  #checked = { turn: '', calls: 0 }
 
   constructor(folder: string, model: ScriptedModel, { env = {}, agents = {} }: StageOptions) {
     this.folder = folder
@@ -225,9 +226,12 @@ export class Stage {
     }
   }
 
-  /** Checks what must be true of every turn, once all turns are over. */
-  check(expectations: Expectations = {}): void {
-    checkInvariants(this.dataDir, { modelCalls: this.model.calls(), counted: this.counted(), ...expectations })
+  /** Checks what must be true of every turn since the last check, once they are over: one fault fails one test. */
+  check(expectations: Omit<Expectations, 'after' | 'modelCalls'> = {}): void {
+    const { turn, calls } = this.#checked
+    this.#checked = { turn: String(this.rows('select max(id) as id from turns')[0]?.['id'] ?? ''), calls: this.model.calls() }
+    const modelCalls = this.#checked.calls - calls
+    checkInvariants(this.dataDir, { after: turn, modelCalls, counted: this.counted(), ...expectations })
   }
 
   async close(): Promise<void> {

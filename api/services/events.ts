@@ -1,0 +1,69 @@
+// The events of a turn from any number on, for SSE and WebSocket alike.
+import type { NewEvent, StoredEvent, Usage } from '../../contracts/events.ts'
+import type { ErrorBody } from '../../contracts/failures.ts'
+import { shownText } from '../../contracts/text.ts'
+import { readAllEvents, readHead } from '../../db/event-rows.ts'
+import { finalEvent, UNFINISHED } from '../../db/queries/turns.ts'
+import type { Db, TurnsTable } from '../../db/schema.ts'
+import type { Storage } from '../../db/storage.ts'
+
+type Source = Pick<Storage, 'db' | 'events'>
+
+/**
+ * The events after a number, until the final one or until the signal aborts.
+ * A number beyond the head gets the whole text, then the rest. A log past its retention is told anew from the rows.
+ * @returns undefined when there is nothing after the number and never will be
+ */
+export async function resumeEvents(
+  { db, events }: Source,
+  turn: TurnsTable,
+  after: number,
+  signal: AbortSignal,
+): Promise<AsyncGenerator<StoredEvent[]> | undefined> {
+  const { head, ended } = await readHead(db, turn.id)
+  if (head === 0 && !UNFINISHED.includes(turn.status)) {
+    const told = (await tellAnew(db, turn)).filter(({ id }) => id > after)
+    return told.length > 0 ? once(told) : undefined
+  }
+  if (ended && after >= head) return undefined
+  return after <= head ? events.follow(turn.id, after, signal) : resetAndFollow({ db, events }, turn.id, signal)
+}
+
+/** The final event of a turn that is over. */
+export async function lastEvent(db: Db, turn: TurnsTable): Promise<StoredEvent> {
+  const known = await readAllEvents(db, turn.id)
+  return known.at(-1) ?? (await tellAnew(db, turn)).at(-1)!
+}
+
+async function* once(events: StoredEvent[]): AsyncGenerator<StoredEvent[]> {
+  yield events
+}
+
+/** For a client that has seen more than there is: replace everything it shows, then go on. */
+async function* resetAndFollow({ db, events }: Source, turnId: string, signal: AbortSignal): AsyncGenerator<StoredEvent[]> {
+  const known = await readAllEvents(db, turnId)
+  const last = known.at(-1)?.id ?? 0
+  const content = shownText(known).text
+  yield [{ id: last, type: 'content_reset', data: { step: 0, reason: 'resumed beyond the head', content } }]
+  yield* events.follow(turnId, last, signal)
+}
+
+/** The shortest stream that tells what became of a turn. */
+async function tellAnew(db: Db, turn: TurnsTable): Promise<StoredEvent[]> {
+  const reply = await db
+    .selectFrom('messages')
+    .select('content')
+    .where('turn_id', '=', turn.id)
+    .where('role', '=', 'assistant')
+    .executeTakeFirst()
+  const { id: turn_id, message_id, conversation_id, agent_id, created_at } = turn
+  const told: NewEvent[] = [
+    { type: 'accepted', data: { turn_id, conversation_id, message_id } },
+    { type: 'message_start', data: { id: message_id, turn_id, conversation_id, agent_id, created_at } },
+  ]
+  if (reply && reply.content !== '') told.push({ type: 'content', data: { content: reply.content, step: 1 } })
+  const usage: Usage = turn.usage === null ? { input_tokens: 0, output_tokens: 0 } : JSON.parse(turn.usage)
+  const error: ErrorBody | undefined = turn.error === null ? undefined : JSON.parse(turn.error)
+  told.push(finalEvent(message_id, turn.status, usage, error))
+  return told.map((event, index) => ({ ...event, id: index + 1 }))
+}

@@ -1,0 +1,42 @@
+// What is kept for a time only: live event logs, execution log entries, Idempotency-Keys. Messages stay until deleted.
+import type { Db } from '../schema.ts'
+
+/** Streams forgotten in one transaction, which must stay short. */
+const BATCH = 50
+const DAY_MS = 86_400_000
+
+export interface Retention {
+  event_log_days: number
+  log_days: number
+}
+
+/** Forgets what is older than its time. @returns how many event logs and log entries */
+export async function forgetOld(db: Db, retention: Retention, signal: AbortSignal): Promise<{ streams: number; entries: number }> {
+  const before = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString()
+  let streams = 0
+  for (let forgotten = BATCH; forgotten === BATCH && !signal.aborted; streams += forgotten) {
+    forgotten = await forgetStreams(db, before(retention.event_log_days))
+  }
+  const entries = await db.deleteFrom('log_entries').where('started_at', '<', before(retention.log_days)).executeTakeFirst()
+  await db.deleteFrom('idempotency_keys').where('created_at', '<', before(1)).execute()
+  return { streams, entries: Number(entries.numDeletedRows) }
+}
+
+async function forgetStreams(db: Db, before: string): Promise<number> {
+  return db.transaction().execute(async (tx) => {
+    const old = await tx
+      .selectFrom('event_streams')
+      .select('stream_id')
+      .where('updated_at', '<', before)
+      .where('ended', '=', 1)
+      .orderBy('updated_at')
+      .limit(BATCH)
+      .execute()
+    const ids = old.map(({ stream_id }) => stream_id)
+    if (ids.length === 0) return 0
+    for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams'] as const) {
+      await tx.deleteFrom(table).where('stream_id', 'in', ids).execute()
+    }
+    return ids.length
+  })
+}

@@ -1,0 +1,187 @@
+// The web page in a real browser, against one process with an API and a worker.
+import { existsSync } from 'node:fs'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type Muxi, openStage, type Stage } from '../support/stage.ts'
+import { manyWords } from '../support/words.ts'
+
+const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
+const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-proxy-server']
+const found = existsSync(CHROMIUM)
+if (!found)
+  console.log(`tests/e2e/web-page.test.ts is skipped: there is no browser at ${CHROMIUM} (set CHROMIUM to one)`)
+
+describe.skipIf(!found)('the web page', () => {
+  let stage: Stage
+  let muxi: Muxi
+  let browser: Browser
+  let context: BrowserContext
+  let page: Page
+  let faults: string[]
+
+  beforeAll(async () => {
+    stage = await openStage({ env: { MUXI_OFFLINE_WORDS_PER_SECOND: '40' } })
+    muxi = await stage.start('all')
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS })
+    return async () => {
+      await browser.close()
+      await stage.close()
+    }
+  })
+
+  beforeEach(async () => {
+    context = await browser.newContext()
+    context.setDefaultTimeout(20_000)
+    page = await context.newPage()
+    faults = []
+    page.on('pageerror', (error) => faults.push(error.message))
+    // The 401 that the page learns from that a key is needed, and sockets to a server that is down, are no faults.
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !/401|ERR_CONNECTION_REFUSED|WebSocket/.test(message.text()))
+        faults.push(message.text())
+    })
+    await page.goto(muxi.url)
+  })
+
+  afterEach(async () => {
+    await context.close()
+    expect(faults).toEqual([])
+  })
+
+  const enterKey = async () => {
+    await page.getByLabel('Key', { exact: true }).fill(stage.key)
+    await page.getByRole('button', { name: 'Continue' }).click()
+  }
+
+  /** Enters the key and begins a conversation of the test's own. */
+  const begin = async (agent: string) => {
+    await enterKey()
+    await page.getByLabel('Agent').selectOption(agent)
+    const made = page.waitForResponse(
+      (response) => response.request().method() === 'POST' && response.url().endsWith('/conversations'),
+    )
+    await page.getByRole('button', { name: 'New' }).click()
+    const { id } = (await (await made).json()) as { id: string }
+    await page.locator(`#conversation option:checked[value="${id}"]`).waitFor({ state: 'attached' })
+    await page.locator('#empty').waitFor()
+  }
+
+  const write = async (content: string) => {
+    await page.getByLabel('Message', { exact: true }).fill(content)
+    await page.keyboard.press('Enter')
+  }
+
+  const lastTurn = () => page.locator('.turn').last()
+  const reply = () => lastTurn().locator('.reply')
+  const ended = () => page.locator('.turn:last-child[aria-busy="false"]').waitFor()
+  const turnId = async () => (await lastTurn().getAttribute('id'))!
+
+  it('asks for a key again when it was wrong, and not after a reload when it was right', async () => {
+    await page.getByLabel('Key', { exact: true }).fill('sk_muxi_wrong')
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page.getByText('The server does not accept that key.').waitFor()
+    await enterKey()
+    await page.getByText('Connected').waitFor()
+    await page.reload()
+    await page.getByText('Connected').waitFor()
+    expect(await page.locator('#key-dialog').isVisible()).toBe(false)
+  })
+
+  it('shows the tool call, the reply, every event and the log of a turn', async () => {
+    await begin('offline')
+    await write('What time is it?')
+    await ended()
+    const tool = lastTurn().locator('.tool')
+    expect(await tool.locator('summary').textContent()).toBe('Tool builtin/current_time done')
+    expect(await reply().textContent()).toContain('The tool answered:')
+    const { message, workflow } = await stage.turn(muxi.url, await turnId())
+    expect(await reply().textContent()).toBe(message.agent_response.content)
+
+    const numbers = await page.locator('#event-list .number').allTextContents()
+    expect(numbers).toEqual(numbers.map((_, index) => String(index + 1)))
+    const types = await page.locator('#event-list .type').allTextContents()
+    expect([types[0], types.at(-1)]).toEqual(['accepted', 'chat_end'])
+    expect(types).toEqual(expect.arrayContaining(['chat_start', 'tool_call_start', 'tool_call_end', 'chat_content']))
+
+    await expect
+      .poll(() => page.getByRole('link', { name: 'Open in Temporal UI' }).getAttribute('href'))
+      .toContain(encodeURIComponent(workflow.id))
+    await lastTurn().getByRole('button', { name: 'Log' }).click()
+    expect(await page.locator('#log-rows td:first-child').allTextContents()).toEqual([
+      'model call',
+      'tool call',
+      'model call',
+    ])
+
+    await page.reload()
+    await ended()
+    expect(await reply().textContent()).toBe(message.agent_response.content)
+    expect(await tool.locator('summary').textContent()).toBe('Tool builtin/current_time done')
+  })
+
+  it('shows the whole text once after a reload mid-stream', async () => {
+    await begin('scripted')
+    const text = manyWords('reload', 80)
+    await write(`Please ${stage.model.script({ say: text, pieces_per_second: 40 })}`)
+    await reply().getByText('reload-3 ').waitFor()
+    await page.reload()
+    await reply().getByText('reload-1 ').waitFor()
+    expect(await lastTurn().getAttribute('aria-busy')).toBe('true')
+    await ended()
+    expect(await reply().textContent()).toBe(text)
+    expect(await page.locator('.turn').count()).toBe(1)
+  })
+
+  it('stops a turn and keeps the text so far', async () => {
+    await begin('scripted')
+    await write(`Please ${stage.model.script({ say: manyWords('stop', 400), pieces_per_second: 20 })}`)
+    await reply().getByText('stop-2 ').waitFor()
+    await page.getByRole('button', { name: 'Stop' }).click()
+    await lastTurn()
+      .getByText(/^Stopped/)
+      .waitFor()
+    const { status, message } = await stage.turn(muxi.url, await turnId())
+    expect(status).toBe('cancelled')
+    expect(await reply().textContent()).toBe(message.agent_response.content)
+    expect(await page.getByRole('button', { name: 'Stop' }).isVisible()).toBe(false)
+  })
+
+  it('says in words why a turn failed, and shows markup as text', async () => {
+    await begin('scripted')
+    await write(`<b>Please</b> ${stage.model.script({ fail: 401 })}`)
+    await ended()
+    expect(await lastTurn().locator('.error').textContent()).toMatch(/401.*\(upstream_error\)$/)
+    expect(await lastTurn().locator('b').count()).toBe(0)
+    expect(await lastTurn().locator('.asked').textContent()).toContain('<b>Please</b>')
+  })
+
+  it('goes on by itself after the server was killed mid-stream, with the text told again shown once', async () => {
+    await begin('scripted')
+    const text = manyWords('second', 20)
+    await write(`Please ${stage.model.script({ say: manyWords('first', 400), pieces_per_second: 20 }, { say: text })}`)
+    await reply().getByText('first-2 ').waitFor()
+    await muxi.kill()
+    await page.getByText('Connection lost.').waitFor()
+    muxi = await stage.start('all', { port: Number(new URL(muxi.url).port) })
+    await expect.poll(() => reply().textContent(), { timeout: 60_000 }).toBe(text)
+    await ended()
+    expect(await page.locator('#event-list .type').allTextContents()).toContain('content_reset')
+  })
+})
+
+it.skipIf(!found)('the web page asks for no key when authentication is off', async () => {
+  const stage = await openStage({ env: { MUXI_API_KEY: 'false' } })
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS })
+  try {
+    const { url } = await stage.start('all')
+    const page = await browser.newPage()
+    await page.goto(url)
+    await page.getByLabel('Agent').selectOption('offline')
+    await page.getByRole('button', { name: 'What time is it?' }).click()
+    await page.getByText('The tool answered:').waitFor({ timeout: 20_000 })
+    expect(await page.locator('#key-dialog').isVisible()).toBe(false)
+  } finally {
+    await browser.close()
+    await stage.close()
+  }
+})
