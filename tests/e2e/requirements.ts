@@ -59,6 +59,9 @@ export const REQUIREMENTS = {
   'ws.ticket': 'A ticket opens one socket, once',
 
   'deno.turn': 'On Deno the worker and the API start, and a turn streams',
+
+  'ui.words': 'The Temporal UI tells the story of a turn and shows its words to who is signed in',
+  'ui.closed': 'The Temporal UI and the codec endpoint show nothing to who is not',
 } as const
 
 export type Requirement = keyof typeof REQUIREMENTS
