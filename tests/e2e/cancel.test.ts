@@ -1,5 +1,6 @@
 // Stopping a turn at each moment of its life, with API and worker in one process and in two.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Client, Connection } from '@temporalio/client'
 import { afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { HANG } from '../support/scripted-model.ts'
 import { openStage, type Stage } from '../support/stage.ts'
@@ -162,4 +163,27 @@ it(keeps('cancel.at-once', 'a turn that is cancelled while no worker runs is can
     await next.kill()
   }
   stage.check({ unsent: 5 })
+})
+
+it(keeps('cancel.at-once', "a cancellation that reaches the turn's workflow before its first task cancels the turn"), async () => {
+  const stage = await openStage()
+  onTestFinished(() => stage.close())
+  const { url } = await stage.start('api')
+  const conversation_id = await stage.conversation(url)
+  const gone = new AbortController()
+  const sent = stage.call(url, '/api/v1/agents/scripted/chat', { body: { content: 'Too late', conversation_id }, signal: gone.signal }).catch(() => undefined)
+  await expect.poll(() => stage.rows('select id from turns')).toHaveLength(1)
+  const turn_id = String(stage.rows('select id from turns')[0]!['id'])
+  // What the conversation does, at a moment that cannot be hit from outside: no worker runs yet.
+  const connection = await Connection.connect({ address: stage.temporal!.address })
+  onTestFinished(() => connection.close())
+  const args = [{ turn_id, agent_id: 'scripted', conversation_id, user_hash: 'nobody' }]
+  const handle = await new Client({ connection }).workflow.start('chatTurn', { taskQueue: 'muxi', workflowId: `turn/${turn_id}`, args })
+  await handle.cancel()
+  await stage.start('worker')
+  gone.abort()
+  await sent
+  await expect.poll(async () => (await stage.turn(url, turn_id)).status, { timeout: 15_000, interval: 200 }).toBe('cancelled')
+  expect(stage.model.calls()).toBe(0)
+  stage.check()
 })
