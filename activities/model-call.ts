@@ -6,6 +6,7 @@ import { addEvents, raiseFence, type Writer } from '../db/event-rows.ts'
 import { getAgentSecrets, getAgentVersion } from '../db/queries/agents.ts'
 import { endLogEntry, startLogEntry } from '../db/queries/log.ts'
 import { findStep, insertStep } from '../db/queries/steps.ts'
+import { lockTurn } from '../db/queries/turns.ts'
 import { completeUsage, estimateTokens, insertUsage } from '../db/queries/usage.ts'
 import type { Db } from '../db/schema.ts'
 import { StopRequested } from '../db/stops.ts'
@@ -94,6 +95,7 @@ async function beginAttempt(db: Db, events: EventLog, input: ModelCallInput, mod
   const { attempt, activityId, workflowExecution } = activityInfo()
   const writer = { scope: `step_${step}`, fence: input.model * ATTEMPTS_A_MODEL + attempt }
   const begun = await db.transaction().execute(async (tx) => {
+    await lockTurn(tx, turn_id)
     const raised = await raiseFence(tx, turn_id, writer)
     if (!raised) throw overtaken()
     const reset = { type: 'content_reset' as const, data: { step, reason: 'retry', content: prompt.shown } }

@@ -5,6 +5,7 @@ import type { ToolCallInput, ToolCallResult } from '../contracts/engine.ts'
 import { addEvents, raiseFence, type Addition, type Writer } from '../db/event-rows.ts'
 import { endLogEntry, startLogEntry } from '../db/queries/log.ts'
 import { finishToolCall, getToolCallOrThrow, startToolCall } from '../db/queries/steps.ts'
+import { lockTurn } from '../db/queries/turns.ts'
 import type { ToolCallsTable, Tx } from '../db/schema.ts'
 import { overtaken } from './failures.ts'
 import { startBeating } from './heartbeat.ts'
@@ -23,6 +24,7 @@ export function toolCallActivities({ db, events, stops, tools }: Resources) {
   /** Runs a step of the call's life in one transaction, and shows its events once they are committed. */
   async function commit<T>(turnId: string, work: (tx: Tx, show: (writer: Writer | undefined, additions: Addition[]) => Promise<void>) => Promise<T>): Promise<T> {
     const { value, shown } = await db.transaction().execute(async (tx) => {
+      await lockTurn(tx, turnId)
       const shown: Parameters<typeof events.publish>[1][] = []
       const value = await work(tx, async (writer, additions) => {
         const added = await addEvents(tx, turnId, writer, additions)

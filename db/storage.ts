@@ -1,12 +1,13 @@
 // Everything a process keeps and shares: rows, blobs, secrets, live events and stops, opened together and closed together.
 import { join } from 'node:path'
 import { BlobStore } from './blobs.ts'
+import type { Database } from './dialect.ts'
 import { EventLog } from './event-log.ts'
-import { ForeignCommits } from './foreign-commits.ts'
 import { migrate } from './migrate.ts'
+import { isPostgresAway, openPostgres, openPostgresPatiently } from './postgres.ts'
 import type { Db } from './schema.ts'
 import { loadSecretKey, SecretBox } from './secret-box.ts'
-import { openSqlite } from './sqlite.ts'
+import { isSqliteAway, openSqlite } from './sqlite.ts'
 import { StopRegistry } from './stops.ts'
 
 export interface Storage {
@@ -18,21 +19,42 @@ export interface Storage {
   close(): Promise<void>
 }
 
-/** Opens the data folder, bringing its database to the newest schema. */
-export async function openStorage(options: { data_dir: string; secret_key?: string | undefined }): Promise<Storage> {
-  const { db, foreignVersion } = openSqlite(join(options.data_dir, 'muxi.db'))
-  await migrate(db)
-  const foreign = new ForeignCommits(foreignVersion)
-  const events = new EventLog(db, foreign)
+export interface StorageOptions {
+  data_dir: string
+  /** A Postgres database; without one the rows are in a SQLite file of the data folder. */
+  database_url?: string | undefined
+  secret_key?: string | undefined
+}
+
+/** Opens the database and the data folder, bringing the former to the newest schema. */
+export async function openStorage(options: StorageOptions): Promise<Storage> {
+  const { db, commits, close } = await openDatabase(options)
+  const events = new EventLog(db, commits)
   return {
     db,
     blobs: new BlobStore(join(options.data_dir, 'blobs')),
     box: new SecretBox(loadSecretKey(options.data_dir, options.secret_key)),
     events,
-    stops: new StopRegistry(db, foreign),
+    stops: new StopRegistry(db, commits),
     async close() {
       await events.close()
-      await db.destroy()
+      await close()
     },
   }
+}
+
+async function openDatabase({ data_dir, database_url }: StorageOptions): Promise<Database> {
+  if (database_url === undefined) {
+    const database = openSqlite(join(data_dir, 'muxi.db'))
+    await migrate(database.db)
+    return database
+  }
+  const migrating = openPostgresPatiently(database_url)
+  await migrate(migrating).finally(() => migrating.destroy())
+  return openPostgres(database_url)
+}
+
+/** Whether an error means that the database cannot be reached for the moment, so that trying again later may help. */
+export function isDatabaseAway(error: unknown): boolean {
+  return isSqliteAway(error) || isPostgresAway(error)
 }

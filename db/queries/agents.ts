@@ -1,6 +1,7 @@
 // Agents and their versions: a turn keeps the version it began with, so versions are never changed, only added.
 import type { AgentConfig } from '../../contracts/schemas/agent.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
+import { differencesOf } from '../dialect.ts'
 import type { SecretBox } from '../secret-box.ts'
 import type { Db, Tx } from '../schema.ts'
 import { getSecrets, putSecrets } from './secrets.ts'
@@ -29,6 +30,7 @@ const secretOwner = (id: string, version: number) => `agent/${id}/${version}`
 /** Brings the agents of the operator's files into the database: new, changed and vanished ones. */
 export async function syncFileAgents(db: Db, box: SecretBox, agents: (AgentInput & { file: string })[]): Promise<void> {
   await db.transaction().execute(async (tx) => {
+    await lockAgents(tx)
     for (const agent of agents) await syncFileAgent(tx, box, agent)
     await tx
       .updateTable('agents')
@@ -38,6 +40,11 @@ export async function syncFileAgents(db: Db, box: SecretBox, agents: (AgentInput
       .where('id', 'not in', ['', ...agents.map(({ id }) => id)])
       .execute()
   })
+}
+
+/** Several processes start at once with the same files, and two people may make the same agent. */
+function lockAgents(tx: Tx): Promise<void> {
+  return differencesOf(tx).lockNames(tx, ['agents'])
 }
 
 async function syncFileAgent(tx: Tx, box: SecretBox, agent: AgentInput & { file: string }): Promise<void> {
@@ -63,6 +70,7 @@ function sameJson(a: unknown, b: unknown): boolean {
 
 /** @throws MuxiError `conflict` when the id is taken */
 export async function createAgent(tx: Tx, box: SecretBox, agent: AgentInput): Promise<AgentRow> {
+  await lockAgents(tx)
   const known = await tx.selectFrom('agents').select(['version', 'deleted_at']).where('id', '=', agent.id).executeTakeFirst()
   if (known && known.deleted_at === null) throw new MuxiError('conflict', `Cannot create agent '${agent.id}': the id is taken`)
   await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'api', null)

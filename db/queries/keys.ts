@@ -101,7 +101,7 @@ export async function listKeys(db: Db, limit: number, cursor: string | undefined
 export async function rotateKey(db: Db, id: string, graceSeconds: number): Promise<{ key: KeyView; secret: string }> {
   const secret = newSecret()
   const row = await db.transaction().execute(async (tx) => {
-    const row = await tx.selectFrom('api_keys').selectAll().where('id', '=', id).where('alias_of', 'is', null).executeTakeFirst()
+    const row = await tx.selectFrom('api_keys').selectAll().where('id', '=', id).where('alias_of', 'is', null).forUpdate().executeTakeFirst()
     if (!row) throw notFound('key', id)
     await tx.updateTable('api_keys').set({ hash: hashKey(secret) }).where('id', '=', id).execute()
     const end = new Date(Date.now() + graceSeconds * 1_000).toISOString()
@@ -113,9 +113,12 @@ export async function rotateKey(db: Db, id: string, graceSeconds: number): Promi
 }
 
 export async function deleteKey(db: Db, id: string): Promise<void> {
-  await db.deleteFrom('api_keys').where('alias_of', '=', id).execute()
-  const deleted = await db.deleteFrom('api_keys').where('id', '=', id).executeTakeFirst()
-  if (deleted.numDeletedRows === 0n) throw notFound('key', id)
+  await db.transaction().execute(async (tx) => {
+    const deleted = await tx.deleteFrom('api_keys').where('id', '=', id).executeTakeFirst()
+    if (deleted.numDeletedRows === 0n) throw notFound('key', id)
+    // After the key itself: a rotation that was under way has left its old secret by now.
+    await tx.deleteFrom('api_keys').where('alias_of', '=', id).execute()
+  })
 }
 
 /** A ticket that stands for a key once, for a minute. */
