@@ -1,12 +1,17 @@
 // Everything that is particular to SQLite: opening a file with node:sqlite, its locks, and news of other processes' commits.
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import {
   Kysely,
   SqliteAdapter,
   SqliteDialect,
+  SqliteDriver,
   SqliteQueryCompiler,
+  type CompiledQuery,
+  type DatabaseConnection,
+  type QueryResult,
   type SelectModifierNode,
   type SqliteDatabase,
   type SqliteStatement,
@@ -14,8 +19,10 @@ import {
 import type { Commits, Database, Differences, ForeignCommits } from './dialect.ts'
 import type { DB } from './schema.ts'
 
-/** How long a statement waits for another process's write, in milliseconds. */
-const BUSY_TIMEOUT_MS = 5_000
+/** How long a statement waits for another process's write, and how often it looks, in milliseconds. */
+const BUSY_MS = 5_000
+const BUSY_LOOK_MS = 2
+const SQLITE_BUSY = 5
 const CACHED_STATEMENTS = 256
 /** How often the file is looked at for other processes' commits, in milliseconds. */
 const POLL_MS = 15
@@ -23,10 +30,12 @@ const POLL_MS = 15
 /** Opens (and creates) the database file in WAL mode. */
 export function openSqlite(file: string): Database {
   mkdirSync(dirname(file), { recursive: true })
-  const raw = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
+  const raw = new DatabaseSync(file, { timeout: BUSY_MS })
   // WAL: readers never wait for the writer. NORMAL: a killed process loses nothing; a power cut may lose the last commits.
   raw.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on; pragma journal_size_limit = 67108864')
-  const db = new Kysely<DB>({ dialect: new Dialect({ database: new NodeSqlite(raw) }) })
+  // SQLite would wait for another process with the event loop standing still.
+  raw.exec('pragma busy_timeout = 0')
+  const db = new Kysely<DB>({ dialect: new Dialect(new NodeSqlite(raw)) })
   return { db, commits: new PolledCommits(raw), close: () => db.destroy() }
 }
 
@@ -37,12 +46,57 @@ export function isSqliteAway(error: unknown): boolean {
 }
 
 class Dialect extends SqliteDialect {
+  readonly #database: SqliteDatabase
+
+  constructor(database: SqliteDatabase) {
+    super({ database })
+    this.#database = database
+  }
+
+  override createDriver(): PatientDriver {
+    return new PatientDriver({ database: this.#database })
+  }
+
   override createAdapter(): Adapter {
     return new Adapter()
   }
 
   override createQueryCompiler(): Compiler {
     return new Compiler()
+  }
+}
+
+class PatientDriver extends SqliteDriver {
+  #connection: PatientConnection | undefined
+
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    return (this.#connection ??= new PatientConnection(await super.acquireConnection()))
+  }
+}
+
+/** Waits for another process's write without holding up this process. */
+class PatientConnection implements DatabaseConnection {
+  readonly #connection: DatabaseConnection
+
+  constructor(connection: DatabaseConnection) {
+    this.#connection = connection
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const deadline = performance.now() + BUSY_MS
+    for (;;) {
+      try {
+        return await this.#connection.executeQuery<R>(query)
+      } catch (error) {
+        const { errcode } = error as { errcode?: unknown }
+        if (errcode !== SQLITE_BUSY || performance.now() > deadline) throw error
+        await delay(BUSY_LOOK_MS * (0.5 + Math.random()))
+      }
+    }
+  }
+
+  streamQuery<R>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<R>> {
+    return this.#connection.streamQuery(query, chunkSize)
   }
 }
 
@@ -69,7 +123,7 @@ class Compiler extends SqliteQueryCompiler {
 class PolledCommits implements ForeignCommits {
   readonly #version: StatementSync
   readonly #listeners = new Set<(commits: Commits | undefined) => void>()
-  #seen: number
+  #seen: number | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor(raw: DatabaseSync) {
@@ -90,14 +144,20 @@ class PolledCommits implements ForeignCommits {
   }
 
   #look(): void {
-    const version = this.#read()
+    const version = this.#read() ?? this.#seen
     if (version === this.#seen) return
     this.#seen = version
     for (const listener of this.#listeners) listener(undefined)
   }
 
-  #read(): number {
-    return Number((this.#version.get() as { data_version: number }).data_version)
+  /** Undefined while another process recovers the file of one that was killed. */
+  #read(): number | undefined {
+    try {
+      return Number((this.#version.get() as { data_version: number }).data_version)
+    } catch (error) {
+      if (isSqliteAway(error)) return undefined
+      throw error
+    }
   }
 }
 
