@@ -1,5 +1,6 @@
 // Everything a process keeps and shares: rows, blobs, secrets, live events and stops, opened together and closed together.
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { BlobStore } from './blobs.ts'
 import type { Database } from './dialect.ts'
 import { EventLog } from './event-log.ts'
@@ -9,6 +10,10 @@ import type { Db } from './schema.ts'
 import { loadSecretKey, SecretBox } from './secret-box.ts'
 import { isSqliteAway, openSqlite } from './sqlite.ts'
 import { StopRegistry } from './stops.ts'
+
+/** How long a process that starts waits for a database server that does not answer yet, in milliseconds. */
+const START_MS = 30_000
+const START_PAUSE_MS = 500
 
 export interface Storage {
   db: Db
@@ -49,9 +54,20 @@ async function openDatabase({ data_dir, database_url }: StorageOptions): Promise
     await migrate(database.db)
     return database
   }
-  const migrating = openPostgresPatiently(database_url)
-  await migrate(migrating).finally(() => migrating.destroy())
-  return openPostgres(database_url)
+  const deadline = Date.now() + START_MS
+  for (;;) {
+    const migrating = openPostgresPatiently(database_url)
+    try {
+      await migrate(migrating)
+      return openPostgres(database_url)
+    } catch (error) {
+      // Server and processes are often started together.
+      if (Date.now() > deadline || !isDatabaseAway((error as Error).cause)) throw error
+      await delay(START_PAUSE_MS)
+    } finally {
+      await migrating.destroy()
+    }
+  }
 }
 
 /** Whether an error means that the database cannot be reached for the moment, so that trying again later may help. */

@@ -1,6 +1,8 @@
 // Whether what a turn needs can be reached: the database, Temporal, and a worker that takes tasks.
+import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { TASK_QUEUE } from '../../contracts/engine.ts'
+import type { Db } from '../../db/schema.ts'
 import type { ApiContext } from './context.ts'
 
 const CHECK_MS = 2_000
@@ -11,10 +13,7 @@ export type Readiness = { database: string; temporal: string; worker: string }
 
 export async function checkReadiness(context: ApiContext): Promise<Readiness> {
   const [database, pollers] = await Promise.all([
-    sql`select 1`.execute(context.storage.db).then(
-      () => 'ok',
-      () => 'unreachable',
-    ),
+    Promise.race([answers(context.storage.db), delay(CHECK_MS, 'unreachable', { ref: false })]),
     countPollers(context).catch(() => undefined),
   ])
   return {
@@ -22,6 +21,13 @@ export async function checkReadiness(context: ApiContext): Promise<Readiness> {
     temporal: pollers === undefined ? 'unreachable' : 'ok',
     worker: pollers === undefined ? 'unknown' : pollers > 0 ? 'ok' : 'missing',
   }
+}
+
+function answers(db: Db): Promise<string> {
+  return sql`select 1`.execute(db).then(
+    () => 'ok',
+    () => 'unreachable',
+  )
 }
 
 async function countPollers({ client, namespace }: ApiContext): Promise<number> {

@@ -22,10 +22,9 @@ function database(options: StorageOptions): TestDatabase {
     async open() {
       const storage = await openStorage(options)
       let closed: Promise<void> | undefined
-      const close = storage.close
-      storage.close = () => (closed ??= close())
-      onTestFinished(() => storage.close())
-      return storage
+      const close = () => (closed ??= storage.close())
+      onTestFinished(close)
+      return { ...storage, close }
     },
   }
 }

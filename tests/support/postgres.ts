@@ -1,7 +1,7 @@
 // A real Postgres with pgvector for tests: `TEST_DATABASE_URL`, or one of our own, started once a test file from a Python wheel.
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chownSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -25,12 +25,13 @@ export interface PostgresServer {
   url(database: string): string
   /** A fresh, empty database. @returns its address */
   createDatabase(): Promise<string>
-  /** Kills every process of the server with -9. */
+  /** Kills the server with -9; the processes of its connections notice and end. */
   kill(): Promise<void>
   /** Starts it again on the same data and port. */
   restart(): Promise<void>
-  pause(): void
-  resume(): void
+  /** Stops every process of the server. Linux only. */
+  pause: () => void
+  resume: () => void
   stop(): Promise<void>
 }
 
@@ -105,15 +106,21 @@ export async function startPostgres(): Promise<PostgresServer> {
       while (await accepts(url('postgres'))) await sleep(20)
       server = await start()
     },
-    pause: () => void server.child.kill('SIGSTOP'),
-    resume: () => void server.child.kill('SIGCONT'),
+    pause: () => signalAll(server.child.pid!, 'SIGSTOP'),
+    resume: () => signalAll(server.child.pid!, 'SIGCONT'),
     async stop() {
-      server.child.kill('SIGCONT')
+      signalAll(server.child.pid!, 'SIGCONT')
       server.child.kill('SIGINT')
       await server.ended
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
+}
+
+/** To the server and to the processes of its connections. */
+function signalAll(pid: number, name: NodeJS.Signals): void {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  for (const each of [pid, ...children.trim().split(' ').filter(Boolean).map(Number)]) process.kill(each, name)
 }
 
 /** The folder with the wheel's contents, readable for everybody, because the server does not run as root. */
