@@ -4,7 +4,7 @@ import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client'
 import { workflowId, type Claim, type FinishInput, type TurnInput } from '../contracts/engine.ts'
 import { getAgentVersion } from '../db/queries/agents.ts'
 import { claimTurn, finishTurn } from '../db/queries/turns.ts'
-import type { ActivityResources } from './index.ts'
+import type { ActivityResources } from './resources.ts'
 import { startBeating } from './heartbeat.ts'
 
 export function turnActivities({ db, events, models, limits }: Pick<ActivityResources, 'db' | 'events' | 'models' | 'limits'>) {

@@ -20,6 +20,8 @@ export interface ApiContext {
   namespace: string
   /** Where people find the Temporal UI; undefined when there is none. */
   temporalUiUrl: string | undefined
+  /** Where a Temporal UI of our own runs that we serve under `/temporal`. */
+  temporalUpstream: string | undefined
   providers: ProvidersSettings
   /** Names of environment variables that secret fields may refer to over the API, with their values. */
   apiEnv: Readonly<Record<string, string>>
@@ -28,5 +30,7 @@ export interface ApiContext {
   conversation: { idle_ms: number; max_updates: number }
   /** Without authentication every request is made by this key. */
   auth: boolean
+  /** Aborts when the server goes down: streams end, and their clients go on elsewhere. */
+  closing: AbortSignal
   log: Logger
 }
