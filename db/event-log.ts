@@ -2,7 +2,17 @@
 import type { StoredEvent } from '../contracts/events.ts'
 import { isFinal } from '../contracts/events.ts'
 import type { Commits, ForeignCommits } from './dialect.ts'
-import { addAllEvents, raiseFence, readEvents, readHeads, readNewEvents, type Added, type Addition, type Refusal, type Writer } from './event-rows.ts'
+import {
+  addAllEvents,
+  raiseFence,
+  readEvents,
+  readHeads,
+  readNewEvents,
+  type Added,
+  type Addition,
+  type Refusal,
+  type Writer,
+} from './event-rows.ts'
 import type { Db } from './schema.ts'
 
 /** Shortest time between two group commits, in milliseconds; the first event after a pause is committed at once. */
@@ -228,9 +238,12 @@ export class EventLog {
     this.#queue = []
     let outcomes: Added[]
     try {
-      outcomes = await this.#db
-        .transaction()
-        .execute((tx) => addAllEvents(tx, group.map(({ stream, writer, take }) => ({ stream, writer, additions: take() }))))
+      outcomes = await this.#db.transaction().execute((tx) =>
+        addAllEvents(
+          tx,
+          group.map(({ stream, writer, take }) => ({ stream, writer, additions: take() })),
+        ),
+      )
     } catch (error) {
       for (const { reject } of group) reject(error)
       return

@@ -46,7 +46,12 @@ export async function raiseFence(tx: Tx, stream: string, writer: Writer): Promis
 }
 
 /** Gives the events their numbers and stores them as one segment. */
-export async function addEvents(tx: Tx, stream: string, writer: Writer | undefined, additions: Addition[]): Promise<Added> {
+export async function addEvents(
+  tx: Tx,
+  stream: string,
+  writer: Writer | undefined,
+  additions: Addition[],
+): Promise<Added> {
   const [added] = await addAllEvents(tx, [{ stream, writer, additions }])
   return added!
 }
@@ -57,7 +62,10 @@ export async function addEvents(tx: Tx, stream: string, writer: Writer | undefin
  */
 export async function addAllEvents(tx: Tx, writes: readonly Write[]): Promise<Added[]> {
   const held = await holdFences(tx, writes)
-  const claimed = await claimKeys(tx, writes.filter((write) => held(write)))
+  const claimed = await claimKeys(
+    tx,
+    writes.filter((write) => held(write)),
+  )
   const outcomes: Added[] = []
   const perStream = new Map<string, { fresh: NewEvent[]; ended: boolean; fill: ((first: number) => void)[] }>()
   for (const [index, write] of writes.entries()) {
@@ -69,7 +77,9 @@ export async function addAllEvents(tx: Tx, writes: readonly Write[]): Promise<Ad
     else if (fresh.length > 0) {
       const offset = stream.fresh.length
       outcomes[index] = { refused: 'ended' }
-      stream.fill.push((first) => (outcomes[index] = { events: fresh.map((event, at) => ({ ...event, id: first + offset + at })) }))
+      stream.fill.push(
+        (first) => (outcomes[index] = { events: fresh.map((event, at) => ({ ...event, id: first + offset + at })) }),
+      )
       stream.fresh.push(...fresh)
       stream.ended = fresh.some((event) => isFinal(event.type))
       perStream.set(write.stream, stream)
@@ -81,7 +91,14 @@ export async function addAllEvents(tx: Tx, writes: readonly Write[]): Promise<Ad
   const streams = [...perStream].sort(([a], [b]) => (a < b ? -1 : 1))
   const numbered = await tx
     .insertInto('event_streams')
-    .values(streams.map(([id, { fresh, ended }]) => ({ stream_id: id, head: fresh.length, ended: ended ? 1 : 0, updated_at: stamp })))
+    .values(
+      streams.map(([id, { fresh, ended }]) => ({
+        stream_id: id,
+        head: fresh.length,
+        ended: ended ? 1 : 0,
+        updated_at: stamp,
+      })),
+    )
     .onConflict((oc) =>
       oc
         .column('stream_id')
@@ -99,7 +116,12 @@ export async function addAllEvents(tx: Tx, writes: readonly Write[]): Promise<Ad
     const { fresh, fill } = perStream.get(stream_id)!
     const first = head - fresh.length + 1
     for (const tell of fill) tell(first)
-    return { stream_id, first_id: first, last_id: head, events: JSON.stringify(fresh.map((event) => [event.type, event.data])) }
+    return {
+      stream_id,
+      first_id: first,
+      last_id: head,
+      events: JSON.stringify(fresh.map((event) => [event.type, event.data])),
+    }
   })
   await tx.insertInto('event_segments').values(segments).execute()
   return outcomes
@@ -114,7 +136,9 @@ async function holdFences(tx: Tx, writes: readonly Write[]): Promise<(write: Wri
     .selectFrom('event_fences')
     .select(['stream_id', 'scope', 'fence', 'has_text'])
     .where((eb) =>
-      eb.or(fenced.map(({ stream, writer }) => eb.and({ stream_id: stream, scope: writer.scope, fence: writer.fence }))),
+      eb.or(
+        fenced.map(({ stream, writer }) => eb.and({ stream_id: stream, scope: writer.scope, fence: writer.fence })),
+      ),
     )
     .orderBy('stream_id')
     .orderBy('scope')
@@ -124,7 +148,12 @@ async function holdFences(tx: Tx, writes: readonly Write[]): Promise<(write: Wri
   const first = new Set<string>()
   for (const { stream, writer, additions } of fenced) {
     const row = held.get(name(stream, writer))
-    if (row?.has_text !== 0 || first.has(name(stream, writer)) || !additions.some(({ event }) => event.type === 'content')) continue
+    if (
+      row?.has_text !== 0 ||
+      first.has(name(stream, writer)) ||
+      !additions.some(({ event }) => event.type === 'content')
+    )
+      continue
     first.add(name(stream, writer))
     await tx
       .updateTable('event_fences')
@@ -140,7 +169,9 @@ async function holdFences(tx: Tx, writes: readonly Write[]): Promise<(write: Wri
 async function claimKeys(tx: Tx, writes: readonly Write[]): Promise<(stream: string, addition: Addition) => boolean> {
   const name = (stream: string, key: string) => `${stream} ${key}`
   const keys = writes
-    .flatMap(({ stream, additions }) => additions.flatMap(({ key }) => (key === undefined ? [] : [{ stream_id: stream, dedupe_key: key }])))
+    .flatMap(({ stream, additions }) =>
+      additions.flatMap(({ key }) => (key === undefined ? [] : [{ stream_id: stream, dedupe_key: key }])),
+    )
     .sort((a, b) => (name(a.stream_id, a.dedupe_key) < name(b.stream_id, b.dedupe_key) ? -1 : 1))
   if (keys.length === 0) return (_stream, { key }) => key === undefined
   const rows = await tx
@@ -176,7 +207,9 @@ export async function readNewEvents(db: Db, after: ReadonlyMap<string, number>):
   const segments = await db
     .selectFrom('event_segments')
     .select(['stream_id', 'first_id', 'events'])
-    .where((eb) => eb.or([...after].map(([stream, last]) => eb.and([eb('stream_id', '=', stream), eb('last_id', '>', last)]))))
+    .where((eb) =>
+      eb.or([...after].map(([stream, last]) => eb.and([eb('stream_id', '=', stream), eb('last_id', '>', last)]))),
+    )
     .orderBy('stream_id')
     .orderBy('last_id')
     .execute()
@@ -218,6 +251,10 @@ export async function readHead(db: Db, stream: string): Promise<{ head: number; 
 
 export async function readHeads(db: Db, streams: string[]): Promise<Map<string, number>> {
   if (streams.length === 0) return new Map()
-  const rows = await db.selectFrom('event_streams').select(['stream_id', 'head']).where('stream_id', 'in', streams).execute()
+  const rows = await db
+    .selectFrom('event_streams')
+    .select(['stream_id', 'head'])
+    .where('stream_id', 'in', streams)
+    .execute()
   return new Map(rows.map(({ stream_id, head }) => [stream_id, head]))
 }

@@ -56,7 +56,13 @@ export function openPostgresPatiently(url: string): Kysely<DB> {
 }
 
 function open(url: string, max: number, config: pg.ClientConfig): Kysely<DB> {
-  const pool = new pg.Pool({ connectionString: url, max, connectionTimeoutMillis: CONNECT_MS, keepAlive: true, ...config })
+  const pool = new pg.Pool({
+    connectionString: url,
+    max,
+    connectionTimeoutMillis: CONNECT_MS,
+    keepAlive: true,
+    ...config,
+  })
   // A connection that dies says so whether or not somebody uses it; who uses it learns from the query that fails.
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))

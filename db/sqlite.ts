@@ -32,7 +32,9 @@ export function openSqlite(file: string): Database {
   mkdirSync(dirname(file), { recursive: true })
   const raw = new DatabaseSync(file, { timeout: BUSY_MS })
   // WAL: readers never wait for the writer. NORMAL: a killed process loses nothing; a power cut may lose the last commits.
-  raw.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on; pragma journal_size_limit = 67108864')
+  raw.exec(
+    'pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on; pragma journal_size_limit = 67108864',
+  )
   // SQLite would wait for another process with the event loop standing still.
   raw.exec('pragma busy_timeout = 0')
   const db = new Kysely<DB>({ dialect: new Dialect(new NodeSqlite(raw)) })

@@ -32,7 +32,11 @@ function answers(db: Db): Promise<string> {
 
 async function countPollers({ client, namespace }: ApiContext): Promise<number> {
   const { pollers } = await client.withDeadline(Date.now() + CHECK_MS, () =>
-    client.connection.workflowService.describeTaskQueue({ namespace, taskQueue: { name: TASK_QUEUE }, taskQueueType: 1 }),
+    client.connection.workflowService.describeTaskQueue({
+      namespace,
+      taskQueue: { name: TASK_QUEUE },
+      taskQueueType: 1,
+    }),
   )
   const oldest = Date.now() - POLLER_FRESH_MS
   return (pollers ?? []).filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1_000 > oldest).length

