@@ -15,6 +15,9 @@ import { StopRegistry } from './stops.ts'
 const START_MS = 30_000
 const START_PAUSE_MS = 500
 
+const AWAY_MS = 60_000
+const AWAY_PAUSE_MS = 500
+
 export interface Storage {
   db: Db
   blobs: BlobStore
@@ -73,4 +76,17 @@ async function openDatabase({ data_dir, database_url }: StorageOptions): Promise
 /** Whether an error means that the database cannot be reached for the moment, so that trying again later may help. */
 export function isDatabaseAway(error: unknown): boolean {
   return isSqliteAway(error) || isPostgresAway(error)
+}
+
+/** Does again what failed because the database was away, for a minute. It may have been committed: doing it twice must do no harm. */
+export async function untilDatabaseIsBack<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  const deadline = Date.now() + AWAY_MS
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isDatabaseAway(error) || Date.now() > deadline) throw error
+      await delay(AWAY_PAUSE_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
+    }
+  }
 }

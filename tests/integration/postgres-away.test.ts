@@ -5,7 +5,7 @@ import { beforeAll, expect, it, onTestFinished } from 'vitest'
 import { toMuxiError } from '../../api/errors.ts'
 import type { NewEvent } from '../../contracts/events.ts'
 import { countKeys } from '../../db/queries/keys.ts'
-import { isDatabaseAway, openStorage, type Storage } from '../../db/storage.ts'
+import { isDatabaseAway, openStorage, untilDatabaseIsBack, type Storage } from '../../db/storage.ts'
 import { startPostgres, type PostgresServer } from '../support/postgres.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
@@ -75,6 +75,19 @@ it('gives up on a server that has fallen silent', async () => {
   const errors = await Promise.all([failure(storage), failure(storage), failure(storage)]).finally(server.resume)
   for (const error of errors) expect(isDatabaseAway(error), String(error)).toBe(true)
   await expect.poll(() => failure(storage)).toBeUndefined()
+})
+
+it('does again what must not be lost, until the server is back or the work is called off', async () => {
+  const storage = await open(await server.createDatabase())
+  await server.kill()
+  const cancelled = new AbortController()
+  const kept = untilDatabaseIsBack(() => countKeys(storage.db), AbortSignal.timeout(30_000))
+  const dropped = untilDatabaseIsBack(() => countKeys(storage.db), cancelled.signal).catch((error: unknown) => error)
+  await sleep(600)
+  cancelled.abort(new Error('called off'))
+  expect(await dropped).toBe(cancelled.signal.reason)
+  await server.restart()
+  expect(await kept).toBe(0)
 })
 
 it('waits at its start for a server that is still coming up', async () => {
