@@ -6,7 +6,7 @@ import { canonicalJson } from '../../contracts/json.ts'
 import { newId } from '../../contracts/ids.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
-import { ensureDefaultConversation, findConversation } from '../../db/queries/conversations.ts'
+import { ensureDefaultConversation, lockConversation } from '../../db/queries/conversations.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { acceptTurn, countUnfinished, discardTurn, findIdempotent, insertIdempotent, insertTurn } from '../../db/queries/turns.ts'
 import type { Tx } from '../../db/schema.ts'
@@ -69,12 +69,13 @@ async function insert(context: ApiContext, principal: Principal, submission: Sub
     if (before) return { ...before.turn, submit: toSubmit(context, before.turn), over: before.turn.status !== 'pending' }
 
     const agent = await getAgentOrThrow(tx, agent_id)
-    await checkLimits(tx, context, userId, principal)
     const conversation =
       request.conversation_id === undefined
         ? await ensureDefaultConversation(tx, agent_id, userId)
-        : ownedOrThrow({ ...principal, bound_user: userId }, await findConversation(tx, request.conversation_id), 'conversation', request.conversation_id)
+        : ownedOrThrow({ ...principal, bound_user: userId }, await lockConversation(tx, request.conversation_id), 'conversation', request.conversation_id)
     if (conversation.agent_id !== agent_id) throw wrongField('conversation_id', `a conversation with '${agent_id}'`)
+    // Last, because all senders of the key wait for each other from here on.
+    await checkLimits(tx, context, userId, principal)
     const turn = {
       turn_id: newId('turn'),
       user_message_id: newId('msg'),

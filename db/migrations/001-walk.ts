@@ -1,5 +1,6 @@
 // The tables of the first walk: agents, conversations, turns, their steps, log, usage, live events and keys.
 import { sql, type Kysely } from 'kysely'
+import { differencesOf } from '../dialect.ts'
 
 export async function up(db: Kysely<any>): Promise<void> {
   await db.schema
@@ -117,7 +118,7 @@ export async function up(db: Kysely<any>): Promise<void> {
     .addColumn('status', 'text', (c) => c.notNull())
     .addColumn('input_tokens', 'integer', (c) => c.notNull())
     .addColumn('output_tokens', 'integer', (c) => c.notNull())
-    .addColumn('cost_usd', 'real')
+    .addColumn('cost_usd', 'double precision')
     .addColumn('created_at', 'text', (c) => c.notNull())
     .execute()
   await db.schema.createIndex('model_usage_by_turn').on('model_usage').column('turn_id').execute()
@@ -208,4 +209,6 @@ export async function up(db: Kysely<any>): Promise<void> {
     .addColumn('key_id', 'text', (c) => c.notNull())
     .addColumn('expires_at', 'text', (c) => c.notNull())
     .execute()
+
+  await differencesOf(db).createAnnouncements(db)
 }

@@ -2,6 +2,7 @@
 import type { AgentConfig } from '../../contracts/schemas/agent.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
 import { canonicalJson } from '../../contracts/json.ts'
+import { differencesOf } from '../dialect.ts'
 import type { SecretBox } from '../secret-box.ts'
 import type { AgentsTable, Db, Tx } from '../schema.ts'
 import { getSecrets, putSecrets } from './secrets.ts'
@@ -23,6 +24,7 @@ const secretOwner = (id: string, version: number) => `agent/${id}/${version}`
 /** Brings the agents of the operator's files into the database: new, changed and vanished ones. */
 export async function syncFileAgents(db: Db, box: SecretBox, agents: (AgentInput & { file: string })[]): Promise<void> {
   await db.transaction().execute(async (tx) => {
+    await lockAgents(tx)
     for (const agent of agents) await syncFileAgent(tx, box, agent)
     await tx
       .updateTable('agents')
@@ -32,6 +34,11 @@ export async function syncFileAgents(db: Db, box: SecretBox, agents: (AgentInput
       .where('id', 'not in', ['', ...agents.map(({ id }) => id)])
       .execute()
   })
+}
+
+/** Several processes start at once with the same files, and two people may make the same agent. */
+function lockAgents(tx: Tx): Promise<void> {
+  return differencesOf(tx).lockNames(tx, ['agents'])
 }
 
 async function syncFileAgent(tx: Tx, box: SecretBox, agent: AgentInput & { file: string }): Promise<void> {
@@ -49,6 +56,7 @@ async function syncFileAgent(tx: Tx, box: SecretBox, agent: AgentInput & { file:
 
 /** @throws MuxiError `conflict` when the id is taken */
 export async function createAgent(tx: Tx, box: SecretBox, agent: AgentInput): Promise<AgentRow> {
+  await lockAgents(tx)
   const known = await tx.selectFrom('agents').select(['version', 'deleted_at']).where('id', '=', agent.id).executeTakeFirst()
   if (known && known.deleted_at === null) throw new MuxiError('conflict', `Cannot create agent '${agent.id}': the id is taken`)
   await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'api', null)
