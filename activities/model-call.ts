@@ -1,10 +1,10 @@
 // One attempt at one step's model call: streams the text to the event log and stores the whole result once.
-import { activityInfo, cancellationSignal, log } from '@temporalio/activity'
+import { activityInfo, cancellationDetails, cancellationSignal, log } from '@temporalio/activity'
 import type { ModelCallInput, ModelCallResult } from '../contracts/engine.ts'
 import { RefusedError, TextWriter, type EventLog } from '../db/event-log.ts'
 import { addEvents, raiseFence, type Writer } from '../db/event-rows.ts'
 import { getAgentSecrets, getAgentVersion } from '../db/queries/agents.ts'
-import { endLogEntry, startLogEntry } from '../db/queries/log.ts'
+import { countFailed, endLogEntry, startLogEntry, type LogEnd } from '../db/queries/log.ts'
 import { findStep, insertStep } from '../db/queries/steps.ts'
 import { completeUsage, estimateTokens, insertUsage } from '../db/queries/usage.ts'
 import type { Db } from '../db/schema.ts'
@@ -65,9 +65,9 @@ export function modelCallActivities(resources: Resources) {
           await text.flush().catch(() => undefined)
           // What a provider throws when its signal aborts is its own; the reason is ours.
           const reason = signal.aborted ? (signal.reason as unknown) : error
-          await closeAttempt(db, attempt, model, prompt, text.content, reason)
+          const failedBefore = await closeAttempt(db, attempt, model, prompt, text.content, reason)
           if (reason instanceof StopRequested) return stoppedResult(input)
-          throw toActivityFailure(reason, model)
+          throw toActivityFailure(reason, model, failedBefore)
         }
       } finally {
         stop.done()
@@ -91,7 +91,7 @@ interface Attempt {
 /** Fences off older attempts, withdraws the text they have shown, and notes what is about to be sent: together or not at all. */
 async function beginAttempt(db: Db, events: EventLog, input: ModelCallInput, model: ChainModel, prompt: Prompt): Promise<Attempt> {
   const { turn_id, step } = input
-  const { attempt, activityId, workflowExecution } = activityInfo()
+  const { attempt, activityId } = activityInfo()
   const writer = { scope: `step_${step}`, fence: input.model * ATTEMPTS_A_MODEL + attempt }
   const begun = await db.transaction().execute(async (tx) => {
     const raised = await raiseFence(tx, turn_id, writer)
@@ -111,7 +111,7 @@ async function beginAttempt(db: Db, events: EventLog, input: ModelCallInput, mod
       turn_id,
       kind: 'model_call',
       name: model.model,
-      workflow_id: workflowExecution?.workflowId ?? '',
+      workflow_id: workflowIdOfActivity(),
       activity_id: activityId,
       attempt,
       input: { provider: model.provider, step, messages: prompt.messages.length },
@@ -155,27 +155,40 @@ async function completeAttempt(
   return toResult(input, calls, usage)
 }
 
-/** Settles the rows of an attempt that did not finish. */
-async function closeAttempt(db: Db, attempt: Attempt, model: ChainModel, prompt: Prompt, content: string, reason: unknown): Promise<void> {
+/** Settles the rows of an attempt that did not finish. @returns how many attempts had failed before */
+async function closeAttempt(db: Db, attempt: Attempt, model: ChainModel, prompt: Prompt, content: string, reason: unknown): Promise<number> {
   const input_tokens = estimatePrompt(prompt)
   const output_tokens = estimateTokens(content)
   const cost_usd = costOf(model.model, input_tokens, output_tokens)
-  await db.transaction().execute(async (tx) => {
+  return db.transaction().execute(async (tx) => {
+    const failedBefore = await countFailed(tx, workflowIdOfActivity(), activityInfo().activityId)
     await completeUsage(tx, attempt.usageId, { input_tokens, output_tokens, ...(cost_usd !== undefined && { cost_usd }), estimated: true })
     await endLogEntry(tx, attempt.logId, {
-      status: reason instanceof StopRequested || cancellationSignal().aborted ? 'cancelled' : 'failed',
+      status: statusOf(reason),
       duration_ms: performance.now() - attempt.startedAt,
       output: { content },
       error: describe(reason),
     })
+    return failedBefore
   })
 }
 
-function toActivityFailure(reason: unknown, model: ChainModel): unknown {
+function toActivityFailure(reason: unknown, model: ChainModel, failedBefore: number): unknown {
   if (reason instanceof RefusedError) return overtaken()
   if (!(reason instanceof ProviderFailure)) return reason
   log.warn('a model call failed', { provider: reason.provider, model: model.model, status: reason.status })
-  return toModelFailure(reason, model)
+  return toModelFailure(reason, model, failedBefore)
+}
+
+/** A worker that shuts down interrupts its calls; another one will begin them again. */
+function statusOf(reason: unknown): LogEnd['status'] {
+  if (reason instanceof StopRequested) return 'cancelled'
+  if (!cancellationSignal().aborted) return 'failed'
+  return cancellationDetails()?.workerShutdown ? 'interrupted' : 'cancelled'
+}
+
+function workflowIdOfActivity(): string {
+  return activityInfo().workflowExecution?.workflowId ?? ''
 }
 
 function describe(error: unknown) {

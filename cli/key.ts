@@ -1,6 +1,6 @@
 // Makes an API key with all scopes: the first one when there is none, and another one for `npm run key`.
 import type { Settings } from '../config/settings.ts'
-import { countKeys, createKey as insertKey } from '../db/queries/keys.ts'
+import { countKeys, createKey as insertKey, setConfiguredKey } from '../db/queries/keys.ts'
 import type { Db } from '../db/schema.ts'
 import { openStorage } from '../db/storage.ts'
 
@@ -15,11 +15,11 @@ export async function createKey(settings: Settings): Promise<string> {
   }
 }
 
-/** The key of the settings is known from now on; without one, the first start makes it. @returns a key that was just made */
+/** The key of the settings is known from now on, in place of an earlier one; without one, the first start makes it. @returns a key that was just made */
 export async function ensureKey(db: Db, configured: boolean | string): Promise<string | undefined> {
   if (configured === false) return undefined
   if (typeof configured === 'string') {
-    await insertKey(db, { name: 'MUXI_API_KEY', scopes: ['admin'] }, configured)
+    await setConfiguredKey(db, configured)
     return undefined
   }
   if ((await countKeys(db)) > 0) return undefined

@@ -86,6 +86,7 @@ async function start(
       max_updates: settings.engine.conversation_max_updates,
     },
     auth: settings.api_key !== false,
+    closing: stopping,
     log,
   }
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {

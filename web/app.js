@@ -3,7 +3,7 @@ const $ = (id) => document.getElementById(id)
 const FINAL = new Set(['chat_end', 'cancelled', 'error'])
 const MAX_DELAY_MS = 15_000
 const PING_MS = 25_000
-const time = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+const time = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' })
 
 /** An element with its properties; strings among the children become text, never markup. */
 function make(tag, properties = {}, ...children) {
@@ -334,8 +334,10 @@ class Turn {
     if (this.turn_id && ['unavailable', 'internal_error', 'rate_limited'].includes(error.code)) return socket?.close()
     live.delete(this.id)
     if (this.over) return complain(error)
-    adding($('scroll'), () => this.end('failed', error))
-    if (!this.turn_id && $('content').value === '') $('content').value = this.request.content
+    adding($('scroll'), () => {
+      this.end('failed', error)
+      if (!this.turn_id && $('content').value === '') $('content').value = this.request.content
+    })
     remember()
   }
 
@@ -384,8 +386,9 @@ function addEvent({ id, type, data }) {
 
 function showEvents(turn, asked = false) {
   shown = turn
-  $('events-of').textContent = describe(turn)
+  $('events-of').textContent = turn ? describe(turn) : 'Send a message, and each event of its turn appears here.'
   $('event-list').replaceChildren()
+  if (!turn) return
   turn.events.forEach(addEvent)
   if (asked) openPanel(true)
   if (turn.events.length > 0 || live.has(turn.id)) return
@@ -511,7 +514,7 @@ async function showConversation() {
   $('empty').hidden = $('turns').children.length > 0
   $('scroll').scrollTop = $('scroll').scrollHeight
   const latest = $('turns').lastElementChild?.turn
-  if (latest) showEvents(latest)
+  showEvents(latest)
   remember()
 }
 

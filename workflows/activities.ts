@@ -1,7 +1,6 @@
 // How workflows call activities: the types come from the implementation, the policies from here.
 import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow'
 import type { TurnActivities } from '../activities/index.ts'
-import { FAILURE } from '../contracts/engine.ts'
 
 /** A killed worker is noticed after this long without a heartbeat. */
 const HEARTBEAT_TIMEOUT = '5s'
@@ -13,21 +12,14 @@ export const { claimTurn, finishTurn, abandonToolCall } = proxyLocalActivities<T
   retry: { initialInterval: '50ms', backoffCoefficient: 2, maximumInterval: '5s' },
 })
 
-/** Attempts at one model before the next of the chain is asked; waits of 0.5, 1, 2 and 4 s, or what Retry-After says. */
-const MODEL_ATTEMPTS = 5
-
+/** Killed workers are no fault of the model: the engine repeats without a limit, and the activity itself gives up after so many
+ *  failures of the provider (waits of 0.5, 1, 2 and 4 s between them, or what Retry-After says). The turn's deadline ends the rest. */
 export const { callModel } = proxyActivities<TurnActivities>({
   startToCloseTimeout: '30m',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   priority: { priorityKey: 1 },
-  retry: {
-    initialInterval: '500ms',
-    backoffCoefficient: 2,
-    maximumInterval: '30s',
-    maximumAttempts: MODEL_ATTEMPTS,
-    nonRetryableErrorTypes: [FAILURE.final, FAILURE.internal, FAILURE.stopped],
-  },
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
 })
 
 /** The ledger decides whether a tool may run again; the engine only delivers the attempt. */
@@ -36,7 +28,7 @@ export const { callTool } = proxyActivities<TurnActivities>({
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   priority: { priorityKey: 1 },
-  retry: { initialInterval: '500ms', maximumInterval: '10s', maximumAttempts: 5, nonRetryableErrorTypes: [FAILURE.stopped] },
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
 })
 
 /** Waits for another run of the engine to end, however long that takes. */

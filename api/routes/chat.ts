@@ -33,7 +33,7 @@ export function chatRoutes(context: ApiContext) {
         })
         const later = { turn_id: accepted.turn_id, conversation_id: accepted.conversation_id, status: 'queued' }
         if (body.background) return status(202, later)
-        const signal = AbortSignal.any([request.signal, AbortSignal.timeout(WAIT_MS)])
+        const signal = AbortSignal.any([request.signal, context.closing, AbortSignal.timeout(WAIT_MS)])
         const ended = await waitForEnd(context, accepted.turn_id, signal)
         const turn = await getTurnOrThrow(context, principal, accepted.turn_id)
         if (!ended) return status(202, { ...later, status: turn.status, approvals: [] })
@@ -53,7 +53,7 @@ export function chatRoutes(context: ApiContext) {
           route: `chat/${agent_id}`,
         })
         const closed = new AbortController()
-        const signal = AbortSignal.any([request.signal, closed.signal])
+        const signal = AbortSignal.any([request.signal, closed.signal, context.closing])
         return sseResponse(context.storage.events.follow(accepted.turn_id, 0, signal), closed)
       },
       { ...schemas, detail: { summary: 'Send a message and stream the reply as server-sent events' } },

@@ -51,7 +51,7 @@ export function turnRoutes(context: ApiContext) {
         const turn = await getTurnOrThrow(context, principal, turn_id)
         const after = readLastEventId(request.headers.get('last-event-id'))
         const closed = new AbortController()
-        const signal = AbortSignal.any([request.signal, closed.signal])
+        const signal = AbortSignal.any([request.signal, closed.signal, context.closing])
         const events = await resumeEvents(context.storage, turn, after, signal)
         return events ? sseResponse(events, closed) : new Response(null, { status: 204 })
       },

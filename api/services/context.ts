@@ -28,5 +28,7 @@ export interface ApiContext {
   conversation: { idle_ms: number; max_updates: number }
   /** Without authentication every request is made by this key. */
   auth: boolean
+  /** Aborts when the server goes down: streams end, and their clients go on elsewhere. */
+  closing: AbortSignal
   log: Logger
 }

@@ -7,6 +7,8 @@ import type { ApiKeysTable, Db } from '../schema.ts'
 export const SCOPES = ['chat', 'read', 'manage', 'admin'] as const
 export type Scope = (typeof SCOPES)[number]
 
+/** The id of the key that the settings name. */
+const CONFIGURED_KEY = 'key_configured'
 /** How long a ticket opens something, in milliseconds. */
 const TICKET_MS = 60_000
 
@@ -59,6 +61,27 @@ export async function createKey(db: Db, key: NewKey, secret = newSecret()): Prom
   }
   await db.insertInto('api_keys').values(row).execute()
   return { key: toView(row), secret }
+}
+
+/** Makes the operator's configured key known, in place of the one configured before. */
+export async function setConfiguredKey(db: Db, secret: string): Promise<void> {
+  const hash = hashKey(secret)
+  const row = {
+    id: CONFIGURED_KEY,
+    name: 'MUXI_API_KEY',
+    hash,
+    scopes: JSON.stringify(['admin']),
+    user_id: null,
+    alias_of: null,
+    networks: null,
+    created_at: new Date().toISOString(),
+    expires_at: null,
+  }
+  await db
+    .insertInto('api_keys')
+    .values(row)
+    .onConflict((oc) => oc.column('id').doUpdateSet({ hash }))
+    .execute()
 }
 
 /** The key behind a secret, unless it is unknown or has expired. */

@@ -50,6 +50,18 @@ export async function endLogEntry(db: Db | Tx, id: string, end: LogEnd): Promise
     .execute()
 }
 
+/** How many attempts of an activity failed (were not merely interrupted). */
+export async function countFailed(db: Db | Tx, workflowId: string, activityId: string): Promise<number> {
+  const { n } = await db
+    .selectFrom('log_entries')
+    .select((eb) => eb.fn.countAll().as('n'))
+    .where('workflow_id', '=', workflowId)
+    .where('activity_id', '=', activityId)
+    .where('status', '=', 'failed')
+    .executeTakeFirstOrThrow()
+  return Number(n)
+}
+
 export function listLogOfTurn(db: Db, turnId: string): Promise<LogEntriesTable[]> {
   return db.selectFrom('log_entries').selectAll().where('turn_id', '=', turnId).orderBy('id').execute()
 }
