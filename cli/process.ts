@@ -13,6 +13,8 @@ import { loadSettings, type Role, type Settings } from '../config/settings.ts'
 import { syncFileAgents } from '../db/queries/agents.ts'
 import { openStorage, type Storage } from '../db/storage.ts'
 import { connectionOptions } from '../temporal-config/connection.ts'
+import { createEmbedder } from '../providers/embedder.ts'
+import { createMediaWorker } from '../workers/media-worker.ts'
 import { runSweeper } from '../workers/sweeper.ts'
 import { createWorker } from '../workers/worker.ts'
 import { ensureKey } from './key.ts'
@@ -73,6 +75,7 @@ async function start(
   const key = await ensureKey(storage.db, settings.api_key)
   const context: ApiContext = {
     storage,
+    embedder: createEmbedder(settings.providers),
     client,
     namespace: settings.temporal.namespace,
     temporalUiUrl: settings.temporal.ui_url?.replace(/\/$/, ''),
@@ -107,7 +110,7 @@ interface Working {
   tools: readonly Tool[] | undefined
 }
 
-/** Starts the worker and the sweeper. @returns what drains them */
+/** Starts the workers and the sweeper. @returns what drains them */
 async function startWorking({
   settings,
   storage,
@@ -127,18 +130,27 @@ async function startWorking({
       offline_words_per_second: settings.offline_words_per_second,
       stall_ms: settings.engine.model_stall_ms,
     },
+    embedder: createEmbedder(settings.providers),
     limits: settings.limits,
     ...(tools && { tools }),
     log,
   })
-  const running = worker.run()
+  const { document_memory_mb, document_ms, document_output_bytes, document_pages } = settings.limits
+  const media = await createMediaWorker({
+    connection,
+    namespace: settings.temporal.namespace,
+    storage,
+    parse_limits: { memory_mb: document_memory_mb, time_ms: document_ms, output_bytes: document_output_bytes, max_pages: document_pages },
+    log,
+  })
+  const running = Promise.all([worker.run(), media.run()])
   const sweeping = runSweeper({ client, storage, log, interval_ms: settings.engine.sweep_ms, retention: settings.retention }, stopping)
   running.catch((error: unknown) => {
     log.fatal({ err: error }, 'the worker failed')
     process.exit(1)
   })
   return async () => {
-    if (worker.getState() === 'RUNNING') worker.shutdown()
+    for (const each of [worker, media]) if (each.getState() === 'RUNNING') each.shutdown()
     await running
     await sweeping
   }

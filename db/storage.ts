@@ -1,4 +1,4 @@
-// Everything a process keeps and shares: rows, blobs, secrets, live events and stops, opened together and closed together.
+// Everything a process keeps and shares: rows, blobs, vectors, secrets, live events and stops, opened together and closed together.
 import { join } from 'node:path'
 import { BlobStore } from './blobs.ts'
 import { EventLog } from './event-log.ts'
@@ -8,10 +8,13 @@ import type { Db } from './schema.ts'
 import { loadSecretKey, SecretBox } from './secret-box.ts'
 import { openSqlite } from './sqlite.ts'
 import { StopRegistry } from './stops.ts'
+import { sqliteVectorStore } from './vectors/sqlite-vector-store.ts'
+import type { VectorStore } from './vectors/vector-store.ts'
 
 export interface Storage {
   db: Db
   blobs: BlobStore
+  vectors: VectorStore
   box: SecretBox
   events: EventLog
   stops: StopRegistry
@@ -27,6 +30,7 @@ export async function openStorage(options: { data_dir: string; secret_key?: stri
   return {
     db,
     blobs: new BlobStore(join(options.data_dir, 'blobs')),
+    vectors: sqliteVectorStore(db),
     box: new SecretBox(loadSecretKey(options.data_dir, options.secret_key)),
     events,
     stops: new StopRegistry(db, foreign),

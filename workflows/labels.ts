@@ -7,12 +7,13 @@ const AGENT = defineSearchAttributeKey('MuxiAgent', 'KEYWORD')
 const CONVERSATION = defineSearchAttributeKey('MuxiConversation', 'KEYWORD')
 const USER = defineSearchAttributeKey('MuxiUser', 'KEYWORD')
 
-/** Search attributes are stored in the clear: the user stands there as a pseudonym. */
-export function searchAttributesOf(kind: 'conversation' | 'turn' | 'tool', labels: Labels): TypedSearchAttributes {
-  return new TypedSearchAttributes([
-    { key: KIND, value: kind },
+/** Search attributes are stored in the clear: the user stands there as a pseudonym. What is empty is left out. */
+export function searchAttributesOf(kind: 'conversation' | 'turn' | 'tool' | 'job', labels: Labels): TypedSearchAttributes {
+  const pairs = [
+    { key: KIND, value: kind as string },
     { key: AGENT, value: labels.agent_id },
     { key: CONVERSATION, value: labels.conversation_id },
     { key: USER, value: labels.user_hash },
-  ])
+  ]
+  return new TypedSearchAttributes(pairs.filter(({ value }) => value !== ''))
 }

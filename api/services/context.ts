@@ -3,11 +3,13 @@ import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import type { ProvidersSettings } from '../../contracts/model-check.ts'
 import type { Storage } from '../../db/storage.ts'
+import type { Embedder } from '../../providers/embedder.ts'
 
 export interface ApiLimits {
   json_body_bytes: number
   chat_body_bytes: number
   content_bytes: number
+  upload_bytes: number
   ws_frame_bytes: number
   attachments: number
   turns_per_user: number
@@ -16,6 +18,7 @@ export interface ApiLimits {
 
 export interface ApiContext {
   storage: Storage
+  embedder: Embedder
   client: Client
   namespace: string
   /** Where people find the Temporal UI; undefined when there is none. */
