@@ -9,6 +9,8 @@ import { methodNotAllowed } from './plugin.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { conversationRoutes } from './routes/conversations.ts'
+import { fileRoutes } from './routes/files.ts'
+import { jobRoutes } from './routes/jobs.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { systemRoutes } from './routes/system.ts'
 import { turnRoutes } from './routes/turns.ts'
@@ -52,7 +54,14 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     .use(webRoutes())
     .use(codecRoutes(context))
     .group('/api/v1', (api) =>
-      api.use(agentRoutes(context)).use(chatRoutes(context)).use(turnRoutes(context)).use(conversationRoutes(context)).use(keyRoutes(context)),
+      api
+        .use(agentRoutes(context))
+        .use(chatRoutes(context))
+        .use(turnRoutes(context))
+        .use(conversationRoutes(context))
+        .use(fileRoutes(context))
+        .use(jobRoutes(context))
+        .use(keyRoutes(context)),
     )
   return app
 }

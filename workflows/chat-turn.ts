@@ -98,7 +98,8 @@ async function ingest({ turn_id: _, ...labels }: TurnInput, jobId: string): Prom
       priority: { priorityKey: 1 },
     })
   } catch (error) {
-    if (isCancellation(error)) throw error
+    // A child that somebody cancelled by itself is not the turn's own cancellation.
+    if (CancellationScope.current().consideredCancelled) throw error
   }
 }
 

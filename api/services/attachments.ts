@@ -12,6 +12,11 @@ const IMAGES: readonly (readonly [string, (bytes: Buffer) => boolean])[] = [
   ['image/webp', (bytes) => bytes.toString('latin1', 0, 4) === 'RIFF' && bytes.toString('latin1', 8, 12) === 'WEBP'],
 ]
 
+/** The type of an image that models take; undefined for anything else. */
+export function imageType(bytes: Buffer): string | undefined {
+  return IMAGES.find(([, matches]) => matches(bytes))?.[0]
+}
+
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 /** Stores what is attached inline. @throws MuxiError bad_request, unsupported_media_type, not_found */

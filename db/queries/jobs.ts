@@ -72,6 +72,11 @@ export function findJob(db: Db | Tx, id: string): Promise<JobsTable | undefined>
   return db.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
+/** Removes a job that the engine never took. */
+export async function discardJob(db: Db, id: string): Promise<void> {
+  await db.deleteFrom('jobs').where('id', '=', id).where('status', '=', 'queued').execute()
+}
+
 export interface JobFilter {
   status?: JobsTable['status'] | undefined
   kind?: JobsTable['kind'] | undefined
