@@ -16,6 +16,11 @@ const HEADING = /^(#{1,6})\s+(.+?)\s*#*$/
 const ROW = /^\s*\|.*\|\s*$/
 const RULE_ROW = /^[\s|:-]+$/
 const ITEM = /^\s*(?:[-*+•]|\d{1,3}[.)])\s+\S/
+/** Longer "headings" are text that was set large. */
+const LONGEST_HEADING = 150
+/** The dots between a title and its page number. */
+const LEADERS = /(?:[ \t]?\.){4,}/g
+const ESCAPED = /\\([_*#~`<>[\]])/g
 const FENCE = /^\s*(?:```|~~~)/
 
 /** @param most longest unit, in characters */
@@ -35,7 +40,8 @@ class UnitReader {
   }
 
   read(markdown: string): Unit[] {
-    for (const line of markdown.split(/\r\n|[\n\r\f\u2028\u2029]/)) this.#take(line)
+    const plain = markdown.replace(LEADERS, ' …').replace(ESCAPED, '$1')
+    for (const line of plain.split(/\r\n|[\n\r\f\u2028\u2029]/)) this.#take(line)
     this.#endParagraph()
     return this.#units
   }
@@ -51,7 +57,7 @@ class UnitReader {
     if (this.#inCode) return this.#add('line', line.trimEnd(), '\n')
     if (row) return this.#takeRow(line.trim())
     const heading = HEADING.exec(line)
-    if (heading) {
+    if (heading && line.length <= LONGEST_HEADING && /\p{L}/u.test(heading[2]!)) {
       this.#endParagraph()
       this.#units.push({ kind: 'heading', text: heading[2]!, joint: '\n\n', level: heading[1]!.length })
       return
