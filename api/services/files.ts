@@ -8,19 +8,10 @@ import type { Received } from '../../db/blobs.ts'
 import { deleteFile, findFile, insertFile, isInUse } from '../../db/queries/files.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { FilesTable } from '../../db/schema.ts'
-import { sniff } from '../../media/sniff.ts'
 import { readForm } from '../multipart.ts'
 import { actingUser, ownedOrThrow } from './access.ts'
-import { imageType } from './attachments.ts'
+import { typeOf } from './attachments.ts'
 import type { ApiContext } from './context.ts'
-
-const DOCUMENT_TYPES = { pdf: 'application/pdf', text: 'text/plain', markdown: 'text/markdown' } as const
-
-/** What bytes are, whatever their sender says. */
-export function typeOf(head: Uint8Array, name: string): string {
-  const kind = sniff(head, name)
-  return imageType(Buffer.from(head)) ?? (kind ? DOCUMENT_TYPES[kind] : 'application/octet-stream')
-}
 
 /** Takes the file of a form: to disk as it comes. @throws MuxiError bad_request, payload_too_large, unsupported_media_type */
 export async function uploadFile({ storage, limits }: ApiContext, principal: Principal, request: Request): Promise<FilesTable> {
