@@ -12,6 +12,7 @@ import { conversationRoutes } from './routes/conversations.ts'
 import { fileRoutes } from './routes/files.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { keyRoutes } from './routes/keys.ts'
+import { knowledgeRoutes } from './routes/knowledge.ts'
 import { systemRoutes } from './routes/system.ts'
 import { turnRoutes } from './routes/turns.ts'
 import { webRoutes } from './routes/web.ts'
@@ -61,6 +62,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(conversationRoutes(context))
         .use(fileRoutes(context))
         .use(jobRoutes(context))
+        .use(knowledgeRoutes(context))
         .use(keyRoutes(context)),
     )
   return app

@@ -18,6 +18,7 @@ import { createMediaWorker } from '../workers/media-worker.ts'
 import { runSweeper } from '../workers/sweeper.ts'
 import { createWorker } from '../workers/worker.ts'
 import { ensureKey } from './key.ts'
+import { watchKnowledge } from './watch-knowledge.ts'
 
 /** After this long the process ends whatever is still open. */
 const DRAIN_MS = 20_000
@@ -84,6 +85,8 @@ async function start(
       settings.api_env.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
     ),
     limits: settings.limits,
+    agentsDir: settings.agents_dir,
+    knowledgeDirs: settings.knowledge_dirs,
     conversation: {
       idle_ms: settings.engine.conversation_idle_ms,
       max_updates: settings.engine.conversation_max_updates,
@@ -97,6 +100,8 @@ async function start(
   }
   const server = await startServer(context, { ...settings, version })
   closers.push(() => server.close())
+  const watching = watchKnowledge(context, agents, stopping)
+  closers.push(() => watching)
   return { url: server.url, ...(key !== undefined && { key }) }
 }
 

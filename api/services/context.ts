@@ -27,6 +27,9 @@ export interface ApiContext {
   /** Names of environment variables that secret fields may refer to over the API, with their values. */
   apiEnv: Readonly<Record<string, string>>
   limits: ApiLimits
+  agentsDir: string
+  /** Folders below which files of the server may be ingested over the API. */
+  knowledgeDirs: readonly string[]
   /** Idle time and age of conversation actors. */
   conversation: { idle_ms: number; max_updates: number }
   /** Without authentication every request is made by this key. */
