@@ -20,6 +20,9 @@ export interface DB {
   event_keys: EventKeysTable
   api_keys: ApiKeysTable
   tickets: TicketsTable
+  collections: CollectionsTable
+  documents: DocumentsTable
+  chunks: ChunksTable
   files: FilesTable
   jobs: JobsTable
   job_batches: JobBatchesTable
@@ -307,4 +310,35 @@ export interface RecallsTable {
   turn_id: string
   passages: string
   created_at: string
+}
+
+/** A space of vectors that can be compared: one model, one dimension. */
+export interface CollectionsTable {
+  id: string
+  model: string
+  dimension: number
+  created_at: string
+}
+
+/** A document in the index. `generation` is what searches see of it; null while nothing is published. */
+export interface DocumentsTable {
+  id: string
+  agent_id: string
+  /** Empty for an agent's knowledge, else the conversation that alone may see it. */
+  scope: string
+  knowledge_id: string | null
+  generation: number | null
+  created_at: string
+}
+
+/** A passage; its vector and its words are in tables of their dialect, under the same id. */
+export interface ChunksTable {
+  id: Generated<number>
+  document_id: string
+  generation: number
+  position: number
+  collection_id: string
+  page: number
+  heading: string | null
+  content: string
 }

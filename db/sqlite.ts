@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { getLoadablePath } from 'sqlite-vec'
 import { Kysely, SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely'
 import type { DB } from './schema.ts'
 
@@ -18,7 +19,9 @@ export interface SqliteHandle {
 /** Opens (and creates) the database file in WAL mode. */
 export function openSqlite(file: string): SqliteHandle {
   mkdirSync(dirname(file), { recursive: true })
-  const raw = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
+  const raw = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS, allowExtension: true })
+  raw.loadExtension(getLoadablePath())
+  raw.enableLoadExtension(false)
   // WAL: readers never wait for the writer. NORMAL: a killed process loses nothing; a power cut may lose the last commits.
   raw.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on; pragma journal_size_limit = 67108864')
   const version = raw.prepare('pragma data_version')

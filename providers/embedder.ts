@@ -34,7 +34,9 @@ export function createEmbedder(providers: Pick<ProvidersSettings, 'openai'>, cho
   if (chosen === 'local') return hashingEmbedder()
   const [, model, stated] = /^openai:([^@\s]+?)(?:@(\d{1,5}))?$/.exec(chosen) ?? []
   if (model === undefined)
-    throw new Error(`Cannot choose embeddings: 'MUXI_EMBEDDING_MODEL' must be 'local' or 'openai:<model>', got '${chosen}'`)
+    throw new Error(
+      `Cannot choose embeddings: 'MUXI_EMBEDDING_MODEL' must be 'local' or 'openai:<model>', got '${chosen}'`,
+    )
   const known = OPENAI_MODELS[model]
   const dimension = stated === undefined ? known?.dimension : Number(stated)
   if (!dimension)

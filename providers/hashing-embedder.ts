@@ -1,6 +1,7 @@
 // The local embedder, which needs no key, network or model: signed feature hashing of words, stems and pieces of words.
 // It finds the same and similar words, not the same meaning (docs/embeddings.md).
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
+import { STOP_WORDS } from '../contracts/stop-words.ts'
 import type { Embedder } from './embedder.ts'
 import { normalize } from './embedder-vectors.ts'
 
@@ -17,20 +18,9 @@ const PIECES_WEIGHT = 0.6
 const STOP_WEIGHT = 0.1
 const PIECE_LENGTH = 4
 
-// Words that say little about what a text is about, in the languages that most documents here are in.
-const STOP_WORDS = new Set(
-  (
-    'a an and are as at be been but by can could did do does for from had has have how i if in into is it its may me my no not of on or our ' +
-    'shall should so such than that the their them then there these they this those to was we were what when where which who whom why will ' +
-    'with would you your about tell please ' +
-    'aber als am auch auf aus bei bin bis das dass dem den der des die dies diese dieser durch ein eine einem einen einer es für hat ich im ist ' +
-    'kann mit nach nicht noch nur oder sich sie sind so über um und uns unter vom von vor war was welche welcher wenn wer wie wird wo zu zum zur ' +
-    'au aux avec ce ces dans de des du elle en est et il la le les mais ne nous ou par pas pour que qui sa se ses son sur un une vous ' +
-    'con de del el en es la las lo los no o para por que se su sus un una y'
-  ).split(' '),
-)
 /** Scripts that write without spaces: there a word is taken to be a character and each pair of them. */
-const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
+const UNSPACED =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
 
 export function hashingEmbedder(): Embedder {
   return {
@@ -71,7 +61,7 @@ function embedText(text: string): Float32Array {
 
 function addWord(word: string, add: (feature: string, weight: number) => void): void {
   if (UNSPACED.test(word)) {
-    const characters = [...word]
+    const characters = Array.from(word)
     characters.forEach((character, index) => {
       add(`c ${character}`, STEM_WEIGHT / 2)
       if (index > 0) add(`c ${characters[index - 1]}${character}`, STEM_WEIGHT)
@@ -90,7 +80,12 @@ function addWord(word: string, add: (feature: string, weight: number) => void): 
 }
 
 function wordsOf(text: string): string[] {
-  const plain = text.slice(0, MOST_CHARACTERS).normalize('NFKD').replace(/[\u0300-\u036f]/g, '').normalize('NFC').toLowerCase()
+  const plain = text
+    .slice(0, MOST_CHARACTERS)
+    .normalize('NFKD')
+    .replace(/[\u0300-\u036f]/g, '')
+    .normalize('NFC')
+    .toLowerCase()
   return plain.match(/[\p{L}\p{N}\p{M}]+/gu) ?? []
 }
 

@@ -52,12 +52,16 @@ export function openaiEmbedder(options: OpenAIEmbedderOptions): Embedder {
 }
 
 function toVectors(data: { index: number; embedding: number[] }[], wanted: number, dimension: number): Float32Array[] {
-  const vectors = new Array<Float32Array | undefined>(wanted).fill(undefined)
+  const vectors = Array.from<Float32Array | undefined>({ length: wanted })
   for (const [place, { index, embedding }] of (data ?? []).entries()) {
     if (embedding.length !== dimension)
-      throw new ProviderFailure('final', `The model's vectors have ${embedding.length} dimensions; ${dimension} are configured`, {
-        provider: 'openai',
-      })
+      throw new ProviderFailure(
+        'final',
+        `The model's vectors have ${embedding.length} dimensions; ${dimension} are configured`,
+        {
+          provider: 'openai',
+        },
+      )
     vectors[index ?? place] = normalize(Float32Array.from(embedding))
   }
   if (vectors.length !== wanted || vectors.includes(undefined))
