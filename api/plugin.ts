@@ -9,6 +9,9 @@ import type { ApiContext } from './services/context.ts'
 /** Routes whose bodies may carry attachments. */
 const CHAT_ROUTE = /\/chat(\/stream)?$/
 
+/** Routes whose handlers read the body themselves, as it comes. */
+const UPLOAD_ROUTE = /\/files$/
+
 /** The request's network address, as srvx knows it. */
 export function addressOf(request: Request): string | undefined {
   return (request as { ip?: string | undefined }).ip
@@ -24,7 +27,10 @@ export function authenticated(context: ApiContext) {
   return new Elysia({ name: 'authenticated' })
     .onParse({ as: 'global' }, ({ request }) => {
       const { limits } = context
-      const limit = CHAT_ROUTE.test(new URL(request.url).pathname) ? limits.chat_body_bytes : limits.json_body_bytes
+      const { pathname } = new URL(request.url)
+      // Not undefined, with which Elysia would go on to read the form into memory.
+      if (UPLOAD_ROUTE.test(pathname)) return null
+      const limit = CHAT_ROUTE.test(pathname) ? limits.chat_body_bytes : limits.json_body_bytes
       return readJsonBody(request, limit)
     })
     .derive({ as: 'scoped' }, async ({ request }): Promise<{ principal: Principal }> => {

@@ -17,8 +17,7 @@ export function fileRoutes(context: ApiContext) {
         authorize(principal, 'chat')
         return status(201, viewFile(await uploadFile(context, principal, request)))
       },
-      // The body is read as it comes: a file may be larger than memory.
-      { parse: 'none', detail: { summary: 'Upload a file, as multipart/form-data with the field `file`' } },
+      { detail: { summary: 'Upload a file, as multipart/form-data with the field `file`' } },
     )
     .get(
       '/:file_id',
