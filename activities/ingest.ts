@@ -6,7 +6,7 @@ import type { DocumentGeneration, VectorChunk } from '../db/vectors/vector-store
 import { advance, claimJob, completeJob, findBatch, findJob, finishJob, setCollection, storeIndexed } from '../db/queries/jobs.ts'
 import type { JobsTable } from '../db/schema.ts'
 import { chunkPages } from '../media/chunk.ts'
-import type { ActivityResources } from './index.ts'
+import type { ActivityResources } from './resources.ts'
 import { ingestionStep } from './ingestion-step.ts'
 
 /** Texts embedded in one request, and chunks written in one transaction. */

@@ -9,7 +9,7 @@ import { MediaFailure } from '../media/failure.ts'
 import { ProviderFailure } from '../providers/failure.ts'
 import { overtaken, toModelFailure } from './failures.ts'
 import { startBeating } from './heartbeat.ts'
-import type { ActivityResources } from './index.ts'
+import type { ActivityResources } from './resources.ts'
 
 /** Runs a step of a job that this run still has, within a log entry. */
 export async function ingestionStep<T extends object>(

@@ -16,7 +16,7 @@ import type { GenerateResult } from '../providers/provider.ts'
 import type { ChainModel } from '../providers/registry.ts'
 import { overtaken, toModelFailure } from './failures.ts'
 import { startBeating } from './heartbeat.ts'
-import type { ActivityResources } from './index.ts'
+import type { ActivityResources } from './resources.ts'
 import { buildPrompt, STEP_SEPARATOR, type Prompt } from './prompt.ts'
 
 /** More calls than this in one step are not run; the model is told. Their names must fit into a payload of 2 kB. */

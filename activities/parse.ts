@@ -3,7 +3,7 @@ import type { BatchRef, JobRef } from '../contracts/engine.ts'
 import { advance, planBatches, startParse, storeParsed } from '../db/queries/jobs.ts'
 import { MediaFailure } from '../media/failure.ts'
 import { inspectDocument, parsePages, type ParseLimits } from '../media/parse-document.ts'
-import type { ActivityResources } from './index.ts'
+import type { ActivityResources } from './resources.ts'
 import { ingestionStep } from './ingestion-step.ts'
 
 /** A batch that was begun so often and never finished takes its worker with it: it is given up. */

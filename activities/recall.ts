@@ -6,7 +6,7 @@ import { findPassages, findRecall, storeRecall, type Passage } from '../db/queri
 import { endLogEntry, startLogEntry } from '../db/queries/log.ts'
 import { findTurn } from '../db/queries/turns.ts'
 import type { Db } from '../db/schema.ts'
-import type { ActivityResources } from './index.ts'
+import type { ActivityResources } from './resources.ts'
 
 const PASSAGES = 5
 /** Characters of what is attached that the model sees whole, from the beginning. */

@@ -1,6 +1,6 @@
 // The built-in tool with which a model looks further into the documents than what was recalled for it.
 import { findPassages } from '../db/queries/knowledge.ts'
-import type { ActivityResources } from './index.ts'
+import type { ActivityResources } from './resources.ts'
 import type { Tool } from './tool.ts'
 
 const DEFAULT_PASSAGES = 5

@@ -8,7 +8,7 @@ import { finishToolCall, getToolCallOrThrow, startToolCall } from '../db/queries
 import type { ToolCallsTable, Tx } from '../db/schema.ts'
 import { overtaken } from './failures.ts'
 import { startBeating } from './heartbeat.ts'
-import type { ActivityResources } from './index.ts'
+import type { ActivityResources } from './resources.ts'
 import { ToolError, type Tool } from './tool.ts'
 import { readArguments } from './tools.ts'
 

@@ -6,7 +6,7 @@ import { getAgentVersion } from '../db/queries/agents.ts'
 import { listJobsOfTurn } from '../db/queries/jobs.ts'
 import { hasDocuments } from '../db/queries/knowledge.ts'
 import { claimTurn, finishTurn } from '../db/queries/turns.ts'
-import type { ActivityResources } from './index.ts'
+import type { ActivityResources } from './resources.ts'
 import { startBeating } from './heartbeat.ts'
 
 export function turnActivities({ db, events, models, limits }: Pick<ActivityResources, 'db' | 'events' | 'models' | 'limits'>) {

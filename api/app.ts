@@ -17,6 +17,8 @@ import { systemRoutes } from './routes/system.ts'
 import { turnRoutes } from './routes/turns.ts'
 import { webRoutes } from './routes/web.ts'
 import type { ApiContext } from './services/context.ts'
+import { sessionRoutes } from './session.ts'
+import { temporalUiRoutes } from './temporal-ui.ts'
 
 export function createApp(context: ApiContext, origins: Origins, version: string) {
   const app = new Elysia({ normalize: false })
@@ -54,6 +56,8 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     .use(systemRoutes(context))
     .use(webRoutes())
     .use(codecRoutes(context))
+    .use(sessionRoutes(context))
+    .use(temporalUiRoutes(context))
     .group('/api/v1', (api) =>
       api
         .use(agentRoutes(context))

@@ -1,16 +1,14 @@
 // The codec server of the Temporal UI: puts the words beside the references that stand in workflow history, for whoever may see them.
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
-import { MuxiError } from '../contracts/failures.ts'
-import { findPrincipalById, redeemTicket, type Principal } from '../db/queries/keys.ts'
+import type { Principal } from '../db/queries/keys.ts'
 import { bearerOf, addressOf } from './plugin.ts'
 import { readJsonBody } from './body.ts'
-import { ANYBODY, authenticate, authorize } from './services/access.ts'
+import { authenticate, authorize } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
 import { wordsOf } from './services/words.ts'
+import { sessionOf } from './session.ts'
 
-const COOKIE = 'muxi_codec'
-const SESSION_S = 12 * 3_600
 const MAX_BODY = 8 * 2 ** 20
 const MAX_PAYLOADS = 1_000
 
@@ -27,38 +25,14 @@ interface Payload {
 }
 
 export function codecRoutes(context: ApiContext) {
-  const { db, box } = context.storage
-
-  /** The UI sends our cookie along, because both are on one host; programs send their key. */
-  async function principalOf(request: Request, cookie: string | undefined): Promise<Principal> {
-    if (!context.auth) return ANYBODY
-    const bearer = bearerOf(request.headers.get('authorization'))
-    if (bearer !== undefined) return authenticate(db, bearer, addressOf(request))
-    const keyId = cookie === undefined ? undefined : box.openSession(cookie)
-    const principal = keyId === undefined ? undefined : await findPrincipalById(db, keyId)
-    if (!principal) throw new MuxiError('unauthorized', 'Cannot show the text: open the Temporal UI from the web page, or sign in with a ticket')
-    return principal
-  }
-
   return new Elysia({ prefix: '/codec', detail: { hide: true } })
     .onParse(({ request }) => readJsonBody(request, MAX_BODY))
-    .get(
-      '/sign-in',
-      async ({ query: { ticket, to }, cookie, redirect }) => {
-        const principal = context.auth ? await redeemTicket(db, ticket) : ANYBODY
-        if (!principal) throw new MuxiError('unauthorized', 'Cannot sign in: the ticket must be a fresh one from POST /api/v1/ws/tickets')
-        cookie[COOKIE]?.set({ value: box.sealSession(principal.key_id, SESSION_S), httpOnly: true, sameSite: 'lax', path: '/codec', maxAge: SESSION_S })
-        const { temporalUiUrl } = context
-        if (temporalUiUrl === undefined) return { status: 'signed in' }
-        // Only ever to the Temporal UI: a ticket link must not send anybody elsewhere.
-        return redirect(to?.startsWith(`${temporalUiUrl}/`) ? to : temporalUiUrl)
-      },
-      { query: Type.Object({ ticket: Type.String(), to: Type.Optional(Type.String()) }) },
-    )
     .post(
       '/decode',
-      async ({ body, request, cookie }) => {
-        const principal = await principalOf(request, cookie[COOKIE]?.value as string | undefined)
+      async ({ body, request }) => {
+        const bearer = bearerOf(request.headers.get('authorization'))
+        // The UI sends our session along, because both are on one address; programs send their key.
+        const principal = bearer ? await authenticate(context.storage.db, bearer, addressOf(request)) : await sessionOf(context, request)
         authorize(principal, 'chat')
         return { payloads: await Promise.all(body.payloads.map((payload) => withWords(context, principal, payload))) }
       },

@@ -33,6 +33,11 @@ export function authenticated(context: ApiContext) {
       const limit = CHAT_ROUTE.test(pathname) ? limits.chat_body_bytes : limits.json_body_bytes
       return readJsonBody(request, limit)
     })
+    // Query values arrive as text; the schema of every list wants a number here.
+    .onTransform({ as: 'scoped' }, ({ query }) => {
+      const given: Record<string, unknown> = query
+      if (typeof given['limit'] === 'string' && /^\d{1,9}$/.test(given['limit'])) given['limit'] = Number(given['limit'])
+    })
     .derive({ as: 'scoped' }, async ({ request }): Promise<{ principal: Principal }> => {
       if (!context.auth) return { principal: ANYBODY }
       return { principal: await authenticate(context.storage.db, bearerOf(request.headers.get('authorization')), addressOf(request)) }

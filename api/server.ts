@@ -40,7 +40,7 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
     server.listen(options.port, options.host, resolve)
   })
   return {
-    url: `http://${bracketed(options.host === '0.0.0.0' ? '127.0.0.1' : options.host)}:${options.port}`,
+    url: urlOf(options.host, options.port),
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       await closeSockets()
@@ -50,6 +50,11 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
       clearTimeout(deadline)
     },
   }
+}
+
+/** Where a server that listens so is found from this machine. */
+export function urlOf(host: string, port: number): string {
+  return `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : bracketed(host)}:${port}`
 }
 
 function bracketed(host: string): string {

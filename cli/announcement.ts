@@ -1,11 +1,14 @@
 // What a person sees when everything runs: the addresses, the key when it is new, and a first thing to try.
+import { isOurUi } from '../temporal-config/server-arguments.ts'
 import type { Ready } from './app-process.ts'
 
 /** The lines to print; without an address this is a process that only works. */
 export function announcement({ url, key }: Ready, temporalUi: string | undefined): string {
-  const ui = temporalUi ? [`  Temporal UI  ${temporalUi}`] : []
-  if (!url) return ['muxi worker is ready', ...ui].join('\n')
+  if (!url) return ['muxi worker is ready', ...(temporalUi ? [`  Temporal UI  ${temporalUi}`] : [])].join('\n')
   const base = url.replace(/\/+$/, '')
+  // The UI of our own server is served by the API, which shows the words in it to who is signed in.
+  const ours = temporalUi !== undefined && isOurUi(temporalUi)
+  const ui = ours ? [`  Temporal UI  ${base}/temporal  (sign in on the web page first)`] : temporalUi ? [`  Temporal UI  ${temporalUi}`] : []
   return [
     '',
     'muxi is ready',

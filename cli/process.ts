@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Client, Connection } from '@temporalio/client'
 import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker'
 import { destination, pino, type Logger } from 'pino'
-import { startServer } from '../api/server.ts'
+import { startServer, urlOf } from '../api/server.ts'
 import type { ApiContext } from '../api/services/context.ts'
 import type { Tool } from '../activities/tool.ts'
 import { loadAgentFiles } from '../config/agent-files.ts'
@@ -15,6 +15,7 @@ import { openStorage, type Storage } from '../db/storage.ts'
 import { connectionOptions } from '../temporal-config/connection.ts'
 import { createEmbedder } from '../providers/embedder.ts'
 import { createMediaWorker } from '../workers/media-worker.ts'
+import { isOurUi } from '../temporal-config/server-arguments.ts'
 import { runSweeper } from '../workers/sweeper.ts'
 import { createWorker } from '../workers/worker.ts'
 import { ensureKey } from './key.ts'
@@ -79,7 +80,7 @@ async function start(
     embedder: createEmbedder(settings.providers),
     client,
     namespace: settings.temporal.namespace,
-    temporalUiUrl: settings.temporal.ui_url?.replace(/\/$/, ''),
+    ...temporalUi(settings),
     providers: settings.providers,
     apiEnv: Object.fromEntries(
       settings.api_env.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
@@ -103,6 +104,14 @@ async function start(
   const watching = watchKnowledge(context, agents, stopping)
   closers.push(() => watching)
   return { url: server.url, ...(key !== undefined && { key }) }
+}
+
+/** Our own server's UI is served by us; anybody else's is only linked to. */
+function temporalUi(settings: Settings): Pick<ApiContext, 'temporalUiUrl' | 'temporalUpstream'> {
+  const url = settings.temporal.ui_url?.replace(/\/$/, '')
+  if (url === undefined || !isOurUi(url)) return { temporalUiUrl: url, temporalUpstream: undefined }
+  const ours = settings.public_url ?? urlOf(settings.host, settings.port)
+  return { temporalUiUrl: `${ours.replace(/\/$/, '')}${new URL(url).pathname}`, temporalUpstream: new URL(url).origin }
 }
 
 interface Working {

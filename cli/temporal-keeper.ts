@@ -1,5 +1,6 @@
 // Gives a data folder its one Temporal server: the first process to come keeps it running, the others use it and stand by.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { uiUrlOf } from '../temporal-config/server-arguments.ts'
 import { connectOrThrow } from '../temporal-config/connection.ts'
 import { type DevServer, serverFiles, startDevServer } from '../temporal-config/dev-server.ts'
 import { readServerState, type ServerPorts } from '../temporal-config/server-state.ts'
@@ -104,7 +105,7 @@ export class TemporalKeeper {
     const deadline = Date.now() + OTHER_START_MS
     for (;;) {
       const ports = readServerState(serverFiles(this.#options.dataDir).state)
-      const server = ports && { address: `127.0.0.1:${ports.port}`, uiUrl: `http://127.0.0.1:${ports.uiPort}` }
+      const server = ports && { address: `127.0.0.1:${ports.port}`, uiUrl: uiUrlOf(ports.uiPort) }
       const serves = server && (await this.#serves(server))
       if (serves) {
         this.#stayAt(ports)

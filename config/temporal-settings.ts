@@ -1,19 +1,8 @@
 // How to reach Temporal, in the names that Temporal's own environment configuration uses.
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { TemporalTls } from '../contracts/tls.ts'
 import type { SettingReader } from './setting-reader.ts'
-
-/** TLS with more to it than "on": each certificate or key is a file (absolute) or the PEM text itself. */
-export interface TemporalTls {
-  readonly client_cert_path?: string
-  readonly client_cert_data?: string
-  readonly client_key_path?: string
-  readonly client_key_data?: string
-  readonly server_ca_cert_path?: string
-  readonly server_ca_cert_data?: string
-  readonly server_name?: string
-  readonly disable_host_verification?: boolean
-}
 
 export interface TemporalSettings {
   /** `host:port`; left out, muxi starts a server of its own. */

@@ -67,9 +67,9 @@ export type Claim =
       max_tokens: number
       deadline_ms: number
       /** Ids of the ingestions of what is attached. */
-      jobs: string[]
+      jobs?: string[]
       /** Whether there are documents to search. */
-      recall: boolean
+      recall?: boolean
     }
   | { claimed: false; reason: 'over' }
   | { claimed: false; reason: 'busy'; other_turn_id: string }

@@ -22,6 +22,8 @@ export function openSqlite(file: string): SqliteHandle {
   const raw = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS, allowExtension: true })
   raw.loadExtension(getLoadablePath())
   raw.enableLoadExtension(false)
+  // A search reads all vectors of an agent: mapped, they need not be copied (10,000 in 6 instead of 10 ms).
+  raw.exec('pragma mmap_size = 268435456')
   // WAL: readers never wait for the writer. NORMAL: a killed process loses nothing; a power cut may lose the last commits.
   raw.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on; pragma journal_size_limit = 67108864')
   const version = raw.prepare('pragma data_version')

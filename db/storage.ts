@@ -8,7 +8,7 @@ import type { Db } from './schema.ts'
 import { loadSecretKey, SecretBox } from './secret-box.ts'
 import { openSqlite } from './sqlite.ts'
 import { StopRegistry } from './stops.ts'
-import { sqliteVectorStore } from './vectors/sqlite-vector-store.ts'
+import { SqliteVectorStore } from './vectors/sqlite-vector-store.ts'
 import type { VectorStore } from './vectors/vector-store.ts'
 
 export interface Storage {
@@ -30,7 +30,7 @@ export async function openStorage(options: { data_dir: string; secret_key?: stri
   return {
     db,
     blobs: new BlobStore(join(options.data_dir, 'blobs')),
-    vectors: sqliteVectorStore(db),
+    vectors: new SqliteVectorStore(db),
     box: new SecretBox(loadSecretKey(options.data_dir, options.secret_key)),
     events,
     stops: new StopRegistry(db, foreign),

@@ -1,12 +1,13 @@
 // Opens a client connection to a Temporal server, and waits for one that is still starting.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Connection } from '@temporalio/client'
-import { type TlsFiles, tlsConfig } from './tls.ts'
+import type { TemporalTls } from '../contracts/tls.ts'
+import { tlsConfig } from './tls.ts'
 
 export interface TemporalTarget {
   readonly address: string
   readonly api_key?: string | undefined
-  readonly tls?: boolean | TlsFiles
+  readonly tls?: boolean | TemporalTls
 }
 
 /** Options for `Connection.connect` and `NativeConnection.connect` alike. */

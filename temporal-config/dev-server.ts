@@ -4,7 +4,7 @@ import { closeSync, openSync, renameSync, statSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connectOrThrow } from './connection.ts'
-import { portsOf, serverArguments } from './server-arguments.ts'
+import { portsOf, serverArguments, uiUrlOf } from './server-arguments.ts'
 import { endOfOther, signalServer, stopServer } from './server-end.ts'
 import { choosePorts } from './server-ports.ts'
 import { findServers } from './server-processes.ts'
@@ -131,7 +131,7 @@ function handle(ports: ServerPorts, pid: number, ended: Promise<string>, db: str
     pid,
     ended,
     address: `127.0.0.1:${ports.port}`,
-    uiUrl: `http://127.0.0.1:${ports.uiPort}`,
+    uiUrl: uiUrlOf(ports.uiPort),
     stop: () => stopServer(pid, ended, db),
     kill: () => signalServer(pid, 'SIGKILL', db),
   }

@@ -24,6 +24,20 @@ const DYNAMIC_CONFIG = [
   'history.timerProcessorMaxTimeShift="10ms"',
 ]
 
+/** Our API serves the UI under this path on its own address, so that the browser sends the session along to the codec endpoint. */
+const UI_PATH = '/temporal'
+
+/** Where a server of ours has its UI. */
+export function uiUrlOf(uiPort: number): string {
+  return `http://127.0.0.1:${uiPort}${UI_PATH}`
+}
+
+/** Whether an address is that of the UI of a server of ours. */
+export function isOurUi(url: string): boolean {
+  const { hostname, pathname } = new URL(url)
+  return hostname === '127.0.0.1' && pathname.replace(/\/$/, '') === UI_PATH
+}
+
 /** The arguments of `temporal`, always in the same order, so that two servers can be compared by their command lines. */
 export function serverArguments({ dbFile, port, uiPort, codecEndpoint }: ServerArguments): string[] {
   const options: [name: string, value: string][] = [
@@ -31,6 +45,7 @@ export function serverArguments({ dbFile, port, uiPort, codecEndpoint }: ServerA
     ['ip', '127.0.0.1'],
     ['port', String(port)],
     ['ui-port', String(uiPort)],
+    ['ui-public-path', UI_PATH],
     ['ui-codec-endpoint', codecEndpoint],
     ['log-level', 'warn'],
     ['sqlite-pragma', 'journal_mode=WAL'],

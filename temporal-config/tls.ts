@@ -1,20 +1,10 @@
 // Turns TLS as the settings have it (files or PEM text) into what Temporal's SDK takes.
 import { readFileSync } from 'node:fs'
 import type { TLSConfig } from '@temporalio/common/lib/internal-non-workflow/index.js'
-
-export interface TlsFiles {
-  readonly client_cert_path?: string
-  readonly client_cert_data?: string
-  readonly client_key_path?: string
-  readonly client_key_data?: string
-  readonly server_ca_cert_path?: string
-  readonly server_ca_cert_data?: string
-  readonly server_name?: string
-  readonly disable_host_verification?: boolean
-}
+import type { TemporalTls } from '../contracts/tls.ts'
 
 /** Reads the files named, so call it once per connection: a renewed certificate is then seen by the next one. */
-export function tlsConfig(tls: boolean | TlsFiles): TLSConfig | boolean {
+export function tlsConfig(tls: boolean | TemporalTls): TLSConfig | boolean {
   if (typeof tls === 'boolean') return tls
   if (tls.disable_host_verification) {
     throw new Error(

@@ -443,7 +443,7 @@ async function openTemporal(event, url) {
   tab.opener = null
   try {
     const { ticket } = await call('/ws/tickets', {})
-    tab.location.replace(new URL(`/codec/sign-in?${new URLSearchParams({ ticket, to: url })}`, location.href))
+    tab.location.replace(new URL(`/sign-in?${new URLSearchParams({ ticket, to: url })}`, location.href))
   } catch {
     tab.location.replace(url)
   }

@@ -1,7 +1,8 @@
 // Makes the Temporal worker: workflows from the bundle, activities from what they use, and our numbers.
 import { Worker, type NativeConnection } from '@temporalio/worker'
 import type { Logger } from 'pino'
-import { createActivities, type ActivityResources } from '../activities/index.ts'
+import { createActivities } from '../activities/index.ts'
+import type { ActivityResources } from '../activities/resources.ts'
 import type { Tool } from '../activities/tool.ts'
 import { searchKnowledge } from '../activities/search-knowledge.ts'
 import { BUILT_IN_TOOLS } from '../activities/tools.ts'

@@ -65,8 +65,9 @@ async function claim(turn: TurnInput): Promise<Plan | undefined> {
 }
 
 async function answer(turn: TurnInput, plan: Plan): Promise<void> {
-  if (plan.jobs.length > 0) setCurrentDetails(`Reading ${plan.jobs.length} attached`)
-  await Promise.all(plan.jobs.map((jobId) => ingest(turn, jobId)))
+  const { jobs = [] } = plan
+  if (jobs.length > 0) setCurrentDetails(`Reading ${jobs.length} attached`)
+  await Promise.all(jobs.map((jobId) => ingest(turn, jobId)))
   if (plan.recall) await remember(turn)
   let invalidRounds = 0
   let tokens = 0

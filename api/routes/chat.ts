@@ -2,7 +2,8 @@
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
-import { ChatRequestSchema } from '../../contracts/schemas/chat.ts'
+import { ChatRequestSchema, type ChatRequest } from '../../contracts/schemas/chat.ts'
+import type { Principal } from '../../db/queries/keys.ts'
 import { authenticated } from '../plugin.ts'
 import { authorize } from '../services/access.ts'
 import { acceptMessage } from '../services/chat.ts'
@@ -19,18 +20,16 @@ const IdempotencyHeaders = Type.Object({
 
 export function chatRoutes(context: ApiContext) {
   const schemas = { params: Type.Object({ agent_id: AgentIdSchema }), body: ChatRequestSchema, headers: IdempotencyHeaders }
+  const accept = (principal: Principal, agent_id: string, request: ChatRequest, idempotency_key: string | undefined) => {
+    authorize(principal, 'chat')
+    return acceptMessage(context, principal, { agent_id, request, idempotency_key, route: `chat/${agent_id}` })
+  }
   return new Elysia({ prefix: '/agents/:agent_id/chat', tags: ['chat'] })
     .use(authenticated(context))
     .post(
       '',
       async ({ principal, params: { agent_id }, body, headers, request, status }) => {
-        authorize(principal, 'chat')
-        const accepted = await acceptMessage(context, principal, {
-          agent_id,
-          request: body,
-          idempotency_key: headers['idempotency-key'],
-          route: `chat/${agent_id}`,
-        })
+        const accepted = await accept(principal, agent_id, body, headers['idempotency-key'])
         const later = { turn_id: accepted.turn_id, conversation_id: accepted.conversation_id, status: 'queued' }
         if (body.background) return status(202, later)
         const signal = AbortSignal.any([request.signal, context.closing, AbortSignal.timeout(WAIT_MS)])
@@ -45,13 +44,7 @@ export function chatRoutes(context: ApiContext) {
     .post(
       '/stream',
       async ({ principal, params: { agent_id }, body, headers, request }) => {
-        authorize(principal, 'chat')
-        const accepted = await acceptMessage(context, principal, {
-          agent_id,
-          request: body,
-          idempotency_key: headers['idempotency-key'],
-          route: `chat/${agent_id}`,
-        })
+        const accepted = await accept(principal, agent_id, body, headers['idempotency-key'])
         const closed = new AbortController()
         const signal = AbortSignal.any([request.signal, closed.signal, context.closing])
         return sseResponse(context.storage.events.follow(accepted.turn_id, 0, signal), closed)

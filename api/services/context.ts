@@ -23,6 +23,8 @@ export interface ApiContext {
   namespace: string
   /** Where people find the Temporal UI; undefined when there is none. */
   temporalUiUrl: string | undefined
+  /** Where a Temporal UI of our own runs that we serve under `/temporal`. */
+  temporalUpstream: string | undefined
   providers: ProvidersSettings
   /** Names of environment variables that secret fields may refer to over the API, with their values. */
   apiEnv: Readonly<Record<string, string>>

@@ -23,20 +23,7 @@ export async function getTurnOrThrow(context: ApiContext, principal: Principal, 
 /** The turn as `GET /turns/{turn_id}` shows it. */
 export async function viewTurn(context: ApiContext, turn: TurnsTable) {
   const message = await viewReply(context, turn)
-  return {
-    turn_id: turn.id,
-    status: turn.status,
-    agent_id: turn.agent_id,
-    user_id: turn.user_id,
-    conversation_id: turn.conversation_id,
-    ...(message.agent_response && { message }),
-    ...(turn.error !== null && { error: JSON.parse(turn.error) as ErrorBody }),
-    approvals: [],
-    workflow: viewWorkflow(context, turn),
-    created_at: turn.created_at,
-    started_at: turn.started_at,
-    finished_at: turn.finished_at,
-  }
+  return { ...viewTurnBriefly(context, turn), ...(message.agent_response && { message }), approvals: [] }
 }
 
 /** A turn in a list: without its words. */
@@ -50,6 +37,7 @@ export function viewTurnBriefly(context: ApiContext, turn: TurnsTable) {
     ...(turn.error !== null && { error: JSON.parse(turn.error) as ErrorBody }),
     workflow: viewWorkflow(context, turn),
     created_at: turn.created_at,
+    started_at: turn.started_at,
     finished_at: turn.finished_at,
   }
 }

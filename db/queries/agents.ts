@@ -2,17 +2,10 @@
 import type { AgentConfig } from '../../contracts/schemas/agent.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
 import type { SecretBox } from '../secret-box.ts'
-import type { Db, Tx } from '../schema.ts'
+import type { AgentsTable, Db, Tx } from '../schema.ts'
 import { getSecrets, putSecrets } from './secrets.ts'
 
-export interface AgentRow {
-  id: string
-  version: number
-  source: 'file' | 'api'
-  file: string | null
-  description: string
-  created_at: string
-  updated_at: string
+export interface AgentRow extends Omit<AgentsTable, 'deleted_at'> {
   config: AgentConfig
 }
 

@@ -324,6 +324,17 @@ export function listJobsOfTurn(db: Db | Tx, turnId: string): Promise<JobsTable[]
   return db.selectFrom('jobs').selectAll().where('turn_id', '=', turnId).orderBy('id').execute()
 }
 
+/** Removes the jobs of a conversation with what they have extracted. @returns their documents */
+export async function deleteJobsOf(tx: Tx, conversationId: string): Promise<string[]> {
+  const jobs = tx.selectFrom('jobs').select('id').where('conversation_id', '=', conversationId)
+  await tx.deleteFrom('job_batches').where('job_id', 'in', jobs).execute()
+  for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams'] as const) {
+    await tx.deleteFrom(table).where('stream_id', 'in', jobs).execute()
+  }
+  const deleted = await tx.deleteFrom('jobs').where('conversation_id', '=', conversationId).returning('document_id').execute()
+  return deleted.map(({ document_id }) => document_id)
+}
+
 /** The names of documents, for whoever shows a passage of them. */
 export async function findDocumentNames(db: Db, documentIds: string[]): Promise<Map<string, string>> {
   if (documentIds.length === 0) return new Map()

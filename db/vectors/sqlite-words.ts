@@ -2,8 +2,10 @@
 import { sql } from 'kysely'
 import type { Db } from '../schema.ts'
 
-/** Chunks that may be ranked: each costs about 2 microseconds for each word. */
-const MOST_RANKED = 1_500
+/** Chunks that may be ranked: each costs a microsecond or two for each word. */
+const MOST_RANKED = 800
+/** Words that rank them. */
+const MOST_RANKING = 8
 
 /** @param words of letters and digits only. @returns undefined when they cannot tell one chunk from another */
 export async function matchOf(db: Db, space: string, words: string[]): Promise<string | undefined> {
@@ -19,13 +21,13 @@ export async function matchOf(db: Db, space: string, words: string[]): Promise<s
     if (ranked > MOST_RANKED) break
     rare.push(quote(word))
   }
-  const all = known.map(({ word }) => quote(word))
+  const all = known.slice(0, MOST_RANKING).map(({ word }) => quote(word))
   if (all.length === 0) return undefined
-  if (rare.length === all.length) return `${within}(${all.join(' OR ')})`
+  if (rare.length >= all.length) return `${within}(${rare.join(' OR ')})`
   // What has a rare word, ranked by the common ones too.
   if (rare.length > 0) return `${within}((${rare.join(' OR ')}) AND (${all.join(' OR ')}))`
   // Common words only: what has several of them at once. A word that stands nearly everywhere says nothing by itself.
-  if (all.length === 1) return known[0]!.chunks > 4 * MOST_RANKED ? undefined : `${within}${all[0]}`
+  if (all.length === 1) return known[0]!.chunks > 5 * MOST_RANKED ? undefined : `${within}${all[0]}`
   return `${within}(${all.slice(0, 3).join(' AND ')})`
 }
 

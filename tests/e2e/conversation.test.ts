@@ -36,7 +36,7 @@ async function sendMany(api: Muxi, conversation_id: string, { burst, pause }: Se
   const turns: string[] = []
   for (let n = 1; n <= MESSAGES; n += 1) {
     const body = { content: `message ${n}`, conversation_id, background: true }
-    const answer = await stage.call(api.url, '/api/v1/agents/offline/chat', { body })
+    const answer = await stage.call(api.url, '/api/v1/agents/scripted/chat', { body })
     expect(answer.status, answer.text).toBe(202)
     turns.push(answer.body.turn_id)
     if (n % burst > 0) continue
@@ -73,17 +73,19 @@ async function runsOf(conversationId: string): Promise<Record<string, number>> {
 }
 
 it(keeps('conversation.idle-exits', `${MESSAGES} messages sent around the actor's ends are each answered once, in order`), async () => {
-  const conversation = await stage.conversation(hasty.url, { agent_id: 'offline' })
-  const turns = await sendMany(hasty, conversation, { burst: 2, pause: (round) => 40 + ((round * 7) % 80) })
+  const conversation = await stage.conversation(hasty.url)
+  stage.model.otherwise({ say: 'Yes.' })
+  const turns = await sendMany(hasty, conversation, { burst: 2, pause: (round) => 80 + ((round * 17) % 100) })
   await expectAnsweredInOrder(conversation, turns)
-  expect((await runsOf(conversation))['COMPLETED']).toBeGreaterThan(5)
+  await expect.poll(async () => (await runsOf(conversation))['COMPLETED'], { timeout: 10_000 }).toBeGreaterThan(10)
 })
 
 it(keeps('conversation.continue-as-new', `${MESSAGES} messages sent around continue-as-new are each answered once, in order`), async () => {
-  const conversation = await stage.conversation(forgetful.url, { agent_id: 'offline' })
+  const conversation = await stage.conversation(forgetful.url)
+  stage.model.otherwise({ say: 'Yes.' })
   const turns = await sendMany(forgetful, conversation, { burst: 20, pause: (round) => round })
   await expectAnsweredInOrder(conversation, turns)
-  expect((await runsOf(conversation))['CONTINUED_AS_NEW']).toBeGreaterThan(5)
+  await expect.poll(async () => (await runsOf(conversation))['CONTINUED_AS_NEW'], { timeout: 10_000 }).toBeGreaterThan(5)
 })
 
 it(keeps('conversation.idle-exits', 'messages of many clients at the very same moment are each answered once'), async () => {

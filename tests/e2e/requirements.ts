@@ -58,7 +58,11 @@ export const REQUIREMENTS = {
   'ws.ping': 'Ping is answered, and a server that goes down closes with 1012',
   'ws.ticket': 'A ticket opens one socket, once',
 
+  'start.fails': 'A process that cannot start ends and says why',
   'deno.turn': 'On Deno the worker and the API start, and a turn streams',
+
+  'ui.words': 'The Temporal UI tells the story of a turn and shows its words to who is signed in',
+  'ui.closed': 'The Temporal UI and the codec endpoint show nothing to who is not',
 } as const
 
 export type Requirement = keyof typeof REQUIREMENTS

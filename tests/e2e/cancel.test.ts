@@ -1,0 +1,189 @@
+// Stopping a turn at each moment of its life, with API and worker in one process and in two.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Client, Connection } from '@temporalio/client'
+import { afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { HANG } from '../support/scripted-model.ts'
+import { openStage, type Stage } from '../support/stage.ts'
+import { manyWords } from '../support/words.ts'
+import { keeps } from './requirements.ts'
+
+describe.each(['all', 'api and worker'])('role %s', (roles) => {
+  let stage: Stage
+  let url: string
+  beforeAll(async () => {
+    stage = await openStage()
+    if (roles !== 'all') await stage.start('worker')
+    url = (await stage.start(roles === 'all' ? 'all' : 'api')).url
+    return () => stage.close()
+  })
+  afterEach(() => {
+    stage.model.assertUsed()
+    // A turn that is stopped in its first moments may have noted a request that it never sent.
+    stage.check({ unsent: 20 })
+  })
+
+  const cancel = (turnId: string) => stage.call(url, `/api/v1/turns/${turnId}/cancel`, { method: 'POST' })
+  const begin = async (content: string) => {
+    const stream = await stage.chat(url, content, { conversation_id: await stage.conversation(url) })
+    const { data } = await stream.waitFor('message_start')
+    return { stream, turnId: data.turn_id as string }
+  }
+  /** How long after a moment the model's connection was closed. */
+  const closedAfter = async (moment: number) => {
+    await expect.poll(() => stage.model.served.at(-1)?.closed_at, { timeout: 10_000, interval: 10 }).toBeDefined()
+    return stage.model.served.at(-1)!.closed_at! - moment
+  }
+
+  it(keeps('cancel.before-first-token', 'ends the turn at once, and the call to the model'), async () => {
+    const calls = stage.model.calls()
+    const { stream, turnId } = await begin(stage.model.script(HANG))
+    await expect.poll(() => stage.model.calls(), { interval: 10 }).toBe(calls + 1)
+    const cancelledAt = Date.now()
+    const answer = await cancel(turnId)
+    expect([answer.status, answer.body.status]).toEqual([200, 'cancelled'])
+    expect((await stream.untilFinal(2_000)).type).toBe('cancelled')
+    expect(await closedAfter(cancelledAt)).toBeLessThan(2_000)
+    expect(answer.body.message).toBeUndefined()
+  })
+
+  it(keeps('cancel.mid-stream', 'keeps the text so far, marked as cancelled'), async () => {
+    const { stream, turnId } = await begin(stage.model.script({ say: manyWords('word', 1_000), pieces_per_second: 40 }))
+    await stream.waitFor(({ id }) => id >= 12)
+    const cancelledAt = Date.now()
+    const answer = await cancel(turnId)
+    expect(answer.body.status).toBe('cancelled')
+    expect((await stream.untilFinal(2_000)).type).toBe('cancelled')
+    expect(await closedAfter(cancelledAt)).toBeLessThan(2_000)
+    expect(answer.body.message.agent_response.content).toMatch(/^word-1 word-2/)
+    const { body } = await stage.call(url, `/api/v1/conversations/${answer.body.conversation_id}/messages`)
+    expect(body.messages.map(({ role, status }: Record<string, string>) => [role, status])).toEqual([
+      ['assistant', 'cancelled'],
+      ['user', 'completed'],
+    ])
+    expect(answer.body.message.usage.output_tokens).toBeGreaterThan(0)
+  })
+
+  it(keeps('cancel.tool-call', 'stops the tool, and says that its outcome is unknown'), async () => {
+    const label = `cancelled ${roles}`
+    const { stream, turnId } = await begin(stage.model.script({ call: [{ name: 'count', arguments: { label, ms: 60_000 } }] }))
+    await stream.waitFor('tool_call_start')
+    await expect.poll(() => stage.counted().includes(label), { interval: 10 }).toBe(true)
+    const answer = await cancel(turnId)
+    expect(answer.body.status).toBe('cancelled')
+    expect((await stream.untilFinal(2_000)).type).toBe('cancelled')
+    expect(stage.counted().filter((each) => each === label)).toHaveLength(1)
+    expect(stage.rows('select status from tool_calls where turn_id = ?', turnId)).toEqual([{ status: 'unknown' }])
+    const ends = stream.events.filter(({ type }) => type === 'tool_call_end')
+    expect(ends.map(({ data }) => data.is_error)).toEqual([true])
+  })
+
+  it(keeps('cancel.queued', 'drops the turn without a call to the model, and the others go on'), async () => {
+    const conversation_id = await stage.conversation(url)
+    const [one, three] = [stage.model.script({ say: manyWords('one', 80), pieces_per_second: 40 }), stage.model.script({ say: 'Three.' })]
+    const first = await stage.chat(url, one, { conversation_id })
+    await first.waitFor('content')
+    const second = await stage.chat(url, 'never asked', { conversation_id })
+    const third = await stage.chat(url, three, { conversation_id })
+    const { data } = await second.waitFor('accepted')
+    const answer = await cancel(data.turn_id)
+    expect(answer.body.status).toBe('cancelled')
+    expect((await second.untilFinal(2_000)).type).toBe('cancelled')
+    expect(second.events.map(({ type }) => type)).toEqual(['accepted', 'cancelled'])
+    expect((await third.untilFinal()).type).toBe('message_end')
+    expect(first.final?.type).toBe('message_end')
+  })
+
+  it(keeps('cancel.second-client', 'a client that has resumed the stream elsewhere stops the turn for both'), async () => {
+    const { stream, turnId } = await begin(stage.model.script({ say: manyWords('word', 1_000), pieces_per_second: 40 }))
+    await stream.waitFor(({ id }) => id >= 10)
+    const other = await stage.follow(url, turnId, 5)
+    expect((await other.waitFor('content')).id).toBe(6)
+    await cancel(turnId)
+    expect((await stream.untilFinal(2_000)).type).toBe('cancelled')
+    expect((await other.untilFinal(2_000)).id).toBe(stream.final!.id)
+  })
+
+  it(keeps('cancel.at-once', 'a turn is cancelled within seconds at whatever moment of its beginning'), async () => {
+    const end = stage.model.otherwise(HANG)
+    const late: unknown[] = []
+    for (let n = 0; n < 20; n += 1) {
+      const body = { content: `at once ${n}`, conversation_id: await stage.conversation(url), background: true }
+      const accepted = await stage.call(url, '/api/v1/agents/scripted/chat', { body })
+      await sleep(n * 3)
+      const startedAt = Date.now()
+      const { status, body: turn, text } = await cancel(accepted.body.turn_id)
+      const took = Date.now() - startedAt
+      if (status !== 200 || turn.status !== 'cancelled' || took > 4_000) late.push({ n, status, state: turn?.status ?? text, took })
+    }
+    end()
+    expect(late).toEqual([])
+  })
+
+  it(keeps('cancel.finished', 'is a conflict, and changes nothing'), async () => {
+    const { stream, turnId } = await begin(stage.model.script({ say: 'Done.' }))
+    await stream.untilFinal()
+    const answer = await cancel(turnId)
+    expect([answer.status, answer.body.error.code]).toEqual([409, 'conflict'])
+    expect((await stage.turn(url, turnId)).status).toBe('completed')
+  })
+
+  it(keeps('cancel.mid-stream', 'the conversation takes its next message at once'), async () => {
+    const conversation_id = await stage.conversation(url)
+    const first = await stage.chat(url, stage.model.script({ say: manyWords('word', 1_000), pieces_per_second: 40 }), { conversation_id })
+    const { data } = await first.waitFor('message_start')
+    await first.waitFor('content')
+    await cancel(data.turn_id)
+    const startedAt = Date.now()
+    const next = await stage.chat(url, stage.model.script({ say: 'Next.' }), { conversation_id })
+    expect((await next.untilFinal()).type).toBe('message_end')
+    expect(Date.now() - startedAt).toBeLessThan(4_000)
+  })
+})
+
+it(keeps('cancel.at-once', 'a turn that is cancelled while no worker runs is cancelled when one does, and never asks the model'), async () => {
+  const stage = await openStage()
+  onTestFinished(() => stage.close())
+  const { url } = await stage.start('api')
+  for (let n = 0; n < 5; n += 1) {
+    const worker = await stage.start('worker')
+    const body = { content: `nobody ${n}`, conversation_id: await stage.conversation(url), background: true }
+    const calls = stage.model.calls()
+    const end = stage.model.otherwise(HANG)
+    const accepted = await stage.call(url, '/api/v1/agents/scripted/chat', { body })
+    expect(accepted.status).toBe(202)
+    await worker.kill()
+    const cancelled = stage.call(url, `/api/v1/turns/${accepted.body.turn_id}/cancel`, { method: 'POST' })
+    // Older attempts of the engine at the turn's first task must time out.
+    await sleep(6_000)
+    expect((await cancelled).status).toBe(200)
+    const next = await stage.start('worker')
+    await expect.poll(async () => (await stage.turn(url, accepted.body.turn_id)).status, { timeout: 20_000, interval: 200 }).toBe('cancelled')
+    end()
+    expect(stage.model.calls() - calls).toBeLessThanOrEqual(1)
+    await next.kill()
+  }
+  stage.check({ unsent: 5 })
+})
+
+it(keeps('cancel.at-once', "a cancellation that reaches the turn's workflow before its first task cancels the turn"), async () => {
+  const stage = await openStage()
+  onTestFinished(() => stage.close())
+  const { url } = await stage.start('api')
+  const conversation_id = await stage.conversation(url)
+  const gone = new AbortController()
+  const sent = stage.call(url, '/api/v1/agents/scripted/chat', { body: { content: 'Too late', conversation_id }, signal: gone.signal }).catch(() => undefined)
+  await expect.poll(() => stage.rows('select id from turns')).toHaveLength(1)
+  const turn_id = String(stage.rows('select id from turns')[0]!['id'])
+  // What the conversation does, at a moment that cannot be hit from outside: no worker runs yet.
+  const connection = await Connection.connect({ address: stage.temporal!.address })
+  onTestFinished(() => connection.close())
+  const args = [{ turn_id, agent_id: 'scripted', conversation_id, user_hash: 'nobody' }]
+  const handle = await new Client({ connection }).workflow.start('chatTurn', { taskQueue: 'muxi', workflowId: `turn/${turn_id}`, args })
+  await handle.cancel()
+  await stage.start('worker')
+  gone.abort()
+  await sent
+  await expect.poll(async () => (await stage.turn(url, turn_id)).status, { timeout: 15_000, interval: 200 }).toBe('cancelled')
+  expect(stage.model.calls()).toBe(0)
+  stage.check()
+})

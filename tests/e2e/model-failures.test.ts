@@ -1,0 +1,161 @@
+// What a model can do wrong, and what becomes of the turn.
+import { afterEach, beforeAll, expect, it } from 'vitest'
+import { HANG, type Step } from '../support/scripted-model.ts'
+import { MODEL_KEY, openStage, type Muxi, type Stage } from '../support/stage.ts'
+import { manyWords } from '../support/words.ts'
+import { keeps } from './requirements.ts'
+
+let stage: Stage
+let muxi: Muxi
+beforeAll(async () => {
+  stage = await openStage({ env: { MUXI_ENGINE_MODEL_STALL_MS: '1500' } })
+  muxi = await stage.start('all')
+  return () => stage.close()
+})
+afterEach(() => {
+  stage.model.assertUsed()
+  stage.check()
+})
+
+async function run(...steps: Step[]) {
+  const cue = stage.model.script(...steps)
+  const stream = await stage.chat(muxi.url, `Please ${cue}`, { conversation_id: await stage.conversation(muxi.url) })
+  await stream.untilFinal()
+  const turnId: string = stream.events[0]!.data.turn_id
+  const turn = await stage.turn(muxi.url, turnId)
+  const { body: log } = await stage.call(muxi.url, `/api/v1/turns/${turnId}/log`)
+  return { cue, stream, turn, turnId, log, reply: turn.message?.agent_response?.content as string | undefined }
+}
+
+const resets = ({ events }: Awaited<ReturnType<typeof run>>['stream']) => events.filter(({ type }) => type === 'content_reset')
+
+it(keeps('model.429', 'waits as long as Retry-After says, then answers'), async () => {
+  const before = stage.model.served.length
+  const { stream, reply, log } = await run({ fail: 429, retry_after: 3 }, { say: 'Now I can.' })
+  const [refused, answered] = stage.model.served.slice(before)
+  const waited = answered!.at - refused!.at
+  expect(waited).toBeGreaterThanOrEqual(2_900)
+  expect(waited).toBeLessThan(8_000)
+  expect([stream.final?.type, reply]).toEqual(['message_end', 'Now I can.'])
+  expect(resets(stream)).toEqual([])
+  expect(log.entries.map(({ attempt, status }: Record<string, unknown>) => [attempt, status])).toEqual([[1, 'failed'], [2, 'completed']])
+  expect(log.entries[0].error).toMatchObject({ provider: 'openai', status: 429 })
+})
+
+it(keeps('model.500', 'asks twice more, then answers'), async () => {
+  const { stream, reply, log } = await run({ fail: 500 }, { fail: 500 }, { say: 'Third time lucky.' })
+  expect([stream.final?.type, reply]).toEqual(['message_end', 'Third time lucky.'])
+  expect(log.totals.model_calls).toBe(3)
+})
+
+it(keeps('model.500', 'is given up after five attempts with an upstream_error that names the provider'), async () => {
+  const { stream, turn } = await run(...Array.from({ length: 5 }, () => ({ fail: 503 })))
+  expect(stream.final?.data).toMatchObject({ code: 'upstream_error', details: { provider: 'openai', status: 503 } })
+  expect(turn.status).toBe('failed')
+})
+
+it(keeps('model.hangs', 'before its first word'), async () => {
+  const { stream, reply } = await run(HANG, { say: 'Sorry, I was away.' })
+  expect([stream.final?.type, reply]).toEqual(['message_end', 'Sorry, I was away.'])
+  expect(stage.model.served.at(-2)?.finished).toBe(false)
+})
+
+it(keeps('model.hangs', 'in the middle of its answer'), async () => {
+  const { stream, reply } = await run({ say: manyWords('slow', 40), pieces_per_second: 0.3, after_ms: 10 }, { say: 'Sorry, I was away.' })
+  expect([stream.final?.type, reply]).toEqual(['message_end', 'Sorry, I was away.'])
+})
+
+it(keeps('model.breaks', 'mid-stream: what was shown is withdrawn, and the whole text told once'), async () => {
+  const { stream, reply } = await run(
+    { say: manyWords('broken', 40), pieces_per_second: 50, break_after_pieces: 15 },
+    { say: manyWords('whole', 20), pieces_per_second: 50 },
+  )
+  expect(reply).toBe(manyWords('whole', 20))
+  expect(resets(stream).map(({ data }) => [data.step, data.content])).toEqual([[1, '']])
+  expect(stream.events.some(({ data }) => data.content?.includes('broken-'))).toBe(true)
+})
+
+it(keeps('model.breaks', 'in its second step: the text of the first stays'), async () => {
+  const { stream, reply } = await run(
+    { say: 'Let me look. ', call: [{ name: 'current_time', arguments: {} }] },
+    { say: manyWords('broken', 40), pieces_per_second: 50, break_after_pieces: 15 },
+    { say: manyWords('whole', 20), pieces_per_second: 50 },
+  )
+  expect(reply).toBe(`Let me look. \n\n${manyWords('whole', 20)}`)
+  expect(resets(stream).map(({ data }) => [data.step, data.content])).toEqual([[2, 'Let me look. ']])
+})
+
+it(keeps('model.no-finish', 'the answer that just stops is told again'), async () => {
+  const chunk = (content: string) => JSON.stringify({ id: 'x', object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content }, finish_reason: null }] })
+  const end = JSON.stringify({ id: 'x', object: 'chat.completion.chunk', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })
+  stage.model.raw('unfinished', [chunk('It was '), chunk('a dark and')], [chunk('It was a day.'), end, '[DONE]'])
+  const agent = {
+    id: 'unfinished',
+    description: 'Stops in the middle.',
+    system_message: 'Stop.',
+    model: { provider: 'openai', model: 'raw', base_url: stage.model.rawUrl('unfinished') },
+  }
+  expect((await stage.call(muxi.url, '/api/v1/agents', { body: agent })).status).toBe(201)
+  const stream = await stage.chat(muxi.url, 'Tell me', { agent: 'unfinished' })
+  expect((await stream.untilFinal()).type).toBe('message_end')
+  expect(resets(stream)).toHaveLength(1)
+  expect((await stage.turn(muxi.url, stream.events[0]!.data.turn_id)).message.agent_response.content).toBe('It was a day.')
+  expect(stage.model.calls('unfinished')).toBe(2)
+})
+
+it(keeps('model.bad-arguments', 'the model hears what is wrong and does better'), async () => {
+  const { cue, stream, turn, reply } = await run(
+    { call: [{ name: 'count', arguments: '{"label": "bro' }] },
+    { call: [{ name: 'count', arguments: { label: 7, more: true } }] },
+    { call: [{ name: 'count', arguments: { label: 'right' } }] },
+    { say: 'Counted.' },
+  )
+  expect([stream.final?.type, reply]).toEqual(['message_end', 'Counted.'])
+  expect(stage.counted()).toEqual(['right'])
+  expect(turn.message.agent_response.tool_calls.map(({ is_error }: { is_error: boolean }) => is_error)).toEqual([true, true, false])
+  const told = stage.model.requests(cue).at(-1)!.messages.filter(({ role }) => role === 'tool')
+  expect(told.map(({ content }) => String(content))).toEqual([
+    expect.stringContaining('not JSON'),
+    expect.stringContaining('label'),
+    '{"counted":"right"}',
+  ])
+})
+
+it(keeps('model.bad-arguments', 'three times in a row is an upstream_error'), async () => {
+  const wrong = { call: [{ name: 'count', arguments: '{"label": ' }] }
+  const { stream } = await run(wrong, wrong, wrong)
+  expect(stream.final?.data).toMatchObject({ code: 'upstream_error', details: { provider: 'openai' } })
+})
+
+it(keeps('model.bad-arguments', 'a tool that does not exist is told to the model as well'), async () => {
+  const { stream } = await run({ call: [{ name: 'no_such_tool', arguments: {} }] }, { say: 'Never mind.' })
+  expect(stream.final?.type).toBe('message_end')
+})
+
+it(keeps('model.401', 'is not asked again, and the key is shown nowhere'), async () => {
+  const { stream, turn, log } = await run({ fail: 401, words: `Incorrect API key provided: ${MODEL_KEY}` })
+  expect(stream.final?.data).toMatchObject({ code: 'upstream_error', details: { provider: 'openai', status: 401 } })
+  expect(turn.status).toBe('failed')
+  for (const shown of [stream.raw, JSON.stringify(turn), JSON.stringify(log), muxi.stderr(), muxi.stdout()]) expect(shown).not.toContain(MODEL_KEY)
+  const answer = await stage.call(muxi.url, '/api/v1/agents/scripted/chat', { body: { content: stage.model.script({ fail: 401 }) } })
+  expect([answer.status, answer.body.error.code]).toEqual([502, 'upstream_error'])
+  expect(answer.body.error.details).toMatchObject({ provider: 'openai', status: 401 })
+})
+
+it(keeps('model.fallback', 'after the last attempt at the first model, and what the first had said is withdrawn'), async () => {
+  const model = { provider: 'openai', model: 'first', fallbacks: [{ provider: 'openai', model: 'second' }] }
+  const agent = { id: 'chained', description: 'Has two models.', system_message: 'Answer.', model }
+  expect((await stage.call(muxi.url, '/api/v1/agents', { body: agent })).status).toBe(201)
+  const cue = stage.model.script(
+    { say: manyWords('first', 40), pieces_per_second: 50, break_after_pieces: 10 },
+    { fail: 500 },
+    { fail: 500 },
+    { fail: 500 },
+    { fail: 500 },
+    { say: 'I am the second.' },
+  )
+  const stream = await stage.chat(muxi.url, cue, { agent: 'chained' })
+  expect((await stream.untilFinal()).type).toBe('message_end')
+  expect((await stage.turn(muxi.url, stream.events[0]!.data.turn_id)).message.agent_response.content).toBe('I am the second.')
+  expect(stage.model.requests(cue).map(({ model: name }) => name)).toEqual(['first', 'first', 'first', 'first', 'first', 'second'])
+})

@@ -1,0 +1,125 @@
+// The WebSocket: the same events with the same ids as over SSE.
+import { afterEach, beforeAll, expect, it } from 'vitest'
+import { openStage, type Muxi, type Stage } from '../support/stage.ts'
+import { type SeenFrame, WsClient } from '../support/ws-client.ts'
+import { manyWords } from '../support/words.ts'
+import { keeps } from './requirements.ts'
+
+let stage: Stage
+let muxi: Muxi
+beforeAll(async () => {
+  stage = await openStage()
+  muxi = await stage.start('all')
+  return () => stage.close()
+})
+afterEach(() => {
+  stage.model.assertUsed()
+  stage.check()
+})
+
+const FINAL = new Set(['chat_end', 'cancelled', 'error'])
+const SSE_NAME: Record<string, string> = { chat_start: 'message_start', chat_content: 'content', chat_end: 'message_end' }
+
+/** A frame of a turn as it would stand in an event stream. */
+function toEvent({ type, data: { event_id, message_id, ...data } }: SeenFrame) {
+  const kept = type === 'accepted' ? { ...data, message_id } : data
+  return { id: event_id, type: SSE_NAME[type] ?? type, data: kept }
+}
+
+const ended = (socket: WsClient, id: string) => socket.waitFor((frame) => frame.id === id && FINAL.has(frame.type))
+
+it(keeps('ws.chat', 'two turns at once on one socket, each with the events of its stream'), async () => {
+  const socket = await stage.socket(muxi.url)
+  const cues = {
+    a: stage.model.script({ say: 'I look. ', call: [{ name: 'current_time', arguments: {} }] }, { say: manyWords('a', 30), pieces_per_second: 100 }),
+    b: stage.model.script({ say: manyWords('b', 30), pieces_per_second: 100 }),
+  }
+  for (const [id, content] of Object.entries(cues)) {
+    socket.send('chat', id, { agent_id: 'scripted', content, conversation_id: await stage.conversation(muxi.url) })
+  }
+  for (const id of ['a', 'b']) {
+    await ended(socket, id)
+    const frames = socket.frames.filter((frame) => frame.id === id)
+    expect(frames[0]?.type).toBe('accepted')
+    const replay = await stage.follow(muxi.url, frames[0]!.data.turn_id)
+    await replay.ended
+    expect(frames.map(toEvent)).toEqual(replay.events.map(({ at: _, ...event }) => event))
+    expect(frames.find(({ type }) => type === 'chat_start')?.data.message_id).toMatch(/^msg_/)
+  }
+  socket.close()
+})
+
+it(keeps('ws.chat', 'a message under an idempotency key is one turn, in the background it is accepted only'), async () => {
+  const socket = await stage.socket(muxi.url)
+  const content = stage.model.script({ say: 'Once.' })
+  const data = { agent_id: 'scripted', content, idempotency_key: 'ws-1', conversation_id: await stage.conversation(muxi.url) }
+  socket.send('chat', 'one', data)
+  socket.send('chat', 'two', data)
+  const [one, two] = [await ended(socket, 'one'), await ended(socket, 'two')]
+  expect(one.data).toEqual(two.data)
+  socket.send('chat', 'later', { agent_id: 'offline', content: 'Hello', background: true })
+  const accepted = await socket.waitFor(({ id }) => id === 'later')
+  expect([accepted.type, accepted.data.turn_id]).toEqual(['accepted', expect.stringMatching(/^turn_/)])
+  await (await stage.follow(muxi.url, accepted.data.turn_id)).untilFinal()
+  socket.close()
+})
+
+it(keeps('ws.resume', 'goes on after an event that was seen over SSE, and tells a finished turn again'), async () => {
+  const cue = stage.model.script({ say: manyWords('word', 80), pieces_per_second: 60 })
+  const stream = await stage.chat(muxi.url, cue, { conversation_id: await stage.conversation(muxi.url) })
+  await stream.waitFor(({ id }) => id >= 8)
+  stream.cut()
+  const turn_id = stream.events[0]!.data.turn_id
+  const socket = await stage.socket(muxi.url)
+  socket.send('resume', 'r', { turn_id, after: stream.lastId })
+  await ended(socket, 'r')
+  const replay = await stage.follow(muxi.url, turn_id)
+  await replay.ended
+  const seen = [...stream.events.map(({ at: _, ...event }) => event), ...socket.frames.map(toEvent)]
+  expect(seen).toEqual(replay.events.map(({ at: _, ...event }) => event))
+  socket.send('resume', 'whole', { turn_id })
+  await ended(socket, 'whole')
+  expect(socket.frames.filter(({ id }) => id === 'whole').map(toEvent)).toEqual(replay.events.map(({ at: _, ...event }) => event))
+  socket.close()
+})
+
+it(keeps('ws.cancel', 'stops a turn of another connection; both see it end'), async () => {
+  const cue = stage.model.script({ say: manyWords('word', 1_000), pieces_per_second: 40 })
+  const [one, other] = [await stage.socket(muxi.url), await stage.socket(muxi.url)]
+  one.send('chat', 'c', { agent_id: 'scripted', content: cue, conversation_id: await stage.conversation(muxi.url) })
+  const start = await one.waitFor(({ type }) => type === 'chat_content')
+  expect(start.data.step).toBe(1)
+  const { turn_id } = one.frames[0]!.data
+  other.send('cancel', 'stop', { turn_id })
+  expect((await other.waitFor(({ id }) => id === 'stop', 8_000)).type).toBe('cancelled')
+  expect((await ended(one, 'c')).type).toBe('cancelled')
+  other.send('cancel', 'again', { turn_id })
+  expect((await other.waitFor(({ id }) => id === 'again')).data.code).toBe('conflict')
+  one.close()
+  other.close()
+})
+
+it(keeps('ws.ticket', 'opens one socket, once; a key in the address opens any number'), async () => {
+  const { body, status } = await stage.call(muxi.url, '/api/v1/ws/tickets', { method: 'POST' })
+  expect(status).toBe(201)
+  const url = `${muxi.url}/api/v1/ws`
+  const first = await WsClient.open(`${url}?ticket=${body.ticket}`)
+  first.send('ping', 'p')
+  expect((await first.waitFor(({ id }) => id === 'p')).type).toBe('pong')
+  expect(await new WsClient(`${url}?ticket=${body.ticket}`).closed).toBe(4401)
+  const keyed = await WsClient.open(`${url}?api_key=${stage.key}`)
+  keyed.send('ping', 'p')
+  expect((await keyed.waitFor(({ id }) => id === 'p')).type).toBe('pong')
+  first.close()
+  keyed.close()
+})
+
+it(keeps('ws.ping', 'is answered, and a server that goes down closes its sockets with 1012'), async () => {
+  const api = await stage.start('api')
+  const socket = await stage.socket(api.url)
+  socket.send('ping', 'p', {})
+  expect(await socket.waitFor(({ id }) => id === 'p')).toEqual({ type: 'pong', id: 'p', data: {} })
+  const stopping = api.stop()
+  expect(await socket.closed).toBe(1012)
+  expect(await stopping).toBe(0)
+})

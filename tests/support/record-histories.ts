@@ -1,0 +1,46 @@
+// Records the histories that tests/integration/replay.test.ts replays: `node tests/support/record-histories.ts <release>`.
+import { execFile } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { openStage } from './stage.ts'
+import { temporalBinary } from './temporal-binary.ts'
+import { manyWords } from './words.ts'
+
+const release = process.argv[2]
+if (!release) throw new Error('Cannot record: name the release, such as 0.1.0')
+const folder = fileURLToPath(new URL(`../histories/${release}/`, import.meta.url))
+mkdirSync(folder, { recursive: true })
+
+const run = promisify(execFile)
+const stage = await openStage()
+const temporal = async (...args: string[]) => (await run(await temporalBinary(), [...args, '--address', stage.temporal!.address], { maxBuffer: 2 ** 26 })).stdout
+
+try {
+  const { url } = await stage.start('all', { env: { MUXI_ENGINE_CONVERSATION_IDLE_MS: '500' } })
+  const asked = await stage.call(url, '/api/v1/agents/offline/chat', { body: { content: 'What time is it?' } })
+  const cue = stage.model.script({ say: manyWords('record', 200), pieces_per_second: 50 })
+  const stopped = await stage.chat(url, cue)
+  const { turn_id } = (await stopped.waitFor('accepted')).data as { turn_id: string }
+  await stopped.waitFor('content')
+  await stage.call(url, `/api/v1/turns/${turn_id}/cancel`, { method: 'POST' })
+  const failing = stage.model.script({ fail: 401 })
+  await stage.call(url, '/api/v1/agents/scripted/chat', { body: { content: failing } })
+
+  const names = {
+    [`turn/${asked.body.turn_id}`]: 'turn-with-tool',
+    [`tool/${asked.body.turn_id}/call_1_1`]: 'tool-call',
+    [`conversation/${asked.body.conversation_id}`]: 'conversation',
+    [`turn/${turn_id}`]: 'turn-cancelled',
+  }
+  // The conversation is recorded whole, with its idle exit.
+  await temporal('workflow', 'result', '-w', `conversation/${asked.body.conversation_id}`)
+  for (const [id, name] of Object.entries(names)) {
+    const history = JSON.parse(await temporal('workflow', 'show', '-w', id, '--output', 'json')) as unknown
+    writeFileSync(`${folder}${name}.json`, `${JSON.stringify({ workflowId: id, history })}\n`)
+    console.log(`recorded ${name}`)
+  }
+} finally {
+  await stage.close()
+}
+process.exit(0)
