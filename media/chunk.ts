@@ -27,8 +27,9 @@ const HEADING_CHARACTERS = 240
  * a sentence that runs over the end of a page is kept whole, on the page where it begins.
  */
 export function chunkPages(pages: Page[], { target = TARGET, overlap = OVERLAP }: ChunkOptions = {}): Chunk[] {
-  const pagesOfUnits = pages.map(({ page, text }) => ({ page, units: unitsOf(text, target) }))
-  for (let index = 1; index < pages.length; index++) mendBoundary(pagesOfUnits[index - 1]!.units, pagesOfUnits[index]!.units)
+  const pagesOfUnits = pages.map(({ page, text }) => ({ page, units: withoutPageNumber(unitsOf(text, target)) }))
+  for (let index = 1; index < pages.length; index++)
+    mendBoundary(pagesOfUnits[index - 1]!.units, pagesOfUnits[index]!.units)
   const chunks: Chunk[] = []
   const headings: Unit[] = []
   for (const { page, units } of pagesOfUnits) {
@@ -42,6 +43,11 @@ export function chunkPages(pages: Page[], { target = TARGET, overlap = OVERLAP }
     }
   }
   return chunks
+}
+
+function withoutPageNumber(units: Unit[]): Unit[] {
+  const isNumber = (unit: Unit | undefined) => unit !== undefined && /^[-–—\s]*\d{1,4}[-–—\s]*$/.test(unit.text)
+  return units.slice(isNumber(units[0]) ? 1 : 0, isNumber(units.at(-1)) ? -1 : undefined)
 }
 
 /** Moves the rest of a sentence that began on the page before. */
@@ -60,7 +66,8 @@ function sectionsOf(units: Unit[], target: number): Unit[][] {
   const sections: { units: Unit[]; length: number }[] = []
   for (const unit of units) {
     const open = sections.at(-1)
-    if (!open || (unit.kind === 'heading' && open.length > target / 3)) sections.push({ units: [unit], length: unit.text.length })
+    if (!open || (unit.kind === 'heading' && open.length > target / 3))
+      sections.push({ units: [unit], length: unit.text.length })
     else {
       open.units.push(unit)
       open.length += unit.text.length

@@ -89,6 +89,8 @@ class UnitReader {
 
   #add(kind: 'sentence' | 'line', text: string, joint: Unit['joint']): void {
     if (text.trim() === '') return
-    cutLong(text, this.#most).forEach((part, index) => this.#units.push({ kind, text: part, joint: index === 0 ? joint : ' ' }))
+    cutLong(text, this.#most).forEach((part, index) =>
+      this.#units.push({ kind, text: part, joint: index === 0 ? joint : ' ' }),
+    )
   }
 }

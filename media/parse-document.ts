@@ -1,8 +1,9 @@
 // Documents into pages of Markdown text. PDFs are read in a child process that can be killed; text is read here.
 import { MediaFailure } from './failure.ts'
 import type { ParseRequest } from './parse-child.ts'
-import { ParserChild, ParserCrash } from './parser-child.ts'
+import { ParserChild } from './parser-child.ts'
 import { parserCommand, type ParserCommand } from './parser-command.ts'
+import { ParserCrash } from './parser-death.ts'
 import type { PdfPart } from './pdf-engines.ts'
 import { kindOfFile, readTextPages } from './text-pages.ts'
 
@@ -48,10 +49,10 @@ export async function inspectDocument(
     kind === 'pdf'
       ? (await askParser({ path, engine: 'liteparse' }, options, command)).total
       : (await readTextPages(path, output_bytes, options.signal)).length
+  if (pages <= max_pages && pages > 0) return { kind, pages }
+  endIdle(path)
   if (pages === 0) throw new MediaFailure('empty', 'The document has no pages')
-  if (pages > max_pages)
-    throw new MediaFailure('too_many_pages', `The document has ${pages} pages; ${max_pages} are allowed`)
-  return { kind, pages }
+  throw new MediaFailure('too_many_pages', `The document has ${pages} pages; ${max_pages} are allowed`)
 }
 
 /**
@@ -87,7 +88,7 @@ async function askParser(request: ParseRequest, options: ParseOptions, command: 
 
 async function askOnce(request: ParseRequest, options: ParseOptions, command: ParserCommand): Promise<PdfPart> {
   // A parser has seen one document only: what a hostile one may have done to it ends with it.
-  const key = JSON.stringify([request.path, options.limits.memory_mb, command.name])
+  const key: Key = { path: request.path, memory_mb: options.limits.memory_mb, command }
   const child = takeIdle(key) ?? new ParserChild(command, options.limits.memory_mb)
   try {
     const part = await child.ask(request, options)
@@ -99,8 +100,13 @@ async function askOnce(request: ParseRequest, options: ParseOptions, command: Pa
   }
 }
 
+interface Key {
+  path: string
+  memory_mb: number
+  command: ParserCommand
+}
 interface Idle {
-  key: string
+  key: Key
   child: ParserChild
   timer: NodeJS.Timeout
 }
@@ -108,13 +114,15 @@ interface Idle {
 // Starting a parser costs as much as reading 20 pages, so it stays a little for the next batch of the same document.
 let idle: Idle[] = []
 
-function takeIdle(key: string): ParserChild | undefined {
-  const found = idle.find((each) => each.key === key && each.child.alive)
+function takeIdle({ path, memory_mb, command }: Key): ParserChild | undefined {
+  const found = idle.find(
+    ({ key, child }) => child.alive && key.path === path && key.memory_mb === memory_mb && key.command === command,
+  )
   if (found) forget(found)
   return found?.child
 }
 
-function keepIdle(key: string, child: ParserChild): void {
+function keepIdle(key: Key, child: ParserChild): void {
   const kept: Idle = { key, child, timer: setTimeout(() => end(kept), IDLE_MS).unref() }
   idle.push(kept)
   if (idle.length > MOST_IDLE) end(idle[0]!)
@@ -128,4 +136,9 @@ function forget(kept: Idle): void {
 function end(kept: Idle): void {
   forget(kept)
   void kept.child.kill()
+}
+
+/** When nothing more will be asked about a document. */
+function endIdle(path: string): void {
+  for (const kept of idle.filter(({ key }) => key.path === path)) end(kept)
 }

@@ -6,6 +6,7 @@ import type { ParseAnswer, ParseRequest } from './parse-child.ts'
 import type { Page, ParseLimits, ParseOptions } from './parse-document.ts'
 import type { PdfPart } from './pdf-engines.ts'
 import type { ParserCommand } from './parser-command.ts'
+import { causeOfDeath, ParserCrash, tooMuchMemory, tooMuchOutput, tooSlow } from './parser-death.ts'
 import { residentMb } from './resident-memory.ts'
 
 /** How often the memory of a working parser is looked at, in milliseconds. */
@@ -15,11 +16,6 @@ const STDERR_KEPT = 4_096
 /** What a parser is told of our environment: nothing that is secret. */
 const ENVIRONMENT = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'LANG', 'DENO_DIR', 'SystemRoot']
 
-/** The parser died of the document, by no limit of ours. */
-export class ParserCrash extends Error {
-  override readonly name = 'ParserCrash'
-}
-
 export class ParserChild {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #decoder = new StringDecoder('utf8')
@@ -28,13 +24,17 @@ export class ParserChild {
   #stderr = ''
   #partLine = ''
   #received = 0
-  #asked: { pages: Page[]; limits: ParseLimits; resolve: (part: PdfPart) => void; reject: (why: unknown) => void } | undefined
+  #asked:
+    | { pages: Page[]; limits: ParseLimits; resolve: (part: PdfPart) => void; reject: (why: unknown) => void }
+    | undefined
   /** Why we kill it; set once. */
   #ended: unknown
 
   constructor(command: ParserCommand, memoryMb: number) {
     const [program, args] = command(memoryMb)
-    const env = Object.fromEntries(ENVIRONMENT.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])))
+    const env = Object.fromEntries(
+      ENVIRONMENT.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
+    )
     this.#child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true, windowsHide: true })
     this.#child.stdin.on('error', () => {})
     this.#child.stdout.on('data', (bytes: Buffer) => this.#hear(bytes))
@@ -42,7 +42,10 @@ export class ParserChild {
       this.#stderr = (this.#stderr + text).slice(-STDERR_KEPT)
     })
     this.#child.on('error', (cause) => this.#gone(new Error('Cannot start the document parser', { cause })))
-    this.#child.on('close', (code, signal) => this.#gone(this.#ended ?? this.#causeOfDeath(code, signal)))
+    this.#child.on('close', (code, signal) => {
+      const death = { code, signal, stderr: this.#stderr, ready: this.#ready, limits: this.#asked?.limits }
+      this.#gone(this.#ended ?? causeOfDeath(death))
+    })
   }
 
   get pid(): number | undefined {
@@ -104,8 +107,7 @@ export class ParserChild {
   #hear(bytes: Buffer): void {
     const asked = this.#asked
     this.#received += bytes.length
-    if (asked && this.#received > asked.limits.output_bytes)
-      return void this.kill(new MediaFailure('too_much_output', `The document's text is longer than ${asked.limits.output_bytes} bytes`))
+    if (asked && this.#received > asked.limits.output_bytes) return void this.kill(tooMuchOutput(asked.limits))
     const [first = '', ...rest] = this.#decoder.write(bytes).split('\n')
     this.#partLine += first
     for (const next of rest) {
@@ -135,14 +137,6 @@ export class ParserChild {
     this.#asked?.reject(this.#ended)
     this.#exited.resolve()
   }
-
-  #causeOfDeath(code: number | null, signal: NodeJS.Signals | null): unknown {
-    const cause = new Error(`The parser ended with ${signal ?? `code ${code}`}: ${this.#stderr}`)
-    // A kill that is not ours is the kernel's or the parser's own guard's.
-    if (signal === 'SIGKILL' || /out of memory|allocation failed/i.test(this.#stderr))
-      return tooMuchMemory(this.#asked?.limits, cause)
-    return this.#ready ? new ParserCrash('The parser crashed', { cause }) : new Error('Cannot start the document parser', { cause })
-  }
 }
 
 function parseAnswer(line: string): ParseAnswer | undefined {
@@ -152,8 +146,3 @@ function parseAnswer(line: string): ParseAnswer | undefined {
     return undefined
   }
 }
-
-const tooSlow = (limits: ParseLimits) =>
-  new MediaFailure('too_slow', `Reading the document took longer than ${limits.time_ms / 1_000} seconds`)
-const tooMuchMemory = (limits?: ParseLimits, cause?: unknown) =>
-  new MediaFailure('too_much_memory', `Reading the document took more than ${limits?.memory_mb ?? '?'} MB of memory`, { cause })

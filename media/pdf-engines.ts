@@ -40,10 +40,12 @@ async function readWithLiteparse(path: string, range: Range | undefined): Promis
     outputFormat: range ? 'markdown' : 'text',
     imageMode: 'off',
     extractLinks: false,
+    // It takes what recurs on the pages of a batch for a running header, "Chapter 7" too.
+    keepHeadersFooters: true,
     continueOnPageError: true,
     quiet: true,
   })
-  const result = await parser.parse(path).catch((error: unknown) => {
+  const result = await parser.parse(await bytesOf(path)).catch((error: unknown) => {
     throw /password/i.test(String(error)) ? encrypted(error) : error
   })
   const pages = range ? result.pages.map(({ pageNum, markdown }) => ({ page: pageNum, text: markdown })) : []
@@ -53,7 +55,8 @@ async function readWithLiteparse(path: string, range: Range | undefined): Promis
 
 async function readWithPdfParse(path: string, range: Range | undefined): Promise<PdfPart> {
   const { PasswordException, PDFParse, VerbosityLevel } = await import('pdf-parse')
-  const data = new Uint8Array(await readFile(path))
+  // pdf.js takes possession of what it is given.
+  const data = new Uint8Array(await bytesOf(path))
   const parser = new PDFParse({ data, verbosity: VerbosityLevel.ERRORS })
   try {
     const { total } = await parser.getInfo()
@@ -68,6 +71,14 @@ async function readWithPdfParse(path: string, range: Range | undefined): Promise
   } finally {
     await parser.destroy().catch(() => undefined)
   }
+}
+
+let last: { path: string; bytes: Promise<Buffer> } | undefined
+
+/** The bytes and not the path, because liteparse judges a file by its extension and blobs have none; kept for the next batch. */
+function bytesOf(path: string): Promise<Buffer> {
+  if (last?.path !== path) last = { path, bytes: readFile(path) }
+  return last.bytes
 }
 
 function encrypted(cause: unknown): MediaFailure {

@@ -35,7 +35,7 @@ export async function readTextPages(path: string, maxBytes: number, signal: Abor
   const text = new TextDecoder(textEncoding(bytes.subarray(0, SNIFFED_BYTES)) ?? 'utf-8').decode(bytes)
   if (text.trim() === '') throw new MediaFailure('empty', 'The file holds no text')
   const pages: Page[] = []
-  for (let start = 0; start < text.length; ) {
+  for (let start = 0; start < text.length;) {
     const end = endOfPage(text, start)
     pages.push({ page: pages.length + 1, text: text.slice(start, end) })
     start = end

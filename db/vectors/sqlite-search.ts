@@ -26,8 +26,9 @@ export async function searchSqlite(db: Db, table: string, spaces: string[], quer
   const words = new Map<number, number>()
   // One space after the other: each is a partition of the vectors, and they are few.
   for (const space of new Set(spaces)) {
-    if (vector)
-      for (const { id, distance } of await findNear(db, table, space, vector, wanted, query)) near.set(id, distance)
+    const found = vector ? await findNear(db, table, space, vector, wanted, query) : []
+    // In a small index everything is among the nearest: what has nothing in common with the question is not near.
+    for (const { id, distance } of found) if (toSimilarity(distance) > 0) near.set(id, distance)
     for (const { id, rank } of await findWords(db, space, wanted, query)) words.set(id, rank)
   }
   const scores = fuseRanks([near, words].map(ascending))
