@@ -3,7 +3,16 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import { activityInfo } from '@temporalio/activity'
 import type { BatchRef, FinishJobInput, JobClaim, JobRef } from '../contracts/engine.ts'
 import type { DocumentGeneration, VectorChunk } from '../db/vectors/vector-store.ts'
-import { advance, claimJob, completeJob, findBatch, findJob, finishJob, setCollection, storeIndexed } from '../db/queries/jobs.ts'
+import {
+  advance,
+  claimJob,
+  completeJob,
+  findBatch,
+  findJob,
+  finishJob,
+  setCollection,
+  storeIndexed,
+} from '../db/queries/jobs.ts'
 import type { JobsTable } from '../db/schema.ts'
 import { chunkPages } from '../media/chunk.ts'
 import type { ActivityResources } from './resources.ts'
@@ -41,7 +50,10 @@ export function ingestActivities(resources: Resources) {
         const chunks = chunkPages(stored.pages)
         for (let from = 0; from < chunks.length; from += EMBED_AT_ONCE) {
           const some = chunks.slice(from, from + EMBED_AT_ONCE)
-          const embedded = await embedder.embed(some.map(({ text }) => text), signal)
+          const embedded = await embedder.embed(
+            some.map(({ text }) => text),
+            signal,
+          )
           signal.throwIfAborted()
           const rows: VectorChunk[] = some.map((chunk, index) => ({
             ...chunk,

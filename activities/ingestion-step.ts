@@ -65,7 +65,8 @@ function statusOf(reason: unknown): LogEnd['status'] {
 
 function describe(reason: unknown): object {
   if (reason instanceof MediaFailure) return { message: reason.message, reason: reason.reason }
-  if (reason instanceof ProviderFailure) return { message: reason.message, provider: reason.provider, status: reason.status }
+  if (reason instanceof ProviderFailure)
+    return { message: reason.message, provider: reason.provider, status: reason.status }
   return { message: reason instanceof Error ? reason.name : 'unknown' }
 }
 
@@ -81,6 +82,15 @@ async function toFailure(db: Db, reason: unknown, workflowId: string, activityId
 }
 
 function unprocessable(failure: MediaFailure): ApplicationFailure {
-  const described: TurnFailure = { code: 'unprocessable', message: failure.message, details: { reason: failure.reason } }
-  return ApplicationFailure.create({ message: described.message, type: FAILURE.final, nonRetryable: true, details: [described] })
+  const described: TurnFailure = {
+    code: 'unprocessable',
+    message: failure.message,
+    details: { reason: failure.reason },
+  }
+  return ApplicationFailure.create({
+    message: described.message,
+    type: FAILURE.final,
+    nonRetryable: true,
+    details: [described],
+  })
 }

@@ -32,7 +32,8 @@ export function parseActivities(resources: Resources) {
       return ingestionStep(resources, ref, { name: 'parse', input: { batch } }, async (job, signal) => {
         const begun = await db.transaction().execute((tx) => startParse(tx, job.id, batch))
         if (!begun) return { batch, parsed: false }
-        if (begun.parses > MAX_PARSES) throw new MediaFailure('damaged', 'The document cannot be read: its parser did not survive it')
+        if (begun.parses > MAX_PARSES)
+          throw new MediaFailure('damaged', 'The document cannot be read: its parser did not survive it')
         const range = { from: begun.from_page, to: begun.to_page }
         const pages = await parsePages(blobs.path(job.user_id, job.sha256), range, { signal, limits })
         const told = await db.transaction().execute(async (tx) => {

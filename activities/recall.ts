@@ -24,7 +24,11 @@ export function recallActivities({ db, vectors, embedder }: Resources) {
       if (stored) return { turn_id, passages: stored.length }
       const startedAt = performance.now()
       const turn = (await findTurn(db, turn_id))!
-      const asked = await db.selectFrom('messages').select('content').where('id', '=', turn.user_message_id).executeTakeFirstOrThrow()
+      const asked = await db
+        .selectFrom('messages')
+        .select('content')
+        .where('id', '=', turn.user_message_id)
+        .executeTakeFirstOrThrow()
       const text = asked.content.slice(0, MAX_QUERY)
       const attached = await attachedText(db, turn_id)
       const found = text.trim() === '' ? [] : await search(text, turn.agent_id, turn.conversation_id)
@@ -41,7 +45,11 @@ export function recallActivities({ db, vectors, embedder }: Resources) {
           attempt,
           input: { query: text },
         })
-        await endLogEntry(tx, logId, { status: 'completed', duration_ms: performance.now() - startedAt, output: { passages: passages.map(brief) } })
+        await endLogEntry(tx, logId, {
+          status: 'completed',
+          duration_ms: performance.now() - startedAt,
+          output: { passages: passages.map(brief) },
+        })
       })
       return { turn_id, passages: passages.length }
     },
@@ -70,7 +78,13 @@ async function attachedText(db: Db, turnId: string): Promise<Passage[]> {
       for (const { page, text } of pages) {
         if (room <= 0) return passages
         if (text.trim() === '') continue
-        passages.push({ document_id: job.document_id, document: job.name, page, content: text.slice(0, room), similarity: 1 })
+        passages.push({
+          document_id: job.document_id,
+          document: job.name,
+          page,
+          content: text.slice(0, room),
+          similarity: 1,
+        })
         room -= text.length
       }
     }

@@ -93,7 +93,8 @@ class Reader {
     const next = this.#rest.toString('latin1', 0, 2)
     if (next === '--') return true
     for await (const padding of this.until(Buffer.from('\r\n'), MAX_HEADER)) {
-      if (!/^[ \t]*$/.test(Buffer.from(padding).toString('latin1'))) throw malformed('a boundary is not followed by a line break')
+      if (!/^[ \t]*$/.test(Buffer.from(padding).toString('latin1')))
+        throw malformed('a boundary is not followed by a line break')
     }
     return false
   }
@@ -102,7 +103,11 @@ class Reader {
     if (this.#ended) return false
     const { done, value } = await this.#source.next()
     if (done) this.#ended = true
-    else this.#rest = this.#rest.length === 0 ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : Buffer.concat([this.#rest, value])
+    else
+      this.#rest =
+        this.#rest.length === 0
+          ? Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+          : Buffer.concat([this.#rest, value])
     return !done
   }
 }
@@ -127,10 +132,14 @@ async function text(bytes: AsyncIterable<Uint8Array>): Promise<string> {
 }
 
 function boundaryOf(contentType: string | null): string {
-  const [, quoted, plain] = /^multipart\/form-data\s*;(?:.*;)?\s*boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(contentType ?? '') ?? []
+  const [, quoted, plain] =
+    /^multipart\/form-data\s*;(?:.*;)?\s*boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(contentType ?? '') ?? []
   const boundary = quoted ?? plain
   if (boundary === undefined || boundary.length > 70) {
-    throw new MuxiError('unsupported_media_type', "Cannot read the request: 'Content-Type' must be multipart/form-data with a boundary")
+    throw new MuxiError(
+      'unsupported_media_type',
+      "Cannot read the request: 'Content-Type' must be multipart/form-data with a boundary",
+    )
   }
   return boundary
 }
@@ -144,7 +153,8 @@ function readHeader(header: string): { name: string; filename: string | undefine
     if (key.toLowerCase() === 'content-disposition') {
       name = parameterOf(value, 'name')
       filename = extendedName(value) ?? parameterOf(value, 'filename')
-    } else if (key.toLowerCase() === 'content-type' && /^[\w.+-]+\/[\w.+-]+(\s*;.*)?$/.test(value)) type = value.slice(0, 128)
+    } else if (key.toLowerCase() === 'content-type' && /^[\w.+-]+\/[\w.+-]+(\s*;.*)?$/.test(value))
+      type = value.slice(0, 128)
   }
   if (name === undefined) throw malformed('a part has no name')
   return { name, filename, type }
@@ -152,7 +162,8 @@ function readHeader(header: string): { name: string; filename: string | undefine
 
 /** `filename="a \"b\".txt"`, with quotes and line breaks as browsers write them. */
 function parameterOf(value: string, parameter: string): string | undefined {
-  const [, quoted, plain] = new RegExp(`;\\s*${parameter}=(?:"((?:[^"\\\\]|\\\\.)*)"|([^;\\s]+))`, 'i').exec(value) ?? []
+  const [, quoted, plain] =
+    new RegExp(`;\\s*${parameter}=(?:"((?:[^"\\\\]|\\\\.)*)"|([^;\\s]+))`, 'i').exec(value) ?? []
   const found = quoted?.replaceAll(/\\(["\\])/g, '$1') ?? plain
   return found?.replaceAll('%22', '"').replaceAll(/%0D|%0A/gi, ' ')
 }
@@ -179,7 +190,9 @@ function malformed(why: string): MuxiError {
 }
 
 function wrongField(path: string, expected: string): MuxiError {
-  return new MuxiError('bad_request', `Cannot read the form: '${path.slice(0, 64)}' must be ${expected}`, { details: { fields: [{ path, expected }] } })
+  return new MuxiError('bad_request', `Cannot read the form: '${path.slice(0, 64)}' must be ${expected}`, {
+    details: { fields: [{ path, expected }] },
+  })
 }
 
 function tooLarge(limit: number): MuxiError {

@@ -9,7 +9,11 @@ import { syncKnowledge, type ConfiguredAgent } from '../api/services/knowledge.t
 const POLL_MS = 5_000
 
 /** Ingests what is new, then looks for changes until the signal aborts. One fault never ends it. */
-export async function watchKnowledge(context: ApiContext, agents: readonly ConfiguredAgent[], signal: AbortSignal): Promise<void> {
+export async function watchKnowledge(
+  context: ApiContext,
+  agents: readonly ConfiguredAgent[],
+  signal: AbortSignal,
+): Promise<void> {
   const paths = pathsOf(context, agents)
   let seen: string | undefined
   while (!signal.aborted) {
@@ -31,11 +35,16 @@ function pathsOf({ agentsDir, knowledgeDirs }: ApiContext, agents: readonly Conf
   return agents.flatMap(({ config }) =>
     (config.knowledge ?? []).flatMap((source) => {
       if (!('path' in source)) return []
-      return isAbsolute(source.path) ? [source.path] : [agentsDir, ...knowledgeDirs].map((dir) => resolve(dir, source.path))
+      return isAbsolute(source.path)
+        ? [source.path]
+        : [agentsDir, ...knowledgeDirs].map((dir) => resolve(dir, source.path))
     }),
   )
 }
 
 function lookAt(paths: readonly string[]): string {
-  return paths.map((path) => statSync(path, { throwIfNoEntry: false })).map((stat) => `${stat?.mtimeMs} ${stat?.size}`).join()
+  return paths
+    .map((path) => statSync(path, { throwIfNoEntry: false }))
+    .map((stat) => `${stat?.mtimeMs} ${stat?.size}`)
+    .join()
 }

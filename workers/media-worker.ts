@@ -17,7 +17,13 @@ export interface MediaWorkerOptions {
 }
 
 /** A worker that is ready to `run()`; it must be shut down before the storage is closed. */
-export function createMediaWorker({ connection, namespace, storage, parse_limits, log }: MediaWorkerOptions): Promise<Worker> {
+export function createMediaWorker({
+  connection,
+  namespace,
+  storage,
+  parse_limits,
+  log,
+}: MediaWorkerOptions): Promise<Worker> {
   return Worker.create({
     connection,
     namespace,

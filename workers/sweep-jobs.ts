@@ -30,10 +30,15 @@ export async function sweepJobs({ client, storage, log }: Options, before: strin
       // What is attached to a message is read by its turn, or not at all.
       if (turn && UNFINISHED.includes(turn.status)) continue
       if (turn || job.cancel_requested_at !== null) {
-        const told = await storage.db.transaction().execute((tx) => finishJob(tx, { job_id: job.id, run: job.run, status: 'cancelled' }))
+        const told = await storage.db
+          .transaction()
+          .execute((tx) => finishJob(tx, { job_id: job.id, run: job.run, status: 'cancelled' }))
         storage.events.publish(job.id, told)
       } else {
-        await client.workflow.start<typeof ingestDocument>('ingestDocument', { ...jobStart(inputOf(storage, job)), workflowIdConflictPolicy: 'USE_EXISTING' })
+        await client.workflow.start<typeof ingestDocument>('ingestDocument', {
+          ...jobStart(inputOf(storage, job)),
+          workflowIdConflictPolicy: 'USE_EXISTING',
+        })
       }
       log.warn({ job_id: job.id, was: job.status, now: turn ? 'cancelled' : 'started again' }, 'swept a job')
     }
@@ -44,5 +49,11 @@ export async function sweepJobs({ client, storage, log }: Options, before: strin
 }
 
 function inputOf({ box }: Storage, { id, run, agent_id, conversation_id, user_id }: JobsTable): JobInput {
-  return { job_id: id, run, agent_id: agent_id ?? '', conversation_id: conversation_id ?? '', user_hash: box.pseudonym(user_id) }
+  return {
+    job_id: id,
+    run,
+    agent_id: agent_id ?? '',
+    conversation_id: conversation_id ?? '',
+    user_hash: box.pseudonym(user_id),
+  }
 }

@@ -1,5 +1,11 @@
 // One document: look at it, parse it in batches of pages, index them where nobody sees them, then publish everything at once.
-import { ActivityFailure, ApplicationFailure, CancellationScope, isCancellation, setCurrentDetails } from '@temporalio/workflow'
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  isCancellation,
+  setCurrentDetails,
+} from '@temporalio/workflow'
 import { FAILURE, type JobInput, type TurnFailure } from '../contracts/engine.ts'
 import { beginJob, finishJob, indexBatch, inspectFile, parseBatch, publishJob } from './activities.ts'
 
@@ -20,12 +26,16 @@ export async function ingestDocument({ job_id, run, conversation_id }: JobInput)
     const { pages, batches } = await inspectFile.executeWithOptions({ priority: priorityOf(0) }, [ref])
     setCurrentDetails(`Parsing ${pages} pages`)
     await eachBatch(batches, PARSING, (batch) =>
-      parseBatch.executeWithOptions({ summary: `Batch ${batch} of ${batches}`, priority: priorityOf(batch) }, [{ ...ref, batch }]),
+      parseBatch.executeWithOptions({ summary: `Batch ${batch} of ${batches}`, priority: priorityOf(batch) }, [
+        { ...ref, batch },
+      ]),
     )
     if (claim.indexed) {
       setCurrentDetails(`Indexing ${pages} pages`)
       await eachBatch(batches, INDEXING, (batch) =>
-        indexBatch.executeWithOptions({ summary: `Batch ${batch} of ${batches}`, priority: priorityOf(batch) }, [{ ...ref, batch }]),
+        indexBatch.executeWithOptions({ summary: `Batch ${batch} of ${batches}`, priority: priorityOf(batch) }, [
+          { ...ref, batch },
+        ]),
       )
     }
     const { chunks } = await publishJob(ref)
@@ -37,7 +47,13 @@ export async function ingestDocument({ job_id, run, conversation_id }: JobInput)
     setCurrentDetails(failure ? `Failed: ${failure.message}` : 'Cancelled')
     const status = failure ? 'failed' : 'cancelled'
     await CancellationScope.nonCancellable(() => finishJob({ ...ref, status, ...(failure && { failure }) }))
-    if (failure) throw ApplicationFailure.create({ message: failure.message, type: failure.code, nonRetryable: true, details: [failure] })
+    if (failure)
+      throw ApplicationFailure.create({
+        message: failure.message,
+        type: failure.code,
+        nonRetryable: true,
+        details: [failure],
+      })
     if (isCancellation(error)) throw error
     return { status }
   }

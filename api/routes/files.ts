@@ -42,6 +42,9 @@ export function fileRoutes(context: ApiContext) {
         await removeFile(context, await getFileOrThrow(context, principal, file_id))
         return { id: file_id, status: 'deleted' }
       },
-      { params, detail: { summary: 'Delete a file and the text extracted from it; what an agent knows from it stays' } },
+      {
+        params,
+        detail: { summary: 'Delete a file and the text extracted from it; what an agent knows from it stays' },
+      },
     )
 }

@@ -30,7 +30,11 @@ export function jobRoutes(context: ApiContext) {
       '',
       async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, ...filter } }) => {
         authorize(principal, 'chat')
-        const jobs = await listJobs(context.storage.db, { ...filter, user_id: visibleUser(principal, user_id), limit: limit + 1 })
+        const jobs = await listJobs(context.storage.db, {
+          ...filter,
+          user_id: visibleUser(principal, user_id),
+          limit: limit + 1,
+        })
         const { items, ...rest } = page(jobs, limit, ({ id }) => id)
         return { jobs: items.map((job) => viewJob(context, job)), ...rest }
       },
@@ -74,7 +78,11 @@ export function jobRoutes(context: ApiContext) {
         authorize(principal, 'chat')
         return textResponse(context, await getJobOrThrow(context, principal, job_id), format)
       },
-      { params, query: Type.Object({ format: Type.Optional(FormatSchema) }, closed), detail: { summary: 'Read what was extracted' } },
+      {
+        params,
+        query: Type.Object({ format: Type.Optional(FormatSchema) }, closed),
+        detail: { summary: 'Read what was extracted' },
+      },
     )
     .post(
       '/:job_id/cancel',

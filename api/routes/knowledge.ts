@@ -41,9 +41,18 @@ export function knowledgeRoutes(context: ApiContext) {
         await getAgentOrThrow(db, agent_id)
         const { source, job } = await addSource(context, principal, agent_id, body as KnowledgeRequest)
         const added = job.status === 'completed'
-        return status(added ? 201 : 202, { status: added ? 'added' : 'queued', agent_id, knowledge_source: source, job_id: job.id })
+        return status(added ? 201 : 202, {
+          status: added ? 'added' : 'queued',
+          agent_id,
+          knowledge_source: source,
+          job_id: job.id,
+        })
       },
-      { params, body: KnowledgeRequestSchema, detail: { summary: 'Add a source of knowledge, and wait until it can be searched' } },
+      {
+        params,
+        body: KnowledgeRequestSchema,
+        detail: { summary: 'Add a source of knowledge, and wait until it can be searched' },
+      },
     )
     .delete(
       '/:knowledge_id',
@@ -51,12 +60,18 @@ export function knowledgeRoutes(context: ApiContext) {
         authorize(principal, 'manage')
         const { file } = await getAgentOrThrow(db, agent_id)
         if ((await findSource(db, agent_id, knowledge_id))?.origin === 'config') {
-          throw new MuxiError('conflict', `Cannot remove '${knowledge_id}': it stands in the agent's own file '${file}'`)
+          throw new MuxiError(
+            'conflict',
+            `Cannot remove '${knowledge_id}': it stands in the agent's own file '${file}'`,
+          )
         }
         await removeSource(context, agent_id, knowledge_id)
         return { status: 'removed', agent_id, knowledge_source: { id: knowledge_id } }
       },
-      { params: Type.Object({ agent_id: AgentIdSchema, knowledge_id: AgentIdSchema }), detail: { summary: 'Remove a source of knowledge' } },
+      {
+        params: Type.Object({ agent_id: AgentIdSchema, knowledge_id: AgentIdSchema }),
+        detail: { summary: 'Remove a source of knowledge' },
+      },
     )
     .get(
       '/search',

@@ -31,10 +31,20 @@ export function typeOf(head: Uint8Array, name: string): string {
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 /** Stores what is attached inline and finds what was uploaded before. @throws MuxiError bad_request, unsupported_media_type, not_found */
-export async function storeAttachments({ db, blobs }: Storage, userId: string, inputs: readonly AttachmentInput[]): Promise<Attachment[]> {
-  const found = await Promise.all(inputs.map((input, index) => ('file_id' in input ? uploaded(db, userId, input) : inline(input, index))))
+export async function storeAttachments(
+  { db, blobs }: Storage,
+  userId: string,
+  inputs: readonly AttachmentInput[],
+): Promise<Attachment[]> {
+  const found = await Promise.all(
+    inputs.map((input, index) =>
+      'file_id' in input ? uploaded(db, userId, input) : Promise.resolve(inline(input, index)),
+    ),
+  )
   return Promise.all(
-    found.map(async ({ bytes, ...attachment }) => (bytes ? { ...attachment, sha256: await blobs.put(userId, bytes) } : attachment)),
+    found.map(async ({ bytes, ...attachment }) =>
+      bytes ? { ...attachment, sha256: await blobs.put(userId, bytes) } : attachment,
+    ),
   )
 }
 
@@ -50,7 +60,9 @@ async function uploaded(db: Db, userId: string, input: { file_id: string }): Pro
 function inline(input: { name: string; data: string }, index: number): Found {
   if (!BASE64.test(input.data)) {
     const path = `attachments.${index}.data`
-    throw new MuxiError('bad_request', `Cannot read the message: '${path}' must be base64`, { details: { fields: [{ path, expected: 'base64' }] } })
+    throw new MuxiError('bad_request', `Cannot read the message: '${path}' must be base64`, {
+      details: { fields: [{ path, expected: 'base64' }] },
+    })
   }
   const bytes = Buffer.from(input.data, 'base64')
   return { ...kindOf(input.name, typeOf(bytes, input.name)), sha256: '', size: bytes.byteLength, bytes }
@@ -59,7 +71,10 @@ function inline(input: { name: string; data: string }, index: number): Found {
 function kindOf(name: string, media_type: string): Pick<Attachment, 'type' | 'name' | 'media_type'> {
   if (IMAGES.some(([type]) => type === media_type)) return { type: 'image', name, media_type }
   if (DOCUMENTS.has(media_type)) return { type: 'document', name, media_type }
-  throw new MuxiError('unsupported_media_type', `Cannot take '${name}': an attachment must be a PNG, JPEG, GIF or WebP image, a PDF, or text`)
+  throw new MuxiError(
+    'unsupported_media_type',
+    `Cannot take '${name}': an attachment must be a PNG, JPEG, GIF or WebP image, a PDF, or text`,
+  )
 }
 
 /** Reading what is attached is part of the turn: a job for each document, with its file. */

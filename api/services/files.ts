@@ -14,7 +14,11 @@ import { typeOf } from './attachments.ts'
 import type { ApiContext } from './context.ts'
 
 /** Takes the file of a form: to disk as it comes. @throws MuxiError bad_request, payload_too_large, unsupported_media_type */
-export async function uploadFile({ storage, limits }: ApiContext, principal: Principal, request: Request): Promise<FilesTable> {
+export async function uploadFile(
+  { storage, limits }: ApiContext,
+  principal: Principal,
+  request: Request,
+): Promise<FilesTable> {
   let received: Received | undefined
   try {
     const { fields, file } = await readForm(request, limits.upload_bytes, async (bytes, part) => {
@@ -24,7 +28,8 @@ export async function uploadFile({ storage, limits }: ApiContext, principal: Pri
     const { user_id, ...others } = fields
     const unknown = Object.keys(others)[0]
     if (unknown !== undefined) throw wrongField(unknown, 'left out: it is not known')
-    if (user_id !== undefined && !Value.Check(UserIdSchema, user_id)) throw wrongField('user_id', UserIdSchema.description ?? '')
+    if (user_id !== undefined && !Value.Check(UserIdSchema, user_id))
+      throw wrongField('user_id', UserIdSchema.description ?? '')
     const owner = actingUser(principal, user_id)
     const { name, received: kept } = file.value
     await kept.keep(owner)
@@ -43,11 +48,17 @@ export async function uploadFile({ storage, limits }: ApiContext, principal: Pri
 }
 
 function wrongField(path: string, expected: string): MuxiError {
-  return new MuxiError('bad_request', `Cannot take the file: '${path}' must be ${expected}`, { details: { fields: [{ path, expected }] } })
+  return new MuxiError('bad_request', `Cannot take the file: '${path}' must be ${expected}`, {
+    details: { fields: [{ path, expected }] },
+  })
 }
 
 /** @throws MuxiError not_found, also for another user's file */
-export async function getFileOrThrow({ storage: { db } }: ApiContext, principal: Principal, id: string): Promise<FilesTable> {
+export async function getFileOrThrow(
+  { storage: { db } }: ApiContext,
+  principal: Principal,
+  id: string,
+): Promise<FilesTable> {
   return ownedOrThrow(principal, await findFile(db, id), 'file', id)
 }
 
@@ -57,7 +68,9 @@ export function viewFile({ id, name, type, size, sha256, created_at }: FilesTabl
 
 /** The bytes, in a way in which no browser runs or shows them as ours. */
 export function fileResponse({ storage: { blobs } }: ApiContext, file: FilesTable): Response {
-  const stream = Readable.toWeb(createReadStream(blobs.path(file.user_id, file.sha256))) as unknown as ReadableStream<Uint8Array>
+  const stream = Readable.toWeb(
+    createReadStream(blobs.path(file.user_id, file.sha256)),
+  ) as unknown as ReadableStream<Uint8Array>
   const ascii = file.name.replaceAll(/[^\x20-\x7e]|["\\%]/g, '_')
   return new Response(stream, {
     headers: {
@@ -74,7 +87,8 @@ export function fileResponse({ storage: { blobs } }: ApiContext, file: FilesTabl
 /** Removes a file with the text that was extracted from it; what an agent has learned from it stays. @throws MuxiError conflict */
 export async function removeFile({ storage: { db, blobs } }: ApiContext, file: FilesTable): Promise<void> {
   const last = await db.transaction().execute(async (tx) => {
-    if (await isInUse(tx, file.id)) throw new MuxiError('conflict', `Cannot delete file '${file.id}': a job still reads it`)
+    if (await isInUse(tx, file.id))
+      throw new MuxiError('conflict', `Cannot delete file '${file.id}': a job still reads it`)
     return deleteFile(tx, file)
   })
   if (last) await blobs.delete(file.user_id, file.sha256)

@@ -5,7 +5,17 @@ import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
 import type { JobRequest } from '../../contracts/schemas/jobs.ts'
 import { readHead } from '../../db/event-rows.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
-import { discardJob, endOfJob, findJob, finishJob, insertJob, progressOf, readText, requestCancelJob, reviveJob } from '../../db/queries/jobs.ts'
+import {
+  discardJob,
+  endOfJob,
+  findJob,
+  finishJob,
+  insertJob,
+  progressOf,
+  readText,
+  requestCancelJob,
+  reviveJob,
+} from '../../db/queries/jobs.ts'
 import { insertSource } from '../../db/queries/knowledge.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { JobsTable } from '../../db/schema.ts'
@@ -34,7 +44,14 @@ export async function createJob(context: ApiContext, principal: Principal, reque
   const job = await db.transaction().execute(async (tx) => {
     if (agent_id !== undefined && knowledge_id !== undefined) {
       await getAgentOrThrow(tx, agent_id)
-      await insertSource(tx, { agent_id, id: knowledge_id, description: file.name, origin: 'api', content_hash: '', job_id: null })
+      await insertSource(tx, {
+        agent_id,
+        id: knowledge_id,
+        description: file.name,
+        origin: 'api',
+        content_hash: '',
+        job_id: null,
+      })
     }
     return insertJob(tx, { file, key_id: principal.key_id, agent_id, knowledge_id, options })
   })
@@ -54,11 +71,21 @@ export async function beginJob(context: ApiContext, job: JobsTable): Promise<voi
 
 function inputOf({ storage: { box } }: ApiContext, job: JobsTable): JobInput {
   const { id, run, agent_id, conversation_id } = job
-  return { job_id: id, run, agent_id: agent_id ?? '', conversation_id: conversation_id ?? '', user_hash: box.pseudonym(job.user_id) }
+  return {
+    job_id: id,
+    run,
+    agent_id: agent_id ?? '',
+    conversation_id: conversation_id ?? '',
+    user_hash: box.pseudonym(job.user_id),
+  }
 }
 
 /** @throws MuxiError not_found, also for another user's job */
-export async function getJobOrThrow({ storage: { db } }: ApiContext, principal: Principal, id: string): Promise<JobsTable> {
+export async function getJobOrThrow(
+  { storage: { db } }: ApiContext,
+  principal: Principal,
+  id: string,
+): Promise<JobsTable> {
   return ownedOrThrow(principal, await findJob(db, id), 'job', id)
 }
 
@@ -117,7 +144,9 @@ export async function cancelJob(context: ApiContext, job: JobsTable): Promise<vo
   await requestCancelJob(storage.db, job.id)
   storage.stops.stop(job.id)
   if (!(await stopJob(context, job.id))) {
-    const told = await storage.db.transaction().execute((tx) => finishJob(tx, { job_id: job.id, run: job.run, status: 'cancelled' }))
+    const told = await storage.db
+      .transaction()
+      .execute((tx) => finishJob(tx, { job_id: job.id, run: job.run, status: 'cancelled' }))
     storage.events.publish(job.id, told)
   }
   await waitForJob(context, job.id, AbortSignal.timeout(STOP_WAIT_MS))
@@ -148,7 +177,11 @@ export function textResponse({ storage: { db } }: ApiContext, job: JobsTable, fo
   })
   const type = { md: 'text/markdown', txt: 'text/plain', json: 'application/json' }[format]
   return new Response(stream, {
-    headers: { 'content-type': `${type}; charset=utf-8`, 'x-content-type-options': 'nosniff', 'content-security-policy': "default-src 'none'; sandbox" },
+    headers: {
+      'content-type': `${type}; charset=utf-8`,
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': "default-src 'none'; sandbox",
+    },
   })
 }
 

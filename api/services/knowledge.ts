@@ -41,7 +41,12 @@ export interface AddedSource {
 }
 
 /** Adds a source over the API. @throws MuxiError */
-export async function addSource(context: ApiContext, principal: Principal, agentId: string, source: KnowledgeRequest): Promise<AddedSource> {
+export async function addSource(
+  context: ApiContext,
+  principal: Principal,
+  agentId: string,
+  source: KnowledgeRequest,
+): Promise<AddedSource> {
   const { db } = context.storage
   if (await findSource(db, agentId, source.id)) throw taken(source.id)
   const content = await contentOf(context, source, {
@@ -51,7 +56,8 @@ export async function addSource(context: ApiContext, principal: Principal, agent
   })
   const job = await putSource(context, agentId, source, content, { origin: 'api', key_id: principal.key_id })
   if (!job) throw taken(source.id)
-  if (!source.background) await waitForJob(context, job.id, AbortSignal.any([AbortSignal.timeout(WAIT_MS), context.closing]))
+  if (!source.background)
+    await waitForJob(context, job.id, AbortSignal.any([AbortSignal.timeout(WAIT_MS), context.closing]))
   const ended = (await findJob(db, job.id)) ?? job
   if (ended.status === 'failed') {
     await removeSource(context, agentId, source.id)
@@ -79,7 +85,11 @@ async function contentOf({ limits }: ApiContext, source: Source, { dirs, before,
   before()
   const path = await findBelow(source.path, dirs)
   const { size } = await stat(path)
-  if (size > limits.upload_bytes) throw new MuxiError('payload_too_large', `Cannot add the knowledge: the file must be at most ${limits.upload_bytes} bytes`)
+  if (size > limits.upload_bytes)
+    throw new MuxiError(
+      'payload_too_large',
+      `Cannot add the knowledge: the file must be at most ${limits.upload_bytes} bytes`,
+    )
   return { name: basename(path), open: () => createReadStream(path) }
 }
 
@@ -118,35 +128,53 @@ async function putSource(
     return undefined
   }
   await received?.keep(agentOwner(agentId))
-  const job = await db.transaction().execute(async (tx) => {
-    const file =
-      'file' in content
-        ? content.file
-        : await insertFile(tx, {
-            user_id: agentOwner(agentId),
-            key_id,
-            name: content.name,
-            type: typeOf(received!.head, content.name),
-            size: received!.size,
-            sha256,
-          })
-    const job = await insertJob(tx, { file, key_id, agent_id: agentId, knowledge_id: source.id, document_id: before?.document_id })
-    const row = { agent_id: agentId, id: source.id, description: source.description ?? file.name, content_hash, job_id: job.id }
-    const won = known ? await changeSource(tx, row, known.content_hash) : await insertSource(tx, { ...row, origin })
-    // Another process was faster: what was just inserted goes again with the transaction.
-    if (!won) throw new Overtaken()
-    return job
-  }).catch((error: unknown) => {
-    if (error instanceof Overtaken) return undefined
-    throw error
-  })
+  const job = await db
+    .transaction()
+    .execute(async (tx) => {
+      const file =
+        'file' in content
+          ? content.file
+          : await insertFile(tx, {
+              user_id: agentOwner(agentId),
+              key_id,
+              name: content.name,
+              type: typeOf(received!.head, content.name),
+              size: received!.size,
+              sha256,
+            })
+      const job = await insertJob(tx, {
+        file,
+        key_id,
+        agent_id: agentId,
+        knowledge_id: source.id,
+        document_id: before?.document_id,
+      })
+      const row = {
+        agent_id: agentId,
+        id: source.id,
+        description: source.description ?? file.name,
+        content_hash,
+        job_id: job.id,
+      }
+      const won = known ? await changeSource(tx, row, known.content_hash) : await insertSource(tx, { ...row, origin })
+      // Another process was faster: what was just inserted goes again with the transaction.
+      if (!won) throw new Overtaken()
+      return job
+    })
+    .catch((error: unknown) => {
+      if (error instanceof Overtaken) return undefined
+      throw error
+    })
   if (job) await beginJob(context, job)
   return job
 }
 
 /** What the file itself is to blame for stays as it is until the file changes. */
 function isWorthAnother({ status, error }: JobsTable): boolean {
-  return status === 'cancelled' || (status === 'failed' && (JSON.parse(error ?? '{}') as Partial<ErrorBody>).code !== 'unprocessable')
+  return (
+    status === 'cancelled' ||
+    (status === 'failed' && (JSON.parse(error ?? '{}') as Partial<ErrorBody>).code !== 'unprocessable')
+  )
 }
 
 class Overtaken extends Error {}
@@ -210,7 +238,10 @@ export async function syncKnowledge(context: ApiContext, agents: readonly Config
         if (job) log.info({ agent_id: agentId, knowledge_id: source.id, job_id: job.id }, 'ingesting knowledge')
       } catch (error) {
         const why = error instanceof MuxiError ? error.message : undefined
-        log.error({ agent_id: agentId, knowledge_id: source.id, why, ...(why === undefined && { err: error }) }, 'a source of knowledge could not be read')
+        log.error(
+          { agent_id: agentId, knowledge_id: source.id, why, ...(why === undefined && { err: error }) },
+          'a source of knowledge could not be read',
+        )
       }
     }
   }

@@ -4,7 +4,10 @@ import { AgentIdSchema, KnowledgeSchema } from './agent.ts'
 
 const closed = { additionalProperties: false }
 
-export const FileIdSchema = Type.String({ pattern: '^file_[A-Za-z0-9]+$', description: "an id that begins with 'file_'" })
+export const FileIdSchema = Type.String({
+  pattern: '^file_[A-Za-z0-9]+$',
+  description: "an id that begins with 'file_'",
+})
 export const JobIdSchema = Type.String({ pattern: '^job_[A-Za-z0-9]+$', description: "an id that begins with 'job_'" })
 
 export const JobRequestSchema = Type.Object(
@@ -26,5 +29,7 @@ export const JobStatusSchema = Type.Union(
 const background = Type.Optional(Type.Boolean({ description: 'Answer at once; the job is followed later' }))
 
 /** What an agent file says of a source, and whether to wait for it. */
-export const KnowledgeRequestSchema = Type.Union(KnowledgeSchema.anyOf.map((source) => Type.Object({ ...source.properties, background }, closed)))
+export const KnowledgeRequestSchema = Type.Union(
+  KnowledgeSchema.anyOf.map((source) => Type.Object({ ...source.properties, background }, closed)),
+)
 export type KnowledgeRequest = Static<typeof KnowledgeSchema> & { background?: boolean }

@@ -112,7 +112,11 @@ export function listUnfinishedJobs(db: Db, createdBefore: string, limit: number,
 export async function claimJob(tx: Tx, { job_id, run }: JobRef, runId: string): Promise<JobsTable | undefined> {
   return tx
     .updateTable('jobs')
-    .set((eb) => ({ status: 'running', run_id: runId, started_at: eb.fn.coalesce('started_at', eb.val(new Date().toISOString())) }))
+    .set((eb) => ({
+      status: 'running',
+      run_id: runId,
+      started_at: eb.fn.coalesce('started_at', eb.val(new Date().toISOString())),
+    }))
     .where('id', '=', job_id)
     .where('run', '=', run)
     .where('status', 'in', UNFINISHED)
@@ -139,20 +143,19 @@ export async function planBatches(tx: Tx, jobId: string, pages: number): Promise
     const from_page = (batch - 1) * BATCH_PAGES + 1
     await tx
       .insertInto('job_batches')
-      .values({ job_id: jobId, batch, from_page, to_page: Math.min(from_page + BATCH_PAGES - 1, pages), parses: 0, pages: null, chunks: null })
+      .values({
+        job_id: jobId,
+        batch,
+        from_page,
+        to_page: Math.min(from_page + BATCH_PAGES - 1, pages),
+        parses: 0,
+        pages: null,
+        chunks: null,
+      })
       .onConflict((oc) => oc.columns(['job_id', 'batch']).doNothing())
       .execute()
   }
   return count
-}
-
-export async function countBatches(db: Db | Tx, jobId: string): Promise<number> {
-  const { n } = await db
-    .selectFrom('job_batches')
-    .select((eb) => eb.fn.countAll().as('n'))
-    .where('job_id', '=', jobId)
-    .executeTakeFirstOrThrow()
-  return Number(n)
 }
 
 /** Notes that a batch is about to be parsed. @returns undefined when it was parsed before */
@@ -167,7 +170,12 @@ export function startParse(tx: Tx, jobId: string, batch: number): Promise<JobBat
     .executeTakeFirst()
 }
 
-export async function storeParsed(tx: Tx, jobId: string, batch: number, pages: { page: number; text: string }[]): Promise<void> {
+export async function storeParsed(
+  tx: Tx,
+  jobId: string,
+  batch: number,
+  pages: { page: number; text: string }[],
+): Promise<void> {
   await tx
     .updateTable('job_batches')
     .set({ pages: JSON.stringify(pages) })
@@ -202,13 +210,26 @@ export async function setCollection(db: Db, jobId: string, collection: string): 
 }
 
 /** Counts what is done of a stage and tells it, once for each key. @returns the events to publish */
-export async function advance(tx: Tx, job: Pick<JobsTable, 'id' | 'run'>, stage: JobStage, key: string): Promise<StoredEvent[]> {
+export async function advance(
+  tx: Tx,
+  job: Pick<JobsTable, 'id' | 'run'>,
+  stage: JobStage,
+  key: string,
+): Promise<StoredEvent[]> {
   const stamp = new Date().toISOString()
-  const now = await tx.selectFrom('jobs').select(['stage', 'stage_started_at', 'pages']).where('id', '=', job.id).executeTakeFirstOrThrow()
+  const now = await tx
+    .selectFrom('jobs')
+    .select(['stage', 'stage_started_at', 'pages'])
+    .where('id', '=', job.id)
+    .executeTakeFirstOrThrow()
   const startedAt = now.stage === stage && now.stage_started_at !== null ? now.stage_started_at : stamp
   const total = now.pages ?? 0
   const done = await countDone(tx, job.id, stage, total)
-  await tx.updateTable('jobs').set({ stage, done, total, stage_started_at: startedAt }).where('id', '=', job.id).execute()
+  await tx
+    .updateTable('jobs')
+    .set({ stage, done, total, stage_started_at: startedAt })
+    .where('id', '=', job.id)
+    .execute()
   const data = progressOf({ stage, done, total, stage_started_at: startedAt })
   return add(tx, job.id, { event: { type: 'progress', data }, key: `${job.run}:${stage}:${key}` })
 }
@@ -216,7 +237,12 @@ export async function advance(tx: Tx, job: Pick<JobsTable, 'id' | 'run'>, stage:
 async function countDone(tx: Tx, jobId: string, stage: JobStage, total: number): Promise<number> {
   if (stage !== 'parsing' && stage !== 'indexing') return stage === 'publishing' || stage === 'done' ? total : 0
   const column = stage === 'parsing' ? 'pages' : 'chunks'
-  const rows = await tx.selectFrom('job_batches').select(['from_page', 'to_page']).where('job_id', '=', jobId).where(column, 'is not', null).execute()
+  const rows = await tx
+    .selectFrom('job_batches')
+    .select(['from_page', 'to_page'])
+    .where('job_id', '=', jobId)
+    .where(column, 'is not', null)
+    .execute()
   return rows.reduce((sum, { from_page, to_page }) => sum + to_page - from_page + 1, 0)
 }
 
@@ -224,12 +250,16 @@ async function countDone(tx: Tx, jobId: string, stage: JobStage, total: number):
 export function progressOf(job: Pick<JobsTable, 'stage' | 'done' | 'total' | 'stage_started_at'>): JobProgress {
   const { stage, done, total } = job
   const elapsed = job.stage_started_at === null ? 0 : Date.now() - Date.parse(job.stage_started_at)
-  const eta = done > 0 && done < total && elapsed > 0 ? Math.ceil((elapsed / done) * (total - done) / 1_000) : undefined
+  const eta =
+    done > 0 && done < total && elapsed > 0 ? Math.ceil(((elapsed / done) * (total - done)) / 1_000) : undefined
   return { done, total, unit: 'pages', stage, ...(eta !== undefined && { eta_s: eta }) }
 }
 
 /** The job is done: its result, its status and its final event together. @returns undefined when it was over already */
-export async function completeJob(tx: Tx, ref: JobRef): Promise<{ result: JobResult; events: StoredEvent[] } | undefined> {
+export async function completeJob(
+  tx: Tx,
+  ref: JobRef,
+): Promise<{ result: JobResult; events: StoredEvent[] } | undefined> {
   const job = await findRunning(tx, ref)
   if (!job) return undefined
   const counted = await tx
@@ -240,7 +270,13 @@ export async function completeJob(tx: Tx, ref: JobRef): Promise<{ result: JobRes
   const result: JobResult = { document_id: job.document_id, pages: job.pages ?? 0, chunks: Number(counted.chunks ?? 0) }
   await tx
     .updateTable('jobs')
-    .set({ status: 'completed', stage: 'done', done: result.pages, result: JSON.stringify(result), finished_at: new Date().toISOString() })
+    .set({
+      status: 'completed',
+      stage: 'done',
+      done: result.pages,
+      result: JSON.stringify(result),
+      finished_at: new Date().toISOString(),
+    })
     .where('id', '=', job.id)
     .execute()
   return { result, events: await add(tx, job.id, { event: { type: 'completed', data: { id: job.id, result } } }) }
@@ -248,7 +284,8 @@ export async function completeJob(tx: Tx, ref: JobRef): Promise<{ result: JobRes
 
 /** The job failed or was cancelled. @returns the events to publish; none when it was over already */
 export async function finishJob(tx: Tx, { job_id, run, status, failure }: FinishJobInput): Promise<StoredEvent[]> {
-  const error: ErrorBody | undefined = status === 'failed' ? (failure ?? { code: 'internal_error', message: 'The job failed' }) : undefined
+  const error: ErrorBody | undefined =
+    status === 'failed' ? (failure ?? { code: 'internal_error', message: 'The job failed' }) : undefined
   const updated = await tx
     .updateTable('jobs')
     .set({ status, error: error ? JSON.stringify(error) : null, finished_at: new Date().toISOString() })
@@ -258,8 +295,14 @@ export async function finishJob(tx: Tx, { job_id, run, status, failure }: Finish
     .executeTakeFirst()
   if (updated.numUpdatedRows === 0n) return []
   // A cancelled job leaves nothing in the index; what was parsed is kept for a retry.
-  if (status === 'cancelled') await tx.updateTable('job_batches').set({ chunks: null }).where('job_id', '=', job_id).execute()
-  await tx.updateTable('log_entries').set({ status: 'interrupted' }).where('turn_id', '=', job_id).where('status', '=', 'running').execute()
+  if (status === 'cancelled')
+    await tx.updateTable('job_batches').set({ chunks: null }).where('job_id', '=', job_id).execute()
+  await tx
+    .updateTable('log_entries')
+    .set({ status: 'interrupted' })
+    .where('turn_id', '=', job_id)
+    .where('status', '=', 'running')
+    .execute()
   return add(tx, job_id, { event: finalJobEvent(job_id, error) })
 }
 
@@ -270,7 +313,8 @@ function finalJobEvent(id: string, error: ErrorBody | undefined): Addition['even
 
 /** The one event that tells how a job ended whose log is past its retention. */
 export function endOfJob(job: JobsTable): Addition['event'] {
-  if (job.status === 'completed') return { type: 'completed', data: { id: job.id, result: JSON.parse(job.result ?? '{}') as JobResult } }
+  if (job.status === 'completed')
+    return { type: 'completed', data: { id: job.id, result: JSON.parse(job.result ?? '{}') as JobResult } }
   return finalJobEvent(job.id, job.error === null ? undefined : (JSON.parse(job.error) as ErrorBody))
 }
 
@@ -331,14 +375,23 @@ export async function deleteJobsOf(tx: Tx, conversationId: string): Promise<stri
   for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams'] as const) {
     await tx.deleteFrom(table).where('stream_id', 'in', jobs).execute()
   }
-  const deleted = await tx.deleteFrom('jobs').where('conversation_id', '=', conversationId).returning('document_id').execute()
+  const deleted = await tx
+    .deleteFrom('jobs')
+    .where('conversation_id', '=', conversationId)
+    .returning('document_id')
+    .execute()
   return deleted.map(({ document_id }) => document_id)
 }
 
 /** The names of documents, for whoever shows a passage of them. */
 export async function findDocumentNames(db: Db, documentIds: string[]): Promise<Map<string, string>> {
   if (documentIds.length === 0) return new Map()
-  const rows = await db.selectFrom('jobs').select(['document_id', 'name']).where('document_id', 'in', documentIds).orderBy('id').execute()
+  const rows = await db
+    .selectFrom('jobs')
+    .select(['document_id', 'name'])
+    .where('document_id', 'in', documentIds)
+    .orderBy('id')
+    .execute()
   return new Map(rows.map(({ document_id, name }) => [document_id, name]))
 }
 

@@ -18,7 +18,10 @@ export interface Passage {
 export async function hasDocuments(db: Db | Tx, agentId: string, conversationId: string): Promise<boolean> {
   const completed = db.selectFrom('jobs').select('id').where('status', '=', 'completed').limit(1)
   const known = await completed.where('agent_id', '=', agentId).where('knowledge_id', '>', '').executeTakeFirst()
-  return known !== undefined || (await completed.where('conversation_id', '=', conversationId).executeTakeFirst()) !== undefined
+  return (
+    known !== undefined ||
+    (await completed.where('conversation_id', '=', conversationId).executeTakeFirst()) !== undefined
+  )
 }
 
 /** The best passages, best first, with the names of their documents. */
@@ -57,7 +60,12 @@ export interface SourceView extends Pick<KnowledgeSourcesTable, 'id' | 'descript
 
 /** The sources of an agent with how many documents of each can be searched. */
 export async function listSources(db: Db, agentId: string): Promise<SourceView[]> {
-  const sources = await db.selectFrom('knowledge_sources').selectAll().where('agent_id', '=', agentId).orderBy('id').execute()
+  const sources = await db
+    .selectFrom('knowledge_sources')
+    .selectAll()
+    .where('agent_id', '=', agentId)
+    .orderBy('id')
+    .execute()
   const counts = await db
     .selectFrom('jobs')
     .select((eb) => ['knowledge_id', eb.fn.count('document_id').distinct().as('n')])
@@ -75,7 +83,12 @@ export async function listSources(db: Db, agentId: string): Promise<SourceView[]
 }
 
 export function findSource(db: Db | Tx, agentId: string, id: string): Promise<KnowledgeSourcesTable | undefined> {
-  return db.selectFrom('knowledge_sources').selectAll().where('agent_id', '=', agentId).where('id', '=', id).executeTakeFirst()
+  return db
+    .selectFrom('knowledge_sources')
+    .selectAll()
+    .where('agent_id', '=', agentId)
+    .where('id', '=', id)
+    .executeTakeFirst()
 }
 
 export function listConfiguredSources(db: Db): Promise<KnowledgeSourcesTable[]> {
@@ -95,7 +108,11 @@ export async function insertSource(tx: Tx, source: Omit<KnowledgeSourcesTable, '
 /** Notes what a source is made from now, unless another process has noted just that. */
 export async function changeSource(
   tx: Tx,
-  { agent_id, id, ...changed }: Pick<KnowledgeSourcesTable, 'agent_id' | 'id' | 'content_hash' | 'job_id' | 'description'>,
+  {
+    agent_id,
+    id,
+    ...changed
+  }: Pick<KnowledgeSourcesTable, 'agent_id' | 'id' | 'content_hash' | 'job_id' | 'description'>,
   from: string,
 ): Promise<boolean> {
   const updated = await tx
@@ -110,8 +127,18 @@ export async function changeSource(
 
 /** Removes a source; its jobs stay as what once was done. @returns the jobs whose documents are to leave the index */
 export async function deleteSource(tx: Tx, agentId: string, id: string): Promise<JobsTable[]> {
-  const jobs = await tx.selectFrom('jobs').selectAll().where('agent_id', '=', agentId).where('knowledge_id', '=', id).execute()
+  const jobs = await tx
+    .selectFrom('jobs')
+    .selectAll()
+    .where('agent_id', '=', agentId)
+    .where('knowledge_id', '=', id)
+    .execute()
   await tx.deleteFrom('knowledge_sources').where('agent_id', '=', agentId).where('id', '=', id).execute()
-  await tx.updateTable('jobs').set({ knowledge_id: null }).where('agent_id', '=', agentId).where('knowledge_id', '=', id).execute()
+  await tx
+    .updateTable('jobs')
+    .set({ knowledge_id: null })
+    .where('agent_id', '=', agentId)
+    .where('knowledge_id', '=', id)
+    .execute()
   return jobs
 }
