@@ -56,7 +56,8 @@ class UnitReader {
     }
     if (this.#inCode) return this.#add('line', line.trimEnd(), '\n')
     if (row) return this.#takeRow(line.trim())
-    const heading = HEADING.exec(line)
+    // Within a paragraph it is a comment of some program, set without its fence.
+    const heading = this.#paragraph.length === 0 ? HEADING.exec(line) : null
     if (heading && line.length <= LONGEST_HEADING && /\p{L}/u.test(heading[2]!)) {
       this.#endParagraph()
       this.#units.push({ kind: 'heading', text: heading[2]!, joint: '\n\n', level: heading[1]!.length })

@@ -3,7 +3,7 @@
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'sentence' })
 // A full stop after these ends no sentence; nor does one after an initial ("J. Smith") or the number of an item ("3.").
 const NO_END =
-  /(?:^|[\s([{"'])(?:(?:Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr|No|Nr|Nos|Fig|Figs|Abb|Tab|Sec|Ch|Eq|Vol|vs|cf|ca|al|approx|resp|bzw|usw|vgl|Hr|Fr|pp?|Inc|Ltd|Co|e\.g|i\.e|z\.\s?B|d\.\s?h|u\.\s?a|\p{Lu})\.|\d{1,3}[.)])\s*$/u
+  /(?:^|[\s([{"'])(?:(?:Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr|No|Nr|Nos|Fig|Figs|Abb|Tab|Sec|Ch|Eq|Vol|vs|cf|ca|al|approx|resp|bzw|usw|vgl|Hr|Fr|pp?|Inc|Ltd|Co|e\.g|i\.e|\p{L})\.|\d{1,3}[.)])\s*$/u
 
 /** Where no end is found for so many characters, one is made: what looks like abbreviations only is no sentence. */
 const LONGEST_MERGED = 1_000
@@ -30,6 +30,7 @@ export function sentencesOf(paragraph: string): string[] {
 
 /** Cuts what is longer than `most` characters at its last space within, or anywhere when there is none. */
 export function cutLong(text: string, most: number): string[] {
+  if (text.length <= most) return text.trim() === '' ? [] : [text]
   const parts: string[] = []
   let start = 0
   while (text.length - start > most) {

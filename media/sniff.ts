@@ -20,12 +20,12 @@ export type TextEncoding = 'utf-8' | 'utf-16le' | 'utf-16be' | 'windows-1252'
 /** How text is written in these bytes (the beginning of a file); undefined when they are no text. */
 export function textEncoding(head: Uint8Array): TextEncoding | undefined {
   if (head.length === 0) return undefined
-  if (head[0] === 0xff && head[1] === 0xfe) return 'utf-16le'
-  if (head[0] === 0xfe && head[1] === 0xff) return 'utf-16be'
+  if (head[0] === 0xff && head[1] === 0xfe) return isIn('utf-16le', head) ? 'utf-16le' : undefined
+  if (head[0] === 0xfe && head[1] === 0xff) return isIn('utf-16be', head) ? 'utf-16be' : undefined
   if (startsWith(head, '{\\rtf')) return undefined
   const { control, high } = countBytes(head)
   if (control > 0) return undefined
-  if (isUtf8(head)) return 'utf-8'
+  if (isIn('utf-8', head)) return 'utf-8'
   // Old one-byte text: mostly ASCII, with a letter beyond it now and then.
   return high < head.length * 0.3 ? 'windows-1252' : undefined
 }
@@ -49,11 +49,11 @@ function countBytes(head: Uint8Array): { control: number; high: number } {
   return { control, high }
 }
 
-function isUtf8(head: Uint8Array): boolean {
+function isIn(encoding: TextEncoding, head: Uint8Array): boolean {
   try {
     // `stream`: a character cut in two by the end of what we were given is no fault.
-    new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true })
-    return true
+    const text = new TextDecoder(encoding, { fatal: true }).decode(head, { stream: true })
+    return !text.includes('\0')
   } catch {
     return false
   }

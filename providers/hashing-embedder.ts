@@ -16,7 +16,7 @@ const WORD_WEIGHT = 0.4
 /** Shared by all pieces of a word. */
 const PIECES_WEIGHT = 0.6
 const STOP_WEIGHT = 0.1
-const PIECE_LENGTH = 4
+const PIECE_LENGTH = 3
 
 /** Scripts that write without spaces: there a word is taken to be a character and each pair of them. */
 const UNSPACED =
