@@ -21,7 +21,8 @@ export function openSqlite(file: string): SqliteHandle {
   mkdirSync(dirname(file), { recursive: true })
   const raw = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS, allowExtension: true })
   raw.loadExtension(getLoadablePath())
-  raw.enableLoadExtension(false)
+  // Deno 2.9 has no such method.
+  raw.enableLoadExtension?.(false)
   // A search reads all vectors of an agent: mapped, they need not be copied (10,000 in 6 instead of 10 ms).
   raw.exec('pragma mmap_size = 268435456')
   // WAL: readers never wait for the writer. NORMAL: a killed process loses nothing; a power cut may lose the last commits.
