@@ -14,7 +14,7 @@ export interface Differences {
 export interface Database {
   db: Db
   commits: ForeignCommits
-  close(): Promise<void>
+  close: () => Promise<void>
 }
 
 /** What has been committed: the numbers that streams have reached, and the turns that somebody wants stopped. */
