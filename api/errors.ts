@@ -10,6 +10,9 @@ import { dotted, schemaFaults, type SchemaFault } from '../contracts/schemas/fau
 export function toMuxiError(error: unknown, log: Logger): MuxiError {
   if (error instanceof MuxiError) return error
   if (error instanceof ValidationError) return toBadRequest(error)
+  // Elysia wraps what a parser throws.
+  const { cause } = (error ?? {}) as { cause?: unknown }
+  if (cause instanceof MuxiError) return cause
   const code = (error as { code?: unknown } | null)?.code
   if (code === 'NOT_FOUND') return new MuxiError('not_found', 'There is no such address')
   if (code === 'PARSE') return new MuxiError('bad_request', 'Cannot read the request: its body must be JSON')

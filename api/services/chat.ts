@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { SubmitInput } from '../../contracts/engine.ts'
 import { MuxiError } from '../../contracts/failures.ts'
+import { canonicalJson } from '../../contracts/json.ts'
 import { newId } from '../../contracts/ids.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
@@ -56,7 +57,7 @@ async function insert(context: ApiContext, principal: Principal, submission: Sub
   const { request, agent_id } = submission
   const userId = actingUser(principal, request.user_id)
   checkSize(request, limits)
-  const bodyHash = createHash('sha256').update(JSON.stringify([agent_id, request])).digest('hex')
+  const bodyHash = createHash('sha256').update(canonicalJson([agent_id, request])).digest('hex')
   const known = { key_id: principal.key_id, route: submission.route, idempotency_key: submission.idempotency_key ?? '', body_hash: bodyHash }
   const attachments = await storeAttachments(storage.blobs, userId, request.attachments ?? [])
 

@@ -1,6 +1,7 @@
 // Agents and their versions: a turn keeps the version it began with, so versions are never changed, only added.
 import type { AgentConfig } from '../../contracts/schemas/agent.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
+import { canonicalJson } from '../../contracts/json.ts'
 import { differencesOf } from '../dialect.ts'
 import type { SecretBox } from '../secret-box.ts'
 import type { AgentsTable, Db, Tx } from '../schema.ts'
@@ -48,17 +49,9 @@ async function syncFileAgent(tx: Tx, box: SecretBox, agent: AgentInput & { file:
   if (known && known.deleted_at === null && known.file === agent.file) {
     const { config } = await getAgentVersion(tx, agent.id, known.version)
     const secrets = await getSecrets(tx, box, secretOwner(agent.id, known.version))
-    if (sameJson(config, agent.config) && sameJson(secrets, agent.secrets)) return
+    if (canonicalJson([config, secrets]) === canonicalJson([agent.config, agent.secrets])) return
   }
   await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'file', agent.file)
-}
-
-function sameJson(a: unknown, b: unknown): boolean {
-  const sorted = (value: unknown): unknown =>
-    value !== null && typeof value === 'object' && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort().map(([key, inner]) => [key, sorted(inner)]))
-      : value
-  return JSON.stringify(sorted(a)) === JSON.stringify(sorted(b))
 }
 
 /** @throws MuxiError `conflict` when the id is taken */
