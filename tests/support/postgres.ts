@@ -89,7 +89,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     process.once('exit', endWithUs)
     void ended.then(() => process.removeListener('exit', endWithUs))
     const deadline = Date.now() + START_MS
-    while (!(await accepts(url('postgres')))) {
+    while (child.exitCode !== null || !(await accepts(url('postgres')))) {
       if (child.exitCode !== null || Date.now() > deadline) throw new Error(`Postgres did not start; it said:\n${said}`)
       await sleep(50)
     }
@@ -106,9 +106,17 @@ export async function startPostgres(): Promise<PostgresServer> {
       await server.ended
     },
     async restart() {
-      // The postmaster's file of a killed server is stale; its children notice within moments that it has gone.
-      while (await accepts(url('postgres'))) await sleep(20)
-      server = await start()
+      // Until the last process of a killed server has noticed, its memory is in use and the new one refuses to start.
+      const deadline = Date.now() + START_MS
+      for (;;) {
+        try {
+          server = await start()
+          return
+        } catch (error) {
+          if (Date.now() > deadline) throw error
+          await sleep(100)
+        }
+      }
     },
     pause: () => signalAll(server.child.pid!, 'SIGSTOP'),
     resume: () => signalAll(server.child.pid!, 'SIGCONT'),
