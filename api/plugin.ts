@@ -22,6 +22,9 @@ export function bearerOf(header: string | null | undefined): string | undefined 
   return /^Bearer (\S+)$/i.exec(header ?? '')?.[1]
 }
 
+/** Names of query values that are numbers, wherever they stand. */
+const NUMBERS = ['limit', 'top_k', 'threshold']
+
 const asked = new WeakMap<Request, Promise<Principal>>()
 
 /** Who makes a request; looked up once. @throws MuxiError unauthorized, forbidden */
@@ -47,10 +50,13 @@ export function authenticated(context: ApiContext) {
       const limit = CHAT_ROUTE.test(pathname) ? limits.chat_body_bytes : limits.json_body_bytes
       return readJsonBody(request, limit)
     })
-    // Query values arrive as text; the schema of every list wants a number here.
+    // Query values arrive as text, and schemas want numbers here.
     .onTransform({ as: 'scoped' }, ({ query }) => {
       const given: Record<string, unknown> = query
-      if (typeof given['limit'] === 'string' && /^\d{1,9}$/.test(given['limit'])) given['limit'] = Number(given['limit'])
+      for (const name of NUMBERS) {
+        const text = given[name]
+        if (typeof text === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(text)) given[name] = Number(text)
+      }
     })
     .derive({ as: 'scoped' }, async ({ request }): Promise<{ principal: Principal }> => ({ principal: await principalOf(context, request) }))
 }
