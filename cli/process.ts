@@ -81,7 +81,7 @@ async function start(
   const key = await ensureKey(storage.db, settings.api_key)
   const context: ApiContext = {
     storage,
-    embedder: createEmbedder(settings.providers),
+    embedder: createEmbedder(settings.providers, settings.embedding_model),
     client,
     namespace: settings.temporal.namespace,
     ...temporalUi(settings),
@@ -148,7 +148,7 @@ async function startWorking({
       offline_words_per_second: settings.offline_words_per_second,
       stall_ms: settings.engine.model_stall_ms,
     },
-    embedder: createEmbedder(settings.providers),
+    embedder: createEmbedder(settings.providers, settings.embedding_model),
     limits: settings.limits,
     ...(tools && { tools }),
     log,

@@ -75,6 +75,8 @@ export interface Settings {
   readonly limits: Limits
   readonly engine: EngineSettings
   readonly offline_words_per_second: number
+  /** `local`, or `openai:<model>[@dimension]`; left out: the provider's when there is a key, else local. */
+  readonly embedding_model?: string
   readonly retention: Retention
 }
 
@@ -116,6 +118,11 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
     limits: read.numbers('MUXI_LIMIT_', LIMITS, { min: 1, max: 2 ** 40 }),
     engine: read.numbers('MUXI_ENGINE_', ENGINE, { min: 1, max: 2 ** 31 - 1 }),
     offline_words_per_second: read.integer('MUXI_OFFLINE_WORDS_PER_SECOND', { min: 1, max: 100_000 }, 40),
+    embedding_model: read.matching(
+      'MUXI_EMBEDDING_MODEL',
+      (choice) => /^(local|openai:[^@\s]+(@\d+)?)$/.test(choice),
+      "'local' or 'openai:' and a model, such as openai:text-embedding-3-small@384",
+    ),
     retention: read.numbers('MUXI_RETENTION_', RETENTION, { min: 1, max: 36_500 }),
   }
   checkTogether(settings, read)
