@@ -7,8 +7,10 @@ import { getAgentSecrets, getAgentVersion } from '../db/queries/agents.ts'
 import { hasDocuments } from '../db/queries/knowledge.ts'
 import { countFailed, endLogEntry, startLogEntry, type LogEnd } from '../db/queries/log.ts'
 import { findStep, insertStep } from '../db/queries/steps.ts'
+import { lockTurn } from '../db/queries/turns.ts'
 import { completeUsage, estimateTokens, insertUsage } from '../db/queries/usage.ts'
 import type { Db } from '../db/schema.ts'
+import { isDatabaseAway, untilDatabaseIsBack } from '../db/storage.ts'
 import { StopRequested } from '../db/stops.ts'
 import { ProviderFailure } from '../providers/failure.ts'
 import { costOf } from '../providers/prices.ts'
@@ -64,7 +66,10 @@ export function modelCallActivities(resources: Resources) {
             signal,
           )
           await text.flush()
-          return await completeAttempt(db, attempt, input, model, prompt, text.content, result, tools)
+          return await untilDatabaseIsBack(
+            () => completeAttempt(db, attempt, input, model, prompt, text.content, result, tools),
+            cancellationSignal(),
+          )
         } catch (error) {
           await text.flush().catch(() => undefined)
           // What a provider throws when its signal aborts is its own; the reason is ours.
@@ -98,6 +103,7 @@ async function beginAttempt(db: Db, events: EventLog, input: ModelCallInput, mod
   const { attempt, activityId } = activityInfo()
   const writer = { scope: `step_${step}`, fence: input.model * ATTEMPTS_A_MODEL + attempt }
   const begun = await db.transaction().execute(async (tx) => {
+    await lockTurn(tx, turn_id)
     const raised = await raiseFence(tx, turn_id, writer)
     if (!raised) throw overtaken()
     const reset = { type: 'content_reset' as const, data: { step, reason: 'retry', content: prompt.shown } }
@@ -187,6 +193,8 @@ function toActivityFailure(reason: unknown, model: ChainModel, failedBefore: num
 /** A worker that shuts down interrupts its calls; another one will begin them again. */
 function statusOf(reason: unknown): LogEnd['status'] {
   if (reason instanceof StopRequested) return 'cancelled'
+  // Counted as failures are only those of the model.
+  if (reason instanceof RefusedError || isDatabaseAway(reason)) return 'interrupted'
   if (!cancellationSignal().aborted) return 'failed'
   return cancellationDetails()?.workerShutdown ? 'interrupted' : 'cancelled'
 }

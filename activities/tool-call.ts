@@ -5,6 +5,8 @@ import type { ToolCallInput, ToolCallResult } from '../contracts/engine.ts'
 import { addEvents, raiseFence, type Addition, type Writer } from '../db/event-rows.ts'
 import { endLogEntry, startLogEntry } from '../db/queries/log.ts'
 import { finishToolCall, getToolCallOrThrow, startToolCall } from '../db/queries/steps.ts'
+import { lockTurn } from '../db/queries/turns.ts'
+import { untilDatabaseIsBack } from '../db/storage.ts'
 import type { ToolCallsTable, Tx } from '../db/schema.ts'
 import { overtaken } from './failures.ts'
 import { startBeating } from './heartbeat.ts'
@@ -23,6 +25,7 @@ export function toolCallActivities({ db, events, stops, tools }: Resources) {
   /** Runs a step of the call's life in one transaction, and shows its events once they are committed. */
   async function commit<T>(turnId: string, work: (tx: Tx, show: (writer: Writer | undefined, additions: Addition[]) => Promise<void>) => Promise<T>): Promise<T> {
     const { value, shown } = await db.transaction().execute(async (tx) => {
+      await lockTurn(tx, turnId)
       const shown: Parameters<typeof events.publish>[1][] = []
       const value = await work(tx, async (writer, additions) => {
         const added = await addEvents(tx, turnId, writer, additions)
@@ -90,16 +93,21 @@ export function toolCallActivities({ db, events, stops, tools }: Resources) {
         stopBeating()
       }
       const text = shorten(typeof output === 'string' ? output : JSON.stringify(output))
-      return commit(input.turn_id, async (tx, show) => {
-        await finishToolCall(tx, input.turn_id, input.call_id, outcome, text)
-        await show(writer, [endEvent(input.call_id, text, outcome === 'error')])
-        await endLogEntry(tx, logId, {
-          status: outcome === 'done' ? 'completed' : 'failed',
-          duration_ms: performance.now() - startedAt,
-          ...(outcome === 'done' ? { output } : { error: { message: text } }),
+      const duration_ms = performance.now() - startedAt
+      const record = () =>
+        commit(input.turn_id, async (tx, show) => {
+          await finishToolCall(tx, input.turn_id, input.call_id, outcome, text)
+          await show(writer, [endEvent(input.call_id, text, outcome === 'error')])
+          await endLogEntry(tx, logId, {
+            status: outcome === 'done' ? 'completed' : 'failed',
+            duration_ms,
+            ...(outcome === 'done' ? { output } : { error: { message: text } }),
+          })
+          return toResult(input, outcome)
         })
-        return toResult(input, outcome)
-      })
+      // The only copy of what the call came to is here: were it lost, nobody could tell any more.
+      const stopBeatingAgain = startBeating()
+      return untilDatabaseIsBack(record, cancellationSignal()).finally(stopBeatingAgain)
     },
 
     /** Records the end of a call that no attempt will finish: never begun, or begun and of unknown outcome. */

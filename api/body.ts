@@ -1,6 +1,9 @@
 // Reading a request body: bounded, strict UTF-8, JSON only.
 import { MuxiError } from '../contracts/failures.ts'
 
+/** Of a refused body so much is read before the connection is left to break. */
+const MAX_DRAINED = 64 * 2 ** 20
+
 /** The JSON value of a request's body; undefined when it has none. @throws MuxiError payload_too_large, unsupported_media_type, bad_request */
 export async function readJsonBody(request: Request, limit: number): Promise<unknown> {
   if (request.headers.get('content-length') === '0' || !(request.headers.has('content-length') || request.headers.has('transfer-encoding'))) {
@@ -8,6 +11,7 @@ export async function readJsonBody(request: Request, limit: number): Promise<unk
   }
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
   if (type !== 'application/json' && !type?.endsWith('+json')) {
+    void drain(request.body)
     throw new MuxiError('unsupported_media_type', "Cannot read the request: 'Content-Type' must be application/json")
   }
   const bytes = await readBytes(request, limit)
@@ -26,14 +30,35 @@ export async function readJsonBody(request: Request, limit: number): Promise<unk
 
 async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
   const tooLarge = new MuxiError('payload_too_large', `Cannot take the request: its body must be at most ${limit} bytes`)
-  if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge
+  if (Number(request.headers.get('content-length') ?? 0) > limit) {
+    void drain(request.body)
+    throw tooLarge
+  }
   if (!request.body) return new Uint8Array()
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
-    size += chunk.byteLength
-    if (size > limit) throw tooLarge
-    chunks.push(chunk)
+  const reader = request.body.getReader()
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    size += part.value.byteLength
+    if (size > limit) {
+      reader.releaseLock()
+      void drain(request.body)
+      throw tooLarge
+    }
+    chunks.push(part.value)
   }
   return Buffer.concat(chunks, size)
+}
+
+/** Reads on without keeping anything: otherwise a refused sender never sees why, and the connection's next request no answer. */
+export async function drain(body: ReadableStream<Uint8Array> | null): Promise<void> {
+  let size = 0
+  try {
+    for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+      size += chunk.byteLength
+      if (size > MAX_DRAINED) return
+    }
+  } catch {
+    // The sender went away: that is its right.
+  }
 }

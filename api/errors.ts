@@ -3,12 +3,16 @@ import type { TSchema } from '@sinclair/typebox'
 import { ValidationError } from 'elysia'
 import type { Logger } from 'pino'
 import { MuxiError } from '../contracts/failures.ts'
+import { isDatabaseAway } from '../db/storage.ts'
 import { dotted, schemaFaults, type SchemaFault } from '../contracts/schemas/faults.ts'
 
 /** What is thrown inside the API, as the error that the client gets. Unforeseen ones are logged and lose their message. */
 export function toMuxiError(error: unknown, log: Logger): MuxiError {
   if (error instanceof MuxiError) return error
   if (error instanceof ValidationError) return toBadRequest(error)
+  // Elysia wraps what a parser throws.
+  const { cause } = (error ?? {}) as { cause?: unknown }
+  if (cause instanceof MuxiError) return cause
   const code = (error as { code?: unknown } | null)?.code
   if (code === 'NOT_FOUND') return new MuxiError('not_found', 'There is no such address')
   if (code === 'PARSE') return new MuxiError('bad_request', 'Cannot read the request: its body must be JSON')
@@ -30,12 +34,6 @@ export function invalid(what: string, faults: SchemaFault[]): MuxiError {
   }))
   const words = fields.map(({ path, expected }) => `'${path}' must be ${expected}`).join('; ')
   return new MuxiError('bad_request', `Cannot read ${what}: ${words || 'it is not as documented'}`, { details: { fields } })
-}
-
-/** SQLite: busy, locked or the disk failed. */
-function isDatabaseAway(error: unknown): boolean {
-  const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown }
-  return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' && [5, 6, 10, 13, 14].includes(errcode & 0xff)
 }
 
 /** The body and headers of an error response. */

@@ -22,10 +22,24 @@ export function bearerOf(header: string | null | undefined): string | undefined 
   return /^Bearer (\S+)$/i.exec(header ?? '')?.[1]
 }
 
+const asked = new WeakMap<Request, Promise<Principal>>()
+
+/** Who makes a request; looked up once. @throws MuxiError unauthorized, forbidden */
+function principalOf({ auth, storage }: ApiContext, request: Request): Promise<Principal> {
+  if (!auth) return Promise.resolve(ANYBODY)
+  const known = asked.get(request)
+  if (known) return known
+  const principal = authenticate(storage.db, bearerOf(request.headers.get('authorization')), addressOf(request))
+  asked.set(request, principal)
+  return principal
+}
+
 /** Resolves `principal` for each request; reads JSON bodies within their limits. */
 export function authenticated(context: ApiContext) {
   return new Elysia({ name: 'authenticated' })
-    .onParse({ as: 'global' }, ({ request }) => {
+    .onParse({ as: 'global' }, async ({ request }) => {
+      // Nothing is read from strangers.
+      await principalOf(context, request)
       const { limits } = context
       const { pathname } = new URL(request.url)
       // Not undefined, with which Elysia would go on to read the form into memory.
@@ -38,10 +52,7 @@ export function authenticated(context: ApiContext) {
       const given: Record<string, unknown> = query
       if (typeof given['limit'] === 'string' && /^\d{1,9}$/.test(given['limit'])) given['limit'] = Number(given['limit'])
     })
-    .derive({ as: 'scoped' }, async ({ request }): Promise<{ principal: Principal }> => {
-      if (!context.auth) return { principal: ANYBODY }
-      return { principal: await authenticate(context.storage.db, bearerOf(request.headers.get('authorization')), addressOf(request)) }
-    })
+    .derive({ as: 'scoped' }, async ({ request }): Promise<{ principal: Principal }> => ({ principal: await principalOf(context, request) }))
 }
 
 /** One page of a list with what the contract says beside it. */

@@ -46,10 +46,13 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
   })
 
   async function open(socket: WebSocket, request: IncomingMessage): Promise<void> {
-    socket.on('error', () => socket.terminate())
+    // ws itself closes after an error, saying why; unheard, the event would end the process.
+    socket.on('error', () => {})
     // Frames that arrive while the key is looked up wait.
     socket.pause()
     const principal = await authenticateUpgrade(context, request).catch((error: unknown) => toMuxiError(error, context.log))
+    // The peer's goodbye must be read, whatever we say.
+    socket.resume()
     if (principal instanceof MuxiError) return socket.close(principal.code === 'unavailable' ? CLOSE.slow : CLOSE.unauthorized, principal.message.slice(0, 120))
     const open = perKey.get(principal.key_id) ?? 0
     if (open >= MAX_SOCKETS_A_KEY) return socket.close(CLOSE.tooMany, 'too many connections')
@@ -57,7 +60,6 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
     socket.on('close', () => perKey.set(principal.key_id, (perKey.get(principal.key_id) ?? 1) - 1))
     const session = new Session(socket, context, principal)
     socket.on('message', (data, isBinary) => void session.take(data, isBinary))
-    socket.resume()
   }
 
   return async () => {
@@ -159,7 +161,8 @@ class Session {
     const turn = await getTurnOrThrow(this.#context, this.#principal, turn_id)
     await cancelTurn(this.#context, turn)
     const last = await lastEvent(this.#context.storage.db, await getTurnOrThrow(this.#context, this.#principal, turn_id))
-    if (isFinal(last.type)) this.#sendEvent(id, last)
+    if (!isFinal(last.type)) throw new MuxiError('unavailable', `Turn '${turn_id}' is being stopped but has not ended yet`, { retryAfter: 1 })
+    this.#sendEvent(id, last)
   }
 
   async #follow(id: string, turn: TurnsTable, after: number): Promise<void> {

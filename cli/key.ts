@@ -1,6 +1,6 @@
 // Makes an API key with all scopes: the first one when there is none, and another one for `npm run key`.
 import type { Settings } from '../config/settings.ts'
-import { countKeys, createKey as insertKey, setConfiguredKey } from '../db/queries/keys.ts'
+import { createFirstKey, createKey as insertKey, setConfiguredKey } from '../db/queries/keys.ts'
 import type { Db } from '../db/schema.ts'
 import { openStorage } from '../db/storage.ts'
 
@@ -22,6 +22,5 @@ export async function ensureKey(db: Db, configured: boolean | string): Promise<s
     await setConfiguredKey(db, configured)
     return undefined
   }
-  if ((await countKeys(db)) > 0) return undefined
-  return (await insertKey(db, { name: 'made at the first start', scopes: ['admin'] })).secret
+  return createFirstKey(db, { name: 'made at the first start', scopes: ['admin'] })
 }

@@ -45,6 +45,10 @@ export async function runProcess({ env, role, tools }: ProcessOptions): Promise<
     await new Promise<void>((resolve) =>
       stopping.aborted ? resolve() : stopping.addEventListener('abort', () => resolve()),
     )
+  } catch (error) {
+    // Said before anything is closed: closing may take its time.
+    log.fatal({ err: error }, 'cannot go on')
+    throw error
   } finally {
     for (const close of closers.toReversed())
       await close().catch((error: unknown) => log.warn({ err: error }, 'could not close cleanly'))
@@ -158,12 +162,17 @@ async function startWorking({
     log,
   })
   const running = Promise.all([worker.run(), media.run()])
-  const sweeping = runSweeper({ client, storage, log, interval_ms: settings.engine.sweep_ms, retention: settings.retention }, stopping)
+  const swept = new AbortController()
+  const sweeping = runSweeper(
+    { client, storage, log, interval_ms: settings.engine.sweep_ms, retention: settings.retention },
+    AbortSignal.any([stopping, swept.signal]),
+  )
   running.catch((error: unknown) => {
     log.fatal({ err: error }, 'the worker failed')
     process.exit(1)
   })
   return async () => {
+    swept.abort()
     for (const each of [worker, media]) if (each.getState() === 'RUNNING') each.shutdown()
     await running
     await sweeping

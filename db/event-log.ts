@@ -1,14 +1,26 @@
 // The live event log of turns: writers commit in groups, readers see only what is committed, from any number, in any process.
 import type { StoredEvent } from '../contracts/events.ts'
 import { isFinal } from '../contracts/events.ts'
-import { addEvents, raiseFence, readEvents, type Addition, type Refusal, type Writer } from './event-rows.ts'
-import type { ForeignCommits } from './foreign-commits.ts'
+import type { Commits, ForeignCommits } from './dialect.ts'
+import {
+  addAllEvents,
+  raiseFence,
+  readEvents,
+  readHeads,
+  readNewEvents,
+  type Added,
+  type Addition,
+  type Refusal,
+  type Writer,
+} from './event-rows.ts'
 import type { Db } from './schema.ts'
 
 /** Shortest time between two group commits, in milliseconds; the first event after a pause is committed at once. */
 const BATCH_MS = 20
 /** Committed events kept in memory for the readers of a stream; who lags further reads rows. */
 const RING_EVENTS = 512
+/** Streams whose new events are read in one statement. */
+const STREAMS_A_READ = 100
 /** Text that a writer may hold uncommitted before it has to wait, in characters. */
 export const MAX_BUFFERED_TEXT = 65_536
 
@@ -34,7 +46,10 @@ interface Waiting {
 }
 
 interface Ring {
+  /** Without gaps, up to the newest that this process knows to be committed. */
   events: StoredEvent[]
+  /** Counts how often the ring was emptied because others have written: what was read before that may be old. */
+  restarts: number
   followers: Set<() => void>
 }
 
@@ -47,6 +62,9 @@ export class EventLog {
   #committing: Promise<void> | undefined
   #lastCommit = 0
   #unlisten: (() => void) | undefined
+  /** How far other processes have taken streams that are followed here, until it is read; undefined: any may have moved. */
+  #ahead: Map<string, number> | undefined = new Map()
+  #catchingUp = false
 
   constructor(db: Db, foreign: ForeignCommits) {
     this.#db = db
@@ -81,12 +99,20 @@ export class EventLog {
   /** Tells this process's readers of events that the caller has committed in a transaction of its own. */
   publish(stream: string, events: StoredEvent[]): void {
     const ring = this.#rings.get(stream)
-    if (!ring || events.length === 0) return
-    // A gap (another process wrote in between) would be served as truth: start the ring anew after it.
-    if (ring.events.length > 0 && ring.events.at(-1)!.id + 1 !== events[0]!.id) ring.events = []
-    ring.events.push(...events)
-    if (ring.events.length > RING_EVENTS) ring.events.splice(0, ring.events.length - RING_EVENTS)
+    if (!ring) return
+    this.#extend(ring, events)
     for (const wake of ring.followers) wake()
+  }
+
+  /** Two commits may be told of in the wrong order, and what another process wrote in between is not told of here. */
+  #extend(ring: Ring, events: StoredEvent[]): void {
+    const last = lastOf(ring)
+    const fresh = events.filter(({ id }) => id > last)
+    if (fresh.length === 0) return
+    // After a gap the ring starts anew: who is not as far yet reads rows.
+    if (fresh[0]!.id !== last + 1) ring.events = []
+    ring.events.push(...fresh)
+    if (ring.events.length > RING_EVENTS) ring.events.splice(0, ring.events.length - RING_EVENTS)
   }
 
   /**
@@ -102,7 +128,12 @@ export class EventLog {
       let last = after
       while (!signal.aborted) {
         woken = Promise.withResolvers<void>()
-        const events = fromRing(ring, last) ?? (await readEvents(this.#db, stream, last))
+        let events = fromRing(ring, last)
+        if (!events) {
+          const { restarts } = ring
+          events = await readEvents(this.#db, stream, last)
+          if (ring.restarts === restarts) this.#extend(ring, events)
+        }
         if (events.length === 0) {
           await woken.promise
           continue
@@ -127,10 +158,10 @@ export class EventLog {
   }
 
   #join(stream: string, wake: () => void): Ring {
-    const ring = this.#rings.get(stream) ?? { events: [], followers: new Set() }
+    const ring = this.#rings.get(stream) ?? { events: [], restarts: 0, followers: new Set() }
     ring.followers.add(wake)
     this.#rings.set(stream, ring)
-    this.#unlisten ??= this.#foreign.listen(() => this.#wakeAll())
+    this.#unlisten ??= this.#foreign.listen((commits) => this.#hear(commits))
     return ring
   }
 
@@ -143,25 +174,48 @@ export class EventLog {
     this.#unlisten = undefined
   }
 
-  /** After a foreign commit nobody knows which stream it was for: those that have moved wake their readers. */
-  #wakeAll(): void {
-    const streams = [...this.#rings.keys()]
-    void this.#db
-      .selectFrom('event_streams')
-      .select(['stream_id', 'head'])
-      .where('stream_id', 'in', streams)
-      .execute()
-      .then((heads) => {
-        for (const { stream_id, head } of heads) {
-          const ring = this.#rings.get(stream_id)
-          if (!ring || ring.events.at(-1)?.id === head) continue
-          ring.events = []
-          for (const wake of ring.followers) wake()
-        }
-      })
-      .catch(() => {
-        for (const ring of this.#rings.values()) for (const wake of ring.followers) wake()
-      })
+  #hear(commits: Commits | undefined): void {
+    if (!commits) this.#ahead = undefined
+    for (const [stream, head] of commits?.heads ?? []) if (this.#rings.has(stream)) this.#ahead?.set(stream, head)
+    void this.#catchUp()
+  }
+
+  /** Reads what other processes have committed, for all followed streams together, as long as there is more. */
+  async #catchUp(): Promise<void> {
+    if (this.#catchingUp) return
+    this.#catchingUp = true
+    try {
+      while (!this.#ahead || this.#ahead.size > 0) {
+        const told = this.#ahead
+        this.#ahead = new Map()
+        const heads = told ?? (await readHeads(this.#db, [...this.#rings.keys()]))
+        const moved = [...heads].filter(([stream, head]) => lastOf(this.#rings.get(stream)) < head)
+        for (let at = 0; at < moved.length; at += STREAMS_A_READ) await this.#read(moved.slice(at, at + STREAMS_A_READ))
+      }
+    } catch {
+      // Followers read for themselves then, and meet what is wrong.
+      for (const ring of this.#rings.values()) this.#restart(ring)
+    } finally {
+      this.#catchingUp = false
+    }
+  }
+
+  async #read(moved: [stream: string, head: number][]): Promise<void> {
+    const after = new Map<string, number>()
+    for (const [stream, head] of moved) {
+      const ring = this.#rings.get(stream)
+      if (!ring) continue
+      if (head - lastOf(ring) > RING_EVENTS) this.#restart(ring)
+      else after.set(stream, lastOf(ring))
+    }
+    if (after.size === 0) return
+    for (const [stream, events] of await readNewEvents(this.#db, after)) this.publish(stream, events)
+  }
+
+  #restart(ring: Ring): void {
+    ring.events = []
+    ring.restarts += 1
+    for (const wake of ring.followers) wake()
   }
 
   #schedule(soon: boolean): void {
@@ -182,14 +236,14 @@ export class EventLog {
     const group = this.#queue
     if (group.length === 0) return
     this.#queue = []
-    const outcomes: (StoredEvent[] | RefusedError)[] = []
+    let outcomes: Added[]
     try {
-      await this.#db.transaction().execute(async (tx) => {
-        for (const { stream, writer, take } of group) {
-          const added = await addEvents(tx, stream, writer, take())
-          outcomes.push('events' in added ? added.events : new RefusedError(stream, added.refused))
-        }
-      })
+      outcomes = await this.#db.transaction().execute((tx) =>
+        addAllEvents(
+          tx,
+          group.map(({ stream, writer, take }) => ({ stream, writer, additions: take() })),
+        ),
+      )
     } catch (error) {
       for (const { reject } of group) reject(error)
       return
@@ -198,14 +252,18 @@ export class EventLog {
     }
     for (const [index, waiting] of group.entries()) {
       const outcome = outcomes[index]!
-      if (outcome instanceof RefusedError) {
-        waiting.reject(outcome)
+      if ('refused' in outcome) {
+        waiting.reject(new RefusedError(waiting.stream, outcome.refused))
         continue
       }
-      this.publish(waiting.stream, outcome)
-      waiting.resolve(outcome)
+      this.publish(waiting.stream, outcome.events)
+      waiting.resolve(outcome.events)
     }
   }
+}
+
+function lastOf(ring: Ring | undefined): number {
+  return ring?.events.at(-1)?.id ?? 0
 }
 
 function fromRing(ring: Ring, after: number): StoredEvent[] | undefined {

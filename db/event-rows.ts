@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { NewEvent, StoredEvent } from '../contracts/events.ts'
 import { isFinal } from '../contracts/events.ts'
-import type { Db, Tx } from './schema.ts'
+import type { Db, EventSegmentsTable, Tx } from './schema.ts'
 
 /** Who writes: an attempt in a scope (a step or a tool call) of a stream. Without one, only the stream's end refuses. */
 export interface Writer {
@@ -19,84 +19,174 @@ export interface Addition {
 export type Refusal = 'fenced' | 'ended'
 export type Added = { events: StoredEvent[] } | { refused: Refusal }
 
+/** One write to a stream: all of it or none, except events whose key is known. */
+export interface Write {
+  stream: string
+  writer: Writer | undefined
+  additions: Addition[]
+}
+
 /**
  * Makes an attempt the only writer of its scope.
  * @returns undefined when a newer attempt (or this very one) has begun already, else whether older attempts left text.
  */
 export async function raiseFence(tx: Tx, stream: string, writer: Writer): Promise<{ hadText: boolean } | undefined> {
-  const known = await tx
-    .selectFrom('event_fences')
-    .select(['fence', 'has_text'])
-    .where('stream_id', '=', stream)
-    .where('scope', '=', writer.scope)
+  const raised = await tx
+    .insertInto('event_fences')
+    .values({ stream_id: stream, scope: writer.scope, fence: writer.fence })
+    .onConflict((oc) =>
+      oc
+        .columns(['stream_id', 'scope'])
+        .doUpdateSet({ fence: writer.fence })
+        .where('event_fences.fence', '<', writer.fence),
+    )
+    .returning('has_text')
     .executeTakeFirst()
-  if (!known) {
-    await tx.insertInto('event_fences').values({ stream_id: stream, scope: writer.scope, fence: writer.fence }).execute()
-    return { hadText: false }
-  }
-  if (known.fence >= writer.fence) return undefined
-  await tx
-    .updateTable('event_fences')
-    .set({ fence: writer.fence })
-    .where('stream_id', '=', stream)
-    .where('scope', '=', writer.scope)
-    .execute()
-  return { hadText: known.has_text === 1 }
+  return raised && { hadText: raised.has_text === 1 }
 }
 
-/** Gives the events their numbers and stores them as one segment; all or none, except those whose key is known. */
-export async function addEvents(tx: Tx, stream: string, writer: Writer | undefined, additions: Addition[]): Promise<Added> {
-  if (writer) {
-    const hasText = additions.some(({ event }) => event.type === 'content')
-    // The update is also the row lock that keeps a newer attempt from beginning before this transaction ends.
-    const held = await tx
+/** Gives the events their numbers and stores them as one segment. */
+export async function addEvents(
+  tx: Tx,
+  stream: string,
+  writer: Writer | undefined,
+  additions: Addition[],
+): Promise<Added> {
+  const [added] = await addAllEvents(tx, [{ stream, writer, additions }])
+  return added!
+}
+
+/**
+ * Many writes in as many statements as one. Rows are locked in one order (fences, then streams, each by name), so that
+ * two processes that write to the same streams at once do not wait for each other in a circle.
+ */
+export async function addAllEvents(tx: Tx, writes: readonly Write[]): Promise<Added[]> {
+  const held = await holdFences(tx, writes)
+  const claimed = await claimKeys(
+    tx,
+    writes.filter((write) => held(write)),
+  )
+  const outcomes: Added[] = []
+  const perStream = new Map<string, { fresh: NewEvent[]; ended: boolean; fill: ((first: number) => void)[] }>()
+  for (const [index, write] of writes.entries()) {
+    outcomes[index] = { events: [] }
+    const stream = perStream.get(write.stream) ?? { fresh: [], ended: false, fill: [] }
+    const fresh = write.additions.filter((addition) => claimed(write.stream, addition)).map(({ event }) => event)
+    if (!held(write)) outcomes[index] = { refused: 'fenced' }
+    else if (fresh.length > 0 && stream.ended) outcomes[index] = { refused: 'ended' }
+    else if (fresh.length > 0) {
+      const offset = stream.fresh.length
+      outcomes[index] = { refused: 'ended' }
+      stream.fill.push(
+        (first) => (outcomes[index] = { events: fresh.map((event, at) => ({ ...event, id: first + offset + at })) }),
+      )
+      stream.fresh.push(...fresh)
+      stream.ended = fresh.some((event) => isFinal(event.type))
+      perStream.set(write.stream, stream)
+    }
+  }
+  if (perStream.size === 0) return outcomes
+
+  const stamp = new Date().toISOString()
+  const streams = [...perStream].sort(([a], [b]) => (a < b ? -1 : 1))
+  const numbered = await tx
+    .insertInto('event_streams')
+    .values(
+      streams.map(([id, { fresh, ended }]) => ({
+        stream_id: id,
+        head: fresh.length,
+        ended: ended ? 1 : 0,
+        updated_at: stamp,
+      })),
+    )
+    .onConflict((oc) =>
+      oc
+        .column('stream_id')
+        .doUpdateSet({
+          head: sql`event_streams.head + excluded.head`,
+          ended: (eb) => eb.ref('excluded.ended'),
+          updated_at: stamp,
+        })
+        .where('event_streams.ended', '=', 0),
+    )
+    .returning(['stream_id', 'head'])
+    .execute()
+  if (numbered.length === 0) return outcomes
+  const segments = numbered.map(({ stream_id, head }) => {
+    const { fresh, fill } = perStream.get(stream_id)!
+    const first = head - fresh.length + 1
+    for (const tell of fill) tell(first)
+    return {
+      stream_id,
+      first_id: first,
+      last_id: head,
+      events: JSON.stringify(fresh.map((event) => [event.type, event.data])),
+    }
+  })
+  await tx.insertInto('event_segments').values(segments).execute()
+  return outcomes
+}
+
+/** Keeps newer attempts from beginning before the transaction ends. @returns whether a write may go on */
+async function holdFences(tx: Tx, writes: readonly Write[]): Promise<(write: Write) => boolean> {
+  const fenced = writes.filter((write): write is Write & { writer: Writer } => write.writer !== undefined)
+  if (fenced.length === 0) return () => true
+  const name = (stream: string, { scope, fence }: Writer) => `${stream} ${scope} ${fence}`
+  const rows = await tx
+    .selectFrom('event_fences')
+    .select(['stream_id', 'scope', 'fence', 'has_text'])
+    .where((eb) =>
+      eb.or(
+        fenced.map(({ stream, writer }) => eb.and({ stream_id: stream, scope: writer.scope, fence: writer.fence })),
+      ),
+    )
+    .orderBy('stream_id')
+    .orderBy('scope')
+    .forUpdate()
+    .execute()
+  const held = new Map(rows.map((row) => [name(row.stream_id, row), row]))
+  const first = new Set<string>()
+  for (const { stream, writer, additions } of fenced) {
+    const row = held.get(name(stream, writer))
+    if (
+      row?.has_text !== 0 ||
+      first.has(name(stream, writer)) ||
+      !additions.some(({ event }) => event.type === 'content')
+    )
+      continue
+    first.add(name(stream, writer))
+    await tx
       .updateTable('event_fences')
-      .set((eb) => ({ has_text: hasText ? 1 : eb.ref('has_text') }))
+      .set({ has_text: 1 })
       .where('stream_id', '=', stream)
       .where('scope', '=', writer.scope)
-      .where('fence', '=', writer.fence)
-      .executeTakeFirst()
-    if (held.numUpdatedRows === 0n) return { refused: 'fenced' }
+      .execute()
   }
-  const fresh: NewEvent[] = []
-  for (const { event, key } of additions) if (key === undefined || (await claimKey(tx, stream, key))) fresh.push(event)
-  if (fresh.length === 0) return { events: [] }
-
-  const ends = fresh.some((event) => isFinal(event.type)) ? 1 : 0
-  const stamp = new Date().toISOString()
-  await tx
-    .insertInto('event_streams')
-    .values({ stream_id: stream, updated_at: stamp })
-    .onConflict((oc) => oc.doNothing())
-    .execute()
-  const numbered = await tx
-    .updateTable('event_streams')
-    .set({ head: sql`head + ${fresh.length}`, ended: ends, updated_at: stamp })
-    .where('stream_id', '=', stream)
-    .where('ended', '=', 0)
-    .returning('head')
-    .executeTakeFirst()
-  if (!numbered) return { refused: 'ended' }
-  const first = numbered.head - fresh.length + 1
-  await tx
-    .insertInto('event_segments')
-    .values({
-      stream_id: stream,
-      first_id: first,
-      last_id: numbered.head,
-      events: JSON.stringify(fresh.map((event) => [event.type, event.data])),
-    })
-    .execute()
-  return { events: fresh.map((event, index) => ({ ...event, id: first + index })) }
+  return ({ stream, writer }) => writer === undefined || held.has(name(stream, writer))
 }
 
-async function claimKey(tx: Tx, stream: string, key: string): Promise<boolean> {
-  const claimed = await tx
+/** Takes the keys that are new. @returns whether an addition is to be stored: the first with its key, or one without */
+async function claimKeys(tx: Tx, writes: readonly Write[]): Promise<(stream: string, addition: Addition) => boolean> {
+  const name = (stream: string, key: string) => `${stream} ${key}`
+  const keys = writes
+    .flatMap(({ stream, additions }) =>
+      additions.flatMap(({ key }) => (key === undefined ? [] : [{ stream_id: stream, dedupe_key: key }])),
+    )
+    .sort((a, b) => (name(a.stream_id, a.dedupe_key) < name(b.stream_id, b.dedupe_key) ? -1 : 1))
+  if (keys.length === 0) return (_stream, { key }) => key === undefined
+  const rows = await tx
     .insertInto('event_keys')
-    .values({ stream_id: stream, dedupe_key: key })
+    .values(keys)
     .onConflict((oc) => oc.doNothing())
-    .executeTakeFirst()
-  return (claimed.numInsertedOrUpdatedRows ?? 0n) > 0n
+    .returning(['stream_id', 'dedupe_key'])
+    .execute()
+  const fresh = new Set(rows.map((row) => name(row.stream_id, row.dedupe_key)))
+  return (stream, { key }) => key === undefined || fresh.delete(name(stream, key))
+}
+
+/** Keeps others from adding to a stream until the transaction ends, so that what is read of it is all there is. */
+export async function lockStream(tx: Tx, stream: string): Promise<void> {
+  await tx.selectFrom('event_streams').select('head').where('stream_id', '=', stream).forUpdate().execute()
 }
 
 /** Lets a stream go on after its final event, in whose place later readers see another one. */
@@ -125,15 +215,35 @@ export async function readEvents(db: Db | Tx, stream: string, after: number, lim
     .orderBy('last_id')
     .limit(limit)
     .execute()
-  const events: StoredEvent[] = []
+  return segments.flatMap((segment) => unpack(segment, after))
+}
+
+/** Committed events of many streams, each after a number, oldest first. */
+export async function readNewEvents(db: Db, after: ReadonlyMap<string, number>): Promise<Map<string, StoredEvent[]>> {
+  const segments = await db
+    .selectFrom('event_segments')
+    .select(['stream_id', 'first_id', 'events'])
+    .where((eb) =>
+      eb.or([...after].map(([stream, last]) => eb.and([eb('stream_id', '=', stream), eb('last_id', '>', last)]))),
+    )
+    .orderBy('stream_id')
+    .orderBy('last_id')
+    .execute()
+  const read = new Map<string, StoredEvent[]>()
   for (const segment of segments) {
-    const packed = JSON.parse(segment.events) as [NewEvent['type'], NewEvent['data']][]
-    for (const [index, [type, data]] of packed.entries()) {
-      const id = segment.first_id + index
-      if (id > after) events.push({ id, type, data } as StoredEvent)
-    }
+    const events = read.get(segment.stream_id) ?? []
+    events.push(...unpack(segment, after.get(segment.stream_id)!))
+    read.set(segment.stream_id, events)
   }
-  return events
+  return read
+}
+
+function unpack(segment: Pick<EventSegmentsTable, 'first_id' | 'events'>, after: number): StoredEvent[] {
+  const packed = JSON.parse(segment.events) as [NewEvent['type'], NewEvent['data']][]
+  return packed.flatMap(([type, data], index) => {
+    const id = segment.first_id + index
+    return id > after ? [{ id, type, data } as StoredEvent] : []
+  })
 }
 
 /** Every committed event of a stream. */
@@ -153,4 +263,14 @@ export async function readHead(db: Db | Tx, stream: string): Promise<{ head: num
     .where('stream_id', '=', stream)
     .executeTakeFirst()
   return { head: row?.head ?? 0, ended: row?.ended === 1 }
+}
+
+export async function readHeads(db: Db, streams: string[]): Promise<Map<string, number>> {
+  if (streams.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('event_streams')
+    .select(['stream_id', 'head'])
+    .where('stream_id', 'in', streams)
+    .execute()
+  return new Map(rows.map(({ stream_id, head }) => [stream_id, head]))
 }

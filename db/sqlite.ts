@@ -1,36 +1,173 @@
-// Everything that is particular to SQLite: opening a file with node:sqlite, and the shape in which Kysely's driver wants it.
+// Everything that is particular to SQLite: opening a file with node:sqlite, its locks, and news of other processes' commits.
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { getLoadablePath } from 'sqlite-vec'
-import { Kysely, SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely'
+import {
+  Kysely,
+  SqliteAdapter,
+  SqliteDialect,
+  SqliteDriver,
+  SqliteQueryCompiler,
+  type CompiledQuery,
+  type DatabaseConnection,
+  type QueryResult,
+  type SelectModifierNode,
+  type SqliteDatabase,
+  type SqliteStatement,
+} from 'kysely'
+import type { Commits, Database, Differences, ForeignCommits } from './dialect.ts'
 import type { DB } from './schema.ts'
 
-/** How long a statement waits for another process's write, in milliseconds. */
-const BUSY_TIMEOUT_MS = 5_000
+/** How long a statement waits for another process's write, and how often it looks, in milliseconds. */
+const BUSY_MS = 5_000
+const BUSY_LOOK_MS = 2
+const SQLITE_BUSY = 5
 const CACHED_STATEMENTS = 256
-
-export interface SqliteHandle {
-  db: Kysely<DB>
-  /** A number that changes when another process has committed to the file (a few microseconds). */
-  foreignVersion: () => number
-}
+/** How often the file is looked at for other processes' commits, in milliseconds. */
+const POLL_MS = 15
 
 /** Opens (and creates) the database file in WAL mode. */
-export function openSqlite(file: string): SqliteHandle {
+export function openSqlite(file: string): Database {
   mkdirSync(dirname(file), { recursive: true })
-  const raw = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS, allowExtension: true })
+  const raw = new DatabaseSync(file, { timeout: BUSY_MS, allowExtension: true })
   raw.loadExtension(getLoadablePath())
   // Deno 2.9 has no such method.
   raw.enableLoadExtension?.(false)
   // A search reads all vectors of an agent: mapped, they need not be copied (10,000 in 6 instead of 10 ms).
   raw.exec('pragma mmap_size = 268435456')
   // WAL: readers never wait for the writer. NORMAL: a killed process loses nothing; a power cut may lose the last commits.
-  raw.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on; pragma journal_size_limit = 67108864')
-  const version = raw.prepare('pragma data_version')
-  return {
-    db: new Kysely<DB>({ dialect: new SqliteDialect({ database: new NodeSqlite(raw) }) }),
-    foreignVersion: () => Number((version.get() as { data_version: number }).data_version),
+  raw.exec(
+    'pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on; pragma journal_size_limit = 67108864',
+  )
+  // SQLite would wait for another process with the event loop standing still.
+  raw.exec('pragma busy_timeout = 0')
+  const db = new Kysely<DB>({ dialect: new Dialect(new NodeSqlite(raw)) })
+  return { db, commits: new PolledCommits(raw), close: () => db.destroy() }
+}
+
+/** Busy, locked, or the disk failed. */
+export function isSqliteAway(error: unknown): boolean {
+  const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown }
+  return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' && [5, 6, 10, 13, 14].includes(errcode & 0xff)
+}
+
+class Dialect extends SqliteDialect {
+  readonly #database: SqliteDatabase
+
+  constructor(database: SqliteDatabase) {
+    super({ database })
+    this.#database = database
+  }
+
+  override createDriver(): PatientDriver {
+    return new PatientDriver({ database: this.#database })
+  }
+
+  override createAdapter(): Adapter {
+    return new Adapter()
+  }
+
+  override createQueryCompiler(): Compiler {
+    return new Compiler()
+  }
+}
+
+class PatientDriver extends SqliteDriver {
+  #connection: PatientConnection | undefined
+
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    return (this.#connection ??= new PatientConnection(await super.acquireConnection()))
+  }
+}
+
+/** Waits for another process's write without holding up this process. */
+class PatientConnection implements DatabaseConnection {
+  readonly #connection: DatabaseConnection
+
+  constructor(connection: DatabaseConnection) {
+    this.#connection = connection
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const deadline = performance.now() + BUSY_MS
+    for (;;) {
+      try {
+        return await this.#connection.executeQuery<R>(query)
+      } catch (error) {
+        const { errcode } = error as { errcode?: unknown }
+        if (errcode !== SQLITE_BUSY || performance.now() > deadline) throw error
+        await delay(BUSY_LOOK_MS * (0.5 + Math.random()))
+      }
+    }
+  }
+
+  streamQuery<R>(query: CompiledQuery, chunkSize: number): AsyncIterableIterator<QueryResult<R>> {
+    return this.#connection.streamQuery(query, chunkSize)
+  }
+}
+
+/** Every transaction is `begin immediate`: there is one writer at a time, who needs no further locks. */
+class Adapter extends SqliteAdapter implements Differences {
+  /** SQLite has it, Kysely does not know: it is what lets several processes migrate one new file at once. */
+  override get supportsTransactionalDdl(): boolean {
+    return true
+  }
+
+  async lockNames(): Promise<void> {}
+
+  async createAnnouncements(): Promise<void> {}
+
+  async announceStops(): Promise<void> {}
+}
+
+class Compiler extends SqliteQueryCompiler {
+  /** `for update` and `skip locked` mean nothing where there is one writer at a time. */
+  protected override visitSelectModifier(node: SelectModifierNode): void {
+    if (node.modifier === 'Distinct') super.visitSelectModifier(node)
+  }
+}
+
+/** Tells when another process has committed to the file, by a short poll that costs microseconds. */
+class PolledCommits implements ForeignCommits {
+  readonly #version: StatementSync
+  readonly #listeners = new Set<(commits: Commits | undefined) => void>()
+  #seen: number | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(raw: DatabaseSync) {
+    // A number that changes when another connection has committed.
+    this.#version = raw.prepare('pragma data_version')
+    this.#seen = this.#read()
+  }
+
+  listen(listener: (commits: Commits | undefined) => void): () => void {
+    this.#listeners.add(listener)
+    this.#timer ??= setInterval(() => this.#look(), POLL_MS)
+    return () => {
+      this.#listeners.delete(listener)
+      if (this.#listeners.size > 0) return
+      clearInterval(this.#timer)
+      this.#timer = undefined
+    }
+  }
+
+  #look(): void {
+    const version = this.#read() ?? this.#seen
+    if (version === this.#seen) return
+    this.#seen = version
+    for (const listener of this.#listeners) listener(undefined)
+  }
+
+  /** Undefined while another process recovers the file of one that was killed. */
+  #read(): number | undefined {
+    try {
+      return Number((this.#version.get() as { data_version: number }).data_version)
+    } catch (error) {
+      if (isSqliteAway(error)) return undefined
+      throw error
+    }
   }
 }
 

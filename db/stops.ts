@@ -1,5 +1,5 @@
 // Stopping what runs, at once: a registry for this process, and a row that the registries of other processes look at.
-import type { ForeignCommits } from './foreign-commits.ts'
+import type { Commits, ForeignCommits } from './dialect.ts'
 import { findJobsToCancel } from './queries/jobs.ts'
 import { findCancelRequested } from './queries/turns.ts'
 import type { Db } from './schema.ts'
@@ -25,7 +25,7 @@ export class StopRegistry {
     const controller = new AbortController()
     const controllers = this.#running.get(turnId) ?? new Set()
     this.#running.set(turnId, controllers.add(controller))
-    this.#unlisten ??= this.#foreign.listen(() => void this.#look().catch(() => undefined))
+    this.#unlisten ??= this.#foreign.listen((commits) => this.#hear(commits))
     const done = () => {
       controllers.delete(controller)
       if (controllers.size === 0) this.#running.delete(turnId)
@@ -39,6 +39,11 @@ export class StopRegistry {
   /** Stops what this process does for a turn or a job. */
   stop(turnId: string): void {
     for (const controller of this.#running.get(turnId) ?? []) controller.abort(new StopRequested('Stopped'))
+  }
+
+  #hear(commits: Commits | undefined): void {
+    if (!commits) return void this.#look().catch(() => undefined)
+    for (const turnId of commits.stops) this.stop(turnId)
   }
 
   async #look(): Promise<void> {

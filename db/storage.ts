@@ -1,15 +1,24 @@
 // Everything a process keeps and shares: rows, blobs, vectors, secrets, live events and stops, opened together and closed together.
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { BlobStore } from './blobs.ts'
+import type { Database } from './dialect.ts'
 import { EventLog } from './event-log.ts'
-import { ForeignCommits } from './foreign-commits.ts'
 import { migrate } from './migrate.ts'
+import { isPostgresAway, openPostgres, openPostgresPatiently } from './postgres.ts'
 import type { Db } from './schema.ts'
 import { loadSecretKey, SecretBox } from './secret-box.ts'
-import { openSqlite } from './sqlite.ts'
+import { isSqliteAway, openSqlite } from './sqlite.ts'
 import { StopRegistry } from './stops.ts'
 import { SqliteVectorStore } from './vectors/sqlite-vector-store.ts'
 import type { VectorStore } from './vectors/vector-store.ts'
+
+/** How long a process that starts waits for a database server that does not answer yet, in milliseconds. */
+const START_MS = 30_000
+const START_PAUSE_MS = 500
+
+const AWAY_MS = 60_000
+const AWAY_PAUSE_MS = 500
 
 export interface Storage {
   db: Db
@@ -21,22 +30,67 @@ export interface Storage {
   close(): Promise<void>
 }
 
-/** Opens the data folder, bringing its database to the newest schema. */
-export async function openStorage(options: { data_dir: string; secret_key?: string | undefined }): Promise<Storage> {
-  const { db, foreignVersion } = openSqlite(join(options.data_dir, 'muxi.db'))
-  await migrate(db)
-  const foreign = new ForeignCommits(foreignVersion)
-  const events = new EventLog(db, foreign)
+export interface StorageOptions {
+  data_dir: string
+  /** A Postgres database; without one the rows are in a SQLite file of the data folder. */
+  database_url?: string | undefined
+  secret_key?: string | undefined
+}
+
+/** Opens the database and the data folder, bringing the former to the newest schema. */
+export async function openStorage(options: StorageOptions): Promise<Storage> {
+  const { db, commits, close } = await openDatabase(options)
+  const events = new EventLog(db, commits)
   return {
     db,
     blobs: new BlobStore(join(options.data_dir, 'blobs')),
     vectors: new SqliteVectorStore(db),
     box: new SecretBox(loadSecretKey(options.data_dir, options.secret_key)),
     events,
-    stops: new StopRegistry(db, foreign),
+    stops: new StopRegistry(db, commits),
     async close() {
       await events.close()
-      await db.destroy()
+      await close()
     },
+  }
+}
+
+async function openDatabase({ data_dir, database_url }: StorageOptions): Promise<Database> {
+  if (database_url === undefined) {
+    const database = openSqlite(join(data_dir, 'muxi.db'))
+    await migrate(database.db)
+    return database
+  }
+  const deadline = Date.now() + START_MS
+  for (;;) {
+    const migrating = openPostgresPatiently(database_url)
+    try {
+      await migrate(migrating)
+      return openPostgres(database_url)
+    } catch (error) {
+      // Server and processes are often started together.
+      if (Date.now() > deadline || !isDatabaseAway((error as Error).cause)) throw error
+      await delay(START_PAUSE_MS)
+    } finally {
+      await migrating.destroy()
+    }
+  }
+}
+
+/** Whether an error means that the database cannot be reached for the moment, so that trying again later may help. */
+export function isDatabaseAway(error: unknown): boolean {
+  return isSqliteAway(error) || isPostgresAway(error)
+}
+
+/** Does again what failed because the database was away, for a minute. It may have been committed: doing it twice must do no harm. */
+export async function untilDatabaseIsBack<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  const deadline = Date.now() + AWAY_MS
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isDatabaseAway(error) || Date.now() > deadline) throw error
+      await delay(AWAY_PAUSE_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
+    }
   }
 }

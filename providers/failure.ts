@@ -49,6 +49,5 @@ export function parseRetryAfter(value: string | null | undefined, now = Date.now
 
 /** The text without a credential that a vendor may have repeated in its words. */
 export function redact(text: string, secret: string | undefined): string {
-  const shortened = text.slice(0, 2_000)
-  return secret ? shortened.replaceAll(secret, '[redacted]') : shortened
+  return (secret ? text.replaceAll(secret, '[redacted]') : text).slice(0, 2_000)
 }

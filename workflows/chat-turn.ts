@@ -31,9 +31,9 @@ const CANCELLATION_GRACE = '10s'
 type Plan = Extract<Claim, { claimed: true }>
 
 export async function chatTurn(turn: TurnInput): Promise<{ status: string }> {
-  const plan = await claim(turn)
-  if (!plan) return { status: 'over' }
   try {
+    const plan = await claim(turn)
+    if (!plan) return { status: 'over' }
     await withDeadline(plan.deadline_ms, () => answer(turn, plan))
     await finishTurn({ turn_id: turn.turn_id, status: 'completed' })
     setCurrentDetails('Completed')
@@ -56,7 +56,8 @@ export async function chatTurn(turn: TurnInput): Promise<{ status: string }> {
 /** Takes the turn, after any other of its conversation that an earlier run of the actor has left running. */
 async function claim(turn: TurnInput): Promise<Plan | undefined> {
   for (;;) {
-    const result = await claimTurn(turn)
+    // Also a turn that is cancelled before its first task has to record that.
+    const result = await CancellationScope.nonCancellable(() => claimTurn(turn))
     if (result.claimed) return result
     if (result.reason === 'over') return undefined
     setCurrentDetails(`Waiting for ${result.other_turn_id}`)

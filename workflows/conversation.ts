@@ -64,20 +64,25 @@ class Mailbox {
   }
 
   /** Takes a turn, or says again where it stands when its receipt was lost. */
-  submit(turn: SubmitInput): Receipt {
+  async submit(turn: SubmitInput): Promise<Receipt> {
     this.#updates += 1
     this.#lastUpdateAt = workflowInfo().historyLength
     if (!this.holds(turn.turn_id)) {
-      if (turn.on_busy === 'interrupt') {
-        this.#queue.unshift(turn)
-        this.#running?.scope.cancel()
-      } else {
-        this.#queue.push(turn)
-      }
+      if (turn.on_busy === 'interrupt') await this.#interrupt(turn)
+      else this.#queue.push(turn)
       this.#describe()
     }
     const waitsBehind = this.#queue.findIndex(({ turn_id }) => turn_id === turn.turn_id)
     return { turn_id: turn.turn_id, position: waitsBehind < 0 ? 0 : waitsBehind + (this.#running ? 1 : 0) }
+  }
+
+  /** Takes the place of the running turn, and of messages that wanted it before; those that queue keep their order. */
+  async #interrupt(turn: SubmitInput): Promise<void> {
+    const overtaken = this.#queue.filter(({ on_busy }) => on_busy === 'interrupt')
+    for (const each of overtaken) this.#queue.splice(this.#queue.indexOf(each), 1)
+    this.#queue.unshift(turn)
+    this.#running?.scope.cancel()
+    for (const { turn_id } of overtaken) await finishTurn({ turn_id, status: 'cancelled' })
   }
 
   async cancel(turnId: string): Promise<void> {

@@ -2,10 +2,11 @@
 import { createHash } from 'node:crypto'
 import type { SubmitInput } from '../../contracts/engine.ts'
 import { MuxiError } from '../../contracts/failures.ts'
+import { canonicalJson } from '../../contracts/json.ts'
 import { newId } from '../../contracts/ids.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
-import { ensureDefaultConversation, findConversation } from '../../db/queries/conversations.ts'
+import { ensureDefaultConversation, lockConversation } from '../../db/queries/conversations.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { acceptTurn, countUnfinished, discardTurn, findIdempotent, insertIdempotent, insertTurn } from '../../db/queries/turns.ts'
 import type { Tx } from '../../db/schema.ts'
@@ -56,7 +57,7 @@ async function insert(context: ApiContext, principal: Principal, submission: Sub
   const { request, agent_id } = submission
   const userId = actingUser(principal, request.user_id)
   checkSize(request, limits)
-  const bodyHash = createHash('sha256').update(JSON.stringify([agent_id, request])).digest('hex')
+  const bodyHash = createHash('sha256').update(canonicalJson([agent_id, request])).digest('hex')
   const known = { key_id: principal.key_id, route: submission.route, idempotency_key: submission.idempotency_key ?? '', body_hash: bodyHash }
   const attachments = await storeAttachments(storage, userId, request.attachments ?? [])
 
@@ -68,12 +69,13 @@ async function insert(context: ApiContext, principal: Principal, submission: Sub
     if (before) return { ...before.turn, submit: toSubmit(context, before.turn), over: before.turn.status !== 'pending' }
 
     const agent = await getAgentOrThrow(tx, agent_id)
-    await checkLimits(tx, context, userId, principal)
     const conversation =
       request.conversation_id === undefined
         ? await ensureDefaultConversation(tx, agent_id, userId)
-        : ownedOrThrow({ ...principal, bound_user: userId }, await findConversation(tx, request.conversation_id), 'conversation', request.conversation_id)
+        : ownedOrThrow({ ...principal, bound_user: userId }, await lockConversation(tx, request.conversation_id), 'conversation', request.conversation_id)
     if (conversation.agent_id !== agent_id) throw wrongField('conversation_id', `a conversation with '${agent_id}'`)
+    // Last, because all senders of the key wait for each other from here on.
+    await checkLimits(tx, context, userId, principal)
     const turn = {
       turn_id: newId('turn'),
       user_message_id: newId('msg'),

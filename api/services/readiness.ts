@@ -1,6 +1,8 @@
 // Whether what a turn needs can be reached: the database, Temporal, and a worker that takes tasks.
+import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { TASK_QUEUE } from '../../contracts/engine.ts'
+import type { Db } from '../../db/schema.ts'
 import type { ApiContext } from './context.ts'
 
 const CHECK_MS = 2_000
@@ -11,10 +13,7 @@ export type Readiness = { database: string; temporal: string; worker: string }
 
 export async function checkReadiness(context: ApiContext): Promise<Readiness> {
   const [database, pollers] = await Promise.all([
-    sql`select 1`.execute(context.storage.db).then(
-      () => 'ok',
-      () => 'unreachable',
-    ),
+    Promise.race([answers(context.storage.db), delay(CHECK_MS, 'unreachable', { ref: false })]),
     countPollers(context).catch(() => undefined),
   ])
   return {
@@ -24,9 +23,20 @@ export async function checkReadiness(context: ApiContext): Promise<Readiness> {
   }
 }
 
+function answers(db: Db): Promise<string> {
+  return sql`select 1`.execute(db).then(
+    () => 'ok',
+    () => 'unreachable',
+  )
+}
+
 async function countPollers({ client, namespace }: ApiContext): Promise<number> {
   const { pollers } = await client.withDeadline(Date.now() + CHECK_MS, () =>
-    client.connection.workflowService.describeTaskQueue({ namespace, taskQueue: { name: TASK_QUEUE }, taskQueueType: 1 }),
+    client.connection.workflowService.describeTaskQueue({
+      namespace,
+      taskQueue: { name: TASK_QUEUE },
+      taskQueueType: 1,
+    }),
   )
   const oldest = Date.now() - POLLER_FRESH_MS
   return (pollers ?? []).filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1_000 > oldest).length

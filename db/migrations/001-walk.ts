@@ -1,10 +1,11 @@
 // The tables of the first walk: agents, conversations, turns, their steps, log, usage, live events and keys.
 import { sql, type Kysely } from 'kysely'
+import { differencesOf } from '../dialect.ts'
 
 export async function up(db: Kysely<any>): Promise<void> {
   await db.schema
     .createTable('agents')
-    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('id', 'text', (c) => c.notNull().primaryKey())
     .addColumn('version', 'integer', (c) => c.notNull())
     .addColumn('source', 'text', (c) => c.notNull())
     .addColumn('file', 'text')
@@ -23,14 +24,14 @@ export async function up(db: Kysely<any>): Promise<void> {
     .execute()
   await db.schema
     .createTable('secrets')
-    .addColumn('name', 'text', (c) => c.primaryKey())
+    .addColumn('name', 'text', (c) => c.notNull().primaryKey())
     .addColumn('ciphertext', 'text', (c) => c.notNull())
     .addColumn('created_at', 'text', (c) => c.notNull())
     .execute()
 
   await db.schema
     .createTable('conversations')
-    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('id', 'text', (c) => c.notNull().primaryKey())
     .addColumn('agent_id', 'text', (c) => c.notNull())
     .addColumn('user_id', 'text', (c) => c.notNull())
     .addColumn('title', 'text')
@@ -42,7 +43,7 @@ export async function up(db: Kysely<any>): Promise<void> {
 
   await db.schema
     .createTable('turns')
-    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('id', 'text', (c) => c.notNull().primaryKey())
     .addColumn('conversation_id', 'text', (c) => c.notNull())
     .addColumn('agent_id', 'text', (c) => c.notNull())
     .addColumn('agent_version', 'integer', (c) => c.notNull())
@@ -72,7 +73,7 @@ export async function up(db: Kysely<any>): Promise<void> {
 
   await db.schema
     .createTable('messages')
-    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('id', 'text', (c) => c.notNull().primaryKey())
     .addColumn('conversation_id', 'text', (c) => c.notNull())
     .addColumn('turn_id', 'text', (c) => c.notNull())
     .addColumn('role', 'text', (c) => c.notNull())
@@ -108,7 +109,7 @@ export async function up(db: Kysely<any>): Promise<void> {
     .execute()
   await db.schema
     .createTable('model_usage')
-    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('id', 'text', (c) => c.notNull().primaryKey())
     .addColumn('turn_id', 'text', (c) => c.notNull())
     .addColumn('step', 'integer', (c) => c.notNull())
     .addColumn('fence', 'integer', (c) => c.notNull())
@@ -117,7 +118,7 @@ export async function up(db: Kysely<any>): Promise<void> {
     .addColumn('status', 'text', (c) => c.notNull())
     .addColumn('input_tokens', 'integer', (c) => c.notNull())
     .addColumn('output_tokens', 'integer', (c) => c.notNull())
-    .addColumn('cost_usd', 'real')
+    .addColumn('cost_usd', 'double precision')
     .addColumn('created_at', 'text', (c) => c.notNull())
     .execute()
   await db.schema.createIndex('model_usage_by_turn').on('model_usage').column('turn_id').execute()
@@ -141,7 +142,7 @@ export async function up(db: Kysely<any>): Promise<void> {
 
   await db.schema
     .createTable('log_entries')
-    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('id', 'text', (c) => c.notNull().primaryKey())
     .addColumn('turn_id', 'text', (c) => c.notNull())
     .addColumn('kind', 'text', (c) => c.notNull())
     .addColumn('name', 'text', (c) => c.notNull())
@@ -161,7 +162,7 @@ export async function up(db: Kysely<any>): Promise<void> {
 
   await db.schema
     .createTable('event_streams')
-    .addColumn('stream_id', 'text', (c) => c.primaryKey())
+    .addColumn('stream_id', 'text', (c) => c.notNull().primaryKey())
     .addColumn('head', 'integer', (c) => c.notNull().defaultTo(0))
     .addColumn('ended', 'integer', (c) => c.notNull().defaultTo(0))
     .addColumn('updated_at', 'text', (c) => c.notNull())
@@ -192,7 +193,7 @@ export async function up(db: Kysely<any>): Promise<void> {
 
   await db.schema
     .createTable('api_keys')
-    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('id', 'text', (c) => c.notNull().primaryKey())
     .addColumn('name', 'text', (c) => c.notNull())
     .addColumn('hash', 'text', (c) => c.notNull().unique())
     .addColumn('scopes', 'text', (c) => c.notNull())
@@ -204,8 +205,10 @@ export async function up(db: Kysely<any>): Promise<void> {
     .execute()
   await db.schema
     .createTable('tickets')
-    .addColumn('hash', 'text', (c) => c.primaryKey())
+    .addColumn('hash', 'text', (c) => c.notNull().primaryKey())
     .addColumn('key_id', 'text', (c) => c.notNull())
     .addColumn('expires_at', 'text', (c) => c.notNull())
     .execute()
+
+  await differencesOf(db).createAnnouncements(db)
 }

@@ -1,6 +1,8 @@
 // Agents and their versions: a turn keeps the version it began with, so versions are never changed, only added.
 import type { AgentConfig } from '../../contracts/schemas/agent.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
+import { canonicalJson } from '../../contracts/json.ts'
+import { differencesOf } from '../dialect.ts'
 import type { SecretBox } from '../secret-box.ts'
 import type { AgentsTable, Db, Tx } from '../schema.ts'
 import { getSecrets, putSecrets } from './secrets.ts'
@@ -22,6 +24,7 @@ const secretOwner = (id: string, version: number) => `agent/${id}/${version}`
 /** Brings the agents of the operator's files into the database: new, changed and vanished ones. */
 export async function syncFileAgents(db: Db, box: SecretBox, agents: (AgentInput & { file: string })[]): Promise<void> {
   await db.transaction().execute(async (tx) => {
+    await lockAgents(tx)
     for (const agent of agents) await syncFileAgent(tx, box, agent)
     await tx
       .updateTable('agents')
@@ -33,6 +36,11 @@ export async function syncFileAgents(db: Db, box: SecretBox, agents: (AgentInput
   })
 }
 
+/** Several processes start at once with the same files, and two people may make the same agent. */
+function lockAgents(tx: Tx): Promise<void> {
+  return differencesOf(tx).lockNames(tx, ['agents'])
+}
+
 async function syncFileAgent(tx: Tx, box: SecretBox, agent: AgentInput & { file: string }): Promise<void> {
   const known = await tx.selectFrom('agents').selectAll().where('id', '=', agent.id).executeTakeFirst()
   if (known?.source === 'api' && known.deleted_at === null) {
@@ -41,21 +49,14 @@ async function syncFileAgent(tx: Tx, box: SecretBox, agent: AgentInput & { file:
   if (known && known.deleted_at === null && known.file === agent.file) {
     const { config } = await getAgentVersion(tx, agent.id, known.version)
     const secrets = await getSecrets(tx, box, secretOwner(agent.id, known.version))
-    if (sameJson(config, agent.config) && sameJson(secrets, agent.secrets)) return
+    if (canonicalJson([config, secrets]) === canonicalJson([agent.config, agent.secrets])) return
   }
   await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'file', agent.file)
 }
 
-function sameJson(a: unknown, b: unknown): boolean {
-  const sorted = (value: unknown): unknown =>
-    value !== null && typeof value === 'object' && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort().map(([key, inner]) => [key, sorted(inner)]))
-      : value
-  return JSON.stringify(sorted(a)) === JSON.stringify(sorted(b))
-}
-
 /** @throws MuxiError `conflict` when the id is taken */
 export async function createAgent(tx: Tx, box: SecretBox, agent: AgentInput): Promise<AgentRow> {
+  await lockAgents(tx)
   const known = await tx.selectFrom('agents').select(['version', 'deleted_at']).where('id', '=', agent.id).executeTakeFirst()
   if (known && known.deleted_at === null) throw new MuxiError('conflict', `Cannot create agent '${agent.id}': the id is taken`)
   await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'api', null)

@@ -19,6 +19,11 @@ export async function findConversation(db: Db | Tx, id: string): Promise<Convers
   return db.selectFrom('conversations').select(view).where('id', '=', id).executeTakeFirst()
 }
 
+/** Has others wait who begin, claim or finish a turn in the conversation, or delete it, until the transaction ends. */
+export async function lockConversation(tx: Tx, id: string): Promise<ConversationView | undefined> {
+  return tx.selectFrom('conversations').select(view).where('id', '=', id).forUpdate().executeTakeFirst()
+}
+
 export interface NewConversation {
   agent_id: string
   user_id: string
@@ -54,7 +59,7 @@ export async function ensureDefaultConversation(tx: Tx, agentId: string, userId:
     })
     .onConflict((oc) => oc.column('default_for').doNothing())
     .execute()
-  return tx.selectFrom('conversations').select(view).where('default_for', '=', defaultFor).executeTakeFirstOrThrow()
+  return tx.selectFrom('conversations').select(view).where('default_for', '=', defaultFor).forUpdate().executeTakeFirstOrThrow()
 }
 
 /** Newest first. */

@@ -9,6 +9,8 @@ export type Scope = (typeof SCOPES)[number]
 
 /** The id of the key that the settings name. */
 const CONFIGURED_KEY = 'key_configured'
+/** The id of the key that the first start makes: the same in every process, so that only one of them makes it. */
+const FIRST_KEY = 'key_first'
 /** How long a ticket opens something, in milliseconds. */
 const TICKET_MS = 60_000
 
@@ -49,8 +51,26 @@ function hashKey(secret: string): string {
 
 /** Makes a key. `secret` is the only copy of what opens the door. */
 export async function createKey(db: Db, key: NewKey, secret = newSecret()): Promise<{ key: KeyView; secret: string }> {
-  const row = {
-    id: newId('key'),
+  const row = toRow(newId('key'), key, secret)
+  await db.insertInto('api_keys').values(row).execute()
+  return { key: toView(row), secret }
+}
+
+/** Makes a key when there is none yet. @returns its secret, unless another process was faster */
+export async function createFirstKey(db: Db, key: NewKey): Promise<string | undefined> {
+  if ((await countKeys(db)) > 0) return undefined
+  const secret = newSecret()
+  const made = await db
+    .insertInto('api_keys')
+    .values(toRow(FIRST_KEY, key, secret))
+    .onConflict((oc) => oc.column('id').doNothing())
+    .executeTakeFirst()
+  return (made.numInsertedOrUpdatedRows ?? 0n) > 0n ? secret : undefined
+}
+
+function toRow(id: string, key: NewKey, secret: string) {
+  return {
+    id,
     name: key.name,
     hash: hashKey(secret),
     scopes: JSON.stringify(key.scopes),
@@ -59,8 +79,6 @@ export async function createKey(db: Db, key: NewKey, secret = newSecret()): Prom
     created_at: new Date().toISOString(),
     expires_at: key.expires_at ?? null,
   }
-  await db.insertInto('api_keys').values(row).execute()
-  return { key: toView(row), secret }
 }
 
 /** Makes the operator's configured key known, in place of the one configured before. */
@@ -124,7 +142,7 @@ export async function listKeys(db: Db, limit: number, cursor: string | undefined
 export async function rotateKey(db: Db, id: string, graceSeconds: number): Promise<{ key: KeyView; secret: string }> {
   const secret = newSecret()
   const row = await db.transaction().execute(async (tx) => {
-    const row = await tx.selectFrom('api_keys').selectAll().where('id', '=', id).where('alias_of', 'is', null).executeTakeFirst()
+    const row = await tx.selectFrom('api_keys').selectAll().where('id', '=', id).where('alias_of', 'is', null).forUpdate().executeTakeFirst()
     if (!row) throw notFound('key', id)
     await tx.updateTable('api_keys').set({ hash: hashKey(secret) }).where('id', '=', id).execute()
     const end = new Date(Date.now() + graceSeconds * 1_000).toISOString()
@@ -136,9 +154,12 @@ export async function rotateKey(db: Db, id: string, graceSeconds: number): Promi
 }
 
 export async function deleteKey(db: Db, id: string): Promise<void> {
-  await db.deleteFrom('api_keys').where('alias_of', '=', id).execute()
-  const deleted = await db.deleteFrom('api_keys').where('id', '=', id).executeTakeFirst()
-  if (deleted.numDeletedRows === 0n) throw notFound('key', id)
+  await db.transaction().execute(async (tx) => {
+    const deleted = await tx.deleteFrom('api_keys').where('id', '=', id).executeTakeFirst()
+    if (deleted.numDeletedRows === 0n) throw notFound('key', id)
+    // After the key itself: a rotation that was under way has left its old secret by now.
+    await tx.deleteFrom('api_keys').where('alias_of', '=', id).execute()
+  })
 }
 
 /** A ticket that stands for a key once, for a minute. */

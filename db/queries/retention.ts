@@ -31,6 +31,8 @@ async function forgetStreams(db: Db, before: string): Promise<number> {
       .where('ended', '=', 1)
       .orderBy('updated_at')
       .limit(BATCH)
+      .forUpdate()
+      .skipLocked()
       .execute()
     const ids = old.map(({ stream_id }) => stream_id)
     if (ids.length === 0) return 0

@@ -3,8 +3,10 @@ import type { FinalStatus, OnBusy, TurnStatus } from '../../contracts/engine.ts'
 import type { NewEvent, StoredEvent, Usage } from '../../contracts/events.ts'
 import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
 import { shownText } from '../../contracts/text.ts'
-import { addEvents, readAllEvents } from '../event-rows.ts'
+import { addEvents, lockStream, readAllEvents } from '../event-rows.ts'
+import { differencesOf } from '../dialect.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
+import { lockConversation } from './conversations.ts'
 import { settleUsage, totalUsage } from './usage.ts'
 
 export const UNFINISHED: readonly TurnStatus[] = ['pending', 'queued', 'running', 'awaiting_approval']
@@ -69,12 +71,13 @@ export async function insertTurn(tx: Tx, turn: NewTurn): Promise<void> {
     .execute()
 }
 
-/** How many turns of a user and of a key are under way. */
-export async function countUnfinished(db: Db | Tx, userId: string, keyId: string | null): Promise<{ user: number; key: number }> {
+/** How many turns of a user and of a key are under way; who counts them too waits until this transaction has added its own. */
+export async function countUnfinished(tx: Tx, userId: string, keyId: string | null): Promise<{ user: number; key: number }> {
+  await differencesOf(tx).lockNames(tx, [`user/${userId}`, `key/${keyId}`])
   const count = async (column: 'user_id' | 'key_id', value: string) =>
     Number(
       (
-        await db
+        await tx
           .selectFrom('turns')
           .select((eb) => eb.fn.countAll().as('n'))
           .where(column, '=', value)
@@ -110,6 +113,19 @@ async function addAccepted(tx: Tx, turnId: string, turn: Pick<TurnsTable, 'conve
   return 'events' in added ? added.events : []
 }
 
+// Rows are locked from the top down: conversation, turn, then what belongs to the turn, its stream; whoever changes several
+// kinds of rows of a turn holds the turn. So nobody waits in a circle, and where that fails the database ends it and it is retried.
+
+async function lockConversationOf(tx: Tx, turnId: string): Promise<void> {
+  const turn = await tx.selectFrom('turns').select('conversation_id').where('id', '=', turnId).executeTakeFirst()
+  if (turn) await lockConversation(tx, turn.conversation_id)
+}
+
+/** Has others wait who change more than one kind of row of the turn. */
+export async function lockTurn(tx: Tx, turnId: string): Promise<void> {
+  await tx.selectFrom('turns').select('id').where('id', '=', turnId).forUpdate().execute()
+}
+
 export type TurnClaim =
   | { claimed: true; agent_id: string; agent_version: number; events: StoredEvent[] }
   | { claimed: false; reason: 'over' }
@@ -117,10 +133,12 @@ export type TurnClaim =
 
 /** The turn's workflow takes it: `running`, unless it is over or another turn of the conversation still runs. Safe to repeat. */
 export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<TurnClaim> {
+  await lockConversationOf(tx, turnId)
   const turn = await tx
     .selectFrom('turns')
     .select(['status', 'conversation_id', 'message_id', 'agent_id', 'agent_version', 'created_at'])
     .where('id', '=', turnId)
+    .forUpdate()
     .executeTakeFirst()
   if (!turn || !UNFINISHED.includes(turn.status)) return { claimed: false, reason: 'over' }
   const other = await tx
@@ -167,6 +185,7 @@ export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<
  */
 export async function finishTurn(tx: Tx, turnId: string, status: FinalStatus, error?: ErrorBody): Promise<StoredEvent[]> {
   const stamp = new Date().toISOString()
+  await lockConversationOf(tx, turnId)
   const turn = await tx
     .updateTable('turns')
     .set({ status, finished_at: stamp, error: error ? JSON.stringify(error) : null })
@@ -176,6 +195,7 @@ export async function finishTurn(tx: Tx, turnId: string, status: FinalStatus, er
     .executeTakeFirst()
   if (!turn) return []
 
+  await lockStream(tx, turnId)
   const { text } = shownText(await readAllEvents(tx, turnId))
   await settleUsage(tx, turnId, text)
   const usage = await totalUsage(tx, turnId)
@@ -280,8 +300,9 @@ export interface IdempotentRequest {
   body_hash: string
 }
 
-/** The turn that an Idempotency-Key has begun before. */
+/** The turn that an Idempotency-Key has begun before; who comes with the same key meanwhile waits until this transaction ends. */
 export async function findIdempotent(tx: Tx, request: IdempotentRequest) {
+  await differencesOf(tx).lockNames(tx, [`idempotency/${request.key_id}/${request.route}/${request.idempotency_key}`])
   const row = await tx
     .selectFrom('idempotency_keys')
     .innerJoin('turns', 'turns.id', 'idempotency_keys.turn_id')
@@ -327,9 +348,10 @@ export async function findTurn(db: Db | Tx, id: string): Promise<TurnsTable | un
   return db.selectFrom('turns').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
-/** A turn of the conversation that is not over yet. */
-export async function findUnfinishedOf(db: Db | Tx, conversationId: string): Promise<string | undefined> {
-  const row = await db
+/** A turn of the conversation that is not over yet; none begins before the transaction ends. */
+export async function findUnfinishedOf(tx: Tx, conversationId: string): Promise<string | undefined> {
+  await lockConversation(tx, conversationId)
+  const row = await tx
     .selectFrom('turns')
     .select('id')
     .where('conversation_id', '=', conversationId)

@@ -19,75 +19,89 @@ afterEach(() => {
   stage.check()
 })
 
-it(keeps('api-killed.turn-goes-on', 'the turn finishes while no API runs, and is whole when one runs again'), async () => {
-  const api = await stage.start('api')
-  const reply = manyWords('word', 60)
-  const cue = stage.model.script({ say: reply, pieces_per_second: 60 })
-  const stream = await stage.chat(api.url, `Please ${cue}`)
-  const { data } = await stream.waitFor('content')
-  expect(data.step).toBe(1)
-  await api.kill()
-  expect(await stream.ended).toBe('cut')
-  expect(stream.final).toBeUndefined()
-  await sleep(2_500)
-  const again = await stage.start('api')
-  const turn = await stage.turn(again.url, stream.events[0]!.data.turn_id)
-  expect(turn.status).toBe('completed')
-  expect(turn.message.agent_response.content).toBe(reply)
-  expect(stage.model.calls(cue)).toBe(1)
-  await again.stop()
-})
-
-for (const where of ['the same', 'another'] as const) {
-  it(keeps('api-killed.resume', `a client that goes on at ${where} port misses nothing and sees nothing twice`), async () => {
+it(
+  keeps('api-killed.turn-goes-on', 'the turn finishes while no API runs, and is whole when one runs again'),
+  async () => {
     const api = await stage.start('api')
-    const port = where === 'the same' ? Number(new URL(api.url).port) : await freePort()
-    const reply = manyWords('word', 120)
+    const reply = manyWords('word', 60)
     const cue = stage.model.script({ say: reply, pieces_per_second: 60 })
-    const first = await stage.chat(api.url, `Please ${cue}`)
-    await first.waitFor(({ id }) => id >= 10)
+    const stream = await stage.chat(api.url, `Please ${cue}`)
+    const { data } = await stream.waitFor('content')
+    expect(data.step).toBe(1)
     await api.kill()
-    await first.ended
-    const again = await stage.start('api', { port })
-    const turnId = first.events[0]!.data.turn_id
-    const second = await stage.follow(again.url, turnId, first.lastId)
-    await second.untilFinal()
-    expect(await second.ended).toBe('ended')
-    const replay = await stage.follow(again.url, turnId)
-    await replay.ended
-    expect(first.raw + second.raw).toBe(replay.raw)
-    expect([...first.events, ...second.events].map(({ id }) => id)).toEqual(replay.events.map(({ id }) => id))
+    expect(await stream.ended).toBe('cut')
+    expect(stream.final).toBeUndefined()
+    await sleep(2_500)
+    const again = await stage.start('api')
+    const turn = await stage.turn(again.url, stream.events[0]!.data.turn_id)
+    expect(turn.status).toBe('completed')
+    expect(turn.message.agent_response.content).toBe(reply)
     expect(stage.model.calls(cue)).toBe(1)
     await again.stop()
-  })
+  },
+)
+
+for (const where of ['the same', 'another'] as const) {
+  it(
+    keeps('api-killed.resume', `a client that goes on at ${where} port misses nothing and sees nothing twice`),
+    async () => {
+      const api = await stage.start('api')
+      const port = where === 'the same' ? Number(new URL(api.url).port) : await freePort()
+      const reply = manyWords('word', 120)
+      const cue = stage.model.script({ say: reply, pieces_per_second: 60 })
+      const first = await stage.chat(api.url, `Please ${cue}`)
+      await first.waitFor(({ id }) => id >= 10)
+      await api.kill()
+      await first.ended
+      const again = await stage.start('api', { port })
+      const turnId = first.events[0]!.data.turn_id
+      const second = await stage.follow(again.url, turnId, first.lastId)
+      await second.untilFinal()
+      expect(await second.ended).toBe('ended')
+      const replay = await stage.follow(again.url, turnId)
+      await replay.ended
+      expect(first.raw + second.raw).toBe(replay.raw)
+      expect([...first.events, ...second.events].map(({ id }) => id)).toEqual(replay.events.map(({ id }) => id))
+      expect(stage.model.calls(cue)).toBe(1)
+      await again.stop()
+    },
+  )
 }
 
-it(keeps('api-killed.between-row-and-update', 'the turn that Temporal never heard of fails, saying that it was never accepted'), async () => {
-  const api = await stage.start('api')
-  const conversation_id = await stage.conversation(api.url)
-  process.kill(stage.temporal!.pid, 'SIGSTOP')
-  try {
-    const body = { content: 'Is anybody there?', conversation_id }
-    const sent = stage.call(api.url, '/api/v1/agents/scripted/chat', { body }).catch(() => 'cut')
-    await expect.poll(() => turnsOf(conversation_id).length, { timeout: 10_000 }).toBe(1)
-    await api.kill()
-    expect(await sent).toBe('cut')
-  } finally {
-    process.kill(stage.temporal!.pid, 'SIGCONT')
-  }
-  const again = await stage.start('api')
-  const turnsOf2 = async () => (await stage.call(again.url, '/api/v1/turns')).body.turns.filter((turn: { conversation_id: string }) => turn.conversation_id === conversation_id)
-  await expect.poll(async () => (await turnsOf2())[0].status, { timeout: 60_000, interval: 500 }).toBe('failed')
-  const [turn] = await turnsOf2()
-  expect(turn.error.code).toBe('unavailable')
-  expect((await stage.follow(again.url, turn.turn_id).then(async (stream) => (await stream.ended, stream))).final?.data.code).toBe('unavailable')
-  // The conversation takes the next message.
-  const cue = stage.model.script({ say: 'Here I am.' })
-  const next = await stage.chat(again.url, `Please ${cue}`, { conversation_id })
-  expect((await next.untilFinal()).type).toBe('message_end')
-  await again.stop()
-})
+it(
+  keeps(
+    'api-killed.between-row-and-update',
+    'the turn that Temporal never heard of fails, saying that it was never accepted',
+  ),
+  async () => {
+    const api = await stage.start('api')
+    const conversation_id = await stage.conversation(api.url)
+    process.kill(stage.temporal!.pid, 'SIGSTOP')
+    try {
+      const body = { content: 'Is anybody there?', conversation_id }
+      const sent = stage.call(api.url, '/api/v1/agents/scripted/chat', { body }).catch(() => 'cut')
+      await expect.poll(() => turnsOf(conversation_id).length, { timeout: 10_000 }).toBe(1)
+      await api.kill()
+      expect(await sent).toBe('cut')
+    } finally {
+      process.kill(stage.temporal!.pid, 'SIGCONT')
+    }
+    const again = await stage.start('api')
+    const id = String(turnsOf(conversation_id)[0]!['id'])
+    await expect
+      .poll(async () => (await stage.turn(again.url, id)).status, { timeout: 60_000, interval: 500 })
+      .toBe('failed')
+    expect((await stage.turn(again.url, id)).error.code).toBe('unavailable')
+    const stream = await stage.follow(again.url, id)
+    expect((await stream.untilFinal()).data.code).toBe('unavailable')
+    // The conversation takes the next message.
+    const cue = stage.model.script({ say: 'Here I am.' })
+    const next = await stage.chat(again.url, `Please ${cue}`, { conversation_id })
+    expect((await next.untilFinal()).type).toBe('message_end')
+    await again.stop()
+  },
+)
 
-function turnsOf(conversationId: string): unknown[] {
+function turnsOf(conversationId: string) {
   return stage.rows('select id from turns where conversation_id = ?', conversationId)
 }

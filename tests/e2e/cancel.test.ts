@@ -65,7 +65,9 @@ describe.each(['all', 'api and worker'])('role %s', (roles) => {
 
   it(keeps('cancel.tool-call', 'stops the tool, and says that its outcome is unknown'), async () => {
     const label = `cancelled ${roles}`
-    const { stream, turnId } = await begin(stage.model.script({ call: [{ name: 'count', arguments: { label, ms: 60_000 } }] }))
+    const { stream, turnId } = await begin(
+      stage.model.script({ call: [{ name: 'count', arguments: { label, ms: 60_000 } }] }),
+    )
     await stream.waitFor('tool_call_start')
     await expect.poll(() => stage.counted().includes(label), { interval: 10 }).toBe(true)
     const answer = await cancel(turnId)
@@ -79,7 +81,10 @@ describe.each(['all', 'api and worker'])('role %s', (roles) => {
 
   it(keeps('cancel.queued', 'drops the turn without a call to the model, and the others go on'), async () => {
     const conversation_id = await stage.conversation(url)
-    const [one, three] = [stage.model.script({ say: manyWords('one', 80), pieces_per_second: 40 }), stage.model.script({ say: 'Three.' })]
+    const [one, three] = [
+      stage.model.script({ say: manyWords('one', 80), pieces_per_second: 40 }),
+      stage.model.script({ say: 'Three.' }),
+    ]
     const first = await stage.chat(url, one, { conversation_id })
     await first.waitFor('content')
     const second = await stage.chat(url, 'never asked', { conversation_id })
@@ -93,15 +98,20 @@ describe.each(['all', 'api and worker'])('role %s', (roles) => {
     expect(first.final?.type).toBe('message_end')
   })
 
-  it(keeps('cancel.second-client', 'a client that has resumed the stream elsewhere stops the turn for both'), async () => {
-    const { stream, turnId } = await begin(stage.model.script({ say: manyWords('word', 1_000), pieces_per_second: 40 }))
-    await stream.waitFor(({ id }) => id >= 10)
-    const other = await stage.follow(url, turnId, 5)
-    expect((await other.waitFor('content')).id).toBe(6)
-    await cancel(turnId)
-    expect((await stream.untilFinal(2_000)).type).toBe('cancelled')
-    expect((await other.untilFinal(2_000)).id).toBe(stream.final!.id)
-  })
+  it(
+    keeps('cancel.second-client', 'a client that has resumed the stream elsewhere stops the turn for both'),
+    async () => {
+      const { stream, turnId } = await begin(
+        stage.model.script({ say: manyWords('word', 1_000), pieces_per_second: 40 }),
+      )
+      await stream.waitFor(({ id }) => id >= 10)
+      const other = await stage.follow(url, turnId, 5)
+      expect((await other.waitFor('content')).id).toBe(6)
+      await cancel(turnId)
+      expect((await stream.untilFinal(2_000)).type).toBe('cancelled')
+      expect((await other.untilFinal(2_000)).id).toBe(stream.final!.id)
+    },
+  )
 
   it(keeps('cancel.at-once', 'a turn is cancelled within seconds at whatever moment of its beginning'), async () => {
     const end = stage.model.otherwise(HANG)
@@ -113,7 +123,8 @@ describe.each(['all', 'api and worker'])('role %s', (roles) => {
       const startedAt = Date.now()
       const { status, body: turn, text } = await cancel(accepted.body.turn_id)
       const took = Date.now() - startedAt
-      if (status !== 200 || turn.status !== 'cancelled' || took > 4_000) late.push({ n, status, state: turn?.status ?? text, took })
+      if (status !== 200 || turn.status !== 'cancelled' || took > 4_000)
+        late.push({ n, status, state: turn?.status ?? text, took })
     }
     end()
     expect(late).toEqual([])
@@ -129,7 +140,9 @@ describe.each(['all', 'api and worker'])('role %s', (roles) => {
 
   it(keeps('cancel.mid-stream', 'the conversation takes its next message at once'), async () => {
     const conversation_id = await stage.conversation(url)
-    const first = await stage.chat(url, stage.model.script({ say: manyWords('word', 1_000), pieces_per_second: 40 }), { conversation_id })
+    const first = await stage.chat(url, stage.model.script({ say: manyWords('word', 1_000), pieces_per_second: 40 }), {
+      conversation_id,
+    })
     const { data } = await first.waitFor('message_start')
     await first.waitFor('content')
     await cancel(data.turn_id)
@@ -140,50 +153,72 @@ describe.each(['all', 'api and worker'])('role %s', (roles) => {
   })
 })
 
-it(keeps('cancel.at-once', 'a turn that is cancelled while no worker runs is cancelled when one does, and never asks the model'), async () => {
-  const stage = await openStage()
-  onTestFinished(() => stage.close())
-  const { url } = await stage.start('api')
-  for (let n = 0; n < 5; n += 1) {
-    const worker = await stage.start('worker')
-    const body = { content: `nobody ${n}`, conversation_id: await stage.conversation(url), background: true }
-    const calls = stage.model.calls()
-    const end = stage.model.otherwise(HANG)
-    const accepted = await stage.call(url, '/api/v1/agents/scripted/chat', { body })
-    expect(accepted.status).toBe(202)
-    await worker.kill()
-    const cancelled = stage.call(url, `/api/v1/turns/${accepted.body.turn_id}/cancel`, { method: 'POST' })
-    // Older attempts of the engine at the turn's first task must time out.
-    await sleep(6_000)
-    expect((await cancelled).status).toBe(200)
-    const next = await stage.start('worker')
-    await expect.poll(async () => (await stage.turn(url, accepted.body.turn_id)).status, { timeout: 20_000, interval: 200 }).toBe('cancelled')
-    end()
-    expect(stage.model.calls() - calls).toBeLessThanOrEqual(1)
-    await next.kill()
-  }
-  stage.check({ unsent: 5 })
-})
+it(
+  keeps(
+    'cancel.at-once',
+    'a turn that is cancelled while no worker runs is cancelled when one does, and never asks the model',
+  ),
+  async () => {
+    const stage = await openStage()
+    onTestFinished(() => stage.close())
+    const { url } = await stage.start('api')
+    for (let n = 0; n < 5; n += 1) {
+      const worker = await stage.start('worker')
+      const body = { content: `nobody ${n}`, conversation_id: await stage.conversation(url), background: true }
+      const calls = stage.model.calls()
+      const end = stage.model.otherwise(HANG)
+      const accepted = await stage.call(url, '/api/v1/agents/scripted/chat', { body })
+      expect(accepted.status).toBe(202)
+      await worker.kill()
+      const cancelled = stage.call(url, `/api/v1/turns/${accepted.body.turn_id}/cancel`, { method: 'POST' })
+      // Older attempts of the engine at the turn's first task must time out.
+      await sleep(6_000)
+      expect((await cancelled).status).toBe(200)
+      const next = await stage.start('worker')
+      await expect
+        .poll(async () => (await stage.turn(url, accepted.body.turn_id)).status, { timeout: 20_000, interval: 200 })
+        .toBe('cancelled')
+      end()
+      expect(stage.model.calls() - calls).toBeLessThanOrEqual(1)
+      await next.kill()
+    }
+    stage.check({ unsent: 5 })
+  },
+)
 
-it(keeps('cancel.at-once', "a cancellation that reaches the turn's workflow before its first task cancels the turn"), async () => {
-  const stage = await openStage()
-  onTestFinished(() => stage.close())
-  const { url } = await stage.start('api')
-  const conversation_id = await stage.conversation(url)
-  const gone = new AbortController()
-  const sent = stage.call(url, '/api/v1/agents/scripted/chat', { body: { content: 'Too late', conversation_id }, signal: gone.signal }).catch(() => undefined)
-  await expect.poll(() => stage.rows('select id from turns')).toHaveLength(1)
-  const turn_id = String(stage.rows('select id from turns')[0]!['id'])
-  // What the conversation does, at a moment that cannot be hit from outside: no worker runs yet.
-  const connection = await Connection.connect({ address: stage.temporal!.address })
-  onTestFinished(() => connection.close())
-  const args = [{ turn_id, agent_id: 'scripted', conversation_id, user_hash: 'nobody' }]
-  const handle = await new Client({ connection }).workflow.start('chatTurn', { taskQueue: 'muxi', workflowId: `turn/${turn_id}`, args })
-  await handle.cancel()
-  await stage.start('worker')
-  gone.abort()
-  await sent
-  await expect.poll(async () => (await stage.turn(url, turn_id)).status, { timeout: 15_000, interval: 200 }).toBe('cancelled')
-  expect(stage.model.calls()).toBe(0)
-  stage.check()
-})
+it(
+  keeps('cancel.at-once', "a cancellation that reaches the turn's workflow before its first task cancels the turn"),
+  async () => {
+    const stage = await openStage()
+    onTestFinished(() => stage.close())
+    const { url } = await stage.start('api')
+    const conversation_id = await stage.conversation(url)
+    const gone = new AbortController()
+    const sent = stage
+      .call(url, '/api/v1/agents/scripted/chat', {
+        body: { content: 'Too late', conversation_id },
+        signal: gone.signal,
+      })
+      .catch(() => undefined)
+    await expect.poll(() => stage.rows('select id from turns')).toHaveLength(1)
+    const turn_id = String(stage.rows('select id from turns')[0]!['id'])
+    // What the conversation does, at a moment that cannot be hit from outside: no worker runs yet.
+    const connection = await Connection.connect({ address: stage.temporal!.address })
+    onTestFinished(() => connection.close())
+    const args = [{ turn_id, agent_id: 'scripted', conversation_id, user_hash: 'nobody' }]
+    const handle = await new Client({ connection }).workflow.start('chatTurn', {
+      taskQueue: 'muxi',
+      workflowId: `turn/${turn_id}`,
+      args,
+    })
+    await handle.cancel()
+    await stage.start('worker')
+    gone.abort()
+    await sent
+    await expect
+      .poll(async () => (await stage.turn(url, turn_id)).status, { timeout: 15_000, interval: 200 })
+      .toBe('cancelled')
+    expect(stage.model.calls()).toBe(0)
+    stage.check()
+  },
+)

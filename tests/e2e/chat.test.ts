@@ -18,28 +18,52 @@ afterEach(() => {
 
 it(keeps('chat.stream', 'with tool calls in parallel, in two steps'), async () => {
   const calls = ['one', 'two'].map((label) => ({ name: 'count', arguments: { label: `parallel ${label}`, ms: 200 } }))
-  const cue = stage.model.script({ say: 'Let me count. ', call: calls }, { say: manyWords('word', 20), pieces_per_second: 100 })
+  const cue = stage.model.script(
+    { say: 'Let me count. ', call: calls },
+    { say: manyWords('word', 20), pieces_per_second: 100 },
+  )
   const stream = await stage.chat(muxi.url, cue, { conversation_id: await stage.conversation(muxi.url) })
   const end = await stream.untilFinal()
   expect(await stream.ended).toBe('ended')
   expect(stream.events.map(({ id }) => id)).toEqual(stream.events.map((_, index) => index + 1))
   expect(stream.events.slice(0, 2).map(({ type }) => type)).toEqual(['accepted', 'message_start'])
-  const tools = stream.events.filter(({ type }) => type.startsWith('tool_call')).map(({ type, data }) => `${type} ${data.id}`)
-  expect(tools.toSorted()).toEqual(['tool_call_end call_1_1', 'tool_call_end call_1_2', 'tool_call_start call_1_1', 'tool_call_start call_1_2'])
+  const tools = stream.events
+    .filter(({ type }) => type.startsWith('tool_call'))
+    .map(({ type, data }) => `${type} ${data.id}`)
+  expect(tools.toSorted()).toEqual([
+    'tool_call_end call_1_1',
+    'tool_call_end call_1_2',
+    'tool_call_start call_1_1',
+    'tool_call_start call_1_2',
+  ])
   const { turn_id, message_id } = stream.events[0]!.data
   expect([end.type, end.data.id]).toEqual(['message_end', message_id])
   expect(end.data.usage.output_tokens).toBeGreaterThan(0)
   const { status, message } = await stage.turn(muxi.url, turn_id)
   expect(status).toBe('completed')
-  const text = stream.events.filter(({ type }) => type === 'content').map(({ data }) => data.content).join('')
+  const text = stream.events
+    .filter(({ type }) => type === 'content')
+    .map(({ data }) => data.content)
+    .join('')
   expect(message.agent_response.content).toBe(text)
   expect(message.agent_response.tool_calls).toMatchObject([
-    { id: 'call_1_1', name: 'count', server: 'test', parameters: { label: 'parallel one', ms: 200 }, output: { counted: 'parallel one' }, is_error: false },
+    {
+      id: 'call_1_1',
+      name: 'count',
+      server: 'test',
+      parameters: { label: 'parallel one', ms: 200 },
+      output: { counted: 'parallel one' },
+      is_error: false,
+    },
     { id: 'call_1_2', name: 'count', is_error: false },
   ])
   expect(stage.counted().filter((label) => label.startsWith('parallel'))).toHaveLength(2)
   const told = stage.model.requests(cue)[1]!.messages.slice(-3)
-  expect(told.map(({ role, tool_call_id }) => [role, typeof tool_call_id])).toEqual([['assistant', 'undefined'], ['tool', 'string'], ['tool', 'string']])
+  expect(told.map(({ role, tool_call_id }) => [role, typeof tool_call_id])).toEqual([
+    ['assistant', 'undefined'],
+    ['tool', 'string'],
+    ['tool', 'string'],
+  ])
 })
 
 it(keeps('chat.stream', 'the whole reply without a stream, and in the background'), async () => {
@@ -71,40 +95,46 @@ it(keeps('chat.stream', 'pieces arrive while the model speaks, not when it has e
   expect(stream.events.filter(({ type }) => type === 'content').length).toBeGreaterThan(20)
 })
 
-it(keeps('chat.replay', 'a finished turn is the same bytes every time, from the start and after any event'), async () => {
-  const cue = stage.model.script({ say: manyWords('word “ü” 🙂', 30), pieces_per_second: 200, piece: 3 })
-  const stream = await stage.chat(muxi.url, cue, { conversation_id: await stage.conversation(muxi.url) })
-  await stream.ended
-  const { turn_id } = stream.events[0]!.data
-  for (const after of [0, 1, 2, Math.floor(stream.lastId / 2), stream.lastId - 1]) {
-    const replay = await stage.follow(muxi.url, turn_id, after)
-    await replay.ended
-    const frames = stream.raw.split(/(?<=\n\n)/)
-    expect(replay.raw).toBe(frames.slice(after).join(''))
-  }
-})
-
-it(keeps('chat.resume', 'twenty clients that come and go at any event of a running turn all see the same'), async () => {
-  const cue = stage.model.script({ say: manyWords('word', 150), pieces_per_second: 60 })
-  const stream = await stage.chat(muxi.url, cue, { conversation_id: await stage.conversation(muxi.url) })
-  const { turn_id } = (await stream.waitFor('accepted')).data
-  const wanderer = async (n: number) => {
-    let [raw, last] = ['', 0]
-    for (let stop = n; ; stop += 7 + n) {
-      const visit = await stage.follow(muxi.url, turn_id, last)
-      await Promise.race([visit.waitFor(({ id }) => id >= stop), visit.ended]).catch(() => undefined)
-      const over = visit.final !== undefined
-      visit.cut()
-      await visit.ended
-      raw += visit.raw
-      last = Math.max(last, visit.lastId)
-      if (over) return raw
+it(
+  keeps('chat.replay', 'a finished turn is the same bytes every time, from the start and after any event'),
+  async () => {
+    const cue = stage.model.script({ say: manyWords('word “ü” 🙂', 30), pieces_per_second: 200, piece: 3 })
+    const stream = await stage.chat(muxi.url, cue, { conversation_id: await stage.conversation(muxi.url) })
+    await stream.ended
+    const { turn_id } = stream.events[0]!.data
+    for (const after of [0, 1, 2, Math.floor(stream.lastId / 2), stream.lastId - 1]) {
+      const replay = await stage.follow(muxi.url, turn_id, after)
+      await replay.ended
+      const frames = stream.raw.split(/(?<=\n\n)/)
+      expect(replay.raw).toBe(frames.slice(after).join(''))
     }
-  }
-  const seen = await Promise.all(Array.from({ length: 20 }, (_, n) => wanderer(n + 1)))
-  await stream.ended
-  expect(new Set(seen)).toEqual(new Set([stream.raw]))
-})
+  },
+)
+
+it(
+  keeps('chat.resume', 'twenty clients that come and go at any event of a running turn all see the same'),
+  async () => {
+    const cue = stage.model.script({ say: manyWords('word', 150), pieces_per_second: 60 })
+    const stream = await stage.chat(muxi.url, cue, { conversation_id: await stage.conversation(muxi.url) })
+    const { turn_id } = (await stream.waitFor('accepted')).data
+    const wanderer = async (n: number) => {
+      let [raw, last] = ['', 0]
+      for (let stop = n; ; stop += 7 + n) {
+        const visit = await stage.follow(muxi.url, turn_id, last)
+        await Promise.race([visit.waitFor(({ id }) => id >= stop), visit.ended]).catch(() => undefined)
+        const over = visit.final !== undefined
+        visit.cut()
+        await visit.ended
+        raw += visit.raw
+        last = Math.max(last, visit.lastId)
+        if (over) return raw
+      }
+    }
+    const seen = await Promise.all(Array.from({ length: 20 }, (_, n) => wanderer(n + 1)))
+    await stream.ended
+    expect(new Set(seen)).toEqual(new Set([stream.raw]))
+  },
+)
 
 it(keeps('chat.resume', 'at the end there is nothing, beyond it nothing, before it the rest'), async () => {
   const stream = await stage.chat(muxi.url, 'Hello', { agent: 'offline' })
@@ -124,7 +154,11 @@ it(keeps('chat.resume', 'beyond the head of a running turn: the whole text so fa
   const beyond = await stage.follow(muxi.url, stream.events[0]!.data.turn_id, 5_000)
   await beyond.ended
   expect(beyond.events[0]?.type).toBe('content_reset')
-  const text = beyond.events.reduce((shown, { type, data }) => (type === 'content_reset' ? data.content : type === 'content' ? shown + data.content : shown), '')
+  const text = beyond.events.reduce(
+    (shown, { type, data }) =>
+      type === 'content_reset' ? data.content : type === 'content' ? shown + data.content : shown,
+    '',
+  )
   expect(text).toBe(manyWords('word', 60))
   expect(beyond.final?.id).toBe((await stream.untilFinal()).id)
 })

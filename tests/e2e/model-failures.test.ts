@@ -27,7 +27,8 @@ async function run(...steps: Step[]) {
   return { cue, stream, turn, turnId, log, reply: turn.message?.agent_response?.content as string | undefined }
 }
 
-const resets = ({ events }: Awaited<ReturnType<typeof run>>['stream']) => events.filter(({ type }) => type === 'content_reset')
+const resets = ({ events }: Awaited<ReturnType<typeof run>>['stream']) =>
+  events.filter(({ type }) => type === 'content_reset')
 
 it(keeps('model.429', 'waits as long as Retry-After says, then answers'), async () => {
   const before = stage.model.served.length
@@ -38,7 +39,10 @@ it(keeps('model.429', 'waits as long as Retry-After says, then answers'), async 
   expect(waited).toBeLessThan(8_000)
   expect([stream.final?.type, reply]).toEqual(['message_end', 'Now I can.'])
   expect(resets(stream)).toEqual([])
-  expect(log.entries.map(({ attempt, status }: Record<string, unknown>) => [attempt, status])).toEqual([[1, 'failed'], [2, 'completed']])
+  expect(log.entries.map(({ attempt, status }: Record<string, unknown>) => [attempt, status])).toEqual([
+    [1, 'failed'],
+    [2, 'completed'],
+  ])
   expect(log.entries[0].error).toMatchObject({ provider: 'openai', status: 429 })
 })
 
@@ -61,7 +65,10 @@ it(keeps('model.hangs', 'before its first word'), async () => {
 })
 
 it(keeps('model.hangs', 'in the middle of its answer'), async () => {
-  const { stream, reply } = await run({ say: manyWords('slow', 40), pieces_per_second: 0.3, after_ms: 10 }, { say: 'Sorry, I was away.' })
+  const { stream, reply } = await run(
+    { say: manyWords('slow', 40), pieces_per_second: 0.3, after_ms: 10 },
+    { say: 'Sorry, I was away.' },
+  )
   expect([stream.final?.type, reply]).toEqual(['message_end', 'Sorry, I was away.'])
 })
 
@@ -86,8 +93,17 @@ it(keeps('model.breaks', 'in its second step: the text of the first stays'), asy
 })
 
 it(keeps('model.no-finish', 'the answer that just stops is told again'), async () => {
-  const chunk = (content: string) => JSON.stringify({ id: 'x', object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content }, finish_reason: null }] })
-  const end = JSON.stringify({ id: 'x', object: 'chat.completion.chunk', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })
+  const chunk = (content: string) =>
+    JSON.stringify({
+      id: 'x',
+      object: 'chat.completion.chunk',
+      choices: [{ index: 0, delta: { content }, finish_reason: null }],
+    })
+  const end = JSON.stringify({
+    id: 'x',
+    object: 'chat.completion.chunk',
+    choices: [{ index: 0, delta: {}, finish_reason: 'stop' }],
+  })
   stage.model.raw('unfinished', [chunk('It was '), chunk('a dark and')], [chunk('It was a day.'), end, '[DONE]'])
   const agent = {
     id: 'unfinished',
@@ -99,7 +115,9 @@ it(keeps('model.no-finish', 'the answer that just stops is told again'), async (
   const stream = await stage.chat(muxi.url, 'Tell me', { agent: 'unfinished' })
   expect((await stream.untilFinal()).type).toBe('message_end')
   expect(resets(stream)).toHaveLength(1)
-  expect((await stage.turn(muxi.url, stream.events[0]!.data.turn_id)).message.agent_response.content).toBe('It was a day.')
+  expect((await stage.turn(muxi.url, stream.events[0]!.data.turn_id)).message.agent_response.content).toBe(
+    'It was a day.',
+  )
   expect(stage.model.calls('unfinished')).toBe(2)
 })
 
@@ -112,9 +130,16 @@ it(keeps('model.bad-arguments', 'the model hears what is wrong and does better')
   )
   expect([stream.final?.type, reply]).toEqual(['message_end', 'Counted.'])
   expect(stage.counted()).toEqual(['right'])
-  expect(turn.message.agent_response.tool_calls.map(({ is_error }: { is_error: boolean }) => is_error)).toEqual([true, true, false])
-  const told = stage.model.requests(cue).at(-1)!.messages.filter(({ role }) => role === 'tool')
-  expect(told.map(({ content }) => String(content))).toEqual([
+  expect(turn.message.agent_response.tool_calls.map(({ is_error }: { is_error: boolean }) => is_error)).toEqual([
+    true,
+    true,
+    false,
+  ])
+  const told = stage.model
+    .requests(cue)
+    .at(-1)!
+    .messages.filter(({ role }) => role === 'tool')
+  expect(told.map(({ content }) => content)).toEqual([
     expect.stringContaining('not JSON'),
     expect.stringContaining('label'),
     '{"counted":"right"}',
@@ -136,26 +161,41 @@ it(keeps('model.401', 'is not asked again, and the key is shown nowhere'), async
   const { stream, turn, log } = await run({ fail: 401, words: `Incorrect API key provided: ${MODEL_KEY}` })
   expect(stream.final?.data).toMatchObject({ code: 'upstream_error', details: { provider: 'openai', status: 401 } })
   expect(turn.status).toBe('failed')
-  for (const shown of [stream.raw, JSON.stringify(turn), JSON.stringify(log), muxi.stderr(), muxi.stdout()]) expect(shown).not.toContain(MODEL_KEY)
-  const answer = await stage.call(muxi.url, '/api/v1/agents/scripted/chat', { body: { content: stage.model.script({ fail: 401 }) } })
+  for (const shown of [stream.raw, JSON.stringify(turn), JSON.stringify(log), muxi.stderr(), muxi.stdout()])
+    expect(shown).not.toContain(MODEL_KEY)
+  const answer = await stage.call(muxi.url, '/api/v1/agents/scripted/chat', {
+    body: { content: stage.model.script({ fail: 401 }) },
+  })
   expect([answer.status, answer.body.error.code]).toEqual([502, 'upstream_error'])
   expect(answer.body.error.details).toMatchObject({ provider: 'openai', status: 401 })
 })
 
-it(keeps('model.fallback', 'after the last attempt at the first model, and what the first had said is withdrawn'), async () => {
-  const model = { provider: 'openai', model: 'first', fallbacks: [{ provider: 'openai', model: 'second' }] }
-  const agent = { id: 'chained', description: 'Has two models.', system_message: 'Answer.', model }
-  expect((await stage.call(muxi.url, '/api/v1/agents', { body: agent })).status).toBe(201)
-  const cue = stage.model.script(
-    { say: manyWords('first', 40), pieces_per_second: 50, break_after_pieces: 10 },
-    { fail: 500 },
-    { fail: 500 },
-    { fail: 500 },
-    { fail: 500 },
-    { say: 'I am the second.' },
-  )
-  const stream = await stage.chat(muxi.url, cue, { agent: 'chained' })
-  expect((await stream.untilFinal()).type).toBe('message_end')
-  expect((await stage.turn(muxi.url, stream.events[0]!.data.turn_id)).message.agent_response.content).toBe('I am the second.')
-  expect(stage.model.requests(cue).map(({ model: name }) => name)).toEqual(['first', 'first', 'first', 'first', 'first', 'second'])
-})
+it(
+  keeps('model.fallback', 'after the last attempt at the first model, and what the first had said is withdrawn'),
+  async () => {
+    const model = { provider: 'openai', model: 'first', fallbacks: [{ provider: 'openai', model: 'second' }] }
+    const agent = { id: 'chained', description: 'Has two models.', system_message: 'Answer.', model }
+    expect((await stage.call(muxi.url, '/api/v1/agents', { body: agent })).status).toBe(201)
+    const cue = stage.model.script(
+      { say: manyWords('first', 40), pieces_per_second: 50, break_after_pieces: 10 },
+      { fail: 500 },
+      { fail: 500 },
+      { fail: 500 },
+      { fail: 500 },
+      { say: 'I am the second.' },
+    )
+    const stream = await stage.chat(muxi.url, cue, { agent: 'chained' })
+    expect((await stream.untilFinal()).type).toBe('message_end')
+    expect((await stage.turn(muxi.url, stream.events[0]!.data.turn_id)).message.agent_response.content).toBe(
+      'I am the second.',
+    )
+    expect(stage.model.requests(cue).map(({ model: name }) => name)).toEqual([
+      'first',
+      'first',
+      'first',
+      'first',
+      'first',
+      'second',
+    ])
+  },
+)

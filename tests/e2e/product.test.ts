@@ -30,29 +30,43 @@ async function followPersistently(url: string, turnId: string, after: number) {
   }
 }
 
-it(keeps('worker-killed.supervised', 'the client that reconnects sees the next token within 25 s of the kill, and then the whole text once'), async () => {
-  const product = await stage.startProduct({ port })
-  const reply = manyWords('second', 30)
-  const cue = stage.model.script({ say: manyWords('first', 600), pieces_per_second: 40 }, { say: reply, pieces_per_second: 100 })
-  const stream = await stage.chat(product.url, cue)
-  await stream.waitFor(({ id }) => id >= 10)
-  const killedAt = Date.now()
-  process.kill(product.appPid(), 'SIGKILL')
-  await stream.ended
-  const again = await followPersistently(product.url, stream.events[0]!.data.turn_id, stream.lastId)
-  const next = await again.waitFor(({ type, data }) => type === 'content' && data.content.includes('second-'))
-  expect(next.at - killedAt).toBeLessThan(25_000)
-  expect((await again.untilFinal()).type).toBe('message_end')
-  expect([...stream.events, ...again.events].map(({ id }) => id)).toEqual(Array.from({ length: again.lastId }, (_, index) => index + 1))
-  expect((await stage.turn(product.url, stream.events[0]!.data.turn_id)).message.agent_response.content).toBe(reply)
-  expect(await product.stop()).toBe(0)
-  expect(stage.serverPids()).toEqual([])
-})
+it(
+  keeps(
+    'worker-killed.supervised',
+    'the client that reconnects sees the next token within 25 s of the kill, and then the whole text once',
+  ),
+  async () => {
+    const product = await stage.startProduct({ port })
+    const reply = manyWords('second', 30)
+    const cue = stage.model.script(
+      { say: manyWords('first', 600), pieces_per_second: 40 },
+      { say: reply, pieces_per_second: 100 },
+    )
+    const stream = await stage.chat(product.url, cue)
+    await stream.waitFor(({ id }) => id >= 10)
+    const killedAt = Date.now()
+    process.kill(product.appPid(), 'SIGKILL')
+    await stream.ended
+    const again = await followPersistently(product.url, stream.events[0]!.data.turn_id, stream.lastId)
+    const next = await again.waitFor(({ type, data }) => type === 'content' && data.content.includes('second-'))
+    expect(next.at - killedAt).toBeLessThan(25_000)
+    expect((await again.untilFinal()).type).toBe('message_end')
+    expect([...stream.events, ...again.events].map(({ id }) => id)).toEqual(
+      Array.from({ length: again.lastId }, (_, index) => index + 1),
+    )
+    expect((await stage.turn(product.url, stream.events[0]!.data.turn_id)).message.agent_response.content).toBe(reply)
+    expect(await product.stop()).toBe(0)
+    expect(stage.serverPids()).toEqual([])
+  },
+)
 
 it(keeps('all-killed.mid-stream', 'the next start goes on with the turn, and the client with its events'), async () => {
   const first = await stage.startProduct({ port })
   const reply = manyWords('second', 30)
-  const cue = stage.model.script({ say: manyWords('first', 600), pieces_per_second: 40 }, { say: reply, pieces_per_second: 100 })
+  const cue = stage.model.script(
+    { say: manyWords('first', 600), pieces_per_second: 40 },
+    { say: reply, pieces_per_second: 100 },
+  )
   const stream = await stage.chat(first.url, cue)
   await stream.waitFor(({ id }) => id >= 10)
   await first.killAll()
@@ -67,22 +81,27 @@ it(keeps('all-killed.mid-stream', 'the next start goes on with the turn, and the
   await second.stop()
 })
 
-it(keeps('all-killed.before-first-event', 'the next start answers a message that was accepted in the last moment'), async () => {
-  const first = await stage.startProduct({ port })
-  const cue = stage.model.otherwise({ say: 'Here I am.' })
-  const turns: string[] = []
-  for (let n = 0; n < 5; n += 1) {
-    const conversation_id = await stage.conversation(first.url)
-    const { body, status } = await stage.call(first.url, '/api/v1/agents/scripted/chat', { body: { content: `message ${n}`, conversation_id, background: true } })
-    expect(status).toBe(202)
-    turns.push(body.turn_id)
-  }
-  await first.killAll()
-  const second = await stage.startProduct({ port })
-  for (const turnId of turns) {
-    const stream = await followPersistently(second.url, turnId, 0)
-    expect((await stream.untilFinal()).type).toBe('message_end')
-  }
-  cue()
-  await second.stop()
-})
+it(
+  keeps('all-killed.before-first-event', 'the next start answers a message that was accepted in the last moment'),
+  async () => {
+    const first = await stage.startProduct({ port })
+    const cue = stage.model.otherwise({ say: 'Here I am.' })
+    const turns: string[] = []
+    for (let n = 0; n < 5; n += 1) {
+      const conversation_id = await stage.conversation(first.url)
+      const { body, status } = await stage.call(first.url, '/api/v1/agents/scripted/chat', {
+        body: { content: `message ${n}`, conversation_id, background: true },
+      })
+      expect(status).toBe(202)
+      turns.push(body.turn_id)
+    }
+    await first.killAll()
+    const second = await stage.startProduct({ port })
+    for (const turnId of turns) {
+      const stream = await followPersistently(second.url, turnId, 0)
+      expect((await stream.untilFinal()).type).toBe('message_end')
+    }
+    cue()
+    await second.stop()
+  },
+)

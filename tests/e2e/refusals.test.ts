@@ -13,13 +13,17 @@ const ids = { turn: '', conversation: '', key: '' }
 beforeAll(async () => {
   stage = await openStage()
   muxi = await stage.start('all')
-  const makeKey = async (fields: object) => (await stage.call(muxi.url, '/api/v1/keys', { body: { name: 'a key', ...fields } })).body
+  const makeKey = async (fields: object) =>
+    (await stage.call(muxi.url, '/api/v1/keys', { body: { name: 'a key', ...fields } })).body
   for (const scope of ['chat', 'read', 'manage'] as const) keys[scope] = (await makeKey({ scopes: [scope] })).key
   keys.anna = (await makeKey({ scopes: ['chat'], user_id: 'anna' })).key
   const bert = await makeKey({ scopes: ['chat'], user_id: 'bert' })
   keys.bert = bert.key
   ids.key = bert.id
-  const { body } = await stage.call(muxi.url, '/api/v1/agents/offline/chat', { body: { content: 'Hello' }, key: keys.bert })
+  const { body } = await stage.call(muxi.url, '/api/v1/agents/offline/chat', {
+    body: { content: 'Hello' },
+    key: keys.bert,
+  })
   ids.turn = body.turn_id
   ids.conversation = body.conversation_id
   return () => stage.close()
@@ -44,7 +48,12 @@ interface Route {
   owned?: boolean
 }
 
-const AGENT = { id: 'new', description: 'New.', system_message: 'New.', model: { provider: 'offline', model: 'offline' } }
+const AGENT = {
+  id: 'new',
+  description: 'New.',
+  system_message: 'New.',
+  model: { provider: 'offline', model: 'offline' },
+}
 const routes = (): Route[] => [
   { method: 'GET', path: '/api/v1/agents', scope: 'read' },
   { method: 'POST', path: '/api/v1/agents', scope: 'manage', body: AGENT },
@@ -59,7 +68,13 @@ const routes = (): Route[] => [
   { method: 'GET', path: '/api/v1/conversations', scope: 'chat' },
   { method: 'POST', path: '/api/v1/conversations', scope: 'chat', body: { agent_id: 'offline' } },
   { method: 'GET', path: `/api/v1/conversations/${ids.conversation}`, scope: 'chat', owned: true },
-  { method: 'PATCH', path: `/api/v1/conversations/${ids.conversation}`, scope: 'chat', body: { title: 'Mine' }, owned: true },
+  {
+    method: 'PATCH',
+    path: `/api/v1/conversations/${ids.conversation}`,
+    scope: 'chat',
+    body: { title: 'Mine' },
+    owned: true,
+  },
   { method: 'GET', path: `/api/v1/conversations/${ids.conversation}/messages`, scope: 'chat', owned: true },
   { method: 'DELETE', path: `/api/v1/conversations/${ids.conversation}`, scope: 'chat', owned: true },
   { method: 'GET', path: '/api/v1/keys', scope: 'admin' },
@@ -72,7 +87,9 @@ const routes = (): Route[] => [
 async function each(which: (route: Route) => boolean, check: (route: Route) => Promise<void>): Promise<void> {
   const faults: string[] = []
   for (const route of routes().filter(which)) {
-    await check(route).catch((error: Error) => faults.push(`${route.method} ${route.path.replaceAll(/_[0-9a-f]{32}/g, '_…')}: ${error.message.split('\n')[0]}`))
+    await check(route).catch((error: Error) =>
+      faults.push(`${route.method} ${route.path.replaceAll(/_[0-9a-f]{32}/g, '_…')}: ${error.message.split('\n')[0]}`),
+    )
   }
   expect(faults).toEqual([])
 }
@@ -80,9 +97,16 @@ async function each(which: (route: Route) => boolean, check: (route: Route) => P
 it('the table of routes is the whole API', async () => {
   const { body } = await call('/openapi.json')
   const documented = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) =>
-    path.startsWith('/api/v1') ? Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{\w+\}/g, '*').replace(/\/$/, '')}`) : [],
+    path.startsWith('/api/v1')
+      ? Object.keys(methods).map(
+          (method) => `${method.toUpperCase()} ${path.replaceAll(/\{\w+\}/g, '*').replace(/\/$/, '')}`,
+        )
+      : [],
   )
-  const known = routes().map(({ method, path }) => `${method} ${path.replaceAll(/(turn|conv|key)_[0-9a-f]{32}/g, '*').replace('/agents/offline', '/agents/*')}`)
+  const known = routes().map(
+    ({ method, path }) =>
+      `${method} ${path.replaceAll(/(turn|conv|key)_[0-9a-f]{32}/g, '*').replace('/agents/offline', '/agents/*')}`,
+  )
   expect(known.toSorted()).toEqual(documented.toSorted())
 })
 
@@ -93,7 +117,11 @@ describe('keys', () => {
       async ({ method, path, body }) => {
         expectError(await call(path, { method, body, key: '' }), 401, 'unauthorized')
         expectError(await call(path, { method, body, key: 'sk_muxi_wrong' }), 401, 'unauthorized')
-        expectError(await call(path, { method, body, key: '', headers: { authorization: `Basic ${stage.key}` } }), 401, 'unauthorized')
+        expectError(
+          await call(path, { method, body, key: '', headers: { authorization: `Basic ${stage.key}` } }),
+          401,
+          'unauthorized',
+        )
       },
     )
   })
@@ -119,7 +147,9 @@ describe('keys', () => {
     expect((await call('/api/v1/turns', { key: body.key })).status).toBe(200)
     expect((await call(`/api/v1/keys/${body.id}`, { method: 'DELETE' })).status).toBe(200)
     expectError(await call('/api/v1/turns', { key: body.key }), 401, 'unauthorized')
-    const old = await call('/api/v1/keys', { body: { name: 'old', scopes: ['chat'], expires_at: '2020-01-01T00:00:00Z' } })
+    const old = await call('/api/v1/keys', {
+      body: { name: 'old', scopes: ['chat'], expires_at: '2020-01-01T00:00:00Z' },
+    })
     expectError(await call('/api/v1/turns', { key: old.body.key }), 401, 'unauthorized')
   })
 
@@ -127,16 +157,26 @@ describe('keys', () => {
     const { body: first } = await call('/api/v1/keys', { body: { name: 'rotated', scopes: ['chat'] } })
     const { body: second } = await call(`/api/v1/keys/${first.id}/rotate`, { body: { grace_seconds: 2 } })
     for (const key of [first.key, second.key]) expect((await call('/api/v1/turns', { key })).status).toBe(200)
-    await expect.poll(async () => (await call('/api/v1/turns', { key: first.key })).status, { timeout: 5_000, interval: 200 }).toBe(401)
+    await expect
+      .poll(async () => (await call('/api/v1/turns', { key: first.key })).status, { timeout: 5_000, interval: 200 })
+      .toBe(401)
     expect((await call('/api/v1/turns', { key: second.key })).status).toBe(200)
   })
 
   it(keeps('refuse.keys', 'from an address outside its networks: 403'), async () => {
-    const { body } = await call('/api/v1/keys', { body: { name: 'far', scopes: ['chat'], networks: ['10.0.0.0/8', '2001:db8::/32'] } })
+    const { body } = await call('/api/v1/keys', {
+      body: { name: 'far', scopes: ['chat'], networks: ['10.0.0.0/8', '2001:db8::/32'] },
+    })
     expectError(await call('/api/v1/turns', { key: body.key }), 403, 'forbidden')
-    const near = await call('/api/v1/keys', { body: { name: 'near', scopes: ['chat'], networks: ['127.0.0.0/8', '::1'] } })
+    const near = await call('/api/v1/keys', {
+      body: { name: 'near', scopes: ['chat'], networks: ['127.0.0.0/8', '::1'] },
+    })
     expect((await call('/api/v1/turns', { key: near.body.key })).status).toBe(200)
-    expectError(await call('/api/v1/keys', { body: { name: 'none', scopes: ['chat'], networks: ['nowhere'] } }), 400, 'bad_request')
+    expectError(
+      await call('/api/v1/keys', { body: { name: 'none', scopes: ['chat'], networks: ['nowhere'] } }),
+      400,
+      'bad_request',
+    )
   })
 })
 
@@ -144,7 +184,8 @@ describe('owners', () => {
   it(keeps('refuse.owners', "an id of another user's is 404, on every route that takes one"), async () => {
     await each(
       ({ owned }) => owned === true,
-      async ({ method, path, body }) => expectError(await call(path, { method, body, key: keys.anna }), 404, 'not_found'),
+      async ({ method, path, body }) =>
+        expectError(await call(path, { method, body, key: keys.anna }), 404, 'not_found'),
     )
     const intrusion = { content: 'Hello', conversation_id: ids.conversation }
     for (const path of ['/api/v1/agents/offline/chat', '/api/v1/agents/offline/chat/stream']) {
@@ -157,7 +198,10 @@ describe('owners', () => {
       ({ owned }) => owned === true,
       async ({ method, path, body }) => {
         const nowhere = path.replace(/[0-9a-f]{32}/, '0123456789abcdef0123456789abcdef')
-        const [foreign, missing] = [await call(path, { method, body, key: keys.anna }), await call(nowhere, { method, body, key: keys.anna })]
+        const [foreign, missing] = [
+          await call(path, { method, body, key: keys.anna }),
+          await call(nowhere, { method, body, key: keys.anna }),
+        ]
         expectError(missing, 404, 'not_found')
         const form = ({ body: { error } }: Answer) => error.message.replaceAll(/[0-9a-f]{32}/g, '…')
         expect(form(missing)).toBe(form(foreign))
@@ -172,13 +216,16 @@ describe('owners', () => {
       ['/api/v1/turns?user_id=bert', {}],
       ['/api/v1/conversations?user_id=bert', {}],
     ]
-    for (const [path, options] of requests) expectError(await call(path, { ...options, key: keys.anna }), 403, 'forbidden')
+    for (const [path, options] of requests)
+      expectError(await call(path, { ...options, key: keys.anna }), 403, 'forbidden')
   })
 
   it(keeps('refuse.owners', "lists show a bound key only its own user's things"), async () => {
     expect((await call('/api/v1/turns', { key: keys.anna })).body.turns).toEqual([])
     expect((await call('/api/v1/conversations', { key: keys.anna })).body.conversations).toEqual([])
-    expect((await call('/api/v1/turns', { key: keys.bert })).body.turns.map(({ turn_id }: { turn_id: string }) => turn_id)).toEqual([ids.turn])
+    expect(
+      (await call('/api/v1/turns', { key: keys.bert })).body.turns.map(({ turn_id }: { turn_id: string }) => turn_id),
+    ).toEqual([ids.turn])
   })
 })
 
@@ -190,7 +237,8 @@ describe('input', () => {
       const answer = await call(path, { method: 'PUT', body: {} })
       const allow = (answer.headers.get('allow') ?? '').split(', ').toSorted()
       const expected = known.map(({ method }) => method).toSorted()
-      if (answer.status !== 405 || answer.body.error.code !== 'method_not_allowed' || allow.join() !== expected.join()) faults.push([path, answer.status, allow])
+      if (answer.status !== 405 || answer.body.error.code !== 'method_not_allowed' || allow.join() !== expected.join())
+        faults.push([path, answer.status, allow])
     }
     expect(faults).toEqual([])
     for (const path of ['/healthz', '/readyz', '/openapi.json', '/']) {
@@ -223,20 +271,39 @@ describe('input', () => {
 
   it(keeps('refuse.types', 'wrong types are named by their path, all at once'), async () => {
     const wrong: [string, object, string[]][] = [
-      ['/api/v1/agents/offline/chat', { content: 7, user_id: '', on_busy: 'later', background: 'yes' }, ['background', 'content', 'on_busy', 'user_id']],
+      [
+        '/api/v1/agents/offline/chat',
+        { content: 7, user_id: '', on_busy: 'later', background: 'yes' },
+        ['background', 'content', 'on_busy', 'user_id'],
+      ],
       ['/api/v1/agents/offline/chat', {}, ['content']],
       ['/api/v1/agents/offline/chat', { content: '' }, ['content']],
       ['/api/v1/agents/offline/chat', { content: 'x', conversation_id: '../etc' }, ['conversation_id']],
-      ['/api/v1/agents/offline/chat', { content: 'x', attachments: [{ type: 'image/png', name: 'a' }] }, ['attachments.0.data']],
-      ['/api/v1/agents/offline/chat', { content: 'x', attachments: [{ type: 'image/png', name: 'a', data: '%%%' }] }, ['attachments.0.data']],
-      ['/api/v1/agents', { ...AGENT, model: { provider: 'openai', model: 7, fallbacks: [{ provider: 'nobody', model: 'x' }] } }, ['model.fallbacks.0.provider', 'model.model']],
+      [
+        '/api/v1/agents/offline/chat',
+        { content: 'x', attachments: [{ type: 'image/png', name: 'a' }] },
+        ['attachments.0.data'],
+      ],
+      [
+        '/api/v1/agents/offline/chat',
+        { content: 'x', attachments: [{ type: 'image/png', name: 'a', data: '%%%' }] },
+        ['attachments.0.data'],
+      ],
+      [
+        '/api/v1/agents',
+        { ...AGENT, model: { provider: 'openai', model: 7, fallbacks: [{ provider: 'nobody', model: 'x' }] } },
+        ['model.fallbacks.0.provider', 'model.model'],
+      ],
       ['/api/v1/conversations', { agent_id: 'Not An Id' }, ['agent_id']],
       ['/api/v1/keys', { name: 'x', scopes: ['everything'] }, ['scopes.0']],
     ]
     for (const [path, body, paths] of wrong) {
       const answer = await call(path, { body })
       expectError(answer, 400, 'bad_request')
-      expect([body, answer.body.error.details.fields.map((field: { path: string }) => field.path).toSorted()]).toEqual([body, paths])
+      expect([body, answer.body.error.details.fields.map((field: { path: string }) => field.path).toSorted()]).toEqual([
+        body,
+        paths,
+      ])
     }
   })
 
@@ -244,14 +311,22 @@ describe('input', () => {
     await each(
       ({ body, path }) => body !== undefined && !path.endsWith('/rotate'),
       async ({ method, path }) => {
-        for (const body of ['[]', '"text"', 'null', '7', '']) expectError(await call(path, { method, body }), 400, 'bad_request')
+        for (const body of ['[]', '"text"', 'null', '7', ''])
+          expectError(await call(path, { method, body }), 400, 'bad_request')
       },
     )
   })
 
   it(keeps('refuse.types', 'lists take a limit of 1 to 100 and a cursor, and refuse others'), async () => {
-    for (const path of ['/api/v1/agents', '/api/v1/turns', '/api/v1/conversations', '/api/v1/keys', `/api/v1/conversations/${ids.conversation}/messages`]) {
-      for (const limit of ['0', '101', '-1', '1.5', 'ten', '']) expectError(await call(`${path}?limit=${limit}`), 400, 'bad_request')
+    for (const path of [
+      '/api/v1/agents',
+      '/api/v1/turns',
+      '/api/v1/conversations',
+      '/api/v1/keys',
+      `/api/v1/conversations/${ids.conversation}/messages`,
+    ]) {
+      for (const limit of ['0', '101', '-1', '1.5', 'ten', ''])
+        expectError(await call(`${path}?limit=${limit}`), 400, 'bad_request')
       const one = await call(`${path}?limit=1`)
       expect([path, one.status], one.text).toEqual([path, 200])
       expect(one.body).toMatchObject({ has_more: expect.any(Boolean) })
@@ -263,7 +338,12 @@ describe('input', () => {
   })
 
   it(keeps('refuse.types', 'ids in a path that have another form'), async () => {
-    for (const path of ['/api/v1/turns/nonsense', '/api/v1/turns/turn_%2e%2e', '/api/v1/conversations/turn_1', '/api/v1/agents/NOT']) {
+    for (const path of [
+      '/api/v1/turns/nonsense',
+      '/api/v1/turns/turn_%2e%2e',
+      '/api/v1/conversations/turn_1',
+      '/api/v1/agents/NOT',
+    ]) {
       const answer = await call(path)
       expect([path, [400, 404].includes(answer.status)]).toEqual([path, true])
       expect(answer.body.error.details.request_id).toBeDefined()
@@ -276,6 +356,8 @@ describe('input', () => {
     const big = (bytes: number) => JSON.stringify({ content: 'x'.repeat(bytes) })
     expectError(await call('/api/v1/conversations', { body: big(2 ** 20 + 1) }), 413, 'payload_too_large')
     expectError(await call('/api/v1/agents/offline/chat', { body: big(26 * 2 ** 20) }), 413, 'payload_too_large')
+    // The body that was never read must not block what comes next on the connection.
+    expect((await call('/healthz', { signal: AbortSignal.timeout(5_000) })).status).toBe(200)
     const answer = await call('/api/v1/agents/offline/chat', { body: big(300_000) })
     expectError(answer, 413, 'payload_too_large')
     expect(answer.body.error.message).toContain('content')
@@ -285,44 +367,87 @@ describe('input', () => {
         controller.enqueue(new Uint8Array(2 ** 16).fill(0x20))
       },
     })
-    const init = { method: 'POST', body: chunks, duplex: 'half', headers: { authorization: `Bearer ${stage.key}`, 'content-type': 'application/json' } }
-    const streamed = await fetch(`${muxi.url}/api/v1/conversations`, init as RequestInit).then(({ status }) => status, () => 'cut')
+    const init = {
+      method: 'POST',
+      body: chunks,
+      duplex: 'half',
+      headers: { authorization: `Bearer ${stage.key}`, 'content-type': 'application/json' },
+    }
+    const streamed = await fetch(`${muxi.url}/api/v1/conversations`, init as RequestInit).then(
+      ({ status }) => status,
+      () => 'cut',
+    )
     expect([413, 'cut']).toContain(streamed)
-    expect((await call('/healthz')).status).toBe(200)
+    expect((await call('/healthz', { signal: AbortSignal.timeout(5_000) })).status).toBe(200)
   })
 
   it(keeps('refuse.bodies', 'bad UTF-8, bad JSON and another content type, each in its own words'), async () => {
     const path = '/api/v1/agents/offline/chat'
-    const badUtf8 = await call(path, { body: Buffer.concat([Buffer.from('{"content":"'), Buffer.from([0xc3, 0x28]), Buffer.from('"}')]) })
+    const badUtf8 = await call(path, {
+      body: Buffer.concat([Buffer.from('{"content":"'), Buffer.from([0xc3, 0x28]), Buffer.from('"}')]),
+    })
     expectError(badUtf8, 400, 'bad_request')
     expect(badUtf8.body.error.message).toContain('UTF-8')
     const badJson = await call(path, { body: '{"content": "x"' })
     expectError(badJson, 400, 'bad_request')
     expect(badJson.body.error.message).toContain('JSON')
-    expectError(await call(path, { body: 'content=x', headers: { 'content-type': 'application/x-www-form-urlencoded' } }), 415, 'unsupported_media_type')
-    expectError(await call(path, { body: '{"content":"x"}', headers: { 'content-type': 'text/plain' } }), 415, 'unsupported_media_type')
+    expectError(
+      await call(path, { body: 'content=x', headers: { 'content-type': 'application/x-www-form-urlencoded' } }),
+      415,
+      'unsupported_media_type',
+    )
+    expectError(
+      await call(path, { body: '{"content":"x"}', headers: { 'content-type': 'text/plain' } }),
+      415,
+      'unsupported_media_type',
+    )
   })
 
   it(keeps('refuse.bodies', 'attachments: too many, no image, an unknown file'), async () => {
     const path = '/api/v1/agents/offline/chat'
-    const image = { type: 'image/png', name: 'a.png', data: Buffer.from('\x89PNG\r\n\x1a\n', 'latin1').toString('base64') }
-    expectError(await call(path, { body: { content: 'x', attachments: Array.from({ length: 21 }, () => image) } }), 400, 'bad_request')
+    const image = {
+      type: 'image/png',
+      name: 'a.png',
+      data: Buffer.from('\x89PNG\r\n\x1a\n', 'latin1').toString('base64'),
+    }
+    expectError(
+      await call(path, { body: { content: 'x', attachments: Array.from({ length: 21 }, () => image) } }),
+      400,
+      'bad_request',
+    )
     const text = { ...image, data: Buffer.from('text').toString('base64') }
     expectError(await call(path, { body: { content: 'x', attachments: [text] } }), 415, 'unsupported_media_type')
-    expectError(await call(path, { body: { content: 'x', attachments: [{ type: 'image/png', name: 'a', file_id: 'file_1' }] } }), 404, 'not_found')
+    expectError(
+      await call(path, { body: { content: 'x', attachments: [{ type: 'image/png', name: 'a', file_id: 'file_1' }] } }),
+      404,
+      'not_found',
+    )
   })
 
   it(keeps('refuse.types', 'an Idempotency-Key of the wrong length, and a header that names no event'), async () => {
-    expectError(await call('/api/v1/agents/offline/chat', { body: { content: 'x' }, headers: { 'idempotency-key': 'k'.repeat(256) } }), 400, 'bad_request')
+    expectError(
+      await call('/api/v1/agents/offline/chat', {
+        body: { content: 'x' },
+        headers: { 'idempotency-key': 'k'.repeat(256) },
+      }),
+      400,
+      'bad_request',
+    )
     for (const id of ['-1', 'x', '1.5', '1e3', '99999999999999999999']) {
-      expectError(await call(`/api/v1/turns/${ids.turn}/stream`, { headers: { 'last-event-id': id } }), 400, 'bad_request')
+      expectError(
+        await call(`/api/v1/turns/${ids.turn}/stream`, { headers: { 'last-event-id': id } }),
+        400,
+        'bad_request',
+      )
     }
   })
 
   it(keeps('refuse.origins', 'a web page elsewhere, and a name that is not ours'), async () => {
     expectError(await call('/api/v1/turns', { headers: { origin: 'https://evil.example' } }), 403, 'forbidden')
     expect((await call('/api/v1/turns', { headers: { origin: 'http://localhost:3000' } })).status).toBe(200)
-    await expect(WsClient.open(`${muxi.url}/api/v1/ws`, { authorization: `Bearer ${stage.key}`, origin: 'https://evil.example' })).rejects.toThrow('403')
+    await expect(
+      WsClient.open(`${muxi.url}/api/v1/ws`, { authorization: `Bearer ${stage.key}`, origin: 'https://evil.example' }),
+    ).rejects.toThrow('403')
     expect(await statusWithHost('evil.example')).toBe(403)
     expect(await statusWithHost('localhost')).toBe(200)
   })
@@ -333,7 +458,11 @@ async function statusWithHost(host: string): Promise<number> {
   const { request } = await import('node:http')
   const { port } = new URL(muxi.url)
   return new Promise((resolve, reject) => {
-    request({ host: '127.0.0.1', port, path: '/healthz', headers: { host } }, (response) => resolve(response.resume().statusCode ?? 0)).on('error', reject).end()
+    request({ host: '127.0.0.1', port, path: '/healthz', headers: { host } }, (response) =>
+      resolve(response.resume().statusCode ?? 0),
+    )
+      .on('error', reject)
+      .end()
   })
 }
 
@@ -367,27 +496,32 @@ describe('frames', () => {
     expect(socket.frames.map(({ type, data }) => [type, data.code])).toEqual(wrong.map(() => ['error', 'bad_request']))
     // An id that can be read is repeated, so that the client knows which request it was.
     const repeated = socket.frames.map(({ id }) => id)
-    expect(wrong.flatMap(([, id], index) => (id !== '' && repeated[index] !== id ? [[id, repeated[index]]] : []))).toEqual([])
+    expect(
+      wrong.flatMap(([, id], index) => (id !== '' && repeated[index] !== id ? [[id, repeated[index]]] : [])),
+    ).toEqual([])
     socket.send('ping', 'alive')
     expect((await socket.waitFor(({ id }) => id === 'alive')).type).toBe('pong')
     socket.close()
   })
 
-  it(keeps('refuse.frames', 'over the size limit the socket is closed with 1009, with bad UTF-8 with 1007'), async () => {
-    const big = await stage.socket(muxi.url)
-    big.socket.send(Buffer.alloc(33 * 2 ** 20, 0x20), { binary: false })
-    expect(await big.closed).toBe(1009)
-    const bad = await stage.socket(muxi.url)
-    bad.socket.send(Buffer.from([0x22, 0xc3, 0x28, 0x22]), { binary: false })
-    expect(await bad.closed).toBe(1007)
-  })
+  it(
+    keeps('refuse.frames', 'over the size limit the socket is closed with 1009, with bad UTF-8 with 1007'),
+    async () => {
+      const big = await stage.socket(muxi.url)
+      big.socket.send(Buffer.alloc(33 * 2 ** 20, 0x20), { binary: false })
+      expect(await big.closesWith()).toBe(1009)
+      const bad = await stage.socket(muxi.url)
+      bad.socket.send(Buffer.from([0x22, 0xc3, 0x28, 0x22]), { binary: false })
+      expect(await bad.closesWith()).toBe(1007)
+    },
+  )
 
   it(keeps('refuse.frames', 'a missing, wrong or used-up key closes with 4401'), async () => {
     const url = `${muxi.url}/api/v1/ws`
-    expect(await new WsClient(url).closed).toBe(4401)
-    expect(await new WsClient(url, { authorization: 'Bearer sk_muxi_wrong' }).closed).toBe(4401)
-    expect(await new WsClient(`${url}?api_key=wrong`).closed).toBe(4401)
-    expect(await new WsClient(`${url}?ticket=wrong`).closed).toBe(4401)
+    expect(await new WsClient(url).closesWith()).toBe(4401)
+    expect(await new WsClient(url, { authorization: 'Bearer sk_muxi_wrong' }).closesWith()).toBe(4401)
+    expect(await new WsClient(`${url}?api_key=wrong`).closesWith()).toBe(4401)
+    expect(await new WsClient(`${url}?ticket=wrong`).closesWith()).toBe(4401)
   })
 
   it(keeps('refuse.frames', "another user's turn is not found, and a key without the scope may not chat"), async () => {

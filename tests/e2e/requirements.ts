@@ -2,24 +2,32 @@
 
 export const REQUIREMENTS = {
   'chat.stream': 'A turn streams numbered events over SSE, and its whole reply is the text they leave',
-  'chat.resume': 'Last-Event-ID goes on at the next event; a bad one is 400, one at the end 204, one beyond the head gets the whole text',
+  'chat.resume':
+    'Last-Event-ID goes on at the next event; a bad one is 400, one at the end 204, one beyond the head gets the whole text',
   'chat.replay': 'A finished turn is replayed byte for byte',
 
-  'worker-killed.other-worker': 'kill -9 of a worker while a reply streams: withdrawn, told again whole, next token within 10 s with another worker running',
-  'worker-killed.supervised': 'kill -9 of the process in role all: the supervisor starts it again, next token within 25 s',
-  'worker-killed.tool': 'kill -9 of a worker during a tool call: an idempotent tool runs again, any other has an unknown outcome and ran once',
-  'worker-killed.finished-step': 'kill -9 of a worker after a finished step: neither the model call nor the tool call of that step runs again',
+  'worker-killed.other-worker':
+    'kill -9 of a worker while a reply streams: withdrawn, told again whole, next token within 10 s with another worker running',
+  'worker-killed.supervised':
+    'kill -9 of the process in role all: the supervisor starts it again, next token within 25 s',
+  'worker-killed.tool':
+    'kill -9 of a worker during a tool call: an idempotent tool runs again, any other has an unknown outcome and ran once',
+  'worker-killed.finished-step':
+    'kill -9 of a worker after a finished step: neither the model call nor the tool call of that step runs again',
   'api-killed.turn-goes-on': 'kill -9 of the API while a reply streams: the turn finishes',
-  'api-killed.resume': 'A client that reconnects after that gets every later event exactly once: its bytes are those of the log',
+  'api-killed.resume':
+    'A client that reconnects after that gets every later event exactly once: its bytes are those of the log',
   'api-killed.between-row-and-update': 'kill -9 of the API between row and update: the turn reaches a final state',
   'all-killed.mid-stream': 'kill -9 of everything mid-stream: the next start goes on with the turn',
-  'all-killed.before-first-event': 'kill -9 of everything between acceptance and the first word: the next start answers',
+  'all-killed.before-first-event':
+    'kill -9 of everything between acceptance and the first word: the next start answers',
 
   'conversation.idle-exits': 'Messages sent around the idle exits of the actor: none lost, none doubled, order kept',
   'conversation.continue-as-new': 'Messages sent around continue-as-new: none lost, none doubled, order kept',
   'on-busy.queue': 'Two messages at once under queue: both answered, in order',
   'on-busy.reject': 'Two messages at once under reject: one answered, one conflict that leaves nothing behind',
-  'on-busy.interrupt': 'Two messages at once under interrupt: the first is cancelled, its text kept, and the second answered',
+  'on-busy.interrupt':
+    'Two messages at once under interrupt: the first is cancelled, its text kept, and the second answered',
   'idempotency.same-body': 'The same Idempotency-Key with the same body gives the same turn, also concurrently',
   'idempotency.other-body': 'The same Idempotency-Key with another body is a conflict',
 
@@ -46,7 +54,8 @@ export const REQUIREMENTS = {
   'refuse.keys': 'A missing or wrong key is 401, a wrong scope 403, on every route',
   'refuse.owners': 'An id of another user is 404 on every route that takes one; naming another user is 403',
   'refuse.origins': 'A foreign Host or Origin is refused',
-  'refuse.frames': 'Malformed WebSocket frames get an error and the socket stays open; over the limit 1009, wrong key 4401',
+  'refuse.frames':
+    'Malformed WebSocket frames get an error and the socket stays open; over the limit 1009, wrong key 4401',
 
   'secrets.credentials': 'No configured credential in any payload, log or row',
   'secrets.words': "No person's words in Temporal or in the log",

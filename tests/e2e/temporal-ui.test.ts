@@ -10,7 +10,8 @@ const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 /** Where to write the picture that the README shows; without it none is written. */
 const PICTURE = process.env['MUXI_PICTURE']
 const found = existsSync(CHROMIUM)
-if (!found) console.log(`tests/e2e/temporal-ui.test.ts is skipped: there is no browser at ${CHROMIUM} (set CHROMIUM to one)`)
+if (!found)
+  console.log(`tests/e2e/temporal-ui.test.ts is skipped: there is no browser at ${CHROMIUM} (set CHROMIUM to one)`)
 
 describe.skipIf(!found)('the Temporal UI', () => {
   let stage: Stage
@@ -20,7 +21,10 @@ describe.skipIf(!found)('the Temporal UI', () => {
   beforeAll(async () => {
     stage = await openStage({ withoutTemporal: true })
     product = await stage.startProduct({ port: await freePort() })
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-proxy-server'] })
+    browser = await chromium.launch({
+      executablePath: CHROMIUM,
+      args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-proxy-server'],
+    })
   })
   afterAll(async () => {
     await browser?.close()
@@ -28,7 +32,9 @@ describe.skipIf(!found)('the Temporal UI', () => {
   })
 
   it(keeps('ui.words', 'shows the story of a turn, and its words, to who is signed in'), async () => {
-    const { body: turn } = await stage.call(product.url, '/api/v1/agents/offline/chat', { body: { content: 'What time is it in Europe/Berlin?' } })
+    const { body: turn } = await stage.call(product.url, '/api/v1/agents/offline/chat', {
+      body: { content: 'What time is it in Europe/Berlin?' },
+    })
     const { workflow } = await stage.turn(product.url, turn.turn_id)
     const { body } = await stage.call(product.url, '/api/v1/ws/tickets', { method: 'POST' })
     const page = await (await browser.newContext({ viewport: { width: 1400, height: 1100 } })).newPage()

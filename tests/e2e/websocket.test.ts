@@ -18,7 +18,11 @@ afterEach(() => {
 })
 
 const FINAL = new Set(['chat_end', 'cancelled', 'error'])
-const SSE_NAME: Record<string, string> = { chat_start: 'message_start', chat_content: 'content', chat_end: 'message_end' }
+const SSE_NAME: Record<string, string> = {
+  chat_start: 'message_start',
+  chat_content: 'content',
+  chat_end: 'message_end',
+}
 
 /** A frame of a turn as it would stand in an event stream. */
 function toEvent({ type, data: { event_id, message_id, ...data } }: SeenFrame) {
@@ -31,7 +35,10 @@ const ended = (socket: WsClient, id: string) => socket.waitFor((frame) => frame.
 it(keeps('ws.chat', 'two turns at once on one socket, each with the events of its stream'), async () => {
   const socket = await stage.socket(muxi.url)
   const cues = {
-    a: stage.model.script({ say: 'I look. ', call: [{ name: 'current_time', arguments: {} }] }, { say: manyWords('a', 30), pieces_per_second: 100 }),
+    a: stage.model.script(
+      { say: 'I look. ', call: [{ name: 'current_time', arguments: {} }] },
+      { say: manyWords('a', 30), pieces_per_second: 100 },
+    ),
     b: stage.model.script({ say: manyWords('b', 30), pieces_per_second: 100 }),
   }
   for (const [id, content] of Object.entries(cues)) {
@@ -49,20 +56,28 @@ it(keeps('ws.chat', 'two turns at once on one socket, each with the events of it
   socket.close()
 })
 
-it(keeps('ws.chat', 'a message under an idempotency key is one turn, in the background it is accepted only'), async () => {
-  const socket = await stage.socket(muxi.url)
-  const content = stage.model.script({ say: 'Once.' })
-  const data = { agent_id: 'scripted', content, idempotency_key: 'ws-1', conversation_id: await stage.conversation(muxi.url) }
-  socket.send('chat', 'one', data)
-  socket.send('chat', 'two', data)
-  const [one, two] = [await ended(socket, 'one'), await ended(socket, 'two')]
-  expect(one.data).toEqual(two.data)
-  socket.send('chat', 'later', { agent_id: 'offline', content: 'Hello', background: true })
-  const accepted = await socket.waitFor(({ id }) => id === 'later')
-  expect([accepted.type, accepted.data.turn_id]).toEqual(['accepted', expect.stringMatching(/^turn_/)])
-  await (await stage.follow(muxi.url, accepted.data.turn_id)).untilFinal()
-  socket.close()
-})
+it(
+  keeps('ws.chat', 'a message under an idempotency key is one turn, in the background it is accepted only'),
+  async () => {
+    const socket = await stage.socket(muxi.url)
+    const content = stage.model.script({ say: 'Once.' })
+    const data = {
+      agent_id: 'scripted',
+      content,
+      idempotency_key: 'ws-1',
+      conversation_id: await stage.conversation(muxi.url),
+    }
+    socket.send('chat', 'one', data)
+    socket.send('chat', 'two', data)
+    const [one, two] = [await ended(socket, 'one'), await ended(socket, 'two')]
+    expect(one.data).toEqual(two.data)
+    socket.send('chat', 'later', { agent_id: 'offline', content: 'Hello', background: true })
+    const accepted = await socket.waitFor(({ id }) => id === 'later')
+    expect([accepted.type, accepted.data.turn_id]).toEqual(['accepted', expect.stringMatching(/^turn_/)])
+    await (await stage.follow(muxi.url, accepted.data.turn_id)).untilFinal()
+    socket.close()
+  },
+)
 
 it(keeps('ws.resume', 'goes on after an event that was seen over SSE, and tells a finished turn again'), async () => {
   const cue = stage.model.script({ say: manyWords('word', 80), pieces_per_second: 60 })
@@ -79,7 +94,9 @@ it(keeps('ws.resume', 'goes on after an event that was seen over SSE, and tells 
   expect(seen).toEqual(replay.events.map(({ at: _, ...event }) => event))
   socket.send('resume', 'whole', { turn_id })
   await ended(socket, 'whole')
-  expect(socket.frames.filter(({ id }) => id === 'whole').map(toEvent)).toEqual(replay.events.map(({ at: _, ...event }) => event))
+  expect(socket.frames.filter(({ id }) => id === 'whole').map(toEvent)).toEqual(
+    replay.events.map(({ at: _, ...event }) => event),
+  )
   socket.close()
 })
 
@@ -106,7 +123,7 @@ it(keeps('ws.ticket', 'opens one socket, once; a key in the address opens any nu
   const first = await WsClient.open(`${url}?ticket=${body.ticket}`)
   first.send('ping', 'p')
   expect((await first.waitFor(({ id }) => id === 'p')).type).toBe('pong')
-  expect(await new WsClient(`${url}?ticket=${body.ticket}`).closed).toBe(4401)
+  expect(await new WsClient(`${url}?ticket=${body.ticket}`).closesWith()).toBe(4401)
   const keyed = await WsClient.open(`${url}?api_key=${stage.key}`)
   keyed.send('ping', 'p')
   expect((await keyed.waitFor(({ id }) => id === 'p')).type).toBe('pong')

@@ -1,4 +1,4 @@
-// Processes that tests start: each in a process group of its own, all of them killed when the test process ends.
+// Processes that tests start: each in a process group of its own, all of them killed when the test process ends, however it ends.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -28,12 +28,24 @@ export interface Child {
   stop(): Promise<number | string>
 }
 
-const groups = new Set<number>()
-process.on('exit', () => groups.forEach((pid) => signalGroup(pid, 'SIGKILL')))
+/**
+ * Has a process group killed when this process dies, however it dies: a shell waits for the end of a pipe that only we hold.
+ * @returns a function to call once the group has ended
+ */
+export function killWithUs(pid: number): () => void {
+  const reaper = spawn('sh', ['-c', 'read -r _; kill -9 "-$0" 2>/dev/null', String(pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  })
+  reaper.stdin.on('error', () => {})
+  reaper.unref()
+  return () => void reaper.kill('SIGKILL')
+}
 
 /** The environment of a child: ours without what would configure muxi, Temporal, a model or the test runner. */
 export function cleanEnvironment(): Record<string, string> {
-  const foreign = /^(MUXI_|TEMPORAL_|OPENAI_|ANTHROPIC_|GEMINI_|XAI_|DATABASE_URL|POSTGRES_|REDIS_URL|BLOB_URL|VITEST|NODE_OPTIONS)/
+  const foreign =
+    /^(MUXI_|TEMPORAL_|OPENAI_|ANTHROPIC_|GEMINI_|XAI_|DATABASE_URL|POSTGRES_|REDIS_URL|BLOB_URL|VITEST|NODE_OPTIONS)/
   const entries = Object.entries(process.env).filter(([name, value]) => value !== undefined && !foreign.test(name))
   return Object.fromEntries(entries) as Record<string, string>
 }
@@ -57,7 +69,7 @@ export function startChild({ script, args = [], env, cwd, runtime }: ChildOption
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   const pid = child.pid ?? 0
-  groups.add(pid)
+  const letLive = killWithUs(pid)
   child.stdin.on('error', () => {})
   const written = { stdout: '', stderr: '' }
   const watchers = new Set<() => void>()
@@ -70,7 +82,7 @@ export function startChild({ script, args = [], env, cwd, runtime }: ChildOption
   const ended = new Promise<number | string>((resolve) => {
     child.on('error', (error) => resolve(error.message))
     child.on('close', (code, signal) => {
-      groups.delete(pid)
+      letLive()
       resolve(code ?? signal ?? 'unknown')
     })
   })
@@ -86,7 +98,11 @@ export function startChild({ script, args = [], env, cwd, runtime }: ChildOption
         if (match) finish(() => resolve(match))
       }
       const fail = (why: string) =>
-        finish(() => reject(new Error(`${script} ${why} without saying ${pattern}; it wrote:\n${written.stdout}${written.stderr}`)))
+        finish(() =>
+          reject(
+            new Error(`${script} ${why} without saying ${pattern}; it wrote:\n${written.stdout}${written.stderr}`),
+          ),
+        )
       const timer = setTimeout(() => fail(`took ${ms} ms`), ms)
       watchers.add(look)
       void ended.then((how) => fail(`ended (${how})`))

@@ -29,4 +29,9 @@ export const count: Tool = {
 }
 
 /** May be run again after a crash. */
-export const countAgain: Tool = { ...count, name: 'count_again', description: 'Counts something, at least once.', idempotent: true }
+export const countAgain: Tool = {
+  ...count,
+  name: 'count_again',
+  description: 'Counts something, at least once.',
+  idempotent: true,
+}

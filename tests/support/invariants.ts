@@ -32,7 +32,10 @@ export function checkInvariants(dataDir: string, expectations: Expectations = {}
   if (breaches.length > 0) throw new Error(`Broken invariants:\n${breaches.join('\n')}`)
 }
 
-function findBreaches(dataDir: string, { after = '', modelCalls, unsent = 0, counted = [], repeatable = [] }: Expectations): string[] {
+function findBreaches(
+  dataDir: string,
+  { after = '', modelCalls, unsent = 0, counted = [], repeatable = [] }: Expectations,
+): string[] {
   const db = new DatabaseSync(join(dataDir, 'muxi.db'), { readOnly: true })
   try {
     // One moment of the database, even when something still writes.
@@ -47,7 +50,9 @@ function findBreaches(dataDir: string, { after = '', modelCalls, unsent = 0, cou
     }
     const doubled = counted.filter((label, index) => !repeatable.includes(label) && counted.indexOf(label) !== index)
     if (doubled.length > 0) breaches.push(`tools had their effect more than once: ${doubled.join(', ')}`)
-    for (const { stream_id } of all('select stream_id from event_streams where stream_id not in (select id from turns) and stream_id not in (select id from jobs)')) {
+    for (const { stream_id } of all(
+      'select stream_id from event_streams where stream_id not in (select id from turns) and stream_id not in (select id from jobs)',
+    )) {
       breaches.push(`there are events of ${stream_id}, which is no turn and no job`)
     }
     return breaches
@@ -69,9 +74,15 @@ function breachesOfTurn(turn: Row, all: (sql: string, ...parameters: string[]) =
     `its events are not numbered 1 to n: ${events.map((event) => event.id).join(',')}`,
   )
   const [stream] = all('select * from event_streams where stream_id = ?', id)
-  expect(Number(stream?.['head'] ?? 0) === events.length, `its head is ${stream?.['head']}, and it has ${events.length} events`)
+  expect(
+    Number(stream?.['head'] ?? 0) === events.length,
+    `its head is ${stream?.['head']}, and it has ${events.length} events`,
+  )
   const finals = events.filter(({ type }) => isFinal(type))
-  expect(finals.length === 1 && finals[0] === events.at(-1), `it has ${finals.length} final events, its last one is ${events.at(-1)?.type}`)
+  expect(
+    finals.length === 1 && finals[0] === events.at(-1),
+    `it has ${finals.length} final events, its last one is ${events.at(-1)?.type}`,
+  )
   expect(finals[0]?.type === FINAL_EVENT[status], `its final event is ${finals[0]?.type}`)
   for (const type of ['accepted', 'message_start']) {
     expect(events.filter((event) => event.type === type).length <= 1, `it has more than one ${type}`)
@@ -85,24 +96,37 @@ function breachesOfTurn(turn: Row, all: (sql: string, ...parameters: string[]) =
   expect(replies.length <= 1, `it has ${replies.length} replies`)
   expect(status !== 'completed' || replies.length === 1, 'it has no reply')
   const reply = replies[0]?.['content']
-  expect(reply === undefined ? shown === '' : reply === shown, `its reply ${JSON.stringify(reply)} is not what was shown, ${JSON.stringify(shown)}`)
+  expect(
+    reply === undefined ? shown === '' : reply === shown,
+    `its reply ${JSON.stringify(reply)} is not what was shown, ${JSON.stringify(shown)}`,
+  )
 
   // The steps hold what the attempt that counts said: had an older attempt written after a newer one, the texts would differ.
   const steps = all('select * from model_steps where turn_id = ? order by step', id)
   const said = steps.map(({ content }) => String(content)).filter((content) => content !== '')
-  if (status === 'completed') expect(shown.replaceAll(/\s+/g, ' ').trim() === said.join(' ').replaceAll(/\s+/g, ' ').trim(), `it showed ${JSON.stringify(shown)}, its steps said ${JSON.stringify(said)}`)
+  if (status === 'completed')
+    expect(
+      shown.replaceAll(/\s+/g, ' ').trim() === said.join(' ').replaceAll(/\s+/g, ' ').trim(),
+      `it showed ${JSON.stringify(shown)}, its steps said ${JSON.stringify(said)}`,
+    )
   breaches.push(...breachesOfOrder(events, all('select * from model_usage where turn_id = ?', id)))
 
   const starts = count(events, 'tool_call_start')
   const ends = count(events, 'tool_call_end')
-  for (const [call, times] of [...starts, ...ends]) expect(times === 1, `tool call ${call} began or ended ${times} times`)
+  for (const [call, times] of [...starts, ...ends])
+    expect(times === 1, `tool call ${call} began or ended ${times} times`)
   for (const call of ends.keys()) expect(starts.has(call), `tool call ${call} ended without a beginning`)
   if (status === 'completed') for (const call of starts.keys()) expect(ends.has(call), `tool call ${call} has no end`)
-  for (const { call_id, status: left } of all(`select * from tool_calls where turn_id = ? and status in ('planned', 'started')`, id)) {
+  for (const { call_id, status: left } of all(
+    `select * from tool_calls where turn_id = ? and status in ('planned', 'started')`,
+    id,
+  )) {
     breaches.push(`tool call ${call_id} was left ${left}`)
   }
-  for (const { step } of all(`select * from model_usage where turn_id = ? and status = 'sent'`, id)) breaches.push(`a usage row of step ${step} was left 'sent'`)
-  for (const { name } of all(`select * from log_entries where turn_id = ? and status = 'running'`, id)) breaches.push(`the log entry '${name}' was left running`)
+  for (const { step } of all(`select * from model_usage where turn_id = ? and status = 'sent'`, id))
+    breaches.push(`a usage row of step ${step} was left 'sent'`)
+  for (const { name } of all(`select * from log_entries where turn_id = ? and status = 'running'`, id))
+    breaches.push(`the log entry '${name}' was left running`)
   return breaches
 }
 
@@ -127,7 +151,11 @@ function breachesOfOrder(events: Event[], usage: Row[]): string[] {
 
 function readEvents(segments: Row[]): Event[] {
   return segments.flatMap(({ first_id, events }) =>
-    (JSON.parse(String(events)) as [string, Event['data']][]).map(([type, data], index) => ({ id: Number(first_id) + index, type, data })),
+    (JSON.parse(String(events)) as [string, Event['data']][]).map(([type, data], index) => ({
+      id: Number(first_id) + index,
+      type,
+      data,
+    })),
   )
 }
 

@@ -31,6 +31,7 @@ interface Script {
 export interface ServedRequest {
   at: number
   path: string
+  authorization: string
   closed_at?: number
   finished?: boolean
 }
@@ -90,7 +91,9 @@ export class ScriptedModel {
     const fixture = toFixture('', script, 0, step)
     this.#mock.addFixture({
       ...fixture,
-      match: { predicate: (request) => !over && ![...this.#scripts.keys()].some((cue) => lastUserText(request).includes(cue)) },
+      match: {
+        predicate: (request) => !over && ![...this.#scripts.keys()].some((cue) => lastUserText(request).includes(cue)),
+      },
     })
     return () => {
       over = true
@@ -115,16 +118,6 @@ export class ScriptedModel {
     return bodies.filter((body) => body?.messages && lastUserText(body).includes(cue))
   }
 
-  /** The headers of every request, for a look at credentials. */
-  headers(): Record<string, string>[] {
-    return this.#mock.getRequests().map(({ headers }) => headers)
-  }
-
-  /** Forgets scripts whose steps may be left over, such as that of a turn which was cancelled. */
-  drop(cue: string): void {
-    this.#scripts.delete(cue)
-  }
-
   /** @throws when a request came that no script expected, or a step was left unused */
   assertUsed(): void {
     const unexpected = this.#mock.getRequests().filter(({ response }) => response.fixture === null)
@@ -146,7 +139,11 @@ export class ScriptedModel {
 
   /** Notes a request and the end of its connection; aimock answers it. */
   #watch(request: IncomingMessage, response: ServerResponse): boolean {
-    const served: ServedRequest = { at: Date.now(), path: request.url ?? '' }
+    const served: ServedRequest = {
+      at: Date.now(),
+      path: request.url ?? '',
+      authorization: request.headers.authorization ?? '',
+    }
     this.served.push(served)
     response.on('close', () => {
       served.closed_at = Date.now()

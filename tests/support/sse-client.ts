@@ -65,7 +65,10 @@ export class SseClient {
         if (found) return finish(() => resolve(found))
         if (this.#over) finish(() => reject(new Error(`the stream ended without the event; it had ${this.#summary()}`)))
       }
-      const timer = setTimeout(() => finish(() => reject(new Error(`no such event within ${ms} ms; there were ${this.#summary()}`))), ms)
+      const timer = setTimeout(
+        () => finish(() => reject(new Error(`no such event within ${ms} ms; there were ${this.#summary()}`))),
+        ms,
+      )
       this.#watchers.add(look)
       look()
     })

@@ -8,7 +8,7 @@ import { connectOrThrow } from '../../temporal-config/connection.ts'
 import { type DevServer, serverFiles, startDevServer } from '../../temporal-config/dev-server.ts'
 import { ensureNamespace } from '../../temporal-config/namespace.ts'
 import { findServers } from '../../temporal-config/server-processes.ts'
-import { type Child, cleanEnvironment, type Runtime, startChild } from './children.ts'
+import { type Child, cleanEnvironment, killWithUs, type Runtime, startChild } from './children.ts'
 import { freePort } from './free-port.ts'
 import { checkInvariants, type Expectations } from './invariants.ts'
 import { ScriptedModel } from './scripted-model.ts'
@@ -101,10 +101,24 @@ export class Stage {
       uiPort: await freePort(),
       env: cleanEnvironment(),
     })
-    process.once('exit', this.temporal.kill)
+    void this.temporal.ended.then(killWithUs(this.temporal.pid))
     const connection = await connectOrThrow(this.temporal, { patience_ms: 10_000 })
     await ensureNamespace(connection, { namespace: 'default', history_days: 30 })
     await connection.close()
+  }
+
+  /** Starts the Temporal server again, where the killed one was. */
+  async restartTemporal(): Promise<void> {
+    const { port, uiPort } = this.temporal!
+    this.temporal = await startDevServer({
+      binary: await temporalBinary(),
+      dataDir: this.dataDir,
+      codecEndpoint: undefined,
+      port,
+      uiPort,
+      env: cleanEnvironment(),
+    })
+    void this.temporal.ended.then(killWithUs(this.temporal.pid))
   }
 
   /** The settings that all processes share. */
@@ -142,7 +156,12 @@ export class Stage {
 
   /** Starts the real supervisor, as `npm start` does, and waits until it serves. */
   async startProduct({ port, env }: { port: number; env?: Record<string, string> }): Promise<Product> {
-    const child = startChild({ script: 'cli/main.ts', args: ['serve'], env: { ...this.env(), MUXI_PORT: String(port), ...env }, cwd: this.folder })
+    const child = startChild({
+      script: 'cli/main.ts',
+      args: ['serve'],
+      env: { ...this.env(), MUXI_PORT: String(port), ...env },
+      cwd: this.folder,
+    })
     this.#children.push(child)
     await child.says(/chat\/stream/, { ms: 90_000 })
     const key = /API key +(\S+)/.exec(child.stdout())?.[1]
@@ -171,7 +190,12 @@ export class Stage {
   /** One request to the API with the key of the stage, or another one. */
   async call(url: string, path: string, { key = this.key, body, ...init }: CallOptions = {}): Promise<Answer> {
     const headers = { ...this.#headers(key, body), ...(init.headers as Record<string, string> | undefined) }
-    const text = typeof body === 'string' || body instanceof Uint8Array ? body : body === undefined ? undefined : JSON.stringify(body)
+    const text =
+      typeof body === 'string' || body instanceof Uint8Array
+        ? body
+        : body === undefined
+          ? undefined
+          : JSON.stringify(body)
     const response = await fetch(`${url}${path}`, {
       method: body === undefined ? 'GET' : 'POST',
       ...init,
@@ -184,10 +208,18 @@ export class Stage {
   }
 
   /** Sends a message and follows its events. */
-  chat(url: string, content: string, more: { agent?: string; key?: string; headers?: Record<string, string>; [field: string]: unknown } = {}): Promise<SseClient> {
+  chat(
+    url: string,
+    content: string,
+    more: { agent?: string; key?: string; headers?: Record<string, string>; [field: string]: unknown } = {},
+  ): Promise<SseClient> {
     const { agent = 'scripted', key = this.key, headers = {}, ...fields } = more
     const body = JSON.stringify({ content, ...fields })
-    return SseClient.open(`${url}/api/v1/agents/${agent}/chat/stream`, { method: 'POST', headers: { ...this.#headers(key, body), ...headers }, body })
+    return SseClient.open(`${url}/api/v1/agents/${agent}/chat/stream`, {
+      method: 'POST',
+      headers: { ...this.#headers(key, body), ...headers },
+      body,
+    })
   }
 
   /** Follows a turn, from its start or after an event. */
@@ -202,7 +234,9 @@ export class Stage {
 
   /** A conversation of its own, so that tests do not wait for each other. */
   async conversation(url: string, fields: { agent_id?: string; user_id?: string } = {}): Promise<string> {
-    const { body, status, text } = await this.call(url, '/api/v1/conversations', { body: { agent_id: 'scripted', ...fields } })
+    const { body, status, text } = await this.call(url, '/api/v1/conversations', {
+      body: { agent_id: 'scripted', ...fields },
+    })
     if (status !== 201) throw new Error(`no conversation: ${text}`)
     return body.id
   }
@@ -229,7 +263,10 @@ export class Stage {
   /** Checks what must be true of every turn since the last check, once they are over: one fault fails one test. */
   check(expectations: Omit<Expectations, 'after' | 'modelCalls'> = {}): void {
     const { turn, calls } = this.#checked
-    this.#checked = { turn: String(this.rows('select max(id) as id from turns')[0]?.['id'] ?? ''), calls: this.model.calls() }
+    this.#checked = {
+      turn: String(this.rows('select max(id) as id from turns')[0]?.['id'] ?? ''),
+      calls: this.model.calls(),
+    }
     const modelCalls = this.#checked.calls - calls
     checkInvariants(this.dataDir, { after: turn, modelCalls, counted: this.counted(), ...expectations })
   }
@@ -243,7 +280,10 @@ export class Stage {
   }
 
   #headers(key: string, body?: unknown): Record<string, string> {
-    return { ...(key !== '' && { authorization: `Bearer ${key}` }), ...(body !== undefined && { 'content-type': 'application/json' }) }
+    return {
+      ...(key !== '' && { authorization: `Bearer ${key}` }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    }
   }
 }
 

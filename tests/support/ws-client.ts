@@ -22,7 +22,7 @@ export class WsClient {
       this.socket.on('error', () => {})
     })
     this.socket.on('message', (data) => {
-      this.frames.push(JSON.parse(String(data)) as SeenFrame)
+      this.frames.push(JSON.parse((data as Buffer).toString('utf8')) as SeenFrame)
       for (const watch of this.#watchers) watch()
     })
   }
@@ -53,12 +53,19 @@ export class WsClient {
         if (found) finish(() => resolve(found))
       }
       const timer = setTimeout(
-        () => finish(() => reject(new Error(`no such frame within ${ms} ms; there were ${JSON.stringify(this.frames)}`))),
+        () =>
+          finish(() => reject(new Error(`no such frame within ${ms} ms; there were ${JSON.stringify(this.frames)}`))),
         ms,
       )
       this.#watchers.add(look)
       look()
     })
+  }
+
+  /** The code with which it closes, soon. */
+  closesWith(ms = 5_000): Promise<number | 'still open'> {
+    const late = new Promise<'still open'>((resolve) => setTimeout(() => resolve('still open'), ms).unref())
+    return Promise.race([this.closed, late])
   }
 
   close(): void {

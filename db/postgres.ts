@@ -1,0 +1,230 @@
+// Everything that is particular to Postgres: the pool, its locks, and one LISTEN connection for other processes' commits.
+import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  Kysely,
+  PostgresAdapter,
+  PostgresDialect,
+  PostgresQueryCompiler,
+  sql,
+  type ColumnDefinitionNode,
+  type DataTypeNode,
+} from 'kysely'
+import pg from 'pg'
+import type { Commits, Database, Differences, ForeignCommits } from './dialect.ts'
+import type { DB, Tx } from './schema.ts'
+
+const POOL_SIZE = 16
+/** How long a query waits for a connection, and a connection for the server, in milliseconds. */
+const CONNECT_MS = 5_000
+/** Statements that take longer are cancelled by the server; where it has fallen silent, they are given up a little later. */
+const STATEMENT_MS = 10_000
+const SILENCE_MS = 12_000
+/** Locks of a process that has been stopped in the midst of a transaction live no longer than this. */
+const IDLE_IN_TRANSACTION_MS = 5_000
+
+const CHANNEL = 'muxi_commits'
+/** Pause before the LISTEN connection is opened anew; doubles up to the second number. */
+const RECONNECT_MS = [100, 5_000] as const
+/** How often the LISTEN connection is asked whether it still lives. */
+const LISTEN_CHECK_MS = 10_000
+/** What this process has committed comes back to it; by then it has been published, unless the outcome of the commit was unknown. */
+const ECHO_MS = 200
+
+export function openPostgres(url: string): Database {
+  const sender = `muxi-${randomBytes(6).toString('hex')}`
+  const db = open(url, POOL_SIZE, {
+    application_name: sender,
+    statement_timeout: STATEMENT_MS,
+    query_timeout: SILENCE_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+  })
+  const commits = new ListenedCommits(url, sender)
+  return {
+    db,
+    commits,
+    async close() {
+      await commits.close()
+      await db.destroy()
+    },
+  }
+}
+
+/** For migrations, which may take their time and wait for those of another process. */
+export function openPostgresPatiently(url: string): Kysely<DB> {
+  return open(url, 1, { application_name: 'muxi-migration' })
+}
+
+function open(url: string, max: number, config: pg.ClientConfig): Kysely<DB> {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max,
+    connectionTimeoutMillis: CONNECT_MS,
+    keepAlive: true,
+    ...config,
+  })
+  // A connection that dies says so whether or not somebody uses it; who uses it learns from the query that fails.
+  pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
+  return new Kysely<DB>({ dialect: new Dialect({ pool }) })
+}
+
+/** SQLSTATE classes and codes: connection, resources, system; deadlock and serialization, lock and statement timeouts, shut-downs. */
+const AWAY_STATES = /^(08...|53...|58...|57P0[123]|57014|40001|40P01|55P03|25P0[34])$/
+const AWAY_CODES = /^E(CONNREFUSED|CONNRESET|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|NOTFOUND|AI_AGAIN|NOENT)$/
+const AWAY_SYSCALLS = /^(connect|read|write|getaddrinfo)$/
+/** What pg says without a code. */
+const AWAY_WORDS =
+  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client (has encountered a connection error|was closed) and is not queryable)/
+
+/** The server cannot be reached, is shutting down or starting, or is too busy to answer in time. */
+export function isPostgresAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown }
+  if (error instanceof pg.DatabaseError) return AWAY_STATES.test(String(code))
+  // Where a name has several addresses, all of which failed.
+  if (error instanceof AggregateError) return error.errors.some(isPostgresAway)
+  return (AWAY_CODES.test(String(code)) && AWAY_SYSCALLS.test(String(syscall))) || AWAY_WORDS.test(error.message)
+}
+
+class Dialect extends PostgresDialect {
+  override createAdapter(): Adapter {
+    return new Adapter()
+  }
+
+  override createQueryCompiler(): Compiler {
+    return new Compiler()
+  }
+}
+
+class Adapter extends PostgresAdapter implements Differences {
+  async lockNames(tx: Tx, names: readonly string[]): Promise<void> {
+    const locks = names.map((name) => sql`pg_advisory_xact_lock(hashtextextended(${name}, 0))`)
+    await sql`select ${sql.join(locks)}`.execute(tx)
+  }
+
+  /** Triggers, so that no writer can forget it and it costs no round trip; a NOTIFY is sent when its transaction commits. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
+  async createAnnouncements(db: Kysely<any>): Promise<void> {
+    // A payload may have 8000 bytes: a hundred streams with their numbers fit.
+    await sql`
+      create function muxi_announce_events() returns trigger language plpgsql as $$
+      begin
+        perform pg_notify(${sql.lit(CHANNEL)}, 'e ' || current_setting('application_name') || ' ' || string_agg(stream_id || ' ' || last_id, ' '))
+        from (select stream_id, last_id, (row_number() over ()) / 100 as part from added) numbered
+        group by part;
+        return null;
+      end $$`.execute(db)
+    await sql`
+      create trigger announce_events after insert on event_segments
+      referencing new table as added for each statement execute function muxi_announce_events()`.execute(db)
+    await sql`
+      create function muxi_announce_stop() returns trigger language plpgsql as $$
+      begin
+        perform pg_notify(${sql.lit(CHANNEL)}, 's ' || current_setting('application_name') || ' ' || new.id);
+        return null;
+      end $$`.execute(db)
+    await sql`
+      create trigger announce_stop after update of cancel_requested_at on turns
+      for each row when (new.cancel_requested_at is not null) execute function muxi_announce_stop()`.execute(db)
+  }
+
+  // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
+  async announceStops(db: Kysely<any>, table: string): Promise<void> {
+    await sql`
+      create trigger announce_stop after update of cancel_requested_at on ${sql.table(table)}
+      for each row when (new.cancel_requested_at is not null) execute function muxi_announce_stop()`.execute(db)
+  }
+}
+
+class Compiler extends PostgresQueryCompiler {
+  /** Text is ordered by its bytes, as in SQLite, whatever the locale of the database: ids and names are compared by range. */
+  protected override visitColumnDefinition(node: ColumnDefinitionNode): void {
+    const type = node.dataType as DataTypeNode
+    if (type.kind !== 'DataTypeNode' || type.dataType !== 'text') return super.visitColumnDefinition(node)
+    super.visitColumnDefinition({ ...node, dataType: sql`text collate "C"`.toOperationNode() })
+  }
+
+  /** Postgres takes no NUL in text. */
+  protected override appendValue(parameter: unknown): void {
+    super.appendValue(typeof parameter === 'string' ? parameter.replaceAll('\0', '\uFFFD') : parameter)
+  }
+}
+
+/** Tells of commits by LISTEN on a connection of its own, from the first listener on until `close`. */
+class ListenedCommits implements ForeignCommits {
+  readonly #url: string
+  readonly #sender: string
+  readonly #listeners = new Set<(commits: Commits | undefined) => void>()
+  readonly #closing = new AbortController()
+  #running: Promise<void> | undefined
+
+  constructor(url: string, sender: string) {
+    this.#url = url
+    this.#sender = sender
+  }
+
+  listen(listener: (commits: Commits | undefined) => void): () => void {
+    this.#listeners.add(listener)
+    this.#running ??= this.#run()
+    return () => this.#listeners.delete(listener)
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    let pause: number = RECONNECT_MS[0]
+    while (!this.#closing.signal.aborted) {
+      const client = new pg.Client({
+        connectionString: this.#url,
+        application_name: `${this.#sender}-listen`,
+        connectionTimeoutMillis: CONNECT_MS,
+        query_timeout: CONNECT_MS,
+        keepAlive: true,
+      })
+      const over = Promise.withResolvers<void>()
+      client.on('error', () => over.resolve())
+      client.on('end', () => over.resolve())
+      client.on('notification', ({ payload = '' }) => this.#heard(payload))
+      this.#closing.signal.addEventListener('abort', () => over.resolve(), { once: true })
+      try {
+        await client.connect()
+        await client.query(`listen ${CHANNEL}`)
+        pause = RECONNECT_MS[0]
+        // What was committed before now was not heard.
+        this.#tell(undefined)
+        await Promise.race([over.promise, this.#watch(client)])
+      } catch {
+        // It is tried again below.
+      }
+      await Promise.race([client.end().catch(() => {}), delay(1_000, undefined, { ref: false })])
+      await delay(pause * (0.5 + Math.random()), undefined, { signal: this.#closing.signal }).catch(() => {})
+      pause = Math.min(pause * 2, RECONNECT_MS[1])
+    }
+  }
+
+  /** Rejects when the connection is silent, which a lost network alone would not show for hours. */
+  async #watch(client: pg.Client): Promise<void> {
+    for (;;) {
+      await delay(LISTEN_CHECK_MS, undefined, { signal: this.#closing.signal, ref: false })
+      await client.query('select 1')
+    }
+  }
+
+  /** `e <sender> <stream> <number> …` or `s <sender> <turn>`. */
+  #heard(payload: string): void {
+    const [kind, sender, ...words] = payload.split(' ')
+    const heads = new Map<string, number>()
+    if (kind === 'e') for (let at = 0; at < words.length; at += 2) heads.set(words[at]!, Number(words[at + 1]))
+    const commits = { heads, stops: kind === 's' ? words : [] }
+    if (sender === this.#sender) setTimeout(() => this.#tell(commits), ECHO_MS).unref()
+    else this.#tell(commits)
+  }
+
+  #tell(commits: Commits | undefined): void {
+    for (const listener of this.#listeners) listener(commits)
+  }
+}

@@ -1,0 +1,131 @@
+// Agents and keys in rows, on both databases; two storages on one database stand for two processes.
+import { describe, expect, it } from 'vitest'
+import { resolveAgent } from '../../contracts/schemas/agent.ts'
+import {
+  createAgent,
+  getAgentOrThrow,
+  getAgentSecrets,
+  getAgentStats,
+  getAgentVersion,
+  listAgents,
+  syncFileAgents,
+} from '../../db/queries/agents.ts'
+import { createConversation } from '../../db/queries/conversations.ts'
+import {
+  countKeys,
+  createFirstKey,
+  createKey,
+  createTicket,
+  deleteKey,
+  findPrincipal,
+  listKeys,
+  redeemTicket,
+  rotateKey,
+} from '../../db/queries/keys.ts'
+import { dialects } from '../support/dialects.ts'
+
+const times = (n: number) => Array.from({ length: n }, (_, index) => index)
+
+function anAgent(id: string, description = 'Helps.') {
+  return {
+    id,
+    config: resolveAgent({ id, description, system_message: 'Help.' }, id),
+    secrets: { 'model.api_key': `secret of ${id}` },
+  }
+}
+
+for (const dialect of dialects) {
+  describe(dialect.name, () => {
+    const open = async () => {
+      const database = await dialect.fresh()
+      return [await database.open(), await database.open()] as const
+    }
+
+    it('keeps versions of an agent, and the credentials of each', async () => {
+      const [a, b] = await open()
+      const file = (description: string) => [{ ...anAgent('helper', description), file: 'helper.yaml' }]
+      await syncFileAgents(a.db, a.box, file('Helps.'))
+      await syncFileAgents(b.db, b.box, file('Helps.'))
+      expect(await getAgentOrThrow(a.db, 'helper')).toMatchObject({ version: 1, description: 'Helps.', source: 'file' })
+      await syncFileAgents(a.db, a.box, file('Helps better.'))
+      expect(await getAgentOrThrow(a.db, 'helper')).toMatchObject({ version: 2, description: 'Helps better.' })
+      expect((await getAgentVersion(a.db, 'helper', 1)).config.description).toBe('Helps.')
+      expect(await getAgentSecrets(a.db, a.box, 'helper', 2)).toEqual({ 'model.api_key': 'secret of helper' })
+      await syncFileAgents(a.db, a.box, [])
+      expect(await listAgents(a.db, 10, undefined)).toEqual([])
+    })
+
+    it('finds the credentials of one version and of no other', async () => {
+      const [a] = await open()
+      for (const version of times(11))
+        await syncFileAgents(a.db, a.box, [
+          { ...anAgent('a', `${version}`), secrets: { key: `${version}` }, file: 'a.yaml' },
+        ])
+      await syncFileAgents(a.db, a.box, [{ ...anAgent('a.b'), file: 'b.yaml' }])
+      expect(await getAgentSecrets(a.db, a.box, 'a', 1)).toEqual({ key: '0' })
+      expect(await getAgentSecrets(a.db, a.box, 'a', 11)).toEqual({ key: '10' })
+    })
+
+    it('loads the same files in several processes that start at once', async () => {
+      const [a, b] = await open()
+      const files = times(5).map((n) => ({ ...anAgent(`agent-${n}`), file: `${n}.yaml` }))
+      await Promise.all(times(6).map((n) => syncFileAgents((n % 2 ? a : b).db, a.box, files)))
+      expect((await listAgents(a.db, 10, undefined)).map(({ id, version }) => `${id} ${version}`)).toEqual(
+        times(5).map((n) => `agent-${n} 1`),
+      )
+    })
+
+    it('makes an agent once, whoever asks at the same moment', async () => {
+      const [a, b] = await open()
+      const make = (n: number) =>
+        (n % 2 ? a : b).db.transaction().execute((tx) => createAgent(tx, a.box, anAgent('mine')))
+      const made = await Promise.allSettled(times(6).map(make))
+      expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+      for (const outcome of made)
+        if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'conflict' })
+    })
+
+    it('counts in numbers', async () => {
+      const [a] = await open()
+      await createConversation(a.db, { agent_id: 'helper', user_id: 'one' })
+      await createConversation(a.db, { agent_id: 'helper', user_id: 'one' })
+      await createConversation(a.db, { agent_id: 'helper', user_id: 'two' })
+      expect(await getAgentStats(a.db, 'helper')).toEqual({ conversations: 3, total_messages: 0, active_users: 2 })
+      expect(await countKeys(a.db)).toBe(0)
+    })
+
+    it('makes a first key once, in several processes that start at once, and not when there is one', async () => {
+      const [a, b] = await open()
+      const first = { name: 'first', scopes: ['admin'] as const }
+      const made = (await Promise.all(times(6).map((n) => createFirstKey((n % 2 ? a : b).db, first)))).filter(
+        (secret) => secret !== undefined,
+      )
+      expect(made).toHaveLength(1)
+      expect((await findPrincipal(b.db, made[0]!))?.scopes.has('admin')).toBe(true)
+      expect(await countKeys(a.db)).toBe(1)
+      expect(await createFirstKey(a.db, first)).toBeUndefined()
+    })
+
+    it('rotates a key with a grace, and deletes every secret of it', async () => {
+      const [a, b] = await open()
+      const { key, secret } = await createKey(a.db, { name: 'k', scopes: ['chat'] })
+      const rotated = await Promise.all([rotateKey(a.db, key.id, 60), rotateKey(b.db, key.id, 60)])
+      const secrets = [secret, ...rotated.map((each) => each.secret)]
+      for (const each of secrets) expect((await findPrincipal(b.db, each))?.key_id).toBe(key.id)
+      expect((await listKeys(a.db, 10, undefined)).map(({ id }) => id)).toEqual([key.id])
+      const outcomes = await Promise.allSettled([deleteKey(a.db, key.id), rotateKey(b.db, key.id, 60)])
+      for (const outcome of outcomes)
+        if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'not_found' })
+      const late = outcomes[1].status === 'fulfilled' ? [outcomes[1].value.secret] : []
+      for (const each of [...secrets, ...late]) expect(await findPrincipal(b.db, each)).toBeUndefined()
+    })
+
+    it('lets a ticket in once', async () => {
+      const [a, b] = await open()
+      const { key } = await createKey(a.db, { name: 'k', scopes: ['chat'] })
+      const { ticket } = await createTicket(a.db, key.id)
+      const redeemed = await Promise.all(times(6).map((n) => redeemTicket((n % 2 ? a : b).db, ticket)))
+      expect(redeemed.filter(Boolean)).toHaveLength(1)
+    })
+  })
+}

@@ -1,0 +1,98 @@
+// The list of migrations on both databases.
+import { sql } from 'kysely'
+import { describe, expect, it } from 'vitest'
+import { dialects } from '../support/dialects.ts'
+import { runScript } from '../support/script.ts'
+
+for (const dialect of dialects) {
+  describe(dialect.name, () => {
+    it('has nothing to do the second time', async () => {
+      const database = await dialect.fresh()
+      const first = await database.open()
+      const executed = await sql`select name, timestamp from kysely_migration`.execute(first.db)
+      await first.close()
+      const { db } = await database.open()
+      expect(await sql`select name, timestamp from kysely_migration`.execute(db)).toEqual(executed)
+    })
+
+    it('is safe when several processes find a new database at the same moment', async () => {
+      const { options } = await dialect.fresh()
+      const scripts = Array.from({ length: 4 }, () =>
+        runScript('tests/support/open-storage.ts', {}, [JSON.stringify(options)]),
+      )
+      const ended = await Promise.all(scripts.map(async (script) => [await script.ended, script.output()]))
+      expect(ended).toEqual(Array.from({ length: 4 }, () => [0, 'opened\n']))
+    })
+
+    it('orders text by its bytes', async () => {
+      const { db } = await (await dialect.fresh()).open()
+      const names = ['agent/a/1/key', 'agent/a/10/key', 'agent/A/1/key', 'agent/a0', 'agent/é', 'agent/z']
+      for (const name of names)
+        await db.insertInto('secrets').values({ name, ciphertext: '', created_at: '' }).execute()
+      const rows = await db.selectFrom('secrets').select('name').orderBy('name').execute()
+      expect(rows.map(({ name }) => name)).toEqual(
+        names.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
+      )
+      const within = db
+        .selectFrom('secrets')
+        .select('name')
+        .where('name', '>=', 'agent/a/')
+        .where('name', '<', 'agent/a0')
+      expect((await within.execute()).map(({ name }) => name).sort()).toEqual(['agent/a/1/key', 'agent/a/10/key'])
+    })
+
+    it('keeps money as precisely as it was counted, and gives numbers back as numbers', async () => {
+      const { db } = await (await dialect.fresh()).open()
+      const row = {
+        turn_id: 't',
+        step: 1,
+        fence: 1,
+        provider: 'p',
+        model: 'm',
+        status: 'sent' as const,
+        created_at: '',
+      }
+      await db
+        .insertInto('model_usage')
+        .values({ ...row, id: 'a', input_tokens: 2_000_000_000, output_tokens: 3, cost_usd: 0.1234567891 })
+        .execute()
+      const read = await db.selectFrom('model_usage').select(['input_tokens', 'cost_usd']).executeTakeFirstOrThrow()
+      expect(read).toEqual({ input_tokens: 2_000_000_000, cost_usd: 0.1234567891 })
+    })
+
+    it('takes text with a NUL in it', async () => {
+      const { db } = await (await dialect.fresh()).open()
+      await db.insertInto('secrets').values({ name: 'a', ciphertext: 'one\0two', created_at: '' }).execute()
+      const { ciphertext } = await db.selectFrom('secrets').select('ciphertext').executeTakeFirstOrThrow()
+      expect(ciphertext).toMatch(/^one[\0\uFFFD]two$/)
+    })
+  })
+}
+
+it('compares every text column by bytes in Postgres, whatever the locale of the database', async () => {
+  const { db } = await (await dialects[1]!.fresh()).open()
+  const { rows } = await sql<{ n: string }>`
+    select count(*) as n from information_schema.columns
+    where table_schema = 'public' and table_name not like 'kysely%' and data_type = 'text' and collation_name is distinct from 'C'`.execute(
+    db,
+  )
+  expect(Number(rows[0]?.n)).toBe(0)
+})
+
+it('makes the same tables with the same columns in both databases', async () => {
+  const columns = async (index: 0 | 1) => {
+    const { db } = await (await dialects[index]!.fresh()).open()
+    const tables = await db.introspection.getTables()
+    return new Map(
+      tables.map((table) => [
+        table.name,
+        table.columns.map(({ name, isNullable }) => `${name}${isNullable ? '?' : ''}`),
+      ]),
+    )
+  }
+  const [sqlite, postgres] = [await columns(0), await columns(1)]
+  // Full text and vectors have tables that only one of them has.
+  const shared = [...sqlite.keys()].filter((name) => postgres.has(name))
+  expect(shared).toContain('turns')
+  for (const name of shared) expect(sqlite.get(name), name).toEqual(postgres.get(name))
+})

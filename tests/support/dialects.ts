@@ -1,0 +1,42 @@
+// Both databases, so that the same cases run on each: `for (const dialect of dialects) describe(dialect.name, …)`.
+import { join } from 'node:path'
+import { afterAll, onTestFinished } from 'vitest'
+import { openStorage, type Storage, type StorageOptions } from '../../db/storage.ts'
+import { freshDatabase, stopSharedPostgres } from './postgres.ts'
+import { tempDir } from './temp-dir.ts'
+
+/** A database of a test's own, which any number of storages, as of so many processes, may open. */
+export interface TestDatabase {
+  options: StorageOptions
+  open(): Promise<Storage>
+}
+
+export interface TestDialect {
+  name: 'sqlite' | 'postgres'
+  fresh(): Promise<TestDatabase>
+}
+
+function database(options: StorageOptions): TestDatabase {
+  return {
+    options,
+    async open() {
+      const storage = await openStorage(options)
+      let closed: Promise<void> | undefined
+      const close = () => (closed ??= storage.close())
+      onTestFinished(close)
+      return { ...storage, close }
+    },
+  }
+}
+
+export const dialects: readonly TestDialect[] = [
+  { name: 'sqlite', fresh: async () => database({ data_dir: join(tempDir(), 'data') }) },
+  {
+    name: 'postgres',
+    async fresh() {
+      return database({ data_dir: join(tempDir(), 'data'), database_url: await freshDatabase() })
+    },
+  },
+]
+
+afterAll(stopSharedPostgres)

