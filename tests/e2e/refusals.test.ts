@@ -8,7 +8,7 @@ let stage: Stage
 let muxi: Muxi
 const keys = { chat: '', read: '', manage: '', anna: '', bert: '' }
 /** Bert's things. */
-const ids = { turn: '', conversation: '', key: '' }
+const ids = { turn: '', conversation: '', key: '', file: '', job: '' }
 
 beforeAll(async () => {
   stage = await openStage()
@@ -26,6 +26,13 @@ beforeAll(async () => {
   })
   ids.turn = body.turn_id
   ids.conversation = body.conversation_id
+  const form = new FormData()
+  form.set('file', new Blob(['Mine.']), 'mine.txt')
+  const headers = { authorization: `Bearer ${keys.bert}` }
+  const uploaded = await fetch(`${muxi.url}/api/v1/files`, { method: 'POST', headers, body: form })
+  ids.file = ((await uploaded.json()) as { id: string }).id
+  const job = { kind: 'document', file_id: ids.file }
+  ids.job = (await stage.call(muxi.url, '/api/v1/jobs', { body: job, key: keys.bert })).body.id
   return () => stage.close()
 })
 
@@ -60,6 +67,21 @@ const routes = (): Route[] => [
   { method: 'GET', path: '/api/v1/agents/offline', scope: 'read' },
   { method: 'POST', path: '/api/v1/agents/offline/chat', scope: 'chat', body: { content: 'Hello' } },
   { method: 'POST', path: '/api/v1/agents/offline/chat/stream', scope: 'chat', body: { content: 'Hello' } },
+  { method: 'GET', path: '/api/v1/agents/offline/knowledge', scope: 'read' },
+  { method: 'POST', path: '/api/v1/agents/offline/knowledge', scope: 'manage', body: { id: 'new', content: 'New.' } },
+  { method: 'DELETE', path: '/api/v1/agents/offline/knowledge/none', scope: 'manage' },
+  { method: 'GET', path: '/api/v1/agents/offline/knowledge/search?query=x', scope: 'read' },
+  { method: 'POST', path: '/api/v1/files', scope: 'chat' },
+  { method: 'GET', path: `/api/v1/files/${ids.file}`, scope: 'chat', owned: true },
+  { method: 'GET', path: `/api/v1/files/${ids.file}/content`, scope: 'chat', owned: true },
+  { method: 'DELETE', path: `/api/v1/files/${ids.file}`, scope: 'chat', owned: true },
+  { method: 'GET', path: '/api/v1/jobs', scope: 'chat' },
+  { method: 'POST', path: '/api/v1/jobs', scope: 'chat', body: { kind: 'document', file_id: ids.file } },
+  { method: 'GET', path: `/api/v1/jobs/${ids.job}`, scope: 'chat', owned: true },
+  { method: 'GET', path: `/api/v1/jobs/${ids.job}/stream`, scope: 'chat', owned: true },
+  { method: 'GET', path: `/api/v1/jobs/${ids.job}/text`, scope: 'chat', owned: true },
+  { method: 'POST', path: `/api/v1/jobs/${ids.job}/cancel`, scope: 'chat', owned: true },
+  { method: 'POST', path: `/api/v1/jobs/${ids.job}/retry`, scope: 'chat', owned: true },
   { method: 'GET', path: '/api/v1/turns', scope: 'chat' },
   { method: 'GET', path: `/api/v1/turns/${ids.turn}`, scope: 'chat', owned: true },
   { method: 'GET', path: `/api/v1/turns/${ids.turn}/stream`, scope: 'chat', owned: true },
@@ -105,7 +127,11 @@ it('the table of routes is the whole API', async () => {
   )
   const known = routes().map(
     ({ method, path }) =>
-      `${method} ${path.replaceAll(/(turn|conv|key)_[0-9a-f]{32}/g, '*').replace('/agents/offline', '/agents/*')}`,
+      `${method} ${path
+        .replace(/\?.*/, '')
+        .replaceAll(/(turn|conv|key|file|job)_[0-9a-f]{32}/g, '*')
+        .replace('/knowledge/none', '/knowledge/*')
+        .replace('/agents/offline', '/agents/*')}`,
   )
   expect(known.toSorted()).toEqual(documented.toSorted())
 })
@@ -236,7 +262,9 @@ describe('input', () => {
     for (const [path, known] of methods) {
       const answer = await call(path, { method: 'PUT', body: {} })
       const allow = (answer.headers.get('allow') ?? '').split(', ').toSorted()
-      const expected = known.map(({ method }) => method).toSorted()
+      // A source of knowledge may be called `search`.
+      const more = path.includes('/knowledge/search') ? ['DELETE'] : []
+      const expected = [...known.map(({ method }) => method), ...more].toSorted()
       if (answer.status !== 405 || answer.body.error.code !== 'method_not_allowed' || allow.join() !== expected.join())
         faults.push([path, answer.status, allow])
     }
@@ -403,7 +431,7 @@ describe('input', () => {
     )
   })
 
-  it(keeps('refuse.bodies', 'attachments: too many, no image, an unknown file'), async () => {
+  it(keeps('refuse.bodies', 'attachments: too many, neither image nor document, an unknown file'), async () => {
     const path = '/api/v1/agents/offline/chat'
     const image = {
       type: 'image/png',
@@ -415,8 +443,8 @@ describe('input', () => {
       400,
       'bad_request',
     )
-    const text = { ...image, data: Buffer.from('text').toString('base64') }
-    expectError(await call(path, { body: { content: 'x', attachments: [text] } }), 415, 'unsupported_media_type')
+    const archive = { ...image, data: Buffer.from('PK\x03\x04\0\0\0\xff', 'latin1').toString('base64') }
+    expectError(await call(path, { body: { content: 'x', attachments: [archive] } }), 415, 'unsupported_media_type')
     expectError(
       await call(path, { body: { content: 'x', attachments: [{ type: 'image/png', name: 'a', file_id: 'file_1' }] } }),
       404,
