@@ -8,6 +8,9 @@ export interface Differences {
   /** Has the database tell other processes of new events and stop requests, where they cannot see it themselves. */
   // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
   createAnnouncements(db: Kysely<any>): Promise<void>
+  /** Has it tell of stop requests in a further table, by its `cancel_requested_at`. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
+  announceStops(db: Kysely<any>, table: string): Promise<void>
 }
 
 /** A database that is open, and news of what other processes commit to it. */

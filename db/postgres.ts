@@ -128,6 +128,13 @@ class Adapter extends PostgresAdapter implements Differences {
       create trigger announce_stop after update of cancel_requested_at on turns
       for each row when (new.cancel_requested_at is not null) execute function muxi_announce_stop()`.execute(db)
   }
+
+  // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
+  async announceStops(db: Kysely<any>, table: string): Promise<void> {
+    await sql`
+      create trigger announce_stop after update of cancel_requested_at on ${sql.table(table)}
+      for each row when (new.cancel_requested_at is not null) execute function muxi_announce_stop()`.execute(db)
+  }
 }
 
 class Compiler extends PostgresQueryCompiler {

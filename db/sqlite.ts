@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { getLoadablePath } from 'sqlite-vec'
 import {
   Kysely,
   SqliteAdapter,
@@ -16,7 +17,6 @@ import {
   type SqliteDatabase,
   type SqliteStatement,
 } from 'kysely'
-import { getLoadablePath } from 'sqlite-vec'
 import type { Commits, Database, Differences, ForeignCommits } from './dialect.ts'
 import type { DB } from './schema.ts'
 
@@ -118,6 +118,8 @@ class Adapter extends SqliteAdapter implements Differences {
   async lockNames(): Promise<void> {}
 
   async createAnnouncements(): Promise<void> {}
+
+  async announceStops(): Promise<void> {}
 }
 
 class Compiler extends SqliteQueryCompiler {

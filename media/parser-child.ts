@@ -36,12 +36,12 @@ export class ParserChild {
       ENVIRONMENT.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
     )
     this.#child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true, windowsHide: true })
+    this.#child.on('error', (cause) => this.#gone(new Error('Cannot start the document parser', { cause })))
     this.#child.stdin.on('error', () => {})
     this.#child.stdout.on('data', (bytes: Buffer) => this.#hear(bytes))
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_KEPT)
     })
-    this.#child.on('error', (cause) => this.#gone(new Error('Cannot start the document parser', { cause })))
     this.#child.on('close', (code, signal) => {
       const death = { code, signal, stderr: this.#stderr, ready: this.#ready, limits: this.#asked?.limits }
       this.#gone(this.#ended ?? causeOfDeath(death))
@@ -97,6 +97,8 @@ export class ParserChild {
 
   /** While it is idle it must not keep our process alive. */
   #hold(busy: boolean): void {
+    // Deno 2.9 throws when the program could not be started.
+    if (this.#child.pid === undefined) return
     const handles: unknown[] = [this.#child, this.#child.stdin, this.#child.stdout, this.#child.stderr]
     for (const handle of handles as { ref?(): void; unref?(): void }[]) {
       if (busy) handle.ref?.()

@@ -54,7 +54,7 @@ async function uploaded(db: Db, userId: string, input: { file_id: string }): Pro
   const file = await findFile(db, input.file_id)
   // The bytes of a message belong to its user.
   if (!file || file.user_id !== userId) throw notFound('file', input.file_id)
-  return { ...kindOf(file.name, file.type), sha256: file.sha256, size: file.size, file_id: file.id }
+  return { ...kindOf(file.name, file.type), sha256: file.sha256, size: Number(file.size), file_id: file.id }
 }
 
 function inline(input: { name: string; data: string }, index: number): Found {

@@ -63,7 +63,7 @@ export async function getFileOrThrow(
 }
 
 export function viewFile({ id, name, type, size, sha256, created_at }: FilesTable) {
-  return { id, name, type, size, sha256, created_at }
+  return { id, name, type, size: Number(size), sha256, created_at }
 }
 
 /** The bytes, in a way in which no browser runs or shows them as ours. */

@@ -1,5 +1,6 @@
 // Tables of what comes in: uploaded files, ingestion jobs with the page batches they have parsed, sources of knowledge, and what turns recalled.
 import { sql, type Kysely } from 'kysely'
+import { differencesOf } from '../dialect.ts'
 
 export async function up(db: Kysely<any>): Promise<void> {
   await db.schema
@@ -59,6 +60,8 @@ export async function up(db: Kysely<any>): Promise<void> {
     .columns(['status', 'id'])
     .where(sql<boolean>`status in ('queued', 'running')`)
     .execute()
+
+  await differencesOf(db).announceStops(db, 'jobs')
 
   await db.schema
     .createTable('job_batches')

@@ -93,6 +93,7 @@ describe('good files', () => {
     const agents = loadAgentFiles(join(import.meta.dirname, '../../agents'), {}, NO_KEYS)
     expect(agents.map(({ id, config }) => [id, config.model])).toEqual([
       ['assistant', undefined],
+      ['librarian', undefined],
       ['timekeeper', undefined],
     ])
   })
