@@ -1,5 +1,7 @@
 // The activities, made from what they use: the worker registers these, workflows know their types.
+import { ingestActivities } from './ingest.ts'
 import { modelCallActivities } from './model-call.ts'
+import { recallActivities } from './recall.ts'
 import type { ActivityResources } from './resources.ts'
 import { toolCallActivities } from './tool-call.ts'
 import { turnActivities } from './turn.ts'
@@ -9,6 +11,8 @@ export function createActivities(resources: ActivityResources) {
     ...turnActivities(resources),
     ...modelCallActivities(resources),
     ...toolCallActivities(resources),
+    ...recallActivities(resources),
+    ...ingestActivities(resources),
   }
 }
 

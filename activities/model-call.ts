@@ -4,6 +4,7 @@ import type { ModelCallInput, ModelCallResult } from '../contracts/engine.ts'
 import { RefusedError, TextWriter, type EventLog } from '../db/event-log.ts'
 import { addEvents, raiseFence, type Writer } from '../db/event-rows.ts'
 import { getAgentSecrets, getAgentVersion } from '../db/queries/agents.ts'
+import { hasDocuments } from '../db/queries/knowledge.ts'
 import { countFailed, endLogEntry, startLogEntry, type LogEnd } from '../db/queries/log.ts'
 import { findStep, insertStep } from '../db/queries/steps.ts'
 import { lockTurn } from '../db/queries/turns.ts'
@@ -45,6 +46,8 @@ export function modelCallActivities(resources: Resources) {
         const secrets = await getAgentSecrets(db, box, turn.agent_id, turn.agent_version)
         const provider = models.open(model, secrets[model.key_path])
         const prompt = await buildPrompt(db, blobs, turn, config)
+        const searchable = await hasDocuments(db, turn.agent_id, turn.conversation_id)
+        const offered = tools.filter(({ needs }) => needs !== 'documents' || searchable)
         const attempt = await beginAttempt(db, events, input, model, prompt)
         const text = new StepText(events, turn_id, attempt.writer, step, prompt.shown)
         const signal = AbortSignal.any([stop.signal, cancellationSignal(), text.failed])
@@ -53,7 +56,8 @@ export function modelCallActivities(resources: Resources) {
             {
               model: model.model,
               messages: prompt.messages,
-              tools: tools.map(({ name, description, parameters }) => ({ name, description, parameters })),
+              tools: offered.map(({ name, description, parameters }) => ({ name, description, parameters })),
+              passages: prompt.passages,
               temperature: model.temperature,
               top_p: model.top_p,
               ...(turn.response_schema !== null && { response_schema: JSON.parse(turn.response_schema) }),

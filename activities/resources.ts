@@ -4,6 +4,8 @@ import type { EventLog } from '../db/event-log.ts'
 import type { Db } from '../db/schema.ts'
 import type { SecretBox } from '../db/secret-box.ts'
 import type { StopRegistry } from '../db/stops.ts'
+import type { VectorStore } from '../db/vectors/vector-store.ts'
+import type { Embedder } from '../providers/embedder.ts'
 import type { ModelRegistry } from '../providers/registry.ts'
 import type { Tool } from './tool.ts'
 
@@ -13,7 +15,9 @@ export interface ActivityResources {
   blobs: BlobStore
   box: SecretBox
   stops: StopRegistry
+  vectors: VectorStore
   models: ModelRegistry
+  embedder: Embedder
   tools: readonly Tool[]
   limits: { steps_per_turn: number; turn_seconds: number; tokens_per_turn: number }
 }

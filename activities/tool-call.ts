@@ -82,7 +82,7 @@ export function toolCallActivities({ db, events, stops, tools }: Resources) {
       let outcome: 'done' | 'error' = 'done'
       let output: unknown
       try {
-        output = await raceSignal(tool.run(parameters, signal), signal)
+        output = await raceSignal(tool.run(parameters, signal, { agent_id: input.agent_id, conversation_id: input.conversation_id }), signal)
       } catch (error) {
         // What the call came to is settled by abandonToolCall, once the engine's cancellation has arrived.
         if (signal.aborted) throw cancellationSignal().aborted ? cancellationSignal().reason : overtaken()

@@ -9,7 +9,10 @@ import { methodNotAllowed } from './plugin.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { conversationRoutes } from './routes/conversations.ts'
+import { fileRoutes } from './routes/files.ts'
+import { jobRoutes } from './routes/jobs.ts'
 import { keyRoutes } from './routes/keys.ts'
+import { knowledgeRoutes } from './routes/knowledge.ts'
 import { systemRoutes } from './routes/system.ts'
 import { turnRoutes } from './routes/turns.ts'
 import { webRoutes } from './routes/web.ts'
@@ -56,7 +59,15 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     .use(sessionRoutes(context))
     .use(temporalUiRoutes(context))
     .group('/api/v1', (api) =>
-      api.use(agentRoutes(context)).use(chatRoutes(context)).use(turnRoutes(context)).use(conversationRoutes(context)).use(keyRoutes(context)),
+      api
+        .use(agentRoutes(context))
+        .use(chatRoutes(context))
+        .use(turnRoutes(context))
+        .use(conversationRoutes(context))
+        .use(fileRoutes(context))
+        .use(jobRoutes(context))
+        .use(knowledgeRoutes(context))
+        .use(keyRoutes(context)),
     )
   return app
 }

@@ -9,6 +9,9 @@ import type { ApiContext } from './services/context.ts'
 /** Routes whose bodies may carry attachments. */
 const CHAT_ROUTE = /\/chat(\/stream)?$/
 
+/** Routes whose handlers read the body themselves, as it comes. */
+const UPLOAD_ROUTE = /\/files$/
+
 /** The request's network address, as srvx knows it. */
 export function addressOf(request: Request): string | undefined {
   return (request as { ip?: string | undefined }).ip
@@ -38,7 +41,10 @@ export function authenticated(context: ApiContext) {
       // Nothing is read from strangers.
       await principalOf(context, request)
       const { limits } = context
-      const limit = CHAT_ROUTE.test(new URL(request.url).pathname) ? limits.chat_body_bytes : limits.json_body_bytes
+      const { pathname } = new URL(request.url)
+      // Not undefined, with which Elysia would go on to read the form into memory.
+      if (UPLOAD_ROUTE.test(pathname)) return null
+      const limit = CHAT_ROUTE.test(pathname) ? limits.chat_body_bytes : limits.json_body_bytes
       return readJsonBody(request, limit)
     })
     // Query values arrive as text; the schema of every list wants a number here.

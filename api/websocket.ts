@@ -10,13 +10,15 @@ import { newId } from '../contracts/ids.ts'
 import { schemaFaults } from '../contracts/schemas/faults.ts'
 import { FRAME_DATA, FrameSchema, type FrameData, type FrameType } from '../contracts/schemas/frames.ts'
 import { redeemTicket, type Principal } from '../db/queries/keys.ts'
-import type { TurnsTable } from '../db/schema.ts'
+import { endOfJob } from '../db/queries/jobs.ts'
+import type { JobsTable, TurnsTable } from '../db/schema.ts'
 import { invalid, toMuxiError } from './errors.ts'
 import type { Origins } from './origins.ts'
 import { bearerOf } from './plugin.ts'
 import { ANYBODY, authenticate, authorize } from './services/access.ts'
 import { acceptMessage } from './services/chat.ts'
 import type { ApiContext } from './services/context.ts'
+import { followJob, getJobOrThrow } from './services/jobs.ts'
 import { cancelTurn, getTurnOrThrow } from './services/turns.ts'
 import { lastEvent, resumeEvents } from './services/events.ts'
 
@@ -149,7 +151,9 @@ class Session {
     await this.#follow(id, turn, 0)
   }
 
-  async #resume(id: string, { turn_id, after = 0 }: FrameData<'resume'>): Promise<void> {
+  async #resume(id: string, { after = 0, ...what }: FrameData<'resume'>): Promise<void> {
+    if ('job_id' in what) return this.#followJob(id, await getJobOrThrow(this.#context, this.#principal, what.job_id), after)
+    const { turn_id } = what
     await this.#follow(id, await getTurnOrThrow(this.#context, this.#principal, turn_id), after)
   }
 
@@ -166,6 +170,12 @@ class Session {
     const events = await resumeEvents(storage, turn, after, this.#closed.signal)
     // Nothing is left: say again how it ended, as the only event there is.
     if (!events) return this.#sendEvent(id, await lastEvent(storage.db, turn))
+    for await (const batch of events) for (const event of batch) this.#sendEvent(id, event)
+  }
+
+  async #followJob(id: string, job: JobsTable, after: number): Promise<void> {
+    const events = await followJob(this.#context.storage, job, after, this.#closed.signal)
+    if (!events) return this.#sendEvent(id, { ...endOfJob(job), id: after })
     for await (const batch of events) for (const event of batch) this.#sendEvent(id, event)
   }
 

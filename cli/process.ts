@@ -13,10 +13,13 @@ import { loadSettings, type Role, type Settings } from '../config/settings.ts'
 import { syncFileAgents } from '../db/queries/agents.ts'
 import { openStorage, type Storage } from '../db/storage.ts'
 import { connectionOptions } from '../temporal-config/connection.ts'
+import { createEmbedder } from '../providers/embedder.ts'
+import { createMediaWorker } from '../workers/media-worker.ts'
 import { isOurUi } from '../temporal-config/server-arguments.ts'
 import { runSweeper } from '../workers/sweeper.ts'
 import { createWorker } from '../workers/worker.ts'
 import { ensureKey } from './key.ts'
+import { watchKnowledge } from './watch-knowledge.ts'
 
 /** After this long the process ends whatever is still open. */
 const DRAIN_MS = 20_000
@@ -78,6 +81,7 @@ async function start(
   const key = await ensureKey(storage.db, settings.api_key)
   const context: ApiContext = {
     storage,
+    embedder: createEmbedder(settings.providers),
     client,
     namespace: settings.temporal.namespace,
     ...temporalUi(settings),
@@ -86,6 +90,8 @@ async function start(
       settings.api_env.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
     ),
     limits: settings.limits,
+    agentsDir: settings.agents_dir,
+    knowledgeDirs: settings.knowledge_dirs,
     conversation: {
       idle_ms: settings.engine.conversation_idle_ms,
       max_updates: settings.engine.conversation_max_updates,
@@ -99,6 +105,8 @@ async function start(
   }
   const server = await startServer(context, { ...settings, version })
   closers.push(() => server.close())
+  const watching = watchKnowledge(context, agents, stopping)
+  closers.push(() => watching)
   return { url: server.url, ...(key !== undefined && { key }) }
 }
 
@@ -120,7 +128,7 @@ interface Working {
   tools: readonly Tool[] | undefined
 }
 
-/** Starts the worker and the sweeper. @returns what drains them */
+/** Starts the workers and the sweeper. @returns what drains them */
 async function startWorking({
   settings,
   storage,
@@ -140,11 +148,20 @@ async function startWorking({
       offline_words_per_second: settings.offline_words_per_second,
       stall_ms: settings.engine.model_stall_ms,
     },
+    embedder: createEmbedder(settings.providers),
     limits: settings.limits,
     ...(tools && { tools }),
     log,
   })
-  const running = worker.run()
+  const { document_memory_mb, document_ms, document_output_bytes, document_pages } = settings.limits
+  const media = await createMediaWorker({
+    connection,
+    namespace: settings.temporal.namespace,
+    storage,
+    parse_limits: { memory_mb: document_memory_mb, time_ms: document_ms, output_bytes: document_output_bytes, max_pages: document_pages },
+    log,
+  })
+  const running = Promise.all([worker.run(), media.run()])
   const swept = new AbortController()
   const sweeping = runSweeper(
     { client, storage, log, interval_ms: settings.engine.sweep_ms, retention: settings.retention },
@@ -156,7 +173,7 @@ async function startWorking({
   })
   return async () => {
     swept.abort()
-    if (worker.getState() === 'RUNNING') worker.shutdown()
+    for (const each of [worker, media]) if (each.getState() === 'RUNNING') each.shutdown()
     await running
     await sweeping
   }

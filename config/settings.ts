@@ -17,6 +17,11 @@ const LIMITS = {
   chat_body_bytes: 25 * MB,
   content_bytes: 256 * 1024,
   upload_bytes: 2048 * MB,
+  /** Of reading one document, or one batch of its pages. */
+  document_pages: 5_000,
+  document_memory_mb: 1_024,
+  document_ms: 120_000,
+  document_output_bytes: 64 * MB,
   ws_frame_bytes: 32 * MB,
   attachments: 20,
   turns_per_user: 10,

@@ -2,11 +2,14 @@
 // Payloads hold ids, names, counts and typed errors only; text travels by reference to a row.
 
 export const TASK_QUEUE = 'muxi'
+/** Parsing and transcoding: as many at once as there are cores. */
+export const MEDIA_TASK_QUEUE = 'muxi-media'
 
 export const workflowId = {
   conversation: (conversationId: string) => `conversation/${conversationId}`,
   chatTurn: (turnId: string) => `turn/${turnId}`,
   toolCall: (turnId: string, callId: string) => `tool/${turnId}/${callId}`,
+  job: (jobId: string) => `job/${jobId}`,
 }
 
 /** Search attributes, all keywords; `MuxiUser` is an HMAC, because search attributes are stored in the clear. */
@@ -57,7 +60,17 @@ export interface ModelRef {
 
 /** What `claimTurn` gives the workflow to decide with. */
 export type Claim =
-  | { claimed: true; models: ModelRef[]; max_steps: number; max_tokens: number; deadline_ms: number }
+  | {
+      claimed: true
+      models: ModelRef[]
+      max_steps: number
+      max_tokens: number
+      deadline_ms: number
+      /** Ids of the ingestions of what is attached. */
+      jobs?: string[]
+      /** Whether there are documents to search. */
+      recall?: boolean
+    }
   | { claimed: false; reason: 'over' }
   | { claimed: false; reason: 'busy'; other_turn_id: string }
 
@@ -109,6 +122,32 @@ export interface TurnFailure {
   code: 'upstream_error' | 'internal_error' | 'unavailable' | 'budget_exceeded' | 'unprocessable'
   message: string
   details?: Record<string, string | number>
+}
+
+export type JobStatus = 'queued' | 'running' | 'completed' | 'failed' | 'cancelled'
+export type JobStage = 'waiting' | 'inspecting' | 'parsing' | 'indexing' | 'publishing' | 'retrying' | 'done'
+
+/** `agent_id` and `conversation_id` are empty where a job has none. */
+export interface JobInput extends Labels {
+  job_id: string
+  /** Which try of the job this is, from 1. */
+  run: number
+}
+
+export type JobRef = Pick<JobInput, 'job_id' | 'run'>
+export type BatchRef = JobRef & { batch: number }
+
+/** What `beginJob` gives the workflow to decide with. */
+export type JobClaim = { claimed: false } | { claimed: true; indexed: boolean }
+
+export interface FinishJobInput extends JobRef {
+  status: 'failed' | 'cancelled'
+  failure?: TurnFailure
+}
+
+export interface RecallResult {
+  turn_id: string
+  passages: number
 }
 
 /** `type` of the ApplicationFailures that activities throw. */

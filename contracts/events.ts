@@ -1,4 +1,5 @@
-// The events of a turn, in the words of the wire contract: what a client sees over SSE and WebSocket.
+// The events of a turn or a job, in the words of the wire contract: what a client sees over SSE and WebSocket.
+import type { JobStage } from './engine.ts'
 import type { ErrorBody } from './failures.ts'
 
 export interface TurnEventData {
@@ -12,6 +13,24 @@ export interface TurnEventData {
   message_end: { id: string; usage: Usage }
   cancelled: { id: string }
   error: ErrorBody
+  progress: JobProgress
+  completed: { id: string; result: JobResult }
+  failed: ErrorBody & { id: string }
+}
+
+/** How far a job is in its present stage. */
+export interface JobProgress {
+  done: number
+  total: number
+  unit: 'pages'
+  stage: JobStage
+  eta_s?: number
+}
+
+export interface JobResult {
+  document_id: string
+  pages: number
+  chunks: number
 }
 
 export type TurnEventType = keyof TurnEventData
@@ -28,7 +47,7 @@ export interface Usage {
   cost_usd?: number
 }
 
-const FINAL: ReadonlySet<string> = new Set(['message_end', 'cancelled', 'error'] satisfies TurnEventType[])
+const FINAL: ReadonlySet<string> = new Set(['message_end', 'cancelled', 'error', 'completed', 'failed'] satisfies TurnEventType[])
 
 /** Whether nothing may follow this event in its stream. */
 export function isFinal(type: string): boolean {

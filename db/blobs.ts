@@ -1,8 +1,21 @@
 // Bytes of people's files in a folder, addressed by content within their owner.
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { newId } from '../contracts/ids.ts'
+
+/** Bytes that have arrived and belong to nobody yet. */
+export interface Received {
+  sha256: string
+  size: number
+  /** The first bytes, enough to tell what it is. */
+  head: Uint8Array
+  /** Gives them to their owner. */
+  keep(owner: string): Promise<void>
+  discard(): Promise<void>
+}
+
+const HEAD_BYTES = 8_192
 
 export class BlobStore {
   readonly #folder: string
@@ -14,7 +27,7 @@ export class BlobStore {
   /** Stores bytes once for an owner. @returns their SHA-256 in hex, by which they are found again */
   async put(owner: string, bytes: Uint8Array): Promise<string> {
     const sha256 = createHash('sha256').update(bytes).digest('hex')
-    const path = this.#path(owner, sha256)
+    const path = this.path(owner, sha256)
     await mkdir(dirname(path), { recursive: true })
     const partial = `${path}.${newId('blob')}`
     await writeFile(partial, bytes, { mode: 0o600 })
@@ -22,11 +35,52 @@ export class BlobStore {
     return sha256
   }
 
-  async get(owner: string, sha256: string): Promise<Buffer> {
-    return readFile(this.#path(owner, sha256))
+  /** Writes a stream to disk as it comes. When it throws, or does not end, nothing is kept. */
+  async receive(stream: AsyncIterable<Uint8Array>): Promise<Received> {
+    const folder = join(this.#folder, 'incoming')
+    await mkdir(folder, { recursive: true })
+    const partial = join(folder, newId('blob'))
+    const hash = createHash('sha256')
+    const head: Uint8Array[] = []
+    let size = 0
+    const file = await open(partial, 'wx', 0o600)
+    try {
+      for await (const chunk of stream) {
+        hash.update(chunk)
+        if (size < HEAD_BYTES) head.push(chunk.slice(0, HEAD_BYTES - size))
+        size += chunk.byteLength
+        for (let at = 0; at < chunk.byteLength; ) at += (await file.write(chunk, at)).bytesWritten
+      }
+      await file.close()
+    } catch (error) {
+      await file.close().catch(() => undefined)
+      await rm(partial, { force: true })
+      throw error
+    }
+    const sha256 = hash.digest('hex')
+    return {
+      sha256,
+      size,
+      head: Buffer.concat(head),
+      keep: async (owner) => {
+        const path = this.path(owner, sha256)
+        await mkdir(dirname(path), { recursive: true })
+        await rename(partial, path)
+      },
+      discard: () => rm(partial, { force: true }),
+    }
   }
 
-  #path(owner: string, sha256: string): string {
+  async delete(owner: string, sha256: string): Promise<void> {
+    await rm(this.path(owner, sha256), { force: true })
+  }
+
+  async get(owner: string, sha256: string): Promise<Buffer> {
+    return readFile(this.path(owner, sha256))
+  }
+
+  /** Where another process of this machine can read the bytes. */
+  path(owner: string, sha256: string): string {
     const ownerFolder = createHash('sha256').update(owner).digest('hex').slice(0, 32)
     return join(this.#folder, ownerFolder, sha256)
   }

@@ -189,6 +189,22 @@ export async function lockStream(tx: Tx, stream: string): Promise<void> {
   await tx.selectFrom('event_streams').select('head').where('stream_id', '=', stream).forUpdate().execute()
 }
 
+/** Lets a stream go on after its final event, in whose place later readers see another one. */
+export async function reopenStream(tx: Tx, stream: string, replacement: NewEvent): Promise<void> {
+  const { head, ended } = await readHead(tx, stream)
+  if (!ended) return
+  const last = tx.selectFrom('event_segments').select('events').where('stream_id', '=', stream).where('last_id', '=', head)
+  const packed = JSON.parse((await last.executeTakeFirstOrThrow()).events) as unknown[]
+  packed[packed.length - 1] = [replacement.type, replacement.data]
+  await tx
+    .updateTable('event_segments')
+    .set({ events: JSON.stringify(packed) })
+    .where('stream_id', '=', stream)
+    .where('last_id', '=', head)
+    .execute()
+  await tx.updateTable('event_streams').set({ ended: 0 }).where('stream_id', '=', stream).execute()
+}
+
 /** Committed events after a number, oldest first, at most about `limit` (whole segments). */
 export async function readEvents(db: Db | Tx, stream: string, after: number, limit = 1_000): Promise<StoredEvent[]> {
   const segments = await db
@@ -240,7 +256,7 @@ export async function readAllEvents(db: Db | Tx, stream: string): Promise<Stored
   }
 }
 
-export async function readHead(db: Db, stream: string): Promise<{ head: number; ended: boolean }> {
+export async function readHead(db: Db | Tx, stream: string): Promise<{ head: number; ended: boolean }> {
   const row = await db
     .selectFrom('event_streams')
     .select(['head', 'ended'])

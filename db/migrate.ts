@@ -1,9 +1,11 @@
 // The ordered list of migrations and the function that applies what is missing, safe to run from several processes at once.
 import { Migrator } from 'kysely/migration'
 import * as walk from './migrations/001-walk.ts'
+import * as knowledge from './migrations/002-knowledge.ts'
+import * as ingestion from './migrations/003-ingestion.ts'
 import type { Db } from './schema.ts'
 
-const MIGRATIONS = { '001-walk': walk }
+const MIGRATIONS = { '001-walk': walk, '002-knowledge': knowledge, '003-ingestion': ingestion }
 
 /** Brings the database to the newest schema; throws with the name of the migration that failed. */
 export async function migrate(db: Db): Promise<void> {

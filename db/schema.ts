@@ -1,6 +1,6 @@
 // The tables, as Kysely sees them. Times are ISO-8601 UTC text and structured values JSON text, the same on every dialect.
 import type { Generated, Kysely, Transaction } from 'kysely'
-import type { OnBusy, TurnStatus } from '../contracts/engine.ts'
+import type { JobStage, JobStatus, OnBusy, TurnStatus } from '../contracts/engine.ts'
 
 export interface DB {
   agents: AgentsTable
@@ -20,6 +20,14 @@ export interface DB {
   event_keys: EventKeysTable
   api_keys: ApiKeysTable
   tickets: TicketsTable
+  collections: CollectionsTable
+  documents: DocumentsTable
+  chunks: ChunksTable
+  files: FilesTable
+  jobs: JobsTable
+  job_batches: JobBatchesTable
+  knowledge_sources: KnowledgeSourcesTable
+  recalls: RecallsTable
 }
 
 /** A connection for reads and single statements. */
@@ -217,4 +225,120 @@ export interface TicketsTable {
   hash: string
   key_id: string
   expires_at: string
+}
+
+/** An uploaded file; its bytes are the blob of (user, sha256). */
+export interface FilesTable {
+  id: string
+  /** A person, or `agent/<id>` for what belongs to an agent. */
+  user_id: string
+  key_id: string | null
+  name: string
+  type: string
+  size: number
+  sha256: string
+  created_at: string
+}
+
+export interface JobsTable {
+  id: string
+  kind: 'document'
+  status: JobStatus
+  user_id: string
+  key_id: string | null
+  file_id: string
+  /** Of the file, as it was: the file may be deleted when the job is done. */
+  name: string
+  sha256: string
+  /** Whose knowledge it becomes, or whose conversation it belongs to; without one nothing is indexed. */
+  agent_id: string | null
+  knowledge_id: string | null
+  conversation_id: string | null
+  /** The turn that it is part of. */
+  turn_id: string | null
+  document_id: string
+  /** Under which its chunks are hidden until it is published; ascending within a document. */
+  generation: number
+  /** The collection that the chunks go into, known when the first are written. */
+  collection: string | null
+  options: string
+  /** Ascends with every retry; what an older run still does is refused. */
+  run: number
+  run_id: string | null
+  pages: number | null
+  stage: JobStage
+  done: number
+  total: number
+  stage_started_at: string | null
+  cancel_requested_at: string | null
+  result: string | null
+  error: string | null
+  created_at: string
+  started_at: string | null
+  finished_at: string | null
+}
+
+/** Some pages of a job's document, parsed once. */
+export interface JobBatchesTable {
+  job_id: string
+  batch: number
+  from_page: number
+  to_page: number
+  /** How often parsing was begun. */
+  parses: number
+  /** JSON array of `{page, text}`, when parsed. */
+  pages: string | null
+  /** How many chunks of it are in the index, when they all are. */
+  chunks: number | null
+}
+
+export interface KnowledgeSourcesTable {
+  agent_id: string
+  id: string
+  description: string
+  /** `config`: named by the agent's own description, and gone with it. */
+  origin: 'config' | 'api'
+  /** Of the content and the embedding model, by which a change is noticed. */
+  content_hash: string
+  /** The job that ingests the content of that hash. */
+  job_id: string | null
+  created_at: string
+}
+
+/** The passages that a turn found before its first model call: the same in every step and attempt. */
+export interface RecallsTable {
+  turn_id: string
+  passages: string
+  created_at: string
+}
+
+/** A space of vectors that can be compared: one model, one dimension. */
+export interface CollectionsTable {
+  id: string
+  model: string
+  dimension: number
+  created_at: string
+}
+
+/** A document in the index. `generation` is what searches see of it; null while nothing is published. */
+export interface DocumentsTable {
+  id: string
+  agent_id: string
+  /** Empty for an agent's knowledge, else the conversation that alone may see it. */
+  scope: string
+  knowledge_id: string | null
+  generation: number | null
+  created_at: string
+}
+
+/** A passage; its vector and its words are in tables of their dialect, under the same id. */
+export interface ChunksTable {
+  id: Generated<number>
+  document_id: string
+  generation: number
+  position: number
+  collection_id: string
+  page: number
+  heading: string | null
+  content: string
 }

@@ -16,6 +16,7 @@ import {
   type SqliteDatabase,
   type SqliteStatement,
 } from 'kysely'
+import { getLoadablePath } from 'sqlite-vec'
 import type { Commits, Database, Differences, ForeignCommits } from './dialect.ts'
 import type { DB } from './schema.ts'
 
@@ -30,7 +31,12 @@ const POLL_MS = 15
 /** Opens (and creates) the database file in WAL mode. */
 export function openSqlite(file: string): Database {
   mkdirSync(dirname(file), { recursive: true })
-  const raw = new DatabaseSync(file, { timeout: BUSY_MS })
+  const raw = new DatabaseSync(file, { timeout: BUSY_MS, allowExtension: true })
+  raw.loadExtension(getLoadablePath())
+  // Deno 2.9 has no such method.
+  raw.enableLoadExtension?.(false)
+  // A search reads all vectors of an agent: mapped, they need not be copied (10,000 in 6 instead of 10 ms).
+  raw.exec('pragma mmap_size = 268435456')
   // WAL: readers never wait for the writer. NORMAL: a killed process loses nothing; a power cut may lose the last commits.
   raw.exec(
     'pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on; pragma journal_size_limit = 67108864',

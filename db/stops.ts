@@ -1,5 +1,6 @@
 // Stopping what runs, at once: a registry for this process, and a row that the registries of other processes look at.
 import type { Commits, ForeignCommits } from './dialect.ts'
+import { findJobsToCancel } from './queries/jobs.ts'
 import { findCancelRequested } from './queries/turns.ts'
 import type { Db } from './schema.ts'
 
@@ -19,7 +20,7 @@ export class StopRegistry {
     this.#foreign = foreign
   }
 
-  /** A signal that aborts with `StopRequested` when the turn is to stop, until `done` is called. */
+  /** A signal that aborts with `StopRequested` when the turn or job is to stop, until `done` is called. */
   register(turnId: string): { signal: AbortSignal; done: () => void } {
     const controller = new AbortController()
     const controllers = this.#running.get(turnId) ?? new Set()
@@ -35,7 +36,7 @@ export class StopRegistry {
     return { signal: controller.signal, done }
   }
 
-  /** Stops what this process does for a turn. */
+  /** Stops what this process does for a turn or a job. */
   stop(turnId: string): void {
     for (const controller of this.#running.get(turnId) ?? []) controller.abort(new StopRequested('Stopped'))
   }
@@ -46,6 +47,8 @@ export class StopRegistry {
   }
 
   async #look(): Promise<void> {
-    for (const turnId of await findCancelRequested(this.#db, [...this.#running.keys()])) this.stop(turnId)
+    const ids = [...this.#running.keys()]
+    for (const turnId of await findCancelRequested(this.#db, ids)) this.stop(turnId)
+    for (const jobId of await findJobsToCancel(this.#db, ids.filter((id) => id.startsWith('job_')))) this.stop(jobId)
   }
 }

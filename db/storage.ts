@@ -1,4 +1,4 @@
-// Everything a process keeps and shares: rows, blobs, secrets, live events and stops, opened together and closed together.
+// Everything a process keeps and shares: rows, blobs, vectors, secrets, live events and stops, opened together and closed together.
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BlobStore } from './blobs.ts'
@@ -10,6 +10,8 @@ import type { Db } from './schema.ts'
 import { loadSecretKey, SecretBox } from './secret-box.ts'
 import { isSqliteAway, openSqlite } from './sqlite.ts'
 import { StopRegistry } from './stops.ts'
+import { SqliteVectorStore } from './vectors/sqlite-vector-store.ts'
+import type { VectorStore } from './vectors/vector-store.ts'
 
 /** How long a process that starts waits for a database server that does not answer yet, in milliseconds. */
 const START_MS = 30_000
@@ -21,6 +23,7 @@ const AWAY_PAUSE_MS = 500
 export interface Storage {
   db: Db
   blobs: BlobStore
+  vectors: VectorStore
   box: SecretBox
   events: EventLog
   stops: StopRegistry
@@ -41,6 +44,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   return {
     db,
     blobs: new BlobStore(join(options.data_dir, 'blobs')),
+    vectors: new SqliteVectorStore(db),
     box: new SecretBox(loadSecretKey(options.data_dir, options.secret_key)),
     events,
     stops: new StopRegistry(db, commits),

@@ -1,6 +1,6 @@
-// The built-in model that needs no key and no network: it calls tools by simple rules, says what they gave, and says what it is.
+// The built-in model that needs no key and no network: it calls tools by simple rules, quotes documents, and says what it is.
 import { setTimeout as delay } from 'node:timers/promises'
-import type { GenerateRequest, GenerateResult, PromptMessage, Provider } from './provider.ts'
+import type { GenerateRequest, GenerateResult, Provider } from './provider.ts'
 
 const WHAT_I_AM =
   "I am muxi's built-in offline model: a few fixed rules, not a language model. I answer because no provider is configured. " +
@@ -8,7 +8,8 @@ const WHAT_I_AM =
   'Until then I can show you that everything around the model works: this reply runs as a durable workflow, so you may kill any ' +
   'process while I am talking, start it again, and read on at the next word. Ask me for the time and I will call a tool.'
 
-const ASKS_THE_TIME = /\b(what(?:'s| is)? the time|what time|current time|time is it|which day|what day|today'?s date|what date|what is the date)\b/i
+const ASKS_THE_TIME =
+  /\b(what(?:'s| is)? the time|what time|current time|time is it|which day|what day|today'?s date|what date|what is the date)\b/i
 const TIME_ZONE = /\b([A-Z][A-Za-z]+\/[A-Z][A-Za-z_]+(?:\/[A-Z][A-Za-z_]+)?|UTC)\b/
 
 /** @param wordsPerSecond pace of the reply, so that it can be watched, stopped and resumed like a real one's */
@@ -18,7 +19,7 @@ export function offlineProvider(wordsPerSecond: number): Provider {
     async generate(request, onText, signal) {
       const call = chooseCall(request)
       if (call) return { calls: [call], usage: usageOf(request, call.arguments) }
-      const reply = compose(request.messages)
+      const reply = compose(request)
       for (const word of reply.match(/\S+\s*/g) ?? []) {
         await delay(1_000 / wordsPerSecond, undefined, { signal })
         await onText(word)
@@ -36,11 +37,74 @@ function chooseCall(request: GenerateRequest) {
   return { id: 'offline_1', name: 'current_time', arguments: JSON.stringify(zone ? { time_zone: zone } : {}) }
 }
 
-function compose(messages: PromptMessage[]): string {
-  const results = messages.slice(messages.findLastIndex((message) => message.role === 'user') + 1).filter((m) => m.role === 'tool')
-  if (results.length > 0) return `The tool answered: ${results.map((result) => result.content).join('; ')}. (Said by the offline model.)`
+function compose({ messages, passages }: GenerateRequest): string {
+  const results = messages
+    .slice(messages.findLastIndex((message) => message.role === 'user') + 1)
+    .filter((m) => m.role === 'tool')
+  if (results.length > 0)
+    return `The tool answered: ${results.map((result) => result.content).join('; ')}. (Said by the offline model.)`
   const asked = messages.findLast((message) => message.role === 'user')?.content ?? ''
+  const quoted = quote(asked, passages)
+  if (quoted !== undefined) return quoted
   return asked === '' ? WHAT_I_AM : `You wrote: “${asked.slice(0, 200)}”. ${WHAT_I_AM}`
+}
+
+/** Sentences of one answer. */
+const MAX_SENTENCES = 3
+/** Words that stand in every question. */
+const COMMON = new Set(
+  'a an and any are as at be but by can could do does for from has have how i if in into is it its me my of on or our please say says so tell than that the their there they this to was we were what when where which who why will with would you your document documents file page about according'.split(
+    ' ',
+  ),
+)
+
+/** The sentences of the passages that share most with the question, each with its document and page; undefined when none shares anything. */
+function quote(asked: string, passages: GenerateRequest['passages']): string | undefined {
+  const wanted = new Set(wordsOf(asked).filter((word) => !COMMON.has(word)))
+  const sentences = passages.flatMap((passage, rank) =>
+    sentencesOf(passage.content).map((text) => ({ ...passage, rank, text, words: new Set(wordsOf(text)) })),
+  )
+  // A word that few sentences have says more than one that many have.
+  const weight = new Map(
+    [...wanted].map((word) => [
+      word,
+      Math.log(1 + sentences.length / (1 + sentences.filter(({ words }) => words.has(word)).length)),
+    ]),
+  )
+  const scored = sentences
+    .map((sentence) => ({
+      ...sentence,
+      score: [...wanted].reduce((sum, word) => sum + (sentence.words.has(word) ? weight.get(word)! : 0), 0),
+    }))
+    .filter(({ score }) => score > 0)
+    .toSorted((a, b) => b.score - a.score || a.rank - b.rank)
+  const best =
+    scored[0] ?? (wanted.size === 0 ? sentences.map((sentence) => ({ ...sentence, score: 1 }))[0] : undefined)
+  if (!best) return undefined
+  const chosen = [best, ...scored.slice(1).filter(({ score }) => score >= best.score * 0.6)].slice(0, MAX_SENTENCES)
+  const seen = new Set<string>()
+  const told = chosen
+    .filter(({ text }) => !seen.has(text) && seen.add(text))
+    .map(({ text, document, page }) => `“${text}” (${document}, page ${page})`)
+  return `I found this in the documents: ${told.join(' ')} (Quoted by the offline model.)`
+}
+
+function sentencesOf(text: string): string[] {
+  const plain = text.replaceAll(/^#{1,6} +/gm, '').replaceAll(/\n{2,}/g, '\n\n')
+  return plain
+    .split('\n\n')
+    .flatMap((paragraph) =>
+      [...new Intl.Segmenter('en', { granularity: 'sentence' }).segment(paragraph.replaceAll('\n', ' '))]
+        .map(({ segment }) => segment.trim())
+        .filter(Boolean),
+    )
+}
+
+/** Lower-case words without the commonest endings, so that `pumps` meets `pump`. */
+function wordsOf(text: string): string[] {
+  return (text.toLowerCase().match(/[\p{L}\p{N}]+(?:[-.][\p{L}\p{N}]+)*/gu) ?? []).map((word) =>
+    word.replace(/(?<=\w{3})(?:ing|ed|es|s)$/, ''),
+  )
 }
 
 /** It has no tokens: words are counted instead. */

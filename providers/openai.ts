@@ -111,7 +111,7 @@ function toMessage(message: PromptMessage): ChatCompletionMessageParam {
   }
 }
 
-function toFailure(error: unknown, options: OpenAIOptions, stalled: boolean): ProviderFailure {
+export function toFailure(error: unknown, options: OpenAIOptions, stalled: boolean): ProviderFailure {
   const provider = options.name
   if (error instanceof ProviderFailure) return error
   if (stalled || error instanceof APIUserAbortError) {

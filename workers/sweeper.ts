@@ -1,12 +1,14 @@
 // Looks after the rows now and then: every turn reaches a final state whatever was lost, and what is past its retention goes.
 import { setTimeout as delay } from 'node:timers/promises'
-import { WorkflowNotFoundError, type Client } from '@temporalio/client'
+import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import { workflowId, type TurnFailure } from '../contracts/engine.ts'
 import { forgetOld, type Retention } from '../db/queries/retention.ts'
 import { acceptTurn, finishTurn, listUnfinished } from '../db/queries/turns.ts'
 import type { Storage } from '../db/storage.ts'
 import { holds } from '../workflows/messages.ts'
+import { isOpen, orWhenNotFound } from './engine.ts'
+import { sweepJobs } from './sweep-jobs.ts'
 
 /** A turn younger than this is left alone: its acceptance may be under way. */
 const MIN_AGE_MS = 30_000
@@ -24,7 +26,9 @@ export interface SweeperOptions {
 export async function runSweeper(options: SweeperOptions, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
-      await sweep(options, signal)
+      const before = new Date(Date.now() - MIN_AGE_MS).toISOString()
+      await sweep(options, before, signal)
+      await sweepJobs(options, before, signal)
       await forgetOld(options.storage.db, options.retention, signal)
     } catch (error) {
       if (!signal.aborted) options.log.warn({ err: error }, 'a sweep failed; the next one goes on')
@@ -34,8 +38,7 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
 }
 
 /** One pass over all unfinished turns. */
-async function sweep({ client, storage, log }: SweeperOptions, signal: AbortSignal): Promise<void> {
-  const before = new Date(Date.now() - MIN_AGE_MS).toISOString()
+async function sweep({ client, storage, log }: SweeperOptions, before: string, signal: AbortSignal): Promise<void> {
   let after = ''
   for (;;) {
     const turns = await listUnfinished(storage.db, before, PAGE, after)
@@ -67,21 +70,8 @@ async function judge(client: Client, turn: Unfinished): Promise<'alive' | 'accep
   return { code: 'internal_error', message: "The turn's workflow was lost; it is not run again by guess" }
 }
 
-async function isOpen(client: Client, id: string): Promise<boolean> {
-  return orWhenNotFound(async () => (await client.workflow.getHandle(id).describe()).status.name === 'RUNNING')
-}
-
 async function isHeld(client: Client, turn: Unfinished): Promise<boolean> {
   const id = workflowId.conversation(turn.conversation_id)
   if (!(await isOpen(client, id))) return false
   return orWhenNotFound(() => client.workflow.getHandle(id).query(holds, turn.id))
-}
-
-async function orWhenNotFound(ask: () => Promise<boolean>): Promise<boolean> {
-  try {
-    return await ask()
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false
-    throw error
-  }
 }

@@ -4,9 +4,11 @@ import type { Logger } from 'pino'
 import { createActivities } from '../activities/index.ts'
 import type { ActivityResources } from '../activities/resources.ts'
 import type { Tool } from '../activities/tool.ts'
+import { searchKnowledge } from '../activities/search-knowledge.ts'
 import { BUILT_IN_TOOLS } from '../activities/tools.ts'
 import { TASK_QUEUE } from '../contracts/engine.ts'
 import type { Storage } from '../db/storage.ts'
+import type { Embedder } from '../providers/embedder.ts'
 import { ModelRegistry, type RegistryOptions } from '../providers/registry.ts'
 import { failureInterceptor } from './failure-interceptor.ts'
 import { workflowBundle } from './workflow-bundle.ts'
@@ -24,6 +26,7 @@ export interface WorkerOptions {
   cache_dir: string
   storage: Storage
   models: RegistryOptions
+  embedder: Embedder
   limits: ActivityResources['limits']
   tools?: readonly Tool[]
   log: Logger
@@ -31,7 +34,7 @@ export interface WorkerOptions {
 
 /** A worker that is ready to `run()`; it must be shut down before the storage is closed. */
 export async function createWorker(options: WorkerOptions): Promise<Worker> {
-  const { storage, log } = options
+  const { storage, embedder, log } = options
   return Worker.create({
     connection: options.connection,
     namespace: options.namespace,
@@ -40,7 +43,8 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
     activities: createActivities({
       ...storage,
       models: new ModelRegistry(options.models),
-      tools: options.tools ?? BUILT_IN_TOOLS,
+      embedder,
+      tools: [...(options.tools ?? BUILT_IN_TOOLS), searchKnowledge({ ...storage, embedder })],
       limits: options.limits,
     }),
     interceptors: { activity: [(context) => ({ inbound: failureInterceptor(context, log) })] },

@@ -1,12 +1,14 @@
 // How workflows call activities: the types come from the implementation, the policies from here.
 import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow'
 import type { TurnActivities } from '../activities/index.ts'
+import type { ParseActivities } from '../activities/parse.ts'
+import { MEDIA_TASK_QUEUE } from '../contracts/engine.ts'
 
 /** A killed worker is noticed after this long without a heartbeat. */
 const HEARTBEAT_TIMEOUT = '5s'
 
 /** Database work of a few milliseconds: repeated until the database answers. */
-export const { claimTurn, finishTurn, abandonToolCall } = proxyLocalActivities<TurnActivities>({
+export const { claimTurn, finishTurn, abandonToolCall, beginJob, finishJob } = proxyLocalActivities<TurnActivities>({
   startToCloseTimeout: '10s',
   scheduleToCloseTimeout: '1h',
   retry: { initialInterval: '50ms', backoffCoefficient: 2, maximumInterval: '5s' },
@@ -36,4 +38,27 @@ export const { awaitTurn } = proxyActivities<TurnActivities>({
   startToCloseTimeout: '30d',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   retry: { initialInterval: '1s', maximumInterval: '10s' },
+})
+
+/** Searching takes milliseconds, or as long as the provider that embeds the question. An answer without passages beats none. */
+export const { recall } = proxyLocalActivities<TurnActivities>({
+  startToCloseTimeout: '10s',
+  scheduleToCloseTimeout: '15s',
+  retry: { initialInterval: '100ms', backoffCoefficient: 2, maximumInterval: '1s' },
+})
+
+/** Work that needs a core. A file that cannot be read says so itself; anything else is worth another attempt. */
+export const { inspectFile, parseBatch } = proxyActivities<ParseActivities>({
+  taskQueue: MEDIA_TASK_QUEUE,
+  startToCloseTimeout: '10m',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
+})
+
+export const { indexBatch, publishJob } = proxyActivities<TurnActivities>({
+  startToCloseTimeout: '30m',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
 })

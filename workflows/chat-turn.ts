@@ -18,7 +18,8 @@ import {
   type TurnFailure,
   type TurnInput,
 } from '../contracts/engine.ts'
-import { awaitTurn, callModel, claimTurn, finishTurn } from './activities.ts'
+import { awaitTurn, callModel, claimTurn, finishTurn, recall } from './activities.ts'
+import { ingestDocument } from './ingest-document.ts'
 import { searchAttributesOf } from './labels.ts'
 import { toolCall } from './tool-call.ts'
 
@@ -65,6 +66,10 @@ async function claim(turn: TurnInput): Promise<Plan | undefined> {
 }
 
 async function answer(turn: TurnInput, plan: Plan): Promise<void> {
+  const { jobs = [] } = plan
+  if (jobs.length > 0) setCurrentDetails(`Reading ${jobs.length} attached`)
+  await Promise.all(jobs.map((jobId) => ingest(turn, jobId)))
+  if (plan.recall) await remember(turn)
   let invalidRounds = 0
   let tokens = 0
   for (let step = 1; step <= plan.max_steps; step += 1) {
@@ -79,6 +84,34 @@ async function answer(turn: TurnInput, plan: Plan): Promise<void> {
     if (invalidRounds >= MAX_INVALID_ROUNDS) throw invalidArguments(plan)
   }
   throw overBudget(`The turn took more than ${plan.max_steps} steps`)
+}
+
+/** What is attached is read before the first word. The model is told of what could not be read, so the turn goes on. */
+async function ingest({ turn_id: _, ...labels }: TurnInput, jobId: string): Promise<void> {
+  try {
+    await executeChild(ingestDocument, {
+      workflowId: workflowId.job(jobId),
+      args: [{ ...labels, job_id: jobId, run: 1 }],
+      parentClosePolicy: 'REQUEST_CANCEL',
+      cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+      workflowTaskTimeout: '5s',
+      typedSearchAttributes: searchAttributesOf('job', labels),
+      staticSummary: 'What is attached to a message',
+      priority: { priorityKey: 1 },
+    })
+  } catch (error) {
+    // A child that somebody cancelled by itself is not the turn's own cancellation.
+    if (CancellationScope.current().consideredCancelled) throw error
+  }
+}
+
+/** An answer without passages is better than none. */
+async function remember(turn: TurnInput): Promise<void> {
+  try {
+    await recall.executeWithOptions({ summary: 'Passages for the question' }, [{ turn_id: turn.turn_id }])
+  } catch (error) {
+    if (isCancellation(error)) throw error
+  }
 }
 
 /** One step's model call: the first model of the chain that answers. Only what may pass is worth asking the next one. */

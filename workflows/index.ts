@@ -1,4 +1,5 @@
 // The workflows that a worker registers, under their names.
 export { chatTurn } from './chat-turn.ts'
 export { conversation } from './conversation.ts'
+export { ingestDocument } from './ingest-document.ts'
 export { toolCall } from './tool-call.ts'

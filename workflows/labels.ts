@@ -1,18 +1,35 @@
-// Search attributes of our workflows, so that the Temporal UI can find everything of an agent, a conversation or a user.
+// How our workflows are labelled and jobs are started, so that the Temporal UI can find everything of an agent, a conversation or a user.
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common'
-import type { Labels } from '../contracts/engine.ts'
+import { TASK_QUEUE, workflowId, type JobInput, type Labels } from '../contracts/engine.ts'
 
 const KIND = defineSearchAttributeKey('MuxiKind', 'KEYWORD')
 const AGENT = defineSearchAttributeKey('MuxiAgent', 'KEYWORD')
 const CONVERSATION = defineSearchAttributeKey('MuxiConversation', 'KEYWORD')
 const USER = defineSearchAttributeKey('MuxiUser', 'KEYWORD')
 
-/** Search attributes are stored in the clear: the user stands there as a pseudonym. */
-export function searchAttributesOf(kind: 'conversation' | 'turn' | 'tool', labels: Labels): TypedSearchAttributes {
-  return new TypedSearchAttributes([
-    { key: KIND, value: kind },
+/** Search attributes are stored in the clear: the user stands there as a pseudonym. What is empty is left out. */
+export function searchAttributesOf(kind: 'conversation' | 'turn' | 'tool' | 'job', labels: Labels): TypedSearchAttributes {
+  const pairs = [
+    { key: KIND, value: kind as string },
     { key: AGENT, value: labels.agent_id },
     { key: CONVERSATION, value: labels.conversation_id },
     { key: USER, value: labels.user_hash },
-  ])
+  ]
+  return new TypedSearchAttributes(pairs.filter(({ value }) => value !== ''))
+}
+
+/** A document that nobody waits for in a chat comes after every chat. */
+const BULK = { priorityKey: 4 }
+
+/** How the workflow of a job is started, by whoever finds that it is not running. */
+export function jobStart(job: JobInput) {
+  return {
+    workflowId: workflowId.job(job.job_id),
+    taskQueue: TASK_QUEUE,
+    args: [job] as [JobInput],
+    workflowTaskTimeout: '5s',
+    typedSearchAttributes: searchAttributesOf('job', job),
+    staticSummary: job.agent_id === '' ? 'A document' : `A document for ${job.agent_id}`,
+    priority: BULK,
+  } as const
 }

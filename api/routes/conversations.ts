@@ -80,6 +80,7 @@ export function conversationRoutes(context: ApiContext) {
           if (busy) throw new MuxiError('conflict', `Cannot delete conversation '${id}': turn '${busy}' is under way`)
           return deleteConversation(tx, id)
         })
+        for (const documentId of deleted.documents) await context.storage.vectors.discard(documentId)
         return { id, status: 'deleted', message_count: deleted.messages }
       },
       { params, detail: { summary: 'Delete a conversation with everything said in it' } },

@@ -5,6 +5,7 @@ import { modelFaults } from '../../contracts/model-check.ts'
 import { dotted } from '../../contracts/schemas/faults.ts'
 import { resolveAgent, type AgentConfig, type AgentInput } from '../../contracts/schemas/agent.ts'
 import { createAgent, getAgentStats, type AgentRow } from '../../db/queries/agents.ts'
+import { listSources } from '../../db/queries/knowledge.ts'
 import type { ApiContext } from './context.ts'
 
 /** What an agent without a model shows as its model. */
@@ -40,7 +41,7 @@ export async function viewAgent({ storage: { db } }: ApiContext, agent: AgentRow
       type: 'command' in server ? 'command' : 'http',
       connected: false,
     })),
-    knowledge_sources: (config.knowledge ?? []).map(({ id, description }) => ({ id, description: description ?? '', document_count: 0 })),
+    knowledge_sources: (await listSources(db, agent.id)).map(({ created_at: _, ...source }) => source),
     source: agent.source,
     version: agent.version,
   }

@@ -11,7 +11,7 @@ import type { Principal } from '../../db/queries/keys.ts'
 import { acceptTurn, countUnfinished, discardTurn, findIdempotent, insertIdempotent, insertTurn } from '../../db/queries/turns.ts'
 import type { Tx } from '../../db/schema.ts'
 import { actingUser, ownedOrThrow } from './access.ts'
-import { storeAttachments } from './attachments.ts'
+import { insertAttachedJobs, storeAttachments } from './attachments.ts'
 import type { ApiContext } from './context.ts'
 import { submitTurn } from './engine.ts'
 
@@ -59,7 +59,7 @@ async function insert(context: ApiContext, principal: Principal, submission: Sub
   checkSize(request, limits)
   const bodyHash = createHash('sha256').update(canonicalJson([agent_id, request])).digest('hex')
   const known = { key_id: principal.key_id, route: submission.route, idempotency_key: submission.idempotency_key ?? '', body_hash: bodyHash }
-  const attachments = await storeAttachments(storage.blobs, userId, request.attachments ?? [])
+  const attachments = await storeAttachments(storage, userId, request.attachments ?? [])
 
   return storage.db.transaction().execute(async (tx) => {
     const before = submission.idempotency_key === undefined ? undefined : await findIdempotent(tx, known)
@@ -90,7 +90,7 @@ async function insert(context: ApiContext, principal: Principal, submission: Sub
       attachments,
       response_schema: request.response_schema,
     }
-    await insertTurn(tx, turn)
+    await insertTurn(tx, { ...turn, attachments: await insertAttachedJobs(tx, turn) })
     if (submission.idempotency_key !== undefined) await insertIdempotent(tx, { ...known, turn_id: turn.turn_id })
     return { ...turn, submit: toSubmit(context, turn), over: false }
   })

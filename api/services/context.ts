@@ -3,11 +3,13 @@ import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import type { ProvidersSettings } from '../../contracts/model-check.ts'
 import type { Storage } from '../../db/storage.ts'
+import type { Embedder } from '../../providers/embedder.ts'
 
 export interface ApiLimits {
   json_body_bytes: number
   chat_body_bytes: number
   content_bytes: number
+  upload_bytes: number
   ws_frame_bytes: number
   attachments: number
   turns_per_user: number
@@ -16,6 +18,7 @@ export interface ApiLimits {
 
 export interface ApiContext {
   storage: Storage
+  embedder: Embedder
   client: Client
   namespace: string
   /** Where people find the Temporal UI; undefined when there is none. */
@@ -26,6 +29,9 @@ export interface ApiContext {
   /** Names of environment variables that secret fields may refer to over the API, with their values. */
   apiEnv: Readonly<Record<string, string>>
   limits: ApiLimits
+  agentsDir: string
+  /** Folders below which files of the server may be ingested over the API. */
+  knowledgeDirs: readonly string[]
   /** Idle time and age of conversation actors. */
   conversation: { idle_ms: number; max_updates: number }
   /** Without authentication every request is made by this key. */

@@ -2,10 +2,10 @@
 import { isGrpcServiceError, WithStartWorkflowOperation, WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client'
 import { ApplicationFailure } from '@temporalio/common'
 import { setTimeout as delay } from 'node:timers/promises'
-import { TASK_QUEUE, workflowId, type Receipt, type SubmitInput } from '../../contracts/engine.ts'
+import { TASK_QUEUE, workflowId, type JobInput, type Receipt, type SubmitInput } from '../../contracts/engine.ts'
 import { MuxiError } from '../../contracts/failures.ts'
-import type { conversation } from '../../workflows/index.ts'
-import { searchAttributesOf } from '../../workflows/labels.ts'
+import type { conversation, ingestDocument } from '../../workflows/index.ts'
+import { jobStart, searchAttributesOf } from '../../workflows/labels.ts'
 import { BUSY, cancelTurn, QUEUE_FULL, submit } from '../../workflows/messages.ts'
 import type { ApiContext } from './context.ts'
 
@@ -74,6 +74,37 @@ export async function stopTurn({ client }: Engine, turnId: string, conversationI
       const told = await unlessNotFound(() => client.workflow.getHandle(workflowId.conversation(conversationId)).signal(cancelTurn, turnId))
       if (!told) await unlessNotFound(() => client.workflow.getHandle(workflowId.chatTurn(turnId)).cancel())
     })
+  } catch (error) {
+    throw engineAway(error)
+  }
+}
+
+/**
+ * Starts the workflow of a job. An earlier run that is still open has nothing left to do when it is tried `again`.
+ * @throws MuxiError unavailable
+ */
+export async function startJob({ client }: Engine, job: JobInput, which: 'first' | 'again'): Promise<void> {
+  const deadline = Date.now() + ACCEPT_MS
+  for (;;) {
+    try {
+      await client.withDeadline(deadline, () =>
+        client.workflow.start<typeof ingestDocument>('ingestDocument', {
+          ...jobStart(job),
+          workflowIdConflictPolicy: which === 'again' ? 'TERMINATE_EXISTING' : 'USE_EXISTING',
+        }),
+      )
+      return
+    } catch (error) {
+      if (Date.now() + PAUSE_MS >= deadline || !mayPass(error)) throw engineAway(error)
+      await delay(PAUSE_MS)
+    }
+  }
+}
+
+/** @returns whether there was a workflow to stop */
+export async function stopJob({ client }: Engine, jobId: string): Promise<boolean> {
+  try {
+    return await client.withDeadline(Date.now() + CANCEL_MS, () => unlessNotFound(() => client.workflow.getHandle(workflowId.job(jobId)).cancel()))
   } catch (error) {
     throw engineAway(error)
   }

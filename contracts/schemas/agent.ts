@@ -170,12 +170,6 @@ export const AgentSchema = Type.Object(
   closed,
 )
 
-/** What PATCH takes: any part of an agent but its id, merged into what is there. */
-export const AgentPatchSchema = Type.Partial(
-  Type.Object({ ...words, model: Type.Partial(ModelSchema, closed), memory: MemorySchema, ...behaviour }),
-  closed,
-)
-
 export type Provider = Static<typeof ProviderSchema>
 export type FallbackModel = Static<typeof FallbackSchema>
 export type ModelConfig = Static<typeof ModelSchema>

@@ -2,8 +2,10 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { AgentIdSchema } from './agent.ts'
 import { chatFields, TurnIdSchema } from './chat.ts'
+import { JobIdSchema } from './jobs.ts'
 
 const closed = { additionalProperties: false }
+const after = Type.Optional(Type.Integer({ minimum: 0 }))
 
 export const FrameSchema = Type.Object(
   {
@@ -17,7 +19,7 @@ export const FrameSchema = Type.Object(
 /** What each type of frame carries. */
 export const FRAME_DATA = {
   chat: Type.Object({ ...chatFields, agent_id: AgentIdSchema, idempotency_key: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }, closed),
-  resume: Type.Object({ turn_id: TurnIdSchema, after: Type.Optional(Type.Integer({ minimum: 0 })) }, closed),
+  resume: Type.Union([Type.Object({ turn_id: TurnIdSchema, after }, closed), Type.Object({ job_id: JobIdSchema, after }, closed)]),
   cancel: Type.Object({ turn_id: TurnIdSchema }, closed),
   ping: Type.Object({}, closed),
 } satisfies Record<string, TSchema>

@@ -1,6 +1,7 @@
 // Conversations and their messages: found, made, listed and shown to models.
 import { newId } from '../../contracts/ids.ts'
 import type { ConversationsTable, Db, Tx } from '../schema.ts'
+import { deleteJobsOf } from './jobs.ts'
 import type { Attachment } from './turns.ts'
 
 export interface ConversationView {
@@ -77,20 +78,24 @@ export async function renameConversation(db: Db, id: string, title: string): Pro
   await db.updateTable('conversations').set({ title }).where('id', '=', id).execute()
 }
 
-/** Removes a conversation with everything said, done and shown in it. The caller has seen that no turn runs. */
-export async function deleteConversation(tx: Tx, id: string): Promise<{ messages: number }> {
+/**
+ * Removes a conversation with everything said, done and shown in it. The caller has seen that no turn runs.
+ * @returns how many messages there were, and the documents that the caller is to take out of the index
+ */
+export async function deleteConversation(tx: Tx, id: string): Promise<{ messages: number; documents: string[] }> {
+  const documents = await deleteJobsOf(tx, id)
   const turns = tx.selectFrom('turns').select('id').where('conversation_id', '=', id)
   for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams'] as const) {
     await tx.deleteFrom(table).where('stream_id', 'in', turns).execute()
   }
-  for (const table of ['model_steps', 'tool_calls', 'log_entries', 'idempotency_keys'] as const) {
+  for (const table of ['model_steps', 'tool_calls', 'log_entries', 'idempotency_keys', 'recalls'] as const) {
     await tx.deleteFrom(table).where('turn_id', 'in', turns).execute()
   }
   const messages = await tx.deleteFrom('messages').where('conversation_id', '=', id).executeTakeFirst()
   // What was spent stays counted: usage rows hold no text.
   await tx.deleteFrom('turns').where('conversation_id', '=', id).execute()
   await tx.deleteFrom('conversations').where('id', '=', id).execute()
-  return { messages: Number(messages.numDeletedRows) }
+  return { messages: Number(messages.numDeletedRows), documents }
 }
 
 export interface MessageView {

@@ -12,11 +12,13 @@ import { settleUsage, totalUsage } from './usage.ts'
 export const UNFINISHED: readonly TurnStatus[] = ['pending', 'queued', 'running', 'awaiting_approval']
 
 export interface Attachment {
-  type: 'image'
+  type: 'image' | 'document'
   name: string
   media_type: string
   sha256: string
   size: number
+  /** Of a document, and of what was uploaded before. */
+  file_id?: string
 }
 
 export interface NewTurn {
@@ -284,6 +286,7 @@ export async function discardTurn(tx: Tx, turnId: string): Promise<void> {
   const deleted = await tx.deleteFrom('turns').where('id', '=', turnId).where('status', '=', 'pending').executeTakeFirst()
   if (deleted.numDeletedRows === 0n) return
   await tx.deleteFrom('messages').where('turn_id', '=', turnId).execute()
+  await tx.deleteFrom('jobs').where('turn_id', '=', turnId).execute()
   await tx.deleteFrom('idempotency_keys').where('turn_id', '=', turnId).execute()
 }
 

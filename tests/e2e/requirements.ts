@@ -67,6 +67,14 @@ export const REQUIREMENTS = {
   'ws.ping': 'Ping is answered, and a server that goes down closes with 1012',
   'ws.ticket': 'A ticket opens one socket, once',
 
+  'documents.answer': 'A question is answered from an uploaded document, with its name and page',
+  'documents.attached': 'A document attached to a message is read inside the turn and known in its conversation only',
+  'documents.retry': 'A job can be stopped, leaves nothing half-visible, and goes on from the stage where it was',
+  'documents.refused': 'A file that cannot be read is unprocessable, that file alone',
+  'documents.owners': 'A file or job of another user is 404 on every route that takes one',
+  'documents.knowledge': 'Sources of knowledge are added, listed, searched, removed, and follow the files that agents name',
+  'documents.killed': 'kill -9 of everything during an ingestion: finished page batches are not parsed again, each chunk is found once',
+
   'start.fails': 'A process that cannot start ends and says why',
   'deno.turn': 'On Deno the worker and the API start, and a turn streams',
 

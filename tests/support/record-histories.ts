@@ -27,7 +27,15 @@ try {
   const failing = stage.model.script({ fail: 401 })
   await stage.call(url, '/api/v1/agents/scripted/chat', { body: { content: failing } })
 
+  const data = Buffer.from('The ferry leaves at nine.').toString('base64')
+  const attachments = [{ type: 'text/plain', name: 'ferry.txt', data }]
+  const conversation_id = await stage.conversation(url, { agent_id: 'offline' })
+  const reading = await stage.call(url, '/api/v1/agents/offline/chat', { body: { content: 'When does the ferry leave?', conversation_id, attachments } })
+  const jobs = (await stage.call(url, '/api/v1/jobs')).body.jobs as { id: string }[]
+
   const names = {
+    [`turn/${reading.body.turn_id}`]: 'turn-with-document',
+    [`job/${jobs[0]!.id}`]: 'ingestion',
     [`turn/${asked.body.turn_id}`]: 'turn-with-tool',
     [`tool/${asked.body.turn_id}/call_1_1`]: 'tool-call',
     [`conversation/${asked.body.conversation_id}`]: 'conversation',

@@ -1,0 +1,109 @@
+// An ingestion besides its parsing: taken, indexed a batch at a time where nobody sees it, published at once, or ended otherwise.
+import { setImmediate as breathe } from 'node:timers/promises'
+import { activityInfo } from '@temporalio/activity'
+import type { BatchRef, FinishJobInput, JobClaim, JobRef } from '../contracts/engine.ts'
+import type { DocumentGeneration, VectorChunk } from '../db/vectors/vector-store.ts'
+import {
+  advance,
+  claimJob,
+  completeJob,
+  findBatch,
+  findJob,
+  finishJob,
+  setCollection,
+  storeIndexed,
+} from '../db/queries/jobs.ts'
+import type { JobsTable } from '../db/schema.ts'
+import { chunkPages } from '../media/chunk.ts'
+import type { ActivityResources } from './resources.ts'
+import { ingestionStep } from './ingestion-step.ts'
+
+/** Texts embedded in one request, and chunks written in one transaction. */
+const EMBED_AT_ONCE = 64
+/** Positions of a batch's chunks begin at its number times this, so that they are unique within the document. */
+const POSITIONS_A_BATCH = 100_000
+
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'stops' | 'vectors' | 'embedder'>
+
+export function ingestActivities(resources: Resources) {
+  const { db, events, vectors, embedder } = resources
+  return {
+    /** Takes the job for the calling run. Without an agent nothing is indexed: the text alone was wanted. */
+    async beginJob(ref: JobRef): Promise<JobClaim> {
+      const begun = await db.transaction().execute(async (tx) => {
+        const job = await claimJob(tx, ref, activityInfo().workflowExecution?.runId ?? '')
+        return job && { job, told: await advance(tx, job, 'inspecting', '') }
+      })
+      if (!begun) return { claimed: false }
+      events.publish(ref.job_id, begun.told)
+      return { claimed: true, indexed: begun.job.agent_id !== null }
+    },
+
+    /** Chunks, embeds and writes a parsed batch under the hidden generation, unless that was done before. */
+    async indexBatch({ batch, ...ref }: BatchRef): Promise<{ batch: number; chunks: number }> {
+      return ingestionStep(resources, ref, { name: 'index', input: { batch } }, async (job, signal) => {
+        const stored = await findBatch(db, job.id, batch)
+        if (stored && stored.chunks !== null) return { batch, chunks: stored.chunks }
+        if (!stored?.pages) throw new Error(`batch ${batch} of ${job.id} is not parsed`)
+        await vectors.ensureCollection({ id: embedder.model, model: embedder.model, dimension: embedder.dimension })
+        await setCollection(db, job.id, embedder.model)
+        const chunks = chunkPages(stored.pages)
+        for (let from = 0; from < chunks.length; from += EMBED_AT_ONCE) {
+          const some = chunks.slice(from, from + EMBED_AT_ONCE)
+          const embedded = await embedder.embed(
+            some.map(({ text }) => text),
+            signal,
+          )
+          signal.throwIfAborted()
+          const rows: VectorChunk[] = some.map((chunk, index) => ({
+            ...chunk,
+            position: batch * POSITIONS_A_BATCH + chunk.position,
+            vector: embedded[index]!,
+          }))
+          await vectors.addChunks(generationOf(job, embedder.model), rows)
+          await breathe()
+        }
+        const told = await db.transaction().execute(async (tx) => {
+          await storeIndexed(tx, job.id, batch, chunks.length)
+          return advance(tx, job, 'indexing', String(batch))
+        })
+        events.publish(job.id, told)
+        return { batch, chunks: chunks.length }
+      })
+    },
+
+    /** Shows the new generation in place of the one before, and says that the job is done. */
+    async publishJob(ref: JobRef): Promise<{ pages: number; chunks: number }> {
+      const before = await findJob(db, ref.job_id)
+      // An earlier attempt came to its end and only its answer was lost.
+      if (before?.status === 'completed' && before.run === ref.run) return JSON.parse(before.result ?? '{}')
+      return ingestionStep(resources, ref, { name: 'publish', input: {} }, async (job) => {
+        if (job.agent_id !== null) await vectors.publish(job.document_id, job.generation)
+        const completed = await db.transaction().execute((tx) => completeJob(tx, ref))
+        if (!completed) throw new Error('the job was over')
+        events.publish(job.id, completed.events)
+        return { pages: completed.result.pages, chunks: completed.result.chunks }
+      })
+    },
+
+    /** Records that the job failed or was cancelled, once. Of a cancelled one nothing stays in the index. */
+    async finishJob(input: FinishJobInput): Promise<void> {
+      const job = await findJob(db, input.job_id)
+      if (!job || job.run !== input.run || (job.status !== 'running' && job.status !== 'queued')) return
+      if (input.status === 'cancelled' && job.agent_id !== null) await vectors.discard(job.document_id, job.generation)
+      const told = await db.transaction().execute((tx) => finishJob(tx, input))
+      events.publish(input.job_id, told)
+    },
+  }
+}
+
+function generationOf(job: JobsTable, collection: string): DocumentGeneration {
+  return {
+    collection,
+    agent_id: job.agent_id ?? '',
+    scope: job.conversation_id ?? '',
+    document_id: job.document_id,
+    generation: job.generation,
+    ...(job.knowledge_id !== null && { knowledge_id: job.knowledge_id }),
+  }
+}

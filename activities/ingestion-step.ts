@@ -1,0 +1,96 @@
+// What every activity of an ingestion shares: its log entry, its heartbeat, how it is stopped, and how its failures are told.
+import { activityInfo, ApplicationFailure, cancellationDetails, cancellationSignal } from '@temporalio/activity'
+import { FAILURE, type JobRef, type TurnFailure } from '../contracts/engine.ts'
+import { findRunning } from '../db/queries/jobs.ts'
+import { countFailed, endLogEntry, startLogEntry, type LogEnd } from '../db/queries/log.ts'
+import type { Db, JobsTable } from '../db/schema.ts'
+import { StopRequested } from '../db/stops.ts'
+import { MediaFailure } from '../media/failure.ts'
+import { ProviderFailure } from '../providers/failure.ts'
+import { overtaken, toModelFailure } from './failures.ts'
+import { startBeating } from './heartbeat.ts'
+import type { ActivityResources } from './resources.ts'
+
+/** Runs a step of a job that this run still has, within a log entry. */
+export async function ingestionStep<T extends object>(
+  { db, stops }: Pick<ActivityResources, 'db' | 'stops'>,
+  ref: JobRef,
+  step: { name: string; input: object },
+  work: (job: JobsTable, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { activityId, attempt, workflowExecution } = activityInfo()
+  const workflow_id = workflowExecution?.workflowId ?? ''
+  const stopBeating = startBeating()
+  const stop = stops.register(ref.job_id)
+  const signal = AbortSignal.any([stop.signal, cancellationSignal()])
+  const startedAt = performance.now()
+  let logId: string | undefined
+  try {
+    const job = await findRunning(db, ref)
+    if (!job || job.cancel_requested_at !== null) throw overtaken()
+    logId = await db.transaction().execute((tx) =>
+      startLogEntry(tx, {
+        turn_id: job.turn_id ?? job.id,
+        kind: 'ingestion',
+        name: step.name,
+        workflow_id,
+        // A retried job is a new run of the same workflow, whose activities are counted from 1 again.
+        activity_id: `${ref.run}/${activityId}`,
+        attempt,
+        input: { job_id: job.id, name: job.name, ...step.input },
+      }),
+    )
+    const output = await work(job, signal)
+    await endLogEntry(db, logId, { status: 'completed', duration_ms: performance.now() - startedAt, output })
+    return output
+  } catch (error) {
+    const reason = signal.aborted ? (signal.reason as unknown) : error
+    if (logId !== undefined) {
+      const end = { status: statusOf(reason), duration_ms: performance.now() - startedAt, error: describe(reason) }
+      await endLogEntry(db, logId, end)
+    }
+    throw await toFailure(db, reason, workflow_id, `${ref.run}/${activityId}`)
+  } finally {
+    stop.done()
+    stopBeating()
+  }
+}
+
+/** A worker that shuts down interrupts its steps; another one will begin them again. */
+function statusOf(reason: unknown): LogEnd['status'] {
+  if (reason instanceof StopRequested) return 'cancelled'
+  if (!cancellationSignal().aborted) return 'failed'
+  return cancellationDetails()?.workerShutdown ? 'interrupted' : 'cancelled'
+}
+
+function describe(reason: unknown): object {
+  if (reason instanceof MediaFailure) return { message: reason.message, reason: reason.reason }
+  if (reason instanceof ProviderFailure)
+    return { message: reason.message, provider: reason.provider, status: reason.status }
+  return { message: reason instanceof Error ? reason.name : 'unknown' }
+}
+
+/** History gets the reason in one word; a parser's own words, which may quote the file, stay in the log. */
+async function toFailure(db: Db, reason: unknown, workflowId: string, activityId: string): Promise<unknown> {
+  if (reason instanceof StopRequested) return overtaken()
+  if (reason instanceof MediaFailure) return unprocessable(reason)
+  if (reason instanceof ProviderFailure) {
+    const failures = await countFailed(db, workflowId, activityId)
+    return toModelFailure(reason, { provider: reason.provider, model: 'embedding' }, failures - 1)
+  }
+  return reason
+}
+
+function unprocessable(failure: MediaFailure): ApplicationFailure {
+  const described: TurnFailure = {
+    code: 'unprocessable',
+    message: failure.message,
+    details: { reason: failure.reason },
+  }
+  return ApplicationFailure.create({
+    message: described.message,
+    type: FAILURE.final,
+    nonRetryable: true,
+    details: [described],
+  })
+}

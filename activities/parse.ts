@@ -1,0 +1,50 @@
+// Parsing, on the task queue of work that needs a core: what a document is, and its pages a batch at a time.
+import type { BatchRef, JobRef } from '../contracts/engine.ts'
+import { advance, planBatches, startParse, storeParsed } from '../db/queries/jobs.ts'
+import { MediaFailure } from '../media/failure.ts'
+import { inspectDocument, parsePages, type ParseLimits } from '../media/parse-document.ts'
+import type { ActivityResources } from './resources.ts'
+import { ingestionStep } from './ingestion-step.ts'
+
+/** A batch that was begun so often and never finished takes its worker with it: it is given up. */
+const MAX_PARSES = 10
+
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & { parse_limits: ParseLimits }
+
+export function parseActivities(resources: Resources) {
+  const { db, events, blobs, parse_limits: limits } = resources
+  return {
+    /** Finds out how many pages there are and divides them into batches. */
+    async inspectFile(ref: JobRef): Promise<{ pages: number; batches: number }> {
+      return ingestionStep(resources, ref, { name: 'inspect', input: {} }, async (job, signal) => {
+        const { pages } = await inspectDocument(blobs.path(job.user_id, job.sha256), { signal, limits })
+        const { batches, told } = await db.transaction().execute(async (tx) => {
+          const batches = await planBatches(tx, job.id, pages)
+          return { batches, told: await advance(tx, job, 'parsing', '') }
+        })
+        events.publish(job.id, told)
+        return { pages, batches }
+      })
+    },
+
+    /** Parses a batch, unless that was done before. */
+    async parseBatch({ batch, ...ref }: BatchRef): Promise<{ batch: number; parsed: boolean }> {
+      return ingestionStep(resources, ref, { name: 'parse', input: { batch } }, async (job, signal) => {
+        const begun = await db.transaction().execute((tx) => startParse(tx, job.id, batch))
+        if (!begun) return { batch, parsed: false }
+        if (begun.parses > MAX_PARSES)
+          throw new MediaFailure('damaged', 'The document cannot be read: its parser did not survive it')
+        const range = { from: begun.from_page, to: begun.to_page }
+        const pages = await parsePages(blobs.path(job.user_id, job.sha256), range, { signal, limits })
+        const told = await db.transaction().execute(async (tx) => {
+          await storeParsed(tx, job.id, batch, pages)
+          return advance(tx, job, 'parsing', String(batch))
+        })
+        events.publish(job.id, told)
+        return { batch, parsed: true }
+      })
+    },
+  }
+}
+
+export type ParseActivities = ReturnType<typeof parseActivities>

@@ -1,0 +1,55 @@
+// The built-in tool with which a model looks further into the documents than what was recalled for it.
+import { findPassages } from '../db/queries/knowledge.ts'
+import type { ActivityResources } from './resources.ts'
+import type { Tool } from './tool.ts'
+
+const DEFAULT_PASSAGES = 5
+
+export function searchKnowledge({
+  db,
+  vectors,
+  embedder,
+}: Pick<ActivityResources, 'db' | 'vectors' | 'embedder'>): Tool {
+  return {
+    name: 'search_knowledge',
+    server: 'builtin',
+    description:
+      "Searches this agent's documents and those of the conversation; gives passages with the name of the document and the page.",
+    parameters: {
+      type: 'object',
+      properties: {
+        query: {
+          type: 'string',
+          minLength: 1,
+          maxLength: 2_000,
+          description: 'What to look for, in words that may stand in the text',
+        },
+        passages: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 20,
+          description: `How many passages; left out: ${DEFAULT_PASSAGES}`,
+        },
+      },
+      required: ['query'],
+      additionalProperties: false,
+    },
+    idempotent: true,
+    needs: 'documents',
+    async run(parameters, signal, { agent_id, conversation_id }) {
+      const { query: text, passages = DEFAULT_PASSAGES } = parameters as { query: string; passages?: number }
+      const [vector] = await embedder.embed([text], signal)
+      await vectors.ensureCollection({ id: embedder.model, model: embedder.model, dimension: embedder.dimension })
+      const query = {
+        collection: embedder.model,
+        agent_id,
+        scopes: ['', conversation_id],
+        text,
+        vector: vector!,
+        top_k: passages,
+      }
+      const found = await findPassages(db, vectors, query)
+      return { passages: found.map(({ document, page, heading, content }) => ({ document, page, heading, content })) }
+    },
+  }
+}

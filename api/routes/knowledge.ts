@@ -1,0 +1,86 @@
+// The knowledge of an agent: its sources listed, added, removed, and searched.
+import { Elysia } from 'elysia'
+import { Type } from '@sinclair/typebox'
+import { MuxiError } from '../../contracts/failures.ts'
+import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
+import { KnowledgeRequestSchema, type KnowledgeRequest } from '../../contracts/schemas/jobs.ts'
+import { getAgentOrThrow } from '../../db/queries/agents.ts'
+import { findSource, listSources } from '../../db/queries/knowledge.ts'
+import { authenticated } from '../plugin.ts'
+import { authorize } from '../services/access.ts'
+import type { ApiContext } from '../services/context.ts'
+import { addSource, removeSource, searchKnowledge } from '../services/knowledge.ts'
+
+const SearchSchema = Type.Object(
+  {
+    query: Type.String({ minLength: 1, maxLength: 4_000 }),
+    top_k: Type.Optional(Type.Integer({ minimum: 1, maximum: 50, default: 3 })),
+    threshold: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 0 })),
+  },
+  { additionalProperties: false },
+)
+
+export function knowledgeRoutes(context: ApiContext) {
+  const { db } = context.storage
+  const params = Type.Object({ agent_id: AgentIdSchema })
+  return new Elysia({ prefix: '/agents/:agent_id/knowledge', tags: ['knowledge'] })
+    .use(authenticated(context))
+    .get(
+      '',
+      async ({ principal, params: { agent_id } }) => {
+        authorize(principal, 'read')
+        await getAgentOrThrow(db, agent_id)
+        return { agent_id, knowledge_sources: await listSources(db, agent_id) }
+      },
+      { params, detail: { summary: "List an agent's sources of knowledge" } },
+    )
+    .post(
+      '',
+      async ({ principal, params: { agent_id }, body, status }) => {
+        authorize(principal, 'manage')
+        await getAgentOrThrow(db, agent_id)
+        const { source, job } = await addSource(context, principal, agent_id, body as KnowledgeRequest)
+        const added = job.status === 'completed'
+        return status(added ? 201 : 202, {
+          status: added ? 'added' : 'queued',
+          agent_id,
+          knowledge_source: source,
+          job_id: job.id,
+        })
+      },
+      {
+        params,
+        body: KnowledgeRequestSchema,
+        detail: { summary: 'Add a source of knowledge, and wait until it can be searched' },
+      },
+    )
+    .delete(
+      '/:knowledge_id',
+      async ({ principal, params: { agent_id, knowledge_id } }) => {
+        authorize(principal, 'manage')
+        const { file } = await getAgentOrThrow(db, agent_id)
+        if ((await findSource(db, agent_id, knowledge_id))?.origin === 'config') {
+          throw new MuxiError(
+            'conflict',
+            `Cannot remove '${knowledge_id}': it stands in the agent's own file '${file}'`,
+          )
+        }
+        await removeSource(context, agent_id, knowledge_id)
+        return { status: 'removed', agent_id, knowledge_source: { id: knowledge_id } }
+      },
+      {
+        params: Type.Object({ agent_id: AgentIdSchema, knowledge_id: AgentIdSchema }),
+        detail: { summary: 'Remove a source of knowledge' },
+      },
+    )
+    .get(
+      '/search',
+      async ({ principal, params: { agent_id }, query: { query, top_k = 3, threshold = 0 } }) => {
+        authorize(principal, 'read')
+        await getAgentOrThrow(db, agent_id)
+        const found = await searchKnowledge(context, agent_id, { query, top_k, threshold })
+        return { agent_id, query, results: found }
+      },
+      { params, query: SearchSchema, detail: { summary: "Search an agent's knowledge" } },
+    )
+}

@@ -1,0 +1,213 @@
+// Ingestion jobs as their users see them: begun, followed, stopped, tried again, and what they have extracted.
+import { workflowId, type JobInput } from '../../contracts/engine.ts'
+import type { StoredEvent } from '../../contracts/events.ts'
+import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import type { JobRequest } from '../../contracts/schemas/jobs.ts'
+import { readHead } from '../../db/event-rows.ts'
+import { getAgentOrThrow } from '../../db/queries/agents.ts'
+import {
+  discardJob,
+  endOfJob,
+  findJob,
+  finishJob,
+  insertJob,
+  progressOf,
+  readText,
+  requestCancelJob,
+  reviveJob,
+} from '../../db/queries/jobs.ts'
+import { insertSource } from '../../db/queries/knowledge.ts'
+import type { Principal } from '../../db/queries/keys.ts'
+import type { JobsTable } from '../../db/schema.ts'
+import type { Storage } from '../../db/storage.ts'
+import { authorize, ownedOrThrow } from './access.ts'
+import type { ApiContext } from './context.ts'
+import { startJob, stopJob } from './engine.ts'
+import { getFileOrThrow } from './files.ts'
+import { waitForEnd } from './turns.ts'
+
+/** How long a stop request waits to see the job end. */
+const STOP_WAIT_MS = 5_000
+
+/** Begins a job with an uploaded file. Into an agent's knowledge only who may manage it. @throws MuxiError */
+export async function createJob(context: ApiContext, principal: Principal, request: JobRequest): Promise<JobsTable> {
+  const { db } = context.storage
+  const { agent_id, options, kind: _ } = request
+  if (request.knowledge_id !== undefined && agent_id === undefined) {
+    throw new MuxiError('bad_request', "Cannot begin the job: 'agent_id' must be given with 'knowledge_id'", {
+      details: { fields: [{ path: 'agent_id', expected: 'given' }] },
+    })
+  }
+  if (agent_id !== undefined) authorize(principal, 'manage')
+  const file = await getFileOrThrow(context, principal, request.file_id)
+  const knowledge_id = agent_id === undefined ? undefined : (request.knowledge_id ?? file.id)
+  const job = await db.transaction().execute(async (tx) => {
+    if (agent_id !== undefined && knowledge_id !== undefined) {
+      await getAgentOrThrow(tx, agent_id)
+      await insertSource(tx, {
+        agent_id,
+        id: knowledge_id,
+        description: file.name,
+        origin: 'api',
+        content_hash: '',
+        job_id: null,
+      })
+    }
+    return insertJob(tx, { file, key_id: principal.key_id, agent_id, knowledge_id, options })
+  })
+  await beginJob(context, job)
+  return job
+}
+
+/** Hands a new job to the engine. One that the engine does not take is forgotten. @throws MuxiError unavailable */
+export async function beginJob(context: ApiContext, job: JobsTable): Promise<void> {
+  try {
+    await startJob(context, inputOf(context, job), 'first')
+  } catch (error) {
+    await discardJob(context.storage.db, job.id)
+    throw error
+  }
+}
+
+function inputOf({ storage: { box } }: ApiContext, job: JobsTable): JobInput {
+  const { id, run, agent_id, conversation_id } = job
+  return {
+    job_id: id,
+    run,
+    agent_id: agent_id ?? '',
+    conversation_id: conversation_id ?? '',
+    user_hash: box.pseudonym(job.user_id),
+  }
+}
+
+/** @throws MuxiError not_found, also for another user's job */
+export async function getJobOrThrow(
+  { storage: { db } }: ApiContext,
+  principal: Principal,
+  id: string,
+): Promise<JobsTable> {
+  return ownedOrThrow(principal, await findJob(db, id), 'job', id)
+}
+
+export function viewJob({ namespace, temporalUiUrl }: ApiContext, job: JobsTable) {
+  const id = workflowId.job(job.id)
+  const path = `/namespaces/${namespace}/workflows/${encodeURIComponent(id)}${job.run_id ? `/${job.run_id}` : ''}`
+  return {
+    id: job.id,
+    kind: job.kind,
+    status: job.status,
+    file_id: job.file_id,
+    name: job.name,
+    agent_id: job.agent_id,
+    knowledge_id: job.knowledge_id,
+    conversation_id: job.conversation_id,
+    turn_id: job.turn_id,
+    progress: progressOf(job),
+    ...(job.result !== null && { result: JSON.parse(job.result) as Record<string, unknown> }),
+    ...(job.error !== null && { error: JSON.parse(job.error) as ErrorBody }),
+    workflow: { id, run_id: job.run_id, url: temporalUiUrl === undefined ? null : `${temporalUiUrl}${path}` },
+    created_at: job.created_at,
+    started_at: job.started_at,
+    finished_at: job.finished_at,
+  }
+}
+
+/**
+ * The events of a job after a number, until the final one or until the signal aborts.
+ * A number beyond the head is told everything anew, as is a log past its retention, by its end alone.
+ * @returns undefined when there is nothing after the number and never will be
+ */
+export async function followJob(
+  { db, events }: Storage,
+  job: JobsTable,
+  after: number,
+  signal: AbortSignal,
+): Promise<AsyncGenerator<StoredEvent[]> | undefined> {
+  const { head, ended } = await readHead(db, job.id)
+  if (head === 0 && job.finished_at !== null) return after === 0 ? once([{ ...endOfJob(job), id: 1 }]) : undefined
+  if (ended && after === head) return undefined
+  return events.follow(job.id, after > head ? 0 : after, signal)
+}
+
+async function* once(events: StoredEvent[]): AsyncGenerator<StoredEvent[]> {
+  yield events
+}
+
+/** Resolves when the job has ended, or the signal aborts. @returns whether it has */
+export function waitForJob(context: ApiContext, id: string, signal: AbortSignal): Promise<boolean> {
+  return waitForEnd(context, id, signal)
+}
+
+/** Stops a job; resolves when it has ended, or after a few seconds. @throws MuxiError conflict, unavailable */
+export async function cancelJob(context: ApiContext, job: JobsTable): Promise<void> {
+  const { storage } = context
+  await requestCancelJob(storage.db, job.id)
+  storage.stops.stop(job.id)
+  if (!(await stopJob(context, job.id))) {
+    const told = await storage.db
+      .transaction()
+      .execute((tx) => finishJob(tx, { job_id: job.id, run: job.run, status: 'cancelled' }))
+    storage.events.publish(job.id, told)
+  }
+  await waitForJob(context, job.id, AbortSignal.timeout(STOP_WAIT_MS))
+}
+
+/** Goes on from the stage that failed: what was parsed and indexed is used again. @throws MuxiError conflict, unavailable */
+export async function retryJob(context: ApiContext, job: JobsTable): Promise<void> {
+  const { storage } = context
+  const revived = await storage.db.transaction().execute((tx) => reviveJob(tx, job.id))
+  storage.events.publish(job.id, revived.events)
+  await startJob(context, inputOf(context, revived.job), 'again')
+}
+
+const encoder = new TextEncoder()
+
+/** What was extracted, a batch of pages at a time. */
+export function textResponse({ storage: { db } }: ApiContext, job: JobsTable, format: 'md' | 'txt' | 'json'): Response {
+  const pieces = format === 'json' ? toJson(job, readText(db, job.id)) : toText(readText(db, job.id), format)
+  const stream = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await pieces.next()
+      if (done) controller.close()
+      else controller.enqueue(encoder.encode(value))
+    },
+    async cancel() {
+      await pieces.return(undefined)
+    },
+  })
+  const type = { md: 'text/markdown', txt: 'text/plain', json: 'application/json' }[format]
+  return new Response(stream, {
+    headers: {
+      'content-type': `${type}; charset=utf-8`,
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': "default-src 'none'; sandbox",
+    },
+  })
+}
+
+type Batches = AsyncGenerator<{ page: number; text: string }[]>
+
+async function* toJson(job: JobsTable, batches: Batches): AsyncGenerator<string> {
+  yield `{"job_id":${JSON.stringify(job.id)},"pages":[`
+  let first = true
+  for await (const pages of batches) {
+    yield (first ? '' : ',') + pages.map((page) => JSON.stringify(page)).join(',')
+    first = false
+  }
+  yield ']}'
+}
+
+/** Pages are set apart by a form feed in plain text, and by a rule in Markdown. */
+async function* toText(batches: Batches, format: 'md' | 'txt'): AsyncGenerator<string> {
+  const between = format === 'md' ? '\n\n---\n\n' : '\f'
+  let first = true
+  for await (const pages of batches) {
+    yield (first ? '' : between) + pages.map(({ text }) => (format === 'md' ? text : plain(text))).join(between)
+    first = false
+  }
+}
+
+/** Markdown without the marks of its headings and emphasis. */
+function plain(markdown: string): string {
+  return markdown.replaceAll(/^#{1,6} +/gm, '').replaceAll(/(\*\*|__)(?=\S)(.+?)(?<=\S)\1/g, '$2')
+}

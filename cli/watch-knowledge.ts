@@ -1,0 +1,50 @@
+// Keeps the knowledge that agent files name as those files have it: at the start, and when one of them changes.
+import { statSync } from 'node:fs'
+import { isAbsolute, resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ApiContext } from '../api/services/context.ts'
+import { syncKnowledge, type ConfiguredAgent } from '../api/services/knowledge.ts'
+
+/** How often the files are looked at, in milliseconds: their times only, so a thousand of them cost a few milliseconds. */
+const POLL_MS = 5_000
+
+/** Ingests what is new, then looks for changes until the signal aborts. One fault never ends it. */
+export async function watchKnowledge(
+  context: ApiContext,
+  agents: readonly ConfiguredAgent[],
+  signal: AbortSignal,
+): Promise<void> {
+  const paths = pathsOf(context, agents)
+  let seen: string | undefined
+  while (!signal.aborted) {
+    const now = lookAt(paths)
+    if (now !== seen) {
+      try {
+        await syncKnowledge(context, agents)
+        seen = now
+      } catch (error) {
+        context.log.warn({ err: error }, 'the knowledge of the agents could not be brought up to date; trying again')
+      }
+    }
+    if (paths.length === 0 && seen !== undefined) return
+    await delay(POLL_MS, undefined, { signal }).catch(() => undefined)
+  }
+}
+
+function pathsOf({ agentsDir, knowledgeDirs }: ApiContext, agents: readonly ConfiguredAgent[]): string[] {
+  return agents.flatMap(({ config }) =>
+    (config.knowledge ?? []).flatMap((source) => {
+      if (!('path' in source)) return []
+      return isAbsolute(source.path)
+        ? [source.path]
+        : [agentsDir, ...knowledgeDirs].map((dir) => resolve(dir, source.path))
+    }),
+  )
+}
+
+function lookAt(paths: readonly string[]): string {
+  return paths
+    .map((path) => statSync(path, { throwIfNoEntry: false }))
+    .map((stat) => `${stat?.mtimeMs} ${stat?.size}`)
+    .join()
+}

@@ -1,0 +1,45 @@
+// Uploaded files: their rows; the bytes are blobs.
+import { newId } from '../../contracts/ids.ts'
+import type { Db, FilesTable, Tx } from '../schema.ts'
+
+export type NewFile = Omit<FilesTable, 'id' | 'created_at'>
+
+/** The owner of what belongs to an agent and to no person: slashes stand in no user's id. */
+export function agentOwner(agentId: string): string {
+  return `agent/${agentId}`
+}
+
+export async function insertFile(db: Db | Tx, file: NewFile): Promise<FilesTable> {
+  const row = { ...file, id: newId('file'), created_at: new Date().toISOString() }
+  await db.insertInto('files').values(row).execute()
+  return row
+}
+
+export function findFile(db: Db | Tx, id: string): Promise<FilesTable | undefined> {
+  return db.selectFrom('files').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+/** Whether an ingestion still reads the file. */
+export async function isInUse(db: Db | Tx, id: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('jobs')
+    .select('id')
+    .where('file_id', '=', id)
+    .where('status', 'in', ['queued', 'running'])
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** Removes a file with what was extracted from it. @returns whether nothing else has the same bytes */
+export async function deleteFile(tx: Tx, file: Pick<FilesTable, 'id' | 'user_id' | 'sha256'>): Promise<boolean> {
+  const jobs = tx.selectFrom('jobs').select('id').where('file_id', '=', file.id)
+  await tx.deleteFrom('job_batches').where('job_id', 'in', jobs).execute()
+  await tx.deleteFrom('files').where('id', '=', file.id).execute()
+  const other = await tx
+    .selectFrom('files')
+    .select('id')
+    .where('user_id', '=', file.user_id)
+    .where('sha256', '=', file.sha256)
+    .executeTakeFirst()
+  return other === undefined
+}

@@ -1,0 +1,144 @@
+// What agents know: their sources of knowledge, the passages found in them and in conversations, and what a turn recalled.
+import type { Db, JobsTable, KnowledgeSourcesTable, Tx } from '../schema.ts'
+import type { VectorQuery, VectorStore } from '../vectors/vector-store.ts'
+import { findDocumentNames } from './jobs.ts'
+
+/** A piece of a document, as models and people are shown it. */
+export interface Passage {
+  document_id: string
+  document: string
+  page: number
+  heading?: string
+  content: string
+  similarity: number
+  knowledge_id?: string
+}
+
+/** Whether there is anything to search for an agent in a conversation. */
+export async function hasDocuments(db: Db | Tx, agentId: string, conversationId: string): Promise<boolean> {
+  const completed = db.selectFrom('jobs').select('id').where('status', '=', 'completed').limit(1)
+  const known = await completed.where('agent_id', '=', agentId).where('knowledge_id', '>', '').executeTakeFirst()
+  return (
+    known !== undefined ||
+    (await completed.where('conversation_id', '=', conversationId).executeTakeFirst()) !== undefined
+  )
+}
+
+/** The best passages, best first, with the names of their documents. */
+export async function findPassages(db: Db, vectors: VectorStore, query: VectorQuery): Promise<Passage[]> {
+  const hits = await vectors.search(query)
+  const names = await findDocumentNames(db, [...new Set(hits.map(({ document_id }) => document_id))])
+  return hits.map(({ document_id, page, heading, content, similarity, knowledge_id }) => ({
+    document_id,
+    document: names.get(document_id) ?? document_id,
+    page,
+    ...(heading !== undefined && { heading }),
+    content,
+    similarity,
+    ...(knowledge_id !== undefined && { knowledge_id }),
+  }))
+}
+
+/** What a turn has recalled; undefined when it has not tried. */
+export async function findRecall(db: Db, turnId: string): Promise<Passage[] | undefined> {
+  const row = await db.selectFrom('recalls').select('passages').where('turn_id', '=', turnId).executeTakeFirst()
+  return row && (JSON.parse(row.passages) as Passage[])
+}
+
+/** The first result counts: every attempt at every step shows the model the same. */
+export async function storeRecall(tx: Tx, turnId: string, passages: Passage[]): Promise<void> {
+  await tx
+    .insertInto('recalls')
+    .values({ turn_id: turnId, passages: JSON.stringify(passages), created_at: new Date().toISOString() })
+    .onConflict((oc) => oc.doNothing())
+    .execute()
+}
+
+export interface SourceView extends Pick<KnowledgeSourcesTable, 'id' | 'description' | 'created_at'> {
+  document_count: number
+}
+
+/** The sources of an agent with how many documents of each can be searched. */
+export async function listSources(db: Db, agentId: string): Promise<SourceView[]> {
+  const sources = await db
+    .selectFrom('knowledge_sources')
+    .selectAll()
+    .where('agent_id', '=', agentId)
+    .orderBy('id')
+    .execute()
+  const counts = await db
+    .selectFrom('jobs')
+    .select((eb) => ['knowledge_id', eb.fn.count('document_id').distinct().as('n')])
+    .where('agent_id', '=', agentId)
+    .where('knowledge_id', '>', '')
+    .where('status', '=', 'completed')
+    .groupBy('knowledge_id')
+    .execute()
+  return sources.map(({ id, description, created_at }) => ({
+    id,
+    description,
+    document_count: Number(counts.find(({ knowledge_id }) => knowledge_id === id)?.n ?? 0),
+    created_at,
+  }))
+}
+
+export function findSource(db: Db | Tx, agentId: string, id: string): Promise<KnowledgeSourcesTable | undefined> {
+  return db
+    .selectFrom('knowledge_sources')
+    .selectAll()
+    .where('agent_id', '=', agentId)
+    .where('id', '=', id)
+    .executeTakeFirst()
+}
+
+export function listConfiguredSources(db: Db): Promise<KnowledgeSourcesTable[]> {
+  return db.selectFrom('knowledge_sources').selectAll().where('origin', '=', 'config').execute()
+}
+
+/** @returns false when the source was there already */
+export async function insertSource(tx: Tx, source: Omit<KnowledgeSourcesTable, 'created_at'>): Promise<boolean> {
+  const inserted = await tx
+    .insertInto('knowledge_sources')
+    .values({ ...source, created_at: new Date().toISOString() })
+    .onConflict((oc) => oc.doNothing())
+    .executeTakeFirst()
+  return (inserted.numInsertedOrUpdatedRows ?? 0n) > 0n
+}
+
+/** Notes what a source is made from now, unless another process has noted just that. */
+export async function changeSource(
+  tx: Tx,
+  {
+    agent_id,
+    id,
+    ...changed
+  }: Pick<KnowledgeSourcesTable, 'agent_id' | 'id' | 'content_hash' | 'job_id' | 'description'>,
+  from: string,
+): Promise<boolean> {
+  const updated = await tx
+    .updateTable('knowledge_sources')
+    .set(changed)
+    .where('agent_id', '=', agent_id)
+    .where('id', '=', id)
+    .where('content_hash', '=', from)
+    .executeTakeFirst()
+  return updated.numUpdatedRows > 0n
+}
+
+/** Removes a source; its jobs stay as what once was done. @returns the jobs whose documents are to leave the index */
+export async function deleteSource(tx: Tx, agentId: string, id: string): Promise<JobsTable[]> {
+  const jobs = await tx
+    .selectFrom('jobs')
+    .selectAll()
+    .where('agent_id', '=', agentId)
+    .where('knowledge_id', '=', id)
+    .execute()
+  await tx.deleteFrom('knowledge_sources').where('agent_id', '=', agentId).where('id', '=', id).execute()
+  await tx
+    .updateTable('jobs')
+    .set({ knowledge_id: null })
+    .where('agent_id', '=', agentId)
+    .where('knowledge_id', '=', id)
+    .execute()
+  return jobs
+}

@@ -1,0 +1,35 @@
+// The FTS5 query for a question: one that finds what has its rarer words, and ranks by all of them, in bounded time.
+import { sql } from 'kysely'
+import type { Db } from '../schema.ts'
+
+/** Chunks that may be ranked: each costs a microsecond or two for each word. */
+const MOST_RANKED = 800
+/** Words that rank them. */
+const MOST_RANKING = 8
+
+/** @param words of letters and digits only. @returns undefined when they cannot tell one chunk from another */
+export async function matchOf(db: Db, space: string, words: string[]): Promise<string | undefined> {
+  const within = `space : "${space}" AND {content heading} : `
+  const { rows } = await sql<{ word: string; chunks: number }>`select value as word,
+    (select count(*) from chunk_words where chunk_words match ${within} || '"' || value || '"') as chunks
+    from json_each(${JSON.stringify(words)}) order by chunks`.execute(db)
+  const known = rows.filter(({ chunks }) => chunks > 0)
+  const rare: string[] = []
+  let ranked = 0
+  for (const { word, chunks } of known) {
+    ranked += chunks
+    if (ranked > MOST_RANKED) break
+    rare.push(quote(word))
+  }
+  const all = known.slice(0, MOST_RANKING).map(({ word }) => quote(word))
+  if (all.length === 0) return undefined
+  if (rare.length >= all.length) return `${within}(${rare.join(' OR ')})`
+  // What has a rare word, ranked by the common ones too.
+  if (rare.length > 0) return `${within}((${rare.join(' OR ')}) AND (${all.join(' OR ')}))`
+  // Common words only: what has several of them at once. A word that stands nearly everywhere says nothing by itself.
+  if (all.length === 1) return known[0]!.chunks > 5 * MOST_RANKED ? undefined : `${within}${all[0]}`
+  return `${within}(${all.slice(0, 3).join(' AND ')})`
+}
+
+/** A string of FTS5: nothing that a user writes is syntax. */
+const quote = (word: string) => `"${word}"`

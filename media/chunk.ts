@@ -1,0 +1,147 @@
+// Pages into passages of about a paragraph: whole sentences of one page, with the headings they stand under.
+import { type Unit, unitsOf } from './markdown-units.ts'
+import type { Page } from './parse-document.ts'
+
+export interface Chunk {
+  text: string
+  page: number
+  /** The headings it stands under, outermost first: `4 Builtins > 4.1 Bourne`. */
+  heading?: string
+  /** From 0 within one call. */
+  position: number
+}
+
+export interface ChunkOptions {
+  /** Wanted length, in characters; no chunk is longer than twice that. */
+  target?: number
+  /** Most text repeated from the chunk before on the same page, in characters. */
+  overlap?: number
+}
+
+const TARGET = 1_200
+const OVERLAP = 120
+const HEADING_CHARACTERS = 240
+
+/**
+ * Cuts pages into chunks, in linear time. A chunk never spans two pages, so that its page is where its words stand; only
+ * a sentence that runs over the end of a page is kept whole, on the page where it begins.
+ */
+export function chunkPages(pages: Page[], { target = TARGET, overlap = OVERLAP }: ChunkOptions = {}): Chunk[] {
+  const pagesOfUnits = pages.map(({ page, text }) => ({ page, units: withoutPageNumber(unitsOf(text, target)) }))
+  for (let index = 1; index < pages.length; index++)
+    mendBoundary(pagesOfUnits[index - 1]!.units, pagesOfUnits[index]!.units)
+  const chunks: Chunk[] = []
+  const headings: Unit[] = []
+  for (const { page, units } of pagesOfUnits) {
+    for (const section of sectionsOf(units, target)) {
+      for (const part of partsOf(section, target, overlap)) {
+        const heading = headingOver(headings, part.units)
+        const text = toText(part)
+        if (/\p{L}/u.test(text) || text.length > 20)
+          chunks.push({ text, page, ...(heading !== '' && { heading }), position: chunks.length })
+      }
+    }
+  }
+  return chunks
+}
+
+function withoutPageNumber(units: Unit[]): Unit[] {
+  const isNumber = (unit: Unit | undefined) => unit !== undefined && /^[-–—\s]*\d{1,4}[-–—\s]*$/.test(unit.text)
+  return units.slice(isNumber(units[0]) ? 1 : 0, isNumber(units.at(-1)) ? -1 : undefined)
+}
+
+/** Moves the rest of a sentence that began on the page before. */
+function mendBoundary(before: Unit[], units: Unit[]): void {
+  const last = before.at(-1)
+  const first = units[0]
+  if (last?.kind !== 'sentence' || first?.kind !== 'sentence') return
+  if (/[.!?:;。！？]["')\]»”]*$/u.test(last.text) || !/^\p{Ll}/u.test(first.text)) return
+  last.text = /\p{Ll}-$/u.test(last.text) ? last.text.slice(0, -1) + first.text : `${last.text} ${first.text}`
+  units.shift()
+  if (units[0]) units[0].joint = '\n\n'
+}
+
+/** Splits before headings, unless what stands before or after is so short that the two are better kept together. */
+function sectionsOf(units: Unit[], target: number): Unit[][] {
+  const sections: { units: Unit[]; length: number }[] = []
+  for (const unit of units) {
+    const open = sections.at(-1)
+    if (!open || (unit.kind === 'heading' && open.length > target / 3))
+      sections.push({ units: [unit], length: unit.text.length })
+    else {
+      open.units.push(unit)
+      open.length += unit.text.length
+    }
+  }
+  if (sections.length > 1 && sections.at(-1)!.length < target / 4) {
+    const short = sections.pop()!
+    sections.at(-1)!.units.push(...short.units)
+  }
+  return sections.map((section) => section.units)
+}
+
+interface Part {
+  units: Unit[]
+  /** Sentences of the part before. */
+  repeated: Unit[]
+}
+
+/** Splits a section into parts of nearly the same length. */
+function partsOf(section: Unit[], target: number, overlap: number): Part[] {
+  const total = section.reduce((sum, unit) => sum + unit.text.length, 0)
+  const wanted = total / Math.max(1, Math.round(total / target))
+  const parts: Part[] = []
+  let units: Unit[] = []
+  let length = 0
+  for (const unit of section) {
+    // The unit goes where more of it belongs; a heading never ends a part.
+    if (units.length > 0 && length + unit.text.length / 2 > wanted && units.at(-1)!.kind !== 'heading') {
+      parts.push({ units, repeated: tailOf(parts.at(-1)?.units, overlap) })
+      units = []
+      length = 0
+    }
+    units.push(unit)
+    length += unit.text.length
+  }
+  parts.push({ units, repeated: tailOf(parts.at(-1)?.units, overlap) })
+  return parts
+}
+
+/** The last sentences that fit. */
+function tailOf(units: Unit[] | undefined, overlap: number): Unit[] {
+  const tail: Unit[] = []
+  let room = overlap
+  for (const unit of units?.toReversed() ?? []) {
+    room -= unit.text.length
+    if (room < 0 || unit.kind !== 'sentence') break
+    tail.unshift(unit)
+  }
+  return tail
+}
+
+function toText({ units, repeated }: Part): string {
+  const header = units[0]?.kind === 'row' && repeated.length === 0 ? units[0].header : undefined
+  let text = header === undefined ? '' : header
+  for (const unit of [...repeated, ...units]) text += text === '' ? unit.text : unit.joint + unit.text
+  return text
+}
+
+/** Takes in the headings of a part; @returns those that its first words stand under */
+function headingOver(headings: Unit[], units: Unit[]): string {
+  let over: string | undefined
+  for (const unit of units) {
+    if (unit.kind !== 'heading') over ??= pathOf(headings)
+    else {
+      while (headings.length > 0 && headings.at(-1)!.level! >= unit.level!) headings.pop()
+      headings.push(unit)
+    }
+  }
+  return over ?? pathOf(headings)
+}
+
+function pathOf(headings: Unit[]): string {
+  return headings
+    .map(({ text }) => text)
+    .join(' > ')
+    .slice(-HEADING_CHARACTERS)
+}

@@ -1,0 +1,53 @@
+// The program in which documents are parsed: answers one request a line, says pages one a line, and dies with its parent.
+import { createInterface } from 'node:readline'
+import { Worker } from 'node:worker_threads'
+import { MediaFailure, type MediaFailureReason } from './failure.ts'
+import { type PdfEngine, readPdf } from './pdf-engines.ts'
+
+export interface ParseRequest {
+  path: string
+  /** Without it only the number of pages is asked for. */
+  range?: { from: number; to: number } | undefined
+  engine: PdfEngine
+}
+
+/** The last line of every answer is `total`, `failure` or `error`; `error` is a fault of ours, not of the document. */
+export type ParseAnswer =
+  | { ready: true }
+  | { page: number; text: string }
+  | { total: number }
+  | { failure: { reason: MediaFailureReason; message: string } }
+  | { error: string }
+
+const [parentPid, memoryMb] = process.argv.slice(2)
+
+// A parser may block this thread for ever, so another one looks whether the parent still lives. It also holds the memory
+// limit where the parent cannot look into /proc. SIGKILL: an orderly exit would wait for the threads of the native library.
+const GUARD = `
+setInterval(() => {
+  if (process.ppid !== ${Number(parentPid)} || process.memoryUsage().rss > ${Number(memoryMb)} * 2 ** 20) process.kill(process.pid, 'SIGKILL')
+}, 250)`
+new Worker(GUARD, { eval: true }).unref()
+
+const lines = createInterface({ input: process.stdin })
+lines.on('close', () => process.kill(process.pid, 'SIGKILL'))
+
+// What a library prints must not get between the answers.
+console.log = console.info = console.warn = console.error
+say({ ready: true })
+lines.on('line', (line) => void answer(JSON.parse(line) as ParseRequest))
+
+async function answer({ path, range, engine }: ParseRequest): Promise<void> {
+  try {
+    const { total, pages } = await readPdf(path, range, engine)
+    for (const page of pages) say(page)
+    say({ total })
+  } catch (error) {
+    if (error instanceof MediaFailure) say({ failure: { reason: error.reason, message: error.message } })
+    else say({ error: error instanceof Error ? error.message : String(error) })
+  }
+}
+
+function say(words: ParseAnswer): void {
+  process.stdout.write(`${JSON.stringify(words)}\n`)
+}

@@ -1,0 +1,144 @@
+// Documents into pages of Markdown text. PDFs are read in a child process that can be killed; text is read here.
+import { MediaFailure } from './failure.ts'
+import type { ParseRequest } from './parse-child.ts'
+import { ParserChild } from './parser-child.ts'
+import { parserCommand, type ParserCommand } from './parser-command.ts'
+import { ParserCrash } from './parser-death.ts'
+import type { PdfPart } from './pdf-engines.ts'
+import { kindOfFile, readTextPages } from './text-pages.ts'
+
+export interface Page {
+  /** From 1. */
+  page: number
+  /** Markdown, headings kept. */
+  text: string
+}
+
+export interface ParseLimits {
+  /** Resident memory of the parser process. */
+  memory_mb: number
+  /** Longest time of one call, in milliseconds. */
+  time_ms: number
+  /** Most text of one call; of a text file, its size. */
+  output_bytes: number
+  max_pages: number
+}
+
+export interface ParseOptions {
+  signal: AbortSignal
+  limits: ParseLimits
+}
+
+/** How long a parser waits for the next call about its document, in milliseconds. */
+const IDLE_MS = 5_000
+const MOST_IDLE = 2
+
+/**
+ * What a file is and how many pages it has; text has one page, or more when it is long.
+ * @throws MediaFailure, or the signal's reason
+ */
+export async function inspectDocument(
+  path: string,
+  options: ParseOptions,
+  command: ParserCommand = parserCommand,
+): Promise<{ kind: 'pdf' | 'text'; pages: number }> {
+  options.signal.throwIfAborted()
+  const kind = await kindOfFile(path)
+  const { output_bytes, max_pages } = options.limits
+  const pages =
+    kind === 'pdf'
+      ? (await askParser({ path, engine: 'liteparse' }, options, command)).total
+      : (await readTextPages(path, output_bytes, options.signal)).length
+  if (pages <= max_pages && pages > 0) return { kind, pages }
+  endIdle(path)
+  if (pages === 0) throw new MediaFailure('empty', 'The document has no pages')
+  throw new MediaFailure('too_many_pages', `The document has ${pages} pages; ${max_pages} are allowed`)
+}
+
+/**
+ * The pages from `from` to `to`, both included; those that the document does not have are left out.
+ * @throws MediaFailure, or the signal's reason
+ */
+export async function parsePages(
+  path: string,
+  range: { from: number; to: number },
+  options: ParseOptions,
+  command: ParserCommand = parserCommand,
+): Promise<Page[]> {
+  options.signal.throwIfAborted()
+  if ((await kindOfFile(path)) === 'pdf')
+    return (await askParser({ path, range, engine: 'liteparse' }, options, command)).pages
+  const pages = await readTextPages(path, options.limits.output_bytes, options.signal)
+  return pages.slice(range.from - 1, range.to)
+}
+
+async function askParser(request: ParseRequest, options: ParseOptions, command: ParserCommand): Promise<PdfPart> {
+  try {
+    return await askOnce(request, options, command)
+  } catch (error) {
+    if (!(error instanceof ParserCrash)) throw error
+  }
+  try {
+    return await askOnce({ ...request, engine: 'pdf-parse' }, options, command)
+  } catch (cause) {
+    if (!(cause instanceof ParserCrash)) throw cause
+    throw new MediaFailure('damaged', 'The document makes its parser crash', { cause })
+  }
+}
+
+async function askOnce(request: ParseRequest, options: ParseOptions, command: ParserCommand): Promise<PdfPart> {
+  // A parser has seen one document only: what a hostile one may have done to it ends with it.
+  const key: Key = { path: request.path, memory_mb: options.limits.memory_mb, command }
+  const child = takeIdle(key) ?? new ParserChild(command, options.limits.memory_mb)
+  try {
+    const part = await child.ask(request, options)
+    keepIdle(key, child)
+    return part
+  } catch (error) {
+    await child.kill()
+    throw error
+  }
+}
+
+interface Key {
+  path: string
+  memory_mb: number
+  command: ParserCommand
+}
+interface Idle {
+  key: Key
+  child: ParserChild
+  timer: NodeJS.Timeout
+}
+
+// Starting a parser costs as much as reading 20 pages, so it stays a little for the next batch of the same document.
+let idle: Idle[] = []
+
+function takeIdle({ path, memory_mb, command }: Key): ParserChild | undefined {
+  const found = idle.find(
+    ({ key, child }) => child.alive && key.path === path && key.memory_mb === memory_mb && key.command === command,
+  )
+  if (found) forget(found)
+  return found?.child
+}
+
+function keepIdle(key: Key, child: ParserChild): void {
+  const kept: Idle = { key, child, timer: setTimeout(() => end(kept), IDLE_MS).unref() }
+  idle.push(kept)
+  if (idle.length > MOST_IDLE) end(idle[0]!)
+}
+
+function forget(kept: Idle): void {
+  clearTimeout(kept.timer)
+  idle = idle.filter((each) => each !== kept)
+}
+
+function end(kept: Idle): void {
+  forget(kept)
+  void kept.child.kill()
+}
+
+/** When nothing more will be asked about a document. */
+function endIdle(path: string): void {
+  for (const kept of idle.filter(({ key }) => key.path === path)) end(kept)
+}

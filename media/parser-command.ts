@@ -1,0 +1,20 @@
+// The command line of the program that parses documents, on the runtime that runs this one, Node or Deno.
+import { fileURLToPath } from 'node:url'
+
+/** Program and arguments for `spawn`. */
+export type ParserCommand = (memoryMb: number) => [string, string[]]
+
+const SCRIPT = fileURLToPath(new URL('./parse-child.ts', import.meta.url))
+
+/** A parser reads files and loads its native library; what the runtime can deny beyond that, it denies. */
+export const parserCommand: ParserCommand = (memoryMb) => {
+  const args = [SCRIPT, String(process.pid), String(memoryMb)]
+  if ('Deno' in globalThis) {
+    // `--allow-run` is what a process needs to kill itself. No network and no writing.
+    const allowed = ['--allow-read', '--allow-ffi', '--allow-sys', '--allow-env', '--allow-run']
+    const flags = ['--no-prompt', '--node-modules-dir=manual', `--v8-flags=--max-old-space-size=${memoryMb}`]
+    return [process.execPath, ['run', ...flags, ...allowed, ...args]]
+  }
+  const allowed = ['--permission', '--allow-fs-read=*', '--allow-addons', '--allow-worker', '--no-warnings']
+  return [process.execPath, [`--max-old-space-size=${memoryMb}`, ...allowed, ...args]]
+}

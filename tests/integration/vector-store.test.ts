@@ -1,0 +1,264 @@
+// The index of documents on a real database: what is found, what stays hidden, and what nobody may break.
+import { join } from 'node:path'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { migrate } from '../../db/migrate.ts'
+import type { Db } from '../../db/schema.ts'
+import { openSqlite } from '../../db/sqlite.ts'
+import { SqliteVectorStore } from '../../db/vectors/sqlite-vector-store.ts'
+import type { DocumentGeneration, VectorQuery, VectorStore } from '../../db/vectors/vector-store.ts'
+import { createEmbedder } from '../../providers/embedder.ts'
+import { tempDir } from '../support/temp-dir.ts'
+
+const embedder = createEmbedder({ openai: {} })
+const collection = embedder.model
+const { signal } = new AbortController()
+
+interface Index {
+  db: Db
+  store: VectorStore
+}
+const DIALECTS: Record<string, () => Promise<Index>> = {
+  async sqlite() {
+    const { db } = openSqlite(join(tempDir(), 'muxi.db'))
+    onTestFinished(() => db.destroy())
+    await migrate(db)
+    return { db, store: new SqliteVectorStore(db) }
+  },
+}
+
+describe.each(Object.keys(DIALECTS))('the index on %s', (dialect) => {
+  let db: Db
+  let store: VectorStore
+  beforeEach(async () => {
+    ;({ db, store } = await DIALECTS[dialect]!())
+    await store.ensureCollection({ id: collection, model: embedder.model, dimension: embedder.dimension })
+  })
+
+  const generation = (document_id: string, more: Partial<DocumentGeneration> = {}): DocumentGeneration => ({
+    collection,
+    agent_id: 'scholar',
+    scope: '',
+    document_id,
+    generation: 1,
+    ...more,
+  })
+  async function add(document: DocumentGeneration, texts: string[]): Promise<void> {
+    const vectors = await embedder.embed(texts, signal)
+    const chunks = texts.map((text, index) => ({ text, page: index + 1, position: index, vector: vectors[index]! }))
+    await store.addChunks(document, chunks)
+  }
+  async function shown(document: DocumentGeneration, texts: string[]): Promise<void> {
+    await add(document, texts)
+    await store.publish(document.document_id, document.generation)
+  }
+  async function find(text: string, more: Partial<VectorQuery> = {}) {
+    const [vector] = await embedder.embed([text], signal)
+    return store.search({ collection, agent_id: 'scholar', scopes: [''], text, vector: vector!, top_k: 5, ...more })
+  }
+  const contents = async (text: string, more: Partial<VectorQuery> = {}) =>
+    (await find(text, more)).map((hit) => hit.content)
+  const rows = async () =>
+    Number(
+      (
+        await db
+          .selectFrom('chunks')
+          .select((is) => is.fn.countAll().as('n'))
+          .executeTakeFirstOrThrow()
+      ).n,
+    )
+
+  const SHIPS = [
+    'The harbour master counts the ships.',
+    'Whales were seen off the northern cape.',
+    'Tea is served at five in the library.',
+  ]
+
+  test('the passage that a question is about comes first, with its document and page', async () => {
+    await shown(generation('doc_ships', { knowledge_id: 'sea' }), SHIPS)
+    const [first] = await find('Where have whales been seen?')
+    expect(first).toMatchObject({ content: SHIPS[1], document_id: 'doc_ships', page: 2, knowledge_id: 'sea' })
+    expect(first!.similarity).toBeGreaterThan(0.2)
+    expect(first!.similarity).toBeLessThanOrEqual(1)
+    const [same] = await find(SHIPS[2]!)
+    expect(same!.similarity).toBeCloseTo(1, 4)
+  })
+
+  test('nothing is seen before it is published, and a new generation takes the place of the old at once', async () => {
+    await add(generation('doc_ships'), SHIPS)
+    expect(await find('whales')).toEqual([])
+    await store.publish('doc_ships', 1)
+    expect((await contents('whales'))[0]).toBe(SHIPS[1])
+    await add(generation('doc_ships', { generation: 2 }), ['Whales were seen near the southern cape.'])
+    expect((await contents('whales')).join()).not.toContain('southern')
+    await store.publish('doc_ships', 2)
+    expect(await contents('whales')).toEqual(['Whales were seen near the southern cape.'])
+    expect(await rows()).toBe(1)
+  })
+
+  test('an older generation that is published late changes nothing, and its chunks go', async () => {
+    await add(generation('doc_ships'), SHIPS)
+    await shown(generation('doc_ships', { generation: 2 }), ['Whales sing.'])
+    await store.publish('doc_ships', 1)
+    expect(await contents('whales')).toEqual(['Whales sing.'])
+    expect(await rows()).toBe(1)
+  })
+
+  test('adding again changes nothing, also when only a part had been added', async () => {
+    await add(generation('doc_ships'), SHIPS.slice(0, 2))
+    await add(generation('doc_ships'), SHIPS)
+    await add(generation('doc_ships'), SHIPS)
+    await store.publish('doc_ships', 1)
+    await store.publish('doc_ships', 1)
+    expect((await contents('ships whales tea', { top_k: 10 })).toSorted()).toEqual(SHIPS.toSorted())
+  })
+
+  test('a discarded generation or document leaves nothing behind', async () => {
+    await shown(generation('doc_ships'), SHIPS)
+    await add(generation('doc_ships', { generation: 2 }), SHIPS)
+    await store.discard('doc_ships', 2)
+    expect((await contents('whales'))[0]).toBe(SHIPS[1])
+    await store.discard('doc_ships')
+    await store.discard('doc_ships')
+    expect(await find('whales')).toEqual([])
+    expect(await rows()).toBe(0)
+    await shown(generation('doc_ships'), SHIPS)
+    expect((await contents('whales'))[0]).toBe(SHIPS[1])
+  })
+
+  test('what is hidden takes no places from what is shown, however much of it there is', async () => {
+    await shown(generation('doc_ships'), SHIPS)
+    await add(
+      generation('doc_hidden'),
+      Array.from({ length: 300 }, (_, index) => `Where have whales been seen? Hidden ${index}.`),
+    )
+    expect((await contents('Where have whales been seen?'))[0]).toBe(SHIPS[1])
+  })
+
+  test('an agent sees its own documents, and a conversation those sent to it', async () => {
+    await shown(generation('doc_a'), ['Whales of the agent.'])
+    await shown(generation('doc_b', { agent_id: 'other' }), ['Whales of another agent.'])
+    await shown(generation('doc_c', { scope: 'conv_1' }), ['Whales of this conversation.'])
+    await shown(generation('doc_d', { scope: 'conv_2' }), ['Whales of another conversation.'])
+    expect(await contents('whales')).toEqual(['Whales of the agent.'])
+    const both = await contents('whales', { scopes: ['', 'conv_1'] })
+    expect(both.toSorted()).toEqual(['Whales of the agent.', 'Whales of this conversation.'])
+    await expect(add(generation('doc_a', { scope: 'conv_1' }), ['x'])).rejects.toThrow(/^Cannot move document 'doc_a'/)
+  })
+
+  test('a search can be narrowed to one source of knowledge', async () => {
+    await shown(generation('doc_a', { knowledge_id: 'sea' }), ['Whales in the sea.'])
+    await shown(generation('doc_b', { knowledge_id: 'zoo' }), ['Whales in the zoo.'])
+    expect(await contents('whales', { knowledge_id: 'zoo' })).toEqual(['Whales in the zoo.'])
+    expect(await contents('whales', { knowledge_id: 'none' })).toEqual([])
+  })
+
+  test('meaning and words both count: what is first in both is before what is first in one', async () => {
+    const vector = (x: number) =>
+      Float32Array.from({ length: embedder.dimension }, (_, index) => (index === 0 ? x : index === 1 ? 1 : 0))
+    const chunk = (text: string, position: number, x: number) => ({ text, page: 1, position, vector: vector(x) })
+    await store.addChunks(generation('doc_a'), [
+      chunk('Nearest in meaning, without the word.', 0, 10),
+      chunk('Near in meaning, and it says zeppelin.', 1, 9),
+      chunk('Far off, and it says zeppelin zeppelin.', 2, -9),
+    ])
+    await store.publish('doc_a', 1)
+    const hits = await store.search({
+      collection,
+      agent_id: 'scholar',
+      scopes: [''],
+      text: 'zeppelin',
+      vector: vector(10),
+      top_k: 3,
+    })
+    expect(hits[0]!.content).toBe('Near in meaning, and it says zeppelin.')
+    expect(hits.map((hit) => hit.score)).toEqual(hits.map((hit) => hit.score).toSorted((a, b) => b - a))
+    expect(hits.find((hit) => hit.content.startsWith('Far'))!.similarity).toBe(0)
+  })
+
+  test.each([
+    '"',
+    "'; drop table chunks; --",
+    'whales"',
+    'NEAR(whales',
+    'whales AND',
+    'OR',
+    'content:whales',
+    '^whales',
+    'whales*',
+    '(((',
+    '{a b} : c',
+    '-whales',
+    'a"b"c',
+    '\0',
+    '',
+    '   ',
+    '🐋🐋',
+    '\ud800',
+    'space : "x" OR whales',
+    'x '.repeat(50_000),
+    '%_\\',
+  ])('a question is never syntax (case %#)', async (text) => {
+    await shown(generation('doc_ships'), SHIPS)
+    await shown(generation('doc_other', { agent_id: 'other' }), ['Whales that are not ours.'])
+    const hits = await find(text)
+    expect(hits.every((hit) => hit.document_id === 'doc_ships')).toBe(true)
+  })
+
+  test('words of every script are found, with and without their accents', async () => {
+    const texts = [
+      'Die Größe der Straße in Köln.',
+      'Crème brûlée est un dessert.',
+      '鯨は北の岬で見られた。',
+      '图书馆下午五点供应茶。',
+      'Киты видны у мыса.',
+      'วาฬอยู่ในทะเล',
+      'مشاهدة الحيتان قرب الرأس',
+    ]
+    await shown(generation('doc_world'), texts)
+    const first = async (text: string) => (await contents(text, { top_k: 1 }))[0]
+    expect(await first('straße köln')).toBe(texts[0])
+    expect(await first('creme brulee')).toBe(texts[1])
+    expect(await first('鯨はどこで見られた')).toBe(texts[2])
+    expect(await first('图书馆几点有茶?')).toBe(texts[3])
+    expect(await first('киты')).toBe(texts[4])
+    expect(await first('วาฬ')).toBe(texts[5])
+    expect(await first('الحيتان')).toBe(texts[6])
+  })
+
+  test('models and dimensions are never mixed', async () => {
+    const other = { id: collection, model: 'openai:text-embedding-3-small@384', dimension: 384 }
+    await expect(store.ensureCollection(other)).rejects.toThrow(/^Cannot use collection 'hashing-384' with 'openai:/)
+    await expect(store.ensureCollection({ ...other, model: embedder.model, dimension: 768 })).rejects.toThrow(
+      /768 dimensions/,
+    )
+    const vector = new Float32Array(3).fill(1)
+    await expect(store.addChunks(generation('doc_a'), [{ text: 'x', page: 1, position: 0, vector }])).rejects.toThrow(
+      /384 dimensions, got 3/,
+    )
+    await expect(find('x', { vector })).rejects.toThrow(/384 dimensions, got 3/)
+    expect(await find('x', { collection: 'nobody' })).toEqual([])
+  })
+
+  test('a document moves to another model with its next generation', async () => {
+    await shown(generation('doc_a'), ['Whales, in the old space.'])
+    await store.ensureCollection({ id: 'new', model: 'new', dimension: 2 })
+    await store.addChunks(generation('doc_a', { collection: 'new', generation: 2 }), [
+      { text: 'Whales, in the new space.', page: 1, position: 0, vector: Float32Array.of(1, 0) },
+    ])
+    await store.publish('doc_a', 2)
+    expect(await find('whales')).toEqual([])
+    const hits = await find('whales', { collection: 'new', vector: Float32Array.of(1, 0) })
+    expect(hits.map((hit) => hit.content)).toEqual(['Whales, in the new space.'])
+    expect(await rows()).toBe(1)
+  })
+
+  test('a vector that is part of a larger buffer is stored as itself', async () => {
+    const pool = new Float32Array(3 * embedder.dimension).fill(9)
+    const vector = pool.subarray(embedder.dimension, 2 * embedder.dimension)
+    vector.fill(0)[5] = 1
+    await store.addChunks(generation('doc_a'), [{ text: 'x', page: 1, position: 0, vector }])
+    await store.publish('doc_a', 1)
+    const [hit] = await find('x', { vector: new Float32Array(embedder.dimension).fill(1, 5, 6) })
+    expect(hit!.similarity).toBeCloseTo(1, 5)
+  })
+})

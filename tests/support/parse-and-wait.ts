@@ -1,0 +1,11 @@
+// A process that has one parser idle and one at work when it says so, for tests that kill it then.
+import { inspectDocument, parsePages } from '../../media/parse-document.ts'
+
+const path = process.argv[2]!
+const limits = { memory_mb: 512, time_ms: 60_000, output_bytes: 100_000_000, max_pages: 10_000 }
+const options = { signal: new AbortController().signal, limits }
+
+await Promise.all([inspectDocument(path, options), inspectDocument(path, options)])
+void parsePages(path, { from: 1, to: 3_000 }, options)
+setTimeout(() => console.log('waiting'), 50)
+setInterval(() => {}, 1_000)

@@ -1,0 +1,59 @@
+// Jobs whose workflow was never started, or lost, are started again: nothing that an ingestion does is done twice.
+import type { Client } from '@temporalio/client'
+import type { Logger } from 'pino'
+import { workflowId, type JobInput } from '../contracts/engine.ts'
+import { finishJob, listUnfinishedJobs } from '../db/queries/jobs.ts'
+import { findTurn, UNFINISHED } from '../db/queries/turns.ts'
+import type { JobsTable } from '../db/schema.ts'
+import type { Storage } from '../db/storage.ts'
+import type { ingestDocument } from '../workflows/index.ts'
+import { jobStart } from '../workflows/labels.ts'
+import { isOpen } from './engine.ts'
+
+const PAGE = 100
+
+interface Options {
+  client: Client
+  storage: Storage
+  log: Logger
+}
+
+/** One pass over the unfinished jobs made before a moment. */
+export async function sweepJobs({ client, storage, log }: Options, before: string, signal: AbortSignal): Promise<void> {
+  let after = ''
+  for (;;) {
+    const jobs = await listUnfinishedJobs(storage.db, before, PAGE, after)
+    for (const job of jobs) {
+      signal.throwIfAborted()
+      if (await isOpen(client, workflowId.job(job.id))) continue
+      const turn = job.turn_id === null ? undefined : await findTurn(storage.db, job.turn_id)
+      // What is attached to a message is read by its turn, or not at all.
+      if (turn && UNFINISHED.includes(turn.status)) continue
+      if (turn || job.cancel_requested_at !== null) {
+        const told = await storage.db
+          .transaction()
+          .execute((tx) => finishJob(tx, { job_id: job.id, run: job.run, status: 'cancelled' }))
+        storage.events.publish(job.id, told)
+      } else {
+        await client.workflow.start<typeof ingestDocument>('ingestDocument', {
+          ...jobStart(inputOf(storage, job)),
+          workflowIdConflictPolicy: 'USE_EXISTING',
+        })
+      }
+      log.warn({ job_id: job.id, was: job.status, now: turn ? 'cancelled' : 'started again' }, 'swept a job')
+    }
+    const last = jobs.at(-1)
+    if (!last) return
+    after = last.id
+  }
+}
+
+function inputOf({ box }: Storage, { id, run, agent_id, conversation_id, user_id }: JobsTable): JobInput {
+  return {
+    job_id: id,
+    run,
+    agent_id: agent_id ?? '',
+    conversation_id: conversation_id ?? '',
+    user_hash: box.pseudonym(user_id),
+  }
+}
