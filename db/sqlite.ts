@@ -117,7 +117,9 @@ class Adapter extends SqliteAdapter implements Differences {
 
   async lockNames(): Promise<void> {}
 
-  async createAnnouncements(): Promise<void> {}
+  async announceEvents(): Promise<void> {}
+
+  async announceStops(): Promise<void> {}
 }
 
 class Compiler extends SqliteQueryCompiler {

@@ -1,5 +1,6 @@
 // Tables of what comes in: uploaded files, ingestion jobs with the page batches they have parsed, sources of knowledge, and what turns recalled.
 import { sql, type Kysely } from 'kysely'
+import { differencesOf } from '../dialect.ts'
 
 export async function up(db: Kysely<any>): Promise<void> {
   await db.schema
@@ -90,4 +91,6 @@ export async function up(db: Kysely<any>): Promise<void> {
     .addColumn('passages', 'text', (c) => c.notNull())
     .addColumn('created_at', 'text', (c) => c.notNull())
     .execute()
+
+  await differencesOf(db).announceStops(db, 'jobs')
 }
