@@ -5,10 +5,10 @@ import type { Db, Tx } from './schema.ts'
 export interface Differences {
   /** Holds names until the transaction ends: whoever wants one of them waits. In the order given, so give it in one order. */
   lockNames(tx: Tx, names: readonly string[]): Promise<void>
-  /** Has the database tell other processes of new events and stop requests, where they cannot see it themselves. */
+  /** Has the database tell other processes of new events, where they cannot see it themselves. */
   // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
-  createAnnouncements(db: Kysely<any>): Promise<void>
-  /** Has it tell of stop requests in a further table, by its `cancel_requested_at`. */
+  announceEvents(db: Kysely<any>): Promise<void>
+  /** The same for stop requests: rows of a table whose `cancel_requested_at` is set. */
   // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
   announceStops(db: Kysely<any>, table: string): Promise<void>
 }

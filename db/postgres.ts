@@ -61,12 +61,18 @@ function open(url: string, max: number, config: pg.ClientConfig): Kysely<DB> {
     max,
     connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,
+    types: NUMBERS,
     ...config,
   })
   // A connection that dies says so whether or not somebody uses it; who uses it learns from the query that fails.
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
   return new Kysely<DB>({ dialect: new Dialect({ pool }) })
+}
+
+/** Counts, sizes and ids come as numbers, as from SQLite; all of them are far below 2^53. */
+const NUMBERS: pg.CustomTypesConfig = {
+  getTypeParser: (oid, format) => (oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format)),
 }
 
 /** SQLSTATE classes and codes: connection, resources, system; deadlock and serialization, lock and statement timeouts, shut-downs. */
@@ -105,7 +111,7 @@ class Adapter extends PostgresAdapter implements Differences {
 
   /** Triggers, so that no writer can forget it and it costs no round trip; a NOTIFY is sent when its transaction commits. */
   // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
-  async createAnnouncements(db: Kysely<any>): Promise<void> {
+  async announceEvents(db: Kysely<any>): Promise<void> {
     // A payload may have 8000 bytes: a hundred streams with their numbers fit.
     await sql`
       create function muxi_announce_events() returns trigger language plpgsql as $$
@@ -118,19 +124,16 @@ class Adapter extends PostgresAdapter implements Differences {
     await sql`
       create trigger announce_events after insert on event_segments
       referencing new table as added for each statement execute function muxi_announce_events()`.execute(db)
-    await sql`
-      create function muxi_announce_stop() returns trigger language plpgsql as $$
-      begin
-        perform pg_notify(${sql.lit(CHANNEL)}, 's ' || current_setting('application_name') || ' ' || new.id);
-        return null;
-      end $$`.execute(db)
-    await sql`
-      create trigger announce_stop after update of cancel_requested_at on turns
-      for each row when (new.cancel_requested_at is not null) execute function muxi_announce_stop()`.execute(db)
   }
 
   // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
   async announceStops(db: Kysely<any>, table: string): Promise<void> {
+    await sql`
+      create or replace function muxi_announce_stop() returns trigger language plpgsql as $$
+      begin
+        perform pg_notify(${sql.lit(CHANNEL)}, 's ' || current_setting('application_name') || ' ' || new.id);
+        return null;
+      end $$`.execute(db)
     await sql`
       create trigger announce_stop after update of cancel_requested_at on ${sql.table(table)}
       for each row when (new.cancel_requested_at is not null) execute function muxi_announce_stop()`.execute(db)

@@ -3,7 +3,6 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
-import { getLoadablePath } from 'sqlite-vec'
 import {
   Kysely,
   SqliteAdapter,
@@ -17,6 +16,7 @@ import {
   type SqliteDatabase,
   type SqliteStatement,
 } from 'kysely'
+import { getLoadablePath } from 'sqlite-vec'
 import type { Commits, Database, Differences, ForeignCommits } from './dialect.ts'
 import type { DB } from './schema.ts'
 
@@ -117,7 +117,7 @@ class Adapter extends SqliteAdapter implements Differences {
 
   async lockNames(): Promise<void> {}
 
-  async createAnnouncements(): Promise<void> {}
+  async announceEvents(): Promise<void> {}
 
   async announceStops(): Promise<void> {}
 }

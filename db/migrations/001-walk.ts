@@ -210,5 +210,6 @@ export async function up(db: Kysely<any>): Promise<void> {
     .addColumn('expires_at', 'text', (c) => c.notNull())
     .execute()
 
-  await differencesOf(db).createAnnouncements(db)
+  await differencesOf(db).announceEvents(db)
+  await differencesOf(db).announceStops(db, 'turns')
 }

@@ -24,7 +24,7 @@ export async function up(db: Kysely<any>): Promise<void> {
     .createTable('chunks')
     // Never given out twice: the vectors and words of a chunk are found by it.
     .addColumn('id', sqlite ? 'integer' : 'bigserial', (c) =>
-      sqlite ? c.primaryKey().autoIncrement() : c.primaryKey(),
+      sqlite ? c.notNull().primaryKey().autoIncrement() : c.notNull().primaryKey(),
     )
     .addColumn('document_id', 'text', (c) => c.notNull())
     .addColumn('generation', 'integer', (c) => c.notNull())

@@ -60,6 +60,22 @@ for (const dialect of dialects) {
       expect(read).toEqual({ input_tokens: 2_000_000_000, cost_usd: 0.1234567891 })
     })
 
+    it('gives counts and big integers as numbers', async () => {
+      const { db } = await (await dialect.fresh()).open()
+      const row = { id: 'file_1', user_id: 'u', key_id: null, name: 'n', type: 't', sha256: 's', created_at: '' }
+      await db
+        .insertInto('files')
+        .values({ ...row, size: 5_000_000_000 })
+        .execute()
+      expect(await db.selectFrom('files').select('size').executeTakeFirst()).toEqual({ size: 5_000_000_000 })
+      expect(
+        await db
+          .selectFrom('files')
+          .select((eb) => eb.fn.countAll().as('n'))
+          .executeTakeFirst(),
+      ).toEqual({ n: 1 })
+    })
+
     it('takes text with a NUL in it', async () => {
       const { db } = await (await dialect.fresh()).open()
       await db.insertInto('secrets').values({ name: 'a', ciphertext: 'one\0two', created_at: '' }).execute()

@@ -328,7 +328,7 @@ for (const dialect of dialects) {
         expect(await findUnfinishedOf(tx, conversation)).toBeUndefined()
         return deleteConversation(tx, conversation)
       })
-      expect(deleted).toEqual({ messages: 2 })
+      expect(deleted).toMatchObject({ messages: 2 })
       expect(await findTurn(a.db, id)).toBeUndefined()
       expect(await readHead(a.db, id)).toEqual({ head: 0, ended: false })
     })
@@ -344,6 +344,34 @@ for (const dialect of dialects) {
       done()
       await inTx(a, (tx) => finishTurn(tx, id, 'cancelled'))
       await expect(requestCancel(a.db, id)).rejects.toMatchObject({ code: 'conflict' })
+    })
+
+    it('shows the stop request of a job as well', async () => {
+      const { a, b } = await open()
+      const job = {
+        id: 'job_1',
+        kind: 'document',
+        status: 'running',
+        user_id: 'u',
+        file_id: 'f',
+        name: 'n',
+        sha256: 's',
+        document_id: 'd',
+      }
+      const values = { ...job, generation: 1, options: '{}', run: 1, stage: 'extract', created_at: '' }
+      await a.db
+        .insertInto('jobs')
+        .values(values as never)
+        .execute()
+      const { signal, done } = b.stops.register('job_1')
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      await a.db
+        .updateTable('jobs')
+        .set({ cancel_requested_at: new Date().toISOString() })
+        .where('id', '=', 'job_1')
+        .execute()
+      await expect.poll(() => signal.aborted).toBe(true)
+      done()
     })
 
     it('lists the unfinished, and forgets what is past its time, from two processes at once', async () => {

@@ -129,10 +129,23 @@ export async function startPostgres(): Promise<PostgresServer> {
   }
 }
 
-/** To the server and to the processes of its connections. */
+/** To the server and to the processes of its connections, any of which may end meanwhile. */
 function signalAll(pid: number, name: NodeJS.Signals): void {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-  for (const each of [pid, ...children.trim().split(' ').filter(Boolean).map(Number)]) process.kill(each, name)
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    for (const each of children.trim().split(' ').filter(Boolean).map(Number)) signal(each, name)
+  } catch {
+    // the server has ended, or this is not Linux
+  }
+  signal(pid, name)
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch {
+    // it has ended
+  }
 }
 
 /** The folder with the wheel's contents, readable for everybody, because the server does not run as root. */
