@@ -1,6 +1,6 @@
 // `npm run bench [section…]`: what muxi adds to a model call, against the bare thing on the same tuned server, in one run.
 import { Client } from '@temporalio/client'
-import { NativeConnection, Worker } from '@temporalio/worker'
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
 import { heapAfterCollection } from './inspector.ts'
@@ -20,6 +20,7 @@ interface Bare {
   run(): Promise<unknown>
 }
 
+Runtime.install({ logger: new DefaultLogger('WARN') })
 const bench = await startBench()
 try {
   const bare = await startBare(bench.temporal)
