@@ -13,7 +13,12 @@ export function toModelFailure(failure: ProviderFailure, model: ModelRef, failed
   const described: TurnFailure = {
     code: 'upstream_error',
     message: `The model '${model.model}' of ${failure.provider} ${how}`,
-    details: { provider: failure.provider, model: model.model, ...(status !== undefined && { status }), ...(requestId && { request_id: requestId }) },
+    details: {
+      provider: failure.provider,
+      model: model.model,
+      ...(status !== undefined && { status }),
+      ...(requestId && { request_id: requestId }),
+    },
   }
   return ApplicationFailure.create({
     message: described.message,

@@ -98,7 +98,13 @@ interface Attempt {
 }
 
 /** Fences off older attempts, withdraws the text they have shown, and notes what is about to be sent: together or not at all. */
-async function beginAttempt(db: Db, events: EventLog, input: ModelCallInput, model: ChainModel, prompt: Prompt): Promise<Attempt> {
+async function beginAttempt(
+  db: Db,
+  events: EventLog,
+  input: ModelCallInput,
+  model: ChainModel,
+  prompt: Prompt,
+): Promise<Attempt> {
   const { turn_id, step } = input
   const { attempt, activityId } = activityInfo()
   const writer = { scope: `step_${step}`, fence: input.model * ATTEMPTS_A_MODEL + attempt }
@@ -154,7 +160,11 @@ async function completeAttempt(
   }))
   await db.transaction().execute(async (tx) => {
     await insertStep(tx, { turn_id, step, content, provider: model.provider, model: model.model, ...usage }, calls)
-    await completeUsage(tx, attempt.usageId, { ...usage, ...(cost_usd !== undefined && { cost_usd }), estimated: !result.usage })
+    await completeUsage(tx, attempt.usageId, {
+      ...usage,
+      ...(cost_usd !== undefined && { cost_usd }),
+      estimated: !result.usage,
+    })
     await endLogEntry(tx, attempt.logId, {
       status: 'completed',
       duration_ms: performance.now() - attempt.startedAt,
@@ -166,13 +176,25 @@ async function completeAttempt(
 }
 
 /** Settles the rows of an attempt that did not finish. @returns how many attempts had failed before */
-async function closeAttempt(db: Db, attempt: Attempt, model: ChainModel, prompt: Prompt, content: string, reason: unknown): Promise<number> {
+async function closeAttempt(
+  db: Db,
+  attempt: Attempt,
+  model: ChainModel,
+  prompt: Prompt,
+  content: string,
+  reason: unknown,
+): Promise<number> {
   const input_tokens = estimatePrompt(prompt)
   const output_tokens = estimateTokens(content)
   const cost_usd = costOf(model.model, input_tokens, output_tokens)
   return db.transaction().execute(async (tx) => {
     const failedBefore = await countFailed(tx, workflowIdOfActivity(), activityInfo().activityId)
-    await completeUsage(tx, attempt.usageId, { input_tokens, output_tokens, ...(cost_usd !== undefined && { cost_usd }), estimated: true })
+    await completeUsage(tx, attempt.usageId, {
+      input_tokens,
+      output_tokens,
+      ...(cost_usd !== undefined && { cost_usd }),
+      estimated: true,
+    })
     await endLogEntry(tx, attempt.logId, {
       status: statusOf(reason),
       duration_ms: performance.now() - attempt.startedAt,

@@ -31,10 +31,12 @@ export async function buildPrompt(db: Db, blobs: BlobStore, turn: Turn, config: 
     messages.push(role === 'user' ? { role, content, images: [] } : { role, content, calls: [] })
   }
   const images = await Promise.all(
-    parseAttachments(asked.attachments).filter(({ type }) => type === 'image').map(async ({ media_type, sha256 }) => ({
-      media_type,
-      base64: (await blobs.get(turn.user_id, sha256)).toString('base64'),
-    })),
+    parseAttachments(asked.attachments)
+      .filter(({ type }) => type === 'image')
+      .map(async ({ media_type, sha256 }) => ({
+        media_type,
+        base64: (await blobs.get(turn.user_id, sha256)).toString('base64'),
+      })),
   )
   const passages = (await findRecall(db, turn.id)) ?? []
   if (passages.length > 0) messages.push({ role: 'system', content: tellPassages(passages) })
@@ -48,7 +50,8 @@ export async function buildPrompt(db: Db, blobs: BlobStore, turn: Turn, config: 
       content: step.content,
       calls: step.calls.map((call) => ({ id: call.provider_call_id, name: call.name, arguments: call.arguments })),
     })
-    for (const call of step.calls) messages.push({ role: 'tool', call_id: call.provider_call_id, content: call.output ?? '' })
+    for (const call of step.calls)
+      messages.push({ role: 'tool', call_id: call.provider_call_id, content: call.output ?? '' })
   }
   const shown = steps.map(({ content }) => content).filter((content) => content !== '')
   return { messages, passages, shown: shown.join(STEP_SEPARATOR) }

@@ -16,14 +16,20 @@ import { readArguments } from './tools.ts'
 
 /** What a tool may tell the model, in characters; the rest is cut off and the model told so. */
 const MAX_OUTPUT = 50_000
-const OUTCOME_UNKNOWN = 'Outcome unknown: the call was interrupted and may or may not have had its effect. It was not repeated.'
+const OUTCOME_UNKNOWN =
+  'Outcome unknown: the call was interrupted and may or may not have had its effect. It was not repeated.'
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'stops' | 'tools'>
-type Begun = { run: { tool: Tool; parameters: Record<string, unknown>; writer: Writer; logId: string } } | { result: ToolCallResult }
+type Begun =
+  | { run: { tool: Tool; parameters: Record<string, unknown>; writer: Writer; logId: string } }
+  | { result: ToolCallResult }
 
 export function toolCallActivities({ db, events, stops, tools }: Resources) {
   /** Runs a step of the call's life in one transaction, and shows its events once they are committed. */
-  async function commit<T>(turnId: string, work: (tx: Tx, show: (writer: Writer | undefined, additions: Addition[]) => Promise<void>) => Promise<T>): Promise<T> {
+  async function commit<T>(
+    turnId: string,
+    work: (tx: Tx, show: (writer: Writer | undefined, additions: Addition[]) => Promise<void>) => Promise<T>,
+  ): Promise<T> {
     const { value, shown } = await db.transaction().execute(async (tx) => {
       await lockTurn(tx, turnId)
       const shown: Parameters<typeof events.publish>[1][] = []
@@ -82,7 +88,10 @@ export function toolCallActivities({ db, events, stops, tools }: Resources) {
       let outcome: 'done' | 'error' = 'done'
       let output: unknown
       try {
-        output = await raceSignal(tool.run(parameters, signal, { agent_id: input.agent_id, conversation_id: input.conversation_id }), signal)
+        output = await raceSignal(
+          tool.run(parameters, signal, { agent_id: input.agent_id, conversation_id: input.conversation_id }),
+          signal,
+        )
       } catch (error) {
         // What the call came to is settled by abandonToolCall, once the engine's cancellation has arrived.
         if (signal.aborted) throw cancellationSignal().aborted ? cancellationSignal().reason : overtaken()
@@ -138,5 +147,7 @@ function endEvent(id: string, output: string, isError: boolean): Addition {
 }
 
 function shorten(text: string): string {
-  return text.length <= MAX_OUTPUT ? text : `${text.slice(0, MAX_OUTPUT)}\n[shortened: ${text.length - MAX_OUTPUT} characters left out]`
+  return text.length <= MAX_OUTPUT
+    ? text
+    : `${text.slice(0, MAX_OUTPUT)}\n[shortened: ${text.length - MAX_OUTPUT} characters left out]`
 }

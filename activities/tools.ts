@@ -14,7 +14,9 @@ export function readArguments(tool: Tool, text: string): { parameters: Record<st
   try {
     parameters = text.trim() === '' ? {} : JSON.parse(text)
   } catch (error) {
-    return { fault: `Cannot call '${tool.name}': the arguments must be a JSON object, got text that is not JSON (${(error as Error).message})` }
+    return {
+      fault: `Cannot call '${tool.name}': the arguments must be a JSON object, got text that is not JSON (${(error as Error).message})`,
+    }
   }
   const validate = validators.get(tool) ?? ajv.compile(tool.parameters)
   validators.set(tool, validate)

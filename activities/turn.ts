@@ -9,7 +9,12 @@ import { claimTurn, finishTurn } from '../db/queries/turns.ts'
 import type { ActivityResources } from './resources.ts'
 import { startBeating } from './heartbeat.ts'
 
-export function turnActivities({ db, events, models, limits }: Pick<ActivityResources, 'db' | 'events' | 'models' | 'limits'>) {
+export function turnActivities({
+  db,
+  events,
+  models,
+  limits,
+}: Pick<ActivityResources, 'db' | 'events' | 'models' | 'limits'>) {
   return {
     /** Takes the turn for the calling workflow and tells it what it may spend. */
     async claimTurn({ turn_id, ...labels }: TurnInput): Promise<Claim> {
@@ -54,4 +59,3 @@ export function turnActivities({ db, events, models, limits }: Pick<ActivityReso
     },
   }
 }
-

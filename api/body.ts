@@ -6,7 +6,10 @@ const MAX_DRAINED = 64 * 2 ** 20
 
 /** The JSON value of a request's body; undefined when it has none. @throws MuxiError payload_too_large, unsupported_media_type, bad_request */
 export async function readJsonBody(request: Request, limit: number): Promise<unknown> {
-  if (request.headers.get('content-length') === '0' || !(request.headers.has('content-length') || request.headers.has('transfer-encoding'))) {
+  if (
+    request.headers.get('content-length') === '0' ||
+    !(request.headers.has('content-length') || request.headers.has('transfer-encoding'))
+  ) {
     return undefined
   }
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
@@ -29,7 +32,10 @@ export async function readJsonBody(request: Request, limit: number): Promise<unk
 }
 
 async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
-  const tooLarge = new MuxiError('payload_too_large', `Cannot take the request: its body must be at most ${limit} bytes`)
+  const tooLarge = new MuxiError(
+    'payload_too_large',
+    `Cannot take the request: its body must be at most ${limit} bytes`,
+  )
   if (Number(request.headers.get('content-length') ?? 0) > limit) {
     void drain(request.body)
     throw tooLarge

@@ -13,9 +13,15 @@ const MAX_BODY = 8 * 2 ** 20
 const MAX_PAYLOADS = 1_000
 
 const PayloadsSchema = Type.Object({
-  payloads: Type.Array(Type.Object({ metadata: Type.Optional(Type.Record(Type.String(), Type.String())), data: Type.Optional(Type.String()) }), {
-    maxItems: MAX_PAYLOADS,
-  }),
+  payloads: Type.Array(
+    Type.Object({
+      metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
+      data: Type.Optional(Type.String()),
+    }),
+    {
+      maxItems: MAX_PAYLOADS,
+    },
+  ),
 })
 
 /** What the UI posts and wants back: metadata and data in base64. */
@@ -32,7 +38,9 @@ export function codecRoutes(context: ApiContext) {
       async ({ body, request }) => {
         const bearer = bearerOf(request.headers.get('authorization'))
         // The UI sends our session along, because both are on one address; programs send their key.
-        const principal = bearer ? await authenticate(context.storage.db, bearer, addressOf(request)) : await sessionOf(context, request)
+        const principal = bearer
+          ? await authenticate(context.storage.db, bearer, addressOf(request))
+          : await sessionOf(context, request)
         authorize(principal, 'chat')
         return { payloads: await Promise.all(body.payloads.map((payload) => withWords(context, principal, payload))) }
       },

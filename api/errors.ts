@@ -16,7 +16,8 @@ export function toMuxiError(error: unknown, log: Logger): MuxiError {
   const code = (error as { code?: unknown } | null)?.code
   if (code === 'NOT_FOUND') return new MuxiError('not_found', 'There is no such address')
   if (code === 'PARSE') return new MuxiError('bad_request', 'Cannot read the request: its body must be JSON')
-  if (isDatabaseAway(error)) return new MuxiError('unavailable', 'The database cannot be reached', { retryAfter: 2, cause: error })
+  if (isDatabaseAway(error))
+    return new MuxiError('unavailable', 'The database cannot be reached', { retryAfter: 2, cause: error })
   log.error({ err: error }, 'a request failed unexpectedly')
   return new MuxiError('internal_error', 'Something went wrong on our side', { cause: error })
 }
@@ -33,11 +34,16 @@ export function invalid(what: string, faults: SchemaFault[]): MuxiError {
     expected: kind === 'unknown' ? `left out: ${expected}` : expected,
   }))
   const words = fields.map(({ path, expected }) => `'${path}' must be ${expected}`).join('; ')
-  return new MuxiError('bad_request', `Cannot read ${what}: ${words || 'it is not as documented'}`, { details: { fields } })
+  return new MuxiError('bad_request', `Cannot read ${what}: ${words || 'it is not as documented'}`, {
+    details: { fields },
+  })
 }
 
 /** The body and headers of an error response. */
-export function errorResponse(error: MuxiError, requestId: string): { status: number; body: unknown; headers: Record<string, string> } {
+export function errorResponse(
+  error: MuxiError,
+  requestId: string,
+): { status: number; body: unknown; headers: Record<string, string> } {
   const body = error.toBody()
   return {
     status: error.status,

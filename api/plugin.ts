@@ -39,30 +39,38 @@ function principalOf({ auth, storage }: ApiContext, request: Request): Promise<P
 
 /** Resolves `principal` for each request; reads JSON bodies within their limits. */
 export function authenticated(context: ApiContext) {
-  return new Elysia({ name: 'authenticated' })
-    .onParse({ as: 'global' }, async ({ request }) => {
-      // Nothing is read from strangers.
-      await principalOf(context, request)
-      const { limits } = context
-      const { pathname } = new URL(request.url)
-      // Not undefined, with which Elysia would go on to read the form into memory.
-      if (UPLOAD_ROUTE.test(pathname)) return null
-      const limit = CHAT_ROUTE.test(pathname) ? limits.chat_body_bytes : limits.json_body_bytes
-      return readJsonBody(request, limit)
-    })
-    // Query values arrive as text, and schemas want numbers here.
-    .onTransform({ as: 'scoped' }, ({ query }) => {
-      const given: Record<string, unknown> = query
-      for (const name of NUMBERS) {
-        const text = given[name]
-        if (typeof text === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(text)) given[name] = Number(text)
-      }
-    })
-    .derive({ as: 'scoped' }, async ({ request }): Promise<{ principal: Principal }> => ({ principal: await principalOf(context, request) }))
+  return (
+    new Elysia({ name: 'authenticated' })
+      .onParse({ as: 'global' }, async ({ request }) => {
+        // Nothing is read from strangers.
+        await principalOf(context, request)
+        const { limits } = context
+        const { pathname } = new URL(request.url)
+        // Not undefined, with which Elysia would go on to read the form into memory.
+        if (UPLOAD_ROUTE.test(pathname)) return null
+        const limit = CHAT_ROUTE.test(pathname) ? limits.chat_body_bytes : limits.json_body_bytes
+        return readJsonBody(request, limit)
+      })
+      // Query values arrive as text, and schemas want numbers here.
+      .onTransform({ as: 'scoped' }, ({ query }) => {
+        const given: Record<string, unknown> = query
+        for (const name of NUMBERS) {
+          const text = given[name]
+          if (typeof text === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(text)) given[name] = Number(text)
+        }
+      })
+      .derive({ as: 'scoped' }, async ({ request }): Promise<{ principal: Principal }> => ({
+        principal: await principalOf(context, request),
+      }))
+  )
 }
 
 /** One page of a list with what the contract says beside it. */
-export function page<T>(items: T[], limit: number, cursorOf: (item: T) => string): { items: T[]; has_more: boolean; next_cursor: string | null } {
+export function page<T>(
+  items: T[],
+  limit: number,
+  cursorOf: (item: T) => string,
+): { items: T[]; has_more: boolean; next_cursor: string | null } {
   const shown = items.slice(0, limit)
   const last = shown.at(-1)
   const more = items.length > limit
@@ -70,5 +78,7 @@ export function page<T>(items: T[], limit: number, cursorOf: (item: T) => string
 }
 
 export function methodNotAllowed(allowed: string[]): MuxiError {
-  return new MuxiError('method_not_allowed', `Cannot do this here: the method must be ${allowed.join(' or ')}`, { details: { allow: allowed } })
+  return new MuxiError('method_not_allowed', `Cannot do this here: the method must be ${allowed.join(' or ')}`, {
+    details: { allow: allowed },
+  })
 }

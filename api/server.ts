@@ -28,12 +28,15 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
   const app = createApp(context, origins, options.version)
   const handler = toNodeHandler((request) => app.fetch(request)) as RequestListener
   // A deaf client must not hold a connection for ever; a streaming one may.
-  const server = createServer({ requestTimeout: 300_000, headersTimeout: 15_000, keepAliveTimeout: 75_000 }, (request, response) => {
-    void Promise.resolve(handler(request, response)).catch((error: unknown) => {
-      context.log.error({ err: error }, 'a response could not be sent')
-      response.destroy()
-    })
-  })
+  const server = createServer(
+    { requestTimeout: 300_000, headersTimeout: 15_000, keepAliveTimeout: 75_000 },
+    (request, response) => {
+      void Promise.resolve(handler(request, response)).catch((error: unknown) => {
+        context.log.error({ err: error }, 'a response could not be sent')
+        response.destroy()
+      })
+    },
+  )
   const closeSockets = serveWebSocket(server, context, origins)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)

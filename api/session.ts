@@ -33,7 +33,11 @@ export function sessionRoutes(context: ApiContext) {
     '/sign-in',
     async ({ query: { ticket, to = '/' }, cookie, redirect }) => {
       const principal = context.auth ? await redeemTicket(db, ticket) : ANYBODY
-      if (!principal) throw new MuxiError('unauthorized', 'Cannot sign in: the ticket must be a fresh one from POST /api/v1/ws/tickets')
+      if (!principal)
+        throw new MuxiError(
+          'unauthorized',
+          'Cannot sign in: the ticket must be a fresh one from POST /api/v1/ws/tickets',
+        )
       const value = box.sealSession(principal.key_id, SESSION_S)
       cookie[COOKIE]?.set({ value, httpOnly: true, sameSite: 'lax', path: '/', maxAge: SESSION_S })
       return redirect(leadsToUs(context, to) ? to : '/')
@@ -44,5 +48,8 @@ export function sessionRoutes(context: ApiContext) {
 
 /** A sign-in link must not send anybody elsewhere: to our own pages and to the Temporal UI only. */
 function leadsToUs({ temporalUiUrl }: ApiContext, to: string): boolean {
-  return /^\/(?![/\\])/.test(to) || (temporalUiUrl !== undefined && (to === temporalUiUrl || to.startsWith(`${temporalUiUrl}/`)))
+  return (
+    /^\/(?![/\\])/.test(to) ||
+    (temporalUiUrl !== undefined && (to === temporalUiUrl || to.startsWith(`${temporalUiUrl}/`)))
+  )
 }

@@ -12,11 +12,14 @@ const TIMEOUT_MS = 70_000
 export function temporalUiRoutes(context: ApiContext) {
   const forward = async ({ request }: { request: Request }) => {
     const { temporalUpstream } = context
-    if (temporalUpstream === undefined) throw new MuxiError('not_found', 'There is no Temporal UI of our own; see TEMPORAL_UI_URL')
+    if (temporalUpstream === undefined)
+      throw new MuxiError('not_found', 'There is no Temporal UI of our own; see TEMPORAL_UI_URL')
     authorize(await sessionOf(context, request), 'admin')
     return proxy(request, temporalUpstream)
   }
-  return new Elysia({ detail: { hide: true } }).all('/temporal', forward, { parse: 'none' }).all('/temporal/*', forward, { parse: 'none' })
+  return new Elysia({ detail: { hide: true } })
+    .all('/temporal', forward, { parse: 'none' })
+    .all('/temporal/*', forward, { parse: 'none' })
 }
 
 async function proxy(request: Request, upstream: string): Promise<Response> {
@@ -27,7 +30,13 @@ async function proxy(request: Request, upstream: string): Promise<Response> {
   const body = request.method === 'GET' || request.method === 'HEAD' ? undefined : await request.arrayBuffer()
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)])
   try {
-    const answer = await fetch(new URL(pathname + search, upstream), { method: request.method, headers, body, redirect: 'manual', signal })
+    const answer = await fetch(new URL(pathname + search, upstream), {
+      method: request.method,
+      headers,
+      body,
+      redirect: 'manual',
+      signal,
+    })
     const kept = new Headers(answer.headers)
     for (const name of DROPPED) kept.delete(name)
     return new Response(answer.body, { status: answer.status, headers: kept })

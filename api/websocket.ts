@@ -31,7 +31,11 @@ const MAX_REQUESTS_A_SOCKET = 200
 const CLOSE_MS = 2_000
 
 const CLOSE = { unauthorized: 4401, tooMany: 4429, slow: 1013, restart: 1012 } as const
-const SERVER_NAME: Partial<Record<StoredEvent['type'], string>> = { message_start: 'chat_start', content: 'chat_content', message_end: 'chat_end' }
+const SERVER_NAME: Partial<Record<StoredEvent['type'], string>> = {
+  message_start: 'chat_start',
+  content: 'chat_content',
+  message_end: 'chat_end',
+}
 
 /** Serves the WebSocket on an HTTP server. @returns a function that closes every socket with 1012 */
 export function serveWebSocket(server: Server, context: ApiContext, origins: Origins): () => Promise<void> {
@@ -50,10 +54,16 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
     socket.on('error', () => {})
     // Frames that arrive while the key is looked up wait.
     socket.pause()
-    const principal = await authenticateUpgrade(context, request).catch((error: unknown) => toMuxiError(error, context.log))
+    const principal = await authenticateUpgrade(context, request).catch((error: unknown) =>
+      toMuxiError(error, context.log),
+    )
     // The peer's goodbye must be read, whatever we say.
     socket.resume()
-    if (principal instanceof MuxiError) return socket.close(principal.code === 'unavailable' ? CLOSE.slow : CLOSE.unauthorized, principal.message.slice(0, 120))
+    if (principal instanceof MuxiError)
+      return socket.close(
+        principal.code === 'unavailable' ? CLOSE.slow : CLOSE.unauthorized,
+        principal.message.slice(0, 120),
+      )
     const open = perKey.get(principal.key_id) ?? 0
     if (open >= MAX_SOCKETS_A_KEY) return socket.close(CLOSE.tooMany, 'too many connections')
     perKey.set(principal.key_id, open + 1)
@@ -81,7 +91,10 @@ function refuseUpgrade(request: IncomingMessage, origins: Origins): string | und
   }
 }
 
-async function authenticateUpgrade({ auth, storage: { db } }: ApiContext, request: IncomingMessage): Promise<Principal> {
+async function authenticateUpgrade(
+  { auth, storage: { db } }: ApiContext,
+  request: IncomingMessage,
+): Promise<Principal> {
   if (!auth) return ANYBODY
   const { searchParams } = pathOf(request)
   const ticket = searchParams.get('ticket')
@@ -95,7 +108,9 @@ async function authenticateUpgrade({ auth, storage: { db } }: ApiContext, reques
 }
 
 function pathOf(request: IncomingMessage): URL {
-  return URL.canParse(request.url ?? '', 'http://localhost') ? new URL(request.url ?? '', 'http://localhost') : new URL('http://localhost/')
+  return URL.canParse(request.url ?? '', 'http://localhost')
+    ? new URL(request.url ?? '', 'http://localhost')
+    : new URL('http://localhost/')
 }
 
 /** One socket: reads frames, answers each under its id, and ends what it follows when it closes. */
@@ -117,7 +132,8 @@ class Session {
     let id = ''
     this.#requests += 1
     try {
-      if (this.#requests > MAX_REQUESTS_A_SOCKET) throw new MuxiError('rate_limited', 'Too many requests at once on one socket', { retryAfter: 1 })
+      if (this.#requests > MAX_REQUESTS_A_SOCKET)
+        throw new MuxiError('rate_limited', 'Too many requests at once on one socket', { retryAfter: 1 })
       const frame = readFrame(data, isBinary)
       id = frame.id
       await this.#answer(readType(frame), id, frame.data ?? {})
@@ -145,14 +161,20 @@ class Session {
   }
 
   async #chat(id: string, { agent_id, idempotency_key, ...request }: FrameData<'chat'>): Promise<void> {
-    const accepted = await acceptMessage(this.#context, this.#principal, { agent_id, request, idempotency_key, route: `chat/${agent_id}` })
+    const accepted = await acceptMessage(this.#context, this.#principal, {
+      agent_id,
+      request,
+      idempotency_key,
+      route: `chat/${agent_id}`,
+    })
     if (request.background) return this.#send('accepted', id, accepted)
     const turn = await getTurnOrThrow(this.#context, this.#principal, accepted.turn_id)
     await this.#follow(id, turn, 0)
   }
 
   async #resume(id: string, { after = 0, ...what }: FrameData<'resume'>): Promise<void> {
-    if ('job_id' in what) return this.#followJob(id, await getJobOrThrow(this.#context, this.#principal, what.job_id), after)
+    if ('job_id' in what)
+      return this.#followJob(id, await getJobOrThrow(this.#context, this.#principal, what.job_id), after)
     const { turn_id } = what
     await this.#follow(id, await getTurnOrThrow(this.#context, this.#principal, turn_id), after)
   }
@@ -160,8 +182,12 @@ class Session {
   async #cancel(id: string, { turn_id }: FrameData<'cancel'>): Promise<void> {
     const turn = await getTurnOrThrow(this.#context, this.#principal, turn_id)
     await cancelTurn(this.#context, turn)
-    const last = await lastEvent(this.#context.storage.db, await getTurnOrThrow(this.#context, this.#principal, turn_id))
-    if (!isFinal(last.type)) throw new MuxiError('unavailable', `Turn '${turn_id}' is being stopped but has not ended yet`, { retryAfter: 1 })
+    const last = await lastEvent(
+      this.#context.storage.db,
+      await getTurnOrThrow(this.#context, this.#principal, turn_id),
+    )
+    if (!isFinal(last.type))
+      throw new MuxiError('unavailable', `Turn '${turn_id}' is being stopped but has not ended yet`, { retryAfter: 1 })
     this.#sendEvent(id, last)
   }
 
@@ -212,7 +238,10 @@ function readFrame(data: RawData, isBinary: boolean): Frame {
 /** The type of a frame whose data is as that type wants it. */
 function readType({ type, data = {} }: Frame): FrameType {
   if (!Object.hasOwn(FRAME_DATA, type)) {
-    throw new MuxiError('bad_request', `Cannot read the frame: 'type' must be one of ${Object.keys(FRAME_DATA).join(', ')}`)
+    throw new MuxiError(
+      'bad_request',
+      `Cannot read the frame: 'type' must be one of ${Object.keys(FRAME_DATA).join(', ')}`,
+    )
   }
   check(FRAME_DATA[type as FrameType], data)
   return type as FrameType

@@ -8,7 +8,11 @@ export function announcement({ url, key }: Ready, temporalUi: string | undefined
   const base = url.replace(/\/+$/, '')
   // The UI of our own server is served by the API, which shows the words in it to who is signed in.
   const ours = temporalUi !== undefined && isOurUi(temporalUi)
-  const ui = ours ? [`  Temporal UI  ${base}/temporal  (sign in on the web page first)`] : temporalUi ? [`  Temporal UI  ${temporalUi}`] : []
+  const ui = ours
+    ? [`  Temporal UI  ${base}/temporal  (sign in on the web page first)`]
+    : temporalUi
+      ? [`  Temporal UI  ${temporalUi}`]
+      : []
   return [
     '',
     'muxi is ready',

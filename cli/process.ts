@@ -158,7 +158,12 @@ async function startWorking({
     connection,
     namespace: settings.temporal.namespace,
     storage,
-    parse_limits: { memory_mb: document_memory_mb, time_ms: document_ms, output_bytes: document_output_bytes, max_pages: document_pages },
+    parse_limits: {
+      memory_mb: document_memory_mb,
+      time_ms: document_ms,
+      output_bytes: document_output_bytes,
+      max_pages: document_pages,
+    },
     log,
   })
   const running = Promise.all([worker.run(), media.run()])

@@ -2,7 +2,6 @@
 import type { AgentConfig } from './schemas/agent.ts'
 import { dotted } from './schemas/faults.ts'
 
-
 export interface SeparatedAgent {
   config: AgentConfig
   /** Each value by where it stood: `model.fallbacks.0.api_key`, `mcp_servers.0.credentials.TOKEN`, `mcp_servers.0.env.TOKEN`. */

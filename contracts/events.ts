@@ -47,7 +47,13 @@ export interface Usage {
   cost_usd?: number
 }
 
-const FINAL: ReadonlySet<string> = new Set(['message_end', 'cancelled', 'error', 'completed', 'failed'] satisfies TurnEventType[])
+const FINAL: ReadonlySet<string> = new Set([
+  'message_end',
+  'cancelled',
+  'error',
+  'completed',
+  'failed',
+] satisfies TurnEventType[])
 
 /** Whether nothing may follow this event in its stream. */
 export function isFinal(type: string): boolean {

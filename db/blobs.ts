@@ -49,7 +49,7 @@ export class BlobStore {
         hash.update(chunk)
         if (size < HEAD_BYTES) head.push(chunk.slice(0, HEAD_BYTES - size))
         size += chunk.byteLength
-        for (let at = 0; at < chunk.byteLength; ) at += (await file.write(chunk, at)).bytesWritten
+        for (let at = 0; at < chunk.byteLength;) at += (await file.write(chunk, at)).bytesWritten
       }
       await file.close()
     } catch (error) {

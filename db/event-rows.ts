@@ -193,7 +193,11 @@ export async function lockStream(tx: Tx, stream: string): Promise<void> {
 export async function reopenStream(tx: Tx, stream: string, replacement: NewEvent): Promise<void> {
   const { head, ended } = await readHead(tx, stream)
   if (!ended) return
-  const last = tx.selectFrom('event_segments').select('events').where('stream_id', '=', stream).where('last_id', '=', head)
+  const last = tx
+    .selectFrom('event_segments')
+    .select('events')
+    .where('stream_id', '=', stream)
+    .where('last_id', '=', head)
   const packed = JSON.parse((await last.executeTakeFirstOrThrow()).events) as unknown[]
   packed[packed.length - 1] = [replacement.type, replacement.data]
   await tx

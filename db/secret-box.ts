@@ -25,7 +25,9 @@ export class SecretBox {
   /** @throws Error when the key is another one or the text was changed or moved to another name */
   open(name: string, ciphertext: string): string {
     const bytes = Buffer.from(ciphertext, 'base64')
-    const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, NONCE_BYTES)).setAAD(Buffer.from(name))
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, NONCE_BYTES)).setAAD(
+      Buffer.from(name),
+    )
     decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES))
     try {
       return decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')

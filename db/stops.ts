@@ -49,6 +49,10 @@ export class StopRegistry {
   async #look(): Promise<void> {
     const ids = [...this.#running.keys()]
     for (const turnId of await findCancelRequested(this.#db, ids)) this.stop(turnId)
-    for (const jobId of await findJobsToCancel(this.#db, ids.filter((id) => id.startsWith('job_')))) this.stop(jobId)
+    for (const jobId of await findJobsToCancel(
+      this.#db,
+      ids.filter((id) => id.startsWith('job_')),
+    ))
+      this.stop(jobId)
   }
 }

@@ -1,6 +1,10 @@
 // OpenAI and every server that speaks its chat completions (Grok, Ollama, vLLM, DeepSeek, Mistral, …), on the `openai` package.
 import OpenAI, { APIConnectionError, APIError, APIUserAbortError } from 'openai'
-import type { ChatCompletionContentPart, ChatCompletionCreateParamsStreaming, ChatCompletionMessageParam } from 'openai/resources/chat/completions'
+import type {
+  ChatCompletionContentPart,
+  ChatCompletionCreateParamsStreaming,
+  ChatCompletionMessageParam,
+} from 'openai/resources/chat/completions'
 import { kindOfStatus, parseRetryAfter, ProviderFailure, redact } from './failure.ts'
 import type { GenerateRequest, GenerateResult, PromptMessage, Provider, RequestedCall } from './provider.ts'
 
@@ -15,13 +19,20 @@ export interface OpenAIOptions {
 
 export function openaiProvider(options: OpenAIOptions): Provider {
   // Servers without a key still want the header to be there. Temporal owns retrying.
-  const client = new OpenAI({ apiKey: options.api_key ?? 'none', baseURL: options.base_url ?? null, maxRetries: 0, logLevel: 'off' })
+  const client = new OpenAI({
+    apiKey: options.api_key ?? 'none',
+    baseURL: options.base_url ?? null,
+    maxRetries: 0,
+    logLevel: 'off',
+  })
   return {
     name: options.name,
     async generate(request, onText, signal) {
       const stall = new StallTimer(options.stall_ms)
       try {
-        const stream = await client.chat.completions.create(toParams(request), { signal: AbortSignal.any([signal, stall.signal]) })
+        const stream = await client.chat.completions.create(toParams(request), {
+          signal: AbortSignal.any([signal, stall.signal]),
+        })
         stall.restart()
         return await readStream(stream, onText, stall, options.name)
       } catch (error) {
@@ -58,8 +69,10 @@ async function readStream(
     }
     finish = choice.finish_reason ?? finish
   }
-  if (finish === undefined) throw new ProviderFailure('retry', 'The model ended its answer without saying that it was finished', { provider })
-  if (finish === 'content_filter') throw new ProviderFailure('final', 'The model refused by its content policy', { provider })
+  if (finish === undefined)
+    throw new ProviderFailure('retry', 'The model ended its answer without saying that it was finished', { provider })
+  if (finish === 'content_filter')
+    throw new ProviderFailure('final', 'The model refused by its content policy', { provider })
   return { calls: [...calls.values()], usage }
 }
 
@@ -71,7 +84,9 @@ function toParams(request: GenerateRequest): ChatCompletionCreateParamsStreaming
     messages: request.messages.map(toMessage),
     ...(request.temperature !== undefined && { temperature: request.temperature }),
     ...(request.top_p !== undefined && { top_p: request.top_p }),
-    ...(request.tools.length > 0 && { tools: request.tools.map((tool) => ({ type: 'function' as const, function: tool })) }),
+    ...(request.tools.length > 0 && {
+      tools: request.tools.map((tool) => ({ type: 'function' as const, function: tool })),
+    }),
     ...(request.response_schema !== undefined && {
       response_format: {
         type: 'json_schema' as const,
@@ -118,21 +133,31 @@ export function toFailure(error: unknown, options: OpenAIOptions, stalled: boole
     return new ProviderFailure('retry', `The model was silent for ${options.stall_ms} ms`, { provider, cause: error })
   }
   if (error instanceof APIConnectionError) {
-    return new ProviderFailure('retry', redact(`The model could not be reached: ${error.message}`, options.api_key), { provider, cause: error })
-  }
-  if (error instanceof APIError) {
-    const status = error.status as number | undefined
-    return new ProviderFailure(status === undefined ? 'unknown' : kindOfStatus(status), redact(error.message, options.api_key), {
+    return new ProviderFailure('retry', redact(`The model could not be reached: ${error.message}`, options.api_key), {
       provider,
-      status,
-      request_id: error.requestID ?? undefined,
-      retryAfter: parseRetryAfter(error.headers?.get('retry-after')),
       cause: error,
     })
   }
+  if (error instanceof APIError) {
+    const status = error.status as number | undefined
+    return new ProviderFailure(
+      status === undefined ? 'unknown' : kindOfStatus(status),
+      redact(error.message, options.api_key),
+      {
+        provider,
+        status,
+        request_id: error.requestID ?? undefined,
+        retryAfter: parseRetryAfter(error.headers?.get('retry-after')),
+        cause: error,
+      },
+    )
+  }
   // A connection that breaks mid-stream surfaces as whatever the runtime's fetch throws.
   const message = error instanceof Error ? error.message : String(error)
-  return new ProviderFailure('unknown', redact(`The model's answer broke off: ${message}`, options.api_key), { provider, cause: error })
+  return new ProviderFailure('unknown', redact(`The model's answer broke off: ${message}`, options.api_key), {
+    provider,
+    cause: error,
+  })
 }
 
 /** Aborts when it was not restarted for so long. */

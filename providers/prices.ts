@@ -16,6 +16,8 @@ const PRICES: readonly (readonly [string, number, number])[] = [
 
 /** Cost of a request, or undefined for a model without a known price. */
 export function costOf(model: string, inputTokens: number, outputTokens: number): number | undefined {
-  const [price] = PRICES.filter(([prefix]) => model === prefix || model.startsWith(`${prefix}-`)).sort((a, b) => b[0].length - a[0].length)
+  const [price] = PRICES.filter(([prefix]) => model === prefix || model.startsWith(`${prefix}-`)).sort(
+    (a, b) => b[0].length - a[0].length,
+  )
   return price && (inputTokens * price[1] + outputTokens * price[2]) / 1_000_000
 }

@@ -46,6 +46,9 @@ export interface Provider {
    * @param onText takes each piece of text in order; while its promise is pending no more is read
    * @throws ProviderFailure, or the signal's reason when it aborts
    */
-  generate(request: GenerateRequest, onText: (text: string) => Promise<void>, signal: AbortSignal): Promise<GenerateResult>
+  generate(
+    request: GenerateRequest,
+    onText: (text: string) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<GenerateResult>
 }
-

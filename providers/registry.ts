@@ -37,7 +37,10 @@ export class ModelRegistry {
   chainOf(config: Pick<AgentConfig, 'model'>): ChainModel[] {
     if (!config.model) return [this.#auto()]
     const { fallbacks = [], ...first } = config.model
-    return [toChainModel(first, 'model.api_key'), ...fallbacks.map((model, index) => toChainModel(model, `model.fallbacks.${index}.api_key`))]
+    return [
+      toChainModel(first, 'model.api_key'),
+      ...fallbacks.map((model, index) => toChainModel(model, `model.fallbacks.${index}.api_key`)),
+    ]
   }
 
   /** A provider for a model of the chain. @param apiKey the agent's own key, when it has one */

@@ -14,7 +14,10 @@ export function failureInterceptor(context: Context, log: Logger): ActivityInbou
       } catch (error) {
         if (error instanceof ApplicationFailure || error instanceof CancelledFailure) throw error
         const { activityType, workflowExecution, attempt } = context.info
-        log.error({ err: error, activity: activityType, workflow_id: workflowExecution?.workflowId, attempt }, 'an activity failed unexpectedly')
+        log.error(
+          { err: error, activity: activityType, workflow_id: workflowExecution?.workflowId, attempt },
+          'an activity failed unexpectedly',
+        )
         const described: TurnFailure = { code: 'internal_error', message: `'${activityType}' failed unexpectedly` }
         throw ApplicationFailure.create({ message: described.message, type: FAILURE.retry, details: [described] })
       }

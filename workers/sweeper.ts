@@ -50,7 +50,10 @@ async function sweep({ client, storage, log }: SweeperOptions, before: string, s
         .transaction()
         .execute((tx) => (verdict === 'accept' ? acceptTurn(tx, turn.id) : finishTurn(tx, turn.id, 'failed', verdict)))
       storage.events.publish(turn.id, changed ?? [])
-      log.warn({ turn_id: turn.id, was: turn.status, verdict: verdict === 'accept' ? 'accepted late' : verdict.message }, 'swept a turn')
+      log.warn(
+        { turn_id: turn.id, was: turn.status, verdict: verdict === 'accept' ? 'accepted late' : verdict.message },
+        'swept a turn',
+      )
     }
     const last = turns.at(-1)
     if (!last) return
@@ -66,7 +69,8 @@ async function judge(client: Client, turn: Unfinished): Promise<'alive' | 'accep
   if (await isHeld(client, turn)) return turn.status === 'pending' ? 'accept' : 'alive'
   // It may have ended, or begun, while we were asking: compare-and-set and a second look at its workflow keep us honest.
   if (await isOpen(client, workflowId.chatTurn(turn.id))) return 'alive'
-  if (turn.status === 'pending') return { code: 'unavailable', message: 'The message was never accepted: please send it again' }
+  if (turn.status === 'pending')
+    return { code: 'unavailable', message: 'The message was never accepted: please send it again' }
   return { code: 'internal_error', message: "The turn's workflow was lost; it is not run again by guess" }
 }
 

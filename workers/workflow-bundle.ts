@@ -13,7 +13,10 @@ const SOURCES = ['workflows', 'contracts']
 export async function workflowBundle(cacheDir: string): Promise<WorkflowBundlePath> {
   const file = join(cacheDir, `workflows-${hashSources()}.js`)
   if (!existsSync(file)) {
-    const { code } = await bundleWorkflowCode({ workflowsPath: join(ROOT, 'workflows/index.ts'), logger: new DefaultLogger('WARN') })
+    const { code } = await bundleWorkflowCode({
+      workflowsPath: join(ROOT, 'workflows/index.ts'),
+      logger: new DefaultLogger('WARN'),
+    })
     mkdirSync(cacheDir, { recursive: true })
     const partial = `${file}.${process.pid}`
     writeFileSync(partial, code)

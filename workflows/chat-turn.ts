@@ -43,7 +43,9 @@ export async function chatTurn(turn: TurnInput): Promise<{ status: string }> {
     const status = stopped || isCancellation(error) ? 'cancelled' : 'failed'
     const failure = status === 'failed' ? describeFailure(error) : undefined
     setCurrentDetails(failure ? `Failed: ${failure.message}` : 'Cancelled')
-    await CancellationScope.nonCancellable(() => finishTurn({ turn_id: turn.turn_id, status, ...(failure && { failure }) }))
+    await CancellationScope.nonCancellable(() =>
+      finishTurn({ turn_id: turn.turn_id, status, ...(failure && { failure }) }),
+    )
     if (stopped) {
       await sleep(CANCELLATION_GRACE)
       return { status }
@@ -119,9 +121,12 @@ async function modelStep(turn: TurnInput, plan: Plan, step: number): Promise<Mod
   for (const [index, { model }] of plan.models.entries()) {
     setCurrentDetails(`Step ${step}: asking ${model}`)
     try {
-      return await callModel.executeWithOptions({ summary: `Step ${step}: ${model}` }, [{ turn_id: turn.turn_id, step, model: index }])
+      return await callModel.executeWithOptions({ summary: `Step ${step}: ${model}` }, [
+        { turn_id: turn.turn_id, step, model: index },
+      ])
     } catch (error) {
-      if (isCancellation(error) || index === plan.models.length - 1 || failureOf(error)?.type === FAILURE.final) throw error
+      if (isCancellation(error) || index === plan.models.length - 1 || failureOf(error)?.type === FAILURE.final)
+        throw error
     }
   }
   throw ApplicationFailure.nonRetryable('The agent has no model', FAILURE.internal)
@@ -180,7 +185,12 @@ function describeFailure(error: unknown): TurnFailure {
 }
 
 function fail(failure: TurnFailure): ApplicationFailure {
-  return ApplicationFailure.create({ message: failure.message, type: FAILURE.final, nonRetryable: true, details: [failure] })
+  return ApplicationFailure.create({
+    message: failure.message,
+    type: FAILURE.final,
+    nonRetryable: true,
+    details: [failure],
+  })
 }
 
 function overBudget(message: string): ApplicationFailure {

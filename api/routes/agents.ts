@@ -35,7 +35,12 @@ export function agentRoutes(context: ApiContext) {
       async ({ principal, body, status }) => {
         authorize(principal, 'manage')
         const agent = await addAgent(context, body)
-        return status(201, { id: agent.id, description: agent.description, created_at: agent.created_at, status: 'created' })
+        return status(201, {
+          id: agent.id,
+          description: agent.description,
+          created_at: agent.created_at,
+          status: 'created',
+        })
       },
       { body: AgentSchema, detail: { summary: 'Make an agent' } },
     )

@@ -15,12 +15,23 @@ import { sseResponse } from '../sse.ts'
 const WAIT_MS = 120_000
 
 const IdempotencyHeaders = Type.Object({
-  'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 255, description: 'The same key and body give the same turn for 24 hours' })),
+  'idempotency-key': Type.Optional(
+    Type.String({ minLength: 1, maxLength: 255, description: 'The same key and body give the same turn for 24 hours' }),
+  ),
 })
 
 export function chatRoutes(context: ApiContext) {
-  const schemas = { params: Type.Object({ agent_id: AgentIdSchema }), body: ChatRequestSchema, headers: IdempotencyHeaders }
-  const accept = (principal: Principal, agent_id: string, request: ChatRequest, idempotency_key: string | undefined) => {
+  const schemas = {
+    params: Type.Object({ agent_id: AgentIdSchema }),
+    body: ChatRequestSchema,
+    headers: IdempotencyHeaders,
+  }
+  const accept = (
+    principal: Principal,
+    agent_id: string,
+    request: ChatRequest,
+    idempotency_key: string | undefined,
+  ) => {
     authorize(principal, 'chat')
     return acceptMessage(context, principal, { agent_id, request, idempotency_key, route: `chat/${agent_id}` })
   }

@@ -41,7 +41,10 @@ export function conversationRoutes(context: ApiContext) {
         return status(201, await createConversation(db, { ...body, user_id }))
       },
       {
-        body: Type.Object({ agent_id: AgentIdSchema, user_id: Type.Optional(UserIdSchema), title: Type.Optional(TitleSchema) }, closed),
+        body: Type.Object(
+          { agent_id: AgentIdSchema, user_id: Type.Optional(UserIdSchema), title: Type.Optional(TitleSchema) },
+          closed,
+        ),
         detail: { summary: 'Begin a conversation' },
       },
     )
@@ -49,12 +52,19 @@ export function conversationRoutes(context: ApiContext) {
       '',
       async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, ...filter } }) => {
         authorize(principal, 'chat')
-        const rows = await listConversations(db, { ...filter, user_id: visibleUser(principal, user_id), limit: limit + 1 })
+        const rows = await listConversations(db, {
+          ...filter,
+          user_id: visibleUser(principal, user_id),
+          limit: limit + 1,
+        })
         const { items, ...rest } = page(rows, limit, ({ id }) => id)
         return { conversations: items, ...rest }
       },
       {
-        query: Type.Object({ ...pageFields, user_id: Type.Optional(UserIdSchema), agent_id: Type.Optional(AgentIdSchema) }, closed),
+        query: Type.Object(
+          { ...pageFields, user_id: Type.Optional(UserIdSchema), agent_id: Type.Optional(AgentIdSchema) },
+          closed,
+        ),
         detail: { summary: 'List conversations, newest first' },
       },
     )

@@ -15,15 +15,24 @@ const NewKeySchema = Type.Object(
     name: Type.String({ minLength: 1, maxLength: 100 }),
     scopes: Type.Array(Type.Union(SCOPES.map((scope) => Type.Literal(scope))), { minItems: 1, uniqueItems: true }),
     user_id: Type.Optional(UserIdSchema),
-    networks: Type.Optional(Type.Array(Type.String(), { minItems: 1, maxItems: 32, description: 'IPv4 or IPv6 CIDR blocks' })),
-    expires_at: Type.Optional(Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?Z$', description: 'an ISO-8601 time in UTC' })),
+    networks: Type.Optional(
+      Type.Array(Type.String(), { minItems: 1, maxItems: 32, description: 'IPv4 or IPv6 CIDR blocks' }),
+    ),
+    expires_at: Type.Optional(
+      Type.String({
+        pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?Z$',
+        description: 'an ISO-8601 time in UTC',
+      }),
+    ),
   },
   closed,
 )
 
 export function keyRoutes(context: ApiContext) {
   const { db } = context.storage
-  const params = Type.Object({ key_id: Type.String({ pattern: '^key_[A-Za-z0-9]+$', description: "an id that begins with 'key_'" }) })
+  const params = Type.Object({
+    key_id: Type.String({ pattern: '^key_[A-Za-z0-9]+$', description: "an id that begins with 'key_'" }),
+  })
   return new Elysia({ tags: ['keys'] })
     .use(authenticated(context))
     .get(
@@ -40,7 +49,11 @@ export function keyRoutes(context: ApiContext) {
       async ({ principal, body, status }) => {
         authorize(principal, 'admin')
         const wrong = body.networks?.find((network) => !isNetwork(network))
-        if (wrong !== undefined) throw new MuxiError('bad_request', `Cannot create the key: 'networks' must be CIDR blocks, got '${wrong.slice(0, 64)}'`)
+        if (wrong !== undefined)
+          throw new MuxiError(
+            'bad_request',
+            `Cannot create the key: 'networks' must be CIDR blocks, got '${wrong.slice(0, 64)}'`,
+          )
         const { key, secret } = await createKey(db, body)
         return status(201, { ...key, key: secret })
       },
@@ -55,7 +68,9 @@ export function keyRoutes(context: ApiContext) {
       },
       {
         params,
-        body: Type.Optional(Type.Object({ grace_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 30 * 86_400 })) }, closed)),
+        body: Type.Optional(
+          Type.Object({ grace_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 30 * 86_400 })) }, closed),
+        ),
         detail: { summary: 'Give a key a new secret; the old one lives on for the grace' },
       },
     )

@@ -13,7 +13,9 @@ import { resumeEvents } from '../services/events.ts'
 import { readLastEventId, sseResponse } from '../sse.ts'
 
 const StatusSchema = Type.Union(
-  (['pending', 'queued', 'running', 'awaiting_approval', 'completed', 'failed', 'cancelled'] as const).map((status) => Type.Literal(status)),
+  (['pending', 'queued', 'running', 'awaiting_approval', 'completed', 'failed', 'cancelled'] as const).map((status) =>
+    Type.Literal(status),
+  ),
 )
 
 export function turnRoutes(context: ApiContext) {
@@ -24,13 +26,22 @@ export function turnRoutes(context: ApiContext) {
       '',
       async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, ...filter } }) => {
         authorize(principal, 'chat')
-        const turns = await listTurns(context.storage.db, { ...filter, user_id: visibleUser(principal, user_id), limit: limit + 1 })
+        const turns = await listTurns(context.storage.db, {
+          ...filter,
+          user_id: visibleUser(principal, user_id),
+          limit: limit + 1,
+        })
         const { items, ...rest } = page(turns, limit, ({ id }) => id)
         return { turns: items.map((turn) => viewTurnBriefly(context, turn)), ...rest }
       },
       {
         query: Type.Object(
-          { ...pageFields, status: Type.Optional(StatusSchema), agent_id: Type.Optional(AgentIdSchema), user_id: Type.Optional(UserIdSchema) },
+          {
+            ...pageFields,
+            status: Type.Optional(StatusSchema),
+            agent_id: Type.Optional(AgentIdSchema),
+            user_id: Type.Optional(UserIdSchema),
+          },
           { additionalProperties: false },
         ),
         detail: { summary: 'List turns, newest first' },

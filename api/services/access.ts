@@ -8,12 +8,22 @@ import type { Db } from '../../db/schema.ts'
 const DEFAULT_USER = 'default'
 
 /** Who asks when authentication is off. */
-export const ANYBODY: Principal = { key_id: 'none', scopes: new Set(SCOPES), bound_user: undefined, networks: undefined }
+export const ANYBODY: Principal = {
+  key_id: 'none',
+  scopes: new Set(SCOPES),
+  bound_user: undefined,
+  networks: undefined,
+}
 
 /** The key that a request shows, if it is one of ours and used from where it may be. @throws MuxiError unauthorized, forbidden */
-export async function authenticate(db: Db, secret: string | undefined, address: string | undefined): Promise<Principal> {
+export async function authenticate(
+  db: Db,
+  secret: string | undefined,
+  address: string | undefined,
+): Promise<Principal> {
   const principal = secret === undefined ? undefined : await findPrincipal(db, secret)
-  if (!principal) throw new MuxiError('unauthorized', "Cannot authenticate: 'Authorization' must be 'Bearer' and a valid key")
+  if (!principal)
+    throw new MuxiError('unauthorized', "Cannot authenticate: 'Authorization' must be 'Bearer' and a valid key")
   if (principal.networks && !isWithin(address, principal.networks)) {
     throw new MuxiError('forbidden', 'Cannot use this key from this network address')
   }
@@ -30,7 +40,7 @@ export function authorize(principal: Principal, scope: Scope): void {
 export function actingUser(principal: Principal, requested: string | undefined): string {
   if (principal.bound_user === undefined) return requested ?? DEFAULT_USER
   if (requested !== undefined && requested !== principal.bound_user) {
-    throw new MuxiError('forbidden', "Cannot act as this user: the key is bound to another one")
+    throw new MuxiError('forbidden', 'Cannot act as this user: the key is bound to another one')
   }
   return principal.bound_user
 }
@@ -41,7 +51,12 @@ export function visibleUser(principal: Principal, requested: string | undefined)
 }
 
 /** The thing, if it is there and the key may see its user's things; another user's looks as if it were not there. */
-export function ownedOrThrow<T extends { user_id: string }>(principal: Principal, thing: T | undefined, what: string, id: string): T {
+export function ownedOrThrow<T extends { user_id: string }>(
+  principal: Principal,
+  thing: T | undefined,
+  what: string,
+  id: string,
+): T {
   if (!thing || (principal.bound_user !== undefined && principal.bound_user !== thing.user_id)) throw notFound(what, id)
   return thing
 }

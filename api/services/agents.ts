@@ -48,16 +48,26 @@ export async function viewAgent({ storage: { db } }: ApiContext, agent: AgentRow
 }
 
 /** Makes an agent from what was posted. @throws MuxiError bad_request, unprocessable, conflict */
-export async function addAgent({ storage: { db, box }, providers, apiEnv }: ApiContext, input: AgentInput): Promise<AgentRow> {
+export async function addAgent(
+  { storage: { db, box }, providers, apiEnv }: ApiContext,
+  input: AgentInput,
+): Promise<AgentRow> {
   const id = input.id ?? input.name
   if (id === undefined) {
-    throw new MuxiError('bad_request', "Cannot create the agent: 'id' must be given", { details: { fields: [{ path: 'id', expected: 'given' }] } })
+    throw new MuxiError('bad_request', "Cannot create the agent: 'id' must be given", {
+      details: { fields: [{ path: 'id', expected: 'given' }] },
+    })
   }
   if ((input.mcp_servers ?? []).length > 0 || (input.knowledge ?? []).length > 0) {
-    throw new MuxiError('unprocessable', "Cannot create the agent: 'mcp_servers' and 'knowledge' are part of the schema but do not work yet")
+    throw new MuxiError(
+      'unprocessable',
+      "Cannot create the agent: 'mcp_servers' and 'knowledge' are part of the schema but do not work yet",
+    )
   }
   const { config, secrets } = separateSecrets(resolveAgent(input, id))
-  const resolved = Object.fromEntries(Object.entries(secrets).map(([path, value]) => [path, resolveSecret(path, value, apiEnv)]))
+  const resolved = Object.fromEntries(
+    Object.entries(secrets).map(([path, value]) => [path, resolveSecret(path, value, apiEnv)]),
+  )
   checkModel(config, resolved, providers)
   return db.transaction().execute((tx) => createAgent(tx, box, { id, config, secrets: resolved }))
 }
@@ -68,14 +78,21 @@ function resolveSecret(path: string, value: string, apiEnv: Readonly<Record<stri
   if (name === undefined) return value
   const found = apiEnv[name]
   if (found !== undefined) return found
-  throw new MuxiError('unprocessable', `Cannot create the agent: '${path}' must name a variable of MUXI_API_ENV, got '${name}'`)
+  throw new MuxiError(
+    'unprocessable',
+    `Cannot create the agent: '${path}' must name a variable of MUXI_API_ENV, got '${name}'`,
+  )
 }
 
 function checkModel(config: AgentConfig, secrets: Record<string, string>, providers: ApiContext['providers']): void {
   const faults = modelFaults(config.model, providers).filter(({ path }) => secrets[dotted(path)] === undefined)
   if (faults.length === 0) return
   const fields = faults.map(({ path, expected }) => ({ path: dotted(path), expected }))
-  throw new MuxiError('unprocessable', `Cannot create the agent: ${fields.map(({ path, expected }) => `'${path}' must be ${expected}`).join('; ')}`, {
-    details: { fields },
-  })
+  throw new MuxiError(
+    'unprocessable',
+    `Cannot create the agent: ${fields.map(({ path, expected }) => `'${path}' must be ${expected}`).join('; ')}`,
+    {
+      details: { fields },
+    },
+  )
 }

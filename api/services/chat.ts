@@ -8,7 +8,14 @@ import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { ensureDefaultConversation, lockConversation } from '../../db/queries/conversations.ts'
 import type { Principal } from '../../db/queries/keys.ts'
-import { acceptTurn, countUnfinished, discardTurn, findIdempotent, insertIdempotent, insertTurn } from '../../db/queries/turns.ts'
+import {
+  acceptTurn,
+  countUnfinished,
+  discardTurn,
+  findIdempotent,
+  insertIdempotent,
+  insertTurn,
+} from '../../db/queries/turns.ts'
 import type { Tx } from '../../db/schema.ts'
 import { actingUser, ownedOrThrow } from './access.ts'
 import { insertAttachedJobs, storeAttachments } from './attachments.ts'
@@ -32,7 +39,11 @@ export interface Submission {
 type Inserted = AcceptedTurn & { submit: SubmitInput; over: boolean }
 
 /** Accepts a message; resolves when the engine has it. @throws MuxiError */
-export async function acceptMessage(context: ApiContext, principal: Principal, submission: Submission): Promise<AcceptedTurn> {
+export async function acceptMessage(
+  context: ApiContext,
+  principal: Principal,
+  submission: Submission,
+): Promise<AcceptedTurn> {
   const { storage } = context
   const turn = await insert(context, principal, submission)
   const accepted = { turn_id: turn.turn_id, conversation_id: turn.conversation_id, message_id: turn.message_id }
@@ -47,7 +58,8 @@ export async function acceptMessage(context: ApiContext, principal: Principal, s
     throw error
   }
   const events = await storage.db.transaction().execute((tx) => acceptTurn(tx, turn.turn_id))
-  if (!events) throw new MuxiError('unavailable', 'The message was accepted too late: please send it again', { retryAfter: 1 })
+  if (!events)
+    throw new MuxiError('unavailable', 'The message was accepted too late: please send it again', { retryAfter: 1 })
   storage.events.publish(turn.turn_id, events)
   return accepted
 }
@@ -57,8 +69,15 @@ async function insert(context: ApiContext, principal: Principal, submission: Sub
   const { request, agent_id } = submission
   const userId = actingUser(principal, request.user_id)
   checkSize(request, limits)
-  const bodyHash = createHash('sha256').update(canonicalJson([agent_id, request])).digest('hex')
-  const known = { key_id: principal.key_id, route: submission.route, idempotency_key: submission.idempotency_key ?? '', body_hash: bodyHash }
+  const bodyHash = createHash('sha256')
+    .update(canonicalJson([agent_id, request]))
+    .digest('hex')
+  const known = {
+    key_id: principal.key_id,
+    route: submission.route,
+    idempotency_key: submission.idempotency_key ?? '',
+    body_hash: bodyHash,
+  }
   const attachments = await storeAttachments(storage, userId, request.attachments ?? [])
 
   return storage.db.transaction().execute(async (tx) => {
@@ -66,13 +85,19 @@ async function insert(context: ApiContext, principal: Principal, submission: Sub
     if (before && before.body_hash !== bodyHash) {
       throw new MuxiError('conflict', "Cannot use this 'Idempotency-Key': it came with another body before")
     }
-    if (before) return { ...before.turn, submit: toSubmit(context, before.turn), over: before.turn.status !== 'pending' }
+    if (before)
+      return { ...before.turn, submit: toSubmit(context, before.turn), over: before.turn.status !== 'pending' }
 
     const agent = await getAgentOrThrow(tx, agent_id)
     const conversation =
       request.conversation_id === undefined
         ? await ensureDefaultConversation(tx, agent_id, userId)
-        : ownedOrThrow({ ...principal, bound_user: userId }, await lockConversation(tx, request.conversation_id), 'conversation', request.conversation_id)
+        : ownedOrThrow(
+            { ...principal, bound_user: userId },
+            await lockConversation(tx, request.conversation_id),
+            'conversation',
+            request.conversation_id,
+          )
     if (conversation.agent_id !== agent_id) throw wrongField('conversation_id', `a conversation with '${agent_id}'`)
     // Last, because all senders of the key wait for each other from here on.
     await checkLimits(tx, context, userId, principal)
@@ -111,12 +136,17 @@ function checkSize(request: ChatRequest, limits: ApiContext['limits']): void {
   if (request.content === '' && attached === 0) throw wrongField('content', 'not empty, unless something is attached')
   if (attached > limits.attachments) throw wrongField('attachments', `at most ${limits.attachments}`)
   if (Buffer.byteLength(request.content) > limits.content_bytes) {
-    throw new MuxiError('payload_too_large', `Cannot take the message: 'content' must be at most ${limits.content_bytes} bytes`)
+    throw new MuxiError(
+      'payload_too_large',
+      `Cannot take the message: 'content' must be at most ${limits.content_bytes} bytes`,
+    )
   }
 }
 
 function wrongField(path: string, expected: string): MuxiError {
-  return new MuxiError('bad_request', `Cannot read the message: '${path}' must be ${expected}`, { details: { fields: [{ path, expected }] } })
+  return new MuxiError('bad_request', `Cannot read the message: '${path}' must be ${expected}`, {
+    details: { fields: [{ path, expected }] },
+  })
 }
 
 async function checkLimits(tx: Tx, { limits }: ApiContext, userId: string, principal: Principal): Promise<void> {

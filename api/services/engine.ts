@@ -1,5 +1,10 @@
 // What the API asks of Temporal: hand over a turn, stop a turn, and whether it can be reached.
-import { isGrpcServiceError, WithStartWorkflowOperation, WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client'
+import {
+  isGrpcServiceError,
+  WithStartWorkflowOperation,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client'
 import { ApplicationFailure } from '@temporalio/common'
 import { setTimeout as delay } from 'node:timers/promises'
 import { TASK_QUEUE, workflowId, type JobInput, type Receipt, type SubmitInput } from '../../contracts/engine.ts'
@@ -55,7 +60,8 @@ function refusalOf(error: unknown): MuxiError | undefined {
   const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined
   if (!(cause instanceof ApplicationFailure)) return undefined
   if (cause.type === BUSY) return new MuxiError('conflict', 'The conversation is answering another message')
-  if (cause.type === QUEUE_FULL) return new MuxiError('rate_limited', 'Too many messages wait in this conversation', { retryAfter: RETRY_AFTER_S })
+  if (cause.type === QUEUE_FULL)
+    return new MuxiError('rate_limited', 'Too many messages wait in this conversation', { retryAfter: RETRY_AFTER_S })
   return undefined
 }
 
@@ -71,7 +77,9 @@ function mayPass(error: unknown): boolean {
 export async function stopTurn({ client }: Engine, turnId: string, conversationId: string): Promise<void> {
   try {
     await client.withDeadline(Date.now() + CANCEL_MS, async () => {
-      const told = await unlessNotFound(() => client.workflow.getHandle(workflowId.conversation(conversationId)).signal(cancelTurn, turnId))
+      const told = await unlessNotFound(() =>
+        client.workflow.getHandle(workflowId.conversation(conversationId)).signal(cancelTurn, turnId),
+      )
       if (!told) await unlessNotFound(() => client.workflow.getHandle(workflowId.chatTurn(turnId)).cancel())
     })
   } catch (error) {
@@ -104,7 +112,9 @@ export async function startJob({ client }: Engine, job: JobInput, which: 'first'
 /** @returns whether there was a workflow to stop */
 export async function stopJob({ client }: Engine, jobId: string): Promise<boolean> {
   try {
-    return await client.withDeadline(Date.now() + CANCEL_MS, () => unlessNotFound(() => client.workflow.getHandle(workflowId.job(jobId)).cancel()))
+    return await client.withDeadline(Date.now() + CANCEL_MS, () =>
+      unlessNotFound(() => client.workflow.getHandle(workflowId.job(jobId)).cancel()),
+    )
   } catch (error) {
     throw engineAway(error)
   }
@@ -121,8 +131,12 @@ async function unlessNotFound(ask: () => Promise<unknown>): Promise<boolean> {
 }
 
 function engineAway(cause: unknown): MuxiError {
-  return new MuxiError('unavailable', 'Temporal cannot be reached, or no worker takes messages; nothing accepted is lost', {
-    retryAfter: RETRY_AFTER_S,
-    cause,
-  })
+  return new MuxiError(
+    'unavailable',
+    'Temporal cannot be reached, or no worker takes messages; nothing accepted is lost',
+    {
+      retryAfter: RETRY_AFTER_S,
+      cause,
+    },
+  )
 }

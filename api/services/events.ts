@@ -40,7 +40,11 @@ async function* once(events: StoredEvent[]): AsyncGenerator<StoredEvent[]> {
 }
 
 /** For a client that has seen more than there is: replace everything it shows, then go on. */
-async function* resetAndFollow({ db, events }: Source, turnId: string, signal: AbortSignal): AsyncGenerator<StoredEvent[]> {
+async function* resetAndFollow(
+  { db, events }: Source,
+  turnId: string,
+  signal: AbortSignal,
+): AsyncGenerator<StoredEvent[]> {
   const known = await readAllEvents(db, turnId)
   const last = known.at(-1)?.id ?? 0
   const content = shownText(known).text

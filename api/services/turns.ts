@@ -50,7 +50,11 @@ function viewWorkflow({ namespace, temporalUiUrl }: ApiContext, turn: TurnsTable
 
 /** The reply of `POST /agents/{agent_id}/chat`. */
 export async function viewReply({ storage: { db } }: ApiContext, turn: TurnsTable) {
-  const messages = await db.selectFrom('messages').select(['role', 'content', 'attachments']).where('turn_id', '=', turn.id).execute()
+  const messages = await db
+    .selectFrom('messages')
+    .select(['role', 'content', 'attachments'])
+    .where('turn_id', '=', turn.id)
+    .execute()
   const asked = messages.find(({ role }) => role === 'user')
   const replied = messages.find(({ role }) => role === 'assistant')
   const calls = await listToolCalls(db, turn.id)
@@ -64,9 +68,14 @@ export async function viewReply({ storage: { db } }: ApiContext, turn: TurnsTabl
     status: turn.status,
     user_message: { role: 'user', content: asked?.content ?? '', ...(attachments.length > 0 && { attachments }) },
     ...(replied && {
-      agent_response: { role: 'assistant', content: replied.content, ...(calls.length > 0 && { tool_calls: calls.map(viewCall) }) },
+      agent_response: {
+        role: 'assistant',
+        content: replied.content,
+        ...(calls.length > 0 && { tool_calls: calls.map(viewCall) }),
+      },
     }),
-    usage: turn.usage === null ? { input_tokens: 0, output_tokens: 0 } : (JSON.parse(turn.usage) as Record<string, number>),
+    usage:
+      turn.usage === null ? { input_tokens: 0, output_tokens: 0 } : (JSON.parse(turn.usage) as Record<string, number>),
     created_at: turn.created_at,
   }
 }

@@ -10,8 +10,14 @@ export const UserIdSchema = Type.String({
   description: 'a name of 1 to 128 characters, without slashes, control characters or spaces at its ends',
 })
 
-export const ConversationIdSchema = Type.String({ pattern: '^conv_[A-Za-z0-9]+$', description: "an id that begins with 'conv_'" })
-export const TurnIdSchema = Type.String({ pattern: '^turn_[A-Za-z0-9]+$', description: "an id that begins with 'turn_'" })
+export const ConversationIdSchema = Type.String({
+  pattern: '^conv_[A-Za-z0-9]+$',
+  description: "an id that begins with 'conv_'",
+})
+export const TurnIdSchema = Type.String({
+  pattern: '^turn_[A-Za-z0-9]+$',
+  description: "an id that begins with 'turn_'",
+})
 
 const attachmentFields = {
   type: Type.String({ minLength: 1, maxLength: 128, description: "what it is, such as 'image/png'" }),
@@ -20,7 +26,13 @@ const attachmentFields = {
 
 export const AttachmentSchema = Type.Union([
   Type.Object({ ...attachmentFields, data: Type.String({ minLength: 1, description: 'the bytes in base64' }) }, closed),
-  Type.Object({ ...attachmentFields, file_id: Type.String({ pattern: '^file_[A-Za-z0-9]+$', description: "an id that begins with 'file_'" }) }, closed),
+  Type.Object(
+    {
+      ...attachmentFields,
+      file_id: Type.String({ pattern: '^file_[A-Za-z0-9]+$', description: "an id that begins with 'file_'" }),
+    },
+    closed,
+  ),
 ])
 
 export const chatFields = {
@@ -30,7 +42,9 @@ export const chatFields = {
   attachments: Type.Optional(Type.Array(AttachmentSchema)),
   on_busy: Type.Optional(OnBusySchema),
   background: Type.Optional(Type.Boolean({ description: 'Answer at once; the reply is read later' })),
-  response_schema: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'JSON Schema that the answer must follow' })),
+  response_schema: Type.Optional(
+    Type.Record(Type.String(), Type.Unknown(), { description: 'JSON Schema that the answer must follow' }),
+  ),
 }
 
 export const ChatRequestSchema = Type.Object(chatFields, closed)

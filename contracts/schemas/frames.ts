@@ -18,8 +18,18 @@ export const FrameSchema = Type.Object(
 
 /** What each type of frame carries. */
 export const FRAME_DATA = {
-  chat: Type.Object({ ...chatFields, agent_id: AgentIdSchema, idempotency_key: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }, closed),
-  resume: Type.Union([Type.Object({ turn_id: TurnIdSchema, after }, closed), Type.Object({ job_id: JobIdSchema, after }, closed)]),
+  chat: Type.Object(
+    {
+      ...chatFields,
+      agent_id: AgentIdSchema,
+      idempotency_key: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+    },
+    closed,
+  ),
+  resume: Type.Union([
+    Type.Object({ turn_id: TurnIdSchema, after }, closed),
+    Type.Object({ job_id: JobIdSchema, after }, closed),
+  ]),
   cancel: Type.Object({ turn_id: TurnIdSchema }, closed),
   ping: Type.Object({}, closed),
 } satisfies Record<string, TSchema>

@@ -57,8 +57,13 @@ async function syncFileAgent(tx: Tx, box: SecretBox, agent: AgentInput & { file:
 /** @throws MuxiError `conflict` when the id is taken */
 export async function createAgent(tx: Tx, box: SecretBox, agent: AgentInput): Promise<AgentRow> {
   await lockAgents(tx)
-  const known = await tx.selectFrom('agents').select(['version', 'deleted_at']).where('id', '=', agent.id).executeTakeFirst()
-  if (known && known.deleted_at === null) throw new MuxiError('conflict', `Cannot create agent '${agent.id}': the id is taken`)
+  const known = await tx
+    .selectFrom('agents')
+    .select(['version', 'deleted_at'])
+    .where('id', '=', agent.id)
+    .executeTakeFirst()
+  if (known && known.deleted_at === null)
+    throw new MuxiError('conflict', `Cannot create agent '${agent.id}': the id is taken`)
   await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'api', null)
   return getAgentOrThrow(tx, agent.id)
 }
@@ -89,9 +94,7 @@ const agentRows = (db: Db | Tx) =>
   db
     .selectFrom('agents')
     .innerJoin('agent_versions', (join) =>
-      join
-        .onRef('agent_versions.agent_id', '=', 'agents.id')
-        .onRef('agent_versions.version', '=', 'agents.version'),
+      join.onRef('agent_versions.agent_id', '=', 'agents.id').onRef('agent_versions.version', '=', 'agents.version'),
     )
     .select(['id', 'agents.version', 'source', 'file', 'description', 'agents.created_at', 'updated_at', 'config'])
     .where('deleted_at', 'is', null)

@@ -59,7 +59,12 @@ export async function ensureDefaultConversation(tx: Tx, agentId: string, userId:
     })
     .onConflict((oc) => oc.column('default_for').doNothing())
     .execute()
-  return tx.selectFrom('conversations').select(view).where('default_for', '=', defaultFor).forUpdate().executeTakeFirstOrThrow()
+  return tx
+    .selectFrom('conversations')
+    .select(view)
+    .where('default_for', '=', defaultFor)
+    .forUpdate()
+    .executeTakeFirstOrThrow()
 }
 
 /** Newest first. */
@@ -109,7 +114,12 @@ export interface MessageView {
 }
 
 /** The messages of a conversation, newest first, before a message when one is given. */
-export async function listMessages(db: Db, conversationId: string, limit: number, before?: string): Promise<MessageView[]> {
+export async function listMessages(
+  db: Db,
+  conversationId: string,
+  limit: number,
+  before?: string,
+): Promise<MessageView[]> {
   let query = db
     .selectFrom('messages')
     .select(['id', 'turn_id', 'role', 'content', 'status', 'attachments', 'created_at'])

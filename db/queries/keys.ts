@@ -142,12 +142,26 @@ export async function listKeys(db: Db, limit: number, cursor: string | undefined
 export async function rotateKey(db: Db, id: string, graceSeconds: number): Promise<{ key: KeyView; secret: string }> {
   const secret = newSecret()
   const row = await db.transaction().execute(async (tx) => {
-    const row = await tx.selectFrom('api_keys').selectAll().where('id', '=', id).where('alias_of', 'is', null).forUpdate().executeTakeFirst()
+    const row = await tx
+      .selectFrom('api_keys')
+      .selectAll()
+      .where('id', '=', id)
+      .where('alias_of', 'is', null)
+      .forUpdate()
+      .executeTakeFirst()
     if (!row) throw notFound('key', id)
-    await tx.updateTable('api_keys').set({ hash: hashKey(secret) }).where('id', '=', id).execute()
+    await tx
+      .updateTable('api_keys')
+      .set({ hash: hashKey(secret) })
+      .where('id', '=', id)
+      .execute()
     const end = new Date(Date.now() + graceSeconds * 1_000).toISOString()
     const expires_at = row.expires_at !== null && row.expires_at < end ? row.expires_at : end
-    if (graceSeconds > 0) await tx.insertInto('api_keys').values({ ...row, id: newId('key'), alias_of: id, expires_at }).execute()
+    if (graceSeconds > 0)
+      await tx
+        .insertInto('api_keys')
+        .values({ ...row, id: newId('key'), alias_of: id, expires_at })
+        .execute()
     return row
   })
   return { key: toView(row), secret }
@@ -167,7 +181,10 @@ export async function createTicket(db: Db, keyId: string): Promise<{ ticket: str
   const ticket = randomBytes(24).toString('base64url')
   const expires_at = new Date(Date.now() + TICKET_MS).toISOString()
   await db.deleteFrom('tickets').where('expires_at', '<', new Date().toISOString()).execute()
-  await db.insertInto('tickets').values({ hash: hashKey(ticket), key_id: keyId, expires_at }).execute()
+  await db
+    .insertInto('tickets')
+    .values({ hash: hashKey(ticket), key_id: keyId, expires_at })
+    .execute()
   return { ticket, expires_at }
 }
 

@@ -2,7 +2,10 @@
 import { newId } from '../../contracts/ids.ts'
 import type { Db, LogEntriesTable, Tx } from '../schema.ts'
 
-export type LogStart = Pick<LogEntriesTable, 'turn_id' | 'kind' | 'name' | 'workflow_id' | 'activity_id' | 'attempt'> & {
+export type LogStart = Pick<
+  LogEntriesTable,
+  'turn_id' | 'kind' | 'name' | 'workflow_id' | 'activity_id' | 'attempt'
+> & {
   input?: unknown
 }
 

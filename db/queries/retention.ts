@@ -11,13 +11,20 @@ export interface Retention {
 }
 
 /** Forgets what is older than its time. @returns how many event logs and log entries */
-export async function forgetOld(db: Db, retention: Retention, signal: AbortSignal): Promise<{ streams: number; entries: number }> {
+export async function forgetOld(
+  db: Db,
+  retention: Retention,
+  signal: AbortSignal,
+): Promise<{ streams: number; entries: number }> {
   const before = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString()
   let streams = 0
   for (let forgotten = BATCH; forgotten === BATCH && !signal.aborted; streams += forgotten) {
     forgotten = await forgetStreams(db, before(retention.event_log_days))
   }
-  const entries = await db.deleteFrom('log_entries').where('started_at', '<', before(retention.log_days)).executeTakeFirst()
+  const entries = await db
+    .deleteFrom('log_entries')
+    .where('started_at', '<', before(retention.log_days))
+    .executeTakeFirst()
   await db.deleteFrom('idempotency_keys').where('created_at', '<', before(1)).execute()
   return { streams, entries: Number(entries.numDeletedRows) }
 }

@@ -22,5 +22,7 @@ export async function getSecrets(db: Db | Tx, box: SecretBox, owner: string): Pr
     .where('name', '>=', `${owner}/`)
     .where('name', '<', `${owner}0`)
     .execute()
-  return Object.fromEntries(rows.map(({ name, ciphertext }) => [name.slice(owner.length + 1), box.open(name, ciphertext)]))
+  return Object.fromEntries(
+    rows.map(({ name, ciphertext }) => [name.slice(owner.length + 1), box.open(name, ciphertext)]),
+  )
 }

@@ -17,7 +17,13 @@ export async function insertStep(tx: Tx, step: ModelStepsTable, calls: NewToolCa
   await tx
     .insertInto('tool_calls')
     .values(
-      calls.map((call, position) => ({ ...call, turn_id: step.turn_id, step: step.step, position, status: 'planned' as const })),
+      calls.map((call, position) => ({
+        ...call,
+        turn_id: step.turn_id,
+        step: step.step,
+        position,
+        status: 'planned' as const,
+      })),
     )
     .execute()
 }

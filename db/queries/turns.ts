@@ -72,7 +72,11 @@ export async function insertTurn(tx: Tx, turn: NewTurn): Promise<void> {
 }
 
 /** How many turns of a user and of a key are under way; who counts them too waits until this transaction has added its own. */
-export async function countUnfinished(tx: Tx, userId: string, keyId: string | null): Promise<{ user: number; key: number }> {
+export async function countUnfinished(
+  tx: Tx,
+  userId: string,
+  keyId: string | null,
+): Promise<{ user: number; key: number }> {
   await differencesOf(tx).lockNames(tx, [`user/${userId}`, `key/${keyId}`])
   const count = async (column: 'user_id' | 'key_id', value: string) =>
     Number(
@@ -151,7 +155,11 @@ export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<
   if (other) return { claimed: false, reason: 'busy', other_turn_id: other.id }
   await tx
     .updateTable('turns')
-    .set((eb) => ({ status: 'running', run_id: runId, started_at: eb.fn.coalesce('started_at', eb.val(new Date().toISOString())) }))
+    .set((eb) => ({
+      status: 'running',
+      run_id: runId,
+      started_at: eb.fn.coalesce('started_at', eb.val(new Date().toISOString())),
+    }))
     .where('id', '=', turnId)
     .execute()
   const accepted = await addAccepted(tx, turnId, turn)
@@ -183,7 +191,12 @@ export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<
  * What is still open of the turn (usage of lost attempts, tool calls, log entries) is settled with it.
  * @returns the events to publish; none when the turn was over already
  */
-export async function finishTurn(tx: Tx, turnId: string, status: FinalStatus, error?: ErrorBody): Promise<StoredEvent[]> {
+export async function finishTurn(
+  tx: Tx,
+  turnId: string,
+  status: FinalStatus,
+  error?: ErrorBody,
+): Promise<StoredEvent[]> {
   const stamp = new Date().toISOString()
   await lockConversationOf(tx, turnId)
   const turn = await tx
@@ -199,7 +212,11 @@ export async function finishTurn(tx: Tx, turnId: string, status: FinalStatus, er
   const { text } = shownText(await readAllEvents(tx, turnId))
   await settleUsage(tx, turnId, text)
   const usage = await totalUsage(tx, turnId)
-  await tx.updateTable('turns').set({ usage: JSON.stringify(usage) }).where('id', '=', turnId).execute()
+  await tx
+    .updateTable('turns')
+    .set({ usage: JSON.stringify(usage) })
+    .where('id', '=', turnId)
+    .execute()
   await settleToolCalls(tx, turnId, stamp)
   await tx
     .updateTable('log_entries')
@@ -229,7 +246,12 @@ export async function finishTurn(tx: Tx, turnId: string, status: FinalStatus, er
 }
 
 /** The event that ends a turn's stream. */
-export function finalEvent(messageId: string, status: TurnStatus, usage: Usage, error: ErrorBody | undefined): NewEvent {
+export function finalEvent(
+  messageId: string,
+  status: TurnStatus,
+  usage: Usage,
+  error: ErrorBody | undefined,
+): NewEvent {
   if (status === 'completed') return { type: 'message_end', data: { id: messageId, usage } }
   if (status === 'cancelled') return { type: 'cancelled', data: { id: messageId } }
   return { type: 'error', data: error ?? { code: 'internal_error', message: 'The turn failed' } }
@@ -283,7 +305,11 @@ export async function listUnfinished(db: Db, createdBefore: string, limit: numbe
 
 /** Removes a turn that the engine refused: as if the message had never been sent. */
 export async function discardTurn(tx: Tx, turnId: string): Promise<void> {
-  const deleted = await tx.deleteFrom('turns').where('id', '=', turnId).where('status', '=', 'pending').executeTakeFirst()
+  const deleted = await tx
+    .deleteFrom('turns')
+    .where('id', '=', turnId)
+    .where('status', '=', 'pending')
+    .executeTakeFirst()
   if (deleted.numDeletedRows === 0n) return
   await tx.deleteFrom('messages').where('turn_id', '=', turnId).execute()
   await tx.deleteFrom('jobs').where('turn_id', '=', turnId).execute()
@@ -306,7 +332,16 @@ export async function findIdempotent(tx: Tx, request: IdempotentRequest) {
   const row = await tx
     .selectFrom('idempotency_keys')
     .innerJoin('turns', 'turns.id', 'idempotency_keys.turn_id')
-    .select(['turns.id as turn_id', 'conversation_id', 'message_id', 'agent_id', 'turns.user_id', 'on_busy', 'status', 'body_hash'])
+    .select([
+      'turns.id as turn_id',
+      'conversation_id',
+      'message_id',
+      'agent_id',
+      'turns.user_id',
+      'on_busy',
+      'status',
+      'body_hash',
+    ])
     .where('idempotency_keys.key_id', '=', request.key_id)
     .where('route', '=', request.route)
     .where('idempotency_key', '=', request.idempotency_key)

@@ -9,7 +9,11 @@ export function percentile(values: readonly number[], p: number): number {
 }
 
 /** Runs `work` so many times with so many at once. @returns how many a second */
-export async function throughput(total: number, atOnce: number, work: (lane: number) => Promise<unknown>): Promise<number> {
+export async function throughput(
+  total: number,
+  atOnce: number,
+  work: (lane: number) => Promise<unknown>,
+): Promise<number> {
   let left = total
   const startedAt = performance.now()
   await Promise.all(
@@ -31,7 +35,12 @@ export interface Chat {
 }
 
 /** Streams one chat. @param onText called with the turn at each piece of text */
-export async function chat({ muxi }: Bench, user: string, ask: object, onText?: (turnId: string) => void): Promise<Chat> {
+export async function chat(
+  { muxi }: Bench,
+  user: string,
+  ask: object,
+  onText?: (turnId: string) => void,
+): Promise<Chat> {
   const startedAt = performance.now()
   const response = await fetch(`${muxi.url}/api/v1/agents/bench/chat/stream`, {
     method: 'POST',

@@ -23,7 +23,9 @@ async function answer(body: string, response: ServerResponse): Promise<void> {
   })
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   const send = (delta: object, finish_reason: string | null = null) =>
-    response.write(`data: ${JSON.stringify({ id: 'x', object: 'chat.completion.chunk', choices: [{ index: 0, delta, finish_reason }] })}\n\n`)
+    response.write(
+      `data: ${JSON.stringify({ id: 'x', object: 'chat.completion.chunk', choices: [{ index: 0, delta, finish_reason }] })}\n\n`,
+    )
   const startedAt = performance.now()
   for (let word = 0; word < words && open; word += 1) {
     const wait = startedAt + word * gap_ms - performance.now()
@@ -32,7 +34,9 @@ async function answer(body: string, response: ServerResponse): Promise<void> {
   }
   if (!open) return
   send({}, 'stop')
-  response.write(`data: ${JSON.stringify({ id: 'x', choices: [], usage: { prompt_tokens: 1, completion_tokens: words, total_tokens: words + 1 } })}\n\n`)
+  response.write(
+    `data: ${JSON.stringify({ id: 'x', choices: [], usage: { prompt_tokens: 1, completion_tokens: words, total_tokens: words + 1 } })}\n\n`,
+  )
   response.end('data: [DONE]\n\n')
 }
 
@@ -44,6 +48,8 @@ const server = createServer((request, response) => {
 })
 server.listen(0, '127.0.0.1', () => {
   const address = server.address()
-  process.stdout.write(`ready ${JSON.stringify({ url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}` })}\n`)
+  process.stdout.write(
+    `ready ${JSON.stringify({ url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}` })}\n`,
+  )
 })
 process.stdin.on('end', () => process.exit(0)).resume()

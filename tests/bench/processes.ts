@@ -23,7 +23,12 @@ export interface Bench {
 /** Starts everything; `stop` ends it and removes its data. */
 export async function startBench(): Promise<Bench> {
   const dataDir = mkdtempSync(join(tmpdir(), 'muxi-bench-'))
-  const binary = await getServerBinaryOrThrow({ dataDir: join(process.cwd(), 'data'), env: process.env, say: console.log, scriptCommand: runtimeCommand })
+  const binary = await getServerBinaryOrThrow({
+    dataDir: join(process.cwd(), 'data'),
+    env: process.env,
+    say: console.log,
+    scriptCommand: runtimeCommand,
+  })
   const server = await startDevServer({ binary, dataDir, env: process.env })
   const connection = await connectOrThrow({ address: server.address }, { patience_ms: 15_000 })
   await ensureNamespace(connection, { namespace: 'default', history_days: 30 })

@@ -11,7 +11,13 @@ const TURNS = 200
 /** The interval at which the event log commits; see `db/event-log.ts`. */
 const BATCH_MS = 20
 
-const SECTIONS = { first: firstToken, turns: turnsASecond, stop: stopTimes, streams: concurrentStreams, memory: memoryGrowth }
+const SECTIONS = {
+  first: firstToken,
+  turns: turnsASecond,
+  stop: stopTimes,
+  streams: concurrentStreams,
+  memory: memoryGrowth,
+}
 const wanted = process.argv.slice(2)
 
 interface Bare {
@@ -49,7 +55,10 @@ async function startBare(address: string): Promise<Bare & { stop(): Promise<void
   const client = new Client({ connection })
   let count = 0
   const run = (): Promise<number> =>
-    client.workflow.execute<() => Promise<number>>('bare', { taskQueue, workflowId: `bare-${process.pid}-${(count += 1)}` })
+    client.workflow.execute<() => Promise<number>>('bare', {
+      taskQueue,
+      workflowId: `bare-${process.pid}-${(count += 1)}`,
+    })
   return {
     run,
     async start() {
@@ -87,12 +96,18 @@ async function firstToken(bench: Bench, bare: Bare): Promise<void> {
   report('first token: model called directly', `${ms(percentile(direct, 50))} p50`)
   report('first token: through muxi', `${ms(percentile(ours, 50))} p50, ${ms(percentile(ours, 99))} p99`)
   report('added to the first token', ms(added), added / percentile(floor, 50), '≤ 3 × bare')
-  report('event from the model to the socket', `${ms(percentile(lags, 50))} p50, ${ms(percentile(lags, 99))} p99 (batch interval ${BATCH_MS} ms)`)
+  report(
+    'event from the model to the socket',
+    `${ms(percentile(lags, 50))} p50, ${ms(percentile(lags, 99))} p99 (batch interval ${BATCH_MS} ms)`,
+  )
 }
 
 async function firstWordOf(model: string, ask: object): Promise<number> {
   const startedAt = performance.now()
-  const response = await fetch(`${model}/v1/chat/completions`, { method: 'POST', body: JSON.stringify({ messages: [{ role: 'user', content: JSON.stringify(ask) }] }) })
+  const response = await fetch(`${model}/v1/chat/completions`, {
+    method: 'POST',
+    body: JSON.stringify({ messages: [{ role: 'user', content: JSON.stringify(ask) }] }),
+  })
   let first: number | undefined
   for await (const _ of response.body!) first ??= performance.now() - startedAt
   return first ?? Number.NaN
@@ -102,8 +117,15 @@ async function turnsASecond(bench: Bench, bare: Bare): Promise<void> {
   for (const atOnce of [1, 8, 32]) {
     const total = atOnce === 1 ? 100 : 400
     const floor = await throughput(total, atOnce, () => bare.run())
-    const ours = await throughput(total, atOnce, (lane) => chat(bench, `lane-${atOnce}-${lane}`, { words: 1, gap_ms: 0 }))
-    report(`turns a second, ${atOnce} at once`, `${ours.toFixed(1)} against ${floor.toFixed(1)} bare workflows`, ours / floor, atOnce === 1 ? '' : '≥ 0.25')
+    const ours = await throughput(total, atOnce, (lane) =>
+      chat(bench, `lane-${atOnce}-${lane}`, { words: 1, gap_ms: 0 }),
+    )
+    report(
+      `turns a second, ${atOnce} at once`,
+      `${ours.toFixed(1)} against ${floor.toFixed(1)} bare workflows`,
+      ours / floor,
+      atOnce === 1 ? '' : '≥ 0.25',
+    )
   }
 }
 
@@ -115,23 +137,34 @@ async function stopTimes(bench: Bench): Promise<void> {
     await chat(bench, tag, { words: 2_000, gap_ms: 5, tag }, (turnId) => {
       cancelled ??= delay(50).then(() => {
         asked[tag] = now()
-        return fetch(`${bench.muxi.url}/api/v1/turns/${turnId}/cancel`, { method: 'POST', headers: { authorization: `Bearer ${bench.muxi.key}` } })
+        return fetch(`${bench.muxi.url}/api/v1/turns/${turnId}/cancel`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${bench.muxi.key}` },
+        })
       })
     })
     await cancelled
   }
   const closed = (await (await fetch(`${bench.model}/closed`)).json()) as Record<string, number>
   const times = Object.entries(asked).map(([tag, at]) => closed[tag]! - at)
-  report('stop: from the request to the model’s connection closed', `${ms(percentile(times, 50))} p50, ${ms(percentile(times, 99))} p99 (≤ 150, ≤ 600)`)
+  report(
+    'stop: from the request to the model’s connection closed',
+    `${ms(percentile(times, 50))} p50, ${ms(percentile(times, 99))} p99 (≤ 150, ≤ 600)`,
+  )
 }
 
 async function concurrentStreams(bench: Bench): Promise<void> {
   for (const streams of [50, 200]) {
     const words = 500
-    const chats = await Promise.all(Array.from({ length: streams }, (_, lane) => chat(bench, `stream-${streams}-${lane}`, { words, gap_ms: 20 })))
+    const chats = await Promise.all(
+      Array.from({ length: streams }, (_, lane) => chat(bench, `stream-${streams}-${lane}`, { words, gap_ms: 20 })),
+    )
     const lags = chats.flatMap(({ lags }) => lags)
     const lost = streams * words - lags.length
-    report(`${streams} streams of 50 tokens a second`, `${ms(percentile(lags, 50))} p50, ${ms(percentile(lags, 99))} p99 lag, ${lost} tokens lost${streams === 50 ? ' (≤ 250 ms, 0)' : ''}`)
+    report(
+      `${streams} streams of 50 tokens a second`,
+      `${ms(percentile(lags, 50))} p50, ${ms(percentile(lags, 99))} p99 lag, ${lost} tokens lost${streams === 50 ? ' (≤ 250 ms, 0)' : ''}`,
+    )
   }
 }
 
@@ -141,13 +174,18 @@ async function memoryGrowth(bench: Bench): Promise<void> {
     await throughput(1_000, 16, (lane) => chat(bench, `memory-${lane}`, { words: 3, gap_ms: 0 }))
     const { heap, rss } = await heapAfterCollection(bench.muxi.inspector)
     heaps.push(heap)
-    report(`memory after ${thousand},000 turns`, `${(heap / 2 ** 20).toFixed(1)} MiB of heap, ${(rss / 2 ** 20).toFixed(0)} MiB resident`)
+    report(
+      `memory after ${thousand},000 turns`,
+      `${(heap / 2 ** 20).toFixed(1)} MiB of heap, ${(rss / 2 ** 20).toFixed(0)} MiB resident`,
+    )
   }
   report('memory: third thousand against second', '', heaps[2]! / heaps[1]!, '≤ 1.05')
 }
 
 function report(what: string, value: string, ratio?: number, bound = ''): void {
-  console.log(`${what.padEnd(58)} ${value}${ratio === undefined ? '' : `  = ${ratio.toFixed(2)} ×`}${bound ? `  (${bound})` : ''}`)
+  console.log(
+    `${what.padEnd(58)} ${value}${ratio === undefined ? '' : `  = ${ratio.toFixed(2)} ×`}${bound ? `  (${bound})` : ''}`,
+  )
 }
 
 function ms(value: number): string {

@@ -72,8 +72,10 @@ export const REQUIREMENTS = {
   'documents.retry': 'A job can be stopped, leaves nothing half-visible, and goes on from the stage where it was',
   'documents.refused': 'A file that cannot be read is unprocessable, that file alone',
   'documents.owners': 'A file or job of another user is 404 on every route that takes one',
-  'documents.knowledge': 'Sources of knowledge are added, listed, searched, removed, and follow the files that agents name',
-  'documents.killed': 'kill -9 of everything during an ingestion: finished page batches are not parsed again, each chunk is found once',
+  'documents.knowledge':
+    'Sources of knowledge are added, listed, searched, removed, and follow the files that agents name',
+  'documents.killed':
+    'kill -9 of everything during an ingestion: finished page batches are not parsed again, each chunk is found once',
 
   'start.fails': 'A process that cannot start ends and says why',
   'deno.turn': 'On Deno the worker and the API start, and a turn streams',

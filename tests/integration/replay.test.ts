@@ -13,14 +13,19 @@ const HISTORIES = fileURLToPath(new URL('../histories/', import.meta.url))
 const recorded = readdirSync(HISTORIES, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.json'))
   .map((file) => {
-    const { workflowId, history } = JSON.parse(readFileSync(join(HISTORIES, file), 'utf8')) as { workflowId: string; history: Recorded }
+    const { workflowId, history } = JSON.parse(readFileSync(join(HISTORIES, file), 'utf8')) as {
+      workflowId: string
+      history: Recorded
+    }
     return { file, workflowId, history }
   })
 
 type Recorded = { events: { workflowExecutionStartedEventAttributes?: { workflowType?: { name?: string } } }[] }
 
 test('every workflow has a recorded history', () => {
-  const types = recorded.map(({ history }) => history.events[0]?.workflowExecutionStartedEventAttributes?.workflowType?.name)
+  const types = recorded.map(
+    ({ history }) => history.events[0]?.workflowExecutionStartedEventAttributes?.workflowType?.name,
+  )
   expect(Object.keys(workflows).filter((name) => !types.includes(name))).toEqual([])
 })
 

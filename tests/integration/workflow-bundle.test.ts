@@ -14,11 +14,15 @@ test('the workflow bundle holds our workflows, the SDK and no stranger', async (
     const { codePath } = await workflowBundle(cache)
     const code = readFileSync(codePath, 'utf8')
     const modules = [...code.matchAll(/^\/\*\*\*\/ "\.\/(\S+?)"/gm)].map(([, module]) => module!)
-    const packages = modules.filter((module) => module.startsWith('node_modules/')).map((module) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(module)![1]!)
+    const packages = modules
+      .filter((module) => module.startsWith('node_modules/'))
+      .map((module) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(module)![1]!)
     const ours = modules.filter((module) => !module.startsWith('node_modules/'))
     expect(ours).toContain('workflows/chat-turn.ts')
     expect([...new Set(packages)].filter((name) => !KNOWN.has(name))).toEqual([])
-    expect(ours.filter((module) => !/^(workflows|contracts)\//.test(module) && !module.startsWith('__temporal'))).toEqual([])
+    expect(
+      ours.filter((module) => !/^(workflows|contracts)\//.test(module) && !module.startsWith('__temporal')),
+    ).toEqual([])
   } finally {
     rmSync(cache, { recursive: true })
   }

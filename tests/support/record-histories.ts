@@ -14,7 +14,8 @@ mkdirSync(folder, { recursive: true })
 
 const run = promisify(execFile)
 const stage = await openStage()
-const temporal = async (...args: string[]) => (await run(await temporalBinary(), [...args, '--address', stage.temporal!.address], { maxBuffer: 2 ** 26 })).stdout
+const temporal = async (...args: string[]) =>
+  (await run(await temporalBinary(), [...args, '--address', stage.temporal!.address], { maxBuffer: 2 ** 26 })).stdout
 
 try {
   const { url } = await stage.start('all', { env: { MUXI_ENGINE_CONVERSATION_IDLE_MS: '500' } })
@@ -30,7 +31,9 @@ try {
   const data = Buffer.from('The ferry leaves at nine.').toString('base64')
   const attachments = [{ type: 'text/plain', name: 'ferry.txt', data }]
   const conversation_id = await stage.conversation(url, { agent_id: 'offline' })
-  const reading = await stage.call(url, '/api/v1/agents/offline/chat', { body: { content: 'When does the ferry leave?', conversation_id, attachments } })
+  const reading = await stage.call(url, '/api/v1/agents/offline/chat', {
+    body: { content: 'When does the ferry leave?', conversation_id, attachments },
+  })
   const jobs = (await stage.call(url, '/api/v1/jobs')).body.jobs as { id: string }[]
 
   const names = {

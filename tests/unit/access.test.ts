@@ -3,7 +3,12 @@ import { describe, expect, test } from 'vitest'
 import type { Principal, Scope } from '../../db/queries/keys.ts'
 import { actingUser, authorize, isNetwork, ownedOrThrow, visibleUser } from '../../api/services/access.ts'
 
-const key = (scopes: Scope[], bound_user?: string): Principal => ({ key_id: 'key_1', scopes: new Set(scopes), bound_user, networks: undefined })
+const key = (scopes: Scope[], bound_user?: string): Principal => ({
+  key_id: 'key_1',
+  scopes: new Set(scopes),
+  bound_user,
+  networks: undefined,
+})
 
 describe('authorize()', () => {
   test('lets a key do what its scope says', () => expect(() => authorize(key(['chat']), 'chat')).not.toThrow())
@@ -36,5 +41,9 @@ describe('ownedOrThrow()', () => {
   })
 })
 
-test.each(['10.0.0.0/8', '127.0.0.1', '::1', 'fd00::/8'])('%s is a network', (text) => expect(isNetwork(text)).toBe(true))
-test.each(['', 'example.org', '10.0.0.0/33', '::1/129', '1.2.3.4/8/9', '10.0.0/8'])('%j is none', (text) => expect(isNetwork(text)).toBe(false))
+test.each(['10.0.0.0/8', '127.0.0.1', '::1', 'fd00::/8'])('%s is a network', (text) =>
+  expect(isNetwork(text)).toBe(true),
+)
+test.each(['', 'example.org', '10.0.0.0/33', '::1/129', '1.2.3.4/8/9', '10.0.0/8'])('%j is none', (text) =>
+  expect(isNetwork(text)).toBe(false),
+)

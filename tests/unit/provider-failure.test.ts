@@ -21,7 +21,9 @@ test.each([undefined, null, '', 'soon', '-3'])('Retry-After %j is no delay', (va
 })
 
 test('a provider cannot make us wait longer than the cap', () => {
-  expect(new ProviderFailure('retry', 'busy', { provider: 'openai', retryAfter: 3_600_000 }).retryAfter).toBe(MAX_RETRY_AFTER_MS)
+  expect(new ProviderFailure('retry', 'busy', { provider: 'openai', retryAfter: 3_600_000 }).retryAfter).toBe(
+    MAX_RETRY_AFTER_MS,
+  )
 })
 
 test('a credential that the provider repeats is taken out of its words', () => {

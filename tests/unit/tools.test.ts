@@ -6,7 +6,10 @@ import { readArguments } from '../../activities/tools.ts'
 describe('current_time', () => {
   const now = new Date('2026-11-23T10:00:00Z')
   test('tells a moment in a time zone', () => {
-    expect(tellTime(now, 'Europe/Berlin')).toMatchObject({ iso: '2026-11-23T10:00:00.000Z', local: expect.stringContaining('11:00:00') })
+    expect(tellTime(now, 'Europe/Berlin')).toMatchObject({
+      iso: '2026-11-23T10:00:00.000Z',
+      local: expect.stringContaining('11:00:00'),
+    })
   })
   test('says what is wrong with an unknown zone', () => {
     expect(() => tellTime(now, 'Mars/Olympus')).toThrow("'time_zone' must be an IANA time zone, got 'Mars/Olympus'")
@@ -15,7 +18,13 @@ describe('current_time', () => {
 
 describe('readArguments()', () => {
   test('takes nothing as no arguments', () => expect(readArguments(currentTime, '')).toEqual({ parameters: {} }))
-  test('gives what fits', () => expect(readArguments(currentTime, '{"time_zone":"UTC"}')).toEqual({ parameters: { time_zone: 'UTC' } }))
-  test.each(['{"time_zone":', '{"time_zone":3}', '{"zone":"UTC"}', '[]', 'null'])('tells the model what is wrong with %s', (text) =>
-    expect(readArguments(currentTime, text)).toEqual({ fault: expect.stringContaining("Cannot call 'current_time'") }))
+  test('gives what fits', () =>
+    expect(readArguments(currentTime, '{"time_zone":"UTC"}')).toEqual({ parameters: { time_zone: 'UTC' } }))
+  test.each(['{"time_zone":', '{"time_zone":3}', '{"zone":"UTC"}', '[]', 'null'])(
+    'tells the model what is wrong with %s',
+    (text) =>
+      expect(readArguments(currentTime, text)).toEqual({
+        fault: expect.stringContaining("Cannot call 'current_time'"),
+      }),
+  )
 })
