@@ -107,11 +107,9 @@ describe.skipIf(!found)('the web page', () => {
       .poll(() => page.getByRole('link', { name: 'Open in Temporal UI' }).getAttribute('href'))
       .toContain(encodeURIComponent(workflow.id))
     await lastTurn().getByRole('button', { name: 'Log' }).click()
-    expect(await page.locator('#log-rows td:first-child').allTextContents()).toEqual([
-      'model call',
-      'tool call',
-      'model call',
-    ])
+    await expect
+      .poll(() => page.locator('#log-rows td:first-child').allTextContents())
+      .toEqual(['model call', 'tool call', 'model call'])
 
     await page.reload()
     await ended()
