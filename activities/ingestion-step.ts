@@ -5,6 +5,7 @@ import { findRunning } from '../db/queries/jobs.ts'
 import { countFailed, endLogEntry, startLogEntry, type LogEnd } from '../db/queries/log.ts'
 import type { Db, JobsTable } from '../db/schema.ts'
 import { StopRequested } from '../db/stops.ts'
+import { MuxiError } from '../contracts/failures.ts'
 import { MediaFailure } from '../media/failure.ts'
 import { ProviderFailure } from '../providers/failure.ts'
 import { overtaken, toModelFailure } from './failures.ts'
@@ -65,6 +66,7 @@ function statusOf(reason: unknown): LogEnd['status'] {
 
 function describe(reason: unknown): object {
   if (reason instanceof MediaFailure) return { message: reason.message, reason: reason.reason }
+  if (reason instanceof MuxiError) return { message: reason.message, reason: reason.code }
   if (reason instanceof ProviderFailure)
     return { message: reason.message, provider: reason.provider, status: reason.status }
   return { message: reason instanceof Error ? reason.name : 'unknown' }
@@ -73,7 +75,8 @@ function describe(reason: unknown): object {
 /** History gets the reason in one word; a parser's own words, which may quote the file, stay in the log. */
 async function toFailure(db: Db, reason: unknown, workflowId: string, activityId: string): Promise<unknown> {
   if (reason instanceof StopRequested) return overtaken()
-  if (reason instanceof MediaFailure) return unprocessable(reason)
+  if (reason instanceof MediaFailure) return unprocessable(reason.message, reason.reason)
+  if (reason instanceof MuxiError) return unprocessable(reason.message, reason.code)
   if (reason instanceof ProviderFailure) {
     const failures = await countFailed(db, workflowId, activityId)
     return toModelFailure(reason, { provider: reason.provider, model: 'embedding' }, failures - 1)
@@ -81,12 +84,8 @@ async function toFailure(db: Db, reason: unknown, workflowId: string, activityId
   return reason
 }
 
-function unprocessable(failure: MediaFailure): ApplicationFailure {
-  const described: TurnFailure = {
-    code: 'unprocessable',
-    message: failure.message,
-    details: { reason: failure.reason },
-  }
+function unprocessable(message: string, reason: string): ApplicationFailure {
+  const described: TurnFailure = { code: 'unprocessable', message, details: { reason } }
   return ApplicationFailure.create({
     message: described.message,
     type: FAILURE.final,

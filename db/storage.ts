@@ -10,6 +10,7 @@ import type { Db } from './schema.ts'
 import { loadSecretKey, SecretBox } from './secret-box.ts'
 import { isSqliteAway, openSqlite } from './sqlite.ts'
 import { StopRegistry } from './stops.ts'
+import { MissingVectorStore } from './vectors/missing-vector-store.ts'
 import { SqliteVectorStore } from './vectors/sqlite-vector-store.ts'
 import type { VectorStore } from './vectors/vector-store.ts'
 
@@ -44,7 +45,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   return {
     db,
     blobs: new BlobStore(join(options.data_dir, 'blobs')),
-    vectors: new SqliteVectorStore(db),
+    vectors: options.database_url === undefined ? new SqliteVectorStore(db) : new MissingVectorStore(),
     box: new SecretBox(loadSecretKey(options.data_dir, options.secret_key)),
     events,
     stops: new StopRegistry(db, commits),
