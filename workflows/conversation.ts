@@ -30,7 +30,7 @@ export async function conversation(input: ConversationInput): Promise<void> {
   setHandler(holds, (turnId) => mailbox.holds(turnId))
 
   for (;;) {
-    await mailbox.runQueue()
+    await mailbox.runQueue(input.max_updates)
     if (mailbox.isOld(input.max_updates) && (await mailbox.settled())) {
       await continueAsNew<typeof conversation>({ ...input, queue: mailbox.waiting() })
     }
@@ -106,7 +106,7 @@ class Mailbox {
   }
 
   /** Runs what waits, in order, until nothing does or the run has grown old enough to begin anew. */
-  async runQueue(): Promise<void> {
+  async runQueue(maxUpdates: number): Promise<void> {
     for (let turn = this.#queue.shift(); turn; turn = this.#queue.shift()) {
       const scope = new CancellationScope()
       this.#running = { turn, scope }
@@ -119,7 +119,7 @@ class Mailbox {
       }
       this.#running = undefined
       this.#describe()
-      if (workflowInfo().continueAsNewSuggested) return
+      if (this.isOld(maxUpdates)) return
     }
   }
 
