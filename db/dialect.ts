@@ -1,6 +1,7 @@
 // What the two databases do differently, as queries see it. Each file of a dialect (sqlite.ts, postgres.ts) has all of it.
 import type { DialectAdapter, Kysely } from 'kysely'
 import type { Db, Tx } from './schema.ts'
+import type { VectorStore } from './vectors/vector-store.ts'
 
 export interface Differences {
   /** Holds names until the transaction ends: whoever wants one of them waits. In the order given, so give it in one order. */
@@ -13,9 +14,10 @@ export interface Differences {
   announceStops(db: Kysely<any>, table: string): Promise<void>
 }
 
-/** A database that is open, and news of what other processes commit to it. */
+/** A database that is open, its index of documents, and news of what other processes commit to it. */
 export interface Database {
   db: Db
+  vectors: VectorStore
   commits: ForeignCommits
   close: () => Promise<void>
 }

@@ -13,6 +13,7 @@ import {
 import pg from 'pg'
 import type { Commits, Database, Differences, ForeignCommits } from './dialect.ts'
 import type { DB, Tx } from './schema.ts'
+import { PostgresVectorStore } from './vectors/postgres-vector-store.ts'
 
 const POOL_SIZE = 16
 /** How long a query waits for a connection, and a connection for the server, in milliseconds. */
@@ -42,6 +43,7 @@ export function openPostgres(url: string): Database {
   const commits = new ListenedCommits(url, sender)
   return {
     db,
+    vectors: new PostgresVectorStore(db),
     commits,
     async close() {
       await commits.close()

@@ -19,6 +19,7 @@ import {
 import { getLoadablePath } from 'sqlite-vec'
 import type { Commits, Database, Differences, ForeignCommits } from './dialect.ts'
 import type { DB } from './schema.ts'
+import { SqliteVectorStore } from './vectors/sqlite-vector-store.ts'
 
 /** How long a statement waits for another process's write, and how often it looks, in milliseconds. */
 const BUSY_MS = 5_000
@@ -44,7 +45,7 @@ export function openSqlite(file: string): Database {
   // SQLite would wait for another process with the event loop standing still.
   raw.exec('pragma busy_timeout = 0')
   const db = new Kysely<DB>({ dialect: new Dialect(new NodeSqlite(raw)) })
-  return { db, commits: new PolledCommits(raw), close: () => db.destroy() }
+  return { db, vectors: new SqliteVectorStore(db), commits: new PolledCommits(raw), close: () => db.destroy() }
 }
 
 /** Busy, locked, or the disk failed. */

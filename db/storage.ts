@@ -10,8 +10,6 @@ import type { Db } from './schema.ts'
 import { loadSecretKey, SecretBox } from './secret-box.ts'
 import { isSqliteAway, openSqlite } from './sqlite.ts'
 import { StopRegistry } from './stops.ts'
-import { MissingVectorStore } from './vectors/missing-vector-store.ts'
-import { SqliteVectorStore } from './vectors/sqlite-vector-store.ts'
 import type { VectorStore } from './vectors/vector-store.ts'
 
 /** How long a process that starts waits for a database server that does not answer yet, in milliseconds. */
@@ -40,12 +38,12 @@ export interface StorageOptions {
 
 /** Opens the database and the data folder, bringing the former to the newest schema. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
-  const { db, commits, close } = await openDatabase(options)
+  const { db, vectors, commits, close } = await openDatabase(options)
   const events = new EventLog(db, commits)
   return {
     db,
     blobs: new BlobStore(join(options.data_dir, 'blobs')),
-    vectors: options.database_url === undefined ? new SqliteVectorStore(db) : new MissingVectorStore(),
+    vectors,
     box: new SecretBox(loadSecretKey(options.data_dir, options.secret_key)),
     events,
     stops: new StopRegistry(db, commits),

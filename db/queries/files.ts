@@ -1,5 +1,6 @@
 // Uploaded files: their rows; the bytes are blobs.
 import { newId } from '../../contracts/ids.ts'
+import { differencesOf } from '../dialect.ts'
 import type { Db, FilesTable, Tx } from '../schema.ts'
 
 export type NewFile = Omit<FilesTable, 'id' | 'created_at'>
@@ -32,6 +33,8 @@ export async function isInUse(db: Db | Tx, id: string): Promise<boolean> {
 
 /** Removes a file with what was extracted from it. @returns whether nothing else has the same bytes */
 export async function deleteFile(tx: Tx, file: Pick<FilesTable, 'id' | 'user_id' | 'sha256'>): Promise<boolean> {
+  // Of two that remove the same bytes at once, the second must see that the first is gone.
+  await differencesOf(tx).lockNames(tx, [`file/${file.user_id}/${file.sha256}`])
   const jobs = tx.selectFrom('jobs').select('id').where('file_id', '=', file.id)
   await tx.deleteFrom('job_batches').where('job_id', 'in', jobs).execute()
   await tx.deleteFrom('files').where('id', '=', file.id).execute()

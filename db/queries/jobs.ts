@@ -170,12 +170,21 @@ export function startParse(tx: Tx, jobId: string, batch: number): Promise<JobBat
     .executeTakeFirst()
 }
 
+/**
+ * Makes whoever else changes the job wait until the transaction ends, so that what is read of it after this stays true.
+ * Before rows of its batches are written: all transactions lock in this order.
+ */
+async function lockJob(tx: Tx, id: string): Promise<void> {
+  await tx.selectFrom('jobs').select('id').where('id', '=', id).forUpdate().execute()
+}
+
 export async function storeParsed(
   tx: Tx,
   jobId: string,
   batch: number,
   pages: { page: number; text: string }[],
 ): Promise<void> {
+  await lockJob(tx, jobId)
   await tx
     .updateTable('job_batches')
     .set({ pages: JSON.stringify(pages) })
@@ -186,6 +195,7 @@ export async function storeParsed(
 }
 
 export async function storeIndexed(tx: Tx, jobId: string, batch: number, chunks: number): Promise<void> {
+  await lockJob(tx, jobId)
   await tx.updateTable('job_batches').set({ chunks }).where('job_id', '=', jobId).where('batch', '=', batch).execute()
 }
 
@@ -217,6 +227,7 @@ export async function advance(
   key: string,
 ): Promise<StoredEvent[]> {
   const stamp = new Date().toISOString()
+  await lockJob(tx, job.id)
   const now = await tx
     .selectFrom('jobs')
     .select(['stage', 'stage_started_at', 'pages'])
@@ -260,6 +271,7 @@ export async function completeJob(
   tx: Tx,
   ref: JobRef,
 ): Promise<{ result: JobResult; events: StoredEvent[] } | undefined> {
+  await lockJob(tx, ref.job_id)
   const job = await findRunning(tx, ref)
   if (!job) return undefined
   const counted = await tx

@@ -127,13 +127,14 @@ export async function changeSource(
 
 /** Removes a source; its jobs stay as what once was done. @returns the jobs whose documents are to leave the index */
 export async function deleteSource(tx: Tx, agentId: string, id: string): Promise<JobsTable[]> {
+  // First: whoever is just giving it another job holds its row, and that job has to be among those below.
+  await tx.deleteFrom('knowledge_sources').where('agent_id', '=', agentId).where('id', '=', id).execute()
   const jobs = await tx
     .selectFrom('jobs')
     .selectAll()
     .where('agent_id', '=', agentId)
     .where('knowledge_id', '=', id)
     .execute()
-  await tx.deleteFrom('knowledge_sources').where('agent_id', '=', agentId).where('id', '=', id).execute()
   await tx
     .updateTable('jobs')
     .set({ knowledge_id: null })

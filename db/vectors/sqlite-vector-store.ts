@@ -2,7 +2,8 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { sql } from 'kysely'
 import type { CollectionsTable, Db, Tx } from '../schema.ts'
-import { addChunk, enterDocument, removeChunk, spaceOf, vectorTable } from './sqlite-chunks.ts'
+import { enterDocument, spaceOf, vectorTable } from './documents.ts'
+import { addChunk, removeChunk } from './sqlite-chunks.ts'
 import { searchSqlite } from './sqlite-search.ts'
 import type { CollectionSpec, DocumentGeneration, Hit, VectorChunk, VectorQuery, VectorStore } from './vector-store.ts'
 

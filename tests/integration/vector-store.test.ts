@@ -1,36 +1,19 @@
 // The index of documents on a real database: what is found, what stays hidden, and what nobody may break.
-import { join } from 'node:path'
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { migrate } from '../../db/migrate.ts'
+import { beforeEach, describe, expect, test } from 'vitest'
 import type { Db } from '../../db/schema.ts'
-import { openSqlite } from '../../db/sqlite.ts'
-import { SqliteVectorStore } from '../../db/vectors/sqlite-vector-store.ts'
 import type { DocumentGeneration, VectorQuery, VectorStore } from '../../db/vectors/vector-store.ts'
 import { createEmbedder } from '../../providers/embedder.ts'
-import { tempDir } from '../support/temp-dir.ts'
+import { dialects } from '../support/dialects.ts'
 
 const embedder = createEmbedder({ openai: {} })
 const collection = embedder.model
 const { signal } = new AbortController()
 
-interface Index {
-  db: Db
-  store: VectorStore
-}
-const DIALECTS: Record<string, () => Promise<Index>> = {
-  async sqlite() {
-    const { db } = openSqlite(join(tempDir(), 'muxi.db'))
-    onTestFinished(() => db.destroy())
-    await migrate(db)
-    return { db, store: new SqliteVectorStore(db) }
-  },
-}
-
-describe.each(Object.keys(DIALECTS))('the index on %s', (dialect) => {
+describe.each(dialects)('the index on $name', (dialect) => {
   let db: Db
   let store: VectorStore
   beforeEach(async () => {
-    ;({ db, store } = await DIALECTS[dialect]!())
+    ;({ db, vectors: store } = await (await dialect.fresh()).open())
     await store.ensureCollection({ id: collection, model: embedder.model, dimension: embedder.dimension })
   })
 

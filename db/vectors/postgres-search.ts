@@ -1,0 +1,157 @@
+// Hybrid search on Postgres: the nearest vectors and the best words, each within what may be seen, fused by rank.
+import { sql, type RawBuilder } from 'kysely'
+import type { Db, Tx } from '../schema.ts'
+import { fuseRanks } from './fuse.ts'
+import { unitText } from './postgres-chunks.ts'
+import { matchOf } from './postgres-words.ts'
+import type { Hit, VectorQuery } from './vector-store.ts'
+import { wordsOfQuestion } from './words.ts'
+
+/** Places of each ranking that are looked at, for every hit wanted. */
+const CANDIDATES_A_HIT = 4
+const LEAST_CANDIDATES = 40
+/** The most that HNSW looks at in one go. */
+const MOST_NEIGHBOURS = 1_000
+const LEAST_LOOKED_AT = 100
+/** Spaces of so many vectors are compared one by one: that is as quick, and misses nothing. */
+const MOST_EXACT = 2_000
+
+/**
+ * All is found by indexes, from a few candidates on. Without fresh statistics, as after an ingestion, Postgres would
+ * rather read and sort whole tables (20 instead of 1.5 ms for the nearest of 10,000).
+ */
+const FROM_INDEXES = { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off', jit: 'off' }
+
+type Narrowed = Pick<VectorQuery, 'knowledge_id'>
+interface Near {
+  id: number
+  distance: number
+}
+
+export async function searchPostgres(db: Db, table: string, spaces: string[], query: VectorQuery): Promise<Hit[]> {
+  const wanted = Math.min(Math.max(query.top_k * CANDIDATES_A_HIT, LEAST_CANDIDATES), MOST_NEIGHBOURS)
+  const vector = unitText(query.vector)
+  return db.transaction().execute(async (tx) => {
+    await setLocally(tx, {
+      // With a filter HNSW would give only what is left of its first candidates: it is to go on until there are enough.
+      'hnsw.iterative_scan': 'strict_order',
+      'hnsw.ef_search': String(Math.max(wanted, LEAST_LOOKED_AT)),
+      ...FROM_INDEXES,
+    })
+    const near = new Map<number, number>()
+    const words = new Map<number, number>()
+    for (const space of new Set(spaces)) {
+      const found = vector === undefined ? [] : await findNear(tx, table, space, vector, wanted, query)
+      // In a small index everything is among the nearest: what has nothing in common with the question is not near.
+      for (const { id, distance } of found) if (toSimilarity(distance) > 0) near.set(id, distance)
+      for (const { id, rank } of await findWords(tx, space, wanted, query)) words.set(id, -rank)
+    }
+    const scores = fuseRanks([near, words].map(ascending))
+    const best = [...scores].toSorted(([a, x], [b, y]) => y - x || a - b).slice(0, query.top_k)
+    const rows = await getVisible(
+      tx,
+      table,
+      best.map(([id]) => id),
+      vector,
+      query,
+    )
+    const hits: Hit[] = []
+    for (const [id, score] of best) {
+      const row = rows.get(id)
+      if (!row) continue
+      const { content, document_id, page, knowledge_id, heading, distance } = row
+      hits.push({
+        content,
+        similarity: distance === null ? 0 : toSimilarity(distance),
+        document_id,
+        page,
+        score,
+        ...(knowledge_id !== null && { knowledge_id }),
+        ...(heading !== null && { heading }),
+      })
+    }
+    return hits
+  })
+}
+
+/** Settings for the rest of the transaction. */
+async function setLocally(tx: Tx, settings: Record<string, string>): Promise<void> {
+  const set = Object.entries(settings).map(([name, value]) => sql`set_config(${name}, ${value}, true)`)
+  await sql`select ${sql.join(set)}`.execute(tx)
+}
+
+/** The nearest vectors that may be seen. */
+async function findNear(
+  tx: Tx,
+  table: string,
+  space: string,
+  vector: string,
+  wanted: number,
+  narrowed: Narrowed,
+): Promise<Near[]> {
+  const nearest = async (distance: RawBuilder<unknown>) => {
+    const { rows } = await sql<Near>`select near.chunk_id as id, ${distance} as distance
+      from ${sql.table(table)} near join chunks on chunks.id = near.chunk_id ${VISIBLE}
+      where near.space = ${space} ${narrowedTo(narrowed)} order by ${distance} limit ${wanted}`.execute(tx)
+    return rows
+  }
+  const { rows } = await sql<{ n: number }>`select count(*) as n
+    from (select from ${sql.table(table)} where space = ${space} limit ${MOST_EXACT + 1}) counted`.execute(tx)
+  const distance = sql`near.embedding <=> ${vector}::halfvec`
+  // As part of a sum it is not what the index orders by.
+  const exact = sql`(near.embedding <=> ${vector}::halfvec) + 0`
+  if (Number(rows[0]?.n) <= MOST_EXACT) return nearest(exact)
+  await setLocally(tx, { enable_sort: 'off' })
+  const found = await nearest(distance)
+  await setLocally(tx, { enable_sort: 'on' })
+  // Others took the places until HNSW gave up. To compare all is slower, so only then.
+  return found.length >= wanted / CANDIDATES_A_HIT ? found : nearest(exact)
+}
+
+async function findWords(
+  tx: Tx,
+  space: string,
+  wanted: number,
+  query: VectorQuery,
+): Promise<{ id: number; rank: number }[]> {
+  const found = await matchOf(tx, space, wordsOfQuestion(query.text))
+  if (found === undefined) return []
+  const { rows } = await sql<{ id: number; rank: number }>`select chunks.id, ${found.rank} as rank
+    from chunk_words join chunks on chunks.id = chunk_words.chunk_id ${VISIBLE}
+    where chunk_words.words @@ ${found.match}::tsquery ${narrowedTo(query)}
+    order by rank desc, chunks.id limit ${wanted}`.execute(tx)
+  return rows
+}
+
+/** Only what is published is ever seen. */
+const VISIBLE = sql`join documents on documents.id = chunks.document_id and documents.generation = chunks.generation`
+const narrowedTo = ({ knowledge_id }: Narrowed) =>
+  knowledge_id === undefined ? sql`` : sql`and documents.knowledge_id = ${knowledge_id}`
+
+interface Visible {
+  id: number
+  document_id: string
+  page: number
+  heading: string | null
+  content: string
+  knowledge_id: string | null
+  /** Of its vector from that of the question, where both have one. */
+  distance: number | null
+}
+
+async function getVisible(tx: Tx, table: string, ids: number[], vector: string | undefined, narrowed: Narrowed) {
+  const { rows } = await sql<Visible>`select chunks.id, chunks.document_id, chunks.page, chunks.heading, chunks.content,
+      documents.knowledge_id, near.embedding <=> ${vector ?? null}::halfvec as distance
+    from chunks ${VISIBLE} left join ${sql.table(table)} near on near.chunk_id = chunks.id
+    where chunks.id = any(${ids}::bigint[]) ${narrowedTo(narrowed)}`.execute(tx)
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
+function ascending(found: Map<number, number>): number[] {
+  return [...found].toSorted(([a, x], [b, y]) => x - y || a - b).map(([id]) => id)
+}
+
+/** The cosine, from its distance. */
+function toSimilarity(distance: number): number {
+  return Math.min(1, Math.max(0, 1 - distance))
+}

@@ -1,0 +1,74 @@
+// The tsquery for a question: one that finds what has its rarer words, and ranks by all of them, in bounded time.
+import { sql, type RawBuilder } from 'kysely'
+import type { Db } from '../schema.ts'
+import { spaced } from './words.ts'
+
+/** Chunks that may be ranked: each costs a few microseconds for each word. */
+const MOST_RANKED = 800
+/** Words that rank them. */
+const MOST_RANKING = 8
+/** A word that stands in more chunks is not counted further. */
+const MOST_COUNTED = 5 * MOST_RANKED
+
+/**
+ * As FTS5's porter on SQLite: English words are found in their other forms, and words of other languages and scripts
+ * are left nearly as they are ('simple' would find neither "ship" by "ships").
+ */
+export const WORDS_CONFIG = sql.lit('english')
+
+/** Words only, without accents and punctuation, so that Postgres's parser sees no hosts, paths or signs in them. */
+export function foldedWords(text: string): string {
+  const plain = spaced(text)
+    .normalize('NFD')
+    .replace(/[\u0300-\u036f]/g, '')
+    .normalize('NFC')
+    .toLowerCase()
+  return (plain.match(/[\p{L}\p{N}\p{M}]+/gu) ?? []).join(' ')
+}
+
+/** A space as a word of the full text; no text can contain it, because of its first character. */
+export const spaceLexeme = (space: string): string => `/${space}`
+
+export interface WordsMatch {
+  /** A tsquery. */
+  match: string
+  /** Of a chunk; higher is better. */
+  rank: RawBuilder<number>
+}
+
+/** @param words of letters and digits only. @returns undefined when they cannot tell one chunk from another */
+export async function matchOf(db: Db, space: string, words: string[]): Promise<WordsMatch | undefined> {
+  const within = `'${spaceLexeme(space)}'`
+  const { rows } = await sql<{ word: string; chunks: number }>`select query::text as word,
+    (select count(*) from (select from chunk_words where words @@ (${within}::tsquery && query) limit ${MOST_COUNTED + 1}) counted) as chunks
+    from (select distinct plainto_tsquery(${WORDS_CONFIG}, word) as query from unnest(${words.map(foldedWords)}::text[]) word) queries
+    where numnode(query) > 0 order by chunks`.execute(db)
+  const known = rows
+    .map(({ word, chunks }) => ({ word: `(${word})`, chunks: Number(chunks) }))
+    .filter(({ chunks }) => chunks > 0)
+  const rare: string[] = []
+  let ranked = 0
+  for (const { word, chunks } of known) {
+    ranked += chunks
+    if (ranked > MOST_RANKED) break
+    rare.push(word)
+  }
+  const all = known.slice(0, MOST_RANKING)
+  if (all.length === 0) return undefined
+  // Postgres does not know how rare a word is; a heading (A) counts one and a half times, as on SQLite.
+  const ranks = all.map(
+    ({ word, chunks }) =>
+      sql`${1 / (1 + Math.log(chunks))}::float8 * ts_rank('{0.6, 0.6, 0.6, 0.9}', chunk_words.words, ${word}::tsquery, 1)`,
+  )
+  const rank = sql<number>`(${sql.join(ranks, sql` + `)})`
+  const having = (match: string): WordsMatch => ({ match: `${within} & (${match})`, rank })
+  if (rare.length > 0) return having(rare.join(' | '))
+  // Common words only: what has several of them at once. A word that stands nearly everywhere says nothing by itself.
+  if (all.length === 1) return known[0]!.chunks > MOST_COUNTED ? undefined : having(all[0]!.word)
+  return having(
+    all
+      .slice(0, 3)
+      .map(({ word }) => word)
+      .join(' & '),
+  )
+}
