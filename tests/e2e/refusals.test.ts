@@ -105,6 +105,7 @@ const routes = (): Route[] => [
   { method: 'POST', path: '/api/v1/keys', scope: 'admin', body: { name: 'x', scopes: ['chat'] } },
   { method: 'POST', path: `/api/v1/keys/${ids.key}/rotate`, scope: 'admin', body: {} },
   { method: 'DELETE', path: `/api/v1/keys/${ids.key}`, scope: 'admin' },
+  { method: 'GET', path: '/api/v1/key', scope: 'chat' },
   { method: 'POST', path: '/api/v1/ws/tickets', scope: 'chat' },
 ]
 
