@@ -16,7 +16,7 @@ import {
   requestCancelJob,
   reviveJob,
 } from '../../db/queries/jobs.ts'
-import { insertSource } from '../../db/queries/knowledge.ts'
+import { findSource, insertSource } from '../../db/queries/knowledge.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { JobsTable } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
@@ -43,7 +43,13 @@ export async function createJob(context: ApiContext, principal: Principal, reque
   const knowledge_id = agent_id === undefined ? undefined : (request.knowledge_id ?? file.id)
   const job = await db.transaction().execute(async (tx) => {
     if (agent_id !== undefined && knowledge_id !== undefined) {
-      await getAgentOrThrow(tx, agent_id)
+      const { file: described } = await getAgentOrThrow(tx, agent_id)
+      if ((await findSource(tx, agent_id, knowledge_id))?.origin === 'config') {
+        throw new MuxiError(
+          'conflict',
+          `Cannot add to '${knowledge_id}': it stands in the agent's own file '${described}'`,
+        )
+      }
       await insertSource(tx, {
         agent_id,
         id: knowledge_id,
@@ -60,12 +66,24 @@ export async function createJob(context: ApiContext, principal: Principal, reque
 }
 
 /** Hands a new job to the engine. One that the engine does not take is forgotten. @throws MuxiError unavailable */
-export async function beginJob(context: ApiContext, job: JobsTable): Promise<void> {
+async function beginJob(context: ApiContext, job: JobsTable): Promise<void> {
   try {
     await startJob(context, inputOf(context, job), 'first')
   } catch (error) {
     await discardJob(context.storage.db, job.id)
     throw error
+  }
+}
+
+/** Hands jobs to the engine that are to be done whatever happens: those that it does not take now, the sweeper hands over later. */
+export async function beginJobs(context: ApiContext, jobs: readonly JobsTable[]): Promise<void> {
+  for (const job of jobs) {
+    try {
+      await startJob(context, inputOf(context, job), 'first')
+    } catch (error) {
+      context.log.warn({ err: error, job_id: job.id }, 'the engine takes no jobs; they are handed over later')
+      return
+    }
   }
 }
 

@@ -74,6 +74,8 @@ export const REQUIREMENTS = {
   'documents.owners': 'A file or job of another user is 404 on every route that takes one',
   'documents.knowledge':
     'Sources of knowledge are added, listed, searched, removed, and follow the files that agents name',
+  'documents.folder': 'A folder that an agent file names is known with its documents, and followed',
+  'documents.agent': 'Knowledge can be given with an agent that is made over the API',
   'documents.killed':
     'kill -9 of everything during an ingestion: finished page batches are not parsed again, each chunk is found once',
 
