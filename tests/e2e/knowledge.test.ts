@@ -160,3 +160,67 @@ describe('knowledge in POST /agents', () => {
     expect((await call('/agents/nobody')).status).toBe(404)
   })
 })
+
+describe('what is found', () => {
+  it(
+    keeps('documents.tool', 'a model that searches gets passages with document and page, within the turn'),
+    async () => {
+      const content = 'The lamp of the lighthouse is trimmed by Astrid.'
+      const added = await call('/agents/scripted/knowledge', { body: { id: 'lamps', content } })
+      expect(added.body.status).toBe('added')
+      const cue = stage.model.script(
+        { say: 'Let me look. ', call: [{ name: 'search_knowledge', arguments: { query: 'Who trims the lamp?' } }] },
+        { say: 'Astrid does.' },
+      )
+      const conversation_id = await stage.conversation(muxi.url)
+      const turn = await stage.chat(muxi.url, `Who trims the lamp? ${cue}`, { conversation_id })
+      expect((await turn.untilFinal()).type).toBe('message_end')
+      const end = turn.events.find(({ type }) => type === 'tool_call_end')
+      expect(end?.data.is_error).toBe(false)
+      expect(JSON.parse(end?.data.output)).toEqual({ passages: [{ document: 'lamps.md', page: 1, content }] })
+      const { turn_id } = turn.events[0]!.data
+      const { message } = await stage.turn(muxi.url, turn_id)
+      expect(message.agent_response.tool_calls).toMatchObject([
+        { name: 'search_knowledge', server: 'builtin', output: { passages: [{ document: 'lamps.md', page: 1 }] } },
+      ])
+      const { entries } = (await call(`/turns/${turn_id}/log`)).body
+      expect(entries.map(({ kind }: { kind: string }) => kind)).toEqual([
+        'recall',
+        'model_call',
+        'tool_call',
+        'model_call',
+      ])
+    },
+  )
+
+  it(keeps('ui.documents', 'the codec endpoint names documents and shows passages to their owner only'), async () => {
+    const [anna, ben] = [
+      await keyOf({ scopes: ['chat'], user_id: 'anna' }),
+      await keyOf({ scopes: ['chat'], user_id: 'ben' }),
+    ]
+    const data = Buffer.from('The password of the boat house is Heron.').toString('base64')
+    const attachments = [{ type: 'text/plain', name: 'boats.txt', data }]
+    const asked = { content: 'What is the password of the boat house?', attachments }
+    const { turn_id } = (await call('/agents/offline/chat', { key: anna, body: asked })).body
+    const [job] = (await call('/jobs', { key: anna })).body.jobs
+    const decode = async (key: string, value: object) => {
+      const payload = {
+        metadata: { encoding: Buffer.from('json/plain').toString('base64') },
+        data: Buffer.from(JSON.stringify(value)).toString('base64'),
+      }
+      const { body } = await stage.call(muxi.url, '/codec/decode', { key, body: { payloads: [payload] } })
+      return JSON.parse(Buffer.from(body.payloads[0].data, 'base64').toString()).text
+    }
+    const values = [
+      { job_id: job.id, run: 1 },
+      { job_id: job.id, run: 1, batch: 1 },
+      { turn_id, passages: 1 },
+    ]
+    expect(await Promise.all(values.map((value) => decode(anna, value)))).toMatchObject([
+      { file: 'boats.txt' },
+      { file: 'boats.txt' },
+      { recalled: [{ document: 'boats.txt', page: 1, content: expect.stringContaining('Heron') }] },
+    ])
+    expect(await Promise.all(values.map((value) => decode(ben, value)))).toEqual([undefined, undefined, undefined])
+  })
+})

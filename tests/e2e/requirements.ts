@@ -76,6 +76,7 @@ export const REQUIREMENTS = {
     'Sources of knowledge are added, listed, searched, removed, and follow the files that agents name',
   'documents.folder': 'A folder that an agent file names is known with its documents, and followed',
   'documents.agent': 'Knowledge can be given with an agent that is made over the API',
+  'documents.tool': 'A model can search the documents in the middle of a turn',
   'documents.killed':
     'kill -9 of everything during an ingestion: finished page batches are not parsed again, each chunk is found once',
 
@@ -83,6 +84,7 @@ export const REQUIREMENTS = {
   'deno.turn': 'On Deno the worker and the API start, and a turn streams',
 
   'ui.words': 'The Temporal UI tells the story of a turn and shows its words to who is signed in',
+  'ui.documents': 'The codec endpoint shows the words of documents to their owner only',
   'ui.closed': 'The Temporal UI and the codec endpoint show nothing to who is not',
 } as const
 
