@@ -2,6 +2,7 @@
 import { mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { numberedPages, pdf } from '../support/pdf.ts'
 import { openStage, type Answer, type CallOptions, type Muxi, type Stage } from '../support/stage.ts'
 import { keeps } from './requirements.ts'
 
@@ -223,4 +224,63 @@ describe('what is found', () => {
     ])
     expect(await Promise.all(values.map((value) => decode(ben, value)))).toEqual([undefined, undefined, undefined])
   })
+})
+
+describe('sent twice', () => {
+  it(keeps('idempotency.files', 'the same Idempotency-Key and body give the same file and the same job'), async () => {
+    const headers = { 'idempotency-key': 'documents-1' }
+    const files = await Promise.all(Array.from({ length: 5 }, () => upload('once.md', 'Once only.', headers)))
+    expect(new Set(files.map(({ status, body }) => `${status} ${body.id}`)).size).toBe(1)
+    expect((await upload('once.md', 'Another.', headers)).status).toBe(409)
+    expect((await upload('twice.md', 'Once only.', headers)).status).toBe(409)
+    expect(stage.rows("select id from files where name in ('once.md', 'twice.md')")).toHaveLength(1)
+    expect((await call(`/files/${files[0]!.body.id}/content`)).text).toBe('Once only.')
+
+    const body = { kind: 'document', file_id: files[0]!.body.id }
+    const jobs = await Promise.all(Array.from({ length: 5 }, () => call('/jobs', { body, headers })))
+    expect(new Set(jobs.map(({ status, body: { id } }) => `${status} ${id}`)).size).toBe(1)
+    expect((await call('/jobs', { body: { ...body, agent_id: 'offline' }, headers })).status).toBe(409)
+    expect(stage.rows("select id from jobs where name = 'once.md'")).toHaveLength(1)
+    const other = await keyOf({ scopes: ['chat'] })
+    expect((await call('/jobs', { body, headers, key: other })).body.id).not.toBe(jobs[0]!.body.id)
+  })
+})
+
+describe('a document that is not what it seems', () => {
+  it(
+    keeps('documents.scanned', 'a PDF without text completes and says so, to whoever asks and to the model'),
+    async () => {
+      const scan = pdf([{ sentences: [] }, { sentences: [] }])
+      const file_id = (await upload('scan.pdf', scan)).body.id
+      const job = await call('/jobs', { body: { kind: 'document', file_id, agent_id: 'offline' } })
+      const path = `/jobs/${job.body.id}`
+      await eventually(async () => (await call(path)).body.status).toBe('completed')
+      const notice = 'No page has text that can be read: they may be pictures of text, as of a scan'
+      expect((await call(path)).body.result).toMatchObject({ pages: 2, chunks: 0, notice })
+
+      const cue = stage.model.script({ say: 'It has no text.' })
+      const attachments = [{ type: 'application/pdf', name: 'scan.pdf', file_id }]
+      const conversation_id = await stage.conversation(muxi.url)
+      await (await stage.chat(muxi.url, `Sum it up. ${cue}`, { conversation_id, attachments })).untilFinal()
+      const asked = JSON.stringify(stage.model.requests(cue)[0]?.messages.at(-1))
+      expect(asked).toContain(`[Attached: scan.pdf, 2 pages. ${notice}]`)
+    },
+  )
+
+  it(
+    keeps('documents.refused', 'one with too many pages is refused with the limit, and the process lives'),
+    async () => {
+      const file_id = (await upload('huge.pdf', pdf(numberedPages(10_000)))).body.id
+      const job = await call('/jobs', { body: { kind: 'document', file_id, agent_id: 'offline' } })
+      const path = `/jobs/${job.body.id}`
+      await eventually(async () => (await call(path)).body.status).toBe('failed')
+      expect((await call(path)).body.error).toEqual({
+        code: 'unprocessable',
+        message: 'The document has 10000 pages; 5000 are allowed',
+        details: { reason: 'too_many_pages' },
+      })
+      expect(muxi.child.exitCode).toBeNull()
+      expect(stage.rows('select 1 from job_batches where job_id = ?', job.body.id)).toEqual([])
+    },
+  )
 })

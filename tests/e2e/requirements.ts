@@ -29,6 +29,7 @@ export const REQUIREMENTS = {
   'on-busy.interrupt':
     'Two messages at once under interrupt: the first is cancelled, its text kept, and the second answered',
   'idempotency.same-body': 'The same Idempotency-Key with the same body gives the same turn, also concurrently',
+  'idempotency.files': 'The same Idempotency-Key with the same body gives the same file and the same job',
   'idempotency.other-body': 'The same Idempotency-Key with another body is a conflict',
 
   'model.429': 'Retry-After of a 429 becomes the next delay',
@@ -77,6 +78,7 @@ export const REQUIREMENTS = {
   'documents.folder': 'A folder that an agent file names is known with its documents, and followed',
   'documents.agent': 'Knowledge can be given with an agent that is made over the API',
   'documents.tool': 'A model can search the documents in the middle of a turn',
+  'documents.scanned': 'A document without readable text says so',
   'documents.killed':
     'kill -9 of everything during an ingestion: finished page batches are not parsed again, each chunk is found once',
 
