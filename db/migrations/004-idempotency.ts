@@ -3,6 +3,5 @@ import type { Kysely } from 'kysely'
 
 export async function up(db: Kysely<any>): Promise<void> {
   await db.schema.alterTable('idempotency_keys').renameColumn('turn_id', 'result_id').execute()
-  await db.schema.createIndex('files_by_age').on('files').columns(['created_at', 'id']).execute()
   await db.schema.createIndex('log_entries_by_age').on('log_entries').column('started_at').execute()
 }
