@@ -144,8 +144,9 @@ async function putSource(
   for (const { document, before } of changed) {
     if ('file' in document) stored.push({ file: document.file, before })
     else {
-      const { sha256, size, head, keep } = await blobs.receive(document.open())
-      await keep(owner)
+      const received = await blobs.receive(document.open())
+      await received.keep(owner)
+      const { sha256, size, head } = received
       const { name } = document
       stored.push({ file: { user_id: owner, key_id, name, type: typeOf(head, name), size, sha256 }, before })
     }

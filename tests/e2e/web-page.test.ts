@@ -271,6 +271,17 @@ describe.skipIf(!found)('the web page', () => {
     expect(await page.getByRole('button', { name: 'Attach' }).isEnabled()).toBe(true)
   })
 
+  it('describes the API at /docs, with nothing from another server', async () => {
+    const asked: string[] = []
+    page.on('request', (request) => asked.push(new URL(request.url()).origin))
+    await page.goto(`${muxi.url}/docs`)
+    const call = page.locator('summary').filter({ hasText: /^POST \/api\/v1\/jobs / })
+    await call.press('Enter')
+    await page.locator('details[open] td').filter({ hasText: 'idempotency-key' }).waitFor()
+    expect(await page.getByRole('region', { name: 'knowledge' }).locator('summary').count()).toBe(4)
+    expect(new Set(asked)).toEqual(new Set([new URL(muxi.url).origin]))
+  })
+
   it('goes on by itself after the server was killed mid-stream, with the text told again shown once', async () => {
     await begin('scripted')
     const text = manyWords('second', 20)

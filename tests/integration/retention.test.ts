@@ -82,9 +82,9 @@ for (const dialect of dialects) {
     })
 
     it('removes what a crash left half-arrived a day ago, and nothing that may be under way', async () => {
-      const { options, open } = await dialect.fresh()
-      const storage = await open()
-      const incoming = join(options.data_dir, 'blobs', 'incoming')
+      const database = await dialect.fresh()
+      const storage = await database.open()
+      const incoming = join(database.options.data_dir, 'blobs', 'incoming')
       mkdirSync(incoming, { recursive: true })
       for (const name of ['left', 'growing']) writeFileSync(join(incoming, name), 'half')
       const yesterday = new Date(Date.now() - 1.1 * DAY_MS)
