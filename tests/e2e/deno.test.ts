@@ -27,5 +27,5 @@ it(keeps('deno.turn', 'a turn with a tool call streams, is resumed and replayed,
   socket.close()
   expect(await muxi.stop()).toBe(0)
   stage.model.assertUsed()
-  stage.check()
+  await stage.check()
 })

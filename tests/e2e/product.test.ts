@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(async () => {
   try {
     stage.model.assertUsed()
-    stage.check()
+    await stage.check()
   } finally {
     await stage.close()
   }

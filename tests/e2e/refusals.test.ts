@@ -572,7 +572,7 @@ describe('frames', () => {
   })
 })
 
-it('nothing of all this was unforeseen: no request ended in an internal error', () => {
+it('nothing of all this was unforeseen: no request ended in an internal error', async () => {
   expect(muxi.logs().filter(({ level }) => level >= 50)).toEqual([])
-  stage.check()
+  await stage.check()
 })

@@ -82,6 +82,16 @@ export const REQUIREMENTS = {
   'documents.killed':
     'kill -9 of everything during an ingestion: finished page batches are not parsed again, each chunk is found once',
 
+  'postgres.turn': 'On Postgres a turn is streamed, resumed and cancelled at any API, whichever accepted it',
+  'postgres.document': 'On Postgres a document uploaded at one API is found and cited at every other',
+  'postgres.killed':
+    'kill -9 of an API and a worker on Postgres during a turn and an ingestion: both go on, the client elsewhere',
+
+  'faults.temporal':
+    'Temporal killed, back after 5 s: 503 with Retry-After meanwhile, nothing accepted is lost, nothing is told twice',
+  'faults.postgres': 'Postgres killed while a reply streams: 503 with Retry-After meanwhile, nothing accepted is lost',
+  'faults.worker-stopped': 'A worker that is stopped and goes on later is fenced: its late words are refused',
+
   'start.fails': 'A process that cannot start ends and says why',
   'deno.turn': 'On Deno the worker and the API start, and a turn streams',
 
