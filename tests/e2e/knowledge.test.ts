@@ -69,10 +69,8 @@ describe('a folder that an agent file names', () => {
       expect(await found('harbour', 'root /bin/bash')).not.toContain('/bin/')
       const { knowledge_sources } = (await call('/agents/harbour/knowledge')).body
       expect(knowledge_sources).toMatchObject([{ id: 'shelf', description: 'The shelf', document_count: 2 }])
-      const names = stage
-        .rows("select name from jobs where knowledge_id = 'shelf' order by name")
-        .map(({ name }) => name)
-      expect(names).toEqual(['ferry.md', 'tides/spring.txt'])
+      const rows = await stage.rows("select name from jobs where knowledge_id = 'shelf' order by name")
+      expect(rows.map(({ name }) => name)).toEqual(['ferry.md', 'tides/spring.txt'])
     },
   )
 

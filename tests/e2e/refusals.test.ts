@@ -119,6 +119,15 @@ async function each(which: (route: Route) => boolean, check: (route: Route) => P
   expect(faults).toEqual([])
 }
 
+it('the OpenAPI document tells the body of every route that takes one', async () => {
+  const { body } = await call('/openapi.json')
+  const posts = ['/agents', '/agents/{agent_id}/chat', '/jobs', '/keys', '/conversations']
+  for (const path of posts) {
+    const { schema } = body.paths[`/api/v1${path}`].post.requestBody.content['application/json']
+    expect(Object.keys(schema.properties), path).not.toEqual([])
+  }
+})
+
 it('the table of routes is the whole API', async () => {
   const { body } = await call('/openapi.json')
   const documented = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) =>
