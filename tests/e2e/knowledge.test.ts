@@ -33,7 +33,7 @@ beforeAll(async () => {
   muxi = await stage.start('all', { env: { MUXI_KNOWLEDGE_DIRS: shelf } })
 })
 afterAll(async () => {
-  stage.check()
+  await stage.check()
   await stage.close()
 })
 

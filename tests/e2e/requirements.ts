@@ -72,6 +72,7 @@ export const REQUIREMENTS = {
   'documents.attached': 'A document attached to a message is read inside the turn and known in its conversation only',
   'documents.retry': 'A job can be stopped, leaves nothing half-visible, and goes on from the stage where it was',
   'documents.refused': 'A file that cannot be read is unprocessable, that file alone',
+  'documents.limits': 'Reading a document stays within its limits of memory, time and output',
   'documents.owners': 'A file or job of another user is 404 on every route that takes one',
   'documents.knowledge':
     'Sources of knowledge are added, listed, searched, removed, and follow the files that agents name',
@@ -93,7 +94,8 @@ export const REQUIREMENTS = {
   'faults.worker-stopped': 'A worker that is stopped and goes on later is fenced: its late words are refused',
 
   'start.fails': 'A process that cannot start ends and says why',
-  'deno.turn': 'On Deno the worker and the API start, and a turn streams',
+  'start.runtime':
+    'Whatever is started runs on the runtime that was chosen, Node or Deno; the rest of this list holds on both',
 
   'ui.words': 'The Temporal UI tells the story of a turn and shows its words to who is signed in',
   'ui.documents': 'The codec endpoint shows the words of documents to their owner only',
