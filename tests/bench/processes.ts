@@ -90,7 +90,7 @@ export async function startBench(): Promise<Bench> {
           MUXI_PORT: String(await freePort()),
           NODE_OPTIONS: `--inspect=${inspector}`,
         })
-        return { url: started.ready.url, key: KEY, inspector: `http://${inspector}`, stop: started.stop }
+        return { url: started.ready.url, key: KEY, inspector: `http://${inspector}`, stop: () => started.stop() }
       },
     }
   }
