@@ -1,15 +1,12 @@
 // Hybrid search on Postgres: the nearest vectors and the best words, each within what may be seen, fused by rank.
 import { sql, type RawBuilder } from 'kysely'
 import type { Db, Tx } from '../schema.ts'
-import { fuseRanks } from './fuse.ts'
+import { CANDIDATES_A_HIT, candidatesFor, fuseRanks, toHit, type VisibleChunk } from './fuse.ts'
 import { unitText } from './postgres-chunks.ts'
 import { matchOf } from './postgres-words.ts'
 import type { Hit, VectorQuery } from './vector-store.ts'
 import { wordsOfQuestion } from './words.ts'
 
-/** Places of each ranking that are looked at, for every hit wanted. */
-const CANDIDATES_A_HIT = 4
-const LEAST_CANDIDATES = 40
 /** The most that HNSW looks at in one go. */
 const MOST_NEIGHBOURS = 1_000
 const LEAST_LOOKED_AT = 100
@@ -20,7 +17,14 @@ const MOST_EXACT = 2_000
  * All is found by indexes, from a few candidates on. Without fresh statistics, as after an ingestion, Postgres would
  * rather read and sort whole tables (20 instead of 1.5 ms for the nearest of 10,000).
  */
-const FROM_INDEXES = { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off', jit: 'off' }
+const FROM_INDEXES = {
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  jit: 'off',
+  // In the order in which they are written.
+  join_collapse_limit: '1',
+}
 
 type Narrowed = Pick<VectorQuery, 'knowledge_id'>
 interface Near {
@@ -29,7 +33,7 @@ interface Near {
 }
 
 export async function searchPostgres(db: Db, table: string, spaces: string[], query: VectorQuery): Promise<Hit[]> {
-  const wanted = Math.min(Math.max(query.top_k * CANDIDATES_A_HIT, LEAST_CANDIDATES), MOST_NEIGHBOURS)
+  const wanted = candidatesFor(query.top_k, MOST_NEIGHBOURS)
   const vector = unitText(query.vector)
   return db.transaction().execute(async (tx) => {
     await setLocally(tx, {
@@ -46,8 +50,7 @@ export async function searchPostgres(db: Db, table: string, spaces: string[], qu
       for (const { id, distance } of found) if (toSimilarity(distance) > 0) near.set(id, distance)
       for (const { id, rank } of await findWords(tx, space, wanted, query)) words.set(id, -rank)
     }
-    const scores = fuseRanks([near, words].map(ascending))
-    const best = [...scores].toSorted(([a, x], [b, y]) => y - x || a - b).slice(0, query.top_k)
+    const best = fuseRanks([near, words], query.top_k)
     const rows = await getVisible(
       tx,
       table,
@@ -59,16 +62,7 @@ export async function searchPostgres(db: Db, table: string, spaces: string[], qu
     for (const [id, score] of best) {
       const row = rows.get(id)
       if (!row) continue
-      const { content, document_id, page, knowledge_id, heading, distance } = row
-      hits.push({
-        content,
-        similarity: distance === null ? 0 : toSimilarity(distance),
-        document_id,
-        page,
-        score,
-        ...(knowledge_id !== null && { knowledge_id }),
-        ...(heading !== null && { heading }),
-      })
+      hits.push(toHit(row, row.distance === null ? 0 : toSimilarity(row.distance), score))
     }
     return hits
   })
@@ -95,17 +89,28 @@ async function findNear(
       where near.space = ${space} ${narrowedTo(narrowed)} order by ${distance} limit ${wanted}`.execute(tx)
     return rows
   }
-  const { rows } = await sql<{ n: number }>`select count(*) as n
-    from (select from ${sql.table(table)} where space = ${space} limit ${MOST_EXACT + 1}) counted`.execute(tx)
   const distance = sql`near.embedding <=> ${vector}::halfvec`
   // As part of a sum it is not what the index orders by.
   const exact = sql`(near.embedding <=> ${vector}::halfvec) + 0`
-  if (Number(rows[0]?.n) <= MOST_EXACT) return nearest(exact)
+  if (await isSmall(tx, table, space, narrowed)) return nearest(exact)
   await setLocally(tx, { enable_sort: 'off' })
   const found = await nearest(distance)
   await setLocally(tx, { enable_sort: 'on' })
   // Others took the places until HNSW gave up. To compare all is slower, so only then.
   return found.length >= wanted / CANDIDATES_A_HIT ? found : nearest(exact)
+}
+
+/** Whether there is so little to compare that it needs no index: in the space, or of one source of knowledge in it. */
+async function isSmall(tx: Tx, table: string, space: string, narrowed: Narrowed): Promise<boolean> {
+  const all = sql`select from ${sql.table(table)} where space = ${space}`
+  const ofSource = sql`select from chunks ${VISIBLE} ${narrowedTo(narrowed)}`
+  for (const compared of narrowed.knowledge_id === undefined ? [all] : [ofSource, all]) {
+    const { rows } = await sql<{
+      n: number
+    }>`select count(*) as n from (${compared} limit ${MOST_EXACT + 1}) counted`.execute(tx)
+    if (Number(rows[0]?.n) <= MOST_EXACT) return true
+  }
+  return false
 }
 
 async function findWords(
@@ -116,10 +121,11 @@ async function findWords(
 ): Promise<{ id: number; rank: number }[]> {
   const found = await matchOf(tx, space, wordsOfQuestion(query.text))
   if (found === undefined) return []
-  const { rows } = await sql<{ id: number; rank: number }>`select chunks.id, ${found.rank} as rank
-    from chunk_words join chunks on chunks.id = chunk_words.chunk_id ${VISIBLE}
-    where chunk_words.words @@ ${found.match}::tsquery ${narrowedTo(query)}
-    order by rank desc, chunks.id limit ${wanted}`.execute(tx)
+  // Matched before anything is joined: Postgres takes the match for rare and would rather go through all chunks.
+  const { rows } = await sql<{ id: number; rank: number }>`with found as materialized (
+      select chunk_id, ${found.rank} as rank from chunk_words where words @@ ${found.match}::tsquery)
+    select chunks.id, found.rank from found join chunks on chunks.id = found.chunk_id ${VISIBLE} ${narrowedTo(query)}
+    order by found.rank desc, chunks.id limit ${wanted}`.execute(tx)
   return rows
 }
 
@@ -128,13 +134,7 @@ const VISIBLE = sql`join documents on documents.id = chunks.document_id and docu
 const narrowedTo = ({ knowledge_id }: Narrowed) =>
   knowledge_id === undefined ? sql`` : sql`and documents.knowledge_id = ${knowledge_id}`
 
-interface Visible {
-  id: number
-  document_id: string
-  page: number
-  heading: string | null
-  content: string
-  knowledge_id: string | null
+interface Visible extends VisibleChunk {
   /** Of its vector from that of the question, where both have one. */
   distance: number | null
 }
@@ -145,10 +145,6 @@ async function getVisible(tx: Tx, table: string, ids: number[], vector: string |
     from chunks ${VISIBLE} left join ${sql.table(table)} near on near.chunk_id = chunks.id
     where chunks.id = any(${ids}::bigint[]) ${narrowedTo(narrowed)}`.execute(tx)
   return new Map(rows.map((row) => [row.id, row]))
-}
-
-function ascending(found: Map<number, number>): number[] {
-  return [...found].toSorted(([a, x], [b, y]) => x - y || a - b).map(([id]) => id)
 }
 
 /** The cosine, from its distance. */

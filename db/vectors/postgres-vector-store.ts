@@ -1,7 +1,8 @@
 // Vectors in pgvector and words in tsvectors, in the same database as everything else.
 import { sql, type RawBuilder } from 'kysely'
 import { differencesOf } from '../dialect.ts'
-import type { CollectionsTable, Db } from '../schema.ts'
+import type { Db, Tx } from '../schema.ts'
+import { Collections } from './collections.ts'
 import { enterDocument, spaceOf, vectorTable } from './documents.ts'
 import { addSomeChunks } from './postgres-chunks.ts'
 import { searchPostgres } from './postgres-search.ts'
@@ -14,28 +15,22 @@ const MOST_INDEXED_DIMENSIONS = 4_000
 
 export class PostgresVectorStore implements VectorStore {
   readonly #db: Db
-  readonly #collections = new Map<string, CollectionsTable>()
+  readonly #collections: Collections
 
   constructor(db: Db) {
     this.#db = db
+    this.#collections = new Collections(db, createTable)
   }
 
-  async ensureCollection({ id, model, dimension }: CollectionSpec): Promise<void> {
-    const found = (await this.#find(id)) ?? (await this.#create({ id, model, dimension }))
-    if (found.model === model && found.dimension === dimension) return
-    throw new Error(
-      `Cannot use collection '${id}' with '${model}' (${dimension} dimensions): it holds vectors of '${found.model}' (${found.dimension})`,
-    )
+  ensureCollection(collection: CollectionSpec): Promise<void> {
+    return this.#collections.ensure(collection)
   }
 
   async addChunks(document: DocumentGeneration, chunks: VectorChunk[]): Promise<void> {
-    const { dimension } = await this.#getOrThrow(document.collection)
-    for (const { vector } of chunks) {
-      if (vector.length !== dimension)
-        throw new Error(
-          `Cannot add to '${document.collection}': vectors must have ${dimension} dimensions, got ${vector.length}`,
-        )
-    }
+    await this.#collections.checkAdded(
+      document.collection,
+      chunks.map(({ vector }) => vector),
+    )
     await this.#db.transaction().execute((tx) => enterDocument(tx, document))
     const space = spaceOf(document.collection, document.agent_id, document.scope)
     // In one order, so that two attempts at the same chunks do not wait for each other in a circle.
@@ -76,51 +71,10 @@ export class PostgresVectorStore implements VectorStore {
   }
 
   async search(query: VectorQuery): Promise<Hit[]> {
-    const collection = await this.#find(query.collection)
+    const collection = await this.#collections.findForSearch(query.collection, query.vector)
     if (!collection) return []
-    if (query.vector.length !== collection.dimension)
-      throw new Error(
-        `Cannot search '${query.collection}': the vector must have ${collection.dimension} dimensions, got ${query.vector.length}`,
-      )
     const spaces = query.scopes.map((scope) => spaceOf(query.collection, query.agent_id, scope))
     return searchPostgres(this.#db, vectorTable(collection.dimension), spaces, query)
-  }
-
-  async #find(id: string): Promise<CollectionsTable | undefined> {
-    const known = this.#collections.get(id)
-    if (known) return known
-    const found = await this.#db.selectFrom('collections').selectAll().where('id', '=', id).executeTakeFirst()
-    if (found) this.#collections.set(id, found)
-    return found
-  }
-
-  async #getOrThrow(id: string): Promise<CollectionsTable> {
-    const found = await this.#find(id)
-    if (!found) throw new Error(`Cannot find collection '${id}'`)
-    return found
-  }
-
-  async #create(collection: CollectionSpec): Promise<CollectionsTable> {
-    await this.#db.transaction().execute(async (tx) => {
-      const created_at = new Date().toISOString()
-      await tx
-        .insertInto('collections')
-        .values({ ...collection, created_at })
-        .onConflict((c) => c.doNothing())
-        .execute()
-      const { dimension } = collection
-      const table = vectorTable(dimension)
-      // Two that create the same table at once would fail.
-      await differencesOf(tx).lockNames(tx, [table])
-      await sql`create table if not exists ${sql.table(table)} (
-        chunk_id bigint primary key references chunks (id) on delete cascade,
-        space text collate "C" not null, embedding halfvec(${sql.lit(dimension)}) not null)`.execute(tx)
-      await sql`create index if not exists ${sql.ref(`${table}_by_space`)} on ${sql.table(table)} (space)`.execute(tx)
-      if (dimension > MOST_INDEXED_DIMENSIONS) return
-      await sql`create index if not exists ${sql.ref(`${table}_by_nearness`)} on ${sql.table(table)}
-        using hnsw (embedding halfvec_cosine_ops)`.execute(tx)
-    })
-    return this.#getOrThrow(collection.id)
   }
 
   /** Chunks take their vectors and words with them. */
@@ -132,4 +86,17 @@ export class PostgresVectorStore implements VectorStore {
       removed = Number(numAffectedRows ?? 0)
     }
   }
+}
+
+async function createTable(tx: Tx, dimension: number): Promise<void> {
+  const table = vectorTable(dimension)
+  // Two that create the same table at once would fail.
+  await differencesOf(tx).lockNames(tx, [table])
+  await sql`create table if not exists ${sql.table(table)} (
+    chunk_id bigint primary key references chunks (id) on delete cascade,
+    space text collate "C" not null, embedding halfvec(${sql.lit(dimension)}) not null)`.execute(tx)
+  await sql`create index if not exists ${sql.ref(`${table}_by_space`)} on ${sql.table(table)} (space)`.execute(tx)
+  if (dimension > MOST_INDEXED_DIMENSIONS) return
+  await sql`create index if not exists ${sql.ref(`${table}_by_nearness`)} on ${sql.table(table)}
+    using hnsw (embedding halfvec_cosine_ops)`.execute(tx)
 }

@@ -1,15 +1,12 @@
 // Hybrid search on SQLite: the nearest vectors and the best words, each within what may be seen, fused by rank.
 import { sql, type RawBuilder } from 'kysely'
 import type { Db } from '../schema.ts'
-import { fuseRanks } from './fuse.ts'
+import { CANDIDATES_A_HIT, candidatesFor, fuseRanks, toHit } from './fuse.ts'
 import { unitBytes } from './sqlite-chunks.ts'
 import type { Hit, VectorQuery } from './vector-store.ts'
 import { matchOf } from './sqlite-words.ts'
 import { wordsOfQuestion } from './words.ts'
 
-/** Places of each ranking that are looked at, for every hit wanted. */
-const CANDIDATES_A_HIT = 4
-const LEAST_CANDIDATES = 40
 /** The most that sqlite-vec gives. */
 const MOST_NEIGHBOURS = 4_096
 
@@ -20,7 +17,7 @@ interface Near {
 }
 
 export async function searchSqlite(db: Db, table: string, spaces: string[], query: VectorQuery): Promise<Hit[]> {
-  const wanted = Math.min(Math.max(query.top_k * CANDIDATES_A_HIT, LEAST_CANDIDATES), MOST_NEIGHBOURS)
+  const wanted = candidatesFor(query.top_k, MOST_NEIGHBOURS)
   const vector = unitBytes(query.vector)
   const near = new Map<number, number>()
   const words = new Map<number, number>()
@@ -31,8 +28,7 @@ export async function searchSqlite(db: Db, table: string, spaces: string[], quer
     for (const { id, distance } of found) if (toSimilarity(distance) > 0) near.set(id, distance)
     for (const { id, rank } of await findWords(db, space, wanted, query)) words.set(id, rank)
   }
-  const scores = fuseRanks([near, words].map(ascending))
-  const best = [...scores].toSorted(([a, x], [b, y]) => y - x || a - b).slice(0, query.top_k)
+  const best = fuseRanks([near, words], query.top_k)
   const rows = await getVisible(
     db,
     best.map(([id]) => id),
@@ -43,17 +39,7 @@ export async function searchSqlite(db: Db, table: string, spaces: string[], quer
     const row = rows.get(id)
     if (!row) continue
     const distance = near.get(id) ?? (vector && (await getDistance(db, table, id, vector)))
-    const { content, document_id, page, knowledge_id, heading } = row
-    const similarity = distance === undefined ? 0 : toSimilarity(distance)
-    hits.push({
-      content,
-      similarity,
-      document_id,
-      page,
-      score,
-      ...(knowledge_id !== null && { knowledge_id }),
-      ...(heading !== null && { heading }),
-    })
+    hits.push(toHit(row, distance === undefined ? 0 : toSimilarity(distance), score))
   }
   return hits
 }
@@ -135,10 +121,6 @@ async function getDistance(db: Db, table: string, id: number, vector: Uint8Array
   const { rows } = await sql<{ distance: number }>`select vec_distance_l2(embedding, ${vector}) as distance
     from ${sql.table(table)} where rowid = ${BigInt(id)}`.execute(db)
   return rows[0]?.distance
-}
-
-function ascending(found: Map<number, number>): number[] {
-  return [...found].toSorted(([a, x], [b, y]) => x - y || a - b).map(([id]) => id)
 }
 
 /** The cosine of two vectors of length 1, from their distance. */

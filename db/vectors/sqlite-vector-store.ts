@@ -1,7 +1,8 @@
 // Vectors in sqlite-vec and words in FTS5, in the same file as everything else.
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { sql } from 'kysely'
-import type { CollectionsTable, Db, Tx } from '../schema.ts'
+import type { Db, Tx } from '../schema.ts'
+import { Collections } from './collections.ts'
 import { enterDocument, spaceOf, vectorTable } from './documents.ts'
 import { addChunk, removeChunk } from './sqlite-chunks.ts'
 import { searchSqlite } from './sqlite-search.ts'
@@ -14,28 +15,22 @@ const VECTORS_A_BLOCK = 256
 
 export class SqliteVectorStore implements VectorStore {
   readonly #db: Db
-  readonly #collections = new Map<string, CollectionsTable>()
+  readonly #collections: Collections
 
   constructor(db: Db) {
     this.#db = db
+    this.#collections = new Collections(db, createTable)
   }
 
-  async ensureCollection({ id, model, dimension }: CollectionSpec): Promise<void> {
-    const found = (await this.#find(id)) ?? (await this.#create({ id, model, dimension }))
-    if (found.model === model && found.dimension === dimension) return
-    throw new Error(
-      `Cannot use collection '${id}' with '${model}' (${dimension} dimensions): it holds vectors of '${found.model}' (${found.dimension})`,
-    )
+  ensureCollection(collection: CollectionSpec): Promise<void> {
+    return this.#collections.ensure(collection)
   }
 
   async addChunks(document: DocumentGeneration, chunks: VectorChunk[]): Promise<void> {
-    const { dimension } = await this.#getOrThrow(document.collection)
-    for (const { vector } of chunks) {
-      if (vector.length !== dimension)
-        throw new Error(
-          `Cannot add to '${document.collection}': vectors must have ${dimension} dimensions, got ${vector.length}`,
-        )
-    }
+    await this.#collections.checkAdded(
+      document.collection,
+      chunks.map(({ vector }) => vector),
+    )
     await this.#db.transaction().execute((tx) => enterDocument(tx, document))
     const space = spaceOf(document.collection, document.agent_id, document.scope)
     await this.#inSmallTransactions(chunks, (tx, chunk) => addChunk(tx, document, space, chunk))
@@ -71,44 +66,10 @@ export class SqliteVectorStore implements VectorStore {
   }
 
   async search(query: VectorQuery): Promise<Hit[]> {
-    const collection = await this.#find(query.collection)
+    const collection = await this.#collections.findForSearch(query.collection, query.vector)
     if (!collection) return []
-    if (query.vector.length !== collection.dimension)
-      throw new Error(
-        `Cannot search '${query.collection}': the vector must have ${collection.dimension} dimensions, got ${query.vector.length}`,
-      )
     const spaces = query.scopes.map((scope) => spaceOf(query.collection, query.agent_id, scope))
     return searchSqlite(this.#db, vectorTable(collection.dimension), spaces, query)
-  }
-
-  async #find(id: string): Promise<CollectionsTable | undefined> {
-    const known = this.#collections.get(id)
-    if (known) return known
-    const found = await this.#db.selectFrom('collections').selectAll().where('id', '=', id).executeTakeFirst()
-    if (found) this.#collections.set(id, found)
-    return found
-  }
-
-  async #getOrThrow(id: string): Promise<CollectionsTable> {
-    const found = await this.#find(id)
-    if (!found) throw new Error(`Cannot find collection '${id}'`)
-    return found
-  }
-
-  async #create(collection: CollectionSpec): Promise<CollectionsTable> {
-    await this.#db.transaction().execute(async (tx) => {
-      const created_at = new Date().toISOString()
-      await tx
-        .insertInto('collections')
-        .values({ ...collection, created_at })
-        .onConflict((c) => c.doNothing())
-        .execute()
-      await sql`create virtual table if not exists ${sql.table(vectorTable(collection.dimension))} using vec0(
-        space text partition key, embedding float[${sql.lit(collection.dimension)}], chunk_size=${sql.lit(VECTORS_A_BLOCK)})`.execute(
-        tx,
-      )
-    })
-    return this.#getOrThrow(collection.id)
   }
 
   async #remove(documentId: string, concerns: (generation: number) => boolean): Promise<void> {
@@ -116,9 +77,11 @@ export class SqliteVectorStore implements VectorStore {
     const generations = await all.select('generation').distinct().execute()
     for (const { generation } of generations.filter((each) => concerns(each.generation))) {
       const chunks = await all.select(['id', 'collection_id']).where('generation', '=', generation).execute()
-      for (const id of new Set(chunks.map((chunk) => chunk.collection_id))) await this.#getOrThrow(id)
+      const dimensions = new Map<string, number>()
+      for (const id of new Set(chunks.map((chunk) => chunk.collection_id)))
+        dimensions.set(id, (await this.#collections.getOrThrow(id)).dimension)
       await this.#inSmallTransactions(chunks, (tx, chunk) =>
-        removeChunk(tx, chunk.id, this.#collections.get(chunk.collection_id)!.dimension),
+        removeChunk(tx, chunk.id, dimensions.get(chunk.collection_id)!),
       )
     }
   }
@@ -135,4 +98,11 @@ export class SqliteVectorStore implements VectorStore {
       await yieldToOthers()
     }
   }
+}
+
+async function createTable(tx: Tx, dimension: number): Promise<void> {
+  await sql`create virtual table if not exists ${sql.table(vectorTable(dimension))} using vec0(
+    space text partition key, embedding float[${sql.lit(dimension)}], chunk_size=${sql.lit(VECTORS_A_BLOCK)})`.execute(
+    tx,
+  )
 }

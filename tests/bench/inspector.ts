@@ -1,9 +1,36 @@
-// Looks into a process over its inspector: collects garbage there and says what is left.
+// Looks into a process over its inspector: collects garbage there, and watches for how long its event loop stands still.
 import { WebSocket } from 'ws'
 
-/** Bytes of heap and external memory after a collection, and of resident memory. */
-export async function heapAfterCollection(inspector: string): Promise<{ heap: number; rss: number }> {
-  const [target] = (await (await fetch(`${inspector}/json/list`)).json()) as { webSocketDebuggerUrl: string }[]
+export interface Inspector {
+  /** Bytes of heap and external memory after a collection, and of resident memory. */
+  heapAfterCollection(): Promise<{ heap: number; rss: number }>
+  /** Begins to watch the event loop, anew if it is watched. */
+  watchLoop(): Promise<void>
+  /** The longest time for which the event loop stood still since then, and the most that its thread computed in one go, in milliseconds. */
+  longestBlock(): Promise<{ wall: number; cpu: number }>
+  close(): void
+}
+
+/** How often the watched event loop is to come round, in milliseconds. */
+const ROUND_MS = 2
+
+/** On a machine that others use too, only the thread's own time tells what the process itself has caused. */
+const WATCH = `(() => {
+  clearInterval(globalThis.muxiLoop?.timer)
+  const loop = (globalThis.muxiLoop = { wall: 0, cpu: 0, timer: undefined })
+  const used = () => { const { user, system } = process.threadCpuUsage(); return (user + system) / 1000 }
+  let last = performance.now(), before = used()
+  loop.timer = setInterval(() => {
+    const now = performance.now(), after = used()
+    loop.wall = Math.max(loop.wall, now - last - ${ROUND_MS})
+    loop.cpu = Math.max(loop.cpu, after - before)
+    last = now
+    before = after
+  }, ${ROUND_MS})
+})()`
+
+export async function openInspector(address: string): Promise<Inspector> {
+  const [target] = (await (await fetch(`${address}/json/list`)).json()) as { webSocketDebuggerUrl: string }[]
   const socket = new WebSocket(target!.webSocketDebuggerUrl)
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject))
   let sent = 0
@@ -19,10 +46,21 @@ export async function heapAfterCollection(inspector: string): Promise<{ heap: nu
       socket.on('message', listen)
       socket.send(JSON.stringify({ id, method, params }))
     })
-  await ask('HeapProfiler.collectGarbage')
-  await ask('HeapProfiler.collectGarbage')
-  const { result } = await ask('Runtime.evaluate', { expression: 'JSON.stringify(process.memoryUsage())' })
-  socket.close()
-  const usage = JSON.parse(result?.value ?? '{}') as { heapUsed: number; external: number; rss: number }
-  return { heap: usage.heapUsed + usage.external, rss: usage.rss }
+  const read = async <T>(expression: string): Promise<T> => {
+    const { result } = await ask('Runtime.evaluate', { expression: `JSON.stringify(${expression})` })
+    return JSON.parse(result?.value ?? '{}') as T
+  }
+  return {
+    async heapAfterCollection() {
+      await ask('HeapProfiler.collectGarbage')
+      await ask('HeapProfiler.collectGarbage')
+      const usage = await read<{ heapUsed: number; external: number; rss: number }>('process.memoryUsage()')
+      return { heap: usage.heapUsed + usage.external, rss: usage.rss }
+    },
+    async watchLoop() {
+      await ask('Runtime.evaluate', { expression: WATCH })
+    },
+    longestBlock: () => read('{ wall: globalThis.muxiLoop.wall, cpu: globalThis.muxiLoop.cpu }'),
+    close: () => socket.close(),
+  }
 }

@@ -1,5 +1,5 @@
 // Small tools of the benches: percentiles, work at a given concurrency, and a chat measured at its socket.
-import type { Bench } from './processes.ts'
+import type { Muxi } from './processes.ts'
 
 export const now = () => performance.timeOrigin + performance.now()
 
@@ -24,6 +24,11 @@ export async function throughput(
   return total / ((performance.now() - startedAt) / 1_000)
 }
 
+export const authorization = (key: string, type?: string) => ({
+  authorization: `Bearer ${key}`,
+  ...(type !== undefined && { 'content-type': type }),
+})
+
 export interface Chat {
   turn_id: string
   /** Milliseconds from the call to the first piece of text. */
@@ -34,17 +39,23 @@ export interface Chat {
   ended: string
 }
 
-/** Streams one chat. @param onText called with the turn at each piece of text */
+export interface ChatOptions {
+  agent?: string
+  /** Called with the turn at each piece of text. */
+  onText?: (turnId: string) => void
+}
+
+/** Streams one chat. */
 export async function chat(
-  { muxi }: Bench,
+  { url, key }: Muxi,
   user: string,
   ask: object,
-  onText?: (turnId: string) => void,
+  { agent = 'bench', onText }: ChatOptions = {},
 ): Promise<Chat> {
   const startedAt = performance.now()
-  const response = await fetch(`${muxi.url}/api/v1/agents/bench/chat/stream`, {
+  const response = await fetch(`${url}/api/v1/agents/${agent}/chat/stream`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${muxi.key}`, 'content-type': 'application/json' },
+    headers: authorization(key, 'application/json'),
     body: JSON.stringify({ content: JSON.stringify(ask), user_id: user }),
   })
   if (!response.ok || !response.body) throw new Error(`${response.status} ${await response.text()}`)
@@ -70,4 +81,15 @@ export async function chat(
     }
   }
   return chat
+}
+
+/** Says what was seen, with its bound where one was asked for. */
+export function report(what: string, value: string, ratio?: number, bound = ''): void {
+  console.log(
+    `${what.padEnd(58)} ${value}${ratio === undefined ? '' : `  = ${ratio.toFixed(2)} ×`}${bound ? `  (${bound})` : ''}`,
+  )
+}
+
+export function ms(value: number): string {
+  return `${value.toFixed(1)} ms`
 }

@@ -1,4 +1,4 @@
-// The processes of a bench run: a tuned Temporal server, the paced model, and muxi, each on its own.
+// The processes of a bench run: a tuned Temporal server, the paced model, and muxi in one or several, each on its own.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync, mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,60 +12,99 @@ import { ensureNamespace } from '../../temporal-config/namespace.ts'
 import { getServerBinaryOrThrow } from '../../temporal-config/server-binary.ts'
 import { freePort } from '../support/free-port.ts'
 
+const KEY = 'sk_muxi_bench_key'
+
+/** A process of muxi. */
+export interface Muxi {
+  url: string
+  key: string
+  inspector: string
+  stop(): Promise<void>
+}
+
+/** Processes that share their data, in a namespace of their own. */
+export interface Installation {
+  data_dir: string
+  start(role: 'all' | 'api' | 'worker'): Promise<Muxi>
+}
+
 export interface Bench {
   temporal: string
   model: string
-  muxi: { url: string; key: string; inspector: string }
-  dataDir: string
+  /** One process with everything, on SQLite. */
+  muxi: Muxi
+  /** On a Postgres database, or on SQLite without one. */
+  install(name: string, databaseUrl?: string): Promise<Installation>
   stop(): Promise<void>
 }
 
 /** Starts everything; `stop` ends it and removes its data. */
 export async function startBench(): Promise<Bench> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'muxi-bench-'))
+  const folder = mkdtempSync(join(tmpdir(), 'muxi-bench-'))
   const binary = await getServerBinaryOrThrow({
     dataDir: join(process.cwd(), 'data'),
     env: process.env,
     say: console.log,
     scriptCommand: runtimeCommand,
   })
-  const server = await startDevServer({ binary, dataDir, env: process.env })
-  const connection = await connectOrThrow({ address: server.address }, { patience_ms: 15_000 })
-  await ensureNamespace(connection, { namespace: 'default', history_days: 30 })
-  await connection.close()
-
+  const server = await startDevServer({ binary, dataDir: folder, env: process.env })
   const model = await startScript(fileURLToPath(new URL('paced-model.ts', import.meta.url)), [], process.env)
-  const agents = join(dataDir, 'agents')
+  const agents = join(folder, 'agents')
   mkdirSync(agents)
-  writeFileSync(
-    join(agents, 'bench.yaml'),
-    `id: bench\ndescription: measured\nsystem_message: none\nmodel: {provider: openai, model: paced, base_url: '${model.ready.url}/v1'}\nmemory: {buffer: 0}\n`,
-  )
-  const port = await freePort()
-  const inspectPort = await freePort()
-  const key = 'sk_muxi_bench_key'
-  const muxi = await startScript(fileURLToPath(new URL('../../cli/process.ts', import.meta.url)), ['all'], {
-    ...process.env,
-    TEMPORAL_ADDRESS: server.address,
-    MUXI_PORT: String(port),
-    MUXI_DATA_DIR: dataDir,
-    MUXI_AGENTS_DIR: agents,
-    MUXI_API_KEY: key,
-    MUXI_LOG_LEVEL: 'error',
-    MUXI_LIMIT_TURNS_PER_USER: '1000',
-    MUXI_LIMIT_TURNS_PER_KEY: '1000',
-    NODE_OPTIONS: `--inspect=127.0.0.1:${inspectPort}`,
-  })
+  // The reader knows documents, the bench does not: the difference is what recalling costs.
+  for (const id of ['bench', 'reader'])
+    writeFileSync(
+      join(agents, `${id}.yaml`),
+      `id: ${id}\ndescription: measured\nsystem_message: none\nmodel: {provider: openai, model: paced, base_url: '${model.ready.url}/v1'}\nmemory: {buffer: 0}\n`,
+    )
+
+  const install = async (namespace: string, databaseUrl?: string): Promise<Installation> => {
+    const connection = await connectOrThrow({ address: server.address }, { patience_ms: 15_000 })
+    await ensureNamespace(connection, { namespace, history_days: 30 })
+    await connection.close()
+    const data_dir = join(folder, namespace)
+    const env = {
+      ...process.env,
+      TEMPORAL_ADDRESS: server.address,
+      TEMPORAL_NAMESPACE: namespace,
+      MUXI_DATA_DIR: data_dir,
+      MUXI_AGENTS_DIR: agents,
+      MUXI_API_KEY: KEY,
+      MUXI_LOG_LEVEL: 'error',
+      MUXI_LIMIT_TURNS_PER_USER: '1000',
+      MUXI_LIMIT_TURNS_PER_KEY: '1000',
+      // An embedder of a provider would be another thing to measure.
+      MUXI_EMBEDDING_MODEL: 'local',
+      ...(databaseUrl !== undefined && {
+        DATABASE_URL: databaseUrl,
+        BLOB_URL: `file://${data_dir}/blobs`,
+        MUXI_SECRET_KEY: 'a key that all processes of a bench share',
+      }),
+    }
+    return {
+      data_dir,
+      async start(role) {
+        const inspector = `127.0.0.1:${await freePort()}`
+        const started = await startScript(fileURLToPath(new URL('../../cli/process.ts', import.meta.url)), [role], {
+          ...env,
+          MUXI_PORT: String(await freePort()),
+          NODE_OPTIONS: `--inspect=${inspector}`,
+        })
+        return { url: started.ready.url, key: KEY, inspector: `http://${inspector}`, stop: () => started.stop() }
+      },
+    }
+  }
+  const muxi = await (await install('default')).start('all')
   return {
     temporal: server.address,
     model: model.ready.url,
-    muxi: { url: muxi.ready.url, key, inspector: `http://127.0.0.1:${inspectPort}` },
-    dataDir,
+    muxi,
+    install,
     async stop() {
       await muxi.stop()
       await model.stop()
       await server.stop()
-      rmSync(dataDir, { recursive: true, force: true })
+      rmSync(folder, { recursive: true, force: true })
     },
   }
 }

@@ -3,9 +3,12 @@ import { Client } from '@temporalio/client'
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
-import { heapAfterCollection } from './inspector.ts'
-import { chat, now, percentile, throughput } from './measure.ts'
+import { fleet } from './fleet.ts'
+import { ingestion } from './ingestion.ts'
+import { openInspector } from './inspector.ts'
+import { authorization, chat, ms, now, percentile, report, throughput } from './measure.ts'
 import { startBench, type Bench } from './processes.ts'
+import { recalling } from './recalling.ts'
 
 const TURNS = 200
 /** The interval at which the event log commits; see `db/event-log.ts`. */
@@ -16,6 +19,9 @@ const SECTIONS = {
   turns: turnsASecond,
   stop: stopTimes,
   streams: concurrentStreams,
+  ingest: ingestion,
+  recall: recalling,
+  fleet,
   memory: memoryGrowth,
 }
 const wanted = process.argv.slice(2)
@@ -77,7 +83,7 @@ async function firstToken(bench: Bench, bare: Bare): Promise<void> {
   const ask = { words: 20, gap_ms: 5 }
   for (let warm = 0; warm < 20; warm += 1) {
     await bare.start()
-    await chat(bench, 'warm', ask)
+    await chat(bench.muxi, 'warm', ask)
   }
   const floor: number[] = []
   const direct: number[] = []
@@ -87,7 +93,7 @@ async function firstToken(bench: Bench, bare: Bare): Promise<void> {
   for (let turn = 0; turn < TURNS; turn += 1) {
     floor.push(await bare.start())
     direct.push(await firstWordOf(bench.model, ask))
-    const { first, lags: seen } = await chat(bench, `user-${turn}`, ask)
+    const { first, lags: seen } = await chat(bench.muxi, `user-${turn}`, ask)
     ours.push(first)
     lags.push(...seen)
   }
@@ -118,7 +124,7 @@ async function turnsASecond(bench: Bench, bare: Bare): Promise<void> {
     const total = atOnce === 1 ? 100 : 400
     const floor = await throughput(total, atOnce, () => bare.run())
     const ours = await throughput(total, atOnce, (lane) =>
-      chat(bench, `lane-${atOnce}-${lane}`, { words: 1, gap_ms: 0 }),
+      chat(bench.muxi, `lane-${atOnce}-${lane}`, { words: 1, gap_ms: 0 }),
     )
     report(
       `turns a second, ${atOnce} at once`,
@@ -134,15 +140,16 @@ async function stopTimes(bench: Bench): Promise<void> {
   for (let turn = 0; turn < 100; turn += 1) {
     const tag = `stop-${turn}`
     let cancelled: Promise<unknown> | undefined
-    await chat(bench, tag, { words: 2_000, gap_ms: 5, tag }, (turnId) => {
+    const onText = (turnId: string) => {
       cancelled ??= delay(50).then(() => {
         asked[tag] = now()
         return fetch(`${bench.muxi.url}/api/v1/turns/${turnId}/cancel`, {
           method: 'POST',
-          headers: { authorization: `Bearer ${bench.muxi.key}` },
+          headers: authorization(bench.muxi.key),
         })
       })
-    })
+    }
+    await chat(bench.muxi, tag, { words: 2_000, gap_ms: 5, tag }, { onText })
     await cancelled
   }
   const closed = (await (await fetch(`${bench.model}/closed`)).json()) as Record<string, number>
@@ -157,7 +164,9 @@ async function concurrentStreams(bench: Bench): Promise<void> {
   for (const streams of [50, 200]) {
     const words = 500
     const chats = await Promise.all(
-      Array.from({ length: streams }, (_, lane) => chat(bench, `stream-${streams}-${lane}`, { words, gap_ms: 20 })),
+      Array.from({ length: streams }, (_, lane) =>
+        chat(bench.muxi, `stream-${streams}-${lane}`, { words, gap_ms: 20 }),
+      ),
     )
     const lags = chats.flatMap(({ lags }) => lags)
     const lost = streams * words - lags.length
@@ -170,24 +179,16 @@ async function concurrentStreams(bench: Bench): Promise<void> {
 
 async function memoryGrowth(bench: Bench): Promise<void> {
   const heaps: number[] = []
+  const inspector = await openInspector(bench.muxi.inspector)
   for (let thousand = 1; thousand <= 3; thousand += 1) {
-    await throughput(1_000, 16, (lane) => chat(bench, `memory-${lane}`, { words: 3, gap_ms: 0 }))
-    const { heap, rss } = await heapAfterCollection(bench.muxi.inspector)
+    await throughput(1_000, 16, (lane) => chat(bench.muxi, `memory-${lane}`, { words: 3, gap_ms: 0 }))
+    const { heap, rss } = await inspector.heapAfterCollection()
     heaps.push(heap)
     report(
       `memory after ${thousand},000 turns`,
       `${(heap / 2 ** 20).toFixed(1)} MiB of heap, ${(rss / 2 ** 20).toFixed(0)} MiB resident`,
     )
   }
+  inspector.close()
   report('memory: third thousand against second', '', heaps[2]! / heaps[1]!, '≤ 1.05')
-}
-
-function report(what: string, value: string, ratio?: number, bound = ''): void {
-  console.log(
-    `${what.padEnd(58)} ${value}${ratio === undefined ? '' : `  = ${ratio.toFixed(2)} ×`}${bound ? `  (${bound})` : ''}`,
-  )
-}
-
-function ms(value: number): string {
-  return `${value.toFixed(1)} ms`
 }
