@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { extname, join, relative } from 'node:path'
 import { isShowableAddress } from '../contracts/hosts.ts'
+import { mcpFaults, withFallbacks } from '../contracts/mcp-check.ts'
 import { modelFaults, type ProvidersSettings } from '../contracts/model-check.ts'
 import { type AgentInput, AgentIdSchema, AgentSchema, resolveAgent } from '../contracts/schemas/agent.ts'
 import { dotted, schemaFaults } from '../contracts/schemas/faults.ts'
@@ -56,7 +57,7 @@ export function loadAgentFiles(dir: string, env: Environment, providers: Provide
       fail({ line: 1, column: 1, path: [], expected: 'readable UTF-8 text of at most 1 MB', found: 'something else' })
       continue
     }
-    const document = readAgentDocument(text, env)
+    const document = withCredentials(readAgentDocument(text, env), env)
     const wrong = faultsOf(document, file, providers)
     wrong.forEach(fail)
     const id = idOf(document, file)
@@ -121,6 +122,9 @@ function faultsOf(document: AgentDocument, file: string, providers: ProvidersSet
   if (sound('model')) {
     for (const { path, expected } of modelFaults(input.model, providers)) add(path, expected)
   }
+  if (sound('mcp_servers')) {
+    for (const { path, expected } of mcpFaults(input.mcp_servers ?? [])) add(path, expected)
+  }
   if (sound('id', 'name')) {
     if (input.id !== undefined && input.name !== undefined && input.id !== input.name)
       add(['name'], "left out or the same as 'id', because both name the agent")
@@ -128,6 +132,14 @@ function faultsOf(document: AgentDocument, file: string, providers: ProvidersSet
       add([], `given an 'id', because its own name is not ${AgentIdSchema.description}`, `'${file}'`)
   }
   return faults.toSorted((a, b) => a.line - b.line || a.column - b.column)
+}
+
+/** The document with each credential of an MCP server that stands in the environment only. What is wrong with it is told later. */
+function withCredentials(document: AgentDocument, env: Environment): AgentDocument {
+  if (schemaFaults(AgentSchema, document.value).length > 0) return document
+  const value = document.value as AgentInput
+  if (value.mcp_servers === undefined) return document
+  return { ...document, value: { ...value, mcp_servers: withFallbacks(value.mcp_servers, env) } }
 }
 
 function idOf(document: AgentDocument, file: string): string | undefined {

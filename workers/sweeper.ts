@@ -9,6 +9,7 @@ import type { Storage } from '../db/storage.ts'
 import { holds } from '../workflows/messages.ts'
 import { isOpen, orWhenNotFound } from './engine.ts'
 import { sweepJobs } from './sweep-jobs.ts'
+import { sweepMcpServers } from './sweep-mcp-servers.ts'
 
 /** A turn younger than this is left alone: its acceptance may be under way. */
 const MIN_AGE_MS = 30_000
@@ -29,6 +30,7 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
       const before = new Date(Date.now() - MIN_AGE_MS).toISOString()
       await sweep(options, before, signal)
       await sweepJobs(options, before, signal)
+      await sweepMcpServers(options, signal)
       await forgetOld(options.storage.db, options.retention, signal)
     } catch (error) {
       if (!signal.aborted) options.log.warn({ err: error }, 'a sweep failed; the next one goes on')

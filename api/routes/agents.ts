@@ -34,7 +34,7 @@ export function agentRoutes(context: ApiContext) {
       '',
       async ({ principal, body, status }) => {
         authorize(principal, 'manage')
-        const agent = await addAgent(context, body)
+        const agent = await addAgent(context, principal, body)
         return status(201, {
           id: agent.id,
           description: agent.description,

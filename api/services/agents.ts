@@ -1,12 +1,16 @@
 // Agents as the API shows and makes them.
 import { separateSecrets } from '../../contracts/agent-secrets.ts'
 import { MuxiError } from '../../contracts/failures.ts'
+import { mcpFaults, withFallbacks } from '../../contracts/mcp-check.ts'
 import { modelFaults } from '../../contracts/model-check.ts'
 import { dotted } from '../../contracts/schemas/faults.ts'
 import { resolveAgent, type AgentConfig, type AgentInput } from '../../contracts/schemas/agent.ts'
 import { createAgent, getAgentStats, type AgentRow } from '../../db/queries/agents.ts'
 import { listSources } from '../../db/queries/knowledge.ts'
+import type { Principal } from '../../db/queries/keys.ts'
+import { listServers } from '../../db/queries/mcp.ts'
 import type { ApiContext } from './context.ts'
+import { checkServer, syncServersOf, viewServerBriefly } from './mcp-servers.ts'
 
 /** What an agent without a model shows as its model. */
 const AUTO = { provider: 'auto', model: 'auto' }
@@ -36,11 +40,10 @@ export async function viewAgent({ storage: { db } }: ApiContext, agent: AgentRow
     created_at: agent.created_at,
     updated_at: agent.updated_at,
     stats: await getAgentStats(db, agent.id),
-    mcp_servers: (config.mcp_servers ?? []).map((server) => ({
-      name: server.name,
-      type: 'command' in server ? 'command' : 'http',
-      connected: false,
-    })),
+    mcp_servers: (await listServers(db, agent.id)).map((server) => {
+      const { name, type, connected } = viewServerBriefly(server)
+      return { name, type, connected }
+    }),
     knowledge_sources: (await listSources(db, agent.id)).map(({ created_at: _, ...source }) => source),
     source: agent.source,
     version: agent.version,
@@ -48,28 +51,35 @@ export async function viewAgent({ storage: { db } }: ApiContext, agent: AgentRow
 }
 
 /** Makes an agent from what was posted. @throws MuxiError bad_request, unprocessable, conflict */
-export async function addAgent(
-  { storage: { db, box }, providers, apiEnv }: ApiContext,
-  input: AgentInput,
-): Promise<AgentRow> {
-  const id = input.id ?? input.name
+export async function addAgent(context: ApiContext, principal: Principal, given: AgentInput): Promise<AgentRow> {
+  const { storage, providers, apiEnv } = context
+  const { db, box } = storage
+  const { mcp_servers: servers = [] } = given
+  const id = given.id ?? given.name
   if (id === undefined) {
     throw new MuxiError('bad_request', "Cannot create the agent: 'id' must be given", {
       details: { fields: [{ path: 'id', expected: 'given' }] },
     })
   }
-  if ((input.mcp_servers ?? []).length > 0 || (input.knowledge ?? []).length > 0) {
+  if ((given.knowledge ?? []).length > 0) {
     throw new MuxiError(
       'unprocessable',
-      "Cannot create the agent: 'mcp_servers' and 'knowledge' are part of the schema but do not work yet",
+      "Cannot create the agent: 'knowledge' is part of the schema but does not work yet",
     )
   }
+  for (const { path, expected } of mcpFaults(withFallbacks(servers, apiEnv))) {
+    throw new MuxiError('unprocessable', `Cannot create the agent: '${dotted(path)}' must be ${expected}`)
+  }
+  const checked = await Promise.all(servers.map((server) => checkServer(context, principal, server)))
+  const input = servers.length > 0 ? { ...given, mcp_servers: checked } : given
   const { config, secrets } = separateSecrets(resolveAgent(input, id))
   const resolved = Object.fromEntries(
     Object.entries(secrets).map(([path, value]) => [path, resolveSecret(path, value, apiEnv)]),
   )
   checkModel(config, resolved, providers)
-  return db.transaction().execute((tx) => createAgent(tx, box, { id, config, secrets: resolved }))
+  const agent = await db.transaction().execute((tx) => createAgent(tx, box, { id, config, secrets: resolved }))
+  await syncServersOf(context, { id, config, secrets: resolved })
+  return agent
 }
 
 /** `${NAME}` in a secret field, for names that the operator has opened to the API. */
