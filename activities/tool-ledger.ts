@@ -31,8 +31,6 @@ export interface CallEnd {
   images?: { media_type: string; sha256: string }[]
 }
 
-export type ToolLedger = ReturnType<typeof toolLedger>
-
 export function toolLedger({
   db,
   events,

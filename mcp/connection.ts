@@ -100,7 +100,7 @@ export class McpConnection {
   readonly #secrets: readonly string[]
   readonly #over = Promise.withResolvers<string>()
   #isOver = false
-  #checking: Promise<void> | undefined
+  #isChecking = false
   #why: string | undefined
   #onToolsChanged: () => void = () => {}
 
@@ -249,8 +249,8 @@ export class McpConnection {
     const code = causeOf(error)
     if (code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'EAI_AGAIN')
       return new McpFailure('unsent', `it cannot be reached (${code})`)
-    if (error instanceof TypeError && code !== undefined)
-      return new McpFailure('lost', `the connection broke (${code})`)
+    if (error instanceof TypeError && error.cause instanceof Error)
+      return new McpFailure('lost', this.#clean(`the connection broke (${code ?? error.cause.message})`))
     return new McpFailure('lost', message)
   }
 
@@ -266,10 +266,12 @@ export class McpConnection {
       return
     }
     if (!error.message.startsWith('SSE stream disconnected')) return
-    this.#checking ??= this.ping(AbortSignal.timeout(PING_MS))
+    if (this.#isChecking) return
+    this.#isChecking = true
+    this.ping(AbortSignal.timeout(PING_MS))
       .catch(() => this.close('it does not answer any more'))
       .finally(() => {
-        this.#checking = undefined
+        this.#isChecking = false
       })
   }
 

@@ -77,6 +77,27 @@ export const REQUIREMENTS = {
   'documents.killed':
     'kill -9 of everything during an ingestion: finished page batches are not parsed again, each chunk is found once',
 
+  'mcp.call':
+    'A tool of an MCP server is offered, called, and its name and server are told; its credential is shown nowhere',
+  'mcp.arguments': "Arguments that do not fit an MCP tool's schema go back to the model",
+  'mcp.progress': 'Progress of an MCP call becomes events',
+  'mcp.images': 'Pictures in the answer of an MCP tool reach the model',
+  'mcp.many': 'Twenty MCP calls at once are each made once',
+  'mcp.cancel': 'Cancelling a turn cancels its MCP call at the server',
+  'mcp.server-killed': 'kill -9 of an MCP server during a call: outcome unknown or run again, and connected again',
+  'mcp.worker-killed':
+    'kill -9 of the worker that holds MCP servers: another takes over, nothing finished runs again, no program is left',
+  'mcp.terminated': 'SIGTERM of the worker leaves no program of an MCP server behind',
+
+  'mcp.endpoints':
+    'MCP servers of an agent are added, listed, looked at and removed; one that cannot be connected is not kept',
+  'mcp.refused':
+    'A program needs the admin scope and the list of the operator, a URL must be allowed, a required credential given',
+  'mcp.credentials': 'A program has only the environment that was meant for it',
+  'mcp.drift': 'A tool whose description or schema changes is flagged',
+  'mcp.long-answer': 'An MCP answer that is too long for the model is kept as a file',
+  'mcp.bounded': 'However many tools and however long an answer, limits hold',
+
   'start.fails': 'A process that cannot start ends and says why',
   'deno.turn': 'On Deno the worker and the API start, and a turn streams',
 

@@ -30,7 +30,8 @@ const many = Array.from({ length: TOOLS }, (_, index) => ({
   inputSchema: { type: 'object' },
 }))
 
-type Message = { id?: number; method?: string; params?: Record<string, any> }
+type Meta = { progressToken?: unknown } | undefined
+type Message = { id?: number; method?: string; params?: Record<string, unknown> }
 
 function send(message: object): void {
   process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
@@ -41,7 +42,7 @@ function tell(id: number | undefined, text: string): void {
 }
 
 function answer({ id, method, params = {} }: Message): void {
-  switch (method) {
+  switch (method ?? '') {
     case 'initialize':
       setTimeout(
         () =>
@@ -68,19 +69,24 @@ function answer({ id, method, params = {} }: Message): void {
       appendFileSync(countFile, `cancelled\n`)
       return
     case 'tools/call':
-      return call(id, String(params['name']), (params['arguments'] ?? {}) as Record<string, any>, params['_meta'])
+      return call(
+        id,
+        String(params['name']),
+        (params['arguments'] ?? {}) as Record<string, unknown>,
+        params['_meta'] as Meta,
+      )
   }
 }
 
-function call(id: number | undefined, name: string, given: Record<string, any>, meta: Message['params']): void {
+function call(id: number | undefined, name: string, given: Record<string, unknown>, meta: Meta): void {
   switch (name) {
     case 'count':
     case 'count_again':
-      appendFileSync(countFile, `${given['label']}\n`)
-      setTimeout(() => tell(id, `counted ${given['label']}`), Number(given['ms'] ?? 0))
+      appendFileSync(countFile, `${String(given['label'])}\n`)
+      setTimeout(() => tell(id, `counted ${String(given['label'])}`), Number(given['ms'] ?? 0))
       return
     case 'exit':
-      appendFileSync(countFile, `${given['label']}\n`)
+      appendFileSync(countFile, `${String(given['label'])}\n`)
       process.stderr.write('told to end\n')
       process.exit(3)
     case 'big':
@@ -93,7 +99,7 @@ function call(id: number | undefined, name: string, given: Record<string, any>, 
         progress += 1
         send({
           method: 'notifications/progress',
-          params: { progressToken: meta?.['progressToken'], progress, total: 4, message: `step ${progress}` },
+          params: { progressToken: meta?.progressToken, progress, total: 4, message: `step ${progress}` },
         })
         if (progress < 4) return
         clearInterval(timer)
