@@ -67,8 +67,8 @@ export function mcpCallActivities(resources: Resources) {
       })
       const answer = readAnswer(result)
       const text = held.clean(answer.text)
-      const images = await keepImages(input, answer.images)
-      const told = await keepWhole(input, text)
+      const images = await untilDatabaseIsBack(() => keepImages(input, answer.images), signal)
+      const told = await untilDatabaseIsBack(() => keepWhole(input, text), signal)
       return { status: answer.is_error ? 'error' : 'done', text: told, images }
     } finally {
       await progress.end()
@@ -122,12 +122,12 @@ export function mcpCallActivities(resources: Resources) {
           signal.throwIfAborted()
           if (!(error instanceof McpFailure)) throw error
           const why = `${held.hold.name}: ${error.message}`
-          if (error.kind === 'unsent' && !run.tool.idempotent) {
+          if (error.kind === 'unsent') {
             await untilDatabaseIsBack(() => ledger.giveBack(input, run, why), signal)
             throw again('The call was not made')
           }
-          const mayRepeat = run.tool.idempotent && input.round < MAX_REPEATS
-          if (mayRepeat && (error.kind === 'lost' || error.kind === 'unsent')) throw again('The connection was lost')
+          if (error.kind === 'lost' && run.tool.idempotent && input.round < MAX_REPEATS)
+            throw ApplicationFailure.create({ message: 'The connection was lost', type: FAILURE.broken })
           end = endOf(error, why, run.tool.idempotent)
         }
         // The only copy of what the call came to is here: were it lost, nobody could tell any more.

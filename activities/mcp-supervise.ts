@@ -4,7 +4,7 @@ import { FAILURE, type McpRelease, type McpServerRef } from '../contracts/engine
 import { HolderEnds, type McpHolder } from './mcp-holder.ts'
 
 /** Workers notice each other's death sooner; this is for when there is no other. Each beat costs the engine, so they are few. */
-const BEAT_MS = 15_000
+const BEAT_MS = 45_000
 
 export function mcpSuperviseActivities({ holder }: { holder: McpHolder }) {
   return {

@@ -179,6 +179,8 @@ export const FAILURE = {
   retry: 'UpstreamRetry',
   internal: 'Internal',
   stopped: 'Stopped',
-  /** The call was not made, or may be made again: elsewhere, or once its server is back. */
+  /** The call was not made: it may be, elsewhere, or once its server is back. */
   again: 'Again',
+  /** The call broke off, and may be made again. */
+  broken: 'Broken',
 } as const

@@ -221,8 +221,9 @@ export class McpConnection {
     } catch (error) {
       signal.throwIfAborted()
       const failure = this.#explain(error)
-      // The server no longer knows our session: everything begins anew, with a new one.
-      if (failure.status === 404 && this.sessionId !== undefined) {
+      // Everything begins anew, with a new session. Some servers say so with 404, as they are to, and some with 400.
+      const hasForgotten = failure.status === 404 || (failure.status === 400 && /session/i.test(String(error)))
+      if (hasForgotten && this.sessionId !== undefined) {
         void this.close('the server has forgotten the session')
         throw new McpFailure('unsent', 'the server has forgotten the session')
       }

@@ -18,7 +18,7 @@ import { failureInterceptor } from './failure-interceptor.ts'
 const SERVERS = 300
 const CALLS = 200
 /** The engine hears from each server this often: nobody is waiting for that. */
-const HEARTBEAT_THROTTLE = '20s'
+const HEARTBEAT_THROTTLE = '40s'
 
 export interface McpWorkerOptions extends Omit<HolderOptions, 'fetch'> {
   connection: NativeConnection

@@ -50,7 +50,7 @@ export const { callMcpTool } = proxyActivities<McpCallActivities>({
 export const { superviseMcpServer } = proxyActivities<McpHoldActivities>({
   taskQueue: MCP_TASK_QUEUE,
   startToCloseTimeout: '3650d',
-  heartbeatTimeout: '60s',
+  heartbeatTimeout: '2m',
   cancellationType: 'TRY_CANCEL',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
 })

@@ -8,11 +8,12 @@ import {
   sleep,
   TimeoutFailure,
 } from '@temporalio/workflow'
-import type { McpCallInput, ToolCallInput, ToolCallResult } from '../contracts/engine.ts'
+import { FAILURE, type McpCallInput, type ToolCallInput, type ToolCallResult } from '../contracts/engine.ts'
 import { abandonToolCall, callMcpTool, callTool, giveUpMcpCall, locateMcpServer } from './activities.ts'
 
-/** How often the holder of an MCP server is looked for before a call is given up: about half a minute altogether. */
-const MAX_ROUNDS = 20
+/** How long a call waits altogether for a server that nobody holds or that is not connected, in milliseconds. */
+const PATIENCE_MS = 30_000
+const MAX_ROUNDS = 100
 const MAX_PAUSE_MS = 2_000
 
 export async function toolCall(call: ToolCallInput): Promise<ToolCallResult> {
@@ -34,8 +35,10 @@ export async function toolCall(call: ToolCallInput): Promise<ToolCallResult> {
 
 /** The call is made where the server is held; when that worker is gone, where it is held then. The ledger knows whether it was made. */
 async function callServer(call: Omit<McpCallInput, 'round'>): Promise<ToolCallResult> {
-  for (let round = 1; round <= MAX_ROUNDS; round += 1) {
+  let patience = PATIENCE_MS
+  for (let round = 1; patience > 0 && round <= MAX_ROUNDS; round += 1) {
     const { queue } = await locateMcpServer({ agent_id: call.agent_id, name: call.server })
+    const startedAt = Date.now()
     if (queue !== undefined) {
       setCurrentDetails(`Calling ${call.server}`)
       try {
@@ -43,17 +46,26 @@ async function callServer(call: Omit<McpCallInput, 'round'>): Promise<ToolCallRe
           { ...call, round },
         ])
       } catch (error) {
-        if (!isWorthAnother(error)) throw error
+        const failure = error instanceof ActivityFailure ? error.cause : error
+        if (!isWorthAnother(failure)) throw error
+        if (!wasMade(failure)) patience -= Date.now() - startedAt
       }
     }
     setCurrentDetails(`Waiting for ${call.server}`)
-    await sleep(Math.min(250 * 2 ** round, MAX_PAUSE_MS))
+    const pause = Math.min(250 * 2 ** round, MAX_PAUSE_MS)
+    patience -= pause
+    await sleep(pause)
   }
   return giveUpMcpCall(call)
 }
 
 /** A worker that never took the call, or died with it, or sent it back. */
-function isWorthAnother(error: unknown): boolean {
-  const cause = error instanceof ActivityFailure ? error.cause : error
-  return cause instanceof TimeoutFailure || (cause instanceof ApplicationFailure && !cause.nonRetryable)
+function isWorthAnother(failure: unknown): boolean {
+  return failure instanceof TimeoutFailure || (failure instanceof ApplicationFailure && !failure.nonRetryable)
+}
+
+/** Whether the server was at work meanwhile: that is not waiting for it. */
+function wasMade(failure: unknown): boolean {
+  if (failure instanceof TimeoutFailure) return failure.timeoutType !== 'SCHEDULE_TO_START'
+  return failure instanceof ApplicationFailure && failure.type === FAILURE.broken
 }

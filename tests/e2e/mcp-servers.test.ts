@@ -1,6 +1,8 @@
 // MCP servers of agents over the API: added, looked at, removed, refused; and what they do besides answering.
+import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { killWithUs } from '../support/children.ts'
 import { freePort } from '../support/free-port.ts'
 import { openStage, type Answer, type Muxi, type Stage } from '../support/stage.ts'
 import { EVERYTHING, FAULTY, MEMORY, NODE } from '../support/mcp-servers.ts'
@@ -157,6 +159,45 @@ it(
     await remove('big')
   },
 )
+
+it(
+  keeps(
+    'mcp.http',
+    'a server over HTTP that is started anew has forgotten the session, and calls go on with another one',
+  ),
+  async () => {
+    const port = await freePort()
+    const first = await serve('streamableHttp', port)
+    expect((await add({ name: 'remote', url: `http://127.0.0.1:${port}/mcp` }, manager)).status).toBe(201)
+    expect(await callTool('remote__get-sum', { a: 1, b: 2 })).toContain('3')
+    const { stats } = await look('remote')
+    first.kill('SIGKILL')
+    const second = await serve('streamableHttp', port)
+    expect(await callTool('remote__get-sum', { a: 3, b: 4 })).toContain('7')
+    const after = (await look('remote')).stats
+    expect(after.session_id).not.toBe(stats.session_id)
+    expect(after.reconnects).toBe(1)
+    second.kill('SIGKILL')
+    const told = await callTool('remote__get-sum', { a: 5, b: 6 })
+    expect(told).toMatch(/^The MCP server 'remote' cannot be called: it cannot be reached .*Nothing was done\.$/)
+    await remove('remote')
+  },
+)
+
+async function serve(kind: string, port: number): Promise<ChildProcess> {
+  const server = spawn(NODE, [EVERYTHING, kind], {
+    env: { PATH: process.env['PATH'], PORT: String(port) },
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+  })
+  server.on('exit', killWithUs(server.pid!))
+  onTestFinished(() => void server.kill('SIGKILL'))
+  const said = Promise.withResolvers<void>()
+  server.stderr.setEncoding('utf8').on('data', (text: string) => /listening/i.test(text) && said.resolve())
+  server.on('exit', () => said.reject(new Error('the server ended')))
+  await said.promise
+  return server
+}
 
 function isAlive(pid: number): boolean {
   try {

@@ -94,6 +94,9 @@ export const REQUIREMENTS = {
   'mcp.refused':
     'A program needs the admin scope and the list of the operator, a URL must be allowed, a required credential given',
   'mcp.credentials': 'A program has only the environment that was meant for it',
+  'mcp.http': 'A lost session of an MCP server over HTTP is begun anew, and calls go on',
+  'mcp.all-killed':
+    'kill -9 of everything: the next start connects the MCP servers again, and no program of the old ones is left',
   'mcp.drift': 'A tool whose description or schema changes is flagged',
   'mcp.long-answer': 'An MCP answer that is too long for the model is kept as a file',
   'mcp.bounded': 'However many tools and however long an answer, limits hold',

@@ -103,7 +103,7 @@ function call(id: number | undefined, name: string, given: Record<string, unknow
         })
         if (progress < 4) return
         clearInterval(timer)
-        tell(id, 'slowly done')
+        setTimeout(() => tell(id, 'slowly done'), 100)
       }, 300)
       return
     }
