@@ -11,6 +11,7 @@ import type { Principal } from '../../db/queries/keys.ts'
 import { listServers } from '../../db/queries/mcp.ts'
 import type { ApiContext } from './context.ts'
 import { checkServer, syncServersOf, viewServerBriefly } from './mcp-servers.ts'
+import { resolveSecret } from './secret-values.ts'
 
 /** What an agent without a model shows as its model. */
 const AUTO = { provider: 'auto', model: 'auto' }
@@ -74,24 +75,12 @@ export async function addAgent(context: ApiContext, principal: Principal, given:
   const input = servers.length > 0 ? { ...given, mcp_servers: checked } : given
   const { config, secrets } = separateSecrets(resolveAgent(input, id))
   const resolved = Object.fromEntries(
-    Object.entries(secrets).map(([path, value]) => [path, resolveSecret(path, value, apiEnv)]),
+    Object.entries(secrets).map(([path, value]) => [path, resolveSecret('create the agent', path, value, apiEnv)]),
   )
   checkModel(config, resolved, providers)
   const agent = await db.transaction().execute((tx) => createAgent(tx, box, { id, config, secrets: resolved }))
   await syncServersOf(context, { id, config, secrets: resolved })
   return agent
-}
-
-/** `${NAME}` in a secret field, for names that the operator has opened to the API. */
-function resolveSecret(path: string, value: string, apiEnv: Readonly<Record<string, string>>): string {
-  const name = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/.exec(value)?.[1]
-  if (name === undefined) return value
-  const found = apiEnv[name]
-  if (found !== undefined) return found
-  throw new MuxiError(
-    'unprocessable',
-    `Cannot create the agent: '${path}' must name a variable of MUXI_API_ENV, got '${name}'`,
-  )
 }
 
 function checkModel(config: AgentConfig, secrets: Record<string, string>, providers: ApiContext['providers']): void {

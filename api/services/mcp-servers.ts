@@ -19,6 +19,7 @@ import type { McpServerRef } from '../../contracts/engine.ts'
 import { authorize } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { startMcpServer } from './engine.ts'
+import { resolveSecret } from './secret-values.ts'
 
 /** How long an addition waits for a worker, besides the time that the server may take to start, in milliseconds. */
 const WORKER_MS = 15_000
@@ -36,6 +37,9 @@ export async function addServer(
   const ref = { agent_id: agentId, name: given.name }
   const server = await checkServer(context, principal, given)
   const { config, secrets } = separateServer(server)
+  for (const [path, value] of Object.entries(secrets)) {
+    secrets[path] = resolveSecret('add the MCP server', path, value, context.apiEnv)
+  }
   await db.transaction().execute(async (tx) => {
     if (await findServer(tx, ref))
       throw new MuxiError('conflict', `Cannot add the MCP server: there is one named '${ref.name}' already`)
@@ -135,17 +139,15 @@ export async function syncServersOf(context: ApiContext, { id, config, secrets }
       if (origin === 'config' && !refs.some((ref) => ref.name === name)) await deleteServer(tx, { agent_id: id, name })
     }
   })
-  for (const ref of refs) {
-    // The sweeper starts what could not be started now.
-    await startMcpServer(context, ref).catch((error: unknown) =>
-      context.log.warn({ err: error, ...ref }, 'an MCP server could not be started yet'),
-    )
-  }
+  // The sweeper starts what could not be started now.
+  const late = (error: unknown) =>
+    context.log.warn({ err: error, agent_id: id }, 'an MCP server could not be started yet')
+  await Promise.all(refs.map((ref) => startMcpServer(context, ref).catch(late)))
 }
 
 /** The same for every agent of the operator's files; agents that are gone lose theirs. */
 export async function syncServers(context: ApiContext, agents: readonly DescribedAgent[]): Promise<void> {
-  for (const agent of agents) await syncServersOf(context, agent)
+  await Promise.all(agents.map((agent) => syncServersOf(context, agent)))
   for (const ref of await listConfiguredServers(context.storage.db, 'file')) {
     if (!agents.some(({ id }) => id === ref.agent_id)) await removeServer(context, ref)
   }

@@ -122,7 +122,8 @@ export function listUnheldServers(db: Db): Promise<McpServerRef[]> {
 export interface Hold extends McpServerRef {
   epoch: number
   revision: number
-  origin: 'config' | 'api'
+  /** Whether it stands in a file of the operator's. */
+  from_file: boolean
   server: McpServer
   secrets: Record<string, string>
 }
@@ -145,10 +146,12 @@ export async function takeServer(tx: Tx, box: SecretBox, ref: McpServerRef, work
     .returning(['epoch', 'revision', 'origin', 'config'])
     .executeTakeFirst()
   if (!taken) return undefined
-  const { config, ...rest } = taken
+  const { config, origin, ...rest } = taken
+  const agent = await tx.selectFrom('agents').select('source').where('id', '=', ref.agent_id).executeTakeFirst()
   return {
     ...ref,
     ...rest,
+    from_file: origin === 'config' && agent?.source === 'file',
     server: JSON.parse(config) as McpServer,
     secrets: await getSecrets(tx, box, secretOwner(ref)),
   }
