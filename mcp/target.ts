@@ -57,9 +57,9 @@ export function splitWords(line: string): string[] {
 /** Shorter values are words that may stand anywhere; nobody would know what was left out. */
 const MIN_SECRET = 6
 
-/** The text without any of the secrets. */
+/** The text without any of the secrets, and without the one character that no database takes. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
-  let clean = text
+  let clean = text.replaceAll('\0', '\uFFFD')
   for (const secret of secrets) {
     if (secret.length < MIN_SECRET) continue
     for (const form of new Set([secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)])) {

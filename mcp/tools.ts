@@ -7,6 +7,9 @@ const MAX_NAME = 64
 const MAX_DESCRIPTION = 8_000
 /** A schema that is longer costs every model call more than the tool is worth. */
 const MAX_SCHEMA = 64_000
+const MAX_ANNOTATIONS = 4_000
+/** Of all schemas of a server together. */
+const MAX_SCHEMAS = 4_000_000
 
 export interface OfferedTool {
   /** What the server calls it. */
@@ -24,15 +27,19 @@ export interface OfferedTool {
 /** What is offered of a listing; left out are second tools of one name, and those whose schema is too long. */
 export function offeredTools(server: string, tools: readonly Tool[]): OfferedTool[] {
   const offered = new Map<string, OfferedTool>()
+  let left = MAX_SCHEMAS
   for (const { name: tool, description = '', inputSchema, annotations = {} } of tools) {
     const parameters = JSON.stringify(inputSchema)
-    if (offered.has(tool) || parameters.length > MAX_SCHEMA || tool.length > 512) continue
+    const told = JSON.stringify(annotations)
+    const isLegal = tool.length <= 512 && !tool.includes('\0') && !offered.has(tool)
+    if (!isLegal || parameters.length > Math.min(MAX_SCHEMA, left)) continue
+    left -= parameters.length
     offered.set(tool, {
       tool,
       name: offeredName(server, tool),
-      description: description.slice(0, MAX_DESCRIPTION),
+      description: description.slice(0, MAX_DESCRIPTION).replaceAll('\0', '\uFFFD'),
       parameters,
-      annotations: JSON.stringify(annotations),
+      annotations: told.length > MAX_ANNOTATIONS ? '{}' : told,
       hash: hashOf(canonicalJson([description, inputSchema])),
     })
   }

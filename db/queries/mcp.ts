@@ -1,4 +1,5 @@
 // MCP servers of agents: what is configured, who holds each connection, and the tools that were listed.
+import { randomInt } from 'node:crypto'
 import type { McpServerRef, McpServerState } from '../../contracts/engine.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import type { McpServer } from '../../contracts/schemas/agent.ts'
@@ -53,7 +54,8 @@ export async function putServer(
   }
   await tx
     .insertInto('mcp_servers')
-    .values({ ...ref, ...row, created_at: new Date().toISOString() })
+    // Not from 0: one that is removed and made again must not be taken for its old self.
+    .values({ ...ref, ...row, epoch: randomInt(2 ** 30), created_at: new Date().toISOString() })
     .onConflict((oc) => oc.columns(['agent_id', 'name']).doUpdateSet(row))
     .execute()
   await deleteSecrets(tx, secretOwner(ref))

@@ -236,6 +236,33 @@ it(keeps('mcp.terminated', 'SIGTERM ends the worker with every program that it s
   await connected('faulty')
 })
 
+it(
+  keeps('mcp.paused', 'a worker that only slept finds that another has its servers, and ends its own programs'),
+  async () => {
+    const pids = await serverPids()
+    const cue = stage.model.script(
+      { call: [{ name: 'faulty__count', arguments: { label: 'slept', ms: 2_000 } }] },
+      { say: 'I do not know.' },
+    )
+    const stream = await stage.chat(api.url, cue, { agent: 'caller' })
+    await expect.poll(() => counted('slept')).toBe(1)
+    const other = await stage.start('worker')
+    worker.signal('SIGSTOP')
+    expect((await stream.untilFinal()).type).toBe('message_end')
+    await expect
+      .poll(async () => (await serverPids()).every((pid) => !pids.includes(pid)), { timeout: 20_000 })
+      .toBe(true)
+    worker.signal('SIGCONT')
+    await expect.poll(() => pids.filter(isAlive), { timeout: 10_000 }).toEqual([])
+    await connected('everything')
+    await connected('faulty')
+    expect(counted('slept')).toBe(1)
+    const end = stream.events.find(({ type }) => type === 'tool_call_end')
+    expect(end?.data.output).toContain('Outcome unknown')
+    await other.kill()
+  },
+)
+
 async function connected(name: string): Promise<void> {
   const patience = AbortSignal.timeout(40_000)
   for (;;) {

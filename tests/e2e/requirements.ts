@@ -87,6 +87,7 @@ export const REQUIREMENTS = {
   'mcp.server-killed': 'kill -9 of an MCP server during a call: outcome unknown or run again, and connected again',
   'mcp.worker-killed':
     'kill -9 of the worker that holds MCP servers: another takes over, nothing finished runs again, no program is left',
+  'mcp.paused': 'A worker that slept past its time lets go of the MCP servers that another has taken',
   'mcp.terminated': 'SIGTERM of the worker leaves no program of an MCP server behind',
 
   'mcp.endpoints':

@@ -79,6 +79,14 @@ test('offeredTools() leaves out a second tool of one name and a schema that is t
   ])
 })
 
+test('a character that no database takes is taken out', () => {
+  const tool = { name: 't', description: 'a\0b', inputSchema: { type: 'object' as const } }
+  expect(offeredTools('s', [tool, { ...tool, name: 'x\0' }]).map(({ description }) => description)).toEqual([
+    'a\uFFFDb',
+  ])
+  expect(withoutSecrets('a\0b', [])).toBe('a\uFFFDb')
+})
+
 describe('isRepeatable()', () => {
   const tool = { tool: 't', annotations: '{"readOnlyHint":true}' }
   test('believes the server only where it is trusted', () => {
