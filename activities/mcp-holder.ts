@@ -2,7 +2,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { McpRelease, McpServerRef } from '../contracts/engine.ts'
 import { raceSignal } from '../contracts/signals.ts'
-import { changeServer, listHeldBy, listOtherWorkers, removeWorker, renewWorker, takeServer } from '../db/queries/mcp.ts'
+import {
+  changeServer,
+  listHeldBy,
+  listOtherWorkers,
+  listUnheldServers,
+  removeWorker,
+  renewWorker,
+  takeServer,
+} from '../db/queries/mcp.ts'
 import type { Db } from '../db/schema.ts'
 import type { SecretBox } from '../db/secret-box.ts'
 import { HeldServer, type HolderOptions } from './held-server.ts'
@@ -11,6 +19,8 @@ import { HeldServer, type HolderOptions } from './held-server.ts'
 const LOOK_MS = 2_000
 /** A worker that has said nothing for so long is dead. */
 const DEAD_MS = 7_000
+/** A server that nobody has taken for so long was given to a worker that never will, such as one that is cut off. */
+const UNTAKEN_MS = 12_000
 /** How long calls may go on when the worker ends. */
 const DRAIN_MS = 4_000
 
@@ -38,6 +48,9 @@ export class McpHolder {
   readonly #ending = new AbortController()
   /** When another worker's word was last seen to change, by our own clock: those of machines differ. */
   readonly #seen = new Map<string, { seen_at: string; at: number }>()
+
+  /** Since when servers have been held by nobody. */
+  readonly #untaken = new Map<string, number>()
 
   constructor({ db, box }: { db: Db; box: SecretBox }, queue: string, options: HolderOptions) {
     this.#db = db
@@ -114,6 +127,20 @@ export class McpHolder {
         await onLost(lost)
       }
     }
+    await this.#lookForUntaken(onLost, now)
+  }
+
+  async #lookForUntaken(onLost: (servers: McpServerRef[]) => Promise<void>, now: number): Promise<void> {
+    const untaken = await listUnheldServers(this.#db)
+    const keys = new Set(untaken.map(keyOf))
+    for (const key of this.#untaken.keys()) if (!keys.has(key)) this.#untaken.delete(key)
+    const forgotten = untaken.filter((ref) => {
+      const since = this.#untaken.get(keyOf(ref)) ?? now
+      const isForgotten = now - since > UNTAKEN_MS
+      this.#untaken.set(keyOf(ref), isForgotten ? now : since)
+      return isForgotten
+    })
+    await onLost(forgotten)
   }
 
   /** Lets calls that are under way end for a few seconds, then ends every connection. */

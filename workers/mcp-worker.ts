@@ -1,7 +1,7 @@
 // The Temporal workers for MCP servers: one takes servers to hold, the other the calls to those that this process holds.
 import type { Context } from '@temporalio/activity'
 import { Worker, type NativeConnection } from '@temporalio/worker'
-import type { Client } from '@temporalio/client'
+import { WorkflowNotFoundError, type Client } from '@temporalio/client'
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { mcpCallActivities } from '../activities/mcp-call.ts'
@@ -73,12 +73,11 @@ export async function createMcpWorker(options: McpWorkerOptions): Promise<McpWor
   async function tellLost(servers: McpServerRef[]): Promise<void> {
     for (const ref of servers) {
       const handle = client.workflow.getHandle(workflowId.mcpServer(ref))
-      // One that cannot be told finds out by the heartbeats, later.
-      await handle
-        .signal(holderLost)
-        .catch((error: unknown) =>
-          log.warn({ err: error, ...ref }, 'an MCP server could not be told that its worker is gone'),
-        )
+      // The sweeper starts an actor that is not there; one that cannot be told now finds out by the heartbeats, later.
+      await handle.signal(holderLost).catch((error: unknown) => {
+        if (!(error instanceof WorkflowNotFoundError))
+          log.warn({ err: error, ...ref }, 'an MCP server could not be told that its worker is gone')
+      })
     }
   }
 
