@@ -1,5 +1,6 @@
 // The activities, made from what they use: the worker registers these, workflows know their types.
 import { ingestActivities } from './ingest.ts'
+import { mcpRouteActivities } from './mcp-call.ts'
 import { modelCallActivities } from './model-call.ts'
 import { recallActivities } from './recall.ts'
 import type { ActivityResources } from './resources.ts'
@@ -11,6 +12,7 @@ export function createActivities(resources: ActivityResources) {
     ...turnActivities(resources),
     ...modelCallActivities(resources),
     ...toolCallActivities(resources),
+    ...mcpRouteActivities(resources),
     ...recallActivities(resources),
     ...ingestActivities(resources),
   }

@@ -6,7 +6,7 @@ import { addEvents, raiseFence, type Writer } from '../db/event-rows.ts'
 import { getAgentSecrets, getAgentVersion } from '../db/queries/agents.ts'
 import { hasDocuments } from '../db/queries/knowledge.ts'
 import { countFailed, endLogEntry, startLogEntry, type LogEnd } from '../db/queries/log.ts'
-import { findStep, insertStep } from '../db/queries/steps.ts'
+import { findStep, insertStep, toPlannedCall } from '../db/queries/steps.ts'
 import { lockTurn } from '../db/queries/turns.ts'
 import { completeUsage, estimateTokens, insertUsage } from '../db/queries/usage.ts'
 import type { Db } from '../db/schema.ts'
@@ -19,6 +19,7 @@ import type { ChainModel } from '../providers/registry.ts'
 import { overtaken, toModelFailure } from './failures.ts'
 import { startBeating } from './heartbeat.ts'
 import type { ActivityResources } from './resources.ts'
+import { offerTools, type OfferedTool } from './tools.ts'
 import { buildPrompt, STEP_SEPARATOR, type Prompt } from './prompt.ts'
 
 /** More calls than this in one step are not run; the model is told. Their names must fit into a payload of 2 kB. */
@@ -47,7 +48,8 @@ export function modelCallActivities(resources: Resources) {
         const provider = models.open(model, secrets[model.key_path])
         const prompt = await buildPrompt(db, blobs, turn, config)
         const searchable = await hasDocuments(db, turn.agent_id, turn.conversation_id)
-        const offered = tools.filter(({ needs }) => needs !== 'documents' || searchable)
+        const own = tools.filter(({ needs }) => needs !== 'documents' || searchable)
+        const offered = await offerTools(db, turn.agent_id, own)
         const attempt = await beginAttempt(db, events, input, model, prompt)
         const text = new StepText(events, turn_id, attempt.writer, step, prompt.shown)
         const signal = AbortSignal.any([stop.signal, cancellationSignal(), text.failed])
@@ -67,7 +69,7 @@ export function modelCallActivities(resources: Resources) {
           )
           await text.flush()
           return await untilDatabaseIsBack(
-            () => completeAttempt(db, attempt, input, model, prompt, text.content, result, tools),
+            () => completeAttempt(db, attempt, input, model, prompt, text.content, result, offered),
             cancellationSignal(),
           )
         } catch (error) {
@@ -146,18 +148,22 @@ async function completeAttempt(
   prompt: Prompt,
   content: string,
   result: GenerateResult,
-  tools: Resources['tools'],
+  tools: readonly OfferedTool[],
 ): Promise<ModelCallResult> {
   const { turn_id, step } = input
   const usage = result.usage ?? { input_tokens: estimatePrompt(prompt), output_tokens: estimateTokens(content) }
   const cost_usd = costOf(model.model, usage.input_tokens, usage.output_tokens)
-  const calls = result.calls.slice(0, MAX_CALLS).map((call, index) => ({
-    call_id: `call_${step}_${index + 1}`,
-    name: call.name.slice(0, 64),
-    server: tools.find(({ name }) => name === call.name)?.server ?? '',
-    provider_call_id: call.id,
-    arguments: call.arguments,
-  }))
+  const calls = result.calls.slice(0, MAX_CALLS).map((call, index) => {
+    const { server = '', tool } = tools.find(({ name }) => name === call.name) ?? {}
+    return {
+      call_id: `call_${step}_${index + 1}`,
+      name: call.name.slice(0, 64),
+      server,
+      tool,
+      provider_call_id: call.id,
+      arguments: call.arguments,
+    }
+  })
   await db.transaction().execute(async (tx) => {
     await insertStep(tx, { turn_id, step, content, provider: model.provider, model: model.model, ...usage }, calls)
     await completeUsage(tx, attempt.usageId, {
@@ -172,7 +178,7 @@ async function completeAttempt(
       usage,
     })
   })
-  return toResult(input, calls, usage)
+  return toResult(input, calls.map(toPlannedCall), usage)
 }
 
 /** Settles the rows of an attempt that did not finish. @returns how many attempts had failed before */
@@ -237,14 +243,14 @@ function estimatePrompt(prompt: Prompt): number {
 
 function toResult(
   { turn_id, step }: ModelCallInput,
-  calls: { call_id: string; name: string }[],
+  calls: ModelCallResult['calls'],
   usage: { input_tokens: number; output_tokens: number },
 ): ModelCallResult {
   return {
     turn_id,
     step,
     finish: calls.length > 0 ? 'tool_calls' : 'answer',
-    calls: calls.map(({ call_id, name }) => ({ call_id, name })),
+    calls,
     input_tokens: usage.input_tokens,
     output_tokens: usage.output_tokens,
   }

@@ -6,9 +6,9 @@ import type { BlobStore } from '../db/blobs.ts'
 import { listMessages, parseAttachments } from '../db/queries/conversations.ts'
 import { listJobsOfTurn } from '../db/queries/jobs.ts'
 import { findRecall, type Passage } from '../db/queries/knowledge.ts'
-import { listSteps } from '../db/queries/steps.ts'
+import { listSteps, parseImages, type StoredImage } from '../db/queries/steps.ts'
 import type { Db, JobsTable, TurnsTable } from '../db/schema.ts'
-import type { PromptMessage } from '../providers/provider.ts'
+import type { PromptImage, PromptMessage } from '../providers/provider.ts'
 
 export interface Prompt {
   messages: PromptMessage[]
@@ -31,14 +31,8 @@ export async function buildPrompt(db: Db, blobs: BlobStore, turn: Turn, config: 
   for (const { role, content } of earlier.toReversed()) {
     messages.push(role === 'user' ? { role, content, images: [] } : { role, content, calls: [] })
   }
-  const images = await Promise.all(
-    parseAttachments(asked.attachments)
-      .filter(({ type }) => type === 'image')
-      .map(async ({ media_type, sha256 }) => ({
-        media_type,
-        base64: (await blobs.get(turn.user_id, sha256)).toString('base64'),
-      })),
-  )
+  const pictures = parseAttachments(asked.attachments).filter(({ type }) => type === 'image')
+  const images = await readImages(blobs, turn.user_id, pictures)
   const passages = (await findRecall(db, turn.id)) ?? []
   if (passages.length > 0) messages.push({ role: 'system', content: tellPassages(passages) })
   const attached = (await listJobsOfTurn(db, turn.id)).map(tellAttached)
@@ -51,11 +45,22 @@ export async function buildPrompt(db: Db, blobs: BlobStore, turn: Turn, config: 
       content: step.content,
       calls: step.calls.map((call) => ({ id: call.provider_call_id, name: call.name, arguments: call.arguments })),
     })
-    for (const call of step.calls)
-      messages.push({ role: 'tool', call_id: call.provider_call_id, content: call.output ?? '' })
+    for (const call of step.calls) {
+      const images = await readImages(blobs, turn.user_id, parseImages(call.images))
+      messages.push({ role: 'tool', call_id: call.provider_call_id, content: call.output ?? '', images })
+    }
   }
   const shown = steps.map(({ content }) => content).filter((content) => content !== '')
   return { messages, passages, shown: shown.join(STEP_SEPARATOR) }
+}
+
+function readImages(blobs: BlobStore, owner: string, images: StoredImage[]): Promise<PromptImage[]> {
+  return Promise.all(
+    images.map(async ({ media_type, sha256 }) => ({
+      media_type,
+      base64: (await blobs.get(owner, sha256)).toString('base64'),
+    })),
+  )
 }
 
 /** Stands between the texts of two steps of one reply. */

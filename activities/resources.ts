@@ -19,5 +19,7 @@ export interface ActivityResources {
   models: ModelRegistry
   embedder: Embedder
   tools: readonly Tool[]
+  /** What a tool may tell the model; the rest of a longer answer is left out, or kept as a file. */
+  tool_output_characters: number
   limits: { steps_per_turn: number; turn_seconds: number; tokens_per_turn: number }
 }

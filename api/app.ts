@@ -13,6 +13,7 @@ import { fileRoutes } from './routes/files.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { knowledgeRoutes } from './routes/knowledge.ts'
+import { mcpServerRoutes } from './routes/mcp-servers.ts'
 import { systemRoutes } from './routes/system.ts'
 import { turnRoutes } from './routes/turns.ts'
 import { webRoutes } from './routes/web.ts'
@@ -68,6 +69,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(fileRoutes(context))
         .use(jobRoutes(context))
         .use(knowledgeRoutes(context))
+        .use(mcpServerRoutes(context))
         .use(keyRoutes(context)),
     )
   return app

@@ -6,6 +6,7 @@ import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker'
 import { destination, pino, type Logger } from 'pino'
 import { startServer, urlOf } from '../api/server.ts'
 import type { ApiContext } from '../api/services/context.ts'
+import { syncServers } from '../api/services/mcp-servers.ts'
 import type { Tool } from '../activities/tool.ts'
 import { loadAgentFiles } from '../config/agent-files.ts'
 import { readEnvironment } from '../config/environment.ts'
@@ -14,6 +15,8 @@ import { syncFileAgents } from '../db/queries/agents.ts'
 import { openStorage, type Storage } from '../db/storage.ts'
 import { connectionOptions } from '../temporal-config/connection.ts'
 import { createEmbedder } from '../providers/embedder.ts'
+import { urlGuard } from '../mcp/url-guard.ts'
+import { createMcpWorker } from '../workers/mcp-worker.ts'
 import { createMediaWorker } from '../workers/media-worker.ts'
 import { isOurUi } from '../temporal-config/server-arguments.ts'
 import { runSweeper } from '../workers/sweeper.ts'
@@ -84,6 +87,8 @@ async function start(
   )
   await syncFileAgents(storage.db, storage.box, agents)
   const key = await ensureKey(storage.db, settings.api_key)
+  const guard = urlGuard({ allow_private: settings.allow_private_urls })
+  closers.push(() => guard.close())
   const context: ApiContext = {
     storage,
     embedder: createEmbedder(settings.providers, settings.embedding_model),
@@ -97,6 +102,7 @@ async function start(
     limits: settings.limits,
     agentsDir: settings.agents_dir,
     knowledgeDirs: settings.knowledge_dirs,
+    mcp: { commands: settings.mcp_commands, checkUrl: (url) => guard.check(url) },
     conversation: {
       idle_ms: settings.engine.conversation_idle_ms,
       max_updates: settings.engine.conversation_max_updates,
@@ -105,14 +111,17 @@ async function start(
     closing: stopping,
     log,
   }
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
-  const server = await startServer(context, { ...settings, version })
+  const server = await startServer(context, { ...settings, version: readVersion() })
   closers.push(() => server.close())
+  await syncServers(context, agents)
   const watching = watchKnowledge(context, agents, stopping)
   closers.push(() => watching)
   return { url: server.url, ...(key !== undefined && { key }) }
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
 }
 
 /** Our own server's UI is served by us; anybody else's is only linked to. */
@@ -155,6 +164,7 @@ async function startWorking({
     },
     embedder: createEmbedder(settings.providers, settings.embedding_model),
     limits: settings.limits,
+    tool_output_characters: settings.limits.tool_output_characters,
     ...(tools && { tools }),
     log,
   })
@@ -171,7 +181,19 @@ async function startWorking({
     },
     log,
   })
-  const running = Promise.all([worker.run(), media.run()])
+  const mcp = await createMcpWorker({
+    connection,
+    client,
+    namespace: settings.temporal.namespace,
+    storage,
+    commands: settings.mcp_commands,
+    allow_private_urls: settings.allow_private_urls,
+    version: readVersion(),
+    max_message_bytes: settings.limits.mcp_message_bytes,
+    tool_output_characters: settings.limits.tool_output_characters,
+    log,
+  })
+  const running = Promise.all([worker.run(), media.run(), mcp.run()])
   const swept = new AbortController()
   const sweeping = runSweeper(
     { client, storage, log, interval_ms: settings.engine.sweep_ms, retention: settings.retention },
@@ -184,6 +206,7 @@ async function startWorking({
   return async () => {
     swept.abort()
     for (const each of [worker, media]) if (each.getState() === 'RUNNING') each.shutdown()
+    mcp.shutdown()
     await running
     await sweeping
   }

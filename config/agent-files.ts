@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { extname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { isShowableAddress } from '../contracts/hosts.ts'
+import { mcpFaults, withFallbacks } from '../contracts/mcp-check.ts'
 import { modelFaults, type ProvidersSettings } from '../contracts/model-check.ts'
 import { type AgentInput, AgentIdSchema, AgentSchema, resolveAgent } from '../contracts/schemas/agent.ts'
 import { dotted, schemaFaults } from '../contracts/schemas/faults.ts'
@@ -62,7 +63,7 @@ export function loadAgentFiles(
       fail({ line: 1, column: 1, path: [], expected: 'readable UTF-8 text of at most 1 MB', found: 'something else' })
       continue
     }
-    const document = readAgentDocument(text, env)
+    const document = withCredentials(readAgentDocument(text, env), env)
     const wrong = faultsOf(document, file, providers, [dir, ...knowledgeDirs])
     wrong.forEach(fail)
     const id = idOf(document, file)
@@ -138,6 +139,9 @@ function faultsOf(
         add(['knowledge', index, 'path'], 'a file or folder that exists below MUXI_AGENTS_DIR or MUXI_KNOWLEDGE_DIRS')
     }
   }
+  if (sound('mcp_servers')) {
+    for (const { path, expected } of mcpFaults(input.mcp_servers ?? [])) add(path, expected)
+  }
   if (sound('id', 'name')) {
     if (input.id !== undefined && input.name !== undefined && input.id !== input.name)
       add(['name'], "left out or the same as 'id', because both name the agent")
@@ -157,6 +161,14 @@ function isBelow(path: string, dirs: readonly string[]): boolean {
       return false
     }
   })
+}
+
+/** The document with each credential of an MCP server that stands in the environment only. What is wrong with it is told later. */
+function withCredentials(document: AgentDocument, env: Environment): AgentDocument {
+  if (schemaFaults(AgentSchema, document.value).length > 0) return document
+  const value = document.value as AgentInput
+  if (value.mcp_servers === undefined) return document
+  return { ...document, value: { ...value, mcp_servers: withFallbacks(value.mcp_servers, env) } }
 }
 
 function idOf(document: AgentDocument, file: string): string | undefined {

@@ -31,6 +31,10 @@ const LIMITS = {
   steps_per_turn: 20,
   turn_seconds: 600,
   tokens_per_turn: 1_000_000,
+  /** What a model is told of a tool's answer; the whole of a longer one is kept as a file. */
+  tool_output_characters: 50_000,
+  /** One message of an MCP server. */
+  mcp_message_bytes: 16 * MB,
 }
 /** How the engine's actors behave; times in milliseconds. */
 const ENGINE = {

@@ -1,5 +1,5 @@
 // Takes the secret values out of an agent, so that they can be encrypted and never travel with it.
-import type { AgentConfig } from './schemas/agent.ts'
+import type { AgentConfig, McpServer } from './schemas/agent.ts'
 import { dotted } from './schemas/faults.ts'
 
 export interface SeparatedAgent {
@@ -27,6 +27,22 @@ export function showablePath(path: readonly (string | number)[]): (string | numb
 
 /** A copy of the agent without its secret values, and those values. */
 export function separateSecrets(agent: AgentConfig): SeparatedAgent {
+  const { config, secrets } = separate(agent, [])
+  return { config: config as AgentConfig, secrets }
+}
+
+/** A copy of an MCP server without its secret values, and those values by where they stood in it: `credentials.TOKEN`. */
+export function separateServer(server: McpServer): { config: McpServer; secrets: Record<string, string> } {
+  const { config, secrets } = separate(server, ['mcp_servers', 0])
+  const prefix = 'mcp_servers.0.'
+  const below = Object.entries(secrets).map(([path, value]) => [path.slice(prefix.length), value])
+  return { config: config as McpServer, secrets: Object.fromEntries(below) as Record<string, string> }
+}
+
+function separate(
+  from: unknown,
+  at: readonly (string | number)[],
+): { config: unknown; secrets: Record<string, string> } {
   const secrets: Record<string, string> = {}
   function copy(value: unknown, path: readonly (string | number)[]): unknown {
     if (Array.isArray(value)) return value.map((item, index) => copy(item, [...path, index]))
@@ -39,5 +55,5 @@ export function separateSecrets(agent: AgentConfig): SeparatedAgent {
     })
     return Object.fromEntries(kept)
   }
-  return { config: copy(agent, []) as AgentConfig, secrets }
+  return { config: copy(from, at), secrets }
 }

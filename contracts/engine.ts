@@ -4,12 +4,17 @@
 export const TASK_QUEUE = 'muxi'
 /** Parsing and transcoding: as many at once as there are cores. */
 export const MEDIA_TASK_QUEUE = 'muxi-media'
+/** Connections to MCP servers: whoever takes one holds it. */
+export const MCP_TASK_QUEUE = 'muxi-mcp'
+/** Calls to the MCP servers that one worker holds. */
+export const mcpTaskQueue = (workerId: string) => `${MCP_TASK_QUEUE}-${workerId}`
 
 export const workflowId = {
   conversation: (conversationId: string) => `conversation/${conversationId}`,
   chatTurn: (turnId: string) => `turn/${turnId}`,
   toolCall: (turnId: string, callId: string) => `tool/${turnId}/${callId}`,
   job: (jobId: string) => `job/${jobId}`,
+  mcpServer: ({ agent_id, name }: McpServerRef) => `mcp/${agent_id}/${name}`,
 }
 
 /** Search attributes, all keywords; `MuxiUser` is an HMAC, because search attributes are stored in the clear. */
@@ -84,6 +89,8 @@ export interface ModelCallInput {
 export interface PlannedCall {
   call_id: string
   name: string
+  /** The MCP server that has the tool; left out for a tool of our own. */
+  server?: string
 }
 
 /** Names its row, so that our codec endpoint can show its text in the Temporal UI. */
@@ -97,11 +104,27 @@ export interface ModelCallResult {
   output_tokens: number
 }
 
-export interface ToolCallInput extends Labels {
+export interface ToolCallInput extends Labels, PlannedCall {
   turn_id: string
-  call_id: string
+}
+
+/** One try to make a call where its server is held. */
+export interface McpCallInput extends ToolCallInput {
+  server: string
+  /** From 1; a later one fences off those before it. */
+  round: number
+}
+
+export interface McpServerRef {
+  agent_id: string
   name: string
 }
+
+/** `waiting`: nobody holds it yet. `reconnecting`: it failed, and is tried again after a while. */
+export type McpServerState = 'waiting' | 'connecting' | 'connected' | 'reconnecting'
+
+/** Why a worker no longer holds an MCP server. */
+export type McpRelease = 'removed' | 'changed' | 'taken'
 
 export interface ToolCallResult {
   turn_id: string
@@ -156,4 +179,8 @@ export const FAILURE = {
   retry: 'UpstreamRetry',
   internal: 'Internal',
   stopped: 'Stopped',
+  /** The call was not made: it may be, elsewhere, or once its server is back. */
+  again: 'Again',
+  /** The call broke off, and may be made again. */
+  broken: 'Broken',
 } as const

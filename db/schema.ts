@@ -1,6 +1,6 @@
 // The tables, as Kysely sees them. Times are ISO-8601 UTC text and structured values JSON text, the same on every dialect.
 import type { Generated, Kysely, Transaction } from 'kysely'
-import type { JobStage, JobStatus, OnBusy, TurnStatus } from '../contracts/engine.ts'
+import type { JobStage, JobStatus, McpServerState, OnBusy, TurnStatus } from '../contracts/engine.ts'
 
 export interface DB {
   agents: AgentsTable
@@ -28,6 +28,9 @@ export interface DB {
   job_batches: JobBatchesTable
   knowledge_sources: KnowledgeSourcesTable
   recalls: RecallsTable
+  mcp_servers: McpServersTable
+  mcp_tools: McpToolsTable
+  mcp_workers: McpWorkersTable
 }
 
 /** A connection for reads and single statements. */
@@ -158,6 +161,10 @@ export interface ToolCallsTable {
   output: string | null
   started_at: string | null
   finished_at: string | null
+  /** What the MCP server that has the tool calls it; null for a tool of our own. */
+  tool: string | null
+  /** JSON array of the pictures in the result: `{media_type, sha256}`, blobs of the turn's user. */
+  images: string | null
 }
 
 /** The execution log: one row per (workflow, activity, attempt). */
@@ -311,6 +318,57 @@ export interface RecallsTable {
   turn_id: string
   passages: string
   created_at: string
+}
+
+/** An MCP server of an agent, and how its one connection is doing. */
+export interface McpServersTable {
+  agent_id: string
+  name: string
+  /** `config`: named by the agent's own description, and gone with it. */
+  origin: 'config' | 'api'
+  /** McpServer without credentials. */
+  config: string
+  /** Ascends when the configuration or a credential changes. */
+  revision: number
+  state: McpServerState
+  /** The task queue of the worker that holds the connection, or tries to. */
+  worker: string | null
+  /** Ascends with every worker that takes the server; what an older one still writes is refused. */
+  epoch: Generated<number>
+  pid: number | null
+  session_id: string | null
+  connected_at: string | null
+  last_activity_at: string | null
+  active_requests: Generated<number>
+  reconnects: Generated<number>
+  last_error: string | null
+  stderr_tail: string | null
+  created_at: string
+}
+
+/** A tool as its server listed it last. */
+export interface McpToolsTable {
+  agent_id: string
+  server: string
+  tool: string
+  /** What models call it: legal for every provider, unique for the agent. */
+  name: string
+  position: number
+  description: string
+  parameters: string
+  /** JSON object: what the server says of it. */
+  annotations: string
+  /** Of description and parameters; `approved_hash` is the one that was there when the server was configured. */
+  hash: string
+  approved_hash: string
+  /** 0 when the server has it no more. */
+  listed: number
+}
+
+/** Workers that hold connections to MCP servers, by their task queue, and when they last said so. */
+export interface McpWorkersTable {
+  id: string
+  seen_at: string
 }
 
 /** A space of vectors that can be compared: one model, one dimension. */

@@ -6,7 +6,14 @@ import type {
   ChatCompletionMessageParam,
 } from 'openai/resources/chat/completions'
 import { kindOfStatus, parseRetryAfter, ProviderFailure, redact } from './failure.ts'
-import type { GenerateRequest, GenerateResult, PromptMessage, Provider, RequestedCall } from './provider.ts'
+import type {
+  GenerateRequest,
+  GenerateResult,
+  PromptImage,
+  PromptMessage,
+  Provider,
+  RequestedCall,
+} from './provider.ts'
 
 export interface OpenAIOptions {
   /** What to call it in failures and logs. */
@@ -81,7 +88,7 @@ function toParams(request: GenerateRequest): ChatCompletionCreateParamsStreaming
     model: request.model,
     stream: true,
     stream_options: { include_usage: true },
-    messages: request.messages.map(toMessage),
+    messages: toMessages(request.messages),
     ...(request.temperature !== undefined && { temperature: request.temperature }),
     ...(request.top_p !== undefined && { top_p: request.top_p }),
     ...(request.tools.length > 0 && {
@@ -94,6 +101,24 @@ function toParams(request: GenerateRequest): ChatCompletionCreateParamsStreaming
       },
     }),
   }
+}
+
+/** A tool may answer with text only: what its answer shows comes after all answers of the step, as if a person showed it. */
+function toMessages(messages: PromptMessage[]): ChatCompletionMessageParam[] {
+  const told: ChatCompletionMessageParam[] = []
+  let images: PromptImage[] = []
+  const show = () => {
+    if (images.length > 0)
+      told.push(toMessage({ role: 'user', content: 'Pictures in the answers of the tools:', images }))
+    images = []
+  }
+  for (const message of messages) {
+    if (message.role !== 'tool') show()
+    told.push(toMessage(message))
+    if (message.role === 'tool') images.push(...(message.images ?? []))
+  }
+  show()
+  return told
 }
 
 function toMessage(message: PromptMessage): ChatCompletionMessageParam {

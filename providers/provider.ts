@@ -15,11 +15,16 @@ export interface RequestedCall {
   arguments: string
 }
 
+export interface PromptImage {
+  media_type: string
+  base64: string
+}
+
 export type PromptMessage =
   | { role: 'system'; content: string }
-  | { role: 'user'; content: string; images: { media_type: string; base64: string }[] }
+  | { role: 'user'; content: string; images: PromptImage[] }
   | { role: 'assistant'; content: string; calls: RequestedCall[] }
-  | { role: 'tool'; call_id: string; content: string }
+  | { role: 'tool'; call_id: string; content: string; images?: PromptImage[] }
 
 export interface GenerateRequest {
   model: string

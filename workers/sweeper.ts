@@ -10,6 +10,7 @@ import { holds } from '../workflows/messages.ts'
 import { isOpen, orWhenNotFound } from './engine.ts'
 import { sweepFiles } from './sweep-files.ts'
 import { sweepJobs } from './sweep-jobs.ts'
+import { sweepMcpServers } from './sweep-mcp-servers.ts'
 
 /** A turn younger than this is left alone: its acceptance may be under way. */
 const MIN_AGE_MS = 30_000
@@ -33,6 +34,7 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
       const before = new Date(Date.now() - MIN_AGE_MS).toISOString()
       await sweep(options, before, signal)
       await sweepJobs(options, before, signal)
+      await sweepMcpServers(options, signal)
       await forgetOld(options.storage.db, options.retention, signal)
       if (Date.now() >= filesAt) {
         await sweepFiles(options, options.retention.orphan_file_days, signal)

@@ -28,6 +28,7 @@ export interface WorkerOptions {
   models: RegistryOptions
   embedder: Embedder
   limits: ActivityResources['limits']
+  tool_output_characters: number
   tools?: readonly Tool[]
   log: Logger
 }
@@ -46,6 +47,7 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
       embedder,
       tools: [...(options.tools ?? BUILT_IN_TOOLS), searchKnowledge({ ...storage, embedder })],
       limits: options.limits,
+      tool_output_characters: options.tool_output_characters,
     }),
     interceptors: { activity: [(context) => ({ inbound: failureInterceptor(context, log) })] },
     // A killed worker's sticky queue would otherwise keep its workflows waiting for 10 s.

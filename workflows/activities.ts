@@ -1,18 +1,21 @@
 // How workflows call activities: the types come from the implementation, the policies from here.
 import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow'
 import type { TurnActivities } from '../activities/index.ts'
+import type { McpCallActivities } from '../activities/mcp-call.ts'
+import type { McpHoldActivities } from '../activities/mcp-supervise.ts'
 import type { ParseActivities } from '../activities/parse.ts'
-import { MEDIA_TASK_QUEUE } from '../contracts/engine.ts'
+import { MCP_TASK_QUEUE, MEDIA_TASK_QUEUE } from '../contracts/engine.ts'
 
 /** A killed worker is noticed after this long without a heartbeat. */
 const HEARTBEAT_TIMEOUT = '5s'
 
 /** Database work of a few milliseconds: repeated until the database answers. */
-export const { claimTurn, finishTurn, abandonToolCall, beginJob, finishJob } = proxyLocalActivities<TurnActivities>({
-  startToCloseTimeout: '10s',
-  scheduleToCloseTimeout: '1h',
-  retry: { initialInterval: '50ms', backoffCoefficient: 2, maximumInterval: '5s' },
-})
+export const { claimTurn, finishTurn, abandonToolCall, locateMcpServer, giveUpMcpCall, beginJob, finishJob } =
+  proxyLocalActivities<TurnActivities>({
+    startToCloseTimeout: '10s',
+    scheduleToCloseTimeout: '1h',
+    retry: { initialInterval: '50ms', backoffCoefficient: 2, maximumInterval: '5s' },
+  })
 
 /** Killed workers are no fault of the model: the engine repeats without a limit, and the activity itself gives up after so many
  *  failures of the provider (waits of 0.5, 1, 2 and 4 s between them, or what Retry-After says). The turn's deadline ends the rest. */
@@ -31,6 +34,25 @@ export const { callTool } = proxyActivities<TurnActivities>({
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   priority: { priorityKey: 1 },
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
+})
+
+/** On the queue of the worker that holds the server. A call that it does not take or finish is the workflow's to route again. */
+export const { callMcpTool } = proxyActivities<McpCallActivities>({
+  scheduleToStartTimeout: '5s',
+  startToCloseTimeout: '25h',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  priority: { priorityKey: 1 },
+  retry: { maximumAttempts: 1 },
+})
+
+/** As long as the server exists. Heartbeats are few, because there are many servers and most of them idle; workers notice each other's death sooner. */
+export const { superviseMcpServer } = proxyActivities<McpHoldActivities>({
+  taskQueue: MCP_TASK_QUEUE,
+  startToCloseTimeout: '3650d',
+  heartbeatTimeout: '2m',
+  cancellationType: 'TRY_CANCEL',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
 })
 
 /** Waits for another run of the engine to end, however long that takes. */

@@ -2,4 +2,5 @@
 export { chatTurn } from './chat-turn.ts'
 export { conversation } from './conversation.ts'
 export { ingestDocument } from './ingest-document.ts'
+export { mcpServer } from './mcp-server.ts'
 export { toolCall } from './tool-call.ts'

@@ -1,6 +1,6 @@
 // How our workflows are labelled and jobs are started, so that the Temporal UI can find everything of an agent, a conversation or a user.
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common'
-import { TASK_QUEUE, workflowId, type JobInput, type Labels } from '../contracts/engine.ts'
+import { TASK_QUEUE, workflowId, type JobInput, type Labels, type McpServerRef } from '../contracts/engine.ts'
 
 const KIND = defineSearchAttributeKey('MuxiKind', 'KEYWORD')
 const AGENT = defineSearchAttributeKey('MuxiAgent', 'KEYWORD')
@@ -9,7 +9,7 @@ const USER = defineSearchAttributeKey('MuxiUser', 'KEYWORD')
 
 /** Search attributes are stored in the clear: the user stands there as a pseudonym. What is empty is left out. */
 export function searchAttributesOf(
-  kind: 'conversation' | 'turn' | 'tool' | 'job',
+  kind: 'conversation' | 'turn' | 'tool' | 'job' | 'mcp',
   labels: Labels,
 ): TypedSearchAttributes {
   const pairs = [
@@ -34,5 +34,18 @@ export function jobStart(job: JobInput) {
     typedSearchAttributes: searchAttributesOf('job', job),
     staticSummary: job.agent_id === '' ? 'A document' : `A document for ${job.agent_id}`,
     priority: BULK,
+  } as const
+}
+
+/** How the workflow of an MCP server is started, by whoever finds that nobody holds it. */
+export function mcpServerStart(ref: McpServerRef) {
+  return {
+    workflowId: workflowId.mcpServer(ref),
+    taskQueue: TASK_QUEUE,
+    args: [ref] as [McpServerRef],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowTaskTimeout: '5s',
+    typedSearchAttributes: searchAttributesOf('mcp', { agent_id: ref.agent_id, conversation_id: '', user_hash: '' }),
+    staticSummary: `${ref.name} of ${ref.agent_id}`,
   } as const
 }

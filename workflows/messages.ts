@@ -11,6 +11,9 @@ export const cancelTurn = defineSignal<[string]>('cancelTurn')
 /** Whether the conversation has a turn in its hands, queued or running. */
 export const holds = defineQuery<boolean, [string]>('holds')
 
+/** The worker that held an MCP server is gone. */
+export const holderLost = defineSignal('holderLost')
+
 /** `type` of the failure with which `submit` is refused when `on_busy` is `reject` and a turn is under way. */
 export const BUSY = 'Busy'
 /** `type` of the failure with which `submit` is refused when too many turns wait. */

@@ -1,11 +1,28 @@
 // One tool call: run it, or record that it was cancelled or that nobody knows what became of it.
-import { CancellationScope, isCancellation, setCurrentDetails } from '@temporalio/workflow'
-import type { ToolCallInput, ToolCallResult } from '../contracts/engine.ts'
-import { abandonToolCall, callTool } from './activities.ts'
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  isCancellation,
+  setCurrentDetails,
+  sleep,
+  TimeoutFailure,
+} from '@temporalio/workflow'
+import { FAILURE, type McpCallInput, type ToolCallInput, type ToolCallResult } from '../contracts/engine.ts'
+import { abandonToolCall, callMcpTool, callTool, giveUpMcpCall, locateMcpServer } from './activities.ts'
+
+/** How long a call waits altogether for a server that nobody holds or that is not connected, in milliseconds. */
+const PATIENCE_MS = 30_000
+const MAX_ROUNDS = 100
+const MAX_PAUSE_MS = 2_000
 
 export async function toolCall(call: ToolCallInput): Promise<ToolCallResult> {
   try {
-    const result = await callTool.executeWithOptions({ summary: call.name }, [call])
+    const { server } = call
+    const result =
+      server === undefined
+        ? await callTool.executeWithOptions({ summary: call.name }, [call])
+        : await callServer({ ...call, server })
     setCurrentDetails(result.outcome)
     return result
   } catch (error) {
@@ -14,4 +31,41 @@ export async function toolCall(call: ToolCallInput): Promise<ToolCallResult> {
     if (isCancellation(error)) throw error
     return { turn_id: call.turn_id, call_id: call.call_id, outcome: 'unknown' }
   }
+}
+
+/** The call is made where the server is held; when that worker is gone, where it is held then. The ledger knows whether it was made. */
+async function callServer(call: Omit<McpCallInput, 'round'>): Promise<ToolCallResult> {
+  let patience = PATIENCE_MS
+  for (let round = 1; patience > 0 && round <= MAX_ROUNDS; round += 1) {
+    const { queue } = await locateMcpServer({ agent_id: call.agent_id, name: call.server })
+    const startedAt = Date.now()
+    if (queue !== undefined) {
+      setCurrentDetails(`Calling ${call.server}`)
+      try {
+        return await callMcpTool.executeWithOptions({ taskQueue: queue, summary: `${call.server}: ${call.name}` }, [
+          { ...call, round },
+        ])
+      } catch (error) {
+        const failure = error instanceof ActivityFailure ? error.cause : error
+        if (!isWorthAnother(failure)) throw error
+        if (!wasMade(failure)) patience -= Date.now() - startedAt
+      }
+    }
+    setCurrentDetails(`Waiting for ${call.server}`)
+    const pause = Math.min(250 * 2 ** round, MAX_PAUSE_MS)
+    patience -= pause
+    await sleep(pause)
+  }
+  return giveUpMcpCall(call)
+}
+
+/** A worker that never took the call, or died with it, or sent it back. */
+function isWorthAnother(failure: unknown): boolean {
+  return failure instanceof TimeoutFailure || (failure instanceof ApplicationFailure && !failure.nonRetryable)
+}
+
+/** Whether the server was at work meanwhile: that is not waiting for it. */
+function wasMade(failure: unknown): boolean {
+  if (failure instanceof TimeoutFailure) return failure.timeoutType !== 'SCHEDULE_TO_START'
+  return failure instanceof ApplicationFailure && failure.type === FAILURE.broken
 }

@@ -1,14 +1,18 @@
 // Agents as the API shows and makes them.
 import { separateSecrets } from '../../contracts/agent-secrets.ts'
 import { MuxiError } from '../../contracts/failures.ts'
+import { mcpFaults, withFallbacks } from '../../contracts/mcp-check.ts'
 import { modelFaults } from '../../contracts/model-check.ts'
 import { dotted } from '../../contracts/schemas/faults.ts'
 import { resolveAgent, type AgentConfig, type AgentInput } from '../../contracts/schemas/agent.ts'
 import { createAgent, getAgentStats, type AgentRow } from '../../db/queries/agents.ts'
 import { listSources } from '../../db/queries/knowledge.ts'
 import type { Principal } from '../../db/queries/keys.ts'
+import { listServers } from '../../db/queries/mcp.ts'
 import type { ApiContext } from './context.ts'
 import { prepareSources } from './knowledge.ts'
+import { checkServer, syncServersOf, viewServerBriefly } from './mcp-servers.ts'
+import { resolveSecret } from './secret-values.ts'
 
 /** What an agent without a model shows as its model. */
 const AUTO = { provider: 'auto', model: 'auto' }
@@ -38,11 +42,10 @@ export async function viewAgent({ storage: { db } }: ApiContext, agent: AgentRow
     created_at: agent.created_at,
     updated_at: agent.updated_at,
     stats: await getAgentStats(db, agent.id),
-    mcp_servers: (config.mcp_servers ?? []).map((server) => ({
-      name: server.name,
-      type: 'command' in server ? 'command' : 'http',
-      connected: false,
-    })),
+    mcp_servers: (await listServers(db, agent.id)).map((server) => {
+      const { name, type, connected } = viewServerBriefly(server)
+      return { name, type, connected }
+    }),
     knowledge_sources: (await listSources(db, agent.id)).map(({ created_at: _, ...source }) => source),
     source: agent.source,
     version: agent.version,
@@ -64,36 +67,25 @@ export async function addAgent(context: ApiContext, principal: Principal, input:
       details: { fields: [{ path: 'id', expected: 'given' }] },
     })
   }
-  if ((input.mcp_servers ?? []).length > 0) {
-    throw new MuxiError(
-      'unprocessable',
-      "Cannot create the agent: 'mcp_servers' is part of the schema but does not work yet",
-    )
-  }
   // What it knows is kept as sources, which are added and removed one by one.
-  const { knowledge = [], ...rest } = input
-  const { config, secrets } = separateSecrets(resolveAgent(rest, id))
+  const { knowledge = [], mcp_servers: servers = [], ...rest } = input
+  for (const { path, expected } of mcpFaults(withFallbacks(servers, apiEnv))) {
+    throw new MuxiError('unprocessable', `Cannot create the agent: '${dotted(path)}' must be ${expected}`)
+  }
+  const checked = await Promise.all(servers.map((server) => checkServer(context, principal, server)))
+  const { config, secrets } = separateSecrets(
+    resolveAgent({ ...rest, ...(servers.length > 0 && { mcp_servers: checked }) }, id),
+  )
   const resolved = Object.fromEntries(
-    Object.entries(secrets).map(([path, value]) => [path, resolveSecret(path, value, apiEnv)]),
+    Object.entries(secrets).map(([path, value]) => [path, resolveSecret('create the agent', path, value, apiEnv)]),
   )
   checkModel(config, resolved, providers)
   const addSources = await prepareSources(context, principal, knowledge)
   const agent = await storage.db
     .transaction()
     .execute((tx) => createAgent(tx, storage.box, { id, config, secrets: resolved }))
+  await syncServersOf(context, { id, config, secrets: resolved })
   return { agent, sources: await addSources(id) }
-}
-
-/** `${NAME}` in a secret field, for names that the operator has opened to the API. */
-function resolveSecret(path: string, value: string, apiEnv: Readonly<Record<string, string>>): string {
-  const name = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/.exec(value)?.[1]
-  if (name === undefined) return value
-  const found = apiEnv[name]
-  if (found !== undefined) return found
-  throw new MuxiError(
-    'unprocessable',
-    `Cannot create the agent: '${path}' must name a variable of MUXI_API_ENV, got '${name}'`,
-  )
 }
 
 function checkModel(config: AgentConfig, secrets: Record<string, string>, providers: ApiContext['providers']): void {

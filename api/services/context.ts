@@ -34,6 +34,12 @@ export interface ApiContext {
   agentsDir: string
   /** Folders below which files of the server may be ingested over the API. */
   knowledgeDirs: readonly string[]
+  mcp: {
+    /** Programs that MCP servers may be started with; `*` is any. */
+    commands: readonly string[]
+    /** @throws an error that says why a URL may not be opened */
+    checkUrl: (url: string) => Promise<void>
+  }
   /** Idle time and age of conversation actors. */
   conversation: { idle_ms: number; max_updates: number }
   /** Without authentication every request is made by this key. */

@@ -8,10 +8,17 @@ import {
 } from '@temporalio/client'
 import { ApplicationFailure } from '@temporalio/common'
 import { setTimeout as delay } from 'node:timers/promises'
-import { TASK_QUEUE, workflowId, type JobInput, type Receipt, type SubmitInput } from '../../contracts/engine.ts'
+import {
+  TASK_QUEUE,
+  workflowId,
+  type JobInput,
+  type McpServerRef,
+  type Receipt,
+  type SubmitInput,
+} from '../../contracts/engine.ts'
 import { MuxiError } from '../../contracts/failures.ts'
-import type { conversation, ingestDocument } from '../../workflows/index.ts'
-import { jobStart, searchAttributesOf } from '../../workflows/labels.ts'
+import type { conversation, ingestDocument, mcpServer } from '../../workflows/index.ts'
+import { jobStart, mcpServerStart, searchAttributesOf } from '../../workflows/labels.ts'
 import { BUSY, cancelTurn, QUEUE_FULL, submit } from '../../workflows/messages.ts'
 import type { ApiContext } from './context.ts'
 
@@ -138,6 +145,17 @@ async function untilUnreachable(client: Client, signal: AbortSignal): Promise<ne
     } catch (error) {
       throw engineAway(error)
     }
+  }
+}
+
+/** Starts the actor of an MCP server, unless it runs. @throws MuxiError unavailable */
+export async function startMcpServer({ client }: Pick<Engine, 'client'>, ref: McpServerRef): Promise<void> {
+  try {
+    await client.withDeadline(Date.now() + CANCEL_MS, () =>
+      client.workflow.start<typeof mcpServer>('mcpServer', mcpServerStart(ref)),
+    )
+  } catch (error) {
+    throw engineAway(error)
   }
 }
 

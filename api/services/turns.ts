@@ -83,7 +83,7 @@ export async function viewReply({ storage: { db } }: ApiContext, turn: TurnsTabl
 function viewCall(call: ToolCallsTable) {
   return {
     id: call.call_id,
-    name: call.name,
+    name: call.tool ?? call.name,
     server: call.server,
     parameters: parseOr(call.arguments),
     output: parseOr(call.output ?? ''),

@@ -19,7 +19,7 @@ const HttpUrlSchema = Type.String({
 })
 
 /** A name that may stand in a path such as `mcp_servers.0.credentials.TOKEN`, so without dots. */
-const NameSchema = Type.String({
+export const NameSchema = Type.String({
   pattern: '^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$',
   description: "1 to 128 letters, digits, '_' or '-'",
 })
@@ -110,11 +110,33 @@ export const CredentialsSchema = Type.Union([
   ),
 ])
 
+function seconds(maximum: number, description: string) {
+  return Type.Integer({ minimum: 1, maximum, description: `${description}, in seconds` })
+}
+
 const mcpFields = {
   name: NameSchema,
   credentials: Type.Optional(CredentialsSchema),
   approval: Type.Optional(Type.Union([Type.Literal('never'), Type.Literal('always'), Type.Literal('destructive')])),
-  trust_annotations: Type.Optional(Type.Boolean()),
+  trust_annotations: Type.Optional(
+    Type.Boolean({ description: 'Whether what the server says of its tools (read-only, idempotent) is believed' }),
+  ),
+  idempotent_tools: Type.Optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
+      maxItems: 1000,
+      description: 'Tools that may run twice: only these are tried again when a call breaks off',
+    }),
+  ),
+  timeouts: Type.Optional(
+    Type.Object(
+      {
+        connect: Type.Optional(seconds(600, 'Until the server has introduced itself')),
+        call: Type.Optional(seconds(3_600, 'Of a call without an answer or news of its progress')),
+        total: Type.Optional(seconds(86_400, 'Of a call altogether')),
+      },
+      closed,
+    ),
+  ),
 }
 
 /** An MCP server, reached by URL or started as a program. */
@@ -175,6 +197,7 @@ export type FallbackModel = Static<typeof FallbackSchema>
 export type ModelConfig = Static<typeof ModelSchema>
 export type MemoryConfig = Required<Static<typeof MemorySchema>>
 export type AgentInput = Static<typeof AgentSchema>
+export type McpServer = Static<typeof McpServerSchema>
 
 /** An agent with its id known and its defaults filled in; `model` left out still means `auto`. */
 export interface AgentConfig extends Omit<AgentInput, 'name'> {

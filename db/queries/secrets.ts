@@ -26,3 +26,7 @@ export async function getSecrets(db: Db | Tx, box: SecretBox, owner: string): Pr
     rows.map(({ name, ciphertext }) => [name.slice(owner.length + 1), box.open(name, ciphertext)]),
   )
 }
+
+export async function deleteSecrets(tx: Tx, owner: string): Promise<void> {
+  await tx.deleteFrom('secrets').where('name', '>=', `${owner}/`).where('name', '<', `${owner}0`).execute()
+}

@@ -6,8 +6,20 @@ export interface NewToolCall {
   call_id: string
   name: string
   server: string
+  /** What the MCP server that has it calls the tool. */
+  tool?: string | undefined
   provider_call_id: string
   arguments: string
+}
+
+/** A picture in a tool's answer: a blob of the turn's user. */
+export interface StoredImage {
+  media_type: string
+  sha256: string
+}
+
+export function parseImages(images: string | null): StoredImage[] {
+  return images === null ? [] : (JSON.parse(images) as StoredImage[])
 }
 
 /** Stores the whole result of a model call with the tool calls it asks for. */
@@ -37,14 +49,24 @@ export async function findStep(db: Db, turnId: string, step: number) {
     .where('step', '=', step)
     .executeTakeFirst()
   if (!found) return undefined
-  const calls: PlannedCall[] = await db
+  const calls = await db
     .selectFrom('tool_calls')
-    .select(['call_id', 'name'])
+    .select(['call_id', 'name', 'server', 'tool'])
     .where('turn_id', '=', turnId)
     .where('step', '=', step)
     .orderBy('position')
     .execute()
-  return { ...found, calls }
+  return { ...found, calls: calls.map(toPlannedCall) }
+}
+
+/** What the workflow needs to know of a call: which server only when that is not ourselves. */
+export function toPlannedCall({
+  call_id,
+  name,
+  server,
+  tool,
+}: Pick<NewToolCall, 'call_id' | 'name' | 'server'> & { tool?: string | null | undefined }): PlannedCall {
+  return { call_id, name, ...(tool != null && { server }) }
 }
 
 /** Everything said and done in a turn so far, in order: what the next model call is shown. */
@@ -85,6 +107,17 @@ export async function startToolCall(tx: Tx, turnId: string, callId: string): Pro
   return started.numUpdatedRows > 0n
 }
 
+/** Takes the ledger row back: the tool was certainly not run, so that the call may be made later. */
+export async function returnToolCall(tx: Tx, turnId: string, callId: string): Promise<void> {
+  await tx
+    .updateTable('tool_calls')
+    .set({ status: 'planned', started_at: null })
+    .where('turn_id', '=', turnId)
+    .where('call_id', '=', callId)
+    .where('status', '=', 'started')
+    .execute()
+}
+
 /** The outcome of a call; a call that has one keeps it. */
 export async function finishToolCall(
   tx: Tx,
@@ -92,10 +125,16 @@ export async function finishToolCall(
   callId: string,
   status: Exclude<ToolCallsTable['status'], 'planned' | 'started'>,
   output: string,
+  images: StoredImage[] = [],
 ): Promise<boolean> {
   const finished = await tx
     .updateTable('tool_calls')
-    .set({ status, output, finished_at: new Date().toISOString() })
+    .set({
+      status,
+      output,
+      images: images.length > 0 ? JSON.stringify(images) : null,
+      finished_at: new Date().toISOString(),
+    })
     .where('turn_id', '=', turnId)
     .where('call_id', '=', callId)
     .where('status', 'in', ['planned', 'started'])

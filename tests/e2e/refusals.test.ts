@@ -63,6 +63,8 @@ const AGENT = {
   model: { provider: 'offline', model: 'offline' },
 }
 const KNOWLEDGE = { id: 'notes', description: 'Notes.', source_type: 'content', content: 'Tea.' }
+/** Discard, a port at which nobody answers. */
+const MCP_SERVER = { name: 'nobody', url: 'http://127.0.0.1:9/mcp' }
 const routes = (): Route[] => [
   { method: 'GET', path: '/api/v1/agents', scope: 'read' },
   { method: 'POST', path: '/api/v1/agents', scope: 'manage', body: AGENT },
@@ -101,6 +103,10 @@ const routes = (): Route[] => [
   { method: 'POST', path: '/api/v1/agents/offline/knowledge', scope: 'manage', body: KNOWLEDGE },
   { method: 'DELETE', path: '/api/v1/agents/offline/knowledge/notes', scope: 'manage' },
   { method: 'GET', path: '/api/v1/agents/offline/knowledge/search?query=tea', scope: 'read' },
+  { method: 'GET', path: '/api/v1/agents/offline/mcp_servers', scope: 'read' },
+  { method: 'POST', path: '/api/v1/agents/offline/mcp_servers', scope: 'manage', body: MCP_SERVER },
+  { method: 'GET', path: '/api/v1/agents/offline/mcp_servers/nobody', scope: 'read' },
+  { method: 'DELETE', path: '/api/v1/agents/offline/mcp_servers/nobody', scope: 'manage' },
   { method: 'GET', path: '/api/v1/keys', scope: 'admin' },
   { method: 'POST', path: '/api/v1/keys', scope: 'admin', body: { name: 'x', scopes: ['chat'] } },
   { method: 'POST', path: `/api/v1/keys/${ids.key}/rotate`, scope: 'admin', body: {} },
@@ -143,6 +149,7 @@ it('the table of routes is the whole API', async () => {
         .replaceAll(/(turn|conv|key|file|job)_[0-9a-f]{32}/g, '*')
         .replace('/agents/offline', '/agents/*')
         .replace('/knowledge/notes', '/knowledge/*')
+        .replace('/mcp_servers/nobody', '/mcp_servers/*')
         .replace(/\?.*/, '')}`,
   )
   expect(known.toSorted()).toEqual(documented.toSorted())

@@ -93,6 +93,31 @@ export const REQUIREMENTS = {
   'faults.postgres': 'Postgres killed while a reply streams: 503 with Retry-After meanwhile, nothing accepted is lost',
   'faults.worker-stopped': 'A worker that is stopped and goes on later is fenced: its late words are refused',
 
+  'mcp.call':
+    'A tool of an MCP server is offered, called, and its name and server are told; its credential is shown nowhere',
+  'mcp.arguments': "Arguments that do not fit an MCP tool's schema go back to the model",
+  'mcp.progress': 'Progress of an MCP call becomes events',
+  'mcp.images': 'Pictures in the answer of an MCP tool reach the model',
+  'mcp.many': 'Twenty MCP calls at once are each made once',
+  'mcp.cancel': 'Cancelling a turn cancels its MCP call at the server',
+  'mcp.server-killed': 'kill -9 of an MCP server during a call: outcome unknown or run again, and connected again',
+  'mcp.worker-killed':
+    'kill -9 of the worker that holds MCP servers: another takes over, nothing finished runs again, no program is left',
+  'mcp.paused': 'A worker that slept past its time lets go of the MCP servers that another has taken',
+  'mcp.terminated': 'SIGTERM of the worker leaves no program of an MCP server behind',
+
+  'mcp.endpoints':
+    'MCP servers of an agent are added, listed, looked at and removed; one that cannot be connected is not kept',
+  'mcp.refused':
+    'A program needs the admin scope and the list of the operator, a URL must be allowed, a required credential given',
+  'mcp.credentials': 'A program has only the environment that was meant for it',
+  'mcp.http': 'A lost session of an MCP server over HTTP is begun anew, and calls go on',
+  'mcp.all-killed':
+    'kill -9 of everything: the next start connects the MCP servers again, and no program of the old ones is left',
+  'mcp.drift': 'A tool whose description or schema changes is flagged',
+  'mcp.long-answer': 'An MCP answer that is too long for the model is kept as a file',
+  'mcp.bounded': 'However many tools and however long an answer, limits hold',
+
   'start.fails': 'A process that cannot start ends and says why',
   'start.runtime':
     'Whatever is started runs on the runtime that was chosen, Node or Deno; the rest of this list holds on both',

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { FAULTY, NODE } from './mcp-servers.ts'
 import { openStage } from './stage.ts'
 import { temporalBinary } from './temporal-binary.ts'
 import { manyWords } from './words.ts'
@@ -18,7 +19,9 @@ const temporal = async (...args: string[]) =>
   (await run(await temporalBinary(), [...args, '--address', stage.temporal!.address], { maxBuffer: 2 ** 26 })).stdout
 
 try {
-  const { url } = await stage.start('all', { env: { MUXI_ENGINE_CONVERSATION_IDLE_MS: '500' } })
+  const { url } = await stage.start('all', {
+    env: { MUXI_ENGINE_CONVERSATION_IDLE_MS: '500', MUXI_MCP_COMMANDS: NODE },
+  })
   const asked = await stage.call(url, '/api/v1/agents/offline/chat', { body: { content: 'What time is it?' } })
   const cue = stage.model.script({ say: manyWords('record', 200), pieces_per_second: 50 })
   const stopped = await stage.chat(url, cue)
@@ -36,7 +39,19 @@ try {
   })
   const jobs = (await stage.call(url, '/api/v1/jobs')).body.jobs as { id: string }[]
 
+  const faulty = { name: 'faulty', command: NODE, args: [FAULTY, 'none', stage.countFile] }
+  await stage.call(url, '/api/v1/agents/scripted/mcp_servers', { body: faulty })
+  const calling = stage.model.script(
+    { call: [{ name: 'faulty__count', arguments: { label: 'recorded' } }] },
+    { say: 'Counted.' },
+  )
+  const called = await stage.call(url, '/api/v1/agents/scripted/chat', { body: { content: calling } })
+  await stage.call(url, '/api/v1/agents/scripted/mcp_servers/faulty', { method: 'DELETE' })
+  await temporal('workflow', 'result', '-w', 'mcp/scripted/faulty')
+
   const names = {
+    'mcp/scripted/faulty': 'mcp-server',
+    [`tool/${called.body.turn_id}/call_1_1`]: 'tool-call-mcp',
     [`turn/${reading.body.turn_id}`]: 'turn-with-document',
     [`job/${jobs[0]!.id}`]: 'ingestion',
     [`turn/${asked.body.turn_id}`]: 'turn-with-tool',

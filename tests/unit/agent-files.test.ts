@@ -339,3 +339,39 @@ describe('secrets', () => {
     expect(refused({ 'a.yaml': `${WORDS}${text}\n` }, { SECRET: 'pl4nted' }).message).not.toMatch(/pl4nted|4711000/)
   })
 })
+
+describe('MCP servers', () => {
+  const server = (more: string) => `${WORDS}mcp_servers:\n  - {name: s, command: node, ${more}}\n`
+
+  it('take a credential from the variable that stands for it', () => {
+    const credentials = 'credentials: [{id: i, param_name: TOKEN, required: true, env_fallback: MY_TOKEN}]'
+    const [agent] = load({ 'a.yaml': server(credentials) }, { MY_TOKEN: 't0ken' })
+    expect(agent?.secrets).toEqual({ 'mcp_servers.0.credentials.0.value': 't0ken' })
+    expect(JSON.stringify(agent?.config)).not.toContain('t0ken')
+    expect(refused({ 'a.yaml': server(credentials) }).faults.map(brief)).toEqual([
+      "4 mcp_servers.0.credentials.0.value: given, or the variable MY_TOKEN be set, because 'i' is required / nothing",
+    ])
+  })
+
+  it('may do without a credential that is not required', () =>
+    expect(load({ 'a.yaml': server('credentials: [{id: i, param_name: TOKEN}]') })[0]?.secrets).toEqual({}))
+
+  it.each([
+    [
+      server('credentials: [{id: i, param_name: T, value: v, in: query}]'),
+      "4 mcp_servers.0.credentials.0.in: 'env' for a program / 'query'",
+    ],
+    [
+      `${server('args: []')}  - {name: s, command: node}\n`,
+      "5 mcp_servers.1.name: a name that no other server of the agent has / 's'",
+    ],
+    [
+      `${WORDS}mcp_servers: [{name: s, url: "http://x:99999"}]\n`,
+      "3 mcp_servers.0.url: an address with a host and a port that can exist / 'http://x:99999'",
+    ],
+    [server('timeouts: {connect: 0}'), '4 mcp_servers.0.timeouts.connect: a whole number from 1 to 600 / 0'],
+    [server('idempotent_tools: all'), "4 mcp_servers.0.idempotent_tools: a list of at most 1000 / 'all'"],
+  ])('are refused with the reason: %j', (text, fault) =>
+    expect(refused({ 'a.yaml': text }).faults.map(brief)).toEqual([fault]),
+  )
+})

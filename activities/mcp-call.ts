@@ -1,0 +1,186 @@
+// One try to call a tool of an MCP server, in the worker that holds the connection to it.
+import { activityInfo, ApplicationFailure, cancellationSignal } from '@temporalio/activity'
+import { FAILURE, type McpCallInput, type ToolCallInput, type ToolCallResult } from '../contracts/engine.ts'
+import { findServer, findTool, locateServer } from '../db/queries/mcp.ts'
+import { insertFile } from '../db/queries/files.ts'
+import { untilDatabaseIsBack } from '../db/storage.ts'
+import type { ToolCallsTable, Tx } from '../db/schema.ts'
+import type { McpServer } from '../contracts/schemas/agent.ts'
+import type { McpConnection } from '../mcp/connection.ts'
+import { McpFailure } from '../mcp/failure.ts'
+import { readAnswer } from '../mcp/result.ts'
+import { isRepeatable } from '../mcp/tools.ts'
+import { overtaken } from './failures.ts'
+import { startBeating } from './heartbeat.ts'
+import type { HeldServer } from './held-server.ts'
+import type { McpHolder } from './mcp-holder.ts'
+import { ProgressTeller } from './progress-teller.ts'
+import type { ActivityResources } from './resources.ts'
+import { toolLedger, type BegunCall, type CallEnd } from './tool-ledger.ts'
+import type { CallableTool } from './tools.ts'
+
+/** How long a call waits for a server that is being connected, in milliseconds. */
+const CONNECTION_MS = 10_000
+const DEFAULT_CALL_S = 60
+const DEFAULT_TOTAL_S = 600
+/** Rounds of a call that may be repeated, after which it is given up. */
+const MAX_REPEATS = 5
+
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'tool_output_characters'> & {
+  holder: McpHolder
+}
+
+export function mcpCallActivities(resources: Resources) {
+  const { db, blobs, stops, holder, tool_output_characters } = resources
+  const ledger = toolLedger(resources)
+
+  /** The tool as it is listed now; whether it may run twice is for the operator to say. */
+  async function find(tx: Tx, ref: { agent_id: string; name: string }, call: ToolCallsTable) {
+    const row = await findServer(tx, ref)
+    const tool = row && (await findTool(tx, ref, call.tool ?? ''))
+    if (!tool) return undefined
+    const server = JSON.parse(row.config) as McpServer
+    return {
+      name: tool.name,
+      tool: tool.tool,
+      parameters: JSON.parse(tool.parameters) as Record<string, unknown>,
+      idempotent: isRepeatable(server, tool),
+    }
+  }
+
+  async function make(
+    input: McpCallInput,
+    held: HeldServer,
+    connection: McpConnection,
+    begun: BegunCall & { tool: CallableTool & { tool: string } },
+    signal: AbortSignal,
+  ): Promise<CallEnd> {
+    const { tool, parameters } = begun
+    const { timeouts } = held.hold.server
+    const progress = new ProgressTeller((news) => ledger.progress(input, begun, news))
+    try {
+      const result = await held.call(connection, tool.tool, parameters, {
+        signal,
+        silence_ms: (timeouts?.call ?? DEFAULT_CALL_S) * 1_000,
+        total_ms: (timeouts?.total ?? Math.max(DEFAULT_TOTAL_S, timeouts?.call ?? 0)) * 1_000,
+        onProgress: (news) => progress.tell({ ...news, ...(news.message && { message: held.clean(news.message) }) }),
+      })
+      const answer = readAnswer(result)
+      const text = held.clean(answer.text)
+      const images = await untilDatabaseIsBack(() => keepImages(input, answer.images), signal)
+      const told = await untilDatabaseIsBack(() => keepWhole(input, text), signal)
+      return { status: answer.is_error ? 'error' : 'done', text: told, images }
+    } finally {
+      await progress.end()
+    }
+  }
+
+  async function ownerOf({ turn_id }: ToolCallInput) {
+    return db.selectFrom('turns').select(['user_id', 'key_id']).where('id', '=', turn_id).executeTakeFirstOrThrow()
+  }
+
+  async function keepImages(input: ToolCallInput, images: { media_type: string; bytes: Buffer }[]) {
+    if (images.length === 0) return []
+    const { user_id } = await ownerOf(input)
+    return Promise.all(
+      images.map(async ({ media_type, bytes }) => ({ media_type, sha256: await blobs.put(user_id, bytes) })),
+    )
+  }
+
+  /** An answer that is too long for the model becomes a file of its user, and its beginning is told. */
+  async function keepWhole(input: ToolCallInput, text: string): Promise<string> {
+    if (text.length <= tool_output_characters) return text
+    const { user_id, key_id } = await ownerOf(input)
+    const bytes = Buffer.from(text)
+    const sha256 = await blobs.put(user_id, bytes)
+    const name = `${input.name}.txt`
+    const file = await insertFile(db, { user_id, key_id, name, type: 'text/plain', size: bytes.length, sha256 })
+    const note = `\n[shortened: the whole answer has ${text.length} characters and is the file ${file.id}]`
+    return text.slice(0, tool_output_characters - note.length) + note
+  }
+
+  return {
+    async callMcpTool(input: McpCallInput): Promise<ToolCallResult> {
+      const ref = { agent_id: input.agent_id, name: input.server }
+      const held = holder.find(ref)
+      if (!held) throw again(`The worker no longer holds '${input.server}'`)
+      const stopBeating = startBeating()
+      const stop = stops.register(input.turn_id)
+      const signal = AbortSignal.any([stop.signal, cancellationSignal()])
+      try {
+        const { status } = await ledger.look(input)
+        // Nothing is begun before it can be done; what was begun before is judged at once.
+        let connection = status === 'planned' ? await held.connected(CONNECTION_MS, signal) : undefined
+        const begun = await ledger.begin(input, fenceOf(input), (tx, call) => find(tx, ref, call))
+        if ('result' in begun) return begun.result
+        const { run } = begun
+        let end: CallEnd
+        try {
+          connection ??= await held.connected(CONNECTION_MS, signal)
+          end = await make(input, held, connection, run, signal)
+        } catch (error) {
+          signal.throwIfAborted()
+          if (!(error instanceof McpFailure)) throw error
+          const why = `${held.hold.name}: ${error.message}`
+          if (error.kind === 'unsent') {
+            await untilDatabaseIsBack(() => ledger.giveBack(input, run, why), signal)
+            throw again('The call was not made')
+          }
+          if (error.kind === 'lost' && run.tool.idempotent && input.round < MAX_REPEATS)
+            throw ApplicationFailure.create({ message: 'The connection was lost', type: FAILURE.broken })
+          end = endOf(error, why, run.tool.idempotent)
+        }
+        // The only copy of what the call came to is here: were it lost, nobody could tell any more.
+        return await untilDatabaseIsBack(() => ledger.finish(input, run, end), cancellationSignal())
+      } catch (error) {
+        // What the call came to is settled by abandonToolCall, once the engine's cancellation has arrived.
+        if (signal.aborted) throw cancellationSignal().aborted ? cancellationSignal().reason : overtaken()
+        if (error instanceof McpFailure) throw again(`'${input.server}' is not connected`)
+        throw error
+      } finally {
+        stop.done()
+        stopBeating()
+      }
+    },
+  }
+}
+
+/** What any worker may do about a call to an MCP server, whoever holds it. */
+export function mcpRouteActivities(resources: Pick<ActivityResources, 'db' | 'events' | 'tool_output_characters'>) {
+  const ledger = toolLedger(resources)
+  return {
+    /** The task queue of the worker that holds a server; none while nobody does. */
+    async locateMcpServer(ref: { agent_id: string; name: string }): Promise<{ queue?: string }> {
+      const found = await locateServer(resources.db, ref)
+      return found?.worker ? { queue: found.worker } : {}
+    },
+
+    /** Tells the model that the call could not be made, and why, as far as that is known. */
+    async giveUpMcpCall(input: ToolCallInput & { server: string }): Promise<ToolCallResult> {
+      const found = await locateServer(resources.db, { agent_id: input.agent_id, name: input.server })
+      const why = !found
+        ? 'the agent has it no more'
+        : (found.last_error ?? (found.worker === null ? 'no worker holds it' : 'it is not connected'))
+      return ledger.abandon(input, `The MCP server '${input.server}' cannot be called: ${why}. Nothing was done.`)
+    },
+  }
+}
+
+export type McpCallActivities = ReturnType<typeof mcpCallActivities>
+
+function endOf(failure: McpFailure, why: string, idempotent: boolean): CallEnd {
+  if (failure.kind === 'answered' || idempotent) return { status: 'error', text: `The call failed: ${why}` }
+  return {
+    status: 'unknown',
+    text: `Outcome unknown: the call may or may not have had its effect (${why}). It was not repeated.`,
+  }
+}
+
+/** The engine's attempts are counted from 1 in every round. */
+function fenceOf({ round }: McpCallInput): number {
+  return round * 1_000 + activityInfo().attempt
+}
+
+function again(message: string): ApplicationFailure {
+  return ApplicationFailure.create({ message, type: FAILURE.again })
+}

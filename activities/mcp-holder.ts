@@ -1,0 +1,166 @@
+// The MCP servers that this worker holds, and its word to the other workers that it lives.
+import { setTimeout as delay } from 'node:timers/promises'
+import type { McpRelease, McpServerRef } from '../contracts/engine.ts'
+import { raceSignal } from '../contracts/signals.ts'
+import {
+  changeServer,
+  listHeldBy,
+  listOtherWorkers,
+  listUnheldServers,
+  removeWorker,
+  renewWorker,
+  takeServer,
+} from '../db/queries/mcp.ts'
+import type { Db } from '../db/schema.ts'
+import type { SecretBox } from '../db/secret-box.ts'
+import { HeldServer, type HolderOptions } from './held-server.ts'
+
+/** How often a worker says that it lives and looks at what is wanted of it, in milliseconds. */
+const LOOK_MS = 2_000
+/** A worker that has said nothing for so long is dead. */
+const DEAD_MS = 7_000
+/** A server that nobody has taken for so long was given to a worker that never will, such as one that is cut off. */
+const UNTAKEN_MS = 12_000
+/** How long calls may go on when the worker ends. */
+const DRAIN_MS = 4_000
+
+/** The reason for which a server is let go. */
+class Released extends Error {
+  readonly how: McpRelease
+  constructor(how: McpRelease) {
+    super(how)
+    this.how = how
+  }
+}
+
+/** The worker ends: others are to take its servers. */
+export class HolderEnds extends Error {
+  override readonly name = 'HolderEnds'
+}
+
+export class McpHolder {
+  /** The task queue on which calls to the held servers are taken. */
+  readonly queue: string
+  readonly #db: Db
+  readonly #box: SecretBox
+  readonly #options: HolderOptions
+  readonly #held = new Map<string, { server: HeldServer; end: AbortController }>()
+  readonly #ending = new AbortController()
+  /** When another worker's word was last seen to change, by our own clock: those of machines differ. */
+  readonly #seen = new Map<string, { seen_at: string; at: number }>()
+
+  /** Since when servers have been held by nobody. */
+  readonly #untaken = new Map<string, number>()
+
+  constructor({ db, box }: { db: Db; box: SecretBox }, queue: string, options: HolderOptions) {
+    this.#db = db
+    this.#box = box
+    this.queue = queue
+    this.#options = options
+  }
+
+  find(ref: McpServerRef): HeldServer | undefined {
+    return this.#held.get(keyOf(ref))?.server
+  }
+
+  /** Keeps a server connected until it is no longer ours, and says why. @throws HolderEnds, or the signal's reason */
+  async hold(ref: McpServerRef, signal: AbortSignal): Promise<McpRelease> {
+    const key = keyOf(ref)
+    // A newer attempt in this very process: the older one gives way.
+    this.#held.get(key)?.end.abort(new Released('taken'))
+    const hold = await this.#db.transaction().execute((tx) => takeServer(tx, this.#box, ref, this.queue))
+    if (!hold) return 'removed'
+    const entry = { server: new HeldServer(this.#db, hold, this.#options), end: new AbortController() }
+    this.#held.set(key, entry)
+    const until = AbortSignal.any([signal, entry.end.signal, this.#ending.signal])
+    try {
+      await entry.server.run(until)
+      return 'changed'
+    } catch (error) {
+      if (until.reason instanceof Released) return until.reason.how
+      throw until.aborted ? until.reason : error
+    } finally {
+      if (this.#held.get(key) === entry) this.#held.delete(key)
+      await changeServer(this.#db, hold, {
+        state: 'waiting',
+        worker: null,
+        pid: null,
+        connected_at: null,
+        active_requests: 0,
+      })
+    }
+  }
+
+  /**
+   * Says that this worker lives, lets go what is no longer its own, and notices workers that have died, until the signal aborts.
+   * @param onLost is told of servers that a dead worker held
+   */
+  async run(onLost: (servers: McpServerRef[]) => Promise<void>, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#look(onLost)
+      } catch (error) {
+        this.#options.log.warn({ err: error }, 'could not look after the MCP servers; trying again')
+      }
+      await delay(LOOK_MS, undefined, { signal }).catch(() => undefined)
+    }
+  }
+
+  async #look(onLost: (servers: McpServerRef[]) => Promise<void>): Promise<void> {
+    await renewWorker(this.#db, this.queue)
+    const rows = new Map((await listHeldBy(this.#db, this.queue)).map((row) => [keyOf(row), row]))
+    for (const [key, { server, end }] of this.#held) {
+      const row = rows.get(key)
+      if (row?.epoch !== server.hold.epoch) end.abort(new Released('taken'))
+      else if (row.revision !== server.hold.revision) end.abort(new Released('changed'))
+      else await server.flush()
+    }
+    const now = performance.now()
+    const others = await listOtherWorkers(this.#db, this.queue)
+    for (const id of this.#seen.keys()) if (!others.some((each) => each.id === id)) this.#seen.delete(id)
+    for (const { id, seen_at } of others) {
+      const before = this.#seen.get(id)
+      if (before?.seen_at !== seen_at) this.#seen.set(id, { seen_at, at: now })
+      else if (now - before.at > DEAD_MS) {
+        const lost = await this.#db.transaction().execute((tx) => removeWorker(tx, id))
+        this.#options.log.warn({ worker: id, servers: lost.length }, 'a worker that held MCP servers is gone')
+        await onLost(lost)
+      }
+    }
+    await this.#lookForUntaken(onLost, now)
+  }
+
+  async #lookForUntaken(onLost: (servers: McpServerRef[]) => Promise<void>, now: number): Promise<void> {
+    const untaken = await listUnheldServers(this.#db)
+    const keys = new Set(untaken.map(keyOf))
+    for (const key of this.#untaken.keys()) if (!keys.has(key)) this.#untaken.delete(key)
+    const forgotten = untaken.filter((ref) => {
+      const since = this.#untaken.get(keyOf(ref)) ?? now
+      const isForgotten = now - since > UNTAKEN_MS
+      this.#untaken.set(keyOf(ref), isForgotten ? now : since)
+      return isForgotten
+    })
+    await onLost(forgotten)
+  }
+
+  /** Lets calls that are under way end for a few seconds, then ends every connection. */
+  async end(): Promise<void> {
+    const patience = AbortSignal.timeout(DRAIN_MS)
+    while ([...this.#held.values()].some(({ server }) => server.active > 0) && !patience.aborted) {
+      await delay(50, undefined, { signal: patience }).catch(() => undefined)
+    }
+    this.#ending.abort(new HolderEnds())
+  }
+
+  /** When nothing is held any more: nobody needs to wait until this worker is found dead. */
+  async leave(): Promise<void> {
+    await raceSignal(
+      this.#db.transaction().execute((tx) => removeWorker(tx, this.queue)),
+      AbortSignal.timeout(DRAIN_MS),
+    )
+  }
+}
+
+function keyOf({ agent_id, name }: McpServerRef): string {
+  return `${agent_id}/${name}`
+}

@@ -1,0 +1,28 @@
+// Holds one MCP server for as long as it exists: a long activity that beats, so that another worker takes over when this one dies.
+import { ApplicationFailure, cancellationSignal, Context } from '@temporalio/activity'
+import { FAILURE, type McpRelease, type McpServerRef } from '../contracts/engine.ts'
+import { HolderEnds, type McpHolder } from './mcp-holder.ts'
+
+/** Workers notice each other's death sooner; this is for when there is no other. Each beat costs the engine, so they are few. */
+const BEAT_MS = 45_000
+
+export function mcpSuperviseActivities({ holder }: { holder: McpHolder }) {
+  return {
+    async superviseMcpServer(ref: McpServerRef): Promise<McpRelease> {
+      const context = Context.current()
+      context.heartbeat()
+      const timer = setInterval(() => context.heartbeat(), BEAT_MS)
+      try {
+        return await holder.hold(ref, cancellationSignal())
+      } catch (error) {
+        if (error instanceof HolderEnds)
+          throw ApplicationFailure.create({ message: 'The worker ends', type: FAILURE.again })
+        throw error
+      } finally {
+        clearInterval(timer)
+      }
+    },
+  }
+}
+
+export type McpHoldActivities = ReturnType<typeof mcpSuperviseActivities>

@@ -1,0 +1,62 @@
+// The MCP servers of an agent: listed, added, looked at, removed.
+import { Elysia } from 'elysia'
+import { Type } from '@sinclair/typebox'
+import { MuxiError, notFound } from '../../contracts/failures.ts'
+import { AgentIdSchema, McpServerSchema, NameSchema, type McpServer } from '../../contracts/schemas/agent.ts'
+import { getAgentOrThrow } from '../../db/queries/agents.ts'
+import { findServer, listServers } from '../../db/queries/mcp.ts'
+import { authenticated } from '../plugin.ts'
+import { authorize } from '../services/access.ts'
+import type { ApiContext } from '../services/context.ts'
+import { addServer, removeServer, viewServer, viewServerBriefly } from '../services/mcp-servers.ts'
+
+export function mcpServerRoutes(context: ApiContext) {
+  const { db } = context.storage
+  const params = Type.Object({ agent_id: AgentIdSchema })
+  const both = Type.Object({ agent_id: AgentIdSchema, name: NameSchema })
+  return new Elysia({ prefix: '/agents/:agent_id/mcp_servers', tags: ['mcp servers'] })
+    .use(authenticated(context))
+    .get(
+      '',
+      async ({ principal, params: { agent_id } }) => {
+        authorize(principal, 'read')
+        await getAgentOrThrow(db, agent_id)
+        return { agent_id, mcp_servers: (await listServers(db, agent_id)).map(viewServerBriefly) }
+      },
+      { params, detail: { summary: "List an agent's MCP servers" } },
+    )
+    .post(
+      '',
+      async ({ principal, params: { agent_id }, body, status }) => {
+        authorize(principal, 'manage')
+        await getAgentOrThrow(db, agent_id)
+        const { name, type, connected } = viewServerBriefly(
+          await addServer(context, principal, agent_id, body as McpServer),
+        )
+        return status(201, { status: 'connected', agent_id, server: { name, type, connected } })
+      },
+      { params, body: McpServerSchema, detail: { summary: 'Add an MCP server, and wait until it is connected' } },
+    )
+    .get(
+      '/:name',
+      async ({ principal, params: { agent_id, name } }) => {
+        authorize(principal, 'read')
+        await getAgentOrThrow(db, agent_id)
+        return { agent_id, ...(await viewServer(context, { agent_id, name })) }
+      },
+      { params: both, detail: { summary: 'Look at an MCP server and its tools' } },
+    )
+    .delete(
+      '/:name',
+      async ({ principal, params: { agent_id, name } }) => {
+        authorize(principal, 'manage')
+        const agent = await getAgentOrThrow(db, agent_id)
+        const server = await findServer(db, { agent_id, name })
+        if (server?.origin === 'config' && agent.source === 'file')
+          throw new MuxiError('conflict', `Cannot remove '${name}': it stands in the agent's own file '${agent.file}'`)
+        if (!(await removeServer(context, { agent_id, name }))) throw notFound('MCP server', name)
+        return { status: 'disconnected', agent_id, server: { name } }
+      },
+      { params: both, detail: { summary: 'Remove an MCP server, and end its program' } },
+    )
+}

@@ -1,0 +1,213 @@
+// The MCP servers of an agent: those that its description names, those that were added over the API, and how each one does.
+import { setTimeout as delay } from 'node:timers/promises'
+import { separateServer } from '../../contracts/agent-secrets.ts'
+import { MuxiError, notFound } from '../../contracts/failures.ts'
+import { faultsOf, withFallbacks, type McpFault } from '../../contracts/mcp-check.ts'
+import type { AgentConfig, McpServer } from '../../contracts/schemas/agent.ts'
+import { dotted } from '../../contracts/schemas/faults.ts'
+import {
+  deleteServer,
+  findServer,
+  listConfiguredServers,
+  listServers,
+  listTools,
+  putServer,
+  type ServerRow,
+} from '../../db/queries/mcp.ts'
+import type { Principal } from '../../db/queries/keys.ts'
+import type { McpServerRef } from '../../contracts/engine.ts'
+import { authorize } from './access.ts'
+import type { ApiContext } from './context.ts'
+import { startMcpServer } from './engine.ts'
+import { resolveSecret } from './secret-values.ts'
+
+/** How long an addition waits for a worker, besides the time that the server may take to start, in milliseconds. */
+const WORKER_MS = 15_000
+const DEFAULT_CONNECT_S = 60
+const LOOK_MS = 100
+
+/** Adds a server over the API and waits until it is connected; one that cannot be connected is not kept. @throws MuxiError */
+export async function addServer(
+  context: ApiContext,
+  principal: Principal,
+  agentId: string,
+  given: McpServer,
+): Promise<ServerRow> {
+  const { db, box } = context.storage
+  const ref = { agent_id: agentId, name: given.name }
+  const server = await checkServer(context, principal, given)
+  const { config, secrets } = separateServer(server)
+  for (const [path, value] of Object.entries(secrets)) {
+    secrets[path] = resolveSecret('add the MCP server', path, value, context.apiEnv)
+  }
+  await db.transaction().execute(async (tx) => {
+    if (await findServer(tx, ref))
+      throw new MuxiError('conflict', `Cannot add the MCP server: there is one named '${ref.name}' already`)
+    await putServer(tx, box, { agent_id: agentId, origin: 'api', server: config, secrets })
+  })
+  try {
+    await startMcpServer(context, ref)
+    return await waitUntilConnected(context, ref, (given.timeouts?.connect ?? DEFAULT_CONNECT_S) * 1_000)
+  } catch (error) {
+    await removeServer(context, ref)
+    throw error
+  }
+}
+
+/**
+ * What was given over the API, with its credentials resolved, when this key may add it.
+ * @throws MuxiError forbidden, bad_request, unprocessable
+ */
+export async function checkServer(
+  { mcp, apiEnv }: Pick<ApiContext, 'mcp' | 'apiEnv'>,
+  principal: Principal,
+  given: McpServer,
+): Promise<McpServer> {
+  if ('command' in given) {
+    // It runs a program as the worker's user.
+    authorize(principal, 'admin')
+    const program = given.args === undefined ? given.command.trim().split(/\s/)[0]! : given.command
+    if (!mcp.commands.includes('*') && !mcp.commands.includes(program))
+      throw new MuxiError(
+        'forbidden',
+        `Cannot add the MCP server: 'command' must be one of MUXI_MCP_COMMANDS, got '${program}'`,
+      )
+  } else {
+    await mcp.checkUrl(given.url).catch((error: Error) => refuse([{ path: ['url'], expected: error.message }]))
+  }
+  const [server] = withFallbacks([given], apiEnv)
+  const faults = faultsOf(server!, [], [])
+  if (faults.length > 0) refuse(faults)
+  return server!
+}
+
+function refuse(faults: McpFault[]): never {
+  const fields = faults.map(({ path, expected }) => ({ path: dotted(path), expected }))
+  const told = fields.map(({ path, expected }) => `'${path}' must be ${expected}`).join('; ')
+  throw new MuxiError('unprocessable', `Cannot add the MCP server: ${told}`, { details: { fields } })
+}
+
+async function waitUntilConnected(
+  { storage: { db }, closing }: ApiContext,
+  ref: McpServerRef,
+  ms: number,
+): Promise<ServerRow> {
+  const patience = AbortSignal.any([AbortSignal.timeout(ms + WORKER_MS), closing])
+  for (;;) {
+    const row = await findServer(db, ref)
+    if (!row) throw notFound('MCP server', ref.name)
+    if (row.state === 'connected') return row
+    if (row.last_error !== null) {
+      const details = { server: ref.name, reason: row.last_error, ...(row.stderr_tail && { stderr: row.stderr_tail }) }
+      throw new MuxiError('upstream_error', `Cannot connect to the MCP server '${ref.name}': ${row.last_error}`, {
+        details,
+      })
+    }
+    if (patience.aborted)
+      throw new MuxiError('unavailable', 'No worker takes the MCP server; it was not added', { retryAfter: 5 })
+    await delay(LOOK_MS, undefined, { signal: patience }).catch(() => undefined)
+  }
+}
+
+/** Its supervisor finds it gone and ends it, the program too. */
+export async function removeServer(
+  { storage: { db } }: Pick<ApiContext, 'storage'>,
+  ref: McpServerRef,
+): Promise<boolean> {
+  return db.transaction().execute((tx) => deleteServer(tx, ref))
+}
+
+export interface DescribedAgent {
+  id: string
+  config: AgentConfig
+  secrets: Readonly<Record<string, string>>
+}
+
+/** Brings an agent's servers to what its description names: new, changed and vanished ones. Those added over the API stay. */
+export async function syncServersOf(context: ApiContext, { id, config, secrets }: DescribedAgent): Promise<void> {
+  const { db, box } = context.storage
+  const servers = config.mcp_servers ?? []
+  const refs = servers.map(({ name }) => ({ agent_id: id, name }))
+  await db.transaction().execute(async (tx) => {
+    for (const [index, server] of servers.entries()) {
+      const prefix = `mcp_servers.${index}.`
+      const own = Object.entries(secrets).filter(([path]) => path.startsWith(prefix))
+      const below = Object.fromEntries(own.map(([path, value]) => [path.slice(prefix.length), value]))
+      await putServer(tx, box, { agent_id: id, origin: 'config', server, secrets: below })
+    }
+    for (const { name, origin } of await listServers(tx, id)) {
+      if (origin === 'config' && !refs.some((ref) => ref.name === name)) await deleteServer(tx, { agent_id: id, name })
+    }
+  })
+  // The sweeper starts what could not be started now.
+  const late = (error: unknown) =>
+    context.log.warn({ err: error, agent_id: id }, 'an MCP server could not be started yet')
+  await Promise.all(refs.map((ref) => startMcpServer(context, ref).catch(late)))
+}
+
+/** The same for every agent of the operator's files; agents that are gone lose theirs. */
+export async function syncServers(context: ApiContext, agents: readonly DescribedAgent[]): Promise<void> {
+  await Promise.all(agents.map((agent) => syncServersOf(context, agent)))
+  for (const ref of await listConfiguredServers(context.storage.db, 'file')) {
+    if (!agents.some(({ id }) => id === ref.agent_id)) await removeServer(context, ref)
+  }
+}
+
+export function typeOf(server: McpServer): 'command' | 'http' {
+  return 'command' in server ? 'command' : 'http'
+}
+
+/** A server as lists show it. */
+export function viewServerBriefly(row: ServerRow) {
+  const server = JSON.parse(row.config) as McpServer
+  const now = Date.now()
+  const since = (moment: string | null) =>
+    moment === null ? null : Math.max(0, Math.round((now - Date.parse(moment)) / 1_000))
+  return {
+    name: row.name,
+    type: typeOf(server),
+    ...('command' in server ? { command: [server.command, ...(server.args ?? [])].join(' ') } : { url: server.url }),
+    connected: row.state === 'connected',
+    stats: {
+      connection_age_s: since(row.connected_at),
+      idle_time_s: since(row.last_activity_at ?? row.connected_at),
+      active_requests: row.active_requests,
+      ...(row.pid !== null && { pid: row.pid }),
+    },
+  }
+}
+
+/** A server with all that is known of it. @throws MuxiError not_found */
+export async function viewServer({ storage: { db } }: ApiContext, ref: McpServerRef) {
+  const row = await findServer(db, ref)
+  if (!row) throw notFound('MCP server', ref.name)
+  const server = JSON.parse(row.config) as McpServer
+  const brief = viewServerBriefly(row)
+  const tools = await listTools(db, ref)
+  return {
+    ...brief,
+    state: row.state,
+    approval: server.approval ?? 'destructive',
+    trust_annotations: server.trust_annotations ?? false,
+    stats: {
+      ...brief.stats,
+      session_id: row.session_id,
+      current_time: new Date().toISOString(),
+      connect_time: row.connected_at,
+      last_activity: row.last_activity_at,
+      reconnects: row.reconnects,
+      last_error: row.last_error,
+      stderr: row.stderr_tail,
+    },
+    available_tools: tools
+      .filter(({ listed }) => listed === 1)
+      .map(({ tool, name, description, parameters, annotations, hash, approved_hash }) => ({
+        name: tool,
+        offered_as: name,
+        description,
+        parameters: JSON.parse(parameters) as unknown,
+        annotations: JSON.parse(annotations) as unknown,
+        drifted: hash !== approved_hash,
+      })),
+  }
+}

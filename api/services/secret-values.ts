@@ -1,0 +1,16 @@
+// Secret values that are given over the API: themselves, or the name of a variable that the operator has opened to it.
+import { MuxiError } from '../../contracts/failures.ts'
+
+/** `${NAME}` in a secret field, for names that the operator has opened to the API. @param what completes "Cannot …" */
+export function resolveSecret(
+  what: string,
+  path: string,
+  value: string,
+  apiEnv: Readonly<Record<string, string>>,
+): string {
+  const name = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/.exec(value)?.[1]
+  if (name === undefined) return value
+  const found = apiEnv[name]
+  if (found !== undefined) return found
+  throw new MuxiError('unprocessable', `Cannot ${what}: '${path}' must name a variable of MUXI_API_ENV, got '${name}'`)
+}

@@ -1,0 +1,53 @@
+// What a schema cannot say of an agent's MCP servers: names that differ, credentials that are there and go where they can.
+import type { McpServer } from './schemas/agent.ts'
+
+export interface McpFault {
+  /** Below the agent: `['mcp_servers', 0, 'credentials', 1, 'value']`. */
+  path: (string | number)[]
+  /** Completes "'<path>' must be …". */
+  expected: string
+}
+
+/** The servers with each credential that has only an `env_fallback` read from there. */
+export function withFallbacks(servers: McpServer[], env: Readonly<Record<string, string | undefined>>): McpServer[] {
+  return servers.map((server) => {
+    if (!Array.isArray(server.credentials)) return server
+    const credentials = server.credentials.map((credential) => {
+      const value =
+        credential.value ?? (credential.env_fallback === undefined ? undefined : env[credential.env_fallback])
+      return value === undefined ? credential : { ...credential, value }
+    })
+    return { ...server, credentials }
+  })
+}
+
+/** The faults of servers whose fallbacks have been read. @param below the path at which they stand */
+export function mcpFaults(servers: readonly McpServer[], below: (string | number)[] = ['mcp_servers']): McpFault[] {
+  return servers.flatMap((server, index) => faultsOf(server, servers.slice(0, index), [...below, index]))
+}
+
+/** The faults of one server, at its own path. */
+export function faultsOf(server: McpServer, others: readonly McpServer[], path: (string | number)[]): McpFault[] {
+  const faults: McpFault[] = []
+  if (others.some(({ name }) => name === server.name))
+    faults.push({ path: [...path, 'name'], expected: 'a name that no other server of the agent has' })
+  if (server.name === 'builtin') faults.push({ path: [...path, 'name'], expected: 'a name that is not taken by muxi' })
+  if ('url' in server && !URL.canParse(server.url))
+    faults.push({ path: [...path, 'url'], expected: 'an address with a host and a port that can exist' })
+  if ('command' in server && server.command.trim() === '')
+    faults.push({ path: [...path, 'command'], expected: 'a program' })
+  if (!Array.isArray(server.credentials)) return faults
+  for (const [index, credential] of server.credentials.entries()) {
+    const at = [...path, 'credentials', index]
+    const fits = credential.in === undefined || (credential.in === 'env') === 'command' in server
+    if (!fits)
+      faults.push({
+        path: [...at, 'in'],
+        expected: 'command' in server ? "'env' for a program" : "'header' or 'query' for a URL",
+      })
+    if (credential.value !== undefined || !credential.required) continue
+    const how = credential.env_fallback === undefined ? '' : `, or the variable ${credential.env_fallback} be set`
+    faults.push({ path: [...at, 'value'], expected: `given${how}, because '${credential.id}' is required` })
+  }
+  return faults
+}

@@ -1,0 +1,313 @@
+// MCP servers of agents: what is configured, who holds each connection, and the tools that were listed.
+import { randomInt } from 'node:crypto'
+import type { McpServerRef, McpServerState } from '../../contracts/engine.ts'
+import { canonicalJson } from '../../contracts/json.ts'
+import type { McpServer } from '../../contracts/schemas/agent.ts'
+import { differencesOf } from '../dialect.ts'
+import type { SecretBox } from '../secret-box.ts'
+import type { Db, McpServersTable, McpToolsTable, Tx } from '../schema.ts'
+import { deleteSecrets, getSecrets, putSecrets } from './secrets.ts'
+
+export interface ServerRow extends Omit<McpServersTable, 'epoch' | 'active_requests' | 'reconnects'> {
+  epoch: number
+  active_requests: number
+  reconnects: number
+}
+
+const secretOwner = ({ agent_id, name }: McpServerRef) => `mcp/${agent_id}/${name}`
+
+/** What an agent's servers and their tools are changed under. */
+function lockAgent(tx: Tx, agentId: string): Promise<void> {
+  return differencesOf(tx).lockNames(tx, [`mcp/${agentId}`])
+}
+
+export interface NewServer {
+  agent_id: string
+  origin: 'config' | 'api'
+  /** Without credentials. */
+  server: McpServer
+  /** Credentials by where they stood in it. */
+  secrets: Record<string, string>
+}
+
+/** Adds a server, or changes it when it differs. @returns whether there is anything new */
+export async function putServer(
+  tx: Tx,
+  box: SecretBox,
+  { agent_id, origin, server, secrets }: NewServer,
+): Promise<boolean> {
+  const ref = { agent_id, name: server.name }
+  await lockAgent(tx, agent_id)
+  const known = await findServer(tx, ref)
+  if (known?.origin === origin) {
+    const before = [JSON.parse(known.config), await getSecrets(tx, box, secretOwner(ref))]
+    if (canonicalJson(before) === canonicalJson([server, secrets])) return false
+  }
+  const row = {
+    origin,
+    config: JSON.stringify(server),
+    revision: (known?.revision ?? 0) + 1,
+    state: 'waiting' as const,
+    last_error: null,
+    stderr_tail: null,
+    reconnects: 0,
+  }
+  await tx
+    .insertInto('mcp_servers')
+    // Not from 0: one that is removed and made again must not be taken for its old self.
+    .values({ ...ref, ...row, epoch: randomInt(2 ** 30), created_at: new Date().toISOString() })
+    .onConflict((oc) => oc.columns(['agent_id', 'name']).doUpdateSet(row))
+    .execute()
+  await deleteSecrets(tx, secretOwner(ref))
+  await putSecrets(tx, box, secretOwner(ref), secrets)
+  // Whoever changes a server approves of the tools that it has then.
+  await deleteTools(tx, ref)
+  return true
+}
+
+/** @returns whether there was one */
+export async function deleteServer(tx: Tx, ref: McpServerRef): Promise<boolean> {
+  await lockAgent(tx, ref.agent_id)
+  const deleted = await tx
+    .deleteFrom('mcp_servers')
+    .where('agent_id', '=', ref.agent_id)
+    .where('name', '=', ref.name)
+    .executeTakeFirst()
+  await deleteSecrets(tx, secretOwner(ref))
+  await deleteTools(tx, ref)
+  return deleted.numDeletedRows > 0n
+}
+
+async function deleteTools(tx: Tx, { agent_id, name }: McpServerRef): Promise<void> {
+  await tx.deleteFrom('mcp_tools').where('agent_id', '=', agent_id).where('server', '=', name).execute()
+}
+
+export function findServer(db: Db | Tx, { agent_id, name }: McpServerRef): Promise<ServerRow | undefined> {
+  return db
+    .selectFrom('mcp_servers')
+    .selectAll()
+    .where('agent_id', '=', agent_id)
+    .where('name', '=', name)
+    .executeTakeFirst()
+}
+
+export function listServers(db: Db | Tx, agentId: string): Promise<ServerRow[]> {
+  return db.selectFrom('mcp_servers').selectAll().where('agent_id', '=', agentId).orderBy('name').execute()
+}
+
+/** Every server that the descriptions of agents of a source name. */
+export function listConfiguredServers(db: Db, source: 'file' | 'api'): Promise<McpServerRef[]> {
+  return db
+    .selectFrom('mcp_servers')
+    .innerJoin('agents', 'agents.id', 'mcp_servers.agent_id')
+    .select(['agent_id', 'name'])
+    .where('origin', '=', 'config')
+    .where('source', '=', source)
+    .execute()
+}
+
+/** Servers of agents that are no more. */
+export function listOrphanedServers(db: Db): Promise<McpServerRef[]> {
+  return db
+    .selectFrom('mcp_servers')
+    .innerJoin('agents', 'agents.id', 'mcp_servers.agent_id')
+    .select(['agent_id', 'name'])
+    .where('agents.deleted_at', 'is not', null)
+    .execute()
+}
+
+/** Servers that no worker holds. */
+export function listUnheldServers(db: Db): Promise<McpServerRef[]> {
+  return db.selectFrom('mcp_servers').select(['agent_id', 'name']).where('worker', 'is', null).execute()
+}
+
+export interface Hold extends McpServerRef {
+  epoch: number
+  revision: number
+  /** Whether it stands in a file of the operator's. */
+  from_file: boolean
+  server: McpServer
+  secrets: Record<string, string>
+}
+
+/** Gives a server to a worker, whoever had it. @returns undefined when it was removed */
+export async function takeServer(tx: Tx, box: SecretBox, ref: McpServerRef, worker: string): Promise<Hold | undefined> {
+  const taken = await tx
+    .updateTable('mcp_servers')
+    .set((eb) => ({
+      worker,
+      epoch: eb('epoch', '+', 1),
+      state: 'connecting' as const,
+      pid: null,
+      session_id: null,
+      connected_at: null,
+      active_requests: 0,
+    }))
+    .where('agent_id', '=', ref.agent_id)
+    .where('name', '=', ref.name)
+    .returning(['epoch', 'revision', 'origin', 'config'])
+    .executeTakeFirst()
+  if (!taken) return undefined
+  const { config, origin, ...rest } = taken
+  const agent = await tx.selectFrom('agents').select('source').where('id', '=', ref.agent_id).executeTakeFirst()
+  return {
+    ...ref,
+    ...rest,
+    from_file: origin === 'config' && agent?.source === 'file',
+    server: JSON.parse(config) as McpServer,
+    secrets: await getSecrets(tx, box, secretOwner(ref)),
+  }
+}
+
+export type ServerChange = Partial<
+  Pick<
+    ServerRow,
+    | 'worker'
+    | 'state'
+    | 'pid'
+    | 'session_id'
+    | 'connected_at'
+    | 'last_activity_at'
+    | 'active_requests'
+    | 'last_error'
+    | 'stderr_tail'
+  >
+>
+
+/** Notes how a server does, unless another worker has taken it. A connection after the first one counts as a reconnect. */
+export async function changeServer(
+  db: Db,
+  hold: Pick<Hold, 'agent_id' | 'name' | 'epoch'>,
+  change: ServerChange,
+  again = false,
+) {
+  await db
+    .updateTable('mcp_servers')
+    .set((eb) => ({ ...change, ...(again && { reconnects: eb('reconnects', '+', 1) }) }))
+    .where('agent_id', '=', hold.agent_id)
+    .where('name', '=', hold.name)
+    .where('epoch', '=', hold.epoch)
+    .execute()
+}
+
+/** Those that a worker holds according to the rows. */
+export function listHeldBy(db: Db, worker: string) {
+  return db
+    .selectFrom('mcp_servers')
+    .select(['agent_id', 'name', 'epoch', 'revision'])
+    .where('worker', '=', worker)
+    .execute()
+}
+
+/** Says that a worker lives. */
+export async function renewWorker(db: Db, id: string): Promise<void> {
+  const seen_at = new Date().toISOString()
+  await db
+    .insertInto('mcp_workers')
+    .values({ id, seen_at })
+    .onConflict((oc) => oc.column('id').doUpdateSet({ seen_at }))
+    .execute()
+}
+
+/** The other workers, those too that only rows of servers tell of, and when each said that it lives. */
+export async function listOtherWorkers(db: Db, id: string): Promise<{ id: string; seen_at: string }[]> {
+  const known = await db.selectFrom('mcp_workers').selectAll().where('id', '!=', id).execute()
+  const holders = await db
+    .selectFrom('mcp_servers')
+    .select('worker')
+    .distinct()
+    .where('worker', 'is not', null)
+    .where('worker', '!=', id)
+    .execute()
+  const silent = holders.filter(({ worker }) => !known.some((each) => each.id === worker))
+  return [...known, ...silent.map(({ worker }) => ({ id: worker ?? '', seen_at: '' }))]
+}
+
+/** Forgets a worker. @returns the servers that it held, which nobody holds now */
+export async function removeWorker(tx: Tx, id: string): Promise<McpServerRef[]> {
+  await tx.deleteFrom('mcp_workers').where('id', '=', id).execute()
+  return tx
+    .updateTable('mcp_servers')
+    .set({ worker: null, state: 'waiting', pid: null, session_id: null, connected_at: null, active_requests: 0 })
+    .where('worker', '=', id)
+    .returning(['agent_id', 'name'])
+    .execute()
+}
+
+export type ListedTool = Pick<McpToolsTable, 'tool' | 'name' | 'description' | 'parameters' | 'annotations' | 'hash'>
+
+/** Keeps what a server has listed. @returns the tools that are no longer what was approved; undefined when another worker has the server */
+export async function putTools(tx: Tx, hold: Hold, tools: readonly ListedTool[]): Promise<string[] | undefined> {
+  await lockAgent(tx, hold.agent_id)
+  const server = await findServer(tx, hold)
+  if (server?.epoch !== hold.epoch || server.revision !== hold.revision) return undefined
+  const of = { agent_id: hold.agent_id, server: hold.name }
+  const known = await listTools(tx, hold)
+  await deleteTools(tx, hold)
+  const gone = known.filter((before) => !tools.some(({ tool }) => tool === before.tool))
+  const rows = tools.map((tool, position) => {
+    const before = known.find((each) => each.tool === tool.tool)
+    return { ...of, ...tool, position, listed: 1, approved_hash: before?.approved_hash ?? tool.hash }
+  })
+  // What is gone is remembered: it might come back as something else.
+  const all = [...rows, ...gone.slice(0, MAX_GONE).map((each) => ({ ...each, listed: 0 }))]
+  for (let at = 0; at < all.length; at += ROWS_A_STATEMENT) {
+    await tx
+      .insertInto('mcp_tools')
+      .values(all.slice(at, at + ROWS_A_STATEMENT))
+      .execute()
+  }
+  return rows.filter(({ hash, approved_hash }) => hash !== approved_hash).map(({ tool }) => tool)
+}
+
+const ROWS_A_STATEMENT = 100
+const MAX_GONE = 1_000
+
+export function listTools(db: Db | Tx, { agent_id, name }: McpServerRef): Promise<McpToolsTable[]> {
+  return db
+    .selectFrom('mcp_tools')
+    .selectAll()
+    .where('agent_id', '=', agent_id)
+    .where('server', '=', name)
+    .orderBy('position')
+    .execute()
+}
+
+/** The tools of all of an agent's servers, as their last listings have them. */
+export function listToolsOfAgent(db: Db, agentId: string): Promise<McpToolsTable[]> {
+  return db
+    .selectFrom('mcp_tools')
+    .selectAll()
+    .where('agent_id', '=', agentId)
+    .where('listed', '=', 1)
+    .orderBy('server')
+    .orderBy('position')
+    .execute()
+}
+
+export function findTool(
+  db: Db | Tx,
+  { agent_id, name }: McpServerRef,
+  tool: string,
+): Promise<McpToolsTable | undefined> {
+  return db
+    .selectFrom('mcp_tools')
+    .selectAll()
+    .where('agent_id', '=', agent_id)
+    .where('server', '=', name)
+    .where('tool', '=', tool)
+    .executeTakeFirst()
+}
+
+/** Where calls to a server are to be made, and how it does. */
+export async function locateServer(
+  db: Db,
+  ref: McpServerRef,
+): Promise<{ worker: string | null; state: McpServerState; last_error: string | null } | undefined> {
+  return db
+    .selectFrom('mcp_servers')
+    .select(['worker', 'state', 'last_error'])
+    .where('agent_id', '=', ref.agent_id)
+    .where('name', '=', ref.name)
+    .executeTakeFirst()
+}

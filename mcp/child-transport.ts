@@ -1,0 +1,165 @@
+// The stdio transport: an MCP server as a child process in a group of its own, which never outlives us.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { setTimeout as delay } from 'node:timers/promises'
+import { deserializeMessage, serializeMessage } from '@modelcontextprotocol/sdk/shared/stdio.js'
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
+import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
+import { McpFailure } from './failure.ts'
+import { Lines, type LongLine } from './lines.ts'
+import { Tail } from './tail.ts'
+
+/**
+ * The group's leader becomes the server itself. Before that it leaves behind, in the same group, a shell that reads from a pipe
+ * which only we hold: when we die, however we die, the pipe ends and the group is killed. It also keeps the group's number from
+ * being given to anybody else until we have killed what is left of the group.
+ */
+const LAUNCH = `(trap '' TERM INT HUP; read -r _ <&3; kill -9 "-$$") </dev/null >/dev/null 2>&1 & exec 3<&-; exec "$@"`
+/** Variables that a program needs to run at all; everything else it is given on purpose. */
+const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'TERM', 'LANG', 'LANGUAGE', 'TZ', 'TMPDIR']
+/** A server that is asked to end has so long after its input has ended, and as long again after SIGTERM, in milliseconds. */
+const GRACE_MS = 1_500
+/** Lines that are no messages, before the server is given up. */
+const MAX_GARBAGE = 10_000
+const NO_SUCH_PROGRAM = 127
+
+export interface ChildOptions {
+  command: string
+  args: readonly string[]
+  /** Besides the few variables that every program needs. */
+  env: Readonly<Record<string, string>>
+  max_message_bytes: number
+}
+
+export class ChildTransport implements Transport {
+  onclose?: () => void
+  onerror?: (error: Error) => void
+  onmessage?: (message: JSONRPCMessage) => void
+  /** The end of what it wrote to standard error, and of what it wrote to standard output that is no message. */
+  readonly stderr = new Tail()
+  readonly #options: ChildOptions
+  #child: ChildProcess | undefined
+  #ended = Promise.withResolvers<void>()
+  #garbage = 0
+  /** Why it is over, when the server is to blame. */
+  fault: string | undefined
+
+  constructor(options: ChildOptions) {
+    this.#options = options
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  async start(): Promise<void> {
+    const { command, args, env, max_message_bytes } = this.#options
+    const child = spawn('/bin/sh', ['-c', LAUNCH, 'sh', command, ...args], {
+      env: { ...inherited(), ...env },
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+      detached: true,
+    })
+    this.#child = child
+    for (const stream of child.stdio) stream?.on('error', () => {}) // its end tells the rest
+    child.on('error', (error) => this.#end(`it cannot be started: ${error.message}`))
+    child.on('exit', (code, signal) =>
+      this.#end(
+        code === NO_SUCH_PROGRAM
+          ? `there is no program '${command}'`
+          : `it ended (${signal ?? `exit code ${code}`})${this.stderr.last === '' ? '' : `: ${this.stderr.last}`}`,
+      ),
+    )
+    child.stderr!.on('data', (chunk: Buffer) => this.stderr.add(chunk))
+    const lines = new Lines(max_message_bytes)
+    child.stdout!.on('data', (chunk: Buffer) => {
+      for (const line of lines.push(chunk)) this.#read(line)
+    })
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    const stdin = this.#child?.stdin
+    if (!stdin?.writable) throw new McpFailure('unsent', 'the server is not running')
+    if (stdin.writableLength > this.#options.max_message_bytes)
+      throw new McpFailure('unsent', 'the server does not read what it is sent')
+    stdin.write(serializeMessage(message))
+  }
+
+  /** Ends its input, then asks, then kills; resolves when nothing of its group is left. */
+  async close(): Promise<void> {
+    const child = this.#child
+    if (!child || child.exitCode !== null || child.signalCode !== null) return this.#end(undefined)
+    child.stdin?.end()
+    if (!(await this.#endsWithin(GRACE_MS))) {
+      this.#signalGroup('SIGTERM')
+      if (!(await this.#endsWithin(GRACE_MS))) this.#signalGroup('SIGKILL')
+    }
+    await this.#ended.promise
+  }
+
+  #read(line: string | LongLine): void {
+    if (typeof line !== 'string') {
+      const id = idOf(line)
+      const message = `the server sent more than ${this.#options.max_message_bytes} bytes at once`
+      if (id === undefined) this.#giveUp(message)
+      else this.onmessage?.({ jsonrpc: '2.0', id, error: { code: -32_000, message } })
+      return
+    }
+    if (line.trim() === '') return
+    let message: JSONRPCMessage
+    try {
+      message = deserializeMessage(line)
+    } catch {
+      this.stderr.add(Buffer.from(`not a message: ${line.slice(0, 200)}\n`))
+      this.#garbage += 1
+      if (this.#garbage === MAX_GARBAGE) this.#giveUp('it writes to standard output what is no message')
+      return
+    }
+    this.onmessage?.(message)
+  }
+
+  #giveUp(why: string): void {
+    this.fault ??= why
+    this.#signalGroup('SIGKILL')
+  }
+
+  #end(why: string | undefined): void {
+    this.fault ??= why
+    this.#signalGroup('SIGKILL')
+    this.#child?.stdio[3]?.destroy()
+    this.#child?.stdout?.destroy()
+    this.#child?.stderr?.destroy()
+    this.#ended.resolve()
+    const { onclose } = this
+    delete this.onclose
+    onclose?.()
+  }
+
+  #signalGroup(name: NodeJS.Signals): void {
+    if (this.#child?.pid === undefined) return
+    try {
+      process.kill(-this.#child.pid, name)
+    } catch {
+      // nothing of it is left
+    }
+  }
+
+  async #endsWithin(ms: number): Promise<boolean> {
+    const timer = new AbortController()
+    const late = delay(ms, 'late', { signal: timer.signal }).catch(() => '')
+    const first = await Promise.race([this.#ended.promise, late])
+    timer.abort()
+    return first !== 'late'
+  }
+}
+
+function inherited(): Record<string, string> {
+  const names = Object.keys(process.env).filter((name) => INHERITED.includes(name) || name.startsWith('LC_'))
+  return Object.fromEntries(names.map((name) => [name, process.env[name] ?? '']))
+}
+
+/** Which request a message answers that was too long to read: implementations write the id first or last. */
+function idOf({ head, tail }: LongLine): number | string | undefined {
+  const found =
+    /"id"\s*:\s*(\d+|"[^"\\]*")\s*\}\s*$/.exec(tail) ??
+    /^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d+|"[^"\\]*")/.exec(head)
+  return found ? (JSON.parse(found[1]!) as number | string) : undefined
+}

@@ -1,0 +1,303 @@
+// One connection to an MCP server, however it is reached: what it can do, calls, and the one moment at which it is over.
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js'
+import { StreamableHTTPClientTransport, StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import type { FetchLike, Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
+import {
+  CallToolResultSchema,
+  ErrorCode,
+  ListToolsResultSchema,
+  McpError,
+  ToolListChangedNotificationSchema,
+  type CallToolResult,
+  type Progress,
+  type Tool,
+} from '@modelcontextprotocol/sdk/types.js'
+import { raceSignal } from '../contracts/signals.ts'
+import { boundedFetch } from './bounded-fetch.ts'
+import { ChildTransport } from './child-transport.ts'
+import { McpFailure } from './failure.ts'
+import { type McpTarget, withoutSecrets } from './target.ts'
+
+/** A server that lists more is not asked on; a page that comes again would never end. */
+const MAX_TOOLS = 1_000
+const LIST_MS = 30_000
+const PING_MS = 10_000
+const END_SESSION_MS = 2_000
+
+export interface ConnectOptions {
+  target: McpTarget
+  /** For servers that are reached by URL: looks at where each request goes. */
+  fetch: FetchLike
+  version: string
+  /** From the start of its program to the end of its introduction, in milliseconds. */
+  connect_ms: number
+  max_message_bytes: number
+  signal: AbortSignal
+}
+
+export interface CallOptions {
+  signal: AbortSignal
+  /** Without an answer or news of its progress, in milliseconds. */
+  silence_ms: number
+  /** Altogether, in milliseconds. */
+  total_ms: number
+  onProgress: (progress: Progress) => void
+}
+
+/** Connects and introduces us. @throws McpFailure `unsent`, or the signal's reason */
+export async function connect(options: ConnectOptions): Promise<McpConnection> {
+  const { target, signal, connect_ms } = options
+  const patience = AbortSignal.timeout(connect_ms)
+  const either = AbortSignal.any([signal, patience])
+  const kinds =
+    'command' in target
+      ? ['stdio' as const]
+      : target.transport === 'auto'
+        ? ['http' as const, 'sse' as const]
+        : [target.transport]
+  for (const [index, kind] of kinds.entries()) {
+    const transport = openTransport(options, kind)
+    const connection = new McpConnection(transport, options)
+    try {
+      await raceSignal(connection.introduce(either, connect_ms), either)
+      return connection
+    } catch (error) {
+      await connection.close()
+      signal.throwIfAborted()
+      // A server that knows only the older transport answers the newer one like this.
+      const older = error instanceof StreamableHTTPError && [400, 404, 405].includes(error.code ?? 0)
+      if (older && index < kinds.length - 1) continue
+      throw connection.toFailure(
+        error,
+        patience.aborted ? `it was not ready within ${connect_ms / 1_000} s` : undefined,
+      )
+    }
+  }
+  throw new McpFailure('unsent', 'there is no way to reach it')
+}
+
+function openTransport(
+  { target, fetch, max_message_bytes }: ConnectOptions,
+  kind: 'stdio' | 'http' | 'sse',
+): Transport {
+  if ('command' in target) return new ChildTransport({ ...target, max_message_bytes })
+  const options = {
+    fetch: boundedFetch(fetch, max_message_bytes),
+    requestInit: { headers: target.headers },
+    // The fetch looks at every step of a redirect by itself.
+    redirectPolicy: 'same-origin' as const,
+  }
+  const url = new URL(target.url)
+  return kind === 'sse' ? new SSEClientTransport(url, options) : new StreamableHTTPClientTransport(url, options)
+}
+
+export class McpConnection {
+  /** Resolves when it is over, with the reason in words. */
+  readonly closed: Promise<string>
+  readonly #client: Client
+  readonly #transport: Transport
+  readonly #secrets: readonly string[]
+  readonly #over = Promise.withResolvers<string>()
+  #isOver = false
+  #isChecking = false
+  #why: string | undefined
+  #onToolsChanged: () => void = () => {}
+
+  constructor(transport: Transport, { target, version }: Pick<ConnectOptions, 'target' | 'version'>) {
+    this.#transport = transport
+    this.#secrets = target.secrets
+    this.closed = this.#over.promise
+    this.#client = new Client({ name: 'muxi', version }, { capabilities: {} })
+    this.#client.onclose = () => {
+      this.#isOver = true
+      this.#over.resolve(this.#clean(this.#why ?? this.#fault ?? 'the connection was closed'))
+    }
+    this.#client.onerror = (error) => this.#hear(error)
+    this.#client.setNotificationHandler(ToolListChangedNotificationSchema, () => this.#onToolsChanged())
+  }
+
+  /** Called by `connect` alone. */
+  async introduce(signal: AbortSignal, ms: number): Promise<void> {
+    await this.#client.connect(this.#transport, { signal, timeout: ms })
+  }
+
+  get pid(): number | undefined {
+    return this.#transport instanceof ChildTransport ? this.#transport.pid : undefined
+  }
+
+  get sessionId(): string | undefined {
+    return this.#transport.sessionId
+  }
+
+  /** The end of what its program wrote to standard error. */
+  get stderrTail(): string {
+    return this.#transport instanceof ChildTransport ? this.#clean(this.#transport.stderr.text) : ''
+  }
+
+  /** Who it says it is. */
+  get server(): { name: string; version: string } | undefined {
+    return this.#client.getServerVersion()
+  }
+
+  onToolsChanged(listener: () => void): void {
+    this.#onToolsChanged = listener
+  }
+
+  /** Every tool, page by page, at most a thousand. @throws McpFailure */
+  async listTools(signal: AbortSignal): Promise<Tool[]> {
+    if (!this.#client.getServerCapabilities()?.tools) return []
+    const tools: Tool[] = []
+    const seen = new Set<string>()
+    let cursor: string | undefined
+    do {
+      const params = cursor === undefined ? {} : { cursor }
+      const page = await this.#ask(signal, () =>
+        this.#client.request({ method: 'tools/list', params }, ListToolsResultSchema, { signal, timeout: LIST_MS }),
+      )
+      tools.push(...page.tools)
+      cursor = page.nextCursor
+      if (cursor !== undefined && seen.has(cursor)) break
+      if (cursor !== undefined) seen.add(cursor)
+    } while (cursor !== undefined && tools.length < MAX_TOOLS)
+    return tools.slice(0, MAX_TOOLS)
+  }
+
+  /** One call. When the signal aborts the server is told that nobody wants the answer. @throws McpFailure, or the signal's reason */
+  async callTool(name: string, parameters: Record<string, unknown>, options: CallOptions): Promise<CallToolResult> {
+    const { signal, silence_ms, total_ms, onProgress } = options
+    return this.#ask(signal, () =>
+      this.#client.request({ method: 'tools/call', params: { name, arguments: parameters } }, CallToolResultSchema, {
+        signal,
+        timeout: silence_ms,
+        maxTotalTimeout: total_ms,
+        resetTimeoutOnProgress: true,
+        onprogress: onProgress,
+      }),
+    )
+  }
+
+  /** Whether it is still there. An error is an answer, too. @throws McpFailure */
+  async ping(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#ask(signal, () => this.#client.ping({ signal, timeout: PING_MS }))
+    } catch (error) {
+      if (!(error instanceof McpFailure && error.kind === 'answered' && error.status === undefined)) throw error
+    }
+  }
+
+  /** Ends the connection, and the program that was started for it. */
+  async close(why?: string): Promise<void> {
+    this.#why ??= why
+    const transport = this.#transport
+    if (transport instanceof StreamableHTTPClientTransport && transport.sessionId !== undefined && !this.#isOver) {
+      // Said out of courtesy: a server that is gone does not hear it.
+      await raceSignal(transport.terminateSession(), AbortSignal.timeout(END_SESSION_MS)).catch(() => undefined)
+    }
+    await transport.close().catch(() => undefined)
+    // A transport that never began does not tell of its end.
+    this.#isOver = true
+    this.#over.resolve(this.#clean(this.#why ?? 'the connection was closed'))
+  }
+
+  /** What went wrong while connecting, in words and without credentials. */
+  toFailure(error: unknown, instead?: string): McpFailure {
+    const failure = this.#explain(error)
+    const said = this.#transport instanceof ChildTransport ? this.#transport.stderr.last : ''
+    const why =
+      instead === undefined ? (this.#fault ?? failure.message) : said === '' ? instead : `${instead}; it wrote: ${said}`
+    return new McpFailure('unsent', this.#clean(why), { status: failure.status })
+  }
+
+  get #fault(): string | undefined {
+    return this.#transport instanceof ChildTransport ? this.#transport.fault : undefined
+  }
+
+  async #ask<T>(signal: AbortSignal, request: () => Promise<T>): Promise<T> {
+    signal.throwIfAborted()
+    if (this.#isOver) throw new McpFailure('unsent', 'the connection is over')
+    try {
+      return await request()
+    } catch (error) {
+      signal.throwIfAborted()
+      const failure = this.#explain(error)
+      // Everything begins anew, with a new session. Some servers say so with 404, as they are to, and some with 400.
+      const hasForgotten = failure.status === 404 || (failure.status === 400 && /session/i.test(String(error)))
+      if (hasForgotten && this.sessionId !== undefined) {
+        void this.close('the server has forgotten the session')
+        throw new McpFailure('unsent', 'the server has forgotten the session')
+      }
+      throw failure
+    }
+  }
+
+  #explain(error: unknown): McpFailure {
+    const message = this.#clean(error instanceof Error ? error.message : String(error))
+    if (error instanceof McpFailure) return error
+    if (error instanceof McpError) {
+      // Servers use the codes of these two for failures of their own.
+      if (error.code === ErrorCode.RequestTimeout && isOurTimeout(error))
+        return new McpFailure('timeout', 'it did not answer in time')
+      if (error.code === ErrorCode.ConnectionClosed && this.#isOver)
+        return new McpFailure('lost', this.#clean(this.#why ?? this.#fault ?? 'the connection was lost'))
+      return new McpFailure('answered', message.replace(/^MCP error -?\d+: /, ''))
+    }
+    const status = statusOf(error)
+    if (status !== undefined) {
+      const kind = status >= 500 ? 'lost' : 'answered'
+      return new McpFailure(kind, `it answered ${status} on HTTP`, { status })
+    }
+    const code = causeOf(error)
+    if (code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+      return new McpFailure('unsent', `it cannot be reached (${code})`)
+    if (error instanceof TypeError && error.cause instanceof Error)
+      return new McpFailure('lost', this.#clean(`the connection broke (${code ?? error.cause.message})`))
+    return new McpFailure('lost', message)
+  }
+
+  /** Something besides an answer went wrong: whether the server is still there shows when it is asked. */
+  #hear(error: Error): void {
+    if (this.#isOver || this.#transport instanceof ChildTransport) return
+    if (
+      this.#transport instanceof SSEClientTransport &&
+      error.name === 'Error' &&
+      error.message.startsWith('SSE error')
+    ) {
+      void this.close(`its stream of events broke: ${error.message}`)
+      return
+    }
+    if (!error.message.startsWith('SSE stream disconnected')) return
+    if (this.#isChecking) return
+    this.#isChecking = true
+    this.ping(AbortSignal.timeout(PING_MS))
+      .catch(() => this.close('it does not answer any more'))
+      .finally(() => {
+        this.#isChecking = false
+      })
+  }
+
+  #clean(text: string): string {
+    return withoutSecrets(text, this.#secrets)
+  }
+}
+
+function isOurTimeout({ data }: McpError): boolean {
+  return typeof data === 'object' && data !== null && ('timeout' in data || 'maxTotalTimeout' in data)
+}
+
+function statusOf(error: unknown): number | undefined {
+  const { code } = error as { code?: unknown }
+  if (typeof code === 'number' && code >= 400 && code < 600) return code
+  const told = /\(HTTP (\d{3})\)/.exec((error as Error).message ?? '')
+  return told ? Number(told[1]) : undefined
+}
+
+/** The system's word for what broke, which `fetch` hides in causes. */
+function causeOf(error: unknown): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const { code } = at as NodeJS.ErrnoException
+    if (typeof code === 'string') return code
+    if (at instanceof AggregateError && at.errors[0] instanceof Error) at.cause ??= at.errors[0]
+  }
+  return undefined
+}

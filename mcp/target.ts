@@ -1,0 +1,70 @@
+// How an MCP server is reached: its configuration and its credentials put together.
+import type { McpServer } from '../contracts/schemas/agent.ts'
+
+export type McpTarget =
+  | { command: string; args: string[]; env: Record<string, string>; secrets: string[] }
+  | { url: string; transport: 'auto' | 'http' | 'sse'; headers: Record<string, string>; secrets: string[] }
+
+/**
+ * @param server without its credentials
+ * @param secrets by where they stood in it: `credentials.TOKEN`, `credentials.0.value`, `env.TOKEN`
+ */
+export function targetOf(server: McpServer, secrets: Readonly<Record<string, string>>): McpTarget {
+  const below = (prefix: string) =>
+    Object.fromEntries(
+      Object.entries(secrets)
+        .filter(([path]) => path.startsWith(prefix))
+        .map(([path, value]) => [path.slice(prefix.length), value]),
+    )
+  const env: Record<string, string> = below('env.')
+  const headers: Record<string, string> = {}
+  const query: Record<string, string> = {}
+  const places = { env, header: headers, query }
+  const usual = 'command' in server ? 'env' : 'header'
+  if (Array.isArray(server.credentials)) {
+    for (const [index, credential] of server.credentials.entries()) {
+      const value = secrets[`credentials.${index}.value`]
+      if (value !== undefined) places[credential.in ?? usual][credential.param_name] = value
+    }
+  } else {
+    Object.assign(places[usual], below('credentials.'))
+  }
+  const values = Object.values(secrets)
+  if ('command' in server) {
+    const [command = '', ...words] = server.args === undefined ? splitWords(server.command) : [server.command]
+    return { command, args: [...words, ...(server.args ?? [])], env, secrets: values }
+  }
+  const url = new URL(server.url)
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
+  return { url: url.href, transport: server.transport ?? 'auto', headers, secrets: values }
+}
+
+/** A command line in words, as a shell would have them: quotes hold words together, a backslash takes the next character as it is. */
+export function splitWords(line: string): string[] {
+  const words: string[] = []
+  for (const match of line.matchAll(/(?:[^\s"'\\]+|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+/gs)) {
+    words.push(
+      match[0].replaceAll(
+        /\\(.)|"((?:[^"\\]|\\.)*)"|'([^']*)'/gs,
+        (_, plain?: string, double?: string, single?: string) =>
+          plain ?? double?.replaceAll(/\\(["\\$`])/g, '$1') ?? single ?? '',
+      ),
+    )
+  }
+  return words
+}
+
+/** Shorter values are words that may stand anywhere; nobody would know what was left out. */
+const MIN_SECRET = 6
+
+/** The text without any of the secrets, and without the one character that no database takes. */
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
+  let clean = text.replaceAll('\0', '\uFFFD')
+  for (const secret of secrets) {
+    if (secret.length < MIN_SECRET) continue
+    for (const form of new Set([secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)])) {
+      clean = clean.replaceAll(form, '[secret]')
+    }
+  }
+  return clean
+}

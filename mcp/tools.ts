@@ -1,0 +1,78 @@
+// A server's tools as models are offered them: a name that every provider takes, a bounded description, a schema.
+import { createHash } from 'node:crypto'
+import type { Tool } from '@modelcontextprotocol/sdk/types.js'
+import { canonicalJson } from '../contracts/json.ts'
+
+const MAX_NAME = 64
+const MAX_DESCRIPTION = 8_000
+/** A schema that is longer costs every model call more than the tool is worth. */
+const MAX_SCHEMA = 64_000
+const MAX_ANNOTATIONS = 4_000
+/** Of all schemas of a server together. */
+const MAX_SCHEMAS = 4_000_000
+
+export interface OfferedTool {
+  /** What the server calls it. */
+  tool: string
+  name: string
+  description: string
+  /** JSON. */
+  parameters: string
+  /** JSON. */
+  annotations: string
+  /** Of everything that the model reads of it. */
+  hash: string
+}
+
+/** What is offered of a listing; left out are second tools of one name, and those whose schema is too long. */
+export function offeredTools(server: string, tools: readonly Tool[]): OfferedTool[] {
+  const offered = new Map<string, OfferedTool>()
+  let left = MAX_SCHEMAS
+  for (const { name: tool, description = '', inputSchema, annotations = {} } of tools) {
+    const parameters = JSON.stringify(inputSchema)
+    const told = JSON.stringify(annotations)
+    const isLegal = tool.length <= 512 && !tool.includes('\0') && !offered.has(tool)
+    if (!isLegal || parameters.length > Math.min(MAX_SCHEMA, left)) continue
+    left -= parameters.length
+    offered.set(tool, {
+      tool,
+      name: offeredName(server, tool),
+      description: description.slice(0, MAX_DESCRIPTION).replaceAll('\0', '\uFFFD'),
+      parameters,
+      annotations: told.length > MAX_ANNOTATIONS ? '{}' : told,
+      hash: hashOf(canonicalJson([description, inputSchema])),
+    })
+  }
+  return [...offered.values()]
+}
+
+/** `server__tool`, with a hash at its end where that alone would not be legal or could mean another tool. */
+export function offeredName(server: string, tool: string): string {
+  const plain = `${server}__${tool}`
+  const name = plain.replaceAll(/[^a-zA-Z0-9_-]/g, '_')
+  const isClear = name === plain && name.length <= MAX_NAME && plain.split('__').length === 2 && !server.endsWith('_')
+  if (isClear) return name
+  const suffix = `_${hashOf(`${server}/${tool}`).slice(0, 8)}`
+  return name.slice(0, MAX_NAME - suffix.length) + suffix
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+/**
+ * Whether a tool may run twice: the operator says so, or the server does and is believed.
+ * @param annotations JSON, as the server gave them
+ */
+export function isRepeatable(
+  server: { idempotent_tools?: string[] | undefined; trust_annotations?: boolean | undefined },
+  { tool, annotations }: Pick<OfferedTool, 'tool' | 'annotations'>,
+): boolean {
+  if (server.idempotent_tools?.includes(tool)) return true
+  if (!server.trust_annotations) return false
+  const { readOnlyHint, idempotentHint } = JSON.parse(annotations) as {
+    readOnlyHint?: boolean
+    idempotentHint?: boolean
+  }
+  return readOnlyHint === true || idempotentHint === true
+}

@@ -1,0 +1,17 @@
+// A script: connects to a faulty MCP server and stays, until somebody kills it. Says the pids of the server and of the server's own child.
+import { connect } from '../../mcp/connection.ts'
+import { readAnswer } from '../../mcp/result.ts'
+import { FAULTY, NODE } from './mcp-servers.ts'
+
+const { signal } = new AbortController()
+const connection = await connect({
+  target: { command: NODE, args: [FAULTY, process.argv[2] ?? 'none'], env: {}, secrets: [] },
+  fetch,
+  version: '1',
+  connect_ms: 20_000,
+  max_message_bytes: 2 ** 20,
+  signal,
+})
+const options = { signal, silence_ms: 10_000, total_ms: 10_000, onProgress: () => {} }
+const { text } = readAnswer(await connection.callTool('children', {}, options))
+process.stdout.write(`${connection.pid} ${text}\n`)

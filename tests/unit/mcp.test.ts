@@ -1,0 +1,182 @@
+// What is decided about MCP servers without any: their credentials' ways, names of tools, long lines, answers.
+import { describe, expect, test } from 'vitest'
+import { readArguments } from '../../activities/tools.ts'
+import { boundedFetch } from '../../mcp/bounded-fetch.ts'
+import { Lines } from '../../mcp/lines.ts'
+import { readAnswer } from '../../mcp/result.ts'
+import { splitWords, targetOf, withoutSecrets } from '../../mcp/target.ts'
+import { isRepeatable, offeredName, offeredTools } from '../../mcp/tools.ts'
+
+describe('targetOf()', () => {
+  const list = [
+    { id: 'a', param_name: 'X-Key' },
+    { id: 'b', param_name: 'key', in: 'query' as const },
+    { id: 'c', param_name: 'unused' },
+  ]
+  const secrets = { 'credentials.0.value': 'one', 'credentials.1.value': 't w o' }
+
+  test('maps the credentials of a URL to headers and query', () => {
+    const target = targetOf({ name: 's', url: 'https://x.test/mcp?a=1', credentials: list }, secrets)
+    expect(target).toMatchObject({
+      url: 'https://x.test/mcp?a=1&key=t+w+o',
+      headers: { 'X-Key': 'one' },
+      transport: 'auto',
+    })
+  })
+  test('maps those of a program to its environment', () => {
+    const target = targetOf(
+      { name: 's', command: 'npx -y "a b"', credentials: {} },
+      { 'credentials.TOKEN': 'one', 'env.MODE': 'two' },
+    )
+    expect(target).toEqual({
+      command: 'npx',
+      args: ['-y', 'a b'],
+      env: { MODE: 'two', TOKEN: 'one' },
+      secrets: ['one', 'two'],
+    })
+  })
+  test('leaves a command alone that has arguments beside it', () =>
+    expect(targetOf({ name: 's', command: '/a b/c', args: ['d e'] }, {})).toMatchObject({
+      command: '/a b/c',
+      args: ['d e'],
+    }))
+})
+
+test.each([
+  [`a  b`, ['a', 'b']],
+  [`a "b c" 'd "e'`, ['a', 'b c', 'd "e']],
+  [`a\\ b "c\\"d" e''f`, ['a b', 'c"d', 'ef']],
+  [`x ""`, ['x', '']],
+])('splitWords(%j)', (line, words) => expect(splitWords(line)).toEqual(words))
+
+test('withoutSecrets() takes them out in whatever form they stand, and leaves short words alone', () =>
+  expect(withoutSecrets('k"ey+/123 k%22ey%2B%2F123 k\\"ey+/123 abc', ['k"ey+/123', 'abc'])).toBe(
+    '[secret] [secret] [secret] abc',
+  ))
+
+describe('offeredName()', () => {
+  test('is the name of the server and of the tool', () =>
+    expect(offeredName('files', 'read_file')).toBe('files__read_file'))
+  test.each([
+    ['a', 'x.y/z'],
+    ['a__b', 'c'],
+    ['a', 'b__c'],
+    ['server', 'ü'],
+    ['long'.repeat(20), 'tool'.repeat(30)],
+  ])('is legal for %s and %s', (server, tool) => {
+    expect(offeredName(server, tool)).toMatch(/^[a-zA-Z0-9_-]{1,64}$/)
+    expect(offeredName(server, tool)).toMatch(/_[0-9a-f]{8}$/)
+  })
+  test('is not the same for two tools', () =>
+    expect(new Set([offeredName('a__b', 'c'), offeredName('a', 'b__c'), offeredName('a_', '_b__c')]).size).toBe(3))
+})
+
+test('offeredTools() leaves out a second tool of one name and a schema that is too long', () => {
+  const tool = { name: 't', inputSchema: { type: 'object' as const } }
+  const huge = { ...tool, name: 'huge', inputSchema: { type: 'object' as const, title: 'x'.repeat(70_000) } }
+  expect(offeredTools('s', [tool, { ...tool, description: 'again' }, huge]).map(({ tool: name }) => name)).toEqual([
+    't',
+  ])
+})
+
+test('a character that no database takes is taken out', () => {
+  const tool = { name: 't', description: 'a\0b', inputSchema: { type: 'object' as const } }
+  expect(offeredTools('s', [tool, { ...tool, name: 'x\0' }]).map(({ description }) => description)).toEqual([
+    'a\uFFFDb',
+  ])
+  expect(withoutSecrets('a\0b', [])).toBe('a\uFFFDb')
+})
+
+describe('isRepeatable()', () => {
+  const tool = { tool: 't', annotations: '{"readOnlyHint":true}' }
+  test('believes the server only where it is trusted', () => {
+    expect(isRepeatable({}, tool)).toBe(false)
+    expect(isRepeatable({ trust_annotations: true }, tool)).toBe(true)
+    expect(isRepeatable({ trust_annotations: true }, { ...tool, annotations: '{}' })).toBe(false)
+  })
+  test('believes the operator', () => expect(isRepeatable({ idempotent_tools: ['t'] }, tool)).toBe(true))
+})
+
+describe('Lines', () => {
+  const push = (lines: Lines, text: string) => lines.push(Buffer.from(text))
+  test('puts lines together from whatever pieces they come in', () => {
+    const lines = new Lines(100)
+    expect([push(lines, 'a'), push(lines, 'b\nc\n'), push(lines, 'd')]).toEqual([[], ['ab', 'c'], []])
+  })
+  test('keeps the ends of a line that is too long, and goes on with the next', () => {
+    const lines = new Lines(2_000)
+    for (let piece = 0; piece < 100; piece += 1)
+      expect(push(lines, piece === 0 ? 'head'.padEnd(1_000) : ' '.repeat(1_000))).toEqual([])
+    const [long, next] = push(lines, 'tail\nnext\n')
+    expect(long).toEqual({ head: expect.stringMatching(/^head/), tail: expect.stringMatching(/tail$/) })
+    expect(next).toBe('next')
+  })
+})
+
+test('readAnswer() tells every part and shows pictures', () => {
+  const data = Buffer.from('bytes').toString('base64')
+  const answer = readAnswer({
+    content: [
+      { type: 'text', text: 'words' },
+      { type: 'image', data, mimeType: 'image/png' },
+      { type: 'audio', data, mimeType: 'audio/wav' },
+      { type: 'resource', resource: { uri: 'file:///a', text: 'inside' } },
+      { type: 'resource', resource: { uri: 'file:///b', blob: data, mimeType: 'image/jpeg' } },
+      { type: 'resource_link', uri: 'file:///c', name: 'c' },
+    ],
+  })
+  expect(answer.text.split('\n\n')).toEqual([
+    'words',
+    '[image: image/png, 5 bytes]',
+    '[audio: audio/wav, 5 bytes, not shown]',
+    '[resource: file:///a]\ninside',
+    '[resource file:///b: image/jpeg, 5 bytes]',
+    '[resource: c, file:///c]',
+  ])
+  expect(answer.images.map(({ media_type }) => media_type)).toEqual(['image/png', 'image/jpeg'])
+})
+
+describe('boundedFetch()', () => {
+  const answering = (body: string, type: string) =>
+    boundedFetch(async () => new Response(body, { headers: { 'content-type': type } }), 100)
+  const request = { body: JSON.stringify({ jsonrpc: '2.0', id: 7, method: 'tools/call' }) }
+  test('leaves alone what fits, however many events there are', async () => {
+    const events = `data: ${'x'.repeat(80)}\n\n`.repeat(50)
+    expect(await (await answering(events, 'text/event-stream')('http://x', request)).text()).toBe(events)
+    expect(await (await answering('{}', 'application/json')('http://x', request)).text()).toBe('{}')
+  })
+  test('answers in the place of what is too long', async () => {
+    const error = {
+      jsonrpc: '2.0',
+      id: 7,
+      error: { code: -32_000, message: 'the server sent more than 100 bytes at once' },
+    }
+    const json = await answering('x'.repeat(101), 'application/json')('http://x', request)
+    expect(await json.json()).toEqual(error)
+    const stream = await answering(`data: ${'x'.repeat(101)}`, 'text/event-stream')('http://x', request)
+    expect(await stream.text()).toContain(JSON.stringify(error))
+  })
+  test('breaks off a stream that answers nothing in particular', async () => {
+    const stream = await answering('x'.repeat(101), 'text/event-stream')('http://x', {})
+    await expect(stream.text()).rejects.toThrow('more than 100 bytes')
+  })
+})
+
+describe('readArguments() with schemas of strangers', () => {
+  const tool = (schema: object) => ({ name: 't', parameters: schema as Record<string, unknown> })
+  const draft = 'https://json-schema.org/draft/2020-12/schema'
+  test('follows draft 2020-12', () => {
+    const schema = { $schema: draft, type: 'object', properties: { a: { prefixItems: [{ type: 'string' }] } } }
+    expect(readArguments(tool(schema), '{"a":[1]}')).toEqual({
+      fault: expect.stringContaining('arguments/a/0 must be string'),
+    })
+  })
+  test('leaves to the server what no validator can follow', () =>
+    expect(readArguments(tool({ $ref: 'https://elsewhere.test/schema' }), '{"a":1}')).toEqual({ parameters: { a: 1 } }))
+  test('takes two schemas of one id', () => {
+    const one = { $id: 'same', type: 'object', required: ['a'] }
+    const two = { $id: 'same', type: 'object', required: ['b'] }
+    expect(readArguments(tool(one), '{"a":1}')).toEqual({ parameters: { a: 1 } })
+    expect(readArguments(tool(two), '{"a":1}')).toEqual({ fault: expect.stringContaining("'b'") })
+  })
+})

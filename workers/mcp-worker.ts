@@ -1,0 +1,101 @@
+// The Temporal workers for MCP servers: one takes servers to hold, the other the calls to those that this process holds.
+import type { Context } from '@temporalio/activity'
+import { Worker, type NativeConnection } from '@temporalio/worker'
+import { WorkflowNotFoundError, type Client } from '@temporalio/client'
+import { randomUUID } from 'node:crypto'
+import type { Logger } from 'pino'
+import { mcpCallActivities } from '../activities/mcp-call.ts'
+import { McpHolder } from '../activities/mcp-holder.ts'
+import { mcpSuperviseActivities } from '../activities/mcp-supervise.ts'
+import type { HolderOptions } from '../activities/held-server.ts'
+import { MCP_TASK_QUEUE, mcpTaskQueue, workflowId, type McpServerRef } from '../contracts/engine.ts'
+import type { Storage } from '../db/storage.ts'
+import { urlGuard } from '../mcp/url-guard.ts'
+import { holderLost } from '../workflows/messages.ts'
+import { failureInterceptor } from './failure-interceptor.ts'
+
+/** Servers that one process holds, and calls that it makes, at once. */
+const SERVERS = 300
+const CALLS = 200
+/** The engine hears from each server this often: nobody is waiting for that. */
+const HEARTBEAT_THROTTLE = '40s'
+
+export interface McpWorkerOptions extends Omit<HolderOptions, 'fetch'> {
+  connection: NativeConnection
+  client: Client
+  namespace: string
+  storage: Storage
+  allow_private_urls: boolean
+  tool_output_characters: number
+  log: Logger
+}
+
+export interface McpWorker {
+  /** Runs until it was told to end, and then until everything it holds is let go. */
+  run(): Promise<void>
+  /** Lets calls end for a few seconds, then lets every server go, for others to hold. */
+  shutdown(): void
+}
+
+export async function createMcpWorker(options: McpWorkerOptions): Promise<McpWorker> {
+  const { connection, namespace, storage, client, log, tool_output_characters } = options
+  const guard = urlGuard({ allow_private: options.allow_private_urls })
+  const holder = new McpHolder(storage, mcpTaskQueue(randomUUID()), {
+    ...options,
+    fetch: (url, init) => guard.fetch(url, init),
+  })
+  const common = {
+    connection,
+    namespace,
+    interceptors: { activity: [(context: Context) => ({ inbound: failureInterceptor(context, log) })] },
+    shutdownGraceTime: '5s' as const,
+    shutdownForceTime: '15s' as const,
+  }
+  const supervisors = await Worker.create({
+    ...common,
+    taskQueue: MCP_TASK_QUEUE,
+    activities: mcpSuperviseActivities({ holder }),
+    maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
+    defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
+    maxConcurrentActivityTaskExecutions: SERVERS,
+  })
+  const calls = await Worker.create({
+    ...common,
+    taskQueue: holder.queue,
+    activities: mcpCallActivities({ ...storage, holder, tool_output_characters }),
+    maxHeartbeatThrottleInterval: '500ms',
+    defaultHeartbeatThrottleInterval: '500ms',
+    maxConcurrentActivityTaskExecutions: CALLS,
+  })
+  const over = new AbortController()
+
+  /** Has the actors of servers that a dead worker held give them to somebody else. */
+  async function tellLost(servers: McpServerRef[]): Promise<void> {
+    for (const ref of servers) {
+      const handle = client.workflow.getHandle(workflowId.mcpServer(ref))
+      // The sweeper starts an actor that is not there; one that cannot be told now finds out by the heartbeats, later.
+      await handle.signal(holderLost).catch((error: unknown) => {
+        if (!(error instanceof WorkflowNotFoundError))
+          log.warn({ err: error, ...ref }, 'an MCP server could not be told that its worker is gone')
+      })
+    }
+  }
+
+  return {
+    async run() {
+      const looking = holder.run(tellLost, over.signal)
+      try {
+        await Promise.all([supervisors.run(), calls.run()])
+      } finally {
+        over.abort()
+        await looking
+        await holder.leave().catch(() => undefined)
+        await guard.close()
+      }
+    },
+    shutdown() {
+      for (const each of [supervisors, calls]) if (each.getState() === 'RUNNING') each.shutdown()
+      void holder.end()
+    },
+  }
+}
