@@ -13,11 +13,11 @@ export function toMuxiError(error: unknown, log: Logger): MuxiError {
   // Elysia wraps what a parser throws.
   const { cause } = (error ?? {}) as { cause?: unknown }
   if (cause instanceof MuxiError) return cause
+  if (isDatabaseAway(error) || isDatabaseAway(cause))
+    return new MuxiError('unavailable', 'The database cannot be reached', { retryAfter: 2, cause: error })
   const code = (error as { code?: unknown } | null)?.code
   if (code === 'NOT_FOUND') return new MuxiError('not_found', 'There is no such address')
   if (code === 'PARSE') return new MuxiError('bad_request', 'Cannot read the request: its body must be JSON')
-  if (isDatabaseAway(error))
-    return new MuxiError('unavailable', 'The database cannot be reached', { retryAfter: 2, cause: error })
   log.error({ err: error }, 'a request failed unexpectedly')
   return new MuxiError('internal_error', 'Something went wrong on our side', { cause: error })
 }

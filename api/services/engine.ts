@@ -1,5 +1,6 @@
 // What the API asks of Temporal: hand over a turn, stop a turn, and whether it can be reached.
 import {
+  type Client,
   isGrpcServiceError,
   WithStartWorkflowOperation,
   WorkflowNotFoundError,
@@ -16,6 +17,8 @@ import type { ApiContext } from './context.ts'
 
 /** How long a message may wait for the engine to take it before its sender is told to try again. */
 const ACCEPT_MS = 30_000
+/** How often an engine that somebody waits for is asked whether it is there, and how long it may take to say so. */
+const REACH_MS = 2_000
 const CANCEL_MS = 10_000
 const PAUSE_MS = 50
 const RETRY_AFTER_S = 5
@@ -27,6 +30,10 @@ type Engine = Pick<ApiContext, 'client' | 'conversation'>
  * @throws MuxiError `conflict` when the conversation refuses, `unavailable` when the outcome is unknown
  */
 export async function submitTurn({ client, conversation: actor }: Engine, turn: SubmitInput): Promise<Receipt> {
+  return whileReachable(client, () => submitPatiently(client, actor, turn))
+}
+
+async function submitPatiently(client: Client, actor: Engine['conversation'], turn: SubmitInput): Promise<Receipt> {
   const deadline = Date.now() + ACCEPT_MS
   for (;;) {
     try {
@@ -92,6 +99,10 @@ export async function stopTurn({ client }: Engine, turnId: string, conversationI
  * @throws MuxiError unavailable
  */
 export async function startJob({ client }: Engine, job: JobInput, which: 'first' | 'again'): Promise<void> {
+  await whileReachable(client, () => startPatiently(client, job, which))
+}
+
+async function startPatiently(client: Client, job: JobInput, which: 'first' | 'again'): Promise<void> {
   const deadline = Date.now() + ACCEPT_MS
   for (;;) {
     try {
@@ -105,6 +116,27 @@ export async function startJob({ client }: Engine, job: JobInput, which: 'first'
     } catch (error) {
       if (Date.now() + PAUSE_MS >= deadline || !mayPass(error)) throw engineAway(error)
       await delay(PAUSE_MS)
+    }
+  }
+}
+
+/** Calls off work that waits for an engine that cannot be reached at all: its sender knows better when to try again. */
+async function whileReachable<T>(client: Client, work: () => Promise<T>): Promise<T> {
+  const over = new AbortController()
+  try {
+    return await Promise.race([client.withAbortSignal(over.signal, work), untilUnreachable(client, over.signal)])
+  } finally {
+    over.abort()
+  }
+}
+
+async function untilUnreachable(client: Client, signal: AbortSignal): Promise<never> {
+  for (;;) {
+    await delay(REACH_MS, undefined, { signal })
+    try {
+      await client.withDeadline(Date.now() + REACH_MS, () => client.connection.workflowService.getSystemInfo({}))
+    } catch (error) {
+      throw engineAway(error)
     }
   }
 }
