@@ -85,7 +85,6 @@ export const REQUIREMENTS = {
   'faults.temporal':
     'Temporal killed, back after 5 s: 503 with Retry-After meanwhile, nothing accepted is lost, nothing is told twice',
   'faults.postgres': 'Postgres killed while a reply streams: 503 with Retry-After meanwhile, nothing accepted is lost',
-  'faults.worker-stopped': 'A worker that is stopped and goes on later is fenced: its late words are refused',
 
   'start.fails': 'A process that cannot start ends and says why',
   'deno.turn': 'On Deno the worker and the API start, and a turn streams',
