@@ -91,7 +91,6 @@ export const REQUIREMENTS = {
   'faults.temporal':
     'Temporal killed, back after 5 s: 503 with Retry-After meanwhile, nothing accepted is lost, nothing is told twice',
   'faults.postgres': 'Postgres killed while a reply streams: 503 with Retry-After meanwhile, nothing accepted is lost',
-  'faults.worker-stopped': 'A worker that is stopped and goes on later is fenced: its late words are refused',
 
   'mcp.call':
     'A tool of an MCP server is offered, called, and its name and server are told; its credential is shown nowhere',
