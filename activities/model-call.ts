@@ -2,7 +2,7 @@
 import { activityInfo, cancellationDetails, cancellationSignal, log } from '@temporalio/activity'
 import type { ModelCallInput, ModelCallResult } from '../contracts/engine.ts'
 import { RefusedError, TextWriter, type EventLog } from '../db/event-log.ts'
-import { addEvents, raiseFence, type Writer } from '../db/event-rows.ts'
+import { addEvents, holdsFence, raiseFence, type Writer } from '../db/event-rows.ts'
 import { getAgentSecrets, getAgentVersion } from '../db/queries/agents.ts'
 import { hasDocuments } from '../db/queries/knowledge.ts'
 import { countFailed, endLogEntry, startLogEntry, type LogEnd } from '../db/queries/log.ts'
@@ -51,6 +51,7 @@ export function modelCallActivities(resources: Resources) {
         const own = tools.filter(({ needs }) => needs !== 'documents' || searchable)
         const offered = await offerTools(db, turn.agent_id, own)
         const attempt = await beginAttempt(db, events, input, model, prompt)
+        if ('stored' in attempt) return attempt.stored
         const text = new StepText(events, turn_id, attempt.writer, step, prompt.shown)
         const signal = AbortSignal.any([stop.signal, cancellationSignal(), text.failed])
         try {
@@ -99,19 +100,24 @@ interface Attempt {
   startedAt: number
 }
 
-/** Fences off older attempts, withdraws the text they have shown, and notes what is about to be sent: together or not at all. */
+/**
+ * Fences off older attempts, withdraws the text they have shown, and notes what is about to be sent: together or not at all.
+ * An older attempt that has stored its result meanwhile has made this one needless.
+ */
 async function beginAttempt(
   db: Db,
   events: EventLog,
   input: ModelCallInput,
   model: ChainModel,
   prompt: Prompt,
-): Promise<Attempt> {
+): Promise<Attempt | { stored: ModelCallResult }> {
   const { turn_id, step } = input
   const { attempt, activityId } = activityInfo()
   const writer = { scope: `step_${step}`, fence: input.model * ATTEMPTS_A_MODEL + attempt }
   const begun = await db.transaction().execute(async (tx) => {
     await lockTurn(tx, turn_id)
+    const stored = await findStep(tx, turn_id, step)
+    if (stored) return { stored: toResult(input, stored.calls, stored) }
     const raised = await raiseFence(tx, turn_id, writer)
     if (!raised) throw overtaken()
     const reset = { type: 'content_reset' as const, data: { step, reason: 'retry', content: prompt.shown } }
@@ -136,6 +142,7 @@ async function beginAttempt(
     })
     return { usageId, logId, events: added.events }
   })
+  if (begun.stored) return { stored: begun.stored }
   events.publish(turn_id, begun.events)
   return { writer, usageId: begun.usageId, logId: begun.logId, startedAt: performance.now() }
 }
@@ -165,6 +172,9 @@ async function completeAttempt(
     }
   })
   await db.transaction().execute(async (tx) => {
+    await lockTurn(tx, turn_id)
+    // A newer attempt tells the text again: what it tells is what is kept.
+    if (!(await holdsFence(tx, turn_id, attempt.writer))) throw new RefusedError(turn_id, 'fenced')
     await insertStep(tx, { turn_id, step, content, provider: model.provider, model: model.model, ...usage }, calls)
     await completeUsage(tx, attempt.usageId, {
       ...usage,

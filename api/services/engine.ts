@@ -148,7 +148,6 @@ async function untilUnreachable(client: Client, signal: AbortSignal): Promise<ne
   }
 }
 
-<<<<<<< HEAD
 /** Starts the actor of an MCP server, unless it runs. @throws MuxiError unavailable */
 export async function startMcpServer({ client }: Pick<Engine, 'client'>, ref: McpServerRef): Promise<void> {
   try {
@@ -160,8 +159,6 @@ export async function startMcpServer({ client }: Pick<Engine, 'client'>, ref: Mc
   }
 }
 
-=======
->>>>>>> faults
 /** @returns whether there was a workflow to stop */
 export async function stopJob({ client }: Engine, jobId: string): Promise<boolean> {
   try {

@@ -41,7 +41,7 @@ export async function insertStep(tx: Tx, step: ModelStepsTable, calls: NewToolCa
 }
 
 /** The stored result of a step, when an earlier attempt got as far. */
-export async function findStep(db: Db, turnId: string, step: number) {
+export async function findStep(db: Db | Tx, turnId: string, step: number) {
   const found = await db
     .selectFrom('model_steps')
     .selectAll()
