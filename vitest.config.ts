@@ -1,5 +1,8 @@
-// Three sizes of tests: without I/O, with the real thing named in the set-up, and with all processes.
+// Three sizes of tests: without I/O, with the real thing named in the set-up, and with all processes, on Node and on Deno.
 import { defineConfig } from 'vitest/config'
+
+/** Processes on two cores, and what they take is measured: one file at a time. */
+const withProcesses = { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false }
 
 export default defineConfig({
   test: {
@@ -14,24 +17,17 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
+      { test: { ...withProcesses, name: 'e2e', include: ['tests/e2e/**/*.test.ts'] } },
       {
         test: {
-          name: 'e2e',
-          include: ['tests/e2e/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          fileParallelism: false,
+          ...withProcesses,
+          name: 'deno',
+          include: ['tests/e2e/**/*.test.ts', 'tests/integration/{supervisor,data-lock,migrate}.test.ts'],
+          // Every process that a test starts; the tests themselves run on Node.
+          env: { MUXI_TEST_RUNTIME: 'deno' },
         },
       },
-      {
-        test: {
-          name: 'long',
-          include: ['tests/chaos/**/*.test.ts'],
-          testTimeout: 1_800_000,
-          hookTimeout: 120_000,
-          fileParallelism: false,
-        },
-      },
+      { test: { ...withProcesses, name: 'long', include: ['tests/chaos/**/*.test.ts'], testTimeout: 1_800_000 } },
     ],
   },
 })

@@ -1,4 +1,5 @@
 // What a model is shown in a step: instructions, the latest messages of the conversation, and what happened in this turn so far.
+import type { JobResult } from '../contracts/events.ts'
 import type { AgentConfig } from '../contracts/schemas/agent.ts'
 import type { ErrorBody } from '../contracts/failures.ts'
 import type { BlobStore } from '../db/blobs.ts'
@@ -72,8 +73,11 @@ function tellPassages(passages: Passage[]): string {
   ].join('\n\n')
 }
 
-function tellAttached({ name, status, pages, error }: JobsTable): string {
-  if (status === 'completed') return `[Attached: ${name}, ${pages} ${pages === 1 ? 'page' : 'pages'}]`
+function tellAttached({ name, status, pages, result, error }: JobsTable): string {
+  if (status === 'completed') {
+    const { notice } = JSON.parse(result ?? '{}') as Partial<JobResult>
+    return `[Attached: ${name}, ${pages} ${pages === 1 ? 'page' : 'pages'}${notice === undefined ? '' : `. ${notice}`}]`
+  }
   const why = error === null ? 'it was not read' : (JSON.parse(error) as ErrorBody).message
   return `[Attached, but it could not be read: ${name} (${why})]`
 }

@@ -44,7 +44,8 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     })
     .use(
       openapi({
-        path: '/docs',
+        // The page for people is ours: it needs no network.
+        provider: null,
         specPath: '/openapi.json',
         documentation: {
           info: { title: 'muxi', version, description: 'Agents that people can leave alone' },

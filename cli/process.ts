@@ -76,7 +76,12 @@ async function start(
   if (worker) closers.push(await startWorking({ settings, storage, log, client, connection: worker, stopping, tools }))
   if (role === 'worker') return {}
 
-  const agents = loadAgentFiles(settings.agents_dir, readEnvironment(process.env), settings.providers)
+  const agents = loadAgentFiles(
+    settings.agents_dir,
+    readEnvironment(process.env),
+    settings.providers,
+    settings.knowledge_dirs,
+  )
   await syncFileAgents(storage.db, storage.box, agents)
   const key = await ensureKey(storage.db, settings.api_key)
   const context: ApiContext = {

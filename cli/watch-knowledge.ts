@@ -1,8 +1,8 @@
 // Keeps the knowledge that agent files name as those files have it: at the start, and when one of them changes.
-import { statSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ApiContext } from '../api/services/context.ts'
+import { listFiles } from '../api/services/knowledge-content.ts'
 import { syncKnowledge, type ConfiguredAgent } from '../api/services/knowledge.ts'
 
 /** How often the files are looked at, in milliseconds: their times only, so a thousand of them cost a few milliseconds. */
@@ -17,7 +17,7 @@ export async function watchKnowledge(
   const paths = pathsOf(context, agents)
   let seen: string | undefined
   while (!signal.aborted) {
-    const now = lookAt(paths)
+    const now = await lookAt(paths, context.limits.knowledge_files)
     if (now !== seen) {
       try {
         await syncKnowledge(context, agents)
@@ -42,9 +42,12 @@ function pathsOf({ agentsDir, knowledgeDirs }: ApiContext, agents: readonly Conf
   )
 }
 
-function lookAt(paths: readonly string[]): string {
-  return paths
-    .map((path) => statSync(path, { throwIfNoEntry: false }))
-    .map((stat) => `${stat?.mtimeMs} ${stat?.size}`)
-    .join()
+async function lookAt(paths: readonly string[], most: number): Promise<string> {
+  const seen: string[] = []
+  for (const path of paths) {
+    // What is not there, or too much, is told by the synchronization.
+    const files = await listFiles(path, most).catch(() => [])
+    seen.push(path, ...files.map(({ name, mtimeMs, size }) => `${name} ${mtimeMs} ${size}`))
+  }
+  return seen.join('\n')
 }

@@ -1,6 +1,6 @@
 // Loads the agents that the operator describes in files, or says everything that is wrong with them.
-import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { extname, join, relative } from 'node:path'
+import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { extname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { isShowableAddress } from '../contracts/hosts.ts'
 import { modelFaults, type ProvidersSettings } from '../contracts/model-check.ts'
 import { type AgentInput, AgentIdSchema, AgentSchema, resolveAgent } from '../contracts/schemas/agent.ts'
@@ -43,8 +43,14 @@ export class AgentFilesError extends Error {
  * Every agent described by a `.yaml`, `.yml` or `.json` file in `dir` (not below it), by id, with `${NAME}` replaced from `env`.
  * A folder that is not there holds none. Throws an `AgentFilesError` with every fault of every file.
  * An agent with neither `id` nor `name` is called like its file.
+ * @param knowledgeDirs where files of knowledge may be, besides `dir`
  */
-export function loadAgentFiles(dir: string, env: Environment, providers: ProvidersSettings): LoadedAgent[] {
+export function loadAgentFiles(
+  dir: string,
+  env: Environment,
+  providers: ProvidersSettings,
+  knowledgeDirs: readonly string[],
+): LoadedAgent[] {
   const faults: AgentFileFault[] = []
   const agents = new Map<string, LoadedAgent>()
   for (const file of agentFilesIn(dir)) {
@@ -57,7 +63,7 @@ export function loadAgentFiles(dir: string, env: Environment, providers: Provide
       continue
     }
     const document = readAgentDocument(text, env)
-    const wrong = faultsOf(document, file, providers)
+    const wrong = faultsOf(document, file, providers, [dir, ...knowledgeDirs])
     wrong.forEach(fail)
     const id = idOf(document, file)
     const other = id === undefined ? undefined : agents.get(id)
@@ -97,7 +103,12 @@ function readText(path: string): string | undefined {
   }
 }
 
-function faultsOf(document: AgentDocument, file: string, providers: ProvidersSettings): DocumentFault[] {
+function faultsOf(
+  document: AgentDocument,
+  file: string,
+  providers: ProvidersSettings,
+  knowledgeDirs: readonly string[],
+): DocumentFault[] {
   if (document.value === undefined) return document.faults
   const faults = [...document.faults]
   const add = (path: Path, expected: string, found = show(document, path)): void =>
@@ -121,6 +132,12 @@ function faultsOf(document: AgentDocument, file: string, providers: ProvidersSet
   if (sound('model')) {
     for (const { path, expected } of modelFaults(input.model, providers)) add(path, expected)
   }
+  if (sound('knowledge')) {
+    for (const [index, source] of (input.knowledge ?? []).entries()) {
+      if ('path' in source && !isBelow(source.path, knowledgeDirs))
+        add(['knowledge', index, 'path'], 'a file or folder that exists below MUXI_AGENTS_DIR or MUXI_KNOWLEDGE_DIRS')
+    }
+  }
   if (sound('id', 'name')) {
     if (input.id !== undefined && input.name !== undefined && input.id !== input.name)
       add(['name'], "left out or the same as 'id', because both name the agent")
@@ -128,6 +145,18 @@ function faultsOf(document: AgentDocument, file: string, providers: ProvidersSet
       add([], `given an 'id', because its own name is not ${AgentIdSchema.description}`, `'${file}'`)
   }
   return faults.toSorted((a, b) => a.line - b.line || a.column - b.column)
+}
+
+/** Whether a path leads, after links, to something below one of the folders. */
+function isBelow(path: string, dirs: readonly string[]): boolean {
+  return dirs.some((dir) => {
+    try {
+      const root = realpathSync(dir)
+      return realpathSync(isAbsolute(path) ? path : resolve(root, path)).startsWith(root + sep)
+    } catch {
+      return false
+    }
+  })
 }
 
 function idOf(document: AgentDocument, file: string): string | undefined {

@@ -17,6 +17,8 @@ const LIMITS = {
   chat_body_bytes: 25 * MB,
   content_bytes: 256 * 1024,
   upload_bytes: 2048 * MB,
+  /** Of a folder that is knowledge. */
+  knowledge_files: 1_000,
   /** Of reading one document, or one batch of its pages. */
   document_pages: 5_000,
   document_memory_mb: 1_024,

@@ -31,6 +31,8 @@ export interface JobResult {
   document_id: string
   pages: number
   chunks: number
+  /** What whoever relies on the document should know, in a sentence. */
+  notice?: string
 }
 
 export type TurnEventType = keyof TurnEventData

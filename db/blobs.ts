@@ -1,6 +1,6 @@
 // Bytes of people's files in a folder, addressed by content within their owner.
 import { createHash } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, opendir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { newId } from '../contracts/ids.ts'
 
@@ -16,6 +16,7 @@ export interface Received {
 }
 
 const HEAD_BYTES = 8_192
+const INCOMING = 'incoming'
 
 export class BlobStore {
   readonly #folder: string
@@ -29,7 +30,7 @@ export class BlobStore {
     const sha256 = createHash('sha256').update(bytes).digest('hex')
     const path = this.path(owner, sha256)
     await mkdir(dirname(path), { recursive: true })
-    const partial = `${path}.${newId('blob')}`
+    const partial = await this.#partial()
     await writeFile(partial, bytes, { mode: 0o600 })
     await rename(partial, path)
     return sha256
@@ -37,9 +38,7 @@ export class BlobStore {
 
   /** Writes a stream to disk as it comes. When it throws, or does not end, nothing is kept. */
   async receive(stream: AsyncIterable<Uint8Array>): Promise<Received> {
-    const folder = join(this.#folder, 'incoming')
-    await mkdir(folder, { recursive: true })
-    const partial = join(folder, newId('blob'))
+    const partial = await this.#partial()
     const hash = createHash('sha256')
     const head: Uint8Array[] = []
     let size = 0
@@ -69,6 +68,28 @@ export class BlobStore {
       },
       discard: () => rm(partial, { force: true }),
     }
+  }
+
+  /** Removes what was arriving when a process died: what has not grown for so long. @returns how many there were */
+  async removeLeftovers(olderThanMs: number, signal: AbortSignal): Promise<number> {
+    let removed = 0
+    const folder = await opendir(join(this.#folder, INCOMING)).catch(() => undefined)
+    for await (const { name } of folder ?? []) {
+      if (signal.aborted) break
+      const path = join(this.#folder, INCOMING, name)
+      const found = await stat(path).catch(() => undefined)
+      if (!found || found.mtimeMs > Date.now() - olderThanMs) continue
+      await rm(path, { force: true })
+      removed += 1
+    }
+    return removed
+  }
+
+  /** Where bytes are while they arrive. */
+  async #partial(): Promise<string> {
+    const folder = join(this.#folder, INCOMING)
+    await mkdir(folder, { recursive: true })
+    return join(folder, newId('blob'))
   }
 
   async delete(owner: string, sha256: string): Promise<void> {

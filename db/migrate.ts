@@ -3,9 +3,15 @@ import { Migrator } from 'kysely/migration'
 import * as walk from './migrations/001-walk.ts'
 import * as knowledge from './migrations/002-knowledge.ts'
 import * as ingestion from './migrations/003-ingestion.ts'
+import * as idempotency from './migrations/004-idempotency.ts'
 import type { Db } from './schema.ts'
 
-const MIGRATIONS = { '001-walk': walk, '002-knowledge': knowledge, '003-ingestion': ingestion }
+const MIGRATIONS = {
+  '001-walk': walk,
+  '002-knowledge': knowledge,
+  '003-ingestion': ingestion,
+  '004-idempotency': idempotency,
+}
 
 /** Brings the database to the newest schema; throws with the name of the migration that failed. */
 export async function migrate(db: Db): Promise<void> {

@@ -111,7 +111,8 @@ export interface IdempotencyKeysTable {
   route: string
   idempotency_key: string
   body_hash: string
-  turn_id: string
+  /** Of the turn, file or job that the request has made. */
+  result_id: string
   created_at: string
 }
 

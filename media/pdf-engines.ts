@@ -48,7 +48,9 @@ async function readWithLiteparse(path: string, range: Range | undefined): Promis
   const result = await parser.parse(await bytesOf(path)).catch((error: unknown) => {
     throw /password/i.test(String(error)) ? encrypted(error) : error
   })
-  const pages = range ? result.pages.map(({ pageNum, markdown }) => ({ page: pageNum, text: markdown })) : []
+  const pages = range
+    ? result.pages.map(({ pageNum, markdown }) => ({ page: pageNum, text: withoutEmptyFence(markdown) }))
+    : []
   if (range && pages.length === 0 && result.pageErrors.length > 0) throw new Error(result.pageErrors[0]!.message)
   return { total: result.totalPages, pages }
 }
@@ -83,4 +85,9 @@ function bytesOf(path: string): Promise<Buffer> {
 
 function encrypted(cause: unknown): MediaFailure {
   return new MediaFailure('encrypted', 'The PDF is encrypted and opens only with a password', { cause })
+}
+
+/** A page without text comes as a block of code with nothing in it. */
+function withoutEmptyFence(markdown: string): string {
+  return /^\s*```\w*\s*```\s*$/.test(markdown) ? '' : markdown
 }

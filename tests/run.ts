@@ -1,4 +1,4 @@
-// Runs the tests: `tests/run.ts [project…] [-- file filters]`, by default unit, integration and e2e. The last line counts them.
+// Runs the tests: `tests/run.ts [project…] [-- file filters]`, by default all but `long`. The last line counts them.
 import { resolve } from 'node:path'
 import { startVitest } from 'vitest/node'
 import { runtimeCommand } from '../cli/runtime-command.ts'
@@ -16,7 +16,7 @@ await getServerBinaryOrThrow({
 const vitest = await startVitest('test', filters, {
   run: true,
   watch: false,
-  project: projects.length > 0 ? projects : ['unit', 'integration', 'e2e'],
+  project: projects.length > 0 ? projects : ['unit', 'integration', 'e2e', 'deno'],
 })
 const { passed, failed, skipped } = countTests(vitest.state.getTestModules(), vitest.state.getUnhandledErrors().length)
 await vitest.close()

@@ -1,165 +1,14 @@
 // The web page: talks to agents over one WebSocket, shows every event, and goes on where it was after any break.
-const $ = (id) => document.getElementById(id)
+import { call, callAll } from './api.js'
+import { Attachments } from './attachments.js'
+import { $, adding, attempt, complain, inWords, make, pretty, time } from './dom.js'
+import { followJobs, isLearning, learn, mayManage, showKnowledge, takeJobFrame } from './knowledge.js'
+import { send, socket, useSocket } from './socket.js'
+
 const FINAL = new Set(['chat_end', 'cancelled', 'error'])
-const MAX_DELAY_MS = 15_000
-const PING_MS = 25_000
-const time = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' })
-
-/** An element with its properties; strings among the children become text, never markup. */
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties)
-  element.append(...children)
-  return element
-}
-
-const pretty = (value) => (typeof value === 'string' ? value : (JSON.stringify(value, null, 2) ?? ''))
-const inWords = ({ code, message }) => (code ? `${message} (${code})` : message)
-
-/** Does something that adds to a scrolling box, and stays at its end if the reader was there. */
-function adding(box, add) {
-  const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 60
-  add()
-  if (atEnd) box.scrollTop = box.scrollHeight
-}
-
-function complain(error) {
-  $('alert-text').textContent = inWords(error)
-  $('alert').hidden = false
-}
-
-/** Runs what a person asked for; what goes wrong is shown in words. */
-const attempt = (work) => (event) => Promise.resolve(work(event)).catch(complain)
-
-// --- The API and its key ---
-
-let asking
-
-/** Asks for the key, once however many requests need it. */
-function askKey(wrong) {
-  asking ??= new Promise((resolve) => {
-    $('key-wrong').hidden = !wrong
-    $('key').value = ''
-    $('key-dialog').showModal()
-    $('key-form').onsubmit = (event) => {
-      event.preventDefault()
-      sessionStorage.setItem('muxi.key', $('key').value.trim())
-      $('key').value = ''
-      $('key-dialog').close()
-      asking = undefined
-      resolve()
-    }
-  })
-  return asking
-}
-
-async function call(path, body) {
-  const key = sessionStorage.getItem('muxi.key')
-  const response = await fetch(`/api/v1${path}`, {
-    method: body ? 'POST' : 'GET',
-    headers: { ...(key && { authorization: `Bearer ${key}` }), ...(body && { 'content-type': 'application/json' }) },
-    ...(body && { body: JSON.stringify(body) }),
-  }).catch(() => Promise.reject({ status: 0, message: 'Cannot reach the server' }))
-  if (response.status === 401) {
-    // Another request may have asked meanwhile.
-    if (sessionStorage.getItem('muxi.key') === key) await askKey(key !== null)
-    return call(path, body)
-  }
-  const answer = await response.json().catch(() => ({}))
-  if (response.ok) return answer
-  const error = answer.error ?? { message: `The server answered with status ${response.status}` }
-  throw { ...error, status: response.status }
-}
-
-/** All pages of a list. */
-async function callAll(path, name, filter) {
-  const items = []
-  for (let cursor; ;) {
-    const page = await call(`${path}?${new URLSearchParams({ ...filter, ...(cursor && { cursor }) })}`)
-    items.push(...page[name])
-    if (!page.has_more) return items
-    cursor = page.next_cursor
-  }
-}
-
-// --- The socket ---
-
-let socket
-let failures = 0
-let retry
-let connecting = false
-
-function say(state) {
-  $('state').textContent = state
-}
-
-async function connect() {
-  clearTimeout(retry)
-  if (socket) return
-  if (connecting) return void (retry = setTimeout(connect, 1_000))
-  connecting = true
-  try {
-    const { ticket } = await call('/ws/tickets', {})
-    await open(`${location.origin.replace(/^http/, 'ws')}/api/v1/ws?ticket=${ticket}`)
-    if (!begun) await begin()
-    for (const turn of live.values()) turn.follow()
-  } catch (error) {
-    if (error.status >= 400 && error.status < 500 && error.status !== 429) {
-      say('Not connected')
-      complain(error)
-    } else if (socket) socket.close()
-    else lost()
-  } finally {
-    connecting = false
-  }
-}
-
-function open(url) {
-  return new Promise((resolve, reject) => {
-    const opened = new WebSocket(url)
-    const openedAt = Date.now()
-    let silent = false
-    const pings = setInterval(() => {
-      if (silent) return end({ code: 1006 })
-      silent = true
-      if (opened.readyState === WebSocket.OPEN) opened.send(JSON.stringify({ type: 'ping', id: 'ping', data: {} }))
-    }, PING_MS)
-    const end = ({ code }) => {
-      clearInterval(pings)
-      opened.onclose = null
-      opened.close()
-      if (socket !== opened) return reject({ message: 'The connection was refused' })
-      socket = undefined
-      if (Date.now() - openedAt > 10_000) failures = 0
-      if (code === 4429) failures = 5
-      lost()
-    }
-    opened.onclose = end
-    opened.onopen = () => {
-      socket = opened
-      say('Connected')
-      resolve()
-    }
-    opened.onmessage = ({ data }) => {
-      silent = false
-      takeFrame(JSON.parse(data))
-    }
-  })
-}
-
-/** Tries again, later each time; by chance a little sooner, so that not all pages come at once. */
-function lost() {
-  const delay = Math.min(MAX_DELAY_MS, 500 * 2 ** failures) * (0.75 + Math.random() / 4)
-  failures += 1
-  say(`Connection lost. Trying again in ${Math.max(1, Math.round(delay / 1000))} s …`)
-  clearTimeout(retry)
-  retry = setTimeout(connect, delay)
-}
-
-function send(type, id, data) {
-  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type, id, data }))
-}
 
 function takeFrame({ type, id, data }) {
+  if (takeJobFrame({ type, id, data })) return
   const turn = live.get(id.replace(/^stop-/, ''))
   if (data.event_id !== undefined) turn?.take(type, data)
   else if (type === 'error' && id.startsWith('stop-')) {
@@ -193,7 +42,7 @@ class Turn {
   tools = new Map()
   reply = document.createTextNode('')
 
-  /** @param request what was sent: content, agent_id, conversation_id? */
+  /** @param request what was sent: content, agent_id, conversation_id?, attachments? */
   constructor(request, { id = crypto.getRandomValues(new Uint32Array(4)).join('-'), turn_id } = {}) {
     Object.assign(this, { id, turn_id, request })
     const button = (label, work) => make('button', { type: 'button', className: 'link', onclick: attempt(work) }, label)
@@ -214,6 +63,7 @@ class Turn {
       'li',
       { className: 'turn', turn: this, ariaBusy: 'true' },
       make('div', { className: 'said asked' }, make('span', { className: 'hidden' }, 'You: '), request.content),
+      filesOf(request.attachments),
       this.calls,
       this.text,
       this.error,
@@ -336,7 +186,9 @@ class Turn {
     if (this.over) return complain(error)
     adding($('scroll'), () => {
       this.end('failed', error)
-      if (!this.turn_id && $('content').value === '') $('content').value = this.request.content
+      if (this.turn_id || $('content').value !== '') return
+      $('content').value = this.request.content
+      attachments.restore(this.request.attachments)
     })
     remember()
   }
@@ -349,12 +201,19 @@ class Turn {
   }
 }
 
+/** The names of what was attached to a message. */
+function filesOf(attachments = []) {
+  const items = attachments.map(({ name }) => make('li', {}, name))
+  return make('ul', { className: 'sent files', ariaLabel: 'Attached', hidden: items.length === 0 }, ...items)
+}
+
 /** A turn as the server tells of it; followed from its first event when it is not over. */
 function turnOf(view, asked) {
   const known = [...live.values()].find(({ turn_id }) => turn_id === view.turn_id)
   if (known) return known
   const { agent_id, conversation_id, message, error, status } = view
-  const turn = new Turn({ content: message?.user_message.content ?? asked ?? '', agent_id, conversation_id }, view)
+  const { content = '', attachments } = message?.user_message ?? asked ?? {}
+  const turn = new Turn({ content, attachments, agent_id, conversation_id }, view)
   void turn.link(view.workflow)
   if (view.finished_at === null) {
     live.set(turn.id, turn)
@@ -371,7 +230,10 @@ function turnOf(view, asked) {
 
 let shown
 
-const describe = (turn) => `${turn.over ? 'Of' : 'Live, of'} “${turn.request.content.slice(0, 80)}”`
+function describe({ over, request: { content, attachments } }) {
+  const what = content || (attachments ?? []).map(({ name }) => name).join(', ')
+  return `${over ? 'Of' : 'Live, of'} “${what.slice(0, 80)}”`
+}
 
 function addEvent({ id, type, data }) {
   const item = make(
@@ -468,7 +330,9 @@ async function begin() {
   if (agents.some(({ id }) => id === before)) $('agent').value = before
   for (const saved of JSON.parse(sessionStorage.getItem('muxi.turns') ?? '[]'))
     live.set(saved.id, new Turn(saved.request, saved))
-  for (const id of ['agent', 'conversation', 'new', 'content', 'send']) $(id).disabled = false
+  for (const id of ['agent', 'conversation', 'new', 'content', 'send', 'attach']) $(id).disabled = false
+  // A key that may do nothing but chat sees nothing of knowledge.
+  $('knowledge').hidden = !(await mayManage())
   await showAgent(sessionStorage.getItem('muxi.conversation') ?? undefined)
   $('content').focus()
 }
@@ -524,7 +388,7 @@ async function showMessages(current, cursor) {
   const ids = [...new Set(page.messages.map(({ turn_id }) => turn_id))]
   const views = await Promise.all(ids.map((id) => call(`/turns/${id}`)))
   if (current !== visit) return
-  const asked = (id) => page.messages.find(({ turn_id, role }) => turn_id === id && role === 'user')?.content
+  const asked = (id) => page.messages.find(({ turn_id, role }) => turn_id === id && role === 'user')
   const added = views.reverse().filter(({ turn_id }) => !$(turn_id))
   $('turns').prepend(...added.map((view) => turnOf(view, asked(view.turn_id)).element))
   $('earlier').hidden = !page.has_more
@@ -553,8 +417,13 @@ function accepted(turn, { turn_id, conversation_id }) {
   showConversations(conversation).catch(complain)
 }
 
-function submit(content) {
-  const turn = new Turn({ content, agent_id: $('agent').value, ...(conversation && { conversation_id: conversation }) })
+function submit(content, attached = []) {
+  const turn = new Turn({
+    content,
+    agent_id: $('agent').value,
+    ...(conversation && { conversation_id: conversation }),
+    ...(attached.length > 0 && { attachments: attached }),
+  })
   live.set(turn.id, turn)
   $('turns').append(turn.element)
   $('empty').hidden = true
@@ -566,12 +435,55 @@ function submit(content) {
 
 // --- What a person does ---
 
+const attachments = new Attachments()
+
+/** Files that are dropped become knowledge where it is shown, and otherwise part of the next message. */
+function takeFiles(files) {
+  if (files.length === 0 || !begun) return
+  if (isLearning()) for (const file of files) learn($('agent').value, file)
+  else {
+    for (const file of files) attachments.add(file)
+    $('content').focus()
+  }
+}
+
+const hasFiles = (event) => event.dataTransfer?.types.includes('Files')
+const dropping = (isDropping) => document.body.classList.toggle('dropping', isDropping)
+document.ondragover = (event) => {
+  if (!hasFiles(event)) return
+  event.preventDefault()
+  dropping(true)
+}
+document.ondragleave = (event) => {
+  if (event.relatedTarget === null) dropping(false)
+}
+document.ondrop = (event) => {
+  if (!hasFiles(event)) return
+  event.preventDefault()
+  dropping(false)
+  takeFiles([...event.dataTransfer.files])
+}
+$('content').onpaste = ({ clipboardData }) => takeFiles([...clipboardData.files])
+for (const [button, input] of [
+  ['attach', 'attach-files'],
+  ['learn', 'learn-files'],
+]) {
+  $(button).onclick = () => $(input).click()
+  $(input).onchange = () => {
+    takeFiles([...$(input).files])
+    $(input).value = ''
+  }
+}
+$('knowledge').onclick = attempt(() => showKnowledge($('agent').value))
+
 $('composer').onsubmit = (event) => {
   event.preventDefault()
   const content = $('content').value
-  if (content.trim() === '' || !begun) return
+  if (!begun || (content.trim() === '' && attachments.isEmpty())) return
+  const attached = attachments.take()
+  if (!attached) return
   $('content').value = ''
-  submit(content)
+  submit(content, attached)
 }
 $('content').onkeydown = (event) => {
   if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
@@ -594,7 +506,9 @@ $('forget').onclick = () => {
   location.reload()
 }
 $('key-dialog').oncancel = (event) => event.preventDefault()
-addEventListener('online', () => void connect())
-
 openPanel(matchMedia('(min-width: 50.01rem)').matches)
-void connect()
+useSocket(async () => {
+  if (!begun) await begin()
+  for (const turn of live.values()) turn.follow()
+  followJobs()
+}, takeFrame)

@@ -8,11 +8,14 @@ import { acceptTurn, finishTurn, listUnfinished } from '../db/queries/turns.ts'
 import type { Storage } from '../db/storage.ts'
 import { holds } from '../workflows/messages.ts'
 import { isOpen, orWhenNotFound } from './engine.ts'
+import { sweepFiles } from './sweep-files.ts'
 import { sweepJobs } from './sweep-jobs.ts'
 
 /** A turn younger than this is left alone: its acceptance may be under way. */
 const MIN_AGE_MS = 30_000
 const PAGE = 100
+/** Files are looked through less often: all that are old and unread are, each time. */
+const FILES_MS = 3_600_000
 
 export interface SweeperOptions {
   client: Client
@@ -24,12 +27,17 @@ export interface SweeperOptions {
 
 /** Sweeps at once and then at every interval until the signal aborts; one fault never ends it. */
 export async function runSweeper(options: SweeperOptions, signal: AbortSignal): Promise<void> {
+  let filesAt = 0
   while (!signal.aborted) {
     try {
       const before = new Date(Date.now() - MIN_AGE_MS).toISOString()
       await sweep(options, before, signal)
       await sweepJobs(options, before, signal)
       await forgetOld(options.storage.db, options.retention, signal)
+      if (Date.now() >= filesAt) {
+        await sweepFiles(options, options.retention.orphan_file_days, signal)
+        filesAt = Date.now() + FILES_MS
+      }
     } catch (error) {
       if (!signal.aborted) options.log.warn({ err: error }, 'a sweep failed; the next one goes on')
     }

@@ -34,14 +34,15 @@ export function agentRoutes(context: ApiContext) {
       '',
       async ({ principal, body, status }) => {
         authorize(principal, 'manage')
-        const agent = await addAgent(context, body)
+        const { agent, sources } = await addAgent(context, principal, body)
         return status(201, {
           id: agent.id,
           description: agent.description,
           created_at: agent.created_at,
           status: 'created',
+          ...(sources.length > 0 && { knowledge_sources: sources }),
         })
       },
-      { body: AgentSchema, detail: { summary: 'Make an agent' } },
+      { body: AgentSchema, detail: { summary: 'Make an agent; what it is to know is read by jobs in the background' } },
     )
 }

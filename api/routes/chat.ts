@@ -3,6 +3,7 @@ import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
 import { ChatRequestSchema, type ChatRequest } from '../../contracts/schemas/chat.ts'
+import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { authenticated } from '../plugin.ts'
 import { authorize } from '../services/access.ts'
@@ -14,17 +15,11 @@ import { sseResponse } from '../sse.ts'
 /** A reply that takes longer is read later: the caller gets 202. */
 const WAIT_MS = 120_000
 
-const IdempotencyHeaders = Type.Object({
-  'idempotency-key': Type.Optional(
-    Type.String({ minLength: 1, maxLength: 255, description: 'The same key and body give the same turn for 24 hours' }),
-  ),
-})
-
 export function chatRoutes(context: ApiContext) {
   const schemas = {
     params: Type.Object({ agent_id: AgentIdSchema }),
     body: ChatRequestSchema,
-    headers: IdempotencyHeaders,
+    headers: idempotencyHeaders('turn'),
   }
   const accept = (
     principal: Principal,

@@ -1,6 +1,7 @@
 // Files: uploaded as a form, read again, deleted.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
+import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
 import { FileIdSchema } from '../../contracts/schemas/jobs.ts'
 import { authenticated } from '../plugin.ts'
 import { authorize } from '../services/access.ts'
@@ -13,11 +14,14 @@ export function fileRoutes(context: ApiContext) {
     .use(authenticated(context))
     .post(
       '',
-      async ({ principal, request, status }) => {
+      async ({ principal, request, headers, status }) => {
         authorize(principal, 'chat')
-        return status(201, viewFile(await uploadFile(context, principal, request)))
+        return status(201, viewFile(await uploadFile(context, principal, request, headers['idempotency-key'])))
       },
-      { detail: { summary: 'Upload a file, as multipart/form-data with the field `file`' } },
+      {
+        headers: idempotencyHeaders('file'),
+        detail: { summary: 'Upload a file, as multipart/form-data with the field `file`' },
+      },
     )
     .get(
       '/:file_id',

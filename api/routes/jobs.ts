@@ -2,6 +2,7 @@
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
+import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
 import { JobIdSchema, JobRequestSchema, JobStatusSchema } from '../../contracts/schemas/jobs.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { listJobs } from '../../db/queries/jobs.ts'
@@ -20,11 +21,11 @@ export function jobRoutes(context: ApiContext) {
     .use(authenticated(context))
     .post(
       '',
-      async ({ principal, body, status }) => {
+      async ({ principal, body, headers, status }) => {
         authorize(principal, 'chat')
-        return status(202, viewJob(context, await createJob(context, principal, body)))
+        return status(202, viewJob(context, await createJob(context, principal, body, headers['idempotency-key'])))
       },
-      { body: JobRequestSchema, detail: { summary: 'Ingest an uploaded file' } },
+      { body: JobRequestSchema, headers: idempotencyHeaders('job'), detail: { summary: 'Ingest an uploaded file' } },
     )
     .get(
       '',

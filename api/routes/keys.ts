@@ -44,6 +44,14 @@ export function keyRoutes(context: ApiContext) {
       },
       { query: Type.Object(pageFields, closed), detail: { summary: 'List keys; their secrets are not kept' } },
     )
+    .get(
+      '/key',
+      ({ principal }) => {
+        authorize(principal, 'chat')
+        return { id: principal.key_id, scopes: [...principal.scopes], user_id: principal.bound_user ?? null }
+      },
+      { detail: { summary: 'Read what the key of this request may do' } },
+    )
     .post(
       '/keys',
       async ({ principal, body, status }) => {

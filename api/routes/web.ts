@@ -1,12 +1,13 @@
 // The web page and its files.
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { Elysia } from 'elysia'
 
-const FILES = {
-  '/': ['index.html', 'text/html; charset=utf-8'],
-  '/app.js': ['app.js', 'text/javascript; charset=utf-8'],
-  '/app.css': ['app.css', 'text/css; charset=utf-8'],
-} as const
+const FOLDER = new URL('../../web/', import.meta.url)
+const TYPES: readonly (readonly [ending: string, type: string])[] = [
+  ['.html', 'text/html; charset=utf-8'],
+  ['.js', 'text/javascript; charset=utf-8'],
+  ['.css', 'text/css; charset=utf-8'],
+]
 
 const HEADERS = {
   'content-security-policy':
@@ -18,8 +19,11 @@ const HEADERS = {
 
 export function webRoutes() {
   const app = new Elysia({ detail: { hide: true } })
-  for (const [path, [file, type]] of Object.entries(FILES)) {
-    const content = readFileSync(new URL(`../../web/${file}`, import.meta.url))
+  for (const file of readdirSync(FOLDER)) {
+    const type = TYPES.find(([ending]) => file.endsWith(ending))?.[1]
+    if (type === undefined) continue
+    const content = readFileSync(new URL(file, FOLDER))
+    const path = file === 'index.html' ? '/' : `/${file.replace(/\.html$/, '')}`
     app.get(path, () => new Response(content, { headers: { 'content-type': type, ...HEADERS } }))
   }
   return app

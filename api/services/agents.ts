@@ -6,7 +6,9 @@ import { dotted } from '../../contracts/schemas/faults.ts'
 import { resolveAgent, type AgentConfig, type AgentInput } from '../../contracts/schemas/agent.ts'
 import { createAgent, getAgentStats, type AgentRow } from '../../db/queries/agents.ts'
 import { listSources } from '../../db/queries/knowledge.ts'
+import type { Principal } from '../../db/queries/keys.ts'
 import type { ApiContext } from './context.ts'
+import { prepareSources } from './knowledge.ts'
 
 /** What an agent without a model shows as its model. */
 const AUTO = { provider: 'auto', model: 'auto' }
@@ -47,29 +49,39 @@ export async function viewAgent({ storage: { db } }: ApiContext, agent: AgentRow
   }
 }
 
-/** Makes an agent from what was posted. @throws MuxiError bad_request, unprocessable, conflict */
-export async function addAgent(
-  { storage: { db, box }, providers, apiEnv }: ApiContext,
-  input: AgentInput,
-): Promise<AgentRow> {
+export interface AddedAgent {
+  agent: AgentRow
+  /** With the job that reads each. */
+  sources: { id: string; job_id: string | undefined }[]
+}
+
+/** Makes an agent from what was posted. @throws MuxiError bad_request, forbidden, not_found, unprocessable, conflict */
+export async function addAgent(context: ApiContext, principal: Principal, input: AgentInput): Promise<AddedAgent> {
+  const { storage, providers, apiEnv } = context
   const id = input.id ?? input.name
   if (id === undefined) {
     throw new MuxiError('bad_request', "Cannot create the agent: 'id' must be given", {
       details: { fields: [{ path: 'id', expected: 'given' }] },
     })
   }
-  if ((input.mcp_servers ?? []).length > 0 || (input.knowledge ?? []).length > 0) {
+  if ((input.mcp_servers ?? []).length > 0) {
     throw new MuxiError(
       'unprocessable',
-      "Cannot create the agent: 'mcp_servers' and 'knowledge' are part of the schema but do not work yet",
+      "Cannot create the agent: 'mcp_servers' is part of the schema but does not work yet",
     )
   }
-  const { config, secrets } = separateSecrets(resolveAgent(input, id))
+  // What it knows is kept as sources, which are added and removed one by one.
+  const { knowledge = [], ...rest } = input
+  const { config, secrets } = separateSecrets(resolveAgent(rest, id))
   const resolved = Object.fromEntries(
     Object.entries(secrets).map(([path, value]) => [path, resolveSecret(path, value, apiEnv)]),
   )
   checkModel(config, resolved, providers)
-  return db.transaction().execute((tx) => createAgent(tx, box, { id, config, secrets: resolved }))
+  const addSources = await prepareSources(context, principal, knowledge)
+  const agent = await storage.db
+    .transaction()
+    .execute((tx) => createAgent(tx, storage.box, { id, config, secrets: resolved }))
+  return { agent, sources: await addSources(id) }
 }
 
 /** `${NAME}` in a secret field, for names that the operator has opened to the API. */

@@ -28,6 +28,11 @@ export function typeOf(head: Uint8Array, name: string): string {
   return kind ? DOCUMENT_TYPES[kind] : 'application/octet-stream'
 }
 
+/** Whether bytes are a document that we can read, by their beginning. */
+export function isDocument(head: Uint8Array, name: string): boolean {
+  return DOCUMENTS.has(typeOf(head, name))
+}
+
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 /** Stores what is attached inline and finds what was uploaded before. @throws MuxiError bad_request, unsupported_media_type, not_found */

@@ -7,15 +7,9 @@ import { newId } from '../../contracts/ids.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { ensureDefaultConversation, lockConversation } from '../../db/queries/conversations.ts'
+import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
-import {
-  acceptTurn,
-  countUnfinished,
-  discardTurn,
-  findIdempotent,
-  insertIdempotent,
-  insertTurn,
-} from '../../db/queries/turns.ts'
+import { acceptTurn, countUnfinished, discardTurn, findTurn, insertTurn } from '../../db/queries/turns.ts'
 import type { Tx } from '../../db/schema.ts'
 import { actingUser, ownedOrThrow } from './access.ts'
 import { insertAttachedJobs, storeAttachments } from './attachments.ts'
@@ -81,12 +75,12 @@ async function insert(context: ApiContext, principal: Principal, submission: Sub
   const attachments = await storeAttachments(storage, userId, request.attachments ?? [])
 
   return storage.db.transaction().execute(async (tx) => {
-    const before = submission.idempotency_key === undefined ? undefined : await findIdempotent(tx, known)
-    if (before && before.body_hash !== bodyHash) {
-      throw new MuxiError('conflict', "Cannot use this 'Idempotency-Key': it came with another body before")
+    const made = submission.idempotency_key === undefined ? undefined : await findIdempotent(tx, known)
+    const before = made === undefined ? undefined : await findTurn(tx, made)
+    if (before) {
+      const turn = { ...before, turn_id: before.id }
+      return { ...turn, submit: toSubmit(context, turn), over: turn.status !== 'pending' }
     }
-    if (before)
-      return { ...before.turn, submit: toSubmit(context, before.turn), over: before.turn.status !== 'pending' }
 
     const agent = await getAgentOrThrow(tx, agent_id)
     const conversation =
@@ -116,7 +110,7 @@ async function insert(context: ApiContext, principal: Principal, submission: Sub
       response_schema: request.response_schema,
     }
     await insertTurn(tx, { ...turn, attachments: await insertAttachedJobs(tx, turn) })
-    if (submission.idempotency_key !== undefined) await insertIdempotent(tx, { ...known, turn_id: turn.turn_id })
+    if (submission.idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: turn.turn_id })
     return { ...turn, submit: toSubmit(context, turn), over: false }
   })
 }

@@ -10,6 +10,8 @@ export interface ApiLimits {
   chat_body_bytes: number
   content_bytes: number
   upload_bytes: number
+  /** Of a folder that agent files name as knowledge. */
+  knowledge_files: number
   ws_frame_bytes: number
   attachments: number
   turns_per_user: number

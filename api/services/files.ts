@@ -1,11 +1,14 @@
 // Uploaded files: taken as they come, read again by their owner, deleted.
+import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { MuxiError } from '../../contracts/failures.ts'
+import { canonicalJson } from '../../contracts/json.ts'
 import { Value } from '@sinclair/typebox/value'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
 import type { Received } from '../../db/blobs.ts'
 import { deleteFile, findFile, insertFile, isInUse } from '../../db/queries/files.ts'
+import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { FilesTable } from '../../db/schema.ts'
 import { readForm } from '../multipart.ts'
@@ -13,11 +16,12 @@ import { actingUser, ownedOrThrow } from './access.ts'
 import { typeOf } from './attachments.ts'
 import type { ApiContext } from './context.ts'
 
-/** Takes the file of a form: to disk as it comes. @throws MuxiError bad_request, payload_too_large, unsupported_media_type */
+/** Takes the file of a form: to disk as it comes. @throws MuxiError bad_request, conflict, payload_too_large, unsupported_media_type */
 export async function uploadFile(
   { storage, limits }: ApiContext,
   principal: Principal,
   request: Request,
+  idempotency_key: string | undefined,
 ): Promise<FilesTable> {
   let received: Received | undefined
   try {
@@ -32,14 +36,32 @@ export async function uploadFile(
       throw wrongField('user_id', UserIdSchema.description ?? '')
     const owner = actingUser(principal, user_id)
     const { name, received: kept } = file.value
-    await kept.keep(owner)
-    return await insertFile(storage.db, {
-      user_id: owner,
+    const known = {
       key_id: principal.key_id,
-      name,
-      type: typeOf(kept.head, name),
-      size: kept.size,
-      sha256: kept.sha256,
+      route: 'files',
+      idempotency_key: idempotency_key ?? '',
+      body_hash: createHash('sha256')
+        .update(canonicalJson([owner, name, kept.sha256]))
+        .digest('hex'),
+    }
+    return await storage.db.transaction().execute(async (tx) => {
+      const made = idempotency_key === undefined ? undefined : await findIdempotent(tx, known)
+      const before = made === undefined ? undefined : await findFile(tx, made)
+      if (before) {
+        await kept.discard()
+        return before
+      }
+      await kept.keep(owner)
+      const inserted = await insertFile(tx, {
+        user_id: owner,
+        key_id: principal.key_id,
+        name,
+        type: typeOf(kept.head, name),
+        size: kept.size,
+        sha256: kept.sha256,
+      })
+      if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: inserted.id })
+      return inserted
     })
   } catch (error) {
     await received?.discard()

@@ -1,7 +1,9 @@
 // Ingestion jobs as their users see them: begun, followed, stopped, tried again, and what they have extracted.
+import { createHash } from 'node:crypto'
 import { workflowId, type JobInput } from '../../contracts/engine.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import { canonicalJson } from '../../contracts/json.ts'
 import type { JobRequest } from '../../contracts/schemas/jobs.ts'
 import { readHead } from '../../db/event-rows.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
@@ -16,7 +18,8 @@ import {
   requestCancelJob,
   reviveJob,
 } from '../../db/queries/jobs.ts'
-import { insertSource } from '../../db/queries/knowledge.ts'
+import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
+import { findSource, insertSource } from '../../db/queries/knowledge.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { JobsTable } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
@@ -30,7 +33,12 @@ import { waitForEnd } from './turns.ts'
 const STOP_WAIT_MS = 5_000
 
 /** Begins a job with an uploaded file. Into an agent's knowledge only who may manage it. @throws MuxiError */
-export async function createJob(context: ApiContext, principal: Principal, request: JobRequest): Promise<JobsTable> {
+export async function createJob(
+  context: ApiContext,
+  principal: Principal,
+  request: JobRequest,
+  idempotency_key?: string,
+): Promise<JobsTable> {
   const { db } = context.storage
   const { agent_id, options, kind: _ } = request
   if (request.knowledge_id !== undefined && agent_id === undefined) {
@@ -41,9 +49,24 @@ export async function createJob(context: ApiContext, principal: Principal, reque
   if (agent_id !== undefined) authorize(principal, 'manage')
   const file = await getFileOrThrow(context, principal, request.file_id)
   const knowledge_id = agent_id === undefined ? undefined : (request.knowledge_id ?? file.id)
-  const job = await db.transaction().execute(async (tx) => {
+  const known = {
+    key_id: principal.key_id,
+    route: 'jobs',
+    idempotency_key: idempotency_key ?? '',
+    body_hash: createHash('sha256').update(canonicalJson(request)).digest('hex'),
+  }
+  const { job, before } = await db.transaction().execute(async (tx) => {
+    const made = idempotency_key === undefined ? undefined : await findIdempotent(tx, known)
+    const before = made === undefined ? undefined : await findJob(tx, made)
+    if (before) return { job: before, before: true }
     if (agent_id !== undefined && knowledge_id !== undefined) {
-      await getAgentOrThrow(tx, agent_id)
+      const { file: described } = await getAgentOrThrow(tx, agent_id)
+      if ((await findSource(tx, agent_id, knowledge_id))?.origin === 'config') {
+        throw new MuxiError(
+          'conflict',
+          `Cannot add to '${knowledge_id}': it stands in the agent's own file '${described}'`,
+        )
+      }
       await insertSource(tx, {
         agent_id,
         id: knowledge_id,
@@ -53,19 +76,33 @@ export async function createJob(context: ApiContext, principal: Principal, reque
         job_id: null,
       })
     }
-    return insertJob(tx, { file, key_id: principal.key_id, agent_id, knowledge_id, options })
+    const job = await insertJob(tx, { file, key_id: principal.key_id, agent_id, knowledge_id, options })
+    if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: job.id })
+    return { job, before: false }
   })
-  await beginJob(context, job)
+  if (!before) await beginJob(context, job)
   return job
 }
 
 /** Hands a new job to the engine. One that the engine does not take is forgotten. @throws MuxiError unavailable */
-export async function beginJob(context: ApiContext, job: JobsTable): Promise<void> {
+async function beginJob(context: ApiContext, job: JobsTable): Promise<void> {
   try {
     await startJob(context, inputOf(context, job), 'first')
   } catch (error) {
     await discardJob(context.storage.db, job.id)
     throw error
+  }
+}
+
+/** Hands jobs to the engine that are to be done whatever happens: those that it does not take now, the sweeper hands over later. */
+export async function beginJobs(context: ApiContext, jobs: readonly JobsTable[]): Promise<void> {
+  for (const job of jobs) {
+    try {
+      await startJob(context, inputOf(context, job), 'first')
+    } catch (error) {
+      context.log.warn({ err: error, job_id: job.id }, 'the engine takes no jobs; they are handed over later')
+      return
+    }
   }
 }
 

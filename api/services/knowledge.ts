@@ -1,21 +1,19 @@
 // What an agent knows: sources added, listed, removed and searched; those that agent files name are kept as the files say.
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { realpath, stat } from 'node:fs/promises'
-import { basename, isAbsolute, resolve, sep } from 'node:path'
-import { Readable } from 'node:stream'
 import { MuxiError, notFound, type ErrorBody } from '../../contracts/failures.ts'
-import type { AgentInput } from '../../contracts/schemas/agent.ts'
 import type { KnowledgeRequest } from '../../contracts/schemas/jobs.ts'
+import { differencesOf } from '../../db/dialect.ts'
 import { agentOwner, deleteFile, findFile, insertFile } from '../../db/queries/files.ts'
 import { findJob, insertJob } from '../../db/queries/jobs.ts'
 import {
   changeSource,
   deleteSource,
+  detachDocuments,
   findPassages,
   findSource,
   insertSource,
   listConfiguredSources,
+  listLatestJobs,
   listSources,
   type Passage,
   type SourceView,
@@ -26,14 +24,11 @@ import { authorize } from './access.ts'
 import { typeOf } from './attachments.ts'
 import type { ApiContext } from './context.ts'
 import { getFileOrThrow } from './files.ts'
-import { beginJob, cancelJob, waitForJob } from './jobs.ts'
+import { beginJobs, cancelJob, waitForJob } from './jobs.ts'
+import { documentsOf, type Access, type Source, type SourceDocument } from './knowledge-content.ts'
 
 /** How long an addition waits for its job before it is left to the background. */
 const WAIT_MS = 120_000
-
-type Source = NonNullable<AgentInput['knowledge']>[number]
-/** Of a file that is stored, or of bytes that are yet to be. */
-type Content = { file: FilesTable } | { name: string; open: () => AsyncIterable<Uint8Array> }
 
 export interface AddedSource {
   source: SourceView
@@ -49,12 +44,8 @@ export async function addSource(
 ): Promise<AddedSource> {
   const { db } = context.storage
   if (await findSource(db, agentId, source.id)) throw taken(source.id)
-  const content = await contentOf(context, source, {
-    dirs: context.knowledgeDirs,
-    before: () => authorize(principal, 'admin'),
-    file: (id) => getFileOrThrow(context, principal, id),
-  })
-  const job = await putSource(context, agentId, source, content, { origin: 'api', key_id: principal.key_id })
+  const documents = await documentsOf(source, accessOf(context, principal))
+  const [job] = await putSource(context, agentId, source, documents, { origin: 'api', key_id: principal.key_id })
   if (!job) throw taken(source.id)
   if (!source.background)
     await waitForJob(context, job.id, AbortSignal.any([AbortSignal.timeout(WAIT_MS), context.closing]))
@@ -73,125 +64,169 @@ function taken(id: string): MuxiError {
   return new MuxiError('conflict', `Cannot add the knowledge: there is a source '${id}' already`)
 }
 
-interface Access {
-  dirs: readonly string[]
-  before: () => void
-  file: (id: string) => Promise<FilesTable>
-}
-
-async function contentOf({ limits }: ApiContext, source: Source, { dirs, before, file }: Access): Promise<Content> {
-  if ('content' in source) return { name: `${source.id}.md`, open: () => Readable.from([Buffer.from(source.content)]) }
-  if ('file_id' in source) return { file: await file(source.file_id) }
-  before()
-  const path = await findBelow(source.path, dirs)
-  const { size } = await stat(path)
-  if (size > limits.upload_bytes)
-    throw new MuxiError(
-      'payload_too_large',
-      `Cannot add the knowledge: the file must be at most ${limits.upload_bytes} bytes`,
-    )
-  return { name: basename(path), open: () => createReadStream(path) }
-}
-
-/** The real path of a file, after links, when it is below one of the folders. @throws MuxiError */
-export async function findBelow(path: string, dirs: readonly string[]): Promise<string> {
-  for (const dir of dirs) {
-    const root = await realpath(dir).catch(() => undefined)
-    const real = root && (await realpath(isAbsolute(path) ? path : resolve(root, path)).catch(() => undefined))
-    if (real && real.startsWith(root + sep) && (await stat(real)).isFile()) return real
+/** What a key may make knowledge of. */
+function accessOf(context: ApiContext, principal: Principal): Access {
+  return {
+    dirs: context.knowledgeDirs,
+    folders: false,
+    mayRead: () => authorize(principal, 'admin'),
+    file: (id) => getFileOrThrow(context, principal, id),
+    limits: context.limits,
   }
-  throw new MuxiError('bad_request', "Cannot add the knowledge: 'path' must be a file below MUXI_KNOWLEDGE_DIRS", {
-    details: { fields: [{ path: 'path', expected: 'a file below MUXI_KNOWLEDGE_DIRS' }] },
+}
+
+/**
+ * What an agent is to know that is just being made: checked and read before there is an agent.
+ * @returns adds the sources to the agent; their jobs go on by themselves
+ * @throws MuxiError
+ */
+export async function prepareSources(
+  context: ApiContext,
+  principal: Principal,
+  sources: readonly Source[],
+): Promise<(agentId: string) => Promise<{ id: string; job_id: string | undefined }[]>> {
+  const twice = sources.findIndex(({ id }, index) => sources.findIndex((other) => other.id === id) < index)
+  if (twice >= 0) throw wrongSource(twice, 'id', 'an id that no other source has')
+  const access = accessOf(context, principal)
+  const prepared: { source: Source; documents: SourceDocument[] }[] = []
+  for (const [index, source] of sources.entries()) {
+    const documents = await documentsOf(source, access).catch((error: unknown) => {
+      const [field] =
+        ((error instanceof MuxiError ? error.details?.['fields'] : undefined) as { expected: string }[]) ?? []
+      throw field ? wrongSource(index, 'path', field.expected) : error
+    })
+    prepared.push({ source, documents })
+  }
+  return async (agentId) => {
+    const added: { id: string; job_id: string | undefined }[] = []
+    for (const { source, documents } of prepared) {
+      const jobs = await putSource(context, agentId, source, documents, { origin: 'api', key_id: principal.key_id })
+      added.push({ id: source.id, job_id: jobs[0]?.id })
+    }
+    return added
+  }
+}
+
+function wrongSource(index: number, field: string, expected: string): MuxiError {
+  const path = `knowledge.${index}.${field}`
+  return new MuxiError('bad_request', `Cannot create the agent: '${path}' must be ${expected}`, {
+    details: { fields: [{ path, expected }] },
   })
 }
 
 /**
- * Brings a source up to its content: new, or changed since it was ingested. The content is known by its hash, so nothing is embedded twice.
- * @returns the job that ingests it; undefined when it is as it was, or another process has just done the same
+ * Brings a source up to its documents: new, changed and vanished ones. Each is known by its hash, so nothing is embedded twice.
+ * @returns the jobs that ingest them; none when all is as it was, or another process has just done the same
  */
 async function putSource(
   context: ApiContext,
   agentId: string,
   source: Pick<Source, 'id' | 'description'>,
-  content: Content,
+  documents: readonly SourceDocument[],
   { origin, key_id }: { origin: 'config' | 'api'; key_id: string | null },
-): Promise<JobsTable | undefined> {
-  const { storage, embedder } = context
-  const { db, blobs } = storage
-  const received = 'file' in content ? undefined : await blobs.receive(content.open())
-  const sha256 = 'file' in content ? content.file.sha256 : received!.sha256
-  const content_hash = createHash('sha256').update(`${embedder.model}\n${sha256}`).digest('hex')
+): Promise<JobsTable[]> {
+  const { db, blobs } = context.storage
+  const { model } = context.embedder
+  const content_hash = createHash('sha256')
+    .update(JSON.stringify([model, ...documents.map(({ name, sha256 }) => [name, sha256])]))
+    .digest('hex')
   const known = await findSource(db, agentId, source.id)
-  const before = known?.job_id ? await findJob(db, known.job_id) : undefined
-  if (known?.content_hash === content_hash && before && !isWorthAnother(before)) {
-    await received?.discard()
-    return undefined
+  const latest = await listLatestJobs(db, agentId, source.id)
+  const pairs = documents.map((document) => ({ document, before: jobOf(document, documents, latest) }))
+  const changed = pairs.filter(({ document, before }) => !before || isStale(before, document, model))
+  const gone = latest.filter((job) => !pairs.some(({ before }) => before === job))
+  if (known?.content_hash === content_hash && changed.length === 0 && gone.length === 0) return []
+
+  // Before their rows say so: whoever is interrupted here does it again.
+  await forgetDocuments(context, agentId, gone)
+  const owner = agentOwner(agentId)
+  const stored: { file: Omit<FilesTable, 'id' | 'created_at'> | FilesTable; before: JobsTable | undefined }[] = []
+  for (const { document, before } of changed) {
+    if ('file' in document) stored.push({ file: document.file, before })
+    else {
+      const received = await blobs.receive(document.open())
+      await received.keep(owner)
+      const { sha256, size, head } = received
+      const { name } = document
+      stored.push({ file: { user_id: owner, key_id, name, type: typeOf(head, name), size, sha256 }, before })
+    }
   }
-  await received?.keep(agentOwner(agentId))
-  const job = await db
+  const jobs = await db
     .transaction()
     .execute(async (tx) => {
-      const file =
-        'file' in content
-          ? content.file
-          : await insertFile(tx, {
-              user_id: agentOwner(agentId),
-              key_id,
-              name: content.name,
-              type: typeOf(received!.head, content.name),
-              size: received!.size,
-              sha256,
-            })
-      const job = await insertJob(tx, {
-        file,
-        key_id,
-        agent_id: agentId,
-        knowledge_id: source.id,
-        document_id: before?.document_id,
-      })
+      await differencesOf(tx).lockNames(tx, [`knowledge/${agentId}/${source.id}`])
+      const now = await listLatestJobs(tx, agentId, source.id)
+      // Another process was faster: what has been inserted goes again with the transaction.
+      if (now.map(({ id }) => id).join() !== latest.map(({ id }) => id).join()) throw new Overtaken()
+      const jobs: JobsTable[] = []
+      for (const { file, before } of stored) {
+        const kept = 'id' in file ? file : await insertFile(tx, file)
+        const document_id = before?.document_id
+        jobs.push(await insertJob(tx, { file: kept, key_id, agent_id: agentId, knowledge_id: source.id, document_id }))
+      }
+      await detachDocuments(tx, agentId, source.id, gone)
       const row = {
         agent_id: agentId,
         id: source.id,
-        description: source.description ?? file.name,
+        description: source.description ?? documents[0]?.name ?? source.id,
         content_hash,
-        job_id: job.id,
+        job_id: jobs.at(-1)?.id ?? known?.job_id ?? null,
       }
       const won = known ? await changeSource(tx, row, known.content_hash) : await insertSource(tx, { ...row, origin })
-      // Another process was faster: what was just inserted goes again with the transaction.
       if (!won) throw new Overtaken()
-      return job
+      return jobs
     })
     .catch((error: unknown) => {
       if (error instanceof Overtaken) return undefined
       throw error
     })
-  if (job) await beginJob(context, job)
-  return job
+  if (!jobs) return []
+  await beginJobs(context, jobs)
+  return jobs
+}
+
+/** The job that last read a document: by its name, or the only one of a source that is a single document. */
+function jobOf(
+  { name }: SourceDocument,
+  documents: readonly SourceDocument[],
+  latest: readonly JobsTable[],
+): JobsTable | undefined {
+  const only = documents.length === 1 && latest.length === 1 ? latest[0] : undefined
+  return latest.find((job) => job.name === name) ?? only
 }
 
 /** What the file itself is to blame for stays as it is until the file changes. */
-function isWorthAnother({ status, error }: JobsTable): boolean {
-  return (
-    status === 'cancelled' ||
-    (status === 'failed' && (JSON.parse(error ?? '{}') as Partial<ErrorBody>).code !== 'unprocessable')
-  )
+function isStale(before: JobsTable, { name, sha256 }: SourceDocument, model: string): boolean {
+  if (before.sha256 !== sha256 || before.name !== name) return true
+  if (before.collection !== null && before.collection !== model) return true
+  if (before.status === 'cancelled') return true
+  return before.status === 'failed' && (JSON.parse(before.error ?? '{}') as Partial<ErrorBody>).code !== 'unprocessable'
 }
 
 class Overtaken extends Error {}
 
 /** Removes a source, and what is known from it. @throws MuxiError not_found */
 export async function removeSource(context: ApiContext, agentId: string, id: string): Promise<void> {
-  const { db, blobs, vectors } = context.storage
+  const { db } = context.storage
   if (!(await findSource(db, agentId, id))) throw notFound('knowledge source', id)
-  const jobs = await db.transaction().execute((tx) => deleteSource(tx, agentId, id))
+  await forgetDocuments(context, agentId, await db.transaction().execute((tx) => deleteSource(tx, agentId, id)))
+}
+
+/** Takes what jobs have read, or are reading, out of the index. */
+async function forgetDocuments(context: ApiContext, agentId: string, jobs: readonly JobsTable[]): Promise<void> {
+  const { db, blobs, vectors } = context.storage
   for (const job of jobs) {
-    if (job.status === 'queued' || job.status === 'running') await cancelJob(context, job)
+    if (job.status === 'queued' || job.status === 'running') await cancelJob(context, job).catch(unlessOver)
     await vectors.discard(job.document_id)
     // What was copied for the agent belongs to nobody else; an uploaded file is still its user's.
     const file = await findFile(db, job.file_id)
     if (file?.user_id !== agentOwner(agentId)) continue
     if (await db.transaction().execute((tx) => deleteFile(tx, file))) await blobs.delete(file.user_id, file.sha256)
   }
+}
+
+function unlessOver(error: unknown): void {
+  if (!(error instanceof MuxiError) || error.code !== 'conflict') throw error
 }
 
 /** Passages of an agent's knowledge, best first. */
@@ -229,13 +264,16 @@ export async function syncKnowledge(context: ApiContext, agents: readonly Config
     for (const source of config.knowledge ?? []) {
       named.add(`${agentId}/${source.id}`)
       try {
-        const content = await contentOf(context, source, {
+        const documents = await documentsOf(source, {
           dirs: [context.agentsDir, ...context.knowledgeDirs],
-          before: () => undefined,
+          folders: true,
+          mayRead: () => undefined,
           file: async (id) => (await findFile(storage.db, id)) ?? Promise.reject(notFound('file', id)),
+          limits: context.limits,
         })
-        const job = await putSource(context, agentId, source, content, { origin: 'config', key_id: null })
-        if (job) log.info({ agent_id: agentId, knowledge_id: source.id, job_id: job.id }, 'ingesting knowledge')
+        const jobs = await putSource(context, agentId, source, documents, { origin: 'config', key_id: null })
+        if (jobs.length > 0)
+          log.info({ agent_id: agentId, knowledge_id: source.id, jobs: jobs.length }, 'ingesting knowledge')
       } catch (error) {
         const why = error instanceof MuxiError ? error.message : undefined
         log.error(

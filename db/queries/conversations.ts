@@ -93,9 +93,10 @@ export async function deleteConversation(tx: Tx, id: string): Promise<{ messages
   for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams'] as const) {
     await tx.deleteFrom(table).where('stream_id', 'in', turns).execute()
   }
-  for (const table of ['model_steps', 'tool_calls', 'log_entries', 'idempotency_keys', 'recalls'] as const) {
+  for (const table of ['model_steps', 'tool_calls', 'log_entries', 'recalls'] as const) {
     await tx.deleteFrom(table).where('turn_id', 'in', turns).execute()
   }
+  await tx.deleteFrom('idempotency_keys').where('result_id', 'in', turns).execute()
   const messages = await tx.deleteFrom('messages').where('conversation_id', '=', id).executeTakeFirst()
   // What was spent stays counted: usage rows hold no text.
   await tx.deleteFrom('turns').where('conversation_id', '=', id).execute()

@@ -46,3 +46,28 @@ export async function deleteFile(tx: Tx, file: Pick<FilesTable, 'id' | 'user_id'
     .executeTakeFirst()
   return other === undefined
 }
+
+/** Files made before a moment that no ingestion has read or is to read, in the order of their ids. */
+export function listUnread(db: Db, createdBefore: string, limit: number, after: string): Promise<FilesTable[]> {
+  return db
+    .selectFrom('files')
+    .selectAll()
+    .where('created_at', '<', createdBefore)
+    .where('id', '>', after)
+    .where((eb) => eb.not(eb.exists(eb.selectFrom('jobs').select('jobs.id').whereRef('jobs.file_id', '=', 'files.id'))))
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+}
+
+/** Whether the bytes of a file are part of a message of its user. */
+export async function isAttached(db: Db | Tx, file: Pick<FilesTable, 'user_id' | 'sha256'>): Promise<boolean> {
+  const row = await db
+    .selectFrom('messages')
+    .innerJoin('turns', 'turns.id', 'messages.turn_id')
+    .select('messages.id')
+    .where('turns.user_id', '=', file.user_id)
+    .where('attachments', 'like', `%"sha256":"${file.sha256}"%`)
+    .executeTakeFirst()
+  return row !== undefined
+}

@@ -204,7 +204,7 @@ export interface ParsedBatch {
   chunks: number | null
 }
 
-export async function findBatch(db: Db, jobId: string, batch: number): Promise<ParsedBatch | undefined> {
+export async function findBatch(db: Db | Tx, jobId: string, batch: number): Promise<ParsedBatch | undefined> {
   const row = await db
     .selectFrom('job_batches')
     .select(['pages', 'chunks'])
@@ -279,7 +279,12 @@ export async function completeJob(
     .select((eb) => eb.fn.sum<number | null>('chunks').as('chunks'))
     .where('job_id', '=', job.id)
     .executeTakeFirstOrThrow()
-  const result: JobResult = { document_id: job.document_id, pages: job.pages ?? 0, chunks: Number(counted.chunks ?? 0) }
+  const result: JobResult = {
+    document_id: job.document_id,
+    pages: job.pages ?? 0,
+    chunks: Number(counted.chunks ?? 0),
+    ...(!(await hasText(tx, job.id)) && { notice: NO_TEXT }),
+  }
   await tx
     .updateTable('jobs')
     .set({
@@ -408,12 +413,21 @@ export async function findDocumentNames(db: Db, documentIds: string[]): Promise<
 }
 
 /** What a job has extracted, a batch at a time, in order. */
-export async function* readText(db: Db, jobId: string): AsyncGenerator<{ page: number; text: string }[]> {
+export async function* readText(db: Db | Tx, jobId: string): AsyncGenerator<{ page: number; text: string }[]> {
   for (let batch = 1; ; batch += 1) {
     const found = await findBatch(db, jobId, batch)
     if (!found) return
     if (found.pages) yield found.pages
   }
+}
+
+const NO_TEXT = 'No page has text that can be read: they may be pictures of text, as of a scan'
+
+async function hasText(db: Db | Tx, jobId: string): Promise<boolean> {
+  for await (const pages of readText(db, jobId)) {
+    if (pages.some(({ text }) => text.trim() !== '')) return true
+  }
+  return false
 }
 
 async function add(tx: Tx, stream: string, addition: Addition): Promise<StoredEvent[]> {

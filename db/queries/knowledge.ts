@@ -143,3 +143,34 @@ export async function deleteSource(tx: Tx, agentId: string, id: string): Promise
     .execute()
   return jobs
 }
+
+/** Of each document of a source the job that read it last, or is reading it; in the order of their ids. */
+export async function listLatestJobs(db: Db | Tx, agentId: string, id: string): Promise<JobsTable[]> {
+  const jobs = await db
+    .selectFrom('jobs')
+    .selectAll()
+    .where('agent_id', '=', agentId)
+    .where('knowledge_id', '=', id)
+    .orderBy('id')
+    .execute()
+  const latest = new Map(jobs.map((job) => [job.document_id, job]))
+  return [...latest.values()]
+}
+
+/** Documents of a source that are no part of it any more; their jobs stay as what once was done. */
+export async function detachDocuments(
+  tx: Tx,
+  agentId: string,
+  id: string,
+  documents: readonly Pick<JobsTable, 'document_id'>[],
+): Promise<void> {
+  for (const { document_id } of documents) {
+    await tx
+      .updateTable('jobs')
+      .set({ knowledge_id: null })
+      .where('document_id', '=', document_id)
+      .where('agent_id', '=', agentId)
+      .where('knowledge_id', '=', id)
+      .execute()
+  }
+}

@@ -3,17 +3,21 @@ import type { Db } from '../schema.ts'
 
 /** Streams forgotten in one transaction, which must stay short. */
 const BATCH = 50
+/** The same for rows that stand alone. */
+const ROWS = 500
 const DAY_MS = 86_400_000
 
 export interface Retention {
   event_log_days: number
   log_days: number
+  /** Of files that nothing refers to. */
+  orphan_file_days: number
 }
 
 /** Forgets what is older than its time. @returns how many event logs and log entries */
 export async function forgetOld(
   db: Db,
-  retention: Retention,
+  retention: Pick<Retention, 'event_log_days' | 'log_days'>,
   signal: AbortSignal,
 ): Promise<{ streams: number; entries: number }> {
   const before = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString()
@@ -21,12 +25,14 @@ export async function forgetOld(
   for (let forgotten = BATCH; forgotten === BATCH && !signal.aborted; streams += forgotten) {
     forgotten = await forgetStreams(db, before(retention.event_log_days))
   }
-  const entries = await db
-    .deleteFrom('log_entries')
-    .where('started_at', '<', before(retention.log_days))
-    .executeTakeFirst()
+  let entries = 0
+  for (let forgotten = ROWS; forgotten === ROWS && !signal.aborted; entries += forgotten) {
+    const old = db.selectFrom('log_entries').select('id').where('started_at', '<', before(retention.log_days))
+    const deleted = await db.deleteFrom('log_entries').where('id', 'in', old.limit(ROWS)).executeTakeFirst()
+    forgotten = Number(deleted.numDeletedRows)
+  }
   await db.deleteFrom('idempotency_keys').where('created_at', '<', before(1)).execute()
-  return { streams, entries: Number(entries.numDeletedRows) }
+  return { streams, entries }
 }
 
 async function forgetStreams(db: Db, before: string): Promise<number> {

@@ -313,52 +313,7 @@ export async function discardTurn(tx: Tx, turnId: string): Promise<void> {
   if (deleted.numDeletedRows === 0n) return
   await tx.deleteFrom('messages').where('turn_id', '=', turnId).execute()
   await tx.deleteFrom('jobs').where('turn_id', '=', turnId).execute()
-  await tx.deleteFrom('idempotency_keys').where('turn_id', '=', turnId).execute()
-}
-
-/** How long an Idempotency-Key is remembered, in milliseconds. */
-const IDEMPOTENCY_MS = 24 * 3_600_000
-
-export interface IdempotentRequest {
-  key_id: string
-  route: string
-  idempotency_key: string
-  body_hash: string
-}
-
-/** The turn that an Idempotency-Key has begun before; who comes with the same key meanwhile waits until this transaction ends. */
-export async function findIdempotent(tx: Tx, request: IdempotentRequest) {
-  await differencesOf(tx).lockNames(tx, [`idempotency/${request.key_id}/${request.route}/${request.idempotency_key}`])
-  const row = await tx
-    .selectFrom('idempotency_keys')
-    .innerJoin('turns', 'turns.id', 'idempotency_keys.turn_id')
-    .select([
-      'turns.id as turn_id',
-      'conversation_id',
-      'message_id',
-      'agent_id',
-      'turns.user_id',
-      'on_busy',
-      'status',
-      'body_hash',
-    ])
-    .where('idempotency_keys.key_id', '=', request.key_id)
-    .where('route', '=', request.route)
-    .where('idempotency_key', '=', request.idempotency_key)
-    .where('idempotency_keys.created_at', '>', new Date(Date.now() - IDEMPOTENCY_MS).toISOString())
-    .executeTakeFirst()
-  if (!row) return undefined
-  const { body_hash, ...turn } = row
-  return { body_hash, turn }
-}
-
-export async function insertIdempotent(tx: Tx, request: IdempotentRequest & { turn_id: string }): Promise<void> {
-  const row = { ...request, created_at: new Date().toISOString() }
-  await tx
-    .insertInto('idempotency_keys')
-    .values(row)
-    .onConflict((oc) => oc.columns(['key_id', 'route', 'idempotency_key']).doUpdateSet(row))
-    .execute()
+  await tx.deleteFrom('idempotency_keys').where('result_id', '=', turnId).execute()
 }
 
 export interface TurnFilter {

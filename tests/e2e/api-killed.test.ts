@@ -14,9 +14,9 @@ beforeAll(async () => {
   await stage.start('worker')
   return () => stage.close()
 })
-afterEach(() => {
+afterEach(async () => {
   stage.model.assertUsed()
-  stage.check()
+  await stage.check()
 })
 
 it(
@@ -80,14 +80,15 @@ it(
     try {
       const body = { content: 'Is anybody there?', conversation_id }
       const sent = stage.call(api.url, '/api/v1/agents/scripted/chat', { body }).catch(() => 'cut')
-      await expect.poll(() => turnsOf(conversation_id).length, { timeout: 10_000 }).toBe(1)
+      await expect.poll(() => turnsOf(conversation_id), { timeout: 10_000 }).toHaveLength(1)
       await api.kill()
       expect(await sent).toBe('cut')
     } finally {
       process.kill(stage.temporal!.pid, 'SIGCONT')
     }
     const again = await stage.start('api')
-    const id = String(turnsOf(conversation_id)[0]!['id'])
+    const [turn] = await turnsOf(conversation_id)
+    const id = String(turn!['id'])
     await expect
       .poll(async () => (await stage.turn(again.url, id)).status, { timeout: 60_000, interval: 500 })
       .toBe('failed')

@@ -16,10 +16,10 @@ describe.each(['all', 'api and worker'])('role %s', (roles) => {
     url = (await stage.start(roles === 'all' ? 'all' : 'api')).url
     return () => stage.close()
   })
-  afterEach(() => {
+  afterEach(async () => {
     stage.model.assertUsed()
     // A turn that is stopped in its first moments may have noted a request that it never sent.
-    stage.check({ unsent: 20 })
+    await stage.check({ unsent: 20 })
   })
 
   const cancel = (turnId: string) => stage.call(url, `/api/v1/turns/${turnId}/cancel`, { method: 'POST' })
@@ -74,7 +74,7 @@ describe.each(['all', 'api and worker'])('role %s', (roles) => {
     expect(answer.body.status).toBe('cancelled')
     expect((await stream.untilFinal(2_000)).type).toBe('cancelled')
     expect(stage.counted().filter((each) => each === label)).toHaveLength(1)
-    expect(stage.rows('select status from tool_calls where turn_id = ?', turnId)).toEqual([{ status: 'unknown' }])
+    expect(await stage.rows('select status from tool_calls where turn_id = ?', turnId)).toEqual([{ status: 'unknown' }])
     const ends = stream.events.filter(({ type }) => type === 'tool_call_end')
     expect(ends.map(({ data }) => data.is_error)).toEqual([true])
   })
@@ -182,7 +182,7 @@ it(
       expect(stage.model.calls() - calls).toBeLessThanOrEqual(1)
       await next.kill()
     }
-    stage.check({ unsent: 5 })
+    await stage.check({ unsent: 5 })
   },
 )
 
@@ -201,7 +201,8 @@ it(
       })
       .catch(() => undefined)
     await expect.poll(() => stage.rows('select id from turns')).toHaveLength(1)
-    const turn_id = String(stage.rows('select id from turns')[0]!['id'])
+    const [turn] = await stage.rows('select id from turns')
+    const turn_id = String(turn!['id'])
     // What the conversation does, at a moment that cannot be hit from outside: no worker runs yet.
     const connection = await Connection.connect({ address: stage.temporal!.address })
     onTestFinished(() => connection.close())
@@ -219,6 +220,6 @@ it(
       .poll(async () => (await stage.turn(url, turn_id)).status, { timeout: 15_000, interval: 200 })
       .toBe('cancelled')
     expect(stage.model.calls()).toBe(0)
-    stage.check()
+    await stage.check()
   },
 )

@@ -11,9 +11,9 @@ beforeAll(async () => {
   muxi = await stage.start('all')
   return () => stage.close()
 })
-afterEach(() => {
+afterEach(async () => {
   stage.model.assertUsed()
-  stage.check()
+  await stage.check()
 })
 
 it(keeps('chat.stream', 'with tool calls in parallel, in two steps'), async () => {

@@ -19,9 +19,9 @@ beforeAll(async () => {
   forgetful = await stage.start('api', { env: { MUXI_ENGINE_CONVERSATION_MAX_UPDATES: '7' } })
   return () => stage.close()
 })
-afterEach(() => {
+afterEach(async () => {
   stage.model.assertUsed()
-  stage.check()
+  await stage.check()
 })
 
 interface Sending {
@@ -46,13 +46,17 @@ async function sendMany(api: Muxi, conversation_id: string, { burst, pause }: Se
   return turns
 }
 
-function countOpen(conversationId: string): number {
-  return stage.rows(`select id from turns where conversation_id = ? and finished_at is null`, conversationId).length
+async function countOpen(conversationId: string): Promise<number> {
+  const open = await stage.rows(
+    `select id from turns where conversation_id = ? and finished_at is null`,
+    conversationId,
+  )
+  return open.length
 }
 
 async function expectAnsweredInOrder(conversationId: string, turns: string[]): Promise<void> {
   await expect.poll(() => countOpen(conversationId), { timeout: 60_000, interval: 200 }).toBe(0)
-  const rows = stage.rows(
+  const rows = await stage.rows(
     'select id, status, started_at, finished_at from turns where conversation_id = ? order by started_at, id',
     conversationId,
   )
@@ -62,7 +66,7 @@ async function expectAnsweredInOrder(conversationId: string, turns: string[]): P
     (row, index) => index > 0 && String(row['started_at']) < String(rows[index - 1]!['finished_at']),
   )
   expect(overlapping).toEqual([])
-  const said = stage.rows(
+  const said = await stage.rows(
     `select content from messages where conversation_id = ? and role = 'user' order by id`,
     conversationId,
   )
@@ -132,11 +136,10 @@ it(
     }
     await expect
       .poll(
-        () =>
-          stage.rows(`select id from turns where conversation_id = ? and status = 'completed'`, conversation_id).length,
+        () => stage.rows(`select id from turns where conversation_id = ? and status = 'completed'`, conversation_id),
         { timeout: 30_000 },
       )
-      .toBe(50)
+      .toHaveLength(50)
     expect(new Set(turns).size).toBe(50)
   },
 )
@@ -170,8 +173,8 @@ it(keeps('on-busy.reject', 'the second message is a conflict, and it is as if it
   const two = await stage.call(hasty.url, '/api/v1/agents/scripted/chat', { body })
   expect([two.status, two.body.error.code]).toEqual([409, 'conflict'])
   expect((await one.untilFinal()).type).toBe('message_end')
-  expect(stage.rows('select id from turns where conversation_id = ?', conversation_id)).toHaveLength(1)
-  expect(stage.rows('select id from messages where conversation_id = ?', conversation_id)).toHaveLength(2)
+  expect(await stage.rows('select id from turns where conversation_id = ?', conversation_id)).toHaveLength(1)
+  expect(await stage.rows('select id from messages where conversation_id = ?', conversation_id)).toHaveLength(2)
 })
 
 it(
@@ -186,7 +189,7 @@ it(
     expect(answers.map(({ status }) => status).toSorted()).toEqual([202, ...Array.from({ length: 9 }, () => 409)])
     const accepted = answers.find(({ status }) => status === 202)!
     await (await stage.follow(hasty.url, accepted.body.turn_id)).untilFinal()
-    expect(stage.rows('select id from turns where conversation_id = ?', conversation_id)).toHaveLength(1)
+    expect(await stage.rows('select id from turns where conversation_id = ?', conversation_id)).toHaveLength(1)
   },
 )
 
@@ -226,10 +229,8 @@ it(
       .poll(() => countOpen(conversation_id), { timeout: 15_000, interval: 50 })
       .toBe(0)
       .finally(end)
-    const statuses = stage
-      .rows('select status from turns where conversation_id = ? order by id', conversation_id)
-      .map(({ status }) => status)
-    expect(statuses).toEqual([...Array.from({ length: 9 }, () => 'cancelled'), 'completed'])
+    const rows = await stage.rows('select status from turns where conversation_id = ? order by id', conversation_id)
+    expect(rows.map(({ status }) => status)).toEqual([...Array.from({ length: 9 }, () => 'cancelled'), 'completed'])
   },
 )
 
@@ -255,7 +256,7 @@ it(
     expect((await stream.untilFinal()).type).toBe('message_end')
     const later = await stage.call(hasty.url, '/api/v1/agents/scripted/chat', request)
     expect(later.body.turn_id).toBe(answers[0]!.body.turn_id)
-    expect(stage.rows('select id from turns where conversation_id = ?', conversation_id)).toHaveLength(1)
+    expect(await stage.rows('select id from turns where conversation_id = ?', conversation_id)).toHaveLength(1)
   },
 )
 
@@ -274,5 +275,5 @@ it(keeps('idempotency.other-body', 'is a conflict, and starts nothing'), async (
   expect([other.status, other.body.error.code]).toEqual([409, 'conflict'])
   const another = await stage.call(hasty.url, '/api/v1/agents/offline/chat', { body: { content: 'Hello' }, headers })
   expect(another.status).toBe(200)
-  expect(stage.rows('select id from turns where conversation_id = ?', conversation_id)).toHaveLength(1)
+  expect(await stage.rows('select id from turns where conversation_id = ?', conversation_id)).toHaveLength(1)
 })

@@ -4,27 +4,12 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../support/free-port.ts'
 import { numberedPages, pdf } from '../support/pdf.ts'
-import { SseClient } from '../support/sse-client.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { keeps } from './requirements.ts'
 
 const GUIDE = '# Guide\n\nThe ferry to Sund leaves at 7:40 from pier nine.\n'
 
 let stage: Stage
-
-/** Uploads a file. @returns its id */
-async function upload(url: string, name: string, bytes: Uint8Array | string, key = stage.key): Promise<string> {
-  const form = new FormData()
-  form.set('file', new Blob([bytes as Uint8Array<ArrayBuffer>]), name)
-  const response = await fetch(`${url}/api/v1/files`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${key}` },
-    body: form,
-  })
-  const body = (await response.json()) as { id: string }
-  expect(response.status, JSON.stringify(body)).toBe(201)
-  return body.id
-}
 
 /** Begins a job. @returns its id */
 async function ingest(url: string, file_id: string, fields: object = { agent_id: 'offline' }): Promise<string> {
@@ -33,18 +18,10 @@ async function ingest(url: string, file_id: string, fields: object = { agent_id:
   return body.id
 }
 
-function follow(url: string, jobId: string, after?: number): Promise<SseClient> {
-  const headers = {
-    authorization: `Bearer ${stage.key}`,
-    ...(after !== undefined && { 'last-event-id': String(after) }),
-  }
-  return SseClient.open(`${url}/api/v1/jobs/${jobId}/stream`, { headers })
-}
-
 const job = async (url: string, id: string) => (await stage.call(url, `/api/v1/jobs/${id}`)).body
 const parses = (jobId: string) =>
   stage.rows(
-    'select batch, parses, pages is not null as parsed from job_batches where job_id = ? order by batch',
+    'select batch, parses, case when pages is null then 0 else 1 end as parsed from job_batches where job_id = ? order by batch',
     jobId,
   )
 const search = async (url: string, query: string, agent = 'offline') =>
@@ -73,20 +50,20 @@ describe('one process', () => {
     muxi = await stage.start('all')
   })
   afterAll(async () => {
-    stage.check()
+    await stage.check()
     await stage.close()
   })
 
   it(
     keeps('documents.answer', 'a PDF of 120 pages answers a question from one page, and the log tells how'),
     async () => {
-      const file = await upload(muxi.url, 'lighthouses.pdf', pdf(numberedPages(120)))
+      const file = await stage.upload(muxi.url, 'lighthouses.pdf', pdf(numberedPages(120)))
       const jobId = await ingest(muxi.url, file)
-      const stream = await follow(muxi.url, jobId)
+      const stream = await stage.followJob(muxi.url, jobId)
       expect((await stream.untilFinal()).data.result).toMatchObject({ pages: 120 })
       expect(stream.events.map(({ id }) => id)).toEqual(stream.events.map((_, index) => index + 1))
       expect((await job(muxi.url, jobId)).progress).toMatchObject({ done: 120, total: 120, unit: 'pages' })
-      const replay = await follow(muxi.url, jobId, 2)
+      const replay = await stage.followJob(muxi.url, jobId, 2)
       await replay.ended
       expect(replay.events).toMatchObject(stream.events.slice(2).map(({ id, type }) => ({ id, type })))
 
@@ -126,7 +103,7 @@ describe('one process', () => {
       )
       expect(JSON.stringify(await search(muxi.url, 'password boat house'))).not.toContain('Heron')
 
-      const file_id = await upload(muxi.url, 'oars.md', 'There are twelve oars in the shed.')
+      const file_id = await stage.upload(muxi.url, 'oars.md', 'There are twelve oars in the shed.')
       const more = await ask(muxi.url, 'How many oars are there?', {
         attachments: [{ type: 'text/markdown', name: 'oars.md', file_id }],
       })
@@ -140,32 +117,32 @@ describe('one process', () => {
       'a cancelled job leaves nothing to find, and goes on with what was parsed when tried again',
     ),
     async () => {
-      const file = await upload(
+      const file = await stage.upload(
         muxi.url,
         'long.pdf',
         pdf(numberedPages(1_200).map((page) => ({ ...page, heading: `Volume ${page.heading}` }))),
       )
       const jobId = await ingest(muxi.url, file, { agent_id: 'scripted' })
-      const stream = await follow(muxi.url, jobId)
+      const stream = await stage.followJob(muxi.url, jobId)
       await stream.waitFor(({ data }) => data.stage === 'parsing' && data.done >= 200)
       const cancelled = await stage.call(muxi.url, `/api/v1/jobs/${jobId}/cancel`, { method: 'POST' })
       expect(cancelled.body.status).toBe('cancelled')
       expect((await stream.untilFinal()).type).toBe('cancelled')
       expect(await search(muxi.url, 'lighthouse', 'scripted')).toEqual([])
       expect((await stage.call(muxi.url, `/api/v1/jobs/${jobId}/cancel`, { method: 'POST' })).status).toBe(409)
-      const before = parses(jobId).filter(({ parsed }) => parsed === 1)
+      const before = (await parses(jobId)).filter(({ parsed }) => parsed === 1)
       expect(before.length).toBeGreaterThanOrEqual(4)
       expect(before.length).toBeLessThan(24)
 
       expect((await stage.call(muxi.url, `/api/v1/jobs/${jobId}/retry`, { method: 'POST' })).status).toBe(202)
-      const again = await follow(muxi.url, jobId, stream.lastId)
+      const again = await stage.followJob(muxi.url, jobId, stream.lastId)
       expect((await again.untilFinal(100_000)).data.result).toMatchObject({ pages: 1_200 })
       expect(again.events[0]?.id).toBe(stream.lastId + 1)
-      const after = parses(jobId)
+      const after = await parses(jobId)
       expect(before.map(({ batch }) => after.find((each) => each['batch'] === batch)?.['parses'])).toEqual(
         before.map(({ parses: times }) => times),
       )
-      const replay = await follow(muxi.url, jobId)
+      const replay = await stage.followJob(muxi.url, jobId)
       await replay.ended
       expect(replay.events.filter(({ type }) => type !== 'progress').map(({ type }) => type)).toEqual(['completed'])
       expect((await stage.call(muxi.url, `/api/v1/jobs/${jobId}/retry`, { method: 'POST' })).status).toBe(409)
@@ -183,8 +160,8 @@ describe('one process', () => {
         not_a_pdf: Buffer.from([0, 1, 2, 3, 255, 254]),
       }
       for (const [reason, bytes] of Object.entries(bad)) {
-        const jobId = await ingest(muxi.url, await upload(muxi.url, `${reason}.pdf`, bytes))
-        await (await follow(muxi.url, jobId)).untilFinal()
+        const jobId = await ingest(muxi.url, await stage.upload(muxi.url, `${reason}.pdf`, bytes))
+        await (await stage.followJob(muxi.url, jobId)).untilFinal()
         expect((await job(muxi.url, jobId)).error, reason).toMatchObject({ code: 'unprocessable', details: { reason } })
       }
       const data = Buffer.from(bad.damaged).toString('base64')
@@ -208,7 +185,7 @@ describe('one process', () => {
     const keyOf = async (user_id: string): Promise<string> =>
       (await stage.call(muxi.url, '/api/v1/keys', { body: { name: user_id, scopes: ['chat'], user_id } })).body.key
     const [anna, ben] = [await keyOf('anna'), await keyOf('ben')]
-    const file = await upload(muxi.url, 'diary.txt', 'Dear diary.', anna)
+    const file = await stage.upload(muxi.url, 'diary.txt', 'Dear diary.', anna)
     const begun = await stage.call(muxi.url, '/api/v1/jobs', { key: anna, body: { kind: 'document', file_id: file } })
     expect(begun.status).toBe(202)
     const paths = [
@@ -284,8 +261,8 @@ describe('one process', () => {
   )
 
   it(keeps('ws.resume', 'a job is followed over the WebSocket with the ids of its stream'), async () => {
-    const jobId = await ingest(muxi.url, await upload(muxi.url, 'short.txt', 'Short.'))
-    await (await follow(muxi.url, jobId)).untilFinal()
+    const jobId = await ingest(muxi.url, await stage.upload(muxi.url, 'short.txt', 'Short.'))
+    await (await stage.followJob(muxi.url, jobId)).untilFinal()
     const socket = await stage.socket(muxi.url)
     socket.send('resume', 'r', { job_id: jobId, after: 2 })
     const end = await socket.waitFor(({ id, type }) => id === 'r' && type === 'completed')
@@ -307,25 +284,25 @@ it(
     const port = await freePort()
     try {
       const first = await stage.startProduct({ port })
-      const jobId = await ingest(first.url, await upload(first.url, 'lighthouses.pdf', pdf(numberedPages(300))))
-      const stream = await follow(first.url, jobId)
+      const jobId = await ingest(first.url, await stage.upload(first.url, 'lighthouses.pdf', pdf(numberedPages(300))))
+      const stream = await stage.followJob(first.url, jobId)
       await stream.waitFor(({ data }) => data.stage === 'parsing' && data.done >= 100)
       await first.killAll()
       await stream.ended
-      const before = parses(jobId).filter(({ parsed }) => parsed === 1)
+      const before = (await parses(jobId)).filter(({ parsed }) => parsed === 1)
       expect(before.length).toBeGreaterThanOrEqual(2)
 
       const second = await stage.startProduct({ port })
-      const again = await follow(second.url, jobId, stream.lastId)
+      const again = await stage.followJob(second.url, jobId, stream.lastId)
       const end = await again.untilFinal(90_000)
       expect(end.type).toBe('completed')
-      const after = parses(jobId)
+      const after = await parses(jobId)
       expect(after).toHaveLength(6)
       expect(before.map(({ batch }) => after.find((each) => each['batch'] === batch)?.['parses'])).toEqual(
         before.map(() => 1),
       )
       const document = end.data.result.document_id as string
-      const chunks = stage.rows('select page, content from chunks where document_id = ?', document)
+      const chunks = await stage.rows('select page, content from chunks where document_id = ?', document)
       expect(chunks).toHaveLength(end.data.result.chunks)
       expect(new Set(chunks.map(({ page, content }) => `${page} ${content}`)).size).toBe(chunks.length)
       expect(new Set(chunks.map(({ page }) => page)).size).toBe(300)
@@ -337,3 +314,21 @@ it(
     }
   },
 )
+
+it.each([
+  ['too_much_memory', { MUXI_LIMIT_DOCUMENT_MEMORY_MB: '50' }],
+  ['too_slow', { MUXI_LIMIT_DOCUMENT_MS: '40' }],
+  ['too_much_output', { MUXI_LIMIT_DOCUMENT_OUTPUT_BYTES: '2000' }],
+])(keeps('documents.limits', 'past one of them the file is %s, and the next is read'), async (reason, env) => {
+  stage = await openStage({ env })
+  try {
+    const { url } = await stage.start('all')
+    const jobId = await ingest(url, await stage.upload(url, 'long.pdf', pdf(numberedPages(50))))
+    await (await stage.followJob(url, jobId)).untilFinal()
+    expect((await job(url, jobId)).error).toMatchObject({ code: 'unprocessable', details: { reason } })
+    const next = await ingest(url, await stage.upload(url, 'short.txt', 'Short.'))
+    expect((await (await stage.followJob(url, next)).untilFinal()).type).toBe('completed')
+  } finally {
+    await stage.close()
+  }
+})

@@ -12,9 +12,9 @@ beforeAll(async () => {
   muxi = await stage.start('all')
   return () => stage.close()
 })
-afterEach(() => {
+afterEach(async () => {
   stage.model.assertUsed()
-  stage.check()
+  await stage.check()
 })
 
 async function run(...steps: Step[]) {

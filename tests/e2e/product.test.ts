@@ -1,7 +1,11 @@
 // The product as `npm start` runs it: supervisor, Temporal server, and API and worker in one process. Everything in it is killed with -9.
+import { execFileSync } from 'node:child_process'
+import { readlinkSync } from 'node:fs'
+import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { freePort } from '../support/free-port.ts'
+import { numberedPages, pdf } from '../support/pdf.ts'
 import { openStage, type Stage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
@@ -15,7 +19,7 @@ beforeEach(async () => {
 afterEach(async () => {
   try {
     stage.model.assertUsed()
-    stage.check()
+    await stage.check()
   } finally {
     await stage.close()
   }
@@ -105,3 +109,20 @@ it(
     await second.stop()
   },
 )
+
+it(keeps('start.runtime', 'the process and the parser run on the program that the supervisor runs on'), async () => {
+  const product = await stage.startProduct({ port })
+  const programOf = (pid: number) => readlinkSync(`/proc/${pid}/exe`)
+  const program = programOf(product.pid)
+  expect(basename(program)).toBe(process.env['MUXI_TEST_RUNTIME'] ?? 'node')
+  expect(programOf(product.appPid())).toBe(program)
+  const data = pdf(numberedPages(1)).toString('base64')
+  const { body } = await stage.call(product.url, '/api/v1/agents/offline/chat', {
+    body: { content: 'What is in it?', attachments: [{ type: 'application/pdf', name: 'one.pdf', data }] },
+  })
+  expect(body.agent_response.content).toContain('(one.pdf, page 1)')
+  // It waits a little for another question about its document.
+  const parsers = execFileSync('ps', ['--ppid', String(product.appPid()), '-o', 'pid='], { encoding: 'utf8' })
+  expect(parsers.trim().split('\n').map(Number).map(programOf)).toEqual([program])
+  await product.stop()
+})

@@ -105,6 +105,7 @@ const routes = (): Route[] => [
   { method: 'POST', path: '/api/v1/keys', scope: 'admin', body: { name: 'x', scopes: ['chat'] } },
   { method: 'POST', path: `/api/v1/keys/${ids.key}/rotate`, scope: 'admin', body: {} },
   { method: 'DELETE', path: `/api/v1/keys/${ids.key}`, scope: 'admin' },
+  { method: 'GET', path: '/api/v1/key', scope: 'chat' },
   { method: 'POST', path: '/api/v1/ws/tickets', scope: 'chat' },
 ]
 
@@ -117,6 +118,15 @@ async function each(which: (route: Route) => boolean, check: (route: Route) => P
   }
   expect(faults).toEqual([])
 }
+
+it('the OpenAPI document tells the body of every route that takes one', async () => {
+  const { body } = await call('/openapi.json')
+  const posts = ['/agents', '/agents/{agent_id}/chat', '/jobs', '/keys', '/conversations']
+  for (const path of posts) {
+    const { schema } = body.paths[`/api/v1${path}`].post.requestBody.content['application/json']
+    expect(Object.keys(schema.properties), path).not.toEqual([])
+  }
+})
 
 it('the table of routes is the whole API', async () => {
   const { body } = await call('/openapi.json')
@@ -571,7 +581,7 @@ describe('frames', () => {
   })
 })
 
-it('nothing of all this was unforeseen: no request ended in an internal error', () => {
+it('nothing of all this was unforeseen: no request ended in an internal error', async () => {
   expect(muxi.logs().filter(({ level }) => level >= 50)).toEqual([])
-  stage.check()
+  await stage.check()
 })

@@ -29,6 +29,7 @@ export const REQUIREMENTS = {
   'on-busy.interrupt':
     'Two messages at once under interrupt: the first is cancelled, its text kept, and the second answered',
   'idempotency.same-body': 'The same Idempotency-Key with the same body gives the same turn, also concurrently',
+  'idempotency.files': 'The same Idempotency-Key with the same body gives the same file and the same job',
   'idempotency.other-body': 'The same Idempotency-Key with another body is a conflict',
 
   'model.429': 'Retry-After of a 429 becomes the next delay',
@@ -71,16 +72,33 @@ export const REQUIREMENTS = {
   'documents.attached': 'A document attached to a message is read inside the turn and known in its conversation only',
   'documents.retry': 'A job can be stopped, leaves nothing half-visible, and goes on from the stage where it was',
   'documents.refused': 'A file that cannot be read is unprocessable, that file alone',
+  'documents.limits': 'Reading a document stays within its limits of memory, time and output',
   'documents.owners': 'A file or job of another user is 404 on every route that takes one',
   'documents.knowledge':
     'Sources of knowledge are added, listed, searched, removed, and follow the files that agents name',
+  'documents.folder': 'A folder that an agent file names is known with its documents, and followed',
+  'documents.agent': 'Knowledge can be given with an agent that is made over the API',
+  'documents.tool': 'A model can search the documents in the middle of a turn',
+  'documents.scanned': 'A document without readable text says so',
   'documents.killed':
     'kill -9 of everything during an ingestion: finished page batches are not parsed again, each chunk is found once',
 
+  'postgres.turn': 'On Postgres a turn is streamed, resumed and cancelled at any API, whichever accepted it',
+  'postgres.document': 'On Postgres a document uploaded at one API is found and cited at every other',
+  'postgres.killed':
+    'kill -9 of an API and a worker on Postgres during a turn and an ingestion: both go on, the client elsewhere',
+
+  'faults.temporal':
+    'Temporal killed, back after 5 s: 503 with Retry-After meanwhile, nothing accepted is lost, nothing is told twice',
+  'faults.postgres': 'Postgres killed while a reply streams: 503 with Retry-After meanwhile, nothing accepted is lost',
+  'faults.worker-stopped': 'A worker that is stopped and goes on later is fenced: its late words are refused',
+
   'start.fails': 'A process that cannot start ends and says why',
-  'deno.turn': 'On Deno the worker and the API start, and a turn streams',
+  'start.runtime':
+    'Whatever is started runs on the runtime that was chosen, Node or Deno; the rest of this list holds on both',
 
   'ui.words': 'The Temporal UI tells the story of a turn and shows its words to who is signed in',
+  'ui.documents': 'The codec endpoint shows the words of documents to their owner only',
   'ui.closed': 'The Temporal UI and the codec endpoint show nothing to who is not',
 } as const
 

@@ -187,6 +187,6 @@ it(keeps('secrets.credentials', 'no answer of the API shows a key'), async () =>
   }
 })
 
-it('every turn came to its end', () => {
-  stage.check()
+it('every turn came to its end', async () => {
+  await stage.check()
 })

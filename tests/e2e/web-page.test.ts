@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { numberedPages, pdf } from '../support/pdf.ts'
 import { type Muxi, openStage, type Stage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
 
@@ -151,6 +152,134 @@ describe.skipIf(!found)('the web page', () => {
     expect(await lastTurn().locator('.error').textContent()).toMatch(/401.*\(upstream_error\)$/)
     expect(await lastTurn().locator('b').count()).toBe(0)
     expect(await lastTurn().locator('.asked').textContent()).toContain('<b>Please</b>')
+  })
+
+  const file = (name: string, content: string | Buffer) => ({
+    name,
+    mimeType: 'application/octet-stream',
+    buffer: Buffer.from(content),
+  })
+
+  /** Drops a file on the page, as a person does with a mouse. */
+  const drop = async (name: string, content: string) => {
+    const data = await page.evaluateHandle(
+      ([called, text]) => {
+        const transfer = new DataTransfer()
+        transfer.items.add(new File([text!], called!))
+        return transfer
+      },
+      [name, content],
+    )
+    await page.dispatchEvent('body', 'dragover', { dataTransfer: data })
+    await page.dispatchEvent('body', 'drop', { dataTransfer: data })
+  }
+
+  it('sends documents with a message, chosen or dropped, and shows their names with it', async () => {
+    await begin('offline')
+    const attached = page.getByRole('list', { name: 'Attachments' })
+    await page.locator('#attach-files').setInputFiles(file('oars.md', 'There are twelve oars in the shed.'))
+    await attached.getByText('oars.md').waitFor()
+    await drop('boats.txt', 'The boat is called Heron.')
+    await drop('surplus.txt', 'Not this one.')
+    await expect.poll(() => attached.locator('.how').allTextContents()).toEqual(['34 bytes', '25 bytes', '13 bytes'])
+    const removed = page.waitForResponse((response) => response.request().method() === 'DELETE')
+    await attached.getByRole('button', { name: 'Remove surplus.txt' }).press('Enter')
+    expect((await removed).status()).toBe(200)
+    expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('Remove boats.txt')
+
+    await write('How many oars are there in the shed?')
+    await ended()
+    expect(await reply().textContent()).toContain('twelve')
+    const sent = () => lastTurn().getByRole('list', { name: 'Attached' }).locator('li').allTextContents()
+    expect(await sent()).toEqual(['oars.md', 'boats.txt'])
+    expect(await attached.isVisible()).toBe(false)
+    const { message } = await stage.turn(muxi.url, await turnId())
+    expect(message.user_message.attachments).toMatchObject([{ name: 'oars.md' }, { name: 'boats.txt' }])
+    await page.reload()
+    await ended()
+    expect(await sent()).toEqual(['oars.md', 'boats.txt'])
+  })
+
+  it('says in words why an attachment is refused, and gives the message back', async () => {
+    await begin('offline')
+    await page.locator('#attach-files').setInputFiles(file('a.zip', Buffer.from([80, 75, 3, 4, 0, 0, 0, 255])))
+    await page.locator('#attached .how').getByText('8 bytes').waitFor()
+    await write('What is in it?')
+    await ended()
+    expect(await lastTurn().locator('.error').textContent()).toMatch(/'a\.zip'.*\(unsupported_media_type\)$/)
+    expect(await page.getByLabel('Message', { exact: true }).inputValue()).toBe('What is in it?')
+    expect(await page.locator('#attached li').allTextContents()).toEqual([expect.stringContaining('a.zip')])
+  })
+
+  it('adds documents to what an agent knows, shows how far they are, and can be told to stop', async () => {
+    await begin('scripted')
+    await page.getByRole('button', { name: 'Knowledge' }).press('Enter')
+    const dialog = page.getByRole('dialog', { name: 'Knowledge' })
+    const added = dialog.getByRole('list', { name: 'Being added' }).locator('li')
+    const sources = dialog.getByRole('list', { name: 'Sources of knowledge' }).locator('li')
+    await dialog.getByText('There are none yet.').waitFor()
+    await page.locator('#learn-files').setInputFiles(file('long.pdf', pdf(numberedPages(1_200))))
+    await added.getByText(/^Reading: \d+ of 1200 pages/).waitFor()
+    expect(await added.locator('progress').count()).toBe(1)
+    await added.getByRole('button', { name: 'Cancel long.pdf' }).press('Enter')
+    await added.getByText('Cancelled', { exact: true }).waitFor()
+    expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('Dismiss long.pdf')
+    await page.keyboard.press('Enter')
+    expect(await added.count()).toBe(0)
+
+    await drop('harbour.md', '# Harbour\n\nThe harbour master is called Ingrid.')
+    await added.getByText('Learned, 1 page').waitFor()
+    await expect.poll(() => sources.allTextContents()).toEqual(['harbour.md1 documentRemove'])
+    await page.locator('#learn-files').setInputFiles(file('broken.pdf', pdf(numberedPages(3)).subarray(0, 500)))
+    await added.getByText(/\(unprocessable\)$/).waitFor()
+    await expect.poll(() => sources.count()).toBe(1)
+    const found = await stage.call(muxi.url, '/api/v1/agents/scripted/knowledge/search?query=harbour%20master')
+    expect(found.body.results[0].content).toContain('Ingrid')
+
+    page.once('dialog', (asked) => void asked.accept())
+    await sources.getByRole('button', { name: 'Remove harbour.md' }).press('Enter')
+    await dialog.getByText('There are none yet.').waitFor()
+    await page.keyboard.press('Escape')
+    expect(await dialog.isVisible()).toBe(false)
+  })
+
+  it('finds the documents that are being added again after a reload', async () => {
+    await begin('scripted')
+    await page.getByRole('button', { name: 'Knowledge' }).click()
+    await page.locator('#learn-files').setInputFiles(file('again.pdf', pdf(numberedPages(1_000))))
+    await page
+      .locator('#learning')
+      .getByText(/^Reading: /)
+      .waitFor()
+    await page.reload()
+    await page.getByText('Connected').waitFor()
+    await page.getByRole('button', { name: 'Knowledge' }).click()
+    await page
+      .locator('#learning')
+      .getByText(/^(Reading|Indexing): /)
+      .waitFor()
+    await page.locator('#learning').getByText('Learned, 1000 pages').waitFor({ timeout: 60_000 })
+  })
+
+  it('shows nothing of knowledge to a key that may only chat and read', async () => {
+    const { body } = await stage.call(muxi.url, '/api/v1/keys', { body: { name: 'reader', scopes: ['chat', 'read'] } })
+    await page.getByLabel('Key', { exact: true }).fill(body.key)
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page.getByText('Connected').waitFor()
+    await expect.poll(() => page.locator('#content').isEnabled()).toBe(true)
+    expect(await page.getByRole('button', { name: 'Knowledge' }).isVisible()).toBe(false)
+    expect(await page.getByRole('button', { name: 'Attach' }).isEnabled()).toBe(true)
+  })
+
+  it('describes the API at /docs, with nothing from another server', async () => {
+    const asked: string[] = []
+    page.on('request', (request) => asked.push(new URL(request.url()).origin))
+    await page.goto(`${muxi.url}/docs`)
+    const call = page.locator('summary').filter({ hasText: /^POST \/api\/v1\/jobs / })
+    await call.press('Enter')
+    await page.locator('details[open] td').filter({ hasText: 'idempotency-key' }).waitFor()
+    expect(await page.getByRole('region', { name: 'knowledge' }).locator('summary').count()).toBe(4)
+    expect(new Set(asked)).toEqual(new Set([new URL(muxi.url).origin]))
   })
 
   it('goes on by itself after the server was killed mid-stream, with the text told again shown once', async () => {

@@ -12,9 +12,9 @@ beforeAll(async () => {
   return () => stage.close()
 })
 
-afterEach(() => {
+afterEach(async () => {
   stage.model.assertUsed()
-  stage.check({ repeatable: ['again'] })
+  await stage.check({ repeatable: ['again'] })
 })
 
 it(

@@ -2,14 +2,14 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { takeDataLock, takeDataLockOrThrow } from '../../cli/data-lock.ts'
-import { runScript } from '../support/script.ts'
+import { startChild } from '../support/children.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
 async function holder(dir: string, duty: string) {
-  const script = runScript('tests/support/hold-lock.ts', {}, [dir, duty])
-  onTestFinished(() => void script.child.kill('SIGKILL'))
-  await script.says(/locked/)
-  return script
+  const child = startChild({ script: 'tests/support/hold-lock.ts', args: [dir, duty], cwd: dir })
+  onTestFinished(() => child.kill())
+  await child.says(/locked/)
+  return child
 }
 
 it('refuses a second holder in one line that names the pid of the first', async () => {
@@ -28,17 +28,15 @@ it('lets another process have the other duty on the same folder', async () => {
 
 it('is free at once after kill -9 of its holder', async () => {
   const dir = tempDir()
-  const { child, ended } = await holder(dir, 'api')
-  child.kill('SIGKILL')
-  await ended
+  const first = await holder(dir, 'api')
+  await first.kill()
   takeDataLockOrThrow(dir, 'api').release()
 })
 
 it('does not mistake a living process with the pid of a dead holder for the holder', async () => {
   const dir = tempDir()
-  const { child, ended } = await holder(dir, 'api')
-  child.kill('SIGKILL')
-  await ended
+  const first = await holder(dir, 'api')
+  await first.kill()
   writeFileSync(join(dir, 'locks', 'api.pid'), `${process.ppid}\n`)
   takeDataLockOrThrow(dir, 'api').release()
 })

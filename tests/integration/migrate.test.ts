@@ -1,8 +1,9 @@
 // The list of migrations on both databases.
 import { sql } from 'kysely'
 import { describe, expect, it } from 'vitest'
+import { startChild } from '../support/children.ts'
 import { dialects } from '../support/dialects.ts'
-import { runScript } from '../support/script.ts'
+import { tempDir } from '../support/temp-dir.ts'
 
 for (const dialect of dialects) {
   describe(dialect.name, () => {
@@ -17,10 +18,11 @@ for (const dialect of dialects) {
 
     it('is safe when several processes find a new database at the same moment', async () => {
       const { options } = await dialect.fresh()
-      const scripts = Array.from({ length: 4 }, () =>
-        runScript('tests/support/open-storage.ts', {}, [JSON.stringify(options)]),
+      const cwd = tempDir()
+      const children = Array.from({ length: 4 }, () =>
+        startChild({ script: 'tests/support/open-storage.ts', args: [JSON.stringify(options)], cwd }),
       )
-      const ended = await Promise.all(scripts.map(async (script) => [await script.ended, script.output()]))
+      const ended = await Promise.all(children.map(async (child) => [await child.ended, child.output()]))
       expect(ended).toEqual(Array.from({ length: 4 }, () => [0, 'opened\n']))
     })
 

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, expect, it, onTestFinished, vi } from 'vitest'
 import { findServers } from '../../temporal-config/server-processes.ts'
+import { type Child, startChild } from '../support/children.ts'
 import { freePort } from '../support/free-port.ts'
-import { runScript, type Script } from '../support/script.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { temporalBinary } from '../support/temporal-binary.ts'
 
@@ -25,10 +25,10 @@ async function place() {
   return { env, port, servers, app }
 }
 
-function serve(env: Record<string, string>): Script {
-  const script = runScript('tests/support/supervise.ts', env)
-  onTestFinished(() => void script.child.kill('SIGKILL'))
-  return script
+function serve(env: { MUXI_AGENTS_DIR: string; [name: string]: string }): Child {
+  const child = startChild({ script: 'tests/support/supervise.ts', env, cwd: env.MUXI_AGENTS_DIR })
+  onTestFinished(() => child.kill())
+  return child
 }
 
 const isAlive = (pid: number) => {
@@ -71,7 +71,7 @@ it('starts the Temporal server again at the same address when it dies, and lets 
   await muxi.says(/chat\/stream/)
   const before = await app()
   const [server = 0] = servers()
-  const from = muxi.output().length
+  const from = muxi.stdout().length
   process.kill(server, 'SIGKILL')
   await muxi.says(/the Temporal server ended \(SIGKILL\); starting it again/, { from })
   await muxi.says(/started the Temporal server/, { from })

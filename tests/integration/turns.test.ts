@@ -11,6 +11,7 @@ import {
   findConversation,
   listMessages,
 } from '../../db/queries/conversations.ts'
+import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import { endLogEntry, listLogOfTurn, startLogEntry } from '../../db/queries/log.ts'
 import { forgetOld } from '../../db/queries/retention.ts'
 import { findStep, finishToolCall, insertStep, listSteps, startToolCall } from '../../db/queries/steps.ts'
@@ -19,11 +20,9 @@ import {
   claimTurn,
   countUnfinished,
   discardTurn,
-  findIdempotent,
   findTurn,
   findUnfinishedOf,
   finishTurn,
-  insertIdempotent,
   insertTurn,
   listTurns,
   listUnfinished,
@@ -262,10 +261,10 @@ for (const dialect of dialects) {
       const send = (storage: Storage) =>
         inTx(storage, async (tx) => {
           const before = await findIdempotent(tx, known)
-          if (before) return before.turn.turn_id
+          if (before !== undefined) return before
           const turn = aTurn(conversation)
           await insertTurn(tx, turn)
-          await insertIdempotent(tx, { ...known, turn_id: turn.turn_id })
+          await insertIdempotent(tx, { ...known, result_id: turn.turn_id })
           return turn.turn_id
         })
       const ids = await Promise.all(times(10).map((n) => send(n % 2 ? a : b)))

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { News } from './news.ts'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 export type Runtime = 'node' | 'deno'
@@ -16,6 +17,8 @@ export interface Child {
   pid: number
   stdout(): string
   stderr(): string
+  /** All that it wrote, stdout first. */
+  output(): string
   /** Resolves when what it wrote to stdout after `from` matches; rejects when it ends or `ms` passes before. */
   says(pattern: RegExp, options?: { from?: number; ms?: number }): Promise<RegExpMatchArray>
   /** Its exit code, or the name of the signal that ended it. */
@@ -54,12 +57,13 @@ export interface ChildOptions {
   /** Relative to the repository. */
   script: string
   args?: string[]
-  env: Record<string, string>
+  env?: Record<string, string>
   cwd: string
+  /** Left out: what `MUXI_TEST_RUNTIME` says, or Node. */
   runtime?: Runtime | undefined
 }
 
-export function startChild({ script, args = [], env, cwd, runtime }: ChildOptions): Child {
+export function startChild({ script, args = [], env = {}, cwd, runtime }: ChildOptions): Child {
   const [program, ...flags] = PROGRAMS[runtime ?? (process.env['MUXI_TEST_RUNTIME'] === 'deno' ? 'deno' : 'node')]
   // Its standard input stays open: when this process dies, the pipe ends and the child drains.
   const child = spawn(program, [...flags, `${ROOT}${script}`, ...args], {
@@ -72,11 +76,11 @@ export function startChild({ script, args = [], env, cwd, runtime }: ChildOption
   const letLive = killWithUs(pid)
   child.stdin.on('error', () => {})
   const written = { stdout: '', stderr: '' }
-  const watchers = new Set<() => void>()
+  const news = new News()
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {
       written[name] += text
-      for (const watch of watchers) watch()
+      news.more()
     })
   }
   const ended = new Promise<number | string>((resolve) => {
@@ -86,34 +90,21 @@ export function startChild({ script, args = [], env, cwd, runtime }: ChildOption
       resolve(code ?? signal ?? 'unknown')
     })
   })
+  void ended.then((how) => news.end(`${script} ended (${how})`))
+  const output = () => `${written.stdout}${written.stderr}`
   const says: Child['says'] = (pattern, { from = 0, ms = 60_000 } = {}) =>
-    new Promise((resolve, reject) => {
-      const finish = (act: () => void) => {
-        watchers.delete(look)
-        clearTimeout(timer)
-        act()
-      }
-      const look = () => {
-        const match = pattern.exec(written.stdout.slice(from))
-        if (match) finish(() => resolve(match))
-      }
-      const fail = (why: string) =>
-        finish(() =>
-          reject(
-            new Error(`${script} ${why} without saying ${pattern}; it wrote:\n${written.stdout}${written.stderr}`),
-          ),
-        )
-      const timer = setTimeout(() => fail(`took ${ms} ms`), ms)
-      watchers.add(look)
-      void ended.then((how) => fail(`ended (${how})`))
-      look()
-    })
+    news.first(
+      () => pattern.exec(written.stdout.slice(from)),
+      ms,
+      () => `${script} having said ${pattern}; it wrote:\n${output()}`,
+    )
   const signal = (name: NodeJS.Signals) => signalGroup(pid, name)
   return {
     child,
     pid,
     stdout: () => written.stdout,
     stderr: () => written.stderr,
+    output,
     says,
     ended,
     signal,

@@ -1,12 +1,11 @@
-// What must be true of a data folder once every turn in it is over, whatever was killed meanwhile. Reads rows, not our own code's view of them.
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+// What must be true of a database once every turn and job in it is over, whatever was killed meanwhile. Reads rows, not our own code's view of them.
 import { isFinal } from '../../contracts/events.ts'
 import { shownText } from '../../contracts/text.ts'
+import { type Ask, type Place, readRows, type Row } from './rows.ts'
 
 export interface Expectations {
-  /** Only turns after this one are looked at. */
-  after?: string
+  /** Only turns and jobs after these are looked at. */
+  after?: { turn: string; job: string }
   /** How many requests of these turns the scripted model has seen, to be compared with the usage rows. */
   modelCalls?: number
   /** Attempts that may have died between their usage row and their request. */
@@ -17,7 +16,6 @@ export interface Expectations {
   repeatable?: readonly string[]
 }
 
-type Row = Record<string, string | number | null>
 interface Event {
   id: number
   type: string
@@ -26,72 +24,54 @@ interface Event {
 
 const FINAL_EVENT: Record<string, string> = { completed: 'message_end', failed: 'error', cancelled: 'cancelled' }
 
-/** @throws an error that names every breach, turn by turn */
-export function checkInvariants(dataDir: string, expectations: Expectations = {}): void {
-  const breaches = findBreaches(dataDir, expectations)
+const FINAL_JOB_EVENT: Record<string, string> = { completed: 'completed', failed: 'failed', cancelled: 'cancelled' }
+/** Positions of the chunks of a batch begin at its number times this. */
+const POSITIONS_A_BATCH = 100_000
+
+/** @throws an error that names every breach, turn by turn and job by job */
+export async function checkInvariants(place: Place, expectations: Expectations = {}): Promise<void> {
+  const breaches = await readRows(place, (ask) => findBreaches(ask, expectations))
   if (breaches.length > 0) throw new Error(`Broken invariants:\n${breaches.join('\n')}`)
 }
 
-function findBreaches(
-  dataDir: string,
-  { after = '', modelCalls, unsent = 0, counted = [], repeatable = [] }: Expectations,
-): string[] {
-  const db = new DatabaseSync(join(dataDir, 'muxi.db'), { readOnly: true })
-  try {
-    // One moment of the database, even when something still writes.
-    db.exec('begin')
-    const all = (sql: string, ...parameters: string[]) => db.prepare(sql).all(...parameters) as Row[]
-    const breaches = all('select * from turns where id > ? order by id', after).flatMap((turn) =>
-      breachesOfTurn(turn, all).map((breach) => `${turn['id']} (${turn['status']}): ${breach}`),
-    )
-    const usageRows = all(`select id from model_usage where turn_id > ? and provider <> 'offline'`, after).length
-    if (modelCalls !== undefined && (usageRows < modelCalls || usageRows > modelCalls + unsent)) {
-      breaches.push(`the model saw ${modelCalls} requests, and there are ${usageRows} usage rows`)
-    }
-    const doubled = counted.filter((label, index) => !repeatable.includes(label) && counted.indexOf(label) !== index)
-    if (doubled.length > 0) breaches.push(`tools had their effect more than once: ${doubled.join(', ')}`)
-    for (const { stream_id } of all(
-      'select stream_id from event_streams where stream_id not in (select id from turns) and stream_id not in (select id from jobs)',
-    )) {
-      breaches.push(`there are events of ${stream_id}, which is no turn and no job`)
-    }
-    return breaches
-  } finally {
-    db.close()
+async function findBreaches(
+  ask: Ask,
+  { after = { turn: '', job: '' }, modelCalls, unsent = 0, counted = [], repeatable = [] }: Expectations,
+): Promise<string[]> {
+  const breaches: string[] = []
+  for (const turn of await ask('select * from turns where id > ? order by id', after.turn))
+    breaches.push(...(await breachesOfTurn(turn, ask)).map((breach) => `${turn['id']} (${turn['status']}): ${breach}`))
+  for (const job of await ask('select * from jobs where id > ? order by id', after.job))
+    breaches.push(...(await breachesOfJob(job, ask)).map((breach) => `${job['id']} (${job['status']}): ${breach}`))
+  const sent = await ask(`select id from model_usage where turn_id > ? and provider <> 'offline'`, after.turn)
+  if (modelCalls !== undefined && (sent.length < modelCalls || sent.length > modelCalls + unsent)) {
+    breaches.push(`the model saw ${modelCalls} requests, and there are ${sent.length} usage rows`)
   }
+  const doubled = counted.filter((label, index) => !repeatable.includes(label) && counted.indexOf(label) !== index)
+  if (doubled.length > 0) breaches.push(`tools had their effect more than once: ${doubled.join(', ')}`)
+  for (const { stream_id } of await ask(
+    'select stream_id from event_streams where stream_id not in (select id from turns) and stream_id not in (select id from jobs)',
+  )) {
+    breaches.push(`there are events of ${stream_id}, which is no turn and no job`)
+  }
+  return breaches
 }
 
-function breachesOfTurn(turn: Row, all: (sql: string, ...parameters: string[]) => Row[]): string[] {
+async function breachesOfTurn(turn: Row, ask: Ask): Promise<string[]> {
   const id = String(turn['id'])
   const status = String(turn['status'])
   const breaches: string[] = []
   const expect = (holds: boolean, breach: string) => void (holds || breaches.push(breach))
-  const events = readEvents(all('select * from event_segments where stream_id = ? order by last_id', id))
-
-  expect(status in FINAL_EVENT, 'it has not ended')
-  expect(
-    events.every((event, index) => event.id === index + 1),
-    `its events are not numbered 1 to n: ${events.map((event) => event.id).join(',')}`,
-  )
-  const [stream] = all('select * from event_streams where stream_id = ?', id)
-  expect(
-    Number(stream?.['head'] ?? 0) === events.length,
-    `its head is ${stream?.['head']}, and it has ${events.length} events`,
-  )
-  const finals = events.filter(({ type }) => isFinal(type))
-  expect(
-    finals.length === 1 && finals[0] === events.at(-1),
-    `it has ${finals.length} final events, its last one is ${events.at(-1)?.type}`,
-  )
-  expect(finals[0]?.type === FINAL_EVENT[status], `its final event is ${finals[0]?.type}`)
+  const { events, breaches: numbering } = await breachesOfStream(id, FINAL_EVENT[status], ask)
+  breaches.push(...numbering)
   for (const type of ['accepted', 'message_start']) {
     expect(events.filter((event) => event.type === type).length <= 1, `it has more than one ${type}`)
   }
   expect(events[0]?.type === 'accepted', `its first event is ${events[0]?.type}`)
 
   const shown = shownText(events as Parameters<typeof shownText>[0]).text
-  const replies = all(`select * from messages where turn_id = ? and role = 'assistant'`, id)
-  const asked = all(`select * from messages where turn_id = ? and role = 'user'`, id)
+  const replies = await ask(`select * from messages where turn_id = ? and role = 'assistant'`, id)
+  const asked = await ask(`select * from messages where turn_id = ? and role = 'user'`, id)
   expect(asked.length === 1, `it has ${asked.length} messages of its user`)
   expect(replies.length <= 1, `it has ${replies.length} replies`)
   expect(status !== 'completed' || replies.length === 1, 'it has no reply')
@@ -102,14 +82,14 @@ function breachesOfTurn(turn: Row, all: (sql: string, ...parameters: string[]) =
   )
 
   // The steps hold what the attempt that counts said: had an older attempt written after a newer one, the texts would differ.
-  const steps = all('select * from model_steps where turn_id = ? order by step', id)
+  const steps = await ask('select * from model_steps where turn_id = ? order by step', id)
   const said = steps.map(({ content }) => String(content)).filter((content) => content !== '')
   if (status === 'completed')
     expect(
       shown.replaceAll(/\s+/g, ' ').trim() === said.join(' ').replaceAll(/\s+/g, ' ').trim(),
       `it showed ${JSON.stringify(shown)}, its steps said ${JSON.stringify(said)}`,
     )
-  breaches.push(...breachesOfOrder(events, all('select * from model_usage where turn_id = ?', id)))
+  breaches.push(...breachesOfOrder(events, await ask('select * from model_usage where turn_id = ?', id)))
 
   const starts = count(events, 'tool_call_start')
   const ends = count(events, 'tool_call_end')
@@ -117,17 +97,95 @@ function breachesOfTurn(turn: Row, all: (sql: string, ...parameters: string[]) =
     expect(times === 1, `tool call ${call} began or ended ${times} times`)
   for (const call of ends.keys()) expect(starts.has(call), `tool call ${call} ended without a beginning`)
   if (status === 'completed') for (const call of starts.keys()) expect(ends.has(call), `tool call ${call} has no end`)
-  for (const { call_id, status: left } of all(
+  for (const { call_id, status: left } of await ask(
     `select * from tool_calls where turn_id = ? and status in ('planned', 'started')`,
     id,
   )) {
     breaches.push(`tool call ${call_id} was left ${left}`)
   }
-  for (const { step } of all(`select * from model_usage where turn_id = ? and status = 'sent'`, id))
+  for (const { step } of await ask(`select * from model_usage where turn_id = ? and status = 'sent'`, id))
     breaches.push(`a usage row of step ${step} was left 'sent'`)
-  for (const { name } of all(`select * from log_entries where turn_id = ? and status = 'running'`, id))
+  for (const { name } of await ask(`select * from log_entries where turn_id = ? and status = 'running'`, id))
     breaches.push(`the log entry '${name}' was left running`)
   return breaches
+}
+
+/** Every batch was read and indexed once, and what is found of the document is what its batches gave. */
+async function breachesOfJob(job: Row, ask: Ask): Promise<string[]> {
+  const id = String(job['id'])
+  const status = String(job['status'])
+  const { events, breaches } = await breachesOfStream(id, FINAL_JOB_EVENT[status], ask)
+  const expect = (holds: boolean, breach: string) => void (holds || breaches.push(breach))
+  for (const { name } of await ask(`select * from log_entries where turn_id = ? and status = 'running'`, id))
+    breaches.push(`the log entry '${name}' was left running`)
+  const batches = await ask(
+    `select batch, from_page, to_page, chunks, case when pages is null then 0 else 1 end as parsed
+     from job_batches where job_id = ? order by batch`,
+    id,
+  )
+  if (status === 'cancelled')
+    expect(
+      batches.every(({ chunks }) => chunks === null),
+      'a batch is noted as indexed though nothing of it may be',
+    )
+  // What was extracted goes with its file.
+  const [file] = await ask('select id from files where id = ?', String(job['file_id']))
+  if (status !== 'completed' || !file) return breaches
+
+  const result = JSON.parse(String(job['result'])) as { pages: number; chunks: number }
+  const told = events.at(-1)?.data['result'] as typeof result
+  expect(JSON.stringify(told) === JSON.stringify(result), `its result is not what was told, ${JSON.stringify(told)}`)
+  const pages = batches.reduce((sum, batch) => sum + Number(batch['to_page']) - Number(batch['from_page']) + 1, 0)
+  expect(pages === result.pages, `its batches have ${pages} pages, its result ${result.pages}`)
+  expect(
+    batches.every(({ parsed, chunks }) => parsed === 1 && (chunks !== null || job['agent_id'] === null)),
+    'a batch was left out',
+  )
+  const [shown] = await ask('select generation from documents where id = ?', String(job['document_id']))
+  // Nothing was to be found, or it was removed or replaced since.
+  if (shown?.['generation'] !== job['generation'] || job['agent_id'] === null) return breaches
+  const chunks = await ask(
+    'select id, generation, position from chunks where document_id = ? order by position',
+    String(job['document_id']),
+  )
+  expect(
+    chunks.every(({ generation }) => generation === job['generation']),
+    'chunks of another generation were left',
+  )
+  expect(chunks.length === result.chunks, `it told of ${result.chunks} chunks, and ${chunks.length} can be found`)
+  for (const { batch, chunks: noted } of batches) {
+    const found = chunks.filter(({ position }) => Math.floor(Number(position) / POSITIONS_A_BATCH) === batch).length
+    expect(found === noted, `batch ${batch} has ${found} chunks, and ${noted} were noted`)
+  }
+  return breaches
+}
+
+/** Numbers from 1 without a gap, one final event at the end, and that of the right type. */
+async function breachesOfStream(
+  id: string,
+  finalType: string | undefined,
+  ask: Ask,
+): Promise<{ events: Event[]; breaches: string[] }> {
+  const breaches: string[] = []
+  const expect = (holds: boolean, breach: string) => void (holds || breaches.push(breach))
+  const events = readEvents(await ask('select * from event_segments where stream_id = ? order by last_id', id))
+  const [stream] = await ask('select * from event_streams where stream_id = ?', id)
+  const finals = events.filter(({ type }) => isFinal(type))
+  expect(finalType !== undefined, 'it has not ended')
+  expect(
+    events.every((event, index) => event.id === index + 1),
+    `its events are not numbered 1 to n: ${events.map((event) => event.id).join(',')}`,
+  )
+  expect(
+    Number(stream?.['head'] ?? 0) === events.length,
+    `its head is ${stream?.['head']}, and it has ${events.length} events`,
+  )
+  expect(
+    finals.length === 1 && finals[0] === events.at(-1),
+    `it has ${finals.length} final events, its last one is ${events.at(-1)?.type}`,
+  )
+  expect(finals[0]?.type === finalType, `its final event is ${finals[0]?.type}`)
+  return { events, breaches }
 }
 
 /** Steps never go back, and a step is begun anew no more often than it was attempted. */

@@ -1,6 +1,7 @@
 // A client of an event stream that keeps every byte, can be cut at any moment, and knows how to go on.
 import { createParser } from 'eventsource-parser'
 import { isFinal } from '../../contracts/events.ts'
+import { News } from './news.ts'
 
 export interface SeenEvent {
   id: number
@@ -17,9 +18,8 @@ export class SseClient {
   /** Resolves when the server has ended the stream or the connection broke. */
   readonly ended: Promise<'ended' | 'cut'>
   readonly #abort: AbortController
-  readonly #watchers = new Set<() => void>()
+  readonly #news = new News()
   #raw = ''
-  #over = false
 
   private constructor(response: Response, abort: AbortController) {
     this.response = response
@@ -54,24 +54,11 @@ export class SseClient {
   /** Resolves with the first event, seen already or yet to come, that fits; rejects after `ms` or at the stream's end. */
   waitFor(fits: string | ((event: SeenEvent) => boolean), ms = 30_000): Promise<SeenEvent> {
     const matches = typeof fits === 'string' ? (event: SeenEvent) => event.type === fits : fits
-    return new Promise((resolve, reject) => {
-      const finish = (act: () => void) => {
-        clearTimeout(timer)
-        this.#watchers.delete(look)
-        act()
-      }
-      const look = () => {
-        const found = this.events.find(matches)
-        if (found) return finish(() => resolve(found))
-        if (this.#over) finish(() => reject(new Error(`the stream ended without the event; it had ${this.#summary()}`)))
-      }
-      const timer = setTimeout(
-        () => finish(() => reject(new Error(`no such event within ${ms} ms; there were ${this.#summary()}`))),
-        ms,
-      )
-      this.#watchers.add(look)
-      look()
-    })
+    return this.#news.first(
+      () => this.events.find(matches),
+      ms,
+      () => `the event; there were ${this.#summary()}`,
+    )
   }
 
   /** Resolves with the final event. */
@@ -96,19 +83,14 @@ export class SseClient {
         const text = decoder.decode(chunk, { stream: true })
         this.#raw += text
         parser.feed(text)
-        this.#wake()
+        this.#news.more()
       }
       return 'ended'
     } catch {
       return 'cut'
     } finally {
-      this.#over = true
-      this.#wake()
+      this.#news.end('The stream ended')
     }
-  }
-
-  #wake(): void {
-    for (const watch of this.#watchers) watch()
   }
 
   #summary(): string {

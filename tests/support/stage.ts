@@ -2,8 +2,8 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import { connectOrThrow } from '../../temporal-config/connection.ts'
 import { type DevServer, serverFiles, startDevServer } from '../../temporal-config/dev-server.ts'
 import { ensureNamespace } from '../../temporal-config/namespace.ts'
@@ -11,6 +11,8 @@ import { findServers } from '../../temporal-config/server-processes.ts'
 import { type Child, cleanEnvironment, killWithUs, type Runtime, startChild } from './children.ts'
 import { freePort } from './free-port.ts'
 import { checkInvariants, type Expectations } from './invariants.ts'
+import { type PostgresServer, startPostgres } from './postgres.ts'
+import { type Place, readRows, type Row } from './rows.ts'
 import { ScriptedModel } from './scripted-model.ts'
 import { SseClient } from './sse-client.ts'
 import { temporalBinary } from './temporal-binary.ts'
@@ -19,9 +21,15 @@ import { WsClient } from './ws-client.ts'
 /** Planted as the model's credential: must turn up nowhere but at the model. */
 export const MODEL_KEY = 'sk-planted-8d1f6f0c2b7e4a95'
 
+/** What processes on several machines have to share. */
+const SECRET_KEY = Buffer.alloc(32, 'muxi').toString('base64')
+
 type Role = 'all' | 'api' | 'worker'
+export type DatabaseName = 'sqlite' | 'postgres'
 
 export interface StageOptions {
+  /** `postgres`: a server of the stage's own, which a test may kill. */
+  database?: DatabaseName
   /** Further settings of every process. */
   env?: Record<string, string>
   /** Agent files besides `scripted` (the scripted model), by file name. */
@@ -56,6 +64,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), 'muxi-e2e-'))
   const model = await ScriptedModel.start()
   const stage = new Stage(folder, model, options)
+  if (options.database === 'postgres') await stage.startPostgres()
   if (!options.withoutTemporal) await stage.startTemporal()
   return stage
 }
@@ -67,10 +76,12 @@ export class Stage {
   readonly countFile: string
   readonly model: ScriptedModel
   temporal: DevServer | undefined
+  postgres: PostgresServer | undefined
   key = ''
   readonly #env: Record<string, string>
   readonly #children: Child[] = []
-  #checked = { turn: '', calls: 0 }
+  #databaseUrl: string | undefined
+  #checked = { turn: '', job: '', calls: 0 }
 
   constructor(folder: string, model: ScriptedModel, { env = {}, agents = {} }: StageOptions) {
     this.folder = folder
@@ -92,24 +103,24 @@ export class Stage {
     }
   }
 
+  async startPostgres(): Promise<void> {
+    this.postgres = await startPostgres()
+    this.#databaseUrl = await this.postgres.createDatabase()
+  }
+
   async startTemporal(): Promise<void> {
-    this.temporal = await startDevServer({
-      binary: await temporalBinary(),
-      dataDir: this.dataDir,
-      codecEndpoint: undefined,
-      port: await freePort(),
-      uiPort: await freePort(),
-      env: cleanEnvironment(),
-    })
-    void this.temporal.ended.then(killWithUs(this.temporal.pid))
-    const connection = await connectOrThrow(this.temporal, { patience_ms: 10_000 })
+    await this.#startTemporal({ port: await freePort(), uiPort: await freePort() })
+    const connection = await connectOrThrow(this.temporal!, { patience_ms: 10_000 })
     await ensureNamespace(connection, { namespace: 'default', history_days: 30 })
     await connection.close()
   }
 
   /** Starts the Temporal server again, where the killed one was. */
   async restartTemporal(): Promise<void> {
-    const { port, uiPort } = this.temporal!
+    await this.#startTemporal(this.temporal!)
+  }
+
+  async #startTemporal({ port, uiPort }: { port: number; uiPort: number }): Promise<void> {
     this.temporal = await startDevServer({
       binary: await temporalBinary(),
       dataDir: this.dataDir,
@@ -132,6 +143,11 @@ export class Stage {
       MUXI_LIMIT_TURNS_PER_USER: '1000',
       MUXI_LIMIT_TURNS_PER_KEY: '1000',
       MUXI_TEST_COUNT_FILE: this.countFile,
+      ...(this.#databaseUrl !== undefined && {
+        DATABASE_URL: this.#databaseUrl,
+        MUXI_SECRET_KEY: SECRET_KEY,
+        BLOB_URL: pathToFileURL(join(this.dataDir, 'blobs')).href,
+      }),
       ...(this.temporal && { TEMPORAL_ADDRESS: this.temporal.address, TEMPORAL_UI_URL: this.temporal.uiUrl }),
       ...this.#env,
     }
@@ -228,6 +244,27 @@ export class Stage {
     return SseClient.open(`${url}/api/v1/turns/${turnId}/stream`, { headers })
   }
 
+  /** Uploads a file. @returns its id */
+  async upload(url: string, name: string, bytes: Uint8Array | string, key = this.key): Promise<string> {
+    const body = new FormData()
+    body.set('file', new Blob([bytes as Uint8Array<ArrayBuffer>]), name)
+    const headers = this.#headers(key)
+    const response = await fetch(`${url}/api/v1/files`, {
+      method: 'POST',
+      headers,
+      body,
+      signal: AbortSignal.timeout(60_000),
+    })
+    if (response.status !== 201) throw new Error(`not uploaded: ${await response.text()}`)
+    return ((await response.json()) as { id: string }).id
+  }
+
+  /** Follows a job, from its start or after an event. */
+  followJob(url: string, jobId: string, after?: number): Promise<SseClient> {
+    const headers = { ...this.#headers(this.key), ...(after !== undefined && { 'last-event-id': String(after) }) }
+    return SseClient.open(`${url}/api/v1/jobs/${jobId}/stream`, { headers })
+  }
+
   socket(url: string, key = this.key): Promise<WsClient> {
     return WsClient.open(`${url}/api/v1/ws`, { authorization: `Bearer ${key}` })
   }
@@ -251,30 +288,33 @@ export class Stage {
   }
 
   /** Rows of the database, for what no route shows. */
-  rows(sql: string, ...parameters: string[]): Record<string, string | number | null>[] {
-    const db = new DatabaseSync(join(this.dataDir, 'muxi.db'), { readOnly: true })
-    try {
-      return db.prepare(sql).all(...parameters) as Record<string, string | number | null>[]
-    } finally {
-      db.close()
-    }
+  rows(statement: string, ...parameters: string[]): Promise<Row[]> {
+    return readRows(this.#place(), (ask) => ask(statement, ...parameters))
   }
 
-  /** Checks what must be true of every turn since the last check, once they are over: one fault fails one test. */
-  check(expectations: Omit<Expectations, 'after' | 'modelCalls'> = {}): void {
-    const { turn, calls } = this.#checked
+  /** Checks what must be true of every turn and job since the last check, once they are over: one fault fails one test. */
+  async check(expectations: Omit<Expectations, 'after' | 'modelCalls'> = {}): Promise<void> {
+    const { turn, job, calls } = this.#checked
+    const [last] = await this.rows('select (select max(id) from turns) as turn, (select max(id) from jobs) as job')
     this.#checked = {
-      turn: String(this.rows('select max(id) as id from turns')[0]?.['id'] ?? ''),
+      turn: String(last?.['turn'] ?? ''),
+      job: String(last?.['job'] ?? ''),
       calls: this.model.calls(),
     }
     const modelCalls = this.#checked.calls - calls
-    checkInvariants(this.dataDir, { after: turn, modelCalls, counted: this.counted(), ...expectations })
+    const after = { turn, job }
+    await checkInvariants(this.#place(), { after, modelCalls, counted: this.counted(), ...expectations })
+  }
+
+  #place(): Place {
+    return this.#databaseUrl === undefined ? { file: join(this.dataDir, 'muxi.db') } : { url: this.#databaseUrl }
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#children.map((child) => child.kill()))
     for (const pid of this.serverPids()) process.kill(pid, 'SIGKILL')
     while (this.serverPids().length > 0) await sleep(20)
+    await this.postgres?.stop()
     await this.model.stop()
     if (existsSync(this.folder)) rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 })
   }

@@ -1,5 +1,6 @@
 // A WebSocket client that keeps every frame.
 import { WebSocket } from 'ws'
+import { News } from './news.ts'
 
 export interface SeenFrame {
   type: string
@@ -13,7 +14,7 @@ export class WsClient {
   readonly socket: WebSocket
   /** Resolves with the code with which it closed. */
   readonly closed: Promise<number>
-  readonly #watchers = new Set<() => void>()
+  readonly #news = new News()
 
   constructor(url: string, headers: Record<string, string> = {}) {
     this.socket = new WebSocket(url.replace(/^http/, 'ws'), { headers })
@@ -21,9 +22,10 @@ export class WsClient {
       this.socket.on('close', (code) => resolve(code))
       this.socket.on('error', () => {})
     })
+    void this.closed.then((code) => this.#news.end(`The socket was closed with ${code}`))
     this.socket.on('message', (data) => {
       this.frames.push(JSON.parse((data as Buffer).toString('utf8')) as SeenFrame)
-      for (const watch of this.#watchers) watch()
+      this.#news.more()
     })
   }
 
@@ -40,26 +42,13 @@ export class WsClient {
     this.socket.send(JSON.stringify({ type, id, ...(data !== undefined && { data }) }))
   }
 
-  /** The first frame, seen already or yet to come, that fits. */
+  /** Resolves with the first frame, seen already or yet to come, that fits; rejects after `ms` or when the socket was closed. */
   waitFor(fits: (frame: SeenFrame) => boolean, ms = 30_000): Promise<SeenFrame> {
-    return new Promise((resolve, reject) => {
-      const finish = (act: () => void) => {
-        clearTimeout(timer)
-        this.#watchers.delete(look)
-        act()
-      }
-      const look = () => {
-        const found = this.frames.find(fits)
-        if (found) finish(() => resolve(found))
-      }
-      const timer = setTimeout(
-        () =>
-          finish(() => reject(new Error(`no such frame within ${ms} ms; there were ${JSON.stringify(this.frames)}`))),
-        ms,
-      )
-      this.#watchers.add(look)
-      look()
-    })
+    return this.#news.first(
+      () => this.frames.find(fits),
+      ms,
+      () => `the frame; there were ${JSON.stringify(this.frames)}`,
+    )
   }
 
   /** The code with which it closes, soon. */

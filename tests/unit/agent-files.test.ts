@@ -22,7 +22,7 @@ function load(
   providers = NO_KEYS,
 ): LoadedAgent[] {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
-  return loadAgentFiles(dir, env, providers)
+  return loadAgentFiles(dir, env, providers, [])
 }
 
 function refused(...args: Parameters<typeof load>): AgentFilesError {
@@ -71,7 +71,7 @@ describe('good files', () => {
   })
 
   it('may be none: a folder that is missing holds no agents', () => {
-    expect(loadAgentFiles(join(dir, 'gone'), {}, NO_KEYS)).toEqual([])
+    expect(loadAgentFiles(join(dir, 'gone'), {}, NO_KEYS, [])).toEqual([])
   })
 
   it('may use anchors and aliases', () => {
@@ -79,18 +79,29 @@ describe('good files', () => {
     expect(agent?.config.system_message).toBe('the same')
   })
 
+  it('must name knowledge that is there, below the folders that are open', () => {
+    const knowledge =
+      'knowledge:\n  - {id: gone, path: ./gone.md}\n  - {id: out, path: ../..}\n  - {id: etc, path: /etc/passwd}\n'
+    const expected = 'a file or folder that exists below MUXI_AGENTS_DIR or MUXI_KNOWLEDGE_DIRS'
+    expect(refused({ 'a.yaml': WORDS + knowledge }).faults.map(brief)).toEqual([
+      `4 knowledge.0.path: ${expected} / './gone.md'`,
+      `5 knowledge.1.path: ${expected} / '../..'`,
+      `6 knowledge.2.path: ${expected} / '/etc/passwd'`,
+    ])
+  })
+
   it('may describe knowledge and MCP servers', () => {
     const knowledge = 'knowledge:\n  - {id: faq, path: ./faq.md}\n  - {id: note, source_type: content, content: Hi}\n'
     const mcp =
       'mcp_servers:\n  - {name: w, url: "http://localhost:1/mcp", approval: always}\n  - {name: fs, command: npx -y x, args: [a], env: {TOKEN: t0ken}}\n'
-    const [agent] = load({ 'a.yaml': WORDS + knowledge + mcp })
+    const [agent] = load({ 'a.yaml': WORDS + knowledge + mcp, 'faq.md': 'Hello' })
     expect(agent?.config.knowledge).toHaveLength(2)
     expect(agent?.config.mcp_servers?.[1]).toEqual({ name: 'fs', command: 'npx -y x', args: ['a'], env: {} })
     expect(agent?.secrets).toEqual({ 'mcp_servers.1.env.TOKEN': 't0ken' })
   })
 
   it('are the examples that come with muxi, which need no key', () => {
-    const agents = loadAgentFiles(join(import.meta.dirname, '../../agents'), {}, NO_KEYS)
+    const agents = loadAgentFiles(join(import.meta.dirname, '../../agents'), {}, NO_KEYS, [])
     expect(agents.map(({ id, config }) => [id, config.model])).toEqual([
       ['assistant', undefined],
       ['librarian', undefined],

@@ -1,0 +1,7 @@
+// An Idempotency-Key stands for what its request has made: a turn, a file or a job. What is past its time is found by its age.
+import type { Kysely } from 'kysely'
+
+export async function up(db: Kysely<any>): Promise<void> {
+  await db.schema.alterTable('idempotency_keys').renameColumn('turn_id', 'result_id').execute()
+  await db.schema.createIndex('log_entries_by_age').on('log_entries').column('started_at').execute()
+}

@@ -1,0 +1,116 @@
+// Two APIs and two workers over one Postgres: what one has begun goes on at any other.
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { numberedPages, pdf } from '../support/pdf.ts'
+import { openStage, type Muxi, type Stage } from '../support/stage.ts'
+import { manyWords } from '../support/words.ts'
+import { keeps } from './requirements.ts'
+
+let stage: Stage
+let [here, there]: Muxi[] = []
+let workers: Muxi[]
+beforeAll(async () => {
+  stage = await openStage({ database: 'postgres' })
+  here = await stage.start('api')
+  there = await stage.start('api')
+  workers = [await stage.start('worker'), await stage.start('worker')]
+})
+afterEach(async () => {
+  stage.model.assertUsed()
+  await stage.check({ unsent: 1 })
+})
+afterAll(() => stage.close())
+
+const search = async (api: Muxi, query: string) =>
+  (await stage.call(api.url, `/api/v1/agents/offline/knowledge/search?query=${encodeURIComponent(query)}`)).body.results
+
+it(keeps('postgres.turn', 'a turn accepted at one API is streamed, cut and resumed at the other'), async () => {
+  const cue = stage.model.script({ say: manyWords('word', 200), pieces_per_second: 60 })
+  const first = await stage.chat(here!.url, cue, { conversation_id: await stage.conversation(there!.url) })
+  const { data } = await first.waitFor('message_start')
+  const whole = await stage.follow(there!.url, data.turn_id)
+  await first.waitFor(({ id }) => id >= 12)
+  first.cut()
+  await first.ended
+  const second = await stage.follow(there!.url, data.turn_id, first.lastId)
+  expect((await second.untilFinal()).type).toBe('message_end')
+  await whole.untilFinal()
+  expect(first.raw + second.raw).toBe(whole.raw)
+  const replay = await stage.follow(here!.url, data.turn_id)
+  await replay.ended
+  expect(replay.raw).toBe(whole.raw)
+})
+
+it(keeps('postgres.turn', 'a turn is cancelled at the other API, and its model call ends at once'), async () => {
+  const cue = stage.model.script({ say: manyWords('word', 1_000), pieces_per_second: 40 })
+  const stream = await stage.chat(here!.url, cue, { conversation_id: await stage.conversation(here!.url) })
+  const { data } = await stream.waitFor('message_start')
+  await stream.waitFor(({ id }) => id >= 12)
+  const cancelledAt = Date.now()
+  const answer = await stage.call(there!.url, `/api/v1/turns/${data.turn_id}/cancel`, { method: 'POST' })
+  expect([answer.status, answer.body.status]).toEqual([200, 'cancelled'])
+  expect((await stream.untilFinal(2_000)).type).toBe('cancelled')
+  await expect.poll(() => stage.model.served.at(-1)?.closed_at, { timeout: 10_000, interval: 10 }).toBeDefined()
+  expect(stage.model.served.at(-1)!.closed_at! - cancelledAt).toBeLessThan(2_000)
+})
+
+it(keeps('postgres.document', 'a PDF uploaded at one API is followed, found and cited at the other'), async () => {
+  const file_id = await stage.upload(here!.url, 'lighthouses.pdf', pdf(numberedPages(120)))
+  const body = { kind: 'document', file_id, agent_id: 'offline' }
+  const { id } = (await stage.call(here!.url, '/api/v1/jobs', { body })).body
+  const stream = await stage.followJob(there!.url, id)
+  expect((await stream.untilFinal()).data.result).toMatchObject({ pages: 120 })
+  expect(stream.events.map((event) => event.id)).toEqual(stream.events.map((_, index) => index + 1))
+  for (const api of [here!, there!]) {
+    expect((await search(api, 'keeper of lighthouse 77'))[0]).toMatchObject({ page: 77 })
+    const answer = await stage.call(api.url, '/api/v1/agents/offline/chat', {
+      body: {
+        content: 'How many ships does the keeper of lighthouse 77 count?',
+        conversation_id: await stage.conversation(api.url, { agent_id: 'offline' }),
+      },
+    })
+    expect(answer.body.agent_response.content).toContain('539 ships')
+    expect(answer.body.agent_response.content).toContain('(lighthouses.pdf, page 77)')
+  }
+})
+
+it(
+  keeps(
+    'postgres.killed',
+    'a turn and an ingestion go on when an API and a worker are killed, at the API that is left',
+  ),
+  async () => {
+    const reply = manyWords('again', 300)
+    const cue = stage.model.script(
+      { say: manyWords('once', 300), pieces_per_second: 40 },
+      { say: reply, pieces_per_second: 100 },
+    )
+    // So that the turn is in the hands of the one that is killed.
+    await workers[1]!.kill()
+    const turn = await stage.chat(here!.url, cue, { conversation_id: await stage.conversation(here!.url) })
+    const turnId = (await turn.waitFor('message_start')).data.turn_id as string
+    await turn.waitFor('content')
+    workers[1] = await stage.start('worker')
+    const file_id = await stage.upload(here!.url, 'lights.pdf', pdf(numberedPages(600)))
+    const body = { kind: 'document', file_id, agent_id: 'offline' }
+    const { id } = (await stage.call(here!.url, '/api/v1/jobs', { body })).body
+    const job = await stage.followJob(here!.url, id)
+    await job.waitFor(({ data }) => data.stage === 'parsing' && data.done >= 100)
+    await Promise.all([here!.kill(), workers[0]!.kill()])
+    await Promise.all([turn.ended, job.ended])
+    const parsed = await stage.rows('select batch, parses from job_batches where job_id = ? and pages is not null', id)
+
+    const restOfJob = await stage.followJob(there!.url, id, job.lastId)
+    const restOfTurn = await stage.follow(there!.url, turnId, turn.lastId)
+    expect((await restOfTurn.untilFinal()).type).toBe('message_end')
+    expect((await restOfJob.untilFinal()).data.result).toMatchObject({ pages: 600 })
+    for (const [before, after] of [
+      [turn, restOfTurn],
+      [job, restOfJob],
+    ] as const)
+      expect(after.events[0]?.id).toBe(before.lastId + 1)
+    expect((await stage.turn(there!.url, turnId)).message.agent_response.content).toBe(reply)
+    const again = await stage.rows('select batch, parses from job_batches where job_id = ?', id)
+    expect(again).toEqual(expect.arrayContaining(parsed))
+    expect((await search(there!, 'keeper of lighthouse 599'))[0]).toMatchObject({ page: 599 })
+  },
+)

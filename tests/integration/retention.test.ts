@@ -1,0 +1,108 @@
+// What is kept for a time only, on both databases: files that nobody refers to, what a crash left half-arrived, log entries.
+import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pino } from 'pino'
+import { describe, expect, it } from 'vitest'
+import { newId } from '../../contracts/ids.ts'
+import { ensureDefaultConversation } from '../../db/queries/conversations.ts'
+import { findFile, insertFile } from '../../db/queries/files.ts'
+import { insertJob } from '../../db/queries/jobs.ts'
+import { startLogEntry } from '../../db/queries/log.ts'
+import { forgetOld } from '../../db/queries/retention.ts'
+import { insertTurn, type Attachment } from '../../db/queries/turns.ts'
+import type { FilesTable, Tx } from '../../db/schema.ts'
+import type { Storage } from '../../db/storage.ts'
+import { sweepFiles } from '../../workers/sweep-files.ts'
+import { dialects } from '../support/dialects.ts'
+
+const DAY_MS = 86_400_000
+const log = pino({ level: 'silent' })
+const inTx = <T>({ db }: Storage, work: (tx: Tx) => Promise<T>) => db.transaction().execute(work)
+const soon = () => AbortSignal.timeout(20_000)
+
+async function store(storage: Storage, name: string, days: number, content = name): Promise<FilesTable> {
+  const received = await storage.blobs.receive(Readable.from([Buffer.from(content)]))
+  await received.keep('u')
+  const { sha256, size } = received
+  const file = await insertFile(storage.db, { user_id: 'u', key_id: null, name, type: 'text/plain', size, sha256 })
+  const created_at = new Date(Date.now() - days * DAY_MS).toISOString()
+  await storage.db.updateTable('files').set({ created_at }).where('id', '=', file.id).execute()
+  return file
+}
+
+async function attach(storage: Storage, { sha256, size, name }: FilesTable): Promise<void> {
+  const attachments: Attachment[] = [{ type: 'image', name, media_type: 'image/png', sha256, size }]
+  await inTx(storage, async (tx) => {
+    const conversation = await ensureDefaultConversation(tx, 'a', 'u')
+    await insertTurn(tx, {
+      turn_id: newId('turn'),
+      user_message_id: newId('msg'),
+      message_id: newId('msg'),
+      conversation_id: conversation.id,
+      agent_id: 'a',
+      agent_version: 1,
+      user_id: 'u',
+      key_id: 'key_1',
+      on_busy: 'queue',
+      content: '',
+      attachments,
+      response_schema: undefined,
+    })
+  })
+}
+
+for (const dialect of dialects) {
+  describe(dialect.name, () => {
+    it('removes files after their time, unless a job or a message refers to them or their bytes', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const [old, young, read, shown] = [
+        await store(storage, 'old', 8),
+        await store(storage, 'young', 6),
+        await store(storage, 'read', 8),
+        await store(storage, 'shown', 8),
+      ]
+      const [twin, kept] = [await store(storage, 'twin', 8, 'the same'), await store(storage, 'kept', 1, 'the same')]
+      await inTx(storage, (tx) => insertJob(tx, { file: read, key_id: null }))
+      await attach(storage, shown)
+      await sweepFiles({ storage, log }, 7, soon())
+      const left = await Promise.all([old, young, read, shown, twin, kept].map(({ id }) => findFile(storage.db, id)))
+      expect(left.map((file) => file?.name)).toEqual([undefined, 'young', 'read', 'shown', undefined, 'kept'])
+      const bytes = [old, young, read, shown, kept].map(({ sha256 }) => existsSync(storage.blobs.path('u', sha256)))
+      expect(bytes).toEqual([false, true, true, true, true])
+    })
+
+    it('removes more files than a page holds', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const before = await store(storage, 'first', 8)
+      await attach(storage, before)
+      for (let n = 0; n < 120; n += 1) await store(storage, `old ${n}`, 8)
+      await sweepFiles({ storage, log }, 7, soon())
+      expect(await storage.db.selectFrom('files').select('name').execute()).toEqual([{ name: 'first' }])
+    })
+
+    it('removes what a crash left half-arrived a day ago, and nothing that may be under way', async () => {
+      const database = await dialect.fresh()
+      const storage = await database.open()
+      const incoming = join(database.options.data_dir, 'blobs', 'incoming')
+      mkdirSync(incoming, { recursive: true })
+      for (const name of ['left', 'growing']) writeFileSync(join(incoming, name), 'half')
+      const yesterday = new Date(Date.now() - 1.1 * DAY_MS)
+      utimesSync(join(incoming, 'left'), yesterday, yesterday)
+      await sweepFiles({ storage, log }, 7, soon())
+      expect(readdirSync(incoming)).toEqual(['growing'])
+    })
+
+    it('forgets entries of the execution log, however many', async () => {
+      const { db } = await (await dialect.fresh()).open()
+      const entry = { turn_id: 't', kind: 'recall' as const, name: 'n', workflow_id: 'w', attempt: 1, input: {} }
+      await db.transaction().execute(async (tx) => {
+        for (let n = 0; n < 1_201; n += 1) await startLogEntry(tx, { ...entry, activity_id: String(n) })
+      })
+      const started_at = new Date(Date.now() - 91 * DAY_MS).toISOString()
+      await db.updateTable('log_entries').set({ started_at }).where('activity_id', '!=', '7').execute()
+      expect(await forgetOld(db, { event_log_days: 7, log_days: 90 }, soon())).toMatchObject({ entries: 1_200 })
+      expect(await db.selectFrom('log_entries').select('activity_id').execute()).toEqual([{ activity_id: '7' }])
+    })
+  })
+}
