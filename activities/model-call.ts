@@ -45,7 +45,7 @@ export function modelCallActivities(resources: Resources) {
         const model = models.chainOf(config)[input.model]!
         const secrets = await getAgentSecrets(db, box, turn.agent_id, turn.agent_version)
         const provider = models.open(model, secrets[model.key_path])
-        const prompt = await buildPrompt(db, blobs, turn, config)
+        const prompt = await buildPrompt(db, blobs, turn, config, model)
         const searchable = await hasDocuments(db, turn.agent_id, turn.conversation_id)
         const offered = tools.filter(({ needs }) => needs !== 'documents' || searchable)
         const attempt = await beginAttempt(db, events, input, model, prompt)

@@ -14,10 +14,12 @@ import { syncFileAgents } from '../db/queries/agents.ts'
 import { openStorage, type Storage } from '../db/storage.ts'
 import { connectionOptions } from '../temporal-config/connection.ts'
 import { createEmbedder } from '../providers/embedder.ts'
+import { transcriberFinder } from '../providers/transcriber.ts'
 import { createMediaWorker } from '../workers/media-worker.ts'
 import { isOurUi } from '../temporal-config/server-arguments.ts'
 import { runSweeper } from '../workers/sweeper.ts'
 import { createWorker } from '../workers/worker.ts'
+import { audioLimits, createSpeaker, imageLimits } from './media.ts'
 import { ensureKey } from './key.ts'
 import { watchKnowledge } from './watch-knowledge.ts'
 
@@ -87,6 +89,7 @@ async function start(
   const context: ApiContext = {
     storage,
     embedder: createEmbedder(settings.providers, settings.embedding_model),
+    speaker: createSpeaker(settings),
     client,
     namespace: settings.temporal.namespace,
     ...temporalUi(settings),
@@ -143,17 +146,19 @@ async function startWorking({
   stopping,
   tools,
 }: Working): Promise<() => Promise<void>> {
+  const models = {
+    providers: settings.providers,
+    offline_words_per_second: settings.offline_words_per_second,
+    stall_ms: settings.engine.model_stall_ms,
+  }
   const worker = await createWorker({
     connection,
     namespace: settings.temporal.namespace,
     cache_dir: join(settings.data_dir, 'cache'),
     storage,
-    models: {
-      providers: settings.providers,
-      offline_words_per_second: settings.offline_words_per_second,
-      stall_ms: settings.engine.model_stall_ms,
-    },
+    models,
     embedder: createEmbedder(settings.providers, settings.embedding_model),
+    findTranscriber: transcriberFinder({ ...settings, choice: settings.transcription }),
     limits: settings.limits,
     ...(tools && { tools }),
     log,
@@ -169,6 +174,9 @@ async function startWorking({
       output_bytes: document_output_bytes,
       max_pages: document_pages,
     },
+    models,
+    image_limits: imageLimits(settings.limits),
+    audio_limits: audioLimits(settings.limits),
     log,
   })
   const running = Promise.all([worker.run(), media.run()])

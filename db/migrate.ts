@@ -4,6 +4,7 @@ import * as walk from './migrations/001-walk.ts'
 import * as knowledge from './migrations/002-knowledge.ts'
 import * as ingestion from './migrations/003-ingestion.ts'
 import * as idempotency from './migrations/004-idempotency.ts'
+import * as media from './migrations/006-media.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -11,6 +12,7 @@ const MIGRATIONS = {
   '002-knowledge': knowledge,
   '003-ingestion': ingestion,
   '004-idempotency': idempotency,
+  '006-media': media,
 }
 
 /** Brings the database to the newest schema; throws with the name of the migration that failed. */

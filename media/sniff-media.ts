@@ -33,7 +33,7 @@ function soundType(head: Buffer): string | undefined {
   if (starts(head, 'OggS')) return 'audio/ogg'
   if (starts(head, 'fLaC')) return 'audio/flac'
   if (starts(head, '\x1a\x45\xdf\xa3')) return 'video/webm'
-  if (starts(head, 'ID3')) return 'audio/mpeg'
+  if (starts(head, 'ID3') && head[3]! <= 4) return 'audio/mpeg'
   const [brand] = brandsOf(head)
   if (brand !== undefined) return /^M4[AB] $/.test(brand) ? 'audio/mp4' : 'video/mp4'
   return isMp3Frame(head) ? 'audio/mpeg' : undefined

@@ -17,7 +17,7 @@ interface Options {
 export function openaiTranscriber({ model, api_key, base_url }: Options): Transcriber {
   const client = new OpenAI({ apiKey: api_key ?? 'none', baseURL: base_url ?? null, maxRetries: 0, logLevel: 'off' })
   // The newer models of OpenAI tell no times.
-  const timed = !/^gpt-/.test(model)
+  const timed = !model.startsWith('gpt-')
   return {
     name: `openai:${model}`,
     async transcribe({ wav, language }, signal) {

@@ -35,6 +35,20 @@ export interface TranscriberOptions {
   choice?: string | undefined
 }
 
+/** How long a server that was found is not looked for again, in milliseconds. */
+const FOUND_MS = 60_000
+
+/** Asks `findTranscriber` now and then: a server may be started, or gone, later. */
+export function transcriberFinder(options: TranscriberOptions): () => Promise<Transcriber | undefined> {
+  let known: { until: number; transcriber: Transcriber } | undefined
+  return async () => {
+    if (known && Date.now() < known.until) return known.transcriber
+    const transcriber = await findTranscriber(options)
+    known = transcriber && { until: Date.now() + FOUND_MS, transcriber }
+    return transcriber
+  }
+}
+
 const DEFAULT_OPENAI = 'whisper-1'
 const DEFAULT_DEEPGRAM = 'nova-3'
 

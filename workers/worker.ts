@@ -27,6 +27,7 @@ export interface WorkerOptions {
   storage: Storage
   models: RegistryOptions
   embedder: Embedder
+  findTranscriber: ActivityResources['findTranscriber']
   limits: ActivityResources['limits']
   tools?: readonly Tool[]
   log: Logger
@@ -44,6 +45,7 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
       ...storage,
       models: new ModelRegistry(options.models),
       embedder,
+      findTranscriber: options.findTranscriber,
       tools: [...(options.tools ?? BUILT_IN_TOOLS), searchKnowledge({ ...storage, embedder })],
       limits: options.limits,
     }),

@@ -7,9 +7,17 @@ import {
 } from '@temporalio/client'
 import { ApplicationFailure } from '@temporalio/common'
 import { setTimeout as delay } from 'node:timers/promises'
-import { TASK_QUEUE, workflowId, type JobInput, type Receipt, type SubmitInput } from '../../contracts/engine.ts'
+import {
+  JOB_WORKFLOWS,
+  TASK_QUEUE,
+  workflowId,
+  type JobInput,
+  type JobKind,
+  type Receipt,
+  type SubmitInput,
+} from '../../contracts/engine.ts'
 import { MuxiError } from '../../contracts/failures.ts'
-import type { conversation, ingestDocument } from '../../workflows/index.ts'
+import type { conversation } from '../../workflows/index.ts'
 import { jobStart, searchAttributesOf } from '../../workflows/labels.ts'
 import { BUSY, cancelTurn, QUEUE_FULL, submit } from '../../workflows/messages.ts'
 import type { ApiContext } from './context.ts'
@@ -91,13 +99,18 @@ export async function stopTurn({ client }: Engine, turnId: string, conversationI
  * Starts the workflow of a job. An earlier run that is still open has nothing left to do when it is tried `again`.
  * @throws MuxiError unavailable
  */
-export async function startJob({ client }: Engine, job: JobInput, which: 'first' | 'again'): Promise<void> {
+export async function startJob(
+  { client }: Engine,
+  job: JobInput,
+  kind: JobKind,
+  which: 'first' | 'again',
+): Promise<void> {
   const deadline = Date.now() + ACCEPT_MS
   for (;;) {
     try {
       await client.withDeadline(deadline, () =>
-        client.workflow.start<typeof ingestDocument>('ingestDocument', {
-          ...jobStart(job),
+        client.workflow.start(JOB_WORKFLOWS[kind], {
+          ...jobStart(job, kind),
           workflowIdConflictPolicy: which === 'again' ? 'TERMINATE_EXISTING' : 'USE_EXISTING',
         }),
       )
