@@ -323,7 +323,7 @@ it.each([
   stage = await openStage({ env })
   try {
     const { url } = await stage.start('all')
-    const jobId = await ingest(url, await stage.upload(url, 'long.pdf', pdf(numberedPages(50))))
+    const jobId = await ingest(url, await stage.upload(url, 'long.pdf', pdf(numberedPages(1_000))))
     await (await stage.followJob(url, jobId)).untilFinal()
     expect((await job(url, jobId)).error).toMatchObject({ code: 'unprocessable', details: { reason } })
     const next = await ingest(url, await stage.upload(url, 'short.txt', 'Short.'))

@@ -86,7 +86,7 @@ describe('a folder that an agent file names', () => {
       expect(await found('harbour', 'ferry to Sund')).not.toContain('7:40')
       const { knowledge_sources } = (await call('/agents/harbour/knowledge')).body
       expect(knowledge_sources).toMatchObject([{ document_count: 2 }])
-      expect(stage.rows("select 1 from jobs where name = 'fog.md'")).toHaveLength(1)
+      expect(await stage.rows("select 1 from jobs where name = 'fog.md'")).toHaveLength(1)
     },
   )
 
@@ -231,14 +231,14 @@ describe('sent twice', () => {
     expect(new Set(files.map(({ status, body }) => `${status} ${body.id}`)).size).toBe(1)
     expect((await upload('once.md', 'Another.', headers)).status).toBe(409)
     expect((await upload('twice.md', 'Once only.', headers)).status).toBe(409)
-    expect(stage.rows("select id from files where name in ('once.md', 'twice.md')")).toHaveLength(1)
+    expect(await stage.rows("select id from files where name in ('once.md', 'twice.md')")).toHaveLength(1)
     expect((await call(`/files/${files[0]!.body.id}/content`)).text).toBe('Once only.')
 
     const body = { kind: 'document', file_id: files[0]!.body.id }
     const jobs = await Promise.all(Array.from({ length: 5 }, () => call('/jobs', { body, headers })))
     expect(new Set(jobs.map(({ status, body: { id } }) => `${status} ${id}`)).size).toBe(1)
     expect((await call('/jobs', { body: { ...body, agent_id: 'offline' }, headers })).status).toBe(409)
-    expect(stage.rows("select id from jobs where name = 'once.md'")).toHaveLength(1)
+    expect(await stage.rows("select id from jobs where name = 'once.md'")).toHaveLength(1)
     const other = await keyOf({ scopes: ['chat'] })
     expect((await call('/jobs', { body, headers, key: other })).body.id).not.toBe(jobs[0]!.body.id)
   })
@@ -278,7 +278,7 @@ describe('a document that is not what it seems', () => {
         details: { reason: 'too_many_pages' },
       })
       expect(muxi.child.exitCode).toBeNull()
-      expect(stage.rows('select 1 from job_batches where job_id = ?', job.body.id)).toEqual([])
+      expect(await stage.rows('select 1 from job_batches where job_id = ?', job.body.id)).toEqual([])
     },
   )
 })
