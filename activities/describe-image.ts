@@ -1,8 +1,12 @@
 // A picture in words, by the first of the agent's models that can see.
+import { activityInfo } from '@temporalio/activity'
 import type { JobRef } from '../contracts/engine.ts'
 import { getAgentOrThrow, getAgentSecrets } from '../db/queries/agents.ts'
 import { advance, setMedia } from '../db/queries/jobs.ts'
+import { completeUsage, estimateTokens, insertUsage } from '../db/queries/usage.ts'
 import { pictureLimitsOf } from '../providers/image-limits.ts'
+import { costOf } from '../providers/prices.ts'
+import type { GenerateResult, PromptMessage } from '../providers/provider.ts'
 import { ingestionStep } from './ingestion-step.ts'
 import { findMade, readMedia, variantName } from './media-rows.ts'
 import { modelsOf } from './prepare-image.ts'
@@ -31,32 +35,37 @@ export function describeActivities(resources: Resources) {
         if (!model || !made || job.agent_id === null) return { characters: 0 }
         const agent = await getAgentOrThrow(db, job.agent_id)
         const secrets = await getAgentSecrets(db, box, agent.id, agent.version)
+        const picture = await blobs.get(job.user_id, made.sha256)
+        const usageId = await insertUsage(db, {
+          turn_id: job.turn_id ?? job.id,
+          step: 0,
+          fence: activityInfo().attempt,
+          provider: model.provider,
+          model: model.model,
+          input_tokens: estimateTokens(INSTRUCTIONS),
+        })
         let description = ''
-        const { usage } = await models.open(model, secrets[model.key_path]).generate(
-          {
-            model: model.model,
-            messages: [
-              { role: 'system', content: INSTRUCTIONS },
-              {
-                role: 'user',
-                content: `The picture: ${job.name}`,
-                images: [
-                  {
-                    media_type: made.media_type,
-                    base64: (await blobs.get(job.user_id, made.sha256)).toString('base64'),
-                  },
-                ],
-              },
-            ],
-            tools: [],
-            passages: [],
-          },
-          (piece) => {
+        let usage: GenerateResult['usage']
+        try {
+          const asked = toPrompt(job.name, made.media_type, picture)
+          const request = { model: model.model, messages: asked, tools: [], passages: [] }
+          const hear = (piece: string) => {
             description = (description + piece).slice(0, MAX_DESCRIPTION)
             return Promise.resolve()
-          },
-          signal,
-        )
+          }
+          usage = (await models.open(model, secrets[model.key_path]).generate(request, hear, signal)).usage
+        } finally {
+          const spent = usage ?? {
+            input_tokens: estimateTokens(INSTRUCTIONS),
+            output_tokens: estimateTokens(description),
+          }
+          const cost_usd = costOf(model.model, spent.input_tokens, spent.output_tokens)
+          await completeUsage(db, usageId, {
+            ...spent,
+            ...(cost_usd !== undefined && { cost_usd }),
+            estimated: usage === undefined,
+          })
+        }
         const told = await db.transaction().execute(async (tx) => {
           await setMedia(tx, job.id, { ...media, result: { ...media.result, description } })
           return advance(tx, job, 'describing', '')
@@ -66,4 +75,12 @@ export function describeActivities(resources: Resources) {
       })
     },
   }
+}
+
+function toPrompt(name: string, media_type: string, picture: Buffer): PromptMessage[] {
+  const images = [{ media_type, base64: picture.toString('base64') }]
+  return [
+    { role: 'system', content: INSTRUCTIONS },
+    { role: 'user', content: `The picture: ${name}`, images },
+  ]
 }

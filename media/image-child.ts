@@ -27,8 +27,8 @@ const [parentPid] = process.argv.slice(2)
 const GUARD = `setInterval(() => { if (process.ppid !== ${Number(parentPid)}) process.kill(process.pid, 'SIGKILL') }, 250)`
 new Worker(GUARD, { eval: true }).unref()
 
-/** SVG has no size in pixels of its own; it is drawn for screens. */
-const SVG_DENSITY = 96
+/** At which a unit of an SVG is a pixel. */
+const SVG_DENSITY = 72
 /** Lowest quality of a JPEG before the picture is made smaller. */
 const QUALITIES = [85, 70, 50]
 
