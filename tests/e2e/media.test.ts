@@ -33,8 +33,13 @@ async function download(file_id: string): Promise<Buffer> {
   return Buffer.from(await response.arrayBuffer())
 }
 
+interface StoredPage {
+  text: string
+  parts: { from_ms: number }[]
+}
+
 const pages = async (url: string, id: string) =>
-  (await stage.call(url, `/api/v1/jobs/${id}/text?format=json`)).body.pages as Record<string, any>[]
+  (await stage.call(url, `/api/v1/jobs/${id}/text?format=json`)).body.pages as StoredPage[]
 
 describe('one process', () => {
   beforeAll(async () => {
