@@ -1,10 +1,12 @@
 // The activities, made from what they use: the worker registers these, workflows know their types.
+import { describeActivities } from './describe-image.ts'
 import { ingestActivities } from './ingest.ts'
 import { mcpRouteActivities } from './mcp-call.ts'
 import { modelCallActivities } from './model-call.ts'
 import { recallActivities } from './recall.ts'
 import type { ActivityResources } from './resources.ts'
 import { toolCallActivities } from './tool-call.ts'
+import { transcribeActivities } from './transcribe.ts'
 import { turnActivities } from './turn.ts'
 
 export function createActivities(resources: ActivityResources) {
@@ -15,6 +17,8 @@ export function createActivities(resources: ActivityResources) {
     ...mcpRouteActivities(resources),
     ...recallActivities(resources),
     ...ingestActivities(resources),
+    ...describeActivities(resources),
+    ...transcribeActivities(resources),
   }
 }
 

@@ -3,6 +3,7 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import { activityInfo } from '@temporalio/activity'
 import type { BatchRef, FinishJobInput, JobClaim, JobRef } from '../contracts/engine.ts'
 import type { DocumentGeneration, VectorChunk } from '../db/vectors/vector-store.ts'
+import { deleteFile } from '../db/queries/files.ts'
 import {
   advance,
   claimJob,
@@ -17,16 +18,26 @@ import type { JobsTable } from '../db/schema.ts'
 import { chunkPages } from '../media/chunk.ts'
 import type { ActivityResources } from './resources.ts'
 import { ingestionStep } from './ingestion-step.ts'
+import { findMade, readMedia } from './media-rows.ts'
 
 /** Texts embedded in one request, and chunks written in one transaction. */
 const EMBED_AT_ONCE = 64
 /** Positions of a batch's chunks begin at its number times this, so that they are unique within the document. */
 const POSITIONS_A_BATCH = 100_000
 
-type Resources = Pick<ActivityResources, 'db' | 'events' | 'stops' | 'vectors' | 'embedder'>
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'vectors' | 'embedder'>
 
 export function ingestActivities(resources: Resources) {
-  const { db, events, vectors, embedder } = resources
+  const { db, events, blobs, vectors, embedder } = resources
+
+  /** The prepared sound of a recording is large, and needed no more when its text is known. */
+  async function removeSound(job: JobsTable): Promise<void> {
+    const sound = findMade(readMedia(job), 'sound')
+    if (!sound) return
+    const file = { id: sound.file_id, user_id: job.user_id, sha256: sound.sha256 }
+    if (await db.transaction().execute((tx) => deleteFile(tx, file))) await blobs.delete(file.user_id, file.sha256)
+  }
+
   return {
     /** Takes the job for the calling run. Without an agent nothing is indexed: the text alone was wanted. */
     async beginJob(ref: JobRef): Promise<JobClaim> {
@@ -78,6 +89,7 @@ export function ingestActivities(resources: Resources) {
       // An earlier attempt came to its end and only its answer was lost.
       if (before?.status === 'completed' && before.run === ref.run) return JSON.parse(before.result ?? '{}')
       return ingestionStep(resources, ref, { name: 'publish', input: {} }, async (job) => {
+        await removeSound(job)
         if (job.agent_id !== null) await vectors.publish(job.document_id, job.generation)
         const completed = await db.transaction().execute((tx) => completeJob(tx, ref))
         if (!completed) throw new Error('the job was over')

@@ -50,7 +50,7 @@ export async function ingestionStep<T extends object>(
       const end = { status: statusOf(reason), duration_ms: performance.now() - startedAt, error: describe(reason) }
       await endLogEntry(db, logId, end)
     }
-    throw await toFailure(db, reason, workflow_id, `${ref.run}/${activityId}`)
+    throw await toFailure(db, reason, step.name, workflow_id, `${ref.run}/${activityId}`)
   } finally {
     stop.done()
     stopBeating()
@@ -73,19 +73,39 @@ function describe(reason: unknown): object {
 }
 
 /** History gets the reason in one word; a parser's own words, which may quote the file, stay in the log. */
-async function toFailure(db: Db, reason: unknown, workflowId: string, activityId: string): Promise<unknown> {
+async function toFailure(
+  db: Db,
+  reason: unknown,
+  step: string,
+  workflowId: string,
+  activityId: string,
+): Promise<unknown> {
   if (reason instanceof StopRequested) return overtaken()
-  if (reason instanceof MediaFailure) return unprocessable(reason.message, reason.reason)
+  if (reason instanceof MediaFailure) {
+    const { message, reason: word } = reason
+    return unprocessable(message, word, MISSING.has(word) ? 'unavailable' : 'unprocessable')
+  }
   if (reason instanceof MuxiError) return unprocessable(reason.message, reason.code)
   if (reason instanceof ProviderFailure) {
     const failures = await countFailed(db, workflowId, activityId)
-    return toModelFailure(reason, { provider: reason.provider, model: 'embedding' }, failures - 1)
+    return toModelFailure(
+      reason,
+      { provider: reason.provider, model: step === 'index' ? 'embedding' : step },
+      failures - 1,
+    )
   }
   return reason
 }
 
-function unprocessable(message: string, reason: string): ApplicationFailure {
-  const described: TurnFailure = { code: 'unprocessable', message, details: { reason } }
+/** What is no fault of the file: once it is there, trying again helps. */
+const MISSING: ReadonlySet<string> = new Set(['no_decoder', 'no_transcriber'])
+
+function unprocessable(
+  message: string,
+  reason: string,
+  code: 'unprocessable' | 'unavailable' = 'unprocessable',
+): ApplicationFailure {
+  const described: TurnFailure = { code, message, details: { reason } }
   return ApplicationFailure.create({
     message: described.message,
     type: FAILURE.final,

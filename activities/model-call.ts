@@ -46,7 +46,7 @@ export function modelCallActivities(resources: Resources) {
         const model = models.chainOf(config)[input.model]!
         const secrets = await getAgentSecrets(db, box, turn.agent_id, turn.agent_version)
         const provider = models.open(model, secrets[model.key_path])
-        const prompt = await buildPrompt(db, blobs, turn, config)
+        const prompt = await buildPrompt(db, blobs, turn, config, model)
         const searchable = await hasDocuments(db, turn.agent_id, turn.conversation_id)
         const own = tools.filter(({ needs }) => needs !== 'documents' || searchable)
         const offered = await offerTools(db, turn.agent_id, own)

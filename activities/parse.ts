@@ -46,5 +46,3 @@ export function parseActivities(resources: Resources) {
     },
   }
 }
-
-export type ParseActivities = ReturnType<typeof parseActivities>

@@ -1,14 +1,17 @@
 // What a model is shown in a step: instructions, the latest messages of the conversation, and what happened in this turn so far.
+import type { ModelRef } from '../contracts/engine.ts'
 import type { JobResult } from '../contracts/events.ts'
 import type { AgentConfig } from '../contracts/schemas/agent.ts'
 import type { ErrorBody } from '../contracts/failures.ts'
 import type { BlobStore } from '../db/blobs.ts'
-import { listMessages, parseAttachments } from '../db/queries/conversations.ts'
+import { listMessages } from '../db/queries/conversations.ts'
 import { listJobsOfTurn } from '../db/queries/jobs.ts'
 import { findRecall, type Passage } from '../db/queries/knowledge.ts'
 import { listSteps, parseImages, type StoredImage } from '../db/queries/steps.ts'
 import type { Db, JobsTable, TurnsTable } from '../db/schema.ts'
+import { pictureLimitsOf } from '../providers/image-limits.ts'
 import type { PromptImage, PromptMessage } from '../providers/provider.ts'
+import { findMade, readMedia, variantName } from './media-rows.ts'
 
 export interface Prompt {
   messages: PromptMessage[]
@@ -20,10 +23,16 @@ export interface Prompt {
 
 type Turn = Pick<TurnsTable, 'id' | 'conversation_id' | 'user_id' | 'user_message_id'>
 
-export async function buildPrompt(db: Db, blobs: BlobStore, turn: Turn, config: AgentConfig): Promise<Prompt> {
+export async function buildPrompt(
+  db: Db,
+  blobs: BlobStore,
+  turn: Turn,
+  config: AgentConfig,
+  model: ModelRef,
+): Promise<Prompt> {
   const asked = await db
     .selectFrom('messages')
-    .select(['content', 'attachments'])
+    .select('content')
     .where('id', '=', turn.user_message_id)
     .executeTakeFirstOrThrow()
   const earlier = await listMessages(db, turn.conversation_id, config.memory.buffer, turn.user_message_id)
@@ -31,11 +40,11 @@ export async function buildPrompt(db: Db, blobs: BlobStore, turn: Turn, config: 
   for (const { role, content } of earlier.toReversed()) {
     messages.push(role === 'user' ? { role, content, images: [] } : { role, content, calls: [] })
   }
-  const pictures = parseAttachments(asked.attachments).filter(({ type }) => type === 'image')
-  const images = await readImages(blobs, turn.user_id, pictures)
+  const jobs = await listJobsOfTurn(db, turn.id)
+  const images = await showPictures(blobs, jobs, model)
   const passages = (await findRecall(db, turn.id)) ?? []
   if (passages.length > 0) messages.push({ role: 'system', content: tellPassages(passages) })
-  const attached = (await listJobsOfTurn(db, turn.id)).map(tellAttached)
+  const attached = jobs.map(tellAttached)
   messages.push({ role: 'user', content: [asked.content, ...attached].filter(Boolean).join('\n\n'), images })
 
   const steps = await listSteps(db, turn.id)
@@ -52,6 +61,17 @@ export async function buildPrompt(db: Db, blobs: BlobStore, turn: Turn, config: 
   }
   const shown = steps.map(({ content }) => content).filter((content) => content !== '')
   return { messages, passages, shown: shown.join(STEP_SEPARATOR) }
+}
+
+/** The attached pictures as they were made ready for the model; none for one that cannot see. */
+async function showPictures(blobs: BlobStore, jobs: JobsTable[], model: ModelRef): Promise<PromptImage[]> {
+  const limits = pictureLimitsOf(model)
+  if (!limits) return []
+  const found = jobs.map((job) => {
+    const made = job.kind === 'image' && job.status === 'completed' && findMade(readMedia(job), variantName(limits))
+    return made ? readImages(blobs, job.user_id, [made]) : []
+  })
+  return (await Promise.all(found)).flat()
 }
 
 function readImages(blobs: BlobStore, owner: string, images: StoredImage[]): Promise<PromptImage[]> {
@@ -78,11 +98,22 @@ function tellPassages(passages: Passage[]): string {
   ].join('\n\n')
 }
 
-function tellAttached({ name, status, pages, result, error }: JobsTable): string {
+function tellAttached(job: JobsTable): string {
+  const { name, status, error } = job
   if (status === 'completed') {
-    const { notice } = JSON.parse(result ?? '{}') as Partial<JobResult>
-    return `[Attached: ${name}, ${pages} ${pages === 1 ? 'page' : 'pages'}${notice === undefined ? '' : `. ${notice}`}]`
+    const { notice } = JSON.parse(job.result ?? '{}') as Partial<JobResult>
+    return `[Attached: ${name}, ${sizeOf(job)}${notice === undefined || job.kind === 'image' ? '' : `. ${notice}`}]`
   }
   const why = error === null ? 'it was not read' : (JSON.parse(error) as ErrorBody).message
   return `[Attached, but it could not be read: ${name} (${why})]`
+}
+
+function sizeOf({ kind, pages, result, media }: JobsTable): string {
+  if (kind === 'document') return `${pages} ${pages === 1 ? 'page' : 'pages'}`
+  if (kind === 'audio') {
+    const { duration_ms = 0 } = JSON.parse(result ?? '{}') as Partial<JobResult>
+    return `a recording of ${Math.round(duration_ms / 1_000)} s`
+  }
+  const { width, height } = readMedia({ media })?.metadata ?? {}
+  return `a picture of ${String(width)} × ${String(height)} pixels`
 }

@@ -7,6 +7,7 @@ import type { StopRegistry } from '../db/stops.ts'
 import type { VectorStore } from '../db/vectors/vector-store.ts'
 import type { Embedder } from '../providers/embedder.ts'
 import type { ModelRegistry } from '../providers/registry.ts'
+import type { Transcriber } from '../providers/transcriber.ts'
 import type { Tool } from './tool.ts'
 
 export interface ActivityResources {
@@ -18,6 +19,8 @@ export interface ActivityResources {
   vectors: VectorStore
   models: ModelRegistry
   embedder: Embedder
+  /** Who turns speech into text now; a local server may come and go. */
+  findTranscriber: () => Promise<Transcriber | undefined>
   tools: readonly Tool[]
   /** What a tool may tell the model; the rest of a longer answer is left out, or kept as a file. */
   tool_output_characters: number

@@ -31,6 +31,7 @@ export function turnActivities({
         max_tokens: limits.tokens_per_turn,
         deadline_ms: limits.turn_seconds * 1_000,
         jobs: jobs.map(({ id }) => id),
+        job_kinds: jobs.map(({ kind }) => kind),
         recall: jobs.length > 0 || (await hasDocuments(db, labels.agent_id, labels.conversation_id)),
       }
     },

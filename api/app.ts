@@ -7,6 +7,7 @@ import { errorResponse, toMuxiError } from './errors.ts'
 import type { Origins } from './origins.ts'
 import { methodNotAllowed } from './plugin.ts'
 import { agentRoutes } from './routes/agents.ts'
+import { audioRoutes } from './routes/audio.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { fileRoutes } from './routes/files.ts'
@@ -63,6 +64,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     .group('/api/v1', (api) =>
       api
         .use(agentRoutes(context))
+        .use(audioRoutes(context))
         .use(chatRoutes(context))
         .use(turnRoutes(context))
         .use(conversationRoutes(context))

@@ -10,7 +10,7 @@ import type { ApiContext } from './services/context.ts'
 const CHAT_ROUTE = /\/chat(\/stream)?$/
 
 /** Routes whose handlers read the body themselves, as it comes. */
-const UPLOAD_ROUTE = /\/files$/
+const UPLOAD_ROUTE = /\/(files|audio\/transcriptions)$/
 
 /** The request's network address, as srvx knows it. */
 export function addressOf(request: Request): string | undefined {

@@ -17,10 +17,12 @@ import { connectionOptions } from '../temporal-config/connection.ts'
 import { createEmbedder } from '../providers/embedder.ts'
 import { urlGuard } from '../mcp/url-guard.ts'
 import { createMcpWorker } from '../workers/mcp-worker.ts'
+import { transcriberFinder } from '../providers/transcriber.ts'
 import { createMediaWorker } from '../workers/media-worker.ts'
 import { isOurUi } from '../temporal-config/server-arguments.ts'
 import { runSweeper } from '../workers/sweeper.ts'
 import { createWorker } from '../workers/worker.ts'
+import { audioLimits, createSpeaker, imageLimits } from './media.ts'
 import { ensureKey } from './key.ts'
 import { watchKnowledge } from './watch-knowledge.ts'
 
@@ -92,6 +94,7 @@ async function start(
   const context: ApiContext = {
     storage,
     embedder: createEmbedder(settings.providers, settings.embedding_model),
+    speaker: createSpeaker(settings),
     client,
     namespace: settings.temporal.namespace,
     ...temporalUi(settings),
@@ -152,17 +155,19 @@ async function startWorking({
   stopping,
   tools,
 }: Working): Promise<() => Promise<void>> {
+  const models = {
+    providers: settings.providers,
+    offline_words_per_second: settings.offline_words_per_second,
+    stall_ms: settings.engine.model_stall_ms,
+  }
   const worker = await createWorker({
     connection,
     namespace: settings.temporal.namespace,
     cache_dir: join(settings.data_dir, 'cache'),
     storage,
-    models: {
-      providers: settings.providers,
-      offline_words_per_second: settings.offline_words_per_second,
-      stall_ms: settings.engine.model_stall_ms,
-    },
+    models,
     embedder: createEmbedder(settings.providers, settings.embedding_model),
+    findTranscriber: transcriberFinder({ ...settings, choice: settings.transcription }),
     limits: settings.limits,
     tool_output_characters: settings.limits.tool_output_characters,
     ...(tools && { tools }),
@@ -179,6 +184,9 @@ async function startWorking({
       output_bytes: document_output_bytes,
       max_pages: document_pages,
     },
+    models,
+    image_limits: imageLimits(settings.limits),
+    audio_limits: audioLimits(settings.limits),
     log,
   })
   const mcp = await createMcpWorker({

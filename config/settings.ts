@@ -24,6 +24,13 @@ const LIMITS = {
   document_memory_mb: 1_024,
   document_ms: 120_000,
   document_output_bytes: 64 * MB,
+  /** Of preparing one picture, and one recording. */
+  image_pixels: 100_000_000,
+  image_memory_mb: 1_024,
+  image_ms: 60_000,
+  audio_seconds: 14_400,
+  audio_memory_mb: 512,
+  audio_ms: 540_000,
   ws_frame_bytes: 32 * MB,
   attachments: 20,
   turns_per_user: 10,
@@ -83,6 +90,11 @@ export interface Settings {
   readonly offline_words_per_second: number
   /** `local`, or `openai:<model>[@dimension]`; left out: the provider's when there is a key, else local. */
   readonly embedding_model?: string
+  /** `none`, `local`, `openai:<model>`, `deepgram:<model>` or the address of a server; left out: the first there is. */
+  readonly transcription?: string
+  /** `espeak-ng` or `openai:<model>`; left out: OpenAI's when there is its key, else espeak-ng. */
+  readonly speech?: string
+  readonly deepgram: ProviderSettings
   readonly retention: Retention
 }
 
@@ -129,6 +141,17 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
       (choice) => /^(local|openai:[^@\s]+(@\d+)?)$/.test(choice),
       "'local' or 'openai:' and a model, such as openai:text-embedding-3-small@384",
     ),
+    transcription: read.matching(
+      'MUXI_TRANSCRIPTION',
+      (choice) => /^(none|local|(openai|deepgram):\S+|https?:\/\/[^\s#]+(#\S+)?)$/.test(choice),
+      "'none', 'local', 'openai:' or 'deepgram:' and a model, or the address of a server, such as http://gpu:8000/v1#whisper-1",
+    ),
+    speech: read.matching(
+      'MUXI_SPEECH',
+      (choice) => /^(espeak-ng|openai:\S+)$/.test(choice),
+      "'espeak-ng', or 'openai:' and a model, such as openai:gpt-4o-mini-tts",
+    ),
+    deepgram: readProvider(read, 'DEEPGRAM'),
     retention: read.numbers('MUXI_RETENTION_', RETENTION, { min: 1, max: 36_500 }),
   }
   checkTogether(settings, read)

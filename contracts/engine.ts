@@ -73,6 +73,8 @@ export type Claim =
       deadline_ms: number
       /** Ids of the ingestions of what is attached. */
       jobs?: string[]
+      /** What each of them is; left out: documents. */
+      job_kinds?: JobKind[]
       /** Whether there are documents to search. */
       recall?: boolean
     }
@@ -148,7 +150,22 @@ export interface TurnFailure {
 }
 
 export type JobStatus = 'queued' | 'running' | 'completed' | 'failed' | 'cancelled'
-export type JobStage = 'waiting' | 'inspecting' | 'parsing' | 'indexing' | 'publishing' | 'retrying' | 'done'
+export type JobKind = 'document' | 'image' | 'audio'
+export type JobStage =
+  | 'waiting'
+  | 'inspecting'
+  | 'preparing'
+  | 'parsing'
+  | 'describing'
+  | 'reading'
+  | 'transcribing'
+  | 'indexing'
+  | 'publishing'
+  | 'retrying'
+  | 'done'
+
+/** The workflow that ingests each. */
+export const JOB_WORKFLOWS = { document: 'ingestDocument', image: 'ingestImage', audio: 'ingestAudio' } as const
 
 /** `agent_id` and `conversation_id` are empty where a job has none. */
 export interface JobInput extends Labels {

@@ -22,7 +22,7 @@ export interface TurnEventData {
 export interface JobProgress {
   done: number
   total: number
-  unit: 'pages'
+  unit: 'pages' | 'pictures' | 'segments'
   stage: JobStage
   eta_s?: number
 }
@@ -33,6 +33,13 @@ export interface JobResult {
   chunks: number
   /** What whoever relies on the document should know, in a sentence. */
   notice?: string
+  /** Of a picture: the files that were made of it, without private metadata. */
+  image_file_id?: string
+  thumbnail_file_id?: string
+  description?: string
+  /** Of a recording, in milliseconds: all of it, and what of it is not silence. */
+  duration_ms?: number
+  sound_ms?: number
 }
 
 export type TurnEventType = keyof TurnEventData

@@ -5,6 +5,7 @@ import * as knowledge from './migrations/002-knowledge.ts'
 import * as ingestion from './migrations/003-ingestion.ts'
 import * as idempotency from './migrations/004-idempotency.ts'
 import * as mcp from './migrations/005-mcp.ts'
+import * as media from './migrations/006-media.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -13,6 +14,7 @@ const MIGRATIONS = {
   '003-ingestion': ingestion,
   '004-idempotency': idempotency,
   '005-mcp': mcp,
+  '006-media': media,
 }
 
 /** Brings the database to the newest schema; throws with the name of the migration that failed. */

@@ -1,6 +1,6 @@
 // The tables, as Kysely sees them. Times are ISO-8601 UTC text and structured values JSON text, the same on every dialect.
 import type { Generated, Kysely, Transaction } from 'kysely'
-import type { JobStage, JobStatus, McpServerState, OnBusy, TurnStatus } from '../contracts/engine.ts'
+import type { JobKind, JobStage, JobStatus, McpServerState, OnBusy, TurnStatus } from '../contracts/engine.ts'
 
 export interface DB {
   agents: AgentsTable
@@ -245,12 +245,14 @@ export interface FilesTable {
   type: string
   size: number
   sha256: string
+  /** The file that this one was made of, and goes with. */
+  made_of: string | null
   created_at: string
 }
 
 export interface JobsTable {
   id: string
-  kind: 'document'
+  kind: JobKind
   status: JobStatus
   user_id: string
   key_id: string | null
@@ -270,6 +272,8 @@ export interface JobsTable {
   /** The collection that the chunks go into, known when the first are written. */
   collection: string | null
   options: string
+  /** Of a picture or recording: what is known of it and the files that were made of it, when it is prepared. */
+  media: string | null
   /** Ascends with every retry; what an older run still does is refused. */
   run: number
   run_id: string | null
@@ -286,12 +290,15 @@ export interface JobsTable {
   finished_at: string | null
 }
 
-/** Some pages of a job's document, parsed once. */
+/** Some pages of a job's document, or a piece of its recording, read once. */
 export interface JobBatchesTable {
   job_id: string
   batch: number
   from_page: number
   to_page: number
+  /** Of a recording, in milliseconds. */
+  from_ms: number | null
+  to_ms: number | null
   /** How often parsing was begun. */
   parses: number
   /** JSON array of `{page, text}`, when parsed. */

@@ -10,6 +10,13 @@ export type MediaFailureReason =
   | 'too_slow'
   | 'too_much_memory'
   | 'too_much_output'
+  | 'not_an_image'
+  | 'not_a_recording'
+  | 'too_large'
+  | 'too_long'
+  | 'unsafe'
+  | 'no_decoder'
+  | 'no_transcriber'
 
 /** The fault of one file: trying again is useless, and nothing but this file is touched by it. */
 export class MediaFailure extends Error {

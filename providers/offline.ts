@@ -46,7 +46,20 @@ function compose({ messages, passages }: GenerateRequest): string {
   const asked = messages.findLast((message) => message.role === 'user')?.content ?? ''
   const quoted = quote(asked, passages)
   if (quoted !== undefined) return quoted
+  const received = sayReceived(asked, passages)
+  if (received !== undefined) return received
   return asked === '' ? WHAT_I_AM : `You wrote: “${asked.slice(0, 200)}”. ${WHAT_I_AM}`
+}
+
+const MAX_RECEIVED = 600
+
+/** What came with the message, when the question asks for nothing in it by name: the text of a picture, the words of a recording. */
+function sayReceived(asked: string, passages: GenerateRequest['passages']): string | undefined {
+  const came = passages.filter(({ document }) => asked.includes(`[Attached: ${document}, `))
+  const told = came.map(
+    ({ document, content }) => `${document}: “${content.replace(/^## .*\n+/, '').slice(0, MAX_RECEIVED)}”`,
+  )
+  return told.length === 0 ? undefined : `This came with your message. ${told.join(' ')} (Quoted by the offline model.)`
 }
 
 /** Sentences of one answer. */

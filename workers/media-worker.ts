@@ -2,33 +2,34 @@
 import { availableParallelism } from 'node:os'
 import { Worker, type NativeConnection } from '@temporalio/worker'
 import type { Logger } from 'pino'
-import { parseActivities } from '../activities/parse.ts'
+import { mediaActivities } from '../activities/media.ts'
 import { MEDIA_TASK_QUEUE } from '../contracts/engine.ts'
 import type { Storage } from '../db/storage.ts'
+import type { AudioLimits } from '../media/audio.ts'
+import type { ImageLimits } from '../media/image.ts'
 import type { ParseLimits } from '../media/parse-document.ts'
+import { ModelRegistry, type RegistryOptions } from '../providers/registry.ts'
 import { failureInterceptor } from './failure-interceptor.ts'
 
 export interface MediaWorkerOptions {
   connection: NativeConnection
   namespace: string
   storage: Storage
+  models: RegistryOptions
   parse_limits: ParseLimits
+  image_limits: ImageLimits
+  audio_limits: AudioLimits
   log: Logger
 }
 
 /** A worker that is ready to `run()`; it must be shut down before the storage is closed. */
-export function createMediaWorker({
-  connection,
-  namespace,
-  storage,
-  parse_limits,
-  log,
-}: MediaWorkerOptions): Promise<Worker> {
+export function createMediaWorker(options: MediaWorkerOptions): Promise<Worker> {
+  const { connection, namespace, storage, models, log, ...limits } = options
   return Worker.create({
     connection,
     namespace,
     taskQueue: MEDIA_TASK_QUEUE,
-    activities: parseActivities({ ...storage, parse_limits }),
+    activities: mediaActivities({ ...storage, models: new ModelRegistry(models), recognize: undefined, ...limits }),
     interceptors: { activity: [(context) => ({ inbound: failureInterceptor(context, log) })] },
     maxHeartbeatThrottleInterval: '500ms',
     defaultHeartbeatThrottleInterval: '500ms',

@@ -1,12 +1,11 @@
 // Jobs whose workflow was never started, or lost, are started again: nothing that an ingestion does is done twice.
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
-import { workflowId, type JobInput } from '../contracts/engine.ts'
+import { JOB_WORKFLOWS, workflowId, type JobInput } from '../contracts/engine.ts'
 import { finishJob, listUnfinishedJobs } from '../db/queries/jobs.ts'
 import { findTurn, UNFINISHED } from '../db/queries/turns.ts'
 import type { JobsTable } from '../db/schema.ts'
 import type { Storage } from '../db/storage.ts'
-import type { ingestDocument } from '../workflows/index.ts'
 import { jobStart } from '../workflows/labels.ts'
 import { isOpen } from './engine.ts'
 
@@ -35,8 +34,8 @@ export async function sweepJobs({ client, storage, log }: Options, before: strin
           .execute((tx) => finishJob(tx, { job_id: job.id, run: job.run, status: 'cancelled' }))
         storage.events.publish(job.id, told)
       } else {
-        await client.workflow.start<typeof ingestDocument>('ingestDocument', {
-          ...jobStart(inputOf(storage, job)),
+        await client.workflow.start(JOB_WORKFLOWS[job.kind], {
+          ...jobStart(inputOf(storage, job), job.kind),
           workflowIdConflictPolicy: 'USE_EXISTING',
         })
       }

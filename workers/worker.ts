@@ -27,6 +27,7 @@ export interface WorkerOptions {
   storage: Storage
   models: RegistryOptions
   embedder: Embedder
+  findTranscriber: ActivityResources['findTranscriber']
   limits: ActivityResources['limits']
   tool_output_characters: number
   tools?: readonly Tool[]
@@ -45,6 +46,7 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
       ...storage,
       models: new ModelRegistry(options.models),
       embedder,
+      findTranscriber: options.findTranscriber,
       tools: [...(options.tools ?? BUILT_IN_TOOLS), searchKnowledge({ ...storage, embedder })],
       limits: options.limits,
       tool_output_characters: options.tool_output_characters,

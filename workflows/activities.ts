@@ -3,7 +3,7 @@ import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow'
 import type { TurnActivities } from '../activities/index.ts'
 import type { McpCallActivities } from '../activities/mcp-call.ts'
 import type { McpHoldActivities } from '../activities/mcp-supervise.ts'
-import type { ParseActivities } from '../activities/parse.ts'
+import type { MediaActivities } from '../activities/media.ts'
 import { MCP_TASK_QUEUE, MEDIA_TASK_QUEUE } from '../contracts/engine.ts'
 
 /** A killed worker is noticed after this long without a heartbeat. */
@@ -70,7 +70,7 @@ export const { recall } = proxyLocalActivities<TurnActivities>({
 })
 
 /** Work that needs a core. A file that cannot be read says so itself; anything else is worth another attempt. */
-export const { inspectFile, parseBatch } = proxyActivities<ParseActivities>({
+export const { inspectFile, parseBatch, prepareImage, readImage, prepareRecording } = proxyActivities<MediaActivities>({
   taskQueue: MEDIA_TASK_QUEUE,
   startToCloseTimeout: '10m',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
@@ -78,7 +78,7 @@ export const { inspectFile, parseBatch } = proxyActivities<ParseActivities>({
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
 })
 
-export const { indexBatch, publishJob } = proxyActivities<TurnActivities>({
+export const { indexBatch, publishJob, describeImage, transcribeSegment } = proxyActivities<TurnActivities>({
   startToCloseTimeout: '30m',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',

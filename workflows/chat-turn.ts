@@ -10,8 +10,10 @@ import {
 } from '@temporalio/workflow'
 import {
   FAILURE,
+  JOB_WORKFLOWS,
   workflowId,
   type Claim,
+  type JobKind,
   type ModelCallResult,
   type PlannedCall,
   type ToolCallResult,
@@ -19,7 +21,6 @@ import {
   type TurnInput,
 } from '../contracts/engine.ts'
 import { awaitTurn, callModel, claimTurn, finishTurn, recall } from './activities.ts'
-import { ingestDocument } from './ingest-document.ts'
 import { searchAttributesOf } from './labels.ts'
 import { toolCall } from './tool-call.ts'
 
@@ -68,9 +69,9 @@ async function claim(turn: TurnInput): Promise<Plan | undefined> {
 }
 
 async function answer(turn: TurnInput, plan: Plan): Promise<void> {
-  const { jobs = [] } = plan
+  const { jobs = [], job_kinds = [] } = plan
   if (jobs.length > 0) setCurrentDetails(`Reading ${jobs.length} attached`)
-  await Promise.all(jobs.map((jobId) => ingest(turn, jobId)))
+  await Promise.all(jobs.map((jobId, index) => ingest(turn, jobId, job_kinds[index])))
   if (plan.recall) await remember(turn)
   let invalidRounds = 0
   let tokens = 0
@@ -89,9 +90,9 @@ async function answer(turn: TurnInput, plan: Plan): Promise<void> {
 }
 
 /** What is attached is read before the first word. The model is told of what could not be read, so the turn goes on. */
-async function ingest({ turn_id: _, ...labels }: TurnInput, jobId: string): Promise<void> {
+async function ingest({ turn_id: _, ...labels }: TurnInput, jobId: string, kind: JobKind = 'document'): Promise<void> {
   try {
-    await executeChild(ingestDocument, {
+    await executeChild(JOB_WORKFLOWS[kind], {
       workflowId: workflowId.job(jobId),
       args: [{ ...labels, job_id: jobId, run: 1 }],
       parentClosePolicy: 'REQUEST_CANCEL',

@@ -1,6 +1,8 @@
 // The workflows that a worker registers, under their names.
 export { chatTurn } from './chat-turn.ts'
 export { conversation } from './conversation.ts'
+export { ingestAudio } from './ingest-audio.ts'
 export { ingestDocument } from './ingest-document.ts'
+export { ingestImage } from './ingest-image.ts'
 export { mcpServer } from './mcp-server.ts'
 export { toolCall } from './tool-call.ts'

@@ -1,28 +1,14 @@
 // One document: look at it, parse it in batches of pages, index them where nobody sees them, then publish everything at once.
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  CancellationScope,
-  isCancellation,
-  setCurrentDetails,
-} from '@temporalio/workflow'
-import { FAILURE, type JobInput, type TurnFailure } from '../contracts/engine.ts'
-import { beginJob, finishJob, indexBatch, inspectFile, parseBatch, publishJob } from './activities.ts'
+import { setCurrentDetails } from '@temporalio/workflow'
+import type { JobInput } from '../contracts/engine.ts'
+import { inspectFile, parseBatch } from './activities.ts'
+import { eachBatch, ingestion } from './ingestion.ts'
 
-/** Batches of one document that are parsed, and indexed, at the same time. */
+/** Batches of one document that are parsed at the same time. */
 const PARSING = 4
-const INDEXING = 2
-/** Somebody waits for what is attached to a message. Of all else, the first pages of a document go before the further ones of any other. */
-const ATTACHED = { priorityKey: 1 }
-const FIRST = { priorityKey: 3 }
-const FURTHER = { priorityKey: 4 }
 
-export async function ingestDocument({ job_id, run, conversation_id }: JobInput): Promise<{ status: string }> {
-  const ref = { job_id, run }
-  const priorityOf = (batch: number) => (conversation_id !== '' ? ATTACHED : batch <= 1 ? FIRST : FURTHER)
-  const claim = await beginJob(ref)
-  if (!claim.claimed) return { status: 'over' }
-  try {
+export function ingestDocument(job: JobInput): Promise<{ status: string }> {
+  return ingestion(job, async ({ ref, priorityOf }) => {
     const { pages, batches } = await inspectFile.executeWithOptions({ priority: priorityOf(0) }, [ref])
     setCurrentDetails(`Parsing ${pages} pages`)
     await eachBatch(batches, PARSING, (batch) =>
@@ -30,60 +16,6 @@ export async function ingestDocument({ job_id, run, conversation_id }: JobInput)
         { ...ref, batch },
       ]),
     )
-    if (claim.indexed) {
-      setCurrentDetails(`Indexing ${pages} pages`)
-      await eachBatch(batches, INDEXING, (batch) =>
-        indexBatch.executeWithOptions({ summary: `Batch ${batch} of ${batches}`, priority: priorityOf(batch) }, [
-          { ...ref, batch },
-        ]),
-      )
-    }
-    const { chunks } = await publishJob(ref)
-    setCurrentDetails(`Completed: ${pages} pages, ${chunks} chunks`)
-    return { status: 'completed' }
-  } catch (error) {
-    const cancelled = isCancellation(error) || failureOf(error)?.type === FAILURE.stopped
-    const failure = cancelled ? undefined : describeFailure(error)
-    setCurrentDetails(failure ? `Failed: ${failure.message}` : 'Cancelled')
-    const status = failure ? 'failed' : 'cancelled'
-    await CancellationScope.nonCancellable(() => finishJob({ ...ref, status, ...(failure && { failure }) }))
-    if (failure)
-      throw ApplicationFailure.create({
-        message: failure.message,
-        type: failure.code,
-        nonRetryable: true,
-        details: [failure],
-      })
-    if (isCancellation(error)) throw error
-    return { status }
-  }
-}
-
-/** Works on batches 1 to n in order, some at a time; the first failure ends the others. */
-async function eachBatch(count: number, width: number, work: (batch: number) => Promise<unknown>): Promise<void> {
-  const scope = new CancellationScope()
-  await scope.run(async () => {
-    let next = 1
-    const lane = async () => {
-      while (next <= count) await work(next++)
-    }
-    const lanes = Array.from({ length: Math.min(width, count) }, lane)
-    try {
-      await Promise.all(lanes)
-    } catch (error) {
-      scope.cancel()
-      await Promise.allSettled(lanes)
-      throw error
-    }
+    return { batches, what: `${pages} pages` }
   })
-}
-
-function failureOf(error: unknown): ApplicationFailure | undefined {
-  const cause = error instanceof ActivityFailure ? error.cause : error
-  return cause instanceof ApplicationFailure ? cause : undefined
-}
-
-function describeFailure(error: unknown): TurnFailure {
-  const [described] = (failureOf(error)?.details ?? []) as [TurnFailure?]
-  return described ?? { code: 'internal_error', message: 'The job failed unexpectedly' }
 }

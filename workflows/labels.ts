@@ -1,6 +1,13 @@
 // How our workflows are labelled and jobs are started, so that the Temporal UI can find everything of an agent, a conversation or a user.
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common'
-import { TASK_QUEUE, workflowId, type JobInput, type Labels, type McpServerRef } from '../contracts/engine.ts'
+import {
+  TASK_QUEUE,
+  workflowId,
+  type JobInput,
+  type JobKind,
+  type Labels,
+  type McpServerRef,
+} from '../contracts/engine.ts'
 
 const KIND = defineSearchAttributeKey('MuxiKind', 'KEYWORD')
 const AGENT = defineSearchAttributeKey('MuxiAgent', 'KEYWORD')
@@ -24,15 +31,17 @@ export function searchAttributesOf(
 /** A document that nobody waits for in a chat comes after every chat. */
 const BULK = { priorityKey: 4 }
 
+const SUMMARIES = { document: 'A document', image: 'A picture', audio: 'A recording' } as const
+
 /** How the workflow of a job is started, by whoever finds that it is not running. */
-export function jobStart(job: JobInput) {
+export function jobStart(job: JobInput, kind: JobKind) {
   return {
     workflowId: workflowId.job(job.job_id),
     taskQueue: TASK_QUEUE,
     args: [job] as [JobInput],
     workflowTaskTimeout: '5s',
     typedSearchAttributes: searchAttributesOf('job', job),
-    staticSummary: job.agent_id === '' ? 'A document' : `A document for ${job.agent_id}`,
+    staticSummary: job.agent_id === '' ? SUMMARIES[kind] : `${SUMMARIES[kind]} for ${job.agent_id}`,
     priority: BULK,
   } as const
 }

@@ -3,7 +3,7 @@ import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
-import { JobIdSchema, JobRequestSchema, JobStatusSchema } from '../../contracts/schemas/jobs.ts'
+import { JobIdSchema, JobKindSchema, JobRequestSchema, JobStatusSchema } from '../../contracts/schemas/jobs.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { listJobs } from '../../db/queries/jobs.ts'
 import { authenticated, page } from '../plugin.ts'
@@ -44,7 +44,7 @@ export function jobRoutes(context: ApiContext) {
           {
             ...pageFields,
             status: Type.Optional(JobStatusSchema),
-            kind: Type.Optional(Type.Literal('document')),
+            kind: Type.Optional(JobKindSchema),
             user_id: Type.Optional(UserIdSchema),
           },
           closed,

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { ProvidersSettings } from '../../contracts/model-check.ts'
 import type { Storage } from '../../db/storage.ts'
 import type { Embedder } from '../../providers/embedder.ts'
+import type { Speaker } from '../../providers/speaker.ts'
 
 export interface ApiLimits {
   json_body_bytes: number
@@ -21,6 +22,7 @@ export interface ApiLimits {
 export interface ApiContext {
   storage: Storage
   embedder: Embedder
+  speaker: Speaker
   client: Client
   namespace: string
   /** Where people find the Temporal UI; undefined when there is none. */

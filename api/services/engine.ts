@@ -9,15 +9,17 @@ import {
 import { ApplicationFailure } from '@temporalio/common'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
+  JOB_WORKFLOWS,
   TASK_QUEUE,
   workflowId,
   type JobInput,
+  type JobKind,
   type McpServerRef,
   type Receipt,
   type SubmitInput,
 } from '../../contracts/engine.ts'
 import { MuxiError } from '../../contracts/failures.ts'
-import type { conversation, ingestDocument, mcpServer } from '../../workflows/index.ts'
+import type { conversation, mcpServer } from '../../workflows/index.ts'
 import { jobStart, mcpServerStart, searchAttributesOf } from '../../workflows/labels.ts'
 import { BUSY, cancelTurn, QUEUE_FULL, submit } from '../../workflows/messages.ts'
 import type { ApiContext } from './context.ts'
@@ -105,17 +107,22 @@ export async function stopTurn({ client }: Engine, turnId: string, conversationI
  * Starts the workflow of a job. An earlier run that is still open has nothing left to do when it is tried `again`.
  * @throws MuxiError unavailable
  */
-export async function startJob({ client }: Engine, job: JobInput, which: 'first' | 'again'): Promise<void> {
-  await whileReachable(client, () => startPatiently(client, job, which))
+export async function startJob(
+  { client }: Engine,
+  job: JobInput,
+  kind: JobKind,
+  which: 'first' | 'again',
+): Promise<void> {
+  await whileReachable(client, () => startPatiently(client, job, kind, which))
 }
 
-async function startPatiently(client: Client, job: JobInput, which: 'first' | 'again'): Promise<void> {
+async function startPatiently(client: Client, job: JobInput, kind: JobKind, which: 'first' | 'again'): Promise<void> {
   const deadline = Date.now() + ACCEPT_MS
   for (;;) {
     try {
       await client.withDeadline(deadline, () =>
-        client.workflow.start<typeof ingestDocument>('ingestDocument', {
-          ...jobStart(job),
+        client.workflow.start(JOB_WORKFLOWS[kind], {
+          ...jobStart(job, kind),
           workflowIdConflictPolicy: which === 'again' ? 'TERMINATE_EXISTING' : 'USE_EXISTING',
         }),
       )

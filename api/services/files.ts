@@ -7,7 +7,7 @@ import { canonicalJson } from '../../contracts/json.ts'
 import { Value } from '@sinclair/typebox/value'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
 import type { Received } from '../../db/blobs.ts'
-import { deleteFile, findFile, insertFile, isInUse } from '../../db/queries/files.ts'
+import { deleteFile, findFile, insertFile, isInUse, listMadeOf } from '../../db/queries/files.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { FilesTable } from '../../db/schema.ts'
@@ -108,10 +108,13 @@ export function fileResponse({ storage: { blobs } }: ApiContext, file: FilesTabl
 
 /** Removes a file with the text that was extracted from it; what an agent has learned from it stays. @throws MuxiError conflict */
 export async function removeFile({ storage: { db, blobs } }: ApiContext, file: FilesTable): Promise<void> {
-  const last = await db.transaction().execute(async (tx) => {
+  const made = await listMadeOf(db, file.id)
+  const unused = await db.transaction().execute(async (tx) => {
     if (await isInUse(tx, file.id))
       throw new MuxiError('conflict', `Cannot delete file '${file.id}': a job still reads it`)
-    return deleteFile(tx, file)
+    const unused: FilesTable[] = []
+    for (const each of [file, ...made]) if (await deleteFile(tx, each)) unused.push(each)
+    return unused
   })
-  if (last) await blobs.delete(file.user_id, file.sha256)
+  for (const each of unused) await blobs.delete(each.user_id, each.sha256)
 }

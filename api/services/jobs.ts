@@ -40,7 +40,7 @@ export async function createJob(
   idempotency_key?: string,
 ): Promise<JobsTable> {
   const { db } = context.storage
-  const { agent_id, options, kind: _ } = request
+  const { agent_id, options, kind } = request
   if (request.knowledge_id !== undefined && agent_id === undefined) {
     throw new MuxiError('bad_request', "Cannot begin the job: 'agent_id' must be given with 'knowledge_id'", {
       details: { fields: [{ path: 'agent_id', expected: 'given' }] },
@@ -76,7 +76,7 @@ export async function createJob(
         job_id: null,
       })
     }
-    const job = await insertJob(tx, { file, key_id: principal.key_id, agent_id, knowledge_id, options })
+    const job = await insertJob(tx, { kind, file, key_id: principal.key_id, agent_id, knowledge_id, options })
     if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: job.id })
     return { job, before: false }
   })
@@ -85,9 +85,9 @@ export async function createJob(
 }
 
 /** Hands a new job to the engine. One that the engine does not take is forgotten. @throws MuxiError unavailable */
-async function beginJob(context: ApiContext, job: JobsTable): Promise<void> {
+export async function beginJob(context: ApiContext, job: JobsTable): Promise<void> {
   try {
-    await startJob(context, inputOf(context, job), 'first')
+    await startJob(context, inputOf(context, job), job.kind, 'first')
   } catch (error) {
     await discardJob(context.storage.db, job.id)
     throw error
@@ -98,7 +98,7 @@ async function beginJob(context: ApiContext, job: JobsTable): Promise<void> {
 export async function beginJobs(context: ApiContext, jobs: readonly JobsTable[]): Promise<void> {
   for (const job of jobs) {
     try {
-      await startJob(context, inputOf(context, job), 'first')
+      await startJob(context, inputOf(context, job), job.kind, 'first')
     } catch (error) {
       context.log.warn({ err: error, job_id: job.id }, 'the engine takes no jobs; they are handed over later')
       return
@@ -141,6 +141,7 @@ export function viewJob({ namespace, temporalUiUrl }: ApiContext, job: JobsTable
     turn_id: job.turn_id,
     progress: progressOf(job),
     ...(job.result !== null && { result: JSON.parse(job.result) as Record<string, unknown> }),
+    ...(job.media !== null && { metadata: (JSON.parse(job.media) as { metadata: Record<string, unknown> }).metadata }),
     ...(job.error !== null && { error: JSON.parse(job.error) as ErrorBody }),
     workflow: { id, run_id: job.run_id, url: temporalUiUrl === undefined ? null : `${temporalUiUrl}${path}` },
     created_at: job.created_at,
@@ -194,7 +195,7 @@ export async function retryJob(context: ApiContext, job: JobsTable): Promise<voi
   const { storage } = context
   const revived = await storage.db.transaction().execute((tx) => reviveJob(tx, job.id))
   storage.events.publish(job.id, revived.events)
-  await startJob(context, inputOf(context, revived.job), 'again')
+  await startJob(context, inputOf(context, revived.job), revived.job.kind, 'again')
 }
 
 const encoder = new TextEncoder()

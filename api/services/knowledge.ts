@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { MuxiError, notFound, type ErrorBody } from '../../contracts/failures.ts'
 import type { KnowledgeRequest } from '../../contracts/schemas/jobs.ts'
 import { differencesOf } from '../../db/dialect.ts'
-import { agentOwner, deleteFile, findFile, insertFile } from '../../db/queries/files.ts'
+import { agentOwner, deleteFile, findFile, insertFile, type NewFile } from '../../db/queries/files.ts'
 import { findJob, insertJob } from '../../db/queries/jobs.ts'
 import {
   changeSource,
@@ -21,7 +21,7 @@ import {
 import type { Principal } from '../../db/queries/keys.ts'
 import type { FilesTable, JobsTable } from '../../db/schema.ts'
 import { authorize } from './access.ts'
-import { typeOf } from './attachments.ts'
+import { jobKindOf, typeOf } from './attachments.ts'
 import type { ApiContext } from './context.ts'
 import { getFileOrThrow } from './files.ts'
 import { beginJobs, cancelJob, waitForJob } from './jobs.ts'
@@ -140,7 +140,7 @@ async function putSource(
   // Before their rows say so: whoever is interrupted here does it again.
   await forgetDocuments(context, agentId, gone)
   const owner = agentOwner(agentId)
-  const stored: { file: Omit<FilesTable, 'id' | 'created_at'> | FilesTable; before: JobsTable | undefined }[] = []
+  const stored: { file: NewFile | FilesTable; before: JobsTable | undefined }[] = []
   for (const { document, before } of changed) {
     if ('file' in document) stored.push({ file: document.file, before })
     else {
@@ -162,7 +162,16 @@ async function putSource(
       for (const { file, before } of stored) {
         const kept = 'id' in file ? file : await insertFile(tx, file)
         const document_id = before?.document_id
-        jobs.push(await insertJob(tx, { file: kept, key_id, agent_id: agentId, knowledge_id: source.id, document_id }))
+        jobs.push(
+          await insertJob(tx, {
+            kind: jobKindOf(kept.type),
+            file: kept,
+            key_id,
+            agent_id: agentId,
+            knowledge_id: source.id,
+            document_id,
+          }),
+        )
       }
       await detachDocuments(tx, agentId, source.id, gone)
       const row = {

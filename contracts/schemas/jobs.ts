@@ -10,13 +10,36 @@ export const FileIdSchema = Type.String({
 })
 export const JobIdSchema = Type.String({ pattern: '^job_[A-Za-z0-9]+$', description: "an id that begins with 'job_'" })
 
+export const JobKindSchema = Type.Union(
+  (['document', 'image', 'audio'] as const).map((kind) => Type.Literal(kind)),
+  { description: "'document', 'image' or 'audio'" },
+)
+
+/** `ocr` and `describe` are of pictures, `denoise` and `language` of recordings. */
+const JobOptionsSchema = Type.Object(
+  {
+    ocr: Type.Optional(
+      Type.Union(
+        (['auto', 'always', 'never'] as const).map((when) => Type.Literal(when)),
+        { description: "'auto', 'always' or 'never'" },
+      ),
+    ),
+    languages: Type.Optional(Type.Array(Type.String({ pattern: '^[a-z]{3}(_[a-z]{3,4})?$' }), { maxItems: 5 })),
+    describe: Type.Optional(Type.Boolean({ description: 'Have the agent’s model describe the picture' })),
+    denoise: Type.Optional(Type.Boolean()),
+    language: Type.Optional(Type.String({ pattern: '^[a-z]{2}$', description: 'two letters, such as en' })),
+  },
+  closed,
+)
+export type JobOptions = Static<typeof JobOptionsSchema>
+
 export const JobRequestSchema = Type.Object(
   {
-    kind: Type.Literal('document', { description: "'document'" }),
+    kind: JobKindSchema,
     file_id: FileIdSchema,
     agent_id: Type.Optional(AgentIdSchema),
     knowledge_id: Type.Optional(AgentIdSchema),
-    options: Type.Optional(Type.Object({}, closed)),
+    options: Type.Optional(JobOptionsSchema),
   },
   closed,
 )

@@ -3,7 +3,7 @@ import { newId } from '../../contracts/ids.ts'
 import { differencesOf } from '../dialect.ts'
 import type { Db, FilesTable, Tx } from '../schema.ts'
 
-export type NewFile = Omit<FilesTable, 'id' | 'created_at'>
+export type NewFile = Omit<FilesTable, 'id' | 'created_at' | 'made_of'> & { made_of?: string }
 
 /** The owner of what belongs to an agent and to no person: slashes stand in no user's id. */
 export function agentOwner(agentId: string): string {
@@ -11,7 +11,7 @@ export function agentOwner(agentId: string): string {
 }
 
 export async function insertFile(db: Db | Tx, file: NewFile): Promise<FilesTable> {
-  const row = { ...file, id: newId('file'), created_at: new Date().toISOString() }
+  const row = { made_of: null, ...file, id: newId('file'), created_at: new Date().toISOString() }
   await db.insertInto('files').values(row).execute()
   return row
 }
@@ -37,6 +37,7 @@ export async function deleteFile(tx: Tx, file: Pick<FilesTable, 'id' | 'user_id'
   await differencesOf(tx).lockNames(tx, [`file/${file.user_id}/${file.sha256}`])
   const jobs = tx.selectFrom('jobs').select('id').where('file_id', '=', file.id)
   await tx.deleteFrom('job_batches').where('job_id', 'in', jobs).execute()
+  await tx.updateTable('jobs').set({ media: null }).where('file_id', '=', file.id).execute()
   await tx.deleteFrom('files').where('id', '=', file.id).execute()
   const other = await tx
     .selectFrom('files')
@@ -47,7 +48,12 @@ export async function deleteFile(tx: Tx, file: Pick<FilesTable, 'id' | 'user_id'
   return other === undefined
 }
 
-/** Files made before a moment that no ingestion has read or is to read, in the order of their ids. */
+/** What was made of a file: pictures for models, thumbnails, prepared recordings. */
+export function listMadeOf(db: Db | Tx, id: string): Promise<FilesTable[]> {
+  return db.selectFrom('files').selectAll().where('made_of', '=', id).execute()
+}
+
+/** Files made before a moment that no ingestion has read or is to read, nor made of one that is still there, in the order of their ids. */
 export function listUnread(db: Db, createdBefore: string, limit: number, after: string): Promise<FilesTable[]> {
   return db
     .selectFrom('files')
@@ -55,6 +61,11 @@ export function listUnread(db: Db, createdBefore: string, limit: number, after: 
     .where('created_at', '<', createdBefore)
     .where('id', '>', after)
     .where((eb) => eb.not(eb.exists(eb.selectFrom('jobs').select('jobs.id').whereRef('jobs.file_id', '=', 'files.id'))))
+    .where((eb) =>
+      eb.not(
+        eb.exists(eb.selectFrom('files as origin').select('origin.id').whereRef('origin.id', '=', 'files.made_of')),
+      ),
+    )
     .orderBy('id')
     .limit(limit)
     .execute()

@@ -1,5 +1,5 @@
 // The life of an ingestion job in rows: inserted, claimed, its page batches parsed and indexed, finished. Every change is compare-and-set.
-import type { FinishJobInput, JobRef, JobStage } from '../../contracts/engine.ts'
+import type { FinishJobInput, JobKind, JobRef, JobStage } from '../../contracts/engine.ts'
 import type { JobProgress, JobResult, StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
@@ -11,6 +11,8 @@ const BATCH_PAGES = 50
 const UNFINISHED = ['queued', 'running'] as const
 
 export interface NewJob {
+  /** A document, when left out. */
+  kind?: JobKind | undefined
   file: Pick<FilesTable, 'id' | 'user_id' | 'name' | 'sha256'>
   key_id: string | null
   agent_id?: string | undefined
@@ -35,7 +37,7 @@ export async function insertJob(tx: Tx, job: NewJob): Promise<JobsTable> {
           .executeTakeFirst()
   const row: JobsTable = {
     id: newId('job'),
-    kind: 'document',
+    kind: job.kind ?? 'document',
     status: 'queued',
     user_id: file.user_id,
     key_id: job.key_id,
@@ -50,6 +52,7 @@ export async function insertJob(tx: Tx, job: NewJob): Promise<JobsTable> {
     generation: Number(before?.generation ?? 0) + 1,
     collection: null,
     options: JSON.stringify(job.options ?? {}),
+    media: null,
     run: 1,
     run_id: null,
     pages: null,
@@ -148,6 +151,8 @@ export async function planBatches(tx: Tx, jobId: string, pages: number): Promise
         batch,
         from_page,
         to_page: Math.min(from_page + BATCH_PAGES - 1, pages),
+        from_ms: null,
+        to_ms: null,
         parses: 0,
         pages: null,
         chunks: null,
@@ -156,6 +161,38 @@ export async function planBatches(tx: Tx, jobId: string, pages: number): Promise
       .execute()
   }
   return count
+}
+
+/** Notes the pieces of a recording, each a page of its own, once. */
+export async function planSegments(tx: Tx, jobId: string, spans: { from_ms: number; to_ms: number }[]): Promise<void> {
+  await tx.updateTable('jobs').set({ pages: spans.length }).where('id', '=', jobId).execute()
+  for (const [index, { from_ms, to_ms }] of spans.entries()) {
+    const number = index + 1
+    await tx
+      .insertInto('job_batches')
+      .values({
+        job_id: jobId,
+        batch: number,
+        from_page: number,
+        to_page: number,
+        from_ms,
+        to_ms,
+        parses: 0,
+        pages: null,
+        chunks: null,
+      })
+      .onConflict((oc) => oc.columns(['job_id', 'batch']).doNothing())
+      .execute()
+  }
+}
+
+/** Notes what is known of a picture or recording, and what was made of it. */
+export async function setMedia(db: Db | Tx, jobId: string, media: object): Promise<void> {
+  await db
+    .updateTable('jobs')
+    .set({ media: JSON.stringify(media) })
+    .where('id', '=', jobId)
+    .execute()
 }
 
 /** Notes that a batch is about to be parsed. @returns undefined when it was parsed before */
@@ -230,7 +267,7 @@ export async function advance(
   await lockJob(tx, job.id)
   const now = await tx
     .selectFrom('jobs')
-    .select(['stage', 'stage_started_at', 'pages'])
+    .select(['kind', 'stage', 'stage_started_at', 'pages'])
     .where('id', '=', job.id)
     .executeTakeFirstOrThrow()
   const startedAt = now.stage === stage && now.stage_started_at !== null ? now.stage_started_at : stamp
@@ -241,13 +278,14 @@ export async function advance(
     .set({ stage, done, total, stage_started_at: startedAt })
     .where('id', '=', job.id)
     .execute()
-  const data = progressOf({ stage, done, total, stage_started_at: startedAt })
+  const data = progressOf({ kind: now.kind, stage, done, total, stage_started_at: startedAt })
   return add(tx, job.id, { event: { type: 'progress', data }, key: `${job.run}:${stage}:${key}` })
 }
 
 async function countDone(tx: Tx, jobId: string, stage: JobStage, total: number): Promise<number> {
-  if (stage !== 'parsing' && stage !== 'indexing') return stage === 'publishing' || stage === 'done' ? total : 0
-  const column = stage === 'parsing' ? 'pages' : 'chunks'
+  if (stage !== 'parsing' && stage !== 'transcribing' && stage !== 'indexing')
+    return stage === 'publishing' || stage === 'done' ? total : 0
+  const column = stage === 'indexing' ? 'chunks' : 'pages'
   const rows = await tx
     .selectFrom('job_batches')
     .select(['from_page', 'to_page'])
@@ -257,13 +295,17 @@ async function countDone(tx: Tx, jobId: string, stage: JobStage, total: number):
   return rows.reduce((sum, { from_page, to_page }) => sum + to_page - from_page + 1, 0)
 }
 
+const UNITS = { document: 'pages', image: 'pictures', audio: 'segments' } as const
+
 /** How far a job is, and by its pace so far how much longer the stage takes. */
-export function progressOf(job: Pick<JobsTable, 'stage' | 'done' | 'total' | 'stage_started_at'>): JobProgress {
+export function progressOf(
+  job: Pick<JobsTable, 'kind' | 'stage' | 'done' | 'total' | 'stage_started_at'>,
+): JobProgress {
   const { stage, done, total } = job
   const elapsed = job.stage_started_at === null ? 0 : Date.now() - Date.parse(job.stage_started_at)
   const eta =
     done > 0 && done < total && elapsed > 0 ? Math.ceil(((elapsed / done) * (total - done)) / 1_000) : undefined
-  return { done, total, unit: 'pages', stage, ...(eta !== undefined && { eta_s: eta }) }
+  return { done, total, unit: UNITS[job.kind], stage, ...(eta !== undefined && { eta_s: eta }) }
 }
 
 /** The job is done: its result, its status and its final event together. @returns undefined when it was over already */
@@ -283,7 +325,8 @@ export async function completeJob(
     document_id: job.document_id,
     pages: job.pages ?? 0,
     chunks: Number(counted.chunks ?? 0),
-    ...(!(await hasText(tx, job.id)) && { notice: NO_TEXT }),
+    ...(!(await hasText(tx, job.id)) && { notice: NO_TEXT[job.kind] }),
+    ...toldOfMedia(job),
   }
   await tx
     .updateTable('jobs')
@@ -421,7 +464,16 @@ export async function* readText(db: Db | Tx, jobId: string): AsyncGenerator<{ pa
   }
 }
 
-const NO_TEXT = 'No page has text that can be read: they may be pictures of text, as of a scan'
+const NO_TEXT = {
+  document: 'No page has text that can be read: they may be pictures of text, as of a scan',
+  image: 'No text was found in the picture',
+  audio: 'Nobody is heard to speak in the recording',
+}
+
+/** What the result of a job tells of its picture or recording. */
+function toldOfMedia({ media }: JobsTable): Partial<JobResult> {
+  return media === null ? {} : (JSON.parse(media) as { result: Partial<JobResult> }).result
+}
 
 async function hasText(db: Db | Tx, jobId: string): Promise<boolean> {
   for await (const pages of readText(db, jobId)) {

@@ -1,5 +1,5 @@
 // The life of a turn in rows: inserted, accepted, claimed, finished. Every change of status is compare-and-set.
-import type { FinalStatus, OnBusy, TurnStatus } from '../../contracts/engine.ts'
+import type { JobKind, FinalStatus, OnBusy, TurnStatus } from '../../contracts/engine.ts'
 import type { NewEvent, StoredEvent, Usage } from '../../contracts/events.ts'
 import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
 import { shownText } from '../../contracts/text.ts'
@@ -12,12 +12,12 @@ import { settleUsage, totalUsage } from './usage.ts'
 export const UNFINISHED: readonly TurnStatus[] = ['pending', 'queued', 'running', 'awaiting_approval']
 
 export interface Attachment {
-  type: 'image' | 'document'
+  type: JobKind
   name: string
   media_type: string
   sha256: string
   size: number
-  /** Of a document, and of what was uploaded before. */
+  /** Unset until it is a file. */
   file_id?: string
 }
 

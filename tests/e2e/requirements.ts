@@ -83,6 +83,18 @@ export const REQUIREMENTS = {
   'documents.killed':
     'kill -9 of everything during an ingestion: finished page batches are not parsed again, each chunk is found once',
 
+  'images.ingest': 'Every kind of picture is made upright, small and free of private metadata, described, and found',
+  'images.hostile': 'A picture that is a bomb, lies about what it is, fetches or multiplies itself is refused alone',
+  'images.chat': 'A picture attached to a message reaches a model that can see, without private metadata',
+  'audio.ingest': 'Every kind of recording is transcribed with times, and found by them',
+  'audio.silent': 'A recording without sound, of silence or of nothing says so',
+  'audio.nobody':
+    'Without anybody who transcribes a job says so, keeps the prepared sound, and goes on when tried again',
+  'audio.killed':
+    'kill -9 of the worker in a recording: finished pieces are not transcribed again, and the text is the same',
+  'audio.chat': 'A recording attached to a message is transcribed inside the turn',
+  'audio.endpoints': 'Speech becomes text and text becomes speech over HTTP, within their limits',
+
   'postgres.turn': 'On Postgres a turn is streamed, resumed and cancelled at any API, whichever accepted it',
   'postgres.document': 'On Postgres a document uploaded at one API is found and cited at every other',
   'postgres.killed':

@@ -4,8 +4,10 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { FAULTY, NODE } from './mcp-servers.ts'
+import { photograph, sound, spoken } from './media.ts'
 import { openStage } from './stage.ts'
 import { temporalBinary } from './temporal-binary.ts'
+import { WhisperDouble } from './whisper-double.ts'
 import { manyWords } from './words.ts'
 
 const release = process.argv[2]
@@ -14,7 +16,8 @@ const folder = fileURLToPath(new URL(`../histories/${release}/`, import.meta.url
 mkdirSync(folder, { recursive: true })
 
 const run = promisify(execFile)
-const stage = await openStage()
+const whisper = await WhisperDouble.start()
+const stage = await openStage({ env: { MUXI_TRANSCRIPTION: whisper.url } })
 const temporal = async (...args: string[]) =>
   (await run(await temporalBinary(), [...args, '--address', stage.temporal!.address], { maxBuffer: 2 ** 26 })).stdout
 
@@ -39,6 +42,15 @@ try {
   })
   const jobs = (await stage.call(url, '/api/v1/jobs')).body.jobs as { id: string }[]
 
+  const media = { image: await photograph('Ferry'), audio: await sound(stage.folder, 'ferry.mp3', spoken(130)) }
+  const ingested: Record<string, string> = {}
+  for (const [kind, bytes] of Object.entries(media)) {
+    const file_id = await stage.upload(url, `ferry.${kind}`, bytes)
+    const { body } = await stage.call(url, '/api/v1/jobs', { body: { kind, file_id, agent_id: 'offline' } })
+    await (await stage.followJob(url, body.id)).untilFinal()
+    ingested[`job/${body.id}`] = `ingestion-of-${kind}`
+  }
+
   const faulty = { name: 'faulty', command: NODE, args: [FAULTY, 'none', stage.countFile] }
   await stage.call(url, '/api/v1/agents/scripted/mcp_servers', { body: faulty })
   const calling = stage.model.script(
@@ -50,6 +62,7 @@ try {
   await temporal('workflow', 'result', '-w', 'mcp/scripted/faulty')
 
   const names = {
+    ...ingested,
     'mcp/scripted/faulty': 'mcp-server',
     [`tool/${called.body.turn_id}/call_1_1`]: 'tool-call-mcp',
     [`turn/${reading.body.turn_id}`]: 'turn-with-document',

@@ -1,0 +1,33 @@
+// What is kept of a prepared picture or recording in its job's row.
+import type { JobResult } from '../contracts/events.ts'
+import type { JobsTable } from '../db/schema.ts'
+
+/** A file that was made of what was uploaded. */
+export interface MadeFile {
+  /** `thumbnail`, or for which models: `2048-15728640`. */
+  name: string
+  file_id: string
+  sha256: string
+  media_type: string
+}
+
+export interface JobMedia {
+  /** Becomes part of the job's result. */
+  result: Partial<JobResult>
+  /** As it came; what is private in it goes no further than this row. */
+  metadata: Record<string, unknown>
+  made: MadeFile[]
+}
+
+export function readMedia({ media }: Pick<JobsTable, 'media'>): JobMedia | undefined {
+  return media === null ? undefined : (JSON.parse(media) as JobMedia)
+}
+
+export function findMade(media: JobMedia | undefined, name: string): MadeFile | undefined {
+  return media?.made.find((each) => each.name === name)
+}
+
+/** The name of the variant for a model. */
+export function variantName({ max_side, max_bytes }: { max_side: number; max_bytes: number }): string {
+  return `${max_side}-${max_bytes}`
+}

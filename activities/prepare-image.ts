@@ -1,0 +1,132 @@
+// Pictures, on the task queue of work that needs a core: made ready for models, and the text in them read.
+import { createReadStream } from 'node:fs'
+import type { JobRef } from '../contracts/engine.ts'
+import type { JobOptions } from '../contracts/schemas/jobs.ts'
+import { getAgentOrThrow, getAgentVersion } from '../db/queries/agents.ts'
+import { insertFile } from '../db/queries/files.ts'
+import { advance, findBatch, planBatches, setMedia, storeParsed } from '../db/queries/jobs.ts'
+import { findTurn } from '../db/queries/turns.ts'
+import type { Db, JobsTable } from '../db/schema.ts'
+import { withPreparedImage, type ImageFile, type ImageLimits, type ImageVariant } from '../media/image.ts'
+import { pictureLimitsOf, type PictureLimits } from '../providers/image-limits.ts'
+import type { ChainModel, ModelRegistry } from '../providers/registry.ts'
+import { ingestionStep } from './ingestion-step.ts'
+import { readMedia, variantName, type JobMedia, type MadeFile } from './media-rows.ts'
+import type { ActivityResources } from './resources.ts'
+
+/** For who asks no model: what most of them take. */
+const USUAL: PictureLimits = { max_side: 1_568, max_bytes: 3.5 * 2 ** 20 }
+const THUMBNAIL: ImageVariant = { name: 'thumbnail', max_side: 256, max_bytes: 64 * 1_024, format: 'webp' }
+/** Small print needs pixels; a page at 300 dpi has this many. */
+const READABLE: ImageVariant = { name: 'readable', max_side: 3_508, max_bytes: Infinity, format: 'png' }
+
+/** Reads the text in a picture; the confidence is from 0 to 100. */
+type Recognize = (
+  path: string,
+  options: { languages: string[]; signal: AbortSignal },
+) => Promise<{ text: string; confidence: number }>
+
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'models'> & {
+  image_limits: ImageLimits
+  recognize: Recognize | undefined
+}
+
+export function pictureActivities(resources: Resources) {
+  const { db, events, blobs, image_limits: limits, recognize } = resources
+
+  /** Keeps a variant as a file of its own, which goes with the file that it was made of. */
+  async function keep(job: JobsTable, { name, path, media_type, size }: ImageFile): Promise<MadeFile> {
+    const received = await blobs.receive(createReadStream(path))
+    await received.keep(job.user_id)
+    const { id } = await insertFile(db, {
+      user_id: job.user_id,
+      key_id: job.key_id,
+      name: `${job.name} (${name === THUMBNAIL.name ? name : 'prepared'})`,
+      type: media_type,
+      size,
+      sha256: received.sha256,
+      made_of: job.file_id,
+    })
+    return { name, file_id: id, sha256: received.sha256, media_type }
+  }
+
+  return {
+    /** Makes the variants that the agent's models take, unless that was done before. @returns whether one of them is to describe it */
+    async prepareImage(ref: JobRef): Promise<{ describe: boolean }> {
+      return ingestionStep(resources, ref, { name: 'prepare', input: {} }, async (job, signal) => {
+        const chain = await modelsOf(db, resources.models, job)
+        const seeing = chain.flatMap((model) => pictureLimitsOf(model) ?? [])
+        const { describe: wanted = job.turn_id === null } = JSON.parse(job.options) as JobOptions
+        const describe = wanted && seeing.length > 0
+        if (job.media !== null) return { describe }
+        const wantedLimits = seeing.length > 0 ? seeing : [USUAL]
+        const variants = [...new Map(wantedLimits.map((each) => [variantName(each), each]))].map(([name, each]) => ({
+          name,
+          ...each,
+        }))
+        const path = blobs.path(job.user_id, job.sha256)
+        const media = await withPreparedImage(
+          path,
+          [...variants, THUMBNAIL],
+          { signal, limits, owner: job.user_id },
+          async ({ facts, files }): Promise<JobMedia> => {
+            const made: MadeFile[] = []
+            for (const file of files) made.push(await keep(job, file))
+            return {
+              metadata: { ...facts },
+              result: {
+                image_file_id: made[0]!.file_id,
+                thumbnail_file_id: made.at(-1)!.file_id,
+              },
+              made,
+            }
+          },
+        )
+        const told = await db.transaction().execute(async (tx) => {
+          await setMedia(tx, job.id, media)
+          await planBatches(tx, job.id, 1)
+          return advance(tx, job, 'preparing', '')
+        })
+        events.publish(job.id, told)
+        return { describe }
+      })
+    },
+
+    /** Reads the text in the picture, unless a model sees it in the turn anyway, and stores what is known of it as its only page. */
+    async readImage(ref: JobRef): Promise<{ characters: number }> {
+      return ingestionStep(resources, ref, { name: 'read', input: {} }, async (job, signal) => {
+        const stored = await findBatch(db, job.id, 1)
+        if (stored?.pages) return { characters: stored.pages[0]?.text.length ?? 0 }
+        const { ocr = 'auto', languages = ['eng'] } = JSON.parse(job.options) as JobOptions
+        const seen = job.turn_id !== null && (await modelsOf(db, resources.models, job)).some(pictureLimitsOf)
+        const read = ocr === 'always' || (ocr === 'auto' && !seen)
+        const found =
+          read && recognize
+            ? await withPreparedImage(
+                blobs.path(job.user_id, job.sha256),
+                [READABLE],
+                { signal, limits, owner: job.user_id },
+                ({ files }) => recognize(files[0]!.path, { languages, signal }),
+              )
+            : undefined
+        const { description } = readMedia(job)?.result ?? {}
+        const text = [description, found?.text.trim()].filter(Boolean).join('\n\n')
+        const page = { page: 1, text, ...(found && { ocr_confidence: found.confidence }) }
+        const told = await db.transaction().execute(async (tx) => {
+          await storeParsed(tx, job.id, 1, [page])
+          return advance(tx, job, 'reading', '')
+        })
+        events.publish(job.id, told)
+        return { characters: text.length }
+      })
+    },
+  }
+}
+
+/** The models that the picture is meant for. */
+export async function modelsOf(db: Db, models: ModelRegistry, job: JobsTable): Promise<ChainModel[]> {
+  if (job.agent_id === null) return []
+  const turn = job.turn_id === null ? undefined : await findTurn(db, job.turn_id)
+  if (turn) return models.chainOf((await getAgentVersion(db, turn.agent_id, turn.agent_version)).config)
+  return models.chainOf((await getAgentOrThrow(db, job.agent_id)).config)
+}

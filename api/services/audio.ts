@@ -1,0 +1,183 @@
+// Speech to text as a job that its sender waits for, and text to speech.
+import { Value } from '@sinclair/typebox/value'
+import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import { type SpeechRequest, TranscriptionFieldsSchema } from '../../contracts/schemas/audio.ts'
+import { UserIdSchema } from '../../contracts/schemas/chat.ts'
+import type { Received } from '../../db/blobs.ts'
+import { insertFile } from '../../db/queries/files.ts'
+import { findJob, insertJob, readText } from '../../db/queries/jobs.ts'
+import type { Principal } from '../../db/queries/keys.ts'
+import type { Db, JobsTable } from '../../db/schema.ts'
+import { readForm } from '../multipart.ts'
+import { actingUser } from './access.ts'
+import { jobKindOf, typeOf } from './attachments.ts'
+import type { ApiContext } from './context.ts'
+import { beginJob, viewJob, waitForJob } from './jobs.ts'
+
+/** How long the sender is kept waiting before the job is all that is answered. */
+const WAIT_MS = 120_000
+
+/**
+ * Takes a recording, has it transcribed, and waits.
+ * @throws MuxiError bad_request, payload_too_large, unsupported_media_type, and whatever the job failed of
+ */
+export async function transcribe(context: ApiContext, principal: Principal, request: Request): Promise<Response> {
+  const { storage, limits, closing } = context
+  let received: Received | undefined
+  let job: JobsTable
+  let format: string
+  try {
+    const { fields, file } = await readForm(request, limits.upload_bytes, async (bytes, part) => {
+      received = await storage.blobs.receive(bytes)
+      return { ...part, received }
+    })
+    // OpenAI's clients name a model; ours is chosen by the server.
+    const { model: _, ...known } = fields
+    const wrong = [...Value.Errors(TranscriptionFieldsSchema, known)][0]
+    if (wrong) throw wrongField(wrong.path.slice(1), String(wrong.schema.description ?? 'left out: it is not known'))
+    const { user_id, language, denoise, response_format = 'json' } = known
+    if (user_id !== undefined && !Value.Check(UserIdSchema, user_id))
+      throw wrongField('user_id', UserIdSchema.description ?? '')
+    format = response_format
+    const owner = actingUser(principal, user_id)
+    const { name, received: kept } = file.value
+    const type = typeOf(kept.head, name)
+    if (jobKindOf(type) !== 'audio')
+      throw new MuxiError('unsupported_media_type', `Cannot transcribe '${name}': it must be a recording or a video`)
+    await kept.keep(owner)
+    const { key_id } = principal
+    const { size, sha256 } = kept
+    const options = { ...(language !== undefined && { language }), ...(denoise === 'true' && { denoise: true }) }
+    job = await storage.db.transaction().execute(async (tx) => {
+      const row = await insertFile(tx, { user_id: owner, key_id, name, type, size, sha256 })
+      return insertJob(tx, { kind: 'audio', file: row, key_id, options })
+    })
+  } catch (error) {
+    await received?.discard()
+    throw error
+  }
+  await beginJob(context, job)
+  const signal = AbortSignal.any([request.signal, closing, AbortSignal.timeout(WAIT_MS)])
+  if (!(await waitForJob(context, job.id, signal))) return Response.json(viewJob(context, job), { status: 202 })
+  return answer(context, (await findJob(storage.db, job.id))!, format)
+}
+
+async function answer({ storage: { db } }: ApiContext, job: JobsTable, format: string): Promise<Response> {
+  if (job.status !== 'completed') {
+    const { code, message, details } = (
+      job.error === null ? { code: 'conflict', message: 'The job was cancelled' } : JSON.parse(job.error)
+    ) as ErrorBody
+    throw new MuxiError(code, message, { details: { ...details, job_id: job.id } })
+  }
+  const segments = await readSegments(db, job.id)
+  const text = segments.map((segment) => segment.text).join(' ')
+  switch (format) {
+    case 'text':
+      return plain(text, 'text/plain')
+    case 'srt':
+      return plain(
+        segments.map((each, index) => `${index + 1}\n${span(each, ',')}\n${each.text}\n`).join('\n'),
+        'text/plain',
+      )
+    case 'vtt':
+      return plain(`WEBVTT\n\n${segments.map((each) => `${span(each, '.')}\n${each.text}\n`).join('\n')}`, 'text/vtt')
+    case 'verbose_json': {
+      const { duration_ms = 0 } = JSON.parse(job.result ?? '{}') as { duration_ms?: number }
+      const language = segments.find((segment) => segment.language !== undefined)?.language
+      const told = segments.map(({ from_ms, to_ms, text: said }, id) => ({
+        id,
+        start: from_ms / 1_000,
+        end: to_ms / 1_000,
+        text: said,
+      }))
+      return Response.json({
+        task: 'transcribe',
+        language,
+        duration: duration_ms / 1_000,
+        text,
+        segments: told,
+        job_id: job.id,
+      })
+    }
+    default:
+      return Response.json({ text, job_id: job.id })
+  }
+}
+
+interface Segment {
+  from_ms: number
+  to_ms: number
+  text: string
+  language?: string
+}
+
+/** What was said, by the sentences of the model where it told their times, else by the pieces that were cut. */
+async function readSegments(db: Db, jobId: string): Promise<Segment[]> {
+  const segments: Segment[] = []
+  for await (const pages of readText(db, jobId)) {
+    for (const page of pages as unknown as (Segment & { parts: Segment[] })[]) {
+      const { text, from_ms, to_ms, parts, language } = page
+      const whole = { from_ms, to_ms, text: text.replace(/^## .*\n+/, '') }
+      const told = parts.length > 0 ? parts : [whole]
+      segments.push(
+        ...told.filter((part) => part.text !== '').map((part) => ({ ...part, ...(language && { language }) })),
+      )
+    }
+  }
+  return segments
+}
+
+function span({ from_ms, to_ms }: Segment, point: string): string {
+  return `${stamp(from_ms, point)} --> ${stamp(to_ms, point)}`
+}
+
+function stamp(ms: number, point: string): string {
+  return new Date(ms).toISOString().slice(11, 23).replace('.', point)
+}
+
+function plain(text: string, type: string): Response {
+  return new Response(text, {
+    headers: { 'content-type': `${type}; charset=utf-8`, 'x-content-type-options': 'nosniff' },
+  })
+}
+
+const TYPES = {
+  mp3: 'audio/mpeg',
+  opus: 'audio/ogg',
+  aac: 'audio/aac',
+  flac: 'audio/flac',
+  wav: 'audio/wav',
+  pcm: 'audio/pcm',
+} as const
+
+/** @throws MuxiError, or the failure of who speaks */
+export async function speak(
+  { speaker, closing, log }: ApiContext,
+  request: SpeechRequest,
+  signal: AbortSignal,
+): Promise<Response> {
+  const { input, voice = 'alloy', format = 'mp3', speed = 1, instructions } = request
+  try {
+    const sound = await speaker.speak(
+      { text: input, voice, format, speed, instructions },
+      AbortSignal.any([signal, closing]),
+    )
+    return new Response(sound as Uint8Array<ArrayBuffer>, {
+      headers: { 'content-type': TYPES[format], 'content-length': String(sound.byteLength) },
+    })
+  } catch (error) {
+    if (error instanceof MuxiError || signal.aborted) throw error
+    log.warn({ err: error, speaker: speaker.name }, 'a text could not be spoken')
+    const status = (error as { status?: unknown }).status
+    throw new MuxiError('upstream_error', `The text could not be spoken by ${speaker.name}`, {
+      ...(typeof status === 'number' && { details: { status } }),
+      cause: error,
+    })
+  }
+}
+
+function wrongField(path: string, expected: string): MuxiError {
+  return new MuxiError('bad_request', `Cannot read the request: '${path}' must be ${expected}`, {
+    details: { fields: [{ path, expected }] },
+  })
+}

@@ -1,0 +1,54 @@
+// From the settings to the limits of pictures and recordings, and to the voice that speaks.
+import type { Limits, Settings } from '../config/settings.ts'
+import { MuxiError } from '../contracts/failures.ts'
+import type { AudioLimits } from '../media/audio.ts'
+import { hasEspeak, speakOffline } from '../media/espeak.ts'
+import type { ImageLimits } from '../media/image.ts'
+import type { Speaker } from '../providers/speaker.ts'
+import { openaiSpeaker } from '../providers/speech-openai.ts'
+
+const MB = 2 ** 20
+const DEFAULT_MODEL = 'gpt-4o-mini-tts'
+/** A second of sound as it is prepared, in bytes. */
+const BYTES_A_SECOND = 32_000
+/** Texts that are spoken at the same time in one process. */
+const SPEAKING = 2
+
+export function imageLimits({ image_memory_mb, image_ms, image_pixels }: Limits): ImageLimits {
+  return { memory_mb: image_memory_mb, time_ms: image_ms, output_bytes: 64 * MB, max_pixels: image_pixels }
+}
+
+export function audioLimits({ audio_memory_mb, audio_ms, audio_seconds }: Limits): AudioLimits {
+  const output_bytes = audio_seconds * BYTES_A_SECOND + MB
+  return { memory_mb: audio_memory_mb, time_ms: audio_ms, output_bytes, max_seconds: audio_seconds }
+}
+
+/** OpenAI's voice when its key is set and no other server is, else espeak-ng, unless the settings say which. */
+export function createSpeaker({ providers, speech, limits }: Settings): Speaker {
+  const { api_key, base_url } = providers.openai
+  const model = speech?.startsWith('openai:') ? speech.slice('openai:'.length) : DEFAULT_MODEL
+  const withOpenai = speech === undefined ? api_key !== undefined && base_url === undefined : speech !== 'espeak-ng'
+  return withOpenai ? openaiSpeaker({ model, api_key, base_url }) : offlineSpeaker(audioLimits(limits))
+}
+
+function offlineSpeaker(limits: AudioLimits): Speaker {
+  let speaking = 0
+  return {
+    name: 'espeak-ng',
+    async speak(request, signal) {
+      if (!(await hasEspeak()))
+        throw new MuxiError(
+          'unavailable',
+          'Nothing here speaks: set OPENAI_API_KEY, or install espeak-ng (apt install espeak-ng)',
+        )
+      if (speaking >= SPEAKING)
+        throw new MuxiError('rate_limited', 'Too many texts are being spoken', { retryAfter: 1 })
+      speaking += 1
+      try {
+        return await speakOffline(request, { signal, limits })
+      } finally {
+        speaking -= 1
+      }
+    },
+  }
+}

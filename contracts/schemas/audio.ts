@@ -1,0 +1,40 @@
+// Requests to turn speech into text and text into speech.
+import { type Static, Type } from '@sinclair/typebox'
+
+/** As OpenAI's. */
+export const SpeechRequestSchema = Type.Object(
+  {
+    input: Type.String({ minLength: 1, maxLength: 4_096, description: 'the text, of 1 to 4096 characters' }),
+    voice: Type.Optional(
+      Type.String({ pattern: '^[A-Za-z][A-Za-z0-9+_-]{0,63}$', description: "a voice's name, such as alloy" }),
+    ),
+    format: Type.Optional(
+      Type.Union(
+        (['mp3', 'opus', 'aac', 'flac', 'wav', 'pcm'] as const).map((format) => Type.Literal(format)),
+        { description: "'mp3', 'opus', 'aac', 'flac', 'wav' or 'pcm'" },
+      ),
+    ),
+    speed: Type.Optional(Type.Number({ minimum: 0.25, maximum: 4, description: 'a number from 0.25 to 4' })),
+    instructions: Type.Optional(Type.String({ maxLength: 4_096, description: 'How it is to sound' })),
+  },
+  { additionalProperties: false },
+)
+export type SpeechRequest = Static<typeof SpeechRequestSchema>
+
+/** The fields of the form besides the file. */
+export const TranscriptionFieldsSchema = Type.Object(
+  {
+    user_id: Type.Optional(Type.String()),
+    language: Type.Optional(Type.String({ pattern: '^[a-z]{2}$', description: 'two letters, such as en' })),
+    denoise: Type.Optional(
+      Type.Union([Type.Literal('true'), Type.Literal('false')], { description: "'true' or 'false'" }),
+    ),
+    response_format: Type.Optional(
+      Type.Union(
+        (['json', 'text', 'verbose_json', 'srt', 'vtt'] as const).map((format) => Type.Literal(format)),
+        { description: "'json', 'text', 'verbose_json', 'srt' or 'vtt'" },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+)

@@ -1,0 +1,6 @@
+// The one function that we use of a package without types.
+declare module 'heic-decode' {
+  export default function decode(input: {
+    buffer: Uint8Array
+  }): Promise<{ width: number; height: number; data: Uint8ClampedArray }>
+}

@@ -1,0 +1,43 @@
+// A speech-to-text server on this machine, found on the port that it usually has: whisper.cpp and faster-whisper need no key.
+import { openaiTranscriber } from './transcribe-openai.ts'
+import type { Transcriber } from './transcriber.ts'
+
+/** faster-whisper-server and speaches; whisper.cpp; whisper-asr-webservice and others that took the next one. */
+const PORTS = [8000, 8080, 9000]
+/** Somebody who answers on the loopback interface answers at once; in milliseconds. */
+const PATIENCE_MS = 500
+const SPEECH_MODEL = /whisper|parakeet|moonshine|canary/i
+
+/** @param ports only tests name others */
+export async function findLocalTranscriber(ports: readonly number[] = PORTS): Promise<Transcriber | undefined> {
+  const found = await Promise.all(ports.map((port) => lookAt(`http://127.0.0.1:${port}`)))
+  return found.find((each) => each !== undefined)
+}
+
+async function lookAt(address: string): Promise<Transcriber | undefined> {
+  const listed = await get(`${address}/v1/models`)
+  const model = SPEECH_MODEL.test(listed ?? '') ? modelOf(listed!) : undefined
+  if (model !== undefined) return openaiTranscriber({ model, api_key: undefined, base_url: `${address}/v1` })
+  // whisper.cpp lists no models, and shows a page; its way is ours when it was started with
+  // --inference-path /v1/audio/transcriptions.
+  if (!/whisper\.cpp/i.test((await get(`${address}/`)) ?? '')) return undefined
+  return openaiTranscriber({ model: 'whisper-1', api_key: undefined, base_url: `${address}/v1` })
+}
+
+function modelOf(listed: string): string | undefined {
+  try {
+    const { data = [] } = JSON.parse(listed) as { data?: { id?: string }[] }
+    return data.find(({ id }) => SPEECH_MODEL.test(id ?? ''))?.id
+  } catch {
+    return undefined
+  }
+}
+
+async function get(url: string): Promise<string | undefined> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS), redirect: 'error' })
+    return response.ok ? (await response.text()).slice(0, 65_536) : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,79 @@
+// Decoders are held to their limits, without network, and leave nothing behind.
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, it } from 'vitest'
+import { prepareAudio } from '../../media/audio.ts'
+import { withPreparedImage } from '../../media/image.ts'
+import { runLimited } from '../../media/limited-process.ts'
+import { inScratch } from '../../media/scratch.ts'
+import { photograph, sound, spoken } from '../support/media.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'muxi-test-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+const limits = {
+  memory_mb: 512,
+  time_ms: 20_000,
+  output_bytes: 200_000_000,
+  max_pixels: 100_000_000,
+  max_seconds: 7_200,
+}
+const never = new AbortController().signal
+const mine = () => readdirSync(tmpdir()).filter((name) => name.startsWith(`muxi-media-${process.pid}-`))
+
+it.each([
+  ['too_slow', { time_ms: 1 }],
+  ['too_much_output', { output_bytes: 50_000 }],
+  ['too_long', { max_seconds: 5 }],
+])('a recording past its limit is %s', async (reason, less) => {
+  const path = join(folder, 'tone.mp3')
+  await sound(folder, 'tone.mp3', spoken(60))
+  const prepared = inScratch((to) => prepareAudio(path, to, { signal: never, limits: { ...limits, ...less } }))
+  await expect(prepared).rejects.toMatchObject({ reason })
+  expect(mine()).toEqual([])
+})
+
+it.each([
+  ['too_slow', { time_ms: 1 }],
+  ['too_much_memory', { memory_mb: 30 }],
+  ['too_large', { max_pixels: 10_000 }],
+])('a picture past its limit is %s', async (reason, less) => {
+  const path = join(folder, 'picture.png')
+  writeFileSync(path, await photograph('Limits', 'png'))
+  const options = { signal: never, limits: { ...limits, ...less }, owner: reason }
+  const variant = { name: 'a', max_side: 100, max_bytes: 1e6 }
+  await expect(withPreparedImage(path, [variant], options, () => Promise.resolve())).rejects.toMatchObject({ reason })
+})
+
+it('an aborted recording ends with the reason, and its decoder with it', async () => {
+  const path = join(folder, 'hour.wav')
+  await sound(folder, 'hour.wav', 'anoisesrc=d=3600:r=8000:a=0.1')
+  const stop = new AbortController()
+  const prepared = inScratch((to) => prepareAudio(path, to, { signal: stop.signal, limits }))
+  setTimeout(() => stop.abort(new Error('stopped')), 300)
+  await expect(prepared).rejects.toThrow('stopped')
+  expect(mine().filter((name) => readdirSync(join(tmpdir(), name)).includes('sound.pcm'))).toEqual([])
+})
+
+it.runIf(process.platform === 'linux')('a decoder reaches no address', async () => {
+  const script = `require('net').connect(5999, '192.0.2.1').on('error', (e) => { console.error(e.code); process.exit(0) })`
+  const told = await runLimited([process.execPath, ['-e', script]], { signal: never, limits, what: 'nothing' })
+  expect(told).toMatch(/ENETUNREACH|EADDRNOTAVAIL/)
+})
+
+it('the same picture is the same for each owner, whoever decodes it', async () => {
+  const path = join(folder, 'same.jpg')
+  writeFileSync(path, await photograph('Same'))
+  const sizes = await Promise.all(
+    ['a', 'b', 'a', 'b'].map((owner) =>
+      withPreparedImage(
+        path,
+        [{ name: 'v', max_side: 300, max_bytes: 1e6 }],
+        { signal: never, limits, owner },
+        ({ files, facts }) => Promise.resolve({ size: files[0]!.size, width: facts.width }),
+      ),
+    ),
+  )
+  expect(new Set(sizes.map((each) => JSON.stringify(each))).size).toBe(1)
+  expect(sizes[0]).toMatchObject({ width: 1_200 })
+})

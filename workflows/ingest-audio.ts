@@ -1,0 +1,22 @@
+// One recording: made evenly loud and cut at its silences, its pieces turned into text side by side, joined and indexed by time.
+import { setCurrentDetails } from '@temporalio/workflow'
+import type { JobInput } from '../contracts/engine.ts'
+import { prepareRecording, transcribeSegment } from './activities.ts'
+import { eachBatch, ingestion } from './ingestion.ts'
+
+/** Pieces of one recording that are transcribed at the same time. */
+const TRANSCRIBING = 4
+
+export function ingestAudio(job: JobInput): Promise<{ status: string }> {
+  return ingestion(job, async ({ ref, priorityOf }) => {
+    setCurrentDetails('Preparing the recording')
+    const { segments, seconds } = await prepareRecording.executeWithOptions({ priority: priorityOf(0) }, [ref])
+    setCurrentDetails(`Transcribing ${seconds} s in ${segments} pieces`)
+    await eachBatch(segments, TRANSCRIBING, (batch) =>
+      transcribeSegment.executeWithOptions({ summary: `Piece ${batch} of ${segments}`, priority: priorityOf(batch) }, [
+        { ...ref, batch },
+      ]),
+    )
+    return { batches: segments, what: `${seconds} s of sound` }
+  })
+}

@@ -1,0 +1,20 @@
+// One picture: made ready for models, described by one that can see where there is one, its text read, and both indexed.
+import { setCurrentDetails } from '@temporalio/workflow'
+import type { JobInput } from '../contracts/engine.ts'
+import { describeImage, prepareImage, readImage } from './activities.ts'
+import { ingestion } from './ingestion.ts'
+
+export function ingestImage(job: JobInput): Promise<{ status: string }> {
+  return ingestion(job, async ({ ref, priorityOf }) => {
+    const priority = priorityOf(0)
+    setCurrentDetails('Preparing the picture')
+    const { describe } = await prepareImage.executeWithOptions({ priority }, [ref])
+    if (describe) {
+      setCurrentDetails('Describing the picture')
+      await describeImage.executeWithOptions({ priority }, [ref])
+    }
+    setCurrentDetails('Reading the text in the picture')
+    await readImage.executeWithOptions({ priority }, [ref])
+    return { batches: 1, what: 'a picture' }
+  })
+}
