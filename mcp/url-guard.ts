@@ -51,9 +51,8 @@ const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96')
 export function urlGuard({ allow_private, resolve = resolveName, connect_ms = CONNECT_MS }: UrlGuardOptions): UrlGuard {
   const connect = buildConnector({ timeout: connect_ms, allowH2: false })
 
-  /** The addresses that a host of a URL may be reached at. */
-  async function addressesOf(host: string): Promise<string[]> {
-    const name = host.replace(/^\[(.*)\]$/, '$1')
+  /** The addresses that a name (or an address) may be reached at. */
+  async function addressesOf(name: string): Promise<string[]> {
     const addresses = ipaddr.isValid(name) ? [name] : await inTime(resolve(name), name, connect_ms)
     if (addresses.length === 0) throw new UrlRefused(`Cannot reach '${name}': the name has no address`)
     for (const address of addresses) {
@@ -78,23 +77,26 @@ export function urlGuard({ allow_private, resolve = resolveName, connect_ms = CO
     })
   }
 
+  async function open(options: buildConnector.Options, callback: buildConnector.Callback): Promise<void> {
+    const name = nameIn(options.hostname)
+    const servername = options.protocol === 'https:' && !ipaddr.isValid(name) ? { servername: name } : {}
+    try {
+      connectTo(await addressesOf(name), { ...options, ...servername }, callback)
+    } catch (error) {
+      callback(error instanceof Error ? error : new Error(String(error)), null)
+    }
+  }
+
   const agent = new Agent({
     bodyTimeout: 0,
     headersTimeout: 0,
     allowH2: false,
-    connect(options, callback) {
-      const name = options.hostname.replace(/^\[(.*)\]$/, '$1')
-      const servername = options.protocol === 'https:' && !ipaddr.isValid(name) ? { servername: name } : {}
-      addressesOf(name).then(
-        (addresses) => connectTo(addresses, { ...options, ...servername }, callback),
-        (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
-      )
-    },
+    connect: (options, callback) => void open(options, callback),
   })
 
   return {
     async check(url) {
-      await addressesOf(parse(url).hostname)
+      await addressesOf(nameIn(parse(url).hostname))
     },
     async fetch(url, init) {
       const target = parse(url)
@@ -119,6 +121,11 @@ function parse(url: string | URL): URL {
   if (parsed.username || parsed.password)
     throw new UrlRefused('Cannot open the URL: it must not hold a user name or a password')
   return parsed
+}
+
+/** A host of a URL without the brackets of an IPv6 address. */
+function nameIn(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1')
 }
 
 /** Why an address may not be reached, or nothing. */
