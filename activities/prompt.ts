@@ -67,9 +67,9 @@ export async function buildPrompt(
 async function showPictures(blobs: BlobStore, jobs: JobsTable[], model: ModelRef): Promise<PromptImage[]> {
   const limits = pictureLimitsOf(model)
   if (!limits) return []
-  const found = jobs.map((job) => {
+  const found = jobs.flatMap((job) => {
     const made = job.kind === 'image' && job.status === 'completed' && findMade(readMedia(job), variantName(limits))
-    return made ? readImages(blobs, job.user_id, [made]) : []
+    return made ? [readImages(blobs, job.user_id, [made])] : []
   })
   return (await Promise.all(found)).flat()
 }
