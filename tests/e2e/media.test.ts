@@ -1,4 +1,5 @@
 // Pictures and recordings: ingested, found, shown to models, refused for what they are, killed in the middle.
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -9,6 +10,9 @@ import { photograph, sound, spoken } from '../support/media.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { WhisperDouble } from '../support/whisper-double.ts'
 import { keeps } from './requirements.ts'
+
+const canSpeak = spawnSync('espeak-ng', ['--version']).status === 0
+if (!canSpeak) console.log('tests/e2e/media.test.ts: speech is skipped, espeak-ng is not installed')
 
 let stage: Stage
 let whisper: WhisperDouble
@@ -230,7 +234,7 @@ describe('one process', () => {
     expect(silent.body.agent_response.content).toContain('A gull cried for')
   })
 
-  it(
+  it.runIf(canSpeak)(
     keeps('audio.endpoints', 'speech becomes MP3, WAV and Opus; recordings become JSON, text and subtitles'),
     async () => {
       const headers = { authorization: `Bearer ${stage.key}` }
