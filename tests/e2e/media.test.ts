@@ -204,7 +204,7 @@ describe('one process', () => {
 
   it(keeps('audio.silent', 'silence has no words; a file of nothing, and one that lies, are refused'), async () => {
     const asked = whisper.asked.length
-    const silent = await sound(stage.folder, 'silent.mp3', 'anullsrc=r=16000:d=5')
+    const silent = await sound(stage.folder, 'silent.mp3', 'anullsrc=r=16000', '-t', '5')
     const job = await finished(muxi.url, (await ingest(muxi.url, 'audio', 'silent.mp3', silent)).id)
     expect(job).toMatchObject({
       status: 'completed',
@@ -339,9 +339,11 @@ it(
       expect(await pages(api.url, id)).toEqual(expected)
       const after = await stage.rows('select batch, parses from job_batches where job_id = ?', id)
       for (const { batch } of done) expect(after.find((each) => each['batch'] === batch)?.['parses']).toBe(1)
-      const asked = after.reduce((sum, { parses }) => sum + Number(parses), 0)
-      expect(double.asked).toHaveLength(asked)
-      expect(asked).toBeLessThanOrEqual(expected.length + 4)
+      // One that was begun may have been killed before it asked.
+      const begun = after.reduce((sum, { parses }) => sum + Number(parses), 0)
+      expect(double.asked.length).toBeLessThanOrEqual(begun)
+      expect(double.asked.length).toBeGreaterThanOrEqual(expected.length)
+      expect(begun).toBeLessThanOrEqual(expected.length + 4)
     } finally {
       await stage.close()
       await double.stop()
