@@ -99,6 +99,8 @@ const routes = (): Route[] => [
   { method: 'GET', path: `/api/v1/jobs/${ids.job}/text`, scope: 'chat', owned: true },
   { method: 'POST', path: `/api/v1/jobs/${ids.job}/cancel`, scope: 'chat', owned: true },
   { method: 'POST', path: `/api/v1/jobs/${ids.job}/retry`, scope: 'chat', owned: true },
+  { method: 'POST', path: '/api/v1/audio/transcriptions', scope: 'chat' },
+  { method: 'POST', path: '/api/v1/audio/speech', scope: 'chat', body: { input: 'Hello' } },
   { method: 'GET', path: '/api/v1/agents/offline/knowledge', scope: 'read' },
   { method: 'POST', path: '/api/v1/agents/offline/knowledge', scope: 'manage', body: KNOWLEDGE },
   { method: 'DELETE', path: '/api/v1/agents/offline/knowledge/notes', scope: 'manage' },
