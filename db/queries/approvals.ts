@@ -140,7 +140,7 @@ export async function decideApproval(
 export async function cancelApprovals(
   tx: Tx,
   turnId: string,
-  of: { call_id?: string; id?: string } = {},
+  of: { call_id?: string; kind?: ApprovalKind; id?: string } = {},
 ): Promise<StoredEvent[]> {
   const stamp = new Date().toISOString()
   let query = tx
@@ -149,6 +149,7 @@ export async function cancelApprovals(
     .where('turn_id', '=', turnId)
     .where('status', '=', 'waiting')
   if (of.call_id !== undefined) query = query.where('call_id', '=', of.call_id)
+  if (of.kind !== undefined) query = query.where('kind', '=', of.kind)
   if (of.id !== undefined) query = query.where('id', '=', of.id)
   const cancelled = await query.returningAll().execute()
   return cancelled.length === 0 ? [] : settle(tx, turnId, cancelled, 'cancelled')

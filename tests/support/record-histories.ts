@@ -51,7 +51,12 @@ try {
     ingested[`job/${body.id}`] = `ingestion-of-${kind}`
   }
 
-  const faulty = { name: 'faulty', command: NODE, args: [FAULTY, 'none', stage.countFile] }
+  const faulty = {
+    name: 'faulty',
+    command: NODE,
+    args: [FAULTY, 'none', stage.countFile],
+    approval: { tools: { count: 'never', 'count_*': 'always' } },
+  }
   await stage.call(url, '/api/v1/agents/scripted/mcp_servers', { body: faulty })
   const calling = stage.model.script(
     { call: [{ name: 'faulty__count', arguments: { label: 'recorded' } }] },
