@@ -15,6 +15,7 @@ import { jobRoutes } from './routes/jobs.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { knowledgeRoutes } from './routes/knowledge.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
+import { oauthRoutes } from './routes/oauth.ts'
 import { systemRoutes } from './routes/system.ts'
 import { turnRoutes } from './routes/turns.ts'
 import { webRoutes } from './routes/web.ts'
@@ -60,6 +61,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     .use(webRoutes())
     .use(codecRoutes(context))
     .use(sessionRoutes(context))
+    .use(oauthRoutes(context))
     .use(temporalUiRoutes(context))
     .group('/api/v1', (api) =>
       api
