@@ -99,7 +99,8 @@ export class HeldServer {
   /** Where its tokens are shown; undefined for a server that takes none. */
   get #signInUrl(): string | undefined {
     const { server } = this.hold
-    const hasOwn = 'headers' in this.target && Object.keys(this.target.headers).some((name) => /^authorization$/i.test(name))
+    const hasOwn =
+      'headers' in this.target && Object.keys(this.target.headers).some((name) => /^authorization$/i.test(name))
     return 'url' in server && !hasOwn ? server.url : undefined
   }
 
@@ -197,7 +198,8 @@ export class HeldServer {
     } catch (error) {
       await connection?.close()
       signal.throwIfAborted()
-      const failure = error instanceof McpFailure && error.challenge ? await this.#askForSignIn(error.challenge, signal) : error
+      const failure =
+        error instanceof McpFailure && error.challenge ? await this.#askForSignIn(error.challenge, signal) : error
       if (failure === undefined) return undefined
       const why = failure instanceof McpFailure ? failure.message : 'something unforeseen went wrong'
       if (!(failure instanceof McpFailure))

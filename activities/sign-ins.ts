@@ -66,7 +66,7 @@ export class SignIns {
   /**
    * Finds out how one signs in, and asks for it.
    * @param call for which it is needed; left out for the connection itself
-   * @returns where to sign in
+   * @returns where to sign in, and how often that was asked for
    * @throws McpFailure when there is no way to, or it was asked for too often
    */
   async ask(
@@ -75,7 +75,7 @@ export class SignIns {
     call: { turn_id: string; call_id: string } | undefined,
     challenge: Challenge,
     signal: AbortSignal,
-  ): Promise<{ id: string; url: string }> {
+  ): Promise<{ asked: number; url: string }> {
     if (!('url' in server)) throw new McpFailure('answered', 'it wants a sign-in')
     const { public_url, fetch } = this.#options
     const ref = { agent_id, name, user_id }
@@ -96,7 +96,7 @@ export class SignIns {
     const { id, asked } = await askForSignIn(this.#db, this.#box, subject, plan)
     if (call && asked > MAX_ASKED)
       throw new McpFailure('answered', `it answered ${challenge.status} on HTTP, though somebody has signed in`)
-    return { id, url: `${public_url}/oauth/sign-in/${id}` }
+    return { asked, url: `${public_url}/oauth/sign-in/${id}` }
   }
 
   async #find(ref: GrantRef, url: string): Promise<{ grant: Grant; version: number } | undefined> {

@@ -15,6 +15,7 @@ import { syncFileAgents } from '../db/queries/agents.ts'
 import { openStorage, type Storage } from '../db/storage.ts'
 import { connectionOptions } from '../temporal-config/connection.ts'
 import { createEmbedder } from '../providers/embedder.ts'
+import * as oauth from '../mcp/oauth.ts'
 import { urlGuard } from '../mcp/url-guard.ts'
 import { createMcpWorker } from '../workers/mcp-worker.ts'
 import { transcriberFinder } from '../providers/transcriber.ts'
@@ -105,7 +106,12 @@ async function start(
     limits: settings.limits,
     agentsDir: settings.agents_dir,
     knowledgeDirs: settings.knowledge_dirs,
-    mcp: { commands: settings.mcp_commands, checkUrl: (url) => guard.check(url), fetch: (url, init) => guard.fetch(url, init) },
+    mcp: {
+      commands: settings.mcp_commands,
+      checkUrl: (url) => guard.check(url),
+      fetch: (url, init) => guard.fetch(url, init),
+      oauth,
+    },
     public_url: publicUrl(settings),
     conversation: {
       idle_ms: settings.engine.conversation_idle_ms,

@@ -55,7 +55,14 @@ export interface PlanOptions {
   /** The MCP server. */
   url: string
   challenge: Challenge
-  configured?: { client_id?: string | undefined; client_secret?: string | undefined; scopes?: string[] | undefined; issuer?: string | undefined } | undefined
+  configured?:
+    | {
+        client_id?: string | undefined
+        client_secret?: string | undefined
+        scopes?: string[] | undefined
+        issuer?: string | undefined
+      }
+    | undefined
   /** As we were known there before. */
   known?: KnownClient | undefined
   /** Of the token that was not enough. */
@@ -90,15 +97,29 @@ export async function planSignIn(options: PlanOptions): Promise<SignInPlan> {
     if (metadata && !metadata.code_challenge_methods_supported?.includes('S256'))
       refuse(`the authorization server '${issuer}' does not do PKCE (S256)`)
     const scope = scopeOf(options, resourceMetadata, metadata)
-    const client = { issuer, redirect_uri: options.redirect_uri, information: await beKnown(options, issuer, metadata, scope, fetchFn) }
-    return { url, client, ...(metadata && { metadata }), ...(resource !== undefined && { resource }), ...(scope !== undefined && { scope }) }
+    const client = {
+      issuer,
+      redirect_uri: options.redirect_uri,
+      information: await beKnown(options, issuer, metadata, scope, fetchFn),
+    }
+    return {
+      url,
+      client,
+      ...(metadata && { metadata }),
+      ...(resource !== undefined && { resource }),
+      ...(scope !== undefined && { scope }),
+    }
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof McpFailure) throw error
-    throw new McpFailure('answered', `it answered ${challenge.status} on HTTP, and offers no way to sign in: ${wordsOf(error)}`, {
-      status: challenge.status,
-      cause: error,
-    })
+    throw new McpFailure(
+      'answered',
+      `it answered ${challenge.status} on HTTP, and offers no way to sign in: ${wordsOf(error)}`,
+      {
+        status: challenge.status,
+        cause: error,
+      },
+    )
   }
 }
 
@@ -178,8 +199,13 @@ export function checkIssuer({ client, metadata }: SignInPlan, iss: string | unde
 }
 
 function grantOf(plan: SignInPlan, tokens: OAuthTokens): Grant {
-  if (tokens.token_type.toLowerCase() !== 'bearer') refuse(`the token must be a bearer token, got '${tokens.token_type}'`)
-  return { plan, tokens, ...(tokens.expires_in !== undefined && { expires_at: Date.now() + tokens.expires_in * 1_000 }) }
+  if (tokens.token_type.toLowerCase() !== 'bearer')
+    refuse(`the token must be a bearer token, got '${tokens.token_type}'`)
+  return {
+    plan,
+    tokens,
+    ...(tokens.expires_in !== undefined && { expires_at: Date.now() + tokens.expires_in * 1_000 }),
+  }
 }
 
 function resourceOf(url: string, described: OAuthProtectedResourceMetadata | undefined): string | undefined {
@@ -197,7 +223,10 @@ function scopeOf(
   metadata: AuthorizationServerMetadata | undefined,
 ): string | undefined {
   const asked = [...(configured?.scopes ?? []), ...wordsIn(challenge.scope)]
-  const scopes = new Set([...wordsIn(granted_scope), ...(asked.length > 0 ? asked : (described?.scopes_supported ?? []))])
+  const scopes = new Set([
+    ...wordsIn(granted_scope),
+    ...(asked.length > 0 ? asked : (described?.scopes_supported ?? [])),
+  ])
   // Without it some give no refresh token, and people would have to sign in every hour.
   if (metadata?.scopes_supported?.includes('offline_access')) scopes.add('offline_access')
   return scopes.size === 0 ? undefined : [...scopes].join(' ')
@@ -214,7 +243,8 @@ async function beKnown(
     const { client_id, client_secret } = configured
     return { client_id, ...(client_secret !== undefined && { client_secret }) }
   }
-  if (known?.issuer === issuer && known.redirect_uri === redirect_uri && !hasEnded(known.information)) return known.information
+  if (known?.issuer === issuer && known.redirect_uri === redirect_uri && !hasEnded(known.information))
+    return known.information
   const takesDocuments = metadata?.client_id_metadata_document_supported === true
   if (takesDocuments && isHttpsUrl(client_metadata_url)) return { client_id: client_metadata_url! }
   try {
@@ -229,8 +259,19 @@ async function beKnown(
   }
 }
 
-/** What we say of ourselves where we register, and in our client metadata document. */
-export const CLIENT = {
+/** What we say of ourselves to authorization servers that come and ask. @param ours where we are reached */
+export function clientDocument(ours: string) {
+  return {
+    client_id: `${ours}/oauth/client.json`,
+    client_uri: ours,
+    redirect_uris: [`${ours}/oauth/callback`],
+    token_endpoint_auth_method: 'none',
+    ...CLIENT,
+  }
+}
+
+/** The same where we register, and in our client metadata document. */
+const CLIENT = {
   client_name: 'muxi',
   grant_types: ['authorization_code', 'refresh_token'],
   response_types: ['code'],

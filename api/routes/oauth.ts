@@ -2,7 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { ApiContext } from '../services/context.ts'
-import { clientDocument, finishVisit, visitAuthorizationServer, type SignInPage } from '../services/sign-ins.ts'
+import { finishVisit, visitAuthorizationServer, type SignInPage } from '../services/sign-ins.ts'
 
 const COOKIE = 'muxi_oauth'
 const COOKIE_S = 3_600
@@ -10,7 +10,7 @@ const text = (maxLength: number) => Type.Optional(Type.String({ maxLength }))
 
 export function oauthRoutes(context: ApiContext) {
   return new Elysia({ prefix: '/oauth', detail: { hide: true } })
-    .get('/client.json', () => clientDocument(context))
+    .get('/client.json', () => context.mcp.oauth.clientDocument(context.public_url))
     .get(
       '/sign-in/:id',
       async ({ params: { id }, cookie }) => {
@@ -29,9 +29,16 @@ export function oauthRoutes(context: ApiContext) {
       },
       { params: Type.Object({ id: Type.String({ maxLength: 64 }) }) },
     )
-    .get('/callback', async ({ query, cookie }) => show(await finishVisit(context, query, browserOf(cookie[COOKIE]?.value))), {
-      query: Type.Object({ state: text(512), code: text(8_192), iss: text(2_048), error: text(256) }, { additionalProperties: true }),
-    })
+    .get(
+      '/callback',
+      async ({ query, cookie }) => show(await finishVisit(context, query, browserOf(cookie[COOKIE]?.value))),
+      {
+        query: Type.Object(
+          { state: text(512), code: text(8_192), iss: text(2_048), error: text(256) },
+          { additionalProperties: true },
+        ),
+      },
+    )
 }
 
 /** The addresses of these pages are secrets. */
@@ -39,7 +46,8 @@ const PRIVATE = { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' 
 const HEADERS = {
   ...PRIVATE,
   'content-type': 'text/html; charset=utf-8',
-  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+  'content-security-policy':
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
   'x-content-type-options': 'nosniff',
 }
 

@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import type { ProvidersSettings } from '../../contracts/model-check.ts'
 import type { Storage } from '../../db/storage.ts'
+import type * as OAuth from '../../mcp/oauth.ts'
 import type { Embedder } from '../../providers/embedder.ts'
 import type { Speaker } from '../../providers/speaker.ts'
 
@@ -45,6 +46,7 @@ export interface ApiContext {
     checkUrl: (url: string) => Promise<void>
     /** Looks at where each request goes. */
     fetch: (url: string | URL, init?: RequestInit) => Promise<Response>
+    oauth: Pick<typeof OAuth, 'checkIssuer' | 'clientDocument' | 'finishSignIn' | 'openSignIn'>
   }
   /** Idle time and age of conversation actors. */
   conversation: { idle_ms: number; max_updates: number }

@@ -184,9 +184,13 @@ export async function signInUrlOf(
   principal: Principal,
   row: ServerRow,
 ): Promise<{ sign_in_url?: string }> {
-  if (row.state !== 'needs_sign_in' || !allows(principal, 'manage')) return {}
+  if (row.state !== 'needs_sign_in' || !mayManage(principal)) return {}
   const id = await findConnectionSignIn(db, row)
   return id === undefined ? {} : { sign_in_url: `${public_url}/oauth/sign-in/${id}` }
+}
+
+function mayManage({ scopes }: Principal): boolean {
+  return scopes.has('manage') || scopes.has('admin')
 }
 
 /** A server with all that is known of it. @throws MuxiError not_found */

@@ -69,7 +69,13 @@ export async function putGrant(tx: Tx, box: SecretBox, ref: GrantRef, grant: unk
 }
 
 /** Makes `renewer` the only one who renews a grant, for so long. @returns whether it is */
-export async function claimRenewal(db: Db, ref: GrantRef, version: number, renewer: string, ms: number): Promise<boolean> {
+export async function claimRenewal(
+  db: Db,
+  ref: GrantRef,
+  version: number,
+  renewer: string,
+  ms: number,
+): Promise<boolean> {
   const now = Date.now()
   const { numUpdatedRows } = await db
     .updateTable('mcp_grants')
@@ -138,7 +144,12 @@ export async function askForSignIn(
     const { id, asked } = await tx
       .updateTable('mcp_sign_ins')
       .set((eb) => ({
-        asked: eb.case().when('status', '=', 'done').then(eb('asked', '+', 1)).else(eb.ref('asked')).end(),
+        asked: eb
+          .case()
+          .when('status', '=', 'done')
+          .then(eb('asked', '+', 1))
+          .else(eb.ref('asked'))
+          .end(),
         status: 'waiting' as const,
       }))
       .where((eb) => eb.and(subject))
@@ -155,7 +166,10 @@ export async function askForSignIn(
 
 export type SignIn = Omit<McpSignInsTable, 'sealed' | 'attempt' | 'attempt_until' | 'state_hash'> & { plan: unknown }
 
-function toSignIn(box: SecretBox, { sealed, attempt: _, attempt_until: __, state_hash: ___, ...row }: McpSignInsTable): SignIn {
+function toSignIn(
+  box: SecretBox,
+  { sealed, attempt: _, attempt_until: __, state_hash: ___, ...row }: McpSignInsTable,
+): SignIn {
   return { ...row, plan: JSON.parse(box.open(signInName(row.id), sealed)) as unknown }
 }
 
@@ -233,12 +247,12 @@ export async function redeemState(
 export async function endSignIns(
   tx: Tx,
   { agent_id, name, user_id }: GrantRef,
-): Promise<{ turn_id: string; call_id: string }[]> {
+): Promise<Pick<McpSignInsTable, 'id' | 'turn_id' | 'call_id'>[]> {
   return tx
     .updateTable('mcp_sign_ins')
     .set({ status: 'done', state_hash: null, attempt: null, attempt_until: null })
     .where((eb) => eb.and({ agent_id, server: name, user_id, status: 'waiting' }))
-    .returning(['turn_id', 'call_id'])
+    .returning(['id', 'turn_id', 'call_id'])
     .execute()
 }
 

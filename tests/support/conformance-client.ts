@@ -2,11 +2,22 @@
 // thing it adds is a browser whose person agrees to everything. Argument: the server's URL; the environment names the scenario.
 import { connect, type McpConnection } from '../../mcp/connection.ts'
 import { McpFailure, type Challenge } from '../../mcp/failure.ts'
-import { checkIssuer, finishSignIn, openSignIn, planSignIn, renewGrant, type Grant, type KnownClient } from '../../mcp/oauth.ts'
+import {
+  checkIssuer,
+  finishSignIn,
+  openSignIn,
+  planSignIn,
+  renewGrant,
+  type Grant,
+  type KnownClient,
+} from '../../mcp/oauth.ts'
 import { urlGuard } from '../../mcp/url-guard.ts'
 
 const url = process.argv.at(-1) ?? ''
-const context = JSON.parse(process.env['MCP_CONFORMANCE_CONTEXT'] ?? '{}') as { client_id?: string; client_secret?: string }
+const context = JSON.parse(process.env['MCP_CONFORMANCE_CONTEXT'] ?? '{}') as {
+  client_id?: string
+  client_secret?: string
+}
 const REDIRECT = 'http://localhost:3000/oauth/callback'
 const CLIENT_DOCUMENT = 'https://conformance-test.local/client-metadata.json'
 /** As the product's: sign-ins that one call may ask for. */
@@ -43,7 +54,11 @@ async function signIn(challenge: Challenge): Promise<void> {
   const { searchParams } = new URL(answer.headers.get('location') ?? '', page)
   if (searchParams.get('state') !== 'state') throw new Error('the state is not the one that was sent')
   checkIssuer(plan, searchParams.get('iss') ?? undefined)
-  grant = await finishSignIn(plan, { code: searchParams.get('code') ?? '', code_verifier }, { fetch: guard.fetch, signal })
+  grant = await finishSignIn(
+    plan,
+    { code: searchParams.get('code') ?? '', code_verifier },
+    { fetch: guard.fetch, signal },
+  )
 }
 
 /** Does it again after each sign-in that it needs. */
