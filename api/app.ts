@@ -7,6 +7,7 @@ import { errorResponse, toMuxiError } from './errors.ts'
 import type { Origins } from './origins.ts'
 import { methodNotAllowed } from './plugin.ts'
 import { agentRoutes } from './routes/agents.ts'
+import { approvalRoutes } from './routes/approvals.ts'
 import { audioRoutes } from './routes/audio.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { conversationRoutes } from './routes/conversations.ts'
@@ -69,6 +70,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(audioRoutes(context))
         .use(chatRoutes(context))
         .use(turnRoutes(context))
+        .use(approvalRoutes(context))
         .use(conversationRoutes(context))
         .use(fileRoutes(context))
         .use(jobRoutes(context))

@@ -83,6 +83,10 @@ export const REQUIREMENTS = {
   'documents.killed':
     'kill -9 of everything during an ingestion: finished page batches are not parsed again, each chunk is found once',
 
+  'files.take':
+    'Files come as a form or in JSON, are listed, read in part, and refused early when they are too large or too many',
+  'files.s3': 'API and workers that share nothing but Postgres and a bucket ingest, answer, and lose nothing to a kill',
+
   'images.ingest': 'Every kind of picture is made upright, small and free of private metadata, described, and found',
   'images.hostile': 'A picture that is a bomb, lies about what it is, fetches or multiplies itself is refused alone',
   'images.chat': 'A picture attached to a message reaches a model that can see, without private metadata',
