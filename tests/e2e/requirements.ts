@@ -133,6 +133,17 @@ export const REQUIREMENTS = {
   'mcp.long-answer': 'An MCP answer that is too long for the model is kept as a file',
   'mcp.bounded': 'However many tools and however long an answer, limits hold',
 
+  'mcp-out.call':
+    "Each agent is a tool of /mcp for the SDK's own client: progress as asked for, and the reply with its turn and conversation",
+  'mcp-out.cancel': 'notifications/cancelled, at any process, cancels the turn of a call',
+  'mcp-out.resume':
+    'A call goes on without its client, at any process: who comes back with Last-Event-ID gets the rest, and nothing runs twice',
+  'mcp-out.killed': "kill -9 of the API during a call: the SDK's own client gets the result from the next one",
+  'mcp-out.refused':
+    'What /mcp refuses: strangers, foreign sessions and origins, unknown tools, wrong arguments, each in its own words',
+  'mcp-out.changed': 'Clients of /mcp hear that the agents have changed',
+  'mcp-out.conformance': 'The server scenarios of the MCP conformance suite that apply pass at /mcp',
+
   'start.fails': 'A process that cannot start ends and says why',
   'start.runtime':
     'Whatever is started runs on the runtime that was chosen, Node or Deno; the rest of this list holds on both',
