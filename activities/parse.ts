@@ -17,7 +17,12 @@ export function parseActivities(resources: Resources) {
     /** Finds out how many pages there are and divides them into batches. */
     async inspectFile(ref: JobRef): Promise<{ pages: number; batches: number }> {
       return ingestionStep(resources, ref, { name: 'inspect', input: {} }, async (job, signal) => {
-        const { pages } = await inspectDocument(blobs.path(job.user_id, job.sha256), { signal, limits })
+        const { pages } = await blobs.withFile(
+          job.user_id,
+          job.sha256,
+          (path) => inspectDocument(path, { signal, limits }),
+          signal,
+        )
         const { batches, told } = await db.transaction().execute(async (tx) => {
           const batches = await planBatches(tx, job.id, pages)
           return { batches, told: await advance(tx, job, 'parsing', '') }
@@ -35,7 +40,12 @@ export function parseActivities(resources: Resources) {
         if (begun.parses > MAX_PARSES)
           throw new MediaFailure('damaged', 'The document cannot be read: its parser did not survive it')
         const range = { from: begun.from_page, to: begun.to_page }
-        const pages = await parsePages(blobs.path(job.user_id, job.sha256), range, { signal, limits })
+        const pages = await blobs.withFile(
+          job.user_id,
+          job.sha256,
+          (path) => parsePages(path, range, { signal, limits }),
+          signal,
+        )
         const told = await db.transaction().execute(async (tx) => {
           await storeParsed(tx, job.id, batch, pages)
           return advance(tx, job, 'parsing', String(batch))

@@ -48,8 +48,7 @@ const outputs = (stream: { events: { type: string; data: Record<string, unknown>
   stream.events.filter(({ type }) => type === 'tool_call_end').map(({ data }) => data['output'])
 
 it(keeps('mcp.sign-in.operator', 'a server that wants a sign-in says where, and is connected after it'), async () => {
-  const added = await stage.call(api.url, SERVERS, { body: { name: 'guarded', url: server.url, approval: 'never' },
-  })
+  const added = await stage.call(api.url, SERVERS, { body: { name: 'guarded', url: server.url, approval: 'never' } })
   expect([added.status, added.body]).toEqual([
     201,
     {
@@ -128,40 +127,48 @@ it(keeps('mcp.sign-in.more', 'a call that wants more rights asks for them, and n
   expect(outputs(stream)).toEqual(['admin for ada'])
 })
 
-it(keeps('mcp.sign-in.refused', 'who refuses to sign in, or answers for another, is told, and so is the call'), async () => {
-  const stream = await chat('cleo', { name: 'guarded__count', arguments: { label: 'never' } })
-  const url = String((await stream.until(({ type }) => type === 'approval_required')).data['url'])
-  server.answers = 'wrong issuer'
-  const wrong = await new ScriptedBrowser('cleo').open(url)
-  expect([wrong.status, wrong.text]).toEqual([502, expect.stringContaining('the answer must come from')])
-  server.answers = 'server_error'
-  expect((await new ScriptedBrowser('cleo').open(url)).text).toContain('Try again')
-  // Nor does an answer count that was made up, used before, or brought by another browser.
-  server.answers = 'yes'
-  const callback = `http://127.0.0.1:${port}/oauth/callback`
-  expect((await new ScriptedBrowser().open(`${callback}?state=guessed&code=x`)).status).toBe(400)
-  expect((await new ScriptedBrowser().open(wrong.url)).status).toBe(400)
-  const visit = await fetch(url, { redirect: 'manual' })
-  const stolen = await fetch(visit.headers.get('location') ?? '', { redirect: 'manual' })
-  expect((await fetch(stolen.headers.get('location') ?? '')).status).toBe(403)
-  server.answers = 'access_denied'
-  const denied = await new ScriptedBrowser('cleo').open(url)
-  expect([denied.status, denied.text]).toEqual([403, expect.stringContaining('access_denied')])
-  await stream.untilFinal()
-  expect(outputs(stream)).toEqual([expect.stringContaining('The user did not sign in: the authorization server answered')])
-  expect(server.calls.join()).not.toContain('never')
-  expect((await new ScriptedBrowser('cleo').open(url)).status).toBe(410)
-})
+it(
+  keeps('mcp.sign-in.refused', 'who refuses to sign in, or answers for another, is told, and so is the call'),
+  async () => {
+    const stream = await chat('cleo', { name: 'guarded__count', arguments: { label: 'never' } })
+    const url = String((await stream.until(({ type }) => type === 'approval_required')).data['url'])
+    server.answers = 'wrong issuer'
+    const wrong = await new ScriptedBrowser('cleo').open(url)
+    expect([wrong.status, wrong.text]).toEqual([502, expect.stringContaining('the answer must come from')])
+    server.answers = 'server_error'
+    expect((await new ScriptedBrowser('cleo').open(url)).text).toContain('Try again')
+    // Nor does an answer count that was made up, used before, or brought by another browser.
+    server.answers = 'yes'
+    const callback = `http://127.0.0.1:${port}/oauth/callback`
+    expect((await new ScriptedBrowser().open(`${callback}?state=guessed&code=x`)).status).toBe(400)
+    expect((await new ScriptedBrowser().open(wrong.url)).status).toBe(400)
+    const visit = await fetch(url, { redirect: 'manual' })
+    const stolen = await fetch(visit.headers.get('location') ?? '', { redirect: 'manual' })
+    expect((await fetch(stolen.headers.get('location') ?? '')).status).toBe(403)
+    server.answers = 'access_denied'
+    const denied = await new ScriptedBrowser('cleo').open(url)
+    expect([denied.status, denied.text]).toEqual([403, expect.stringContaining('access_denied')])
+    await stream.untilFinal()
+    expect(outputs(stream)).toEqual([
+      expect.stringContaining('The user did not sign in: the authorization server answered'),
+    ])
+    expect(server.calls.join()).not.toContain('never')
+    expect((await new ScriptedBrowser('cleo').open(url)).status).toBe(410)
+  },
+)
 
-it(keeps('mcp.sign-in.secret', 'tokens, codes and our secret with the authorization server stand nowhere'), async () => {
-  const rows = await stage.rows('select * from log_entries')
-  const events = await stage.rows('select * from event_segments')
-  const signIns = await stage.rows('select * from mcp_sign_ins')
-  const grants = await stage.rows('select * from mcp_grants')
-  const told = [JSON.stringify([rows, events, signIns, grants]), api.stdout(), api.stderr(), worker.stderr()]
-  const files = readdirSync(stage.dataDir).filter((name) => /^(muxi|temporal)\.db/.test(name))
-  expect(files.length).toBeGreaterThan(1)
-  for (const name of files) told.push(readFileSync(join(stage.dataDir, name), 'latin1'))
-  const found = server.secrets.filter((secret) => told.some((text) => text.includes(secret)))
-  expect([server.secrets.length > 5, found]).toEqual([true, []])
-})
+it(
+  keeps('mcp.sign-in.secret', 'tokens, codes and our secret with the authorization server stand nowhere'),
+  async () => {
+    const rows = await stage.rows('select * from log_entries')
+    const events = await stage.rows('select * from event_segments')
+    const signIns = await stage.rows('select * from mcp_sign_ins')
+    const grants = await stage.rows('select * from mcp_grants')
+    const told = [JSON.stringify([rows, events, signIns, grants]), api.stdout(), api.stderr(), worker.stderr()]
+    const files = readdirSync(stage.dataDir).filter((name) => /^(muxi|temporal)\.db/.test(name))
+    expect(files.length).toBeGreaterThan(1)
+    for (const name of files) told.push(readFileSync(join(stage.dataDir, name), 'latin1'))
+    const found = server.secrets.filter((secret) => told.some((text) => text.includes(secret)))
+    expect([server.secrets.length > 5, found]).toEqual([true, []])
+  },
+)

@@ -133,7 +133,8 @@ export class OAuthMcpServer {
     const back = new URL(redirect_uri)
     back.searchParams.set('state', given.get('state') ?? '')
     back.searchParams.set('iss', this.answers === 'wrong issuer' ? 'https://evil.test' : this.#origin)
-    if (this.answers === 'access_denied' || this.answers === 'server_error') back.searchParams.set('error', this.answers)
+    if (this.answers === 'access_denied' || this.answers === 'server_error')
+      back.searchParams.set('error', this.answers)
     else {
       const code = this.#secret()
       back.searchParams.set('code', code)
@@ -150,7 +151,9 @@ export class OAuthMcpServer {
   }
 
   #token(given: URLSearchParams, authorization: string, json: (status: number, body: object) => void): void {
-    const [client_id = '', secret] = Buffer.from(authorization.replace(/^Basic /, ''), 'base64').toString().split(':')
+    const [client_id = '', secret] = Buffer.from(authorization.replace(/^Basic /, ''), 'base64')
+      .toString()
+      .split(':')
     if (this.#clients.get(client_id)?.secret !== secret) return json(401, { error: 'invalid_client' })
     if (given.get('resource') !== this.url) return json(400, { error: 'invalid_target' })
     if (given.get('grant_type') === 'refresh_token') {
@@ -166,8 +169,11 @@ export class OAuthMcpServer {
     const code = given.get('code') ?? ''
     const visit = this.#visits.get(code)
     this.#visits.delete(code)
-    const proof = createHash('sha256').update(given.get('code_verifier') ?? '').digest('base64url')
-    const isRight = visit?.client_id === client_id && visit.challenge === proof && visit.redirect_uri === given.get('redirect_uri')
+    const proof = createHash('sha256')
+      .update(given.get('code_verifier') ?? '')
+      .digest('base64url')
+    const isRight =
+      visit?.client_id === client_id && visit.challenge === proof && visit.redirect_uri === given.get('redirect_uri')
     if (!visit || !isRight) return json(400, { error: 'invalid_grant' })
     return json(200, this.#give(visit))
   }
