@@ -34,8 +34,8 @@ async function startAll(): Promise<void> {
   worker = await stage.start('worker')
 }
 
-const look = async (name = 'guarded') => (await stage.call(api.url, `${SERVERS}/${name}`)).body
-const isConnected = async (name = 'guarded') => (await look(name)).connected
+const look = async () => (await stage.call(api.url, `${SERVERS}/guarded`)).body
+const isConnected = async () => (await look()).connected
 
 /** Has the model make calls in a user's name, all at once. */
 async function chat(user_id: string, ...calls: { name: string; arguments?: object }[]) {
@@ -77,7 +77,7 @@ it(
   keeps('mcp.sign-in.call', 'a call waits for its user to sign in, over a restart of every process, and is made once'),
   async () => {
     const stream = await chat('ada', { name: 'guarded__count', arguments: { label: 'a' } })
-    const { data } = await stream.until(({ type }) => type === 'approval_required')
+    const { data } = await stream.waitFor('approval_required')
     expect(data).toMatchObject({ kind: 'sign_in', name: 'count', server: 'guarded', url: expect.any(String) })
     const turnId = String(stream.events[0]!.data['turn_id'])
     expect(await stage.turn(api.url, turnId)).toMatchObject({
@@ -101,9 +101,9 @@ it(keeps('mcp.sign-in.user', 'each user calls with tokens of their own'), async 
   await ada.untilFinal()
   expect(outputs(ada)).toEqual(['whoami for ada'])
   const ben = await chat('ben', { name: 'guarded__whoami' }, { name: 'guarded__count' })
-  const asked = await ben.until(({ type }) => type === 'approval_required')
+  const asked = await ben.waitFor('approval_required')
   // One sign-in is enough for all that waits for it.
-  await ben.until(() => ben.events.filter(({ type }) => type === 'approval_required').length === 2)
+  await ben.waitFor(() => ben.events.filter(({ type }) => type === 'approval_required').length === 2)
   await new ScriptedBrowser('ben').open(String(asked.data['url']))
   await ben.untilFinal()
   expect(outputs(ben).toSorted()).toEqual(['count for ben', 'whoami for ben'])
@@ -121,7 +121,7 @@ it(keeps('mcp.sign-in.refresh', 'calls at once with a token that has ended renew
 
 it(keeps('mcp.sign-in.more', 'a call that wants more rights asks for them, and no server asks for ever'), async () => {
   const stream = await chat('ada', { name: 'guarded__admin' })
-  const { data } = await stream.until(({ type }) => type === 'approval_required')
+  const { data } = await stream.waitFor('approval_required')
   await new ScriptedBrowser('ada').open(String(data['url']))
   await stream.untilFinal()
   expect(outputs(stream)).toEqual(['admin for ada'])
@@ -131,7 +131,7 @@ it(
   keeps('mcp.sign-in.refused', 'who refuses to sign in, or answers for another, is told, and so is the call'),
   async () => {
     const stream = await chat('cleo', { name: 'guarded__count', arguments: { label: 'never' } })
-    const url = String((await stream.until(({ type }) => type === 'approval_required')).data['url'])
+    const url = String((await stream.waitFor('approval_required')).data['url'])
     server.answers = 'wrong issuer'
     const wrong = await new ScriptedBrowser('cleo').open(url)
     expect([wrong.status, wrong.text]).toEqual([502, expect.stringContaining('the answer must come from')])
