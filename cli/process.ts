@@ -15,7 +15,7 @@ import { syncFileAgents } from '../db/queries/agents.ts'
 import { openStorage, type Storage } from '../db/storage.ts'
 import { connectionOptions } from '../temporal-config/connection.ts'
 import { createEmbedder } from '../providers/embedder.ts'
-import * as oauth from '../mcp/oauth.ts'
+import { checkIssuer, clientDocument, finishSignIn, openSignIn } from '../mcp/oauth.ts'
 import { urlGuard } from '../mcp/url-guard.ts'
 import { createMcpWorker } from '../workers/mcp-worker.ts'
 import { transcriberFinder } from '../providers/transcriber.ts'
@@ -110,7 +110,7 @@ async function start(
       commands: settings.mcp_commands,
       checkUrl: (url) => guard.check(url),
       fetch: (url, init) => guard.fetch(url, init),
-      oauth,
+      oauth: { checkIssuer, clientDocument, finishSignIn, openSignIn },
     },
     public_url: publicUrl(settings),
     conversation: {

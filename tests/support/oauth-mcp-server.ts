@@ -20,7 +20,7 @@ interface Token {
 interface RpcMessage {
   id?: number
   method?: string
-  params?: { name?: string; arguments?: Record<string, unknown>; protocolVersion?: string }
+  params?: { name?: string; arguments?: Record<string, string>; protocolVersion?: string }
 }
 
 const LABEL = { type: 'object', properties: { label: { type: 'string' } } }
@@ -208,7 +208,7 @@ export class OAuthMcpServer {
     if (method !== 'tools/call') return id === undefined ? json(202, {}) : answer({})
     if (name === 'admin' && !token?.scope.split(' ').includes('admin'))
       return refuse(403, ', error="insufficient_scope", scope="admin"')
-    this.calls.push(`${token?.subject}: ${name} ${String(given['label'] ?? '')}`.trim())
+    this.calls.push(`${token?.subject}: ${name} ${given['label'] ?? ''}`.trim())
     return answer({ content: [{ type: 'text', text: `${name} for ${token?.subject}` }] })
   }
 
