@@ -26,7 +26,11 @@ class HeldModels extends ModelRegistry {
   said: string | undefined
 
   constructor() {
-    super({ providers: { openai: {} }, offline_words_per_second: 100_000, stall_ms: 60_000 })
+    super({
+      providers: { openai: {}, anthropic: {}, gemini: {}, xai: {} },
+      offline_words_per_second: 100_000,
+      stall_ms: 60_000,
+    })
   }
 
   letGo(): void {
@@ -55,12 +59,9 @@ class HeldModels extends ModelRegistry {
 
 function begin(storage: Storage, turnId: string, attempt: number) {
   const models = new HeldModels()
-  const { callModel } = modelCallActivities({ ...storage, models, tools: [] })
-  const outcome = new MockActivityEnvironment({ attempt }, { logger: SILENT }).run(callModel, {
-    turn_id: turnId,
-    step: 1,
-    model: 0,
-  })
+  const activities = modelCallActivities({ ...storage, models, tools: [] })
+  const worker = new MockActivityEnvironment({ attempt }, { logger: SILENT })
+  const outcome = worker.run(() => activities.callModel({ turn_id: turnId, step: 1, model: 0 }))
   // Each test looks at it, but later than it may fail.
   outcome.catch(() => undefined)
   return { models, outcome }
