@@ -28,15 +28,15 @@ function file(bytes: Buffer): string {
 
 describe('a page of a scan', () => {
   it.each([
-    ['straight', {}, 0],
-    ['skewed', { turned: 2 }, 0],
-    ['on its side', { turned: 90 }, 270],
-    ['upside down', { turned: 180 }, 180],
-    ['of few dots', { dpi: 100 }, 0],
-  ])('%s', async (_, how, turned) => {
+    ['straight', {}],
+    ['skewed', { turned: 2 }],
+    ['on its side', { turned: 90 }],
+    ['on its other side', { turned: 270 }],
+    ['upside down', { turned: 180 }],
+    ['of few dots', { dpi: 100 }],
+  ])('%s', async (_, how) => {
     const path = file(await scannedPdf([await scan(LINES, how)]))
     const read = await ocr.recognize({ path, page: 1 }, options())
-    expect(read.turned).toBe(turned)
     expect(read.confidence).toBeGreaterThan(85)
     expect(read.text.replaceAll(/\s+/g, ' ')).toBe(LINES.join(' '))
     expect(read.paragraphs).toHaveLength(read.text.split('\n\n').length)
