@@ -25,7 +25,12 @@ export function parseActivities(resources: Resources) {
     async inspectFile(ref: JobRef): Promise<{ pages: number; batches: number }> {
       return ingestionStep(resources, ref, { name: 'inspect', input: {} }, async (job, signal) => {
         checkLanguages((JSON.parse(job.options) as JobOptions).languages ?? [])
-        const { pages } = await inspectDocument(blobs.path(job.user_id, job.sha256), { signal, limits })
+        const { pages } = await blobs.withFile(
+          job.user_id,
+          job.sha256,
+          (path) => inspectDocument(path, { signal, limits }),
+          signal,
+        )
         const { batches, told } = await db.transaction().execute(async (tx) => {
           const batches = await planBatches(tx, job.id, pages)
           return { batches, told: await advance(tx, job, 'parsing', '') }
@@ -43,9 +48,15 @@ export function parseActivities(resources: Resources) {
         if (begun.parses > MAX_PARSES)
           throw new MediaFailure('damaged', 'The document cannot be read: its parser did not survive it')
         const range = { from: begun.from_page, to: begun.to_page }
-        const path = blobs.path(job.user_id, job.sha256)
-        const parsed = await parsePages(path, range, { signal, limits })
-        const pages = await readScans(resources, job, { path, part: '' }, parsed, signal)
+        const pages = await blobs.withFile(
+          job.user_id,
+          job.sha256,
+          async (path) => {
+            const parsed = await parsePages(path, range, { signal, limits })
+            return readScans(resources, job, { path, part: '' }, parsed, signal)
+          },
+          signal,
+        )
         const told = await db.transaction().execute(async (tx) => {
           await storeParsed(tx, job.id, batch, pages)
           return advance(tx, job, 'parsing', String(batch))

@@ -7,7 +7,13 @@ import { insertFile } from '../db/queries/files.ts'
 import { advance, findBatch, planBatches, setMedia, storeParsed } from '../db/queries/jobs.ts'
 import { findTurn } from '../db/queries/turns.ts'
 import type { Db, JobsTable } from '../db/schema.ts'
-import { withPreparedImage, type ImageFile, type ImageLimits, type ImageVariant } from '../media/image.ts'
+import {
+  withPreparedImage,
+  type ImageFile,
+  type ImageLimits,
+  type ImageVariant,
+  type PreparedImage,
+} from '../media/image.ts'
 import type { Ocr } from '../media/ocr.ts'
 import { checkLanguages } from '../media/ocr-languages.ts'
 import { pictureLimitsOf, type PictureLimits } from '../providers/image-limits.ts'
@@ -61,23 +67,24 @@ export function pictureActivities(resources: Resources) {
           name,
           ...each,
         }))
-        const path = blobs.path(job.user_id, job.sha256)
-        const media = await withPreparedImage(
-          path,
-          [...variants, THUMBNAIL],
-          { signal, limits, owner: job.user_id },
-          async ({ facts, files }): Promise<JobMedia> => {
-            const made: MadeFile[] = []
-            for (const file of files) made.push(await keep(job, file))
-            return {
-              metadata: { ...facts },
-              result: {
-                image_file_id: made[0]!.file_id,
-                thumbnail_file_id: made.at(-1)!.file_id,
-              },
-              made,
-            }
-          },
+        const options = { signal, limits, owner: job.user_id }
+        const keepAll = async ({ facts, files }: PreparedImage): Promise<JobMedia> => {
+          const made: MadeFile[] = []
+          for (const file of files) made.push(await keep(job, file))
+          return {
+            metadata: { ...facts },
+            result: {
+              image_file_id: made[0]!.file_id,
+              thumbnail_file_id: made.at(-1)!.file_id,
+            },
+            made,
+          }
+        }
+        const media = await blobs.withFile(
+          job.user_id,
+          job.sha256,
+          (path) => withPreparedImage(path, [...variants, THUMBNAIL], options, keepAll),
+          signal,
         )
         const told = await db.transaction().execute(async (tx) => {
           await setMedia(tx, job.id, media)
@@ -99,11 +106,14 @@ export function pictureActivities(resources: Resources) {
         const seen = job.turn_id !== null && (await modelsOf(db, resources.models, job)).some(pictureLimitsOf)
         const read = ocr === 'always' || (ocr === 'auto' && !seen)
         const found = read
-          ? await withPreparedImage(
-              blobs.path(job.user_id, job.sha256),
-              [READABLE],
-              { signal, limits, owner: job.user_id },
-              ({ files }) => readOnce(resources, job, { path: files[0]!.path, part: '', page: 0 }, signal),
+          ? await blobs.withFile(
+              job.user_id,
+              job.sha256,
+              (path) =>
+                withPreparedImage(path, [READABLE], { signal, limits, owner: job.user_id }, ({ files }) =>
+                  readOnce(resources, job, { path: files[0]!.path, part: '', page: 0 }, signal),
+                ),
+              signal,
             )
           : undefined
         const { description } = readMedia(job)?.result ?? {}
