@@ -35,6 +35,7 @@ export interface DB {
   files: FilesTable
   jobs: JobsTable
   job_batches: JobBatchesTable
+  ocr_pages: OcrPagesTable
   knowledge_sources: KnowledgeSourcesTable
   recalls: RecallsTable
   mcp_servers: McpServersTable
@@ -318,6 +319,17 @@ export interface JobBatchesTable {
   pages: string | null
   /** How many chunks of it are in the index, when they all are. */
   chunks: number | null
+}
+
+export interface OcrPagesTable {
+  job_id: string
+  /** Of an archive or a letter: the name of the file within; else empty. */
+  part: string
+  page: number
+  /** How often reading it was begun. */
+  attempts: number
+  /** JSON of what was read; null while it is not. */
+  read: string | null
 }
 
 export interface KnowledgeSourcesTable {

@@ -80,6 +80,9 @@ export const REQUIREMENTS = {
   'documents.agent': 'Knowledge can be given with an agent that is made over the API',
   'documents.tool': 'A model can search the documents in the middle of a turn',
   'documents.scanned': 'A document without readable text says so',
+  'documents.ocr': 'A page that is a picture of text is read, wherever its top is, and cited with its page',
+  'documents.ocr_killed':
+    'kill -9 of the worker in a scan: pages that were read are not read again, and the text is the same',
   'documents.killed':
     'kill -9 of everything during an ingestion: finished page batches are not parsed again, each chunk is found once',
 
@@ -88,6 +91,7 @@ export const REQUIREMENTS = {
   'files.s3': 'API and workers that share nothing but Postgres and a bucket ingest, answer, and lose nothing to a kill',
 
   'images.ingest': 'Every kind of picture is made upright, small and free of private metadata, described, and found',
+  'images.ocr': 'The text in a picture is read and found',
   'images.hostile': 'A picture that is a bomb, lies about what it is, fetches or multiplies itself is refused alone',
   'images.chat': 'A picture attached to a message reaches a model that can see, without private metadata',
   'audio.ingest': 'Every kind of recording is transcribed with times, and found by them',
