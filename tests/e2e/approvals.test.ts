@@ -50,12 +50,10 @@ const decide = (turnId: string, approvalId: string, body: object, key = stage.ke
 
 /** What the model was told of its call. */
 const toldTo = (cue: string) =>
-  String(
-    stage.model
-      .requests(cue)
-      .at(-1)!
-      .messages.find(({ role }) => role === 'tool')?.content,
-  )
+  stage.model
+    .requests(cue)
+    .at(-1)!
+    .messages.find(({ role }) => role === 'tool')?.content
 const endOf = (stream: SseClient) => stream.events.find(({ type }) => type === 'tool_call_end')?.data
 
 it(keeps('approvals.time', 'the time of a turn stands still while it waits for a person'), async () => {
