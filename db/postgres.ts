@@ -12,6 +12,7 @@ import {
 } from 'kysely'
 import pg from 'pg'
 import type { Commits, Database, Differences, ForeignCommits } from './dialect.ts'
+import { PostgresClient } from './postgres-client.ts'
 import type { DB, Tx } from './schema.ts'
 import { PostgresVectorStore } from './vectors/postgres-vector-store.ts'
 
@@ -59,6 +60,7 @@ export function openPostgresPatiently(url: string): Kysely<DB> {
 
 function open(url: string, max: number, config: pg.ClientConfig): Kysely<DB> {
   const pool = new pg.Pool({
+    Client: PostgresClient,
     connectionString: url,
     max,
     connectionTimeoutMillis: CONNECT_MS,
