@@ -6,6 +6,7 @@ import * as ingestion from './migrations/003-ingestion.ts'
 import * as idempotency from './migrations/004-idempotency.ts'
 import * as mcp from './migrations/005-mcp.ts'
 import * as media from './migrations/006-media.ts'
+import * as carriedEvents from './migrations/012-carried-events.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -15,6 +16,7 @@ const MIGRATIONS = {
   '004-idempotency': idempotency,
   '005-mcp': mcp,
   '006-media': media,
+  '012-carried-events': carriedEvents,
 }
 
 /** Brings the database to the newest schema; throws with the name of the migration that failed. */

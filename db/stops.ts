@@ -1,5 +1,5 @@
 // Stopping what runs, at once: a registry for this process, and a row that the registries of other processes look at.
-import type { Commits, ForeignCommits } from './dialect.ts'
+import type { ForeignStops } from './dialect.ts'
 import { findJobsToCancel } from './queries/jobs.ts'
 import { findCancelRequested } from './queries/turns.ts'
 import type { Db } from './schema.ts'
@@ -11,11 +11,11 @@ export class StopRequested extends Error {
 
 export class StopRegistry {
   readonly #db: Db
-  readonly #foreign: ForeignCommits
+  readonly #foreign: ForeignStops
   readonly #running = new Map<string, Set<AbortController>>()
   #unlisten: (() => void) | undefined
 
-  constructor(db: Db, foreign: ForeignCommits) {
+  constructor(db: Db, foreign: ForeignStops) {
     this.#db = db
     this.#foreign = foreign
   }
@@ -25,7 +25,7 @@ export class StopRegistry {
     const controller = new AbortController()
     const controllers = this.#running.get(turnId) ?? new Set()
     this.#running.set(turnId, controllers.add(controller))
-    this.#unlisten ??= this.#foreign.listen((commits) => this.#hear(commits))
+    this.#unlisten ??= this.#foreign.listen((stops) => this.#hear(stops))
     const done = () => {
       controllers.delete(controller)
       if (controllers.size === 0) this.#running.delete(turnId)
@@ -41,9 +41,9 @@ export class StopRegistry {
     for (const controller of this.#running.get(turnId) ?? []) controller.abort(new StopRequested('Stopped'))
   }
 
-  #hear(commits: Commits | undefined): void {
-    if (!commits) return void this.#look().catch(() => undefined)
-    for (const turnId of commits.stops) this.stop(turnId)
+  #hear(stops: readonly string[] | undefined): void {
+    if (!stops) return void this.#look().catch(() => undefined)
+    for (const turnId of stops) this.stop(turnId)
   }
 
   async #look(): Promise<void> {
