@@ -6,6 +6,8 @@ import * as ingestion from './migrations/003-ingestion.ts'
 import * as idempotency from './migrations/004-idempotency.ts'
 import * as mcp from './migrations/005-mcp.ts'
 import * as media from './migrations/006-media.ts'
+import * as approvals from './migrations/007-approvals.ts'
+import * as ocr from './migrations/009-ocr.ts'
 import * as carriedEvents from './migrations/012-carried-events.ts'
 import type { Db } from './schema.ts'
 
@@ -16,6 +18,8 @@ const MIGRATIONS = {
   '004-idempotency': idempotency,
   '005-mcp': mcp,
   '006-media': media,
+  '007-approvals': approvals,
+  '009-ocr': ocr,
   '012-carried-events': carriedEvents,
 }
 

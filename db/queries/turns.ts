@@ -2,11 +2,12 @@
 import { sql } from 'kysely'
 import type { JobKind, FinalStatus, OnBusy, TurnStatus } from '../../contracts/engine.ts'
 import type { NewEvent, StoredEvent, Usage } from '../../contracts/events.ts'
-import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import type { ErrorBody } from '../../contracts/failures.ts'
 import { shownText } from '../../contracts/text.ts'
 import { addEvents, lockStream, readAllEvents, type Addition } from '../event-rows.ts'
 import { differencesOf } from '../dialect.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
+import { cancelApprovals } from './approvals.ts'
 import { lockConversation } from './conversations.ts'
 import { settleUsage, totalUsage } from './usage.ts'
 
@@ -228,6 +229,7 @@ export async function finishTurn(
     .where('id', '=', turnId)
     .execute()
   if (open.calls) await settleToolCalls(tx, turnId, stamp)
+  const decided = open.approvals ? await cancelApprovals(tx, turnId) : []
   if (open.entries) await interruptEntries(tx, turnId)
   if (status === 'completed' || text !== '') {
     await tx
@@ -247,12 +249,15 @@ export async function finishTurn(
   // A turn that was never accepted has a log all the same: whoever follows it must see its end.
   const final = { event: finalEvent(turn.message_id, status, usage, error) }
   const ended = await addEvents(tx, turnId, undefined, told.length > 0 ? [final] : [acceptedEvent(turnId, turn), final])
-  return 'events' in ended ? ended.events : []
+  return [...decided, ...('events' in ended ? ended.events : [])]
 }
 
 /** What of a turn has begun and not ended. */
-async function findOpen(tx: Tx, turnId: string): Promise<{ usage: boolean; calls: boolean; entries: boolean }> {
-  const { usage, calls, entries } = await tx
+async function findOpen(
+  tx: Tx,
+  turnId: string,
+): Promise<{ usage: boolean; calls: boolean; approvals: boolean; entries: boolean }> {
+  const { usage, calls, approvals, entries } = await tx
     .selectNoFrom((eb) => [
       eb
         .exists(tx.selectFrom('model_usage').select('id').where('turn_id', '=', turnId).where('status', '=', 'sent'))
@@ -267,11 +272,14 @@ async function findOpen(tx: Tx, turnId: string): Promise<{ usage: boolean; calls
         )
         .as('calls'),
       eb
+        .exists(tx.selectFrom('approvals').select('id').where('turn_id', '=', turnId).where('status', '=', 'waiting'))
+        .as('approvals'),
+      eb
         .exists(tx.selectFrom('log_entries').select('id').where('turn_id', '=', turnId).where('status', '=', 'running'))
         .as('entries'),
     ])
     .executeTakeFirstOrThrow()
-  return { usage: Boolean(usage), calls: Boolean(calls), entries: Boolean(entries) }
+  return { usage: Boolean(usage), calls: Boolean(calls), approvals: Boolean(approvals), entries: Boolean(entries) }
 }
 
 async function interruptEntries(tx: Tx, turnId: string): Promise<void> {
@@ -300,32 +308,6 @@ async function settleToolCalls(tx: Tx, turnId: string, stamp: string): Promise<v
   const calls = tx.updateTable('tool_calls').where('turn_id', '=', turnId)
   await calls.set({ status: 'cancelled', finished_at: stamp }).where('status', '=', 'planned').execute()
   await calls.set({ status: 'unknown', finished_at: stamp }).where('status', '=', 'started').execute()
-}
-
-/**
- * Notes that somebody wants the turn stopped. The row is what other processes see; the engine is told by the caller.
- * @throws MuxiError `conflict` when the turn is over
- */
-export async function requestCancel(db: Db, turnId: string): Promise<void> {
-  const updated = await db
-    .updateTable('turns')
-    .set({ cancel_requested_at: new Date().toISOString() })
-    .where('id', '=', turnId)
-    .where('status', 'in', UNFINISHED)
-    .executeTakeFirst()
-  if (updated.numUpdatedRows === 0n) throw new MuxiError('conflict', `Cannot cancel turn '${turnId}': it is over`)
-}
-
-/** Of the given turns, those that somebody wants stopped. */
-export async function findCancelRequested(db: Db, turnIds: string[]): Promise<string[]> {
-  if (turnIds.length === 0) return []
-  const rows = await db
-    .selectFrom('turns')
-    .select('id')
-    .where('id', 'in', turnIds)
-    .where('cancel_requested_at', 'is not', null)
-    .execute()
-  return rows.map(({ id }) => id)
 }
 
 /** Unfinished turns last touched by the engine before a moment, for the sweeper; oldest first. */
