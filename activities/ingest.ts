@@ -2,6 +2,7 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import { activityInfo } from '@temporalio/activity'
 import type { BatchRef, FinishJobInput, JobClaim, JobRef } from '../contracts/engine.ts'
+import type { JobOptions } from '../contracts/schemas/jobs.ts'
 import type { DocumentGeneration, VectorChunk } from '../db/vectors/vector-store.ts'
 import { deleteFile } from '../db/queries/files.ts'
 import {
@@ -16,6 +17,7 @@ import {
 } from '../db/queries/jobs.ts'
 import type { JobsTable } from '../db/schema.ts'
 import { chunkPages } from '../media/chunk.ts'
+import { embedOnce } from './embed-once.ts'
 import type { ActivityResources } from './resources.ts'
 import { ingestionStep } from './ingestion-step.ts'
 import { findMade, readMedia } from './media-rows.ts'
@@ -47,7 +49,8 @@ export function ingestActivities(resources: Resources) {
       })
       if (!begun) return { claimed: false }
       events.publish(ref.job_id, begun.told)
-      return { claimed: true, indexed: begun.job.agent_id !== null }
+      const { summarize } = JSON.parse(begun.job.options) as JobOptions
+      return { claimed: true, indexed: begun.job.agent_id !== null, ...(summarize && { summarize }) }
     },
 
     /** Chunks, embeds and writes a parsed batch under the hidden generation, unless that was done before. */
@@ -61,10 +64,8 @@ export function ingestActivities(resources: Resources) {
         const chunks = chunkPages(stored.pages)
         for (let from = 0; from < chunks.length; from += EMBED_AT_ONCE) {
           const some = chunks.slice(from, from + EMBED_AT_ONCE)
-          const embedded = await embedder.embed(
-            some.map(({ text }) => text),
-            signal,
-          )
+          const texts = some.map(({ text }) => text)
+          const embedded = await embedOnce(db, embedder, texts, signal)
           signal.throwIfAborted()
           const rows: VectorChunk[] = some.map((chunk, index) => ({
             ...chunk,
@@ -109,7 +110,8 @@ export function ingestActivities(resources: Resources) {
   }
 }
 
-function generationOf(job: JobsTable, collection: string): DocumentGeneration {
+/** Where the chunks of a job go. */
+export function generationOf(job: JobsTable, collection: string): DocumentGeneration {
   return {
     collection,
     agent_id: job.agent_id ?? '',

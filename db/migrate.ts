@@ -7,6 +7,7 @@ import * as idempotency from './migrations/004-idempotency.ts'
 import * as mcp from './migrations/005-mcp.ts'
 import * as media from './migrations/006-media.ts'
 import * as approvals from './migrations/007-approvals.ts'
+import * as summaries from './migrations/010-summaries.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -17,6 +18,7 @@ const MIGRATIONS = {
   '005-mcp': mcp,
   '006-media': media,
   '007-approvals': approvals,
+  '010-summaries': summaries,
 }
 
 /** Brings the database to the newest schema; throws with the name of the migration that failed. */
