@@ -46,8 +46,13 @@ const LONG = Array.from(
 it(keeps('summaries.parts', 'a worker is killed between them: only what was not finished is asked again'), async () => {
   const say = (words: string) => ({ say: words })
   const cue = stage.model.script(
-    ...[say('Part one.'), say('Part two.'), HANG, HANG],
-    ...[say('Part three.'), say('Part four.'), say('The keeper counted ships, and a heron stood by.')],
+    say('Part one.'),
+    say('Part two.'),
+    HANG,
+    HANG,
+    say('Part three.'),
+    say('Part four.'),
+    say('The keeper counted ships, and a heron stood by.'),
   )
   const options = { summarize: true }
   const { id } = await begin('document', `log ${cue}.txt`, LONG, { agent_id: 'scripted', options })
@@ -62,7 +67,7 @@ it(keeps('summaries.parts', 'a worker is killed between them: only what was not 
   const used = await stage.rows('select status from model_usage where turn_id = ?', id)
   expect(used.map(({ status }) => status).toSorted()).toEqual([...Array(5).fill('completed'), 'estimated', 'estimated'])
   expect(result.usage.input_tokens).toBeGreaterThan(0)
-  const asked = stage.model.requests(cue).map(({ messages }) => String(messages.at(-1)!.content))
+  const asked = stage.model.requests(cue).map(({ messages }) => messages.at(-1)!.content as string)
   for (const n of [0, 133, 266, 399])
     expect(
       asked.some((text) => text.includes(`Paragraph ${n} of`)),
