@@ -1,7 +1,7 @@
 // What was ingested in a few sentences: parts of the text first, then summaries of summaries, each call to a model once.
 import { activityInfo } from '@temporalio/activity'
 import type { JobRef, SummaryPartRef } from '../contracts/engine.ts'
-import { advance, findWholeSummary } from '../db/queries/jobs.ts'
+import { advance, findWholeSummary, isForsaken } from '../db/queries/jobs.ts'
 import { getAgentOrThrow, getAgentSecrets } from '../db/queries/agents.ts'
 import { findSummary, planSummary, readSource, setSummaryChunks, storeSummary } from '../db/queries/summaries.ts'
 import { completeUsage, estimateTokens, insertUsage } from '../db/queries/usage.ts'
@@ -12,6 +12,7 @@ import { extractSummary } from '../providers/extract-summary.ts'
 import { costOf } from '../providers/prices.ts'
 import type { GenerateResult, PromptMessage } from '../providers/provider.ts'
 import { embedOnce } from './embed-once.ts'
+import { overtaken } from './failures.ts'
 import { generationOf } from './ingest.ts'
 import { ingestionStep } from './ingestion-step.ts'
 import { modelsOf } from './prepare-image.ts'
@@ -126,6 +127,11 @@ export function summaryActivities(resources: Resources) {
           generationOf(job, embedder.model),
           chunks.map((chunk, index) => ({ ...chunk, vector: embedded[index]! })),
         )
+        // Whoever cancelled the job has emptied the index before this was written into it.
+        if (await isForsaken(db, job)) {
+          await vectors.discard(job.document_id, job.generation)
+          throw overtaken()
+        }
         await db.transaction().execute((tx) => setSummaryChunks(tx, whole, chunks.length))
         return { chunks: chunks.length }
       })

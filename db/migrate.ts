@@ -7,6 +7,7 @@ import * as idempotency from './migrations/004-idempotency.ts'
 import * as mcp from './migrations/005-mcp.ts'
 import * as media from './migrations/006-media.ts'
 import * as approvals from './migrations/007-approvals.ts'
+import * as ocr from './migrations/009-ocr.ts'
 import * as summaries from './migrations/010-summaries.ts'
 import type { Db } from './schema.ts'
 
@@ -18,6 +19,7 @@ const MIGRATIONS = {
   '005-mcp': mcp,
   '006-media': media,
   '007-approvals': approvals,
+  '009-ocr': ocr,
   '010-summaries': summaries,
 }
 

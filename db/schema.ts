@@ -35,6 +35,7 @@ export interface DB {
   files: FilesTable
   jobs: JobsTable
   job_batches: JobBatchesTable
+  ocr_pages: OcrPagesTable
   job_summaries: JobSummariesTable
   embeddings: EmbeddingsTable
   knowledge_sources: KnowledgeSourcesTable
@@ -343,6 +344,17 @@ export interface EmbeddingsTable {
   /** 32-bit numbers in base64. */
   vector: string
   used_at: string
+}
+
+export interface OcrPagesTable {
+  job_id: string
+  /** Of an archive or a letter: the name of the file within; else empty. */
+  part: string
+  page: number
+  /** How often reading it was begun. */
+  attempts: number
+  /** JSON of what was read; null while it is not. */
+  read: string | null
 }
 
 export interface KnowledgeSourcesTable {

@@ -1,7 +1,7 @@
 // The life of a turn in rows: inserted, accepted, claimed, finished. Every change of status is compare-and-set.
 import type { JobKind, FinalStatus, OnBusy, TurnStatus } from '../../contracts/engine.ts'
 import type { NewEvent, StoredEvent, Usage } from '../../contracts/events.ts'
-import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import type { ErrorBody } from '../../contracts/failures.ts'
 import { shownText } from '../../contracts/text.ts'
 import { addEvents, lockStream, readAllEvents } from '../event-rows.ts'
 import { differencesOf } from '../dialect.ts'
@@ -264,32 +264,6 @@ async function settleToolCalls(tx: Tx, turnId: string, stamp: string): Promise<v
   const calls = tx.updateTable('tool_calls').where('turn_id', '=', turnId)
   await calls.set({ status: 'cancelled', finished_at: stamp }).where('status', '=', 'planned').execute()
   await calls.set({ status: 'unknown', finished_at: stamp }).where('status', '=', 'started').execute()
-}
-
-/**
- * Notes that somebody wants the turn stopped. The row is what other processes see; the engine is told by the caller.
- * @throws MuxiError `conflict` when the turn is over
- */
-export async function requestCancel(db: Db, turnId: string): Promise<void> {
-  const updated = await db
-    .updateTable('turns')
-    .set({ cancel_requested_at: new Date().toISOString() })
-    .where('id', '=', turnId)
-    .where('status', 'in', UNFINISHED)
-    .executeTakeFirst()
-  if (updated.numUpdatedRows === 0n) throw new MuxiError('conflict', `Cannot cancel turn '${turnId}': it is over`)
-}
-
-/** Of the given turns, those that somebody wants stopped. */
-export async function findCancelRequested(db: Db, turnIds: string[]): Promise<string[]> {
-  if (turnIds.length === 0) return []
-  const rows = await db
-    .selectFrom('turns')
-    .select('id')
-    .where('id', 'in', turnIds)
-    .where('cancel_requested_at', 'is not', null)
-    .execute()
-  return rows.map(({ id }) => id)
 }
 
 /** Unfinished turns last touched by the engine before a moment, for the sweeper; oldest first. */
