@@ -36,6 +36,8 @@ export function faultsOf(server: McpServer, others: readonly McpServer[], path: 
     faults.push({ path: [...path, 'url'], expected: 'an address with a host and a port that can exist' })
   if ('command' in server && server.command.trim() === '')
     faults.push({ path: [...path, 'command'], expected: 'a program' })
+  if ('url' in server && server.oauth?.client_secret !== undefined && server.oauth.client_id === undefined)
+    faults.push({ path: [...path, 'oauth', 'client_id'], expected: "given with 'oauth.client_secret'" })
   if (!Array.isArray(server.credentials)) return faults
   for (const [index, credential] of server.credentials.entries()) {
     const at = [...path, 'credentials', index]
