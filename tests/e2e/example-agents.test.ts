@@ -61,7 +61,7 @@ it(
   async () => {
     const { command, available_tools } = await connected('researcher', 'web')
     expect(command).toBe('muxi mcp search')
-    expect(available_tools.map(({ name }: { name: string }) => name)).toEqual(['read_page', 'web_search'])
+    expect(available_tools.map(({ name }: { name: string }) => name)).toEqual(['web_search', 'read_page'])
     const { body } = await stage.call(product.url, '/api/v1/agents/researcher/chat', {
       body: { content: 'Search the web for durable execution' },
     })
