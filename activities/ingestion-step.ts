@@ -85,6 +85,8 @@ async function toFailure(
     const { message, reason: word } = reason
     return unprocessable(message, word, MISSING.has(word) ? 'unavailable' : 'unprocessable')
   }
+  // Where the bytes are cannot be reached for now: the engine tries again.
+  if (reason instanceof MuxiError && reason.code === 'unavailable') return reason
   if (reason instanceof MuxiError) return unprocessable(reason.message, reason.code)
   if (reason instanceof ProviderFailure) {
     const failures = await countFailed(db, workflowId, activityId)

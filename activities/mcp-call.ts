@@ -1,6 +1,12 @@
 // One try to call a tool of an MCP server, in the worker that holds the connection to it.
 import { activityInfo, ApplicationFailure, cancellationSignal } from '@temporalio/activity'
-import { FAILURE, type McpCallInput, type ToolCallInput, type ToolCallResult } from '../contracts/engine.ts'
+import {
+  FAILURE,
+  type McpCallInput,
+  type McpCallState,
+  type ToolCallInput,
+  type ToolCallResult,
+} from '../contracts/engine.ts'
 import { findServer, findTool, locateServer } from '../db/queries/mcp.ts'
 import { insertFile } from '../db/queries/files.ts'
 import { untilDatabaseIsBack } from '../db/storage.ts'
@@ -149,10 +155,11 @@ export function mcpCallActivities(resources: Resources) {
 export function mcpRouteActivities(resources: Pick<ActivityResources, 'db' | 'events' | 'tool_output_characters'>) {
   const ledger = toolLedger(resources)
   return {
-    /** The task queue of the worker that holds a server; none while nobody does. */
-    async locateMcpServer(ref: { agent_id: string; name: string }): Promise<{ queue?: string }> {
-      const found = await locateServer(resources.db, ref)
-      return found?.worker ? { queue: found.worker } : {}
+    /** Whether a call may be made, and the task queue of the worker that holds its server; none while nobody does. */
+    async locateMcpServer(input: ToolCallInput & { server: string }): Promise<McpCallState> {
+      const found = await locateServer(resources.db, { agent_id: input.agent_id, name: input.server })
+      const barred = await ledger.admit(input, async () => undefined)
+      return barred ?? (found?.worker ? { queue: found.worker } : {})
     },
 
     /** Tells the model that the call could not be made, and why, as far as that is known. */

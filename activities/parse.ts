@@ -1,15 +1,22 @@
 // Parsing, on the task queue of work that needs a core: what a document is, and its pages a batch at a time.
 import type { BatchRef, JobRef } from '../contracts/engine.ts'
 import { advance, planBatches, startParse, storeParsed } from '../db/queries/jobs.ts'
+import type { JobOptions } from '../contracts/schemas/jobs.ts'
 import { MediaFailure } from '../media/failure.ts'
+import type { Ocr } from '../media/ocr.ts'
+import { checkLanguages } from '../media/ocr-languages.ts'
 import { inspectDocument, parsePages, type ParseLimits } from '../media/parse-document.ts'
 import type { ActivityResources } from './resources.ts'
 import { ingestionStep } from './ingestion-step.ts'
+import { readScans } from './read-scans.ts'
 
 /** A batch that was begun so often and never finished takes its worker with it: it is given up. */
 const MAX_PARSES = 10
 
-type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & { parse_limits: ParseLimits }
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & {
+  parse_limits: ParseLimits
+  ocr: Pick<Ocr, 'recognize'>
+}
 
 export function parseActivities(resources: Resources) {
   const { db, events, blobs, parse_limits: limits } = resources
@@ -17,7 +24,13 @@ export function parseActivities(resources: Resources) {
     /** Finds out how many pages there are and divides them into batches. */
     async inspectFile(ref: JobRef): Promise<{ pages: number; batches: number }> {
       return ingestionStep(resources, ref, { name: 'inspect', input: {} }, async (job, signal) => {
-        const { pages } = await inspectDocument(blobs.path(job.user_id, job.sha256), { signal, limits })
+        checkLanguages((JSON.parse(job.options) as JobOptions).languages ?? [])
+        const { pages } = await blobs.withFile(
+          job.user_id,
+          job.sha256,
+          (path) => inspectDocument(path, { signal, limits }),
+          signal,
+        )
         const { batches, told } = await db.transaction().execute(async (tx) => {
           const batches = await planBatches(tx, job.id, pages)
           return { batches, told: await advance(tx, job, 'parsing', '') }
@@ -35,7 +48,15 @@ export function parseActivities(resources: Resources) {
         if (begun.parses > MAX_PARSES)
           throw new MediaFailure('damaged', 'The document cannot be read: its parser did not survive it')
         const range = { from: begun.from_page, to: begun.to_page }
-        const pages = await parsePages(blobs.path(job.user_id, job.sha256), range, { signal, limits })
+        const pages = await blobs.withFile(
+          job.user_id,
+          job.sha256,
+          async (path) => {
+            const parsed = await parsePages(path, range, { signal, limits })
+            return readScans(resources, job, { path, part: '' }, parsed, signal)
+          },
+          signal,
+        )
         const told = await db.transaction().execute(async (tx) => {
           await storeParsed(tx, job.id, batch, pages)
           return advance(tx, job, 'parsing', String(batch))

@@ -22,8 +22,12 @@ export function recordingActivities(resources: Resources) {
         if (before) return { segments: job.pages ?? 0, seconds: Math.round((before.result.duration_ms ?? 0) / 1_000) }
         const { denoise = false } = JSON.parse(job.options) as JobOptions
         const { facts, sha256, size, spans } = await inScratch(async (folder) => {
-          const path = blobs.path(job.user_id, job.sha256)
-          const prepared = await prepareAudio(path, folder, { signal, limits, denoise })
+          const prepared = await blobs.withFile(
+            job.user_id,
+            job.sha256,
+            (path) => prepareAudio(path, folder, { signal, limits, denoise }),
+            signal,
+          )
           const received = await blobs.receive(createReadStream(prepared.path))
           await received.keep(job.user_id)
           const spans = segmentsOf(prepared.silences, prepared.facts.duration_ms)

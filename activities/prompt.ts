@@ -3,7 +3,7 @@ import type { ModelRef } from '../contracts/engine.ts'
 import type { JobResult } from '../contracts/events.ts'
 import type { AgentConfig } from '../contracts/schemas/agent.ts'
 import type { ErrorBody } from '../contracts/failures.ts'
-import type { BlobStore } from '../db/blobs.ts'
+import type { Blobs } from '../db/blobs.ts'
 import { listMessages } from '../db/queries/conversations.ts'
 import { listJobsOfTurn } from '../db/queries/jobs.ts'
 import { findRecall, type Passage } from '../db/queries/knowledge.ts'
@@ -25,7 +25,7 @@ type Turn = Pick<TurnsTable, 'id' | 'conversation_id' | 'user_id' | 'user_messag
 
 export async function buildPrompt(
   db: Db,
-  blobs: BlobStore,
+  blobs: Blobs,
   turn: Turn,
   config: AgentConfig,
   model: ModelRef,
@@ -64,7 +64,7 @@ export async function buildPrompt(
 }
 
 /** The attached pictures as they were made ready for the model; none for one that cannot see. */
-async function showPictures(blobs: BlobStore, jobs: JobsTable[], model: ModelRef): Promise<PromptImage[]> {
+async function showPictures(blobs: Blobs, jobs: JobsTable[], model: ModelRef): Promise<PromptImage[]> {
   const limits = pictureLimitsOf(model)
   if (!limits) return []
   const found = jobs.flatMap((job) => {
@@ -74,7 +74,7 @@ async function showPictures(blobs: BlobStore, jobs: JobsTable[], model: ModelRef
   return (await Promise.all(found)).flat()
 }
 
-function readImages(blobs: BlobStore, owner: string, images: StoredImage[]): Promise<PromptImage[]> {
+function readImages(blobs: Blobs, owner: string, images: StoredImage[]): Promise<PromptImage[]> {
   return Promise.all(
     images.map(async ({ media_type, sha256 }) => ({
       media_type,

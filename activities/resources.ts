@@ -1,5 +1,5 @@
 // What activities work with.
-import type { BlobStore } from '../db/blobs.ts'
+import type { Blobs } from '../db/blobs.ts'
 import type { EventLog } from '../db/event-log.ts'
 import type { Db } from '../db/schema.ts'
 import type { SecretBox } from '../db/secret-box.ts'
@@ -13,7 +13,7 @@ import type { Tool } from './tool.ts'
 export interface ActivityResources {
   db: Db
   events: EventLog
-  blobs: BlobStore
+  blobs: Blobs
   box: SecretBox
   stops: StopRegistry
   vectors: VectorStore

@@ -1,14 +1,22 @@
 // The rows and events of one tool call's life: begun, perhaps given back, ended once. Each step is one transaction.
-import { activityInfo } from '@temporalio/activity'
-import type { ToolCallInput, ToolCallResult } from '../contracts/engine.ts'
+import { activityInfo, ApplicationFailure } from '@temporalio/activity'
+import { FAILURE, type ToolCallInput, type ToolCallResult } from '../contracts/engine.ts'
+import { readArguments } from '../contracts/arguments.ts'
 import { addEvents, raiseFence, type Addition, type Writer } from '../db/event-rows.ts'
+import {
+  askApproval,
+  listApprovalsOfCall,
+  takeApproval,
+  type ApprovalRow,
+  type NewApproval,
+} from '../db/queries/approvals.ts'
 import { endLogEntry, startLogEntry } from '../db/queries/log.ts'
 import { finishToolCall, getToolCallOrThrow, returnToolCall, startToolCall } from '../db/queries/steps.ts'
 import { lockTurn } from '../db/queries/turns.ts'
 import type { ToolCallsTable, Tx } from '../db/schema.ts'
 import { overtaken } from './failures.ts'
 import type { ActivityResources } from './resources.ts'
-import { readArguments, type CallableTool } from './tools.ts'
+import type { CallableTool } from './tools.ts'
 
 const OUTCOME_UNKNOWN =
   'Outcome unknown: the call was interrupted and may or may not have had its effect. It was not repeated.'
@@ -39,16 +47,24 @@ export function toolLedger({
   /** Runs a step of the call's life in one transaction, and shows its events once they are committed. */
   async function commit<T>(
     turnId: string,
-    work: (tx: Tx, show: (writer: Writer | undefined, additions: Addition[]) => Promise<void>) => Promise<T>,
+    work: (
+      tx: Tx,
+      show: (writer: Writer | undefined, additions: Addition[]) => Promise<void>,
+      shown: Parameters<typeof events.publish>[1][],
+    ) => Promise<T>,
   ): Promise<T> {
     const { value, shown } = await db.transaction().execute(async (tx) => {
       await lockTurn(tx, turnId)
       const shown: Parameters<typeof events.publish>[1][] = []
-      const value = await work(tx, async (writer, additions) => {
-        const added = await addEvents(tx, turnId, writer, additions)
-        if ('refused' in added) throw overtaken()
-        shown.push(added.events)
-      })
+      const value = await work(
+        tx,
+        async (writer, additions) => {
+          const added = await addEvents(tx, turnId, writer, additions)
+          if ('refused' in added) throw overtaken()
+          shown.push(added.events)
+        },
+        shown,
+      )
       return { value, shown }
     })
     for (const added of shown) events.publish(turnId, added)
@@ -58,6 +74,57 @@ export function toolLedger({
   return {
     /** How the call stands before anything is done about it. */
     look: (input: ToolCallInput) => getToolCallOrThrow(db, input.turn_id, input.call_id),
+
+    /**
+     * Whether the call may be made now: nobody waits for a decision on it, nobody has denied it, and `gate` asks for none.
+     * @returns undefined when it may
+     */
+    async admit(
+      input: ToolCallInput,
+      gate: (tx: Tx, call: ToolCallsTable, approvals: ApprovalRow[]) => Promise<Asked | undefined>,
+    ): Promise<{ result: ToolCallResult } | { approval_id: string } | undefined> {
+      return commit(input.turn_id, async (tx, show, shown) => {
+        const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
+        if (call.status !== 'planned' && call.status !== 'started') return { result: toResult(input, call.status) }
+        const approvals = await gatesOf(tx, input)
+        const waiting = approvals.find(({ status }) => status === 'waiting')
+        if (waiting) return { approval_id: waiting.id }
+        for (const { id, taken_at } of approvals) if (taken_at === null) await takeApproval(tx, id)
+        const denied = approvals.find(({ decision }) => decision === 'deny')
+        if (denied) {
+          await finishToolCall(tx, input.turn_id, input.call_id, 'error', tellDenied(denied))
+          await show(undefined, [
+            startEvent(call, { parameters: parseOr(call.arguments) }),
+            endEvent(input.call_id, tellDenied(denied), true),
+          ])
+          return { result: toResult(input, 'error') }
+        }
+        const asks = call.status === 'planned' ? await gate(tx, call, approvals) : undefined
+        if (!asks) return undefined
+        const { approval, events } = await askApproval(tx, { ...refOf(input), ...asks })
+        shown.push(events)
+        return { approval_id: approval.id }
+      })
+    },
+
+    /**
+     * The call cannot go on before a person has done something: it is given back, when it had begun, and waits.
+     * @returns what the activity is to throw; the call is made again when it has been decided
+     */
+    async park(input: ToolCallInput, asked: Asked, run?: BegunCall): Promise<ApplicationFailure> {
+      const id = await commit(input.turn_id, async (tx, show, shown) => {
+        if (run) {
+          await show(run.writer, [])
+          await returnToolCall(tx, input.turn_id, input.call_id)
+          const duration_ms = performance.now() - run.startedAt
+          await endLogEntry(tx, run.logId, { status: 'interrupted', duration_ms })
+        }
+        const { approval, events } = await askApproval(tx, { ...refOf(input), ...asked })
+        shown.push(events)
+        return approval.id
+      })
+      return ApplicationFailure.create({ message: 'The call waits for a person', type: FAILURE.parked, details: [id] })
+    },
 
     /**
      * Writes the ledger row, unless the call is over, cannot be made, or has begun before and must not be made twice.
@@ -158,6 +225,23 @@ export function toolLedger({
       })
     },
   }
+}
+
+/** What a call asks for, besides whose it is. */
+export type Asked = Omit<NewApproval, 'turn_id' | 'call_id'>
+
+function refOf({ turn_id, call_id }: ToolCallInput) {
+  return { turn_id, call_id }
+}
+
+/** What stands before the call, and not in it as a question does. */
+async function gatesOf(tx: Tx, { turn_id, call_id }: ToolCallInput): Promise<ApprovalRow[]> {
+  return (await listApprovalsOfCall(tx, turn_id, call_id)).filter(({ kind }) => kind !== 'question')
+}
+
+function tellDenied({ kind, reason }: ApprovalRow): string {
+  const what = kind === 'sign_in' ? 'The user did not sign in' : 'The user did not allow this call'
+  return `${what}${reason === null ? '' : `: ${reason}`}. Nothing was done.`
 }
 
 function toResult({ turn_id, call_id }: ToolCallInput, outcome: ToolCallResult['outcome']): ToolCallResult {

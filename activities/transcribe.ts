@@ -2,7 +2,7 @@
 import type { BatchRef } from '../contracts/engine.ts'
 import type { JobOptions } from '../contracts/schemas/jobs.ts'
 import { advance, startParse, storeParsed } from '../db/queries/jobs.ts'
-import { readSegment } from '../media/audio.ts'
+import { rangeOfSegment, segmentAsWav } from '../media/audio.ts'
 import { MediaFailure } from '../media/failure.ts'
 import type { Transcript } from '../providers/transcriber.ts'
 import { ingestionStep } from './ingestion-step.ts'
@@ -28,7 +28,7 @@ export function transcribeActivities(resources: Resources) {
         const sound = findMade(readMedia(job), 'sound')
         if (!sound || begun.from_ms === null || begun.to_ms === null) throw new Error(`${job.id} is not prepared`)
         const span = { from_ms: begun.from_ms, to_ms: begun.to_ms }
-        const wav = await readSegment(blobs.path(job.user_id, sound.sha256), span)
+        const wav = segmentAsWav(await blobs.get(job.user_id, sound.sha256, rangeOfSegment(span)))
         const { language } = JSON.parse(job.options) as JobOptions
         const transcript = await transcriber.transcribe({ wav, language }, signal)
         const told = await db.transaction().execute(async (tx) => {

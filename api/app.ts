@@ -7,6 +7,7 @@ import { errorResponse, toMuxiError } from './errors.ts'
 import type { Origins } from './origins.ts'
 import { methodNotAllowed } from './plugin.ts'
 import { agentRoutes } from './routes/agents.ts'
+import { approvalRoutes } from './routes/approvals.ts'
 import { audioRoutes } from './routes/audio.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { conversationRoutes } from './routes/conversations.ts'
@@ -14,6 +15,7 @@ import { fileRoutes } from './routes/files.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { knowledgeRoutes } from './routes/knowledge.ts'
+import { mcpRoutes } from './routes/mcp.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
 import { systemRoutes } from './routes/system.ts'
 import { turnRoutes } from './routes/turns.ts'
@@ -31,7 +33,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
       if (origin === null) return undefined
       set.headers['access-control-allow-origin'] = origin
       set.headers['access-control-allow-credentials'] = 'true'
-      set.headers['access-control-expose-headers'] = 'x-request-id, retry-after'
+      set.headers['access-control-expose-headers'] = 'x-request-id, retry-after, mcp-session-id'
       set.headers['vary'] = 'origin'
       return request.method === 'OPTIONS' ? preflight(origin) : undefined
     })
@@ -61,12 +63,14 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     .use(codecRoutes(context))
     .use(sessionRoutes(context))
     .use(temporalUiRoutes(context))
+    .use(mcpRoutes(context, version))
     .group('/api/v1', (api) =>
       api
         .use(agentRoutes(context))
         .use(audioRoutes(context))
         .use(chatRoutes(context))
         .use(turnRoutes(context))
+        .use(approvalRoutes(context))
         .use(conversationRoutes(context))
         .use(fileRoutes(context))
         .use(jobRoutes(context))
@@ -84,7 +88,8 @@ function preflight(origin: string): Response {
       'access-control-allow-origin': origin,
       'access-control-allow-credentials': 'true',
       'access-control-allow-methods': 'GET, POST, PATCH, DELETE',
-      'access-control-allow-headers': 'authorization, content-type, idempotency-key, last-event-id, x-namespace',
+      'access-control-allow-headers':
+        'authorization, content-type, idempotency-key, last-event-id, x-namespace, mcp-session-id, mcp-protocol-version',
       'access-control-max-age': '600',
       vary: 'origin',
     },

@@ -48,6 +48,9 @@ export function errorResponse(
   return {
     status: error.status,
     body: { error: { ...body, details: { ...body.details, request_id: requestId } } },
-    headers: error.retryAfter === undefined ? {} : { 'retry-after': String(Math.ceil(error.retryAfter)) },
+    headers: {
+      ...(error.retryAfter !== undefined && { 'retry-after': String(Math.ceil(error.retryAfter)) }),
+      ...(error.code === 'unauthorized' && { 'www-authenticate': 'Bearer' }),
+    },
   }
 }

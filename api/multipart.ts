@@ -178,7 +178,7 @@ function extendedName(value: string): string | undefined {
 }
 
 /** Without folders and what cannot be shown. */
-function plainName(filename: string): string {
+export function plainName(filename: string): string {
   const base = filename.split(/[/\\]/).at(-1) ?? ''
   // oxlint-disable-next-line no-control-regex -- that is what is taken out
   const clean = base.replaceAll(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '').trim()

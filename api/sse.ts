@@ -18,10 +18,19 @@ export function readLastEventId(header: string | null | undefined): number {
 
 /** A response that streams events; the generator is ended when the client goes away. */
 export function sseResponse(events: AsyncGenerator<StoredEvent[]>, closed: AbortController): Response {
-  let next: Promise<IteratorResult<StoredEvent[]>> | undefined
+  return framesResponse(framed(events), closed)
+}
+
+async function* framed(events: AsyncGenerator<StoredEvent[]>): AsyncGenerator<string> {
+  for await (const batch of events) yield batch.map(frame).join('')
+}
+
+/** A response that streams frames as they come, with pings in between. */
+export function framesResponse(frames: AsyncGenerator<string>, closed: AbortController): Response {
+  let next: Promise<IteratorResult<string>> | undefined
   const stream = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      next ??= events.next()
+      next ??= frames.next()
       const spoken = new AbortController()
       try {
         const silence = delay(PING_MS, undefined, { signal: spoken.signal }).catch(() => undefined)
@@ -29,14 +38,14 @@ export function sseResponse(events: AsyncGenerator<StoredEvent[]>, closed: Abort
         if (!result) return controller.enqueue(PING)
         next = undefined
         if (result.done) return controller.close()
-        controller.enqueue(encoder.encode(result.value.map(frame).join('')))
+        controller.enqueue(encoder.encode(result.value))
       } finally {
         spoken.abort()
       }
     },
     async cancel() {
       closed.abort()
-      await events.return(undefined)
+      await frames.return(undefined)
     },
   })
   return new Response(stream, {

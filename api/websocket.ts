@@ -16,6 +16,7 @@ import { invalid, toMuxiError } from './errors.ts'
 import type { Origins } from './origins.ts'
 import { bearerOf } from './plugin.ts'
 import { ANYBODY, authenticate, authorize } from './services/access.ts'
+import { decide } from './services/approvals.ts'
 import { acceptMessage } from './services/chat.ts'
 import type { ApiContext } from './services/context.ts'
 import { followJob, getJobOrThrow } from './services/jobs.ts'
@@ -155,6 +156,8 @@ class Session {
         return this.#resume(id, data as FrameData<'resume'>)
       case 'cancel':
         return this.#cancel(id, data as FrameData<'cancel'>)
+      case 'approve':
+        return this.#approve(id, data as FrameData<'approve'>)
       case 'ping':
         return this.#send('pong', id, {})
     }
@@ -189,6 +192,12 @@ class Session {
     if (!isFinal(last.type))
       throw new MuxiError('unavailable', `Turn '${turn_id}' is being stopped but has not ended yet`, { retryAfter: 1 })
     this.#sendEvent(id, last)
+  }
+
+  async #approve(id: string, { turn_id, approval_id, ...decision }: FrameData<'approve'>): Promise<void> {
+    const turn = await getTurnOrThrow(this.#context, this.#principal, turn_id)
+    const { event } = await decide(this.#context, this.#principal, turn, approval_id, decision)
+    if (event) this.#sendEvent(id, event)
   }
 
   async #follow(id: string, turn: TurnsTable, after: number): Promise<void> {

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
+import { parseBlobUrl } from '../contracts/blob-url.ts'
 import { isLoopbackHost } from '../contracts/hosts.ts'
 import type { ProviderSettings, ProvidersSettings } from '../contracts/model-check.ts'
 import { type Environment, readEnvironment } from './environment.ts'
@@ -17,6 +18,8 @@ const LIMITS = {
   chat_body_bytes: 25 * MB,
   content_bytes: 256 * 1024,
   upload_bytes: 2048 * MB,
+  /** Of everything that a user keeps here. */
+  user_bytes: 20_480 * MB,
   /** Of a folder that is knowledge. */
   knowledge_files: 1_000,
   /** Of reading one document, or one batch of its pages. */
@@ -81,6 +84,8 @@ export interface Settings {
   readonly database_url?: string
   readonly redis_url?: string
   readonly blob_url?: string
+  /** Left out: what AWS's own environment says (profiles, roles of machines). */
+  readonly blob_credentials?: { access_key_id: string; secret_access_key: string; session_token?: string }
   readonly providers: ProvidersSettings
   /** Programs that an MCP server may be started with; `*` is any. */
   readonly mcp_commands: readonly string[]
@@ -124,7 +129,8 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
     temporal: readTemporal(read, cwd),
     database_url: readUrl(read, databaseName(read), ['postgres:', 'postgresql:']),
     redis_url: readUrl(read, 'REDIS_URL', ['redis:', 'rediss:']),
-    blob_url: readUrl(read, 'BLOB_URL', ['file:', 's3:']),
+    blob_url: readBlobUrl(read),
+    blob_credentials: readBlobCredentials(read),
     providers: {
       openai: readProvider(read, 'OPENAI'),
       anthropic: readProvider(read, 'ANTHROPIC'),
@@ -220,6 +226,24 @@ function readUrl(read: SettingReader, name: string, schemes: string[]): string |
     known ? `one that begins with ${scheme}//` : 'something else',
   )
   return undefined
+}
+
+/** What it holds may be a credential in the wrong place, and is not shown. */
+function readBlobUrl(read: SettingReader): string | undefined {
+  const value = read.text('BLOB_URL')
+  const parsed = value === undefined ? undefined : parseBlobUrl(value)
+  if (!parsed || 'place' in parsed) return value
+  read.fault('BLOB_URL', parsed.expected, 'something else')
+  return undefined
+}
+
+/** Both halves, or neither: then AWS's own ways of finding them are tried. */
+function readBlobCredentials(read: SettingReader): Settings['blob_credentials'] {
+  const access_key_id = read.secret('AWS_ACCESS_KEY_ID')
+  const secret_access_key = read.secret('AWS_SECRET_ACCESS_KEY')
+  const session_token = read.secret('AWS_SESSION_TOKEN')
+  if (access_key_id === undefined || secret_access_key === undefined) return undefined
+  return { access_key_id, secret_access_key, ...(session_token !== undefined && { session_token }) }
 }
 
 function readProvider(read: SettingReader, name: string): ProviderSettings {

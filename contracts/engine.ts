@@ -128,6 +128,19 @@ export type McpServerState = 'waiting' | 'connecting' | 'connected' | 'reconnect
 /** Why a worker no longer holds an MCP server. */
 export type McpRelease = 'removed' | 'changed' | 'taken'
 
+/** What a turn may wait for people to decide: whether a call may be made, what a server asks, a sign-in. */
+export type ApprovalKind = 'tool' | 'question' | 'sign_in'
+export type ApprovalDecision = 'approve' | 'deny' | 'answer'
+
+/** Told by a call to its turn, whose time stands still while all of its calls wait. */
+export interface ParkedCall {
+  call_id: string
+  waits: boolean
+}
+
+/** How a call to an MCP server stands: over already, waiting for a decision, or to be made where the server is held, if anybody holds it. */
+export type McpCallState = { result: ToolCallResult } | { approval_id: string } | { queue?: string }
+
 export interface ToolCallResult {
   turn_id: string
   call_id: string
@@ -198,6 +211,8 @@ export const FAILURE = {
   stopped: 'Stopped',
   /** The call was not made: it may be, elsewhere, or once its server is back. */
   again: 'Again',
+  /** The call was not made: it waits for the decision whose `approval_id` is the first detail. */
+  parked: 'Parked',
   /** The call broke off, and may be made again. */
   broken: 'Broken',
 } as const

@@ -1,5 +1,5 @@
 // The events of a turn or a job, in the words of the wire contract: what a client sees over SSE and WebSocket.
-import type { JobStage } from './engine.ts'
+import type { ApprovalDecision, ApprovalKind, JobStage } from './engine.ts'
 import type { ErrorBody } from './failures.ts'
 
 export interface TurnEventData {
@@ -10,12 +10,29 @@ export interface TurnEventData {
   tool_call_start: { id: string; name: string; server: string; parameters: unknown }
   tool_call_progress: { id: string; progress: number; total?: number; message?: string }
   tool_call_end: { id: string; output: unknown; is_error: boolean }
+  approval_required: ApprovalRequired
+  approval_decided: { id: string; decision: ApprovalDecision | 'cancelled' }
   message_end: { id: string; usage: Usage }
   cancelled: { id: string }
   error: ErrorBody
   progress: JobProgress
   completed: { id: string; result: JobResult }
   failed: ErrorBody & { id: string }
+}
+
+/** Something that a person is to decide before a call goes on. */
+export interface ApprovalRequired {
+  id: string
+  call_id: string
+  kind: ApprovalKind
+  name: string
+  server: string
+  parameters?: unknown
+  /** The tool is no longer what it was when its server was configured. */
+  drifted?: true
+  schema?: unknown
+  url?: string
+  message?: string
 }
 
 /** How far a job is in its present stage. */

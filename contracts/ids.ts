@@ -1,7 +1,19 @@
 // Ids of everything that has one: a prefix that says what it is, and a UUIDv7 so that ids sort by birth.
 import { v7 } from 'uuid'
 
-export type IdPrefix = 'msg' | 'turn' | 'conv' | 'key' | 'use' | 'log' | 'blob' | 'req' | 'file' | 'job' | 'doc'
+export type IdPrefix =
+  | 'msg'
+  | 'turn'
+  | 'conv'
+  | 'key'
+  | 'use'
+  | 'log'
+  | 'blob'
+  | 'req'
+  | 'file'
+  | 'job'
+  | 'doc'
+  | 'appr'
 
 /** A new id such as `turn_0199c0…` (prefix, underscore, 32 hex digits; ascending in time). */
 export function newId(prefix: IdPrefix): string {

@@ -1,8 +1,8 @@
-// Bytes of people's files in a folder, addressed by content within their owner.
-import { createHash } from 'node:crypto'
-import { mkdir, open, opendir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { newId } from '../contracts/ids.ts'
+// Bytes of people's files, addressed by content within their owner: in a folder, or in S3.
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { parseBlobUrl } from '../contracts/blob-url.ts'
+import { FolderBlobs } from './folder-blobs.ts'
 
 /** Bytes that have arrived and belong to nobody yet. */
 export interface Received {
@@ -10,99 +10,55 @@ export interface Received {
   size: number
   /** The first bytes, enough to tell what it is. */
   head: Uint8Array
-  /** Gives them to their owner. */
+  /** Gives them to their owner; may take its time, so never inside a transaction. */
   keep(owner: string): Promise<void>
   discard(): Promise<void>
 }
 
-const HEAD_BYTES = 8_192
-const INCOMING = 'incoming'
+/** First and last byte, both included. */
+export interface ByteRange {
+  start: number
+  end: number
+}
 
-export class BlobStore {
-  readonly #folder: string
-
-  constructor(folder: string) {
-    this.#folder = folder
-  }
-
+export interface Blobs {
   /** Stores bytes once for an owner. @returns their SHA-256 in hex, by which they are found again */
-  async put(owner: string, bytes: Uint8Array): Promise<string> {
-    const sha256 = createHash('sha256').update(bytes).digest('hex')
-    const path = this.path(owner, sha256)
-    await mkdir(dirname(path), { recursive: true })
-    const partial = await this.#partial()
-    await writeFile(partial, bytes, { mode: 0o600 })
-    await rename(partial, path)
-    return sha256
-  }
-
+  put(owner: string, bytes: Uint8Array): Promise<string>
   /** Writes a stream to disk as it comes. When it throws, or does not end, nothing is kept. */
-  async receive(stream: AsyncIterable<Uint8Array>): Promise<Received> {
-    const partial = await this.#partial()
-    const hash = createHash('sha256')
-    const head: Uint8Array[] = []
-    let size = 0
-    const file = await open(partial, 'wx', 0o600)
-    try {
-      for await (const chunk of stream) {
-        hash.update(chunk)
-        if (size < HEAD_BYTES) head.push(chunk.slice(0, HEAD_BYTES - size))
-        size += chunk.byteLength
-        for (let at = 0; at < chunk.byteLength;) at += (await file.write(chunk, at)).bytesWritten
-      }
-      await file.close()
-    } catch (error) {
-      await file.close().catch(() => undefined)
-      await rm(partial, { force: true })
-      throw error
-    }
-    const sha256 = hash.digest('hex')
-    return {
-      sha256,
-      size,
-      head: Buffer.concat(head),
-      keep: async (owner) => {
-        const path = this.path(owner, sha256)
-        await mkdir(dirname(path), { recursive: true })
-        await rename(partial, path)
-      },
-      discard: () => rm(partial, { force: true }),
-    }
-  }
-
+  receive(stream: AsyncIterable<Uint8Array>): Promise<Received>
+  get(owner: string, sha256: string, range?: ByteRange): Promise<Buffer>
+  /** The bytes as they come, for a download. */
+  read(owner: string, sha256: string, range?: ByteRange): Promise<Readable>
+  has(owner: string, sha256: string): Promise<boolean>
+  delete(owner: string, sha256: string): Promise<void>
+  /** Does work with a file of this machine that holds the bytes, and only while the work lasts. */
+  withFile<T>(owner: string, sha256: string, work: (path: string) => Promise<T>, signal: AbortSignal): Promise<T>
   /** Removes what was arriving when a process died: what has not grown for so long. @returns how many there were */
-  async removeLeftovers(olderThanMs: number, signal: AbortSignal): Promise<number> {
-    let removed = 0
-    const folder = await opendir(join(this.#folder, INCOMING)).catch(() => undefined)
-    for await (const { name } of folder ?? []) {
-      if (signal.aborted) break
-      const path = join(this.#folder, INCOMING, name)
-      const found = await stat(path).catch(() => undefined)
-      if (!found || found.mtimeMs > Date.now() - olderThanMs) continue
-      await rm(path, { force: true })
-      removed += 1
-    }
-    return removed
-  }
+  removeLeftovers(olderThanMs: number, signal: AbortSignal): Promise<number>
+  close(): Promise<void>
+}
 
-  /** Where bytes are while they arrive. */
-  async #partial(): Promise<string> {
-    const folder = join(this.#folder, INCOMING)
-    await mkdir(folder, { recursive: true })
-    return join(folder, newId('blob'))
-  }
+/** What S3 is asked with; left out: what AWS's own environment says (profiles, roles of machines). */
+export interface BlobCredentials {
+  access_key_id: string
+  secret_access_key: string
+  session_token?: string | undefined
+}
 
-  async delete(owner: string, sha256: string): Promise<void> {
-    await rm(this.path(owner, sha256), { force: true })
-  }
+export interface BlobOptions {
+  data_dir: string
+  /** Left out: a folder in the data folder. */
+  blob_url?: string | undefined
+  blob_credentials?: BlobCredentials | undefined
+}
 
-  async get(owner: string, sha256: string): Promise<Buffer> {
-    return readFile(this.path(owner, sha256))
-  }
-
-  /** Where another process of this machine can read the bytes. */
-  path(owner: string, sha256: string): string {
-    const ownerFolder = createHash('sha256').update(owner).digest('hex').slice(0, 32)
-    return join(this.#folder, ownerFolder, sha256)
-  }
+/** @throws Error when S3 refuses, or is not reached for half a minute */
+export async function openBlobs({ data_dir, blob_url, blob_credentials }: BlobOptions): Promise<Blobs> {
+  if (blob_url === undefined) return new FolderBlobs(join(data_dir, 'blobs'))
+  const parsed = parseBlobUrl(blob_url)
+  if ('expected' in parsed) throw new Error(`Cannot start: 'BLOB_URL' must be ${parsed.expected}`)
+  if ('folder' in parsed.place) return new FolderBlobs(parsed.place.folder)
+  // Loaded only where it is used: the client of S3 is large.
+  const { openS3Blobs } = await import('./s3-blobs.ts')
+  return openS3Blobs(parsed.place, blob_credentials, data_dir)
 }

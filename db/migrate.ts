@@ -6,6 +6,8 @@ import * as ingestion from './migrations/003-ingestion.ts'
 import * as idempotency from './migrations/004-idempotency.ts'
 import * as mcp from './migrations/005-mcp.ts'
 import * as media from './migrations/006-media.ts'
+import * as approvals from './migrations/007-approvals.ts'
+import * as ocr from './migrations/009-ocr.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -15,6 +17,8 @@ const MIGRATIONS = {
   '004-idempotency': idempotency,
   '005-mcp': mcp,
   '006-media': media,
+  '007-approvals': approvals,
+  '009-ocr': ocr,
 }
 
 /** Brings the database to the newest schema; throws with the name of the migration that failed. */

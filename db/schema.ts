@@ -1,6 +1,15 @@
 // The tables, as Kysely sees them. Times are ISO-8601 UTC text and structured values JSON text, the same on every dialect.
 import type { Generated, Kysely, Transaction } from 'kysely'
-import type { JobKind, JobStage, JobStatus, McpServerState, OnBusy, TurnStatus } from '../contracts/engine.ts'
+import type {
+  ApprovalDecision,
+  ApprovalKind,
+  JobKind,
+  JobStage,
+  JobStatus,
+  McpServerState,
+  OnBusy,
+  TurnStatus,
+} from '../contracts/engine.ts'
 
 export interface DB {
   agents: AgentsTable
@@ -26,11 +35,13 @@ export interface DB {
   files: FilesTable
   jobs: JobsTable
   job_batches: JobBatchesTable
+  ocr_pages: OcrPagesTable
   knowledge_sources: KnowledgeSourcesTable
   recalls: RecallsTable
   mcp_servers: McpServersTable
   mcp_tools: McpToolsTable
   mcp_workers: McpWorkersTable
+  approvals: ApprovalsTable
 }
 
 /** A connection for reads and single statements. */
@@ -154,7 +165,7 @@ export interface ToolCallsTable {
   server: string
   /** The provider's own id of the call, given back to it with the result. */
   provider_call_id: string
-  /** As the model wrote them; maybe not JSON. */
+  /** As the model wrote them, maybe not JSON; or as who allowed the call changed them. */
   arguments: string
   /** `started` is the ledger row: it is written just before the call, and not again while it stands. */
   status: 'planned' | 'started' | 'done' | 'error' | 'invalid' | 'unknown' | 'cancelled'
@@ -307,6 +318,17 @@ export interface JobBatchesTable {
   chunks: number | null
 }
 
+export interface OcrPagesTable {
+  job_id: string
+  /** Of an archive or a letter: the name of the file within; else empty. */
+  part: string
+  page: number
+  /** How often reading it was begun. */
+  attempts: number
+  /** JSON of what was read; null while it is not. */
+  read: string | null
+}
+
 export interface KnowledgeSourcesTable {
   agent_id: string
   id: string
@@ -376,6 +398,45 @@ export interface McpToolsTable {
 export interface McpWorkersTable {
   id: string
   seen_at: string
+}
+
+/** Something that a turn waits for a person to decide. The row is the truth: workflows are only told that it has changed. */
+export interface ApprovalsTable {
+  id: string
+  turn_id: string
+  /** The tool call that waits. */
+  call_id: string
+  /** What of the call asks, unique in the call: asked again by another attempt, it is the same row. */
+  place: string
+  user_id: string
+  agent_id: string
+  kind: ApprovalKind
+  name: string
+  server: string
+  /** JSON: the arguments that were shown. */
+  parameters: string | null
+  /** The hash of the tool as it was shown; an approval of another is none. */
+  tool_hash: string | null
+  /** 1 when the tool is no longer what it was when its server was configured. */
+  drifted: Generated<number>
+  /** JSON Schema of the answer. */
+  schema: string | null
+  url: string | null
+  message: string | null
+  /** `cancelled`: nobody waits for a decision any more. */
+  status: 'waiting' | 'decided' | 'cancelled'
+  decision: ApprovalDecision | null
+  /** JSON: the arguments as they were changed. */
+  arguments: string | null
+  /** JSON. */
+  answer: string | null
+  reason: string | null
+  /** The key. */
+  decided_by: string | null
+  created_at: string
+  decided_at: string | null
+  /** When who waited has read the decision; until then it is told again. */
+  taken_at: string | null
 }
 
 /** A space of vectors that can be compared: one model, one dimension. */

@@ -1,7 +1,7 @@
 // Everything a process keeps and shares: rows, blobs, vectors, secrets, live events and stops, opened together and closed together.
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { BlobStore } from './blobs.ts'
+import { type Blobs, type BlobCredentials, openBlobs } from './blobs.ts'
 import type { Database } from './dialect.ts'
 import { EventLog } from './event-log.ts'
 import { migrate } from './migrate.ts'
@@ -21,7 +21,7 @@ const AWAY_PAUSE_MS = 500
 
 export interface Storage {
   db: Db
-  blobs: BlobStore
+  blobs: Blobs
   vectors: VectorStore
   box: SecretBox
   events: EventLog
@@ -34,21 +34,26 @@ export interface StorageOptions {
   /** A Postgres database; without one the rows are in a SQLite file of the data folder. */
   database_url?: string | undefined
   secret_key?: string | undefined
+  /** Where the bytes of files are; left out: in the data folder. */
+  blob_url?: string | undefined
+  blob_credentials?: BlobCredentials | undefined
 }
 
-/** Opens the database and the data folder, bringing the former to the newest schema. */
+/** Opens the database, the bytes of files and the data folder, bringing the former to the newest schema. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
+  const blobs = await openBlobs(options)
   const { db, vectors, commits, close } = await openDatabase(options)
   const events = new EventLog(db, commits)
   return {
     db,
-    blobs: new BlobStore(join(options.data_dir, 'blobs')),
+    blobs,
     vectors,
     box: new SecretBox(loadSecretKey(options.data_dir, options.secret_key)),
     events,
     stops: new StopRegistry(db, commits),
     async close() {
       await events.close()
+      await blobs.close()
       await close()
     },
   }

@@ -1,5 +1,5 @@
 // Recordings made ready for speech to text, by ffmpeg: mono at 16 kHz, evenly loud, with its silences known; and cut without decoding again.
-import { open, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { MediaFailure } from './failure.ts'
@@ -138,17 +138,14 @@ function bestCut(silences: readonly Span[], after: number, before: number): numb
   return middles.toSorted((a, b) => b.length - a.length || b.middle - a.middle)[0]?.middle
 }
 
+/** Where in a prepared recording the samples of a piece are: its first and last byte. */
+export function rangeOfSegment({ from_ms, to_ms }: Span): { start: number; end: number } {
+  return { start: WAV_HEADER + sampleOf(from_ms), end: WAV_HEADER + sampleOf(to_ms) - 1 }
+}
+
 /** A piece of a prepared recording as a WAV file of its own. */
-export async function readSegment(wav: string, { from_ms, to_ms }: Span): Promise<Buffer> {
-  const file = await open(wav)
-  try {
-    const start = sampleOf(from_ms)
-    const bytes = Buffer.alloc(WAV_HEADER + sampleOf(to_ms) - start)
-    const { bytesRead } = await file.read(bytes, WAV_HEADER, bytes.length - WAV_HEADER, WAV_HEADER + start)
-    return writeHeader(bytes.subarray(0, WAV_HEADER + bytesRead))
-  } finally {
-    await file.close()
-  }
+export function segmentAsWav(samples: Uint8Array): Buffer {
+  return writeHeader(Buffer.concat([Buffer.alloc(WAV_HEADER), samples]))
 }
 
 function sampleOf(ms: number): number {

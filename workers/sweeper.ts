@@ -8,6 +8,7 @@ import { acceptTurn, finishTurn, listUnfinished } from '../db/queries/turns.ts'
 import type { Storage } from '../db/storage.ts'
 import { holds } from '../workflows/messages.ts'
 import { isOpen, orWhenNotFound } from './engine.ts'
+import { sweepApprovals } from './sweep-approvals.ts'
 import { sweepFiles } from './sweep-files.ts'
 import { sweepJobs } from './sweep-jobs.ts'
 import { sweepMcpServers } from './sweep-mcp-servers.ts'
@@ -33,6 +34,7 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
     try {
       const before = new Date(Date.now() - MIN_AGE_MS).toISOString()
       await sweep(options, before, signal)
+      await sweepApprovals(options, signal)
       await sweepJobs(options, before, signal)
       await sweepMcpServers(options, signal)
       await forgetOld(options.storage.db, options.retention, signal)

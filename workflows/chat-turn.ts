@@ -6,6 +6,7 @@ import {
   executeChild,
   isCancellation,
   setCurrentDetails,
+  setHandler,
   sleep,
 } from '@temporalio/workflow'
 import {
@@ -22,7 +23,9 @@ import {
 } from '../contracts/engine.ts'
 import { awaitTurn, callModel, claimTurn, finishTurn, recall } from './activities.ts'
 import { searchAttributesOf } from './labels.ts'
+import { parked } from './messages.ts'
 import { toolCall } from './tool-call.ts'
+import { TurnClock } from './turn-clock.ts'
 
 /** How often in a row a model may write tool arguments that do not fit before the turn is given up. */
 const MAX_INVALID_ROUNDS = 3
@@ -32,10 +35,17 @@ const CANCELLATION_GRACE = '10s'
 type Plan = Extract<Claim, { claimed: true }>
 
 export async function chatTurn(turn: TurnInput): Promise<{ status: string }> {
+  const clock = new TurnClock()
+  setHandler(parked, (call) => clock.hear(call))
   try {
     const plan = await claim(turn)
     if (!plan) return { status: 'over' }
-    await withDeadline(plan.deadline_ms, () => answer(turn, plan))
+    const { deadline_ms } = plan
+    await clock.limit(
+      deadline_ms,
+      () => answer(turn, plan, clock),
+      () => overBudget(`The turn took longer than ${deadline_ms / 1_000} s`),
+    )
     await finishTurn({ turn_id: turn.turn_id, status: 'completed' })
     setCurrentDetails('Completed')
     return { status: 'completed' }
@@ -68,7 +78,7 @@ async function claim(turn: TurnInput): Promise<Plan | undefined> {
   }
 }
 
-async function answer(turn: TurnInput, plan: Plan): Promise<void> {
+async function answer(turn: TurnInput, plan: Plan, clock: TurnClock): Promise<void> {
   const { jobs = [], job_kinds = [] } = plan
   if (jobs.length > 0) setCurrentDetails(`Reading ${jobs.length} attached`)
   await Promise.all(jobs.map((jobId, index) => ingest(turn, jobId, job_kinds[index])))
@@ -82,7 +92,7 @@ async function answer(turn: TurnInput, plan: Plan): Promise<void> {
     tokens += said.input_tokens + said.output_tokens
     if (tokens > plan.max_tokens) throw overBudget(`The turn used more than ${plan.max_tokens} tokens`)
     setCurrentDetails(`Step ${step}: ${said.calls.map(({ name }) => name).join(', ')}`)
-    const results = await Promise.all(said.calls.map((call) => runTool(turn, call)))
+    const results = await Promise.all(said.calls.map((call) => clock.during(call.call_id, () => runTool(turn, call))))
     invalidRounds = results.every(({ outcome }) => outcome === 'invalid') ? invalidRounds + 1 : 0
     if (invalidRounds >= MAX_INVALID_ROUNDS) throw invalidArguments(plan)
   }
@@ -146,28 +156,6 @@ function runTool(turn: TurnInput, call: PlannedCall): Promise<ToolCallResult> {
     staticSummary: call.name,
     priority: { priorityKey: 1 },
   })
-}
-
-async function withDeadline(ms: number, work: () => Promise<void>): Promise<void> {
-  const scope = new CancellationScope()
-  let late = false
-  const timer = new CancellationScope()
-  const deadline = timer
-    .run(() => sleep(ms))
-    .then(() => {
-      late = true
-      scope.cancel()
-    })
-    .catch(() => undefined)
-  try {
-    await scope.run(work)
-  } catch (error) {
-    if (late && isCancellation(error)) throw overBudget(`The turn took longer than ${ms / 1_000} s`)
-    throw error
-  } finally {
-    timer.cancel()
-    await deadline
-  }
 }
 
 function failureOf(error: unknown): ApplicationFailure | undefined {

@@ -1,15 +1,18 @@
-// One tool call: run it, or record that it was cancelled or that nobody knows what became of it.
+// One tool call: wait until it may be made, run it, or record that it was cancelled or that nobody knows what became of it.
 import {
   ActivityFailure,
   ApplicationFailure,
   CancellationScope,
   isCancellation,
   setCurrentDetails,
+  setHandler,
   sleep,
   TimeoutFailure,
 } from '@temporalio/workflow'
 import { FAILURE, type McpCallInput, type ToolCallInput, type ToolCallResult } from '../contracts/engine.ts'
 import { abandonToolCall, callMcpTool, callTool, giveUpMcpCall, locateMcpServer } from './activities.ts'
+import { Gate } from './gate.ts'
+import { asked, decided } from './messages.ts'
 
 /** How long a call waits altogether for a server that nobody holds or that is not connected, in milliseconds. */
 const PATIENCE_MS = 30_000
@@ -17,12 +20,15 @@ const MAX_ROUNDS = 100
 const MAX_PAUSE_MS = 2_000
 
 export async function toolCall(call: ToolCallInput): Promise<ToolCallResult> {
+  const gate = new Gate(call.call_id)
+  setHandler(decided, (approvalId) => gate.decided(approvalId))
+  setHandler(asked, (approvalId) => gate.asked(approvalId))
   try {
     const { server } = call
     const result =
       server === undefined
         ? await callTool.executeWithOptions({ summary: call.name }, [call])
-        : await callServer({ ...call, server })
+        : await callServer({ ...call, server }, gate)
     setCurrentDetails(result.outcome)
     return result
   } catch (error) {
@@ -34,10 +40,16 @@ export async function toolCall(call: ToolCallInput): Promise<ToolCallResult> {
 }
 
 /** The call is made where the server is held; when that worker is gone, where it is held then. The ledger knows whether it was made. */
-async function callServer(call: Omit<McpCallInput, 'round'>): Promise<ToolCallResult> {
+async function callServer(call: Omit<McpCallInput, 'round'>, gate: Gate): Promise<ToolCallResult> {
   let patience = PATIENCE_MS
   for (let round = 1; patience > 0 && round <= MAX_ROUNDS; round += 1) {
-    const { queue } = await locateMcpServer({ agent_id: call.agent_id, name: call.server })
+    const state = await locateMcpServer(call)
+    if ('result' in state) return state.result
+    if ('approval_id' in state) {
+      await gate.wait(state.approval_id)
+      continue
+    }
+    const { queue } = state
     const startedAt = Date.now()
     if (queue !== undefined) {
       setCurrentDetails(`Calling ${call.server}`)
@@ -47,6 +59,12 @@ async function callServer(call: Omit<McpCallInput, 'round'>): Promise<ToolCallRe
         ])
       } catch (error) {
         const failure = error instanceof ActivityFailure ? error.cause : error
+        await gate.goOn()
+        const approvalId = approvalOf(failure)
+        if (approvalId !== undefined) {
+          await gate.wait(approvalId)
+          continue
+        }
         if (!isWorthAnother(failure)) throw error
         if (!wasMade(failure)) patience -= Date.now() - startedAt
       }
@@ -57,6 +75,12 @@ async function callServer(call: Omit<McpCallInput, 'round'>): Promise<ToolCallRe
     await sleep(pause)
   }
   return giveUpMcpCall(call)
+}
+
+/** The decision that a call was sent back to wait for. */
+function approvalOf(failure: unknown): string | undefined {
+  if (!(failure instanceof ApplicationFailure) || failure.type !== FAILURE.parked) return undefined
+  return failure.details?.[0] as string | undefined
 }
 
 /** A worker that never took the call, or died with it, or sent it back. */

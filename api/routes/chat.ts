@@ -8,8 +8,9 @@ import type { Principal } from '../../db/queries/keys.ts'
 import { authenticated } from '../plugin.ts'
 import { authorize } from '../services/access.ts'
 import { acceptMessage } from '../services/chat.ts'
+import { waitingOf } from '../services/approvals.ts'
 import type { ApiContext } from '../services/context.ts'
-import { getTurnOrThrow, throwIfFailed, viewReply, waitForEnd } from '../services/turns.ts'
+import { getTurnOrThrow, throwIfFailed, viewReply, waitForReply } from '../services/turns.ts'
 import { sseResponse } from '../sse.ts'
 
 /** A reply that takes longer is read later: the caller gets 202. */
@@ -39,9 +40,10 @@ export function chatRoutes(context: ApiContext) {
         const later = { turn_id: accepted.turn_id, conversation_id: accepted.conversation_id, status: 'queued' }
         if (body.background) return status(202, later)
         const signal = AbortSignal.any([request.signal, context.closing, AbortSignal.timeout(WAIT_MS)])
-        const ended = await waitForEnd(context, accepted.turn_id, signal)
+        const ended = await waitForReply(context, accepted.turn_id, signal)
         const turn = await getTurnOrThrow(context, principal, accepted.turn_id)
-        if (!ended) return status(202, { ...later, status: turn.status, approvals: [] })
+        if (!ended)
+          return status(202, { ...later, status: turn.status, approvals: await waitingOf(context.storage.db, turn.id) })
         throwIfFailed(turn)
         return viewReply(context, turn)
       },

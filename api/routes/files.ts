@@ -1,10 +1,13 @@
-// Files: uploaded as a form, read again, deleted.
+// Files: uploaded as a form or in JSON, listed, read again, deleted.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
+import { UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { FileIdSchema } from '../../contracts/schemas/jobs.ts'
-import { authenticated } from '../plugin.ts'
-import { authorize } from '../services/access.ts'
+import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { listFiles } from '../../db/queries/files.ts'
+import { authenticated, page } from '../plugin.ts'
+import { authorize, visibleUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { fileResponse, getFileOrThrow, removeFile, uploadFile, viewFile } from '../services/files.ts'
 
@@ -20,7 +23,27 @@ export function fileRoutes(context: ApiContext) {
       },
       {
         headers: idempotencyHeaders('file'),
-        detail: { summary: 'Upload a file, as multipart/form-data with the field `file`' },
+        detail: {
+          summary:
+            'Upload a file: multipart/form-data with the field `file`, or JSON with `name` and `data` (base64); both may have `user_id`',
+        },
+      },
+    )
+    .get(
+      '',
+      async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, cursor } }) => {
+        authorize(principal, 'chat')
+        const files = await listFiles(context.storage.db, {
+          user_id: visibleUser(principal, user_id),
+          limit: limit + 1,
+          cursor,
+        })
+        const { items, ...rest } = page(files, limit, ({ id }) => id)
+        return { files: items.map(viewFile), ...rest }
+      },
+      {
+        query: Type.Object({ ...pageFields, user_id: Type.Optional(UserIdSchema) }, { additionalProperties: false }),
+        detail: { summary: 'List uploaded files, newest first' },
       },
     )
     .get(
@@ -33,11 +56,12 @@ export function fileRoutes(context: ApiContext) {
     )
     .get(
       '/:file_id/content',
-      async ({ principal, params: { file_id } }) => {
+      async ({ principal, params: { file_id }, request }) => {
         authorize(principal, 'chat')
-        return fileResponse(context, await getFileOrThrow(context, principal, file_id))
+        const file = await getFileOrThrow(context, principal, file_id)
+        return fileResponse(context, file, request.headers.get('range'))
       },
-      { params, detail: { summary: 'Download a file' } },
+      { params, detail: { summary: 'Download a file, or a part of it by Range' } },
     )
     .delete(
       '/:file_id',

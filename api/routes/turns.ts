@@ -3,10 +3,12 @@ import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { TurnIdSchema, UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
+import { ApprovalIdSchema, DecisionSchema } from '../../contracts/schemas/approvals.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { listTurns } from '../../db/queries/turns.ts'
 import { authenticated, page } from '../plugin.ts'
 import { authorize, visibleUser } from '../services/access.ts'
+import { decide, viewApproval } from '../services/approvals.ts'
 import type { ApiContext } from '../services/context.ts'
 import { cancelTurn, getTurnOrThrow, viewLog, viewTurn, viewTurnBriefly } from '../services/turns.ts'
 import { resumeEvents } from '../services/events.ts'
@@ -76,6 +78,19 @@ export function turnRoutes(context: ApiContext) {
         return viewTurn(context, await getTurnOrThrow(context, principal, turn_id))
       },
       { params, detail: { summary: 'Stop a turn, queued or running' } },
+    )
+    .post(
+      '/:turn_id/approvals/:approval_id',
+      async ({ principal, params: { turn_id, approval_id }, body }) => {
+        authorize(principal, 'chat')
+        const turn = await getTurnOrThrow(context, principal, turn_id)
+        return viewApproval((await decide(context, principal, turn, approval_id, body)).approval)
+      },
+      {
+        params: Type.Object({ turn_id: TurnIdSchema, approval_id: ApprovalIdSchema }),
+        body: DecisionSchema,
+        detail: { summary: 'Decide on what a turn waits for; the first decision is the one that counts' },
+      },
     )
     .get(
       '/:turn_id/log',

@@ -34,17 +34,20 @@ export function isDocument(head: Uint8Array, name: string): boolean {
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
-/** Stores what is attached inline and finds what was uploaded before. @throws MuxiError bad_request, unsupported_media_type, not_found */
+/** Stores what is attached inline, if its user may keep so much, and finds what was uploaded before. @throws MuxiError bad_request, unsupported_media_type, not_found */
 export async function storeAttachments(
   { db, blobs }: Storage,
   userId: string,
   inputs: readonly AttachmentInput[],
+  mayKeep: (bytes: number) => Promise<void>,
 ): Promise<Attachment[]> {
   const found = await Promise.all(
     inputs.map((input, index) =>
       'file_id' in input ? uploaded(db, userId, input) : Promise.resolve(inline(input, index)),
     ),
   )
+  const inlineBytes = found.reduce((sum, { bytes }) => sum + (bytes?.byteLength ?? 0), 0)
+  if (inlineBytes > 0) await mayKeep(inlineBytes)
   return Promise.all(
     found.map(async ({ bytes, ...attachment }) =>
       bytes ? { ...attachment, sha256: await blobs.put(userId, bytes) } : attachment,

@@ -12,6 +12,7 @@ import { readForm } from '../multipart.ts'
 import { actingUser } from './access.ts'
 import { jobKindOf, typeOf } from './attachments.ts'
 import type { ApiContext } from './context.ts'
+import { checkQuota } from './files.ts'
 import { beginJob, viewJob, waitForJob } from './jobs.ts'
 
 /** How long the sender is kept waiting before the job is all that is answered. */
@@ -44,6 +45,7 @@ export async function transcribe(context: ApiContext, principal: Principal, requ
     const type = typeOf(kept.head, name)
     if (jobKindOf(type) !== 'audio')
       throw new MuxiError('unsupported_media_type', `Cannot transcribe '${name}': it must be a recording or a video`)
+    await checkQuota(context, owner, kept.size)
     await kept.keep(owner)
     const { key_id } = principal
     const { size, sha256 } = kept

@@ -15,6 +15,7 @@ import { actingUser, ownedOrThrow } from './access.ts'
 import { insertAttachedJobs, storeAttachments } from './attachments.ts'
 import type { ApiContext } from './context.ts'
 import { submitTurn } from './engine.ts'
+import { checkQuota } from './files.ts'
 
 export interface AcceptedTurn {
   turn_id: string
@@ -72,7 +73,9 @@ async function insert(context: ApiContext, principal: Principal, submission: Sub
     idempotency_key: submission.idempotency_key ?? '',
     body_hash: bodyHash,
   }
-  const attachments = await storeAttachments(storage, userId, request.attachments ?? [])
+  const attachments = await storeAttachments(storage, userId, request.attachments ?? [], (bytes) =>
+    checkQuota(context, userId, bytes),
+  )
 
   return storage.db.transaction().execute(async (tx) => {
     const made = submission.idempotency_key === undefined ? undefined : await findIdempotent(tx, known)

@@ -11,6 +11,8 @@ export interface ApiLimits {
   chat_body_bytes: number
   content_bytes: number
   upload_bytes: number
+  /** Of everything that a user keeps here. */
+  user_bytes: number
   /** Of a folder that agent files name as knowledge. */
   knowledge_files: number
   ws_frame_bytes: number

@@ -21,7 +21,7 @@ import {
 import { MuxiError } from '../../contracts/failures.ts'
 import type { conversation, mcpServer } from '../../workflows/index.ts'
 import { jobStart, mcpServerStart, searchAttributesOf } from '../../workflows/labels.ts'
-import { BUSY, cancelTurn, QUEUE_FULL, submit } from '../../workflows/messages.ts'
+import { BUSY, cancelTurn, decided, QUEUE_FULL, submit } from '../../workflows/messages.ts'
 import type { ApiContext } from './context.ts'
 
 /** How long a message may wait for the engine to take it before its sender is told to try again. */
@@ -160,6 +160,20 @@ export async function startMcpServer({ client }: Pick<Engine, 'client'>, ref: Mc
   try {
     await client.withDeadline(Date.now() + CANCEL_MS, () =>
       client.workflow.start<typeof mcpServer>('mcpServer', mcpServerStart(ref)),
+    )
+  } catch (error) {
+    throw engineAway(error)
+  }
+}
+
+/** Has the call that waits for a decision look at it; one that is over needs none. @throws MuxiError unavailable */
+export async function tellDecision(
+  { client }: Pick<Engine, 'client'>,
+  { id, turn_id, call_id }: { id: string; turn_id: string; call_id: string },
+): Promise<void> {
+  try {
+    await client.withDeadline(Date.now() + CANCEL_MS, () =>
+      unlessNotFound(() => client.workflow.getHandle(workflowId.toolCall(turn_id, call_id)).signal(decided, id)),
     )
   } catch (error) {
     throw engineAway(error)

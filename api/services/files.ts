@@ -1,28 +1,34 @@
 // Uploaded files: taken as they come, read again by their owner, deleted.
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { MuxiError } from '../../contracts/failures.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import { Value } from '@sinclair/typebox/value'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
-import type { Received } from '../../db/blobs.ts'
-import { deleteFile, findFile, insertFile, isInUse, listMadeOf } from '../../db/queries/files.ts'
+import { InlineFileSchema } from '../../contracts/schemas/jobs.ts'
+import { schemaFaults } from '../../contracts/schemas/faults.ts'
+import type { ByteRange, Received } from '../../db/blobs.ts'
+import { countBytes, deleteFile, findFile, insertFile, isInUse, listMadeOf } from '../../db/queries/files.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
-import type { FilesTable } from '../../db/schema.ts'
-import { readForm } from '../multipart.ts'
+import type { FilesTable, Tx } from '../../db/schema.ts'
+import { readJsonBody } from '../body.ts'
+import { invalid } from '../errors.ts'
+import { plainName, readForm } from '../multipart.ts'
 import { actingUser, ownedOrThrow } from './access.ts'
 import { typeOf } from './attachments.ts'
 import type { ApiContext } from './context.ts'
 
 /** Takes the file of a form: to disk as it comes. @throws MuxiError bad_request, conflict, payload_too_large, unsupported_media_type */
 export async function uploadFile(
-  { storage, limits }: ApiContext,
+  context: ApiContext,
   principal: Principal,
   request: Request,
   idempotency_key: string | undefined,
 ): Promise<FilesTable> {
+  if (/^application\/json\b/i.test(request.headers.get('content-type') ?? ''))
+    return uploadInline(context, principal, request, idempotency_key)
+  const { storage, limits } = context
   let received: Received | undefined
   try {
     const { fields, file } = await readForm(request, limits.upload_bytes, async (bytes, part) => {
@@ -34,39 +40,98 @@ export async function uploadFile(
     if (unknown !== undefined) throw wrongField(unknown, 'left out: it is not known')
     if (user_id !== undefined && !Value.Check(UserIdSchema, user_id))
       throw wrongField('user_id', UserIdSchema.description ?? '')
-    const owner = actingUser(principal, user_id)
-    const { name, received: kept } = file.value
-    const known = {
-      key_id: principal.key_id,
-      route: 'files',
-      idempotency_key: idempotency_key ?? '',
-      body_hash: createHash('sha256')
-        .update(canonicalJson([owner, name, kept.sha256]))
-        .digest('hex'),
-    }
-    return await storage.db.transaction().execute(async (tx) => {
-      const made = idempotency_key === undefined ? undefined : await findIdempotent(tx, known)
-      const before = made === undefined ? undefined : await findFile(tx, made)
-      if (before) {
-        await kept.discard()
-        return before
-      }
-      await kept.keep(owner)
-      const inserted = await insertFile(tx, {
-        user_id: owner,
-        key_id: principal.key_id,
-        name,
-        type: typeOf(kept.head, name),
-        size: kept.size,
-        sha256: kept.sha256,
-      })
-      if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: inserted.id })
-      return inserted
-    })
+    return await keepFile(context, principal, { ...file.value, user_id, idempotency_key })
   } catch (error) {
     await received?.discard()
     throw error
   }
+}
+
+/** Takes a small file out of a JSON body, in base64. */
+async function uploadInline(
+  context: ApiContext,
+  principal: Principal,
+  request: Request,
+  idempotency_key: string | undefined,
+): Promise<FilesTable> {
+  const { storage, limits } = context
+  const body = await readJsonBody(request, limits.chat_body_bytes)
+  const faults = schemaFaults(InlineFileSchema, body)
+  if (faults.length > 0 || !Value.Check(InlineFileSchema, body)) throw invalid('the file', faults)
+  if (body.data.length % 4 !== 0) throw wrongField('data', 'base64, padded to a multiple of four characters')
+  const received = await storage.blobs.receive(Readable.from([Buffer.from(body.data, 'base64')]))
+  try {
+    return await keepFile(context, principal, {
+      name: plainName(body.name),
+      received,
+      user_id: body.user_id,
+      idempotency_key,
+    })
+  } catch (error) {
+    await received.discard()
+    throw error
+  }
+}
+
+interface Upload {
+  name: string
+  received: Received
+  user_id: string | undefined
+  idempotency_key: string | undefined
+}
+
+/** Gives what has arrived to its owner, and makes its row. */
+async function keepFile(
+  context: ApiContext,
+  principal: Principal,
+  { name, received, user_id, idempotency_key }: Upload,
+): Promise<FilesTable> {
+  const { db } = context.storage
+  const { key_id } = principal
+  const { sha256, size } = received
+  const owner = actingUser(principal, user_id)
+  const known = {
+    key_id,
+    route: 'files',
+    idempotency_key: idempotency_key ?? '',
+    body_hash: createHash('sha256')
+      .update(canonicalJson([owner, name, sha256]))
+      .digest('hex'),
+  }
+  const findMade = async (tx: Tx) => {
+    const made = idempotency_key === undefined ? undefined : await findIdempotent(tx, known)
+    return made === undefined ? undefined : findFile(tx, made)
+  }
+  const made = await db.transaction().execute(findMade)
+  if (made) {
+    await received.discard()
+    return made
+  }
+  await checkQuota(context, owner, size)
+  await received.keep(owner)
+  return db.transaction().execute(async (tx) => {
+    const before = await findMade(tx)
+    if (before) return before
+    const type = typeOf(received.head, name)
+    const inserted = await insertFile(tx, { user_id: owner, key_id, name, type, size, sha256 })
+    if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: inserted.id })
+    return inserted
+  })
+}
+
+/** Whether a user may keep so many bytes more. @throws MuxiError payload_too_large */
+export async function checkQuota(
+  { storage: { db }, limits: { user_bytes } }: ApiContext,
+  owner: string,
+  size: number,
+): Promise<void> {
+  const used = await countBytes(db, owner)
+  if (used + size <= user_bytes) return
+  throw new MuxiError(
+    'payload_too_large',
+    `Cannot keep the file: all files of a user must be at most ${user_bytes} bytes, and with this one they are ${used + size}`,
+    { details: { used_bytes: used, limit_bytes: user_bytes } },
+  )
 }
 
 function wrongField(path: string, expected: string): MuxiError {
@@ -88,22 +153,45 @@ export function viewFile({ id, name, type, size, sha256, created_at }: FilesTabl
   return { id, name, type, size: Number(size), sha256, created_at }
 }
 
-/** The bytes, in a way in which no browser runs or shows them as ours. */
-export function fileResponse({ storage: { blobs } }: ApiContext, file: FilesTable): Response {
-  const stream = Readable.toWeb(
-    createReadStream(blobs.path(file.user_id, file.sha256)),
-  ) as unknown as ReadableStream<Uint8Array>
+/** The bytes, or the part of them that was asked for, in a way in which no browser runs or shows them as ours. */
+export async function fileResponse(
+  { storage: { blobs } }: ApiContext,
+  file: FilesTable,
+  asked: string | null,
+): Promise<Response> {
+  const size = Number(file.size)
+  const range = rangeOf(asked, size)
   const ascii = file.name.replaceAll(/[^\x20-\x7e]|["\\%]/g, '_')
-  return new Response(stream, {
+  const headers = {
+    'content-type': file.type,
+    'accept-ranges': 'bytes',
+    etag: `"${file.sha256}"`,
+    'content-disposition': `attachment; filename="${ascii}"; filename*=UTF-8''${encodeURIComponent(file.name).replaceAll(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)}`,
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': "default-src 'none'; sandbox",
+    'cache-control': 'private, no-store',
+  }
+  if (range === 'outside')
+    return new Response(null, { status: 416, headers: { ...headers, 'content-range': `bytes */${size}` } })
+  const stream = await blobs.read(file.user_id, file.sha256, range)
+  return new Response(Readable.toWeb(stream) as unknown as ReadableStream<Uint8Array>, {
+    status: range ? 206 : 200,
     headers: {
-      'content-type': file.type,
-      'content-length': String(file.size),
-      'content-disposition': `attachment; filename="${ascii}"; filename*=UTF-8''${encodeURIComponent(file.name).replaceAll(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)}`,
-      'x-content-type-options': 'nosniff',
-      'content-security-policy': "default-src 'none'; sandbox",
-      'cache-control': 'private, no-store',
+      ...headers,
+      'content-length': String(range ? range.end - range.start + 1 : size),
+      ...(range && { 'content-range': `bytes ${range.start}-${range.end}/${size}` }),
     },
   })
+}
+
+/** One part, as `bytes=0-99`, `bytes=100-` or `bytes=-100`; anything else asks for the whole (RFC 9110). */
+export function rangeOf(asked: string | null, size: number): ByteRange | 'outside' | undefined {
+  const [, from = '', to = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(asked?.trim() ?? '') ?? []
+  if (from === '' && to === '') return undefined
+  const start = from === '' ? Math.max(0, size - Number(to)) : Number(from)
+  const end = from === '' || to === '' ? size - 1 : Math.min(size - 1, Number(to))
+  if (from !== '' && to !== '' && Number(to) < start) return undefined
+  return start > end || (from === '' && Number(to) === 0) ? 'outside' : { start, end }
 }
 
 /** Removes a file with the text that was extracted from it; what an agent has learned from it stays. @throws MuxiError conflict */

@@ -2,6 +2,7 @@
 import { workflowId } from '../../contracts/engine.ts'
 import { isFinal, type StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import { listApprovalsOfTurn } from '../../db/queries/approvals.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { listLogOfTurn } from '../../db/queries/log.ts'
 import { parseAttachments } from '../../db/queries/conversations.ts'
@@ -9,6 +10,7 @@ import { listToolCalls } from '../../db/queries/steps.ts'
 import { findTurn, requestCancel } from '../../db/queries/turns.ts'
 import type { LogEntriesTable, ToolCallsTable, TurnsTable } from '../../db/schema.ts'
 import { ownedOrThrow } from './access.ts'
+import { viewApproval, waitingOf } from './approvals.ts'
 import type { ApiContext } from './context.ts'
 import { stopTurn } from './engine.ts'
 
@@ -23,7 +25,8 @@ export async function getTurnOrThrow(context: ApiContext, principal: Principal, 
 /** The turn as `GET /turns/{turn_id}` shows it. */
 export async function viewTurn(context: ApiContext, turn: TurnsTable) {
   const message = await viewReply(context, turn)
-  return { ...viewTurnBriefly(context, turn), ...(message.agent_response && { message }), approvals: [] }
+  const approvals = (await listApprovalsOfTurn(context.storage.db, turn.id)).map(viewApproval)
+  return { ...viewTurnBriefly(context, turn), ...(message.agent_response && { message }), approvals }
 }
 
 /** A turn in a list: without its words. */
@@ -103,6 +106,16 @@ function parseOr(text: string): unknown {
 export async function waitForEnd({ storage }: ApiContext, turnId: string, signal: AbortSignal): Promise<boolean> {
   for await (const events of storage.events.follow(turnId, 0, signal)) {
     if (events.some((event: StoredEvent) => isFinal(event.type))) return true
+  }
+  return false
+}
+
+/** The same, or until it waits for a person. */
+export async function waitForReply({ storage }: ApiContext, turnId: string, signal: AbortSignal): Promise<boolean> {
+  for await (const events of storage.events.follow(turnId, 0, signal)) {
+    if (events.some((event) => isFinal(event.type))) return true
+    const asks = events.some((event) => event.type === 'approval_required')
+    if (asks && (await waitingOf(storage.db, turnId)).length > 0) return false
   }
   return false
 }

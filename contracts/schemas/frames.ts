@@ -1,6 +1,7 @@
 // The frames that a client sends over the WebSocket.
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { AgentIdSchema } from './agent.ts'
+import { ApprovalIdSchema, decisionFields } from './approvals.ts'
 import { chatFields, TurnIdSchema } from './chat.ts'
 import { JobIdSchema } from './jobs.ts'
 
@@ -31,6 +32,7 @@ export const FRAME_DATA = {
     Type.Object({ job_id: JobIdSchema, after }, closed),
   ]),
   cancel: Type.Object({ turn_id: TurnIdSchema }, closed),
+  approve: Type.Object({ turn_id: TurnIdSchema, approval_id: ApprovalIdSchema, ...decisionFields }, closed),
   ping: Type.Object({}, closed),
 } satisfies Record<string, TSchema>
 

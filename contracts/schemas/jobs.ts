@@ -1,6 +1,7 @@
 // Requests about files, ingestion jobs and an agent's knowledge.
 import { type Static, Type } from '@sinclair/typebox'
 import { AgentIdSchema, KnowledgeSchema } from './agent.ts'
+import { UserIdSchema } from './chat.ts'
 
 const closed = { additionalProperties: false }
 
@@ -9,6 +10,19 @@ export const FileIdSchema = Type.String({
   description: "an id that begins with 'file_'",
 })
 export const JobIdSchema = Type.String({ pattern: '^job_[A-Za-z0-9]+$', description: "an id that begins with 'job_'" })
+
+/** A file in a JSON body, for those who cannot send a form. */
+export const InlineFileSchema = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 255, description: 'what the file is called' }),
+    data: Type.String({
+      pattern: '^[A-Za-z0-9+/]*={0,2}$',
+      description: 'the bytes in base64',
+    }),
+    user_id: Type.Optional(UserIdSchema),
+  },
+  closed,
+)
 
 export const JobKindSchema = Type.Union(
   (['document', 'image', 'audio'] as const).map((kind) => Type.Literal(kind)),

@@ -111,6 +111,19 @@ export async function listAgents(db: Db, limit: number, cursor: string | undefin
   return (await query.execute()).map((row) => ({ ...row, config: JSON.parse(row.config) as AgentConfig }))
 }
 
+/** A text that is another one after any agent was made, changed or removed. */
+export async function readAgentsStamp(db: Db): Promise<string> {
+  const row = await db
+    .selectFrom('agents')
+    .select((eb) => [
+      eb.fn.countAll().as('n'),
+      eb.fn.max('updated_at').as('updated'),
+      eb.fn.max('deleted_at').as('deleted'),
+    ])
+    .executeTakeFirstOrThrow()
+  return JSON.stringify(row)
+}
+
 /** The config of a version, also of an agent that has changed or gone since. */
 export async function getAgentVersion(db: Db | Tx, id: string, version: number): Promise<{ config: AgentConfig }> {
   const row = await db

@@ -20,6 +20,30 @@ export function findFile(db: Db | Tx, id: string): Promise<FilesTable | undefine
   return db.selectFrom('files').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
+export interface FileFilter {
+  user_id?: string | undefined
+  limit: number
+  cursor?: string | undefined
+}
+
+/** What was uploaded, newest first; without what was made of it. */
+export function listFiles(db: Db, { user_id, limit, cursor }: FileFilter): Promise<FilesTable[]> {
+  let query = db.selectFrom('files').selectAll().where('made_of', 'is', null).orderBy('id', 'desc').limit(limit)
+  if (user_id !== undefined) query = query.where('user_id', '=', user_id)
+  if (cursor !== undefined) query = query.where('id', '<', cursor)
+  return query.execute()
+}
+
+/** How many bytes an owner keeps here, what was made of them included. */
+export async function countBytes(db: Db | Tx, owner: string): Promise<number> {
+  const { bytes } = await db
+    .selectFrom('files')
+    .select((eb) => eb.fn.sum<number | string | null>('size').as('bytes'))
+    .where('user_id', '=', owner)
+    .executeTakeFirstOrThrow()
+  return Number(bytes ?? 0)
+}
+
 /** Whether an ingestion still reads the file. */
 export async function isInUse(db: Db | Tx, id: string): Promise<boolean> {
   const row = await db
@@ -37,6 +61,7 @@ export async function deleteFile(tx: Tx, file: Pick<FilesTable, 'id' | 'user_id'
   await differencesOf(tx).lockNames(tx, [`file/${file.user_id}/${file.sha256}`])
   const jobs = tx.selectFrom('jobs').select('id').where('file_id', '=', file.id)
   await tx.deleteFrom('job_batches').where('job_id', 'in', jobs).execute()
+  await tx.deleteFrom('ocr_pages').where('job_id', 'in', jobs).execute()
   await tx.updateTable('jobs').set({ media: null }).where('file_id', '=', file.id).execute()
   await tx.deleteFrom('files').where('id', '=', file.id).execute()
   const other = await tx

@@ -1,7 +1,7 @@
 // What requests with an Idempotency-Key have made, for a day.
 import { MuxiError } from '../../contracts/failures.ts'
 import { differencesOf } from '../dialect.ts'
-import type { Tx } from '../schema.ts'
+import type { Db, Tx } from '../schema.ts'
 
 /** How long an Idempotency-Key is remembered, in milliseconds. */
 const IDEMPOTENCY_MS = 24 * 3_600_000
@@ -29,6 +29,21 @@ export async function findIdempotent(tx: Tx, request: IdempotentRequest): Promis
     .executeTakeFirst()
   if (row && row.body_hash !== request.body_hash)
     throw new MuxiError('conflict', "Cannot use this 'Idempotency-Key': it came with another body before")
+  return row?.result_id
+}
+
+/** The id of what a request has made, whatever was in it. */
+export async function findMade(
+  db: Db,
+  { key_id, route, idempotency_key }: Omit<IdempotentRequest, 'body_hash'>,
+): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('idempotency_keys')
+    .select('result_id')
+    .where('key_id', '=', key_id)
+    .where('route', '=', route)
+    .where('idempotency_key', '=', idempotency_key)
+    .executeTakeFirst()
   return row?.result_id
 }
 

@@ -5,6 +5,7 @@ import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
 import { addEvents, reopenStream, type Addition } from '../event-rows.ts'
 import type { Db, FilesTable, JobBatchesTable, JobsTable, Tx } from '../schema.ts'
+import { countRead } from './ocr.ts'
 
 /** How many pages are parsed in one go. */
 const BATCH_PAGES = 50
@@ -215,12 +216,7 @@ async function lockJob(tx: Tx, id: string): Promise<void> {
   await tx.selectFrom('jobs').select('id').where('id', '=', id).forUpdate().execute()
 }
 
-export async function storeParsed(
-  tx: Tx,
-  jobId: string,
-  batch: number,
-  pages: { page: number; text: string }[],
-): Promise<void> {
+export async function storeParsed(tx: Tx, jobId: string, batch: number, pages: object[]): Promise<void> {
   await lockJob(tx, jobId)
   await tx
     .updateTable('job_batches')
@@ -292,7 +288,8 @@ async function countDone(tx: Tx, jobId: string, stage: JobStage, total: number):
     .where('job_id', '=', jobId)
     .where(column, 'is not', null)
     .execute()
-  return rows.reduce((sum, { from_page, to_page }) => sum + to_page - from_page + 1, 0)
+  const whole = rows.reduce((sum, { from_page, to_page }) => sum + to_page - from_page + 1, 0)
+  return stage === 'parsing' ? whole + (await countRead(tx, jobId)) : whole
 }
 
 const UNITS = { document: 'pages', image: 'pictures', audio: 'segments' } as const
@@ -325,7 +322,7 @@ export async function completeJob(
     document_id: job.document_id,
     pages: job.pages ?? 0,
     chunks: Number(counted.chunks ?? 0),
-    ...(!(await hasText(tx, job.id)) && { notice: NO_TEXT[job.kind] }),
+    ...(!(await hasText(tx, job.id)) && { notice: noticeOf(job) }),
     ...toldOfMedia(job),
   }
   await tx
@@ -432,6 +429,7 @@ export function listJobsOfTurn(db: Db | Tx, turnId: string): Promise<JobsTable[]
 export async function deleteJobsOf(tx: Tx, conversationId: string): Promise<string[]> {
   const jobs = tx.selectFrom('jobs').select('id').where('conversation_id', '=', conversationId)
   await tx.deleteFrom('job_batches').where('job_id', 'in', jobs).execute()
+  await tx.deleteFrom('ocr_pages').where('job_id', 'in', jobs).execute()
   for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams'] as const) {
     await tx.deleteFrom(table).where('stream_id', 'in', jobs).execute()
   }
@@ -465,9 +463,14 @@ export async function* readText(db: Db | Tx, jobId: string): AsyncGenerator<{ pa
 }
 
 const NO_TEXT = {
-  document: 'No page has text that can be read: they may be pictures of text, as of a scan',
+  document: 'No text was found in the document, nor in pictures of its pages',
   image: 'No text was found in the picture',
   audio: 'Nobody is heard to speak in the recording',
+}
+
+function noticeOf({ kind, options }: JobsTable): string {
+  const unread = kind === 'document' && (JSON.parse(options) as { ocr?: string }).ocr === 'never'
+  return unread ? "No page has text; pictures of text are read with options.ocr 'auto'" : NO_TEXT[kind]
 }
 
 /** What the result of a job tells of its picture or recording. */

@@ -6,6 +6,7 @@ import { shownText } from '../../contracts/text.ts'
 import { addEvents, lockStream, readAllEvents } from '../event-rows.ts'
 import { differencesOf } from '../dialect.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
+import { cancelApprovals } from './approvals.ts'
 import { lockConversation } from './conversations.ts'
 import { settleUsage, totalUsage } from './usage.ts'
 
@@ -218,6 +219,7 @@ export async function finishTurn(
     .where('id', '=', turnId)
     .execute()
   await settleToolCalls(tx, turnId, stamp)
+  const decided = await cancelApprovals(tx, turnId)
   await tx
     .updateTable('log_entries')
     .set({ status: 'interrupted' })
@@ -242,7 +244,7 @@ export async function finishTurn(
   // A turn that was never accepted has a log all the same: whoever follows it must see its end.
   const accepted = await addAccepted(tx, turnId, turn)
   const ended = await addEvents(tx, turnId, undefined, [{ event: finalEvent(turn.message_id, status, usage, error) }])
-  return [...accepted, ...('events' in ended ? ended.events : [])]
+  return [...accepted, ...decided, ...('events' in ended ? ended.events : [])]
 }
 
 /** The event that ends a turn's stream. */

@@ -89,6 +89,7 @@ const routes = (): Route[] => [
   { method: 'GET', path: `/api/v1/conversations/${ids.conversation}/messages`, scope: 'chat', owned: true },
   { method: 'DELETE', path: `/api/v1/conversations/${ids.conversation}`, scope: 'chat', owned: true },
   { method: 'POST', path: '/api/v1/files', scope: 'chat' },
+  { method: 'GET', path: '/api/v1/files', scope: 'chat' },
   { method: 'GET', path: `/api/v1/files/${ids.file}`, scope: 'chat', owned: true },
   { method: 'GET', path: `/api/v1/files/${ids.file}/content`, scope: 'chat', owned: true },
   { method: 'DELETE', path: `/api/v1/files/${ids.file}`, scope: 'chat', owned: true },

@@ -80,10 +80,18 @@ export const REQUIREMENTS = {
   'documents.agent': 'Knowledge can be given with an agent that is made over the API',
   'documents.tool': 'A model can search the documents in the middle of a turn',
   'documents.scanned': 'A document without readable text says so',
+  'documents.ocr': 'A page that is a picture of text is read, wherever its top is, and cited with its page',
+  'documents.ocr_killed':
+    'kill -9 of the worker in a scan: pages that were read are not read again, and the text is the same',
   'documents.killed':
     'kill -9 of everything during an ingestion: finished page batches are not parsed again, each chunk is found once',
 
+  'files.take':
+    'Files come as a form or in JSON, are listed, read in part, and refused early when they are too large or too many',
+  'files.s3': 'API and workers that share nothing but Postgres and a bucket ingest, answer, and lose nothing to a kill',
+
   'images.ingest': 'Every kind of picture is made upright, small and free of private metadata, described, and found',
+  'images.ocr': 'The text in a picture is read and found',
   'images.hostile': 'A picture that is a bomb, lies about what it is, fetches or multiplies itself is refused alone',
   'images.chat': 'A picture attached to a message reaches a model that can see, without private metadata',
   'audio.ingest': 'Every kind of recording is transcribed with times, and found by them',
@@ -134,6 +142,16 @@ export const REQUIREMENTS = {
   'examples.search': 'Without a search service the example agent still reads pages, and says what to set to search',
   'examples.calculator':
     'Without a key the example agent computes with the calculator, an MCP process of its own, and the log tells how',
+  'mcp-out.call':
+    "Each agent is a tool of /mcp for the SDK's own client: progress as asked for, and the reply with its turn and conversation",
+  'mcp-out.cancel': 'notifications/cancelled, at any process, cancels the turn of a call',
+  'mcp-out.resume':
+    'A call goes on without its client, at any process: who comes back with Last-Event-ID gets the rest, and nothing runs twice',
+  'mcp-out.killed': "kill -9 of the API during a call: the SDK's own client gets the result from the next one",
+  'mcp-out.refused':
+    'What /mcp refuses: strangers, foreign sessions and origins, unknown tools, wrong arguments, each in its own words',
+  'mcp-out.changed': 'Clients of /mcp hear that the agents have changed',
+  'mcp-out.conformance': 'The server scenarios of the MCP conformance suite that apply pass at /mcp',
 
   'start.fails': 'A process that cannot start ends and says why',
   'start.runtime':

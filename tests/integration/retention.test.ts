@@ -1,5 +1,5 @@
 // What is kept for a time only, on both databases: files that nobody refers to, what a crash left half-arrived, log entries.
-import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pino } from 'pino'
@@ -68,7 +68,9 @@ for (const dialect of dialects) {
       await sweepFiles({ storage, log }, 7, soon())
       const left = await Promise.all([old, young, read, shown, twin, kept].map(({ id }) => findFile(storage.db, id)))
       expect(left.map((file) => file?.name)).toEqual([undefined, 'young', 'read', 'shown', undefined, 'kept'])
-      const bytes = [old, young, read, shown, kept].map(({ sha256 }) => existsSync(storage.blobs.path('u', sha256)))
+      const bytes = await Promise.all(
+        [old, young, read, shown, kept].map(({ sha256 }) => storage.blobs.has('u', sha256)),
+      )
       expect(bytes).toEqual([false, true, true, true, true])
     })
 

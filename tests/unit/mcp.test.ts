@@ -1,6 +1,6 @@
 // What is decided about MCP servers without any: their credentials' ways, names of tools, long lines, answers.
 import { describe, expect, test } from 'vitest'
-import { readArguments } from '../../activities/tools.ts'
+import { readArguments } from '../../contracts/arguments.ts'
 import { mcpFaults } from '../../contracts/mcp-check.ts'
 import { boundedFetch } from '../../mcp/bounded-fetch.ts'
 import { Lines } from '../../mcp/lines.ts'

@@ -196,6 +196,23 @@ describe('roles', () => {
     expect(faults({ ...env, MUXI_SECRET_KEY: 'x'.repeat(32), BLOB_URL: 's3://bucket' })).toEqual([])
   })
 
+  it('takes a bucket with its server and region, and never shows what may be a credential', () => {
+    const place = 's3://muxi-files/some/where?endpoint=http://127.0.0.1:9000&region=eu-north-1'
+    expect(load({ BLOB_URL: place }).blob_url).toBe(place)
+    for (const wrong of [
+      's3://key:planted@bucket',
+      's3://b',
+      's3://bucket?key=planted',
+      's3://bucket?endpoint=planted',
+    ]) {
+      const [fault] = faults({ BLOB_URL: wrong })
+      expect(fault, wrong).toMatch(/^Cannot start: 'BLOB_URL' must be file:.* or s3:.*, got something else$/)
+    }
+    const keys = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 's' }
+    expect(load(keys).blob_credentials).toEqual({ access_key_id: 'a', secret_access_key: 's' })
+    expect(load({ AWS_ACCESS_KEY_ID: 'a' }).blob_credentials).toBeUndefined()
+  })
+
   it('may be split over one SQLite folder', () => {
     expect(faults({ MUXI_ROLE: 'api' })).toEqual([])
   })

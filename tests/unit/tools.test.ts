@@ -1,7 +1,7 @@
 // The built-in tools and the check of their arguments.
 import { describe, expect, test } from 'vitest'
 import { currentTime, tellTime } from '../../activities/current-time.ts'
-import { readArguments } from '../../activities/tools.ts'
+import { readArguments } from '../../contracts/arguments.ts'
 
 describe('current_time', () => {
   const now = new Date('2026-11-23T10:00:00Z')

@@ -1,0 +1,40 @@
+// What turns wait for people to decide: listed for all of a user's turns.
+import { Elysia } from 'elysia'
+import { Type } from '@sinclair/typebox'
+import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
+import { ApprovalStatusSchema } from '../../contracts/schemas/approvals.ts'
+import { UserIdSchema } from '../../contracts/schemas/chat.ts'
+import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { listApprovals } from '../../db/queries/approvals.ts'
+import { authenticated, page } from '../plugin.ts'
+import { authorize, visibleUser } from '../services/access.ts'
+import { viewApproval } from '../services/approvals.ts'
+import type { ApiContext } from '../services/context.ts'
+
+export function approvalRoutes(context: ApiContext) {
+  return new Elysia({ prefix: '/approvals', tags: ['approvals'] }).use(authenticated(context)).get(
+    '',
+    async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, ...filter } }) => {
+      authorize(principal, 'chat')
+      const approvals = await listApprovals(context.storage.db, {
+        ...filter,
+        user_id: visibleUser(principal, user_id),
+        limit: limit + 1,
+      })
+      const { items, ...rest } = page(approvals, limit, ({ id }) => id)
+      return { approvals: items.map(viewApproval), ...rest }
+    },
+    {
+      query: Type.Object(
+        {
+          ...pageFields,
+          status: Type.Optional(ApprovalStatusSchema),
+          agent_id: Type.Optional(AgentIdSchema),
+          user_id: Type.Optional(UserIdSchema),
+        },
+        { additionalProperties: false },
+      ),
+      detail: { summary: 'List what turns wait for people to decide, or have waited for, newest first' },
+    },
+  )
+}

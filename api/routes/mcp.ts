@@ -1,0 +1,269 @@
+// /mcp: our agents as the tools of an MCP server, over Streamable HTTP. Nothing is kept between requests: any process answers each of them.
+import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
+import {
+  CallToolRequestSchema,
+  CancelledNotificationSchema,
+  DEFAULT_NEGOTIATED_PROTOCOL_VERSION,
+  ErrorCode,
+  InitializeRequestSchema,
+  isJSONRPCNotification,
+  isJSONRPCRequest,
+  JSONRPCMessageSchema,
+  type JSONRPCMessage,
+  type JSONRPCRequest,
+  type RequestId,
+  SUPPORTED_PROTOCOL_VERSIONS,
+} from '@modelcontextprotocol/sdk/types.js'
+import { Elysia } from 'elysia'
+import { MuxiError } from '../../contracts/failures.ts'
+import { getAgentOrThrow } from '../../db/queries/agents.ts'
+import type { Principal } from '../../db/queries/keys.ts'
+import { toMuxiError } from '../errors.ts'
+import { authenticated } from '../plugin.ts'
+import { authorize } from '../services/access.ts'
+import type { ApiContext } from '../services/context.ts'
+import { beginCall, cancelCall, findCall, refusalOf, resultOf, tellCall, type McpCall } from '../services/mcp-call.ts'
+import { beginMcpSession, getMcpSessionOrThrow, type McpSession } from '../services/mcp-session.ts'
+import { AgentsWatch, createMcpServer } from '../services/mcp-tools.ts'
+import { framesResponse } from '../sse.ts'
+
+const MAX_STREAMS_A_KEY = 200
+/** Longest request id or progress token that is text, in characters. */
+const MAX_ID = 128
+/** What a client waits before it goes on with a broken stream, in milliseconds. */
+const RETRY_MS = 1_000
+/** From this version on clients understand an event without data, which tells them early where to go on. */
+const PRIMED_SINCE = '2025-11-25'
+
+export function mcpRoutes(context: ApiContext, version: string) {
+  const watch = new AgentsWatch(context.storage.db)
+  const streams = new Streams()
+  return new Elysia({ tags: ['mcp'] })
+    .use(authenticated(context))
+    .post(
+      '/mcp',
+      async ({ principal, body, request }) => {
+        authorize(principal, 'chat')
+        checkHeaders(request, ['application/json', 'text/event-stream'])
+        const session = findSession(context, principal, request)
+        const message = readMessage(body)
+        if (isJSONRPCNotification(message)) {
+          const cancelled = CancelledNotificationSchema.safeParse(message).data?.params.requestId
+          if (session && cancelled !== undefined) await cancelCall(context, principal, session, cancelled)
+          return new Response(null, { status: 202 })
+        }
+        // We ask clients nothing that an answer could be to.
+        if (!isJSONRPCRequest(message)) return new Response(null, { status: 202 })
+        if (message.method !== 'tools/call') return answer(context, principal, version, request, message)
+        const call = await readCall(context, message)
+        if ('error' in call) return Response.json({ jsonrpc: '2.0', id: message.id, error: call.error })
+        return streams.open(context, principal, request, (signal) => {
+          // Begun whether or not anybody reads on.
+          const begun = beginCall(context, principal, session, call, call.agent_id, call.given)
+          begun.catch(() => {})
+          return tellBegun(context, principal, session, call, begun, versionOf(request) >= PRIMED_SINCE, signal)
+        })
+      },
+      { detail: { summary: 'MCP over Streamable HTTP: one JSON-RPC message' } },
+    )
+    .get(
+      '/mcp',
+      ({ principal, request }) => {
+        authorize(principal, 'chat')
+        checkHeaders(request, ['text/event-stream'])
+        const session = findSession(context, principal, request)
+        if (!session) throw new MuxiError('bad_request', "Cannot open a stream: 'Mcp-Session-Id' must be given")
+        const cursor = readCursor(request.headers.get('last-event-id'))
+        return streams.open(context, principal, request, (signal) =>
+          cursor ? tellAgain(context, principal, session, cursor, signal) : tellChanges(watch, signal),
+        )
+      },
+      {
+        detail: { summary: 'MCP over Streamable HTTP: what comes unasked, or the rest of a call after Last-Event-ID' },
+      },
+    )
+}
+
+/** Everything but calls, by the SDK: it introduces us, lists the tools, answers pings, and says what it does not know. */
+async function answer(
+  context: ApiContext,
+  principal: Principal,
+  version: string,
+  request: Request,
+  message: JSONRPCRequest,
+): Promise<Response> {
+  const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
+  const server = createMcpServer(context, principal, version)
+  await server.connect(transport)
+  try {
+    const response = await transport.handleRequest(request, { parsedBody: message })
+    const introduced = InitializeRequestSchema.safeParse(message).data
+    if (introduced && response.ok) {
+      const elicits = introduced.params.capabilities.elicitation !== undefined
+      response.headers.set('mcp-session-id', beginMcpSession(context.storage.box, principal, elicits))
+    }
+    return response
+  } finally {
+    await server.close()
+  }
+}
+
+/** What is told of a call that was just sent. */
+async function* tellBegun(
+  context: ApiContext,
+  principal: Principal,
+  session: McpSession | undefined,
+  call: McpCall,
+  begun: ReturnType<typeof beginCall>,
+  primed: boolean,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  if (session && primed) yield `id: ${cursorOf(call, 0)}\nretry: ${RETRY_MS}\ndata: \n\n`
+  try {
+    const turn = await begun
+    // Without a session nobody can come back, so there is nothing to come back with.
+    for await (const { event, message } of tellCall(context, principal, turn, call, 0, signal))
+      yield frame(message, session && cursorOf(call, event))
+  } catch (error) {
+    yield frame(resultOf(call.id, refusalOf(toMuxiError(error, context.log))), undefined)
+  }
+}
+
+/** What is told of a call whose stream was broken, after what its client knows. */
+async function* tellAgain(
+  context: ApiContext,
+  principal: Principal,
+  session: McpSession,
+  { call, after }: Cursor,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const turn = await findCall(context, principal, session, call.id)
+  if (!turn) {
+    const lost = new MuxiError('not_found', 'The call did not arrive: please make it again')
+    return yield frame(resultOf(call.id, refusalOf(lost)), undefined)
+  }
+  for await (const { event, message } of tellCall(context, principal, turn, call, after, signal))
+    yield frame(message, cursorOf(call, event))
+}
+
+async function* tellChanges(watch: AgentsWatch, signal: AbortSignal): AsyncGenerator<string> {
+  for await (const _ of watch.changes(signal))
+    yield frame({ jsonrpc: '2.0', method: 'notifications/tools/list_changed' }, undefined)
+}
+
+function frame(message: JSONRPCMessage, id: string | undefined): string {
+  return `event: message\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(message)}\n\n`
+}
+
+/** Where a client is in a call: all that it takes to go on, wherever it asks. */
+interface Cursor {
+  call: McpCall
+  after: number
+}
+
+function cursorOf({ id, progress_token }: McpCall, event: number): string {
+  return Buffer.from(JSON.stringify([event, id, progress_token])).toString('base64url')
+}
+
+/** @throws MuxiError bad_request */
+function readCursor(text: string | null): Cursor | undefined {
+  if (text === null || text === '') return undefined
+  let read: unknown
+  try {
+    read = JSON.parse(Buffer.from(text, 'base64url').toString())
+  } catch {
+    // it is none of ours
+  }
+  const [after, id, token] = Array.isArray(read) ? (read as unknown[]) : []
+  if (Number.isSafeInteger(after) && isShort(id) && (token === null || isShort(token)))
+    return { after: Number(after), call: { id, progress_token: token ?? undefined } }
+  throw new MuxiError('bad_request', "Cannot resume: 'Last-Event-ID' must be the id of an event of this server")
+}
+
+function isShort(value: unknown): value is RequestId {
+  return typeof value === 'string' ? value.length <= MAX_ID : Number.isSafeInteger(value)
+}
+
+type ReadCall = (McpCall & { agent_id: string; given: unknown }) | { error: { code: ErrorCode; message: string } }
+
+async function readCall({ storage }: ApiContext, message: JSONRPCRequest): Promise<ReadCall> {
+  const params = CallToolRequestSchema.safeParse(message).data?.params
+  if (!params) return { error: { code: ErrorCode.InvalidParams, message: "Cannot call: 'params' must name a tool" } }
+  const progress_token = params._meta?.progressToken
+  if (!isShort(message.id) || !(progress_token === undefined || isShort(progress_token))) {
+    const words = `Cannot call: 'id' and 'progressToken' must be whole numbers or at most ${MAX_ID} characters`
+    return { error: { code: ErrorCode.InvalidRequest, message: words } }
+  }
+  try {
+    await getAgentOrThrow(storage.db, params.name)
+  } catch (error) {
+    if (!(error instanceof MuxiError)) throw error
+    const known = "'name' must be one of the tools that tools/list gives"
+    return {
+      error: { code: ErrorCode.InvalidParams, message: `Cannot call '${params.name.slice(0, MAX_ID)}': ${known}` },
+    }
+  }
+  return { id: message.id, progress_token, agent_id: params.name, given: params.arguments ?? {} }
+}
+
+/** @throws MuxiError bad_request */
+function readMessage(body: unknown): JSONRPCMessage {
+  const message = JSONRPCMessageSchema.safeParse(body).data
+  if (message) return message
+  const many = Array.isArray(body) ? ', and MCP has no batches any more' : ''
+  throw new MuxiError('bad_request', `Cannot read the request: its body must be one JSON-RPC message${many}`)
+}
+
+/** @throws MuxiError bad_request */
+function checkHeaders(request: Request, wanted: string[]): void {
+  const accepted = request.headers.get('accept') ?? ''
+  if (!wanted.every((type) => accepted.includes(type)))
+    throw new MuxiError('bad_request', `Cannot answer: 'Accept' must name ${wanted.join(' and ')}`)
+  const version = request.headers.get('mcp-protocol-version')
+  if (version !== null && !SUPPORTED_PROTOCOL_VERSIONS.includes(version)) {
+    const known = SUPPORTED_PROTOCOL_VERSIONS.join(', ')
+    throw new MuxiError('bad_request', `Cannot answer: 'MCP-Protocol-Version' must be one of ${known}`)
+  }
+}
+
+function versionOf(request: Request): string {
+  return request.headers.get('mcp-protocol-version') ?? DEFAULT_NEGOTIATED_PROTOCOL_VERSION
+}
+
+/** @throws MuxiError not_found when the client names one that is not its own or has ended */
+function findSession({ storage }: ApiContext, principal: Principal, request: Request): McpSession | undefined {
+  const id = request.headers.get('mcp-session-id')
+  return id === null ? undefined : getMcpSessionOrThrow(storage.box, principal, id)
+}
+
+/** The streams that are open, counted by key. */
+class Streams {
+  readonly #open = new Map<string, number>()
+
+  /** @throws MuxiError rate_limited */
+  open(
+    { closing }: ApiContext,
+    { key_id }: Principal,
+    request: Request,
+    tell: (signal: AbortSignal) => AsyncGenerator<string>,
+  ): Response {
+    if ((this.#open.get(key_id) ?? 0) >= MAX_STREAMS_A_KEY) {
+      const words = `Cannot open a stream: a key may have ${MAX_STREAMS_A_KEY} at once`
+      throw new MuxiError('rate_limited', words, { retryAfter: 1 })
+    }
+    const closed = new AbortController()
+    const signal = AbortSignal.any([request.signal, closed.signal, closing])
+    return framesResponse(this.#count(key_id, tell(signal)), closed)
+  }
+
+  async *#count(keyId: string, frames: AsyncGenerator<string>): AsyncGenerator<string> {
+    this.#open.set(keyId, (this.#open.get(keyId) ?? 0) + 1)
+    try {
+      yield* frames
+    } finally {
+      const left = (this.#open.get(keyId) ?? 1) - 1
+      if (left > 0) this.#open.set(keyId, left)
+      else this.#open.delete(keyId)
+    }
+  }
+}

@@ -1,0 +1,116 @@
+// What turns wait for people to decide: shown, and decided once. The row is the truth; the workflow that waits is told to look.
+import { faultOf } from '../../contracts/arguments.ts'
+import type { StoredEvent } from '../../contracts/events.ts'
+import { MuxiError, notFound } from '../../contracts/failures.ts'
+import type { DecisionRequest } from '../../contracts/schemas/approvals.ts'
+import {
+  decideApproval,
+  findApproval,
+  listApprovalsOfTurn,
+  requiredOf,
+  type ApprovalRow,
+} from '../../db/queries/approvals.ts'
+import type { Principal } from '../../db/queries/keys.ts'
+import { findTool } from '../../db/queries/mcp.ts'
+import { lockTurn } from '../../db/queries/turns.ts'
+import type { Db, TurnsTable } from '../../db/schema.ts'
+import type { ApiContext } from './context.ts'
+import { tellDecision } from './engine.ts'
+
+/** An approval as lists and turns show it. */
+export function viewApproval(row: ApprovalRow) {
+  const { turn_id, agent_id, user_id, status, decision, reason, created_at, decided_at } = row
+  return {
+    ...requiredOf(row),
+    turn_id,
+    agent_id,
+    user_id,
+    status,
+    ...(decision !== null && { decision }),
+    ...(row.arguments !== null && { arguments: JSON.parse(row.arguments) as unknown }),
+    ...(row.answer !== null && { answer: JSON.parse(row.answer) as unknown }),
+    ...(reason !== null && { reason }),
+    created_at,
+    decided_at,
+  }
+}
+
+/** What a turn waits for. */
+export async function waitingOf(db: Db, turnId: string) {
+  const rows = await listApprovalsOfTurn(db, turnId)
+  return rows.filter(({ status }) => status === 'waiting').map(viewApproval)
+}
+
+/**
+ * Decides on something that a turn waits for; the first who does is the one who did.
+ * @returns the approval as it is now, and the event that tells of it
+ * @throws MuxiError not_found, bad_request, conflict
+ */
+export async function decide(
+  context: ApiContext,
+  principal: Principal,
+  turn: TurnsTable,
+  approvalId: string,
+  request: DecisionRequest,
+): Promise<{ approval: ApprovalRow; event: StoredEvent | undefined }> {
+  const { db, events } = context.storage
+  const approval = await findApproval(db, approvalId)
+  if (approval?.turn_id !== turn.id) throw notFound('approval', approvalId)
+  if (approval.status !== 'waiting') throw tooLate(approval)
+  await check(db, approval, request)
+  const added = await db.transaction().execute(async (tx) => {
+    await lockTurn(tx, turn.id)
+    return decideApproval(tx, approval, { ...request, decided_by: principal.key_id })
+  })
+  const after = (await findApproval(db, approvalId)) ?? approval
+  if (!added) throw tooLate(after)
+  events.publish(turn.id, added)
+  await tellDecision(context, approval).catch((error: unknown) =>
+    context.log.warn(
+      { err: error, approval_id: approvalId },
+      'a decision is kept, and will be told when the engine is back',
+    ),
+  )
+  return { approval: after, event: added[0] }
+}
+
+/** @throws MuxiError bad_request */
+async function check(db: Db, approval: ApprovalRow, request: DecisionRequest): Promise<void> {
+  const { kind, schema } = approval
+  const allowed = schema !== null ? ['answer', 'deny'] : kind === 'sign_in' ? ['deny'] : ['approve', 'deny']
+  if (!allowed.includes(request.decision)) throw wrong('decision', allowed.map((each) => `'${each}'`).join(' or '))
+  if (request.arguments !== undefined) {
+    if (kind !== 'tool' || request.decision !== 'approve')
+      throw wrong('arguments', 'left out, unless a call is approved')
+    const ref = { agent_id: approval.agent_id, name: approval.server }
+    const tool = await findTool(db, ref, approval.name)
+    const wants = tool && (JSON.parse(tool.parameters) as Record<string, unknown>)
+    const fault = wants && faultOf(wants, request.arguments, 'arguments')
+    if (fault !== undefined) throw wrong('arguments', `as the tool wants them: ${fault}`)
+  }
+  if (request.decision !== 'answer') {
+    if (request.answer !== undefined) throw wrong('answer', "left out, unless 'decision' is 'answer'")
+    return
+  }
+  if (request.answer === undefined) throw wrong('answer', 'given')
+  const fault = faultOf(JSON.parse(schema ?? '{}') as Record<string, unknown>, request.answer, 'answer')
+  if (fault !== undefined) throw wrong('answer', `as its schema wants it: ${fault}`)
+}
+
+function wrong(path: string, expected: string): MuxiError {
+  return new MuxiError('bad_request', `Cannot decide: '${path}' must be ${expected}`, {
+    details: { fields: [{ path, expected }] },
+  })
+}
+
+function tooLate({ id, status, decision }: ApprovalRow): MuxiError {
+  const why =
+    status === 'decided'
+      ? 'it has been decided already'
+      : status === 'cancelled'
+        ? 'nobody waits for it any more'
+        : 'its turn is being stopped'
+  return new MuxiError('conflict', `Cannot decide on '${id}': ${why}`, {
+    details: { status, ...(decision !== null && { decision }) },
+  })
+}

@@ -1,0 +1,225 @@
+// A tool call of an MCP client as a turn: begun, told as MCP messages from any of its events on, and stopped.
+import { createHash } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import type {
+  CallToolResult,
+  JSONRPCMessage,
+  JSONRPCResultResponse,
+  ProgressToken,
+  RequestId,
+} from '@modelcontextprotocol/sdk/types.js'
+import { isFinal, type StoredEvent } from '../../contracts/events.ts'
+import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import type { AgentToolInput, AgentToolOutput } from '../../contracts/schemas/agent-tool.ts'
+import { schemaFaults } from '../../contracts/schemas/faults.ts'
+import { ShownText } from '../../contracts/text.ts'
+import { findMade } from '../../db/queries/idempotency.ts'
+import type { Principal } from '../../db/queries/keys.ts'
+import type { TurnsTable } from '../../db/schema.ts'
+import { invalid } from '../errors.ts'
+import { acceptMessage } from './chat.ts'
+import type { ApiContext } from './context.ts'
+import { resumeEvents } from './events.ts'
+import type { McpSession } from './mcp-session.ts'
+import { inputSchemaFor } from './mcp-tools.ts'
+import { cancelTurn, getTurnOrThrow, viewReply } from './turns.ts'
+
+const ROUTE = 'mcp'
+/** A client is kept waiting so long; the turn goes on, and is read over HTTP. */
+const WAIT_MS = 15 * 60_000
+/** Shortest time between two tellings of the text so far. */
+const PROGRESS_MS = 250
+/** Of a long text its end is told, in characters. */
+const MAX_PROGRESS = 2_000
+/** How long a call that must be on its way is looked for, and how often. */
+const TAKEN_MS = 3_000
+const LOOK_MS = 50
+
+/** A call in the client's words. */
+export interface McpCall {
+  id: RequestId
+  /** Set by clients that want to hear of progress. */
+  progress_token?: ProgressToken | undefined
+}
+
+/** A message to the client, and the event of the turn that it stands for. */
+export interface Told {
+  event: number
+  message: JSONRPCMessage
+}
+
+/** Begins the turn of a call; the same call of a session begins it once. @throws MuxiError */
+export async function beginCall(
+  context: ApiContext,
+  principal: Principal,
+  session: McpSession | undefined,
+  { id }: McpCall,
+  agent_id: string,
+  given: unknown,
+): Promise<TurnsTable> {
+  const faults = schemaFaults(inputSchemaFor(principal), given)
+  if (faults.length > 0) throw invalid('the arguments', faults)
+  const { turn_id } = await acceptMessage(context, principal, {
+    agent_id,
+    request: given as AgentToolInput,
+    route: ROUTE,
+    idempotency_key: session && keyOf(session, id),
+  })
+  return getTurnOrThrow(context, principal, turn_id)
+}
+
+/** The turn of a call that was sent before, perhaps a moment ago and to another process. */
+export async function findCall(
+  context: ApiContext,
+  principal: Principal,
+  session: McpSession,
+  id: RequestId,
+): Promise<TurnsTable | undefined> {
+  const made = { key_id: principal.key_id, route: ROUTE, idempotency_key: keyOf(session, id) }
+  const deadline = Date.now() + TAKEN_MS
+  for (;;) {
+    const turnId = await findMade(context.storage.db, made)
+    if (turnId !== undefined) return getTurnOrThrow(context, principal, turnId)
+    if (Date.now() >= deadline || context.closing.aborted) return undefined
+    await delay(LOOK_MS)
+  }
+}
+
+function keyOf(session: McpSession, id: RequestId): string {
+  return createHash('sha256')
+    .update(JSON.stringify([session.id, id]))
+    .digest('hex')
+}
+
+/** Stops the turn of a call; what is unknown or over is left alone, as the protocol wants it. */
+export async function cancelCall(
+  context: ApiContext,
+  principal: Principal,
+  session: McpSession,
+  id: RequestId,
+): Promise<void> {
+  const turn = await findCall(context, principal, session, id)
+  if (!turn) return
+  try {
+    await cancelTurn(context, turn)
+  } catch (error) {
+    if (!(error instanceof MuxiError && error.code === 'conflict')) throw error
+  }
+}
+
+/**
+ * Tells a call from an event on: what comes of it, and at last the result.
+ * @param after the last event that the client knows
+ */
+export async function* tellCall(
+  context: ApiContext,
+  principal: Principal,
+  turn: TurnsTable,
+  call: McpCall,
+  after: number,
+  signal: AbortSignal,
+): AsyncGenerator<Told> {
+  const patience = AbortSignal.timeout(WAIT_MS)
+  // From the start, because progress is told as the whole text so far.
+  const events = await resumeEvents(context.storage, turn, 0, AbortSignal.any([signal, patience]))
+  const progress = new Progress()
+  let last = 0
+  for await (const batch of events ?? []) {
+    for (const event of batch) progress.apply(event)
+    const { id, type } = batch.at(-1)!
+    last = id
+    if (isFinal(type)) break
+    const message = call.progress_token !== undefined && last > after ? progress.take() : undefined
+    if (message === undefined) continue
+    const params = { progressToken: call.progress_token!, progress: last, message }
+    yield { event: last, message: { jsonrpc: '2.0', method: 'notifications/progress', params } }
+  }
+  if (signal.aborted || last <= after) return
+  const result = await readResult(context, await getTurnOrThrow(context, principal, turn.id))
+  yield { event: last, message: resultOf(call.id, result) }
+}
+
+/** What is said of a turn under way: its text so far, and its tool calls. */
+class Progress {
+  readonly #shown = new ShownText()
+  readonly #tools = new Map<string, string>()
+  #tool: string | undefined
+  #told = ''
+  #toldAt = 0
+
+  apply(event: StoredEvent): void {
+    this.#shown.apply(event)
+    if (event.type === 'tool_call_start') {
+      const { id, name, server } = event.data
+      this.#tools.set(id, `${name} (${server})`)
+      this.#tool = `calls ${this.#tools.get(id)}`
+    } else if (event.type === 'tool_call_progress') {
+      const { id, progress, total, message } = event.data
+      const far = total === undefined ? `${progress}` : `${progress} of ${total}`
+      this.#tool = `${this.#tools.get(id) ?? id}: ${far}${message === undefined ? '' : `, ${message}`}`
+    } else if (event.type === 'tool_call_end') {
+      const { id, is_error } = event.data
+      this.#tool = `${this.#tools.get(id) ?? id} ${is_error ? 'failed' : 'has answered'}`
+    }
+  }
+
+  /** What is new and due to be told. */
+  take(): string | undefined {
+    const tool = this.#tool
+    if (tool !== undefined) {
+      this.#tool = undefined
+      return endOf(tool)
+    }
+    const { text } = this.#shown
+    if (text === this.#told || Date.now() - this.#toldAt < PROGRESS_MS) return undefined
+    this.#told = text
+    this.#toldAt = Date.now()
+    return endOf(text)
+  }
+}
+
+function endOf(text: string): string {
+  return text.length > MAX_PROGRESS ? `… ${text.slice(-MAX_PROGRESS)}` : text
+}
+
+async function readResult(context: ApiContext, turn: TurnsTable): Promise<CallToolResult> {
+  const { agent_response, usage } = await viewReply(context, turn)
+  const error = turn.error === null ? undefined : (JSON.parse(turn.error) as ErrorBody)
+  const output: AgentToolOutput = {
+    status: turn.status,
+    reply: agent_response?.content ?? '',
+    agent_id: turn.agent_id,
+    turn_id: turn.id,
+    conversation_id: turn.conversation_id,
+    usage: { input_tokens: 0, output_tokens: 0, ...usage },
+    ...(error && { error: { code: error.code, message: error.message } }),
+  }
+  return {
+    content: [{ type: 'text', text: wordsOf(output) }],
+    structuredContent: { ...output },
+    ...((turn.status === 'failed' || turn.status === 'cancelled') && { isError: true }),
+  }
+}
+
+function wordsOf({ status, reply, turn_id, error }: AgentToolOutput): string {
+  const soFar = reply === '' ? '' : `\n\nUntil then it said:\n${reply}`
+  switch (status) {
+    case 'completed':
+      return reply
+    case 'failed':
+      return `The agent failed: ${error?.message ?? 'for an unknown reason'}${soFar}`
+    case 'cancelled':
+      return `Turn ${turn_id} was stopped${soFar}`
+    default:
+      return `Turn ${turn_id} still goes on (${status}): read it later from GET /api/v1/turns/${turn_id}`
+  }
+}
+
+/** A refused call as the caller's model reads it. */
+export function refusalOf(error: MuxiError): CallToolResult {
+  return { content: [{ type: 'text', text: `${error.message} (${error.code})` }], isError: true }
+}
+
+export function resultOf(id: RequestId, result: CallToolResult): JSONRPCResultResponse {
+  return { jsonrpc: '2.0', id, result }
+}

@@ -1,0 +1,57 @@
+// The check of a value that a model or a person wrote against a JSON Schema that a stranger wrote.
+import { Ajv, type ValidateFunction } from 'ajv'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+
+const MAX_VALIDATORS = 1_000
+/** By the text of the schema: the schemas of MCP servers come out of rows, a new object each time. */
+const validators = new Map<string, ValidateFunction | undefined>()
+
+/** The arguments as the tool takes them, or a sentence for the model that says what is wrong with them. */
+export function readArguments(
+  tool: { name: string; parameters: Record<string, unknown> },
+  text: string,
+): { parameters: Record<string, unknown> } | { fault: string } {
+  let parameters: unknown
+  try {
+    parameters = text.trim() === '' ? {} : JSON.parse(text)
+  } catch (error) {
+    return {
+      fault: `Cannot call '${tool.name}': the arguments must be a JSON object, got text that is not JSON (${(error as Error).message})`,
+    }
+  }
+  if (typeof parameters !== 'object' || parameters === null || Array.isArray(parameters))
+    return { fault: `Cannot call '${tool.name}': arguments must be object` }
+  const fault = faultOf(tool.parameters, parameters, 'arguments')
+  if (fault === undefined) return { parameters: parameters as Record<string, unknown> }
+  return { fault: `Cannot call '${tool.name}': ${fault}` }
+}
+
+/** What is wrong with a value, in words; undefined when it fits, or when nobody can follow the schema. @param name what the value is called */
+export function faultOf(schema: Record<string, unknown>, value: unknown, name: string): string | undefined {
+  const validate = validatorOf(schema)
+  if (!validate || validate(value)) return undefined
+  return ajv().errorsText(validate.errors, { dataVar: name })
+}
+
+/** Undefined for a schema that nobody can follow: then the tool checks its arguments itself. */
+function validatorOf(schema: Record<string, unknown>): ValidateFunction | undefined {
+  const text = JSON.stringify(schema)
+  if (validators.has(text)) return validators.get(text)
+  const [oldest] = validators.keys()
+  if (validators.size >= MAX_VALIDATORS && oldest !== undefined) validators.delete(oldest)
+  const { $schema = '' } = schema
+  let validate: ValidateFunction | undefined
+  try {
+    // One of its own for each: schemas of strangers may have the same `$id`.
+    validate = ajv(String($schema)).compile(JSON.parse(text) as Record<string, unknown>)
+  } catch {
+    validate = undefined
+  }
+  validators.set(text, validate)
+  return validate
+}
+
+function ajv(dialect = ''): Ajv {
+  const options = { allErrors: true, strict: false, validateFormats: false, logger: false } as const
+  return dialect.includes('2020-12') ? new Ajv2020(options) : new Ajv(options)
+}

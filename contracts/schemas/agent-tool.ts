@@ -1,0 +1,49 @@
+// An agent as an MCP tool: what a call takes and what it gives.
+import { type Static, Type } from '@sinclair/typebox'
+import { ConversationIdSchema, UserIdSchema } from './chat.ts'
+
+const input = {
+  content: Type.String({ minLength: 1, description: 'What is said to the agent' }),
+  conversation_id: Type.Optional(
+    Type.String({
+      ...ConversationIdSchema,
+      description:
+        "an id that begins with 'conv_', as an earlier call gave it; left out: the user's default conversation",
+    }),
+  ),
+}
+
+/** For keys that are bound to a user. */
+export const AgentToolInputSchema = Type.Object(input, { additionalProperties: false })
+
+/** For keys that may act as anybody. */
+export const AgentToolInputForAnyUserSchema = Type.Object(
+  {
+    ...input,
+    user_id: Type.Optional(
+      Type.String({ ...UserIdSchema, description: `${UserIdSchema.description}; who is speaking` }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+export const AgentToolOutputSchema = Type.Object({
+  status: Type.String({
+    description: 'completed, failed, cancelled, awaiting_approval, or running when it took too long',
+  }),
+  reply: Type.String({ description: 'What the agent said, as far as it came' }),
+  agent_id: Type.String(),
+  turn_id: Type.String({
+    description: 'Names the turn in the HTTP API, where it can be read, followed, decided and stopped',
+  }),
+  conversation_id: Type.String({ description: 'Give it to the next call to go on with this conversation' }),
+  usage: Type.Object({
+    input_tokens: Type.Number(),
+    output_tokens: Type.Number(),
+    cost_usd: Type.Optional(Type.Number()),
+  }),
+  error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
+})
+
+export type AgentToolInput = Static<typeof AgentToolInputForAnyUserSchema>
+export type AgentToolOutput = Static<typeof AgentToolOutputSchema>

@@ -1,0 +1,27 @@
+// What people decide, the same over REST and WebSocket.
+import { type Static, Type } from '@sinclair/typebox'
+
+export const ApprovalIdSchema = Type.String({
+  pattern: '^appr_[A-Za-z0-9]+$',
+  description: "an id that begins with 'appr_'",
+})
+
+export const decisionFields = {
+  decision: Type.Union([Type.Literal('approve'), Type.Literal('deny'), Type.Literal('answer')], {
+    description: "'approve' or 'deny' a call; 'answer' or 'deny' a question",
+  }),
+  arguments: Type.Optional(
+    Type.Record(Type.String(), Type.Unknown(), { description: 'Of the call, in place of those that the model wrote' }),
+  ),
+  answer: Type.Optional(
+    Type.Record(Type.String(), Type.Unknown(), { description: 'To a question, as its schema wants it' }),
+  ),
+  reason: Type.Optional(Type.String({ maxLength: 2000, description: 'Told to the model' })),
+}
+
+export const DecisionSchema = Type.Object(decisionFields, { additionalProperties: false })
+export type DecisionRequest = Static<typeof DecisionSchema>
+
+export const ApprovalStatusSchema = Type.Union(
+  (['waiting', 'decided', 'cancelled'] as const).map((status) => Type.Literal(status)),
+)

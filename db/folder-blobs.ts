@@ -1,0 +1,95 @@
+// Blobs in a folder that all processes see.
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { ownerFolder } from './blob-key.ts'
+import type { Blobs, ByteRange, Received } from './blobs.ts'
+import { Incoming } from './incoming.ts'
+
+export class FolderBlobs implements Blobs {
+  readonly #folder: string
+  readonly #incoming: Incoming
+
+  constructor(folder: string) {
+    this.#folder = folder
+    // On the same disk, so that what has arrived only has to be given its name.
+    this.#incoming = new Incoming(join(folder, 'incoming'))
+  }
+
+  async put(owner: string, bytes: Uint8Array): Promise<string> {
+    const sha256 = createHash('sha256').update(bytes).digest('hex')
+    const partial = await this.#incoming.partial()
+    await writeFile(partial, bytes, { mode: 0o600 })
+    await this.#keep(partial, owner, sha256)
+    return sha256
+  }
+
+  async receive(stream: AsyncIterable<Uint8Array>): Promise<Received> {
+    const { path, ...arrived } = await this.#incoming.write(stream)
+    return {
+      ...arrived,
+      keep: (owner) => this.#keep(path, owner, arrived.sha256),
+      discard: () => rm(path, { force: true }),
+    }
+  }
+
+  async get(owner: string, sha256: string, range?: ByteRange): Promise<Buffer> {
+    const path = this.#path(owner, sha256)
+    if (!range) return readFile(path)
+    const file = await open(path)
+    try {
+      const bytes = Buffer.alloc(range.end - range.start + 1)
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, range.start)
+      return bytes.subarray(0, bytesRead)
+    } finally {
+      await file.close()
+    }
+  }
+
+  async read(owner: string, sha256: string, range?: ByteRange): Promise<Readable> {
+    const path = this.#path(owner, sha256)
+    await access(path)
+    return createReadStream(path, range)
+  }
+
+  has(owner: string, sha256: string): Promise<boolean> {
+    return access(this.#path(owner, sha256)).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  async delete(owner: string, sha256: string): Promise<void> {
+    await rm(this.#path(owner, sha256), { force: true })
+  }
+
+  async withFile<T>(
+    owner: string,
+    sha256: string,
+    work: (path: string) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    signal.throwIfAborted()
+    return work(this.#path(owner, sha256))
+  }
+
+  removeLeftovers(olderThanMs: number, signal: AbortSignal): Promise<number> {
+    return this.#incoming.sweep(olderThanMs, signal)
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  async #keep(partial: string, owner: string, sha256: string): Promise<void> {
+    const path = this.#path(owner, sha256)
+    await mkdir(dirname(path), { recursive: true })
+    await rename(partial, path)
+  }
+
+  #path(owner: string, sha256: string): string {
+    return join(this.#folder, ownerFolder(owner), sha256)
+  }
+}

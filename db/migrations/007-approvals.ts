@@ -1,0 +1,36 @@
+// What a turn waits for people to decide: whether a call may be made, what a server asks, a sign-in.
+import type { Kysely } from 'kysely'
+
+export async function up(db: Kysely<any>): Promise<void> {
+  await db.schema
+    .createTable('approvals')
+    .addColumn('id', 'text', (c) => c.notNull().primaryKey())
+    .addColumn('turn_id', 'text', (c) => c.notNull())
+    .addColumn('call_id', 'text', (c) => c.notNull())
+    .addColumn('place', 'text', (c) => c.notNull())
+    .addColumn('user_id', 'text', (c) => c.notNull())
+    .addColumn('agent_id', 'text', (c) => c.notNull())
+    .addColumn('kind', 'text', (c) => c.notNull())
+    .addColumn('name', 'text', (c) => c.notNull())
+    .addColumn('server', 'text', (c) => c.notNull())
+    .addColumn('parameters', 'text')
+    .addColumn('tool_hash', 'text')
+    .addColumn('drifted', 'integer', (c) => c.notNull().defaultTo(0))
+    .addColumn('schema', 'text')
+    .addColumn('url', 'text')
+    .addColumn('message', 'text')
+    .addColumn('status', 'text', (c) => c.notNull())
+    .addColumn('decision', 'text')
+    .addColumn('arguments', 'text')
+    .addColumn('answer', 'text')
+    .addColumn('reason', 'text')
+    .addColumn('decided_by', 'text')
+    .addColumn('created_at', 'text', (c) => c.notNull())
+    .addColumn('decided_at', 'text')
+    .addColumn('taken_at', 'text')
+    .addUniqueConstraint('approvals_asked_once', ['turn_id', 'call_id', 'place'])
+    .execute()
+  await db.schema.createIndex('approvals_by_status').on('approvals').columns(['status', 'id']).execute()
+  await db.schema.createIndex('approvals_by_user').on('approvals').columns(['user_id', 'status', 'id']).execute()
+  await db.schema.createIndex('approvals_untaken').on('approvals').columns(['taken_at', 'status', 'id']).execute()
+}

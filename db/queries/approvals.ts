@@ -1,0 +1,295 @@
+// What turns wait for people to decide. Whoever changes one holds its turn; a decision is one compare-and-set, and the row is the truth.
+import { workflowId, type ApprovalDecision, type ApprovalKind } from '../../contracts/engine.ts'
+import type { ApprovalRequired, StoredEvent } from '../../contracts/events.ts'
+import { newId } from '../../contracts/ids.ts'
+import { addEvents } from '../event-rows.ts'
+import type { ApprovalsTable, Db, Tx } from '../schema.ts'
+import { startLogEntry } from './log.ts'
+
+export interface ApprovalRow extends Omit<ApprovalsTable, 'drifted'> {
+  drifted: number
+}
+
+export interface NewApproval {
+  turn_id: string
+  call_id: string
+  /** Unique in the call: the same place is the same approval. */
+  place: string
+  kind: ApprovalKind
+  name: string
+  server: string
+  parameters?: unknown
+  tool_hash?: string
+  drifted?: boolean
+  schema?: unknown
+  url?: string | undefined
+  message?: string | undefined
+}
+
+/**
+ * Asks for a decision, unless it has been asked for already, and the turn waits. The caller holds the turn.
+ * @returns the row as it stands, and the events to publish
+ */
+export async function askApproval(
+  tx: Tx,
+  asked: NewApproval,
+): Promise<{ approval: ApprovalRow; events: StoredEvent[] }> {
+  const { turn_id, call_id, place, kind, name, server } = asked
+  const known = await tx
+    .selectFrom('approvals')
+    .selectAll()
+    .where('turn_id', '=', turn_id)
+    .where('call_id', '=', call_id)
+    .where('place', '=', place)
+    .executeTakeFirst()
+  if (known) return { approval: known, events: [] }
+  const turn = await tx
+    .selectFrom('turns')
+    .select(['user_id', 'agent_id'])
+    .where('id', '=', turn_id)
+    .executeTakeFirstOrThrow()
+  const approval = await tx
+    .insertInto('approvals')
+    .values({
+      id: newId('appr'),
+      turn_id,
+      call_id,
+      place,
+      ...turn,
+      kind,
+      name,
+      server,
+      parameters: toJson(asked.parameters),
+      tool_hash: asked.tool_hash ?? null,
+      drifted: asked.drifted ? 1 : 0,
+      schema: toJson(asked.schema),
+      url: asked.url ?? null,
+      message: asked.message ?? null,
+      status: 'waiting',
+      created_at: new Date().toISOString(),
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  await tx
+    .updateTable('turns')
+    .set({ status: 'awaiting_approval' })
+    .where('id', '=', turn_id)
+    .where('status', '=', 'running')
+    .execute()
+  await startLogEntry(tx, {
+    turn_id,
+    kind: 'approval',
+    name: `${server}/${name}`,
+    ...logPlaceOf(approval),
+    attempt: 1,
+    input: { kind, parameters: asked.parameters, message: asked.message, url: asked.url },
+  })
+  const event = { type: 'approval_required' as const, data: requiredOf(approval) }
+  const added = await addEvents(tx, turn_id, undefined, [{ event, key: `ask:${approval.id}` }])
+  return { approval, events: 'events' in added ? added.events : [] }
+}
+
+export interface Decision {
+  decision: ApprovalDecision
+  arguments?: Record<string, unknown> | undefined
+  answer?: unknown
+  reason?: string | undefined
+  decided_by: string
+}
+
+/**
+ * Decides, when nobody has before and the turn is not being stopped. Changed arguments become those of the call. The caller holds the turn.
+ * @returns the events to publish, or undefined when it was too late
+ */
+export async function decideApproval(
+  tx: Tx,
+  { turn_id, id }: Pick<ApprovalRow, 'turn_id' | 'id'>,
+  decision: Decision,
+): Promise<StoredEvent[] | undefined> {
+  const decided = await tx
+    .updateTable('approvals')
+    .set({
+      status: 'decided',
+      decision: decision.decision,
+      arguments: toJson(decision.arguments),
+      answer: toJson(decision.answer),
+      reason: decision.reason ?? null,
+      decided_by: decision.decided_by,
+      decided_at: new Date().toISOString(),
+    })
+    .where('id', '=', id)
+    .where('status', '=', 'waiting')
+    .where('turn_id', 'in', (eb) =>
+      eb.selectFrom('turns').select('id').where('id', '=', turn_id).where('cancel_requested_at', 'is', null),
+    )
+    .returningAll()
+    .executeTakeFirst()
+  if (!decided) return undefined
+  if (decided.arguments !== null)
+    await tx
+      .updateTable('tool_calls')
+      .set({ arguments: decided.arguments })
+      .where('turn_id', '=', turn_id)
+      .where('call_id', '=', decided.call_id)
+      .where('status', '=', 'planned')
+      .execute()
+  return settle(tx, turn_id, [decided], decision.decision)
+}
+
+/** Nobody waits for these any more: all of the turn's, or one call's. The caller holds the turn. @returns the events to publish */
+export async function cancelApprovals(
+  tx: Tx,
+  turnId: string,
+  of: { call_id?: string; id?: string } = {},
+): Promise<StoredEvent[]> {
+  const stamp = new Date().toISOString()
+  let query = tx
+    .updateTable('approvals')
+    .set({ status: 'cancelled', decided_at: stamp, taken_at: stamp })
+    .where('turn_id', '=', turnId)
+    .where('status', '=', 'waiting')
+  if (of.call_id !== undefined) query = query.where('call_id', '=', of.call_id)
+  if (of.id !== undefined) query = query.where('id', '=', of.id)
+  const cancelled = await query.returningAll().execute()
+  return cancelled.length === 0 ? [] : settle(tx, turnId, cancelled, 'cancelled')
+}
+
+/** The events and the log of what was decided; the turn goes on when it waits for nothing else. */
+async function settle(
+  tx: Tx,
+  turnId: string,
+  approvals: ApprovalRow[],
+  decision: ApprovalDecision | 'cancelled',
+): Promise<StoredEvent[]> {
+  const waiting = await tx
+    .selectFrom('approvals')
+    .select('id')
+    .where('turn_id', '=', turnId)
+    .where('status', '=', 'waiting')
+    .executeTakeFirst()
+  if (!waiting)
+    await tx
+      .updateTable('turns')
+      .set({ status: 'running' })
+      .where('id', '=', turnId)
+      .where('status', '=', 'awaiting_approval')
+      .execute()
+  for (const approval of approvals) {
+    const { workflow_id, activity_id } = logPlaceOf(approval)
+    const { decided_by, reason, created_at, decided_at } = approval
+    await tx
+      .updateTable('log_entries')
+      .set({
+        status: decision === 'cancelled' ? 'cancelled' : 'completed',
+        duration_ms: Date.parse(decided_at ?? created_at) - Date.parse(created_at),
+        output: JSON.stringify({
+          decision,
+          ...(approval.arguments !== null && { arguments: JSON.parse(approval.arguments) as unknown }),
+          ...(reason !== null && { reason }),
+          ...(decided_by !== null && { decided_by }),
+        }),
+      })
+      .where('turn_id', '=', turnId)
+      .where('workflow_id', '=', workflow_id)
+      .where('activity_id', '=', activity_id)
+      .execute()
+  }
+  const added = await addEvents(
+    tx,
+    turnId,
+    undefined,
+    approvals.map(({ id }) => ({
+      event: { type: 'approval_decided' as const, data: { id, decision } },
+      key: `decide:${id}`,
+    })),
+  )
+  return 'events' in added ? added.events : []
+}
+
+/** Who waited has read the decision: it needs not be told again. */
+export async function takeApproval(db: Db | Tx, id: string): Promise<void> {
+  await db
+    .updateTable('approvals')
+    .set({ taken_at: new Date().toISOString() })
+    .where('id', '=', id)
+    .where('status', '=', 'decided')
+    .where('taken_at', 'is', null)
+    .execute()
+}
+
+/** Decisions that nobody has read, made before a moment: whoever waits for them may not have been told. */
+export function listUntaken(db: Db, decidedBefore: string, limit: number, after = '') {
+  return db
+    .selectFrom('approvals')
+    .select(['id', 'turn_id', 'call_id'])
+    .where('status', '=', 'decided')
+    .where('taken_at', 'is', null)
+    .where('decided_at', '<', decidedBefore)
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+}
+
+export function findApproval(db: Db | Tx, id: string): Promise<ApprovalRow | undefined> {
+  return db.selectFrom('approvals').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+export function listApprovalsOfTurn(db: Db | Tx, turnId: string): Promise<ApprovalRow[]> {
+  return db.selectFrom('approvals').selectAll().where('turn_id', '=', turnId).orderBy('id').execute()
+}
+
+/** What one call has asked for, oldest first. */
+export function listApprovalsOfCall(db: Db | Tx, turnId: string, callId: string): Promise<ApprovalRow[]> {
+  return db
+    .selectFrom('approvals')
+    .selectAll()
+    .where('turn_id', '=', turnId)
+    .where('call_id', '=', callId)
+    .orderBy('id')
+    .execute()
+}
+
+export interface ApprovalFilter {
+  status?: ApprovalsTable['status'] | undefined
+  user_id?: string | undefined
+  agent_id?: string | undefined
+  limit: number
+  cursor?: string | undefined
+}
+
+/** Newest first. */
+export function listApprovals(db: Db, filter: ApprovalFilter): Promise<ApprovalRow[]> {
+  let query = db.selectFrom('approvals').selectAll().orderBy('id', 'desc').limit(filter.limit)
+  if (filter.status !== undefined) query = query.where('status', '=', filter.status)
+  if (filter.user_id !== undefined) query = query.where('user_id', '=', filter.user_id)
+  if (filter.agent_id !== undefined) query = query.where('agent_id', '=', filter.agent_id)
+  if (filter.cursor !== undefined) query = query.where('id', '<', filter.cursor)
+  return query.execute()
+}
+
+/** What is told of it when it is asked for. */
+export function requiredOf(approval: ApprovalRow): ApprovalRequired {
+  const { id, call_id, kind, name, server, parameters, schema, url, message, drifted } = approval
+  return {
+    id,
+    call_id,
+    kind,
+    name,
+    server,
+    ...(parameters !== null && { parameters: JSON.parse(parameters) as unknown }),
+    ...(drifted === 1 && { drifted: true }),
+    ...(schema !== null && { schema: JSON.parse(schema) as unknown }),
+    ...(url !== null && { url }),
+    ...(message !== null && { message }),
+  }
+}
+
+/** Its entry in the execution log. */
+function logPlaceOf({ turn_id, call_id, id }: Pick<ApprovalRow, 'turn_id' | 'call_id' | 'id'>) {
+  return { workflow_id: workflowId.toolCall(turn_id, call_id), activity_id: id }
+}
+
+function toJson(value: unknown): string | null {
+  return value === undefined ? null : JSON.stringify(value)
+}

@@ -1,0 +1,176 @@
+// What turns wait for people to decide, on both databases; two storages on one database stand for two processes.
+import { describe, expect, it } from 'vitest'
+import { newId } from '../../contracts/ids.ts'
+import { readAllEvents } from '../../db/event-rows.ts'
+import {
+  askApproval,
+  cancelApprovals,
+  decideApproval,
+  findApproval,
+  listApprovals,
+  listUntaken,
+  takeApproval,
+  type NewApproval,
+} from '../../db/queries/approvals.ts'
+import { ensureDefaultConversation } from '../../db/queries/conversations.ts'
+import { listLogOfTurn } from '../../db/queries/log.ts'
+import { getToolCallOrThrow, insertStep, startToolCall } from '../../db/queries/steps.ts'
+import { claimTurn, findTurn, finishTurn, insertTurn, lockTurn, requestCancel } from '../../db/queries/turns.ts'
+import type { Tx } from '../../db/schema.ts'
+import type { Storage } from '../../db/storage.ts'
+import { dialects } from '../support/dialects.ts'
+
+const inTx = <T>({ db }: Storage, work: (tx: Tx) => Promise<T>) => db.transaction().execute(work)
+
+/** A running turn whose model wants two calls. */
+async function running(storage: Storage): Promise<string> {
+  const turn_id = newId('turn')
+  await inTx(storage, async (tx) => {
+    const conversation = await ensureDefaultConversation(tx, 'agent', 'user')
+    await insertTurn(tx, {
+      turn_id,
+      message_id: newId('msg'),
+      user_message_id: newId('msg'),
+      conversation_id: conversation.id,
+      agent_id: 'agent',
+      agent_version: 1,
+      user_id: 'user',
+      key_id: 'key_1',
+      on_busy: 'queue',
+      content: 'Hello',
+      attachments: [],
+      response_schema: undefined,
+    })
+    await claimTurn(tx, turn_id, 'run')
+    const step = { turn_id, step: 1, content: '', provider: 'p', model: 'm', input_tokens: 1, output_tokens: 1 }
+    await insertStep(
+      tx,
+      step,
+      ['call_1_1', 'call_1_2'].map((call_id) => ({
+        call_id,
+        name: 's__tool',
+        server: 's',
+        tool: 'tool',
+        provider_call_id: call_id,
+        arguments: '{"a":1}',
+      })),
+    )
+  })
+  return turn_id
+}
+
+const ask = (storage: Storage, turn_id: string, more: Partial<NewApproval> = {}) =>
+  inTx(storage, async (tx) => {
+    await lockTurn(tx, turn_id)
+    const asked = { turn_id, call_id: 'call_1_1', place: 'tool', kind: 'tool' as const, name: 'tool', server: 's' }
+    return (await askApproval(tx, { ...asked, parameters: { a: 1 }, ...more })).approval
+  })
+const decide = (
+  storage: Storage,
+  approval: { turn_id: string; id: string },
+  decision: 'approve' | 'deny',
+  more: { arguments?: Record<string, unknown>; reason?: string } = {},
+) =>
+  inTx(storage, async (tx) => {
+    await lockTurn(tx, approval.turn_id)
+    return decideApproval(tx, approval, { decision, decided_by: 'key_2', ...more })
+  })
+const statusOf = async ({ db }: Storage, turnId: string) => (await findTurn(db, turnId))?.status
+
+for (const dialect of dialects) {
+  describe(dialect.name, () => {
+    it('of two who decide at once in two processes the first has decided, and the other is told so', async () => {
+      const database = await dialect.fresh()
+      const [one, two] = [await database.open(), await database.open()]
+      for (let round = 0; round < 10; round += 1) {
+        const turnId = await running(one)
+        const approval = await ask(one, turnId)
+        const outcomes = await Promise.all([decide(one, approval, 'approve'), decide(two, approval, 'deny')])
+        expect(outcomes.filter((events) => events === undefined)).toHaveLength(1)
+        const row = await findApproval(one.db, approval.id)
+        expect(row).toMatchObject({
+          status: 'decided',
+          decision: outcomes[0] ? 'approve' : 'deny',
+          decided_by: 'key_2',
+        })
+        const told = (await readAllEvents(two.db, turnId)).filter(({ type }) => type === 'approval_decided')
+        expect(told.map(({ data }) => data)).toEqual([{ id: approval.id, decision: row?.decision }])
+        await inTx(one, (tx) => finishTurn(tx, turnId, 'cancelled'))
+      }
+    })
+
+    it('asked for again by another attempt it is the same, with one event', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const turnId = await running(storage)
+      const [first, second] = [await ask(storage, turnId), await ask(storage, turnId)]
+      expect(second.id).toBe(first.id)
+      const asked = (await readAllEvents(storage.db, turnId)).filter(({ type }) => type === 'approval_required')
+      expect(asked.map(({ data }) => data)).toEqual([
+        { id: first.id, call_id: 'call_1_1', kind: 'tool', name: 'tool', server: 's', parameters: { a: 1 } },
+      ])
+      expect((await ask(storage, turnId, { place: 'tool/2' })).id).not.toBe(first.id)
+    })
+
+    it('the turn waits as long as anything of it does', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const turnId = await running(storage)
+      const one = await ask(storage, turnId)
+      const two = await ask(storage, turnId, { call_id: 'call_1_2' })
+      expect(await statusOf(storage, turnId)).toBe('awaiting_approval')
+      await decide(storage, one, 'approve')
+      expect(await statusOf(storage, turnId)).toBe('awaiting_approval')
+      await decide(storage, two, 'deny', { reason: 'No.' })
+      expect(await statusOf(storage, turnId)).toBe('running')
+      const log = await listLogOfTurn(storage.db, turnId)
+      expect(log.map(({ kind, name, status }) => [kind, name, status])).toEqual([
+        ['approval', 's/tool', 'completed'],
+        ['approval', 's/tool', 'completed'],
+      ])
+      expect(JSON.parse(log[1]?.output ?? '')).toEqual({ decision: 'deny', reason: 'No.', decided_by: 'key_2' })
+    })
+
+    it('changed arguments are those of the call, unless it has begun', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const turnId = await running(storage)
+      const argumentsOf = async (callId: string) => (await getToolCallOrThrow(storage.db, turnId, callId)).arguments
+      await decide(storage, await ask(storage, turnId), 'approve', { arguments: { a: 2 } })
+      expect(await argumentsOf('call_1_1')).toBe('{"a":2}')
+      const late = await ask(storage, turnId, { call_id: 'call_1_2' })
+      await inTx(storage, (tx) => startToolCall(tx, turnId, 'call_1_2'))
+      await decide(storage, late, 'approve', { arguments: { a: 2 } })
+      expect(await argumentsOf('call_1_2')).toBe('{"a":1}')
+    })
+
+    it('the end of the turn cancels what it waited for; nothing is decided once it is over or to be stopped', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const turnId = await running(storage)
+      const approval = await ask(storage, turnId)
+      await requestCancel(storage.db, turnId)
+      expect(await decide(storage, approval, 'approve')).toBeUndefined()
+      const events = await inTx(storage, (tx) => finishTurn(tx, turnId, 'cancelled'))
+      expect(events.map(({ type }) => type)).toEqual(['approval_decided', 'cancelled'])
+      expect(await findApproval(storage.db, approval.id)).toMatchObject({ status: 'cancelled', decision: null })
+      expect(await decide(storage, approval, 'approve')).toBeUndefined()
+      expect((await listLogOfTurn(storage.db, turnId)).map(({ status }) => status)).toEqual(['cancelled'])
+      expect(await inTx(storage, (tx) => cancelApprovals(tx, turnId))).toEqual([])
+    })
+
+    it('a decision is told again until it is taken; lists are by user and status', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const { db } = storage
+      const turnId = await running(storage)
+      const approval = await ask(storage, turnId)
+      const soon = new Date(Date.now() + 60_000).toISOString()
+      expect(await listUntaken(db, soon, 10)).toEqual([])
+      await decide(storage, approval, 'approve')
+      expect(await listUntaken(db, soon, 10)).toEqual([{ id: approval.id, turn_id: turnId, call_id: 'call_1_1' }])
+      await takeApproval(db, approval.id)
+      expect(await listUntaken(db, soon, 10)).toEqual([])
+      const other = await ask(storage, turnId, { call_id: 'call_1_2' })
+      const ids = async (filter: object) => (await listApprovals(db, { limit: 10, ...filter })).map(({ id }) => id)
+      expect(await ids({})).toEqual([other.id, approval.id])
+      expect(await ids({ status: 'waiting', user_id: 'user' })).toEqual([other.id])
+      expect(await ids({ user_id: 'another' })).toEqual([])
+    })
+  })
+}
