@@ -9,9 +9,13 @@ export interface McpFault {
   expected: string
 }
 
-/** The servers with each credential that has only an `env_fallback` read from there. */
+/**
+ * The servers with each credential that has only an `env_fallback` read from there. What a server of ours says of its tools
+ * is believed unless the configuration says otherwise.
+ */
 export function withFallbacks(servers: McpServer[], env: Readonly<Record<string, string | undefined>>): McpServer[] {
-  return servers.map((server) => {
+  return servers.map((given) => {
+    const server = 'builtin' in given ? { trust_annotations: true, ...given } : given
     if (!Array.isArray(server.credentials)) return server
     const credentials = server.credentials.map((credential) => {
       const value =

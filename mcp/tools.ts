@@ -60,26 +60,16 @@ function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-interface Trust {
-  trust_annotations?: boolean | undefined
-  builtin?: string
-}
-
-/** Whether what a server says of its tools is believed: where the operator says so, and of our own. */
-function trusts({ trust_annotations, builtin }: Trust): boolean {
-  return trust_annotations ?? builtin !== undefined
-}
-
 /**
  * Whether a tool may run twice: the operator says so, or the server does and is believed.
  * @param annotations JSON, as the server gave them
  */
 export function isRepeatable(
-  server: Trust & { idempotent_tools?: string[] | undefined },
+  server: { idempotent_tools?: string[] | undefined; trust_annotations?: boolean | undefined },
   { tool, annotations }: Pick<OfferedTool, 'tool' | 'annotations'>,
 ): boolean {
   if (server.idempotent_tools?.includes(tool)) return true
-  if (!trusts(server)) return false
+  if (!server.trust_annotations) return false
   const { readOnlyHint, idempotentHint } = JSON.parse(annotations) as {
     readOnlyHint?: boolean
     idempotentHint?: boolean

@@ -200,7 +200,7 @@ export async function viewServer({ storage: { db } }: ApiContext, ref: McpServer
     ...brief,
     state: row.state,
     approval: server.approval ?? 'destructive',
-    trust_annotations: server.trust_annotations ?? 'builtin' in server,
+    trust_annotations: server.trust_annotations ?? false,
     stats: {
       ...brief.stats,
       session_id: row.session_id,

@@ -1,7 +1,8 @@
 // What is decided about MCP servers without any: their credentials' ways, names of tools, long lines, answers.
 import { describe, expect, test } from 'vitest'
 import { readArguments } from '../../contracts/arguments.ts'
-import { mcpFaults } from '../../contracts/mcp-check.ts'
+import { mcpFaults, withFallbacks } from '../../contracts/mcp-check.ts'
+import type { McpServer } from '../../contracts/schemas/agent.ts'
 import { boundedFetch } from '../../mcp/bounded-fetch.ts'
 import { Lines } from '../../mcp/lines.ts'
 import { readAnswer } from '../../mcp/result.ts'
@@ -69,9 +70,10 @@ describe('a server that comes with muxi', () => {
     ])
   })
   test('is believed unless the operator says otherwise', () => {
-    const tool = { tool: 't', annotations: '{"idempotentHint":true}' }
-    expect(isRepeatable(search, tool)).toBe(true)
-    expect(isRepeatable({ ...search, trust_annotations: false }, tool)).toBe(false)
+    const trusted = (server: McpServer) => withFallbacks([server], {})[0]?.trust_annotations
+    expect(trusted(search)).toBe(true)
+    expect(trusted({ ...search, trust_annotations: false })).toBe(false)
+    expect(trusted({ name: 's', command: 'x' })).toBeUndefined()
   })
 })
 
