@@ -42,6 +42,8 @@ export function faultsOf(server: McpServer, others: readonly McpServer[], path: 
   if ('command' in server && server.command.trim() === '')
     faults.push({ path: [...path, 'command'], expected: 'a program' })
   if ('builtin' in server) faults.push(...builtinFaults(server, path))
+  if ('url' in server && server.oauth?.client_secret !== undefined && server.oauth.client_id === undefined)
+    faults.push({ path: [...path, 'oauth', 'client_id'], expected: "given with 'oauth.client_secret'" })
   if (!Array.isArray(server.credentials)) return faults
   for (const [index, credential] of server.credentials.entries()) {
     const at = [...path, 'credentials', index]

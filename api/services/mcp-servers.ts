@@ -15,6 +15,7 @@ import {
   putServer,
   type ServerRow,
 } from '../../db/queries/mcp.ts'
+import { findConnectionSignIn } from '../../db/queries/sign-ins.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { McpServerRef } from '../../contracts/engine.ts'
 import { authorize } from './access.ts'
@@ -27,7 +28,7 @@ const WORKER_MS = 15_000
 const DEFAULT_CONNECT_S = 60
 const LOOK_MS = 100
 
-/** Adds a server over the API and waits until it is connected; one that cannot be connected is not kept. @throws MuxiError */
+/** Adds a server over the API and waits until it is connected, or an operator has to sign in; one that cannot be connected is not kept. @throws MuxiError */
 export async function addServer(
   context: ApiContext,
   principal: Principal,
@@ -101,7 +102,7 @@ async function waitUntilConnected(
   for (;;) {
     const row = await findServer(db, ref)
     if (!row) throw notFound('MCP server', ref.name)
-    if (row.state === 'connected') return row
+    if (row.state === 'connected' || row.state === 'needs_sign_in') return row
     if (row.last_error !== null) {
       const details = { server: ref.name, reason: row.last_error, ...(row.stderr_tail && { stderr: row.stderr_tail }) }
       throw new MuxiError('upstream_error', `Cannot connect to the MCP server '${ref.name}': ${row.last_error}`, {
@@ -189,8 +190,24 @@ export function viewServerBriefly(row: ServerRow) {
   }
 }
 
+/** Where an operator signs in, when a server wants that before it lists its tools. Whoever has the address may sign in there. */
+export async function signInUrlOf(
+  { storage: { db }, public_url }: ApiContext,
+  principal: Principal,
+  row: ServerRow,
+): Promise<{ sign_in_url?: string }> {
+  if (row.state !== 'needs_sign_in' || !mayManage(principal)) return {}
+  const id = await findConnectionSignIn(db, row)
+  return id === undefined ? {} : { sign_in_url: `${public_url}/oauth/sign-in/${id}` }
+}
+
+function mayManage({ scopes }: Principal): boolean {
+  return scopes.has('manage') || scopes.has('admin')
+}
+
 /** A server with all that is known of it. @throws MuxiError not_found */
-export async function viewServer({ storage: { db } }: ApiContext, ref: McpServerRef) {
+export async function viewServer(context: ApiContext, principal: Principal, ref: McpServerRef) {
+  const { db } = context.storage
   const row = await findServer(db, ref)
   if (!row) throw notFound('MCP server', ref.name)
   const server = JSON.parse(row.config) as McpServer
@@ -199,6 +216,7 @@ export async function viewServer({ storage: { db } }: ApiContext, ref: McpServer
   return {
     ...brief,
     state: row.state,
+    ...(await signInUrlOf(context, principal, row)),
     approval: server.approval ?? 'destructive',
     trust_annotations: server.trust_annotations ?? false,
     stats: {

@@ -153,6 +153,17 @@ export const REQUIREMENTS = {
   'mcp-out.changed': 'Clients of /mcp hear that the agents have changed',
   'mcp-out.conformance': 'The server scenarios of the MCP conformance suite that apply pass at /mcp',
 
+  'mcp.sign-in.operator':
+    'An MCP server that wants a sign-in before it lists its tools says where an operator signs in',
+  'mcp.sign-in.call':
+    'A call waits for its user to sign in, whichever processes are restarted meanwhile, and is made once',
+  'mcp.sign-in.user': 'Each user calls an MCP server with tokens of their own',
+  'mcp.sign-in.refresh': 'A token that has ended is renewed once for all calls that want it',
+  'mcp.sign-in.more': 'A call that wants more rights asks for a sign-in that gives them',
+  'mcp.sign-in.refused':
+    'A sign-in that is refused is told to the call; answers that were not asked for count for nothing',
+  'mcp.sign-in.secret': 'Tokens, codes and secrets of a sign-in stand in no row, log, history or event',
+
   'start.fails': 'A process that cannot start ends and says why',
   'start.runtime':
     'Whatever is started runs on the runtime that was chosen, Node or Deno; the rest of this list holds on both',
