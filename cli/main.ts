@@ -1,13 +1,21 @@
 #!/usr/bin/env node
-// The command `muxi`: serve (what MUXI_ROLE says), api, worker, key.
+// The command `muxi`: serve (what MUXI_ROLE says), api, worker, key, mcp.
 import { loadSettings, type Settings } from '../config/settings.ts'
-import { supervise } from './supervisor.ts'
 
-const COMMANDS: Record<string, () => Promise<void>> = {
-  serve: () => supervise({ settings: loadSettings(process.env), env: process.env }),
-  api: () => supervise({ settings: loadSettings({ ...process.env, MUXI_ROLE: 'api' }), env: process.env }),
-  worker: () => supervise({ settings: loadSettings({ ...process.env, MUXI_ROLE: 'worker' }), env: process.env }),
+const COMMANDS: Record<string, (args: string[]) => Promise<void>> = {
+  serve: () => serve({}),
+  api: () => serve({ MUXI_ROLE: 'api' }),
+  worker: () => serve({ MUXI_ROLE: 'worker' }),
   key: () => key(loadSettings(process.env)),
+  mcp: async (args) => (await import('./mcp.ts')).serveMcp(args),
+}
+/** Those that read what follows them. */
+const WITH_ARGUMENTS = new Set(['mcp'])
+
+async function serve(role: { MUXI_ROLE?: string }): Promise<void> {
+  const settings = loadSettings({ ...process.env, ...role })
+  const { supervise } = await import('./supervisor.ts')
+  await supervise({ settings, env: process.env })
 }
 
 async function key(settings: Settings): Promise<void> {
@@ -18,11 +26,11 @@ async function key(settings: Settings): Promise<void> {
 const [name = 'serve', ...rest] = process.argv.slice(2)
 const command = COMMANDS[name]
 try {
-  if (!command || rest.length > 0) {
+  if (!command || (rest.length > 0 && !WITH_ARGUMENTS.has(name))) {
     const words = Object.keys(COMMANDS).join(', ')
     throw new Error(`Cannot run '${[name, ...rest].join(' ')}': the command must be one of ${words}`)
   }
-  await command()
+  await command(rest)
   process.exit(0)
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error))

@@ -87,6 +87,11 @@ export const REQUIREMENTS = {
   'documents.killed':
     'kill -9 of everything during an ingestion: finished page batches are not parsed again, each chunk is found once',
 
+  'documents.again': 'The same bytes with the same options are free; a document that has changed replaces what it was',
+  'summaries.parts':
+    'A long text is summarized in parts by the models of the agent, and no finished part is paid twice',
+  'summaries.offline': 'Without a model a summary is made of sentences by rule, and says so',
+
   'files.take':
     'Files come as a form or in JSON, are listed, read in part, and refused early when they are too large or too many',
   'files.s3': 'API and workers that share nothing but Postgres and a bucket ingest, answer, and lose nothing to a kill',
@@ -128,6 +133,8 @@ export const REQUIREMENTS = {
 
   'mcp.endpoints':
     'MCP servers of an agent are added, listed, looked at and removed; one that cannot be connected is not kept',
+  'mcp.builtin':
+    'An MCP server that comes with muxi needs no list of programs, runs on our runtime, and takes its own settings only',
   'mcp.refused':
     'A program needs the admin scope and the list of the operator, a URL must be allowed, a required credential given',
   'mcp.credentials': 'A program has only the environment that was meant for it',
@@ -138,6 +145,9 @@ export const REQUIREMENTS = {
   'mcp.long-answer': 'An MCP answer that is too long for the model is kept as a file',
   'mcp.bounded': 'However many tools and however long an answer, limits hold',
 
+  'examples.search': 'Without a search service the example agent still reads pages, and says what to set to search',
+  'examples.calculator':
+    'Without a key the example agent computes with the calculator, an MCP process of its own, and the log tells how',
   'mcp-out.call':
     "Each agent is a tool of /mcp for the SDK's own client: progress as asked for, and the reply with its turn and conversation",
   'mcp-out.cancel': 'notifications/cancelled, at any process, cancels the turn of a call',
