@@ -26,7 +26,7 @@ module.exports = {
       from: { pathNot: '^api/main\\.ts$' },
       to: VALUES,
     }),
-    only('api', ['contracts', 'db', 'workflows', 'providers'], {
+    only('api', ['contracts', 'db', 'workflows', 'providers', 'mcp/oauth\\.ts'], {
       name: 'api-types',
       from: { pathNot: '^api/main\\.ts$' },
       to: TYPES,

@@ -7,9 +7,11 @@ import { raceSignal } from '../contracts/signals.ts'
 import { changeServer, putTools, type Hold } from '../db/queries/mcp.ts'
 import type { Db } from '../db/schema.ts'
 import { connect, type CallOptions, type McpConnection } from '../mcp/connection.ts'
-import { McpFailure } from '../mcp/failure.ts'
+import { McpFailure, type Challenge } from '../mcp/failure.ts'
 import { targetOf, withoutSecrets, type McpTarget } from '../mcp/target.ts'
 import { offeredTools } from '../mcp/tools.ts'
+import type { SignIns } from './sign-ins.ts'
+import { UserConnections, type Lent } from './user-connections.ts'
 
 /** How long to wait after the first failure, and at most, in milliseconds; in between twice as long each time, and a part of it by chance. */
 const FIRST_PAUSE_MS = 500
@@ -20,10 +22,16 @@ const PING_EVERY_MS = 30_000
 /** Between two listings that the server itself asks for. */
 const LISTING_PAUSE_MS = 1_000
 const DEFAULT_CONNECT_S = 60
+/** A server that wants a sign-in is asked so often whether it still does, in milliseconds; who signs in is noticed at once. */
+const SIGN_IN_PAUSE_MS = 300_000
+/** A server that is not connected for so long, in milliseconds, and after so many tries, is down: nobody waits for it. */
+const DOWN_MS = 30_000
+const DOWN_TRIES = 3
 
 export interface HolderOptions {
   /** For servers reached by URL. */
   fetch: FetchLike
+  signIns: SignIns
   /** Programs that servers made over the API may be started with; `*` is any. */
   commands: readonly string[]
   version: string
@@ -31,11 +39,18 @@ export interface HolderOptions {
   log: Logger
 }
 
+const NOT_CONNECTED = { pid: null, session_id: null, connected_at: null }
+
 export class HeldServer {
   readonly hold: Hold
   readonly target: McpTarget
   readonly #db: Db
   readonly #options: HolderOptions
+  readonly #users: UserConnections
+  #wantsSignIn = false
+  #failures = 0
+  #downSince = Date.now()
+  #lastError = ''
   #connection: McpConnection | undefined
   #connected = Promise.withResolvers<McpConnection>()
   #active = 0
@@ -47,29 +62,76 @@ export class HeldServer {
     this.hold = hold
     this.#options = options
     this.target = targetOf(hold.server, hold.secrets)
+    this.#users = new UserConnections((userId) => this.#connect(userId, new AbortController().signal))
   }
 
-  /** Stays connected until the signal aborts; then the connection, and the program with it, is ended. */
+  /** Stays connected until the signal aborts; then the connections, and the program with them, are ended. */
   async run(signal: AbortSignal): Promise<void> {
-    let failures = 0
     let connections = 0
-    for (;;) {
-      const startedAt = Date.now()
-      const connection = await this.#begin(connections > 0, signal)
-      if (connection) {
-        connections += 1
-        const why = await this.#watch(connection, signal)
-        if (Date.now() - startedAt > SOUND_MS) failures = 0
-        await this.#lose(why, connection)
+    try {
+      for (;;) {
+        const startedAt = Date.now()
+        const connection = await this.#begin(connections > 0, signal)
+        if (connection) {
+          connections += 1
+          const why = await this.#watch(connection, signal)
+          if (Date.now() - startedAt > SOUND_MS) this.#failures = 0
+          this.#downSince = Date.now()
+          await this.#lose(why, connection)
+        }
+        this.#failures += 1
+        const pause = Math.min(FIRST_PAUSE_MS * 2 ** (this.#failures - 1), MAX_PAUSE_MS)
+        const ms = this.#wantsSignIn ? SIGN_IN_PAUSE_MS : pause * (0.5 + Math.random() / 2)
+        await delay(ms, undefined, { signal })
       }
-      failures += 1
-      const pause = Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), MAX_PAUSE_MS)
-      await delay(pause * (0.5 + Math.random() / 2), undefined, { signal })
+    } finally {
+      await this.#users.close('muxi ended the connection')
     }
   }
 
-  /** The connection, once there is one, or a failure after so many milliseconds. @throws McpFailure, or the signal's reason */
-  async connected(ms: number, signal: AbortSignal): Promise<McpConnection> {
+  /** Why nobody is to wait for this server, when it is down for long. */
+  get down(): string | undefined {
+    const ms = Date.now() - this.#downSince
+    if (this.#connection || this.#wantsSignIn || this.#failures < DOWN_TRIES || ms < DOWN_MS) return undefined
+    return `${this.#lastError} (for ${Math.round(ms / 1_000)} s by now)`
+  }
+
+  /** Where its tokens are shown; undefined for a server that takes none. */
+  get #signInUrl(): string | undefined {
+    const { server } = this.hold
+    const hasOwn =
+      'headers' in this.target && Object.keys(this.target.headers).some((name) => /^authorization$/i.test(name))
+    return 'url' in server && !hasOwn ? server.url : undefined
+  }
+
+  /**
+   * The connection for one call: the one that all share, or, where people sign in, the user's own.
+   * @throws McpFailure, `unsent` when there is none after so many milliseconds; or the signal's reason
+   */
+  async lend(userId: string, ms: number, signal: AbortSignal): Promise<Lent> {
+    const url = this.#signInUrl
+    if (url !== undefined && (this.#wantsSignIn || (await this.#hasTokens(url, [userId, '']))))
+      return this.#users.lend(userId, signal)
+    return { connection: await this.#connectedWithin(ms, signal), giveBack: () => {} }
+  }
+
+  async #hasTokens(url: string, users: string[]): Promise<boolean> {
+    const { agent_id, name } = this.hold
+    const found = users.map((user_id) => this.#options.signIns.has({ agent_id, name, user_id }, url))
+    return (await Promise.all(found)).includes(true)
+  }
+
+  /** A connection with the tokens of a user; those of '' are the operator's, for listing. */
+  #connect(userId: string, signal: AbortSignal): Promise<McpConnection> {
+    const { agent_id, name, server } = this.hold
+    const { fetch, signIns, version, max_message_bytes } = this.#options
+    const connect_ms = (server.timeouts?.connect ?? DEFAULT_CONNECT_S) * 1_000
+    const url = this.#signInUrl
+    const tokens = url === undefined ? {} : { tokens: signIns.source({ agent_id, name, user_id: userId }, url) }
+    return connect({ target: this.target, fetch, ...tokens, version, connect_ms, max_message_bytes, signal })
+  }
+
+  async #connectedWithin(ms: number, signal: AbortSignal): Promise<McpConnection> {
     if (this.#connection) return this.#connection
     const patience = AbortSignal.timeout(ms)
     try {
@@ -117,13 +179,13 @@ export class HeldServer {
   }
 
   async #begin(again: boolean, signal: AbortSignal): Promise<McpConnection | undefined> {
-    const { agent_id, name, server } = this.hold
-    const { fetch, version, max_message_bytes, log } = this.#options
+    const { agent_id, name } = this.hold
+    const { log } = this.#options
     let connection: McpConnection | undefined
+    this.#wantsSignIn = false
     try {
       this.#checkCommand()
-      const connect_ms = (server.timeouts?.connect ?? DEFAULT_CONNECT_S) * 1_000
-      connection = await connect({ target: this.target, fetch, version, connect_ms, max_message_bytes, signal })
+      connection = await this.#connect('', signal)
       await this.#list(connection, signal)
       const { pid = null, sessionId = null, stderrTail } = connection
       const connected_at = new Date().toISOString()
@@ -136,9 +198,12 @@ export class HeldServer {
     } catch (error) {
       await connection?.close()
       signal.throwIfAborted()
-      const why = error instanceof McpFailure ? error.message : 'something unforeseen went wrong'
-      if (!(error instanceof McpFailure))
-        log.warn({ err: error, agent_id, mcp_server: name }, 'an MCP server failed unexpectedly')
+      const failure =
+        error instanceof McpFailure && error.challenge ? await this.#askForSignIn(error.challenge, signal) : error
+      if (failure === undefined) return undefined
+      const why = failure instanceof McpFailure ? failure.message : 'something unforeseen went wrong'
+      if (!(failure instanceof McpFailure))
+        log.warn({ err: failure, agent_id, mcp_server: name }, 'an MCP server failed unexpectedly')
       await this.#lose(why, connection)
       return undefined
     }
@@ -148,10 +213,25 @@ export class HeldServer {
     return connection
   }
 
+  /** Waits for an operator, where there is a way to sign in. @returns why there is none */
+  async #askForSignIn(challenge: Challenge, signal: AbortSignal): Promise<unknown> {
+    const { agent_id, name } = this.hold
+    try {
+      await this.#options.signIns.ask(this.hold, '', undefined, challenge, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      return error
+    }
+    this.#wantsSignIn = true
+    this.#options.log.warn({ agent_id, mcp_server: name }, 'an MCP server wants a sign-in')
+    await changeServer(this.#db, this.hold, { ...NOT_CONNECTED, state: 'needs_sign_in', last_error: null })
+    return undefined
+  }
+
   /** The operator's list may have become shorter since the server was added. */
   #checkCommand(): void {
     const { commands } = this.#options
-    if (this.hold.from_file || !('command' in this.target)) return
+    if (this.hold.from_file || !('command' in this.hold.server) || !('command' in this.target)) return
     if (!commands.includes('*') && !commands.includes(this.target.command))
       throw new McpFailure('unsent', `its program '${this.target.command}' is not among MUXI_MCP_COMMANDS`)
   }
@@ -201,12 +281,11 @@ export class HeldServer {
   async #lose(why: string, connection: McpConnection | undefined): Promise<void> {
     const { agent_id, name } = this.hold
     const last_error = this.clean(why)
+    this.#lastError = last_error
     this.#options.log.warn({ agent_id, mcp_server: name, why: last_error }, 'an MCP server is not connected')
     await changeServer(this.#db, this.hold, {
+      ...NOT_CONNECTED,
       state: 'reconnecting',
-      pid: null,
-      session_id: null,
-      connected_at: null,
       last_error,
       ...(connection && { stderr_tail: connection.stderrTail }),
     })

@@ -11,11 +11,13 @@ import {
   findBatch,
   findJob,
   finishJob,
+  isForsaken,
   setCollection,
   storeIndexed,
 } from '../db/queries/jobs.ts'
 import type { JobsTable } from '../db/schema.ts'
 import { chunkPages } from '../media/chunk.ts'
+import { overtaken } from './failures.ts'
 import type { ActivityResources } from './resources.ts'
 import { ingestionStep } from './ingestion-step.ts'
 import { findMade, readMedia } from './media-rows.ts'
@@ -36,6 +38,36 @@ export function ingestActivities(resources: Resources) {
     if (!sound) return
     const file = { id: sound.file_id, user_id: job.user_id, sha256: sound.sha256 }
     if (await db.transaction().execute((tx) => deleteFile(tx, file))) await blobs.delete(file.user_id, file.sha256)
+  }
+
+  async function index(
+    job: JobsTable,
+    ref: JobRef,
+    batch: number,
+    chunks: ReturnType<typeof chunkPages>,
+    signal: AbortSignal,
+  ): Promise<{ batch: number; chunks: number }> {
+    for (let from = 0; from < chunks.length; from += EMBED_AT_ONCE) {
+      const some = chunks.slice(from, from + EMBED_AT_ONCE)
+      const embedded = await embedder.embed(
+        some.map(({ text }) => text),
+        signal,
+      )
+      signal.throwIfAborted()
+      const rows: VectorChunk[] = some.map((chunk, index) => ({
+        ...chunk,
+        position: batch * POSITIONS_A_BATCH + chunk.position,
+        vector: embedded[index]!,
+      }))
+      await vectors.addChunks(generationOf(job, embedder.model), rows)
+      await breathe()
+    }
+    const told = await db.transaction().execute(async (tx) => {
+      if (!(await storeIndexed(tx, ref, batch, chunks.length))) throw overtaken()
+      return advance(tx, job, 'indexing', String(batch))
+    })
+    events.publish(job.id, told)
+    return { batch, chunks: chunks.length }
   }
 
   return {
@@ -59,27 +91,13 @@ export function ingestActivities(resources: Resources) {
         await vectors.ensureCollection({ id: embedder.model, model: embedder.model, dimension: embedder.dimension })
         await setCollection(db, job.id, embedder.model)
         const chunks = chunkPages(stored.pages)
-        for (let from = 0; from < chunks.length; from += EMBED_AT_ONCE) {
-          const some = chunks.slice(from, from + EMBED_AT_ONCE)
-          const embedded = await embedder.embed(
-            some.map(({ text }) => text),
-            signal,
-          )
-          signal.throwIfAborted()
-          const rows: VectorChunk[] = some.map((chunk, index) => ({
-            ...chunk,
-            position: batch * POSITIONS_A_BATCH + chunk.position,
-            vector: embedded[index]!,
-          }))
-          await vectors.addChunks(generationOf(job, embedder.model), rows)
-          await breathe()
+        try {
+          return await index(job, ref, batch, chunks, signal)
+        } catch (error) {
+          // Whoever cancelled the job has emptied the index before this run, late or stopped for a while, wrote into it.
+          if (await isForsaken(db, job)) await vectors.discard(job.document_id, job.generation)
+          throw error
         }
-        const told = await db.transaction().execute(async (tx) => {
-          await storeIndexed(tx, job.id, batch, chunks.length)
-          return advance(tx, job, 'indexing', String(batch))
-        })
-        events.publish(job.id, told)
-        return { batch, chunks: chunks.length }
       })
     },
 
@@ -92,7 +110,11 @@ export function ingestActivities(resources: Resources) {
         await removeSound(job)
         if (job.agent_id !== null) await vectors.publish(job.document_id, job.generation)
         const completed = await db.transaction().execute((tx) => completeJob(tx, ref))
-        if (!completed) throw new Error('the job was over')
+        if (!completed) {
+          // It was cancelled while it was being shown.
+          if (await isForsaken(db, job)) await vectors.discard(job.document_id, job.generation)
+          throw overtaken()
+        }
         events.publish(job.id, completed.events)
         return { pages: completed.result.pages, chunks: completed.result.chunks }
       })

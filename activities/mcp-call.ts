@@ -13,7 +13,7 @@ import { untilDatabaseIsBack } from '../db/storage.ts'
 import type { ToolCallsTable, Tx } from '../db/schema.ts'
 import type { McpServer } from '../contracts/schemas/agent.ts'
 import type { McpConnection } from '../mcp/connection.ts'
-import { McpFailure } from '../mcp/failure.ts'
+import { McpFailure, type Challenge } from '../mcp/failure.ts'
 import { readAnswer } from '../mcp/result.ts'
 import { isRepeatable } from '../mcp/tools.ts'
 import { overtaken } from './failures.ts'
@@ -22,8 +22,10 @@ import type { HeldServer } from './held-server.ts'
 import type { McpHolder } from './mcp-holder.ts'
 import { ProgressTeller } from './progress-teller.ts'
 import type { ActivityResources } from './resources.ts'
+import type { SignIns } from './sign-ins.ts'
 import { toolLedger, type BegunCall, type CallEnd } from './tool-ledger.ts'
 import type { CallableTool } from './tools.ts'
+import type { Lent } from './user-connections.ts'
 
 /** How long a call waits for a server that is being connected, in milliseconds. */
 const CONNECTION_MS = 10_000
@@ -34,10 +36,11 @@ const MAX_REPEATS = 5
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'tool_output_characters'> & {
   holder: McpHolder
+  signIns: SignIns
 }
 
 export function mcpCallActivities(resources: Resources) {
-  const { db, blobs, stops, holder, tool_output_characters } = resources
+  const { db, blobs, stops, holder, signIns, tool_output_characters } = resources
   const ledger = toolLedger(resources)
 
   /** The tool as it is listed now; whether it may run twice is for the operator to say. */
@@ -105,6 +108,30 @@ export function mcpCallActivities(resources: Resources) {
     return text.slice(0, tool_output_characters - note.length) + note
   }
 
+  /**
+   * Has the call wait until its user has signed in. @returns what is to be thrown
+   * @throws McpFailure when nobody can sign in there
+   */
+  async function parkForSignIn(
+    input: McpCallInput,
+    held: HeldServer,
+    user_id: string,
+    challenge: Challenge,
+    signal: AbortSignal,
+    run?: BegunCall,
+  ): Promise<ApplicationFailure> {
+    const { tool } = await ledger.look(input)
+    const { asked, url } = await signIns.ask(held.hold, user_id, input, challenge, signal)
+    const approval = {
+      place: `sign_in/${asked}`,
+      kind: 'sign_in',
+      name: tool ?? input.name,
+      server: input.server,
+      url,
+    } as const
+    return untilDatabaseIsBack(() => ledger.park(input, approval, run), signal)
+  }
+
   return {
     async callMcpTool(input: McpCallInput): Promise<ToolCallResult> {
       const ref = { agent_id: input.agent_id, name: input.server }
@@ -113,19 +140,39 @@ export function mcpCallActivities(resources: Resources) {
       const stopBeating = startBeating()
       const stop = stops.register(input.turn_id)
       const signal = AbortSignal.any([stop.signal, cancellationSignal()])
+      let lent: Lent | undefined
       try {
         const { status } = await ledger.look(input)
+        const { down } = held
+        if (status === 'planned' && down !== undefined) return await ledger.abandon(input, cannotBeCalled(input, down))
+        const { user_id } = await ownerOf(input)
         // Nothing is begun before it can be done; what was begun before is judged at once.
-        let connection = status === 'planned' ? await held.connected(CONNECTION_MS, signal) : undefined
+        if (status === 'planned') {
+          try {
+            lent = await held.lend(user_id, CONNECTION_MS, signal)
+          } catch (error) {
+            if (!(error instanceof McpFailure && error.challenge)) throw error
+            throw await parkForSignIn(input, held, user_id, error.challenge, signal)
+          }
+        }
         const begun = await ledger.begin(input, fenceOf(input), (tx, call) => find(tx, ref, call))
         if ('result' in begun) return begun.result
         const { run } = begun
         let end: CallEnd
         try {
-          connection ??= await held.connected(CONNECTION_MS, signal)
-          end = await make(input, held, connection, run, signal)
-        } catch (error) {
+          lent ??= await held.lend(user_id, CONNECTION_MS, signal)
+          end = await make(input, held, lent.connection, run, signal)
+        } catch (thrown) {
           signal.throwIfAborted()
+          let error = thrown
+          if (error instanceof McpFailure && error.challenge) {
+            const { challenge } = error
+            const parked = await parkForSignIn(input, held, user_id, challenge, signal, run).catch(
+              (why: unknown) => why,
+            )
+            if (!(parked instanceof McpFailure)) throw parked
+            error = parked
+          }
           if (!(error instanceof McpFailure)) throw error
           const why = `${held.hold.name}: ${error.message}`
           if (error.kind === 'unsent') {
@@ -141,9 +188,13 @@ export function mcpCallActivities(resources: Resources) {
       } catch (error) {
         // What the call came to is settled by abandonToolCall, once the engine's cancellation has arrived.
         if (signal.aborted) throw cancellationSignal().aborted ? cancellationSignal().reason : overtaken()
+        // Nothing can be done about it: there is no way to sign in there.
+        if (error instanceof McpFailure && error.kind === 'answered')
+          return await ledger.abandon(input, cannotBeCalled(input, error.message))
         if (error instanceof McpFailure) throw again(`'${input.server}' is not connected`)
         throw error
       } finally {
+        lent?.giveBack()
         stop.done()
         stopBeating()
       }
@@ -168,9 +219,13 @@ export function mcpRouteActivities(resources: Pick<ActivityResources, 'db' | 'ev
       const why = !found
         ? 'the agent has it no more'
         : (found.last_error ?? (found.worker === null ? 'no worker holds it' : 'it is not connected'))
-      return ledger.abandon(input, `The MCP server '${input.server}' cannot be called: ${why}. Nothing was done.`)
+      return ledger.abandon(input, cannotBeCalled(input, why))
     },
   }
+}
+
+function cannotBeCalled({ server }: { server: string }, why: string): string {
+  return `The MCP server '${server}' cannot be called: ${why}. Nothing was done.`
 }
 
 export type McpCallActivities = ReturnType<typeof mcpCallActivities>

@@ -1,15 +1,22 @@
 // Parsing, on the task queue of work that needs a core: what a document is, and its pages a batch at a time.
 import type { BatchRef, JobRef } from '../contracts/engine.ts'
 import { advance, planBatches, startParse, storeParsed } from '../db/queries/jobs.ts'
+import type { JobOptions } from '../contracts/schemas/jobs.ts'
 import { MediaFailure } from '../media/failure.ts'
+import type { Ocr } from '../media/ocr.ts'
+import { checkLanguages } from '../media/ocr-languages.ts'
 import { inspectDocument, parsePages, type ParseLimits } from '../media/parse-document.ts'
 import type { ActivityResources } from './resources.ts'
 import { ingestionStep } from './ingestion-step.ts'
+import { readScans } from './read-scans.ts'
 
 /** A batch that was begun so often and never finished takes its worker with it: it is given up. */
 const MAX_PARSES = 10
 
-type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & { parse_limits: ParseLimits }
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & {
+  parse_limits: ParseLimits
+  ocr: Pick<Ocr, 'recognize'>
+}
 
 export function parseActivities(resources: Resources) {
   const { db, events, blobs, parse_limits: limits } = resources
@@ -17,6 +24,7 @@ export function parseActivities(resources: Resources) {
     /** Finds out how many pages there are and divides them into batches. */
     async inspectFile(ref: JobRef): Promise<{ pages: number; batches: number }> {
       return ingestionStep(resources, ref, { name: 'inspect', input: {} }, async (job, signal) => {
+        checkLanguages((JSON.parse(job.options) as JobOptions).languages ?? [])
         const { pages } = await blobs.withFile(
           job.user_id,
           job.sha256,
@@ -43,7 +51,10 @@ export function parseActivities(resources: Resources) {
         const pages = await blobs.withFile(
           job.user_id,
           job.sha256,
-          (path) => parsePages(path, range, { signal, limits }),
+          async (path) => {
+            const parsed = await parsePages(path, range, { signal, limits })
+            return readScans(resources, job, { path, part: '' }, parsed, signal)
+          },
           signal,
         )
         const told = await db.transaction().execute(async (tx) => {

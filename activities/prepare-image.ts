@@ -14,9 +14,12 @@ import {
   type ImageVariant,
   type PreparedImage,
 } from '../media/image.ts'
+import type { Ocr } from '../media/ocr.ts'
+import { checkLanguages } from '../media/ocr-languages.ts'
 import { pictureLimitsOf, type PictureLimits } from '../providers/image-limits.ts'
 import type { ChainModel, ModelRegistry } from '../providers/registry.ts'
 import { ingestionStep } from './ingestion-step.ts'
+import { readOnce } from './read-scans.ts'
 import { readMedia, variantName, type JobMedia, type MadeFile } from './media-rows.ts'
 import type { ActivityResources } from './resources.ts'
 
@@ -24,21 +27,15 @@ import type { ActivityResources } from './resources.ts'
 const USUAL: PictureLimits = { max_side: 1_568, max_bytes: 3.5 * 2 ** 20 }
 const THUMBNAIL: ImageVariant = { name: 'thumbnail', max_side: 256, max_bytes: 64 * 1_024, format: 'webp' }
 /** Small print needs pixels; a page at 300 dpi has this many. */
-const READABLE: ImageVariant = { name: 'readable', max_side: 3_508, max_bytes: Infinity, format: 'png' }
-
-/** Reads the text in a picture; the confidence is from 0 to 100. */
-type Recognize = (
-  path: string,
-  options: { languages: string[]; signal: AbortSignal },
-) => Promise<{ text: string; confidence: number }>
+const READABLE: ImageVariant = { name: 'readable', max_side: 3_508, max_bytes: Number.MAX_SAFE_INTEGER, format: 'png' }
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'models'> & {
   image_limits: ImageLimits
-  recognize: Recognize | undefined
+  ocr: Pick<Ocr, 'recognize'>
 }
 
 export function pictureActivities(resources: Resources) {
-  const { db, events, blobs, image_limits: limits, recognize } = resources
+  const { db, events, blobs, image_limits: limits } = resources
 
   /** Keeps a variant as a file of its own, which goes with the file that it was made of. */
   async function keep(job: JobsTable, { name, path, media_type, size }: ImageFile): Promise<MadeFile> {
@@ -104,24 +101,25 @@ export function pictureActivities(resources: Resources) {
       return ingestionStep(resources, ref, { name: 'read', input: {} }, async (job, signal) => {
         const stored = await findBatch(db, job.id, 1)
         if (stored?.pages) return { characters: stored.pages[0]?.text.length ?? 0 }
-        const { ocr = 'auto', languages = ['eng'] } = JSON.parse(job.options) as JobOptions
+        const { ocr = 'auto', languages = [] } = JSON.parse(job.options) as JobOptions
+        checkLanguages(languages)
         const seen = job.turn_id !== null && (await modelsOf(db, resources.models, job)).some(pictureLimitsOf)
         const read = ocr === 'always' || (ocr === 'auto' && !seen)
-        const found =
-          read && recognize
-            ? await blobs.withFile(
-                job.user_id,
-                job.sha256,
-                (path) =>
-                  withPreparedImage(path, [READABLE], { signal, limits, owner: job.user_id }, ({ files }) =>
-                    recognize(files[0]!.path, { languages, signal }),
-                  ),
-                signal,
-              )
-            : undefined
+        const found = read
+          ? await blobs.withFile(
+              job.user_id,
+              job.sha256,
+              (path) =>
+                withPreparedImage(path, [READABLE], { signal, limits, owner: job.user_id }, ({ files }) =>
+                  readOnce(resources, job, { path: files[0]!.path, part: '', page: 0 }, signal),
+                ),
+              signal,
+            )
+          : undefined
         const { description } = readMedia(job)?.result ?? {}
         const text = [description, found?.text.trim()].filter(Boolean).join('\n\n')
-        const page = { page: 1, text, ...(found && { ocr_confidence: found.confidence }) }
+        const { text: _, ...ocrFacts } = found ?? {}
+        const page = { page: 1, text, ...(found && { ocr: ocrFacts }) }
         const told = await db.transaction().execute(async (tx) => {
           await storeParsed(tx, job.id, 1, [page])
           return advance(tx, job, 'reading', '')

@@ -17,6 +17,7 @@ import { keyRoutes } from './routes/keys.ts'
 import { knowledgeRoutes } from './routes/knowledge.ts'
 import { mcpRoutes } from './routes/mcp.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
+import { oauthRoutes } from './routes/oauth.ts'
 import { systemRoutes } from './routes/system.ts'
 import { turnRoutes } from './routes/turns.ts'
 import { webRoutes } from './routes/web.ts'
@@ -62,6 +63,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     .use(webRoutes())
     .use(codecRoutes(context))
     .use(sessionRoutes(context))
+    .use(oauthRoutes(context))
     .use(temporalUiRoutes(context))
     .use(mcpRoutes(context, version))
     .group('/api/v1', (api) =>

@@ -14,8 +14,18 @@ const COMMANDS: Record<string, Command> = {
   api: { summary: 'runs the API and the web page', run: () => serve({ MUXI_ROLE: 'api' }) },
   worker: { summary: 'runs a worker', run: () => serve({ MUXI_ROLE: 'worker' }) },
   key: { summary: 'makes an API key with all scopes, and shows it once', run: key },
+  'mcp calculator': {
+    summary: 'is an MCP server that calculates, on standard input and output; --help tells more',
+    takesArguments: true,
+    run: (args) => serveMcp('calculator', args),
+  },
+  'mcp search': {
+    summary: 'is an MCP server that searches the web and reads pages; --help tells more',
+    takesArguments: true,
+    run: (args) => serveMcp('search', args),
+  },
   'mcp new': {
-    summary: 'writes the project of an MCP server in TypeScript; `muxi mcp new --help` tells more',
+    summary: 'writes the project of an MCP server in TypeScript; --help tells more',
     takesArguments: true,
     run: mcpNew,
   },
@@ -26,13 +36,19 @@ const COMMANDS: Record<string, Command> = {
 }
 
 async function serve(role: { MUXI_ROLE?: string }): Promise<void> {
+  const settings = loadSettings({ ...process.env, ...role })
   const { supervise } = await import('./supervisor.ts')
-  await supervise({ settings: loadSettings({ ...process.env, ...role }), env: process.env })
+  await supervise({ settings, env: process.env })
 }
 
 async function key(): Promise<void> {
   const { createKey } = await import('./key.ts')
   console.log(await createKey(loadSettings(process.env)))
+}
+
+async function serveMcp(name: string, args: string[]): Promise<void> {
+  const { serveMcp: start } = await import('./mcp.ts')
+  await start([name, ...args])
 }
 
 async function mcpNew(args: string[]): Promise<void> {

@@ -15,6 +15,7 @@ import { syncFileAgents } from '../db/queries/agents.ts'
 import { openStorage, type Storage } from '../db/storage.ts'
 import { connectionOptions } from '../temporal-config/connection.ts'
 import { createEmbedder } from '../providers/embedder.ts'
+import { checkIssuer, clientDocument, finishSignIn, openSignIn } from '../mcp/oauth.ts'
 import { urlGuard } from '../mcp/url-guard.ts'
 import { createMcpWorker } from '../workers/mcp-worker.ts'
 import { transcriberFinder } from '../providers/transcriber.ts'
@@ -105,7 +106,13 @@ async function start(
     limits: settings.limits,
     agentsDir: settings.agents_dir,
     knowledgeDirs: settings.knowledge_dirs,
-    mcp: { commands: settings.mcp_commands, checkUrl: (url) => guard.check(url) },
+    mcp: {
+      commands: settings.mcp_commands,
+      checkUrl: (url) => guard.check(url),
+      fetch: (url, init) => guard.fetch(url, init),
+      oauth: { checkIssuer, clientDocument, finishSignIn, openSignIn },
+    },
+    public_url: publicUrl(settings),
     conversation: {
       idle_ms: settings.engine.conversation_idle_ms,
       max_updates: settings.engine.conversation_max_updates,
@@ -131,8 +138,12 @@ function readVersion(): string {
 function temporalUi(settings: Settings): Pick<ApiContext, 'temporalUiUrl' | 'temporalUpstream'> {
   const url = settings.temporal.ui_url?.replace(/\/$/, '')
   if (url === undefined || !isOurUi(url)) return { temporalUiUrl: url, temporalUpstream: undefined }
-  const ours = settings.public_url ?? urlOf(settings.host, settings.port)
-  return { temporalUiUrl: `${ours.replace(/\/$/, '')}${new URL(url).pathname}`, temporalUpstream: new URL(url).origin }
+  return { temporalUiUrl: `${publicUrl(settings)}${new URL(url).pathname}`, temporalUpstream: new URL(url).origin }
+}
+
+/** Where people reach us, without a slash at the end. */
+function publicUrl({ public_url, host, port }: Settings): string {
+  return (public_url ?? urlOf(host, port)).replace(/\/$/, '')
 }
 
 interface Working {
@@ -196,6 +207,7 @@ async function startWorking({
     storage,
     commands: settings.mcp_commands,
     allow_private_urls: settings.allow_private_urls,
+    public_url: publicUrl(settings),
     version: readVersion(),
     max_message_bytes: settings.limits.mcp_message_bytes,
     tool_output_characters: settings.limits.tool_output_characters,

@@ -12,6 +12,7 @@ export interface SeparatedAgent {
 export function isSecretPath(path: readonly (string | number)[]): boolean {
   if (path.at(-1) === 'api_key') return true
   if (path[0] !== 'mcp_servers') return false
+  if (path[2] === 'oauth') return path[3] === 'client_secret'
   return path[2] === 'env' || (path[2] === 'credentials' && (path.length <= 4 || path.at(-1) === 'value'))
 }
 

@@ -122,8 +122,8 @@ export interface McpServerRef {
   name: string
 }
 
-/** `waiting`: nobody holds it yet. `reconnecting`: it failed, and is tried again after a while. */
-export type McpServerState = 'waiting' | 'connecting' | 'connected' | 'reconnecting'
+/** `waiting`: nobody holds it yet. `reconnecting`: it failed, and is tried again after a while. `needs_sign_in`: an operator has to, first. */
+export type McpServerState = 'waiting' | 'connecting' | 'connected' | 'reconnecting' | 'needs_sign_in'
 
 /** Why a worker no longer holds an MCP server. */
 export type McpRelease = 'removed' | 'changed' | 'taken'

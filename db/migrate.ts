@@ -7,6 +7,9 @@ import * as idempotency from './migrations/004-idempotency.ts'
 import * as mcp from './migrations/005-mcp.ts'
 import * as media from './migrations/006-media.ts'
 import * as approvals from './migrations/007-approvals.ts'
+import * as signIns from './migrations/008-sign-ins.ts'
+import * as ocr from './migrations/009-ocr.ts'
+import * as carriedEvents from './migrations/012-carried-events.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -17,6 +20,9 @@ const MIGRATIONS = {
   '005-mcp': mcp,
   '006-media': media,
   '007-approvals': approvals,
+  '008-sign-ins': signIns,
+  '009-ocr': ocr,
+  '012-carried-events': carriedEvents,
 }
 
 /** Brings the database to the newest schema; throws with the name of the migration that failed. */

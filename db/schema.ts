@@ -35,12 +35,16 @@ export interface DB {
   files: FilesTable
   jobs: JobsTable
   job_batches: JobBatchesTable
+  ocr_pages: OcrPagesTable
   knowledge_sources: KnowledgeSourcesTable
   recalls: RecallsTable
   mcp_servers: McpServersTable
   mcp_tools: McpToolsTable
   mcp_workers: McpWorkersTable
   approvals: ApprovalsTable
+  mcp_clients: McpClientsTable
+  mcp_grants: McpGrantsTable
+  mcp_sign_ins: McpSignInsTable
 }
 
 /** A connection for reads and single statements. */
@@ -317,6 +321,17 @@ export interface JobBatchesTable {
   chunks: number | null
 }
 
+export interface OcrPagesTable {
+  job_id: string
+  /** Of an archive or a letter: the name of the file within; else empty. */
+  part: string
+  page: number
+  /** How often reading it was begun. */
+  attempts: number
+  /** JSON of what was read; null while it is not. */
+  read: string | null
+}
+
 export interface KnowledgeSourcesTable {
   agent_id: string
   id: string
@@ -425,6 +440,51 @@ export interface ApprovalsTable {
   decided_at: string | null
   /** When who waited has read the decision; until then it is told again. */
   taken_at: string | null
+}
+
+/** How we are known to the authorization server of an MCP server. */
+export interface McpClientsTable {
+  agent_id: string
+  server: string
+  /** KnownClient, encrypted. */
+  sealed: string
+}
+
+/** The tokens of one user for one MCP server; those of user '' are for the connection that lists its tools. */
+export interface McpGrantsTable {
+  agent_id: string
+  server: string
+  user_id: string
+  /** Grant, encrypted. */
+  sealed: string
+  /** Ascends with every change. */
+  version: number
+  /** Who is renewing them, and until when that is believed. */
+  renewer: string | null
+  renewer_until: string | null
+  updated_at: string
+}
+
+/** Somebody who is asked to sign in at an MCP server, for a call or (turn and call are '', user is '') for its connection. */
+export interface McpSignInsTable {
+  /** Secret: whoever has it may sign in here. */
+  id: string
+  agent_id: string
+  server: string
+  user_id: string
+  turn_id: string
+  call_id: string
+  /** How often it was asked for. */
+  asked: number
+  /** SignInPlan, encrypted. */
+  sealed: string
+  status: 'waiting' | 'done'
+  /** Of the visit that is under way at the authorization server: the newest alone. */
+  state_hash: string | null
+  /** Its proof and its browser, encrypted. */
+  attempt: string | null
+  attempt_until: string | null
+  created_at: string
 }
 
 /** A space of vectors that can be compared: one model, one dimension. */

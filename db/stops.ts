@@ -1,7 +1,6 @@
 // Stopping what runs, at once: a registry for this process, and a row that the registries of other processes look at.
-import type { Commits, ForeignCommits } from './dialect.ts'
-import { findJobsToCancel } from './queries/jobs.ts'
-import { findCancelRequested } from './queries/turns.ts'
+import type { ForeignStops } from './dialect.ts'
+import { findToStop } from './queries/stop-requests.ts'
 import type { Db } from './schema.ts'
 
 /** The reason of a signal that somebody's stop request aborted; the engine's cancellation follows, but later. */
@@ -11,24 +10,24 @@ export class StopRequested extends Error {
 
 export class StopRegistry {
   readonly #db: Db
-  readonly #foreign: ForeignCommits
+  readonly #foreign: ForeignStops
   readonly #running = new Map<string, Set<AbortController>>()
   #unlisten: (() => void) | undefined
 
-  constructor(db: Db, foreign: ForeignCommits) {
+  constructor(db: Db, foreign: ForeignStops) {
     this.#db = db
     this.#foreign = foreign
   }
 
   /** A signal that aborts with `StopRequested` when the turn or job is to stop, until `done` is called. */
-  register(turnId: string): { signal: AbortSignal; done: () => void } {
+  register(id: string): { signal: AbortSignal; done: () => void } {
     const controller = new AbortController()
-    const controllers = this.#running.get(turnId) ?? new Set()
-    this.#running.set(turnId, controllers.add(controller))
-    this.#unlisten ??= this.#foreign.listen((commits) => this.#hear(commits))
+    const controllers = this.#running.get(id) ?? new Set()
+    this.#running.set(id, controllers.add(controller))
+    this.#unlisten ??= this.#foreign.listen((stops) => this.#hear(stops))
     const done = () => {
       controllers.delete(controller)
-      if (controllers.size === 0) this.#running.delete(turnId)
+      if (controllers.size === 0) this.#running.delete(id)
       if (this.#running.size > 0) return
       this.#unlisten?.()
       this.#unlisten = undefined
@@ -37,22 +36,16 @@ export class StopRegistry {
   }
 
   /** Stops what this process does for a turn or a job. */
-  stop(turnId: string): void {
-    for (const controller of this.#running.get(turnId) ?? []) controller.abort(new StopRequested('Stopped'))
+  stop(id: string): void {
+    for (const controller of this.#running.get(id) ?? []) controller.abort(new StopRequested('Stopped'))
   }
 
-  #hear(commits: Commits | undefined): void {
-    if (!commits) return void this.#look().catch(() => undefined)
-    for (const turnId of commits.stops) this.stop(turnId)
+  #hear(stops: readonly string[] | undefined): void {
+    if (!stops) return void this.#look().catch(() => undefined)
+    for (const id of stops) this.stop(id)
   }
 
   async #look(): Promise<void> {
-    const ids = [...this.#running.keys()]
-    for (const turnId of await findCancelRequested(this.#db, ids)) this.stop(turnId)
-    for (const jobId of await findJobsToCancel(
-      this.#db,
-      ids.filter((id) => id.startsWith('job_')),
-    ))
-      this.stop(jobId)
+    for (const id of await findToStop(this.#db, [...this.#running.keys()])) this.stop(id)
   }
 }

@@ -42,7 +42,7 @@ export interface StorageOptions {
 /** Opens the database, the bytes of files and the data folder, bringing the former to the newest schema. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const blobs = await openBlobs(options)
-  const { db, vectors, commits, close } = await openDatabase(options)
+  const { db, vectors, commits, stops, close } = await openDatabase(options)
   const events = new EventLog(db, commits)
   return {
     db,
@@ -50,7 +50,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     vectors,
     box: new SecretBox(loadSecretKey(options.data_dir, options.secret_key)),
     events,
-    stops: new StopRegistry(db, commits),
+    stops: new StopRegistry(db, stops),
     async close() {
       await events.close()
       await blobs.close()

@@ -14,6 +14,7 @@ import {
   type Tool,
 } from '@modelcontextprotocol/sdk/types.js'
 import { raceSignal } from '../contracts/signals.ts'
+import { authorizedFetch, type TokenSource } from './authorized-fetch.ts'
 import { boundedFetch } from './bounded-fetch.ts'
 import { ChildTransport } from './child-transport.ts'
 import { McpFailure } from './failure.ts'
@@ -29,6 +30,8 @@ export interface ConnectOptions {
   target: McpTarget
   /** For servers that are reached by URL: looks at where each request goes. */
   fetch: FetchLike
+  /** For servers that are reached by URL and are given no `Authorization` of their own. */
+  tokens?: TokenSource
   version: string
   /** From the start of its program to the end of its introduction, in milliseconds. */
   connect_ms: number
@@ -57,7 +60,10 @@ export async function connect(options: ConnectOptions): Promise<McpConnection> {
         ? ['http' as const, 'sse' as const]
         : [target.transport]
   for (const [index, kind] of kinds.entries()) {
-    const transport = openTransport(options, kind)
+    let refused: McpFailure | undefined
+    const transport = openTransport(options, kind, (failure) => {
+      refused = failure
+    })
     const connection = new McpConnection(transport, options)
     try {
       await raceSignal(connection.introduce(either, connect_ms), either)
@@ -65,6 +71,7 @@ export async function connect(options: ConnectOptions): Promise<McpConnection> {
     } catch (error) {
       await connection.close()
       signal.throwIfAborted()
+      if (refused) throw refused
       // A server that knows only the older transport answers the newer one like this.
       const older = error instanceof StreamableHTTPError && [400, 404, 405].includes(error.code ?? 0)
       if (older && index < kinds.length - 1) continue
@@ -78,12 +85,14 @@ export async function connect(options: ConnectOptions): Promise<McpConnection> {
 }
 
 function openTransport(
-  { target, fetch, max_message_bytes }: ConnectOptions,
+  { target, fetch, tokens, max_message_bytes }: ConnectOptions,
   kind: 'stdio' | 'http' | 'sse',
+  onRefused: (failure: McpFailure) => void,
 ): Transport {
   if ('command' in target) return new ChildTransport({ ...target, max_message_bytes })
+  const bounded = boundedFetch(fetch, max_message_bytes)
   const options = {
-    fetch: boundedFetch(fetch, max_message_bytes),
+    fetch: tokens ? authorizedFetch(bounded, tokens, onRefused) : bounded,
     requestInit: { headers: target.headers },
     // The fetch looks at every step of a redirect by itself.
     redirectPolicy: 'same-origin' as const,

@@ -1,13 +1,12 @@
-// The program in which pictures are decoded: answers one request a line and dies with its parent.
+// The program in which pictures are decoded.
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { Worker } from 'node:worker_threads'
 import exif from 'exif-reader'
 import decodeHeic from 'heic-decode'
 import sharp, { type Metadata, type Sharp } from 'sharp'
-import { MediaFailure, type MediaFailureReason } from './failure.ts'
-import type { ImageFacts, ImageFile, ImageVariant } from './image.ts'
+import { answerRequests } from './answering.ts'
+import { MediaFailure } from './failure.ts'
+import type { ImageFacts, ImageFile, ImageVariant, PreparedImage } from './image.ts'
 import { sniffMedia } from './sniff-media.ts'
 
 export interface ImageRequest {
@@ -18,40 +17,15 @@ export interface ImageRequest {
   max_pixels: number
 }
 
-export type ImageAnswer =
-  | { facts: ImageFacts; files: ImageFile[] }
-  | { failure: { reason: MediaFailureReason; message: string } }
-  | { error: string }
-
-const [parentPid] = process.argv.slice(2)
-const GUARD = `setInterval(() => { if (process.ppid !== ${Number(parentPid)}) process.kill(process.pid, 'SIGKILL') }, 250)`
-new Worker(GUARD, { eval: true }).unref()
-
 /** At which a unit of an SVG is a pixel. */
 const SVG_DENSITY = 72
 /** Lowest quality of a JPEG before the picture is made smaller. */
 const QUALITIES = [85, 70, 50]
 
 sharp.cache(false)
-const lines = createInterface({ input: process.stdin })
-lines.on('close', () => process.kill(process.pid, 'SIGKILL'))
-console.log = console.info = console.warn = console.error
-lines.on('line', (line) => void answer(JSON.parse(line) as ImageRequest))
+answerRequests<ImageRequest>(prepare)
 
-async function answer(request: ImageRequest): Promise<void> {
-  try {
-    say(await prepare(request))
-  } catch (error) {
-    if (error instanceof MediaFailure) say({ failure: { reason: error.reason, message: error.message } })
-    else say({ error: error instanceof Error ? error.message : String(error) })
-  }
-}
-
-function say(words: ImageAnswer): void {
-  process.stdout.write(`${JSON.stringify(words)}\n`)
-}
-
-async function prepare(request: ImageRequest): Promise<ImageAnswer> {
+async function prepare(request: ImageRequest): Promise<PreparedImage> {
   const bytes = await readFile(request.path)
   if (bytes.length === 0) throw new MediaFailure('empty', 'The file is empty')
   const sniffed = sniffMedia(bytes.subarray(0, 65_536))
@@ -66,7 +40,7 @@ async function prepare(request: ImageRequest): Promise<ImageAnswer> {
   }
 }
 
-async function encode(bytes: Buffer, type: string, request: ImageRequest): Promise<ImageAnswer> {
+async function encode(bytes: Buffer, type: string, request: ImageRequest): Promise<PreparedImage> {
   const options = { limitInputPixels: request.max_pixels, failOn: 'error', density: SVG_DENSITY } as const
   const meta = await sharp(bytes, options).metadata()
   const side = Math.max(...request.variants.map(({ max_side }) => max_side))

@@ -1,18 +1,9 @@
 // Pictures made ready for models and people: upright, without private metadata, small enough. Decoded in a child process that can be killed.
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { rm } from 'node:fs/promises'
+import { AskedProgram } from './asked-program.ts'
 import { MediaFailure } from './failure.ts'
-import type { ImageAnswer, ImageRequest } from './image-child.ts'
-import {
-  confined,
-  LimitedProcess,
-  ProgramFailed,
-  type Command,
-  type LimitedOptions,
-  type ProcessLimits,
-} from './limited-process.ts'
-import { makeScratch, removeScratch } from './scratch.ts'
+import type { ImageRequest } from './image-child.ts'
+import type { ProcessLimits } from './limited-process.ts'
 
 export interface ImageVariant {
   name: string
@@ -74,14 +65,19 @@ export async function withPreparedImage<T>(
   use: (prepared: PreparedImage) => Promise<T>,
 ): Promise<T> {
   options.signal.throwIfAborted()
-  const decoder = takeIdle(options) ?? (await Decoder.start(options))
-  const folder = await mkdtemp(join(decoder.folder, 'p-'))
+  const { owner, limits, signal } = options
+  const decoder = takeIdle(options) ?? {
+    program: await AskedProgram.start('./image-child.ts'),
+    owner,
+    memoryMb: limits.memory_mb,
+  }
+  const folder = await decoder.program.makeFolder()
   try {
-    const prepared = await decoder.ask({ path, folder, variants, max_pixels: options.limits.max_pixels }, options)
-    return await use(prepared)
+    const request: ImageRequest = { path, folder, variants, max_pixels: limits.max_pixels }
+    return await use(await decoder.program.ask<PreparedImage>(request, { signal, limits, what: 'picture' }))
   } catch (error) {
     // One that was only told what is wrong with a picture is as good as before.
-    if (!(error instanceof MediaFailure)) await decoder.end()
+    if (!(error instanceof MediaFailure)) await decoder.program.end()
     throw error
   } finally {
     await rm(folder, { recursive: true, force: true })
@@ -89,104 +85,34 @@ export async function withPreparedImage<T>(
   }
 }
 
-class Decoder {
-  readonly owner: string
-  readonly memoryMb: number
-  readonly folder: string
-  pictures = 0
-  timer: NodeJS.Timeout | undefined
-  readonly #process: LimitedProcess
-  #heard: (line: string) => void = () => {}
-
-  static async start({ owner, limits }: ImageOptions): Promise<Decoder> {
-    const folder = await makeScratch()
-    await mkdir(folder, { recursive: true })
-    return new Decoder(owner, limits.memory_mb, folder, await confined(decoderCommand(folder)))
-  }
-
-  private constructor(owner: string, memoryMb: number, folder: string, command: Command) {
-    this.owner = owner
-    this.memoryMb = memoryMb
-    this.folder = folder
-    this.#process = new LimitedProcess(command, { onLine: (line) => this.#heard(line) })
-    void this.#process.exited.then(() => removeScratch(folder))
-  }
-
-  get alive(): boolean {
-    return this.#process.alive
-  }
-
-  async ask(request: ImageRequest, { signal, limits }: ImageOptions): Promise<PreparedImage> {
-    this.pictures += 1
-    this.#process.hold(true)
-    const watched: LimitedOptions = { signal, limits, what: 'picture' }
-    const stop = this.#process.watch(watched)
-    const { promise, resolve } = Promise.withResolvers<string>()
-    this.#heard = resolve
-    this.#process.write(JSON.stringify(request))
-    try {
-      const line = await Promise.race([promise, this.#process.result().then(() => '')])
-      const answer: ImageAnswer = line === '' ? { error: 'it ended' } : JSON.parse(line)
-      if ('failure' in answer) throw new MediaFailure(answer.failure.reason, answer.failure.message)
-      if ('error' in answer) throw new Error(`Cannot read the picture: ${answer.error}`)
-      return answer
-    } catch (error) {
-      if (error instanceof ProgramFailed)
-        throw new MediaFailure('damaged', 'The picture makes its decoder crash', { cause: error })
-      throw error
-    } finally {
-      stop()
-      this.#process.hold(false)
-    }
-  }
-
-  async end(): Promise<void> {
-    await this.#process.kill()
-    await removeScratch(this.folder)
-  }
-}
-
-const SCRIPT = fileURLToPath(new URL('./image-child.ts', import.meta.url))
-
-/** On the runtime that runs this; it may read, write into its folder, and load native code. */
-function decoderCommand(folder: string): Command {
-  const args = [SCRIPT, String(process.pid)]
-  if ('Deno' in globalThis) {
-    const allowed = [
-      '--allow-read',
-      `--allow-write=${folder}`,
-      '--allow-ffi',
-      '--allow-sys',
-      '--allow-env',
-      '--allow-run',
-    ]
-    return [process.execPath, ['run', '--no-prompt', '--node-modules-dir=manual', ...allowed, ...args]]
-  }
-  const allowed = ['--allow-fs-read=*', `--allow-fs-write=${folder}`, '--allow-addons', '--allow-worker']
-  return [process.execPath, ['--permission', ...allowed, '--no-warnings', ...args]]
+interface Decoder {
+  program: AskedProgram
+  owner: string
+  memoryMb: number
+  timer?: NodeJS.Timeout
 }
 
 // Starting a decoder costs more than decoding a photograph, so it stays a little for the next one of the same owner.
 let idle: Decoder[] = []
 
 function takeIdle({ owner, limits }: ImageOptions): Decoder | undefined {
-  const found = idle.find((each) => each.alive && each.owner === owner && each.memoryMb === limits.memory_mb)
+  const found = idle.find((each) => each.program.alive && each.owner === owner && each.memoryMb === limits.memory_mb)
   if (found) forget(found)
   return found
 }
 
 function keepIdle(decoder: Decoder): void {
-  if (!decoder.alive) return
-  if (decoder.pictures >= MOST_PICTURES) return void decoder.end()
+  if (!decoder.program.alive) return
+  if (decoder.program.asked >= MOST_PICTURES) return void decoder.program.end()
   decoder.timer = setTimeout(() => {
     forget(decoder)
-    void decoder.end()
+    void decoder.program.end()
   }, IDLE_MS).unref()
   idle.push(decoder)
   if (idle.length > MOST_IDLE) {
     const [oldest] = idle
     forget(oldest!)
-    void oldest!.end()
+    void oldest!.program.end()
   }
 }
 

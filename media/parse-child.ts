@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline'
 import { Worker } from 'node:worker_threads'
 import { MediaFailure, type MediaFailureReason } from './failure.ts'
+import type { Page } from './parse-document.ts'
 import { type PdfEngine, readPdf } from './pdf-engines.ts'
 
 export interface ParseRequest {
@@ -14,7 +15,7 @@ export interface ParseRequest {
 /** The last line of every answer is `total`, `failure` or `error`; `error` is a fault of ours, not of the document. */
 export type ParseAnswer =
   | { ready: true }
-  | { page: number; text: string }
+  | Page
   | { total: number }
   | { failure: { reason: MediaFailureReason; message: string } }
   | { error: string }

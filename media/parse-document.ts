@@ -1,5 +1,7 @@
 // Documents into pages of Markdown text. PDFs are read in a child process that can be killed; text is read here.
 import { MediaFailure } from './failure.ts'
+import { confined } from './limited-process.ts'
+import type { Recognized } from './ocr.ts'
 import type { ParseRequest } from './parse-child.ts'
 import { ParserChild } from './parser-child.ts'
 import { parserCommand, type ParserCommand } from './parser-command.ts'
@@ -12,6 +14,10 @@ export interface Page {
   page: number
   /** Markdown, headings kept. */
   text: string
+  /** Whether it is a picture of text, wholly or for the most part. */
+  scanned?: true
+  /** Of what was read of a picture. */
+  ocr?: Omit<Recognized, 'text'>
 }
 
 export interface ParseLimits {
@@ -89,7 +95,7 @@ async function askParser(request: ParseRequest, options: ParseOptions, command: 
 async function askOnce(request: ParseRequest, options: ParseOptions, command: ParserCommand): Promise<PdfPart> {
   // A parser has seen one document only: what a hostile one may have done to it ends with it.
   const key: Key = { path: request.path, memory_mb: options.limits.memory_mb, command }
-  const child = takeIdle(key) ?? new ParserChild(command, options.limits.memory_mb)
+  const child = takeIdle(key) ?? new ParserChild(await confined(command(options.limits.memory_mb)))
   try {
     const part = await child.ask(request, options)
     keepIdle(key, child)

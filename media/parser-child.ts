@@ -2,10 +2,10 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { StringDecoder } from 'node:string_decoder'
 import { MediaFailure } from './failure.ts'
+import type { Command } from './limited-process.ts'
 import type { ParseAnswer, ParseRequest } from './parse-child.ts'
 import type { Page, ParseLimits, ParseOptions } from './parse-document.ts'
 import type { PdfPart } from './pdf-engines.ts'
-import type { ParserCommand } from './parser-command.ts'
 import { causeOfDeath, ParserCrash, tooMuchMemory, tooMuchOutput, tooSlow } from './parser-death.ts'
 import { residentMb } from './resident-memory.ts'
 
@@ -30,8 +30,7 @@ export class ParserChild {
   /** Why we kill it; set once. */
   #ended: unknown
 
-  constructor(command: ParserCommand, memoryMb: number) {
-    const [program, args] = command(memoryMb)
+  constructor([program, args]: Command) {
     const env = Object.fromEntries(
       ENVIRONMENT.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
     )

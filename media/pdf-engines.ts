@@ -14,6 +14,9 @@ export interface PdfPart {
 type Range = { from: number; to: number }
 /** liteparse stops silently at its own default of 1000. */
 const ALL_PAGES = 1_000_000
+/** Characters of a page that may be a picture, and how much of it the picture must cover then. */
+const LITTLE_TEXT = 300
+const MOSTLY = 0.5
 
 /**
  * Reads pages of a PDF; without a range only their number.
@@ -30,12 +33,13 @@ export async function readPdf(path: string, range: Range | undefined, engine: Pd
   }
 }
 
+/** Without `ocrEnabled: false` it would download the data of its OCR. */
+const QUIET = { ocrEnabled: false, maxPages: ALL_PAGES, quiet: true }
+
 async function readWithLiteparse(path: string, range: Range | undefined): Promise<PdfPart> {
   const { LiteParse } = await import('@llamaindex/liteparse')
   const parser = new LiteParse({
-    // Without this it would download the data of its OCR.
-    ocrEnabled: false,
-    maxPages: ALL_PAGES,
+    ...QUIET,
     targetPages: range ? `${range.from}-${range.to}` : '1',
     outputFormat: range ? 'markdown' : 'text',
     imageMode: 'off',
@@ -43,16 +47,37 @@ async function readWithLiteparse(path: string, range: Range | undefined): Promis
     // It takes what recurs on the pages of a batch for a running header, "Chapter 7" too.
     keepHeadersFooters: true,
     continueOnPageError: true,
-    quiet: true,
   })
   const result = await parser.parse(await bytesOf(path)).catch((error: unknown) => {
     throw /password/i.test(String(error)) ? encrypted(error) : error
   })
-  const pages = range
+  const pages: Page[] = range
     ? result.pages.map(({ pageNum, markdown }) => ({ page: pageNum, text: withoutEmptyFence(markdown) }))
     : []
+  await markScanned(path, pages)
   if (range && pages.length === 0 && result.pageErrors.length > 0) throw new Error(result.pageErrors[0]!.message)
   return { total: result.totalPages, pages }
+}
+
+/** Looks closer at the pages with little text, or with signs that are no letters, which takes about as long as reading them. */
+async function markScanned(path: string, pages: Page[]): Promise<void> {
+  const doubtful = pages.filter(({ text }) => text.length < LITTLE_TEXT || hasNoLetters(text))
+  if (doubtful.length === 0) return
+  const { LiteParse } = await import('@llamaindex/liteparse')
+  const targetPages = doubtful.map(({ page }) => page).join(',')
+  const stats = await new LiteParse({ ...QUIET, targetPages }).isComplex(await bytesOf(path))
+  for (const page of doubtful) {
+    const found = stats.find(({ pageNumber }) => pageNumber === page.page)
+    // A picture beside a little text may be a stamp on a scan, or a drawing with a caption: what is drawn is read as well.
+    if (!found || (found.textLength > 0 && !found.isGarbled && found.imageCoverage < MOSTLY)) continue
+    if (found.textLength > 0 || found.imageCoverage > 0 || found.needsOcr) page.scanned = true
+  }
+}
+
+/** Fonts without a table of their letters give signs of private use, or none that exist. */
+function hasNoLetters(text: string): boolean {
+  const strange = text.match(/[\uE000-\uF8FF\uFFFD]/g)?.length ?? 0
+  return strange > text.length * 0.2
 }
 
 async function readWithPdfParse(path: string, range: Range | undefined): Promise<PdfPart> {
@@ -73,6 +98,14 @@ async function readWithPdfParse(path: string, range: Range | undefined): Promise
   } finally {
     await parser.destroy().catch(() => undefined)
   }
+}
+
+/** Draws a page; nothing when it has one colour only. @throws what liteparse says */
+export async function drawPdfPage(path: string, page: number, dpi: number): Promise<Buffer | undefined> {
+  const { LiteParse } = await import('@llamaindex/liteparse')
+  const parser = new LiteParse({ ...QUIET, dpi })
+  const [drawn] = await parser.screenshot(await bytesOf(path), [page])
+  return drawn && !drawn.isSolidFill ? drawn.imageBuffer : undefined
 }
 
 let last: { path: string; bytes: Promise<Buffer> } | undefined

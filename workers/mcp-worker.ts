@@ -1,4 +1,5 @@
 // The Temporal workers for MCP servers: one takes servers to hold, the other the calls to those that this process holds.
+import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { Context } from '@temporalio/activity'
 import { Worker, type NativeConnection } from '@temporalio/worker'
 import { WorkflowNotFoundError, type Client } from '@temporalio/client'
@@ -8,6 +9,7 @@ import { mcpCallActivities } from '../activities/mcp-call.ts'
 import { McpHolder } from '../activities/mcp-holder.ts'
 import { mcpSuperviseActivities } from '../activities/mcp-supervise.ts'
 import type { HolderOptions } from '../activities/held-server.ts'
+import { SignIns } from '../activities/sign-ins.ts'
 import { MCP_TASK_QUEUE, mcpTaskQueue, workflowId, type McpServerRef } from '../contracts/engine.ts'
 import type { Storage } from '../db/storage.ts'
 import { urlGuard } from '../mcp/url-guard.ts'
@@ -20,12 +22,14 @@ const CALLS = 200
 /** The engine hears from each server this often: nobody is waiting for that. */
 const HEARTBEAT_THROTTLE = '40s'
 
-export interface McpWorkerOptions extends Omit<HolderOptions, 'fetch'> {
+export interface McpWorkerOptions extends Omit<HolderOptions, 'fetch' | 'signIns'> {
   connection: NativeConnection
   client: Client
   namespace: string
   storage: Storage
   allow_private_urls: boolean
+  /** Where people reach us. */
+  public_url: string
   tool_output_characters: number
   log: Logger
 }
@@ -40,10 +44,9 @@ export interface McpWorker {
 export async function createMcpWorker(options: McpWorkerOptions): Promise<McpWorker> {
   const { connection, namespace, storage, client, log, tool_output_characters } = options
   const guard = urlGuard({ allow_private: options.allow_private_urls })
-  const holder = new McpHolder(storage, mcpTaskQueue(randomUUID()), {
-    ...options,
-    fetch: (url, init) => guard.fetch(url, init),
-  })
+  const fetch: FetchLike = (url, init) => guard.fetch(url, init)
+  const signIns = new SignIns(storage, { fetch, public_url: options.public_url })
+  const holder = new McpHolder(storage, mcpTaskQueue(randomUUID()), { ...options, fetch, signIns })
   const common = {
     connection,
     namespace,
@@ -62,7 +65,7 @@ export async function createMcpWorker(options: McpWorkerOptions): Promise<McpWor
   const calls = await Worker.create({
     ...common,
     taskQueue: holder.queue,
-    activities: mcpCallActivities({ ...storage, holder, tool_output_characters }),
+    activities: mcpCallActivities({ ...storage, holder, signIns, tool_output_characters }),
     maxHeartbeatThrottleInterval: '500ms',
     defaultHeartbeatThrottleInterval: '500ms',
     maxConcurrentActivityTaskExecutions: CALLS,

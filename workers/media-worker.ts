@@ -7,6 +7,7 @@ import { MEDIA_TASK_QUEUE } from '../contracts/engine.ts'
 import type { Storage } from '../db/storage.ts'
 import type { AudioLimits } from '../media/audio.ts'
 import type { ImageLimits } from '../media/image.ts'
+import { Ocr } from '../media/ocr.ts'
 import type { ParseLimits } from '../media/parse-document.ts'
 import { ModelRegistry, type RegistryOptions } from '../providers/registry.ts'
 import { failureInterceptor } from './failure-interceptor.ts'
@@ -25,11 +26,12 @@ export interface MediaWorkerOptions {
 /** A worker that is ready to `run()`; it must be shut down before the storage is closed. */
 export function createMediaWorker(options: MediaWorkerOptions): Promise<Worker> {
   const { connection, namespace, storage, models, log, ...limits } = options
+  const ocr = new Ocr(limits.parse_limits)
   return Worker.create({
     connection,
     namespace,
     taskQueue: MEDIA_TASK_QUEUE,
-    activities: mediaActivities({ ...storage, models: new ModelRegistry(models), recognize: undefined, ...limits }),
+    activities: mediaActivities({ ...storage, models: new ModelRegistry(models), ocr, ...limits }),
     interceptors: { activity: [(context) => ({ inbound: failureInterceptor(context, log) })] },
     maxHeartbeatThrottleInterval: '500ms',
     defaultHeartbeatThrottleInterval: '500ms',

@@ -8,7 +8,7 @@ import { findServer, listServers } from '../../db/queries/mcp.ts'
 import { authenticated } from '../plugin.ts'
 import { authorize } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
-import { addServer, removeServer, viewServer, viewServerBriefly } from '../services/mcp-servers.ts'
+import { addServer, removeServer, signInUrlOf, viewServer, viewServerBriefly } from '../services/mcp-servers.ts'
 
 export function mcpServerRoutes(context: ApiContext) {
   const { db } = context.storage
@@ -30,10 +30,11 @@ export function mcpServerRoutes(context: ApiContext) {
       async ({ principal, params: { agent_id }, body, status }) => {
         authorize(principal, 'manage')
         await getAgentOrThrow(db, agent_id)
-        const { name, type, connected } = viewServerBriefly(
-          await addServer(context, principal, agent_id, body as McpServer),
-        )
-        return status(201, { status: 'connected', agent_id, server: { name, type, connected } })
+        const row = await addServer(context, principal, agent_id, body as McpServer)
+        const { name, type, connected } = viewServerBriefly(row)
+        const server = { name, type, connected }
+        if (connected) return status(201, { status: 'connected', agent_id, server })
+        return status(201, { status: row.state, agent_id, server, ...(await signInUrlOf(context, principal, row)) })
       },
       { params, body: McpServerSchema, detail: { summary: 'Add an MCP server, and wait until it is connected' } },
     )
@@ -42,7 +43,7 @@ export function mcpServerRoutes(context: ApiContext) {
       async ({ principal, params: { agent_id, name } }) => {
         authorize(principal, 'read')
         await getAgentOrThrow(db, agent_id)
-        return { agent_id, ...(await viewServer(context, { agent_id, name })) }
+        return { agent_id, ...(await viewServer(context, principal, { agent_id, name })) }
       },
       { params: both, detail: { summary: 'Look at an MCP server and its tools' } },
     )

@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import type { ProvidersSettings } from '../../contracts/model-check.ts'
 import type { Storage } from '../../db/storage.ts'
+import type * as OAuth from '../../mcp/oauth.ts'
 import type { Embedder } from '../../providers/embedder.ts'
 import type { Speaker } from '../../providers/speaker.ts'
 
@@ -35,6 +36,8 @@ export interface ApiContext {
   /** Names of environment variables that secret fields may refer to over the API, with their values. */
   apiEnv: Readonly<Record<string, string>>
   limits: ApiLimits
+  /** Where people reach us, without a slash at the end. */
+  public_url: string
   agentsDir: string
   /** Folders below which files of the server may be ingested over the API. */
   knowledgeDirs: readonly string[]
@@ -43,6 +46,9 @@ export interface ApiContext {
     commands: readonly string[]
     /** @throws an error that says why a URL may not be opened */
     checkUrl: (url: string) => Promise<void>
+    /** Looks at where each request goes. */
+    fetch: (url: string | URL, init?: RequestInit) => Promise<Response>
+    oauth: Pick<typeof OAuth, 'checkIssuer' | 'clientDocument' | 'finishSignIn' | 'openSignIn'>
   }
   /** Idle time and age of conversation actors. */
   conversation: { idle_ms: number; max_updates: number }

@@ -15,12 +15,12 @@ import {
   insertJob,
   progressOf,
   readText,
-  requestCancelJob,
   reviveJob,
 } from '../../db/queries/jobs.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
-import { findSource, insertSource } from '../../db/queries/knowledge.ts'
+import { joinSource } from '../../db/queries/knowledge.ts'
 import type { Principal } from '../../db/queries/keys.ts'
+import { requestStop } from '../../db/queries/stop-requests.ts'
 import type { JobsTable } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
 import { authorize, ownedOrThrow } from './access.ts'
@@ -61,20 +61,7 @@ export async function createJob(
     if (before) return { job: before, before: true }
     if (agent_id !== undefined && knowledge_id !== undefined) {
       const { file: described } = await getAgentOrThrow(tx, agent_id)
-      if ((await findSource(tx, agent_id, knowledge_id))?.origin === 'config') {
-        throw new MuxiError(
-          'conflict',
-          `Cannot add to '${knowledge_id}': it stands in the agent's own file '${described}'`,
-        )
-      }
-      await insertSource(tx, {
-        agent_id,
-        id: knowledge_id,
-        description: file.name,
-        origin: 'api',
-        content_hash: '',
-        job_id: null,
-      })
+      await joinSource(tx, { agent_id, id: knowledge_id, description: file.name, file: described })
     }
     const job = await insertJob(tx, { kind, file, key_id: principal.key_id, agent_id, knowledge_id, options })
     if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: job.id })
@@ -179,7 +166,7 @@ export function waitForJob(context: ApiContext, id: string, signal: AbortSignal)
 /** Stops a job; resolves when it has ended, or after a few seconds. @throws MuxiError conflict, unavailable */
 export async function cancelJob(context: ApiContext, job: JobsTable): Promise<void> {
   const { storage } = context
-  await requestCancelJob(storage.db, job.id)
+  await requestStop(storage.db, 'job', job.id)
   storage.stops.stop(job.id)
   if (!(await stopJob(context, job.id))) {
     const told = await storage.db

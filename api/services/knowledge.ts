@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto'
 import { MuxiError, notFound, type ErrorBody } from '../../contracts/failures.ts'
 import type { KnowledgeRequest } from '../../contracts/schemas/jobs.ts'
-import { differencesOf } from '../../db/dialect.ts'
 import { agentOwner, deleteFile, findFile, insertFile, type NewFile } from '../../db/queries/files.ts'
 import { findJob, insertJob } from '../../db/queries/jobs.ts'
 import {
@@ -12,6 +11,7 @@ import {
   findPassages,
   findSource,
   insertSource,
+  lockSource,
   listConfiguredSources,
   listLatestJobs,
   listSources,
@@ -154,7 +154,7 @@ async function putSource(
   const jobs = await db
     .transaction()
     .execute(async (tx) => {
-      await differencesOf(tx).lockNames(tx, [`knowledge/${agentId}/${source.id}`])
+      await lockSource(tx, agentId, source.id)
       const now = await listLatestJobs(tx, agentId, source.id)
       // Another process was faster: what has been inserted goes again with the transaction.
       if (now.map(({ id }) => id).join() !== latest.map(({ id }) => id).join()) throw new Overtaken()

@@ -1,8 +1,9 @@
 // The MCP servers of an agent: those that its description names, those that were added over the API, and how each one does.
 import { setTimeout as delay } from 'node:timers/promises'
+import { BUILTIN_SERVERS, type BuiltinServer } from '../../contracts/builtin-servers.ts'
 import { separateServer } from '../../contracts/agent-secrets.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
-import { faultsOf, withFallbacks, type McpFault } from '../../contracts/mcp-check.ts'
+import { faultsOf, variablesOf, withFallbacks, type McpFault } from '../../contracts/mcp-check.ts'
 import type { AgentConfig, McpServer } from '../../contracts/schemas/agent.ts'
 import { dotted } from '../../contracts/schemas/faults.ts'
 import {
@@ -14,6 +15,7 @@ import {
   putServer,
   type ServerRow,
 } from '../../db/queries/mcp.ts'
+import { findConnectionSignIn } from '../../db/queries/sign-ins.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { McpServerRef } from '../../contracts/engine.ts'
 import { authorize } from './access.ts'
@@ -26,7 +28,7 @@ const WORKER_MS = 15_000
 const DEFAULT_CONNECT_S = 60
 const LOOK_MS = 100
 
-/** Adds a server over the API and waits until it is connected; one that cannot be connected is not kept. @throws MuxiError */
+/** Adds a server over the API and waits until it is connected, or an operator has to sign in; one that cannot be connected is not kept. @throws MuxiError */
 export async function addServer(
   context: ApiContext,
   principal: Principal,
@@ -72,6 +74,10 @@ export async function checkServer(
         'forbidden',
         `Cannot add the MCP server: 'command' must be one of MUXI_MCP_COMMANDS, got '${program}'`,
       )
+  } else if ('builtin' in given) {
+    // Ours, so that it starts nothing foreign; but where it connects to is not for every key to say.
+    const { keys }: BuiltinServer = BUILTIN_SERVERS[given.builtin]
+    if (!variablesOf(given).every((name) => keys.includes(name))) authorize(principal, 'admin')
   } else {
     await mcp.checkUrl(given.url).catch((error: Error) => refuse([{ path: ['url'], expected: error.message }]))
   }
@@ -96,7 +102,7 @@ async function waitUntilConnected(
   for (;;) {
     const row = await findServer(db, ref)
     if (!row) throw notFound('MCP server', ref.name)
-    if (row.state === 'connected') return row
+    if (row.state === 'connected' || row.state === 'needs_sign_in') return row
     if (row.last_error !== null) {
       const details = { server: ref.name, reason: row.last_error, ...(row.stderr_tail && { stderr: row.stderr_tail }) }
       throw new MuxiError('upstream_error', `Cannot connect to the MCP server '${ref.name}': ${row.last_error}`, {
@@ -154,7 +160,14 @@ export async function syncServers(context: ApiContext, agents: readonly Describe
 }
 
 export function typeOf(server: McpServer): 'command' | 'http' {
-  return 'command' in server ? 'command' : 'http'
+  return 'url' in server ? 'http' : 'command'
+}
+
+/** What a person would type to start it, or where it is. */
+function placeOf(server: McpServer): { command: string } | { url: string } {
+  if ('url' in server) return { url: server.url }
+  if ('builtin' in server) return { command: `muxi mcp ${server.builtin}` }
+  return { command: [server.command, ...(server.args ?? [])].join(' ') }
 }
 
 /** A server as lists show it. */
@@ -166,7 +179,7 @@ export function viewServerBriefly(row: ServerRow) {
   return {
     name: row.name,
     type: typeOf(server),
-    ...('command' in server ? { command: [server.command, ...(server.args ?? [])].join(' ') } : { url: server.url }),
+    ...placeOf(server),
     connected: row.state === 'connected',
     stats: {
       connection_age_s: since(row.connected_at),
@@ -177,8 +190,24 @@ export function viewServerBriefly(row: ServerRow) {
   }
 }
 
+/** Where an operator signs in, when a server wants that before it lists its tools. Whoever has the address may sign in there. */
+export async function signInUrlOf(
+  { storage: { db }, public_url }: ApiContext,
+  principal: Principal,
+  row: ServerRow,
+): Promise<{ sign_in_url?: string }> {
+  if (row.state !== 'needs_sign_in' || !mayManage(principal)) return {}
+  const id = await findConnectionSignIn(db, row)
+  return id === undefined ? {} : { sign_in_url: `${public_url}/oauth/sign-in/${id}` }
+}
+
+function mayManage({ scopes }: Principal): boolean {
+  return scopes.has('manage') || scopes.has('admin')
+}
+
 /** A server with all that is known of it. @throws MuxiError not_found */
-export async function viewServer({ storage: { db } }: ApiContext, ref: McpServerRef) {
+export async function viewServer(context: ApiContext, principal: Principal, ref: McpServerRef) {
+  const { db } = context.storage
   const row = await findServer(db, ref)
   if (!row) throw notFound('MCP server', ref.name)
   const server = JSON.parse(row.config) as McpServer
@@ -187,6 +216,7 @@ export async function viewServer({ storage: { db } }: ApiContext, ref: McpServer
   return {
     ...brief,
     state: row.state,
+    ...(await signInUrlOf(context, principal, row)),
     approval: server.approval ?? 'destructive',
     trust_annotations: server.trust_annotations ?? false,
     stats: {

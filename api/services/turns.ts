@@ -7,7 +7,8 @@ import type { Principal } from '../../db/queries/keys.ts'
 import { listLogOfTurn } from '../../db/queries/log.ts'
 import { parseAttachments } from '../../db/queries/conversations.ts'
 import { listToolCalls } from '../../db/queries/steps.ts'
-import { findTurn, requestCancel } from '../../db/queries/turns.ts'
+import { requestStop } from '../../db/queries/stop-requests.ts'
+import { findTurn } from '../../db/queries/turns.ts'
 import type { LogEntriesTable, ToolCallsTable, TurnsTable } from '../../db/schema.ts'
 import { ownedOrThrow } from './access.ts'
 import { viewApproval, waitingOf } from './approvals.ts'
@@ -123,7 +124,7 @@ export async function waitForReply({ storage }: ApiContext, turnId: string, sign
 /** Stops a turn, queued or running; resolves when it has ended, or after a few seconds. @throws MuxiError conflict, unavailable */
 export async function cancelTurn(context: ApiContext, turn: TurnsTable): Promise<void> {
   const { storage } = context
-  await requestCancel(storage.db, turn.id)
+  await requestStop(storage.db, 'turn', turn.id)
   storage.stops.stop(turn.id)
   await stopTurn(context, turn.id, turn.conversation_id)
   await waitForEnd(context, turn.id, AbortSignal.timeout(STOP_WAIT_MS))

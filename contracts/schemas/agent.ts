@@ -139,13 +139,43 @@ const mcpFields = {
   ),
 }
 
-/** An MCP server, reached by URL or started as a program. */
+const BuiltinSchema = Type.Union([Type.Literal('calculator'), Type.Literal('search')], {
+  description: 'A server that comes with muxi and runs on its own runtime',
+})
+const env = Type.Optional(Type.Record(NameSchema, Type.String({ maxLength: 8192 }), closed))
+
+const OAuthSchema = Type.Object(
+  {
+    client_id: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 2048,
+        description: 'As muxi is known to the authorization server; registered by itself when left out',
+      }),
+    ),
+    client_secret: Type.Optional(SecretSchema),
+    scopes: Type.Optional(
+      Type.Array(
+        Type.String({ pattern: '^[\\x21\\x23-\\x5B\\x5D-\\x7E]{1,256}$', description: 'a scope, without spaces' }),
+        {
+          maxItems: 64,
+          description: 'Asked for in place of those that the server describes; what it demands is asked for besides',
+        },
+      ),
+    ),
+    issuer: Type.Optional(HttpUrlSchema),
+  },
+  closed,
+)
+
+/** An MCP server: reached by URL, started as a program, or one that comes with muxi. */
 export const McpServerSchema = Type.Union([
   Type.Object(
     {
       ...mcpFields,
       url: HttpUrlSchema,
       transport: Type.Optional(Type.Union([Type.Literal('auto'), Type.Literal('http'), Type.Literal('sse')])),
+      oauth: Type.Optional(OAuthSchema),
     },
     closed,
   ),
@@ -154,10 +184,11 @@ export const McpServerSchema = Type.Union([
       ...mcpFields,
       command: Type.String({ minLength: 1, maxLength: 4096 }),
       args: Type.Optional(Type.Array(Type.String({ maxLength: 4096 }), { maxItems: 128 })),
-      env: Type.Optional(Type.Record(NameSchema, Type.String({ maxLength: 8192 }), closed)),
+      env,
     },
     closed,
   ),
+  Type.Object({ ...mcpFields, builtin: BuiltinSchema, env }, closed),
 ])
 
 const words = {

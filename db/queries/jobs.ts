@@ -5,6 +5,7 @@ import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
 import { addEvents, reopenStream, type Addition } from '../event-rows.ts'
 import type { Db, FilesTable, JobBatchesTable, JobsTable, Tx } from '../schema.ts'
+import { countRead } from './ocr.ts'
 
 /** How many pages are parsed in one go. */
 const BATCH_PAGES = 50
@@ -27,14 +28,6 @@ export interface NewJob {
 /** Inserts a queued job. */
 export async function insertJob(tx: Tx, job: NewJob): Promise<JobsTable> {
   const { file } = job
-  const before =
-    job.document_id === undefined
-      ? undefined
-      : await tx
-          .selectFrom('jobs')
-          .select((eb) => eb.fn.max('generation').as('generation'))
-          .where('document_id', '=', job.document_id)
-          .executeTakeFirst()
   const row: JobsTable = {
     id: newId('job'),
     kind: job.kind ?? 'document',
@@ -49,7 +42,7 @@ export async function insertJob(tx: Tx, job: NewJob): Promise<JobsTable> {
     conversation_id: job.conversation_id ?? null,
     turn_id: job.turn_id ?? null,
     document_id: job.document_id ?? newId('doc'),
-    generation: Number(before?.generation ?? 0) + 1,
+    generation: job.document_id === undefined ? 1 : await nextGeneration(tx, job.document_id),
     collection: null,
     options: JSON.stringify(job.options ?? {}),
     media: null,
@@ -69,6 +62,16 @@ export async function insertJob(tx: Tx, job: NewJob): Promise<JobsTable> {
   }
   await tx.insertInto('jobs').values(row).execute()
   return row
+}
+
+/** Chunks of a higher generation take the place of those of a lower one. */
+async function nextGeneration(tx: Tx, documentId: string): Promise<number> {
+  const before = await tx
+    .selectFrom('jobs')
+    .select((eb) => eb.fn.max('generation').as('generation'))
+    .where('document_id', '=', documentId)
+    .executeTakeFirst()
+  return Number(before?.generation ?? 0) + 1
 }
 
 export function findJob(db: Db | Tx, id: string): Promise<JobsTable | undefined> {
@@ -215,12 +218,7 @@ async function lockJob(tx: Tx, id: string): Promise<void> {
   await tx.selectFrom('jobs').select('id').where('id', '=', id).forUpdate().execute()
 }
 
-export async function storeParsed(
-  tx: Tx,
-  jobId: string,
-  batch: number,
-  pages: { page: number; text: string }[],
-): Promise<void> {
+export async function storeParsed(tx: Tx, jobId: string, batch: number, pages: object[]): Promise<void> {
   await lockJob(tx, jobId)
   await tx
     .updateTable('job_batches')
@@ -231,9 +229,23 @@ export async function storeParsed(
     .execute()
 }
 
-export async function storeIndexed(tx: Tx, jobId: string, batch: number, chunks: number): Promise<void> {
-  await lockJob(tx, jobId)
-  await tx.updateTable('job_batches').set({ chunks }).where('job_id', '=', jobId).where('batch', '=', batch).execute()
+/** Notes that the chunks of a batch are in the index. @returns false when this run has lost the job: they are in nobody's index */
+export async function storeIndexed(tx: Tx, ref: JobRef, batch: number, chunks: number): Promise<boolean> {
+  await lockJob(tx, ref.job_id)
+  if (!(await findRunning(tx, ref))) return false
+  await tx
+    .updateTable('job_batches')
+    .set({ chunks })
+    .where('job_id', '=', ref.job_id)
+    .where('batch', '=', batch)
+    .execute()
+  return true
+}
+
+/** Whether what a run has written into the index can never be shown: the job was cancelled, begun anew or removed. */
+export async function isForsaken(db: Db, { id, generation }: Pick<JobsTable, 'id' | 'generation'>): Promise<boolean> {
+  const now = await db.selectFrom('jobs').select(['status', 'generation']).where('id', '=', id).executeTakeFirst()
+  return !now || now.status === 'cancelled' || now.generation !== generation
 }
 
 export interface ParsedBatch {
@@ -256,7 +268,7 @@ export async function setCollection(db: Db, jobId: string, collection: string): 
   await db.updateTable('jobs').set({ collection }).where('id', '=', jobId).execute()
 }
 
-/** Counts what is done of a stage and tells it, once for each key. @returns the events to publish */
+/** Counts what is done of a stage and tells it, once for each key. @returns the events to publish; none when the run has lost the job */
 export async function advance(
   tx: Tx,
   job: Pick<JobsTable, 'id' | 'run'>,
@@ -269,7 +281,10 @@ export async function advance(
     .selectFrom('jobs')
     .select(['kind', 'stage', 'stage_started_at', 'pages'])
     .where('id', '=', job.id)
-    .executeTakeFirstOrThrow()
+    .where('run', '=', job.run)
+    .where('status', 'in', UNFINISHED)
+    .executeTakeFirst()
+  if (!now) return []
   const startedAt = now.stage === stage && now.stage_started_at !== null ? now.stage_started_at : stamp
   const total = now.pages ?? 0
   const done = await countDone(tx, job.id, stage, total)
@@ -292,7 +307,8 @@ async function countDone(tx: Tx, jobId: string, stage: JobStage, total: number):
     .where('job_id', '=', jobId)
     .where(column, 'is not', null)
     .execute()
-  return rows.reduce((sum, { from_page, to_page }) => sum + to_page - from_page + 1, 0)
+  const whole = rows.reduce((sum, { from_page, to_page }) => sum + to_page - from_page + 1, 0)
+  return stage === 'parsing' ? whole + (await countRead(tx, jobId)) : whole
 }
 
 const UNITS = { document: 'pages', image: 'pictures', audio: 'segments' } as const
@@ -325,7 +341,7 @@ export async function completeJob(
     document_id: job.document_id,
     pages: job.pages ?? 0,
     chunks: Number(counted.chunks ?? 0),
-    ...(!(await hasText(tx, job.id)) && { notice: NO_TEXT[job.kind] }),
+    ...(!(await hasText(tx, job.id)) && { notice: noticeOf(job) }),
     ...toldOfMedia(job),
   }
   await tx
@@ -380,11 +396,16 @@ export function endOfJob(job: JobsTable): Addition['event'] {
 
 /** A job that failed or was cancelled becomes a queued one again, with the next run. @throws MuxiError `conflict` */
 export async function reviveJob(tx: Tx, id: string): Promise<{ job: JobsTable; events: StoredEvent[] }> {
+  await lockJob(tx, id)
+  const before = await findJob(tx, id)
+  // Of a cancelled run nothing may turn up: what a worker of it, late, still writes is of a generation that nobody will see.
+  const generation = before?.status === 'cancelled' ? await nextGeneration(tx, before.document_id) : before?.generation
   const job = await tx
     .updateTable('jobs')
     .set((eb) => ({
       status: 'queued',
       run: eb('run', '+', 1),
+      ...(generation !== undefined && { generation }),
       stage: 'waiting',
       error: null,
       cancel_requested_at: null,
@@ -399,30 +420,6 @@ export async function reviveJob(tx: Tx, id: string): Promise<{ job: JobsTable; e
   return { job, events: await advance(tx, job, 'waiting', '') }
 }
 
-/** Notes that somebody wants the job stopped; the engine is told by the caller. @throws MuxiError `conflict` when it is over */
-export async function requestCancelJob(db: Db, id: string): Promise<void> {
-  const updated = await db
-    .updateTable('jobs')
-    .set({ cancel_requested_at: new Date().toISOString() })
-    .where('id', '=', id)
-    .where('status', 'in', UNFINISHED)
-    .executeTakeFirst()
-  if (updated.numUpdatedRows === 0n) throw new MuxiError('conflict', `Cannot cancel job '${id}': it is over`)
-}
-
-/** Of the given jobs, those that somebody wants stopped. */
-export async function findJobsToCancel(db: Db, ids: string[]): Promise<string[]> {
-  if (ids.length === 0) return []
-  const rows = await db
-    .selectFrom('jobs')
-    .select('id')
-    .where('id', 'in', ids)
-    .where('status', 'in', UNFINISHED)
-    .where('cancel_requested_at', 'is not', null)
-    .execute()
-  return rows.map(({ id }) => id)
-}
-
 /** The jobs that are part of a turn, in the order of its attachments. */
 export function listJobsOfTurn(db: Db | Tx, turnId: string): Promise<JobsTable[]> {
   return db.selectFrom('jobs').selectAll().where('turn_id', '=', turnId).orderBy('id').execute()
@@ -432,6 +429,7 @@ export function listJobsOfTurn(db: Db | Tx, turnId: string): Promise<JobsTable[]
 export async function deleteJobsOf(tx: Tx, conversationId: string): Promise<string[]> {
   const jobs = tx.selectFrom('jobs').select('id').where('conversation_id', '=', conversationId)
   await tx.deleteFrom('job_batches').where('job_id', 'in', jobs).execute()
+  await tx.deleteFrom('ocr_pages').where('job_id', 'in', jobs).execute()
   for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams'] as const) {
     await tx.deleteFrom(table).where('stream_id', 'in', jobs).execute()
   }
@@ -465,9 +463,14 @@ export async function* readText(db: Db | Tx, jobId: string): AsyncGenerator<{ pa
 }
 
 const NO_TEXT = {
-  document: 'No page has text that can be read: they may be pictures of text, as of a scan',
+  document: 'No text was found in the document, nor in pictures of its pages',
   image: 'No text was found in the picture',
   audio: 'Nobody is heard to speak in the recording',
+}
+
+function noticeOf({ kind, options }: JobsTable): string {
+  const unread = kind === 'document' && (JSON.parse(options) as { ocr?: string }).ocr === 'never'
+  return unread ? "No page has text; pictures of text are read with options.ocr 'auto'" : NO_TEXT[kind]
 }
 
 /** What the result of a job tells of its picture or recording. */

@@ -1,4 +1,6 @@
 // What agents know: their sources of knowledge, the passages found in them and in conversations, and what a turn recalled.
+import { MuxiError } from '../../contracts/failures.ts'
+import { differencesOf } from '../dialect.ts'
 import type { Db, JobsTable, KnowledgeSourcesTable, Tx } from '../schema.ts'
 import type { VectorQuery, VectorStore } from '../vectors/vector-store.ts'
 import { findDocumentNames } from './jobs.ts'
@@ -12,16 +14,6 @@ export interface Passage {
   content: string
   similarity: number
   knowledge_id?: string
-}
-
-/** Whether there is anything to search for an agent in a conversation. */
-export async function hasDocuments(db: Db | Tx, agentId: string, conversationId: string): Promise<boolean> {
-  const completed = db.selectFrom('jobs').select('id').where('status', '=', 'completed').limit(1)
-  const known = await completed.where('agent_id', '=', agentId).where('knowledge_id', '>', '').executeTakeFirst()
-  return (
-    known !== undefined ||
-    (await completed.where('conversation_id', '=', conversationId).executeTakeFirst()) !== undefined
-  )
 }
 
 /** The best passages, best first, with the names of their documents. */
@@ -95,6 +87,27 @@ export function listConfiguredSources(db: Db): Promise<KnowledgeSourcesTable[]> 
   return db.selectFrom('knowledge_sources').selectAll().where('origin', '=', 'config').execute()
 }
 
+/** Makes whoever else gives the source documents, or removes it, wait until the transaction ends; also when it is not there yet. */
+export function lockSource(tx: Tx, agentId: string, id: string): Promise<void> {
+  return differencesOf(tx).lockNames(tx, [`knowledge/${agentId}/${id}`])
+}
+
+/** Makes a source for one more document, unless it is there; it stays until the transaction has given it that. @throws MuxiError `conflict` */
+export async function joinSource(
+  tx: Tx,
+  {
+    agent_id,
+    id,
+    description,
+    file,
+  }: Pick<KnowledgeSourcesTable, 'agent_id' | 'id' | 'description'> & { file: string | null },
+): Promise<void> {
+  await lockSource(tx, agent_id, id)
+  if ((await findSource(tx, agent_id, id))?.origin === 'config')
+    throw new MuxiError('conflict', `Cannot add to '${id}': it stands in the agent's own file '${file}'`)
+  await insertSource(tx, { agent_id, id, description, origin: 'api', content_hash: '', job_id: null })
+}
+
 /** @returns false when the source was there already */
 export async function insertSource(tx: Tx, source: Omit<KnowledgeSourcesTable, 'created_at'>): Promise<boolean> {
   const inserted = await tx
@@ -127,7 +140,8 @@ export async function changeSource(
 
 /** Removes a source; its jobs stay as what once was done. @returns the jobs whose documents are to leave the index */
 export async function deleteSource(tx: Tx, agentId: string, id: string): Promise<JobsTable[]> {
-  // First: whoever is just giving it another job holds its row, and that job has to be among those below.
+  // Whoever is just giving it another job is waited for, and that job has to be among those below.
+  await lockSource(tx, agentId, id)
   await tx.deleteFrom('knowledge_sources').where('agent_id', '=', agentId).where('id', '=', id).execute()
   const jobs = await tx
     .selectFrom('jobs')

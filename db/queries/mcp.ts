@@ -7,6 +7,7 @@ import { differencesOf } from '../dialect.ts'
 import type { SecretBox } from '../secret-box.ts'
 import type { Db, McpServersTable, McpToolsTable, Tx } from '../schema.ts'
 import { deleteSecrets, getSecrets, putSecrets } from './secrets.ts'
+import { forgetSignIns } from './sign-ins.ts'
 
 export interface ServerRow extends Omit<McpServersTable, 'epoch' | 'active_requests' | 'reconnects'> {
   epoch: number
@@ -60,9 +61,25 @@ export async function putServer(
     .execute()
   await deleteSecrets(tx, secretOwner(ref))
   await putSecrets(tx, box, secretOwner(ref), secrets)
+  if (known && whereTo(JSON.parse(known.config) as McpServer) !== whereTo(server)) await forgetSignIns(tx, ref)
   // Whoever changes a server approves of the tools that it has then.
   await deleteTools(tx, ref)
   return true
+}
+
+/** Where a server is, and as whom we sign in there: tokens are good for nothing else. */
+function whereTo(server: McpServer): string {
+  return 'url' in server ? canonicalJson([server.url, server.oauth ?? null]) : ''
+}
+
+/** Has whoever holds a server connect anew. */
+export async function reconnectServer(tx: Tx, { agent_id, name }: McpServerRef): Promise<void> {
+  await tx
+    .updateTable('mcp_servers')
+    .set((eb) => ({ revision: eb('revision', '+', 1) }))
+    .where('agent_id', '=', agent_id)
+    .where('name', '=', name)
+    .execute()
 }
 
 /** @returns whether there was one */
@@ -75,6 +92,7 @@ export async function deleteServer(tx: Tx, ref: McpServerRef): Promise<boolean> 
     .executeTakeFirst()
   await deleteSecrets(tx, secretOwner(ref))
   await deleteTools(tx, ref)
+  await forgetSignIns(tx, ref)
   return deleted.numDeletedRows > 0n
 }
 

@@ -253,7 +253,7 @@ describe('a document that is not what it seems', () => {
       const job = await call('/jobs', { body: { kind: 'document', file_id, agent_id: 'offline' } })
       const path = `/jobs/${job.body.id}`
       await eventually(async () => (await call(path)).body.status).toBe('completed')
-      const notice = 'No page has text that can be read: they may be pictures of text, as of a scan'
+      const notice = 'No text was found in the document, nor in pictures of its pages'
       expect((await call(path)).body.result).toMatchObject({ pages: 2, chunks: 0, notice })
 
       const cue = stage.model.script({ say: 'It has no text.' })

@@ -80,6 +80,9 @@ export const REQUIREMENTS = {
   'documents.agent': 'Knowledge can be given with an agent that is made over the API',
   'documents.tool': 'A model can search the documents in the middle of a turn',
   'documents.scanned': 'A document without readable text says so',
+  'documents.ocr': 'A page that is a picture of text is read, wherever its top is, and cited with its page',
+  'documents.ocr_killed':
+    'kill -9 of the worker in a scan: pages that were read are not read again, and the text is the same',
   'documents.killed':
     'kill -9 of everything during an ingestion: finished page batches are not parsed again, each chunk is found once',
 
@@ -88,6 +91,7 @@ export const REQUIREMENTS = {
   'files.s3': 'API and workers that share nothing but Postgres and a bucket ingest, answer, and lose nothing to a kill',
 
   'images.ingest': 'Every kind of picture is made upright, small and free of private metadata, described, and found',
+  'images.ocr': 'The text in a picture is read and found',
   'images.hostile': 'A picture that is a bomb, lies about what it is, fetches or multiplies itself is refused alone',
   'images.chat': 'A picture attached to a message reaches a model that can see, without private metadata',
   'audio.ingest': 'Every kind of recording is transcribed with times, and found by them',
@@ -123,6 +127,8 @@ export const REQUIREMENTS = {
 
   'mcp.endpoints':
     'MCP servers of an agent are added, listed, looked at and removed; one that cannot be connected is not kept',
+  'mcp.builtin':
+    'An MCP server that comes with muxi needs no list of programs, runs on our runtime, and takes its own settings only',
   'mcp.refused':
     'A program needs the admin scope and the list of the operator, a URL must be allowed, a required credential given',
   'mcp.credentials': 'A program has only the environment that was meant for it',
@@ -133,6 +139,9 @@ export const REQUIREMENTS = {
   'mcp.long-answer': 'An MCP answer that is too long for the model is kept as a file',
   'mcp.bounded': 'However many tools and however long an answer, limits hold',
 
+  'examples.search': 'Without a search service the example agent still reads pages, and says what to set to search',
+  'examples.calculator':
+    'Without a key the example agent computes with the calculator, an MCP process of its own, and the log tells how',
   'mcp-out.call':
     "Each agent is a tool of /mcp for the SDK's own client: progress as asked for, and the reply with its turn and conversation",
   'mcp-out.cancel': 'notifications/cancelled, at any process, cancels the turn of a call',
@@ -143,6 +152,17 @@ export const REQUIREMENTS = {
     'What /mcp refuses: strangers, foreign sessions and origins, unknown tools, wrong arguments, each in its own words',
   'mcp-out.changed': 'Clients of /mcp hear that the agents have changed',
   'mcp-out.conformance': 'The server scenarios of the MCP conformance suite that apply pass at /mcp',
+
+  'mcp.sign-in.operator':
+    'An MCP server that wants a sign-in before it lists its tools says where an operator signs in',
+  'mcp.sign-in.call':
+    'A call waits for its user to sign in, whichever processes are restarted meanwhile, and is made once',
+  'mcp.sign-in.user': 'Each user calls an MCP server with tokens of their own',
+  'mcp.sign-in.refresh': 'A token that has ended is renewed once for all calls that want it',
+  'mcp.sign-in.more': 'A call that wants more rights asks for a sign-in that gives them',
+  'mcp.sign-in.refused':
+    'A sign-in that is refused is told to the call; answers that were not asked for count for nothing',
+  'mcp.sign-in.secret': 'Tokens, codes and secrets of a sign-in stand in no row, log, history or event',
 
   'start.fails': 'A process that cannot start ends and says why',
   'start.runtime':

@@ -15,7 +15,8 @@ import {
 import { ensureDefaultConversation } from '../../db/queries/conversations.ts'
 import { listLogOfTurn } from '../../db/queries/log.ts'
 import { getToolCallOrThrow, insertStep, startToolCall } from '../../db/queries/steps.ts'
-import { claimTurn, findTurn, finishTurn, insertTurn, lockTurn, requestCancel } from '../../db/queries/turns.ts'
+import { requestStop } from '../../db/queries/stop-requests.ts'
+import { claimTurn, findTurn, finishTurn, insertTurn, lockTurn } from '../../db/queries/turns.ts'
 import type { Tx } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
 import { dialects } from '../support/dialects.ts'
@@ -145,7 +146,7 @@ for (const dialect of dialects) {
       const storage = await (await dialect.fresh()).open()
       const turnId = await running(storage)
       const approval = await ask(storage, turnId)
-      await requestCancel(storage.db, turnId)
+      await requestStop(storage.db, 'turn', turnId)
       expect(await decide(storage, approval, 'approve')).toBeUndefined()
       const events = await inTx(storage, (tx) => finishTurn(tx, turnId, 'cancelled'))
       expect(events.map(({ type }) => type)).toEqual(['approval_decided', 'cancelled'])

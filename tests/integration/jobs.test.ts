@@ -1,35 +1,79 @@
 // Ingestion jobs that several processes change at once, on both databases.
-import { describe, expect, it } from 'vitest'
+import { MockActivityEnvironment } from '@temporalio/testing'
+import { DefaultLogger } from '@temporalio/worker'
+import { sql } from 'kysely'
+import { describe, expect, it, vi } from 'vitest'
+import { ingestActivities } from '../../activities/ingest.ts'
 import { deleteFile, findFile, insertFile } from '../../db/queries/files.ts'
 import {
   advance,
   claimJob,
   completeJob,
+  findBatch,
   findJob,
   finishJob,
   insertJob,
   planBatches,
+  reviveJob,
   storeIndexed,
+  storeParsed,
 } from '../../db/queries/jobs.ts'
+import { deleteSource, findSource, joinSource } from '../../db/queries/knowledge.ts'
 import type { Tx } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
+import type { Embedder } from '../../providers/embedder.ts'
+import { hashingEmbedder } from '../../providers/hashing-embedder.ts'
 import { dialects } from '../support/dialects.ts'
 
 const BATCHES = 6
 const inTx = <T>({ db }: Storage, work: (tx: Tx) => Promise<T>) => db.transaction().execute(work)
 const newFile = { user_id: 'u', key_id: null, name: 'n', type: 'text/plain', size: 5_000_000_000, sha256: 's' }
 
+const SILENT = new DefaultLogger('ERROR', () => undefined)
+
+/** The local embedder, as slow as the test wants it. */
+class HeldEmbedder implements Embedder {
+  readonly #local = hashingEmbedder()
+  readonly #asked = Promise.withResolvers<void>()
+  readonly #letGo = Promise.withResolvers<void>()
+  readonly model = this.#local.model
+  readonly dimension = this.#local.dimension
+  readonly asked = this.#asked.promise
+
+  letGo(): void {
+    this.#letGo.resolve()
+  }
+
+  async embed(...given: Parameters<Embedder['embed']>): Promise<Float32Array[]> {
+    this.#asked.resolve()
+    await this.#letGo.promise
+    return this.#local.embed(...given)
+  }
+}
+
 for (const dialect of dialects) {
   describe(dialect.name, () => {
-    async function open() {
+    async function open(agent_id?: string) {
       const database = await dialect.fresh()
       const [a, b] = [await database.open(), await database.open()]
       const file = await insertFile(a.db, newFile)
-      const job = await inTx(a, (tx) => insertJob(tx, { file, key_id: null }))
+      const job = await inTx(a, (tx) => insertJob(tx, { file, key_id: null, agent_id }))
       await inTx(a, (tx) => claimJob(tx, { job_id: job.id, run: 1 }, 'run'))
       await inTx(a, (tx) => planBatches(tx, job.id, BATCHES * 50))
       return { a, b, file, job, ref: { job_id: job.id, run: 1 } }
     }
+
+    /** Resolves when a transaction waits for another one; on SQLite each does at once. */
+    const waited = ({ db }: Storage) =>
+      dialect.name === 'sqlite'
+        ? Promise.resolve()
+        : vi.waitFor(
+            async () => {
+              const { rows } = await sql`select pid from pg_locks where not granted`.execute(db)
+              expect(rows).toHaveLength(1)
+            },
+            { timeout: 10_000, interval: 5 },
+          )
 
     it('counts every batch that is done, however many are done at once', async () => {
       const { a, b, job, ref } = await open()
@@ -37,7 +81,7 @@ for (const dialect of dialects) {
       await Promise.all(
         batches.map((batch) =>
           inTx(batch % 2 ? a : b, async (tx) => {
-            await storeIndexed(tx, job.id, batch, 10)
+            await storeIndexed(tx, ref, batch, 10)
             return advance(tx, job, 'indexing', String(batch))
           }),
         ),
@@ -45,6 +89,55 @@ for (const dialect of dialects) {
       expect(await findJob(a.db, job.id)).toMatchObject({ done: BATCHES * 50, total: BATCHES * 50 })
       const completed = await inTx(b, (tx) => completeJob(tx, ref))
       expect(completed?.result).toMatchObject({ pages: BATCHES * 50, chunks: BATCHES * 10 })
+    })
+
+    it('leaves nothing of a cancelled run in the index, nor in the count of the next one, when its worker comes late', async () => {
+      const { a, b, job, ref } = await open('agent')
+      await inTx(a, (tx) => storeParsed(tx, job.id, 1, [{ page: 1, text: 'The ferry leaves at nine.' }]))
+      const slow = new HeldEmbedder()
+      const run = (storage: Storage, embedder: Embedder) => {
+        const activities = ingestActivities({ ...storage, embedder })
+        const worker = new MockActivityEnvironment({}, { logger: SILENT })
+        return {
+          index: (run: number) => worker.run(() => activities.indexBatch({ ...ref, run, batch: 1 })),
+          cancel: () => worker.run(() => activities.finishJob({ ...ref, status: 'cancelled' })),
+        }
+      }
+      const late = run(b, slow).index(1)
+      late.catch(() => undefined)
+      await slow.asked
+      await run(a, hashingEmbedder()).cancel()
+      const chunks = () => a.db.selectFrom('chunks').select('generation').execute()
+      slow.letGo()
+      await expect(late).rejects.toThrow('A newer attempt has begun')
+      expect(await chunks()).toEqual([])
+      expect(await findBatch(a.db, job.id, 1)).toMatchObject({ chunks: null })
+
+      await inTx(a, (tx) => reviveJob(tx, job.id))
+      const again = { ...ref, run: 2 }
+      await inTx(a, (tx) => claimJob(tx, again, 'run'))
+      expect(await run(a, hashingEmbedder()).index(2)).toEqual({ batch: 1, chunks: 1 })
+      expect(await chunks()).toEqual([{ generation: 2 }])
+      // What the first run still wanted to tell changes nothing either.
+      expect(await inTx(b, (tx) => storeIndexed(tx, ref, 1, 99))).toBe(false)
+      expect(await inTx(b, (tx) => advance(tx, job, 'parsing', '1'))).toEqual([])
+      expect(await findJob(a.db, job.id)).toMatchObject({ stage: 'indexing', run: 2 })
+    })
+
+    it('removes with a source of knowledge the document that was just being given to it', async () => {
+      const { a, b, file } = await open()
+      const source = { agent_id: 'agent', id: 'source', description: 'A source', file: null }
+      await inTx(a, (tx) => joinSource(tx, source))
+      const { job, removing } = await inTx(a, async (tx) => {
+        await joinSource(tx, source)
+        const removing = inTx(b, (other) => deleteSource(other, 'agent', source.id))
+        await Promise.race([removing, waited(a)])
+        const job = await insertJob(tx, { file, key_id: null, agent_id: 'agent', knowledge_id: source.id })
+        return { job, removing }
+      })
+      expect((await removing).map(({ id }) => id)).toEqual([job.id])
+      expect(await findSource(a.db, 'agent', source.id)).toBeUndefined()
+      expect((await findJob(a.db, job.id))?.knowledge_id).toBeNull()
     })
 
     it('ends a job once, when it completes and is cancelled at the same moment', async () => {

@@ -7,8 +7,15 @@ export interface PdfPage {
   sentences: string[]
 }
 
-/** A PDF with a text layer. @param options `encrypt`: it opens only with a password that nobody knows */
-export function pdf(pages: PdfPage[], { encrypt = false } = {}): Buffer {
+/** A page that is a picture in grey. */
+export interface PicturePage {
+  jpeg: Buffer
+  width: number
+  height: number
+}
+
+/** A PDF with a text layer, but for the pages that are pictures. @param options `encrypt`: it opens only with a password that nobody knows */
+export function pdf(pages: (PdfPage | PicturePage)[], { encrypt = false } = {}): Buffer {
   const objects: string[] = []
   const add = (body: string) => objects.push(body)
   // 1: catalog, 2: page tree, 3: font; then a page and its contents in turns. The catalog is written last, so that the
@@ -16,11 +23,20 @@ export function pdf(pages: PdfPage[], { encrypt = false } = {}): Buffer {
   add('')
   add(`<< /Type /Pages /Count ${pages.length} /Kids [${pages.map((_, index) => `${4 + 2 * index} 0 R`).join(' ')}] >>`)
   add('<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>')
+  const pictures: PicturePage[] = []
   for (const page of pages) {
-    const contents = contentsOf(page)
-    const resources = '/MediaBox [0 0 595 842] /Resources << /Font << /F1 3 0 R >> >>'
+    if ('jpeg' in page) pictures.push(page)
+    const contents = 'jpeg' in page ? 'q 595 0 0 842 0 0 cm /I Do Q' : contentsOf(page)
+    const used =
+      'jpeg' in page ? `/XObject << /I ${3 + 2 * pages.length + pictures.length} 0 R >>` : '/Font << /F1 3 0 R >>'
+    const resources = `/MediaBox [0 0 595 842] /Resources << ${used} >>`
     add(`<< /Type /Page /Parent 2 0 R ${resources} /Contents ${objects.length + 2} 0 R >>`)
     add(`<< /Length ${contents.length} >>\nstream\n${contents}\nendstream`)
+  }
+  for (const { jpeg, width, height } of pictures) {
+    const described = `/Type /XObject /Subtype /Image /Width ${width} /Height ${height} /BitsPerComponent 8 /ColorSpace /DeviceGray`
+    const bytes = jpeg.toString('latin1')
+    add(`<< ${described} /Filter /DCTDecode /Length ${bytes.length} >>\nstream\n${bytes}\nendstream`)
   }
   const secret = () => `<${randomBytes(32).toString('hex')}>`
   if (encrypt) add(`<< /Filter /Standard /V 2 /R 3 /Length 128 /P -4 /O ${secret()} /U ${secret()} >>`)

@@ -1,6 +1,8 @@
 // What is decided about MCP servers without any: their credentials' ways, names of tools, long lines, answers.
 import { describe, expect, test } from 'vitest'
 import { readArguments } from '../../contracts/arguments.ts'
+import { mcpFaults, withFallbacks } from '../../contracts/mcp-check.ts'
+import type { McpServer } from '../../contracts/schemas/agent.ts'
 import { boundedFetch } from '../../mcp/bounded-fetch.ts'
 import { Lines } from '../../mcp/lines.ts'
 import { readAnswer } from '../../mcp/result.ts'
@@ -40,6 +42,39 @@ describe('targetOf()', () => {
       command: '/a b/c',
       args: ['d e'],
     }))
+})
+
+describe('a server that comes with muxi', () => {
+  const search = { name: 'web', builtin: 'search' as const }
+  test('is started on the runtime that runs muxi', () => {
+    const target = targetOf(search, { 'credentials.BRAVE_API_KEY': 'one two' })
+    expect(target).toMatchObject({ command: process.execPath, env: { BRAVE_API_KEY: 'one two' }, secrets: ['one two'] })
+    expect((target as { args: string[] }).args.at(-1)).toMatch(/mcp\/servers\/search\.ts$/)
+  })
+  test('takes its own settings and no others, by whichever way they come', () => {
+    const list = [{ id: 'key', param_name: 'BRAVE_API_KEY' }]
+    expect(mcpFaults([{ ...search, credentials: list, env: { SEARCH_PROVIDER: 'brave' } }])).toEqual([])
+    for (const sneaky of [
+      { env: { NODE_OPTIONS: '--require /tmp/x' } },
+      { credentials: { NODE_OPTIONS: '--require /tmp/x' } },
+      { credentials: [{ id: 'key', param_name: 'LD_PRELOAD' }] },
+    ]) {
+      const [fault] = mcpFaults([{ ...search, ...sneaky }])
+      expect(fault).toMatchObject({
+        path: ['mcp_servers', 0],
+        expected: expect.stringMatching(/^given settings among BRAVE/),
+      })
+    }
+    expect(mcpFaults([{ name: 'c', builtin: 'calculator', env: { A: 'b' } }])).toMatchObject([
+      { expected: 'left alone: this server takes no settings' },
+    ])
+  })
+  test('is believed unless the operator says otherwise', () => {
+    const trusted = (server: McpServer) => withFallbacks([server], {})[0]?.trust_annotations
+    expect(trusted(search)).toBe(true)
+    expect(trusted({ ...search, trust_annotations: false })).toBe(false)
+    expect(trusted({ name: 's', command: 'x' })).toBeUndefined()
+  })
 })
 
 test.each([

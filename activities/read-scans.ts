@@ -1,0 +1,78 @@
+// Pages that are pictures of text: each is read once, whatever happens to the worker meanwhile.
+import type { JobOptions } from '../contracts/schemas/jobs.ts'
+import { advance } from '../db/queries/jobs.ts'
+import { startOcr, storeOcr } from '../db/queries/ocr.ts'
+import type { JobsTable } from '../db/schema.ts'
+import { MediaFailure } from '../media/failure.ts'
+import type { Ocr, Recognized } from '../media/ocr.ts'
+import type { Page } from '../media/parse-document.ts'
+import type { ActivityResources } from './resources.ts'
+
+/** A page that was begun so often and never finished takes its worker with it. */
+const MAX_ATTEMPTS = 5
+
+type Resources = Pick<ActivityResources, 'db' | 'events'> & { ocr: Pick<Ocr, 'recognize'> }
+
+export interface Scans {
+  path: string
+  /** Of an archive or a letter: the name of the file within; else empty. */
+  part: string
+}
+
+/** Puts in what stands in the pictures among the pages, as the job's options want it. @throws MediaFailure, or the signal's reason */
+export async function readScans(
+  resources: Resources,
+  job: JobsTable,
+  { path, part }: Scans,
+  pages: Page[],
+  signal: AbortSignal,
+): Promise<Page[]> {
+  const { ocr = 'auto' } = JSON.parse(job.options) as JobOptions
+  const wanted = ocr === 'never' ? [] : pages.filter(({ scanned }) => scanned || ocr === 'always')
+  // The first failure ends the others.
+  const failing = new AbortController()
+  const together = AbortSignal.any([signal, failing.signal])
+  const read = new Map<number, Recognized>()
+  const reading = wanted.map(async ({ page }) => {
+    try {
+      read.set(page, await readOnce(resources, job, { path, page, part }, together))
+    } catch (error) {
+      failing.abort(error)
+      throw error
+    }
+  })
+  await Promise.allSettled(reading)
+  signal.throwIfAborted()
+  failing.signal.throwIfAborted()
+  return pages.map(({ scanned: _, ...page }) => {
+    const found = read.get(page.page)
+    if (!found) return page
+    const { text, ...ocr } = found
+    // Where nothing is seen, what the page says of itself stays.
+    return text === '' ? { ...page, ocr } : { ...page, text, ocr }
+  })
+}
+
+/** Reads a page of a PDF, or with page 0 a picture, unless that was done before. */
+export async function readOnce(
+  { db, events, ocr }: Resources,
+  job: JobsTable,
+  { path, page, part }: Scans & { page: number },
+  signal: AbortSignal,
+): Promise<Recognized> {
+  const { languages = ['eng'] } = JSON.parse(job.options) as JobOptions
+  const ref = { job_id: job.id, part, page }
+  const options = { languages, signal, owner: job.user_id }
+  const source = page === 0 ? { path } : { path, page }
+  const { known, attempts } = await db.transaction().execute((tx) => startOcr(tx, ref))
+  if (known !== undefined) return JSON.parse(known) as Recognized
+  if (attempts > MAX_ATTEMPTS)
+    throw new MediaFailure('damaged', `Page ${page} cannot be read: its reader did not survive it`)
+  const read = await ocr.recognize(source, options)
+  const told = await db.transaction().execute(async (tx) => {
+    await storeOcr(tx, ref, JSON.stringify(read))
+    return part === '' && page > 0 ? advance(tx, job, 'parsing', `page ${page}`) : []
+  })
+  events.publish(job.id, told)
+  return read
+}

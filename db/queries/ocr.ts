@@ -1,0 +1,57 @@
+// What was read of pictures of text: kept for each page, so that none is read twice.
+import type { Db, Tx } from '../schema.ts'
+
+export interface OcrPageRef {
+  job_id: string
+  part: string
+  page: number
+}
+
+/** Notes that a page is about to be read. @returns what was read of it before, if it was, and how often it was begun */
+export async function startOcr(tx: Tx, ref: OcrPageRef): Promise<{ known: string | undefined; attempts: number }> {
+  const row = await tx
+    .insertInto('ocr_pages')
+    .values({ ...ref, attempts: 1, read: null })
+    .onConflict((oc) =>
+      oc.columns(['job_id', 'part', 'page']).doUpdateSet((eb) => ({
+        attempts: eb
+          .case()
+          .when('ocr_pages.read', 'is', null)
+          .then(eb('ocr_pages.attempts', '+', 1))
+          .else(eb.ref('ocr_pages.attempts'))
+          .end(),
+      })),
+    )
+    .returning(['read', 'attempts'])
+    .executeTakeFirstOrThrow()
+  return { known: row.read ?? undefined, attempts: row.attempts }
+}
+
+export async function storeOcr(db: Db | Tx, { job_id, part, page }: OcrPageRef, read: string): Promise<void> {
+  await db
+    .updateTable('ocr_pages')
+    .set({ read })
+    .where('job_id', '=', job_id)
+    .where('part', '=', part)
+    .where('page', '=', page)
+    .execute()
+}
+
+/** Pages of a document that were read while their batch is not done. */
+export async function countRead(db: Db | Tx, jobId: string): Promise<number> {
+  const { count } = await db
+    .selectFrom('ocr_pages')
+    .innerJoin('job_batches', (join) =>
+      join
+        .onRef('job_batches.job_id', '=', 'ocr_pages.job_id')
+        .onRef('job_batches.from_page', '<=', 'ocr_pages.page')
+        .onRef('job_batches.to_page', '>=', 'ocr_pages.page'),
+    )
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('ocr_pages.job_id', '=', jobId)
+    .where('ocr_pages.part', '=', '')
+    .where('ocr_pages.read', 'is not', null)
+    .where('job_batches.pages', 'is', null)
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}

@@ -1,0 +1,277 @@
+// Sign-ins to MCP servers: tokens of people, renewed by one caller at a time, and sign-ins that somebody is asked for. What is secret is encrypted.
+import { createHash, randomBytes } from 'node:crypto'
+import type { McpServerRef } from '../../contracts/engine.ts'
+import type { SecretBox } from '../secret-box.ts'
+import type { Db, McpSignInsTable, Tx } from '../schema.ts'
+
+/** Whose tokens: of a user, or (`user_id` is '') of the connection that lists a server's tools. */
+export interface GrantRef extends McpServerRef {
+  user_id: string
+}
+
+const clientName = ({ agent_id, name }: McpServerRef) => `mcp-client/${agent_id}/${name}`
+const grantName = ({ agent_id, name, user_id }: GrantRef) => `mcp-grant/${agent_id}/${name}/${user_id}`
+const signInName = (id: string) => `mcp-sign-in/${id}`
+const attemptName = (id: string) => `mcp-sign-in-attempt/${id}`
+
+/** How we are known to a server's authorization server. */
+export async function findClient(db: Db, box: SecretBox, ref: McpServerRef): Promise<unknown> {
+  const row = await db
+    .selectFrom('mcp_clients')
+    .select('sealed')
+    .where('agent_id', '=', ref.agent_id)
+    .where('server', '=', ref.name)
+    .executeTakeFirst()
+  return row && (JSON.parse(box.open(clientName(ref), row.sealed)) as unknown)
+}
+
+export async function putClient(db: Db | Tx, box: SecretBox, ref: McpServerRef, client: unknown): Promise<void> {
+  const sealed = box.seal(clientName(ref), JSON.stringify(client))
+  await db
+    .insertInto('mcp_clients')
+    .values({ agent_id: ref.agent_id, server: ref.name, sealed })
+    .onConflict((oc) => oc.columns(['agent_id', 'server']).doUpdateSet({ sealed }))
+    .execute()
+}
+
+export async function findGrant(
+  db: Db,
+  box: SecretBox,
+  ref: GrantRef,
+): Promise<{ grant: unknown; version: number } | undefined> {
+  const row = await db
+    .selectFrom('mcp_grants')
+    .select(['sealed', 'version'])
+    .where('agent_id', '=', ref.agent_id)
+    .where('server', '=', ref.name)
+    .where('user_id', '=', ref.user_id)
+    .executeTakeFirst()
+  return row && { grant: JSON.parse(box.open(grantName(ref), row.sealed)) as unknown, version: row.version }
+}
+
+/** Keeps what a sign-in has given; whoever is renewing what was there before is too late. */
+export async function putGrant(tx: Tx, box: SecretBox, ref: GrantRef, grant: unknown): Promise<void> {
+  const row = {
+    sealed: box.seal(grantName(ref), JSON.stringify(grant)),
+    renewer: null,
+    renewer_until: null,
+    updated_at: new Date().toISOString(),
+  }
+  await tx
+    .insertInto('mcp_grants')
+    .values({ agent_id: ref.agent_id, server: ref.name, user_id: ref.user_id, version: 1, ...row })
+    .onConflict((oc) =>
+      oc
+        .columns(['agent_id', 'server', 'user_id'])
+        .doUpdateSet((eb) => ({ ...row, version: eb('mcp_grants.version', '+', 1) })),
+    )
+    .execute()
+}
+
+/** Makes `renewer` the only one who renews a grant, for so long. @returns whether it is */
+export async function claimRenewal(
+  db: Db,
+  ref: GrantRef,
+  version: number,
+  renewer: string,
+  ms: number,
+): Promise<boolean> {
+  const now = Date.now()
+  const { numUpdatedRows } = await db
+    .updateTable('mcp_grants')
+    .set({ renewer, renewer_until: new Date(now + ms).toISOString() })
+    .where('agent_id', '=', ref.agent_id)
+    .where('server', '=', ref.name)
+    .where('user_id', '=', ref.user_id)
+    .where('version', '=', version)
+    .where((eb) => eb.or([eb('renewer', 'is', null), eb('renewer_until', '<', new Date(now).toISOString())]))
+    .executeTakeFirstOrThrow()
+  return numUpdatedRows === 1n
+}
+
+/** The end of a renewal: a new grant, `over` when there is none to be had, or undefined when it is to be tried again. */
+export async function endRenewal(
+  db: Db,
+  box: SecretBox,
+  ref: GrantRef,
+  renewer: string,
+  end: { grant: unknown } | 'over' | undefined,
+): Promise<void> {
+  const mine = { agent_id: ref.agent_id, server: ref.name, user_id: ref.user_id, renewer }
+  if (end === 'over') {
+    await db
+      .deleteFrom('mcp_grants')
+      .where((eb) => eb.and(mine))
+      .execute()
+    return
+  }
+  await db
+    .updateTable('mcp_grants')
+    .set((eb) => ({
+      renewer: null,
+      renewer_until: null,
+      ...(end && {
+        sealed: box.seal(grantName(ref), JSON.stringify(end.grant)),
+        version: eb('version', '+', 1),
+        updated_at: new Date().toISOString(),
+      }),
+    }))
+    .where((eb) => eb.and(mine))
+    .execute()
+}
+
+/** For whom somebody is asked to sign in: a call of a user's, or (all is '') a server's connection. */
+export interface SignInSubject extends GrantRef {
+  turn_id: string
+  call_id: string
+}
+
+/** Asks for a sign-in; asked again for the same, it is the same one. @returns its id, and how often it was asked for */
+export async function askForSignIn(
+  db: Db,
+  box: SecretBox,
+  { agent_id, name, user_id, turn_id, call_id }: SignInSubject,
+  plan: unknown,
+): Promise<{ id: string; asked: number }> {
+  const subject = { agent_id, server: name, user_id, turn_id, call_id }
+  return db.transaction().execute(async (tx) => {
+    const fresh = { ...subject, id: randomBytes(24).toString('base64url'), created_at: new Date().toISOString() }
+    await tx
+      .insertInto('mcp_sign_ins')
+      .values({ ...fresh, asked: 0, sealed: '', status: 'done' })
+      .onConflict((oc) => oc.doNothing())
+      .execute()
+    const { id, asked } = await tx
+      .updateTable('mcp_sign_ins')
+      .set((eb) => ({
+        asked: eb
+          .case()
+          .when('status', '=', 'done')
+          .then(eb('asked', '+', 1))
+          .else(eb.ref('asked'))
+          .end(),
+        status: 'waiting' as const,
+      }))
+      .where((eb) => eb.and(subject))
+      .returning(['id', 'asked'])
+      .executeTakeFirstOrThrow()
+    await tx
+      .updateTable('mcp_sign_ins')
+      .set({ sealed: box.seal(signInName(id), JSON.stringify(plan)) })
+      .where('id', '=', id)
+      .execute()
+    return { id, asked }
+  })
+}
+
+export type SignIn = Omit<McpSignInsTable, 'sealed' | 'attempt' | 'attempt_until' | 'state_hash'> & { plan: unknown }
+
+function toSignIn(
+  box: SecretBox,
+  { sealed, attempt: _, attempt_until: __, state_hash: ___, ...row }: McpSignInsTable,
+): SignIn {
+  return { ...row, plan: JSON.parse(box.open(signInName(row.id), sealed)) as unknown }
+}
+
+export async function findSignIn(db: Db, box: SecretBox, id: string): Promise<SignIn | undefined> {
+  const row = await db.selectFrom('mcp_sign_ins').selectAll().where('id', '=', id).executeTakeFirst()
+  return row && toSignIn(box, row)
+}
+
+/** Where an operator is asked to sign in, so that a server's tools can be listed. */
+export async function findConnectionSignIn(db: Db, { agent_id, name }: McpServerRef): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('mcp_sign_ins')
+    .select('id')
+    .where((eb) => eb.and({ agent_id, server: name, user_id: '', turn_id: '', call_id: '', status: 'waiting' }))
+    .executeTakeFirst()
+  return row?.id
+}
+
+/** One visit to the authorization server. */
+export interface Attempt {
+  code_verifier: string
+  /** What the browser that began it shows again when it comes back. */
+  browser: string
+}
+
+/** Begins a visit; one that is under way is over with that. @returns whether the sign-in is still waited for */
+export async function beginAttempt(
+  db: Db,
+  box: SecretBox,
+  id: string,
+  state: string,
+  attempt: Attempt,
+  ms: number,
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('mcp_sign_ins')
+    .set({
+      state_hash: hashOf(state),
+      attempt: box.seal(attemptName(id), JSON.stringify(attempt)),
+      attempt_until: new Date(Date.now() + ms).toISOString(),
+    })
+    .where('id', '=', id)
+    .where('status', '=', 'waiting')
+    .executeTakeFirstOrThrow()
+  return numUpdatedRows === 1n
+}
+
+/** Ends a visit: its state is good once, and for a time. */
+export async function redeemState(
+  db: Db,
+  box: SecretBox,
+  state: string,
+): Promise<{ signIn: SignIn; attempt: Attempt } | undefined> {
+  return db.transaction().execute(async (tx) => {
+    const row = await tx
+      .selectFrom('mcp_sign_ins')
+      .selectAll()
+      .where('state_hash', '=', hashOf(state))
+      .where('status', '=', 'waiting')
+      .where('attempt_until', '>', new Date().toISOString())
+      .executeTakeFirst()
+    if (!row || row.attempt === null) return undefined
+    const { numUpdatedRows } = await tx
+      .updateTable('mcp_sign_ins')
+      .set({ state_hash: null, attempt: null, attempt_until: null })
+      .where('id', '=', row.id)
+      .where('state_hash', '=', row.state_hash)
+      .executeTakeFirstOrThrow()
+    if (numUpdatedRows !== 1n) return undefined
+    return { signIn: toSignIn(box, row), attempt: JSON.parse(box.open(attemptName(row.id), row.attempt)) as Attempt }
+  })
+}
+
+/** Marks every sign-in that was waited for of this user at this server as done. @returns the calls that waited for it */
+export async function endSignIns(
+  tx: Tx,
+  { agent_id, name, user_id }: GrantRef,
+): Promise<Pick<McpSignInsTable, 'id' | 'turn_id' | 'call_id'>[]> {
+  return tx
+    .updateTable('mcp_sign_ins')
+    .set({ status: 'done', state_hash: null, attempt: null, attempt_until: null })
+    .where((eb) => eb.and({ agent_id, server: name, user_id, status: 'waiting' }))
+    .returning(['id', 'turn_id', 'call_id'])
+    .execute()
+}
+
+/** Nobody waits for this one any more. */
+export async function closeSignIn(db: Db | Tx, id: string): Promise<void> {
+  await db
+    .updateTable('mcp_sign_ins')
+    .set({ status: 'done', state_hash: null, attempt: null, attempt_until: null })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** With its address, a server's tokens and all that led to them go. */
+export async function forgetSignIns(tx: Tx, { agent_id, name }: McpServerRef): Promise<void> {
+  for (const table of ['mcp_clients', 'mcp_grants', 'mcp_sign_ins'] as const) {
+    await tx.deleteFrom(table).where('agent_id', '=', agent_id).where('server', '=', name).execute()
+  }
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}

@@ -1,0 +1,41 @@
+// Who wants a turn or a job stopped: noted in its row, which every process sees; the engine is told by the caller.
+import { MuxiError } from '../../contracts/failures.ts'
+import type { Db, JobsTable, TurnsTable } from '../schema.ts'
+
+const UNFINISHED: readonly (TurnsTable['status'] | JobsTable['status'])[] = [
+  'pending',
+  'queued',
+  'running',
+  'awaiting_approval',
+]
+
+type Kind = 'turn' | 'job'
+
+function tableOf(kind: Kind): 'turns' | 'jobs' {
+  return kind === 'turn' ? 'turns' : 'jobs'
+}
+
+/** Notes that a turn or a job is to stop. @throws MuxiError `conflict` when it is over */
+export async function requestStop(db: Db, kind: Kind, id: string): Promise<void> {
+  const updated = await db
+    .updateTable(tableOf(kind))
+    .set({ cancel_requested_at: new Date().toISOString() })
+    .where('id', '=', id)
+    .where('status', 'in', UNFINISHED)
+    .executeTakeFirst()
+  if (updated.numUpdatedRows === 0n) throw new MuxiError('conflict', `Cannot cancel ${kind} '${id}': it is over`)
+}
+
+/** Of the given turns and jobs, those that are to stop. */
+export async function findToStop(db: Db, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return []
+  const asked = (kind: Kind) =>
+    db
+      .selectFrom(tableOf(kind))
+      .select('id')
+      .where('id', 'in', ids)
+      .where('status', 'in', UNFINISHED)
+      .where('cancel_requested_at', 'is not', null)
+  const rows = await asked('turn').unionAll(asked('job')).execute()
+  return rows.map(({ id }) => id)
+}

@@ -1,0 +1,316 @@
+// Signing in to MCP servers as MCP has it, OAuth 2.1: find the authorization server, be known to it, send a person there, get tokens, renew them.
+import {
+  discoverOAuthServerInfo,
+  exchangeAuthorization,
+  isHttpsUrl,
+  refreshAuthorization,
+  registerClient,
+  startAuthorization,
+} from '@modelcontextprotocol/sdk/client/auth.js'
+import { InvalidGrantError, OAuthError } from '@modelcontextprotocol/sdk/server/auth/errors.js'
+import { checkResourceAllowed, resourceUrlFromServerUrl } from '@modelcontextprotocol/sdk/shared/auth-utils.js'
+import type {
+  AuthorizationServerMetadata,
+  OAuthClientInformationMixed,
+  OAuthProtectedResourceMetadata,
+  OAuthTokens,
+} from '@modelcontextprotocol/sdk/shared/auth.js'
+import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
+import { boundedFetch } from './bounded-fetch.ts'
+import { McpFailure, type Challenge } from './failure.ts'
+
+/** Of each answer of an authorization server. */
+const MAX_BYTES = 256 * 1024
+/** For each answer of an authorization server, in milliseconds. */
+const ANSWER_MS = 10_000
+
+/** How we are known to an authorization server. */
+export interface KnownClient {
+  issuer: string
+  redirect_uri: string
+  information: OAuthClientInformationMixed
+}
+
+/** All that a sign-in needs, found out before anybody is asked. Holds our secret with the authorization server: sealed at rest. */
+export interface SignInPlan {
+  /** The MCP server: its tokens are shown to nobody else. */
+  url: string
+  client: KnownClient
+  /** Left out for servers of the first days, which have their endpoints at fixed paths. */
+  metadata?: AuthorizationServerMetadata
+  /** What the token is to be good for, as the server names itself. */
+  resource?: string
+  scope?: string
+}
+
+/** Tokens, and what is needed to renew them. Sealed at rest. */
+export interface Grant {
+  plan: SignInPlan
+  tokens: OAuthTokens
+  /** When the access token ends, in milliseconds since 1970; left out when nobody knows. */
+  expires_at?: number
+}
+
+export interface PlanOptions {
+  /** The MCP server. */
+  url: string
+  challenge: Challenge
+  configured?:
+    | {
+        client_id?: string | undefined
+        client_secret?: string | undefined
+        scopes?: string[] | undefined
+        issuer?: string | undefined
+      }
+    | undefined
+  /** As we were known there before. */
+  known?: KnownClient | undefined
+  /** Of the token that was not enough. */
+  granted_scope?: string | undefined
+  redirect_uri: string
+  /** Where our client metadata document is found, when it is on the internet. */
+  client_metadata_url?: string | undefined
+  fetch: FetchLike
+  signal: AbortSignal
+}
+
+/**
+ * Finds out how one signs in to a server, and makes us known there.
+ * @throws McpFailure `answered` when there is no way to; the signal's reason
+ */
+export async function planSignIn(options: PlanOptions): Promise<SignInPlan> {
+  const { url, challenge, configured, signal } = options
+  const fetchFn = patient(options.fetch, signal)
+  try {
+    const told = challenge.resource_metadata
+    const found = await discoverOAuthServerInfo(url, {
+      fetchFn,
+      ...(told !== undefined && URL.canParse(told) && { resourceMetadataUrl: new URL(told) }),
+    })
+    const { resourceMetadata, authorizationServerMetadata: metadata } = found
+    const issuer = String(found.authorizationServerUrl)
+    const resource = resourceOf(url, resourceMetadata)
+    if (resourceMetadata?.authorization_servers && metadata && !isSameUrl(metadata.issuer, issuer))
+      refuse(`the authorization server '${issuer}' must name itself, got '${metadata.issuer}'`)
+    if (configured?.issuer !== undefined && !isSameUrl(configured.issuer, metadata?.issuer ?? issuer))
+      refuse(`its authorization server must be that of 'oauth.issuer', got '${metadata?.issuer ?? issuer}'`)
+    if (metadata && !metadata.code_challenge_methods_supported?.includes('S256'))
+      refuse(`the authorization server '${issuer}' does not do PKCE (S256)`)
+    const scope = scopeOf(options, resourceMetadata, metadata)
+    const client = {
+      issuer,
+      redirect_uri: options.redirect_uri,
+      information: await beKnown(options, issuer, metadata, scope, fetchFn),
+    }
+    return {
+      url,
+      client,
+      ...(metadata && { metadata }),
+      ...(resource !== undefined && { resource }),
+      ...(scope !== undefined && { scope }),
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof McpFailure) throw error
+    throw new McpFailure(
+      'answered',
+      `it answered ${challenge.status} on HTTP, and offers no way to sign in: ${wordsOf(error)}`,
+      {
+        status: challenge.status,
+        cause: error,
+      },
+    )
+  }
+}
+
+/** Where a person signs in, and the secret half of the proof that the answer is for us. */
+export async function openSignIn(plan: SignInPlan, state: string): Promise<{ url: string; code_verifier: string }> {
+  const { client, metadata, resource, scope } = plan
+  const { authorizationUrl, codeVerifier } = await startAuthorization(client.issuer, {
+    clientInformation: client.information,
+    redirectUrl: client.redirect_uri,
+    state,
+    ...(metadata && { metadata }),
+    ...(resource !== undefined && { resource }),
+    ...(scope !== undefined && { scope }),
+  })
+  return { url: authorizationUrl.href, code_verifier: codeVerifier }
+}
+
+/** @throws McpFailure `answered`, with words for people */
+export async function finishSignIn(
+  plan: SignInPlan,
+  { code, code_verifier }: { code: string; code_verifier: string },
+  { fetch, signal }: { fetch: FetchLike; signal: AbortSignal },
+): Promise<Grant> {
+  const { client, metadata, resource } = plan
+  try {
+    const tokens = await exchangeAuthorization(client.issuer, {
+      clientInformation: client.information,
+      authorizationCode: code,
+      codeVerifier: code_verifier,
+      redirectUri: client.redirect_uri,
+      fetchFn: patient(fetch, signal),
+      ...(metadata && { metadata }),
+      ...(resource !== undefined && { resource: new URL(resource) }),
+    })
+    return grantOf(plan, tokens)
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof McpFailure) throw error
+    throw new McpFailure('answered', `the authorization server gave no token: ${wordsOf(error)}`, { cause: error })
+  }
+}
+
+/**
+ * New tokens for a grant.
+ * @returns undefined when it is over, and somebody has to sign in again
+ * @throws McpFailure `unsent` when the authorization server cannot be asked now
+ */
+export async function renewGrant(
+  { plan, tokens }: Grant,
+  { fetch, signal }: { fetch: FetchLike; signal: AbortSignal },
+): Promise<Grant | undefined> {
+  if (tokens.refresh_token === undefined) return undefined
+  const { client, metadata, resource } = plan
+  try {
+    const renewed = await refreshAuthorization(client.issuer, {
+      clientInformation: client.information,
+      refreshToken: tokens.refresh_token,
+      fetchFn: patient(fetch, signal),
+      ...(metadata && { metadata }),
+      ...(resource !== undefined && { resource: new URL(resource) }),
+    })
+    return grantOf(plan, { ...(tokens.scope !== undefined && { scope: tokens.scope }), ...renewed })
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof InvalidGrantError) return undefined
+    throw new McpFailure('unsent', `its token could not be renewed: ${wordsOf(error)}`, { cause: error })
+  }
+}
+
+/** RFC 9207: an answer that another authorization server gave must not be taken to this one. @throws McpFailure */
+export function checkIssuer({ client, metadata }: SignInPlan, iss: string | undefined): void {
+  const issuer = metadata?.issuer ?? client.issuer
+  const isPromised = (metadata as { authorization_response_iss_parameter_supported?: unknown } | undefined)
+    ?.authorization_response_iss_parameter_supported
+  if (iss === undefined ? isPromised === true : iss !== issuer)
+    refuse(`the answer must come from '${issuer}', got ${iss === undefined ? 'one that does not say' : `'${iss}'`}`)
+}
+
+function grantOf(plan: SignInPlan, tokens: OAuthTokens): Grant {
+  if (tokens.token_type.toLowerCase() !== 'bearer')
+    refuse(`the token must be a bearer token, got '${tokens.token_type}'`)
+  return {
+    plan,
+    tokens,
+    ...(tokens.expires_in !== undefined && { expires_at: Date.now() + tokens.expires_in * 1_000 }),
+  }
+}
+
+function resourceOf(url: string, described: OAuthProtectedResourceMetadata | undefined): string | undefined {
+  if (!described) return undefined
+  const requestedResource = resourceUrlFromServerUrl(url)
+  if (!checkResourceAllowed({ requestedResource, configuredResource: described.resource }))
+    refuse(`it describes itself as another server, '${described.resource}'`)
+  return described.resource
+}
+
+/** What the server asks for; else what the operator, or the server's description, says. More is never asked for by itself. */
+function scopeOf(
+  { challenge, configured, granted_scope }: PlanOptions,
+  described: OAuthProtectedResourceMetadata | undefined,
+  metadata: AuthorizationServerMetadata | undefined,
+): string | undefined {
+  const asked = [...(configured?.scopes ?? []), ...wordsIn(challenge.scope)]
+  const scopes = new Set([
+    ...wordsIn(granted_scope),
+    ...(asked.length > 0 ? asked : (described?.scopes_supported ?? [])),
+  ])
+  // Without it some give no refresh token, and people would have to sign in every hour.
+  if (metadata?.scopes_supported?.includes('offline_access')) scopes.add('offline_access')
+  return scopes.size === 0 ? undefined : [...scopes].join(' ')
+}
+
+async function beKnown(
+  { configured, known, redirect_uri, client_metadata_url }: PlanOptions,
+  issuer: string,
+  metadata: AuthorizationServerMetadata | undefined,
+  scope: string | undefined,
+  fetchFn: FetchLike,
+): Promise<OAuthClientInformationMixed> {
+  if (configured?.client_id !== undefined) {
+    const { client_id, client_secret } = configured
+    return { client_id, ...(client_secret !== undefined && { client_secret }) }
+  }
+  if (known?.issuer === issuer && known.redirect_uri === redirect_uri && !hasEnded(known.information))
+    return known.information
+  const takesDocuments = metadata?.client_id_metadata_document_supported === true
+  if (takesDocuments && isHttpsUrl(client_metadata_url)) return { client_id: client_metadata_url! }
+  try {
+    return await registerClient(issuer, {
+      clientMetadata: { ...CLIENT, redirect_uris: [redirect_uri], token_endpoint_auth_method: methodFor(metadata) },
+      fetchFn,
+      ...(metadata && { metadata }),
+      ...(scope !== undefined && { scope }),
+    })
+  } catch (error) {
+    throw new Error(`muxi is not known there, set 'oauth.client_id' (${wordsOf(error)})`, { cause: error })
+  }
+}
+
+/** What we say of ourselves to authorization servers that come and ask. @param ours where we are reached */
+export function clientDocument(ours: string) {
+  return {
+    client_id: `${ours}/oauth/client.json`,
+    client_uri: ours,
+    redirect_uris: [`${ours}/oauth/callback`],
+    token_endpoint_auth_method: 'none',
+    ...CLIENT,
+  }
+}
+
+/** The same where we register, and in our client metadata document. */
+const CLIENT = {
+  client_name: 'muxi',
+  grant_types: ['authorization_code', 'refresh_token'],
+  response_types: ['code'],
+}
+
+const METHODS = ['client_secret_basic', 'client_secret_post', 'none']
+
+function methodFor(metadata: AuthorizationServerMetadata | undefined): string {
+  const supported = metadata?.token_endpoint_auth_methods_supported ?? METHODS
+  return METHODS.find((method) => supported.includes(method)) ?? 'none'
+}
+
+function hasEnded(information: OAuthClientInformationMixed): boolean {
+  const { client_secret_expires_at: end } = information as { client_secret_expires_at?: number }
+  return end !== undefined && end !== 0 && end * 1_000 < Date.now()
+}
+
+/** Each answer is waited for, and read, within limits. */
+function patient(fetch: FetchLike, signal: AbortSignal): FetchLike {
+  const bounded = boundedFetch(fetch, MAX_BYTES)
+  return (url, init) => bounded(url, { ...init, signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]) })
+}
+
+function isSameUrl(a: string, b: string): boolean {
+  return a.replace(/\/$/, '') === b.replace(/\/$/, '')
+}
+
+function wordsIn(scope: string | undefined): string[] {
+  return scope?.split(' ').filter((word) => word !== '') ?? []
+}
+
+function refuse(why: string): never {
+  throw new McpFailure('answered', `it wants a sign-in, but ${why}`)
+}
+
+/** What went wrong, without what an authorization server sent: that may hold what it was sent. */
+function wordsOf(error: unknown): string {
+  if (error instanceof OAuthError) return error.errorCode
+  if (error instanceof Error && error.name === 'ZodError') return 'what it says of itself cannot be read'
+  const message = error instanceof Error ? error.message : String(error)
+  return message.slice(0, 200)
+}

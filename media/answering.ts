@@ -1,0 +1,31 @@
+// The side of `asked-program.ts` that runs in the child: answers one request a line and dies with its parent.
+import { createInterface } from 'node:readline'
+import { Worker } from 'node:worker_threads'
+import type { LastLine } from './asked-program.ts'
+import { MediaFailure } from './failure.ts'
+
+/** Where it may write. */
+export const folder = process.argv[3] ?? ''
+
+/** @param answer what it throws is told: a `MediaFailure` as the fault of the file */
+export function answerRequests<Request>(
+  answer: (request: Request, say: (piece: unknown) => void) => Promise<object>,
+): void {
+  // A library may block this thread for ever, so another one looks whether the parent still lives.
+  const guard = `setInterval(() => { if (process.ppid !== ${Number(process.argv[2])}) process.kill(process.pid, 'SIGKILL') }, 250)`
+  new Worker(guard, { eval: true }).unref()
+  const lines = createInterface({ input: process.stdin })
+  lines.on('close', () => process.kill(process.pid, 'SIGKILL'))
+  // What a library prints must not get between the answers.
+  console.log = console.info = console.warn = console.error
+  const write = (words: LastLine | { piece: unknown }) => process.stdout.write(`${JSON.stringify(words)}\n`)
+  lines.on('line', (line) => {
+    answer(JSON.parse(line) as Request, (piece) => write({ piece })).then(
+      (done) => write({ done }),
+      (error: unknown) => {
+        if (error instanceof MediaFailure) write({ failure: { reason: error.reason, message: error.message } })
+        else write({ error: error instanceof Error ? error.message : String(error) })
+      },
+    )
+  })
+}

@@ -1,0 +1,112 @@
+// A program of our own that reads hostile files in a process with limits and without network: it is asked, one thing at a time,
+// a line at a time, and keeps what it writes in a folder that goes with it.
+import { mkdtemp } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { MediaFailure, type MediaFailureReason } from './failure.ts'
+import { confined, LimitedProcess, ProgramFailed, type LimitedOptions } from './limited-process.ts'
+import { makeScratch, removeScratch } from './scratch.ts'
+
+/** The last line of every answer; lines before it are what was asked for, a piece at a time. `error` is a fault of ours. */
+export type LastLine =
+  | { done: object }
+  | { failure: { reason: MediaFailureReason; message: string } }
+  | { error: string }
+
+export class AskedProgram {
+  readonly folder: string
+  asked = 0
+  readonly #process: LimitedProcess
+  #heard: (line: string) => void = () => {}
+
+  /** @param script beside this file; it gets our process id and its folder */
+  static async start(script: string, memoryMb?: number): Promise<AskedProgram> {
+    const folder = await makeScratch()
+    return new AskedProgram(await confined(commandOf(script, folder, memoryMb)), folder)
+  }
+
+  private constructor(command: [string, string[]], folder: string) {
+    this.folder = folder
+    this.#process = new LimitedProcess(command, { onLine: (line) => this.#heard(line) })
+    this.#process.hold(false)
+    void this.#process.exited.then(() => removeScratch(folder))
+  }
+
+  get alive(): boolean {
+    return this.#process.alive
+  }
+
+  /** A folder for one piece of work, within its own. */
+  makeFolder(): Promise<string> {
+    return mkdtemp(join(this.folder, 'p-'))
+  }
+
+  /**
+   * @param onPiece gets the lines before the last one
+   * @throws MediaFailure, after which it may be asked again, or whatever it was ended for
+   */
+  async ask<T extends object>(
+    request: object,
+    options: LimitedOptions,
+    onPiece: (piece: unknown) => void = () => {},
+  ): Promise<T> {
+    this.asked += 1
+    this.#process.hold(true)
+    const stop = this.#process.watch(options)
+    const { promise, resolve, reject } = Promise.withResolvers<LastLine>()
+    this.#heard = (line) => {
+      try {
+        const said = JSON.parse(line) as LastLine | { piece: unknown }
+        if ('piece' in said) onPiece(said.piece)
+        else resolve(said)
+      } catch (cause) {
+        reject(new Error(`The reader of the ${options.what} said what cannot be understood`, { cause }))
+      }
+    }
+    this.#process.write(JSON.stringify(request))
+    try {
+      const last = await Promise.race([promise, this.#process.result().then((): LastLine => ({ error: 'it ended' }))])
+      if ('failure' in last) throw new MediaFailure(last.failure.reason, last.failure.message)
+      if ('error' in last) throw new Error(`Cannot read the ${options.what}: ${last.error}`)
+      return last.done as T
+    } catch (error) {
+      if (error instanceof ProgramFailed) {
+        if (/out of memory|allocation failed/i.test(error.stderr))
+          throw new MediaFailure('too_much_memory', `Reading the ${options.what} took too much memory`, {
+            cause: error,
+          })
+        throw new MediaFailure('damaged', `The ${options.what} makes its reader crash`, { cause: error })
+      }
+      throw error
+    } finally {
+      stop()
+      this.#process.hold(false)
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#process.kill()
+    await removeScratch(this.folder)
+  }
+}
+
+/** On the runtime that runs this; it may read, write into its folder, and load native code. */
+function commandOf(script: string, folder: string, memoryMb?: number): [string, string[]] {
+  const args = [fileURLToPath(new URL(script, import.meta.url)), String(process.pid), folder]
+  const heap = memoryMb === undefined ? [] : [`--max-old-space-size=${memoryMb}`]
+  if ('Deno' in globalThis) {
+    // `--allow-run` is what a process needs to kill itself.
+    const allowed = [
+      '--allow-read',
+      `--allow-write=${folder}`,
+      '--allow-ffi',
+      '--allow-sys',
+      '--allow-env',
+      '--allow-run',
+    ]
+    const flags = heap.length > 0 ? [`--v8-flags=${heap.join(',')}`] : []
+    return [process.execPath, ['run', '--no-prompt', '--node-modules-dir=manual', ...flags, ...allowed, ...args]]
+  }
+  const allowed = ['--allow-fs-read=*', `--allow-fs-write=${folder}`, '--allow-addons', '--allow-worker']
+  return [process.execPath, ['--permission', ...allowed, '--no-warnings', ...heap, ...args]]
+}

@@ -1,0 +1,128 @@
+// Reads pictures of text, in as many processes as there are cores, whoever asks for it.
+import { availableParallelism } from 'node:os'
+import { AskedProgram } from './asked-program.ts'
+import { MediaFailure } from './failure.ts'
+import type { ProcessLimits } from './limited-process.ts'
+import type { OcrRequest } from './ocr-child.ts'
+
+/** What is read of a picture; confidences are from 0 to 100. */
+export interface Recognized {
+  /** Paragraphs with an empty line between them. */
+  text: string
+  confidence: number
+  /** By how much it had to be turned, clockwise, in degrees. */
+  turned: number
+  /** Of each paragraph in order: how sure, and its box in the upright picture (left, top, right, bottom; a page has 300 dots per inch). */
+  paragraphs: { confidence: number; box: number[] }[]
+}
+
+export interface OcrOptions {
+  /** Codes of three letters; they must be installed. */
+  languages: string[]
+  signal: AbortSignal
+  /** Whose picture it is: a reader sees the pictures of one owner only. */
+  owner: string
+}
+
+/** How long a reader waits for more of its owner, in milliseconds; how many pictures it reads, because its memory grows. */
+const IDLE_MS = 10_000
+const MOST_READ = 100
+
+interface Reader {
+  program: AskedProgram
+  owner: string
+  timer?: NodeJS.Timeout
+}
+
+export class Ocr {
+  readonly #limits: ProcessLimits
+  readonly #most: number
+  readonly #waiting: (() => void)[] = []
+  #working = 0
+  #idle: Reader[] = []
+
+  constructor(limits: ProcessLimits, most = availableParallelism()) {
+    this.#limits = limits
+    this.#most = most
+  }
+
+  /** Reads a picture, or a page of a PDF. @throws MediaFailure, or the signal's reason */
+  async recognize(source: { path: string; page?: number }, options: OcrOptions): Promise<Recognized> {
+    const { languages, signal, owner } = options
+    await this.#enter(signal)
+    try {
+      const reader = this.#takeIdle(owner) ?? { owner, program: await AskedProgram.start('./ocr-child.ts') }
+      const request: OcrRequest = { ...source, languages }
+      try {
+        const read = await reader.program.ask<Recognized>(request, { signal, limits: this.#limits, what: 'picture' })
+        this.#keepIdle(reader)
+        return read
+      } catch (error) {
+        await reader.program.end()
+        // tesseract.js and sharp say so in many ways.
+        if (error instanceof Error && error.message.startsWith('Cannot read the picture: '))
+          throw new MediaFailure('damaged', 'The picture is damaged and cannot be read', { cause: error })
+        throw error
+      }
+    } finally {
+      this.#leave()
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#idle.map((reader) => this.#end(reader)))
+  }
+
+  async #enter(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    if (this.#working < this.#most) {
+      this.#working += 1
+      return
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const abort = () => {
+      const at = this.#waiting.indexOf(resolve)
+      // When it is its turn already, it goes on, and notices the signal then.
+      if (at >= 0) this.#waiting.splice(at, 1)
+      if (at >= 0) reject(signal.reason as Error)
+    }
+    signal.addEventListener('abort', abort, { once: true })
+    this.#waiting.push(resolve)
+    try {
+      await promise
+    } finally {
+      signal.removeEventListener('abort', abort)
+    }
+  }
+
+  /** The place goes to who has waited longest. */
+  #leave(): void {
+    const next = this.#waiting.shift()
+    if (next) next()
+    else this.#working -= 1
+  }
+
+  #takeIdle(owner: string): Reader | undefined {
+    const found = this.#idle.find((reader) => reader.program.alive && reader.owner === owner)
+    if (found) this.#forget(found)
+    // Those of other owners make room.
+    else if (this.#idle.length > 0 && this.#idle.length + this.#working > this.#most) void this.#end(this.#idle[0]!)
+    return found
+  }
+
+  #keepIdle(reader: Reader): void {
+    if (reader.program.asked >= MOST_READ) return void reader.program.end()
+    reader.timer = setTimeout(() => void this.#end(reader), IDLE_MS).unref()
+    this.#idle.push(reader)
+  }
+
+  #forget(reader: Reader): void {
+    clearTimeout(reader.timer)
+    this.#idle = this.#idle.filter((each) => each !== reader)
+  }
+
+  async #end(reader: Reader): Promise<void> {
+    this.#forget(reader)
+    await reader.program.end()
+  }
+}

@@ -1,0 +1,100 @@
+// Pictures of text: pages of a document and pictures of their own, read, cited, and read once whatever is killed.
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { mixedPdf } from '../support/mixed-pages.ts'
+import { photograph } from '../support/media.ts'
+import { scan, scannedPdf } from '../support/scan.ts'
+import { openStage, type Muxi, type Stage } from '../support/stage.ts'
+import { keeps } from './requirements.ts'
+
+let stage: Stage
+let api: Muxi
+let worker: Muxi
+beforeAll(async () => {
+  stage = await openStage()
+  api = await stage.start('api')
+  worker = await stage.start('worker')
+})
+afterAll(async () => {
+  await stage.check()
+  await stage.close()
+})
+
+async function ingest(kind: string, name: string, bytes: Buffer, fields: object = {}): Promise<string> {
+  const file_id = await stage.upload(api.url, name, bytes)
+  const { status, body } = await stage.call(api.url, '/api/v1/jobs', { body: { kind, file_id, ...fields } })
+  expect(status, JSON.stringify(body)).toBe(202)
+  return body.id
+}
+const job = async (id: string) => (await stage.call(api.url, `/api/v1/jobs/${id}`)).body
+const pages = async (id: string) => (await stage.call(api.url, `/api/v1/jobs/${id}/text?format=json`)).body.pages
+async function finished(id: string) {
+  await (await stage.followJob(api.url, id)).untilFinal(100_000)
+  return job(id)
+}
+
+it(keeps('documents.ocr', 'a question is answered from a scanned page, with its name and page'), async () => {
+  const scanned = [
+    await scan(['The ferry to Sund leaves at 7:40 from pier nine.'], { dpi: 100 }),
+    await scan(['The lighthouse keeper of Sund is called Agneta Holm.'], { dpi: 150, turned: 180 }),
+  ]
+  const id = await ingest('document', 'harbour.pdf', await scannedPdf(scanned), { agent_id: 'offline' })
+  expect((await finished(id)).result).toMatchObject({ pages: 2, chunks: 2 })
+  const [, turned] = await pages(id)
+  expect(turned).toMatchObject({ page: 2, text: 'The lighthouse keeper of Sund is called Agneta Holm.' })
+  expect(turned.ocr).toMatchObject({ turned: 180, paragraphs: [{ box: expect.any(Array) }] })
+  expect(turned.ocr.confidence).toBeGreaterThan(80)
+  const content = 'What is the lighthouse keeper of Sund called?'
+  const conversation_id = await stage.conversation(api.url, { agent_id: 'offline' })
+  const reply = await stage.call(api.url, '/api/v1/agents/offline/chat', { body: { content, conversation_id } })
+  expect(reply.body.agent_response.content).toContain('Agneta Holm')
+  expect(reply.body.agent_response.content).toContain('(harbour.pdf, page 2)')
+
+  const unread = await ingest('document', 'harbour.pdf', await scannedPdf(scanned), { options: { ocr: 'never' } })
+  expect((await finished(unread)).result.notice).toContain("options.ocr 'auto'")
+  const russian = await ingest('document', 'harbour.pdf', await scannedPdf(scanned), {
+    options: { languages: ['rus'] },
+  })
+  expect((await finished(russian)).error).toMatchObject({
+    code: 'unprocessable',
+    message: expect.stringContaining("'languages' must be of deu, eng, fra, spa, got 'rus'"),
+  })
+})
+
+it(keeps('images.ocr', 'the text in a picture is read and found'), async () => {
+  const id = await ingest('image', 'sign.jpg', await photograph('BEWARE OF GEESE'), { agent_id: 'offline' })
+  expect((await finished(id)).status).toBe('completed')
+  expect((await pages(id))[0]).toMatchObject({ text: expect.stringContaining('BEWARE OF GEESE') })
+  const query = encodeURIComponent('beware of geese')
+  const found = await stage.call(api.url, `/api/v1/agents/offline/knowledge/search?query=${query}`)
+  expect(found.body.results[0].content).toContain('GEESE')
+})
+
+it(
+  keeps(
+    'documents.ocr_killed',
+    'kill -9 in 40 pages of scans and text: what was read is not read again, the text is the same',
+  ),
+  async () => {
+    const bytes = await mixedPdf(40, 4)
+    const id = await ingest('document', 'mixed.pdf', bytes)
+    const stream = await stage.followJob(api.url, id)
+    await stream.waitFor(({ data }) => data.stage === 'parsing' && data.done >= 3, 60_000)
+    await worker.kill()
+    const read = () => stage.rows('select page, attempts, read from ocr_pages where job_id = ? order by page', id)
+    const before = (await read()).filter((row) => row['read'] !== null)
+    expect(before.length).toBeGreaterThanOrEqual(3)
+    expect(before.length).toBeLessThan(10)
+    worker = await stage.start('worker')
+    expect((await stream.untilFinal(100_000)).type).toBe('completed')
+    const after = await read()
+    expect(after).toHaveLength(10)
+    for (const { page } of before) expect(after.find((each) => each['page'] === page)?.['attempts']).toBe(1)
+
+    const undisturbed = await ingest('document', 'mixed.pdf', bytes, { options: { languages: ['eng'] } })
+    await finished(undisturbed)
+    const text = await pages(id)
+    expect(text).toEqual(await pages(undisturbed))
+    expect(text[39]).toMatchObject({ page: 40, text: expect.stringContaining('lighthouse 40 counts 280 ships') })
+    expect(text[38]).toMatchObject({ page: 39, text: expect.stringContaining('lighthouse 39 counts 273 ships') })
+  },
+)
