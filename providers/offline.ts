@@ -96,7 +96,7 @@ function sayReceived(asked: string, passages: GenerateRequest['passages']): stri
 /** Sentences of one answer. */
 const MAX_SENTENCES = 3
 /** Words that stand in every question. */
-const COMMON = new Set(
+export const COMMON: ReadonlySet<string> = new Set(
   'a an and any are as at be but by can could do does for from has have how i if in into is it its me my of on or our please say says so tell than that the their there they this to was we were what when where which who why will with would you your document documents file page about according'.split(
     ' ',
   ),
@@ -133,7 +133,7 @@ function quote(asked: string, passages: GenerateRequest['passages']): string | u
   return `I found this in the documents: ${told.join(' ')} (Quoted by the offline model.)`
 }
 
-function sentencesOf(text: string): string[] {
+export function sentencesOf(text: string): string[] {
   const plain = text.replaceAll(/^#{1,6} +/gm, '').replaceAll(/\n{2,}/g, '\n\n')
   return plain
     .split('\n\n')
@@ -145,7 +145,7 @@ function sentencesOf(text: string): string[] {
 }
 
 /** Lower-case words without the commonest endings, so that `pumps` meets `pump`. */
-function wordsOf(text: string): string[] {
+export function wordsOf(text: string): string[] {
   return (text.toLowerCase().match(/[\p{L}\p{N}]+(?:[-.][\p{L}\p{N}]+)*/gu) ?? []).map((word) =>
     word.replace(/(?<=\w{3})(?:ing|ed|es|s)$/, ''),
   )

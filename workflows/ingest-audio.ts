@@ -2,7 +2,8 @@
 import { setCurrentDetails } from '@temporalio/workflow'
 import type { JobInput } from '../contracts/engine.ts'
 import { prepareRecording, transcribeSegment } from './activities.ts'
-import { eachBatch, ingestion } from './ingestion.ts'
+import { eachBatch } from './each-batch.ts'
+import { ingestion } from './ingestion.ts'
 
 /** Pieces of one recording that are transcribed at the same time. */
 const TRANSCRIBING = 4

@@ -2,7 +2,8 @@
 import { setCurrentDetails } from '@temporalio/workflow'
 import type { JobInput } from '../contracts/engine.ts'
 import { inspectFile, parseBatch } from './activities.ts'
-import { eachBatch, ingestion } from './ingestion.ts'
+import { eachBatch } from './each-batch.ts'
+import { ingestion } from './ingestion.ts'
 
 /** Batches of one document that are parsed at the same time. */
 const PARSING = 4

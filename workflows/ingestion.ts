@@ -8,6 +8,8 @@ import {
 } from '@temporalio/workflow'
 import { FAILURE, type JobInput, type JobRef, type TurnFailure } from '../contracts/engine.ts'
 import { beginJob, finishJob, indexBatch, publishJob } from './activities.ts'
+import { eachBatch } from './each-batch.ts'
+import { summarize } from './summarize.ts'
 
 const INDEXING = 2
 /** Somebody waits for what is attached to a message. Of all else, the first pages of a document go before the further ones of any other. */
@@ -41,6 +43,7 @@ export async function ingestion(
         ]),
       )
     }
+    if (claim.summarize) await summarize(ref, claim.indexed)
     const { chunks } = await publishJob(ref)
     setCurrentDetails(`Completed: ${what}, ${chunks} chunks`)
     return { status: 'completed' }
@@ -60,29 +63,6 @@ export async function ingestion(
     if (isCancellation(error)) throw error
     return { status }
   }
-}
-
-/** Works on batches 1 to n in order, some at a time; the first failure ends the others. */
-export async function eachBatch(
-  count: number,
-  width: number,
-  work: (batch: number) => Promise<unknown>,
-): Promise<void> {
-  const scope = new CancellationScope()
-  await scope.run(async () => {
-    let next = 1
-    const lane = async () => {
-      while (next <= count) await work(next++)
-    }
-    const lanes = Array.from({ length: Math.min(width, count) }, lane)
-    try {
-      await Promise.all(lanes)
-    } catch (error) {
-      scope.cancel()
-      await Promise.allSettled(lanes)
-      throw error
-    }
-  })
 }
 
 function failureOf(error: unknown): ApplicationFailure | undefined {

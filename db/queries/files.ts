@@ -60,8 +60,8 @@ export async function deleteFile(tx: Tx, file: Pick<FilesTable, 'id' | 'user_id'
   // Of two that remove the same bytes at once, the second must see that the first is gone.
   await differencesOf(tx).lockNames(tx, [`file/${file.user_id}/${file.sha256}`])
   const jobs = tx.selectFrom('jobs').select('id').where('file_id', '=', file.id)
-  await tx.deleteFrom('job_batches').where('job_id', 'in', jobs).execute()
-  await tx.deleteFrom('ocr_pages').where('job_id', 'in', jobs).execute()
+  for (const table of ['job_batches', 'ocr_pages', 'job_summaries'] as const)
+    await tx.deleteFrom(table).where('job_id', 'in', jobs).execute()
   await tx.updateTable('jobs').set({ media: null }).where('file_id', '=', file.id).execute()
   await tx.deleteFrom('files').where('id', '=', file.id).execute()
   const other = await tx

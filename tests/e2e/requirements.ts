@@ -86,6 +86,11 @@ export const REQUIREMENTS = {
   'documents.killed':
     'kill -9 of everything during an ingestion: finished page batches are not parsed again, each chunk is found once',
 
+  'documents.again': 'The same bytes with the same options are free; a document that has changed replaces what it was',
+  'summaries.parts':
+    'A long text is summarized in parts by the models of the agent, and no finished part is paid twice',
+  'summaries.offline': 'Without a model a summary is made of sentences by rule, and says so',
+
   'files.take':
     'Files come as a form or in JSON, are listed, read in part, and refused early when they are too large or too many',
   'files.s3': 'API and workers that share nothing but Postgres and a bucket ingest, answer, and lose nothing to a kill',
