@@ -12,6 +12,10 @@ ENV NODE_ENV=production MUXI_HOST=0.0.0.0 MUXI_DATA_DIR=/data
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY . .
+# Sound and speech; what npm brings for people who try muxi is a build of 2018, and stays out.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ffmpeg espeak-ng \
+ && rm -rf /var/lib/apt/lists/*
 RUN install -d -o node -g node -m 0700 /data
 USER node
 VOLUME /data

@@ -231,7 +231,7 @@ export class HeldServer {
   /** The operator's list may have become shorter since the server was added. */
   #checkCommand(): void {
     const { commands } = this.#options
-    if (this.hold.from_file || !('command' in this.target)) return
+    if (this.hold.from_file || !('command' in this.hold.server) || !('command' in this.target)) return
     if (!commands.includes('*') && !commands.includes(this.target.command))
       throw new McpFailure('unsent', `its program '${this.target.command}' is not among MUXI_MCP_COMMANDS`)
   }

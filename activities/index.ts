@@ -5,6 +5,7 @@ import { mcpRouteActivities } from './mcp-call.ts'
 import { modelCallActivities } from './model-call.ts'
 import { recallActivities } from './recall.ts'
 import type { ActivityResources } from './resources.ts'
+import { summaryActivities } from './summarize.ts'
 import { toolCallActivities } from './tool-call.ts'
 import { transcribeActivities } from './transcribe.ts'
 import { turnActivities } from './turn.ts'
@@ -19,6 +20,7 @@ export function createActivities(resources: ActivityResources) {
     ...ingestActivities(resources),
     ...describeActivities(resources),
     ...transcribeActivities(resources),
+    ...summaryActivities(resources),
   }
 }
 

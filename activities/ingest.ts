@@ -2,6 +2,8 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import { activityInfo } from '@temporalio/activity'
 import type { BatchRef, FinishJobInput, JobClaim, JobRef } from '../contracts/engine.ts'
+import type { JobResult } from '../contracts/events.ts'
+import type { JobOptions } from '../contracts/schemas/jobs.ts'
 import type { DocumentGeneration, VectorChunk } from '../db/vectors/vector-store.ts'
 import { deleteFile } from '../db/queries/files.ts'
 import {
@@ -17,6 +19,7 @@ import {
 } from '../db/queries/jobs.ts'
 import type { JobsTable } from '../db/schema.ts'
 import { chunkPages } from '../media/chunk.ts'
+import { embedOnce } from './embed-once.ts'
 import { overtaken } from './failures.ts'
 import type { ActivityResources } from './resources.ts'
 import { ingestionStep } from './ingestion-step.ts'
@@ -49,10 +52,8 @@ export function ingestActivities(resources: Resources) {
   ): Promise<{ batch: number; chunks: number }> {
     for (let from = 0; from < chunks.length; from += EMBED_AT_ONCE) {
       const some = chunks.slice(from, from + EMBED_AT_ONCE)
-      const embedded = await embedder.embed(
-        some.map(({ text }) => text),
-        signal,
-      )
+      const texts = some.map(({ text }) => text)
+      const embedded = await embedOnce(db, embedder, texts, signal)
       signal.throwIfAborted()
       const rows: VectorChunk[] = some.map((chunk, index) => ({
         ...chunk,
@@ -79,7 +80,8 @@ export function ingestActivities(resources: Resources) {
       })
       if (!begun) return { claimed: false }
       events.publish(ref.job_id, begun.told)
-      return { claimed: true, indexed: begun.job.agent_id !== null }
+      const { summarize } = JSON.parse(begun.job.options) as JobOptions
+      return { claimed: true, indexed: begun.job.agent_id !== null, ...(summarize && { summarize }) }
     },
 
     /** Chunks, embeds and writes a parsed batch under the hidden generation, unless that was done before. */
@@ -105,7 +107,10 @@ export function ingestActivities(resources: Resources) {
     async publishJob(ref: JobRef): Promise<{ pages: number; chunks: number }> {
       const before = await findJob(db, ref.job_id)
       // An earlier attempt came to its end and only its answer was lost.
-      if (before?.status === 'completed' && before.run === ref.run) return JSON.parse(before.result ?? '{}')
+      if (before?.status === 'completed' && before.run === ref.run) {
+        const { pages, chunks } = JSON.parse(before.result ?? '{}') as JobResult
+        return { pages, chunks }
+      }
       return ingestionStep(resources, ref, { name: 'publish', input: {} }, async (job) => {
         await removeSound(job)
         if (job.agent_id !== null) await vectors.publish(job.document_id, job.generation)
@@ -131,7 +136,8 @@ export function ingestActivities(resources: Resources) {
   }
 }
 
-function generationOf(job: JobsTable, collection: string): DocumentGeneration {
+/** Where the chunks of a job go. */
+export function generationOf(job: JobsTable, collection: string): DocumentGeneration {
   return {
     collection,
     agent_id: job.agent_id ?? '',

@@ -3,10 +3,10 @@ import { activityInfo, cancellationDetails, cancellationSignal, log } from '@tem
 import type { ModelCallInput, ModelCallResult } from '../contracts/engine.ts'
 import { RefusedError, TextWriter, type EventLog } from '../db/event-log.ts'
 import { addEvents, holdsFence, raiseFence, type Writer } from '../db/event-rows.ts'
-import { getAgentSecrets, getAgentVersion } from '../db/queries/agents.ts'
-import { hasDocuments } from '../db/queries/knowledge.ts'
+import { getAgentSecrets, getAgentVersion, oncePerVersion } from '../db/queries/agents.ts'
 import { countFailed, endLogEntry, startLogEntry, type LogEnd } from '../db/queries/log.ts'
 import { findStep, insertStep, toPlannedCall } from '../db/queries/steps.ts'
+import { readStepInput } from '../db/queries/turn-input.ts'
 import { lockTurn } from '../db/queries/turns.ts'
 import { completeUsage, estimateTokens, insertUsage } from '../db/queries/usage.ts'
 import type { Db } from '../db/schema.ts'
@@ -31,24 +31,27 @@ type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'box' | 'st
 
 export function modelCallActivities(resources: Resources) {
   const { db, events, blobs, box, stops, models, tools } = resources
+  const versionOf = oncePerVersion(async (id, version) => {
+    const { config } = await getAgentVersion(db, id, version)
+    return { config, secrets: await getAgentSecrets(db, box, id, version) }
+  })
   return {
     async callModel(input: ModelCallInput): Promise<ModelCallResult> {
       const { turn_id, step } = input
-      const stored = await findStep(db, turn_id, step)
-      if (stored) return toResult(input, stored.calls, stored)
-
       const stopBeating = startBeating()
+      // Before the row is read: whoever asks for a stop meanwhile is seen here or there.
       const stop = stops.register(turn_id)
       try {
-        const turn = await db.selectFrom('turns').selectAll().where('id', '=', turn_id).executeTakeFirstOrThrow()
+        const given = await readStepInput(db, turn_id, step)
+        const stored = given.answered ? await findStep(db, turn_id, step) : undefined
+        if (stored) return toResult(input, stored.calls, stored)
+        const { turn } = given
         if (turn.cancel_requested_at !== null) return stoppedResult(input)
-        const { config } = await getAgentVersion(db, turn.agent_id, turn.agent_version)
+        const { config, secrets } = await versionOf(turn.agent_id, turn.agent_version)
         const model = models.chainOf(config)[input.model]!
-        const secrets = await getAgentSecrets(db, box, turn.agent_id, turn.agent_version)
         const provider = models.open(model, secrets[model.key_path])
-        const prompt = await buildPrompt(db, blobs, turn, config, model)
-        const searchable = await hasDocuments(db, turn.agent_id, turn.conversation_id)
-        const own = tools.filter(({ needs }) => needs !== 'documents' || searchable)
+        const prompt = await buildPrompt(db, blobs, given, step, config, model)
+        const own = tools.filter(({ needs }) => needs !== 'documents' || given.searchable)
         const offered = await offerTools(db, turn.agent_id, own)
         const attempt = await beginAttempt(db, events, input, model, prompt)
         if ('stored' in attempt) return attempt.stored
@@ -116,7 +119,8 @@ async function beginAttempt(
   const writer = { scope: `step_${step}`, fence: input.model * ATTEMPTS_A_MODEL + attempt }
   const begun = await db.transaction().execute(async (tx) => {
     await lockTurn(tx, turn_id)
-    const stored = await findStep(tx, turn_id, step)
+    // The very first attempt has no older one; were it delivered twice, the fence would refuse it.
+    const stored = writer.fence > 1 ? await findStep(tx, turn_id, step) : undefined
     if (stored) return { stored: toResult(input, stored.calls, stored) }
     const raised = await raiseFence(tx, turn_id, writer)
     if (!raised) throw overtaken()

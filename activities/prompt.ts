@@ -6,9 +6,10 @@ import type { ErrorBody } from '../contracts/failures.ts'
 import type { Blobs } from '../db/blobs.ts'
 import { listMessages } from '../db/queries/conversations.ts'
 import { listJobsOfTurn } from '../db/queries/jobs.ts'
-import { findRecall, type Passage } from '../db/queries/knowledge.ts'
+import type { Passage } from '../db/queries/knowledge.ts'
 import { listSteps, parseImages, type StoredImage } from '../db/queries/steps.ts'
-import type { Db, JobsTable, TurnsTable } from '../db/schema.ts'
+import type { StepInput } from '../db/queries/turn-input.ts'
+import type { Db, JobsTable } from '../db/schema.ts'
 import { pictureLimitsOf } from '../providers/image-limits.ts'
 import type { PromptImage, PromptMessage } from '../providers/provider.ts'
 import { findMade, readMedia, variantName } from './media-rows.ts'
@@ -21,33 +22,27 @@ export interface Prompt {
   shown: string
 }
 
-type Turn = Pick<TurnsTable, 'id' | 'conversation_id' | 'user_id' | 'user_message_id'>
-
 export async function buildPrompt(
   db: Db,
   blobs: Blobs,
-  turn: Turn,
+  { turn, asked, attached, passages }: Pick<StepInput, 'turn' | 'asked' | 'attached' | 'passages'>,
+  step: number,
   config: AgentConfig,
   model: ModelRef,
 ): Promise<Prompt> {
-  const asked = await db
-    .selectFrom('messages')
-    .select('content')
-    .where('id', '=', turn.user_message_id)
-    .executeTakeFirstOrThrow()
-  const earlier = await listMessages(db, turn.conversation_id, config.memory.buffer, turn.user_message_id)
+  const { buffer } = config.memory
+  const earlier = buffer > 0 ? await listMessages(db, turn.conversation_id, buffer, turn.user_message_id) : []
   const messages: PromptMessage[] = [{ role: 'system', content: config.system_message }]
   for (const { role, content } of earlier.toReversed()) {
     messages.push(role === 'user' ? { role, content, images: [] } : { role, content, calls: [] })
   }
-  const jobs = await listJobsOfTurn(db, turn.id)
+  const jobs = attached ? await listJobsOfTurn(db, turn.id) : []
   const images = await showPictures(blobs, jobs, model)
-  const passages = (await findRecall(db, turn.id)) ?? []
   if (passages.length > 0) messages.push({ role: 'system', content: tellPassages(passages) })
-  const attached = jobs.map(tellAttached)
-  messages.push({ role: 'user', content: [asked.content, ...attached].filter(Boolean).join('\n\n'), images })
+  messages.push({ role: 'user', content: [asked, ...jobs.map(tellAttached)].filter(Boolean).join('\n\n'), images })
 
-  const steps = await listSteps(db, turn.id)
+  // What has happened in the turn so far: nothing before its first step.
+  const steps = step > 1 ? await listSteps(db, turn.id) : []
   for (const step of steps) {
     messages.push({
       role: 'assistant',

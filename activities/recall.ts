@@ -2,9 +2,9 @@
 import { activityInfo, cancellationSignal } from '@temporalio/activity'
 import type { RecallResult, TurnInput } from '../contracts/engine.ts'
 import { listJobsOfTurn, readText } from '../db/queries/jobs.ts'
-import { findPassages, findRecall, storeRecall, type Passage } from '../db/queries/knowledge.ts'
+import { findPassages, storeRecall, type Passage } from '../db/queries/knowledge.ts'
 import { endLogEntry, startLogEntry } from '../db/queries/log.ts'
-import { findTurn } from '../db/queries/turns.ts'
+import { readQuestion } from '../db/queries/turn-input.ts'
 import type { Db } from '../db/schema.ts'
 import type { ActivityResources } from './resources.ts'
 
@@ -20,19 +20,13 @@ export function recallActivities({ db, vectors, embedder }: Resources) {
   return {
     /** Finds the passages of a turn and stores them, once. */
     async recall({ turn_id }: Pick<TurnInput, 'turn_id'>): Promise<RecallResult> {
-      const stored = await findRecall(db, turn_id)
-      if (stored) return { turn_id, passages: stored.length }
       const startedAt = performance.now()
-      const turn = (await findTurn(db, turn_id))!
-      const asked = await db
-        .selectFrom('messages')
-        .select('content')
-        .where('id', '=', turn.user_message_id)
-        .executeTakeFirstOrThrow()
-      const text = asked.content.slice(0, MAX_QUERY)
-      const attached = await attachedText(db, turn_id)
-      const found = text.trim() === '' ? [] : await search(text, turn.agent_id, turn.conversation_id)
-      const passages = [...attached, ...found.filter((hit) => !attached.some((whole) => holds(whole, hit)))]
+      const { agent_id, conversation_id, content, attached, recalled } = await readQuestion(db, turn_id)
+      if (recalled) return { turn_id, passages: recalled.length }
+      const text = content.slice(0, MAX_QUERY)
+      const attachments = attached ? await attachedText(db, turn_id) : []
+      const found = text.trim() === '' ? [] : await search(text, agent_id, conversation_id)
+      const passages = [...attachments, ...found.filter((hit) => !attachments.some((whole) => holds(whole, hit)))]
       await db.transaction().execute(async (tx) => {
         await storeRecall(tx, turn_id, passages)
         const { activityId, attempt, workflowExecution } = activityInfo()

@@ -2,9 +2,9 @@
 import { activityInfo, cancellationSignal, cancelled, getClient } from '@temporalio/activity'
 import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client'
 import { workflowId, type Claim, type FinishInput, type TurnInput } from '../contracts/engine.ts'
-import { getAgentVersion } from '../db/queries/agents.ts'
+import { getAgentVersion, oncePerVersion } from '../db/queries/agents.ts'
 import { listJobsOfTurn } from '../db/queries/jobs.ts'
-import { hasDocuments } from '../db/queries/knowledge.ts'
+import { readNeeds } from '../db/queries/turn-input.ts'
 import { claimTurn, finishTurn } from '../db/queries/turns.ts'
 import type { ActivityResources } from './resources.ts'
 import { startBeating } from './heartbeat.ts'
@@ -15,15 +15,17 @@ export function turnActivities({
   models,
   limits,
 }: Pick<ActivityResources, 'db' | 'events' | 'models' | 'limits'>) {
+  const configOf = oncePerVersion(async (id, version) => (await getAgentVersion(db, id, version)).config)
   return {
     /** Takes the turn for the calling workflow and tells it what it may spend. */
-    async claimTurn({ turn_id, ...labels }: TurnInput): Promise<Claim> {
+    async claimTurn({ turn_id }: TurnInput): Promise<Claim> {
       const runId = activityInfo().workflowExecution?.runId ?? ''
       const claim = await db.transaction().execute((tx) => claimTurn(tx, turn_id, runId))
       if (!claim.claimed) return claim
       events.publish(turn_id, claim.events)
-      const { config } = await getAgentVersion(db, claim.agent_id, claim.agent_version)
-      const jobs = await listJobsOfTurn(db, turn_id)
+      const config = await configOf(claim.agent_id, claim.agent_version)
+      const { attached, searchable } = await readNeeds(db, turn_id)
+      const jobs = attached ? await listJobsOfTurn(db, turn_id) : []
       return {
         claimed: true,
         models: models.chainOf(config).map(({ provider, model }) => ({ provider, model })),
@@ -32,7 +34,7 @@ export function turnActivities({
         deadline_ms: limits.turn_seconds * 1_000,
         jobs: jobs.map(({ id }) => id),
         job_kinds: jobs.map(({ kind }) => kind),
-        recall: jobs.length > 0 || (await hasDocuments(db, labels.agent_id, labels.conversation_id)),
+        recall: jobs.length > 0 || searchable,
       }
     },
 

@@ -238,6 +238,8 @@ function installRuntime(settings: Settings, log: Logger): void {
     // The signals are ours, with one deadline for everything.
     shutdownSignals: [],
     logger: new DefaultLogger(level, ({ level: severity, message, meta }) => {
+      // Workers for media and MCP servers have activities only: that is how it is meant.
+      if (message.startsWith('No workflows registered')) return
       log[severity === 'ERROR' ? 'error' : 'warn']({ ...meta, workflowInfo: undefined }, message)
     }),
   })

@@ -176,6 +176,7 @@ export type JobStage =
   | 'reading'
   | 'transcribing'
   | 'indexing'
+  | 'summarizing'
   | 'publishing'
   | 'retrying'
   | 'done'
@@ -192,9 +193,11 @@ export interface JobInput extends Labels {
 
 export type JobRef = Pick<JobInput, 'job_id' | 'run'>
 export type BatchRef = JobRef & { batch: number }
+/** `model`: which of the chain is asked, from 0. */
+export type SummaryPartRef = JobRef & { level: number; part: number; last: boolean; model: number }
 
 /** What `beginJob` gives the workflow to decide with. */
-export type JobClaim = { claimed: false } | { claimed: true; indexed: boolean }
+export type JobClaim = { claimed: false } | { claimed: true; indexed: boolean; summarize?: true }
 
 export interface FinishJobInput extends JobRef {
   status: 'failed' | 'cancelled'

@@ -39,7 +39,7 @@ export interface ApprovalRequired {
 export interface JobProgress {
   done: number
   total: number
-  unit: 'pages' | 'pictures' | 'segments'
+  unit: 'pages' | 'pictures' | 'segments' | 'parts'
   stage: JobStage
   eta_s?: number
 }
@@ -57,6 +57,11 @@ export interface JobResult {
   /** Of a recording, in milliseconds: all of it, and what of it is not silence. */
   duration_ms?: number
   sound_ms?: number
+  summary?: string
+  /** Of models that were asked to summarize or describe. */
+  usage?: Usage
+  /** The job that had read the same bytes with the same options before: nothing was done again. */
+  reused_job_id?: string
 }
 
 export type TurnEventType = keyof TurnEventData

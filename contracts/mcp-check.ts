@@ -1,4 +1,5 @@
 // What a schema cannot say of an agent's MCP servers: names that differ, credentials that are there and go where they can.
+import { BUILTIN_SERVERS, type BuiltinServer } from './builtin-servers.ts'
 import type { McpServer } from './schemas/agent.ts'
 
 export interface McpFault {
@@ -8,9 +9,13 @@ export interface McpFault {
   expected: string
 }
 
-/** The servers with each credential that has only an `env_fallback` read from there. */
+/**
+ * The servers with each credential that has only an `env_fallback` read from there. What a server of ours says of its tools
+ * is believed unless the configuration says otherwise.
+ */
 export function withFallbacks(servers: McpServer[], env: Readonly<Record<string, string | undefined>>): McpServer[] {
-  return servers.map((server) => {
+  return servers.map((given) => {
+    const server = 'builtin' in given ? { trust_annotations: true, ...given } : given
     if (!Array.isArray(server.credentials)) return server
     const credentials = server.credentials.map((credential) => {
       const value =
@@ -36,20 +41,39 @@ export function faultsOf(server: McpServer, others: readonly McpServer[], path: 
     faults.push({ path: [...path, 'url'], expected: 'an address with a host and a port that can exist' })
   if ('command' in server && server.command.trim() === '')
     faults.push({ path: [...path, 'command'], expected: 'a program' })
+  if ('builtin' in server) faults.push(...builtinFaults(server, path))
   if ('url' in server && server.oauth?.client_secret !== undefined && server.oauth.client_id === undefined)
     faults.push({ path: [...path, 'oauth', 'client_id'], expected: "given with 'oauth.client_secret'" })
   if (!Array.isArray(server.credentials)) return faults
   for (const [index, credential] of server.credentials.entries()) {
     const at = [...path, 'credentials', index]
-    const fits = credential.in === undefined || (credential.in === 'env') === 'command' in server
+    const fits = credential.in === undefined || (credential.in === 'env') === !('url' in server)
     if (!fits)
       faults.push({
         path: [...at, 'in'],
-        expected: 'command' in server ? "'env' for a program" : "'header' or 'query' for a URL",
+        expected: 'url' in server ? "'header' or 'query' for a URL" : "'env' for a program",
       })
     if (credential.value !== undefined || !credential.required) continue
     const how = credential.env_fallback === undefined ? '' : `, or the variable ${credential.env_fallback} be set`
     faults.push({ path: [...at, 'value'], expected: `given${how}, because '${credential.id}' is required` })
   }
   return faults
+}
+
+/** The names of variables that a server of ours was given: in `env`, and by its credentials. */
+export function variablesOf({ env = {}, credentials = {} }: BuiltinConfig): string[] {
+  const named = Array.isArray(credentials) ? credentials.map(({ param_name }) => param_name) : Object.keys(credentials)
+  return [...Object.keys(env), ...named]
+}
+
+type BuiltinConfig = Extract<McpServer, { builtin: unknown }>
+
+/** Any other variable could change what the runtime itself does. */
+function builtinFaults(server: BuiltinConfig, path: (string | number)[]): McpFault[] {
+  const { keys, settings }: BuiltinServer = BUILTIN_SERVERS[server.builtin]
+  const known = [...keys, ...settings]
+  if (variablesOf(server).every((name) => known.includes(name))) return []
+  const expected =
+    known.length === 0 ? 'left alone: this server takes no settings' : `given settings among ${known.join(', ')} alone`
+  return [{ path, expected }]
 }

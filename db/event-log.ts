@@ -176,6 +176,7 @@ export class EventLog {
 
   #hear(commits: Commits | undefined): void {
     if (!commits) this.#ahead = undefined
+    for (const { stream, events } of commits?.events ?? []) this.publish(stream, events)
     for (const [stream, head] of commits?.heads ?? []) if (this.#rings.has(stream)) this.#ahead?.set(stream, head)
     void this.#catchUp()
   }

@@ -1,7 +1,7 @@
 // The rows of the live event log: numbering, fencing and packing, in whichever transaction the caller is.
-import { sql } from 'kysely'
 import type { NewEvent, StoredEvent } from '../contracts/events.ts'
 import { isFinal } from '../contracts/events.ts'
+import { differencesOf } from './dialect.ts'
 import type { Db, EventSegmentsTable, Tx } from './schema.ts'
 
 /** Who writes: an attempt in a scope (a step or a tool call) of a stream. Without one, only the stream's end refuses. */
@@ -93,43 +93,13 @@ export async function addAllEvents(tx: Tx, writes: readonly Write[]): Promise<Ad
   }
   if (perStream.size === 0) return outcomes
 
-  const stamp = new Date().toISOString()
-  const streams = [...perStream].sort(([a], [b]) => (a < b ? -1 : 1))
-  const numbered = await tx
-    .insertInto('event_streams')
-    .values(
-      streams.map(([id, { fresh, ended }]) => ({
-        stream_id: id,
-        head: fresh.length,
-        ended: ended ? 1 : 0,
-        updated_at: stamp,
-      })),
-    )
-    .onConflict((oc) =>
-      oc
-        .column('stream_id')
-        .doUpdateSet({
-          head: sql`event_streams.head + excluded.head`,
-          ended: (eb) => eb.ref('excluded.ended'),
-          updated_at: stamp,
-        })
-        .where('event_streams.ended', '=', 0),
-    )
-    .returning(['stream_id', 'head'])
-    .execute()
-  if (numbered.length === 0) return outcomes
-  const segments = numbered.map(({ stream_id, head }) => {
+  const segments = [...perStream]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([stream_id, { fresh, ended }]) => ({ stream_id, count: fresh.length, ended, events: pack(fresh) }))
+  for (const { stream_id, head } of await differencesOf(tx).appendSegments(tx, segments)) {
     const { fresh, fill } = perStream.get(stream_id)!
-    const first = head - fresh.length + 1
-    for (const tell of fill) tell(first)
-    return {
-      stream_id,
-      first_id: first,
-      last_id: head,
-      events: JSON.stringify(fresh.map((event) => [event.type, event.data])),
-    }
-  })
-  await tx.insertInto('event_segments').values(segments).execute()
+    for (const tell of fill) tell(head - fresh.length + 1)
+  }
   return outcomes
 }
 
@@ -215,8 +185,15 @@ export async function reopenStream(tx: Tx, stream: string, replacement: NewEvent
   await tx.updateTable('event_streams').set({ ended: 0 }).where('stream_id', '=', stream).execute()
 }
 
+const SEGMENTS_A_READ = 1_000
+
 /** Committed events after a number, oldest first, at most about `limit` (whole segments). */
-export async function readEvents(db: Db | Tx, stream: string, after: number, limit = 1_000): Promise<StoredEvent[]> {
+export async function readEvents(
+  db: Db | Tx,
+  stream: string,
+  after: number,
+  limit = SEGMENTS_A_READ,
+): Promise<StoredEvent[]> {
   const segments = await db
     .selectFrom('event_segments')
     .select(['first_id', 'events'])
@@ -248,7 +225,12 @@ export async function readNewEvents(db: Db, after: ReadonlyMap<string, number>):
   return read
 }
 
-function unpack(segment: Pick<EventSegmentsTable, 'first_id' | 'events'>, after: number): StoredEvent[] {
+function pack(events: NewEvent[]): string {
+  return JSON.stringify(events.map(({ type, data }) => [type, data]))
+}
+
+/** The events of a segment after a number. */
+export function unpack(segment: Pick<EventSegmentsTable, 'first_id' | 'events'>, after: number): StoredEvent[] {
   const packed = JSON.parse(segment.events) as [NewEvent['type'], NewEvent['data']][]
   return packed.flatMap(([type, data], index) => {
     const id = segment.first_id + index
@@ -260,9 +242,10 @@ function unpack(segment: Pick<EventSegmentsTable, 'first_id' | 'events'>, after:
 export async function readAllEvents(db: Db | Tx, stream: string): Promise<StoredEvent[]> {
   const events: StoredEvent[] = []
   for (;;) {
-    const more = await readEvents(db, stream, events.at(-1)?.id ?? 0)
-    if (more.length === 0) return events
+    const more = await readEvents(db, stream, events.at(-1)?.id ?? 0, SEGMENTS_A_READ)
     events.push(...more)
+    // A segment has one event at least.
+    if (more.length < SEGMENTS_A_READ) return events
   }
 }
 

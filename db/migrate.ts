@@ -9,6 +9,9 @@ import * as media from './migrations/006-media.ts'
 import * as approvals from './migrations/007-approvals.ts'
 import * as signIns from './migrations/008-sign-ins.ts'
 import * as ocr from './migrations/009-ocr.ts'
+import * as summaries from './migrations/010-summaries.ts'
+import * as notedBlobs from './migrations/011-noted-blobs.ts'
+import * as carriedEvents from './migrations/012-carried-events.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -21,6 +24,9 @@ const MIGRATIONS = {
   '007-approvals': approvals,
   '008-sign-ins': signIns,
   '009-ocr': ocr,
+  '010-summaries': summaries,
+  '011-noted-blobs': notedBlobs,
+  '012-carried-events': carriedEvents,
 }
 
 /** Brings the database to the newest schema; throws with the name of the migration that failed. */

@@ -11,7 +11,9 @@ import {
   type DataTypeNode,
 } from 'kysely'
 import pg from 'pg'
-import type { Commits, Database, Differences, ForeignCommits } from './dialect.ts'
+import type { Commits, Database, Differences, Foreign, NewSegment } from './dialect.ts'
+import { unpack } from './event-rows.ts'
+import { PostgresClient } from './postgres-client.ts'
 import type { DB, Tx } from './schema.ts'
 import { PostgresVectorStore } from './vectors/postgres-vector-store.ts'
 
@@ -24,7 +26,11 @@ const SILENCE_MS = 12_000
 /** Locks of a process that has been stopped in the midst of a transaction live no longer than this. */
 const IDLE_IN_TRANSACTION_MS = 5_000
 
-const CHANNEL = 'muxi_commits'
+const COMMITS = 'muxi_commits'
+const STOPS = 'muxi_stops'
+/** What one message may hold, and the most of a segment that goes along, in bytes. */
+const PAYLOAD_BYTES = 5_000
+const SMALL_BYTES = 1_500
 /** Pause before the LISTEN connection is opened anew; doubles up to the second number. */
 const RECONNECT_MS = [100, 5_000] as const
 /** How often the LISTEN connection is asked whether it still lives. */
@@ -40,13 +46,16 @@ export function openPostgres(url: string): Database {
     query_timeout: SILENCE_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
   })
-  const commits = new ListenedCommits(url, sender)
+  const commits = new Listener(url, sender, COMMITS, toCommits)
+  const stops = new Listener(url, sender, STOPS, ([id]) => [id!])
   return {
     db,
     vectors: new PostgresVectorStore(db),
     commits,
+    stops,
     async close() {
       await commits.close()
+      await stops.close()
       await db.destroy()
     },
   }
@@ -59,6 +68,7 @@ export function openPostgresPatiently(url: string): Kysely<DB> {
 
 function open(url: string, max: number, config: pg.ClientConfig): Kysely<DB> {
   const pool = new pg.Pool({
+    Client: PostgresClient,
     connectionString: url,
     max,
     connectionTimeoutMillis: CONNECT_MS,
@@ -111,20 +121,47 @@ class Adapter extends PostgresAdapter implements Differences {
     await sql`select ${sql.join(locks)}`.execute(tx)
   }
 
+  async appendSegments(tx: Tx, segments: readonly NewSegment[]): Promise<{ stream_id: string; head: number }[]> {
+    const all = <K extends keyof NewSegment>(key: K) => segments.map((segment) => segment[key])
+    const { rows } = await sql<{ stream_id: string; head: number }>`
+      with added as (
+        select * from unnest(${all('stream_id')}::text[], ${all('count')}::int[], ${all('ended')}::bool[], ${all('events')}::text[])
+          as added (stream_id, count, ended, events)
+      ), numbered as (
+        insert into event_streams as streams (stream_id, head, ended, updated_at)
+        select stream_id, count, ended::int, ${new Date().toISOString()} from added
+        on conflict (stream_id) do update
+        set head = streams.head + excluded.head, ended = excluded.ended, updated_at = excluded.updated_at
+        where streams.ended = 0
+        returning stream_id, head
+      )
+      insert into event_segments (stream_id, first_id, last_id, events)
+      select stream_id, head - count + 1, head, events from numbered join added using (stream_id)
+      returning stream_id, last_id as head`.execute(tx)
+    return rows
+  }
+
   /** Triggers, so that no writer can forget it and it costs no round trip; a NOTIFY is sent when its transaction commits. */
   // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
   async announceEvents(db: Kysely<any>): Promise<void> {
-    // A payload may have 8000 bytes: a hundred streams with their numbers fit.
+    // A payload may have 8000 bytes. Small segments go along, so that nobody needs to read them; of others the numbers.
     await sql`
-      create function muxi_announce_events() returns trigger language plpgsql as $$
+      create or replace function muxi_announce_events() returns trigger language plpgsql as $$
       begin
-        perform pg_notify(${sql.lit(CHANNEL)}, 'e ' || current_setting('application_name') || ' ' || string_agg(stream_id || ' ' || last_id, ' '))
-        from (select stream_id, last_id, (row_number() over ()) / 100 as part from added) numbered
+        perform pg_notify(${sql.lit(COMMITS)}, current_setting('application_name') || E'\\n' || string_agg(told, E'\\n'))
+        from (
+          select told, sum(octet_length(told) + 1) over (rows unbounded preceding) / ${sql.lit(PAYLOAD_BYTES)} as part
+          from (
+            select stream_id || ' ' || last_id
+              || case when octet_length(events) <= ${sql.lit(SMALL_BYTES)} then ' ' || first_id || ' ' || events else '' end as told
+            from added
+          ) each
+        ) parted
         group by part;
         return null;
       end $$`.execute(db)
     await sql`
-      create trigger announce_events after insert on event_segments
+      create or replace trigger announce_events after insert on event_segments
       referencing new table as added for each statement execute function muxi_announce_events()`.execute(db)
   }
 
@@ -133,11 +170,11 @@ class Adapter extends PostgresAdapter implements Differences {
     await sql`
       create or replace function muxi_announce_stop() returns trigger language plpgsql as $$
       begin
-        perform pg_notify(${sql.lit(CHANNEL)}, 's ' || current_setting('application_name') || ' ' || new.id);
+        perform pg_notify(${sql.lit(STOPS)}, current_setting('application_name') || E'\\n' || new.id);
         return null;
       end $$`.execute(db)
     await sql`
-      create trigger announce_stop after update of cancel_requested_at on ${sql.table(table)}
+      create or replace trigger announce_stop after update of cancel_requested_at on ${sql.table(table)}
       for each row when (new.cancel_requested_at is not null) execute function muxi_announce_stop()`.execute(db)
   }
 }
@@ -156,20 +193,25 @@ class Compiler extends PostgresQueryCompiler {
   }
 }
 
-/** Tells of commits by LISTEN on a connection of its own, from the first listener on until `close`. */
-class ListenedCommits implements ForeignCommits {
+/** Tells of what is notified on a channel, on a connection of its own, from the first listener on until `close`. */
+class Listener<T> implements Foreign<T> {
   readonly #url: string
   readonly #sender: string
-  readonly #listeners = new Set<(commits: Commits | undefined) => void>()
+  readonly #channel: string
+  readonly #read: (lines: string[]) => T
+  readonly #listeners = new Set<(told: T | undefined) => void>()
   readonly #closing = new AbortController()
   #running: Promise<void> | undefined
 
-  constructor(url: string, sender: string) {
+  /** @param read what stands in the lines of a message, after the one with its sender */
+  constructor(url: string, sender: string, channel: string, read: (lines: string[]) => T) {
     this.#url = url
     this.#sender = sender
+    this.#channel = channel
+    this.#read = read
   }
 
-  listen(listener: (commits: Commits | undefined) => void): () => void {
+  listen(listener: (told: T | undefined) => void): () => void {
     this.#listeners.add(listener)
     this.#running ??= this.#run()
     return () => this.#listeners.delete(listener)
@@ -197,7 +239,7 @@ class ListenedCommits implements ForeignCommits {
       this.#closing.signal.addEventListener('abort', () => over.resolve(), { once: true })
       try {
         await client.connect()
-        await client.query(`listen ${CHANNEL}`)
+        await client.query(`listen ${this.#channel}`)
         pause = RECONNECT_MS[0]
         // What was committed before now was not heard.
         this.#tell(undefined)
@@ -219,17 +261,27 @@ class ListenedCommits implements ForeignCommits {
     }
   }
 
-  /** `e <sender> <stream> <number> …` or `s <sender> <turn>`. */
   #heard(payload: string): void {
-    const [kind, sender, ...words] = payload.split(' ')
-    const heads = new Map<string, number>()
-    if (kind === 'e') for (let at = 0; at < words.length; at += 2) heads.set(words[at]!, Number(words[at + 1]))
-    const commits = { heads, stops: kind === 's' ? words : [] }
-    if (sender === this.#sender) setTimeout(() => this.#tell(commits), ECHO_MS).unref()
-    else this.#tell(commits)
+    if (this.#listeners.size === 0) return
+    const [sender, ...lines] = payload.split('\n')
+    const told = this.#read(lines)
+    if (sender === this.#sender) setTimeout(() => this.#tell(told), ECHO_MS).unref()
+    else this.#tell(told)
   }
 
-  #tell(commits: Commits | undefined): void {
-    for (const listener of this.#listeners) listener(commits)
+  #tell(told: T | undefined): void {
+    for (const listener of this.#listeners) listener(told)
   }
+}
+
+/** Lines of `<stream> <last>` or `<stream> <last> <first> <events>`. */
+function toCommits(lines: string[]): Commits {
+  const heads = new Map<string, number>()
+  const events: Commits['events'][number][] = []
+  for (const line of lines) {
+    const [stream = '', last, first, ...packed] = line.split(' ')
+    if (first === undefined) heads.set(stream, Number(last))
+    else events.push({ stream, events: unpack({ first_id: Number(first), events: packed.join(' ') }, 0) })
+  }
+  return { heads, events }
 }

@@ -36,6 +36,9 @@ export interface DB {
   jobs: JobsTable
   job_batches: JobBatchesTable
   ocr_pages: OcrPagesTable
+  noted_blobs: NotedBlobsTable
+  job_summaries: JobSummariesTable
+  embeddings: EmbeddingsTable
   knowledge_sources: KnowledgeSourcesTable
   recalls: RecallsTable
   mcp_servers: McpServersTable
@@ -319,6 +322,41 @@ export interface JobBatchesTable {
   pages: string | null
   /** How many chunks of it are in the index, when they all are. */
   chunks: number | null
+}
+
+/** A part of a job's summary: a piece of its text at level 1, some parts of the level before at the others, the whole at the last. */
+export interface JobSummariesTable {
+  job_id: string
+  level: number
+  part: number
+  /** Of level 1: the batches that the piece is in, and its place in their text. */
+  from_batch: number | null
+  to_batch: number | null
+  from_char: number | null
+  to_char: number | null
+  text: string | null
+  /** Of the whole: how many chunks of it are in the index. */
+  chunks: number | null
+}
+
+/** Vectors that were asked of a server. */
+export interface EmbeddingsTable {
+  /** With its dimension, as embedders name themselves. */
+  model: string
+  /** SHA-256 of the text. */
+  hash: string
+  /** 32-bit numbers in base64. */
+  vector: string
+  used_at: string
+}
+
+/** Bytes that may have no row that refers to them. */
+export interface NotedBlobsTable {
+  owner: string
+  sha256: string
+  noted_at: string
+  /** Since when somebody removes them. */
+  removing_at: string | null
 }
 
 export interface OcrPagesTable {

@@ -9,6 +9,7 @@ import {
   SqliteDialect,
   SqliteDriver,
   SqliteQueryCompiler,
+  sql,
   type CompiledQuery,
   type DatabaseConnection,
   type QueryResult,
@@ -17,8 +18,8 @@ import {
   type SqliteStatement,
 } from 'kysely'
 import { getLoadablePath } from 'sqlite-vec'
-import type { Commits, Database, Differences, ForeignCommits } from './dialect.ts'
-import type { DB } from './schema.ts'
+import type { Database, Differences, Foreign, NewSegment } from './dialect.ts'
+import type { DB, Tx } from './schema.ts'
 import { SqliteVectorStore } from './vectors/sqlite-vector-store.ts'
 
 /** How long a statement waits for another process's write, and how often it looks, in milliseconds. */
@@ -45,7 +46,8 @@ export function openSqlite(file: string): Database {
   // SQLite would wait for another process with the event loop standing still.
   raw.exec('pragma busy_timeout = 0')
   const db = new Kysely<DB>({ dialect: new Dialect(new NodeSqlite(raw)) })
-  return { db, vectors: new SqliteVectorStore(db), commits: new PolledCommits(raw), close: () => db.destroy() }
+  const commits = new PolledCommits(raw)
+  return { db, vectors: new SqliteVectorStore(db), commits, stops: commits, close: () => db.destroy() }
 }
 
 /** Busy, locked, or the disk failed. */
@@ -118,6 +120,34 @@ class Adapter extends SqliteAdapter implements Differences {
 
   async lockNames(): Promise<void> {}
 
+  async appendSegments(tx: Tx, segments: readonly NewSegment[]): Promise<{ stream_id: string; head: number }[]> {
+    const updated_at = new Date().toISOString()
+    const numbered = await tx
+      .insertInto('event_streams')
+      .values(
+        segments.map(({ stream_id, count, ended }) => ({ stream_id, head: count, ended: ended ? 1 : 0, updated_at })),
+      )
+      .onConflict((oc) =>
+        oc
+          .column('stream_id')
+          .doUpdateSet({
+            head: sql`event_streams.head + excluded.head`,
+            ended: (eb) => eb.ref('excluded.ended'),
+            updated_at,
+          })
+          .where('event_streams.ended', '=', 0),
+      )
+      .returning(['stream_id', 'head'])
+      .execute()
+    if (numbered.length === 0) return []
+    const rows = numbered.map(({ stream_id, head }) => {
+      const { count, events } = segments.find((each) => each.stream_id === stream_id)!
+      return { stream_id, first_id: head - count + 1, last_id: head, events }
+    })
+    await tx.insertInto('event_segments').values(rows).execute()
+    return numbered
+  }
+
   async announceEvents(): Promise<void> {}
 
   async announceStops(): Promise<void> {}
@@ -131,9 +161,9 @@ class Compiler extends SqliteQueryCompiler {
 }
 
 /** Tells when another process has committed to the file, by a short poll that costs microseconds. */
-class PolledCommits implements ForeignCommits {
+class PolledCommits implements Foreign<never> {
   readonly #version: StatementSync
-  readonly #listeners = new Set<(commits: Commits | undefined) => void>()
+  readonly #listeners = new Set<(told: undefined) => void>()
   #seen: number | undefined
   #timer: NodeJS.Timeout | undefined
 
@@ -143,7 +173,7 @@ class PolledCommits implements ForeignCommits {
     this.#seen = this.#read()
   }
 
-  listen(listener: (commits: Commits | undefined) => void): () => void {
+  listen(listener: (told: undefined) => void): () => void {
     this.#listeners.add(listener)
     this.#timer ??= setInterval(() => this.#look(), POLL_MS)
     return () => {

@@ -1,5 +1,5 @@
 // Stopping what runs, at once: a registry for this process, and a row that the registries of other processes look at.
-import type { Commits, ForeignCommits } from './dialect.ts'
+import type { ForeignStops } from './dialect.ts'
 import { findToStop } from './queries/stop-requests.ts'
 import type { Db } from './schema.ts'
 
@@ -10,11 +10,11 @@ export class StopRequested extends Error {
 
 export class StopRegistry {
   readonly #db: Db
-  readonly #foreign: ForeignCommits
+  readonly #foreign: ForeignStops
   readonly #running = new Map<string, Set<AbortController>>()
   #unlisten: (() => void) | undefined
 
-  constructor(db: Db, foreign: ForeignCommits) {
+  constructor(db: Db, foreign: ForeignStops) {
     this.#db = db
     this.#foreign = foreign
   }
@@ -24,7 +24,7 @@ export class StopRegistry {
     const controller = new AbortController()
     const controllers = this.#running.get(id) ?? new Set()
     this.#running.set(id, controllers.add(controller))
-    this.#unlisten ??= this.#foreign.listen((commits) => this.#hear(commits))
+    this.#unlisten ??= this.#foreign.listen((stops) => this.#hear(stops))
     const done = () => {
       controllers.delete(controller)
       if (controllers.size === 0) this.#running.delete(id)
@@ -40,9 +40,9 @@ export class StopRegistry {
     for (const controller of this.#running.get(id) ?? []) controller.abort(new StopRequested('Stopped'))
   }
 
-  #hear(commits: Commits | undefined): void {
-    if (!commits) return void this.#look().catch(() => undefined)
-    for (const id of commits.stops) this.stop(id)
+  #hear(stops: readonly string[] | undefined): void {
+    if (!stops) return void this.#look().catch(() => undefined)
+    for (const id of stops) this.stop(id)
   }
 
   async #look(): Promise<void> {

@@ -5,6 +5,7 @@ import { type Blobs, type BlobCredentials, openBlobs } from './blobs.ts'
 import type { Database } from './dialect.ts'
 import { EventLog } from './event-log.ts'
 import { migrate } from './migrate.ts'
+import { notedBlobs } from './noted-blobs.ts'
 import { isPostgresAway, openPostgres, openPostgresPatiently } from './postgres.ts'
 import type { Db } from './schema.ts'
 import { loadSecretKey, SecretBox } from './secret-box.ts'
@@ -42,15 +43,15 @@ export interface StorageOptions {
 /** Opens the database, the bytes of files and the data folder, bringing the former to the newest schema. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const blobs = await openBlobs(options)
-  const { db, vectors, commits, close } = await openDatabase(options)
+  const { db, vectors, commits, stops, close } = await openDatabase(options)
   const events = new EventLog(db, commits)
   return {
     db,
-    blobs,
+    blobs: notedBlobs(blobs, db),
     vectors,
     box: new SecretBox(loadSecretKey(options.data_dir, options.secret_key)),
     events,
-    stops: new StopRegistry(db, commits),
+    stops: new StopRegistry(db, stops),
     async close() {
       await events.close()
       await blobs.close()

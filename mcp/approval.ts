@@ -2,7 +2,7 @@
 import type { Approval, McpServer } from '../contracts/schemas/agent.ts'
 import type { OfferedTool } from './tools.ts'
 
-type Policy = Pick<McpServer, 'approval' | 'trust_annotations' | 'read_only_tools'>
+type Policy = Pick<McpServer, 'approval' | 'trust_annotations' | 'read_only_tools'> & { builtin?: unknown }
 type KnownTool = Pick<OfferedTool, 'tool' | 'annotations' | 'hash'> & { approved_hash: string }
 
 /** Whether a call of the tool waits for a person. */
@@ -23,10 +23,14 @@ export function approvalOf({ approval = 'destructive' }: Policy, tool: string): 
 
 const STRICTNESS: Readonly<Record<Approval, number>> = { never: 0, destructive: 1, always: 2 }
 
-/** What nobody has called harmless is destructive. The server is believed only where it is trusted, and only as it was when it was configured. */
+/**
+ * What nobody has called harmless is destructive. The server is believed only where it is trusted, and only as it was when it was
+ * configured; one of our own changes with muxi itself.
+ */
 function isDestructive(server: Policy, { tool, annotations, hash, approved_hash }: KnownTool): boolean {
   if (server.read_only_tools?.includes(tool)) return false
-  if (!server.trust_annotations || hash !== approved_hash) return true
+  const hasDrifted = hash !== approved_hash && server.builtin === undefined
+  if (!server.trust_annotations || hasDrifted) return true
   const { readOnlyHint, destructiveHint } = JSON.parse(annotations) as {
     readOnlyHint?: boolean
     destructiveHint?: boolean

@@ -1,4 +1,5 @@
 // How an MCP server is reached: its configuration and its credentials put together.
+import { builtinCommand } from './builtin-command.ts'
 import type { McpServer } from '../contracts/schemas/agent.ts'
 
 export type McpTarget =
@@ -20,7 +21,7 @@ export function targetOf(server: McpServer, secrets: Readonly<Record<string, str
   const headers: Record<string, string> = {}
   const query: Record<string, string> = {}
   const places = { env, header: headers, query }
-  const usual = 'command' in server ? 'env' : 'header'
+  const usual = 'url' in server ? 'header' : 'env'
   if (Array.isArray(server.credentials)) {
     for (const [index, credential] of server.credentials.entries()) {
       const value = secrets[`credentials.${index}.value`]
@@ -30,6 +31,10 @@ export function targetOf(server: McpServer, secrets: Readonly<Record<string, str
     Object.assign(places[usual], below('credentials.'))
   }
   const values = Object.values(secrets)
+  if ('builtin' in server) {
+    const [command, args] = builtinCommand(server.builtin)
+    return { command, args, env, secrets: values }
+  }
   if ('command' in server) {
     const [command = '', ...words] = server.args === undefined ? splitWords(server.command) : [server.command]
     return { command, args: [...words, ...(server.args ?? [])], env, secrets: values }

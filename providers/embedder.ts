@@ -7,6 +7,8 @@ export interface Embedder {
   /** Names the vector space, e.g. `hashing-384`: vectors of two models are never compared. */
   readonly model: string
   readonly dimension: number
+  /** Asked of a server, and paid for: its vectors are worth keeping. */
+  readonly isRemote: boolean
   /**
    * One vector of length 1 for each text, in order; never retries by itself.
    * @throws ProviderFailure, or the signal's reason

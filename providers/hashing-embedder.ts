@@ -26,6 +26,7 @@ export function hashingEmbedder(): Embedder {
   return {
     model: `hashing-${DIMENSION}`,
     dimension: DIMENSION,
+    isRemote: false,
     async embed(texts, signal) {
       const vectors: Float32Array[] = []
       let since = performance.now()

@@ -1,12 +1,13 @@
 // The built-in model that needs no key and no network: it calls tools by simple rules, quotes documents, and says what it is.
 import { setTimeout as delay } from 'node:timers/promises'
+import { readConversion, readExpression } from './offline-arithmetic.ts'
 import type { GenerateRequest, GenerateResult, Provider } from './provider.ts'
 
 const WHAT_I_AM =
   "I am muxi's built-in offline model: a few fixed rules, not a language model. I answer because no provider is configured. " +
   'Set OPENAI_API_KEY (or name a model and a base_url in the agent file) and this agent will think with a real one. ' +
   'Until then I can show you that everything around the model works: this reply runs as a durable workflow, so you may kill any ' +
-  'process while I am talking, start it again, and read on at the next word. Ask me for the time and I will call a tool.'
+  'process while I am talking, start it again, and read on at the next word. Ask me for the time, or what 12.5% of 89.90 is, and I will call a tool.'
 
 const ASKS_THE_TIME =
   /\b(what(?:'s| is)? the time|what time|current time|time is it|which day|what day|today'?s date|what date|what is the date)\b/i
@@ -29,12 +30,42 @@ export function offlineProvider(wordsPerSecond: number): Provider {
   }
 }
 
-function chooseCall(request: GenerateRequest) {
-  const last = request.messages.at(-1)
-  if (last?.role !== 'user' || !ASKS_THE_TIME.test(last.content)) return undefined
-  if (!request.tools.some((tool) => tool.name === 'current_time')) return undefined
-  const zone = TIME_ZONE.exec(last.content)?.[1]
-  return { id: 'offline_1', name: 'current_time', arguments: JSON.stringify(zone ? { time_zone: zone } : {}) }
+/** The first rule whose question is asked and whose tool is offered, by whichever server. */
+function chooseCall({ messages, tools }: GenerateRequest) {
+  const last = messages.at(-1)
+  if (last?.role !== 'user') return undefined
+  for (const [tool, read] of Object.entries(RULES)) {
+    const offered = tools.find(({ name }) => name === tool || name.endsWith(`__${tool}`))
+    const parameters = offered && read(last.content)
+    if (parameters) return { id: 'offline_1', name: offered.name, arguments: JSON.stringify(parameters) }
+  }
+  return undefined
+}
+
+const ASKS_TO_SEARCH =
+  /^(?:please )?(?:search|look on|find on) (?:the )?(?:web|internet|online) (?:for|about) (.{1,200}?)[?.!]*$/i
+const ASKS_TO_READ = /^(?:please )?(?:read|open|fetch|summari[sz]e)\b.{0,40}?(https?:\/\/\S{1,1900}?)[?.!,]*$/i
+
+/** What each tool is called with, when a question asks for it. */
+const RULES: Record<string, (question: string) => object | undefined> = {
+  current_time: (question) => {
+    if (!ASKS_THE_TIME.test(question)) return undefined
+    const zone = TIME_ZONE.exec(question)?.[1]
+    return zone ? { time_zone: zone } : {}
+  },
+  convert: readConversion,
+  calculate: (question) => {
+    const expression = readExpression(question)
+    return expression === undefined ? undefined : { expression }
+  },
+  web_search: (question) => {
+    const query = ASKS_TO_SEARCH.exec(question.trim())?.[1]
+    return query === undefined ? undefined : { query }
+  },
+  read_page: (question) => {
+    const url = ASKS_TO_READ.exec(question.trim())?.[1]
+    return url === undefined ? undefined : { url, max_characters: 1_000 }
+  },
 }
 
 function compose({ messages, passages }: GenerateRequest): string {
@@ -65,7 +96,7 @@ function sayReceived(asked: string, passages: GenerateRequest['passages']): stri
 /** Sentences of one answer. */
 const MAX_SENTENCES = 3
 /** Words that stand in every question. */
-const COMMON = new Set(
+export const COMMON: ReadonlySet<string> = new Set(
   'a an and any are as at be but by can could do does for from has have how i if in into is it its me my of on or our please say says so tell than that the their there they this to was we were what when where which who why will with would you your document documents file page about according'.split(
     ' ',
   ),
@@ -102,7 +133,7 @@ function quote(asked: string, passages: GenerateRequest['passages']): string | u
   return `I found this in the documents: ${told.join(' ')} (Quoted by the offline model.)`
 }
 
-function sentencesOf(text: string): string[] {
+export function sentencesOf(text: string): string[] {
   const plain = text.replaceAll(/^#{1,6} +/gm, '').replaceAll(/\n{2,}/g, '\n\n')
   return plain
     .split('\n\n')
@@ -114,7 +145,7 @@ function sentencesOf(text: string): string[] {
 }
 
 /** Lower-case words without the commonest endings, so that `pumps` meets `pump`. */
-function wordsOf(text: string): string[] {
+export function wordsOf(text: string): string[] {
   return (text.toLowerCase().match(/[\p{L}\p{N}]+(?:[-.][\p{L}\p{N}]+)*/gu) ?? []).map((word) =>
     word.replace(/(?<=\w{3})(?:ing|ed|es|s)$/, ''),
   )

@@ -39,6 +39,7 @@ export function openaiEmbedder(options: OpenAIEmbedderOptions): Embedder {
   return {
     model: `openai:${model}@${dimension}`,
     dimension,
+    isRemote: true,
     async embed(texts, signal) {
       const vectors: Float32Array[] = []
       for (let start = 0; start < texts.length; start += TEXTS_A_REQUEST) {

@@ -79,9 +79,10 @@ export const { inspectFile, parseBatch, prepareImage, readImage, prepareRecordin
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
 })
 
-export const { indexBatch, publishJob, describeImage, transcribeSegment } = proxyActivities<TurnActivities>({
-  startToCloseTimeout: '30m',
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
-  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
-  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
-})
+export const { indexBatch, publishJob, describeImage, transcribeSegment, planSummary, summarizePart, indexSummary } =
+  proxyActivities<TurnActivities>({
+    startToCloseTimeout: '30m',
+    heartbeatTimeout: HEARTBEAT_TIMEOUT,
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+    retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
+  })

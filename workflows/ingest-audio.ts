@@ -2,20 +2,19 @@
 import { setCurrentDetails } from '@temporalio/workflow'
 import type { JobInput } from '../contracts/engine.ts'
 import { prepareRecording, transcribeSegment } from './activities.ts'
-import { eachBatch, ingestion } from './ingestion.ts'
+import { eachBatch } from './each-batch.ts'
+import { ingestion } from './ingestion.ts'
 
 /** Pieces of one recording that are transcribed at the same time. */
 const TRANSCRIBING = 4
 
 export function ingestAudio(job: JobInput): Promise<{ status: string }> {
-  return ingestion(job, async ({ ref, priorityOf }) => {
+  return ingestion(job, async ({ ref }) => {
     setCurrentDetails('Preparing the recording')
-    const { segments, seconds } = await prepareRecording.executeWithOptions({ priority: priorityOf(0) }, [ref])
+    const { segments, seconds } = await prepareRecording(ref)
     setCurrentDetails(`Transcribing ${seconds} s in ${segments} pieces`)
     await eachBatch(segments, TRANSCRIBING, (batch) =>
-      transcribeSegment.executeWithOptions({ summary: `Piece ${batch} of ${segments}`, priority: priorityOf(batch) }, [
-        { ...ref, batch },
-      ]),
+      transcribeSegment.executeWithOptions({ summary: `Piece ${batch} of ${segments}` }, [{ ...ref, batch }]),
     )
     return { batches: segments, what: `${seconds} s of sound` }
   })

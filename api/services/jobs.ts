@@ -1,7 +1,7 @@
 // Ingestion jobs as their users see them: begun, followed, stopped, tried again, and what they have extracted.
 import { createHash } from 'node:crypto'
 import { workflowId, type JobInput } from '../../contracts/engine.ts'
-import type { StoredEvent } from '../../contracts/events.ts'
+import type { JobResult, StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import type { JobRequest } from '../../contracts/schemas/jobs.ts'
@@ -18,8 +18,9 @@ import {
   reviveJob,
 } from '../../db/queries/jobs.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
-import { joinSource } from '../../db/queries/knowledge.ts'
+import { joinSource, listLatestJobs } from '../../db/queries/knowledge.ts'
 import type { Principal } from '../../db/queries/keys.ts'
+import { findTwin, insertTwin } from '../../db/queries/reuse.ts'
 import { requestStop } from '../../db/queries/stop-requests.ts'
 import type { JobsTable } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
@@ -55,15 +56,30 @@ export async function createJob(
     idempotency_key: idempotency_key ?? '',
     body_hash: createHash('sha256').update(canonicalJson(request)).digest('hex'),
   }
+  const { model } = context.embedder
   const { job, before } = await db.transaction().execute(async (tx) => {
     const made = idempotency_key === undefined ? undefined : await findIdempotent(tx, known)
     const before = made === undefined ? undefined : await findJob(tx, made)
     if (before) return { job: before, before: true }
+    const wanted = { kind, file, key_id: principal.key_id, agent_id, options }
+    const twin = await findTwin(tx, { ...wanted, knowledge_id: request.knowledge_id }, model)
+    if (twin) {
+      const made = await insertTwin(tx, wanted, twin)
+      if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: made.job.id })
+      return { job: made.job, before: true }
+    }
     if (agent_id !== undefined && knowledge_id !== undefined) {
       const { file: described } = await getAgentOrThrow(tx, agent_id)
       await joinSource(tx, { agent_id, id: knowledge_id, description: file.name, file: described })
     }
-    const job = await insertJob(tx, { kind, file, key_id: principal.key_id, agent_id, knowledge_id, options })
+    // The same name in the same source is the same document: what was known of it is replaced.
+    const older =
+      agent_id === undefined || request.knowledge_id === undefined
+        ? undefined
+        : (await listLatestJobs(tx, agent_id, request.knowledge_id)).find(
+            ({ name, user_id }) => name === file.name && user_id === file.user_id,
+          )
+    const job = await insertJob(tx, { ...wanted, knowledge_id, document_id: older?.document_id })
     if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: job.id })
     return { job, before: false }
   })
@@ -114,7 +130,8 @@ export async function getJobOrThrow(
 }
 
 export function viewJob({ namespace, temporalUiUrl }: ApiContext, job: JobsTable) {
-  const id = workflowId.job(job.id)
+  const result = job.result === null ? undefined : (JSON.parse(job.result) as JobResult)
+  const id = workflowId.job(result?.reused_job_id ?? job.id)
   const path = `/namespaces/${namespace}/workflows/${encodeURIComponent(id)}${job.run_id ? `/${job.run_id}` : ''}`
   return {
     id: job.id,
@@ -127,7 +144,7 @@ export function viewJob({ namespace, temporalUiUrl }: ApiContext, job: JobsTable
     conversation_id: job.conversation_id,
     turn_id: job.turn_id,
     progress: progressOf(job),
-    ...(job.result !== null && { result: JSON.parse(job.result) as Record<string, unknown> }),
+    ...(result && { result }),
     ...(job.media !== null && { metadata: (JSON.parse(job.media) as { metadata: Record<string, unknown> }).metadata }),
     ...(job.error !== null && { error: JSON.parse(job.error) as ErrorBody }),
     workflow: { id, run_id: job.run_id, url: temporalUiUrl === undefined ? null : `${temporalUiUrl}${path}` },

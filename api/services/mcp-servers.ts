@@ -1,8 +1,9 @@
 // The MCP servers of an agent: those that its description names, those that were added over the API, and how each one does.
 import { setTimeout as delay } from 'node:timers/promises'
+import { BUILTIN_SERVERS, type BuiltinServer } from '../../contracts/builtin-servers.ts'
 import { separateServer } from '../../contracts/agent-secrets.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
-import { faultsOf, withFallbacks, type McpFault } from '../../contracts/mcp-check.ts'
+import { faultsOf, variablesOf, withFallbacks, type McpFault } from '../../contracts/mcp-check.ts'
 import type { AgentConfig, McpServer } from '../../contracts/schemas/agent.ts'
 import { dotted } from '../../contracts/schemas/faults.ts'
 import {
@@ -73,6 +74,10 @@ export async function checkServer(
         'forbidden',
         `Cannot add the MCP server: 'command' must be one of MUXI_MCP_COMMANDS, got '${program}'`,
       )
+  } else if ('builtin' in given) {
+    // Ours, so that it starts nothing foreign; but where it connects to is not for every key to say.
+    const { keys }: BuiltinServer = BUILTIN_SERVERS[given.builtin]
+    if (!variablesOf(given).every((name) => keys.includes(name))) authorize(principal, 'admin')
   } else {
     await mcp.checkUrl(given.url).catch((error: Error) => refuse([{ path: ['url'], expected: error.message }]))
   }
@@ -155,7 +160,14 @@ export async function syncServers(context: ApiContext, agents: readonly Describe
 }
 
 export function typeOf(server: McpServer): 'command' | 'http' {
-  return 'command' in server ? 'command' : 'http'
+  return 'url' in server ? 'http' : 'command'
+}
+
+/** What a person would type to start it, or where it is. */
+function placeOf(server: McpServer): { command: string } | { url: string } {
+  if ('url' in server) return { url: server.url }
+  if ('builtin' in server) return { command: `muxi mcp ${server.builtin}` }
+  return { command: [server.command, ...(server.args ?? [])].join(' ') }
 }
 
 /** A server as lists show it. */
@@ -167,7 +179,7 @@ export function viewServerBriefly(row: ServerRow) {
   return {
     name: row.name,
     type: typeOf(server),
-    ...('command' in server ? { command: [server.command, ...(server.args ?? [])].join(' ') } : { url: server.url }),
+    ...placeOf(server),
     connected: row.state === 'connected',
     stats: {
       connection_age_s: since(row.connected_at),

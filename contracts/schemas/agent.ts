@@ -162,6 +162,11 @@ const mcpFields = {
   ),
 }
 
+const BuiltinSchema = Type.Union([Type.Literal('calculator'), Type.Literal('search')], {
+  description: 'A server that comes with muxi and runs on its own runtime',
+})
+const env = Type.Optional(Type.Record(NameSchema, Type.String({ maxLength: 8192 }), closed))
+
 const OAuthSchema = Type.Object(
   {
     client_id: Type.Optional(
@@ -186,7 +191,7 @@ const OAuthSchema = Type.Object(
   closed,
 )
 
-/** An MCP server, reached by URL or started as a program. */
+/** An MCP server: reached by URL, started as a program, or one that comes with muxi. */
 export const McpServerSchema = Type.Union([
   Type.Object(
     {
@@ -202,10 +207,11 @@ export const McpServerSchema = Type.Union([
       ...mcpFields,
       command: Type.String({ minLength: 1, maxLength: 4096 }),
       args: Type.Optional(Type.Array(Type.String({ maxLength: 4096 }), { maxItems: 128 })),
-      env: Type.Optional(Type.Record(NameSchema, Type.String({ maxLength: 8192 }), closed)),
+      env,
     },
     closed,
   ),
+  Type.Object({ ...mcpFields, builtin: BuiltinSchema, env }, closed),
 ])
 
 const words = {

@@ -40,6 +40,7 @@ const JobOptionsSchema = Type.Object(
     ),
     languages: Type.Optional(Type.Array(Type.String({ pattern: '^[a-z]{3}(_[a-z]{3,4})?$' }), { maxItems: 5 })),
     describe: Type.Optional(Type.Boolean({ description: 'Have the agent’s model describe the picture' })),
+    summarize: Type.Optional(Type.Boolean({ description: 'Have the agent’s model summarize it' })),
     denoise: Type.Optional(Type.Boolean()),
     language: Type.Optional(Type.String({ pattern: '^[a-z]{2}$', description: 'two letters, such as en' })),
   },

@@ -47,24 +47,22 @@ export async function createConversation(db: Db | Tx, conversation: NewConversat
 
 /** The conversation of (user, agent) for messages that name none; made when there is none yet. */
 export async function ensureDefaultConversation(tx: Tx, agentId: string, userId: string): Promise<ConversationView> {
-  const defaultFor = `${userId}/${agentId}`
+  const default_for = `${userId}/${agentId}`
+  const known = tx.selectFrom('conversations').select(view).where('default_for', '=', default_for).forUpdate()
+  const found = await known.executeTakeFirst()
+  if (found) return found
   await tx
     .insertInto('conversations')
     .values({
       id: newId('conv'),
       agent_id: agentId,
       user_id: userId,
-      default_for: defaultFor,
+      default_for,
       created_at: new Date().toISOString(),
     })
     .onConflict((oc) => oc.column('default_for').doNothing())
     .execute()
-  return tx
-    .selectFrom('conversations')
-    .select(view)
-    .where('default_for', '=', defaultFor)
-    .forUpdate()
-    .executeTakeFirstOrThrow()
+  return known.executeTakeFirstOrThrow()
 }
 
 /** Newest first. */

@@ -2,6 +2,7 @@
 import { newId } from '../../contracts/ids.ts'
 import { differencesOf } from '../dialect.ts'
 import type { Db, FilesTable, Tx } from '../schema.ts'
+import { noteBlob } from './noted-blobs.ts'
 
 export type NewFile = Omit<FilesTable, 'id' | 'created_at' | 'made_of'> & { made_of?: string }
 
@@ -60,8 +61,8 @@ export async function deleteFile(tx: Tx, file: Pick<FilesTable, 'id' | 'user_id'
   // Of two that remove the same bytes at once, the second must see that the first is gone.
   await differencesOf(tx).lockNames(tx, [`file/${file.user_id}/${file.sha256}`])
   const jobs = tx.selectFrom('jobs').select('id').where('file_id', '=', file.id)
-  await tx.deleteFrom('job_batches').where('job_id', 'in', jobs).execute()
-  await tx.deleteFrom('ocr_pages').where('job_id', 'in', jobs).execute()
+  for (const table of ['job_batches', 'ocr_pages', 'job_summaries'] as const)
+    await tx.deleteFrom(table).where('job_id', 'in', jobs).execute()
   await tx.updateTable('jobs').set({ media: null }).where('file_id', '=', file.id).execute()
   await tx.deleteFrom('files').where('id', '=', file.id).execute()
   const other = await tx
@@ -70,6 +71,8 @@ export async function deleteFile(tx: Tx, file: Pick<FilesTable, 'id' | 'user_id'
     .where('user_id', '=', file.user_id)
     .where('sha256', '=', file.sha256)
     .executeTakeFirst()
+  // Whoever is to remove the bytes may die before.
+  if (!other) await noteBlob(tx, { owner: file.user_id, sha256: file.sha256 })
   return other === undefined
 }
 
@@ -106,4 +109,23 @@ export async function isAttached(db: Db | Tx, file: Pick<FilesTable, 'user_id' |
     .where('attachments', 'like', `%"sha256":"${file.sha256}"%`)
     .executeTakeFirst()
   return row !== undefined
+}
+
+/** Whether a file, a message or the answer of a tool has these bytes. */
+export async function isReferred(db: Db, { owner, sha256 }: { owner: string; sha256: string }): Promise<boolean> {
+  const file = await db
+    .selectFrom('files')
+    .select('id')
+    .where('user_id', '=', owner)
+    .where('sha256', '=', sha256)
+    .executeTakeFirst()
+  if (file || (await isAttached(db, { user_id: owner, sha256 }))) return true
+  const answer = await db
+    .selectFrom('tool_calls')
+    .innerJoin('turns', 'turns.id', 'tool_calls.turn_id')
+    .select('tool_calls.call_id')
+    .where('turns.user_id', '=', owner)
+    .where('tool_calls.images', 'like', `%"sha256":"${sha256}"%`)
+    .executeTakeFirst()
+  return answer !== undefined
 }

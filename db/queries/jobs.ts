@@ -3,8 +3,9 @@ import type { FinishJobInput, JobKind, JobRef, JobStage } from '../../contracts/
 import type { JobProgress, JobResult, StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
+import { settleUsage, totalUsage } from './usage.ts'
 import { addEvents, reopenStream, type Addition } from '../event-rows.ts'
-import type { Db, FilesTable, JobBatchesTable, JobsTable, Tx } from '../schema.ts'
+import type { Db, FilesTable, JobBatchesTable, JobsTable, JobSummariesTable, Tx } from '../schema.ts'
 import { countRead } from './ocr.ts'
 
 /** How many pages are parsed in one go. */
@@ -286,7 +287,7 @@ export async function advance(
     .executeTakeFirst()
   if (!now) return []
   const startedAt = now.stage === stage && now.stage_started_at !== null ? now.stage_started_at : stamp
-  const total = now.pages ?? 0
+  const total = stage === 'summarizing' ? (await countSummaries(tx, job.id)).total : (now.pages ?? 0)
   const done = await countDone(tx, job.id, stage, total)
   await tx
     .updateTable('jobs')
@@ -298,6 +299,7 @@ export async function advance(
 }
 
 async function countDone(tx: Tx, jobId: string, stage: JobStage, total: number): Promise<number> {
+  if (stage === 'summarizing') return (await countSummaries(tx, jobId)).done
   if (stage !== 'parsing' && stage !== 'transcribing' && stage !== 'indexing')
     return stage === 'publishing' || stage === 'done' ? total : 0
   const column = stage === 'indexing' ? 'chunks' : 'pages'
@@ -311,6 +313,27 @@ async function countDone(tx: Tx, jobId: string, stage: JobStage, total: number):
   return stage === 'parsing' ? whole + (await countRead(tx, jobId)) : whole
 }
 
+/** The summary of the whole; undefined while there is none. */
+export async function findWholeSummary(db: Db | Tx, jobId: string): Promise<JobSummariesTable | undefined> {
+  const last = await db
+    .selectFrom('job_summaries')
+    .selectAll()
+    .where('job_id', '=', jobId)
+    .orderBy('level', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return last?.text == null ? undefined : last
+}
+
+async function countSummaries(tx: Tx, jobId: string): Promise<{ done: number; total: number }> {
+  const { done, total } = await tx
+    .selectFrom('job_summaries')
+    .select((eb) => [eb.fn.count('text').as('done'), eb.fn.countAll().as('total')])
+    .where('job_id', '=', jobId)
+    .executeTakeFirstOrThrow()
+  return { done: Number(done), total: Number(total) }
+}
+
 const UNITS = { document: 'pages', image: 'pictures', audio: 'segments' } as const
 
 /** How far a job is, and by its pace so far how much longer the stage takes. */
@@ -321,7 +344,8 @@ export function progressOf(
   const elapsed = job.stage_started_at === null ? 0 : Date.now() - Date.parse(job.stage_started_at)
   const eta =
     done > 0 && done < total && elapsed > 0 ? Math.ceil(((elapsed / done) * (total - done)) / 1_000) : undefined
-  return { done, total, unit: UNITS[job.kind], stage, ...(eta !== undefined && { eta_s: eta }) }
+  const unit = stage === 'summarizing' ? 'parts' : UNITS[job.kind]
+  return { done, total, unit, stage, ...(eta !== undefined && { eta_s: eta }) }
 }
 
 /** The job is done: its result, its status and its final event together. @returns undefined when it was over already */
@@ -337,10 +361,15 @@ export async function completeJob(
     .select((eb) => eb.fn.sum<number | null>('chunks').as('chunks'))
     .where('job_id', '=', job.id)
     .executeTakeFirstOrThrow()
+  const summary = await findWholeSummary(tx, job.id)
+  await settleUsage(tx, job.id, '')
+  const usage = await totalUsage(tx, job.id)
   const result: JobResult = {
     document_id: job.document_id,
     pages: job.pages ?? 0,
-    chunks: Number(counted.chunks ?? 0),
+    chunks: Number(counted.chunks ?? 0) + (summary?.chunks ?? 0),
+    ...(summary && { summary: summary.text ?? '' }),
+    ...(usage.input_tokens > 0 && { usage }),
     ...(!(await hasText(tx, job.id)) && { notice: noticeOf(job) }),
     ...toldOfMedia(job),
   }
@@ -370,9 +399,11 @@ export async function finishJob(tx: Tx, { job_id, run, status, failure }: Finish
     .where('status', 'in', UNFINISHED)
     .executeTakeFirst()
   if (updated.numUpdatedRows === 0n) return []
+  await settleUsage(tx, job_id, '')
   // A cancelled job leaves nothing in the index; what was parsed is kept for a retry.
   if (status === 'cancelled')
-    await tx.updateTable('job_batches').set({ chunks: null }).where('job_id', '=', job_id).execute()
+    for (const table of ['job_batches', 'job_summaries'] as const)
+      await tx.updateTable(table).set({ chunks: null }).where('job_id', '=', job_id).execute()
   await tx
     .updateTable('log_entries')
     .set({ status: 'interrupted' })
@@ -428,8 +459,8 @@ export function listJobsOfTurn(db: Db | Tx, turnId: string): Promise<JobsTable[]
 /** Removes the jobs of a conversation with what they have extracted. @returns their documents */
 export async function deleteJobsOf(tx: Tx, conversationId: string): Promise<string[]> {
   const jobs = tx.selectFrom('jobs').select('id').where('conversation_id', '=', conversationId)
-  await tx.deleteFrom('job_batches').where('job_id', 'in', jobs).execute()
-  await tx.deleteFrom('ocr_pages').where('job_id', 'in', jobs).execute()
+  for (const table of ['job_batches', 'ocr_pages', 'job_summaries'] as const)
+    await tx.deleteFrom(table).where('job_id', 'in', jobs).execute()
   for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams'] as const) {
     await tx.deleteFrom(table).where('stream_id', 'in', jobs).execute()
   }

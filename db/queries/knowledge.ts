@@ -16,16 +16,6 @@ export interface Passage {
   knowledge_id?: string
 }
 
-/** Whether there is anything to search for an agent in a conversation. */
-export async function hasDocuments(db: Db | Tx, agentId: string, conversationId: string): Promise<boolean> {
-  const completed = db.selectFrom('jobs').select('id').where('status', '=', 'completed').limit(1)
-  const known = await completed.where('agent_id', '=', agentId).where('knowledge_id', '>', '').executeTakeFirst()
-  return (
-    known !== undefined ||
-    (await completed.where('conversation_id', '=', conversationId).executeTakeFirst()) !== undefined
-  )
-}
-
 /** The best passages, best first, with the names of their documents. */
 export async function findPassages(db: Db, vectors: VectorStore, query: VectorQuery): Promise<Passage[]> {
   const hits = await vectors.search(query)

@@ -20,14 +20,15 @@ export interface LogEnd {
 /** Opens an entry; a repeated delivery of the same attempt finds its own row. Older attempts still open were interrupted. */
 export async function startLogEntry(tx: Tx, start: LogStart): Promise<string> {
   const id = newId('log')
-  await tx
-    .updateTable('log_entries')
-    .set({ status: 'interrupted' })
-    .where('turn_id', '=', start.turn_id)
-    .where('workflow_id', '=', start.workflow_id)
-    .where('activity_id', '=', start.activity_id)
-    .where('status', '=', 'running')
-    .execute()
+  if (start.attempt > 1)
+    await tx
+      .updateTable('log_entries')
+      .set({ status: 'interrupted' })
+      .where('turn_id', '=', start.turn_id)
+      .where('workflow_id', '=', start.workflow_id)
+      .where('activity_id', '=', start.activity_id)
+      .where('status', '=', 'running')
+      .execute()
   const row = await tx
     .insertInto('log_entries')
     .values({ ...start, id, status: 'running', input: toJson(start.input), started_at: new Date().toISOString() })

@@ -1,5 +1,6 @@
-// What is kept for a time only: live event logs, execution log entries, Idempotency-Keys. Messages stay until deleted.
+// What is kept for a time only: live event logs, execution log entries, vectors, Idempotency-Keys. Messages stay until deleted.
 import type { Db } from '../schema.ts'
+import { forgetEmbeddings } from './embeddings.ts'
 
 /** Streams forgotten in one transaction, which must stay short. */
 const BATCH = 50
@@ -10,6 +11,8 @@ const DAY_MS = 86_400_000
 export interface Retention {
   event_log_days: number
   log_days: number
+  /** Of vectors that no text has asked for. */
+  embedding_days: number
   /** Of files that nothing refers to. */
   orphan_file_days: number
 }
@@ -17,7 +20,7 @@ export interface Retention {
 /** Forgets what is older than its time. @returns how many event logs and log entries */
 export async function forgetOld(
   db: Db,
-  retention: Pick<Retention, 'event_log_days' | 'log_days'>,
+  retention: Pick<Retention, 'event_log_days' | 'log_days' | 'embedding_days'>,
   signal: AbortSignal,
 ): Promise<{ streams: number; entries: number }> {
   const before = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString()
@@ -31,6 +34,7 @@ export async function forgetOld(
     const deleted = await db.deleteFrom('log_entries').where('id', 'in', old.limit(ROWS)).executeTakeFirst()
     forgotten = Number(deleted.numDeletedRows)
   }
+  await forgetEmbeddings(db, before(retention.embedding_days), signal)
   await db.deleteFrom('idempotency_keys').where('created_at', '<', before(1)).execute()
   return { streams, entries }
 }

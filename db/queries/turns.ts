@@ -1,9 +1,10 @@
 // The life of a turn in rows: inserted, accepted, claimed, finished. Every change of status is compare-and-set.
+import { sql } from 'kysely'
 import type { JobKind, FinalStatus, OnBusy, TurnStatus } from '../../contracts/engine.ts'
 import type { NewEvent, StoredEvent, Usage } from '../../contracts/events.ts'
 import type { ErrorBody } from '../../contracts/failures.ts'
 import { shownText } from '../../contracts/text.ts'
-import { addEvents, lockStream, readAllEvents } from '../event-rows.ts'
+import { addEvents, lockStream, readAllEvents, type Addition } from '../event-rows.ts'
 import { differencesOf } from '../dialect.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
 import { cancelApprovals } from './approvals.ts'
@@ -79,18 +80,20 @@ export async function countUnfinished(
   keyId: string | null,
 ): Promise<{ user: number; key: number }> {
   await differencesOf(tx).lockNames(tx, [`user/${userId}`, `key/${keyId}`])
-  const count = async (column: 'user_id' | 'key_id', value: string) =>
-    Number(
-      (
-        await tx
-          .selectFrom('turns')
-          .select((eb) => eb.fn.countAll().as('n'))
-          .where(column, '=', value)
-          .where('status', 'in', UNFINISHED)
-          .executeTakeFirstOrThrow()
-      ).n,
-    )
-  return { user: await count('user_id', userId), key: keyId === null ? 0 : await count('key_id', keyId) }
+  const unfinished = (column: 'user_id' | 'key_id', value: string) =>
+    tx
+      .selectFrom('turns')
+      .select((eb) => eb.fn.countAll().as('n'))
+      .where(column, '=', value)
+      .where('status', 'in', UNFINISHED)
+  const { user, key } = await tx
+    .selectNoFrom([
+      unfinished('user_id', userId).as('user'),
+      // No turn has a key without a name.
+      unfinished('key_id', keyId ?? '').as('key'),
+    ])
+    .executeTakeFirstOrThrow()
+  return { user: Number(user), key: Number(key) }
 }
 
 /**
@@ -112,18 +115,23 @@ export async function acceptTurn(tx: Tx, turnId: string): Promise<StoredEvent[] 
   return turn && turn.status === 'failed' && turn.started_at === null ? undefined : []
 }
 
-async function addAccepted(tx: Tx, turnId: string, turn: Pick<TurnsTable, 'conversation_id' | 'message_id'>) {
-  const data = { turn_id: turnId, conversation_id: turn.conversation_id, message_id: turn.message_id }
-  const added = await addEvents(tx, turnId, undefined, [{ event: { type: 'accepted', data }, key: 'accepted' }])
+type Accepted = Pick<TurnsTable, 'conversation_id' | 'message_id'>
+
+async function addAccepted(tx: Tx, turnId: string, turn: Accepted) {
+  const added = await addEvents(tx, turnId, undefined, [acceptedEvent(turnId, turn)])
   return 'events' in added ? added.events : []
+}
+
+function acceptedEvent(turn_id: string, { conversation_id, message_id }: Accepted): Addition {
+  return { key: 'accepted', event: { type: 'accepted', data: { turn_id, conversation_id, message_id } } }
 }
 
 // Rows are locked from the top down: conversation, turn, then what belongs to the turn, its stream; whoever changes several
 // kinds of rows of a turn holds the turn. So nobody waits in a circle, and where that fails the database ends it and it is retried.
 
 async function lockConversationOf(tx: Tx, turnId: string): Promise<void> {
-  const turn = await tx.selectFrom('turns').select('conversation_id').where('id', '=', turnId).executeTakeFirst()
-  if (turn) await lockConversation(tx, turn.conversation_id)
+  const conversation = tx.selectFrom('turns').select('conversation_id').where('id', '=', turnId)
+  await tx.selectFrom('conversations').select('id').where('id', '=', conversation).forUpdate().execute()
 }
 
 /** Has others wait who change more than one kind of row of the turn. */
@@ -139,22 +147,14 @@ export type TurnClaim =
 /** The turn's workflow takes it: `running`, unless it is over or another turn of the conversation still runs. Safe to repeat. */
 export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<TurnClaim> {
   await lockConversationOf(tx, turnId)
+  const other = tx
+    .selectFrom('turns as other')
+    .select('other.id')
+    .where('other.conversation_id', '=', sql.ref<string>('turns.conversation_id'))
+    .where('other.status', 'in', ['running', 'awaiting_approval'])
+    .where('other.id', '!=', turnId)
+    .limit(1)
   const turn = await tx
-    .selectFrom('turns')
-    .select(['status', 'conversation_id', 'message_id', 'agent_id', 'agent_version', 'created_at'])
-    .where('id', '=', turnId)
-    .forUpdate()
-    .executeTakeFirst()
-  if (!turn || !UNFINISHED.includes(turn.status)) return { claimed: false, reason: 'over' }
-  const other = await tx
-    .selectFrom('turns')
-    .select('id')
-    .where('conversation_id', '=', turn.conversation_id)
-    .where('status', 'in', ['running', 'awaiting_approval'])
-    .where('id', '!=', turnId)
-    .executeTakeFirst()
-  if (other) return { claimed: false, reason: 'busy', other_turn_id: other.id }
-  await tx
     .updateTable('turns')
     .set((eb) => ({
       status: 'running',
@@ -162,9 +162,21 @@ export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<
       started_at: eb.fn.coalesce('started_at', eb.val(new Date().toISOString())),
     }))
     .where('id', '=', turnId)
-    .execute()
-  const accepted = await addAccepted(tx, turnId, turn)
+    .where('status', 'in', UNFINISHED)
+    .where((eb) => eb.not(eb.exists(other)))
+    .returning(['conversation_id', 'message_id', 'agent_id', 'agent_version', 'created_at'])
+    .executeTakeFirst()
+  if (!turn) {
+    const refused = await tx
+      .selectFrom('turns')
+      .select(['status', other.as('other_turn_id')])
+      .where('id', '=', turnId)
+      .executeTakeFirst()
+    if (!refused?.other_turn_id || !UNFINISHED.includes(refused.status)) return { claimed: false, reason: 'over' }
+    return { claimed: false, reason: 'busy', other_turn_id: refused.other_turn_id }
+  }
   const started = await addEvents(tx, turnId, undefined, [
+    acceptedEvent(turnId, turn),
     {
       key: 'message_start',
       event: {
@@ -179,12 +191,8 @@ export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<
       },
     },
   ])
-  return {
-    claimed: true,
-    agent_id: turn.agent_id,
-    agent_version: turn.agent_version,
-    events: [...accepted, ...('events' in started ? started.events : [])],
-  }
+  const { agent_id, agent_version } = turn
+  return { claimed: true, agent_id, agent_version, events: 'events' in started ? started.events : [] }
 }
 
 /**
@@ -210,22 +218,19 @@ export async function finishTurn(
   if (!turn) return []
 
   await lockStream(tx, turnId)
-  const { text } = shownText(await readAllEvents(tx, turnId))
-  await settleUsage(tx, turnId, text)
+  const told = await readAllEvents(tx, turnId)
+  const { text } = shownText(told)
+  const open = await findOpen(tx, turnId)
+  if (open.usage) await settleUsage(tx, turnId, text)
   const usage = await totalUsage(tx, turnId)
   await tx
     .updateTable('turns')
     .set({ usage: JSON.stringify(usage) })
     .where('id', '=', turnId)
     .execute()
-  await settleToolCalls(tx, turnId, stamp)
-  const decided = await cancelApprovals(tx, turnId)
-  await tx
-    .updateTable('log_entries')
-    .set({ status: 'interrupted' })
-    .where('turn_id', '=', turnId)
-    .where('status', '=', 'running')
-    .execute()
+  if (open.calls) await settleToolCalls(tx, turnId, stamp)
+  const decided = open.approvals ? await cancelApprovals(tx, turnId) : []
+  if (open.entries) await interruptEntries(tx, turnId)
   if (status === 'completed' || text !== '') {
     await tx
       .insertInto('messages')
@@ -242,9 +247,48 @@ export async function finishTurn(
   }
   await tx.updateTable('conversations').set({ last_message_at: stamp }).where('id', '=', turn.conversation_id).execute()
   // A turn that was never accepted has a log all the same: whoever follows it must see its end.
-  const accepted = await addAccepted(tx, turnId, turn)
-  const ended = await addEvents(tx, turnId, undefined, [{ event: finalEvent(turn.message_id, status, usage, error) }])
-  return [...accepted, ...decided, ...('events' in ended ? ended.events : [])]
+  const final = { event: finalEvent(turn.message_id, status, usage, error) }
+  const ended = await addEvents(tx, turnId, undefined, told.length > 0 ? [final] : [acceptedEvent(turnId, turn), final])
+  return [...decided, ...('events' in ended ? ended.events : [])]
+}
+
+/** What of a turn has begun and not ended. */
+async function findOpen(
+  tx: Tx,
+  turnId: string,
+): Promise<{ usage: boolean; calls: boolean; approvals: boolean; entries: boolean }> {
+  const { usage, calls, approvals, entries } = await tx
+    .selectNoFrom((eb) => [
+      eb
+        .exists(tx.selectFrom('model_usage').select('id').where('turn_id', '=', turnId).where('status', '=', 'sent'))
+        .as('usage'),
+      eb
+        .exists(
+          tx
+            .selectFrom('tool_calls')
+            .select('call_id')
+            .where('turn_id', '=', turnId)
+            .where('status', 'in', ['planned', 'started']),
+        )
+        .as('calls'),
+      eb
+        .exists(tx.selectFrom('approvals').select('id').where('turn_id', '=', turnId).where('status', '=', 'waiting'))
+        .as('approvals'),
+      eb
+        .exists(tx.selectFrom('log_entries').select('id').where('turn_id', '=', turnId).where('status', '=', 'running'))
+        .as('entries'),
+    ])
+    .executeTakeFirstOrThrow()
+  return { usage: Boolean(usage), calls: Boolean(calls), approvals: Boolean(approvals), entries: Boolean(entries) }
+}
+
+async function interruptEntries(tx: Tx, turnId: string): Promise<void> {
+  await tx
+    .updateTable('log_entries')
+    .set({ status: 'interrupted' })
+    .where('turn_id', '=', turnId)
+    .where('status', '=', 'running')
+    .execute()
 }
 
 /** The event that ends a turn's stream. */

@@ -49,7 +49,16 @@ const floating = calculator({ number: 'number' })
 
 function calculator(config: { number: 'BigNumber' | 'number'; precision?: number }): Calculator {
   const math = create(all ?? {}, config)
-  math.createUnit({ mph: '1 mi/hour', kph: '1 km/hour' })
+  math.createUnit({
+    mph: '1 mi/hour',
+    kph: '1 km/hour',
+    metre: { definition: '1 m', aliases: ['metres'], prefixes: 'long' },
+    nauticalmile: { definition: '1852 m', aliases: ['nauticalmiles', 'nmi'] },
+    knot: { definition: '1852 m/hour', aliases: ['knots'] },
+    pound: { definition: '1 lbm', aliases: ['pounds'] },
+    calorie: { definition: '4.184 J', aliases: ['calories'], prefixes: 'long' },
+    cal: { definition: '4.184 J', prefixes: 'short' },
+  })
   // Kept from before it is taken away from expressions.
   const evaluate = math.evaluate.bind(math) as Calculator['evaluate']
   const ln = (x: never) => math.log(x)

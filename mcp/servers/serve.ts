@@ -17,6 +17,8 @@ export interface Program {
   name: string
   /** Where --http listens unless --port says otherwise. */
   port: number
+  /** Throws when what it was set up with cannot be right. */
+  check?: () => void
   /** A server for one client. */
   createServer: () => McpServer
   /** Ends what all clients share. */
@@ -27,6 +29,7 @@ export interface Program {
 export async function serve(program: Program): Promise<never> {
   try {
     const { http, port, help } = flagsOf(program)
+    if (!help) program.check?.()
     if (help) console.log(usage(program))
     else if (http) await serveHttp(program, port)
     else await serveStdio(program)

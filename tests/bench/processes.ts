@@ -88,7 +88,7 @@ export async function startBench(): Promise<Bench> {
         const started = await startScript(fileURLToPath(new URL('../../cli/process.ts', import.meta.url)), [role], {
           ...env,
           MUXI_PORT: String(await freePort()),
-          NODE_OPTIONS: `--inspect=${inspector}`,
+          NODE_OPTIONS: [process.env['NODE_OPTIONS'], `--inspect=${inspector}`].filter(Boolean).join(' '),
         })
         return { url: started.ready.url, key: KEY, inspector: `http://${inspector}`, stop: () => started.stop() }
       },

@@ -9,6 +9,7 @@ import { openInspector } from './inspector.ts'
 import { authorization, chat, ms, now, percentile, report, throughput } from './measure.ts'
 import { startBench, type Bench } from './processes.ts'
 import { recalling } from './recalling.ts'
+import { retrieval } from './retrieval.ts'
 
 const TURNS = 200
 /** The interval at which the event log commits; see `db/event-log.ts`. */
@@ -21,6 +22,7 @@ const SECTIONS = {
   streams: concurrentStreams,
   ingest: ingestion,
   recall: recalling,
+  retrieval,
   fleet,
   memory: memoryGrowth,
 }

@@ -4,20 +4,11 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { type Progress, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { afterEach, beforeAll, expect, it, onTestFinished } from 'vitest'
-import { conformingScenarios } from '../support/conformance.ts'
+import { CONFORMING, conformingScenarios } from '../support/conformance.ts'
 import { HANG } from '../support/scripted-model.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
-
-/** Of those, all that a server of tools alone can pass. */
-const CONFORMING = [
-  'server-initialize',
-  'ping',
-  'tools-list',
-  'server-sse-multiple-streams',
-  'dns-rebinding-protection',
-]
 
 let stage: Stage
 let muxi: Muxi

@@ -89,6 +89,22 @@ it(keeps('mcp.endpoints', 'a server that cannot be connected is told with the re
   expect((await stage.call(muxi.url, SERVERS)).body.mcp_servers).toEqual([])
 })
 
+it(
+  keeps('mcp.builtin', 'a server of ours is added without a list of programs; where it connects to is for admins'),
+  async () => {
+    const search = { name: 'web', builtin: 'search', credentials: { BRAVE_API_KEY: 'key-of-a-manager' } }
+    for (const more of [{ env: { BRAVE_BASE_URL: 'http://10.0.0.1' } }, { credentials: { SEARXNG_BASE_URL: 'x' } }])
+      expect((await add({ ...search, ...more }, manager)).status).toBe(403)
+    const injected = await add({ ...search, env: { NODE_OPTIONS: '--inspect' } })
+    expect([injected.status, injected.body.error.code]).toEqual([422, 'unprocessable'])
+    expect((await add({ ...search, builtin: 'shell' }, manager)).status).toBe(400)
+    expect((await add(search, manager)).status).toBe(201)
+    expect(await look('web')).toMatchObject({ command: 'muxi mcp search', trust_annotations: true })
+    expect(await callTool('web__read_page', { url: muxi.url })).toContain('got a loopback address')
+    expect((await remove('web')).status).toBe(200)
+  },
+)
+
 describe('refusals', () => {
   it(keeps('mcp.refused', 'a program needs the admin scope, and stands on the list of the operator'), async () => {
     const scope = await add(faulty('x'), manager)

@@ -79,12 +79,18 @@ export const REQUIREMENTS = {
   'documents.folder': 'A folder that an agent file names is known with its documents, and followed',
   'documents.agent': 'Knowledge can be given with an agent that is made over the API',
   'documents.tool': 'A model can search the documents in the middle of a turn',
+  'documents.fair': "One user's many documents do not keep another's first one waiting",
   'documents.scanned': 'A document without readable text says so',
   'documents.ocr': 'A page that is a picture of text is read, wherever its top is, and cited with its page',
   'documents.ocr_killed':
     'kill -9 of the worker in a scan: pages that were read are not read again, and the text is the same',
   'documents.killed':
     'kill -9 of everything during an ingestion: finished page batches are not parsed again, each chunk is found once',
+
+  'documents.again': 'The same bytes with the same options are free; a document that has changed replaces what it was',
+  'summaries.parts':
+    'A long text is summarized in parts by the models of the agent, and no finished part is paid twice',
+  'summaries.offline': 'Without a model a summary is made of sentences by rule, and says so',
 
   'files.take':
     'Files come as a form or in JSON, are listed, read in part, and refused early when they are too large or too many',
@@ -127,6 +133,8 @@ export const REQUIREMENTS = {
 
   'mcp.endpoints':
     'MCP servers of an agent are added, listed, looked at and removed; one that cannot be connected is not kept',
+  'mcp.builtin':
+    'An MCP server that comes with muxi needs no list of programs, runs on our runtime, and takes its own settings only',
   'mcp.refused':
     'A program needs the admin scope and the list of the operator, a URL must be allowed, a required credential given',
   'mcp.credentials': 'A program has only the environment that was meant for it',
@@ -149,6 +157,9 @@ export const REQUIREMENTS = {
   'approvals.question': 'A question of an MCP server during a call is answered or declined by the user',
   'approvals.question-lost': 'A question ends with its turn, and with the worker that makes its call',
 
+  'examples.search': 'Without a search service the example agent still reads pages, and says what to set to search',
+  'examples.calculator':
+    'Without a key the example agent computes with the calculator, an MCP process of its own, and the log tells how',
   'mcp-out.call':
     "Each agent is a tool of /mcp for the SDK's own client: progress as asked for, and the reply with its turn and conversation",
   'mcp-out.cancel': 'notifications/cancelled, at any process, cancels the turn of a call',

@@ -77,3 +77,24 @@ it('the same picture is the same for each owner, whoever decodes it', async () =
   expect(new Set(sizes.map((each) => JSON.stringify(each))).size).toBe(1)
   expect(sizes[0]).toMatchObject({ width: 1_200 })
 })
+
+it('a film is heard with its sound, and is empty without; content decides, and a recording that breaks off says so', async () => {
+  const prepare = (path: string) => inScratch((to) => prepareAudio(path, to, { signal: never, limits }))
+  const picture = 'testsrc=d=4:s=64x48:r=5'
+  await sound(folder, 'silent-film.mp4', picture, '-pix_fmt', 'yuv420p')
+  await expect(prepare(join(folder, 'silent-film.mp4'))).rejects.toMatchObject({ reason: 'empty' })
+  await sound(folder, 'film.mp4', spoken(4), '-f', 'lavfi', '-i', picture, '-pix_fmt', 'yuv420p', '-shortest')
+  expect((await prepare(join(folder, 'film.mp4'))).facts.duration_ms).toBeGreaterThan(3_800)
+
+  const flac = await sound(folder, 'whole.flac', spoken(30))
+  writeFileSync(join(folder, 'lie.mp3'), flac)
+  expect((await prepare(join(folder, 'lie.mp3'))).facts).toMatchObject({ format: 'flac', truncated: false })
+  writeFileSync(join(folder, 'half.flac'), flac.subarray(0, flac.length / 2))
+  const { facts } = await prepare(join(folder, 'half.flac'))
+  expect(facts.truncated).toBe(true)
+  expect(facts.duration_ms).toBeGreaterThan(10_000)
+  expect(facts.duration_ms).toBeLessThan(20_000)
+
+  await sound(folder, 'silence.wav', 'anullsrc=r=16000', '-t', '3')
+  expect((await prepare(join(folder, 'silence.wav'))).silences).toEqual([{ from_ms: 0, to_ms: 3_000 }])
+})

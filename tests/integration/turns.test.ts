@@ -382,7 +382,7 @@ for (const dialect of dialects) {
       expect((await listUnfinished(a.db, future, 10, page.at(-1)!.id)).map((turn) => turn.id)).toEqual(ids.slice(3))
       for (const id of ids.slice(1)) await inTx(a, (tx) => finishTurn(tx, id, 'completed'))
       const forget = ({ db }: Storage) =>
-        forgetOld(db, { event_log_days: -1, log_days: -1 }, AbortSignal.timeout(10_000))
+        forgetOld(db, { event_log_days: -1, log_days: -1, embedding_days: 30 }, AbortSignal.timeout(10_000))
       const forgotten = await Promise.all([forget(a), forget(b)])
       expect(forgotten[0]!.streams + forgotten[1]!.streams).toBe(7)
       expect(await readHead(a.db, ids[1]!)).toEqual({ head: 0, ended: false })

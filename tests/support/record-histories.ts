@@ -51,6 +51,14 @@ try {
     ingested[`job/${body.id}`] = `ingestion-of-${kind}`
   }
 
+  const summarized = await stage.upload(url, 'log.txt', manyWords('log', 3_000))
+  const options = { summarize: true }
+  const summary = await stage.call(url, '/api/v1/jobs', {
+    body: { kind: 'document', file_id: summarized, agent_id: 'offline', options },
+  })
+  await (await stage.followJob(url, summary.body.id)).untilFinal()
+  ingested[`job/${summary.body.id}`] = 'ingestion-with-summary'
+
   const faulty = {
     name: 'faulty',
     command: NODE,

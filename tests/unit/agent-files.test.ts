@@ -105,6 +105,7 @@ describe('good files', () => {
     expect(agents.map(({ id, config }) => [id, config.model])).toEqual([
       ['assistant', undefined],
       ['librarian', undefined],
+      ['researcher', undefined],
       ['timekeeper', undefined],
     ])
   })

@@ -2,6 +2,8 @@
 import { describe, expect, test } from 'vitest'
 import { readArguments } from '../../contracts/arguments.ts'
 import { approvalOf, asksFirst } from '../../mcp/approval.ts'
+import { mcpFaults, withFallbacks } from '../../contracts/mcp-check.ts'
+import type { McpServer } from '../../contracts/schemas/agent.ts'
 import { boundedFetch } from '../../mcp/bounded-fetch.ts'
 import { Lines } from '../../mcp/lines.ts'
 import { readAnswer } from '../../mcp/result.ts'
@@ -41,6 +43,39 @@ describe('targetOf()', () => {
       command: '/a b/c',
       args: ['d e'],
     }))
+})
+
+describe('a server that comes with muxi', () => {
+  const search = { name: 'web', builtin: 'search' as const }
+  test('is started on the runtime that runs muxi', () => {
+    const target = targetOf(search, { 'credentials.BRAVE_API_KEY': 'one two' })
+    expect(target).toMatchObject({ command: process.execPath, env: { BRAVE_API_KEY: 'one two' }, secrets: ['one two'] })
+    expect((target as { args: string[] }).args.at(-1)).toMatch(/mcp\/servers\/search\.ts$/)
+  })
+  test('takes its own settings and no others, by whichever way they come', () => {
+    const list = [{ id: 'key', param_name: 'BRAVE_API_KEY' }]
+    expect(mcpFaults([{ ...search, credentials: list, env: { SEARCH_PROVIDER: 'brave' } }])).toEqual([])
+    for (const sneaky of [
+      { env: { NODE_OPTIONS: '--require /tmp/x' } },
+      { credentials: { NODE_OPTIONS: '--require /tmp/x' } },
+      { credentials: [{ id: 'key', param_name: 'LD_PRELOAD' }] },
+    ]) {
+      const [fault] = mcpFaults([{ ...search, ...sneaky }])
+      expect(fault).toMatchObject({
+        path: ['mcp_servers', 0],
+        expected: expect.stringMatching(/^given settings among BRAVE/),
+      })
+    }
+    expect(mcpFaults([{ name: 'c', builtin: 'calculator', env: { A: 'b' } }])).toMatchObject([
+      { expected: 'left alone: this server takes no settings' },
+    ])
+  })
+  test('is believed unless the operator says otherwise', () => {
+    const trusted = (server: McpServer) => withFallbacks([server], {})[0]?.trust_annotations
+    expect(trusted(search)).toBe(true)
+    expect(trusted({ ...search, trust_annotations: false })).toBe(false)
+    expect(trusted({ name: 's', command: 'x' })).toBeUndefined()
+  })
 })
 
 test.each([
@@ -202,6 +237,8 @@ describe('asksFirst()', () => {
     expect(asksFirst(trusted, tool({ destructiveHint: false }))).toBe(false)
     expect(asksFirst(trusted, tool({ readOnlyHint: true, destructiveHint: true }))).toBe(false)
     expect(asksFirst(trusted, tool({ readOnlyHint: true }, { hash: 'changed' }))).toBe(true)
+    const ours = { ...trusted, builtin: 'calculator' }
+    expect(asksFirst(ours, tool({ readOnlyHint: true }, { hash: 'changed' }))).toBe(false)
   })
   test('never and always are what they say', () => {
     expect(asksFirst({ approval: 'never' }, tool())).toBe(false)

@@ -52,7 +52,7 @@ describe('an empty environment', () => {
         turn_seconds: 600,
       },
       offline_words_per_second: 40,
-      retention: { event_log_days: 7, log_days: 90, history_days: 30, orphan_file_days: 7 },
+      retention: { event_log_days: 7, log_days: 90, history_days: 30, orphan_file_days: 7, embedding_days: 30 },
     })
   })
 

@@ -1,0 +1,26 @@
+// Texts into vectors; those that a server was asked for before are taken from the rows.
+import { findEmbeddings, hashOf, storeEmbeddings } from '../db/queries/embeddings.ts'
+import type { Db } from '../db/schema.ts'
+import type { Embedder } from '../providers/embedder.ts'
+
+export async function embedOnce(
+  db: Db,
+  embedder: Embedder,
+  texts: readonly string[],
+  signal: AbortSignal,
+): Promise<Float32Array[]> {
+  // Computed here in less time than it takes to look it up.
+  if (!embedder.isRemote) return embedder.embed([...texts], signal)
+  const hashes = texts.map(hashOf)
+  const known = await findEmbeddings(db, embedder.model, [...new Set(hashes)])
+  const missing = new Map(
+    texts.map((text, index) => [hashes[index]!, text]).filter(([hash]) => !known.has(hash!)) as [string, string][],
+  )
+  if (missing.size > 0) {
+    const embedded = await embedder.embed([...missing.values()], signal)
+    const made = new Map([...missing.keys()].map((hash, index) => [hash, embedded[index]!]))
+    await storeEmbeddings(db, embedder.model, made)
+    for (const [hash, vector] of made) known.set(hash, vector)
+  }
+  return hashes.map((hash) => known.get(hash)!)
+}

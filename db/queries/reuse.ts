@@ -1,0 +1,102 @@
+// The same bytes with the same options once more: a job that is done when it begins.
+import { canonicalJson } from '../../contracts/json.ts'
+import type { StoredEvent } from '../../contracts/events.ts'
+import { addEvents } from '../event-rows.ts'
+import type { JobsTable, Tx } from '../schema.ts'
+import { insertJob, type NewJob } from './jobs.ts'
+
+/** Jobs with the same bytes that are looked at; the newest are the likeliest. */
+const LOOKED_AT = 20
+
+/**
+ * A job that read the same bytes of the same user for the same agent with the same options, and whose text is still there and, where
+ * it was indexed, shown. Pictures are not among them: what was made of one belongs to its file.
+ * @param collection where vectors go now
+ */
+export async function findTwin(tx: Tx, job: NewJob, collection: string): Promise<JobsTable | undefined> {
+  const kind = job.kind ?? 'document'
+  if (kind === 'image') return undefined
+  const options = canonicalJson(job.options ?? {})
+  const jobs = await tx
+    .selectFrom('jobs')
+    .selectAll()
+    .where('user_id', '=', job.file.user_id)
+    .where('sha256', '=', job.file.sha256)
+    .where('kind', '=', kind)
+    .where('status', '=', 'completed')
+    .where('conversation_id', 'is', null)
+    .where('agent_id', job.agent_id === undefined ? 'is' : '=', job.agent_id ?? null)
+    .orderBy('id', 'desc')
+    .limit(LOOKED_AT)
+    .execute()
+  for (const twin of jobs) {
+    if (canonicalJson(JSON.parse(twin.options)) !== options) continue
+    // In a source that was named, a document is known by its name.
+    if (job.knowledge_id !== undefined && (twin.knowledge_id !== job.knowledge_id || twin.name !== job.file.name))
+      continue
+    if (await isThere(tx, twin, collection)) return twin
+  }
+  return undefined
+}
+
+async function isThere(tx: Tx, twin: JobsTable, collection: string): Promise<boolean> {
+  const text = await tx
+    .selectFrom('job_batches')
+    .select('batch')
+    .where('job_id', '=', twin.id)
+    .limit(1)
+    .executeTakeFirst()
+  if (!text && twin.pages !== 0) return false
+  if (twin.agent_id === null) return true
+  if (twin.knowledge_id === null || twin.collection !== collection) return false
+  const shown = await tx
+    .selectFrom('documents')
+    .select('generation')
+    .where('id', '=', twin.document_id)
+    .executeTakeFirst()
+  return shown?.generation === twin.generation
+}
+
+/** Inserts a job that has what its twin has. */
+export async function insertTwin(
+  tx: Tx,
+  job: NewJob,
+  twin: JobsTable,
+): Promise<{ job: JobsTable; events: StoredEvent[] }> {
+  const row = await insertJob(tx, {
+    ...job,
+    knowledge_id: twin.knowledge_id ?? undefined,
+    document_id: twin.document_id,
+  })
+  const result = { ...(JSON.parse(twin.result ?? '{}') as object), reused_job_id: twin.id }
+  const { collection, generation, media, pages, run_id, done, total } = twin
+  const now = new Date().toISOString()
+  const finished = await tx
+    .updateTable('jobs')
+    .set({
+      collection,
+      generation,
+      media,
+      pages,
+      run_id,
+      done,
+      total,
+      status: 'completed',
+      stage: 'done',
+      result: JSON.stringify(result),
+      started_at: now,
+      finished_at: now,
+    })
+    .where('id', '=', row.id)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  const batches = await tx.selectFrom('job_batches').selectAll().where('job_id', '=', twin.id).execute()
+  for (const batch of batches)
+    await tx
+      .insertInto('job_batches')
+      .values({ ...batch, job_id: row.id, parses: 0 })
+      .execute()
+  const event = { type: 'completed' as const, data: { id: row.id, result: JSON.parse(finished.result!) } }
+  const added = await addEvents(tx, row.id, undefined, [{ event }])
+  return { job: finished, events: 'events' in added ? added.events : [] }
+}

@@ -1,0 +1,78 @@
+// HTML elements as Markdown with tables: turndown's rules, and ours for tables, for which its plugins keep HTML or lose cells.
+import TurndownService from 'turndown'
+
+/** Cells of a row that are written; `colspan` is a number that strangers choose. */
+const MAX_COLUMNS = 50
+
+export function toMarkdown(element: Element): string {
+  const service = new TurndownService({
+    headingStyle: 'atx',
+    codeBlockStyle: 'fenced',
+    bulletListMarker: '-',
+    emDelimiter: '*',
+  })
+  const columns = new Map<Element, number>()
+  /** How many columns the table around a node has; 0 for one that only arranges what is in it. */
+  const columnsAround = (node: Node): number => {
+    const table = (node as Element).closest('table')
+    if (!table) return 0
+    const known = columns.get(table)
+    if (known !== undefined) return known
+    const counted = table.querySelector('table') ? 0 : countColumns(table)
+    columns.set(table, counted < 2 ? 0 : counted)
+    return columns.get(table)!
+  }
+
+  service.addRule('struck', {
+    filter: ['del', 's'],
+    replacement: (content) => (content.trim() ? `~~${content}~~` : ''),
+  })
+  service.addRule('cell', {
+    filter: ['td', 'th'],
+    replacement(content, node) {
+      if (columnsAround(node) === 0) return `\n\n${content}\n\n`
+      const text = content
+        .trim()
+        .replaceAll(/\s*\n\s*/g, ' ')
+        .replaceAll('|', String.raw`\|`)
+      return `| ${text} ${'|  '.repeat(spanOf(node as Element) - 1)}`
+    },
+  })
+  service.addRule('row', {
+    filter: 'tr',
+    replacement(content, node) {
+      const width = columnsAround(node)
+      if (width === 0) return `\n\n${content}\n\n`
+      const row = node as Element
+      const line = `\n${content}|`
+      if (row.closest('table')?.querySelector('tr') !== row) return line
+      const rule = `\n|${' --- |'.repeat(width)}`
+      // The first line of a table is its head, here; one without a head gets an empty one.
+      return row.querySelector('th')
+        ? line + '  |'.repeat(width - widthOf(row)) + rule
+        : `\n|${'  |'.repeat(width)}${rule}${line}`
+    },
+  })
+  service.addRule('rows', { filter: ['thead', 'tbody', 'tfoot'], replacement: (content) => content })
+  service.addRule('caption', { filter: 'caption', replacement: (content) => `\n\n${content.trim()}\n\n` })
+  service.addRule('columns', { filter: ['colgroup', 'col'], replacement: () => '' })
+  service.addRule('table', { filter: 'table', replacement: (content) => `\n\n${content.trim()}\n\n` })
+  return service.turndown(element as unknown as TurndownService.Node)
+}
+
+function countColumns(table: Element): number {
+  return Math.min(MAX_COLUMNS, Math.max(0, ...[...table.querySelectorAll('tr')].slice(0, 1_000).map(widthOf)))
+}
+
+function widthOf(row: Element): number {
+  const cells = [...row.children].filter(({ tagName }) => tagName === 'TD' || tagName === 'TH')
+  return Math.min(
+    MAX_COLUMNS,
+    cells.reduce((sum, cell) => sum + spanOf(cell), 0),
+  )
+}
+
+function spanOf(cell: Element): number {
+  const span = Number(cell.getAttribute('colspan') ?? 1)
+  return Number.isInteger(span) && span >= 1 ? Math.min(span, MAX_COLUMNS) : 1
+}

@@ -1,0 +1,32 @@
+// The tool `echo`.
+import * as z from 'zod'
+import type { Tool } from '../tool.ts'
+
+export const echoTool: Tool = {
+  name: 'echo',
+  sample: {
+    // <sample>
+    text: 'text',
+    // </sample>
+  },
+  register(server, _config) {
+    server.registerTool(
+      'echo',
+      {
+        description: 'Says what it is told.',
+        inputSchema: {
+          // <input>
+          text: z.string().max(10_000).describe('text'),
+          // </input>
+        },
+        // Say true only what is: clients decide by it whether to ask their user first, and whether to try again.
+        annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
+      },
+      async (given, { signal }) => {
+        // Here goes what the tool does. Credentials are in `config.credentials`; pass `signal` on to whatever takes time.
+        signal.throwIfAborted()
+        return { content: [{ type: 'text', text: JSON.stringify(given) }] }
+      },
+    )
+  },
+}

@@ -1,0 +1,70 @@
+// The agents that come with muxi, started as `npm start` starts them, without any key: they show what they promise.
+import { join } from 'node:path'
+import { afterEach, beforeAll, expect, it } from 'vitest'
+import { ROOT } from '../support/children.ts'
+import { freePort } from '../support/free-port.ts'
+import { openStage, type Product, type Stage } from '../support/stage.ts'
+import { keeps } from './requirements.ts'
+
+const WITHOUT_KEYS = { OPENAI_API_KEY: '', OPENAI_BASE_URL: '', BRAVE_API_KEY: '', TAVILY_API_KEY: '' }
+
+let stage: Stage
+let product: Product
+beforeAll(async () => {
+  stage = await openStage({ withoutTemporal: true })
+  const env = { ...WITHOUT_KEYS, MUXI_AGENTS_DIR: join(ROOT, 'agents') }
+  product = await stage.startProduct({ port: await freePort(), env })
+  return () => stage.close()
+})
+
+afterEach(() => stage.check())
+
+async function connected(agent: string, server: string) {
+  const look = async () => (await stage.call(product.url, `/api/v1/agents/${agent}/mcp_servers/${server}`)).body
+  await expect.poll(look, { timeout: 30_000 }).toMatchObject({ connected: true })
+  return look()
+}
+
+it(
+  keeps(
+    'examples.calculator',
+    'the assistant calculates and converts with a process of its own, and the log tells how',
+  ),
+  async () => {
+    const { command, stats, trust_annotations } = await connected('assistant', 'calculator')
+    expect({ command, trust_annotations }).toEqual({ command: 'muxi mcp calculator', trust_annotations: true })
+    expect(stats.pid).toEqual(expect.any(Number))
+    for (const [question, tool, parameters, result] of [
+      ['What is 12.5% of 89.90?', 'calculate', { expression: '12.5% * 89.90' }, '11.2375'],
+      ['3 miles in km', 'convert', { value: 3, from: 'miles', to: 'km' }, '4.828032 km'],
+    ] as const) {
+      const { body } = await stage.call(product.url, '/api/v1/agents/assistant/chat', { body: { content: question } })
+      expect(body.agent_response.content).toContain(`The tool answered: ${result}.`)
+      const { entries, totals } = (await stage.call(product.url, `/api/v1/turns/${body.turn_id}/log`)).body
+      expect(totals).toMatchObject({ model_calls: 2, tool_calls: 1 })
+      expect(entries.filter(({ kind }: { kind: string }) => kind === 'tool_call')).toEqual([
+        expect.objectContaining({
+          name: expect.stringContaining(tool),
+          status: 'completed',
+          attempt: 1,
+          input: expect.objectContaining(parameters),
+          output: result,
+          duration_ms: expect.any(Number),
+        }),
+      ])
+    }
+  },
+)
+
+it(
+  keeps('examples.search', 'the researcher is there without a search service, and its tools say what is missing'),
+  async () => {
+    const { command, available_tools } = await connected('researcher', 'web')
+    expect(command).toBe('muxi mcp search')
+    expect(available_tools.map(({ name }: { name: string }) => name)).toEqual(['web_search', 'read_page'])
+    const { body } = await stage.call(product.url, '/api/v1/agents/researcher/chat', {
+      body: { content: 'Search the web for durable execution' },
+    })
+    expect(body.agent_response.content).toContain('must be set for the server')
+  },
+)
