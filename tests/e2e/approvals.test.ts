@@ -62,6 +62,8 @@ it(keeps('approvals.time', 'the time of a turn stands still while it waits for a
   await decide(turn_id, asked.id, { decision: 'approve' })
   expect((await stream.untilFinal()).type).toBe('message_end')
   expect(counted('late')).toBe(1)
+  await worker.stop()
+  worker = await stage.start('worker')
 })
 
 it(
