@@ -8,6 +8,10 @@ import { type DataLock, takeDataLock } from './data-lock.ts'
 import { keepRunning, type Running } from './keep-running.ts'
 
 const STAND_BY_MS = 1_000
+/** How often the server is asked whether it lives, in milliseconds; each answer is waited for two seconds. */
+const LOOK_MS = 5_000
+/** One that does not answer so often in a row hangs. Counted, not timed: a laptop that wakes has slept as long as its server. */
+const SILENT_LOOKS = 4
 /** Long enough for the other process to build the server, on its very first start. */
 const OTHER_START_MS = 6 * 60_000
 
@@ -21,6 +25,8 @@ export interface KeeperOptions {
   findBinary: () => Promise<string>
   say: (line: string) => void
   signal: AbortSignal
+  /** Shorter in tests. */
+  lookMs?: number
 }
 
 export interface ServerAddress {
@@ -88,7 +94,24 @@ export class TemporalKeeper {
     say(
       `${this.#server.adopted ? 'took over the running' : 'started the'} Temporal server (process ${this.#server.pid})`,
     )
+    void this.#watch(this.#server)
     return this.#server
+  }
+
+  /** Kills a server that hangs, so that it is started again like one that died. Returns when it has ended. */
+  async #watch(server: DevServer): Promise<void> {
+    const { lookMs = LOOK_MS, say, signal } = this.#options
+    const over = new AbortController()
+    void server.ended.then(() => over.abort())
+    const until = AbortSignal.any([over.signal, this.#done.signal, signal])
+    for (let silent = 0; silent < SILENT_LOOKS;) {
+      await sleep(lookMs, undefined, { signal: until }).catch(() => {})
+      if (until.aborted) return
+      silent = (await this.#serves(server)) ? 0 : silent + 1
+    }
+    if (until.aborted) return
+    say(`the Temporal server (process ${server.pid}) does not answer; killing it`)
+    server.kill()
   }
 
   /** The workers know one address, so a server that is started again must have the ports of the first. */
@@ -117,9 +140,9 @@ export class TemporalKeeper {
     }
   }
 
-  async #serves({ address }: ServerAddress): Promise<boolean> {
+  async #serves({ address }: Pick<ServerAddress, 'address'>): Promise<boolean> {
     const connection = await connectOrThrow({ address }, { patience_ms: 0 }).catch(() => undefined)
-    await connection?.close()
+    await connection?.close().catch(() => {})
     return connection !== undefined
   }
 

@@ -10,6 +10,7 @@ import * as approvals from './migrations/007-approvals.ts'
 import * as signIns from './migrations/008-sign-ins.ts'
 import * as ocr from './migrations/009-ocr.ts'
 import * as summaries from './migrations/010-summaries.ts'
+import * as notedBlobs from './migrations/011-noted-blobs.ts'
 import * as carriedEvents from './migrations/012-carried-events.ts'
 import type { Db } from './schema.ts'
 
@@ -24,6 +25,7 @@ const MIGRATIONS = {
   '008-sign-ins': signIns,
   '009-ocr': ocr,
   '010-summaries': summaries,
+  '011-noted-blobs': notedBlobs,
   '012-carried-events': carriedEvents,
 }
 

@@ -36,6 +36,7 @@ export interface DB {
   jobs: JobsTable
   job_batches: JobBatchesTable
   ocr_pages: OcrPagesTable
+  noted_blobs: NotedBlobsTable
   job_summaries: JobSummariesTable
   embeddings: EmbeddingsTable
   knowledge_sources: KnowledgeSourcesTable
@@ -347,6 +348,15 @@ export interface EmbeddingsTable {
   /** 32-bit numbers in base64. */
   vector: string
   used_at: string
+}
+
+/** Bytes that may have no row that refers to them. */
+export interface NotedBlobsTable {
+  owner: string
+  sha256: string
+  noted_at: string
+  /** Since when somebody removes them. */
+  removing_at: string | null
 }
 
 export interface OcrPagesTable {

@@ -5,6 +5,7 @@ import { type Blobs, type BlobCredentials, openBlobs } from './blobs.ts'
 import type { Database } from './dialect.ts'
 import { EventLog } from './event-log.ts'
 import { migrate } from './migrate.ts'
+import { notedBlobs } from './noted-blobs.ts'
 import { isPostgresAway, openPostgres, openPostgresPatiently } from './postgres.ts'
 import type { Db } from './schema.ts'
 import { loadSecretKey, SecretBox } from './secret-box.ts'
@@ -46,7 +47,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   const events = new EventLog(db, commits)
   return {
     db,
-    blobs,
+    blobs: notedBlobs(blobs, db),
     vectors,
     box: new SecretBox(loadSecretKey(options.data_dir, options.secret_key)),
     events,

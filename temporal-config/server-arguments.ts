@@ -12,8 +12,8 @@ export interface ServerArguments {
 
 /**
  * As shipped, the dev server polls its one shard 20 times a second, so every hop of a workflow waits for a 50 ms grid:
- * with these a turn's overhead falls from 350 to about 31 ms (measured). The last one makes timers under a second exact;
- * it is safe on a single node only, which this is.
+ * with these a turn's overhead falls from 350 to about 31 ms (measured). The time shift makes timers under a second exact;
+ * it is safe on a single node only, which this is. Why fairness and keep-alive: docs/decisions/011 and 012.
  */
 const DYNAMIC_CONFIG = [
   'history.transferProcessorMaxPollRPS=2000',
@@ -22,6 +22,9 @@ const DYNAMIC_CONFIG = [
   'matching.numTaskqueueReadPartitions=1',
   'matching.numTaskqueueWritePartitions=1',
   'history.timerProcessorMaxTimeShift="10ms"',
+  'matching.enableFairness=true',
+  'frontend.keepAliveTime="2s"',
+  'frontend.keepAliveTimeout="3s"',
 ]
 
 /** Our API serves the UI under this path on its own address, so that the browser sends the session along to the codec endpoint. */

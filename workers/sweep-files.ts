@@ -1,6 +1,7 @@
 // Files that nothing refers to any more, and what was left half-arrived by a crash, are removed after a time.
 import type { Logger } from 'pino'
-import { deleteFile, isAttached, listUnread } from '../db/queries/files.ts'
+import { deleteFile, isAttached, isReferred, listUnread } from '../db/queries/files.ts'
+import { beginRemoval, forgetNote, listNoted } from '../db/queries/noted-blobs.ts'
 import type { Storage } from '../db/storage.ts'
 
 const PAGE = 100
@@ -34,6 +35,27 @@ export async function sweepFiles(
     if (!last) break
     after = last.id
   }
+  const noted = await sweepNoted({ db, blobs }, signal)
   const leftovers = await blobs.removeLeftovers(LEFTOVER_MS, signal)
-  if (removed + leftovers > 0) log.info({ files: removed, leftovers }, 'removed files that nobody needs')
+  if (removed + noted + leftovers > 0)
+    log.info({ files: removed, without_row: noted, leftovers }, 'removed files that nobody needs')
+}
+
+/** Bytes that no row refers to, though they have had a day for it. @returns how many were removed */
+async function sweepNoted({ db, blobs }: Options['storage'], signal: AbortSignal): Promise<number> {
+  const before = new Date(Date.now() - LEFTOVER_MS).toISOString()
+  let removed = 0
+  for (;;) {
+    const noted = await listNoted(db, before, PAGE)
+    for (const each of noted) {
+      if (signal.aborted) return removed
+      if (!(await isReferred(db, each))) {
+        if (!(await beginRemoval(db, each))) continue
+        await blobs.delete(each.owner, each.sha256)
+        removed += 1
+      }
+      await forgetNote(db, each)
+    }
+    if (noted.length < PAGE) return removed
+  }
 }

@@ -110,7 +110,7 @@ async function ingest({ turn_id: _, ...labels }: TurnInput, jobId: string, kind:
       workflowTaskTimeout: '5s',
       typedSearchAttributes: searchAttributesOf('job', labels),
       staticSummary: 'What is attached to a message',
-      priority: { priorityKey: 1 },
+      priority: { priorityKey: 1, fairnessKey: labels.user_hash },
     })
   } catch (error) {
     // A child that somebody cancelled by itself is not the turn's own cancellation.

@@ -9,14 +9,12 @@ import { ingestion } from './ingestion.ts'
 const TRANSCRIBING = 4
 
 export function ingestAudio(job: JobInput): Promise<{ status: string }> {
-  return ingestion(job, async ({ ref, priorityOf }) => {
+  return ingestion(job, async ({ ref }) => {
     setCurrentDetails('Preparing the recording')
-    const { segments, seconds } = await prepareRecording.executeWithOptions({ priority: priorityOf(0) }, [ref])
+    const { segments, seconds } = await prepareRecording(ref)
     setCurrentDetails(`Transcribing ${seconds} s in ${segments} pieces`)
     await eachBatch(segments, TRANSCRIBING, (batch) =>
-      transcribeSegment.executeWithOptions({ summary: `Piece ${batch} of ${segments}`, priority: priorityOf(batch) }, [
-        { ...ref, batch },
-      ]),
+      transcribeSegment.executeWithOptions({ summary: `Piece ${batch} of ${segments}` }, [{ ...ref, batch }]),
     )
     return { batches: segments, what: `${seconds} s of sound` }
   })

@@ -9,13 +9,11 @@ import { ingestion } from './ingestion.ts'
 const PARSING = 4
 
 export function ingestDocument(job: JobInput): Promise<{ status: string }> {
-  return ingestion(job, async ({ ref, priorityOf }) => {
-    const { pages, batches } = await inspectFile.executeWithOptions({ priority: priorityOf(0) }, [ref])
+  return ingestion(job, async ({ ref }) => {
+    const { pages, batches } = await inspectFile(ref)
     setCurrentDetails(`Parsing ${pages} pages`)
     await eachBatch(batches, PARSING, (batch) =>
-      parseBatch.executeWithOptions({ summary: `Batch ${batch} of ${batches}`, priority: priorityOf(batch) }, [
-        { ...ref, batch },
-      ]),
+      parseBatch.executeWithOptions({ summary: `Batch ${batch} of ${batches}` }, [{ ...ref, batch }]),
     )
     return { batches, what: `${pages} pages` }
   })

@@ -5,16 +5,15 @@ import { describeImage, prepareImage, readImage } from './activities.ts'
 import { ingestion } from './ingestion.ts'
 
 export function ingestImage(job: JobInput): Promise<{ status: string }> {
-  return ingestion(job, async ({ ref, priorityOf }) => {
-    const priority = priorityOf(0)
+  return ingestion(job, async ({ ref }) => {
     setCurrentDetails('Preparing the picture')
-    const { describe } = await prepareImage.executeWithOptions({ priority }, [ref])
+    const { describe } = await prepareImage(ref)
     if (describe) {
       setCurrentDetails('Describing the picture')
-      await describeImage.executeWithOptions({ priority }, [ref])
+      await describeImage(ref)
     }
     setCurrentDetails('Reading the text in the picture')
-    await readImage.executeWithOptions({ priority }, [ref])
+    await readImage(ref)
     return { batches: 1, what: 'a picture' }
   })
 }

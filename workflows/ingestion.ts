@@ -12,35 +12,27 @@ import { eachBatch } from './each-batch.ts'
 import { summarize } from './summarize.ts'
 
 const INDEXING = 2
-/** Somebody waits for what is attached to a message. Of all else, the first pages of a document go before the further ones of any other. */
-const ATTACHED = { priorityKey: 1 }
-const FIRST = { priorityKey: 3 }
-const FURTHER = { priorityKey: 4 }
 
 export interface Ingestion {
   ref: JobRef
   /** Without an agent nothing is indexed. */
   indexed: boolean
-  priorityOf: (batch: number) => { priorityKey: number }
 }
 
 /** Runs the work of a job, and records how it ended. @param read reads the file in batches. @returns how many there are and what of */
 export async function ingestion(
-  { job_id, run, conversation_id }: JobInput,
+  { job_id, run }: JobInput,
   read: (job: Ingestion) => Promise<{ batches: number; what: string }>,
 ): Promise<{ status: string }> {
   const ref = { job_id, run }
-  const priorityOf = (batch: number) => (conversation_id !== '' ? ATTACHED : batch <= 1 ? FIRST : FURTHER)
   const claim = await beginJob(ref)
   if (!claim.claimed) return { status: 'over' }
   try {
-    const { batches, what } = await read({ ref, indexed: claim.indexed, priorityOf })
+    const { batches, what } = await read({ ref, indexed: claim.indexed })
     if (claim.indexed) {
       setCurrentDetails(`Indexing ${what}`)
       await eachBatch(batches, INDEXING, (batch) =>
-        indexBatch.executeWithOptions({ summary: `Batch ${batch} of ${batches}`, priority: priorityOf(batch) }, [
-          { ...ref, batch },
-        ]),
+        indexBatch.executeWithOptions({ summary: `Batch ${batch} of ${batches}` }, [{ ...ref, batch }]),
       )
     }
     if (claim.summarize) await summarize(ref, claim.indexed)

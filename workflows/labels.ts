@@ -28,8 +28,8 @@ export function searchAttributesOf(
   return new TypedSearchAttributes(pairs.filter(({ value }) => value !== ''))
 }
 
-/** A document that nobody waits for in a chat comes after every chat. */
-const BULK = { priorityKey: 4 }
+/** What nobody waits for in a chat comes after every chat. */
+const BULK = 4
 
 const SUMMARIES = { document: 'A document', image: 'A picture', audio: 'A recording' } as const
 
@@ -42,7 +42,8 @@ export function jobStart(job: JobInput, kind: JobKind) {
     workflowTaskTimeout: '5s',
     typedSearchAttributes: searchAttributesOf('job', job),
     staticSummary: job.agent_id === '' ? SUMMARIES[kind] : `${SUMMARIES[kind]} for ${job.agent_id}`,
-    priority: BULK,
+    // Users are served in turn, however many documents each has brought; its activities have key and priority from here.
+    priority: { priorityKey: BULK, fairnessKey: job.user_hash },
   } as const
 }
 

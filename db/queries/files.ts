@@ -2,6 +2,7 @@
 import { newId } from '../../contracts/ids.ts'
 import { differencesOf } from '../dialect.ts'
 import type { Db, FilesTable, Tx } from '../schema.ts'
+import { noteBlob } from './noted-blobs.ts'
 
 export type NewFile = Omit<FilesTable, 'id' | 'created_at' | 'made_of'> & { made_of?: string }
 
@@ -70,6 +71,8 @@ export async function deleteFile(tx: Tx, file: Pick<FilesTable, 'id' | 'user_id'
     .where('user_id', '=', file.user_id)
     .where('sha256', '=', file.sha256)
     .executeTakeFirst()
+  // Whoever is to remove the bytes may die before.
+  if (!other) await noteBlob(tx, { owner: file.user_id, sha256: file.sha256 })
   return other === undefined
 }
 
@@ -106,4 +109,23 @@ export async function isAttached(db: Db | Tx, file: Pick<FilesTable, 'user_id' |
     .where('attachments', 'like', `%"sha256":"${file.sha256}"%`)
     .executeTakeFirst()
   return row !== undefined
+}
+
+/** Whether a file, a message or the answer of a tool has these bytes. */
+export async function isReferred(db: Db, { owner, sha256 }: { owner: string; sha256: string }): Promise<boolean> {
+  const file = await db
+    .selectFrom('files')
+    .select('id')
+    .where('user_id', '=', owner)
+    .where('sha256', '=', sha256)
+    .executeTakeFirst()
+  if (file || (await isAttached(db, { user_id: owner, sha256 }))) return true
+  const answer = await db
+    .selectFrom('tool_calls')
+    .innerJoin('turns', 'turns.id', 'tool_calls.turn_id')
+    .select('tool_calls.call_id')
+    .where('turns.user_id', '=', owner)
+    .where('tool_calls.images', 'like', `%"sha256":"${sha256}"%`)
+    .executeTakeFirst()
+  return answer !== undefined
 }

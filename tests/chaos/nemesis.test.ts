@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
 import { Cast } from '../support/cast.ts'
-import { type Strike, strikesOf } from '../support/nemesis.ts'
+import { type Strike, strikeAll, strikesOf } from '../support/nemesis.ts'
 import { numberedPages } from '../support/pdf.ts'
-import { chatUntil, ingestUntil, nothingSeen } from '../support/people.ts'
+import { chatUntil, ingestUntil, nothingSeen, untilAllIsOver } from '../support/people.ts'
 import { type DatabaseName, openStage, type Stage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
 
@@ -54,11 +54,7 @@ for (const database of ['sqlite', 'postgres'] satisfies DatabaseName[]) {
         `${database}: ${tell(strikes)}; ended: ${JSON.stringify(seen.outcomes)}; refused: ${JSON.stringify(seen.refusals)}`,
       )
 
-      // What nobody waits for any more (a message or a job whose receipt was lost) must end as well.
-      for (const table of ['turns', 'jobs']) {
-        const open = () => stage.rows(`select id, status from ${table} where finished_at is null`)
-        await expect.poll(open, { timeout: 120_000, interval: 1_000 }).toEqual([])
-      }
+      await untilAllIsOver(stage)
       const rows = await stage.rows(
         `select 'turn' as kind, status, count(*) as n from turns group by status
          union all select 'job' as kind, status, count(*) as n from jobs group by status order by 1, 2`,
@@ -72,16 +68,6 @@ for (const database of ['sqlite', 'postgres'] satisfies DatabaseName[]) {
       expect(await parsed.again()).toEqual([])
     },
   )
-}
-
-async function strikeAll(cast: Cast, strikes: Strike[]): Promise<void> {
-  const begun = Date.now()
-  const over: Promise<void>[] = []
-  for (const strike of strikes) {
-    await sleep(Math.max(0, begun + strike.at_ms - Date.now()))
-    over.push(cast.strike(strike))
-  }
-  await Promise.all(over)
 }
 
 /** Notes how often each batch had been parsed when it was first seen to be finished. */

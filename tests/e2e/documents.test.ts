@@ -181,6 +181,27 @@ describe('one process', () => {
     },
   )
 
+  it(
+    keeps('documents.fair', "a user's first document is read before most of another's thirty that came earlier"),
+    async () => {
+      const keyOf = async (user_id: string): Promise<string> =>
+        (await stage.call(muxi.url, '/api/v1/keys', { body: { name: user_id, scopes: ['chat'], user_id } })).body.key
+      const [many, few] = [await keyOf('many'), await keyOf('few')]
+      const begin = async (key: string): Promise<string> => {
+        const body = { kind: 'document', file_id: await stage.upload(muxi.url, 'book.pdf', book, key) }
+        return (await stage.call(muxi.url, '/api/v1/jobs', { key, body })).body.id
+      }
+      const book = pdf(numberedPages(150))
+      await Promise.all(Array.from({ length: 30 }, () => begin(many)))
+      const one = await begin(few)
+      expect((await (await stage.followJob(muxi.url, one)).untilFinal(60_000)).type).toBe('completed')
+      const unfinished = async () =>
+        stage.rows(`select id from jobs where user_id = 'many' and status in ('queued', 'running')`)
+      expect((await unfinished()).length).toBeGreaterThan(15)
+      await expect.poll(unfinished, { timeout: 60_000, interval: 200 }).toEqual([])
+    },
+  )
+
   it(keeps('documents.owners', 'files and jobs of another user are not there'), async () => {
     const keyOf = async (user_id: string): Promise<string> =>
       (await stage.call(muxi.url, '/api/v1/keys', { body: { name: user_id, scopes: ['chat'], user_id } })).body.key

@@ -79,6 +79,7 @@ export const REQUIREMENTS = {
   'documents.folder': 'A folder that an agent file names is known with its documents, and followed',
   'documents.agent': 'Knowledge can be given with an agent that is made over the API',
   'documents.tool': 'A model can search the documents in the middle of a turn',
+  'documents.fair': "One user's many documents do not keep another's first one waiting",
   'documents.scanned': 'A document without readable text says so',
   'documents.ocr': 'A page that is a picture of text is read, wherever its top is, and cited with its page',
   'documents.ocr_killed':

@@ -6,9 +6,10 @@ import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { newId } from '../../contracts/ids.ts'
 import { ensureDefaultConversation } from '../../db/queries/conversations.ts'
-import { findFile, insertFile } from '../../db/queries/files.ts'
+import { deleteFile, findFile, insertFile } from '../../db/queries/files.ts'
 import { insertJob } from '../../db/queries/jobs.ts'
 import { startLogEntry } from '../../db/queries/log.ts'
+import { beginRemoval, forgetNote, listNoted, noteBlob } from '../../db/queries/noted-blobs.ts'
 import { forgetOld } from '../../db/queries/retention.ts'
 import { insertTurn, type Attachment } from '../../db/queries/turns.ts'
 import type { FilesTable, Tx } from '../../db/schema.ts'
@@ -72,6 +73,45 @@ for (const dialect of dialects) {
         [old, young, read, shown, kept].map(({ sha256 }) => storage.blobs.has('u', sha256)),
       )
       expect(bytes).toEqual([false, true, true, true, true])
+    })
+
+    it('removes bytes that never got a row, or whose last row went before them, and keeps those that are referred to', async () => {
+      const { db, blobs, ...storage } = await (await dialect.fresh()).open()
+      const all = { ...storage, db, blobs }
+      const orphan = await blobs.put('u', Buffer.from('a crash came before the row'))
+      const kept = await store(all, 'kept', 1)
+      const shown = await store(all, 'shown', 1)
+      await attach(all, shown)
+      await db.deleteFrom('files').where('id', '=', shown.id).execute()
+      const deleted = await store(all, 'deleted', 1)
+      await inTx(all, (tx) => deleteFile(tx, deleted))
+      const left = async () => {
+        await sweepFiles({ storage: all, log }, 7, soon())
+        return Promise.all([orphan, kept.sha256, shown.sha256, deleted.sha256].map((sha256) => blobs.has('u', sha256)))
+      }
+      expect(await left()).toEqual([true, true, true, true])
+      await db
+        .updateTable('noted_blobs')
+        .set({ noted_at: new Date(Date.now() - 2 * DAY_MS).toISOString() })
+        .execute()
+      expect(await left()).toEqual([false, true, true, false])
+      expect(await db.selectFrom('noted_blobs').selectAll().execute()).toEqual([])
+    })
+
+    it('keeps bytes that arrive while the same ones are being removed, once that is over', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const { db, blobs } = storage
+      const bytes = Buffer.from('the same')
+      const sha256 = await blobs.put('u', bytes)
+      const [noted] = await listNoted(db, new Date(Date.now() + DAY_MS).toISOString(), 10)
+      expect(await beginRemoval(db, noted!)).toBe(true)
+      expect(await beginRemoval(db, noted!)).toBe(false)
+      const again = blobs.put('u', bytes)
+      expect(await noteBlob(db, { owner: 'u', sha256 })).toBe(false)
+      await blobs.delete('u', sha256)
+      await forgetNote(db, noted!)
+      await again
+      expect(await blobs.has('u', sha256)).toBe(true)
     })
 
     it('removes more files than a page holds', async () => {

@@ -1,4 +1,5 @@
 // What befalls whom and when, as a seed alone decides: so a run that failed can be told again.
+import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface Strike {
   /** Milliseconds after the beginning. */
@@ -21,19 +22,35 @@ const KILLED_MS = [0, 5_000] as const
 /** Short of what a heartbeat allows, and far beyond. */
 const STOPPED_MS = [1_000, 12_000] as const
 
-/** Every strike within a span of time. */
-export function strikesOf(seed: number, span_ms: number, chances: readonly Chance[]): Strike[] {
+/** Every strike within a span of time. @param rhythm how long it is between two of them, and how many in ten only stop */
+export function strikesOf(
+  seed: number,
+  span_ms: number,
+  chances: readonly Chance[],
+  { pause_ms, stops }: { pause_ms: readonly [number, number]; stops: number } = { pause_ms: PAUSE_MS, stops: 3 },
+): Strike[] {
   const random = randomFrom(seed)
   const between = ([from, to]: readonly [number, number]) => Math.round(from + random() * (to - from))
   const all = chances.reduce((sum, { weight }) => sum + weight, 0)
   const strikes: Strike[] = []
-  for (let at_ms = between(PAUSE_MS); at_ms < span_ms; at_ms += between(PAUSE_MS)) {
+  for (let at_ms = between(pause_ms); at_ms < span_ms; at_ms += between(pause_ms)) {
     let ticket = random() * all
     const chance = chances.find(({ weight }) => (ticket -= weight) < 0) ?? chances.at(-1)!
-    const how = random() < 0.7 ? 'kill' : 'stop'
+    const how = random() < 1 - stops / 10 ? 'kill' : 'stop'
     strikes.push({ at_ms, victim: chance.victim, how, away_ms: between(how === 'kill' ? KILLED_MS : STOPPED_MS) })
   }
   return strikes
+}
+
+/** Has each strike befall its victim in its time. Resolves when everybody is back. */
+export async function strikeAll(cast: { strike: (strike: Strike) => Promise<void> }, strikes: Strike[]): Promise<void> {
+  const begun = Date.now()
+  const over: Promise<void>[] = []
+  for (const strike of strikes) {
+    await sleep(Math.max(0, begun + strike.at_ms - Date.now()))
+    over.push(cast.strike(strike))
+  }
+  await Promise.all(over)
 }
 
 /** Numbers in 0 to 1, the same for the same seed. */

@@ -1,5 +1,6 @@
 // People who go on whatever happens: they send until it is accepted, and follow until the end, anywhere.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { expect } from 'vitest'
 import { pdf, type PdfPage } from './pdf.ts'
 import type { SseClient } from './sse-client.ts'
 import type { Answer, Stage } from './stage.ts'
@@ -56,6 +57,14 @@ export async function ingestUntil(
     count(seen.outcomes, `job ${outcome}`)
   }
   return jobs
+}
+
+/** What nobody waits for any more (a message or a job whose receipt was lost) must end as well. */
+export async function untilAllIsOver(stage: Stage): Promise<void> {
+  for (const table of ['turns', 'jobs']) {
+    const open = () => stage.rows(`select id, status from ${table} where finished_at is null`)
+    await expect.poll(open, { timeout: 120_000, interval: 1_000 }).toEqual([])
+  }
 }
 
 /** The next address each time, as from a load balancer that knows nothing. */
