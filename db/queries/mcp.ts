@@ -263,8 +263,10 @@ export async function putTools(tx: Tx, hold: Hold, tools: readonly ListedTool[])
   const known = await listTools(tx, hold)
   await deleteTools(tx, hold)
   const gone = known.filter((before) => !tools.some(({ tool }) => tool === before.tool))
+  // What comes with muxi changes with it, and with nothing else.
+  const isOurs = 'builtin' in (JSON.parse(server.config) as McpServer)
   const rows = tools.map((tool, position) => {
-    const before = known.find((each) => each.tool === tool.tool)
+    const before = isOurs ? undefined : known.find((each) => each.tool === tool.tool)
     return { ...of, ...tool, position, listed: 1, approved_hash: before?.approved_hash ?? tool.hash }
   })
   // What is gone is remembered: it might come back as something else.

@@ -16,6 +16,8 @@ const MAX_CHARACTERS = 40_000
 const SHOWN_CHARACTERS = 10_000
 const FETCH_LIMITS = { time_ms: 20_000, max_bytes: 2_000_000 }
 const READ_LIMITS = { time_ms: 15_000, memory_mb: 512, waiting: 8 }
+/** Pages that are fetched or read at once. */
+const MAX_OPENING = 8
 
 /** The service is the operator's own and may be anywhere; pages are named by strangers. */
 const serviceGuard = urlGuard({ allow_private: true })
@@ -87,9 +89,13 @@ function createServer(service: SearchService | undefined): McpServer {
   return server
 }
 
+let opening = 0
+
 async function openPage(url: string, signal: AbortSignal): Promise<ReadPage> {
-  const source = await fetchPage(url, pageGuard, FETCH_LIMITS, signal)
+  if (opening >= MAX_OPENING) throw new Error('Cannot read the page: too many are being read at once')
+  opening++
   try {
+    const source = await fetchPage(url, pageGuard, FETCH_LIMITS, signal)
     const { title, text } = await worker.ask(source, signal)
     const page = { url: source.url, title, text, is_cut: source.is_cut }
     recent.keep(url, page)
@@ -97,6 +103,8 @@ async function openPage(url: string, signal: AbortSignal): Promise<ReadPage> {
   } catch (error) {
     if (error instanceof WorkerFault) throw new Error(`Cannot read the page: ${error.message}`, { cause: error })
     throw error
+  } finally {
+    opening--
   }
 }
 

@@ -96,5 +96,16 @@ for (const dialect of dialects) {
       const anew = (await take(storage, 'w'))!
       expect(await db.transaction().execute((tx) => putTools(tx, anew, other))).toEqual([])
     })
+
+    it('a server of ours does not drift: a newer muxi may say more of its tools', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const { db } = storage
+      await put(storage, { name: 's', builtin: 'calculator' })
+      const hold = (await take(storage, 'w'))!
+      const list = (listed: ReturnType<typeof tools>) => db.transaction().execute((tx) => putTools(tx, hold, listed))
+      await list(tools('one'))
+      const newer = offeredTools('s', [{ name: 'one', description: 'newer', inputSchema: { type: 'object' } }])
+      expect(await list(newer)).toEqual([])
+    })
   })
 }
