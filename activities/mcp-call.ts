@@ -7,15 +7,20 @@ import {
   type ToolCallInput,
   type ToolCallResult,
 } from '../contracts/engine.ts'
+import { readArguments } from '../contracts/arguments.ts'
+import { listApprovalsOfCall } from '../db/queries/approvals.ts'
+import { getToolCallOrThrow } from '../db/queries/steps.ts'
 import { findServer, findTool, locateServer } from '../db/queries/mcp.ts'
 import { insertFile } from '../db/queries/files.ts'
 import { untilDatabaseIsBack } from '../db/storage.ts'
-import type { ToolCallsTable, Tx } from '../db/schema.ts'
+import type { Db, ToolCallsTable, Tx } from '../db/schema.ts'
 import type { McpServer } from '../contracts/schemas/agent.ts'
 import type { McpConnection } from '../mcp/connection.ts'
 import { McpFailure, type Challenge } from '../mcp/failure.ts'
 import { readAnswer } from '../mcp/result.ts'
+import { asksFirst } from '../mcp/approval.ts'
 import { isRepeatable } from '../mcp/tools.ts'
+import { callQuestions } from './call-questions.ts'
 import { overtaken } from './failures.ts'
 import { startBeating } from './heartbeat.ts'
 import type { HeldServer } from './held-server.ts'
@@ -23,7 +28,7 @@ import type { McpHolder } from './mcp-holder.ts'
 import { ProgressTeller } from './progress-teller.ts'
 import type { ActivityResources } from './resources.ts'
 import type { SignIns } from './sign-ins.ts'
-import { toolLedger, type BegunCall, type CallEnd } from './tool-ledger.ts'
+import { toolLedger, type Asked, type BegunCall, type CallEnd } from './tool-ledger.ts'
 import type { CallableTool } from './tools.ts'
 import type { Lent } from './user-connections.ts'
 
@@ -40,15 +45,16 @@ type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | '
 }
 
 export function mcpCallActivities(resources: Resources) {
-  const { db, blobs, stops, holder, signIns, tool_output_characters } = resources
+  const { db, events, blobs, stops, holder, signIns, tool_output_characters } = resources
   const ledger = toolLedger(resources)
 
   /** The tool as it is listed now; whether it may run twice is for the operator to say. */
-  async function find(tx: Tx, ref: { agent_id: string; name: string }, call: ToolCallsTable) {
-    const row = await findServer(tx, ref)
-    const tool = row && (await findTool(tx, ref, call.tool ?? ''))
-    if (!tool) return undefined
-    const server = JSON.parse(row.config) as McpServer
+  async function find(tx: Tx, input: McpCallInput, call: ToolCallsTable) {
+    const found = await findCallable(tx, input, call)
+    if (!found) return undefined
+    // It has changed since the call was let through.
+    if (call.status === 'planned' && (await gateOf(tx, input, call))) throw again('The call needs an approval')
+    const { server, tool } = found
     return {
       name: tool.name,
       tool: tool.tool,
@@ -66,10 +72,13 @@ export function mcpCallActivities(resources: Resources) {
   ): Promise<CallEnd> {
     const { tool, parameters } = begun
     const { timeouts } = held.hold.server
+    const questions = callQuestions({ events, ledger }, input, begun, tool.tool)
     const progress = new ProgressTeller((news) => ledger.progress(input, begun, news))
     try {
       const result = await held.call(connection, tool.tool, parameters, {
         signal,
+        owner: input.turn_id,
+        onQuestion: (question, over) => questions.put(question, AbortSignal.any([signal, over]), signal),
         silence_ms: (timeouts?.call ?? DEFAULT_CALL_S) * 1_000,
         total_ms: (timeouts?.total ?? Math.max(DEFAULT_TOTAL_S, timeouts?.call ?? 0)) * 1_000,
         onProgress: (news) => progress.tell({ ...news, ...(news.message && { message: held.clean(news.message) }) }),
@@ -155,7 +164,7 @@ export function mcpCallActivities(resources: Resources) {
             throw await parkForSignIn(input, held, user_id, error.challenge, signal)
           }
         }
-        const begun = await ledger.begin(input, fenceOf(input), (tx, call) => find(tx, ref, call))
+        const begun = await ledger.begin(input, fenceOf(input), (tx, call) => find(tx, input, call))
         if ('result' in begun) return begun.result
         const { run } = begun
         let end: CallEnd
@@ -204,13 +213,21 @@ export function mcpCallActivities(resources: Resources) {
 
 /** What any worker may do about a call to an MCP server, whoever holds it. */
 export function mcpRouteActivities(resources: Pick<ActivityResources, 'db' | 'events' | 'tool_output_characters'>) {
+  const { db } = resources
   const ledger = toolLedger(resources)
   return {
     /** Whether a call may be made, and the task queue of the worker that holds its server; none while nobody does. */
     async locateMcpServer(input: ToolCallInput & { server: string }): Promise<McpCallState> {
-      const found = await locateServer(resources.db, { agent_id: input.agent_id, name: input.server })
-      const barred = await ledger.admit(input, async () => undefined)
-      return barred ?? (found?.worker ? { queue: found.worker } : {})
+      const ref = { agent_id: input.agent_id, name: input.server }
+      const call = await getToolCallOrThrow(db, input.turn_id, input.call_id)
+      const asked = await listApprovalsOfCall(db, input.turn_id, input.call_id)
+      // Most calls need nobody: then nothing is written.
+      if (asked.length > 0 || (call.status === 'planned' && (await gateOf(db, input, call)))) {
+        const barred = await ledger.admit(input, (tx, now) => gateOf(tx, input, now))
+        if (barred) return barred
+      }
+      const found = await locateServer(db, ref)
+      return found?.worker ? { queue: found.worker } : {}
     },
 
     /** Tells the model that the call could not be made, and why, as far as that is known. */
@@ -229,6 +246,37 @@ function cannotBeCalled({ server }: { server: string }, why: string): string {
 }
 
 export type McpCallActivities = ReturnType<typeof mcpCallActivities>
+
+/** The server and the tool of a call as they are configured and listed now. */
+async function findCallable(tx: Db | Tx, { agent_id, server: name }: CallRef, call: ToolCallsTable) {
+  const ref = { agent_id, name }
+  const row = await findServer(tx, ref)
+  const tool = row && (await findTool(tx, ref, call.tool ?? ''))
+  return tool && { server: JSON.parse(row.config) as McpServer, tool }
+}
+
+type CallRef = ToolCallInput & { server: string }
+
+/** The approval that a call needs; none when nobody is to be asked, or it was given for the tool as it is, or the call cannot be made anyway. */
+async function gateOf(tx: Db | Tx, input: CallRef, call: ToolCallsTable): Promise<Asked | undefined> {
+  const found = await findCallable(tx, input, call)
+  if (!found || !asksFirst(found.server, found.tool)) return undefined
+  const { tool, hash, approved_hash, name, parameters } = found.tool
+  const asked = await listApprovalsOfCall(tx, input.turn_id, input.call_id)
+  const approvals = asked.filter(({ kind }) => kind === 'tool')
+  if (approvals.some(({ decision, tool_hash }) => decision === 'approve' && tool_hash === hash)) return undefined
+  const read = readArguments({ name, parameters: JSON.parse(parameters) as Record<string, unknown> }, call.arguments)
+  if ('fault' in read) return undefined
+  return {
+    place: `tool/${approvals.length + 1}`,
+    kind: 'tool',
+    name: tool,
+    server: input.server,
+    parameters: read.parameters,
+    tool_hash: hash,
+    drifted: hash !== approved_hash,
+  }
+}
 
 function endOf(failure: McpFailure, why: string, idempotent: boolean): CallEnd {
   if (failure.kind === 'answered' || idempotent) return { status: 'error', text: `The call failed: ${why}` }

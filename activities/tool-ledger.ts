@@ -5,6 +5,8 @@ import { readArguments } from '../contracts/arguments.ts'
 import { addEvents, raiseFence, type Addition, type Writer } from '../db/event-rows.ts'
 import {
   askApproval,
+  cancelApprovals,
+  findApproval,
   listApprovalsOfCall,
   takeApproval,
   type ApprovalRow,
@@ -135,12 +137,13 @@ export function toolLedger({
       fence: number,
       find: (tx: Tx, call: ToolCallsTable) => Promise<T | undefined>,
     ): Promise<Begun<T>> {
-      return commit(input.turn_id, async (tx, show): Promise<Begun<T>> => {
+      return commit(input.turn_id, async (tx, show, shown): Promise<Begun<T>> => {
         const { attempt, activityId, workflowExecution } = activityInfo()
         const writer = { scope: input.call_id, fence }
         const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
         if (call.status !== 'planned' && call.status !== 'started') return { result: toResult(input, call.status) }
         if (!(await raiseFence(tx, input.turn_id, writer))) throw overtaken()
+        shown.push(await dropQuestions(tx, input))
         const tool = await find(tx, call)
         const read = tool ? readArguments(tool, call.arguments) : { fault: `There is no tool '${call.name}'` }
         const logId = await startLogEntry(tx, {
@@ -166,6 +169,25 @@ export function toolLedger({
       })
     },
 
+    /** The server has a question while the call is under way. @returns its id, and the number of the event after which it is decided */
+    ask(input: ToolCallInput, { writer }: BegunCall, question: Asked): Promise<{ id: string; after: number }> {
+      return commit(input.turn_id, async (tx, show, shown) => {
+        await show(writer, [])
+        const { approval, events } = await askApproval(tx, { ...refOf(input), ...question })
+        shown.push(events)
+        return { id: approval.id, after: events[0]?.id ?? 0 }
+      })
+    },
+
+    /** How a question was decided; one that nobody has decided is cancelled. */
+    readAnswer(input: ToolCallInput, id: string): Promise<ApprovalRow | undefined> {
+      return commit(input.turn_id, async (tx, _, shown) => {
+        shown.push(await cancelApprovals(tx, input.turn_id, { id }))
+        await takeApproval(tx, id)
+        return findApproval(tx, id)
+      })
+    },
+
     /** Tells how far the call is. A call that is over, or begun anew, has nothing more to tell. */
     async progress(
       input: ToolCallInput,
@@ -187,8 +209,9 @@ export function toolLedger({
       const { status, images } = end
       const text = shorten(end.text, tool_output_characters)
       const duration_ms = performance.now() - startedAt
-      return commit(input.turn_id, async (tx, show) => {
+      return commit(input.turn_id, async (tx, show, shown) => {
         await finishToolCall(tx, input.turn_id, input.call_id, status, text, images)
+        shown.push(await dropQuestions(tx, input))
         await show(writer, [endEvent(input.call_id, text, status !== 'done')])
         await endLogEntry(tx, logId, {
           status: status === 'done' ? 'completed' : 'failed',
@@ -201,7 +224,8 @@ export function toolLedger({
 
     /** Takes the ledger row back: the tool was certainly not run. */
     async giveBack(input: ToolCallInput, { writer, logId, startedAt }: BegunCall, why: string): Promise<void> {
-      await commit(input.turn_id, async (tx, show) => {
+      await commit(input.turn_id, async (tx, show, shown) => {
+        shown.push(await dropQuestions(tx, input))
         // Also when there is nothing to show: an attempt that has been overtaken must not change the row.
         await show(writer, [])
         await returnToolCall(tx, input.turn_id, input.call_id)
@@ -212,7 +236,8 @@ export function toolLedger({
 
     /** The end of a call that no attempt will finish: not made for a reason, never begun, or begun and of unknown outcome. */
     async abandon(input: ToolCallInput, reason?: string): Promise<ToolCallResult> {
-      return commit(input.turn_id, async (tx, show) => {
+      return commit(input.turn_id, async (tx, show, shown) => {
+        shown.push(await dropQuestions(tx, input))
         const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
         const status = call.status !== 'planned' ? 'unknown' : reason === undefined ? 'cancelled' : 'error'
         const output = status === 'unknown' ? OUTCOME_UNKNOWN : (reason ?? 'Cancelled before it began')
@@ -227,6 +252,8 @@ export function toolLedger({
   }
 }
 
+export type ToolLedger = ReturnType<typeof toolLedger>
+
 /** What a call asks for, besides whose it is. */
 export type Asked = Omit<NewApproval, 'turn_id' | 'call_id'>
 
@@ -237,6 +264,11 @@ function refOf({ turn_id, call_id }: ToolCallInput) {
 /** What stands before the call, and not in it as a question does. */
 async function gatesOf(tx: Tx, { turn_id, call_id }: ToolCallInput): Promise<ApprovalRow[]> {
   return (await listApprovalsOfCall(tx, turn_id, call_id)).filter(({ kind }) => kind !== 'question')
+}
+
+/** Whoever asked in the call is gone. */
+function dropQuestions(tx: Tx, { turn_id, call_id }: ToolCallInput) {
+  return cancelApprovals(tx, turn_id, { call_id, kind: 'question' })
 }
 
 function tellDenied({ kind, reason }: ApprovalRow): string {

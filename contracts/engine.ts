@@ -132,6 +132,9 @@ export type McpRelease = 'removed' | 'changed' | 'taken'
 export type ApprovalKind = 'tool' | 'question' | 'sign_in'
 export type ApprovalDecision = 'approve' | 'deny' | 'answer'
 
+/** With which an activity tells its call that the server has a question, and that it has its answer. */
+export const QUESTION_SIGNALS = { asked: 'asked', decided: 'decided' } as const
+
 /** Told by a call to its turn, whose time stands still while all of its calls wait. */
 export interface ParkedCall {
   call_id: string

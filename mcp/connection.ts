@@ -1,15 +1,19 @@
 // One connection to an MCP server, however it is reached: what it can do, calls, and the one moment at which it is over.
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js'
 import { StreamableHTTPClientTransport, StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import type { FetchLike, Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import {
   CallToolResultSchema,
+  ElicitRequestSchema,
   ErrorCode,
   ListToolsResultSchema,
   McpError,
   ToolListChangedNotificationSchema,
   type CallToolResult,
+  type ElicitRequest,
+  type ElicitResult,
   type Progress,
   type Tool,
 } from '@modelcontextprotocol/sdk/types.js'
@@ -18,6 +22,7 @@ import { authorizedFetch, type TokenSource } from './authorized-fetch.ts'
 import { boundedFetch } from './bounded-fetch.ts'
 import { ChildTransport } from './child-transport.ts'
 import { McpFailure } from './failure.ts'
+import { Patience } from './patience.ts'
 import { type McpTarget, withoutSecrets } from './target.ts'
 
 /** A server that lists more is not asked on; a page that comes again would never end. */
@@ -45,8 +50,30 @@ export interface CallOptions {
   silence_ms: number
   /** Altogether, in milliseconds. */
   total_ms: number
+  /** Whom it is made for. */
+  owner: string
   onProgress: (progress: Progress) => void
+  /** Asks a person what the server wants to know; the call's time stands still meanwhile. */
+  onQuestion?: (question: Question, signal: AbortSignal) => Promise<ElicitResult>
 }
+
+/** What a server asks: to fill in a form, or to do something at an address. */
+export type Question = { message: string; schema: Record<string, unknown> } | { message: string; url: string }
+
+/** A call under way. */
+interface OpenCall {
+  ask: (question: Question, signal: AbortSignal) => Promise<ElicitResult>
+  /** Whom it is made for: a question that may be of another's call is nobody's. */
+  owner: string
+}
+
+/** The call in whose answer a message has come, where the transport keeps them apart. */
+const current = new AsyncLocalStorage<OpenCall>()
+/** The longest time that a timer knows. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+/** Questions that a server may have at once in one call. */
+const MAX_QUESTIONS = 10
+const MAX_QUESTION = 4_000
 
 /** Connects and introduces us. @throws McpFailure `unsent`, or the signal's reason */
 export async function connect(options: ConnectOptions): Promise<McpConnection> {
@@ -111,13 +138,18 @@ export class McpConnection {
   #isOver = false
   #isChecking = false
   #why: string | undefined
+  readonly #calls = new Set<OpenCall>()
   #onToolsChanged: () => void = () => {}
 
   constructor(transport: Transport, { target, version }: Pick<ConnectOptions, 'target' | 'version'>) {
     this.#transport = transport
     this.#secrets = target.secrets
     this.closed = this.#over.promise
-    this.#client = new Client({ name: 'muxi', version }, { capabilities: {} })
+    this.#client = new Client(
+      { name: 'muxi', version },
+      { capabilities: { elicitation: { form: { applyDefaults: true }, url: {} } } },
+    )
+    this.#client.setRequestHandler(ElicitRequestSchema, ({ params }, { signal }) => this.#elicit(params, signal))
     this.#client.onclose = () => {
       this.#isOver = true
       this.#over.resolve(this.#clean(this.#why ?? this.#fault ?? 'the connection was closed'))
@@ -174,16 +206,55 @@ export class McpConnection {
 
   /** One call. When the signal aborts the server is told that nobody wants the answer. @throws McpFailure, or the signal's reason */
   async callTool(name: string, parameters: Record<string, unknown>, options: CallOptions): Promise<CallToolResult> {
-    const { signal, silence_ms, total_ms, onProgress } = options
-    return this.#ask(signal, () =>
-      this.#client.request({ method: 'tools/call', params: { name, arguments: parameters } }, CallToolResultSchema, {
-        signal,
-        timeout: silence_ms,
-        maxTotalTimeout: total_ms,
-        resetTimeoutOnProgress: true,
-        onprogress: onProgress,
-      }),
-    )
+    const { silence_ms, total_ms, owner, onProgress, onQuestion } = options
+    const patience = new Patience(silence_ms, total_ms)
+    const over = new AbortController()
+    const signal = AbortSignal.any([options.signal, patience.signal])
+    let questions = 0
+    const call: OpenCall = {
+      owner,
+      ask: async (question, asked) => {
+        if (!onQuestion || questions === MAX_QUESTIONS) return { action: 'cancel' }
+        questions += 1
+        try {
+          return await patience.pause(() => onQuestion(question, AbortSignal.any([asked, over.signal])))
+        } finally {
+          questions -= 1
+        }
+      },
+    }
+    this.#calls.add(call)
+    try {
+      return await this.#ask(signal, () =>
+        current.run(call, () =>
+          this.#client.request(
+            { method: 'tools/call', params: { name, arguments: parameters } },
+            CallToolResultSchema,
+            {
+              signal,
+              timeout: MAX_TIMER_MS,
+              onprogress: (progress) => {
+                patience.heard()
+                onProgress(progress)
+              },
+            },
+          ),
+        ),
+      )
+    } finally {
+      this.#calls.delete(call)
+      patience.end()
+      over.abort()
+    }
+  }
+
+  /** A question belongs to the call in whose answer it comes. A program's stream does not tell: then all calls under way must be of one owner. */
+  async #elicit(params: ElicitRequest['params'], signal: AbortSignal): Promise<ElicitResult> {
+    const [first, ...others] = this.#calls
+    const call = current.getStore() ?? (others.every(({ owner }) => owner === first?.owner) ? first : undefined)
+    const question = questionOf(params)
+    if (!call || !this.#calls.has(call) || !question) return { action: 'cancel' }
+    return call.ask({ ...question, message: this.#clean(question.message) }, signal)
   }
 
   /** Whether it is still there. An error is an answer, too. @throws McpFailure */
@@ -288,6 +359,16 @@ export class McpConnection {
   #clean(text: string): string {
     return withoutSecrets(text, this.#secrets)
   }
+}
+
+/** Undefined for what nobody could answer. */
+function questionOf(params: ElicitRequest['params']): Question | undefined {
+  const message = params.message.slice(0, MAX_QUESTION)
+  if (params.mode === 'url') {
+    const { protocol } = URL.canParse(params.url) ? new URL(params.url) : {}
+    return protocol === 'https:' || protocol === 'http:' ? { message, url: params.url } : undefined
+  }
+  return { message, schema: params.requestedSchema }
 }
 
 function isOurTimeout({ data }: McpError): boolean {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Tool } from '@modelcontextprotocol/sdk/types.js'
 import { canonicalJson } from '../contracts/json.ts'
+import type { McpServer } from '../contracts/schemas/agent.ts'
 
 const MAX_NAME = 64
 const MAX_DESCRIPTION = 8_000
@@ -20,7 +21,7 @@ export interface OfferedTool {
   parameters: string
   /** JSON. */
   annotations: string
-  /** Of everything that the model reads of it. */
+  /** Of everything that the model reads of it, and of what the server says of it. */
   hash: string
 }
 
@@ -40,7 +41,7 @@ export function offeredTools(server: string, tools: readonly Tool[]): OfferedToo
       description: description.slice(0, MAX_DESCRIPTION).replaceAll('\0', '\uFFFD'),
       parameters,
       annotations: told.length > MAX_ANNOTATIONS ? '{}' : told,
-      hash: hashOf(canonicalJson([description, inputSchema])),
+      hash: hashOf(canonicalJson([description, inputSchema, annotations])),
     })
   }
   return [...offered.values()]
@@ -65,10 +66,10 @@ function hashOf(text: string): string {
  * @param annotations JSON, as the server gave them
  */
 export function isRepeatable(
-  server: { idempotent_tools?: string[] | undefined; trust_annotations?: boolean | undefined },
+  server: Pick<McpServer, 'idempotent_tools' | 'read_only_tools' | 'trust_annotations'>,
   { tool, annotations }: Pick<OfferedTool, 'tool' | 'annotations'>,
 ): boolean {
-  if (server.idempotent_tools?.includes(tool)) return true
+  if (server.idempotent_tools?.includes(tool) || server.read_only_tools?.includes(tool)) return true
   if (!server.trust_annotations) return false
   const { readOnlyHint, idempotentHint } = JSON.parse(annotations) as {
     readOnlyHint?: boolean

@@ -1,5 +1,6 @@
 // The web page: talks to agents over one WebSocket, shows every event, and goes on where it was after any break.
 import { call, callAll } from './api.js'
+import { ApprovalCard } from './approvals.js'
 import { Attachments } from './attachments.js'
 import { $, adding, attempt, complain, inWords, make, pretty, time } from './dom.js'
 import { followJobs, isLearning, learn, mayManage, showKnowledge, takeJobFrame } from './knowledge.js'
@@ -40,6 +41,8 @@ class Turn {
   stopping = false
   events = []
   tools = new Map()
+  approvals = new Map()
+  waiting = new Set()
   reply = document.createTextNode('')
 
   /** @param request what was sent: content, agent_id, conversation_id?, attachments? */
@@ -135,6 +138,13 @@ class Turn {
       case 'tool_call_end':
         this.showCall(data)
         break
+      case 'approval_required':
+        this.ask(data)
+        break
+      case 'approval_decided':
+        this.approvals.get(data.id)?.end(data.decision)
+        this.waitsFor(data.id, false)
+        break
       case 'chat_end':
         this.end('completed')
         break
@@ -167,6 +177,20 @@ class Turn {
     call.how.textContent = is_error ? ' failed' : ' done'
     call.element.classList.toggle('failed', is_error)
     call.data.append(`Answered: ${pretty(output)}`)
+  }
+
+  ask(approval) {
+    if (this.approvals.has(approval.id)) return
+    const card = new ApprovalCard(this.turn_id, approval)
+    this.approvals.set(approval.id, card)
+    this.calls.append(card.element)
+    this.waitsFor(approval.id, true)
+  }
+
+  waitsFor(id, waits) {
+    if (waits) this.waiting.add(id)
+    else this.waiting.delete(id)
+    this.status.textContent = this.waiting.size > 0 ? 'Waiting for you' : 'Answering …'
   }
 
   end(status, error, at = new Date()) {

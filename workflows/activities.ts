@@ -39,7 +39,8 @@ export const { callTool } = proxyActivities<TurnActivities>({
 /** On the queue of the worker that holds the server. A call that it does not take or finish is the workflow's to route again. */
 export const { callMcpTool } = proxyActivities<McpCallActivities>({
   scheduleToStartTimeout: '5s',
-  startToCloseTimeout: '25h',
+  // The activity itself limits what the server may take; a question of its may wait for days.
+  startToCloseTimeout: '3650d',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   priority: { priorityKey: 1 },

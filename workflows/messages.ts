@@ -1,6 +1,6 @@
 // Every message that a workflow takes, declared once with its types; senders and handlers use these same objects.
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow'
-import type { ParkedCall, Receipt, SubmitInput } from '../contracts/engine.ts'
+import { QUESTION_SIGNALS, type ParkedCall, type Receipt, type SubmitInput } from '../contracts/engine.ts'
 
 /** Hands a turn to the conversation; answered when it is accepted. */
 export const submit = defineUpdate<Receipt, [SubmitInput]>('submit')
@@ -12,10 +12,10 @@ export const cancelTurn = defineSignal<[string]>('cancelTurn')
 export const holds = defineQuery<boolean, [string]>('holds')
 
 /** A person has decided on an approval that a call waits for; the row says how. */
-export const decided = defineSignal<[string]>('decided')
+export const decided = defineSignal<[string]>(QUESTION_SIGNALS.decided)
 
 /** The server has a question, while its call is under way: the approval that holds it. */
-export const asked = defineSignal<[string]>('asked')
+export const asked = defineSignal<[string]>(QUESTION_SIGNALS.asked)
 
 /** A call of the turn waits for people, or goes on. */
 export const parked = defineSignal<[ParkedCall]>('parked')

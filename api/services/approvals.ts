@@ -65,6 +65,8 @@ export async function decide(
   const after = (await findApproval(db, approvalId)) ?? approval
   if (!added) throw tooLate(after)
   events.publish(turn.id, added)
+  // A question is answered where its call is made, which follows the events.
+  if (approval.kind === 'question') return { approval: after, event: added[0] }
   await tellDecision(context, approval).catch((error: unknown) =>
     context.log.warn(
       { err: error, approval_id: approvalId },

@@ -114,10 +114,33 @@ function seconds(maximum: number, description: string) {
   return Type.Integer({ minimum: 1, maximum, description: `${description}, in seconds` })
 }
 
+/** Before which calls a person is asked. */
+const ApprovalSchema = Type.Union([Type.Literal('never'), Type.Literal('always'), Type.Literal('destructive')])
+export type Approval = Static<typeof ApprovalSchema>
+
+const ApprovalsSchema = Type.Object(
+  {
+    default: Type.Optional(ApprovalSchema),
+    tools: Type.Optional(
+      Type.Record(Type.String({ minLength: 1, maxLength: 128 }), ApprovalSchema, {
+        maxProperties: 1000,
+        description: 'By names of tools, in which `*` and `?` stand for anything; the pattern that says most counts',
+      }),
+    ),
+  },
+  closed,
+)
+
 const mcpFields = {
   name: NameSchema,
   credentials: Type.Optional(CredentialsSchema),
-  approval: Type.Optional(Type.Union([Type.Literal('never'), Type.Literal('always'), Type.Literal('destructive')])),
+  approval: Type.Optional(Type.Union([ApprovalSchema, ApprovalsSchema])),
+  read_only_tools: Type.Optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
+      maxItems: 1000,
+      description: 'Tools that change nothing: nobody is asked under `destructive`, and they may run twice',
+    }),
+  ),
   trust_annotations: Type.Optional(
     Type.Boolean({ description: 'Whether what the server says of its tools (read-only, idempotent) is believed' }),
   ),

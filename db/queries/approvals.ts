@@ -27,7 +27,8 @@ export interface NewApproval {
 }
 
 /**
- * Asks for a decision, unless it has been asked for already, and the turn waits. The caller holds the turn.
+ * Asks for a decision, unless it has been asked for already, and the turn waits; of a turn that is over nothing is asked.
+ * The caller holds the turn.
  * @returns the row as it stands, and the events to publish
  */
 export async function askApproval(
@@ -43,11 +44,12 @@ export async function askApproval(
     .where('place', '=', place)
     .executeTakeFirst()
   if (known) return { approval: known, events: [] }
-  const turn = await tx
+  const { status, ...turn } = await tx
     .selectFrom('turns')
-    .select(['user_id', 'agent_id'])
+    .select(['user_id', 'agent_id', 'status'])
     .where('id', '=', turn_id)
     .executeTakeFirstOrThrow()
+  const isOver = status !== 'running' && status !== 'awaiting_approval'
   const approval = await tx
     .insertInto('approvals')
     .values({
@@ -65,11 +67,12 @@ export async function askApproval(
       schema: toJson(asked.schema),
       url: asked.url ?? null,
       message: asked.message ?? null,
-      status: 'waiting',
+      status: isOver ? 'cancelled' : 'waiting',
       created_at: new Date().toISOString(),
     })
     .returningAll()
     .executeTakeFirstOrThrow()
+  if (isOver) return { approval, events: [] }
   await tx
     .updateTable('turns')
     .set({ status: 'awaiting_approval' })
@@ -140,7 +143,7 @@ export async function decideApproval(
 export async function cancelApprovals(
   tx: Tx,
   turnId: string,
-  of: { call_id?: string; id?: string } = {},
+  of: { call_id?: string; kind?: ApprovalKind; id?: string } = {},
 ): Promise<StoredEvent[]> {
   const stamp = new Date().toISOString()
   let query = tx
@@ -149,6 +152,7 @@ export async function cancelApprovals(
     .where('turn_id', '=', turnId)
     .where('status', '=', 'waiting')
   if (of.call_id !== undefined) query = query.where('call_id', '=', of.call_id)
+  if (of.kind !== undefined) query = query.where('kind', '=', of.kind)
   if (of.id !== undefined) query = query.where('id', '=', of.id)
   const cancelled = await query.returningAll().execute()
   return cancelled.length === 0 ? [] : settle(tx, turnId, cancelled, 'cancelled')

@@ -37,7 +37,8 @@ const faulty = (name: string, fault = 'none', more: object = {}) => ({
   args: [FAULTY, fault, stage.countFile],
   ...more,
 })
-const add = (body: object, key = stage.key): Promise<Answer> => stage.call(muxi.url, SERVERS, { body, key })
+const add = (body: object, key = stage.key): Promise<Answer> =>
+  stage.call(muxi.url, SERVERS, { body: { approval: 'never', ...body }, key })
 const look = async (name: string) => (await stage.call(muxi.url, `${SERVERS}/${name}`)).body
 const remove = (name: string) => stage.call(muxi.url, `${SERVERS}/${name}`, { method: 'DELETE' })
 

@@ -27,11 +27,18 @@ beforeAll(async () => {
       caller: {
         ...agent,
         mcp_servers: [
-          { name: 'everything', command: NODE, args: [EVERYTHING], credentials: { SERVICE_TOKEN: PLANTED } },
+          {
+            name: 'everything',
+            command: NODE,
+            args: [EVERYTHING],
+            credentials: { SERVICE_TOKEN: PLANTED },
+            approval: 'never',
+          },
           {
             name: 'faulty',
             command: NODE,
             args: [FAULTY, 'none', countFile],
+            approval: 'never',
             trust_annotations: true,
             timeouts: { call: 10 },
           },
@@ -199,6 +206,7 @@ it(
   ),
   async () => {
     const pids = await serverPids()
+    const other = await stage.start('worker')
     const cue = stage.model.script(
       { call: [{ name: 'faulty__count', arguments: { label: 'finished' } }] },
       {
@@ -211,7 +219,6 @@ it(
     )
     const stream = await stage.chat(api.url, cue, { agent: 'caller' })
     await expect.poll(() => counted('interrupted') + counted('interrupted-again')).toBe(2)
-    const other = await stage.start('worker')
     await worker.kill()
     await expect.poll(() => pids.filter(isAlive), { timeout: 3_000 }).toEqual([])
     expect((await stream.untilFinal()).type).toBe('message_end')
@@ -240,13 +247,13 @@ it(
   keeps('mcp.paused', 'a worker that only slept finds that another has its servers, and ends its own programs'),
   async () => {
     const pids = await serverPids()
+    const other = await stage.start('worker')
     const cue = stage.model.script(
       { call: [{ name: 'faulty__count', arguments: { label: 'slept', ms: 2_000 } }] },
       { say: 'I do not know.' },
     )
     const stream = await stage.chat(api.url, cue, { agent: 'caller' })
     await expect.poll(() => counted('slept')).toBe(1)
-    const other = await stage.start('worker')
     worker.signal('SIGSTOP')
     expect((await stream.untilFinal()).type).toBe('message_end')
     await expect

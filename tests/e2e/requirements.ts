@@ -145,6 +145,18 @@ export const REQUIREMENTS = {
   'mcp.long-answer': 'An MCP answer that is too long for the model is kept as a file',
   'mcp.bounded': 'However many tools and however long an answer, limits hold',
 
+  'approvals.restarted': 'A call waits for a person while everything is killed; granted afterwards, it is made once',
+  'approvals.time': 'The time of a turn stands still while it waits for a person',
+  'approvals.denied': 'A call that is denied is not made, and the model is told why',
+  'approvals.edited': 'Arguments may be changed by whoever approves; they are checked, and are those of the call',
+  'approvals.once': 'The first decision counts; every other one is a conflict',
+  'approvals.cancelled': 'A turn can be stopped while it waits for a person',
+  'approvals.chat': 'A waiting turn answers the synchronous call with 202; it is approved over the WebSocket',
+  'approvals.owner': 'What another user is asked is not there',
+  'approvals.drift': 'A tool that has changed since it was approved is asked about again',
+  'approvals.question': 'A question of an MCP server during a call is answered or declined by the user',
+  'approvals.question-lost': 'A question ends with its turn, and with the worker that makes its call',
+
   'examples.search': 'Without a search service the example agent still reads pages, and says what to set to search',
   'examples.calculator':
     'Without a key the example agent computes with the calculator, an MCP process of its own, and the log tells how',

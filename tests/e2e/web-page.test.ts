@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { EVERYTHING, FAULTY, NODE } from '../support/mcp-servers.ts'
 import { numberedPages, pdf } from '../support/pdf.ts'
 import { type Muxi, openStage, type Stage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
@@ -21,7 +22,7 @@ describe.skipIf(!found)('the web page', () => {
   let faults: string[]
 
   beforeAll(async () => {
-    stage = await openStage({ env: { MUXI_OFFLINE_WORDS_PER_SECOND: '40' } })
+    stage = await openStage({ env: { MUXI_OFFLINE_WORDS_PER_SECOND: '40', MUXI_MCP_COMMANDS: NODE } })
     muxi = await stage.start('all')
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS })
     return async () => {
@@ -143,6 +144,55 @@ describe.skipIf(!found)('the web page', () => {
     expect(status).toBe('cancelled')
     expect(await reply().textContent()).toBe(message.agent_response.content)
     expect(await page.getByRole('button', { name: 'Stop' }).isVisible()).toBe(false)
+  })
+
+  it('shows a call that waits with its arguments, which may be changed, and a question as a form', async () => {
+    const add = (body: object) => stage.call(muxi.url, '/api/v1/agents/scripted/mcp_servers', { body })
+    await add({ name: 'faulty', command: NODE, args: [FAULTY, 'none', stage.countFile] })
+    await add({ name: 'everything', command: NODE, args: [EVERYTHING], approval: 'never' })
+    await begin('scripted')
+    const counts = (label: string) => ({ name: 'faulty__count', arguments: { label } })
+    const cue = stage.model.script(
+      { call: [counts('written'), counts('denied')] },
+      { call: [{ name: 'everything__trigger-elicitation-request', arguments: {} }] },
+      { say: 'All done.' },
+    )
+    await write(`Please ${cue}`)
+    const call = (label: string) => lastTurn().locator('.approval').filter({ hasText: label })
+    const card = () => lastTurn().locator('.approval:has(form)')
+    await expect.poll(() => card().count()).toBe(2)
+    // Followed again after a reload, it waits as before.
+    await page.reload()
+    await expect.poll(() => card().count()).toBe(2)
+    const written = card()
+      .filter({ has: page.getByLabel('Arguments') })
+      .first()
+    const label = (await written.getByLabel('Arguments').inputValue()).includes('written') ? 0 : 1
+    const [edited, denied] = [card().nth(label), card().nth(1 - label)]
+    await denied.getByLabel('Reason').fill('Not today')
+    await edited.getByLabel('Arguments').fill('{"label":')
+    await edited.getByRole('button', { name: 'Approve' }).click()
+    await edited.getByText('The arguments must be JSON').waitFor()
+    await edited.getByLabel('Arguments').fill('{"label":7}')
+    await edited.getByRole('button', { name: 'Approve' }).click()
+    await edited.getByText(/label must be string \(bad_request\)/).waitFor()
+    await edited.getByLabel('Arguments').fill('{"label":"edited"}')
+    await denied.getByRole('button', { name: 'Deny' }).click()
+    await call('Denied').waitFor()
+    await card().getByRole('button', { name: 'Approve' }).press('Enter')
+    const form = lastTurn().getByRole('region', { name: 'A question' })
+    await form.getByLabel('String *').fill('Ada')
+    await form.getByRole('button', { name: 'Answer' }).click()
+    await ended()
+    expect(await reply().textContent()).toBe('All done.')
+    expect(stage.counted().filter((each) => each !== 'cancelled')).toEqual(['edited'])
+    const { approvals, message } = await stage.turn(muxi.url, await turnId())
+    expect(approvals.map(({ decision }: { decision: string }) => decision).toSorted()).toEqual([
+      'answer',
+      'approve',
+      'deny',
+    ])
+    expect(JSON.stringify(message.agent_response.tool_calls)).toContain('Ada')
   })
 
   it('says in words why a turn failed, and shows markup as text', async () => {

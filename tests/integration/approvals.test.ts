@@ -154,6 +154,8 @@ for (const dialect of dialects) {
       expect(await decide(storage, approval, 'approve')).toBeUndefined()
       expect((await listLogOfTurn(storage.db, turnId)).map(({ status }) => status)).toEqual(['cancelled'])
       expect(await inTx(storage, (tx) => cancelApprovals(tx, turnId))).toEqual([])
+      expect(await ask(storage, turnId, { place: 'too late' })).toMatchObject({ status: 'cancelled' })
+      expect(await statusOf(storage, turnId)).toBe('cancelled')
     })
 
     it('a decision is told again until it is taken; lists are by user and status', async () => {

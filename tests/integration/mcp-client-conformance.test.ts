@@ -11,8 +11,6 @@ const LEFT_OUT: Record<string, string> = {
   'auth/client-credentials-jwt': 'an extension: muxi signs people in, and no machine under a key of its own',
   'auth/client-credentials-basic': 'an extension: muxi signs people in, and no machine under a secret of its own',
   'auth/cross-app-access-complete-flow': 'an extension: muxi has no identity provider whose tokens it could exchange',
-  'elicitation-sep1034-client-defaults':
-    'the driver answers no questions: those of a server go to people, as approvals',
 }
 
 const SUITE = `${ROOT}node_modules/.bin/conformance`

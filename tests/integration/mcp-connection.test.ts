@@ -2,8 +2,15 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { connect, type CallOptions, type ConnectOptions, type McpConnection } from '../../mcp/connection.ts'
+import {
+  connect,
+  type CallOptions,
+  type ConnectOptions,
+  type McpConnection,
+  type Question,
+} from '../../mcp/connection.ts'
 import { readAnswer } from '../../mcp/result.ts'
 import { urlGuard } from '../../mcp/url-guard.ts'
 import { killWithUs } from '../support/children.ts'
@@ -41,7 +48,7 @@ async function call(
   options: Partial<CallOptions> = {},
 ) {
   const { signal = new AbortController().signal, ...rest } = options
-  const all = { signal, silence_ms: 10_000, total_ms: 20_000, onProgress: () => {}, ...rest }
+  const all = { owner: 'test', signal, silence_ms: 10_000, total_ms: 20_000, onProgress: () => {}, ...rest }
   return readAnswer(await connection.callTool(name, parameters, all))
 }
 
@@ -67,6 +74,50 @@ describe('servers that others wrote', () => {
     await call(connection, 'trigger-long-running-operation', { duration: 1, steps: 4 }, { onProgress })
     expect(steps.length).toBeGreaterThanOrEqual(3)
     await connection.ping(new AbortController().signal)
+  })
+
+  it('server-everything asks during a call: the answer reaches it, and the time to give it is not its own', async () => {
+    const connection = await open(program(EVERYTHING))
+    await connection.listTools(new AbortController().signal)
+    const asked: Question[] = []
+    const onQuestion: CallOptions['onQuestion'] = async (question) => {
+      asked.push(question)
+      await delay(600)
+      return { action: 'accept', content: { name: 'Ada' } }
+    }
+    const answer = await call(
+      connection,
+      'trigger-elicitation-request',
+      {},
+      { silence_ms: 500, total_ms: 500, onQuestion },
+    )
+    expect(answer.text).toContain('Ada')
+    expect(asked).toEqual([{ message: expect.any(String), schema: expect.objectContaining({ type: 'object' }) }])
+    const declined = await call(
+      connection,
+      'trigger-elicitation-request',
+      {},
+      { onQuestion: async () => ({ action: 'decline' }) },
+    )
+    expect(declined.text).toContain('declined')
+    expect((await call(connection, 'trigger-elicitation-request')).text).toContain('cancelled')
+  })
+
+  it('a question that may be of another owner is nobody’s, where the transport does not tell', async () => {
+    const connection = await open(program(EVERYTHING))
+    await connection.listTools(new AbortController().signal)
+    const long = new AbortController()
+    const other = call(
+      connection,
+      'trigger-long-running-operation',
+      { duration: 60, steps: 2 },
+      { owner: 'another', signal: long.signal },
+    )
+    const onQuestion: CallOptions['onQuestion'] = async () => ({ action: 'decline' })
+    expect((await call(connection, 'trigger-elicitation-request', {}, { onQuestion })).text).toContain('cancelled')
+    long.abort(new Error('enough'))
+    await expect(other).rejects.toThrow('enough')
+    expect((await call(connection, 'trigger-elicitation-request', {}, { onQuestion })).text).toContain('declined')
   })
 
   it('server-filesystem over stdio reads a file of its folder, and no other', async () => {
@@ -101,6 +152,28 @@ describe('servers that others wrote', () => {
     await expect(call(connection, 'echo', { message: 'nobody' }, { silence_ms: 3_000 })).rejects.toMatchObject({
       name: 'McpFailure',
     })
+  })
+
+  it('over HTTP each question is of the call in whose answer it comes', async () => {
+    const port = await freePort()
+    await serve('streamableHttp', port)
+    const url = `http://127.0.0.1:${port}/mcp`
+    const connection = await open({ url, transport: 'http', headers: {}, secrets: [] })
+    const both = Promise.withResolvers<void>()
+    let asked = 0
+    const ask = async (owner: string) => {
+      const onQuestion: CallOptions['onQuestion'] = async () => {
+        asked += 1
+        if (asked === 2) both.resolve()
+        await both.promise
+        return { action: 'accept', content: { name: owner } }
+      }
+      return (await call(connection, 'trigger-elicitation-request', {}, { owner, onQuestion })).text
+    }
+    expect(await Promise.all([ask('Ada'), ask('Grace')])).toEqual([
+      expect.stringContaining('Ada'),
+      expect.stringContaining('Grace'),
+    ])
   })
 
   it('a Python server from PyPI over stdio', async ({ skip }) => {

@@ -1,6 +1,6 @@
 // A script: the MCP client of the conformance suite. It connects, calls and signs in with the product's own code of mcp/; the only
 // thing it adds is a browser whose person agrees to everything. Argument: the server's URL; the environment names the scenario.
-import { connect, type McpConnection } from '../../mcp/connection.ts'
+import { connect, type CallOptions, type McpConnection } from '../../mcp/connection.ts'
 import { McpFailure, type Challenge } from '../../mcp/failure.ts'
 import {
   checkIssuer,
@@ -89,7 +89,15 @@ try {
   connection = server
   for (const { name, inputSchema } of await signedIn(() => server.listTools(signal))) {
     const given = Object.keys(inputSchema.properties ?? {}).map((key) => [key, 1])
-    const options = { signal, silence_ms: 15_000, total_ms: 20_000, onProgress: () => {} }
+    const onQuestion: CallOptions['onQuestion'] = async () => ({ action: 'accept', content: {} })
+    const options = {
+      owner: 'test',
+      signal,
+      silence_ms: 15_000,
+      total_ms: 20_000,
+      onProgress: () => {},
+      onQuestion,
+    }
     await signedIn(() => server.callTool(name, Object.fromEntries(given), options))
   }
 } finally {

@@ -12,6 +12,6 @@ const connection = await connect({
   max_message_bytes: 2 ** 20,
   signal,
 })
-const options = { signal, silence_ms: 10_000, total_ms: 10_000, onProgress: () => {} }
+const options = { owner: 'test', signal, silence_ms: 10_000, total_ms: 10_000, onProgress: () => {} }
 const { text } = readAnswer(await connection.callTool('children', {}, options))
 process.stdout.write(`${connection.pid} ${text}\n`)

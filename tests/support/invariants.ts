@@ -91,6 +91,11 @@ async function breachesOfTurn(turn: Row, ask: Ask): Promise<string[]> {
     )
   breaches.push(...breachesOfOrder(events, await ask('select * from model_usage where turn_id = ?', id)))
 
+  for (const [approval, times] of [...count(events, 'approval_required'), ...count(events, 'approval_decided')])
+    expect(times === 1, `approval ${approval} was asked for or decided ${times} times`)
+  for (const { id: approval } of await ask(`select id from approvals where turn_id = ? and status = 'waiting'`, id))
+    breaches.push(`approval ${approval} was left waiting`)
+
   const starts = count(events, 'tool_call_start')
   const ends = count(events, 'tool_call_end')
   for (const [call, times] of [...starts, ...ends])

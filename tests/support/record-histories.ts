@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { FAULTY, NODE } from './mcp-servers.ts'
+import { EVERYTHING, FAULTY, NODE } from './mcp-servers.ts'
 import { photograph, sound, spoken } from './media.ts'
 import { openStage } from './stage.ts'
 import { temporalBinary } from './temporal-binary.ts'
@@ -59,18 +59,45 @@ try {
   await (await stage.followJob(url, summary.body.id)).untilFinal()
   ingested[`job/${summary.body.id}`] = 'ingestion-with-summary'
 
-  const faulty = { name: 'faulty', command: NODE, args: [FAULTY, 'none', stage.countFile] }
+  const faulty = {
+    name: 'faulty',
+    command: NODE,
+    args: [FAULTY, 'none', stage.countFile],
+    approval: { tools: { count: 'never', 'count_*': 'always' } },
+  }
   await stage.call(url, '/api/v1/agents/scripted/mcp_servers', { body: faulty })
   const calling = stage.model.script(
     { call: [{ name: 'faulty__count', arguments: { label: 'recorded' } }] },
     { say: 'Counted.' },
   )
   const called = await stage.call(url, '/api/v1/agents/scripted/chat', { body: { content: calling } })
+  const everything = { name: 'everything', command: NODE, args: [EVERYTHING], approval: 'never' }
+  await stage.call(url, '/api/v1/agents/scripted/mcp_servers', { body: everything })
+  const parked = stage.model.script(
+    {
+      call: [
+        { name: 'faulty__count_again', arguments: { label: 'approved' } },
+        { name: 'everything__trigger-elicitation-request', arguments: {} },
+      ],
+    },
+    { say: 'Approved and answered.' },
+  )
+  const waiting = await stage.chat(url, parked)
+  const parkedId = (await waiting.waitFor('accepted')).data.turn_id as string
+  for (const kind of ['tool', 'question']) {
+    const asked = (await waiting.waitFor(({ type, data }) => type === 'approval_required' && data.kind === kind)).data
+    const decision = kind === 'tool' ? { decision: 'approve' } : { decision: 'answer', answer: { name: 'Ada' } }
+    await stage.call(url, `/api/v1/turns/${parkedId}/approvals/${asked.id}`, { body: decision })
+  }
+  await waiting.untilFinal()
   await stage.call(url, '/api/v1/agents/scripted/mcp_servers/faulty', { method: 'DELETE' })
   await temporal('workflow', 'result', '-w', 'mcp/scripted/faulty')
 
   const names = {
     ...ingested,
+    [`turn/${parkedId}`]: 'turn-that-waited',
+    [`tool/${parkedId}/call_1_1`]: 'tool-call-approved',
+    [`tool/${parkedId}/call_1_2`]: 'tool-call-question',
     'mcp/scripted/faulty': 'mcp-server',
     [`tool/${called.body.turn_id}/call_1_1`]: 'tool-call-mcp',
     [`turn/${reading.body.turn_id}`]: 'turn-with-document',

@@ -1,6 +1,7 @@
 // What is decided about MCP servers without any: their credentials' ways, names of tools, long lines, answers.
 import { describe, expect, test } from 'vitest'
 import { readArguments } from '../../contracts/arguments.ts'
+import { approvalOf, asksFirst } from '../../mcp/approval.ts'
 import { mcpFaults, withFallbacks } from '../../contracts/mcp-check.ts'
 import type { McpServer } from '../../contracts/schemas/agent.ts'
 import { boundedFetch } from '../../mcp/bounded-fetch.ts'
@@ -213,5 +214,57 @@ describe('readArguments() with schemas of strangers', () => {
     const two = { $id: 'same', type: 'object', required: ['b'] }
     expect(readArguments(tool(one), '{"a":1}')).toEqual({ parameters: { a: 1 } })
     expect(readArguments(tool(two), '{"a":1}')).toEqual({ fault: expect.stringContaining("'b'") })
+  })
+})
+
+describe('asksFirst()', () => {
+  const tool = (annotations: object = {}, more: object = {}) => ({
+    tool: 'delete_file',
+    annotations: JSON.stringify(annotations),
+    hash: 'h',
+    approved_hash: 'h',
+    ...more,
+  })
+  test('asks before whatever nobody has called harmless', () => {
+    expect(asksFirst({}, tool())).toBe(true)
+    expect(asksFirst({}, tool({ readOnlyHint: true }))).toBe(true)
+    expect(asksFirst({ read_only_tools: ['delete_file'] }, tool())).toBe(false)
+  })
+  test('believes a trusted server, as long as the tool is what it was', () => {
+    const trusted = { trust_annotations: true }
+    expect(asksFirst(trusted, tool())).toBe(true)
+    expect(asksFirst(trusted, tool({ readOnlyHint: true }))).toBe(false)
+    expect(asksFirst(trusted, tool({ destructiveHint: false }))).toBe(false)
+    expect(asksFirst(trusted, tool({ readOnlyHint: true, destructiveHint: true }))).toBe(false)
+    expect(asksFirst(trusted, tool({ readOnlyHint: true }, { hash: 'changed' }))).toBe(true)
+    const ours = { ...trusted, builtin: 'calculator' }
+    expect(asksFirst(ours, tool({ readOnlyHint: true }, { hash: 'changed' }))).toBe(false)
+  })
+  test('never and always are what they say', () => {
+    expect(asksFirst({ approval: 'never' }, tool())).toBe(false)
+    expect(asksFirst({ approval: 'always', trust_annotations: true }, tool({ readOnlyHint: true }))).toBe(true)
+  })
+})
+
+describe('approvalOf()', () => {
+  test('takes the pattern that says most of the name, whatever the order', () => {
+    const tools = { '*': 'always', 'read_*': 'never', 'read_secret_*': 'always', 'write_?': 'never' } as const
+    const of = (tool: string) => approvalOf({ approval: { tools } }, tool)
+    expect(['x', 'read_me', 'read_secret_x', 'write_a', 'write_ab'].map(of)).toEqual([
+      'always',
+      'never',
+      'always',
+      'never',
+      'always',
+    ])
+  })
+  test('takes the stricter one of two that say as much', () => {
+    expect(approvalOf({ approval: { tools: { 'a*': 'never', '*a': 'always' } } }, 'aa')).toBe('always')
+    expect(approvalOf({ approval: { tools: { '*a': 'always', 'a*': 'never' } } }, 'aa')).toBe('always')
+  })
+  test('falls back to the default, and that to destructive; a dot is a dot', () => {
+    expect(approvalOf({ approval: { default: 'never', tools: { 'a.b': 'always' } } }, 'axb')).toBe('never')
+    expect(approvalOf({ approval: {} }, 'a')).toBe('destructive')
+    expect(approvalOf({}, 'a')).toBe('destructive')
   })
 })

@@ -1,0 +1,76 @@
+// What a server asks while a call to it is under way: shown to the user of the turn, and answered when somebody has decided.
+import { setTimeout as delay } from 'node:timers/promises'
+import { activityInfo, getClient, log } from '@temporalio/activity'
+import { WorkflowNotFoundError } from '@temporalio/client'
+import type { ElicitResult } from '@modelcontextprotocol/sdk/types.js'
+import { QUESTION_SIGNALS, type McpCallInput } from '../contracts/engine.ts'
+import type { EventLog } from '../db/event-log.ts'
+import { untilDatabaseIsBack } from '../db/storage.ts'
+import type { Question } from '../mcp/connection.ts'
+import type { BegunCall, ToolLedger } from './tool-ledger.ts'
+
+const PAUSE_MS = 1_000
+/** A form that nobody would fill in. */
+const MAX_SCHEMA = 64_000
+
+/** @param tool what the server calls the tool */
+export function callQuestions(
+  { events, ledger }: { events: EventLog; ledger: ToolLedger },
+  input: McpCallInput,
+  run: BegunCall,
+  tool: string,
+) {
+  let number = 0
+
+  /** Has the call's workflow know that the call waits, or goes on: the turn's time stands still in between. */
+  async function tell(signal: 'asked' | 'decided', id: string, over: AbortSignal): Promise<void> {
+    const { workflowId = '', runId } = activityInfo().workflowExecution ?? {}
+    const workflow = getClient().workflow.getHandle(workflowId, runId)
+    while (!over.aborted) {
+      try {
+        return await workflow.signal(QUESTION_SIGNALS[signal], id)
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return
+        log.warn('a call could not be told of a question; trying again', { approval_id: id })
+        await delay(PAUSE_MS, undefined, { signal: over }).catch(() => undefined)
+      }
+    }
+  }
+
+  return {
+    /**
+     * Asks, and gives the answer; `cancel` when nobody gives one before it is over.
+     * @param ended when the call is
+     */
+    async put(question: Question, over: AbortSignal, ended: AbortSignal): Promise<ElicitResult> {
+      const { message } = question
+      if ('schema' in question && JSON.stringify(question.schema).length > MAX_SCHEMA) return { action: 'cancel' }
+      number += 1
+      const { id, after } = await ledger.ask(input, run, {
+        place: `question/${run.writer.fence}/${number}`,
+        kind: 'question',
+        name: tool,
+        server: input.server,
+        message,
+        ...('schema' in question ? { schema: question.schema } : { url: question.url }),
+      })
+      const telling = tell('asked', id, over)
+      try {
+        for await (const batch of events.follow(input.turn_id, after, over)) {
+          if (batch.some(({ type, data }) => type === 'approval_decided' && data.id === id)) break
+        }
+      } finally {
+        await telling
+        // Not waited for: the server is.
+        void tell('decided', id, ended)
+      }
+      const row = await untilDatabaseIsBack(() => ledger.readAnswer(input, id), over)
+      if (row?.status !== 'decided') return { action: 'cancel' }
+      if (row.decision === 'deny') return { action: 'decline' }
+      return {
+        action: 'accept',
+        ...(row.answer !== null && { content: JSON.parse(row.answer) as ElicitResult['content'] }),
+      }
+    },
+  }
+}
