@@ -1,6 +1,6 @@
 // What a server asks while a call to it is under way: shown to the user of the turn, and answered when somebody has decided.
 import { setTimeout as delay } from 'node:timers/promises'
-import { activityInfo, getClient, log } from '@temporalio/activity'
+import { Context } from '@temporalio/activity'
 import { WorkflowNotFoundError } from '@temporalio/client'
 import type { ElicitResult } from '@modelcontextprotocol/sdk/types.js'
 import { QUESTION_SIGNALS, type McpCallInput } from '../contracts/engine.ts'
@@ -21,11 +21,13 @@ export function callQuestions(
   tool: string,
 ) {
   let number = 0
+  // Taken now: on Deno what a server says later does not come with the activity's context.
+  const { client, info, log } = Context.current()
+  const { workflowId = '', runId } = info.workflowExecution ?? {}
+  const workflow = client.workflow.getHandle(workflowId, runId)
 
   /** Has the call's workflow know that the call waits, or goes on: the turn's time stands still in between. */
   async function tell(signal: 'asked' | 'decided', id: string, over: AbortSignal): Promise<void> {
-    const { workflowId = '', runId } = activityInfo().workflowExecution ?? {}
-    const workflow = getClient().workflow.getHandle(workflowId, runId)
     while (!over.aborted) {
       try {
         return await workflow.signal(QUESTION_SIGNALS[signal], id)

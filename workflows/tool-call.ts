@@ -1,8 +1,10 @@
 // One tool call: wait until it may be made, run it, or record that it was cancelled or that nobody knows what became of it.
 import {
   ActivityFailure,
+  allHandlersFinished,
   ApplicationFailure,
   CancellationScope,
+  condition,
   isCancellation,
   setCurrentDetails,
   setHandler,
@@ -36,6 +38,9 @@ export async function toolCall(call: ToolCallInput): Promise<ToolCallResult> {
     await CancellationScope.nonCancellable(() => abandonToolCall(call))
     if (isCancellation(error)) throw error
     return { turn_id: call.turn_id, call_id: call.call_id, outcome: 'unknown' }
+  } finally {
+    // One that tells the turn of a last decision may be at it yet.
+    await CancellationScope.nonCancellable(() => condition(allHandlersFinished))
   }
 }
 

@@ -76,6 +76,14 @@ const routes = (): Route[] => [
   { method: 'GET', path: `/api/v1/turns/${ids.turn}/stream`, scope: 'chat', owned: true },
   { method: 'GET', path: `/api/v1/turns/${ids.turn}/log`, scope: 'chat', owned: true },
   { method: 'POST', path: `/api/v1/turns/${ids.turn}/cancel`, scope: 'chat', owned: true },
+  {
+    method: 'POST',
+    path: `/api/v1/turns/${ids.turn}/approvals/appr_${'0'.repeat(32)}`,
+    scope: 'chat',
+    body: { decision: 'deny' },
+    owned: true,
+  },
+  { method: 'GET', path: '/api/v1/approvals', scope: 'chat' },
   { method: 'GET', path: '/api/v1/conversations', scope: 'chat' },
   { method: 'POST', path: '/api/v1/conversations', scope: 'chat', body: { agent_id: 'offline' } },
   { method: 'GET', path: `/api/v1/conversations/${ids.conversation}`, scope: 'chat', owned: true },
@@ -149,7 +157,7 @@ it('the table of routes is the whole API', async () => {
   const known = routes().map(
     ({ method, path }) =>
       `${method} ${path
-        .replaceAll(/(turn|conv|key|file|job)_[0-9a-f]{32}/g, '*')
+        .replaceAll(/(turn|conv|key|file|job|appr)_[0-9a-f]{32}/g, '*')
         .replace('/agents/offline', '/agents/*')
         .replace('/knowledge/notes', '/knowledge/*')
         .replace('/mcp_servers/nobody', '/mcp_servers/*')

@@ -37,9 +37,9 @@ describe.skipIf(!found)('the web page', () => {
     page = await context.newPage()
     faults = []
     page.on('pageerror', (error) => faults.push(error.message))
-    // The 401 that the page learns from that a key is needed, and sockets to a server that is down, are no faults.
+    // That a key is needed or an input is wrong, the page learns by 401 and 400; sockets to a server that is down are no faults either.
     page.on('console', (message) => {
-      if (message.type() === 'error' && !/401|ERR_CONNECTION_REFUSED|WebSocket/.test(message.text()))
+      if (message.type() === 'error' && !/40[01]|ERR_CONNECTION_REFUSED|WebSocket/.test(message.text()))
         faults.push(message.text())
     })
     await page.goto(muxi.url)
