@@ -206,11 +206,11 @@ describe('a server that is started', () => {
 
   it.each(['none', 'stubborn'])('leaves nothing behind when it is closed: %s', async (fault) => {
     const connection = await open(faulty(fault))
-    const child = Number((await call(connection, 'children')).text)
-    const { pid } = connection
+    const pids = [connection.pid!, ...(await call(connection, 'children')).text.split(' ').map(Number)]
+    expect(pids.map(isAlive)).toEqual([true, true, true, true])
     await connection.close()
     // Whoever is killed is gone a moment later.
-    await expect.poll(() => [isAlive(pid!), isAlive(child)]).toEqual([false, false])
+    await expect.poll(() => pids.filter(isAlive)).toEqual([])
   })
 
   it('leaves nothing behind when the process that started it is killed with -9', async () => {
@@ -219,10 +219,17 @@ describe('a server that is started', () => {
     })
     onTestFinished(() => void holder.kill('SIGKILL'))
     const [pids] = (await once(holder.stdout!)).split('\n')
-    const alive = () => pids!.split(' ').map(Number).map(isAlive)
-    expect(alive()).toEqual([true, true])
+    const alive = () => pids!.split(' ').map(Number).filter(isAlive)
+    expect(alive()).toHaveLength(4)
     holder.kill('SIGKILL')
-    await expect.poll(alive, { timeout: 5_000 }).toEqual([false, false])
+    await expect.poll(alive, { timeout: 5_000 }).toEqual([])
+  })
+
+  it('leaves nothing behind when it ends by itself', async () => {
+    const connection = await open(faulty('none', join(tempDir(), 'counted')))
+    const pids = (await call(connection, 'children')).text.split(' ').map(Number)
+    await expect(call(connection, 'exit', { label: 'a' })).rejects.toMatchObject({ kind: 'lost' })
+    await expect.poll(() => pids.filter(isAlive)).toEqual([])
   })
 
   it('that ends at once, or does not exist, is told with its last words', async () => {
