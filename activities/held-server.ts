@@ -19,7 +19,6 @@ const FIRST_PAUSE_MS = 500
 const MAX_PAUSE_MS = 30_000
 /** A connection that lasted so long begins the pauses anew. */
 const SOUND_MS = 30_000
-const PING_EVERY_MS = 30_000
 /** Between two listings that the server itself asks for. */
 const LISTING_PAUSE_MS = 1_000
 /** A server that wants a sign-in is asked so often whether it still does, in milliseconds; who signs in is noticed at once. */
@@ -36,6 +35,8 @@ export interface HolderOptions {
   commands: readonly string[]
   version: string
   max_message_bytes: number
+  /** Between two pings of a server that is not at work. */
+  ping_ms: number
   log: Logger
 }
 
@@ -256,7 +257,7 @@ export class HeldServer {
       // A server that is at work may be too busy to answer.
       if (this.#active > 0) return
       connection.ping(signal).catch(() => connection.close('it does not answer any more'))
-    }, PING_EVERY_MS)
+    }, this.#options.ping_ms)
     try {
       return await raceSignal(connection.closed, signal)
     } finally {
