@@ -1,4 +1,5 @@
 // Connections to real MCP servers: those that others wrote, over each transport, and a faulty one of our own.
+import { getEventListeners } from 'node:events'
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -292,6 +293,19 @@ describe('a call', () => {
     stop.abort(new Error('enough'))
     await expect(calling).rejects.toThrow('enough')
     await expect.poll(() => existsSync(countFile) && readFileSync(countFile, 'utf8')).toContain('cancelled')
+  })
+
+  it('that was answered is not cancelled by what happens later, nor remembered', async () => {
+    const countFile = join(tempDir(), 'counted')
+    const connection = await open(faulty('none', countFile))
+    const later = new AbortController()
+    await connection.listTools(later.signal)
+    for (let ping = 0; ping < 3; ping += 1) await connection.ping(later.signal)
+    await call(connection, 'count', { label: 'a' }, { signal: later.signal })
+    expect(getEventListeners(later.signal, 'abort')).toEqual([])
+    later.abort(new Error('enough'))
+    await call(connection, 'count', { label: 'b' })
+    expect(readFileSync(countFile, 'utf8')).toBe('a\nb\n')
   })
 
   it('during which the server ends is lost, and the connection tells why', async () => {
