@@ -112,5 +112,6 @@ test.each([
   const start = performance.now()
   expect(blocksOf({ page: 1, text })).toHaveLength(1)
   plainText(text)
-  expect(performance.now() - start).toBeLessThan(2_000)
+  // Not a measurement: whoever goes back over the text for every line of it needs hours.
+  expect(performance.now() - start).toBeLessThan(60_000)
 })
