@@ -25,7 +25,8 @@ beforeAll(async () => {
 
 afterEach(async () => {
   stage.model.assertUsed()
-  await stage.check()
+  // What the server hears of calls that were given up: of its list of tools, too, when a machine is busy.
+  await stage.check({ repeatable: ['cancelled'] })
 })
 
 async function add(body: object): Promise<void> {
