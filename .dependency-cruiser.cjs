@@ -21,7 +21,7 @@ module.exports = {
     only('workflows', ['contracts', 'activities'], { name: 'workflows-types', to: TYPES }),
     only('activities', ['contracts', 'db', 'media', 'mcp', 'providers']),
     ...['db', 'media', 'mcp', 'providers', 'temporal-config', 'client'].map((folder) => only(folder, ['contracts'])),
-    only('api', ['contracts', 'db', 'workflows/(messages|labels)\\.ts', 'media/sniff(-media)?\\.ts'], {
+    only('api', ['contracts', 'db', 'workflows/(messages|labels)\\.ts', 'media/(blocks|sniff(-media)?)\\.ts'], {
       name: 'api-values',
       from: { pathNot: '^api/main\\.ts$' },
       to: VALUES,

@@ -80,6 +80,7 @@ export const REQUIREMENTS = {
   'documents.agent': 'Knowledge can be given with an agent that is made over the API',
   'documents.tool': 'A model can search the documents in the middle of a turn',
   'documents.fair': "One user's many documents do not keep another's first one waiting",
+  'documents.text': 'What was extracted is given as Markdown, as plain text, and in blocks with their places',
   'documents.scanned': 'A document without readable text says so',
   'documents.ocr': 'A page that is a picture of text is read, wherever its top is, and cited with its page',
   'documents.ocr_killed':
@@ -126,6 +127,7 @@ export const REQUIREMENTS = {
   'mcp.many': 'Twenty MCP calls at once are each made once',
   'mcp.cancel': 'Cancelling a turn cancels its MCP call at the server',
   'mcp.server-killed': 'kill -9 of an MCP server during a call: outcome unknown or run again, and connected again',
+  'mcp.slow': 'A call waits for a server that takes its time to start',
   'mcp.worker-killed':
     'kill -9 of the worker that holds MCP servers: another takes over, nothing finished runs again, no program is left',
   'mcp.paused': 'A worker that slept past its time lets go of the MCP servers that another has taken',
