@@ -21,13 +21,13 @@ export function callQuestions(
   tool: string,
 ) {
   let number = 0
-  // Taken now: on Deno what a server says later does not come with the activity's context.
-  const { client, info, log } = Context.current()
+  // Taken here: a question comes with a message of the server, which on Deno is outside the activity's asynchronous context.
+  const { info, client, log } = Context.current()
   const { workflowId = '', runId } = info.workflowExecution ?? {}
-  const workflow = client.workflow.getHandle(workflowId, runId)
 
   /** Has the call's workflow know that the call waits, or goes on: the turn's time stands still in between. */
   async function tell(signal: 'asked' | 'decided', id: string, over: AbortSignal): Promise<void> {
+    const workflow = client.workflow.getHandle(workflowId, runId)
     while (!over.aborted) {
       try {
         return await workflow.signal(QUESTION_SIGNALS[signal], id)
