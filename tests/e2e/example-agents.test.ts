@@ -38,10 +38,17 @@ it(
     expect(stats.pid).toEqual(expect.any(Number))
     for (const [question, tool, parameters, result] of [
       ['What is 12.5% of 89.90?', 'calculate', { expression: '12.5% * 89.90' }, '11.2375'],
+      [
+        'What is 12345678901234567890 * 10?',
+        'calculate',
+        { expression: '12345678901234567890 * 10' },
+        '123456789012345678900',
+      ],
       ['3 miles in km', 'convert', { value: 3, from: 'miles', to: 'km' }, '4.828032 km'],
     ] as const) {
       const { body } = await stage.call(product.url, '/api/v1/agents/assistant/chat', { body: { content: question } })
       expect(body.agent_response.content).toContain(`The tool answered: ${result}.`)
+      expect(body.agent_response.tool_calls[0].output).toBe(result)
       const { entries, totals } = (await stage.call(product.url, `/api/v1/turns/${body.turn_id}/log`)).body
       expect(totals).toMatchObject({ model_calls: 2, tool_calls: 1 })
       expect(entries.filter(({ kind }: { kind: string }) => kind === 'tool_call')).toEqual([
