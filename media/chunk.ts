@@ -27,15 +27,21 @@ const HEADING_CHARACTERS = 240
  * a sentence that runs over the end of a page is kept whole, on the page where it begins.
  */
 export function chunkPages(pages: Page[], { target = TARGET, overlap = OVERLAP }: ChunkOptions = {}): Chunk[] {
-  const pagesOfUnits = pages.map(({ page, text }) => ({ page, units: withoutPageNumber(unitsOf(text, target)) }))
+  const pagesOfUnits = pages.map(({ page, text, label }) => {
+    return { page, label, units: withoutPageNumber(unitsOf(text, target)) }
+  })
   for (let index = 1; index < pages.length; index++)
     mendBoundary(pagesOfUnits[index - 1]!.units, pagesOfUnits[index]!.units)
   const chunks: Chunk[] = []
   const headings: Unit[] = []
-  for (const { page, units } of pagesOfUnits) {
+  let under: string | undefined
+  for (const { page, label, units } of pagesOfUnits) {
+    // A slide or sheet is not under the headings of the one before.
+    if (label !== under) headings.length = 0
+    under = label
     for (const section of sectionsOf(units, target)) {
       for (const part of partsOf(section, target, overlap)) {
-        const heading = headingOver(headings, part.units)
+        const heading = labelled(label, headingOver(headings, part.units))
         const text = toText(part)
         if (/\p{L}/u.test(text) || text.length > 20)
           chunks.push({ text, page, ...(heading !== '' && { heading }), position: chunks.length })
@@ -43,6 +49,12 @@ export function chunkPages(pages: Page[], { target = TARGET, overlap = OVERLAP }
     }
   }
   return chunks
+}
+
+/** What the page is called stands first, unless its heading says the same. */
+function labelled(label: string | undefined, heading: string): string {
+  if (label === undefined || heading === label || heading.startsWith(`${label} > `)) return heading
+  return [label, ...(heading === '' ? [] : [heading])].join(' > ')
 }
 
 function withoutPageNumber(units: Unit[]): Unit[] {

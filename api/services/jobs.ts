@@ -227,7 +227,7 @@ export function textResponse({ storage: { db } }: ApiContext, job: JobsTable, fo
   })
 }
 
-type Batches = AsyncGenerator<{ page: number; text: string }[]>
+type Batches = ReturnType<typeof readText>
 
 async function* toJson(job: JobsTable, batches: Batches): AsyncGenerator<string> {
   yield `{"job_id":${JSON.stringify(job.id)},"pages":[`
@@ -239,14 +239,20 @@ async function* toJson(job: JobsTable, batches: Batches): AsyncGenerator<string>
   yield ']}'
 }
 
-/** Pages are set apart by a form feed in plain text, and by a rule in Markdown. */
+/** Pages are set apart by a form feed in plain text, and by a rule in Markdown; what one is called stands above it. */
 async function* toText(batches: Batches, format: 'md' | 'txt'): AsyncGenerator<string> {
   const between = format === 'md' ? '\n\n---\n\n' : '\f'
   let first = true
   for await (const pages of batches) {
-    yield (first ? '' : between) + pages.map(({ text }) => (format === 'md' ? text : plain(text))).join(between)
+    yield (first ? '' : between) + pages.map((page) => labelled(page, format)).join(between)
     first = false
   }
+}
+
+function labelled({ text, label }: { text: string; label?: string }, format: 'md' | 'txt'): string {
+  const shown = format === 'md' ? text : plain(text)
+  if (label === undefined) return shown
+  return `${format === 'md' ? `**${label}**` : label}\n\n${shown}`
 }
 
 /** Markdown without the marks of its headings and emphasis. */
