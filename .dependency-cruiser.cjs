@@ -23,7 +23,7 @@ module.exports = {
     ...['db', 'media', 'providers', 'temporal-config', 'client'].map((folder) => only(folder, ['contracts'])),
     // Web pages and documents are read alike.
     only('mcp', ['contracts', 'media/(html|to-markdown)\\.ts']),
-    only('api', ['contracts', 'db', 'workflows/(messages|labels)\\.ts', 'media/sniff(-media)?\\.ts'], {
+    only('api', ['contracts', 'db', 'workflows/(messages|labels)\\.ts', 'media/(blocks|sniff(-media)?)\\.ts'], {
       name: 'api-values',
       from: { pathNot: '^api/main\\.ts$' },
       to: VALUES,

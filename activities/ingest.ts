@@ -15,10 +15,12 @@ import {
   finishJob,
   isForsaken,
   setCollection,
+  type StoredPage,
   storeIndexed,
 } from '../db/queries/jobs.ts'
-import type { JobsTable } from '../db/schema.ts'
+import type { Db, JobsTable } from '../db/schema.ts'
 import { chunkPages } from '../media/chunk.ts'
+import { cleanPages } from '../media/clean.ts'
 import { embedOnce } from './embed-once.ts'
 import { overtaken } from './failures.ts'
 import type { ActivityResources } from './resources.ts'
@@ -29,6 +31,8 @@ import { findMade, readMedia } from './media-rows.ts'
 const EMBED_AT_ONCE = 64
 /** Positions of a batch's chunks begin at its number times this, so that they are unique within the document. */
 const POSITIONS_A_BATCH = 100_000
+/** They hardly show what recurs on the pages of their document. */
+const FEW_PAGES = 10
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'vectors' | 'embedder'>
 
@@ -92,7 +96,7 @@ export function ingestActivities(resources: Resources) {
         if (!stored?.pages) throw new Error(`batch ${batch} of ${job.id} is not parsed`)
         await vectors.ensureCollection({ id: embedder.model, model: embedder.model, dimension: embedder.dimension })
         await setCollection(db, job.id, embedder.model)
-        const chunks = chunkPages(stored.pages)
+        const chunks = chunkPages(await readCleaned(db, job.id, batch, stored.pages))
         try {
           return await index(job, ref, batch, chunks, signal)
         } catch (error) {
@@ -134,6 +138,12 @@ export function ingestActivities(resources: Resources) {
       events.publish(input.job_id, told)
     },
   }
+}
+
+/** A short last batch is judged with the one before it. */
+async function readCleaned(db: Db, jobId: string, batch: number, pages: StoredPage[]): Promise<StoredPage[]> {
+  const before = pages.length < FEW_PAGES ? await findBatch(db, jobId, batch - 1) : undefined
+  return cleanPages(pages, before?.pages)
 }
 
 /** Where the chunks of a job go. */

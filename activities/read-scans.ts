@@ -44,7 +44,7 @@ export async function readScans(
   await Promise.allSettled(reading)
   signal.throwIfAborted()
   failing.signal.throwIfAborted()
-  return pages.map(({ scanned: _, ...page }) => {
+  return pages.map((page) => {
     const found = read.get(page.page)
     if (!found) return page
     const { text, ...ocr } = found

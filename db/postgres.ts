@@ -15,7 +15,8 @@ import type { Commits, Database, Differences, Foreign, NewSegment } from './dial
 import { unpack } from './event-rows.ts'
 import { PostgresClient } from './postgres-client.ts'
 import type { DB, Tx } from './schema.ts'
-import { PostgresVectorStore } from './vectors/postgres-vector-store.ts'
+import { postgresVectors } from './vectors/postgres-vectors.ts'
+import { SqlVectorStore } from './vectors/sql-vector-store.ts'
 
 const POOL_SIZE = 16
 /** How long a query waits for a connection, and a connection for the server, in milliseconds. */
@@ -50,7 +51,7 @@ export function openPostgres(url: string): Database {
   const stops = new Listener(url, sender, STOPS, ([id]) => [id!])
   return {
     db,
-    vectors: new PostgresVectorStore(db),
+    vectors: new SqlVectorStore(db, postgresVectors),
     commits,
     stops,
     async close() {

@@ -20,7 +20,8 @@ import {
 import { getLoadablePath } from 'sqlite-vec'
 import type { Database, Differences, Foreign, NewSegment } from './dialect.ts'
 import type { DB, Tx } from './schema.ts'
-import { SqliteVectorStore } from './vectors/sqlite-vector-store.ts'
+import { SqlVectorStore } from './vectors/sql-vector-store.ts'
+import { sqliteVectors } from './vectors/sqlite-vectors.ts'
 
 /** How long a statement waits for another process's write, and how often it looks, in milliseconds. */
 const BUSY_MS = 5_000
@@ -47,7 +48,7 @@ export function openSqlite(file: string): Database {
   raw.exec('pragma busy_timeout = 0')
   const db = new Kysely<DB>({ dialect: new Dialect(new NodeSqlite(raw)) })
   const commits = new PolledCommits(raw)
-  return { db, vectors: new SqliteVectorStore(db), commits, stops: commits, close: () => db.destroy() }
+  return { db, vectors: new SqlVectorStore(db, sqliteVectors), commits, stops: commits, close: () => db.destroy() }
 }
 
 /** Busy, locked, or the disk failed. */

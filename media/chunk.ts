@@ -1,6 +1,12 @@
 // Pages into passages of about a paragraph: whole sentences of one page, with the headings they stand under.
 import { type Unit, unitsOf } from './markdown-units.ts'
-import type { Page } from './parse-document.ts'
+
+export interface ChunkedPage {
+  page: number
+  text: string
+  /** What it is called in its document: stands before the headings. */
+  label?: string
+}
 
 export interface Chunk {
   text: string
@@ -26,22 +32,20 @@ const HEADING_CHARACTERS = 240
  * Cuts pages into chunks, in linear time. A chunk never spans two pages, so that its page is where its words stand; only
  * a sentence that runs over the end of a page is kept whole, on the page where it begins.
  */
-export function chunkPages(pages: Page[], { target = TARGET, overlap = OVERLAP }: ChunkOptions = {}): Chunk[] {
-  const pagesOfUnits = pages.map(({ page, text, label }) => {
-    return { page, label, units: withoutPageNumber(unitsOf(text, target)) }
-  })
+export function chunkPages(pages: ChunkedPage[], { target = TARGET, overlap = OVERLAP }: ChunkOptions = {}): Chunk[] {
+  const pagesOfUnits = pages.map(({ text, ...page }) => ({ ...page, units: unitsOf(text, target) }))
   for (let index = 1; index < pages.length; index++)
     mendBoundary(pagesOfUnits[index - 1]!.units, pagesOfUnits[index]!.units)
   const chunks: Chunk[] = []
   const headings: Unit[] = []
-  let under: string | undefined
+  let before: string | undefined
   for (const { page, label, units } of pagesOfUnits) {
     // A slide or sheet is not under the headings of the one before.
-    if (label !== under) headings.length = 0
-    under = label
+    if (label !== before) headings.length = 0
+    before = label
     for (const section of sectionsOf(units, target)) {
       for (const part of partsOf(section, target, overlap)) {
-        const heading = labelled(label, headingOver(headings, part.units))
+        const heading = headingOver(headings, part.units, label)
         const text = toText(part)
         if (/\p{L}/u.test(text) || text.length > 20)
           chunks.push({ text, page, ...(heading !== '' && { heading }), position: chunks.length })
@@ -49,17 +53,6 @@ export function chunkPages(pages: Page[], { target = TARGET, overlap = OVERLAP }
     }
   }
   return chunks
-}
-
-/** What the page is called stands first, unless its heading says the same. */
-function labelled(label: string | undefined, heading: string): string {
-  if (label === undefined || heading === label || heading.startsWith(`${label} > `)) return heading
-  return [label, ...(heading === '' ? [] : [heading])].join(' > ')
-}
-
-function withoutPageNumber(units: Unit[]): Unit[] {
-  const isNumber = (unit: Unit | undefined) => unit !== undefined && /^[-–—\s]*\d{1,4}[-–—\s]*$/.test(unit.text)
-  return units.slice(isNumber(units[0]) ? 1 : 0, isNumber(units.at(-1)) ? -1 : undefined)
 }
 
 /** Moves the rest of a sentence that began on the page before. */
@@ -139,21 +132,21 @@ function toText({ units, repeated }: Part): string {
 }
 
 /** Takes in the headings of a part; @returns those that its first words stand under */
-function headingOver(headings: Unit[], units: Unit[]): string {
+function headingOver(headings: Unit[], units: Unit[], label: string | undefined): string {
   let over: string | undefined
   for (const unit of units) {
-    if (unit.kind !== 'heading') over ??= pathOf(headings)
+    if (unit.kind !== 'heading') over ??= pathOf(headings, label)
     else {
       while (headings.length > 0 && headings.at(-1)!.level! >= unit.level!) headings.pop()
       headings.push(unit)
     }
   }
-  return over ?? pathOf(headings)
+  return over ?? pathOf(headings, label)
 }
 
-function pathOf(headings: Unit[]): string {
-  return headings
-    .map(({ text }) => text)
-    .join(' > ')
-    .slice(-HEADING_CHARACTERS)
+function pathOf(headings: Unit[], label: string | undefined): string {
+  const texts = headings.map(({ text }) => text)
+  // A chapter may be called as its heading is.
+  const called = label === undefined || label === texts[0] ? [] : [label]
+  return [...called, ...texts].join(' > ').slice(-HEADING_CHARACTERS)
 }

@@ -13,9 +13,6 @@ const WINDOWS: Record<string, string> = {
   'ISO-8859-8': 'windows-1255',
   'ISO-8859-9': 'windows-1254',
 }
-/** Where a guess finds letters only, it reads what is no text. */
-const ENDLESS_WORD = /[\p{L}\p{M}]{100}/u
-
 /** The encoding of these bytes, as `TextDecoder` names it; undefined when they are no text. They may end within a character. */
 export function textEncoding(bytes: Uint8Array): string | undefined {
   if (bytes.length === 0) return undefined
@@ -29,6 +26,8 @@ export function textEncoding(bytes: Uint8Array): string | undefined {
   // With escapes in it, it may be old Japanese text, or the recording of a terminal.
   if (head.includes(0x1b) && analyse(head)[0]?.name === 'ISO-2022-JP') return 'iso-2022-jp'
   if (isIn('utf-8', bytes)) return 'utf-8'
+  // Whoever writes text ends a line somewhere, or sets a space.
+  if (!head.some((byte) => byte < 0x40)) return undefined
   const start = Math.max(0, bytes.findIndex((byte) => byte >= 0x80) - LOOKED_AT / 2)
   return guess(bytes.subarray(start, start + LOOKED_AT)) ?? (high < head.length * 0.3 ? 'windows-1252' : undefined)
 }
@@ -39,8 +38,7 @@ function guess(bytes: Uint8Array): string | undefined {
     if (confidence < LEAST_CONFIDENCE) return undefined
     const encoding = (windows && WINDOWS[name]) || name
     // EBCDIC and its like are of machines that send us nothing.
-    if (isKnown(encoding) && isIn(encoding, bytes) && !ENDLESS_WORD.test(new TextDecoder(encoding).decode(bytes)))
-      return encoding.toLowerCase()
+    if (isKnown(encoding) && isIn(encoding, bytes)) return encoding.toLowerCase()
   }
   return undefined
 }

@@ -24,6 +24,7 @@ import { findTwin, insertTwin } from '../../db/queries/reuse.ts'
 import { requestStop } from '../../db/queries/stop-requests.ts'
 import type { JobsTable } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
+import { blocksOf, plainText } from '../../media/blocks.ts'
 import { authorize, ownedOrThrow } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { startJob, stopJob } from './engine.ts'
@@ -204,7 +205,7 @@ export async function retryJob(context: ApiContext, job: JobsTable): Promise<voi
 
 const encoder = new TextEncoder()
 
-/** What was extracted, a batch of pages at a time. */
+/** What was extracted, a page at a time: `json` in blocks with their places, `txt` without the marks of Markdown. */
 export function textResponse({ storage: { db } }: ApiContext, job: JobsTable, format: 'md' | 'txt' | 'json'): Response {
   const pieces = format === 'json' ? toJson(job, readText(db, job.id)) : toText(readText(db, job.id), format)
   const stream = new ReadableStream<Uint8Array>({
@@ -229,33 +230,27 @@ export function textResponse({ storage: { db } }: ApiContext, job: JobsTable, fo
 
 type Batches = ReturnType<typeof readText>
 
+/** A page at a time: however large a document is, no more than a batch of it is held. */
 async function* toJson(job: JobsTable, batches: Batches): AsyncGenerator<string> {
   yield `{"job_id":${JSON.stringify(job.id)},"pages":[`
-  let first = true
+  let between = ''
   for await (const pages of batches) {
-    yield (first ? '' : ',') + pages.map((page) => JSON.stringify(page)).join(',')
-    first = false
+    for (const page of pages) {
+      yield between + JSON.stringify({ ...page, blocks: blocksOf(page) })
+      between = ','
+    }
   }
   yield ']}'
 }
 
 /** Pages are set apart by a form feed in plain text, and by a rule in Markdown; what one is called stands above it. */
 async function* toText(batches: Batches, format: 'md' | 'txt'): AsyncGenerator<string> {
-  const between = format === 'md' ? '\n\n---\n\n' : '\f'
-  let first = true
+  let between = ''
   for await (const pages of batches) {
-    yield (first ? '' : between) + pages.map((page) => labelled(page, format)).join(between)
-    first = false
+    for (const { text, label } of pages) {
+      if (label !== undefined) yield `${between}${format === 'md' ? `**${label}**` : label}\n\n`
+      yield (label === undefined ? between : '') + (format === 'md' ? text : plainText(text))
+      between = format === 'md' ? '\n\n---\n\n' : '\f'
+    }
   }
-}
-
-function labelled({ text, label }: { text: string; label?: string }, format: 'md' | 'txt'): string {
-  const shown = format === 'md' ? text : plain(text)
-  if (label === undefined) return shown
-  return `${format === 'md' ? `**${label}**` : label}\n\n${shown}`
-}
-
-/** Markdown without the marks of its headings and emphasis. */
-function plain(markdown: string): string {
-  return markdown.replaceAll(/^#{1,6} +/gm, '').replaceAll(/(\*\*|__)(?=\S)(.+?)(?<=\S)\1/g, '$2')
 }

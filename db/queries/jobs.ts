@@ -250,8 +250,16 @@ export async function isForsaken(db: Db, { id, generation }: Pick<JobsTable, 'id
   return !now || now.status === 'cancelled' || now.generation !== generation
 }
 
+/** As it was extracted: Markdown, and what is known of where it came from. */
+export interface StoredPage {
+  page: number
+  text: string
+  /** What the page is called in its document: `Slide 3`. */
+  label?: string
+}
+
 export interface ParsedBatch {
-  pages: { page: number; text: string; label?: string }[] | undefined
+  pages: StoredPage[] | undefined
   chunks: number | null
 }
 
@@ -486,10 +494,7 @@ export async function findDocumentNames(db: Db, documentIds: string[]): Promise<
 }
 
 /** What a job has extracted, a batch at a time, in order. */
-export async function* readText(
-  db: Db | Tx,
-  jobId: string,
-): AsyncGenerator<{ page: number; text: string; label?: string }[]> {
+export async function* readText(db: Db | Tx, jobId: string): AsyncGenerator<StoredPage[]> {
   for (let batch = 1; ; batch += 1) {
     const found = await findBatch(db, jobId, batch)
     if (!found) return

@@ -9,27 +9,26 @@ export type Part = Omit<Page, 'page'>
 
 /**
  * The first row is the header, unless it holds numbers: then the columns are numbered.
- * @param titled words above each of its pages
+ * @param label of each of its pages
  */
-export function tableParts(rows: readonly string[][], titled: { label?: string; heading?: string } = {}): Part[] {
+export function tableParts(rows: readonly string[][], label?: string): Part[] {
   const filled = rows.filter((row) => row.some((cell) => cell.trim() !== ''))
   const width = Math.max(0, ...filled.slice(0, 1_000).map((row) => row.length))
   if (width === 0) return []
   const hasHeader = filled.length > 1 && !filled[0]!.some((cell) => /^[\s\d.,:%€$£-]*\d[\s\d.,:%€$£-]*$/.test(cell))
   const names = hasHeader ? filled[0]! : Array.from({ length: width }, (_, index) => `Column ${index + 1}`)
-  const header = tableMarkdown([[...names, ...Array<string>(Math.max(0, width - names.length)).fill('')]])
-  const above = titled.heading === undefined ? header : `# ${titled.heading}\n\n${header}`
+  const above = tableMarkdown([[...names, ...Array<string>(Math.max(0, width - names.length)).fill('')]])
   const parts: Part[] = []
   let text = above
   for (const row of filled.slice(hasHeader ? 1 : 0)) {
     const next = line(row, width)
     if (text.length + next.length > PAGE_CHARACTERS && text !== above) {
-      parts.push(part(text, titled.label))
+      parts.push(part(text, label))
       text = above
     }
     text += `\n${next}`
   }
-  return [...parts, part(text, titled.label)]
+  return [...parts, part(text, label)]
 }
 
 /** A table whose first row is its header. */

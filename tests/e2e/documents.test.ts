@@ -85,6 +85,37 @@ describe('one process', () => {
   )
 
   it(
+    keeps('documents.text', 'Markdown as it is, plain text without marks, and blocks that say where they stand'),
+    async () => {
+      const markdown = '# Boats\n\nOne is **red**.\n\n- oars\n- sails\n\n| Boat | Fee |\n|---|---|\n| Gull | 3 |\n'
+      const jobId = await ingest(muxi.url, await stage.upload(muxi.url, 'boats.md', markdown))
+      await (await stage.followJob(muxi.url, jobId)).untilFinal()
+      const read = (format: string) => stage.call(muxi.url, `/api/v1/jobs/${jobId}/text?format=${format}`)
+      expect((await read('md')).body).toBe(markdown)
+      expect((await read('txt')).body).toBe('Boats\n\nOne is red.\n\n- oars\n- sails\n\nBoat\tFee\nGull\t3\n')
+      const [page] = (await read('json')).body.pages
+      expect(page).toMatchObject({
+        page: 1,
+        text: markdown,
+        blocks: [
+          { type: 'heading', level: 1, text: 'Boats', position: { page: 1, offset: 0, length: 7 } },
+          { type: 'paragraph', text: 'One is red.', position: { page: 1, offset: 9, length: 15 } },
+          { type: 'list', items: [{ text: 'oars' }, { text: 'sails' }] },
+          {
+            type: 'table',
+            header: true,
+            rows: [
+              ['Boat', 'Fee'],
+              ['Gull', '3'],
+            ],
+          },
+        ],
+      })
+      expect((await read('html')).status).toBe(400)
+    },
+  )
+
+  it(
     keeps('documents.attached', 'what is attached is read inside the turn, and known in that conversation only'),
     async () => {
       const conversation_id = await stage.conversation(muxi.url, { agent_id: 'offline' })

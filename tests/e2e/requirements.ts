@@ -82,6 +82,7 @@ export const REQUIREMENTS = {
   'documents.fair': "One user's many documents do not keep another's first one waiting",
   'documents.formats':
     'Documents of every format are read, found and cited, uploaded, named by an agent file, or attached to a message',
+  'documents.text': 'What was extracted is given as Markdown, as plain text, and in blocks with their places',
   'documents.scanned': 'A document without readable text says so',
   'documents.ocr': 'A page that is a picture of text is read, wherever its top is, and cited with its page',
   'documents.ocr_killed':
@@ -128,6 +129,7 @@ export const REQUIREMENTS = {
   'mcp.many': 'Twenty MCP calls at once are each made once',
   'mcp.cancel': 'Cancelling a turn cancels its MCP call at the server',
   'mcp.server-killed': 'kill -9 of an MCP server during a call: outcome unknown or run again, and connected again',
+  'mcp.slow': 'A call waits for a server that takes its time to start',
   'mcp.worker-killed':
     'kill -9 of the worker that holds MCP servers: another takes over, nothing finished runs again, no program is left',
   'mcp.paused': 'A worker that slept past its time lets go of the MCP servers that another has taken',

@@ -40,7 +40,7 @@ it(keeps('documents.ocr', 'a question is answered from a scanned page, with its 
   const id = await ingest('document', 'harbour.pdf', await scannedPdf(scanned), { agent_id: 'offline' })
   expect((await finished(id)).result).toMatchObject({ pages: 2, chunks: 2 })
   const [, turned] = await pages(id)
-  expect(turned).toMatchObject({ page: 2, text: 'The lighthouse keeper of Sund is called Agneta Holm.' })
+  expect(turned).toMatchObject({ page: 2, scanned: true, text: 'The lighthouse keeper of Sund is called Agneta Holm.' })
   expect(turned.ocr).toMatchObject({ turned: 180, paragraphs: [{ box: expect.any(Array) }] })
   expect(turned.ocr.confidence).toBeGreaterThan(80)
   const content = 'What is the lighthouse keeper of Sund called?'

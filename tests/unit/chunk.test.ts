@@ -41,8 +41,8 @@ test('a chunk is of one page, and says which', () => {
 
 test('a sentence that runs over the end of a page is whole, on the page where it begins', () => {
   const chunks = chunkPages([
-    { page: 1, text: 'All is well. The keeper counts the\n\n1' },
-    { page: 2, text: '2\n\nships each morning. Then he sleeps.' },
+    { page: 1, text: 'All is well. The keeper counts the' },
+    { page: 2, text: 'ships each morning. Then he sleeps.' },
   ])
   expect(chunks.map(({ text }) => text)).toEqual([
     'All is well. The keeper counts the ships each morning.',
@@ -69,6 +69,11 @@ test('a chunk carries the headings it stands under, from page to page', () => {
     '2 Land',
   ])
   expect(chunks[1]!.text.startsWith('Ships\n\nSentence number 0')).toBe(true)
+})
+
+test('what a page is called stands before the headings', () => {
+  const [slide] = chunkPages([{ page: 3, label: 'Slide 3', text: '# Prices\n\nThe boat is dear.' }])
+  expect(slide).toMatchObject({ page: 3, heading: 'Slide 3 > Prices' })
 })
 
 test('a table that is cut repeats its header', () => {

@@ -1,0 +1,52 @@
+// Vectors in sqlite-vec and words in FTS5, in the same file as everything else.
+import { setImmediate as yieldToOthers } from 'node:timers/promises'
+import { sql } from 'kysely'
+import type { Db, Tx } from '../schema.ts'
+import { vectorTable } from './documents.ts'
+import type { VectorDialect } from './sql-vector-store.ts'
+import { addChunk, removeChunk } from './sqlite-chunks.ts'
+import { searchSqlite } from './sqlite-search.ts'
+
+/** Longest transaction, in milliseconds: a chat's write may have to wait for so long. */
+const TRANSACTION_MS = 5
+/** Vectors that sqlite-vec keeps in one block; a space takes at least one block. */
+const VECTORS_A_BLOCK = 256
+
+export const sqliteVectors: VectorDialect = {
+  async createTable(tx, dimension) {
+    await sql`create virtual table if not exists ${sql.table(vectorTable(dimension))} using vec0(
+      space text partition key, embedding float[${sql.lit(dimension)}], chunk_size=${sql.lit(VECTORS_A_BLOCK)})`.execute(
+      tx,
+    )
+  },
+
+  addChunks(db, document, space, chunks) {
+    return inSmallTransactions(db, chunks, (tx, chunk) => addChunk(tx, document, space, chunk))
+  },
+
+  async removeChunks(db, documentId, concerned) {
+    const chunks = await db
+      .selectFrom('chunks')
+      .innerJoin('collections', 'collections.id', 'chunks.collection_id')
+      .select(['chunks.id', 'collections.dimension'])
+      .where('document_id', '=', documentId)
+      .where(concerned)
+      .execute()
+    await inSmallTransactions(db, chunks, (tx, { id, dimension }) => removeChunk(tx, id, dimension))
+  },
+
+  search: searchSqlite,
+}
+
+async function inSmallTransactions<T>(db: Db, items: T[], act: (tx: Tx, item: T) => Promise<void>): Promise<void> {
+  for (let next = 0; next < items.length;) {
+    const from = next
+    next = await db.transaction().execute(async (tx) => {
+      const start = performance.now()
+      let done = from
+      while (done < items.length && performance.now() - start < TRANSACTION_MS) await act(tx, items[done++]!)
+      return done
+    })
+    await yieldToOthers()
+  }
+}

@@ -1,0 +1,144 @@
+// Between extraction and chunking: takes out what is on the pages for the printer's sake, and nothing that says something.
+import { type Piece, piecesOf } from './markdown.ts'
+
+interface Page {
+  page: number
+  text: string
+}
+
+/** Pieces at the top and at the bottom of a page that may be a running header or footer. */
+const EDGE = 2
+const LONGEST_RUNNING = 120
+/** On so many pages the same words beside the number of the page are a header; words alone, on this share of the pages. */
+const NUMBERED_PAGES = 3
+const SAME_PAGES = 4
+const SAME_SHARE = 0.4
+
+const ROMAN = /^[-–—\s]*[ivxlc]{1,7}[-–—\s]*$/
+const BARE = /(?<=^[-–—\s]*)\d{1,5}(?=[-–—\s]*$)/
+/** Where in a line the number of its page is: at an end, before how many there are, or alone. */
+const NUMBERS = [/^\d{1,5}(?=\s)/, /(?<=\s)\d{1,5}$/, /(?<=\s)\d{1,5}(?=\s*(?:\/|of|von|sur|de)\s*\d{1,5}$)/i, BARE]
+/** What no reader sees: controls but for tabs and ends of lines, marks of byte order, zero-width spaces and soft hyphens. */
+// oxlint-disable-next-line no-control-regex -- they are what is looked for
+const UNSEEN = /[\u0000-\u0008\u000E-\u001F\u007F-\u0084\u0086-\u009F\u00AD\u200B\u2060\uFEFF]/g
+const LIGATURES = /[\uFB00-\uFB06]/g
+
+/**
+ * Removes running headers and footers, page numbers and unseen characters, and mends words that were cut at the end of a line.
+ * @param around neighbouring pages, which show what recurs where there are few pages
+ */
+export function cleanPages<P extends Page>(pages: P[], around: Page[] = []): P[] {
+  const seen = [...around, ...pages].map(({ page, text }) => ({ page, text: withoutUnseen(text) }))
+  const recurring = recurringLines(seen)
+  const words = wordsOf(seen)
+  const shown = new Set<string>()
+  return pages.map((page) => ({ ...page, text: cleanPage(page, recurring, words, shown) }))
+}
+
+function cleanPage({ page, text: raw }: Page, recurring: Recurring, words: Set<string>, shown: Set<string>): string {
+  const text = withoutUnseen(raw)
+  const pieces = piecesOf(text)
+  const edges = edgesOf(pieces)
+  let cleaned = ''
+  let end = 0
+  for (const piece of pieces) {
+    const [line = ''] = piece.lines
+    const goes = edges.includes(piece) && isRunning(piece, line.trim(), page, recurring, shown)
+    const source = text.slice(piece.from, piece.to)
+    if (!goes)
+      cleaned += text.slice(end, piece.from) + (HAS_WORDS.has(piece.kind) ? mendHyphens(source, words) : source)
+    end = piece.to
+  }
+  return cleaned + text.slice(end)
+}
+
+const HAS_WORDS: ReadonlySet<Piece['kind']> = new Set(['heading', 'paragraph', 'item'])
+
+function withoutUnseen(text: string): string {
+  return text
+    .replace(UNSEEN, '')
+    .replace(LIGATURES, (ligature) => ligature.normalize('NFKC'))
+    .toWellFormed()
+}
+
+interface Recurring {
+  numbered: Set<string>
+  same: Set<string>
+}
+
+function recurringLines(pages: Page[]): Recurring {
+  const numbered = new Map<string, number>()
+  const same = new Map<string, number>()
+  for (const { page, text } of pages) {
+    const pieces = piecesOf(text)
+    const lines = new Set(edgesOf(pieces).map(({ lines: [line = ''] }) => line.trim()))
+    for (const key of new Set([...lines].flatMap((line) => numberedKeys(line, page)))) count(numbered, key)
+    for (const line of lines) count(same, line)
+  }
+  const often = (counted: Map<string, number>, least: number) =>
+    new Set([...counted].flatMap(([key, times]) => (times >= least ? [key] : [])))
+  return {
+    numbered: often(numbered, NUMBERED_PAGES),
+    same: often(same, Math.max(SAME_PAGES, pages.length * SAME_SHARE)),
+  }
+}
+
+function count(counted: Map<string, number>, key: string): void {
+  counted.set(key, (counted.get(key) ?? 0) + 1)
+}
+
+/** Lines of their own at the top and the bottom. A page that has nothing else has no edges. */
+function edgesOf(pieces: Piece[]): Piece[] {
+  const said = pieces.filter(({ kind }) => kind !== 'rule')
+  const edges = said.filter((_, index) => index < EDGE || index >= said.length - EDGE)
+  return edges.filter(
+    ({ kind, lines }) =>
+      (kind === 'paragraph' || kind === 'heading') && lines.length === 1 && lines[0]!.length <= LONGEST_RUNNING,
+  )
+}
+
+/** `17 Shell Commands` on page 20 is `# Shell Commands` three pages off. */
+function numberedKeys(line: string, page: number): string[] {
+  const keys: string[] = []
+  for (const number of NUMBERS) {
+    const found = number.exec(line)
+    if (found) keys.push(`${Number(found[0]) - page} ${line.replace(number, '#')}`)
+  }
+  return keys
+}
+
+/** The same words without a number stay where they stand first, for they may say something. */
+function isRunning(piece: Piece, line: string, page: number, recurring: Recurring, shown: Set<string>): boolean {
+  if (ROMAN.test(line) || BARE.exec(line)?.[0] === String(page)) return true
+  // "Chapter 7" on page 7 may well be the title of what follows.
+  if (piece.kind === 'paragraph' && numberedKeys(line, page).some((key) => recurring.numbered.has(key))) return true
+  if (!recurring.same.has(line)) return false
+  const before = shown.has(line)
+  shown.add(line)
+  return before
+}
+
+function wordsOf(pages: Page[]): Set<string> {
+  const words = new Set<string>()
+  for (const { text } of pages)
+    for (const [word] of text.toLowerCase().matchAll(/\p{L}+(?:-\p{L}+)*/gu)) words.add(word)
+  return words
+}
+
+/**
+ * A word cut at the end of a line is whole again, with its hyphen where it is written so elsewhere. Within a line ("pre- and post-war")
+ * only what is a word elsewhere was cut.
+ */
+function mendHyphens(text: string, words: Set<string>): string {
+  return text.replace(/(\p{L}{2,})-([ \t]*)(\r?\n?)[ \t]*(?=\p{Ll})(\p{L}+)/gu, (whole, before, spaces, end, after) => {
+    if (spaces + end === '') return whole
+    const joined = before + after
+    if (words.has(joined.toLowerCase())) return joined
+    const hyphened = `${before}-${after}`
+    return end === '' && !words.has(hyphened.toLowerCase())
+      ? whole
+      : words.has(hyphened.toLowerCase())
+        ? hyphened
+        : joined
+  })
+}
