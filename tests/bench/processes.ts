@@ -19,13 +19,15 @@ export interface Muxi {
   url: string
   key: string
   inspector: string
+  pid: number
   stop(): Promise<void>
 }
 
 /** Processes that share their data, in a namespace of their own. */
 export interface Installation {
   data_dir: string
-  start(role: 'all' | 'api' | 'worker'): Promise<Muxi>
+  /** @param more settings of this process */
+  start(role: 'all' | 'api' | 'worker', more?: Record<string, string>): Promise<Muxi>
 }
 
 export interface Bench {
@@ -83,14 +85,16 @@ export async function startBench(): Promise<Bench> {
     }
     return {
       data_dir,
-      async start(role) {
+      async start(role, more = {}) {
         const inspector = `127.0.0.1:${await freePort()}`
         const started = await startScript(fileURLToPath(new URL('../../cli/process.ts', import.meta.url)), [role], {
           ...env,
+          ...more,
           MUXI_PORT: String(await freePort()),
           NODE_OPTIONS: [process.env['NODE_OPTIONS'], `--inspect=${inspector}`].filter(Boolean).join(' '),
         })
-        return { url: started.ready.url, key: KEY, inspector: `http://${inspector}`, stop: () => started.stop() }
+        const { ready, pid, stop } = started
+        return { url: ready.url, key: KEY, inspector: `http://${inspector}`, pid, stop }
       },
     }
   }
@@ -120,6 +124,7 @@ async function startScript(script: string, args: string[], env: Record<string, s
   })
   return {
     ready,
+    pid: child.pid!,
     async stop() {
       child.kill('SIGTERM')
       await ended
