@@ -3,8 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { Logger } from 'pino'
+import { timeoutsOf } from '../contracts/mcp-timeouts.ts'
 import { raceSignal } from '../contracts/signals.ts'
-import { changeServer, putTools, type Hold } from '../db/queries/mcp.ts'
+import { changeServer, listToolsOfAgent, MAX_OFFERED, putTools, type Hold } from '../db/queries/mcp.ts'
 import type { Db } from '../db/schema.ts'
 import { connect, type CallOptions, type McpConnection } from '../mcp/connection.ts'
 import { McpFailure, type Challenge } from '../mcp/failure.ts'
@@ -18,10 +19,8 @@ const FIRST_PAUSE_MS = 500
 const MAX_PAUSE_MS = 30_000
 /** A connection that lasted so long begins the pauses anew. */
 const SOUND_MS = 30_000
-const PING_EVERY_MS = 30_000
 /** Between two listings that the server itself asks for. */
 const LISTING_PAUSE_MS = 1_000
-const DEFAULT_CONNECT_S = 60
 /** A server that wants a sign-in is asked so often whether it still does, in milliseconds; who signs in is noticed at once. */
 const SIGN_IN_PAUSE_MS = 300_000
 /** A server that is not connected for so long, in milliseconds, and after so many tries, is down: nobody waits for it. */
@@ -36,6 +35,8 @@ export interface HolderOptions {
   commands: readonly string[]
   version: string
   max_message_bytes: number
+  /** Between two pings of a server that is not at work. */
+  ping_ms: number
   log: Logger
 }
 
@@ -125,7 +126,7 @@ export class HeldServer {
   #connect(userId: string, signal: AbortSignal): Promise<McpConnection> {
     const { agent_id, name, server } = this.hold
     const { fetch, signIns, version, max_message_bytes } = this.#options
-    const connect_ms = (server.timeouts?.connect ?? DEFAULT_CONNECT_S) * 1_000
+    const { connect_ms } = timeoutsOf(server)
     const url = this.#signInUrl
     const tokens = url === undefined ? {} : { tokens: signIns.source({ agent_id, name, user_id: userId }, url) }
     return connect({ target: this.target, fetch, ...tokens, version, connect_ms, max_message_bytes, signal })
@@ -256,7 +257,7 @@ export class HeldServer {
       // A server that is at work may be too busy to answer.
       if (this.#active > 0) return
       connection.ping(signal).catch(() => connection.close('it does not answer any more'))
-    }, PING_EVERY_MS)
+    }, this.#options.ping_ms)
     try {
       return await raceSignal(connection.closed, signal)
     } finally {
@@ -269,12 +270,24 @@ export class HeldServer {
 
   async #list(connection: McpConnection, signal: AbortSignal): Promise<void> {
     const { hold } = this
-    const tools = offeredTools(hold.name, await connection.listTools(signal))
+    const of = { agent_id: hold.agent_id, mcp_server: hold.name }
+    const { log } = this.#options
+    const listed = await connection.listTools(signal)
+    const tools = offeredTools(hold.name, listed)
     const drifted = await this.#db.transaction().execute((tx) => putTools(tx, hold, tools))
     if (drifted && drifted.length > 0)
-      this.#options.log.warn(
-        { agent_id: hold.agent_id, mcp_server: hold.name, tools: drifted },
-        'tools of an MCP server are no longer what they were when it was configured',
+      log.warn({ ...of, tools: drifted }, 'tools of an MCP server are no longer what they were when it was configured')
+    if (tools.length < listed.length)
+      log.warn(
+        { ...of, left_out: listed.length - tools.length },
+        'tools of an MCP server are left out: their names are not unique, or their schemas are too long',
+      )
+    const known = await listToolsOfAgent(this.#db, hold.agent_id)
+    const left_out = known.filter((tool) => tool.server === hold.name && tool.left_out === 'too many').length
+    if (left_out > 0)
+      log.warn(
+        { ...of, left_out, most: MAX_OFFERED },
+        "tools of an MCP server are not offered to models: choose those that are with 'offered_tools'",
       )
   }
 

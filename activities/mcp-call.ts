@@ -8,6 +8,7 @@ import {
   type ToolCallResult,
 } from '../contracts/engine.ts'
 import { readArguments } from '../contracts/arguments.ts'
+import { timeoutsOf } from '../contracts/mcp-timeouts.ts'
 import { listApprovalsOfCall } from '../db/queries/approvals.ts'
 import { getToolCallOrThrow } from '../db/queries/steps.ts'
 import { findServer, findTool, locateServer } from '../db/queries/mcp.ts'
@@ -34,8 +35,6 @@ import type { Lent } from './user-connections.ts'
 
 /** How long a call waits for a server that is being connected, in milliseconds. */
 const CONNECTION_MS = 10_000
-const DEFAULT_CALL_S = 60
-const DEFAULT_TOTAL_S = 600
 /** Rounds of a call that may be repeated, after which it is given up. */
 const MAX_REPEATS = 5
 
@@ -71,7 +70,7 @@ export function mcpCallActivities(resources: Resources) {
     signal: AbortSignal,
   ): Promise<CallEnd> {
     const { tool, parameters } = begun
-    const { timeouts } = held.hold.server
+    const { silence_ms, total_ms } = timeoutsOf(held.hold.server)
     const questions = callQuestions({ events, ledger }, input, begun, tool.tool)
     const progress = new ProgressTeller((news) => ledger.progress(input, begun, news))
     try {
@@ -79,8 +78,8 @@ export function mcpCallActivities(resources: Resources) {
         signal,
         owner: input.turn_id,
         onQuestion: (question, over) => questions.put(question, AbortSignal.any([signal, over]), signal),
-        silence_ms: (timeouts?.call ?? DEFAULT_CALL_S) * 1_000,
-        total_ms: (timeouts?.total ?? Math.max(DEFAULT_TOTAL_S, timeouts?.call ?? 0)) * 1_000,
+        silence_ms,
+        total_ms,
         onProgress: (news) => progress.tell({ ...news, ...(news.message && { message: held.clean(news.message) }) }),
       })
       const answer = readAnswer(result)
@@ -227,7 +226,9 @@ export function mcpRouteActivities(resources: Pick<ActivityResources, 'db' | 'ev
         if (barred) return barred
       }
       const found = await locateServer(db, ref)
-      return found?.worker ? { queue: found.worker } : {}
+      if (!found?.worker) return {}
+      const { connect_ms } = timeoutsOf(JSON.parse(found.config) as McpServer)
+      return { queue: found.worker, patience_ms: connect_ms + CONNECTION_MS }
     },
 
     /** Tells the model that the call could not be made, and why, as far as that is known. */

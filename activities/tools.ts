@@ -7,9 +7,6 @@ import type { Tool } from './tool.ts'
 
 export const BUILT_IN_TOOLS: readonly Tool[] = [currentTime]
 
-/** More tools than this are refused by providers. */
-const MAX_OFFERED = 128
-
 /** A tool as a model is offered it, and who has it. */
 export interface OfferedTool extends ToolDefinition {
   server: string
@@ -20,14 +17,16 @@ export interface OfferedTool extends ToolDefinition {
 /** Our own tools first, then those of the agent's MCP servers as they were listed last, as many as providers take. */
 export async function offerTools(db: Db, agentId: string, own: readonly Tool[]): Promise<OfferedTool[]> {
   const listed = await listToolsOfAgent(db, agentId)
-  const foreign = listed.map(({ name, server, tool, description, parameters }) => ({
-    name,
-    server,
-    tool,
-    description,
-    parameters: JSON.parse(parameters) as Record<string, unknown>,
-  }))
-  return [...own, ...foreign].slice(0, MAX_OFFERED)
+  const foreign = listed
+    .filter(({ left_out }) => left_out === undefined)
+    .map(({ name, server, tool, description, parameters }) => ({
+      name,
+      server,
+      tool,
+      description,
+      parameters: JSON.parse(parameters) as Record<string, unknown>,
+    }))
+  return [...own, ...foreign]
 }
 
 /** What must be known of a tool to call it. */

@@ -210,6 +210,7 @@ async function startWorking({
     public_url: publicUrl(settings),
     version: readVersion(),
     max_message_bytes: settings.limits.mcp_message_bytes,
+    ping_ms: settings.engine.mcp_ping_ms,
     tool_output_characters: settings.limits.tool_output_characters,
     log,
   })

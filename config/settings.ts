@@ -52,6 +52,8 @@ const ENGINE = {
   conversation_max_updates: 1_000,
   model_stall_ms: 60_000,
   sweep_ms: 30_000,
+  /** How often an MCP server that is not at work is asked whether it is still there. */
+  mcp_ping_ms: 30_000,
 }
 const RETENTION = { event_log_days: 7, log_days: 90, history_days: 30, orphan_file_days: 7, embedding_days: 30 }
 const ROLES = ['all', 'api', 'worker'] as const

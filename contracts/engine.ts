@@ -141,8 +141,14 @@ export interface ParkedCall {
   waits: boolean
 }
 
-/** How a call to an MCP server stands: over already, waiting for a decision, or to be made where the server is held, if anybody holds it. */
-export type McpCallState = { result: ToolCallResult } | { approval_id: string } | { queue?: string }
+/**
+ * How a call to an MCP server stands: over already, waiting for a decision, or to be made where the server is held, if anybody holds
+ * it; `patience_ms` is how long to wait for one that is being connected.
+ */
+export type McpCallState =
+  | { result: ToolCallResult }
+  | { approval_id: string }
+  | { queue?: string; patience_ms?: number }
 
 export interface ToolCallResult {
   turn_id: string

@@ -12,3 +12,16 @@ export async function raceSignal<T>(promise: Promise<T>, signal: AbortSignal): P
     signal.removeEventListener('abort', abort)
   }
 }
+
+/** Does something with a signal that hears of another's end only meanwhile: whoever is given a signal may listen to it for ever. */
+export async function during<T>(signal: AbortSignal, work: (own: AbortSignal) => Promise<T>): Promise<T> {
+  signal.throwIfAborted()
+  const own = new AbortController()
+  const abort = () => own.abort(signal.reason)
+  signal.addEventListener('abort', abort)
+  try {
+    return await work(own.signal)
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}

@@ -1,4 +1,5 @@
 // Whether a person is asked before a tool of an MCP server is called: as its configuration says, by what is known of the tool.
+import { fits } from '../contracts/glob.ts'
 import type { Approval, McpServer } from '../contracts/schemas/agent.ts'
 import type { OfferedTool } from './tools.ts'
 
@@ -14,7 +15,7 @@ export function asksFirst(server: Policy, tool: KnownTool): boolean {
 /** Of the patterns that fit, the one that says most of the name; of two that say as much, the stricter one. */
 export function approvalOf({ approval = 'destructive' }: Policy, tool: string): Approval {
   if (typeof approval === 'string') return approval
-  const fitting = Object.entries(approval.tools ?? {}).filter(([glob]) => toPattern(glob).test(tool))
+  const fitting = Object.entries(approval.tools ?? {}).filter(([glob]) => fits(glob, tool))
   const [best] = fitting.toSorted(
     ([a, one], [b, other]) => literalsOf(b) - literalsOf(a) || STRICTNESS[other] - STRICTNESS[one],
   )
@@ -36,11 +37,6 @@ function isDestructive(server: Policy, { tool, annotations, hash, approved_hash 
     destructiveHint?: boolean
   }
   return readOnlyHint !== true && destructiveHint !== false
-}
-
-function toPattern(glob: string): RegExp {
-  const plain = glob.replace(/[.+^${}()|[\]\\]/g, '\\$&')
-  return new RegExp(`^${plain.replaceAll('*', '.*').replaceAll('?', '.')}$`, 's')
 }
 
 function literalsOf(glob: string): number {

@@ -1,5 +1,7 @@
 // The stdio transport: an MCP server as a child process in a group of its own, which never outlives us.
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { deserializeMessage, serializeMessage } from '@modelcontextprotocol/sdk/shared/stdio.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
@@ -10,10 +12,21 @@ import { Tail } from './tail.ts'
 
 /**
  * The group's leader becomes the server itself. Before that it leaves behind, in the same group, a shell that reads from a pipe
- * which only we hold: when we die, however we die, the pipe ends and the group is killed. It also keeps the group's number from
- * being given to anybody else until we have killed what is left of the group.
+ * which only we hold: when we let it go, or die, however we die, the pipe ends and all that the server has started is killed: what
+ * carries its mark in its environment, also in groups of its own (where there is a /proc to find it), then the group, the shell
+ * with it. Until then it also keeps the group's number from being given to anybody else.
  */
-const LAUNCH = `(trap '' TERM INT HUP; read -r _ <&3; kill -9 "-$$") </dev/null >/dev/null 2>&1 & exec 3<&-; exec "$@"`
+const LAUNCH = `mark=MUXI_MCP_PROCESS=$1; shift
+(trap '' TERM INT HUP; read -r _ <&3
+  rounds=50
+  while [ $rounds -gt 0 ]; do
+    found=$(grep -lsF "$mark" /proc/[0-9]*/environ)
+    [ -n "$found" ] || break
+    for each in $found; do each=\${each#/proc/}; kill -9 "\${each%/environ}"; done
+    rounds=$((rounds - 1))
+  done
+  kill -9 "-$$") </dev/null >/dev/null 2>&1 &
+exec 3<&-; export "$mark"; exec "$@"`
 /** Variables that a program needs to run at all; everything else it is given on purpose. */
 const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'TERM', 'LANG', 'LANGUAGE', 'TZ', 'TMPDIR']
 /** A server that is asked to end has so long after its input has ended, and as long again after SIGTERM, in milliseconds. */
@@ -21,6 +34,8 @@ const GRACE_MS = 1_500
 /** Lines that are no messages, before the server is given up. */
 const MAX_GARBAGE = 10_000
 const NO_SUCH_PROGRAM = 127
+/** What is left of it is gone within so long, in milliseconds; then its group is killed by ourselves. */
+const KILL_MS = 3_000
 
 export interface ChildOptions {
   command: string
@@ -38,7 +53,9 @@ export class ChildTransport implements Transport {
   readonly stderr = new Tail()
   readonly #options: ChildOptions
   #child: ChildProcess | undefined
-  #ended = Promise.withResolvers<void>()
+  readonly #ended = Promise.withResolvers<void>()
+  readonly #gone = Promise.withResolvers<void>()
+  #isLetGo = false
   #garbage = 0
   /** Why it is over, when the server is to blame. */
   fault: string | undefined
@@ -53,7 +70,7 @@ export class ChildTransport implements Transport {
 
   async start(): Promise<void> {
     const { command, args, env, max_message_bytes } = this.#options
-    const child = spawn('/bin/sh', ['-c', LAUNCH, 'sh', command, ...args], {
+    const child = spawn('/bin/sh', ['-c', LAUNCH, 'sh', randomUUID(), command, ...args], {
       env: { ...inherited(), ...env },
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
       detached: true,
@@ -83,16 +100,19 @@ export class ChildTransport implements Transport {
     stdin.write(serializeMessage(message))
   }
 
-  /** Ends its input, then asks, then kills; resolves when nothing of its group is left. */
+  /** Ends its input, then asks, then kills; resolves when nothing that it has started is left. */
   async close(): Promise<void> {
     const child = this.#child
-    if (!child || child.exitCode !== null || child.signalCode !== null) return this.#end(undefined)
-    child.stdin?.end()
-    if (!(await this.#endsWithin(GRACE_MS))) {
-      this.#signalGroup('SIGTERM')
-      if (!(await this.#endsWithin(GRACE_MS))) this.#signalGroup('SIGKILL')
+    if (!child || child.exitCode !== null || child.signalCode !== null) this.#end(undefined)
+    else {
+      child.stdin?.end()
+      if (!(await isWithin(GRACE_MS, this.#ended.promise))) {
+        this.#signalGroup('SIGTERM')
+        if (!(await isWithin(GRACE_MS, this.#ended.promise))) this.#letGo()
+      }
+      await this.#ended.promise
     }
-    await this.#ended.promise
+    await this.#gone.promise
   }
 
   #read(line: string | LongLine): void {
@@ -118,19 +138,33 @@ export class ChildTransport implements Transport {
 
   #giveUp(why: string): void {
     this.fault ??= why
-    this.#signalGroup('SIGKILL')
+    this.#letGo()
   }
 
   #end(why: string | undefined): void {
     this.fault ??= why
-    this.#signalGroup('SIGKILL')
-    this.#child?.stdio[3]?.destroy()
+    this.#letGo()
     this.#child?.stdout?.destroy()
     this.#child?.stderr?.destroy()
     this.#ended.resolve()
     const { onclose } = this
     delete this.onclose
     onclose?.()
+  }
+
+  /** Has the shell kill all that there is, and notices when it has. */
+  #letGo(): void {
+    const pipe = this.#child?.stdio[3] as Socket | null | undefined
+    if (this.#isLetGo) return
+    this.#isLetGo = true
+    if (!pipe) return this.#gone.resolve()
+    const closed = new Promise((resolve) => pipe.once('close', resolve))
+    pipe.resume().end()
+    void isWithin(KILL_MS, closed).then(() => {
+      this.#signalGroup('SIGKILL')
+      pipe.destroy()
+      this.#gone.resolve()
+    })
   }
 
   #signalGroup(name: NodeJS.Signals): void {
@@ -141,14 +175,14 @@ export class ChildTransport implements Transport {
       // nothing of it is left
     }
   }
+}
 
-  async #endsWithin(ms: number): Promise<boolean> {
-    const timer = new AbortController()
-    const late = delay(ms, 'late', { signal: timer.signal }).catch(() => '')
-    const first = await Promise.race([this.#ended.promise, late])
-    timer.abort()
-    return first !== 'late'
-  }
+async function isWithin(ms: number, event: Promise<unknown>): Promise<boolean> {
+  const timer = new AbortController()
+  const late = delay(ms, 'late', { signal: timer.signal }).catch(() => '')
+  const first = await Promise.race([event, late])
+  timer.abort()
+  return first !== 'late'
 }
 
 function inherited(): Record<string, string> {

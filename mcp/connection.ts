@@ -17,7 +17,7 @@ import {
   type Progress,
   type Tool,
 } from '@modelcontextprotocol/sdk/types.js'
-import { raceSignal } from '../contracts/signals.ts'
+import { during, raceSignal } from '../contracts/signals.ts'
 import { authorizedFetch, type TokenSource } from './authorized-fetch.ts'
 import { boundedFetch } from './bounded-fetch.ts'
 import { ChildTransport } from './child-transport.ts'
@@ -160,7 +160,7 @@ export class McpConnection {
 
   /** Called by `connect` alone. */
   async introduce(signal: AbortSignal, ms: number): Promise<void> {
-    await this.#client.connect(this.#transport, { signal, timeout: ms })
+    await during(signal, (own) => this.#client.connect(this.#transport, { signal: own, timeout: ms }))
   }
 
   get pid(): number | undefined {
@@ -193,8 +193,11 @@ export class McpConnection {
     let cursor: string | undefined
     do {
       const params = cursor === undefined ? {} : { cursor }
-      const page = await this.#ask(signal, () =>
-        this.#client.request({ method: 'tools/list', params }, ListToolsResultSchema, { signal, timeout: LIST_MS }),
+      const page = await this.#ask(signal, (own) =>
+        this.#client.request({ method: 'tools/list', params }, ListToolsResultSchema, {
+          signal: own,
+          timeout: LIST_MS,
+        }),
       )
       tools.push(...page.tools)
       cursor = page.nextCursor
@@ -225,13 +228,13 @@ export class McpConnection {
     }
     this.#calls.add(call)
     try {
-      return await this.#ask(signal, () =>
+      return await this.#ask(signal, (own) =>
         current.run(call, () =>
           this.#client.request(
             { method: 'tools/call', params: { name, arguments: parameters } },
             CallToolResultSchema,
             {
-              signal,
+              signal: own,
               timeout: MAX_TIMER_MS,
               onprogress: (progress) => {
                 patience.heard()
@@ -260,7 +263,7 @@ export class McpConnection {
   /** Whether it is still there. An error is an answer, too. @throws McpFailure */
   async ping(signal: AbortSignal): Promise<void> {
     try {
-      await this.#ask(signal, () => this.#client.ping({ signal, timeout: PING_MS }))
+      await this.#ask(signal, (own) => this.#client.ping({ signal: own, timeout: PING_MS }))
     } catch (error) {
       if (!(error instanceof McpFailure && error.kind === 'answered' && error.status === undefined)) throw error
     }
@@ -293,11 +296,11 @@ export class McpConnection {
     return this.#transport instanceof ChildTransport ? this.#transport.fault : undefined
   }
 
-  async #ask<T>(signal: AbortSignal, request: () => Promise<T>): Promise<T> {
+  async #ask<T>(signal: AbortSignal, request: (own: AbortSignal) => Promise<T>): Promise<T> {
     signal.throwIfAborted()
     if (this.#isOver) throw new McpFailure('unsent', 'the connection is over')
     try {
-      return await request()
+      return await during(signal, request)
     } catch (error) {
       signal.throwIfAborted()
       const failure = this.#explain(error)

@@ -14,7 +14,7 @@ import { abandonToolCall, callMcpTool, callTool, giveUpMcpCall, locateMcpServer 
 import { Gate } from './gate.ts'
 import { asked, decided } from './messages.ts'
 
-/** How long a call waits altogether for a server that nobody holds or that is not connected, in milliseconds. */
+/** How long a call waits altogether for a server that nobody holds or that is not connected, in milliseconds; longer for one that may take longer to start. */
 const PATIENCE_MS = 30_000
 const MAX_ROUNDS = 100
 const MAX_PAUSE_MS = 2_000
@@ -42,14 +42,16 @@ export async function toolCall(call: ToolCallInput): Promise<ToolCallResult> {
 /** The call is made where the server is held; when that worker is gone, where it is held then. The ledger knows whether it was made. */
 async function callServer(call: Omit<McpCallInput, 'round'>, gate: Gate): Promise<ToolCallResult> {
   let patience = PATIENCE_MS
-  for (let round = 1; patience > 0 && round <= MAX_ROUNDS; round += 1) {
+  let waited = 0
+  for (let round = 1; waited < patience && round <= MAX_ROUNDS; round += 1) {
     const state = await locateMcpServer(call)
     if ('result' in state) return state.result
     if ('approval_id' in state) {
       await gate.wait(state.approval_id)
       continue
     }
-    const { queue } = state
+    const { queue, patience_ms = PATIENCE_MS } = state
+    patience = Math.max(patience, patience_ms)
     const startedAt = Date.now()
     if (queue !== undefined) {
       setCurrentDetails(`Calling ${call.server}`)
@@ -66,12 +68,12 @@ async function callServer(call: Omit<McpCallInput, 'round'>, gate: Gate): Promis
           continue
         }
         if (!isWorthAnother(failure)) throw error
-        if (!wasMade(failure)) patience -= Date.now() - startedAt
+        if (!wasMade(failure)) waited += Date.now() - startedAt
       }
     }
     setCurrentDetails(`Waiting for ${call.server}`)
     const pause = Math.min(250 * 2 ** round, MAX_PAUSE_MS)
-    patience -= pause
+    waited += pause
     await sleep(pause)
   }
   return giveUpMcpCall(call)

@@ -4,6 +4,7 @@ import { BUILTIN_SERVERS, type BuiltinServer } from '../../contracts/builtin-ser
 import { separateServer } from '../../contracts/agent-secrets.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
 import { faultsOf, variablesOf, withFallbacks, type McpFault } from '../../contracts/mcp-check.ts'
+import { timeoutsOf } from '../../contracts/mcp-timeouts.ts'
 import type { AgentConfig, McpServer } from '../../contracts/schemas/agent.ts'
 import { dotted } from '../../contracts/schemas/faults.ts'
 import {
@@ -11,8 +12,10 @@ import {
   findServer,
   listConfiguredServers,
   listServers,
-  listTools,
+  listToolsOfAgent,
+  MAX_OFFERED,
   putServer,
+  type AgentTool,
   type ServerRow,
 } from '../../db/queries/mcp.ts'
 import { findConnectionSignIn } from '../../db/queries/sign-ins.ts'
@@ -25,7 +28,6 @@ import { resolveSecret } from './secret-values.ts'
 
 /** How long an addition waits for a worker, besides the time that the server may take to start, in milliseconds. */
 const WORKER_MS = 15_000
-const DEFAULT_CONNECT_S = 60
 const LOOK_MS = 100
 
 /** Adds a server over the API and waits until it is connected, or an operator has to sign in; one that cannot be connected is not kept. @throws MuxiError */
@@ -49,7 +51,7 @@ export async function addServer(
   })
   try {
     await startMcpServer(context, ref)
-    return await waitUntilConnected(context, ref, (given.timeouts?.connect ?? DEFAULT_CONNECT_S) * 1_000)
+    return await waitUntilConnected(context, ref, timeoutsOf(given).connect_ms)
   } catch (error) {
     await removeServer(context, ref)
     throw error
@@ -212,7 +214,8 @@ export async function viewServer(context: ApiContext, principal: Principal, ref:
   if (!row) throw notFound('MCP server', ref.name)
   const server = JSON.parse(row.config) as McpServer
   const brief = viewServerBriefly(row)
-  const tools = await listTools(db, ref)
+  const listed = await listToolsOfAgent(db, ref.agent_id)
+  const tools = listed.filter((tool) => tool.server === ref.name)
   return {
     ...brief,
     state: row.state,
@@ -229,15 +232,24 @@ export async function viewServer(context: ApiContext, principal: Principal, ref:
       last_error: row.last_error,
       stderr: row.stderr_tail,
     },
-    available_tools: tools
-      .filter(({ listed }) => listed === 1)
-      .map(({ tool, name, description, parameters, annotations, hash, approved_hash }) => ({
+    warnings: warningsOf(tools),
+    available_tools: tools.map(
+      ({ tool, name, description, parameters, annotations, hash, approved_hash, left_out }) => ({
         name: tool,
-        offered_as: name,
+        offered_as: left_out === undefined ? name : null,
         description,
         parameters: JSON.parse(parameters) as unknown,
         annotations: JSON.parse(annotations) as unknown,
         drifted: hash !== approved_hash,
-      })),
+      }),
+    ),
   }
+}
+
+function warningsOf(tools: readonly AgentTool[]): string[] {
+  const many = tools.filter(({ left_out }) => left_out === 'too many').length
+  if (many === 0) return []
+  return [
+    `${many} of its ${tools.length} tools are not offered to models: the servers of an agent may offer ${MAX_OFFERED} together. Choose them with 'offered_tools'.`,
+  ]
 }

@@ -135,6 +135,12 @@ const mcpFields = {
   name: NameSchema,
   credentials: Type.Optional(CredentialsSchema),
   approval: Type.Optional(Type.Union([ApprovalSchema, ApprovalsSchema])),
+  offered_tools: Type.Optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
+      maxItems: 1000,
+      description: 'The tools that models are offered, by patterns as in `approval`; all of them when left out',
+    }),
+  ),
   read_only_tools: Type.Optional(
     Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
       maxItems: 1000,

@@ -1,6 +1,7 @@
 // MCP servers of agents: what is configured, who holds each connection, and the tools that were listed.
 import { randomInt } from 'node:crypto'
-import type { McpServerRef, McpServerState } from '../../contracts/engine.ts'
+import type { McpServerRef } from '../../contracts/engine.ts'
+import { fits } from '../../contracts/glob.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import type { McpServer } from '../../contracts/schemas/agent.ts'
 import { differencesOf } from '../dialect.ts'
@@ -293,9 +294,17 @@ export function listTools(db: Db | Tx, { agent_id, name }: McpServerRef): Promis
     .execute()
 }
 
+/** Tools of the servers of one agent that its models are offered: providers take 128, and a few are our own. */
+export const MAX_OFFERED = 120
+
+export interface AgentTool extends McpToolsTable {
+  /** Why models are not offered it. */
+  left_out?: 'not chosen' | 'too many'
+}
+
 /** The tools of all of an agent's servers, as their last listings have them. */
-export function listToolsOfAgent(db: Db, agentId: string): Promise<McpToolsTable[]> {
-  return db
+export async function listToolsOfAgent(db: Db, agentId: string): Promise<AgentTool[]> {
+  const tools = await db
     .selectFrom('mcp_tools')
     .selectAll()
     .where('agent_id', '=', agentId)
@@ -303,6 +312,16 @@ export function listToolsOfAgent(db: Db, agentId: string): Promise<McpToolsTable
     .orderBy('server')
     .orderBy('position')
     .execute()
+  const chosen = new Map<string, string[] | undefined>()
+  for (const { name, config } of await listServers(db, agentId))
+    chosen.set(name, (JSON.parse(config) as McpServer).offered_tools)
+  let offered = 0
+  return tools.map((tool) => {
+    const globs = chosen.get(tool.server)
+    if (globs && !globs.some((glob) => fits(glob, tool.tool))) return { ...tool, left_out: 'not chosen' }
+    offered += 1
+    return offered > MAX_OFFERED ? { ...tool, left_out: 'too many' } : tool
+  })
 }
 
 export function findTool(
@@ -323,10 +342,10 @@ export function findTool(
 export async function locateServer(
   db: Db,
   ref: McpServerRef,
-): Promise<{ worker: string | null; state: McpServerState; last_error: string | null } | undefined> {
+): Promise<Pick<ServerRow, 'worker' | 'state' | 'last_error' | 'config'> | undefined> {
   return db
     .selectFrom('mcp_servers')
-    .select(['worker', 'state', 'last_error'])
+    .select(['worker', 'state', 'last_error', 'config'])
     .where('agent_id', '=', ref.agent_id)
     .where('name', '=', ref.name)
     .executeTakeFirst()

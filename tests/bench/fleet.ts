@@ -10,7 +10,7 @@ const ASK = { words: 1, gap_ms: 0 }
 export async function fleet(bench: Bench): Promise<void> {
   const running: Muxi[] = []
   try {
-    const installed = await bench.install('fleet', await freshDatabase())
+    const installed = await bench.install('fleet', { database_url: await freshDatabase() })
     for (const role of ['worker', 'worker', 'api', 'api'] as const) running.push(await installed.start(role))
     const apis = running.slice(2)
     const turns = (atOnce: number, at: readonly Muxi[], round: number) =>

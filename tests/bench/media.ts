@@ -16,7 +16,7 @@ const MANUAL = '/usr/share/doc/gnuplot/gnuplot.pdf'
 /** Pages of prose in one column, so that the order of their words is no matter of opinion. */
 const FIRST_PAGE = 30
 const PAGES = 12
-const PHOTOS = 24
+const PHOTOS = 6
 const ROUNDS = 3
 const CORES = availableParallelism()
 const LIMITS = { memory_mb: 1_024, time_ms: 600_000, output_bytes: 2 ** 30 }

@@ -11,6 +11,7 @@ import { startDevServer } from '../../temporal-config/dev-server.ts'
 import { ensureNamespace } from '../../temporal-config/namespace.ts'
 import { getServerBinaryOrThrow } from '../../temporal-config/server-binary.ts'
 import { freePort } from '../support/free-port.ts'
+import { EVERYTHING, NODE } from '../support/mcp-servers.ts'
 
 const KEY = 'sk_muxi_bench_key'
 
@@ -26,17 +27,23 @@ export interface Muxi {
 /** Processes that share their data, in a namespace of their own. */
 export interface Installation {
   data_dir: string
-  /** @param more settings of this process */
-  start(role: 'all' | 'api' | 'worker', more?: Record<string, string>): Promise<Muxi>
+  start(role: 'all' | 'api' | 'worker', env?: Record<string, string>): Promise<Muxi>
+}
+
+export interface InstallOptions {
+  /** Left out: SQLite. */
+  database_url?: string | undefined
+  /** Agents of its own in place of those of the bench. */
+  agents?: Record<string, object>
 }
 
 export interface Bench {
   temporal: string
+  temporal_pid: number
   model: string
   /** One process with everything, on SQLite. */
   muxi: Muxi
-  /** On a Postgres database, or on SQLite without one. */
-  install(name: string, databaseUrl?: string): Promise<Installation>
+  install(name: string, options?: InstallOptions): Promise<Installation>
   stop(): Promise<void>
 }
 
@@ -51,34 +58,42 @@ export async function startBench(): Promise<Bench> {
   })
   const server = await startDevServer({ binary, dataDir: folder, env: process.env })
   const model = await startScript(fileURLToPath(new URL('paced-model.ts', import.meta.url)), [], process.env)
-  const agents = join(folder, 'agents')
-  mkdirSync(agents)
-  // The reader knows documents, the bench does not: the difference is what recalling costs.
-  for (const id of ['bench', 'reader'])
-    writeFileSync(
-      join(agents, `${id}.yaml`),
-      `id: ${id}\ndescription: measured\nsystem_message: none\nmodel: {provider: openai, model: paced, base_url: '${model.ready.url}/v1'}\nmemory: {buffer: 0}\n`,
-    )
+  const measured = {
+    description: 'measured',
+    system_message: 'none',
+    model: { provider: 'openai', model: 'paced', base_url: `${model.ready.url}/v1` },
+    memory: { buffer: 0 },
+  }
+  // The reader knows documents, the caller has a tool, the bench has neither: the difference is what that costs.
+  const mcp_servers = [{ name: 'everything', command: NODE, args: [EVERYTHING], approval: 'never' }]
+  const ours = { bench: measured, reader: measured, caller: { ...measured, mcp_servers } }
 
-  const install = async (namespace: string, databaseUrl?: string): Promise<Installation> => {
+  const install = async (
+    namespace: string,
+    { database_url, agents = ours }: InstallOptions = {},
+  ): Promise<Installation> => {
     const connection = await connectOrThrow({ address: server.address }, { patience_ms: 15_000 })
     await ensureNamespace(connection, { namespace, history_days: 30 })
     await connection.close()
     const data_dir = join(folder, namespace)
+    const agents_dir = join(folder, `${namespace}-agents`)
+    mkdirSync(agents_dir)
+    for (const [id, agent] of Object.entries(agents))
+      writeFileSync(join(agents_dir, `${id}.json`), JSON.stringify(agent))
     const env = {
       ...process.env,
       TEMPORAL_ADDRESS: server.address,
       TEMPORAL_NAMESPACE: namespace,
       MUXI_DATA_DIR: data_dir,
-      MUXI_AGENTS_DIR: agents,
+      MUXI_AGENTS_DIR: agents_dir,
       MUXI_API_KEY: KEY,
       MUXI_LOG_LEVEL: 'error',
       MUXI_LIMIT_TURNS_PER_USER: '1000',
       MUXI_LIMIT_TURNS_PER_KEY: '1000',
       // An embedder of a provider would be another thing to measure.
       MUXI_EMBEDDING_MODEL: 'local',
-      ...(databaseUrl !== undefined && {
-        DATABASE_URL: databaseUrl,
+      ...(database_url !== undefined && {
+        DATABASE_URL: database_url,
         BLOB_URL: `file://${data_dir}/blobs`,
         MUXI_SECRET_KEY: 'a key that all processes of a bench share',
       }),
@@ -93,14 +108,15 @@ export async function startBench(): Promise<Bench> {
           MUXI_PORT: String(await freePort()),
           NODE_OPTIONS: [process.env['NODE_OPTIONS'], `--inspect=${inspector}`].filter(Boolean).join(' '),
         })
-        const { ready, pid, stop } = started
-        return { url: ready.url, key: KEY, inspector: `http://${inspector}`, pid, stop }
+        const { ready, pid } = started
+        return { url: ready.url, key: KEY, inspector: `http://${inspector}`, pid, stop: () => started.stop() }
       },
     }
   }
   const muxi = await (await install('default')).start('all')
   return {
     temporal: server.address,
+    temporal_pid: server.pid,
     model: model.ready.url,
     muxi,
     install,

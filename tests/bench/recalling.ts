@@ -35,7 +35,7 @@ export async function recalling(bench: Bench): Promise<void> {
 }
 
 async function recallingOn(bench: Bench, name: string, database_url: string | undefined): Promise<void> {
-  const installed = await bench.install(`recall-${name.toLowerCase()}`, database_url)
+  const installed = await bench.install(`recall-${name.toLowerCase()}`, { database_url })
   const storage = await openStorage({ data_dir: installed.data_dir, database_url })
   await fill(storage, name)
   for (const [kind, question] of Object.entries(QUESTIONS)) await searches(storage, `${name}: search ${kind}`, question)

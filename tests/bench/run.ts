@@ -4,6 +4,7 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fleet } from './fleet.ts'
+import { idle } from './idle.ts'
 import { ingestion } from './ingestion.ts'
 import { openInspector } from './inspector.ts'
 import { large } from './large.ts'
@@ -12,6 +13,7 @@ import { audio, images, ocr } from './media.ts'
 import { startBench, type Bench } from './processes.ts'
 import { recalling } from './recalling.ts'
 import { retrieval } from './retrieval.ts'
+import { toolCalls, type BareChild } from './tools.ts'
 
 const TURNS = 200
 /** The interval at which the event log commits; see `db/event-log.ts`. */
@@ -30,11 +32,13 @@ const SECTIONS = {
   recall: recalling,
   retrieval,
   fleet,
+  tools: toolCalls,
+  idle,
   memory: memoryGrowth,
 }
 const wanted = process.argv.slice(2)
 
-interface Bare {
+interface Bare extends BareChild {
   /** Milliseconds from the call to the first line of the activity. */
   start(): Promise<number>
   run(): Promise<unknown>
@@ -75,6 +79,12 @@ async function startBare(address: string): Promise<Bare & { stop(): Promise<void
     })
   return {
     run,
+    temporal: client,
+    runParent: async () => {
+      const workflowId = `parent-${process.pid}-${(count += 1)}`
+      await client.workflow.execute('parent', { taskQueue, workflowId })
+      return workflowId
+    },
     async start() {
       const startedAt = now()
       return (await run()) - startedAt

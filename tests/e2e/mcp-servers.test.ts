@@ -51,6 +51,14 @@ async function callTool(name: string, given: object = {}): Promise<string> {
   return String(stream.events.find(({ type }) => type === 'tool_call_end')?.data.output)
 }
 
+/** What a model is offered of a server. */
+async function offered(server: string): Promise<string[]> {
+  const cue = stage.model.script({ say: 'So many.' })
+  await (await stage.chat(muxi.url, cue)).untilFinal()
+  const tools = stage.model.requests(cue)[0]!.tools as { function: { name: string } }[]
+  return tools.map((tool) => tool.function.name).filter((name) => name.startsWith(`${server}__`))
+}
+
 it(keeps('mcp.endpoints', 'a server is added, listed, called and removed, and its program ends'), async () => {
   const added = await add({ name: 'memory', command: `${NODE} "${MEMORY}"` })
   expect([added.status, added.body]).toEqual([
@@ -163,13 +171,22 @@ it(
 )
 
 it(
-  keeps('mcp.bounded', '500 tools are listed, and no more are offered than providers take; 50 MB are refused'),
+  keeps(
+    'mcp.bounded',
+    '500 tools are listed, and it is told that not all are offered, and how to choose; 50 MB are refused',
+  ),
   async () => {
     expect((await add(faulty('many', 'many-tools'))).status).toBe(201)
-    expect((await look('many')).available_tools).toHaveLength(500)
-    const cue = stage.model.script({ say: 'So many.' })
-    await (await stage.chat(muxi.url, cue)).untilFinal()
-    expect(stage.model.requests(cue)[0]!.tools).toHaveLength(128)
+    const { available_tools, warnings } = await look('many')
+    expect(available_tools).toHaveLength(500)
+    expect(available_tools.filter(({ offered_as }: { offered_as: unknown }) => offered_as !== null)).toHaveLength(120)
+    expect(warnings).toEqual([expect.stringMatching(/^380 of its 500 tools are not offered .*'offered_tools'\.$/)])
+    expect(muxi.logs()).toContainEqual(expect.objectContaining({ mcp_server: 'many', left_out: 380 }))
+    expect(await offered('many')).toHaveLength(120)
+    await remove('many')
+    await add(faulty('many', 'many-tools', { offered_tools: ['tool_7', 'tool_49?'] }))
+    expect((await look('many')).warnings).toEqual([])
+    expect(await offered('many')).toHaveLength(11)
     await remove('many')
     await add(faulty('big'))
     expect(await callTool('big__big')).toContain('the server sent more than 16777216 bytes at once')

@@ -85,6 +85,9 @@ it(
       approvals: [{ kind: 'sign_in', url: data['url'] }],
     })
     await Promise.all([api.kill(), worker.kill()])
+    process.kill(stage.temporal!.pid, 'SIGKILL')
+    await stage.temporal!.ended
+    await stage.restartTemporal()
     await startAll()
     const page = await new ScriptedBrowser('ada').open(String(data['url']))
     expect([page.status, page.text]).toEqual([200, expect.stringContaining('the conversation goes on')])

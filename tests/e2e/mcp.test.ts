@@ -199,6 +199,24 @@ it(
   },
 )
 
+it(keeps('mcp.slow', 'a call waits for a server that needs half a minute to start, and is made once'), async () => {
+  writeFileSync(`${countFile}.slow`, '')
+  const { body } = await stage.call(api.url, '/api/v1/agents/caller/mcp_servers/faulty')
+  process.kill(body.stats.pid, 'SIGKILL')
+  const isGone = async () =>
+    (await stage.call(api.url, '/api/v1/agents/caller/mcp_servers/faulty')).body.state === 'reconnecting'
+  await expect.poll(isGone, { timeout: 5_000 }).toBe(true)
+  const cue = stage.model.script(
+    { call: [{ name: 'faulty__count', arguments: { label: 'waited-for' } }] },
+    { say: 'Counted.' },
+  )
+  const stream = await stage.chat(api.url, cue, { agent: 'caller' })
+  expect((await stream.untilFinal()).type).toBe('message_end')
+  rmSync(`${countFile}.slow`)
+  expect(counted('waited-for')).toBe(1)
+  expect(stream.events.find(({ type }) => type === 'tool_call_end')?.data.output).toBe('counted waited-for')
+})
+
 it(
   keeps(
     'mcp.worker-killed',

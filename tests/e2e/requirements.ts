@@ -127,6 +127,7 @@ export const REQUIREMENTS = {
   'mcp.many': 'Twenty MCP calls at once are each made once',
   'mcp.cancel': 'Cancelling a turn cancels its MCP call at the server',
   'mcp.server-killed': 'kill -9 of an MCP server during a call: outcome unknown or run again, and connected again',
+  'mcp.slow': 'A call waits for a server that takes its time to start',
   'mcp.worker-killed':
     'kill -9 of the worker that holds MCP servers: another takes over, nothing finished runs again, no program is left',
   'mcp.paused': 'A worker that slept past its time lets go of the MCP servers that another has taken',

@@ -1,4 +1,5 @@
 // Connections to real MCP servers: those that others wrote, over each transport, and a faulty one of our own.
+import { getEventListeners } from 'node:events'
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -206,11 +207,11 @@ describe('a server that is started', () => {
 
   it.each(['none', 'stubborn'])('leaves nothing behind when it is closed: %s', async (fault) => {
     const connection = await open(faulty(fault))
-    const child = Number((await call(connection, 'children')).text)
-    const { pid } = connection
+    const pids = [connection.pid!, ...(await call(connection, 'children')).text.split(' ').map(Number)]
+    expect(pids.map(isAlive)).toEqual([true, true, true, true])
     await connection.close()
     // Whoever is killed is gone a moment later.
-    await expect.poll(() => [isAlive(pid!), isAlive(child)]).toEqual([false, false])
+    await expect.poll(() => pids.filter(isAlive)).toEqual([])
   })
 
   it('leaves nothing behind when the process that started it is killed with -9', async () => {
@@ -219,10 +220,17 @@ describe('a server that is started', () => {
     })
     onTestFinished(() => void holder.kill('SIGKILL'))
     const [pids] = (await once(holder.stdout!)).split('\n')
-    const alive = () => pids!.split(' ').map(Number).map(isAlive)
-    expect(alive()).toEqual([true, true])
+    const alive = () => pids!.split(' ').map(Number).filter(isAlive)
+    expect(alive()).toHaveLength(4)
     holder.kill('SIGKILL')
-    await expect.poll(alive, { timeout: 5_000 }).toEqual([false, false])
+    await expect.poll(alive, { timeout: 5_000 }).toEqual([])
+  })
+
+  it('leaves nothing behind when it ends by itself', async () => {
+    const connection = await open(faulty('none', join(tempDir(), 'counted')))
+    const pids = (await call(connection, 'children')).text.split(' ').map(Number)
+    await expect(call(connection, 'exit', { label: 'a' })).rejects.toMatchObject({ kind: 'lost' })
+    await expect.poll(() => pids.filter(isAlive)).toEqual([])
   })
 
   it('that ends at once, or does not exist, is told with its last words', async () => {
@@ -285,6 +293,19 @@ describe('a call', () => {
     stop.abort(new Error('enough'))
     await expect(calling).rejects.toThrow('enough')
     await expect.poll(() => existsSync(countFile) && readFileSync(countFile, 'utf8')).toContain('cancelled')
+  })
+
+  it('that was answered is not cancelled by what happens later, nor remembered', async () => {
+    const countFile = join(tempDir(), 'counted')
+    const connection = await open(faulty('none', countFile))
+    const later = new AbortController()
+    await connection.listTools(later.signal)
+    for (let ping = 0; ping < 3; ping += 1) await connection.ping(later.signal)
+    await call(connection, 'count', { label: 'a' }, { signal: later.signal })
+    expect(getEventListeners(later.signal, 'abort')).toEqual([])
+    later.abort(new Error('enough'))
+    await call(connection, 'count', { label: 'b' })
+    expect(readFileSync(countFile, 'utf8')).toBe('a\nb\n')
   })
 
   it('during which the server ends is lost, and the connection tells why', async () => {

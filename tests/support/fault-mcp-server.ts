@@ -1,12 +1,13 @@
 // A script: an MCP server over stdio with one fault, and tools whose effect can be counted. Written without the SDK, which would hide the faults.
 // Arguments: the fault; a file to which each call appends its label.
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { appendFileSync, existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 
 const [fault = 'none', countFile = ''] = process.argv.slice(2)
 const TOOLS = 500
-const slow = { none: 0, 'slow-start': 3_000 }[fault] ?? 0
+// Once there is a file beside the other, the next start takes half a minute.
+const slow = existsSync(`${countFile}.slow`) ? 30_000 : fault === 'slow-start' ? 3_000 : 0
 const label = {
   type: 'object',
   properties: { label: { type: 'string' }, ms: { type: 'integer' } },
@@ -21,7 +22,11 @@ const tools = [
   { name: 'never', description: 'Answers nothing.', inputSchema: { type: 'object' } },
   { name: 'slowly', description: 'Tells of its progress.', inputSchema: { type: 'object' } },
   { name: 'environment', description: 'Tells its environment.', inputSchema: { type: 'object' } },
-  { name: 'children', description: 'Starts a child that stays.', inputSchema: { type: 'object' } },
+  {
+    name: 'children',
+    description: 'Starts children that stay: one in its group, one in a group of its own, and a daemon.',
+    inputSchema: { type: 'object' },
+  },
   { name: 'changed', description: 'Changes the description of a tool.', inputSchema: { type: 'object' } },
 ]
 const many = Array.from({ length: TOOLS }, (_, index) => ({
@@ -111,8 +116,13 @@ function call(id: number | undefined, name: string, given: Record<string, unknow
       return tell(id, JSON.stringify(process.env))
     case 'children': {
       const child = spawn('sleep', ['1000'], { stdio: 'ignore' })
-      child.unref()
-      return tell(id, String(child.pid))
+      const ofOwnGroup = spawn('sleep', ['1000'], { stdio: 'ignore', detached: true })
+      // Its parent ends, as that of a daemon does.
+      const daemon = execFileSync('/bin/sh', ['-c', 'setsid sleep 1000 >/dev/null 2>&1 & echo $!'], {
+        encoding: 'utf8',
+      })
+      for (const each of [child, ofOwnGroup]) each.unref()
+      return tell(id, `${child.pid} ${ofOwnGroup.pid} ${daemon.trim()}`)
     }
     case 'changed':
       tools[0]!.description = 'Counts, and does something else, too.'
