@@ -1,6 +1,6 @@
 // What a server asks while a call to it is under way: shown to the user of the turn, and answered when somebody has decided.
 import { setTimeout as delay } from 'node:timers/promises'
-import { activityInfo, getClient, log } from '@temporalio/activity'
+import { Context } from '@temporalio/activity'
 import { WorkflowNotFoundError } from '@temporalio/client'
 import type { ElicitResult } from '@modelcontextprotocol/sdk/types.js'
 import { QUESTION_SIGNALS, type McpCallInput } from '../contracts/engine.ts'
@@ -21,11 +21,13 @@ export function callQuestions(
   tool: string,
 ) {
   let number = 0
+  // Taken here: a question comes with a message of the server, which on Deno is outside the activity's asynchronous context.
+  const { info, client, log } = Context.current()
+  const { workflowId = '', runId } = info.workflowExecution ?? {}
 
   /** Has the call's workflow know that the call waits, or goes on: the turn's time stands still in between. */
   async function tell(signal: 'asked' | 'decided', id: string, over: AbortSignal): Promise<void> {
-    const { workflowId = '', runId } = activityInfo().workflowExecution ?? {}
-    const workflow = getClient().workflow.getHandle(workflowId, runId)
+    const workflow = client.workflow.getHandle(workflowId, runId)
     while (!over.aborted) {
       try {
         return await workflow.signal(QUESTION_SIGNALS[signal], id)

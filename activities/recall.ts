@@ -3,7 +3,7 @@ import { activityInfo, cancellationSignal } from '@temporalio/activity'
 import type { RecallResult, TurnInput } from '../contracts/engine.ts'
 import { listJobsOfTurn, readText } from '../db/queries/jobs.ts'
 import { findPassages, storeRecall, type Passage } from '../db/queries/knowledge.ts'
-import { endLogEntry, startLogEntry } from '../db/queries/log.ts'
+import { addLogEntry } from '../db/queries/log.ts'
 import { readQuestion } from '../db/queries/turn-input.ts'
 import type { Db } from '../db/schema.ts'
 import type { ActivityResources } from './resources.ts'
@@ -30,20 +30,24 @@ export function recallActivities({ db, vectors, embedder }: Resources) {
       await db.transaction().execute(async (tx) => {
         await storeRecall(tx, turn_id, passages)
         const { activityId, attempt, workflowExecution } = activityInfo()
-        const logId = await startLogEntry(tx, {
-          turn_id,
-          kind: 'recall',
-          name: embedder.model,
-          workflow_id: workflowExecution?.workflowId ?? '',
-          activity_id: activityId,
-          attempt,
-          input: { query: text },
-        })
-        await endLogEntry(tx, logId, {
-          status: 'completed',
-          duration_ms: performance.now() - startedAt,
-          output: { passages: passages.map(brief) },
-        })
+        const workflow_id = workflowExecution?.workflowId ?? ''
+        await addLogEntry(
+          tx,
+          {
+            turn_id,
+            kind: 'recall',
+            name: embedder.model,
+            workflow_id,
+            activity_id: activityId,
+            attempt,
+            input: { query: text },
+          },
+          {
+            status: 'completed',
+            duration_ms: performance.now() - startedAt,
+            output: { passages: passages.map(brief) },
+          },
+        )
       })
       return { turn_id, passages: passages.length }
     },

@@ -38,17 +38,21 @@ export async function startLogEntry(tx: Tx, start: LogStart): Promise<string> {
   return row.id
 }
 
+/** An entry of something that is over and was too short to be seen under way. */
+export async function addLogEntry(tx: Tx, start: LogStart, end: LogEnd): Promise<void> {
+  const started_at = new Date(Date.now() - end.duration_ms).toISOString()
+  await tx
+    .insertInto('log_entries')
+    .values({ ...start, id: newId('log'), input: toJson(start.input), started_at, ...columnsOf(end) })
+    .onConflict((oc) => oc.doNothing())
+    .execute()
+}
+
 /** Closes an entry, unless the end of its turn has closed it already. */
 export async function endLogEntry(db: Db | Tx, id: string, end: LogEnd): Promise<void> {
   await db
     .updateTable('log_entries')
-    .set({
-      status: end.status,
-      duration_ms: Math.round(end.duration_ms),
-      output: toJson(end.output),
-      error: toJson(end.error),
-      usage: toJson(end.usage),
-    })
+    .set(columnsOf(end))
     .where('id', '=', id)
     .where('status', 'in', ['running', 'interrupted'])
     .execute()
@@ -68,6 +72,16 @@ export async function countFailed(db: Db | Tx, workflowId: string, activityId: s
 
 export function listLogOfTurn(db: Db, turnId: string): Promise<LogEntriesTable[]> {
   return db.selectFrom('log_entries').selectAll().where('turn_id', '=', turnId).orderBy('id').execute()
+}
+
+function columnsOf({ status, duration_ms, output, error, usage }: LogEnd) {
+  return {
+    status,
+    duration_ms: Math.round(duration_ms),
+    output: toJson(output),
+    error: toJson(error),
+    usage: toJson(usage),
+  }
 }
 
 function toJson(value: unknown): string | null {

@@ -3,7 +3,7 @@ import { sql, type RawBuilder } from 'kysely'
 import type { Db, Tx } from '../schema.ts'
 import { CANDIDATES_A_HIT, candidatesFor, fuseRanks, toHit, type VisibleChunk } from './fuse.ts'
 import { unitText } from './postgres-chunks.ts'
-import { matchOf } from './postgres-words.ts'
+import { matchOf, MOST_MATCHED } from './postgres-words.ts'
 import type { Hit, VectorQuery } from './vector-store.ts'
 import { wordsOfQuestion } from './words.ts'
 
@@ -21,6 +21,8 @@ const FROM_INDEXES = {
   enable_seqscan: 'off',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
+  // Where a sort cannot be avoided, it is made all the same.
+  enable_sort: 'off',
   jit: 'off',
   // In the order in which they are written.
   join_collapse_limit: '1',
@@ -42,14 +44,11 @@ export async function searchPostgres(db: Db, table: string, spaces: string[], qu
       'hnsw.ef_search': String(Math.max(wanted, LEAST_LOOKED_AT)),
       ...FROM_INDEXES,
     })
-    const near = new Map<number, number>()
-    const words = new Map<number, number>()
-    for (const space of new Set(spaces)) {
-      const found = vector === undefined ? [] : await findNear(tx, table, space, vector, wanted, query)
-      // In a small index everything is among the nearest: what has nothing in common with the question is not near.
-      for (const { id, distance } of found) if (toSimilarity(distance) > 0) near.set(id, distance)
-      for (const { id, rank } of await findWords(tx, space, wanted, query)) words.set(id, -rank)
-    }
+    const nearest = vector === undefined ? [] : await findNear(tx, table, spaces, vector, wanted, query)
+    // In a small index everything is among the nearest: what has nothing in common with the question is not near.
+    const alike = nearest.filter(({ distance }) => toSimilarity(distance) > 0)
+    const near = new Map(alike.map(({ id, distance }) => [id, distance]))
+    const words = new Map((await findWords(tx, spaces, wanted, query)).map(({ id, rank }) => [id, -rank]))
     const best = fuseRanks([near, words], query.top_k)
     const rows = await getVisible(
       tx,
@@ -78,7 +77,7 @@ async function setLocally(tx: Tx, settings: Record<string, string>): Promise<voi
 async function findNear(
   tx: Tx,
   table: string,
-  space: string,
+  spaces: string[],
   vector: string,
   wanted: number,
   narrowed: Narrowed,
@@ -86,23 +85,21 @@ async function findNear(
   const nearest = async (distance: RawBuilder<unknown>) => {
     const { rows } = await sql<Near>`select near.chunk_id as id, ${distance} as distance
       from ${sql.table(table)} near join chunks on chunks.id = near.chunk_id ${VISIBLE}
-      where near.space = ${space} ${narrowedTo(narrowed)} order by ${distance} limit ${wanted}`.execute(tx)
+      where near.space = any(${spaces}) ${narrowedTo(narrowed)} order by ${distance} limit ${wanted}`.execute(tx)
     return rows
   }
   const distance = sql`near.embedding <=> ${vector}::halfvec`
   // As part of a sum it is not what the index orders by.
   const exact = sql`(near.embedding <=> ${vector}::halfvec) + 0`
-  if (await isSmall(tx, table, space, narrowed)) return nearest(exact)
-  await setLocally(tx, { enable_sort: 'off' })
+  if (await isSmall(tx, table, spaces, narrowed)) return nearest(exact)
   const found = await nearest(distance)
-  await setLocally(tx, { enable_sort: 'on' })
   // Others took the places until HNSW gave up. To compare all is slower, so only then.
   return found.length >= wanted / CANDIDATES_A_HIT ? found : nearest(exact)
 }
 
-/** Whether there is so little to compare that it needs no index: in the space, or of one source of knowledge in it. */
-async function isSmall(tx: Tx, table: string, space: string, narrowed: Narrowed): Promise<boolean> {
-  const all = sql`select from ${sql.table(table)} where space = ${space}`
+/** Whether there is so little to compare that it needs no index: in the spaces, or of one source of knowledge in them. */
+async function isSmall(tx: Tx, table: string, spaces: string[], narrowed: Narrowed): Promise<boolean> {
+  const all = sql`select from ${sql.table(table)} where space = any(${spaces})`
   const ofSource = sql`select from chunks ${VISIBLE} ${narrowedTo(narrowed)}`
   for (const compared of narrowed.knowledge_id === undefined ? [all] : [ofSource, all]) {
     const { rows } = await sql<{
@@ -115,15 +112,16 @@ async function isSmall(tx: Tx, table: string, space: string, narrowed: Narrowed)
 
 async function findWords(
   tx: Tx,
-  space: string,
+  spaces: string[],
   wanted: number,
   query: VectorQuery,
 ): Promise<{ id: number; rank: number }[]> {
-  const found = await matchOf(tx, space, wordsOfQuestion(query.text))
+  const found = await matchOf(tx, spaces, wordsOfQuestion(query.text))
   if (found === undefined) return []
   // Matched before anything is joined: Postgres takes the match for rare and would rather go through all chunks.
   const { rows } = await sql<{ id: number; rank: number }>`with found as materialized (
-      select chunk_id, ${found.rank} as rank from chunk_words where words @@ ${found.match}::tsquery)
+      select chunk_id, ${found.rank} as rank from chunk_words where words @@ ${found.match}::tsquery
+      limit ${MOST_MATCHED})
     select chunks.id, found.rank from found join chunks on chunks.id = found.chunk_id ${VISIBLE} ${narrowedTo(query)}
     order by found.rank desc, chunks.id limit ${wanted}`.execute(tx)
   return rows

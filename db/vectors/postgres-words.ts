@@ -7,8 +7,8 @@ import { spaced } from './words.ts'
 const MOST_RANKED = 800
 /** Words that rank them. */
 const MOST_RANKING = 8
-/** A word that stands in more chunks is not counted further. */
-const MOST_COUNTED = 5 * MOST_RANKED
+/** Chunks in which words are looked for when all of them are common: some of those that have them, in bounded time. */
+export const MOST_MATCHED = 5 * MOST_RANKED
 
 /**
  * As FTS5's porter on SQLite: English words are found in their other forms, and words of other languages and scripts
@@ -37,12 +37,12 @@ export interface WordsMatch {
 }
 
 /** @param words of letters and digits only. @returns undefined when they cannot tell one chunk from another */
-export async function matchOf(db: Db, space: string, words: string[]): Promise<WordsMatch | undefined> {
-  const within = `'${spaceLexeme(space)}'`
+export async function matchOf(db: Db, spaces: string[], words: string[]): Promise<WordsMatch | undefined> {
+  const within = `(${spaces.map((space) => `'${spaceLexeme(space)}'`).join(' | ')})`
   const { rows } = await sql<{ word: string; chunks: number }>`select query::text as word,
-    (select count(*) from (select from chunk_words where words @@ (${within}::tsquery && query) limit ${MOST_COUNTED + 1}) counted) as chunks
+    (select count(*) from (select from chunk_words where words @@ (${within}::tsquery && query) limit ${MOST_RANKED + 1}) counted) as chunks
     from (select distinct plainto_tsquery(${WORDS_CONFIG}, word) as query from unnest(${words.map(foldedWords)}::text[]) word) queries
-    where numnode(query) > 0 order by chunks`.execute(db)
+    where numnode(query) > 0 order by chunks, length(query::text) desc`.execute(db)
   const known = rows
     .map(({ word, chunks }) => ({ word: `(${word})`, chunks: Number(chunks) }))
     .filter(({ chunks }) => chunks > 0)
@@ -63,8 +63,7 @@ export async function matchOf(db: Db, space: string, words: string[]): Promise<W
   const rank = sql<number>`(${sql.join(ranks, sql` + `)})`
   const having = (match: string): WordsMatch => ({ match: `${within} & (${match})`, rank })
   if (rare.length > 0) return having(rare.join(' | '))
-  // Common words only: what has several of them at once. A word that stands nearly everywhere says nothing by itself.
-  if (all.length === 1) return known[0]!.chunks > MOST_COUNTED ? undefined : having(all[0]!.word)
+  // Common words only, not counted to their end, of which the longer ones say more: what has several of them at once.
   return having(
     all
       .slice(0, 3)

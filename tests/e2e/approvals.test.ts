@@ -25,7 +25,8 @@ beforeAll(async () => {
 
 afterEach(async () => {
   stage.model.assertUsed()
-  await stage.check()
+  // What the server hears of calls that were given up: of its list of tools, too, when a machine is busy.
+  await stage.check({ repeatable: ['cancelled'] })
 })
 
 async function add(body: object): Promise<void> {
@@ -58,9 +59,12 @@ const endOf = (stream: SseClient) => stream.events.find(({ type }) => type === '
 
 it(keeps('approvals.time', 'the time of a turn stands still while it waits for a person'), async () => {
   const { turn_id, asked, stream } = await begin('faulty__count', { label: 'late' }, { say: 'Counted.' })
+  const question = await begin('everything__trigger-elicitation-request', {}, { say: 'Thanks.' })
   await delay((TURN_SECONDS + 1) * 1_000)
   await decide(turn_id, asked.id, { decision: 'approve' })
+  await decide(question.turn_id, question.asked.id, { decision: 'answer', answer: { name: 'Ada' } })
   expect((await stream.untilFinal()).type).toBe('message_end')
+  expect((await question.stream.untilFinal()).type).toBe('message_end')
   expect(counted('late')).toBe(1)
   await worker.stop()
   worker = await stage.start('worker')

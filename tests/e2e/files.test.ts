@@ -83,7 +83,8 @@ describe('in S3', () => {
         AWS_SECRET_ACCESS_KEY: S3_CREDENTIALS.secret_access_key,
       },
     })
-  })
+    // The first time on a machine moto has to be got.
+  }, 300_000)
   afterAll(async () => {
     await stage.close()
     await server.stop()

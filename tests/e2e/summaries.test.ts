@@ -115,8 +115,10 @@ it(keeps('documents.again', 'the same bytes are not read again, changed ones rep
   expect(text.text).toContain('Nobody swims')
   const stream = await stage.followJob(api.url, again.id)
   expect((await stream.untilFinal()).type).toBe('completed')
-  const other = { ...into('rules'), options: { ocr: 'always' } }
-  expect((await begin('document', 'rules.md', '# Rules\n\nNobody swims in the harbour.', other)).status).toBe('queued')
+  const otherwise = { ...into('rules'), options: { ocr: 'always' } }
+  const other = await begin('document', 'rules.md', '# Rules\n\nNobody swims in the harbour.', otherwise)
+  expect(other.status).toBe('queued')
+  await finished(other.id)
 
   const changed = await begin('document', 'rules.md', '# Rules\n\nEverybody swims in the harbour.', into('rules'))
   await finished(changed.id)
