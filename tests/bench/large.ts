@@ -20,11 +20,11 @@ const ASK = { words: 20, gap_ms: 5 }
 
 const run = promisify(execFile)
 
-export async function large({ install }: Bench): Promise<void> {
+export async function large(bench: Bench): Promise<void> {
   if (!existsSync(MANUAL)) return report('large', `not measured: it needs ${MANUAL} (apt-get install gnuplot-doc)`)
   const whisper = await WhisperDouble.start()
   const folder = await mkdtemp(join(tmpdir(), 'muxi-bench-'))
-  const muxi = await (await install('large')).start('all', { MUXI_TRANSCRIPTION: whisper.url })
+  const muxi = await (await bench.install('large')).start('all', { MUXI_TRANSCRIPTION: whisper.url })
   try {
     const pdf = join(folder, 'large.pdf')
     await run('pdfunite', [...Array.from({ length: COPIES }, () => MANUAL), pdf])
