@@ -26,11 +26,11 @@ function renamed(bytes: Buffer, from: string, to: string): Buffer {
   return Buffer.from(bytes.toString('latin1').replaceAll(from, to), 'latin1')
 }
 
-/** With the word at this place of every entry of its directory changed. */
+/** With the word at this place of every entry of its directory changed but the first, which is stored as it is. */
 function inDirectory(bytes: Buffer, at: number, change: (value: number) => number, size: 2 | 4 = 2): Buffer {
   const changed = Buffer.from(bytes)
   for (
-    let entry = changed.indexOf('PK\x01\x02', 0, 'latin1');
+    let entry = changed.indexOf('PK\x01\x02', changed.indexOf('PK\x01\x02', 0, 'latin1') + 4, 'latin1');
     entry >= 0;
     entry = changed.indexOf('PK\x01\x02', entry + 4, 'latin1')
   )
