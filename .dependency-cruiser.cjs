@@ -20,7 +20,9 @@ module.exports = {
     only('workflows', ['contracts'], { name: 'workflows-values', to: VALUES }),
     only('workflows', ['contracts', 'activities'], { name: 'workflows-types', to: TYPES }),
     only('activities', ['contracts', 'db', 'media', 'mcp', 'providers']),
-    ...['db', 'media', 'mcp', 'providers', 'temporal-config', 'client'].map((folder) => only(folder, ['contracts'])),
+    ...['db', 'media', 'providers', 'temporal-config', 'client'].map((folder) => only(folder, ['contracts'])),
+    // Web pages and documents are read alike.
+    only('mcp', ['contracts', 'media/(html|to-markdown)\\.ts']),
     only('api', ['contracts', 'db', 'workflows/(messages|labels)\\.ts', 'media/(blocks|sniff(-media)?)\\.ts'], {
       name: 'api-values',
       from: { pathNot: '^api/main\\.ts$' },

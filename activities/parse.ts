@@ -21,18 +21,22 @@ type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & 
 export function parseActivities(resources: Resources) {
   const { db, events, blobs, parse_limits: limits } = resources
   return {
-    /** Finds out how many pages there are and divides them into batches. */
+    /** Finds out how many pages there are and divides them into batches; what is read as a whole is read here, once. */
     async inspectFile(ref: JobRef): Promise<{ pages: number; batches: number }> {
       return ingestionStep(resources, ref, { name: 'inspect', input: {} }, async (job, signal) => {
         checkLanguages((JSON.parse(job.options) as JobOptions).languages ?? [])
-        const { pages } = await blobs.withFile(
-          job.user_id,
-          job.sha256,
-          (path) => inspectDocument(path, { signal, limits }),
-          signal,
-        )
+        // A run before this one has done it, when the job is tried again.
+        const { pages, whole } =
+          job.pages !== null
+            ? { pages: job.pages }
+            : await blobs.withFile(
+                job.user_id,
+                job.sha256,
+                (path) => inspectDocument(path, { signal, limits, name: job.name }),
+                signal,
+              )
         const { batches, told } = await db.transaction().execute(async (tx) => {
-          const batches = await planBatches(tx, job.id, pages)
+          const batches = await planBatches(tx, job.id, pages, whole)
           return { batches, told: await advance(tx, job, 'parsing', '') }
         })
         events.publish(job.id, told)

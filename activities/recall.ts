@@ -73,13 +73,14 @@ async function attachedText(db: Db, turnId: string): Promise<Passage[]> {
   let room = ATTACHED_TEXT
   for (const job of await listJobsOfTurn(db, turnId)) {
     for await (const pages of readText(db, job.id)) {
-      for (const { page, text } of pages) {
+      for (const { page, text, label } of pages) {
         if (room <= 0) return passages
         if (text.trim() === '') continue
         passages.push({
           document_id: job.document_id,
           document: job.name,
           page,
+          ...(label !== undefined && { heading: label }),
           content: text.slice(0, room),
           similarity: 1,
         })

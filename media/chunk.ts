@@ -38,7 +38,11 @@ export function chunkPages(pages: ChunkedPage[], { target = TARGET, overlap = OV
     mendBoundary(pagesOfUnits[index - 1]!.units, pagesOfUnits[index]!.units)
   const chunks: Chunk[] = []
   const headings: Unit[] = []
+  let before: string | undefined
   for (const { page, label, units } of pagesOfUnits) {
+    // A slide or sheet is not under the headings of the one before.
+    if (label !== before) headings.length = 0
+    before = label
     for (const section of sectionsOf(units, target)) {
       for (const part of partsOf(section, target, overlap)) {
         const heading = headingOver(headings, part.units, label)
@@ -142,5 +146,7 @@ function headingOver(headings: Unit[], units: Unit[], label: string | undefined)
 
 function pathOf(headings: Unit[], label: string | undefined): string {
   const texts = headings.map(({ text }) => text)
-  return [...(label === undefined ? [] : [label]), ...texts].join(' > ').slice(-HEADING_CHARACTERS)
+  // A chapter may be called as its heading is.
+  const called = label === undefined || label === texts[0] ? [] : [label]
+  return [...called, ...texts].join(' > ').slice(-HEADING_CHARACTERS)
 }

@@ -3,7 +3,7 @@
 /** `damaged` also stands for a parser that crashed on the file; the `too_…` ones for a limit that was reached. */
 export type MediaFailureReason =
   | 'empty'
-  | 'not_a_pdf'
+  | 'not_a_document'
   | 'encrypted'
   | 'damaged'
   | 'too_many_pages'

@@ -3,14 +3,13 @@ import { createInterface } from 'node:readline'
 import { Worker } from 'node:worker_threads'
 import { MediaFailure, type MediaFailureReason } from './failure.ts'
 import type { Page } from './parse-document.ts'
-import { type PdfEngine, readPdf } from './pdf-engines.ts'
+import { type PdfEngine, type PdfPart, readPdf } from './pdf-engines.ts'
+import { readWhole, type WholeKind } from './readers/index.ts'
 
-export interface ParseRequest {
-  path: string
-  /** Without it only the number of pages is asked for. */
-  range?: { from: number; to: number } | undefined
-  engine: PdfEngine
-}
+/** Some pages of a PDF, or without a range only their number; or all of another document. */
+export type ParseRequest =
+  | { path: string; engine: PdfEngine; range?: { from: number; to: number } | undefined }
+  | { path: string; kind: WholeKind }
 
 /** The last line of every answer is `total`, `failure` or `error`; `error` is a fault of ours, not of the document. */
 export type ParseAnswer =
@@ -38,15 +37,21 @@ console.log = console.info = console.warn = console.error
 say({ ready: true })
 lines.on('line', (line) => void answer(JSON.parse(line) as ParseRequest))
 
-async function answer({ path, range, engine }: ParseRequest): Promise<void> {
+async function answer(request: ParseRequest): Promise<void> {
   try {
-    const { total, pages } = await readPdf(path, range, engine)
+    const { total, pages } = await read(request)
     for (const page of pages) say(page)
     say({ total })
   } catch (error) {
     if (error instanceof MediaFailure) say({ failure: { reason: error.reason, message: error.message } })
     else say({ error: error instanceof Error ? error.message : String(error) })
   }
+}
+
+async function read(request: ParseRequest): Promise<PdfPart> {
+  if ('engine' in request) return readPdf(request.path, request.range, request.engine)
+  const pages = await readWhole(request.path, request.kind)
+  return { total: pages.length, pages }
 }
 
 function say(words: ParseAnswer): void {

@@ -1,5 +1,6 @@
-// Documents into pages of Markdown text. PDFs are read in a child process that can be killed; text is read here.
+// Documents into pages of Markdown text. They are read in a child process that can be killed; plain text is read here.
 import { MediaFailure } from './failure.ts'
+import { kindOfFile } from './kind-of-file.ts'
 import { confined } from './limited-process.ts'
 import type { Recognized } from './ocr.ts'
 import type { ParseRequest } from './parse-child.ts'
@@ -7,13 +8,16 @@ import { ParserChild } from './parser-child.ts'
 import { parserCommand, type ParserCommand } from './parser-command.ts'
 import { ParserCrash } from './parser-death.ts'
 import type { PdfPart } from './pdf-engines.ts'
-import { kindOfFile, readTextPages } from './text-pages.ts'
+import type { DocumentKind } from './sniff.ts'
+import { readTextPages } from './text-pages.ts'
 
 export interface Page {
   /** From 1. */
   page: number
   /** Markdown, headings kept. */
   text: string
+  /** What people call it, where that is not its number: `Sheet Costs`. */
+  label?: string
   /** Whether it is a picture of text, wholly or for the most part. */
   scanned?: true
   /** Of what was read of a picture. */
@@ -31,6 +35,8 @@ export interface ParseLimits {
 }
 
 export interface ParseOptions {
+  /** As the sender calls the file; its content comes first. */
+  name?: string
   signal: AbortSignal
   limits: ParseLimits
 }
@@ -40,29 +46,32 @@ const IDLE_MS = 5_000
 const MOST_IDLE = 2
 
 /**
- * What a file is and how many pages it has; text has one page, or more when it is long.
+ * What a file is and how many pages it has. A PDF is read page by page (`parsePages`); of everything else, which cannot be,
+ * the pages are here.
  * @throws MediaFailure, or the signal's reason
  */
 export async function inspectDocument(
   path: string,
   options: ParseOptions,
   command: ParserCommand = parserCommand,
-): Promise<{ kind: 'pdf' | 'text'; pages: number }> {
+): Promise<{ kind: DocumentKind; pages: number; whole?: Page[] }> {
   options.signal.throwIfAborted()
-  const kind = await kindOfFile(path)
-  const { output_bytes, max_pages } = options.limits
-  const pages =
-    kind === 'pdf'
-      ? (await askParser({ path, engine: 'liteparse' }, options, command)).total
-      : (await readTextPages(path, output_bytes, options.signal)).length
-  if (pages <= max_pages && pages > 0) return { kind, pages }
-  endIdle(path)
-  if (pages === 0) throw new MediaFailure('empty', 'The document has no pages')
-  throw new MediaFailure('too_many_pages', `The document has ${pages} pages; ${max_pages} are allowed`)
+  const kind = await kindOfFile(path, options.name ?? '')
+  if (kind === 'pdf') {
+    const { total } = await askParser({ path, engine: 'liteparse' }, options, command)
+    checkPages(path, total, options.limits)
+    return { kind, pages: total }
+  }
+  const whole =
+    kind === 'text' || kind === 'markdown'
+      ? await readTextPages(path, options.limits.output_bytes, options.signal)
+      : (await askParser({ path, kind }, options, command)).pages
+  checkPages(path, whole.length, options.limits)
+  return { kind, pages: whole.length, whole }
 }
 
 /**
- * The pages from `from` to `to`, both included; those that the document does not have are left out.
+ * Pages of a PDF from `from` to `to`, both included; those that the document does not have are left out.
  * @throws MediaFailure, or the signal's reason
  */
 export async function parsePages(
@@ -72,10 +81,26 @@ export async function parsePages(
   command: ParserCommand = parserCommand,
 ): Promise<Page[]> {
   options.signal.throwIfAborted()
-  if ((await kindOfFile(path)) === 'pdf')
-    return (await askParser({ path, range, engine: 'liteparse' }, options, command)).pages
-  const pages = await readTextPages(path, options.limits.output_bytes, options.signal)
-  return pages.slice(range.from - 1, range.to)
+  return (await askParser({ path, range, engine: 'liteparse' }, options, command)).pages
+}
+
+/**
+ * All pages of a document of any kind.
+ * @throws MediaFailure, or the signal's reason
+ */
+export async function readDocument(
+  path: string,
+  options: ParseOptions,
+): Promise<{ kind: DocumentKind; pages: Page[] }> {
+  const { kind, pages: to, whole } = await inspectDocument(path, options)
+  return { kind, pages: whole ?? (await parsePages(path, { from: 1, to }, options)) }
+}
+
+function checkPages(path: string, pages: number, { max_pages }: ParseLimits): void {
+  if (pages <= max_pages && pages > 0) return
+  endIdle(path)
+  if (pages === 0) throw new MediaFailure('empty', 'The document has no pages')
+  throw new MediaFailure('too_many_pages', `The document has ${pages} pages; ${max_pages} are allowed`)
 }
 
 async function askParser(request: ParseRequest, options: ParseOptions, command: ParserCommand): Promise<PdfPart> {
@@ -85,7 +110,8 @@ async function askParser(request: ParseRequest, options: ParseOptions, command: 
     if (!(error instanceof ParserCrash)) throw error
   }
   try {
-    return await askOnce({ ...request, engine: 'pdf-parse' }, options, command)
+    // Another engine where there is one; anything may crash once.
+    return await askOnce('engine' in request ? { ...request, engine: 'pdf-parse' } : request, options, command)
   } catch (cause) {
     if (!(cause instanceof ParserCrash)) throw cause
     throw new MediaFailure('damaged', 'The document makes its parser crash', { cause })
@@ -98,7 +124,8 @@ async function askOnce(request: ParseRequest, options: ParseOptions, command: Pa
   const child = takeIdle(key) ?? new ParserChild(await confined(command(options.limits.memory_mb)))
   try {
     const part = await child.ask(request, options)
-    keepIdle(key, child)
+    if ('engine' in request) keepIdle(key, child)
+    else await child.kill()
     return part
   } catch (error) {
     await child.kill()

@@ -1,60 +1,53 @@
-// What a file is, by its content; its name only tells Markdown from other text.
+// What a document is, by its content; its name only tells apart what is text either way, and archives that do not say what they are.
+import { textEncoding } from './text-encoding.ts'
+import { textKind } from './text-kind.ts'
 
-export type DocumentKind = 'pdf' | 'text' | 'markdown'
+/** Media types of the documents that are read. */
+export const DOCUMENT_TYPES = {
+  pdf: 'application/pdf',
+  docx: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
+  html: 'text/html',
+  csv: 'text/csv',
+  tsv: 'text/tab-separated-values',
+  markdown: 'text/markdown',
+  text: 'text/plain',
+} as const
+export type DocumentKind = keyof typeof DOCUMENT_TYPES
+
+/** Whatever can be told: documents, and what only looks like one. `ole` is what Office wrote before 2007, or wraps an encrypted file in. */
+export type SniffedKind = DocumentKind | 'zip' | 'ole'
 
 /** How much of a file is looked at, in bytes. */
 export const SNIFFED_BYTES = 65_536
 /** Readers of PDF accept junk before the header, up to so many bytes. */
 const PDF_HEADER_WITHIN = 1_024
 
-/** The kind of a document from its first bytes (`SNIFFED_BYTES` are enough) and its name; undefined for what we cannot read. */
-export function sniff(bytes: Uint8Array, name: string): DocumentKind | undefined {
-  const head = bytes.subarray(0, SNIFFED_BYTES)
-  if (isPdf(head)) return 'pdf'
-  if (textEncoding(head) === undefined) return undefined
-  return /\.(md|mdx|markdown)$/i.test(name) ? 'markdown' : 'text'
+/** The kind of a file from its first bytes (`SNIFFED_BYTES` are enough) and its name; undefined for what we know nothing of. */
+export function sniff(bytes: Uint8Array, name: string): SniffedKind | undefined {
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, SNIFFED_BYTES))
+  if (head.subarray(0, PDF_HEADER_WITHIN).includes('%PDF-', 0, 'latin1')) return 'pdf'
+  if (head.subarray(0, 4).equals(ZIP)) return zipKind(head, name)
+  if (head.subarray(0, 8).equals(OLE)) return 'ole'
+  const encoding = textEncoding(head)
+  return encoding === undefined ? undefined : textKind(new TextDecoder(encoding).decode(head), name)
 }
 
-export type TextEncoding = 'utf-8' | 'utf-16le' | 'utf-16be' | 'windows-1252'
-
-/** How text is written in these bytes (the beginning of a file); undefined when they are no text. */
-export function textEncoding(head: Uint8Array): TextEncoding | undefined {
-  if (head.length === 0) return undefined
-  if (head[0] === 0xff && head[1] === 0xfe) return isIn('utf-16le', head) ? 'utf-16le' : undefined
-  if (head[0] === 0xfe && head[1] === 0xff) return isIn('utf-16be', head) ? 'utf-16be' : undefined
-  if (startsWith(head, '{\\rtf')) return undefined
-  const { control, high } = countBytes(head)
-  if (control > 0) return undefined
-  if (isIn('utf-8', head)) return 'utf-8'
-  // Old one-byte text: mostly ASCII, with a letter beyond it now and then.
-  return high < head.length * 0.3 ? 'windows-1252' : undefined
+export function isDocumentKind(kind: SniffedKind | undefined): kind is DocumentKind {
+  return kind !== undefined && kind in DOCUMENT_TYPES
 }
 
-function isPdf(head: Uint8Array): boolean {
-  return Buffer.from(head.subarray(0, PDF_HEADER_WITHIN)).includes('%PDF-', 0, 'latin1')
-}
+const ZIP = Buffer.from('PK\x03\x04', 'latin1')
+const OLE = Buffer.from('d0cf11e0a1b11ae1', 'hex')
 
-function startsWith(head: Uint8Array, text: string): boolean {
-  return Buffer.from(head.subarray(0, text.length)).toString('latin1') === text
-}
+/** By folders in it that only one kind has. */
+const PARTS: readonly [string, DocumentKind][] = [['word/', 'docx']]
+const EXTENSIONS: Record<string, DocumentKind> = { docx: 'docx' }
 
-function countBytes(head: Uint8Array): { control: number; high: number } {
-  let control = 0
-  let high = 0
-  for (const byte of head) {
-    // Tab to carriage return, and the escape of terminal recordings, do occur in text.
-    if (byte < 0x20 ? !((byte >= 0x09 && byte <= 0x0d) || byte === 0x1b) : byte === 0x7f) control++
-    else if (byte >= 0x80) high++
+function zipKind(head: Buffer, name: string): DocumentKind | 'zip' {
+  for (let at = 0; at >= 0 && at + 30 < head.length; at = head.indexOf(ZIP, at + 4)) {
+    const entry = head.toString('latin1', at + 30, at + 30 + head.readUInt16LE(at + 26))
+    const found = PARTS.find(([part]) => entry.startsWith(part))
+    if (found) return found[1]
   }
-  return { control, high }
-}
-
-function isIn(encoding: TextEncoding, head: Uint8Array): boolean {
-  try {
-    // `stream`: a character cut in two by the end of what we were given is no fault.
-    const text = new TextDecoder(encoding, { fatal: true }).decode(head, { stream: true })
-    return !text.includes('\0')
-  } catch {
-    return false
-  }
+  return EXTENSIONS[/\.(\w+)$/.exec(name)?.[1]?.toLowerCase() ?? ''] ?? 'zip'
 }

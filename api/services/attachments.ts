@@ -8,17 +8,19 @@ import type { Attachment, NewTurn } from '../../db/queries/turns.ts'
 import type { Db, Tx } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
 import { sniffMedia } from '../../media/sniff-media.ts'
-import { sniff } from '../../media/sniff.ts'
+import { DOCUMENT_TYPES, isDocumentKind, sniff } from '../../media/sniff.ts'
 
-const DOCUMENT_TYPES = { pdf: 'application/pdf', text: 'text/plain', markdown: 'text/markdown' } as const
 const DOCUMENTS: ReadonlySet<string> = new Set(Object.values(DOCUMENT_TYPES))
+/** What is none that we read, and is kept all the same. */
+const OTHER_TYPES = { zip: 'application/zip', ole: 'application/x-ole-storage' } as const
 
 /** What bytes are, by their beginning and whatever their sender says. */
 export function typeOf(head: Uint8Array, name: string): string {
   const media = sniffMedia(head)
   if (media) return media.type
   const kind = sniff(head, name)
-  return kind ? DOCUMENT_TYPES[kind] : 'application/octet-stream'
+  if (kind === undefined) return 'application/octet-stream'
+  return isDocumentKind(kind) ? DOCUMENT_TYPES[kind] : OTHER_TYPES[kind]
 }
 
 /** How a file of a type is ingested. */
@@ -80,7 +82,7 @@ function kindOf(name: string, media_type: string): Pick<Attachment, 'type' | 'na
   if (type !== 'document' || DOCUMENTS.has(media_type)) return { type, name, media_type }
   throw new MuxiError(
     'unsupported_media_type',
-    `Cannot take '${name}': an attachment must be a picture, a recording, a PDF, or text`,
+    `Cannot take '${name}': an attachment must be a picture, a recording, or a document`,
   )
 }
 

@@ -243,12 +243,13 @@ async function* toJson(job: JobsTable, batches: Batches): AsyncGenerator<string>
   yield ']}'
 }
 
-/** Pages are set apart by a form feed in plain text, and by a rule in Markdown. */
+/** Pages are set apart by a form feed in plain text, and by a rule in Markdown; what one is called stands above it. */
 async function* toText(batches: Batches, format: 'md' | 'txt'): AsyncGenerator<string> {
   let between = ''
   for await (const pages of batches) {
-    for (const { text } of pages) {
-      yield between + (format === 'md' ? text : plainText(text))
+    for (const { text, label } of pages) {
+      if (label !== undefined) yield `${between}${format === 'md' ? `**${label}**` : label}\n\n`
+      yield (label === undefined ? between : '') + (format === 'md' ? text : plainText(text))
       between = format === 'md' ? '\n\n---\n\n' : '\f'
     }
   }

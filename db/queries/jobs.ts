@@ -142,23 +142,24 @@ export function findRunning(db: Db | Tx, { job_id, run }: JobRef): Promise<JobsT
     .executeTakeFirst()
 }
 
-/** Divides a document into batches of pages, once. @returns how many there are */
-export async function planBatches(tx: Tx, jobId: string, pages: number): Promise<number> {
+/** Divides a document into batches of pages, once. @param whole all its pages, when they are read already @returns how many there are */
+export async function planBatches(tx: Tx, jobId: string, pages: number, whole?: object[]): Promise<number> {
   const count = Math.ceil(pages / BATCH_PAGES)
   await tx.updateTable('jobs').set({ pages }).where('id', '=', jobId).execute()
   for (let batch = 1; batch <= count; batch += 1) {
     const from_page = (batch - 1) * BATCH_PAGES + 1
+    const to_page = Math.min(from_page + BATCH_PAGES - 1, pages)
     await tx
       .insertInto('job_batches')
       .values({
         job_id: jobId,
         batch,
         from_page,
-        to_page: Math.min(from_page + BATCH_PAGES - 1, pages),
+        to_page,
         from_ms: null,
         to_ms: null,
-        parses: 0,
-        pages: null,
+        parses: whole ? 1 : 0,
+        pages: whole ? JSON.stringify(whole.slice(from_page - 1, to_page)) : null,
         chunks: null,
       })
       .onConflict((oc) => oc.columns(['job_id', 'batch']).doNothing())

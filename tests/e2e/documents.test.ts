@@ -188,7 +188,7 @@ describe('one process', () => {
         damaged: whole.subarray(0, whole.length / 2),
         encrypted: pdf(numberedPages(3), { encrypt: true }),
         empty: '',
-        not_a_pdf: Buffer.from([0, 1, 2, 3, 255, 254]),
+        not_a_document: Buffer.from([0, 1, 2, 3, 255, 254]),
       }
       for (const [reason, bytes] of Object.entries(bad)) {
         const jobId = await ingest(muxi.url, await stage.upload(muxi.url, `${reason}.pdf`, bytes))

@@ -80,6 +80,8 @@ export const REQUIREMENTS = {
   'documents.agent': 'Knowledge can be given with an agent that is made over the API',
   'documents.tool': 'A model can search the documents in the middle of a turn',
   'documents.fair': "One user's many documents do not keep another's first one waiting",
+  'documents.formats':
+    'Documents of every format are read, found and cited, uploaded, named by an agent file, or attached to a message',
   'documents.text': 'What was extracted is given as Markdown, as plain text, and in blocks with their places',
   'documents.scanned': 'A document without readable text says so',
   'documents.ocr': 'A page that is a picture of text is read, wherever its top is, and cited with its page',

@@ -21,7 +21,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const scratch = () => readdirSync(tmpdir()).filter((name) => name.startsWith(`muxi-media-${process.pid}-`))
 
 /** Reads a file as its job would. */
-async function read({ kind, bytes }: GoodFile): Promise<void> {
+async function read({ kind, name, bytes }: GoodFile): Promise<void> {
   const path = join(folder, 'file')
   writeFileSync(path, bytes)
   if (kind === 'audio') {
@@ -33,9 +33,9 @@ async function read({ kind, bytes }: GoodFile): Promise<void> {
     const variant = { name: 'a', max_side: 256, max_bytes: 10 * MB }
     return withPreparedImage(path, [variant], options, () => Promise.resolve())
   }
-  const options = { signal, limits: { ...limits, max_pages: 5_000 } }
-  const { pages } = await inspectDocument(path, options)
-  for (let from = 1; from <= pages; from += 50)
+  const options = { signal, name, limits: { ...limits, max_pages: 5_000 } }
+  const { pages, whole } = await inspectDocument(path, options)
+  for (let from = 1; !whole && from <= pages; from += 50)
     await parsePages(path, { from, to: Math.min(pages, from + 49) }, options)
 }
 

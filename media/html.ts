@@ -1,0 +1,105 @@
+// HTML of strangers as a document tree: decoded as its sender, its marks or its bytes say, and never nested too deeply to be walked.
+import sniffEncoding from 'html-encoding-sniffer'
+import { parseHTML } from 'linkedom'
+
+/** What comes after parsing calls itself for each level. */
+const MAX_DEPTH = 500
+/** Nothing to read in these. */
+export const UNREAD =
+  'script, style, template, iframe, object, embed, svg, canvas, link, meta, dialog, [hidden], [aria-hidden="true"]'
+
+/** @throws RangeError when its elements are nested too deeply */
+export function parseHtml(html: string): Document {
+  const { document } = parseHTML(/<(?:html|body)\b/i.test(html) ? html : `<html><body>${html}</body></html>`)
+  if (isDeeperThan(MAX_DEPTH, document.documentElement)) throw new RangeError('nested too deeply')
+  return document
+}
+
+export interface Declared {
+  /** As its sender named it. */
+  charset?: string | undefined
+  /** Text has no place in which it could name one. */
+  isPlain?: boolean
+  /** What it is in when nobody says so. */
+  undeclared?: string
+}
+
+/** By its byte order mark, its sender's word, its own, then by its bytes. */
+export function decodeHtml(bytes: Uint8Array, { charset, isPlain = false, undeclared }: Declared = {}): string {
+  const defaultEncoding = undeclared ?? (isUtf8(bytes) ? 'UTF-8' : 'windows-1252')
+  const encoding = sniffEncoding(bytes, {
+    ...(charset !== undefined && { transportLayerEncodingLabel: charset }),
+    defaultEncoding,
+    ...(isPlain && { maxPrescanBytes: 0 }),
+  })
+  try {
+    return new TextDecoder(encoding).decode(bytes)
+  } catch {
+    // An encoding that the standard keeps from being used.
+    return new TextDecoder(defaultEncoding).decode(bytes)
+  }
+}
+
+/** Links lead somewhere from everywhere, or nowhere; pictures that say nothing, and data inside the page, are left out. */
+export function resolveLinks(document: Document, absolute: (href: string) => string | undefined): void {
+  for (const link of document.querySelectorAll('a[href]')) {
+    const href = absolute(link.getAttribute('href') ?? '')
+    if (href === undefined) link.removeAttribute('href')
+    else link.setAttribute('href', href)
+  }
+  for (const image of document.querySelectorAll('img')) {
+    const src = absolute(image.getAttribute('src') ?? '')
+    if (src === undefined || !image.getAttribute('alt')?.trim()) image.remove()
+    else image.setAttribute('src', src)
+  }
+}
+
+/** An address that means the same everywhere; undefined for any other. */
+export function absoluteUrl(href: string, base?: string): string | undefined {
+  if (!URL.canParse(href, base)) return undefined
+  const { protocol, href: resolved } = new URL(href, base)
+  return protocol === 'http:' || protocol === 'https:' || protocol === 'mailto:' ? resolved : undefined
+}
+
+/** Without what no reader sees and no transport likes, and with at most one empty line between two others. */
+export function tidy(text: string): string {
+  return (
+    text
+      .replaceAll(/\r\n?/g, '\n')
+      // oxlint-disable-next-line no-control-regex -- they are what is taken out
+      .replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\ufeff]/g, '')
+      .replaceAll(/[ \t]+$/gm, '')
+      .replaceAll(/\n{3,}/g, '\n\n')
+      .trim()
+      .toWellFormed()
+  )
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    // The last character may be cut in two.
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true })
+    return true
+  } catch {
+    return false
+  }
+}
+
+function isDeeperThan(limit: number, root: Element): boolean {
+  let depth = 0
+  let at: Element | null = root
+  while (at) {
+    if (at.firstElementChild) {
+      at = at.firstElementChild
+      depth += 1
+      if (depth > limit) return true
+      continue
+    }
+    while (at && at !== root && !at.nextElementSibling) {
+      at = at.parentElement
+      depth -= 1
+    }
+    at = at === root ? null : (at?.nextElementSibling ?? null)
+  }
+  return false
+}

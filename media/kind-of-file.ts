@@ -1,0 +1,41 @@
+// What a file in a folder is, or why it is nothing that we read.
+import { open } from 'node:fs/promises'
+import { MediaFailure } from './failure.ts'
+import { type DocumentKind, isDocumentKind, sniff, SNIFFED_BYTES } from './sniff.ts'
+
+/**
+ * Looks at a file.
+ * @param name as its sender calls it
+ * @throws MediaFailure when it is empty or nothing that we can read
+ */
+export async function kindOfFile(path: string, name: string): Promise<DocumentKind> {
+  const file = await open(path)
+  try {
+    const { bytesRead, buffer } = await file.read(new Uint8Array(SNIFFED_BYTES), 0, SNIFFED_BYTES, 0)
+    if (bytesRead === 0) throw new MediaFailure('empty', 'The file is empty')
+    const kind = sniff(buffer.subarray(0, bytesRead), name)
+    if (isDocumentKind(kind)) return kind
+    if (kind === 'ole') throw await oleFailure(file.createReadStream({ start: 0, autoClose: false }))
+    if (kind === 'zip') throw new MediaFailure('not_a_document', 'The file is an archive of no known kind')
+    throw new MediaFailure('not_a_document', 'The file is no document that can be read')
+  } finally {
+    await file.close()
+  }
+}
+
+/** How Office names what it has encrypted within its old container. */
+const ENCRYPTED = Buffer.from('EncryptedPackage', 'utf16le')
+
+async function oleFailure(bytes: AsyncIterable<Buffer>): Promise<MediaFailure> {
+  let tail = Buffer.alloc(0)
+  for await (const chunk of bytes) {
+    const seen = Buffer.concat([tail, chunk])
+    if (seen.includes(ENCRYPTED))
+      return new MediaFailure('encrypted', 'The document is encrypted and opens only with a password')
+    tail = seen.subarray(-ENCRYPTED.length)
+  }
+  return new MediaFailure(
+    'not_a_document',
+    'Files of Word, Excel and PowerPoint from before 2007 are not read: save it as DOCX, XLSX or PPTX',
+  )
+}

@@ -1,0 +1,14 @@
+// HTML files: all that their body says, without scripts and what leads elsewhere.
+import { readFile } from 'node:fs/promises'
+import { decodeHtml } from '../html.ts'
+import { textEncoding } from '../text-encoding.ts'
+import { markupToMarkdown } from './markup.ts'
+import { cutLong } from './pages.ts'
+import type { Part } from './table.ts'
+
+/** @throws MediaFailure */
+export async function readHtml(path: string): Promise<Part[]> {
+  const bytes = await readFile(path)
+  const html = decodeHtml(bytes, { undeclared: textEncoding(bytes) ?? 'windows-1252' })
+  return cutLong(markupToMarkdown(html)).map((text) => ({ text }))
+}

@@ -1,0 +1,58 @@
+// Real sentences in the encodings that text comes in are read as they were meant.
+import { execFileSync } from 'node:child_process'
+import { expect, test } from 'vitest'
+import { textEncoding } from '../../media/text-encoding.ts'
+
+const GERMAN = 'Die Fähre nach Sund legt um 7 Uhr 40 ab. Größere Gepäckstücke kosten 8 € – auch für Schüler.'
+const RUSSIAN = 'Паром отходит из Сунда в семь часов сорок минут утра. Билеты продаются на пристани.'
+const POLISH = 'Prom odpływa o świcie. Źdźbło trawy rośnie na łące, a żółw idzie powoli ku rzece, gdzie śpią łabędzie.'
+const CZECH = 'Příliš žluťoučký kůň úpěl ďábelské ódy, když loď připlula do přístavu večer.'
+const GREEK = 'Το πλοίο φεύγει από το λιμάνι στις επτά και σαράντα το πρωί. Τα εισιτήρια πωλούνται εκεί.'
+const TURKISH = 'Vapur sabah yedi kırkta iskeleden kalkıyor. Biletler gişede satılır, çocuklar ücretsizdir.'
+const HEBREW = 'המעבורת יוצאת מהנמל בשעה שבע וארבעים בבוקר. הכרטיסים נמכרים במזח.'
+const ARABIC = 'تغادر العبارة الميناء في الساعة السابعة وأربعين دقيقة صباحا. تباع التذاكر على الرصيف.'
+const JAPANESE = 'フェリーは午前七時四十分に港を出ます。切符は桟橋で売っています。子供は無料です。'
+const KOREAN = '여객선은 오전 일곱 시 사십 분에 항구를 떠납니다. 표는 부두에서 팝니다.'
+const CHINESE = '渡轮早上七点四十分离开港口。船票在码头出售，儿童免费乘坐。'
+const TAIWANESE = '渡輪早上七點四十分離開港口。船票在碼頭出售，兒童免費乘坐。'
+
+test.each([
+  ['utf-8', GERMAN],
+  ['utf-8', JAPANESE],
+  ['utf-16', GERMAN],
+  ['utf-16le', GERMAN],
+  ['utf-16be', RUSSIAN],
+  ['utf-16le', CHINESE],
+  ['windows-1252', GERMAN],
+  ['iso-8859-1', GERMAN.replace('€ –', 'Mark, ')],
+  ['iso-8859-2', POLISH],
+  ['windows-1250', CZECH],
+  ['windows-1251', RUSSIAN],
+  ['iso-8859-5', RUSSIAN],
+  ['koi8-r', RUSSIAN],
+  ['iso-8859-7', GREEK],
+  ['windows-1253', GREEK],
+  ['iso-8859-9', TURKISH],
+  ['windows-1254', TURKISH],
+  ['windows-1255', HEBREW],
+  ['windows-1256', ARABIC],
+  ['shift_jis', JAPANESE],
+  ['euc-jp', JAPANESE],
+  ['iso-2022-jp', JAPANESE],
+  ['euc-kr', KOREAN],
+  ['gb18030', CHINESE],
+  ['gbk', CHINESE],
+  ['big5', TAIWANESE],
+])('%s: %s', (encoding, sentence) => {
+  const text = `${sentence}\n${sentence}\n`
+  const bytes = execFileSync('iconv', ['-f', 'utf-8', '-t', encoding], { input: text })
+  expect(new TextDecoder(textEncoding(bytes)).decode(bytes)).toBe(text)
+})
+
+test('a letter far behind the beginning counts, too', () => {
+  const bytes = Buffer.concat([
+    Buffer.from('The ferry leaves at seven. '.repeat(9_000)),
+    Buffer.from('K\xf6ln', 'latin1'),
+  ])
+  expect(new TextDecoder(textEncoding(bytes)).decode(bytes)).toMatch(/Köln$/)
+})
