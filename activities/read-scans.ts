@@ -6,7 +6,6 @@ import type { JobsTable } from '../db/schema.ts'
 import { MediaFailure } from '../media/failure.ts'
 import type { Ocr, Recognized } from '../media/ocr.ts'
 import type { Page } from '../media/parse-document.ts'
-import { kindOfFile } from '../media/text-pages.ts'
 import type { ActivityResources } from './resources.ts'
 
 /** A page that was begun so often and never finished takes its worker with it. */
@@ -29,9 +28,7 @@ export async function readScans(
   signal: AbortSignal,
 ): Promise<Page[]> {
   const { ocr = 'auto' } = JSON.parse(job.options) as JobOptions
-  // What is text from the beginning has no pictures of its pages.
-  const all = ocr === 'always' && (await kindOfFile(path)) === 'pdf'
-  const wanted = ocr === 'never' ? [] : pages.filter(({ scanned }) => scanned || all)
+  const wanted = ocr === 'never' ? [] : pages.filter(({ scanned }) => scanned || ocr === 'always')
   // The first failure ends the others.
   const failing = new AbortController()
   const together = AbortSignal.any([signal, failing.signal])
