@@ -1,6 +1,7 @@
-// What is kept of a prepared picture or recording in its job's row.
+// What is kept of a prepared picture or recording, or of the files within one, in its job's row.
 import type { JobResult } from '../contracts/events.ts'
 import type { JobsTable } from '../db/schema.ts'
+import type { Parts } from './parts.ts'
 
 /** A file that was made of what was uploaded. */
 export interface MadeFile {
@@ -17,6 +18,8 @@ export interface JobMedia {
   /** As it came; what is private in it goes no further than this row. */
   metadata: Record<string, unknown>
   made: MadeFile[]
+  /** Of a file that holds others. */
+  parts?: Parts
 }
 
 export function readMedia({ media }: Pick<JobsTable, 'media'>): JobMedia | undefined {

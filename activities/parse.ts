@@ -1,41 +1,56 @@
 // Parsing, on the task queue of work that needs a core: what a document is, and its pages a batch at a time.
 import type { BatchRef, JobRef } from '../contracts/engine.ts'
-import { advance, planBatches, startParse, storeParsed } from '../db/queries/jobs.ts'
+import { advance, planBatches, setMedia, startParse, storeParsed } from '../db/queries/jobs.ts'
 import type { JobOptions } from '../contracts/schemas/jobs.ts'
 import { MediaFailure } from '../media/failure.ts'
+import type { ImageLimits } from '../media/image.ts'
+import type { JobsTable } from '../db/schema.ts'
 import type { Ocr } from '../media/ocr.ts'
 import { checkLanguages } from '../media/ocr-languages.ts'
 import { inspectDocument, parsePages, type ParseLimits } from '../media/parse-document.ts'
 import type { ActivityResources } from './resources.ts'
 import { ingestionStep } from './ingestion-step.ts'
+import { readMedia, type JobMedia } from './media-rows.ts'
+import { isArchive, planParts, readParts, type Parts } from './parts.ts'
 import { readScans } from './read-scans.ts'
 
 /** A batch that was begun so often and never finished takes its worker with it: it is given up. */
 const MAX_PARSES = 10
 
+interface Inspected {
+  pages: number
+  /** All its pages, of what is read as a whole. */
+  whole?: object[]
+  parts?: Parts
+}
+
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & {
   parse_limits: ParseLimits
+  image_limits: ImageLimits
   ocr: Pick<Ocr, 'recognize'>
 }
 
 export function parseActivities(resources: Resources) {
   const { db, events, blobs, parse_limits: limits } = resources
+
+  async function inspect(path: string, { name }: JobsTable, signal: AbortSignal): Promise<Inspected> {
+    if (!(await isArchive(path, name))) return inspectDocument(path, { signal, limits, name })
+    const parts = await planParts(resources, path, signal)
+    return { pages: parts.parts.reduce((sum, part) => sum + part.pages, 0), parts }
+  }
+
   return {
     /** Finds out how many pages there are and divides them into batches; what is read as a whole is read here, once. */
     async inspectFile(ref: JobRef): Promise<{ pages: number; batches: number }> {
       return ingestionStep(resources, ref, { name: 'inspect', input: {} }, async (job, signal) => {
         checkLanguages((JSON.parse(job.options) as JobOptions).languages ?? [])
         // A run before this one has done it, when the job is tried again.
-        const { pages, whole } =
+        const { pages, whole, parts }: Inspected =
           job.pages !== null
             ? { pages: job.pages }
-            : await blobs.withFile(
-                job.user_id,
-                job.sha256,
-                (path) => inspectDocument(path, { signal, limits, name: job.name }),
-                signal,
-              )
+            : await blobs.withFile(job.user_id, job.sha256, (path) => inspect(path, job, signal), signal)
         const { batches, told } = await db.transaction().execute(async (tx) => {
+          if (parts) await setMedia(tx, job.id, mediaOf(parts))
           const batches = await planBatches(tx, job.id, pages, whole)
           return { batches, told: await advance(tx, job, 'parsing', '') }
         })
@@ -56,6 +71,8 @@ export function parseActivities(resources: Resources) {
           job.user_id,
           job.sha256,
           async (path) => {
+            const { parts } = readMedia(job) ?? {}
+            if (parts) return readParts(resources, job, path, parts, range, signal)
             const parsed = await parsePages(path, range, { signal, limits })
             return readScans(resources, job, { path, part: '' }, parsed, signal)
           },
@@ -70,4 +87,11 @@ export function parseActivities(resources: Resources) {
       })
     },
   }
+}
+
+/** What the job tells of the files within. */
+function mediaOf(parts: Parts): JobMedia {
+  const { skipped } = parts
+  const members = parts.parts.map(({ name, from, pages }) => ({ name, from_page: from, pages }))
+  return { result: skipped.length > 0 ? { skipped } : {}, metadata: { members }, made: [], parts }
 }

@@ -27,7 +27,12 @@ import type { ActivityResources } from './resources.ts'
 const USUAL: PictureLimits = { max_side: 1_568, max_bytes: 3.5 * 2 ** 20 }
 const THUMBNAIL: ImageVariant = { name: 'thumbnail', max_side: 256, max_bytes: 64 * 1_024, format: 'webp' }
 /** Small print needs pixels; a page at 300 dpi has this many. */
-const READABLE: ImageVariant = { name: 'readable', max_side: 3_508, max_bytes: Number.MAX_SAFE_INTEGER, format: 'png' }
+export const READABLE: ImageVariant = {
+  name: 'readable',
+  max_side: 3_508,
+  max_bytes: Number.MAX_SAFE_INTEGER,
+  format: 'png',
+}
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'models'> & {
   image_limits: ImageLimits

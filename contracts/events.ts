@@ -58,6 +58,8 @@ export interface JobResult {
   duration_ms?: number
   sound_ms?: number
   summary?: string
+  /** Files within the file that were not read, and why. */
+  skipped?: { name: string; reason: string }[]
   /** Of models that were asked to summarize or describe. */
   usage?: Usage
   /** The job that had read the same bytes with the same options before: nothing was done again. */

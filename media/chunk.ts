@@ -35,7 +35,8 @@ const HEADING_CHARACTERS = 240
 export function chunkPages(pages: ChunkedPage[], { target = TARGET, overlap = OVERLAP }: ChunkOptions = {}): Chunk[] {
   const pagesOfUnits = pages.map(({ text, ...page }) => ({ ...page, units: unitsOf(text, target) }))
   for (let index = 1; index < pages.length; index++)
-    mendBoundary(pagesOfUnits[index - 1]!.units, pagesOfUnits[index]!.units)
+    if (pages[index]!.label === pages[index - 1]!.label)
+      mendBoundary(pagesOfUnits[index - 1]!.units, pagesOfUnits[index]!.units)
   const chunks: Chunk[] = []
   const headings: Unit[] = []
   let before: string | undefined

@@ -8,7 +8,7 @@ import { authorization, chat, ms, percentile, report } from './measure.ts'
 import type { Bench, Muxi } from './processes.ts'
 
 /** Debian's gnuplot manual: 311 pages of text. */
-const MANUAL = process.env['MUXI_BENCH_PDF'] ?? '/usr/share/doc/gnuplot/gnuplot.pdf'
+export const MANUAL = process.env['MUXI_BENCH_PDF'] ?? '/usr/share/doc/gnuplot/gnuplot.pdf'
 const ROUNDS = 5
 const CHATS = 40
 const ASK = { words: 20, gap_ms: 5 }
@@ -22,7 +22,7 @@ export async function ingestion({ muxi }: Bench): Promise<void> {
     report('ingestion', `not measured: it needs ${MANUAL} and pdftotext (apt-get install gnuplot-doc poppler-utils)`)
     return
   }
-  const fileId = await upload(muxi, manual)
+  const fileId = await upload(muxi, manual, 'manual.pdf')
   await ingest(muxi, fileId, 'warm')
   await pace(muxi, fileId)
   await waitedByAChat(muxi, fileId)
@@ -85,20 +85,29 @@ async function waitedByAChat(muxi: Muxi, fileId: string): Promise<void> {
   )
 }
 
-async function upload({ url, key }: Muxi, bytes: Uint8Array): Promise<string> {
+export async function upload({ url, key }: Muxi, bytes: Uint8Array, name: string): Promise<string> {
   const form = new FormData()
-  form.set('file', new Blob([bytes as Uint8Array<ArrayBuffer>]), 'manual.pdf')
+  form.set('file', new Blob([bytes as Uint8Array<ArrayBuffer>]), name)
   const response = await fetch(`${url}/api/v1/files`, { method: 'POST', headers: authorization(key), body: form })
   return ((await response.json()) as { id: string }).id
 }
 
+function ingest(muxi: Muxi, fileId: string, knowledgeId?: string): Promise<{ pages: number }> {
+  return runJob(muxi, 'document', fileId, knowledgeId)
+}
+
 /** From the request to the last event of the job; into a source of knowledge, or for its text alone. */
-async function ingest({ url, key }: Muxi, file_id: string, knowledge_id?: string): Promise<{ pages: number }> {
+export async function runJob(
+  { url, key }: Muxi,
+  kind: 'document' | 'audio',
+  file_id: string,
+  knowledge_id?: string,
+): Promise<{ pages: number }> {
   const into = knowledge_id === undefined ? {} : { agent_id: 'reader', knowledge_id }
   const begun = await fetch(`${url}/api/v1/jobs`, {
     method: 'POST',
     headers: authorization(key, 'application/json'),
-    body: JSON.stringify({ kind: 'document', file_id, ...into }),
+    body: JSON.stringify({ kind, file_id, ...into }),
   })
   const { id } = (await begun.json()) as { id: string }
   const told = await (await fetch(`${url}/api/v1/jobs/${id}/stream`, { headers: authorization(key) })).text()

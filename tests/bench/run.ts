@@ -7,7 +7,9 @@ import { fleet } from './fleet.ts'
 import { idle } from './idle.ts'
 import { ingestion } from './ingestion.ts'
 import { openInspector } from './inspector.ts'
+import { large } from './large.ts'
 import { authorization, chat, ms, now, percentile, report, throughput } from './measure.ts'
+import { audio, images, ocr } from './media.ts'
 import { startBench, type Bench } from './processes.ts'
 import { recalling } from './recalling.ts'
 import { retrieval } from './retrieval.ts'
@@ -23,6 +25,10 @@ const SECTIONS = {
   stop: stopTimes,
   streams: concurrentStreams,
   ingest: ingestion,
+  ocr,
+  images,
+  audio,
+  large,
   recall: recalling,
   retrieval,
   fleet,

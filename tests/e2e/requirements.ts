@@ -83,6 +83,8 @@ export const REQUIREMENTS = {
   'documents.formats':
     'Documents of every format are read, found and cited, uploaded, named by an agent file, or attached to a message',
   'documents.text': 'What was extracted is given as Markdown, as plain text, and in blocks with their places',
+  'documents.archives':
+    'The files within an archive are read as one document, each by its name; what cannot be read is told of',
   'documents.scanned': 'A document without readable text says so',
   'documents.ocr': 'A page that is a picture of text is read, wherever its top is, and cited with its page',
   'documents.ocr_killed':
@@ -164,6 +166,8 @@ export const REQUIREMENTS = {
   'examples.search': 'Without a search service the example agent still reads pages, and says what to set to search',
   'examples.calculator':
     'Without a key the example agent computes with the calculator, an MCP process of its own, and the log tells how',
+  'examples.approval':
+    'Without a key a tool call waits for a person while everything is killed, and is made when granted over REST',
   'mcp-out.call':
     "Each agent is a tool of /mcp for the SDK's own client: progress as asked for, and the reply with its turn and conversation",
   'mcp-out.cancel': 'notifications/cancelled, at any process, cancels the turn of a call',

@@ -7,6 +7,13 @@ export interface PdfPage {
   sentences: string[]
 }
 
+/** A page whose words stand at places of their own, in points from its lower left corner. */
+export interface PlacedPage {
+  words: { x: number; y: number; text: string }[]
+  /** Strokes from point to point. */
+  lines?: [x: number, y: number, x2: number, y2: number][]
+}
+
 /** A page that is a picture in grey. */
 export interface PicturePage {
   jpeg: Buffer
@@ -15,7 +22,7 @@ export interface PicturePage {
 }
 
 /** A PDF with a text layer, but for the pages that are pictures. @param options `encrypt`: it opens only with a password that nobody knows */
-export function pdf(pages: (PdfPage | PicturePage)[], { encrypt = false } = {}): Buffer {
+export function pdf(pages: (PdfPage | PlacedPage | PicturePage)[], { encrypt = false } = {}): Buffer {
   const objects: string[] = []
   const add = (body: string) => objects.push(body)
   // 1: catalog, 2: page tree, 3: font; then a page and its contents in turns. The catalog is written last, so that the
@@ -69,8 +76,17 @@ export function numberedPages(count: number): PdfPage[] {
   }))
 }
 
-function contentsOf({ heading, sentences }: PdfPage): string {
-  const show = (text: string) => `(${text.replace(/[\\()]/g, '\\$&')}) Tj`
+function show(text: string): string {
+  return `(${text.replace(/[\\()]/g, '\\$&')}) Tj`
+}
+
+function contentsOf(page: PdfPage | PlacedPage): string {
+  if ('words' in page) {
+    const words = page.words.map(({ x, y, text }) => `BT /F1 11 Tf ${x} ${y} Td ${show(text)} ET`)
+    const lines = (page.lines ?? []).map(([x, y, x2, y2]) => `${x} ${y} m ${x2} ${y2} l S`)
+    return [...words, ...lines].join('\n')
+  }
+  const { heading, sentences } = page
   const title = heading === undefined ? '' : `/F1 24 Tf 72 770 Td ${show(heading)} 0 -40 Td `
   const lines = sentences.map((sentence) => `${show(sentence)} 0 -14 Td`).join(' ')
   return `BT ${title || '72 770 Td '}/F1 11 Tf ${lines} ET`

@@ -1,0 +1,150 @@
+// The files within an archive: each is a part, with pages of its own in the one row of pages.
+import { open } from 'node:fs/promises'
+import type { JobsTable } from '../db/schema.ts'
+import { type Member, withMembers } from '../media/members.ts'
+import { MediaFailure } from '../media/failure.ts'
+import { withPreparedImage, type ImageLimits } from '../media/image.ts'
+import type { Ocr } from '../media/ocr.ts'
+import { inspectDocument, type Page, type ParseLimits, parsePages, readDocument } from '../media/parse-document.ts'
+import { sniffMedia } from '../media/sniff-media.ts'
+import { sniff, SNIFFED_BYTES } from '../media/sniff.ts'
+import { READABLE } from './prepare-image.ts'
+import { readOnce, readScans } from './read-scans.ts'
+import type { ActivityResources } from './resources.ts'
+
+export interface Part {
+  name: string
+  kind: 'pdf' | 'image' | 'other'
+  /** Its first page among all pages, and how many it has. */
+  from: number
+  pages: number
+}
+
+export interface Parts {
+  parts: Part[]
+  /** What is not read, and why. */
+  skipped: { name: string; reason: string }[]
+}
+
+type Resources = Pick<ActivityResources, 'db' | 'events'> & {
+  parse_limits: ParseLimits
+  image_limits: ImageLimits
+  ocr: Pick<Ocr, 'recognize'>
+}
+
+/** Whether a file is an archive of others, and not a document that is one inside. */
+export async function isArchive(path: string, name: string): Promise<boolean> {
+  return sniff(await headOf(path), name) === 'zip'
+}
+
+/** Looks at every member. One that cannot be read is skipped and the others are not. @throws MediaFailure, or the signal's reason */
+export async function planParts(
+  { parse_limits: limits }: Resources,
+  path: string,
+  signal: AbortSignal,
+): Promise<Parts> {
+  return withMembers(path, { signal, limits }, async (members) => {
+    const parts: Part[] = []
+    const skipped: Parts['skipped'] = []
+    let from = 1
+    for (const member of members) {
+      try {
+        const found = await inspectMember(member, { signal, limits, name: member.name })
+        parts.push({ ...found, name: member.name, from })
+        from += found.pages
+      } catch (error) {
+        if (!(error instanceof MediaFailure)) throw error
+        skipped.push({ name: member.name, reason: error.message })
+      }
+      if (from - 1 > limits.max_pages)
+        throw new MediaFailure(
+          'too_many_pages',
+          `The files of the archive have more than ${limits.max_pages} pages together`,
+        )
+    }
+    if (parts.length === 0) throw new MediaFailure('empty', nothingWithin(skipped))
+    return { parts, skipped }
+  })
+}
+
+function nothingWithin(skipped: Parts['skipped']): string {
+  const [first] = skipped
+  return first
+    ? `None of the ${skipped.length} files in the archive can be read. ${first.name}: ${first.reason}`
+    : 'The archive is empty'
+}
+
+async function inspectMember(
+  { path, name }: Member,
+  options: { signal: AbortSignal; limits: ParseLimits; name: string },
+): Promise<Pick<Part, 'kind' | 'pages'>> {
+  const head = await headOf(path)
+  const media = sniffMedia(head)
+  if (media?.kind === 'image') return { kind: 'image', pages: 1 }
+  if (media)
+    throw new MediaFailure('not_a_document', 'A recording within an archive is not transcribed: ingest it by itself')
+  if (sniff(head, name) === 'zip')
+    throw new MediaFailure('not_a_document', 'An archive within an archive is not opened: ingest it by itself')
+  const { kind, pages } = await inspectDocument(path, options)
+  return { kind: kind === 'pdf' ? 'pdf' : 'other', pages }
+}
+
+/** Pages of a range, whichever parts they are of, each with the name of its part. @throws MediaFailure, or the signal's reason */
+export async function readParts(
+  resources: Resources,
+  job: JobsTable,
+  path: string,
+  { parts }: Parts,
+  range: { from: number; to: number },
+  signal: AbortSignal,
+): Promise<Page[]> {
+  const { parse_limits: limits } = resources
+  return withMembers(path, { signal, limits }, async (members) => {
+    const pages: Page[] = []
+    for (const part of parts) {
+      const [from, to] = [Math.max(1, range.from - part.from + 1), Math.min(part.pages, range.to - part.from + 1)]
+      if (from > to) continue
+      const within = members.find(({ name }) => name === part.name)?.path
+      if (within === undefined) throw new MediaFailure('damaged', 'The archive holds no longer what it held')
+      const read = await readPart(resources, job, { ...part, path: within }, { from, to }, signal)
+      for (const page of read)
+        pages.push({ ...page, page: page.page + part.from - 1, label: labelOf(part.name, page.label) })
+    }
+    return pages
+  })
+}
+
+function labelOf(name: string, label: string | undefined): string {
+  return label === undefined ? name : `${name}, ${label}`
+}
+
+async function readPart(
+  resources: Resources,
+  job: JobsTable,
+  { path, name, kind }: Part & { path: string },
+  range: { from: number; to: number },
+  signal: AbortSignal,
+): Promise<Page[]> {
+  const { parse_limits: limits, image_limits } = resources
+  if (kind === 'image') {
+    const options = { signal, limits: image_limits, owner: job.user_id }
+    return withPreparedImage(path, [READABLE], options, async ({ files }) => {
+      const { text, ...ocr } = await readOnce(resources, job, { path: files[0]!.path, part: name, page: 0 }, signal)
+      return [{ page: 1, text, ocr }]
+    })
+  }
+  const options = { signal, limits, name }
+  if (kind === 'pdf')
+    return readScans(resources, job, { path, part: name }, await parsePages(path, range, options), signal)
+  return (await readDocument(path, options)).pages.slice(range.from - 1, range.to)
+}
+
+async function headOf(path: string): Promise<Buffer> {
+  const file = await open(path)
+  try {
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(SNIFFED_BYTES), 0, SNIFFED_BYTES, 0)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
+  }
+}
