@@ -1,8 +1,10 @@
 // Three sizes of tests: without I/O, with the real thing named in the set-up, and with all processes, on Node and on Deno.
 import { defineConfig } from 'vitest/config'
 
+/** What is waited for comes sooner on a machine with nothing else to do. */
+const patient = { expect: { poll: { timeout: 20_000 } } }
 /** Processes on two cores, and what they take is measured: one file at a time. */
-const withProcesses = { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false }
+const withProcesses = { ...patient, testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false }
 
 export default defineConfig({
   test: {
@@ -11,6 +13,7 @@ export default defineConfig({
       { test: { name: 'unit', include: ['tests/unit/**/*.test.ts'] } },
       {
         test: {
+          ...patient,
           name: 'integration',
           include: ['tests/integration/**/*.test.ts'],
           testTimeout: 60_000,

@@ -90,9 +90,14 @@ function viewCall(call: ToolCallsTable) {
     name: call.tool ?? call.name,
     server: call.server,
     parameters: parseOr(call.arguments),
-    output: parseOr(call.output ?? ''),
+    output: outputOf(call.output ?? ''),
     is_error: call.status !== 'done',
   }
+}
+
+/** An object or a list as such; anything else is the text that the tool gave: a number might have more digits than a number can. */
+function outputOf(text: string): unknown {
+  return /^\s*[{[]/.test(text) ? parseOr(text) : text
 }
 
 function parseOr(text: string): unknown {

@@ -28,9 +28,7 @@ export async function idle(bench: Bench): Promise<void> {
     const [ours, engine] = pids.map((pid, index) => ((cpuSeconds(pid) - before[index]!) / MEASURED_S) * 100)
     report(
       `idle: ${AGENTS * SERVERS} MCP servers, pinged every 30 s`,
-      `${ours!.toFixed(2)} % of a core in muxi, ${engine!.toFixed(2)} % in Temporal`,
-      ours! / 2,
-      'of 2 %; ≤ 1',
+      `${ours!.toFixed(2)} % of a core in muxi (≤ 2), ${engine!.toFixed(2)} % in Temporal`,
     )
   } finally {
     await usual.stop()
@@ -48,7 +46,7 @@ export async function idle(bench: Bench): Promise<void> {
       const { heap, rss } = await inspector.heapAfterCollection()
       heaps.push(heap)
       report(
-        `idle: memory after another ${thousands * CHECKS} pings`,
+        `idle: memory after ${thousands * CHECKS} further pings`,
         `${(heap / 2 ** 20).toFixed(2)} MiB of heap, ${(rss / 2 ** 20).toFixed(0)} MiB resident, ${openFiles(hasty.pid)} open files`,
       )
     }

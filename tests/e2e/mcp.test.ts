@@ -178,7 +178,7 @@ it(
       {
         call: [
           { name: 'faulty__count', arguments: { label: 'dies', ms: 5_000 } },
-          { name: 'faulty__count_again', arguments: { label: 'dies-again', ms: 1_000 } },
+          { name: 'faulty__count_again', arguments: { label: 'dies-again', ms: 5_000 } },
         ],
       },
       { say: 'One of them.' },
@@ -230,7 +230,7 @@ it(
       {
         call: [
           { name: 'faulty__count', arguments: { label: 'interrupted', ms: 8_000 } },
-          { name: 'faulty__count_again', arguments: { label: 'interrupted-again', ms: 2_000 } },
+          { name: 'faulty__count_again', arguments: { label: 'interrupted-again', ms: 5_000 } },
         ],
       },
       { say: 'I do not know.' },
@@ -267,7 +267,7 @@ it(
     const pids = await serverPids()
     const other = await stage.start('worker')
     const cue = stage.model.script(
-      { call: [{ name: 'faulty__count', arguments: { label: 'slept', ms: 2_000 } }] },
+      { call: [{ name: 'faulty__count', arguments: { label: 'slept', ms: 5_000 } }] },
       { say: 'I do not know.' },
     )
     const stream = await stage.chat(api.url, cue, { agent: 'caller' })

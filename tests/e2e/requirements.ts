@@ -166,6 +166,8 @@ export const REQUIREMENTS = {
   'examples.search': 'Without a search service the example agent still reads pages, and says what to set to search',
   'examples.calculator':
     'Without a key the example agent computes with the calculator, an MCP process of its own, and the log tells how',
+  'examples.approval':
+    'Without a key a tool call waits for a person while everything is killed, and is made when granted over REST',
   'mcp-out.call':
     "Each agent is a tool of /mcp for the SDK's own client: progress as asked for, and the reply with its turn and conversation",
   'mcp-out.cancel': 'notifications/cancelled, at any process, cancels the turn of a call',
