@@ -6,7 +6,16 @@ import { textKind } from './text-kind.ts'
 export const DOCUMENT_TYPES = {
   pdf: 'application/pdf',
   docx: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
+  xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+  pptx: 'application/vnd.openxmlformats-officedocument.presentationml.presentation',
+  odt: 'application/vnd.oasis.opendocument.text',
+  ods: 'application/vnd.oasis.opendocument.spreadsheet',
+  odp: 'application/vnd.oasis.opendocument.presentation',
+  epub: 'application/epub+zip',
+  rtf: 'application/rtf',
   html: 'text/html',
+  eml: 'message/rfc822',
+  json: 'application/json',
   csv: 'text/csv',
   tsv: 'text/tab-separated-values',
   markdown: 'text/markdown',
@@ -28,6 +37,7 @@ export function sniff(bytes: Uint8Array, name: string): SniffedKind | undefined 
   if (head.subarray(0, PDF_HEADER_WITHIN).includes('%PDF-', 0, 'latin1')) return 'pdf'
   if (head.subarray(0, 4).equals(ZIP)) return zipKind(head, name)
   if (head.subarray(0, 8).equals(OLE)) return 'ole'
+  if (head.subarray(0, RTF.length).equals(RTF)) return 'rtf'
   const encoding = textEncoding(head)
   return encoding === undefined ? undefined : textKind(new TextDecoder(encoding).decode(head), name)
 }
@@ -38,16 +48,32 @@ export function isDocumentKind(kind: SniffedKind | undefined): kind is DocumentK
 
 const ZIP = Buffer.from('PK\x03\x04', 'latin1')
 const OLE = Buffer.from('d0cf11e0a1b11ae1', 'hex')
+const RTF = Buffer.from('{\\rtf')
 
-/** By folders in it that only one kind has. */
-const PARTS: readonly [string, DocumentKind][] = [['word/', 'docx']]
-const EXTENSIONS: Record<string, DocumentKind> = { docx: 'docx' }
+/** By folders that only one kind has in it, or by the type that it names first. */
+const PARTS: readonly [string, DocumentKind][] = [
+  ['word/', 'docx'],
+  ['xl/', 'xlsx'],
+  ['ppt/', 'pptx'],
+]
+const TYPES: readonly [string, DocumentKind][] = (['odt', 'ods', 'odp', 'epub'] as const).map((kind) => [
+  `mimetype${DOCUMENT_TYPES[kind]}`,
+  kind,
+])
+const ZIPPED: ReadonlySet<string> = new Set([...PARTS, ...TYPES].map(([, kind]) => kind))
 
 function zipKind(head: Buffer, name: string): DocumentKind | 'zip' {
   for (let at = 0; at >= 0 && at + 30 < head.length; at = head.indexOf(ZIP, at + 4)) {
-    const entry = head.toString('latin1', at + 30, at + 30 + head.readUInt16LE(at + 26))
+    const length = head.readUInt16LE(at + 26)
+    const entry = head.toString('latin1', at + 30, at + 30 + length)
     const found = PARTS.find(([part]) => entry.startsWith(part))
     if (found) return found[1]
+    // What it says of itself stands behind its name, and behind more fields where a careless program wrote it.
+    const content = at + 30 + length + head.readUInt16LE(at + 28)
+    const named = entry === 'mimetype' ? entry + head.toString('latin1', content, content + 80) : ''
+    const type = TYPES.find(([start]) => named.startsWith(start))
+    if (type) return type[1]
   }
-  return EXTENSIONS[/\.(\w+)$/.exec(name)?.[1]?.toLowerCase() ?? ''] ?? 'zip'
+  const extension = /\.(\w+)$/.exec(name)?.[1]?.toLowerCase() ?? ''
+  return ZIPPED.has(extension) ? (extension as DocumentKind) : 'zip'
 }

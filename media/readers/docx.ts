@@ -27,7 +27,7 @@ export function readDocx(path: string): Promise<Part[]> {
       { buffer },
       { styleMap: STYLES, convertImage: mammoth.images.imgElement(() => Promise.resolve({ src: '' })) },
     )
-    const pages = cutAtBreaks(markupToMarkdown(html.replaceAll(WAY_BACK, ''), { firstRowsAreHeads: true }))
+    const pages = cutAtBreaks(markupToMarkdown(html.replaceAll(WAY_BACK, '')))
     const [header, footer] = [await running(archive, 'header'), await running(archive, 'footer')]
     if (header) pages[0] = `${header}\n\n${pages[0] ?? ''}`
     if (footer) pages[pages.length === 0 ? 0 : pages.length - 1] = `${pages.at(-1) ?? ''}\n\n${footer}`

@@ -9,14 +9,17 @@ const AROUND = 'nav, form, button, input, select, [role="navigation"], [role="se
 /** Pictures have no address that would mean anything later; what they show does. */
 const PICTURE = 'about:picture'
 
-/** Where `hr.page` stands, the Markdown has a page break. @param firstRowsAreHeads of tables that mark none @throws MediaFailure */
-export function markupToMarkdown(html: string, { firstRowsAreHeads = false } = {}): string {
+/**
+ * Where `hr.page` stands, the Markdown has a page break. A table that marks no head has its first row for one.
+ * @throws MediaFailure
+ */
+export function markupToMarkdown(html: string): string {
   const document = parse(html)
   const title = tidy(document.querySelector('title')?.textContent ?? '').replaceAll(/\s+/g, ' ')
   for (const element of document.querySelectorAll(`${UNREAD}, ${AROUND}`)) element.remove()
   for (const image of document.querySelectorAll('img')) image.setAttribute('src', PICTURE)
   resolveLinks(document, (href) => (href === PICTURE ? href : absoluteUrl(href)))
-  if (firstRowsAreHeads) for (const table of document.querySelectorAll('table')) markHead(document, table)
+  for (const table of document.querySelectorAll('table')) markHead(document, table)
   for (const rule of document.querySelectorAll('hr.page')) rule.replaceWith(document.createTextNode(BREAK_MARK))
   const markdown = tidy(toMarkdown(document.body)).replaceAll(`(${PICTURE})`, '()').replaceAll(BREAK_MARK, PAGE_BREAK)
   return title === '' || document.querySelector('h1') ? markdown : `# ${title}\n\n${markdown}`

@@ -32,7 +32,7 @@ export function tableParts(rows: readonly string[][], label?: string): Part[] {
 }
 
 /** A table whose first row is its header. */
-function tableMarkdown(rows: readonly string[][]): string {
+export function tableMarkdown(rows: readonly string[][]): string {
   const [header = [], ...others] = rows
   const width = header.length
   return [line(header, width), `|${' --- |'.repeat(width)}`, ...others.map((row) => line(row, width))].join('\n')

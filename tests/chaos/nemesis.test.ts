@@ -59,6 +59,10 @@ for (const database of ['sqlite', 'postgres'] satisfies DatabaseName[]) {
         `select 'turn' as kind, status, count(*) as n from turns group by status
          union all select 'job' as kind, status, count(*) as n from jobs group by status order by 1, 2`,
       )
+      const failures = await stage.rows(
+        `select error, count(*) as n from turns where status = 'failed' group by error order by 2 desc limit 5`,
+      )
+      for (const { error, n } of failures) console.log(`${database}: ${n} × ${error}`)
       console.log(`${database}: ${rows.map(({ kind, status, n }) => `${n} ${kind}s ${status}`).join(', ')}`)
       expect(seen.faults).toEqual([])
       expect(cast.lost).toEqual([])

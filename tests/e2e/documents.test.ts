@@ -91,8 +91,8 @@ describe('one process', () => {
       const jobId = await ingest(muxi.url, await stage.upload(muxi.url, 'boats.md', markdown))
       await (await stage.followJob(muxi.url, jobId)).untilFinal()
       const read = (format: string) => stage.call(muxi.url, `/api/v1/jobs/${jobId}/text?format=${format}`)
-      expect((await read('md')).body).toBe(markdown)
-      expect((await read('txt')).body).toBe('Boats\n\nOne is red.\n\n- oars\n- sails\n\nBoat\tFee\nGull\t3\n')
+      expect((await read('md')).text).toBe(markdown)
+      expect((await read('txt')).text).toBe('Boats\n\nOne is red.\n\n- oars\n- sails\n\nBoat\tFee\nGull\t3\n')
       const [page] = (await read('json')).body.pages
       expect(page).toMatchObject({
         page: 1,
@@ -318,11 +318,9 @@ describe('one process', () => {
     const socket = await stage.socket(muxi.url)
     socket.send('resume', 'r', { job_id: jobId, after: 2 })
     const end = await socket.waitFor(({ id, type }) => id === 'r' && type === 'completed')
-    expect(socket.frames.filter(({ id }) => id === 'r').map(({ data }) => data.event_id)).toEqual([
-      3,
-      4,
-      end.data.event_id,
-    ])
+    const ids = socket.frames.filter(({ id }) => id === 'r').map(({ data }) => data.event_id as number)
+    expect(ids).toEqual(Array.from({ length: end.data.event_id - 2 }, (_, index) => index + 3))
+    expect(ids.length).toBeGreaterThan(1)
   })
 })
 

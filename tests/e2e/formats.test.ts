@@ -10,7 +10,17 @@ import { keeps } from './requirements.ts'
 const FORMATS = [
   { name: 'handbook.docx', write: documents.docx, type: /wordprocessingml/, page: 2, heading: /Fares/ },
   { name: 'handbook.html', write: documents.html, type: /^text\/html$/, page: 1, heading: /Ferry Handbook/ },
-  { name: 'fares.csv', write: documents.csv, type: /^text\/csv$/, page: 1 },
+  { name: 'fares.csv', write: () => documents.csv(), type: /^text\/csv$/, page: 1 },
+  { name: 'fares.tsv', write: () => documents.csv('\t'), type: /^text\/tab-separated-values$/, page: 1 },
+  { name: 'fares.xlsx', write: documents.xlsx, type: /spreadsheetml/, page: 1, heading: /^Sheet Fares$/ },
+  { name: 'fares.ods', write: documents.ods, type: /opendocument.spreadsheet$/, page: 1, heading: /^Sheet Fares$/ },
+  { name: 'deck.pptx', write: documents.pptx, type: /presentationml/, page: 2, heading: /^Slide 2 > Fares$/ },
+  { name: 'deck.odp', write: documents.odp, type: /opendocument.presentation$/, page: 2, heading: /^Slide 2 > Fares$/ },
+  { name: 'handbook.odt', write: documents.odt, type: /opendocument.text$/, page: 2, heading: /Fares/ },
+  { name: 'handbook.rtf', write: documents.rtf, type: /^application\/rtf$/, page: 2, heading: /Fares/ },
+  { name: 'book.epub', write: documents.epub, type: /^application\/epub/, page: 2, heading: /^What it costs > Fares$/ },
+  { name: 'handbook.json', write: documents.json, type: /^application\/json$/, page: 1 },
+  { name: 'letter.eml', write: documents.eml, type: /^message\/rfc822$/, page: 1, heading: /Ferry Handbook/ },
 ]
 
 let stage: Stage

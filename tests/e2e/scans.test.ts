@@ -97,4 +97,6 @@ it(
     expect(text[39]).toMatchObject({ page: 40, text: expect.stringContaining('lighthouse 40 counts 280 ships') })
     expect(text[38]).toMatchObject({ page: 39, text: expect.stringContaining('lighthouse 39 counts 273 ships') })
   },
+  // Reads twenty pages with OCR, ten of them with a kill in between: more than two minutes on a busy machine.
+  300_000,
 )

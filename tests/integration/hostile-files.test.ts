@@ -39,7 +39,7 @@ async function read({ kind, name, bytes }: GoodFile): Promise<void> {
     await parsePages(path, { from, to: Math.min(pages, from + 49) }, options)
 }
 
-it('each is read, or refused with a reason', { timeout: 300_000 }, async () => {
+it('each is read, or refused with a reason', { timeout: 600_000 }, async () => {
   const good = await goodFiles(folder)
   for (const file of good) await read(file)
   const before = process.memoryUsage().rss

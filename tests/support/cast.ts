@@ -49,6 +49,7 @@ export class Cast {
   /** Has something befall a victim, after whatever befell it before. @returns a promise of its return */
   strike({ victim, how, away_ms }: Omit<Strike, 'at_ms'>): Promise<void> {
     const struck = (this.#strikes.get(victim) ?? Promise.resolve()).then(async () => {
+      if (this.#over.signal.aborted) return
       const it = this.#victims.get(victim)
       if (!it) throw new Error(`there is no '${victim}'`)
       if (how === 'stop') {
@@ -60,6 +61,8 @@ export class Cast {
         await it.restart()
       }
     })
+    // A test that has failed meanwhile waits for nobody's return.
+    struck.catch(() => undefined)
     this.#strikes.set(victim, struck)
     return struck
   }

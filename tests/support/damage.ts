@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { readFileSync } from 'node:fs'
 import type { JobKind } from '../../contracts/engine.ts'
+import * as documents from './documents.ts'
 import { photograph, sound, spoken } from './media.ts'
 import { numberedPages, pdf } from './pdf.ts'
 
@@ -35,6 +36,9 @@ export async function goodFiles(folder: string): Promise<GoodFile[]> {
       ),
     },
   ]
+  const { docx, xlsx, pptx, odt, ods, odp, rtf, epub, html, csv, json, eml } = documents
+  for (const [name, write] of Object.entries({ docx, xlsx, pptx, odt, ods, odp, rtf, epub, html, csv, json, eml }))
+    files.push({ kind: 'document', name: `handbook.${name}`, bytes: await write() })
   for (const format of ['jpeg', 'png', 'webp', 'tiff', 'gif', 'avif'] as const)
     files.push({ kind: 'image', name: `boat.${format}`, bytes: await photograph('Boat 42', format) })
   const opus = ['-c:a', 'libopus']

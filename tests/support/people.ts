@@ -32,7 +32,7 @@ export async function chatUntil(stage: Stage, urls: string[], user: string, end:
     const headers = { 'idempotency-key': `${user}-${n}` }
     const body = { content: `message ${n} of ${user}`, conversation_id: conversation, user_id: user, background: true }
     const turn = await ask(stage, url, '/api/v1/agents/scripted/chat', body, seen, 'turn_id', headers)
-    const outcome = await followUntilEnd((after) => stage.follow(url(), turn, after))
+    const outcome = await followUntilEnd(stage, turn, (after) => stage.follow(url(), turn, after))
     count(seen.outcomes, outcome)
   }
 }
@@ -52,7 +52,7 @@ export async function ingestUntil(
     const file = await uploadUntilDone(stage, url, `${name}-${n}.pdf`, pdf(pages(n)), seen)
     const body = { kind: 'document', file_id: file, agent_id: 'offline' }
     const job = await ask(stage, url, '/api/v1/jobs', body, seen, 'id')
-    const outcome = await followUntilEnd((after) => stage.followJob(url(), job, after))
+    const outcome = await followUntilEnd(stage, job, (after) => stage.followJob(url(), job, after))
     jobs.push(job)
     count(seen.outcomes, `job ${outcome}`)
   }
@@ -121,7 +121,7 @@ function note(answer: Answer | undefined, path: string, seen: Seen): void {
 }
 
 /** Follows a stream over as many connections as it takes, each of which goes on at the next event. @returns the type of the final event */
-async function followUntilEnd(open: (after: number) => Promise<SseClient>): Promise<string> {
+async function followUntilEnd(stage: Stage, id: string, open: (after: number) => Promise<SseClient>): Promise<string> {
   const deadline = Date.now() + END_MS
   let last = 0
   while (Date.now() < deadline) {
@@ -134,7 +134,12 @@ async function followUntilEnd(open: (after: number) => Promise<SseClient>): Prom
     if (stream?.final) return stream.final.type
     await sleep(PAUSE_MS)
   }
-  throw new Error(`a stream had no end in ${END_MS} ms (after event ${last})`)
+  const log = await stage.rows(
+    'select kind, status, attempt, started_at, duration_ms, error from log_entries where turn_id = ? order by id',
+    id,
+  )
+  const told = log.map((entry) => Object.values(entry).join(' ')).join('\n')
+  throw new Error(`${id} had no end in ${END_MS} ms (after event ${last}); its log:\n${told}`)
 }
 
 function count(counts: Record<string, number>, name: string): void {

@@ -1,0 +1,152 @@
+// The words of OpenDocument as simple HTML: headings, paragraphs, lists, tables, what pictures show, footnotes, ends of pages.
+import { attribute, childAt, childrenOf, descendantsOf, escapeHtml, nameOf } from './xml.ts'
+
+const PAGE = '<hr class="page">'
+/** Not of the text: what was deleted, what others remarked, what stands elsewhere. */
+const SKIPPED: ReadonlySet<string> = new Set([
+  'tracked-changes',
+  'annotation',
+  'forms',
+  'sequence-decls',
+  'notes',
+  'desc',
+  'title',
+])
+
+export class OdfHtml {
+  readonly #styles = new Map<string, Element>()
+  readonly #notes: string[] = []
+
+  /** @param content the root of `content.xml` */
+  constructor(content: Element) {
+    for (const style of childrenOf(childAt(content, 'automatic-styles'), 'style'))
+      this.#styles.set(attribute(style, 'name') ?? '', style)
+  }
+
+  /** A property of the style that an element names. */
+  styleOf(element: Element, properties: string, name: string): string | undefined {
+    return attribute(childAt(this.#styles.get(attribute(element, 'style-name') ?? ''), properties), name)
+  }
+
+  /** What stands in an element, its footnotes below. */
+  blocks(element: Element | undefined): string {
+    if (!element) return ''
+    const html = childrenOf(element)
+      .map((child) => this.#block(child))
+      .join('\n')
+    const notes = this.#notes.splice(0).map((note, index) => `<p>[${index + 1}] ${note}</p>`)
+    return html + notes.join('\n')
+  }
+
+  plain(element: Element): string {
+    return [...element.childNodes]
+      .map((node) => {
+        if (node.nodeType === 3) return node.textContent ?? ''
+        if (node.nodeType !== 1 || SKIPPED.has(nameOf(node as Element))) return ''
+        return space(node as Element) ?? this.plain(node as Element)
+      })
+      .join('')
+  }
+
+  #block(element: Element): string {
+    if (SKIPPED.has(nameOf(element))) return ''
+    switch (nameOf(element)) {
+      case 'h': {
+        const level = Math.min(Math.max(Number(attribute(element, 'outline-level') ?? 1) || 1, 1), 6)
+        return `${this.#breakBefore(element)}<h${level}>${this.#words(element)}</h${level}>`
+      }
+      case 'p':
+        return this.#paragraph(element)
+      case 'list':
+        return `<ul>${childrenOf(element, 'list-item', 'list-header')
+          .map((item) => `<li>${this.#within(item)}</li>`)
+          .join('')}</ul>`
+      case 'table':
+        return `<table>${[...descendantsOf(element, 'table-row')].map((row) => this.#row(row)).join('')}</table>`
+      case 'frame':
+        return this.#frame(element)
+      case 'soft-page-break':
+        return PAGE
+      default:
+        return this.#within(element)
+    }
+  }
+
+  #within(element: Element): string {
+    return childrenOf(element)
+      .map((child) => this.#block(child))
+      .join('\n')
+  }
+
+  #paragraph(element: Element): string {
+    const before = this.#breakBefore(element)
+    const style = attribute(element, 'style-name') ?? ''
+    const named = attribute(this.#styles.get(style), 'parent-style-name') ?? style
+    return named === 'Title' ? `${before}<h1>${this.#words(element)}</h1>` : `${before}<p>${this.#words(element)}</p>`
+  }
+
+  #breakBefore(element: Element): string {
+    const style = this.#styles.get(attribute(element, 'style-name') ?? '')
+    const breaks = attribute(childAt(style, 'paragraph-properties'), 'break-before') === 'page'
+    return breaks || attribute(style, 'master-page-name') ? PAGE : ''
+  }
+
+  #row(row: Element): string {
+    const cells = childrenOf(row, 'table-cell', 'covered-table-cell').map((cell) => `<td>${this.#within(cell)}</td>`)
+    return `<tr>${cells.join('')}</tr>`
+  }
+
+  /** A picture with what it shows, or a box with text of its own. */
+  #frame(frame: Element): string {
+    const isTitle = attribute(frame, 'class') === 'title'
+    const box = childAt(frame, 'text-box')
+    if (box && isTitle)
+      return `<h1>${childrenOf(box)
+        .map((child) => this.#words(child))
+        .join(' ')}</h1>`
+    const said = (childAt(frame, 'desc') ?? childAt(frame, 'title'))?.textContent?.trim()
+    if (childAt(frame, 'image') && said) return `<p><img alt="${escapeHtml(said)}"></p>`
+    return this.#within(frame)
+  }
+
+  #words(element: Element): string {
+    return [...element.childNodes]
+      .map((node) => {
+        if (node.nodeType === 3) return escapeHtml(node.textContent ?? '')
+        return node.nodeType === 1 ? this.#inline(node as Element) : ''
+      })
+      .join('')
+  }
+
+  #inline(element: Element): string {
+    if (SKIPPED.has(nameOf(element))) return ''
+    switch (nameOf(element)) {
+      case 'line-break':
+        return '<br>'
+      case 'soft-page-break':
+        return PAGE
+      case 'note': {
+        const body = childAt(element, 'note-body')
+        this.#notes.push(
+          body
+            ? childrenOf(body)
+                .map((child) => this.#words(child))
+                .join(' ')
+            : '',
+        )
+        return `[${this.#notes.length}]`
+      }
+      case 'frame':
+        return this.#frame(element)
+      default:
+        return space(element) ?? this.#words(element)
+    }
+  }
+}
+
+/** Spaces that are elements, since XML keeps only one. */
+function space(element: Element): string | undefined {
+  if (nameOf(element) === 'tab' || nameOf(element) === 'line-break') return ' '
+  if (nameOf(element) !== 's') return undefined
+  return ' '.repeat(Math.min(Math.max(Number(attribute(element, 'c') ?? 1) || 1, 1), 100))
+}
