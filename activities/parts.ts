@@ -38,7 +38,7 @@ type Resources = Pick<ActivityResources, 'db' | 'events'> & {
  * @throws MediaFailure, or the signal's reason
  */
 export async function planParts(
-  { parse_limits: limits }: Resources,
+  { parse_limits: limits }: Pick<Resources, 'parse_limits'>,
   { path, name }: { path: string; name: string },
   signal: AbortSignal,
 ): Promise<Parts | undefined> {
