@@ -11,7 +11,7 @@ import { inspectDocument, parsePages, type ParseLimits } from '../media/parse-do
 import type { ActivityResources } from './resources.ts'
 import { ingestionStep } from './ingestion-step.ts'
 import { readMedia, type JobMedia } from './media-rows.ts'
-import { isArchive, planParts, readParts, type Parts } from './parts.ts'
+import { planParts, readParts, type Parts } from './parts.ts'
 import { readScans } from './read-scans.ts'
 
 /** A batch that was begun so often and never finished takes its worker with it: it is given up. */
@@ -34,8 +34,8 @@ export function parseActivities(resources: Resources) {
   const { db, events, blobs, parse_limits: limits } = resources
 
   async function inspect(path: string, { name }: JobsTable, signal: AbortSignal): Promise<Inspected> {
-    if (!(await isArchive(path, name))) return inspectDocument(path, { signal, limits, name })
-    const parts = await planParts(resources, path, signal)
+    const parts = await planParts(resources, { path, name }, signal)
+    if (!parts) return inspectDocument(path, { signal, limits, name })
     return { pages: parts.parts.reduce((sum, part) => sum + part.pages, 0), parts }
   }
 

@@ -1,13 +1,13 @@
-// The files within an archive: each is a part, with pages of its own in the one row of pages.
-import { open } from 'node:fs/promises'
+// The files within an archive, or a mail and what is attached to it: each is a part, with pages of its own in the one row of pages.
 import type { JobsTable } from '../db/schema.ts'
+import { headOf } from '../media/kind-of-file.ts'
 import { type Member, withMembers } from '../media/members.ts'
 import { MediaFailure } from '../media/failure.ts'
 import { withPreparedImage, type ImageLimits } from '../media/image.ts'
 import type { Ocr } from '../media/ocr.ts'
 import { inspectDocument, type Page, type ParseLimits, parsePages, readDocument } from '../media/parse-document.ts'
 import { sniffMedia } from '../media/sniff-media.ts'
-import { sniff, SNIFFED_BYTES } from '../media/sniff.ts'
+import { sniff } from '../media/sniff.ts'
 import { READABLE } from './prepare-image.ts'
 import { readOnce, readScans } from './read-scans.ts'
 import type { ActivityResources } from './resources.ts'
@@ -32,18 +32,20 @@ type Resources = Pick<ActivityResources, 'db' | 'events'> & {
   ocr: Pick<Ocr, 'recognize'>
 }
 
-/** Whether a file is an archive of others, and not a document that is one inside. */
-export async function isArchive(path: string, name: string): Promise<boolean> {
-  return sniff(await headOf(path), name) === 'zip'
-}
-
-/** Looks at every member. One that cannot be read is skipped and the others are not. @throws MediaFailure, or the signal's reason */
+/**
+ * Looks at every file within another one. One that cannot be read is skipped and the others are not.
+ * @returns undefined for what holds no others: a document that is an archive inside, a mail without attachments
+ * @throws MediaFailure, or the signal's reason
+ */
 export async function planParts(
-  { parse_limits: limits }: Resources,
-  path: string,
+  { parse_limits: limits }: Pick<Resources, 'parse_limits'>,
+  { path, name }: { path: string; name: string },
   signal: AbortSignal,
-): Promise<Parts> {
-  return withMembers(path, { signal, limits }, async (members) => {
+): Promise<Parts | undefined> {
+  const kind = sniff(await headOf(path), name)
+  if (kind !== 'zip' && kind !== 'eml') return undefined
+  return withMembers(path, { signal, limits, name }, async (members) => {
+    if (members.length === 1 && members[0]!.path === path) return undefined
     const parts: Part[] = []
     const skipped: Parts['skipped'] = []
     let from = 1
@@ -57,10 +59,7 @@ export async function planParts(
         skipped.push({ name: member.name, reason: error.message })
       }
       if (from - 1 > limits.max_pages)
-        throw new MediaFailure(
-          'too_many_pages',
-          `The files of the archive have more than ${limits.max_pages} pages together`,
-        )
+        throw new MediaFailure('too_many_pages', `The files within have more than ${limits.max_pages} pages together`)
     }
     if (parts.length === 0) throw new MediaFailure('empty', nothingWithin(skipped))
     return { parts, skipped }
@@ -70,7 +69,7 @@ export async function planParts(
 function nothingWithin(skipped: Parts['skipped']): string {
   const [first] = skipped
   return first
-    ? `None of the ${skipped.length} files in the archive can be read. ${first.name}: ${first.reason}`
+    ? `None of the ${skipped.length} files within can be read. ${first.name}: ${first.reason}`
     : 'The archive is empty'
 }
 
@@ -82,9 +81,15 @@ async function inspectMember(
   const media = sniffMedia(head)
   if (media?.kind === 'image') return { kind: 'image', pages: 1 }
   if (media)
-    throw new MediaFailure('not_a_document', 'A recording within an archive is not transcribed: ingest it by itself')
+    throw new MediaFailure(
+      'not_a_document',
+      'A recording within an archive or a mail is not transcribed: ingest it by itself',
+    )
   if (sniff(head, name) === 'zip')
-    throw new MediaFailure('not_a_document', 'An archive within an archive is not opened: ingest it by itself')
+    throw new MediaFailure(
+      'not_a_document',
+      'An archive within an archive or a mail is not opened: ingest it by itself',
+    )
   const { kind, pages } = await inspectDocument(path, options)
   return { kind: kind === 'pdf' ? 'pdf' : 'other', pages }
 }
@@ -99,16 +104,19 @@ export async function readParts(
   signal: AbortSignal,
 ): Promise<Page[]> {
   const { parse_limits: limits } = resources
-  return withMembers(path, { signal, limits }, async (members) => {
+  return withMembers(path, { signal, limits, name: job.name }, async (members) => {
     const pages: Page[] = []
     for (const part of parts) {
       const [from, to] = [Math.max(1, range.from - part.from + 1), Math.min(part.pages, range.to - part.from + 1)]
       if (from > to) continue
       const within = members.find(({ name }) => name === part.name)?.path
-      if (within === undefined) throw new MediaFailure('damaged', 'The archive holds no longer what it held')
+      if (within === undefined) throw new MediaFailure('damaged', 'The file holds no longer what it held')
       const read = await readPart(resources, job, { ...part, path: within }, { from, to }, signal)
-      for (const page of read)
-        pages.push({ ...page, page: page.page + part.from - 1, label: labelOf(part.name, page.label) })
+      for (const page of read) {
+        // The body of a mail is the mail itself, whose name is that of the document.
+        const label = within === path ? {} : { label: labelOf(part.name, page.label) }
+        pages.push({ ...page, page: page.page + part.from - 1, ...label })
+      }
     }
     return pages
   })
@@ -137,14 +145,4 @@ async function readPart(
   if (kind === 'pdf')
     return readScans(resources, job, { path, part: name }, await parsePages(path, range, options), signal)
   return (await readDocument(path, options)).pages.slice(range.from - 1, range.to)
-}
-
-async function headOf(path: string): Promise<Buffer> {
-  const file = await open(path)
-  try {
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(SNIFFED_BYTES), 0, SNIFFED_BYTES, 0)
-    return buffer.subarray(0, bytesRead)
-  } finally {
-    await file.close()
-  }
 }

@@ -1,4 +1,5 @@
 // What a file in a folder is, or why it is nothing that we read.
+import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { MediaFailure } from './failure.ts'
 import { type DocumentKind, isDocumentKind, sniff, SNIFFED_BYTES } from './sniff.ts'
@@ -9,15 +10,21 @@ import { type DocumentKind, isDocumentKind, sniff, SNIFFED_BYTES } from './sniff
  * @throws MediaFailure when it is empty or nothing that we can read
  */
 export async function kindOfFile(path: string, name: string): Promise<DocumentKind> {
+  const head = await headOf(path)
+  if (head.length === 0) throw new MediaFailure('empty', 'The file is empty')
+  const kind = sniff(head, name)
+  if (isDocumentKind(kind)) return kind
+  if (kind === 'ole') throw await oleFailure(createReadStream(path))
+  if (kind === 'zip') throw new MediaFailure('not_a_document', 'The file is an archive of no known kind')
+  throw new MediaFailure('not_a_document', 'The file is no document that can be read')
+}
+
+/** As much of a file as tells what it is. */
+export async function headOf(path: string): Promise<Buffer> {
   const file = await open(path)
   try {
-    const { bytesRead, buffer } = await file.read(new Uint8Array(SNIFFED_BYTES), 0, SNIFFED_BYTES, 0)
-    if (bytesRead === 0) throw new MediaFailure('empty', 'The file is empty')
-    const kind = sniff(buffer.subarray(0, bytesRead), name)
-    if (isDocumentKind(kind)) return kind
-    if (kind === 'ole') throw await oleFailure(file.createReadStream({ start: 0, autoClose: false }))
-    if (kind === 'zip') throw new MediaFailure('not_a_document', 'The file is an archive of no known kind')
-    throw new MediaFailure('not_a_document', 'The file is no document that can be read')
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(SNIFFED_BYTES), 0, SNIFFED_BYTES, 0)
+    return buffer.subarray(0, bytesRead)
   } finally {
     await file.close()
   }

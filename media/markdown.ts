@@ -22,6 +22,8 @@ const ROW = /^\s*\|.*\|\s*$/
 const ITEM = /^\s*(?!-\s*\d+\s*-\s*$)(?:[-*+•]|\d{1,3}[.)])\s+\S/
 const FENCE = /^\s*(`{3,}|~{3,})\s*([\w+#.-]*)/
 const IMAGE = /^\s*!\[[^\]]*\]\([^()]*\)\s*$/
+/** What a heading says: words, or a time, a date or a year. Other numbers are those of pages and of sections, set apart from their titles. */
+const SAYS = /\p{L}|^\D{0,3}(?:\d{1,2}:\d{2}|\d{4}-\d{2}|(?:19|20)\d{2}$)/u
 /** Longer "headings" are text that was set large. */
 const LONGEST_HEADING = 150
 
@@ -76,7 +78,7 @@ class Reader {
 
   #beginText(line: string, from: number): void {
     const heading = HEADING.exec(line)
-    if (heading && line.length <= LONGEST_HEADING && /\p{L}/u.test(heading[2]!))
+    if (heading && line.length <= LONGEST_HEADING && SAYS.test(heading[2]!))
       this.#begin('heading', line, from, { lines: [heading[2]!], level: heading[1]!.length })
     else if (RULE.test(line)) this.#begin('rule', line, from)
     else if (IMAGE.test(line)) this.#begin('image', line, from)

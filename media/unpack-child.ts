@@ -1,38 +1,59 @@
-// The program in which archives are taken apart: what is in one becomes files whose names are numbers, never theirs.
+// The program in which files are taken apart that hold others: what is in one becomes files whose names are numbers, never theirs.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { answerRequests, folder } from './answering.ts'
-import type { Member } from './members.ts'
 import { MediaFailure } from './failure.ts'
+import { headOf } from './kind-of-file.ts'
+import type { Member } from './members.ts'
 import { withArchive } from './readers/archive.ts'
+import { attachmentsOf, readMail } from './readers/mail.ts'
+import { sniff } from './sniff.ts'
 
 export interface UnpackRequest {
   path: string
+  name: string
 }
 
-/** Most files of one archive. */
+/** Most files within one. */
 const MAX_MEMBERS = 200
 /** Most bytes of all of them together. */
 const MAX_BYTES = 1_024 * 2 ** 20
 /** What systems put into archives for themselves. */
 const HIDDEN = /(?:^|\/)(?:\.|__MACOSX\/|Thumbs\.db$)/
 
-answerRequests<UnpackRequest>(async ({ path }) => {
+answerRequests<UnpackRequest>(async ({ path, name }) => {
+  if (sniff(await headOf(path), name) === 'zip') return { members: await unpackArchive(path) }
+  const attached = attachmentsOf(await readMail(path), [name])
+  const files = await writeMembers(
+    attached.map((file) => file.name),
+    (_, index) => attached[index]!.bytes,
+  )
+  return { members: [{ name, path }, ...files] }
+})
+
+function unpackArchive(path: string): Promise<Member[]> {
+  return withArchive(path, (archive) => {
+    const names = archive.names.filter((name) => !name.endsWith('/') && !HIDDEN.test(name))
+    return writeMembers(names, (name) => archive.bytes(name))
+  })
+}
+
+async function writeMembers(
+  names: string[],
+  read: (name: string, index: number) => Uint8Array | Promise<Uint8Array>,
+): Promise<Member[]> {
+  if (names.length > MAX_MEMBERS)
+    throw new MediaFailure('too_large', `The file holds ${names.length} others; ${MAX_MEMBERS} are allowed`)
   const members: Member[] = []
   let written = 0
-  await withArchive(path, async (archive) => {
-    const names = archive.names.filter((name) => !name.endsWith('/') && !HIDDEN.test(name))
-    if (names.length > MAX_MEMBERS)
-      throw new MediaFailure('too_large', `The archive holds ${names.length} files; ${MAX_MEMBERS} are allowed`)
-    for (const [index, name] of names.entries()) {
-      const bytes = await archive.bytes(name)
-      written += bytes.length
-      if (written > MAX_BYTES)
-        throw new MediaFailure('too_large', `The files of the archive are larger than ${MAX_BYTES} bytes together`)
-      const file = join(folder, String(index + 1))
-      await writeFile(file, bytes)
-      members.push({ name, path: file })
-    }
-  })
-  return { members }
-})
+  for (const [index, name] of names.entries()) {
+    const bytes = await read(name, index)
+    written += bytes.length
+    if (written > MAX_BYTES)
+      throw new MediaFailure('too_large', `The files within are larger than ${MAX_BYTES} bytes together`)
+    const path = join(folder, String(index + 1))
+    await writeFile(path, bytes)
+    members.push({ name, path })
+  }
+  return members
+}

@@ -11,7 +11,7 @@ import { sniffMedia } from '../../media/sniff-media.ts'
 import { DOCUMENT_TYPES, isDocumentKind, sniff } from '../../media/sniff.ts'
 
 const DOCUMENTS: ReadonlySet<string> = new Set(Object.values(DOCUMENT_TYPES))
-/** What is none that we read, and is kept all the same. */
+/** What is no document itself: an archive of some, and what Office wrote before 2007. */
 const OTHER_TYPES = { zip: 'application/zip', ole: 'application/x-ole-storage' } as const
 
 /** What bytes are, by their beginning and whatever their sender says. */

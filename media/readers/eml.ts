@@ -1,21 +1,25 @@
 // Letters: who wrote to whom, when and about what, then what they wrote. What is attached is named; others read it.
-import { readFile } from 'node:fs/promises'
-import PostalMime, { type Address } from 'postal-mime'
+import type { Address } from 'postal-mime'
+import { attachmentsOf, readMail } from './mail.ts'
 import { markupToMarkdown } from './markup.ts'
 import { cutLong } from './pages.ts'
 import type { Part } from './table.ts'
 
 /** @throws MediaFailure */
 export async function readEml(path: string): Promise<Part[]> {
-  const mail = await PostalMime.parse(await readFile(path))
-  const attached = mail.attachments.filter(({ disposition }) => disposition !== 'inline')
+  const mail = await readMail(path)
   const head = [
     ['From', mail.from && people([mail.from])],
     ['To', people(mail.to)],
     ['Cc', people(mail.cc)],
     ['Date', mail.date],
     ['Subject', mail.subject],
-    ['Attachments', attached.map(({ filename }) => filename ?? 'without a name').join(', ')],
+    [
+      'Attachments',
+      attachmentsOf(mail)
+        .map(({ name }) => name)
+        .join(', '),
+    ],
   ]
   const lines = head.flatMap(([name, value]) => (value ? [`${name}: ${value}`] : []))
   const body = mail.html ? markupToMarkdown(mail.html) : (mail.text ?? '')

@@ -1,4 +1,5 @@
-// Archives of documents: each member a part with its own pages, found and cited by its name; what cannot be read is told of.
+// Archives of documents, and mails with attachments: each file within a part with its own pages, found and cited by its name; what
+// cannot be read is told of.
 import { zipSync } from 'fflate'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import * as documents from '../support/documents.ts'
@@ -18,8 +19,10 @@ afterAll(async () => {
   await stage.close()
 })
 
-async function ingest(files: Record<string, Uint8Array>) {
-  const file_id = await stage.upload(muxi.url, 'harbour.zip', zipSync(files))
+const ingest = (files: Record<string, Uint8Array>) => ingestFile('harbour.zip', zipSync(files))
+
+async function ingestFile(name: string, bytes: Uint8Array) {
+  const file_id = await stage.upload(muxi.url, name, bytes)
   const begun = await stage.call(muxi.url, '/api/v1/jobs', { body: { kind: 'document', file_id, agent_id: 'offline' } })
   const end = await (await stage.followJob(muxi.url, begun.body.id)).untilFinal(100_000)
   return { id: begun.body.id as string, end }
@@ -75,5 +78,79 @@ it(
     expect(nothing.end).toMatchObject({ type: 'failed', data: { details: { reason: 'empty' } } })
     const bomb = await ingest({ 'zeros.txt': new Uint8Array(200 * 2 ** 20) })
     expect(bomb.end).toMatchObject({ type: 'failed', data: { details: { reason: 'unsafe' } } })
+  },
+)
+
+it(
+  keeps(
+    'documents.mails',
+    'the body, a table, a scan and a mail are read; pictures of the body are not, and the rest is named',
+  ),
+  async () => {
+    const pdf = await scannedPdf([
+      await scan(['The dredger is called Old Matilda.']),
+      { heading: 'Depths', sentences: ['The fairway is nine metres deep.'] },
+    ])
+    const mail = documents.mail(
+      { subject: 'The harbour', html: '<p>The fairway is dredged in <b>May</b>.</p><img src="cid:logo">' },
+      [
+        { name: 'dredging.pdf', type: 'application/pdf', bytes: pdf, disposition: 'inline' },
+        { name: 'fares.csv', type: 'text/csv', bytes: documents.csv() },
+        { name: 'fares.csv', type: 'application/octet-stream', bytes: Buffer.from('Berth,Fee\nEast,9\nWest,8\n') },
+        { name: 'inner.zip', type: 'application/zip', bytes: zipSync({ 'secret.txt': Buffer.from('Not read.') }) },
+        { name: 'letter.eml', type: 'message/rfc822', bytes: documents.eml() },
+        { name: 'logo.png', type: 'image/png', bytes: await photograph('LOGO'), cid: 'logo' },
+      ],
+    )
+    const { id, end } = await ingestFile('harbour.eml', mail)
+    expect(end.type, JSON.stringify(end.data)).toBe('completed')
+    expect(end.data.result.skipped).toEqual([
+      { name: 'inner.zip', reason: expect.stringContaining('archive within an archive or a mail') },
+    ])
+    const { pages } = (await stage.call(muxi.url, `/api/v1/jobs/${id}/text?format=json`)).body
+    expect(pages.map(({ page, label }: Record<string, unknown>) => [page, label])).toEqual([
+      [1, undefined],
+      [2, 'dredging.pdf'],
+      [3, 'dredging.pdf'],
+      [4, 'fares.csv'],
+      [5, 'fares (2).csv'],
+      [6, 'letter.eml'],
+    ])
+    expect(pages[0].text).toContain('dredged in **May**')
+    expect(pages[0].text).toMatch(
+      /^Attachments: dredging\.pdf, fares\.csv, fares \(2\)\.csv, inner\.zip, letter\.eml$/m,
+    )
+    expect(pages[1].text).toContain('Old Matilda')
+    expect(pages[1].ocr.confidence).toBeGreaterThan(80)
+    expect(pages[4].text).toMatch(/^\| East \| 9 \|$/m)
+    expect(pages[5].text).toContain('The Ferry Handbook')
+    const job = (await stage.call(muxi.url, `/api/v1/jobs/${id}`)).body
+    expect(job.metadata.members.slice(0, 2)).toEqual([
+      { name: 'harbour.eml', from_page: 1, pages: 1 },
+      { name: 'dredging.pdf', from_page: 2, pages: 2 },
+    ])
+    const query = encodeURIComponent('What is the dredger called?')
+    const [found] = (await stage.call(muxi.url, `/api/v1/agents/offline/knowledge/search?query=${query}`)).body.results
+    expect(found).toMatchObject({ page: 2, heading: expect.stringMatching(/^dredging\.pdf/) })
+  },
+)
+
+it(
+  keeps('documents.mails', 'one with more files than are allowed is refused; a mail in an archive is its body'),
+  async () => {
+    const attached = Array.from({ length: 201 }, (_, index) => ({
+      name: `${index}.txt`,
+      type: 'text/plain',
+      bytes: Buffer.from(`Note ${index}.`),
+    }))
+    const many = await ingestFile('notes.eml', documents.mail({ subject: 'Notes', html: '<p>All.</p>' }, attached))
+    expect(many.end).toMatchObject({
+      type: 'failed',
+      data: { code: 'unprocessable', details: { reason: 'too_large' } },
+    })
+    const { id, end } = await ingest({ 'post/letter.eml': documents.eml() })
+    expect(end.type, JSON.stringify(end.data)).toBe('completed')
+    const { pages } = (await stage.call(muxi.url, `/api/v1/jobs/${id}/text?format=json`)).body
+    expect(pages).toMatchObject([{ label: 'post/letter.eml', text: expect.stringContaining('Attachments: oars.txt') }])
   },
 )

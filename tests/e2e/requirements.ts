@@ -86,6 +86,8 @@ export const REQUIREMENTS = {
   'documents.text': 'What was extracted is given as Markdown, as plain text, and in blocks with their places',
   'documents.archives':
     'The files within an archive are read as one document, each by its name; what cannot be read is told of',
+  'documents.mails':
+    'What is attached to a mail is read as part of it, each file by its name; what cannot be read is told of',
   'documents.scanned': 'A document without readable text says so',
   'documents.ocr': 'A page that is a picture of text is read, wherever its top is, and cited with its page',
   'documents.ocr_killed':

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
+import { planParts } from '../../activities/parts.ts'
 import { prepareAudio } from '../../media/audio.ts'
 import { MediaFailure } from '../../media/failure.ts'
 import { withPreparedImage } from '../../media/image.ts'
@@ -34,6 +35,7 @@ async function read({ kind, name, bytes }: GoodFile): Promise<void> {
     return withPreparedImage(path, [variant], options, () => Promise.resolve())
   }
   const options = { signal, name, limits: { ...limits, max_pages: 5_000 } }
+  if (await planParts({ parse_limits: options.limits }, { path, name }, signal)) return
   const { pages, whole } = await inspectDocument(path, options)
   for (let from = 1; !whole && from <= pages; from += 50)
     await parsePages(path, { from, to: Math.min(pages, from + 49) }, options)

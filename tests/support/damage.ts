@@ -39,6 +39,15 @@ export async function goodFiles(folder: string): Promise<GoodFile[]> {
   const { docx, xlsx, pptx, odt, ods, odp, rtf, epub, html, csv, json, eml } = documents
   for (const [name, write] of Object.entries({ docx, xlsx, pptx, odt, ods, odp, rtf, epub, html, csv, json, eml }))
     files.push({ kind: 'document', name: `handbook.${name}`, bytes: await write() })
+  const attached = { name: 'handbook.docx', type: 'application/octet-stream', bytes: await docx() }
+  files.push(
+    {
+      kind: 'document',
+      name: 'attached.eml',
+      bytes: documents.mail({ subject: 'Handbook', html: 'Here.' }, [attached]),
+    },
+    { kind: 'document', name: 'papers.zip', bytes: documents.zip({ 'fares.csv': csv(), 'handbook.html': html() }) },
+  )
   for (const format of ['jpeg', 'png', 'webp', 'tiff', 'gif', 'avif'] as const)
     files.push({ kind: 'image', name: `boat.${format}`, bytes: await photograph('Boat 42', format) })
   const opus = ['-c:a', 'libopus']
@@ -86,7 +95,7 @@ export function damage(files: readonly GoodFile[], each: number, seed: number): 
         }
         default: {
           const at = below(bytes.length)
-          bytes.fill(0xff, at, at + 4)
+          bytes.fill(0xff, at, Math.min(at + 4, bytes.length))
           return { ...file, name, bytes, how: `a length or offset of 0xffffffff at ${at}` }
         }
       }

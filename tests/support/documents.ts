@@ -265,3 +265,48 @@ export function eml(): Buffer {
   ]
   return Buffer.from(lines.join('\r\n'))
 }
+
+export interface MailFile {
+  name: string
+  type: string
+  bytes: Uint8Array
+  disposition?: 'attachment' | 'inline'
+  /** Of a picture that the body shows. */
+  cid?: string
+}
+
+/** A mail as most programs write one: the body and its pictures together, the files behind. */
+export function mail({ subject, html }: { subject: string; html: string }, files: MailFile[]): Buffer {
+  const part = ({ name, type, bytes, cid, disposition = cid === undefined ? 'attachment' : 'inline' }: MailFile) => [
+    `Content-Type: ${type}; name="${name}"`,
+    `Content-Disposition: ${disposition}; filename="${name}"`,
+    'Content-Transfer-Encoding: base64',
+    ...(cid === undefined ? [] : [`Content-ID: <${cid}>`]),
+    '',
+    Buffer.from(bytes).toString('base64').replaceAll(/.{76}/g, '$&\r\n'),
+  ]
+  const shown = files.filter(({ cid }) => cid !== undefined)
+  const sent = files.filter(({ cid }) => cid === undefined)
+  const lines = [
+    'From: Ada <ada@example.org>',
+    'To: Bo <bo@example.org>',
+    `Subject: ${subject}`,
+    'Date: Fri, 01 Mar 2024 08:00:00 +0100',
+    'MIME-Version: 1.0',
+    'Content-Type: multipart/mixed; boundary=outer',
+    '',
+    '--outer',
+    'Content-Type: multipart/related; boundary=inner',
+    '',
+    '--inner',
+    'Content-Type: text/html; charset=utf-8',
+    '',
+    html,
+    ...shown.flatMap((file) => ['--inner', ...part(file)]),
+    '--inner--',
+    ...sent.flatMap((file) => ['--outer', ...part(file)]),
+    '--outer--',
+    '',
+  ]
+  return Buffer.from(lines.join('\r\n'))
+}

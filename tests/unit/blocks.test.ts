@@ -115,3 +115,20 @@ test.each([
   // Not a measurement: whoever goes back over the text for every line of it needs hours.
   expect(performance.now() - start).toBeLessThan(60_000)
 })
+
+test.each(['00:00:00–00:00:30', '7:40', '[2024-03-01]', '2024'])(
+  'a heading may be a time, a date or a year: %s',
+  (words) => {
+    expect(blocksOf({ page: 1, text: `## ${words}\n\nThe new bridge.` })[0]).toMatchObject({
+      type: 'heading',
+      text: words,
+    })
+  },
+)
+
+test.each(['12', '4.1.2', '1.2 . . . . 17', '— 7 —', '1 / 300'])(
+  'the number of a page or a section is no heading: %s',
+  (words) => {
+    expect(blocksOf({ page: 1, text: `## ${words}\n\nThe new bridge.` })[0]).toMatchObject({ type: 'paragraph' })
+  },
+)

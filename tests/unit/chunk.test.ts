@@ -28,6 +28,11 @@ test('no sentence is cut or lost, and no chunk is far from the wanted length', (
   expect(chunks.map(({ position }) => position)).toEqual([...chunks.keys()])
 })
 
+test('a piece of a recording stands under its time', () => {
+  const [chunk] = chunkPages([{ page: 1, text: '## 00:00:00–00:00:30\n\nThe new bridge costs nine hundred dollars.' }])
+  expect(chunk).toMatchObject({ heading: '00:00:00–00:00:30', text: expect.stringContaining('The new bridge') })
+})
+
 test('a chunk is of one page, and says which', () => {
   const chunks = chunkPages([
     { page: 7, text: 'The lighthouse stands on the cape.' },
