@@ -12,6 +12,7 @@ import * as ocr from './migrations/009-ocr.ts'
 import * as summaries from './migrations/010-summaries.ts'
 import * as notedBlobs from './migrations/011-noted-blobs.ts'
 import * as carriedEvents from './migrations/012-carried-events.ts'
+import * as acceptedTurns from './migrations/013-accepted-turns.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -27,6 +28,7 @@ const MIGRATIONS = {
   '010-summaries': summaries,
   '011-noted-blobs': notedBlobs,
   '012-carried-events': carriedEvents,
+  '013-accepted-turns': acceptedTurns,
 }
 
 /** Brings the database to the newest schema; throws with the name of the migration that failed. */

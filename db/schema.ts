@@ -111,6 +111,8 @@ export interface TurnsTable {
   error: string | null
   usage: string | null
   created_at: string
+  /** Unset until the engine has it; before that nobody has a receipt. */
+  accepted_at: string | null
   started_at: string | null
   finished_at: string | null
 }

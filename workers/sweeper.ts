@@ -58,9 +58,12 @@ async function sweep({ client, storage, log }: SweeperOptions, before: string, s
       signal.throwIfAborted()
       const verdict = await judge(client, turn)
       if (verdict === 'alive') continue
+      // What was found out holds for the state that the turn was in: its message may just have been sent again.
       const changed = await storage.db
         .transaction()
-        .execute((tx) => (verdict === 'accept' ? acceptTurn(tx, turn.id) : finishTurn(tx, turn.id, 'failed', verdict)))
+        .execute((tx) =>
+          verdict === 'accept' ? acceptTurn(tx, turn.id) : finishTurn(tx, turn.id, 'failed', verdict, [turn.status]),
+        )
       storage.events.publish(turn.id, changed ?? [])
       log.warn(
         { turn_id: turn.id, was: turn.status, verdict: verdict === 'accept' ? 'accepted late' : verdict.message },

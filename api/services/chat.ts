@@ -9,11 +9,11 @@ import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { ensureDefaultConversation, lockConversation } from '../../db/queries/conversations.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
-import { acceptTurn, countUnfinished, discardTurn, findTurn, insertTurn } from '../../db/queries/turns.ts'
+import { acceptTurn, countUnfinished, discardTurn, findTurn, insertTurn, wasGivenUp } from '../../db/queries/turns.ts'
 import type { Tx } from '../../db/schema.ts'
 import { actingUser, ownedOrThrow } from './access.ts'
 import { insertAttachedJobs, storeAttachments } from './attachments.ts'
-import type { ApiContext } from './context.ts'
+import type { ApiContext, ApiLimits } from './context.ts'
 import { submitTurn } from './engine.ts'
 import { checkQuota } from './files.ts'
 
@@ -31,11 +31,15 @@ export interface Submission {
   route: string
 }
 
+type Context = Pick<ApiContext, 'storage' | 'client' | 'conversation'> & {
+  limits: Pick<ApiLimits, 'attachments' | 'content_bytes' | 'turns_per_user' | 'turns_per_key' | 'user_bytes'>
+}
+
 type Inserted = AcceptedTurn & { submit: SubmitInput; over: boolean }
 
 /** Accepts a message; resolves when the engine has it. @throws MuxiError */
 export async function acceptMessage(
-  context: ApiContext,
+  context: Context,
   principal: Principal,
   submission: Submission,
 ): Promise<AcceptedTurn> {
@@ -59,7 +63,7 @@ export async function acceptMessage(
   return accepted
 }
 
-async function insert(context: ApiContext, principal: Principal, submission: Submission): Promise<Inserted> {
+async function insert(context: Context, principal: Principal, submission: Submission): Promise<Inserted> {
   const { storage, limits } = context
   const { request, agent_id } = submission
   const userId = actingUser(principal, request.user_id)
@@ -80,7 +84,8 @@ async function insert(context: ApiContext, principal: Principal, submission: Sub
   return storage.db.transaction().execute(async (tx) => {
     const made = submission.idempotency_key === undefined ? undefined : await findIdempotent(tx, known)
     const before = made === undefined ? undefined : await findTurn(tx, made)
-    if (before) {
+    // A turn that was never accepted has been answered to nobody: the key begins another one.
+    if (before && !wasGivenUp(before)) {
       const turn = { ...before, turn_id: before.id }
       return { ...turn, submit: toSubmit(context, turn), over: turn.status !== 'pending' }
     }
@@ -118,7 +123,7 @@ async function insert(context: ApiContext, principal: Principal, submission: Sub
   })
 }
 
-function toSubmit(context: ApiContext, turn: Omit<SubmitInput, 'user_hash'> & { user_id: string }): SubmitInput {
+function toSubmit(context: Context, turn: Omit<SubmitInput, 'user_hash'> & { user_id: string }): SubmitInput {
   return {
     turn_id: turn.turn_id,
     conversation_id: turn.conversation_id,
@@ -128,7 +133,7 @@ function toSubmit(context: ApiContext, turn: Omit<SubmitInput, 'user_hash'> & { 
   }
 }
 
-function checkSize(request: ChatRequest, limits: ApiContext['limits']): void {
+function checkSize(request: ChatRequest, limits: Context['limits']): void {
   const attached = request.attachments?.length ?? 0
   if (request.content === '' && attached === 0) throw wrongField('content', 'not empty, unless something is attached')
   if (attached > limits.attachments) throw wrongField('attachments', `at most ${limits.attachments}`)
@@ -146,7 +151,7 @@ function wrongField(path: string, expected: string): MuxiError {
   })
 }
 
-async function checkLimits(tx: Tx, { limits }: ApiContext, userId: string, principal: Principal): Promise<void> {
+async function checkLimits(tx: Tx, { limits }: Context, userId: string, principal: Principal): Promise<void> {
   const running = await countUnfinished(tx, userId, principal.key_id)
   const over =
     running.user >= limits.turns_per_user

@@ -17,7 +17,7 @@ import { invalid } from '../errors.ts'
 import { plainName, readForm } from '../multipart.ts'
 import { actingUser, ownedOrThrow } from './access.ts'
 import { typeOf } from './attachments.ts'
-import type { ApiContext } from './context.ts'
+import type { ApiContext, ApiLimits } from './context.ts'
 
 /** Takes the file of a form: to disk as it comes. @throws MuxiError bad_request, conflict, payload_too_large, unsupported_media_type */
 export async function uploadFile(
@@ -121,7 +121,10 @@ async function keepFile(
 
 /** Whether a user may keep so many bytes more. @throws MuxiError payload_too_large */
 export async function checkQuota(
-  { storage: { db }, limits: { user_bytes } }: ApiContext,
+  {
+    storage: { db },
+    limits: { user_bytes },
+  }: { storage: ApiContext['storage']; limits: Pick<ApiLimits, 'user_bytes'> },
   owner: string,
   size: number,
 ): Promise<void> {

@@ -104,15 +104,23 @@ export async function countUnfinished(
 export async function acceptTurn(tx: Tx, turnId: string): Promise<StoredEvent[] | undefined> {
   const updated = await tx
     .updateTable('turns')
-    .set({ status: 'queued' })
+    .set({ status: 'queued', accepted_at: new Date().toISOString() })
     .where('id', '=', turnId)
     .where('status', '=', 'pending')
     .returning(['conversation_id', 'message_id'])
     .executeTakeFirst()
   if (updated) return addAccepted(tx, turnId, updated)
-  const turn = await tx.selectFrom('turns').select(['status', 'started_at']).where('id', '=', turnId).executeTakeFirst()
-  // A turn that was never started and is over: the sweeper gave it up before the engine had it.
-  return turn && turn.status === 'failed' && turn.started_at === null ? undefined : []
+  const turn = await tx
+    .selectFrom('turns')
+    .select(['status', 'accepted_at'])
+    .where('id', '=', turnId)
+    .executeTakeFirst()
+  return turn && wasGivenUp(turn) ? undefined : []
+}
+
+/** Whether a turn has failed before the engine took it: nobody was told that it was accepted, and it never runs. */
+export function wasGivenUp({ status, accepted_at }: Pick<TurnsTable, 'status' | 'accepted_at'>): boolean {
+  return status === 'failed' && accepted_at === null
 }
 
 type Accepted = Pick<TurnsTable, 'conversation_id' | 'message_id'>
@@ -147,6 +155,7 @@ export type TurnClaim =
 /** The turn's workflow takes it: `running`, unless it is over or another turn of the conversation still runs. Safe to repeat. */
 export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<TurnClaim> {
   await lockConversationOf(tx, turnId)
+  const stamp = new Date().toISOString()
   const other = tx
     .selectFrom('turns as other')
     .select('other.id')
@@ -159,7 +168,8 @@ export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<
     .set((eb) => ({
       status: 'running',
       run_id: runId,
-      started_at: eb.fn.coalesce('started_at', eb.val(new Date().toISOString())),
+      accepted_at: eb.fn.coalesce('accepted_at', eb.val(stamp)),
+      started_at: eb.fn.coalesce('started_at', eb.val(stamp)),
     }))
     .where('id', '=', turnId)
     .where('status', 'in', UNFINISHED)
@@ -198,6 +208,7 @@ export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<
 /**
  * The final message, the status, the usage and the final event, together or not at all.
  * What is still open of the turn (usage of lost attempts, tool calls, log entries) is settled with it.
+ * @param was only a turn in one of these is finished
  * @returns the events to publish; none when the turn was over already
  */
 export async function finishTurn(
@@ -205,6 +216,7 @@ export async function finishTurn(
   turnId: string,
   status: FinalStatus,
   error?: ErrorBody,
+  was = UNFINISHED,
 ): Promise<StoredEvent[]> {
   const stamp = new Date().toISOString()
   await lockConversationOf(tx, turnId)
@@ -212,7 +224,7 @@ export async function finishTurn(
     .updateTable('turns')
     .set({ status, finished_at: stamp, error: error ? JSON.stringify(error) : null })
     .where('id', '=', turnId)
-    .where('status', 'in', UNFINISHED)
+    .where('status', 'in', was)
     .returning(['conversation_id', 'message_id', 'started_at'])
     .executeTakeFirst()
   if (!turn) return []

@@ -71,15 +71,18 @@ for (const where of ['the same', 'another'] as const) {
 it(
   keeps(
     'api-killed.between-row-and-update',
-    'the turn that Temporal never heard of fails, saying that it was never accepted',
+    'the turn that Temporal never heard of fails as never accepted, and its message sent again under its key is another one',
   ),
   async () => {
     const api = await stage.start('api')
     const conversation_id = await stage.conversation(api.url)
+    const cue = stage.model.script({ say: 'Here I am.' })
+    const body = { content: `Please ${cue}`, conversation_id, background: true }
+    const send = (url: string) =>
+      stage.call(url, '/api/v1/agents/scripted/chat', { body, headers: { 'idempotency-key': 'between' } })
     process.kill(stage.temporal!.pid, 'SIGSTOP')
     try {
-      const body = { content: 'Is anybody there?', conversation_id }
-      const sent = stage.call(api.url, '/api/v1/agents/scripted/chat', { body }).catch(() => 'cut')
+      const sent = send(api.url).catch(() => 'cut')
       await expect.poll(() => turnsOf(conversation_id), { timeout: 10_000 }).toHaveLength(1)
       await api.kill()
       expect(await sent).toBe('cut')
@@ -95,14 +98,16 @@ it(
     expect((await stage.turn(again.url, id)).error.code).toBe('unavailable')
     const stream = await stage.follow(again.url, id)
     expect((await stream.untilFinal()).data.code).toBe('unavailable')
-    // The conversation takes the next message.
-    const cue = stage.model.script({ say: 'Here I am.' })
-    const next = await stage.chat(again.url, `Please ${cue}`, { conversation_id })
-    expect((await next.untilFinal()).type).toBe('message_end')
+    const answers = await Promise.all([send(again.url), send(again.url)])
+    expect(answers.map(({ status }) => status)).toEqual([202, 202])
+    const next = answers[0]!.body.turn_id
+    expect([answers[1]!.body.turn_id, await turnsOf(conversation_id)]).toEqual([next, [{ id }, { id: next }]])
+    expect((await (await stage.follow(again.url, next)).untilFinal()).type).toBe('message_end')
+    expect((await send(again.url)).body.turn_id).toBe(next)
     await again.stop()
   },
 )
 
 function turnsOf(conversationId: string) {
-  return stage.rows('select id from turns where conversation_id = ?', conversationId)
+  return stage.rows('select id from turns where conversation_id = ? order by id', conversationId)
 }

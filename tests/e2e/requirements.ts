@@ -17,7 +17,8 @@ export const REQUIREMENTS = {
   'api-killed.turn-goes-on': 'kill -9 of the API while a reply streams: the turn finishes',
   'api-killed.resume':
     'A client that reconnects after that gets every later event exactly once: its bytes are those of the log',
-  'api-killed.between-row-and-update': 'kill -9 of the API between row and update: the turn reaches a final state',
+  'api-killed.between-row-and-update':
+    'kill -9 of the API between row and update: the turn reaches a final state, and its message may be sent again',
   'all-killed.mid-stream': 'kill -9 of everything mid-stream: the next start goes on with the turn',
   'all-killed.before-first-event':
     'kill -9 of everything between acceptance and the first word: the next start answers',

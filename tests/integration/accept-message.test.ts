@@ -1,0 +1,90 @@
+// Messages and jobs sent again under their Idempotency-Key while Temporal cannot be reached, on both databases.
+import { Client, Connection } from '@temporalio/client'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { acceptMessage } from '../../api/services/chat.ts'
+import { resolveAgent } from '../../contracts/schemas/agent.ts'
+import { syncFileAgents } from '../../db/queries/agents.ts'
+import { createConversation } from '../../db/queries/conversations.ts'
+import type { Principal } from '../../db/queries/keys.ts'
+import { acceptTurn, claimTurn, findTurn, finishTurn, listTurns } from '../../db/queries/turns.ts'
+import type { Tx } from '../../db/schema.ts'
+import type { Storage } from '../../db/storage.ts'
+import { dialects, type TestDialect } from '../support/dialects.ts'
+import { freePort } from '../support/free-port.ts'
+
+const principal: Principal = {
+  key_id: 'key_1',
+  scopes: new Set(['chat']),
+  bound_user: 'user',
+  networks: undefined,
+}
+const NEVER = { code: 'unavailable', message: 'never accepted' } as const
+const limits = { attachments: 1, content_bytes: 100, turns_per_user: 10, turns_per_key: 10, user_bytes: 0 }
+
+const inTx = <T>({ db }: Storage, work: (tx: Tx) => Promise<T>) => db.transaction().execute(work)
+
+async function open(dialect: TestDialect) {
+  const database = await dialect.fresh()
+  const [a, b] = [await database.open(), await database.open()]
+  const agent = resolveAgent({ id: 'agent', description: 'Helps.', system_message: 'Help.' }, 'agent')
+  await syncFileAgents(a.db, a.box, [{ id: 'agent', config: agent, secrets: {}, file: 'agent.yaml' }])
+  const conversation = await createConversation(a.db, { agent_id: 'agent', user_id: 'user' })
+  // Without the SDK's own retries, whose timers outlive the connection.
+  const connection = Connection.lazy({ address: `127.0.0.1:${await freePort()}`, interceptors: [] })
+  onTestFinished(() => connection.close())
+  const client = new Client({ connection })
+  /** @returns the turn's id, or the code with which it was refused */
+  const send = (storage: Storage, content = 'Hello') =>
+    acceptMessage({ storage, client, limits, conversation: { idle_ms: 1_000, max_updates: 10 } }, principal, {
+      agent_id: 'agent',
+      request: { content, conversation_id: conversation.id },
+      idempotency_key: 'once',
+      route: 'chat/agent',
+    }).then(
+      ({ turn_id }) => turn_id,
+      ({ code }: { code: string }) => code,
+    )
+  const turns = async () => (await listTurns(a.db, { limit: 10 })).map(({ id }) => id).toReversed()
+  return { a, b, send, turns }
+}
+
+for (const dialect of dialects) {
+  describe(dialect.name, () => {
+    it('begins another turn, once, after one that was never accepted, and stays with one that was', async () => {
+      const { a, b, send, turns } = await open(dialect)
+      expect(await send(a)).toBe('unavailable')
+      const [first = ''] = await turns()
+      expect(await send(b)).toBe('unavailable')
+      expect(await turns()).toEqual([first])
+
+      await inTx(b, (tx) => finishTurn(tx, first, 'failed', NEVER, ['pending']))
+      expect(await send(a, 'Something else')).toBe('conflict')
+      expect(await turns()).toEqual([first])
+      expect(await Promise.all([a, b, a, b].map((storage) => send(storage)))).toEqual(Array(4).fill('unavailable'))
+      const [, second = '', ...more] = await turns()
+      expect([second, more]).toEqual([expect.stringMatching(/^turn_/), []])
+
+      // The engine comes too late with the one, and takes the other.
+      expect(await inTx(b, (tx) => claimTurn(tx, first, 'run'))).toEqual({ claimed: false, reason: 'over' })
+      expect((await findTurn(a.db, first))?.status).toBe('failed')
+      await inTx(b, (tx) => acceptTurn(tx, second))
+      expect(await send(a)).toBe(second)
+      await inTx(b, (tx) => finishTurn(tx, second, 'failed', { code: 'internal_error', message: 'lost' }))
+      expect(await send(b)).toBe(second)
+      expect(await turns()).toEqual([first, second])
+    })
+
+    it('does not give up as never accepted what is accepted in the same moment', async () => {
+      const { a, b, send, turns } = await open(dialect)
+      await send(a)
+      const [id = ''] = await turns()
+      const [accepted, given] = await Promise.all([
+        inTx(a, (tx) => acceptTurn(tx, id)),
+        inTx(b, (tx) => finishTurn(tx, id, 'failed', NEVER, ['pending'])),
+      ])
+      expect([accepted === undefined, given.length]).toEqual(
+        (await findTurn(a.db, id))?.status === 'queued' ? [false, 0] : [true, 2],
+      )
+    })
+  })
+}
