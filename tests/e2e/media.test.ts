@@ -197,7 +197,7 @@ describe('one process', () => {
     const job = await finished(muxi.url, id)
     expect(job.progress).toMatchObject({ unit: 'segments', done: job.progress.total })
     const found = await stage.call(muxi.url, '/api/v1/agents/offline/knowledge/search?query=gull%20cried')
-    expect(found.body.results[0]).toMatchObject({ content: expect.stringMatching(/^## \d\d:\d\d:\d\d–/) })
+    expect(found.body.results[0]).toMatchObject({ heading: expect.stringMatching(/^\d\d:\d\d:\d\d–\d\d:\d\d:\d\d$/) })
     const kept = await stage.rows(`select name from files where made_of = ?`, job.file_id)
     expect(kept, 'the prepared sound goes when its text is known').toEqual([])
   })
