@@ -12,8 +12,10 @@ export const parserCommand: ParserCommand = (memoryMb) => {
   if ('Deno' in globalThis) {
     // `--allow-run` is what a process needs to kill itself. No network and no writing.
     const allowed = ['--allow-read', '--allow-ffi', '--allow-sys', '--allow-env', '--allow-run']
-    const flags = ['--no-prompt', '--node-modules-dir=manual', `--v8-flags=--max-old-space-size=${memoryMb}`]
-    return [process.execPath, ['run', ...flags, ...allowed, ...args]]
+    // mammoth 1.13 sets `__proto__`, which Deno takes away unless it is asked for (November 2026).
+    const flags = ['--no-prompt', '--node-modules-dir=manual', '--unstable-unsafe-proto']
+    const memory = `--v8-flags=--max-old-space-size=${memoryMb}`
+    return [process.execPath, ['run', ...flags, memory, ...allowed, ...args]]
   }
   const allowed = ['--permission', '--allow-fs-read=*', '--allow-addons', '--allow-worker', '--no-warnings']
   return [process.execPath, [`--max-old-space-size=${memoryMb}`, ...allowed, ...args]]
