@@ -1,16 +1,25 @@
 // Three sizes of tests: without I/O, with the real thing named in the set-up, and with all processes, on Node and on Deno.
 import { defineConfig } from 'vitest/config'
 
+/** Most of the time a file waits for what its processes do: two at a time keep two cores busy. */
+const MAX_WORKERS = 2
 /** What is waited for comes sooner on a machine with nothing else to do. */
 const patient = { expect: { poll: { timeout: 20_000 } } }
-/** Processes on two cores, and what they take is measured: one file at a time. */
-const withProcesses = { ...patient, testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false }
+const withProcesses = { ...patient, testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: MAX_WORKERS }
 
 export default defineConfig({
   test: {
     retry: 0,
     projects: [
-      { test: { name: 'unit', include: ['tests/unit/**/*.test.ts'], testTimeout: 60_000 } },
+      {
+        test: {
+          name: 'unit',
+          include: ['tests/unit/**/*.test.ts'],
+          testTimeout: 60_000,
+          maxWorkers: MAX_WORKERS,
+          sequence: { groupOrder: 0 },
+        },
+      },
       {
         test: {
           ...patient,
@@ -18,9 +27,11 @@ export default defineConfig({
           include: ['tests/integration/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          maxWorkers: MAX_WORKERS,
+          sequence: { groupOrder: 1 },
         },
       },
-      { test: { ...withProcesses, name: 'e2e', include: ['tests/e2e/**/*.test.ts'] } },
+      { test: { ...withProcesses, name: 'e2e', include: ['tests/e2e/**/*.test.ts'], sequence: { groupOrder: 2 } } },
       {
         test: {
           ...withProcesses,
@@ -28,9 +39,19 @@ export default defineConfig({
           include: ['tests/e2e/**/*.test.ts', 'tests/integration/{supervisor,data-lock,migrate}.test.ts'],
           // Every process that a test starts; the tests themselves run on Node.
           env: { MUXI_TEST_RUNTIME: 'deno' },
+          sequence: { groupOrder: 3 },
         },
       },
-      { test: { ...withProcesses, name: 'long', include: ['tests/chaos/**/*.test.ts'], testTimeout: 1_800_000 } },
+      {
+        test: {
+          ...withProcesses,
+          name: 'long',
+          include: ['tests/chaos/**/*.test.ts'],
+          testTimeout: 1_800_000,
+          // What they take is measured, and their faults come by the clock.
+          fileParallelism: false,
+        },
+      },
     ],
   },
 })

@@ -108,7 +108,7 @@ export async function stopTurn({ client }: Engine, turnId: string, conversationI
  * @throws MuxiError unavailable
  */
 export async function startJob(
-  { client }: Engine,
+  { client }: Pick<Engine, 'client'>,
   job: JobInput,
   kind: JobKind,
   which: 'first' | 'again',

@@ -145,7 +145,7 @@ function wrongField(path: string, expected: string): MuxiError {
 
 /** @throws MuxiError not_found, also for another user's file */
 export async function getFileOrThrow(
-  { storage: { db } }: ApiContext,
+  { storage: { db } }: Pick<ApiContext, 'storage'>,
   principal: Principal,
   id: string,
 ): Promise<FilesTable> {

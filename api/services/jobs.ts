@@ -34,9 +34,11 @@ import { waitForEnd } from './turns.ts'
 /** How long a stop request waits to see the job end. */
 const STOP_WAIT_MS = 5_000
 
+type Beginner = Pick<ApiContext, 'storage' | 'client'>
+
 /** Begins a job with an uploaded file. Into an agent's knowledge only who may manage it. @throws MuxiError */
 export async function createJob(
-  context: ApiContext,
+  context: Beginner & Pick<ApiContext, 'embedder'>,
   principal: Principal,
   request: JobRequest,
   idempotency_key?: string,
@@ -58,16 +60,16 @@ export async function createJob(
     body_hash: createHash('sha256').update(canonicalJson(request)).digest('hex'),
   }
   const { model } = context.embedder
-  const { job, before } = await db.transaction().execute(async (tx) => {
+  const job = await db.transaction().execute(async (tx) => {
     const made = idempotency_key === undefined ? undefined : await findIdempotent(tx, known)
     const before = made === undefined ? undefined : await findJob(tx, made)
-    if (before) return { job: before, before: true }
+    if (before) return before
     const wanted = { kind, file, key_id: principal.key_id, agent_id, options }
     const twin = await findTwin(tx, { ...wanted, knowledge_id: request.knowledge_id }, model)
     if (twin) {
       const made = await insertTwin(tx, wanted, twin)
       if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: made.job.id })
-      return { job: made.job, before: true }
+      return made.job
     }
     if (agent_id !== undefined && knowledge_id !== undefined) {
       const { file: described } = await getAgentOrThrow(tx, agent_id)
@@ -82,14 +84,17 @@ export async function createJob(
           )
     const job = await insertJob(tx, { ...wanted, knowledge_id, document_id: older?.document_id })
     if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: job.id })
-    return { job, before: false }
+    return job
   })
-  if (!before) await beginJob(context, job)
+  // Under a key the row stays, and the sweeper hands it over: another sender of the key may have been told of it.
+  if (job.status !== 'queued') return job
+  if (idempotency_key === undefined) await beginJob(context, job)
+  else await startJob(context, inputOf(context, job), job.kind, 'first')
   return job
 }
 
 /** Hands a new job to the engine. One that the engine does not take is forgotten. @throws MuxiError unavailable */
-export async function beginJob(context: ApiContext, job: JobsTable): Promise<void> {
+export async function beginJob(context: Beginner, job: JobsTable): Promise<void> {
   try {
     await startJob(context, inputOf(context, job), job.kind, 'first')
   } catch (error) {
@@ -110,7 +115,7 @@ export async function beginJobs(context: ApiContext, jobs: readonly JobsTable[])
   }
 }
 
-function inputOf({ storage: { box } }: ApiContext, job: JobsTable): JobInput {
+function inputOf({ storage: { box } }: Pick<ApiContext, 'storage'>, job: JobsTable): JobInput {
   const { id, run, agent_id, conversation_id } = job
   return {
     job_id: id,

@@ -99,7 +99,7 @@ export async function countUnfinished(
 /**
  * The engine has taken the turn: `pending` becomes `queued` and `accepted` its first event.
  * A worker may have been faster; then nothing is left to do.
- * @returns the events to publish, or undefined when the turn had failed before the engine took it
+ * @returns the events to publish, or undefined when the turn had failed, or was discarded, before the engine took it
  */
 export async function acceptTurn(tx: Tx, turnId: string): Promise<StoredEvent[] | undefined> {
   const updated = await tx
@@ -115,7 +115,7 @@ export async function acceptTurn(tx: Tx, turnId: string): Promise<StoredEvent[] 
     .select(['status', 'accepted_at'])
     .where('id', '=', turnId)
     .executeTakeFirst()
-  return turn && wasGivenUp(turn) ? undefined : []
+  return !turn || wasGivenUp(turn) ? undefined : []
 }
 
 /** Whether a turn has failed before the engine took it: nobody was told that it was accepted, and it never runs. */

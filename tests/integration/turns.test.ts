@@ -273,6 +273,7 @@ for (const dialect of dialects) {
       expect(new Set(ids).size).toBe(1)
       expect(await listTurns(a.db, { limit: 100 })).toHaveLength(1)
       await inTx(a, (tx) => discardTurn(tx, ids[0]!))
+      expect(await inTx(b, (tx) => acceptTurn(tx, ids[0]!))).toBeUndefined()
       expect(await inTx(a, (tx) => findIdempotent(tx, known))).toBeUndefined()
       expect(await listMessages(a.db, conversation, 10)).toEqual([])
     })

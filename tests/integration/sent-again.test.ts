@@ -2,13 +2,17 @@
 import { Client, Connection } from '@temporalio/client'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { acceptMessage } from '../../api/services/chat.ts'
+import { createJob } from '../../api/services/jobs.ts'
 import { resolveAgent } from '../../contracts/schemas/agent.ts'
 import { syncFileAgents } from '../../db/queries/agents.ts'
 import { createConversation } from '../../db/queries/conversations.ts'
+import { insertFile } from '../../db/queries/files.ts'
+import { claimJob, listJobs } from '../../db/queries/jobs.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { acceptTurn, claimTurn, findTurn, finishTurn, listTurns } from '../../db/queries/turns.ts'
 import type { Tx } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
+import { hashingEmbedder } from '../../providers/hashing-embedder.ts'
 import { dialects, type TestDialect } from '../support/dialects.ts'
 import { freePort } from '../support/free-port.ts'
 
@@ -45,7 +49,7 @@ async function open(dialect: TestDialect) {
       ({ code }: { code: string }) => code,
     )
   const turns = async () => (await listTurns(a.db, { limit: 10 })).map(({ id }) => id).toReversed()
-  return { a, b, send, turns }
+  return { a, b, client, send, turns }
 }
 
 for (const dialect of dialects) {
@@ -85,6 +89,25 @@ for (const dialect of dialects) {
       expect([accepted === undefined, given.length]).toEqual(
         (await findTurn(a.db, id))?.status === 'queued' ? [false, 0] : [true, 2],
       )
+    })
+
+    it('never forgets a job under a key of which somebody may have been told', async () => {
+      const { a, b, client } = await open(dialect)
+      const of = { user_id: 'user', key_id: 'key_1', name: 'n', type: 'text/plain', size: 1, sha256: 's' }
+      const { id: file_id } = await insertFile(a.db, of)
+      const begin = (storage: Storage, key?: string) =>
+        createJob({ storage, client, embedder: hashingEmbedder() }, principal, { kind: 'document', file_id }, key).then(
+          ({ id }) => id,
+          ({ code }: { code: string }) => code,
+        )
+      const jobs = async () => (await listJobs(a.db, { limit: 10 })).map(({ id }) => id)
+      expect(await begin(a)).toBe('unavailable')
+      expect(await jobs()).toEqual([])
+      expect(await Promise.all([begin(a, 'once'), begin(b, 'once')])).toEqual(['unavailable', 'unavailable'])
+      const [job = '', ...more] = await jobs()
+      expect([job, more]).toEqual([expect.stringMatching(/^job_/), []])
+      await inTx(b, (tx) => claimJob(tx, { job_id: job, run: 1 }, 'run'))
+      expect(await begin(a, 'once')).toBe(job)
     })
   })
 }
