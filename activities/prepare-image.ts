@@ -12,6 +12,7 @@ import {
   type ImageFile,
   type ImageLimits,
   type ImageVariant,
+  READABLE,
   type PreparedImage,
 } from '../media/image.ts'
 import type { Ocr } from '../media/ocr.ts'
@@ -26,13 +27,6 @@ import type { ActivityResources } from './resources.ts'
 /** For who asks no model: what most of them take. */
 const USUAL: PictureLimits = { max_side: 1_568, max_bytes: 3.5 * 2 ** 20 }
 const THUMBNAIL: ImageVariant = { name: 'thumbnail', max_side: 256, max_bytes: 64 * 1_024, format: 'webp' }
-/** Small print needs pixels; a page at 300 dpi has this many. */
-export const READABLE: ImageVariant = {
-  name: 'readable',
-  max_side: 3_508,
-  max_bytes: Number.MAX_SAFE_INTEGER,
-  format: 'png',
-}
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'models'> & {
   image_limits: ImageLimits

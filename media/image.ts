@@ -14,6 +14,14 @@ export interface ImageVariant {
   format?: 'png' | 'webp'
 }
 
+/** What OCR reads. Small print needs pixels; a page at 300 dpi has this many. */
+export const READABLE: ImageVariant = {
+  name: 'readable',
+  max_side: 3_508,
+  max_bytes: Number.MAX_SAFE_INTEGER,
+  format: 'png',
+}
+
 export interface ImageFile {
   name: string
   path: string
