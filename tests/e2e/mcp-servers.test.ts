@@ -202,7 +202,9 @@ it(
   async () => {
     const port = await freePort()
     const first = await serve('streamableHttp', port)
-    expect((await add({ name: 'remote', url: `http://127.0.0.1:${port}/mcp` }, manager)).status).toBe(201)
+    // How long a call waits for a server that is away goes by how long that may take to be ready.
+    const remote = { name: 'remote', url: `http://127.0.0.1:${port}/mcp`, timeouts: { connect: 5 } }
+    expect((await add(remote, manager)).status).toBe(201)
     expect(await callTool('remote__get-sum', { a: 1, b: 2 })).toContain('3')
     const { stats } = await look('remote')
     first.kill('SIGKILL')
