@@ -28,17 +28,32 @@ const LIGATURES = /[\uFB00-\uFB06]/g
  * @param around neighbouring pages, which show what recurs where there are few pages
  */
 export function cleanPages<P extends Page>(pages: P[], around: Page[] = []): P[] {
-  const seen = [...around, ...pages].map(({ page, text }) => ({ page, text: withoutUnseen(text) }))
-  const recurring = recurringLines(seen)
-  const words = wordsOf(seen)
+  const before = around.map(readPage)
+  const own = pages.map(readPage)
+  const recurring = recurringLines([...before, ...own])
+  const words = wordsOf([...before, ...own])
   const shown = new Set<string>()
-  return pages.map((page) => ({ ...page, text: cleanPage(page, recurring, words, shown) }))
+  return pages.map((page, index) => ({ ...page, text: cleanPage(own[index]!, recurring, words, shown) }))
 }
 
-function cleanPage({ page, text: raw }: Page, recurring: Recurring, words: Set<string>, shown: Set<string>): string {
+/** A page without what nobody sees, taken apart once for all that looks at it. */
+interface ReadPage extends Page {
+  pieces: Piece[]
+  edges: Piece[]
+}
+
+function readPage({ page, text: raw }: Page): ReadPage {
   const text = withoutUnseen(raw)
   const pieces = piecesOf(text)
-  const edges = edgesOf(pieces)
+  return { page, text, pieces, edges: edgesOf(pieces) }
+}
+
+function cleanPage(
+  { page, text, pieces, edges }: ReadPage,
+  recurring: Recurring,
+  words: Set<string>,
+  shown: Set<string>,
+): string {
   let cleaned = ''
   let end = 0
   for (const piece of pieces) {
@@ -66,12 +81,11 @@ interface Recurring {
   same: Set<string>
 }
 
-function recurringLines(pages: Page[]): Recurring {
+function recurringLines(pages: ReadPage[]): Recurring {
   const numbered = new Map<string, number>()
   const same = new Map<string, number>()
-  for (const { page, text } of pages) {
-    const pieces = piecesOf(text)
-    const lines = new Set(edgesOf(pieces).map(({ lines: [line = ''] }) => line.trim()))
+  for (const { page, edges } of pages) {
+    const lines = new Set(edges.map(({ lines: [line = ''] }) => line.trim()))
     for (const key of new Set([...lines].flatMap((line) => numberedKeys(line, page)))) count(numbered, key)
     for (const line of lines) count(same, line)
   }
@@ -135,10 +149,7 @@ function mendHyphens(text: string, words: Set<string>): string {
     const joined = before + after
     if (words.has(joined.toLowerCase())) return joined
     const hyphened = `${before}-${after}`
-    return end === '' && !words.has(hyphened.toLowerCase())
-      ? whole
-      : words.has(hyphened.toLowerCase())
-        ? hyphened
-        : joined
+    if (words.has(hyphened.toLowerCase())) return hyphened
+    return end === '' ? whole : joined
   })
 }

@@ -13,6 +13,12 @@ const WINDOWS: Record<string, string> = {
   'ISO-8859-8': 'windows-1255',
   'ISO-8859-9': 'windows-1254',
 }
+
+/** Bytes as text, in whatever encoding; in UTF-8 where none is known. */
+export function decodeText(bytes: Uint8Array): string {
+  return new TextDecoder(textEncoding(bytes) ?? 'utf-8').decode(bytes)
+}
+
 /** The encoding of these bytes, as `TextDecoder` names it; undefined when they are no text. They may end within a character. */
 export function textEncoding(bytes: Uint8Array): string | undefined {
   if (bytes.length === 0) return undefined

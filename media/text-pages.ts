@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { MediaFailure } from './failure.ts'
 import type { Page } from './parse-document.ts'
 import { cutLong } from './readers/pages.ts'
-import { textEncoding } from './text-encoding.ts'
+import { decodeText } from './text-encoding.ts'
 
 /**
  * All pages of a text file.
@@ -13,7 +13,7 @@ export async function readTextPages(path: string, maxBytes: number, signal: Abor
   const bytes = await readFile(path, { signal })
   if (bytes.length > maxBytes)
     throw new MediaFailure('too_much_output', `The text is longer than ${maxBytes} bytes, which is the limit`)
-  const text = new TextDecoder(textEncoding(bytes) ?? 'utf-8').decode(bytes)
+  const text = decodeText(bytes)
   if (text.trim() === '') throw new MediaFailure('empty', 'The file holds no text')
   return cutLong(text).map((text, index) => ({ page: index + 1, text }))
 }

@@ -1,6 +1,6 @@
 // JSON as Markdown that reads as what it says: tables of records, lists of values, headings over what is nested.
 import { readFile } from 'node:fs/promises'
-import { textEncoding } from '../text-encoding.ts'
+import { decodeText } from '../text-encoding.ts'
 import { cutAtBreaks } from './pages.ts'
 import { type Part, tableMarkdown } from './table.ts'
 
@@ -12,8 +12,7 @@ const MAX_LEVEL = 6
 
 /** What is no JSON after all, and no lines of it either, is read as the text that it is. */
 export async function readJson(path: string): Promise<Part[]> {
-  const bytes = await readFile(path)
-  const text = new TextDecoder(textEncoding(bytes) ?? 'utf-8').decode(bytes)
+  const text = decodeText(await readFile(path))
   const value = parsed(text) ?? parsedLines(text)
   return cutAtBreaks(value === undefined ? text : write(value, 1).join('\n\n')).map((page) => ({ text: page }))
 }
