@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
+  CompiledQuery,
   Kysely,
   PostgresAdapter,
   PostgresDialect,
@@ -15,10 +16,13 @@ import type { Commits, Database, Differences, Foreign, NewSegment } from './dial
 import { unpack } from './event-rows.ts'
 import { PostgresClient } from './postgres-client.ts'
 import type { DB, Tx } from './schema.ts'
+import { SEARCH_SETTINGS } from './vectors/postgres-search.ts'
 import { postgresVectors } from './vectors/postgres-vectors.ts'
 import { SqlVectorStore } from './vectors/sql-vector-store.ts'
 
 const POOL_SIZE = 16
+/** Of their own, because they are set otherwise; a search uses two at once. */
+const SEARCH_CONNECTIONS = 4
 /** How long a query waits for a connection, and a connection for the server, in milliseconds. */
 const CONNECT_MS = 5_000
 /** Statements that take longer are cancelled by the server; where it has fallen silent, they are given up a little later. */
@@ -41,22 +45,20 @@ const ECHO_MS = 200
 
 export function openPostgres(url: string): Database {
   const sender = `muxi-${randomBytes(6).toString('hex')}`
-  const db = open(url, POOL_SIZE, {
-    application_name: sender,
-    statement_timeout: STATEMENT_MS,
-    query_timeout: SILENCE_MS,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
-  })
+  const limits = { application_name: sender, statement_timeout: STATEMENT_MS, query_timeout: SILENCE_MS }
+  const db = open(url, POOL_SIZE, { ...limits, idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS })
+  const searches = open(url, SEARCH_CONNECTIONS, limits, SEARCH_SETTINGS)
   const commits = new Listener(url, sender, COMMITS, toCommits)
   const stops = new Listener(url, sender, STOPS, ([id]) => [id!])
   return {
     db,
-    vectors: new SqlVectorStore(db, postgresVectors),
+    vectors: new SqlVectorStore(db, postgresVectors(searches)),
     commits,
     stops,
     async close() {
       await commits.close()
       await stops.close()
+      await searches.destroy()
       await db.destroy()
     },
   }
@@ -67,7 +69,13 @@ export function openPostgresPatiently(url: string): Kysely<DB> {
   return open(url, 1, { application_name: 'muxi-migration' })
 }
 
-function open(url: string, max: number, config: pg.ClientConfig): Kysely<DB> {
+/** @param settings of each connection's session */
+function open(
+  url: string,
+  max: number,
+  config: pg.ClientConfig,
+  settings: Readonly<Record<string, string>> = {},
+): Kysely<DB> {
   const pool = new pg.Pool({
     Client: PostgresClient,
     connectionString: url,
@@ -80,7 +88,15 @@ function open(url: string, max: number, config: pg.ClientConfig): Kysely<DB> {
   // A connection that dies says so whether or not somebody uses it; who uses it learns from the query that fails.
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
-  return new Kysely<DB>({ dialect: new Dialect({ pool }) })
+  const set = Object.entries(settings).map(([name, value]) => `set ${name} = '${value}'`)
+  return new Kysely<DB>({
+    dialect: new Dialect({
+      pool,
+      onCreateConnection: async (connection) => {
+        if (set.length > 0) await connection.executeQuery(CompiledQuery.raw(set.join('; ')))
+      },
+    }),
+  })
 }
 
 /** Counts, sizes and ids come as numbers, as from SQLite; all of them are far below 2^53. */

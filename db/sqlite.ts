@@ -48,7 +48,7 @@ export function openSqlite(file: string): Database {
   raw.exec('pragma busy_timeout = 0')
   const db = new Kysely<DB>({ dialect: new Dialect(new NodeSqlite(raw)) })
   const commits = new PolledCommits(raw)
-  return { db, vectors: new SqlVectorStore(db, sqliteVectors), commits, stops: commits, close: () => db.destroy() }
+  return { db, vectors: new SqlVectorStore(db, sqliteVectors()), commits, stops: commits, close: () => db.destroy() }
 }
 
 /** Busy, locked, or the disk failed. */

@@ -1,15 +1,15 @@
 // Hybrid search on Postgres: the nearest vectors and the best words, each within what may be seen, fused by rank.
 import { sql, type RawBuilder } from 'kysely'
-import type { Db, Tx } from '../schema.ts'
+import type { Db } from '../schema.ts'
 import { CANDIDATES_A_HIT, candidatesFor, fuseRanks, toHit, type VisibleChunk } from './fuse.ts'
 import { unitText } from './postgres-chunks.ts'
 import { matchOf, MOST_MATCHED } from './postgres-words.ts'
 import type { Hit, VectorQuery } from './vector-store.ts'
+import type { WordCounts } from './word-counts.ts'
 import { wordsOfQuestion } from './words.ts'
 
 /** The most that HNSW looks at in one go. */
 const MOST_NEIGHBOURS = 1_000
-const LEAST_LOOKED_AT = 100
 /** Spaces of so many vectors are compared one by one: that is as quick, and misses nothing. */
 const MOST_EXACT = 2_000
 
@@ -17,7 +17,10 @@ const MOST_EXACT = 2_000
  * All is found by indexes, from a few candidates on. Without fresh statistics, as after an ingestion, Postgres would
  * rather read and sort whole tables (20 instead of 1.5 ms for the nearest of 10,000).
  */
-const FROM_INDEXES = {
+export const SEARCH_SETTINGS = {
+  // With a filter HNSW would give only what is left of its first candidates: it is to go on until there are enough.
+  'hnsw.iterative_scan': 'strict_order',
+  'hnsw.ef_search': '100',
   enable_seqscan: 'off',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
@@ -34,96 +37,89 @@ interface Near {
   distance: number
 }
 
-export async function searchPostgres(db: Db, table: string, spaces: string[], query: VectorQuery): Promise<Hit[]> {
+/** @param searches connections with the settings above */
+export async function searchPostgres(
+  searches: Db,
+  counts: WordCounts,
+  table: string,
+  spaces: string[],
+  query: VectorQuery,
+): Promise<Hit[]> {
   const wanted = candidatesFor(query.top_k, MOST_NEIGHBOURS)
   const vector = unitText(query.vector)
-  return db.transaction().execute(async (tx) => {
-    await setLocally(tx, {
-      // With a filter HNSW would give only what is left of its first candidates: it is to go on until there are enough.
-      'hnsw.iterative_scan': 'strict_order',
-      'hnsw.ef_search': String(Math.max(wanted, LEAST_LOOKED_AT)),
-      ...FROM_INDEXES,
-    })
-    const nearest = vector === undefined ? [] : await findNear(tx, table, spaces, vector, wanted, query)
-    // In a small index everything is among the nearest: what has nothing in common with the question is not near.
-    const alike = nearest.filter(({ distance }) => toSimilarity(distance) > 0)
-    const near = new Map(alike.map(({ id, distance }) => [id, distance]))
-    const words = new Map((await findWords(tx, spaces, wanted, query)).map(({ id, rank }) => [id, -rank]))
-    const best = fuseRanks([near, words], query.top_k)
-    const rows = await getVisible(
-      tx,
-      table,
-      best.map(([id]) => id),
-      vector,
-      query,
-    )
-    const hits: Hit[] = []
-    for (const [id, score] of best) {
-      const row = rows.get(id)
-      if (!row) continue
-      hits.push(toHit(row, row.distance === null ? 0 : toSimilarity(row.distance), score))
-    }
-    return hits
-  })
-}
-
-/** Settings for the rest of the transaction. */
-async function setLocally(tx: Tx, settings: Record<string, string>): Promise<void> {
-  const set = Object.entries(settings).map(([name, value]) => sql`set_config(${name}, ${value}, true)`)
-  await sql`select ${sql.join(set)}`.execute(tx)
+  // At the same time, on two connections.
+  const [nearest, worded] = await Promise.all([
+    vector === undefined ? [] : findNear(searches, table, spaces, vector, wanted, query),
+    findWords(searches, counts, spaces, wanted, query),
+  ])
+  // In a small index everything is among the nearest: what has nothing in common with the question is not near.
+  const alike = nearest.filter(({ distance }) => toSimilarity(distance) > 0)
+  const near = new Map(alike.map(({ id, distance }) => [id, distance]))
+  const words = new Map(worded.map(({ id, rank }) => [id, -rank]))
+  const best = fuseRanks([near, words], query.top_k)
+  const ids = best.map(([id]) => id)
+  const rows = await getVisible(searches, table, ids, vector, query)
+  const hits: Hit[] = []
+  for (const [id, score] of best) {
+    const row = rows.get(id)
+    if (!row) continue
+    hits.push(toHit(row, row.distance === null ? 0 : toSimilarity(row.distance), score))
+  }
+  return hits
 }
 
 /** The nearest vectors that may be seen. */
 async function findNear(
-  tx: Tx,
+  db: Db,
   table: string,
   spaces: string[],
   vector: string,
   wanted: number,
   narrowed: Narrowed,
 ): Promise<Near[]> {
-  const nearest = async (distance: RawBuilder<unknown>) => {
-    const { rows } = await sql<Near>`select near.chunk_id as id, ${distance} as distance
-      from ${sql.table(table)} near join chunks on chunks.id = near.chunk_id ${VISIBLE}
-      where near.space = any(${spaces}) ${narrowedTo(narrowed)} order by ${distance} limit ${wanted}`.execute(tx)
+  const nearest = async (from: RawBuilder<unknown>, distance: RawBuilder<unknown>) => {
+    const { rows } = await sql<Near>`select near.chunk_id as id, ${distance} as distance from ${from}
+      where near.space = any(${spaces}) ${narrowedTo(narrowed)} order by ${distance} limit ${wanted}`.execute(db)
     return rows
   }
+  const vectorsFirst = sql`${sql.table(table)} near join chunks on chunks.id = near.chunk_id ${VISIBLE}`
+  const chunksFirst = sql`chunks ${VISIBLE} join ${sql.table(table)} near on near.chunk_id = chunks.id`
   const distance = sql`near.embedding <=> ${vector}::halfvec`
   // As part of a sum it is not what the index orders by.
-  const exact = sql`(near.embedding <=> ${vector}::halfvec) + 0`
-  if (await isSmall(tx, table, spaces, narrowed)) return nearest(exact)
-  const found = await nearest(distance)
+  const comparingAll = () =>
+    nearest(narrowed.knowledge_id === undefined ? vectorsFirst : chunksFirst, sql`(${distance}) + 0`)
+  if (await isSmall(db, table, spaces, narrowed)) return comparingAll()
+  const found = await nearest(vectorsFirst, distance)
   // Others took the places until HNSW gave up. To compare all is slower, so only then.
-  return found.length >= wanted / CANDIDATES_A_HIT ? found : nearest(exact)
+  return found.length >= wanted / CANDIDATES_A_HIT ? found : comparingAll()
 }
 
-/** Whether there is so little to compare that it needs no index: in the spaces, or of one source of knowledge in them. */
-async function isSmall(tx: Tx, table: string, spaces: string[], narrowed: Narrowed): Promise<boolean> {
-  const all = sql`select from ${sql.table(table)} where space = any(${spaces})`
-  const ofSource = sql`select from chunks ${VISIBLE} ${narrowedTo(narrowed)}`
-  for (const compared of narrowed.knowledge_id === undefined ? [all] : [ofSource, all]) {
-    const { rows } = await sql<{
-      n: number
-    }>`select count(*) as n from (${compared} limit ${MOST_EXACT + 1}) counted`.execute(tx)
-    if (Number(rows[0]?.n) <= MOST_EXACT) return true
-  }
-  return false
+/** Whether there is so little to compare that it needs no index: in the spaces, or of one source of knowledge, which is within one. */
+async function isSmall(db: Db, table: string, spaces: string[], narrowed: Narrowed): Promise<boolean> {
+  const compared =
+    narrowed.knowledge_id === undefined
+      ? sql`${sql.table(table)} where space = any(${spaces})`
+      : sql`chunks ${VISIBLE} ${narrowedTo(narrowed)}`
+  const { rows } = await sql<{ n: number }>`select count(*) as n
+    from (select from ${compared} limit ${MOST_EXACT + 1}) counted`.execute(db)
+  return Number(rows[0]?.n) <= MOST_EXACT
 }
 
 async function findWords(
-  tx: Tx,
+  db: Db,
+  counts: WordCounts,
   spaces: string[],
   wanted: number,
   query: VectorQuery,
 ): Promise<{ id: number; rank: number }[]> {
-  const found = await matchOf(tx, spaces, wordsOfQuestion(query.text))
+  const found = await matchOf(db, counts, spaces, wordsOfQuestion(query.text))
   if (found === undefined) return []
   // Matched before anything is joined: Postgres takes the match for rare and would rather go through all chunks.
   const { rows } = await sql<{ id: number; rank: number }>`with found as materialized (
       select chunk_id, ${found.rank} as rank from chunk_words where words @@ ${found.match}::tsquery
       limit ${MOST_MATCHED})
     select chunks.id, found.rank from found join chunks on chunks.id = found.chunk_id ${VISIBLE} ${narrowedTo(query)}
-    order by found.rank desc, chunks.id limit ${wanted}`.execute(tx)
+    order by found.rank desc, chunks.id limit ${wanted}`.execute(db)
   return rows
 }
 
@@ -137,11 +133,11 @@ interface Visible extends VisibleChunk {
   distance: number | null
 }
 
-async function getVisible(tx: Tx, table: string, ids: number[], vector: string | undefined, narrowed: Narrowed) {
+async function getVisible(db: Db, table: string, ids: number[], vector: string | undefined, narrowed: Narrowed) {
   const { rows } = await sql<Visible>`select chunks.id, chunks.document_id, chunks.page, chunks.heading, chunks.content,
       documents.knowledge_id, near.embedding <=> ${vector ?? null}::halfvec as distance
     from chunks ${VISIBLE} left join ${sql.table(table)} near on near.chunk_id = chunks.id
-    where chunks.id = any(${ids}::bigint[]) ${narrowedTo(narrowed)}`.execute(tx)
+    where chunks.id = any(${ids}::bigint[]) ${narrowedTo(narrowed)}`.execute(db)
   return new Map(rows.map((row) => [row.id, row]))
 }
 

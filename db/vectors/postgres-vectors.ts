@@ -1,9 +1,11 @@
 // Vectors in pgvector and words in tsvectors, in the same database as everything else.
 import { sql } from 'kysely'
 import { differencesOf } from '../dialect.ts'
+import type { Db } from '../schema.ts'
 import { vectorTable } from './documents.ts'
 import { addSomeChunks } from './postgres-chunks.ts'
 import { searchPostgres } from './postgres-search.ts'
+import { wordCounts } from './postgres-words.ts'
 import type { VectorDialect } from './sql-vector-store.ts'
 
 /** Rows that one statement writes or removes. */
@@ -11,38 +13,42 @@ const ROWS_A_STATEMENT = 200
 /** The most dimensions that an HNSW index of halfvec takes; more of them are compared one by one. */
 const MOST_INDEXED_DIMENSIONS = 4_000
 
-export const postgresVectors: VectorDialect = {
-  async createTable(tx, dimension) {
-    const table = vectorTable(dimension)
-    // Two that create the same table at once would fail.
-    await differencesOf(tx).lockNames(tx, [table])
-    await sql`create table if not exists ${sql.table(table)} (
-      chunk_id bigint primary key references chunks (id) on delete cascade,
-      space text collate "C" not null, embedding halfvec(${sql.lit(dimension)}) not null)`.execute(tx)
-    await sql`create index if not exists ${sql.ref(`${table}_by_space`)} on ${sql.table(table)} (space)`.execute(tx)
-    if (dimension > MOST_INDEXED_DIMENSIONS) return
-    await sql`create index if not exists ${sql.ref(`${table}_by_nearness`)} on ${sql.table(table)}
-      using hnsw (embedding halfvec_cosine_ops)`.execute(tx)
-  },
+/** @param searches connections with the settings of searches */
+export function postgresVectors(searches: Db): VectorDialect {
+  const counts = wordCounts()
+  return {
+    async createTable(tx, dimension) {
+      const table = vectorTable(dimension)
+      // Two that create the same table at once would fail.
+      await differencesOf(tx).lockNames(tx, [table])
+      await sql`create table if not exists ${sql.table(table)} (
+        chunk_id bigint primary key references chunks (id) on delete cascade,
+        space text collate "C" not null, embedding halfvec(${sql.lit(dimension)}) not null)`.execute(tx)
+      await sql`create index if not exists ${sql.ref(`${table}_by_space`)} on ${sql.table(table)} (space)`.execute(tx)
+      if (dimension > MOST_INDEXED_DIMENSIONS) return
+      await sql`create index if not exists ${sql.ref(`${table}_by_nearness`)} on ${sql.table(table)}
+        using hnsw (embedding halfvec_cosine_ops)`.execute(tx)
+    },
 
-  async addChunks(db, document, space, chunks) {
-    // In one order, so that two attempts at the same chunks do not wait for each other in a circle.
-    const ordered = chunks.toSorted((a, b) => a.position - b.position)
-    for (let from = 0; from < ordered.length; from += ROWS_A_STATEMENT) {
-      const some = ordered.slice(from, from + ROWS_A_STATEMENT)
-      await db.transaction().execute((tx) => addSomeChunks(tx, document, space, some))
-    }
-  },
+    async addChunks(db, document, space, chunks) {
+      // In one order, so that two attempts at the same chunks do not wait for each other in a circle.
+      const ordered = chunks.toSorted((a, b) => a.position - b.position)
+      for (let from = 0; from < ordered.length; from += ROWS_A_STATEMENT) {
+        const some = ordered.slice(from, from + ROWS_A_STATEMENT)
+        await db.transaction().execute((tx) => addSomeChunks(tx, document, space, some))
+      }
+    },
 
-  /** Chunks take their vectors and words with them. */
-  async removeChunks(db, documentId, concerned) {
-    for (let removed = ROWS_A_STATEMENT; removed === ROWS_A_STATEMENT;) {
-      const { numAffectedRows } = await sql`delete from chunks where id in (
-        select id from chunks where document_id = ${documentId} and ${concerned}
-        order by id limit ${ROWS_A_STATEMENT} for update)`.execute(db)
-      removed = Number(numAffectedRows ?? 0)
-    }
-  },
+    /** Chunks take their vectors and words with them. */
+    async removeChunks(db, documentId, concerned) {
+      for (let removed = ROWS_A_STATEMENT; removed === ROWS_A_STATEMENT;) {
+        const { numAffectedRows } = await sql`delete from chunks where id in (
+          select id from chunks where document_id = ${documentId} and ${concerned}
+          order by id limit ${ROWS_A_STATEMENT} for update)`.execute(db)
+        removed = Number(numAffectedRows ?? 0)
+      }
+    },
 
-  search: searchPostgres,
+    search: (_, ...asked) => searchPostgres(searches, counts, ...asked),
+  }
 }

@@ -1,10 +1,11 @@
 // The tsquery for a question: one that finds what has its rarer words, and ranks by all of them, in bounded time.
 import { sql, type RawBuilder } from 'kysely'
 import type { Db } from '../schema.ts'
+import { WordCounts } from './word-counts.ts'
 import { spaced } from './words.ts'
 
 /** Chunks that may be ranked: each costs a few microseconds for each word. */
-const MOST_RANKED = 800
+const MOST_RANKED = 400
 /** Words that rank them. */
 const MOST_RANKING = 8
 /** Chunks in which words are looked for when all of them are common: some of those that have them, in bounded time. */
@@ -36,16 +37,25 @@ export interface WordsMatch {
   rank: RawBuilder<number>
 }
 
+/** Of the database that is searched. */
+export const wordCounts = () => new WordCounts(MOST_RANKED)
+
 /** @param words of letters and digits only. @returns undefined when they cannot tell one chunk from another */
-export async function matchOf(db: Db, spaces: string[], words: string[]): Promise<WordsMatch | undefined> {
+export async function matchOf(
+  db: Db,
+  counts: WordCounts,
+  spaces: string[],
+  words: string[],
+): Promise<WordsMatch | undefined> {
   const within = `(${spaces.map((space) => `'${spaceLexeme(space)}'`).join(' | ')})`
-  const { rows } = await sql<{ word: string; chunks: number }>`select query::text as word,
-    (select count(*) from (select from chunk_words where words @@ (${within}::tsquery && query) limit ${MOST_RANKED + 1}) counted) as chunks
-    from (select distinct plainto_tsquery(${WORDS_CONFIG}, word) as query from unnest(${words.map(foldedWords)}::text[]) word) queries
-    where numnode(query) > 0 order by chunks, length(query::text) desc`.execute(db)
-  const known = rows
-    .map(({ word, chunks }) => ({ word: `(${word})`, chunks: Number(chunks) }))
-    .filter(({ chunks }) => chunks > 0)
+  const known = await counts.count(within, words.map(foldedWords), async (uncounted) => {
+    const { rows } = await sql<{ asked: string; word: string; chunks: number }>`
+      select asked, '(' || query::text || ')' as word, (select count(*) from (
+        select from chunk_words where words @@ (${within}::tsquery && query) limit ${MOST_RANKED + 1}) counted) as chunks
+      from (select asked, plainto_tsquery(${WORDS_CONFIG}, asked) as query from unnest(${uncounted}::text[]) asked) queries
+      where numnode(query) > 0`.execute(db)
+    return rows
+  })
   const rare: string[] = []
   let ranked = 0
   for (const { word, chunks } of known) {

@@ -5,6 +5,7 @@ import { CANDIDATES_A_HIT, candidatesFor, fuseRanks, toHit } from './fuse.ts'
 import { unitBytes } from './sqlite-chunks.ts'
 import type { Hit, VectorQuery } from './vector-store.ts'
 import { matchOf } from './sqlite-words.ts'
+import type { WordCounts } from './word-counts.ts'
 import { wordsOfQuestion } from './words.ts'
 
 /** The most that sqlite-vec gives. */
@@ -16,7 +17,13 @@ interface Near {
   distance: number
 }
 
-export async function searchSqlite(db: Db, table: string, spaces: string[], query: VectorQuery): Promise<Hit[]> {
+export async function searchSqlite(
+  db: Db,
+  counts: WordCounts,
+  table: string,
+  spaces: string[],
+  query: VectorQuery,
+): Promise<Hit[]> {
   const wanted = candidatesFor(query.top_k, MOST_NEIGHBOURS)
   const vector = unitBytes(query.vector)
   const near = new Map<number, number>()
@@ -26,7 +33,7 @@ export async function searchSqlite(db: Db, table: string, spaces: string[], quer
     const found = vector ? await findNear(db, table, space, vector, wanted, query) : []
     // In a small index everything is among the nearest: what has nothing in common with the question is not near.
     for (const { id, distance } of found) if (toSimilarity(distance) > 0) near.set(id, distance)
-    for (const { id, rank } of await findWords(db, space, wanted, query)) words.set(id, rank)
+    for (const { id, rank } of await findWords(db, counts, space, wanted, query)) words.set(id, rank)
   }
   const best = fuseRanks([near, words], query.top_k)
   const rows = await getVisible(
@@ -78,11 +85,12 @@ async function findNear(
 
 async function findWords(
   db: Db,
+  counts: WordCounts,
   space: string,
   wanted: number,
   query: VectorQuery,
 ): Promise<{ id: number; rank: number }[]> {
-  const match = await matchOf(db, space, wordsOfQuestion(query.text))
+  const match = await matchOf(db, counts, space, wordsOfQuestion(query.text))
   if (match === undefined) return []
   const { rows } = await sql<{ id: number; rank: number }>`select chunks.id, chunk_words.rank
     from chunk_words join chunks on chunks.id = chunk_words.rowid ${VISIBLE}

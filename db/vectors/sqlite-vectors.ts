@@ -6,36 +6,40 @@ import { vectorTable } from './documents.ts'
 import type { VectorDialect } from './sql-vector-store.ts'
 import { addChunk, removeChunk } from './sqlite-chunks.ts'
 import { searchSqlite } from './sqlite-search.ts'
+import { wordCounts } from './sqlite-words.ts'
 
 /** Longest transaction, in milliseconds: a chat's write may have to wait for so long. */
 const TRANSACTION_MS = 5
 /** Vectors that sqlite-vec keeps in one block; a space takes at least one block. */
 const VECTORS_A_BLOCK = 256
 
-export const sqliteVectors: VectorDialect = {
-  async createTable(tx, dimension) {
-    await sql`create virtual table if not exists ${sql.table(vectorTable(dimension))} using vec0(
-      space text partition key, embedding float[${sql.lit(dimension)}], chunk_size=${sql.lit(VECTORS_A_BLOCK)})`.execute(
-      tx,
-    )
-  },
+export function sqliteVectors(): VectorDialect {
+  const counts = wordCounts()
+  return {
+    async createTable(tx, dimension) {
+      await sql`create virtual table if not exists ${sql.table(vectorTable(dimension))} using vec0(
+        space text partition key, embedding float[${sql.lit(dimension)}], chunk_size=${sql.lit(VECTORS_A_BLOCK)})`.execute(
+        tx,
+      )
+    },
 
-  addChunks(db, document, space, chunks) {
-    return inSmallTransactions(db, chunks, (tx, chunk) => addChunk(tx, document, space, chunk))
-  },
+    addChunks(db, document, space, chunks) {
+      return inSmallTransactions(db, chunks, (tx, chunk) => addChunk(tx, document, space, chunk))
+    },
 
-  async removeChunks(db, documentId, concerned) {
-    const chunks = await db
-      .selectFrom('chunks')
-      .innerJoin('collections', 'collections.id', 'chunks.collection_id')
-      .select(['chunks.id', 'collections.dimension'])
-      .where('document_id', '=', documentId)
-      .where(concerned)
-      .execute()
-    await inSmallTransactions(db, chunks, (tx, { id, dimension }) => removeChunk(tx, id, dimension))
-  },
+    async removeChunks(db, documentId, concerned) {
+      const chunks = await db
+        .selectFrom('chunks')
+        .innerJoin('collections', 'collections.id', 'chunks.collection_id')
+        .select(['chunks.id', 'collections.dimension'])
+        .where('document_id', '=', documentId)
+        .where(concerned)
+        .execute()
+      await inSmallTransactions(db, chunks, (tx, { id, dimension }) => removeChunk(tx, id, dimension))
+    },
 
-  search: searchSqlite,
+    search: (db, ...asked) => searchSqlite(db, counts, ...asked),
+  }
 }
 
 async function inSmallTransactions<T>(db: Db, items: T[], act: (tx: Tx, item: T) => Promise<void>): Promise<void> {

@@ -1,19 +1,28 @@
 // The FTS5 query for a question: one that finds what has its rarer words, and ranks by all of them, in bounded time.
 import { sql } from 'kysely'
 import type { Db } from '../schema.ts'
+import { WordCounts } from './word-counts.ts'
 
 /** Chunks that may be ranked: each costs a microsecond or two for each word. */
-const MOST_RANKED = 800
+const MOST_RANKED = 400
+/** Chunks that may be ranked for a single word; one that stands in more says nothing. */
+const MOST_ALONE = 5 * MOST_RANKED
 /** Words that rank them. */
 const MOST_RANKING = 8
 
+/** Of the database that is searched. */
+export const wordCounts = () => new WordCounts(MOST_RANKED)
+
 /** @param words of letters and digits only. @returns undefined when they cannot tell one chunk from another */
-export async function matchOf(db: Db, space: string, words: string[]): Promise<string | undefined> {
+export async function matchOf(db: Db, counts: WordCounts, space: string, words: string[]): Promise<string | undefined> {
   const within = `space : "${space}" AND {content heading} : `
-  const { rows } = await sql<{ word: string; chunks: number }>`select value as word,
-    (select count(*) from chunk_words where chunk_words match ${within} || '"' || value || '"') as chunks
-    from json_each(${JSON.stringify(words)}) order by chunks`.execute(db)
-  const known = rows.filter(({ chunks }) => chunks > 0)
+  const known = await counts.count(space, words, async (uncounted) => {
+    const { rows } = await sql<{ word: string; chunks: number }>`select value as word,
+      (select count(*) from (select 1 from chunk_words where chunk_words match ${within} || '"' || value || '"'
+        limit ${MOST_ALONE + 1})) as chunks
+      from json_each(${JSON.stringify(uncounted)})`.execute(db)
+    return rows.map(({ word, chunks }) => ({ asked: word, word, chunks }))
+  })
   const rare: string[] = []
   let ranked = 0
   for (const { word, chunks } of known) {
@@ -27,7 +36,7 @@ export async function matchOf(db: Db, space: string, words: string[]): Promise<s
   // What has a rare word, ranked by the common ones too.
   if (rare.length > 0) return `${within}((${rare.join(' OR ')}) AND (${all.join(' OR ')}))`
   // Common words only: what has several of them at once. A word that stands nearly everywhere says nothing by itself.
-  if (all.length === 1) return known[0]!.chunks > 5 * MOST_RANKED ? undefined : `${within}${all[0]}`
+  if (all.length === 1) return known[0]!.chunks > MOST_ALONE ? undefined : `${within}${all[0]}`
   return `${within}(${all.slice(0, 3).join(' AND ')})`
 }
 
