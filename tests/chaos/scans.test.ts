@@ -1,6 +1,7 @@
 // A long document of scans and text, whose worker is killed at every quarter.
 import { expect, it, onTestFinished } from 'vitest'
 import { mixedPdf } from '../support/mixed-pages.ts'
+import type { Row } from '../support/rows.ts'
 import { openStage } from '../support/stage.ts'
 
 const PAGES = 500
@@ -20,11 +21,11 @@ it(`${PAGES} pages of scans and text, killed at 25, 50 and 75 %: every page that
   const stream = await stage.followJob(api.url, id)
   const rows = () => stage.rows('select page, attempts, read from ocr_pages where job_id = ?', id)
   /** With the attempts that a page had taken when it was first seen read: one that a kill interrupted takes another. */
-  const done = new Map<unknown, unknown>()
+  const done = new Map<Row[string], Row[string]>()
   for (const share of [0.25, 0.5, 0.75]) {
     await stream.waitFor(({ data }) => data.stage === 'parsing' && data.done >= share * PAGES, 900_000)
     await worker.kill()
-    for (const { page, attempts, read } of await rows())
+    for (const { page = null, attempts = null, read } of await rows())
       if (read !== null && !done.has(page)) done.set(page, attempts)
     worker = await stage.start('worker')
   }
