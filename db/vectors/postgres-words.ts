@@ -1,7 +1,7 @@
 // The tsquery for a question: one that finds what has its rarer words, and ranks by all of them, in bounded time.
 import { sql, type RawBuilder } from 'kysely'
 import type { Db } from '../schema.ts'
-import { WordCounts } from './word-counts.ts'
+import { type Uncounted, type WordCount, WordCounts } from './word-counts.ts'
 import { spaced } from './words.ts'
 
 /** Chunks that may be ranked: each costs a few microseconds for each word. */
@@ -30,6 +30,8 @@ export function foldedWords(text: string): string {
 /** A space as a word of the full text; no text can contain it, because of its first character. */
 export const spaceLexeme = (space: string): string => `/${space}`
 
+const spaceQuery = (space: string): string => `'${spaceLexeme(space)}'`
+
 export interface WordsMatch {
   /** A tsquery. */
   match: string
@@ -47,12 +49,18 @@ export async function matchOf(
   spaces: string[],
   words: string[],
 ): Promise<WordsMatch | undefined> {
-  const within = `(${spaces.map((space) => `'${spaceLexeme(space)}'`).join(' | ')})`
-  const known = await counts.count(within, words.map(foldedWords), async (uncounted) => {
-    const { rows } = await sql<{ asked: string; word: string; chunks: number }>`
-      select asked, '(' || query::text || ')' as word, (select count(*) from (
-        select from chunk_words where words @@ (${within}::tsquery && query) limit ${MOST_RANKED + 1}) counted) as chunks
-      from (select asked, plainto_tsquery(${WORDS_CONFIG}, asked) as query from unnest(${uncounted}::text[]) asked) queries
+  const within = `(${spaces.map(spaceQuery).join(' | ')})`
+  const known = await counts.count(spaces, words.map(foldedWords), async (uncounted) => {
+    const columns = [
+      uncounted.map(({ space }) => space),
+      uncounted.map(({ space }) => spaceQuery(space)),
+      uncounted.map(({ asked }) => asked),
+    ]
+    const { rows } = await sql<Uncounted & WordCount>`
+      select space, asked, '(' || query::text || ')' as word, (select count(*) from (
+        select from chunk_words where words @@ (within && query) limit ${MOST_RANKED + 1}) counted) as chunks
+      from (select space, within::tsquery as within, asked, plainto_tsquery(${WORDS_CONFIG}, asked) as query
+        from unnest(${sql.join(columns.map((column) => sql`${column}::text[]`))}) uncounted (space, within, asked)) queries
       where numnode(query) > 0`.execute(db)
     return rows
   })

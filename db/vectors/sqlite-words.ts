@@ -16,12 +16,12 @@ export const wordCounts = () => new WordCounts(MOST_RANKED)
 /** @param words of letters and digits only. @returns undefined when they cannot tell one chunk from another */
 export async function matchOf(db: Db, counts: WordCounts, space: string, words: string[]): Promise<string | undefined> {
   const within = `space : "${space}" AND {content heading} : `
-  const known = await counts.count(space, words, async (uncounted) => {
+  const known = await counts.count([space], words, async (uncounted) => {
     const { rows } = await sql<{ word: string; chunks: number }>`select value as word,
       (select count(*) from (select 1 from chunk_words where chunk_words match ${within} || '"' || value || '"'
         limit ${MOST_ALONE + 1})) as chunks
-      from json_each(${JSON.stringify(uncounted)})`.execute(db)
-    return rows.map(({ word, chunks }) => ({ asked: word, word, chunks }))
+      from json_each(${JSON.stringify(uncounted.map(({ asked }) => asked))})`.execute(db)
+    return rows.map(({ word, chunks }) => ({ space, asked: word, word, chunks }))
   })
   const rare: string[] = []
   let ranked = 0

@@ -9,38 +9,47 @@ export interface WordCount {
   chunks: number
 }
 
+/** A word of a question and where its chunks are to be counted. */
+export interface Uncounted {
+  space: string
+  asked: string
+}
+
 /** Of one database. What is remembered may be a minute old; rare words, which decide what is found, are always counted. */
 export class WordCounts {
   readonly #common: number
   readonly #remembered = new Map<string, { count: WordCount; until: number }>()
 
-  /** @param common words in more chunks than this are remembered */
+  /** @param common words in more chunks of a space than this are remembered */
   constructor(common: number) {
     this.#common = common
   }
 
   /**
-   * Those that stand in any chunk, the rarest first, of equally rare ones the longer.
-   * @param within names the chunks that are counted
-   * @param count counts words that are not remembered; without those that the full text does not keep
+   * Those that stand in any chunk of the spaces, the rarest first, of equally rare ones the longer.
+   * @param count counts what is not remembered; without words that the full text does not keep
    */
   async count(
-    within: string,
+    spaces: readonly string[],
     words: readonly string[],
-    count: (words: string[]) => Promise<(WordCount & { asked: string })[]>,
+    count: (uncounted: Uncounted[]) => Promise<(Uncounted & WordCount)[]>,
   ): Promise<WordCount[]> {
-    const counts = new Map<string, WordCount>()
-    const unknown: string[] = []
-    for (const asked of words) {
-      const known = this.#recall(`${within} ${asked}`)
-      if (known) counts.set(known.word, known)
-      else unknown.push(asked)
+    const chunksOf = new Map<string, number>()
+    const add = ({ word, chunks }: WordCount) => void chunksOf.set(word, (chunksOf.get(word) ?? 0) + chunks)
+    const uncounted: Uncounted[] = []
+    for (const space of spaces) {
+      for (const asked of words) {
+        const known = this.#recall(keyOf({ space, asked }))
+        if (known) add(known)
+        else uncounted.push({ space, asked })
+      }
     }
-    for (const { asked, word, chunks } of unknown.length > 0 ? await count(unknown) : []) {
-      if (chunks > this.#common) this.#remember(`${within} ${asked}`, { word, chunks })
-      if (chunks > 0) counts.set(word, { word, chunks })
+    for (const { word, chunks, ...where } of uncounted.length > 0 ? await count(uncounted) : []) {
+      if (chunks > this.#common) this.#remember(keyOf(where), { word, chunks })
+      if (chunks > 0) add({ word, chunks })
     }
-    return [...counts.values()].toSorted((a, b) => a.chunks - b.chunks || b.word.length - a.word.length)
+    const counts = Array.from(chunksOf, ([word, chunks]) => ({ word, chunks }))
+    return counts.toSorted((a, b) => a.chunks - b.chunks || b.word.length - a.word.length)
   }
 
   #recall(key: string): WordCount | undefined {
@@ -55,3 +64,5 @@ export class WordCounts {
     this.#remembered.set(key, { count, until: Date.now() + REMEMBERED_MS })
   }
 }
+
+const keyOf = ({ space, asked }: Uncounted) => `${space} ${asked}`

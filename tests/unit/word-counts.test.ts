@@ -5,11 +5,12 @@ import { WordCounts } from '../../db/vectors/word-counts.ts'
 let chunks: Record<string, number>
 let counted: string[]
 let counts: WordCounts
-const asked = (...words: string[]) =>
-  counts.count('here', words, async (unknown) => {
-    counted.push(...unknown)
-    return unknown.map((word) => ({ asked: word, word, chunks: chunks[word] ?? 0 }))
+const askedIn = (spaces: string[], ...words: string[]) =>
+  counts.count(spaces, words, async (unknown) => {
+    counted.push(...unknown.map(({ asked }) => asked))
+    return unknown.map((each) => ({ ...each, word: each.asked, chunks: chunks[each.asked] ?? 0 }))
   })
+const asked = (...words: string[]) => askedIn(['here'], ...words)
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -37,11 +38,8 @@ test('a common word is counted once a minute, a rare one each time', async () =>
   expect(counted.at(-1)).toBe('ship')
 })
 
-test('what is common in one place is counted anew in another', async () => {
+test('what is common in one space is counted in another, and what stands in both is added up', async () => {
   await asked('ship')
-  await counts.count('there', ['ship'], async (unknown) => {
-    counted.push(...unknown)
-    return []
-  })
+  expect(await askedIn(['here', 'there'], 'ship')).toEqual([{ word: 'ship', chunks: 1_800 }])
   expect(counted).toEqual(['ship', 'ship'])
 })
