@@ -33,7 +33,8 @@ export async function buildPrompt(
   const { buffer } = config.memory
   const earlier = buffer > 0 ? await listMessages(db, turn.conversation_id, buffer, turn.user_message_id) : []
   const messages: PromptMessage[] = [{ role: 'system', content: config.system_message }]
-  for (const { role, content } of earlier.toReversed()) {
+  for (const { role, content, status } of earlier.toReversed()) {
+    if (role === 'user' && status === 'failed') continue
     messages.push(role === 'user' ? { role, content, images: [] } : { role, content, calls: [] })
   }
   const jobs = attached ? await listJobsOfTurn(db, turn.id) : []

@@ -225,7 +225,7 @@ export async function finishTurn(
     .set({ status, finished_at: stamp, error: error ? JSON.stringify(error) : null })
     .where('id', '=', turnId)
     .where('status', 'in', was)
-    .returning(['conversation_id', 'message_id', 'started_at'])
+    .returning(['conversation_id', 'message_id', 'user_message_id', 'status', 'accepted_at'])
     .executeTakeFirst()
   if (!turn) return []
 
@@ -243,6 +243,9 @@ export async function finishTurn(
   if (open.calls) await settleToolCalls(tx, turnId, stamp)
   const decided = open.approvals ? await cancelApprovals(tx, turnId) : []
   if (open.entries) await interruptEntries(tx, turnId)
+  // Nobody was told that the message was taken: whoever sent it sends it again.
+  if (wasGivenUp(turn))
+    await tx.updateTable('messages').set({ status: 'failed' }).where('id', '=', turn.user_message_id).execute()
   if (status === 'completed' || text !== '') {
     await tx
       .insertInto('messages')

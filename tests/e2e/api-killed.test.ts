@@ -102,6 +102,8 @@ it(
     expect([answers[1]!.body.turn_id, await turnsOf(conversation_id)]).toEqual([next, [{ id }, { id: next }]])
     expect((await (await stage.follow(again.url, next)).untilFinal()).type).toBe('message_end')
     expect((await send(again.url)).body.turn_id).toBe(next)
+    const [request] = stage.model.requests(cue)
+    expect(request!.messages.filter(({ role }) => role === 'user')).toHaveLength(1)
     await again.stop()
   },
 )
