@@ -6,18 +6,10 @@ import type { JobResult } from '../contracts/events.ts'
 import type { JobOptions } from '../contracts/schemas/jobs.ts'
 import type { DocumentGeneration, VectorChunk } from '../db/vectors/vector-store.ts'
 import { deleteFile } from '../db/queries/files.ts'
-import {
-  advance,
-  claimJob,
-  completeJob,
-  findBatch,
-  findJob,
-  finishJob,
-  isForsaken,
-  setCollection,
-  type StoredPage,
-  storeIndexed,
-} from '../db/queries/jobs.ts'
+import { advance } from '../db/queries/job-progress.ts'
+import { claimJob, findJob, isForsaken, setCollection } from '../db/queries/jobs.ts'
+import { completeJob, finishJob } from '../db/queries/job-ends.ts'
+import { findBatch, type StoredPage, storeIndexed } from '../db/queries/job-batches.ts'
 import type { Db, JobsTable } from '../db/schema.ts'
 import { chunkPages } from '../media/chunk.ts'
 import { cleanPages } from '../media/clean.ts'

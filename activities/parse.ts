@@ -1,6 +1,8 @@
 // Parsing, on the task queue of work that needs a core: what a document is, and its pages a batch at a time.
 import type { BatchRef, JobRef } from '../contracts/engine.ts'
-import { advance, planBatches, setMedia, startParse, storeParsed } from '../db/queries/jobs.ts'
+import { advance } from '../db/queries/job-progress.ts'
+import { planBatches, startParse, storeParsed } from '../db/queries/job-batches.ts'
+import { setMedia } from '../db/queries/jobs.ts'
 import type { JobOptions } from '../contracts/schemas/jobs.ts'
 import { MediaFailure } from '../media/failure.ts'
 import type { ImageLimits } from '../media/image.ts'

@@ -1,6 +1,6 @@
 // Pages that are pictures of text: each is read once, whatever happens to the worker meanwhile.
 import type { JobOptions } from '../contracts/schemas/jobs.ts'
-import { advance } from '../db/queries/jobs.ts'
+import { advance } from '../db/queries/job-progress.ts'
 import { startOcr, storeOcr } from '../db/queries/ocr.ts'
 import type { JobsTable } from '../db/schema.ts'
 import { MediaFailure } from '../media/failure.ts'

@@ -1,7 +1,8 @@
 // What a turn knows before the first word: passages of the agent's knowledge and of the conversation's documents that fit the question.
 import { activityInfo, cancellationSignal } from '@temporalio/activity'
 import type { RecallResult, TurnInput } from '../contracts/engine.ts'
-import { listJobsOfTurn, readText } from '../db/queries/jobs.ts'
+import { listJobsOfTurn } from '../db/queries/jobs.ts'
+import { readText } from '../db/queries/job-batches.ts'
 import { findPassages, storeRecall, type Passage } from '../db/queries/knowledge.ts'
 import { addLogEntry } from '../db/queries/log.ts'
 import { readQuestion } from '../db/queries/turn-input.ts'

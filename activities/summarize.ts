@@ -1,7 +1,9 @@
 // What was ingested in a few sentences: parts of the text first, then summaries of summaries, each call to a model once.
 import { activityInfo } from '@temporalio/activity'
 import type { JobRef, SummaryPartRef } from '../contracts/engine.ts'
-import { advance, findWholeSummary, isForsaken } from '../db/queries/jobs.ts'
+import { advance } from '../db/queries/job-progress.ts'
+import { findWholeSummary } from '../db/queries/summaries.ts'
+import { isForsaken } from '../db/queries/jobs.ts'
 import { getAgentOrThrow, getAgentSecrets } from '../db/queries/agents.ts'
 import { findSummary, planSummary, readSource, setSummaryChunks, storeSummary } from '../db/queries/summaries.ts'
 import { completeUsage, estimateTokens, insertUsage } from '../db/queries/usage.ts'

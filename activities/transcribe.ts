@@ -1,7 +1,8 @@
 // Pieces of a recording turned into text, each once.
 import type { BatchRef } from '../contracts/engine.ts'
 import type { JobOptions } from '../contracts/schemas/jobs.ts'
-import { advance, startParse, storeParsed } from '../db/queries/jobs.ts'
+import { advance } from '../db/queries/job-progress.ts'
+import { startParse, storeParsed } from '../db/queries/job-batches.ts'
 import { rangeOfSegment, segmentAsWav } from '../media/audio.ts'
 import { MediaFailure } from '../media/failure.ts'
 import type { Transcript } from '../providers/transcriber.ts'

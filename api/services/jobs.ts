@@ -7,16 +7,10 @@ import { canonicalJson } from '../../contracts/json.ts'
 import type { JobRequest } from '../../contracts/schemas/jobs.ts'
 import { readHead } from '../../db/event-rows.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
-import {
-  discardJob,
-  endOfJob,
-  findJob,
-  finishJob,
-  insertJob,
-  progressOf,
-  readText,
-  reviveJob,
-} from '../../db/queries/jobs.ts'
+import { discardJob, findJob, insertJob } from '../../db/queries/jobs.ts'
+import { endOfJob, finishJob, reviveJob } from '../../db/queries/job-ends.ts'
+import { progressOf } from '../../db/queries/job-progress.ts'
+import { readText } from '../../db/queries/job-batches.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import { joinSource, listLatestJobs } from '../../db/queries/knowledge.ts'
 import type { Principal } from '../../db/queries/keys.ts'

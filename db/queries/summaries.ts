@@ -1,6 +1,6 @@
 // A summary in rows: the parts of a text at level 1, what sums up some of the level before at every further one, a single part at the last.
 import type { Db, JobSummariesTable, Tx } from '../schema.ts'
-import { readText } from './jobs.ts'
+import { readText } from './job-batches.ts'
 
 /** Wanted length of a part of the text, in characters; it grows so that there are at most so many parts. */
 const PART_CHARACTERS = 12_000
@@ -166,4 +166,26 @@ export async function setSummaryChunks(tx: Tx, { job_id, level, part }: JobSumma
     .where('level', '=', level)
     .where('part', '=', part)
     .execute()
+}
+
+/** The summary of the whole; undefined while there is none. */
+export async function findWholeSummary(db: Db | Tx, jobId: string): Promise<JobSummariesTable | undefined> {
+  const last = await db
+    .selectFrom('job_summaries')
+    .selectAll()
+    .where('job_id', '=', jobId)
+    .orderBy('level', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return last?.text == null ? undefined : last
+}
+
+/** How many parts of a summary there are, and how many of them are written. */
+export async function countSummaries(tx: Tx, jobId: string): Promise<{ done: number; total: number }> {
+  const { done, total } = await tx
+    .selectFrom('job_summaries')
+    .select((eb) => [eb.fn.count('text').as('done'), eb.fn.countAll().as('total')])
+    .where('job_id', '=', jobId)
+    .executeTakeFirstOrThrow()
+  return { done: Number(done), total: Number(total) }
 }

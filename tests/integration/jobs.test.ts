@@ -5,19 +5,10 @@ import { sql } from 'kysely'
 import { describe, expect, it, vi } from 'vitest'
 import { ingestActivities } from '../../activities/ingest.ts'
 import { deleteFile, findFile, insertFile } from '../../db/queries/files.ts'
-import {
-  advance,
-  claimJob,
-  completeJob,
-  findBatch,
-  findJob,
-  finishJob,
-  insertJob,
-  planBatches,
-  reviveJob,
-  storeIndexed,
-  storeParsed,
-} from '../../db/queries/jobs.ts'
+import { advance } from '../../db/queries/job-progress.ts'
+import { claimJob, findJob, insertJob } from '../../db/queries/jobs.ts'
+import { completeJob, finishJob, reviveJob } from '../../db/queries/job-ends.ts'
+import { findBatch, planBatches, storeIndexed, storeParsed } from '../../db/queries/job-batches.ts'
 import { deleteSource, findSource, joinSource } from '../../db/queries/knowledge.ts'
 import type { Tx } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'

@@ -1,0 +1,132 @@
+// What a job works on in pieces: its batches of pages, or the segments of a recording, and what was extracted from each.
+import type { JobRef } from '../../contracts/engine.ts'
+import type { Db, JobBatchesTable, Tx } from '../schema.ts'
+import { findRunning, lockJob } from './jobs.ts'
+
+/** How many pages are parsed in one go. */
+const BATCH_PAGES = 50
+
+/** Divides a document into batches of pages, once. @param whole all its pages, when they are read already @returns how many there are */
+export async function planBatches(tx: Tx, jobId: string, pages: number, whole?: object[]): Promise<number> {
+  const count = Math.ceil(pages / BATCH_PAGES)
+  await tx.updateTable('jobs').set({ pages }).where('id', '=', jobId).execute()
+  for (let batch = 1; batch <= count; batch += 1) {
+    const from_page = (batch - 1) * BATCH_PAGES + 1
+    const to_page = Math.min(from_page + BATCH_PAGES - 1, pages)
+    await tx
+      .insertInto('job_batches')
+      .values({
+        job_id: jobId,
+        batch,
+        from_page,
+        to_page,
+        from_ms: null,
+        to_ms: null,
+        parses: whole ? 1 : 0,
+        pages: whole ? JSON.stringify(whole.slice(from_page - 1, to_page)) : null,
+        chunks: null,
+      })
+      .onConflict((oc) => oc.columns(['job_id', 'batch']).doNothing())
+      .execute()
+  }
+  return count
+}
+
+/** Notes the pieces of a recording, each a page of its own, once. */
+export async function planSegments(tx: Tx, jobId: string, spans: { from_ms: number; to_ms: number }[]): Promise<void> {
+  await tx.updateTable('jobs').set({ pages: spans.length }).where('id', '=', jobId).execute()
+  for (const [index, { from_ms, to_ms }] of spans.entries()) {
+    const number = index + 1
+    await tx
+      .insertInto('job_batches')
+      .values({
+        job_id: jobId,
+        batch: number,
+        from_page: number,
+        to_page: number,
+        from_ms,
+        to_ms,
+        parses: 0,
+        pages: null,
+        chunks: null,
+      })
+      .onConflict((oc) => oc.columns(['job_id', 'batch']).doNothing())
+      .execute()
+  }
+}
+
+/** Notes that a batch is about to be parsed. @returns undefined when it was parsed before */
+export function startParse(tx: Tx, jobId: string, batch: number): Promise<JobBatchesTable | undefined> {
+  return tx
+    .updateTable('job_batches')
+    .set((eb) => ({ parses: eb('parses', '+', 1) }))
+    .where('job_id', '=', jobId)
+    .where('batch', '=', batch)
+    .where('pages', 'is', null)
+    .returningAll()
+    .executeTakeFirst()
+}
+
+export async function storeParsed(tx: Tx, jobId: string, batch: number, pages: object[]): Promise<void> {
+  await lockJob(tx, jobId)
+  await tx
+    .updateTable('job_batches')
+    .set({ pages: JSON.stringify(pages) })
+    .where('job_id', '=', jobId)
+    .where('batch', '=', batch)
+    .where('pages', 'is', null)
+    .execute()
+}
+
+/** Notes that the chunks of a batch are in the index. @returns false when this run has lost the job: they are in nobody's index */
+export async function storeIndexed(tx: Tx, ref: JobRef, batch: number, chunks: number): Promise<boolean> {
+  await lockJob(tx, ref.job_id)
+  if (!(await findRunning(tx, ref))) return false
+  await tx
+    .updateTable('job_batches')
+    .set({ chunks })
+    .where('job_id', '=', ref.job_id)
+    .where('batch', '=', batch)
+    .execute()
+  return true
+}
+
+/** As it was extracted: Markdown, and what is known of where it came from. */
+export interface StoredPage {
+  page: number
+  text: string
+  /** What the page is called in its document: `Slide 3`. */
+  label?: string
+}
+
+export interface ParsedBatch {
+  pages: StoredPage[] | undefined
+  chunks: number | null
+}
+
+export async function findBatch(db: Db | Tx, jobId: string, batch: number): Promise<ParsedBatch | undefined> {
+  const row = await db
+    .selectFrom('job_batches')
+    .select(['pages', 'chunks'])
+    .where('job_id', '=', jobId)
+    .where('batch', '=', batch)
+    .executeTakeFirst()
+  return row && { chunks: row.chunks, pages: row.pages === null ? undefined : JSON.parse(row.pages) }
+}
+
+/** What a job has extracted, a batch at a time, in order. */
+export async function* readText(db: Db | Tx, jobId: string): AsyncGenerator<StoredPage[]> {
+  for (let batch = 1; ; batch += 1) {
+    const found = await findBatch(db, jobId, batch)
+    if (!found) return
+    if (found.pages) yield found.pages
+  }
+}
+
+/** Whether a job has extracted anything that can be read. */
+export async function hasText(db: Db | Tx, jobId: string): Promise<boolean> {
+  for await (const pages of readText(db, jobId)) {
+    if (pages.some(({ text }) => text.trim() !== '')) return true
+  }
+  return false
+}

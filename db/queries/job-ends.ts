@@ -1,0 +1,133 @@
+// How a job ends, completed or not, and begins anew. Every change is compare-and-set.
+import type { FinishJobInput, JobRef } from '../../contracts/engine.ts'
+import type { JobResult, StoredEvent } from '../../contracts/events.ts'
+import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import { reopenStream, type Addition } from '../event-rows.ts'
+import type { JobsTable, Tx } from '../schema.ts'
+import { hasText } from './job-batches.ts'
+import { advance, progressOf, addToStream } from './job-progress.ts'
+import { nextGeneration, findJob, findRunning, lockJob, UNFINISHED } from './jobs.ts'
+import { findWholeSummary } from './summaries.ts'
+import { settleUsage, totalUsage } from './usage.ts'
+
+/** The job is done: its result, its status and its final event together. @returns undefined when it was over already */
+export async function completeJob(
+  tx: Tx,
+  ref: JobRef,
+): Promise<{ result: JobResult; events: StoredEvent[] } | undefined> {
+  await lockJob(tx, ref.job_id)
+  const job = await findRunning(tx, ref)
+  if (!job) return undefined
+  const counted = await tx
+    .selectFrom('job_batches')
+    .select((eb) => eb.fn.sum<number | null>('chunks').as('chunks'))
+    .where('job_id', '=', job.id)
+    .executeTakeFirstOrThrow()
+  const summary = await findWholeSummary(tx, job.id)
+  await settleUsage(tx, job.id, '')
+  const usage = await totalUsage(tx, job.id)
+  const result: JobResult = {
+    document_id: job.document_id,
+    pages: job.pages ?? 0,
+    chunks: Number(counted.chunks ?? 0) + (summary?.chunks ?? 0),
+    ...(summary && { summary: summary.text ?? '' }),
+    ...(usage.input_tokens > 0 && { usage }),
+    ...(!(await hasText(tx, job.id)) && { notice: noticeOf(job) }),
+    ...toldOfMedia(job),
+  }
+  await tx
+    .updateTable('jobs')
+    .set({
+      status: 'completed',
+      stage: 'done',
+      done: result.pages,
+      result: JSON.stringify(result),
+      finished_at: new Date().toISOString(),
+    })
+    .where('id', '=', job.id)
+    .execute()
+  return {
+    result,
+    events: await addToStream(tx, job.id, { event: { type: 'completed', data: { id: job.id, result } } }),
+  }
+}
+
+/** The job failed or was cancelled. @returns the events to publish; none when it was over already */
+export async function finishJob(tx: Tx, { job_id, run, status, failure }: FinishJobInput): Promise<StoredEvent[]> {
+  const error: ErrorBody | undefined =
+    status === 'failed' ? (failure ?? { code: 'internal_error', message: 'The job failed' }) : undefined
+  const updated = await tx
+    .updateTable('jobs')
+    .set({ status, error: error ? JSON.stringify(error) : null, finished_at: new Date().toISOString() })
+    .where('id', '=', job_id)
+    .where('run', '=', run)
+    .where('status', 'in', UNFINISHED)
+    .executeTakeFirst()
+  if (updated.numUpdatedRows === 0n) return []
+  await settleUsage(tx, job_id, '')
+  // A cancelled job leaves nothing in the index; what was parsed is kept for a retry.
+  if (status === 'cancelled')
+    for (const table of ['job_batches', 'job_summaries'] as const)
+      await tx.updateTable(table).set({ chunks: null }).where('job_id', '=', job_id).execute()
+  await tx
+    .updateTable('log_entries')
+    .set({ status: 'interrupted' })
+    .where('turn_id', '=', job_id)
+    .where('status', '=', 'running')
+    .execute()
+  return addToStream(tx, job_id, { event: finalJobEvent(job_id, error) })
+}
+
+/** The event that ends the stream of a job that did not complete. */
+function finalJobEvent(id: string, error: ErrorBody | undefined): Addition['event'] {
+  return error ? { type: 'failed', data: { ...error, id } } : { type: 'cancelled', data: { id } }
+}
+
+/** The one event that tells how a job ended whose log is past its retention. */
+export function endOfJob(job: JobsTable): Addition['event'] {
+  if (job.status === 'completed')
+    return { type: 'completed', data: { id: job.id, result: JSON.parse(job.result ?? '{}') as JobResult } }
+  return finalJobEvent(job.id, job.error === null ? undefined : (JSON.parse(job.error) as ErrorBody))
+}
+
+/** A job that failed or was cancelled becomes a queued one again, with the next run. @throws MuxiError `conflict` */
+export async function reviveJob(tx: Tx, id: string): Promise<{ job: JobsTable; events: StoredEvent[] }> {
+  await lockJob(tx, id)
+  const before = await findJob(tx, id)
+  // Of a cancelled run nothing may turn up: what a worker of it, late, still writes is of a generation that nobody will see.
+  const generation = before?.status === 'cancelled' ? await nextGeneration(tx, before.document_id) : before?.generation
+  const job = await tx
+    .updateTable('jobs')
+    .set((eb) => ({
+      status: 'queued',
+      run: eb('run', '+', 1),
+      ...(generation !== undefined && { generation }),
+      stage: 'waiting',
+      error: null,
+      cancel_requested_at: null,
+      finished_at: null,
+    }))
+    .where('id', '=', id)
+    .where('status', 'in', ['failed', 'cancelled'])
+    .returningAll()
+    .executeTakeFirst()
+  if (!job) throw new MuxiError('conflict', `Cannot retry job '${id}': it must have failed or been cancelled`)
+  await reopenStream(tx, id, { type: 'progress', data: progressOf({ ...job, stage: 'retrying' }) })
+  return { job, events: await advance(tx, job, 'waiting', '') }
+}
+
+const NO_TEXT = {
+  document: 'No text was found in the document, nor in pictures of its pages',
+  image: 'No text was found in the picture',
+  audio: 'Nobody is heard to speak in the recording',
+}
+
+function noticeOf({ kind, options }: JobsTable): string {
+  const unread = kind === 'document' && (JSON.parse(options) as { ocr?: string }).ocr === 'never'
+  return unread ? "No page has text; pictures of text are read with options.ocr 'auto'" : NO_TEXT[kind]
+}
+
+/** What the result of a job tells of its picture or recording. */
+function toldOfMedia({ media }: JobsTable): Partial<JobResult> {
+  return media === null ? {} : (JSON.parse(media) as { result: Partial<JobResult> }).result
+}
