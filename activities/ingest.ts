@@ -88,7 +88,9 @@ export function ingestActivities(resources: Resources) {
         if (!stored?.pages) throw new Error(`batch ${batch} of ${job.id} is not parsed`)
         await vectors.ensureCollection({ id: embedder.model, model: embedder.model, dimension: embedder.dimension })
         await setCollection(db, job.id, embedder.model)
-        const chunks = chunkPages(await readCleaned(db, job.id, batch, stored.pages))
+        const pages = await readCleaned(db, job.id, batch, stored.pages)
+        await breathe()
+        const chunks = chunkPages(pages)
         try {
           return await index(job, ref, batch, chunks, signal)
         } catch (error) {

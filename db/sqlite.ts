@@ -21,6 +21,7 @@ import { getLoadablePath } from 'sqlite-vec'
 import type { Database, Differences, Foreign, NewSegment } from './dialect.ts'
 import type { DB, Tx } from './schema.ts'
 import { SqlVectorStore } from './vectors/sql-vector-store.ts'
+import { NearestFinder } from './vectors/sqlite-nearest.ts'
 import { sqliteVectors } from './vectors/sqlite-vectors.ts'
 
 /** How long a statement waits for another process's write, and how often it looks, in milliseconds. */
@@ -38,7 +39,7 @@ export function openSqlite(file: string): Database {
   raw.loadExtension(getLoadablePath())
   // Deno 2.9 has no such method.
   raw.enableLoadExtension?.(false)
-  // A search reads all vectors of an agent: mapped, they need not be copied (10,000 in 6 instead of 10 ms).
+  // Mapped, what a search reads need not be copied.
   raw.exec('pragma mmap_size = 268435456')
   // WAL: readers never wait for the writer. NORMAL: a killed process loses nothing; a power cut may lose the last commits.
   raw.exec(
@@ -48,7 +49,13 @@ export function openSqlite(file: string): Database {
   raw.exec('pragma busy_timeout = 0')
   const db = new Kysely<DB>({ dialect: new Dialect(new NodeSqlite(raw)) })
   const commits = new PolledCommits(raw)
-  return { db, vectors: new SqlVectorStore(db, sqliteVectors()), commits, stops: commits, close: () => db.destroy() }
+  const nearest = new NearestFinder(file)
+  const vectors = new SqlVectorStore(db, sqliteVectors(nearest))
+  const close = async () => {
+    await nearest.close()
+    await db.destroy()
+  }
+  return { db, vectors, commits, stops: commits, close }
 }
 
 /** Busy, locked, or the disk failed. */

@@ -21,6 +21,8 @@ const NUMBERS = [/^\d{1,5}(?=\s)/, /(?<=\s)\d{1,5}$/, /(?<=\s)\d{1,5}(?=\s*(?:\/
 /** What no reader sees: controls but for tabs and ends of lines, marks of byte order, zero-width spaces and soft hyphens. */
 // oxlint-disable-next-line no-control-regex -- they are what is looked for
 const UNSEEN = /[\u0000-\u0008\u000E-\u001F\u007F-\u0084\u0086-\u009F\u00AD\u200B\u2060\uFEFF]/g
+/** What may be a word that was cut. */
+const CUT = /-\s/
 const LIGATURES = /[\uFB00-\uFB06]/g
 
 /**
@@ -144,6 +146,8 @@ function wordsOf(pages: Page[]): Set<string> {
  * only what is a word elsewhere was cut.
  */
 function mendHyphens(text: string, words: Set<string>): string {
+  // Hardly a piece has any, and to look for the words around them is slow.
+  if (!CUT.test(text)) return text
   return text.replace(/(\p{L}{2,})-([ \t]*)(\r?\n?)[ \t]*(?=\p{Ll})(\p{L}+)/gu, (whole, before, spaces, end, after) => {
     if (spaces + end === '') return whole
     const joined = before + after

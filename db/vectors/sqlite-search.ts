@@ -1,9 +1,10 @@
 // Hybrid search on SQLite: the nearest vectors and the best words, each within what may be seen, fused by rank.
-import { sql, type RawBuilder } from 'kysely'
+import { sql } from 'kysely'
 import type { Db } from '../schema.ts'
 import { CANDIDATES_A_HIT, candidatesFor, fuseRanks, toHit } from './fuse.ts'
 import { unitBytes } from './sqlite-chunks.ts'
 import type { Hit, VectorQuery } from './vector-store.ts'
+import type { NearestFinder } from './sqlite-nearest.ts'
 import { matchOf } from './sqlite-words.ts'
 import type { WordCounts } from './word-counts.ts'
 import { wordsOfQuestion } from './words.ts'
@@ -12,29 +13,34 @@ import { wordsOfQuestion } from './words.ts'
 const MOST_NEIGHBOURS = 4_096
 
 type Narrowed = Pick<VectorQuery, 'knowledge_id'>
-interface Near {
-  id: number
-  distance: number
+
+export interface Searched {
+  db: Db
+  nearest: NearestFinder
+  counts: WordCounts
 }
 
 export async function searchSqlite(
-  db: Db,
-  counts: WordCounts,
+  { db, nearest, counts }: Searched,
   table: string,
   spaces: string[],
   query: VectorQuery,
 ): Promise<Hit[]> {
   const wanted = candidatesFor(query.top_k, MOST_NEIGHBOURS)
   const vector = unitBytes(query.vector)
-  const near = new Map<number, number>()
-  const words = new Map<number, number>()
-  // One space after the other: each is a partition of the vectors, and they are few.
-  for (const space of new Set(spaces)) {
-    const found = vector ? await findNear(db, table, space, vector, wanted, query) : []
-    // In a small index everything is among the nearest: what has nothing in common with the question is not near.
-    for (const { id, distance } of found) if (toSimilarity(distance) > 0) near.set(id, distance)
-    for (const { id, rank } of await findWords(db, counts, space, wanted, query)) words.set(id, rank)
-  }
+  // Each space is a partition of the vectors, and they are few.
+  const distinct = [...new Set(spaces)]
+  const enough = wanted / CANDIDATES_A_HIT
+  const { knowledge_id } = query
+  // The thread looks at the vectors meanwhile.
+  const [found, worded] = await Promise.all([
+    vector ? nearest.find({ table, spaces: distinct, vector, wanted, enough, knowledge_id }) : [],
+    findWords(db, counts, distinct, wanted, query),
+  ])
+  // In a small index everything is among the nearest: what has nothing in common with the question is not near.
+  const alike = found.filter(({ distance }) => toSimilarity(distance) > 0)
+  const near = new Map(alike.map(({ id, distance }) => [id, distance]))
+  const words = new Map(worded.map(({ id, rank }) => [id, rank]))
   const best = fuseRanks([near, words], query.top_k)
   const rows = await getVisible(
     db,
@@ -51,52 +57,29 @@ export async function searchSqlite(
   return hits
 }
 
-/** The nearest vectors that may be seen. */
-async function findNear(
-  db: Db,
-  table: string,
-  space: string,
-  vector: Uint8Array,
-  wanted: number,
-  narrowed: Narrowed,
-): Promise<Near[]> {
-  const nearest = async (only: RawBuilder<unknown>) => {
-    const { rows } = await sql<Near>`select rowid as id, distance from ${sql.table(table)}
-      where embedding match ${vector} and space = ${space} and k = ${BigInt(wanted)} ${only} order by distance`.execute(
-      db,
-    )
-    return rows
-  }
-  const found = await nearest(sql``)
-  const visible = await getVisible(
-    db,
-    found.map(({ id }) => id),
-    narrowed,
-  )
-  const seen = found.filter(({ id }) => visible.has(id))
-  // Hidden ones took places away. The scan is told which may be seen: it is slower, so only then.
-  const enough = found.length < wanted || seen.length >= wanted / CANDIDATES_A_HIT
-  return enough
-    ? seen
-    : nearest(
-        sql`and rowid in (select chunks.id from chunks ${VISIBLE} ${narrowed.knowledge_id === undefined ? sql`` : sql`where documents.knowledge_id = ${narrowed.knowledge_id}`})`,
-      )
+interface Ranked {
+  id: number
+  rank: number
 }
 
 async function findWords(
   db: Db,
   counts: WordCounts,
-  space: string,
+  spaces: string[],
   wanted: number,
   query: VectorQuery,
-): Promise<{ id: number; rank: number }[]> {
-  const match = await matchOf(db, counts, space, wordsOfQuestion(query.text))
-  if (match === undefined) return []
-  const { rows } = await sql<{ id: number; rank: number }>`select chunks.id, chunk_words.rank
-    from chunk_words join chunks on chunks.id = chunk_words.rowid ${VISIBLE}
-    where chunk_words match ${match} and chunk_words.rank match 'bm25(1.0, 1.5, 0.0)' ${narrowedTo(query)}
-    order by chunk_words.rank limit ${wanted}`.execute(db)
-  return rows
+): Promise<Ranked[]> {
+  const found: Ranked[] = []
+  for (const space of spaces) {
+    const match = await matchOf(db, counts, space, wordsOfQuestion(query.text))
+    if (match === undefined) continue
+    const { rows } = await sql<Ranked>`select chunks.id, chunk_words.rank
+      from chunk_words join chunks on chunks.id = chunk_words.rowid ${VISIBLE}
+      where chunk_words match ${match} and chunk_words.rank match 'bm25(1.0, 1.5, 0.0)' ${narrowedTo(query)}
+      order by chunk_words.rank limit ${wanted}`.execute(db)
+    found.push(...rows)
+  }
+  return found
 }
 
 /** Only what is published is ever seen. */

@@ -5,6 +5,7 @@ import type { Db, Tx } from '../schema.ts'
 import { vectorTable } from './documents.ts'
 import type { VectorDialect } from './sql-vector-store.ts'
 import { addChunk, removeChunk } from './sqlite-chunks.ts'
+import type { NearestFinder } from './sqlite-nearest.ts'
 import { searchSqlite } from './sqlite-search.ts'
 import { wordCounts } from './sqlite-words.ts'
 
@@ -13,7 +14,8 @@ const TRANSACTION_MS = 5
 /** Vectors that sqlite-vec keeps in one block; a space takes at least one block. */
 const VECTORS_A_BLOCK = 256
 
-export function sqliteVectors(): VectorDialect {
+/** @param nearest compares vectors of the same file */
+export function sqliteVectors(nearest: NearestFinder): VectorDialect {
   const counts = wordCounts()
   return {
     async createTable(tx, dimension) {
@@ -38,7 +40,7 @@ export function sqliteVectors(): VectorDialect {
       await inSmallTransactions(db, chunks, (tx, { id, dimension }) => removeChunk(tx, id, dimension))
     },
 
-    search: (db, ...asked) => searchSqlite(db, counts, ...asked),
+    search: (db, ...asked) => searchSqlite({ db, nearest, counts }, ...asked),
   }
 }
 

@@ -22,14 +22,21 @@ export async function ingestion({ muxi }: Bench): Promise<void> {
     report('ingestion', `not measured: it needs ${MANUAL} and pdftotext (apt-get install gnuplot-doc poppler-utils)`)
     return
   }
-  const fileId = await upload(muxi, manual, 'manual.pdf')
-  await ingest(muxi, fileId, 'warm')
-  await pace(muxi, fileId)
-  await waitedByAChat(muxi, fileId)
+  await ingest(muxi, await uploadAnew(muxi, manual), 'warm')
+  await pace(muxi, manual)
+  await waitedByAChat(muxi, manual)
+}
+
+let uploads = 0
+
+/** The same document in other bytes: what was read before is not read again. */
+function uploadAnew(muxi: Muxi, manual: Uint8Array): Promise<string> {
+  uploads += 1
+  return upload(muxi, Buffer.concat([manual, Buffer.from(`\n% ${uploads}\n`)]), 'manual.pdf')
 }
 
 /** Pages a second, upload left out, against `pdftotext`; taken in turn, so that a busy moment of the machine meets both. */
-async function pace(muxi: Muxi, fileId: string): Promise<void> {
+async function pace(muxi: Muxi, manual: Uint8Array): Promise<void> {
   const inspector = await openInspector(muxi.inspector)
   const plain: number[] = []
   const searchable: number[] = []
@@ -38,10 +45,11 @@ async function pace(muxi: Muxi, fileId: string): Promise<void> {
   let pages = 0
   for (let round = 1; round <= ROUNDS; round += 1) {
     plain.push(await took(() => run('pdftotext', [MANUAL, '/dev/null'])))
-    textOnly.push(await took(() => ingest(muxi, fileId)))
+    const [toRead, toFind] = [await uploadAnew(muxi, manual), await uploadAnew(muxi, manual)]
+    textOnly.push(await took(() => ingest(muxi, toRead)))
     plain.push(await took(() => run('pdftotext', [MANUAL, '/dev/null'])))
     await inspector.watchLoop()
-    searchable.push(await took(async () => ({ pages } = await ingest(muxi, fileId, `manual-${round}`))))
+    searchable.push(await took(async () => ({ pages } = await ingest(muxi, toFind, `manual-${round}`))))
     blocks.push(await inspector.longestBlock())
   }
   await inspector.watchLoop()
@@ -62,7 +70,7 @@ async function pace(muxi: Muxi, fileId: string): Promise<void> {
   )
 }
 
-async function waitedByAChat(muxi: Muxi, fileId: string): Promise<void> {
+async function waitedByAChat(muxi: Muxi, manual: Uint8Array): Promise<void> {
   const first = async (user: string) => (await chat(muxi, user, ASK)).first
   const idle: number[] = []
   const busy: number[] = []
@@ -70,7 +78,7 @@ async function waitedByAChat(muxi: Muxi, fileId: string): Promise<void> {
     for (let turn = 0; turn < CHATS / 2; turn += 1) idle.push(await first(`idle-${part}-${turn}`))
     let over = false
     const ingesting = (async () => {
-      for (let round = 1; !over; round += 1) await ingest(muxi, fileId, `busy-${part}-${round}`)
+      for (let round = 1; !over; round += 1) await ingest(muxi, await uploadAnew(muxi, manual), `busy-${part}-${round}`)
     })()
     for (let turn = 0; turn < CHATS / 2; turn += 1) busy.push(await first(`busy-${part}-${turn}`))
     over = true
