@@ -3,6 +3,7 @@
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process'
 import { StringDecoder } from 'node:string_decoder'
 import { MediaFailure } from './failure.ts'
+import { lowerPriority } from './priority.ts'
 import { residentMb } from './resident-memory.ts'
 
 export interface ProcessLimits {
@@ -63,6 +64,7 @@ export class LimitedProcess {
       ENVIRONMENT.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
     )
     this.#child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true, windowsHide: true })
+    lowerPriority(this.#child.pid)
     this.#child.stdin.on('error', () => {})
     this.#child.stdout.on('data', (bytes: Buffer) => {
       this.#count(bytes.length)

@@ -7,6 +7,7 @@ import type { ParseAnswer, ParseRequest } from './parse-child.ts'
 import type { Page, ParseLimits, ParseOptions } from './parse-document.ts'
 import type { PdfPart } from './pdf-engines.ts'
 import { causeOfDeath, ParserCrash, tooMuchMemory, tooMuchOutput, tooSlow } from './parser-death.ts'
+import { lowerPriority } from './priority.ts'
 import { residentMb } from './resident-memory.ts'
 
 /** How often the memory of a working parser is looked at, in milliseconds. */
@@ -35,6 +36,7 @@ export class ParserChild {
       ENVIRONMENT.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
     )
     this.#child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true, windowsHide: true })
+    lowerPriority(this.#child.pid)
     this.#child.on('error', (cause) => this.#gone(new Error('Cannot start the document parser', { cause })))
     this.#child.stdin.on('error', () => {})
     this.#child.stdout.on('data', (bytes: Buffer) => this.#hear(bytes))

@@ -40,7 +40,7 @@ export async function large(bench: Bench): Promise<void> {
 }
 
 async function measure(muxi: Muxi, idle: number[], kind: 'document' | 'audio', fileId: string): Promise<void> {
-  const memory = watchMemory(() => muxi.pid, 100)
+  const memory = watchMemory(() => muxi.pid, 1_000)
   let over = false
   const startedAt = performance.now()
   const job = runJob(muxi, kind, fileId, `large-${kind}`).finally(() => (over = true))

@@ -1,8 +1,10 @@
 // The web page in a real browser, against one process with an API and a worker.
 import { existsSync } from 'node:fs'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { freePort } from '../support/free-port.ts'
 import { EVERYTHING, FAULTY, NODE } from '../support/mcp-servers.ts'
+import { OAuthMcpServer, ScriptedBrowser } from '../support/oauth-mcp-server.ts'
 import { numberedPages, pdf } from '../support/pdf.ts'
 import { type Muxi, openStage, type Stage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
@@ -22,8 +24,15 @@ describe.skipIf(!found)('the web page', () => {
   let faults: string[]
 
   beforeAll(async () => {
-    stage = await openStage({ env: { MUXI_OFFLINE_WORDS_PER_SECOND: '40', MUXI_MCP_COMMANDS: NODE } })
-    muxi = await stage.start('all')
+    const port = await freePort()
+    stage = await openStage({
+      env: {
+        MUXI_OFFLINE_WORDS_PER_SECOND: '40',
+        MUXI_MCP_COMMANDS: NODE,
+        MUXI_PUBLIC_URL: `http://127.0.0.1:${port}`,
+      },
+    })
+    muxi = await stage.start('all', { port })
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS })
     return async () => {
       await browser.close()
@@ -193,6 +202,27 @@ describe.skipIf(!found)('the web page', () => {
       'deny',
     ])
     expect(JSON.stringify(message.agent_response.tool_calls)).toContain('Ada')
+  })
+
+  it('offers a sign-in as a link, and goes on when the person has signed in', async () => {
+    const server = await OAuthMcpServer.start()
+    onTestFinished(() => server.close())
+    const servers = '/api/v1/agents/scripted/mcp_servers'
+    const guarded = { name: 'guarded', url: server.url, approval: 'never' }
+    const added = await stage.call(muxi.url, servers, { body: guarded })
+    await new ScriptedBrowser('operator').open(added.body.sign_in_url)
+    const isConnected = async () => (await stage.call(muxi.url, `${servers}/guarded`)).body.connected
+    await expect.poll(isConnected, { timeout: 15_000 }).toBe(true)
+    await begin('scripted')
+    const call = { name: 'guarded__whoami', arguments: {} }
+    await write(`Please ${stage.model.script({ call: [call] }, { say: 'Signed in.' })}`)
+    const card = lastTurn().getByRole('region', { name: 'Please sign in' })
+    const opened = context.waitForEvent('page')
+    await card.getByRole('link').click()
+    await (await opened).getByText('the conversation goes on').waitFor()
+    await ended()
+    expect(await reply().textContent()).toBe('Signed in.')
+    expect(server.calls).toEqual(['somebody: whoami'])
   })
 
   it('says in words why a turn failed, and shows markup as text', async () => {
