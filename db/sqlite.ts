@@ -15,9 +15,11 @@ import {
   type QueryResult,
   type SelectModifierNode,
   type SqliteDatabase,
+  type SqliteDialectConfig,
   type SqliteStatement,
 } from 'kysely'
 import { getLoadablePath } from 'sqlite-vec'
+import { Checkpoints } from './checkpoints.ts'
 import type { Database, Differences, Foreign, NewSegment } from './dialect.ts'
 import type { DB, Tx } from './schema.ts'
 import { SqlVectorStore } from './vectors/sql-vector-store.ts'
@@ -29,6 +31,8 @@ const BUSY_MS = 5_000
 const BUSY_LOOK_MS = 2
 const SQLITE_BUSY = 5
 const CACHED_STATEMENTS = 256
+/** Committed pages of 4 KiB that the log may hold before a writer has to stop and copy them into the file. */
+const LONGEST_LOG_PAGES = 8_192
 /** How often the file is looked at for other processes' commits, in milliseconds. */
 const POLL_MS = 15
 
@@ -45,14 +49,18 @@ export function openSqlite(file: string): Database {
   raw.exec(
     'pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on; pragma journal_size_limit = 67108864',
   )
+  // Checkpoints wait for the disk. A thread makes them, and a writer only when that falls far behind.
+  raw.exec(`pragma wal_autocheckpoint = ${LONGEST_LOG_PAGES}`)
+  const checkpoints = new Checkpoints(file)
   // SQLite would wait for another process with the event loop standing still.
   raw.exec('pragma busy_timeout = 0')
-  const db = new Kysely<DB>({ dialect: new Dialect(new NodeSqlite(raw)) })
+  const db = new Kysely<DB>({ dialect: new Dialect(new NodeSqlite(raw), () => checkpoints.count()) })
   const commits = new PolledCommits(raw)
   const nearest = new NearestFinder(file)
   const vectors = new SqlVectorStore(db, sqliteVectors(nearest))
   const close = async () => {
     await nearest.close()
+    await checkpoints.close()
     await db.destroy()
   }
   return { db, vectors, commits, stops: commits, close }
@@ -66,14 +74,16 @@ export function isSqliteAway(error: unknown): boolean {
 
 class Dialect extends SqliteDialect {
   readonly #database: SqliteDatabase
+  readonly #committed: () => void
 
-  constructor(database: SqliteDatabase) {
+  constructor(database: SqliteDatabase, committed: () => void) {
     super({ database })
     this.#database = database
+    this.#committed = committed
   }
 
   override createDriver(): PatientDriver {
-    return new PatientDriver({ database: this.#database })
+    return new PatientDriver({ database: this.#database }, this.#committed)
   }
 
   override createAdapter(): Adapter {
@@ -86,7 +96,18 @@ class Dialect extends SqliteDialect {
 }
 
 class PatientDriver extends SqliteDriver {
+  readonly #committed: () => void
   #connection: PatientConnection | undefined
+
+  constructor(config: SqliteDialectConfig, committed: () => void) {
+    super(config)
+    this.#committed = committed
+  }
+
+  override async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await super.commitTransaction(connection)
+    this.#committed()
+  }
 
   override async acquireConnection(): Promise<DatabaseConnection> {
     return (this.#connection ??= new PatientConnection(await super.acquireConnection()))
