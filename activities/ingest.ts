@@ -91,6 +91,7 @@ export function ingestActivities(resources: Resources) {
         const pages = await readCleaned(db, job.id, batch, stored.pages)
         await breathe()
         const chunks = chunkPages(pages)
+        await breathe()
         try {
           return await index(job, ref, batch, chunks, signal)
         } catch (error) {
