@@ -1,5 +1,5 @@
 // An ingestion besides its parsing: taken, indexed a batch at a time where nobody sees it, published at once, or ended otherwise.
-import { setImmediate as breathe } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { activityInfo } from '@temporalio/activity'
 import type { BatchRef, FinishJobInput, JobClaim, JobRef } from '../contracts/engine.ts'
 import type { JobResult } from '../contracts/events.ts'
@@ -25,6 +25,9 @@ const EMBED_AT_ONCE = 64
 const POSITIONS_A_BATCH = 100_000
 /** They hardly show what recurs on the pages of their document. */
 const FEW_PAGES = 10
+
+/** Lets everybody else have a turn. An immediate would come before the timers when we were called from I/O. */
+const breathe = () => delay(1)
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'vectors' | 'embedder'>
 
