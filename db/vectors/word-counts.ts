@@ -34,20 +34,23 @@ export class WordCounts {
     words: readonly string[],
     count: (uncounted: Uncounted[]) => Promise<(Uncounted & WordCount)[]>,
   ): Promise<WordCount[]> {
-    const chunksOf = new Map<string, number>()
-    const add = ({ word, chunks }: WordCount) => void chunksOf.set(word, (chunksOf.get(word) ?? 0) + chunks)
+    // By space and word: several words of a question may be one for the full text.
+    const found = new Map<string, WordCount>()
     const uncounted: Uncounted[] = []
     for (const space of spaces) {
-      for (const asked of words) {
-        const known = this.#recall(keyOf({ space, asked }))
-        if (known) add(known)
+      for (const asked of new Set(words)) {
+        const known = this.#recall(keyOf(space, asked))
+        if (known) found.set(keyOf(space, known.word), known)
         else uncounted.push({ space, asked })
       }
     }
-    for (const { word, chunks, ...where } of uncounted.length > 0 ? await count(uncounted) : []) {
-      if (chunks > this.#common) this.#remember(keyOf(where), { word, chunks })
-      if (chunks > 0) add({ word, chunks })
+    for (const { space, asked, word, chunks } of uncounted.length > 0 ? await count(uncounted) : []) {
+      if (chunks > this.#common) this.#remember(keyOf(space, asked), { word, chunks })
+      found.set(keyOf(space, word), { word, chunks })
     }
+    const chunksOf = new Map<string, number>()
+    for (const { word, chunks } of found.values())
+      if (chunks > 0) chunksOf.set(word, (chunksOf.get(word) ?? 0) + chunks)
     const counts = Array.from(chunksOf, ([word, chunks]) => ({ word, chunks }))
     return counts.toSorted((a, b) => a.chunks - b.chunks || b.word.length - a.word.length)
   }
@@ -65,4 +68,4 @@ export class WordCounts {
   }
 }
 
-const keyOf = ({ space, asked }: Uncounted) => `${space} ${asked}`
+const keyOf = (space: string, word: string) => `${space} ${word}`

@@ -43,3 +43,10 @@ test('what is common in one space is counted in another, and what stands in both
   expect(await askedIn(['here', 'there'], 'ship')).toEqual([{ word: 'ship', chunks: 1_800 }])
   expect(counted).toEqual(['ship', 'ship'])
 })
+
+test('words that the full text takes for one are counted once', async () => {
+  const found = await counts.count(['here'], ['keepers', 'keeper', 'keeper'], async (unknown) =>
+    unknown.map((each) => ({ ...each, word: 'keeper', chunks: 3 })),
+  )
+  expect(found).toEqual([{ word: 'keeper', chunks: 3 }])
+})
