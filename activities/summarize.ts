@@ -2,10 +2,16 @@
 import { activityInfo } from '@temporalio/activity'
 import type { JobRef, SummaryPartRef } from '../contracts/engine.ts'
 import { advance } from '../db/queries/job-progress.ts'
-import { findWholeSummary } from '../db/queries/summaries.ts'
 import { isForsaken } from '../db/queries/jobs.ts'
 import { getAgentOrThrow, getAgentSecrets } from '../db/queries/agents.ts'
-import { findSummary, planSummary, readSource, setSummaryChunks, storeSummary } from '../db/queries/summaries.ts'
+import {
+  findSummary,
+  findWholeSummary,
+  planSummary,
+  readSource,
+  setSummaryChunks,
+  storeSummary,
+} from '../db/queries/summaries.ts'
 import { completeUsage, estimateTokens, insertUsage } from '../db/queries/usage.ts'
 import type { JobsTable } from '../db/schema.ts'
 import { chunkPages } from '../media/chunk.ts'

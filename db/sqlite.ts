@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { type DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import {
   Kysely,
   SqliteAdapter,
@@ -18,16 +18,15 @@ import {
   type SqliteDialectConfig,
   type SqliteStatement,
 } from 'kysely'
-import { getLoadablePath } from 'sqlite-vec'
 import { Checkpoints } from './checkpoints.ts'
 import type { Database, Differences, Foreign, NewSegment } from './dialect.ts'
 import type { DB, Tx } from './schema.ts'
+import { BUSY_MS, openFile } from './sqlite-file.ts'
 import { SqlVectorStore } from './vectors/sql-vector-store.ts'
 import { NearestFinder } from './vectors/sqlite-nearest.ts'
 import { sqliteVectors } from './vectors/sqlite-vectors.ts'
 
-/** How long a statement waits for another process's write, and how often it looks, in milliseconds. */
-const BUSY_MS = 5_000
+/** How often a statement that waits for another process's write looks, in milliseconds. */
 const BUSY_LOOK_MS = 2
 const SQLITE_BUSY = 5
 const CACHED_STATEMENTS = 256
@@ -39,12 +38,7 @@ const POLL_MS = 15
 /** Opens (and creates) the database file in WAL mode. */
 export function openSqlite(file: string): Database {
   mkdirSync(dirname(file), { recursive: true })
-  const raw = new DatabaseSync(file, { timeout: BUSY_MS, allowExtension: true })
-  raw.loadExtension(getLoadablePath())
-  // Deno 2.9 has no such method.
-  raw.enableLoadExtension?.(false)
-  // Mapped, what a search reads need not be copied.
-  raw.exec('pragma mmap_size = 268435456')
+  const raw = openFile(file)
   // WAL: readers never wait for the writer. NORMAL: a killed process loses nothing; a power cut may lose the last commits.
   raw.exec(
     'pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on; pragma journal_size_limit = 67108864',

@@ -7,6 +7,7 @@ import type { JobsTable, Tx } from '../schema.ts'
 import { hasText } from './job-batches.ts'
 import { advance, progressOf, addToStream } from './job-progress.ts'
 import { nextGeneration, findJob, findRunning, lockJob, UNFINISHED } from './jobs.ts'
+import { interruptEntries } from './log.ts'
 import { findWholeSummary } from './summaries.ts'
 import { settleUsage, totalUsage } from './usage.ts'
 
@@ -69,12 +70,7 @@ export async function finishJob(tx: Tx, { job_id, run, status, failure }: Finish
   if (status === 'cancelled')
     for (const table of ['job_batches', 'job_summaries'] as const)
       await tx.updateTable(table).set({ chunks: null }).where('job_id', '=', job_id).execute()
-  await tx
-    .updateTable('log_entries')
-    .set({ status: 'interrupted' })
-    .where('turn_id', '=', job_id)
-    .where('status', '=', 'running')
-    .execute()
+  await interruptEntries(tx, job_id)
   return addToStream(tx, job_id, { event: finalJobEvent(job_id, error) })
 }
 

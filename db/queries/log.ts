@@ -58,6 +58,16 @@ export async function endLogEntry(db: Db | Tx, id: string, end: LogEnd): Promise
     .execute()
 }
 
+/** Whatever of a turn or job is still running is over with it. */
+export async function interruptEntries(tx: Tx, turnId: string): Promise<void> {
+  await tx
+    .updateTable('log_entries')
+    .set({ status: 'interrupted' })
+    .where('turn_id', '=', turnId)
+    .where('status', '=', 'running')
+    .execute()
+}
+
 /** How many attempts of an activity failed (were not merely interrupted). */
 export async function countFailed(db: Db | Tx, workflowId: string, activityId: string): Promise<number> {
   const { n } = await db

@@ -9,6 +9,7 @@ import { differencesOf } from '../dialect.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
 import { cancelApprovals } from './approvals.ts'
 import { lockConversation } from './conversations.ts'
+import { interruptEntries } from './log.ts'
 import { settleUsage, totalUsage } from './usage.ts'
 
 export const UNFINISHED: readonly TurnStatus[] = ['pending', 'queued', 'running', 'awaiting_approval']
@@ -295,15 +296,6 @@ async function findOpen(
     ])
     .executeTakeFirstOrThrow()
   return { usage: Boolean(usage), calls: Boolean(calls), approvals: Boolean(approvals), entries: Boolean(entries) }
-}
-
-async function interruptEntries(tx: Tx, turnId: string): Promise<void> {
-  await tx
-    .updateTable('log_entries')
-    .set({ status: 'interrupted' })
-    .where('turn_id', '=', turnId)
-    .where('status', '=', 'running')
-    .execute()
 }
 
 /** The event that ends a turn's stream. */

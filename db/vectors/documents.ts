@@ -6,6 +6,10 @@ import type { DocumentGeneration } from './vector-store.ts'
 /** The table that holds all vectors of a dimension. */
 export const vectorTable = (dimension: number): string => `chunk_vectors_${dimension}`
 
+/** Of chunks only what is published is ever seen. */
+export const JOIN_PUBLISHED =
+  'join documents on documents.id = chunks.document_id and documents.generation = chunks.generation'
+
 /**
  * What a search never leaves: the chunks of one agent in one scope, as one word. It is the partition key of the vectors,
  * so that only these are compared, and a word of the full text.

@@ -1,6 +1,7 @@
 // Hybrid search on Postgres: the nearest vectors and the best words, each within what may be seen, fused by rank.
 import { sql, type RawBuilder } from 'kysely'
 import type { Db } from '../schema.ts'
+import { JOIN_PUBLISHED } from './documents.ts'
 import { CANDIDATES_A_HIT, candidatesFor, fuseRanks, toHit, type VisibleChunk } from './fuse.ts'
 import { unitText } from './postgres-chunks.ts'
 import { matchOf, MOST_MATCHED } from './postgres-words.ts'
@@ -123,8 +124,7 @@ async function findWords(
   return rows
 }
 
-/** Only what is published is ever seen. */
-const VISIBLE = sql`join documents on documents.id = chunks.document_id and documents.generation = chunks.generation`
+const VISIBLE = sql.raw(JOIN_PUBLISHED)
 const narrowedTo = ({ knowledge_id }: Narrowed) =>
   knowledge_id === undefined ? sql`` : sql`and documents.knowledge_id = ${knowledge_id}`
 

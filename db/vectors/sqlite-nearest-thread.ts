@@ -1,7 +1,8 @@
 // The thread that compares vectors: it looks at all that an agent has, and nobody else may have to wait for that.
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import type { SQLInputValue, StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import { getLoadablePath } from 'sqlite-vec'
+import { openFile } from '../sqlite-file.ts'
+import { JOIN_PUBLISHED } from './documents.ts'
 
 export interface NearestQuery {
   table: string
@@ -25,19 +26,9 @@ export type Answer = { number: number } & (
   | { error: { message: string; code: unknown; errcode: unknown } }
 )
 
-/** Only what is published is ever seen. */
-const VISIBLE = `select chunks.id from chunks join documents
-  on documents.id = chunks.document_id and documents.generation = chunks.generation`
-/** Recovering the file of a process that was killed takes others a moment. */
-const BUSY_MS = 5_000
+const VISIBLE = `select chunks.id from chunks ${JOIN_PUBLISHED}`
 
-const db = new DatabaseSync(workerData as string, { readOnly: true, timeout: BUSY_MS, allowExtension: true })
-db.loadExtension(getLoadablePath())
-// Deno 2.9 has no such method.
-db.enableLoadExtension?.(false)
-// Mapped, vectors need not be copied (10,000 in 6 instead of 10 ms).
-db.exec('pragma mmap_size = 268435456')
-
+const db = openFile(workerData as string, { readOnly: true })
 const statements = new Map<string, StatementSync>()
 
 function rows<T>(text: string, ...parameters: SQLInputValue[]): T[] {

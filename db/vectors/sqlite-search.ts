@@ -1,6 +1,7 @@
 // Hybrid search on SQLite: the nearest vectors and the best words, each within what may be seen, fused by rank.
 import { sql } from 'kysely'
 import type { Db } from '../schema.ts'
+import { JOIN_PUBLISHED } from './documents.ts'
 import { CANDIDATES_A_HIT, candidatesFor, fuseRanks, toHit } from './fuse.ts'
 import { unitBytes } from './sqlite-chunks.ts'
 import type { Hit, VectorQuery } from './vector-store.ts'
@@ -70,8 +71,9 @@ async function findWords(
   query: VectorQuery,
 ): Promise<Ranked[]> {
   const found: Ranked[] = []
+  const words = wordsOfQuestion(query.text)
   for (const space of spaces) {
-    const match = await matchOf(db, counts, space, wordsOfQuestion(query.text))
+    const match = await matchOf(db, counts, space, words)
     if (match === undefined) continue
     const { rows } = await sql<Ranked>`select chunks.id, chunk_words.rank
       from chunk_words join chunks on chunks.id = chunk_words.rowid ${VISIBLE}
@@ -82,8 +84,7 @@ async function findWords(
   return found
 }
 
-/** Only what is published is ever seen. */
-const VISIBLE = sql`join documents on documents.id = chunks.document_id and documents.generation = chunks.generation`
+const VISIBLE = sql.raw(JOIN_PUBLISHED)
 const narrowedTo = ({ knowledge_id }: Narrowed) =>
   knowledge_id === undefined ? sql`` : sql`and documents.knowledge_id = ${knowledge_id}`
 
