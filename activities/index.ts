@@ -3,7 +3,6 @@ import { describeActivities } from './describe-image.ts'
 import { ingestActivities } from './ingest.ts'
 import { mcpRouteActivities } from './mcp-call.ts'
 import { modelCallActivities } from './model-call.ts'
-import { recallActivities } from './recall.ts'
 import type { ActivityResources } from './resources.ts'
 import { summaryActivities } from './summarize.ts'
 import { toolCallActivities } from './tool-call.ts'
@@ -16,7 +15,6 @@ export function createActivities(resources: ActivityResources) {
     ...modelCallActivities(resources),
     ...toolCallActivities(resources),
     ...mcpRouteActivities(resources),
-    ...recallActivities(resources),
     ...ingestActivities(resources),
     ...describeActivities(resources),
     ...transcribeActivities(resources),

@@ -4,7 +4,6 @@ import type { JobResult } from '../contracts/events.ts'
 import type { AgentConfig } from '../contracts/schemas/agent.ts'
 import type { ErrorBody } from '../contracts/failures.ts'
 import type { Blobs } from '../db/blobs.ts'
-import { listMessages } from '../db/queries/conversations.ts'
 import { listJobsOfTurn } from '../db/queries/jobs.ts'
 import type { Passage } from '../db/queries/knowledge.ts'
 import { listSteps, parseImages, type StoredImage } from '../db/queries/steps.ts'
@@ -25,16 +24,13 @@ export interface Prompt {
 export async function buildPrompt(
   db: Db,
   blobs: Blobs,
-  { turn, asked, attached, passages }: Pick<StepInput, 'turn' | 'asked' | 'attached' | 'passages'>,
+  { turn, asked, attached, passages = [], earlier }: StepInput,
   step: number,
   config: AgentConfig,
   model: ModelRef,
 ): Promise<Prompt> {
-  const { buffer } = config.memory
-  const earlier = buffer > 0 ? await listMessages(db, turn.conversation_id, buffer, turn.user_message_id) : []
   const messages: PromptMessage[] = [{ role: 'system', content: config.system_message }]
-  for (const { role, content, status } of earlier.toReversed()) {
-    if (role === 'user' && status === 'failed') continue
+  for (const { role, content } of earlier) {
     messages.push(role === 'user' ? { role, content, images: [] } : { role, content, calls: [] })
   }
   const jobs = attached ? await listJobsOfTurn(db, turn.id) : []

@@ -1,71 +1,114 @@
-// What a turn knows before the first word: passages of the agent's knowledge and of the conversation's documents that fit the question.
-import { activityInfo, cancellationSignal } from '@temporalio/activity'
-import type { RecallResult, TurnInput } from '../contracts/engine.ts'
+// What a turn knows before its first model call: passages of the agent's knowledge and of the conversation's documents that fit the question.
+import type { Tx, Db } from '../db/schema.ts'
+import { raceSignal } from '../contracts/signals.ts'
 import { listJobsOfTurn } from '../db/queries/jobs.ts'
 import { readText } from '../db/queries/job-batches.ts'
 import { findPassages, storeRecall, type Passage } from '../db/queries/knowledge.ts'
-import { addLogEntry } from '../db/queries/log.ts'
-import { readQuestion } from '../db/queries/turn-input.ts'
-import type { Db } from '../db/schema.ts'
+import { addLogEntry, type LogStart } from '../db/queries/log.ts'
+import type { StepInput } from '../db/queries/turn-input.ts'
+import { ProviderFailure } from '../providers/failure.ts'
 import type { ActivityResources } from './resources.ts'
 
+/** Longest search of a turn, in milliseconds. */
+const RECALL_MS = 5_000
 const PASSAGES = 5
 /** Characters of what is attached that the model sees whole, from the beginning. */
 const ATTACHED_TEXT = 12_000
 /** A question longer than this is searched for by its beginning. */
 const MAX_QUERY = 4_000
 
-type Resources = Pick<ActivityResources, 'db' | 'vectors' | 'embedder'>
+export interface Recalled {
+  passages: Passage[]
+  /** What was searched for, and with which embeddings. */
+  query: string
+  model: string
+  duration_ms: number
+  /** Why nothing was found, when searching failed or took too long. */
+  error?: string
+}
 
-export function recallActivities({ db, vectors, embedder }: Resources) {
-  return {
-    /** Finds the passages of a turn and stores them, once. */
-    async recall({ turn_id }: Pick<TurnInput, 'turn_id'>): Promise<RecallResult> {
-      const startedAt = performance.now()
-      const { agent_id, conversation_id, content, attached, recalled } = await readQuestion(db, turn_id)
-      if (recalled) return { turn_id, passages: recalled.length }
-      const text = content.slice(0, MAX_QUERY)
-      const attachments = attached ? await attachedText(db, turn_id) : []
-      const found = text.trim() === '' ? [] : await search(text, agent_id, conversation_id)
-      const passages = [...attachments, ...found.filter((hit) => !attachments.some((whole) => holds(whole, hit)))]
-      await db.transaction().execute(async (tx) => {
-        await storeRecall(tx, turn_id, passages)
-        const { activityId, attempt, workflowExecution } = activityInfo()
-        const workflow_id = workflowExecution?.workflowId ?? ''
-        await addLogEntry(
-          tx,
-          {
-            turn_id,
-            kind: 'recall',
-            name: embedder.model,
-            workflow_id,
-            activity_id: activityId,
-            attempt,
-            input: { query: text },
-          },
-          {
-            status: 'completed',
-            duration_ms: performance.now() - startedAt,
-            output: { passages: passages.map(brief) },
-          },
-        )
-      })
-      return { turn_id, passages: passages.length }
+/**
+ * Finds the passages for a turn's message. Never fails, because an answer without passages is better than none.
+ * @throws the signal's reason, only
+ */
+export async function recallPassages(
+  resources: Pick<ActivityResources, 'db' | 'vectors' | 'embedder'>,
+  { turn, asked, attached }: StepInput,
+  signal: AbortSignal,
+): Promise<Recalled> {
+  const startedAt = performance.now()
+  const query = asked.slice(0, MAX_QUERY)
+  const limit = AbortSignal.timeout(RECALL_MS)
+  const attachments = attached ? await attachedText(resources.db, turn.id) : []
+  const found: { passages: Passage[]; error?: string } = { passages: [] }
+  if (query.trim() !== '') {
+    try {
+      const searching = search(resources, query, turn, AbortSignal.any([signal, limit]))
+      found.passages = await raceSignal(searching, limit)
+    } catch (error) {
+      signal.throwIfAborted()
+      found.error = limit.aborted ? `took longer than ${RECALL_MS} ms` : nameOf(error)
+    }
+  }
+  const passages = [
+    ...attachments,
+    ...found.passages.filter((hit) => !attachments.some((whole) => holds(whole, hit))),
+  ]
+  const duration_ms = performance.now() - startedAt
+  return { passages, query, model: resources.embedder.model, duration_ms, ...(found.error && { error: found.error }) }
+}
+
+async function search(
+  { db, vectors, embedder }: Pick<ActivityResources, 'db' | 'vectors' | 'embedder'>,
+  text: string,
+  { agent_id, conversation_id }: Pick<StepInput['turn'], 'agent_id' | 'conversation_id'>,
+  signal: AbortSignal,
+): Promise<Passage[]> {
+  const [vector] = await embedder.embed([text], signal)
+  await vectors.ensureCollection({ id: embedder.model, model: embedder.model, dimension: embedder.dimension })
+  return findPassages(db, vectors, {
+    collection: embedder.model,
+    agent_id,
+    scopes: ['', conversation_id],
+    text,
+    vector: vector!,
+    top_k: PASSAGES,
+  })
+}
+
+/** Stores what a turn has recalled, with its log entry; the first result counts. */
+export async function storeRecalled(
+  tx: Tx,
+  turn_id: string,
+  recalled: Recalled,
+  { workflow_id, activity_id, attempt }: Pick<LogStart, 'workflow_id' | 'activity_id' | 'attempt'>,
+): Promise<void> {
+  const { passages, query, model, duration_ms, error } = recalled
+  await storeRecall(tx, turn_id, passages)
+  await addLogEntry(
+    tx,
+    {
+      turn_id,
+      kind: 'recall',
+      name: model,
+      workflow_id,
+      activity_id: `${activity_id}/recall`,
+      attempt,
+      input: { query },
     },
-  }
+    {
+      status: error === undefined ? 'completed' : 'failed',
+      duration_ms,
+      output: { passages: passages.map(brief) },
+      ...(error !== undefined && { error: { message: error } }),
+    },
+  )
+}
 
-  async function search(text: string, agent_id: string, conversationId: string): Promise<Passage[]> {
-    const [vector] = await embedder.embed([text], cancellationSignal())
-    await vectors.ensureCollection({ id: embedder.model, model: embedder.model, dimension: embedder.dimension })
-    return findPassages(db, vectors, {
-      collection: embedder.model,
-      agent_id,
-      scopes: ['', conversationId],
-      text,
-      vector: vector!,
-      top_k: PASSAGES,
-    })
-  }
+/** A provider's own text stays out: it may quote what it was sent. */
+function nameOf(error: unknown): string {
+  if (!(error instanceof ProviderFailure)) return error instanceof Error ? error.name : 'unknown'
+  return `${error.provider} ${error.status === undefined ? 'could not be reached' : `answered ${error.status}`}`
 }
 
 /** The beginning of what came with the message: "sum this up" resembles no passage of it. */

@@ -1,64 +1,49 @@
-// The beginning and the end of a turn, in rows and events, and waiting for a turn that another run started.
-import { activityInfo, cancellationSignal, cancelled, getClient } from '@temporalio/activity'
-import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client'
-import { workflowId, type Claim, type FinishInput, type TurnInput } from '../contracts/engine.ts'
-import { getAgentVersion, oncePerVersion } from '../db/queries/agents.ts'
-import { listJobsOfTurn } from '../db/queries/jobs.ts'
-import { readNeeds } from '../db/queries/turn-input.ts'
-import { claimTurn, finishTurn } from '../db/queries/turns.ts'
+// The beginning of a turn that has to read attachments first, and the end of one that failed or was cancelled.
+import { activityInfo } from '@temporalio/activity'
+import type { FinalStatus, FinishInput } from '../contracts/engine.ts'
+import { addEvents } from '../db/event-rows.ts'
+import { claimTurn } from '../db/queries/turn-queue.ts'
+import { findTurn, isFinalStatus } from '../db/queries/turns.ts'
+import { endTurn } from './end-turn.ts'
 import type { ActivityResources } from './resources.ts'
-import { startBeating } from './heartbeat.ts'
 
-export function turnActivities({
-  db,
-  events,
-  models,
-  limits,
-}: Pick<ActivityResources, 'db' | 'events' | 'models' | 'limits'>) {
-  const configOf = oncePerVersion(async (id, version) => (await getAgentVersion(db, id, version)).config)
+/** `claimed: false`: the turn is over. */
+export type ClaimResult = { claimed: true } | { claimed: false; status: FinalStatus }
+
+export function turnActivities(resources: Pick<ActivityResources, 'db' | 'events' | 'startTurn'>) {
+  const { db, events } = resources
   return {
-    /** Takes the turn for the calling workflow and tells it what it may spend. */
-    async claimTurn({ turn_id }: TurnInput): Promise<Claim> {
+    /** Takes the turn for the calling workflow, before its first model call does. */
+    async claimTurn({ turn_id }: { turn_id: string }): Promise<ClaimResult> {
       const runId = activityInfo().workflowExecution?.runId ?? ''
-      const claim = await db.transaction().execute((tx) => claimTurn(tx, turn_id, runId))
-      if (!claim.claimed) return claim
-      events.publish(turn_id, claim.events)
-      const config = await configOf(claim.agent_id, claim.agent_version)
-      const { attached, searchable } = await readNeeds(db, turn_id)
-      const jobs = attached ? await listJobsOfTurn(db, turn_id) : []
-      return {
-        claimed: true,
-        models: models.chainOf(config).map(({ provider, model }) => ({ provider, model })),
-        max_steps: limits.steps_per_turn,
-        max_tokens: limits.tokens_per_turn,
-        deadline_ms: limits.turn_seconds * 1_000,
-        jobs: jobs.map(({ id }) => id),
-        job_kinds: jobs.map(({ kind }) => kind),
-        recall: jobs.length > 0 || searchable,
+      const claimed = await db.transaction().execute(async (tx) => {
+        const turn = await claimTurn(tx, turn_id, runId)
+        if (!turn) return undefined
+        const added = turn.additions.length > 0 ? await addEvents(tx, turn_id, undefined, turn.additions) : { events: [] }
+        return 'events' in added ? added.events : []
+      })
+      if (claimed) {
+        events.publish(turn_id, claimed)
+        return { claimed: true }
       }
+      const turn = await getTurnOrThrow(turn_id)
+      if (isFinalStatus(turn.status)) return { claimed: false, status: turn.status }
+      return { claimed: false, status: await endTurn(resources, endingOf(turn, 'cancelled')) }
     },
 
-    /** Records how the turn ended, once. */
-    async finishTurn({ turn_id, status, failure }: FinishInput): Promise<void> {
-      const added = await db.transaction().execute((tx) => finishTurn(tx, turn_id, status, failure))
-      events.publish(turn_id, added)
-    },
-
-    /** Resolves when a turn's workflow is over, however it ended. Being cancelled cancels that turn, when it is our own. */
-    async awaitTurn(turnId: string, own: boolean): Promise<void> {
-      const stopBeating = startBeating()
-      const handle = getClient().workflow.getHandle(workflowId.chatTurn(turnId))
-      try {
-        await Promise.race([handle.result(), cancelled()])
-      } catch (error) {
-        if (cancellationSignal().aborted) {
-          if (own) await handle.cancel().catch(() => undefined)
-          throw error
-        }
-        if (!(error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError)) throw error
-      } finally {
-        stopBeating()
-      }
+    /** Records how the turn ended, once. @returns how it has ended */
+    async finishTurn({ turn_id, status, failure }: FinishInput): Promise<FinalStatus> {
+      return endTurn(resources, { ...endingOf(await getTurnOrThrow(turn_id), status), error: failure })
     },
   }
+
+  async function getTurnOrThrow(turnId: string) {
+    const turn = await findTurn(db, turnId)
+    if (!turn) throw new Error(`Cannot find turn '${turnId}'`)
+    return turn
+  }
+}
+
+function endingOf({ id, conversation_id }: { id: string; conversation_id: string }, status: FinalStatus) {
+  return { turn_id: id, conversation_id, status }
 }

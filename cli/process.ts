@@ -14,7 +14,8 @@ import { loadSettings, type Role, type Settings } from '../config/settings.ts'
 import { syncFileAgents } from '../db/queries/agents.ts'
 import { openStorage, type Storage } from '../db/storage.ts'
 import { connectionOptions } from '../temporal-config/connection.ts'
-import { createEmbedder } from '../providers/embedder.ts'
+import { createEmbedder, type Embedder } from '../providers/embedder.ts'
+import { ModelRegistry } from '../providers/registry.ts'
 import { checkIssuer, clientDocument, finishSignIn, openSignIn } from '../mcp/oauth.ts'
 import { urlGuard } from '../mcp/url-guard.ts'
 import { createMcpWorker } from '../workers/mcp-worker.ts'
@@ -22,7 +23,8 @@ import { transcriberFinder } from '../providers/transcriber.ts'
 import { createMediaWorker } from '../workers/media-worker.ts'
 import { isOurUi } from '../temporal-config/server-arguments.ts'
 import { runSweeper } from '../workers/sweeper.ts'
-import { createWorker } from '../workers/worker.ts'
+import { upgradeTurns } from '../workers/upgrade.ts'
+import { createTurnResources, createWorker, type TurnResources } from '../workers/worker.ts'
 import { audioLimits, createSpeaker, imageLimits } from './media.ts'
 import { ensureKey } from './key.ts'
 import { watchKnowledge } from './watch-knowledge.ts'
@@ -79,7 +81,28 @@ async function start(
   if (!worker) closers.push(() => (connection as Connection).close())
   const client = new Client({ connection, namespace: settings.temporal.namespace })
 
-  if (worker) closers.push(await startWorking({ settings, storage, log, client, connection: worker, stopping, tools }))
+  const models = new ModelRegistry({
+    providers: settings.providers,
+    offline_words_per_second: settings.offline_words_per_second,
+    stall_ms: settings.engine.model_stall_ms,
+  })
+  const embedder = createEmbedder(settings.providers, settings.embedding_model)
+  const turns = createTurnResources({
+    client,
+    storage,
+    models,
+    embedder,
+    tools,
+    limits: settings.limits,
+    // A worker that drains takes no workflow tasks.
+    eager: () => role === 'all' && !stopping.aborted,
+    headStart: role === 'all',
+  })
+  if (worker) {
+    await upgradeTurns({ client, namespace: settings.temporal.namespace, storage, startTurn: turns.startTurn, log })
+    const shared = { settings, storage, log, client, stopping, models, embedder, turns }
+    closers.push(await startWorking({ ...shared, connection: worker }))
+  }
   if (role === 'worker') return {}
 
   const agents = loadAgentFiles(
@@ -94,7 +117,7 @@ async function start(
   closers.push(() => guard.close())
   const context: ApiContext = {
     storage,
-    embedder: createEmbedder(settings.providers, settings.embedding_model),
+    embedder,
     speaker: createSpeaker(settings),
     client,
     namespace: settings.temporal.namespace,
@@ -113,10 +136,8 @@ async function start(
       oauth: { checkIssuer, clientDocument, finishSignIn, openSignIn },
     },
     public_url: publicUrl(settings),
-    conversation: {
-      idle_ms: settings.engine.conversation_idle_ms,
-      max_updates: settings.engine.conversation_max_updates,
-    },
+    startTurn: turns.startTurn,
+    headStarts: turns.headStarts,
     auth: settings.api_key !== false,
     closing: stopping,
     log,
@@ -153,7 +174,9 @@ interface Working {
   client: Client
   connection: NativeConnection
   stopping: AbortSignal
-  tools: readonly Tool[] | undefined
+  models: ModelRegistry
+  embedder: Embedder
+  turns: TurnResources
 }
 
 /** Starts the workers and the sweeper. @returns what drains them */
@@ -164,24 +187,20 @@ async function startWorking({
   client,
   connection,
   stopping,
-  tools,
+  models,
+  embedder,
+  turns,
 }: Working): Promise<() => Promise<void>> {
-  const models = {
-    providers: settings.providers,
-    offline_words_per_second: settings.offline_words_per_second,
-    stall_ms: settings.engine.model_stall_ms,
-  }
   const worker = await createWorker({
     connection,
     namespace: settings.temporal.namespace,
     cache_dir: join(settings.data_dir, 'cache'),
     storage,
     models,
-    embedder: createEmbedder(settings.providers, settings.embedding_model),
+    embedder,
     findTranscriber: transcriberFinder({ ...settings, choice: settings.transcription }),
-    limits: settings.limits,
+    turns,
     tool_output_characters: settings.limits.tool_output_characters,
-    ...(tools && { tools }),
     log,
   })
   const { document_memory_mb, document_ms, document_output_bytes, document_pages } = settings.limits
@@ -217,7 +236,14 @@ async function startWorking({
   const running = Promise.all([worker.run(), media.run(), mcp.run()])
   const swept = new AbortController()
   const sweeping = runSweeper(
-    { client, storage, log, interval_ms: settings.engine.sweep_ms, retention: settings.retention },
+    {
+      client,
+      storage,
+      log,
+      startTurn: turns.startTurn,
+      interval_ms: settings.engine.sweep_ms,
+      retention: settings.retention,
+    },
     AbortSignal.any([stopping, swept.signal]),
   )
   running.catch((error: unknown) => {
@@ -226,6 +252,7 @@ async function startWorking({
   })
   return async () => {
     swept.abort()
+    turns.headStarts?.close()
     for (const each of [worker, media]) if (each.getState() === 'RUNNING') each.shutdown()
     mcp.shutdown()
     await running

@@ -48,8 +48,6 @@ const LIMITS = {
 }
 /** How the engine's actors behave; times in milliseconds. */
 const ENGINE = {
-  conversation_idle_ms: 60_000,
-  conversation_max_updates: 1_000,
   model_stall_ms: 60_000,
   sweep_ms: 30_000,
   /** How often an MCP server that is not at work is asked whether it is still there. */

@@ -10,7 +10,6 @@ export const MCP_TASK_QUEUE = 'muxi-mcp'
 export const mcpTaskQueue = (workerId: string) => `${MCP_TASK_QUEUE}-${workerId}`
 
 export const workflowId = {
-  conversation: (conversationId: string) => `conversation/${conversationId}`,
   chatTurn: (turnId: string) => `turn/${turnId}`,
   toolCall: (turnId: string, callId: string) => `tool/${turnId}/${callId}`,
   job: (jobId: string) => `job/${jobId}`,
@@ -29,29 +28,19 @@ export interface Labels {
   user_hash: string
 }
 
-export interface SubmitInput extends Labels {
-  turn_id: string
-  on_busy: OnBusy
-}
-
-/** The receipt of an accepted message; `position` is how many turns go before it. */
-export interface Receipt {
-  turn_id: string
-  position: number
-}
-
-export interface ConversationInput {
-  conversation_id: string
-  /** Turns carried over by continue-as-new, first to run first. */
-  queue?: SubmitInput[]
-  /** How long to stay without work before ending, in milliseconds. */
-  idle_ms: number
-  /** Updates after which the run continues as new even when the engine has not suggested it. */
-  max_updates: number
-}
-
+/** What the workflow of a turn decides with; at most 2 kB. */
 export interface TurnInput extends Labels {
   turn_id: string
+  /** The agent's version that the turn keeps. */
+  agent_version: number
+  /** In the order in which they are asked. */
+  models: ModelRef[]
+  max_steps: number
+  max_tokens: number
+  /** Active time: waiting for people is not counted. */
+  deadline_ms: number
+  /** Ingestions of what is attached to the message; left out when nothing is. */
+  jobs?: { id: string; kind: JobKind }[]
 }
 
 export type TurnStatus = 'pending' | 'queued' | 'running' | 'awaiting_approval' | 'completed' | 'failed' | 'cancelled'
@@ -63,26 +52,10 @@ export interface ModelRef {
   model: string
 }
 
-/** What `claimTurn` gives the workflow to decide with. */
-export type Claim =
-  | {
-      claimed: true
-      models: ModelRef[]
-      max_steps: number
-      max_tokens: number
-      deadline_ms: number
-      /** Ids of the ingestions of what is attached. */
-      jobs?: string[]
-      /** What each of them is; left out: documents. */
-      job_kinds?: JobKind[]
-      /** Whether there are documents to search. */
-      recall?: boolean
-    }
-  | { claimed: false; reason: 'over' }
-  | { claimed: false; reason: 'busy'; other_turn_id: string }
-
 export interface ModelCallInput {
   turn_id: string
+  agent_id: string
+  agent_version: number
   step: number
   /** Which model of the chain, from 0. */
   model: number
@@ -99,8 +72,10 @@ export interface PlannedCall {
 export interface ModelCallResult {
   turn_id: string
   step: number
-  /** `stopped`: a stop request reached the model call before the engine's cancellation did. */
-  finish: 'answer' | 'tool_calls' | 'stopped'
+  /** `ended`: the turn is over, as `status` says. */
+  finish: 'ended' | 'tool_calls'
+  /** Only with `ended`. */
+  status?: FinalStatus
   calls: PlannedCall[]
   input_tokens: number
   output_tokens: number
@@ -135,7 +110,7 @@ export type ApprovalDecision = 'approve' | 'deny' | 'answer'
 /** With which an activity tells its call that the server has a question, and that it has its answer. */
 export const QUESTION_SIGNALS = { asked: 'asked', decided: 'decided' } as const
 
-/** Told by a call to its turn, whose time stands still while all of its calls wait. */
+/** Sent by a call to its turn, whose deadline is paused while all of its calls wait for people. */
 export interface ParkedCall {
   call_id: string
   waits: boolean
@@ -208,11 +183,6 @@ export type JobClaim = { claimed: false } | { claimed: true; indexed: boolean; s
 export interface FinishJobInput extends JobRef {
   status: 'failed' | 'cancelled'
   failure?: TurnFailure
-}
-
-export interface RecallResult {
-  turn_id: string
-  passages: number
 }
 
 /** `type` of the ApplicationFailures that activities throw. */

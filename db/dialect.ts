@@ -9,6 +9,9 @@ export interface Differences {
   lockNames(tx: Tx, names: readonly string[]): Promise<void>
   /** Counts streams up by new events, except those that have ended, and stores the events. @returns the new heads */
   appendSegments(tx: Tx, segments: readonly NewSegment[]): Promise<{ stream_id: string; head: number }[]>
+  /** Has the database keep the heads of streams when segments are inserted, where `appendSegments` does not. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
+  countStreams(db: Kysely<any>): Promise<void>
   /** Has the database tell other processes of new events, where they cannot see it themselves. */
   // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
   announceEvents(db: Kysely<any>): Promise<void>

@@ -158,6 +158,8 @@ class Adapter extends PostgresAdapter implements Differences {
     return rows
   }
 
+  async countStreams(): Promise<void> {}
+
   /** Triggers, so that no writer can forget it and it costs no round trip; a NOTIFY is sent when its transaction commits. */
   // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
   async announceEvents(db: Kysely<any>): Promise<void> {

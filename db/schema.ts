@@ -48,6 +48,7 @@ export interface DB {
   mcp_clients: McpClientsTable
   mcp_grants: McpGrantsTable
   mcp_sign_ins: McpSignInsTable
+  engine_state: EngineStateTable
 }
 
 /** A connection for reads and single statements. */
@@ -90,7 +91,6 @@ export interface ConversationsTable {
   /** `<user>/<agent>` for the conversation that a message without one goes to; unique. */
   default_for: string | null
   created_at: string
-  last_message_at: string | null
 }
 
 export interface TurnsTable {
@@ -111,8 +111,10 @@ export interface TurnsTable {
   error: string | null
   usage: string | null
   created_at: string
-  /** Unset until the engine has it; before that nobody has a receipt. */
+  /** Unset until the message is accepted: a turn that waits at once, an active one when Temporal has its workflow. */
   accepted_at: string | null
+  /** Unset while the turn waits for others of its conversation. At most one active turn is unfinished. */
+  activated_at: string | null
   started_at: string | null
   finished_at: string | null
 }
@@ -556,4 +558,9 @@ export interface ChunksTable {
   page: number
   heading: string | null
   content: string
+}
+
+export interface EngineStateTable {
+  name: 'turn_engine'
+  value: string
 }

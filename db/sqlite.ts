@@ -144,31 +144,33 @@ class Adapter extends SqliteAdapter implements Differences {
   async lockNames(): Promise<void> {}
 
   async appendSegments(tx: Tx, segments: readonly NewSegment[]): Promise<{ stream_id: string; head: number }[]> {
-    const updated_at = new Date().toISOString()
-    const numbered = await tx
-      .insertInto('event_streams')
-      .values(
-        segments.map(({ stream_id, count, ended }) => ({ stream_id, head: count, ended: ended ? 1 : 0, updated_at })),
-      )
-      .onConflict((oc) =>
-        oc
-          .column('stream_id')
-          .doUpdateSet({
-            head: sql`event_streams.head + excluded.head`,
-            ended: (eb) => eb.ref('excluded.ended'),
-            updated_at,
-          })
-          .where('event_streams.ended', '=', 0),
-      )
-      .returning(['stream_id', 'head'])
+    const added = segments.map(
+      ({ stream_id, count, ended, events }) => sql`(${stream_id}, ${count}, ${ended ? 1 : 0}, ${events})`,
+    )
+    // A stream that has ended gives no row. The trigger of `countStreams` moves the heads.
+    const { rows } = await sql<{ stream_id: string; head: number }>`
+      with added (stream_id, n, ended, events) as (values ${sql.join(added)})
+      insert into event_segments (stream_id, first_id, last_id, events, ended)
+      select added.stream_id, coalesce(head, 0) + 1, coalesce(head, 0) + n, added.events, added.ended
+      from added left join event_streams using (stream_id)
+      where coalesce(event_streams.ended, 0) = 0
+      returning stream_id, last_id as head`.execute(tx)
+    return rows
+  }
+
+  // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
+  async countStreams(db: Kysely<any>): Promise<void> {
+    await db.schema
+      .alterTable('event_segments')
+      .addColumn('ended', 'integer', (c) => c.notNull().defaultTo(0))
       .execute()
-    if (numbered.length === 0) return []
-    const rows = numbered.map(({ stream_id, head }) => {
-      const { count, events } = segments.find((each) => each.stream_id === stream_id)!
-      return { stream_id, first_id: head - count + 1, last_id: head, events }
-    })
-    await tx.insertInto('event_segments').values(rows).execute()
-    return numbered
+    await sql`
+      create trigger count_streams after insert on event_segments begin
+        insert into event_streams (stream_id, head, ended, updated_at)
+        values (new.stream_id, new.last_id, new.ended, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+        on conflict (stream_id) do update
+        set head = excluded.head, ended = excluded.ended, updated_at = excluded.updated_at;
+      end`.execute(db)
   }
 
   async announceEvents(): Promise<void> {}

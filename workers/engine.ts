@@ -2,7 +2,17 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client'
 
 export async function isOpen(client: Client, id: string): Promise<boolean> {
-  return orWhenNotFound(async () => (await client.workflow.getHandle(id).describe()).status.name === 'RUNNING')
+  return (await stateOf(client, id)) === 'open'
+}
+
+/** Whether a workflow runs, has ended, or is not known. */
+export async function stateOf(client: Client, id: string): Promise<'open' | 'closed' | 'none'> {
+  try {
+    return (await client.workflow.getHandle(id).describe()).status.name === 'RUNNING' ? 'open' : 'closed'
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return 'none'
+    throw error
+  }
 }
 
 /** The answer about a workflow; false when there is none. */

@@ -9,14 +9,14 @@ import type { AudioLimits } from '../media/audio.ts'
 import type { ImageLimits } from '../media/image.ts'
 import { Ocr } from '../media/ocr.ts'
 import type { ParseLimits } from '../media/parse-document.ts'
-import { ModelRegistry, type RegistryOptions } from '../providers/registry.ts'
+import type { ModelRegistry } from '../providers/registry.ts'
 import { failureInterceptor } from './failure-interceptor.ts'
 
 export interface MediaWorkerOptions {
   connection: NativeConnection
   namespace: string
   storage: Storage
-  models: RegistryOptions
+  models: ModelRegistry
   parse_limits: ParseLimits
   image_limits: ImageLimits
   audio_limits: AudioLimits
@@ -31,7 +31,7 @@ export function createMediaWorker(options: MediaWorkerOptions): Promise<Worker> 
     connection,
     namespace,
     taskQueue: MEDIA_TASK_QUEUE,
-    activities: mediaActivities({ ...storage, models: new ModelRegistry(models), ocr, ...limits }),
+    activities: mediaActivities({ ...storage, models, ocr, ...limits }),
     interceptors: { activity: [(context) => ({ inbound: failureInterceptor(context, log) })] },
     maxHeartbeatThrottleInterval: '500ms',
     defaultHeartbeatThrottleInterval: '500ms',

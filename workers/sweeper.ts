@@ -4,16 +4,23 @@ import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import { workflowId, type TurnFailure } from '../contracts/engine.ts'
 import { forgetOld, type Retention } from '../db/queries/retention.ts'
-import { acceptTurn, finishTurn, listUnfinished } from '../db/queries/turns.ts'
+import { finishTurn } from '../db/queries/turn-ends.ts'
+import {
+  listActive,
+  listBlocked,
+  markAccepted,
+  unblock,
+  type ActiveTurn,
+  type StartableTurn,
+} from '../db/queries/turn-queue.ts'
 import type { Storage } from '../db/storage.ts'
-import { holds } from '../workflows/messages.ts'
-import { isOpen, orWhenNotFound } from './engine.ts'
+import { orWhenNotFound, stateOf } from './engine.ts'
 import { sweepApprovals } from './sweep-approvals.ts'
 import { sweepFiles } from './sweep-files.ts'
 import { sweepJobs } from './sweep-jobs.ts'
 import { sweepMcpServers } from './sweep-mcp-servers.ts'
 
-/** A turn younger than this is left alone: its acceptance may be under way. */
+/** A turn that was activated less than this ago is left alone: its acceptance may be under way. */
 const MIN_AGE_MS = 30_000
 const PAGE = 100
 /** Files are looked through less often: all that are old and unread are, each time. */
@@ -23,6 +30,8 @@ export interface SweeperOptions {
   client: Client
   storage: Storage
   log: Logger
+  /** Starts the workflow of an active turn; one that has been started counts as success. */
+  startTurn: (turn: StartableTurn) => Promise<void>
   interval_ms: number
   retention: Retention
 }
@@ -33,7 +42,7 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
   while (!signal.aborted) {
     try {
       const before = new Date(Date.now() - MIN_AGE_MS).toISOString()
-      await sweep(options, before, signal)
+      await sweepTurns(options, before, signal)
       await sweepApprovals(options, signal)
       await sweepJobs(options, before, signal)
       await sweepMcpServers(options, signal)
@@ -49,48 +58,71 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
   }
 }
 
-/** One pass over all unfinished turns. */
-async function sweep({ client, storage, log }: SweeperOptions, before: string, signal: AbortSignal): Promise<void> {
-  let after = ''
-  for (;;) {
-    const turns = await listUnfinished(storage.db, before, PAGE, after)
+/** One pass over the active turns, and over conversations without one. */
+async function sweepTurns(options: SweeperOptions, before: string, signal: AbortSignal): Promise<void> {
+  const { storage } = options
+  for (let after = ''; ; ) {
+    const turns = await listActive(storage.db, PAGE, after)
     for (const turn of turns) {
       signal.throwIfAborted()
-      const verdict = await judge(client, turn)
-      if (verdict === 'alive') continue
-      // What was found out holds for the state that the turn was in: its message may just have been sent again.
-      const changed = await storage.db
-        .transaction()
-        .execute((tx) =>
-          verdict === 'accept' ? acceptTurn(tx, turn.id) : finishTurn(tx, turn.id, 'failed', verdict, [turn.status]),
-        )
-      storage.events.publish(turn.id, changed ?? [])
-      log.warn(
-        { turn_id: turn.id, was: turn.status, verdict: verdict === 'accept' ? 'accepted late' : verdict.message },
-        'swept a turn',
-      )
+      await sweepTurn(options, turn, before)
     }
     const last = turns.at(-1)
-    if (!last) return
+    if (!last) break
     after = last.id
+  }
+  for (const conversationId of await listBlocked(storage.db, PAGE)) {
+    signal.throwIfAborted()
+    const next = await storage.db.transaction().execute((tx) => unblock(tx, conversationId))
+    if (!next) continue
+    await options.startTurn(next)
+    options.log.warn({ turn_id: next.id }, 'swept a conversation: its next turn was started')
   }
 }
 
-type Unfinished = Awaited<ReturnType<typeof listUnfinished>>[number]
+/** Brings one turn on that its own process has left behind. */
+async function sweepTurn(options: SweeperOptions, turn: ActiveTurn, before: string): Promise<void> {
+  const { client, storage, log, startTurn } = options
+  // Acceptance, and the end that has just activated it, may still be under way.
+  const isYoung = (turn.activated_at ?? '') > before
+  const isUnclaimed = turn.status === 'queued'
+  if (isYoung && !isUnclaimed) return
+  const swept = (what: string) => log.warn({ turn_id: turn.id, was: turn.status }, `swept a turn: ${what}`)
+  switch (await stateOf(client, workflowId.chatTurn(turn.id))) {
+    case 'open':
+      if (turn.cancel_requested_at !== null && !isYoung) {
+        await orWhenNotFound(async () => !!(await client.workflow.getHandle(workflowId.chatTurn(turn.id)).cancel()))
+        return swept('cancelled again')
+      }
+      if (turn.status !== 'pending') return
+      storage.events.publish(turn.id, (await storage.db.transaction().execute((tx) => markAccepted(tx, turn.id))) ?? [])
+      return swept('accepted late')
+    case 'none':
+      if (isUnclaimed) {
+        await startTurn(turn)
+        return swept('started again')
+      }
+      return giveUp(turn.status === 'pending' ? NEVER_ACCEPTED : LOST)
+    case 'closed':
+      return isYoung ? undefined : giveUp(LOST)
+  }
 
-/** What to do with a turn: nothing, note that the engine has it after all, or give it up with these words. */
-async function judge(client: Client, turn: Unfinished): Promise<'alive' | 'accept' | TurnFailure> {
-  if (await isOpen(client, workflowId.chatTurn(turn.id))) return 'alive'
-  if (await isHeld(client, turn)) return turn.status === 'pending' ? 'accept' : 'alive'
-  // It may have ended, or begun, while we were asking: compare-and-set and a second look at its workflow keep us honest.
-  if (await isOpen(client, workflowId.chatTurn(turn.id))) return 'alive'
-  if (turn.status === 'pending')
-    return { code: 'unavailable', message: 'The message was never accepted: please send it again' }
-  return { code: 'internal_error', message: "The turn's workflow was lost; it is not run again by guess" }
+  async function giveUp(error: TurnFailure): Promise<void> {
+    const ending = { turn_id: turn.id, conversation_id: turn.conversation_id, status: 'failed' as const, error }
+    // What was found out holds for the status that the turn had: a repeated request may just have started it.
+    const end = await storage.db.transaction().execute((tx) => finishTurn(tx, ending, [turn.status]))
+    if (!end) return
+    storage.events.publish(turn.id, end.events)
+    swept(error.message)
+    if (end.next) await startTurn(end.next)
+  }
 }
 
-async function isHeld(client: Client, turn: Unfinished): Promise<boolean> {
-  const id = workflowId.conversation(turn.conversation_id)
-  if (!(await isOpen(client, id))) return false
-  return orWhenNotFound(() => client.workflow.getHandle(id).query(holds, turn.id))
+export const NEVER_ACCEPTED: TurnFailure = {
+  code: 'unavailable',
+  message: 'The message was never accepted: please send it again',
+}
+const LOST: TurnFailure = {
+  code: 'internal_error',
+  message: "The turn's workflow was lost; it is not run again by guess",
 }

@@ -9,7 +9,10 @@ import { BUILT_IN_TOOLS } from '../activities/tools.ts'
 import { TASK_QUEUE } from '../contracts/engine.ts'
 import type { Storage } from '../db/storage.ts'
 import type { Embedder } from '../providers/embedder.ts'
-import { ModelRegistry, type RegistryOptions } from '../providers/registry.ts'
+import type { ModelRegistry } from '../providers/registry.ts'
+import { HeadStarts } from '../activities/head-start.ts'
+import { stepPrompts } from '../activities/step-prompt.ts'
+import { turnStarter, type TurnStarterOptions } from './turn-starter.ts'
 import { failureInterceptor } from './failure-interceptor.ts'
 import { workflowBundle } from './workflow-bundle.ts'
 
@@ -25,13 +28,36 @@ export interface WorkerOptions {
   /** Where the workflow bundle is kept between starts. */
   cache_dir: string
   storage: Storage
-  models: RegistryOptions
+  models: ModelRegistry
   embedder: Embedder
   findTranscriber: ActivityResources['findTranscriber']
-  limits: ActivityResources['limits']
+  turns: TurnResources
   tool_output_characters: number
-  tools?: readonly Tool[]
   log: Logger
+}
+
+/** What turns are run with; a process that also serves the API shares it. */
+export type TurnResources = Pick<ActivityResources, 'tools' | 'prepareStep' | 'headStarts' | 'startTurn'>
+
+export interface TurnResourcesOptions extends TurnStarterOptions {
+  storage: Storage
+  models: ModelRegistry
+  embedder: Embedder
+  tools?: readonly Tool[] | undefined
+  /** Whether messages are accepted in this process too, so that their first requests may have a head start. */
+  headStart: boolean
+}
+
+export function createTurnResources(options: TurnResourcesOptions): TurnResources {
+  const { storage, models, embedder } = options
+  const tools = [...(options.tools ?? BUILT_IN_TOOLS), searchKnowledge({ ...storage, embedder })]
+  const prepareStep = stepPrompts({ ...storage, models, embedder, tools })
+  return {
+    tools,
+    prepareStep,
+    headStarts: options.headStart ? new HeadStarts({ ...storage, models }, prepareStep) : undefined,
+    startTurn: turnStarter(options),
+  }
 }
 
 /** A worker that is ready to `run()`; it must be shut down before the storage is closed. */
@@ -44,11 +70,10 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
     workflowBundle: await workflowBundle(options.cache_dir),
     activities: createActivities({
       ...storage,
-      models: new ModelRegistry(options.models),
+      ...options.turns,
+      models: options.models,
       embedder,
       findTranscriber: options.findTranscriber,
-      tools: [...(options.tools ?? BUILT_IN_TOOLS), searchKnowledge({ ...storage, embedder })],
-      limits: options.limits,
       tool_output_characters: options.tool_output_characters,
     }),
     interceptors: { activity: [(context) => ({ inbound: failureInterceptor(context, log) })] },

@@ -17,8 +17,11 @@ export const { claimTurn, finishTurn, abandonToolCall, locateMcpServer, giveUpMc
     retry: { initialInterval: '50ms', backoffCoefficient: 2, maximumInterval: '5s' },
   })
 
-/** Killed workers are no fault of the model: the engine repeats without a limit, and the activity itself gives up after so many
- *  failures of the provider (waits of 0.5, 1, 2 and 4 s between them, or what Retry-After says). The turn's deadline ends the rest. */
+/**
+ * Temporal retries without a limit, because a killed worker does not count as a failure of the model; the activity itself stops
+ * after so many failures of the provider (0.5, 1, 2 and 4 s apart, or as Retry-After says). The caller sets the
+ * schedule-to-close timeout to what is left of the turn's active time.
+ */
 export const { callModel } = proxyActivities<TurnActivities>({
   startToCloseTimeout: '30m',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
@@ -54,20 +57,6 @@ export const { superviseMcpServer } = proxyActivities<McpHoldActivities>({
   heartbeatTimeout: '2m',
   cancellationType: 'TRY_CANCEL',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
-})
-
-/** Waits for another run of the engine to end, however long that takes. */
-export const { awaitTurn } = proxyActivities<TurnActivities>({
-  startToCloseTimeout: '30d',
-  heartbeatTimeout: HEARTBEAT_TIMEOUT,
-  retry: { initialInterval: '1s', maximumInterval: '10s' },
-})
-
-/** Searching takes milliseconds, or as long as the provider that embeds the question. An answer without passages beats none. */
-export const { recall } = proxyLocalActivities<TurnActivities>({
-  startToCloseTimeout: '10s',
-  scheduleToCloseTimeout: '15s',
-  retry: { initialInterval: '100ms', backoffCoefficient: 2, maximumInterval: '1s' },
 })
 
 /** Work that needs a core. A file that cannot be read says so itself; anything else is worth another attempt. */

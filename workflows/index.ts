@@ -1,6 +1,5 @@
 // The workflows that a worker registers, under their names.
 export { chatTurn } from './chat-turn.ts'
-export { conversation } from './conversation.ts'
 export { ingestAudio } from './ingest-audio.ts'
 export { ingestDocument } from './ingest-document.ts'
 export { ingestImage } from './ingest-image.ts'

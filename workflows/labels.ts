@@ -7,6 +7,7 @@ import {
   type JobKind,
   type Labels,
   type McpServerRef,
+  type TurnInput,
 } from '../contracts/engine.ts'
 
 const KIND = defineSearchAttributeKey('MuxiKind', 'KEYWORD')
@@ -16,7 +17,7 @@ const USER = defineSearchAttributeKey('MuxiUser', 'KEYWORD')
 
 /** Search attributes are stored in the clear: the user stands there as a pseudonym. What is empty is left out. */
 export function searchAttributesOf(
-  kind: 'conversation' | 'turn' | 'tool' | 'job' | 'mcp',
+  kind: 'turn' | 'tool' | 'job' | 'mcp',
   labels: Labels,
 ): TypedSearchAttributes {
   const pairs = [
@@ -32,6 +33,20 @@ export function searchAttributesOf(
 const BULK = 4
 
 const SUMMARIES = { document: 'A document', image: 'A picture', audio: 'A recording' } as const
+
+/** How the workflow of a turn is started, once: its id is never used again. */
+export function turnStart(turn: TurnInput) {
+  return {
+    workflowId: workflowId.chatTurn(turn.turn_id),
+    taskQueue: TASK_QUEUE,
+    args: [turn] as [TurnInput],
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    workflowTaskTimeout: '5s',
+    typedSearchAttributes: searchAttributesOf('turn', turn),
+    staticSummary: `A message to ${turn.agent_id}`,
+    priority: { priorityKey: 1 },
+  } as const
+}
 
 /** How the workflow of a job is started, by whoever finds that it is not running. */
 export function jobStart(job: JobInput, kind: JobKind) {

@@ -1,69 +1,91 @@
-// The time that a turn may take. It stands still while all that the turn does waits for people.
+// The active time of a turn: it passes during model calls and tool calls, and is paused while every running call waits for a person.
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow'
 import type { ParkedCall } from '../contracts/engine.ts'
 
 export class TurnClock {
-  readonly #calls = new Set<string>()
+  readonly #running = new Set<string>()
   readonly #waiting = new Set<string>()
-  readonly #work = new CancellationScope()
-  #left = 0
+  #left: number
   #since = 0
-  #timer: { scope: CancellationScope; over: Promise<void> } | undefined
-  #isRunning = false
+  #timer: { scope: CancellationScope; fired: Promise<void> } | undefined
+  #work: CancellationScope | undefined
   #isLate = false
 
-  /** Runs work that is cancelled when its time is over. @throws what `late` makes */
-  async limit(ms: number, work: () => Promise<void>, late: () => Error): Promise<void> {
+  /** @param ms how much active time the turn may take */
+  constructor(ms: number) {
     this.#left = ms
-    this.#isRunning = true
-    this.#look()
+  }
+
+  /** What is left, in milliseconds; at least 1, because Temporal takes no timeout of 0. */
+  get left(): number {
+    return Math.max(1, this.#left)
+  }
+
+  /** Counts the time that work takes; the caller limits it to `left`. */
+  async count<T>(work: () => Promise<T>): Promise<T> {
+    const since = Date.now()
     try {
-      await this.#work.run(work)
+      return await work()
+    } finally {
+      this.#left -= Date.now() - since
+    }
+  }
+
+  /**
+   * Runs tool calls, and cancels them when the active time is used up.
+   * @throws what `late` makes
+   */
+  async limit<T>(work: () => Promise<T>, late: () => Error): Promise<T> {
+    const scope = new CancellationScope()
+    this.#work = scope
+    try {
+      return await scope.run(work)
     } catch (error) {
       if (this.#isLate && isCancellation(error)) throw late()
       throw error
     } finally {
-      this.#isRunning = false
+      this.#work = undefined
       await this.#stop()
     }
   }
 
-  /** Does something for a call; when that is over the call no longer waits. */
+  /** Runs one call within `limit`. */
   async during<T>(callId: string, work: () => Promise<T>): Promise<T> {
-    this.#calls.add(callId)
-    this.#look()
+    this.#running.add(callId)
+    this.#update()
     try {
       return await work()
     } finally {
-      this.#calls.delete(callId)
+      this.#running.delete(callId)
       this.#waiting.delete(callId)
-      this.#look()
+      this.#update()
     }
   }
 
+  /** Takes the signal of a call that waits for a person, or no longer does. */
   hear({ call_id, waits }: ParkedCall): void {
     if (waits) this.#waiting.add(call_id)
     else this.#waiting.delete(call_id)
-    this.#look()
+    this.#update()
   }
 
-  #look(): void {
-    const stands = this.#calls.size > 0 && [...this.#calls].every((id) => this.#waiting.has(id))
-    if (!this.#isRunning || stands) void this.#stop()
-    else if (!this.#timer) this.#start()
+  #update(): void {
+    const isActive = [...this.#running].some((id) => !this.#waiting.has(id))
+    if (!this.#work || !isActive) void this.#stop()
+    else if (!this.#timer) this.#start(this.#work)
   }
 
-  #start(): void {
+  #start(work: CancellationScope): void {
     const scope = new CancellationScope()
     this.#since = Date.now()
-    const over = scope
-      .run(() => sleep(Math.max(1, this.#left)))
+    const fired = scope
+      .run(() => sleep(this.left))
       .then(() => {
         this.#isLate = true
-        this.#work.cancel()
+        work.cancel()
       })
       .catch(() => undefined)
-    this.#timer = { scope, over }
+    this.#timer = { scope, fired }
   }
 
   async #stop(): Promise<void> {
@@ -72,6 +94,6 @@ export class TurnClock {
     this.#timer = undefined
     this.#left -= Date.now() - this.#since
     timer.scope.cancel()
-    await timer.over
+    await timer.fired
   }
 }

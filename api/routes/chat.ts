@@ -10,7 +10,7 @@ import { authorize } from '../services/access.ts'
 import { acceptMessage } from '../services/chat.ts'
 import { waitingOf } from '../services/approvals.ts'
 import type { ApiContext } from '../services/context.ts'
-import { getTurnOrThrow, throwIfFailed, viewReply, waitForReply } from '../services/turns.ts'
+import { getTurnOrThrow, throwIfFailed, viewReceipt, viewReply, waitForReply } from '../services/turns.ts'
 import { sseResponse } from '../sse.ts'
 
 /** A reply that takes longer is read later: the caller gets 202. */
@@ -37,13 +37,18 @@ export function chatRoutes(context: ApiContext) {
       '',
       async ({ principal, params: { agent_id }, body, headers, request, status }) => {
         const accepted = await accept(principal, agent_id, body, headers['idempotency-key'])
-        const later = { turn_id: accepted.turn_id, conversation_id: accepted.conversation_id, status: 'queued' }
-        if (body.background) return status(202, later)
+        if (body.background) {
+          const { message_id: _, ...receipt } = accepted
+          return status(202, { ...receipt, status: 'queued' })
+        }
         const signal = AbortSignal.any([request.signal, context.closing, AbortSignal.timeout(WAIT_MS)])
         const ended = await waitForReply(context, accepted.turn_id, signal)
         const turn = await getTurnOrThrow(context, principal, accepted.turn_id)
         if (!ended)
-          return status(202, { ...later, status: turn.status, approvals: await waitingOf(context.storage.db, turn.id) })
+          return status(202, {
+            ...(await viewReceipt(context, turn)),
+            approvals: await waitingOf(context.storage.db, turn.id),
+          })
         throwIfFailed(turn)
         return viewReply(context, turn)
       },

@@ -15,7 +15,7 @@ import {
   listMessages,
   renameConversation,
 } from '../../db/queries/conversations.ts'
-import { findUnfinishedOf } from '../../db/queries/turns.ts'
+import { findUnfinishedOf } from '../../db/queries/turn-queue.ts'
 import { authenticated, page } from '../plugin.ts'
 import { actingUser, authorize, ownedOrThrow, visibleUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'

@@ -1,26 +1,50 @@
-// Accepting a message: a row first, then the engine, then the receipt; safe to repeat under an Idempotency-Key.
+// Accepting a message: a row first, then the workflow, then the receipt; safe to repeat under an Idempotency-Key.
 import { createHash } from 'node:crypto'
-import type { SubmitInput } from '../../contracts/engine.ts'
-import { MuxiError } from '../../contracts/failures.ts'
+import type { OnBusy } from '../../contracts/engine.ts'
+import type { StoredEvent } from '../../contracts/events.ts'
+import { MuxiError, notFound } from '../../contracts/failures.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import { newId } from '../../contracts/ids.ts'
+import type { AgentConfig } from '../../contracts/schemas/agent.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
-import { ensureDefaultConversation, lockConversation } from '../../db/queries/conversations.ts'
+import { ensureDefaultConversation } from '../../db/queries/conversations.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
-import { acceptTurn, countUnfinished, discardTurn, findTurn, insertTurn, wasGivenUp } from '../../db/queries/turns.ts'
-import type { Tx } from '../../db/schema.ts'
+import { requestStopIn } from '../../db/queries/stop-requests.ts'
+import { finishTurn } from '../../db/queries/turn-ends.ts'
+import {
+  addAccepted,
+  admit,
+  findPosition,
+  findStartable,
+  listOvertaken,
+  markAccepted,
+  MAX_WAITING,
+  type Admission,
+  type StartableTurn,
+} from '../../db/queries/turn-queue.ts'
+import { findTurn, insertTurn, wasGivenUp } from '../../db/queries/turns.ts'
+import { insertUsage } from '../../db/queries/usage.ts'
+import type { Tx, TurnsTable } from '../../db/schema.ts'
 import { actingUser, ownedOrThrow } from './access.ts'
 import { insertAttachedJobs, storeAttachments } from './attachments.ts'
 import type { ApiContext, ApiLimits } from './context.ts'
-import { submitTurn } from './engine.ts'
+import { startTurn, stopTurn } from './engine.ts'
 import { checkQuota } from './files.ts'
 
+/** When a full queue is worth another try, in seconds. */
+const BUSY_RETRY_S = 5
+
+/** The receipt. */
 export interface AcceptedTurn {
   turn_id: string
   conversation_id: string
   message_id: string
+  /** How many turns of the conversation go before it; 0 when it is the active one. */
+  position: number
+  /** The active turn, when it waits. */
+  waits_for?: string
 }
 
 export interface Submission {
@@ -31,106 +55,158 @@ export interface Submission {
   route: string
 }
 
-type Context = Pick<ApiContext, 'storage' | 'client' | 'conversation'> & {
+type Context = Pick<ApiContext, 'storage' | 'client' | 'startTurn' | 'headStarts' | 'log'> & {
   limits: Pick<ApiLimits, 'attachments' | 'content_bytes' | 'turns_per_user' | 'turns_per_key' | 'user_bytes'>
 }
 
-type Inserted = AcceptedTurn & { submit: SubmitInput; over: boolean }
+/** What is to be done after the transaction that has inserted a turn, or found it. */
+interface Inserted {
+  receipt: AcceptedTurn
+  /** An active turn whose workflow may not have been started yet. */
+  start?: StartableTurn
+  /** The usage row of its head start. */
+  usageId?: string
+  events: { turn_id: string; events: StoredEvent[] }[]
+  /** The active turn that the new one interrupts. */
+  interrupted?: string
+}
 
-/** Accepts a message; resolves when the engine has it. @throws MuxiError */
+/** Accepts a message: a row first, then the workflow, then the receipt. @throws MuxiError */
 export async function acceptMessage(
   context: Context,
   principal: Principal,
   submission: Submission,
 ): Promise<AcceptedTurn> {
-  const { storage } = context
-  const turn = await insert(context, principal, submission)
-  const accepted = { turn_id: turn.turn_id, conversation_id: turn.conversation_id, message_id: turn.message_id }
-  if (turn.over) return accepted
+  const { storage, headStarts } = context
+  const { receipt, start, usageId, events, interrupted } = await insert(context, principal, submission)
+  for (const each of events) storage.events.publish(each.turn_id, each.events)
+  if (interrupted !== undefined) interrupt(context, interrupted)
+  if (!start) return receipt
+  if (usageId !== undefined) headStarts?.begin(start, usageId)
   try {
-    await submitTurn(context, turn.submit)
+    await startTurn(context, start)
   } catch (error) {
-    // Refused for certain: as if it had never been sent. After an unknown outcome the sweeper finds out.
-    if (error instanceof MuxiError && error.code !== 'unavailable') {
-      await storage.db.transaction().execute((tx) => discardTurn(tx, turn.turn_id))
-    }
+    // The outcome is unknown: the sweeper finds out, and the request may be repeated under its Idempotency-Key.
+    headStarts?.abort(start.id)
     throw error
   }
-  const events = await storage.db.transaction().execute((tx) => acceptTurn(tx, turn.turn_id))
-  if (!events)
+  const accepted = await storage.db.transaction().execute((tx) => markAccepted(tx, start.id))
+  if (!accepted) {
+    headStarts?.abort(start.id)
     throw new MuxiError('unavailable', 'The message was accepted too late: please send it again', { retryAfter: 1 })
-  storage.events.publish(turn.turn_id, events)
-  return accepted
+  }
+  storage.events.publish(start.id, accepted)
+  return receipt
+}
+
+/** The row of the interrupted turn says already that it is to end; here it is told at once. What is lost here the sweeper repeats. */
+function interrupt(context: Context, turnId: string): void {
+  context.storage.stops.stop(turnId)
+  stopTurn(context, turnId).catch((error: unknown) =>
+    context.log.warn({ err: error, turn_id: turnId }, 'an interrupted turn will be cancelled by the sweeper'),
+  )
 }
 
 async function insert(context: Context, principal: Principal, submission: Submission): Promise<Inserted> {
-  const { storage, limits } = context
+  const { storage, limits, headStarts } = context
   const { request, agent_id } = submission
-  const userId = actingUser(principal, request.user_id)
+  const { key_id } = principal
+  const user_id = actingUser(principal, request.user_id)
   checkSize(request, limits)
-  const bodyHash = createHash('sha256')
-    .update(canonicalJson([agent_id, request]))
-    .digest('hex')
-  const known = {
-    key_id: principal.key_id,
-    route: submission.route,
-    idempotency_key: submission.idempotency_key ?? '',
-    body_hash: bodyHash,
-  }
-  const attachments = await storeAttachments(storage, userId, request.attachments ?? [], (bytes) =>
-    checkQuota(context, userId, bytes),
+  const known = submission.idempotency_key === undefined ? undefined : idempotent(principal, submission)
+  const attachments = await storeAttachments(storage, user_id, request.attachments ?? [], (bytes) =>
+    checkQuota(context, user_id, bytes),
   )
+  if (request.conversation_id === undefined) await getAgentOrThrow(storage.db, agent_id)
+  const conversation_id =
+    request.conversation_id ?? (await ensureDefaultConversation(storage.db, agent_id, user_id))
 
   return storage.db.transaction().execute(async (tx) => {
-    const made = submission.idempotency_key === undefined ? undefined : await findIdempotent(tx, known)
+    const made = known && (await findIdempotent(tx, known))
     const before = made === undefined ? undefined : await findTurn(tx, made)
-    // A turn that was never accepted has been answered to nobody: the key begins another one.
-    if (before && !wasGivenUp(before)) {
-      const turn = { ...before, turn_id: before.id }
-      return { ...turn, submit: toSubmit(context, turn), over: turn.status !== 'pending' }
-    }
+    // A turn that was never accepted has been answered with an error: the key begins another one.
+    if (before && !wasGivenUp(before)) return repeat(tx, before)
 
-    const agent = await getAgentOrThrow(tx, agent_id)
-    const conversation =
-      request.conversation_id === undefined
-        ? await ensureDefaultConversation(tx, agent_id, userId)
-        : ownedOrThrow(
-            { ...principal, bound_user: userId },
-            await lockConversation(tx, request.conversation_id),
-            'conversation',
-            request.conversation_id,
-          )
-    if (conversation.agent_id !== agent_id) throw wrongField('conversation_id', `a conversation with '${agent_id}'`)
-    // Last, because all senders of the key wait for each other from here on.
-    await checkLimits(tx, context, userId, principal)
+    const admission = await admit(tx, { conversation_id, user_id, key_id })
+    const conversation = ownedOrThrow(
+      { ...principal, bound_user: user_id },
+      admission?.conversation,
+      'conversation',
+      conversation_id,
+    )
+    if (conversation.agent_id !== agent_id) {
+      await getAgentOrThrow(tx, agent_id)
+      throw wrongField('conversation_id', `a conversation with '${agent_id}'`)
+    }
+    const { agent, active_turn_id } = admission!
+    if (!agent) throw notFound('agent', agent_id)
+    const on_busy = request.on_busy ?? agent.config.on_busy
+    if (active_turn_id === undefined) checkConcurrent(admission!, limits)
+    else checkBusy(admission!, on_busy)
+
     const turn = {
       turn_id: newId('turn'),
       user_message_id: newId('msg'),
       message_id: newId('msg'),
-      conversation_id: conversation.id,
+      conversation_id,
       agent_id,
       agent_version: agent.version,
-      user_id: userId,
-      key_id: principal.key_id,
-      on_busy: request.on_busy ?? agent.config.on_busy,
+      user_id,
+      key_id,
+      on_busy,
       content: request.content,
       attachments,
       response_schema: request.response_schema,
     }
-    await insertTurn(tx, { ...turn, attachments: await insertAttachedJobs(tx, turn) })
-    if (submission.idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: turn.turn_id })
-    return { ...turn, submit: toSubmit(context, turn), over: false }
+    const attached = await insertAttachedJobs(tx, turn)
+    await insertTurn(tx, { ...turn, attachments: attached }, active_turn_id === undefined ? 'active' : 'waiting')
+    if (known) await insertIdempotent(tx, { ...known, result_id: turn.turn_id })
+    const { turn_id, message_id } = turn
+    const accepted = { turn_id, conversation_id, message_id }
+    if (active_turn_id === undefined) {
+      const start = { ...turn, id: turn_id, attached: attached.length > 0 }
+      const usageId = headStarts && !start.attached ? await insertFirstUsage(tx, turn_id, headStarts, agent.config) : undefined
+      return { receipt: { ...accepted, position: 0 }, start, ...(usageId !== undefined && { usageId }), events: [] }
+    }
+    const events = [{ turn_id, events: await addAccepted(tx, turn_id, turn) }]
+    if (on_busy !== 'interrupt') {
+      return { receipt: { ...accepted, position: admission!.waiting + 1, waits_for: active_turn_id }, events }
+    }
+    for (const overtaken of await listOvertaken(tx, conversation_id)) {
+      if (overtaken === turn_id) continue
+      const end = await finishTurn(tx, { turn_id: overtaken, conversation_id, status: 'cancelled' })
+      events.push({ turn_id: overtaken, events: end?.events ?? [] })
+    }
+    await requestStopIn(tx, active_turn_id)
+    return { receipt: { ...accepted, position: 1, waits_for: active_turn_id }, events, interrupted: active_turn_id }
   })
 }
 
-function toSubmit(context: Context, turn: Omit<SubmitInput, 'user_hash'> & { user_id: string }): SubmitInput {
-  return {
-    turn_id: turn.turn_id,
-    conversation_id: turn.conversation_id,
-    agent_id: turn.agent_id,
-    on_busy: turn.on_busy,
-    user_hash: context.storage.box.pseudonym(turn.user_id),
-  }
+/** The receipt of a request that was made before, and what it may have left undone. */
+async function repeat(tx: Tx, turn: TurnsTable): Promise<Inserted> {
+  const { id, conversation_id, message_id, status, activated_at } = turn
+  const place = activated_at === null ? await findPosition(tx, turn) : undefined
+  const receipt = { turn_id: id, conversation_id, message_id, position: 0, ...place }
+  if (status !== 'pending' || activated_at === null) return { receipt, events: [] }
+  const start = await findStartable(tx, id)
+  return { receipt, ...(start && { start }), events: [] }
+}
+
+function insertFirstUsage(
+  tx: Tx,
+  turn_id: string,
+  headStarts: NonNullable<Context['headStarts']>,
+  config: AgentConfig,
+): Promise<string> {
+  // The fence of a head start is 0: every attempt of the activity raises it.
+  return insertUsage(tx, { turn_id, step: 1, fence: 0, ...headStarts.modelOf(config), input_tokens: 0 })
+}
+
+function idempotent(principal: Principal, { agent_id, request, route, idempotency_key = '' }: Submission) {
+  const body_hash = createHash('sha256')
+    .update(canonicalJson([agent_id, request]))
+    .digest('hex')
+  return { key_id: principal.key_id, route, idempotency_key, body_hash }
 }
 
 function checkSize(request: ChatRequest, limits: Context['limits']): void {
@@ -151,13 +227,22 @@ function wrongField(path: string, expected: string): MuxiError {
   })
 }
 
-async function checkLimits(tx: Tx, { limits }: Context, userId: string, principal: Principal): Promise<void> {
-  const running = await countUnfinished(tx, userId, principal.key_id)
+/** @throws MuxiError rate_limited */
+function checkConcurrent({ concurrent }: Admission, limits: Context['limits']): void {
   const over =
-    running.user >= limits.turns_per_user
+    concurrent.user >= limits.turns_per_user
       ? `a user may have ${limits.turns_per_user} turns at once`
-      : running.key >= limits.turns_per_key
+      : concurrent.key >= limits.turns_per_key
         ? `a key may have ${limits.turns_per_key} turns at once`
         : undefined
   if (over) throw new MuxiError('rate_limited', `Cannot take another message: ${over}`, { retryAfter: 1 })
+}
+
+/** @throws MuxiError conflict, rate_limited */
+function checkBusy({ waiting }: Admission, onBusy: OnBusy): void {
+  if (onBusy === 'reject') throw new MuxiError('conflict', 'The conversation is answering another message')
+  if (waiting >= MAX_WAITING)
+    throw new MuxiError('rate_limited', `Cannot take another message: ${MAX_WAITING} wait in this conversation`, {
+      retryAfter: BUSY_RETRY_S,
+    })
 }

@@ -1,11 +1,22 @@
 // What the services of the API work with.
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
+import type { AgentConfig } from '../../contracts/schemas/agent.ts'
 import type { ProvidersSettings } from '../../contracts/model-check.ts'
+import type { StartableTurn } from '../../db/queries/turn-queue.ts'
 import type { Storage } from '../../db/storage.ts'
 import type * as OAuth from '../../mcp/oauth.ts'
 import type { Embedder } from '../../providers/embedder.ts'
 import type { Speaker } from '../../providers/speaker.ts'
+
+/** Sends the first model request of a turn while Temporal is being told of it. */
+export interface HeadStarts {
+  /** The model that the first request of an agent's turn goes to. */
+  modelOf(config: AgentConfig): { provider: string; model: string }
+  /** @param usageId the row that was inserted with the turn */
+  begin(turn: StartableTurn, usageId: string): void
+  abort(turnId: string): void
+}
 
 export interface ApiLimits {
   json_body_bytes: number
@@ -50,8 +61,10 @@ export interface ApiContext {
     fetch: (url: string | URL, init?: RequestInit) => Promise<Response>
     oauth: Pick<typeof OAuth, 'checkIssuer' | 'clientDocument' | 'finishSignIn' | 'openSignIn'>
   }
-  /** Idle time and age of conversation actors. */
-  conversation: { idle_ms: number; max_updates: number }
+  /** Starts the workflow of an active turn; one that has been started counts as success. */
+  startTurn: (turn: StartableTurn) => Promise<void>
+  /** Of workers in this process; undefined where there are none. */
+  headStarts: HeadStarts | undefined
   /** Without authentication every request is made by this key. */
   auth: boolean
   /** Aborts when the server goes down: streams end, and their clients go on elsewhere. */

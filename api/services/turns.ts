@@ -5,11 +5,13 @@ import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
 import { listApprovalsOfTurn } from '../../db/queries/approvals.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { listLogOfTurn } from '../../db/queries/log.ts'
-import { parseAttachments } from '../../db/queries/conversations.ts'
+import { lockConversation, parseAttachments } from '../../db/queries/conversations.ts'
 import { listToolCalls } from '../../db/queries/steps.ts'
 import { requestStop } from '../../db/queries/stop-requests.ts'
+import { finishTurn } from '../../db/queries/turn-ends.ts'
+import { findPosition } from '../../db/queries/turn-queue.ts'
 import { findTurn } from '../../db/queries/turns.ts'
-import type { LogEntriesTable, ToolCallsTable, TurnsTable } from '../../db/schema.ts'
+import type { Db, LogEntriesTable, ToolCallsTable, TurnsTable } from '../../db/schema.ts'
 import { ownedOrThrow } from './access.ts'
 import { viewApproval, waitingOf } from './approvals.ts'
 import type { ApiContext } from './context.ts'
@@ -27,7 +29,19 @@ export async function getTurnOrThrow(context: ApiContext, principal: Principal, 
 export async function viewTurn(context: ApiContext, turn: TurnsTable) {
   const message = await viewReply(context, turn)
   const approvals = (await listApprovalsOfTurn(context.storage.db, turn.id)).map(viewApproval)
-  return { ...viewTurnBriefly(context, turn), ...(message.agent_response && { message }), approvals }
+  const place = await placeOf(context.storage.db, turn)
+  return { ...viewTurnBriefly(context, turn), ...place, ...(message.agent_response && { message }), approvals }
+}
+
+/** A turn that has not ended, as a receipt. */
+export async function viewReceipt({ storage: { db } }: ApiContext, turn: TurnsTable) {
+  const { id: turn_id, conversation_id, status } = turn
+  return { turn_id, conversation_id, status, position: 0, ...(await placeOf(db, turn)) }
+}
+
+/** Where a turn that waits stands in its conversation. */
+async function placeOf(db: Db, turn: TurnsTable) {
+  return turn.activated_at === null ? findPosition(db, turn) : undefined
 }
 
 /** A turn in a list: without its words. */
@@ -126,13 +140,23 @@ export async function waitForReply({ storage }: ApiContext, turnId: string, sign
   return false
 }
 
-/** Stops a turn, queued or running; resolves when it has ended, or after a few seconds. @throws MuxiError conflict, unavailable */
-export async function cancelTurn(context: ApiContext, turn: TurnsTable): Promise<void> {
+/**
+ * Cancels a turn; resolves when it has ended, or after a few seconds. One that waits ends in the database alone.
+ * @throws MuxiError conflict, unavailable
+ */
+export async function cancelTurn(context: ApiContext, { id, conversation_id }: TurnsTable): Promise<void> {
   const { storage } = context
-  await requestStop(storage.db, 'turn', turn.id)
-  storage.stops.stop(turn.id)
-  await stopTurn(context, turn.id, turn.conversation_id)
-  await waitForEnd(context, turn.id, AbortSignal.timeout(STOP_WAIT_MS))
+  const ended = await storage.db.transaction().execute(async (tx) => {
+    await lockConversation(tx, conversation_id)
+    await requestStop(tx, 'turn', id)
+    const turn = await findTurn(tx, id)
+    if (turn?.activated_at !== null) return undefined
+    return finishTurn(tx, { turn_id: id, conversation_id, status: 'cancelled' })
+  })
+  if (ended) return storage.events.publish(id, ended.events)
+  storage.stops.stop(id)
+  await stopTurn(context, id)
+  await waitForEnd(context, id, AbortSignal.timeout(STOP_WAIT_MS))
 }
 
 /** A turn that failed as the error that its waiting caller gets; anything else passes. @throws MuxiError */

@@ -1,5 +1,6 @@
 // Conversations and their messages: found, made, listed and shown to models.
 import { newId } from '../../contracts/ids.ts'
+import { differencesOf } from '../dialect.ts'
 import type { ConversationsTable, Db, Tx } from '../schema.ts'
 import { deleteJobsOf } from './jobs.ts'
 import type { Attachment } from './turns.ts'
@@ -13,15 +14,33 @@ export interface ConversationView {
   last_message_at: string | null
 }
 
-const view = ['id', 'agent_id', 'user_id', 'title', 'created_at', 'last_message_at'] as const
+const views = (db: Db | Tx) =>
+  db.selectFrom('conversations').select((eb) => [
+    'id',
+    'agent_id',
+    'user_id',
+    'title',
+    'created_at',
+    eb
+      .selectFrom('messages')
+      .select('messages.created_at')
+      .whereRef('messages.conversation_id', '=', 'conversations.id')
+      .orderBy('messages.id', 'desc')
+      .limit(1)
+      .as('last_message_at'),
+  ])
 
 export async function findConversation(db: Db | Tx, id: string): Promise<ConversationView | undefined> {
-  return db.selectFrom('conversations').select(view).where('id', '=', id).executeTakeFirst()
+  return views(db).where('id', '=', id).executeTakeFirst()
 }
 
-/** Has others wait who begin, claim or finish a turn in the conversation, or delete it, until the transaction ends. */
-export async function lockConversation(tx: Tx, id: string): Promise<ConversationView | undefined> {
-  return tx.selectFrom('conversations').select(view).where('id', '=', id).forUpdate().executeTakeFirst()
+/**
+ * Serializes everything that adds, activates, ends or deletes turns of the conversation, until the transaction ends.
+ * A name is locked instead of the row, so that what is read afterwards is the newest state also on Postgres.
+ * @param further names to lock in the same statement
+ */
+export async function lockConversation(tx: Tx, id: string, further: readonly string[] = []): Promise<void> {
+  await differencesOf(tx).lockNames(tx, [`conversation/${id}`, ...further])
 }
 
 export interface NewConversation {
@@ -38,20 +57,19 @@ export async function createConversation(db: Db | Tx, conversation: NewConversat
     title: conversation.title ?? null,
     default_for: null,
     created_at: new Date().toISOString(),
-    last_message_at: null,
   }
   await db.insertInto('conversations').values(row).execute()
   const { default_for: _, ...rest } = row
-  return rest
+  return { ...rest, last_message_at: null }
 }
 
-/** The conversation of (user, agent) for messages that name none; made when there is none yet. */
-export async function ensureDefaultConversation(tx: Tx, agentId: string, userId: string): Promise<ConversationView> {
+/** The id of the conversation of (user, agent) for messages that name none; made when there is none yet. */
+export async function ensureDefaultConversation(db: Db | Tx, agentId: string, userId: string): Promise<string> {
   const default_for = `${userId}/${agentId}`
-  const known = tx.selectFrom('conversations').select(view).where('default_for', '=', default_for).forUpdate()
+  const known = db.selectFrom('conversations').select('id').where('default_for', '=', default_for)
   const found = await known.executeTakeFirst()
-  if (found) return found
-  await tx
+  if (found) return found.id
+  await db
     .insertInto('conversations')
     .values({
       id: newId('conv'),
@@ -62,7 +80,7 @@ export async function ensureDefaultConversation(tx: Tx, agentId: string, userId:
     })
     .onConflict((oc) => oc.column('default_for').doNothing())
     .execute()
-  return known.executeTakeFirstOrThrow()
+  return (await known.executeTakeFirstOrThrow()).id
 }
 
 /** Newest first. */
@@ -70,7 +88,7 @@ export async function listConversations(
   db: Db,
   filter: { user_id?: string | undefined; agent_id?: string | undefined; limit: number; cursor?: string | undefined },
 ): Promise<ConversationView[]> {
-  let query = db.selectFrom('conversations').select(view).orderBy('id', 'desc').limit(filter.limit)
+  let query = views(db).orderBy('id', 'desc').limit(filter.limit)
   if (filter.user_id !== undefined) query = query.where('user_id', '=', filter.user_id)
   if (filter.agent_id !== undefined) query = query.where('agent_id', '=', filter.agent_id)
   if (filter.cursor !== undefined) query = query.where('id', '<', filter.cursor)

@@ -1,5 +1,7 @@
 // What a turn's model calls and tool calls came to: stored once, found again by every later attempt.
+import { sql } from 'kysely'
 import type { PlannedCall } from '../../contracts/engine.ts'
+import type { Writer } from '../event-rows.ts'
 import type { Db, Tx, ModelStepsTable, ToolCallsTable } from '../schema.ts'
 
 export interface NewToolCall {
@@ -22,10 +24,39 @@ export function parseImages(images: string | null): StoredImage[] {
   return images === null ? [] : (JSON.parse(images) as StoredImage[])
 }
 
-/** Stores the whole result of a model call with the tool calls it asks for. */
-export async function insertStep(tx: Tx, step: ModelStepsTable, calls: NewToolCall[]): Promise<void> {
-  await tx.insertInto('model_steps').values(step).execute()
-  if (calls.length === 0) return
+/**
+ * Stores the whole result of a model call with the tool calls it asks for. The caller holds the turn.
+ * @returns false, with nothing stored, when a newer attempt than the writer has begun
+ */
+export async function insertStep(
+  tx: Tx,
+  step: ModelStepsTable,
+  calls: NewToolCall[],
+  { scope, fence }: Writer,
+): Promise<boolean> {
+  const { turn_id, content, provider, model, input_tokens, output_tokens } = step
+  const inserted = await tx
+    .insertInto('model_steps')
+    .columns(['turn_id', 'step', 'content', 'provider', 'model', 'input_tokens', 'output_tokens'])
+    .expression(
+      tx
+        .selectFrom('event_fences')
+        .select([
+          sql<string>`cast(${turn_id} as text)`.as('turn_id'),
+          sql<number>`cast(${step.step} as integer)`.as('step'),
+          sql<string>`cast(${content} as text)`.as('content'),
+          sql<string>`cast(${provider} as text)`.as('provider'),
+          sql<string>`cast(${model} as text)`.as('model'),
+          sql<number>`cast(${input_tokens} as integer)`.as('input_tokens'),
+          sql<number>`cast(${output_tokens} as integer)`.as('output_tokens'),
+        ])
+        .where('stream_id', '=', turn_id)
+        .where('scope', '=', scope)
+        .where('fence', '=', fence),
+    )
+    .executeTakeFirst()
+  if (inserted.numInsertedOrUpdatedRows !== 1n) return false
+  if (calls.length === 0) return true
   await tx
     .insertInto('tool_calls')
     .values(
@@ -38,6 +69,7 @@ export async function insertStep(tx: Tx, step: ModelStepsTable, calls: NewToolCa
       })),
     )
     .execute()
+  return true
 }
 
 /** The stored result of a step, when an earlier attempt got as far. */

@@ -1,6 +1,6 @@
 // Who wants a turn or a job stopped: noted in its row, which every process sees; the engine is told by the caller.
 import { MuxiError } from '../../contracts/failures.ts'
-import type { Db, JobsTable, TurnsTable } from '../schema.ts'
+import type { Db, JobsTable, Tx, TurnsTable } from '../schema.ts'
 
 const UNFINISHED: readonly (TurnsTable['status'] | JobsTable['status'])[] = [
   'pending',
@@ -16,7 +16,7 @@ function tableOf(kind: Kind): 'turns' | 'jobs' {
 }
 
 /** Notes that a turn or a job is to stop. @throws MuxiError `conflict` when it is over */
-export async function requestStop(db: Db, kind: Kind, id: string): Promise<void> {
+export async function requestStop(db: Db | Tx, kind: Kind, id: string): Promise<void> {
   const updated = await db
     .updateTable(tableOf(kind))
     .set({ cancel_requested_at: new Date().toISOString() })
@@ -24,6 +24,17 @@ export async function requestStop(db: Db, kind: Kind, id: string): Promise<void>
     .where('status', 'in', UNFINISHED)
     .executeTakeFirst()
   if (updated.numUpdatedRows === 0n) throw new MuxiError('conflict', `Cannot cancel ${kind} '${id}': it is over`)
+}
+
+/** Notes that a turn is to stop, unless it is over or that was noted before. */
+export async function requestStopIn(tx: Tx, turnId: string): Promise<void> {
+  await tx
+    .updateTable('turns')
+    .set({ cancel_requested_at: new Date().toISOString() })
+    .where('id', '=', turnId)
+    .where('status', 'in', UNFINISHED)
+    .where('cancel_requested_at', 'is', null)
+    .execute()
 }
 
 /** Of the given turns and jobs, those that are to stop. */

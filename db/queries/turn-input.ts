@@ -1,88 +1,81 @@
-// What one use needs to know of a turn, in one query each: its workflow when it is claimed, recalling, and a step's model call.
+// What a step's model call needs to know of its turn, in one statement.
 import { sql } from 'kysely'
 import type { Db, TurnsTable } from '../schema.ts'
 import type { Passage } from './knowledge.ts'
-
-/** Turns with the message they answer, and whether something is attached to it. */
-const askedTurns = (db: Db) =>
-  db
-    .selectFrom('turns')
-    .innerJoin('messages', 'messages.id', 'turns.user_message_id')
-    .select(sql<number | boolean>`messages.attachments is not null`.as('attached'))
-
-/** Whether there is anything to search for the turn's agent in its conversation. */
-const searchable = sql<number | boolean>`(
-  exists (select 1 from jobs where jobs.agent_id = turns.agent_id and jobs.status = 'completed' and jobs.knowledge_id > '')
-  or exists (select 1 from jobs where jobs.conversation_id = turns.conversation_id and jobs.status = 'completed'))`.as(
-  'searchable',
-)
-
-export async function readNeeds(db: Db, turnId: string): Promise<{ attached: boolean; searchable: boolean }> {
-  const found = await askedTurns(db).select(searchable).where('turns.id', '=', turnId).executeTakeFirstOrThrow()
-  return { attached: Boolean(found.attached), searchable: Boolean(found.searchable) }
-}
-
-export interface Question {
-  agent_id: string
-  conversation_id: string
-  content: string
-  attached: boolean
-  /** What the turn has recalled; undefined when it has not tried. */
-  recalled: Passage[] | undefined
-}
-
-export async function readQuestion(db: Db, turnId: string): Promise<Question> {
-  const { attached, passages, ...asked } = await askedTurns(db)
-    .leftJoin('recalls', 'recalls.turn_id', 'turns.id')
-    .select(['turns.agent_id', 'turns.conversation_id', 'messages.content', 'recalls.passages'])
-    .where('turns.id', '=', turnId)
-    .executeTakeFirstOrThrow()
-  return { ...asked, attached: Boolean(attached), recalled: passages === null ? undefined : parsePassages(passages) }
-}
 
 export interface StepInput {
   turn: Pick<
     TurnsTable,
     | 'id'
+    | 'status'
     | 'agent_id'
     | 'agent_version'
     | 'conversation_id'
     | 'user_id'
+    | 'message_id'
     | 'user_message_id'
     | 'cancel_requested_at'
     | 'response_schema'
   >
   /** The message that is answered. */
   asked: string
+  /** Whether files are attached to it. */
   attached: boolean
-  passages: Passage[]
+  /** What the turn has recalled; undefined when it has not tried. */
+  passages: Passage[] | undefined
+  /** Whether there are documents to search. */
   searchable: boolean
+  /** Whether the agent has MCP servers. */
+  has_servers: boolean
+  /** Whether requests to models were sent whose end is not recorded. */
+  has_open_usage: boolean
   /** Whether the step's result is stored already. */
   answered: boolean
+  /** The messages before it, oldest first, as many as the agent's buffer holds; those that were never accepted are left out. */
+  earlier: { role: 'user' | 'assistant'; content: string }[]
 }
 
-export async function readStepInput(db: Db, turnId: string, step: number): Promise<StepInput> {
-  const {
-    asked,
-    attached,
-    passages,
-    searchable: has,
-    answered,
-    ...turn
-  } = await askedTurns(db)
+/** @param buffer how many earlier messages */
+export async function readStepInput(db: Db, turnId: string, step: number, buffer: number): Promise<StepInput> {
+  const rows = await db
+    .selectFrom('turns')
+    .innerJoin('messages', (join) =>
+      join
+        .onRef('messages.conversation_id', '=', 'turns.conversation_id')
+        .onRef('messages.id', '<=', 'turns.user_message_id'),
+    )
     .leftJoin('recalls', 'recalls.turn_id', 'turns.id')
     .select((eb) => [
       'turns.id',
+      'turns.status',
       'turns.agent_id',
       'turns.agent_version',
       'turns.conversation_id',
       'turns.user_id',
+      'turns.message_id',
       'turns.user_message_id',
       'turns.cancel_requested_at',
       'turns.response_schema',
-      'messages.content as asked',
       'recalls.passages',
+      'messages.role',
+      'messages.content',
+      'messages.status as message_status',
+      sql<number | boolean>`messages.attachments is not null`.as('attached'),
       searchable,
+      eb
+        .exists(
+          eb.selectFrom('mcp_servers').select('name').whereRef('mcp_servers.agent_id', '=', 'turns.agent_id'),
+        )
+        .as('has_servers'),
+      eb
+        .exists(
+          eb
+            .selectFrom('model_usage')
+            .select('model_usage.id')
+            .whereRef('model_usage.turn_id', '=', 'turns.id')
+            .where('model_usage.status', '=', 'sent'),
+        )
+        .as('has_open_usage'),
       eb
         .exists(
           eb
@@ -94,17 +87,30 @@ export async function readStepInput(db: Db, turnId: string, step: number): Promi
         .as('answered'),
     ])
     .where('turns.id', '=', turnId)
-    .executeTakeFirstOrThrow()
+    .orderBy('messages.id', 'desc')
+    .limit(buffer + 1)
+    .execute()
+  const [first, ...before] = rows
+  if (!first) throw new Error(`Cannot read turn '${turnId}': it does not exist`)
   return {
-    turn,
-    asked,
-    attached: Boolean(attached),
-    passages: passages === null ? [] : parsePassages(passages),
-    searchable: Boolean(has),
-    answered: Boolean(answered),
+    turn: first,
+    asked: first.content,
+    attached: Boolean(first.attached),
+    passages: first.passages === null ? undefined : (JSON.parse(first.passages) as Passage[]),
+    searchable: Boolean(first.searchable),
+    has_servers: Boolean(first.has_servers),
+    has_open_usage: Boolean(first.has_open_usage),
+    answered: Boolean(first.answered),
+    earlier: before
+      .toReversed()
+      .filter(({ role, message_status }) => !(role === 'user' && message_status === 'failed'))
+      .map(({ role, content }) => ({ role, content })),
   }
 }
 
-function parsePassages(text: string): Passage[] {
-  return JSON.parse(text) as Passage[]
-}
+/** Whether there is anything to search for the turn's agent in its conversation. */
+const searchable = sql<number | boolean>`(
+  exists (select 1 from jobs where jobs.agent_id = turns.agent_id and jobs.status = 'completed' and jobs.knowledge_id > '')
+  or exists (select 1 from jobs where jobs.conversation_id = turns.conversation_id and jobs.status = 'completed'))`.as(
+  'searchable',
+)

@@ -54,8 +54,8 @@ export async function settleUsage(tx: Tx, turnId: string, shown: string): Promis
     .execute()
 }
 
-/** Sum over every attempt of a turn. */
-export async function totalUsage(db: Db | Tx, turnId: string): Promise<Usage> {
+/** Sum over every attempt of a turn, but for the row `except`. */
+export async function totalUsage(db: Db | Tx, turnId: string, except = ''): Promise<Usage> {
   const total = await db
     .selectFrom('model_usage')
     .select((eb) => [
@@ -64,10 +64,26 @@ export async function totalUsage(db: Db | Tx, turnId: string): Promise<Usage> {
       eb.fn.sum<number | null>('cost_usd').as('cost_usd'),
     ])
     .where('turn_id', '=', turnId)
+    .where('id', '<>', except)
     .executeTakeFirstOrThrow()
   return {
     input_tokens: Number(total.input_tokens ?? 0),
     output_tokens: Number(total.output_tokens ?? 0),
     ...(total.cost_usd !== null && { cost_usd: Number(total.cost_usd) }),
   }
+}
+
+/** A cost is known when either has one. */
+export function addUsage(a: Usage, b: Usage): Usage {
+  const cost_usd = a.cost_usd === undefined && b.cost_usd === undefined ? undefined : (a.cost_usd ?? 0) + (b.cost_usd ?? 0)
+  return {
+    input_tokens: a.input_tokens + b.input_tokens,
+    output_tokens: a.output_tokens + b.output_tokens,
+    ...(cost_usd !== undefined && { cost_usd }),
+  }
+}
+
+/** Forgets a request that was not sent after all. */
+export async function deleteUsage(db: Db, id: string): Promise<void> {
+  await db.deleteFrom('model_usage').where('id', '=', id).where('status', '=', 'sent').execute()
 }

@@ -1,0 +1,183 @@
+// The end of a turn: message, status, usage, the final event and the activation of the next turn, together or not at all.
+import { sql } from 'kysely'
+import type { FinalStatus } from '../../contracts/engine.ts'
+import type { StoredEvent, Usage } from '../../contracts/events.ts'
+import type { ErrorBody } from '../../contracts/failures.ts'
+import { shownText } from '../../contracts/text.ts'
+import { addEvents, lockStream, readAllEvents } from '../event-rows.ts'
+import type { Tx } from '../schema.ts'
+import { cancelApprovals } from './approvals.ts'
+import { lockConversation } from './conversations.ts'
+import { interruptEntries } from './log.ts'
+import { activateTurn, nextWaiting, type StartableTurn } from './turn-queue.ts'
+import { acceptedEvent, finalEvent, UNFINISHED, wasGivenUp } from './turns.ts'
+import { settleUsage, totalUsage } from './usage.ts'
+
+/** What an ended turn leaves to be done after the commit. */
+export interface TurnEnd {
+  status: FinalStatus
+  /** To be published. */
+  events: StoredEvent[]
+  /** The turn that became the active one of the conversation: its workflow is to be started. */
+  next: StartableTurn | undefined
+}
+
+export interface Ending {
+  turn_id: string
+  conversation_id: string
+  status: FinalStatus
+  error?: ErrorBody | undefined
+}
+
+/** A turn whose cancellation was requested ends as cancelled, whatever came of it. */
+const finalStatus = (status: FinalStatus) =>
+  sql<FinalStatus>`case when cancel_requested_at is null then ${status} else 'cancelled' end`
+
+/**
+ * Ends a turn from any state.
+ * What of it is still open (usage of lost attempts, tool calls, log entries) is settled in the same transaction.
+ * @param was only a turn in one of these states is ended
+ * @returns undefined when the turn was over already
+ */
+export async function finishTurn(
+  tx: Tx,
+  { turn_id, conversation_id, status: wanted, error }: Ending,
+  was = UNFINISHED,
+): Promise<TurnEnd | undefined> {
+  const stamp = new Date().toISOString()
+  await lockConversation(tx, conversation_id)
+  const turn = await tx
+    .updateTable('turns')
+    .set({ status: finalStatus(wanted), finished_at: stamp, error: error ? JSON.stringify(error) : null })
+    .where('id', '=', turn_id)
+    .where('status', 'in', was)
+    .returning(['conversation_id', 'message_id', 'user_message_id', 'status', 'accepted_at', 'activated_at'])
+    .executeTakeFirst()
+  if (!turn) return undefined
+  const status = turn.status as FinalStatus
+
+  await lockStream(tx, turn_id)
+  const stored = await readAllEvents(tx, turn_id)
+  const { text } = shownText(stored)
+  await settleOpen(tx, turn_id, text, stamp)
+  const usage = await totalUsage(tx, turn_id)
+  const failure = status === 'failed' ? error : undefined
+  await tx
+    .updateTable('turns')
+    .set({ usage: JSON.stringify(usage), error: failure ? JSON.stringify(failure) : null })
+    .where('id', '=', turn_id)
+    .execute()
+  const decided = await cancelApprovals(tx, turn_id)
+  // Its sender got an error and sends the message again: it is no part of what models are shown.
+  if (wasGivenUp(turn))
+    await tx.updateTable('messages').set({ status: 'failed' }).where('id', '=', turn.user_message_id).execute()
+  if (status === 'completed' || text !== '')
+    await insertReply(tx, { ...turn, turn_id, status, content: text, created_at: stamp })
+  const final = { event: finalEvent(turn.message_id, status, usage, failure) }
+  // A turn that was never accepted has a stream all the same, so that its readers see the end.
+  const ended = await addEvents(
+    tx,
+    turn_id,
+    undefined,
+    stored.length > 0 ? [final] : [acceptedEvent(turn_id, turn), final],
+  )
+  return {
+    status,
+    events: [...decided, ...('events' in ended ? ended.events : [])],
+    next: turn.activated_at === null ? undefined : await activateNext(tx, conversation_id),
+  }
+}
+
+export interface Answer {
+  turn_id: string
+  conversation_id: string
+  message_id: string
+  /** The whole text of the reply. */
+  content: string
+  usage: Usage
+}
+
+/**
+ * Ends a running turn with the model's answer; the caller has stored the step and holds the conversation.
+ * @returns undefined when the turn was over already
+ */
+export async function completeTurn(tx: Tx, answer: Answer): Promise<TurnEnd | undefined> {
+  const { turn_id, conversation_id, message_id, content, usage } = answer
+  const stamp = new Date().toISOString()
+  const turn = await tx
+    .updateTable('turns')
+    .set({ status: finalStatus('completed'), finished_at: stamp, usage: JSON.stringify(usage) })
+    .where('id', '=', turn_id)
+    .where('status', 'in', UNFINISHED)
+    .returning((eb) => [eb.ref('status').as('status'), nextWaiting(tx, conversation_id).as('next')])
+    .executeTakeFirst()
+  if (!turn) return undefined
+  const status = turn.status as FinalStatus
+  await insertReply(tx, { turn_id, conversation_id, message_id, status, content, created_at: stamp })
+  const ended = await addEvents(tx, turn_id, undefined, [{ event: finalEvent(message_id, status, usage, undefined) }])
+  return {
+    status,
+    events: 'events' in ended ? ended.events : [],
+    next: turn.next === null ? undefined : await activateTurn(tx, turn.next),
+  }
+}
+
+async function activateNext(tx: Tx, conversationId: string): Promise<StartableTurn | undefined> {
+  const next = await nextWaiting(tx, conversationId).executeTakeFirst()
+  return next && activateTurn(tx, next.id)
+}
+
+interface Reply {
+  turn_id: string
+  conversation_id: string
+  message_id: string
+  status: FinalStatus
+  content: string
+  created_at: string
+}
+
+async function insertReply(tx: Tx, { message_id, turn_id, conversation_id, status, content, created_at }: Reply) {
+  await tx
+    .insertInto('messages')
+    .values({ id: message_id, conversation_id, turn_id, role: 'assistant', content, status, created_at })
+    .execute()
+}
+
+/**
+ * Settles what a turn has begun and not ended: usage of lost attempts is estimated, planned calls are cancelled, the outcome
+ * of started ones is unknown, log entries are interrupted.
+ * @param shown the text that its readers have seen
+ */
+export async function settleOpen(tx: Tx, turnId: string, shown: string, stamp = new Date().toISOString()) {
+  const open = await findOpen(tx, turnId)
+  if (open.usage) await settleUsage(tx, turnId, shown)
+  if (open.calls) {
+    const calls = tx.updateTable('tool_calls').where('turn_id', '=', turnId)
+    await calls.set({ status: 'cancelled', finished_at: stamp }).where('status', '=', 'planned').execute()
+    await calls.set({ status: 'unknown', finished_at: stamp }).where('status', '=', 'started').execute()
+  }
+  if (open.entries) await interruptEntries(tx, turnId)
+}
+
+async function findOpen(tx: Tx, turnId: string): Promise<{ usage: boolean; calls: boolean; entries: boolean }> {
+  const { usage, calls, entries } = await tx
+    .selectNoFrom((eb) => [
+      eb
+        .exists(tx.selectFrom('model_usage').select('id').where('turn_id', '=', turnId).where('status', '=', 'sent'))
+        .as('usage'),
+      eb
+        .exists(
+          tx
+            .selectFrom('tool_calls')
+            .select('call_id')
+            .where('turn_id', '=', turnId)
+            .where('status', 'in', ['planned', 'started']),
+        )
+        .as('calls'),
+      eb
+        .exists(tx.selectFrom('log_entries').select('id').where('turn_id', '=', turnId).where('status', '=', 'running'))
+        .as('entries'),
+    ])
+    .executeTakeFirstOrThrow()
+  return { usage: Boolean(usage), calls: Boolean(calls), entries: Boolean(entries) }
+}

@@ -1,0 +1,292 @@
+// The queue of a conversation, in rows: which turn is active, which wait, and in what order. Decided under the conversation's lock.
+import { sql } from 'kysely'
+import type { AgentConfig } from '../../contracts/schemas/agent.ts'
+import type { StoredEvent } from '../../contracts/events.ts'
+import { addEvents } from '../event-rows.ts'
+import type { Db, Tx, TurnsTable } from '../schema.ts'
+import { lockConversation } from './conversations.ts'
+import { acceptedEvent, startEvent, UNFINISHED, wasGivenUp } from './turns.ts'
+
+/** Turns that may wait in one conversation. */
+export const MAX_WAITING = 100
+
+/** What is needed to start a turn's workflow. */
+export type StartableTurn = Pick<TurnsTable, 'id' | 'conversation_id' | 'agent_id' | 'agent_version' | 'user_id'> & {
+  attached: boolean
+}
+
+/** What decides whether a message is accepted, and as what. */
+export interface Admission {
+  conversation: { id: string; agent_id: string; user_id: string }
+  agent: { version: number; config: AgentConfig } | undefined
+  active_turn_id: string | undefined
+  waiting: number
+  /** Active turns that do not wait for a person, of the user and of the key. */
+  concurrent: { user: number; key: number }
+}
+
+/** Reads all of it in one statement, under the locks of the conversation, the user and the key. */
+export async function admit(
+  tx: Tx,
+  { conversation_id, user_id, key_id }: { conversation_id: string; user_id: string; key_id: string },
+): Promise<Admission | undefined> {
+  await lockConversation(tx, conversation_id, [`user/${user_id}`, `key/${key_id}`])
+  const unfinished = tx.selectFrom('turns').where('finished_at', 'is', null)
+  const count = sql<number>`count(*)`.as('n')
+  const concurrent = tx
+    .selectFrom('turns')
+    .where('activated_at', 'is not', null)
+    .where('finished_at', 'is', null)
+    .where('status', '<>', 'awaiting_approval')
+    .select(count)
+  const row = await tx
+    .selectFrom('conversations')
+    .leftJoin('agents', (join) =>
+      join.onRef('agents.id', '=', 'conversations.agent_id').on('agents.deleted_at', 'is', null),
+    )
+    .leftJoin('agent_versions', (join) =>
+      join.onRef('agent_versions.agent_id', '=', 'agents.id').onRef('agent_versions.version', '=', 'agents.version'),
+    )
+    .select([
+      'conversations.id',
+      'conversations.agent_id',
+      'conversations.user_id',
+      'agents.version',
+      'agent_versions.config',
+      unfinished
+        .where('conversation_id', '=', conversation_id)
+        .where('activated_at', 'is not', null)
+        .select('turns.id')
+        .as('active_turn_id'),
+      unfinished
+        .where('conversation_id', '=', conversation_id)
+        .where('activated_at', 'is', null)
+        .select(count)
+        .as('waiting'),
+      concurrent.where('user_id', '=', user_id).as('user'),
+      concurrent.where('key_id', '=', key_id).as('key'),
+    ])
+    .where('conversations.id', '=', conversation_id)
+    .executeTakeFirst()
+  if (!row) return undefined
+  const { id, agent_id, user_id: owner, version, config } = row
+  return {
+    conversation: { id, agent_id, user_id: owner },
+    agent:
+      version === null || config === null ? undefined : { version, config: JSON.parse(config) as AgentConfig },
+    active_turn_id: row.active_turn_id ?? undefined,
+    waiting: Number(row.waiting),
+    concurrent: { user: Number(row.user), key: Number(row.key) },
+  }
+}
+
+/** The first event of a turn that waits: it is accepted in the transaction that inserts it. */
+export async function addAccepted(
+  tx: Tx,
+  turnId: string,
+  turn: Pick<TurnsTable, 'conversation_id' | 'message_id'>,
+): Promise<StoredEvent[]> {
+  const added = await addEvents(tx, turnId, undefined, [acceptedEvent(turnId, turn)])
+  return 'events' in added ? added.events : []
+}
+
+/**
+ * Temporal has the workflow of an active turn: `pending` becomes `queued`, and `accepted` its first event.
+ * A worker may have claimed it before; then nothing is left to do.
+ * @returns the events to publish, or undefined when the turn has failed before it was accepted
+ */
+export async function markAccepted(tx: Tx, turnId: string): Promise<StoredEvent[] | undefined> {
+  const updated = await tx
+    .updateTable('turns')
+    .set({ status: 'queued', accepted_at: new Date().toISOString() })
+    .where('id', '=', turnId)
+    .where('status', '=', 'pending')
+    .returning(['conversation_id', 'message_id'])
+    .executeTakeFirst()
+  if (updated) return addAccepted(tx, turnId, updated)
+  const turn = await tx.selectFrom('turns').select(['status', 'accepted_at']).where('id', '=', turnId).executeTakeFirst()
+  return !turn || wasGivenUp(turn) ? undefined : []
+}
+
+export interface Claimed {
+  conversation_id: string
+  message_id: string
+  agent_id: string
+  created_at: string
+  /** `accepted` and `message_start`, unless an earlier attempt has added them. */
+  additions: ReturnType<typeof acceptedEvent>[]
+}
+
+/**
+ * Takes the turn for its workflow: `running`, unless it is over or to be cancelled. Safe to repeat.
+ * Holds the turn's row until the transaction ends.
+ */
+export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<Claimed | undefined> {
+  const stamp = new Date().toISOString()
+  const turn = await tx
+    .updateTable('turns')
+    .set((eb) => ({
+      status: 'running',
+      run_id: runId,
+      accepted_at: eb.fn.coalesce('accepted_at', eb.val(stamp)),
+      // Unique to this claim, so that what it returns says whether it was the first.
+      started_at: eb.fn.coalesce('started_at', eb.val(stamp)),
+    }))
+    .where('id', '=', turnId)
+    .where('status', 'in', UNFINISHED)
+    .where('cancel_requested_at', 'is', null)
+    .returning(['conversation_id', 'message_id', 'agent_id', 'created_at', 'accepted_at', 'started_at'])
+    .executeTakeFirst()
+  if (!turn) return undefined
+  const additions = [
+    ...(turn.accepted_at === stamp ? [acceptedEvent(turnId, turn)] : []),
+    ...(turn.started_at === stamp ? [startEvent(turnId, turn)] : []),
+  ]
+  return { ...turn, additions }
+}
+
+/** The turn of a conversation that is to be active next: one that interrupts goes first, the others in the order of their ids. */
+export function nextWaiting(db: Db | Tx, conversationId: string) {
+  return db
+    .selectFrom('turns as waiting')
+    .select('waiting.id')
+    .where('waiting.conversation_id', '=', conversationId)
+    .where('waiting.activated_at', 'is', null)
+    .where('waiting.finished_at', 'is', null)
+    .orderBy(sql`case when waiting.on_busy = 'interrupt' then 0 else 1 end`)
+    .orderBy('waiting.id')
+    .limit(1)
+}
+
+/** Makes a waiting turn the active one; the caller holds the conversation, and has ended the one before. */
+export async function activateTurn(tx: Tx, turnId: string): Promise<StartableTurn> {
+  const turn = await tx
+    .updateTable('turns')
+    .set({ activated_at: new Date().toISOString() })
+    .where('id', '=', turnId)
+    .returning(['id', 'conversation_id', 'agent_id', 'agent_version', 'user_id', isAttached])
+    .executeTakeFirstOrThrow()
+  return { ...turn, attached: Boolean(turn.attached) }
+}
+
+const isAttached = sql<number | boolean>`exists (
+  select 1 from messages where messages.id = turns.user_message_id and messages.attachments is not null)`.as('attached')
+
+const startable = (db: Db | Tx) =>
+  db.selectFrom('turns').select(['id', 'conversation_id', 'agent_id', 'agent_version', 'user_id', isAttached])
+
+export async function findStartable(db: Db | Tx, turnId: string): Promise<StartableTurn | undefined> {
+  const turn = await startable(db).where('id', '=', turnId).executeTakeFirst()
+  return turn && { ...turn, attached: Boolean(turn.attached) }
+}
+
+/** The active turn of a conversation that no worker has claimed yet. */
+export async function findUnclaimed(db: Db | Tx, conversationId: string): Promise<StartableTurn | undefined> {
+  const turn = await startable(db)
+    .where('conversation_id', '=', conversationId)
+    .where('activated_at', 'is not', null)
+    .where('finished_at', 'is', null)
+    .where('started_at', 'is', null)
+    .where('status', '=', 'queued')
+    .executeTakeFirst()
+  return turn && { ...turn, attached: Boolean(turn.attached) }
+}
+
+/** Waiting turns that a newer one with `interrupt` replaces; the caller holds the conversation. */
+export async function listOvertaken(tx: Tx, conversationId: string): Promise<string[]> {
+  const rows = await tx
+    .selectFrom('turns')
+    .select('id')
+    .where('conversation_id', '=', conversationId)
+    .where('activated_at', 'is', null)
+    .where('finished_at', 'is', null)
+    .where('on_busy', '=', 'interrupt')
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+/** Where a turn stands in its conversation: how many go before it, and the active one; undefined when it does not wait. */
+export async function findPosition(
+  db: Db | Tx,
+  { id, conversation_id }: Pick<TurnsTable, 'id' | 'conversation_id'>,
+): Promise<{ position: number; waits_for: string } | undefined> {
+  const rows = await db
+    .selectFrom('turns')
+    .select(['id', 'activated_at'])
+    .where('conversation_id', '=', conversation_id)
+    .where('finished_at', 'is', null)
+    .orderBy(sql`case when activated_at is not null then 0 when on_busy = 'interrupt' then 1 else 2 end`)
+    .orderBy('id')
+    .execute()
+  const position = rows.findIndex((row) => row.id === id)
+  const active = rows.find(({ activated_at }) => activated_at !== null)
+  return position > 0 && active ? { position, waits_for: active.id } : undefined
+}
+
+/** A turn of the conversation that is not over; none is added before the transaction ends. */
+export async function findUnfinishedOf(tx: Tx, conversationId: string): Promise<string | undefined> {
+  await lockConversation(tx, conversationId)
+  const row = await tx
+    .selectFrom('turns')
+    .select('id')
+    .where('conversation_id', '=', conversationId)
+    .where('finished_at', 'is', null)
+    .executeTakeFirst()
+  return row?.id
+}
+
+export type ActiveTurn = StartableTurn &
+  Pick<TurnsTable, 'status' | 'accepted_at' | 'activated_at' | 'cancel_requested_at'>
+
+/** Active turns that are not over, for the sweeper, in the order of their ids. */
+export async function listActive(db: Db, limit: number, after = ''): Promise<ActiveTurn[]> {
+  const rows = await startable(db)
+    .select(['status', 'accepted_at', 'activated_at', 'cancel_requested_at'])
+    .where('activated_at', 'is not', null)
+    .where('finished_at', 'is', null)
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+  return rows.map((row) => ({ ...row, attached: Boolean(row.attached) }))
+}
+
+/** Conversations in which turns wait and none is active, which no transaction of ours leaves behind. */
+export async function listBlocked(db: Db, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('turns as waiting')
+    .select('waiting.conversation_id')
+    .distinct()
+    .where('waiting.activated_at', 'is', null)
+    .where('waiting.finished_at', 'is', null)
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('turns as active')
+            .select('active.id')
+            .whereRef('active.conversation_id', '=', 'waiting.conversation_id')
+            .where('active.activated_at', 'is not', null)
+            .where('active.finished_at', 'is', null),
+        ),
+      ),
+    )
+    .limit(limit)
+    .execute()
+  return rows.map(({ conversation_id }) => conversation_id)
+}
+
+/** Activates the next waiting turn of a conversation that has no active one. */
+export async function unblock(tx: Tx, conversationId: string): Promise<StartableTurn | undefined> {
+  await lockConversation(tx, conversationId)
+  const active = await tx
+    .selectFrom('turns')
+    .select('id')
+    .where('conversation_id', '=', conversationId)
+    .where('activated_at', 'is not', null)
+    .where('finished_at', 'is', null)
+    .executeTakeFirst()
+  if (active) return undefined
+  const next = await nextWaiting(tx, conversationId).executeTakeFirst()
+  return next && activateTurn(tx, next.id)
+}

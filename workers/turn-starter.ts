@@ -1,0 +1,50 @@
+// Starts the workflows of turns: the one function for the process that accepts a message, the activity that ends the turn before, and
+// the sweeper.
+import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client'
+import type { TurnInput } from '../contracts/engine.ts'
+import { getAgentVersion, oncePerVersion } from '../db/queries/agents.ts'
+import { listJobsOfTurn } from '../db/queries/jobs.ts'
+import type { StartableTurn } from '../db/queries/turn-queue.ts'
+import type { Storage } from '../db/storage.ts'
+import type { ModelRegistry } from '../providers/registry.ts'
+import { turnStart } from '../workflows/labels.ts'
+
+export interface TurnStarterOptions {
+  client: Client
+  storage: Pick<Storage, 'db' | 'box'>
+  models: Pick<ModelRegistry, 'chainOf'>
+  limits: { steps_per_turn: number; turn_seconds: number; tokens_per_turn: number }
+  /** Whether the first workflow task may go straight to a worker of this process: it shares the client's connection and takes work. */
+  eager: () => boolean
+}
+
+/** Makes the function that starts the workflow of an active turn. One that has been started before counts as success. */
+export function turnStarter(options: TurnStarterOptions): (turn: StartableTurn) => Promise<void> {
+  const { client, storage, models, limits, eager } = options
+  const chainOf = oncePerVersion(async (id, version) => {
+    const { config } = await getAgentVersion(storage.db, id, version)
+    return models.chainOf(config).map(({ provider, model }) => ({ provider, model }))
+  })
+
+  return async (turn) => {
+    const { id, conversation_id, agent_id, agent_version, user_id, attached } = turn
+    const jobs = attached ? await listJobsOfTurn(storage.db, id) : []
+    const input: TurnInput = {
+      turn_id: id,
+      conversation_id,
+      agent_id,
+      agent_version,
+      user_hash: storage.box.pseudonym(user_id),
+      models: await chainOf(agent_id, agent_version),
+      max_steps: limits.steps_per_turn,
+      max_tokens: limits.tokens_per_turn,
+      deadline_ms: limits.turn_seconds * 1_000,
+      ...(jobs.length > 0 && { jobs: jobs.map(({ id: jobId, kind }) => ({ id: jobId, kind })) }),
+    }
+    try {
+      await client.workflow.start('chatTurn', { ...turnStart(input), requestEagerStart: eager() })
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
+    }
+  }
+}
