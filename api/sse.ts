@@ -1,5 +1,4 @@
 // Server-sent events: one framing for every stream, with pings, resume and an end.
-import { setTimeout as delay } from 'node:timers/promises'
 import { MuxiError } from '../contracts/failures.ts'
 import type { StoredEvent } from '../contracts/events.ts'
 
@@ -27,23 +26,31 @@ async function* framed(events: AsyncGenerator<StoredEvent[]>): AsyncGenerator<st
 
 /** A response that streams frames as they come, with pings in between. */
 export function framesResponse(frames: AsyncGenerator<string>, closed: AbortController): Response {
-  let next: Promise<IteratorResult<string>> | undefined
+  let ping: NodeJS.Timeout
   const stream = new ReadableStream<Uint8Array>({
+    start(controller) {
+      ping = setInterval(() => {
+        // A reader that does not keep up needs no ping.
+        if ((controller.desiredSize ?? 0) > 0) controller.enqueue(PING)
+      }, PING_MS)
+    },
     async pull(controller) {
-      next ??= frames.next()
-      const spoken = new AbortController()
       try {
-        const silence = delay(PING_MS, undefined, { signal: spoken.signal }).catch(() => undefined)
-        const result = await Promise.race([next, silence])
-        if (!result) return controller.enqueue(PING)
-        next = undefined
-        if (result.done) return controller.close()
-        controller.enqueue(encoder.encode(result.value))
-      } finally {
-        spoken.abort()
+        const { done, value } = await frames.next()
+        if (!done) {
+          controller.enqueue(encoder.encode(value))
+          ping.refresh()
+          return
+        }
+        clearInterval(ping)
+        controller.close()
+      } catch (error) {
+        clearInterval(ping)
+        throw error
       }
     },
     async cancel() {
+      clearInterval(ping)
       closed.abort()
       await frames.return(undefined)
     },

@@ -5,6 +5,8 @@ import type { Db, Tx } from './schema.ts'
 import type { VectorStore } from './vectors/vector-store.ts'
 
 export interface Differences {
+  /** A value as the database takes it. */
+  bind(value: unknown): unknown
   /** Holds names until the transaction ends: whoever wants one of them waits. In the order given, so give it in one order. */
   lockNames(tx: Tx, names: readonly string[]): Promise<void>
   /** Counts streams up by new events, except those that have ended, and stores the events. @returns the new heads */

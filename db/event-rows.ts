@@ -1,6 +1,7 @@
 // The rows of the live event log: numbering, fencing and packing, in whichever transaction the caller is.
 import type { NewEvent, StoredEvent } from '../contracts/events.ts'
 import { isFinal } from '../contracts/events.ts'
+import { compiled } from './compiled.ts'
 import { differencesOf } from './dialect.ts'
 import type { Db, EventSegmentsTable, Tx } from './schema.ts'
 
@@ -31,19 +32,22 @@ export interface Write {
  * @returns undefined when a newer attempt (or this very one) has begun already, else whether older attempts left text.
  */
 export async function raiseFence(tx: Tx, stream: string, writer: Writer): Promise<{ hadText: boolean } | undefined> {
-  const raised = await tx
+  const [raised] = (await upsertFence(tx, { stream, ...writer })).rows
+  return raised && { hadText: raised.has_text === 1 }
+}
+
+const upsertFence = compiled<{ stream: string; scope: string; fence: number }, { has_text: number }>((db, parameter) =>
+  db
     .insertInto('event_fences')
-    .values({ stream_id: stream, scope: writer.scope, fence: writer.fence })
+    .values({ stream_id: parameter('stream'), scope: parameter('scope'), fence: parameter('fence') })
     .onConflict((oc) =>
       oc
         .columns(['stream_id', 'scope'])
-        .doUpdateSet({ fence: writer.fence })
-        .where('event_fences.fence', '<', writer.fence),
+        .doUpdateSet({ fence: (eb) => eb.ref('excluded.fence') })
+        .whereRef('event_fences.fence', '<', 'excluded.fence'),
     )
-    .returning('has_text')
-    .executeTakeFirst()
-  return raised && { hadText: raised.has_text === 1 }
-}
+    .returning('has_text'),
+)
 
 /** Whether an attempt is still the newest of its scope, and stays so until the transaction ends. */
 export async function holdsFence(tx: Tx, stream: string, writer: Writer): Promise<boolean> {

@@ -133,6 +133,10 @@ class Dialect extends PostgresDialect {
 }
 
 class Adapter extends PostgresAdapter implements Differences {
+  bind(value: unknown): unknown {
+    return withoutNul(value)
+  }
+
   async lockNames(tx: Tx, names: readonly string[]): Promise<void> {
     const locks = names.map((name) => sql`pg_advisory_xact_lock(hashtextextended(${name}, 0))`)
     await sql`select ${sql.join(locks)}`.execute(tx)
@@ -206,10 +210,14 @@ class Compiler extends PostgresQueryCompiler {
     super.visitColumnDefinition({ ...node, dataType: sql`text collate "C"`.toOperationNode() })
   }
 
-  /** Postgres takes no NUL in text. */
   protected override appendValue(parameter: unknown): void {
-    super.appendValue(typeof parameter === 'string' ? parameter.replaceAll('\0', '\uFFFD') : parameter)
+    super.appendValue(withoutNul(parameter))
   }
+}
+
+/** Postgres takes no NUL in text. */
+function withoutNul(value: unknown): unknown {
+  return typeof value === 'string' ? value.replaceAll('\0', '\uFFFD') : value
 }
 
 /** Tells of what is notified on a channel, on a connection of its own, from the first listener on until `close`. */

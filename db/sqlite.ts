@@ -141,6 +141,10 @@ class Adapter extends SqliteAdapter implements Differences {
     return true
   }
 
+  bind(value: unknown): unknown {
+    return value
+  }
+
   async lockNames(): Promise<void> {}
 
   async appendSegments(tx: Tx, segments: readonly NewSegment[]): Promise<{ stream_id: string; head: number }[]> {

@@ -79,25 +79,40 @@ export async function startJob(
   )
 }
 
-/** Calls off work that waits for an engine that cannot be reached at all: its sender knows better when to try again. */
+/** Aborts work that waits for a Temporal that cannot be reached at all: the client knows better when to try again. */
 async function whileReachable<T>(client: Client, work: () => Promise<T>): Promise<T> {
   const over = new AbortController()
+  const watch = watchReachability(client)
   try {
-    return await Promise.race([client.withAbortSignal(over.signal, work), untilUnreachable(client, over.signal)])
-  } finally {
+    return await Promise.race([client.withAbortSignal(over.signal, work), watch.unreachable])
+  } catch (error) {
     over.abort()
+    throw error
+  } finally {
+    watch.stop()
   }
 }
 
-async function untilUnreachable(client: Client, signal: AbortSignal): Promise<never> {
-  for (;;) {
-    await delay(REACH_MS, undefined, { signal })
-    try {
-      await client.withDeadline(Date.now() + REACH_MS, () => client.connection.workflowService.getSystemInfo({}))
-    } catch (error) {
-      throw engineAway(error)
-    }
+/** Asks Temporal now and then; most work is over before the first time. */
+function watchReachability(client: Client): { unreachable: Promise<never>; stop: () => void } {
+  const { promise: unreachable, reject } = Promise.withResolvers<never>()
+  let isOver = false
+  let timer = setTimeout(look, REACH_MS)
+  function look(): void {
+    client
+      .withDeadline(Date.now() + REACH_MS, () => client.connection.workflowService.getSystemInfo({}))
+      .then(
+        () => void (isOver || (timer = setTimeout(look, REACH_MS))),
+        (error: unknown) => reject(engineAway(error)),
+      )
   }
+  // Rejected after the race is decided, it is of no interest.
+  unreachable.catch(() => undefined)
+  const stop = () => {
+    isOver = true
+    clearTimeout(timer)
+  }
+  return { unreachable, stop }
 }
 
 /** Starts the actor of an MCP server, unless it runs. @throws MuxiError unavailable */

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { notFound } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
+import { compiled } from '../compiled.ts'
 import type { ApiKeysTable, Db } from '../schema.ts'
 
 export const SCOPES = ['chat', 'read', 'manage', 'admin'] as const
@@ -107,9 +108,13 @@ export async function setConfiguredKey(db: Db, secret: string): Promise<void> {
 
 /** The key behind a secret, unless it is unknown or has expired. */
 export async function findPrincipal(db: Db, secret: string): Promise<Principal | undefined> {
-  const row = await db.selectFrom('api_keys').selectAll().where('hash', '=', hashKey(secret)).executeTakeFirst()
+  const [row] = (await selectByHash(db, { hash: hashKey(secret) })).rows
   return row && toPrincipal(row)
 }
+
+const selectByHash = compiled<{ hash: string }, ApiKeysTable>((db, parameter) =>
+  db.selectFrom('api_keys').selectAll().where('hash', '=', parameter('hash')),
+)
 
 /** The key of an id, unless it has gone or expired. */
 export async function findPrincipalById(db: Db, id: string): Promise<Principal | undefined> {

@@ -1,5 +1,7 @@
 // The execution log: our own rows, one per (workflow, activity, attempt), kept longer than the engine keeps histories.
+import type { Compilable } from 'kysely'
 import { newId } from '../../contracts/ids.ts'
+import { compiled } from '../compiled.ts'
 import type { Db, LogEntriesTable, Tx } from '../schema.ts'
 
 export type LogStart = Pick<
@@ -29,14 +31,30 @@ export async function startLogEntry(tx: Tx, start: LogStart): Promise<string> {
       .where('activity_id', '=', start.activity_id)
       .where('status', '=', 'running')
       .execute()
-  const row = await tx
-    .insertInto('log_entries')
-    .values({ ...start, id, status: 'running', input: toJson(start.input), started_at: new Date().toISOString() })
-    .onConflict((oc) => oc.columns(['workflow_id', 'activity_id', 'attempt']).doUpdateSet({ status: 'running' }))
-    .returning('id')
-    .executeTakeFirstOrThrow()
-  return row.id
+  const row = { ...start, id, input: toJson(start.input), started_at: new Date().toISOString() }
+  const [entry] = (await insertRunning(tx, row)).rows
+  return entry!.id
 }
+
+const insertRunning = compiled<Omit<LogStart, 'input'> & { id: string; input: string | null; started_at: string }, { id: string }>(
+  (db, parameter) =>
+    db
+      .insertInto('log_entries')
+      .values({
+        id: parameter('id'),
+        turn_id: parameter('turn_id'),
+        kind: parameter('kind'),
+        name: parameter('name'),
+        workflow_id: parameter('workflow_id'),
+        activity_id: parameter('activity_id'),
+        attempt: parameter('attempt'),
+        status: 'running',
+        input: parameter('input'),
+        started_at: parameter('started_at'),
+      })
+      .onConflict((oc) => oc.columns(['workflow_id', 'activity_id', 'attempt']).doUpdateSet({ status: 'running' }))
+      .returning('id'),
+)
 
 /** An entry of something that is over and was too short to be seen under way. */
 export async function addLogEntry(tx: Tx, start: LogStart, end: LogEnd): Promise<void> {
@@ -50,13 +68,22 @@ export async function addLogEntry(tx: Tx, start: LogStart, end: LogEnd): Promise
 
 /** Closes an entry, unless the end of its turn has closed it already. */
 export async function endLogEntry(db: Db | Tx, id: string, end: LogEnd): Promise<void> {
-  await db
-    .updateTable('log_entries')
-    .set(columnsOf(end))
-    .where('id', '=', id)
-    .where('status', 'in', ['running', 'interrupted'])
-    .execute()
+  await updateEnded(db, { id, ...columnsOf(end) })
 }
+
+const updateEnded = compiled<ReturnType<typeof columnsOf> & { id: string }>((db, parameter) =>
+  db
+    .updateTable('log_entries')
+    .set({
+      status: parameter('status'),
+      duration_ms: parameter('duration_ms'),
+      output: parameter('output'),
+      error: parameter('error'),
+      usage: parameter('usage'),
+    })
+    .where('id', '=', parameter('id'))
+    .where('status', 'in', ['running', 'interrupted']) as unknown as Compilable<never>,
+)
 
 /** Whatever of a turn or job is still running is over with it. */
 export async function interruptEntries(tx: Tx, turnId: string): Promise<void> {

@@ -1,6 +1,7 @@
 // What a turn's model calls and tool calls came to: stored once, found again by every later attempt.
-import { sql } from 'kysely'
+import { sql, type Compilable } from 'kysely'
 import type { PlannedCall } from '../../contracts/engine.ts'
+import { compiled } from '../compiled.ts'
 import type { Writer } from '../event-rows.ts'
 import type { Db, Tx, ModelStepsTable, ToolCallsTable } from '../schema.ts'
 
@@ -34,28 +35,8 @@ export async function insertStep(
   calls: NewToolCall[],
   { scope, fence }: Writer,
 ): Promise<boolean> {
-  const { turn_id, content, provider, model, input_tokens, output_tokens } = step
-  const inserted = await tx
-    .insertInto('model_steps')
-    .columns(['turn_id', 'step', 'content', 'provider', 'model', 'input_tokens', 'output_tokens'])
-    .expression(
-      tx
-        .selectFrom('event_fences')
-        .select([
-          sql<string>`cast(${turn_id} as text)`.as('turn_id'),
-          sql<number>`cast(${step.step} as integer)`.as('step'),
-          sql<string>`cast(${content} as text)`.as('content'),
-          sql<string>`cast(${provider} as text)`.as('provider'),
-          sql<string>`cast(${model} as text)`.as('model'),
-          sql<number>`cast(${input_tokens} as integer)`.as('input_tokens'),
-          sql<number>`cast(${output_tokens} as integer)`.as('output_tokens'),
-        ])
-        .where('stream_id', '=', turn_id)
-        .where('scope', '=', scope)
-        .where('fence', '=', fence),
-    )
-    .executeTakeFirst()
-  if (inserted.numInsertedOrUpdatedRows !== 1n) return false
+  const inserted = await insertHeld(tx, { ...step, scope, fence })
+  if (inserted.numAffectedRows !== 1n) return false
   if (calls.length === 0) return true
   await tx
     .insertInto('tool_calls')
@@ -71,6 +52,21 @@ export async function insertStep(
     .execute()
   return true
 }
+
+/** Only while the writer's fence stands. */
+const insertHeld = compiled<ModelStepsTable & Writer>((db, parameter) => {
+  const columns = ['turn_id', 'step', 'content', 'provider', 'model', 'input_tokens', 'output_tokens'] as const
+  const typeOf = (column: (typeof columns)[number]) =>
+    column === 'step' || column.endsWith('_tokens') ? sql`integer` : sql`text`
+  const values = columns.map((column) => sql`cast(${parameter(column)} as ${typeOf(column)})`.as(column))
+  const held = db
+    .selectFrom('event_fences')
+    .select(values)
+    .where('stream_id', '=', parameter('turn_id'))
+    .where('scope', '=', parameter('scope'))
+    .where('fence', '=', parameter('fence'))
+  return db.insertInto('model_steps').columns(columns).expression(held as never) as unknown as Compilable<never>
+})
 
 /** The stored result of a step, when an earlier attempt got as far. */
 export async function findStep(db: Db | Tx, turnId: string, step: number) {

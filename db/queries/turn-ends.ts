@@ -1,16 +1,17 @@
 // The end of a turn: message, status, usage, the final event and the activation of the next turn, together or not at all.
-import { sql } from 'kysely'
+import { sql, type Compilable } from 'kysely'
 import type { FinalStatus } from '../../contracts/engine.ts'
 import type { StoredEvent, Usage } from '../../contracts/events.ts'
 import type { ErrorBody } from '../../contracts/failures.ts'
 import { shownText } from '../../contracts/text.ts'
+import { compiled } from '../compiled.ts'
 import { addEvents, lockStream, readAllEvents } from '../event-rows.ts'
 import type { Tx } from '../schema.ts'
 import { cancelApprovals } from './approvals.ts'
 import { lockConversation } from './conversations.ts'
 import { interruptEntries } from './log.ts'
 import { activateTurn, nextWaiting, type StartableTurn } from './turn-queue.ts'
-import { acceptedEvent, finalEvent, UNFINISHED, wasGivenUp } from './turns.ts'
+import { acceptedEvent, finalEvent, insertMessage, UNFINISHED, wasGivenUp } from './turns.ts'
 import { settleUsage, totalUsage } from './usage.ts'
 
 /** What an ended turn leaves to be done after the commit. */
@@ -72,7 +73,7 @@ export async function finishTurn(
   if (wasGivenUp(turn))
     await tx.updateTable('messages').set({ status: 'failed' }).where('id', '=', turn.user_message_id).execute()
   if (status === 'completed' || text !== '')
-    await insertReply(tx, { ...turn, turn_id, status, content: text, created_at: stamp })
+    await insertReply(tx, { turn_id, conversation_id, message_id: turn.message_id, content: text }, status, stamp)
   const final = { event: finalEvent(turn.message_id, status, usage, failure) }
   // A turn that was never accepted has a stream all the same, so that its readers see the end.
   const ended = await addEvents(
@@ -97,6 +98,22 @@ export interface Answer {
   usage: Usage
 }
 
+const updateCompleted = compiled<
+  { turn_id: string; conversation_id: string; now: string; usage: string },
+  { status: FinalStatus; next: string | null }
+>(
+  (db, parameter) =>
+    db
+      .updateTable('turns')
+      .set({ status: finalStatus('completed'), finished_at: parameter('now'), usage: parameter('usage') })
+      .where('id', '=', parameter('turn_id'))
+      .where('status', 'in', UNFINISHED)
+      .returning(['status', nextWaiting(db, parameter('conversation_id')).as('next')]) as Compilable<{
+      status: FinalStatus
+      next: string | null
+    }>,
+)
+
 /**
  * Ends a running turn with the model's answer; the caller has stored the step and holds the conversation.
  * @returns undefined when the turn was over already
@@ -104,16 +121,11 @@ export interface Answer {
 export async function completeTurn(tx: Tx, answer: Answer): Promise<TurnEnd | undefined> {
   const { turn_id, conversation_id, message_id, content, usage } = answer
   const stamp = new Date().toISOString()
-  const turn = await tx
-    .updateTable('turns')
-    .set({ status: finalStatus('completed'), finished_at: stamp, usage: JSON.stringify(usage) })
-    .where('id', '=', turn_id)
-    .where('status', 'in', UNFINISHED)
-    .returning((eb) => [eb.ref('status').as('status'), nextWaiting(tx, conversation_id).as('next')])
-    .executeTakeFirst()
+  const parameters = { turn_id, conversation_id, now: stamp, usage: JSON.stringify(usage) }
+  const [turn] = (await updateCompleted(tx, parameters)).rows
   if (!turn) return undefined
-  const status = turn.status as FinalStatus
-  await insertReply(tx, { turn_id, conversation_id, message_id, status, content, created_at: stamp })
+  const { status } = turn
+  await insertReply(tx, answer, status, stamp)
   const ended = await addEvents(tx, turn_id, undefined, [{ event: finalEvent(message_id, status, usage, undefined) }])
   return {
     status,
@@ -122,25 +134,19 @@ export async function completeTurn(tx: Tx, answer: Answer): Promise<TurnEnd | un
   }
 }
 
+async function insertReply(
+  tx: Tx,
+  { message_id: id, turn_id, conversation_id, content }: Omit<Answer, 'usage'>,
+  status: FinalStatus,
+  created_at: string,
+): Promise<void> {
+  const row = { id, conversation_id, turn_id, role: 'assistant' as const, content, status, attachments: null, created_at }
+  await insertMessage(tx, row)
+}
+
 async function activateNext(tx: Tx, conversationId: string): Promise<StartableTurn | undefined> {
   const next = await nextWaiting(tx, conversationId).executeTakeFirst()
   return next && activateTurn(tx, next.id)
-}
-
-interface Reply {
-  turn_id: string
-  conversation_id: string
-  message_id: string
-  status: FinalStatus
-  content: string
-  created_at: string
-}
-
-async function insertReply(tx: Tx, { message_id, turn_id, conversation_id, status, content, created_at }: Reply) {
-  await tx
-    .insertInto('messages')
-    .values({ id: message_id, conversation_id, turn_id, role: 'assistant', content, status, created_at })
-    .execute()
 }
 
 /**

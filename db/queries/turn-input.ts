@@ -1,7 +1,16 @@
 // What a step's model call needs to know of its turn, in one statement.
 import { sql } from 'kysely'
+import { compiled } from '../compiled.ts'
 import type { Db, TurnsTable } from '../schema.ts'
 import type { Passage } from './knowledge.ts'
+
+type StepRow = StepInput['turn'] &
+  Record<'attached' | 'searchable' | 'has_servers' | 'has_open_usage' | 'answered', number | boolean> & {
+    passages: string | null
+    role: 'user' | 'assistant'
+    content: string
+    message_status: string
+  }
 
 export interface StepInput {
   turn: Pick<
@@ -35,9 +44,15 @@ export interface StepInput {
   earlier: { role: 'user' | 'assistant'; content: string }[]
 }
 
-/** @param buffer how many earlier messages */
-export async function readStepInput(db: Db, turnId: string, step: number, buffer: number): Promise<StepInput> {
-  const rows = await db
+/** Whether there is anything to search for the turn's agent in its conversation. */
+const searchable = sql<number | boolean>`(
+  exists (select 1 from jobs where jobs.agent_id = turns.agent_id and jobs.status = 'completed' and jobs.knowledge_id > '')
+  or exists (select 1 from jobs where jobs.conversation_id = turns.conversation_id and jobs.status = 'completed'))`.as(
+  'searchable',
+)
+
+const selectStepInput = compiled<{ turn_id: string; step: number; limit: number }, StepRow>((db, parameter) =>
+  db
     .selectFrom('turns')
     .innerJoin('messages', (join) =>
       join
@@ -82,14 +97,18 @@ export async function readStepInput(db: Db, turnId: string, step: number, buffer
             .selectFrom('model_steps')
             .select('model_steps.step')
             .whereRef('model_steps.turn_id', '=', 'turns.id')
-            .where('model_steps.step', '=', step),
+            .where('model_steps.step', '=', parameter('step')),
         )
         .as('answered'),
     ])
-    .where('turns.id', '=', turnId)
+    .where('turns.id', '=', parameter('turn_id'))
     .orderBy('messages.id', 'desc')
-    .limit(buffer + 1)
-    .execute()
+    .limit(parameter('limit')),
+)
+
+/** @param buffer how many earlier messages */
+export async function readStepInput(db: Db, turnId: string, step: number, buffer: number): Promise<StepInput> {
+  const { rows } = await selectStepInput(db, { turn_id: turnId, step, limit: buffer + 1 })
   const [first, ...before] = rows
   if (!first) throw new Error(`Cannot read turn '${turnId}': it does not exist`)
   return {
@@ -107,10 +126,3 @@ export async function readStepInput(db: Db, turnId: string, step: number, buffer
       .map(({ role, content }) => ({ role, content })),
   }
 }
-
-/** Whether there is anything to search for the turn's agent in its conversation. */
-const searchable = sql<number | boolean>`(
-  exists (select 1 from jobs where jobs.agent_id = turns.agent_id and jobs.status = 'completed' and jobs.knowledge_id > '')
-  or exists (select 1 from jobs where jobs.conversation_id = turns.conversation_id and jobs.status = 'completed'))`.as(
-  'searchable',
-)

@@ -1,7 +1,8 @@
 // The queue of a conversation, in rows: which turn is active, which wait, and in what order. Decided under the conversation's lock.
-import { sql } from 'kysely'
+import { sql, type Compilable } from 'kysely'
 import type { AgentConfig } from '../../contracts/schemas/agent.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
+import { compiled } from '../compiled.ts'
 import { addEvents } from '../event-rows.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
 import { lockConversation } from './conversations.ts'
@@ -25,49 +26,61 @@ export interface Admission {
   concurrent: { user: number; key: number }
 }
 
+interface AdmissionRow {
+  id: string
+  agent_id: string
+  user_id: string
+  version: number | null
+  config: string | null
+  active_turn_id: string | null
+  waiting: number
+  user: number
+  key: number
+}
+
+const selectAdmission = compiled<{ conversation_id: string; user_id: string; key_id: string }, AdmissionRow>(
+  (db, parameter) => {
+    const count = sql<number>`count(*)`.as('n')
+    const unfinished = db
+      .selectFrom('turns')
+      .where('conversation_id', '=', parameter('conversation_id'))
+      .where('finished_at', 'is', null)
+    const concurrent = db
+      .selectFrom('turns')
+      .where('activated_at', 'is not', null)
+      .where('finished_at', 'is', null)
+      .where('status', '<>', 'awaiting_approval')
+      .select(count)
+    return db
+      .selectFrom('conversations')
+      .leftJoin('agents', (join) =>
+        join.onRef('agents.id', '=', 'conversations.agent_id').on('agents.deleted_at', 'is', null),
+      )
+      .leftJoin('agent_versions', (join) =>
+        join.onRef('agent_versions.agent_id', '=', 'agents.id').onRef('agent_versions.version', '=', 'agents.version'),
+      )
+      .select([
+        'conversations.id',
+        'conversations.agent_id',
+        'conversations.user_id',
+        'agents.version',
+        'agent_versions.config',
+        unfinished.where('activated_at', 'is not', null).select('turns.id').as('active_turn_id'),
+        unfinished.where('activated_at', 'is', null).select(count).as('waiting'),
+        concurrent.where('user_id', '=', parameter('user_id')).as('user'),
+        concurrent.where('key_id', '=', parameter('key_id')).as('key'),
+      ])
+      .where('conversations.id', '=', parameter('conversation_id')) as unknown as Compilable<AdmissionRow>
+  },
+)
+
 /** Reads all of it in one statement, under the locks of the conversation, the user and the key. */
 export async function admit(
   tx: Tx,
   { conversation_id, user_id, key_id }: { conversation_id: string; user_id: string; key_id: string },
 ): Promise<Admission | undefined> {
   await lockConversation(tx, conversation_id, [`user/${user_id}`, `key/${key_id}`])
-  const unfinished = tx.selectFrom('turns').where('finished_at', 'is', null)
-  const count = sql<number>`count(*)`.as('n')
-  const concurrent = tx
-    .selectFrom('turns')
-    .where('activated_at', 'is not', null)
-    .where('finished_at', 'is', null)
-    .where('status', '<>', 'awaiting_approval')
-    .select(count)
-  const row = await tx
-    .selectFrom('conversations')
-    .leftJoin('agents', (join) =>
-      join.onRef('agents.id', '=', 'conversations.agent_id').on('agents.deleted_at', 'is', null),
-    )
-    .leftJoin('agent_versions', (join) =>
-      join.onRef('agent_versions.agent_id', '=', 'agents.id').onRef('agent_versions.version', '=', 'agents.version'),
-    )
-    .select([
-      'conversations.id',
-      'conversations.agent_id',
-      'conversations.user_id',
-      'agents.version',
-      'agent_versions.config',
-      unfinished
-        .where('conversation_id', '=', conversation_id)
-        .where('activated_at', 'is not', null)
-        .select('turns.id')
-        .as('active_turn_id'),
-      unfinished
-        .where('conversation_id', '=', conversation_id)
-        .where('activated_at', 'is', null)
-        .select(count)
-        .as('waiting'),
-      concurrent.where('user_id', '=', user_id).as('user'),
-      concurrent.where('key_id', '=', key_id).as('key'),
-    ])
-    .where('conversations.id', '=', conversation_id)
-    .executeTakeFirst()
+  const [row] = (await selectAdmission(tx, { conversation_id, user_id, key_id })).rows
   if (!row) return undefined
   const { id, agent_id, user_id: owner, version, config } = row
   return {
@@ -90,19 +103,25 @@ export async function addAccepted(
   return 'events' in added ? added.events : []
 }
 
+const updateAccepted = compiled<
+  { turn_id: string; now: string },
+  Pick<TurnsTable, 'conversation_id' | 'message_id'>
+>((db, parameter) =>
+  db
+    .updateTable('turns')
+    .set({ status: 'queued', accepted_at: parameter('now') })
+    .where('id', '=', parameter('turn_id'))
+    .where('status', '=', 'pending')
+    .returning(['conversation_id', 'message_id']),
+)
+
 /**
  * Temporal has the workflow of an active turn: `pending` becomes `queued`, and `accepted` its first event.
  * A worker may have claimed it before; then nothing is left to do.
  * @returns the events to publish, or undefined when the turn has failed before it was accepted
  */
 export async function markAccepted(tx: Tx, turnId: string): Promise<StoredEvent[] | undefined> {
-  const updated = await tx
-    .updateTable('turns')
-    .set({ status: 'queued', accepted_at: new Date().toISOString() })
-    .where('id', '=', turnId)
-    .where('status', '=', 'pending')
-    .returning(['conversation_id', 'message_id'])
-    .executeTakeFirst()
+  const [updated] = (await updateAccepted(tx, { turn_id: turnId, now: new Date().toISOString() })).rows
   if (updated) return addAccepted(tx, turnId, updated)
   const turn = await tx.selectFrom('turns').select(['status', 'accepted_at']).where('id', '=', turnId).executeTakeFirst()
   return !turn || wasGivenUp(turn) ? undefined : []
@@ -117,26 +136,35 @@ export interface Claimed {
   additions: ReturnType<typeof acceptedEvent>[]
 }
 
+const updateClaimed = compiled<
+  { turn_id: string; run_id: string; now: string },
+  Pick<
+    TurnsTable,
+    'conversation_id' | 'message_id' | 'agent_id' | 'created_at' | 'accepted_at' | 'started_at'
+  >
+>((db, parameter) =>
+  db
+    .updateTable('turns')
+    .set((eb) => ({
+      status: 'running',
+      run_id: parameter('run_id'),
+      accepted_at: eb.fn.coalesce('accepted_at', eb.val(parameter('now'))),
+      // Unique to this claim, so that what it returns says whether it was the first.
+      started_at: eb.fn.coalesce('started_at', eb.val(parameter('now'))),
+    }))
+    .where('id', '=', parameter('turn_id'))
+    .where('status', 'in', UNFINISHED)
+    .where('cancel_requested_at', 'is', null)
+    .returning(['conversation_id', 'message_id', 'agent_id', 'created_at', 'accepted_at', 'started_at']),
+)
+
 /**
  * Takes the turn for its workflow: `running`, unless it is over or to be cancelled. Safe to repeat.
  * Holds the turn's row until the transaction ends.
  */
 export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<Claimed | undefined> {
   const stamp = new Date().toISOString()
-  const turn = await tx
-    .updateTable('turns')
-    .set((eb) => ({
-      status: 'running',
-      run_id: runId,
-      accepted_at: eb.fn.coalesce('accepted_at', eb.val(stamp)),
-      // Unique to this claim, so that what it returns says whether it was the first.
-      started_at: eb.fn.coalesce('started_at', eb.val(stamp)),
-    }))
-    .where('id', '=', turnId)
-    .where('status', 'in', UNFINISHED)
-    .where('cancel_requested_at', 'is', null)
-    .returning(['conversation_id', 'message_id', 'agent_id', 'created_at', 'accepted_at', 'started_at'])
-    .executeTakeFirst()
+  const [turn] = (await updateClaimed(tx, { turn_id: turnId, run_id: runId, now: stamp })).rows
   if (!turn) return undefined
   const additions = [
     ...(turn.accepted_at === stamp ? [acceptedEvent(turnId, turn)] : []),

@@ -2,6 +2,7 @@
 import type { FinalStatus, JobKind, OnBusy, TurnStatus } from '../../contracts/engine.ts'
 import type { NewEvent, Usage } from '../../contracts/events.ts'
 import type { ErrorBody } from '../../contracts/failures.ts'
+import { inserting } from '../compiled.ts'
 import type { Addition } from '../event-rows.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
 
@@ -38,39 +39,58 @@ export interface NewTurn {
  */
 export async function insertTurn(tx: Tx, turn: NewTurn, place: 'active' | 'waiting'): Promise<void> {
   const stamp = new Date().toISOString()
-  await tx
-    .insertInto('turns')
-    .values({
-      id: turn.turn_id,
-      conversation_id: turn.conversation_id,
-      agent_id: turn.agent_id,
-      agent_version: turn.agent_version,
-      user_id: turn.user_id,
-      key_id: turn.key_id,
-      status: place === 'active' ? 'pending' : 'queued',
-      activated_at: place === 'active' ? stamp : null,
-      accepted_at: place === 'active' ? null : stamp,
-      on_busy: turn.on_busy,
-      user_message_id: turn.user_message_id,
-      message_id: turn.message_id,
-      response_schema: turn.response_schema === undefined ? null : JSON.stringify(turn.response_schema),
-      created_at: stamp,
-    })
-    .execute()
-  await tx
-    .insertInto('messages')
-    .values({
-      id: turn.user_message_id,
-      conversation_id: turn.conversation_id,
-      turn_id: turn.turn_id,
-      role: 'user',
-      content: turn.content,
-      status: 'completed',
-      attachments: turn.attachments.length > 0 ? JSON.stringify(turn.attachments) : null,
-      created_at: stamp,
-    })
-    .execute()
+  const { content, attachments, response_schema, turn_id, user_message_id, conversation_id, ...columns } = turn
+  await insertTurnRow(tx, {
+    ...columns,
+    id: turn_id,
+    conversation_id,
+    user_message_id,
+    status: place === 'active' ? 'pending' : 'queued',
+    activated_at: place === 'active' ? stamp : null,
+    accepted_at: place === 'active' ? null : stamp,
+    response_schema: response_schema === undefined ? null : JSON.stringify(response_schema),
+    created_at: stamp,
+  })
+  await insertMessage(tx, {
+    id: user_message_id,
+    conversation_id,
+    turn_id,
+    role: 'user',
+    content,
+    status: 'completed',
+    attachments: attachments.length > 0 ? JSON.stringify(attachments) : null,
+    created_at: stamp,
+  })
 }
+
+const insertTurnRow = inserting('turns', [
+  'id',
+  'conversation_id',
+  'agent_id',
+  'agent_version',
+  'user_id',
+  'key_id',
+  'status',
+  'activated_at',
+  'accepted_at',
+  'on_busy',
+  'user_message_id',
+  'message_id',
+  'response_schema',
+  'created_at',
+])
+
+/** Inserts a message of a turn. */
+export const insertMessage = inserting('messages', [
+  'id',
+  'conversation_id',
+  'turn_id',
+  'role',
+  'content',
+  'status',
+  'attachments',
+  'created_at',
+])
 
 /** Whether a turn has failed before it was accepted: its sender got an error, and it never runs. */
 export function wasGivenUp({ status, accepted_at }: Pick<TurnsTable, 'status' | 'accepted_at'>): boolean {

@@ -1,6 +1,8 @@
 // What each request to a model cost: a row before it is sent, completed after; what died in between is estimated.
+import type { Compilable } from 'kysely'
 import type { Usage } from '../../contracts/events.ts'
 import { newId } from '../../contracts/ids.ts'
+import { compiled, inserting } from '../compiled.ts'
 import type { Db, Tx } from '../schema.ts'
 
 /** Characters of text a token stands for, where nobody counted. */
@@ -23,26 +25,46 @@ export interface UsageStart {
 /** Notes that a request is about to be sent. @returns the id of its row */
 export async function insertUsage(db: Db | Tx, start: UsageStart): Promise<string> {
   const id = newId('use')
-  await db
-    .insertInto('model_usage')
-    .values({ id, ...start, status: 'sent', output_tokens: 0, created_at: new Date().toISOString() })
-    .execute()
+  await insertUsageRow(db, { id, ...start, status: 'sent', output_tokens: 0, created_at: new Date().toISOString() })
   return id
 }
 
+const insertUsageRow = inserting('model_usage', [
+  'id',
+  'turn_id',
+  'step',
+  'fence',
+  'provider',
+  'model',
+  'status',
+  'input_tokens',
+  'output_tokens',
+  'created_at',
+])
+
 /** What the request came to; `estimated` when the provider did not tell. */
 export async function completeUsage(db: Db | Tx, id: string, usage: Usage & { estimated: boolean }): Promise<void> {
-  await db
+  const { input_tokens, output_tokens, cost_usd = null, estimated } = usage
+  await updateUsage(db, { id, input_tokens, output_tokens, cost_usd, status: estimated ? 'estimated' : 'completed' })
+}
+
+const updateUsage = compiled<{
+  id: string
+  status: 'estimated' | 'completed'
+  input_tokens: number
+  output_tokens: number
+  cost_usd: number | null
+}>((db, parameter) =>
+  db
     .updateTable('model_usage')
     .set({
-      status: usage.estimated ? 'estimated' : 'completed',
-      input_tokens: usage.input_tokens,
-      output_tokens: usage.output_tokens,
-      cost_usd: usage.cost_usd ?? null,
+      status: parameter('status'),
+      input_tokens: parameter('input_tokens'),
+      output_tokens: parameter('output_tokens'),
+      cost_usd: parameter('cost_usd'),
     })
-    .where('id', '=', id)
-    .execute()
-}
+    .where('id', '=', parameter('id')) as unknown as Compilable<never>,
+)
 
 /** Rows of requests whose end nobody saw get an estimate: what the reader saw is the least they can have said. */
 export async function settleUsage(tx: Tx, turnId: string, shown: string): Promise<void> {

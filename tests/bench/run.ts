@@ -3,6 +3,7 @@ import { Client } from '@temporalio/client'
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
+import { cost } from './cost.ts'
 import { fleet } from './fleet.ts'
 import { idle } from './idle.ts'
 import { ingestion } from './ingestion.ts'
@@ -22,6 +23,7 @@ const BATCH_MS = 20
 const SECTIONS = {
   first: firstToken,
   turns: turnsASecond,
+  cost,
   stop: stopTimes,
   streams: concurrentStreams,
   ingest: ingestion,
