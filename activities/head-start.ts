@@ -3,32 +3,37 @@
 import type { AgentConfig } from '../contracts/schemas/agent.ts'
 import { completeUsage, deleteUsage, estimateTokens } from '../db/queries/usage.ts'
 import type { StartableTurn } from '../db/queries/turn-queue.ts'
+import { HEAD_START } from '../db/queries/turns.ts'
 import { StopRequested } from '../db/stops.ts'
 import type { GenerateResult } from '../providers/provider.ts'
 import type { ActivityResources } from './resources.ts'
 import type { PrepareStep, StepPrompt } from './step-prompt.ts'
+import { StepText } from './step-text.ts'
 
 /** A request that no activity adopts within this time is aborted: another worker has the turn. */
 const ADOPTION_MS = 5_000
-/** Characters kept in memory until adoption; the model is read no further meanwhile. */
+/** How long an activity waits for the start of its own turn to be confirmed. */
+const CONFIRMATION_MS = 1_000
+/** Characters kept in memory until the start is confirmed; the model is read no further meanwhile. */
 const MAX_TEXT = 65_536
 
-/** The request of a head start, for the attempt that adopts it. */
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'models' | 'stops'>
+
+/** A request that is under way, for the attempt that adopts it as its own. */
 export interface AdoptedRequest {
   prompt: StepPrompt
   usageId: string
-  /** Passes the text so far and the rest to `onText`; resolves or fails as the request does. */
-  read(onText: (text: string) => Promise<void>, signal: AbortSignal): Promise<GenerateResult>
-  /** Ends a request that is not read; otherwise does nothing. */
-  abandon(): void
+  text: StepText
+  result: Promise<GenerateResult>
+  abort: (reason: unknown) => void
 }
 
 export class HeadStarts {
-  readonly #resources: Pick<ActivityResources, 'db' | 'models' | 'stops'>
+  readonly #resources: Resources
   readonly #prepare: PrepareStep
   readonly #open = new Map<string, HeadStart>()
 
-  constructor(resources: Pick<ActivityResources, 'db' | 'models' | 'stops'>, prepare: PrepareStep) {
+  constructor(resources: Resources, prepare: PrepareStep) {
     this.#resources = resources
     this.#prepare = prepare
   }
@@ -39,38 +44,32 @@ export class HeadStarts {
     return { provider, model }
   }
 
-  /** Sends the first request of a turn that was just inserted. Failures are kept for the attempt that adopts them. */
+  /** Sends the first request of a turn that was just inserted. Its failure is kept for the attempt that adopts it. */
   begin(turn: StartableTurn, usageId: string): void {
-    const { stops } = this.#resources
-    const start = new HeadStart(turn, usageId, this.#prepare)
-    const stop = stops.register(turn.id)
-    stop.signal.addEventListener('abort', () => this.abort(turn.id, stop.signal.reason), { once: true })
+    const stop = this.#resources.stops.register(turn.id)
     const timer = setTimeout(() => this.abort(turn.id, new Error('Not adopted in time')), ADOPTION_MS)
-    start.released = () => {
+    const release = () => {
       clearTimeout(timer)
       stop.done()
       this.#open.delete(turn.id)
     }
-    this.#open.set(turn.id, start)
-    start.run()
+    stop.signal.addEventListener('abort', () => this.abort(turn.id, stop.signal.reason), { once: true })
+    this.#open.set(turn.id, new HeadStart(this.#resources, turn, usageId, this.#prepare, release))
   }
 
-  /** Hands the request over to the caller, once; undefined when there is none. */
+  /** The turn is accepted and the fence of the head start stands: its text is written from now on. */
+  confirm(turnId: string): void {
+    this.#open.get(turnId)?.confirm()
+  }
+
+  /** Hands the request over to the caller, once; undefined when there is none to go on with. */
   async adopt(turnId: string): Promise<AdoptedRequest | undefined> {
-    const start = this.#open.get(turnId)
-    if (!start) return undefined
-    start.released()
-    const request = await start.handOver(this.#resources.db)
-    if (!request) await deleteUsage(this.#resources.db, start.usageId)
-    return request
+    return this.#open.get(turnId)?.adopt()
   }
 
   /** Ends a request that will not be adopted, and records what it cost. */
   abort(turnId: string, reason: unknown = new StopRequested('Not accepted')): void {
-    const start = this.#open.get(turnId)
-    if (!start) return
-    start.released()
-    start.abandon(this.#resources.db, reason)
+    this.#open.get(turnId)?.abandon(reason)
   }
 
   /** Aborts all of them: the process stops. */
@@ -80,96 +79,87 @@ export class HeadStarts {
 }
 
 class HeadStart {
-  released: () => void = () => undefined
-  readonly #turn: StartableTurn
-  readonly usageId: string
-  readonly #prepare: PrepareStep
+  readonly #resources: Resources
+  readonly #usageId: string
+  readonly #release: () => void
   readonly #controller = new AbortController()
-  #prepared: Promise<StepPrompt | undefined> = Promise.resolve(undefined)
-  #result: Promise<GenerateResult> | undefined
-  #text = ''
-  #isRead = false
-  /** Where text goes after adoption. */
-  #sink: ((text: string) => Promise<void>) | undefined
-  readonly #adopted = Promise.withResolvers<void>()
+  readonly #confirmed = Promise.withResolvers<boolean>()
+  readonly #text: StepText
+  #isAdopted = false
+  /** The request, once it is sent; undefined when it was not. */
+  readonly #sent: Promise<{ prompt: StepPrompt; result: Promise<GenerateResult> } | undefined>
 
-  constructor(turn: StartableTurn, usageId: string, prepare: PrepareStep) {
-    this.#turn = turn
-    this.usageId = usageId
-    this.#prepare = prepare
+  constructor(resources: Resources, turn: StartableTurn, usageId: string, prepare: PrepareStep, release: () => void) {
+    this.#resources = resources
+    this.#usageId = usageId
+    this.#release = release
+    this.#text = new StepText(resources.events, turn.id, HEAD_START, 1, '')
+    // Another attempt has begun, or the database is away.
+    this.#text.failed.addEventListener('abort', () => this.abandon(this.#text.failed.reason), { once: true })
+    this.#sent = this.#send(turn, prepare).catch(() => undefined)
   }
 
-  run(): void {
-    const { id: turn_id, agent_id, agent_version } = this.#turn
-    const { signal } = this.#controller
-    this.#prepared = this.#prepare({ turn_id, agent_id, agent_version, step: 1, model: 0 }, signal).then((prompt) => {
-      if (!prompt.request || signal.aborted) return undefined
-      this.#result = prompt.provider.generate(prompt.request, (text) => this.#take(text), signal)
-      // Looked at by the attempt that adopts it, or by nothing.
-      this.#result.catch(() => undefined)
-      return prompt
-    })
-    this.#prepared.catch(() => undefined)
+  confirm(): void {
+    this.#confirmed.resolve(true)
   }
 
-  async #take(text: string): Promise<void> {
-    if (this.#sink) return this.#sink(text)
-    this.#text += text
-    if (this.#text.length > MAX_TEXT) await this.#adopted.promise
-  }
-
-  /** Undefined when nothing was sent. */
-  async handOver(db: ActivityResources['db']): Promise<AdoptedRequest | undefined> {
-    const prompt = await this.#prepared.catch(() => undefined)
-    const result = this.#result
-    if (!prompt || !result) return undefined
-    return {
-      prompt,
-      usageId: this.usageId,
-      read: (onText, signal) => this.#read(result, onText, signal),
-      abandon: () => this.abandon(db, new StopRequested('The request is not needed')),
+  async adopt(): Promise<AdoptedRequest | undefined> {
+    const timer = setTimeout(() => this.#confirmed.resolve(false), CONFIRMATION_MS)
+    const isConfirmed = await this.#confirmed.promise
+    clearTimeout(timer)
+    if (!isConfirmed) this.abandon(new Error('Not confirmed in time'))
+    const sent = await this.#sent
+    if (!sent || this.#controller.signal.aborted) {
+      if (isConfirmed) this.abandon(new Error('Not sent'))
+      return undefined
     }
+    this.#isAdopted = true
+    this.#release()
+    const abort = (reason: unknown) => this.#controller.abort(reason)
+    return { ...sent, usageId: this.#usageId, text: this.#text, abort }
   }
 
-  async #read(
-    result: Promise<GenerateResult>,
-    onText: (text: string) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<GenerateResult> {
-    this.#isRead = true
-    const abort = () => {
-      this.#controller.abort(signal.reason)
-      this.#adopted.resolve()
-    }
-    if (signal.aborted) abort()
-    signal.addEventListener('abort', abort, { once: true })
-    try {
-      // Text that arrives while the first piece is written goes after it.
-      const text = this.#text
-      this.#text = ''
-      const first = text === '' ? Promise.resolve() : onText(text)
-      this.#sink = onText
-      this.#adopted.resolve()
-      await first
-      return await result
-    } finally {
-      signal.removeEventListener('abort', abort)
-    }
-  }
-
-  abandon(db: ActivityResources['db'], reason: unknown): void {
-    if (this.#isRead) return
+  abandon(reason: unknown): void {
+    if (this.#isAdopted || this.#controller.signal.aborted) return
+    this.#release()
     this.#controller.abort(reason)
-    this.#adopted.resolve()
-    void this.#settle(db).catch(() => undefined)
+    this.#confirmed.resolve(false)
+    void this.#settle().catch(() => undefined)
   }
 
-  async #settle(db: ActivityResources['db']): Promise<void> {
-    const prompt = await this.#prepared.catch(() => undefined)
-    if (!prompt || !this.#result) return deleteUsage(db, this.usageId)
-    const usage = (await this.#result.catch(() => undefined))?.usage
-    const { input_tokens } = prompt
-    const counted = usage ?? { input_tokens, output_tokens: estimateTokens(this.#text) }
-    await completeUsage(db, this.usageId, { ...counted, estimated: !usage })
+  async #send({ id: turn_id, agent_id, agent_version }: StartableTurn, prepare: PrepareStep) {
+    const { signal } = this.#controller
+    const prompt = await prepare({ turn_id, agent_id, agent_version, step: 1, model: 0 }, signal)
+    if (!prompt.request || signal.aborted) return undefined
+    const result = prompt.provider.generate(prompt.request, this.#writing(), signal)
+    // Looked at by the attempt that adopts it, or not at all.
+    result.catch(() => undefined)
+    return { prompt, result }
+  }
+
+  /** Takes the text: in memory until the start is confirmed, to the event log from then on. */
+  #writing(): (piece: string) => Promise<void> {
+    let kept = ''
+    let isConfirmed = false
+    const writing = this.#confirmed.promise.then(async (confirmed) => {
+      if (!confirmed) return
+      isConfirmed = true
+      await this.#text.write(kept)
+    })
+    return async (piece) => {
+      if (isConfirmed) return this.#text.write(piece)
+      kept += piece
+      if (kept.length > MAX_TEXT) await writing
+    }
+  }
+
+  /** What was sent is paid for; a row of what was not is removed. */
+  async #settle(): Promise<void> {
+    const { db } = this.#resources
+    const sent = await this.#sent
+    if (!sent) return deleteUsage(db, this.#usageId)
+    const usage = (await sent.result.catch(() => undefined))?.usage
+    const estimate = { input_tokens: sent.prompt.input_tokens, output_tokens: estimateTokens(this.#text.content) }
+    await completeUsage(db, this.#usageId, { ...(usage ?? estimate), estimated: !usage })
   }
 }

@@ -8,7 +8,7 @@ import { countFailed, endLogEntry, startLogEntry, type LogEnd } from '../db/quer
 import { findStep, insertStep, toPlannedCall } from '../db/queries/steps.ts'
 import { completeTurn, settleOpen, type TurnEnd } from '../db/queries/turn-ends.ts'
 import { claimTurn } from '../db/queries/turn-queue.ts'
-import { lockTurn } from '../db/queries/turns.ts'
+import { HEAD_START, lockTurn } from '../db/queries/turns.ts'
 import { addUsage, completeUsage, estimateTokens, insertUsage, totalUsage } from '../db/queries/usage.ts'
 import type { Db, Tx } from '../db/schema.ts'
 import { isDatabaseAway } from '../db/storage.ts'
@@ -18,9 +18,10 @@ import { costOf } from '../providers/prices.ts'
 import type { GenerateResult } from '../providers/provider.ts'
 import type { ChainModel } from '../providers/registry.ts'
 import { overtaken, toModelFailure } from './failures.ts'
-import { STEP_SEPARATOR } from './prompt.ts'
 import { storeRecalled } from './recall.ts'
 import type { StepPrompt } from './step-prompt.ts'
+import type { AdoptedRequest } from './head-start.ts'
+import { STEP_SEPARATOR } from './step-text.ts'
 
 /** More calls than this in one step are not run; the model is told. Their names must fit into a payload of 2 kB. */
 const MAX_CALLS = 16
@@ -39,7 +40,7 @@ export interface Attempt {
 /**
  * Claims the turn, fences off older attempts, withdraws the text they have shown, and records what is about to be sent: in one
  * transaction.
- * @param usageId of the row that a head start has inserted
+ * @param adopted a head start: its fence stands, and its usage row was inserted with the turn
  * @returns `stored` when an older attempt has stored the step meanwhile, undefined when the turn is over or to be cancelled
  */
 export async function beginAttempt(
@@ -47,20 +48,21 @@ export async function beginAttempt(
   events: EventLog,
   input: ModelCallInput,
   prompt: StepPrompt,
-  usageId: string | undefined,
+  adopted: AdoptedRequest | undefined,
 ): Promise<Attempt | { stored: ModelCallResult } | undefined> {
   const { turn_id, step } = input
   const { model, shown, given } = prompt
   const { attempt, activityId: activity_id } = activityInfo()
   const workflow_id = workflowIdOfActivity()
-  const writer = { scope: `step_${step}`, fence: input.model * ATTEMPTS_A_MODEL + attempt }
+  const own = { scope: `step_${step}`, fence: input.model * ATTEMPTS_A_MODEL + attempt }
+  const writer = adopted ? HEAD_START : own
   const begun = await db.transaction().execute(async (tx) => {
     const claimed = await claimTurn(tx, turn_id, activityInfo().workflowExecution?.runId ?? '')
     if (!claimed) return undefined
     // The first attempt has none before it; were it delivered twice, the fence would refuse the second.
     const stored = writer.fence > 1 ? await findStep(tx, turn_id, step) : undefined
     if (stored) return { stored: toResult(input, stored.calls, stored) }
-    const raised = await raiseFence(tx, turn_id, writer)
+    const raised = adopted ? { hadText: false } : await raiseFence(tx, turn_id, writer)
     if (!raised) throw overtaken()
     if (prompt.recalled) await storeRecalled(tx, turn_id, prompt.recalled, { workflow_id, activity_id, attempt })
     const reset: Addition = { event: { type: 'content_reset', data: { step, reason: 'retry', content: shown } } }
@@ -68,7 +70,7 @@ export async function beginAttempt(
     const added = additions.length > 0 ? await addEvents(tx, turn_id, undefined, additions) : { events: [] }
     if ('refused' in added) throw overtaken()
     const usage =
-      usageId ??
+      adopted?.usageId ??
       (await insertUsage(tx, {
         turn_id,
         step,
@@ -90,7 +92,7 @@ export async function beginAttempt(
   })
   if (!begun || begun.stored) return begun
   events.publish(turn_id, begun.events)
-  const isFirst = writer.fence === 1 && step === 1 && (usageId !== undefined || !given.has_open_usage)
+  const isFirst = step === 1 && (adopted !== undefined || (writer.fence === 1 && !given.has_open_usage))
   return { writer, usageId: begun.usageId, logId: begun.logId, startedAt: performance.now(), isFirst }
 }
 

@@ -2,8 +2,6 @@
 // the result. An answer ends the turn in the same transaction, and the activity starts the next turn of the conversation.
 import { activityInfo, cancellationSignal } from '@temporalio/activity'
 import type { ModelCallInput, ModelCallResult } from '../contracts/engine.ts'
-import { TextWriter, type EventLog } from '../db/event-log.ts'
-import type { Writer } from '../db/event-rows.ts'
 import { findStep } from '../db/queries/steps.ts'
 import type { StepInput } from '../db/queries/turn-input.ts'
 import { isFinalStatus } from '../db/queries/turns.ts'
@@ -12,10 +10,18 @@ import { StopRequested } from '../db/stops.ts'
 import { endTurn, startNextOf } from './end-turn.ts'
 import type { AdoptedRequest } from './head-start.ts'
 import { startBeating } from './heartbeat.ts'
-import { beginAttempt, closeAttempt, completeAttempt, toActivityFailure, toResult, type Attempt, type Completed } from './model-attempt.ts'
-import { STEP_SEPARATOR } from './prompt.ts'
+import {
+  beginAttempt,
+  closeAttempt,
+  completeAttempt,
+  toActivityFailure,
+  toResult,
+  type Attempt,
+  type Completed,
+} from './model-attempt.ts'
 import type { ActivityResources } from './resources.ts'
 import type { StepPrompt } from './step-prompt.ts'
+import { StepText } from './step-text.ts'
 
 export function modelCallActivities(resources: ActivityResources) {
   const { db, events, stops, headStarts, prepareStep } = resources
@@ -31,7 +37,7 @@ export function modelCallActivities(resources: ActivityResources) {
         adopted = isVeryFirst(input) ? await headStarts?.adopt(turn_id) : undefined
         const prompt = adopted?.prompt ?? (await prepareStep(input, signal))
         if (!prompt.request) return await withoutRequest(input, prompt.given)
-        const attempt = await beginAttempt(db, events, input, prompt, adopted?.usageId)
+        const attempt = await beginAttempt(db, events, input, prompt, adopted)
         // The turn has ended, or is to be cancelled, since the prompt was read.
         if (!attempt) return await withoutRequest(input, (await prepareStep(input, signal)).given)
         if ('stored' in attempt) return attempt.stored
@@ -40,7 +46,8 @@ export function modelCallActivities(resources: ActivityResources) {
         if (completed.end) await startNextOf(resources, turn_id, completed.end)
         return completed.result
       } finally {
-        adopted?.abandon()
+        // Does nothing to a request that has ended.
+        adopted?.abort(new StopRequested('The request is not needed'))
         stop.done()
         stopBeating()
       }
@@ -55,13 +62,12 @@ export function modelCallActivities(resources: ActivityResources) {
     stopping: AbortSignal,
   ): Promise<Completed | { cancelled: true }> {
     const { turn_id, step } = input
-    const text = new StepText(events, turn_id, attempt.writer, step, prompt.shown)
+    const text = adopted?.text ?? new StepText(events, turn_id, attempt.writer, step, prompt.shown)
     const signal = AbortSignal.any([stopping, text.failed])
-    const onText = (piece: string) => text.write(piece)
+    if (adopted) onAbort(signal, () => adopted.abort(signal.reason))
     try {
-      const generated = await (adopted
-        ? adopted.read(onText, signal)
-        : prompt.provider.generate(prompt.request, onText, signal))
+      const generated = await (adopted?.result ??
+        prompt.provider.generate(prompt.request, (piece) => text.write(piece), signal))
       await text.flush()
       return await untilDatabaseIsBack(
         () => completeAttempt(db, attempt, input, prompt, text.content, generated),
@@ -101,36 +107,14 @@ export function modelCallActivities(resources: ActivityResources) {
   }
 }
 
+function onAbort(signal: AbortSignal, listener: () => void): void {
+  if (signal.aborted) listener()
+  else signal.addEventListener('abort', listener, { once: true })
+}
+
 const NOTHING = { input_tokens: 0, output_tokens: 0 }
 
 /** Only the first attempt at the first request of a turn may adopt a head start. */
 function isVeryFirst({ step, model }: ModelCallInput): boolean {
   return step === 1 && model === 0 && activityInfo().attempt === 1
-}
-
-/** The text of a step as the model gives it, set off from what earlier steps have shown. */
-class StepText {
-  content = ''
-  readonly #writer: TextWriter
-  readonly #separator: string
-
-  constructor(events: EventLog, turnId: string, writer: Writer, step: number, shown: string) {
-    this.#writer = new TextWriter(events, turnId, writer, step)
-    this.#separator = shown === '' ? '' : STEP_SEPARATOR
-  }
-
-  get failed(): AbortSignal {
-    return this.#writer.failed
-  }
-
-  async write(piece: string): Promise<void> {
-    if (piece === '') return
-    const written = this.content === '' ? this.#separator + piece : piece
-    this.content += piece
-    await this.#writer.write(written)
-  }
-
-  flush(): Promise<void> {
-    return this.#writer.flush()
-  }
 }

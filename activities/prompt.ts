@@ -12,6 +12,7 @@ import type { Db, JobsTable } from '../db/schema.ts'
 import { pictureLimitsOf } from '../providers/image-limits.ts'
 import type { PromptImage, PromptMessage } from '../providers/provider.ts'
 import { findMade, readMedia, variantName } from './media-rows.ts'
+import { STEP_SEPARATOR } from './step-text.ts'
 
 export interface Prompt {
   messages: PromptMessage[]
@@ -74,9 +75,6 @@ function readImages(blobs: Blobs, owner: string, images: StoredImage[]): Promise
     })),
   )
 }
-
-/** Stands between the texts of two steps of one reply. */
-export const STEP_SEPARATOR = '\n\n'
 
 /** The passages as the model reads them: set apart from instructions, each with what it is to be quoted by. */
 function tellPassages(passages: Passage[]): string {

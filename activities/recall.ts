@@ -50,10 +50,7 @@ export async function recallPassages(
       found.error = limit.aborted ? `took longer than ${RECALL_MS} ms` : nameOf(error)
     }
   }
-  const passages = [
-    ...attachments,
-    ...found.passages.filter((hit) => !attachments.some((whole) => holds(whole, hit))),
-  ]
+  const passages = [...attachments, ...found.passages.filter((hit) => !attachments.some((whole) => holds(whole, hit)))]
   const duration_ms = performance.now() - startedAt
   return { passages, query, model: resources.embedder.model, duration_ms, ...(found.error && { error: found.error }) }
 }

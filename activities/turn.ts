@@ -19,7 +19,8 @@ export function turnActivities(resources: Pick<ActivityResources, 'db' | 'events
       const claimed = await db.transaction().execute(async (tx) => {
         const turn = await claimTurn(tx, turn_id, runId)
         if (!turn) return undefined
-        const added = turn.additions.length > 0 ? await addEvents(tx, turn_id, undefined, turn.additions) : { events: [] }
+        const added =
+          turn.additions.length > 0 ? await addEvents(tx, turn_id, undefined, turn.additions) : { events: [] }
         return 'events' in added ? added.events : []
       })
       if (claimed) {

@@ -61,7 +61,7 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
 /** One pass over the active turns, and over conversations without one. */
 async function sweepTurns(options: SweeperOptions, before: string, signal: AbortSignal): Promise<void> {
   const { storage } = options
-  for (let after = ''; ; ) {
+  for (let after = ''; ;) {
     const turns = await listActive(storage.db, PAGE, after)
     for (const turn of turns) {
       signal.throwIfAborted()

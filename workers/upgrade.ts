@@ -35,7 +35,10 @@ export async function upgradeTurns(options: UpgradeOptions): Promise<void> {
   await refuseOldWorkers(options)
   let terminated = 0
   for await (const { workflowId, runId } of client.workflow.list({ query: WORKFLOWS })) {
-    await client.workflow.getHandle(workflowId, runId).terminate('upgrade to 0.2.0').catch(() => undefined)
+    await client.workflow
+      .getHandle(workflowId, runId)
+      .terminate('upgrade to 0.2.0')
+      .catch(() => undefined)
     terminated += 1
   }
   for (const { id, conversation_id, status } of await listBegun(storage)) {
@@ -77,9 +80,7 @@ async function refuseOldWorkers({ client, namespace }: UpgradeOptions): Promise<
     taskQueueType: 1,
   })
   const since = Date.now() - POLLER_MS
-  const running = (pollers ?? []).filter(
-    ({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1_000 > since,
-  )
+  const running = (pollers ?? []).filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1_000 > since)
   if (running.length > 0)
     throw new Error(
       `Cannot upgrade to 0.2.0: stop every worker of 0.1.0 first, and wait a minute: ${running.map(({ identity }) => identity).join(', ')} still polls`,

@@ -61,7 +61,8 @@ async function answer(turn: TurnInput, clock: TurnClock): Promise<FinalStatus> {
     const claim = await claimTurn({ turn_id: turn.turn_id })
     if (!claim.claimed) return claim.status
     setCurrentDetails(`Reading ${jobs.length} attached`)
-    const reading = () => clock.during('attached', () => Promise.all(jobs.map(({ id, kind }) => ingest(turn, id, kind))))
+    const reading = () =>
+      clock.during('attached', () => Promise.all(jobs.map(({ id, kind }) => ingest(turn, id, kind))))
     await clock.limit(reading, () => tooLong(turn))
   }
   let invalidRounds = 0

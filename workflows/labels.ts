@@ -16,10 +16,7 @@ const CONVERSATION = defineSearchAttributeKey('MuxiConversation', 'KEYWORD')
 const USER = defineSearchAttributeKey('MuxiUser', 'KEYWORD')
 
 /** Search attributes are stored in the clear: the user stands there as a pseudonym. What is empty is left out. */
-export function searchAttributesOf(
-  kind: 'turn' | 'tool' | 'job' | 'mcp',
-  labels: Labels,
-): TypedSearchAttributes {
+export function searchAttributesOf(kind: 'turn' | 'tool' | 'job' | 'mcp', labels: Labels): TypedSearchAttributes {
   const pairs = [
     { key: KIND, value: kind as string },
     { key: AGENT, value: labels.agent_id },

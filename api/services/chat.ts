@@ -8,7 +8,7 @@ import { newId } from '../../contracts/ids.ts'
 import type { AgentConfig } from '../../contracts/schemas/agent.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
-import { ensureDefaultConversation } from '../../db/queries/conversations.ts'
+import { ensureDefaultConversation, findDefaultConversation } from '../../db/queries/conversations.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { requestStopIn } from '../../db/queries/stop-requests.ts'
@@ -24,9 +24,9 @@ import {
   type Admission,
   type StartableTurn,
 } from '../../db/queries/turn-queue.ts'
-import { findTurn, insertTurn, wasGivenUp } from '../../db/queries/turns.ts'
+import { findTurn, HEAD_START, insertTurn, wasGivenUp } from '../../db/queries/turns.ts'
 import { insertUsage } from '../../db/queries/usage.ts'
-import type { Tx, TurnsTable } from '../../db/schema.ts'
+import type { Db, Tx, TurnsTable } from '../../db/schema.ts'
 import { actingUser, ownedOrThrow } from './access.ts'
 import { insertAttachedJobs, storeAttachments } from './attachments.ts'
 import type { ApiContext, ApiLimits } from './context.ts'
@@ -90,12 +90,14 @@ export async function acceptMessage(
     headStarts?.abort(start.id)
     throw error
   }
-  const accepted = await storage.db.transaction().execute((tx) => markAccepted(tx, start.id))
+  const isAhead = usageId !== undefined
+  const accepted = await storage.db.transaction().execute((tx) => markAccepted(tx, start.id, isAhead))
   if (!accepted) {
     headStarts?.abort(start.id)
     throw new MuxiError('unavailable', 'The message was accepted too late: please send it again', { retryAfter: 1 })
   }
   storage.events.publish(start.id, accepted)
+  if (isAhead) headStarts?.confirm(start.id)
   return receipt
 }
 
@@ -117,9 +119,7 @@ async function insert(context: Context, principal: Principal, submission: Submis
   const attachments = await storeAttachments(storage, user_id, request.attachments ?? [], (bytes) =>
     checkQuota(context, user_id, bytes),
   )
-  if (request.conversation_id === undefined) await getAgentOrThrow(storage.db, agent_id)
-  const conversation_id =
-    request.conversation_id ?? (await ensureDefaultConversation(storage.db, agent_id, user_id))
+  const conversation_id = request.conversation_id ?? (await getDefaultConversation(storage.db, agent_id, user_id))
 
   return storage.db.transaction().execute(async (tx) => {
     const made = known && (await findIdempotent(tx, known))
@@ -164,8 +164,10 @@ async function insert(context: Context, principal: Principal, submission: Submis
     const { turn_id, message_id } = turn
     const accepted = { turn_id, conversation_id, message_id }
     if (active_turn_id === undefined) {
-      const start = { ...turn, id: turn_id, attached: attached.length > 0 }
-      const usageId = headStarts && !start.attached ? await insertFirstUsage(tx, turn_id, headStarts, agent.config) : undefined
+      const { agent_version } = turn
+      const start = { id: turn_id, conversation_id, agent_id, agent_version, user_id, attached: attached.length > 0 }
+      const usageId =
+        headStarts && !start.attached ? await insertFirstUsage(tx, turn_id, headStarts, agent.config) : undefined
       return { receipt: { ...accepted, position: 0 }, start, ...(usageId !== undefined && { usageId }), events: [] }
     }
     const events = [{ turn_id, events: await addAccepted(tx, turn_id, turn) }]
@@ -180,6 +182,13 @@ async function insert(context: Context, principal: Principal, submission: Submis
     await requestStopIn(tx, active_turn_id)
     return { receipt: { ...accepted, position: 1, waits_for: active_turn_id }, events, interrupted: active_turn_id }
   })
+}
+
+async function getDefaultConversation(db: Db, agentId: string, userId: string): Promise<string> {
+  const known = await findDefaultConversation(db, agentId, userId)
+  if (known !== undefined) return known
+  await getAgentOrThrow(db, agentId)
+  return ensureDefaultConversation(db, agentId, userId)
 }
 
 /** The receipt of a request that was made before, and what it may have left undone. */
@@ -198,8 +207,7 @@ function insertFirstUsage(
   headStarts: NonNullable<Context['headStarts']>,
   config: AgentConfig,
 ): Promise<string> {
-  // The fence of a head start is 0: every attempt of the activity raises it.
-  return insertUsage(tx, { turn_id, step: 1, fence: 0, ...headStarts.modelOf(config), input_tokens: 0 })
+  return insertUsage(tx, { turn_id, step: 1, fence: HEAD_START.fence, ...headStarts.modelOf(config), input_tokens: 0 })
 }
 
 function idempotent(principal: Principal, { agent_id, request, route, idempotency_key = '' }: Submission) {

@@ -15,6 +15,8 @@ export interface HeadStarts {
   modelOf(config: AgentConfig): { provider: string; model: string }
   /** @param usageId the row that was inserted with the turn */
   begin(turn: StartableTurn, usageId: string): void
+  /** The turn is accepted, and the fence of the head start stands: its text is written from now on. */
+  confirm(turnId: string): void
   abort(turnId: string): void
 }
 

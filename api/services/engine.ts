@@ -23,7 +23,10 @@ type Engine = Pick<ApiContext, 'client'>
  * Starts the workflow of an active turn. Safe to repeat: one that has been started before counts as success.
  * @throws MuxiError `unavailable` when the outcome is unknown
  */
-export async function startTurn({ client, startTurn: start }: Pick<ApiContext, 'client' | 'startTurn'>, turn: StartableTurn): Promise<void> {
+export async function startTurn(
+  { client, startTurn: start }: Pick<ApiContext, 'client' | 'startTurn'>,
+  turn: StartableTurn,
+): Promise<void> {
   await whileReachable(client, () => patiently(client, () => start(turn)))
 }
 

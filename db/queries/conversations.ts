@@ -1,5 +1,6 @@
 // Conversations and their messages: found, made, listed and shown to models.
 import { newId } from '../../contracts/ids.ts'
+import { compiled } from '../compiled.ts'
 import { differencesOf } from '../dialect.ts'
 import type { ConversationsTable, Db, Tx } from '../schema.ts'
 import { deleteJobsOf } from './jobs.ts'
@@ -15,20 +16,22 @@ export interface ConversationView {
 }
 
 const views = (db: Db | Tx) =>
-  db.selectFrom('conversations').select((eb) => [
-    'id',
-    'agent_id',
-    'user_id',
-    'title',
-    'created_at',
-    eb
-      .selectFrom('messages')
-      .select('messages.created_at')
-      .whereRef('messages.conversation_id', '=', 'conversations.id')
-      .orderBy('messages.id', 'desc')
-      .limit(1)
-      .as('last_message_at'),
-  ])
+  db
+    .selectFrom('conversations')
+    .select((eb) => [
+      'id',
+      'agent_id',
+      'user_id',
+      'title',
+      'created_at',
+      eb
+        .selectFrom('messages')
+        .select('messages.created_at')
+        .whereRef('messages.conversation_id', '=', 'conversations.id')
+        .orderBy('messages.id', 'desc')
+        .limit(1)
+        .as('last_message_at'),
+    ])
 
 export async function findConversation(db: Db | Tx, id: string): Promise<ConversationView | undefined> {
   return views(db).where('id', '=', id).executeTakeFirst()
@@ -63,24 +66,32 @@ export async function createConversation(db: Db | Tx, conversation: NewConversat
   return { ...rest, last_message_at: null }
 }
 
+const selectDefault = compiled<{ default_for: string }, { id: string }>((db, parameter) =>
+  db.selectFrom('conversations').select('id').where('default_for', '=', parameter('default_for')),
+)
+
+/** The id of the conversation of (user, agent) for messages that name none. */
+export async function findDefaultConversation(db: Db | Tx, agentId: string, userId: string) {
+  const { rows } = await selectDefault(db, { default_for: `${userId}/${agentId}` })
+  return rows[0]?.id
+}
+
 /** The id of the conversation of (user, agent) for messages that name none; made when there is none yet. */
 export async function ensureDefaultConversation(db: Db | Tx, agentId: string, userId: string): Promise<string> {
-  const default_for = `${userId}/${agentId}`
-  const known = db.selectFrom('conversations').select('id').where('default_for', '=', default_for)
-  const found = await known.executeTakeFirst()
-  if (found) return found.id
+  const found = await findDefaultConversation(db, agentId, userId)
+  if (found !== undefined) return found
   await db
     .insertInto('conversations')
     .values({
       id: newId('conv'),
       agent_id: agentId,
       user_id: userId,
-      default_for,
+      default_for: `${userId}/${agentId}`,
       created_at: new Date().toISOString(),
     })
     .onConflict((oc) => oc.column('default_for').doNothing())
     .execute()
-  return (await known.executeTakeFirstOrThrow()).id
+  return (await findDefaultConversation(db, agentId, userId))!
 }
 
 /** Newest first. */

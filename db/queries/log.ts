@@ -36,24 +36,26 @@ export async function startLogEntry(tx: Tx, start: LogStart): Promise<string> {
   return entry!.id
 }
 
-const insertRunning = compiled<Omit<LogStart, 'input'> & { id: string; input: string | null; started_at: string }, { id: string }>(
-  (db, parameter) =>
-    db
-      .insertInto('log_entries')
-      .values({
-        id: parameter('id'),
-        turn_id: parameter('turn_id'),
-        kind: parameter('kind'),
-        name: parameter('name'),
-        workflow_id: parameter('workflow_id'),
-        activity_id: parameter('activity_id'),
-        attempt: parameter('attempt'),
-        status: 'running',
-        input: parameter('input'),
-        started_at: parameter('started_at'),
-      })
-      .onConflict((oc) => oc.columns(['workflow_id', 'activity_id', 'attempt']).doUpdateSet({ status: 'running' }))
-      .returning('id'),
+const insertRunning = compiled<
+  Omit<LogStart, 'input'> & { id: string; input: string | null; started_at: string },
+  { id: string }
+>((db, parameter) =>
+  db
+    .insertInto('log_entries')
+    .values({
+      id: parameter('id'),
+      turn_id: parameter('turn_id'),
+      kind: parameter('kind'),
+      name: parameter('name'),
+      workflow_id: parameter('workflow_id'),
+      activity_id: parameter('activity_id'),
+      attempt: parameter('attempt'),
+      status: 'running',
+      input: parameter('input'),
+      started_at: parameter('started_at'),
+    })
+    .onConflict((oc) => oc.columns(['workflow_id', 'activity_id', 'attempt']).doUpdateSet({ status: 'running' }))
+    .returning('id'),
 )
 
 /** An entry of something that is over and was too short to be seen under way. */
@@ -71,18 +73,19 @@ export async function endLogEntry(db: Db | Tx, id: string, end: LogEnd): Promise
   await updateEnded(db, { id, ...columnsOf(end) })
 }
 
-const updateEnded = compiled<ReturnType<typeof columnsOf> & { id: string }>((db, parameter) =>
-  db
-    .updateTable('log_entries')
-    .set({
-      status: parameter('status'),
-      duration_ms: parameter('duration_ms'),
-      output: parameter('output'),
-      error: parameter('error'),
-      usage: parameter('usage'),
-    })
-    .where('id', '=', parameter('id'))
-    .where('status', 'in', ['running', 'interrupted']) as unknown as Compilable<never>,
+const updateEnded = compiled<ReturnType<typeof columnsOf> & { id: string }>(
+  (db, parameter) =>
+    db
+      .updateTable('log_entries')
+      .set({
+        status: parameter('status'),
+        duration_ms: parameter('duration_ms'),
+        output: parameter('output'),
+        error: parameter('error'),
+        usage: parameter('usage'),
+      })
+      .where('id', '=', parameter('id'))
+      .where('status', 'in', ['running', 'interrupted']) as unknown as Compilable<never>,
 )
 
 /** Whatever of a turn or job is still running is over with it. */

@@ -65,7 +65,10 @@ const insertHeld = compiled<ModelStepsTable & Writer>((db, parameter) => {
     .where('stream_id', '=', parameter('turn_id'))
     .where('scope', '=', parameter('scope'))
     .where('fence', '=', parameter('fence'))
-  return db.insertInto('model_steps').columns(columns).expression(held as never) as unknown as Compilable<never>
+  return db
+    .insertInto('model_steps')
+    .columns(columns)
+    .expression(held as never) as unknown as Compilable<never>
 })
 
 /** The stored result of a step, when an earlier attempt got as far. */

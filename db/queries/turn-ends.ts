@@ -140,7 +140,16 @@ async function insertReply(
   status: FinalStatus,
   created_at: string,
 ): Promise<void> {
-  const row = { id, conversation_id, turn_id, role: 'assistant' as const, content, status, attachments: null, created_at }
+  const row = {
+    id,
+    conversation_id,
+    turn_id,
+    role: 'assistant' as const,
+    content,
+    status,
+    attachments: null,
+    created_at,
+  }
   await insertMessage(tx, row)
 }
 

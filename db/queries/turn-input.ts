@@ -78,9 +78,7 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
       sql<number | boolean>`messages.attachments is not null`.as('attached'),
       searchable,
       eb
-        .exists(
-          eb.selectFrom('mcp_servers').select('name').whereRef('mcp_servers.agent_id', '=', 'turns.agent_id'),
-        )
+        .exists(eb.selectFrom('mcp_servers').select('name').whereRef('mcp_servers.agent_id', '=', 'turns.agent_id'))
         .as('has_servers'),
       eb
         .exists(

@@ -3,10 +3,10 @@ import { sql, type Compilable } from 'kysely'
 import type { AgentConfig } from '../../contracts/schemas/agent.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { compiled } from '../compiled.ts'
-import { addEvents } from '../event-rows.ts'
+import { addEvents, raiseFence } from '../event-rows.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
 import { lockConversation } from './conversations.ts'
-import { acceptedEvent, startEvent, UNFINISHED, wasGivenUp } from './turns.ts'
+import { acceptedEvent, HEAD_START, startEvent, UNFINISHED, wasGivenUp } from './turns.ts'
 
 /** Turns that may wait in one conversation. */
 export const MAX_WAITING = 100
@@ -85,8 +85,7 @@ export async function admit(
   const { id, agent_id, user_id: owner, version, config } = row
   return {
     conversation: { id, agent_id, user_id: owner },
-    agent:
-      version === null || config === null ? undefined : { version, config: JSON.parse(config) as AgentConfig },
+    agent: version === null || config === null ? undefined : { version, config: JSON.parse(config) as AgentConfig },
     active_turn_id: row.active_turn_id ?? undefined,
     waiting: Number(row.waiting),
     concurrent: { user: Number(row.user), key: Number(row.key) },
@@ -104,27 +103,41 @@ export async function addAccepted(
 }
 
 const updateAccepted = compiled<
-  { turn_id: string; now: string },
-  Pick<TurnsTable, 'conversation_id' | 'message_id'>
+  { turn_id: string; now: string; started_at: string | null },
+  Pick<TurnsTable, 'conversation_id' | 'message_id' | 'agent_id' | 'created_at'>
 >((db, parameter) =>
   db
     .updateTable('turns')
-    .set({ status: 'queued', accepted_at: parameter('now') })
+    .set({ status: 'queued', accepted_at: parameter('now'), started_at: parameter('started_at') })
     .where('id', '=', parameter('turn_id'))
     .where('status', '=', 'pending')
-    .returning(['conversation_id', 'message_id']),
+    .returning(['conversation_id', 'message_id', 'agent_id', 'created_at']),
 )
 
 /**
  * Temporal has the workflow of an active turn: `pending` becomes `queued`, and `accepted` its first event.
  * A worker may have claimed it before; then nothing is left to do.
+ * @param isAhead the turn has a head start: its message starts too, and its text may be written under the fence of the head start
  * @returns the events to publish, or undefined when the turn has failed before it was accepted
  */
-export async function markAccepted(tx: Tx, turnId: string): Promise<StoredEvent[] | undefined> {
-  const [updated] = (await updateAccepted(tx, { turn_id: turnId, now: new Date().toISOString() })).rows
-  if (updated) return addAccepted(tx, turnId, updated)
-  const turn = await tx.selectFrom('turns').select(['status', 'accepted_at']).where('id', '=', turnId).executeTakeFirst()
-  return !turn || wasGivenUp(turn) ? undefined : []
+export async function markAccepted(tx: Tx, turnId: string, isAhead = false): Promise<StoredEvent[] | undefined> {
+  const now = new Date().toISOString()
+  const [turn] = (await updateAccepted(tx, { turn_id: turnId, now, started_at: isAhead ? now : null })).rows
+  if (turn) {
+    const additions = [acceptedEvent(turnId, turn), ...(isAhead ? [startEvent(turnId, turn)] : [])]
+    const added = await addEvents(tx, turnId, undefined, additions)
+    if (isAhead) await raiseFence(tx, turnId, HEAD_START)
+    return 'events' in added ? added.events : []
+  }
+  const found = await tx
+    .selectFrom('turns')
+    .select(['status', 'accepted_at'])
+    .where('id', '=', turnId)
+    .executeTakeFirst()
+  if (!found || wasGivenUp(found)) return undefined
+  // The worker that has claimed it may be about to adopt the head start.
+  if (isAhead) await raiseFence(tx, turnId, HEAD_START)
+  return []
 }
 
 export interface Claimed {
@@ -138,10 +151,7 @@ export interface Claimed {
 
 const updateClaimed = compiled<
   { turn_id: string; run_id: string; now: string },
-  Pick<
-    TurnsTable,
-    'conversation_id' | 'message_id' | 'agent_id' | 'created_at' | 'accepted_at' | 'started_at'
-  >
+  Pick<TurnsTable, 'conversation_id' | 'message_id' | 'agent_id' | 'created_at' | 'accepted_at' | 'started_at'>
 >((db, parameter) =>
   db
     .updateTable('turns')

@@ -3,7 +3,7 @@ import type { FinalStatus, JobKind, OnBusy, TurnStatus } from '../../contracts/e
 import type { NewEvent, Usage } from '../../contracts/events.ts'
 import type { ErrorBody } from '../../contracts/failures.ts'
 import { inserting } from '../compiled.ts'
-import type { Addition } from '../event-rows.ts'
+import type { Addition, Writer } from '../event-rows.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
 
 export const UNFINISHED: readonly TurnStatus[] = ['pending', 'queued', 'running', 'awaiting_approval']
@@ -92,6 +92,9 @@ export const insertMessage = inserting('messages', [
   'created_at',
 ])
 
+/** Who writes the text of a head start: every attempt of the activity has a higher fence. */
+export const HEAD_START: Writer = { scope: 'step_1', fence: 0 }
+
 /** Whether a turn has failed before it was accepted: its sender got an error, and it never runs. */
 export function wasGivenUp({ status, accepted_at }: Pick<TurnsTable, 'status' | 'accepted_at'>): boolean {
   return status === 'failed' && accepted_at === null
@@ -107,7 +110,12 @@ export function acceptedEvent(
 
 export function startEvent(
   turn_id: string,
-  { message_id, conversation_id, agent_id, created_at }: Pick<TurnsTable, 'message_id' | 'conversation_id' | 'agent_id' | 'created_at'>,
+  {
+    message_id,
+    conversation_id,
+    agent_id,
+    created_at,
+  }: Pick<TurnsTable, 'message_id' | 'conversation_id' | 'agent_id' | 'created_at'>,
 ): Addition {
   return { event: { type: 'message_start', data: { id: message_id, turn_id, conversation_id, agent_id, created_at } } }
 }

@@ -54,16 +54,17 @@ const updateUsage = compiled<{
   input_tokens: number
   output_tokens: number
   cost_usd: number | null
-}>((db, parameter) =>
-  db
-    .updateTable('model_usage')
-    .set({
-      status: parameter('status'),
-      input_tokens: parameter('input_tokens'),
-      output_tokens: parameter('output_tokens'),
-      cost_usd: parameter('cost_usd'),
-    })
-    .where('id', '=', parameter('id')) as unknown as Compilable<never>,
+}>(
+  (db, parameter) =>
+    db
+      .updateTable('model_usage')
+      .set({
+        status: parameter('status'),
+        input_tokens: parameter('input_tokens'),
+        output_tokens: parameter('output_tokens'),
+        cost_usd: parameter('cost_usd'),
+      })
+      .where('id', '=', parameter('id')) as unknown as Compilable<never>,
 )
 
 /** Rows of requests whose end nobody saw get an estimate: what the reader saw is the least they can have said. */
@@ -97,7 +98,8 @@ export async function totalUsage(db: Db | Tx, turnId: string, except = ''): Prom
 
 /** A cost is known when either has one. */
 export function addUsage(a: Usage, b: Usage): Usage {
-  const cost_usd = a.cost_usd === undefined && b.cost_usd === undefined ? undefined : (a.cost_usd ?? 0) + (b.cost_usd ?? 0)
+  const cost_usd =
+    a.cost_usd === undefined && b.cost_usd === undefined ? undefined : (a.cost_usd ?? 0) + (b.cost_usd ?? 0)
   return {
     input_tokens: a.input_tokens + b.input_tokens,
     output_tokens: a.output_tokens + b.output_tokens,
