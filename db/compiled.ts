@@ -38,7 +38,7 @@ export function compiled<P extends object, R = never>(
 }
 
 /** Makes a function that inserts one row with these columns. */
-export function inserting<T extends keyof DB & string, C extends keyof DB[T] & string>(
+export function inserting<T extends keyof DB, C extends keyof DB[T] & string>(
   table: T,
   columns: readonly C[],
 ): (db: Db | Tx, row: { [K in C]: InsertType<DB[T][K]> }) => Promise<unknown> {

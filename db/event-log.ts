@@ -17,6 +17,8 @@ import type { Db } from './schema.ts'
 
 /** Shortest time between two group commits, in milliseconds; the first event after a pause is committed at once. */
 const BATCH_MS = 20
+/** How long events are kept for a reader that has not come yet, in milliseconds. */
+const KEEP_MS = 1_000
 /** Committed events kept in memory for the readers of a stream; who lags further reads rows. */
 const RING_EVENTS = 512
 /** Streams whose new events are read in one statement. */
@@ -94,6 +96,16 @@ export class EventLog {
       this.#queue.push({ stream, writer, take, soon, resolve, reject })
       this.#schedule(soon)
     })
+  }
+
+  /**
+   * Keeps the events of a stream in memory for a moment, for a reader that is about to follow it. Called before the stream's first
+   * event is committed, it saves that reader a query.
+   */
+  keep(stream: string): void {
+    const nothing = () => undefined
+    this.#join(stream, nothing)
+    setTimeout(() => this.#leave(stream, nothing), KEEP_MS).unref()
   }
 
   /** Tells this process's readers of events that the caller has committed in a transaction of its own. */

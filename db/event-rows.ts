@@ -49,12 +49,6 @@ const upsertFence = compiled<{ stream: string; scope: string; fence: number }, {
     .returning('has_text'),
 )
 
-/** Whether an attempt is still the newest of its scope, and stays so until the transaction ends. */
-export async function holdsFence(tx: Tx, stream: string, writer: Writer): Promise<boolean> {
-  const held = await holdFences(tx, [{ stream, writer, additions: [] }])
-  return held({ stream, writer, additions: [] })
-}
-
 /** Gives the events their numbers and stores them as one segment. */
 export async function addEvents(
   tx: Tx,

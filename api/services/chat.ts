@@ -82,6 +82,7 @@ export async function acceptMessage(
   for (const each of events) storage.events.publish(each.turn_id, each.events)
   if (interrupted !== undefined) interrupt(context, interrupted)
   if (!start) return receipt
+  storage.events.keep(start.id)
   if (usageId !== undefined) headStarts?.begin(start, usageId)
   try {
     await startTurn(context, start)

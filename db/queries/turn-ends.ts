@@ -119,7 +119,7 @@ const updateCompleted = compiled<
  * @returns undefined when the turn was over already
  */
 export async function completeTurn(tx: Tx, answer: Answer): Promise<TurnEnd | undefined> {
-  const { turn_id, conversation_id, message_id, content, usage } = answer
+  const { turn_id, conversation_id, message_id, usage } = answer
   const stamp = new Date().toISOString()
   const parameters = { turn_id, conversation_id, now: stamp, usage: JSON.stringify(usage) }
   const [turn] = (await updateCompleted(tx, parameters)).rows

@@ -6,7 +6,7 @@ import { compiled } from '../compiled.ts'
 import { addEvents, raiseFence } from '../event-rows.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
 import { lockConversation } from './conversations.ts'
-import { acceptedEvent, HEAD_START, startEvent, UNFINISHED, wasGivenUp } from './turns.ts'
+import { acceptedEvent, findTurn, HEAD_START, startEvent, UNFINISHED, wasGivenUp } from './turns.ts'
 
 /** Turns that may wait in one conversation. */
 export const MAX_WAITING = 100
@@ -129,15 +129,24 @@ export async function markAccepted(tx: Tx, turnId: string, isAhead = false): Pro
     if (isAhead) await raiseFence(tx, turnId, HEAD_START)
     return 'events' in added ? added.events : []
   }
-  const found = await tx
-    .selectFrom('turns')
-    .select(['status', 'accepted_at'])
-    .where('id', '=', turnId)
-    .executeTakeFirst()
+  const found = await findTurn(tx, turnId)
   if (!found || wasGivenUp(found)) return undefined
-  // The worker that has claimed it may be about to adopt the head start.
-  if (isAhead) await raiseFence(tx, turnId, HEAD_START)
-  return []
+  return isAhead ? startAccepted(tx, found) : []
+}
+
+/** A turn with a head start that a repeated request has marked as accepted, or a worker has claimed. */
+async function startAccepted(tx: Tx, turn: TurnsTable): Promise<StoredEvent[]> {
+  await raiseFence(tx, turn.id, HEAD_START)
+  const started = await tx
+    .updateTable('turns')
+    .set({ started_at: new Date().toISOString() })
+    .where('id', '=', turn.id)
+    .where('started_at', 'is', null)
+    .where('finished_at', 'is', null)
+    .executeTakeFirst()
+  if (started.numUpdatedRows === 0n) return []
+  const added = await addEvents(tx, turn.id, undefined, [startEvent(turn.id, turn)])
+  return 'events' in added ? added.events : []
 }
 
 export interface Claimed {
