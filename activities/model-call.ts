@@ -42,11 +42,11 @@ export function modelCallActivities(resources: ActivityResources) {
         if (!attempt) return await withoutRequest(input, (await prepareStep(input, signal)).given)
         if ('stored' in attempt) return attempt.stored
         const completed = await generate(input, prompt, attempt, adopted, signal)
+        adopted = undefined
         if ('cancelled' in completed) return await cancel(input, prompt.given)
         if (completed.end) await startNextOf(resources, turn_id, completed.end)
         return completed.result
       } finally {
-        // Does nothing to a request that has ended.
         adopted?.abort(new StopRequested('The request is not needed'))
         stop.done()
         stopBeating()

@@ -42,7 +42,7 @@ const insertUsageRow = inserting('model_usage', [
   'created_at',
 ])
 
-/** What the request came to; `estimated` when the provider did not tell. */
+/** What the request came to; `estimated` when the provider did not tell. What was completed before stays. */
 export async function completeUsage(db: Db | Tx, id: string, usage: Usage & { estimated: boolean }): Promise<void> {
   const { input_tokens, output_tokens, cost_usd = null, estimated } = usage
   await updateUsage(db, { id, input_tokens, output_tokens, cost_usd, status: estimated ? 'estimated' : 'completed' })
@@ -64,7 +64,8 @@ const updateUsage = compiled<{
         output_tokens: parameter('output_tokens'),
         cost_usd: parameter('cost_usd'),
       })
-      .where('id', '=', parameter('id')) as unknown as Compilable<never>,
+      .where('id', '=', parameter('id'))
+    .where('status', '<>', 'completed') as unknown as Compilable<never>,
 )
 
 /** Rows of requests whose end nobody saw get an estimate: what the reader saw is the least they can have said. */
