@@ -14,6 +14,8 @@ import { StepText } from './step-text.ts'
 const ADOPTION_MS = 5_000
 /** How long an activity waits for the start of its own turn to be confirmed. */
 const CONFIRMATION_MS = 1_000
+/** Requests that wait for adoption. While more do, Temporal lags behind, and further head starts would be paid for twice. */
+const MAX_OPEN = 32
 /** Characters kept in memory until the start is confirmed; the model is read no further meanwhile. */
 const MAX_TEXT = 65_536
 
@@ -38,8 +40,9 @@ export class HeadStarts {
     this.#prepare = prepare
   }
 
-  /** The model that a turn's first request goes to, for the usage row that is inserted with the turn. */
-  modelOf(config: AgentConfig): { provider: string; model: string } {
+  /** The model that a turn's first request goes to, for the usage row that is inserted with the turn; undefined: no head start now. */
+  plan(config: AgentConfig): { provider: string; model: string } | undefined {
+    if (this.#open.size >= MAX_OPEN) return undefined
     const { provider, model } = this.#resources.models.chainOf(config)[0]!
     return { provider, model }
   }

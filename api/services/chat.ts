@@ -5,7 +5,6 @@ import type { StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import { newId } from '../../contracts/ids.ts'
-import type { AgentConfig } from '../../contracts/schemas/agent.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { ensureDefaultConversation, findDefaultConversation } from '../../db/queries/conversations.ts'
@@ -167,8 +166,9 @@ async function insert(context: Context, principal: Principal, submission: Submis
     if (active_turn_id === undefined) {
       const { agent_version } = turn
       const start = { id: turn_id, conversation_id, agent_id, agent_version, user_id, attached: attached.length > 0 }
-      const usageId =
-        headStarts && !start.attached ? await insertFirstUsage(tx, turn_id, headStarts, agent.config) : undefined
+      const planned = start.attached ? undefined : headStarts?.plan(agent.config)
+      const first = planned && { turn_id, step: 1, fence: HEAD_START.fence, ...planned, input_tokens: 0 }
+      const usageId = first && (await insertUsage(tx, first))
       return { receipt: { ...accepted, position: 0 }, start, ...(usageId !== undefined && { usageId }), events: [] }
     }
     const events = [{ turn_id, events: await addAccepted(tx, turn_id, turn) }]
@@ -200,15 +200,6 @@ async function repeat(tx: Tx, turn: TurnsTable): Promise<Inserted> {
   if (status !== 'pending' || activated_at === null) return { receipt, events: [] }
   const start = await findStartable(tx, id)
   return { receipt, ...(start && { start }), events: [] }
-}
-
-function insertFirstUsage(
-  tx: Tx,
-  turn_id: string,
-  headStarts: NonNullable<Context['headStarts']>,
-  config: AgentConfig,
-): Promise<string> {
-  return insertUsage(tx, { turn_id, step: 1, fence: HEAD_START.fence, ...headStarts.modelOf(config), input_tokens: 0 })
 }
 
 function idempotent(principal: Principal, { agent_id, request, route, idempotency_key = '' }: Submission) {

@@ -11,8 +11,8 @@ import type { Speaker } from '../../providers/speaker.ts'
 
 /** Sends the first model request of a turn while Temporal is being told of it. */
 export interface HeadStarts {
-  /** The model that the first request of an agent's turn goes to. */
-  modelOf(config: AgentConfig): { provider: string; model: string }
+  /** The model that the first request of an agent's turn goes to; undefined: no head start now. */
+  plan(config: AgentConfig): { provider: string; model: string } | undefined
   /** @param usageId the row that was inserted with the turn */
   begin(turn: StartableTurn, usageId: string): void
   /** The turn is accepted, and the fence of the head start stands: its text is written from now on. */

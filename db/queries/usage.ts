@@ -65,7 +65,7 @@ const updateUsage = compiled<{
         cost_usd: parameter('cost_usd'),
       })
       .where('id', '=', parameter('id'))
-    .where('status', '<>', 'completed') as unknown as Compilable<never>,
+      .where('status', '<>', 'completed') as unknown as Compilable<never>,
 )
 
 /** Rows of requests whose end nobody saw get an estimate: what the reader saw is the least they can have said. */
