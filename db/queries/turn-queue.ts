@@ -1,4 +1,5 @@
 // The queue of a conversation, in rows: which turn is active, which wait, and in what order. Decided under the conversation's lock.
+import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import type { AgentConfig } from '../../contracts/schemas/agent.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
@@ -123,24 +124,28 @@ export interface Claimed {
  */
 export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<Claimed | undefined> {
   const stamp = new Date().toISOString()
+  const claim = randomUUID()
+  const acceptingClaim = `${claim} accepted`
   const turn = await tx
     .updateTable('turns')
     .set((eb) => ({
       status: 'running',
       run_id: runId,
       accepted_at: eb.fn.coalesce('accepted_at', eb.val(stamp)),
-      // Unique to this claim, so that what it returns says whether it was the first.
       started_at: eb.fn.coalesce('started_at', eb.val(stamp)),
+      // What it returns says whether this claim was the first, and whether that has accepted the turn.
+      first_claim: sql<string>`coalesce(first_claim, case when accepted_at is null then ${acceptingClaim} else ${claim} end)`,
     }))
     .where('id', '=', turnId)
     .where('status', 'in', UNFINISHED)
     .where('cancel_requested_at', 'is', null)
-    .returning(['conversation_id', 'message_id', 'agent_id', 'created_at', 'accepted_at', 'started_at'])
+    .returning(['conversation_id', 'message_id', 'agent_id', 'created_at', 'first_claim'])
     .executeTakeFirst()
   if (!turn) return undefined
+  const accepts = turn.first_claim === acceptingClaim
   const additions = [
-    ...(turn.accepted_at === stamp ? [acceptedEvent(turnId, turn)] : []),
-    ...(turn.started_at === stamp ? [startEvent(turnId, turn)] : []),
+    ...(accepts ? [acceptedEvent(turnId, turn)] : []),
+    ...(accepts || turn.first_claim === claim ? [startEvent(turnId, turn)] : []),
   ]
   return { ...turn, additions }
 }
