@@ -156,8 +156,8 @@ class Adapter extends PostgresAdapter implements Differences {
         where streams.ended = 0
         returning stream_id, head
       )
-      insert into event_segments (stream_id, first_id, last_id, events)
-      select stream_id, head - count + 1, head, events from numbered join added using (stream_id)
+      insert into event_segments (stream_id, first_id, last_id, events, ended)
+      select stream_id, head - count + 1, head, events, ended::int from numbered join added using (stream_id)
       returning stream_id, last_id as head`.execute(tx)
     return rows
   }

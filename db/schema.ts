@@ -116,6 +116,8 @@ export interface TurnsTable {
   /** Unset while the turn waits for others of its conversation. At most one active turn is unfinished. */
   activated_at: string | null
   started_at: string | null
+  /** Names the first claim, and whether that has accepted the turn: what a claim itself reads. */
+  first_claim: string | null
   finished_at: string | null
 }
 

@@ -164,10 +164,6 @@ class Adapter extends SqliteAdapter implements Differences {
 
   // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
   async countStreams(db: Kysely<any>): Promise<void> {
-    await db.schema
-      .alterTable('event_segments')
-      .addColumn('ended', 'integer', (c) => c.notNull().defaultTo(0))
-      .execute()
     await sql`
       create trigger count_streams after insert on event_segments begin
         insert into event_streams (stream_id, head, ended, updated_at)

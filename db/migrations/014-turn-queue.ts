@@ -4,6 +4,7 @@ import { differencesOf } from '../dialect.ts'
 
 export async function up(db: Kysely<any>): Promise<void> {
   await db.schema.alterTable('turns').addColumn('activated_at', 'text').execute()
+  await db.schema.alterTable('turns').addColumn('first_claim', 'text').execute()
   // Turns of 0.1.0 that have not finished stay inactive until the upgrade has dealt with them: workers/upgrade.ts.
   await db
     .updateTable('turns')
@@ -50,6 +51,10 @@ export async function up(db: Kysely<any>): Promise<void> {
   await db
     .insertInto('engine_state')
     .values({ name: 'turn_engine', value: Number(n) > 0 ? '0.1.0' : '0.2.0' })
+    .execute()
+  await db.schema
+    .alterTable('event_segments')
+    .addColumn('ended', 'integer', (c) => c.notNull().defaultTo(0))
     .execute()
   await differencesOf(db).countStreams(db)
 }

@@ -1,4 +1,5 @@
 // The queue of a conversation, in rows: which turn is active, which wait, and in what order. Decided under the conversation's lock.
+import { randomUUID } from 'node:crypto'
 import { sql, type Compilable } from 'kysely'
 import type { AgentConfig } from '../../contracts/schemas/agent.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
@@ -102,13 +103,21 @@ export async function addAccepted(
   return 'events' in added ? added.events : []
 }
 
+/** What stands in `first_claim` of a turn whose message a head start has started. */
+const CLAIMED_AHEAD = 'head start'
+
 const updateAccepted = compiled<
-  { turn_id: string; now: string; started_at: string | null },
+  { turn_id: string; now: string; started_at: string | null; first_claim: string | null },
   Pick<TurnsTable, 'conversation_id' | 'message_id' | 'agent_id' | 'created_at'>
 >((db, parameter) =>
   db
     .updateTable('turns')
-    .set({ status: 'queued', accepted_at: parameter('now'), started_at: parameter('started_at') })
+    .set({
+      status: 'queued',
+      accepted_at: parameter('now'),
+      started_at: parameter('started_at'),
+      first_claim: parameter('first_claim'),
+    })
     .where('id', '=', parameter('turn_id'))
     .where('status', '=', 'pending')
     .returning(['conversation_id', 'message_id', 'agent_id', 'created_at']),
@@ -122,7 +131,8 @@ const updateAccepted = compiled<
  */
 export async function markAccepted(tx: Tx, turnId: string, isAhead = false): Promise<StoredEvent[] | undefined> {
   const now = new Date().toISOString()
-  const [turn] = (await updateAccepted(tx, { turn_id: turnId, now, started_at: isAhead ? now : null })).rows
+  const started = isAhead ? { started_at: now, first_claim: CLAIMED_AHEAD } : { started_at: null, first_claim: null }
+  const [turn] = (await updateAccepted(tx, { turn_id: turnId, now, ...started })).rows
   if (turn) {
     const additions = [acceptedEvent(turnId, turn), ...(isAhead ? [startEvent(turnId, turn)] : [])]
     const added = await addEvents(tx, turnId, undefined, additions)
@@ -139,9 +149,9 @@ async function startAccepted(tx: Tx, turn: TurnsTable): Promise<StoredEvent[]> {
   await raiseFence(tx, turn.id, HEAD_START)
   const started = await tx
     .updateTable('turns')
-    .set({ started_at: new Date().toISOString() })
+    .set({ started_at: new Date().toISOString(), first_claim: CLAIMED_AHEAD })
     .where('id', '=', turn.id)
-    .where('started_at', 'is', null)
+    .where('first_claim', 'is', null)
     .where('finished_at', 'is', null)
     .executeTakeFirst()
   if (started.numUpdatedRows === 0n) return []
@@ -159,8 +169,8 @@ export interface Claimed {
 }
 
 const updateClaimed = compiled<
-  { turn_id: string; run_id: string; now: string },
-  Pick<TurnsTable, 'conversation_id' | 'message_id' | 'agent_id' | 'created_at' | 'accepted_at' | 'started_at'>
+  { turn_id: string; run_id: string; now: string; claim: string; accepting_claim: string },
+  Pick<TurnsTable, 'conversation_id' | 'message_id' | 'agent_id' | 'created_at' | 'first_claim'>
 >((db, parameter) =>
   db
     .updateTable('turns')
@@ -168,13 +178,14 @@ const updateClaimed = compiled<
       status: 'running',
       run_id: parameter('run_id'),
       accepted_at: eb.fn.coalesce('accepted_at', eb.val(parameter('now'))),
-      // Unique to this claim, so that what it returns says whether it was the first.
       started_at: eb.fn.coalesce('started_at', eb.val(parameter('now'))),
+      // What it returns says whether this claim was the first, and whether that has accepted the turn.
+      first_claim: sql<string>`coalesce(first_claim, case when accepted_at is null then ${parameter('accepting_claim')} else ${parameter('claim')} end)`,
     }))
     .where('id', '=', parameter('turn_id'))
     .where('status', 'in', UNFINISHED)
     .where('cancel_requested_at', 'is', null)
-    .returning(['conversation_id', 'message_id', 'agent_id', 'created_at', 'accepted_at', 'started_at']),
+    .returning(['conversation_id', 'message_id', 'agent_id', 'created_at', 'first_claim']),
 )
 
 /**
@@ -182,12 +193,15 @@ const updateClaimed = compiled<
  * Holds the turn's row until the transaction ends.
  */
 export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<Claimed | undefined> {
-  const stamp = new Date().toISOString()
-  const [turn] = (await updateClaimed(tx, { turn_id: turnId, run_id: runId, now: stamp })).rows
+  const claim = randomUUID()
+  const accepting_claim = `${claim} accepted`
+  const now = new Date().toISOString()
+  const [turn] = (await updateClaimed(tx, { turn_id: turnId, run_id: runId, now, claim, accepting_claim })).rows
   if (!turn) return undefined
+  const accepts = turn.first_claim === accepting_claim
   const additions = [
-    ...(turn.accepted_at === stamp ? [acceptedEvent(turnId, turn)] : []),
-    ...(turn.started_at === stamp ? [startEvent(turnId, turn)] : []),
+    ...(accepts ? [acceptedEvent(turnId, turn)] : []),
+    ...(accepts || turn.first_claim === claim ? [startEvent(turnId, turn)] : []),
   ]
   return { ...turn, additions }
 }

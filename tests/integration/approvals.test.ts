@@ -1,7 +1,6 @@
 // What turns wait for people to decide, on both databases; two storages on one database stand for two processes.
 import { describe, expect, it } from 'vitest'
-import { newId } from '../../contracts/ids.ts'
-import { readAllEvents } from '../../db/event-rows.ts'
+import { raiseFence, readAllEvents } from '../../db/event-rows.ts'
 import {
   askApproval,
   cancelApprovals,
@@ -16,33 +15,21 @@ import { ensureDefaultConversation } from '../../db/queries/conversations.ts'
 import { listLogOfTurn } from '../../db/queries/log.ts'
 import { getToolCallOrThrow, insertStep, startToolCall } from '../../db/queries/steps.ts'
 import { requestStop } from '../../db/queries/stop-requests.ts'
-import { claimTurn, findTurn, finishTurn, insertTurn, lockTurn } from '../../db/queries/turns.ts'
-import type { Tx } from '../../db/schema.ts'
+import { claimTurn } from '../../db/queries/turn-queue.ts'
+import { findTurn, insertTurn, lockTurn } from '../../db/queries/turns.ts'
 import type { Storage } from '../../db/storage.ts'
 import { dialects } from '../support/dialects.ts'
-
-const inTx = <T>({ db }: Storage, work: (tx: Tx) => Promise<T>) => db.transaction().execute(work)
+import { aTurn, end, inTx } from '../support/turn-rows.ts'
 
 /** A running turn whose model wants two calls. */
 async function running(storage: Storage): Promise<string> {
-  const turn_id = newId('turn')
-  await inTx(storage, async (tx) => {
-    const conversation = await ensureDefaultConversation(tx, 'agent', 'user')
-    await insertTurn(tx, {
-      turn_id,
-      message_id: newId('msg'),
-      user_message_id: newId('msg'),
-      conversation_id: conversation.id,
-      agent_id: 'agent',
-      agent_version: 1,
-      user_id: 'user',
-      key_id: 'key_1',
-      on_busy: 'queue',
-      content: 'Hello',
-      attachments: [],
-      response_schema: undefined,
-    })
+  const writer = { scope: 'step_1', fence: 1 }
+  return inTx(storage, async (tx) => {
+    const turn = aTurn(await ensureDefaultConversation(tx, 'agent', 'user'))
+    const { turn_id } = turn
+    await insertTurn(tx, turn, 'active')
     await claimTurn(tx, turn_id, 'run')
+    await raiseFence(tx, turn_id, writer)
     const step = { turn_id, step: 1, content: '', provider: 'p', model: 'm', input_tokens: 1, output_tokens: 1 }
     await insertStep(
       tx,
@@ -55,9 +42,10 @@ async function running(storage: Storage): Promise<string> {
         provider_call_id: call_id,
         arguments: '{"a":1}',
       })),
+      writer,
     )
+    return turn_id
   })
-  return turn_id
 }
 
 const ask = (storage: Storage, turn_id: string, more: Partial<NewApproval> = {}) =>
@@ -96,7 +84,7 @@ for (const dialect of dialects) {
         })
         const told = (await readAllEvents(two.db, turnId)).filter(({ type }) => type === 'approval_decided')
         expect(told.map(({ data }) => data)).toEqual([{ id: approval.id, decision: row?.decision }])
-        await inTx(one, (tx) => finishTurn(tx, turnId, 'cancelled'))
+        await end(one, turnId, 'cancelled')
       }
     })
 
@@ -148,8 +136,8 @@ for (const dialect of dialects) {
       const approval = await ask(storage, turnId)
       await requestStop(storage.db, 'turn', turnId)
       expect(await decide(storage, approval, 'approve')).toBeUndefined()
-      const events = await inTx(storage, (tx) => finishTurn(tx, turnId, 'cancelled'))
-      expect(events.map(({ type }) => type)).toEqual(['approval_decided', 'cancelled'])
+      const ended = await end(storage, turnId, 'cancelled')
+      expect(ended?.events.map(({ type }) => type)).toEqual(['approval_decided', 'cancelled'])
       expect(await findApproval(storage.db, approval.id)).toMatchObject({ status: 'cancelled', decision: null })
       expect(await decide(storage, approval, 'approve')).toBeUndefined()
       expect((await listLogOfTurn(storage.db, turnId)).map(({ status }) => status)).toEqual(['cancelled'])

@@ -1,22 +1,19 @@
-// Two attempts at one step on both databases, two storages as of two workers: whatever their order, the text is told and kept once.
-import { DefaultLogger } from '@temporalio/worker'
-import { MockActivityEnvironment } from '@temporalio/testing'
+// Two attempts at one step on both databases, two storages as of two workers: in any order, the text is shown and kept once.
 import { describe, expect, it, vi } from 'vitest'
-import { modelCallActivities } from '../../activities/model-call.ts'
-import { newId } from '../../contracts/ids.ts'
 import { shownText } from '../../contracts/text.ts'
 import { readAllEvents } from '../../db/event-rows.ts'
 import { createAgent } from '../../db/queries/agents.ts'
 import { createConversation } from '../../db/queries/conversations.ts'
 import { listLogOfTurn } from '../../db/queries/log.ts'
 import { findStep, insertStep } from '../../db/queries/steps.ts'
-import { claimTurn, insertTurn, lockTurn } from '../../db/queries/turns.ts'
+import { claimTurn } from '../../db/queries/turn-queue.ts'
+import { insertTurn, lockTurn } from '../../db/queries/turns.ts'
 import type { Storage } from '../../db/storage.ts'
 import type { Provider } from '../../providers/provider.ts'
 import { ModelRegistry } from '../../providers/registry.ts'
+import { callModel, OFFLINE } from '../support/call-model.ts'
 import { dialects } from '../support/dialects.ts'
-
-const SILENT = new DefaultLogger('ERROR', () => undefined)
+import { aTurn } from '../support/turn-rows.ts'
 
 /** The offline model, held in each call when it has said everything, until it is let go. */
 class HeldModels extends ModelRegistry {
@@ -26,11 +23,7 @@ class HeldModels extends ModelRegistry {
   said: string | undefined
 
   constructor() {
-    super({
-      providers: { openai: {}, anthropic: {}, gemini: {}, xai: {} },
-      offline_words_per_second: 100_000,
-      stall_ms: 60_000,
-    })
+    super(OFFLINE)
   }
 
   letGo(): void {
@@ -59,9 +52,7 @@ class HeldModels extends ModelRegistry {
 
 function begin(storage: Storage, turnId: string, attempt: number) {
   const models = new HeldModels()
-  const activities = modelCallActivities({ ...storage, models, tools: [] })
-  const worker = new MockActivityEnvironment({ attempt }, { logger: SILENT })
-  const outcome = worker.run(() => activities.callModel({ turn_id: turnId, step: 1, model: 0 }))
+  const outcome = callModel(storage, turnId, { models, attempt })
   // Each test looks at it, but later than it may fail.
   outcome.catch(() => undefined)
   return { models, outcome }
@@ -89,26 +80,13 @@ for (const dialect of dialects) {
     }
 
     async function runningTurn({ db }: Storage, conversation_id: string): Promise<string> {
-      const turn_id = newId('turn')
+      const turn = aTurn(conversation_id)
       await db.transaction().execute(async (tx) => {
-        await tx.updateTable('turns').set({ status: 'completed' }).execute()
-        await insertTurn(tx, {
-          turn_id,
-          message_id: newId('msg'),
-          user_message_id: newId('msg'),
-          conversation_id,
-          agent_id: 'agent',
-          agent_version: 1,
-          user_id: 'user',
-          key_id: null,
-          on_busy: 'queue',
-          content: 'Hello',
-          attachments: [],
-          response_schema: undefined,
-        })
-        await claimTurn(tx, turn_id, 'run')
+        await tx.updateTable('turns').set({ status: 'completed', finished_at: new Date().toISOString() }).execute()
+        await insertTurn(tx, turn, 'active')
+        await claimTurn(tx, turn.turn_id, 'run')
       })
-      return turn_id
+      return turn.turn_id
     }
 
     const shown = async ({ db }: Storage, turnId: string) => shownText(await readAllEvents(db, turnId)).text
@@ -139,7 +117,7 @@ for (const dialect of dialects) {
       await expect(first.outcome).rejects.toThrow('A newer attempt has begun')
       expect(await findStep(a.db, id, 1)).toBeUndefined()
       second.models.letGo()
-      await expect(second.outcome).resolves.toMatchObject({ finish: 'answer' })
+      await expect(second.outcome).resolves.toMatchObject({ finish: 'ended', status: 'completed' })
       await expectToldOnce(a, id)
       expect(await statuses(a, id)).toEqual([
         [1, 'interrupted'],
@@ -159,10 +137,16 @@ for (const dialect of dialects) {
         // By then it has looked for the step, and has yet to take the turn's lock.
         await vi.waitFor(() => expect(second.models.isOpened).toBe(true), 10_000)
         const step = { turn_id: id, step: 1, content, provider: 'offline', model: 'offline' }
-        await insertStep(tx, { ...step, input_tokens: 1, output_tokens: 7 }, [])
+        const call = { call_id: 'call_1_1', name: 'tool', server: '', provider_call_id: 'c', arguments: '{}' }
+        const writer = { scope: 'step_1', fence: 1 }
+        expect(await insertStep(tx, { ...step, input_tokens: 1, output_tokens: 7 }, [call], writer)).toBe(true)
         return second
       })
-      await expect(second.outcome).resolves.toMatchObject({ finish: 'answer', output_tokens: 7 })
+      await expect(second.outcome).resolves.toMatchObject({
+        finish: 'tool_calls',
+        calls: [{ call_id: 'call_1_1', name: 'tool' }],
+        output_tokens: 7,
+      })
       expect(second.models.said).toBeUndefined()
       expect((await readAllEvents(a.db, id)).map(({ type }) => type)).not.toContain('content_reset')
       await expectToldOnce(a, id)
@@ -180,7 +164,7 @@ for (const dialect of dialects) {
         await vi.waitFor(() => expect(second.models.isOpened).toBe(true), { timeout: 10_000, interval: 1 })
         first.models.letGo()
         await Promise.allSettled([first.outcome, second.outcome])
-        await expect(second.outcome).resolves.toMatchObject({ finish: 'answer' })
+        await expect(second.outcome).resolves.toMatchObject({ finish: 'ended', status: 'completed' })
         await expectToldOnce(a, id)
       }
     })

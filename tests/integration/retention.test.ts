@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
-import { newId } from '../../contracts/ids.ts'
 import { ensureDefaultConversation } from '../../db/queries/conversations.ts'
 import { deleteFile, findFile, insertFile } from '../../db/queries/files.ts'
 import { insertJob } from '../../db/queries/jobs.ts'
@@ -12,14 +11,14 @@ import { startLogEntry } from '../../db/queries/log.ts'
 import { beginRemoval, forgetNote, listNoted, noteBlob } from '../../db/queries/noted-blobs.ts'
 import { forgetOld } from '../../db/queries/retention.ts'
 import { insertTurn, type Attachment } from '../../db/queries/turns.ts'
-import type { FilesTable, Tx } from '../../db/schema.ts'
+import type { FilesTable } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
 import { sweepFiles } from '../../workers/sweep-files.ts'
 import { dialects } from '../support/dialects.ts'
+import { aTurn, inTx } from '../support/turn-rows.ts'
 
 const DAY_MS = 86_400_000
 const log = pino({ level: 'silent' })
-const inTx = <T>({ db }: Storage, work: (tx: Tx) => Promise<T>) => db.transaction().execute(work)
 const soon = () => AbortSignal.timeout(20_000)
 
 async function store(storage: Storage, name: string, days: number, content = name): Promise<FilesTable> {
@@ -36,20 +35,7 @@ async function attach(storage: Storage, { sha256, size, name }: FilesTable): Pro
   const attachments: Attachment[] = [{ type: 'image', name, media_type: 'image/png', sha256, size }]
   await inTx(storage, async (tx) => {
     const conversation = await ensureDefaultConversation(tx, 'a', 'u')
-    await insertTurn(tx, {
-      turn_id: newId('turn'),
-      user_message_id: newId('msg'),
-      message_id: newId('msg'),
-      conversation_id: conversation.id,
-      agent_id: 'a',
-      agent_version: 1,
-      user_id: 'u',
-      key_id: 'key_1',
-      on_busy: 'queue',
-      content: '',
-      attachments,
-      response_schema: undefined,
-    })
+    await insertTurn(tx, aTurn(conversation, { agent_id: 'a', user_id: 'u', content: '', attachments }), 'active')
   })
 }
 

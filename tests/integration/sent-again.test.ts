@@ -1,5 +1,6 @@
 // Messages and jobs sent again under their Idempotency-Key while Temporal cannot be reached, on both databases.
 import { Client, Connection } from '@temporalio/client'
+import { pino } from 'pino'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { acceptMessage } from '../../api/services/chat.ts'
 import { createJob } from '../../api/services/jobs.ts'
@@ -9,12 +10,15 @@ import { createConversation } from '../../db/queries/conversations.ts'
 import { insertFile } from '../../db/queries/files.ts'
 import { claimJob, listJobs } from '../../db/queries/jobs.ts'
 import type { Principal } from '../../db/queries/keys.ts'
-import { acceptTurn, claimTurn, findTurn, finishTurn, listTurns } from '../../db/queries/turns.ts'
-import type { Tx } from '../../db/schema.ts'
+import { claimTurn, markAccepted } from '../../db/queries/turn-queue.ts'
+import { findTurn, listTurns } from '../../db/queries/turns.ts'
 import type { Storage } from '../../db/storage.ts'
 import { hashingEmbedder } from '../../providers/hashing-embedder.ts'
+import { ModelRegistry } from '../../providers/registry.ts'
+import { turnStarter } from '../../workers/turn-starter.ts'
 import { dialects, type TestDialect } from '../support/dialects.ts'
 import { freePort } from '../support/free-port.ts'
+import { end, inTx } from '../support/turn-rows.ts'
 
 const principal: Principal = {
   key_id: 'key_1',
@@ -23,9 +27,8 @@ const principal: Principal = {
   networks: undefined,
 }
 const NEVER = { code: 'unavailable', message: 'never accepted' } as const
+const log = pino({ level: 'silent' })
 const limits = { attachments: 1, content_bytes: 100, turns_per_user: 10, turns_per_key: 10, user_bytes: 0 }
-
-const inTx = <T>({ db }: Storage, work: (tx: Tx) => Promise<T>) => db.transaction().execute(work)
 
 async function open(dialect: TestDialect) {
   const database = await dialect.fresh()
@@ -37,9 +40,22 @@ async function open(dialect: TestDialect) {
   const connection = Connection.lazy({ address: `127.0.0.1:${await freePort()}`, interceptors: [] })
   onTestFinished(() => connection.close())
   const client = new Client({ connection })
+  const models = new ModelRegistry({
+    providers: { openai: {}, anthropic: {}, gemini: {}, xai: {} },
+    offline_words_per_second: 100_000,
+    stall_ms: 60_000,
+  })
+  const start = (storage: Storage) =>
+    turnStarter({
+      client,
+      storage,
+      models,
+      limits: { steps_per_turn: 8, turn_seconds: 60, tokens_per_turn: 100_000 },
+      eager: () => false,
+    })
   /** @returns the turn's id, or the code with which it was refused */
   const send = (storage: Storage, content = 'Hello') =>
-    acceptMessage({ storage, client, limits, conversation: { idle_ms: 1_000, max_updates: 10 } }, principal, {
+    acceptMessage({ storage, client, limits, log, headStarts: undefined, startTurn: start(storage) }, principal, {
       agent_id: 'agent',
       request: { content, conversation_id: conversation.id },
       idempotency_key: 'once',
@@ -61,7 +77,7 @@ for (const dialect of dialects) {
       expect(await send(b)).toBe('unavailable')
       expect(await turns()).toEqual([first])
 
-      await inTx(b, (tx) => finishTurn(tx, first, 'failed', NEVER, ['pending']))
+      await end(b, first, 'failed', NEVER, ['pending'])
       expect(await send(a, 'Something else')).toBe('conflict')
       expect(await turns()).toEqual([first])
       expect(await Promise.all([a, b, a, b].map((storage) => send(storage)))).toEqual(Array(4).fill('unavailable'))
@@ -69,11 +85,11 @@ for (const dialect of dialects) {
       expect([second, more]).toEqual([expect.stringMatching(/^turn_/), []])
 
       // The engine comes too late with the one, and takes the other.
-      expect(await inTx(b, (tx) => claimTurn(tx, first, 'run'))).toEqual({ claimed: false, reason: 'over' })
+      expect(await inTx(b, (tx) => claimTurn(tx, first, 'run'))).toBeUndefined()
       expect((await findTurn(a.db, first))?.status).toBe('failed')
-      await inTx(b, (tx) => acceptTurn(tx, second))
+      await inTx(b, (tx) => markAccepted(tx, second))
       expect(await send(a)).toBe(second)
-      await inTx(b, (tx) => finishTurn(tx, second, 'failed', { code: 'internal_error', message: 'lost' }))
+      await end(b, second, 'failed', { code: 'internal_error', message: 'lost' })
       expect(await send(b)).toBe(second)
       expect(await turns()).toEqual([first, second])
     })
@@ -82,12 +98,12 @@ for (const dialect of dialects) {
       const { a, b, send, turns } = await open(dialect)
       await send(a)
       const [id = ''] = await turns()
-      const [accepted, given] = await Promise.all([
-        inTx(a, (tx) => acceptTurn(tx, id)),
-        inTx(b, (tx) => finishTurn(tx, id, 'failed', NEVER, ['pending'])),
+      const [accepted, ended] = await Promise.all([
+        inTx(a, (tx) => markAccepted(tx, id)),
+        end(b, id, 'failed', NEVER, ['pending']),
       ])
-      expect([accepted === undefined, given.length]).toEqual(
-        (await findTurn(a.db, id))?.status === 'queued' ? [false, 0] : [true, 2],
+      expect([accepted === undefined, ended?.events.length]).toEqual(
+        (await findTurn(a.db, id))?.status === 'queued' ? [false, undefined] : [true, 2],
       )
     })
 

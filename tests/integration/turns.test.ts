@@ -1,7 +1,6 @@
 // The life of a turn in rows, on both databases; two storages on one database stand for two processes.
 import { describe, expect, it } from 'vitest'
 import type { StoredEvent } from '../../contracts/events.ts'
-import { newId } from '../../contracts/ids.ts'
 import { TextWriter } from '../../db/event-log.ts'
 import { addEvents, raiseFence, readAllEvents, readHead } from '../../db/event-rows.ts'
 import {
@@ -16,55 +15,48 @@ import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.t
 import { insertJob } from '../../db/queries/jobs.ts'
 import { endLogEntry, listLogOfTurn, startLogEntry } from '../../db/queries/log.ts'
 import { forgetOld } from '../../db/queries/retention.ts'
-import { findStep, finishToolCall, insertStep, listSteps, startToolCall } from '../../db/queries/steps.ts'
+import {
+  findStep,
+  finishToolCall,
+  insertStep,
+  listSteps,
+  startToolCall,
+  type NewToolCall,
+} from '../../db/queries/steps.ts'
 import { findToStop, requestStop } from '../../db/queries/stop-requests.ts'
 import {
-  acceptTurn,
+  admit,
   claimTurn,
-  countUnfinished,
-  discardTurn,
-  findTurn,
   findUnfinishedOf,
-  finishTurn,
-  insertTurn,
-  listTurns,
-  listUnfinished,
-  lockTurn,
-  type NewTurn,
-} from '../../db/queries/turns.ts'
+  listActive,
+  markAccepted,
+  type Claimed,
+} from '../../db/queries/turn-queue.ts'
+import { findTurn, insertTurn, listTurns, lockTurn } from '../../db/queries/turns.ts'
 import { completeUsage, insertUsage, totalUsage } from '../../db/queries/usage.ts'
-import type { Tx } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
 import { StopRequested } from '../../db/stops.ts'
 import { dialects } from '../support/dialects.ts'
+import { aTurn, end, insert, inTx } from '../support/turn-rows.ts'
 
 const times = (n: number) => Array.from({ length: n }, (_, index) => index)
-const inTx = <T>({ db }: Storage, work: (tx: Tx) => Promise<T>) => db.transaction().execute(work)
 const types = (events: StoredEvent[]) => events.map(({ type }) => type)
 
-function aTurn(conversationId: string, more: Partial<NewTurn> = {}): NewTurn {
-  return {
-    turn_id: newId('turn'),
-    message_id: newId('msg'),
-    user_message_id: newId('msg'),
-    conversation_id: conversationId,
-    agent_id: 'agent',
-    agent_version: 1,
-    user_id: 'user',
-    key_id: 'key_1',
-    on_busy: 'queue',
-    content: 'Hello',
-    attachments: [],
-    response_schema: undefined,
-    ...more,
-  }
-}
+/** Claims a turn as the first activity of its workflow does, with its events. */
+const claim = (storage: Storage, id: string): Promise<Claimed | undefined> =>
+  inTx(storage, async (tx) => {
+    const claimed = await claimTurn(tx, id, 'run')
+    if (claimed && claimed.additions.length > 0) await addEvents(tx, id, undefined, claimed.additions)
+    return claimed
+  })
 
-async function insert(storage: Storage, conversationId: string, more?: Partial<NewTurn>): Promise<string> {
-  const turn = aTurn(conversationId, more)
-  await inTx(storage, (tx) => insertTurn(tx, turn))
-  return turn.turn_id
-}
+const storeStep = (storage: Storage, turn_id: string, calls: NewToolCall[]) =>
+  inTx(storage, async (tx) => {
+    const writer = { scope: 'step_1', fence: 1 }
+    await raiseFence(tx, turn_id, writer)
+    const step = { turn_id, step: 1, content: '', provider: 'p', model: 'm', input_tokens: 11, output_tokens: 5 }
+    expect(await insertStep(tx, step, calls, writer)).toBe(true)
+  })
 
 for (const dialect of dialects) {
   describe(dialect.name, () => {
@@ -78,17 +70,18 @@ for (const dialect of dialects) {
     it('goes from pending to completed, each change once, with its events', async () => {
       const { a, b, conversation } = await open()
       const id = await insert(a, conversation)
-      expect(types((await inTx(a, (tx) => acceptTurn(tx, id))) ?? [])).toEqual(['accepted'])
-      expect(await inTx(b, (tx) => acceptTurn(tx, id))).toEqual([])
-      const claim = await inTx(b, (tx) => claimTurn(tx, id, 'run'))
-      expect(claim).toMatchObject({ claimed: true, agent_id: 'agent', agent_version: 1 })
+      expect(types((await inTx(a, (tx) => markAccepted(tx, id))) ?? [])).toEqual(['accepted'])
+      expect(await inTx(b, (tx) => markAccepted(tx, id))).toEqual([])
+      expect(await claim(b, id)).toMatchObject({ conversation_id: conversation, agent_id: 'agent' })
+      expect((await claim(a, id))?.additions).toEqual([])
       const writer = { scope: 'step_1', fence: 1 }
       await b.events.begin(id, writer)
       const text = new TextWriter(b.events, id, writer, 1)
       await text.write('Good day')
       await text.flush()
-      expect(types(await inTx(b, (tx) => finishTurn(tx, id, 'completed')))).toEqual(['message_end'])
-      expect(await inTx(a, (tx) => finishTurn(tx, id, 'failed'))).toEqual([])
+      expect(types((await end(b, id, 'completed'))?.events ?? [])).toEqual(['message_end'])
+      expect(await end(a, id, 'failed')).toBeUndefined()
+      expect(await claim(b, id)).toBeUndefined()
       expect(types(await readAllEvents(a.db, id))).toEqual(['accepted', 'message_start', 'content', 'message_end'])
       expect(await findTurn(a.db, id)).toMatchObject({ status: 'completed', run_id: 'run', error: null })
       const said = (await listMessages(a.db, conversation, 10)).map(({ role, content }) => [role, content])
@@ -104,29 +97,20 @@ for (const dialect of dialects) {
     it('accepts once, also when the worker and the API do it at the same moment', async () => {
       const { a, b, conversation } = await open()
       const id = await insert(a, conversation)
-      await Promise.all([
-        inTx(a, (tx) => acceptTurn(tx, id)),
-        inTx(b, (tx) => claimTurn(tx, id, 'run')),
-        inTx(b, (tx) => acceptTurn(tx, id)),
-      ])
+      await Promise.all([inTx(a, (tx) => markAccepted(tx, id)), claim(b, id), inTx(b, (tx) => markAccepted(tx, id))])
       expect(types(await readAllEvents(a.db, id))).toEqual(['accepted', 'message_start'])
       expect((await findTurn(a.db, id))?.status).toBe('running')
     })
 
-    it('lets one turn of a conversation run, whoever claims at the same moment', async () => {
+    it('starts a turn once when several attempts claim it at the same moment', async () => {
       const { a, b, conversation } = await open()
       for (let round = 0; round < 5; round += 1) {
-        const ids = await Promise.all(times(4).map(() => insert(a, conversation)))
-        const claims = await Promise.all(
-          ids.map((id, index) => inTx(index % 2 ? a : b, (tx) => claimTurn(tx, id, 'run'))),
-        )
-        const claimed = ids.filter((_, index) => claims[index]!.claimed)
-        expect(claimed).toHaveLength(1)
-        for (const claim of claims)
-          if (!claim.claimed) expect(claim).toEqual({ claimed: false, reason: 'busy', other_turn_id: claimed[0] })
-        expect(await inTx(a, (tx) => claimTurn(tx, claimed[0]!, 'run'))).toMatchObject({ claimed: true, events: [] })
-        await Promise.all(ids.map((id) => inTx(b, (tx) => finishTurn(tx, id, 'cancelled'))))
-        expect(await inTx(a, (tx) => claimTurn(tx, claimed[0]!, 'run'))).toEqual({ claimed: false, reason: 'over' })
+        const id = await insert(a, conversation)
+        const claims = await Promise.all(times(4).map((n) => claim(n % 2 ? a : b, id)))
+        expect(claims.map((claimed) => claimed?.additions.length).toSorted()).toEqual([0, 0, 0, 2])
+        expect(types(await readAllEvents(a.db, id))).toEqual(['accepted', 'message_start'])
+        await end(b, id, 'cancelled')
+        expect(await claim(a, id)).toBeUndefined()
       }
     })
 
@@ -134,7 +118,7 @@ for (const dialect of dialects) {
       const { a, b, conversation } = await open()
       for (let round = 0; round < 5; round += 1) {
         const id = await insert(a, conversation)
-        await inTx(a, (tx) => claimTurn(tx, id, 'run'))
+        await claim(a, id)
         const writer = { scope: 'step_1', fence: 1 }
         await a.events.begin(id, writer)
         const text = new TextWriter(a.events, id, writer, 1)
@@ -146,7 +130,7 @@ for (const dialect of dialects) {
           await text.flush().catch(() => undefined)
         })()
         await new Promise((resolve) => setTimeout(resolve, 40 + round * 7))
-        await inTx(b, (tx) => finishTurn(tx, id, 'cancelled'))
+        await end(b, id, 'cancelled')
         await writing
         const events = await readAllEvents(a.db, id)
         const shown = events.map((event) => (event.type === 'content' ? event.data.content : '')).join('')
@@ -158,11 +142,11 @@ for (const dialect of dialects) {
       }
     })
 
-    it('settles what was left open when a turn ends, and waits for nobody in a circle', async () => {
+    it('settles what was left open when a turn ends, without deadlocks', async () => {
       const { a, b, conversation } = await open()
       for (let round = 0; round < 5; round += 1) {
         const id = await insert(a, conversation)
-        await inTx(a, (tx) => claimTurn(tx, id, 'run'))
+        await claim(a, id)
         const usageId = await insertUsage(a.db, {
           turn_id: id,
           step: 1,
@@ -180,13 +164,7 @@ for (const dialect of dialects) {
           provider_call_id: `${n}`,
           arguments: '{}',
         }))
-        await inTx(a, (tx) =>
-          insertStep(
-            tx,
-            { turn_id: id, step: 1, content: '', provider: 'p', model: 'm', input_tokens: 11, output_tokens: 5 },
-            calls,
-          ),
-        )
+        await storeStep(a, id, calls)
         const log = await Promise.all(
           calls.map(({ call_id }) =>
             inTx(a, (tx) =>
@@ -216,8 +194,8 @@ for (const dialect of dialects) {
           }),
         )
         await Promise.all(
-          [...ending, inTx(b, (tx) => finishTurn(tx, id, 'failed', { code: 'internal_error', message: 'x' }))].map(
-            (each) => each.catch((error: unknown) => error),
+          [...ending, end(b, id, 'failed', { code: 'internal_error', message: 'x' })].map((each) =>
+            each.catch((error: unknown) => error),
           ),
         ).then((outcomes) => expect(outcomes.filter((outcome) => outcome instanceof Error)).toEqual([]))
         const [step] = await listSteps(a.db, id)
@@ -240,13 +218,7 @@ for (const dialect of dialects) {
       const { a, b, conversation } = await open()
       const id = await insert(a, conversation)
       const call = { call_id: 'call_1_1', name: 'tool', server: 's', provider_call_id: 'x', arguments: '{}' }
-      await inTx(a, (tx) =>
-        insertStep(
-          tx,
-          { turn_id: id, step: 1, content: '', provider: 'p', model: 'm', input_tokens: 1, output_tokens: 1 },
-          [call],
-        ),
-      )
+      await storeStep(a, id, [call])
       const begun = await Promise.all(
         times(6).map((n) => inTx(n % 2 ? a : b, (tx) => startToolCall(tx, id, 'call_1_1'))),
       )
@@ -265,51 +237,46 @@ for (const dialect of dialects) {
           const before = await findIdempotent(tx, known)
           if (before !== undefined) return before
           const turn = aTurn(conversation)
-          await insertTurn(tx, turn)
+          await insertTurn(tx, turn, 'active')
           await insertIdempotent(tx, { ...known, result_id: turn.turn_id })
           return turn.turn_id
         })
       const ids = await Promise.all(times(10).map((n) => send(n % 2 ? a : b)))
       expect(new Set(ids).size).toBe(1)
       expect(await listTurns(a.db, { limit: 100 })).toHaveLength(1)
-      await inTx(a, (tx) => discardTurn(tx, ids[0]!))
-      expect(await inTx(b, (tx) => acceptTurn(tx, ids[0]!))).toBeUndefined()
-      expect(await inTx(a, (tx) => findIdempotent(tx, known))).toBeUndefined()
-      expect(await listMessages(a.db, conversation, 10)).toEqual([])
     })
 
     it('never lets more turns begin than a user may have at once', async () => {
-      const { a, b, conversation } = await open()
-      const send = (storage: Storage) =>
-        inTx(storage, async (tx) => {
-          const { user, key } = await countUnfinished(tx, 'user', 'key_1')
-          expect(key).toBe(user)
-          if (user >= 3) return false
-          await insertTurn(tx, aTurn(conversation))
+      const { a, b } = await open()
+      const send = async (storage: Storage) => {
+        const { id } = await createConversation(storage.db, { agent_id: 'agent', user_id: 'user' })
+        return inTx(storage, async (tx) => {
+          const { concurrent } = (await admit(tx, { conversation_id: id, user_id: 'user', key_id: 'key_1' }))!
+          expect(concurrent.key).toBe(concurrent.user)
+          if (concurrent.user >= 3) return false
+          await insertTurn(tx, aTurn(id), 'active')
           return true
         })
+      }
       const begun = await Promise.all(times(12).map((n) => send(n % 2 ? a : b)))
       expect(begun.filter(Boolean)).toHaveLength(3)
     })
 
-    it('discards only what the engine has not taken', async () => {
+    it('does not fail as never accepted what Temporal has taken', async () => {
       const { a, conversation } = await open()
       const id = await insert(a, conversation)
-      await inTx(a, (tx) => acceptTurn(tx, id))
-      await inTx(a, (tx) => discardTurn(tx, id))
+      await inTx(a, (tx) => markAccepted(tx, id))
+      expect(await end(a, id, 'failed', undefined, ['pending'])).toBeUndefined()
       expect((await findTurn(a.db, id))?.status).toBe('queued')
     })
 
     it('says of a turn that was given up before its acceptance that it is gone', async () => {
       const { a, b, conversation } = await open()
       const id = await insert(a, conversation)
-      const [ended, accepted] = await Promise.all([
-        inTx(a, (tx) => finishTurn(tx, id, 'failed')),
-        inTx(b, (tx) => acceptTurn(tx, id)),
-      ])
+      const [ended, accepted] = await Promise.all([end(a, id, 'failed'), inTx(b, (tx) => markAccepted(tx, id))])
       expect(types(await readAllEvents(a.db, id))).toEqual(['accepted', 'error'])
-      expect(types([...(accepted ?? []), ...ended])).toEqual(['accepted', 'error'])
-      expect(await inTx(b, (tx) => acceptTurn(tx, id))).toBeUndefined()
+      expect(types([...(accepted ?? []), ...(ended?.events ?? [])])).toEqual(['accepted', 'error'])
+      expect(await inTx(b, (tx) => markAccepted(tx, id))).toEqual(accepted && [])
     })
 
     it('makes one default conversation of a user and an agent', async () => {
@@ -317,15 +284,15 @@ for (const dialect of dialects) {
       const made = await Promise.all(
         times(10).map((n) => inTx(n % 2 ? a : b, (tx) => ensureDefaultConversation(tx, 'agent', 'someone'))),
       )
-      expect(new Set(made.map(({ id }) => id)).size).toBe(1)
+      expect(new Set(made).size).toBe(1)
     })
 
     it('deletes a conversation with everything in it, unless a turn is under way', async () => {
       const { a, b, conversation } = await open()
       const id = await insert(a, conversation)
-      await inTx(a, (tx) => claimTurn(tx, id, 'run'))
+      await claim(a, id)
       expect(await inTx(b, (tx) => findUnfinishedOf(tx, conversation))).toBe(id)
-      await inTx(a, (tx) => finishTurn(tx, id, 'completed'))
+      await end(a, id, 'completed')
       const deleted = await inTx(b, async (tx) => {
         expect(await findUnfinishedOf(tx, conversation)).toBeUndefined()
         return deleteConversation(tx, conversation)
@@ -368,20 +335,23 @@ for (const dialect of dialects) {
       const id = await insert(a, conversation)
       await requestStop(a.db, 'turn', id)
       expect(await findToStop(a.db, [id, 'job_none'])).toEqual([id])
-      await inTx(a, (tx) => finishTurn(tx, id, 'cancelled'))
+      await end(a, id, 'cancelled')
       await expect(requestStop(a.db, 'turn', id)).rejects.toMatchObject({ code: 'conflict' })
       expect(await findToStop(a.db, [id])).toEqual([])
     })
 
-    it('lists the unfinished, and forgets what is past its time, from two processes at once', async () => {
+    it('lists the active turns, and forgets what is past its time, from two processes at once', async () => {
       const { a, b, conversation } = await open()
-      const ids: string[] = []
-      for (const _ of times(8)) ids.push(await insert(a, conversation))
-      const future = new Date(Date.now() + 1_000).toISOString()
-      const page = await listUnfinished(a.db, future, 3)
+      const ids = [await insert(a, conversation)]
+      for (const _ of times(7)) {
+        const { id } = await createConversation(a.db, { agent_id: 'agent', user_id: 'user' })
+        ids.push(await insert(a, id))
+      }
+      await insert(a, conversation)
+      const page = await listActive(a.db, 3)
       expect(page.map((turn) => turn.id)).toEqual(ids.slice(0, 3))
-      expect((await listUnfinished(a.db, future, 10, page.at(-1)!.id)).map((turn) => turn.id)).toEqual(ids.slice(3))
-      for (const id of ids.slice(1)) await inTx(a, (tx) => finishTurn(tx, id, 'completed'))
+      expect((await listActive(a.db, 10, page.at(-1)!.id)).map((turn) => turn.id)).toEqual(ids.slice(3))
+      for (const id of ids.slice(1)) await end(a, id, 'completed')
       const forget = ({ db }: Storage) =>
         forgetOld(db, { event_log_days: -1, log_days: -1, embedding_days: 30 }, AbortSignal.timeout(10_000))
       const forgotten = await Promise.all([forget(a), forget(b)])

@@ -1,0 +1,39 @@
+// The activity that calls a model, outside of Temporal, over a storage as a worker has it.
+import { MockActivityEnvironment } from '@temporalio/testing'
+import { DefaultLogger } from '@temporalio/worker'
+import { modelCallActivities } from '../../activities/model-call.ts'
+import { stepPrompts } from '../../activities/step-prompt.ts'
+import type { ModelCallResult } from '../../contracts/engine.ts'
+import type { Storage } from '../../db/storage.ts'
+import { hashingEmbedder } from '../../providers/hashing-embedder.ts'
+import { ModelRegistry } from '../../providers/registry.ts'
+
+const SILENT = new DefaultLogger('ERROR', () => undefined)
+
+/** Only the offline model, as fast as it can be. */
+export const OFFLINE = {
+  providers: { openai: {}, anthropic: {}, gemini: {}, xai: {} },
+  offline_words_per_second: 100_000,
+  stall_ms: 60_000,
+}
+
+/** Makes step 1 of a turn of agent `agent`, by the given attempt. */
+export function callModel(
+  storage: Storage,
+  turn_id: string,
+  { models = new ModelRegistry(OFFLINE), attempt = 1 } = {},
+): Promise<ModelCallResult> {
+  const shared = { ...storage, models, embedder: hashingEmbedder(), tools: [] }
+  const activities = modelCallActivities({
+    ...shared,
+    prepareStep: stepPrompts(shared),
+    headStarts: undefined,
+    startTurn: async () => undefined,
+    findTranscriber: async () => undefined,
+    tool_output_characters: 10_000,
+  })
+  const worker = new MockActivityEnvironment({ attempt }, { logger: SILENT })
+  return worker.run(() =>
+    activities.callModel({ turn_id, agent_id: 'agent', agent_version: 1, step: 1, model: 0 }),
+  ) as Promise<ModelCallResult>
+}

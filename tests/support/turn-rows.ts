@@ -1,0 +1,54 @@
+// Turns of the tests, inserted and ended as the API and the activities do it.
+import type { FinalStatus } from '../../contracts/engine.ts'
+import type { ErrorBody } from '../../contracts/failures.ts'
+import { newId } from '../../contracts/ids.ts'
+import { finishTurn, type TurnEnd } from '../../db/queries/turn-ends.ts'
+import { addAccepted, admit } from '../../db/queries/turn-queue.ts'
+import { findTurn, insertTurn, type NewTurn } from '../../db/queries/turns.ts'
+import type { Tx } from '../../db/schema.ts'
+import type { Storage } from '../../db/storage.ts'
+
+export const inTx = <T>({ db }: Storage, work: (tx: Tx) => Promise<T>) => db.transaction().execute(work)
+
+export function aTurn(conversationId: string, more: Partial<NewTurn> = {}): NewTurn {
+  return {
+    turn_id: newId('turn'),
+    message_id: newId('msg'),
+    user_message_id: newId('msg'),
+    conversation_id: conversationId,
+    agent_id: 'agent',
+    agent_version: 1,
+    user_id: 'user',
+    key_id: 'key_1',
+    on_busy: 'queue',
+    content: 'Hello',
+    attachments: [],
+    response_schema: undefined,
+    ...more,
+  }
+}
+
+/** Inserts a turn: active when the conversation has no active one, otherwise waiting. */
+export async function insert(storage: Storage, conversationId: string, more?: Partial<NewTurn>): Promise<string> {
+  const turn = aTurn(conversationId, more)
+  const { turn_id, user_id } = turn
+  await inTx(storage, async (tx) => {
+    const admission = await admit(tx, { conversation_id: conversationId, user_id, key_id: turn.key_id ?? '' })
+    const isActive = admission?.active_turn_id === undefined
+    await insertTurn(tx, turn, isActive ? 'active' : 'waiting')
+    if (!isActive) await addAccepted(tx, turn_id, turn)
+  })
+  return turn_id
+}
+
+/** Ends a turn. @returns what that leaves to be done, or undefined when it was over already */
+export async function end(
+  storage: Storage,
+  turnId: string,
+  status: FinalStatus,
+  error?: ErrorBody,
+  ...was: Parameters<typeof finishTurn>[2][]
+): Promise<TurnEnd | undefined> {
+  const { conversation_id } = (await findTurn(storage.db, turnId))!
+  return inTx(storage, (tx) => finishTurn(tx, { turn_id: turnId, conversation_id, status, error }, ...was))
+}
