@@ -17,14 +17,13 @@ export const REQUIREMENTS = {
   'api-killed.turn-goes-on': 'kill -9 of the API while a reply streams: the turn finishes',
   'api-killed.resume':
     'A client that reconnects after that gets every later event exactly once: its bytes are those of the log',
-  'api-killed.between-row-and-update':
-    'kill -9 of the API between row and update: the turn reaches a final state, and its message may be sent again',
+  'api-killed.between-row-and-start':
+    'kill -9 of the API between the row and the start of its workflow: the turn reaches a final state, and its message may be sent again',
   'all-killed.mid-stream': 'kill -9 of everything mid-stream: the next start goes on with the turn',
   'all-killed.before-first-event':
     'kill -9 of everything between acceptance and the first word: the next start answers',
 
-  'conversation.idle-exits': 'Messages sent around the idle exits of the actor: none lost, none doubled, order kept',
-  'conversation.continue-as-new': 'Messages sent around continue-as-new: none lost, none doubled, order kept',
+  'conversation.order': 'Many messages into one conversation: none lost, none doubled, order kept',
   'on-busy.queue': 'Two messages at once under queue: both answered, in order',
   'on-busy.reject': 'Two messages at once under reject: one answered, one conflict that leaves nothing behind',
   'on-busy.interrupt':
