@@ -71,18 +71,18 @@ async function expectAnsweredInOrder(conversationId: string, turns: string[]): P
   expect(said.map(({ content }) => content)).toEqual(turns.map((_, index) => `message ${index + 1}`))
 }
 
-it(
-  keeps('conversation.order', `${MESSAGES} messages sent as turns end are each answered once, in order`),
-  async () => {
-    const conversation = await stage.conversation(server.url)
-    stage.model.otherwise({ say: 'Yes.' })
-    const turns = await sendMany(server, conversation, { burst: 2, pause: (round) => (round * 17) % 50 })
-    await expectAnsweredInOrder(conversation, turns)
-  },
-)
+it(keeps('conversation.order', `${MESSAGES} messages sent as turns end are each answered once, in order`), async () => {
+  const conversation = await stage.conversation(server.url)
+  stage.model.otherwise({ say: 'Yes.' })
+  const turns = await sendMany(server, conversation, { burst: 2, pause: (round) => (round * 17) % 50 })
+  await expectAnsweredInOrder(conversation, turns)
+})
 
 it(
-  keeps('conversation.order', `${MESSAGES} messages in bursts through a process without a worker are each answered once, in order`),
+  keeps(
+    'conversation.order',
+    `${MESSAGES} messages in bursts through a process without a worker are each answered once, in order`,
+  ),
   async () => {
     const conversation = await stage.conversation(api.url)
     stage.model.otherwise({ say: 'Yes.' })
@@ -91,32 +91,29 @@ it(
   },
 )
 
-it(
-  keeps('conversation.order', 'messages of many clients at the very same moment are each answered once'),
-  async () => {
-    const conversation_id = await stage.conversation(server.url, { agent_id: 'offline' })
-    const turns: string[] = []
-    for (let round = 0; round < 10; round += 1) {
-      const bodies = Array.from({ length: 5 }, (_, n) => ({
-        content: `round ${round} message ${n}`,
-        conversation_id,
-        background: true,
-      }))
-      const answers = await Promise.all(
-        bodies.map((body) => stage.call(server.url, '/api/v1/agents/offline/chat', { body })),
-      )
-      expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202])
-      turns.push(...answers.map(({ body }) => body.turn_id as string))
-    }
-    await expect
-      .poll(
-        () => stage.rows(`select id from turns where conversation_id = ? and status = 'completed'`, conversation_id),
-        { timeout: 30_000 },
-      )
-      .toHaveLength(50)
-    expect(new Set(turns).size).toBe(50)
-  },
-)
+it(keeps('conversation.order', 'messages of many clients at the very same moment are each answered once'), async () => {
+  const conversation_id = await stage.conversation(server.url, { agent_id: 'offline' })
+  const turns: string[] = []
+  for (let round = 0; round < 10; round += 1) {
+    const bodies = Array.from({ length: 5 }, (_, n) => ({
+      content: `round ${round} message ${n}`,
+      conversation_id,
+      background: true,
+    }))
+    const answers = await Promise.all(
+      bodies.map((body) => stage.call(server.url, '/api/v1/agents/offline/chat', { body })),
+    )
+    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202])
+    turns.push(...answers.map(({ body }) => body.turn_id as string))
+  }
+  await expect
+    .poll(
+      () => stage.rows(`select id from turns where conversation_id = ? and status = 'completed'`, conversation_id),
+      { timeout: 30_000 },
+    )
+    .toHaveLength(50)
+  expect(new Set(turns).size).toBe(50)
+})
 
 it(keeps('on-busy.queue', 'the second message waits and sees what the first was answered'), async () => {
   const conversation_id = await stage.conversation(server.url)
