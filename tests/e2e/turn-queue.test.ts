@@ -262,7 +262,9 @@ describe('a turn that waits for an approval', () => {
       const doomed = await stage.start('api', { env: { TEMPORAL_ADDRESS: gate.address } })
       const cancelled = await park(api.url, stage.model.script(ask(1)))
       const interrupted = await park(api.url, stage.model.script(ask(2)))
-      const next = await send(stage, api.url, stage.model.script({ say: 'Two.' }), cancelled)
+      const next = await send(stage, api.url, stage.model.script({ say: 'Two.' }), {
+        conversation_id: cancelled.conversation_id,
+      })
       expect(next.body).toMatchObject({ position: 1, waits_for: cancelled.turn_id })
       gate.shut()
       const { conversation_id } = interrupted
@@ -311,6 +313,7 @@ describe('acceptance', () => {
     await Promise.all(Array.from({ length: 3 }, () => lane(60)))
     end()
     console.log(JSON.stringify(outcomes))
+    // Both sides have won.
     expect(Object.keys(outcomes).toSorted()).toEqual(['200 cancelled', '409 completed'])
     await stage.check({ unsent: 180 })
   })
@@ -492,7 +495,7 @@ describe('a head start', () => {
       expect(refused.status).toBe(503)
       await expect.poll(() => stage.model.served[0]?.closed_at, { timeout: 10_000, interval: 20 }).toBeDefined()
       await expect
-        .poll(() => stage.rows('select status from turns'), { timeout: SWEPT_MS })
+        .poll(() => stage.rows('select status from turns'), { timeout: 90_000 })
         .toEqual([{ status: 'completed' }])
       gate.open()
       const repeated = await send(stage, all.url, cue, { conversation_id, key: 'elsewhere' })
