@@ -15,11 +15,7 @@ const DATABASE = process.env['MUXI_TEST_DATABASE']
 const CHATS = 20
 const INGESTIONS = 2
 const PAGES = 200
-const ENV = {
-  MUXI_ENGINE_SWEEP_MS: '5000',
-  MUXI_ENGINE_CONVERSATION_IDLE_MS: '500',
-  MUXI_ENGINE_CONVERSATION_MAX_UPDATES: '10',
-}
+const ENV = { MUXI_ENGINE_SWEEP_MS: '5000' }
 
 for (const database of ['sqlite', 'postgres'] satisfies DatabaseName[]) {
   it.runIf(DATABASE === undefined || DATABASE === database)(

@@ -71,7 +71,7 @@ for (const where of ['the same', 'another'] as const) {
 
 it(
   keeps(
-    'api-killed.between-row-and-update',
+    'api-killed.between-row-and-start',
     'the turn that Temporal never heard of fails as never accepted, and its message sent again under its key is another one',
   ),
   async () => {

@@ -1,6 +1,5 @@
-// The actor of a conversation: many messages around its ends, what becomes of a message that arrives meanwhile, and repeated requests.
+// A conversation and its queue: many messages in order, messages that arrive while a turn runs, and repeated requests.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Client, Connection } from '@temporalio/client'
 import { afterEach, beforeAll, expect, it } from 'vitest'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
@@ -9,14 +8,13 @@ import { keeps } from './requirements.ts'
 const MESSAGES = 200
 
 let stage: Stage
-/** Its actors end after a tenth of a second idle. */
-let hasty: Muxi
-/** Its actors begin anew after seven messages. */
-let forgetful: Muxi
+let server: Muxi
+/** An API process without a worker. */
+let api: Muxi
 beforeAll(async () => {
   stage = await openStage()
-  hasty = await stage.start('all', { env: { MUXI_ENGINE_CONVERSATION_IDLE_MS: '100' } })
-  forgetful = await stage.start('api', { env: { MUXI_ENGINE_CONVERSATION_MAX_UPDATES: '7' } })
+  server = await stage.start('all')
+  api = await stage.start('api')
   return () => stage.close()
 })
 afterEach(async () => {
@@ -73,86 +71,59 @@ async function expectAnsweredInOrder(conversationId: string, turns: string[]): P
   expect(said.map(({ content }) => content)).toEqual(turns.map((_, index) => `message ${index + 1}`))
 }
 
-/** How the runs of a conversation's actor ended. */
-async function runsOf(conversationId: string): Promise<Record<string, number>> {
-  const connection = await Connection.connect({ address: stage.temporal!.address })
-  const counts: Record<string, number> = {}
-  for await (const { status } of new Client({ connection }).workflow.list({
-    query: `WorkflowId = "conversation/${conversationId}"`,
-  })) {
-    counts[status.name] = (counts[status.name] ?? 0) + 1
+it(keeps('conversation.order', `${MESSAGES} messages sent as turns end are each answered once, in order`), async () => {
+  const conversation = await stage.conversation(server.url)
+  stage.model.otherwise({ say: 'Yes.' })
+  const turns = await sendMany(server, conversation, { burst: 2, pause: (round) => (round * 17) % 50 })
+  await expectAnsweredInOrder(conversation, turns)
+})
+
+it(
+  keeps(
+    'conversation.order',
+    `${MESSAGES} messages in bursts through a process without a worker are each answered once, in order`,
+  ),
+  async () => {
+    const conversation = await stage.conversation(api.url)
+    stage.model.otherwise({ say: 'Yes.' })
+    const turns = await sendMany(api, conversation, { burst: 20, pause: () => 0 })
+    await expectAnsweredInOrder(conversation, turns)
+  },
+)
+
+it(keeps('conversation.order', 'messages of many clients at the very same moment are each answered once'), async () => {
+  const conversation_id = await stage.conversation(server.url, { agent_id: 'offline' })
+  const turns: string[] = []
+  for (let round = 0; round < 10; round += 1) {
+    const bodies = Array.from({ length: 5 }, (_, n) => ({
+      content: `round ${round} message ${n}`,
+      conversation_id,
+      background: true,
+    }))
+    const answers = await Promise.all(
+      bodies.map((body) => stage.call(server.url, '/api/v1/agents/offline/chat', { body })),
+    )
+    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202])
+    turns.push(...answers.map(({ body }) => body.turn_id as string))
   }
-  await connection.close()
-  return counts
-}
-
-it(
-  keeps(
-    'conversation.idle-exits',
-    `${MESSAGES} messages sent around the actor's ends are each answered once, in order`,
-  ),
-  async () => {
-    const conversation = await stage.conversation(hasty.url)
-    stage.model.otherwise({ say: 'Yes.' })
-    const turns = await sendMany(hasty, conversation, { burst: 2, pause: (round) => 80 + ((round * 17) % 100) })
-    await expectAnsweredInOrder(conversation, turns)
-    await expect.poll(async () => (await runsOf(conversation))['COMPLETED'], { timeout: 10_000 }).toBeGreaterThan(10)
-  },
-)
-
-it(
-  keeps(
-    'conversation.continue-as-new',
-    `${MESSAGES} messages sent around continue-as-new are each answered once, in order`,
-  ),
-  async () => {
-    const conversation = await stage.conversation(forgetful.url)
-    stage.model.otherwise({ say: 'Yes.' })
-    const turns = await sendMany(forgetful, conversation, { burst: 20, pause: (round) => round })
-    await expectAnsweredInOrder(conversation, turns)
-    await expect
-      .poll(async () => (await runsOf(conversation))['CONTINUED_AS_NEW'], { timeout: 10_000 })
-      .toBeGreaterThan(5)
-  },
-)
-
-it(
-  keeps('conversation.idle-exits', 'messages of many clients at the very same moment are each answered once'),
-  async () => {
-    const conversation_id = await stage.conversation(hasty.url, { agent_id: 'offline' })
-    const turns: string[] = []
-    for (let round = 0; round < 10; round += 1) {
-      const bodies = Array.from({ length: 5 }, (_, n) => ({
-        content: `round ${round} message ${n}`,
-        conversation_id,
-        background: true,
-      }))
-      const answers = await Promise.all(
-        bodies.map((body) => stage.call(hasty.url, '/api/v1/agents/offline/chat', { body })),
-      )
-      expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202])
-      turns.push(...answers.map(({ body }) => body.turn_id as string))
-      await sleep(100 + round * 15)
-    }
-    await expect
-      .poll(
-        () => stage.rows(`select id from turns where conversation_id = ? and status = 'completed'`, conversation_id),
-        { timeout: 30_000 },
-      )
-      .toHaveLength(50)
-    expect(new Set(turns).size).toBe(50)
-  },
-)
+  await expect
+    .poll(
+      () => stage.rows(`select id from turns where conversation_id = ? and status = 'completed'`, conversation_id),
+      { timeout: 30_000 },
+    )
+    .toHaveLength(50)
+  expect(new Set(turns).size).toBe(50)
+})
 
 it(keeps('on-busy.queue', 'the second message waits and sees what the first was answered'), async () => {
-  const conversation_id = await stage.conversation(hasty.url)
+  const conversation_id = await stage.conversation(server.url)
   const [first, second] = [
     stage.model.script({ say: manyWords('one', 40), pieces_per_second: 60 }),
     stage.model.script({ say: 'Two.' }),
   ]
-  const one = await stage.chat(hasty.url, first, { conversation_id, on_busy: 'queue' })
+  const one = await stage.chat(server.url, first, { conversation_id, on_busy: 'queue' })
   await one.waitFor('content')
-  const two = await stage.chat(hasty.url, second, { conversation_id, on_busy: 'queue' })
+  const two = await stage.chat(server.url, second, { conversation_id, on_busy: 'queue' })
   expect((await two.waitFor('accepted')).id).toBe(1)
   expect((await two.untilFinal()).type).toBe('message_end')
   expect(one.final?.type).toBe('message_end')
@@ -165,12 +136,12 @@ it(keeps('on-busy.queue', 'the second message waits and sees what the first was 
 })
 
 it(keeps('on-busy.reject', 'the second message is a conflict, and it is as if it had never been sent'), async () => {
-  const conversation_id = await stage.conversation(hasty.url)
+  const conversation_id = await stage.conversation(server.url)
   const cue = stage.model.script({ say: manyWords('one', 40), pieces_per_second: 60 })
-  const one = await stage.chat(hasty.url, cue, { conversation_id })
+  const one = await stage.chat(server.url, cue, { conversation_id })
   await one.waitFor('content')
   const body = { content: 'And me?', conversation_id, on_busy: 'reject' }
-  const two = await stage.call(hasty.url, '/api/v1/agents/scripted/chat', { body })
+  const two = await stage.call(server.url, '/api/v1/agents/scripted/chat', { body })
   expect([two.status, two.body.error.code]).toEqual([409, 'conflict'])
   expect((await one.untilFinal()).type).toBe('message_end')
   expect(await stage.rows('select id from turns where conversation_id = ?', conversation_id)).toHaveLength(1)
@@ -180,31 +151,31 @@ it(keeps('on-busy.reject', 'the second message is a conflict, and it is as if it
 it(
   keeps('on-busy.reject', 'of ten messages at the very same moment one is answered and nine are conflicts'),
   async () => {
-    const conversation_id = await stage.conversation(hasty.url)
+    const conversation_id = await stage.conversation(server.url)
     const cue = stage.model.script({ say: manyWords('one', 60), pieces_per_second: 60 })
     const body = { content: cue, conversation_id, on_busy: 'reject', background: true }
     const answers = await Promise.all(
-      Array.from({ length: 10 }, () => stage.call(hasty.url, '/api/v1/agents/scripted/chat', { body })),
+      Array.from({ length: 10 }, () => stage.call(server.url, '/api/v1/agents/scripted/chat', { body })),
     )
     expect(answers.map(({ status }) => status).toSorted()).toEqual([202, ...Array.from({ length: 9 }, () => 409)])
     const accepted = answers.find(({ status }) => status === 202)!
-    await (await stage.follow(hasty.url, accepted.body.turn_id)).untilFinal()
+    await (await stage.follow(server.url, accepted.body.turn_id)).untilFinal()
     expect(await stage.rows('select id from turns where conversation_id = ?', conversation_id)).toHaveLength(1)
   },
 )
 
 it(keeps('on-busy.interrupt', 'the first is cancelled with its text kept, and the second answered'), async () => {
-  const conversation_id = await stage.conversation(hasty.url)
+  const conversation_id = await stage.conversation(server.url)
   const [first, second] = [
     stage.model.script({ say: manyWords('one', 400), pieces_per_second: 40 }),
     stage.model.script({ say: 'Two.' }),
   ]
-  const one = await stage.chat(hasty.url, first, { conversation_id })
+  const one = await stage.chat(server.url, first, { conversation_id })
   await one.waitFor('content')
-  const two = await stage.chat(hasty.url, second, { conversation_id, on_busy: 'interrupt' })
+  const two = await stage.chat(server.url, second, { conversation_id, on_busy: 'interrupt' })
   expect((await two.untilFinal(15_000)).type).toBe('message_end')
   expect((await one.untilFinal(1_000)).type).toBe('cancelled')
-  const turn = await stage.turn(hasty.url, one.events[0]!.data.turn_id)
+  const turn = await stage.turn(server.url, one.events[0]!.data.turn_id)
   expect(turn.status).toBe('cancelled')
   expect(turn.message.agent_response.content).toMatch(/^one-1 /)
 })
@@ -212,14 +183,14 @@ it(keeps('on-busy.interrupt', 'the first is cancelled with its text kept, and th
 it(
   keeps('on-busy.interrupt', 'messages in quick succession are each cancelled by the next, and the last is answered'),
   async () => {
-    const conversation_id = await stage.conversation(hasty.url)
+    const conversation_id = await stage.conversation(server.url)
     const cue = stage.model.script({ say: 'The last.' })
     // Those before the last may get as far as the model.
     const end = stage.model.otherwise({ say: manyWords('early', 400), pieces_per_second: 40 })
     const turns: string[] = []
     for (let n = 1; n <= 10; n += 1) {
       const body = { content: n === 10 ? cue : `number ${n}`, conversation_id, on_busy: 'interrupt', background: true }
-      const answer = await stage.call(hasty.url, '/api/v1/agents/scripted/chat', { body })
+      const answer = await stage.call(server.url, '/api/v1/agents/scripted/chat', { body })
       expect(answer.status, answer.text).toBe(202)
       turns.push(answer.body.turn_id)
       // At every moment of the life of the turn before: not begun, beginning, claimed, asking the model.
@@ -237,43 +208,43 @@ it(
 it(
   keeps('idempotency.same-body', 'twenty requests at once with one key are one turn, and so is a later one'),
   async () => {
-    const conversation_id = await stage.conversation(hasty.url)
+    const conversation_id = await stage.conversation(server.url)
     const cue = stage.model.script({ say: manyWords('once', 20), pieces_per_second: 40 })
     const request = {
       body: { content: cue, conversation_id, background: true },
       headers: { 'idempotency-key': 'key-1' },
     }
     const answers = await Promise.all(
-      Array.from({ length: 20 }, () => stage.call(hasty.url, '/api/v1/agents/scripted/chat', request)),
+      Array.from({ length: 20 }, () => stage.call(server.url, '/api/v1/agents/scripted/chat', request)),
     )
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 202))
     expect(new Set(answers.map(({ body }) => body.turn_id)).size).toBe(1)
-    const stream = await stage.chat(hasty.url, cue, {
+    const stream = await stage.chat(server.url, cue, {
       conversation_id,
       background: true,
       headers: { 'idempotency-key': 'key-1' },
     })
     expect((await stream.untilFinal()).type).toBe('message_end')
-    const later = await stage.call(hasty.url, '/api/v1/agents/scripted/chat', request)
+    const later = await stage.call(server.url, '/api/v1/agents/scripted/chat', request)
     expect(later.body.turn_id).toBe(answers[0]!.body.turn_id)
     expect(await stage.rows('select id from turns where conversation_id = ?', conversation_id)).toHaveLength(1)
   },
 )
 
 it(keeps('idempotency.other-body', 'is a conflict, and starts nothing'), async () => {
-  const conversation_id = await stage.conversation(hasty.url)
+  const conversation_id = await stage.conversation(server.url)
   const cue = stage.model.script({ say: 'Once.' })
   const headers = { 'idempotency-key': 'key-2' }
   expect(
-    (await stage.call(hasty.url, '/api/v1/agents/scripted/chat', { body: { content: cue, conversation_id }, headers }))
+    (await stage.call(server.url, '/api/v1/agents/scripted/chat', { body: { content: cue, conversation_id }, headers }))
       .status,
   ).toBe(200)
-  const other = await stage.call(hasty.url, '/api/v1/agents/scripted/chat', {
+  const other = await stage.call(server.url, '/api/v1/agents/scripted/chat', {
     body: { content: `${cue}!`, conversation_id },
     headers,
   })
   expect([other.status, other.body.error.code]).toEqual([409, 'conflict'])
-  const another = await stage.call(hasty.url, '/api/v1/agents/offline/chat', { body: { content: 'Hello' }, headers })
+  const another = await stage.call(server.url, '/api/v1/agents/offline/chat', { body: { content: 'Hello' }, headers })
   expect(another.status).toBe(200)
   expect(await stage.rows('select id from turns where conversation_id = ?', conversation_id)).toHaveLength(1)
 })

@@ -47,7 +47,7 @@ async function followToTheEnd({ stage, api }: Scene, stream: SseClient): Promise
 it(
   keeps(
     'faults.temporal',
-    'kill -9 of Temporal, back after 5 s: 503 with Retry-After meanwhile, the turn under way and the refused message are answered',
+    'kill -9 of Temporal, back after 5 s: 503 with Retry-After meanwhile, the turn under way, the message behind it and the refused one are answered',
   ),
   async () => {
     const scene = await open('sqlite')
@@ -58,22 +58,29 @@ it(
     const conversation = await stage.conversation(api.url)
     const stream = await stage.chat(api.url, 'Talk on', { conversation_id: conversation })
     await stream.waitFor(({ id }) => id >= 12)
-    const next = stage.model.script({ say: 'Here again.' })
+    const [behind, next] = [stage.model.script({ say: 'Behind.' }), stage.model.script({ say: 'Here again.' })]
+    const idle = await stage.conversation(api.url)
     stage.temporal!.kill()
     await stage.temporal!.ended
     const back = sleep(5_000).then(() => stage.restartTemporal())
-    const [refused, ready] = await Promise.all([
-      send(scene, next, conversation),
+    const [waiting, refused, ready] = await Promise.all([
+      send(scene, behind, conversation),
+      send(scene, next, idle),
       stage.call(api.url, '/readyz'),
     ]).finally(() => back)
+    expect([waiting.status, waiting.body]).toMatchObject([
+      202,
+      { position: 1, waits_for: stream.events[0]!.data.turn_id },
+    ])
     expect([refused.status, Number(refused.headers.get('retry-after'))]).toEqual([503, 5])
     expect([ready.status, ready.headers.has('retry-after')]).toEqual([503, true])
-    const second = await sendUntilAccepted(scene, next, conversation)
+    const second = await sendUntilAccepted(scene, next, idle)
     expect((await second.untilFinal()).type).toBe('message_end')
     const first = await followToTheEnd(scene, stream)
     expect(first.events.slice(0, stream.events.length)).toMatchObject(
       stream.events.map(({ id, type }) => ({ id, type })),
     )
+    expect((await (await stage.follow(api.url, waiting.body.turn_id)).untilFinal()).type).toBe('message_end')
     expect((await stage.turn(api.url, stream.events[0]!.data.turn_id)).message.agent_response.content).toBe(reply)
     end()
     await stage.check()

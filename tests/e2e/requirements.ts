@@ -17,18 +17,33 @@ export const REQUIREMENTS = {
   'api-killed.turn-goes-on': 'kill -9 of the API while a reply streams: the turn finishes',
   'api-killed.resume':
     'A client that reconnects after that gets every later event exactly once: its bytes are those of the log',
-  'api-killed.between-row-and-update':
-    'kill -9 of the API between row and update: the turn reaches a final state, and its message may be sent again',
+  'api-killed.between-row-and-start':
+    'kill -9 of the API between the row and the start of its workflow: the turn reaches a final state, and its message may be sent again',
   'all-killed.mid-stream': 'kill -9 of everything mid-stream: the next start goes on with the turn',
   'all-killed.before-first-event':
     'kill -9 of everything between acceptance and the first word: the next start answers',
 
-  'conversation.idle-exits': 'Messages sent around the idle exits of the actor: none lost, none doubled, order kept',
-  'conversation.continue-as-new': 'Messages sent around continue-as-new: none lost, none doubled, order kept',
+  'conversation.order': 'Many messages into one conversation: none lost, none doubled, order kept',
+  'queue.killed':
+    'Messages into several conversations while API, worker, both and Temporal are killed: each ends once, in order, none is left waiting',
+  'queue.next-started':
+    'kill -9 between the end of a turn and the start of the next one: it runs within 10 s of the restart',
+  'queue.terminated': 'A turn whose workflow is terminated fails, and the next one runs within 60 s',
+  'queue.parked': 'Messages wait behind a turn that waits for an approval, over a restart of everything',
+  'queue.lost-cancel': 'A cancel or an interrupt that never reached Temporal is completed',
+  'queue.temporal-away':
+    'Without Temporal an idle conversation answers 503; a busy one takes the message and tells its position',
+  'head-start.killed': 'kill -9 during a head start: the message can be sent again and is answered once',
+  'head-start.refused': 'A head start whose turn could not be started ends',
+  'head-start.other-worker': 'A head start whose turn another worker took writes nothing and ends',
+  'head-start.stopped': 'A cancelled turn ends its head start',
+  'head-start.provider-fails': 'A head start that fails counts as the first attempt',
+  'head-start.counted': 'Every request of the model has one usage row, and head starts do not double requests',
   'on-busy.queue': 'Two messages at once under queue: both answered, in order',
   'on-busy.reject': 'Two messages at once under reject: one answered, one conflict that leaves nothing behind',
   'on-busy.interrupt':
     'Two messages at once under interrupt: the first is cancelled, its text kept, and the second answered',
+  'idempotency.acceptance': 'An Idempotency-Key repeated at any step of acceptance runs one turn at most',
   'idempotency.same-body': 'The same Idempotency-Key with the same body gives the same turn, also concurrently',
   'idempotency.files': 'The same Idempotency-Key with the same body gives the same file and the same job',
   'idempotency.other-body': 'The same Idempotency-Key with another body is a conflict',
@@ -48,6 +63,7 @@ export const REQUIREMENTS = {
   'cancel.queued': 'Cancel while queued: cancelled without a model call, the others go on',
   'cancel.second-client': 'Cancel from a second client on a resumed stream: both see the end',
   'cancel.at-once': 'Cancel in the very moment of acceptance: cancelled at once, never lost',
+  'cancel.race': 'A cancel that races the end of a turn: never a success for a turn that stays completed',
   'cancel.finished': 'Cancel of a finished turn is a conflict',
 
   'refuse.types': 'Wrong types and unknown keys are a bad_request that names the path, on every route',

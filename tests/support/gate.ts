@@ -6,40 +6,55 @@ import { onTestFinished } from 'vitest'
 export interface Gate {
   /** Where the server is reached through the gate, as "host:port". */
   readonly address: string
-  /** What is sent from now on reaches nobody; who sends sees an open connection that keeps silent. */
+  /** Drops what clients and server send from now on; connections stay open. */
   shut(): void
+  /** Drops what the server answers from now on; requests still arrive. */
+  dropAnswers(): void
+  /** Breaks all connections; new ones pass. */
+  open(): void
 }
 
 /** Opens a way to a server for the time of a test. */
 export async function openGate(server: string): Promise<Gate> {
   const [host, port] = server.split(':')
   const sockets = new Set<Socket>()
-  let shut = false
-  const gate = createServer((from) => {
-    const to = connect(Number(port), host)
-    for (const [socket, other] of [
-      [from, to],
-      [to, from],
+  let dropped: 'nothing' | 'answers' | 'everything' = 'nothing'
+  const gate = createServer((client) => {
+    const up = connect(Number(port), host)
+    const passes = (from: Socket) => dropped === 'nothing' || (dropped === 'answers' && from === client)
+    for (const [from, to] of [
+      [client, up],
+      [up, client],
     ] as const) {
-      sockets.add(socket)
-      socket.on('data', (bytes) => shut || other.write(bytes))
-      socket.on('error', () => other.destroy())
-      socket.on('close', () => {
-        sockets.delete(socket)
-        other.destroy()
+      sockets.add(from)
+      from.on('data', (bytes) => void (passes(from) && to.write(bytes)))
+      from.on('error', () => to.destroy())
+      from.on('close', () => {
+        sockets.delete(from)
+        to.destroy()
       })
     }
   })
+  const breakAll = () => {
+    for (const socket of sockets) socket.destroy()
+  }
   gate.listen(0, '127.0.0.1')
   await once(gate, 'listening')
   onTestFinished(() => {
-    for (const socket of sockets) socket.destroy()
+    breakAll()
     gate.close()
   })
   return {
     address: `127.0.0.1:${(gate.address() as AddressInfo).port}`,
     shut: () => {
-      shut = true
+      dropped = 'everything'
+    },
+    dropAnswers: () => {
+      dropped = 'answers'
+    },
+    open: () => {
+      dropped = 'nothing'
+      breakAll()
     },
   }
 }
