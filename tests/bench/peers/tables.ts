@@ -138,8 +138,7 @@ function failedCells(why: string, columns: number): string[] {
 }
 
 function markdown(rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`.replaceAll('|  |', '| |')
+  const line = (cells: readonly string[]) => `|${cells.map((cell) => (cell ? ` ${cell} ` : ' ')).join('|')}|`
   const [head = [], ...body] = rows
   return [line(head), `|${'---|'.repeat(head.length)}`, ...body.map(line)].join('\n')
 }
