@@ -71,8 +71,9 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    // The template is the project of somebody else, with packages of its own.
-    exclude: { path: '^(data|coverage|mcp/template)/' },
+    // The template is the project of somebody else, with packages of its own. The servers of the peers run beside packages
+    // that tests/bench/peers/install.ts puts into a cache and that muxi does not have.
+    exclude: { path: '^(data|coverage|mcp/template|tests/bench/peers/servers)/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {

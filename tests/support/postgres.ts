@@ -19,8 +19,14 @@ const START_MS = 30_000
 const run = promisify(execFile)
 const identity = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}
 
+export interface PostgresOptions {
+  /** Commits reach the disk, as they do by default outside tests. */
+  durable?: boolean
+}
+
 export interface PostgresServer {
   port: number
+  pid: () => number
   /** The address of a database of this server. */
   url(database: string): string
   /** A fresh, empty database. @returns its address */
@@ -52,7 +58,7 @@ export async function stopSharedPostgres(): Promise<void> {
   await server?.stop()
 }
 
-export async function startPostgres(): Promise<PostgresServer> {
+export async function startPostgres({ durable = false }: PostgresOptions = {}): Promise<PostgresServer> {
   const programs = join(await installed(), PROGRAMS)
   const folder = mkdtempSync(join(tmpdir(), 'muxi-postgres-'))
   const data = join(folder, 'data')
@@ -68,10 +74,8 @@ export async function startPostgres(): Promise<PostgresServer> {
     port,
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
-    fsync: 'off',
-    full_page_writes: 'off',
-    shared_buffers: '64MB',
     max_connections: '200',
+    ...(!durable && { fsync: 'off', full_page_writes: 'off', shared_buffers: '64MB' }),
   }
   const url = (database: string) => `postgres://${USER}@127.0.0.1:${port}/${database}`
 
@@ -99,6 +103,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   let server = await start()
   return {
     port,
+    pid: () => server.child.pid!,
     url,
     createDatabase: () => createDatabase(url('postgres')),
     async kill() {
