@@ -23,6 +23,8 @@ export const REQUIREMENTS = {
   'all-killed.before-first-event':
     'kill -9 of everything between acceptance and the first word: the next start answers',
 
+  'turn.eleven-events': 'A turn of one step has exactly 11 events in its workflow history: one workflow, one activity',
+
   'conversation.idle-exits': 'Messages sent around the idle exits of the actor: none lost, none doubled, order kept',
   'conversation.continue-as-new': 'Messages sent around continue-as-new: none lost, none doubled, order kept',
   'on-busy.queue': 'Two messages at once under queue: both answered, in order',

@@ -11,7 +11,7 @@ import { insertTurn, lockTurn } from '../../db/queries/turns.ts'
 import type { Storage } from '../../db/storage.ts'
 import type { Provider } from '../../providers/provider.ts'
 import { ModelRegistry } from '../../providers/registry.ts'
-import { callModel, OFFLINE } from '../support/call-model.ts'
+import { callModels, OFFLINE } from '../support/call-model.ts'
 import { dialects } from '../support/dialects.ts'
 import { aTurn } from '../support/turn-rows.ts'
 
@@ -52,7 +52,7 @@ class HeldModels extends ModelRegistry {
 
 function begin(storage: Storage, turnId: string, attempt: number) {
   const models = new HeldModels()
-  const outcome = callModel(storage, turnId, { models, attempt })
+  const outcome = callModels(storage, models)(turnId, attempt)
   // Each test looks at it, but later than it may fail.
   outcome.catch(() => undefined)
   return { models, outcome }
