@@ -1,5 +1,6 @@
 // The queue of a conversation in rows, on both databases; two storages on one database stand for two processes.
 import type { Client } from '@temporalio/client'
+import { sql } from 'kysely'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { acceptMessage } from '../../api/services/chat.ts'
@@ -76,7 +77,7 @@ for (const dialect of dialects) {
       expect([active.length, waiting.length, [...statuses]]).toEqual([1, 19, ['queued']])
       expect([...active, ...waiting].toSorted()).toEqual(ids.toSorted())
       const order = [...active]
-      for (let next = active[0]; next !== undefined; ) {
+      for (let next = active[0]; next !== undefined;) {
         next = (await end(order.length % 2 ? a : b, next, 'completed'))?.next?.id
         if (next !== undefined) order.push(next)
       }
@@ -129,29 +130,33 @@ for (const dialect of dialects) {
       expect((await listTurns(a.db, { limit: 1_000 })).length).toBe(MAX_WAITING + 1)
     })
 
-    it('activates exactly one next turn at each end, while two processes insert more', { timeout: 120_000 }, async () => {
-      const { a, b, aConversation } = await open(dialect)
-      const conversation = await aConversation()
-      const inserted = [await insert(a, conversation)]
-      const activated = [...inserted]
-      for (const round of times(200)) {
-        const active = activated.at(-1)!
-        const [ended, ...more] = await Promise.all([
-          end(round % 2 ? a : b, active, 'completed'),
-          insert(a, conversation),
-          ...(round % 4 === 0 ? [insert(b, conversation)] : []),
-        ])
-        inserted.push(...more)
-        const now = await unfinished(a, conversation)
-        expect(now.active).toHaveLength(1)
-        // Nothing waited at the end: the turn inserted after it is active from the beginning.
-        if (ended!.next) expect(now.active).toEqual([ended!.next.id])
-        else expect(more).toContain(now.active[0])
-        activated.push(now.active[0]!)
-      }
-      expect(new Set(activated).size).toBe(activated.length)
-      for (const id of activated.slice(0, -1)) expect((await findTurn(a.db, id))?.status).toBe('completed')
-    })
+    it(
+      'activates exactly one next turn at each end, while two processes insert more',
+      { timeout: 120_000 },
+      async () => {
+        const { a, b, aConversation } = await open(dialect)
+        const conversation = await aConversation()
+        const inserted = [await insert(a, conversation)]
+        const activated = [...inserted]
+        for (const round of times(200)) {
+          const active = activated.at(-1)!
+          const [ended, ...more] = await Promise.all([
+            end(round % 2 ? a : b, active, 'completed'),
+            insert(a, conversation),
+            ...(round % 4 === 0 ? [insert(b, conversation)] : []),
+          ])
+          inserted.push(...more)
+          const now = await unfinished(a, conversation)
+          expect(now.active).toHaveLength(1)
+          // Nothing waited at the end: the turn inserted after it is active from the beginning.
+          if (ended!.next) expect(now.active).toEqual([ended!.next.id])
+          else expect(more).toContain(now.active[0])
+          activated.push(now.active[0]!)
+        }
+        expect(new Set(activated).size).toBe(activated.length)
+        for (const id of activated.slice(0, -1)) expect((await findTurn(a.db, id))?.status).toBe('completed')
+      },
+    )
 
     it('never completes a turn after a successful stop request', { timeout: 120_000 }, async () => {
       const { a, b, aConversation } = await open(dialect)
@@ -164,24 +169,30 @@ for (const dialect of dialects) {
           await addEvents(tx, turn_id, undefined, claimed!.additions)
         })
         const { message_id } = (await findTurn(a.db, turn_id))!
-        const complete = async () => {
-          if (round % 3 === 0) await undefined
-          return inTx(a, async (tx) => {
+        const answer = {
+          turn_id,
+          conversation_id,
+          message_id,
+          content: 'Hi',
+          usage: { input_tokens: 1, output_tokens: 1 },
+        }
+        const complete = () =>
+          inTx(a, async (tx) => {
             await lockConversation(tx, conversation_id)
-            const answer = { turn_id, conversation_id, message_id, content: 'Hi', usage: { input_tokens: 1, output_tokens: 1 } }
             return completeTurn(tx, answer)
           })
+        // A request that comes some statements after the final transaction has begun.
+        const stop = async () => {
+          for (const _ of times(round % 8)) await sql`select 1`.execute(b.db)
+          await requestStop(b.db, 'turn', turn_id)
         }
-        const stop = () => {
-          const requested = requestStop(b.db, 'turn', turn_id)
-          return requested.then(
+        const [ended, stopped] = await Promise.all([
+          complete(),
+          stop().then(
             () => 'stopped' as const,
             () => 'refused' as const,
-          )
-        }
-        const [ended, stopped] = await (round % 2
-          ? Promise.all([complete(), stop()])
-          : Promise.all([stop(), complete()]).then(([first, second]) => [second, first] as const))
+          ),
+        ])
         outcomes[stopped] += 1
         const { status } = (await findTurn(b.db, turn_id))!
         expect([ended?.status, status]).toEqual(Array(2).fill(stopped === 'stopped' ? 'cancelled' : 'completed'))

@@ -26,7 +26,12 @@ for (const dialect of dialects) {
       const storage = await (await dialect.fresh()).open()
       const { db } = storage
       const config = resolveAgent(
-        { id: 'agent', description: 'Helps.', system_message: 'Help.', model: { provider: 'offline', model: 'offline' } },
+        {
+          id: 'agent',
+          description: 'Helps.',
+          system_message: 'Help.',
+          model: { provider: 'offline', model: 'offline' },
+        },
         'agent',
       )
       await syncFileAgents(db, storage.box, [{ id: 'agent', config, secrets: {}, file: 'agent.yaml' }])
@@ -46,7 +51,7 @@ for (const dialect of dialects) {
       const all = [...transactions.flat(), ...single]
       expect(flushes).toBeGreaterThan(0)
       expect(transactions.map((statements) => statements.length > 0)).toEqual([true, true, true, true])
-      expect(single.filter((statement) => !/^select/.test(statement))).toEqual([])
+      expect(single.filter((statement) => !statement.startsWith('select'))).toEqual([])
       expect(all.length, all.join('\n')).toBeLessThanOrEqual(MAX_STATEMENTS)
     })
   })

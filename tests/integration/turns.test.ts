@@ -15,7 +15,14 @@ import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.t
 import { insertJob } from '../../db/queries/jobs.ts'
 import { endLogEntry, listLogOfTurn, startLogEntry } from '../../db/queries/log.ts'
 import { forgetOld } from '../../db/queries/retention.ts'
-import { findStep, finishToolCall, insertStep, listSteps, startToolCall, type NewToolCall } from '../../db/queries/steps.ts'
+import {
+  findStep,
+  finishToolCall,
+  insertStep,
+  listSteps,
+  startToolCall,
+  type NewToolCall,
+} from '../../db/queries/steps.ts'
 import { findToStop, requestStop } from '../../db/queries/stop-requests.ts'
 import {
   admit,
@@ -90,11 +97,7 @@ for (const dialect of dialects) {
     it('accepts once, also when the worker and the API do it at the same moment', async () => {
       const { a, b, conversation } = await open()
       const id = await insert(a, conversation)
-      await Promise.all([
-        inTx(a, (tx) => markAccepted(tx, id)),
-        claim(b, id),
-        inTx(b, (tx) => markAccepted(tx, id)),
-      ])
+      await Promise.all([inTx(a, (tx) => markAccepted(tx, id)), claim(b, id), inTx(b, (tx) => markAccepted(tx, id))])
       expect(types(await readAllEvents(a.db, id))).toEqual(['accepted', 'message_start'])
       expect((await findTurn(a.db, id))?.status).toBe('running')
     })
@@ -270,10 +273,7 @@ for (const dialect of dialects) {
     it('says of a turn that was given up before its acceptance that it is gone', async () => {
       const { a, b, conversation } = await open()
       const id = await insert(a, conversation)
-      const [ended, accepted] = await Promise.all([
-        end(a, id, 'failed'),
-        inTx(b, (tx) => markAccepted(tx, id)),
-      ])
+      const [ended, accepted] = await Promise.all([end(a, id, 'failed'), inTx(b, (tx) => markAccepted(tx, id))])
       expect(types(await readAllEvents(a.db, id))).toEqual(['accepted', 'error'])
       expect(types([...(accepted ?? []), ...(ended?.events ?? [])])).toEqual(['accepted', 'error'])
       expect(await inTx(b, (tx) => markAccepted(tx, id))).toEqual(accepted && [])

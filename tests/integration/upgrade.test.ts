@@ -150,10 +150,13 @@ for (const dialect of dialects) {
     it('refuses while workers of 0.1.0 poll, and changes nothing', async () => {
       const { a, running, upgrade, state } = await open()
       const now = Math.floor(Date.now() / 1_000)
-      const { client, terminated } = temporal(['conversation/c'], [
-        { identity: 'old@host', lastAccessTime: { seconds: now } },
-        { identity: 'gone@host', lastAccessTime: { seconds: now - 3_600 } },
-      ])
+      const { client, terminated } = temporal(
+        ['conversation/c'],
+        [
+          { identity: 'old@host', lastAccessTime: { seconds: now } },
+          { identity: 'gone@host', lastAccessTime: { seconds: now - 3_600 } },
+        ],
+      )
       await expect(upgrade(a, client)).rejects.toThrow(/old@host still polls/)
       expect(terminated).toEqual([])
       expect(await statusOf(a, running)).toEqual(['running', null])
