@@ -45,12 +45,6 @@ export async function raiseFence(tx: Tx, stream: string, writer: Writer): Promis
   return raised && { hadText: raised.has_text === 1 }
 }
 
-/** Whether an attempt is still the newest of its scope, and stays so until the transaction ends. */
-export async function holdsFence(tx: Tx, stream: string, writer: Writer): Promise<boolean> {
-  const held = await holdFences(tx, [{ stream, writer, additions: [] }])
-  return held({ stream, writer, additions: [] })
-}
-
 /** Gives the events their numbers and stores them as one segment. */
 export async function addEvents(
   tx: Tx,

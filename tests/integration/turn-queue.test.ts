@@ -140,12 +140,9 @@ for (const dialect of dialects) {
         const activated = [...inserted]
         for (const round of times(200)) {
           const active = activated.at(-1)!
-          const [ended, ...more] = await Promise.all([
-            end(round % 2 ? a : b, active, 'completed'),
-            insert(a, conversation),
-            ...(round % 4 === 0 ? [insert(b, conversation)] : []),
-          ])
-          inserted.push(...more)
+          // Sometimes nothing waits at the end, sometimes one turn does.
+          const inserts = times([1, 2, 1, 0][round % 4]!).map((n) => insert(n % 2 ? b : a, conversation))
+          const [ended, ...more] = await Promise.all([end(round % 2 ? a : b, active, 'completed'), ...inserts])
           const now = await unfinished(a, conversation)
           expect(now.active).toHaveLength(1)
           // Nothing waited at the end: the turn inserted after it is active from the beginning.
@@ -176,12 +173,14 @@ for (const dialect of dialects) {
           content: 'Hi',
           usage: { input_tokens: 1, output_tokens: 1 },
         }
-        const complete = () =>
-          inTx(a, async (tx) => {
+        // Either begins some statements after the other.
+        const complete = async () => {
+          for (const _ of times(round % 3)) await sql`select 1`.execute(a.db)
+          return inTx(a, async (tx) => {
             await lockConversation(tx, conversation_id)
             return completeTurn(tx, answer)
           })
-        // A request that comes some statements after the final transaction has begun.
+        }
         const stop = async () => {
           for (const _ of times(round % 8)) await sql`select 1`.execute(b.db)
           await requestStop(b.db, 'turn', turn_id)

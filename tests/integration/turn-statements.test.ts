@@ -45,8 +45,8 @@ for (const dialect of dialects) {
         const { turn_id } = await acceptMessage(context, principal, { agent_id: 'agent', request, route: 'chat' })
         expect(await callModel(turn_id)).toMatchObject({ finish: 'ended', status: 'completed' })
       }
-      // The first turn of a process reads the agent's configuration, which is kept.
-      await turn()
+      // The first turn of a process reads the agent's configuration, which is kept, and starts listeners.
+      for (const _ of [1, 2, 3]) await turn()
       const { transactions, single, flushes } = await record(turn)
       const all = [...transactions.flat(), ...single]
       expect(flushes).toBeGreaterThan(0)
