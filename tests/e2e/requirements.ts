@@ -39,6 +39,8 @@ export const REQUIREMENTS = {
   'head-start.stopped': 'A cancelled turn ends its head start',
   'head-start.provider-fails': 'A head start that fails counts as the first attempt',
   'head-start.counted': 'Every request of the model has one usage row, and head starts do not double requests',
+  'turn.eleven-events': 'A turn of one step has exactly 11 events in its workflow history: one workflow, one activity',
+
   'on-busy.queue': 'Two messages at once under queue: both answered, in order',
   'on-busy.reject': 'Two messages at once under reject: one answered, one conflict that leaves nothing behind',
   'on-busy.interrupt':

@@ -1,5 +1,5 @@
 // Recorded histories of every workflow are replayed with today's code: a change that would break running workflows is seen here.
-// `node tests/support/record-histories.ts` records a new set; keep one folder for each release.
+// `node tests/support/record-histories.ts <release>` records a new set; keep one folder for each release.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

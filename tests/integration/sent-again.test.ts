@@ -16,6 +16,7 @@ import type { Storage } from '../../db/storage.ts'
 import { hashingEmbedder } from '../../providers/hashing-embedder.ts'
 import { ModelRegistry } from '../../providers/registry.ts'
 import { turnStarter } from '../../workers/turn-starter.ts'
+import { OFFLINE } from '../support/call-model.ts'
 import { dialects, type TestDialect } from '../support/dialects.ts'
 import { freePort } from '../support/free-port.ts'
 import { end, inTx } from '../support/turn-rows.ts'
@@ -40,11 +41,7 @@ async function open(dialect: TestDialect) {
   const connection = Connection.lazy({ address: `127.0.0.1:${await freePort()}`, interceptors: [] })
   onTestFinished(() => connection.close())
   const client = new Client({ connection })
-  const models = new ModelRegistry({
-    providers: { openai: {}, anthropic: {}, gemini: {}, xai: {} },
-    offline_words_per_second: 100_000,
-    stall_ms: 60_000,
-  })
+  const models = new ModelRegistry(OFFLINE)
   const start = (storage: Storage) =>
     turnStarter({
       client,

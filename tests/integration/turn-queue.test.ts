@@ -1,5 +1,6 @@
 // The queue of a conversation in rows, on both databases; two storages on one database stand for two processes.
 import type { Client } from '@temporalio/client'
+import { sql } from 'kysely'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { acceptMessage } from '../../api/services/chat.ts'
@@ -139,12 +140,9 @@ for (const dialect of dialects) {
         const activated = [...inserted]
         for (const round of times(200)) {
           const active = activated.at(-1)!
-          const [ended, ...more] = await Promise.all([
-            end(round % 2 ? a : b, active, 'completed'),
-            insert(a, conversation),
-            ...(round % 4 === 0 ? [insert(b, conversation)] : []),
-          ])
-          inserted.push(...more)
+          // Sometimes nothing waits at the end, sometimes one turn does.
+          const inserts = times([1, 2, 1, 0][round % 4]!).map((n) => insert(n % 2 ? b : a, conversation))
+          const [ended, ...more] = await Promise.all([end(round % 2 ? a : b, active, 'completed'), ...inserts])
           const now = await unfinished(a, conversation)
           expect(now.active).toHaveLength(1)
           // Nothing waited at the end: the turn inserted after it is active from the beginning.
@@ -168,30 +166,32 @@ for (const dialect of dialects) {
           await addEvents(tx, turn_id, undefined, claimed!.additions)
         })
         const { message_id } = (await findTurn(a.db, turn_id))!
+        const answer = {
+          turn_id,
+          conversation_id,
+          message_id,
+          content: 'Hi',
+          usage: { input_tokens: 1, output_tokens: 1 },
+        }
+        // Either begins some statements after the other.
         const complete = async () => {
-          if (round % 3 === 0) await undefined
+          for (const _ of times(round % 3)) await sql`select 1`.execute(a.db)
           return inTx(a, async (tx) => {
             await lockConversation(tx, conversation_id)
-            const answer = {
-              turn_id,
-              conversation_id,
-              message_id,
-              content: 'Hi',
-              usage: { input_tokens: 1, output_tokens: 1 },
-            }
             return completeTurn(tx, answer)
           })
         }
-        const stop = () => {
-          const requested = requestStop(b.db, 'turn', turn_id)
-          return requested.then(
+        const stop = async () => {
+          for (const _ of times(round % 8)) await sql`select 1`.execute(b.db)
+          await requestStop(b.db, 'turn', turn_id)
+        }
+        const [ended, stopped] = await Promise.all([
+          complete(),
+          stop().then(
             () => 'stopped' as const,
             () => 'refused' as const,
-          )
-        }
-        const [ended, stopped] = await (round % 2
-          ? Promise.all([complete(), stop()])
-          : Promise.all([stop(), complete()]).then(([first, second]) => [second, first] as const))
+          ),
+        ])
         outcomes[stopped] += 1
         const { status } = (await findTurn(b.db, turn_id))!
         expect([ended?.status, status]).toEqual(Array(2).fill(stopped === 'stopped' ? 'cancelled' : 'completed'))

@@ -3,7 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing'
 import { DefaultLogger } from '@temporalio/worker'
 import { modelCallActivities } from '../../activities/model-call.ts'
 import { stepPrompts } from '../../activities/step-prompt.ts'
-import type { ModelCallResult } from '../../contracts/engine.ts'
+import { workflowId, type ModelCallResult } from '../../contracts/engine.ts'
 import type { Storage } from '../../db/storage.ts'
 import { hashingEmbedder } from '../../providers/hashing-embedder.ts'
 import { ModelRegistry } from '../../providers/registry.ts'
@@ -17,12 +17,11 @@ export const OFFLINE = {
   stall_ms: 60_000,
 }
 
-/** Makes step 1 of a turn of agent `agent`, by the given attempt. */
-export function callModel(
+/** A worker's function that makes step 1 of a turn of agent `agent`. */
+export function callModels(
   storage: Storage,
-  turn_id: string,
-  { models = new ModelRegistry(OFFLINE), attempt = 1 } = {},
-): Promise<ModelCallResult> {
+  models = new ModelRegistry(OFFLINE),
+): (turnId: string, attempt?: number) => Promise<ModelCallResult> {
   const shared = { ...storage, models, embedder: hashingEmbedder(), tools: [] }
   const activities = modelCallActivities({
     ...shared,
@@ -32,8 +31,13 @@ export function callModel(
     findTranscriber: async () => undefined,
     tool_output_characters: 10_000,
   })
-  const worker = new MockActivityEnvironment({ attempt }, { logger: SILENT })
-  return worker.run(() =>
-    activities.callModel({ turn_id, agent_id: 'agent', agent_version: 1, step: 1, model: 0 }),
-  ) as Promise<ModelCallResult>
+  return (turn_id, attempt = 1) => {
+    const worker = new MockActivityEnvironment(
+      { attempt, workflowExecution: { workflowId: workflowId.chatTurn(turn_id), runId: 'run' } },
+      { logger: SILENT },
+    )
+    return worker.run(() =>
+      activities.callModel({ turn_id, agent_id: 'agent', agent_version: 1, step: 1, model: 0 }),
+    ) as Promise<ModelCallResult>
+  }
 }

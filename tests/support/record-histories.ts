@@ -11,7 +11,7 @@ import { WhisperDouble } from './whisper-double.ts'
 import { manyWords } from './words.ts'
 
 const release = process.argv[2]
-if (!release) throw new Error('Cannot record: name the release, such as 0.1.0')
+if (!release) throw new Error('Cannot record: name the release, such as 0.2.0')
 const folder = fileURLToPath(new URL(`../histories/${release}/`, import.meta.url))
 mkdirSync(folder, { recursive: true })
 
@@ -22,17 +22,17 @@ const temporal = async (...args: string[]) =>
   (await run(await temporalBinary(), [...args, '--address', stage.temporal!.address], { maxBuffer: 2 ** 26 })).stdout
 
 try {
-  const { url } = await stage.start('all', {
-    env: { MUXI_ENGINE_CONVERSATION_IDLE_MS: '500', MUXI_MCP_COMMANDS: NODE },
-  })
+  const { url } = await stage.start('all', { env: { MUXI_MCP_COMMANDS: NODE } })
   const asked = await stage.call(url, '/api/v1/agents/offline/chat', { body: { content: 'What time is it?' } })
   const cue = stage.model.script({ say: manyWords('record', 200), pieces_per_second: 50 })
   const stopped = await stage.chat(url, cue)
   const { turn_id } = (await stopped.waitFor('accepted')).data as { turn_id: string }
   await stopped.waitFor('content')
   await stage.call(url, `/api/v1/turns/${turn_id}/cancel`, { method: 'POST' })
-  const failing = stage.model.script({ fail: 401 })
-  await stage.call(url, '/api/v1/agents/scripted/chat', { body: { content: failing } })
+  const failing = await stage.chat(url, stage.model.script({ fail: 401 }))
+  await failing.untilFinal()
+  const failed = failing.events[0]!.data as { turn_id: string }
+  const plain = await stage.call(url, '/api/v1/agents/offline/chat', { body: { content: 'Good morning.' } })
 
   const data = Buffer.from('The ferry leaves at nine.').toString('base64')
   const attachments = [{ type: 'text/plain', name: 'ferry.txt', data }]
@@ -104,12 +104,13 @@ try {
     [`job/${jobs[0]!.id}`]: 'ingestion',
     [`turn/${asked.body.turn_id}`]: 'turn-with-tool',
     [`tool/${asked.body.turn_id}/call_1_1`]: 'tool-call',
-    [`conversation/${asked.body.conversation_id}`]: 'conversation',
+    [`turn/${plain.body.turn_id}`]: 'turn',
+    [`turn/${failed.turn_id}`]: 'turn-failed',
     [`turn/${turn_id}`]: 'turn-cancelled',
   }
-  // The conversation is recorded whole, with its idle exit.
-  await temporal('workflow', 'result', '-w', `conversation/${asked.body.conversation_id}`)
   for (const [id, name] of Object.entries(names)) {
+    // Recorded whole: the reply comes a moment before the workflow closes. Some of them failed.
+    await temporal('workflow', 'result', '-w', id).catch(() => undefined)
     const history = JSON.parse(await temporal('workflow', 'show', '-w', id, '--output', 'json')) as unknown
     writeFileSync(`${folder}${name}.json`, `${JSON.stringify({ workflowId: id, history })}\n`)
     console.log(`recorded ${name}`)
