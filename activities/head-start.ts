@@ -12,6 +12,8 @@ import type { PrepareStep, StepPrompt } from './step-prompt.ts'
 const ADOPTION_MS = 5_000
 /** Characters kept in memory until adoption; the model is read no further meanwhile. */
 const MAX_TEXT = 65_536
+/** At most so many at once: fewer than the worker has slots for eager starts, without which another worker may take the turn. */
+const MAX_OPEN = 64
 
 /** The request of a head start, for the attempt that adopts it. */
 export interface AdoptedRequest {
@@ -31,6 +33,11 @@ export class HeadStarts {
   constructor(resources: Pick<ActivityResources, 'db' | 'models' | 'stops'>, prepare: PrepareStep) {
     this.#resources = resources
     this.#prepare = prepare
+  }
+
+  /** Whether another one may begin. */
+  get hasRoom(): boolean {
+    return this.#open.size < MAX_OPEN
   }
 
   /** The model that a turn's first request goes to, for the usage row that is inserted with the turn. */

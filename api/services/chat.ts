@@ -118,8 +118,7 @@ async function insert(context: Context, principal: Principal, submission: Submis
     checkQuota(context, user_id, bytes),
   )
   if (request.conversation_id === undefined) await getAgentOrThrow(storage.db, agent_id)
-  const conversation_id =
-    request.conversation_id ?? (await ensureDefaultConversation(storage.db, agent_id, user_id))
+  const conversation_id = request.conversation_id ?? (await ensureDefaultConversation(storage.db, agent_id, user_id))
 
   return storage.db.transaction().execute(async (tx) => {
     const made = known && (await findIdempotent(tx, known))
@@ -165,7 +164,10 @@ async function insert(context: Context, principal: Principal, submission: Submis
     const accepted = { turn_id, conversation_id, message_id }
     if (active_turn_id === undefined) {
       const start = { ...turn, id: turn_id, attached: attached.length > 0 }
-      const usageId = headStarts && !start.attached ? await insertFirstUsage(tx, turn_id, headStarts, agent.config) : undefined
+      const usageId =
+        headStarts?.hasRoom && !start.attached
+          ? await insertFirstUsage(tx, turn_id, headStarts, agent.config)
+          : undefined
       return { receipt: { ...accepted, position: 0 }, start, ...(usageId !== undefined && { usageId }), events: [] }
     }
     const events = [{ turn_id, events: await addAccepted(tx, turn_id, turn) }]

@@ -11,6 +11,8 @@ import type { Speaker } from '../../providers/speaker.ts'
 
 /** Sends the first model request of a turn while Temporal is being told of it. */
 export interface HeadStarts {
+  /** Whether another one may begin: each needs a worker that takes the turn at once. */
+  readonly hasRoom: boolean
   /** The model that the first request of an agent's turn goes to. */
   modelOf(config: AgentConfig): { provider: string; model: string }
   /** @param usageId the row that was inserted with the turn */
