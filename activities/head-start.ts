@@ -14,7 +14,10 @@ import { StepText } from './step-text.ts'
 const ADOPTION_MS = 5_000
 /** How long an activity waits for the start of its own turn to be confirmed. */
 const CONFIRMATION_MS = 1_000
-/** Requests that wait for adoption. While more do, Temporal lags behind, and further head starts would be paid for twice. */
+/**
+ * Requests that may wait for adoption. While more do, Temporal lags behind, and further head starts would be paid for twice. Fewer
+ * than the worker has slots for eager starts, without which another worker may take the turn.
+ */
 const MAX_OPEN = 32
 /** Characters kept in memory until the start is confirmed; the model is read no further meanwhile. */
 const MAX_TEXT = 65_536

@@ -18,7 +18,8 @@ import { workflowBundle } from './workflow-bundle.ts'
 
 /** Model calls mostly wait for the network: many at once. */
 const CONCURRENT_ACTIVITIES = 400
-const CONCURRENT_WORKFLOW_TASKS = 40
+/** Ten are held by polls, and each eager start holds one until its workflow's first task is done: without one the turn may go to another worker. */
+const CONCURRENT_WORKFLOW_TASKS = 100
 /** A cached workflow costs 0.15 to 0.3 MB. */
 const CACHED_WORKFLOWS = 500
 
