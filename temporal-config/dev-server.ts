@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { connectOrThrow } from './connection.ts'
 import { portsOf, serverArguments, uiUrlOf } from './server-arguments.ts'
 import { endOfOther, signalServer, stopServer } from './server-end.ts'
-import { choosePorts } from './server-ports.ts'
+import { choosePorts, isClosedToBrowsers } from './server-ports.ts'
 import { findServers } from './server-processes.ts'
 import { readServerState, type ServerPorts, writeServerState } from './server-state.ts'
 
@@ -82,7 +82,8 @@ async function adoptOrphan(options: DevServerOptions): Promise<DevServer | undef
   if (ports && others.length === 0) {
     const server = { ...handle(ports, orphan.pid, endOfOther(orphan.pid, db), db), adopted: true }
     const same = orphan.commandLine.trimEnd().endsWith(argumentsOf(options, ports).join(' '))
-    const wanted = (options.port ?? ports.port) === ports.port && (options.uiPort ?? ports.uiPort) === ports.uiPort
+    const uiFits = options.uiPort === undefined ? isClosedToBrowsers(ports.uiPort) : options.uiPort === ports.uiPort
+    const wanted = (options.port ?? ports.port) === ports.port && uiFits
     if (
       same &&
       wanted &&
