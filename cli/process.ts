@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client, Connection } from '@temporalio/client'
 import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker'
-import { destination, pino, type Logger } from 'pino'
+import { pino, type Logger } from 'pino'
 import { startServer, urlOf } from '../api/server.ts'
 import type { ApiContext } from '../api/services/context.ts'
 import { syncServers } from '../api/services/mcp-servers.ts'
@@ -23,6 +23,7 @@ import { createMediaWorker } from '../workers/media-worker.ts'
 import { isOurUi } from '../temporal-config/server-arguments.ts'
 import { runSweeper } from '../workers/sweeper.ts'
 import { createWorker } from '../workers/worker.ts'
+import { LineWriter, surviveWriteErrors } from './line-writer.ts'
 import { audioLimits, createSpeaker, imageLimits } from './media.ts'
 import { ensureKey } from './key.ts'
 import { watchKnowledge } from './watch-knowledge.ts'
@@ -41,7 +42,8 @@ export interface ProcessOptions {
 /** Runs a role until SIGTERM, or until standard input ends because the supervisor died. */
 export async function runProcess({ env, role, tools }: ProcessOptions): Promise<void> {
   const settings = loadSettings({ ...env, MUXI_ROLE: role })
-  const log = pino({ level: settings.log_level, base: { role } }, destination({ fd: 2, sync: true }))
+  surviveWriteErrors()
+  const log = pino({ level: settings.log_level, base: { role } }, new LineWriter(2, { notice: droppedNotice(role) }))
   const stopping = onStop(log)
   const storage = await openStorage(settings)
   const closers: (() => Promise<void>)[] = [() => storage.close()]
@@ -59,6 +61,12 @@ export async function runProcess({ env, role, tools }: ProcessOptions): Promise<
     for (const close of closers.toReversed())
       await close().catch((error: unknown) => log.warn({ err: error }, 'could not close cleanly'))
   }
+}
+
+/** In the shape of the other lines of the log. */
+function droppedNotice(role: Role): (dropped: number) => string {
+  return (dropped) =>
+    JSON.stringify({ level: 50, time: Date.now(), role, dropped, msg: 'log lines could not be written and are lost' })
 }
 
 async function start(

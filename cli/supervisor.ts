@@ -10,6 +10,7 @@ import { type AppProcess, startApp } from './app-process.ts'
 import { checkPortOrThrow } from './check-port.ts'
 import { type DataLock, takeDataLockOrThrow } from './data-lock.ts'
 import { keepRunning } from './keep-running.ts'
+import { LineWriter, surviveWriteErrors } from './line-writer.ts'
 import { runtimeCommand } from './runtime-command.ts'
 import { onStopSignals } from './stop-signals.ts'
 import { TemporalKeeper } from './temporal-keeper.ts'
@@ -45,6 +46,7 @@ class Supervisor {
   }
 
   async run(): Promise<void> {
+    surviveWriteErrors()
     onStopSignals({
       first: (name) => {
         say(`stopping (${name}); once more stops at once`)
@@ -84,7 +86,7 @@ class Supervisor {
     const ready = await first.ready.catch((cause: Error) => {
       throw new Error(`Cannot start muxi: ${cause.message}`, { cause })
     })
-    console.log(announcement(ready, uiUrl))
+    print(announcement(ready, uiUrl))
     const start = async () => {
       const app = this.#startApp(env)
       void app.ready.then(
@@ -97,7 +99,7 @@ class Supervisor {
   }
 
   #startApp(env: SuperviseOptions['env']): AppProcess {
-    this.#app = startApp({ script: this.#script, role: this.#settings.role, env, output: console.log })
+    this.#app = startApp({ script: this.#script, role: this.#settings.role, env, output: print })
     return this.#app
   }
 
@@ -142,6 +144,12 @@ function codecEndpoint({ host, port }: Settings): string {
   return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}/codec`
 }
 
+const output = new LineWriter(1, { notice: (dropped) => `muxi: ${dropped} lines could not be written here and are lost` })
+
+function print(text: string): void {
+  output.write(`${text}\n`)
+}
+
 function say(line: string): void {
-  console.log(`muxi: ${line}`)
+  print(`muxi: ${line}`)
 }

@@ -103,6 +103,15 @@ class PatientDriver extends SqliteDriver {
     this.#committed()
   }
 
+  /** SQLite has rolled back by itself when the disk is full or failed; what is thrown then must be that. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    try {
+      await super.rollbackTransaction(connection)
+    } catch (error) {
+      if (!(error instanceof Error && error.message.includes('no transaction is active'))) throw error
+    }
+  }
+
   override async acquireConnection(): Promise<DatabaseConnection> {
     return (this.#connection ??= new PatientConnection(await super.acquireConnection()))
   }

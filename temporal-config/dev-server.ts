@@ -58,9 +58,10 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
   for (let attempt = 1; ; attempt++) {
     const ports = await choosePorts(options, readServerState(files.state))
     const server = spawnServer(options, ports)
-    writeServerState(files.state, { ...server, codecEndpoint: codecEndpointOf(options) })
     const ended = server.ended.then((how) => Promise.reject(new Error(`it ended (${how}); see ${files.log}`)))
+    ended.catch(() => {})
     try {
+      writeServerState(files.state, { ...server, codecEndpoint: codecEndpointOf(options) })
       await Promise.race([serving(server, options), ended])
       options.signal?.throwIfAborted()
       return server
