@@ -4,12 +4,13 @@ import { createServer } from 'node:net'
 import type { ServerPorts } from './server-state.ts'
 
 /**
- * Ports above 1024 that no browser connects to ("bad ports" of the Fetch standard, https://fetch.spec.whatwg.org/#port-blocking).
+ * Ports above 1024 that no browser connects to: of the "bad ports" of the Fetch standard (https://fetch.spec.whatwg.org/#port-blocking)
+ * those that Chromium 156 blocks too (not 4190, 6679) and that no policy of it opens (not 6566, 10080).
  * The UI has neither authentication nor a Host check, and its public path is optional in requests (UI 2.42.1): there, no web page
  * reaches it, DNS rebinding or not. Our proxy does not use `fetch`, which refuses these ports too.
  */
-const PORTS_CLOSED_TO_BROWSERS = [
-  1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+export const PORTS_CLOSED_TO_BROWSERS = [
+  1719, 1720, 1723, 2049, 3659, 4045, 5060, 5061, 6000, 6665, 6666, 6667, 6668, 6669, 6697,
 ]
 
 export function isClosedToBrowsers(port: number): boolean {

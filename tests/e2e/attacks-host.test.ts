@@ -1,12 +1,17 @@
-// What a web page open on the same machine can reach of the Temporal server that comes with muxi.
-import { existsSync } from 'node:fs'
+// What comes from the machine itself: a web page in its browser, a disk that is full.
+import { spawn } from 'node:child_process'
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { killWithUs, ROOT } from '../support/children.ts'
 import { freePort } from '../support/free-port.ts'
 import { listeningPorts } from '../support/listening-ports.ts'
-import { openStage, type Product, type Stage } from '../support/stage.ts'
-import { isClosedToBrowsers } from '../../temporal-config/server-ports.ts'
+import { canMount, mountSmallDisk, type SmallDisk } from '../support/small-disk.ts'
+import { childrenOf, openStage, type Product, type Stage } from '../support/stage.ts'
+import { isClosedToBrowsers, PORTS_CLOSED_TO_BROWSERS } from '../../temporal-config/server-ports.ts'
 import { keeps } from './requirements.ts'
 
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
@@ -56,9 +61,11 @@ describe('a web page on the same machine', () => {
           executablePath: CHROMIUM,
           args: ['--no-sandbox', '--no-proxy-server', '--host-resolver-rules=MAP evil.example 127.0.0.1'],
         })
-        for (const host of ['evil.example', '127.0.0.1', 'localhost']) {
+        const hosts = ['evil.example', '127.0.0.1', 'localhost'].map((host) => `${host}:${uiPort}`)
+        for (const host of [...hosts, ...PORTS_CLOSED_TO_BROWSERS.map((port) => `evil.example:${port}`)]) {
           const page = await browser.newPage()
-          await expect(page.goto(`http://${host}:${uiPort}/api/v1/namespaces`)).rejects.toThrow('ERR_UNSAFE_PORT')
+          await expect(page.goto(`http://${host}/api/v1/namespaces`)).rejects.toThrow('ERR_UNSAFE_PORT')
+          await page.close()
         }
         const page = await browser.newPage()
         // The rule works: the name leads here, and our own API refuses it.
@@ -100,6 +107,101 @@ describe('a web page on the same machine', () => {
     return answer.headers.getSetCookie()[0]!.split(';')[0]!
   }
 })
+
+describe.skipIf(!canMount(join(tmpdir(), 'muxi-small-disk')))('a full disk', () => {
+  let disk: SmallDisk
+  let stage: Stage
+  let url: string
+  let supervisor: number
+  let log: string
+
+  beforeAll(async () => {
+    disk = mountSmallDisk(mkdtempSync(join(tmpdir(), 'muxi-e2e-disk-')), 96)!
+    stage = await openStage({ withoutTemporal: true })
+    const port = await freePort()
+    const slow = { MUXI_OFFLINE_WORDS_PER_SECOND: '10' }
+    url = `http://127.0.0.1:${port}`
+    log = join(disk.folder, 'muxi.log')
+    const file = openSync(log, 'a')
+    const child = spawn(process.execPath, [`${ROOT}cli/main.ts`, 'serve'], {
+      env: { ...process.env, ...stage.env(), MUXI_DATA_DIR: disk.folder, MUXI_PORT: String(port), ...slow },
+      cwd: stage.folder,
+      detached: true,
+      stdio: ['pipe', file, file],
+    })
+    closeSync(file)
+    supervisor = child.pid!
+    killWithUs(supervisor)
+    stage.key = await vi.waitFor(() => /API key +(\S+)/.exec(readFileSync(log, 'utf8'))![1]!, 90_000)
+  })
+  afterAll(async () => {
+    process.kill(supervisor, 'SIGTERM')
+    await vi.waitFor(() => expect(isAlive(supervisor)).toBe(false), 40_000)
+    await stage.close()
+    disk.unmount()
+  })
+
+  const chat = () =>
+    stage.call(url, '/api/v1/agents/offline/chat', {
+      body: { content: 'What time is it?' },
+      signal: AbortSignal.timeout(60_000),
+    })
+  const send = async () => {
+    const answer = await fetch(`${url}/api/v1/agents/offline/chat/stream`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${stage.key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ content: 'What time is it?' }),
+      signal: AbortSignal.timeout(60_000),
+    })
+    await answer.body?.cancel()
+    return answer
+  }
+  const ready = () =>
+    stage.call(url, '/readyz').then(
+      ({ status, body }) => (status === 200 ? 'ready' : String(body.error.message)),
+      () => 'gone',
+    )
+
+  it(keeps('attack.full-disk', 'stops nothing for good'), { timeout: 240_000 }, async () => {
+    expect((await chat()).status).toBe(200)
+    const before = await stage.chat(url, 'What time is it in Europe/Berlin?', { agent: 'offline' })
+    await before.waitFor('message_start')
+    // What SQLite had already taken of the disk may take a few messages more.
+    const answers: Response[] = []
+    while (answers.length < 40 && answers.at(-1)?.status !== 503) {
+      disk.fill(log)
+      answers.push(await send())
+    }
+    expect(answers.at(-1)!.status).toBe(503)
+    expect(answers.map(({ status }) => status).filter((status) => status !== 200 && status !== 503)).toEqual([])
+    expect(Number(answers.at(-1)!.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(await ready()).toContain('disk full')
+    const upload = await stage.call(url, '/api/v1/files', { body: { name: 'a.txt', data: 'A'.repeat(400_000) } })
+    expect(upload.status).toBe(503)
+    expect(isAlive(supervisor)).toBe(true)
+
+    for (const pid of childrenOf(supervisor)) process.kill(pid, 'SIGKILL')
+    await expect.poll(ready, { timeout: 20_000 }).toBe('gone')
+    await expect.poll(() => childrenOf(supervisor).length, { timeout: 30_000 }).toBeGreaterThan(0)
+    disk.fill()
+    disk.free()
+    await expect.poll(ready, { timeout: 90_000, interval: 200 }).toBe('ready')
+    const after = await chat()
+    expect(after).toMatchObject({ status: 200 })
+    const turnId = before.events[0]!.data.turn_id
+    await expect.poll(async () => (await stage.turn(url, turnId)).status, { timeout: 60_000 }).toBe('completed')
+    expect(isAlive(supervisor)).toBe(true)
+    expect(readFileSync(log, 'utf8')).toContain('could not be written')
+  })
+})
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
 
 /** A request as a browser sends it after the page's name was pointed here. @returns its status */
 function rebound(port: number, method: string, path: string): Promise<number | string | undefined> {

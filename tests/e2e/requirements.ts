@@ -203,6 +203,8 @@ export const REQUIREMENTS = {
 
   'attack.temporal-ports': 'No port of the Temporal server answers a page whose name was rebound to this machine',
   'attack.temporal-browser': 'A browser refuses the port of the Temporal UI itself',
+  'attack.full-disk':
+    'A full disk under log and data: 503 with Retry-After, /readyz names it, killed processes are tried again, and all is well when there is room',
   'attack.temporal-scopes': 'Reading and ending workflows in the Temporal UI needs the admin scope and our own origin',
 } as const
 

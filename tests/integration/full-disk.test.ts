@@ -1,5 +1,5 @@
 // Storage on a real disk that is full: a small tmpfs.
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
@@ -56,6 +56,7 @@ describe.skipIf(!canMount(join(tmpdir(), 'muxi-small-disk')))('on a full disk', 
       const { reason } = outcome as PromiseRejectedResult
       expect(toMuxiError(reason, silent)).toMatchObject({ code: 'unavailable', retryAfter: 10 })
     }
+    expect(readdirSync(join(disk.folder, 'blobs', 'incoming'))).toEqual([])
     disk.free()
     const received = await storage.blobs.receive(chunks(10))
     expect(received.size).toBe(100_000)

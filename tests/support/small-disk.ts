@@ -5,8 +5,8 @@ import { join } from 'node:path'
 
 export interface SmallDisk {
   folder: string
-  /** Takes what room is left. */
-  fill(): void
+  /** Takes what room is left, the last bytes with the files given. */
+  fill(...files: string[]): void
   free(): void
   unmount(): void
 }
@@ -23,11 +23,10 @@ export function mountSmallDisk(folder: string, megabytes: number): SmallDisk | u
   const filler = join(folder, 'filler')
   return {
     folder,
-    fill() {
-      const file = openSync(filler, 'a')
-      try {
-        for (const size of [1_048_576, 4_096, 1]) fillBy(file, new Uint8Array(size))
-      } finally {
+    fill(...files) {
+      for (const path of [filler, ...files]) {
+        const file = openSync(path, 'a')
+        for (const size of [1_048_576, 4_096, 1]) fillBy(file, Buffer.alloc(size, '\n'))
         closeSync(file)
       }
     },
