@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command `muxi`: its commands and what they do.
 import { loadSettings } from '../config/settings.ts'
+import { makeFilesPrivate } from './private-files.ts'
 
 interface Command {
   summary: string
@@ -42,6 +43,7 @@ async function serve(role: { MUXI_ROLE?: string }): Promise<void> {
 }
 
 async function key(): Promise<void> {
+  makeFilesPrivate()
   const { createKey } = await import('./key.ts')
   console.log(await createKey(loadSettings(process.env)))
 }

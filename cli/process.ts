@@ -26,6 +26,7 @@ import { createWorker } from '../workers/worker.ts'
 import { LineWriter, surviveWriteErrors } from './line-writer.ts'
 import { audioLimits, createSpeaker, imageLimits } from './media.ts'
 import { ensureKey } from './key.ts'
+import { makeFilesPrivate } from './private-files.ts'
 import { watchKnowledge } from './watch-knowledge.ts'
 
 /** After this long the process ends whatever is still open. */
@@ -43,6 +44,7 @@ export interface ProcessOptions {
 export async function runProcess({ env, role, tools }: ProcessOptions): Promise<void> {
   const settings = loadSettings({ ...env, MUXI_ROLE: role })
   surviveWriteErrors()
+  makeFilesPrivate()
   const log = pino({ level: settings.log_level, base: { role } }, new LineWriter(2, { notice: droppedNotice(role) }))
   const stopping = onStop(log)
   const storage = await openStorage(settings)

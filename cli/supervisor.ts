@@ -11,6 +11,7 @@ import { checkPortOrThrow } from './check-port.ts'
 import { type DataLock, takeDataLockOrThrow } from './data-lock.ts'
 import { keepRunning } from './keep-running.ts'
 import { LineWriter, surviveWriteErrors } from './line-writer.ts'
+import { closeDataFolder, makeFilesPrivate } from './private-files.ts'
 import { runtimeCommand } from './runtime-command.ts'
 import { onStopSignals } from './stop-signals.ts'
 import { TemporalKeeper } from './temporal-keeper.ts'
@@ -47,6 +48,7 @@ class Supervisor {
 
   async run(): Promise<void> {
     surviveWriteErrors()
+    makeFilesPrivate()
     onStopSignals({
       first: (name) => {
         say(`stopping (${name}); once more stops at once`)
@@ -75,6 +77,8 @@ class Supervisor {
     const { data_dir, role, host, port } = this.#settings
     const signal = this.#stopping.signal
     mkdirSync(data_dir, { recursive: true, mode: 0o700 })
+    const open = closeDataFolder(data_dir)
+    if (open.length > 0) say(`cannot take the rights of other users from ${open.slice(0, 3).join(', ')}: they belong to another user`)
     if (role !== 'worker') {
       this.#lock = takeDataLockOrThrow(data_dir, 'api')
       await checkPortOrThrow(host, port, signal)
