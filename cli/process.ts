@@ -13,6 +13,7 @@ import { readEnvironment } from '../config/environment.ts'
 import { loadSettings, type Role, type Settings } from '../config/settings.ts'
 import { syncFileAgents } from '../db/queries/agents.ts'
 import { openStorage, type Storage } from '../db/storage.ts'
+import { checkSecretKey } from '../db/unreadable.ts'
 import { connectionOptions } from '../temporal-config/connection.ts'
 import { createEmbedder } from '../providers/embedder.ts'
 import { checkIssuer, clientDocument, finishSignIn, openSignIn } from '../mcp/oauth.ts'
@@ -50,6 +51,7 @@ export async function runProcess({ env, role, tools }: ProcessOptions): Promise<
   const storage = await openStorage(settings)
   const closers: (() => Promise<void>)[] = [() => storage.close()]
   try {
+    await checkSecretKey(storage.db, storage.box)
     const announced = await start(settings, role, storage, log, closers, stopping, tools)
     process.stdout.write(`ready ${JSON.stringify(announced)}\n`)
     await new Promise<void>((resolve) =>

@@ -78,7 +78,8 @@ class Supervisor {
     const signal = this.#stopping.signal
     mkdirSync(data_dir, { recursive: true, mode: 0o700 })
     const open = closeDataFolder(data_dir)
-    if (open.length > 0) say(`cannot take the rights of other users from ${open.slice(0, 3).join(', ')}: they belong to another user`)
+    if (open.length > 0)
+      say(`cannot take the rights of other users from ${open.slice(0, 3).join(', ')}: they belong to another user`)
     if (role !== 'worker') {
       this.#lock = takeDataLockOrThrow(data_dir, 'api')
       await checkPortOrThrow(host, port, signal)
@@ -148,7 +149,9 @@ function codecEndpoint({ host, port }: Settings): string {
   return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}/codec`
 }
 
-const output = new LineWriter(1, { notice: (dropped) => `muxi: ${dropped} lines could not be written here and are lost` })
+const output = new LineWriter(1, {
+  notice: (dropped) => `muxi: ${dropped} lines could not be written here and are lost`,
+})
 
 function print(text: string): void {
   output.write(`${text}\n`)

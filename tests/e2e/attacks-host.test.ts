@@ -4,9 +4,11 @@ import { closeSync, existsSync, mkdtempSync, openSync, readFileSync } from 'node
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { type Browser, chromium } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { killWithUs, ROOT } from '../support/children.ts'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { SecretBox } from '../../db/secret-box.ts'
+import { killWithUs, ROOT, startChild } from '../support/children.ts'
 import { freePort } from '../support/free-port.ts'
 import { listeningPorts } from '../support/listening-ports.ts'
 import { canMount, mountSmallDisk, type SmallDisk } from '../support/small-disk.ts'
@@ -16,7 +18,8 @@ import { keeps } from './requirements.ts'
 
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 const found = existsSync(CHROMIUM)
-if (!found) console.log(`one test of attacks-host.test.ts is skipped: there is no browser at ${CHROMIUM} (set CHROMIUM)`)
+if (!found)
+  console.log(`one test of attacks-host.test.ts is skipped: there is no browser at ${CHROMIUM} (set CHROMIUM)`)
 
 /** What the UI asks its server, and what would terminate a workflow. */
 const PATHS = [
@@ -24,6 +27,11 @@ const PATHS = [
   ['GET', '/api/v1/namespaces/default/workflows'],
   ['POST', '/api/v1/namespaces/default/workflows/x/terminate'],
 ] as const
+
+interface SendOptions {
+  method?: string
+  headers?: Record<string, string>
+}
 
 describe('a web page on the same machine', () => {
   let stage: Stage
@@ -82,23 +90,26 @@ describe('a web page on the same machine', () => {
     },
   )
 
-  it(keeps('attack.temporal-scopes', 'and a key without admin cannot read or end workflows at our address'), async () => {
-    const { body: made } = await stage.call(product.url, '/api/v1/keys', {
-      body: { name: 'manager', scopes: ['chat', 'read', 'manage'] },
-    })
-    const [manager, admin] = [await signIn(made.key), await signIn(stage.key)]
-    const terminate = '/temporal/api/v1/namespaces/default/workflows/none/terminate'
-    const send = (cookie: string, path: string, init: RequestInit = {}) =>
-      fetch(`${product.url}${path}`, { ...init, headers: { cookie, ...init.headers } }).then(({ status }) => status)
-    for (const path of ['/temporal', '/temporal/api/v1/namespaces', terminate]) {
-      for (const method of ['GET', 'POST', 'PUT', 'DELETE']) {
-        expect.soft(await send('', path, { method }), `${method} ${path}`).toBe(401)
-        expect.soft(await send(manager, path, { method }), `${method} ${path}`).toBe(403)
+  it(
+    keeps('attack.temporal-scopes', 'and a key without admin cannot read or end workflows at our address'),
+    async () => {
+      const { body: made } = await stage.call(product.url, '/api/v1/keys', {
+        body: { name: 'manager', scopes: ['chat', 'read', 'manage'] },
+      })
+      const [manager, admin] = [await signIn(made.key), await signIn(stage.key)]
+      const terminate = '/temporal/api/v1/namespaces/default/workflows/none/terminate'
+      const send = (cookie: string, path: string, { headers, ...init }: SendOptions = {}) =>
+        fetch(`${product.url}${path}`, { ...init, headers: { cookie, ...headers } }).then(({ status }) => status)
+      for (const path of ['/temporal', '/temporal/api/v1/namespaces', terminate]) {
+        for (const method of ['GET', 'POST', 'PUT', 'DELETE']) {
+          expect.soft(await send('', path, { method }), `${method} ${path}`).toBe(401)
+          expect.soft(await send(manager, path, { method }), `${method} ${path}`).toBe(403)
+        }
       }
-    }
-    expect(await send(admin, '/temporal/api/v1/namespaces')).toBe(200)
-    expect(await send(admin, terminate, { method: 'POST', headers: { origin: 'http://evil.example' } })).toBe(403)
-  })
+      expect(await send(admin, '/temporal/api/v1/namespaces')).toBe(200)
+      expect(await send(admin, terminate, { method: 'POST', headers: { origin: 'http://evil.example' } })).toBe(403)
+    },
+  )
 
   async function signIn(key: string): Promise<string> {
     const { body } = await stage.call(product.url, '/api/v1/ws/tickets', { method: 'POST', key })
@@ -194,6 +205,46 @@ describe.skipIf(!canMount(join(tmpdir(), 'muxi-small-disk')))('a full disk', () 
     expect(readFileSync(log, 'utf8')).toContain('could not be written')
   })
 })
+
+it(
+  keeps('attack.secret-key', 'names the credential and the way out; the turn ends instead of being tried for ever'),
+  { timeout: 120_000 },
+  async () => {
+    const stage = await openStage()
+    onTestFinished(() => stage.close())
+    const muxi = await stage.start('all')
+    const model = { provider: 'openai', model: 'gpt-4.1-mini', api_key: 'sk-of-the-helper' }
+    const config = { id: 'helper', description: 'Helps.', system_message: 'You help.', model }
+    expect((await stage.call(muxi.url, '/api/v1/agents', { body: config })).status).toBe(201)
+    // As a key that was changed under a running process leaves it.
+    const db = new DatabaseSync(join(stage.dataDir, 'muxi.db'), { timeout: 5_000 })
+    const sealed = new SecretBox('another key').seal('agent/helper/1/model.api_key', 'sk-of-the-helper')
+    db.prepare(`update secrets set ciphertext = ? where name = 'agent/helper/1/model.api_key'`).run(sealed)
+    db.close()
+    const startedAt = Date.now()
+    const turn = await stage.call(muxi.url, '/api/v1/agents/helper/chat', { body: { content: 'Hello' } })
+    expect(turn).toMatchObject({ status: 500, body: { error: { code: 'internal_error' } } })
+    expect(turn.text).toContain('MUXI_SECRET_KEY')
+    expect(Date.now() - startedAt).toBeLessThan(10_000)
+    await muxi.stop()
+
+    const refused = await stage.start('all').then(
+      () => undefined,
+      (error: Error) => error,
+    )
+    expect(refused?.message).toContain("Cannot read 'agent/helper/1/model.api_key'")
+    const forgetting = startChild({
+      script: 'cli/main.ts',
+      args: ['secrets', 'forget'],
+      env: stage.env(),
+      cwd: stage.folder,
+    })
+    expect(await forgetting.ended).toBe(0)
+    expect(forgetting.stdout()).toContain('agent/helper/1/model.api_key')
+    const again = await stage.start('all')
+    expect((await stage.call(again.url, '/readyz')).status).toBe(200)
+  },
+)
 
 function isAlive(pid: number): boolean {
   try {

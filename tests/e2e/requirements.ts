@@ -205,6 +205,8 @@ export const REQUIREMENTS = {
   'attack.temporal-browser': 'A browser refuses the port of the Temporal UI itself',
   'attack.full-disk':
     'A full disk under log and data: 503 with Retry-After, /readyz names it, killed processes are tried again, and all is well when there is room',
+  'attack.secret-key':
+    'With another secret key the start is refused by the names of what it cannot read; a turn that needs such a credential fails at once',
   'attack.temporal-scopes': 'Reading and ending workflows in the Temporal UI needs the admin scope and our own origin',
 } as const
 
