@@ -6,7 +6,7 @@ import type { Logger } from 'pino'
 import { FAILURE, type TurnFailure } from '../contracts/engine.ts'
 import { UnreadableSecret } from '../db/secret-box.ts'
 
-/** Failures that we made pass; anything else becomes a nameless one and is logged here. It is retried: it may be the database. */
+/** Failures that we made pass; anything else becomes a nameless one and is logged here. It is retried: it may be the database. Only a credential that cannot be decrypted stays so. */
 export function failureInterceptor(context: Context, log: Logger): ActivityInboundCallsInterceptor {
   return {
     async execute(input, next) {
