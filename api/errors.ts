@@ -3,8 +3,12 @@ import type { TSchema } from '@sinclair/typebox'
 import { ValidationError } from 'elysia'
 import type { Logger } from 'pino'
 import { MuxiError } from '../contracts/failures.ts'
+import { isDiskFull } from '../db/disk.ts'
 import { isDatabaseAway } from '../db/storage.ts'
 import { dotted, schemaFaults, type SchemaFault } from '../contracts/schemas/faults.ts'
+
+/** Somebody has to make room: seconds until it is worth another try. */
+const DISK_FULL_S = 10
 
 /** What is thrown inside the API, as the error that the client gets. Unforeseen ones are logged and lose their message. */
 export function toMuxiError(error: unknown, log: Logger): MuxiError {
@@ -13,6 +17,11 @@ export function toMuxiError(error: unknown, log: Logger): MuxiError {
   // Elysia wraps what a parser throws.
   const { cause } = (error ?? {}) as { cause?: unknown }
   if (cause instanceof MuxiError) return cause
+  if (isDiskFull(error) || isDiskFull(cause))
+    return new MuxiError('unavailable', 'The disk of the data folder is full', {
+      retryAfter: DISK_FULL_S,
+      cause: error,
+    })
   if (isDatabaseAway(error) || isDatabaseAway(cause))
     return new MuxiError('unavailable', 'The database cannot be reached', { retryAfter: 2, cause: error })
   const code = (error as { code?: unknown } | null)?.code

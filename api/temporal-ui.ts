@@ -1,12 +1,16 @@
 // Serves the Temporal UI of our own server under `/temporal`, to who may see all histories: one address, one session.
+import { type IncomingMessage, request as httpRequest } from 'node:http'
+import { Readable } from 'node:stream'
 import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
 import { authorize } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
 import { foreignCookies, sessionOf } from './session.ts'
 
-/** Headers that speak of one connection, or of an encoding that fetch has undone. */
-const DROPPED = ['connection', 'content-encoding', 'content-length', 'keep-alive', 'transfer-encoding']
+/** Headers that speak of one connection. */
+const DROPPED = ['connection', 'content-length', 'keep-alive', 'transfer-encoding']
+/** Statuses that come without a body. */
+const BODILESS = [204, 304]
 const TIMEOUT_MS = 70_000
 
 export function temporalUiRoutes(context: ApiContext) {
@@ -30,17 +34,32 @@ async function proxy(request: Request, upstream: string): Promise<Response> {
   const body = request.method === 'GET' || request.method === 'HEAD' ? undefined : await request.arrayBuffer()
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)])
   try {
-    const answer = await fetch(new URL(pathname + search, upstream), {
-      method: request.method,
-      headers,
-      body,
-      redirect: 'manual',
-      signal,
-    })
-    const kept = new Headers(answer.headers)
-    for (const name of DROPPED) kept.delete(name)
-    return new Response(answer.body, { status: answer.status, headers: kept })
+    const answer = await exchange(new URL(pathname + search, upstream), request.method, headers, body, signal)
+    const kept = new Headers()
+    for (const [name, value] of Object.entries(answer.headersDistinct)) {
+      if (!DROPPED.includes(name)) for (const each of value ?? []) kept.append(name, each)
+    }
+    const status = answer.statusCode ?? 502
+    const bodiless = request.method === 'HEAD' || BODILESS.includes(status)
+    if (bodiless) answer.resume()
+    return new Response(bodiless ? null : (Readable.toWeb(answer) as ReadableStream), { status, headers: kept })
   } catch (cause) {
     throw new MuxiError('unavailable', 'The Temporal UI cannot be reached', { retryAfter: 2, cause })
   }
+}
+
+/** Not with `fetch`, which refuses the port as a browser does: temporal-config/server-ports.ts. */
+function exchange(
+  url: URL,
+  method: string,
+  headers: Headers,
+  body: ArrayBuffer | undefined,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    httpRequest(url, { method, headers: Object.fromEntries(headers), signal })
+      .on('response', resolve)
+      .on('error', reject)
+      .end(body && new Uint8Array(body))
+  })
 }

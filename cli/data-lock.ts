@@ -33,7 +33,11 @@ export function takeDataLock(dataDir: string, duty: Duty): DataLock | { heldBy: 
     return { heldBy: readPid(pidFile) }
   }
   held.add(file)
-  writeFileSync(pidFile, `${process.pid}\n`)
+  try {
+    writeFileSync(pidFile, `${process.pid}\n`)
+  } catch {
+    // The disk is full, or so. It is only for a message.
+  }
   return {
     release() {
       held.delete(file)

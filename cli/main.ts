@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command `muxi`: its commands and what they do.
 import { loadSettings } from '../config/settings.ts'
+import { makeFilesPrivate } from './private-files.ts'
 
 interface Command {
   summary: string
@@ -14,6 +15,10 @@ const COMMANDS: Record<string, Command> = {
   api: { summary: 'runs the API and the web page', run: () => serve({ MUXI_ROLE: 'api' }) },
   worker: { summary: 'runs a worker', run: () => serve({ MUXI_ROLE: 'worker' }) },
   key: { summary: 'makes an API key with all scopes, and shows it once', run: key },
+  'secrets forget': {
+    summary: 'removes stored credentials that MUXI_SECRET_KEY cannot read any more',
+    run: secretsForget,
+  },
   'mcp calculator': {
     summary: 'is an MCP server that calculates, on standard input and output; --help tells more',
     takesArguments: true,
@@ -42,8 +47,15 @@ async function serve(role: { MUXI_ROLE?: string }): Promise<void> {
 }
 
 async function key(): Promise<void> {
+  makeFilesPrivate()
   const { createKey } = await import('./key.ts')
   console.log(await createKey(loadSettings(process.env)))
+}
+
+async function secretsForget(): Promise<void> {
+  makeFilesPrivate()
+  const { forgetSecrets } = await import('./secrets.ts')
+  console.log(await forgetSecrets(loadSettings(process.env)))
 }
 
 async function serveMcp(name: string, args: string[]): Promise<void> {

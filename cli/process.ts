@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client, Connection } from '@temporalio/client'
 import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker'
-import { destination, pino, type Logger } from 'pino'
+import { pino, type Logger } from 'pino'
 import { startServer, urlOf } from '../api/server.ts'
 import type { ApiContext } from '../api/services/context.ts'
 import { syncServers } from '../api/services/mcp-servers.ts'
@@ -13,6 +13,7 @@ import { readEnvironment } from '../config/environment.ts'
 import { loadSettings, type Role, type Settings } from '../config/settings.ts'
 import { syncFileAgents } from '../db/queries/agents.ts'
 import { openStorage, type Storage } from '../db/storage.ts'
+import { checkSecretKey } from '../db/unreadable.ts'
 import { connectionOptions } from '../temporal-config/connection.ts'
 import { createEmbedder, type Embedder } from '../providers/embedder.ts'
 import { ModelRegistry } from '../providers/registry.ts'
@@ -25,8 +26,10 @@ import { isOurUi } from '../temporal-config/server-arguments.ts'
 import { runSweeper } from '../workers/sweeper.ts'
 import { upgradeTurns } from '../workers/upgrade.ts'
 import { createTurnResources, createWorker, type TurnResources } from '../workers/worker.ts'
+import { LineWriter, surviveWriteErrors } from './line-writer.ts'
 import { audioLimits, createSpeaker, imageLimits } from './media.ts'
 import { ensureKey } from './key.ts'
+import { makeFilesPrivate } from './private-files.ts'
 import { watchKnowledge } from './watch-knowledge.ts'
 
 /** After this long the process ends whatever is still open. */
@@ -43,11 +46,14 @@ export interface ProcessOptions {
 /** Runs a role until SIGTERM, or until standard input ends because the supervisor died. */
 export async function runProcess({ env, role, tools }: ProcessOptions): Promise<void> {
   const settings = loadSettings({ ...env, MUXI_ROLE: role })
-  const log = pino({ level: settings.log_level, base: { role } }, destination({ fd: 2, sync: true }))
+  surviveWriteErrors()
+  makeFilesPrivate()
+  const log = pino({ level: settings.log_level, base: { role } }, new LineWriter(2, { notice: droppedNotice(role) }))
   const stopping = onStop(log)
   const storage = await openStorage(settings)
   const closers: (() => Promise<void>)[] = [() => storage.close()]
   try {
+    await checkSecretKey(storage.db, storage.box)
     const announced = await start(settings, role, storage, log, closers, stopping, tools)
     process.stdout.write(`ready ${JSON.stringify(announced)}\n`)
     await new Promise<void>((resolve) =>
@@ -61,6 +67,12 @@ export async function runProcess({ env, role, tools }: ProcessOptions): Promise<
     for (const close of closers.toReversed())
       await close().catch((error: unknown) => log.warn({ err: error }, 'could not close cleanly'))
   }
+}
+
+/** In the shape of the other lines of the log. */
+function droppedNotice(role: Role): (dropped: number) => string {
+  return (dropped) =>
+    JSON.stringify({ level: 50, time: Date.now(), role, dropped, msg: 'log lines could not be written and are lost' })
 }
 
 async function start(

@@ -10,6 +10,8 @@ import { type AppProcess, startApp } from './app-process.ts'
 import { checkPortOrThrow } from './check-port.ts'
 import { type DataLock, takeDataLockOrThrow } from './data-lock.ts'
 import { keepRunning } from './keep-running.ts'
+import { LineWriter, surviveWriteErrors } from './line-writer.ts'
+import { closeDataFolder, makeFilesPrivate } from './private-files.ts'
 import { runtimeCommand } from './runtime-command.ts'
 import { onStopSignals } from './stop-signals.ts'
 import { TemporalKeeper } from './temporal-keeper.ts'
@@ -45,6 +47,8 @@ class Supervisor {
   }
 
   async run(): Promise<void> {
+    surviveWriteErrors()
+    makeFilesPrivate()
     onStopSignals({
       first: (name) => {
         say(`stopping (${name}); once more stops at once`)
@@ -73,6 +77,9 @@ class Supervisor {
     const { data_dir, role, host, port } = this.#settings
     const signal = this.#stopping.signal
     mkdirSync(data_dir, { recursive: true, mode: 0o700 })
+    const open = closeDataFolder(data_dir)
+    if (open.length > 0)
+      say(`cannot take the rights of other users from ${open.slice(0, 3).join(', ')}: they belong to another user`)
     if (role !== 'worker') {
       this.#lock = takeDataLockOrThrow(data_dir, 'api')
       await checkPortOrThrow(host, port, signal)
@@ -84,7 +91,7 @@ class Supervisor {
     const ready = await first.ready.catch((cause: Error) => {
       throw new Error(`Cannot start muxi: ${cause.message}`, { cause })
     })
-    console.log(announcement(ready, uiUrl))
+    print(announcement(ready, uiUrl))
     const start = async () => {
       const app = this.#startApp(env)
       void app.ready.then(
@@ -97,7 +104,7 @@ class Supervisor {
   }
 
   #startApp(env: SuperviseOptions['env']): AppProcess {
-    this.#app = startApp({ script: this.#script, role: this.#settings.role, env, output: console.log })
+    this.#app = startApp({ script: this.#script, role: this.#settings.role, env, output: print })
     return this.#app
   }
 
@@ -142,6 +149,14 @@ function codecEndpoint({ host, port }: Settings): string {
   return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}/codec`
 }
 
+const output = new LineWriter(1, {
+  notice: (dropped) => `muxi: ${dropped} lines could not be written here and are lost`,
+})
+
+function print(text: string): void {
+  output.write(`${text}\n`)
+}
+
 function say(line: string): void {
-  console.log(`muxi: ${line}`)
+  print(`muxi: ${line}`)
 }

@@ -84,6 +84,15 @@ export class TemporalKeeper {
     return undefined
   }
 
+  /** A lock that cannot be tried, as on a disk that failed, counts as held: it is tried again. */
+  #isHeld(): boolean {
+    try {
+      return this.#tryLock() !== undefined
+    } catch {
+      return true
+    }
+  }
+
   async #startServer(): Promise<DevServer> {
     const { dataDir, codecEndpoint, port, uiPort, env, findBinary, say } = this.#options
     const starting = findBinary().then((binary) =>
@@ -150,7 +159,7 @@ export class TemporalKeeper {
   async #standBy(): Promise<void> {
     while (!this.#signal.aborted) {
       await sleep(STAND_BY_MS, undefined, { signal: this.#signal }).catch(() => {})
-      if (this.#signal.aborted || this.#tryLock()) continue
+      if (this.#signal.aborted || this.#isHeld()) continue
       this.#keep({ ended: Promise.resolve('the process that kept it ended') })
       return
     }

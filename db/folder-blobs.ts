@@ -21,7 +21,12 @@ export class FolderBlobs implements Blobs {
   async put(owner: string, bytes: Uint8Array): Promise<string> {
     const sha256 = createHash('sha256').update(bytes).digest('hex')
     const partial = await this.#incoming.partial()
-    await writeFile(partial, bytes, { mode: 0o600 })
+    try {
+      await writeFile(partial, bytes, { mode: 0o600 })
+    } catch (error) {
+      await rm(partial, { force: true })
+      throw error
+    }
     await this.#keep(partial, owner, sha256)
     return sha256
   }

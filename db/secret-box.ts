@@ -1,11 +1,17 @@
 // Encryption of stored credentials: AES-256-GCM under one key, bound to the name of the secret.
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 const SESSION = 'session'
+const MIN_KEY_CHARACTERS = 32
+
+/** Trying again does not help: the key is another one, or the text was changed or moved. */
+export class UnreadableSecret extends Error {
+  override readonly name = 'UnreadableSecret'
+}
 
 export class SecretBox {
   readonly #key: Buffer
@@ -22,9 +28,11 @@ export class SecretBox {
     return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64')
   }
 
-  /** @throws Error when the key is another one or the text was changed or moved to another name */
+  /** @throws UnreadableSecret when the key is another one or the text was changed or moved to another name */
   open(name: string, ciphertext: string): string {
     const bytes = Buffer.from(ciphertext, 'base64')
+    const unreadable = `Cannot decrypt '${name}': MUXI_SECRET_KEY must be the key it was stored with`
+    if (bytes.length < NONCE_BYTES + TAG_BYTES) throw new UnreadableSecret(unreadable)
     const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, NONCE_BYTES)).setAAD(
       Buffer.from(name),
     )
@@ -32,7 +40,16 @@ export class SecretBox {
     try {
       return decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
     } catch (cause) {
-      throw new Error(`Cannot decrypt '${name}': MUXI_SECRET_KEY must be the key it was stored with`, { cause })
+      throw new UnreadableSecret(unreadable, { cause })
+    }
+  }
+
+  opens(name: string, ciphertext: string): boolean {
+    try {
+      this.open(name, ciphertext)
+      return true
+    } catch {
+      return false
     }
   }
 
@@ -62,13 +79,26 @@ export function loadSecretKey(dataDir: string, configured: string | undefined): 
   if (configured !== undefined) return configured
   const file = join(dataDir, 'secret.key')
   mkdirSync(dataDir, { recursive: true })
-  if (!existsSync(file)) {
-    try {
-      writeFileSync(file, randomBytes(32).toString('base64'), { mode: 0o600, flag: 'wx' })
-    } catch (error) {
-      // Another process of this data folder was first.
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    }
+  if (!existsSync(file)) makeSecretKey(file)
+  const key = readFileSync(file, 'utf8').trim()
+  if (key.length < MIN_KEY_CHARACTERS) {
+    throw new Error(
+      `Cannot use '${file}': it must hold the secret key, at least ${MIN_KEY_CHARACTERS} characters. Restore it, or set MUXI_SECRET_KEY`,
+    )
   }
-  return readFileSync(file, 'utf8').trim()
+  return key
+}
+
+/** Whole or not at all: a disk that is full must not leave an empty key. */
+function makeSecretKey(file: string): void {
+  const draft = `${file}.${process.pid}`
+  try {
+    writeFileSync(draft, randomBytes(32).toString('base64'), { mode: 0o600 })
+    linkSync(draft, file)
+  } catch (error) {
+    // Another process of this data folder was first.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  } finally {
+    rmSync(draft, { force: true })
+  }
 }

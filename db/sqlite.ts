@@ -29,14 +29,37 @@ import { sqliteVectors } from './vectors/sqlite-vectors.ts'
 /** How often a statement that waits for another process's write looks, in milliseconds. */
 const BUSY_LOOK_MS = 2
 const SQLITE_BUSY = 5
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
 const CACHED_STATEMENTS = 256
 /** Committed pages of 4 KiB that the log may hold before a writer has to stop and copy them into the file. */
 const LONGEST_LOG_PAGES = 8_192
 /** How often the file is looked at for other processes' commits, in milliseconds. */
 const POLL_MS = 15
 
-/** Opens (and creates) the database file in WAL mode. */
+/** Opens (and creates) the database file in WAL mode. @throws Error that names the file */
 export function openSqlite(file: string): Database {
+  try {
+    return open(file)
+  } catch (error) {
+    throw (
+      damageIn(file, error) ??
+      new Error(`Cannot open the database file '${file}': ${(error as Error).message}`, { cause: error })
+    )
+  }
+}
+
+/** What SQLite says of a file that is no database or is damaged, with the name of the file; undefined for any other error. */
+function damageIn(file: string, error: unknown): Error | undefined {
+  const { errcode } = (error ?? {}) as { errcode?: unknown }
+  if (typeof errcode !== 'number' || ![SQLITE_CORRUPT, SQLITE_NOTADB].includes(errcode & 0xff)) return undefined
+  return new Error(
+    `Cannot use the database file '${file}': ${(error as Error).message}. Restore it from a backup, or move it away to begin with an empty one`,
+    { cause: error },
+  )
+}
+
+function open(file: string): Database {
   mkdirSync(dirname(file), { recursive: true })
   const raw = openFile(file)
   // WAL: readers never wait for the writer. NORMAL: a killed process loses nothing; a power cut may lose the last commits.
@@ -48,7 +71,7 @@ export function openSqlite(file: string): Database {
   const checkpoints = new Checkpoints(file)
   // SQLite would wait for another process with the event loop standing still.
   raw.exec('pragma busy_timeout = 0')
-  const db = new Kysely<DB>({ dialect: new Dialect(new NodeSqlite(raw), () => checkpoints.count()) })
+  const db = new Kysely<DB>({ dialect: new Dialect(file, new NodeSqlite(raw), () => checkpoints.count()) })
   const commits = new PolledCommits(raw)
   const nearest = new NearestFinder(file)
   const vectors = new SqlVectorStore(db, sqliteVectors(nearest))
@@ -67,17 +90,19 @@ export function isSqliteAway(error: unknown): boolean {
 }
 
 class Dialect extends SqliteDialect {
+  readonly #file: string
   readonly #database: SqliteDatabase
   readonly #committed: () => void
 
-  constructor(database: SqliteDatabase, committed: () => void) {
+  constructor(file: string, database: SqliteDatabase, committed: () => void) {
     super({ database })
+    this.#file = file
     this.#database = database
     this.#committed = committed
   }
 
   override createDriver(): PatientDriver {
-    return new PatientDriver({ database: this.#database }, this.#committed)
+    return new PatientDriver(this.#file, { database: this.#database }, this.#committed)
   }
 
   override createAdapter(): Adapter {
@@ -90,11 +115,13 @@ class Dialect extends SqliteDialect {
 }
 
 class PatientDriver extends SqliteDriver {
+  readonly #file: string
   readonly #committed: () => void
   #connection: PatientConnection | undefined
 
-  constructor(config: SqliteDialectConfig, committed: () => void) {
+  constructor(file: string, config: SqliteDialectConfig, committed: () => void) {
     super(config)
+    this.#file = file
     this.#committed = committed
   }
 
@@ -103,16 +130,27 @@ class PatientDriver extends SqliteDriver {
     this.#committed()
   }
 
+  /** SQLite has rolled back by itself when the disk is full or failed; what is thrown then must be that. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    try {
+      await super.rollbackTransaction(connection)
+    } catch (error) {
+      if (!(error instanceof Error && error.message.includes('no transaction is active'))) throw error
+    }
+  }
+
   override async acquireConnection(): Promise<DatabaseConnection> {
-    return (this.#connection ??= new PatientConnection(await super.acquireConnection()))
+    return (this.#connection ??= new PatientConnection(this.#file, await super.acquireConnection()))
   }
 }
 
 /** Waits for another process's write without holding up this process. */
 class PatientConnection implements DatabaseConnection {
+  readonly #file: string
   readonly #connection: DatabaseConnection
 
-  constructor(connection: DatabaseConnection) {
+  constructor(file: string, connection: DatabaseConnection) {
+    this.#file = file
     this.#connection = connection
   }
 
@@ -123,7 +161,7 @@ class PatientConnection implements DatabaseConnection {
         return await this.#connection.executeQuery<R>(query)
       } catch (error) {
         const { errcode } = error as { errcode?: unknown }
-        if (errcode !== SQLITE_BUSY || performance.now() > deadline) throw error
+        if (errcode !== SQLITE_BUSY || performance.now() > deadline) throw damageIn(this.#file, error) ?? error
         await delay(BUSY_LOOK_MS * (0.5 + Math.random()))
       }
     }

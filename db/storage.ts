@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Blobs, type BlobCredentials, openBlobs } from './blobs.ts'
 import type { Database } from './dialect.ts'
+import { DiskProbe, isDiskFull } from './disk.ts'
 import { EventLog } from './event-log.ts'
 import { migrate } from './migrate.ts'
 import { notedBlobs } from './noted-blobs.ts'
@@ -27,6 +28,7 @@ export interface Storage {
   box: SecretBox
   events: EventLog
   stops: StopRegistry
+  disk: DiskProbe
   close(): Promise<void>
 }
 
@@ -52,6 +54,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     box: new SecretBox(loadSecretKey(options.data_dir, options.secret_key)),
     events,
     stops: new StopRegistry(db, stops),
+    disk: new DiskProbe(options.data_dir),
     async close() {
       await events.close()
       await blobs.close()
@@ -82,9 +85,9 @@ async function openDatabase({ data_dir, database_url }: StorageOptions): Promise
   }
 }
 
-/** Whether an error means that the database cannot be reached for the moment, so that trying again later may help. */
+/** Whether an error means that the database cannot be used for the moment, a full disk included, so that trying again later may help. */
 export function isDatabaseAway(error: unknown): boolean {
-  return isSqliteAway(error) || isPostgresAway(error)
+  return isSqliteAway(error) || isPostgresAway(error) || isDiskFull(error)
 }
 
 /** Does again what failed because the database was away, for a minute. It may have been committed: doing it twice must do no harm. */

@@ -1,17 +1,20 @@
 // The Temporal dev server on a database file of ours: start it, or adopt the one that outlived its supervisor, and stop it.
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, renameSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, renameSync, statSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connectOrThrow } from './connection.ts'
 import { portsOf, serverArguments, uiUrlOf } from './server-arguments.ts'
 import { endOfOther, signalServer, stopServer } from './server-end.ts'
-import { choosePorts } from './server-ports.ts'
+import { choosePorts, isClosedToBrowsers } from './server-ports.ts'
 import { findServers } from './server-processes.ts'
 import { readServerState, type ServerPorts, writeServerState } from './server-state.ts'
 
 const START_MS = 60_000
 const LOG_LIMIT = 10_000_000
+/** Of the log of a server that could not start, as much as is read, and as much as is told. */
+const TAIL_BYTES = 8_192
+const WORDS_CHARACTERS = 500
 /** Its heap is small and much is thrown away: collected seldom, a turn costs it a sixth less of a processor (measured). */
 const COLLECTS_SELDOM = { GOGC: '400', GOMEMLIMIT: '1GiB' }
 
@@ -58,9 +61,13 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
   for (let attempt = 1; ; attempt++) {
     const ports = await choosePorts(options, readServerState(files.state))
     const server = spawnServer(options, ports)
-    writeServerState(files.state, { ...server, codecEndpoint: codecEndpointOf(options) })
-    const ended = server.ended.then((how) => Promise.reject(new Error(`it ended (${how}); see ${files.log}`)))
+    const ended = server.ended.then((how) => {
+      const why = lastWords(files.log)
+      return Promise.reject(new Error(`it ended (${how}): ${why} (database file ${files.db}, log ${files.log})`))
+    })
+    ended.catch(() => {})
     try {
+      writeServerState(files.state, { ...server, codecEndpoint: codecEndpointOf(options) })
       await Promise.race([serving(server, options), ended])
       options.signal?.throwIfAborted()
       return server
@@ -82,7 +89,8 @@ async function adoptOrphan(options: DevServerOptions): Promise<DevServer | undef
   if (ports && others.length === 0) {
     const server = { ...handle(ports, orphan.pid, endOfOther(orphan.pid, db), db), adopted: true }
     const same = orphan.commandLine.trimEnd().endsWith(argumentsOf(options, ports).join(' '))
-    const wanted = (options.port ?? ports.port) === ports.port && (options.uiPort ?? ports.uiPort) === ports.uiPort
+    const uiFits = options.uiPort === undefined ? isClosedToBrowsers(ports.uiPort) : options.uiPort === ports.uiPort
+    const wanted = (options.port ?? ports.port) === ports.port && uiFits
     if (
       same &&
       wanted &&
@@ -120,6 +128,29 @@ function spawnServer(options: DevServerOptions, ports: ServerPorts): DevServer {
     child.on('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
   })
   return { ...handle(ports, child.pid ?? 0, ended, db), adopted: false }
+}
+
+/** The last line that a server has logged, without what surrounds the message. */
+function lastWords(log: string): string {
+  const line = tailOf(log).trimEnd().split('\n').at(-1) ?? ''
+  const message = / msg="((?:[^"\\]|\\.)*)"/.exec(line)?.[1]?.replaceAll('\\"', '"')
+  return (message ?? line).slice(0, WORDS_CHARACTERS)
+}
+
+function tailOf(file: string): string {
+  try {
+    const opened = openSync(file, 'r')
+    try {
+      const { size } = fstatSync(opened)
+      const bytes = Buffer.alloc(Math.min(size, TAIL_BYTES))
+      readSync(opened, bytes, 0, bytes.length, size - bytes.length)
+      return bytes.toString()
+    } finally {
+      closeSync(opened)
+    }
+  } catch {
+    return ''
+  }
 }
 
 function argumentsOf(options: DevServerOptions, ports: ServerPorts): string[] {

@@ -25,6 +25,8 @@ const DYNAMIC_CONFIG = [
   'matching.enableFairness=true',
   'frontend.keepAliveTime="2s"',
   'frontend.keepAliveTimeout="3s"',
+  // Its JSON API listens on a random port, unused by us. No request has such a Host: it answers 403 to everything.
+  'frontend.httpAllowedHosts=["/"]',
 ]
 
 /** Our API serves the UI under this path on its own address, so that the browser sends the session along to the codec endpoint. */

@@ -1,6 +1,21 @@
-// The ports of the dev server: those that were set, else those of last time, else Temporal's usual ones, else free ones.
+// The ports of the dev server: those that were set, else those of last time, else usual ones, else (but for the UI) free ones.
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import type { ServerPorts } from './server-state.ts'
+
+/**
+ * Ports above 1024 that no browser connects to: of the "bad ports" of the Fetch standard (https://fetch.spec.whatwg.org/#port-blocking)
+ * those that Chromium 156 blocks too (not 4190, 6679) and that no policy of it opens (not 6566, 10080).
+ * The UI has neither authentication nor a Host check, and its public path is optional in requests (UI 2.42.1): there, no web page
+ * reaches it, DNS rebinding or not. Our proxy does not use `fetch`, which refuses these ports too.
+ */
+export const PORTS_CLOSED_TO_BROWSERS = [
+  1719, 1720, 1723, 2049, 3659, 4045, 5060, 5061, 6000, 6665, 6666, 6667, 6668, 6669, 6697,
+]
+
+export function isClosedToBrowsers(port: number): boolean {
+  return PORTS_CLOSED_TO_BROWSERS.includes(port)
+}
 
 /** Whether a server could listen there now; otherwise the system's error code, usually EADDRINUSE. */
 export async function listenError(host: string, port: number): Promise<string | undefined> {
@@ -15,17 +30,27 @@ export async function listenError(host: string, port: number): Promise<string | 
   }
 }
 
-/** Two free ports for the server. Somebody may take one before the server does: a start that fails for it chooses anew. */
+/** Two free ports for the server. Another process may take one before the server does: a start that fails for it chooses again. */
 export async function choosePorts(
   wanted: { port?: number | undefined; uiPort?: number | undefined },
   last: ServerPorts | undefined,
 ): Promise<ServerPorts> {
-  const port = await choose('MUXI_TEMPORAL_PORT', wanted.port, [last?.port, 7233])
-  const uiPort = await choose('MUXI_TEMPORAL_UI_PORT', wanted.uiPort, [last?.uiPort, 8233], port)
-  return { port, uiPort }
+  const port = await choose('MUXI_TEMPORAL_PORT', wanted.port, [last?.port, 7233], undefined)
+  // Not always the first: of two copies that start at once, the slower one would fail again and again.
+  const start = randomInt(PORTS_CLOSED_TO_BROWSERS.length)
+  const closed = [...PORTS_CLOSED_TO_BROWSERS.slice(start), ...PORTS_CLOSED_TO_BROWSERS.slice(0, start)]
+  const lastUi = last && isClosedToBrowsers(last.uiPort) ? last.uiPort : undefined
+  const uiPort = await choose('MUXI_TEMPORAL_UI_PORT', wanted.uiPort, [lastUi, ...closed], port)
+  return { port: port ?? (await freePort()), uiPort: uiPort ?? noUiPort() }
 }
 
-async function choose(name: string, wanted: number | undefined, usual: (number | undefined)[], taken?: number) {
+/** Undefined: none of the usual ones is free. */
+async function choose(
+  name: string,
+  wanted: number | undefined,
+  usual: (number | undefined)[],
+  taken: number | undefined,
+): Promise<number | undefined> {
   if (wanted !== undefined) {
     const error = await listenError('127.0.0.1', wanted)
     if (!error) return wanted
@@ -34,7 +59,14 @@ async function choose(name: string, wanted: number | undefined, usual: (number |
   for (const port of usual) {
     if (port !== undefined && port !== taken && !(await listenError('127.0.0.1', port))) return port
   }
-  return freePort()
+  return undefined
+}
+
+function noUiPort(): never {
+  throw new Error(
+    `Cannot start the Temporal server: one of the ports ${PORTS_CLOSED_TO_BROWSERS.join(', ')}, which no web page can reach, must be free for its UI. ` +
+      `Free one, or set MUXI_TEMPORAL_UI_PORT to another port, where any page open in a browser of this machine may read the histories`,
+  )
 }
 
 async function freePort(): Promise<number> {

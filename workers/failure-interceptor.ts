@@ -4,8 +4,9 @@ import { CancelledFailure } from '@temporalio/common'
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker'
 import type { Logger } from 'pino'
 import { FAILURE, type TurnFailure } from '../contracts/engine.ts'
+import { UnreadableSecret } from '../db/secret-box.ts'
 
-/** Failures that we made pass; anything else becomes a nameless one and is logged here. It is retried: it may be the database. */
+/** Failures that we made pass; anything else becomes a nameless one and is logged here. It is retried: it may be the database. Only a credential that cannot be decrypted stays so. */
 export function failureInterceptor(context: Context, log: Logger): ActivityInboundCallsInterceptor {
   return {
     async execute(input, next) {
@@ -18,9 +19,19 @@ export function failureInterceptor(context: Context, log: Logger): ActivityInbou
           { err: error, activity: activityType, workflow_id: workflowExecution?.workflowId, attempt },
           'an activity failed unexpectedly',
         )
+        if (error instanceof UnreadableSecret) throw unreadable()
         const described: TurnFailure = { code: 'internal_error', message: `'${activityType}' failed unexpectedly` }
         throw ApplicationFailure.create({ message: described.message, type: FAILURE.retry, details: [described] })
       }
     },
   }
+}
+
+/** Its name is in the log. */
+function unreadable(): ApplicationFailure {
+  const described: TurnFailure = {
+    code: 'internal_error',
+    message: 'A stored credential cannot be decrypted: MUXI_SECRET_KEY must be the key it was stored with',
+  }
+  return ApplicationFailure.nonRetryable(described.message, FAILURE.final, described)
 }

@@ -16,6 +16,6 @@ export function systemRoutes(context: ApiContext) {
         const words = wrong.map(([name, state]) => `${name} ${state}`).join(', ')
         throw new MuxiError('unavailable', `Not ready: ${words}`, { retryAfter: 2, details: checks })
       },
-      { detail: { summary: 'Temporal, the database and a worker are reachable' } },
+      { detail: { summary: 'Temporal, the database and a worker are reachable, and the disk is not full' } },
     )
 }

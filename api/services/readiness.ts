@@ -1,4 +1,4 @@
-// Whether what a turn needs can be reached: the database, Temporal, and a worker that takes tasks.
+// Whether what a turn needs can be reached: the database, room on the disk, Temporal, and a worker that takes tasks.
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { TASK_QUEUE } from '../../contracts/engine.ts'
@@ -9,15 +9,17 @@ const CHECK_MS = 2_000
 /** A worker that has not asked for work for so long is not counted. */
 const POLLER_FRESH_MS = 120_000
 
-export type Readiness = { database: string; temporal: string; worker: string }
+export type Readiness = { database: string; disk: string; temporal: string; worker: string }
 
 export async function checkReadiness(context: ApiContext): Promise<Readiness> {
-  const [database, pollers] = await Promise.all([
+  const [database, disk, pollers] = await Promise.all([
     Promise.race([answers(context.storage.db), delay(CHECK_MS, 'unreachable', { ref: false })]),
+    Promise.race([context.storage.disk.check(), delay(CHECK_MS, 'unreachable', { ref: false })]),
     countPollers(context).catch(() => undefined),
   ])
   return {
     database,
+    disk,
     temporal: pollers === undefined ? 'unreachable' : 'ok',
     worker: pollers === undefined ? 'unknown' : pollers > 0 ? 'ok' : 'missing',
   }

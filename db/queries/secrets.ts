@@ -27,6 +27,17 @@ export async function getSecrets(db: Db | Tx, box: SecretBox, owner: string): Pr
   )
 }
 
+/** Those that the key of the box does not open, and how each is removed. */
+export async function findUnreadableSecrets(db: Db | Tx, box: SecretBox) {
+  const rows = await db.selectFrom('secrets').select(['name', 'ciphertext']).orderBy('name').execute()
+  return rows
+    .filter(({ name, ciphertext }) => !box.opens(name, ciphertext))
+    .map(({ name }) => ({
+      name,
+      forget: async (tx: Tx) => void (await tx.deleteFrom('secrets').where('name', '=', name).execute()),
+    }))
+}
+
 export async function deleteSecrets(tx: Tx, owner: string): Promise<void> {
   await tx.deleteFrom('secrets').where('name', '>=', `${owner}/`).where('name', '<', `${owner}0`).execute()
 }

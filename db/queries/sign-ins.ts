@@ -272,6 +272,35 @@ export async function forgetSignIns(tx: Tx, { agent_id, name }: McpServerRef): P
   }
 }
 
+/** What the key of the box does not open, and how each is removed; a sign-in that is waited for is asked for again. */
+export async function findUnreadableSignIns(db: Db | Tx, box: SecretBox) {
+  const clients = await db.selectFrom('mcp_clients').selectAll().execute()
+  const grants = await db.selectFrom('mcp_grants').selectAll().execute()
+  const waiting = await db.selectFrom('mcp_sign_ins').selectAll().where('status', '=', 'waiting').execute()
+  const sealed = [
+    ...clients.map(({ agent_id, server, sealed }) => ({
+      name: clientName({ agent_id, name: server }),
+      sealed,
+      forget: async (tx: Tx) =>
+        void (await tx
+          .deleteFrom('mcp_clients')
+          .where((eb) => eb.and({ agent_id, server }))
+          .execute()),
+    })),
+    ...grants.map(({ agent_id, server, user_id, sealed }) => ({
+      name: grantName({ agent_id, name: server, user_id }),
+      sealed,
+      forget: async (tx: Tx) =>
+        void (await tx
+          .deleteFrom('mcp_grants')
+          .where((eb) => eb.and({ agent_id, server, user_id }))
+          .execute()),
+    })),
+    ...waiting.map(({ id, sealed }) => ({ name: signInName(id), sealed, forget: (tx: Tx) => closeSignIn(tx, id) })),
+  ]
+  return sealed.filter((each) => !box.opens(each.name, each.sealed)).map(({ name, forget }) => ({ name, forget }))
+}
+
 function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }

@@ -218,6 +218,14 @@ export const REQUIREMENTS = {
   'ui.words': 'The Temporal UI tells the story of a turn and shows its words to who is signed in',
   'ui.documents': 'The codec endpoint shows the words of documents to their owner only',
   'ui.closed': 'The Temporal UI and the codec endpoint show nothing to who is not',
+
+  'attack.temporal-ports': 'No port of the Temporal server answers a page whose name was rebound to this machine',
+  'attack.temporal-browser': 'A browser refuses the port of the Temporal UI itself',
+  'attack.full-disk':
+    'A full disk under log and data: 503 with Retry-After, /readyz names it, killed processes are tried again, and all is well when there is room',
+  'attack.secret-key':
+    'With another secret key the start is refused by the names of what it cannot read; a turn that needs such a credential fails at once',
+  'attack.temporal-scopes': 'Reading and ending workflows in the Temporal UI needs the admin scope and our own origin',
 } as const
 
 export type Requirement = keyof typeof REQUIREMENTS

@@ -349,6 +349,6 @@ function parseLogs(text: string): ReturnType<Muxi['logs']> {
 }
 
 /** Linux only, as the tests that need it. */
-function childrenOf(pid: number): number[] {
+export function childrenOf(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
 }
