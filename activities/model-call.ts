@@ -32,8 +32,8 @@ type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'box' | 'st
 export function modelCallActivities(resources: Resources) {
   const { db, events, blobs, box, stops, models, tools } = resources
   const versionOf = oncePerVersion(async (id, version) => {
-    const { config } = await getAgentVersion(db, id, version)
-    return { config, secrets: await getAgentSecrets(db, box, id, version) }
+    const { config, source } = await getAgentVersion(db, id, version)
+    return { config, source, secrets: await getAgentSecrets(db, box, id, version) }
   })
   return {
     async callModel(input: ModelCallInput): Promise<ModelCallResult> {
@@ -47,8 +47,8 @@ export function modelCallActivities(resources: Resources) {
         if (stored) return toResult(input, stored.calls, stored)
         const { turn } = given
         if (turn.cancel_requested_at !== null) return stoppedResult(input)
-        const { config, secrets } = await versionOf(turn.agent_id, turn.agent_version)
-        const model = models.chainOf(config)[input.model]!
+        const { config, source, secrets } = await versionOf(turn.agent_id, turn.agent_version)
+        const model = models.chainOf(config, source)[input.model]!
         const provider = models.open(model, secrets[model.key_path])
         const prompt = await buildPrompt(db, blobs, given, step, config, model)
         const own = tools.filter(({ needs }) => needs !== 'documents' || given.searchable)

@@ -3,7 +3,6 @@ import { activityInfo } from '@temporalio/activity'
 import type { JobRef, SummaryPartRef } from '../contracts/engine.ts'
 import { advance } from '../db/queries/job-progress.ts'
 import { isForsaken } from '../db/queries/jobs.ts'
-import { getAgentOrThrow, getAgentSecrets } from '../db/queries/agents.ts'
 import {
   findSummary,
   findWholeSummary,
@@ -23,7 +22,7 @@ import { embedOnce } from './embed-once.ts'
 import { overtaken } from './failures.ts'
 import { generationOf } from './ingest.ts'
 import { ingestionStep } from './ingestion-step.ts'
-import { modelsOf } from './prepare-image.ts'
+import { modelKeysOf, modelsOf } from './prepare-image.ts'
 import type { ActivityResources } from './resources.ts'
 
 /** Longest summary of a part and of the whole, in characters: what a model says beyond is left out. */
@@ -54,8 +53,7 @@ export function summaryActivities(resources: Resources) {
     signal: AbortSignal,
   ) {
     const model = (await modelsOf(db, models, job))[place]!
-    const agent = job.agent_id === null ? undefined : await getAgentOrThrow(db, job.agent_id)
-    const secrets = agent ? await getAgentSecrets(db, box, agent.id, agent.version) : {}
+    const secrets = await modelKeysOf(db, box, job)
     const estimated = messages.reduce((sum, { content }) => sum + estimateTokens(content), 0)
     const usageId = await insertUsage(db, {
       turn_id: job.turn_id ?? job.id,

@@ -15,7 +15,7 @@ export function turnActivities({
   models,
   limits,
 }: Pick<ActivityResources, 'db' | 'events' | 'models' | 'limits'>) {
-  const configOf = oncePerVersion(async (id, version) => (await getAgentVersion(db, id, version)).config)
+  const versionOf = oncePerVersion((id, version) => getAgentVersion(db, id, version))
   return {
     /** Takes the turn for the calling workflow and tells it what it may spend. */
     async claimTurn({ turn_id }: TurnInput): Promise<Claim> {
@@ -23,12 +23,12 @@ export function turnActivities({
       const claim = await db.transaction().execute((tx) => claimTurn(tx, turn_id, runId))
       if (!claim.claimed) return claim
       events.publish(turn_id, claim.events)
-      const config = await configOf(claim.agent_id, claim.agent_version)
+      const { config, source } = await versionOf(claim.agent_id, claim.agent_version)
       const { attached, searchable } = await readNeeds(db, turn_id)
       const jobs = attached ? await listJobsOfTurn(db, turn_id) : []
       return {
         claimed: true,
-        models: models.chainOf(config).map(({ provider, model }) => ({ provider, model })),
+        models: models.chainOf(config, source).map(({ provider, model }) => ({ provider, model })),
         max_steps: limits.steps_per_turn,
         max_tokens: limits.tokens_per_turn,
         deadline_ms: limits.turn_seconds * 1_000,

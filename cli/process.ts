@@ -16,7 +16,7 @@ import { openStorage, type Storage } from '../db/storage.ts'
 import { connectionOptions } from '../temporal-config/connection.ts'
 import { createEmbedder } from '../providers/embedder.ts'
 import { checkIssuer, clientDocument, finishSignIn, openSignIn } from '../mcp/oauth.ts'
-import { urlGuard } from '../mcp/url-guard.ts'
+import { urlGuard, type UrlGuard } from '../net/url-guard.ts'
 import { createMcpWorker } from '../workers/mcp-worker.ts'
 import { transcriberFinder } from '../providers/transcriber.ts'
 import { createMediaWorker } from '../workers/media-worker.ts'
@@ -79,7 +79,10 @@ async function start(
   if (!worker) closers.push(() => (connection as Connection).close())
   const client = new Client({ connection, namespace: settings.temporal.namespace })
 
-  if (worker) closers.push(await startWorking({ settings, storage, log, client, connection: worker, stopping, tools }))
+  const guard = urlGuard({ allow_private: settings.allow_private_urls })
+  closers.push(() => guard.close())
+  const working = { settings, storage, log, client, guard, stopping, tools }
+  if (worker) closers.push(await startWorking({ ...working, connection: worker }))
   if (role === 'worker') return {}
 
   const agents = loadAgentFiles(
@@ -90,8 +93,6 @@ async function start(
   )
   await syncFileAgents(storage.db, storage.box, agents)
   const key = await ensureKey(storage.db, settings.api_key)
-  const guard = urlGuard({ allow_private: settings.allow_private_urls })
-  closers.push(() => guard.close())
   const context: ApiContext = {
     storage,
     embedder: createEmbedder(settings.providers, settings.embedding_model),
@@ -100,6 +101,7 @@ async function start(
     namespace: settings.temporal.namespace,
     ...temporalUi(settings),
     providers: settings.providers,
+    checkUrl: guard.check,
     apiEnv: Object.fromEntries(
       settings.api_env.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
     ),
@@ -108,7 +110,7 @@ async function start(
     knowledgeDirs: settings.knowledge_dirs,
     mcp: {
       commands: settings.mcp_commands,
-      checkUrl: (url) => guard.check(url),
+      allow_private_urls: settings.allow_private_urls,
       fetch: (url, init) => guard.fetch(url, init),
       oauth: { checkIssuer, clientDocument, finishSignIn, openSignIn },
     },
@@ -151,6 +153,8 @@ interface Working {
   storage: Storage
   log: Logger
   client: Client
+  /** For addresses that were given over the API. */
+  guard: UrlGuard
   connection: NativeConnection
   stopping: AbortSignal
   tools: readonly Tool[] | undefined
@@ -162,6 +166,7 @@ async function startWorking({
   storage,
   log,
   client,
+  guard,
   connection,
   stopping,
   tools,
@@ -170,6 +175,7 @@ async function startWorking({
     providers: settings.providers,
     offline_words_per_second: settings.offline_words_per_second,
     stall_ms: settings.engine.model_stall_ms,
+    guardedFetch: guard.fetch,
   }
   const worker = await createWorker({
     connection,

@@ -33,6 +33,8 @@ export interface ApiContext {
   /** Where a Temporal UI of our own runs that we serve under `/temporal`. */
   temporalUpstream: string | undefined
   providers: ProvidersSettings
+  /** @throws UrlRefused when an address given over the API may not be reached, or the resolver's error */
+  checkUrl: (url: string) => Promise<void>
   /** Names of environment variables that secret fields may refer to over the API, with their values. */
   apiEnv: Readonly<Record<string, string>>
   limits: ApiLimits
@@ -44,8 +46,7 @@ export interface ApiContext {
   mcp: {
     /** Programs that MCP servers may be started with; `*` is any. */
     commands: readonly string[]
-    /** @throws an error that says why a URL may not be opened */
-    checkUrl: (url: string) => Promise<void>
+    allow_private_urls: boolean
     /** Looks at where each request goes. */
     fetch: (url: string | URL, init?: RequestInit) => Promise<Response>
     oauth: Pick<typeof OAuth, 'checkIssuer' | 'clientDocument' | 'finishSignIn' | 'openSignIn'>

@@ -2,7 +2,7 @@
 // MCP server: searches the web with the service that is configured, and reads pages as Markdown, within limits.
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import * as z from 'zod'
-import { urlGuard } from '../url-guard.ts'
+import { urlGuard } from '../../net/url-guard.ts'
 import { BoundedWorker, WorkerFault } from './bounded-worker.ts'
 import { fetchPage } from './fetch-page.ts'
 import { RecentPages, type ReadPage } from './recent-pages.ts'

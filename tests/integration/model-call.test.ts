@@ -30,6 +30,7 @@ class HeldModels extends ModelRegistry {
       providers: { openai: {}, anthropic: {}, gemini: {}, xai: {} },
       offline_words_per_second: 100_000,
       stall_ms: 60_000,
+      guardedFetch: () => Promise.reject(new Error('nothing is to be sent')),
     })
   }
 
