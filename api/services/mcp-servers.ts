@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { BUILTIN_SERVERS, type BuiltinServer } from '../../contracts/builtin-servers.ts'
 import { separateServer } from '../../contracts/agent-secrets.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
+import { UrlRefused } from '../../contracts/url-refused.ts'
 import { faultsOf, valuesOf, variablesOf, withFallbacks, type McpFault } from '../../contracts/mcp-check.ts'
 import { timeoutsOf } from '../../contracts/mcp-timeouts.ts'
 import type { AgentConfig, McpServer } from '../../contracts/schemas/agent.ts'
@@ -99,8 +100,10 @@ async function checkSettings(
     const fail = (expected: string) => refuse([{ path: ['env', name], expected }])
     if (name === 'MUXI_ALLOW_PRIVATE_URLS' && !mcp.allow_private_urls)
       fail('left out: private addresses are not allowed here')
-    if (name.endsWith('_BASE_URL') && value !== undefined)
-      await checkUrl(value).catch((error: Error) => fail(error.message))
+    if (!name.endsWith('_BASE_URL') || value === undefined) continue
+    await checkUrl(value).catch((error: unknown) => {
+      if (error instanceof UrlRefused) fail(`an address that may be reached: ${error.message}`)
+    })
   }
 }
 

@@ -200,6 +200,14 @@ export const REQUIREMENTS = {
   'ui.words': 'The Temporal UI tells the story of a turn and shows its words to who is signed in',
   'ui.documents': 'The codec endpoint shows the words of documents to their owner only',
   'ui.closed': 'The Temporal UI and the codec endpoint show nothing to who is not',
+
+  'attack.model-url':
+    'A model address given over the API leads to no private network: refused when it is given, and at every call',
+  'attack.model-redirect': 'A model server cannot redirect a call to a private address',
+  'attack.operator-url': 'Addresses in files and settings of the operator may be private',
+  'attack.model-key': 'Nothing from the environment is sent to a model address given over the API',
+  'attack.builtin-url': 'A built-in MCP server is told no private address over the API',
+  'attack.error-body': 'What an upstream server says of a failure is kept shortened in the log, and shown to no client',
 } as const
 
 export type Requirement = keyof typeof REQUIREMENTS
