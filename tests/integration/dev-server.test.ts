@@ -1,4 +1,5 @@
 // On a real Temporal dev server.
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { beforeAll, expect, it, onTestFinished } from 'vitest'
 import { connectOrThrow } from '../../temporal-config/connection.ts'
@@ -31,6 +32,15 @@ it('serves on the ports that were asked for, and again on the same ones after a 
   expect(first).toMatchObject({ port, uiPort, address: `127.0.0.1:${port}`, adopted: false })
   await first.stop()
   expect(await start(given)).toMatchObject({ port, uiPort, adopted: false })
+})
+
+it('is told nothing of our environment but what it needs', async () => {
+  const planted = { OPENAI_API_KEY: 'sk-planted', MUXI_SECRET_KEY: 'planted', DATABASE_URL: 'planted', MY_TOKEN: 'planted' }
+  const { pid } = await start(options({ env: { ...process.env, ...planted, TEMPORAL_API_KEY: 'planted', TZ: 'UTC' } }))
+  const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
+  expect(environment).toContain('TZ=UTC')
+  expect(environment).toContain(`PATH=${process.env['PATH']}`)
+  expect(environment.filter((line) => line.includes('planted'))).toEqual([])
 })
 
 it('chooses other ports when those of last time are taken', async () => {
