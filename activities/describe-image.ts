@@ -1,6 +1,7 @@
 // A picture in words, by the first of the agent's models that can see.
 import { activityInfo } from '@temporalio/activity'
 import type { JobRef } from '../contracts/engine.ts'
+import { promptName } from '../contracts/prompt-text.ts'
 import { advance } from '../db/queries/job-progress.ts'
 import { setMedia } from '../db/queries/jobs.ts'
 import { completeUsage, estimateTokens, insertUsage } from '../db/queries/usage.ts'
@@ -80,6 +81,6 @@ function toPrompt(name: string, media_type: string, picture: Buffer): PromptMess
   const images = [{ media_type, base64: picture.toString('base64') }]
   return [
     { role: 'system', content: INSTRUCTIONS },
-    { role: 'user', content: `The picture: ${name}`, images },
+    { role: 'user', content: `The picture: ${promptName(name)}`, images },
   ]
 }
