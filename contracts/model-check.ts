@@ -29,7 +29,11 @@ const KEY_NAME = {
  * Whether the model names an address that the operator's key must not be sent to: in a file any but the configured one, over the
  * API any at all.
  */
-export function isElsewhere({ base_url }: Pick<FallbackModel, 'base_url'>, configured: ProviderSettings, source: AgentSource): boolean {
+export function isElsewhere(
+  { base_url }: Pick<FallbackModel, 'base_url'>,
+  configured: ProviderSettings,
+  source: AgentSource,
+): boolean {
   if (base_url === undefined) return false
   return source === 'api' || bareUrl(base_url) !== bareUrl(configured.base_url ?? '')
 }

@@ -19,7 +19,10 @@ export function promptText(text: string): string {
 /** A name or heading on one line: no line breaks, no control or invisible characters, no quotes and angle brackets. */
 export function promptName(text: string): string {
   const line = text.replaceAll(/[\s\p{C}]+/gu, ' ').trim()
-  const plain = line.replaceAll(/["“”]/g, "'").replaceAll(/[<＜﹤]/g, '‹').replaceAll(/[>＞﹥]/g, '›')
+  const plain = line
+    .replaceAll(/["“”]/g, "'")
+    .replaceAll(/[<＜﹤]/g, '‹')
+    .replaceAll(/[>＞﹥]/g, '›')
   return plain.length <= MAX_NAME ? plain : `${plain.slice(0, MAX_NAME - 1).toWellFormed()}…`
 }
 

@@ -16,10 +16,7 @@ const LOG_LIMIT = 10_000_000
 const COLLECTS_SELDOM = { GOGC: '400', GOMEMLIMIT: '1GiB' }
 
 /** Where programs, files and time zones are, and what the Go runtime is told of memory and cores. */
-const INHERITED = [
-  ...['PATH', 'HOME', 'USER', 'LOGNAME', 'TMPDIR', 'TZ', 'LANG', 'LC_ALL'],
-  ...['GOGC', 'GOMEMLIMIT', 'GOMAXPROCS', 'GODEBUG'],
-]
+const INHERITED = 'PATH HOME USER LOGNAME TMPDIR TZ LANG LC_ALL GOGC GOMEMLIMIT GOMAXPROCS GODEBUG'.split(' ')
 
 export interface DevServerOptions {
   binary: string

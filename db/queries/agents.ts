@@ -96,7 +96,16 @@ const agentRows = (db: Db | Tx) =>
     .innerJoin('agent_versions', (join) =>
       join.onRef('agent_versions.agent_id', '=', 'agents.id').onRef('agent_versions.version', '=', 'agents.version'),
     )
-    .select(['id', 'agents.version', 'agents.source', 'file', 'description', 'agents.created_at', 'updated_at', 'config'])
+    .select([
+      'id',
+      'agents.version',
+      'agents.source',
+      'file',
+      'description',
+      'agents.created_at',
+      'updated_at',
+      'config',
+    ])
     .where('deleted_at', 'is', null)
 
 export async function getAgentOrThrow(db: Db | Tx, id: string): Promise<AgentRow> {

@@ -137,16 +137,22 @@ describe('where private addresses are not allowed', () => {
     expect(received).toEqual([])
   })
 
-  it(keeps('attack.model-url', 'an agent that exists already is refused at the call, finally, and nothing is sent'), async () => {
-    for (const agent of made) {
-      const { final, log } = await ask(muxi, agent)
-      expect(final).toMatchObject({ type: 'error', data: { code: 'upstream_error', details: { provider: 'openai' } } })
-      const calls = log.entries.filter(({ kind }: { kind: string }) => kind === 'model_call')
-      expect(calls).toHaveLength(1)
-      expect(calls[0].error).toMatchObject({ kind: 'final', message: expect.stringContaining('is refused') })
-    }
-    expect(received).toEqual([])
-  })
+  it(
+    keeps('attack.model-url', 'an agent that exists already is refused at the call, finally, and nothing is sent'),
+    async () => {
+      for (const agent of made) {
+        const { final, log } = await ask(muxi, agent)
+        expect(final).toMatchObject({
+          type: 'error',
+          data: { code: 'upstream_error', details: { provider: 'openai' } },
+        })
+        const calls = log.entries.filter(({ kind }: { kind: string }) => kind === 'model_call')
+        expect(calls).toHaveLength(1)
+        expect(calls[0].error).toMatchObject({ kind: 'final', message: expect.stringContaining('is refused') })
+      }
+      expect(received).toEqual([])
+    },
+  )
 
   it(keeps('attack.operator-url', 'the model of an agent file and of OPENAI_BASE_URL answer'), async () => {
     const { final } = await ask(muxi, 'beside')
@@ -161,17 +167,20 @@ describe('where private addresses are not allowed', () => {
     expect(other.final?.type).toBe('message_end')
   })
 
-  it(keeps('attack.builtin-url', 'the search server is told neither a private service nor to open private pages'), async () => {
-    for (const env of [
-      { SEARXNG_BASE_URL: `http://127.0.0.1:${port}` },
-      { SEARXNG_BASE_URL: 'https://search.example.org', MUXI_ALLOW_PRIVATE_URLS: 'true' },
-    ]) {
-      const body = { name: 'search', builtin: 'search', env }
-      const { status, text } = await stage.call(muxi.url, '/api/v1/agents/offline/mcp_servers', { body })
-      expect([status, text]).toEqual([422, expect.stringContaining(`'env.${Object.keys(env).at(-1)}' must be`)])
-    }
-    expect(received).toEqual([])
-  })
+  it(
+    keeps('attack.builtin-url', 'the search server is told neither a private service nor to open private pages'),
+    async () => {
+      for (const env of [
+        { SEARXNG_BASE_URL: `http://127.0.0.1:${port}` },
+        { SEARXNG_BASE_URL: 'https://search.example.org', MUXI_ALLOW_PRIVATE_URLS: 'true' },
+      ]) {
+        const body = { name: 'search', builtin: 'search', env }
+        const { status, text } = await stage.call(muxi.url, '/api/v1/agents/offline/mcp_servers', { body })
+        expect([status, text]).toEqual([422, expect.stringContaining(`'env.${Object.keys(env).at(-1)}' must be`)])
+      }
+      expect(received).toEqual([])
+    },
+  )
 })
 
 describe('where private addresses are allowed', () => {
@@ -193,26 +202,29 @@ describe('where private addresses are allowed', () => {
     },
   )
 
-  it(keeps('attack.model-key', 'a model address over the API gets its own key or none, and no other header'), async () => {
-    const base_url = `http://127.0.0.1:${port}/v1`
-    await ask(muxi, await makeAgent(muxi, { base_url }))
-    await ask(muxi, await makeAgent(muxi, { base_url, api_key: 'sk-own' }))
-    expect(received.map(({ headers }) => headers.authorization)).toEqual(['Bearer none', 'Bearer sk-own'])
-    const sent = JSON.stringify(received.map(({ rawHeaders }) => rawHeaders))
-    for (const secret of [ENVIRONMENT_KEY, ORGANIZATION, CUSTOM]) expect(sent).not.toContain(secret)
-    const { body, status } = await stage.call(muxi.url, '/api/v1/agents', {
-      body: anAgent({ base_url: 'https://model.example.org/v1', api_key: '${SHARED_KEY}' }),
-    })
-    expect([status, body.error.details.fields]).toEqual([
-      422,
-      [
-        {
-          path: 'model.api_key',
-          expected: "a key itself, not the name of a variable, because 'model.base_url' is given",
-        },
-      ],
-    ])
-  })
+  it(
+    keeps('attack.model-key', 'a model address over the API gets its own key or none, and no other header'),
+    async () => {
+      const base_url = `http://127.0.0.1:${port}/v1`
+      await ask(muxi, await makeAgent(muxi, { base_url }))
+      await ask(muxi, await makeAgent(muxi, { base_url, api_key: 'sk-own' }))
+      expect(received.map(({ headers }) => headers.authorization)).toEqual(['Bearer none', 'Bearer sk-own'])
+      const sent = JSON.stringify(received.map(({ rawHeaders }) => rawHeaders))
+      for (const secret of [ENVIRONMENT_KEY, ORGANIZATION, CUSTOM]) expect(sent).not.toContain(secret)
+      const { body, status } = await stage.call(muxi.url, '/api/v1/agents', {
+        body: anAgent({ base_url: 'https://model.example.org/v1', api_key: '${SHARED_KEY}' }),
+      })
+      expect([status, body.error.details.fields]).toEqual([
+        422,
+        [
+          {
+            path: 'model.api_key',
+            expected: "a key itself, not the name of a variable, because 'model.base_url' is given",
+          },
+        ],
+      ])
+    },
+  )
 
   it(keeps('attack.error-body', 'the body of a refusal is in the log alone, its beginning only'), async () => {
     const planted = `planted body ${'x'.repeat(5_000)}`

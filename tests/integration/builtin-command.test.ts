@@ -34,7 +34,11 @@ async function runAs(runtime: Runtime, name: BuiltinName, code: string): Promise
   const [, args] = builtinCommand(name, runtime === 'deno')
   const flags = args.slice(0, -1)
   const run = promisify(execFile)(PROGRAMS[runtime], [...flags, ...(runtime === 'deno' ? ['-'] : ['-e', script])])
-  run.child.stdin?.end(runtime === 'deno' ? `import { createRequire } from 'node:module'; const require = createRequire('file:///'); ${script}` : '')
+  run.child.stdin?.end(
+    runtime === 'deno'
+      ? `import { createRequire } from 'node:module'; const require = createRequire('file:///'); ${script}`
+      : '',
+  )
   return (await run).stdout.trim()
 }
 
@@ -65,18 +69,30 @@ for (const runtime of ['node', 'deno'] as const) {
       expect(await calculate('72 kg * 9.81 m/s^2 to N')).toMatchObject({ structuredContent: { result: '706.32 N' } })
     })
 
-    it('the search server reads a page', async () => {
+    it('the search server reads a page, and nothing private when it is guarded', async () => {
       const server = createServer((_, response) => {
         response.writeHead(200, { 'content-type': 'text/html; charset=windows-1252' })
         response.end('<title>Pumps</title><h1>Pumps</h1><p>All about pumps.</p>')
       })
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
       onTestFinished(() => void server.close())
-      const client = await connect(runtime, 'search', { MUXI_ALLOW_PRIVATE_URLS: 'yes' })
       const url = `http://localhost:${(server.address() as AddressInfo).port}/`
+      const env = { MUXI_ALLOW_PRIVATE_URLS: 'yes', SEARXNG_BASE_URL: url }
+      const client = await connect(runtime, 'search', env)
       expect(await client.callTool({ name: 'read_page', arguments: { url } })).toMatchObject({
         structuredContent: { title: 'Pumps', text: expect.stringContaining('All about pumps.') },
       })
+      const guarded = await connect(runtime, 'search', { ...env, MUXI_GUARDED: 'yes' })
+      for (const call of [
+        { name: 'read_page', arguments: { url } },
+        { name: 'web_search', arguments: { query: 'pumps' } },
+      ]) {
+        const { isError, content } = await guarded.callTool(call)
+        expect([isError, content]).toEqual([
+          true,
+          [{ type: 'text', text: expect.stringMatching(/got a loopback address|may not be reached/) }],
+        ])
+      }
     })
   })
 }

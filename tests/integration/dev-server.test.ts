@@ -35,7 +35,12 @@ it('serves on the ports that were asked for, and again on the same ones after a 
 })
 
 it('is told nothing of our environment but what it needs', async () => {
-  const planted = { OPENAI_API_KEY: 'sk-planted', MUXI_SECRET_KEY: 'planted', DATABASE_URL: 'planted', MY_TOKEN: 'planted' }
+  const planted = {
+    OPENAI_API_KEY: 'sk-planted',
+    MUXI_SECRET_KEY: 'planted',
+    DATABASE_URL: 'planted',
+    MY_TOKEN: 'planted',
+  }
   const { pid } = await start(options({ env: { ...process.env, ...planted, TEMPORAL_API_KEY: 'planted', TZ: 'UTC' } }))
   const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
   expect(environment).toContain('TZ=UTC')
