@@ -78,7 +78,8 @@ export function withoutEnvironment(fetch: Fetch, apiKey: string | undefined): Fe
     const own = OWN_HEADERS.flatMap((name) => (given.has(name) ? [[name, given.get(name)!] as const] : []))
     const headers = { ...Object.fromEntries(own), authorization: `Bearer ${apiKey ?? NO_KEY}` }
     const response = await fetch(url, { ...init, headers })
-    return response.ok ? response : new Response(await readStart(response, MAX_ERROR_BODY), response)
+    if (response.ok || response.body === null) return response
+    return new Response(await readStart(response, MAX_ERROR_BODY), response)
   }
 }
 

@@ -260,3 +260,31 @@ describe('where private addresses are allowed', () => {
     expect(final.data).toMatchObject({ code: 'upstream_error', details: { status: 403 } })
   })
 })
+
+it(keeps('attack.error-body', 'embeddings and speech fail with provider, status and request id alone'), async () => {
+  answer = (response) => {
+    response.writeHead(403, { 'content-type': 'application/json', 'x-request-id': 'req-upstream' })
+    response.end(JSON.stringify({ error: { message: `planted body ${'x'.repeat(5_000)}` } }))
+  }
+  const env = {
+    OPENAI_BASE_URL: `http://127.0.0.1:${port}/v1`,
+    MUXI_EMBEDDING_MODEL: 'openai:small@2',
+    MUXI_SPEECH: 'openai:tts',
+  }
+  const muxi = await stage.start('all', { env })
+  for (const [path, body] of [
+    ['/api/v1/agents/scripted/knowledge/search', { query: 'pumps' }],
+    ['/api/v1/audio/speech', { input: 'Hello' }],
+  ] as const) {
+    const { status, body: answered, text } = await stage.call(muxi.url, path, { body })
+    expect([path, status]).toEqual([path, 502])
+    expect(answered.error).toMatchObject({
+      code: 'upstream_error',
+      details: { provider: 'openai', status: 403, provider_request_id: 'req-upstream' },
+    })
+    expect(text).not.toContain('planted body')
+  }
+  expect(received.map(({ url }) => url)).toEqual(['/v1/embeddings', '/v1/audio/speech'])
+  expect(muxi.stderr()).not.toContain('x'.repeat(301))
+  await muxi.stop()
+})
