@@ -9,7 +9,7 @@ const only = (from, may, options = {}) => ({
   to: { path: OURS, pathNot: [from, ...may].map((path) => `^${path}${path.includes('.') ? '$' : '/'}`), ...options.to },
 })
 const OURS =
-  '^(activities|agents|api|cli|client|config|contracts|db|mcp|media|providers|temporal-config|tests|web|workers|workflows)/'
+  '^(activities|agents|api|cli|client|config|contracts|db|mcp|media|net|providers|temporal-config|tests|web|workers|workflows)/'
 const VALUES = { dependencyTypesNot: ['type-only'] }
 const TYPES = { dependencyTypes: ['type-only'] }
 
@@ -20,9 +20,9 @@ module.exports = {
     only('workflows', ['contracts'], { name: 'workflows-values', to: VALUES }),
     only('workflows', ['contracts', 'activities'], { name: 'workflows-types', to: TYPES }),
     only('activities', ['contracts', 'db', 'media', 'mcp', 'providers']),
-    ...['db', 'media', 'providers', 'temporal-config', 'client'].map((folder) => only(folder, ['contracts'])),
+    ...['db', 'media', 'net', 'providers', 'temporal-config', 'client'].map((folder) => only(folder, ['contracts'])),
     // Web pages and documents are read alike.
-    only('mcp', ['contracts', 'media/(html|to-markdown)\\.ts']),
+    only('mcp', ['contracts', 'net', 'media/(html|to-markdown)\\.ts']),
     only('api', ['contracts', 'db', 'workflows/(messages|labels)\\.ts', 'media/(blocks|sniff(-media)?)\\.ts'], {
       name: 'api-values',
       from: { pathNot: '^api/main\\.ts$' },

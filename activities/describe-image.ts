@@ -1,7 +1,7 @@
 // A picture in words, by the first of the agent's models that can see.
 import { activityInfo } from '@temporalio/activity'
 import type { JobRef } from '../contracts/engine.ts'
-import { getAgentOrThrow, getAgentSecrets } from '../db/queries/agents.ts'
+import { promptName } from '../contracts/prompt-text.ts'
 import { advance } from '../db/queries/job-progress.ts'
 import { setMedia } from '../db/queries/jobs.ts'
 import { completeUsage, estimateTokens, insertUsage } from '../db/queries/usage.ts'
@@ -10,7 +10,7 @@ import { costOf } from '../providers/prices.ts'
 import type { GenerateResult, PromptMessage } from '../providers/provider.ts'
 import { ingestionStep } from './ingestion-step.ts'
 import { findMade, readMedia, variantName } from './media-rows.ts'
-import { modelsOf } from './prepare-image.ts'
+import { modelKeysOf, modelsOf } from './prepare-image.ts'
 import type { ActivityResources } from './resources.ts'
 
 /** Longest description, in characters. */
@@ -33,9 +33,8 @@ export function describeActivities(resources: Resources) {
         const model = (await modelsOf(db, models, job)).find((each) => pictureLimitsOf(each) !== undefined)
         const limits = model && pictureLimitsOf(model)
         const made = limits && findMade(media, variantName(limits))
-        if (!model || !made || job.agent_id === null) return { characters: 0 }
-        const agent = await getAgentOrThrow(db, job.agent_id)
-        const secrets = await getAgentSecrets(db, box, agent.id, agent.version)
+        if (!model || !made) return { characters: 0 }
+        const secrets = await modelKeysOf(db, box, job)
         const picture = await blobs.get(job.user_id, made.sha256)
         const usageId = await insertUsage(db, {
           turn_id: job.turn_id ?? job.id,
@@ -82,6 +81,6 @@ function toPrompt(name: string, media_type: string, picture: Buffer): PromptMess
   const images = [{ media_type, base64: picture.toString('base64') }]
   return [
     { role: 'system', content: INSTRUCTIONS },
-    { role: 'user', content: `The picture: ${name}`, images },
+    { role: 'user', content: `The picture: ${promptName(name)}`, images },
   ]
 }

@@ -1,6 +1,6 @@
 // Head starts: the process that accepts a message sends the first model request while Temporal is being told of the turn, and the
 // first attempt of the model activity in the same process adopts it. docs/decisions/029 says what makes this safe.
-import type { AgentConfig } from '../contracts/schemas/agent.ts'
+import type { AgentConfig, AgentSource } from '../contracts/schemas/agent.ts'
 import { completeUsage, deleteUsage, estimateTokens } from '../db/queries/usage.ts'
 import type { StartableTurn } from '../db/queries/turn-queue.ts'
 import { HEAD_START } from '../db/queries/turns.ts'
@@ -44,9 +44,9 @@ export class HeadStarts {
   }
 
   /** The model that a turn's first request goes to, for the usage row that is inserted with the turn; undefined: no head start now. */
-  plan(config: AgentConfig): { provider: string; model: string } | undefined {
+  plan(config: AgentConfig, source: AgentSource): { provider: string; model: string } | undefined {
     if (this.#open.size >= MAX_OPEN) return undefined
-    const { provider, model } = this.#resources.models.chainOf(config)[0]!
+    const { provider, model } = this.#resources.models.chainOf(config, source)[0]!
     return { provider, model }
   }
 

@@ -33,6 +33,8 @@ export interface HolderOptions {
   signIns: SignIns
   /** Programs that servers made over the API may be started with; `*` is any. */
   commands: readonly string[]
+  /** Whether servers made over the API may reach private networks. */
+  allow_private_urls: boolean
   version: string
   max_message_bytes: number
   /** Between two pings of a server that is not at work. */
@@ -62,7 +64,8 @@ export class HeldServer {
     this.#db = db
     this.hold = hold
     this.#options = options
-    this.target = targetOf(hold.server, hold.secrets)
+    const { from_file, server, secrets } = hold
+    this.target = targetOf(server, secrets, { guarded: !from_file && !options.allow_private_urls })
     this.#users = new UserConnections((userId) => this.#connect(userId, new AbortController().signal))
   }
 

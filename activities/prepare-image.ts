@@ -2,13 +2,14 @@
 import { createReadStream } from 'node:fs'
 import type { JobRef } from '../contracts/engine.ts'
 import type { JobOptions } from '../contracts/schemas/jobs.ts'
-import { getAgentOrThrow, getAgentVersion } from '../db/queries/agents.ts'
+import { getAgentOrThrow, getAgentSecrets, getAgentVersion } from '../db/queries/agents.ts'
 import { insertFile } from '../db/queries/files.ts'
 import { advance } from '../db/queries/job-progress.ts'
 import { findBatch, planBatches, storeParsed } from '../db/queries/job-batches.ts'
 import { setMedia } from '../db/queries/jobs.ts'
 import { findTurn } from '../db/queries/turns.ts'
 import type { Db, JobsTable } from '../db/schema.ts'
+import type { SecretBox } from '../db/secret-box.ts'
 import {
   withPreparedImage,
   type ImageFile,
@@ -132,10 +133,23 @@ export function pictureActivities(resources: Resources) {
   }
 }
 
-/** The models that the picture is meant for. */
+/** The models that a job may ask. */
 export async function modelsOf(db: Db, models: ModelRegistry, job: JobsTable): Promise<ChainModel[]> {
-  if (job.agent_id === null) return []
-  const turn = job.turn_id === null ? undefined : await findTurn(db, job.turn_id)
-  if (turn) return models.chainOf((await getAgentVersion(db, turn.agent_id, turn.agent_version)).config)
-  return models.chainOf((await getAgentOrThrow(db, job.agent_id)).config)
+  const agent = await agentOf(db, job)
+  return agent ? models.chainOf(agent.config, agent.source) : []
+}
+
+/** The agent's own keys for the models of a job, by their path: of the same version, so that no key meets the address of another. */
+export async function modelKeysOf(db: Db, box: SecretBox, job: JobsTable): Promise<Record<string, string>> {
+  const agent = await agentOf(db, job)
+  return agent ? getAgentSecrets(db, box, agent.id, agent.version) : {}
+}
+
+/** In the version that the job's turn began with, or the present one. */
+async function agentOf(db: Db, { agent_id, turn_id }: JobsTable) {
+  if (agent_id === null) return undefined
+  const turn = turn_id === null ? undefined : await findTurn(db, turn_id)
+  if (!turn) return getAgentOrThrow(db, agent_id)
+  const { agent_id: id, agent_version: version } = turn
+  return { id, version, ...(await getAgentVersion(db, id, version)) }
 }

@@ -40,17 +40,17 @@ export type PrepareStep = (input: ModelCallInput, signal: AbortSignal) => Promis
 export function stepPrompts(resources: Resources): PrepareStep {
   const { db, blobs, box, models, tools } = resources
   const versionOf = oncePerVersion(async (id, version) => {
-    const { config } = await getAgentVersion(db, id, version)
-    return { config, secrets: await getAgentSecrets(db, box, id, version) }
+    const { config, source } = await getAgentVersion(db, id, version)
+    return { config, source, secrets: await getAgentSecrets(db, box, id, version) }
   })
 
   return async (input, signal) => {
     const { turn_id, step, agent_id, agent_version } = input
-    const { config, secrets } = await versionOf(agent_id, agent_version)
+    const { config, source, secrets } = await versionOf(agent_id, agent_version)
     const given = await readStepInput(db, turn_id, step, config.memory.buffer)
     const { turn } = given
     if (given.answered || isFinalStatus(turn.status) || turn.cancel_requested_at !== null) return { given }
-    const model = models.chainOf(config)[input.model]!
+    const model = models.chainOf(config, source)[input.model]!
     const provider = models.open(model, secrets[model.key_path])
     const isFirst = given.passages === undefined && (given.searchable || given.attached)
     const recalled = isFirst ? await recallPassages(resources, given, signal) : undefined

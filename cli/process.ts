@@ -18,7 +18,7 @@ import { connectionOptions } from '../temporal-config/connection.ts'
 import { createEmbedder, type Embedder } from '../providers/embedder.ts'
 import { ModelRegistry } from '../providers/registry.ts'
 import { checkIssuer, clientDocument, finishSignIn, openSignIn } from '../mcp/oauth.ts'
-import { urlGuard } from '../mcp/url-guard.ts'
+import { urlGuard, type UrlGuard } from '../net/url-guard.ts'
 import { createMcpWorker } from '../workers/mcp-worker.ts'
 import { transcriberFinder } from '../providers/transcriber.ts'
 import { createMediaWorker } from '../workers/media-worker.ts'
@@ -93,10 +93,13 @@ async function start(
   if (!worker) closers.push(() => (connection as Connection).close())
   const client = new Client({ connection, namespace: settings.temporal.namespace })
 
+  const guard = urlGuard({ allow_private: settings.allow_private_urls })
+  closers.push(() => guard.close())
   const models = new ModelRegistry({
     providers: settings.providers,
     offline_words_per_second: settings.offline_words_per_second,
     stall_ms: settings.engine.model_stall_ms,
+    guardedFetch: guard.fetch,
   })
   const embedder = createEmbedder(settings.providers, settings.embedding_model)
   const turns = createTurnResources({
@@ -112,7 +115,7 @@ async function start(
   })
   if (worker) {
     await upgradeTurns({ client, namespace: settings.temporal.namespace, storage, startTurn: turns.startTurn, log })
-    const shared = { settings, storage, log, client, stopping, models, embedder, turns }
+    const shared = { settings, storage, log, client, guard, stopping, models, embedder, turns }
     closers.push(await startWorking({ ...shared, connection: worker }))
   }
   if (role === 'worker') return {}
@@ -125,8 +128,6 @@ async function start(
   )
   await syncFileAgents(storage.db, storage.box, agents)
   const key = await ensureKey(storage.db, settings.api_key)
-  const guard = urlGuard({ allow_private: settings.allow_private_urls })
-  closers.push(() => guard.close())
   const context: ApiContext = {
     storage,
     embedder,
@@ -135,6 +136,7 @@ async function start(
     namespace: settings.temporal.namespace,
     ...temporalUi(settings),
     providers: settings.providers,
+    checkUrl: guard.check,
     apiEnv: Object.fromEntries(
       settings.api_env.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
     ),
@@ -143,7 +145,7 @@ async function start(
     knowledgeDirs: settings.knowledge_dirs,
     mcp: {
       commands: settings.mcp_commands,
-      checkUrl: (url) => guard.check(url),
+      allow_private_urls: settings.allow_private_urls,
       fetch: (url, init) => guard.fetch(url, init),
       oauth: { checkIssuer, clientDocument, finishSignIn, openSignIn },
     },
@@ -184,6 +186,8 @@ interface Working {
   storage: Storage
   log: Logger
   client: Client
+  /** For addresses that were given over the API. */
+  guard: UrlGuard
   connection: NativeConnection
   stopping: AbortSignal
   models: ModelRegistry
@@ -197,6 +201,7 @@ async function startWorking({
   storage,
   log,
   client,
+  guard,
   connection,
   stopping,
   models,

@@ -131,7 +131,7 @@ function faultsOf(
     !faults.some(({ path }) => path.length === 0 || parts.includes(String(path[0])))
   const input = document.value as AgentInput
   if (sound('model')) {
-    for (const { path, expected } of modelFaults(input.model, providers)) add(path, expected)
+    for (const { path, expected } of modelFaults(input.model, providers, 'file')) add(path, expected)
   }
   if (sound('knowledge')) {
     for (const [index, source] of (input.knowledge ?? []).entries()) {

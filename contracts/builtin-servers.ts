@@ -15,4 +15,7 @@ export const BUILTIN_SERVERS = {
   },
 } as const satisfies Record<string, BuiltinServer>
 
+/** Set by muxi alone: keeps a server of ours from private networks, whatever its settings say. */
+export const GUARDED = 'MUXI_GUARDED'
+
 export type BuiltinName = keyof typeof BUILTIN_SERVERS

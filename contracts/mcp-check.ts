@@ -61,9 +61,16 @@ export function faultsOf(server: McpServer, others: readonly McpServer[], path: 
 }
 
 /** The names of variables that a server of ours was given: in `env`, and by its credentials. */
-export function variablesOf({ env = {}, credentials = {} }: BuiltinConfig): string[] {
-  const named = Array.isArray(credentials) ? credentials.map(({ param_name }) => param_name) : Object.keys(credentials)
-  return [...Object.keys(env), ...named]
+export function variablesOf(server: BuiltinConfig): string[] {
+  return valuesOf(server).map(([name]) => name)
+}
+
+/** The same with what each is set to; undefined where that stands in the environment. */
+export function valuesOf({ env = {}, credentials = {} }: BuiltinConfig): [name: string, value: string | undefined][] {
+  const named = Array.isArray(credentials)
+    ? credentials.map(({ param_name, value }): [string, string | undefined] => [param_name, value])
+    : Object.entries(credentials)
+  return [...Object.entries(env), ...named]
 }
 
 type BuiltinConfig = Extract<McpServer, { builtin: unknown }>

@@ -1,6 +1,6 @@
 // Whether the models an agent names can be called at all: their provider is built in, and there is a key or a server that needs none.
 import { isLocalHost } from './hosts.ts'
-import type { FallbackModel, ModelConfig, Provider } from './schemas/agent.ts'
+import type { AgentSource, FallbackModel, ModelConfig, Provider } from './schemas/agent.ts'
 
 /** What is configured of a provider: its key and the address to use in place of the vendor's own. */
 export interface ProviderSettings {
@@ -25,16 +25,42 @@ const KEY_NAME = {
   xai: 'XAI_API_KEY',
 } as const
 
-/** The faults of a model and its fallbacks. A model left out is `auto`, which always finds one. */
-export function modelFaults(model: ModelConfig | undefined, providers: ProvidersSettings): ModelFault[] {
-  if (model === undefined) return []
-  const fallbacks = (model.fallbacks ?? []).flatMap((each, index) =>
-    faultsOf(each, ['model', 'fallbacks', index], providers),
-  )
-  return [...faultsOf(model, ['model'], providers), ...fallbacks]
+/**
+ * Whether the model names an address that the operator's key must not be sent to: in a file any but the configured one, over the
+ * API any at all.
+ */
+export function isElsewhere(
+  { base_url }: Pick<FallbackModel, 'base_url'>,
+  configured: ProviderSettings,
+  source: AgentSource,
+): boolean {
+  if (base_url === undefined) return false
+  return source === 'api' || bareUrl(base_url) !== bareUrl(configured.base_url ?? '')
 }
 
-function faultsOf(model: FallbackModel, path: (string | number)[], providers: ProvidersSettings): ModelFault[] {
+function bareUrl(url: string): string {
+  return url.replace(/\/+$/, '')
+}
+
+/** The faults of a model and its fallbacks. A model left out is `auto`, which always finds one. */
+export function modelFaults(
+  model: ModelConfig | undefined,
+  providers: ProvidersSettings,
+  source: AgentSource,
+): ModelFault[] {
+  if (model === undefined) return []
+  const fallbacks = (model.fallbacks ?? []).flatMap((each, index) =>
+    faultsOf(each, ['model', 'fallbacks', index], providers, source),
+  )
+  return [...faultsOf(model, ['model'], providers, source), ...fallbacks]
+}
+
+function faultsOf(
+  model: FallbackModel,
+  path: (string | number)[],
+  providers: ProvidersSettings,
+  source: AgentSource,
+): ModelFault[] {
   if (!BUILT_IN.has(model.provider)) {
     const instead = model.provider === 'xai' ? " (use 'openai' with base_url: https://api.x.ai/v1)" : ''
     return [
@@ -53,7 +79,7 @@ function faultsOf(model: FallbackModel, path: (string | number)[], providers: Pr
   if (model.api_key !== undefined) return []
   if (url !== undefined && isLocalHost(new URL(url).hostname)) return []
   // A configured key goes to the configured address only; another server must be given its own.
-  const elsewhere = model.base_url !== undefined && model.base_url.replace(/\/+$/, '') !== configured.base_url
+  const elsewhere = isElsewhere(model, configured, source)
   if (!elsewhere && configured.api_key !== undefined) return []
   const how = elsewhere
     ? `given, because ${new URL(model.base_url ?? '').host} is no local server`

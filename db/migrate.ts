@@ -14,6 +14,7 @@ import * as notedBlobs from './migrations/011-noted-blobs.ts'
 import * as carriedEvents from './migrations/012-carried-events.ts'
 import * as acceptedTurns from './migrations/013-accepted-turns.ts'
 import * as turnQueue from './migrations/014-turn-queue.ts'
+import * as versionSource from './migrations/015-version-source.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -31,6 +32,7 @@ const MIGRATIONS = {
   '012-carried-events': carriedEvents,
   '013-accepted-turns': acceptedTurns,
   '014-turn-queue': turnQueue,
+  '015-version-source': versionSource,
 }
 
 /** Brings the database to the newest schema; throws with the name of the migration that failed. */

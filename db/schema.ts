@@ -10,6 +10,7 @@ import type {
   OnBusy,
   TurnStatus,
 } from '../contracts/engine.ts'
+import type { AgentSource } from '../contracts/schemas/agent.ts'
 
 export interface DB {
   agents: AgentsTable
@@ -59,7 +60,7 @@ export type Tx = Transaction<DB>
 export interface AgentsTable {
   id: string
   version: number
-  source: 'file' | 'api'
+  source: AgentSource
   /** Name of the file that defines it, when `source` is `file`. */
   file: string | null
   description: string
@@ -73,6 +74,7 @@ export interface AgentVersionsTable {
   version: number
   /** AgentConfig without credentials. */
   config: string
+  source: AgentSource
   created_at: string
 }
 

@@ -1,4 +1,5 @@
 // How an MCP server is reached: its configuration and its credentials put together.
+import { GUARDED } from '../contracts/builtin-servers.ts'
 import { builtinCommand } from './builtin-command.ts'
 import type { McpServer } from '../contracts/schemas/agent.ts'
 
@@ -9,8 +10,13 @@ export type McpTarget =
 /**
  * @param server without its credentials
  * @param secrets by where they stood in it: `credentials.TOKEN`, `credentials.0.value`, `env.TOKEN`
+ * @param guarded whether a server of ours is kept from private networks, whatever its settings say
  */
-export function targetOf(server: McpServer, secrets: Readonly<Record<string, string>>): McpTarget {
+export function targetOf(
+  server: McpServer,
+  secrets: Readonly<Record<string, string>>,
+  { guarded }: { guarded: boolean },
+): McpTarget {
   const below = (prefix: string) =>
     Object.fromEntries(
       Object.entries(secrets)
@@ -33,7 +39,7 @@ export function targetOf(server: McpServer, secrets: Readonly<Record<string, str
   const values = Object.values(secrets)
   if ('builtin' in server) {
     const [command, args] = builtinCommand(server.builtin)
-    return { command, args, env, secrets: values }
+    return { command, args, env: guarded ? { ...env, [GUARDED]: 'yes' } : env, secrets: values }
   }
   if ('command' in server) {
     const [command = '', ...words] = server.args === undefined ? splitWords(server.command) : [server.command]

@@ -6,6 +6,9 @@ export type FailureKind = 'final' | 'retry' | 'unknown'
 /** A vendor's Retry-After beyond this is cut to it, in milliseconds: the next model of the chain may be free sooner. */
 export const MAX_RETRY_AFTER_MS = 60_000
 
+/** Longest request id of a vendor, in characters: callers are shown it. */
+const MAX_REQUEST_ID = 128
+
 export interface ProviderFailureOptions {
   provider: string
   status?: number | undefined
@@ -29,7 +32,7 @@ export class ProviderFailure extends Error {
     this.kind = kind
     this.provider = options.provider
     this.status = options.status
-    this.requestId = options.request_id
+    this.requestId = options.request_id?.slice(0, MAX_REQUEST_ID)
     this.retryAfter = options.retryAfter === undefined ? undefined : Math.min(options.retryAfter, MAX_RETRY_AFTER_MS)
   }
 }
@@ -47,7 +50,10 @@ export function parseRetryAfter(value: string | null | undefined, now = Date.now
   return Number.isFinite(delay) && delay >= 0 ? delay : undefined
 }
 
-/** The text without a credential that a vendor may have repeated in its words. */
+/** Longest part of a vendor's answer that is kept of a failure, in characters. */
+const MAX_DETAIL = 300
+
+/** The beginning of the text, without a credential that a vendor may have repeated in it. */
 export function redact(text: string, secret: string | undefined): string {
-  return (secret ? text.replaceAll(secret, '[redacted]') : text).slice(0, 2_000)
+  return (secret ? text.replaceAll(secret, '[redacted]') : text).slice(0, MAX_DETAIL)
 }

@@ -1,5 +1,6 @@
 // The built-in model that needs no key and no network: it calls tools by simple rules, quotes documents, and says what it is.
 import { setTimeout as delay } from 'node:timers/promises'
+import { bracketedName } from '../contracts/prompt-text.ts'
 import { readConversion, readExpression } from './offline-arithmetic.ts'
 import type { GenerateRequest, GenerateResult, Provider } from './provider.ts'
 
@@ -86,7 +87,7 @@ const MAX_RECEIVED = 600
 
 /** What came with the message, when the question asks for nothing in it by name: the text of a picture, the words of a recording. */
 function sayReceived(asked: string, passages: GenerateRequest['passages']): string | undefined {
-  const came = passages.filter(({ document }) => asked.includes(`[Attached: ${document}, `))
+  const came = passages.filter(({ document }) => asked.includes(`[Attached: ${bracketedName(document)}, `))
   const told = came.map(
     ({ document, content }) => `${document}: “${content.replace(/^## .*\n+/, '').slice(0, MAX_RECEIVED)}”`,
   )

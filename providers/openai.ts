@@ -1,4 +1,5 @@
 // OpenAI and every server that speaks its chat completions (Grok, Ollama, vLLM, DeepSeek, Mistral, …), on the `openai` package.
+import { UrlRefused } from '../contracts/url-refused.ts'
 import OpenAI, { APIConnectionError, APIError, APIUserAbortError } from 'openai'
 import type {
   ChatCompletionContentPart,
@@ -15,22 +16,30 @@ import type {
   RequestedCall,
 } from './provider.ts'
 
+export type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>
+
 export interface OpenAIOptions {
   /** What to call it in failures and logs. */
   name: string
-  api_key: string | undefined
-  base_url: string | undefined
+  api_key?: string | undefined
+  base_url?: string | undefined
+  /** Instead of the global one. */
+  fetch?: Fetch | undefined
   /** Longest silence of the model before the call is given up, in milliseconds. */
   stall_ms: number
 }
 
+/** Servers without a key still want the header to be there. */
+const NO_KEY = 'none'
+
 export function openaiProvider(options: OpenAIOptions): Provider {
-  // Servers without a key still want the header to be there. Temporal owns retrying.
+  // Temporal owns retrying.
   const client = new OpenAI({
-    apiKey: options.api_key ?? 'none',
+    apiKey: options.api_key ?? NO_KEY,
     baseURL: options.base_url ?? null,
     maxRetries: 0,
     logLevel: 'off',
+    ...(options.fetch && { fetch: toClientFetch(options.fetch) }),
   })
   return {
     name: options.name,
@@ -50,6 +59,39 @@ export function openaiProvider(options: OpenAIOptions): Provider {
       }
     },
   }
+}
+
+function toClientFetch(fetch: Fetch): typeof globalThis.fetch {
+  return (input, init) => fetch(input instanceof Request ? input.url : input, init)
+}
+
+/** The headers of a call besides its key. The client adds others from the environment: organization, project, OPENAI_CUSTOM_HEADERS. */
+const OWN_HEADERS = ['accept', 'content-type', 'user-agent']
+
+/** Longest answer to a refused call that is read, in bytes. */
+const MAX_ERROR_BODY = 65_536
+
+/** A fetch for servers that are not the operator's: nothing from the environment is sent to them, and no endless error is read. */
+export function withoutEnvironment(fetch: Fetch, apiKey: string | undefined): Fetch {
+  return async (url, init) => {
+    const given = new Headers(init?.headers)
+    const own = OWN_HEADERS.flatMap((name) => (given.has(name) ? [[name, given.get(name)!] as const] : []))
+    const headers = { ...Object.fromEntries(own), authorization: `Bearer ${apiKey ?? NO_KEY}` }
+    const response = await fetch(url, { ...init, headers })
+    if (response.ok || response.body === null) return response
+    return new Response(await readStart(response, MAX_ERROR_BODY), response)
+  }
+}
+
+async function readStart({ body }: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+    chunks.push(chunk)
+    size += chunk.byteLength
+    if (size >= maxBytes) break
+  }
+  return Buffer.concat(chunks).subarray(0, maxBytes)
 }
 
 async function readStream(
@@ -157,6 +199,12 @@ export function toFailure(error: unknown, options: OpenAIOptions, stalled: boole
   if (stalled || error instanceof APIUserAbortError) {
     return new ProviderFailure('retry', `The model was silent for ${options.stall_ms} ms`, { provider, cause: error })
   }
+  if (error instanceof APIConnectionError && error.cause instanceof UrlRefused) {
+    return new ProviderFailure('final', `The model's address is refused: ${error.cause.message}`, {
+      provider,
+      cause: error.cause,
+    })
+  }
   if (error instanceof APIConnectionError) {
     return new ProviderFailure('retry', redact(`The model could not be reached: ${error.message}`, options.api_key), {
       provider,
@@ -173,7 +221,7 @@ export function toFailure(error: unknown, options: OpenAIOptions, stalled: boole
         status,
         request_id: error.requestID ?? undefined,
         retryAfter: parseRetryAfter(error.headers?.get('retry-after')),
-        cause: error,
+        // Not kept as the cause: it holds the whole answer, which may repeat the key, and loggers print causes.
       },
     )
   }

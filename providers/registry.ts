@@ -1,9 +1,9 @@
 // From an agent's config to the models that answer for it: the chain in order, and a provider opened with the right credential.
 import type { ModelRef } from '../contracts/engine.ts'
-import type { ProvidersSettings } from '../contracts/model-check.ts'
-import type { AgentConfig, FallbackModel } from '../contracts/schemas/agent.ts'
+import { isElsewhere, type ProvidersSettings } from '../contracts/model-check.ts'
+import type { AgentConfig, AgentSource, FallbackModel } from '../contracts/schemas/agent.ts'
 import { offlineProvider } from './offline.ts'
-import { openaiProvider } from './openai.ts'
+import { openaiProvider, withoutEnvironment, type Fetch } from './openai.ts'
 import type { Provider } from './provider.ts'
 
 /** What `auto` asks of OpenAI when only a key is known. */
@@ -14,6 +14,8 @@ export interface RegistryOptions {
   offline_words_per_second: number
   /** Longest silence of a model before its call is given up, in milliseconds. */
   stall_ms: number
+  /** Sends requests to addresses that were given over the API, and checks every connection. */
+  guardedFetch: Fetch
 }
 
 /** A model of a chain with what its call needs besides the messages. */
@@ -21,6 +23,8 @@ export interface ChainModel extends ModelRef {
   temperature?: number | undefined
   top_p?: number | undefined
   base_url?: string | undefined
+  /** Who named `base_url`. */
+  source: AgentSource
   /** Where in the agent's secrets its key would be. */
   key_path: string
 }
@@ -34,18 +38,18 @@ export class ModelRegistry {
   }
 
   /** The models of an agent, in the order in which they are asked. Without any: the first provider with a key, else offline. */
-  chainOf(config: Pick<AgentConfig, 'model'>): ChainModel[] {
-    if (!config.model) return [this.#auto()]
+  chainOf(config: Pick<AgentConfig, 'model'>, source: AgentSource): ChainModel[] {
+    if (!config.model) return [this.#auto(source)]
     const { fallbacks = [], ...first } = config.model
     return [
-      toChainModel(first, 'model.api_key'),
-      ...fallbacks.map((model, index) => toChainModel(model, `model.fallbacks.${index}.api_key`)),
+      toChainModel(first, source, 'model.api_key'),
+      ...fallbacks.map((model, index) => toChainModel(model, source, `model.fallbacks.${index}.api_key`)),
     ]
   }
 
   /** A provider for a model of the chain. @param apiKey the agent's own key, when it has one */
   open(model: ChainModel, apiKey: string | undefined): Provider {
-    const cacheKey = JSON.stringify([model.provider, model.base_url, apiKey])
+    const cacheKey = JSON.stringify([model.provider, model.base_url, model.source, apiKey])
     const known = this.#open.get(cacheKey)
     if (known) return known
     const provider = this.#connect(model, apiKey)
@@ -59,28 +63,28 @@ export class ModelRegistry {
         return offlineProvider(this.#options.offline_words_per_second)
       case 'openai': {
         const configured = this.#options.providers.openai
-        // The operator's key goes only where the operator said; an address from an agent gets the agent's own key or none.
-        const elsewhere = model.base_url !== undefined && model.base_url !== configured.base_url
-        return openaiProvider({
-          name: 'openai',
-          api_key: apiKey ?? (elsewhere ? undefined : configured.api_key),
-          base_url: model.base_url ?? configured.base_url,
-          stall_ms: this.#options.stall_ms,
-        })
+        const { stall_ms, guardedFetch } = this.#options
+        const { base_url } = model
+        if (!isElsewhere(model, configured, model.source))
+          return openaiProvider({ name: 'openai', ...configured, api_key: apiKey ?? configured.api_key, stall_ms })
+        // An address from an agent gets the agent's own key or none; one from the API is guarded as well.
+        const fetch = withoutEnvironment(model.source === 'api' ? guardedFetch : globalThis.fetch, apiKey)
+        return openaiProvider({ name: 'openai', api_key: apiKey, base_url, stall_ms, fetch })
       }
       default:
         throw new Error(`Cannot open provider '${model.provider}': it is not built in`)
     }
   }
 
-  #auto(): ChainModel {
+  #auto(source: AgentSource): ChainModel {
     const { openai } = this.#options.providers
     const provider = openai.api_key !== undefined || openai.base_url !== undefined ? 'openai' : 'offline'
-    return { provider, model: provider === 'openai' ? DEFAULT_OPENAI_MODEL : 'offline', key_path: 'model.api_key' }
+    const model = provider === 'openai' ? DEFAULT_OPENAI_MODEL : 'offline'
+    return { provider, model, source, key_path: 'model.api_key' }
   }
 }
 
-function toChainModel(model: FallbackModel, keyPath: string): ChainModel {
+function toChainModel(model: FallbackModel, source: AgentSource, keyPath: string): ChainModel {
   const { provider, model: name, base_url, temperature, top_p } = model
-  return { provider, model: name, base_url, temperature, top_p, key_path: keyPath }
+  return { provider, model: name, base_url, temperature, top_p, source, key_path: keyPath }
 }

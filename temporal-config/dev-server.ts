@@ -18,6 +18,9 @@ const WORDS_CHARACTERS = 500
 /** Its heap is small and much is thrown away: collected seldom, a turn costs it a sixth less of a processor (measured). */
 const COLLECTS_SELDOM = { GOGC: '400', GOMEMLIMIT: '1GiB' }
 
+/** Where programs, files and time zones are, and what the Go runtime is told of memory and cores. */
+const INHERITED = 'PATH HOME USER LOGNAME TMPDIR TZ LANG LC_ALL GOGC GOMEMLIMIT GOMAXPROCS GODEBUG'.split(' ')
+
 export interface DevServerOptions {
   binary: string
   dataDir: string
@@ -117,10 +120,7 @@ function spawnServer(options: DevServerOptions, ports: ServerPorts): DevServer {
     // In a process group of its own, so that Ctrl-C reaches the supervisor alone, which stops things in order.
     detached: true,
     stdio: ['ignore', output, output],
-    env: {
-      ...COLLECTS_SELDOM,
-      ...Object.fromEntries(Object.entries(options.env).filter(([name]) => !name.startsWith('TEMPORAL_'))),
-    },
+    env: serverEnvironment(options.env),
   })
   closeSync(output)
   const ended = new Promise<string>((resolve) => {
@@ -151,6 +151,12 @@ function tailOf(file: string): string {
   } catch {
     return ''
   }
+}
+
+/** What the server is told of our environment: it needs no credential and none of our settings. */
+function serverEnvironment(env: DevServerOptions['env']): Record<string, string> {
+  const inherited = INHERITED.flatMap((name) => (env[name] ? [[name, env[name]] as const] : []))
+  return { ...COLLECTS_SELDOM, ...Object.fromEntries(inherited) }
 }
 
 function argumentsOf(options: DevServerOptions, ports: ServerPorts): string[] {

@@ -12,7 +12,7 @@ import type { HolderOptions } from '../activities/held-server.ts'
 import { SignIns } from '../activities/sign-ins.ts'
 import { MCP_TASK_QUEUE, mcpTaskQueue, workflowId, type McpServerRef } from '../contracts/engine.ts'
 import type { Storage } from '../db/storage.ts'
-import { urlGuard } from '../mcp/url-guard.ts'
+import { urlGuard } from '../net/url-guard.ts'
 import { holderLost } from '../workflows/messages.ts'
 import { failureInterceptor } from './failure-interceptor.ts'
 

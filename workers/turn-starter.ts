@@ -22,8 +22,8 @@ export interface TurnStarterOptions {
 export function turnStarter(options: TurnStarterOptions): (turn: StartableTurn) => Promise<void> {
   const { client, storage, models, limits, eager } = options
   const chainOf = oncePerVersion(async (id, version) => {
-    const { config } = await getAgentVersion(storage.db, id, version)
-    return models.chainOf(config).map(({ provider, model }) => ({ provider, model }))
+    const { config, source } = await getAgentVersion(storage.db, id, version)
+    return models.chainOf(config, source).map(({ provider, model }) => ({ provider, model }))
   })
 
   return async (turn) => {

@@ -1,6 +1,7 @@
 // Agents as the API shows and makes them.
 import { separateSecrets } from '../../contracts/agent-secrets.ts'
 import { MuxiError } from '../../contracts/failures.ts'
+import { UrlRefused } from '../../contracts/url-refused.ts'
 import { mcpFaults, withFallbacks } from '../../contracts/mcp-check.ts'
 import { modelFaults } from '../../contracts/model-check.ts'
 import { dotted } from '../../contracts/schemas/faults.ts'
@@ -12,7 +13,7 @@ import { listServers } from '../../db/queries/mcp.ts'
 import type { ApiContext } from './context.ts'
 import { prepareSources } from './knowledge.ts'
 import { checkServer, syncServersOf, viewServerBriefly } from './mcp-servers.ts'
-import { resolveSecret } from './secret-values.ts'
+import { isVariable, resolveSecret } from './secret-values.ts'
 
 /** What an agent without a model shows as its model. */
 const AUTO = { provider: 'auto', model: 'auto' }
@@ -76,6 +77,8 @@ export async function addAgent(context: ApiContext, principal: Principal, input:
   const { config, secrets } = separateSecrets(
     resolveAgent({ ...rest, ...(servers.length > 0 && { mcp_servers: checked }) }, id),
   )
+  await checkAddresses(context, config)
+  refuseSharedKeys(config, secrets)
   const resolved = Object.fromEntries(
     Object.entries(secrets).map(([path, value]) => [path, resolveSecret('create the agent', path, value, apiEnv)]),
   )
@@ -88,8 +91,48 @@ export async function addAgent(context: ApiContext, principal: Principal, input:
   return { agent, sources: await addSources(id) }
 }
 
+/** The models of an agent that name an address, each with its path. */
+function addressedModels({ model }: AgentConfig): { path: string; base_url: string }[] {
+  if (!model) return []
+  const fallbacks = (model.fallbacks ?? []).map((each, index) => ({ ...each, path: `model.fallbacks.${index}` }))
+  return [{ ...model, path: 'model' }, ...fallbacks].flatMap(({ path, base_url }) =>
+    base_url === undefined ? [] : [{ path, base_url }],
+  )
+}
+
+/** Refuses addresses that may not be reached. A name that cannot be resolved now passes: every call checks again. */
+async function checkAddresses({ checkUrl }: ApiContext, config: AgentConfig): Promise<void> {
+  const checked = addressedModels(config).map(async ({ path, base_url }) => {
+    try {
+      await checkUrl(base_url)
+      return []
+    } catch (error) {
+      // The schema looks at the form only: what is no address at all is refused with the other faults of the model.
+      if (!(error instanceof UrlRefused) || !URL.canParse(base_url)) return []
+      return [{ path: `${path}.base_url`, expected: 'an address that may be reached', why: error.message }]
+    }
+  })
+  const faults = (await Promise.all(checked)).flat()
+  if (faults.length === 0) return
+  const told = faults.map(({ path, expected, why }) => `'${path}' must be ${expected}: ${why}`).join('; ')
+  const fields = faults.map(({ path, expected }) => ({ path, expected }))
+  throw new MuxiError('bad_request', `Cannot create the agent: ${told}`, { details: { fields } })
+}
+
+/** A variable of the environment is never sent to an address that was given over the API. */
+function refuseSharedKeys(config: AgentConfig, secrets: Record<string, string>): void {
+  const shared = addressedModels(config).filter(({ path }) => isVariable(secrets[`${path}.api_key`] ?? ''))
+  if (shared.length === 0) return
+  const fields = shared.map(({ path }) => ({
+    path: `${path}.api_key`,
+    expected: `a key itself, not the name of a variable, because '${path}.base_url' is given`,
+  }))
+  const told = fields.map(({ path, expected }) => `'${path}' must be ${expected}`).join('; ')
+  throw new MuxiError('unprocessable', `Cannot create the agent: ${told}`, { details: { fields } })
+}
+
 function checkModel(config: AgentConfig, secrets: Record<string, string>, providers: ApiContext['providers']): void {
-  const faults = modelFaults(config.model, providers).filter(({ path }) => secrets[dotted(path)] === undefined)
+  const faults = modelFaults(config.model, providers, 'api').filter(({ path }) => secrets[dotted(path)] === undefined)
   if (faults.length === 0) return
   const fields = faults.map(({ path, expected }) => ({ path: dotted(path), expected }))
   throw new MuxiError(

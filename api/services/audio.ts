@@ -15,6 +15,7 @@ import { jobKindOf, typeOf } from './attachments.ts'
 import type { ApiContext } from './context.ts'
 import { checkQuota } from './files.ts'
 import { beginJob, viewJob, waitForJob } from './jobs.ts'
+import { toUpstreamError } from './upstream.ts'
 
 /** How long the sender is kept waiting before the job is all that is answered. */
 const WAIT_MS = 120_000
@@ -171,11 +172,9 @@ export async function speak(
   } catch (error) {
     if (error instanceof MuxiError || signal.aborted) throw error
     log.warn({ err: error, speaker: speaker.name }, 'a text could not be spoken')
-    const status = (error as { status?: unknown }).status
-    throw new MuxiError('upstream_error', `The text could not be spoken by ${speaker.name}`, {
-      ...(typeof status === 'number' && { details: { status } }),
-      cause: error,
-    })
+    const message = `The text could not be spoken by ${speaker.name}`
+    const told = toUpstreamError(message, error)
+    throw told instanceof MuxiError ? told : new MuxiError('upstream_error', message, { cause: error })
   }
 }
 

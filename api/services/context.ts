@@ -1,7 +1,7 @@
 // What the services of the API work with.
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
-import type { AgentConfig } from '../../contracts/schemas/agent.ts'
+import type { AgentConfig, AgentSource } from '../../contracts/schemas/agent.ts'
 import type { ProvidersSettings } from '../../contracts/model-check.ts'
 import type { StartableTurn } from '../../db/queries/turn-queue.ts'
 import type { Storage } from '../../db/storage.ts'
@@ -12,7 +12,7 @@ import type { Speaker } from '../../providers/speaker.ts'
 /** Sends the first model request of a turn while Temporal is being told of it. */
 export interface HeadStarts {
   /** The model that the first request of an agent's turn goes to; undefined: no head start now. */
-  plan(config: AgentConfig): { provider: string; model: string } | undefined
+  plan(config: AgentConfig, source: AgentSource): { provider: string; model: string } | undefined
   /** @param usageId the row that was inserted with the turn */
   begin(turn: StartableTurn, usageId: string): void
   /** The turn is accepted, and the fence of the head start stands: its text is written from now on. */
@@ -46,6 +46,8 @@ export interface ApiContext {
   /** Where a Temporal UI of our own runs that we serve under `/temporal`. */
   temporalUpstream: string | undefined
   providers: ProvidersSettings
+  /** @throws UrlRefused when an address given over the API may not be reached, or the resolver's error */
+  checkUrl: (url: string) => Promise<void>
   /** Names of environment variables that secret fields may refer to over the API, with their values. */
   apiEnv: Readonly<Record<string, string>>
   limits: ApiLimits
@@ -57,8 +59,7 @@ export interface ApiContext {
   mcp: {
     /** Programs that MCP servers may be started with; `*` is any. */
     commands: readonly string[]
-    /** @throws an error that says why a URL may not be opened */
-    checkUrl: (url: string) => Promise<void>
+    allow_private_urls: boolean
     /** Looks at where each request goes. */
     fetch: (url: string | URL, init?: RequestInit) => Promise<Response>
     oauth: Pick<typeof OAuth, 'checkIssuer' | 'clientDocument' | 'finishSignIn' | 'openSignIn'>

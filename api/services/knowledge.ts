@@ -26,6 +26,7 @@ import type { ApiContext } from './context.ts'
 import { getFileOrThrow } from './files.ts'
 import { beginJobs, cancelJob, waitForJob } from './jobs.ts'
 import { documentsOf, type Access, type Source, type SourceDocument } from './knowledge-content.ts'
+import { toUpstreamError } from './upstream.ts'
 
 /** How long an addition waits for its job before it is left to the background. */
 const WAIT_MS = 120_000
@@ -240,11 +241,14 @@ function unlessOver(error: unknown): void {
 
 /** Passages of an agent's knowledge, best first. */
 export async function searchKnowledge(
-  { storage: { db, vectors }, embedder, closing }: ApiContext,
+  { storage: { db, vectors }, embedder, closing, log }: ApiContext,
   agentId: string,
   { query, top_k, threshold }: { query: string; top_k: number; threshold: number },
 ): Promise<Passage[]> {
-  const [vector] = await embedder.embed([query], closing)
+  const [vector] = await embedder.embed([query], closing).catch((error: unknown) => {
+    log.warn({ err: error, embedder: embedder.model }, 'a query could not be embedded')
+    throw toUpstreamError('The query could not be embedded', error)
+  })
   await vectors.ensureCollection({ id: embedder.model, model: embedder.model, dimension: embedder.dimension })
   const found = await findPassages(db, vectors, {
     collection: embedder.model,

@@ -3,7 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { BUILTIN_SERVERS, type BuiltinServer } from '../../contracts/builtin-servers.ts'
 import { separateServer } from '../../contracts/agent-secrets.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
-import { faultsOf, variablesOf, withFallbacks, type McpFault } from '../../contracts/mcp-check.ts'
+import { UrlRefused } from '../../contracts/url-refused.ts'
+import { faultsOf, valuesOf, variablesOf, withFallbacks, type McpFault } from '../../contracts/mcp-check.ts'
 import { timeoutsOf } from '../../contracts/mcp-timeouts.ts'
 import type { AgentConfig, McpServer } from '../../contracts/schemas/agent.ts'
 import { dotted } from '../../contracts/schemas/faults.ts'
@@ -63,7 +64,7 @@ export async function addServer(
  * @throws MuxiError forbidden, bad_request, unprocessable
  */
 export async function checkServer(
-  { mcp, apiEnv }: Pick<ApiContext, 'mcp' | 'apiEnv'>,
+  { mcp, checkUrl, apiEnv }: Pick<ApiContext, 'mcp' | 'checkUrl' | 'apiEnv'>,
   principal: Principal,
   given: McpServer,
 ): Promise<McpServer> {
@@ -80,13 +81,30 @@ export async function checkServer(
     // Ours, so that it starts nothing foreign; but where it connects to is not for every key to say.
     const { keys }: BuiltinServer = BUILTIN_SERVERS[given.builtin]
     if (!variablesOf(given).every((name) => keys.includes(name))) authorize(principal, 'admin')
+    await checkSettings(given, { checkUrl, mcp })
   } else {
-    await mcp.checkUrl(given.url).catch((error: Error) => refuse([{ path: ['url'], expected: error.message }]))
+    await checkUrl(given.url).catch((error: Error) => refuse([{ path: ['url'], expected: error.message }]))
   }
   const [server] = withFallbacks([given], apiEnv)
   const faults = faultsOf(server!, [], [])
   if (faults.length > 0) refuse(faults)
   return server!
+}
+
+/** What a server of ours is told of addresses opens no more than the operator allows. */
+async function checkSettings(
+  given: Extract<McpServer, { builtin: unknown }>,
+  { checkUrl, mcp }: Pick<ApiContext, 'mcp' | 'checkUrl'>,
+): Promise<void> {
+  for (const [name, value] of valuesOf(given)) {
+    const fail = (expected: string) => refuse([{ path: ['env', name], expected }])
+    if (name === 'MUXI_ALLOW_PRIVATE_URLS' && !mcp.allow_private_urls)
+      fail('left out: private addresses are not allowed here')
+    if (!name.endsWith('_BASE_URL') || value === undefined) continue
+    await checkUrl(value).catch((error: unknown) => {
+      if (error instanceof UrlRefused) fail(`an address that may be reached: ${error.message}`)
+    })
+  }
 }
 
 function refuse(faults: McpFault[]): never {

@@ -1,6 +1,13 @@
 // Secret values that are given over the API: themselves, or the name of a variable that the operator has opened to it.
 import { MuxiError } from '../../contracts/failures.ts'
 
+const VARIABLE = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/
+
+/** Whether the value is the name of a variable. */
+export function isVariable(value: string): boolean {
+  return VARIABLE.test(value)
+}
+
 /** `${NAME}` in a secret field, for names that the operator has opened to the API. @param what completes "Cannot …" */
 export function resolveSecret(
   what: string,
@@ -8,7 +15,7 @@ export function resolveSecret(
   value: string,
   apiEnv: Readonly<Record<string, string>>,
 ): string {
-  const name = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/.exec(value)?.[1]
+  const name = VARIABLE.exec(value)?.[1]
   if (name === undefined) return value
   const found = apiEnv[name]
   if (found !== undefined) return found

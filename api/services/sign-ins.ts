@@ -48,7 +48,7 @@ export async function visitAuthorizationServer(
   const plan = signIn.plan as SignInPlan
   try {
     const { url, code_verifier } = await context.mcp.oauth.openSignIn(plan, state)
-    await context.mcp.checkUrl(url)
+    await context.checkUrl(url)
     if (!(await beginAttempt(db, box, id, state, { code_verifier, browser: shown }, VISIT_MS)))
       return { page: NOT_NEEDED }
     return { url, browser: shown }

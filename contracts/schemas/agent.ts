@@ -252,6 +252,9 @@ export const AgentSchema = Type.Object(
   closed,
 )
 
+/** Who described an agent: the operator in a file, or a client of the API. */
+export type AgentSource = 'file' | 'api'
+
 export type Provider = Static<typeof ProviderSchema>
 export type FallbackModel = Static<typeof FallbackSchema>
 export type ModelConfig = Static<typeof ModelSchema>

@@ -1,5 +1,5 @@
 // Agents and their versions: a turn keeps the version it began with, so versions are never changed, only added.
-import type { AgentConfig } from '../../contracts/schemas/agent.ts'
+import type { AgentConfig, AgentSource } from '../../contracts/schemas/agent.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import { differencesOf } from '../dialect.ts'
@@ -73,13 +73,13 @@ async function writeVersion(
   box: SecretBox,
   agent: AgentInput,
   version: number,
-  source: 'file' | 'api',
+  source: AgentSource,
   file: string | null,
 ): Promise<void> {
   const stamp = new Date().toISOString()
   await tx
     .insertInto('agent_versions')
-    .values({ agent_id: agent.id, version, config: JSON.stringify(agent.config), created_at: stamp })
+    .values({ agent_id: agent.id, version, config: JSON.stringify(agent.config), source, created_at: stamp })
     .execute()
   await putSecrets(tx, box, secretOwner(agent.id, version), agent.secrets)
   const head = { version, source, file, description: agent.config.description, updated_at: stamp, deleted_at: null }
@@ -96,7 +96,16 @@ const agentRows = (db: Db | Tx) =>
     .innerJoin('agent_versions', (join) =>
       join.onRef('agent_versions.agent_id', '=', 'agents.id').onRef('agent_versions.version', '=', 'agents.version'),
     )
-    .select(['id', 'agents.version', 'source', 'file', 'description', 'agents.created_at', 'updated_at', 'config'])
+    .select([
+      'id',
+      'agents.version',
+      'agents.source',
+      'file',
+      'description',
+      'agents.created_at',
+      'updated_at',
+      'config',
+    ])
     .where('deleted_at', 'is', null)
 
 export async function getAgentOrThrow(db: Db | Tx, id: string): Promise<AgentRow> {
@@ -124,16 +133,20 @@ export async function readAgentsStamp(db: Db): Promise<string> {
   return JSON.stringify(row)
 }
 
-/** The config of a version, also of an agent that has changed or gone since. */
-export async function getAgentVersion(db: Db | Tx, id: string, version: number): Promise<{ config: AgentConfig }> {
+/** The config of a version and where it came from, also of an agent that has changed or gone since. */
+export async function getAgentVersion(
+  db: Db | Tx,
+  id: string,
+  version: number,
+): Promise<{ config: AgentConfig; source: AgentSource }> {
   const row = await db
     .selectFrom('agent_versions')
-    .select('config')
+    .select(['config', 'source'])
     .where('agent_id', '=', id)
     .where('version', '=', version)
     .executeTakeFirst()
   if (!row) throw notFound('agent', id)
-  return { config: JSON.parse(row.config) as AgentConfig }
+  return { config: JSON.parse(row.config) as AgentConfig, source: row.source }
 }
 
 /** The credentials of a version, decrypted, by their path in the config. */

@@ -1,7 +1,7 @@
 // The queue of a conversation, in rows: which turn is active, which wait, and in what order. Decided under the conversation's lock.
 import { randomUUID } from 'node:crypto'
 import { sql, type Compilable } from 'kysely'
-import type { AgentConfig } from '../../contracts/schemas/agent.ts'
+import type { AgentConfig, AgentSource } from '../../contracts/schemas/agent.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { compiled } from '../compiled.ts'
 import { addEvents, raiseFence } from '../event-rows.ts'
@@ -20,7 +20,7 @@ export type StartableTurn = Pick<TurnsTable, 'id' | 'conversation_id' | 'agent_i
 /** What decides whether a message is accepted, and as what. */
 export interface Admission {
   conversation: { id: string; agent_id: string; user_id: string }
-  agent: { version: number; config: AgentConfig } | undefined
+  agent: { version: number; config: AgentConfig; source: AgentSource } | undefined
   active_turn_id: string | undefined
   waiting: number
   /** Active turns that do not wait for a person, of the user and of the key. */
@@ -33,6 +33,7 @@ interface AdmissionRow {
   user_id: string
   version: number | null
   config: string | null
+  source: AgentSource | null
   active_turn_id: string | null
   waiting: number
   user: number
@@ -66,6 +67,7 @@ const selectAdmission = compiled<{ conversation_id: string; user_id: string; key
         'conversations.user_id',
         'agents.version',
         'agent_versions.config',
+        'agent_versions.source',
         unfinished.where('activated_at', 'is not', null).select('turns.id').as('active_turn_id'),
         unfinished.where('activated_at', 'is', null).select(count).as('waiting'),
         concurrent.where('user_id', '=', parameter('user_id')).as('user'),
@@ -83,10 +85,13 @@ export async function admit(
   await lockConversation(tx, conversation_id, [`user/${user_id}`, `key/${key_id}`])
   const [row] = (await selectAdmission(tx, { conversation_id, user_id, key_id })).rows
   if (!row) return undefined
-  const { id, agent_id, user_id: owner, version, config } = row
+  const { id, agent_id, user_id: owner, version, config, source } = row
   return {
     conversation: { id, agent_id, user_id: owner },
-    agent: version === null || config === null ? undefined : { version, config: JSON.parse(config) as AgentConfig },
+    agent:
+      version === null || config === null || source === null
+        ? undefined
+        : { version, config: JSON.parse(config) as AgentConfig, source },
     active_turn_id: row.active_turn_id ?? undefined,
     waiting: Number(row.waiting),
     concurrent: { user: Number(row.user), key: Number(row.key) },

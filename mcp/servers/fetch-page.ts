@@ -1,5 +1,6 @@
 // Fetches what a URL holds, within limits of size and time, wherever strangers send us: every step of a redirect is checked.
-import { UrlRefused, type UrlGuard } from '../url-guard.ts'
+import { UrlRefused } from '../../contracts/url-refused.ts'
+import type { UrlGuard } from '../../net/url-guard.ts'
 import { networkFault, readBody, retryAfter } from './bounded-body.ts'
 import type { PageSource } from './read-page.ts'
 

@@ -2,7 +2,8 @@
 // MCP server: searches the web with the service that is configured, and reads pages as Markdown, within limits.
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import * as z from 'zod'
-import { urlGuard } from '../url-guard.ts'
+import { GUARDED } from '../../contracts/builtin-servers.ts'
+import { urlGuard } from '../../net/url-guard.ts'
 import { BoundedWorker, WorkerFault } from './bounded-worker.ts'
 import { fetchPage } from './fetch-page.ts'
 import { RecentPages, type ReadPage } from './recent-pages.ts'
@@ -19,9 +20,10 @@ const READ_LIMITS = { time_ms: 15_000, memory_mb: 512, waiting: 8 }
 /** Pages that are fetched or read at once. */
 const MAX_OPENING = 8
 
-/** The service is the operator's own and may be anywhere; pages are named by strangers. */
-const serviceGuard = urlGuard({ allow_private: true })
-const pageGuard = urlGuard({ allow_private: isYes(process.env['MUXI_ALLOW_PRIVATE_URLS']) })
+/** The service is the operator's own and may be anywhere, unless it was named over the API; pages are named by models. */
+const isGuarded = isYes(process.env[GUARDED])
+const serviceGuard = urlGuard({ allow_private: !isGuarded })
+const pageGuard = urlGuard({ allow_private: !isGuarded && isYes(process.env['MUXI_ALLOW_PRIVATE_URLS']) })
 const worker = new BoundedWorker<PageSource, Page>(new URL('./read-page-worker.ts', import.meta.url), READ_LIMITS)
 const recent = new RecentPages()
 

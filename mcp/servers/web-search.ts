@@ -1,5 +1,6 @@
 // Searching the web with whichever service is configured: SearXNG, Brave or Tavily, asked strictly and read leniently.
-import { UrlRefused, type UrlGuard } from '../url-guard.ts'
+import { UrlRefused } from '../../contracts/url-refused.ts'
+import type { UrlGuard } from '../../net/url-guard.ts'
 import { withoutSecrets } from '../target.ts'
 import { networkFault, readBody, retryAfter } from './bounded-body.ts'
 

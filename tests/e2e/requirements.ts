@@ -226,6 +226,13 @@ export const REQUIREMENTS = {
   'attack.secret-key':
     'With another secret key the start is refused by the names of what it cannot read; a turn that needs such a credential fails at once',
   'attack.temporal-scopes': 'Reading and ending workflows in the Temporal UI needs the admin scope and our own origin',
+  'attack.model-url':
+    'A model address given over the API leads to no private network: refused when it is given, and at every call',
+  'attack.model-redirect': 'A model server cannot redirect a call to a private address',
+  'attack.operator-url': 'Addresses in files and settings of the operator may be private',
+  'attack.model-key': 'Nothing from the environment is sent to a model address given over the API',
+  'attack.builtin-url': 'A built-in MCP server is told no private address over the API',
+  'attack.error-body': 'What an upstream server says of a failure is kept shortened in the log, and shown to no client',
 } as const
 
 export type Requirement = keyof typeof REQUIREMENTS

@@ -55,6 +55,17 @@ for (const dialect of dialects) {
       expect(await listAgents(a.db, 10, undefined)).toEqual([])
     })
 
+    it('keeps where each version came from, also when another source takes the id', async () => {
+      const [a] = await open()
+      const file = [{ ...anAgent('helper'), file: 'helper.yaml' }]
+      await syncFileAgents(a.db, a.box, file)
+      await syncFileAgents(a.db, a.box, [])
+      await a.db.transaction().execute((tx) => createAgent(tx, a.box, anAgent('helper', 'Of the API.')))
+      expect((await getAgentOrThrow(a.db, 'helper')).source).toBe('api')
+      expect((await getAgentVersion(a.db, 'helper', 1)).source).toBe('file')
+      expect((await getAgentVersion(a.db, 'helper', 2)).source).toBe('api')
+    })
+
     it('finds the credentials of one version and of no other', async () => {
       const [a] = await open()
       for (const version of times(11))

@@ -1,4 +1,5 @@
 // On a real Temporal dev server.
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { beforeAll, expect, it, onTestFinished } from 'vitest'
 import { connectOrThrow } from '../../temporal-config/connection.ts'
@@ -37,6 +38,20 @@ it('serves on the ports that were asked for, and again on the same ones after a 
   expect(isClosedToBrowsers(second.uiPort)).toBe(true)
   await second.stop()
   expect(await start(given)).toMatchObject({ port, uiPort: second.uiPort })
+})
+
+it('is told nothing of our environment but what it needs', async () => {
+  const planted = {
+    OPENAI_API_KEY: 'sk-planted',
+    MUXI_SECRET_KEY: 'planted',
+    DATABASE_URL: 'planted',
+    MY_TOKEN: 'planted',
+  }
+  const { pid } = await start(options({ env: { ...process.env, ...planted, TEMPORAL_API_KEY: 'planted', TZ: 'UTC' } }))
+  const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
+  expect(environment).toContain('TZ=UTC')
+  expect(environment).toContain(`PATH=${process.env['PATH']}`)
+  expect(environment.filter((line) => line.includes('planted'))).toEqual([])
 })
 
 it('chooses other ports when those of last time are taken', async () => {

@@ -23,7 +23,7 @@ describe.skipIf(!canMount(join(tmpdir(), 'muxi-small-disk')))('on a full disk', 
     db.transaction().execute((tx) =>
       tx
         .insertInto('agent_versions')
-        .values({ agent_id: id, version: 1, config: 'x'.repeat(100_000), created_at: '' })
+        .values({ agent_id: id, version: 1, config: 'x'.repeat(100_000), source: 'file', created_at: '' })
         .execute(),
     )
 

@@ -13,7 +13,7 @@ import {
   type Question,
 } from '../../mcp/connection.ts'
 import { readAnswer } from '../../mcp/result.ts'
-import { urlGuard } from '../../mcp/url-guard.ts'
+import { urlGuard } from '../../net/url-guard.ts'
 import { killWithUs } from '../support/children.ts'
 import { freePort } from '../support/free-port.ts'
 import { EVERYTHING, FAULTY, FILESYSTEM, MEMORY, NODE } from '../support/mcp-servers.ts'

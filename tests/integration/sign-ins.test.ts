@@ -14,7 +14,7 @@ import {
 } from '../../db/queries/sign-ins.ts'
 import type { Storage } from '../../db/storage.ts'
 import { finishSignIn, openSignIn, planSignIn, type Grant } from '../../mcp/oauth.ts'
-import { urlGuard } from '../../mcp/url-guard.ts'
+import { urlGuard } from '../../net/url-guard.ts'
 import { dialects } from '../support/dialects.ts'
 import { OAuthMcpServer } from '../support/oauth-mcp-server.ts'
 

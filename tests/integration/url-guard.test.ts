@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { urlGuard, type UrlGuard, type UrlGuardOptions } from '../../mcp/url-guard.ts'
+import { urlGuard, type UrlGuard, type UrlGuardOptions } from '../../net/url-guard.ts'
 
 const served: string[] = []
 let answer: (request: IncomingMessage, response: ServerResponse) => void

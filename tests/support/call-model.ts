@@ -15,6 +15,7 @@ export const OFFLINE = {
   providers: { openai: {}, anthropic: {}, gemini: {}, xai: {} },
   offline_words_per_second: 100_000,
   stall_ms: 60_000,
+  guardedFetch: () => Promise.reject(new Error('nothing is to be sent')),
 }
 
 /** A worker's function that makes step 1 of a turn of agent `agent`. */

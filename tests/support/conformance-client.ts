@@ -11,7 +11,7 @@ import {
   type Grant,
   type KnownClient,
 } from '../../mcp/oauth.ts'
-import { urlGuard } from '../../mcp/url-guard.ts'
+import { urlGuard } from '../../net/url-guard.ts'
 
 const url = process.argv.at(-1) ?? ''
 const context = JSON.parse(process.env['MCP_CONFORMANCE_CONTEXT'] ?? '{}') as {

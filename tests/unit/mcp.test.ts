@@ -10,6 +10,8 @@ import { readAnswer } from '../../mcp/result.ts'
 import { splitWords, targetOf, withoutSecrets } from '../../mcp/target.ts'
 import { isRepeatable, offeredName, offeredTools } from '../../mcp/tools.ts'
 
+const open = { guarded: false }
+
 describe('targetOf()', () => {
   const list = [
     { id: 'a', param_name: 'X-Key' },
@@ -19,7 +21,7 @@ describe('targetOf()', () => {
   const secrets = { 'credentials.0.value': 'one', 'credentials.1.value': 't w o' }
 
   test('maps the credentials of a URL to headers and query', () => {
-    const target = targetOf({ name: 's', url: 'https://x.test/mcp?a=1', credentials: list }, secrets)
+    const target = targetOf({ name: 's', url: 'https://x.test/mcp?a=1', credentials: list }, secrets, open)
     expect(target).toMatchObject({
       url: 'https://x.test/mcp?a=1&key=t+w+o',
       headers: { 'X-Key': 'one' },
@@ -30,6 +32,7 @@ describe('targetOf()', () => {
     const target = targetOf(
       { name: 's', command: 'npx -y "a b"', credentials: {} },
       { 'credentials.TOKEN': 'one', 'env.MODE': 'two' },
+      open,
     )
     expect(target).toEqual({
       command: 'npx',
@@ -39,7 +42,7 @@ describe('targetOf()', () => {
     })
   })
   test('leaves a command alone that has arguments beside it', () =>
-    expect(targetOf({ name: 's', command: '/a b/c', args: ['d e'] }, {})).toMatchObject({
+    expect(targetOf({ name: 's', command: '/a b/c', args: ['d e'] }, {}, open)).toMatchObject({
       command: '/a b/c',
       args: ['d e'],
     }))
@@ -48,9 +51,13 @@ describe('targetOf()', () => {
 describe('a server that comes with muxi', () => {
   const search = { name: 'web', builtin: 'search' as const }
   test('is started on the runtime that runs muxi', () => {
-    const target = targetOf(search, { 'credentials.BRAVE_API_KEY': 'one two' })
+    const target = targetOf(search, { 'credentials.BRAVE_API_KEY': 'one two' }, open)
     expect(target).toMatchObject({ command: process.execPath, env: { BRAVE_API_KEY: 'one two' }, secrets: ['one two'] })
     expect((target as { args: string[] }).args.at(-1)).toMatch(/mcp\/servers\/search\.ts$/)
+  })
+  test('is kept from private networks where those are closed to the API', () => {
+    expect(targetOf(search, {}, { guarded: true })).toMatchObject({ env: { MUXI_GUARDED: 'yes' } })
+    expect(mcpFaults([{ ...search, env: { MUXI_GUARDED: 'no' } }])).toHaveLength(1)
   })
   test('takes its own settings and no others, by whichever way they come', () => {
     const list = [{ id: 'key', param_name: 'BRAVE_API_KEY' }]

@@ -1,6 +1,7 @@
 // Which addresses a URL may lead to.
 import { afterEach, describe, expect, it, test } from 'vitest'
-import { urlGuard, type UrlGuard, UrlRefused } from '../../mcp/url-guard.ts'
+import { UrlRefused } from '../../contracts/url-refused.ts'
+import { urlGuard, type UrlGuard } from '../../net/url-guard.ts'
 
 const guards: UrlGuard[] = []
 afterEach(async () => {

@@ -1,8 +1,9 @@
-// Requests to URLs that strangers name: they reach the public internet, and private networks only where that is allowed.
-// The address that was checked is the address that is connected to, so a name that changes between the two gains nothing.
+// Requests to URLs that did not come from the operator: they reach the public internet, and private networks only where that is allowed.
+// The address that was checked is the address that is connected to, so DNS rebinding between check and connection has no effect.
 import { lookup } from 'node:dns/promises'
 import ipaddr from 'ipaddr.js'
 import { Agent, buildConnector, fetch as undiciFetch, type RequestInit as UndiciInit } from 'undici'
+import { UrlRefused } from '../contracts/url-refused.ts'
 
 export interface UrlGuardOptions {
   /** Whether loopback, private, unique local and carrier-grade addresses may be reached; link-local and cloud metadata addresses never may. */
@@ -27,11 +28,6 @@ export interface UrlGuard {
   fetch: (url: string | URL, init?: RequestInit) => Promise<Response>
   /** Closes its connections, busy ones too. */
   close: () => Promise<void>
-}
-
-/** A URL that must not be fetched; the message names no address that a name resolves to. */
-export class UrlRefused extends Error {
-  override readonly name = 'UrlRefused'
 }
 
 /** Longest waits for the resolver and for a connection, in milliseconds. */

@@ -1,0 +1,38 @@
+// Text from outside as it stands in a prompt: delimited, and unable to end its own delimiters or to open others of ours.
+
+/** Elements that delimit text in prompts. No source may open or close one. */
+type Element = 'passage' | 'source_text'
+
+/**
+ * A `<` (also its wide form) of one of our elements or of a special token such as `<|im_start|>`, which servers of open models
+ * may read as the beginning of another message.
+ */
+const MARKUP = /[<＜﹤](?=[\s\p{C}]{0,8}\/?[\s\p{C}]{0,8}(?:passage|source_text)(?![\p{L}\p{N}_])|\|[^\s|]{1,40}\|>)/giu
+/** Longest name or heading, in characters. */
+const MAX_NAME = 300
+
+/** Text of any length and with any line breaks, without markup that means something in a prompt. */
+export function promptText(text: string): string {
+  return text.replaceAll(MARKUP, '&lt;')
+}
+
+/** A name or heading on one line: no line breaks, no control or invisible characters, no quotes and angle brackets. */
+export function promptName(text: string): string {
+  const line = text.replaceAll(/[\s\p{C}]+/gu, ' ').trim()
+  const plain = line
+    .replaceAll(/["“”]/g, "'")
+    .replaceAll(/[<＜﹤]/g, '‹')
+    .replaceAll(/[>＞﹥]/g, '›')
+  return plain.length <= MAX_NAME ? plain : `${plain.slice(0, MAX_NAME - 1).toWellFormed()}…`
+}
+
+/** The same between square brackets. */
+export function bracketedName(text: string): string {
+  return promptName(text).replaceAll('[', '(').replaceAll(']', ')')
+}
+
+/** Text between the tags of an element, with what describes it. */
+export function delimited(element: Element, attributes: Record<string, string | number>, text: string): string {
+  const described = Object.entries(attributes).map(([name, value]) => ` ${name}="${promptName(String(value))}"`)
+  return `<${element}${described.join('')}>\n${promptText(text)}\n</${element}>`
+}

@@ -1,0 +1,87 @@
+// Which key and which fetch a model gets, by who named its address.
+import { beforeEach, expect, it, test } from 'vitest'
+import { isElsewhere, modelFaults } from '../../contracts/model-check.ts'
+import type { AgentSource, ModelConfig } from '../../contracts/schemas/agent.ts'
+import { UrlRefused } from '../../contracts/url-refused.ts'
+import { ModelRegistry } from '../../providers/registry.ts'
+
+const OPENAI = { api_key: 'sk-operator', base_url: 'https://gate.example/v1' }
+const PROVIDERS = { openai: OPENAI, anthropic: {}, gemini: {}, xai: {} }
+const sent: { url: string; headers: Record<string, string> }[] = []
+let answer: () => Promise<Response>
+const registry = new ModelRegistry({
+  providers: PROVIDERS,
+  offline_words_per_second: 1,
+  stall_ms: 10_000,
+  guardedFetch: (url, init) => {
+    sent.push({ url: String(url), headers: init?.headers as Record<string, string> })
+    return answer()
+  },
+})
+beforeEach(() => {
+  sent.length = 0
+  answer = async () => new Response('no', { status: 403 })
+})
+
+const model: ModelConfig = { provider: 'openai', model: 'm', base_url: 'https://elsewhere.example/v1' }
+
+async function call(config: ModelConfig, apiKey?: string) {
+  const [chosen] = registry.chainOf({ model: config }, 'api')
+  const request = { model: 'm', messages: [], tools: [], passages: [] }
+  const said = registry.open(chosen!, apiKey).generate(request, async () => {}, new AbortController().signal)
+  return said.catch((error: unknown) => error)
+}
+
+test.each<[string | undefined, AgentSource, boolean]>([
+  [undefined, 'file', false],
+  [undefined, 'api', false],
+  ['https://gate.example/v1', 'file', false],
+  ['https://gate.example/v1/', 'file', false],
+  ['https://gate.example/v1', 'api', true],
+  ['https://gate.example.attacker.example/v1', 'file', true],
+  ['https://elsewhere.example/v1', 'file', true],
+  ['https://elsewhere.example/v1', 'api', true],
+])('the address %s of a %s is elsewhere: %s', (base_url, source, expected) => {
+  expect(isElsewhere(base_url === undefined ? {} : { base_url }, OPENAI, source)).toBe(expected)
+})
+
+it('an address over the API needs a key of its own, also where it is the one that is configured', () => {
+  const same = { ...model, base_url: OPENAI.base_url }
+  expect(modelFaults(same, PROVIDERS, 'file')).toEqual([])
+  expect(modelFaults(same, PROVIDERS, 'api').map(({ path }) => path)).toEqual([['model', 'api_key']])
+})
+
+it.each([
+  [undefined, 'Bearer none'],
+  ['sk-own', 'Bearer sk-own'],
+])('an address over the API is asked by the guarded fetch, with the key %s', async (key, authorization) => {
+  await call(model, key)
+  await call({ ...model, base_url: OPENAI.base_url }, key)
+  expect(sent.map(({ url }) => url)).toEqual([
+    'https://elsewhere.example/v1/chat/completions',
+    'https://gate.example/v1/chat/completions',
+  ])
+  for (const { headers } of sent)
+    expect(headers).toEqual({
+      accept: 'application/json',
+      'content-type': 'application/json',
+      'user-agent': expect.any(String),
+      authorization,
+    })
+})
+
+it('a refused address is a final failure', async () => {
+  answer = () => Promise.reject(new UrlRefused('Cannot reach it'))
+  expect(await call(model)).toMatchObject({ kind: 'final', message: "The model's address is refused: Cannot reach it" })
+})
+
+it('of the answer to a refused call 300 characters are kept, without the key and without a cause', async () => {
+  const message = `no sk-own ${'x'.repeat(10_000)}`
+  const headers = { 'content-type': 'application/json', 'x-request-id': 'r'.repeat(1_000) }
+  answer = async () => new Response(JSON.stringify({ error: { message } }), { status: 401, headers })
+  const failure = (await call(model, 'sk-own')) as Error & { requestId: string }
+  expect(failure.message).toMatch(/^401 no \[redacted\] x+$/)
+  expect(failure.message).toHaveLength(300)
+  expect(failure.cause).toBeUndefined()
+  expect(failure.requestId).toHaveLength(128)
+})
