@@ -1,6 +1,7 @@
 // Serves the Temporal UI of our own server under `/temporal`, to who may see all histories: one address, one session.
 import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
+import type { Origins } from './origins.ts'
 import { authorize } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
 import { foreignCookies, sessionOf } from './session.ts'
@@ -9,12 +10,12 @@ import { foreignCookies, sessionOf } from './session.ts'
 const DROPPED = ['connection', 'content-encoding', 'content-length', 'keep-alive', 'transfer-encoding']
 const TIMEOUT_MS = 70_000
 
-export function temporalUiRoutes(context: ApiContext) {
+export function temporalUiRoutes(context: ApiContext, origins: Origins) {
   const forward = async ({ request }: { request: Request }) => {
     const { temporalUpstream } = context
     if (temporalUpstream === undefined)
       throw new MuxiError('not_found', 'There is no Temporal UI of our own; see TEMPORAL_UI_URL')
-    authorize(await sessionOf(context, request), 'admin')
+    authorize(await sessionOf(context, origins, request), 'admin')
     return proxy(request, temporalUpstream)
   }
   return new Elysia({ detail: { hide: true } })

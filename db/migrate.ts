@@ -13,6 +13,7 @@ import * as summaries from './migrations/010-summaries.ts'
 import * as notedBlobs from './migrations/011-noted-blobs.ts'
 import * as carriedEvents from './migrations/012-carried-events.ts'
 import * as acceptedTurns from './migrations/013-accepted-turns.ts'
+import * as ticketKeys from './migrations/018-ticket-keys.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -29,6 +30,7 @@ const MIGRATIONS = {
   '011-noted-blobs': notedBlobs,
   '012-carried-events': carriedEvents,
   '013-accepted-turns': acceptedTurns,
+  '018-ticket-keys': ticketKeys,
 }
 
 /** Brings the database to the newest schema; throws with the name of the migration that failed. */

@@ -6,7 +6,7 @@ import { ChatRequestSchema, type ChatRequest } from '../../contracts/schemas/cha
 import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { authenticated } from '../plugin.ts'
-import { authorize } from '../services/access.ts'
+import { authorize, unauthorized } from '../services/access.ts'
 import { acceptMessage } from '../services/chat.ts'
 import { waitingOf } from '../services/approvals.ts'
 import type { ApiContext } from '../services/context.ts'
@@ -39,8 +39,10 @@ export function chatRoutes(context: ApiContext) {
         const accepted = await accept(principal, agent_id, body, headers['idempotency-key'])
         const later = { turn_id: accepted.turn_id, conversation_id: accepted.conversation_id, status: 'queued' }
         if (body.background) return status(202, later)
-        const signal = AbortSignal.any([request.signal, context.closing, AbortSignal.timeout(WAIT_MS)])
-        const ended = await waitForReply(context, accepted.turn_id, signal)
+        const { revoked, close } = context.openStreams.watch(principal)
+        const signal = AbortSignal.any([request.signal, context.closing, AbortSignal.timeout(WAIT_MS), revoked])
+        const ended = await waitForReply(context, accepted.turn_id, signal).finally(close)
+        if (revoked.aborted) throw unauthorized()
         const turn = await getTurnOrThrow(context, principal, accepted.turn_id)
         if (!ended)
           return status(202, { ...later, status: turn.status, approvals: await waitingOf(context.storage.db, turn.id) })
@@ -51,12 +53,11 @@ export function chatRoutes(context: ApiContext) {
     )
     .post(
       '/stream',
-      async ({ principal, params: { agent_id }, body, headers, request }) => {
-        const accepted = await accept(principal, agent_id, body, headers['idempotency-key'])
-        const closed = new AbortController()
-        const signal = AbortSignal.any([request.signal, closed.signal, context.closing])
-        return sseResponse(context.storage.events.follow(accepted.turn_id, 0, signal), closed)
-      },
+      ({ principal, params: { agent_id }, body, headers, request }) =>
+        sseResponse(context, principal, request, async (signal) => {
+          const accepted = await accept(principal, agent_id, body, headers['idempotency-key'])
+          return context.storage.events.follow(accepted.turn_id, 0, signal)
+        }),
       { ...schemas, detail: { summary: 'Send a message and stream the reply as server-sent events' } },
     )
 }

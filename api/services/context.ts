@@ -6,6 +6,7 @@ import type { Storage } from '../../db/storage.ts'
 import type * as OAuth from '../../mcp/oauth.ts'
 import type { Embedder } from '../../providers/embedder.ts'
 import type { Speaker } from '../../providers/speaker.ts'
+import type { OpenStreams } from './open-streams.ts'
 
 export interface ApiLimits {
   json_body_bytes: number
@@ -20,6 +21,9 @@ export interface ApiLimits {
   attachments: number
   turns_per_user: number
   turns_per_key: number
+  /** Event streams and WebSockets that are open at once in this process: with one key, and in all. */
+  streams_per_key: number
+  streams: number
 }
 
 export interface ApiContext {
@@ -52,6 +56,7 @@ export interface ApiContext {
   }
   /** Idle time and age of conversation actors. */
   conversation: { idle_ms: number; max_updates: number }
+  openStreams: OpenStreams
   /** Without authentication every request is made by this key. */
   auth: boolean
   /** Aborts when the server goes down: streams end, and their clients go on elsewhere. */

@@ -200,6 +200,16 @@ export const REQUIREMENTS = {
   'ui.words': 'The Temporal UI tells the story of a turn and shows its words to who is signed in',
   'ui.documents': 'The codec endpoint shows the words of documents to their owner only',
   'ui.closed': 'The Temporal UI and the codec endpoint show nothing to who is not',
+
+  'attack.keys.streams':
+    'Streams and sockets end within 5 s of the deletion, expiry or rotation (past its grace) of their key, in every process',
+  'attack.keys.tickets': 'Tickets and sessions are bound to the secret of their key and to its networks',
+  'attack.keys.expiry': 'The expiry of a key must be a real time in the future',
+  'attack.keys.logs': 'The scope read reads execution logs',
+  'attack.streams.limits': 'A key may have so many streams and sockets open, and no more',
+  'attack.streams.end': 'A stream that is asked for past its end is 204',
+  'attack.session.cookie': 'The session cookie is Secure behind HTTPS',
+  'attack.origins': 'Credentialed CORS is for configured origins',
 } as const
 
 export type Requirement = keyof typeof REQUIREMENTS

@@ -18,6 +18,7 @@ import { freePort } from '../support/free-port.ts'
 
 const principal: Principal = {
   key_id: 'key_1',
+  key_hash: '',
   scopes: new Set(['chat']),
   bound_user: 'user',
   networks: undefined,
