@@ -17,7 +17,7 @@ export interface OpenStream {
   /** Aborts when the key is no longer valid. */
   revoked: AbortSignal
   /** Must be called when the stream is over; calling it again does nothing. */
-  close(): void
+  close: () => void
 }
 
 /** Everything that was opened with one secret of a key. */
