@@ -110,6 +110,28 @@ describe('streams and sockets', () => {
     expect(await socket.closesWith(1_000)).toBe(4401)
   })
 
+  it(keeps('attack.keys.streams', 'of MCP clients end as well'), async () => {
+    const key = await makeKey()
+    const headers = {
+      authorization: `Bearer ${key.key}`,
+      accept: 'application/json, text/event-stream',
+      'content-type': 'application/json',
+    }
+    const introduction = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'test', version: '1' } }
+    const introduced = await fetch(`${muxi.url}/mcp`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: introduction }),
+    })
+    const session = introduced.headers.get('mcp-session-id') ?? ''
+    const stream = await fetch(`${muxi.url}/mcp`, { headers: { ...headers, 'mcp-session-id': session } })
+    expect([introduced.status, stream.status]).toEqual([200, 200])
+    await deleteKey(api.url, key)
+    const signal = AbortSignal.timeout(END_MS)
+    await stream.body!.pipeTo(new WritableStream(), { signal })
+    expect(signal.aborted).toBe(false)
+  })
+
   it(keeps('attack.keys.streams', 'outlive a rotation by its grace; those of the new secret stay'), async () => {
     const key = await makeKey()
     const open = await openAll(key.key)
