@@ -32,11 +32,8 @@ export function createApp(context: ApiContext, origins: Origins, version: string
       const origin = request.headers.get('origin')
       origins.check(request.headers.get('host'), origin)
       if (origin === null) return undefined
-      set.headers['access-control-allow-origin'] = origin
-      set.headers['access-control-allow-credentials'] = 'true'
-      set.headers['access-control-expose-headers'] = 'x-request-id, retry-after, mcp-session-id'
-      set.headers['vary'] = 'origin'
-      return request.method === 'OPTIONS' ? preflight(origin) : undefined
+      Object.assign(set.headers, corsHeaders(origins, origin))
+      return request.method === 'OPTIONS' ? preflight(corsHeaders(origins, origin)) : undefined
     })
     .onError(({ error, code, request, set }) => {
       const allowed = code === 'NOT_FOUND' ? otherMethods(app.routes, request) : []
@@ -61,10 +58,10 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     )
     .use(systemRoutes(context))
     .use(webRoutes())
-    .use(codecRoutes(context))
+    .use(codecRoutes(context, origins))
     .use(sessionRoutes(context))
     .use(oauthRoutes(context))
-    .use(temporalUiRoutes(context))
+    .use(temporalUiRoutes(context, origins))
     .use(mcpRoutes(context, version))
     .group('/api/v1', (api) =>
       api
@@ -83,17 +80,26 @@ export function createApp(context: ApiContext, origins: Origins, version: string
   return app
 }
 
-function preflight(origin: string): Response {
+/** Pages of configured origins may send our cookie along. Any other page that gets here must have a key of its own. */
+function corsHeaders(origins: Origins, origin: string): Record<string, string> {
+  return {
+    ...(origins.isConfigured(origin)
+      ? { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' }
+      : { 'access-control-allow-origin': '*' }),
+    'access-control-expose-headers': 'x-request-id, retry-after, mcp-session-id',
+    vary: 'origin',
+  }
+}
+
+function preflight(cors: Record<string, string>): Response {
   return new Response(null, {
     status: 204,
     headers: {
-      'access-control-allow-origin': origin,
-      'access-control-allow-credentials': 'true',
+      ...cors,
       'access-control-allow-methods': 'GET, POST, PATCH, DELETE',
       'access-control-allow-headers':
         'authorization, content-type, idempotency-key, last-event-id, x-namespace, mcp-session-id, mcp-protocol-version',
       'access-control-max-age': '600',
-      vary: 'origin',
     },
   })
 }

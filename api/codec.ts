@@ -2,6 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { Principal } from '../db/queries/keys.ts'
+import type { Origins } from './origins.ts'
 import { bearerOf, addressOf } from './plugin.ts'
 import { readJsonBody } from './body.ts'
 import { authenticate, authorize } from './services/access.ts'
@@ -30,7 +31,7 @@ interface Payload {
   data?: string | undefined
 }
 
-export function codecRoutes(context: ApiContext) {
+export function codecRoutes(context: ApiContext, origins: Origins) {
   return new Elysia({ prefix: '/codec', detail: { hide: true } })
     .onParse(({ request }) => readJsonBody(request, MAX_BODY))
     .post(
@@ -40,7 +41,7 @@ export function codecRoutes(context: ApiContext) {
         // The UI sends our session along, because both are on one address; programs send their key.
         const principal = bearer
           ? await authenticate(context.storage.db, bearer, addressOf(request))
-          : await sessionOf(context, request)
+          : await sessionOf(context, origins, request)
         authorize(principal, 'chat')
         return { payloads: await Promise.all(body.payloads.map((payload) => withWords(context, principal, payload))) }
       },

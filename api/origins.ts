@@ -4,10 +4,13 @@ import { isLoopbackHost } from '../contracts/hosts.ts'
 
 export class Origins {
   readonly #names: ReadonlySet<string>
+  readonly #configured: ReadonlySet<string>
 
-  /** @param urls addresses whose host names are ours besides the loopback ones; undefined ones are left out */
+  /** @param urls our own addresses and those of pages that work with us; undefined ones are left out */
   constructor(urls: readonly (string | undefined)[]) {
-    this.#names = new Set(urls.filter((url) => url !== undefined).map((url) => hostNameOf(url)))
+    const known = urls.filter((url) => url !== undefined)
+    this.#names = new Set(known.map((url) => hostNameOf(url)))
+    this.#configured = new Set(known.filter((url) => URL.canParse(url)).map((url) => new URL(url).origin))
   }
 
   /** @throws MuxiError forbidden */
@@ -22,6 +25,16 @@ export class Origins {
 
   allows(origin: string): boolean {
     return this.#knows(hostNameOf(origin))
+  }
+
+  /** Whether pages of an origin may send credentials and read the answer: scheme, name and port are those of the settings. */
+  isConfigured(origin: string): boolean {
+    return this.#configured.has(origin)
+  }
+
+  /** Whether a request with our cookie is one that we or a configured page made. */
+  trusts(origin: string, host: string | null): boolean {
+    return this.isConfigured(origin) || (URL.canParse(origin) && new URL(origin).host === host)
   }
 
   #knows(name: string): boolean {

@@ -24,7 +24,11 @@ export interface RunningServer {
 
 /** Starts to listen. */
 export async function startServer(context: ApiContext, options: ServerOptions): Promise<RunningServer> {
-  const origins = new Origins([options.public_url, `http://${bracketed(options.host)}`, context.temporalUiUrl])
+  const origins = new Origins([
+    options.public_url,
+    `http://${bracketed(options.host)}:${options.port}`,
+    context.temporalUiUrl,
+  ])
   const app = createApp(context, origins, options.version)
   const handler = toNodeHandler((request) => app.fetch(request)) as RequestListener
   // A deaf client must not hold a connection for ever; a streaming one may.

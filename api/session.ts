@@ -2,21 +2,34 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
-import { findPrincipalById, redeemTicket, type Principal } from '../db/queries/keys.ts'
-import { ANYBODY } from './services/access.ts'
+import type { Principal } from '../db/queries/keys.ts'
+import type { Origins } from './origins.ts'
+import { addressOf } from './plugin.ts'
+import { ANYBODY, authenticateSession, authenticateTicket } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
 
 const COOKIE = 'muxi_session'
 const SESSION_S = 12 * 3_600
 
-/** Who the browser is signed in as. @throws MuxiError unauthorized */
-export async function sessionOf({ auth, storage: { db, box } }: ApiContext, request: Request): Promise<Principal> {
+/** Who the browser is signed in as. @throws MuxiError unauthorized, forbidden */
+export async function sessionOf(
+  { auth, storage: { db, box } }: ApiContext,
+  origins: Origins,
+  request: Request,
+): Promise<Principal> {
+  // Ports of one host are one site to a browser: it sends our cookie with requests of pages on any of them.
+  const origin = request.headers.get('origin')
+  if (origin !== null && !origins.trusts(origin, request.headers.get('host')))
+    throw new MuxiError('forbidden', "Cannot answer: 'Origin' must be our own or a configured one")
   if (!auth) return ANYBODY
   const cookie = new RegExp(`(?:^|; )${COOKIE}=([^;]+)`).exec(request.headers.get('cookie') ?? '')?.[1]
-  const keyId = cookie === undefined ? undefined : box.openSession(decodeURIComponent(cookie))
-  const principal = keyId === undefined ? undefined : await findPrincipalById(db, keyId)
-  if (principal) return principal
-  throw new MuxiError('unauthorized', 'Cannot show this: open it from the web page, which signs you in with its key')
+  const keyHash = cookie === undefined ? undefined : box.openSession(decodeURIComponent(cookie))
+  return authenticateSession(db, keyHash, addressOf(request))
+}
+
+/** Whether people reach us over HTTPS: then a cookie must travel over nothing else. */
+export function isHttps({ public_url }: Pick<ApiContext, 'public_url'>, request: Request): boolean {
+  return public_url.startsWith('https:') || request.url.startsWith('https:')
 }
 
 /** The other cookies of a request: ours goes to nobody else. */
@@ -31,15 +44,11 @@ export function sessionRoutes(context: ApiContext) {
   const { db, box } = context.storage
   return new Elysia({ detail: { hide: true } }).get(
     '/sign-in',
-    async ({ query: { ticket, to = '/' }, cookie, redirect }) => {
-      const principal = context.auth ? await redeemTicket(db, ticket) : ANYBODY
-      if (!principal)
-        throw new MuxiError(
-          'unauthorized',
-          'Cannot sign in: the ticket must be a fresh one from POST /api/v1/ws/tickets',
-        )
-      const value = box.sealSession(principal.key_id, SESSION_S)
-      cookie[COOKIE]?.set({ value, httpOnly: true, sameSite: 'lax', path: '/', maxAge: SESSION_S })
+    async ({ query: { ticket, to = '/' }, cookie, redirect, request }) => {
+      const principal = context.auth ? await authenticateTicket(db, ticket, addressOf(request)) : ANYBODY
+      const value = box.sealSession(principal.key_hash, SESSION_S)
+      const secure = isHttps(context, request)
+      cookie[COOKIE]?.set({ value, httpOnly: true, sameSite: 'lax', secure, path: '/', maxAge: SESSION_S })
       return redirect(leadsToUs(context, to) ? to : '/')
     },
     { query: Type.Object({ ticket: Type.String(), to: Type.Optional(Type.String()) }) },

@@ -1,6 +1,9 @@
 // Server-sent events: one framing for every stream, with pings, resume and an end.
 import { MuxiError } from '../contracts/failures.ts'
 import type { StoredEvent } from '../contracts/events.ts'
+import type { Principal } from '../db/queries/keys.ts'
+import { eventJson } from './event-json.ts'
+import type { ApiContext } from './services/context.ts'
 
 /** Proxies and clients give up on silent connections. */
 const PING_MS = 15_000
@@ -15,18 +18,58 @@ export function readLastEventId(header: string | null | undefined): number {
   throw new MuxiError('bad_request', "Cannot resume: 'Last-Event-ID' must be the number of an event")
 }
 
-/** A response that streams events; the generator is ended when the client goes away. */
-export function sseResponse(events: AsyncGenerator<StoredEvent[]>, closed: AbortController): Response {
-  return framesResponse(framed(events), closed)
+type Server = Pick<ApiContext, 'openStreams' | 'closing'>
+/** The signal aborts when the client goes away, its key is no longer valid, or the server goes down. */
+type Begin<T> = (signal: AbortSignal) => T | undefined | Promise<T | undefined>
+
+/** A response that streams events, or 204 when `begin` gives none. @throws MuxiError rate_limited, before `begin` is called */
+export function sseResponse(
+  server: Server,
+  principal: Principal,
+  request: Request,
+  begin: Begin<AsyncGenerator<StoredEvent[]>>,
+): Promise<Response> {
+  return framesResponse(server, principal, request, async (signal) => {
+    const events = await begin(signal)
+    return events && framed(events)
+  })
 }
 
 async function* framed(events: AsyncGenerator<StoredEvent[]>): AsyncGenerator<string> {
   for await (const batch of events) yield batch.map(frame).join('')
 }
 
-/** A response that streams frames as they come, with pings in between. */
-export function framesResponse(frames: AsyncGenerator<string>, closed: AbortController): Response {
+/** The same with frames of another form. */
+export async function framesResponse(
+  { openStreams, closing }: Server,
+  principal: Principal,
+  request: Request,
+  begin: Begin<AsyncGenerator<string>>,
+): Promise<Response> {
+  const opened = openStreams.open(principal)
+  const closed = new AbortController()
+  const signal = AbortSignal.any([request.signal, closed.signal, closing, opened.revoked])
+  // However it ends, its place becomes free: also that of a reader who has gone without reading.
+  signal.addEventListener('abort', () => opened.close())
+  if (signal.aborted) opened.close()
+  try {
+    const frames = await begin(signal)
+    if (frames) return streamed(frames, closed)
+  } catch (error) {
+    closed.abort()
+    throw error
+  }
+  closed.abort()
+  return new Response(null, { status: 204 })
+}
+
+/** Streams frames as they come, with pings in between; aborts `closed` at the end, whichever side ends it. */
+function streamed(frames: AsyncGenerator<string>, closed: AbortController): Response {
   let ping: NodeJS.Timeout
+  const end = () => {
+    clearInterval(ping)
+    closed.abort()
+  }
   const stream = new ReadableStream<Uint8Array>({
     start(controller) {
       ping = setInterval(() => {
@@ -42,16 +85,15 @@ export function framesResponse(frames: AsyncGenerator<string>, closed: AbortCont
           ping.refresh()
           return
         }
-        clearInterval(ping)
+        end()
         controller.close()
       } catch (error) {
-        clearInterval(ping)
+        end()
         throw error
       }
     },
     async cancel() {
-      clearInterval(ping)
-      closed.abort()
+      end()
       await frames.return(undefined)
     },
   })
@@ -65,5 +107,5 @@ export function framesResponse(frames: AsyncGenerator<string>, closed: AbortCont
 }
 
 function frame(event: StoredEvent): string {
-  return `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event.data)}\n\n`
+  return `id: ${event.id}\nevent: ${event.type}\ndata: ${eventJson(event)}\n\n`
 }

@@ -3,6 +3,7 @@ import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { Readable } from 'node:stream'
 import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
+import type { Origins } from './origins.ts'
 import { authorize } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
 import { foreignCookies, sessionOf } from './session.ts'
@@ -13,12 +14,12 @@ const DROPPED = ['connection', 'content-length', 'keep-alive', 'transfer-encodin
 const BODILESS = [204, 304]
 const TIMEOUT_MS = 70_000
 
-export function temporalUiRoutes(context: ApiContext) {
+export function temporalUiRoutes(context: ApiContext, origins: Origins) {
   const forward = async ({ request }: { request: Request }) => {
     const { temporalUpstream } = context
     if (temporalUpstream === undefined)
       throw new MuxiError('not_found', 'There is no Temporal UI of our own; see TEMPORAL_UI_URL')
-    authorize(await sessionOf(context, request), 'admin')
+    authorize(await sessionOf(context, origins, request), 'admin')
     return proxy(request, temporalUpstream)
   }
   return new Elysia({ detail: { hide: true } })

@@ -9,24 +9,25 @@ import { MuxiError } from '../contracts/failures.ts'
 import { newId } from '../contracts/ids.ts'
 import { schemaFaults } from '../contracts/schemas/faults.ts'
 import { FRAME_DATA, FrameSchema, type FrameData, type FrameType } from '../contracts/schemas/frames.ts'
-import { redeemTicket, type Principal } from '../db/queries/keys.ts'
+import type { Principal } from '../db/queries/keys.ts'
 import { endOfJob } from '../db/queries/job-ends.ts'
 import type { JobsTable, TurnsTable } from '../db/schema.ts'
 import { invalid, toMuxiError } from './errors.ts'
+import { eventJson } from './event-json.ts'
 import type { Origins } from './origins.ts'
 import { bearerOf } from './plugin.ts'
-import { ANYBODY, authenticate, authorize } from './services/access.ts'
+import { ANYBODY, authenticate, authenticateTicket, authorize } from './services/access.ts'
 import { decide } from './services/approvals.ts'
 import { acceptMessage } from './services/chat.ts'
 import type { ApiContext } from './services/context.ts'
 import { followJob, getJobOrThrow } from './services/jobs.ts'
+import type { OpenStream } from './services/open-streams.ts'
 import { cancelTurn, getTurnOrThrow } from './services/turns.ts'
 import { lastEvent, resumeEvents } from './services/events.ts'
 
 const PATH = '/api/v1/ws'
 /** Unsent bytes after which a reader is too slow and must come back. */
 const MAX_UNSENT = 4 * 2 ** 20
-const MAX_SOCKETS_A_KEY = 200
 const MAX_REQUESTS_A_SOCKET = 200
 /** How long sockets get to say goodbye, in milliseconds. */
 const CLOSE_MS = 2_000
@@ -41,7 +42,6 @@ const SERVER_NAME: Partial<Record<StoredEvent['type'], string>> = {
 /** Serves the WebSocket on an HTTP server. @returns a function that closes every socket with 1012 */
 export function serveWebSocket(server: Server, context: ApiContext, origins: Origins): () => Promise<void> {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: context.limits.ws_frame_bytes })
-  const perKey = new Map<string, number>()
 
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
@@ -65,11 +65,16 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
         principal.code === 'unavailable' ? CLOSE.slow : CLOSE.unauthorized,
         principal.message.slice(0, 120),
       )
-    const open = perKey.get(principal.key_id) ?? 0
-    if (open >= MAX_SOCKETS_A_KEY) return socket.close(CLOSE.tooMany, 'too many connections')
-    perKey.set(principal.key_id, open + 1)
-    socket.on('close', () => perKey.set(principal.key_id, (perKey.get(principal.key_id) ?? 1) - 1))
-    const session = new Session(socket, context, principal)
+    // Lost while its key was looked up: it will not say again that it has closed.
+    if (socket.readyState === socket.CLOSED) return undefined
+    let opened: OpenStream
+    try {
+      opened = context.openStreams.open(principal)
+    } catch (error) {
+      return socket.close(CLOSE.tooMany, toMuxiError(error, context.log).message.slice(0, 120))
+    }
+    socket.on('close', opened.close)
+    const session = new Session(socket, context, principal, opened.revoked)
     socket.on('message', (data, isBinary) => void session.take(data, isBinary))
   }
 
@@ -98,14 +103,11 @@ async function authenticateUpgrade(
 ): Promise<Principal> {
   if (!auth) return ANYBODY
   const { searchParams } = pathOf(request)
+  const { remoteAddress } = request.socket
   const ticket = searchParams.get('ticket')
-  if (ticket !== null) {
-    const principal = await redeemTicket(db, ticket)
-    if (principal) return principal
-    throw new MuxiError('unauthorized', 'the ticket is unknown or used up')
-  }
+  if (ticket !== null) return authenticateTicket(db, ticket, remoteAddress)
   const secret = bearerOf(request.headers.authorization) ?? searchParams.get('api_key') ?? undefined
-  return authenticate(db, secret, request.socket.remoteAddress)
+  return authenticate(db, secret, remoteAddress)
 }
 
 function pathOf(request: IncomingMessage): URL {
@@ -122,14 +124,18 @@ class Session {
   readonly #closed = new AbortController()
   #requests = 0
 
-  constructor(socket: WebSocket, context: ApiContext, principal: Principal) {
+  /** @param revoked aborts when the key is no longer valid */
+  constructor(socket: WebSocket, context: ApiContext, principal: Principal, revoked: AbortSignal) {
     this.#socket = socket
     this.#context = context
     this.#principal = principal
     socket.on('close', () => this.#closed.abort())
+    revoked.addEventListener('abort', () => this.#revoke(), { signal: this.#closed.signal })
   }
 
   async take(data: RawData, isBinary: boolean): Promise<void> {
+    // What arrives before the peer has confirmed that we close is not answered.
+    if (this.#closed.signal.aborted) return
     let id = ''
     this.#requests += 1
     try {
@@ -145,6 +151,12 @@ class Session {
     } finally {
       this.#requests -= 1
     }
+  }
+
+  #revoke(): void {
+    this.#closed.abort()
+    this.#socket.close(CLOSE.unauthorized, 'the key is no longer valid')
+    setTimeout(() => this.#socket.terminate(), CLOSE_MS).unref()
   }
 
   #answer(type: FrameType, id: string, data: unknown): Promise<void> | void {
@@ -216,16 +228,24 @@ class Session {
 
   #sendEvent(id: string, event: StoredEvent): void {
     const message = event.type === 'message_start' || event.type === 'message_end' ? { message_id: event.data.id } : {}
-    this.#send(SERVER_NAME[event.type] ?? event.type, id, { ...event.data, ...message, event_id: event.id })
+    const more = JSON.stringify({ ...message, event_id: event.id })
+    // The event's own JSON is shared by all readers, and is never an empty object.
+    const data = `${eventJson(event).slice(0, -1)},${more.slice(1)}`
+    this.#sendText(SERVER_NAME[event.type] ?? event.type, id, data)
   }
 
   #send(type: string, id: string, data: unknown): void {
+    this.#sendText(type, id, JSON.stringify(data))
+  }
+
+  /** @param data JSON */
+  #sendText(type: string, id: string, data: string): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return
     if (this.#socket.bufferedAmount > MAX_UNSENT) {
       this.#closed.abort()
       return this.#socket.close(CLOSE.slow, 'too slow: resume where you are')
     }
-    this.#socket.send(JSON.stringify({ type, id, data }))
+    this.#socket.send(`{"type":${JSON.stringify(type)},"id":${JSON.stringify(id)},"data":${data}}`)
   }
 }
 

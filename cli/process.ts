@@ -7,11 +7,13 @@ import { pino, type Logger } from 'pino'
 import { startServer, urlOf } from '../api/server.ts'
 import type { ApiContext } from '../api/services/context.ts'
 import { syncServers } from '../api/services/mcp-servers.ts'
+import { OpenStreams } from '../api/services/open-streams.ts'
 import type { Tool } from '../activities/tool.ts'
 import { loadAgentFiles } from '../config/agent-files.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { loadSettings, type Role, type Settings } from '../config/settings.ts'
 import { syncFileAgents } from '../db/queries/agents.ts'
+import { findValidHashes } from '../db/queries/keys.ts'
 import { openStorage, type Storage } from '../db/storage.ts'
 import { checkSecretKey } from '../db/unreadable.ts'
 import { connectionOptions } from '../temporal-config/connection.ts'
@@ -152,6 +154,11 @@ async function start(
     public_url: publicUrl(settings),
     startTurn: turns.startTurn,
     headStarts: turns.headStarts,
+    openStreams: new OpenStreams({
+      limits: settings.limits,
+      findValid: (hashes) => findValidHashes(storage.db, hashes),
+      log,
+    }),
     auth: settings.api_key !== false,
     closing: stopping,
     log,

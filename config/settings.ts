@@ -38,6 +38,9 @@ const LIMITS = {
   attachments: 20,
   turns_per_user: 10,
   turns_per_key: 100,
+  /** Event streams and WebSockets that are open at once in one process: with one key, and in all. */
+  streams_per_key: 500,
+  streams: 5_000,
   steps_per_turn: 20,
   turn_seconds: 600,
   tokens_per_turn: 1_000_000,

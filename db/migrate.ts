@@ -15,6 +15,7 @@ import * as carriedEvents from './migrations/012-carried-events.ts'
 import * as acceptedTurns from './migrations/013-accepted-turns.ts'
 import * as turnQueue from './migrations/014-turn-queue.ts'
 import * as versionSource from './migrations/015-version-source.ts'
+import * as ticketKeys from './migrations/016-ticket-keys.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -33,6 +34,7 @@ const MIGRATIONS = {
   '013-accepted-turns': acceptedTurns,
   '014-turn-queue': turnQueue,
   '015-version-source': versionSource,
+  '016-ticket-keys': ticketKeys,
 }
 
 /** Brings the database to the newest schema; throws with the name of the migration that failed. */

@@ -256,7 +256,8 @@ export interface ApiKeysTable {
 /** Single-use tickets that open one WebSocket or one Temporal UI session in place of a key. */
 export interface TicketsTable {
   hash: string
-  key_id: string
+  /** Of the secret that the ticket was made with: it opens nothing after that. */
+  key_hash: string
   expires_at: string
 }
 

@@ -53,16 +53,16 @@ export class SecretBox {
     }
   }
 
-  /** A sealed note that a key signed in, valid for so many seconds: the value of a session cookie. */
-  sealSession(keyId: string, seconds: number): string {
-    return this.seal(SESSION, JSON.stringify([keyId, Date.now() + seconds * 1_000]))
+  /** A sealed note that a secret of a key signed in, valid for so many seconds: the value of a session cookie. */
+  sealSession(keyHash: string, seconds: number): string {
+    return this.seal(SESSION, JSON.stringify([keyHash, Date.now() + seconds * 1_000]))
   }
 
-  /** The key of a session, unless it is over or not ours. */
+  /** The hash of the secret that began a session, unless the session is over or not ours. */
   openSession(cookie: string): string | undefined {
     try {
-      const [keyId, until] = JSON.parse(this.open(SESSION, cookie)) as [string, number]
-      return until > Date.now() ? keyId : undefined
+      const [keyHash, until] = JSON.parse(this.open(SESSION, cookie)) as [string, number]
+      return until > Date.now() ? keyHash : undefined
     } catch {
       return undefined
     }

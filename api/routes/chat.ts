@@ -6,7 +6,7 @@ import { ChatRequestSchema, type ChatRequest } from '../../contracts/schemas/cha
 import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { authenticated } from '../plugin.ts'
-import { authorize } from '../services/access.ts'
+import { authorize, unauthorized } from '../services/access.ts'
 import { acceptMessage } from '../services/chat.ts'
 import { waitingOf } from '../services/approvals.ts'
 import type { ApiContext } from '../services/context.ts'
@@ -41,8 +41,10 @@ export function chatRoutes(context: ApiContext) {
           const { message_id: _, ...receipt } = accepted
           return status(202, { ...receipt, status: 'queued' })
         }
-        const signal = AbortSignal.any([request.signal, context.closing, AbortSignal.timeout(WAIT_MS)])
-        const ended = await waitForReply(context, accepted.turn_id, signal)
+        const { revoked, close } = context.openStreams.watch(principal)
+        const signal = AbortSignal.any([request.signal, context.closing, AbortSignal.timeout(WAIT_MS), revoked])
+        const ended = await waitForReply(context, accepted.turn_id, signal).finally(close)
+        if (revoked.aborted) throw unauthorized()
         const turn = await getTurnOrThrow(context, principal, accepted.turn_id)
         if (!ended)
           return status(202, {
@@ -56,12 +58,11 @@ export function chatRoutes(context: ApiContext) {
     )
     .post(
       '/stream',
-      async ({ principal, params: { agent_id }, body, headers, request }) => {
-        const accepted = await accept(principal, agent_id, body, headers['idempotency-key'])
-        const closed = new AbortController()
-        const signal = AbortSignal.any([request.signal, closed.signal, context.closing])
-        return sseResponse(context.storage.events.follow(accepted.turn_id, 0, signal), closed)
-      },
+      ({ principal, params: { agent_id }, body, headers, request }) =>
+        sseResponse(context, principal, request, async (signal) => {
+          const accepted = await accept(principal, agent_id, body, headers['idempotency-key'])
+          return context.storage.events.follow(accepted.turn_id, 0, signal)
+        }),
       { ...schemas, detail: { summary: 'Send a message and stream the reply as server-sent events' } },
     )
 }

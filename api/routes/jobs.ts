@@ -66,10 +66,7 @@ export function jobRoutes(context: ApiContext) {
         authorize(principal, 'chat')
         const job = await getJobOrThrow(context, principal, job_id)
         const after = readLastEventId(request.headers.get('last-event-id'))
-        const closing = new AbortController()
-        const signal = AbortSignal.any([request.signal, closing.signal, context.closing])
-        const events = await followJob(context.storage, job, after, signal)
-        return events ? sseResponse(events, closing) : new Response(null, { status: 204 })
+        return sseResponse(context, principal, request, (signal) => followJob(context.storage, job, after, signal))
       },
       { params, detail: { summary: 'Follow a job from its start, or after Last-Event-ID' } },
     )

@@ -62,7 +62,8 @@ export function keyRoutes(context: ApiContext) {
             'bad_request',
             `Cannot create the key: 'networks' must be CIDR blocks, got '${wrong.slice(0, 64)}'`,
           )
-        const { key, secret } = await createKey(db, body)
+        const expires_at = body.expires_at === undefined ? undefined : readExpiry(body.expires_at)
+        const { key, secret } = await createKey(db, { ...body, expires_at })
         return status(201, { ...key, key: secret })
       },
       { body: NewKeySchema, detail: { summary: 'Make a key; this answer is the only copy of it' } },
@@ -72,6 +73,7 @@ export function keyRoutes(context: ApiContext) {
       async ({ principal, params: { key_id }, body }) => {
         authorize(principal, 'admin')
         const { key, secret } = await rotateKey(db, key_id, body?.grace_seconds ?? 0)
+        await context.openStreams.check()
         return { ...key, key: secret }
       },
       {
@@ -87,16 +89,29 @@ export function keyRoutes(context: ApiContext) {
       async ({ principal, params: { key_id } }) => {
         authorize(principal, 'admin')
         await deleteKey(db, key_id)
+        await context.openStreams.check()
         return { id: key_id, status: 'deleted' }
       },
-      { params, detail: { summary: 'Delete a key, at once' } },
+      { params, detail: { summary: 'Delete a key, and end what was opened with it' } },
     )
     .post(
       '/ws/tickets',
       async ({ principal, status }) => {
         authorize(principal, 'chat')
-        return status(201, await createTicket(db, principal.key_id))
+        return status(201, await createTicket(db, principal.key_hash))
       },
       { detail: { summary: 'A single-use ticket for the WebSocket or the Temporal UI, for a minute' } },
     )
+}
+
+/** The time in the one form that rows are compared in. @throws MuxiError bad_request unless it is a time to come */
+function readExpiry(text: string): string {
+  const at = new Date(text)
+  // A day that its month does not have would become one of the next month.
+  const real = !Number.isNaN(at.getTime()) && at.toISOString().startsWith(text.slice(0, 19))
+  if (real && at.getTime() > Date.now()) return at.toISOString()
+  const expected = 'a time to come, as ISO-8601 in UTC'
+  throw new MuxiError('bad_request', `Cannot create the key: 'expires_at' must be ${expected}, got '${text}'`, {
+    details: { fields: [{ path: 'expires_at', expected }] },
+  })
 }

@@ -27,7 +27,6 @@ import { beginMcpSession, getMcpSessionOrThrow, type McpSession } from '../servi
 import { AgentsWatch, createMcpServer } from '../services/mcp-tools.ts'
 import { framesResponse } from '../sse.ts'
 
-const MAX_STREAMS_A_KEY = 200
 /** Longest request id or progress token that is text, in characters. */
 const MAX_ID = 128
 /** What a client waits before it goes on with a broken stream, in milliseconds. */
@@ -37,7 +36,6 @@ const PRIMED_SINCE = '2025-11-25'
 
 export function mcpRoutes(context: ApiContext, version: string) {
   const watch = new AgentsWatch(context.storage.db)
-  const streams = new Streams()
   return new Elysia({ tags: ['mcp'] })
     .use(authenticated(context))
     .post(
@@ -57,7 +55,7 @@ export function mcpRoutes(context: ApiContext, version: string) {
         if (message.method !== 'tools/call') return answer(context, principal, version, request, message)
         const call = await readCall(context, message)
         if ('error' in call) return Response.json({ jsonrpc: '2.0', id: message.id, error: call.error })
-        return streams.open(context, principal, request, (signal) => {
+        return framesResponse(context, principal, request, (signal) => {
           // Begun whether or not anybody reads on.
           const begun = beginCall(context, principal, session, call, call.agent_id, call.given)
           begun.catch(() => {})
@@ -74,7 +72,7 @@ export function mcpRoutes(context: ApiContext, version: string) {
         const session = findSession(context, principal, request)
         if (!session) throw new MuxiError('bad_request', "Cannot open a stream: 'Mcp-Session-Id' must be given")
         const cursor = readCursor(request.headers.get('last-event-id'))
-        return streams.open(context, principal, request, (signal) =>
+        return framesResponse(context, principal, request, (signal) =>
           cursor ? tellAgain(context, principal, session, cursor, signal) : tellChanges(watch, signal),
         )
       },
@@ -234,36 +232,4 @@ function versionOf(request: Request): string {
 function findSession({ storage }: ApiContext, principal: Principal, request: Request): McpSession | undefined {
   const id = request.headers.get('mcp-session-id')
   return id === null ? undefined : getMcpSessionOrThrow(storage.box, principal, id)
-}
-
-/** The streams that are open, counted by key. */
-class Streams {
-  readonly #open = new Map<string, number>()
-
-  /** @throws MuxiError rate_limited */
-  open(
-    { closing }: ApiContext,
-    { key_id }: Principal,
-    request: Request,
-    tell: (signal: AbortSignal) => AsyncGenerator<string>,
-  ): Response {
-    if ((this.#open.get(key_id) ?? 0) >= MAX_STREAMS_A_KEY) {
-      const words = `Cannot open a stream: a key may have ${MAX_STREAMS_A_KEY} at once`
-      throw new MuxiError('rate_limited', words, { retryAfter: 1 })
-    }
-    const closed = new AbortController()
-    const signal = AbortSignal.any([request.signal, closed.signal, closing])
-    return framesResponse(this.#count(key_id, tell(signal)), closed)
-  }
-
-  async *#count(keyId: string, frames: AsyncGenerator<string>): AsyncGenerator<string> {
-    this.#open.set(keyId, (this.#open.get(keyId) ?? 0) + 1)
-    try {
-      yield* frames
-    } finally {
-      const left = (this.#open.get(keyId) ?? 1) - 1
-      if (left > 0) this.#open.set(keyId, left)
-      else this.#open.delete(keyId)
-    }
-  }
 }

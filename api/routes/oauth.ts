@@ -2,6 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { ApiContext } from '../services/context.ts'
+import { isHttps } from '../session.ts'
 import { finishVisit, visitAuthorizationServer, type SignInPage } from '../services/sign-ins.ts'
 
 const COOKIE = 'muxi_oauth'
@@ -13,7 +14,7 @@ export function oauthRoutes(context: ApiContext) {
     .get('/client.json', () => context.mcp.oauth.clientDocument(context.public_url))
     .get(
       '/sign-in/:id',
-      async ({ params: { id }, cookie }) => {
+      async ({ params: { id }, cookie, request }) => {
         const mine = cookie[COOKIE]
         const opened = await visitAuthorizationServer(context, id, browserOf(mine?.value))
         if ('page' in opened) return show(opened.page)
@@ -21,7 +22,7 @@ export function oauthRoutes(context: ApiContext) {
           value: opened.browser,
           httpOnly: true,
           sameSite: 'lax',
-          secure: context.public_url.startsWith('https:'),
+          secure: isHttps(context, request),
           path: '/oauth',
           maxAge: COOKIE_S,
         })

@@ -63,10 +63,7 @@ export function turnRoutes(context: ApiContext) {
         authorize(principal, 'chat')
         const turn = await getTurnOrThrow(context, principal, turn_id)
         const after = readLastEventId(request.headers.get('last-event-id'))
-        const closed = new AbortController()
-        const signal = AbortSignal.any([request.signal, closed.signal, context.closing])
-        const events = await resumeEvents(context.storage, turn, after, signal)
-        return events ? sseResponse(events, closed) : new Response(null, { status: 204 })
+        return sseResponse(context, principal, request, (signal) => resumeEvents(context.storage, turn, after, signal))
       },
       { params, detail: { summary: 'Follow a turn from its start, or after Last-Event-ID' } },
     )
@@ -95,7 +92,7 @@ export function turnRoutes(context: ApiContext) {
     .get(
       '/:turn_id/log',
       async ({ principal, params: { turn_id } }) => {
-        authorize(principal, 'chat')
+        authorize(principal, 'read', 'chat')
         return viewLog(context, await getTurnOrThrow(context, principal, turn_id))
       },
       { params, detail: { summary: 'The execution log of a turn' } },

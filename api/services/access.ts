@@ -1,7 +1,14 @@
 // Who may do what: the one place where keys, scopes, networks and owners are looked at.
 import { BlockList, isIP } from 'node:net'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
-import { findPrincipal, SCOPES, type Principal, type Scope } from '../../db/queries/keys.ts'
+import {
+  findPrincipal,
+  findPrincipalByHash,
+  redeemTicket,
+  SCOPES,
+  type Principal,
+  type Scope,
+} from '../../db/queries/keys.ts'
 import type { Db } from '../../db/schema.ts'
 
 /** The user that a request acts as when neither it nor its key names one. */
@@ -10,6 +17,7 @@ const DEFAULT_USER = 'default'
 /** Who asks when authentication is off. */
 export const ANYBODY: Principal = {
   key_id: 'none',
+  key_hash: '',
   scopes: new Set(SCOPES),
   bound_user: undefined,
   networks: undefined,
@@ -22,18 +30,46 @@ export async function authenticate(
   address: string | undefined,
 ): Promise<Principal> {
   const principal = secret === undefined ? undefined : await findPrincipal(db, secret)
-  if (!principal)
-    throw new MuxiError('unauthorized', "Cannot authenticate: 'Authorization' must be 'Bearer' and a valid key")
-  if (principal.networks && !isWithin(address, principal.networks)) {
-    throw new MuxiError('forbidden', 'Cannot use this key from this network address')
-  }
-  return principal
+  if (!principal) throw unauthorized()
+  return fromHere(principal, address)
 }
 
-/** @throws MuxiError forbidden when the key lacks the scope */
-export function authorize(principal: Principal, scope: Scope): void {
-  if (principal.scopes.has(scope) || principal.scopes.has('admin')) return
-  throw new MuxiError('forbidden', `Cannot do this: the key must have the scope '${scope}'`)
+export function unauthorized(): MuxiError {
+  return new MuxiError('unauthorized', "Cannot authenticate: 'Authorization' must be 'Bearer' and a valid key")
+}
+
+/** Uses a ticket up. @returns the key it stood for @throws MuxiError unauthorized, forbidden */
+export async function authenticateTicket(db: Db, ticket: string, address: string | undefined): Promise<Principal> {
+  const principal = await redeemTicket(db, ticket)
+  if (principal) return fromHere(principal, address)
+  throw new MuxiError(
+    'unauthorized',
+    'Cannot authenticate: the ticket must be a fresh one from POST /api/v1/ws/tickets, of a key that is still valid',
+  )
+}
+
+/** The key that began a session, by the hash of its secret. @throws MuxiError unauthorized, forbidden */
+export async function authenticateSession(
+  db: Db,
+  keyHash: string | undefined,
+  address: string | undefined,
+): Promise<Principal> {
+  const principal = keyHash === undefined ? undefined : await findPrincipalByHash(db, keyHash)
+  if (principal) return fromHere(principal, address)
+  throw new MuxiError('unauthorized', 'Cannot show this: open it from the web page, which signs you in with its key')
+}
+
+/** @throws MuxiError forbidden when the key may not be used from the address */
+function fromHere(principal: Principal, address: string | undefined): Principal {
+  if (!principal.networks || isWithin(address, principal.networks)) return principal
+  throw new MuxiError('forbidden', 'Cannot use this key from this network address')
+}
+
+/** @throws MuxiError forbidden when the key has none of the scopes */
+export function authorize(principal: Principal, ...scopes: [Scope, ...Scope[]]): void {
+  if (principal.scopes.has('admin') || scopes.some((scope) => principal.scopes.has(scope))) return
+  const names = scopes.map((scope) => `'${scope}'`).join(' or ')
+  throw new MuxiError('forbidden', `Cannot do this: the key must have the scope ${names}`)
 }
 
 /** The user a request acts as. @throws MuxiError forbidden when the key is bound to another */

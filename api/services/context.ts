@@ -8,6 +8,7 @@ import type { Storage } from '../../db/storage.ts'
 import type * as OAuth from '../../mcp/oauth.ts'
 import type { Embedder } from '../../providers/embedder.ts'
 import type { Speaker } from '../../providers/speaker.ts'
+import type { OpenStreams } from './open-streams.ts'
 
 /** Sends the first model request of a turn while Temporal is being told of it. */
 export interface HeadStarts {
@@ -33,6 +34,9 @@ export interface ApiLimits {
   attachments: number
   turns_per_user: number
   turns_per_key: number
+  /** Event streams and WebSockets that are open at once in this process: with one key, and in all. */
+  streams_per_key: number
+  streams: number
 }
 
 export interface ApiContext {
@@ -68,6 +72,7 @@ export interface ApiContext {
   startTurn: (turn: StartableTurn) => Promise<void>
   /** Of workers in this process; undefined where there are none. */
   headStarts: HeadStarts | undefined
+  openStreams: OpenStreams
   /** Without authentication every request is made by this key. */
   auth: boolean
   /** Aborts when the server goes down: streams end, and their clients go on elsewhere. */

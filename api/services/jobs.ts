@@ -156,7 +156,7 @@ export function viewJob({ namespace, temporalUiUrl }: ApiContext, job: JobsTable
 
 /**
  * The events of a job after a number, until the final one or until the signal aborts.
- * A number beyond the head is told everything anew, as is a log past its retention, by its end alone.
+ * A number beyond the head of a job under way is told everything from the start; a log past its retention is told by its end alone.
  * @returns undefined when there is nothing after the number and never will be
  */
 export async function followJob(
@@ -167,7 +167,7 @@ export async function followJob(
 ): Promise<AsyncGenerator<StoredEvent[]> | undefined> {
   const { head, ended } = await readHead(db, job.id)
   if (head === 0 && job.finished_at !== null) return after === 0 ? once([{ ...endOfJob(job), id: 1 }]) : undefined
-  if (ended && after === head) return undefined
+  if (ended && after >= head) return undefined
   return events.follow(job.id, after > head ? 0 : after, signal)
 }
 

@@ -14,10 +14,14 @@ const CONFIGURED_KEY = 'key_configured'
 const FIRST_KEY = 'key_first'
 /** How long a ticket opens something, in milliseconds. */
 const TICKET_MS = 60_000
+/** Keys that one statement looks up. */
+const KEYS_A_READ = 1_000
 
 /** Who asks: what every owner check looks at. */
 export interface Principal {
   key_id: string
+  /** Of the secret that was shown: a rotation gives the key another one. Empty without authentication. */
+  key_hash: string
   scopes: ReadonlySet<Scope>
   /** The user this key is bound to; undefined when it may act as any. */
   bound_user: string | undefined
@@ -107,8 +111,13 @@ export async function setConfiguredKey(db: Db, secret: string): Promise<void> {
 }
 
 /** The key behind a secret, unless it is unknown or has expired. */
-export async function findPrincipal(db: Db, secret: string): Promise<Principal | undefined> {
-  const [row] = (await selectByHash(db, { hash: hashKey(secret) })).rows
+export function findPrincipal(db: Db, secret: string): Promise<Principal | undefined> {
+  return findPrincipalByHash(db, hashKey(secret))
+}
+
+/** The key behind the hash of a secret, unless it was deleted, rotated past its grace, or has expired. */
+export async function findPrincipalByHash(db: Db, hash: string): Promise<Principal | undefined> {
+  const [row] = (await selectByHash(db, { hash })).rows
   return row && toPrincipal(row)
 }
 
@@ -116,16 +125,26 @@ const selectByHash = compiled<{ hash: string }, ApiKeysTable>((db, parameter) =>
   db.selectFrom('api_keys').selectAll().where('hash', '=', parameter('hash')),
 )
 
-/** The key of an id, unless it has gone or expired. */
-export async function findPrincipalById(db: Db, id: string): Promise<Principal | undefined> {
-  const row = await db.selectFrom('api_keys').selectAll().where('id', '=', id).executeTakeFirst()
-  return row && toPrincipal(row)
+/** Which of these hashes are still those of keys that `findPrincipalByHash` would find. */
+export async function findValidHashes(db: Db, hashes: readonly string[]): Promise<Set<string>> {
+  const valid = new Set<string>()
+  for (let at = 0; at < hashes.length; at += KEYS_A_READ) {
+    const rows = await db
+      .selectFrom('api_keys')
+      .select('hash')
+      .where('hash', 'in', hashes.slice(at, at + KEYS_A_READ))
+      .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', new Date().toISOString())]))
+      .execute()
+    for (const { hash } of rows) valid.add(hash)
+  }
+  return valid
 }
 
 function toPrincipal(row: ApiKeysTable): Principal | undefined {
   if (row.expires_at !== null && row.expires_at <= new Date().toISOString()) return undefined
   return {
     key_id: row.alias_of ?? row.id,
+    key_hash: row.hash,
     scopes: new Set(JSON.parse(row.scopes) as Scope[]),
     bound_user: row.user_id ?? undefined,
     networks: row.networks === null ? undefined : (JSON.parse(row.networks) as string[]),
@@ -184,14 +203,14 @@ export async function deleteKey(db: Db, id: string): Promise<void> {
   })
 }
 
-/** A ticket that stands for a key once, for a minute. */
-export async function createTicket(db: Db, keyId: string): Promise<{ ticket: string; expires_at: string }> {
+/** A ticket that stands for a secret of a key once, for a minute. */
+export async function createTicket(db: Db, keyHash: string): Promise<{ ticket: string; expires_at: string }> {
   const ticket = randomBytes(24).toString('base64url')
   const expires_at = new Date(Date.now() + TICKET_MS).toISOString()
   await db.deleteFrom('tickets').where('expires_at', '<', new Date().toISOString()).execute()
   await db
     .insertInto('tickets')
-    .values({ hash: hashKey(ticket), key_id: keyId, expires_at })
+    .values({ hash: hashKey(ticket), key_hash: keyHash, expires_at })
     .execute()
   return { ticket, expires_at }
 }
@@ -200,7 +219,7 @@ export async function createTicket(db: Db, keyId: string): Promise<{ ticket: str
 export async function redeemTicket(db: Db, ticket: string): Promise<Principal | undefined> {
   const row = await db.deleteFrom('tickets').where('hash', '=', hashKey(ticket)).returningAll().executeTakeFirst()
   if (!row || row.expires_at < new Date().toISOString()) return undefined
-  return findPrincipalById(db, row.key_id)
+  return findPrincipalByHash(db, row.key_hash)
 }
 
 function toView(row: Omit<ApiKeysTable, 'alias_of'>): KeyView {

@@ -233,6 +233,15 @@ export const REQUIREMENTS = {
   'attack.model-key': 'Nothing from the environment is sent to a model address given over the API',
   'attack.builtin-url': 'A built-in MCP server is told no private address over the API',
   'attack.error-body': 'What an upstream server says of a failure is kept shortened in the log, and shown to no client',
+  'attack.keys.streams':
+    'Streams and sockets end within 5 s of the deletion, expiry or rotation (past its grace) of their key, in every process',
+  'attack.keys.tickets': 'Tickets and sessions are bound to the secret of their key and to its networks',
+  'attack.keys.expiry': 'The expiry of a key must be a real time in the future',
+  'attack.keys.logs': 'The scope read reads execution logs',
+  'attack.streams.limits': 'A key may have so many streams and sockets open, and no more',
+  'attack.streams.end': 'A stream that is asked for past its end is 204',
+  'attack.session.cookie': 'The session cookie is Secure behind HTTPS',
+  'attack.origins': 'Credentialed CORS is for configured origins',
 } as const
 
 export type Requirement = keyof typeof REQUIREMENTS

@@ -18,13 +18,17 @@ import {
   createTicket,
   deleteKey,
   findPrincipal,
+  findValidHashes,
   listKeys,
   redeemTicket,
   rotateKey,
 } from '../../db/queries/keys.ts'
+import type { Db } from '../../db/schema.ts'
 import { dialects } from '../support/dialects.ts'
 
 const times = (n: number) => Array.from({ length: n }, (_, index) => index)
+
+const hashOf = async (db: Db, secret: string) => (await findPrincipal(db, secret))!.key_hash
 
 function anAgent(id: string, description = 'Helps.') {
   return {
@@ -133,10 +137,30 @@ for (const dialect of dialects) {
 
     it('lets a ticket in once', async () => {
       const [a, b] = await open()
-      const { key } = await createKey(a.db, { name: 'k', scopes: ['chat'] })
-      const { ticket } = await createTicket(a.db, key.id)
+      const { key, secret } = await createKey(a.db, { name: 'k', scopes: ['chat'] })
+      const { ticket } = await createTicket(a.db, await hashOf(a.db, secret))
       const redeemed = await Promise.all(times(6).map((n) => redeemTicket((n % 2 ? a : b).db, ticket)))
-      expect(redeemed.filter(Boolean)).toHaveLength(1)
+      expect(redeemed.filter(Boolean)).toMatchObject([{ key_id: key.id }])
+    })
+
+    it('binds a ticket to the secret it was made with, and says which secrets are still valid', async () => {
+      const [a, b] = await open()
+      const { key, secret } = await createKey(a.db, { name: 'k', scopes: ['chat'] })
+      const graced = await rotateKey(b.db, key.id, 60)
+      const hashes = [await hashOf(a.db, secret), await hashOf(a.db, graced.secret)]
+      const valid = async () => [...(await findValidHashes(b.db, [...hashes, 'unknown']))].toSorted()
+      expect(await valid()).toEqual(hashes.toSorted())
+      const [older, newer] = [await createTicket(a.db, hashes[0]!), await createTicket(a.db, hashes[1]!)]
+      await rotateKey(b.db, key.id, 0)
+      expect(await valid()).toEqual([hashes[0]])
+      expect((await redeemTicket(a.db, older.ticket))?.key_id).toBe(key.id)
+      expect(await redeemTicket(a.db, newer.ticket)).toBeUndefined()
+      const expired = { name: 'e', scopes: ['chat'] as const, expires_at: new Date(Date.now() + 50).toISOString() }
+      const { secret: short } = await createKey(a.db, expired)
+      hashes.splice(0, 2, await hashOf(a.db, short))
+      await expect.poll(valid).toEqual([])
+      await deleteKey(a.db, key.id)
+      expect(await findValidHashes(a.db, [])).toEqual(new Set())
     })
   })
 }

@@ -23,6 +23,7 @@ import { end, inTx } from '../support/turn-rows.ts'
 
 const principal: Principal = {
   key_id: 'key_1',
+  key_hash: '',
   scopes: new Set(['chat']),
   bound_user: 'user',
   networks: undefined,

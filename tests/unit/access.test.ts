@@ -5,6 +5,7 @@ import { actingUser, authorize, isNetwork, ownedOrThrow, visibleUser } from '../
 
 const key = (scopes: Scope[], bound_user?: string): Principal => ({
   key_id: 'key_1',
+  key_hash: 'hash',
   scopes: new Set(scopes),
   bound_user,
   networks: undefined,
@@ -13,6 +14,10 @@ const key = (scopes: Scope[], bound_user?: string): Principal => ({
 describe('authorize()', () => {
   test('lets a key do what its scope says', () => expect(() => authorize(key(['chat']), 'chat')).not.toThrow())
   test('lets admin do everything', () => expect(() => authorize(key(['admin']), 'manage')).not.toThrow())
+  test('one of several scopes is enough', () => {
+    expect(() => authorize(key(['read']), 'chat', 'read')).not.toThrow()
+    expect(() => authorize(key(['manage']), 'chat', 'read')).toThrow("'chat' or 'read'")
+  })
   test('refuses everything else as forbidden', () =>
     expect(() => authorize(key(['chat', 'read']), 'manage')).toThrow(expect.objectContaining({ code: 'forbidden' })))
 })

@@ -1,5 +1,7 @@
-// Small parts of the API: resume numbers, allowed origins.
+// Small parts of the API: resume numbers, allowed origins, events encoded once.
 import { describe, expect, test } from 'vitest'
+import type { StoredEvent } from '../../contracts/events.ts'
+import { eventJson } from '../../api/event-json.ts'
 import { Origins } from '../../api/origins.ts'
 import { readLastEventId } from '../../api/sse.ts'
 
@@ -27,4 +29,28 @@ describe('Origins', () => {
     expect(() => origins.check('localhost:5050', 'null')).toThrow())
   test('takes pages of its own and of loopback names', () =>
     expect(() => origins.check('localhost:5050', 'http://localhost:3000')).not.toThrow())
+  test.each([
+    ['https://muxi.example.org', true],
+    ['http://muxi.example.org', false],
+    ['https://muxi.example.org:8443', false],
+    ['http://localhost:3000', false],
+    ['null', false],
+    ['', false],
+  ])('takes %j for a configured origin: %j', (origin, expected) => expect(origins.isConfigured(origin)).toBe(expected))
+  test('trusts its own pages with its cookie, by name and port, and configured ones', () => {
+    expect(origins.trusts('http://localhost:5050', 'localhost:5050')).toBe(true)
+    expect(origins.trusts('https://muxi.example.org', 'localhost:5050')).toBe(true)
+    expect(origins.trusts('http://localhost:3000', 'localhost:5050')).toBe(false)
+    expect(origins.trusts('http://127.0.0.1:5050', 'localhost:5050')).toBe(false)
+    expect(origins.trusts('null', 'localhost:5050')).toBe(false)
+  })
+})
+
+test('eventJson() encodes an event once, for any number of readers', () => {
+  let encoded = 0
+  const output = { toJSON: () => `encoded ${(encoded += 1)}` }
+  const event: StoredEvent = { id: 1, type: 'tool_call_end', data: { id: 'call', output, is_error: false } }
+  const texts = Array.from({ length: 500 }, () => eventJson(event))
+  expect(new Set(texts)).toEqual(new Set(['{"id":"call","output":"encoded 1","is_error":false}']))
+  expect(encoded).toBe(1)
 })

@@ -48,6 +48,8 @@ describe('an empty environment', () => {
         attachments: 20,
         turns_per_user: 10,
         turns_per_key: 100,
+        streams_per_key: 500,
+        streams: 5_000,
         steps_per_turn: 20,
         turn_seconds: 600,
       },

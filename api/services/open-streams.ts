@@ -1,0 +1,126 @@
+// The event streams and WebSockets that are open in this process: limited, and ended when their key is no longer valid.
+import type { Logger } from 'pino'
+import { MuxiError } from '../../contracts/failures.ts'
+import type { Principal } from '../../db/queries/keys.ts'
+
+/** How often keys are looked up that other processes may have deleted, rotated, or that have expired, in milliseconds. */
+const CHECK_MS = 2_000
+
+export interface OpenStreamsOptions {
+  limits: { streams_per_key: number; streams: number }
+  /** Which of these hashes of secrets are still valid. */
+  findValid: (hashes: string[]) => Promise<ReadonlySet<string>>
+  log: Pick<Logger, 'warn'>
+}
+
+export interface OpenStream {
+  /** Aborts when the key is no longer valid. */
+  revoked: AbortSignal
+  /** Must be called when the stream is over; calling it again does nothing. */
+  close: () => void
+}
+
+/** Everything that was opened with one secret of a key. */
+interface Opened {
+  revoked: AbortController
+  count: number
+}
+
+export class OpenStreams {
+  readonly #options: OpenStreamsOptions
+  readonly #perKey = new Map<string, number>()
+  readonly #perHash = new Map<string, Opened>()
+  #all = 0
+  #timer: NodeJS.Timeout | undefined
+  #checking: Promise<void> | undefined
+
+  constructor(options: OpenStreamsOptions) {
+    this.#options = options
+  }
+
+  /** Counts a stream. @throws MuxiError rate_limited */
+  open(principal: Principal): OpenStream {
+    const { key_id } = principal
+    const ofKey = this.#perKey.get(key_id) ?? 0
+    const { streams, streams_per_key } = this.#options.limits
+    if (ofKey >= streams_per_key) throw tooMany(`this key has ${ofKey} open, and may have ${streams_per_key} at once`)
+    if (this.#all >= streams) throw tooMany(`the server has ${this.#all} open, and may have ${streams} at once`)
+    this.#perKey.set(key_id, ofKey + 1)
+    this.#all += 1
+    const watched = this.watch(principal)
+    return {
+      revoked: watched.revoked,
+      close: once(() => {
+        watched.close()
+        this.#all -= 1
+        const left = (this.#perKey.get(key_id) ?? 1) - 1
+        if (left > 0) this.#perKey.set(key_id, left)
+        else this.#perKey.delete(key_id)
+      }),
+    }
+  }
+
+  /** The same without counting: for requests that wait, which have limits of their own. */
+  watch({ key_hash }: Principal): OpenStream {
+    const opened = this.#perHash.get(key_hash) ?? { revoked: new AbortController(), count: 0 }
+    opened.count += 1
+    this.#perHash.set(key_hash, opened)
+    // Without authentication there is no key that could become invalid.
+    if (key_hash !== '') this.#timer ??= setInterval(() => void (this.#checking ?? this.check()), CHECK_MS).unref()
+    return {
+      revoked: opened.revoked.signal,
+      close: once(() => {
+        opened.count -= 1
+        if (opened.count === 0 && this.#perHash.get(key_hash) === opened) this.#forget(key_hash)
+      }),
+    }
+  }
+
+  /** Ends what was opened with keys that are no longer valid at the moment of the call. */
+  check(): Promise<void> {
+    // A check under way may have read the keys before the caller changed them.
+    const checking = (this.#checking ?? Promise.resolve())
+      .then(() => this.#check())
+      .finally(() => {
+        if (this.#checking === checking) this.#checking = undefined
+      })
+    this.#checking = checking
+    return checking
+  }
+
+  async #check(): Promise<void> {
+    const hashes = [...this.#perHash.keys()].filter((hash) => hash !== '')
+    if (hashes.length === 0) return
+    try {
+      const valid = await this.#options.findValid(hashes)
+      for (const hash of hashes) {
+        if (valid.has(hash)) continue
+        this.#perHash.get(hash)?.revoked.abort()
+        this.#forget(hash)
+      }
+    } catch (error) {
+      // Without the database streams have nothing to tell either; the next check is due soon.
+      this.#options.log.warn({ err: error }, 'the keys of open streams could not be checked')
+    }
+  }
+
+  #forget(hash: string): void {
+    this.#perHash.delete(hash)
+    if (this.#perHash.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+}
+
+function tooMany(why: string): MuxiError {
+  return new MuxiError('rate_limited', `Cannot open a stream: ${why}`, { retryAfter: 1 })
+}
+
+function once(run: () => void): () => void {
+  let done = false
+  return () => {
+    if (done) return
+    done = true
+    run()
+  }
+}
