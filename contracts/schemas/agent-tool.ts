@@ -53,9 +53,16 @@ export const McpMessageSchema = Type.Object({
   jsonrpc: Type.Literal('2.0'),
   id: Type.Optional(Type.Union([Type.String(), Type.Integer()])),
   method: Type.Union(
-    (['initialize', 'notifications/initialized', 'notifications/cancelled', 'ping', 'tools/list', 'tools/call'] as const).map(
-      (method) => Type.Literal(method),
-    ),
+    (
+      [
+        'initialize',
+        'notifications/initialized',
+        'notifications/cancelled',
+        'ping',
+        'tools/list',
+        'tools/call',
+      ] as const
+    ).map((method) => Type.Literal(method)),
   ),
   params: Type.Optional(
     Type.Object({
