@@ -32,7 +32,7 @@ interface Malformed {
   kind: string
   wire: string | Buffer
   id: string
-  /** It may also be refused before its id is read. */
+  /** It is no frame altogether, so its id need not be read. */
   unread?: boolean
 }
 
@@ -98,13 +98,13 @@ class FrameGenerator {
       // Every field that is a list or a whole number refuses text, every other one a number.
       const wrong = Array.isArray(data[name]) || typeof data[name] === 'number' ? this.text(9) : this.below(9) + 0.5
       const frame = name === undefined ? { type, id, data: [] } : { type, id, data: { ...data, [name]: wrong } }
-      return { wire: JSON.stringify(frame), id: name === undefined ? '' : id }
+      return { wire: JSON.stringify(frame), id, unread: name === undefined }
     },
     'any value for a frame': () => ({ wire: JSON.stringify(this.value()), id: '' }),
     'any value for its data': () => {
       const { type, id } = this.#wellFormed()
       const data = this.pick<Json>([null, true, 7, 'data', [], [{}]])
-      return { wire: JSON.stringify({ type, id, data }), id: '' }
+      return { wire: JSON.stringify({ type, id, data }), id, unread: true }
     },
     'an unknown type': () => {
       const id = this.id()
@@ -120,7 +120,8 @@ class FrameGenerator {
     },
     'an unknown key of the frame': () => {
       const name = JSON.stringify(this.pick([...PROTOTYPE_NAMES, 'surplus']))
-      return { wire: `{"type":"ping","id":"${this.id()}",${name}:${JSON.stringify(this.value())}}`, id: '' }
+      const id = this.id()
+      return { wire: `{"type":"ping","id":"${id}",${name}:${JSON.stringify(this.value())}}`, id, unread: true }
     },
     'an id that is none': () => {
       const id = this.pick<Json>([null, 7, '', [], {}, 'x'.repeat(129 + this.below(200_000))])
