@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
-const MINUTES_MS = 60_000
+const MINUTE_MS = 60_000
 
 /**
  * The interpreter of an environment that has what a requirements file lists. Run programs with `-m`: the environment has been moved.
@@ -22,9 +22,9 @@ export async function pythonWith(name: string, requirementsFile: string): Promis
   mkdirSync(cache, { recursive: true })
   const partial = mkdtempSync(`${folder}.`)
   try {
-    await run('python3', ['-m', 'venv', partial], { timeout: MINUTES_MS })
+    await run('python3', ['-m', 'venv', partial], { timeout: MINUTE_MS })
     const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirementsFile]
-    await run(interpreter(partial), install, { timeout: 3 * MINUTES_MS })
+    await run(interpreter(partial), install, { timeout: 3 * MINUTE_MS })
     renameSync(partial, folder)
   } catch (error) {
     rmSync(partial, { recursive: true, force: true })
