@@ -1,4 +1,5 @@
 // What every route of /api/v1 shares: who asks, from where, and the limits of its body.
+import type { TSchema } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
 import type { Principal } from '../db/queries/keys.ts'
@@ -65,6 +66,12 @@ export function authenticated(context: ApiContext) {
         principal: await principalOf(context, request),
       }))
   )
+}
+
+/** For the OpenAPI document: the body of a route whose handler reads it. @param schemas by content type */
+export function bodyOf(schemas: Record<string, TSchema>) {
+  const content = Object.entries(schemas).map(([type, schema]) => [type, { schema }])
+  return { required: true, content: Object.fromEntries(content) as Record<string, object> }
 }
 
 /** One page of a list with what the contract says beside it. */

@@ -1,7 +1,7 @@
 // Speech to text and text to speech.
 import { Elysia } from 'elysia'
-import { SpeechRequestSchema } from '../../contracts/schemas/audio.ts'
-import { authenticated } from '../plugin.ts'
+import { SpeechRequestSchema, TranscriptionFormSchema } from '../../contracts/schemas/audio.ts'
+import { authenticated, bodyOf } from '../plugin.ts'
 import { authorize } from '../services/access.ts'
 import { speak, transcribe } from '../services/audio.ts'
 import type { ApiContext } from '../services/context.ts'
@@ -15,7 +15,12 @@ export function audioRoutes(context: ApiContext) {
         authorize(principal, 'chat')
         return transcribe(context, principal, request)
       },
-      { detail: { summary: 'Turn speech into text, as multipart/form-data with the field `file`' } },
+      {
+        detail: {
+          summary: 'Turn speech into text',
+          requestBody: bodyOf({ 'multipart/form-data': TranscriptionFormSchema }),
+        },
+      },
     )
     .post(
       '/speech',

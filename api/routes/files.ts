@@ -3,10 +3,10 @@ import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
-import { FileIdSchema } from '../../contracts/schemas/jobs.ts'
+import { FileFormSchema, FileIdSchema, InlineFileSchema } from '../../contracts/schemas/jobs.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { listFiles } from '../../db/queries/files.ts'
-import { authenticated, page } from '../plugin.ts'
+import { authenticated, bodyOf, page } from '../plugin.ts'
 import { authorize, visibleUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { fileResponse, getFileOrThrow, removeFile, uploadFile, viewFile } from '../services/files.ts'
@@ -24,8 +24,8 @@ export function fileRoutes(context: ApiContext) {
       {
         headers: idempotencyHeaders('file'),
         detail: {
-          summary:
-            'Upload a file: multipart/form-data with the field `file`, or JSON with `name` and `data` (base64); both may have `user_id`',
+          summary: 'Upload a file, as a form or in JSON',
+          requestBody: bodyOf({ 'multipart/form-data': FileFormSchema, 'application/json': InlineFileSchema }),
         },
       },
     )

@@ -5,6 +5,7 @@ import { UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
 import { JobIdSchema, JobKindSchema, JobRequestSchema, JobStatusSchema } from '../../contracts/schemas/jobs.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { resumeHeaders } from '../../contracts/schemas/streams.ts'
 import { listJobs } from '../../db/queries/jobs.ts'
 import { authenticated, page } from '../plugin.ts'
 import { authorize, visibleUser } from '../services/access.ts'
@@ -68,7 +69,7 @@ export function jobRoutes(context: ApiContext) {
         const after = readLastEventId(request.headers.get('last-event-id'))
         return sseResponse(context, principal, request, (signal) => followJob(context.storage, job, after, signal))
       },
-      { params, detail: { summary: 'Follow a job from its start, or after Last-Event-ID' } },
+      { params, headers: resumeHeaders, detail: { summary: 'Follow a job from its start, or after Last-Event-ID' } },
     )
     .get(
       '/:job_id/text',

@@ -3,6 +3,7 @@ import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { MuxiError } from '../../contracts/failures.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
+import { idSchema } from '../../contracts/schemas/ids.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { createKey, createTicket, deleteKey, listKeys, rotateKey, SCOPES } from '../../db/queries/keys.ts'
 import { authenticated, page } from '../plugin.ts'
@@ -31,7 +32,7 @@ const NewKeySchema = Type.Object(
 export function keyRoutes(context: ApiContext) {
   const { db } = context.storage
   const params = Type.Object({
-    key_id: Type.String({ pattern: '^key_[A-Za-z0-9]+$', description: "an id that begins with 'key_'" }),
+    key_id: idSchema('key'),
   })
   return new Elysia({ tags: ['keys'] })
     .use(authenticated(context))

@@ -14,12 +14,14 @@ import {
   type RequestId,
   SUPPORTED_PROTOCOL_VERSIONS,
 } from '@modelcontextprotocol/sdk/types.js'
+import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { MuxiError } from '../../contracts/failures.ts'
+import { McpMessageSchema } from '../../contracts/schemas/agent-tool.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { toMuxiError } from '../errors.ts'
-import { authenticated } from '../plugin.ts'
+import { authenticated, bodyOf } from '../plugin.ts'
 import { authorize } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { beginCall, cancelCall, findCall, refusalOf, resultOf, tellCall, type McpCall } from '../services/mcp-call.ts'
@@ -33,6 +35,9 @@ const MAX_ID = 128
 const RETRY_MS = 1_000
 /** From this version on clients understand an event without data, which tells them early where to go on. */
 const PRIMED_SINCE = '2025-11-25'
+
+const header = (name: string) => ({ name, in: 'header', required: false, schema: Type.String() })
+const SESSION_HEADERS = [header('mcp-session-id'), header('mcp-protocol-version')]
 
 export function mcpRoutes(context: ApiContext, version: string) {
   const watch = new AgentsWatch(context.storage.db)
@@ -62,7 +67,13 @@ export function mcpRoutes(context: ApiContext, version: string) {
           return tellBegun(context, principal, session, call, begun, versionOf(request) >= PRIMED_SINCE, signal)
         })
       },
-      { detail: { summary: 'MCP over Streamable HTTP: one JSON-RPC message' } },
+      {
+        detail: {
+          summary: 'MCP over Streamable HTTP: one JSON-RPC message',
+          parameters: [...SESSION_HEADERS],
+          requestBody: bodyOf({ 'application/json': McpMessageSchema }),
+        },
+      },
     )
     .get(
       '/mcp',
@@ -77,7 +88,10 @@ export function mcpRoutes(context: ApiContext, version: string) {
         )
       },
       {
-        detail: { summary: 'MCP over Streamable HTTP: what comes unasked, or the rest of a call after Last-Event-ID' },
+        detail: {
+          summary: 'MCP over Streamable HTTP: what comes unasked, or the rest of a call after Last-Event-ID',
+          parameters: [...SESSION_HEADERS, header('last-event-id')],
+        },
       },
     )
 }

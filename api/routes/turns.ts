@@ -5,6 +5,7 @@ import { TurnIdSchema, UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
 import { ApprovalIdSchema, DecisionSchema } from '../../contracts/schemas/approvals.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { resumeHeaders } from '../../contracts/schemas/streams.ts'
 import { listTurns } from '../../db/queries/turns.ts'
 import { authenticated, page } from '../plugin.ts'
 import { authorize, visibleUser } from '../services/access.ts'
@@ -65,7 +66,7 @@ export function turnRoutes(context: ApiContext) {
         const after = readLastEventId(request.headers.get('last-event-id'))
         return sseResponse(context, principal, request, (signal) => resumeEvents(context.storage, turn, after, signal))
       },
-      { params, detail: { summary: 'Follow a turn from its start, or after Last-Event-ID' } },
+      { params, headers: resumeHeaders, detail: { summary: 'Follow a turn from its start, or after Last-Event-ID' } },
     )
     .post(
       '/:turn_id/cancel',

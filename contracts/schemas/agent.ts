@@ -1,6 +1,7 @@
 // What an agent is: the one schema behind agent files, POST and PATCH /agents, import and the OpenAPI document.
 // The description of a text with a pattern is also what an error message says was expected.
 import { type Static, Type } from '@sinclair/typebox'
+import { idSchema } from './ids.ts'
 
 const closed = { additionalProperties: false }
 
@@ -85,7 +86,7 @@ export const KnowledgeSchema = Type.Union([
     {
       ...knowledgeFields,
       source_type: Type.Optional(Type.Literal('upload')),
-      file_id: Type.String({ pattern: '^file_[A-Za-z0-9]+$', description: "an id that begins with 'file_'" }),
+      file_id: idSchema('file'),
     },
     closed,
   ),

@@ -1,10 +1,8 @@
 // What people decide, the same over REST and WebSocket.
 import { type Static, Type } from '@sinclair/typebox'
+import { idSchema } from './ids.ts'
 
-export const ApprovalIdSchema = Type.String({
-  pattern: '^appr_[A-Za-z0-9]+$',
-  description: "an id that begins with 'appr_'",
-})
+export const ApprovalIdSchema = idSchema('appr')
 
 export const decisionFields = {
   decision: Type.Union([Type.Literal('approve'), Type.Literal('deny'), Type.Literal('answer')], {

@@ -38,3 +38,13 @@ export const TranscriptionFieldsSchema = Type.Object(
   },
   { additionalProperties: false },
 )
+
+/** The whole form; only the OpenAPI document reads this schema, because forms are read as they come. */
+export const TranscriptionFormSchema = Type.Object(
+  {
+    file: Type.String({ format: 'binary', description: 'a recording or a video' }),
+    ...TranscriptionFieldsSchema.properties,
+    model: Type.Optional(Type.String({ description: "Not used: OpenAI's clients send it" })),
+  },
+  { additionalProperties: false },
+)

@@ -1,6 +1,7 @@
 // The request that begins a turn, the same over REST, SSE and WebSocket.
 import { type Static, Type } from '@sinclair/typebox'
 import { OnBusySchema } from './agent.ts'
+import { idSchema } from './ids.ts'
 
 const closed = { additionalProperties: false }
 
@@ -10,14 +11,8 @@ export const UserIdSchema = Type.String({
   description: 'a name of 1 to 128 characters, without slashes, control characters or spaces at its ends',
 })
 
-export const ConversationIdSchema = Type.String({
-  pattern: '^conv_[A-Za-z0-9]+$',
-  description: "an id that begins with 'conv_'",
-})
-export const TurnIdSchema = Type.String({
-  pattern: '^turn_[A-Za-z0-9]+$',
-  description: "an id that begins with 'turn_'",
-})
+export const ConversationIdSchema = idSchema('conv')
+export const TurnIdSchema = idSchema('turn')
 
 const attachmentFields = {
   type: Type.String({ minLength: 1, maxLength: 128, description: "what it is, such as 'image/png'" }),
@@ -29,7 +24,7 @@ export const AttachmentSchema = Type.Union([
   Type.Object(
     {
       ...attachmentFields,
-      file_id: Type.String({ pattern: '^file_[A-Za-z0-9]+$', description: "an id that begins with 'file_'" }),
+      file_id: idSchema('file'),
     },
     closed,
   ),

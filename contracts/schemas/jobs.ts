@@ -2,14 +2,12 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { AgentIdSchema, KnowledgeSchema } from './agent.ts'
 import { UserIdSchema } from './chat.ts'
+import { idSchema } from './ids.ts'
 
 const closed = { additionalProperties: false }
 
-export const FileIdSchema = Type.String({
-  pattern: '^file_[A-Za-z0-9]+$',
-  description: "an id that begins with 'file_'",
-})
-export const JobIdSchema = Type.String({ pattern: '^job_[A-Za-z0-9]+$', description: "an id that begins with 'job_'" })
+export const FileIdSchema = idSchema('file')
+export const JobIdSchema = idSchema('job')
 
 /** A file in a JSON body, for those who cannot send a form. */
 export const InlineFileSchema = Type.Object(
@@ -21,6 +19,12 @@ export const InlineFileSchema = Type.Object(
     }),
     user_id: Type.Optional(UserIdSchema),
   },
+  closed,
+)
+
+/** The same as a form; only the OpenAPI document reads this schema, because forms are read as they come. */
+export const FileFormSchema = Type.Object(
+  { file: Type.String({ format: 'binary', description: 'the file' }), user_id: Type.Optional(UserIdSchema) },
   closed,
 )
 

@@ -77,6 +77,11 @@ export const REQUIREMENTS = {
   'refuse.frames':
     'Malformed WebSocket frames get an error and the socket stays open; over the limit 1009, wrong key 4401',
 
+  'fuzz.requests':
+    'Requests that schemathesis generates from the OpenAPI document never crash the process or get a 5xx of ours',
+  'fuzz.frames':
+    'Generated WebSocket frames: every malformed one gets an error, valid requests are answered, the process lives',
+
   'secrets.credentials': 'No configured credential in any payload, log or row',
   'secrets.words': "No person's words in Temporal or in the log",
   'keys.configured': 'A key of the settings works, also after a restart',

@@ -5,6 +5,7 @@ import type { JobKind } from '../../contracts/engine.ts'
 import * as documents from './documents.ts'
 import { photograph, sound, spoken } from './media.ts'
 import { numberedPages, pdf } from './pdf.ts'
+import { seeded } from './seeded.ts'
 
 export interface GoodFile {
   kind: JobKind
@@ -101,15 +102,4 @@ export function damage(files: readonly GoodFile[], each: number, seed: number): 
       }
     }),
   )
-}
-
-/** Numbers from 0 to 1 (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }
