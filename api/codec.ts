@@ -1,4 +1,5 @@
 // The codec server of the Temporal UI: puts the words beside the references that stand in workflow history, for whoever may see them.
+import { mapAll } from '../contracts/map-all.ts'
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { Principal } from '../db/queries/keys.ts'
@@ -42,7 +43,7 @@ export function codecRoutes(context: ApiContext) {
           ? await authenticate(context.storage.db, bearer, addressOf(request))
           : await sessionOf(context, request)
         authorize(principal, 'chat')
-        return { payloads: await Promise.all(body.payloads.map((payload) => withWords(context, principal, payload))) }
+        return { payloads: await mapAll(body.payloads, (payload) => withWords(context, principal, payload)) }
       },
       { body: PayloadsSchema },
     )

@@ -42,6 +42,7 @@ export interface ProcessOptions {
 export async function runProcess({ env, role, tools }: ProcessOptions): Promise<void> {
   const settings = loadSettings({ ...env, MUXI_ROLE: role })
   const log = pino({ level: settings.log_level, base: { role } }, destination({ fd: 2, sync: true }))
+  surviveRejections(log)
   const stopping = onStop(log)
   const storage = await openStorage(settings)
   const closers: (() => Promise<void>)[] = [() => storage.close()]
@@ -243,6 +244,15 @@ function installRuntime(settings: Settings, log: Logger): void {
       if (message.startsWith('No workflows registered')) return
       log[severity === 'ERROR' ? 'error' : 'warn']({ ...meta, workflowInfo: undefined }, message)
     }),
+  })
+}
+
+/** A promise that was left alone fails one request at most, never the process. The count tells how many there were since the start. */
+function surviveRejections(log: Logger): void {
+  let count = 0
+  process.on('unhandledRejection', (reason) => {
+    count += 1
+    log.error({ err: reason, unhandled_rejections: count }, 'a promise was rejected and not handled')
   })
 }
 

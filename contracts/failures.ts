@@ -60,3 +60,10 @@ export class MuxiError extends Error {
 export function notFound(what: string, id: string): MuxiError {
   return new MuxiError('not_found', `Cannot find ${what} '${id}'`)
 }
+
+/** A `bad_request` about one field. @param doing what cannot be done, such as `read the message` */
+export function wrongField(doing: string, path: string, expected: string): MuxiError {
+  return new MuxiError('bad_request', `Cannot ${doing}: '${path}' must be ${expected}`, {
+    details: { fields: [{ path, expected }] },
+  })
+}

@@ -3,6 +3,7 @@ import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { AgentIdSchema, AgentSchema } from '../../contracts/schemas/agent.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { mapAll } from '../../contracts/map-all.ts'
 import { getAgentOrThrow, listAgents } from '../../db/queries/agents.ts'
 import { authenticated, page } from '../plugin.ts'
 import { authorize } from '../services/access.ts'
@@ -18,7 +19,7 @@ export function agentRoutes(context: ApiContext) {
       async ({ principal, query: { limit = DEFAULT_LIMIT, cursor } }) => {
         authorize(principal, 'read')
         const { items, ...rest } = page(await listAgents(db, limit + 1, cursor), limit, ({ id }) => id)
-        return { agents: await Promise.all(items.map((agent) => viewAgentBriefly(context, agent))), ...rest }
+        return { agents: await mapAll(items, (agent) => viewAgentBriefly(context, agent)), ...rest }
       },
       { query: Type.Object(pageFields, { additionalProperties: false }), detail: { summary: 'List agents' } },
     )

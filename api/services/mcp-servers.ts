@@ -21,6 +21,7 @@ import {
 import { findConnectionSignIn } from '../../db/queries/sign-ins.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { McpServerRef } from '../../contracts/engine.ts'
+import { mapAll } from '../../contracts/map-all.ts'
 import { authorize } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { startMcpServer } from './engine.ts'
@@ -150,12 +151,12 @@ export async function syncServersOf(context: ApiContext, { id, config, secrets }
   // The sweeper starts what could not be started now.
   const late = (error: unknown) =>
     context.log.warn({ err: error, agent_id: id }, 'an MCP server could not be started yet')
-  await Promise.all(refs.map((ref) => startMcpServer(context, ref).catch(late)))
+  await mapAll(refs, (ref) => startMcpServer(context, ref).catch(late))
 }
 
 /** The same for every agent of the operator's files; agents that are gone lose theirs. */
 export async function syncServers(context: ApiContext, agents: readonly DescribedAgent[]): Promise<void> {
-  await Promise.all(agents.map((agent) => syncServersOf(context, agent)))
+  await mapAll(agents, (agent) => syncServersOf(context, agent))
   for (const ref of await listConfiguredServers(context.storage.db, 'file')) {
     if (!agents.some(({ id }) => id === ref.agent_id)) await removeServer(context, ref)
   }
