@@ -1,5 +1,6 @@
 // Reading a request body: bounded, strict UTF-8, JSON only.
 import { MuxiError } from '../contracts/failures.ts'
+import { readJson } from './json.ts'
 
 /** Of a refused body so much is read before the connection is left to break. */
 const MAX_DRAINED = 64 * 2 ** 20
@@ -17,18 +18,7 @@ export async function readJsonBody(request: Request, limit: number): Promise<unk
     void drain(request.body)
     throw new MuxiError('unsupported_media_type', "Cannot read the request: 'Content-Type' must be application/json")
   }
-  const bytes = await readBytes(request, limit)
-  let text: string
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch (cause) {
-    throw new MuxiError('bad_request', 'Cannot read the request: its body must be UTF-8', { cause })
-  }
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new MuxiError('bad_request', 'Cannot read the request: its body must be JSON', { cause })
-  }
+  return readJson(await readBytes(request, limit), 'read the request: its body')
 }
 
 async function readBytes(request: Request, limit: number): Promise<Uint8Array> {

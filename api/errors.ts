@@ -3,6 +3,7 @@ import type { TSchema } from '@sinclair/typebox'
 import { ValidationError } from 'elysia'
 import type { Logger } from 'pino'
 import { MuxiError } from '../contracts/failures.ts'
+import { shorten } from '../contracts/shorten.ts'
 import { isDatabaseAway } from '../db/storage.ts'
 import { dotted, schemaFaults, type SchemaFault } from '../contracts/schemas/faults.ts'
 
@@ -30,7 +31,7 @@ function toBadRequest(error: ValidationError): MuxiError {
 /** A `bad_request` that names each wrong field. @param what what could not be read, such as `the frame` */
 export function invalid(what: string, faults: SchemaFault[]): MuxiError {
   const fields = faults.map(({ path, kind, expected }) => ({
-    path: dotted(path) || what,
+    path: shorten(dotted(path)) || what,
     expected: kind === 'unknown' ? `left out: ${expected}` : expected,
   }))
   const words = fields.map(({ path, expected }) => `'${path}' must be ${expected}`).join('; ')

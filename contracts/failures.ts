@@ -1,4 +1,5 @@
 // The words for failure that every process shares: the codes of the wire contract and the one error class that carries them.
+import { shorten } from './shorten.ts'
 
 /** Status of each error code on HTTP (../shared contract, "Errors"). */
 export const STATUS_OF_CODE = {
@@ -63,7 +64,8 @@ export function notFound(what: string, id: string): MuxiError {
 
 /** A `bad_request` about one field. @param doing what cannot be done, such as `read the message` */
 export function wrongField(doing: string, path: string, expected: string): MuxiError {
-  return new MuxiError('bad_request', `Cannot ${doing}: '${path}' must be ${expected}`, {
-    details: { fields: [{ path, expected }] },
+  const shown = shorten(path)
+  return new MuxiError('bad_request', `Cannot ${doing}: '${shown}' must be ${expected}`, {
+    details: { fields: [{ path: shown, expected }] },
   })
 }

@@ -3,6 +3,7 @@ import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import type { JobKind } from '../../contracts/engine.ts'
 import { mapAll } from '../../contracts/map-all.ts'
 import type { AttachmentInput } from '../../contracts/schemas/chat.ts'
+import { shorten } from '../../contracts/shorten.ts'
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import { findFile, insertFile } from '../../db/queries/files.ts'
 import { insertJob } from '../../db/queries/jobs.ts'
@@ -89,7 +90,7 @@ function kindOf(name: string, media_type: string): Pick<Attachment, 'type' | 'na
   if (type !== 'document' || DOCUMENTS.has(media_type)) return { type, name, media_type }
   throw new MuxiError(
     'unsupported_media_type',
-    `Cannot take '${name}': an attachment must be a picture, a recording, or a document`,
+    `Cannot take '${shorten(name)}': an attachment must be a picture, a recording, or a document`,
   )
 }
 

@@ -1,5 +1,6 @@
 // Speech to text as a job that its sender waits for, and text to speech.
 import { Value } from '@sinclair/typebox/value'
+import { shorten } from '../../contracts/shorten.ts'
 import { MuxiError, wrongField, type ErrorBody } from '../../contracts/failures.ts'
 import { type SpeechRequest, TranscriptionFieldsSchema } from '../../contracts/schemas/audio.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
@@ -50,7 +51,10 @@ export async function transcribe(context: ApiContext, principal: Principal, requ
     const { name, received: kept } = file.value
     const type = typeOf(kept.head, name)
     if (jobKindOf(type) !== 'audio')
-      throw new MuxiError('unsupported_media_type', `Cannot transcribe '${name}': it must be a recording or a video`)
+      throw new MuxiError(
+        'unsupported_media_type',
+        `Cannot transcribe '${shorten(name)}': it must be a recording or a video`,
+      )
     await checkQuota(context, owner, kept.size)
     await kept.keep(owner)
     const { key_id } = principal

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { BUILTIN_SERVERS, type BuiltinServer } from '../../contracts/builtin-servers.ts'
 import { separateServer } from '../../contracts/agent-secrets.ts'
+import { shorten } from '../../contracts/shorten.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
 import { faultsOf, variablesOf, withFallbacks, type McpFault } from '../../contracts/mcp-check.ts'
 import { timeoutsOf } from '../../contracts/mcp-timeouts.ts'
@@ -75,7 +76,7 @@ export async function checkServer(
     if (!mcp.commands.includes('*') && !mcp.commands.includes(program))
       throw new MuxiError(
         'forbidden',
-        `Cannot add the MCP server: 'command' must be one of MUXI_MCP_COMMANDS, got '${program}'`,
+        `Cannot add the MCP server: 'command' must be one of MUXI_MCP_COMMANDS, got '${shorten(program)}'`,
       )
   } else if ('builtin' in given) {
     // Ours, so that it starts nothing foreign; but where it connects to is not for every key to say.
