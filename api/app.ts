@@ -6,6 +6,7 @@ import { codecRoutes } from './codec.ts'
 import { errorResponse, toMuxiError } from './errors.ts'
 import type { Origins } from './origins.ts'
 import { methodNotAllowed } from './plugin.ts'
+import { RequestChecks } from './request-checks.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { audioRoutes } from './routes/audio.ts'
@@ -26,6 +27,7 @@ import { sessionRoutes } from './session.ts'
 import { temporalUiRoutes } from './temporal-ui.ts'
 
 export function createApp(context: ApiContext, origins: Origins, version: string) {
+  const checks = new RequestChecks(context)
   const app = new Elysia({ normalize: false })
     .onRequest(({ request, set }) => {
       set.headers['x-request-id'] = newId('req')
@@ -46,6 +48,11 @@ export function createApp(context: ApiContext, origins: Origins, version: string
       Object.assign(set.headers, response.headers)
       set.status = response.status
       return response.body
+    })
+    .onParse(({ request, route }) => checks.checkScope(request, route))
+    .onTransform(async ({ request, route, body }) => {
+      await checks.checkScope(request, route)
+      checks.checkBody(request, route, body)
     })
     .use(
       openapi({
@@ -80,6 +87,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(mcpServerRoutes(context))
         .use(keyRoutes(context)),
     )
+  checks.know(app.routes)
   return app
 }
 

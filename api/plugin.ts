@@ -1,7 +1,7 @@
 // What every route of /api/v1 shares: who asks, from where, and the limits of its body.
 import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
-import type { Principal } from '../db/queries/keys.ts'
+import type { Principal, Scope } from '../db/queries/keys.ts'
 import { readJsonBody } from './body.ts'
 import { ANYBODY, authenticate } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
@@ -28,7 +28,7 @@ const NUMBERS = ['limit', 'top_k', 'threshold']
 const asked = new WeakMap<Request, Promise<Principal>>()
 
 /** Who makes a request; looked up once. @throws MuxiError unauthorized, forbidden */
-function principalOf({ auth, storage }: ApiContext, request: Request): Promise<Principal> {
+export function principalOf({ auth, storage }: ApiContext, request: Request): Promise<Principal> {
   if (!auth) return Promise.resolve(ANYBODY)
   const known = asked.get(request)
   if (known) return known
@@ -37,7 +37,7 @@ function principalOf({ auth, storage }: ApiContext, request: Request): Promise<P
   return principal
 }
 
-/** Resolves `principal` for each request; reads JSON bodies within their limits. */
+/** Resolves `principal` for each request; reads JSON bodies within their limits. Each route says which `scope` it takes. */
 export function authenticated(context: ApiContext) {
   return (
     new Elysia({ name: 'authenticated' })
@@ -51,6 +51,8 @@ export function authenticated(context: ApiContext) {
         const limit = CHAT_ROUTE.test(pathname) ? limits.chat_body_bytes : limits.json_body_bytes
         return (await readJsonBody(request, limit)) ?? null
       })
+      // Checked before the body is read (`request-checks.ts`).
+      .macro({ scope: (scope: Scope) => ({ detail: { security: [{ key: [scope] }] } }) })
       // Never reached: it says in the OpenAPI document what kind of body the one above has read.
       .guard({ as: 'global', parse: ['json'] })
       // Query values arrive as text, and schemas want numbers here.

@@ -13,10 +13,19 @@ const SESSION_S = 12 * 3_600
 export async function sessionOf({ auth, storage: { db, box } }: ApiContext, request: Request): Promise<Principal> {
   if (!auth) return ANYBODY
   const cookie = new RegExp(`(?:^|; )${COOKIE}=([^;]+)`).exec(request.headers.get('cookie') ?? '')?.[1]
-  const keyId = cookie === undefined ? undefined : box.openSession(decodeURIComponent(cookie))
+  const keyId = cookie === undefined ? undefined : box.openSession(decoded(cookie))
   const principal = keyId === undefined ? undefined : await findPrincipalById(db, keyId)
   if (principal) return principal
   throw new MuxiError('unauthorized', 'Cannot show this: open it from the web page, which signs you in with its key')
+}
+
+/** The text as it came when it is not percent-encoded: then it is no session. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 /** The other cookies of a request: ours goes to nobody else. */
@@ -31,7 +40,7 @@ export function sessionRoutes(context: ApiContext) {
   const { db, box } = context.storage
   return new Elysia({ detail: { hide: true } }).get(
     '/sign-in',
-    async ({ query: { ticket, to = '/' }, cookie, redirect }) => {
+    async ({ query: { ticket, to = '/' }, cookie }) => {
       const principal = context.auth ? await redeemTicket(db, ticket) : ANYBODY
       if (!principal)
         throw new MuxiError(
@@ -40,7 +49,7 @@ export function sessionRoutes(context: ApiContext) {
         )
       const value = box.sealSession(principal.key_id, SESSION_S)
       cookie[COOKIE]?.set({ value, httpOnly: true, sameSite: 'lax', path: '/', maxAge: SESSION_S })
-      return redirect(leadsToUs(context, to) ? to : '/')
+      return new Response(null, { status: 302, headers: { location: leadsToUs(context, to) ? to : '/' } })
     },
     { query: Type.Object({ ticket: Type.String(), to: Type.Optional(Type.String()) }) },
   )

@@ -1,5 +1,5 @@
 // /api/v1/ws: many requests at once on one socket, and the same events with the same ids as over SSE.
-import type { IncomingMessage, Server } from 'node:http'
+import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Static, TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
@@ -12,7 +12,8 @@ import { FRAME_DATA, FrameSchema, type FrameData, type FrameType } from '../cont
 import { redeemTicket, type Principal } from '../db/queries/keys.ts'
 import { endOfJob } from '../db/queries/job-ends.ts'
 import type { JobsTable, TurnsTable } from '../db/schema.ts'
-import { invalid, toMuxiError } from './errors.ts'
+import { errorResponse, invalid, toMuxiError } from './errors.ts'
+import { readJson } from './json.ts'
 import type { Origins } from './origins.ts'
 import { bearerOf } from './plugin.ts'
 import { ANYBODY, authenticate, authorize } from './services/access.ts'
@@ -46,9 +47,13 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
     const refusal = refuseUpgrade(request, origins)
-    if (refusal) return void socket.end(refusal)
+    if (refusal) return refuse(socket, refusal)
     sockets.handleUpgrade(request, socket, head, (opened) => void open(opened, request))
   })
+
+  sockets.on('wsClientError', ({ message }: Error, socket: Duplex) =>
+    refuse(socket, new MuxiError('bad_request', `Cannot open a WebSocket: ${message}`)),
+  )
 
   async function open(socket: WebSocket, request: IncomingMessage): Promise<void> {
     // ws itself closes after an error, saying why; unheard, the event would end the process.
@@ -81,15 +86,30 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
   }
 }
 
-/** An HTTP answer for upgrades that are none of ours; undefined when all is well. */
-function refuseUpgrade(request: IncomingMessage, origins: Origins): string | undefined {
-  if (pathOf(request).pathname !== PATH) return 'HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n'
+/** Why an upgrade is none of ours; undefined when all is well. */
+function refuseUpgrade(request: IncomingMessage, origins: Origins): MuxiError | undefined {
+  if (pathOf(request).pathname !== PATH) return new MuxiError('not_found', 'There is no such address for a WebSocket')
   try {
     origins.check(request.headers.host, request.headers.origin)
     return undefined
-  } catch {
-    return 'HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n'
+  } catch (error) {
+    return error instanceof MuxiError ? error : new MuxiError('forbidden', 'Cannot open a WebSocket from there')
   }
+}
+
+/** Answers on HTTP, as every other refusal. */
+function refuse(socket: Duplex, failure: MuxiError): void {
+  const requestId = newId('req')
+  const { status, body } = errorResponse(failure, requestId)
+  const text = JSON.stringify(body)
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'content-type: application/json;charset=utf-8',
+    `content-length: ${Buffer.byteLength(text)}`,
+    `x-request-id: ${requestId}`,
+    'connection: close',
+  ]
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`)
 }
 
 async function authenticateUpgrade(
@@ -133,10 +153,13 @@ class Session {
     let id = ''
     this.#requests += 1
     try {
+      const read = await readValue(data, isBinary)
+      id = idOf(read)
       if (this.#requests > MAX_REQUESTS_A_SOCKET)
         throw new MuxiError('rate_limited', 'Too many requests at once on one socket', { retryAfter: 1 })
-      const frame = readFrame(data, isBinary)
-      id = frame.id
+      authorize(this.#principal, 'chat')
+      check(FrameSchema, read)
+      const frame = read as Frame
       await this.#answer(readType(frame), id, frame.data ?? {})
     } catch (error) {
       const failure = toMuxiError(error, this.#context.log)
@@ -148,7 +171,6 @@ class Session {
   }
 
   #answer(type: FrameType, id: string, data: unknown): Promise<void> | void {
-    authorize(this.#principal, 'chat')
     switch (type) {
       case 'chat':
         return this.#chat(id, data as FrameData<'chat'>)
@@ -231,17 +253,15 @@ class Session {
 
 type Frame = Static<typeof FrameSchema>
 
-function readFrame(data: RawData, isBinary: boolean): Frame {
-  const unreadable = new MuxiError('bad_request', 'Cannot read the frame: it must be JSON text')
-  if (isBinary) throw unreadable
-  let frame: unknown
-  try {
-    frame = JSON.parse((data as Buffer).toString('utf8'))
-  } catch {
-    throw unreadable
-  }
-  check(FrameSchema, frame)
-  return frame as Frame
+async function readValue(data: RawData, isBinary: boolean): Promise<unknown> {
+  if (isBinary) throw new MuxiError('bad_request', 'Cannot read the frame: it must be JSON text')
+  return readJson(data as Buffer, 'read the frame: it')
+}
+
+/** The id under which a frame is answered, also when the rest of it is wrong. */
+function idOf(frame: unknown): string {
+  const { id } = (frame ?? {}) as { id?: unknown }
+  return Value.Check(FrameSchema.properties.id, id) ? id : ''
 }
 
 /** The type of a frame whose data is as that type wants it. */

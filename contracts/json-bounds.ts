@@ -2,8 +2,8 @@
 
 /** Deepest nesting of lists and objects. */
 export const MAX_JSON_DEPTH = 64
-/** Most values, keys included. A megabyte within it is parsed in a few milliseconds. */
-export const MAX_JSON_VALUES = 100_000
+/** Most values, keys included: they are looked at some times before the last check has passed. */
+export const MAX_JSON_VALUES = 20_000
 
 const [QUOTE, BACKSLASH, COMMA, COLON, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('"\\,:[]{}')
 

@@ -2,7 +2,6 @@
 import { Elysia } from 'elysia'
 import { SpeechRequestSchema } from '../../contracts/schemas/audio.ts'
 import { authenticated } from '../plugin.ts'
-import { authorize } from '../services/access.ts'
 import { speak, transcribe } from '../services/audio.ts'
 import type { ApiContext } from '../services/context.ts'
 
@@ -12,17 +11,15 @@ export function audioRoutes(context: ApiContext) {
     .post(
       '/transcriptions',
       ({ principal, request }) => {
-        authorize(principal, 'chat')
         return transcribe(context, principal, request)
       },
-      { detail: { summary: 'Turn speech into text, as multipart/form-data with the field `file`' } },
+      { scope: 'chat', detail: { summary: 'Turn speech into text, as multipart/form-data with the field `file`' } },
     )
     .post(
       '/speech',
       ({ principal, body, request }) => {
-        authorize(principal, 'chat')
         return speak(context, body, request.signal)
       },
-      { body: SpeechRequestSchema, detail: { summary: 'Turn text into speech' } },
+      { body: SpeechRequestSchema, scope: 'chat', detail: { summary: 'Turn text into speech' } },
     )
 }

@@ -7,7 +7,7 @@ import { JobIdSchema, JobKindSchema, JobRequestSchema, JobStatusSchema } from '.
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { listJobs } from '../../db/queries/jobs.ts'
 import { authenticated, page } from '../plugin.ts'
-import { authorize, visibleUser } from '../services/access.ts'
+import { visibleUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { cancelJob, createJob, followJob, getJobOrThrow, retryJob, textResponse, viewJob } from '../services/jobs.ts'
 import { readLastEventId, sseResponse } from '../sse.ts'
@@ -22,15 +22,13 @@ export function jobRoutes(context: ApiContext) {
     .post(
       '',
       async ({ principal, body, headers, status }) => {
-        authorize(principal, 'chat')
         return status(202, viewJob(context, await createJob(context, principal, body, headers['idempotency-key'])))
       },
-      { body: JobRequestSchema, headers: idempotencyHeaders('job'), detail: { summary: 'Ingest an uploaded file' } },
+      { body: JobRequestSchema, headers: idempotencyHeaders('job'), scope: 'chat', detail: { summary: 'Ingest an uploaded file' } },
     )
     .get(
       '',
       async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, ...filter } }) => {
-        authorize(principal, 'chat')
         const jobs = await listJobs(context.storage.db, {
           ...filter,
           user_id: visibleUser(principal, user_id),
@@ -49,21 +47,19 @@ export function jobRoutes(context: ApiContext) {
           },
           closed,
         ),
-        detail: { summary: 'List jobs, newest first' },
+        scope: 'chat', detail: { summary: 'List jobs, newest first' },
       },
     )
     .get(
       '/:job_id',
       async ({ principal, params: { job_id } }) => {
-        authorize(principal, 'chat')
         return viewJob(context, await getJobOrThrow(context, principal, job_id))
       },
-      { params, detail: { summary: 'Read a job' } },
+      { params, scope: 'chat', detail: { summary: 'Read a job' } },
     )
     .get(
       '/:job_id/stream',
       async ({ principal, params: { job_id }, request }) => {
-        authorize(principal, 'chat')
         const job = await getJobOrThrow(context, principal, job_id)
         const after = readLastEventId(request.headers.get('last-event-id'))
         const closing = new AbortController()
@@ -71,36 +67,33 @@ export function jobRoutes(context: ApiContext) {
         const events = await followJob(context.storage, job, after, signal)
         return events ? sseResponse(events, closing) : new Response(null, { status: 204 })
       },
-      { params, detail: { summary: 'Follow a job from its start, or after Last-Event-ID' } },
+      { params, scope: 'chat', detail: { summary: 'Follow a job from its start, or after Last-Event-ID' } },
     )
     .get(
       '/:job_id/text',
       async ({ principal, params: { job_id }, query: { format = 'md' } }) => {
-        authorize(principal, 'chat')
         return textResponse(context, await getJobOrThrow(context, principal, job_id), format)
       },
       {
         params,
         query: Type.Object({ format: Type.Optional(FormatSchema) }, closed),
-        detail: { summary: 'Read what was extracted' },
+        scope: 'chat', detail: { summary: 'Read what was extracted' },
       },
     )
     .post(
       '/:job_id/cancel',
       async ({ principal, params: { job_id } }) => {
-        authorize(principal, 'chat')
         await cancelJob(context, await getJobOrThrow(context, principal, job_id))
         return viewJob(context, await getJobOrThrow(context, principal, job_id))
       },
-      { params, detail: { summary: 'Stop a job; nothing of it stays in the index' } },
+      { params, scope: 'chat', detail: { summary: 'Stop a job; nothing of it stays in the index' } },
     )
     .post(
       '/:job_id/retry',
       async ({ principal, params: { job_id }, status }) => {
-        authorize(principal, 'chat')
         await retryJob(context, await getJobOrThrow(context, principal, job_id))
         return status(202, viewJob(context, await getJobOrThrow(context, principal, job_id)))
       },
-      { params, detail: { summary: 'Go on from the stage that failed' } },
+      { params, scope: 'chat', detail: { summary: 'Go on from the stage that failed' } },
     )
 }

@@ -20,7 +20,6 @@ import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { toMuxiError } from '../errors.ts'
 import { authenticated } from '../plugin.ts'
-import { authorize } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { beginCall, cancelCall, findCall, refusalOf, resultOf, tellCall, type McpCall } from '../services/mcp-call.ts'
 import { beginMcpSession, getMcpSessionOrThrow, type McpSession } from '../services/mcp-session.ts'
@@ -43,7 +42,6 @@ export function mcpRoutes(context: ApiContext, version: string) {
     .post(
       '/mcp',
       async ({ principal, body, request }) => {
-        authorize(principal, 'chat')
         checkHeaders(request, ['application/json', 'text/event-stream'])
         const session = findSession(context, principal, request)
         const message = readMessage(body)
@@ -64,12 +62,11 @@ export function mcpRoutes(context: ApiContext, version: string) {
           return tellBegun(context, principal, session, call, begun, versionOf(request) >= PRIMED_SINCE, signal)
         })
       },
-      { detail: { summary: 'MCP over Streamable HTTP: one JSON-RPC message' } },
+      { scope: 'chat', detail: { summary: 'MCP over Streamable HTTP: one JSON-RPC message' } },
     )
     .get(
       '/mcp',
       ({ principal, request }) => {
-        authorize(principal, 'chat')
         checkHeaders(request, ['text/event-stream'])
         const session = findSession(context, principal, request)
         if (!session) throw new MuxiError('bad_request', "Cannot open a stream: 'Mcp-Session-Id' must be given")
@@ -79,7 +76,7 @@ export function mcpRoutes(context: ApiContext, version: string) {
         )
       },
       {
-        detail: { summary: 'MCP over Streamable HTTP: what comes unasked, or the rest of a call after Last-Event-ID' },
+        scope: 'chat', detail: { summary: 'MCP over Streamable HTTP: what comes unasked, or the rest of a call after Last-Event-ID' },
       },
     )
 }

@@ -7,7 +7,7 @@ import { ApprovalIdSchema, DecisionSchema } from '../../contracts/schemas/approv
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { listTurns } from '../../db/queries/turns.ts'
 import { authenticated, page } from '../plugin.ts'
-import { authorize, visibleUser } from '../services/access.ts'
+import { visibleUser } from '../services/access.ts'
 import { decide, viewApproval } from '../services/approvals.ts'
 import type { ApiContext } from '../services/context.ts'
 import { cancelTurn, getTurnOrThrow, viewLog, viewTurn, viewTurnBriefly } from '../services/turns.ts'
@@ -27,7 +27,6 @@ export function turnRoutes(context: ApiContext) {
     .get(
       '',
       async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, ...filter } }) => {
-        authorize(principal, 'chat')
         const turns = await listTurns(context.storage.db, {
           ...filter,
           user_id: visibleUser(principal, user_id),
@@ -46,21 +45,19 @@ export function turnRoutes(context: ApiContext) {
           },
           { additionalProperties: false },
         ),
-        detail: { summary: 'List turns, newest first' },
+        scope: 'chat', detail: { summary: 'List turns, newest first' },
       },
     )
     .get(
       '/:turn_id',
       async ({ principal, params: { turn_id } }) => {
-        authorize(principal, 'chat')
         return viewTurn(context, await getTurnOrThrow(context, principal, turn_id))
       },
-      { params, detail: { summary: 'Read a turn' } },
+      { params, scope: 'chat', detail: { summary: 'Read a turn' } },
     )
     .get(
       '/:turn_id/stream',
       async ({ principal, params: { turn_id }, request }) => {
-        authorize(principal, 'chat')
         const turn = await getTurnOrThrow(context, principal, turn_id)
         const after = readLastEventId(request.headers.get('last-event-id'))
         const closed = new AbortController()
@@ -68,36 +65,33 @@ export function turnRoutes(context: ApiContext) {
         const events = await resumeEvents(context.storage, turn, after, signal)
         return events ? sseResponse(events, closed) : new Response(null, { status: 204 })
       },
-      { params, detail: { summary: 'Follow a turn from its start, or after Last-Event-ID' } },
+      { params, scope: 'chat', detail: { summary: 'Follow a turn from its start, or after Last-Event-ID' } },
     )
     .post(
       '/:turn_id/cancel',
       async ({ principal, params: { turn_id } }) => {
-        authorize(principal, 'chat')
         await cancelTurn(context, await getTurnOrThrow(context, principal, turn_id))
         return viewTurn(context, await getTurnOrThrow(context, principal, turn_id))
       },
-      { params, detail: { summary: 'Stop a turn, queued or running' } },
+      { params, scope: 'chat', detail: { summary: 'Stop a turn, queued or running' } },
     )
     .post(
       '/:turn_id/approvals/:approval_id',
       async ({ principal, params: { turn_id, approval_id }, body }) => {
-        authorize(principal, 'chat')
         const turn = await getTurnOrThrow(context, principal, turn_id)
         return viewApproval((await decide(context, principal, turn, approval_id, body)).approval)
       },
       {
         params: Type.Object({ turn_id: TurnIdSchema, approval_id: ApprovalIdSchema }),
         body: DecisionSchema,
-        detail: { summary: 'Decide on what a turn waits for; the first decision is the one that counts' },
+        scope: 'chat', detail: { summary: 'Decide on what a turn waits for; the first decision is the one that counts' },
       },
     )
     .get(
       '/:turn_id/log',
       async ({ principal, params: { turn_id } }) => {
-        authorize(principal, 'chat')
         return viewLog(context, await getTurnOrThrow(context, principal, turn_id))
       },
-      { params, detail: { summary: 'The execution log of a turn' } },
+      { params, scope: 'chat', detail: { summary: 'The execution log of a turn' } },
     )
 }

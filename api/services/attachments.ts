@@ -1,7 +1,6 @@
 // What is attached to a message: checked, and its bytes stored before the turn is.
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import type { JobKind } from '../../contracts/engine.ts'
-import { mapAll } from '../../contracts/map-all.ts'
 import type { AttachmentInput } from '../../contracts/schemas/chat.ts'
 import { shorten } from '../../contracts/shorten.ts'
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
@@ -60,9 +59,11 @@ export async function storeAttachments(
   }
   const inlineBytes = found.reduce((sum, { bytes }) => sum + (bytes?.byteLength ?? 0), 0)
   if (inlineBytes > 0) await mayKeep(inlineBytes)
-  return mapAll(found, async ({ bytes, ...attachment }) =>
-    bytes ? { ...attachment, sha256: await blobs.put(userId, bytes) } : attachment,
-  )
+  const stored: Attachment[] = []
+  // One after the other: each is hashed in one go.
+  for (const { bytes, ...attachment } of found)
+    stored.push(bytes ? { ...attachment, sha256: await blobs.put(userId, bytes) } : attachment)
+  return stored
 }
 
 type Found = Attachment & { bytes?: Buffer }

@@ -1,9 +1,8 @@
 // Accepting a message: a row first, then the engine, then the receipt; safe to repeat under an Idempotency-Key.
-import { createHash } from 'node:crypto'
 import type { SubmitInput } from '../../contracts/engine.ts'
 import { MuxiError } from '../../contracts/failures.ts'
-import { canonicalJson } from '../../contracts/json.ts'
 import { newId } from '../../contracts/ids.ts'
+import { responseSchemaFault } from '../../contracts/response-schema.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { ensureDefaultConversation, lockConversation } from '../../db/queries/conversations.ts'
@@ -13,6 +12,7 @@ import { acceptTurn, countUnfinished, discardTurn, findTurn, insertTurn, wasGive
 import type { Tx } from '../../db/schema.ts'
 import { actingUser, ownedOrThrow } from './access.ts'
 import { insertAttachedJobs, storeAttachments } from './attachments.ts'
+import { bodyHash } from './body-hash.ts'
 import type { ApiContext, ApiLimits } from './context.ts'
 import { submitTurn } from './engine.ts'
 import { checkQuota } from './files.ts'
@@ -68,14 +68,11 @@ async function insert(context: Context, principal: Principal, submission: Submis
   const { request, agent_id } = submission
   const userId = actingUser(principal, request.user_id)
   checkSize(request, limits)
-  const bodyHash = createHash('sha256')
-    .update(canonicalJson([agent_id, request]))
-    .digest('hex')
   const known = {
     key_id: principal.key_id,
     route: submission.route,
     idempotency_key: submission.idempotency_key ?? '',
-    body_hash: bodyHash,
+    body_hash: submission.idempotency_key === undefined ? '' : await bodyHash(agent_id, request),
   }
   const attachments = await storeAttachments(storage, userId, request.attachments ?? [], (bytes) =>
     checkQuota(context, userId, bytes),
@@ -137,6 +134,8 @@ function checkSize(request: ChatRequest, limits: Context['limits']): void {
   const attached = request.attachments?.length ?? 0
   if (request.content === '' && attached === 0) throw wrongField('content', 'not empty, unless something is attached')
   if (attached > limits.attachments) throw wrongField('attachments', `at most ${limits.attachments}`)
+  const schemaFault = request.response_schema && responseSchemaFault(request.response_schema)
+  if (schemaFault !== undefined) throw wrongField('response_schema', schemaFault)
   if (Buffer.byteLength(request.content) > limits.content_bytes) {
     throw new MuxiError(
       'payload_too_large',

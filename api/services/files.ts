@@ -56,8 +56,7 @@ async function uploadInline(
 ): Promise<FilesTable> {
   const { storage, limits } = context
   const body = await readJsonBody(request, limits.chat_body_bytes)
-  const faults = schemaFaults(InlineFileSchema, body)
-  if (faults.length > 0 || !Value.Check(InlineFileSchema, body)) throw invalid('the file', faults)
+  if (!Value.Check(InlineFileSchema, body)) throw invalid('the file', schemaFaults(InlineFileSchema, body))
   if (body.data.length % 4 !== 0)
     throw wrongField('take the file', 'data', 'base64, padded to a multiple of four characters')
   const received = await storage.blobs.receive(Readable.from([Buffer.from(body.data, 'base64')]))

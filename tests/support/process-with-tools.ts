@@ -3,6 +3,10 @@ import { BUILT_IN_TOOLS } from '../../activities/tools.ts'
 import { runProcess } from '../../cli/process.ts'
 import type { Role } from '../../config/settings.ts'
 import { count, countAgain } from './counting-tools.ts'
+import { watchLoop } from './loop-watch.ts'
+
+const loopFile = process.env['MUXI_TEST_LOOP_FILE']
+if (loopFile !== undefined) watchLoop(loopFile)
 
 await runProcess({
   env: process.env,
