@@ -68,7 +68,10 @@ async function principalOfUi(context: ApiContext, request: Request): Promise<Pri
 async function withWords(context: ApiContext, principal: Principal, payload: Payload): Promise<Payload> {
   const encoding = Buffer.from(payload.metadata?.['encoding'] ?? '', 'base64').toString()
   if (encoding !== 'json/plain' || payload.data === undefined) return payload
-  const value = await readJson(Buffer.from(payload.data, 'base64'), "read the payloads: the 'data' of each json/plain one")
+  const value = await readJson(
+    Buffer.from(payload.data, 'base64'),
+    "read the payloads: the 'data' of each json/plain one",
+  )
   const words = await wordsOf(context, principal, value)
   if (words === undefined) return payload
   const data = Buffer.from(JSON.stringify({ ...(value as object), text: words })).toString('base64')

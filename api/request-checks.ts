@@ -37,7 +37,8 @@ export class RequestChecks {
     for (const { method, path, hooks } of routes) {
       const said = hooks.detail?.security?.[0]?.key?.[0]
       const scope = SCOPES.find((each) => each === said)
-      if (scope === undefined && WITH_SCOPE.test(path)) throw new Error(`Cannot serve ${method} ${path}: it has no scope`)
+      if (scope === undefined && WITH_SCOPE.test(path))
+        throw new Error(`Cannot serve ${method} ${path}: it has no scope`)
       this.#rules.set(nameOf(method, path), { scope, body: hooks.body })
     }
   }

@@ -19,7 +19,11 @@ export function agentRoutes(context: ApiContext) {
         const { items, ...rest } = page(await listAgents(db, limit + 1, cursor), limit, ({ id }) => id)
         return { agents: await mapAll(items, (agent) => viewAgentBriefly(context, agent)), ...rest }
       },
-      { query: Type.Object(pageFields, { additionalProperties: false }), scope: 'read', detail: { summary: 'List agents' } },
+      {
+        query: Type.Object(pageFields, { additionalProperties: false }),
+        scope: 'read',
+        detail: { summary: 'List agents' },
+      },
     )
     .get(
       '/:agent_id',
@@ -40,6 +44,10 @@ export function agentRoutes(context: ApiContext) {
           ...(sources.length > 0 && { knowledge_sources: sources }),
         })
       },
-      { body: AgentSchema, scope: 'manage', detail: { summary: 'Make an agent; what it is to know is read by jobs in the background' } },
+      {
+        body: AgentSchema,
+        scope: 'manage',
+        detail: { summary: 'Make an agent; what it is to know is read by jobs in the background' },
+      },
     )
 }

@@ -33,7 +33,8 @@ export function approvalRoutes(context: ApiContext) {
         },
         { additionalProperties: false },
       ),
-      scope: 'chat', detail: { summary: 'List what turns wait for people to decide, or have waited for, newest first' },
+      scope: 'chat',
+      detail: { summary: 'List what turns wait for people to decide, or have waited for, newest first' },
     },
   )
 }

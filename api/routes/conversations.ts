@@ -42,7 +42,8 @@ export function conversationRoutes(context: ApiContext) {
           { agent_id: AgentIdSchema, user_id: Type.Optional(UserIdSchema), title: Type.Optional(TitleSchema) },
           closed,
         ),
-        scope: 'chat', detail: { summary: 'Begin a conversation' },
+        scope: 'chat',
+        detail: { summary: 'Begin a conversation' },
       },
     )
     .get(
@@ -61,12 +62,14 @@ export function conversationRoutes(context: ApiContext) {
           { ...pageFields, user_id: Type.Optional(UserIdSchema), agent_id: Type.Optional(AgentIdSchema) },
           closed,
         ),
-        scope: 'chat', detail: { summary: 'List conversations, newest first' },
+        scope: 'chat',
+        detail: { summary: 'List conversations, newest first' },
       },
     )
     .get('/:conversation_id', ({ principal, params: { conversation_id } }) => getOwned(principal, conversation_id), {
       params,
-      scope: 'chat', detail: { summary: 'Read a conversation' },
+      scope: 'chat',
+      detail: { summary: 'Read a conversation' },
     })
     .patch(
       '/:conversation_id',
@@ -75,7 +78,12 @@ export function conversationRoutes(context: ApiContext) {
         await renameConversation(db, conversation.id, body.title)
         return { ...conversation, title: body.title }
       },
-      { params, body: Type.Object({ title: TitleSchema }, closed), scope: 'chat', detail: { summary: 'Rename a conversation' } },
+      {
+        params,
+        body: Type.Object({ title: TitleSchema }, closed),
+        scope: 'chat',
+        detail: { summary: 'Rename a conversation' },
+      },
     )
     .delete(
       '/:conversation_id',
@@ -98,6 +106,11 @@ export function conversationRoutes(context: ApiContext) {
         const { items, ...rest } = page(await listMessages(db, id, limit + 1, cursor), limit, (message) => message.id)
         return { messages: items, ...rest }
       },
-      { params, query: Type.Object(pageFields, closed), scope: 'chat', detail: { summary: 'List messages, newest first' } },
+      {
+        params,
+        query: Type.Object(pageFields, closed),
+        scope: 'chat',
+        detail: { summary: 'List messages, newest first' },
+      },
     )
 }

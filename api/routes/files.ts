@@ -22,7 +22,8 @@ export function fileRoutes(context: ApiContext) {
       },
       {
         headers: idempotencyHeaders('file'),
-        scope: 'chat', detail: {
+        scope: 'chat',
+        detail: {
           summary:
             'Upload a file: multipart/form-data with the field `file`, or JSON with `name` and `data` (base64); both may have `user_id`',
         },
@@ -41,7 +42,8 @@ export function fileRoutes(context: ApiContext) {
       },
       {
         query: Type.Object({ ...pageFields, user_id: Type.Optional(UserIdSchema) }, { additionalProperties: false }),
-        scope: 'chat', detail: { summary: 'List uploaded files, newest first' },
+        scope: 'chat',
+        detail: { summary: 'List uploaded files, newest first' },
       },
     )
     .get(
@@ -67,7 +69,8 @@ export function fileRoutes(context: ApiContext) {
       },
       {
         params,
-        scope: 'chat', detail: { summary: 'Delete a file and the text extracted from it; what an agent knows from it stays' },
+        scope: 'chat',
+        detail: { summary: 'Delete a file and the text extracted from it; what an agent knows from it stays' },
       },
     )
 }

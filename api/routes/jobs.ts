@@ -24,7 +24,12 @@ export function jobRoutes(context: ApiContext) {
       async ({ principal, body, headers, status }) => {
         return status(202, viewJob(context, await createJob(context, principal, body, headers['idempotency-key'])))
       },
-      { body: JobRequestSchema, headers: idempotencyHeaders('job'), scope: 'chat', detail: { summary: 'Ingest an uploaded file' } },
+      {
+        body: JobRequestSchema,
+        headers: idempotencyHeaders('job'),
+        scope: 'chat',
+        detail: { summary: 'Ingest an uploaded file' },
+      },
     )
     .get(
       '',
@@ -47,7 +52,8 @@ export function jobRoutes(context: ApiContext) {
           },
           closed,
         ),
-        scope: 'chat', detail: { summary: 'List jobs, newest first' },
+        scope: 'chat',
+        detail: { summary: 'List jobs, newest first' },
       },
     )
     .get(
@@ -77,7 +83,8 @@ export function jobRoutes(context: ApiContext) {
       {
         params,
         query: Type.Object({ format: Type.Optional(FormatSchema) }, closed),
-        scope: 'chat', detail: { summary: 'Read what was extracted' },
+        scope: 'chat',
+        detail: { summary: 'Read what was extracted' },
       },
     )
     .post(

@@ -45,7 +45,11 @@ export function keyRoutes(context: ApiContext) {
         const { items, ...rest } = page(await listKeys(db, limit + 1, cursor), limit, ({ id }) => id)
         return { keys: items, ...rest }
       },
-      { query: Type.Object(pageFields, closed), scope: 'admin', detail: { summary: 'List keys; their secrets are not kept' } },
+      {
+        query: Type.Object(pageFields, closed),
+        scope: 'admin',
+        detail: { summary: 'List keys; their secrets are not kept' },
+      },
     )
     .get(
       '/key',
@@ -79,7 +83,8 @@ export function keyRoutes(context: ApiContext) {
         body: Type.Optional(
           Type.Object({ grace_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 30 * 86_400 })) }, closed),
         ),
-        scope: 'admin', detail: { summary: 'Give a key a new secret; the old one lives on for the grace' },
+        scope: 'admin',
+        detail: { summary: 'Give a key a new secret; the old one lives on for the grace' },
       },
     )
     .delete(

@@ -48,7 +48,8 @@ export function knowledgeRoutes(context: ApiContext) {
       {
         params,
         body: KnowledgeRequestSchema,
-        scope: 'manage', detail: { summary: 'Add a source of knowledge, and wait until it can be searched' },
+        scope: 'manage',
+        detail: { summary: 'Add a source of knowledge, and wait until it can be searched' },
       },
     )
     .delete(
@@ -66,7 +67,8 @@ export function knowledgeRoutes(context: ApiContext) {
       },
       {
         params: Type.Object({ agent_id: AgentIdSchema, knowledge_id: AgentIdSchema }),
-        scope: 'manage', detail: { summary: 'Remove a source of knowledge' },
+        scope: 'manage',
+        detail: { summary: 'Remove a source of knowledge' },
       },
     )
     .get(

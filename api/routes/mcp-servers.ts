@@ -33,7 +33,12 @@ export function mcpServerRoutes(context: ApiContext) {
         if (connected) return status(201, { status: 'connected', agent_id, server })
         return status(201, { status: row.state, agent_id, server, ...(await signInUrlOf(context, principal, row)) })
       },
-      { params, body: McpServerSchema, scope: 'manage', detail: { summary: 'Add an MCP server, and wait until it is connected' } },
+      {
+        params,
+        body: McpServerSchema,
+        scope: 'manage',
+        detail: { summary: 'Add an MCP server, and wait until it is connected' },
+      },
     )
     .get(
       '/:name',

@@ -76,7 +76,8 @@ export function mcpRoutes(context: ApiContext, version: string) {
         )
       },
       {
-        scope: 'chat', detail: { summary: 'MCP over Streamable HTTP: what comes unasked, or the rest of a call after Last-Event-ID' },
+        scope: 'chat',
+        detail: { summary: 'MCP over Streamable HTTP: what comes unasked, or the rest of a call after Last-Event-ID' },
       },
     )
 }

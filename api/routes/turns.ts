@@ -45,7 +45,8 @@ export function turnRoutes(context: ApiContext) {
           },
           { additionalProperties: false },
         ),
-        scope: 'chat', detail: { summary: 'List turns, newest first' },
+        scope: 'chat',
+        detail: { summary: 'List turns, newest first' },
       },
     )
     .get(
@@ -84,7 +85,8 @@ export function turnRoutes(context: ApiContext) {
       {
         params: Type.Object({ turn_id: TurnIdSchema, approval_id: ApprovalIdSchema }),
         body: DecisionSchema,
-        scope: 'chat', detail: { summary: 'Decide on what a turn waits for; the first decision is the one that counts' },
+        scope: 'chat',
+        detail: { summary: 'Decide on what a turn waits for; the first decision is the one that counts' },
       },
     )
     .get(

@@ -61,25 +61,29 @@ describe('rejections', () => {
     { type: 'a', name: 'b', data: '!' },
   ]
 
-  it(keeps('attack.rejection', 'over REST and WebSocket, many times: refused, and the same process goes on'), async () => {
-    const socket = await stage.socket(api.url)
-    for (let count = 0; count < 5; count += 1) {
-      const answer = await call(CHAT, { content: 'x', attachments })
-      expect([400, 404]).toContain(answer.status)
-      socket.send('chat', `c${count}`, { agent_id: 'offline', content: 'x', attachments })
-      const { data } = await socket.waitFor(({ type, id }) => type === 'error' && id === `c${count}`)
-      expect(['bad_request', 'not_found']).toContain(data.code)
-    }
-    socket.send('ping', 'after')
-    await socket.waitFor(({ type, id }) => type === 'pong' && id === 'after')
-    socket.close()
-    expect((await call('/healthz')).status).toBe(200)
-    expect(errors()).toEqual([])
-  })
+  it(
+    keeps('attack.rejection', 'over REST and WebSocket, many times: refused, and the same process goes on'),
+    async () => {
+      const socket = await stage.socket(api.url)
+      for (let count = 0; count < 5; count += 1) {
+        const answer = await call(CHAT, { content: 'x', attachments })
+        expect([400, 404]).toContain(answer.status)
+        socket.send('chat', `c${count}`, { agent_id: 'offline', content: 'x', attachments })
+        const { data } = await socket.waitFor(({ type, id }) => type === 'error' && id === `c${count}`)
+        expect(['bad_request', 'not_found']).toContain(data.code)
+      }
+      socket.send('ping', 'after')
+      await socket.waitFor(({ type, id }) => type === 'pong' && id === 'after')
+      socket.close()
+      expect((await call('/healthz')).status).toBe(200)
+      expect(errors()).toEqual([])
+    },
+  )
 })
 
 describe('refusals', () => {
-  const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`wrong${index}`, index]))
+  const many = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`wrong${index}`, index]))
 
   it(keeps('attack.faults', '200 kB of wrong fields: twenty are named, on every kind of body'), async () => {
     const wrong = Array.from({ length: 90 }, () => ({ type: 1, nested: many(200) }))
@@ -104,13 +108,16 @@ describe('refusals', () => {
     socket.close()
   })
 
-  it(keeps('attack.scopes', 'a key of another scope gets 403 for a wrong body, and for a body that is no JSON'), async () => {
-    for (const body of [{ nonsense: 1 }, '{', '['.repeat(100_000)])
-      for (const path of [CHAT, `${CHAT}/stream`, '/api/v1/agents', '/api/v1/keys', '/api/v1/jobs', '/mcp'])
-        expectError(await call(path, body, { key: readKey }), 403, 'forbidden')
-    expectError(await call('/api/v1/turns?nonsense=1', undefined, { key: readKey }), 403, 'forbidden')
-    expectError(await call('/codec/decode', { payloads: 1 }, { key: readKey }), 403, 'forbidden')
-  })
+  it(
+    keeps('attack.scopes', 'a key of another scope gets 403 for a wrong body, and for a body that is no JSON'),
+    async () => {
+      for (const body of [{ nonsense: 1 }, '{', '['.repeat(100_000)])
+        for (const path of [CHAT, `${CHAT}/stream`, '/api/v1/agents', '/api/v1/keys', '/api/v1/jobs', '/mcp'])
+          expectError(await call(path, body, { key: readKey }), 403, 'forbidden')
+      expectError(await call('/api/v1/turns?nonsense=1', undefined, { key: readKey }), 403, 'forbidden')
+      expectError(await call('/codec/decode', { payloads: 1 }, { key: readKey }), 403, 'forbidden')
+    },
+  )
 
   it(keeps('attack.bounds', 'on REST, the WebSocket, the codec endpoint and /mcp: 400'), async () => {
     const deep = (key: string) => `{"${key}":`.repeat(50_000) + '1' + '}'.repeat(50_000)
@@ -146,18 +153,21 @@ describe('malformed requests', () => {
       }
   })
 
-  it(keeps('attack.malformed', 'codec payloads that are not JSON, and a sign-in without all of its query'), async () => {
-    const encoding = Buffer.from('json/plain').toString('base64')
-    for (const data of ['', '!', Buffer.from('{').toString('base64')])
-      expectError(await call('/codec/decode', { payloads: [{ metadata: { encoding }, data }] }), 400, 'bad_request')
-    expectError(await call('/sign-in?ticket=wrong'), 401, 'unauthorized')
-    expectError(await call('/sign-in'), 400, 'bad_request')
-    const { body: ticket } = await call('/api/v1/ws/tickets', undefined, {})
-    expect(ticket.error.code).toBe('method_not_allowed')
-    const made = await stage.call(api.url, '/api/v1/ws/tickets', { method: 'POST' })
-    const signed = await stage.call(api.url, `/sign-in?ticket=${made.body.ticket}`, { redirect: 'manual' })
-    expect([signed.status, signed.headers.get('location')]).toEqual([302, '/'])
-  })
+  it(
+    keeps('attack.malformed', 'codec payloads that are not JSON, and a sign-in without all of its query'),
+    async () => {
+      const encoding = Buffer.from('json/plain').toString('base64')
+      for (const data of ['', '!', Buffer.from('{').toString('base64')])
+        expectError(await call('/codec/decode', { payloads: [{ metadata: { encoding }, data }] }), 400, 'bad_request')
+      expectError(await call('/sign-in?ticket=wrong'), 401, 'unauthorized')
+      expectError(await call('/sign-in'), 400, 'bad_request')
+      const { body: ticket } = await call('/api/v1/ws/tickets', undefined, {})
+      expect(ticket.error.code).toBe('method_not_allowed')
+      const made = await stage.call(api.url, '/api/v1/ws/tickets', { method: 'POST' })
+      const signed = await stage.call(api.url, `/sign-in?ticket=${made.body.ticket}`, { redirect: 'manual' })
+      expect([signed.status, signed.headers.get('location')]).toEqual([302, '/'])
+    },
+  )
 
   it(keeps('attack.malformed', 'an upgrade to h2c is ignored: the request is served as it is'), async () => {
     const { host } = new URL(api.url)
@@ -253,24 +263,40 @@ describe.runIf(onNode)('the event loop', () => {
     ['brackets', '/api/v1/agents', () => fill(SMALL, '[')],
     ['escapes', '/api/v1/agents', () => `{"a":"${fill(SMALL, '\\u0041')}"}`],
     ['quotes', '/api/v1/agents', () => `{"a":"${fill(SMALL, '\\"')}"}`],
-    ['a long system message and long knowledge', '/api/v1/agents', () =>
-      agent({ system_message: fill(100_000, 'é'), knowledge: [{ id: 'k', content: fill(SMALL / 2, 'word ') }] })],
-    ['many wrong MCP servers', '/api/v1/agents', () =>
-      agent({ mcp_servers: Array.from({ length: 32 }, () => ({ name: 'n', url: fill(30_000, '1') })) })],
+    [
+      'a long system message and long knowledge',
+      '/api/v1/agents',
+      () => agent({ system_message: fill(100_000, 'é'), knowledge: [{ id: 'k', content: fill(SMALL / 2, 'word ') }] }),
+    ],
+    [
+      'many wrong MCP servers',
+      '/api/v1/agents',
+      () => agent({ mcp_servers: Array.from({ length: 32 }, () => ({ name: 'n', url: fill(30_000, '1') })) }),
+    ],
     ['arguments of a tool call', '/mcp', () => rpc(`{"name":"offline","arguments":{${keys(SMALL - 200, 9_900)}}}`)],
     ['a deep response schema', CHAT, () => `{"content":"x","response_schema":{"enum":[${fill(SMALL, '[[]],')}1]}}`],
     ['one large picture', CHAT, () => attached(1, 18 * MB)],
     ['twenty pictures', CHAT, () => attached(20, 0.9 * MB)],
     ['content that is far too long', CHAT, () => `{"content":"${fill(LARGE - 20, '€').slice(0, LARGE / 3)}"}`],
-    ['attachments that are not base64', CHAT, () =>
-      `{"content":"x","attachments":[{"type":"a","name":"a","data":"${fill(LARGE - 100, 'QUJD')}!"}]}`],
+    [
+      'attachments that are not base64',
+      CHAT,
+      () => `{"content":"x","attachments":[{"type":"a","name":"a","data":"${fill(LARGE - 100, 'QUJD')}!"}]}`,
+    ],
     ['values without end', CHAT, () => `{"content":[${fill(LARGE - 50, '1,')}1]}`],
     ['keys without end', CHAT, () => `{${keys(LARGE, 9_900)}}`],
     ['a large file in JSON', '/api/v1/files', () => JSON.stringify({ name: 'a.png', data: picture(18 * MB) })],
-    ['many codec payloads', '/codec/decode', () => {
-      const payload = { metadata: { encoding }, data: Buffer.from(JSON.stringify(fill(5_000, 'x'))).toString('base64') }
-      return JSON.stringify({ payloads: Array.from({ length: 1_000 }, () => payload) })
-    }],
+    [
+      'many codec payloads',
+      '/codec/decode',
+      () => {
+        const payload = {
+          metadata: { encoding },
+          data: Buffer.from(JSON.stringify(fill(5_000, 'x'))).toString('base64'),
+        }
+        return JSON.stringify({ payloads: Array.from({ length: 1_000 }, () => payload) })
+      },
+    ],
   ]
 
   /** The longest block while something is done, after the loop was quiet. */

@@ -242,7 +242,7 @@ describe('readArguments() with schemas of strangers', () => {
   test('finds equal items, whatever the order of their keys', () => {
     const schema = { type: 'object', properties: { a: { uniqueItems: true } } }
     expect(readArguments(tool(schema), '{"a":[{"x":1,"y":2},{"y":2,"x":1}]}')).toHaveProperty('fault')
-    const items = Array.from({ length: 20_000 }, (_, index) => ({ index }))
+    const items = Array.from({ length: 4_000 }, (_, index) => ({ index }))
     expect(readArguments(tool(schema), JSON.stringify({ a: items }))).toEqual({ parameters: { a: items } })
   })
   test('takes two schemas of one id', () => {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { readJson } from '../../api/json.ts'
 import { fits } from '../../contracts/glob.ts'
 import { responseSchemaFault } from '../../contracts/response-schema.ts'
-import { jsonBoundsFault, MAX_JSON_DEPTH, MAX_JSON_VALUES } from '../../contracts/json-bounds.ts'
+import { JsonBounds, jsonBoundsFault, MAX_JSON_DEPTH, MAX_JSON_VALUES } from '../../contracts/json-bounds.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 import { invalid } from '../../api/errors.ts'
@@ -35,6 +35,18 @@ describe('jsonBoundsFault()', () => {
     expect(jsonBoundsFault(bytes(text))).toBeUndefined()
     expect(jsonBoundsFault(bytes('"unended \\"'))).toBeUndefined()
   })
+})
+
+it('JsonBounds takes a text in any pieces', () => {
+  const text = bytes(JSON.stringify({ a: 'x\\\\"[', b: [['"'], { c: '\\\\' }], d: 'y'.repeat(50) }).repeat(3))
+  const levels = (size: number) => {
+    const bounds = new JsonBounds()
+    for (let at = 0; at < text.length; at += size) expect(bounds.take(text.subarray(at, at + size))).toBeUndefined()
+    let more = 0
+    while (bounds.take(bytes('[')) === undefined) more += 1
+    return more
+  }
+  for (const size of [1, 2, 3, 7, 1_000]) expect(levels(size)).toBe(MAX_JSON_DEPTH)
 })
 
 describe('readJson()', () => {
