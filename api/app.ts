@@ -6,7 +6,7 @@ import { codecRoutes } from './codec.ts'
 import { errorResponse, toMuxiError } from './errors.ts'
 import type { Origins } from './origins.ts'
 import { methodNotAllowed } from './plugin.ts'
-import { RequestChecks } from './request-checks.ts'
+import { knowRoutes } from './request-checks.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { audioRoutes } from './routes/audio.ts'
@@ -27,7 +27,6 @@ import { sessionRoutes } from './session.ts'
 import { temporalUiRoutes } from './temporal-ui.ts'
 
 export function createApp(context: ApiContext, origins: Origins, version: string) {
-  const checks = new RequestChecks(context)
   const app = new Elysia({ normalize: false })
     .onRequest(({ request, set }) => {
       set.headers['x-request-id'] = newId('req')
@@ -48,11 +47,6 @@ export function createApp(context: ApiContext, origins: Origins, version: string
       Object.assign(set.headers, response.headers)
       set.status = response.status
       return response.body
-    })
-    .onParse(({ request, route }) => checks.checkScope(request, route))
-    .onTransform(async ({ request, route, body }) => {
-      await checks.checkScope(request, route)
-      checks.checkBody(request, route, body)
     })
     .use(
       openapi({
@@ -87,7 +81,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(mcpServerRoutes(context))
         .use(keyRoutes(context)),
     )
-  checks.know(app.routes)
+  knowRoutes(app.routes)
   return app
 }
 

@@ -6,6 +6,7 @@ import type { Principal } from '../db/queries/keys.ts'
 import { bearerOf, addressOf } from './plugin.ts'
 import { readJsonBody } from './body.ts'
 import { readJson } from './json.ts'
+import { checkBody } from './request-checks.ts'
 import { authenticate, authorize } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
 import { wordsOf } from './services/words.ts'
@@ -38,6 +39,7 @@ export function codecRoutes(context: ApiContext) {
       await principalOfUi(context, request)
       return readJsonBody(request, MAX_BODY)
     })
+    .onTransform(({ request, route, body }) => checkBody(body, request, route))
     .post(
       '/decode',
       async ({ body, request }) => {

@@ -3,6 +3,7 @@ import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
 import type { Principal, Scope } from '../db/queries/keys.ts'
 import { readJsonBody } from './body.ts'
+import { checkBody, checkScope } from './request-checks.ts'
 import { ANYBODY, authenticate } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
 
@@ -28,7 +29,7 @@ const NUMBERS = ['limit', 'top_k', 'threshold']
 const asked = new WeakMap<Request, Promise<Principal>>()
 
 /** Who makes a request; looked up once. @throws MuxiError unauthorized, forbidden */
-export function principalOf({ auth, storage }: ApiContext, request: Request): Promise<Principal> {
+function principalOf({ auth, storage }: ApiContext, request: Request): Promise<Principal> {
   if (!auth) return Promise.resolve(ANYBODY)
   const known = asked.get(request)
   if (known) return known
@@ -41,9 +42,9 @@ export function principalOf({ auth, storage }: ApiContext, request: Request): Pr
 export function authenticated(context: ApiContext) {
   return (
     new Elysia({ name: 'authenticated' })
-      .onParse({ as: 'global' }, async ({ request }) => {
-        // Nothing is read from strangers.
-        await principalOf(context, request)
+      .onParse({ as: 'global' }, async ({ request, route }) => {
+        // Nothing is read from strangers, nor from keys that may not do this.
+        checkScope(await principalOf(context, request), request, route)
         const { limits } = context
         const { pathname } = new URL(request.url)
         // Never undefined, with which Elysia would go on to read the body by itself, a form into memory.
@@ -51,10 +52,13 @@ export function authenticated(context: ApiContext) {
         const limit = CHAT_ROUTE.test(pathname) ? limits.chat_body_bytes : limits.json_body_bytes
         return (await readJsonBody(request, limit)) ?? null
       })
-      // Checked before the body is read (`request-checks.ts`).
       .macro({ scope: (scope: Scope) => ({ detail: { security: [{ key: [scope] }] } }) })
       // Never reached: it says in the OpenAPI document what kind of body the one above has read.
       .guard({ as: 'global', parse: ['json'] })
+      .onTransform({ as: 'scoped' }, async ({ request, route, body }) => {
+        checkScope(await principalOf(context, request), request, route)
+        checkBody(body, request, route)
+      })
       // Query values arrive as text, and schemas want numbers here.
       .onTransform({ as: 'scoped' }, ({ query }) => {
         const given: Record<string, unknown> = query

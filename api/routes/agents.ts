@@ -15,7 +15,7 @@ export function agentRoutes(context: ApiContext) {
     .use(authenticated(context))
     .get(
       '',
-      async ({ principal, query: { limit = DEFAULT_LIMIT, cursor } }) => {
+      async ({ query: { limit = DEFAULT_LIMIT, cursor } }) => {
         const { items, ...rest } = page(await listAgents(db, limit + 1, cursor), limit, ({ id }) => id)
         return { agents: await mapAll(items, (agent) => viewAgentBriefly(context, agent)), ...rest }
       },
@@ -25,13 +25,11 @@ export function agentRoutes(context: ApiContext) {
         detail: { summary: 'List agents' },
       },
     )
-    .get(
-      '/:agent_id',
-      async ({ principal, params: { agent_id } }) => {
-        return viewAgent(context, await getAgentOrThrow(db, agent_id))
-      },
-      { params: Type.Object({ agent_id: AgentIdSchema }), scope: 'read', detail: { summary: 'Read an agent' } },
-    )
+    .get('/:agent_id', async ({ params: { agent_id } }) => viewAgent(context, await getAgentOrThrow(db, agent_id)), {
+      params: Type.Object({ agent_id: AgentIdSchema }),
+      scope: 'read',
+      detail: { summary: 'Read an agent' },
+    })
     .post(
       '',
       async ({ principal, body, status }) => {

@@ -8,18 +8,13 @@ import type { ApiContext } from '../services/context.ts'
 export function audioRoutes(context: ApiContext) {
   return new Elysia({ prefix: '/audio', tags: ['audio'] })
     .use(authenticated(context))
-    .post(
-      '/transcriptions',
-      ({ principal, request }) => {
-        return transcribe(context, principal, request)
-      },
-      { scope: 'chat', detail: { summary: 'Turn speech into text, as multipart/form-data with the field `file`' } },
-    )
-    .post(
-      '/speech',
-      ({ principal, body, request }) => {
-        return speak(context, body, request.signal)
-      },
-      { body: SpeechRequestSchema, scope: 'chat', detail: { summary: 'Turn text into speech' } },
-    )
+    .post('/transcriptions', ({ principal, request }) => transcribe(context, principal, request), {
+      scope: 'chat',
+      detail: { summary: 'Turn speech into text, as multipart/form-data with the field `file`' },
+    })
+    .post('/speech', ({ body, request }) => speak(context, body, request.signal), {
+      body: SpeechRequestSchema,
+      scope: 'chat',
+      detail: { summary: 'Turn text into speech' },
+    })
 }

@@ -48,9 +48,7 @@ export function fileRoutes(context: ApiContext) {
     )
     .get(
       '/:file_id',
-      async ({ principal, params: { file_id } }) => {
-        return viewFile(await getFileOrThrow(context, principal, file_id))
-      },
+      async ({ principal, params: { file_id } }) => viewFile(await getFileOrThrow(context, principal, file_id)),
       { params, scope: 'chat', detail: { summary: 'Read about a file' } },
     )
     .get(

@@ -58,9 +58,7 @@ export function jobRoutes(context: ApiContext) {
     )
     .get(
       '/:job_id',
-      async ({ principal, params: { job_id } }) => {
-        return viewJob(context, await getJobOrThrow(context, principal, job_id))
-      },
+      async ({ principal, params: { job_id } }) => viewJob(context, await getJobOrThrow(context, principal, job_id)),
       { params, scope: 'chat', detail: { summary: 'Read a job' } },
     )
     .get(
@@ -77,9 +75,8 @@ export function jobRoutes(context: ApiContext) {
     )
     .get(
       '/:job_id/text',
-      async ({ principal, params: { job_id }, query: { format = 'md' } }) => {
-        return textResponse(context, await getJobOrThrow(context, principal, job_id), format)
-      },
+      async ({ principal, params: { job_id }, query: { format = 'md' } }) =>
+        textResponse(context, await getJobOrThrow(context, principal, job_id), format),
       {
         params,
         query: Type.Object({ format: Type.Optional(FormatSchema) }, closed),

@@ -41,7 +41,7 @@ export function keyRoutes(context: ApiContext) {
     .use(authenticated(context))
     .get(
       '/keys',
-      async ({ principal, query: { limit = DEFAULT_LIMIT, cursor } }) => {
+      async ({ query: { limit = DEFAULT_LIMIT, cursor } }) => {
         const { items, ...rest } = page(await listKeys(db, limit + 1, cursor), limit, ({ id }) => id)
         return { keys: items, ...rest }
       },
@@ -53,14 +53,16 @@ export function keyRoutes(context: ApiContext) {
     )
     .get(
       '/key',
-      ({ principal }) => {
-        return { id: principal.key_id, scopes: [...principal.scopes], user_id: principal.bound_user ?? null }
-      },
+      ({ principal }) => ({
+        id: principal.key_id,
+        scopes: [...principal.scopes],
+        user_id: principal.bound_user ?? null,
+      }),
       { scope: 'chat', detail: { summary: 'Read what the key of this request may do' } },
     )
     .post(
       '/keys',
-      async ({ principal, body, status }) => {
+      async ({ body, status }) => {
         const wrong = body.networks?.find((network) => !isNetwork(network))
         if (wrong !== undefined)
           throw new MuxiError(
@@ -74,7 +76,7 @@ export function keyRoutes(context: ApiContext) {
     )
     .post(
       '/keys/:key_id/rotate',
-      async ({ principal, params: { key_id }, body }) => {
+      async ({ params: { key_id }, body }) => {
         const { key, secret } = await rotateKey(db, key_id, body?.grace_seconds ?? 0)
         return { ...key, key: secret }
       },
@@ -89,7 +91,7 @@ export function keyRoutes(context: ApiContext) {
     )
     .delete(
       '/keys/:key_id',
-      async ({ principal, params: { key_id } }) => {
+      async ({ params: { key_id } }) => {
         await deleteKey(db, key_id)
         return { id: key_id, status: 'deleted' }
       },

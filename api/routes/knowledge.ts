@@ -26,7 +26,7 @@ export function knowledgeRoutes(context: ApiContext) {
     .use(authenticated(context))
     .get(
       '',
-      async ({ principal, params: { agent_id } }) => {
+      async ({ params: { agent_id } }) => {
         await getAgentOrThrow(db, agent_id)
         return { agent_id, knowledge_sources: await listSources(db, agent_id) }
       },
@@ -54,7 +54,7 @@ export function knowledgeRoutes(context: ApiContext) {
     )
     .delete(
       '/:knowledge_id',
-      async ({ principal, params: { agent_id, knowledge_id } }) => {
+      async ({ params: { agent_id, knowledge_id } }) => {
         const { file } = await getAgentOrThrow(db, agent_id)
         if ((await findSource(db, agent_id, knowledge_id))?.origin === 'config') {
           throw new MuxiError(
@@ -73,7 +73,7 @@ export function knowledgeRoutes(context: ApiContext) {
     )
     .get(
       '/search',
-      async ({ principal, params: { agent_id }, query: { query, top_k = 3, threshold = 0 } }) => {
+      async ({ params: { agent_id }, query: { query, top_k = 3, threshold = 0 } }) => {
         await getAgentOrThrow(db, agent_id)
         const found = await searchKnowledge(context, agent_id, { query, top_k, threshold })
         return { agent_id, query, results: found }

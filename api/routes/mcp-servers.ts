@@ -17,7 +17,7 @@ export function mcpServerRoutes(context: ApiContext) {
     .use(authenticated(context))
     .get(
       '',
-      async ({ principal, params: { agent_id } }) => {
+      async ({ params: { agent_id } }) => {
         await getAgentOrThrow(db, agent_id)
         return { agent_id, mcp_servers: (await listServers(db, agent_id)).map(viewServerBriefly) }
       },
@@ -50,7 +50,7 @@ export function mcpServerRoutes(context: ApiContext) {
     )
     .delete(
       '/:name',
-      async ({ principal, params: { agent_id, name } }) => {
+      async ({ params: { agent_id, name } }) => {
         const agent = await getAgentOrThrow(db, agent_id)
         const server = await findServer(db, { agent_id, name })
         if (server?.origin === 'config' && agent.source === 'file')

@@ -51,9 +51,8 @@ export function turnRoutes(context: ApiContext) {
     )
     .get(
       '/:turn_id',
-      async ({ principal, params: { turn_id } }) => {
-        return viewTurn(context, await getTurnOrThrow(context, principal, turn_id))
-      },
+      async ({ principal, params: { turn_id } }) =>
+        viewTurn(context, await getTurnOrThrow(context, principal, turn_id)),
       { params, scope: 'chat', detail: { summary: 'Read a turn' } },
     )
     .get(
@@ -91,9 +90,7 @@ export function turnRoutes(context: ApiContext) {
     )
     .get(
       '/:turn_id/log',
-      async ({ principal, params: { turn_id } }) => {
-        return viewLog(context, await getTurnOrThrow(context, principal, turn_id))
-      },
+      async ({ principal, params: { turn_id } }) => viewLog(context, await getTurnOrThrow(context, principal, turn_id)),
       { params, scope: 'chat', detail: { summary: 'The execution log of a turn' } },
     )
 }
