@@ -35,8 +35,8 @@ function expectError(answer: Pick<Answer, 'status' | 'body' | 'text'>, status: n
   expect(answer.body.error.details.request_id).toMatch(/^req_/)
 }
 
-/** Lines of the log at or above `error`. */
-const errors = () => api.logs().filter(({ level }) => level >= 50)
+/** Lines of the log at or above `error`, besides those that a test has caused in the process itself. */
+const errors = () => api.logs().filter(({ level, unhandled_rejections: count }) => level >= 50 && count === undefined)
 
 /** What a raw HTTP/1.1 request is answered with, until the other side closes or a body of known length has come. */
 function raw(text: string): Promise<string> {
@@ -79,6 +79,16 @@ describe('rejections', () => {
       expect(errors()).toEqual([])
     },
   )
+})
+
+it(keeps('attack.rejection', 'a promise that is left alone is logged and counted, and ends nothing'), async () => {
+  const left = () => api.logs().flatMap(({ unhandled_rejections: count }) => (count === undefined ? [] : [count]))
+  for (const count of [1, 2]) {
+    process.kill(api.pid, 'SIGUSR2')
+    await expect.poll(() => left().length).toBe(count)
+  }
+  expect(left()).toEqual([1, 2])
+  expect((await call('/readyz')).status).toBe(200)
 })
 
 describe('refusals', () => {
