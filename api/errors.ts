@@ -18,7 +18,8 @@ export function toMuxiError(error: unknown, log: Logger): MuxiError {
     return new MuxiError('unavailable', 'The database cannot be reached', { retryAfter: 2, cause: error })
   const code = (error as { code?: unknown } | null)?.code
   if (code === 'NOT_FOUND') return new MuxiError('not_found', 'There is no such address')
-  if (code === 'PARSE') return new MuxiError('bad_request', 'Cannot read the request: its body must be JSON')
+  if (code === 'PARSE' && (cause === undefined || cause instanceof SyntaxError))
+    return new MuxiError('bad_request', 'Cannot read the request: its body must be JSON')
   log.error({ err: error }, 'a request failed unexpectedly')
   return new MuxiError('internal_error', 'Something went wrong on our side', { cause: error })
 }

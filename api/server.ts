@@ -37,7 +37,8 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
       shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
     },
     (request, response) => {
-      void Promise.resolve(handler(request, response)).catch((error: unknown) => {
+      const answer = async () => handler(request, response)
+      answer().catch((error: unknown) => {
         context.log.error({ err: error }, 'a response could not be sent')
         response.destroy()
       })
