@@ -82,7 +82,7 @@ function inline(input: { name: string; data: string }, index: number): Found {
 }
 
 function fromBase64(text: string): Buffer | undefined {
-  const digits = text.replace(/={1,2}$/, '')
+  const digits = text.slice(0, text.length - (text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0))
   return NOT_BASE64.test(digits) ? undefined : Buffer.from(digits, 'base64')
 }
 
