@@ -29,6 +29,8 @@ const PATH = '/api/v1/ws'
 const MAX_UNSENT = 4 * 2 ** 20
 const MAX_SOCKETS_A_KEY = 200
 const MAX_REQUESTS_A_SOCKET = 200
+/** Bytes of a frame that is read in several goes. */
+const LARGE_FRAME = 2 ** 20
 /** How long sockets get to say goodbye, in milliseconds. */
 const CLOSE_MS = 2_000
 
@@ -109,6 +111,7 @@ function refuse(socket: Duplex, failure: MuxiError): void {
     `x-request-id: ${requestId}`,
     'connection: close',
   ]
+  socket.once('finish', () => socket.destroy())
   socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`)
 }
 
@@ -153,7 +156,7 @@ class Session {
     let id = ''
     this.#requests += 1
     try {
-      const read = await readValue(data, isBinary)
+      const read = await this.#read(data as Buffer, isBinary)
       id = idOf(read)
       if (this.#requests > MAX_REQUESTS_A_SOCKET)
         throw new MuxiError('rate_limited', 'Too many requests at once on one socket', { retryAfter: 1 })
@@ -167,6 +170,18 @@ class Session {
       this.#send('error', id, { ...body, details: { ...body.details, request_id: newId('req') } })
     } finally {
       this.#requests -= 1
+    }
+  }
+
+  /** While a large frame is read no further ones come in. */
+  async #read(data: Buffer, isBinary: boolean): Promise<unknown> {
+    if (isBinary) throw new MuxiError('bad_request', 'Cannot read the frame: it must be JSON text')
+    const isLarge = data.byteLength > LARGE_FRAME
+    if (isLarge) this.#socket.pause()
+    try {
+      return await readJson(data, 'read the frame: it')
+    } finally {
+      if (isLarge) this.#socket.resume()
     }
   }
 
@@ -252,11 +267,6 @@ class Session {
 }
 
 type Frame = Static<typeof FrameSchema>
-
-async function readValue(data: RawData, isBinary: boolean): Promise<unknown> {
-  if (isBinary) throw new MuxiError('bad_request', 'Cannot read the frame: it must be JSON text')
-  return readJson(data as Buffer, 'read the frame: it')
-}
 
 /** The id under which a frame is answered, also when the rest of it is wrong. */
 function idOf(frame: unknown): string {

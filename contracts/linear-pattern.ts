@@ -1,4 +1,4 @@
-// Regular expressions of strangers, run in time linear in the text: by RE2, and within a budget.
+// Regular expressions from schemas of MCP servers, run in time linear in the text: by RE2, and within a budget.
 import { RE2JS } from 're2js'
 
 /** Longest pattern, in characters, and most repetitions that it counts in all: `a{1000}` takes the place of a thousand letters. */
@@ -16,7 +16,7 @@ export function beginPatternBudget(): void {
 
 /**
  * The engine that ajv is to use for `pattern` and `patternProperties`. What RE2 cannot compile (lookaround, back references) and
- * what is over the budget is left to whoever wrote the schema to check: it counts as fitting.
+ * what is over the budget counts as matching: the MCP server checks its arguments itself.
  */
 export const linearPattern = Object.assign(
   (pattern: string): { test(text: string): boolean } => {
