@@ -5,6 +5,7 @@ import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { Logger } from 'pino'
 import { timeoutsOf } from '../contracts/mcp-timeouts.ts'
 import { raceSignal } from '../contracts/signals.ts'
+import { mapAll } from '../contracts/map-all.ts'
 import { changeServer, listToolsOfAgent, MAX_OFFERED, putTools, type Hold } from '../db/queries/mcp.ts'
 import type { Db } from '../db/schema.ts'
 import { connect, type CallOptions, type McpConnection } from '../mcp/connection.ts'
@@ -121,8 +122,8 @@ export class HeldServer {
 
   async #hasTokens(url: string, users: string[]): Promise<boolean> {
     const { agent_id, name } = this.hold
-    const found = users.map((user_id) => this.#options.signIns.has({ agent_id, name, user_id }, url))
-    return (await Promise.all(found)).includes(true)
+    const found = await mapAll(users, (user_id) => this.#options.signIns.has({ agent_id, name, user_id }, url))
+    return found.includes(true)
   }
 
   /** A connection with the tokens of a user; those of '' are the operator's, for listing. */

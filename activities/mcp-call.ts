@@ -16,6 +16,7 @@ import { insertFile } from '../db/queries/files.ts'
 import { untilDatabaseIsBack } from '../db/storage.ts'
 import type { Db, ToolCallsTable, Tx } from '../db/schema.ts'
 import type { McpServer } from '../contracts/schemas/agent.ts'
+import { mapAll } from '../contracts/map-all.ts'
 import type { McpConnection } from '../mcp/connection.ts'
 import { McpFailure, type Challenge } from '../mcp/failure.ts'
 import { readAnswer } from '../mcp/result.ts'
@@ -99,9 +100,7 @@ export function mcpCallActivities(resources: Resources) {
   async function keepImages(input: ToolCallInput, images: { media_type: string; bytes: Buffer }[]) {
     if (images.length === 0) return []
     const { user_id } = await ownerOf(input)
-    return Promise.all(
-      images.map(async ({ media_type, bytes }) => ({ media_type, sha256: await blobs.put(user_id, bytes) })),
-    )
+    return mapAll(images, async ({ media_type, bytes }) => ({ media_type, sha256: await blobs.put(user_id, bytes) }))
   }
 
   /** An answer that is too long for the model becomes a file of its user, and its beginning is told. */

@@ -4,6 +4,7 @@ import type { JobResult } from '../contracts/events.ts'
 import { bracketedName, delimited, promptText } from '../contracts/prompt-text.ts'
 import type { AgentConfig } from '../contracts/schemas/agent.ts'
 import type { ErrorBody } from '../contracts/failures.ts'
+import { mapAll } from '../contracts/map-all.ts'
 import type { Blobs } from '../db/blobs.ts'
 import { listJobsOfTurn } from '../db/queries/jobs.ts'
 import type { Passage } from '../db/queries/knowledge.ts'
@@ -68,18 +69,16 @@ async function showPictures(blobs: Blobs, jobs: JobsTable[], model: ModelRef): P
   if (!limits) return []
   const found = jobs.flatMap((job) => {
     const made = job.kind === 'image' && job.status === 'completed' && findMade(readMedia(job), variantName(limits))
-    return made ? [readImages(blobs, job.user_id, [made])] : []
+    return made ? [{ owner: job.user_id, made }] : []
   })
-  return (await Promise.all(found)).flat()
+  return (await mapAll(found, ({ owner, made }) => readImages(blobs, owner, [made]))).flat()
 }
 
 function readImages(blobs: Blobs, owner: string, images: StoredImage[]): Promise<PromptImage[]> {
-  return Promise.all(
-    images.map(async ({ media_type, sha256 }) => ({
-      media_type,
-      base64: (await blobs.get(owner, sha256)).toString('base64'),
-    })),
-  )
+  return mapAll(images, async ({ media_type, sha256 }) => ({
+    media_type,
+    base64: (await blobs.get(owner, sha256)).toString('base64'),
+  }))
 }
 
 const PASSAGES_RULE =

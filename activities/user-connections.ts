@@ -1,5 +1,6 @@
 // Connections to one MCP server that carry the tokens of one user each: opened when a call needs one, few at once, closed when nobody uses them.
 import { raceSignal } from '../contracts/signals.ts'
+import { mapAll } from '../contracts/map-all.ts'
 import type { McpConnection } from '../mcp/connection.ts'
 import { McpFailure } from '../mcp/failure.ts'
 
@@ -46,7 +47,7 @@ export class UserConnections {
 
   /** Ends them all. */
   async close(why: string): Promise<void> {
-    await Promise.all([...this.#entries].map(([userId, entry]) => this.#drop(userId, entry, why)))
+    await mapAll([...this.#entries], ([userId, entry]) => this.#drop(userId, entry, why))
   }
 
   #entryOf(userId: string): Entry {

@@ -6,6 +6,7 @@ import { codecRoutes } from './codec.ts'
 import { errorResponse, toMuxiError } from './errors.ts'
 import type { Origins } from './origins.ts'
 import { methodNotAllowed } from './plugin.ts'
+import { knowRoutes } from './request-checks.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { audioRoutes } from './routes/audio.ts'
@@ -77,6 +78,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(mcpServerRoutes(context))
         .use(keyRoutes(context)),
     )
+  knowRoutes(app.routes)
   return app
 }
 

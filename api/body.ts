@@ -1,5 +1,6 @@
 // Reading a request body: bounded, strict UTF-8, JSON only.
 import { MuxiError } from '../contracts/failures.ts'
+import { JsonReader } from './json.ts'
 
 /** Of a refused body so much is read before the connection is left to break. */
 const MAX_DRAINED = 64 * 2 ** 20
@@ -17,43 +18,34 @@ export async function readJsonBody(request: Request, limit: number): Promise<unk
     void drain(request.body)
     throw new MuxiError('unsupported_media_type', "Cannot read the request: 'Content-Type' must be application/json")
   }
-  const bytes = await readBytes(request, limit)
-  let text: string
+  const json = new JsonReader('read the request: its body')
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch (cause) {
-    throw new MuxiError('bad_request', 'Cannot read the request: its body must be UTF-8', { cause })
+    await eachChunk(request, limit, (chunk) => json.take(chunk))
+  } catch (error) {
+    void drain(request.body)
+    throw error
   }
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new MuxiError('bad_request', 'Cannot read the request: its body must be JSON', { cause })
-  }
+  return json.end()
 }
 
-async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+async function eachChunk(request: Request, limit: number, take: (chunk: Uint8Array) => void): Promise<void> {
   const tooLarge = new MuxiError(
     'payload_too_large',
     `Cannot take the request: its body must be at most ${limit} bytes`,
   )
-  if (Number(request.headers.get('content-length') ?? 0) > limit) {
-    void drain(request.body)
-    throw tooLarge
-  }
-  if (!request.body) return new Uint8Array()
-  const chunks: Uint8Array[] = []
+  if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge
+  if (!request.body) return
   let size = 0
   const reader = request.body.getReader()
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    size += part.value.byteLength
-    if (size > limit) {
-      reader.releaseLock()
-      void drain(request.body)
-      throw tooLarge
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      size += part.value.byteLength
+      if (size > limit) throw tooLarge
+      take(part.value)
     }
-    chunks.push(part.value)
+  } finally {
+    reader.releaseLock()
   }
-  return Buffer.concat(chunks, size)
 }
 
 /** Reads on without keeping anything: otherwise a refused sender never sees why, and the connection's next request no answer. */

@@ -1,10 +1,13 @@
 // The codec server of the Temporal UI: puts the words beside the references that stand in workflow history, for whoever may see them.
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { Principal } from '../db/queries/keys.ts'
 import type { Origins } from './origins.ts'
 import { bearerOf, addressOf } from './plugin.ts'
 import { readJsonBody } from './body.ts'
+import { readJson } from './json.ts'
+import { checkBody } from './request-checks.ts'
 import { authenticate, authorize } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
 import { wordsOf } from './services/words.ts'
@@ -33,27 +36,45 @@ interface Payload {
 
 export function codecRoutes(context: ApiContext, origins: Origins) {
   return new Elysia({ prefix: '/codec', detail: { hide: true } })
-    .onParse(({ request }) => readJsonBody(request, MAX_BODY))
+    .onParse(async ({ request }) => {
+      await principalOfUi(context, origins, request)
+      return readJsonBody(request, MAX_BODY)
+    })
+    .onTransform(({ request, route, body }) => checkBody(body, request, route))
     .post(
       '/decode',
       async ({ body, request }) => {
-        const bearer = bearerOf(request.headers.get('authorization'))
-        // The UI sends our session along, because both are on one address; programs send their key.
-        const principal = bearer
-          ? await authenticate(context.storage.db, bearer, addressOf(request))
-          : await sessionOf(context, origins, request)
-        authorize(principal, 'chat')
-        return { payloads: await Promise.all(body.payloads.map((payload) => withWords(context, principal, payload))) }
+        const principal = await principalOfUi(context, origins, request)
+        const payloads: Payload[] = []
+        for (const payload of body.payloads) {
+          payloads.push(await withWords(context, principal, payload))
+          // Each reads the database.
+          await yieldToEventLoop()
+        }
+        return { payloads }
       },
       { body: PayloadsSchema },
     )
+}
+
+/** The UI sends our session along, because both are on one address; programs send their key. @throws MuxiError unauthorized, forbidden */
+async function principalOfUi(context: ApiContext, origins: Origins, request: Request): Promise<Principal> {
+  const bearer = bearerOf(request.headers.get('authorization'))
+  const principal = bearer
+    ? await authenticate(context.storage.db, bearer, addressOf(request))
+    : await sessionOf(context, origins, request)
+  authorize(principal, 'chat')
+  return principal
 }
 
 /** The payload with the text that it refers to, or as it came. */
 async function withWords(context: ApiContext, principal: Principal, payload: Payload): Promise<Payload> {
   const encoding = Buffer.from(payload.metadata?.['encoding'] ?? '', 'base64').toString()
   if (encoding !== 'json/plain' || payload.data === undefined) return payload
-  const value: unknown = JSON.parse(Buffer.from(payload.data, 'base64').toString())
+  const value = await readJson(
+    Buffer.from(payload.data, 'base64'),
+    "read the payloads: the 'data' of each json/plain one",
+  )
   const words = await wordsOf(context, principal, value)
   if (words === undefined) return payload
   const data = Buffer.from(JSON.stringify({ ...(value as object), text: words })).toString('base64')

@@ -3,6 +3,7 @@ import type { TSchema } from '@sinclair/typebox'
 import { ValidationError } from 'elysia'
 import type { Logger } from 'pino'
 import { MuxiError } from '../contracts/failures.ts'
+import { shorten } from '../contracts/shorten.ts'
 import { isDiskFull } from '../db/disk.ts'
 import { isDatabaseAway } from '../db/storage.ts'
 import { dotted, schemaFaults, type SchemaFault } from '../contracts/schemas/faults.ts'
@@ -26,7 +27,8 @@ export function toMuxiError(error: unknown, log: Logger): MuxiError {
     return new MuxiError('unavailable', 'The database cannot be reached', { retryAfter: 2, cause: error })
   const code = (error as { code?: unknown } | null)?.code
   if (code === 'NOT_FOUND') return new MuxiError('not_found', 'There is no such address')
-  if (code === 'PARSE') return new MuxiError('bad_request', 'Cannot read the request: its body must be JSON')
+  if (code === 'PARSE' && (cause === undefined || cause instanceof SyntaxError))
+    return new MuxiError('bad_request', 'Cannot read the request: its body must be JSON')
   log.error({ err: error }, 'a request failed unexpectedly')
   return new MuxiError('internal_error', 'Something went wrong on our side', { cause: error })
 }
@@ -39,7 +41,7 @@ function toBadRequest(error: ValidationError): MuxiError {
 /** A `bad_request` that names each wrong field. @param what what could not be read, such as `the frame` */
 export function invalid(what: string, faults: SchemaFault[]): MuxiError {
   const fields = faults.map(({ path, kind, expected }) => ({
-    path: dotted(path) || what,
+    path: shorten(dotted(path)) || what,
     expected: kind === 'unknown' ? `left out: ${expected}` : expected,
   }))
   const words = fields.map(({ path, expected }) => `'${path}' must be ${expected}`).join('; ')

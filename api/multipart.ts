@@ -1,5 +1,5 @@
 // Reads a multipart/form-data body as it comes (RFC 7578): small fields into memory, the file as a stream that is never whole in memory.
-import { MuxiError } from '../contracts/failures.ts'
+import { MuxiError, wrongField } from '../contracts/failures.ts'
 
 /** Longest header of a part, and longest value of a field that is not a file, in bytes. */
 const MAX_HEADER = 16_384
@@ -43,16 +43,16 @@ export async function readForm<T>(
     if (parts >= MAX_PARTS) throw malformed(`it has more than ${MAX_PARTS} parts`)
     const { name, filename, type } = readHeader(await text(reader.until(Buffer.from('\r\n\r\n'), MAX_HEADER)))
     if (name === 'file' && filename !== undefined) {
-      if (file) throw wrongField('file', 'given once')
+      if (file) throw wrongField('read the form', 'file', 'given once')
       const part = { name: plainName(filename), type }
       file = { part, value: await take(bounded(reader.until(delimiter), limit), part) }
     } else {
-      if (name === 'file') throw wrongField('file', 'a file, with a file name')
-      if (Object.hasOwn(fields, name)) throw wrongField(name, 'given once')
+      if (name === 'file') throw wrongField('read the form', 'file', 'a file, with a file name')
+      if (Object.hasOwn(fields, name)) throw wrongField('read the form', name, 'given once')
       fields[name] = await text(reader.until(delimiter, MAX_FIELD))
     }
   }
-  if (!file) throw wrongField('file', 'given')
+  if (!file) throw wrongField('read the form', 'file', 'given')
   return { fields, file }
 }
 
@@ -187,12 +187,6 @@ export function plainName(filename: string): string {
 
 function malformed(why: string): MuxiError {
   return new MuxiError('bad_request', `Cannot read the form: ${why}`)
-}
-
-function wrongField(path: string, expected: string): MuxiError {
-  return new MuxiError('bad_request', `Cannot read the form: '${path.slice(0, 64)}' must be ${expected}`, {
-    details: { fields: [{ path, expected }] },
-  })
 }
 
 function tooLarge(limit: number): MuxiError {

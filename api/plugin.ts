@@ -2,8 +2,9 @@
 import type { TSchema } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
-import type { Principal } from '../db/queries/keys.ts'
+import type { Principal, Scope } from '../db/queries/keys.ts'
 import { readJsonBody } from './body.ts'
+import { checkBody, checkScope } from './request-checks.ts'
 import { ANYBODY, authenticate } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
 
@@ -38,13 +39,13 @@ function principalOf({ auth, storage }: ApiContext, request: Request): Promise<P
   return principal
 }
 
-/** Resolves `principal` for each request; reads JSON bodies within their limits. */
+/** Resolves `principal` for each request; reads JSON bodies within their limits. Each route says which `scope` it takes, or which of several. */
 export function authenticated(context: ApiContext) {
   return (
     new Elysia({ name: 'authenticated' })
-      .onParse({ as: 'global' }, async ({ request }) => {
-        // Nothing is read from strangers.
-        await principalOf(context, request)
+      .onParse({ as: 'global' }, async ({ request, route }) => {
+        // Nothing is read from strangers, nor from keys that may not do this.
+        checkScope(await principalOf(context, request), request, route)
         const { limits } = context
         const { pathname } = new URL(request.url)
         // Never undefined, with which Elysia would go on to read the body by itself, a form into memory.
@@ -52,8 +53,17 @@ export function authenticated(context: ApiContext) {
         const limit = CHAT_ROUTE.test(pathname) ? limits.chat_body_bytes : limits.json_body_bytes
         return (await readJsonBody(request, limit)) ?? null
       })
+      .macro({
+        scope: (scope: Scope | readonly Scope[]) => ({
+          detail: { security: [scope].flat().map((each) => ({ key: [each] })) },
+        }),
+      })
       // Never reached: it says in the OpenAPI document what kind of body the one above has read.
       .guard({ as: 'global', parse: ['json'] })
+      .onTransform({ as: 'scoped' }, async ({ request, route, body }) => {
+        checkScope(await principalOf(context, request), request, route)
+        checkBody(body, request, route)
+      })
       // Query values arrive as text, and schemas want numbers here.
       .onTransform({ as: 'scoped' }, ({ query }) => {
         const given: Record<string, unknown> = query

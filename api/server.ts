@@ -33,9 +33,16 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
   const handler = toNodeHandler((request) => app.fetch(request)) as RequestListener
   // A deaf client must not hold a connection for ever; a streaming one may.
   const server = createServer(
-    { requestTimeout: 300_000, headersTimeout: 15_000, keepAliveTimeout: 75_000 },
+    {
+      requestTimeout: 300_000,
+      headersTimeout: 15_000,
+      keepAliveTimeout: 75_000,
+      // Any other upgrade, such as h2c, may be ignored (RFC 9110, 7.8): the request is served as it is.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+    },
     (request, response) => {
-      void Promise.resolve(handler(request, response)).catch((error: unknown) => {
+      const answer = async () => handler(request, response)
+      answer().catch((error: unknown) => {
         context.log.error({ err: error }, 'a response could not be sent')
         response.destroy()
       })

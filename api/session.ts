@@ -23,13 +23,22 @@ export async function sessionOf(
     throw new MuxiError('forbidden', "Cannot answer: 'Origin' must be our own or a configured one")
   if (!auth) return ANYBODY
   const cookie = new RegExp(`(?:^|; )${COOKIE}=([^;]+)`).exec(request.headers.get('cookie') ?? '')?.[1]
-  const keyHash = cookie === undefined ? undefined : box.openSession(decodeURIComponent(cookie))
+  const keyHash = cookie === undefined ? undefined : box.openSession(decoded(cookie))
   return authenticateSession(db, keyHash, addressOf(request))
 }
 
 /** Whether people reach us over HTTPS: then a cookie must travel over nothing else. */
 export function isHttps({ public_url }: Pick<ApiContext, 'public_url'>, request: Request): boolean {
   return public_url.startsWith('https:') || request.url.startsWith('https:')
+}
+
+/** The text as it came when it is not percent-encoded: then it is no session. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 /** The other cookies of a request: ours goes to nobody else. */
@@ -44,12 +53,12 @@ export function sessionRoutes(context: ApiContext) {
   const { db, box } = context.storage
   return new Elysia({ detail: { hide: true } }).get(
     '/sign-in',
-    async ({ query: { ticket, to = '/' }, cookie, redirect, request }) => {
+    async ({ query: { ticket, to = '/' }, cookie, request }) => {
       const principal = context.auth ? await authenticateTicket(db, ticket, addressOf(request)) : ANYBODY
       const value = box.sealSession(principal.key_hash, SESSION_S)
       const secure = isHttps(context, request)
       cookie[COOKIE]?.set({ value, httpOnly: true, sameSite: 'lax', secure, path: '/', maxAge: SESSION_S })
-      return redirect(leadsToUs(context, to) ? to : '/')
+      return new Response(null, { status: 302, headers: { location: leadsToUs(context, to) ? to : '/' } })
     },
     { query: Type.Object({ ticket: Type.String(), to: Type.Optional(Type.String()) }) },
   )

@@ -1,5 +1,5 @@
 // /api/v1/ws: many requests at once on one socket, and the same events with the same ids as over SSE.
-import type { IncomingMessage, Server } from 'node:http'
+import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Static, TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
@@ -12,8 +12,9 @@ import { FRAME_DATA, FrameSchema, type FrameData, type FrameType } from '../cont
 import type { Principal } from '../db/queries/keys.ts'
 import { endOfJob } from '../db/queries/job-ends.ts'
 import type { JobsTable, TurnsTable } from '../db/schema.ts'
-import { invalid, toMuxiError } from './errors.ts'
+import { errorResponse, invalid, toMuxiError } from './errors.ts'
 import { eventJson } from './event-json.ts'
+import { readJson } from './json.ts'
 import type { Origins } from './origins.ts'
 import { bearerOf } from './plugin.ts'
 import { ANYBODY, authenticate, authenticateTicket, authorize } from './services/access.ts'
@@ -29,6 +30,8 @@ const PATH = '/api/v1/ws'
 /** Unsent bytes after which a reader is too slow and must come back. */
 const MAX_UNSENT = 4 * 2 ** 20
 const MAX_REQUESTS_A_SOCKET = 200
+/** Bytes of a frame that is read in several goes. */
+const LARGE_FRAME = 2 ** 20
 /** How long sockets get to say goodbye, in milliseconds. */
 const CLOSE_MS = 2_000
 
@@ -46,9 +49,13 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
     const refusal = refuseUpgrade(request, origins)
-    if (refusal) return void socket.end(refusal)
+    if (refusal) return refuse(socket, refusal)
     sockets.handleUpgrade(request, socket, head, (opened) => void open(opened, request))
   })
+
+  sockets.on('wsClientError', ({ message }: Error, socket: Duplex) =>
+    refuse(socket, new MuxiError('bad_request', `Cannot open a WebSocket: ${message}`)),
+  )
 
   async function open(socket: WebSocket, request: IncomingMessage): Promise<void> {
     // ws itself closes after an error, saying why; unheard, the event would end the process.
@@ -86,15 +93,31 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
   }
 }
 
-/** An HTTP answer for upgrades that are none of ours; undefined when all is well. */
-function refuseUpgrade(request: IncomingMessage, origins: Origins): string | undefined {
-  if (pathOf(request).pathname !== PATH) return 'HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n'
+/** Why an upgrade is none of ours; undefined when all is well. */
+function refuseUpgrade(request: IncomingMessage, origins: Origins): MuxiError | undefined {
+  if (pathOf(request).pathname !== PATH) return new MuxiError('not_found', 'There is no such address for a WebSocket')
   try {
     origins.check(request.headers.host, request.headers.origin)
     return undefined
-  } catch {
-    return 'HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n'
+  } catch (error) {
+    return error instanceof MuxiError ? error : new MuxiError('forbidden', 'Cannot open a WebSocket from there')
   }
+}
+
+/** Answers on HTTP, as every other refusal. */
+function refuse(socket: Duplex, failure: MuxiError): void {
+  const requestId = newId('req')
+  const { status, body } = errorResponse(failure, requestId)
+  const text = JSON.stringify(body)
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'content-type: application/json;charset=utf-8',
+    `content-length: ${Buffer.byteLength(text)}`,
+    `x-request-id: ${requestId}`,
+    'connection: close',
+  ]
+  socket.once('finish', () => socket.destroy())
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`)
 }
 
 async function authenticateUpgrade(
@@ -139,10 +162,13 @@ class Session {
     let id = ''
     this.#requests += 1
     try {
+      const read = await this.#read(data as Buffer, isBinary)
+      id = idOf(read)
       if (this.#requests > MAX_REQUESTS_A_SOCKET)
         throw new MuxiError('rate_limited', 'Too many requests at once on one socket', { retryAfter: 1 })
-      const frame = readFrame(data, isBinary)
-      id = frame.id
+      authorize(this.#principal, 'chat')
+      check(FrameSchema, read)
+      const frame = read as Frame
       await this.#answer(readType(frame), id, frame.data ?? {})
     } catch (error) {
       const failure = toMuxiError(error, this.#context.log)
@@ -159,8 +185,19 @@ class Session {
     setTimeout(() => this.#socket.terminate(), CLOSE_MS).unref()
   }
 
+  /** While a large frame is read no further ones come in. */
+  async #read(data: Buffer, isBinary: boolean): Promise<unknown> {
+    if (isBinary) throw new MuxiError('bad_request', 'Cannot read the frame: it must be JSON text')
+    const isLarge = data.byteLength > LARGE_FRAME
+    if (isLarge) this.#socket.pause()
+    try {
+      return await readJson(data, 'read the frame: it')
+    } finally {
+      if (isLarge) this.#socket.resume()
+    }
+  }
+
   #answer(type: FrameType, id: string, data: unknown): Promise<void> | void {
-    authorize(this.#principal, 'chat')
     switch (type) {
       case 'chat':
         return this.#chat(id, data as FrameData<'chat'>)
@@ -251,17 +288,10 @@ class Session {
 
 type Frame = Static<typeof FrameSchema>
 
-function readFrame(data: RawData, isBinary: boolean): Frame {
-  const unreadable = new MuxiError('bad_request', 'Cannot read the frame: it must be JSON text')
-  if (isBinary) throw unreadable
-  let frame: unknown
-  try {
-    frame = JSON.parse((data as Buffer).toString('utf8'))
-  } catch {
-    throw unreadable
-  }
-  check(FrameSchema, frame)
-  return frame as Frame
+/** The id under which a frame is answered, also when the rest of it is wrong. */
+function idOf(frame: unknown): string {
+  const { id } = (frame ?? {}) as { id?: unknown }
+  return Value.Check(FrameSchema.properties.id, id) ? id : ''
 }
 
 /** The type of a frame whose data is as that type wants it. */

@@ -2,14 +2,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface Running {
+  /** Resolves when it serves, where that is later than its start; rejects when it ends before. */
+  ready?: Promise<unknown>
   /** Resolves when it is gone, with how it ended in words. */
   ended: Promise<string>
 }
 
 const FIRST_PAUSE_MS = 200
 const LONGEST_PAUSE_MS = 30_000
-/** What ran this long was well: the next pause is the first one again. */
-const STEADY_MS = 60_000
+/** After serving for this long the next pause is the first one again: its end is a new fault, not one of the start. */
+const STEADY_MS = 5_000
 
 export interface KeepRunningOptions {
   /** As it is called in the lines, such as "the Temporal server". */
@@ -19,20 +21,25 @@ export interface KeepRunningOptions {
   say: (line: string) => void
   signal: AbortSignal
   firstPauseMs?: number
+  steadyMs?: number
 }
 
 /** Returns when `signal` is aborted; never gives up before. */
 export async function keepRunning(options: KeepRunningOptions): Promise<void> {
-  const { name, first, start, say, signal, firstPauseMs = FIRST_PAUSE_MS } = options
+  const { name, first, start, say, signal, firstPauseMs = FIRST_PAUSE_MS, steadyMs = STEADY_MS } = options
   const aborted = new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined)))
   let running: Running | undefined = first
   let pause = firstPauseMs
   let why = ''
   while (!signal.aborted) {
     if (running) {
-      const since = Date.now()
+      let servedSince = running.ready ? Infinity : performance.now()
+      running.ready?.then(
+        () => (servedSince = performance.now()),
+        () => {},
+      )
       why = (await Promise.race([running.ended, aborted])) ?? ''
-      if (Date.now() - since > STEADY_MS) pause = firstPauseMs
+      if (performance.now() - servedSince >= steadyMs) pause = firstPauseMs
     }
     if (signal.aborted) return
     say(`${name} ended (${why}); starting it again in ${pause / 1000} s`)

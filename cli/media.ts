@@ -1,9 +1,10 @@
 // From the settings to the limits of pictures and recordings, and to the voice that speaks.
 import type { Limits, Settings } from '../config/settings.ts'
-import { MuxiError } from '../contracts/failures.ts'
+import { MuxiError, wrongField } from '../contracts/failures.ts'
 import type { AudioLimits } from '../media/audio.ts'
 import { hasEspeak, speakOffline } from '../media/espeak.ts'
 import type { ImageLimits } from '../media/image.ts'
+import { ProgramFailed } from '../media/limited-process.ts'
 import type { Speaker } from '../providers/speaker.ts'
 import { openaiSpeaker } from '../providers/speech-openai.ts'
 
@@ -46,6 +47,14 @@ function offlineSpeaker(limits: AudioLimits): Speaker {
       speaking += 1
       try {
         return await speakOffline(request, { signal, limits })
+      } catch (error) {
+        if (error instanceof ProgramFailed && error.stderr.includes('voice does not exist'))
+          throw wrongField(
+            'read the request',
+            'voice',
+            'a name of OpenAI’s voices, or a voice of espeak-ng, such as sv',
+          )
+        throw error
       } finally {
         speaking -= 1
       }

@@ -51,6 +51,7 @@ export async function runProcess({ env, role, tools }: ProcessOptions): Promise<
   surviveWriteErrors()
   makeFilesPrivate()
   const log = pino({ level: settings.log_level, base: { role } }, new LineWriter(2, { notice: droppedNotice(role) }))
+  surviveRejections(log)
   const stopping = onStop(log)
   const storage = await openStorage(settings)
   const closers: (() => Promise<void>)[] = [() => storage.close()]
@@ -294,6 +295,15 @@ function installRuntime(settings: Settings, log: Logger): void {
       if (message.startsWith('No workflows registered')) return
       log[severity === 'ERROR' ? 'error' : 'warn']({ ...meta, workflowInfo: undefined }, message)
     }),
+  })
+}
+
+/** A promise that was left alone fails one request at most, never the process. The count tells how many there were since the start. */
+function surviveRejections(log: Logger): void {
+  let count = 0
+  process.on('unhandledRejection', (reason) => {
+    count += 1
+    log.error({ err: reason, unhandled_rejections: count }, 'a promise was rejected and not handled')
   })
 }
 

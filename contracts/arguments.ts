@@ -1,8 +1,13 @@
 // The check of a value that a model or a person wrote against a JSON Schema that a stranger wrote.
 import { Ajv, type ValidateFunction } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
+import { jsonBoundsFault } from './json-bounds.ts'
+import { canonicalJson } from './json.ts'
+import { beginPatternBudget, linearPattern } from './linear-pattern.ts'
+import { shorten } from './shorten.ts'
 
 const MAX_VALIDATORS = 1_000
+const MAX_FAULTS = 20
 /** By the text of the schema: the schemas of MCP servers come out of rows, a new object each time. */
 const validators = new Map<string, ValidateFunction | undefined>()
 
@@ -11,6 +16,8 @@ export function readArguments(
   tool: { name: string; parameters: Record<string, unknown> },
   text: string,
 ): { parameters: Record<string, unknown> } | { fault: string } {
+  const tooMuch = jsonBoundsFault(Buffer.from(text))
+  if (tooMuch !== undefined) return { fault: `Cannot call '${tool.name}': the arguments must be ${tooMuch}` }
   let parameters: unknown
   try {
     parameters = text.trim() === '' ? {} : JSON.parse(text)
@@ -29,8 +36,10 @@ export function readArguments(
 /** What is wrong with a value, in words; undefined when it fits, or when nobody can follow the schema. @param name what the value is called */
 export function faultOf(schema: Record<string, unknown>, value: unknown, name: string): string | undefined {
   const validate = validatorOf(schema)
+  beginPatternBudget()
   if (!validate || validate(value)) return undefined
-  return ajv().errorsText(validate.errors, { dataVar: name })
+  const faults = validate.errors?.slice(0, MAX_FAULTS) ?? []
+  return faults.map(({ instancePath, message }) => `${name}${shorten(instancePath)} ${message}`).join(', ')
 }
 
 /** Undefined for a schema that nobody can follow: then the tool checks its arguments itself. */
@@ -51,7 +60,21 @@ function validatorOf(schema: Record<string, unknown>): ValidateFunction | undefi
   return validate
 }
 
-function ajv(dialect = ''): Ajv {
-  const options = { allErrors: true, strict: false, validateFormats: false, logger: false } as const
-  return dialect.includes('2020-12') ? new Ajv2020(options) : new Ajv(options)
+function ajv(dialect: string): Ajv {
+  const options = {
+    allErrors: true,
+    strict: false,
+    validateFormats: false,
+    logger: false,
+    code: { regExp: linearPattern },
+  } as const
+  const made = dialect.includes('2020-12') ? new Ajv2020(options) : new Ajv(options)
+  // That of ajv compares each item with each other one.
+  made.removeKeyword('uniqueItems')
+  made.addKeyword({ keyword: 'uniqueItems', type: 'array', schemaType: 'boolean', validate: areUnique })
+  return made
+}
+
+function areUnique(wanted: boolean, items: unknown[]): boolean {
+  return !wanted || new Set(items.map((item) => canonicalJson(item))).size === items.length
 }

@@ -1,4 +1,5 @@
 // The words for failure that every process shares: the codes of the wire contract and the one error class that carries them.
+import { shorten } from './shorten.ts'
 
 /** Status of each error code on HTTP (../shared contract, "Errors"). */
 export const STATUS_OF_CODE = {
@@ -59,4 +60,12 @@ export class MuxiError extends Error {
 
 export function notFound(what: string, id: string): MuxiError {
   return new MuxiError('not_found', `Cannot find ${what} '${id}'`)
+}
+
+/** A `bad_request` about one field. @param doing what cannot be done, such as `read the message` */
+export function wrongField(doing: string, path: string, expected: string): MuxiError {
+  const shown = shorten(path)
+  return new MuxiError('bad_request', `Cannot ${doing}: '${shown}' must be ${expected}`, {
+    details: { fields: [{ path: shown, expected }] },
+  })
 }

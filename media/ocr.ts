@@ -1,4 +1,5 @@
 // Reads pictures of text, in as many processes as there are cores, whoever asks for it.
+import { mapAll } from '../contracts/map-all.ts'
 import { availableParallelism } from 'node:os'
 import { AskedProgram } from './asked-program.ts'
 import { MediaFailure } from './failure.ts'
@@ -70,7 +71,7 @@ export class Ocr {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#idle.map((reader) => this.#end(reader)))
+    await mapAll(this.#idle, (reader) => this.#end(reader))
   }
 
   async #enter(signal: AbortSignal): Promise<void> {

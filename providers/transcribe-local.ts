@@ -1,4 +1,5 @@
 // A speech-to-text server on this machine, found on the port that it usually has: whisper.cpp and faster-whisper need no key.
+import { mapAll } from '../contracts/map-all.ts'
 import { openaiTranscriber } from './transcribe-openai.ts'
 import type { Transcriber } from './transcriber.ts'
 
@@ -10,7 +11,7 @@ const SPEECH_MODEL = /whisper|parakeet|moonshine|canary/i
 
 /** @param ports only tests name others */
 export async function findLocalTranscriber(ports: readonly number[] = PORTS): Promise<Transcriber | undefined> {
-  const found = await Promise.all(ports.map((port) => lookAt(`http://127.0.0.1:${port}`)))
+  const found = await mapAll(ports, (port) => lookAt(`http://127.0.0.1:${port}`))
   return found.find((each) => each !== undefined)
 }
 

@@ -3,9 +3,9 @@ import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { AgentIdSchema, AgentSchema } from '../../contracts/schemas/agent.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { mapAll } from '../../contracts/map-all.ts'
 import { getAgentOrThrow, listAgents } from '../../db/queries/agents.ts'
 import { authenticated, page } from '../plugin.ts'
-import { authorize } from '../services/access.ts'
 import { addAgent, viewAgent, viewAgentBriefly } from '../services/agents.ts'
 import type { ApiContext } from '../services/context.ts'
 
@@ -15,25 +15,24 @@ export function agentRoutes(context: ApiContext) {
     .use(authenticated(context))
     .get(
       '',
-      async ({ principal, query: { limit = DEFAULT_LIMIT, cursor } }) => {
-        authorize(principal, 'read')
+      async ({ query: { limit = DEFAULT_LIMIT, cursor } }) => {
         const { items, ...rest } = page(await listAgents(db, limit + 1, cursor), limit, ({ id }) => id)
-        return { agents: await Promise.all(items.map((agent) => viewAgentBriefly(context, agent))), ...rest }
+        return { agents: await mapAll(items, (agent) => viewAgentBriefly(context, agent)), ...rest }
       },
-      { query: Type.Object(pageFields, { additionalProperties: false }), detail: { summary: 'List agents' } },
-    )
-    .get(
-      '/:agent_id',
-      async ({ principal, params: { agent_id } }) => {
-        authorize(principal, 'read')
-        return viewAgent(context, await getAgentOrThrow(db, agent_id))
+      {
+        query: Type.Object(pageFields, { additionalProperties: false }),
+        scope: 'read',
+        detail: { summary: 'List agents' },
       },
-      { params: Type.Object({ agent_id: AgentIdSchema }), detail: { summary: 'Read an agent' } },
     )
+    .get('/:agent_id', async ({ params: { agent_id } }) => viewAgent(context, await getAgentOrThrow(db, agent_id)), {
+      params: Type.Object({ agent_id: AgentIdSchema }),
+      scope: 'read',
+      detail: { summary: 'Read an agent' },
+    })
     .post(
       '',
       async ({ principal, body, status }) => {
-        authorize(principal, 'manage')
         const { agent, sources } = await addAgent(context, principal, body)
         return status(201, {
           id: agent.id,
@@ -43,6 +42,10 @@ export function agentRoutes(context: ApiContext) {
           ...(sources.length > 0 && { knowledge_sources: sources }),
         })
       },
-      { body: AgentSchema, detail: { summary: 'Make an agent; what it is to know is read by jobs in the background' } },
+      {
+        body: AgentSchema,
+        scope: 'manage',
+        detail: { summary: 'Make an agent; what it is to know is read by jobs in the background' },
+      },
     )
 }

@@ -7,7 +7,7 @@ import { UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { listApprovals } from '../../db/queries/approvals.ts'
 import { authenticated, page } from '../plugin.ts'
-import { authorize, visibleUser } from '../services/access.ts'
+import { visibleUser } from '../services/access.ts'
 import { viewApproval } from '../services/approvals.ts'
 import type { ApiContext } from '../services/context.ts'
 
@@ -15,7 +15,6 @@ export function approvalRoutes(context: ApiContext) {
   return new Elysia({ prefix: '/approvals', tags: ['approvals'] }).use(authenticated(context)).get(
     '',
     async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, ...filter } }) => {
-      authorize(principal, 'chat')
       const approvals = await listApprovals(context.storage.db, {
         ...filter,
         user_id: visibleUser(principal, user_id),
@@ -34,6 +33,7 @@ export function approvalRoutes(context: ApiContext) {
         },
         { additionalProperties: false },
       ),
+      scope: 'chat',
       detail: { summary: 'List what turns wait for people to decide, or have waited for, newest first' },
     },
   )

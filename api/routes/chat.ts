@@ -6,7 +6,7 @@ import { ChatRequestSchema, type ChatRequest } from '../../contracts/schemas/cha
 import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { authenticated } from '../plugin.ts'
-import { authorize, unauthorized } from '../services/access.ts'
+import { unauthorized } from '../services/access.ts'
 import { acceptMessage } from '../services/chat.ts'
 import { waitingOf } from '../services/approvals.ts'
 import type { ApiContext } from '../services/context.ts'
@@ -21,6 +21,7 @@ export function chatRoutes(context: ApiContext) {
     params: Type.Object({ agent_id: AgentIdSchema }),
     body: ChatRequestSchema,
     headers: idempotencyHeaders('turn'),
+    scope: 'chat' as const,
   }
   const accept = (
     principal: Principal,
@@ -28,7 +29,6 @@ export function chatRoutes(context: ApiContext) {
     request: ChatRequest,
     idempotency_key: string | undefined,
   ) => {
-    authorize(principal, 'chat')
     return acceptMessage(context, principal, { agent_id, request, idempotency_key, route: `chat/${agent_id}` })
   }
   return new Elysia({ prefix: '/agents/:agent_id/chat', tags: ['chat'] })

@@ -17,7 +17,7 @@ import {
 } from '../../db/queries/conversations.ts'
 import { findUnfinishedOf } from '../../db/queries/turn-queue.ts'
 import { authenticated, page } from '../plugin.ts'
-import { actingUser, authorize, ownedOrThrow, visibleUser } from '../services/access.ts'
+import { actingUser, ownedOrThrow, visibleUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 
 const closed = { additionalProperties: false }
@@ -26,16 +26,13 @@ const TitleSchema = Type.String({ minLength: 1, maxLength: 200 })
 export function conversationRoutes(context: ApiContext) {
   const { db } = context.storage
   const params = Type.Object({ conversation_id: ConversationIdSchema })
-  const getOwned = async (principal: Principal, id: string) => {
-    authorize(principal, 'chat')
-    return ownedOrThrow(principal, await findConversation(db, id), 'conversation', id)
-  }
+  const getOwned = async (principal: Principal, id: string) =>
+    ownedOrThrow(principal, await findConversation(db, id), 'conversation', id)
   return new Elysia({ prefix: '/conversations', tags: ['conversations'] })
     .use(authenticated(context))
     .post(
       '',
       async ({ principal, body, status }) => {
-        authorize(principal, 'chat')
         const user_id = actingUser(principal, body.user_id)
         await getAgentOrThrow(db, body.agent_id)
         return status(201, await createConversation(db, { ...body, user_id }))
@@ -45,13 +42,13 @@ export function conversationRoutes(context: ApiContext) {
           { agent_id: AgentIdSchema, user_id: Type.Optional(UserIdSchema), title: Type.Optional(TitleSchema) },
           closed,
         ),
+        scope: 'chat',
         detail: { summary: 'Begin a conversation' },
       },
     )
     .get(
       '',
       async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, ...filter } }) => {
-        authorize(principal, 'chat')
         const rows = await listConversations(db, {
           ...filter,
           user_id: visibleUser(principal, user_id),
@@ -65,11 +62,13 @@ export function conversationRoutes(context: ApiContext) {
           { ...pageFields, user_id: Type.Optional(UserIdSchema), agent_id: Type.Optional(AgentIdSchema) },
           closed,
         ),
+        scope: 'chat',
         detail: { summary: 'List conversations, newest first' },
       },
     )
     .get('/:conversation_id', ({ principal, params: { conversation_id } }) => getOwned(principal, conversation_id), {
       params,
+      scope: 'chat',
       detail: { summary: 'Read a conversation' },
     })
     .patch(
@@ -79,7 +78,12 @@ export function conversationRoutes(context: ApiContext) {
         await renameConversation(db, conversation.id, body.title)
         return { ...conversation, title: body.title }
       },
-      { params, body: Type.Object({ title: TitleSchema }, closed), detail: { summary: 'Rename a conversation' } },
+      {
+        params,
+        body: Type.Object({ title: TitleSchema }, closed),
+        scope: 'chat',
+        detail: { summary: 'Rename a conversation' },
+      },
     )
     .delete(
       '/:conversation_id',
@@ -93,7 +97,7 @@ export function conversationRoutes(context: ApiContext) {
         for (const documentId of deleted.documents) await context.storage.vectors.discard(documentId)
         return { id, status: 'deleted', message_count: deleted.messages }
       },
-      { params, detail: { summary: 'Delete a conversation with everything said in it' } },
+      { params, scope: 'chat', detail: { summary: 'Delete a conversation with everything said in it' } },
     )
     .get(
       '/:conversation_id/messages',
@@ -102,6 +106,11 @@ export function conversationRoutes(context: ApiContext) {
         const { items, ...rest } = page(await listMessages(db, id, limit + 1, cursor), limit, (message) => message.id)
         return { messages: items, ...rest }
       },
-      { params, query: Type.Object(pageFields, closed), detail: { summary: 'List messages, newest first' } },
+      {
+        params,
+        query: Type.Object(pageFields, closed),
+        scope: 'chat',
+        detail: { summary: 'List messages, newest first' },
+      },
     )
 }

@@ -7,7 +7,7 @@ import { FileFormSchema, FileIdSchema, InlineFileSchema } from '../../contracts/
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { listFiles } from '../../db/queries/files.ts'
 import { authenticated, bodyOf, page } from '../plugin.ts'
-import { authorize, visibleUser } from '../services/access.ts'
+import { visibleUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { fileResponse, getFileOrThrow, removeFile, uploadFile, viewFile } from '../services/files.ts'
 
@@ -18,11 +18,11 @@ export function fileRoutes(context: ApiContext) {
     .post(
       '',
       async ({ principal, request, headers, status }) => {
-        authorize(principal, 'chat')
         return status(201, viewFile(await uploadFile(context, principal, request, headers['idempotency-key'])))
       },
       {
         headers: idempotencyHeaders('file'),
+        scope: 'chat',
         detail: {
           summary: 'Upload a file, as a form or in JSON',
           requestBody: bodyOf({ 'multipart/form-data': FileFormSchema, 'application/json': InlineFileSchema }),
@@ -32,7 +32,6 @@ export function fileRoutes(context: ApiContext) {
     .get(
       '',
       async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, cursor } }) => {
-        authorize(principal, 'chat')
         const files = await listFiles(context.storage.db, {
           user_id: visibleUser(principal, user_id),
           limit: limit + 1,
@@ -43,35 +42,32 @@ export function fileRoutes(context: ApiContext) {
       },
       {
         query: Type.Object({ ...pageFields, user_id: Type.Optional(UserIdSchema) }, { additionalProperties: false }),
+        scope: 'chat',
         detail: { summary: 'List uploaded files, newest first' },
       },
     )
     .get(
       '/:file_id',
-      async ({ principal, params: { file_id } }) => {
-        authorize(principal, 'chat')
-        return viewFile(await getFileOrThrow(context, principal, file_id))
-      },
-      { params, detail: { summary: 'Read about a file' } },
+      async ({ principal, params: { file_id } }) => viewFile(await getFileOrThrow(context, principal, file_id)),
+      { params, scope: 'chat', detail: { summary: 'Read about a file' } },
     )
     .get(
       '/:file_id/content',
       async ({ principal, params: { file_id }, request }) => {
-        authorize(principal, 'chat')
         const file = await getFileOrThrow(context, principal, file_id)
         return fileResponse(context, file, request.headers.get('range'))
       },
-      { params, detail: { summary: 'Download a file, or a part of it by Range' } },
+      { params, scope: 'chat', detail: { summary: 'Download a file, or a part of it by Range' } },
     )
     .delete(
       '/:file_id',
       async ({ principal, params: { file_id } }) => {
-        authorize(principal, 'chat')
         await removeFile(context, await getFileOrThrow(context, principal, file_id))
         return { id: file_id, status: 'deleted' }
       },
       {
         params,
+        scope: 'chat',
         detail: { summary: 'Delete a file and the text extracted from it; what an agent knows from it stays' },
       },
     )

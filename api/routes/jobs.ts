@@ -8,7 +8,7 @@ import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { resumeHeaders } from '../../contracts/schemas/streams.ts'
 import { listJobs } from '../../db/queries/jobs.ts'
 import { authenticated, page } from '../plugin.ts'
-import { authorize, visibleUser } from '../services/access.ts'
+import { visibleUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { cancelJob, createJob, followJob, getJobOrThrow, retryJob, textResponse, viewJob } from '../services/jobs.ts'
 import { readLastEventId, sseResponse } from '../sse.ts'
@@ -23,15 +23,18 @@ export function jobRoutes(context: ApiContext) {
     .post(
       '',
       async ({ principal, body, headers, status }) => {
-        authorize(principal, 'chat')
         return status(202, viewJob(context, await createJob(context, principal, body, headers['idempotency-key'])))
       },
-      { body: JobRequestSchema, headers: idempotencyHeaders('job'), detail: { summary: 'Ingest an uploaded file' } },
+      {
+        body: JobRequestSchema,
+        headers: idempotencyHeaders('job'),
+        scope: 'chat',
+        detail: { summary: 'Ingest an uploaded file' },
+      },
     )
     .get(
       '',
       async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, ...filter } }) => {
-        authorize(principal, 'chat')
         const jobs = await listJobs(context.storage.db, {
           ...filter,
           user_id: visibleUser(principal, user_id),
@@ -50,55 +53,54 @@ export function jobRoutes(context: ApiContext) {
           },
           closed,
         ),
+        scope: 'chat',
         detail: { summary: 'List jobs, newest first' },
       },
     )
     .get(
       '/:job_id',
-      async ({ principal, params: { job_id } }) => {
-        authorize(principal, 'chat')
-        return viewJob(context, await getJobOrThrow(context, principal, job_id))
-      },
-      { params, detail: { summary: 'Read a job' } },
+      async ({ principal, params: { job_id } }) => viewJob(context, await getJobOrThrow(context, principal, job_id)),
+      { params, scope: 'chat', detail: { summary: 'Read a job' } },
     )
     .get(
       '/:job_id/stream',
       async ({ principal, params: { job_id }, request }) => {
-        authorize(principal, 'chat')
         const job = await getJobOrThrow(context, principal, job_id)
         const after = readLastEventId(request.headers.get('last-event-id'))
         return sseResponse(context, principal, request, (signal) => followJob(context.storage, job, after, signal))
       },
-      { params, headers: resumeHeaders, detail: { summary: 'Follow a job from its start, or after Last-Event-ID' } },
+      {
+        params,
+        headers: resumeHeaders,
+        scope: 'chat',
+        detail: { summary: 'Follow a job from its start, or after Last-Event-ID' },
+      },
     )
     .get(
       '/:job_id/text',
-      async ({ principal, params: { job_id }, query: { format = 'md' } }) => {
-        authorize(principal, 'chat')
-        return textResponse(context, await getJobOrThrow(context, principal, job_id), format)
-      },
+      async ({ principal, params: { job_id }, query: { format = 'md' } }) =>
+        textResponse(context, await getJobOrThrow(context, principal, job_id), format),
       {
         params,
         query: Type.Object({ format: Type.Optional(FormatSchema) }, closed),
+        scope: 'chat',
         detail: { summary: 'Read what was extracted' },
       },
     )
     .post(
       '/:job_id/cancel',
       async ({ principal, params: { job_id } }) => {
-        authorize(principal, 'chat')
         await cancelJob(context, await getJobOrThrow(context, principal, job_id))
         return viewJob(context, await getJobOrThrow(context, principal, job_id))
       },
-      { params, detail: { summary: 'Stop a job; nothing of it stays in the index' } },
+      { params, scope: 'chat', detail: { summary: 'Stop a job; nothing of it stays in the index' } },
     )
     .post(
       '/:job_id/retry',
       async ({ principal, params: { job_id }, status }) => {
-        authorize(principal, 'chat')
         await retryJob(context, await getJobOrThrow(context, principal, job_id))
         return status(202, viewJob(context, await getJobOrThrow(context, principal, job_id)))
       },
-      { params, detail: { summary: 'Go on from the stage that failed' } },
+      { params, scope: 'chat', detail: { summary: 'Go on from the stage that failed' } },
     )
 }

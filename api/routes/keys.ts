@@ -7,14 +7,18 @@ import { idSchema } from '../../contracts/schemas/ids.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { createKey, createTicket, deleteKey, listKeys, rotateKey, SCOPES } from '../../db/queries/keys.ts'
 import { authenticated, page } from '../plugin.ts'
-import { authorize, isNetwork } from '../services/access.ts'
+import { isNetwork } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 
 const closed = { additionalProperties: false }
 const NewKeySchema = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 100 }),
-    scopes: Type.Array(Type.Union(SCOPES.map((scope) => Type.Literal(scope))), { minItems: 1, uniqueItems: true }),
+    scopes: Type.Array(Type.Union(SCOPES.map((scope) => Type.Literal(scope))), {
+      minItems: 1,
+      maxItems: SCOPES.length,
+      uniqueItems: true,
+    }),
     user_id: Type.Optional(UserIdSchema),
     networks: Type.Optional(
       Type.Array(Type.String(), { minItems: 1, maxItems: 32, description: 'IPv4 or IPv6 CIDR blocks' }),
@@ -38,25 +42,28 @@ export function keyRoutes(context: ApiContext) {
     .use(authenticated(context))
     .get(
       '/keys',
-      async ({ principal, query: { limit = DEFAULT_LIMIT, cursor } }) => {
-        authorize(principal, 'admin')
+      async ({ query: { limit = DEFAULT_LIMIT, cursor } }) => {
         const { items, ...rest } = page(await listKeys(db, limit + 1, cursor), limit, ({ id }) => id)
         return { keys: items, ...rest }
       },
-      { query: Type.Object(pageFields, closed), detail: { summary: 'List keys; their secrets are not kept' } },
+      {
+        query: Type.Object(pageFields, closed),
+        scope: 'admin',
+        detail: { summary: 'List keys; their secrets are not kept' },
+      },
     )
     .get(
       '/key',
-      ({ principal }) => {
-        authorize(principal, 'chat')
-        return { id: principal.key_id, scopes: [...principal.scopes], user_id: principal.bound_user ?? null }
-      },
-      { detail: { summary: 'Read what the key of this request may do' } },
+      ({ principal }) => ({
+        id: principal.key_id,
+        scopes: [...principal.scopes],
+        user_id: principal.bound_user ?? null,
+      }),
+      { scope: 'chat', detail: { summary: 'Read what the key of this request may do' } },
     )
     .post(
       '/keys',
-      async ({ principal, body, status }) => {
-        authorize(principal, 'admin')
+      async ({ body, status }) => {
         const wrong = body.networks?.find((network) => !isNetwork(network))
         if (wrong !== undefined)
           throw new MuxiError(
@@ -67,12 +74,11 @@ export function keyRoutes(context: ApiContext) {
         const { key, secret } = await createKey(db, { ...body, expires_at })
         return status(201, { ...key, key: secret })
       },
-      { body: NewKeySchema, detail: { summary: 'Make a key; this answer is the only copy of it' } },
+      { body: NewKeySchema, scope: 'admin', detail: { summary: 'Make a key; this answer is the only copy of it' } },
     )
     .post(
       '/keys/:key_id/rotate',
-      async ({ principal, params: { key_id }, body }) => {
-        authorize(principal, 'admin')
+      async ({ params: { key_id }, body }) => {
         const { key, secret } = await rotateKey(db, key_id, body?.grace_seconds ?? 0)
         await context.openStreams.check()
         return { ...key, key: secret }
@@ -82,26 +88,25 @@ export function keyRoutes(context: ApiContext) {
         body: Type.Optional(
           Type.Object({ grace_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 30 * 86_400 })) }, closed),
         ),
+        scope: 'admin',
         detail: { summary: 'Give a key a new secret; the old one lives on for the grace' },
       },
     )
     .delete(
       '/keys/:key_id',
-      async ({ principal, params: { key_id } }) => {
-        authorize(principal, 'admin')
+      async ({ params: { key_id } }) => {
         await deleteKey(db, key_id)
         await context.openStreams.check()
         return { id: key_id, status: 'deleted' }
       },
-      { params, detail: { summary: 'Delete a key, and end what was opened with it' } },
+      { params, scope: 'admin', detail: { summary: 'Delete a key, and end what was opened with it' } },
     )
     .post(
       '/ws/tickets',
       async ({ principal, status }) => {
-        authorize(principal, 'chat')
         return status(201, await createTicket(db, principal.key_hash))
       },
-      { detail: { summary: 'A single-use ticket for the WebSocket or the Temporal UI, for a minute' } },
+      { scope: 'chat', detail: { summary: 'A single-use ticket for the WebSocket or the Temporal UI, for a minute' } },
     )
 }
 

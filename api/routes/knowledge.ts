@@ -7,7 +7,6 @@ import { KnowledgeRequestSchema, type KnowledgeRequest } from '../../contracts/s
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { findSource, listSources } from '../../db/queries/knowledge.ts'
 import { authenticated } from '../plugin.ts'
-import { authorize } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { addSource, removeSource, searchKnowledge } from '../services/knowledge.ts'
 
@@ -27,17 +26,15 @@ export function knowledgeRoutes(context: ApiContext) {
     .use(authenticated(context))
     .get(
       '',
-      async ({ principal, params: { agent_id } }) => {
-        authorize(principal, 'read')
+      async ({ params: { agent_id } }) => {
         await getAgentOrThrow(db, agent_id)
         return { agent_id, knowledge_sources: await listSources(db, agent_id) }
       },
-      { params, detail: { summary: "List an agent's sources of knowledge" } },
+      { params, scope: 'read', detail: { summary: "List an agent's sources of knowledge" } },
     )
     .post(
       '',
       async ({ principal, params: { agent_id }, body, status }) => {
-        authorize(principal, 'manage')
         await getAgentOrThrow(db, agent_id)
         const { source, job } = await addSource(context, principal, agent_id, body as KnowledgeRequest)
         const added = job.status === 'completed'
@@ -51,13 +48,13 @@ export function knowledgeRoutes(context: ApiContext) {
       {
         params,
         body: KnowledgeRequestSchema,
+        scope: 'manage',
         detail: { summary: 'Add a source of knowledge, and wait until it can be searched' },
       },
     )
     .delete(
       '/:knowledge_id',
-      async ({ principal, params: { agent_id, knowledge_id } }) => {
-        authorize(principal, 'manage')
+      async ({ params: { agent_id, knowledge_id } }) => {
         const { file } = await getAgentOrThrow(db, agent_id)
         if ((await findSource(db, agent_id, knowledge_id))?.origin === 'config') {
           throw new MuxiError(
@@ -70,17 +67,17 @@ export function knowledgeRoutes(context: ApiContext) {
       },
       {
         params: Type.Object({ agent_id: AgentIdSchema, knowledge_id: AgentIdSchema }),
+        scope: 'manage',
         detail: { summary: 'Remove a source of knowledge' },
       },
     )
     .get(
       '/search',
-      async ({ principal, params: { agent_id }, query: { query, top_k = 3, threshold = 0 } }) => {
-        authorize(principal, 'read')
+      async ({ params: { agent_id }, query: { query, top_k = 3, threshold = 0 } }) => {
         await getAgentOrThrow(db, agent_id)
         const found = await searchKnowledge(context, agent_id, { query, top_k, threshold })
         return { agent_id, query, results: found }
       },
-      { params, query: SearchSchema, detail: { summary: "Search an agent's knowledge" } },
+      { params, query: SearchSchema, scope: 'read', detail: { summary: "Search an agent's knowledge" } },
     )
 }

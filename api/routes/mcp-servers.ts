@@ -6,7 +6,6 @@ import { AgentIdSchema, McpServerSchema, NameSchema, type McpServer } from '../.
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { findServer, listServers } from '../../db/queries/mcp.ts'
 import { authenticated } from '../plugin.ts'
-import { authorize } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { addServer, removeServer, signInUrlOf, viewServer, viewServerBriefly } from '../services/mcp-servers.ts'
 
@@ -18,17 +17,15 @@ export function mcpServerRoutes(context: ApiContext) {
     .use(authenticated(context))
     .get(
       '',
-      async ({ principal, params: { agent_id } }) => {
-        authorize(principal, 'read')
+      async ({ params: { agent_id } }) => {
         await getAgentOrThrow(db, agent_id)
         return { agent_id, mcp_servers: (await listServers(db, agent_id)).map(viewServerBriefly) }
       },
-      { params, detail: { summary: "List an agent's MCP servers" } },
+      { params, scope: 'read', detail: { summary: "List an agent's MCP servers" } },
     )
     .post(
       '',
       async ({ principal, params: { agent_id }, body, status }) => {
-        authorize(principal, 'manage')
         await getAgentOrThrow(db, agent_id)
         const row = await addServer(context, principal, agent_id, body as McpServer)
         const { name, type, connected } = viewServerBriefly(row)
@@ -36,21 +33,24 @@ export function mcpServerRoutes(context: ApiContext) {
         if (connected) return status(201, { status: 'connected', agent_id, server })
         return status(201, { status: row.state, agent_id, server, ...(await signInUrlOf(context, principal, row)) })
       },
-      { params, body: McpServerSchema, detail: { summary: 'Add an MCP server, and wait until it is connected' } },
+      {
+        params,
+        body: McpServerSchema,
+        scope: 'manage',
+        detail: { summary: 'Add an MCP server, and wait until it is connected' },
+      },
     )
     .get(
       '/:name',
       async ({ principal, params: { agent_id, name } }) => {
-        authorize(principal, 'read')
         await getAgentOrThrow(db, agent_id)
         return { agent_id, ...(await viewServer(context, principal, { agent_id, name })) }
       },
-      { params: both, detail: { summary: 'Look at an MCP server and its tools' } },
+      { params: both, scope: 'read', detail: { summary: 'Look at an MCP server and its tools' } },
     )
     .delete(
       '/:name',
-      async ({ principal, params: { agent_id, name } }) => {
-        authorize(principal, 'manage')
+      async ({ params: { agent_id, name } }) => {
         const agent = await getAgentOrThrow(db, agent_id)
         const server = await findServer(db, { agent_id, name })
         if (server?.origin === 'config' && agent.source === 'file')
@@ -58,6 +58,6 @@ export function mcpServerRoutes(context: ApiContext) {
         if (!(await removeServer(context, { agent_id, name }))) throw notFound('MCP server', name)
         return { status: 'disconnected', agent_id, server: { name } }
       },
-      { params: both, detail: { summary: 'Remove an MCP server, and end its program' } },
+      { params: both, scope: 'manage', detail: { summary: 'Remove an MCP server, and end its program' } },
     )
 }

@@ -22,7 +22,6 @@ import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { toMuxiError } from '../errors.ts'
 import { authenticated, bodyOf } from '../plugin.ts'
-import { authorize } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { beginCall, cancelCall, findCall, refusalOf, resultOf, tellCall, type McpCall } from '../services/mcp-call.ts'
 import { beginMcpSession, getMcpSessionOrThrow, type McpSession } from '../services/mcp-session.ts'
@@ -46,7 +45,6 @@ export function mcpRoutes(context: ApiContext, version: string) {
     .post(
       '/mcp',
       async ({ principal, body, request }) => {
-        authorize(principal, 'chat')
         checkHeaders(request, ['application/json', 'text/event-stream'])
         const session = findSession(context, principal, request)
         const message = readMessage(body)
@@ -68,6 +66,7 @@ export function mcpRoutes(context: ApiContext, version: string) {
         })
       },
       {
+        scope: 'chat',
         detail: {
           summary: 'MCP over Streamable HTTP: one JSON-RPC message',
           parameters: [...SESSION_HEADERS],
@@ -78,7 +77,6 @@ export function mcpRoutes(context: ApiContext, version: string) {
     .get(
       '/mcp',
       ({ principal, request }) => {
-        authorize(principal, 'chat')
         checkHeaders(request, ['text/event-stream'])
         const session = findSession(context, principal, request)
         if (!session) throw new MuxiError('bad_request', "Cannot open a stream: 'Mcp-Session-Id' must be given")
@@ -88,6 +86,7 @@ export function mcpRoutes(context: ApiContext, version: string) {
         )
       },
       {
+        scope: 'chat',
         detail: {
           summary: 'MCP over Streamable HTTP: what comes unasked, or the rest of a call after Last-Event-ID',
           parameters: [...SESSION_HEADERS, header('last-event-id')],

@@ -8,7 +8,7 @@ import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { resumeHeaders } from '../../contracts/schemas/streams.ts'
 import { listTurns } from '../../db/queries/turns.ts'
 import { authenticated, page } from '../plugin.ts'
-import { authorize, visibleUser } from '../services/access.ts'
+import { visibleUser } from '../services/access.ts'
 import { decide, viewApproval } from '../services/approvals.ts'
 import type { ApiContext } from '../services/context.ts'
 import { cancelTurn, getTurnOrThrow, viewLog, viewTurn, viewTurnBriefly } from '../services/turns.ts'
@@ -28,7 +28,6 @@ export function turnRoutes(context: ApiContext) {
     .get(
       '',
       async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, ...filter } }) => {
-        authorize(principal, 'chat')
         const turns = await listTurns(context.storage.db, {
           ...filter,
           user_id: visibleUser(principal, user_id),
@@ -47,55 +46,54 @@ export function turnRoutes(context: ApiContext) {
           },
           { additionalProperties: false },
         ),
+        scope: 'chat',
         detail: { summary: 'List turns, newest first' },
       },
     )
     .get(
       '/:turn_id',
-      async ({ principal, params: { turn_id } }) => {
-        authorize(principal, 'chat')
-        return viewTurn(context, await getTurnOrThrow(context, principal, turn_id))
-      },
-      { params, detail: { summary: 'Read a turn' } },
+      async ({ principal, params: { turn_id } }) =>
+        viewTurn(context, await getTurnOrThrow(context, principal, turn_id)),
+      { params, scope: 'chat', detail: { summary: 'Read a turn' } },
     )
     .get(
       '/:turn_id/stream',
       async ({ principal, params: { turn_id }, request }) => {
-        authorize(principal, 'chat')
         const turn = await getTurnOrThrow(context, principal, turn_id)
         const after = readLastEventId(request.headers.get('last-event-id'))
         return sseResponse(context, principal, request, (signal) => resumeEvents(context.storage, turn, after, signal))
       },
-      { params, headers: resumeHeaders, detail: { summary: 'Follow a turn from its start, or after Last-Event-ID' } },
+      {
+        params,
+        headers: resumeHeaders,
+        scope: 'chat',
+        detail: { summary: 'Follow a turn from its start, or after Last-Event-ID' },
+      },
     )
     .post(
       '/:turn_id/cancel',
       async ({ principal, params: { turn_id } }) => {
-        authorize(principal, 'chat')
         await cancelTurn(context, await getTurnOrThrow(context, principal, turn_id))
         return viewTurn(context, await getTurnOrThrow(context, principal, turn_id))
       },
-      { params, detail: { summary: 'Stop a turn, queued or running' } },
+      { params, scope: 'chat', detail: { summary: 'Stop a turn, queued or running' } },
     )
     .post(
       '/:turn_id/approvals/:approval_id',
       async ({ principal, params: { turn_id, approval_id }, body }) => {
-        authorize(principal, 'chat')
         const turn = await getTurnOrThrow(context, principal, turn_id)
         return viewApproval((await decide(context, principal, turn, approval_id, body)).approval)
       },
       {
         params: Type.Object({ turn_id: TurnIdSchema, approval_id: ApprovalIdSchema }),
         body: DecisionSchema,
+        scope: 'chat',
         detail: { summary: 'Decide on what a turn waits for; the first decision is the one that counts' },
       },
     )
     .get(
       '/:turn_id/log',
-      async ({ principal, params: { turn_id } }) => {
-        authorize(principal, 'read', 'chat')
-        return viewLog(context, await getTurnOrThrow(context, principal, turn_id))
-      },
-      { params, detail: { summary: 'The execution log of a turn' } },
+      async ({ principal, params: { turn_id } }) => viewLog(context, await getTurnOrThrow(context, principal, turn_id)),
+      { params, scope: ['read', 'chat'], detail: { summary: 'The execution log of a turn' } },
     )
 }

@@ -6,6 +6,7 @@ import { mcpFaults, withFallbacks } from '../../contracts/mcp-check.ts'
 import { modelFaults } from '../../contracts/model-check.ts'
 import { dotted } from '../../contracts/schemas/faults.ts'
 import { resolveAgent, type AgentConfig, type AgentInput } from '../../contracts/schemas/agent.ts'
+import { mapAll } from '../../contracts/map-all.ts'
 import { createAgent, getAgentStats, type AgentRow } from '../../db/queries/agents.ts'
 import { listSources } from '../../db/queries/knowledge.ts'
 import type { Principal } from '../../db/queries/keys.ts'
@@ -73,7 +74,7 @@ export async function addAgent(context: ApiContext, principal: Principal, input:
   for (const { path, expected } of mcpFaults(withFallbacks(servers, apiEnv))) {
     throw new MuxiError('unprocessable', `Cannot create the agent: '${dotted(path)}' must be ${expected}`)
   }
-  const checked = await Promise.all(servers.map((server) => checkServer(context, principal, server)))
+  const checked = await mapAll(servers, (server) => checkServer(context, principal, server))
   const { config, secrets } = separateSecrets(
     resolveAgent({ ...rest, ...(servers.length > 0 && { mcp_servers: checked }) }, id),
   )

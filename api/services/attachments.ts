@@ -1,7 +1,9 @@
 // What is attached to a message: checked, and its bytes stored before the turn is.
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import type { JobKind } from '../../contracts/engine.ts'
 import type { AttachmentInput } from '../../contracts/schemas/chat.ts'
-import { MuxiError, notFound } from '../../contracts/failures.ts'
+import { shorten } from '../../contracts/shorten.ts'
+import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import { findFile, insertFile } from '../../db/queries/files.ts'
 import { insertJob } from '../../db/queries/jobs.ts'
 import type { Attachment, NewTurn } from '../../db/queries/turns.ts'
@@ -34,7 +36,10 @@ export function isDocument(head: Uint8Array, name: string): boolean {
   return DOCUMENTS.has(typeOf(head, name))
 }
 
-const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
+/** What must be no part of base64; the padding at the end is looked at by itself. */
+const NOT_BASE64 = /[^A-Za-z0-9+/]/
+/** Decoded bytes after which other requests get their turn. */
+const YIELD_BYTES = 2 ** 20
 
 /** Stores what is attached inline, if its user may keep so much, and finds what was uploaded before. @throws MuxiError bad_request, unsupported_media_type, not_found */
 export async function storeAttachments(
@@ -43,18 +48,22 @@ export async function storeAttachments(
   inputs: readonly AttachmentInput[],
   mayKeep: (bytes: number) => Promise<void>,
 ): Promise<Attachment[]> {
-  const found = await Promise.all(
-    inputs.map((input, index) =>
-      'file_id' in input ? uploaded(db, userId, input) : Promise.resolve(inline(input, index)),
-    ),
-  )
+  const found: Found[] = []
+  let sinceYield = 0
+  for (const [index, input] of inputs.entries()) {
+    found.push('file_id' in input ? await uploaded(db, userId, input) : inline(input, index))
+    sinceYield += 'data' in input ? input.data.length : 0
+    if (sinceYield < YIELD_BYTES) continue
+    sinceYield = 0
+    await yieldToEventLoop()
+  }
   const inlineBytes = found.reduce((sum, { bytes }) => sum + (bytes?.byteLength ?? 0), 0)
   if (inlineBytes > 0) await mayKeep(inlineBytes)
-  return Promise.all(
-    found.map(async ({ bytes, ...attachment }) =>
-      bytes ? { ...attachment, sha256: await blobs.put(userId, bytes) } : attachment,
-    ),
-  )
+  const stored: Attachment[] = []
+  // One after the other: each is hashed in one go.
+  for (const { bytes, ...attachment } of found)
+    stored.push(bytes ? { ...attachment, sha256: await blobs.put(userId, bytes) } : attachment)
+  return stored
 }
 
 type Found = Attachment & { bytes?: Buffer }
@@ -67,14 +76,14 @@ async function uploaded(db: Db, userId: string, input: { file_id: string }): Pro
 }
 
 function inline(input: { name: string; data: string }, index: number): Found {
-  if (!BASE64.test(input.data)) {
-    const path = `attachments.${index}.data`
-    throw new MuxiError('bad_request', `Cannot read the message: '${path}' must be base64`, {
-      details: { fields: [{ path, expected: 'base64' }] },
-    })
-  }
-  const bytes = Buffer.from(input.data, 'base64')
+  const bytes = fromBase64(input.data)
+  if (!bytes) throw wrongField('read the message', `attachments.${index}.data`, 'base64')
   return { ...kindOf(input.name, typeOf(bytes, input.name)), sha256: '', size: bytes.byteLength, bytes }
+}
+
+function fromBase64(text: string): Buffer | undefined {
+  const digits = text.slice(0, text.length - (text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0))
+  return NOT_BASE64.test(digits) ? undefined : Buffer.from(digits, 'base64')
 }
 
 function kindOf(name: string, media_type: string): Pick<Attachment, 'type' | 'name' | 'media_type'> {
@@ -82,7 +91,7 @@ function kindOf(name: string, media_type: string): Pick<Attachment, 'type' | 'na
   if (type !== 'document' || DOCUMENTS.has(media_type)) return { type, name, media_type }
   throw new MuxiError(
     'unsupported_media_type',
-    `Cannot take '${name}': an attachment must be a picture, a recording, or a document`,
+    `Cannot take '${shorten(name)}': an attachment must be a picture, a recording, or a document`,
   )
 }
 

@@ -1,6 +1,7 @@
 // Speech to text as a job that its sender waits for, and text to speech.
 import { Value } from '@sinclair/typebox/value'
-import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import { shorten } from '../../contracts/shorten.ts'
+import { MuxiError, wrongField, type ErrorBody } from '../../contracts/failures.ts'
 import { type SpeechRequest, TranscriptionFieldsSchema } from '../../contracts/schemas/audio.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
 import type { Received } from '../../db/blobs.ts'
@@ -37,16 +38,24 @@ export async function transcribe(context: ApiContext, principal: Principal, requ
     // OpenAI's clients name a model; ours is chosen by the server.
     const { model: _, ...known } = fields
     const wrong = [...Value.Errors(TranscriptionFieldsSchema, known)][0]
-    if (wrong) throw wrongField(wrong.path.slice(1), String(wrong.schema.description ?? 'left out: it is not known'))
+    if (wrong)
+      throw wrongField(
+        'read the request',
+        wrong.path.slice(1),
+        String(wrong.schema.description ?? 'left out: it is not known'),
+      )
     const { user_id, language, denoise, response_format = 'json' } = known
     if (user_id !== undefined && !Value.Check(UserIdSchema, user_id))
-      throw wrongField('user_id', UserIdSchema.description ?? '')
+      throw wrongField('read the request', 'user_id', UserIdSchema.description ?? '')
     format = response_format
     const owner = actingUser(principal, user_id)
     const { name, received: kept } = file.value
     const type = typeOf(kept.head, name)
     if (jobKindOf(type) !== 'audio')
-      throw new MuxiError('unsupported_media_type', `Cannot transcribe '${name}': it must be a recording or a video`)
+      throw new MuxiError(
+        'unsupported_media_type',
+        `Cannot transcribe '${shorten(name)}': it must be a recording or a video`,
+      )
     await checkQuota(context, owner, kept.size)
     await kept.keep(owner)
     const { key_id } = principal
@@ -172,14 +181,12 @@ export async function speak(
   } catch (error) {
     if (error instanceof MuxiError || signal.aborted) throw error
     log.warn({ err: error, speaker: speaker.name }, 'a text could not be spoken')
+    if ((error as { status?: unknown }).status === 400) {
+      const expected = `one that ${speaker.name} has, as must 'format' and 'speed'`
+      throw wrongField('read the request', 'voice', expected)
+    }
     const message = `The text could not be spoken by ${speaker.name}`
     const told = toUpstreamError(message, error)
     throw told instanceof MuxiError ? told : new MuxiError('upstream_error', message, { cause: error })
   }
-}
-
-function wrongField(path: string, expected: string): MuxiError {
-  return new MuxiError('bad_request', `Cannot read the request: '${path}' must be ${expected}`, {
-    details: { fields: [{ path, expected }] },
-  })
 }

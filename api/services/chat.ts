@@ -1,10 +1,9 @@
 // Accepting a message: a row first, then the workflow, then the receipt; safe to repeat under an Idempotency-Key.
-import { createHash } from 'node:crypto'
 import type { OnBusy } from '../../contracts/engine.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
-import { MuxiError, notFound } from '../../contracts/failures.ts'
-import { canonicalJson } from '../../contracts/json.ts'
+import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
+import { responseSchemaFault } from '../../contracts/response-schema.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { ensureDefaultConversation, findDefaultConversation } from '../../db/queries/conversations.ts'
@@ -28,6 +27,7 @@ import { insertUsage } from '../../db/queries/usage.ts'
 import type { Db, Tx, TurnsTable } from '../../db/schema.ts'
 import { actingUser, ownedOrThrow } from './access.ts'
 import { insertAttachedJobs, storeAttachments } from './attachments.ts'
+import { bodyHash } from './body-hash.ts'
 import type { ApiContext, ApiLimits } from './context.ts'
 import { startTurn, stopTurn } from './engine.ts'
 import { checkQuota } from './files.ts'
@@ -115,7 +115,7 @@ async function insert(context: Context, principal: Principal, submission: Submis
   const { key_id } = principal
   const user_id = actingUser(principal, request.user_id)
   checkSize(request, limits)
-  const known = submission.idempotency_key === undefined ? undefined : idempotent(principal, submission)
+  const known = submission.idempotency_key === undefined ? undefined : await idempotent(principal, submission)
   const attachments = await storeAttachments(storage, user_id, request.attachments ?? [], (bytes) =>
     checkQuota(context, user_id, bytes),
   )
@@ -136,7 +136,7 @@ async function insert(context: Context, principal: Principal, submission: Submis
     )
     if (conversation.agent_id !== agent_id) {
       await getAgentOrThrow(tx, agent_id)
-      throw wrongField('conversation_id', `a conversation with '${agent_id}'`)
+      throw wrongField('read the message', 'conversation_id', `a conversation with '${agent_id}'`)
     }
     const { agent, active_turn_id } = admission!
     if (!agent) throw notFound('agent', agent_id)
@@ -202,29 +202,24 @@ async function repeat(tx: Tx, turn: TurnsTable): Promise<Inserted> {
   return { receipt, ...(start && { start }), events: [] }
 }
 
-function idempotent(principal: Principal, { agent_id, request, route, idempotency_key = '' }: Submission) {
-  const body_hash = createHash('sha256')
-    .update(canonicalJson([agent_id, request]))
-    .digest('hex')
-  return { key_id: principal.key_id, route, idempotency_key, body_hash }
+async function idempotent({ key_id }: Principal, { agent_id, request, route, idempotency_key = '' }: Submission) {
+  return { key_id, route, idempotency_key, body_hash: await bodyHash(agent_id, request) }
 }
 
 function checkSize(request: ChatRequest, limits: Context['limits']): void {
   const attached = request.attachments?.length ?? 0
-  if (request.content === '' && attached === 0) throw wrongField('content', 'not empty, unless something is attached')
-  if (attached > limits.attachments) throw wrongField('attachments', `at most ${limits.attachments}`)
+  if (request.content === '' && attached === 0)
+    throw wrongField('read the message', 'content', 'not empty, unless something is attached')
+  if (attached > limits.attachments)
+    throw wrongField('read the message', 'attachments', `at most ${limits.attachments}`)
+  const schemaFault = request.response_schema && responseSchemaFault(request.response_schema)
+  if (schemaFault !== undefined) throw wrongField('read the message', 'response_schema', schemaFault)
   if (Buffer.byteLength(request.content) > limits.content_bytes) {
     throw new MuxiError(
       'payload_too_large',
       `Cannot take the message: 'content' must be at most ${limits.content_bytes} bytes`,
     )
   }
-}
-
-function wrongField(path: string, expected: string): MuxiError {
-  return new MuxiError('bad_request', `Cannot read the message: '${path}' must be ${expected}`, {
-    details: { fields: [{ path, expected }] },
-  })
 }
 
 /** @throws MuxiError rate_limited */

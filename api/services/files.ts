@@ -1,7 +1,7 @@
 // Uploaded files: taken as they come, read again by their owner, deleted.
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { MuxiError } from '../../contracts/failures.ts'
+import { MuxiError, wrongField } from '../../contracts/failures.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import { Value } from '@sinclair/typebox/value'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
@@ -37,9 +37,9 @@ export async function uploadFile(
     })
     const { user_id, ...others } = fields
     const unknown = Object.keys(others)[0]
-    if (unknown !== undefined) throw wrongField(unknown, 'left out: it is not known')
+    if (unknown !== undefined) throw wrongField('take the file', unknown, 'left out: it is not known')
     if (user_id !== undefined && !Value.Check(UserIdSchema, user_id))
-      throw wrongField('user_id', UserIdSchema.description ?? '')
+      throw wrongField('take the file', 'user_id', UserIdSchema.description ?? '')
     return await keepFile(context, principal, { ...file.value, user_id, idempotency_key })
   } catch (error) {
     await received?.discard()
@@ -56,9 +56,9 @@ async function uploadInline(
 ): Promise<FilesTable> {
   const { storage, limits } = context
   const body = await readJsonBody(request, limits.chat_body_bytes)
-  const faults = schemaFaults(InlineFileSchema, body)
-  if (faults.length > 0 || !Value.Check(InlineFileSchema, body)) throw invalid('the file', faults)
-  if (body.data.length % 4 !== 0) throw wrongField('data', 'base64, padded to a multiple of four characters')
+  if (!Value.Check(InlineFileSchema, body)) throw invalid('the file', schemaFaults(InlineFileSchema, body))
+  if (body.data.length % 4 !== 0)
+    throw wrongField('take the file', 'data', 'base64, padded to a multiple of four characters')
   const received = await storage.blobs.receive(Readable.from([Buffer.from(body.data, 'base64')]))
   try {
     return await keepFile(context, principal, {
@@ -135,12 +135,6 @@ export async function checkQuota(
     `Cannot keep the file: all files of a user must be at most ${user_bytes} bytes, and with this one they are ${used + size}`,
     { details: { used_bytes: used, limit_bytes: user_bytes } },
   )
-}
-
-function wrongField(path: string, expected: string): MuxiError {
-  return new MuxiError('bad_request', `Cannot take the file: '${path}' must be ${expected}`, {
-    details: { fields: [{ path, expected }] },
-  })
 }
 
 /** @throws MuxiError not_found, also for another user's file */

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { BUILTIN_SERVERS, type BuiltinServer } from '../../contracts/builtin-servers.ts'
 import { separateServer } from '../../contracts/agent-secrets.ts'
+import { shorten } from '../../contracts/shorten.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
 import { UrlRefused } from '../../contracts/url-refused.ts'
 import { faultsOf, valuesOf, variablesOf, withFallbacks, type McpFault } from '../../contracts/mcp-check.ts'
@@ -22,6 +23,7 @@ import {
 import { findConnectionSignIn } from '../../db/queries/sign-ins.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { McpServerRef } from '../../contracts/engine.ts'
+import { mapAll } from '../../contracts/map-all.ts'
 import { authorize } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { startMcpServer } from './engine.ts'
@@ -75,7 +77,7 @@ export async function checkServer(
     if (!mcp.commands.includes('*') && !mcp.commands.includes(program))
       throw new MuxiError(
         'forbidden',
-        `Cannot add the MCP server: 'command' must be one of MUXI_MCP_COMMANDS, got '${program}'`,
+        `Cannot add the MCP server: 'command' must be one of MUXI_MCP_COMMANDS, got '${shorten(program)}'`,
       )
   } else if ('builtin' in given) {
     // Ours, so that it starts nothing foreign; but where it connects to is not for every key to say.
@@ -168,12 +170,12 @@ export async function syncServersOf(context: ApiContext, { id, config, secrets }
   // The sweeper starts what could not be started now.
   const late = (error: unknown) =>
     context.log.warn({ err: error, agent_id: id }, 'an MCP server could not be started yet')
-  await Promise.all(refs.map((ref) => startMcpServer(context, ref).catch(late)))
+  await mapAll(refs, (ref) => startMcpServer(context, ref).catch(late))
 }
 
 /** The same for every agent of the operator's files; agents that are gone lose theirs. */
 export async function syncServers(context: ApiContext, agents: readonly DescribedAgent[]): Promise<void> {
-  await Promise.all(agents.map((agent) => syncServersOf(context, agent)))
+  await mapAll(agents, (agent) => syncServersOf(context, agent))
   for (const ref of await listConfiguredServers(context.storage.db, 'file')) {
     if (!agents.some(({ id }) => id === ref.agent_id)) await removeServer(context, ref)
   }

@@ -1,4 +1,5 @@
 // Secret values that are given over the API: themselves, or the name of a variable that the operator has opened to it.
+import { shorten } from '../../contracts/shorten.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 
 const VARIABLE = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/
@@ -19,5 +20,8 @@ export function resolveSecret(
   if (name === undefined) return value
   const found = apiEnv[name]
   if (found !== undefined) return found
-  throw new MuxiError('unprocessable', `Cannot ${what}: '${path}' must name a variable of MUXI_API_ENV, got '${name}'`)
+  throw new MuxiError(
+    'unprocessable',
+    `Cannot ${what}: '${path}' must name a variable of MUXI_API_ENV, got '${shorten(name)}'`,
+  )
 }

@@ -101,7 +101,7 @@ const credentialFields = {
 
 /** Credentials of an MCP server: names with their values, or a list which also says where each of them goes. */
 export const CredentialsSchema = Type.Union([
-  Type.Record(NameSchema, SecretSchema, closed),
+  Type.Record(NameSchema, SecretSchema, { ...closed, maxProperties: 100 }),
   Type.Array(
     Type.Object(
       { ...credentialFields, value: Type.Optional(SecretSchema), env_fallback: Type.Optional(NameSchema) },
@@ -172,7 +172,7 @@ const mcpFields = {
 const BuiltinSchema = Type.Union([Type.Literal('calculator'), Type.Literal('search')], {
   description: 'A server that comes with muxi and runs on its own runtime',
 })
-const env = Type.Optional(Type.Record(NameSchema, Type.String({ maxLength: 8192 }), closed))
+const env = Type.Optional(Type.Record(NameSchema, Type.String({ maxLength: 8192 }), { ...closed, maxProperties: 100 }))
 
 const OAuthSchema = Type.Object(
   {

@@ -34,7 +34,7 @@ export const chatFields = {
   content: Type.String({ description: 'What is said; may be empty when something is attached' }),
   user_id: Type.Optional(UserIdSchema),
   conversation_id: Type.Optional(ConversationIdSchema),
-  attachments: Type.Optional(Type.Array(AttachmentSchema)),
+  attachments: Type.Optional(Type.Array(AttachmentSchema, { maxItems: 100 })),
   on_busy: Type.Optional(OnBusySchema),
   background: Type.Optional(Type.Boolean({ description: 'Answer at once; the reply is read later' })),
   response_schema: Type.Optional(

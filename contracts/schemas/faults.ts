@@ -10,7 +10,10 @@ export interface SchemaFault {
   expected: string
 }
 
-/** Every fault of `value`, at most one a field, in no promised order. */
+/** Most faults that are looked for: a small body may have very many. */
+const MAX_FAULTS = 20
+
+/** The first 20 faults of `value`, at most one a field, in no promised order. */
 export function schemaFaults(schema: TSchema, value: unknown): SchemaFault[] {
   return faultsOf(Value.Errors(schema, value), value)
 }
@@ -20,6 +23,11 @@ export function dotted(path: readonly (string | number)[]): string {
   return path.join('.')
 }
 
+const TOO_LONG: ReadonlySet<ValueErrorType> = new Set([
+  ValueErrorType.ArrayMaxItems,
+  ValueErrorType.ObjectMaxProperties,
+])
+
 function faultsOf(errors: Iterable<ValueError>, value: unknown): SchemaFault[] {
   const found = new Map<string, SchemaFault>()
   for (const error of errors) {
@@ -27,7 +35,10 @@ function faultsOf(errors: Iterable<ValueError>, value: unknown): SchemaFault[] {
       const at = dotted(fault.path)
       // A missing field is reported twice, as missing and as having the wrong type: the first is the better word.
       if (!found.has(at)) found.set(at, fault)
+      if (found.size === MAX_FAULTS) return [...found.values()]
     }
+    // What is too long is not looked through.
+    if (TOO_LONG.has(error.type)) break
   }
   return [...found.values()]
 }

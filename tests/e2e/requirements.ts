@@ -216,6 +216,16 @@ export const REQUIREMENTS = {
     'A sign-in that is refused is told to the call; answers that were not asked for count for nothing',
   'mcp.sign-in.secret': 'Tokens, codes and secrets of a sign-in stand in no row, log, history or event',
 
+  'attack.rejection':
+    'A request with a wrong and a missing attachment is refused, over REST and WebSocket, and ends nothing',
+  'attack.faults': 'A body of very many faults is answered with twenty of them, each short',
+  'attack.scopes': 'The scope of a key is checked before the body is: a wrong scope learns nothing of it',
+  'attack.bounds': 'JSON that is deep, or of very many values, is a bad_request wherever JSON is taken',
+  'attack.malformed':
+    'Malformed cookies, codec payloads, queries and upgrades are refused or ignored, never a server error',
+  'attack.ids': 'WebSocket errors carry the id of their request, and a refused upgrade has a body with a request id',
+  'attack.event-loop': 'No request blocks the event loop for long, whatever its body',
+
   'start.fails': 'A process that cannot start ends and says why',
   'start.runtime':
     'Whatever is started runs on the runtime that was chosen, Node or Deno; the rest of this list holds on both',

@@ -19,7 +19,13 @@ import { end, insert, inTx } from '../support/turn-rows.ts'
 
 const log = pino({ level: 'silent' })
 const times = (n: number) => Array.from({ length: n }, (_, index) => index)
-const principal: Principal = { key_id: 'key_1', scopes: new Set(['chat']), bound_user: 'user', networks: undefined }
+const principal: Principal = {
+  key_id: 'key_1',
+  key_hash: '',
+  scopes: new Set(['chat']),
+  bound_user: 'user',
+  networks: undefined,
+}
 /** The cancellation of an interrupted turn's workflow finds none. */
 const client = {
   withDeadline: (_: number, call: () => Promise<unknown>) => call(),

@@ -3,6 +3,12 @@ import { BUILT_IN_TOOLS } from '../../activities/tools.ts'
 import { runProcess } from '../../cli/process.ts'
 import type { Role } from '../../config/settings.ts'
 import { count, countAgain } from './counting-tools.ts'
+import { watchLoop } from './loop-watch.ts'
+
+const loopFile = process.env['MUXI_TEST_LOOP_FILE']
+if (loopFile !== undefined) watchLoop(loopFile)
+// What a defect of ours might do.
+process.on('SIGUSR2', () => void Promise.reject(new Error('left alone by a test')))
 
 await runProcess({
   env: process.env,

@@ -43,3 +43,22 @@ it('starts nothing any more once it is told to stop', async () => {
   await done
   expect(start).not.toHaveBeenCalled()
 })
+
+it('pauses briefly again after what had served for a while, and longer after what never served', async () => {
+  const stop = new AbortController()
+  const lines: string[] = []
+  const after = (ms: number) => new Promise<string>((resolve) => setTimeout(() => resolve('SIGKILL'), ms))
+  const neverReady = () => ({ ready: Promise.reject(new Error('it ended')), ended: after(30) })
+  const served = () => ({ ready: Promise.resolve(), ended: after(30) })
+  const starts = [neverReady, served, served]
+  const start = async () => {
+    const next = starts.shift()
+    if (next) return next()
+    stop.abort()
+    return running
+  }
+  const say = (line: string) => lines.push(line)
+  const options = { name: 'it', start, say, signal: stop.signal, firstPauseMs: 10, steadyMs: 20 }
+  await keepRunning({ ...options, first: neverReady() })
+  expect(lines.map((line) => /in (\S+) s/.exec(line)?.[1])).toEqual(['0.01', '0.02', '0.01', '0.01'])
+})

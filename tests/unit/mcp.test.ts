@@ -216,6 +216,42 @@ describe('readArguments() with schemas of strangers', () => {
   })
   test('leaves to the server what no validator can follow', () =>
     expect(readArguments(tool({ $ref: 'https://elsewhere.test/schema' }), '{"a":1}')).toEqual({ parameters: { a: 1 } }))
+  const ofText = (keywords: object) => tool({ type: 'object', properties: { a: { type: 'string', ...keywords } } })
+  test('checks patterns', () => {
+    expect(readArguments(ofText({ pattern: '^\\d{2,3}$' }), '{"a":"12"}')).toEqual({ parameters: { a: '12' } })
+    expect(readArguments(ofText({ pattern: '^\\d{2,3}$' }), '{"a":"1"}')).toEqual({
+      fault: expect.stringContaining('arguments/a must match pattern'),
+    })
+  })
+  test('leaves to the server a pattern that cannot run in linear time', () => {
+    const patterns = ['^(?!x)', '(a)\\1', 'a{1000}b{1000}', '(']
+    for (const pattern of patterns)
+      expect(readArguments(ofText({ pattern }), '{"a":"x"}'), pattern).toEqual({ parameters: { a: 'x' } })
+  })
+  test.each(['^(a+)+$', '(a|a)*$b', '^(?:[ab]{0,400}[bc]{0,400})*d$', '(a[^]{300}b|x[^]{300}c|a[^]{200}d)$'])(
+    'takes little time for the pattern %s, however long the text is',
+    (pattern) => {
+      const text = JSON.stringify({ a: Array.from({ length: 20 }, () => `${'ax'.repeat(500_000 / 20)}!`) })
+      const schema = { type: 'object', properties: { a: { type: 'array', items: { type: 'string', pattern } } } }
+      const before = process.threadCpuUsage()
+      readArguments(tool(schema), text)
+      const { user, system } = process.threadCpuUsage(before)
+      expect((user + system) / 1_000).toBeLessThan(500)
+    },
+  )
+  test('tells twenty faults at most, each short', () => {
+    const schema = { type: 'object', additionalProperties: { type: 'string' } }
+    const value = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`${'k'.repeat(200)}${index}`, 1]))
+    const { fault = '' } = readArguments(tool(schema), JSON.stringify(value)) as { fault?: string }
+    expect(fault.split(' must be string')).toHaveLength(21)
+    expect(fault.length).toBeLessThan(4_000)
+  })
+  test('finds equal items, whatever the order of their keys', () => {
+    const schema = { type: 'object', properties: { a: { uniqueItems: true } } }
+    expect(readArguments(tool(schema), '{"a":[{"x":1,"y":2},{"y":2,"x":1}]}')).toHaveProperty('fault')
+    const items = Array.from({ length: 4_000 }, (_, index) => ({ index }))
+    expect(readArguments(tool(schema), JSON.stringify({ a: items }))).toEqual({ parameters: { a: items } })
+  })
   test('takes two schemas of one id', () => {
     const one = { $id: 'same', type: 'object', required: ['a'] }
     const two = { $id: 'same', type: 'object', required: ['b'] }

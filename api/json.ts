@@ -1,0 +1,66 @@
+// Reads JSON that a client has sent, within bounds, and piece by piece: no text blocks the event loop for long.
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
+import { MuxiError } from '../contracts/failures.ts'
+import { JsonBounds } from '../contracts/json-bounds.ts'
+
+/** Bytes that are looked at in one go. */
+const PIECE = 65_536
+/** Bytes after which others get their turn. */
+const AT_ONCE = 2 ** 20
+
+/** One JSON text on its way in. */
+export class JsonReader {
+  readonly #what: string
+  readonly #bounds = new JsonBounds()
+  readonly #decoder = new TextDecoder('utf-8', { fatal: true })
+  readonly #parts: string[] = []
+  #size = 0
+
+  /** @param what completes "Cannot …", such as `read the request: its body` */
+  constructor(what: string) {
+    this.#what = what
+  }
+
+  /** @throws MuxiError bad_request */
+  take(bytes: Uint8Array): void {
+    const fault = this.#bounds.take(bytes)
+    if (fault !== undefined) throw this.#unreadable(fault)
+    this.#size += bytes.byteLength
+    this.#decode(bytes)
+  }
+
+  /** The value, when all bytes have been taken. @throws MuxiError bad_request */
+  async end(): Promise<unknown> {
+    this.#decode()
+    let value: unknown
+    try {
+      value = JSON.parse(this.#parts.join(''))
+    } catch (cause) {
+      throw this.#unreadable('JSON', cause)
+    }
+    if (this.#size > AT_ONCE) await yieldToEventLoop()
+    return value
+  }
+
+  #decode(bytes?: Uint8Array): void {
+    try {
+      this.#parts.push(bytes ? this.#decoder.decode(bytes, { stream: true }) : this.#decoder.decode())
+    } catch (cause) {
+      throw this.#unreadable('UTF-8', cause)
+    }
+  }
+
+  #unreadable(expected: string, cause?: unknown): MuxiError {
+    return new MuxiError('bad_request', `Cannot ${this.#what} must be ${expected}`, { cause })
+  }
+}
+
+/** The value of a whole JSON text. @throws MuxiError bad_request */
+export async function readJson(bytes: Uint8Array, what: string): Promise<unknown> {
+  const reader = new JsonReader(what)
+  for (let at = 0; at < bytes.byteLength; at += PIECE) {
+    reader.take(bytes.subarray(at, at + PIECE))
+    if (at > 0 && at % AT_ONCE === 0) await yieldToEventLoop()
+  }
+  return reader.end()
+}

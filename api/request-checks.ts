@@ -1,0 +1,54 @@
+// What is checked of a request before its route runs: the scope of its key, then its body. A refused key costs no more than that.
+import { OptionalKind, type TSchema } from '@sinclair/typebox'
+import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
+import { schemaFaults } from '../contracts/schemas/faults.ts'
+import { type Principal, SCOPES, type Scope } from '../db/queries/keys.ts'
+import { invalid } from './errors.ts'
+import { authorize } from './services/access.ts'
+
+/** A route as Elysia lists it; each `scope` that it takes has become a requirement in the OpenAPI document. */
+interface Route {
+  method: string
+  path: string
+  hooks: { body?: TSchema; detail?: { security?: { key?: string[] }[] } }
+}
+
+interface Rule {
+  /** Any of these will do. */
+  scopes: Scope[]
+  body: TSchema | undefined
+  compiled?: TypeCheck<TSchema>
+}
+
+/** Addresses below which each route says its scope. */
+const WITH_SCOPE = /^\/(api\/v1|mcp)(\/|$)/
+/** By method and address; the same in every server of a process. */
+const rules = new Map<string, Rule>()
+
+/** Takes what all routes say of themselves. @throws when one has no scope and must have one */
+export function knowRoutes(routes: readonly Route[]): void {
+  for (const { method, path, hooks } of routes) {
+    const named = (hooks.detail?.security ?? []).flatMap(({ key = [] }) => key)
+    const scopes = SCOPES.filter((scope) => named.includes(scope))
+    if (scopes.length === 0 && WITH_SCOPE.test(path)) throw new Error(`Cannot serve ${method} ${path}: it has no scope`)
+    rules.set(nameOf(method, path), { scopes, body: hooks.body })
+  }
+}
+
+/** @throws MuxiError forbidden */
+export function checkScope(principal: Principal, { method }: Request, route: string): void {
+  const [scope, ...others] = rules.get(nameOf(method, route))?.scopes ?? []
+  if (scope !== undefined) authorize(principal, scope, ...others)
+}
+
+/** Before Elysia, whose own error would repeat the whole body. @throws MuxiError bad_request */
+export function checkBody(body: unknown, { method }: Request, route: string): void {
+  const rule = rules.get(nameOf(method, route))
+  if (!rule?.body || ((body === null || body === undefined) && OptionalKind in rule.body)) return
+  rule.compiled ??= TypeCompiler.Compile(rule.body)
+  if (!rule.compiled.Check(body)) throw invalid("the request's body", schemaFaults(rule.body, body))
+}
+
+function nameOf(method: string, path: string): string {
+  return `${method} ${path.replace(/(?<=.)\/$/, '')}`
+}

@@ -1,0 +1,15 @@
+// What tells whether a message that is sent again is the same one.
+import { canonicalJson } from '../../contracts/json.ts'
+import type { ChatRequest } from '../../contracts/schemas/chat.ts'
+
+/** The same for the same message to the same agent, whatever the order of its keys. Attachments are hashed off the event loop. */
+export async function bodyHash(agentId: string, request: ChatRequest): Promise<string> {
+  const attachments: unknown[] = []
+  for (const attachment of request.attachments ?? [])
+    attachments.push('data' in attachment ? { ...attachment, data: await sha256(attachment.data) } : attachment)
+  return sha256(canonicalJson([agentId, { ...request, attachments }]))
+}
+
+async function sha256(text: string): Promise<string> {
+  return Buffer.from(await crypto.subtle.digest('SHA-256', Buffer.from(text))).toString('hex')
+}

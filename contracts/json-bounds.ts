@@ -1,0 +1,52 @@
+// Bounds of JSON from outside, checked on its bytes before anything is parsed: what is deep or has many values is costly to hold.
+
+/** Deepest nesting of lists and objects. */
+export const MAX_JSON_DEPTH = 64
+/** Most values, keys included: they are looked at some times before the last check has passed. */
+export const MAX_JSON_VALUES = 20_000
+
+const [QUOTE = 0, BACKSLASH = 0, COMMA, COLON, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] =
+  Buffer.from('"\\,:[]{}')
+
+/** Takes the bytes of one JSON text as they come. Whether it is JSON is for the parser to say. */
+export class JsonBounds {
+  #depth = 0
+  #values = 1
+  #inText = false
+  #isEscaped = false
+
+  /** What the text must be, when it is not within the bounds; undefined when it is so far. */
+  take(bytes: Uint8Array): string | undefined {
+    let inText = this.#inText
+    let isEscaped = this.#isEscaped
+    // Most of what is long is text without an end or an escape in it.
+    if (inText && !isEscaped && !bytes.includes(QUOTE) && !bytes.includes(BACKSLASH)) return undefined
+    for (let at = 0; at < bytes.length; at += 1) {
+      const byte = bytes[at]
+      if (inText) {
+        if (isEscaped) isEscaped = false
+        else if (byte === BACKSLASH) isEscaped = true
+        else if (byte === QUOTE) inText = false
+      } else if (byte === QUOTE) {
+        inText = true
+      } else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
+        this.#values += 1
+        this.#depth += 1
+        if (this.#depth > MAX_JSON_DEPTH) return `JSON of at most ${MAX_JSON_DEPTH} levels`
+      } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) {
+        this.#depth -= 1
+      } else if (byte === COMMA || byte === COLON) {
+        this.#values += 1
+        if (this.#values > MAX_JSON_VALUES) return `JSON of at most ${MAX_JSON_VALUES} values`
+      }
+    }
+    this.#inText = inText
+    this.#isEscaped = isEscaped
+    return undefined
+  }
+}
+
+/** The same for a whole text. */
+export function jsonBoundsFault(bytes: Uint8Array): string | undefined {
+  return new JsonBounds().take(bytes)
+}

@@ -1,0 +1,125 @@
+// What bounds the work that a request can cause before it is refused.
+import { Type } from '@sinclair/typebox'
+import { describe, expect, it } from 'vitest'
+import { readJson } from '../../api/json.ts'
+import { fits } from '../../contracts/glob.ts'
+import { responseSchemaFault } from '../../contracts/response-schema.ts'
+import { JsonBounds, jsonBoundsFault, MAX_JSON_DEPTH, MAX_JSON_VALUES } from '../../contracts/json-bounds.ts'
+import { canonicalJson } from '../../contracts/json.ts'
+import { MuxiError } from '../../contracts/failures.ts'
+import { invalid } from '../../api/errors.ts'
+import { schemaFaults } from '../../contracts/schemas/faults.ts'
+
+const bytes = (text: string) => Buffer.from(text)
+const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
+
+describe('jsonBoundsFault()', () => {
+  it('counts levels, and what stands side by side once', () => {
+    expect(jsonBoundsFault(bytes(nested(MAX_JSON_DEPTH)))).toBeUndefined()
+    expect(jsonBoundsFault(bytes(nested(MAX_JSON_DEPTH + 1)))).toBe('JSON of at most 64 levels')
+    expect(jsonBoundsFault(bytes('{"a":'.repeat(65)))).toBe('JSON of at most 64 levels')
+    expect(jsonBoundsFault(bytes(`[${Array.from({ length: 300 }, () => nested(60)).join(',')}]`))).toBeUndefined()
+  })
+
+  it('counts values and keys', () => {
+    const list = (length: number) => `[${Array.from({ length }, () => '1').join(',')}]`
+    expect(jsonBoundsFault(bytes(list(MAX_JSON_VALUES - 1)))).toBeUndefined()
+    expect(jsonBoundsFault(bytes(list(MAX_JSON_VALUES)))).toBe('JSON of at most 20000 values')
+    const pairs = Array.from({ length: MAX_JSON_VALUES / 2 + 1 }, (_, index) => `"${index}":1`).join(',')
+    expect(jsonBoundsFault(bytes(`{${pairs}}`))).toBe('JSON of at most 20000 values')
+    expect(jsonBoundsFault(bytes(`[${'[],'.repeat(MAX_JSON_VALUES)}1]`))).toBe('JSON of at most 20000 values')
+  })
+
+  it('looks at no sign within text', () => {
+    const text = JSON.stringify({ a: `${'['.repeat(200)}\\"[\\\\`, b: '"'.repeat(200_000), c: ','.repeat(200_000) })
+    expect(jsonBoundsFault(bytes(text))).toBeUndefined()
+    expect(jsonBoundsFault(bytes('"unended \\"'))).toBeUndefined()
+  })
+})
+
+it('JsonBounds takes a text in any pieces', () => {
+  const text = bytes(JSON.stringify({ a: 'x\\\\"[', b: [['"'], { c: '\\\\' }], d: 'y'.repeat(50) }).repeat(3))
+  const levels = (size: number) => {
+    const bounds = new JsonBounds()
+    for (let at = 0; at < text.length; at += size) expect(bounds.take(text.subarray(at, at + size))).toBeUndefined()
+    let more = 0
+    while (bounds.take(bytes('[')) === undefined) more += 1
+    return more
+  }
+  for (const size of [1, 2, 3, 7, 1_000]) expect(levels(size)).toBe(MAX_JSON_DEPTH)
+})
+
+describe('readJson()', () => {
+  it('refuses what is no UTF-8, no JSON or out of bounds, each in its own words', async () => {
+    const read = (given: Uint8Array) => readJson(given, 'read the request: its body').catch((error: Error) => error)
+    const refusals: [Uint8Array, string][] = [
+      [Buffer.from([0x22, 0xff, 0x22]), 'UTF-8'],
+      [bytes('{'), 'JSON'],
+      [bytes(nested(100_000)), 'JSON of at most 64 levels'],
+    ]
+    for (const [given, expected] of refusals) {
+      const failure = await read(given)
+      expect(failure).toBeInstanceOf(MuxiError)
+      expect((failure as Error).message).toBe(`Cannot read the request: its body must be ${expected}`)
+    }
+    expect(await read(bytes(' {"a":[1,"x"]} '))).toEqual({ a: [1, 'x'] })
+  })
+})
+
+describe('schemaFaults()', () => {
+  const closed = Type.Object({ a: Type.Optional(Type.String()) }, { additionalProperties: false })
+
+  it('lists twenty faults at most, with paths of at most 100 characters', () => {
+    const many = Object.fromEntries(Array.from({ length: 40_000 }, (_, index) => [`${'k'.repeat(1_000)}${index}`, 1]))
+    const { message, details } = invalid('the request', schemaFaults(closed, many))
+    expect(details?.['fields']).toHaveLength(20)
+    expect(message.length).toBeLessThan(5_000)
+  })
+
+  it('does not look through a list that is too long', () => {
+    const union = Type.Union([closed, Type.Object({ b: Type.String() })])
+    const faults = schemaFaults(
+      Type.Array(union, { maxItems: 2 }),
+      Array.from({ length: 50_000 }, () => ({ b: 'x' })),
+    )
+    expect(faults).toEqual([{ path: [], kind: 'wrong', expected: 'a list of at most 2' }])
+  })
+})
+
+it('fits() takes little time for any pattern', () => {
+  const cases: [glob: string, name: string, fit: boolean][] = [
+    ['*', '', true],
+    ['a*', 'abc', true],
+    ['*c', 'abc', true],
+    ['a?c', 'abc', true],
+    ['a?c', 'ac', false],
+    ['a*b*c', 'axxbyyc', true],
+    ['a*b*c', 'axxbyy', false],
+    ['', 'a', false],
+    ['a.c', 'abc', false],
+    ['**a**', 'xay', true],
+    ['*ab', 'aab', true],
+    ['*a'.repeat(64), 'a'.repeat(127), true],
+    [`${'*a'.repeat(63)}b`, 'a'.repeat(128), false],
+  ]
+  for (const [glob, name, fit] of cases) expect(fits(glob, name), `${glob} ${name}`).toBe(fit)
+})
+
+it('canonicalJson() gives equal values equal text', () => {
+  expect(canonicalJson({ b: [{ y: 1, x: 2 }], a: '1' })).toBe('{"a":"1","b":[{"x":2,"y":1}]}')
+  expect(canonicalJson({ 'a,': 1, a: 2 })).toBe(canonicalJson({ a: 2, 'a,': 1 }))
+})
+
+describe('responseSchemaFault()', () => {
+  const nest = (levels: number): Record<string, unknown> => (levels === 1 ? {} : { not: nest(levels - 1) })
+  const wide = (keys: number) => Object.fromEntries(Array.from({ length: keys }, (_, index) => [`k${index}`, true]))
+
+  it('bounds levels, keys and bytes', () => {
+    expect(responseSchemaFault({ type: 'object', properties: { a: { enum: [1, 2] } } })).toBeUndefined()
+    expect(responseSchemaFault(nest(32))).toBeUndefined()
+    expect(responseSchemaFault(nest(33))).toBe('a JSON Schema of at most 32 levels')
+    expect(responseSchemaFault(wide(2_000))).toBeUndefined()
+    expect(responseSchemaFault({ properties: wide(2_000) })).toBe('a JSON Schema of at most 2000 keys')
+    expect(responseSchemaFault({ enum: ['x'.repeat(65_536)] })).toBe('a JSON Schema of at most 65536 bytes')
+  })
+})
