@@ -96,7 +96,7 @@ for (const dialect of dialects) {
       vi.waitFor(async () => expect(await shown(storage, turnId)).toBe(models.said), { timeout: 10_000, interval: 2 })
 
     /** What is kept of the step is what was shown, once. */
-    async function expectToldOnce(storage: Storage, turnId: string) {
+    async function expectShownOnce(storage: Storage, turnId: string) {
       const step = await findStep(storage.db, turnId, 1)
       const text = await shown(storage, turnId)
       expect(text).not.toBe('')
@@ -106,7 +106,7 @@ for (const dialect of dialects) {
     const statuses = async ({ db }: Storage, turnId: string) =>
       (await listLogOfTurn(db, turnId)).map(({ attempt, status }) => [attempt, status])
 
-    it('refuses to store what an attempt has told when a newer one has begun, however quiet it was since', async () => {
+    it('refuses to store what an attempt has shown when a newer one has begun, however long ago it wrote', async () => {
       const { a, b, turn } = await open()
       const id = await turn()
       const first = begin(a, id, 1)
@@ -118,14 +118,14 @@ for (const dialect of dialects) {
       expect(await findStep(a.db, id, 1)).toBeUndefined()
       second.models.letGo()
       await expect(second.outcome).resolves.toMatchObject({ finish: 'ended', status: 'completed' })
-      await expectToldOnce(a, id)
+      await expectShownOnce(a, id)
       expect(await statuses(a, id)).toEqual([
         [1, 'interrupted'],
         [2, 'completed'],
       ])
     })
 
-    it('tells nothing when an older attempt has stored the step after the newer one had looked for it', async () => {
+    it('shows nothing when an older attempt has stored the step after the newer one had looked for it', async () => {
       const { a, b, turn } = await open()
       const id = await turn()
       const first = begin(a, id, 1)
@@ -149,11 +149,11 @@ for (const dialect of dialects) {
       })
       expect(second.models.said).toBeUndefined()
       expect((await readAllEvents(a.db, id)).map(({ type }) => type)).not.toContain('content_reset')
-      await expectToldOnce(a, id)
+      await expectShownOnce(a, id)
       first.models.letGo()
     })
 
-    it('tells a text once when one attempt ends in the moment in which the next one begins', async () => {
+    it('shows a text once when one attempt ends at the moment at which the next one begins', async () => {
       const { a, b, turn } = await open()
       for (let round = 0; round < 10; round += 1) {
         const id = await turn()
@@ -165,7 +165,7 @@ for (const dialect of dialects) {
         first.models.letGo()
         await Promise.allSettled([first.outcome, second.outcome])
         await expect(second.outcome).resolves.toMatchObject({ finish: 'ended', status: 'completed' })
-        await expectToldOnce(a, id)
+        await expectShownOnce(a, id)
       }
     })
   })
