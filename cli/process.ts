@@ -209,7 +209,6 @@ async function startWorking({
   storage,
   log,
   client,
-  guard,
   connection,
   stopping,
   models,

@@ -12,7 +12,8 @@ import { manyWords } from './words.ts'
 
 const release = process.argv[2]
 if (!release) throw new Error('Cannot record: name the release, such as 0.2.0')
-const folder = fileURLToPath(new URL(`../histories/${release}/`, import.meta.url))
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const folder = `${root}tests/histories/${release}/`
 mkdirSync(folder, { recursive: true })
 
 const run = promisify(execFile)
@@ -111,7 +112,9 @@ try {
   for (const [id, name] of Object.entries(names)) {
     // Recorded whole: the reply comes a moment before the workflow closes. Some of them failed.
     await temporal('workflow', 'result', '-w', id).catch(() => undefined)
-    const history = JSON.parse(await temporal('workflow', 'show', '-w', id, '--output', 'json')) as unknown
+    // Stack traces name the files of this machine.
+    const shown = (await temporal('workflow', 'show', '-w', id, '--output', 'json')).replaceAll(root, '')
+    const history = JSON.parse(shown) as unknown
     writeFileSync(`${folder}${name}.json`, `${JSON.stringify({ workflowId: id, history })}\n`)
     console.log(`recorded ${name}`)
   }
