@@ -20,7 +20,7 @@ import { connectionOptions } from '../temporal-config/connection.ts'
 import { createEmbedder, type Embedder } from '../providers/embedder.ts'
 import { ModelRegistry } from '../providers/registry.ts'
 import { checkIssuer, clientDocument, finishSignIn, openSignIn } from '../mcp/oauth.ts'
-import { urlGuard, type UrlGuard } from '../net/url-guard.ts'
+import { urlGuard } from '../net/url-guard.ts'
 import { createMcpWorker } from '../workers/mcp-worker.ts'
 import { transcriberFinder } from '../providers/transcriber.ts'
 import { createMediaWorker } from '../workers/media-worker.ts'
@@ -118,7 +118,7 @@ async function start(
   })
   if (worker) {
     await upgradeTurns({ client, namespace: settings.temporal.namespace, storage, startTurn: turns.startTurn, log })
-    const shared = { settings, storage, log, client, guard, stopping, models, embedder, turns }
+    const shared = { settings, storage, log, client, stopping, models, embedder, turns }
     closers.push(await startWorking({ ...shared, connection: worker }))
   }
   if (role === 'worker') return {}
@@ -194,8 +194,6 @@ interface Working {
   storage: Storage
   log: Logger
   client: Client
-  /** For addresses that were given over the API. */
-  guard: UrlGuard
   connection: NativeConnection
   stopping: AbortSignal
   models: ModelRegistry

@@ -6,7 +6,7 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { isJSONRPCRequest, type JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import { openHttp } from './http.ts'
 
-export const VERSION = '0.1.0'
+export const VERSION = '0.2.0'
 /** Longest wait at the end for calls that are being answered, in milliseconds. */
 const DRAIN_MS = 5_000
 /** Longest message on standard input, in bytes. */
