@@ -273,10 +273,10 @@ it(keeps('attack.error-body', 'embeddings and speech fail with provider, status 
   }
   const muxi = await stage.start('all', { env })
   for (const [path, body] of [
-    ['/api/v1/agents/scripted/knowledge/search', { query: 'pumps' }],
+    ['/api/v1/agents/scripted/knowledge/search?query=pumps', undefined],
     ['/api/v1/audio/speech', { input: 'Hello' }],
   ] as const) {
-    const { status, body: answered, text } = await stage.call(muxi.url, path, { body })
+    const { status, body: answered, text } = await stage.call(muxi.url, path, body === undefined ? {} : { body })
     expect([path, status]).toEqual([path, 502])
     expect(answered.error).toMatchObject({
       code: 'upstream_error',
