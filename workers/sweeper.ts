@@ -65,7 +65,10 @@ async function sweepTurns(options: SweeperOptions, before: string, signal: Abort
     const turns = await listActive(storage.db, PAGE, after)
     for (const turn of turns) {
       signal.throwIfAborted()
-      await sweepTurn(options, turn, before)
+      // One that cannot be swept must not keep the others waiting.
+      await sweepTurn(options, turn, before).catch((error: unknown) =>
+        options.log.warn({ err: error, turn_id: turn.id }, 'a turn could not be swept; the next sweep tries again'),
+      )
     }
     const last = turns.at(-1)
     if (!last) break

@@ -103,7 +103,7 @@ function addressedModels({ model }: AgentConfig): { path: string; base_url: stri
 
 /** Refuses addresses that may not be reached. A name that cannot be resolved now passes: every call checks again. */
 async function checkAddresses({ checkUrl }: ApiContext, config: AgentConfig): Promise<void> {
-  const checked = addressedModels(config).map(async ({ path, base_url }) => {
+  const checked = await mapAll(addressedModels(config), async ({ path, base_url }) => {
     try {
       await checkUrl(base_url)
       return []
@@ -113,7 +113,7 @@ async function checkAddresses({ checkUrl }: ApiContext, config: AgentConfig): Pr
       return [{ path: `${path}.base_url`, expected: 'an address that may be reached', why: error.message }]
     }
   })
-  const faults = (await Promise.all(checked)).flat()
+  const faults = checked.flat()
   if (faults.length === 0) return
   const told = faults.map(({ path, expected, why }) => `'${path}' must be ${expected}: ${why}`).join('; ')
   const fields = faults.map(({ path, expected }) => ({ path, expected }))

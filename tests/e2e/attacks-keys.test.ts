@@ -90,6 +90,11 @@ async function cancel(turn_id: string): Promise<void> {
   await stage.call(muxi.url, `/api/v1/turns/${turn_id}/cancel`, { method: 'POST' })
 }
 
+async function runningTurns(): Promise<string[]> {
+  const { turns } = (await stage.call(muxi.url, '/api/v1/turns?status=running')).body
+  return turns.map(({ turn_id }: { turn_id: string }) => turn_id)
+}
+
 describe('streams and sockets', () => {
   it(keeps('attack.keys.streams', 'end when their key is deleted, here or in another process'), async () => {
     for (const { url } of [muxi, api]) {
@@ -124,12 +129,27 @@ describe('streams and sockets', () => {
       body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: introduction }),
     })
     const session = introduced.headers.get('mcp-session-id') ?? ''
-    const stream = await fetch(`${muxi.url}/mcp`, { headers: { ...headers, 'mcp-session-id': session } })
+    const content = stage.model.script({ say: manyWords('word', 2_000), pieces_per_second: 40 })
+    const stream = await fetch(`${muxi.url}/mcp`, {
+      method: 'POST',
+      headers: { ...headers, 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25' },
+      body: JSON.stringify({
+        jsonrpc: '2.0',
+        id: 2,
+        method: 'tools/call',
+        params: { name: 'scripted', arguments: { content }, _meta: { progressToken: 1 } },
+      }),
+    })
     expect([introduced.status, stream.status]).toEqual([200, 200])
+    const told = stream.body!.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]()
+    let text = ''
+    while (!text.includes('word')) text += (await told.next()).value
     await deleteKey(api.url, key)
-    const signal = AbortSignal.timeout(END_MS)
-    await stream.body!.pipeTo(new WritableStream(), { signal })
-    expect(signal.aborted).toBe(false)
+    const at = Date.now()
+    for (let next = await told.next(); !next.done; next = await told.next()) text += next.value
+    expect(Date.now() - at).toBeLessThan(END_MS)
+    expect(text).not.toContain('"result"')
+    for (const turn of await runningTurns()) await cancel(turn)
   })
 
   it(keeps('attack.keys.streams', 'outlive a rotation by its grace; those of the new secret stay'), async () => {
@@ -170,8 +190,7 @@ describe('streams and sockets', () => {
     await expectAllEnded(open)
     expect((await waiting).status).toBe(401)
     await cancel(open.turn_id)
-    const { turns } = (await stage.call(muxi.url, '/api/v1/turns?status=running')).body
-    for (const { turn_id } of turns) await cancel(turn_id)
+    for (const turn of await runningTurns()) await cancel(turn)
   })
 
   it(keeps('attack.streams.limits', 'over the limit of a key: 429, and 4429 on the WebSocket'), async () => {
