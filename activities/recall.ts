@@ -43,8 +43,8 @@ export async function recallPassages(
   const found: { passages: Passage[]; error?: string } = { passages: [] }
   if (query.trim() !== '') {
     try {
-      const searching = search(resources, query, turn, AbortSignal.any([signal, limit]))
-      found.passages = await raceSignal(searching, limit)
+      const either = AbortSignal.any([signal, limit])
+      found.passages = await raceSignal(search(resources, query, turn, either), either)
     } catch (error) {
       signal.throwIfAborted()
       found.error = limit.aborted ? `took longer than ${RECALL_MS} ms` : nameOf(error)
