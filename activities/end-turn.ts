@@ -4,8 +4,9 @@ import { finishTurn, type Ending, type TurnEnd } from '../db/queries/turn-ends.t
 import { findUnclaimed } from '../db/queries/turn-queue.ts'
 import { findTurn, isFinalStatus } from '../db/queries/turns.ts'
 import type { ActivityResources } from './resources.ts'
+import type { TurnResources } from './turn-resources.ts'
 
-type Resources = Pick<ActivityResources, 'db' | 'events' | 'startTurn'>
+type Resources = Pick<ActivityResources, 'db' | 'events'> & Pick<TurnResources, 'startTurn'>
 
 /** Records how a turn ended, unless it is over, and starts the next one. @returns how it has ended */
 export async function endTurn(resources: Resources, ending: Ending): Promise<FinalStatus> {

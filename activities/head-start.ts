@@ -1,4 +1,4 @@
-// Head starts: the process that accepts a message sends the first model request while Temporal is being told of the turn, and the
+// Head starts: the process that accepts a message sends the first model request while Temporal starts the turn's workflow, and the
 // first attempt of the model activity in the same process adopts it. docs/decisions/029 says what makes this safe.
 import type { AgentConfig, AgentSource } from '../contracts/schemas/agent.ts'
 import { completeUsage, deleteUsage, estimateTokens } from '../db/queries/usage.ts'

@@ -8,8 +8,9 @@ import { summaryActivities } from './summarize.ts'
 import { toolCallActivities } from './tool-call.ts'
 import { transcribeActivities } from './transcribe.ts'
 import { turnActivities } from './turn.ts'
+import type { TurnResources } from './turn-resources.ts'
 
-export function createActivities(resources: ActivityResources) {
+export function createActivities(resources: ActivityResources & TurnResources) {
   return {
     ...turnActivities(resources),
     ...modelCallActivities(resources),

@@ -22,8 +22,11 @@ import {
 import type { ActivityResources } from './resources.ts'
 import type { StepPrompt } from './step-prompt.ts'
 import { StepText } from './step-text.ts'
+import type { TurnResources } from './turn-resources.ts'
 
-export function modelCallActivities(resources: ActivityResources) {
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'stops'> & Omit<TurnResources, 'tools'>
+
+export function modelCallActivities(resources: Resources) {
   const { db, events, stops, headStarts, prepareStep } = resources
   return {
     async callModel(input: ModelCallInput): Promise<ModelCallResult> {

@@ -6,11 +6,12 @@ import { claimTurn } from '../db/queries/turn-queue.ts'
 import { findTurn, isFinalStatus } from '../db/queries/turns.ts'
 import { endTurn } from './end-turn.ts'
 import type { ActivityResources } from './resources.ts'
+import type { TurnResources } from './turn-resources.ts'
 
 /** `claimed: false`: the turn is over. */
 export type ClaimResult = { claimed: true } | { claimed: false; status: FinalStatus }
 
-export function turnActivities(resources: Pick<ActivityResources, 'db' | 'events' | 'startTurn'>) {
+export function turnActivities(resources: Pick<ActivityResources, 'db' | 'events'> & Pick<TurnResources, 'startTurn'>) {
   const { db, events } = resources
   return {
     /** Takes the turn for the calling workflow, before its first model call does. */

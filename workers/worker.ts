@@ -3,6 +3,7 @@ import { Worker, type NativeConnection } from '@temporalio/worker'
 import type { Logger } from 'pino'
 import { createActivities } from '../activities/index.ts'
 import type { ActivityResources } from '../activities/resources.ts'
+import type { TurnResources } from '../activities/turn-resources.ts'
 import type { Tool } from '../activities/tool.ts'
 import { searchKnowledge } from '../activities/search-knowledge.ts'
 import { BUILT_IN_TOOLS } from '../activities/tools.ts'
@@ -36,9 +37,6 @@ export interface WorkerOptions {
   tool_output_characters: number
   log: Logger
 }
-
-/** What turns are run with; a process that also serves the API shares it. */
-export type TurnResources = Pick<ActivityResources, 'tools' | 'prepareStep' | 'headStarts' | 'startTurn'>
 
 export interface TurnResourcesOptions extends TurnStarterOptions {
   storage: Storage

@@ -101,7 +101,7 @@ export async function acceptMessage(
   return receipt
 }
 
-/** The row of the interrupted turn says already that it is to end; here it is told at once. What is lost here the sweeper repeats. */
+/** The row of the interrupted turn says already that it is to end; this makes it end at once. What is lost here the sweeper repeats. */
 function interrupt(context: Context, turnId: string): void {
   context.storage.stops.stop(turnId)
   stopTurn(context, turnId).catch((error: unknown) =>

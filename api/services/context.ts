@@ -10,7 +10,7 @@ import type { Embedder } from '../../providers/embedder.ts'
 import type { Speaker } from '../../providers/speaker.ts'
 import type { OpenStreams } from './open-streams.ts'
 
-/** Sends the first model request of a turn while Temporal is being told of it. */
+/** Sends the first model request of a turn while Temporal starts its workflow. */
 export interface HeadStarts {
   /** The model that the first request of an agent's turn goes to; undefined: no head start now. */
   plan(config: AgentConfig, source: AgentSource): { provider: string; model: string } | undefined
