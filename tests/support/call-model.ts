@@ -29,8 +29,6 @@ export function callModels(
     prepareStep: stepPrompts(shared),
     headStarts: undefined,
     startTurn: async () => undefined,
-    findTranscriber: async () => undefined,
-    tool_output_characters: 10_000,
   })
   return (turn_id, attempt = 1) => {
     const worker = new MockActivityEnvironment(
