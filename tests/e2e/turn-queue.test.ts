@@ -140,6 +140,8 @@ describe('processes that are killed', () => {
       const waiting = await send(stage, doomed.url, next, { conversation_id })
       expect(waiting.body).toMatchObject({ position: 1, waits_for: first.events[0]!.data.turn_id })
       const turn_id: string = waiting.body.turn_id
+      // The text of a head start comes before the activity.
+      await expectStatus(stage, first.events[0]!.data.turn_id, 'running')
       gate.shut()
       await expectStatus(stage, first.events[0]!.data.turn_id, 'completed')
       expect((await turnRow(stage, turn_id))['activated_at']).not.toBeNull()
