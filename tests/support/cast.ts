@@ -14,6 +14,13 @@ interface Victim {
   resume(): void
 }
 
+interface CastOptions {
+  apis: number
+  workers: number
+  /** Processes that are both. */
+  alls?: number
+}
+
 export class Cast {
   /** Where the API processes listen, whether they run or not. */
   readonly urls: string[] = []
@@ -24,7 +31,7 @@ export class Cast {
   readonly #over = new AbortController()
 
   /** Starts so many processes of each role; Temporal and Postgres are the stage's own. */
-  static async start(stage: Stage, { apis, workers }: { apis: number; workers: number }): Promise<Cast> {
+  static async start(stage: Stage, { apis, workers, alls = 0 }: CastOptions): Promise<Cast> {
     const cast = new Cast()
     cast.#victims.set('temporal', {
       async kill() {
@@ -37,10 +44,15 @@ export class Cast {
     })
     const { postgres } = stage
     if (postgres) cast.#victims.set('postgres', postgres)
-    for (let n = 1; n <= apis; n += 1) {
-      const port = await freePort()
-      cast.urls.push(`http://127.0.0.1:${port}`)
-      await cast.#enter(`api ${n}`, () => stage.start('api', { port }))
+    for (const [role, count] of [
+      ['api', apis],
+      ['all', alls],
+    ] as const) {
+      for (let n = 1; n <= count; n += 1) {
+        const port = await freePort()
+        cast.urls.push(`http://127.0.0.1:${port}`)
+        await cast.#enter(`${role} ${n}`, () => stage.start(role, { port }))
+      }
     }
     for (let n = 1; n <= workers; n += 1) await cast.#enter(`worker ${n}`, () => stage.start('worker'))
     return cast
