@@ -1,10 +1,8 @@
 // Processor time a turn, over all processes of an installation, and turns a second: short replies at 1, 8 and 32, long ones at 64.
-import { readFileSync } from 'node:fs'
 import { chat, ms, percentile, report, throughput } from './measure.ts'
+import { cpuSeconds } from './peers/usage.ts'
 import type { Bench, Muxi } from './processes.ts'
 
-/** Linux counts processor time in hundredths of a second. */
-const TICK_MS = 10
 const SHORT = { words: 20, gap_ms: 5 }
 const LONG = { words: 300, gap_ms: 20 }
 
@@ -29,18 +27,24 @@ export async function cost(bench: Bench): Promise<void> {
   report('long replies: lag', `${ms(percentile(lags, 50))} p50, ${ms(percentile(lags, 99))} p99`)
 }
 
-async function costOf(what: string, bench: Bench, muxi: Muxi, turns: number, run: () => Promise<number>) {
-  const pids = { Temporal: bench.temporal_pid, muxi: muxi.pid }
-  const before = Object.values(pids).map(usedMs)
+async function costOf(
+  what: string,
+  bench: Bench,
+  muxi: Muxi,
+  turns: number,
+  run: () => Promise<number>,
+): Promise<void> {
+  const cost = measureCost({ Temporal: [bench.temporal_pid], muxi: [muxi.pid] })
   const perSecond = await run()
-  const used = Object.values(pids).map((pid, index) => (usedMs(pid) - before[index]!) / turns)
-  const each = Object.keys(pids).map((name, index) => `${name} ${used[index]!.toFixed(1)}`)
-  const total = used.reduce((sum, value) => sum + value, 0)
-  report(what, `${perSecond.toFixed(1)} turns a second, ${ms(total)} of processor time a turn (${each.join(', ')})`)
+  report(what, `${perSecond.toFixed(1)} turns a second, ${cost(turns)}`)
 }
 
-/** User and system time of a process, in milliseconds. Linux only. */
-function usedMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS
+/** @returns a function that tells the processor time used since, for each of so many turns, by groups of processes */
+export function measureCost(groups: Record<string, readonly number[]>): (turns: number) => string {
+  const before = Object.values(groups).map(cpuSeconds)
+  return (turns) => {
+    const used = Object.values(groups).map((pids, index) => ((cpuSeconds(pids) - before[index]!) * 1_000) / turns)
+    const each = Object.keys(groups).map((name, index) => `${name} ${used[index]!.toFixed(1)}`)
+    return `${ms(used.reduce((sum, value) => sum + value, 0))} of processor time a turn (${each.join(', ')})`
+  }
 }
