@@ -232,6 +232,7 @@ export const REQUIREMENTS = {
 
   'ui.words': 'The Temporal UI tells the story of a turn and shows its words to who is signed in',
   'ui.documents': 'The codec endpoint shows the words of documents to their owner only',
+  'ui.attempts': 'The Temporal UI shows the attempts of a model call that fails first',
   'ui.closed': 'The Temporal UI and the codec endpoint show nothing to who is not',
 
   'attack.temporal-ports': 'No port of the Temporal server answers a page whose name was rebound to this machine',

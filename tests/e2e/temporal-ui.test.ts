@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { type Browser, chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../support/free-port.ts'
+import { HANG } from '../support/scripted-model.ts'
 import { openStage, type Product, type Stage } from '../support/stage.ts'
 import { keeps } from './requirements.ts'
 
@@ -43,6 +44,23 @@ describe.skipIf(!found)('the Temporal UI', () => {
     await page.getByText('What time is it in Europe/Berlin?').first().waitFor({ timeout: 30_000 })
     await page.getByText('Step 1: offline').first().waitFor()
     if (PICTURE) await page.screenshot({ path: PICTURE })
+  })
+
+  it(keeps('ui.attempts', 'shows the attempts of a model call that fails first'), async () => {
+    const cue = stage.model.script({ fail: 500 }, HANG)
+    const answer = await stage.call(product.url, '/api/v1/agents/scripted/chat', {
+      body: { content: cue, background: true },
+    })
+    const { turn_id } = answer.body
+    await expect.poll(() => stage.model.requests(cue).length, { timeout: 20_000 }).toBe(2)
+    const { workflow } = await stage.turn(product.url, turn_id)
+    const { body } = await stage.call(product.url, '/api/v1/ws/tickets', { method: 'POST' })
+    const page = await (await browser.newContext({ viewport: { width: 1400, height: 1100 } })).newPage()
+    await page.goto(`${product.url}/sign-in?${new URLSearchParams({ ticket: body.ticket, to: workflow.url })}`)
+    await page.getByText('Step 1: gpt-4.1-mini').first().waitFor({ timeout: 30_000 })
+    await page.getByText('Attempt 2').first().waitFor({ timeout: 30_000 })
+    if (PICTURE) await page.screenshot({ path: PICTURE.replace(/\.png$/, '-attempts.png') })
+    await stage.call(product.url, `/api/v1/turns/${turn_id}/cancel`, { method: 'POST' })
   })
 
   it(keeps('ui.closed', 'shows nothing to who is not'), async () => {
