@@ -23,7 +23,7 @@ import type { StepPrompt } from './step-prompt.ts'
 import type { AdoptedRequest } from './head-start.ts'
 import { STEP_SEPARATOR } from './step-text.ts'
 
-/** More calls than this in one step are not run; the model is told. Their names must fit into a payload of 2 kB. */
+/** Calls of one step beyond this many are not run. Their names must fit into a payload of 2 kB. */
 const MAX_CALLS = 16
 /** Attempts at the next model of a chain count on from here, so that they fence off those at the one before. */
 const ATTEMPTS_A_MODEL = 1_000

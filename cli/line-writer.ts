@@ -59,7 +59,7 @@ export class LineWriter {
   }
 }
 
-/** For what others write to our streams: their `error` event would end the process where nobody listens. */
+/** Handles write errors of stdout and stderr: an `error` event without a listener would end the process. */
 export function surviveWriteErrors(): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 }

@@ -12,13 +12,13 @@ import { readServerState, type ServerPorts, writeServerState } from './server-st
 
 const START_MS = 60_000
 const LOG_LIMIT = 10_000_000
-/** Of the log of a server that could not start, as much as is read, and as much as is told. */
+/** How much of the log of a server that could not start is read, and how much is reported. */
 const TAIL_BYTES = 8_192
 const WORDS_CHARACTERS = 500
 /** Its heap is small and much is thrown away: collected seldom, a turn costs it a sixth less of a processor (measured). */
 const COLLECTS_SELDOM = { GOGC: '400', GOMEMLIMIT: '1GiB' }
 
-/** Where programs, files and time zones are, and what the Go runtime is told of memory and cores. */
+/** Variables for programs, files and time zones, and the settings of the Go runtime. */
 const INHERITED = 'PATH HOME USER LOGNAME TMPDIR TZ LANG LC_ALL GOGC GOMEMLIMIT GOMAXPROCS GODEBUG'.split(' ')
 
 export interface DevServerOptions {
@@ -153,7 +153,7 @@ function tailOf(file: string): string {
   }
 }
 
-/** What the server is told of our environment: it needs no credential and none of our settings. */
+/** The environment of the server: it needs no credential and none of our settings. */
 function serverEnvironment(env: DevServerOptions['env']): Record<string, string> {
   const inherited = INHERITED.flatMap((name) => (env[name] ? [[name, env[name]] as const] : []))
   return { ...COLLECTS_SELDOM, ...Object.fromEntries(inherited) }

@@ -156,7 +156,7 @@ export function viewJob({ namespace, temporalUiUrl }: ApiContext, job: JobsTable
 
 /**
  * The events of a job after a number, until the final one or until the signal aborts.
- * A number beyond the head of a job under way is told everything from the start; a log past its retention is told by its end alone.
+ * A number beyond the head of a job under way gets the whole stream from the start; of a stream past its retention only the end is sent.
  * @returns undefined when there is nothing after the number and never will be
  */
 export async function followJob(

@@ -93,7 +93,7 @@ export async function checkServer(
   return server!
 }
 
-/** What a server of ours is told of addresses opens no more than the operator allows. */
+/** Refuses addresses for built-in servers that the operator does not allow. */
 async function checkSettings(
   given: Extract<McpServer, { builtin: unknown }>,
   { checkUrl, mcp }: Pick<ApiContext, 'mcp' | 'checkUrl'>,

@@ -1,4 +1,4 @@
-// A provider that failed a request of ours, as the client is told of it: which one, and how, but not in its words.
+// The error that a client gets when a provider failed: provider, status and request id, without the provider's message.
 import { MuxiError } from '../../contracts/failures.ts'
 import type { ProviderFailure } from '../../providers/failure.ts'
 

@@ -10,7 +10,7 @@ import type { Tx } from '../schema.ts'
 import { cancelApprovals } from './approvals.ts'
 import { lockConversation } from './conversations.ts'
 import { interruptEntries } from './log.ts'
-import { activateTurn, nextWaiting, type StartableTurn } from './turn-queue.ts'
+import { activateNext, activateTurn, nextWaiting, type StartableTurn } from './turn-queue.ts'
 import { acceptedEvent, finalEvent, insertMessage, UNFINISHED, wasGivenUp } from './turns.ts'
 import { settleUsage, totalUsage } from './usage.ts'
 
@@ -151,11 +151,6 @@ async function insertReply(
     created_at,
   }
   await insertMessage(tx, row)
-}
-
-async function activateNext(tx: Tx, conversationId: string): Promise<StartableTurn | undefined> {
-  const next = await nextWaiting(tx, conversationId).executeTakeFirst()
-  return next && activateTurn(tx, next.id)
 }
 
 /**

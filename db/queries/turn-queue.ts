@@ -224,6 +224,12 @@ export function nextWaiting(db: Db | Tx, conversationId: string) {
     .limit(1)
 }
 
+/** Activates the next waiting turn, if there is one; the caller holds the conversation, in which no turn is active. */
+export async function activateNext(tx: Tx, conversationId: string): Promise<StartableTurn | undefined> {
+  const next = await nextWaiting(tx, conversationId).executeTakeFirst()
+  return next && activateTurn(tx, next.id)
+}
+
 /** Makes a waiting turn the active one; the caller holds the conversation, and has ended the one before. */
 export async function activateTurn(tx: Tx, turnId: string): Promise<StartableTurn> {
   const turn = await tx
@@ -258,14 +264,13 @@ export async function findUnclaimed(db: Db | Tx, conversationId: string): Promis
   return turn && { ...turn, attached: Boolean(turn.attached) }
 }
 
+const unfinishedOf = (db: Db | Tx, conversationId: string) =>
+  db.selectFrom('turns').select('id').where('conversation_id', '=', conversationId).where('finished_at', 'is', null)
+
 /** Waiting turns that a newer one with `interrupt` replaces; the caller holds the conversation. */
 export async function listOvertaken(tx: Tx, conversationId: string): Promise<string[]> {
-  const rows = await tx
-    .selectFrom('turns')
-    .select('id')
-    .where('conversation_id', '=', conversationId)
+  const rows = await unfinishedOf(tx, conversationId)
     .where('activated_at', 'is', null)
-    .where('finished_at', 'is', null)
     .where('on_busy', '=', 'interrupt')
     .execute()
   return rows.map(({ id }) => id)
@@ -276,11 +281,8 @@ export async function findPosition(
   db: Db | Tx,
   { id, conversation_id }: Pick<TurnsTable, 'id' | 'conversation_id'>,
 ): Promise<{ position: number; waits_for: string } | undefined> {
-  const rows = await db
-    .selectFrom('turns')
-    .select(['id', 'activated_at'])
-    .where('conversation_id', '=', conversation_id)
-    .where('finished_at', 'is', null)
+  const rows = await unfinishedOf(db, conversation_id)
+    .select('activated_at')
     .orderBy(sql`case when activated_at is not null then 0 when on_busy = 'interrupt' then 1 else 2 end`)
     .orderBy('id')
     .execute()
@@ -292,12 +294,7 @@ export async function findPosition(
 /** A turn of the conversation that is not over; none is added before the transaction ends. */
 export async function findUnfinishedOf(tx: Tx, conversationId: string): Promise<string | undefined> {
   await lockConversation(tx, conversationId)
-  const row = await tx
-    .selectFrom('turns')
-    .select('id')
-    .where('conversation_id', '=', conversationId)
-    .where('finished_at', 'is', null)
-    .executeTakeFirst()
+  const row = await unfinishedOf(tx, conversationId).executeTakeFirst()
   return row?.id
 }
 
@@ -345,14 +342,6 @@ export async function listBlocked(db: Db, limit: number): Promise<string[]> {
 /** Activates the next waiting turn of a conversation that has no active one. */
 export async function unblock(tx: Tx, conversationId: string): Promise<StartableTurn | undefined> {
   await lockConversation(tx, conversationId)
-  const active = await tx
-    .selectFrom('turns')
-    .select('id')
-    .where('conversation_id', '=', conversationId)
-    .where('activated_at', 'is not', null)
-    .where('finished_at', 'is', null)
-    .executeTakeFirst()
-  if (active) return undefined
-  const next = await nextWaiting(tx, conversationId).executeTakeFirst()
-  return next && activateTurn(tx, next.id)
+  const active = await unfinishedOf(tx, conversationId).where('activated_at', 'is not', null).executeTakeFirst()
+  return active ? undefined : activateNext(tx, conversationId)
 }

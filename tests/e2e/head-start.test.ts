@@ -1,4 +1,4 @@
-// Head starts: the first model request of a turn, sent while Temporal is told of it, under kills, cuts and stops.
+// Head starts: the first model request of a turn, sent while Temporal starts its workflow, under kills, cuts and stops.
 import { expect, it, onTestFinished } from 'vitest'
 import { openGate } from '../support/gate.ts'
 import { HANG } from '../support/scripted-model.ts'

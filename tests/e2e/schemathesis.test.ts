@@ -28,7 +28,7 @@ let python: string
 const post = async (path: string, body?: object) =>
   (await stage.call(muxi.url, path, { method: 'POST', ...(body && { body }) })).body
 
-/** What schemathesis is told of one operation. */
+/** The configuration of schemathesis for one operation. */
 interface Operation {
   /** Such as `GET /healthz`. */
   name: string
