@@ -121,6 +121,7 @@ class Supervisor {
       codecEndpoint: role === 'worker' ? undefined : codecEndpoint(this.#settings),
       port: temporal.port,
       uiPort: temporal.ui_port,
+      memoryMb: temporal.memory_mb,
       env: this.#env,
       findBinary: () => getServerBinaryOrThrow(binary),
       say,

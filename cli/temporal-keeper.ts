@@ -21,6 +21,7 @@ export interface KeeperOptions {
   codecEndpoint?: string | undefined
   port?: number | undefined
   uiPort?: number | undefined
+  memoryMb?: number | undefined
   env: Record<string, string | undefined>
   findBinary: () => Promise<string>
   say: (line: string) => void
@@ -94,9 +95,9 @@ export class TemporalKeeper {
   }
 
   async #startServer(): Promise<DevServer> {
-    const { dataDir, codecEndpoint, port, uiPort, env, findBinary, say } = this.#options
+    const { dataDir, codecEndpoint, port, uiPort, memoryMb, env, findBinary, say } = this.#options
     const starting = findBinary().then((binary) =>
-      startDevServer({ binary, dataDir, codecEndpoint, port, uiPort, env, signal: this.#signal }),
+      startDevServer({ binary, dataDir, codecEndpoint, port, uiPort, memoryMb, env, signal: this.#signal }),
     )
     this.#starting = starting
     this.#server = await starting

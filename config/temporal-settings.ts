@@ -15,9 +15,13 @@ export interface TemporalSettings {
   /** Ports of muxi's own server; left out, free ones are taken. */
   readonly port?: number
   readonly ui_port?: number
+  /** Soft limit of its memory in MiB; left out, `DEFAULT_MEMORY_MB` of `temporal-config/dev-server.ts`. */
+  readonly memory_mb?: number
 }
 
 const PORTS = { min: 1, max: 65_535 }
+/** With less the server would do little but collect garbage. */
+const MEMORY_MB = { min: 128, max: 1_000_000 }
 
 export function readTemporal(read: SettingReader, cwd: string): TemporalSettings {
   const address = read.matching('TEMPORAL_ADDRESS', isHostAndPort, 'a host and a port such as localhost:7233')
@@ -34,6 +38,7 @@ export function readTemporal(read: SettingReader, cwd: string): TemporalSettings
     ui_url: read.url('TEMPORAL_UI_URL'),
     port: read.integer('MUXI_TEMPORAL_PORT', PORTS),
     ui_port: read.integer('MUXI_TEMPORAL_UI_PORT', PORTS),
+    memory_mb: read.integer('MUXI_TEMPORAL_MEMORY_MB', MEMORY_MB),
   }
 }
 

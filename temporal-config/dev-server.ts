@@ -15,8 +15,10 @@ const LOG_LIMIT = 10_000_000
 /** How much of the log of a server that could not start is read, and how much is reported. */
 const TAIL_BYTES = 8_192
 const WORDS_CHARACTERS = 500
-/** Its heap is small and much is thrown away: collected seldom, a turn costs it a sixth less of a processor (measured). */
-const COLLECTS_SELDOM = { GOGC: '400', GOMEMLIMIT: '1GiB' }
+/** Garbage is collected seldom while there is room: a turn takes a sixth less processor time of the server (measured). */
+const GOGC = '400'
+/** Twice what the server needs when its caches are full, in MiB; measured in docs/benchmarks.md, "Memory". */
+export const DEFAULT_MEMORY_MB = 192
 
 /** Variables for programs, files and time zones, and the settings of the Go runtime. */
 const INHERITED = 'PATH HOME USER LOGNAME TMPDIR TZ LANG LC_ALL GOGC GOMEMLIMIT GOMAXPROCS GODEBUG'.split(' ')
@@ -29,6 +31,8 @@ export interface DevServerOptions {
   /** Must be used when given; otherwise the ports of last time, Temporal's usual ones, or free ones. */
   port?: number | undefined
   uiPort?: number | undefined
+  /** Soft limit of its memory in MiB: near it, garbage is collected more often. GOMEMLIMIT in `env` goes before it. */
+  memoryMb?: number | undefined
   env: Record<string, string | undefined>
   signal?: AbortSignal | undefined
 }
@@ -120,7 +124,7 @@ function spawnServer(options: DevServerOptions, ports: ServerPorts): DevServer {
     // In a process group of its own, so that Ctrl-C reaches the supervisor alone, which stops things in order.
     detached: true,
     stdio: ['ignore', output, output],
-    env: serverEnvironment(options.env),
+    env: serverEnvironment(options),
   })
   closeSync(output)
   const ended = new Promise<string>((resolve) => {
@@ -154,9 +158,9 @@ function tailOf(file: string): string {
 }
 
 /** The environment of the server: it needs no credential and none of our settings. */
-function serverEnvironment(env: DevServerOptions['env']): Record<string, string> {
+function serverEnvironment({ env, memoryMb = DEFAULT_MEMORY_MB }: DevServerOptions): Record<string, string> {
   const inherited = INHERITED.flatMap((name) => (env[name] ? [[name, env[name]] as const] : []))
-  return { ...COLLECTS_SELDOM, ...Object.fromEntries(inherited) }
+  return { GOGC, GOMEMLIMIT: `${memoryMb}MiB`, ...Object.fromEntries(inherited) }
 }
 
 function argumentsOf(options: DevServerOptions, ports: ServerPorts): string[] {

@@ -25,6 +25,10 @@ const DYNAMIC_CONFIG = [
   'matching.enableFairness=true',
   'frontend.keepAliveTime="2s"',
   'frontend.keepAliveTimeout="3s"',
+  // As shipped, 128,000 closed workflows stay in memory for an hour, about 12 KiB each (measured). What is left out is loaded again.
+  'history.hostLevelCacheMaxSize=500',
+  // For replication between clusters only.
+  'history.xdcCacheMaxSizeBytes=65536',
   // Its JSON API listens on a random port, unused by us. No request has such a Host: it answers 403 to everything.
   'frontend.httpAllowedHosts=["/"]',
 ]

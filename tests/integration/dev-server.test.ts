@@ -54,6 +54,15 @@ it('is told nothing of our environment but what it needs', async () => {
   expect(environment.filter((line) => line.includes('planted'))).toEqual([])
 })
 
+it.each([
+  [{}, '192MiB'],
+  [{ memoryMb: 300 }, '300MiB'],
+  [{ memoryMb: 300, env: { ...process.env, GOMEMLIMIT: '1GiB' } }, '1GiB'],
+])('has a memory limit: with %j it is %s', async (given, limit) => {
+  const { pid } = await start(options(given))
+  expect(readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')).toContain(`GOMEMLIMIT=${limit}`)
+})
+
 it('chooses other ports when those of last time are taken', async () => {
   const given = options()
   const first = await start(given)
