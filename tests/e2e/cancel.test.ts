@@ -1,11 +1,15 @@
 // Stopping a turn at each moment of its life, with API and worker in one process and in two.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, Connection } from '@temporalio/client'
+import proto from '@temporalio/proto'
 import { afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { HeldReply } from '../support/held-reply.ts'
 import { HANG } from '../support/scripted-model.ts'
 import { openStage, type Stage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
+
+const { PendingWorkflowTaskState } = proto.temporal.api.enums.v1
 
 describe.each(['all', 'api and worker'])('role %s', (roles) => {
   let stage: Stage
@@ -81,8 +85,9 @@ describe.each(['all', 'api and worker'])('role %s', (roles) => {
 
   it(keeps('cancel.queued', 'drops the turn without a call to the model, and the others go on'), async () => {
     const conversation_id = await stage.conversation(url)
+    const held = new HeldReply()
     const [one, three] = [
-      stage.model.script({ say: manyWords('one', 80), pieces_per_second: 40 }),
+      stage.model.script({ say: manyWords('one', 80), held }),
       stage.model.script({ say: 'Three.' }),
     ]
     const first = await stage.chat(url, one, { conversation_id })
@@ -94,6 +99,7 @@ describe.each(['all', 'api and worker'])('role %s', (roles) => {
     expect(answer.body.status).toBe('cancelled')
     expect((await second.untilFinal(2_000)).type).toBe('cancelled')
     expect(second.events.map(({ type }) => type)).toEqual(['accepted', 'cancelled'])
+    held.release()
     expect((await third.untilFinal()).type).toBe('message_end')
     expect(first.final?.type).toBe('message_end')
   })
@@ -171,8 +177,8 @@ it(
       expect(accepted.status).toBe(202)
       await worker.kill()
       const cancelled = stage.call(url, `/api/v1/turns/${accepted.body.turn_id}/cancel`, { method: 'POST' })
-      // Older attempts of the engine at the turn's first task must time out.
-      await sleep(6_000)
+      // What the killed worker had taken of the workflow must time out first.
+      await expect.poll(() => hasTaskUnderWay(stage, accepted.body.turn_id), { interval: 100 }).toBe(false)
       expect((await cancelled).status).toBe(200)
       const next = await stage.start('worker')
       await expect
@@ -185,6 +191,17 @@ it(
     await stage.check({ unsent: 5 })
   },
 )
+
+/** Whether a worker has taken a task of the turn's workflow and has neither finished it nor been given up. */
+async function hasTaskUnderWay(stage: Stage, turnId: string): Promise<boolean> {
+  const connection = await Connection.connect({ address: stage.temporal!.address })
+  try {
+    const { raw } = await new Client({ connection }).workflow.getHandle(`turn/${turnId}`).describe()
+    return raw.pendingWorkflowTask?.state === PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED
+  } finally {
+    await connection.close()
+  }
+}
 
 it(
   keeps('cancel.at-once', "a cancellation that reaches the turn's workflow before its first task cancels the turn"),

@@ -1,12 +1,12 @@
 // The product as `npm start` runs it: supervisor, Temporal server, and API and worker in one process. Everything in it is killed with -9.
-import { execFileSync } from 'node:child_process'
 import { readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest'
 import { freePort } from '../support/free-port.ts'
+import { HeldReply } from '../support/held-reply.ts'
 import { numberedPages, pdf } from '../support/pdf.ts'
-import { openStage, type Stage } from '../support/stage.ts'
+import { childrenOf, openStage, type Stage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
 
@@ -43,11 +43,11 @@ it(
     const product = await stage.startProduct({ port })
     const reply = manyWords('second', 30)
     const cue = stage.model.script(
-      { say: manyWords('first', 600), pieces_per_second: 40 },
+      { say: manyWords('first', 40), held: new HeldReply() },
       { say: reply, pieces_per_second: 100 },
     )
     const stream = await stage.chat(product.url, cue)
-    await stream.waitFor(({ id }) => id >= 10)
+    await stream.shows('first-9 ')
     const killedAt = Date.now()
     process.kill(product.appPid(), 'SIGKILL')
     await stream.ended
@@ -68,11 +68,11 @@ it(keeps('all-killed.mid-stream', 'the next start goes on with the turn, and the
   const first = await stage.startProduct({ port })
   const reply = manyWords('second', 30)
   const cue = stage.model.script(
-    { say: manyWords('first', 600), pieces_per_second: 40 },
+    { say: manyWords('first', 40), held: new HeldReply() },
     { say: reply, pieces_per_second: 100 },
   )
   const stream = await stage.chat(first.url, cue)
-  await stream.waitFor(({ id }) => id >= 10)
+  await stream.shows('first-9 ')
   await first.killAll()
   await stream.ended
   const second = await stage.startProduct({ port })
@@ -116,13 +116,18 @@ it(keeps('start.runtime', 'the process and the parser run on the program that th
   const program = programOf(product.pid)
   expect(basename(program)).toBe(process.env['MUXI_TEST_RUNTIME'] ?? 'node')
   expect(programOf(product.appPid())).toBe(program)
+  // A parser waits a little for another question about its document, and then ends.
+  const parsers = new Set<string>()
+  const watching = setInterval(() => {
+    for (const pid of childrenOf(product.appPid())) parsers.add(programOf(pid))
+  }, 50)
+  onTestFinished(() => clearInterval(watching))
   const data = pdf(numberedPages(1)).toString('base64')
   const { body } = await stage.call(product.url, '/api/v1/agents/offline/chat', {
     body: { content: 'What is in it?', attachments: [{ type: 'application/pdf', name: 'one.pdf', data }] },
   })
   expect(body.agent_response.content).toContain('(one.pdf, page 1)')
-  // It waits a little for another question about its document.
-  const parsers = execFileSync('ps', ['--ppid', String(product.appPid()), '-o', 'pid='], { encoding: 'utf8' })
-  expect(parsers.trim().split('\n').map(Number).map(programOf)).toEqual([program])
+  await expect.poll(() => [...parsers]).toEqual([program])
+  clearInterval(watching)
   await product.stop()
 })

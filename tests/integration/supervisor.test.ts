@@ -115,7 +115,7 @@ it('goes on after kill -9 of the supervisor: the app drains by itself, the Tempo
   const { pid } = await app()
   const [server] = servers()
   first.child.kill('SIGKILL')
-  await vi.waitFor(() => expect(isAlive(pid)).toBe(false), 5_000)
+  await vi.waitFor(() => expect(isAlive(pid)).toBe(false), 20_000)
   const second = serve(env)
   await second.says(/took over the running Temporal server/)
   await second.says(/chat\/stream/)
@@ -160,7 +160,7 @@ it('ends at once on a second Ctrl-C, but takes two signals in a row for one', as
   await sleep(600)
   muxi.child.kill('SIGINT')
   expect([0, 130]).toContain(await muxi.ended)
-  await vi.waitFor(() => expect(servers()).toEqual([]), 5_000)
+  await vi.waitFor(() => expect(servers()).toEqual([]), 20_000)
 })
 
 it('uses the server at TEMPORAL_ADDRESS and starts none of its own', async () => {
