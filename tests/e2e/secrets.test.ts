@@ -179,6 +179,7 @@ it(keeps('secrets.credentials', 'no answer of the API shows a key'), async () =>
     expect([...CREDENTIALS, stage.key].filter((key) => text.includes(key))).toEqual([])
   }
   const { body } = await stage.call(muxi.url, '/api/v1/turns')
+  expect(body.turns.length).toBeGreaterThan(5)
   for (const { turn_id } of body.turns) {
     for (const path of [`/api/v1/turns/${turn_id}`, `/api/v1/turns/${turn_id}/log`]) {
       const { text } = await stage.call(muxi.url, path)

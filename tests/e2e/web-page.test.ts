@@ -342,6 +342,7 @@ describe.skipIf(!found)('the web page', () => {
     await reading.waitFor()
     await letGo()
     await page.locator('#learning').getByText('Learned, 400 pages').waitFor({ timeout: 60_000 })
+    expect(await page.locator('#learning li').count()).toBe(1)
   })
 
   it('shows nothing of knowledge to a key that may only chat and read', async () => {

@@ -202,6 +202,7 @@ for (const dialect of dialects) {
           ),
         ).then((outcomes) => expect(outcomes.filter((outcome) => outcome instanceof Error)).toEqual([]))
         const [step] = await listSteps(a.db, id)
+        expect(step!.calls).toHaveLength(4)
         for (const call of step!.calls) expect(['done', 'unknown', 'cancelled', 'started']).toContain(call.status)
         expect((await listLogOfTurn(a.db, id)).map(({ status }) => status)).not.toContain('running')
         expect(await totalUsage(a.db, id)).toEqual({ input_tokens: 21, output_tokens: 5, cost_usd: 0.25 })
