@@ -72,8 +72,9 @@ async function runningTimers(turnId: string): Promise<string[]> {
   const connection = await Connection.connect({ address: stage.temporal!.address })
   try {
     const { events } = await new Client({ connection }).workflow.getHandle(`turn/${turnId}`).fetchHistory()
-    const idsOf = (each: (event: NonNullable<typeof events>[number]) => { timerId?: string | null } | null | undefined) =>
-      (events ?? []).flatMap((event) => each(event)?.timerId ?? [])
+    const idsOf = (
+      each: (event: NonNullable<typeof events>[number]) => { timerId?: string | null } | null | undefined,
+    ) => (events ?? []).flatMap((event) => each(event)?.timerId ?? [])
     const started = idsOf((event) => event.timerStartedEventAttributes)
     const over = [
       ...idsOf((event) => event.timerCanceledEventAttributes),

@@ -119,10 +119,7 @@ it(keeps('conversation.order', 'messages of many clients at the very same moment
 it(keeps('on-busy.queue', 'the second message waits and sees what the first was answered'), async () => {
   const conversation_id = await stage.conversation(server.url)
   const held = new HeldReply()
-  const [first, second] = [
-    stage.model.script({ say: manyWords('one', 40), held }),
-    stage.model.script({ say: 'Two.' }),
-  ]
+  const [first, second] = [stage.model.script({ say: manyWords('one', 40), held }), stage.model.script({ say: 'Two.' })]
   const one = await stage.chat(server.url, first, { conversation_id, on_busy: 'queue' })
   await one.waitFor('content')
   const two = await stage.chat(server.url, second, { conversation_id, on_busy: 'queue' })

@@ -278,9 +278,7 @@ it(
     await expect.poll(() => counted('slept')).toBe(1)
     worker.signal('SIGSTOP')
     expect((await stream.untilFinal()).type).toBe('message_end')
-    await expect
-      .poll(async () => (await serverPids()).every((pid) => !pids.includes(pid)))
-      .toBe(true)
+    await expect.poll(async () => (await serverPids()).every((pid) => !pids.includes(pid))).toBe(true)
     worker.signal('SIGCONT')
     await expect.poll(() => pids.filter(isAlive)).toEqual([])
     await connected('everything')

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client, Connection } from '@temporalio/client'
 import { beforeAll, expect, it } from 'vitest'
+import { HeldReply } from '../support/held-reply.ts'
 import { MODEL_KEY, openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
@@ -33,7 +34,7 @@ beforeAll(async () => {
   const model = { provider: 'openai', model: 'gpt-4.1-mini', api_key: AGENT_KEY }
   stage = await openStage({
     agents: { keyed: { ...agent, model } },
-    env: { MUXI_LOG_LEVEL: 'trace', MUXI_ENGINE_MODEL_STALL_MS: '1000' },
+    env: { MUXI_LOG_LEVEL: 'trace' },
   })
   muxi = await stage.start('all')
   const posted = { ...agent, id: 'posted', model: { ...model, base_url: stage.model.baseUrl, api_key: POSTED_KEY } }
@@ -62,7 +63,7 @@ beforeAll(async () => {
   }
   const cancelled = await stage.chat(
     muxi.url,
-    `${ASKED} ${stage.model.script({ say: manyWords(REPLIED, 500), pieces_per_second: 40 })}`,
+    `${ASKED} ${stage.model.script({ say: manyWords(REPLIED, 50), held: new HeldReply() })}`,
     { user_id: PERSON },
   )
   await cancelled.waitFor('content')

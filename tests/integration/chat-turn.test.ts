@@ -1,6 +1,6 @@
 // The workflow of a turn in the sandbox: what it decides when models answer, tools are called, people are asked, and time is up.
 import { ApplicationFailure } from '@temporalio/activity'
-import { WorkflowFailedError } from '@temporalio/client'
+import type { WorkflowFailedError } from '@temporalio/client'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { FAILURE, type FinishInput, type ModelCallInput, type ToolCallResult } from '../../contracts/engine.ts'
 import { MCP_QUEUE, reply, untilCancelled, WorkflowSandbox, type Scripted } from '../support/workflow-sandbox.ts'
@@ -14,8 +14,10 @@ afterEach(() => sandbox.script({}))
 
 const CALL = { call_id: 'call_1_1', name: 'count' }
 const SERVED = { ...CALL, server: 'faulty' }
-const made = ({ turn_id, call_id }: { turn_id: string; call_id: string }, outcome: ToolCallResult['outcome'] = 'done') =>
-  ({ turn_id, call_id, outcome }) as ToolCallResult
+const made = (
+  { turn_id, call_id }: { turn_id: string; call_id: string },
+  outcome: ToolCallResult['outcome'] = 'done',
+) => ({ turn_id, call_id, outcome }) as ToolCallResult
 /** A model that calls one tool in its first step and answers in its second. */
 const callsOnce =
   (call = CALL) =>
@@ -260,13 +262,7 @@ describe('a call that waits for a person', () => {
     scripted.isDecided = true
     await tellOf(handle.workflowId)
     expect(await handle.result()).toEqual({ status: 'completed' })
-    expect(names()).toEqual([
-      'callModel',
-      'locateMcpServer',
-      'locateMcpServer',
-      'callMcpTool',
-      'callModel',
-    ])
+    expect(names()).toEqual(['callModel', 'locateMcpServer', 'locateMcpServer', 'callMcpTool', 'callModel'])
     const { begun, started } = await timers(handle.workflowId)
     expect(started.length).toBeGreaterThan(1)
     // What had passed of the turn's time when it went on is no more than had passed before it waited.

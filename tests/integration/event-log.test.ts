@@ -30,8 +30,7 @@ async function collect(
   return collected
 }
 
-const append = ({ events }: Storage, text: string) =>
-  events.append('turn_1', undefined, [{ event: content(text) }])
+const append = ({ events }: Storage, text: string) => events.append('turn_1', undefined, [{ event: content(text) }])
 
 /** Follows a stream; resolves when it has seen a first event, so that it waits for news from then on. */
 async function follow(reader: Storage, from: Storage): Promise<{ seen: StoredEvent[]; all: Promise<StoredEvent[]> }> {

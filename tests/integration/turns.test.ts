@@ -129,9 +129,7 @@ for (const dialect of dialects) {
           }
           await text.flush().catch(() => undefined)
         })()
-        await expect
-          .poll(async () => (await readHead(b.db, id)).head, { interval: 5 })
-          .toBeGreaterThan(3 + round)
+        await expect.poll(async () => (await readHead(b.db, id)).head, { interval: 5 }).toBeGreaterThan(3 + round)
         await end(b, id, 'cancelled')
         await writing
         const events = await readAllEvents(a.db, id)

@@ -11,11 +11,7 @@ const PIECES = {
  * Lets jobs store their batches of pages, or their scanned pages, up to a number and none after it.
  * @returns lets them go on
  */
-export async function holdAfter(
-  stage: Stage,
-  pieces: keyof typeof PIECES,
-  last: number,
-): Promise<() => Promise<void>> {
+export async function holdAfter(stage: Stage, pieces: keyof typeof PIECES, last: number): Promise<() => Promise<void>> {
   const { table, column, number } = PIECES[pieces]
   const when = `old.${column} is null and new.${column} is not null and new.${number} > ${last}`
   await stage.write({

@@ -302,10 +302,11 @@ export class Stage {
     return readRows(this.#place(), (ask) => ask(statement, ...parameters))
   }
 
-  /** Runs statements that change the database, one list for each. */
-  async write(statements: Record<DatabaseName, string[]>): Promise<void> {
+  /** Runs statements that change the database, for what no route changes. */
+  async write(statements: string[] | Record<DatabaseName, string[]>): Promise<void> {
     const place = this.#place()
-    await writeRows(place, 'file' in place ? statements.sqlite : statements.postgres)
+    const name = 'file' in place ? 'sqlite' : 'postgres'
+    await writeRows(place, Array.isArray(statements) ? statements : statements[name])
   }
 
   /** Checks what must be true of every turn and job since the last check, once they are over: one fault fails one test. */

@@ -85,12 +85,7 @@ export class WorkflowSandbox {
       if (!scripted) throw new Error(`The test did not expect '${name}'`)
       return scripted(input)
     }
-    const activities = new Proxy({} as Record<string, () => unknown>, {
-      get: (_, name) => call(String(name)),
-      has: () => true,
-      ownKeys: () => NAMES,
-      getOwnPropertyDescriptor: (_, name) => ({ configurable: true, enumerable: true, value: call(String(name)) }),
-    })
+    const activities = Object.fromEntries(NAMES.map((name) => [name, call(name)]))
     const shared = { connection: this.#connection, activities, maxHeartbeatThrottleInterval: 20 } as const
     const bundle = await workflowBundle(CACHE)
     const workers = await Promise.all([
@@ -142,10 +137,22 @@ export class WorkflowSandbox {
   }
 }
 
-/** Of our activities, those that workflows call. */
-const NAMES = [
-  ...['claimTurn', 'finishTurn', 'callModel', 'callTool', 'abandonToolCall', 'locateMcpServer', 'callMcpTool'],
-  ...['giveUpMcpCall', 'beginJob', 'finishJob', 'inspectFile', 'parseBatch', 'indexBatch', 'publishJob'],
+/** Of our activities, those that a test may script. */
+const NAMES: (keyof Activities)[] = [
+  'claimTurn',
+  'finishTurn',
+  'callModel',
+  'callTool',
+  'abandonToolCall',
+  'locateMcpServer',
+  'callMcpTool',
+  'giveUpMcpCall',
+  'beginJob',
+  'finishJob',
+  'inspectFile',
+  'parseBatch',
+  'indexBatch',
+  'publishJob',
 ]
 
 function aTurn(given: Partial<TurnInput>): TurnInput {
