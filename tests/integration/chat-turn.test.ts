@@ -252,12 +252,17 @@ describe('a call that waits for a person', () => {
     }
   }
 
+  /** Resolves when a turn has noted that its call waits: its time no longer passes. @returns when that was, in milliseconds */
+  const waitsFrom = async (workflowId: string): Promise<number> => {
+    await expect.poll(async () => (await timers(workflowId)).cancelled.length, { interval: 10 }).toBe(1)
+    return (await timers(workflowId)).cancelled[0]!
+  }
+
   it('is made when the person has approved, and the time in between is not counted', async () => {
     const scripted = gated('approved')
     sandbox.script(scripted)
     const handle = await sandbox.startTurn()
-    await expect.poll(async () => (await timers(handle.workflowId)).cancelled.length, { interval: 10 }).toBe(1)
-    const waitedFrom = (await timers(handle.workflowId)).cancelled[0]!
+    const waitedFrom = await waitsFrom(handle.workflowId)
     await expect.poll(() => Date.now() - waitedFrom, { interval: 20 }).toBeGreaterThan(500)
     scripted.isDecided = true
     await tellOf(handle.workflowId)
@@ -273,7 +278,7 @@ describe('a call that waits for a person', () => {
     const scripted = gated('denied')
     sandbox.script(scripted)
     const handle = await sandbox.startTurn()
-    await expect.poll(() => sandbox.inputs('locateMcpServer').length, { interval: 10 }).toBe(1)
+    await waitsFrom(handle.workflowId)
     scripted.isDecided = true
     await tellOf(handle.workflowId)
     expect(await handle.result()).toEqual({ status: 'completed' })
@@ -284,11 +289,11 @@ describe('a call that waits for a person', () => {
     const scripted = gated('approved')
     sandbox.script(scripted)
     const handle = await sandbox.startTurn()
-    await expect.poll(async () => (await timers(handle.workflowId)).cancelled.length, { interval: 10 }).toBe(1)
+    await waitsFrom(handle.workflowId)
     await sandbox.stopWorkers()
+    await sandbox.startWorkers()
     scripted.isDecided = true
     await tellOf(handle.workflowId)
-    await sandbox.startWorkers()
     expect(await handle.result()).toEqual({ status: 'completed' })
     expect(sandbox.inputs('callModel')).toHaveLength(2)
     expect(sandbox.inputs('callMcpTool')).toHaveLength(1)
@@ -297,7 +302,7 @@ describe('a call that waits for a person', () => {
   it('is given up with its turn', async () => {
     sandbox.script({ ...gated('approved'), abandonToolCall: () => undefined, finishTurn: records })
     const handle = await sandbox.startTurn()
-    await expect.poll(() => sandbox.inputs('locateMcpServer').length, { interval: 10 }).toBe(1)
+    await waitsFrom(handle.workflowId)
     await handle.cancel()
     await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } })
     expect(names()).toEqual(['callModel', 'locateMcpServer', 'abandonToolCall', 'finishTurn'])

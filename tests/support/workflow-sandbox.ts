@@ -1,5 +1,8 @@
 // Our workflows in the SDK's sandbox on a real Temporal server, with activities that a test scripts.
 import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { activityInfo, cancelled, heartbeat } from '@temporalio/activity'
 import { Client, type WorkflowHandle } from '@temporalio/client'
@@ -14,7 +17,6 @@ import { startDevServer } from '../../temporal-config/dev-server.ts'
 import { ensureNamespace } from '../../temporal-config/namespace.ts'
 import { workflowBundle } from '../../workers/workflow-bundle.ts'
 import { temporalBinary } from './temporal-binary.ts'
-import { tempDir } from './temp-dir.ts'
 
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/muxi', import.meta.url))
 /** The queue of the worker that holds the MCP servers. */
@@ -48,9 +50,10 @@ export class WorkflowSandbox {
   /** Starts a Temporal server and a worker. */
   static async start(): Promise<WorkflowSandbox> {
     Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: 'ERROR' } } })
+    const dataDir = mkdtempSync(join(tmpdir(), 'muxi-sandbox-'))
     const server = await startDevServer({
       binary: await temporalBinary(),
-      dataDir: tempDir(),
+      dataDir,
       codecEndpoint: undefined,
       env: process.env,
     })
@@ -61,6 +64,7 @@ export class WorkflowSandbox {
     sandbox.#stops.push(
       () => sandbox.#connection.close(),
       () => server.stop(),
+      async () => rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 }),
     )
     await sandbox.startWorkers()
     return sandbox
@@ -77,7 +81,7 @@ export class WorkflowSandbox {
     return this.called.filter((each) => each.name === name).map(({ input }) => input)
   }
 
-  /** Starts a worker for every queue, which replays each workflow from its history. */
+  /** Starts a worker for every queue. */
   async startWorkers(): Promise<void> {
     const call = (name: string) => (input: unknown) => {
       this.called.push({ name, input })
@@ -89,8 +93,12 @@ export class WorkflowSandbox {
     const shared = { connection: this.#connection, activities, maxHeartbeatThrottleInterval: 20 } as const
     const bundle = await workflowBundle(CACHE)
     const workers = await Promise.all([
-      // Without a cache, every workflow task replays the history before it.
-      Worker.create({ ...shared, taskQueue: TASK_QUEUE, workflowBundle: bundle, maxCachedWorkflows: 0 }),
+      Worker.create({
+        ...shared,
+        taskQueue: TASK_QUEUE,
+        workflowBundle: bundle,
+        stickyQueueScheduleToStartTimeout: '100ms',
+      }),
       ...[MEDIA_TASK_QUEUE, MCP_QUEUE].map((taskQueue) => Worker.create({ ...shared, taskQueue })),
     ])
     this.#workers = workers.map((worker) => ({ worker, ended: worker.run() }))
