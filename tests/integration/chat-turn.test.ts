@@ -142,7 +142,7 @@ describe('failures of models', () => {
     ])
   })
 
-  it('that nobody described are internal, and their words are not told', async () => {
+  it('without a description of ours are internal errors, and their text is not told', async () => {
     const throws = () => {
       throw ApplicationFailure.nonRetryable('what a library said')
     }

@@ -157,7 +157,7 @@ for (const dialect of dialects) {
           return { after, seen, all: collect(events, 'turn_1', after, seen) }
         }),
       )
-      /** Resolves when everybody has seen what there is, and waits for more. */
+      /** Resolves when every follower has seen what there is, and waits for more. */
       const seenUpTo = (head: number) =>
         expect
           .poll(() => followers.map(({ seen }) => seen.length), { interval: 5 })

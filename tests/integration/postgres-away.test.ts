@@ -101,16 +101,16 @@ it('does again what must not be lost, until the server is back or the work is ca
 it('waits at its start for a server that is still coming up', async () => {
   const url = await server.createDatabase()
   await server.kill()
-  // Whoever connects in the meantime is turned away.
+  // Connections are refused in the meantime, and counted.
   let refused = 0
-  const nobody = createServer((socket) => {
+  const closed = createServer((socket) => {
     refused += 1
     socket.destroy()
   })
-  await new Promise<void>((resolve) => nobody.listen(server.port, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => closed.listen(server.port, '127.0.0.1', resolve))
   const opening = open(url)
   await expect.poll(() => refused).toBeGreaterThan(1)
-  await new Promise((resolve) => nobody.close(resolve))
+  await new Promise((resolve) => closed.close(resolve))
   await server.restart()
   expect(await failure(await opening)).toBeUndefined()
 })

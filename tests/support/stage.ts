@@ -292,11 +292,6 @@ export class Stage {
     writeFileSync(`${this.countFile}.released`, '')
   }
 
-  /** Holds tools again that are to be held. */
-  holdTools(): void {
-    rmSync(`${this.countFile}.released`, { force: true })
-  }
-
   /** Rows of the database, for what no route shows. */
   rows(statement: string, ...parameters: string[]): Promise<Row[]> {
     return readRows(this.#place(), (ask) => ask(statement, ...parameters))
