@@ -1,5 +1,5 @@
 // The product as `npm start` runs it: supervisor, Temporal server, and API and worker in one process. Everything in it is killed with -9.
-import { readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest'
@@ -119,8 +119,14 @@ it(keeps('start.runtime', 'the process and the parser run on the program that th
   expect(programOf(product.appPid())).toBe(program)
   // A parser waits a little for another question about its document, and then ends.
   const parsers = new Set<string>()
+  const app = product.appPid()
+  const isParser = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('parse-child.ts')
   const watching = setInterval(() => {
-    for (const pid of childrenOf(product.appPid())) parsers.add(programOf(pid))
+    try {
+      for (const pid of childrenOf(app).filter(isParser)) parsers.add(programOf(pid))
+    } catch {
+      // One of them has just ended.
+    }
   }, 50)
   onTestFinished(() => clearInterval(watching))
   const data = pdf(numberedPages(1)).toString('base64')
