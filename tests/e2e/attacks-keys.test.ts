@@ -181,13 +181,12 @@ describe('streams and sockets', () => {
   it(keeps('attack.keys.streams', 'end when their key expires, and so does the wait for a reply'), async () => {
     const key = await makeKey({ expires_at: new Date(Date.now() + 3_600_000).toISOString() })
     const open = await openAll(key.key)
+    const content = stage.model.script({ say: manyWords('slow', 2_000), pieces_per_second: 40 })
     const waiting = stage.call(muxi.url, '/api/v1/agents/scripted/chat', {
-      body: {
-        content: stage.model.script({ say: manyWords('slow', 2_000), pieces_per_second: 40 }),
-        conversation_id: await stage.conversation(muxi.url),
-      },
+      body: { content, conversation_id: await stage.conversation(muxi.url) },
       key: key.key,
     })
+    await expect.poll(() => stage.model.calls(content)).toBe(1)
     const expired = new Date(Date.now() - 1).toISOString()
     await stage.write([`update api_keys set expires_at = '${expired}' where id = '${key.id}'`])
     await expectAllEnded(open)
