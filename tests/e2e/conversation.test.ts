@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeAll, expect, it } from 'vitest'
 import { HeldReply } from '../support/held-reply.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
+import { expectStatus } from '../support/turns.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
 
@@ -176,6 +177,8 @@ it(keeps('on-busy.interrupt', 'the first is cancelled with its text kept, and th
   ]
   const one = await stage.chat(server.url, first, { conversation_id })
   await one.waitFor('content')
+  // The text of a head start comes before the activity.
+  await expectStatus(stage, one.events[0]!.data.turn_id, 'running')
   const two = await stage.chat(server.url, second, { conversation_id, on_busy: 'interrupt' })
   expect((await two.untilFinal()).type).toBe('message_end')
   expect((await one.untilFinal()).type).toBe('cancelled')

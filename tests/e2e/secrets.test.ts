@@ -5,6 +5,7 @@ import { Client, Connection } from '@temporalio/client'
 import { beforeAll, expect, it } from 'vitest'
 import { HeldReply } from '../support/held-reply.ts'
 import { MODEL_KEY, openStage, type Muxi, type Stage } from '../support/stage.ts'
+import { expectStatus } from '../support/turns.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
 
@@ -67,6 +68,8 @@ beforeAll(async () => {
     { user_id: PERSON },
   )
   await cancelled.waitFor('content')
+  // The text of a head start comes before the activity.
+  await expectStatus(stage, cancelled.events[0]!.data.turn_id, 'running')
   await stage.call(muxi.url, `/api/v1/turns/${cancelled.events[0]!.data.turn_id}/cancel`, { method: 'POST' })
   keysSent = [...new Set(stage.model.served.map(({ authorization }) => authorization))].toSorted()
   stage.model.assertUsed()
