@@ -2,10 +2,9 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client, Connection } from '@temporalio/client'
-import { beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it, vi } from 'vitest'
 import { HeldReply } from '../support/held-reply.ts'
 import { MODEL_KEY, openStage, type Muxi, type Stage } from '../support/stage.ts'
-import { expectStatus } from '../support/turns.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
 
@@ -69,7 +68,8 @@ beforeAll(async () => {
   )
   await cancelled.waitFor('content')
   // The text of a head start comes before the activity.
-  await expectStatus(stage, cancelled.events[0]!.data.turn_id, 'running')
+  const statusOf = async () => (await stage.turn(muxi.url, cancelled.events[0]!.data.turn_id)).status
+  await vi.waitFor(async () => expect(await statusOf()).toBe('running'), 20_000)
   await stage.call(muxi.url, `/api/v1/turns/${cancelled.events[0]!.data.turn_id}/cancel`, { method: 'POST' })
   keysSent = [...new Set(stage.model.served.map(({ authorization }) => authorization))].toSorted()
   stage.model.assertUsed()
@@ -193,5 +193,5 @@ it(keeps('secrets.credentials', 'no answer of the API shows a key'), async () =>
 })
 
 it('every turn came to its end', async () => {
-  await stage.check()
+  await expect(stage.check()).resolves.toBeUndefined()
 })
