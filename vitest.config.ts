@@ -4,12 +4,14 @@ import { defineConfig } from 'vitest/config'
 /** Most of the time a file waits for what its processes do: two at a time keep two cores busy. */
 const MAX_WORKERS = 2
 /** What is waited for comes sooner on a machine with nothing else to do. */
-const patient = { expect: { poll: { timeout: 20_000 } } }
+const patient = { expect: { poll: { timeout: 20_000 }, requireAssertions: true } }
 const withProcesses = { ...patient, testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: MAX_WORKERS }
 
 export default defineConfig({
   test: {
     retry: 0,
+    // A test whose assertions were never reached has shown nothing.
+    expect: { requireAssertions: true },
     projects: [
       {
         test: {

@@ -4,6 +4,10 @@ import { startVitest } from 'vitest/node'
 import { runtimeCommand } from '../cli/runtime-command.ts'
 import { getServerBinaryOrThrow } from '../temporal-config/server-binary.ts'
 import { countTests } from './support/count-tests.ts'
+import { slowestFiles } from './support/slowest-files.ts'
+
+/** Files whose time is told at the end. */
+const SLOWEST = 25
 
 const [projects, filters] = split(process.argv.slice(2))
 
@@ -18,8 +22,11 @@ const vitest = await startVitest('test', filters, {
   watch: false,
   project: projects.length > 0 ? projects : ['unit', 'integration', 'e2e', 'deno'],
 })
-const { passed, failed, skipped } = countTests(vitest.state.getTestModules(), vitest.state.getUnhandledErrors().length)
+const modules = vitest.state.getTestModules()
+const { passed, failed, skipped } = countTests(modules, vitest.state.getUnhandledErrors().length)
+const slowest = modules.length > 1 ? slowestFiles(modules, SLOWEST) : []
 await vitest.close()
+if (slowest.length > 0) console.log(`The slowest files:\n${slowest.join('\n')}`)
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 // A run without a single test is a mistake in the set-up, not a success.
 process.exit(failed > 0 || passed === 0 ? 1 : 0)

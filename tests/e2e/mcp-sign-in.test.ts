@@ -66,7 +66,7 @@ it(keeps('mcp.sign-in.operator', 'a server that wants a sign-in says where, and 
   const refused = server.counts.refused
   const page = await new ScriptedBrowser('operator').open(sign_in_url)
   expect([page.status, page.text]).toEqual([200, expect.stringContaining('You are signed in to guarded')])
-  await expect.poll(isConnected, { timeout: 15_000 }).toBe(true)
+  await expect.poll(isConnected).toBe(true)
   expect((await look()).available_tools.map(({ name }: { name: string }) => name)).toEqual(['whoami', 'count', 'admin'])
   // It was not asked again and again meanwhile.
   expect(server.counts.refused).toBe(refused)

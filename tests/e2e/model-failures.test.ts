@@ -1,5 +1,6 @@
 // What a model can do wrong, and what becomes of the turn.
 import { afterEach, beforeAll, expect, it } from 'vitest'
+import { HeldReply } from '../support/held-reply.ts'
 import { HANG, type Step } from '../support/scripted-model.ts'
 import { MODEL_KEY, openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
@@ -8,7 +9,7 @@ import { keeps } from './requirements.ts'
 let stage: Stage
 let muxi: Muxi
 beforeAll(async () => {
-  stage = await openStage({ env: { MUXI_ENGINE_MODEL_STALL_MS: '1500' } })
+  stage = await openStage({ env: { MUXI_ENGINE_MODEL_STALL_MS: '3000' } })
   muxi = await stage.start('all')
   return () => stage.close()
 })
@@ -36,7 +37,6 @@ it(keeps('model.429', 'waits as long as Retry-After says, then answers'), async 
   const [refused, answered] = stage.model.served.slice(before)
   const waited = answered!.at - refused!.at
   expect(waited).toBeGreaterThanOrEqual(2_900)
-  expect(waited).toBeLessThan(8_000)
   expect([stream.final?.type, reply]).toEqual(['message_end', 'Now I can.'])
   expect(resets(stream)).toEqual([])
   expect(log.entries.map(({ attempt, status }: Record<string, unknown>) => [attempt, status])).toEqual([
@@ -66,7 +66,7 @@ it(keeps('model.hangs', 'before its first word'), async () => {
 
 it(keeps('model.hangs', 'in the middle of its answer'), async () => {
   const { stream, reply } = await run(
-    { say: manyWords('slow', 40), pieces_per_second: 0.3, after_ms: 10 },
+    { say: manyWords('slow', 40), held: new HeldReply() },
     { say: 'Sorry, I was away.' },
   )
   expect([stream.final?.type, reply]).toEqual(['message_end', 'Sorry, I was away.'])

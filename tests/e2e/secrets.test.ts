@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client, Connection } from '@temporalio/client'
-import { beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, it, vi } from 'vitest'
+import { HeldReply } from '../support/held-reply.ts'
 import { MODEL_KEY, openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
@@ -33,7 +34,7 @@ beforeAll(async () => {
   const model = { provider: 'openai', model: 'gpt-4.1-mini', api_key: AGENT_KEY }
   stage = await openStage({
     agents: { keyed: { ...agent, model } },
-    env: { MUXI_LOG_LEVEL: 'trace', MUXI_ENGINE_MODEL_STALL_MS: '1000' },
+    env: { MUXI_LOG_LEVEL: 'trace' },
   })
   muxi = await stage.start('all')
   const posted = { ...agent, id: 'posted', model: { ...model, base_url: stage.model.baseUrl, api_key: POSTED_KEY } }
@@ -62,10 +63,13 @@ beforeAll(async () => {
   }
   const cancelled = await stage.chat(
     muxi.url,
-    `${ASKED} ${stage.model.script({ say: manyWords(REPLIED, 500), pieces_per_second: 40 })}`,
+    `${ASKED} ${stage.model.script({ say: manyWords(REPLIED, 50), held: new HeldReply() })}`,
     { user_id: PERSON },
   )
   await cancelled.waitFor('content')
+  // The text of a head start comes before the activity.
+  const statusOf = async () => (await stage.turn(muxi.url, cancelled.events[0]!.data.turn_id)).status
+  await vi.waitFor(async () => expect(await statusOf()).toBe('running'), 20_000)
   await stage.call(muxi.url, `/api/v1/turns/${cancelled.events[0]!.data.turn_id}/cancel`, { method: 'POST' })
   keysSent = [...new Set(stage.model.served.map(({ authorization }) => authorization))].toSorted()
   stage.model.assertUsed()
@@ -179,6 +183,7 @@ it(keeps('secrets.credentials', 'no answer of the API shows a key'), async () =>
     expect([...CREDENTIALS, stage.key].filter((key) => text.includes(key))).toEqual([])
   }
   const { body } = await stage.call(muxi.url, '/api/v1/turns')
+  expect(body.turns.length).toBeGreaterThan(5)
   for (const { turn_id } of body.turns) {
     for (const path of [`/api/v1/turns/${turn_id}`, `/api/v1/turns/${turn_id}/log`]) {
       const { text } = await stage.call(muxi.url, path)
@@ -188,5 +193,5 @@ it(keeps('secrets.credentials', 'no answer of the API shows a key'), async () =>
 })
 
 it('every turn came to its end', async () => {
-  await stage.check()
+  await expect(stage.check()).resolves.toBeUndefined()
 })

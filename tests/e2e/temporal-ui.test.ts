@@ -43,6 +43,7 @@ describe.skipIf(!found)('the Temporal UI', () => {
     await page.getByText('A message to offline').first().waitFor({ timeout: 30_000 })
     await page.getByText('What time is it in Europe/Berlin?').first().waitFor({ timeout: 30_000 })
     await page.getByText('Step 1: offline').first().waitFor()
+    expect(await page.getByText('What time is it in Europe/Berlin?').count()).toBeGreaterThan(0)
     if (PICTURE) await page.screenshot({ path: PICTURE })
   })
 

@@ -12,7 +12,6 @@ const SEED = Number(process.env['MUXI_TEST_SEED'] ?? 11)
 const ROUNDS = 40
 const MALFORMED_A_ROUND = 40
 const RAW_SOCKETS = 40
-const FUZZ_MS = 15_000
 
 let stage: Stage
 let muxi: Muxi
@@ -187,7 +186,6 @@ it(
   keeps('fuzz.frames', `${ROUNDS * MALFORMED_A_ROUND} malformed frames among valid requests, seed ${SEED}`),
   async () => {
     console.log(`seed ${SEED} (MUXI_TEST_SEED chooses another)`)
-    const started = performance.now()
     const generator = new FrameGenerator(SEED)
     const [socket, other] = [await stage.socket(muxi.url), await stage.socket(muxi.url)]
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -218,7 +216,6 @@ it(
       other.send('ping', valid.ping)
       await other.waitFor((frame) => frame.id === valid.ping && frame.type === 'pong')
     }
-    expect(performance.now() - started).toBeLessThan(FUZZ_MS)
     socket.close()
     other.close()
     await expectAlive()

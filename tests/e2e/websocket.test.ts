@@ -1,5 +1,6 @@
 // The WebSocket: the same events with the same ids as over SSE.
 import { afterEach, beforeAll, expect, it } from 'vitest'
+import { HeldReply } from '../support/held-reply.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { type SeenFrame, WsClient } from '../support/ws-client.ts'
 import { manyWords } from '../support/words.ts'
@@ -80,13 +81,16 @@ it(
 )
 
 it(keeps('ws.resume', 'goes on after an event that was seen over SSE, and tells a finished turn again'), async () => {
-  const cue = stage.model.script({ say: manyWords('word', 80), pieces_per_second: 60 })
+  const held = new HeldReply()
+  const cue = stage.model.script({ say: manyWords('word', 80), held })
   const stream = await stage.chat(muxi.url, cue, { conversation_id: await stage.conversation(muxi.url) })
-  await stream.waitFor(({ id }) => id >= 8)
+  await stream.shows('word-9 ')
   stream.cut()
+  await stream.ended
   const turn_id = stream.events[0]!.data.turn_id
   const socket = await stage.socket(muxi.url)
   socket.send('resume', 'r', { turn_id, after: stream.lastId })
+  held.release()
   await ended(socket, 'r')
   const replay = await stage.follow(muxi.url, turn_id)
   await replay.ended
@@ -108,7 +112,7 @@ it(keeps('ws.cancel', 'stops a turn of another connection; both see it end'), as
   expect(start.data.step).toBe(1)
   const { turn_id } = one.frames[0]!.data
   other.send('cancel', 'stop', { turn_id })
-  expect((await other.waitFor(({ id }) => id === 'stop', 8_000)).type).toBe('cancelled')
+  expect((await other.waitFor(({ id }) => id === 'stop')).type).toBe('cancelled')
   expect((await ended(one, 'c')).type).toBe('cancelled')
   other.send('cancel', 'again', { turn_id })
   expect((await other.waitFor(({ id }) => id === 'again')).data.code).toBe('conflict')

@@ -1,11 +1,11 @@
 // The live event log on both databases; two storages on one database stand for two processes.
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { NewEvent, StoredEvent } from '../../contracts/events.ts'
 import { MAX_BUFFERED_TEXT, RefusedError, TextWriter, type EventLog } from '../../db/event-log.ts'
 import { addEvents, raiseFence, readAllEvents, readHead, type Writer } from '../../db/event-rows.ts'
-import type { Storage } from '../../db/storage.ts'
+import { untilDatabaseIsBack, type Storage } from '../../db/storage.ts'
 import { dialects, type TestDialect } from '../support/dialects.ts'
 
 const writer = (fence: number, scope = 'step_1'): Writer => ({ scope, fence })
@@ -19,11 +19,26 @@ async function twoProcesses(dialect: TestDialect): Promise<[Storage, Storage]> {
   return [await database.open(), await database.open()]
 }
 
-/** Follows a stream to its end. */
-async function collect(events: EventLog, stream: string, after = 0): Promise<StoredEvent[]> {
-  const collected: StoredEvent[] = []
+/** Follows a stream to its end. @param collected what it has seen so far */
+async function collect(
+  events: EventLog,
+  stream: string,
+  after = 0,
+  collected: StoredEvent[] = [],
+): Promise<StoredEvent[]> {
   for await (const batch of events.follow(stream, after, AbortSignal.timeout(20_000))) collected.push(...batch)
   return collected
+}
+
+const append = ({ events }: Storage, text: string) => events.append('turn_1', undefined, [{ event: content(text) }])
+
+/** Follows a stream; resolves when it has seen a first event, so that it waits for news from then on. */
+async function follow(reader: Storage, from: Storage): Promise<{ seen: StoredEvent[]; all: Promise<StoredEvent[]> }> {
+  const seen: StoredEvent[] = []
+  const all = collect(reader.events, 'turn_1', 0, seen)
+  await append(from, 'first')
+  await expect.poll(() => seen.length, { interval: 5 }).toBe(1)
+  return { seen, all }
 }
 
 for (const dialect of dialects) {
@@ -64,9 +79,8 @@ for (const dialect of dialects) {
       expect(await a.events.begin('turn_1', writer(1))).toBeUndefined()
       expect(await a.events.begin('turn_1', writer(2))).toBeUndefined()
       await b.events.append('turn_1', writer(2), [{ event: content('new') }])
-      await a.events
-        .append('turn_1', writer(1, 'call_1_1'), [])
-        .catch((error: unknown) => expect(error).toBeInstanceOf(RefusedError))
+      // Nor may one that has never begun.
+      await expect(a.events.append('turn_1', writer(1, 'call_1_1'), [])).rejects.toBeInstanceOf(RefusedError)
       expect(numbers(await readAllEvents(a.db, 'turn_1'))).toEqual([1, 2])
     })
 
@@ -85,7 +99,7 @@ for (const dialect of dialects) {
           await a.events.append('turn_1', writer(1), [{ event: content('1') }]).catch(() => (refused += 1))
         }
       })()
-      await sleep(30)
+      await expect.poll(async () => (await readHead(b.db, 'turn_1')).head, { interval: 5 }).toBeGreaterThan(2)
       await b.db.transaction().execute(async (tx) => {
         await raiseFence(tx, 'turn_1', writer(2))
         await addEvents(tx, 'turn_1', writer(2), [
@@ -136,27 +150,33 @@ for (const dialect of dialects) {
 
     it('is followed from any number, in the process that writes and in another one', async () => {
       const [a, b] = await twoProcesses(dialect)
-      const append = (text: string) => a.events.append('turn_1', undefined, [{ event: content(text) }])
-      for (const n of upTo(3)) await append(`${n}`)
-      const following = [a, b].flatMap(({ events }) => [0, 1, 3, 5].map((after) => collect(events, 'turn_1', after)))
-      await sleep(100)
+      for (const n of upTo(3)) await append(a, `${n}`)
+      const followers = [a, b].flatMap(({ events }) =>
+        [0, 1, 3, 5].map((after) => {
+          const seen: StoredEvent[] = []
+          return { after, seen, all: collect(events, 'turn_1', after, seen) }
+        }),
+      )
+      /** Resolves when every follower has seen what there is, and waits for more. */
+      const seenUpTo = (head: number) =>
+        expect
+          .poll(() => followers.map(({ seen }) => seen.length), { interval: 5 })
+          .toEqual(followers.map(({ after }) => Math.max(0, head - after)))
+      await seenUpTo(3)
       for (const n of upTo(20)) {
-        await append(`${n}`)
-        if (n % 5 === 0) await sleep(30)
+        await append(a, `${n}`)
+        if (n % 5 === 0) await seenUpTo(n + 3)
       }
       await a.events.append('turn_1', undefined, [{ event: end }])
-      const seen = (await Promise.all(following)).map(numbers)
-      for (const [index, after] of [0, 1, 3, 5, 0, 1, 3, 5].entries())
-        expect(seen[index]).toEqual(upTo(24).slice(after))
+      for (const { after, all } of followers) expect(numbers(await all)).toEqual(upTo(24).slice(after))
     })
 
     it('tells another process of events that were committed outside of the log', async () => {
       const [a, b] = await twoProcesses(dialect)
-      const following = collect(b.events, 'turn_1')
-      await sleep(100)
+      const { all } = await follow(b, a)
       await a.db.transaction().execute((tx) => addEvents(tx, 'turn_1', undefined, [{ event: content('x') }]))
       await a.db.transaction().execute((tx) => addEvents(tx, 'turn_1', undefined, [{ event: end }]))
-      expect(numbers(await following)).toEqual([1, 2])
+      expect(numbers(await all)).toEqual([1, 2, 3])
     })
 
     it('shows events soon to a reader in another process', async () => {
@@ -167,17 +187,19 @@ for (const dialect of dialects) {
         for await (const batch of b.events.follow('turn_1', 0, stop.signal))
           for (const _ of batch) seen.push(performance.now())
       })()
-      await sleep(300)
+      await append(a, 'first')
+      while (seen.length < 1) await sleep(1)
       const lags: number[] = []
       for (const n of upTo(10)) {
         const at = performance.now()
-        await a.events.append('turn_1', undefined, [{ event: content('x') }])
-        while (seen.length < n) await sleep(1)
+        await append(a, 'x')
+        while (seen.length < n + 1) await sleep(1)
         lags.push(seen.at(-1)! - at)
       }
       stop.abort()
       await following
-      expect(lags.toSorted((x, y) => x - y)[5]).toBeLessThan(250)
+      // The fastest: the others say how busy the machine is.
+      expect(Math.min(...lags)).toBeLessThan(250)
     })
 
     it('puts what arrives within a batch interval into one event', async () => {
@@ -196,12 +218,22 @@ for (const dialect of dialects) {
     })
 
     it('has a writer wait that is faster than the database', async () => {
-      const [a] = await twoProcesses(dialect)
+      const [a, b] = await twoProcesses(dialect)
       await a.events.begin('turn_1', writer(1))
       const text = new TextWriter(a.events, 'turn_1', writer(1), 1)
-      const piece = 'x'.repeat(MAX_BUFFERED_TEXT + 1)
-      await text.write(piece)
-      await text.write(piece)
+      const piece = 'x'.repeat(MAX_BUFFERED_TEXT)
+      let written = 0
+      const write = () => text.write(piece).then(() => (written += 1))
+      const writing = await b.db.transaction().execute(async (tx) => {
+        // While the stream is locked, nothing can be committed.
+        await addEvents(tx, 'turn_2', undefined, [{ event: content('x') }])
+        await raiseFence(tx, 'turn_1', writer(1))
+        const writing = [write(), write()]
+        for (let n = 0; n < 10; n += 1) await turn()
+        expect(written).toBe(1)
+        return writing
+      })
+      await Promise.all(writing)
       await text.flush()
       const events = await readAllEvents(a.db, 'turn_1')
       expect(events.reduce((sum, event) => sum + (event.type === 'content' ? event.data.content.length : 0), 0)).toBe(
@@ -223,10 +255,6 @@ for (const dialect of dialects) {
 
     it('gives rows to a reader who lags behind what is kept in memory', async () => {
       const [a, b] = await twoProcesses(dialect)
-      for (const { events } of [a, b]) {
-        const slow = events.follow('turn_1', 0, AbortSignal.timeout(20_000))
-        onTestFinished(() => void slow.return(undefined))
-      }
       const slow = [a, b].map(({ events }) => events.follow('turn_1', 0, AbortSignal.timeout(20_000)))
       await a.events.append('turn_1', undefined, [{ event: content('first') }])
       const seen = await Promise.all(slow.map(async (each) => [...(await each.next()).value!]))
@@ -238,36 +266,38 @@ for (const dialect of dialects) {
         )
       }
       await a.events.append('turn_1', undefined, [{ event: end }])
-      await sleep(100)
+      // Both processes have heard of all of it.
+      for (const { events } of [a, b]) expect(numbers(await collect(events, 'turn_1', 3_001))).toEqual([3_002])
       for (const [index, each] of slow.entries()) for await (const batch of each) seen[index]!.push(...batch)
       for (const events of seen) expect(numbers(events)).toEqual(upTo(3_002))
     })
 
     it('shows commits that are told of in the wrong order in the right one', async () => {
       const [a] = await twoProcesses(dialect)
-      const following = collect(a.events, 'turn_1')
-      await sleep(20)
+      const { all } = await follow(a, a)
       const commit = (event: NewEvent) =>
         a.db.transaction().execute((tx) => addEvents(tx, 'turn_1', undefined, [{ event }]))
       const first = await commit(content('1'))
       const second = await commit(content('2'))
       for (const added of [second, first]) if ('events' in added) a.events.publish('turn_1', added.events)
       await a.events.append('turn_1', undefined, [{ event: end }])
-      expect(numbers(await following)).toEqual([1, 2, 3])
+      expect(numbers(await all)).toEqual([1, 2, 3, 4])
     })
 
     it('stops following when it is told to, and commits what waits when it is closed', async () => {
       const [a, b] = await twoProcesses(dialect)
       const stop = new AbortController()
+      let seen = 0
       const following = (async () => {
-        for await (const _ of a.events.follow('turn_1', 0, stop.signal));
+        for await (const batch of a.events.follow('turn_1', 0, stop.signal)) seen += batch.length
       })()
-      await sleep(20)
+      await append(a, 'first')
+      await expect.poll(() => seen, { interval: 5 }).toBe(1)
       stop.abort()
       await following
-      void a.events.append('turn_1', undefined, [{ event: content('last') }])
+      void append(a, 'last')
       await a.close()
-      expect(numbers(await readAllEvents(b.db, 'turn_1'))).toEqual([1])
+      expect(numbers(await readAllEvents(b.db, 'turn_1'))).toEqual([1, 2])
     })
 
     it('withstands many streams, writers, and readers of two processes at once', async () => {
@@ -293,13 +323,15 @@ for (const dialect of dialects) {
 it('loses nothing while the LISTEN connection of a reader is cut', async () => {
   const [a, b] = await twoProcesses(dialects[1]!)
   const following = collect(b.events, 'turn_1')
-  await sleep(300)
-  for (const n of upTo(30)) {
-    await a.events.append('turn_1', undefined, [{ event: content(`${n}`) }])
-    if (n % 10 === 0)
-      await sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name like '%-listen'`.execute(
+  const cut = async () =>
+    (
+      await sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name like '%-listen' and datname = current_database()`.execute(
         a.db,
       )
+    ).rows.length
+  for (const n of upTo(30)) {
+    await append(a, `${n}`)
+    if (n % 10 === 0) await expect.poll(cut, { interval: 10 }).toBeGreaterThan(0)
   }
   await a.events.append('turn_1', undefined, [{ event: end }])
   expect(numbers(await following)).toEqual(upTo(31))
@@ -313,14 +345,13 @@ it('goes on after the connections of a process were cut, idle and in a transacti
     )
   await a.events.append('turn_1', undefined, [{ event: content('1') }])
   await cut()
-  await sleep(50)
+  await untilDatabaseIsBack(() => readHead(a.db, 'turn_1'), AbortSignal.timeout(20_000))
   const lost = a.db.transaction().execute(async (tx) => {
     await addEvents(tx, 'turn_1', undefined, [{ event: content('never') }])
     await cut()
-    await sleep(50)
     await addEvents(tx, 'turn_1', undefined, [{ event: content('never') }])
   })
   await expect(lost).rejects.toThrow()
-  await a.events.append('turn_1', undefined, [{ event: content('2') }])
+  await untilDatabaseIsBack(() => append(a, '2'), AbortSignal.timeout(20_000))
   expect(numbers(await readAllEvents(a.db, 'turn_1'))).toEqual([1, 2])
 })

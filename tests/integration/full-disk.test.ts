@@ -66,9 +66,9 @@ describe.skipIf(!canMount(join(tmpdir(), 'muxi-small-disk')))('on a full disk', 
     const { disk, storage } = await onSmallDisk()
     expect(await storage.disk.check()).toBe('ok')
     disk.fill()
-    await expect.poll(() => storage.disk.check(), { timeout: 5_000 }).toBe('full')
+    await expect.poll(() => storage.disk.check()).toBe('full')
     disk.free()
-    await expect.poll(() => storage.disk.check(), { timeout: 5_000 }).toBe('ok')
+    await expect.poll(() => storage.disk.check()).toBe('ok')
   })
 })
 

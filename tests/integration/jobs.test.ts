@@ -61,7 +61,10 @@ for (const dialect of dialects) {
         ? Promise.resolve()
         : vi.waitFor(
             async () => {
-              const { rows } = await sql`select pid from pg_locks where not granted`.execute(db)
+              const { rows } =
+                await sql`select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`.execute(
+                  db,
+                )
               expect(rows).toHaveLength(1)
             },
             { timeout: 10_000, interval: 5 },

@@ -223,7 +223,7 @@ describe('a server that is started', () => {
     const alive = () => pids!.split(' ').map(Number).filter(isAlive)
     expect(alive()).toHaveLength(4)
     holder.kill('SIGKILL')
-    await expect.poll(alive, { timeout: 5_000 }).toEqual([])
+    await expect.poll(alive).toEqual([])
   })
 
   it('leaves nothing behind when it ends by itself', async () => {
@@ -282,7 +282,8 @@ describe('a call', () => {
 
   it('that tells of its progress may take longer', async () => {
     const connection = await open(faulty('none'))
-    expect((await call(connection, 'slowly', {}, { silence_ms: 700 })).text).toBe('slowly done')
+    // Ten steps take three seconds.
+    expect((await call(connection, 'slowly', { steps: 10 }, { silence_ms: 2_000 })).text).toBe('slowly done')
   })
 
   it('that is stopped is cancelled at the server', async () => {

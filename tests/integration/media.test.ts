@@ -50,8 +50,11 @@ it('an aborted recording ends with the reason, and its decoder with it', async (
   await sound(folder, 'hour.wav', 'anoisesrc=d=3600:r=8000:a=0.1')
   const stop = new AbortController()
   const prepared = inScratch((to) => prepareAudio(path, to, { signal: stop.signal, limits }))
-  setTimeout(() => stop.abort(new Error('stopped')), 300)
-  await expect(prepared).rejects.toThrow('stopped')
+  const failed = expect(prepared).rejects.toThrow('stopped')
+  const decoding = () => mine().some((name) => readdirSync(join(tmpdir(), name)).length > 0)
+  await expect.poll(decoding, { interval: 20 }).toBe(true)
+  stop.abort(new Error('stopped'))
+  await failed
   expect(mine().filter((name) => readdirSync(join(tmpdir(), name)).includes('sound.pcm'))).toEqual([])
 })
 

@@ -1,5 +1,7 @@
 // What happens when the Postgres server is killed, silent, or not there yet.
-import { setTimeout as sleep } from 'node:timers/promises'
+import { existsSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { sql } from 'kysely'
 import { pino } from 'pino'
 import { beforeAll, expect, it, onTestFinished } from 'vitest'
 import { toMuxiError } from '../../api/errors.ts'
@@ -42,9 +44,10 @@ it('says that it is unavailable while the server is down, and goes on when it is
   await a.events.append('turn_1', undefined, [{ event: content }])
   await expect.poll(() => seen).toEqual([1])
   const interrupted = a.db.transaction().execute(async (tx) => {
-    await countKeys(tx)
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx)
     await server.kill()
-    await sleep(100)
+    // The process of a connection notices a moment later that its server is gone.
+    await expect.poll(() => existsSync(`/proc/${rows[0]!.pid}`)).toBe(false)
     return countKeys(tx)
   })
   expect(isDatabaseAway(await interrupted.catch((error: unknown) => error))).toBe(true)
@@ -81,9 +84,14 @@ it('does again what must not be lost, until the server is back or the work is ca
   const storage = await open(await server.createDatabase())
   await server.kill()
   const cancelled = new AbortController()
-  const kept = untilDatabaseIsBack(() => countKeys(storage.db), AbortSignal.timeout(30_000))
-  const dropped = untilDatabaseIsBack(() => countKeys(storage.db), cancelled.signal).catch((error: unknown) => error)
-  await sleep(600)
+  const tries = { kept: 0, dropped: 0 }
+  const count = (which: keyof typeof tries) => () => {
+    tries[which] += 1
+    return countKeys(storage.db)
+  }
+  const kept = untilDatabaseIsBack(count('kept'), AbortSignal.timeout(30_000))
+  const dropped = untilDatabaseIsBack(count('dropped'), cancelled.signal).catch((error: unknown) => error)
+  await expect.poll(() => Math.min(tries.kept, tries.dropped)).toBeGreaterThan(1)
   cancelled.abort(new Error('called off'))
   expect(await dropped).toBe(cancelled.signal.reason)
   await server.restart()
@@ -93,8 +101,16 @@ it('does again what must not be lost, until the server is back or the work is ca
 it('waits at its start for a server that is still coming up', async () => {
   const url = await server.createDatabase()
   await server.kill()
+  // Connections are refused in the meantime, and counted.
+  let refused = 0
+  const closed = createServer((socket) => {
+    refused += 1
+    socket.destroy()
+  })
+  await new Promise<void>((resolve) => closed.listen(server.port, '127.0.0.1', resolve))
   const opening = open(url)
-  await sleep(1_000)
+  await expect.poll(() => refused).toBeGreaterThan(1)
+  await new Promise((resolve) => closed.close(resolve))
   await server.restart()
   expect(await failure(await opening)).toBeUndefined()
 })
@@ -103,14 +119,17 @@ it('ends the transaction of a process that has been stopped, so that others need
   const url = await server.createDatabase()
   const [a, b] = [await open(url), await open(url)]
   await a.events.append('turn_1', undefined, [{ event: content }])
+  const [locked, appended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   const stopped = a.db.transaction().execute(async (tx) => {
     await tx.selectFrom('event_streams').select('head').forUpdate().execute()
-    await sleep(7_000)
+    locked.resolve()
+    await appended.promise
     await tx.selectFrom('event_streams').select('head').execute()
   })
   const ended = stopped.catch((error: unknown) => error)
-  await sleep(100)
+  await locked.promise
   await b.events.append('turn_1', undefined, [{ event: end }])
+  appended.resolve()
   expect(isDatabaseAway(await ended)).toBe(true)
 })
 

@@ -1,5 +1,6 @@
 // A script: an MCP server over stdio with one fault, and tools whose effect can be counted. Written without the SDK, which would hide the faults.
-// Arguments: the fault; a file to which each call appends its label.
+// Arguments: the fault; a file to which each call appends its label. A call that is held is answered once there is a file of that
+// name with `.released` behind it.
 import { execFileSync, spawn } from 'node:child_process'
 import { appendFileSync, existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -10,7 +11,7 @@ const TOOLS = 500
 const slow = existsSync(`${countFile}.slow`) ? 30_000 : fault === 'slow-start' ? 3_000 : 0
 const label = {
   type: 'object',
-  properties: { label: { type: 'string' }, ms: { type: 'integer' } },
+  properties: { label: { type: 'string' }, ms: { type: 'integer' }, held: { type: 'boolean' } },
   required: ['label'],
 }
 
@@ -83,13 +84,20 @@ function answer({ id, method, params = {} }: Message): void {
   }
 }
 
+function answerWhen(isReleased: () => boolean, tellIt: () => void): void {
+  if (isReleased()) return tellIt()
+  setTimeout(() => answerWhen(isReleased, tellIt), 20)
+}
+
 function call(id: number | undefined, name: string, given: Record<string, unknown>, meta: Meta): void {
   switch (name) {
     case 'count':
     case 'count_again':
       appendFileSync(countFile, `${String(given['label'])}\n`)
-      setTimeout(() => tell(id, `counted ${String(given['label'])}`), Number(given['ms'] ?? 0))
-      return
+      return answerWhen(
+        () => given['held'] !== true || existsSync(`${countFile}.released`),
+        () => setTimeout(() => tell(id, `counted ${String(given['label'])}`), Number(given['ms'] ?? 0)),
+      )
     case 'exit':
       appendFileSync(countFile, `${String(given['label'])}\n`)
       process.stderr.write('told to end\n')
@@ -99,14 +107,15 @@ function call(id: number | undefined, name: string, given: Record<string, unknow
     case 'never':
       return
     case 'slowly': {
+      const steps = Number(given['steps'] ?? 4)
       let progress = 0
       const timer = setInterval(() => {
         progress += 1
         send({
           method: 'notifications/progress',
-          params: { progressToken: meta?.progressToken, progress, total: 4, message: `step ${progress}` },
+          params: { progressToken: meta?.progressToken, progress, total: steps, message: `step ${progress}` },
         })
-        if (progress < 4) return
+        if (progress < steps) return
         clearInterval(timer)
         setTimeout(() => tell(id, 'slowly done'), 100)
       }, 300)

@@ -14,6 +14,26 @@ export async function readRows<T>(place: Place, work: (ask: Ask) => Promise<T>):
   return 'file' in place ? readSqlite(place.file, work) : readPostgres(place.url, work)
 }
 
+/** Runs statements that change the database. */
+export async function writeRows(place: Place, statements: string[]): Promise<void> {
+  if ('file' in place) {
+    const db = new DatabaseSync(place.file, { timeout: 10_000 })
+    try {
+      for (const statement of statements) db.exec(statement)
+    } finally {
+      db.close()
+    }
+    return
+  }
+  const client = new pg.Client({ connectionString: place.url, connectionTimeoutMillis: 10_000 })
+  try {
+    await client.connect()
+    for (const statement of statements) await client.query(statement)
+  } finally {
+    await client.end().catch(() => {})
+  }
+}
+
 async function readSqlite<T>(file: string, work: (ask: Ask) => Promise<T>): Promise<T> {
   const db = new DatabaseSync(file, { readOnly: true, timeout: 5_000 })
   try {

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ChatCompletionRequest, type Fixture, type FixtureResponse, LLMock } from '@copilotkit/aimock'
+import { holdBack, type HeldReply } from './held-reply.ts'
 
 interface Pace {
   /** Milliseconds before the first piece. */
@@ -12,6 +13,8 @@ interface Pace {
   piece?: number
   /** Breaks the connection after so many pieces, the first one (the role) included. */
   break_after_pieces?: number
+  /** The reply stays unfinished until it is released. */
+  held?: HeldReply
 }
 
 /** What the model does at one request. `call` may come with words before it. */
@@ -43,6 +46,7 @@ export const HANG: Step = { say: 'never said', after_ms: HANG_MS }
 export class ScriptedModel {
   readonly #mock: LLMock
   readonly #scripts = new Map<string, Script>()
+  readonly #held = new Set<HeldReply>()
   readonly #raw = new Map<string, { answers: string[][]; used: number }>()
   readonly served: ServedRequest[] = []
   #cues = 0
@@ -79,6 +83,7 @@ export class ScriptedModel {
     this.#cues += 1
     const cue = `[cue ${this.#cues}]`
     const script: Script = { steps, used: 0 }
+    for (const { held } of steps) if (held) this.#held.add(held)
     this.#scripts.set(cue, script)
     for (const [index, step] of steps.entries()) this.#mock.addFixture(toFixture(cue, script, index, step))
     return cue
@@ -88,6 +93,7 @@ export class ScriptedModel {
   otherwise(step: Step): () => void {
     let over = false
     const script: Script = { steps: [], used: 0 }
+    if (step.held) this.#held.add(step.held)
     const fixture = toFixture('', script, 0, step)
     this.#mock.addFixture({
       ...fixture,
@@ -145,6 +151,7 @@ export class ScriptedModel {
       authorization: request.headers.authorization ?? '',
     }
     this.served.push(served)
+    holdBack(response, (chunk) => [...this.#held].find(({ id }) => chunk.includes(`"id":"${id}"`)))
     response.on('close', () => {
       served.closed_at = Date.now()
       served.finished = response.writableFinished
@@ -191,7 +198,8 @@ function toResponse(step: Step): FixtureResponse {
     name: call.name,
     arguments: typeof call.arguments === 'string' ? call.arguments : JSON.stringify(call.arguments),
   }))
-  if ('say' in step) return calls.length > 0 ? { content: step.say, toolCalls: calls } : { content: step.say }
+  const id = step.held && { id: step.held.id }
+  if ('say' in step) return { content: step.say, ...(calls.length > 0 && { toolCalls: calls }), ...id }
   return { toolCalls: calls }
 }
 

@@ -61,6 +61,26 @@ export class SseClient {
     )
   }
 
+  /** The text of the reply so far, without what was withdrawn. */
+  get text(): string {
+    const { events } = this
+    const from = events.findLastIndex(({ type }) => type === 'content_reset')
+    return events
+      .slice(Math.max(from, 0))
+      .filter(({ type }) => type === 'content' || type === 'content_reset')
+      .map(({ data }) => data.content as string)
+      .join('')
+  }
+
+  /** Resolves when the text of the reply so far has a part. */
+  async shows(part: string, ms = 30_000): Promise<void> {
+    await this.#news.first(
+      () => this.text.includes(part) || undefined,
+      ms,
+      () => `'${part}' in the text; there were ${this.#summary()}`,
+    )
+  }
+
   /** Resolves with the final event. */
   untilFinal(ms = 60_000): Promise<SeenEvent> {
     return this.waitFor((event) => isFinal(event.type), ms)

@@ -12,7 +12,7 @@ import { type Child, cleanEnvironment, killWithUs, type Runtime, startChild } fr
 import { freePort } from './free-port.ts'
 import { checkInvariants, type Expectations } from './invariants.ts'
 import { type PostgresServer, startPostgres } from './postgres.ts'
-import { type Place, readRows, type Row } from './rows.ts'
+import { type Place, readRows, type Row, writeRows } from './rows.ts'
 import { ScriptedModel } from './scripted-model.ts'
 import { SseClient } from './sse-client.ts'
 import { temporalBinary } from './temporal-binary.ts'
@@ -287,9 +287,21 @@ export class Stage {
     return readFileSync(this.countFile, 'utf8').split('\n').filter(Boolean)
   }
 
+  /** Lets tools that are held return, those that run and those to come. */
+  releaseTools(): void {
+    writeFileSync(`${this.countFile}.released`, '')
+  }
+
   /** Rows of the database, for what no route shows. */
   rows(statement: string, ...parameters: string[]): Promise<Row[]> {
     return readRows(this.#place(), (ask) => ask(statement, ...parameters))
+  }
+
+  /** Runs statements that change the database, for what no route changes. */
+  async write(statements: string[] | Record<DatabaseName, string[]>): Promise<void> {
+    const place = this.#place()
+    const name = 'file' in place ? 'sqlite' : 'postgres'
+    await writeRows(place, Array.isArray(statements) ? statements : statements[name])
   }
 
   /** Checks what must be true of every turn and job since the last check, once they are over: one fault fails one test. */

@@ -11,6 +11,9 @@ export class WhisperDouble {
   readonly asked: number[] = []
   /** How long it takes for a piece, in milliseconds. */
   delay_ms = 0
+  /** How many pieces are answered before `release`. */
+  #answered = Infinity
+  #released = Promise.withResolvers<void>()
   readonly #server: Server
 
   private constructor(server: Server) {
@@ -32,7 +35,9 @@ export class WhisperDouble {
           }).formData()
           const { size } = form.get('file') as Blob
           double.asked.push(size)
+          const isHeld = double.asked.length > double.#answered
           await sleep(double.delay_ms)
+          if (isHeld) await double.#released.promise
           response.setHeader('content-type', 'application/json')
           response.end(JSON.stringify(transcriptOf(size)))
         })()
@@ -40,6 +45,19 @@ export class WhisperDouble {
     )
     await new Promise<void>((resolve) => double.#server.listen(0, '127.0.0.1', resolve))
     return double
+  }
+
+  /** Forgets what was asked for, and from now on answers only the first pieces until `release`. */
+  holdAfter(pieces: number): void {
+    this.asked.length = 0
+    this.#answered = pieces
+    this.#released = Promise.withResolvers()
+  }
+
+  /** Answers everything that waits and that will come. */
+  release(): void {
+    this.#answered = Infinity
+    this.#released.resolve()
   }
 
   get port(): number {

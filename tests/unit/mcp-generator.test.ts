@@ -24,6 +24,7 @@ it('the template pins the versions that we use ourselves', () => {
   const ours = manifest('package.json')
   const template = manifest('mcp/template/package.json')
   for (const kind of ['dependencies', 'devDependencies'] as const) {
+    expect(template[kind]).not.toEqual({})
     for (const [name, version] of Object.entries(template[kind]))
       expect(`${name} ${version}`).toBe(`${name} ${ours.dependencies[name] ?? ours.devDependencies[name]}`)
   }

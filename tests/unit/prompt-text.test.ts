@@ -48,9 +48,10 @@ test.each(['a < b', '<p>passages</p>', 'x <| f', '<passages>', '<pass-through>',
 )
 
 it('takes linear time for what nearly is markup', () => {
-  const startedAt = performance.now()
+  const before = process.cpuUsage()
   promptText(`<${' '.repeat(200_000)}`.repeat(5) + '<'.repeat(1_000_000))
-  expect(performance.now() - startedAt).toBeLessThan(1_000)
+  const { user, system } = process.cpuUsage(before)
+  expect((user + system) / 1_000).toBeLessThan(2_000)
 })
 
 describe('a name', () => {
