@@ -11,6 +11,7 @@ const development = wanted.includes('development')
 
 if (!isInstalled(root, 'node_modules/node/bin/node')) {
   install(root, development ? ['--include=dev'] : ['--omit=dev'], 'the dependencies')
+  compile()
 }
 const deno = join(root, 'cli/deno')
 if (wanted.includes('deno') && !isInstalled(deno, 'node_modules/deno/deno')) install(deno, [], 'Deno')
@@ -53,4 +54,16 @@ function install(folder, flags, what) {
   if (status === 0) return
   console.error(`muxi: cannot install ${what}: npm ci ended with ${error?.message ?? status}`)
   process.exit(1)
+}
+
+/** Fills the compile cache of `muxi.mjs`, so that the first start, too, loads no program that strips types. */
+function compile() {
+  const script = "await import('./cli/supervisor.ts'); await import('./cli/process.ts'); process.exit(0)"
+  const env = { ...process.env, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE || 'node_modules/.cache/muxi' }
+  // It saves memory and nothing else: a failure shows itself at the start.
+  spawnSync('node_modules/node/bin/node', ['--input-type=module', '--eval', script], {
+    cwd: root,
+    env,
+    stdio: 'ignore',
+  })
 }

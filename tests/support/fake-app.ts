@@ -13,6 +13,10 @@ const temporal =
 process.stdin.resume()
 
 if (process.env['FAKE_APP'] === 'broken') process.exit(3)
+if (process.env['FAKE_APP'] === 'failed') {
+  console.log(`failed ${JSON.stringify('Cannot do this: that is missing')}`)
+  process.exit(1)
+}
 const port = Number(process.env['MUXI_PORT'])
 const server = createServer((_, response) => {
   response.end(JSON.stringify({ pid: process.pid, role: process.argv[2], temporal }))
