@@ -23,7 +23,7 @@ async function measure(runtime: Runtime): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'muxi-start-'))
   const env = { ...process.env, MUXI_DATA_DIR: folder, MUXI_PORT: String(await freePort()) }
   await start(runtime, env) // makes the data and fills the caches
-  const starts = []
+  const starts: Awaited<ReturnType<typeof start>>[] = []
   for (let count = 0; count < STARTS; count += 1) starts.push(await start(runtime, env))
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   const median = (of: (each: (typeof starts)[number]) => number) => percentile(starts.map(of), 50)
