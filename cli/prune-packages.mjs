@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const packages = join(dirname(dirname(fileURLToPath(import.meta.url))), 'node_modules')
-/** For types and debuggers only: neither Node nor Deno runs TypeScript of packages. */
-const NOT_RUN = /\.(map|[cm]?tsx?)$/
+/** For people, types and debuggers: neither Node nor Deno runs TypeScript of packages. Licences stay. */
+const NOT_RUN = /\.(map|[cm]?tsx?)$|^(readme|changelog|history)(\.[a-z.-]+)?$/i
 
 if (existsSync(join(packages, '.package-lock.json'))) {
   pruneAlways()
@@ -35,6 +35,9 @@ function pruneForProduction() {
   remove('pdfjs-dist/build')
   removeIn('pdfjs-dist/legacy/build', (name) => name.includes('.sandbox.') || name.includes('.min.'))
   remove('pdf-parse/dist/pdf-parse/web')
+  // We import it, which takes the other half.
+  remove('mathjs/lib/cjs')
+  remove('@mixmark-io/domino/test')
   // The sources of the native part.
   remove('@temporalio/core-bridge/sdk-core')
   removeFiles(packages)
