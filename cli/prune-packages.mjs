@@ -22,8 +22,9 @@ function pruneAlways() {
   if (names('@llamaindex').some((name) => name.startsWith('liteparse-'))) {
     removeIn('@llamaindex/liteparse', (name) => /\.(node|so|dylib|dll)$/.test(name))
   }
-  // `media/ocr-child.ts` recognizes with LSTM only; the variants in one file are for browsers.
-  removeIn('tesseract.js-core', (name) => name.endsWith('.wasm.js') || /^tesseract-core(?!.*-lstm\.)/.test(name))
+  // The builds in one file are for browsers. The others all stay: tesseract.js 7.0.0 loads the one for both engines on Node,
+  // also where the newer engine is all that is asked for (November 2026).
+  removeIn('tesseract.js-core', (name) => name.endsWith('.wasm.js'))
 }
 
 function pruneForProduction() {

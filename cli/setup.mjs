@@ -8,6 +8,10 @@ import { fileURLToPath } from 'node:url'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const wanted = process.argv.slice(2)
 const development = wanted.includes('development')
+for (const name of wanted) {
+  if (!['deno', 'development'].includes(name))
+    throw new Error(`Cannot set up '${name}': it must be deno or development`)
+}
 
 if (!isInstalled(root, 'node_modules/node/bin/node')) {
   install(root, development ? ['--include=dev'] : ['--omit=dev'], 'the dependencies')

@@ -83,3 +83,11 @@ it('says that npm failed, and fails', () => {
     stderr: 'muxi: cannot install the dependencies: npm ci ended with 3\n',
   })
 })
+
+it('refuses anything else', () => {
+  const { setup, calls } = place()
+  const { status, stderr } = setup(['node', 'cli/main.ts'])
+  expect(status).toBe(1)
+  expect(stderr).toContain("Cannot set up 'node': it must be deno or development")
+  expect(calls()).toEqual([])
+})

