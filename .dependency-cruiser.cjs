@@ -10,6 +10,11 @@ const only = (from, may, options = {}) => ({
 })
 const OURS =
   '^(activities|agents|api|cli|client|config|contracts|db|mcp|media|net|providers|temporal-config|tests|web|workers|workflows)/'
+/** What `muxi serve` keeps loaded, closed under imports of values. */
+const SUPERVISOR =
+  '^(cli/(supervisor|announcement|app-process|check-port|data-lock|keep-running|line-writer|private-files|runtime-command|stop-signals|temporal-(keeper|place))|' +
+  'config/(settings|settings-error|environment|setting-reader|temporal-settings)|contracts/(blob-url|engine|hosts)|' +
+  'temporal-config/(dev-server|health|run-program|server-[a-z]+))\\.ts$'
 const VALUES = { dependencyTypesNot: ['type-only'] }
 const TYPES = { dependencyTypes: ['type-only'] }
 
@@ -59,6 +64,20 @@ module.exports = {
       comment: 'A value import of a schema library puts it into the bundle',
       from: { path: '^workflows/' },
       to: { path: '^contracts/schemas/', ...VALUES },
+    },
+    {
+      name: 'supervisor-stays-small',
+      severity: 'error',
+      comment:
+        'The supervisor stays as long as muxi runs: its files import each other and nothing else, no package either',
+      from: { path: SUPERVISOR },
+      to: { pathNot: SUPERVISOR, dependencyTypesNot: ['core', 'type-only'] },
+    },
+    {
+      name: 'commands-are-imported-when-they-run',
+      severity: 'error',
+      from: { path: '^cli/main\\.ts$' },
+      to: { pathNot: SUPERVISOR, dependencyTypesNot: ['core', 'type-only', 'dynamic-import'] },
     },
     { name: 'no-circles', severity: 'error', from: {}, to: { circular: true, viaOnly: VALUES } },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },

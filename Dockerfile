@@ -3,12 +3,14 @@
 FROM node:24-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# `node` and `deno` come from npm for people's machines; here the image brings Node.
+# It runs after the installation and removes what is never loaded.
+COPY cli/prune-packages.mjs cli/
+# `node` comes from npm for people's machines; here the image brings it.
 RUN npm ci --omit=dev --loglevel=error \
- && rm -rf node_modules/node node_modules/deno node_modules/@deno node_modules/.bin/node node_modules/.bin/deno
+ && rm -rf node_modules/node node_modules/.bin/node
 
 FROM node:24-bookworm-slim
-ENV NODE_ENV=production MUXI_HOST=0.0.0.0 MUXI_DATA_DIR=/data
+ENV NODE_ENV=production MUXI_HOST=0.0.0.0 MUXI_DATA_DIR=/data NODE_COMPILE_CACHE=/data/cache/node
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY . .
@@ -23,5 +25,5 @@ EXPOSE 5050
 # Secrets are given at run time, never built in. Healthy means: the process answers; a worker has no port and is watched by its supervisor.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
   CMD ["node", "-e", "if (process.env.MUXI_ROLE === 'worker') process.exit(0); fetch(`http://127.0.0.1:${process.env.MUXI_PORT || 5050}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "cli/main.ts"]
+ENTRYPOINT ["node", "cli/muxi.mjs"]
 CMD ["serve"]

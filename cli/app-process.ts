@@ -4,10 +4,12 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Running } from './keep-running.ts'
 import { runtimeCommand } from './runtime-command.ts'
+import { TEMPORAL_ON_STDIN, type TemporalPlace, temporalPlaceLine } from './temporal-place.ts'
 
 /** The process drains for 20 s at most; what is left after this is killed. */
 const DRAIN_MS = 22_000
 const READY = 'ready '
+const FAILED = 'failed '
 
 /** What the process says, once, when it serves; `key` only when it has just made one. */
 export interface Ready {
@@ -17,7 +19,7 @@ export interface Ready {
 
 export interface AppProcess extends Running {
   pid: number | undefined
-  /** Resolves when it serves; rejects when it ends before. */
+  /** Resolves when it serves; rejects with what it said of its failure when it ends before. */
   ready: Promise<Ready>
   /** Has it drain and end. */
   stop(): Promise<void>
@@ -28,19 +30,25 @@ export interface AppOptions {
   script: string
   role: string
   env: Record<string, string | undefined>
-  /** Where lines go that the process writes to its standard output, besides `ready`. */
+  /** Told when the server serves, so that the process loads meanwhile; left out when its settings name one. */
+  temporal: Promise<TemporalPlace> | undefined
+  /** Where lines go that the process writes to its standard output, besides `ready` and `failed`. */
   output: (line: string) => void
 }
 
 /**
- * Starts it. Its standard input is a pipe that nobody writes to: when this process dies, the pipe ends, and the other one
+ * Starts it. Its standard input is a pipe that stays open: when this process dies, the pipe ends, and the other one
  * drains and ends by itself.
  */
-export function startApp({ script, role, env, output }: AppOptions): AppProcess {
-  const [program, args] = runtimeCommand(script, role)
+export function startApp({ script, role, env, temporal, output }: AppOptions): AppProcess {
+  const [program, args] = runtimeCommand(script, role, ...(temporal ? [TEMPORAL_ON_STDIN] : []))
   // A process group of its own: Ctrl-C must reach the supervisor alone.
   const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'inherit'], detached: true })
   child.stdin.on('error', () => {}) // it closed its end; its exit tells the rest
+  temporal?.then(
+    (place) => child.stdin.write(temporalPlaceLine(place)),
+    () => {}, // the caller sees it too, and stops this process
+  )
   const ended = new Promise<string>((resolve) => {
     child.on('error', (error) => resolve(error.message))
     child.on('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
@@ -48,9 +56,10 @@ export function startApp({ script, role, env, output }: AppOptions): AppProcess 
   const ready = new Promise<Ready>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
       if (line.startsWith(READY)) resolve(JSON.parse(line.slice(READY.length)) as Ready)
+      else if (line.startsWith(FAILED)) reject(failure(JSON.parse(line.slice(FAILED.length)) as string))
       else output(line)
     })
-    void ended.then((how) => reject(new Error(`it ended before it was ready (${how})`)))
+    void ended.then((how) => reject(failure(`it ended before it was ready (${how})`)))
   })
   ready.catch(() => {}) // whoever wants to know waits for it; `ended` is for the others
   return {
@@ -67,4 +76,8 @@ export function startApp({ script, role, env, output }: AppOptions): AppProcess 
       await ended
     },
   }
+}
+
+function failure(message: string): Error {
+  return new Error(message.startsWith('Cannot ') ? message : `Cannot start muxi: ${message}`)
 }

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // The command `muxi`: its commands and what they do.
 import { loadSettings } from '../config/settings.ts'
 import { makeFilesPrivate } from './private-files.ts'

@@ -1,7 +1,7 @@
 // The process that does the work: API, worker or both, as its role says; started and watched by the supervisor.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Client, Connection } from '@temporalio/client'
+import { Client } from '@temporalio/client'
 import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker'
 import { pino, type Logger } from 'pino'
 import { startServer, urlOf } from '../api/server.ts'
@@ -17,7 +17,8 @@ import { syncFileAgents } from '../db/queries/agents.ts'
 import { findValidHashes } from '../db/queries/keys.ts'
 import { openStorage, type Storage } from '../db/storage.ts'
 import { checkSecretKey } from '../db/unreadable.ts'
-import { connectionOptions } from '../temporal-config/connection.ts'
+import { connectOrThrow, retryConnect } from '../temporal-config/connection.ts'
+import { ensureNamespace } from '../temporal-config/namespace.ts'
 import { createEmbedder, type Embedder } from '../providers/embedder.ts'
 import { ModelRegistry } from '../providers/registry.ts'
 import { checkIssuer, clientDocument, finishSignIn, openSignIn } from '../mcp/oauth.ts'
@@ -33,44 +34,61 @@ import { LineWriter, surviveWriteErrors } from './line-writer.ts'
 import { audioLimits, createSpeaker, imageLimits } from './media.ts'
 import { ensureKey } from './key.ts'
 import { makeFilesPrivate } from './private-files.ts'
+import { readTemporalPlace, TEMPORAL_ON_STDIN, type TemporalPlace } from './temporal-place.ts'
 import { watchKnowledge } from './watch-knowledge.ts'
 
 /** After this long the process ends whatever is still open. */
 const DRAIN_MS = 20_000
 const DEFAULT_ADDRESS = '127.0.0.1:7233'
+/** Another's server may be starting beside us, as with docker compose. */
+const CONNECT_MS = 15_000
 
 export interface ProcessOptions {
   env: Record<string, string | undefined>
   role: Role
+  /** Whether the supervisor writes to standard input where its Temporal server serves. */
+  temporalOnStdin?: boolean
   /** Only tests add some. */
   tools?: readonly Tool[]
 }
 
 /** Runs a role until SIGTERM, or until standard input ends because the supervisor died. */
-export async function runProcess({ env, role, tools }: ProcessOptions): Promise<void> {
+export async function runProcess({ env, role, temporalOnStdin = false, tools }: ProcessOptions): Promise<void> {
   const settings = loadSettings({ ...env, MUXI_ROLE: role })
   surviveWriteErrors()
   makeFilesPrivate()
   const log = pino({ level: settings.log_level, base: { role } }, new LineWriter(2, { notice: droppedNotice(role) }))
   surviveRejections(log)
   const stopping = onStop(log)
-  const storage = await openStorage(settings)
-  const closers: (() => Promise<void>)[] = [() => storage.close()]
+  const temporal = temporalOnStdin ? readTemporalPlace(process.stdin, stopping) : undefined
+  temporal?.catch(() => {}) // it is waited for below
+  const closers: (() => Promise<void>)[] = []
   try {
+    const storage = await openStorage(settings)
+    closers.push(() => storage.close())
     await checkSecretKey(storage.db, storage.box)
-    const announced = await start(settings, role, storage, log, closers, stopping, tools)
+    const place = await temporal
+    const placed = place ? withTemporal(settings, place) : settings
+    const announced = await start(placed, role, storage, log, closers, stopping, tools)
     process.stdout.write(`ready ${JSON.stringify(announced)}\n`)
     await new Promise<void>((resolve) =>
       stopping.aborted ? resolve() : stopping.addEventListener('abort', () => resolve()),
     )
   } catch (error) {
+    // One that is told to stop before it serves has not failed.
+    if (stopping.aborted) return
     // Said before anything is closed: closing may take its time.
     log.fatal({ err: error }, 'cannot go on')
+    process.stdout.write(`failed ${JSON.stringify(error instanceof Error ? error.message : String(error))}\n`)
     throw error
   } finally {
     for (const close of closers.toReversed())
       await close().catch((error: unknown) => log.warn({ err: error }, 'could not close cleanly'))
   }
+}
+
+function withTemporal(settings: Settings, { address, uiUrl }: TemporalPlace): Settings {
+  return { ...settings, temporal: { ...settings.temporal, address, ui_url: uiUrl } }
 }
 
 /** In the shape of the other lines of the log. */
@@ -90,11 +108,15 @@ async function start(
 ): Promise<{ url?: string; key?: string }> {
   const target = { ...settings.temporal, address: settings.temporal.address ?? DEFAULT_ADDRESS }
   installRuntime(settings, log)
-  const worker = role === 'api' ? undefined : await NativeConnection.connect(connectionOptions(target))
+  const patience = { patience_ms: CONNECT_MS, signal: stopping }
+  const worker = role === 'api' ? undefined : await retryConnect(target, (to) => NativeConnection.connect(to), patience)
   if (worker) closers.push(() => worker.close())
   // One connection for both lets the server hand a started workflow straight to our worker.
-  const connection = worker ?? (await Connection.connect(connectionOptions(target)))
-  if (!worker) closers.push(() => (connection as Connection).close())
+  const connection = worker ?? (await connectOrThrow(target, patience))
+  if (!worker) closers.push(() => connection.close())
+  const { namespace } = settings.temporal
+  const changes = await ensureNamespace(connection, { namespace, history_days: settings.retention.history_days })
+  for (const change of changes) log.info({ namespace }, change)
   const client = new Client({ connection, namespace: settings.temporal.namespace })
 
   const guard = urlGuard({ allow_private: settings.allow_private_urls })
@@ -324,7 +346,9 @@ function onStop(log: Logger): AbortSignal {
 }
 
 if (import.meta.main) {
-  await runProcess({ env: process.env, role: (process.argv[2] ?? 'all') as Role }).then(
+  const [role = 'all', ...flags] = process.argv.slice(2)
+  const temporalOnStdin = flags.includes(TEMPORAL_ON_STDIN)
+  await runProcess({ env: process.env, role: role as Role, temporalOnStdin }).then(
     () => process.exit(0),
     (error: unknown) => {
       process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)

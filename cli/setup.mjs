@@ -1,26 +1,31 @@
-// Installs the locked dependencies where that is needed, then runs a script on the Node or Deno that came with them.
-// Plain JavaScript for any Node from 20 on, with nothing installed: `node cli/setup.mjs node|deno <script> [arguments]`.
-import { spawn, spawnSync } from 'node:child_process'
+// Installs the locked dependencies where that is needed, and ends. Plain JavaScript for any Node from 20 on, with nothing
+// installed: `node cli/setup.mjs [deno] [development]` for what else is needed besides the packages of production.
+import { spawnSync } from 'node:child_process'
 import { accessSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const PROGRAMS = {
-  node: [join(root, 'node_modules/node/bin/node')],
-  deno: [join(root, 'node_modules/deno/deno'), 'run', '-A', '--node-modules-dir=manual'],
+const wanted = process.argv.slice(2)
+const development = wanted.includes('development')
+for (const name of wanted) {
+  if (!['deno', 'development'].includes(name))
+    throw new Error(`Cannot set up '${name}': it must be deno or development`)
 }
 
-if (!isInstalled()) install()
-const [program, ...args] = process.argv.slice(2)
-if (program) run(program, args)
+if (!isInstalled(root, 'node_modules/node/bin/node')) {
+  install(root, development ? ['--include=dev'] : ['--omit=dev'], 'the dependencies')
+  compile()
+}
+const deno = join(root, 'cli/deno')
+if (wanted.includes('deno') && !isInstalled(deno, 'node_modules/deno/deno')) install(deno, [], 'Deno')
 
-/** Compares what is locked with what npm wrote down when it had installed everything, and looks for the two runtimes. */
-function isInstalled() {
+/** Compares what is locked with what npm wrote down when it had installed everything, and looks for the runtime. */
+function isInstalled(folder, runtime) {
   try {
-    for (const [file] of Object.values(PROGRAMS)) accessSync(file)
-    const locked = packagesOf('package-lock.json')
-    const installed = packagesOf('node_modules/.package-lock.json')
+    accessSync(join(folder, runtime))
+    const locked = packagesOf(join(folder, 'package-lock.json'))
+    const installed = packagesOf(join(folder, 'node_modules/.package-lock.json'))
     return Object.entries(locked).every(([path, entry]) => {
       if (path === '') return true
       const found = installed[path]
@@ -32,34 +37,37 @@ function isInstalled() {
 }
 
 function packagesOf(file) {
-  return JSON.parse(readFileSync(join(root, file), 'utf8')).packages
+  return JSON.parse(readFileSync(file, 'utf8')).packages
 }
 
-/** Packages for other systems are left out by npm, and those for development where NODE_ENV says so. */
+/** Packages for other systems are left out by npm, and those for development unless they are wanted. */
 function isOptional({ optional, dev, devOptional }) {
-  return optional || devOptional || (dev && process.env.NODE_ENV === 'production')
+  return optional || ((devOptional || dev) && !development)
 }
 
-function install() {
-  console.log('muxi: installing the dependencies (npm ci), about a minute …')
+function install(folder, flags, what) {
+  console.log(`muxi: installing ${what} (npm ci), about a minute …`)
   // Not with the node of node_modules, which `npm run` puts first on the PATH and `npm ci` is about to delete.
-  const path = (process.env.PATH ?? '').split(':').filter((folder) => !folder.endsWith('node_modules/.bin'))
+  const path = (process.env.PATH ?? '').split(':').filter((each) => !each.endsWith('node_modules/.bin'))
   const env = { ...process.env, PATH: path.join(':') }
-  const { status, error } = spawnSync('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'], {
-    cwd: root,
+  const { status, error } = spawnSync('npm', ['ci', ...flags, '--no-fund', '--no-audit', '--loglevel=error'], {
+    cwd: folder,
     env,
     stdio: 'inherit',
   })
   if (status === 0) return
-  console.error(`muxi: cannot install the dependencies: npm ci ended with ${error?.message ?? status}`)
+  console.error(`muxi: cannot install ${what}: npm ci ended with ${error?.message ?? status}`)
   process.exit(1)
 }
 
-/** Stands in for the program until it ends: passes signals on, and ends as it ended. */
-function run(name, programArgs) {
-  if (!PROGRAMS[name]) throw new Error(`Cannot run '${name}': it must be node or deno`)
-  const [file, ...flags] = PROGRAMS[name]
-  const child = spawn(file, [...flags, ...programArgs], { stdio: 'inherit' })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-  child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)))
+/** Fills the compile cache of `muxi.mjs`, so that the first start, too, loads no program that strips types. */
+function compile() {
+  const script = "for (const name of ['supervisor.ts', 'process.ts', 'muxi.mjs']) await import(`./cli/${name}`)"
+  const env = { ...process.env, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE || 'node_modules/.cache/muxi' }
+  // It saves memory and time, nothing else: what is wrong shows itself at the start.
+  spawnSync('node_modules/node/bin/node', ['--input-type=module', '--eval', script, 'muxi', 'help'], {
+    cwd: root,
+    env,
+    stdio: 'ignore',
+  })
 }

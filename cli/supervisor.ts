@@ -2,8 +2,6 @@
 import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Settings } from '../config/settings.ts'
-import { connectOrThrow } from '../temporal-config/connection.ts'
-import { ensureNamespace } from '../temporal-config/namespace.ts'
 import { getServerBinaryOrThrow } from '../temporal-config/server-binary.ts'
 import { announcement } from './announcement.ts'
 import { type AppProcess, startApp } from './app-process.ts'
@@ -15,9 +13,7 @@ import { closeDataFolder, makeFilesPrivate } from './private-files.ts'
 import { runtimeCommand } from './runtime-command.ts'
 import { onStopSignals } from './stop-signals.ts'
 import { TemporalKeeper } from './temporal-keeper.ts'
-
-/** A server of ours has just been seen to serve; another's may be starting beside us, as with docker compose. */
-const CONNECT_MS = 15_000
+import type { TemporalPlace } from './temporal-place.ts'
 
 export interface SuperviseOptions {
   settings: Settings
@@ -84,16 +80,13 @@ class Supervisor {
       this.#lock = takeDataLockOrThrow(data_dir, 'api')
       await checkPortOrThrow(host, port, signal)
     }
-    const { address, uiUrl } = await this.#temporal()
-    await this.#prepareNamespace(address)
-    const env = { ...this.#env, MUXI_ROLE: role, TEMPORAL_ADDRESS: address, ...(uiUrl && { TEMPORAL_UI_URL: uiUrl }) }
-    const first = this.#startApp(env)
-    const ready = await first.ready.catch((cause: Error) => {
-      throw new Error(`Cannot start muxi: ${cause.message}`, { cause })
-    })
-    print(announcement(ready, uiUrl))
+    const temporal = this.#temporal()
+    // The process loads its modules and opens the database while the Temporal server starts.
+    const first = this.#startApp(temporal)
+    const [ready, place] = await Promise.all([first.ready, temporal])
+    print(announcement(ready, place?.uiUrl ?? this.#settings.temporal.ui_url))
     const start = async () => {
-      const app = this.#startApp(env)
+      const app = this.#startApp(temporal)
       void app.ready.then(
         () => say('muxi serves again'),
         () => {},
@@ -103,16 +96,19 @@ class Supervisor {
     await keepRunning({ name: 'the muxi process', first, start, say, signal })
   }
 
-  #startApp(env: SuperviseOptions['env']): AppProcess {
-    this.#app = startApp({ script: this.#script, role: this.#settings.role, env, output: print })
+  #startApp(temporal: Promise<TemporalPlace> | undefined): AppProcess {
+    const { role } = this.#settings
+    const env = { ...this.#env, MUXI_ROLE: role }
+    this.#app = startApp({ script: this.#script, role, env, temporal, output: print })
     return this.#app
   }
 
-  async #temporal(): Promise<{ address: string; uiUrl?: string | undefined }> {
+  /** Our own server, started or adopted; undefined when the settings name another one. */
+  #temporal(): Promise<TemporalPlace> | undefined {
     const { temporal, data_dir, role } = this.#settings
     if (temporal.address) {
       say(`connecting to Temporal at ${temporal.address}`)
-      return { address: temporal.address, uiUrl: temporal.ui_url }
+      return undefined
     }
     const signal = this.#stopping.signal
     const binary = { dataDir: data_dir, env: this.#env, say, scriptCommand: runtimeCommand, signal }
@@ -128,19 +124,6 @@ class Supervisor {
       signal,
     })
     return this.#keeper.start()
-  }
-
-  async #prepareNamespace(address: string): Promise<void> {
-    const { temporal, retention } = this.#settings
-    const { namespace, api_key, tls } = temporal
-    const options = { patience_ms: CONNECT_MS, signal: this.#stopping.signal }
-    const connection = await connectOrThrow({ address, api_key, tls }, options)
-    try {
-      const changes = await ensureNamespace(connection, { namespace, history_days: retention.history_days })
-      for (const change of changes) say(change)
-    } finally {
-      await connection.close()
-    }
   }
 }
 

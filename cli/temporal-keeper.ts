@@ -1,11 +1,12 @@
 // Gives a data folder its one Temporal server: the first process to come keeps it running, the others use it and stand by.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { uiUrlOf } from '../temporal-config/server-arguments.ts'
-import { connectOrThrow } from '../temporal-config/connection.ts'
 import { type DevServer, serverFiles, startDevServer } from '../temporal-config/dev-server.ts'
+import { isServing } from '../temporal-config/health.ts'
 import { readServerState, type ServerPorts } from '../temporal-config/server-state.ts'
 import { type DataLock, takeDataLock } from './data-lock.ts'
 import { keepRunning, type Running } from './keep-running.ts'
+import type { TemporalPlace } from './temporal-place.ts'
 
 const STAND_BY_MS = 1_000
 /** How often the server is asked whether it lives, in milliseconds; each answer is waited for two seconds. */
@@ -30,11 +31,6 @@ export interface KeeperOptions {
   lookMs?: number
 }
 
-export interface ServerAddress {
-  address: string
-  uiUrl: string
-}
-
 export class TemporalKeeper {
   #options: KeeperOptions
   readonly #done = new AbortController()
@@ -47,7 +43,7 @@ export class TemporalKeeper {
   }
 
   /** Resolves when the folder's server serves, whoever keeps it. */
-  async start(): Promise<ServerAddress> {
+  async start(): Promise<TemporalPlace> {
     const holder = this.#tryLock()
     if (!holder) {
       const server = await this.#startServer()
@@ -117,7 +113,7 @@ export class TemporalKeeper {
     for (let silent = 0; silent < SILENT_LOOKS;) {
       await sleep(lookMs, undefined, { signal: until }).catch(() => {})
       if (until.aborted) return
-      silent = (await this.#serves(server)) ? 0 : silent + 1
+      silent = (await isServing(server.port)) ? 0 : silent + 1
     }
     if (until.aborted) return
     say(`the Temporal server (process ${server.pid}) does not answer; killing it`)
@@ -134,26 +130,18 @@ export class TemporalKeeper {
     void keepRunning({ name: 'the Temporal server', first, start, say: this.#options.say, signal: this.#signal })
   }
 
-  async #addressOfOther(): Promise<ServerAddress> {
+  async #addressOfOther(): Promise<TemporalPlace> {
     const deadline = Date.now() + OTHER_START_MS
     for (;;) {
       const ports = readServerState(serverFiles(this.#options.dataDir).state)
-      const server = ports && { address: `127.0.0.1:${ports.port}`, uiUrl: uiUrlOf(ports.uiPort) }
-      const serves = server && (await this.#serves(server))
-      if (serves) {
+      if (ports && (await isServing(ports.port))) {
         this.#stayAt(ports)
-        return server
+        return { address: `127.0.0.1:${ports.port}`, uiUrl: uiUrlOf(ports.uiPort) }
       }
       if (Date.now() > deadline)
         throw new Error('Cannot reach the Temporal server that another process keeps: it does not start')
       await sleep(200, undefined, { signal: this.#signal })
     }
-  }
-
-  async #serves({ address }: Pick<ServerAddress, 'address'>): Promise<boolean> {
-    const connection = await connectOrThrow({ address }, { patience_ms: 0 }).catch(() => undefined)
-    await connection?.close().catch(() => {})
-    return connection !== undefined
   }
 
   /** Waits for the keeper to end, and is the keeper then. */

@@ -81,6 +81,8 @@ function hasNoLetters(text: string): boolean {
 }
 
 async function readWithPdfParse(path: string, range: Range | undefined): Promise<PdfPart> {
+  // pdf.js makes one as it loads, from a package for drawing that an installation of production has not got.
+  globalThis.DOMMatrix ??= class {} as typeof DOMMatrix
   const { PasswordException, PDFParse, VerbosityLevel } = await import('pdf-parse')
   // pdf.js takes possession of what it is given.
   const data = new Uint8Array(await bytesOf(path))

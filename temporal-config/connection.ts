@@ -11,21 +11,31 @@ export interface TemporalTarget {
 }
 
 /** Options for `Connection.connect` and `NativeConnection.connect` alike. */
-export function connectionOptions({ address, api_key, tls = false }: TemporalTarget) {
+function connectionOptions({ address, api_key, tls = false }: TemporalTarget) {
   return { address, tls: tlsConfig(tls), ...(api_key && { apiKey: api_key }) }
 }
 
+export interface ConnectOptions {
+  patience_ms: number
+  signal?: AbortSignal | undefined
+}
+
 /** A connection to a server that serves, waiting for it as long as `patience_ms` says. */
-export async function connectOrThrow(
+export function connectOrThrow(target: TemporalTarget, options: ConnectOptions): Promise<Connection> {
+  return retryConnect(target, (options) => Connection.connect({ ...options, connectTimeout: 2_000 }), options)
+}
+
+/** As `connectOrThrow`, with another kind of connection: calls `connect` until it resolves or `patience_ms` has passed. */
+export async function retryConnect<C>(
   target: TemporalTarget,
-  { patience_ms, signal }: { patience_ms: number; signal?: AbortSignal | undefined },
-): Promise<Connection> {
-  const options = connectionOptions(target)
+  connect: (options: ReturnType<typeof connectionOptions>) => Promise<C>,
+  { patience_ms, signal }: ConnectOptions,
+): Promise<C> {
   const deadline = Date.now() + patience_ms
   for (;;) {
     signal?.throwIfAborted()
     try {
-      return await Connection.connect({ ...options, connectTimeout: 2_000 })
+      return await connect(connectionOptions(target))
     } catch (cause) {
       if (Date.now() >= deadline) {
         throw new Error(

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, fstatSync, openSync, readSync, renameSync, statSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { connectOrThrow } from './connection.ts'
+import { untilServing } from './health.ts'
 import { portsOf, serverArguments, uiUrlOf } from './server-arguments.ts'
 import { endOfOther, signalServer, stopServer } from './server-end.ts'
 import { choosePorts, isClosedToBrowsers } from './server-ports.ts'
@@ -11,6 +11,7 @@ import { findServers } from './server-processes.ts'
 import { readServerState, type ServerPorts, writeServerState } from './server-state.ts'
 
 const START_MS = 60_000
+const ADOPT_MS = 10_000
 const LOG_LIMIT = 10_000_000
 /** How much of the log of a server that could not start is read, and how much is reported. */
 const TAIL_BYTES = 8_192
@@ -75,7 +76,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
     ended.catch(() => {})
     try {
       writeServerState(files.state, { ...server, codecEndpoint: codecEndpointOf(options) })
-      await Promise.race([serving(server, options), ended])
+      await Promise.race([untilServing(ports.port, { patience_ms: START_MS, signal: options.signal }), ended])
       options.signal?.throwIfAborted()
       return server
     } catch (cause) {
@@ -101,7 +102,7 @@ async function adoptOrphan(options: DevServerOptions): Promise<DevServer | undef
     if (
       same &&
       wanted &&
-      (await serving(server, options, 10_000).then(
+      (await untilServing(ports.port, { patience_ms: ADOPT_MS, signal: options.signal }).then(
         () => true,
         () => false,
       ))
@@ -181,9 +182,4 @@ function handle(ports: ServerPorts, pid: number, ended: Promise<string>, db: str
     stop: () => stopServer(pid, ended, db),
     kill: () => signalServer(pid, 'SIGKILL', db),
   }
-}
-
-async function serving(server: DevServer, { signal }: DevServerOptions, patience_ms = START_MS): Promise<void> {
-  const connection = await connectOrThrow(server, { patience_ms, signal })
-  await connection.close()
 }

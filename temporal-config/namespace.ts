@@ -4,6 +4,9 @@ import { type Connection, isGrpcServiceError } from '@temporalio/client'
 import { msToTs, tsToMs } from '@temporalio/common/lib/time.js'
 import { SEARCH_ATTRIBUTES } from '../contracts/engine.ts'
 
+/** What `Connection` and `NativeConnection` have in common. */
+type Services = Pick<Connection, 'workflowService' | 'operatorService'>
+
 const DAY_MS = 24 * 60 * 60 * 1000
 /** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
 const KEYWORD = 2
@@ -14,7 +17,7 @@ const ALREADY_EXISTS = 6
 
 /** Changes only what differs, so it may run at every start and in several processes at once. Tells what it changed. */
 export async function ensureNamespace(
-  connection: Connection,
+  connection: Services,
   { namespace, history_days }: { namespace: string; history_days: number },
 ): Promise<string[]> {
   const made = await ensureExists(connection, namespace, history_days)
@@ -23,7 +26,7 @@ export async function ensureNamespace(
   return [...made, ...retention, ...attributes]
 }
 
-async function ensureExists({ workflowService }: Connection, namespace: string, days: number): Promise<string[]> {
+async function ensureExists({ workflowService }: Services, namespace: string, days: number): Promise<string[]> {
   try {
     await workflowService.describeNamespace({ namespace })
     return []
@@ -38,7 +41,7 @@ async function ensureExists({ workflowService }: Connection, namespace: string, 
   return [`made namespace '${namespace}'`]
 }
 
-async function ensureRetention({ workflowService }: Connection, namespace: string, days: number): Promise<string[]> {
+async function ensureRetention({ workflowService }: Services, namespace: string, days: number): Promise<string[]> {
   const { config } = await workflowService.describeNamespace({ namespace })
   const retention = config?.workflowExecutionRetentionTtl
   if (retention && tsToMs(retention) === days * DAY_MS) return []
@@ -54,7 +57,7 @@ async function ensureRetention({ workflowService }: Connection, namespace: strin
   return [what]
 }
 
-async function ensureSearchAttributes(connection: Connection, namespace: string): Promise<string[]> {
+async function ensureSearchAttributes(connection: Services, namespace: string): Promise<string[]> {
   const missing = await waitFor(() => missingAttributes(connection, namespace))
   if (missing.length === 0) return []
   const searchAttributes = Object.fromEntries(missing.map((name) => [name, KEYWORD]))
@@ -68,7 +71,7 @@ async function ensureSearchAttributes(connection: Connection, namespace: string)
   return [`added the search attributes ${missing.join(', ')}`]
 }
 
-async function missingAttributes({ operatorService }: Connection, namespace: string): Promise<string[]> {
+async function missingAttributes({ operatorService }: Services, namespace: string): Promise<string[]> {
   const { customAttributes } = await operatorService.listSearchAttributes({ namespace })
   return SEARCH_ATTRIBUTES.filter((name) => customAttributes[name] === undefined)
 }

@@ -23,7 +23,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const KINDS: [name: string, pattern: RegExp][] = [
   ['Temporal server', /server start-dev/],
   ['application', /cli\/process\.ts/],
-  ['npm, set-up, supervisor', /^npm |cli\/setup\.mjs|cli\/main\.ts serve/],
+  ['npm, set-up, supervisor', /^npm |cli\/setup\.mjs|cli\/muxi\.mjs serve/],
   ['MCP servers and other children', /./],
 ]
 

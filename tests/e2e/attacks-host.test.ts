@@ -134,7 +134,7 @@ describe.skipIf(!canMount(join(tmpdir(), 'muxi-small-disk')))('a full disk', () 
     url = `http://127.0.0.1:${port}`
     log = join(disk.folder, 'muxi.log')
     const file = openSync(log, 'a')
-    const child = spawn(process.execPath, [`${ROOT}cli/main.ts`, 'serve'], {
+    const child = spawn(process.execPath, [`${ROOT}cli/muxi.mjs`, 'serve'], {
       env: { ...process.env, ...stage.env(), MUXI_DATA_DIR: disk.folder, MUXI_PORT: String(port), ...slow },
       cwd: stage.folder,
       detached: true,
@@ -232,7 +232,7 @@ it(
     )
     expect(refused?.message).toContain("Cannot read 'agent/helper/1/model.api_key'")
     const forgetting = startChild({
-      script: 'cli/main.ts',
+      script: 'cli/muxi.mjs',
       args: ['secrets', 'forget'],
       env: stage.env(),
       cwd: stage.folder,

@@ -226,9 +226,12 @@ export const REQUIREMENTS = {
   'attack.ids': 'WebSocket errors carry the id of their request, and a refused upgrade has a body with a request id',
   'attack.event-loop': 'No request blocks the event loop for long, whatever its body',
 
+  'start.ctrl-c': 'One Ctrl-C ends everything that was started, in order',
   'start.fails': 'A process that cannot start ends and says why',
+  'start.namespace': 'A namespace that is missing is made, with its retention and search attributes',
   'start.runtime':
     'Whatever is started runs on the runtime that was chosen, Node or Deno; the rest of this list holds on both',
+  'start.small': 'The supervisor stays small',
 
   'ui.words': 'The Temporal UI tells the story of a turn and shows its words to who is signed in',
   'ui.documents': 'The codec endpoint shows the words of documents to their owner only',

@@ -15,7 +15,7 @@ import { tempDir } from '../support/temp-dir.ts'
 
 const PROGRAMS: Record<Runtime, string> = {
   node: `${ROOT}node_modules/node/bin/node`,
-  deno: `${ROOT}node_modules/deno/deno`,
+  deno: `${ROOT}cli/deno/node_modules/deno/deno`,
 }
 
 const DENIED = /^(ERR_ACCESS_DENIED|EACCES|NotCapable)$/

@@ -9,7 +9,7 @@ import { tempDir } from '../support/temp-dir.ts'
 const SCRIPT = 'mcp/servers/calculator.ts'
 const PROGRAMS: Record<Runtime, [string, string[]]> = {
   node: [`${ROOT}node_modules/node/bin/node`, []],
-  deno: [`${ROOT}node_modules/deno/deno`, ['run', '-A', '--node-modules-dir=manual']],
+  deno: [`${ROOT}cli/deno/node_modules/deno/deno`, ['run', '-A', '--node-modules-dir=manual']],
 }
 const endings: (() => Promise<unknown>)[] = []
 afterEach(async () => {

@@ -15,7 +15,7 @@ const SCRIPT = 'mcp/servers/search.ts'
 const KEY = 'planted-4c7d1e90b2a35f68'
 const PROGRAMS: Record<Runtime, [string, string[]]> = {
   node: [`${ROOT}node_modules/node/bin/node`, []],
-  deno: [`${ROOT}node_modules/deno/deno`, ['run', '-A', '--node-modules-dir=manual']],
+  deno: [`${ROOT}cli/deno/node_modules/deno/deno`, ['run', '-A', '--node-modules-dir=manual']],
 }
 let web: LocalWeb
 let guard: UrlGuard

@@ -166,26 +166,33 @@ it('ends at once on a second Ctrl-C, but takes two signals in a row for one', as
   await vi.waitFor(() => expect(servers()).toEqual([]), 20_000)
 })
 
-it('uses the server at TEMPORAL_ADDRESS and starts none of its own', async () => {
-  const [other, ours] = [await place(), await place()]
-  await serve(other.env).says(/chat\/stream/)
-  const { temporal } = await other.app()
-  const muxi = serve({ ...ours.env, TEMPORAL_ADDRESS: temporal, TEMPORAL_NAMESPACE: 'mine' })
-  await muxi.says(/made namespace 'mine'/)
+it('starts no server of its own when TEMPORAL_ADDRESS names one', async () => {
+  const { env, app, servers } = await place()
+  const muxi = serve({ ...env, TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}` })
   await muxi.says(/chat\/stream/)
-  expect((await ours.app()).temporal).toBe(temporal)
-  expect(ours.servers()).toEqual([])
+  expect((await app()).temporal).toBe('from the settings')
+  expect(servers()).toEqual([])
   muxi.child.kill('SIGTERM')
   expect(await muxi.ended).toBe(0)
-  expect(other.servers()).toHaveLength(1)
 })
 
-it('says in one line that TEMPORAL_ADDRESS does not answer', async () => {
-  const { env } = await place()
-  const address = `127.0.0.1:${await freePort()}`
-  const muxi = serve({ ...env, TEMPORAL_ADDRESS: address })
+it('ends with what the app says of its failure', async () => {
+  const { env, servers } = await place()
+  const muxi = serve({ ...env, FAKE_APP: 'failed' })
   expect(await muxi.ended).toBe(1)
-  expect(muxi.output().trim().split('\n').at(-1)).toMatch(
-    new RegExp(`^Cannot reach Temporal at '${address}': .*leave TEMPORAL_ADDRESS out$`),
+  expect(muxi.stderr().trim()).toBe('Cannot do this: that is missing')
+  expect(servers()).toEqual([])
+})
+
+it('stops an app that waits for a server which cannot start', async () => {
+  const { env } = await place()
+  const other = createServer()
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void other.close())
+  const { port } = other.address() as { port: number }
+  const muxi = serve({ ...env, MUXI_TEMPORAL_PORT: String(port) })
+  expect(await muxi.ended).toBe(1)
+  expect(muxi.stderr().trim()).toBe(
+    `Cannot start the Temporal server: port ${port} ('MUXI_TEMPORAL_PORT') must be free, got EADDRINUSE`,
   )
 })

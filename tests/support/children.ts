@@ -9,7 +9,7 @@ export type Runtime = 'node' | 'deno'
 
 const PROGRAMS: Record<Runtime, [string, ...string[]]> = {
   node: [`${ROOT}node_modules/node/bin/node`],
-  deno: [`${ROOT}node_modules/deno/deno`, 'run', '-A', '--node-modules-dir=manual'],
+  deno: [`${ROOT}cli/deno/node_modules/deno/deno`, 'run', '-A', '--node-modules-dir=manual'],
 }
 
 export interface Child {

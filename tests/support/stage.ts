@@ -173,7 +173,7 @@ export class Stage {
   /** Starts the real supervisor, as `npm start` does, and waits until it serves. */
   async startProduct({ port, env }: { port: number; env?: Record<string, string> }): Promise<Product> {
     const child = startChild({
-      script: 'cli/main.ts',
+      script: 'cli/muxi.mjs',
       args: ['serve'],
       env: { ...this.env(), MUXI_PORT: String(port), ...env },
       cwd: this.folder,

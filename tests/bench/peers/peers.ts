@@ -84,7 +84,7 @@ const muxi: Peer = {
     const url = `http://127.0.0.1:${await host.port('api')}`
     await host.launch({
       file: process.execPath,
-      args: [`${ROOT}cli/main.ts`, 'serve'],
+      args: [`${ROOT}cli/muxi.mjs`, 'serve'],
       env: {
         MUXI_DATA_DIR: join(host.folder, 'data'),
         MUXI_AGENTS_DIR: agents,
