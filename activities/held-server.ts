@@ -11,8 +11,10 @@ import type { Db } from '../db/schema.ts'
 import { connect, type CallOptions, type McpConnection } from '../mcp/connection.ts'
 import { McpFailure, type Challenge } from '../mcp/failure.ts'
 import { targetOf, withoutSecrets, type McpTarget } from '../mcp/target.ts'
+import { attendConnection } from './attend-connection.ts'
 import { listServerTools } from './list-server-tools.ts'
 import { ServerDemand } from './server-demand.ts'
+import { SharedConnection } from './shared-connection.ts'
 import type { SignIns } from './sign-ins.ts'
 import type { StartSlots } from './start-slots.ts'
 import { UserConnections, type Lent } from './user-connections.ts'
@@ -22,8 +24,6 @@ const FIRST_PAUSE_MS = 500
 const MAX_PAUSE_MS = 30_000
 /** A connection that lasted so long begins the pauses anew. */
 const SOUND_MS = 30_000
-/** Between two listings that the server itself asks for. */
-const LISTING_PAUSE_MS = 1_000
 /** A server that wants a sign-in is asked so often whether it still does, in milliseconds; who signs in is noticed at once. */
 const SIGN_IN_PAUSE_MS = 300_000
 /** A server that is not connected for so long, in milliseconds, and after so many tries, is down: nobody waits for it. */
@@ -56,7 +56,6 @@ export class StartFailure extends McpFailure {
   }
 }
 
-const RELEASED = 'this worker no longer holds it'
 const NOT_CONNECTED = { pid: null, session_id: null, connected_at: null }
 
 export class HeldServer {
@@ -73,9 +72,7 @@ export class HeldServer {
   #lastError = ''
   /** Whether the tools of this configuration are unknown; those that come with muxi change with its version. */
   #isUnlisted: boolean
-  #isOver = false
-  #connection: McpConnection | undefined
-  #connected = Promise.withResolvers<McpConnection>()
+  readonly #shared = new SharedConnection()
   #active = 0
   #lastActivity: string | null = null
   #isFlushed = true
@@ -111,21 +108,20 @@ export class HeldServer {
           await this.#lose(why, connection)
         }
         this.#failures += 1
-        if (this.#isProgram && this.down !== undefined) this.#refuse(new StartFailure(this.down))
+        if (this.#isProgram && this.down !== undefined) this.#shared.refuse(new StartFailure(this.down))
         const pause = Math.min(FIRST_PAUSE_MS * 2 ** (this.#failures - 1), MAX_PAUSE_MS)
         const ms = this.#wantsSignIn ? SIGN_IN_PAUSE_MS : pause * (0.5 + Math.random() / 2)
         await delay(ms, undefined, { signal })
       }
     } finally {
-      this.#isOver = true
-      this.#refuse(new McpFailure('unsent', RELEASED))
+      this.#shared.end(new McpFailure('unsent', 'this worker no longer holds it'))
       await this.#users.close('muxi ended the connection')
     }
   }
 
   /** Whether it is a program that a call may have to wait for. */
   get isStarting(): boolean {
-    return this.#isProgram && !this.#connection
+    return this.#isProgram && !this.#shared.current
   }
 
   /** Starts it, when it is not running, to be looked at. */
@@ -154,7 +150,7 @@ export class HeldServer {
   /** Why nobody is to wait for this server, when it is down for long. */
   get down(): string | undefined {
     const ms = Date.now() - this.#downSince
-    if (this.#connection || this.#wantsSignIn || this.#failures < DOWN_TRIES || ms < DOWN_MS) return undefined
+    if (this.#shared.current || this.#wantsSignIn || this.#failures < DOWN_TRIES || ms < DOWN_MS) return undefined
     return `${this.#lastError} (for ${Math.round(ms / 1_000)} s by now)`
   }
 
@@ -201,26 +197,12 @@ export class HeldServer {
   }
 
   async #connectedInTime(signal: AbortSignal): Promise<McpConnection> {
-    if (this.#connection) return this.#connection
-    if (this.#isOver) throw new McpFailure('unsent', RELEASED)
     const { wait_ms, total_ms } = timeoutsOf(this.hold.server)
     const ms = this.#isProgram ? Math.min(wait_ms, total_ms) : ROUND_MS
-    const patience = AbortSignal.timeout(ms)
-    try {
-      return await raceSignal(this.#connected.promise, AbortSignal.any([signal, patience]))
-    } catch (error) {
-      if (!patience.aborted || signal.aborted) throw error
-      if (!this.#isProgram) throw new McpFailure('unsent', 'it is not connected')
-      throw new StartFailure(this.#lastError || `it was not ready within ${ms / 1_000} s`)
-    }
-  }
-
-  /** Ends the waiting of every call that waits for a connection. */
-  #refuse(failure: McpFailure): void {
-    const { promise, reject } = this.#connected
-    this.#connected = Promise.withResolvers()
-    promise.catch(() => undefined)
-    reject(failure)
+    const connection = await this.#shared.within(ms, signal)
+    if (connection) return connection
+    if (!this.#isProgram) throw new McpFailure('unsent', 'it is not connected')
+    throw new StartFailure(this.#lastError || `it was not ready within ${ms / 1_000} s`)
   }
 
   async call(
@@ -301,8 +283,7 @@ export class HeldServer {
       giveSlot()
     }
     log.info({ agent_id, mcp_server: name, pid: connection.pid }, 'connected to an MCP server')
-    this.#connection = connection
-    this.#connected.resolve(connection)
+    this.#shared.open(connection)
     if (!this.#demand.isRequested) this.want()
     return connection
   }
@@ -345,25 +326,12 @@ export class HeldServer {
 
   /** Resolves with the reason when the connection is over; undefined: it was idle, and its program has been stopped. */
   async #watch(connection: McpConnection, signal: AbortSignal): Promise<string | undefined> {
-    let listing: Promise<void> | undefined
-    let isStale = false
-    const list = () => {
-      isStale = listing !== undefined
-      listing ??= listServerTools(this.#db, this.hold, connection, this.#options, signal)
-        .then(() => delay(LISTING_PAUSE_MS, undefined, { signal }))
-        // A listing that fails leaves the tools as they were; pings tell whether the server is still there.
-        .catch(() => undefined)
-        .finally(() => {
-          listing = undefined
-          if (isStale && !signal.aborted) list()
-        })
-    }
-    connection.onToolsChanged(list)
-    const pings = setInterval(() => {
-      // A server that is at work may be too busy to answer.
-      if (this.#active > 0) return
-      connection.ping(signal).catch(() => connection.close('it does not answer any more'))
-    }, this.#options.ping_ms)
+    const endAttendance = attendConnection(connection, {
+      list: () => listServerTools(this.#db, this.hold, connection, this.#options, signal),
+      isBusy: () => this.#active > 0,
+      ping_ms: this.#options.ping_ms,
+      signal,
+    })
     const over = new AbortController()
     let why: string | undefined
     try {
@@ -374,9 +342,8 @@ export class HeldServer {
       } while (why === undefined && this.#demand.isWanted)
     } finally {
       over.abort()
-      clearInterval(pings)
-      this.#connection = undefined
-      this.#connected = Promise.withResolvers()
+      endAttendance()
+      this.#shared.close()
       if (signal.aborted) await connection.close('muxi ended the connection')
     }
     if (why === undefined) await connection.close('it was idle')

@@ -199,7 +199,7 @@ for (const dialect of dialects) {
         counted: () => lines(file),
         end: (held: HeldServer) => ends.get(held)?.(),
         /** Has a worker take the server. */
-        async own(worker = 'w1'): Promise<HeldServer> {
+        own: async (worker = 'w1'): Promise<HeldServer> => {
           const hold = await db.transaction().execute((tx) => takeServer(tx, box, ref, worker))
           const held = new HeldServer(db, hold!, optionsOf(storage), slots)
           const over = new AbortController()
