@@ -32,7 +32,7 @@ const DOWN_TRIES = 3
 /** How long a call waits at a time for a server by URL that is not connected, in milliseconds; it may come back. */
 const ROUND_MS = 10_000
 /** A program that was started to list its tools, or to be looked at, is stopped after so long without a call, in milliseconds. */
-export const UNCALLED_STOP_MS = 30_000
+const UNCALLED_STOP_MS = 30_000
 
 export interface HolderOptions {
   /** For servers reached by URL. */
