@@ -1,21 +1,19 @@
 // One MCP server that is owned by this worker: connected, asked for its tools, watched, and connected again after a failure; a program runs only while it is needed.
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
-import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { Logger } from 'pino'
 import { idleStopOf, timeoutsOf } from '../contracts/mcp-timeouts.ts'
 import { raceSignal } from '../contracts/signals.ts'
-import { mapAll } from '../contracts/map-all.ts'
 import { changeServer, type Hold } from '../db/queries/mcp.ts'
 import type { Db } from '../db/schema.ts'
-import { connect, type CallOptions, type McpConnection } from '../mcp/connection.ts'
+import type { CallOptions, McpConnection } from '../mcp/connection.ts'
 import { McpFailure, type Challenge } from '../mcp/failure.ts'
-import { targetOf, withoutSecrets, type McpTarget } from '../mcp/target.ts'
+import { withoutSecrets } from '../mcp/target.ts'
 import { attendConnection } from './attend-connection.ts'
 import { listServerTools } from './list-server-tools.ts'
+import { ServerConnector, type ConnectorOptions } from './server-connector.ts'
 import { ServerDemand } from './server-demand.ts'
 import { SharedConnection } from './shared-connection.ts'
-import type { SignIns } from './sign-ins.ts'
 import type { StartSlots } from './start-slots.ts'
 import { UserConnections, type Lent } from './user-connections.ts'
 
@@ -34,16 +32,7 @@ const ROUND_MS = 10_000
 /** A program that was started to list its tools, or to be looked at, is stopped after so long without a call, in milliseconds. */
 const UNCALLED_STOP_MS = 30_000
 
-export interface HolderOptions {
-  /** For servers reached by URL. */
-  fetch: FetchLike
-  signIns: SignIns
-  /** Programs that servers made over the API may be started with; `*` is any. */
-  commands: readonly string[]
-  /** Whether servers made over the API may reach private networks. */
-  allow_private_urls: boolean
-  version: string
-  max_message_bytes: number
+export interface HolderOptions extends ConnectorOptions {
   /** Between two pings of a server that is not at work. */
   ping_ms: number
   log: Logger
@@ -60,11 +49,11 @@ const NOT_CONNECTED = { pid: null, session_id: null, connected_at: null }
 
 export class HeldServer {
   readonly hold: Hold
-  readonly target: McpTarget
   readonly #db: Db
   readonly #options: HolderOptions
   readonly #slots: StartSlots
   readonly #demand: ServerDemand
+  readonly #connector: ServerConnector
   readonly #users: UserConnections
   #wantsSignIn = false
   #failures = 0
@@ -83,12 +72,12 @@ export class HeldServer {
     this.hold = hold
     this.#options = options
     this.#slots = slots
-    const { from_file, server, secrets, listed_by } = hold
+    const { server, listed_by } = hold
     this.#demand = new ServerDemand(idleStopOf(server))
     this.#isUnlisted = listed_by === null || ('builtin' in server && listed_by !== options.version)
     if (hold.wanted_at !== null) this.want()
-    this.target = targetOf(server, secrets, { guarded: !from_file && !options.allow_private_urls })
-    this.#users = new UserConnections((userId) => this.#connect(userId, new AbortController().signal))
+    this.#connector = new ServerConnector(hold, options)
+    this.#users = new UserConnections((userId) => this.#connector.connect(userId, new AbortController().signal))
   }
 
   /** Connected while it is needed, until the signal aborts; then the connections, and the program with them, are ended. */
@@ -154,22 +143,14 @@ export class HeldServer {
     return `${this.#lastError} (for ${Math.round(ms / 1_000)} s by now)`
   }
 
-  /** Where its tokens are shown; undefined for a server that takes none. */
-  get #signInUrl(): string | undefined {
-    const { server } = this.hold
-    const hasOwn =
-      'headers' in this.target && Object.keys(this.target.headers).some((name) => /^authorization$/i.test(name))
-    return 'url' in server && !hasOwn ? server.url : undefined
-  }
-
   /**
    * The connection for one call: the one that all share, or, where people sign in, the user's own.
    * A program that is not running is started, and tried again, within the limits of time of the call.
    * @throws McpFailure, `unsent` when there is none in time; StartFailure when a program could not be started; or the signal's reason
    */
   async lend(userId: string, signal: AbortSignal): Promise<Lent> {
-    const url = this.#signInUrl
-    if (url !== undefined && (this.#wantsSignIn || (await this.#hasTokens(url, [userId, '']))))
+    const { takesTokens } = this.#connector
+    if (takesTokens && (this.#wantsSignIn || (await this.#connector.hasTokens(userId))))
       return this.#users.lend(userId, signal)
     const giveBack = this.#demand.lease()
     try {
@@ -178,22 +159,6 @@ export class HeldServer {
       giveBack()
       throw error
     }
-  }
-
-  async #hasTokens(url: string, users: string[]): Promise<boolean> {
-    const { agent_id, name } = this.hold
-    const found = await mapAll(users, (user_id) => this.#options.signIns.has({ agent_id, name, user_id }, url))
-    return found.includes(true)
-  }
-
-  /** A connection with the tokens of a user; those of '' are the operator's, for listing. */
-  #connect(userId: string, signal: AbortSignal): Promise<McpConnection> {
-    const { agent_id, name, server } = this.hold
-    const { fetch, signIns, version, max_message_bytes } = this.#options
-    const { connect_ms } = timeoutsOf(server)
-    const url = this.#signInUrl
-    const tokens = url === undefined ? {} : { tokens: signIns.source({ agent_id, name, user_id: userId }, url) }
-    return connect({ target: this.target, fetch, ...tokens, version, connect_ms, max_message_bytes, signal })
   }
 
   async #connectedInTime(signal: AbortSignal): Promise<McpConnection> {
@@ -225,7 +190,7 @@ export class HeldServer {
 
   /** A text of the server without the credentials it was given. */
   clean(text: string): string {
-    return withoutSecrets(text, this.target.secrets)
+    return withoutSecrets(text, this.#connector.target.secrets)
   }
 
   /** Brings the numbers in the row up to date. */
@@ -248,8 +213,8 @@ export class HeldServer {
     this.#wantsSignIn = false
     const giveSlot = await this.#takeSlot(signal)
     try {
-      this.#checkCommand()
-      connection = await this.#connect('', signal)
+      this.#connector.checkCommand()
+      connection = await this.#connector.connect('', signal)
       await listServerTools(this.#db, this.hold, connection, this.#options, signal)
       this.#isUnlisted = false
       const { pid = null, sessionId = null, stderrTail } = connection
@@ -305,7 +270,7 @@ export class HeldServer {
   async #askForSignIn(challenge: Challenge, signal: AbortSignal): Promise<unknown> {
     const { agent_id, name } = this.hold
     try {
-      await this.#options.signIns.ask(this.hold, '', undefined, challenge, signal)
+      await this.#connector.askForSignIn(challenge, signal)
     } catch (error) {
       signal.throwIfAborted()
       return error
@@ -314,14 +279,6 @@ export class HeldServer {
     this.#options.log.warn({ agent_id, mcp_server: name }, 'an MCP server wants a sign-in')
     await changeServer(this.#db, this.hold, { ...NOT_CONNECTED, state: 'needs_sign_in', last_error: null })
     return undefined
-  }
-
-  /** The operator's list may have become shorter since the server was added. */
-  #checkCommand(): void {
-    const { commands } = this.#options
-    if (this.hold.from_file || !('command' in this.hold.server) || !('command' in this.target)) return
-    if (!commands.includes('*') && !commands.includes(this.target.command))
-      throw new McpFailure('unsent', `its program '${this.target.command}' is not among MUXI_MCP_COMMANDS`)
   }
 
   /** Resolves with the reason when the connection is over; undefined: it was idle, and its program has been stopped. */
