@@ -1,18 +1,20 @@
-// One MCP server in the hands of this worker: connected, asked for its tools, watched, and connected again for as long as it is ours.
+// One MCP server that is owned by this worker: connected, asked for its tools, watched, and connected again after a failure; a program runs only while it is needed.
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
-import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { Logger } from 'pino'
-import { timeoutsOf } from '../contracts/mcp-timeouts.ts'
+import { idleStopOf, timeoutsOf } from '../contracts/mcp-timeouts.ts'
 import { raceSignal } from '../contracts/signals.ts'
-import { mapAll } from '../contracts/map-all.ts'
-import { changeServer, listToolsOfAgent, MAX_OFFERED, putTools, type Hold } from '../db/queries/mcp.ts'
+import { changeServer, type Hold } from '../db/queries/mcp.ts'
 import type { Db } from '../db/schema.ts'
-import { connect, type CallOptions, type McpConnection } from '../mcp/connection.ts'
+import type { CallOptions, McpConnection } from '../mcp/connection.ts'
 import { McpFailure, type Challenge } from '../mcp/failure.ts'
-import { targetOf, withoutSecrets, type McpTarget } from '../mcp/target.ts'
-import { offeredTools } from '../mcp/tools.ts'
-import type { SignIns } from './sign-ins.ts'
+import { withoutSecrets } from '../mcp/target.ts'
+import { attendConnection } from './attend-connection.ts'
+import { listServerTools } from './list-server-tools.ts'
+import { ServerConnector, type ConnectorOptions } from './server-connector.ts'
+import { ServerDemand } from './server-demand.ts'
+import { SharedConnection } from './shared-connection.ts'
+import type { StartSlots } from './start-slots.ts'
 import { UserConnections, type Lent } from './user-connections.ts'
 
 /** How long to wait after the first failure, and at most, in milliseconds; in between twice as long each time, and a part of it by chance. */
@@ -20,131 +22,152 @@ const FIRST_PAUSE_MS = 500
 const MAX_PAUSE_MS = 30_000
 /** A connection that lasted so long begins the pauses anew. */
 const SOUND_MS = 30_000
-/** Between two listings that the server itself asks for. */
-const LISTING_PAUSE_MS = 1_000
 /** A server that wants a sign-in is asked so often whether it still does, in milliseconds; who signs in is noticed at once. */
 const SIGN_IN_PAUSE_MS = 300_000
 /** A server that is not connected for so long, in milliseconds, and after so many tries, is down: nobody waits for it. */
 const DOWN_MS = 30_000
 const DOWN_TRIES = 3
+/** How long a call waits at a time for a server by URL that is not connected, in milliseconds; it may come back. */
+const ROUND_MS = 10_000
+/** A program that was started to list its tools, or to be looked at, is stopped after so long without a call, in milliseconds. */
+const UNCALLED_STOP_MS = 30_000
 
-export interface HolderOptions {
-  /** For servers reached by URL. */
-  fetch: FetchLike
-  signIns: SignIns
-  /** Programs that servers made over the API may be started with; `*` is any. */
-  commands: readonly string[]
-  /** Whether servers made over the API may reach private networks. */
-  allow_private_urls: boolean
-  version: string
-  max_message_bytes: number
+export interface HolderOptions extends ConnectorOptions {
   /** Between two pings of a server that is not at work. */
   ping_ms: number
   log: Logger
+}
+
+/** The server was not connected within the time that a call has for it; the message is the reason. */
+export class StartFailure extends McpFailure {
+  constructor(reason: string) {
+    super('unsent', reason)
+  }
 }
 
 const NOT_CONNECTED = { pid: null, session_id: null, connected_at: null }
 
 export class HeldServer {
   readonly hold: Hold
-  readonly target: McpTarget
   readonly #db: Db
   readonly #options: HolderOptions
+  readonly #slots: StartSlots
+  readonly #demand: ServerDemand
+  readonly #connector: ServerConnector
   readonly #users: UserConnections
   #wantsSignIn = false
   #failures = 0
   #downSince = Date.now()
   #lastError = ''
-  #connection: McpConnection | undefined
-  #connected = Promise.withResolvers<McpConnection>()
+  /** Whether the tools of this configuration are unknown; those that come with muxi change with its version. */
+  #isUnlisted: boolean
+  readonly #shared = new SharedConnection()
   #active = 0
   #lastActivity: string | null = null
   #isFlushed = true
 
-  constructor(db: Db, hold: Hold, options: HolderOptions) {
+  /** @param slots for starts that only list tools */
+  constructor(db: Db, hold: Hold, options: HolderOptions, slots: StartSlots) {
     this.#db = db
     this.hold = hold
     this.#options = options
-    const { from_file, server, secrets } = hold
-    this.target = targetOf(server, secrets, { guarded: !from_file && !options.allow_private_urls })
-    this.#users = new UserConnections((userId) => this.#connect(userId, new AbortController().signal))
+    this.#slots = slots
+    const { server, listed_by } = hold
+    this.#demand = new ServerDemand(idleStopOf(server))
+    this.#isUnlisted = listed_by === null || ('builtin' in server && listed_by !== options.version)
+    if (hold.wanted_at !== null) this.want()
+    this.#connector = new ServerConnector(hold, options)
+    this.#users = new UserConnections((userId) => this.#connector.connect(userId, new AbortController().signal))
   }
 
-  /** Stays connected until the signal aborts; then the connections, and the program with them, are ended. */
+  /** Connected while it is needed, until the signal aborts; then the connections, and the program with them, are ended. */
   async run(signal: AbortSignal): Promise<void> {
-    let connections = 0
+    let isReconnect = false
     try {
       for (;;) {
+        await this.#untilNeeded(signal)
         const startedAt = Date.now()
-        const connection = await this.#begin(connections > 0, signal)
+        const connection = await this.#begin(isReconnect, signal)
         if (connection) {
-          connections += 1
           const why = await this.#watch(connection, signal)
-          if (Date.now() - startedAt > SOUND_MS) this.#failures = 0
+          isReconnect = why !== undefined
+          if (!isReconnect || Date.now() - startedAt > SOUND_MS) this.#failures = 0
           this.#downSince = Date.now()
+          if (why === undefined) continue
           await this.#lose(why, connection)
         }
         this.#failures += 1
+        if (this.#isProgram && this.down !== undefined) this.#shared.refuse(new StartFailure(this.down))
         const pause = Math.min(FIRST_PAUSE_MS * 2 ** (this.#failures - 1), MAX_PAUSE_MS)
         const ms = this.#wantsSignIn ? SIGN_IN_PAUSE_MS : pause * (0.5 + Math.random() / 2)
         await delay(ms, undefined, { signal })
       }
     } finally {
+      this.#shared.end(new McpFailure('unsent', 'this worker no longer holds it'))
       await this.#users.close('muxi ended the connection')
     }
+  }
+
+  /** Whether it is a program that a call may have to wait for. */
+  get isStarting(): boolean {
+    return this.#isProgram && !this.#shared.current
+  }
+
+  /** Starts it, when it is not running, to be looked at. */
+  want(): void {
+    this.#demand.request(UNCALLED_STOP_MS)
+  }
+
+  get #isProgram(): boolean {
+    return !('url' in this.hold.server)
+  }
+
+  /** Returns at once while the server is needed; else it is idle until it is. */
+  async #untilNeeded(signal: AbortSignal): Promise<void> {
+    if (this.#isUnlisted || this.#demand.isWanted) return
+    const { agent_id, name } = this.hold
+    const last_error = this.#failures > 0 ? this.#lastError : null
+    this.#failures = 0
+    await changeServer(this.#db, this.hold, { ...NOT_CONNECTED, state: 'idle', last_error })
+    this.#options.log.info({ agent_id, mcp_server: name }, 'an MCP server is idle')
+    await this.#demand.untilWanted(signal)
+    this.#downSince = Date.now()
+    this.#lastError = ''
+    await changeServer(this.#db, this.hold, { state: 'connecting', last_error: null, wanted_at: null })
   }
 
   /** Why nobody is to wait for this server, when it is down for long. */
   get down(): string | undefined {
     const ms = Date.now() - this.#downSince
-    if (this.#connection || this.#wantsSignIn || this.#failures < DOWN_TRIES || ms < DOWN_MS) return undefined
+    if (this.#shared.current || this.#wantsSignIn || this.#failures < DOWN_TRIES || ms < DOWN_MS) return undefined
     return `${this.#lastError} (for ${Math.round(ms / 1_000)} s by now)`
-  }
-
-  /** Where its tokens are shown; undefined for a server that takes none. */
-  get #signInUrl(): string | undefined {
-    const { server } = this.hold
-    const hasOwn =
-      'headers' in this.target && Object.keys(this.target.headers).some((name) => /^authorization$/i.test(name))
-    return 'url' in server && !hasOwn ? server.url : undefined
   }
 
   /**
    * The connection for one call: the one that all share, or, where people sign in, the user's own.
-   * @throws McpFailure, `unsent` when there is none after so many milliseconds; or the signal's reason
+   * A program that is not running is started, and tried again, within the limits of time of the call.
+   * @throws McpFailure, `unsent` when there is none in time; StartFailure when a program could not be started; or the signal's reason
    */
-  async lend(userId: string, ms: number, signal: AbortSignal): Promise<Lent> {
-    const url = this.#signInUrl
-    if (url !== undefined && (this.#wantsSignIn || (await this.#hasTokens(url, [userId, '']))))
+  async lend(userId: string, signal: AbortSignal): Promise<Lent> {
+    const { takesTokens } = this.#connector
+    if (takesTokens && (this.#wantsSignIn || (await this.#connector.hasTokens(userId))))
       return this.#users.lend(userId, signal)
-    return { connection: await this.#connectedWithin(ms, signal), giveBack: () => {} }
-  }
-
-  async #hasTokens(url: string, users: string[]): Promise<boolean> {
-    const { agent_id, name } = this.hold
-    const found = await mapAll(users, (user_id) => this.#options.signIns.has({ agent_id, name, user_id }, url))
-    return found.includes(true)
-  }
-
-  /** A connection with the tokens of a user; those of '' are the operator's, for listing. */
-  #connect(userId: string, signal: AbortSignal): Promise<McpConnection> {
-    const { agent_id, name, server } = this.hold
-    const { fetch, signIns, version, max_message_bytes } = this.#options
-    const { connect_ms } = timeoutsOf(server)
-    const url = this.#signInUrl
-    const tokens = url === undefined ? {} : { tokens: signIns.source({ agent_id, name, user_id: userId }, url) }
-    return connect({ target: this.target, fetch, ...tokens, version, connect_ms, max_message_bytes, signal })
-  }
-
-  async #connectedWithin(ms: number, signal: AbortSignal): Promise<McpConnection> {
-    if (this.#connection) return this.#connection
-    const patience = AbortSignal.timeout(ms)
+    const giveBack = this.#demand.lease()
     try {
-      return await raceSignal(this.#connected.promise, AbortSignal.any([signal, patience]))
+      return { connection: await this.#connectedInTime(signal), giveBack }
     } catch (error) {
-      if (patience.aborted && !signal.aborted) throw new McpFailure('unsent', 'it is not connected')
+      giveBack()
       throw error
     }
+  }
+
+  async #connectedInTime(signal: AbortSignal): Promise<McpConnection> {
+    const { wait_ms, total_ms } = timeoutsOf(this.hold.server)
+    const ms = this.#isProgram ? Math.min(wait_ms, total_ms) : ROUND_MS
+    const connection = await this.#shared.within(ms, signal)
+    if (connection) return connection
+    if (!this.#isProgram) throw new McpFailure('unsent', 'it is not connected')
+    throw new StartFailure(this.#lastError || `it was not ready within ${ms / 1_000} s`)
   }
 
   async call(
@@ -167,7 +190,7 @@ export class HeldServer {
 
   /** A text of the server without the credentials it was given. */
   clean(text: string): string {
-    return withoutSecrets(text, this.target.secrets)
+    return withoutSecrets(text, this.#connector.target.secrets)
   }
 
   /** Brings the numbers in the row up to date. */
@@ -188,16 +211,26 @@ export class HeldServer {
     const { log } = this.#options
     let connection: McpConnection | undefined
     this.#wantsSignIn = false
+    const giveSlot = await this.#takeSlot(signal)
     try {
-      this.#checkCommand()
-      connection = await this.#connect('', signal)
-      await this.#list(connection, signal)
+      this.#connector.checkCommand()
+      connection = await this.#connector.connect('', signal)
+      await listServerTools(this.#db, this.hold, connection, this.#options, signal)
+      this.#isUnlisted = false
       const { pid = null, sessionId = null, stderrTail } = connection
       const connected_at = new Date().toISOString()
       await changeServer(
         this.#db,
         this.hold,
-        { state: 'connected', pid, session_id: sessionId, connected_at, last_error: null, stderr_tail: stderrTail },
+        {
+          state: 'connected',
+          pid,
+          session_id: sessionId,
+          connected_at,
+          last_error: null,
+          stderr_tail: stderrTail,
+          wanted_at: null,
+        },
         again,
       )
     } catch (error) {
@@ -211,18 +244,33 @@ export class HeldServer {
         log.warn({ err: failure, agent_id, mcp_server: name }, 'an MCP server failed unexpectedly')
       await this.#lose(why, connection)
       return undefined
+    } finally {
+      giveSlot()
     }
     log.info({ agent_id, mcp_server: name, pid: connection.pid }, 'connected to an MCP server')
-    this.#connection = connection
-    this.#connected.resolve(connection)
+    this.#shared.open(connection)
+    if (!this.#demand.isRequested) this.want()
     return connection
+  }
+
+  /** Of programs that nobody waits for, only few are started at once. */
+  async #takeSlot(signal: AbortSignal): Promise<() => void> {
+    if (!this.#isProgram || this.#demand.isRequested) return () => {}
+    const over = new AbortController()
+    const requested = this.#demand.untilRequested(AbortSignal.any([signal, over.signal]))
+    requested.catch(() => undefined)
+    try {
+      return await this.#slots.take(requested, signal)
+    } finally {
+      over.abort()
+    }
   }
 
   /** Waits for an operator, where there is a way to sign in. @returns why there is none */
   async #askForSignIn(challenge: Challenge, signal: AbortSignal): Promise<unknown> {
     const { agent_id, name } = this.hold
     try {
-      await this.#options.signIns.ask(this.hold, '', undefined, challenge, signal)
+      await this.#connector.askForSignIn(challenge, signal)
     } catch (error) {
       signal.throwIfAborted()
       return error
@@ -233,66 +281,30 @@ export class HeldServer {
     return undefined
   }
 
-  /** The operator's list may have become shorter since the server was added. */
-  #checkCommand(): void {
-    const { commands } = this.#options
-    if (this.hold.from_file || !('command' in this.hold.server) || !('command' in this.target)) return
-    if (!commands.includes('*') && !commands.includes(this.target.command))
-      throw new McpFailure('unsent', `its program '${this.target.command}' is not among MUXI_MCP_COMMANDS`)
-  }
-
-  /** Resolves with the reason when the connection is over. */
-  async #watch(connection: McpConnection, signal: AbortSignal): Promise<string> {
-    let listing: Promise<void> | undefined
-    let isStale = false
-    const list = () => {
-      isStale = listing !== undefined
-      listing ??= this.#list(connection, signal)
-        .then(() => delay(LISTING_PAUSE_MS, undefined, { signal }))
-        // A listing that fails leaves the tools as they were; pings tell whether the server is still there.
-        .catch(() => undefined)
-        .finally(() => {
-          listing = undefined
-          if (isStale && !signal.aborted) list()
-        })
-    }
-    connection.onToolsChanged(list)
-    const pings = setInterval(() => {
-      // A server that is at work may be too busy to answer.
-      if (this.#active > 0) return
-      connection.ping(signal).catch(() => connection.close('it does not answer any more'))
-    }, this.#options.ping_ms)
+  /** Resolves with the reason when the connection is over; undefined: it was idle, and its program has been stopped. */
+  async #watch(connection: McpConnection, signal: AbortSignal): Promise<string | undefined> {
+    const endAttendance = attendConnection(connection, {
+      list: () => listServerTools(this.#db, this.hold, connection, this.#options, signal),
+      isBusy: () => this.#active > 0,
+      ping_ms: this.#options.ping_ms,
+      signal,
+    })
+    const over = new AbortController()
+    let why: string | undefined
     try {
-      return await raceSignal(connection.closed, signal)
+      do {
+        const idle = this.#demand.untilIdle(AbortSignal.any([signal, over.signal]))
+        why = await raceSignal(Promise.race([connection.closed, idle.then(() => undefined)]), signal)
+        // A call may have come since.
+      } while (why === undefined && this.#demand.isWanted)
     } finally {
-      clearInterval(pings)
-      this.#connection = undefined
-      this.#connected = Promise.withResolvers()
+      over.abort()
+      endAttendance()
+      this.#shared.close()
       if (signal.aborted) await connection.close('muxi ended the connection')
     }
-  }
-
-  async #list(connection: McpConnection, signal: AbortSignal): Promise<void> {
-    const { hold } = this
-    const of = { agent_id: hold.agent_id, mcp_server: hold.name }
-    const { log } = this.#options
-    const listed = await connection.listTools(signal)
-    const tools = offeredTools(hold.name, listed)
-    const drifted = await this.#db.transaction().execute((tx) => putTools(tx, hold, tools))
-    if (drifted && drifted.length > 0)
-      log.warn({ ...of, tools: drifted }, 'tools of an MCP server are no longer what they were when it was configured')
-    if (tools.length < listed.length)
-      log.warn(
-        { ...of, left_out: listed.length - tools.length },
-        'tools of an MCP server are left out: their names are not unique, or their schemas are too long',
-      )
-    const known = await listToolsOfAgent(this.#db, hold.agent_id)
-    const left_out = known.filter((tool) => tool.server === hold.name && tool.left_out === 'too many').length
-    if (left_out > 0)
-      log.warn(
-        { ...of, left_out, most: MAX_OFFERED },
-        "tools of an MCP server are not offered to models: choose those that are with 'offered_tools'",
-      )
+    if (why === undefined) await connection.close('it was idle')
+    return why
   }
 
   async #lose(why: string, connection: McpConnection | undefined): Promise<void> {

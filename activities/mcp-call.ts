@@ -25,7 +25,7 @@ import { isRepeatable } from '../mcp/tools.ts'
 import { callQuestions } from './call-questions.ts'
 import { overtaken } from './failures.ts'
 import { startBeating } from './heartbeat.ts'
-import type { HeldServer } from './held-server.ts'
+import { StartFailure, type HeldServer } from './held-server.ts'
 import type { McpHolder } from './mcp-holder.ts'
 import { ProgressTeller } from './progress-teller.ts'
 import type { ActivityResources } from './resources.ts'
@@ -34,8 +34,7 @@ import { toolLedger, type Asked, type BegunCall, type CallEnd } from './tool-led
 import type { CallableTool } from './tools.ts'
 import type { Lent } from './user-connections.ts'
 
-/** How long a call waits for a server that is being connected, in milliseconds. */
-const CONNECTION_MS = 10_000
+const STARTING = 'Starting the server'
 /** Rounds of a call that may be repeated, after which it is given up. */
 const MAX_REPEATS = 5
 
@@ -155,9 +154,11 @@ export function mcpCallActivities(resources: Resources) {
         const { user_id } = await ownerOf(input)
         // Nothing is begun before it can be done; what was begun before is judged at once.
         if (status === 'planned') {
+          if (held.isStarting) await ledger.announce(input, STARTING)
           try {
-            lent = await held.lend(user_id, CONNECTION_MS, signal)
+            lent = await held.lend(user_id, signal)
           } catch (error) {
+            if (error instanceof StartFailure) return await ledger.abandon(input, cannotBeCalled(input, error.message))
             if (!(error instanceof McpFailure && error.challenge)) throw error
             throw await parkForSignIn(input, held, user_id, error.challenge, signal)
           }
@@ -167,7 +168,8 @@ export function mcpCallActivities(resources: Resources) {
         const { run } = begun
         let end: CallEnd
         try {
-          lent ??= await held.lend(user_id, CONNECTION_MS, signal)
+          if (!lent && held.isStarting) await ledger.progress(input, run, { progress: 0, message: STARTING })
+          lent ??= await held.lend(user_id, signal)
           end = await make(input, held, lent.connection, run, signal)
         } catch (thrown) {
           signal.throwIfAborted()
@@ -226,8 +228,8 @@ export function mcpRouteActivities(resources: Pick<ActivityResources, 'db' | 'ev
       }
       const found = await locateServer(db, ref)
       if (!found?.worker) return {}
-      const { connect_ms } = timeoutsOf(JSON.parse(found.config) as McpServer)
-      return { queue: found.worker, patience_ms: connect_ms + CONNECTION_MS }
+      const { wait_ms } = timeoutsOf(JSON.parse(found.config) as McpServer)
+      return { queue: found.worker, patience_ms: wait_ms }
     },
 
     /** Tells the model that the call could not be made, and why, as far as that is known. */

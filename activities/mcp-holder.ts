@@ -14,6 +14,7 @@ import {
 import type { Db } from '../db/schema.ts'
 import type { SecretBox } from '../db/secret-box.ts'
 import { HeldServer, type HolderOptions } from './held-server.ts'
+import { StartSlots } from './start-slots.ts'
 
 /** How often a worker says that it lives and looks at what is wanted of it, in milliseconds. */
 const LOOK_MS = 2_000
@@ -23,6 +24,8 @@ const DEAD_MS = 7_000
 const UNTAKEN_MS = 12_000
 /** How long calls may go on when the worker ends. */
 const DRAIN_MS = 4_000
+/** Servers that are started at once only to list their tools. */
+const LISTINGS = 4
 
 /** The reason for which a server is let go. */
 class Released extends Error {
@@ -45,6 +48,7 @@ export class McpHolder {
   readonly #box: SecretBox
   readonly #options: HolderOptions
   readonly #held = new Map<string, { server: HeldServer; end: AbortController }>()
+  readonly #listings = new StartSlots(LISTINGS)
   readonly #ending = new AbortController()
   /** When another worker's word was last seen to change, by our own clock: those of machines differ. */
   readonly #seen = new Map<string, { seen_at: string; at: number }>()
@@ -63,14 +67,14 @@ export class McpHolder {
     return this.#held.get(keyOf(ref))?.server
   }
 
-  /** Keeps a server connected until it is no longer ours, and says why. @throws HolderEnds, or the signal's reason */
+  /** Owns a server until another worker does, or it changes, and says why. @throws HolderEnds, or the signal's reason */
   async hold(ref: McpServerRef, signal: AbortSignal): Promise<McpRelease> {
     const key = keyOf(ref)
     // A newer attempt in this very process: the older one gives way.
     this.#held.get(key)?.end.abort(new Released('taken'))
     const hold = await this.#db.transaction().execute((tx) => takeServer(tx, this.#box, ref, this.queue))
     if (!hold) return 'removed'
-    const entry = { server: new HeldServer(this.#db, hold, this.#options), end: new AbortController() }
+    const entry = { server: new HeldServer(this.#db, hold, this.#options, this.#listings), end: new AbortController() }
     this.#held.set(key, entry)
     const until = AbortSignal.any([signal, entry.end.signal, this.#ending.signal])
     try {
@@ -113,7 +117,10 @@ export class McpHolder {
       const row = rows.get(key)
       if (row?.epoch !== server.hold.epoch) end.abort(new Released('taken'))
       else if (row.revision !== server.hold.revision) end.abort(new Released('changed'))
-      else await server.flush()
+      else {
+        if (row.wanted_at !== null) server.want()
+        await server.flush()
+      }
     }
     const now = performance.now()
     const others = await listOtherWorkers(this.#db, this.queue)

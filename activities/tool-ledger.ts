@@ -188,6 +188,21 @@ export function toolLedger({
       })
     },
 
+    /** Tells what the call waits for before it is begun, once. */
+    async announce(input: ToolCallInput, message: string): Promise<void> {
+      await commit(input.turn_id, async (tx, show) => {
+        const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
+        if (call.status !== 'planned') return
+        await show(undefined, [
+          startEvent(call, { parameters: parseOr(call.arguments) }),
+          {
+            event: { type: 'tool_call_progress', data: { id: input.call_id, progress: 0, message } },
+            key: `announced:${input.call_id}`,
+          },
+        ])
+      })
+    },
+
     /** Tells how far the call is. A call that is over, or begun anew, has nothing more to tell. */
     async progress(
       input: ToolCallInput,

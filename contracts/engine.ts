@@ -97,8 +97,11 @@ export interface McpServerRef {
   name: string
 }
 
-/** `waiting`: nobody holds it yet. `reconnecting`: it failed, and is tried again after a while. `needs_sign_in`: an operator has to, first. */
-export type McpServerState = 'waiting' | 'connecting' | 'connected' | 'reconnecting' | 'needs_sign_in'
+/**
+ * `waiting`: no worker holds it yet. `idle`: its program is not running and is started when it is needed. `reconnecting`: it failed, and is
+ * tried again after a while. `needs_sign_in`: an operator has to, first.
+ */
+export type McpServerState = 'waiting' | 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'needs_sign_in'
 
 /** Why a worker no longer holds an MCP server. */
 export type McpRelease = 'removed' | 'changed' | 'taken'

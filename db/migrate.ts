@@ -16,6 +16,7 @@ import * as acceptedTurns from './migrations/013-accepted-turns.ts'
 import * as turnQueue from './migrations/014-turn-queue.ts'
 import * as versionSource from './migrations/015-version-source.ts'
 import * as ticketKeys from './migrations/016-ticket-keys.ts'
+import * as mcpIdleStop from './migrations/017-mcp-idle-stop.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -35,6 +36,7 @@ const MIGRATIONS = {
   '014-turn-queue': turnQueue,
   '015-version-source': versionSource,
   '016-ticket-keys': ticketKeys,
+  '017-mcp-idle-stop': mcpIdleStop,
 }
 
 /** Brings the database to the newest schema; throws with the name of the migration that failed. */

@@ -422,6 +422,10 @@ export interface McpServersTable {
   reconnects: Generated<number>
   last_error: string | null
   stderr_tail: string | null
+  /** When a start was asked for over the API; null once the server has been started. */
+  wanted_at: string | null
+  /** The version of muxi that listed its tools last; null while those of this configuration are unknown. */
+  listed_by: string | null
   created_at: string
 }
 

@@ -46,7 +46,11 @@ export function mcpServerRoutes(context: ApiContext) {
         await getAgentOrThrow(db, agent_id)
         return { agent_id, ...(await viewServer(context, principal, { agent_id, name })) }
       },
-      { params: both, scope: 'read', detail: { summary: 'Look at an MCP server and its tools' } },
+      {
+        params: both,
+        scope: 'read',
+        detail: { summary: 'Look at an MCP server and its tools; an idle one is started' },
+      },
     )
     .delete(
       '/:name',

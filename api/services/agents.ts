@@ -45,8 +45,8 @@ export async function viewAgent({ storage: { db } }: ApiContext, agent: AgentRow
     updated_at: agent.updated_at,
     stats: await getAgentStats(db, agent.id),
     mcp_servers: (await listServers(db, agent.id)).map((server) => {
-      const { name, type, connected } = viewServerBriefly(server)
-      return { name, type, connected }
+      const { name, type, connected, state } = viewServerBriefly(server)
+      return { name, type, connected, state }
     }),
     knowledge_sources: (await listSources(db, agent.id)).map(({ created_at: _, ...source }) => source),
     source: agent.source,

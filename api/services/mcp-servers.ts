@@ -17,6 +17,7 @@ import {
   listToolsOfAgent,
   MAX_OFFERED,
   putServer,
+  requestStart,
   type AgentTool,
   type ServerRow,
 } from '../../db/queries/mcp.ts'
@@ -33,7 +34,7 @@ import { resolveSecret } from './secret-values.ts'
 const WORKER_MS = 15_000
 const LOOK_MS = 100
 
-/** Adds a server over the API and waits until it is connected, or an operator has to sign in; one that cannot be connected is not kept. @throws MuxiError */
+/** Adds a server over the API and waits until its tools are listed, or an operator has to sign in; one that cannot be connected is not kept. @throws MuxiError */
 export async function addServer(
   context: ApiContext,
   principal: Principal,
@@ -125,6 +126,7 @@ async function waitUntilConnected(
     const row = await findServer(db, ref)
     if (!row) throw notFound('MCP server', ref.name)
     if (row.state === 'connected' || row.state === 'needs_sign_in') return row
+    if (row.state === 'idle' && row.last_error === null) return row
     if (row.last_error !== null) {
       const details = { server: ref.name, reason: row.last_error, ...(row.stderr_tail && { stderr: row.stderr_tail }) }
       throw new MuxiError('upstream_error', `Cannot connect to the MCP server '${ref.name}': ${row.last_error}`, {
@@ -203,6 +205,7 @@ export function viewServerBriefly(row: ServerRow) {
     type: typeOf(server),
     ...placeOf(server),
     connected: row.state === 'connected',
+    state: row.state,
     stats: {
       connection_age_s: since(row.connected_at),
       idle_time_s: since(row.last_activity_at ?? row.connected_at),
@@ -227,18 +230,18 @@ function mayManage({ scopes }: Principal): boolean {
   return scopes.has('manage') || scopes.has('admin')
 }
 
-/** A server with all that is known of it. @throws MuxiError not_found */
+/** A server with all that is known of it; one that is idle is started. @throws MuxiError not_found */
 export async function viewServer(context: ApiContext, principal: Principal, ref: McpServerRef) {
   const { db } = context.storage
   const row = await findServer(db, ref)
   if (!row) throw notFound('MCP server', ref.name)
+  if (row.state === 'idle') await requestStart(db, ref)
   const server = JSON.parse(row.config) as McpServer
   const brief = viewServerBriefly(row)
   const listed = await listToolsOfAgent(db, ref.agent_id)
   const tools = listed.filter((tool) => tool.server === ref.name)
   return {
     ...brief,
-    state: row.state,
     ...(await signInUrlOf(context, principal, row)),
     approval: server.approval ?? 'destructive',
     trust_annotations: server.trust_annotations ?? false,

@@ -174,6 +174,14 @@ const BuiltinSchema = Type.Union([Type.Literal('calculator'), Type.Literal('sear
 })
 const env = Type.Optional(Type.Record(NameSchema, Type.String({ maxLength: 8192 }), { ...closed, maxProperties: 100 }))
 
+/** Of servers that are programs. */
+const idle_stop = Type.Optional(
+  Type.Union([seconds(86_400, 'Without a call'), Type.Literal('never')], {
+    description:
+      'When its program is stopped: after so many seconds without a call, 600 when left out. It is started again when it is needed; with `never` it is started at once and kept running',
+  }),
+)
+
 const OAuthSchema = Type.Object(
   {
     client_id: Type.Optional(
@@ -215,10 +223,11 @@ export const McpServerSchema = Type.Union([
       command: Type.String({ minLength: 1, maxLength: 4096 }),
       args: Type.Optional(Type.Array(Type.String({ maxLength: 4096 }), { maxItems: 128 })),
       env,
+      idle_stop,
     },
     closed,
   ),
-  Type.Object({ ...mcpFields, builtin: BuiltinSchema, env }, closed),
+  Type.Object({ ...mcpFields, builtin: BuiltinSchema, env, idle_stop }, closed),
 ])
 
 const words = {

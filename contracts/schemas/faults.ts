@@ -52,7 +52,7 @@ function explain(error: ValueError, value: unknown): SchemaFault[] {
     return [{ path, kind: 'unknown', expected: allowedKeys(error.schema) }]
   }
   const { anyOf } = error.schema
-  if (error.type === ValueErrorType.Union && !(anyOf as TSchema[]).every(isLiteral)) {
+  if (error.type === ValueErrorType.Union && !(anyOf as TSchema[]).every(isScalar)) {
     // The variant that comes closest is the one that was meant.
     const variants = error.errors.map((inner) => faultsOf(inner, value))
     const closest = variants.toSorted((a, b) => score(a, path) - score(b, path))[0]
@@ -97,6 +97,10 @@ function expectation(schema: TSchema): string {
 
 function isLiteral(schema: TSchema): boolean {
   return 'const' in schema
+}
+
+function isScalar(schema: TSchema): boolean {
+  return isLiteral(schema) || schema[Kind] === 'Integer'
 }
 
 function keysOf({ properties }: TSchema): string {

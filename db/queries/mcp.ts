@@ -53,6 +53,9 @@ export async function putServer(
     last_error: null,
     stderr_tail: null,
     reconnects: 0,
+    // Who adds a server over the API waits for it.
+    wanted_at: origin === 'api' ? new Date().toISOString() : null,
+    listed_by: null,
   }
   await tx
     .insertInto('mcp_servers')
@@ -80,6 +83,17 @@ export async function reconnectServer(tx: Tx, { agent_id, name }: McpServerRef):
     .set((eb) => ({ revision: eb('revision', '+', 1) }))
     .where('agent_id', '=', agent_id)
     .where('name', '=', name)
+    .execute()
+}
+
+/** Has the worker that holds an idle server start it. */
+export async function requestStart(db: Db, { agent_id, name }: McpServerRef): Promise<void> {
+  await db
+    .updateTable('mcp_servers')
+    .set({ wanted_at: new Date().toISOString() })
+    .where('agent_id', '=', agent_id)
+    .where('name', '=', name)
+    .where('state', '=', 'idle')
     .execute()
 }
 
@@ -147,6 +161,8 @@ export interface Hold extends McpServerRef {
   from_file: boolean
   server: McpServer
   secrets: Record<string, string>
+  wanted_at: string | null
+  listed_by: string | null
 }
 
 /** Gives a server to a worker, whoever had it. @returns undefined when it was removed */
@@ -164,7 +180,7 @@ export async function takeServer(tx: Tx, box: SecretBox, ref: McpServerRef, work
     }))
     .where('agent_id', '=', ref.agent_id)
     .where('name', '=', ref.name)
-    .returning(['epoch', 'revision', 'origin', 'config'])
+    .returning(['epoch', 'revision', 'origin', 'config', 'wanted_at', 'listed_by'])
     .executeTakeFirst()
   if (!taken) return undefined
   const { config, origin, ...rest } = taken
@@ -190,6 +206,7 @@ export type ServerChange = Partial<
     | 'active_requests'
     | 'last_error'
     | 'stderr_tail'
+    | 'wanted_at'
   >
 >
 
@@ -213,7 +230,7 @@ export async function changeServer(
 export function listHeldBy(db: Db, worker: string) {
   return db
     .selectFrom('mcp_servers')
-    .select(['agent_id', 'name', 'epoch', 'revision'])
+    .select(['agent_id', 'name', 'epoch', 'revision', 'wanted_at'])
     .where('worker', '=', worker)
     .execute()
 }
@@ -255,12 +272,27 @@ export async function removeWorker(tx: Tx, id: string): Promise<McpServerRef[]> 
 
 export type ListedTool = Pick<McpToolsTable, 'tool' | 'name' | 'description' | 'parameters' | 'annotations' | 'hash'>
 
-/** Keeps what a server has listed. @returns the tools that are no longer what was approved; undefined when another worker has the server */
-export async function putTools(tx: Tx, hold: Hold, tools: readonly ListedTool[]): Promise<string[] | undefined> {
+/**
+ * Keeps what a server has listed.
+ * @param version of muxi
+ * @returns the tools that are no longer what was approved; undefined when another worker has the server
+ */
+export async function putTools(
+  tx: Tx,
+  hold: Pick<Hold, 'agent_id' | 'name' | 'epoch' | 'revision'>,
+  tools: readonly ListedTool[],
+  version: string,
+): Promise<string[] | undefined> {
   await lockAgent(tx, hold.agent_id)
   const server = await findServer(tx, hold)
   if (server?.epoch !== hold.epoch || server.revision !== hold.revision) return undefined
   const of = { agent_id: hold.agent_id, server: hold.name }
+  await tx
+    .updateTable('mcp_servers')
+    .set({ listed_by: version })
+    .where('agent_id', '=', hold.agent_id)
+    .where('name', '=', hold.name)
+    .execute()
   const known = await listTools(tx, hold)
   await deleteTools(tx, hold)
   const gone = known.filter((before) => !tools.some(({ tool }) => tool === before.tool))

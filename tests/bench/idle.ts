@@ -65,6 +65,8 @@ const idler = {
     name: `server${server}`,
     command: NODE,
     args: ['--max-old-space-size=32', FAULTY],
+    // What is measured is watching them.
+    idle_stop: 'never',
   })),
 }
 

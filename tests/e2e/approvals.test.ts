@@ -116,9 +116,11 @@ it(
     ])
     const rest = await stage.follow(api.url, turn_id, stream.lastId)
     expect((await rest.untilFinal()).type).toBe('message_end')
-    expect(rest.events.map(({ type }) => type).slice(0, 3)).toEqual([
+    expect(rest.events.map(({ type }) => type).slice(0, 4)).toEqual([
       'approval_decided',
       'tool_call_start',
+      // The server's program is started for the call.
+      'tool_call_progress',
       'tool_call_end',
     ])
     expect(counted('granted')).toBe(1)

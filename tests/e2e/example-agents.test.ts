@@ -1,9 +1,10 @@
 // The agents that come with muxi, started as `npm start` starts them, without any key: they show what they promise.
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeAll, expect, it } from 'vitest'
 import { ROOT } from '../support/children.ts'
 import { freePort } from '../support/free-port.ts'
-import { openStage, type Product, type Stage } from '../support/stage.ts'
+import { childrenOf, openStage, type Product, type Stage } from '../support/stage.ts'
 import { keeps } from './requirements.ts'
 
 const WITHOUT_KEYS = { OPENAI_API_KEY: '', OPENAI_BASE_URL: '', BRAVE_API_KEY: '', TAVILY_API_KEY: '' }
@@ -26,6 +27,23 @@ async function connected(agent: string, server: string) {
   await expect.poll(look, { timeout: 30_000 }).toMatchObject({ connected: true })
   return look()
 }
+
+it(
+  keeps('examples.idle', 'a minute after the start no MCP server has a process, and the tools of all are known'),
+  async () => {
+    const states = async () => {
+      const lists = ['assistant', 'researcher'].map((id) => stage.call(product.url, `/api/v1/agents/${id}/mcp_servers`))
+      return (await Promise.all(lists)).map(({ body }) => body.mcp_servers[0].state)
+    }
+    await expect.poll(states, { timeout: 90_000, interval: 500 }).toEqual(['idle', 'idle'])
+    const programs = childrenOf(product.appPid()).map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
+    expect(programs.filter((command) => command.includes('mcp/servers'))).toEqual([])
+    expect(await stage.rows('select distinct server from mcp_tools order by server')).toEqual([
+      { server: 'calculator' },
+      { server: 'web' },
+    ])
+  },
+)
 
 it(
   keeps(

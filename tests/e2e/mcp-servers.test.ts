@@ -71,7 +71,7 @@ it(keeps('mcp.endpoints', 'a server is added, listed, called and removed, and it
     { name: 'memory', type: 'command', connected: true, stats: { active_requests: 0, pid: expect.any(Number) } },
   ])
   expect((await stage.call(muxi.url, AGENT)).body.mcp_servers).toEqual([
-    { name: 'memory', type: 'command', connected: true },
+    { name: 'memory', type: 'command', connected: true, state: 'connected' },
   ])
   expect(await callTool('memory__read_graph')).toContain('entities')
   const { stats, available_tools } = await look('memory')

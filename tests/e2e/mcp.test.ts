@@ -33,6 +33,7 @@ beforeAll(async () => {
             args: [EVERYTHING],
             credentials: { SERVICE_TOKEN: PLANTED },
             approval: 'never',
+            idle_stop: 'never',
           },
           {
             name: 'faulty',
@@ -40,6 +41,7 @@ beforeAll(async () => {
             args: [FAULTY, 'none', countFile],
             approval: 'never',
             trust_annotations: true,
+            idle_stop: 'never',
             timeouts: { call: 10 },
           },
         ],

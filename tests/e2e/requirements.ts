@@ -163,6 +163,15 @@ export const REQUIREMENTS = {
   'mcp.paused': 'A worker that slept past its time lets go of the MCP servers that another has taken',
   'mcp.terminated': 'SIGTERM of the worker leaves no program of an MCP server behind',
 
+  'mcp.idle':
+    'An MCP server that is a program runs while it is needed: idle is healthy, its tools are offered, a call starts it and says so',
+  'mcp.idle.look': 'Looking at an idle MCP server starts it',
+  'mcp.idle.slow': 'A call to an idle MCP server waits for a slow start',
+  'mcp.idle.fails': 'An MCP server that cannot be started fails its call with the reason; nothing was sent',
+  'mcp.idle.worker-killed':
+    'kill -9 of the worker with MCP servers that calls have started: no program is left, no call is made twice',
+  'mcp.idle.many': 'A hundred idle MCP servers have no process; forty are woken at once',
+
   'mcp.endpoints':
     'MCP servers of an agent are added, listed, looked at and removed; one that cannot be connected is not kept',
   'mcp.builtin':
@@ -190,6 +199,7 @@ export const REQUIREMENTS = {
   'approvals.question-lost': 'A question ends with its turn, and with the worker that makes its call',
 
   'examples.search': 'Without a search service the example agent still reads pages, and says what to set to search',
+  'examples.idle': 'A minute after the start of the example agents no MCP server has a process',
   'examples.calculator':
     'Without a key the example agent computes with the calculator, an MCP process of its own, and the log tells how',
   'examples.approval':

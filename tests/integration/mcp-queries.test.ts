@@ -61,7 +61,7 @@ for (const dialect of dialects) {
       const old = (await take(storage, 'w1'))!
       const now = (await take(storage, 'w2'))!
       await changeServer(db, old, { state: 'connected', pid: 1 })
-      expect(await db.transaction().execute((tx) => putTools(tx, old, tools('t')))).toBeUndefined()
+      expect(await db.transaction().execute((tx) => putTools(tx, old, tools('t'), '1'))).toBeUndefined()
       await changeServer(db, now, { state: 'connected', pid: 2 }, true)
       expect(await findServer(db, REF)).toMatchObject({ worker: 'w2', pid: 2, reconnects: 1, epoch: old.epoch + 1 })
       expect(await listHeldBy(db, 'w1')).toEqual([])
@@ -85,7 +85,8 @@ for (const dialect of dialects) {
       const { db } = storage
       await put(storage, SERVER)
       const hold = (await take(storage, 'w'))!
-      const list = (listed: ReturnType<typeof tools>) => db.transaction().execute((tx) => putTools(tx, hold, listed))
+      const list = (listed: ReturnType<typeof tools>) =>
+        db.transaction().execute((tx) => putTools(tx, hold, listed, '1'))
       expect(await list(tools('one', 'two'))).toEqual([])
       expect(await list(tools('two'))).toEqual([])
       expect((await listToolsOfAgent(db, 'a')).map(({ name }) => name)).toEqual(['s__two'])
@@ -94,7 +95,7 @@ for (const dialect of dialects) {
       // Whoever changes the server approves of what it has then.
       await put(storage, { ...SERVER, args: ['y'] })
       const anew = (await take(storage, 'w'))!
-      expect(await db.transaction().execute((tx) => putTools(tx, anew, other))).toEqual([])
+      expect(await db.transaction().execute((tx) => putTools(tx, anew, other, '1'))).toEqual([])
     })
 
     it('a server of ours does not drift: a newer muxi may say more of its tools', async () => {
@@ -102,7 +103,8 @@ for (const dialect of dialects) {
       const { db } = storage
       await put(storage, { name: 's', builtin: 'calculator' })
       const hold = (await take(storage, 'w'))!
-      const list = (listed: ReturnType<typeof tools>) => db.transaction().execute((tx) => putTools(tx, hold, listed))
+      const list = (listed: ReturnType<typeof tools>) =>
+        db.transaction().execute((tx) => putTools(tx, hold, listed, '1'))
       await list(tools('one'))
       const newer = offeredTools('s', [{ name: 'one', description: 'newer', inputSchema: { type: 'object' } }])
       expect(await list(newer)).toEqual([])

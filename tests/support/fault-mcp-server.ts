@@ -1,12 +1,13 @@
 // A script: an MCP server over stdio with one fault, and tools whose effect can be counted. Written without the SDK, which would hide the faults.
-// Arguments: the fault; a file to which each call appends its label. A call that is held is answered once there is a file of that
-// name with `.released` behind it.
+// Arguments: the fault; a file to which each call appends its label; beside it, `.starts` gets a line with each start, and a call
+// that is held is answered once there is `.released`.
 import { execFileSync, spawn } from 'node:child_process'
 import { appendFileSync, existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 
 const [fault = 'none', countFile = ''] = process.argv.slice(2)
 const TOOLS = 500
+if (countFile !== '') appendFileSync(`${countFile}.starts`, `${process.pid}\n`)
 // Once there is a file beside the other, the next start takes half a minute.
 const slow = existsSync(`${countFile}.slow`) ? 30_000 : fault === 'slow-start' ? 3_000 : 0
 const label = {
@@ -140,7 +141,7 @@ function call(id: number | undefined, name: string, given: Record<string, unknow
   }
 }
 
-if (fault === 'exits') {
+if (fault === 'exits' || existsSync(`${countFile}.broken`)) {
   process.stderr.write('cannot read my configuration\n')
   process.exit(2)
 }

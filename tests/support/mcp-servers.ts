@@ -17,3 +17,5 @@ export const FILESYSTEM = program('server-filesystem')
 export const MEMORY = program('server-memory')
 /** Ours, with faults: `tests/support/fault-mcp-server.ts <fault>`. */
 export const FAULTY = `${ROOT}tests/support/fault-mcp-server.ts`
+/** Ours, cheap enough to be started by the hundred: `sh tests/support/tiny-mcp-server.sh <file>`. Its tool `note` appends to the file. */
+export const TINY = `${ROOT}tests/support/tiny-mcp-server.sh`

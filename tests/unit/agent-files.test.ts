@@ -371,6 +371,8 @@ describe('MCP servers', () => {
       "3 mcp_servers.0.url: an address with a host and a port that can exist / 'http://x:99999'",
     ],
     [server('timeouts: {connect: 0}'), '4 mcp_servers.0.timeouts.connect: a whole number from 1 to 600 / 0'],
+    [server('idle_stop: 0'), "4 mcp_servers.0.idle_stop: a whole number from 1 to 86400 or 'never' / 0"],
+    [server('idle_stop: always'), "4 mcp_servers.0.idle_stop: a whole number from 1 to 86400 or 'never' / 'always'"],
     [server('idempotent_tools: all'), "4 mcp_servers.0.idempotent_tools: a list of at most 1000 / 'all'"],
   ])('are refused with the reason: %j', (text, fault) =>
     expect(refused({ 'a.yaml': text }).faults.map(brief)).toEqual([fault]),

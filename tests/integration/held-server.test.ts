@@ -1,0 +1,253 @@
+// MCP servers as one worker owns them, on both databases and with real programs: started when needed, stopped when idle.
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { HeldServer, StartFailure } from '../../activities/held-server.ts'
+import { SignIns } from '../../activities/sign-ins.ts'
+import { StartSlots } from '../../activities/start-slots.ts'
+import type { McpServer } from '../../contracts/schemas/agent.ts'
+import { findServer, listTools, putServer, requestStart, takeServer } from '../../db/queries/mcp.ts'
+import type { Storage } from '../../db/storage.ts'
+import { McpFailure } from '../../mcp/failure.ts'
+import { readAnswer } from '../../mcp/result.ts'
+import { dialects } from '../support/dialects.ts'
+import { FAULTY, NODE } from '../support/mcp-servers.ts'
+import { tempDir } from '../support/temp-dir.ts'
+
+const { signal } = new AbortController()
+
+for (const dialect of dialects) {
+  describe(dialect.name, () => {
+    it('a program is started to list its tools and stopped when no call comes; its tools stay', async () => {
+      const { own, row, starts, storage } = await stage({ idle_stop: 1 })
+      const held = await own()
+      await expect.poll(row).toMatchObject({ state: 'idle', pid: null, last_error: null, connected_at: null })
+      expect((await listTools(storage.db, held.hold)).map(({ tool }) => tool)).toContain('count')
+      expect(starts()).toHaveLength(1)
+      expect(starts().filter(isAlive)).toEqual([])
+      expect(held.down).toBeUndefined()
+    })
+
+    it('a call starts it, further calls share it, and after the idle time it is stopped and no reconnect', async () => {
+      const { own, row, starts, counted } = await stage({ idle_stop: 1 })
+      const held = await own()
+      await expect.poll(row).toMatchObject({ state: 'idle' })
+      expect(held.isStarting).toBe(true)
+      await Promise.all(['a', 'b', 'c'].map((label) => count(held, label)))
+      expect(counted().toSorted()).toEqual(['a', 'b', 'c'])
+      expect(starts()).toHaveLength(2)
+      await expect.poll(row).toMatchObject({ state: 'idle', pid: null, reconnects: 0 })
+      expect(starts().filter(isAlive)).toEqual([])
+    })
+
+    it('a program is not stopped while a call goes on', async () => {
+      const { own, row, starts } = await stage({ idle_stop: 1 })
+      const held = await own()
+      expect(await count(held, 'long', 2_500)).toBe('counted long')
+      expect(starts()).toHaveLength(1)
+      await expect.poll(row).toMatchObject({ state: 'idle' })
+    })
+
+    it('whose tools are known is not started by the next worker that owns it, unless it never stops', async () => {
+      const { own, row, starts, storage } = await stage({ idle_stop: 1 })
+      await own()
+      await expect.poll(row).toMatchObject({ state: 'idle' })
+      await own('w2')
+      await expect.poll(row).toMatchObject({ state: 'idle', worker: 'w2' })
+      expect(starts()).toHaveLength(1)
+      const always = await stage({ idle_stop: 'never' }, storage, 'always')
+      const first = await always.own()
+      await expect.poll(always.row).toMatchObject({ state: 'connected' })
+      always.end(first)
+      await always.own('w2')
+      await expect.poll(always.row).toMatchObject({ state: 'connected', worker: 'w2' })
+      expect(always.starts()).toHaveLength(2)
+    })
+
+    it('a request over the API starts an idle program, and is noted until it runs', async () => {
+      const { own, row, starts, storage, ref } = await stage({ idle_stop: 1 })
+      const held = await own()
+      await expect.poll(row).toMatchObject({ state: 'idle', wanted_at: null })
+      await requestStart(storage.db, ref)
+      expect((await row())?.wanted_at).toEqual(expect.any(String))
+      held.want()
+      await expect.poll(() => starts().length).toBe(2)
+      await expect.poll(row).toMatchObject({ state: 'idle', wanted_at: null })
+    })
+
+    it('a call that comes while the program is being stopped waits for that and starts it again', async () => {
+      const { own, starts, counted } = await stage({ idle_stop: 1 }, undefined, 's', 'stubborn')
+      const held = await own()
+      expect(await count(held, 'early')).toBe('counted early')
+      const [first = 0] = starts()
+      // It ignores the end of its input and SIGTERM: stopping it takes three seconds.
+      await expect.poll(() => held.isStarting, { interval: 10 }).toBe(true)
+      expect(isAlive(first)).toBe(true)
+      expect(await count(held, 'late')).toBe('counted late')
+      expect(isAlive(first)).toBe(false)
+      expect([counted(), starts().length]).toEqual([['early', 'late'], 2])
+    })
+
+    it('a start that fails is tried again within the time that a call has', async () => {
+      const { own, row, counted, broken, starts } = await stage({ idle_stop: 1 })
+      const held = await own()
+      await expect.poll(row).toMatchObject({ state: 'idle' })
+      writeFileSync(broken, '')
+      const calling = count(held, 'patient')
+      await expect.poll(row).toMatchObject({ state: 'reconnecting' })
+      rmSync(broken)
+      expect(await calling).toBe('counted patient')
+      expect([counted(), starts().length >= 3]).toEqual([['patient'], true])
+    })
+
+    it('a start that fails until the time of the call is over fails it with the reason, and is not tried for ever', async () => {
+      const { own, row, broken, counted } = await stage({ idle_stop: 1, timeouts: { total: 2 } })
+      const held = await own()
+      await expect.poll(row).toMatchObject({ state: 'idle' })
+      writeFileSync(broken, '')
+      const error = await count(held, 'never').catch((thrown: unknown) => thrown)
+      expect(error).toBeInstanceOf(StartFailure)
+      expect(error).toMatchObject({ kind: 'unsent', message: expect.stringContaining('exit code 2') })
+      await expect.poll(row).toMatchObject({ state: 'idle', last_error: expect.stringContaining('exit code 2') })
+      rmSync(broken)
+      expect(await count(held, 'later')).toBe('counted later')
+      expect(counted()).toEqual(['later'])
+      expect(await row()).toMatchObject({ last_error: null })
+    })
+
+    it('calls that wait for a start are refused as not sent when the worker lets the server go', async () => {
+      const { own, row, end, slow } = await stage({ idle_stop: 1 })
+      const held = await own()
+      await expect.poll(row).toMatchObject({ state: 'idle' })
+      writeFileSync(slow, '')
+      const calling = count(held, 'moved').catch((thrown: unknown) => thrown)
+      await expect.poll(row).toMatchObject({ state: 'connecting' })
+      end(held)
+      const error = await calling
+      expect(error).toMatchObject({ kind: 'unsent' })
+      expect(error).toBeInstanceOf(McpFailure)
+      expect(error).not.toBeInstanceOf(StartFailure)
+      await expect(held.lend('u', signal)).rejects.toMatchObject({ kind: 'unsent' })
+    })
+
+    it('tools that have changed while the program was stopped have drifted after its next start', async () => {
+      const { own, row, storage, file } = await stage({ idle_stop: 1 })
+      const held = await own()
+      await expect.poll(row).toMatchObject({ state: 'idle' })
+      writeFileSync(`${file}.drift`, '')
+      await count(held, 'drifted')
+      const tools = await listTools(storage.db, held.hold)
+      expect(tools.filter(({ hash, approved_hash }) => hash !== approved_hash).map(({ tool }) => tool)).toEqual([
+        'count',
+      ])
+    })
+
+    it('few are started at once to list their tools, and one that a call needs does not wait for them', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const slots = new StartSlots(2)
+      const servers = await Promise.all(
+        ['a', 'b', 'c', 'd'].map((name) => stage({ idle_stop: 1 }, storage, name, 'silent', slots)),
+      )
+      const held = []
+      for (const { own } of servers) held.push(await own())
+      const started = () => servers.map(({ starts }) => starts().length)
+      await expect.poll(started).toEqual([1, 1, 0, 0])
+      void held[3]!.lend('u', signal).catch(() => undefined)
+      await expect.poll(started).toEqual([1, 1, 0, 1])
+    })
+
+    it('tools of a server that comes with muxi are listed again by another version', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const server: McpServer = { name: 'calculator', builtin: 'calculator', idle_stop: 1 }
+      const { own, row } = await stage(server, storage, 'calculator')
+      const held = await own()
+      await expect.poll(row).toMatchObject({ state: 'idle', listed_by: '1' })
+      await storage.db.updateTable('mcp_servers').set({ listed_by: '0' }).execute()
+      const next = await own('w2')
+      await expect.poll(row).toMatchObject({ state: 'idle', worker: 'w2', listed_by: '1' })
+      expect([held.hold.listed_by, next.hold.listed_by]).toEqual([null, '0'])
+    })
+
+    /** A server in the database, and what is to be known of its program. */
+    async function stage(
+      more: Partial<McpServer>,
+      given?: Storage,
+      name = 's',
+      fault = 'none',
+      slots = new StartSlots(4),
+    ) {
+      const storage = given ?? (await (await dialect.fresh()).open())
+      const file = join(tempDir(), 'counted')
+      const ref = { agent_id: 'a', name }
+      const { db, box } = storage
+      const program = 'builtin' in more ? {} : { command: NODE, args: [FAULTY, fault, file] }
+      const server = { name, ...program, ...more } as McpServer
+      await db
+        .transaction()
+        .execute((tx) => putServer(tx, box, { agent_id: 'a', origin: 'config', server, secrets: {} }))
+      const ends = new Map<HeldServer, () => void>()
+      return {
+        storage,
+        ref,
+        file,
+        broken: `${file}.broken`,
+        slow: `${file}.slow`,
+        row: () => findServer(db, ref),
+        /** The process ids of its programs, in the order of their starts. */
+        starts: () => lines(`${file}.starts`).map(Number),
+        counted: () => lines(file),
+        end: (held: HeldServer) => ends.get(held)?.(),
+        /** Has a worker take the server. */
+        own: async (worker = 'w1'): Promise<HeldServer> => {
+          const hold = await db.transaction().execute((tx) => takeServer(tx, box, ref, worker))
+          const held = new HeldServer(db, hold!, optionsOf(storage), slots)
+          const over = new AbortController()
+          const running = held.run(over.signal).catch(() => undefined)
+          ends.set(held, () => over.abort())
+          onTestFinished(async () => {
+            over.abort()
+            await running
+          })
+          return held
+        },
+      }
+    }
+  })
+}
+
+function optionsOf(storage: Storage) {
+  return {
+    fetch,
+    signIns: new SignIns(storage, { fetch, public_url: 'http://localhost' }),
+    commands: ['*'],
+    allow_private_urls: true,
+    version: '1',
+    max_message_bytes: 2 ** 20,
+    ping_ms: 30_000,
+    log: pino({ level: 'silent' }),
+  }
+}
+
+async function count(held: HeldServer, label: string, ms = 0): Promise<string> {
+  const { connection, giveBack } = await held.lend('u', signal)
+  try {
+    const options = { owner: 't', signal, silence_ms: 10_000, total_ms: 20_000, onProgress: () => {} }
+    return readAnswer(await held.call(connection, 'count', { label, ms }, options)).text
+  } finally {
+    giveBack()
+  }
+}
+
+function lines(file: string): string[] {
+  return existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : []
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return false
+  }
+}
