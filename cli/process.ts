@@ -31,6 +31,7 @@ import { upgradeTurns } from '../workers/upgrade.ts'
 import { createTurnResources, createWorker } from '../workers/worker.ts'
 import { LineWriter, surviveWriteErrors } from './line-writer.ts'
 import { audioLimits, createSpeaker, imageLimits } from './media.ts'
+import { collectWhenIdle } from './idle-collection.ts'
 import { ensureKey } from './key.ts'
 import { makeFilesPrivate } from './private-files.ts'
 import { watchKnowledge } from './watch-knowledge.ts'
@@ -60,6 +61,7 @@ export async function runProcess({ env, role, tools }: ProcessOptions): Promise<
     await checkSecretKey(storage.db, storage.box)
     const announced = await start(settings, role, storage, log, closers, stopping, tools)
     process.stdout.write(`ready ${JSON.stringify(announced)}\n`)
+    collectWhenIdle({ signal: stopping })
     await new Promise<void>((resolve) =>
       stopping.aborted ? resolve() : stopping.addEventListener('abort', () => resolve()),
     )
