@@ -3,11 +3,15 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Running } from './keep-running.ts'
-import { runtimeCommand } from './runtime-command.ts'
+import { runtimeCommand, withV8Flags } from './runtime-command.ts'
 
 /** The process drains for 20 s at most; what is left after this is killed. */
 const DRAIN_MS = 22_000
 const READY = 'ready '
+/** Of the young generation of each thread's heap, in MiB a semi-space: V8 takes 32, and a burst leaves them in use (docs/benchmarks.md, Memory). */
+const V8_FLAGS = ['--max-semi-space-size=8']
+/** Of glibc: each thread would have a heap of its own, and keep what a burst has left there. What the operator has set comes first. */
+const MALLOC = { MALLOC_ARENA_MAX: '2' }
 
 /** What the process says, once, when it serves; `key` only when it has just made one. */
 export interface Ready {
@@ -37,9 +41,9 @@ export interface AppOptions {
  * drains and ends by itself.
  */
 export function startApp({ script, role, env, output }: AppOptions): AppProcess {
-  const [program, args] = runtimeCommand(script, role)
+  const [program, args] = withV8Flags(runtimeCommand(script, role), V8_FLAGS)
   // A process group of its own: Ctrl-C must reach the supervisor alone.
-  const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'inherit'], detached: true })
+  const child = spawn(program, args, { env: { ...MALLOC, ...env }, stdio: ['pipe', 'pipe', 'inherit'], detached: true })
   child.stdin.on('error', () => {}) // it closed its end; its exit tells the rest
   const ended = new Promise<string>((resolve) => {
     child.on('error', (error) => resolve(error.message))
