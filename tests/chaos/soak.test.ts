@@ -12,8 +12,11 @@ const MINUTES = Number(process.env['MUXI_TEST_SOAK_MINUTES'] ?? 120)
 const TURN_MS = 1_000
 const SAMPLE_MS = 30_000
 const PEOPLE = 50
-/** Of the mean: what the whole tree may grow by within the second half. Issue 13 allows 1 % for 1,000 turns. */
+/** What all may grow by within the second half, of their mean: 1 % for each 1,000 turns of two hours. */
 const MOST_GROWTH = 0.04
+/** The same of one kind of process, with room for what a collection more or less makes, in MiB; shorter runs still see caches fill. */
+const LONG_MINUTES = 60
+const ROOM_MIB = 8
 const HOUR_MS = 3_600_000
 
 interface Sample {
@@ -52,8 +55,13 @@ it.runIf(process.platform === 'linux')(
     const late = samples.filter(({ hours }) => hours >= MINUTES / 60 / 2)
     console.log(report(late, outcomes.length))
     expect(outcomes.filter((outcome) => outcome !== 'message_end')).toEqual([])
-    const { mean, slope } = fitOf(late, 'all')
-    expect(slope * (MINUTES / 60 / 2)).toBeLessThan(mean * MOST_GROWTH)
+    const names = MINUTES < LONG_MINUTES ? ['all'] : Object.keys(late[0]!.memory)
+    const grown = names.filter((name) => {
+      const { mean, slope } = fitOf(late, name)
+      const room = name === 'all' ? 0 : ROOM_MIB
+      return slope * (MINUTES / 60 / 2) > Math.max(mean * MOST_GROWTH, room)
+    })
+    expect(grown).toEqual([])
   },
 )
 
