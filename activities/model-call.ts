@@ -67,7 +67,10 @@ export function modelCallActivities(resources: Resources) {
     const { turn_id, step } = input
     const text = adopted?.text ?? new StepText(events, turn_id, attempt.writer, step, prompt.shown)
     const signal = AbortSignal.any([stopping, text.failed])
-    if (adopted) onAbort(signal, () => adopted.abort(signal.reason))
+    const abort = () => adopted?.abort(signal.reason)
+    if (signal.aborted) abort()
+    // Removed again: Node keeps what `AbortSignal.any` made as long as it has a listener that keeps one of its sources.
+    signal.addEventListener('abort', abort, { once: true })
     try {
       const generated = await (adopted?.result ??
         prompt.provider.generate(prompt.request, (piece) => text.write(piece), signal))
@@ -83,6 +86,8 @@ export function modelCallActivities(resources: Resources) {
       const failedBefore = await closeAttempt(db, attempt, prompt, text.content, reason)
       if (reason instanceof StopRequested) return { cancelled: true }
       throw toActivityFailure(reason, prompt.model, failedBefore)
+    } finally {
+      signal.removeEventListener('abort', abort)
     }
   }
 
@@ -108,11 +113,6 @@ export function modelCallActivities(resources: Resources) {
     })
     return toResult(input, [], NOTHING, status)
   }
-}
-
-function onAbort(signal: AbortSignal, listener: () => void): void {
-  if (signal.aborted) listener()
-  else signal.addEventListener('abort', listener, { once: true })
 }
 
 const NOTHING = { input_tokens: 0, output_tokens: 0 }

@@ -3,13 +3,20 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Running } from './keep-running.ts'
-import { runtimeCommand } from './runtime-command.ts'
+import { runtimeCommand, withV8Flags } from './runtime-command.ts'
 import { TEMPORAL_ON_STDIN, type TemporalPlace, temporalPlaceLine } from './temporal-place.ts'
 
 /** The process drains for 20 s at most; what is left after this is killed. */
 const DRAIN_MS = 22_000
 const READY = 'ready '
 const FAILED = 'failed '
+/**
+ * Of the heap of each thread: the young generation at most, in MiB a semi-space (V8 takes 32, and a burst leaves them in use), and
+ * by how much the old one may grow before it is collected, in percent (V8 allows up to 300). docs/benchmarks.md, Memory.
+ */
+export const V8_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=100']
+/** Of glibc: few heaps for many threads, and what is free at the end of one goes back. What the operator has set comes first. */
+export const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072' }
 
 /** What the process says, once, when it serves; `key` only when it has just made one. */
 export interface Ready {
@@ -41,9 +48,10 @@ export interface AppOptions {
  * drains and ends by itself.
  */
 export function startApp({ script, role, env, temporal, output }: AppOptions): AppProcess {
-  const [program, args] = runtimeCommand(script, role, ...(temporal ? [TEMPORAL_ON_STDIN] : []))
+  const command = runtimeCommand(script, role, ...(temporal ? [TEMPORAL_ON_STDIN] : []))
+  const [program, args] = withV8Flags(command, V8_FLAGS)
   // A process group of its own: Ctrl-C must reach the supervisor alone.
-  const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'inherit'], detached: true })
+  const child = spawn(program, args, { env: { ...MALLOC, ...env }, stdio: ['pipe', 'pipe', 'inherit'], detached: true })
   child.stdin.on('error', () => {}) // it closed its end; its exit tells the rest
   temporal?.then(
     (place) => child.stdin.write(temporalPlaceLine(place)),

@@ -32,6 +32,7 @@ import { upgradeTurns } from '../workers/upgrade.ts'
 import { createTurnResources, createWorker } from '../workers/worker.ts'
 import { LineWriter, surviveWriteErrors } from './line-writer.ts'
 import { audioLimits, createSpeaker, imageLimits } from './media.ts'
+import { collectWhenIdle } from './idle-collection.ts'
 import { ensureKey } from './key.ts'
 import { makeFilesPrivate } from './private-files.ts'
 import { readTemporalPlace, TEMPORAL_ON_STDIN, type TemporalPlace } from './temporal-place.ts'
@@ -71,6 +72,7 @@ export async function runProcess({ env, role, temporalOnStdin = false, tools }: 
     const placed = place ? withTemporal(settings, place) : settings
     const announced = await start(placed, role, storage, log, closers, stopping, tools)
     process.stdout.write(`ready ${JSON.stringify(announced)}\n`)
+    collectWhenIdle({ signal: stopping })
     await new Promise<void>((resolve) =>
       stopping.aborted ? resolve() : stopping.addEventListener('abort', () => resolve()),
     )

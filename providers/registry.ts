@@ -8,6 +8,8 @@ import type { Provider } from './provider.ts'
 
 /** What `auto` asks of OpenAI when only a key is known. */
 const DEFAULT_OPENAI_MODEL = 'gpt-4.1-mini'
+/** Providers kept open, 7 kB each: of keys that are no longer used, too. */
+const MOST_OPEN = 200
 
 export interface RegistryOptions {
   providers: ProvidersSettings
@@ -50,10 +52,12 @@ export class ModelRegistry {
   /** A provider for a model of the chain. @param apiKey the agent's own key, when it has one */
   open(model: ChainModel, apiKey: string | undefined): Provider {
     const cacheKey = JSON.stringify([model.provider, model.base_url, model.source, apiKey])
-    const known = this.#open.get(cacheKey)
-    if (known) return known
-    const provider = this.#connect(model, apiKey)
+    const provider = this.#open.get(cacheKey) ?? this.#connect(model, apiKey)
+    // The one used last is last.
+    this.#open.delete(cacheKey)
     this.#open.set(cacheKey, provider)
+    const [oldest] = this.#open.keys()
+    if (this.#open.size > MOST_OPEN) this.#open.delete(oldest!)
     return provider
   }
 

@@ -21,7 +21,7 @@ import { workflowBundle } from './workflow-bundle.ts'
 const CONCURRENT_ACTIVITIES = 400
 /** Ten are held by polls, and each eager start holds one until its workflow's first task is done: without one the turn may go to another worker. */
 const CONCURRENT_WORKFLOW_TASKS = 100
-/** A cached workflow costs 0.15 to 0.3 MB. */
+/** Workflows whose turns run or wait: a cached one costs 40 kB (docs/benchmarks.md, Memory), one that is not is replayed. */
 const CACHED_WORKFLOWS = 500
 
 export interface WorkerOptions {

@@ -4,11 +4,18 @@ import { WebSocket } from 'ws'
 export interface Inspector {
   /** Bytes of heap and external memory after a collection, and of resident memory. */
   heapAfterCollection(): Promise<{ heap: number; rss: number }>
+  /** How many objects of a global class live after a collection. */
+  count(className: string): Promise<number>
   /** Begins to watch the event loop, anew if it is watched. */
   watchLoop(): Promise<void>
   /** The longest time for which the event loop stood still since then, and the most that its thread computed in one go, in milliseconds. */
   longestBlock(): Promise<{ wall: number; cpu: number }>
   close(): void
+}
+
+interface Remote {
+  value?: string
+  objectId?: string
 }
 
 /** How often the watched event loop is to come round, in milliseconds. */
@@ -35,10 +42,10 @@ export async function openInspector(address: string): Promise<Inspector> {
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject))
   let sent = 0
   const ask = (method: string, params: object = {}) =>
-    new Promise<{ result?: { value?: string } }>((resolve) => {
+    new Promise<{ result?: Remote; objects?: Remote }>((resolve) => {
       const id = (sent += 1)
       const listen = (data: Buffer) => {
-        const answer = JSON.parse(data.toString()) as { id: number; result: { result?: { value?: string } } }
+        const answer = JSON.parse(data.toString()) as { id: number; result: { result?: Remote; objects?: Remote } }
         if (answer.id !== id) return
         socket.off('message', listen)
         resolve(answer.result)
@@ -56,6 +63,16 @@ export async function openInspector(address: string): Promise<Inspector> {
       await ask('HeapProfiler.collectGarbage')
       const usage = await read<{ heapUsed: number; external: number; rss: number }>('process.memoryUsage()')
       return { heap: usage.heapUsed + usage.external, rss: usage.rss }
+    },
+    async count(className) {
+      await ask('HeapProfiler.collectGarbage')
+      const { result } = await ask('Runtime.evaluate', { expression: `${className}.prototype` })
+      const { objects } = await ask('Runtime.queryObjects', { prototypeObjectId: result?.objectId })
+      const functionDeclaration = 'function () { return String(this.length) }'
+      const counted = await ask('Runtime.callFunctionOn', { objectId: objects?.objectId, functionDeclaration })
+      // Else the answer keeps them.
+      await ask('Runtime.releaseObject', { objectId: objects?.objectId })
+      return Number(counted.result?.value)
     },
     async watchLoop() {
       await ask('Runtime.evaluate', { expression: WATCH })

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { runtimeCommand } from '../../cli/runtime-command.ts'
+import { MALLOC, V8_FLAGS } from '../../cli/app-process.ts'
+import { runtimeCommand, withV8Flags } from '../../cli/runtime-command.ts'
 import { connectOrThrow } from '../../temporal-config/connection.ts'
 import { startDevServer } from '../../temporal-config/dev-server.ts'
 import { ensureNamespace } from '../../temporal-config/namespace.ts'
@@ -130,7 +131,9 @@ export async function startBench(): Promise<Bench> {
 }
 
 async function startScript(script: string, args: string[], env: Record<string, string | undefined>) {
-  const child = spawn(process.execPath, [script, ...args], { env, stdio: ['pipe', 'pipe', 'inherit'] })
+  // As the supervisor starts it.
+  const [program, given] = withV8Flags(runtimeCommand(script, ...args), V8_FLAGS)
+  const child = spawn(program, given, { env: { ...MALLOC, ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
   const ended = new Promise<void>((resolve) => child.on('exit', () => resolve()))
   const ready = await new Promise<{ url: string }>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {

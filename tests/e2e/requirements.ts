@@ -38,6 +38,7 @@ export const REQUIREMENTS = {
   'head-start.other-worker': 'A head start whose turn another worker took writes nothing and ends',
   'head-start.stopped': 'A cancelled turn ends its head start',
   'head-start.provider-fails': 'A head start that fails counts as the first attempt',
+  'memory.turns': 'A turn that is over leaves nothing in the memory of the processes that ran it',
   'head-start.counted': 'Every request of the model has one usage row, and head starts do not double requests',
   'turn.eleven-events': 'A turn of one step has exactly 11 events in its workflow history: one workflow, one activity',
 

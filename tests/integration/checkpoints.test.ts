@@ -3,6 +3,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
+import { Checkpoints } from '../../db/checkpoints.ts'
 import { openSqlite } from '../../db/sqlite.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
@@ -16,5 +17,25 @@ test('what is committed is in the file soon, though no writer stops for it', asy
   for (let commit = 0; commit < COMMITS; commit += 1)
     await db.transaction().execute((tx) => sql`insert into written values (randomblob(${BYTES}))`.execute(tx))
   await expect.poll(() => statSync(file).size, { timeout: 10_000 }).toBeGreaterThan((COMMITS / 2) * BYTES)
+  await close()
+})
+
+test('the thread ends when little is committed, and starts again when much is', async () => {
+  const file = join(tempDir(), 'muxi.db')
+  const { close } = openSqlite(file)
+  const checkpoints = new Checkpoints(file, { windowMs: 200 })
+  const commit = (times: number) => {
+    for (let done = 0; done < times; done += 1) checkpoints.count()
+  }
+  commit(COMMITS)
+  expect(checkpoints.running).toBe(true)
+  await expect.poll(() => checkpoints.running).toBe(false)
+  commit(1)
+  expect(checkpoints.running).toBe(false)
+  commit(COMMITS)
+  expect(checkpoints.running).toBe(true)
+  await checkpoints.close()
+  commit(COMMITS)
+  expect(checkpoints.running).toBe(false)
   await close()
 })

@@ -26,7 +26,7 @@ function treeOf(pid: number): number {
 }
 
 /** Whatever thread of it has started them. */
-function childrenOf(pid: number): number[] {
+export function childrenOf(pid: number): number[] {
   try {
     return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
       readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number),
@@ -38,7 +38,7 @@ function childrenOf(pid: number): number[] {
 }
 
 /** In KiB. */
-function shareOf(pid: number): number {
+export function shareOf(pid: number): number {
   try {
     return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0)
   } catch {

@@ -85,3 +85,20 @@ it('of the answer to a refused call 300 characters are kept, without the key and
   expect(failure.cause).toBeUndefined()
   expect(failure.requestId).toHaveLength(128)
 })
+
+it('of 200 keys the providers are kept, and of others the one used longest ago is forgotten', () => {
+  const [chosen] = registry.chainOf({ model }, 'api')
+  const providers = new ModelRegistry({
+    providers: PROVIDERS,
+    offline_words_per_second: 1,
+    stall_ms: 10_000,
+    guardedFetch: fetch,
+  })
+  const open = (key: number) => providers.open(chosen!, `sk-${key}`)
+  const [first, second] = [open(1), open(2)]
+  for (let key = 3; key <= 200; key += 1) open(key)
+  expect(open(1)).toBe(first)
+  open(201)
+  expect(open(1)).toBe(first)
+  expect(open(2)).not.toBe(second)
+})
