@@ -25,7 +25,7 @@ describe('serverArguments()', () => {
 
   it('gives dynamic configuration as JSON values', () => {
     const values = args.filter((_, index) => args[index - 1] === '--dynamic-config-value')
-    expect(values).toHaveLength(10)
+    expect(values).toHaveLength(12)
     for (const value of values) expect(() => JSON.parse(value.slice(value.indexOf('=') + 1))).not.toThrow()
   })
 })
