@@ -1,31 +1,43 @@
 // A job that goes no further than a test lets it: the database refuses what comes after, and the workers try again.
 import type { Stage } from './stage.ts'
 
-/** What a job stores piece by piece. */
-const PIECES = {
-  batches: { table: 'job_batches', column: 'pages', number: 'batch' },
-  scans: { table: 'ocr_pages', column: 'read', number: 'page' },
+/** Updates that the database refuses. An attempt that may not begin is not counted: only ten may begin. */
+const REFUSED = {
+  /** A batch of pages after number `last` is not begun. */
+  batches: [{ table: 'job_batches', when: (last: number) => `new.parses > old.parses and new.batch > ${last}` }],
+  /** A scanned page after number `last` is not stored, and the batch that it is in is not begun again. */
+  scans: [
+    { table: 'ocr_pages', when: (last: number) => `old.read is null and new.read is not null and new.page > ${last}` },
+    { table: 'job_batches', when: () => 'new.parses > old.parses and old.parses > 0' },
+  ],
 }
 
 /**
  * Lets jobs store their batches of pages, or their scanned pages, up to a number and none after it.
  * @returns lets them go on
  */
-export async function holdAfter(stage: Stage, pieces: keyof typeof PIECES, last: number): Promise<() => Promise<void>> {
-  const { table, column, number } = PIECES[pieces]
-  const when = `old.${column} is null and new.${column} is not null and new.${number} > ${last}`
+export async function holdAfter(
+  stage: Stage,
+  pieces: keyof typeof REFUSED,
+  last: number,
+): Promise<() => Promise<void>> {
+  const refused = REFUSED[pieces].map(({ table, when }) => ({ table, when: when(last) }))
   await stage.write({
-    sqlite: [
-      `create trigger held before update on ${table} when ${when} begin select raise(abort, 'held by a test'); end`,
-    ],
+    sqlite: refused.map(
+      ({ table, when }) =>
+        `create trigger held_${table} before update on ${table} when ${when} begin select raise(abort, 'held by a test'); end`,
+    ),
     postgres: [
       `create function held() returns trigger language plpgsql as $$ begin raise exception 'held by a test'; end $$`,
-      `create trigger held before update on ${table} for each row when (${when}) execute function held()`,
+      ...refused.map(
+        ({ table, when }) =>
+          `create trigger held_${table} before update on ${table} for each row when (${when}) execute function held()`,
+      ),
     ],
   })
   return () =>
     stage.write({
-      sqlite: ['drop trigger held'],
-      postgres: [`drop trigger held on ${table}`, 'drop function held'],
+      sqlite: refused.map(({ table }) => `drop trigger held_${table}`),
+      postgres: [...refused.map(({ table }) => `drop trigger held_${table} on ${table}`), 'drop function held'],
     })
 }
