@@ -1,6 +1,8 @@
 // Which calls of a reply are made, which are refused, and what of the reply is kept for the next request.
 import { expect, it, test } from 'vitest'
 import { MAX_CALLS, planCalls, toStoredParts } from '../../activities/plan-calls.ts'
+import { partsOf } from '../../activities/prompt.ts'
+import type { ToolCallsTable } from '../../db/schema.ts'
 import { usableReply } from '../../activities/metered-call.ts'
 import { textPart, type AssistantPart, type FinishReason } from '../../contracts/model-messages.ts'
 
@@ -54,6 +56,23 @@ it('reasoning and metadata are stored in order, each call by its id', () => {
     { type: 'tool_call', call_id: 'call_2_1' },
     { type: 'tool_call', call_id: 'call_2_2', metadata: { extra_content: {} } },
   ])
+})
+
+it('reasoning and metadata are shown to the model that gave them, and to no other', () => {
+  const call = { call_id: 'call_1_1', provider_call_id: 'p0', name: 'count', arguments: '{"edited":1}' }
+  const parts = [
+    { type: 'reasoning' as const, text: 'Hm.', metadata: { field: 'reasoning' } },
+    { type: 'text' as const, text: 'Let me count.' },
+    { type: 'tool_call' as const, call_id: 'call_1_1', metadata: { extra_content: {} } },
+  ]
+  const step = { provider: 'openai', model: 'a', content: 'Let me count.', calls: [call as ToolCallsTable], parts }
+  const shownCall = { type: 'tool_call', id: 'p0', name: 'count', arguments: '{"edited":1}' }
+  expect(partsOf(step, { provider: 'openai', model: 'a' })).toEqual([
+    parts[0],
+    parts[1],
+    { ...shownCall, metadata: { extra_content: {} } },
+  ])
+  expect(partsOf(step, { provider: 'openai', model: 'b' })).toEqual([parts[1], shownCall])
 })
 
 it('usableReply() retries after an error, and gives up when a filter left nothing', () => {
