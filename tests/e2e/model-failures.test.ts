@@ -234,6 +234,16 @@ it(keeps('model.cut-call', 'three times in a row is an upstream_error'), async (
   expect(stream.final?.data).toMatchObject({ code: 'upstream_error', details: { provider: 'openai' } })
 })
 
+it(keeps('model.many-calls', 'those beyond are not made, and the model is told so'), async () => {
+  const call = Array.from({ length: 18 }, (_, index) => ({ name: 'count', arguments: { label: `many ${index}` } }))
+  const { cue, stream } = await run({ call }, { say: 'Counted some.' })
+  expect(stream.final?.type).toBe('message_end')
+  expect(stage.counted().filter((label) => label.startsWith('many'))).toHaveLength(16)
+  const told = stage.model.requests(cue)[1]!.messages.filter(({ role }) => role === 'tool')
+  expect(told).toHaveLength(18)
+  for (const { content } of told.slice(16)) expect(content).toContain('at most 16 calls')
+})
+
 it(
   keeps('model.reasoning', 'is no part of the reply, and goes back to its model with the call it led to'),
   async () => {
