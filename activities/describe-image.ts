@@ -1,14 +1,14 @@
 // A picture in words, by the first of the agent's models that can see.
 import { activityInfo } from '@temporalio/activity'
 import type { JobRef } from '../contracts/engine.ts'
+import { textPart, type ImagePart } from '../contracts/model-messages.ts'
 import { promptName } from '../contracts/prompt-text.ts'
 import { advance } from '../db/queries/job-progress.ts'
 import { setMedia } from '../db/queries/jobs.ts'
-import { completeUsage, estimateTokens, insertUsage } from '../db/queries/usage.ts'
 import { pictureLimitsOf } from '../providers/image-limits.ts'
-import { costOf } from '../providers/prices.ts'
-import type { GenerateResult, PromptMessage } from '../providers/provider.ts'
+import type { GenerateRequest } from '../providers/provider.ts'
 import { ingestionStep } from './ingestion-step.ts'
+import { callForJob } from './metered-call.ts'
 import { findMade, readMedia, variantName } from './media-rows.ts'
 import { modelKeysOf, modelsOf } from './prepare-image.ts'
 import type { ActivityResources } from './resources.ts'
@@ -36,51 +36,32 @@ export function describeActivities(resources: Resources) {
         if (!model || !made) return { characters: 0 }
         const secrets = await modelKeysOf(db, box, job)
         const picture = await blobs.get(job.user_id, made.sha256)
-        const usageId = await insertUsage(db, {
-          turn_id: job.turn_id ?? job.id,
-          step: 0,
-          fence: activityInfo().attempt,
-          provider: model.provider,
-          model: model.model,
-          input_tokens: estimateTokens(INSTRUCTIONS),
-        })
-        let description = ''
-        let usage: GenerateResult['usage']
-        try {
-          const asked = toPrompt(job.name, made.media_type, picture)
-          const request = { model: model.model, messages: asked, tools: [], passages: [] }
-          const hear = (piece: string) => {
-            description = (description + piece).slice(0, MAX_DESCRIPTION)
-            return Promise.resolve()
-          }
-          usage = (await models.open(model, secrets[model.key_path]).generate(request, hear, signal)).usage
-        } finally {
-          const spent = usage ?? {
-            input_tokens: estimateTokens(INSTRUCTIONS),
-            output_tokens: estimateTokens(description),
-          }
-          const cost_usd = costOf(model.model, spent.input_tokens, spent.output_tokens)
-          await completeUsage(db, usageId, {
-            ...spent,
-            ...(cost_usd !== undefined && { cost_usd }),
-            estimated: usage === undefined,
-          })
-        }
+        const { text, usage, finish_reason } = await callForJob(
+          db,
+          job,
+          {
+            step: 0,
+            fence: activityInfo().attempt,
+            model,
+            provider: models.open(model, secrets[model.key_path]),
+            request: toRequest(model.model, job.name, made.media_type, picture),
+            max_characters: MAX_DESCRIPTION,
+          },
+          signal,
+        )
         const told = await db.transaction().execute(async (tx) => {
-          await setMedia(tx, job.id, { ...media, result: { ...media.result, description } })
+          await setMedia(tx, job.id, { ...media, result: { ...media.result, description: text } })
           return advance(tx, job, 'describing', '')
         })
         events.publish(job.id, told)
-        return { characters: description.length, model: model.model, ...usage }
+        return { characters: text.length, model: model.model, finish_reason, ...usage }
       })
     },
   }
 }
 
-function toPrompt(name: string, media_type: string, picture: Buffer): PromptMessage[] {
-  const images = [{ media_type, base64: picture.toString('base64') }]
-  return [
-    { role: 'system', content: INSTRUCTIONS },
-    { role: 'user', content: `The picture: ${promptName(name)}`, images },
-  ]
+function toRequest(model: string, name: string, media_type: string, picture: Buffer): GenerateRequest {
+  const image: ImagePart = { type: 'image', media_type, base64: picture.toString('base64') }
+  const parts = [textPart(`The picture: ${promptName(name)}`), image]
+  return { model, system: INSTRUCTIONS, messages: [{ role: 'user', parts }], tools: [], passages: [] }
 }

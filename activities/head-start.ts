@@ -5,7 +5,8 @@ import { completeUsage, deleteUsage, estimateTokens } from '../db/queries/usage.
 import type { StartableTurn } from '../db/queries/turn-queue.ts'
 import { HEAD_START } from '../db/queries/turns.ts'
 import { StopRequested } from '../db/stops.ts'
-import type { GenerateResult } from '../providers/provider.ts'
+import type { Delta, GenerateResult } from '../providers/provider.ts'
+import { spentBy } from './metered-call.ts'
 import type { ActivityResources } from './resources.ts'
 import type { PrepareStep, StepPrompt } from './step-prompt.ts'
 import { StepText } from './step-text.ts'
@@ -144,7 +145,7 @@ class HeadStart {
   }
 
   /** Takes the text: in memory until the start is confirmed, to the event log from then on. */
-  #writing(): (piece: string) => Promise<void> {
+  #writing(): (delta: Delta) => Promise<void> {
     let kept = ''
     let isConfirmed = false
     const writing = this.#confirmed.promise.then(async (confirmed) => {
@@ -152,9 +153,10 @@ class HeadStart {
       isConfirmed = true
       await this.#text.write(kept)
     })
-    return async (piece) => {
-      if (isConfirmed) return this.#text.write(piece)
-      kept += piece
+    return async ({ type, text }) => {
+      if (type !== 'text') return
+      if (isConfirmed) return this.#text.write(text)
+      kept += text
       if (kept.length > MAX_TEXT) await writing
     }
   }
@@ -166,6 +168,6 @@ class HeadStart {
     if (!sent) return deleteUsage(db, this.#usageId)
     const usage = (await sent.result.catch(() => undefined))?.usage
     const estimate = { input_tokens: sent.prompt.input_tokens, output_tokens: estimateTokens(this.#text.content) }
-    await completeUsage(db, this.#usageId, { ...(usage ?? estimate), estimated: !usage })
+    await completeUsage(db, this.#usageId, spentBy(sent.prompt.model, usage, estimate))
   }
 }

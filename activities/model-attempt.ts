@@ -1,11 +1,12 @@
 // One attempt at a step's model call, in rows: begun before the request counts, completed or closed after it.
 import { activityInfo, cancellationDetails, cancellationSignal, log } from '@temporalio/activity'
 import type { FinalStatus, ModelCallInput, ModelCallResult } from '../contracts/engine.ts'
+import type { StoredEvent } from '../contracts/events.ts'
 import { RefusedError, type EventLog } from '../db/event-log.ts'
 import { addEvents, raiseFence, type Addition, type Writer } from '../db/event-rows.ts'
 import { lockConversation } from '../db/queries/conversations.ts'
-import { countFailed, endLogEntry, startLogEntry, type LogEnd } from '../db/queries/log.ts'
-import { findStep, insertStep, toPlannedCall } from '../db/queries/steps.ts'
+import { addLogEntry, countFailed, endLogEntry, startLogEntry, type LogEnd } from '../db/queries/log.ts'
+import { findStep, insertStep, toPlannedCall, type NewToolCall } from '../db/queries/steps.ts'
 import { completeTurn, settleOpen, type TurnEnd } from '../db/queries/turn-ends.ts'
 import { claimTurn } from '../db/queries/turn-queue.ts'
 import { HEAD_START, lockTurn } from '../db/queries/turns.ts'
@@ -14,19 +15,16 @@ import type { Db, Tx } from '../db/schema.ts'
 import { isDatabaseAway } from '../db/storage.ts'
 import { StopRequested } from '../db/stops.ts'
 import { ProviderFailure } from '../providers/failure.ts'
-import { costOf } from '../providers/prices.ts'
 import type { GenerateResult } from '../providers/provider.ts'
 import type { ChainModel } from '../providers/registry.ts'
 import { overtaken, toModelFailure } from './failures.ts'
+import { ATTEMPTS_A_MODEL, spentBy } from './metered-call.ts'
+import { planCalls, toStoredParts } from './plan-calls.ts'
 import { storeRecalled } from './recall.ts'
 import type { StepPrompt } from './step-prompt.ts'
 import type { AdoptedRequest } from './head-start.ts'
 import { STEP_SEPARATOR } from './step-text.ts'
-
-/** Calls of one step beyond this many are not run. Their names must fit into a payload of 2 kB. */
-const MAX_CALLS = 16
-/** Attempts at the next model of a chain count on from here, so that they fence off those at the one before. */
-const ATTEMPTS_A_MODEL = 1_000
+import { endEvent, startEvent } from './tool-ledger.ts'
 
 export interface Attempt {
   writer: Writer
@@ -100,6 +98,8 @@ export interface Completed {
   result: ModelCallResult
   /** Set when the step was the turn's last. */
   end: TurnEnd | undefined
+  /** To be published: the calls that were refused. */
+  events: StoredEvent[]
 }
 
 /** Stores the result of a step; without tool calls it is the answer, and ends the turn in the same transaction. @throws RefusedError */
@@ -114,48 +114,87 @@ export async function completeAttempt(
   const { turn_id, step } = input
   const { model, offered, given } = prompt
   const { conversation_id, message_id } = given.turn
-  const counted = generated.usage ?? { input_tokens: prompt.input_tokens, output_tokens: estimateTokens(content) }
-  const cost_usd = costOf(model.model, counted.input_tokens, counted.output_tokens)
-  const usage = { ...counted, ...(cost_usd !== undefined && { cost_usd }) }
-  const calls = generated.calls.slice(0, MAX_CALLS).map((call, index) => {
-    const { server = '', tool } = offered.find(({ name }) => name === call.name) ?? {}
-    return {
-      call_id: `call_${step}_${index + 1}`,
-      name: call.name.slice(0, 64),
-      server,
-      tool,
-      provider_call_id: call.id,
-      arguments: call.arguments,
-    }
-  })
+  const { finish_reason, warnings } = generated
+  const estimate = { input_tokens: prompt.input_tokens, output_tokens: estimateTokens(content) }
+  const spent = spentBy(model, generated.usage, estimate)
+  const { estimated: _, cost_usd, ...counted } = spent
+  const { input_tokens, output_tokens } = counted
+  const usage = { input_tokens, output_tokens, ...(cost_usd !== undefined && { cost_usd }) }
+  const calls = planCalls(step, generated, offered)
   const isAnswer = calls.length === 0
-  const end = await db.transaction().execute(async (tx) => {
+  const reasoning = generated.parts.map((part) => (part.type === 'reasoning' ? part.text : '')).join('')
+  const { end, events } = await db.transaction().execute(async (tx) => {
     if (isAnswer) await lockConversation(tx, conversation_id)
     // The turn is held before the fence is looked at: a newer attempt raises the fence while it holds the turn.
     if (!isAnswer || !attempt.isFirst) await lockTurn(tx, turn_id)
     const ended = isAnswer ? await endTurn(tx) : undefined
-    const row = { turn_id, step, content, provider: model.provider, model: model.model, ...counted }
+    const parts = toStoredParts(step, generated.parts)
+    const row = {
+      turn_id,
+      step,
+      content,
+      provider: model.provider,
+      model: model.model,
+      input_tokens,
+      output_tokens,
+      parts,
+    }
     // A newer attempt shows its own text: that is the one to keep.
     if (!(await insertStep(tx, row, calls, attempt.writer))) throw new RefusedError(turn_id, 'fenced')
-    await completeUsage(tx, attempt.usageId, { ...usage, estimated: !generated.usage })
+    await completeUsage(tx, attempt.usageId, spent)
     await endLogEntry(tx, attempt.logId, {
       status: 'completed',
       duration_ms: performance.now() - attempt.startedAt,
-      output: { content, calls: calls.map(({ call_id, name }) => ({ call_id, name })) },
+      output: {
+        content,
+        ...(reasoning !== '' && { reasoning }),
+        calls: calls.map(({ call_id, name }) => ({ call_id, name })),
+        finish_reason,
+        ...(warnings.length > 0 && { warnings }),
+      },
       usage: counted,
     })
-    return ended
+    return { end: ended, events: await tellRefused(tx, turn_id, calls) }
   })
-  return { result: toResult(input, calls.map(toPlannedCall), counted, end?.status), end }
+  const planned = calls.filter(({ refusal }) => refusal === undefined).map(toPlannedCall)
+  return { result: toResult(input, planned, counted, end?.status), end, events }
 
   async function endTurn(tx: Tx): Promise<TurnEnd> {
     const reply = [prompt.shown, content].filter((text) => text !== '').join(STEP_SEPARATOR)
     if (!attempt.isFirst) await settleOpen(tx, turn_id, reply)
     const total = attempt.isFirst ? usage : addUsage(await totalUsage(tx, turn_id, attempt.usageId), usage)
-    const ended = await completeTurn(tx, { turn_id, conversation_id, message_id, content: reply, usage: total })
+    const ended = await completeTurn(tx, {
+      turn_id,
+      conversation_id,
+      message_id,
+      content: reply,
+      usage: total,
+      finish_reason,
+    })
     if (!ended) throw new RefusedError(turn_id, 'ended')
     return ended
   }
+}
+
+/** Shows and logs the calls that are not made. */
+async function tellRefused(tx: Tx, turnId: string, calls: NewToolCall[]): Promise<StoredEvent[]> {
+  const { attempt, activityId } = activityInfo()
+  const additions: Addition[] = []
+  for (const { refusal, ...call } of calls) {
+    if (refusal === undefined) continue
+    additions.push(startEvent(call, call.arguments), endEvent(call.call_id, refusal, true))
+    const { call_id, name, arguments: input } = call
+    const activity_id = `${activityId}/${call_id}`
+    await addLogEntry(
+      tx,
+      { turn_id: turnId, kind: 'tool_call', name, workflow_id: workflowIdOfActivity(), activity_id, attempt, input },
+      { status: 'failed', duration_ms: 0, error: { message: refusal } },
+    )
+  }
+  if (additions.length === 0) return []
+  const added = await addEvents(tx, turnId, undefined, additions)
+  if ('refused' in added) throw new RefusedError(turnId, added.refused)
+  return added.events
 }
 
 /** Settles the rows of an attempt that did not finish. @returns how many attempts had failed before */
@@ -166,16 +205,10 @@ export async function closeAttempt(
   content: string,
   reason: unknown,
 ): Promise<number> {
-  const output_tokens = estimateTokens(content)
-  const cost_usd = costOf(model.model, input_tokens, output_tokens)
+  const spent = spentBy(model, undefined, { input_tokens, output_tokens: estimateTokens(content) })
   return db.transaction().execute(async (tx) => {
     const failedBefore = await countFailed(tx, workflowIdOfActivity(), activityInfo().activityId)
-    await completeUsage(tx, attempt.usageId, {
-      input_tokens,
-      output_tokens,
-      ...(cost_usd !== undefined && { cost_usd }),
-      estimated: true,
-    })
+    await completeUsage(tx, attempt.usageId, spent)
     await endLogEntry(tx, attempt.logId, {
       status: statusOf(reason),
       duration_ms: performance.now() - attempt.startedAt,

@@ -10,6 +10,7 @@ import { StopRequested } from '../db/stops.ts'
 import { endTurn, startNextOf } from './end-turn.ts'
 import type { AdoptedRequest } from './head-start.ts'
 import { startBeating } from './heartbeat.ts'
+import { usableReply } from './metered-call.ts'
 import {
   beginAttempt,
   closeAttempt,
@@ -47,6 +48,7 @@ export function modelCallActivities(resources: Resources) {
         const completed = await generate(input, prompt, attempt, adopted, signal)
         adopted = undefined
         if ('cancelled' in completed) return await cancel(input, prompt.given)
+        events.publish(turn_id, completed.events)
         if (completed.end) await startNextOf(resources, turn_id, completed.end)
         return completed.result
       } finally {
@@ -72,11 +74,11 @@ export function modelCallActivities(resources: Resources) {
     // Removed again: Node keeps what `AbortSignal.any` made as long as it has a listener that keeps one of its sources.
     signal.addEventListener('abort', abort, { once: true })
     try {
-      const generated = await (adopted?.result ??
-        prompt.provider.generate(prompt.request, (piece) => text.write(piece), signal))
+      const generated = await (adopted?.result ?? prompt.provider.generate(prompt.request, text.hear, signal))
       await text.flush()
+      const reply = usableReply(generated, prompt.provider.name)
       return await untilDatabaseIsBack(
-        () => completeAttempt(db, attempt, input, prompt, text.content, generated),
+        () => completeAttempt(db, attempt, input, prompt, text.content, reply),
         cancellationSignal(),
       )
     } catch (error) {

@@ -3,9 +3,9 @@ import type { ModelCallInput } from '../contracts/engine.ts'
 import { getAgentSecrets, getAgentVersion, oncePerVersion } from '../db/queries/agents.ts'
 import { readStepInput, type StepInput } from '../db/queries/turn-input.ts'
 import { isFinalStatus } from '../db/queries/turns.ts'
-import { estimateTokens } from '../db/queries/usage.ts'
 import type { GenerateRequest, Provider } from '../providers/provider.ts'
 import type { ChainModel } from '../providers/registry.ts'
+import { estimateInput } from './metered-call.ts'
 import { buildPrompt } from './prompt.ts'
 import { recallPassages, type Recalled } from './recall.ts'
 import type { ActivityResources } from './resources.ts'
@@ -60,6 +60,7 @@ export function stepPrompts(resources: Resources): PrepareStep {
     const offered = given.has_servers ? await offerTools(db, agent_id, own) : own
     const request = {
       model: model.model,
+      system: prompt.system,
       messages: prompt.messages,
       tools: offered.map(({ name, description, parameters }) => ({ name, description, parameters })),
       passages,
@@ -67,7 +68,15 @@ export function stepPrompts(resources: Resources): PrepareStep {
       top_p: model.top_p,
       ...(turn.response_schema !== null && { response_schema: JSON.parse(turn.response_schema) as unknown }),
     }
-    const input_tokens = prompt.messages.reduce((sum, { content }) => sum + estimateTokens(content), 0)
-    return { given, model, provider, request, offered, shown: prompt.shown, recalled, input_tokens }
+    return {
+      given,
+      model,
+      provider,
+      request,
+      offered,
+      shown: prompt.shown,
+      recalled,
+      input_tokens: estimateInput(request),
+    }
   }
 }

@@ -1,6 +1,7 @@
 // The text of a step as the model gives it, written to the event log and set off from what earlier steps have shown.
 import { TextWriter, type EventLog } from '../db/event-log.ts'
 import type { Writer } from '../db/event-rows.ts'
+import type { Delta } from '../providers/provider.ts'
 
 /** Stands between the texts of two steps of one reply. */
 export const STEP_SEPARATOR = '\n\n'
@@ -18,6 +19,11 @@ export class StepText {
   /** Aborts when a write fails, with the failure as reason. */
   get failed(): AbortSignal {
     return this.#writer.failed
+  }
+
+  /** Writes the text of a reply as it streams; reasoning is not shown. */
+  readonly hear = async ({ type, text }: Delta): Promise<void> => {
+    if (type === 'text') await this.write(text)
   }
 
   async write(piece: string): Promise<void> {

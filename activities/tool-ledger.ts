@@ -96,7 +96,7 @@ export function toolLedger({
         if (denied) {
           await finishToolCall(tx, input.turn_id, input.call_id, 'error', tellDenied(denied))
           await show(undefined, [
-            startEvent(call, { parameters: parseOr(call.arguments) }),
+            startEvent(call, parseOr(call.arguments)),
             endEvent(input.call_id, tellDenied(denied), true),
           ])
           return { result: toResult(input, 'error') }
@@ -157,14 +157,17 @@ export function toolLedger({
         })
         const end = async (status: 'invalid' | 'unknown', output: string): Promise<Begun<T>> => {
           await finishToolCall(tx, input.turn_id, input.call_id, status, output)
-          await show(writer, [startEvent(call, read), endEvent(call.call_id, output, true)])
+          await show(writer, [
+            startEvent(call, 'parameters' in read ? read.parameters : call.arguments),
+            endEvent(call.call_id, output, true),
+          ])
           await endLogEntry(tx, logId, { status: 'failed', duration_ms: 0, error: { message: output } })
           return { result: toResult(input, status) }
         }
         if (!tool || !('parameters' in read)) return end('invalid', 'fault' in read ? read.fault : '')
         const first = await startToolCall(tx, input.turn_id, input.call_id)
         if (!first && !tool.idempotent) return end('unknown', OUTCOME_UNKNOWN)
-        await show(writer, [startEvent(call, read)])
+        await show(writer, [startEvent(call, read.parameters)])
         return { run: { tool, parameters: read.parameters, writer, logId, startedAt: performance.now() } }
       })
     },
@@ -194,7 +197,7 @@ export function toolLedger({
         const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
         if (call.status !== 'planned') return
         await show(undefined, [
-          startEvent(call, { parameters: parseOr(call.arguments) }),
+          startEvent(call, parseOr(call.arguments)),
           {
             event: { type: 'tool_call_progress', data: { id: input.call_id, progress: 0, message } },
             key: `announced:${input.call_id}`,
@@ -258,7 +261,7 @@ export function toolLedger({
         const output = status === 'unknown' ? OUTCOME_UNKNOWN : (reason ?? 'Cancelled before it began')
         const ended = await finishToolCall(tx, input.turn_id, input.call_id, status, output)
         if (!ended) return toResult(input, call.status as ToolCallResult['outcome'])
-        const start = startEvent(call, { parameters: parseOr(call.arguments) })
+        const start = startEvent(call, parseOr(call.arguments))
         if (status === 'error') await show(undefined, [start])
         if (status !== 'cancelled') await show(undefined, [endEvent(input.call_id, output, true)])
         return toResult(input, status)
@@ -295,13 +298,16 @@ function toResult({ turn_id, call_id }: ToolCallInput, outcome: ToolCallResult['
   return { turn_id, call_id, outcome }
 }
 
-function startEvent(call: ToolCallsTable, read: { parameters: unknown } | { fault: string }): Addition {
-  const parameters = 'parameters' in read ? read.parameters : call.arguments
+/** @param parameters as they were read, or the text that could not be */
+export function startEvent(
+  call: Pick<ToolCallsTable, 'call_id' | 'name' | 'server'> & { tool?: string | null | undefined },
+  parameters: unknown,
+): Addition {
   const data = { id: call.call_id, name: call.tool ?? call.name, server: call.server, parameters }
   return { event: { type: 'tool_call_start', data }, key: `start:${call.call_id}` }
 }
 
-function endEvent(id: string, output: string, isError: boolean): Addition {
+export function endEvent(id: string, output: string, isError: boolean): Addition {
   return { event: { type: 'tool_call_end', data: { id, output, is_error: isError } }, key: `end:${id}` }
 }
 

@@ -1,6 +1,7 @@
 // The events of a turn or a job, in the words of the wire contract: what a client sees over SSE and WebSocket.
 import type { ApprovalDecision, ApprovalKind, JobStage } from './engine.ts'
 import type { ErrorBody } from './failures.ts'
+import type { FinishReason } from './model-messages.ts'
 
 export interface TurnEventData {
   accepted: { turn_id: string; conversation_id: string; message_id: string }
@@ -12,7 +13,8 @@ export interface TurnEventData {
   tool_call_end: { id: string; output: unknown; is_error: boolean }
   approval_required: ApprovalRequired
   approval_decided: { id: string; decision: ApprovalDecision | 'cancelled' }
-  message_end: { id: string; usage: Usage }
+  /** `finish_reason` is missing of turns that ended before it was recorded. */
+  message_end: { id: string; usage: Usage; finish_reason?: FinishReason }
   cancelled: { id: string }
   error: ErrorBody
   progress: JobProgress

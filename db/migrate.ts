@@ -17,6 +17,7 @@ import * as turnQueue from './migrations/014-turn-queue.ts'
 import * as versionSource from './migrations/015-version-source.ts'
 import * as ticketKeys from './migrations/016-ticket-keys.ts'
 import * as mcpIdleStop from './migrations/017-mcp-idle-stop.ts'
+import * as modelReplies from './migrations/018-model-replies.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -37,6 +38,7 @@ const MIGRATIONS = {
   '015-version-source': versionSource,
   '016-ticket-keys': ticketKeys,
   '017-mcp-idle-stop': mcpIdleStop,
+  '018-model-replies': modelReplies,
 }
 
 /** Brings the database to the newest schema; throws with the name of the migration that failed. */

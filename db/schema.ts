@@ -10,6 +10,7 @@ import type {
   OnBusy,
   TurnStatus,
 } from '../contracts/engine.ts'
+import type { FinishReason } from '../contracts/model-messages.ts'
 import type { AgentSource } from '../contracts/schemas/agent.ts'
 
 export interface DB {
@@ -112,6 +113,8 @@ export interface TurnsTable {
   cancel_requested_at: string | null
   error: string | null
   usage: string | null
+  /** Why the model ended the reply: of a completed turn, unless it ended before this was recorded. */
+  finish_reason: FinishReason | null
   created_at: string
   /** Unset until the message is accepted: a turn that waits at once, an active one when Temporal has its workflow. */
   accepted_at: string | null
@@ -153,6 +156,8 @@ export interface ModelStepsTable {
   model: string
   input_tokens: number
   output_tokens: number
+  /** JSON array of StoredPart, when the reply has more than text and calls: reasoning, or metadata of the provider. */
+  parts: string | null
 }
 
 /** One row a request to a model, written before it is sent. */
@@ -168,6 +173,9 @@ export interface ModelUsageTable {
   output_tokens: number
   cost_usd: number | null
   created_at: string
+  /** Parts of the counts above; null when the provider did not tell. */
+  cached_tokens: number | null
+  reasoning_tokens: number | null
 }
 
 export interface ToolCallsTable {

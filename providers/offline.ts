@@ -2,7 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { bracketedName } from '../contracts/prompt-text.ts'
 import { readConversion, readExpression } from './offline-arithmetic.ts'
-import type { GenerateRequest, GenerateResult, Provider } from './provider.ts'
+import { textOf, textPart, type TokenUsage, type ToolCallPart } from '../contracts/model-messages.ts'
+import type { GenerateRequest, Provider } from './provider.ts'
 
 const WHAT_I_AM =
   "I am muxi's built-in offline model: a few fixed rules, not a language model. I answer because no provider is configured. " +
@@ -18,27 +19,34 @@ const TIME_ZONE = /\b([A-Z][A-Za-z]+\/[A-Z][A-Za-z_]+(?:\/[A-Z][A-Za-z_]+)?|UTC)
 export function offlineProvider(wordsPerSecond: number): Provider {
   return {
     name: 'offline',
-    async generate(request, onText, signal) {
+    async generate(request, onDelta, signal) {
       const call = chooseCall(request)
-      if (call) return { calls: [call], usage: usageOf(request, call.arguments) }
+      if (call)
+        return {
+          parts: [call],
+          finish_reason: 'tool_calls',
+          usage: usageOf(request, call.arguments),
+          warnings: [],
+        }
       const reply = compose(request)
       for (const word of reply.match(/\S+\s*/g) ?? []) {
         await delay(1_000 / wordsPerSecond, undefined, { signal })
-        await onText(word)
+        await onDelta({ type: 'text', text: word })
       }
-      return { calls: [], usage: usageOf(request, reply) }
+      return { parts: [textPart(reply)], finish_reason: 'stop', usage: usageOf(request, reply), warnings: [] }
     },
   }
 }
 
 /** The first rule whose question is asked and whose tool is offered, by whichever server. */
-function chooseCall({ messages, tools }: GenerateRequest) {
+function chooseCall({ messages, tools }: GenerateRequest): ToolCallPart | undefined {
   const last = messages.at(-1)
   if (last?.role !== 'user') return undefined
   for (const [tool, read] of Object.entries(RULES)) {
     const offered = tools.find(({ name }) => name === tool || name.endsWith(`__${tool}`))
-    const parameters = offered && read(last.content)
-    if (parameters) return { id: 'offline_1', name: offered.name, arguments: JSON.stringify(parameters) }
+    const parameters = offered && read(textOf(last))
+    if (parameters)
+      return { type: 'tool_call', id: 'offline_1', name: offered.name, arguments: JSON.stringify(parameters) }
   }
   return undefined
 }
@@ -72,10 +80,11 @@ const RULES: Record<string, (question: string) => object | undefined> = {
 function compose({ messages, passages }: GenerateRequest): string {
   const results = messages
     .slice(messages.findLastIndex((message) => message.role === 'user') + 1)
-    .filter((m) => m.role === 'tool')
+    .flatMap((message) => (message.role === 'tool' ? message.parts : []))
   if (results.length > 0)
-    return `The tool answered: ${results.map((result) => result.content).join('; ')}. (Said by the offline model.)`
-  const asked = messages.findLast((message) => message.role === 'user')?.content ?? ''
+    return `The tool answered: ${results.map((result) => textOf({ role: 'tool', parts: [result] })).join('; ')}. (Said by the offline model.)`
+  const question = messages.findLast((message) => message.role === 'user')
+  const asked = question ? textOf(question) : ''
   const quoted = quote(asked, passages)
   if (quoted !== undefined) return quoted
   const received = sayReceived(asked, passages)
@@ -153,10 +162,10 @@ export function wordsOf(text: string): string[] {
 }
 
 /** It has no tokens: words are counted instead. */
-function usageOf(request: GenerateRequest, said: string): NonNullable<GenerateResult['usage']> {
+function usageOf(request: GenerateRequest, said: string): TokenUsage {
   const words = (text: string) => text.split(/\s+/).filter(Boolean).length
   return {
-    input_tokens: request.messages.reduce((sum, message) => sum + words(message.content), 0),
+    input_tokens: request.messages.reduce((sum, message) => sum + words(textOf(message)), words(request.system)),
     output_tokens: words(said),
   }
 }

@@ -1,20 +1,10 @@
 // OpenAI and every server that speaks its chat completions (Grok, Ollama, vLLM, DeepSeek, Mistral, …), on the `openai` package.
 import { UrlRefused } from '../contracts/url-refused.ts'
 import OpenAI, { APIConnectionError, APIError, APIUserAbortError } from 'openai'
-import type {
-  ChatCompletionContentPart,
-  ChatCompletionCreateParamsStreaming,
-  ChatCompletionMessageParam,
-} from 'openai/resources/chat/completions'
 import { kindOfStatus, parseRetryAfter, ProviderFailure, redact } from './failure.ts'
-import type {
-  GenerateRequest,
-  GenerateResult,
-  PromptImage,
-  PromptMessage,
-  Provider,
-  RequestedCall,
-} from './provider.ts'
+import { readChunks } from './openai-reader.ts'
+import { toParams } from './openai-request.ts'
+import type { Provider } from './provider.ts'
 
 export type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>
 
@@ -43,14 +33,16 @@ export function openaiProvider(options: OpenAIOptions): Provider {
   })
   return {
     name: options.name,
-    async generate(request, onText, signal) {
+    async generate(request, onDelta, signal) {
       const stall = new StallTimer(options.stall_ms)
       try {
-        const stream = await client.chat.completions.create(toParams(request), {
+        const { params, warnings } = toParams(request)
+        const stream = await client.chat.completions.create(params, {
           signal: AbortSignal.any([signal, stall.signal]),
         })
         stall.restart()
-        return await readStream(stream, onText, stall, options.name)
+        const result = await readChunks(watched(stream, stall), onDelta, options.name)
+        return { ...result, warnings: [...warnings, ...result.warnings] }
       } catch (error) {
         signal.throwIfAborted()
         throw toFailure(error, options, stall.signal.aborted)
@@ -94,102 +86,11 @@ async function readStart({ body }: Response, maxBytes: number): Promise<Uint8Arr
   return Buffer.concat(chunks).subarray(0, maxBytes)
 }
 
-async function readStream(
-  stream: AsyncIterable<OpenAI.ChatCompletionChunk>,
-  onText: (text: string) => Promise<void>,
-  stall: StallTimer,
-  provider: string,
-): Promise<GenerateResult> {
-  const calls = new Map<number, RequestedCall>()
-  let usage: GenerateResult['usage']
-  let finish: string | undefined
-  for await (const chunk of stream) {
+/** Restarts the timer with each chunk. */
+async function* watched<T>(chunks: AsyncIterable<T>, stall: StallTimer): AsyncGenerator<T> {
+  for await (const chunk of chunks) {
     stall.restart()
-    if (chunk.usage) usage = { input_tokens: chunk.usage.prompt_tokens, output_tokens: chunk.usage.completion_tokens }
-    const choice = chunk.choices?.[0]
-    if (!choice) continue
-    if (choice.delta?.content) await onText(choice.delta.content)
-    for (const delta of choice.delta?.tool_calls ?? []) {
-      const call = calls.get(delta.index) ?? { id: '', name: '', arguments: '' }
-      calls.set(delta.index, call)
-      if (delta.id) call.id = delta.id
-      call.name += delta.function?.name ?? ''
-      call.arguments += delta.function?.arguments ?? ''
-    }
-    finish = choice.finish_reason ?? finish
-  }
-  if (finish === undefined)
-    throw new ProviderFailure('retry', 'The model ended its answer without saying that it was finished', { provider })
-  if (finish === 'content_filter')
-    throw new ProviderFailure('final', 'The model refused by its content policy', { provider })
-  return { calls: [...calls.values()], usage }
-}
-
-function toParams(request: GenerateRequest): ChatCompletionCreateParamsStreaming {
-  return {
-    model: request.model,
-    stream: true,
-    stream_options: { include_usage: true },
-    messages: toMessages(request.messages),
-    ...(request.temperature !== undefined && { temperature: request.temperature }),
-    ...(request.top_p !== undefined && { top_p: request.top_p }),
-    ...(request.tools.length > 0 && {
-      tools: request.tools.map((tool) => ({ type: 'function' as const, function: tool })),
-    }),
-    ...(request.response_schema !== undefined && {
-      response_format: {
-        type: 'json_schema' as const,
-        json_schema: { name: 'answer', schema: request.response_schema as Record<string, unknown>, strict: true },
-      },
-    }),
-  }
-}
-
-/** A tool may answer with text only: what its answer shows comes after all answers of the step, as if a person showed it. */
-function toMessages(messages: PromptMessage[]): ChatCompletionMessageParam[] {
-  const told: ChatCompletionMessageParam[] = []
-  let images: PromptImage[] = []
-  const show = () => {
-    if (images.length > 0)
-      told.push(toMessage({ role: 'user', content: 'Pictures in the answers of the tools:', images }))
-    images = []
-  }
-  for (const message of messages) {
-    if (message.role !== 'tool') show()
-    told.push(toMessage(message))
-    if (message.role === 'tool') images.push(...(message.images ?? []))
-  }
-  show()
-  return told
-}
-
-function toMessage(message: PromptMessage): ChatCompletionMessageParam {
-  switch (message.role) {
-    case 'system':
-      return { role: 'system', content: message.content }
-    case 'tool':
-      return { role: 'tool', tool_call_id: message.call_id, content: message.content }
-    case 'assistant':
-      return {
-        role: 'assistant',
-        content: message.content,
-        ...(message.calls.length > 0 && {
-          tool_calls: message.calls.map((call) => ({
-            id: call.id,
-            type: 'function' as const,
-            function: { name: call.name, arguments: call.arguments },
-          })),
-        }),
-      }
-    case 'user': {
-      if (message.images.length === 0) return { role: 'user', content: message.content }
-      const parts: ChatCompletionContentPart[] = message.images.map((image) => ({
-        type: 'image_url',
-        image_url: { url: `data:${image.media_type};base64,${image.base64}` },
-      }))
-      if (message.content !== '') parts.unshift({ type: 'text', text: message.content })
-      return { role: 'user', content: parts }
-    }
+    yield chunk
   }
 }
 

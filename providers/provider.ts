@@ -1,4 +1,5 @@
-// What every language model looks like from inside: one request, text as it comes, one result, one kind of failure.
+// The interface of every language model: one request, text and reasoning as they come, one result, one kind of failure.
+import type { AssistantPart, FinishReason, ModelMessage, TokenUsage } from '../contracts/model-messages.ts'
 
 export interface ToolDefinition {
   name: string
@@ -7,28 +8,11 @@ export interface ToolDefinition {
   parameters: Record<string, unknown>
 }
 
-export interface RequestedCall {
-  /** The provider's id, given back to it with the result. */
-  id: string
-  name: string
-  /** As the model wrote them: JSON, or not. */
-  arguments: string
-}
-
-export interface PromptImage {
-  media_type: string
-  base64: string
-}
-
-export type PromptMessage =
-  | { role: 'system'; content: string }
-  | { role: 'user'; content: string; images: PromptImage[] }
-  | { role: 'assistant'; content: string; calls: RequestedCall[] }
-  | { role: 'tool'; call_id: string; content: string; images?: PromptImage[] }
-
 export interface GenerateRequest {
   model: string
-  messages: PromptMessage[]
+  /** The one system prompt; empty when there is none. */
+  system: string
+  messages: ModelMessage[]
   tools: ToolDefinition[]
   temperature?: number | undefined
   top_p?: number | undefined
@@ -38,22 +22,32 @@ export interface GenerateRequest {
   response_schema?: unknown
 }
 
+/** A piece of a reply while it streams. */
+export interface Delta {
+  type: 'text' | 'reasoning'
+  text: string
+}
+
 export interface GenerateResult {
-  calls: RequestedCall[]
+  /** The whole reply, in the order in which the model gave it. */
+  parts: AssistantPart[]
+  finish_reason: FinishReason
   /** Undefined when the provider did not tell. */
-  usage: { input_tokens: number; output_tokens: number } | undefined
+  usage: TokenUsage | undefined
+  /** What of the request the provider did not follow, and what of the answer is not understood. */
+  warnings: string[]
 }
 
 export interface Provider {
   readonly name: string
   /**
    * Calls the model once; never retries by itself.
-   * @param onText takes each piece of text in order; while its promise is pending no more is read
+   * @param onDelta takes each piece in order; while its promise is pending no more is read
    * @throws ProviderFailure, or the signal's reason when it aborts
    */
   generate(
     request: GenerateRequest,
-    onText: (text: string) => Promise<void>,
+    onDelta: (delta: Delta) => Promise<void>,
     signal: AbortSignal,
   ): Promise<GenerateResult>
 }

@@ -26,6 +26,7 @@ import {
 import { callModel, claimTurn, finishTurn } from './activities.ts'
 import { searchAttributesOf } from './labels.ts'
 import { parked } from './messages.ts'
+import { askChain } from './model-chain.ts'
 import { toolCall } from './tool-call.ts'
 import { TurnClock } from './turn-clock.ts'
 
@@ -101,21 +102,22 @@ async function ingest(turn: TurnInput, jobId: string, kind: JobKind): Promise<vo
   }
 }
 
-/** One step's model call: the first model of the chain that answers. The next one is asked only after failures that may pass. */
+/** One step's model call, by the first model of the chain that answers. */
 async function modelStep(turn: TurnInput, step: number, clock: TurnClock): Promise<ModelCallResult> {
   const { turn_id, agent_id, agent_version, models } = turn
-  for (const [index, { model }] of models.entries()) {
+  return askChain(models.length, async (index) => {
+    const asked = models[index]
+    if (!asked) throw ApplicationFailure.nonRetryable('The agent has no model', FAILURE.internal)
+    const { model } = asked
     setCurrentDetails(`Step ${step}: asking ${model}`)
     const options = { summary: `Step ${step}: ${model}`, scheduleToCloseTimeout: clock.left }
     const input = { turn_id, agent_id, agent_version, step, model: index }
     try {
       return await clock.count(() => callModel.executeWithOptions(options, [input]))
     } catch (error) {
-      if (isTooLate(error)) throw tooLong(turn)
-      if (isCancellation(error) || index === models.length - 1 || failureOf(error)?.type === FAILURE.final) throw error
+      throw isTooLate(error) ? tooLong(turn) : error
     }
-  }
-  throw ApplicationFailure.nonRetryable('The agent has no model', FAILURE.internal)
+  })
 }
 
 function runTool(turn: TurnInput, call: PlannedCall): Promise<ToolCallResult> {

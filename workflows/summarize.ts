@@ -1,11 +1,14 @@
 // A summary by map and reduce: the parts of a text side by side, then level after level until one is left.
-import { ActivityFailure, isCancellation, setCurrentDetails } from '@temporalio/workflow'
+import { patched, setCurrentDetails } from '@temporalio/workflow'
 import type { JobRef } from '../contracts/engine.ts'
 import { indexSummary, planSummary, summarizePart } from './activities.ts'
 import { eachBatch } from './each-batch.ts'
+import { askChain } from './model-chain.ts'
 
 /** Parts that are summarized at the same time. */
 const SUMMARIZING = 3
+/** In histories without it the next model was asked after a final failure too. */
+const FINAL_ENDS_CHAIN = 'final-failure-ends-chain'
 /** After everything that somebody waits for. */
 const priority = { priorityKey: 4 }
 
@@ -16,23 +19,15 @@ export async function summarize(ref: JobRef, indexed: boolean): Promise<void> {
     const last = level === parts.length
     setCurrentDetails(level === 1 ? `Summarizing ${count} parts` : `Summarizing ${parts[index - 1]} summaries`)
     await eachBatch(count, SUMMARIZING, (part) =>
-      withFallback(models, (model) =>
-        summarizePart.executeWithOptions({ summary: `Part ${part} of ${count}, level ${level}`, priority }, [
-          { ...ref, level, part, last, model },
-        ]),
+      askChain(
+        models,
+        (model) =>
+          summarizePart.executeWithOptions({ summary: `Part ${part} of ${count}, level ${level}`, priority }, [
+            { ...ref, level, part, last, model },
+          ]),
+        () => patched(FINAL_ENDS_CHAIN),
       ),
     )
   }
   if (indexed && parts.length > 0) await indexSummary.executeWithOptions({ priority }, [ref])
-}
-
-/** Asks the models of a chain in order, the next when one has failed for good. */
-async function withFallback<T>(models: number, ask: (model: number) => Promise<T>): Promise<T> {
-  for (let model = 0; ; model += 1) {
-    try {
-      return await ask(model)
-    } catch (error) {
-      if (!(error instanceof ActivityFailure) || isCancellation(error) || model + 1 >= models) throw error
-    }
-  }
 }

@@ -68,6 +68,6 @@ async function tellAnew(db: Db, turn: TurnsTable): Promise<StoredEvent[]> {
   if (reply && reply.content !== '') told.push({ type: 'content', data: { content: reply.content, step: 1 } })
   const usage: Usage = turn.usage === null ? { input_tokens: 0, output_tokens: 0 } : JSON.parse(turn.usage)
   const error: ErrorBody | undefined = turn.error === null ? undefined : JSON.parse(turn.error)
-  told.push(finalEvent(message_id, turn.status, usage, error))
+  told.push(finalEvent(message_id, turn.status, usage, turn.finish_reason, error))
   return told.map((event, index) => ({ ...event, id: index + 1 }))
 }

@@ -1,6 +1,7 @@
 // What a turn's model calls and tool calls came to: stored once, found again by every later attempt.
 import { sql, type Compilable } from 'kysely'
 import type { PlannedCall } from '../../contracts/engine.ts'
+import { parseStoredParts, type StoredPart } from '../../contracts/schemas/stored-parts.ts'
 import { compiled } from '../compiled.ts'
 import type { Writer } from '../event-rows.ts'
 import type { Db, Tx, ModelStepsTable, ToolCallsTable } from '../schema.ts'
@@ -13,6 +14,12 @@ export interface NewToolCall {
   tool?: string | undefined
   provider_call_id: string
   arguments: string
+  /** Why the call is not to be made, as the model is told. */
+  refusal?: string | undefined
+}
+
+export interface NewStep extends Omit<ModelStepsTable, 'parts'> {
+  parts?: StoredPart[] | undefined
 }
 
 /** A picture in a tool's answer: a blob of the turn's user. */
@@ -31,22 +38,25 @@ export function parseImages(images: string | null): StoredImage[] {
  */
 export async function insertStep(
   tx: Tx,
-  step: ModelStepsTable,
+  { parts, ...step }: NewStep,
   calls: NewToolCall[],
   { scope, fence }: Writer,
 ): Promise<boolean> {
-  const inserted = await insertHeld(tx, { ...step, scope, fence })
+  const inserted = await insertHeld(tx, { ...step, parts: parts ? JSON.stringify(parts) : null, scope, fence })
   if (inserted.numAffectedRows !== 1n) return false
   if (calls.length === 0) return true
+  const stamp = new Date().toISOString()
   await tx
     .insertInto('tool_calls')
     .values(
-      calls.map((call, position) => ({
+      calls.map(({ refusal, ...call }, position) => ({
         ...call,
         turn_id: step.turn_id,
         step: step.step,
         position,
-        status: 'planned' as const,
+        status: refusal === undefined ? ('planned' as const) : ('invalid' as const),
+        output: refusal ?? null,
+        finished_at: refusal === undefined ? null : stamp,
       })),
     )
     .execute()
@@ -55,7 +65,7 @@ export async function insertStep(
 
 /** Only while the writer's fence stands. */
 const insertHeld = compiled<ModelStepsTable & Writer>((db, parameter) => {
-  const columns = ['turn_id', 'step', 'content', 'provider', 'model', 'input_tokens', 'output_tokens'] as const
+  const columns = ['turn_id', 'step', 'content', 'provider', 'model', 'input_tokens', 'output_tokens', 'parts'] as const
   const typeOf = (column: (typeof columns)[number]) =>
     column === 'step' || column.endsWith('_tokens') ? sql`integer` : sql`text`
   const values = columns.map((column) => sql`cast(${parameter(column)} as ${typeOf(column)})`.as(column))
@@ -85,6 +95,8 @@ export async function findStep(db: Db | Tx, turnId: string, step: number) {
     .select(['call_id', 'name', 'server', 'tool'])
     .where('turn_id', '=', turnId)
     .where('step', '=', step)
+    // Those that were refused when the step was stored are not to be made.
+    .where('status', '<>', 'invalid')
     .orderBy('position')
     .execute()
   return { ...found, calls: calls.map(toPlannedCall) }
@@ -104,7 +116,11 @@ export function toPlannedCall({
 export async function listSteps(db: Db, turnId: string) {
   const steps = await db.selectFrom('model_steps').selectAll().where('turn_id', '=', turnId).orderBy('step').execute()
   const calls = await listToolCalls(db, turnId)
-  return steps.map((step) => ({ ...step, calls: calls.filter((call) => call.step === step.step) }))
+  return steps.map((step) => ({
+    ...step,
+    parts: step.parts === null ? undefined : parseStoredParts(step.parts),
+    calls: calls.filter((call) => call.step === step.step),
+  }))
 }
 
 export function listToolCalls(db: Db | Tx, turnId: string): Promise<ToolCallsTable[]> {

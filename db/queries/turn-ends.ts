@@ -3,6 +3,7 @@ import { sql, type Compilable } from 'kysely'
 import type { FinalStatus } from '../../contracts/engine.ts'
 import type { StoredEvent, Usage } from '../../contracts/events.ts'
 import type { ErrorBody } from '../../contracts/failures.ts'
+import type { FinishReason } from '../../contracts/model-messages.ts'
 import { shownText } from '../../contracts/text.ts'
 import { compiled } from '../compiled.ts'
 import { addEvents, lockStream, readAllEvents } from '../event-rows.ts'
@@ -74,7 +75,7 @@ export async function finishTurn(
     await tx.updateTable('messages').set({ status: 'failed' }).where('id', '=', turn.user_message_id).execute()
   if (status === 'completed' || text !== '')
     await insertReply(tx, { turn_id, conversation_id, message_id: turn.message_id, content: text }, status, stamp)
-  const final = { event: finalEvent(turn.message_id, status, usage, failure) }
+  const final = { event: finalEvent(turn.message_id, status, usage, null, failure) }
   // A turn that was never accepted has a stream all the same, so that its readers see the end.
   const ended = await addEvents(
     tx,
@@ -96,16 +97,22 @@ export interface Answer {
   /** The whole text of the reply. */
   content: string
   usage: Usage
+  finish_reason: FinishReason
 }
 
 const updateCompleted = compiled<
-  { turn_id: string; conversation_id: string; now: string; usage: string },
+  { turn_id: string; conversation_id: string; now: string; usage: string; finish_reason: FinishReason },
   { status: FinalStatus; next: string | null }
 >(
   (db, parameter) =>
     db
       .updateTable('turns')
-      .set({ status: finalStatus('completed'), finished_at: parameter('now'), usage: parameter('usage') })
+      .set({
+        status: finalStatus('completed'),
+        finished_at: parameter('now'),
+        usage: parameter('usage'),
+        finish_reason: parameter('finish_reason'),
+      })
       .where('id', '=', parameter('turn_id'))
       .where('status', 'in', UNFINISHED)
       .returning(['status', nextWaiting(db, parameter('conversation_id')).as('next')]) as Compilable<{
@@ -119,14 +126,16 @@ const updateCompleted = compiled<
  * @returns undefined when the turn was over already
  */
 export async function completeTurn(tx: Tx, answer: Answer): Promise<TurnEnd | undefined> {
-  const { turn_id, conversation_id, message_id, usage } = answer
+  const { turn_id, conversation_id, message_id, usage, finish_reason } = answer
   const stamp = new Date().toISOString()
-  const parameters = { turn_id, conversation_id, now: stamp, usage: JSON.stringify(usage) }
+  const parameters = { turn_id, conversation_id, now: stamp, usage: JSON.stringify(usage), finish_reason }
   const [turn] = (await updateCompleted(tx, parameters)).rows
   if (!turn) return undefined
   const { status } = turn
   await insertReply(tx, answer, status, stamp)
-  const ended = await addEvents(tx, turn_id, undefined, [{ event: finalEvent(message_id, status, usage, undefined) }])
+  const ended = await addEvents(tx, turn_id, undefined, [
+    { event: finalEvent(message_id, status, usage, finish_reason, undefined) },
+  ])
   return {
     status,
     events: 'events' in ended ? ended.events : [],
@@ -136,7 +145,7 @@ export async function completeTurn(tx: Tx, answer: Answer): Promise<TurnEnd | un
 
 async function insertReply(
   tx: Tx,
-  { message_id: id, turn_id, conversation_id, content }: Omit<Answer, 'usage'>,
+  { message_id: id, turn_id, conversation_id, content }: Omit<Answer, 'usage' | 'finish_reason'>,
   status: FinalStatus,
   created_at: string,
 ): Promise<void> {

@@ -2,6 +2,7 @@
 import type { FinalStatus, JobKind, OnBusy, TurnStatus } from '../../contracts/engine.ts'
 import type { NewEvent, Usage } from '../../contracts/events.ts'
 import type { ErrorBody } from '../../contracts/failures.ts'
+import type { FinishReason } from '../../contracts/model-messages.ts'
 import { inserting } from '../compiled.ts'
 import type { Addition, Writer } from '../event-rows.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
@@ -125,9 +126,11 @@ export function finalEvent(
   messageId: string,
   status: TurnStatus,
   usage: Usage,
+  finish_reason: FinishReason | null,
   error: ErrorBody | undefined,
 ): NewEvent {
-  if (status === 'completed') return { type: 'message_end', data: { id: messageId, usage } }
+  if (status === 'completed')
+    return { type: 'message_end', data: { id: messageId, usage, ...(finish_reason !== null && { finish_reason }) } }
   if (status === 'cancelled') return { type: 'cancelled', data: { id: messageId } }
   return { type: 'error', data: error ?? { code: 'internal_error', message: 'The turn failed' } }
 }

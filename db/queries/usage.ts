@@ -2,6 +2,7 @@
 import type { Compilable } from 'kysely'
 import type { Usage } from '../../contracts/events.ts'
 import { newId } from '../../contracts/ids.ts'
+import type { TokenUsage } from '../../contracts/model-messages.ts'
 import { compiled, inserting } from '../compiled.ts'
 import type { Db, Tx } from '../schema.ts'
 
@@ -42,10 +43,17 @@ const insertUsageRow = inserting('model_usage', [
   'created_at',
 ])
 
-/** What the request came to; `estimated` when the provider did not tell. What was completed before stays. */
-export async function completeUsage(db: Db | Tx, id: string, usage: Usage & { estimated: boolean }): Promise<void> {
-  const { input_tokens, output_tokens, cost_usd = null, estimated } = usage
-  await updateUsage(db, { id, input_tokens, output_tokens, cost_usd, status: estimated ? 'estimated' : 'completed' })
+export interface SpentTokens extends TokenUsage {
+  cost_usd?: number
+  /** The provider did not tell. */
+  estimated: boolean
+}
+
+/** What the request came to. What was completed before stays. */
+export async function completeUsage(db: Db | Tx, id: string, spent: SpentTokens): Promise<void> {
+  const { input_tokens, output_tokens, cost_usd = null, cached_tokens = null, reasoning_tokens = null } = spent
+  const status = spent.estimated ? 'estimated' : 'completed'
+  await updateUsage(db, { id, input_tokens, output_tokens, cost_usd, cached_tokens, reasoning_tokens, status })
 }
 
 const updateUsage = compiled<{
@@ -54,6 +62,8 @@ const updateUsage = compiled<{
   input_tokens: number
   output_tokens: number
   cost_usd: number | null
+  cached_tokens: number | null
+  reasoning_tokens: number | null
 }>(
   (db, parameter) =>
     db
@@ -63,6 +73,8 @@ const updateUsage = compiled<{
         input_tokens: parameter('input_tokens'),
         output_tokens: parameter('output_tokens'),
         cost_usd: parameter('cost_usd'),
+        cached_tokens: parameter('cached_tokens'),
+        reasoning_tokens: parameter('reasoning_tokens'),
       })
       .where('id', '=', parameter('id'))
       .where('status', '<>', 'completed') as unknown as Compilable<never>,

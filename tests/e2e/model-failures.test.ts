@@ -157,6 +157,113 @@ it(keeps('model.bad-arguments', 'a tool that does not exist is told to the model
   expect(stream.final?.type).toBe('message_end')
 })
 
+it.each(['length', 'content_filter'] as const)(
+  keeps('model.finish', 'ended by %s, also when it is read again'),
+  async (finish) => {
+    const { stream, turn, turnId, log, reply } = await run({ say: 'It was a dark and', finish })
+    expect([stream.final?.type, stream.final?.data.finish_reason]).toEqual(['message_end', finish])
+    expect([turn.status, reply]).toEqual(['completed', 'It was a dark and'])
+    expect(log.entries[0].output).toMatchObject({ finish_reason: finish })
+    const again = await stage.follow(muxi.url, turnId)
+    expect((await again.untilFinal()).data).toEqual(stream.final?.data)
+  },
+)
+
+it(keeps('model.finish', 'of a whole reply is stop'), async () => {
+  const { stream } = await run({ say: 'All of it.' })
+  expect(stream.final?.data.finish_reason).toBe('stop')
+})
+
+it(
+  keeps('model.finish', 'a filter that leaves nothing is an upstream_error, and the model is not asked again'),
+  async () => {
+    const { stream, turn } = await run({ say: '', finish: 'content_filter' })
+    expect(stream.final?.data).toMatchObject({ code: 'upstream_error', details: { provider: 'openai' } })
+    expect(turn.status).toBe('failed')
+  },
+)
+
+it(keeps('model.cut-call', 'the calls before it are made'), async () => {
+  const { cue, stream, turn, reply, log } = await run(
+    {
+      call: [
+        { name: 'count', arguments: { label: 'before the cut' } },
+        { name: 'count', arguments: '{"label": "cu' },
+      ],
+      finish: 'length',
+    },
+    { say: 'Counted one.' },
+  )
+  expect([stream.final?.data.finish_reason, reply]).toEqual(['stop', 'Counted one.'])
+  expect(stage.counted()).toContain('before the cut')
+  expect(stage.counted()).not.toContain('cu')
+  const told = stage.model.requests(cue)[1]!.messages.slice(-3)
+  expect(told.map(({ role, content }) => [role, content])).toEqual([
+    ['assistant', expect.anything()],
+    ['tool', '{"counted":"before the cut"}'],
+    ['tool', expect.stringContaining('length limit')],
+  ])
+  expect(turn.message.agent_response.tool_calls).toMatchObject([
+    { id: 'call_1_1', is_error: false },
+    { id: 'call_1_2', is_error: true, output: expect.stringContaining('length limit') },
+  ])
+  const ends = stream.events.filter(({ type }) => type === 'tool_call_end').map(({ data }) => [data.id, data.is_error])
+  expect(ends.toSorted()).toEqual([
+    ['call_1_1', false],
+    ['call_1_2', true],
+  ])
+  expect(log.entries.filter(({ status }: { status: string }) => status === 'failed')).toMatchObject([
+    { kind: 'tool_call', name: 'count', error: { message: expect.stringContaining('length limit') } },
+  ])
+})
+
+it(keeps('model.cut-call', 'the model writes a shorter one'), async () => {
+  const { cue, stream } = await run(
+    { call: [{ name: 'count', arguments: '{"label": "far too l' }], finish: 'length' },
+    { call: [{ name: 'count', arguments: { label: 'short' } }] },
+    { say: 'Counted.' },
+  )
+  expect(stream.final?.type).toBe('message_end')
+  expect(stage.counted()).toContain('short')
+  expect(stage.model.requests(cue)).toHaveLength(3)
+})
+
+it(keeps('model.cut-call', 'three times in a row is an upstream_error'), async () => {
+  const cut = { call: [{ name: 'count', arguments: '{"label": "cu' }], finish: 'length' as const }
+  const { stream } = await run(cut, cut, cut)
+  expect(stream.final?.data).toMatchObject({ code: 'upstream_error', details: { provider: 'openai' } })
+})
+
+it(keeps('model.many-calls', 'those beyond are not made, and the model is told so'), async () => {
+  const call = Array.from({ length: 18 }, (_, index) => ({ name: 'count', arguments: { label: `many ${index}` } }))
+  const { cue, stream } = await run({ call }, { say: 'Counted some.' })
+  expect(stream.final?.type).toBe('message_end')
+  expect(stage.counted().filter((label) => label.startsWith('many'))).toHaveLength(16)
+  const told = stage.model.requests(cue)[1]!.messages.filter(({ role }) => role === 'tool')
+  expect(told).toHaveLength(18)
+  for (const { content } of told.slice(16)) expect(content).toContain('at most 16 calls')
+})
+
+it(
+  keeps('model.reasoning', 'is no part of the reply, and goes back to its model with the call it led to'),
+  async () => {
+    const model = { provider: 'openai', model: 'o4-mini' }
+    const agent = { id: 'thinker', description: 'Reasons.', system_message: 'Answer.', model }
+    expect((await stage.call(muxi.url, '/api/v1/agents', { body: agent })).status).toBe(201)
+    const cue = stage.model.script(
+      { call: [{ name: 'count', arguments: { label: 'thought of' } }], reasoning: 'I should count.' },
+      { say: 'Counted.', reasoning: 'That was it.' },
+    )
+    const stream = await stage.chat(muxi.url, cue, { agent: 'thinker' })
+    expect((await stream.untilFinal()).type).toBe('message_end')
+    expect(stream.text).toBe('Counted.')
+    const asked = stage.model.requests(cue)[1]!.messages.find(({ role }) => role === 'assistant')
+    expect(asked).toMatchObject({ reasoning_content: 'I should count.' })
+    const { body: log } = await stage.call(muxi.url, `/api/v1/turns/${stream.events[0]!.data.turn_id}/log`)
+    expect(log.entries[0].output).toMatchObject({ reasoning: 'I should count.' })
+  },
+)
+
 it(keeps('model.401', 'is not asked again, and the key is shown nowhere'), async () => {
   const { stream, turn, log } = await run({ fail: 401, words: `Incorrect API key provided: ${MODEL_KEY}` })
   expect(stream.final?.data).toMatchObject({ code: 'upstream_error', details: { provider: 'openai', status: 401 } })

@@ -57,6 +57,10 @@ export const REQUIREMENTS = {
   'model.breaks': 'A connection that breaks mid-stream: the text is withdrawn and told again',
   'model.no-finish': 'An answer that ends without a finish is told again',
   'model.bad-arguments': 'Broken JSON in tool arguments goes back to the model, a bounded number of times',
+  'model.finish': 'A reply that was cut says why: in message_end and in the log',
+  'model.many-calls': 'One step makes at most 16 calls, and every other one is answered to the model',
+  'model.reasoning': 'Reasoning is kept apart from the reply and given back where the server wants it',
+  'model.cut-call': 'A tool call that was cut is not made, and the model is told why',
   'model.401': '401 is final: upstream_error names provider and status, the key is shown nowhere',
   'model.fallback': 'When the policy is used up, the next model of the chain answers',
 

@@ -78,15 +78,16 @@ it(keeps('summaries.parts', 'a worker is killed between them: only what was not 
   expect(found.body.results[0]).toMatchObject({ heading: 'Summary', content: expect.stringContaining('heron') })
 })
 
-it(keeps('summaries.parts', 'the next model of the chain is asked when one has failed for good'), async () => {
-  const cue = stage.model.script({ fail: 401 }, { say: 'Short.' })
+it(keeps('summaries.parts', 'the next model of the chain is asked after the last attempt at the first'), async () => {
+  const fails = Array.from({ length: 5 }, () => ({ fail: 500 }))
+  const cue = stage.model.script(...fails, { say: 'Short.' })
   const model = { provider: 'openai', model: 'first', fallbacks: [{ provider: 'openai', model: 'second' }] }
   const agent = { id: 'chained', description: 'Has two.', model, system_message: 'Two.', memory: { buffer: 1 } }
   expect((await stage.call(api.url, '/api/v1/agents', { body: agent })).status).toBe(201)
   const fields = { agent_id: 'chained', options: { summarize: true } }
   const { id } = await begin('document', `short ${cue}.txt`, 'A short text about a ferry.', fields)
   expect((await finished(id)).result.summary).toBe('Short.')
-  expect(stage.model.requests(cue).map((request) => request.model)).toEqual(['first', 'second'])
+  expect(stage.model.requests(cue).map((request) => request.model)).toEqual([...fails.map(() => 'first'), 'second'])
 })
 
 it(keeps('summaries.offline', 'of documents and recordings, and says that it is by rule'), async () => {

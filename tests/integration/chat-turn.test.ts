@@ -46,6 +46,15 @@ describe('steps', () => {
     expect(sandbox.inputs('callTool')[0]).toMatchObject({ ...CALL, agent_id: 'agent', conversation_id: 'conv_1' })
   })
 
+  it('of which every call was refused make no call, and three in a row fail the turn', async () => {
+    const result = await run({
+      callModel: ({ turn_id, step }) => ({ ...reply(turn_id, step, CALL), calls: [] }),
+      finishTurn: records,
+    })
+    expect(result).toMatchObject({ type: 'upstream_error' })
+    expect(names()).toEqual(['callModel', 'callModel', 'callModel', 'finishTurn'])
+  })
+
   it('calls of one step are made side by side, and all of them before the next step', async () => {
     const both = Promise.withResolvers<void>()
     let begun = 0

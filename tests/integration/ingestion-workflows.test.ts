@@ -100,6 +100,37 @@ it('a batch that cannot be read ends the others, and the job fails with the reas
   expect(sandbox.inputs('indexBatch')).toEqual([])
 })
 
+const failing = (type: string) =>
+  ApplicationFailure.create({
+    message: 'The model failed',
+    type,
+    nonRetryable: true,
+    details: [{ code: 'upstream_error', message: 'The model failed' }],
+  })
+/** A document that is summarized by two models, of which the first fails. */
+const summarized = (type: string): Scripted => ({
+  ...document(1),
+  beginJob: () => ({ claimed: true, indexed: false, summarize: true }),
+  planSummary: () => ({ parts: [1], models: 2 }),
+  summarizePart: ({ model }) => {
+    if (model === 0) throw failing(type)
+    return { characters: 10 }
+  },
+})
+
+it('the next model of the chain is asked for a summary after failures that may pass', async () => {
+  sandbox.script(summarized(FAILURE.retry))
+  expect(await (await start()).result()).toEqual({ status: 'completed' })
+  expect(sandbox.inputs('summarizePart').map(({ model }) => model)).toEqual([0, 1])
+})
+
+it('a final failure of a model ends the chain of a summary, and the job', async () => {
+  sandbox.script(summarized(FAILURE.final))
+  await expect((await start()).result()).rejects.toMatchObject({ cause: { type: 'upstream_error' } })
+  expect(sandbox.inputs('summarizePart').map(({ model }) => model)).toEqual([0])
+  expect(sandbox.inputs('finishJob')).toMatchObject([{ status: 'failed', failure: { code: 'upstream_error' } }])
+})
+
 it('a job that is cancelled ends its batches and is recorded as cancelled', async () => {
   sandbox.script({ ...document(8), parseBatch: untilCancelled })
   const handle = await start()

@@ -9,7 +9,7 @@ import { findStep, insertStep } from '../../db/queries/steps.ts'
 import { claimTurn } from '../../db/queries/turn-queue.ts'
 import { insertTurn, lockTurn } from '../../db/queries/turns.ts'
 import type { Storage } from '../../db/storage.ts'
-import type { Provider } from '../../providers/provider.ts'
+import type { Delta, Provider } from '../../providers/provider.ts'
 import { ModelRegistry } from '../../providers/registry.ts'
 import { callModels, OFFLINE } from '../support/call-model.ts'
 import { dialects } from '../support/dialects.ts'
@@ -35,11 +35,11 @@ class HeldModels extends ModelRegistry {
     const provider = super.open(...model)
     return {
       name: provider.name,
-      generate: async (request, onText, signal) => {
+      generate: async (request, onDelta, signal) => {
         let said = ''
-        const hear = (piece: string) => {
-          said += piece
-          return onText(piece)
+        const hear = (delta: Delta) => {
+          said += delta.text
+          return onDelta(delta)
         }
         const result = await provider.generate(request, hear, signal)
         this.said = said

@@ -178,6 +178,7 @@ for (const dialect of dialects) {
           message_id,
           content: 'Hi',
           usage: { input_tokens: 1, output_tokens: 1 },
+          finish_reason: 'stop' as const,
         }
         // Either begins some statements after the other.
         const complete = async () => {

@@ -13,6 +13,10 @@ interface Pace {
   piece?: number
   /** Breaks the connection after so many pieces, the first one (the role) included. */
   break_after_pieces?: number
+  /** Left out: `stop`, or `tool_calls` with calls. */
+  finish?: 'length' | 'content_filter'
+  /** Streamed before the text. */
+  reasoning?: string
   /** The reply stays unfinished until it is released. */
   held?: HeldReply
 }
@@ -198,9 +202,14 @@ function toResponse(step: Step): FixtureResponse {
     name: call.name,
     arguments: typeof call.arguments === 'string' ? call.arguments : JSON.stringify(call.arguments),
   }))
-  const id = step.held && { id: step.held.id }
-  if ('say' in step) return { content: step.say, ...(calls.length > 0 && { toolCalls: calls }), ...id }
-  return { toolCalls: calls }
+  const { held, finish, reasoning } = step
+  const more = {
+    ...(held && { id: held.id }),
+    ...(finish && { finishReason: finish }),
+    ...(reasoning && { reasoning }),
+  }
+  if ('say' in step) return { content: step.say, ...(calls.length > 0 && { toolCalls: calls }), ...more }
+  return { toolCalls: calls, ...more }
 }
 
 function lastUserText(request: ChatCompletionRequest): string {

@@ -161,6 +161,8 @@ const NAMES: (keyof Activities)[] = [
   'parseBatch',
   'indexBatch',
   'publishJob',
+  'planSummary',
+  'summarizePart',
 ]
 
 function aTurn(given: Partial<TurnInput>): TurnInput {

@@ -27,7 +27,7 @@ const model: ModelConfig = { provider: 'openai', model: 'm', base_url: 'https://
 
 async function call(config: ModelConfig, apiKey?: string) {
   const [chosen] = registry.chainOf({ model: config }, 'api')
-  const request = { model: 'm', messages: [], tools: [], passages: [] }
+  const request = { model: 'm', system: '', messages: [], tools: [], passages: [] }
   const said = registry.open(chosen!, apiKey).generate(request, async () => {}, new AbortController().signal)
   return said.catch((error: unknown) => error)
 }

@@ -1,0 +1,88 @@
+// What every call of a model shares, whoever makes it: its estimate, its usage row, and what its finish reason means.
+import { textOf, type TokenUsage } from '../contracts/model-messages.ts'
+import { completeUsage, estimateTokens, insertUsage, type SpentTokens } from '../db/queries/usage.ts'
+import type { Db, JobsTable } from '../db/schema.ts'
+import { ProviderFailure } from '../providers/failure.ts'
+import { costOf } from '../providers/prices.ts'
+import type { GenerateRequest, GenerateResult, Provider } from '../providers/provider.ts'
+import type { ChainModel } from '../providers/registry.ts'
+
+/** Attempts at the next model of a chain count on from here, so that they fence off those at the one before. */
+export const ATTEMPTS_A_MODEL = 1_000
+
+/** Tokens of the text that is sent; pictures are not counted. */
+export function estimateInput({ system, messages }: Pick<GenerateRequest, 'system' | 'messages'>): number {
+  return messages.reduce((sum, message) => sum + estimateTokens(textOf(message)), estimateTokens(system))
+}
+
+/** What a request came to: what the provider counted, else the estimate. */
+export function spentBy(
+  { model }: Pick<ChainModel, 'model'>,
+  counted: TokenUsage | undefined,
+  estimate: TokenUsage,
+): SpentTokens {
+  const tokens = counted ?? estimate
+  const cost_usd = costOf(model, tokens.input_tokens, tokens.output_tokens)
+  return { ...tokens, ...(cost_usd !== undefined && { cost_usd }), estimated: counted === undefined }
+}
+
+/**
+ * The reply of a call, unless it ended without one.
+ * @throws ProviderFailure `retry` after an error, `final` when a filter left nothing
+ */
+export function usableReply(result: GenerateResult, provider: string): GenerateResult {
+  const { finish_reason, parts } = result
+  if (finish_reason === 'error')
+    throw new ProviderFailure('retry', 'The model ended its answer with an error', { provider })
+  const isEmpty = parts.every((part) => part.type === 'reasoning')
+  if (finish_reason === 'content_filter' && isEmpty)
+    throw new ProviderFailure('final', 'The model refused by its content policy', { provider })
+  return result
+}
+
+export interface JobModelCall {
+  /** Place of the call in the usage of the job. */
+  step: number
+  /** Ascends with every attempt at the call. */
+  fence: number
+  model: ChainModel
+  provider: Provider
+  request: GenerateRequest
+  /** What is said beyond is left out, in characters. */
+  max_characters: number
+}
+
+/** Calls a model for a job: the usage row before, its completion or its estimate after. */
+export async function callForJob(
+  db: Db,
+  job: Pick<JobsTable, 'id' | 'turn_id'>,
+  { step, fence, model, provider, request, max_characters }: JobModelCall,
+  signal: AbortSignal,
+): Promise<{ text: string } & Pick<GenerateResult, 'finish_reason' | 'usage'>> {
+  const input_tokens = estimateInput(request)
+  const usageId = await insertUsage(db, {
+    turn_id: job.turn_id ?? job.id,
+    step,
+    fence,
+    provider: model.provider,
+    model: model.model,
+    input_tokens,
+  })
+  let said = ''
+  let result: GenerateResult | undefined
+  try {
+    result = await provider.generate(
+      request,
+      ({ type, text }) => {
+        if (type === 'text') said = (said + text).slice(0, max_characters)
+        return Promise.resolve()
+      },
+      signal,
+    )
+  } finally {
+    const estimate = { input_tokens, output_tokens: estimateTokens(said) }
+    await completeUsage(db, usageId, spentBy(model, result?.usage, estimate))
+  }
+  const { finish_reason, usage } = usableReply(result, provider.name)
+  return { text: said.trim(), finish_reason, usage }
+}

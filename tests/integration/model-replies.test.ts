@@ -1,0 +1,138 @@
+// What is kept of a model's reply on both databases: its finish reason, its tokens, its parts, and the calls that are not made.
+import { describe, expect, it } from 'vitest'
+import { resumeEvents } from '../../api/services/events.ts'
+import type { AssistantPart } from '../../contracts/model-messages.ts'
+import { createAgent } from '../../db/queries/agents.ts'
+import { createConversation } from '../../db/queries/conversations.ts'
+import { listLogOfTurn } from '../../db/queries/log.ts'
+import { findStep, listSteps } from '../../db/queries/steps.ts'
+import { claimTurn } from '../../db/queries/turn-queue.ts'
+import { findTurn, insertTurn } from '../../db/queries/turns.ts'
+import type { GenerateResult, Provider } from '../../providers/provider.ts'
+import { ModelRegistry } from '../../providers/registry.ts'
+import { callModels, OFFLINE } from '../support/call-model.ts'
+import { dialects } from '../support/dialects.ts'
+import { aTurn } from '../support/turn-rows.ts'
+
+/** A model that gives one reply. */
+class OneReply extends ModelRegistry {
+  readonly #reply: GenerateResult
+
+  constructor(reply: Partial<GenerateResult>) {
+    super(OFFLINE)
+    this.#reply = { parts: [], finish_reason: 'stop', usage: undefined, warnings: [], ...reply }
+  }
+
+  override open(): Provider {
+    return {
+      name: 'scripted',
+      generate: async (_, onDelta) => {
+        for (const part of this.#reply.parts)
+          if (part.type !== 'tool_call') await onDelta({ type: part.type, text: part.text })
+        return this.#reply
+      },
+    }
+  }
+}
+
+const text: AssistantPart = { type: 'text', text: 'It was a dark and' }
+const reasoning: AssistantPart = { type: 'reasoning', text: 'Hm.', metadata: { field: 'reasoning' } }
+const call = (id: string, args: string): AssistantPart => ({ type: 'tool_call', id, name: 'count', arguments: args })
+
+for (const dialect of dialects) {
+  describe(dialect.name, () => {
+    /** Runs step 1 of a turn with this reply. */
+    async function run(reply: Partial<GenerateResult>) {
+      const storage = await (await dialect.fresh()).open()
+      const { db, box } = storage
+      const model = { provider: 'offline', model: 'offline' }
+      const config = { description: 'Answers.', system_message: 'You answer.', model, memory: { buffer: 10 } } as never
+      await db.transaction().execute((tx) => createAgent(tx, box, { id: 'agent', config, secrets: {} }))
+      const { id: conversation_id } = await createConversation(db, { agent_id: 'agent', user_id: 'user' })
+      const turn = aTurn(conversation_id)
+      await db.transaction().execute(async (tx) => {
+        await insertTurn(tx, turn, 'active')
+        await claimTurn(tx, turn.turn_id, 'run')
+      })
+      const result = await callModels(storage, new OneReply(reply))(turn.turn_id)
+      return { storage, db, turn_id: turn.turn_id, result }
+    }
+
+    it.each(['stop', 'length', 'content_filter'] as const)(
+      'the finish reason %s outlives the event log',
+      async (finish) => {
+        const { storage, db, turn_id, result } = await run({ parts: [text], finish_reason: finish })
+        expect(result).toMatchObject({ finish: 'ended', status: 'completed' })
+        const finalEvent = async () => {
+          const turn = (await findTurn(db, turn_id))!
+          const events = await resumeEvents(storage, turn, 0, new AbortController().signal)
+          for await (const batch of events!) {
+            const final = batch.find(({ type }) => type === 'message_end')
+            if (final) return final.data
+          }
+          return undefined
+        }
+        expect(await finalEvent()).toMatchObject({ finish_reason: finish })
+        await db.deleteFrom('event_segments').where('stream_id', '=', turn_id).execute()
+        await db.deleteFrom('event_streams').where('stream_id', '=', turn_id).execute()
+        expect(await finalEvent()).toMatchObject({ finish_reason: finish })
+      },
+    )
+
+    it('cached and reasoning tokens stand in the usage row and in the log', async () => {
+      const usage = { input_tokens: 100, output_tokens: 20, cached_tokens: 64, reasoning_tokens: 12 }
+      const { db, turn_id } = await run({ parts: [text], usage, warnings: ['Something was left out'] })
+      expect(await db.selectFrom('model_usage').selectAll().executeTakeFirst()).toMatchObject({
+        ...usage,
+        status: 'completed',
+      })
+      const [entry] = await listLogOfTurn(db, turn_id)
+      expect(JSON.parse(entry!.usage!)).toEqual(usage)
+      expect(JSON.parse(entry!.output!)).toMatchObject({ finish_reason: 'stop', warnings: ['Something was left out'] })
+    })
+
+    it('a reply with reasoning keeps its parts for the next step, and one without keeps none', async () => {
+      const first = await run({ parts: [reasoning, text, call('a', '{}')], finish_reason: 'tool_calls' })
+      const [step] = await listSteps(first.db, first.turn_id)
+      expect(step).toMatchObject({ content: 'It was a dark and', calls: [{ call_id: 'call_1_1' }] })
+      expect(step!.parts).toEqual([reasoning, text, { type: 'tool_call', call_id: 'call_1_1' }])
+      const second = await run({ parts: [text, call('a', '{}')], finish_reason: 'tool_calls' })
+      expect((await listSteps(second.db, second.turn_id))[0]!.parts).toBeUndefined()
+    })
+
+    it('a call that was cut is stored as refused, shown and logged, and the workflow is not given it', async () => {
+      const { storage, db, turn_id, result } = await run({
+        parts: [call('a', '{"label":"whole"}'), call('b', '{"label":"cu')],
+        finish_reason: 'length',
+      })
+      expect(result).toMatchObject({ finish: 'tool_calls', calls: [{ call_id: 'call_1_1', name: 'count' }] })
+      expect((await findStep(db, turn_id, 1))?.calls).toEqual(result.calls)
+      const [step] = await listSteps(db, turn_id)
+      const why = expect.stringContaining('length limit')
+      expect(step!.calls).toMatchObject([
+        { call_id: 'call_1_1', status: 'planned', output: null },
+        { call_id: 'call_1_2', status: 'invalid', output: why, started_at: null },
+      ])
+      const shown: unknown[] = []
+      for await (const batch of storage.events.follow(turn_id, 0, AbortSignal.timeout(10_000))) {
+        shown.push(
+          ...batch.filter(({ type }) => type.startsWith('tool_call')).map(({ type, data }) => ({ type, data })),
+        )
+        if (shown.length === 2) break
+      }
+      expect(shown).toEqual([
+        { type: 'tool_call_start', data: { id: 'call_1_2', name: 'count', server: '', parameters: '{"label":"cu' } },
+        { type: 'tool_call_end', data: { id: 'call_1_2', output: why, is_error: true } },
+      ])
+      const logged = (await listLogOfTurn(db, turn_id)).map(({ kind, status, name }) => [kind, status, name])
+      expect(logged).toEqual([
+        ['model_call', 'completed', 'offline'],
+        ['tool_call', 'failed', 'count'],
+      ])
+    })
+
+    it('a reply that ends with an error is a failed attempt', async () => {
+      await expect(run({ parts: [text], finish_reason: 'error' })).rejects.toMatchObject({ type: 'UpstreamRetry' })
+    })
+  })
+}
