@@ -23,6 +23,8 @@ import {
 } from '../../db/queries/mcp.ts'
 import { findConnectionSignIn } from '../../db/queries/sign-ins.ts'
 import type { Principal } from '../../db/queries/keys.ts'
+import type { Tx } from '../../db/schema.ts'
+import type { SecretBox } from '../../db/secret-box.ts'
 import type { McpServerRef } from '../../contracts/engine.ts'
 import { mapAll } from '../../contracts/map-all.ts'
 import { authorize } from './access.ts'
@@ -154,25 +156,32 @@ export interface DescribedAgent {
 }
 
 /** Brings an agent's servers to what its description names: new, changed and vanished ones. Those added over the API stay. */
-export async function syncServersOf(context: ApiContext, { id, config, secrets }: DescribedAgent): Promise<void> {
+export async function syncServersOf(context: ApiContext, agent: DescribedAgent): Promise<void> {
   const { db, box } = context.storage
+  await db.transaction().execute((tx) => putServersOf(tx, box, agent))
+  await startServersOf(context, agent)
+}
+
+/** The rows of `syncServersOf`. */
+export async function putServersOf(tx: Tx, box: SecretBox, { id, config, secrets }: DescribedAgent): Promise<void> {
   const servers = config.mcp_servers ?? []
-  const refs = servers.map(({ name }) => ({ agent_id: id, name }))
-  await db.transaction().execute(async (tx) => {
-    for (const [index, server] of servers.entries()) {
-      const prefix = `mcp_servers.${index}.`
-      const own = Object.entries(secrets).filter(([path]) => path.startsWith(prefix))
-      const below = Object.fromEntries(own.map(([path, value]) => [path.slice(prefix.length), value]))
-      await putServer(tx, box, { agent_id: id, origin: 'config', server, secrets: below })
-    }
-    for (const { name, origin } of await listServers(tx, id)) {
-      if (origin === 'config' && !refs.some((ref) => ref.name === name)) await deleteServer(tx, { agent_id: id, name })
-    }
-  })
-  // The sweeper starts what could not be started now.
+  for (const [index, server] of servers.entries()) {
+    const prefix = `mcp_servers.${index}.`
+    const own = Object.entries(secrets).filter(([path]) => path.startsWith(prefix))
+    const below = Object.fromEntries(own.map(([path, value]) => [path.slice(prefix.length), value]))
+    await putServer(tx, box, { agent_id: id, origin: 'config', server, secrets: below })
+  }
+  for (const { name, origin } of await listServers(tx, id)) {
+    if (origin === 'config' && !servers.some((server) => server.name === name))
+      await deleteServer(tx, { agent_id: id, name })
+  }
+}
+
+/** Starts the workflows of an agent's servers; the sweeper starts what cannot be started now. */
+export async function startServersOf(context: ApiContext, { id, config }: DescribedAgent): Promise<void> {
   const late = (error: unknown) =>
     context.log.warn({ err: error, agent_id: id }, 'an MCP server could not be started yet')
-  await mapAll(refs, (ref) => startMcpServer(context, ref).catch(late))
+  await mapAll(config.mcp_servers ?? [], ({ name }) => startMcpServer(context, { agent_id: id, name }).catch(late))
 }
 
 /** The same for every agent of the operator's files; agents that are gone lose theirs. */

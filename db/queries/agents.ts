@@ -54,16 +54,22 @@ async function syncFileAgent(tx: Tx, box: SecretBox, agent: AgentInput & { file:
   await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'file', agent.file)
 }
 
+/** @throws MuxiError `conflict` when there is an agent with this id */
+export async function refuseTaken(db: Db | Tx, id: string): Promise<void> {
+  const known = await db
+    .selectFrom('agents')
+    .select('id')
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .execute()
+  if (known.length > 0) throw new MuxiError('conflict', `Cannot create agent '${id}': the id is taken`)
+}
+
 /** @throws MuxiError `conflict` when the id is taken */
 export async function createAgent(tx: Tx, box: SecretBox, agent: AgentInput): Promise<AgentRow> {
   await lockAgents(tx)
-  const known = await tx
-    .selectFrom('agents')
-    .select(['version', 'deleted_at'])
-    .where('id', '=', agent.id)
-    .executeTakeFirst()
-  if (known && known.deleted_at === null)
-    throw new MuxiError('conflict', `Cannot create agent '${agent.id}': the id is taken`)
+  await refuseTaken(tx, agent.id)
+  const known = await tx.selectFrom('agents').select('version').where('id', '=', agent.id).executeTakeFirst()
   await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'api', null)
   return getAgentOrThrow(tx, agent.id)
 }
