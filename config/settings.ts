@@ -220,7 +220,9 @@ function readApiKey(read: SettingReader): boolean | string {
 /** An address that may hold a password, so only its scheme is ever shown. */
 function readUrl(read: SettingReader, name: string, schemes: string[]): string | undefined {
   const value = read.text(name)
-  const scheme = value === undefined || !URL.canParse(value) ? undefined : new URL(value).protocol
+  // Postgres over a Unix socket has no host: postgresql://user:password@/database?host=/folder.
+  const parsed = value === undefined ? null : URL.parse(value.replace('@/', '@localhost/'))
+  const scheme = parsed?.protocol
   if (value === undefined || (scheme !== undefined && schemes.includes(scheme))) return value
   const known = scheme !== undefined && value.startsWith(`${scheme}//`)
   read.fault(

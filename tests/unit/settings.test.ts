@@ -215,6 +215,21 @@ describe('roles', () => {
     expect(load({ AWS_ACCESS_KEY_ID: 'a' }).blob_credentials).toBeUndefined()
   })
 
+  it.each([
+    'postgresql://user:pw@/db?host=/run/postgresql',
+    'postgres:///db?host=/run/postgresql',
+    'postgres://u:p@h/d',
+  ])('takes the database %s', (url) => expect(load({ DATABASE_URL: url }).database_url).toBe(url))
+
+  it.each(['mysql://u:planted@/db', 'user:planted@/db', 'postgres', '@/'])('refuses the database %s', (url) => {
+    const [fault, ...more] = faults({ DATABASE_URL: url })
+    expect(more).toEqual([])
+    expect(fault).toMatch(
+      /^Cannot start: 'DATABASE_URL' must be an address that begins with postgres:.* or postgresql:/,
+    )
+    expect(fault).not.toContain('planted')
+  })
+
   it('may be split over one SQLite folder', () => {
     expect(faults({ MUXI_ROLE: 'api' })).toEqual([])
   })
