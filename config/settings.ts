@@ -85,7 +85,6 @@ export interface Settings {
   readonly role: Role
   readonly temporal: TemporalSettings
   readonly database_url?: string
-  readonly redis_url?: string
   readonly blob_url?: string
   /** Left out: what AWS's own environment says (profiles, roles of machines). */
   readonly blob_credentials?: { access_key_id: string; secret_access_key: string; session_token?: string }
@@ -131,7 +130,6 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
     role: read.oneOf('MUXI_ROLE', ROLES, 'all'),
     temporal: readTemporal(read, cwd),
     database_url: readUrl(read, databaseName(read), ['postgres:', 'postgresql:']),
-    redis_url: readUrl(read, 'REDIS_URL', ['redis:', 'rediss:']),
     blob_url: readBlobUrl(read),
     blob_credentials: readBlobCredentials(read),
     providers: {

@@ -144,7 +144,6 @@ describe('a wrong environment', () => {
       OPENAI_API_KEY: `sk ${planted}`,
       TEMPORAL_API_KEY: `${planted} x`,
       DATABASE_URL: `mysql://u:${planted}@host/db`,
-      REDIS_URL: `${planted}:6379`,
       BLOB_URL: planted,
       OPENAI_BASE_URL: `http://u:${planted}@host/`,
       ANTHROPIC_BASE_URL: `sk-${planted}`,
