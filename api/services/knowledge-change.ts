@@ -1,6 +1,8 @@
 // How the documents of a knowledge source differ from its jobs, and the rows that bring it up to them.
 import { createHash } from 'node:crypto'
-import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import { MuxiError } from '../../contracts/failures.ts'
+import { jobError } from '../../db/columns.ts'
+import { parseColumn } from '../../db/json-column.ts'
 import { agentOwner, insertFile, type NewFile } from '../../db/queries/files.ts'
 import { insertJob } from '../../db/queries/jobs.ts'
 import {
@@ -134,5 +136,5 @@ function isStale(before: JobsTable, { name, sha256 }: SourceDocument, model: str
   if (before.sha256 !== sha256 || before.name !== name) return true
   if (before.collection !== null && before.collection !== model) return true
   if (before.status === 'cancelled') return true
-  return before.status === 'failed' && (JSON.parse(before.error ?? '{}') as Partial<ErrorBody>).code !== 'unprocessable'
+  return before.status === 'failed' && parseColumn(jobError, before.error, before.id)?.code !== 'unprocessable'
 }

@@ -1,6 +1,8 @@
 // What an agent knows: sources added, listed, removed and searched; those that agent files name are kept as the files say.
-import { MuxiError, notFound, type ErrorBody } from '../../contracts/failures.ts'
+import { MuxiError, notFound } from '../../contracts/failures.ts'
 import type { KnowledgeRequest } from '../../contracts/schemas/jobs.ts'
+import { jobError } from '../../db/columns.ts'
+import { parseColumn } from '../../db/json-column.ts'
 import { agentOwner, deleteFile, findFile } from '../../db/queries/files.ts'
 import { findJob } from '../../db/queries/jobs.ts'
 import {
@@ -47,8 +49,10 @@ export async function addSource(
   const ended = (await findJob(db, job.id)) ?? job
   if (ended.status === 'failed') {
     await removeSource(context, agentId, source.id)
-    const error = JSON.parse(ended.error ?? '{}') as ErrorBody
-    throw new MuxiError(error.code, error.message, { details: { ...error.details, job_id: job.id } })
+    const error = parseColumn(jobError, ended.error, ended.id)
+    throw new MuxiError(error?.code ?? 'internal_error', error?.message ?? 'The job failed', {
+      details: { ...error?.details, job_id: job.id },
+    })
   }
   const view = (await listSources(db, agentId)).find(({ id }) => id === source.id)
   if (!view) throw notFound('knowledge source', source.id)

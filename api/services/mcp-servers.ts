@@ -10,6 +10,7 @@ import { timeoutsOf } from '../../contracts/mcp-timeouts.ts'
 import type { AgentConfig, McpServer } from '../../contracts/schemas/agent.ts'
 import { dotted } from '../../contracts/schemas/faults.ts'
 import {
+  configOf,
   deleteServer,
   findServer,
   listConfiguredServers,
@@ -27,6 +28,8 @@ import type { Tx } from '../../db/schema.ts'
 import type { SecretBox } from '../../db/secret-box.ts'
 import type { McpServerRef } from '../../contracts/engine.ts'
 import { mapAll } from '../../contracts/map-all.ts'
+import { toolAnnotations, toolParameters } from '../../db/columns.ts'
+import { parseColumn } from '../../db/json-column.ts'
 import { authorize } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { startMcpServer } from './engine.ts'
@@ -205,7 +208,7 @@ function placeOf(server: McpServer): { command: string } | { url: string } {
 
 /** A server as lists show it. */
 export function viewServerBriefly(row: ServerRow) {
-  const server = JSON.parse(row.config) as McpServer
+  const server = configOf(row)
   const now = Date.now()
   const since = (moment: string | null) =>
     moment === null ? null : Math.max(0, Math.round((now - Date.parse(moment)) / 1_000))
@@ -245,7 +248,7 @@ export async function viewServer(context: ApiContext, principal: Principal, ref:
   const row = await findServer(db, ref)
   if (!row) throw notFound('MCP server', ref.name)
   if (row.state === 'idle') await requestStart(db, ref)
-  const server = JSON.parse(row.config) as McpServer
+  const server = configOf(row)
   const brief = viewServerBriefly(row)
   const listed = await listToolsOfAgent(db, ref.agent_id)
   const tools = listed.filter((tool) => tool.server === ref.name)
@@ -270,8 +273,8 @@ export async function viewServer(context: ApiContext, principal: Principal, ref:
         name: tool,
         offered_as: left_out === undefined ? name : null,
         description,
-        parameters: JSON.parse(parameters) as unknown,
-        annotations: JSON.parse(annotations) as unknown,
+        parameters: parseColumn(toolParameters, parameters, `${ref.agent_id}/${ref.name}/${tool}`),
+        annotations: parseColumn(toolAnnotations, annotations, `${ref.agent_id}/${ref.name}/${tool}`),
         drifted: hash !== approved_hash,
       }),
     ),
