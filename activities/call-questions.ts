@@ -4,6 +4,8 @@ import { Context } from '@temporalio/activity'
 import { WorkflowNotFoundError } from '@temporalio/client'
 import type { ElicitResult } from '@modelcontextprotocol/sdk/types.js'
 import { QUESTION_SIGNALS, type McpCallInput } from '../contracts/engine.ts'
+import { approvalAnswer } from '../db/columns.ts'
+import { parseColumn } from '../db/json-column.ts'
 import type { EventLog } from '../db/event-log.ts'
 import { untilDatabaseIsBack } from '../db/storage.ts'
 import type { Question } from '../mcp/connection.ts'
@@ -71,7 +73,7 @@ export function callQuestions(
       if (row.decision === 'deny') return { action: 'decline' }
       return {
         action: 'accept',
-        ...(row.answer !== null && { content: JSON.parse(row.answer) as ElicitResult['content'] }),
+        ...(row.answer !== null && { content: parseColumn(approvalAnswer, row.answer, row.id) }),
       }
     },
   }

@@ -2,8 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { activityInfo } from '@temporalio/activity'
 import type { BatchRef, FinishJobInput, JobClaim, JobRef } from '../contracts/engine.ts'
-import type { JobResult } from '../contracts/events.ts'
-import type { JobOptions } from '../contracts/schemas/jobs.ts'
+import { jobOptions, jobResult } from '../db/columns.ts'
+import { parseColumn } from '../db/json-column.ts'
 import type { DocumentGeneration, VectorChunk } from '../db/vectors/vector-store.ts'
 import { deleteFile } from '../db/queries/files.ts'
 import { advance } from '../db/queries/job-progress.ts'
@@ -79,7 +79,7 @@ export function ingestActivities(resources: Resources) {
       })
       if (!begun) return { claimed: false }
       events.publish(ref.job_id, begun.told)
-      const { summarize } = JSON.parse(begun.job.options) as JobOptions
+      const { summarize } = parseColumn(jobOptions, begun.job.options, begun.job.id)
       return { claimed: true, indexed: begun.job.agent_id !== null, ...(summarize && { summarize }) }
     },
 
@@ -110,8 +110,8 @@ export function ingestActivities(resources: Resources) {
       const before = await findJob(db, ref.job_id)
       // An earlier attempt came to its end and only its answer was lost.
       if (before?.status === 'completed' && before.run === ref.run) {
-        const { pages, chunks } = JSON.parse(before.result ?? '{}') as JobResult
-        return { pages, chunks }
+        const result = parseColumn(jobResult, before.result, before.id)
+        if (result) return { pages: result.pages, chunks: result.chunks }
       }
       return ingestionStep(resources, ref, { name: 'publish', input: {} }, async (job) => {
         await removeSound(job)

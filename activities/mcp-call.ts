@@ -11,11 +11,10 @@ import { readArguments } from '../contracts/arguments.ts'
 import { timeoutsOf } from '../contracts/mcp-timeouts.ts'
 import { listApprovalsOfCall } from '../db/queries/approvals.ts'
 import { getToolCallOrThrow } from '../db/queries/steps.ts'
-import { findServer, findTool, locateServer } from '../db/queries/mcp.ts'
+import { configOf, parametersOf, findServer, findTool, locateServer } from '../db/queries/mcp.ts'
 import { insertFile } from '../db/queries/files.ts'
 import { untilDatabaseIsBack } from '../db/storage.ts'
 import type { Db, ToolCallsTable, Tx } from '../db/schema.ts'
-import type { McpServer } from '../contracts/schemas/agent.ts'
 import { mapAll } from '../contracts/map-all.ts'
 import type { McpConnection } from '../mcp/connection.ts'
 import { McpFailure, type Challenge } from '../mcp/failure.ts'
@@ -57,7 +56,7 @@ export function mcpCallActivities(resources: Resources) {
     return {
       name: tool.name,
       tool: tool.tool,
-      parameters: JSON.parse(tool.parameters) as Record<string, unknown>,
+      parameters: parametersOf(tool),
       idempotent: isRepeatable(server, tool),
     }
   }
@@ -228,7 +227,7 @@ export function mcpRouteActivities(resources: Pick<ActivityResources, 'db' | 'ev
       }
       const found = await locateServer(db, ref)
       if (!found?.worker) return {}
-      const { wait_ms } = timeoutsOf(JSON.parse(found.config) as McpServer)
+      const { wait_ms } = timeoutsOf(configOf({ ...ref, config: found.config }))
       return { queue: found.worker, patience_ms: wait_ms }
     },
 
@@ -254,7 +253,7 @@ async function findCallable(tx: Db | Tx, { agent_id, server: name }: CallRef, ca
   const ref = { agent_id, name }
   const row = await findServer(tx, ref)
   const tool = row && (await findTool(tx, ref, call.tool ?? ''))
-  return tool && { server: JSON.parse(row.config) as McpServer, tool }
+  return tool && { server: configOf(row), tool }
 }
 
 type CallRef = ToolCallInput & { server: string }
@@ -263,11 +262,11 @@ type CallRef = ToolCallInput & { server: string }
 async function gateOf(tx: Db | Tx, input: CallRef, call: ToolCallsTable): Promise<Asked | undefined> {
   const found = await findCallable(tx, input, call)
   if (!found || !asksFirst(found.server, found.tool)) return undefined
-  const { tool, hash, approved_hash, name, parameters } = found.tool
+  const { tool, hash, approved_hash, name } = found.tool
   const asked = await listApprovalsOfCall(tx, input.turn_id, input.call_id)
   const approvals = asked.filter(({ kind }) => kind === 'tool')
   if (approvals.some(({ decision, tool_hash }) => decision === 'approve' && tool_hash === hash)) return undefined
-  const read = readArguments({ name, parameters: JSON.parse(parameters) as Record<string, unknown> }, call.arguments)
+  const read = readArguments({ name, parameters: parametersOf(found.tool) }, call.arguments)
   if ('fault' in read) return undefined
   return {
     place: `tool/${approvals.length + 1}`,

@@ -1,9 +1,10 @@
 // Parsing, on the task queue of work that needs a core: what a document is, and its pages a batch at a time.
 import type { BatchRef, JobRef } from '../contracts/engine.ts'
+import { jobOptions } from '../db/columns.ts'
+import { parseColumn } from '../db/json-column.ts'
 import { advance } from '../db/queries/job-progress.ts'
 import { planBatches, startParse, storeParsed } from '../db/queries/job-batches.ts'
 import { setMedia } from '../db/queries/jobs.ts'
-import type { JobOptions } from '../contracts/schemas/jobs.ts'
 import { MediaFailure } from '../media/failure.ts'
 import type { ImageLimits } from '../media/image.ts'
 import type { JobsTable } from '../db/schema.ts'
@@ -45,7 +46,7 @@ export function parseActivities(resources: Resources) {
     /** Finds out how many pages there are and divides them into batches; what is read as a whole is read here, once. */
     async inspectFile(ref: JobRef): Promise<{ pages: number; batches: number }> {
       return ingestionStep(resources, ref, { name: 'inspect', input: {} }, async (job, signal) => {
-        checkLanguages((JSON.parse(job.options) as JobOptions).languages ?? [])
+        checkLanguages(parseColumn(jobOptions, job.options, job.id).languages ?? [])
         // A run before this one has done it, when the job is tried again.
         const { pages, whole, parts }: Inspected =
           job.pages !== null

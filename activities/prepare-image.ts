@@ -1,7 +1,8 @@
 // Pictures, on the task queue of work that needs a core: made ready for models, and the text in them read.
 import { createReadStream } from 'node:fs'
 import type { JobRef } from '../contracts/engine.ts'
-import type { JobOptions } from '../contracts/schemas/jobs.ts'
+import { jobOptions } from '../db/columns.ts'
+import { parseColumn } from '../db/json-column.ts'
 import { getAgentOrThrow, getAgentSecrets, getAgentVersion } from '../db/queries/agents.ts'
 import { insertFile } from '../db/queries/files.ts'
 import { advance } from '../db/queries/job-progress.ts'
@@ -61,7 +62,7 @@ export function pictureActivities(resources: Resources) {
       return ingestionStep(resources, ref, { name: 'prepare', input: {} }, async (job, signal) => {
         const chain = await modelsOf(db, resources.models, job)
         const seeing = chain.flatMap((model) => pictureLimitsOf(model) ?? [])
-        const { describe: wanted = job.turn_id === null } = JSON.parse(job.options) as JobOptions
+        const { describe: wanted = job.turn_id === null } = parseColumn(jobOptions, job.options, job.id)
         const describe = wanted && seeing.length > 0
         if (job.media !== null) return { describe }
         const wantedLimits = seeing.length > 0 ? seeing : [USUAL]
@@ -103,7 +104,7 @@ export function pictureActivities(resources: Resources) {
       return ingestionStep(resources, ref, { name: 'read', input: {} }, async (job, signal) => {
         const stored = await findBatch(db, job.id, 1)
         if (stored?.pages) return { characters: stored.pages[0]?.text.length ?? 0 }
-        const { ocr = 'auto', languages = [] } = JSON.parse(job.options) as JobOptions
+        const { ocr = 'auto', languages = [] } = parseColumn(jobOptions, job.options, job.id)
         checkLanguages(languages)
         const seen = job.turn_id !== null && (await modelsOf(db, resources.models, job)).some(pictureLimitsOf)
         const read = ocr === 'always' || (ocr === 'auto' && !seen)

@@ -1,7 +1,8 @@
 // Recordings, on the task queue of work that needs a core: decoded, made evenly loud, and cut at their silences.
 import { createReadStream } from 'node:fs'
 import type { JobRef } from '../contracts/engine.ts'
-import type { JobOptions } from '../contracts/schemas/jobs.ts'
+import { jobOptions } from '../db/columns.ts'
+import { parseColumn } from '../db/json-column.ts'
 import { insertFile } from '../db/queries/files.ts'
 import { advance } from '../db/queries/job-progress.ts'
 import { planSegments } from '../db/queries/job-batches.ts'
@@ -22,7 +23,7 @@ export function recordingActivities(resources: Resources) {
       return ingestionStep(resources, ref, { name: 'prepare', input: {} }, async (job, signal) => {
         const before = readMedia(job)
         if (before) return { segments: job.pages ?? 0, seconds: Math.round((before.result.duration_ms ?? 0) / 1_000) }
-        const { denoise = false } = JSON.parse(job.options) as JobOptions
+        const { denoise = false } = parseColumn(jobOptions, job.options, job.id)
         const { facts, sha256, size, spans } = await inScratch(async (folder) => {
           const prepared = await blobs.withFile(
             job.user_id,

@@ -1,6 +1,5 @@
 // What a model is shown in a step: instructions, the latest messages of the conversation, and what happened in this turn so far.
 import type { ModelRef } from '../contracts/engine.ts'
-import type { JobResult } from '../contracts/events.ts'
 import {
   textPart,
   type AssistantPart,
@@ -10,8 +9,9 @@ import {
 } from '../contracts/model-messages.ts'
 import { bracketedName, delimited, promptText } from '../contracts/prompt-text.ts'
 import type { AgentConfig } from '../contracts/schemas/agent.ts'
-import type { ErrorBody } from '../contracts/failures.ts'
 import { mapAll } from '../contracts/map-all.ts'
+import { jobError, jobResult } from '../db/columns.ts'
+import { parseColumn } from '../db/json-column.ts'
 import type { Blobs } from '../db/blobs.ts'
 import { listJobsOfTurn } from '../db/queries/jobs.ts'
 import type { Passage } from '../db/queries/knowledge.ts'
@@ -54,10 +54,7 @@ export async function buildPrompt(
       type: 'tool_result' as const,
       call_id: call.provider_call_id,
       name: call.name,
-      content: [
-        textPart(promptText(call.output ?? '')),
-        ...(await readImages(blobs, turn.user_id, parseImages(call.images))),
-      ],
+      content: [textPart(promptText(call.output ?? '')), ...(await readImages(blobs, turn.user_id, parseImages(call)))],
       is_error: call.status !== 'done',
     }))
     if (results.length > 0) messages.push({ role: 'tool', parts: results })
@@ -121,17 +118,17 @@ export function tellAttached(job: JobsTable): string {
   const { status, error } = job
   const name = bracketedName(job.name)
   if (status === 'completed') {
-    const { notice } = JSON.parse(job.result ?? '{}') as Partial<JobResult>
+    const notice = parseColumn(jobResult, job.result, job.id)?.notice
     return `[Attached: ${name}, ${sizeOf(job)}${notice === undefined || job.kind === 'image' ? '' : `. ${bracketedName(notice)}`}]`
   }
-  const why = error === null ? 'it was not read' : (JSON.parse(error) as ErrorBody).message
+  const why = parseColumn(jobError, error, job.id)?.message ?? 'it was not read'
   return `[Attached, but it could not be read: ${name} (${bracketedName(why)})]`
 }
 
-function sizeOf({ kind, pages, result, media }: JobsTable): string {
+function sizeOf({ id, kind, pages, result, media }: JobsTable): string {
   if (kind === 'document') return `${pages} ${pages === 1 ? 'page' : 'pages'}`
   if (kind === 'audio') {
-    const { duration_ms = 0 } = JSON.parse(result ?? '{}') as Partial<JobResult>
+    const duration_ms = parseColumn(jobResult, result, id)?.duration_ms ?? 0
     return `a recording of ${Math.round(duration_ms / 1_000)} s`
   }
   const { width, height } = readMedia({ media })?.metadata ?? {}

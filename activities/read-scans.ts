@@ -1,5 +1,6 @@
 // Pages that are pictures of text: each is read once, whatever happens to the worker meanwhile.
-import type { JobOptions } from '../contracts/schemas/jobs.ts'
+import { jobOptions } from '../db/columns.ts'
+import { parseColumn } from '../db/json-column.ts'
 import { advance } from '../db/queries/job-progress.ts'
 import { startOcr, storeOcr } from '../db/queries/ocr.ts'
 import type { JobsTable } from '../db/schema.ts'
@@ -27,7 +28,7 @@ export async function readScans(
   pages: Page[],
   signal: AbortSignal,
 ): Promise<Page[]> {
-  const { ocr = 'auto' } = JSON.parse(job.options) as JobOptions
+  const { ocr = 'auto' } = parseColumn(jobOptions, job.options, job.id)
   const wanted = ocr === 'never' ? [] : pages.filter(({ scanned }) => scanned || ocr === 'always')
   // The first failure ends the others.
   const failing = new AbortController()
@@ -60,7 +61,7 @@ export async function readOnce(
   { path, page, part }: Scans & { page: number },
   signal: AbortSignal,
 ): Promise<Recognized> {
-  const { languages = ['eng'] } = JSON.parse(job.options) as JobOptions
+  const { languages = ['eng'] } = parseColumn(jobOptions, job.options, job.id)
   const ref = { job_id: job.id, part, page }
   const options = { languages, signal, owner: job.user_id }
   const source = page === 0 ? { path } : { path, page }

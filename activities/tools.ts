@@ -1,5 +1,5 @@
 // The tools that are built in, and those that an agent's MCP servers add.
-import { listToolsOfAgent } from '../db/queries/mcp.ts'
+import { listToolsOfAgent, parametersOf } from '../db/queries/mcp.ts'
 import type { Db } from '../db/schema.ts'
 import type { ToolDefinition } from '../providers/provider.ts'
 import { currentTime } from './current-time.ts'
@@ -19,13 +19,10 @@ export async function offerTools(db: Db, agentId: string, own: readonly Tool[]):
   const listed = await listToolsOfAgent(db, agentId)
   const foreign = listed
     .filter(({ left_out }) => left_out === undefined)
-    .map(({ name, server, tool, description, parameters }) => ({
-      name,
-      server,
-      tool,
-      description,
-      parameters: JSON.parse(parameters) as Record<string, unknown>,
-    }))
+    .map((listing) => {
+      const { name, server, tool, description } = listing
+      return { name, server, tool, description, parameters: parametersOf(listing) }
+    })
   return [...own, ...foreign]
 }
 

@@ -1,6 +1,7 @@
 // Pieces of a recording turned into text, each once.
 import type { BatchRef } from '../contracts/engine.ts'
-import type { JobOptions } from '../contracts/schemas/jobs.ts'
+import { jobOptions } from '../db/columns.ts'
+import { parseColumn } from '../db/json-column.ts'
 import { advance } from '../db/queries/job-progress.ts'
 import { startParse, storeParsed } from '../db/queries/job-batches.ts'
 import { rangeOfSegment, segmentAsWav } from '../media/audio.ts'
@@ -30,7 +31,7 @@ export function transcribeActivities(resources: Resources) {
         if (!sound || begun.from_ms === null || begun.to_ms === null) throw new Error(`${job.id} is not prepared`)
         const span = { from_ms: begun.from_ms, to_ms: begun.to_ms }
         const wav = segmentAsWav(await blobs.get(job.user_id, sound.sha256, rangeOfSegment(span)))
-        const { language } = JSON.parse(job.options) as JobOptions
+        const { language } = parseColumn(jobOptions, job.options, job.id)
         const transcript = await transcriber.transcribe({ wav, language }, signal)
         const told = await db.transaction().execute(async (tx) => {
           await storeParsed(tx, job.id, batch, [toPage(batch, span, transcript)])

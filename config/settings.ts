@@ -85,7 +85,6 @@ export interface Settings {
   readonly role: Role
   readonly temporal: TemporalSettings
   readonly database_url?: string
-  readonly redis_url?: string
   readonly blob_url?: string
   /** Left out: what AWS's own environment says (profiles, roles of machines). */
   readonly blob_credentials?: { access_key_id: string; secret_access_key: string; session_token?: string }
@@ -131,7 +130,6 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
     role: read.oneOf('MUXI_ROLE', ROLES, 'all'),
     temporal: readTemporal(read, cwd),
     database_url: readUrl(read, databaseName(read), ['postgres:', 'postgresql:']),
-    redis_url: readUrl(read, 'REDIS_URL', ['redis:', 'rediss:']),
     blob_url: readBlobUrl(read),
     blob_credentials: readBlobCredentials(read),
     providers: {
@@ -220,7 +218,9 @@ function readApiKey(read: SettingReader): boolean | string {
 /** An address that may hold a password, so only its scheme is ever shown. */
 function readUrl(read: SettingReader, name: string, schemes: string[]): string | undefined {
   const value = read.text(name)
-  const scheme = value === undefined || !URL.canParse(value) ? undefined : new URL(value).protocol
+  // Postgres over a Unix socket has no host: postgresql://user:password@/database?host=/folder.
+  const parsed = value === undefined ? null : URL.parse(value.replace('@/', '@localhost/'))
+  const scheme = parsed?.protocol
   if (value === undefined || (scheme !== undefined && schemes.includes(scheme))) return value
   const known = scheme !== undefined && value.startsWith(`${scheme}//`)
   read.fault(

@@ -1,6 +1,8 @@
 // The rows of the live event log: numbering, fencing and packing, in whichever transaction the caller is.
 import type { NewEvent, StoredEvent } from '../contracts/events.ts'
 import { isFinal } from '../contracts/events.ts'
+import { segmentEvents } from './columns.ts'
+import { parseColumn } from './json-column.ts'
 import { compiled } from './compiled.ts'
 import { differencesOf } from './dialect.ts'
 import type { Db, EventSegmentsTable, Tx } from './schema.ts'
@@ -172,7 +174,7 @@ export async function reopenStream(tx: Tx, stream: string, replacement: NewEvent
     .select('events')
     .where('stream_id', '=', stream)
     .where('last_id', '=', head)
-  const packed = JSON.parse((await last.executeTakeFirstOrThrow()).events) as unknown[]
+  const packed = parseColumn(segmentEvents, (await last.executeTakeFirstOrThrow()).events, `${stream}/${head}`)
   packed[packed.length - 1] = [replacement.type, replacement.data]
   await tx
     .updateTable('event_segments')
@@ -229,7 +231,7 @@ function pack(events: NewEvent[]): string {
 
 /** The events of a segment after a number. */
 export function unpack(segment: Pick<EventSegmentsTable, 'first_id' | 'events'>, after: number): StoredEvent[] {
-  const packed = JSON.parse(segment.events) as [NewEvent['type'], NewEvent['data']][]
+  const packed = parseColumn(segmentEvents, segment.events, String(segment.first_id))
   return packed.flatMap(([type, data], index) => {
     const id = segment.first_id + index
     return id > after ? [{ id, type, data } as StoredEvent] : []

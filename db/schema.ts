@@ -204,7 +204,7 @@ export interface ToolCallsTable {
 export interface LogEntriesTable {
   id: string
   turn_id: string
-  kind: 'routing' | 'recall' | 'model_call' | 'tool_call' | 'approval' | 'ingestion' | 'memory_write'
+  kind: 'recall' | 'model_call' | 'tool_call' | 'approval' | 'ingestion'
   name: string
   status: 'running' | 'completed' | 'failed' | 'cancelled' | 'interrupted'
   workflow_id: string

@@ -15,7 +15,7 @@ function askKey(wrong) {
       $('key').value = ''
       $('key-dialog').close()
       asking = undefined
-      resolve()
+      resolve(undefined)
     }
   })
   return asking

@@ -5,9 +5,11 @@ import { Attachments } from './attachments.js'
 import { $, adding, attempt, complain, inWords, make, pretty, time } from './dom.js'
 import { followJobs, isLearning, learn, mayManage, showKnowledge, takeJobFrame } from './knowledge.js'
 import { send, socket, useSocket } from './socket.js'
+/** @import { Attachment, Data, ErrorView, Frame, MessageRequest } from './types.d.ts' */
 
 const FINAL = new Set(['chat_end', 'cancelled', 'error'])
 
+/** @param {Frame} frame */
 function takeFrame({ type, id, data }) {
   if (takeJobFrame({ type, id, data })) return
   const turn = live.get(id.replace(/^stop-/, ''))
@@ -15,12 +17,18 @@ function takeFrame({ type, id, data }) {
   else if (type === 'error' && id.startsWith('stop-')) {
     // Over already: its last event is on the way.
     if (data.code !== 'conflict') complain(data)
-  } else if (type === 'error') turn ? turn.refused(data) : complain(data)
+  } else if (type === 'error') {
+    if (turn) turn.refused(data)
+    else complain(data)
+  }
 }
 
 // --- Turns ---
 
-/** Turns that are followed, by request id: those under way, and those whose events are read again. */
+/**
+ * Turns that are followed, by request id: those under way, and those whose events are read again.
+ * @type {Map<string, Turn>}
+ */
 const live = new Map()
 
 function remember() {
@@ -32,7 +40,7 @@ function remember() {
 }
 
 /** The first turn on the page that is not over. */
-const runningHere = () => [...$('turns').children].map(({ turn }) => turn).find(({ over }) => !over)
+const runningHere = () => [...$('turns').children].map(({ turn }) => turn).find((turn) => turn?.over === false)
 
 /** A message and its reply, as they stand on the page. */
 class Turn {
@@ -45,9 +53,14 @@ class Turn {
   waiting = new Set()
   reply = document.createTextNode('')
 
-  /** @param request what was sent: content, agent_id, conversation_id?, attachments? */
+  /**
+   * @param {MessageRequest} request
+   * @param {{ id?: string, turn_id?: string }} known
+   */
   constructor(request, { id = crypto.getRandomValues(new Uint32Array(4)).join('-'), turn_id } = {}) {
-    Object.assign(this, { id, turn_id, request })
+    this.id = id
+    this.turn_id = turn_id
+    this.request = request
     const button = (label, work) => make('button', { type: 'button', className: 'link', onclick: attempt(work) }, label)
     this.status = make('span', {}, 'Sending …')
     this.calls = make('div', { className: 'calls' })
@@ -96,6 +109,10 @@ class Turn {
     if (this.turn_id) send('cancel', `stop-${this.id}`, { turn_id: this.turn_id })
   }
 
+  /**
+   * @param {string} type
+   * @param {Data} data
+   */
   take(type, { event_id, ...data }) {
     // A stopped turn's end comes twice; a log that was lost begins again below the last number, with a reset.
     if (event_id <= this.last && type !== 'content_reset' && !FINAL.has(type)) return
@@ -252,8 +269,10 @@ function turnOf(view, asked) {
 
 // --- Events, log, Temporal ---
 
+/** @type {Turn | undefined} */
 let shown
 
+/** @param {Turn} turn */
 function describe({ over, request: { content, attachments } }) {
   const what = content || (attachments ?? []).map(({ name }) => name).join(', ')
   return `${over ? 'Of' : 'Live, of'} “${what.slice(0, 80)}”`
@@ -286,7 +305,7 @@ function openPanel(isOpen) {
   $('toggle-events').ariaExpanded = String(isOpen)
   adding($('scroll'), () => {
     $('events').hidden = !isOpen
-    document.querySelector('main').classList.toggle('alone', !isOpen)
+    document.querySelector('main')?.classList.toggle('alone', !isOpen)
   })
   $('event-list').scrollTop = $('event-list').scrollHeight
 }
@@ -351,10 +370,11 @@ async function begin() {
     return complain({ message: 'There is no agent yet. Put a file into the folder of agents, or POST /api/v1/agents.' })
   begun = true
   const before = sessionStorage.getItem('muxi.agent')
-  if (agents.some(({ id }) => id === before)) $('agent').value = before
+  if (before !== null && agents.some(({ id }) => id === before)) $('agent').value = before
   for (const saved of JSON.parse(sessionStorage.getItem('muxi.turns') ?? '[]'))
     live.set(saved.id, new Turn(saved.request, saved))
-  for (const id of ['agent', 'conversation', 'new', 'content', 'send', 'attach']) $(id).disabled = false
+  const controls = [$('agent'), $('conversation'), $('new'), $('content'), $('send'), $('attach')]
+  for (const control of controls) control.disabled = false
   // A key that may do nothing but chat sees nothing of knowledge.
   $('knowledge').hidden = !(await mayManage())
   await showAgent(sessionStorage.getItem('muxi.conversation') ?? undefined)
@@ -372,7 +392,7 @@ async function listConversations() {
 
 async function showAgent(wanted) {
   sessionStorage.setItem('muxi.agent', $('agent').value)
-  $('about').textContent = $('agent').selectedOptions[0].title
+  $('about').textContent = $('agent').selectedOptions[0]?.title ?? ''
   await showConversations(wanted)
   await showConversation()
 }
@@ -425,9 +445,11 @@ async function showMessages(current, cursor) {
 
 /** The first message of an agent makes its conversation. One sent before a reload may be on the page already. */
 function accepted(turn, { turn_id, conversation_id }) {
-  for (const twin of [...$('turns').children]) {
-    if (twin === turn.element || twin.turn.turn_id !== turn_id) continue
-    live.delete(twin.turn.id)
+  // A copy, because the collection changes with the page.
+  for (const twin of Array.from($('turns').children)) {
+    const same = twin.turn
+    if (twin === turn.element || same?.turn_id !== turn_id) continue
+    if (same) live.delete(same.id)
     twin.replaceWith(turn.element)
   }
   if (conversation_id === conversation && !turn.element.isConnected) $('turns').append(turn.element)
@@ -485,17 +507,17 @@ document.ondrop = (event) => {
   if (!hasFiles(event)) return
   event.preventDefault()
   dropping(false)
-  takeFiles([...event.dataTransfer.files])
+  takeFiles([...(event.dataTransfer?.files ?? [])])
 }
-$('content').onpaste = ({ clipboardData }) => takeFiles([...clipboardData.files])
-for (const [button, input] of [
-  ['attach', 'attach-files'],
-  ['learn', 'learn-files'],
+$('content').onpaste = ({ clipboardData }) => takeFiles([...(clipboardData?.files ?? [])])
+for (const { button, input } of [
+  { button: $('attach'), input: $('attach-files') },
+  { button: $('learn'), input: $('learn-files') },
 ]) {
-  $(button).onclick = () => $(input).click()
-  $(input).onchange = () => {
-    takeFiles([...$(input).files])
-    $(input).value = ''
+  button.onclick = () => input.click()
+  input.onchange = () => {
+    takeFiles([...(input.files ?? [])])
+    input.value = ''
   }
 }
 $('knowledge').onclick = attempt(() => showKnowledge($('agent').value))

@@ -1,5 +1,11 @@
 // What every part of the page uses to show things.
-export const $ = (id) => document.getElementById(id)
+/** @import { ErrorView, PageElements } from './types.d.ts' */
+
+/**
+ * @template {keyof PageElements} Id
+ * @param {Id} id
+ */
+export const $ = (id) => /** @type {PageElements[Id]} */ (document.getElementById(id))
 export const time = new Intl.DateTimeFormat(undefined, {
   month: 'short',
   day: 'numeric',
@@ -7,7 +13,13 @@ export const time = new Intl.DateTimeFormat(undefined, {
   minute: '2-digit',
 })
 
-/** An element with its properties; strings among the children become text, never markup. */
+/**
+ * An element with its properties; strings among the children become text, never markup.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {object} properties
+ * @param {(string | Node)[]} children
+ */
 export function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties)
   element.append(...children)
@@ -15,6 +27,7 @@ export function make(tag, properties = {}, ...children) {
 }
 
 export const pretty = (value) => (typeof value === 'string' ? value : (JSON.stringify(value, null, 2) ?? ''))
+/** @param {ErrorView} error */
 export const inWords = ({ code, message }) => (code ? `${message} (${code})` : message)
 
 /** Does something that adds to a scrolling box, and stays at its end if the reader was there. */
@@ -24,6 +37,7 @@ export function adding(box, add) {
   if (atEnd) box.scrollTop = box.scrollHeight
 }
 
+/** @param {ErrorView} error */
 export function complain(error) {
   $('alert-text').textContent = inWords(error)
   $('alert').hidden = false

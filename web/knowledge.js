@@ -2,6 +2,7 @@
 import { call, callAll, upload } from './api.js'
 import { $, attempt, inWords, make } from './dom.js'
 import { send, socket } from './socket.js'
+/** @import { Data } from './types.d.ts' */
 
 const STAGES = {
   waiting: 'Waiting',
@@ -95,9 +96,20 @@ class Learning {
   last = 0
   told = ''
   stopping = new AbortController()
+  /** @type {string | undefined} of the job, once there is one */
+  job
+  /** @type {string | undefined} of the source that it becomes part of */
+  source
+  /** @type {string | undefined} of the uploaded file */
+  file
 
+  /**
+   * @param {string} agentId
+   * @param {string} name
+   */
   constructor(agentId, name) {
-    Object.assign(this, { agentId, name })
+    this.agentId = agentId
+    this.name = name
     this.bar = make('progress', { max: 1, ariaLabel: `Progress of ${name}` })
     this.how = make('span', { className: 'how' }, 'Uploading')
     this.cancel = make('button', { type: 'button', className: 'link', ariaLabel: `Cancel ${name}` }, 'Cancel')
@@ -122,7 +134,8 @@ class Learning {
   }
 
   follow(jobId, source) {
-    Object.assign(this, { job: jobId, source })
+    this.job = jobId
+    this.source = source
     learning.set(jobId, this)
     this.resume()
   }
@@ -141,6 +154,10 @@ class Learning {
     })
   }
 
+  /**
+   * @param {string} type
+   * @param {Data} data
+   */
   take(type, { event_id, ...data }) {
     if (event_id === undefined) {
       // The server, not the job, is at fault: come back and ask again.

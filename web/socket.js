@@ -5,7 +5,10 @@ import { $, complain } from './dom.js'
 const MAX_DELAY_MS = 15_000
 const PING_MS = 25_000
 
-/** The open one, or undefined. */
+/**
+ * The open one.
+ * @type {WebSocket | undefined}
+ */
 export let socket
 let failures = 0
 let retry
@@ -38,7 +41,7 @@ async function connect() {
     if (error.status >= 400 && error.status < 500 && error.status !== 429) {
       say('Not connected')
       complain(error)
-    } else if (socket) socket.close()
+    } else if (socket) /** @type {WebSocket} */ (socket).close()
     else lost()
   } finally {
     connecting = false
@@ -69,7 +72,7 @@ function open(url) {
     opened.onopen = () => {
       socket = opened
       say('Connected')
-      resolve()
+      resolve(undefined)
     }
     opened.onmessage = ({ data }) => {
       silent = false

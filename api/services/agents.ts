@@ -7,13 +7,13 @@ import { modelFaults } from '../../contracts/model-check.ts'
 import { dotted } from '../../contracts/schemas/faults.ts'
 import { resolveAgent, type AgentConfig, type AgentInput } from '../../contracts/schemas/agent.ts'
 import { mapAll } from '../../contracts/map-all.ts'
-import { createAgent, getAgentStats, type AgentRow } from '../../db/queries/agents.ts'
+import { createAgent, getAgentStats, refuseTaken, type AgentRow } from '../../db/queries/agents.ts'
 import { listSources } from '../../db/queries/knowledge.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { listServers } from '../../db/queries/mcp.ts'
 import type { ApiContext } from './context.ts'
 import { prepareSources } from './knowledge.ts'
-import { checkServer, syncServersOf, viewServerBriefly } from './mcp-servers.ts'
+import { checkServer, putServersOf, startServersOf, viewServerBriefly } from './mcp-servers.ts'
 import { isVariable, resolveSecret } from './secret-values.ts'
 
 /** What an agent without a model shows as its model. */
@@ -60,7 +60,7 @@ export interface AddedAgent {
   sources: { id: string; job_id: string | undefined }[]
 }
 
-/** Makes an agent from what was posted. @throws MuxiError bad_request, forbidden, not_found, unprocessable, conflict */
+/** Creates an agent, with its MCP servers and knowledge, in one transaction: a failure leaves nothing. @throws MuxiError bad_request, forbidden, not_found, unprocessable, conflict */
 export async function addAgent(context: ApiContext, principal: Principal, input: AgentInput): Promise<AddedAgent> {
   const { storage, providers, apiEnv } = context
   const id = input.id ?? input.name
@@ -84,12 +84,18 @@ export async function addAgent(context: ApiContext, principal: Principal, input:
     Object.entries(secrets).map(([path, value]) => [path, resolveSecret('create the agent', path, value, apiEnv)]),
   )
   checkModel(config, resolved, providers)
-  const addSources = await prepareSources(context, principal, knowledge)
-  const agent = await storage.db
-    .transaction()
-    .execute((tx) => createAgent(tx, storage.box, { id, config, secrets: resolved }))
-  await syncServersOf(context, { id, config, secrets: resolved })
-  return { agent, sources: await addSources(id) }
+  // The transaction checks again; here nothing of an existing agent is read or stored.
+  await refuseTaken(storage.db, id)
+  const knowing = await prepareSources(context, principal, id, knowledge)
+  const described = { id, config, secrets: resolved }
+  const added = await storage.db.transaction().execute(async (tx) => {
+    const agent = await createAgent(tx, storage.box, described)
+    await putServersOf(tx, storage.box, described)
+    return { agent, sources: await knowing.insert(tx) }
+  })
+  await startServersOf(context, described)
+  await knowing.begin()
+  return added
 }
 
 /** The models of an agent that name an address, each with its path. */

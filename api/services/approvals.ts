@@ -3,6 +3,8 @@ import { faultOf } from '../../contracts/arguments.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
 import type { DecisionRequest } from '../../contracts/schemas/approvals.ts'
+import { approvalAnswer, approvalArguments, approvalSchema } from '../../db/columns.ts'
+import { parseColumn } from '../../db/json-column.ts'
 import {
   decideApproval,
   findApproval,
@@ -11,7 +13,7 @@ import {
   type ApprovalRow,
 } from '../../db/queries/approvals.ts'
 import type { Principal } from '../../db/queries/keys.ts'
-import { findTool } from '../../db/queries/mcp.ts'
+import { findTool, parametersOf } from '../../db/queries/mcp.ts'
 import { lockTurn } from '../../db/queries/turns.ts'
 import type { Db, TurnsTable } from '../../db/schema.ts'
 import type { ApiContext } from './context.ts'
@@ -27,8 +29,8 @@ export function viewApproval(row: ApprovalRow) {
     user_id,
     status,
     ...(decision !== null && { decision }),
-    ...(row.arguments !== null && { arguments: JSON.parse(row.arguments) as unknown }),
-    ...(row.answer !== null && { answer: JSON.parse(row.answer) as unknown }),
+    ...(row.arguments !== null && { arguments: parseColumn(approvalArguments, row.arguments, row.id) }),
+    ...(row.answer !== null && { answer: parseColumn(approvalAnswer, row.answer, row.id) }),
     ...(reason !== null && { reason }),
     created_at,
     decided_at,
@@ -86,7 +88,7 @@ async function check(db: Db, approval: ApprovalRow, request: DecisionRequest): P
       throw wrong('arguments', 'left out, unless a call is approved')
     const ref = { agent_id: approval.agent_id, name: approval.server }
     const tool = await findTool(db, ref, approval.name)
-    const wants = tool && (JSON.parse(tool.parameters) as Record<string, unknown>)
+    const wants = tool && parametersOf(tool)
     const fault = wants && faultOf(wants, request.arguments, 'arguments')
     if (fault !== undefined) throw wrong('arguments', `as the tool wants them: ${fault}`)
   }
@@ -95,7 +97,7 @@ async function check(db: Db, approval: ApprovalRow, request: DecisionRequest): P
     return
   }
   if (request.answer === undefined) throw wrong('answer', 'given')
-  const fault = faultOf(JSON.parse(schema ?? '{}') as Record<string, unknown>, request.answer, 'answer')
+  const fault = faultOf(parseColumn(approvalSchema, schema, approval.id) ?? {}, request.answer, 'answer')
   if (fault !== undefined) throw wrong('answer', `as its schema wants it: ${fault}`)
 }
 

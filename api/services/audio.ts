@@ -4,6 +4,8 @@ import { shorten } from '../../contracts/shorten.ts'
 import { MuxiError, wrongField, type ErrorBody } from '../../contracts/failures.ts'
 import { type SpeechRequest, TranscriptionFieldsSchema } from '../../contracts/schemas/audio.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
+import { jobError, jobResult } from '../../db/columns.ts'
+import { parseColumn } from '../../db/json-column.ts'
 import type { Received } from '../../db/blobs.ts'
 import { insertFile } from '../../db/queries/files.ts'
 import { findJob, insertJob } from '../../db/queries/jobs.ts'
@@ -77,9 +79,8 @@ export async function transcribe(context: ApiContext, principal: Principal, requ
 
 async function answer({ storage: { db } }: ApiContext, job: JobsTable, format: string): Promise<Response> {
   if (job.status !== 'completed') {
-    const { code, message, details } = (
-      job.error === null ? { code: 'conflict', message: 'The job was cancelled' } : JSON.parse(job.error)
-    ) as ErrorBody
+    const cancelled: ErrorBody = { code: 'conflict', message: 'The job was cancelled' }
+    const { code, message, details } = parseColumn(jobError, job.error, job.id) ?? cancelled
     throw new MuxiError(code, message, { details: { ...details, job_id: job.id } })
   }
   const segments = await readSegments(db, job.id)
@@ -95,7 +96,7 @@ async function answer({ storage: { db } }: ApiContext, job: JobsTable, format: s
     case 'vtt':
       return plain(`WEBVTT\n\n${segments.map((each) => `${span(each, '.')}\n${each.text}\n`).join('\n')}`, 'text/vtt')
     case 'verbose_json': {
-      const { duration_ms = 0 } = JSON.parse(job.result ?? '{}') as { duration_ms?: number }
+      const duration_ms = parseColumn(jobResult, job.result, job.id)?.duration_ms ?? 0
       const language = segments.find((segment) => segment.language !== undefined)?.language
       const told = segments.map(({ from_ms, to_ms, text: said }, id) => ({
         id,

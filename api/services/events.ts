@@ -1,7 +1,8 @@
 // The events of a turn from any number on, for SSE and WebSocket alike.
-import type { NewEvent, StoredEvent, Usage } from '../../contracts/events.ts'
-import type { ErrorBody } from '../../contracts/failures.ts'
+import type { NewEvent, StoredEvent } from '../../contracts/events.ts'
 import { shownText } from '../../contracts/text.ts'
+import { turnError, turnUsage } from '../../db/columns.ts'
+import { parseColumn } from '../../db/json-column.ts'
 import { readAllEvents, readHead } from '../../db/event-rows.ts'
 import { finalEvent, UNFINISHED } from '../../db/queries/turns.ts'
 import type { Db, TurnsTable } from '../../db/schema.ts'
@@ -66,8 +67,8 @@ async function tellAnew(db: Db, turn: TurnsTable): Promise<StoredEvent[]> {
     { type: 'message_start', data: { id: message_id, turn_id, conversation_id, agent_id, created_at } },
   ]
   if (reply && reply.content !== '') told.push({ type: 'content', data: { content: reply.content, step: 1 } })
-  const usage: Usage = turn.usage === null ? { input_tokens: 0, output_tokens: 0 } : JSON.parse(turn.usage)
-  const error: ErrorBody | undefined = turn.error === null ? undefined : JSON.parse(turn.error)
+  const usage = parseColumn(turnUsage, turn.usage, turn.id) ?? { input_tokens: 0, output_tokens: 0 }
+  const error = parseColumn(turnError, turn.error, turn.id)
   told.push(finalEvent(message_id, turn.status, usage, turn.finish_reason, error))
   return told.map((event, index) => ({ ...event, id: index + 1 }))
 }

@@ -1,10 +1,12 @@
 // Ingestion jobs as their users see them: begun, followed, stopped, tried again, and what they have extracted.
 import { createHash } from 'node:crypto'
 import { workflowId, type JobInput } from '../../contracts/engine.ts'
-import type { JobResult, StoredEvent } from '../../contracts/events.ts'
-import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import type { StoredEvent } from '../../contracts/events.ts'
+import { MuxiError } from '../../contracts/failures.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import type { JobRequest } from '../../contracts/schemas/jobs.ts'
+import { jobError, jobMedia, jobResult } from '../../db/columns.ts'
+import { parseColumn } from '../../db/json-column.ts'
 import { readHead } from '../../db/event-rows.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { discardJob, findJob, insertJob } from '../../db/queries/jobs.ts'
@@ -130,7 +132,7 @@ export async function getJobOrThrow(
 }
 
 export function viewJob({ namespace, temporalUiUrl }: ApiContext, job: JobsTable) {
-  const result = job.result === null ? undefined : (JSON.parse(job.result) as JobResult)
+  const result = parseColumn(jobResult, job.result, job.id)
   const id = workflowId.job(result?.reused_job_id ?? job.id)
   const path = `/namespaces/${namespace}/workflows/${encodeURIComponent(id)}${job.run_id ? `/${job.run_id}` : ''}`
   return {
@@ -145,8 +147,8 @@ export function viewJob({ namespace, temporalUiUrl }: ApiContext, job: JobsTable
     turn_id: job.turn_id,
     progress: progressOf(job),
     ...(result && { result }),
-    ...(job.media !== null && { metadata: (JSON.parse(job.media) as { metadata: Record<string, unknown> }).metadata }),
-    ...(job.error !== null && { error: JSON.parse(job.error) as ErrorBody }),
+    ...(job.media !== null && { metadata: parseColumn(jobMedia, job.media, job.id).metadata }),
+    ...(job.error !== null && { error: parseColumn(jobError, job.error, job.id) }),
     workflow: { id, run_id: job.run_id, url: temporalUiUrl === undefined ? null : `${temporalUiUrl}${path}` },
     created_at: job.created_at,
     started_at: job.started_at,

@@ -1,30 +1,26 @@
 // What an agent knows: sources added, listed, removed and searched; those that agent files name are kept as the files say.
-import { createHash } from 'node:crypto'
-import { MuxiError, notFound, type ErrorBody } from '../../contracts/failures.ts'
+import { MuxiError, notFound } from '../../contracts/failures.ts'
 import type { KnowledgeRequest } from '../../contracts/schemas/jobs.ts'
-import { agentOwner, deleteFile, findFile, insertFile, type NewFile } from '../../db/queries/files.ts'
-import { findJob, insertJob } from '../../db/queries/jobs.ts'
+import { jobError } from '../../db/columns.ts'
+import { parseColumn } from '../../db/json-column.ts'
+import { agentOwner, deleteFile, findFile } from '../../db/queries/files.ts'
+import { findJob } from '../../db/queries/jobs.ts'
 import {
-  changeSource,
   deleteSource,
-  detachDocuments,
   findPassages,
   findSource,
-  insertSource,
-  lockSource,
   listConfiguredSources,
-  listLatestJobs,
   listSources,
   type Passage,
   type SourceView,
 } from '../../db/queries/knowledge.ts'
 import type { Principal } from '../../db/queries/keys.ts'
-import type { FilesTable, JobsTable } from '../../db/schema.ts'
+import type { JobsTable, Tx } from '../../db/schema.ts'
 import { authorize } from './access.ts'
-import { jobKindOf, typeOf } from './attachments.ts'
 import type { ApiContext } from './context.ts'
 import { getFileOrThrow } from './files.ts'
 import { beginJobs, cancelJob, waitForJob } from './jobs.ts'
+import { applyChange, findChange, Overtaken, storeDocuments, type SourceChange } from './knowledge-change.ts'
 import { documentsOf, type Access, type Source, type SourceDocument } from './knowledge-content.ts'
 import { toUpstreamError } from './upstream.ts'
 
@@ -53,8 +49,10 @@ export async function addSource(
   const ended = (await findJob(db, job.id)) ?? job
   if (ended.status === 'failed') {
     await removeSource(context, agentId, source.id)
-    const error = JSON.parse(ended.error ?? '{}') as ErrorBody
-    throw new MuxiError(error.code, error.message, { details: { ...error.details, job_id: job.id } })
+    const error = parseColumn(jobError, ended.error, ended.id)
+    throw new MuxiError(error?.code ?? 'internal_error', error?.message ?? 'The job failed', {
+      details: { ...error?.details, job_id: job.id },
+    })
   }
   const view = (await listSources(db, agentId)).find(({ id }) => id === source.id)
   if (!view) throw notFound('knowledge source', source.id)
@@ -76,35 +74,58 @@ function accessOf(context: ApiContext, principal: Principal): Access {
   }
 }
 
-/**
- * What an agent is to know that is just being made: checked and read before there is an agent.
- * @returns adds the sources to the agent; their jobs go on by themselves
- * @throws MuxiError
- */
+/** The knowledge of an agent that is being created, read and with its bytes stored. */
+export interface PreparedSources {
+  /** Inserts the sources and their jobs. @throws MuxiError conflict */
+  insert(tx: Tx): Promise<{ id: string; job_id: string | undefined }[]>
+  /** After the commit: starts the jobs. */
+  begin(): Promise<void>
+}
+
+/** Checks and reads what an agent that is being created is to know. @throws MuxiError */
 export async function prepareSources(
   context: ApiContext,
   principal: Principal,
+  agentId: string,
   sources: readonly Source[],
-): Promise<(agentId: string) => Promise<{ id: string; job_id: string | undefined }[]>> {
+): Promise<PreparedSources> {
   const twice = sources.findIndex(({ id }, index) => sources.findIndex((other) => other.id === id) < index)
   if (twice >= 0) throw wrongSource(twice, 'id', 'an id that no other source has')
   const access = accessOf(context, principal)
-  const prepared: { source: Source; documents: SourceDocument[] }[] = []
+  const read: { source: Source; documents: SourceDocument[] }[] = []
   for (const [index, source] of sources.entries()) {
     const documents = await documentsOf(source, access).catch((error: unknown) => {
       const [field] =
         ((error instanceof MuxiError ? error.details?.['fields'] : undefined) as { expected: string }[]) ?? []
       throw field ? wrongSource(index, 'path', field.expected) : error
     })
-    prepared.push({ source, documents })
+    read.push({ source, documents })
   }
-  return async (agentId) => {
-    const added: { id: string; job_id: string | undefined }[] = []
-    for (const { source, documents } of prepared) {
-      const jobs = await putSource(context, agentId, source, documents, { origin: 'api', key_id: principal.key_id })
-      added.push({ id: source.id, job_id: jobs[0]?.id })
-    }
-    return added
+  const changes: SourceChange[] = []
+  for (const { source, documents } of read) {
+    const change = await findChange(context, agentId, source, documents)
+    if (change) changes.push(await storeDocuments(context, change, principal.key_id))
+  }
+  const started: JobsTable[] = []
+  return {
+    async insert(tx) {
+      const added: { id: string; job_id: string | undefined }[] = []
+      for (const { id } of sources) {
+        const change = changes.find(({ source }) => source.id === id)
+        const jobs = change ? await applyChange(tx, change, { origin: 'api', key_id: principal.key_id }) : []
+        added.push({ id, job_id: jobs[0]?.id })
+        started.push(...jobs)
+      }
+      return added
+    },
+    async begin() {
+      // Documents of an earlier agent of this id. The agent exists now, so a failure here must not fail the request.
+      for (const { gone } of changes)
+        await forgetDocuments(context, agentId, gone).catch((error: unknown) =>
+          context.log.error({ err: error, agent_id: agentId }, 'documents of an earlier agent could not be removed'),
+        )
+      await beginJobs(context, started)
+    },
   }
 }
 
@@ -126,66 +147,14 @@ async function putSource(
   documents: readonly SourceDocument[],
   { origin, key_id }: { origin: 'config' | 'api'; key_id: string | null },
 ): Promise<JobsTable[]> {
-  const { db, blobs } = context.storage
-  const { model } = context.embedder
-  const content_hash = createHash('sha256')
-    .update(JSON.stringify([model, ...documents.map(({ name, sha256 }) => [name, sha256])]))
-    .digest('hex')
-  const known = await findSource(db, agentId, source.id)
-  const latest = await listLatestJobs(db, agentId, source.id)
-  const pairs = documents.map((document) => ({ document, before: jobOf(document, documents, latest) }))
-  const changed = pairs.filter(({ document, before }) => !before || isStale(before, document, model))
-  const gone = latest.filter((job) => !pairs.some(({ before }) => before === job))
-  if (known?.content_hash === content_hash && changed.length === 0 && gone.length === 0) return []
-
+  const found = await findChange(context, agentId, source, documents)
+  if (!found) return []
   // Before their rows say so: whoever is interrupted here does it again.
-  await forgetDocuments(context, agentId, gone)
-  const owner = agentOwner(agentId)
-  const stored: { file: NewFile | FilesTable; before: JobsTable | undefined }[] = []
-  for (const { document, before } of changed) {
-    if ('file' in document) stored.push({ file: document.file, before })
-    else {
-      const received = await blobs.receive(document.open())
-      await received.keep(owner)
-      const { sha256, size, head } = received
-      const { name } = document
-      stored.push({ file: { user_id: owner, key_id, name, type: typeOf(head, name), size, sha256 }, before })
-    }
-  }
-  const jobs = await db
+  await forgetDocuments(context, agentId, found.gone)
+  const change = await storeDocuments(context, found, key_id)
+  const jobs = await context.storage.db
     .transaction()
-    .execute(async (tx) => {
-      await lockSource(tx, agentId, source.id)
-      const now = await listLatestJobs(tx, agentId, source.id)
-      // Another process was faster: what has been inserted goes again with the transaction.
-      if (now.map(({ id }) => id).join() !== latest.map(({ id }) => id).join()) throw new Overtaken()
-      const jobs: JobsTable[] = []
-      for (const { file, before } of stored) {
-        const kept = 'id' in file ? file : await insertFile(tx, file)
-        const document_id = before?.document_id
-        jobs.push(
-          await insertJob(tx, {
-            kind: jobKindOf(kept.type),
-            file: kept,
-            key_id,
-            agent_id: agentId,
-            knowledge_id: source.id,
-            document_id,
-          }),
-        )
-      }
-      await detachDocuments(tx, agentId, source.id, gone)
-      const row = {
-        agent_id: agentId,
-        id: source.id,
-        description: source.description ?? documents[0]?.name ?? source.id,
-        content_hash,
-        job_id: jobs.at(-1)?.id ?? known?.job_id ?? null,
-      }
-      const won = known ? await changeSource(tx, row, known.content_hash) : await insertSource(tx, { ...row, origin })
-      if (!won) throw new Overtaken()
-      return jobs
-    })
+    .execute((tx) => applyChange(tx, change, { origin, key_id }))
     .catch((error: unknown) => {
       if (error instanceof Overtaken) return undefined
       throw error
@@ -194,26 +163,6 @@ async function putSource(
   await beginJobs(context, jobs)
   return jobs
 }
-
-/** The job that last read a document: by its name, or the only one of a source that is a single document. */
-function jobOf(
-  { name }: SourceDocument,
-  documents: readonly SourceDocument[],
-  latest: readonly JobsTable[],
-): JobsTable | undefined {
-  const only = documents.length === 1 && latest.length === 1 ? latest[0] : undefined
-  return latest.find((job) => job.name === name) ?? only
-}
-
-/** What the file itself is to blame for stays as it is until the file changes. */
-function isStale(before: JobsTable, { name, sha256 }: SourceDocument, model: string): boolean {
-  if (before.sha256 !== sha256 || before.name !== name) return true
-  if (before.collection !== null && before.collection !== model) return true
-  if (before.status === 'cancelled') return true
-  return before.status === 'failed' && (JSON.parse(before.error ?? '{}') as Partial<ErrorBody>).code !== 'unprocessable'
-}
-
-class Overtaken extends Error {}
 
 /** Removes a source, and what is known from it. @throws MuxiError not_found */
 export async function removeSource(context: ApiContext, agentId: string, id: string): Promise<void> {

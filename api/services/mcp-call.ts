@@ -9,10 +9,12 @@ import type {
   RequestId,
 } from '@modelcontextprotocol/sdk/types.js'
 import { isFinal, type StoredEvent } from '../../contracts/events.ts'
-import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import { MuxiError } from '../../contracts/failures.ts'
 import type { AgentToolInput, AgentToolOutput } from '../../contracts/schemas/agent-tool.ts'
 import { schemaFaults } from '../../contracts/schemas/faults.ts'
 import { ShownText } from '../../contracts/text.ts'
+import { turnError } from '../../db/columns.ts'
+import { parseColumn } from '../../db/json-column.ts'
 import { findMade } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { TurnsTable } from '../../db/schema.ts'
@@ -184,14 +186,14 @@ function endOf(text: string): string {
 
 async function readResult(context: ApiContext, turn: TurnsTable): Promise<CallToolResult> {
   const { agent_response, usage } = await viewReply(context, turn)
-  const error = turn.error === null ? undefined : (JSON.parse(turn.error) as ErrorBody)
+  const error = parseColumn(turnError, turn.error, turn.id)
   const output: AgentToolOutput = {
     status: turn.status,
     reply: agent_response?.content ?? '',
     agent_id: turn.agent_id,
     turn_id: turn.id,
     conversation_id: turn.conversation_id,
-    usage: { input_tokens: 0, output_tokens: 0, ...usage },
+    usage,
     ...(error && { error: { code: error.code, message: error.message } }),
   }
   return {

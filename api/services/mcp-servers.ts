@@ -10,6 +10,7 @@ import { timeoutsOf } from '../../contracts/mcp-timeouts.ts'
 import type { AgentConfig, McpServer } from '../../contracts/schemas/agent.ts'
 import { dotted } from '../../contracts/schemas/faults.ts'
 import {
+  configOf,
   deleteServer,
   findServer,
   listConfiguredServers,
@@ -23,8 +24,12 @@ import {
 } from '../../db/queries/mcp.ts'
 import { findConnectionSignIn } from '../../db/queries/sign-ins.ts'
 import type { Principal } from '../../db/queries/keys.ts'
+import type { Tx } from '../../db/schema.ts'
+import type { SecretBox } from '../../db/secret-box.ts'
 import type { McpServerRef } from '../../contracts/engine.ts'
 import { mapAll } from '../../contracts/map-all.ts'
+import { toolAnnotations, toolParameters } from '../../db/columns.ts'
+import { parseColumn } from '../../db/json-column.ts'
 import { authorize } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { startMcpServer } from './engine.ts'
@@ -154,25 +159,32 @@ export interface DescribedAgent {
 }
 
 /** Brings an agent's servers to what its description names: new, changed and vanished ones. Those added over the API stay. */
-export async function syncServersOf(context: ApiContext, { id, config, secrets }: DescribedAgent): Promise<void> {
+export async function syncServersOf(context: ApiContext, agent: DescribedAgent): Promise<void> {
   const { db, box } = context.storage
+  await db.transaction().execute((tx) => putServersOf(tx, box, agent))
+  await startServersOf(context, agent)
+}
+
+/** The rows of `syncServersOf`. */
+export async function putServersOf(tx: Tx, box: SecretBox, { id, config, secrets }: DescribedAgent): Promise<void> {
   const servers = config.mcp_servers ?? []
-  const refs = servers.map(({ name }) => ({ agent_id: id, name }))
-  await db.transaction().execute(async (tx) => {
-    for (const [index, server] of servers.entries()) {
-      const prefix = `mcp_servers.${index}.`
-      const own = Object.entries(secrets).filter(([path]) => path.startsWith(prefix))
-      const below = Object.fromEntries(own.map(([path, value]) => [path.slice(prefix.length), value]))
-      await putServer(tx, box, { agent_id: id, origin: 'config', server, secrets: below })
-    }
-    for (const { name, origin } of await listServers(tx, id)) {
-      if (origin === 'config' && !refs.some((ref) => ref.name === name)) await deleteServer(tx, { agent_id: id, name })
-    }
-  })
-  // The sweeper starts what could not be started now.
+  for (const [index, server] of servers.entries()) {
+    const prefix = `mcp_servers.${index}.`
+    const own = Object.entries(secrets).filter(([path]) => path.startsWith(prefix))
+    const below = Object.fromEntries(own.map(([path, value]) => [path.slice(prefix.length), value]))
+    await putServer(tx, box, { agent_id: id, origin: 'config', server, secrets: below })
+  }
+  for (const { name, origin } of await listServers(tx, id)) {
+    if (origin === 'config' && !servers.some((server) => server.name === name))
+      await deleteServer(tx, { agent_id: id, name })
+  }
+}
+
+/** Starts the workflows of an agent's servers; the sweeper starts what cannot be started now. */
+export async function startServersOf(context: ApiContext, { id, config }: DescribedAgent): Promise<void> {
   const late = (error: unknown) =>
     context.log.warn({ err: error, agent_id: id }, 'an MCP server could not be started yet')
-  await mapAll(refs, (ref) => startMcpServer(context, ref).catch(late))
+  await mapAll(config.mcp_servers ?? [], ({ name }) => startMcpServer(context, { agent_id: id, name }).catch(late))
 }
 
 /** The same for every agent of the operator's files; agents that are gone lose theirs. */
@@ -196,7 +208,7 @@ function placeOf(server: McpServer): { command: string } | { url: string } {
 
 /** A server as lists show it. */
 export function viewServerBriefly(row: ServerRow) {
-  const server = JSON.parse(row.config) as McpServer
+  const server = configOf(row)
   const now = Date.now()
   const since = (moment: string | null) =>
     moment === null ? null : Math.max(0, Math.round((now - Date.parse(moment)) / 1_000))
@@ -236,7 +248,7 @@ export async function viewServer(context: ApiContext, principal: Principal, ref:
   const row = await findServer(db, ref)
   if (!row) throw notFound('MCP server', ref.name)
   if (row.state === 'idle') await requestStart(db, ref)
-  const server = JSON.parse(row.config) as McpServer
+  const server = configOf(row)
   const brief = viewServerBriefly(row)
   const listed = await listToolsOfAgent(db, ref.agent_id)
   const tools = listed.filter((tool) => tool.server === ref.name)
@@ -261,8 +273,8 @@ export async function viewServer(context: ApiContext, principal: Principal, ref:
         name: tool,
         offered_as: left_out === undefined ? name : null,
         description,
-        parameters: JSON.parse(parameters) as unknown,
-        annotations: JSON.parse(annotations) as unknown,
+        parameters: parseColumn(toolParameters, parameters, `${ref.agent_id}/${ref.name}/${tool}`),
+        annotations: parseColumn(toolAnnotations, annotations, `${ref.agent_id}/${ref.name}/${tool}`),
         drifted: hash !== approved_hash,
       }),
     ),

@@ -1,7 +1,9 @@
 // Turns as their users see them: read from rows, waited for, stopped, and their execution log.
 import { workflowId } from '../../contracts/engine.ts'
 import { isFinal, type StoredEvent } from '../../contracts/events.ts'
-import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import { MuxiError } from '../../contracts/failures.ts'
+import { turnError, turnUsage } from '../../db/columns.ts'
+import { parseColumn } from '../../db/json-column.ts'
 import { listApprovalsOfTurn } from '../../db/queries/approvals.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { listLogOfTurn } from '../../db/queries/log.ts'
@@ -52,7 +54,7 @@ export function viewTurnBriefly(context: ApiContext, turn: TurnsTable) {
     agent_id: turn.agent_id,
     user_id: turn.user_id,
     conversation_id: turn.conversation_id,
-    ...(turn.error !== null && { error: JSON.parse(turn.error) as ErrorBody }),
+    ...(turn.error !== null && { error: parseColumn(turnError, turn.error, turn.id) }),
     workflow: viewWorkflow(context, turn),
     created_at: turn.created_at,
     started_at: turn.started_at,
@@ -76,7 +78,7 @@ export async function viewReply({ storage: { db } }: ApiContext, turn: TurnsTabl
   const asked = messages.find(({ role }) => role === 'user')
   const replied = messages.find(({ role }) => role === 'assistant')
   const calls = await listToolCalls(db, turn.id)
-  const attachments = parseAttachments(asked?.attachments ?? null)
+  const attachments = parseAttachments(asked?.attachments ?? null, turn.id)
   return {
     id: turn.message_id,
     turn_id: turn.id,
@@ -92,8 +94,7 @@ export async function viewReply({ storage: { db } }: ApiContext, turn: TurnsTabl
         ...(calls.length > 0 && { tool_calls: calls.map(viewCall) }),
       },
     }),
-    usage:
-      turn.usage === null ? { input_tokens: 0, output_tokens: 0 } : (JSON.parse(turn.usage) as Record<string, number>),
+    usage: parseColumn(turnUsage, turn.usage, turn.id) ?? { input_tokens: 0, output_tokens: 0 },
     created_at: turn.created_at,
   }
 }
@@ -162,7 +163,7 @@ export async function cancelTurn(context: ApiContext, { id, conversation_id }: T
 /** A turn that failed as the error that its waiting caller gets; anything else passes. @throws MuxiError */
 export function throwIfFailed(turn: TurnsTable): void {
   if (turn.status !== 'failed') return
-  const error = (turn.error === null ? undefined : JSON.parse(turn.error)) as ErrorBody | undefined
+  const error = parseColumn(turnError, turn.error, turn.id)
   throw new MuxiError(error?.code ?? 'internal_error', error?.message ?? 'The turn failed', {
     details: { ...error?.details, turn_id: turn.id },
   })
@@ -171,7 +172,7 @@ export function throwIfFailed(turn: TurnsTable): void {
 /** The execution log of a turn. */
 export async function viewLog({ storage: { db } }: ApiContext, turn: TurnsTable) {
   const entries = (await listLogOfTurn(db, turn.id)).map(viewEntry)
-  const usage = turn.usage === null ? undefined : (JSON.parse(turn.usage) as Record<string, number>)
+  const usage = parseColumn(turnUsage, turn.usage, turn.id)
   const end = turn.finished_at ?? new Date().toISOString()
   return {
     turn_id: turn.id,
@@ -180,9 +181,9 @@ export async function viewLog({ storage: { db } }: ApiContext, turn: TurnsTable)
       duration_ms: Date.parse(end) - Date.parse(turn.started_at ?? turn.created_at),
       model_calls: entries.filter(({ kind }) => kind === 'model_call').length,
       tool_calls: entries.filter(({ kind }) => kind === 'tool_call').length,
-      input_tokens: usage?.['input_tokens'] ?? 0,
-      output_tokens: usage?.['output_tokens'] ?? 0,
-      cost_usd: usage?.['cost_usd'] ?? null,
+      input_tokens: usage?.input_tokens ?? 0,
+      output_tokens: usage?.output_tokens ?? 0,
+      cost_usd: usage?.cost_usd ?? null,
     },
   }
 }

@@ -57,7 +57,12 @@ const memoryFields = {
   buffer: Type.Optional(
     Type.Integer({ minimum: 0, maximum: 1000, description: 'How many of the latest messages the model sees' }),
   ),
-  long_term: Type.Optional(Type.Boolean({ description: 'Whether what was said is remembered across conversations' })),
+  long_term: Type.Optional(
+    Type.Boolean({
+      description:
+        'Whether what was said is remembered across conversations. Accepted and without effect: arrives with long-term memory',
+    }),
+  ),
 }
 
 export const MemorySchema = Type.Object(memoryFields, closed)

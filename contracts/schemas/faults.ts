@@ -80,9 +80,9 @@ function expectation(schema: TSchema): string {
       if (maxLength !== undefined) return `text of ${minLength} to ${maxLength} characters`
       return minLength > 0 ? 'text that is not empty' : 'text'
     case 'Number':
-      return `a number from ${minimum} to ${maximum}`
+      return minimum === undefined ? 'a number' : `a number from ${minimum} to ${maximum}`
     case 'Integer':
-      return `a whole number from ${minimum} to ${maximum}`
+      return minimum === undefined ? 'a whole number' : `a whole number from ${minimum} to ${maximum}`
     case 'Boolean':
       return 'true or false'
     case 'Array':

@@ -2,6 +2,8 @@
 import type { AgentConfig, AgentSource } from '../../contracts/schemas/agent.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
 import { canonicalJson } from '../../contracts/json.ts'
+import { agentConfig } from '../columns.ts'
+import { parseColumn } from '../json-column.ts'
 import { differencesOf } from '../dialect.ts'
 import type { SecretBox } from '../secret-box.ts'
 import type { AgentsTable, Db, Tx } from '../schema.ts'
@@ -54,16 +56,22 @@ async function syncFileAgent(tx: Tx, box: SecretBox, agent: AgentInput & { file:
   await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'file', agent.file)
 }
 
+/** @throws MuxiError `conflict` when there is an agent with this id */
+export async function refuseTaken(db: Db | Tx, id: string): Promise<void> {
+  const known = await db
+    .selectFrom('agents')
+    .select('id')
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .execute()
+  if (known.length > 0) throw new MuxiError('conflict', `Cannot create agent '${id}': the id is taken`)
+}
+
 /** @throws MuxiError `conflict` when the id is taken */
 export async function createAgent(tx: Tx, box: SecretBox, agent: AgentInput): Promise<AgentRow> {
   await lockAgents(tx)
-  const known = await tx
-    .selectFrom('agents')
-    .select(['version', 'deleted_at'])
-    .where('id', '=', agent.id)
-    .executeTakeFirst()
-  if (known && known.deleted_at === null)
-    throw new MuxiError('conflict', `Cannot create agent '${agent.id}': the id is taken`)
+  await refuseTaken(tx, agent.id)
+  const known = await tx.selectFrom('agents').select('version').where('id', '=', agent.id).executeTakeFirst()
   await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'api', null)
   return getAgentOrThrow(tx, agent.id)
 }
@@ -111,13 +119,16 @@ const agentRows = (db: Db | Tx) =>
 export async function getAgentOrThrow(db: Db | Tx, id: string): Promise<AgentRow> {
   const row = await agentRows(db).where('id', '=', id).executeTakeFirst()
   if (!row) throw notFound('agent', id)
-  return { ...row, config: JSON.parse(row.config) as AgentConfig }
+  return { ...row, config: parseColumn(agentConfig, row.config, `${id}/${row.version}`) }
 }
 
 export async function listAgents(db: Db, limit: number, cursor: string | undefined): Promise<AgentRow[]> {
   let query = agentRows(db).orderBy('id').limit(limit)
   if (cursor !== undefined) query = query.where('id', '>', cursor)
-  return (await query.execute()).map((row) => ({ ...row, config: JSON.parse(row.config) as AgentConfig }))
+  return (await query.execute()).map((row) => ({
+    ...row,
+    config: parseColumn(agentConfig, row.config, `${row.id}/${row.version}`),
+  }))
 }
 
 /** A text that is another one after any agent was made, changed or removed. */
@@ -146,7 +157,7 @@ export async function getAgentVersion(
     .where('version', '=', version)
     .executeTakeFirst()
   if (!row) throw notFound('agent', id)
-  return { config: JSON.parse(row.config) as AgentConfig, source: row.source }
+  return { config: parseColumn(agentConfig, row.config, `${id}/${version}`), source: row.source }
 }
 
 /** The credentials of a version, decrypted, by their path in the config. */

@@ -1,14 +1,15 @@
 // What turns wait for people to decide. Whoever changes one holds its turn; a decision is one compare-and-set, and the row is the truth.
+import type { Selectable } from 'kysely'
 import { workflowId, type ApprovalDecision, type ApprovalKind } from '../../contracts/engine.ts'
 import type { ApprovalRequired, StoredEvent } from '../../contracts/events.ts'
 import { newId } from '../../contracts/ids.ts'
+import { approvalArguments, approvalParameters, approvalSchema } from '../columns.ts'
+import { parseColumn } from '../json-column.ts'
 import { addEvents } from '../event-rows.ts'
 import type { ApprovalsTable, Db, Tx } from '../schema.ts'
 import { startLogEntry } from './log.ts'
 
-export interface ApprovalRow extends Omit<ApprovalsTable, 'drifted'> {
-  drifted: number
-}
+export type ApprovalRow = Selectable<ApprovalsTable>
 
 export interface NewApproval {
   turn_id: string
@@ -188,7 +189,9 @@ async function settle(
         duration_ms: Date.parse(decided_at ?? created_at) - Date.parse(created_at),
         output: JSON.stringify({
           decision,
-          ...(approval.arguments !== null && { arguments: JSON.parse(approval.arguments) as unknown }),
+          ...(approval.arguments !== null && {
+            arguments: parseColumn(approvalArguments, approval.arguments, approval.id),
+          }),
           ...(reason !== null && { reason }),
           ...(decided_by !== null && { decided_by }),
         }),
@@ -281,9 +284,9 @@ export function requiredOf(approval: ApprovalRow): ApprovalRequired {
     kind,
     name,
     server,
-    ...(parameters !== null && { parameters: JSON.parse(parameters) as unknown }),
+    ...(parameters !== null && { parameters: parseColumn(approvalParameters, parameters, id) }),
     ...(drifted === 1 && { drifted: true }),
-    ...(schema !== null && { schema: JSON.parse(schema) as unknown }),
+    ...(schema !== null && { schema: parseColumn(approvalSchema, schema, id) }),
     ...(url !== null && { url }),
     ...(message !== null && { message }),
   }

@@ -1,5 +1,7 @@
 // Conversations and their messages: found, made, listed and shown to models.
 import { newId } from '../../contracts/ids.ts'
+import { messageAttachments } from '../columns.ts'
+import { parseColumn } from '../json-column.ts'
 import { compiled } from '../compiled.ts'
 import { differencesOf } from '../dialect.ts'
 import type { ConversationsTable, Db, Tx } from '../schema.ts'
@@ -155,9 +157,10 @@ export async function listMessages(
     .orderBy('id', 'desc')
     .limit(limit)
   if (before !== undefined) query = query.where('id', '<', before)
-  return (await query.execute()).map((row) => ({ ...row, attachments: parseAttachments(row.attachments) }))
+  return (await query.execute()).map((row) => ({ ...row, attachments: parseAttachments(row.attachments, row.id) }))
 }
 
-export function parseAttachments(text: string | null): Attachment[] {
-  return text === null ? [] : (JSON.parse(text) as Attachment[])
+/** @param row the message's id, or its turn's */
+export function parseAttachments(text: string | null, row: string): Attachment[] {
+  return parseColumn(messageAttachments, text, row) ?? []
 }

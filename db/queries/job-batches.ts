@@ -1,7 +1,11 @@
 // What a job works on in pieces: its batches of pages, or the segments of a recording, and what was extracted from each.
 import type { JobRef } from '../../contracts/engine.ts'
+import { batchPages, type StoredPage } from '../columns.ts'
+import { parseColumn } from '../json-column.ts'
 import type { Db, JobBatchesTable, Tx } from '../schema.ts'
 import { findRunning, lockJob } from './jobs.ts'
+
+export type { StoredPage }
 
 /** How many pages are parsed in one go. */
 const BATCH_PAGES = 50
@@ -92,13 +96,6 @@ export async function storeIndexed(tx: Tx, ref: JobRef, batch: number, chunks: n
 }
 
 /** As it was extracted: Markdown, and what is known of where it came from. */
-export interface StoredPage {
-  page: number
-  text: string
-  /** What the page is called in its document: `Slide 3`. */
-  label?: string
-}
-
 export interface ParsedBatch {
   pages: StoredPage[] | undefined
   chunks: number | null
@@ -111,7 +108,7 @@ export async function findBatch(db: Db | Tx, jobId: string, batch: number): Prom
     .where('job_id', '=', jobId)
     .where('batch', '=', batch)
     .executeTakeFirst()
-  return row && { chunks: row.chunks, pages: row.pages === null ? undefined : JSON.parse(row.pages) }
+  return row && { chunks: row.chunks, pages: parseColumn(batchPages, row.pages, `${jobId}/${batch}`) }
 }
 
 /** What a job has extracted, a batch at a time, in order. */

@@ -2,6 +2,8 @@
 import type { FinishJobInput, JobRef } from '../../contracts/engine.ts'
 import type { JobResult, StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import { jobError, jobMedia, jobOptions, jobResult } from '../columns.ts'
+import { parseColumn } from '../json-column.ts'
 import { reopenStream, type Addition } from '../event-rows.ts'
 import type { JobsTable, Tx } from '../schema.ts'
 import { hasText } from './job-batches.ts'
@@ -82,8 +84,8 @@ function finalJobEvent(id: string, error: ErrorBody | undefined): Addition['even
 /** The one event that tells how a job ended whose log is past its retention. */
 export function endOfJob(job: JobsTable): Addition['event'] {
   if (job.status === 'completed')
-    return { type: 'completed', data: { id: job.id, result: JSON.parse(job.result ?? '{}') as JobResult } }
-  return finalJobEvent(job.id, job.error === null ? undefined : (JSON.parse(job.error) as ErrorBody))
+    return { type: 'completed', data: { id: job.id, result: parseColumn(jobResult, job.result, job.id)! } }
+  return finalJobEvent(job.id, parseColumn(jobError, job.error, job.id))
 }
 
 /** A job that failed or was cancelled becomes a queued one again, with the next run. @throws MuxiError `conflict` */
@@ -118,12 +120,12 @@ const NO_TEXT = {
   audio: 'Nobody is heard to speak in the recording',
 }
 
-function noticeOf({ kind, options }: JobsTable): string {
-  const unread = kind === 'document' && (JSON.parse(options) as { ocr?: string }).ocr === 'never'
+function noticeOf({ id, kind, options }: JobsTable): string {
+  const unread = kind === 'document' && parseColumn(jobOptions, options, id).ocr === 'never'
   return unread ? "No page has text; pictures of text are read with options.ocr 'auto'" : NO_TEXT[kind]
 }
 
 /** What the result of a job tells of its picture or recording. */
-function toldOfMedia({ media }: JobsTable): Partial<JobResult> {
-  return media === null ? {} : (JSON.parse(media) as { result: Partial<JobResult> }).result
+function toldOfMedia({ id, media }: JobsTable): Partial<JobResult> {
+  return parseColumn(jobMedia, media, id)?.result ?? {}
 }

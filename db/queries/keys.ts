@@ -2,11 +2,13 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { notFound } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
+import { SCOPES, type Scope } from '../../contracts/scopes.ts'
+import { keyNetworks, keyScopes } from '../columns.ts'
 import { compiled } from '../compiled.ts'
+import { parseColumn } from '../json-column.ts'
 import type { ApiKeysTable, Db } from '../schema.ts'
 
-export const SCOPES = ['chat', 'read', 'manage', 'admin'] as const
-export type Scope = (typeof SCOPES)[number]
+export { SCOPES, type Scope }
 
 /** The id of the key that the settings name. */
 const CONFIGURED_KEY = 'key_configured'
@@ -145,9 +147,9 @@ function toPrincipal(row: ApiKeysTable): Principal | undefined {
   return {
     key_id: row.alias_of ?? row.id,
     key_hash: row.hash,
-    scopes: new Set(JSON.parse(row.scopes) as Scope[]),
+    scopes: new Set(parseColumn(keyScopes, row.scopes, row.id)),
     bound_user: row.user_id ?? undefined,
-    networks: row.networks === null ? undefined : (JSON.parse(row.networks) as string[]),
+    networks: parseColumn(keyNetworks, row.networks, row.id),
   }
 }
 
@@ -226,9 +228,9 @@ function toView(row: Omit<ApiKeysTable, 'alias_of'>): KeyView {
   return {
     id: row.id,
     name: row.name,
-    scopes: JSON.parse(row.scopes) as Scope[],
+    scopes: parseColumn(keyScopes, row.scopes, row.id),
     user_id: row.user_id,
-    networks: row.networks === null ? null : (JSON.parse(row.networks) as string[]),
+    networks: parseColumn(keyNetworks, row.networks, row.id) ?? null,
     created_at: row.created_at,
     expires_at: row.expires_at,
   }

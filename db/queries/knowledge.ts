@@ -1,20 +1,13 @@
 // What agents know: their sources of knowledge, the passages found in them and in conversations, and what a turn recalled.
 import { MuxiError } from '../../contracts/failures.ts'
+import { recallPassages, type Passage } from '../columns.ts'
+import { parseColumn } from '../json-column.ts'
 import { differencesOf } from '../dialect.ts'
 import type { Db, JobsTable, KnowledgeSourcesTable, Tx } from '../schema.ts'
 import type { VectorQuery, VectorStore } from '../vectors/vector-store.ts'
 import { findDocumentNames } from './jobs.ts'
 
-/** A piece of a document, as models and people are shown it. */
-export interface Passage {
-  document_id: string
-  document: string
-  page: number
-  heading?: string
-  content: string
-  similarity: number
-  knowledge_id?: string
-}
+export type { Passage }
 
 /** The best passages, best first, with the names of their documents. */
 export async function findPassages(db: Db, vectors: VectorStore, query: VectorQuery): Promise<Passage[]> {
@@ -34,7 +27,7 @@ export async function findPassages(db: Db, vectors: VectorStore, query: VectorQu
 /** What a turn has recalled; undefined when it has not tried. */
 export async function findRecall(db: Db, turnId: string): Promise<Passage[] | undefined> {
   const row = await db.selectFrom('recalls').select('passages').where('turn_id', '=', turnId).executeTakeFirst()
-  return row && (JSON.parse(row.passages) as Passage[])
+  return row && parseColumn(recallPassages, row.passages, turnId)
 }
 
 /** The first result counts: every attempt at every step shows the model the same. */

@@ -1,26 +1,37 @@
 // MCP servers of agents: what is configured, who holds each connection, and the tools that were listed.
 import { randomInt } from 'node:crypto'
+import type { Selectable } from 'kysely'
 import type { McpServerRef } from '../../contracts/engine.ts'
 import { fits } from '../../contracts/glob.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import type { McpServer } from '../../contracts/schemas/agent.ts'
+import { serverConfig, toolParameters } from '../columns.ts'
+import { parseColumn } from '../json-column.ts'
 import { differencesOf } from '../dialect.ts'
 import type { SecretBox } from '../secret-box.ts'
 import type { Db, McpServersTable, McpToolsTable, Tx } from '../schema.ts'
 import { deleteSecrets, getSecrets, putSecrets } from './secrets.ts'
 import { forgetSignIns } from './sign-ins.ts'
 
-export interface ServerRow extends Omit<McpServersTable, 'epoch' | 'active_requests' | 'reconnects'> {
-  epoch: number
-  active_requests: number
-  reconnects: number
-}
+export type ServerRow = Selectable<McpServersTable>
 
 const secretOwner = ({ agent_id, name }: McpServerRef) => `mcp/${agent_id}/${name}`
 
 /** What an agent's servers and their tools are changed under. */
 function lockAgent(tx: Tx, agentId: string): Promise<void> {
   return differencesOf(tx).lockNames(tx, [`mcp/${agentId}`])
+}
+
+/** What a server is configured as, without credentials. */
+export function configOf({ agent_id, name, config }: Pick<ServerRow, 'agent_id' | 'name' | 'config'>): McpServer {
+  return parseColumn(serverConfig, config, `${agent_id}/${name}`)
+}
+
+/** JSON Schema of a tool's arguments. */
+export function parametersOf(
+  tool: Pick<McpToolsTable, 'agent_id' | 'server' | 'tool' | 'parameters'>,
+): Record<string, unknown> {
+  return parseColumn(toolParameters, tool.parameters, `${tool.agent_id}/${tool.server}/${tool.tool}`)
 }
 
 export interface NewServer {
@@ -42,7 +53,7 @@ export async function putServer(
   await lockAgent(tx, agent_id)
   const known = await findServer(tx, ref)
   if (known?.origin === origin) {
-    const before = [JSON.parse(known.config), await getSecrets(tx, box, secretOwner(ref))]
+    const before = [configOf(known), await getSecrets(tx, box, secretOwner(ref))]
     if (canonicalJson(before) === canonicalJson([server, secrets])) return false
   }
   const row = {
@@ -65,7 +76,7 @@ export async function putServer(
     .execute()
   await deleteSecrets(tx, secretOwner(ref))
   await putSecrets(tx, box, secretOwner(ref), secrets)
-  if (known && whereTo(JSON.parse(known.config) as McpServer) !== whereTo(server)) await forgetSignIns(tx, ref)
+  if (known && whereTo(configOf(known)) !== whereTo(server)) await forgetSignIns(tx, ref)
   // Whoever changes a server approves of the tools that it has then.
   await deleteTools(tx, ref)
   return true
@@ -189,7 +200,7 @@ export async function takeServer(tx: Tx, box: SecretBox, ref: McpServerRef, work
     ...ref,
     ...rest,
     from_file: origin === 'config' && agent?.source === 'file',
-    server: JSON.parse(config) as McpServer,
+    server: configOf({ ...ref, config }),
     secrets: await getSecrets(tx, box, secretOwner(ref)),
   }
 }
@@ -297,7 +308,7 @@ export async function putTools(
   await deleteTools(tx, hold)
   const gone = known.filter((before) => !tools.some(({ tool }) => tool === before.tool))
   // What comes with muxi changes with it, and with nothing else.
-  const isOurs = 'builtin' in (JSON.parse(server.config) as McpServer)
+  const isOurs = 'builtin' in configOf(server)
   const rows = tools.map((tool, position) => {
     const before = isOurs ? undefined : known.find((each) => each.tool === tool.tool)
     return { ...of, ...tool, position, listed: 1, approved_hash: before?.approved_hash ?? tool.hash }
@@ -345,8 +356,7 @@ export async function listToolsOfAgent(db: Db, agentId: string): Promise<AgentTo
     .orderBy('position')
     .execute()
   const chosen = new Map<string, string[] | undefined>()
-  for (const { name, config } of await listServers(db, agentId))
-    chosen.set(name, (JSON.parse(config) as McpServer).offered_tools)
+  for (const row of await listServers(db, agentId)) chosen.set(row.name, configOf(row).offered_tools)
   let offered = 0
   return tools.map((tool) => {
     const globs = chosen.get(tool.server)

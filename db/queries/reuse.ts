@@ -1,6 +1,8 @@
 // The same bytes with the same options once more: a job that is done when it begins.
 import { canonicalJson } from '../../contracts/json.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
+import { jobOptions, jobResult } from '../columns.ts'
+import { parseColumn } from '../json-column.ts'
 import { addEvents } from '../event-rows.ts'
 import type { JobsTable, Tx } from '../schema.ts'
 import { insertJob, type NewJob } from './jobs.ts'
@@ -30,7 +32,7 @@ export async function findTwin(tx: Tx, job: NewJob, collection: string): Promise
     .limit(LOOKED_AT)
     .execute()
   for (const twin of jobs) {
-    if (canonicalJson(JSON.parse(twin.options)) !== options) continue
+    if (canonicalJson(parseColumn(jobOptions, twin.options, twin.id)) !== options) continue
     // In a source that was named, a document is known by its name.
     if (job.knowledge_id !== undefined && (twin.knowledge_id !== job.knowledge_id || twin.name !== job.file.name))
       continue
@@ -68,7 +70,9 @@ export async function insertTwin(
     knowledge_id: twin.knowledge_id ?? undefined,
     document_id: twin.document_id,
   })
-  const result = { ...(JSON.parse(twin.result ?? '{}') as object), reused_job_id: twin.id }
+  const read = parseColumn(jobResult, twin.result, twin.id)
+  if (!read) throw new Error(`Cannot reuse job '${twin.id}': it has no result`)
+  const result = { ...read, reused_job_id: twin.id }
   const { collection, generation, media, pages, run_id, done, total } = twin
   const now = new Date().toISOString()
   const finished = await tx
@@ -96,7 +100,7 @@ export async function insertTwin(
       .insertInto('job_batches')
       .values({ ...batch, job_id: row.id, parses: 0 })
       .execute()
-  const event = { type: 'completed' as const, data: { id: row.id, result: JSON.parse(finished.result!) } }
+  const event = { type: 'completed' as const, data: { id: row.id, result } }
   const added = await addEvents(tx, row.id, undefined, [{ event }])
   return { job: finished, events: 'events' in added ? added.events : [] }
 }

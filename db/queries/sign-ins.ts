@@ -1,8 +1,12 @@
 // Sign-ins to MCP servers: tokens of people, renewed by one caller at a time, and sign-ins that somebody is asked for. What is secret is encrypted.
 import { createHash, randomBytes } from 'node:crypto'
 import type { McpServerRef } from '../../contracts/engine.ts'
+import { signInAttempt, type Attempt } from '../columns.ts'
+import { parseColumn } from '../json-column.ts'
 import type { SecretBox } from '../secret-box.ts'
 import type { Db, McpSignInsTable, Tx } from '../schema.ts'
+
+export type { Attempt }
 
 /** Whose tokens: of a user, or (`user_id` is '') of the connection that lists a server's tools. */
 export interface GrantRef extends McpServerRef {
@@ -188,13 +192,6 @@ export async function findConnectionSignIn(db: Db, { agent_id, name }: McpServer
   return row?.id
 }
 
-/** One visit to the authorization server. */
-export interface Attempt {
-  code_verifier: string
-  /** What the browser that began it shows again when it comes back. */
-  browser: string
-}
-
 /** Begins a visit; one that is under way is over with that. @returns whether the sign-in is still waited for */
 export async function beginAttempt(
   db: Db,
@@ -239,7 +236,10 @@ export async function redeemState(
       .where('state_hash', '=', row.state_hash)
       .executeTakeFirstOrThrow()
     if (numUpdatedRows !== 1n) return undefined
-    return { signIn: toSignIn(box, row), attempt: JSON.parse(box.open(attemptName(row.id), row.attempt)) as Attempt }
+    return {
+      signIn: toSignIn(box, row),
+      attempt: parseColumn(signInAttempt, box.open(attemptName(row.id), row.attempt), row.id),
+    }
   })
 }
 

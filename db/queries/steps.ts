@@ -2,9 +2,13 @@
 import { sql, type Compilable } from 'kysely'
 import type { PlannedCall } from '../../contracts/engine.ts'
 import { parseStoredParts, type StoredPart } from '../../contracts/schemas/stored-parts.ts'
+import { callImages, type StoredImage } from '../columns.ts'
+import { parseColumn } from '../json-column.ts'
 import { compiled } from '../compiled.ts'
 import type { Writer } from '../event-rows.ts'
 import type { Db, Tx, ModelStepsTable, ToolCallsTable } from '../schema.ts'
+
+export type { StoredImage }
 
 export interface NewToolCall {
   call_id: string
@@ -22,14 +26,13 @@ export interface NewStep extends Omit<ModelStepsTable, 'parts'> {
   parts?: StoredPart[] | undefined
 }
 
-/** A picture in a tool's answer: a blob of the turn's user. */
-export interface StoredImage {
-  media_type: string
-  sha256: string
-}
-
-export function parseImages(images: string | null): StoredImage[] {
-  return images === null ? [] : (JSON.parse(images) as StoredImage[])
+/** The pictures of a tool call. */
+export function parseImages({
+  images,
+  turn_id,
+  call_id,
+}: Pick<ToolCallsTable, 'images' | 'turn_id' | 'call_id'>): StoredImage[] {
+  return parseColumn(callImages, images, `${turn_id}/${call_id}`) ?? []
 }
 
 /**

@@ -1,4 +1,6 @@
 // A summary in rows: the parts of a text at level 1, what sums up some of the level before at every further one, a single part at the last.
+import { batchPages } from '../columns.ts'
+import { parseColumn } from '../json-column.ts'
 import type { Db, JobSummariesTable, Tx } from '../schema.ts'
 import { readText } from './job-batches.ts'
 
@@ -132,14 +134,14 @@ export async function readSource(db: Db, { job_id, level, part, ...at }: JobSumm
   }
   const batches = await db
     .selectFrom('job_batches')
-    .select('pages')
+    .select(['batch', 'pages'])
     .where('job_id', '=', job_id)
     .where('batch', '>=', at.from_batch)
     .where('batch', '<=', at.to_batch)
     .orderBy('batch')
     .execute()
   return batches
-    .map(({ pages }) => textOf(JSON.parse(pages ?? '[]') as { text: string }[]))
+    .map(({ batch, pages }) => textOf(parseColumn(batchPages, pages, `${job_id}/${batch}`) ?? []))
     .filter((text) => text !== '')
     .join(BETWEEN)
     .slice(at.from_char ?? 0, at.to_char ?? undefined)

@@ -1,5 +1,7 @@
 // What a step's model call needs to know of its turn, in one statement.
 import { sql } from 'kysely'
+import { recallPassages } from '../columns.ts'
+import { parseColumn } from '../json-column.ts'
 import { compiled } from '../compiled.ts'
 import type { Db, TurnsTable } from '../schema.ts'
 import type { Passage } from './knowledge.ts'
@@ -113,7 +115,7 @@ export async function readStepInput(db: Db, turnId: string, step: number, buffer
     turn: first,
     asked: first.content,
     attached: Boolean(first.attached),
-    passages: first.passages === null ? undefined : (JSON.parse(first.passages) as Passage[]),
+    passages: parseColumn(recallPassages, first.passages, turnId),
     searchable: Boolean(first.searchable),
     has_servers: Boolean(first.has_servers),
     has_open_usage: Boolean(first.has_open_usage),

@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { sql, type Compilable } from 'kysely'
 import type { AgentConfig, AgentSource } from '../../contracts/schemas/agent.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
+import { agentConfig } from '../columns.ts'
+import { parseColumn } from '../json-column.ts'
 import { compiled } from '../compiled.ts'
 import { addEvents, raiseFence } from '../event-rows.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
@@ -91,7 +93,7 @@ export async function admit(
     agent:
       version === null || config === null || source === null
         ? undefined
-        : { version, config: JSON.parse(config) as AgentConfig, source },
+        : { version, config: parseColumn(agentConfig, config, `${agent_id}/${version}`), source },
     active_turn_id: row.active_turn_id ?? undefined,
     waiting: Number(row.waiting),
     concurrent: { user: Number(row.user), key: Number(row.key) },

@@ -1,23 +1,16 @@
 // Turns as rows: inserted, found, listed and locked. The queue of a conversation is in turn-queue.ts, the end of a turn in turn-ends.ts.
-import type { FinalStatus, JobKind, OnBusy, TurnStatus } from '../../contracts/engine.ts'
+import type { FinalStatus, OnBusy, TurnStatus } from '../../contracts/engine.ts'
 import type { NewEvent, Usage } from '../../contracts/events.ts'
 import type { ErrorBody } from '../../contracts/failures.ts'
 import type { FinishReason } from '../../contracts/model-messages.ts'
+import type { Attachment } from '../columns.ts'
 import { inserting } from '../compiled.ts'
 import type { Addition, Writer } from '../event-rows.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
 
-export const UNFINISHED: readonly TurnStatus[] = ['pending', 'queued', 'running', 'awaiting_approval']
+export type { Attachment }
 
-export interface Attachment {
-  type: JobKind
-  name: string
-  media_type: string
-  sha256: string
-  size: number
-  /** Unset until it is a file. */
-  file_id?: string
-}
+export const UNFINISHED: readonly TurnStatus[] = ['pending', 'queued', 'running', 'awaiting_approval']
 
 export interface NewTurn {
   turn_id: string

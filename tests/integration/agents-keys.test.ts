@@ -23,6 +23,7 @@ import {
   redeemTicket,
   rotateKey,
 } from '../../db/queries/keys.ts'
+import { DamagedColumn } from '../../db/json-column.ts'
 import type { Db } from '../../db/schema.ts'
 import { dialects } from '../support/dialects.ts'
 
@@ -68,6 +69,16 @@ for (const dialect of dialects) {
       expect((await getAgentOrThrow(a.db, 'helper')).source).toBe('api')
       expect((await getAgentVersion(a.db, 'helper', 1)).source).toBe('file')
       expect((await getAgentVersion(a.db, 'helper', 2)).source).toBe('api')
+    })
+
+    it('names the row when the stored config of an agent is damaged, and shows nothing of it', async () => {
+      const [a] = await open()
+      await a.db.transaction().execute((tx) => createAgent(tx, a.box, anAgent('helper')))
+      await a.db.updateTable('agent_versions').set({ config: '{"system_message": "private"}' }).execute()
+      const refusal = await getAgentOrThrow(a.db, 'helper').catch((error: unknown) => error)
+      expect(refusal).toBeInstanceOf(DamagedColumn)
+      expect(String(refusal)).toMatch(/Cannot read 'agent_versions.config' of 'helper\/1': '\w+' must be given/)
+      expect(String(refusal)).not.toContain('private')
     })
 
     it('finds the credentials of one version and of no other', async () => {

@@ -2,6 +2,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { shownText } from '../../contracts/text.ts'
 import { readAllEvents } from '../../db/event-rows.ts'
+import { resolveAgent } from '../../contracts/schemas/agent.ts'
 import { createAgent } from '../../db/queries/agents.ts'
 import { createConversation } from '../../db/queries/conversations.ts'
 import { listLogOfTurn } from '../../db/queries/log.ts'
@@ -66,12 +67,15 @@ for (const dialect of dialects) {
       await a.db.transaction().execute((tx) =>
         createAgent(tx, a.box, {
           id: 'agent',
-          config: {
-            description: 'Answers.',
-            system_message: 'You answer.',
-            model: { provider: 'offline', model: 'offline' },
-            memory: { buffer: 10 },
-          } as never,
+          config: resolveAgent(
+            {
+              description: 'Answers.',
+              system_message: 'You answer.',
+              model: { provider: 'offline', model: 'offline' },
+              memory: { buffer: 10 },
+            },
+            'agent',
+          ),
           secrets: {},
         }),
       )

@@ -48,7 +48,7 @@ export function killWithUs(pid: number): () => void {
 /** The environment of a child: ours without what would configure muxi, Temporal, a model or the test runner. */
 export function cleanEnvironment(): Record<string, string> {
   const foreign =
-    /^(MUXI_|TEMPORAL_|OPENAI_|DEEPGRAM_|ANTHROPIC_|GEMINI_|XAI_|DATABASE_URL|POSTGRES_|REDIS_URL|BLOB_URL|VITEST|NODE_OPTIONS)/
+    /^(MUXI_|TEMPORAL_|OPENAI_|DEEPGRAM_|ANTHROPIC_|GEMINI_|XAI_|DATABASE_URL|POSTGRES_|BLOB_URL|VITEST|NODE_OPTIONS)/
   const entries = Object.entries(process.env).filter(([name, value]) => value !== undefined && !foreign.test(name))
   return Object.fromEntries(entries) as Record<string, string>
 }

@@ -29,6 +29,8 @@ export interface PostgresServer {
   pid: () => number
   /** The address of a database of this server. */
   url(database: string): string
+  /** The same over the server's Unix socket. */
+  socketUrl(database: string): string
   /** A fresh, empty database. @returns its address */
   createDatabase(): Promise<string>
   /** Kills the server with -9; the processes of its connections notice and end. */
@@ -73,7 +75,7 @@ export async function startPostgres({ durable = false }: PostgresOptions = {}): 
   const settings = {
     port,
     listen_addresses: '127.0.0.1',
-    unix_socket_directories: '',
+    unix_socket_directories: folder,
     max_connections: '200',
     ...(!durable && { fsync: 'off', full_page_writes: 'off', shared_buffers: '64MB' }),
   }
@@ -105,6 +107,7 @@ export async function startPostgres({ durable = false }: PostgresOptions = {}): 
     port,
     pid: () => server.child.pid!,
     url,
+    socketUrl: (database) => `postgresql://${USER}:unused@/${database}?host=${encodeURIComponent(folder)}&port=${port}`,
     createDatabase: () => createDatabase(url('postgres')),
     async kill() {
       server.child.kill('SIGKILL')

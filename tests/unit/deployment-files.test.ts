@@ -8,14 +8,33 @@ const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta
 const compose = parse(read('docker-compose.yml'), { merge: true }) as {
   services: Record<
     string,
-    { image: string; depends_on?: Record<string, unknown>; healthcheck?: unknown; environment?: object }
+    {
+      image: string
+      depends_on?: Record<string, unknown>
+      healthcheck?: unknown
+      environment?: object
+      volumes?: string[]
+    }
   >
+  volumes: Record<string, unknown>
 }
 
 it('docker-compose.yml starts only services that it defines, after those that they need are healthy', () => {
   for (const { depends_on = {} } of Object.values(compose.services)) {
     for (const needed of Object.keys(depends_on)) expect(compose.services[needed]).toHaveProperty('healthcheck')
   }
+})
+
+it('docker-compose.yml starts no service and makes no volume that nothing uses', () => {
+  const needed = Object.values(compose.services).flatMap(({ depends_on = {} }) => Object.keys(depends_on))
+  const mounted = Object.values(compose.services).flatMap(({ volumes = [] }) =>
+    volumes.map((each) => each.split(':')[0]),
+  )
+  const ours = ['api', 'worker', 'temporal-ui']
+  expect(Object.keys(compose.services).filter((name) => !ours.includes(name) && !needed.includes(name))).toEqual([])
+  expect(Object.keys(compose.volumes).filter((name) => !mounted.includes(name))).toEqual([])
+  // Stores that muxi has no client for.
+  expect(Object.values(compose.services).filter(({ image }) => /redis|valkey|qdrant|milvus/.test(image))).toEqual([])
 })
 
 it('docker-compose.yml gives API and worker the same secret key, database and blobs', () => {

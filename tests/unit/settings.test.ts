@@ -144,7 +144,6 @@ describe('a wrong environment', () => {
       OPENAI_API_KEY: `sk ${planted}`,
       TEMPORAL_API_KEY: `${planted} x`,
       DATABASE_URL: `mysql://u:${planted}@host/db`,
-      REDIS_URL: `${planted}:6379`,
       BLOB_URL: planted,
       OPENAI_BASE_URL: `http://u:${planted}@host/`,
       ANTHROPIC_BASE_URL: `sk-${planted}`,
@@ -213,6 +212,21 @@ describe('roles', () => {
     const keys = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 's' }
     expect(load(keys).blob_credentials).toEqual({ access_key_id: 'a', secret_access_key: 's' })
     expect(load({ AWS_ACCESS_KEY_ID: 'a' }).blob_credentials).toBeUndefined()
+  })
+
+  it.each([
+    'postgresql://user:pw@/db?host=/run/postgresql',
+    'postgres:///db?host=/run/postgresql',
+    'postgres://u:p@h/d',
+  ])('takes the database %s', (url) => expect(load({ DATABASE_URL: url }).database_url).toBe(url))
+
+  it.each(['mysql://u:planted@/db', 'user:planted@/db', 'postgres', '@/'])('refuses the database %s', (url) => {
+    const [fault, ...more] = faults({ DATABASE_URL: url })
+    expect(more).toEqual([])
+    expect(fault).toMatch(
+      /^Cannot start: 'DATABASE_URL' must be an address that begins with postgres:.* or postgresql:/,
+    )
+    expect(fault).not.toContain('planted')
   })
 
   it('may be split over one SQLite folder', () => {

@@ -1,0 +1,168 @@
+// The JSON columns and what they hold. Their schemas name what the code relies on; other keys pass, so that rows of earlier releases stay readable.
+import { type TSchema, Type } from '@sinclair/typebox'
+import type { JobResult, NewEvent, Usage } from '../contracts/events.ts'
+import type { JobKind } from '../contracts/engine.ts'
+import type { ErrorBody } from '../contracts/failures.ts'
+import { OnBusySchema, type AgentConfig, type McpServer } from '../contracts/schemas/agent.ts'
+import type { JobOptions } from '../contracts/schemas/jobs.ts'
+import { SCOPES, type Scope } from '../contracts/scopes.ts'
+import type { JsonColumn } from './json-column.ts'
+import type { DB } from './schema.ts'
+
+/** A page of what was extracted from a file. */
+export interface StoredPage {
+  page: number
+  text: string
+  /** What the page is called in its document: `Slide 3`. */
+  label?: string
+}
+
+/** A piece of a document, as models and people are shown it. */
+export interface Passage {
+  document_id: string
+  document: string
+  page: number
+  heading?: string
+  content: string
+  similarity: number
+  knowledge_id?: string
+}
+
+/** One visit to the authorization server. */
+export interface Attempt {
+  code_verifier: string
+  /** What the browser that began it shows again when it comes back. */
+  browser: string
+}
+
+/** A picture in a tool's answer: a blob of the turn's user. */
+export interface StoredImage {
+  media_type: string
+  sha256: string
+}
+
+/** A file of a message. */
+export interface Attachment {
+  type: JobKind
+  name: string
+  media_type: string
+  sha256: string
+  size: number
+  /** Unset until it is a file. */
+  file_id?: string
+}
+
+function column<T>(table: keyof DB, name: string, schema: TSchema): JsonColumn<T> {
+  return { table, name, schema }
+}
+
+const text = Type.String()
+const number = Type.Number()
+const anyObject = Type.Record(Type.String(), Type.Unknown())
+const anything = Type.Unknown()
+const error = Type.Object({ code: text, message: text, details: Type.Optional(anyObject) })
+const usage = Type.Object({ input_tokens: number, output_tokens: number, cost_usd: Type.Optional(number) })
+
+const mcpFields = { name: text, offered_tools: Type.Optional(Type.Array(text)) }
+const server = Type.Union([
+  Type.Object({ ...mcpFields, url: text }),
+  Type.Object({ ...mcpFields, command: text, args: Type.Optional(Type.Array(text)) }),
+  Type.Object({ ...mcpFields, builtin: text }),
+])
+const modelFields = { provider: text, model: text, base_url: Type.Optional(text) }
+const agent = Type.Object({
+  id: text,
+  description: text,
+  system_message: text,
+  model: Type.Optional(Type.Object({ ...modelFields, fallbacks: Type.Optional(Type.Array(Type.Object(modelFields))) })),
+  memory: Type.Object({ buffer: Type.Integer() }),
+  mcp_servers: Type.Optional(Type.Array(server)),
+  knowledge: Type.Optional(Type.Array(Type.Object({ id: text }))),
+  on_busy: OnBusySchema,
+})
+
+const passage = Type.Object({
+  document_id: text,
+  document: text,
+  page: number,
+  heading: Type.Optional(text),
+  content: text,
+  similarity: number,
+  knowledge_id: Type.Optional(text),
+})
+const attachment = Type.Object({ type: text, name: text, media_type: text, sha256: text, size: number })
+const result = Type.Object({
+  document_id: text,
+  pages: number,
+  chunks: number,
+  notice: Type.Optional(text),
+  description: Type.Optional(text),
+  duration_ms: Type.Optional(number),
+  summary: Type.Optional(text),
+  usage: Type.Optional(usage),
+  reused_job_id: Type.Optional(text),
+})
+const options = Type.Object({
+  ocr: Type.Optional(text),
+  languages: Type.Optional(Type.Array(text)),
+  describe: Type.Optional(Type.Boolean()),
+  summarize: Type.Optional(Type.Boolean()),
+  denoise: Type.Optional(Type.Boolean()),
+  language: Type.Optional(text),
+})
+
+export const agentConfig = column<AgentConfig>('agent_versions', 'config', agent)
+export const serverConfig = column<McpServer>('mcp_servers', 'config', server)
+export const toolParameters = column<Record<string, unknown>>('mcp_tools', 'parameters', anyObject)
+export const toolAnnotations = column<Record<string, unknown>>('mcp_tools', 'annotations', anyObject)
+
+export const keyScopes = column<Scope[]>(
+  'api_keys',
+  'scopes',
+  Type.Array(Type.Union(SCOPES.map((each) => Type.Literal(each)))),
+)
+export const keyNetworks = column<string[]>('api_keys', 'networks', Type.Array(text))
+
+export const turnError = column<ErrorBody>('turns', 'error', error)
+export const turnUsage = column<Usage>('turns', 'usage', usage)
+export const messageAttachments = column<Attachment[]>('messages', 'attachments', Type.Array(attachment))
+export const recallPassages = column<Passage[]>('recalls', 'passages', Type.Array(passage))
+export const callImages = column<StoredImage[]>(
+  'tool_calls',
+  'images',
+  Type.Array(Type.Object({ media_type: text, sha256: text })),
+)
+export const segmentEvents = column<[NewEvent['type'], NewEvent['data']][]>(
+  'event_segments',
+  'events',
+  Type.Array(Type.Tuple([text, anyObject])),
+)
+
+export const approvalParameters = column<unknown>('approvals', 'parameters', anything)
+export const approvalArguments = column<unknown>('approvals', 'arguments', anything)
+export const approvalAnswer = column<Record<string, string | number | boolean | string[]>>(
+  'approvals',
+  'answer',
+  Type.Record(text, Type.Union([text, number, Type.Boolean(), Type.Array(text)])),
+)
+export const approvalSchema = column<Record<string, unknown>>('approvals', 'schema', anyObject)
+
+export const jobOptions = column<JobOptions>('jobs', 'options', options)
+export const jobResult = column<JobResult>('jobs', 'result', result)
+export const jobError = column<ErrorBody>('jobs', 'error', error)
+export const jobMedia = column<{ result: Partial<JobResult>; metadata: Record<string, unknown> }>(
+  'jobs',
+  'media',
+  Type.Object({ result: Type.Partial(result), metadata: anyObject }),
+)
+export const batchPages = column<StoredPage[]>(
+  'job_batches',
+  'pages',
+  Type.Array(Type.Object({ page: number, text, label: Type.Optional(text) })),
+)
+
+export const signInAttempt = column<Attempt>(
+  'mcp_sign_ins',
+  'attempt',
+  Type.Object({ code_verifier: text, browser: text }),
+)
