@@ -1,4 +1,4 @@
-// A picture in words, by the first of the agent's models that can see.
+// The description of an image, by the first of the agent's models that takes images.
 import { activityInfo } from '@temporalio/activity'
 import type { JobRef } from '../contracts/engine.ts'
 import { promptName } from '../contracts/prompt-text.ts'
@@ -24,7 +24,7 @@ type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'box' | 'st
 export function describeActivities(resources: Resources) {
   const { db, events, blobs, box, models } = resources
   return {
-    /** Asks for the description and stores it, unless that was done before. */
+    /** Requests the description and stores it, unless it is stored already. */
     async describeImage(ref: JobRef): Promise<{ characters: number }> {
       return ingestionStep(resources, ref, { name: 'describe', input: {} }, async (job, signal) => {
         const media = readMedia(job)

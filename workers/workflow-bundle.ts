@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url'
 import { bundleWorkflowCode, DefaultLogger, type WorkflowBundlePath } from '@temporalio/worker'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-/** Folders whose code may stand in the bundle. */
+/** Folders whose code may be in the bundle. */
 const SOURCES = ['workflows', 'contracts']
 
-/** The bundle for the present sources; takes seconds the first time and milliseconds after that. */
+/** The bundle for the current sources; takes seconds the first time and milliseconds after that. */
 export async function workflowBundle(cacheDir: string): Promise<WorkflowBundlePath> {
   const file = join(cacheDir, `workflows-${hashSources()}.js`)
   if (!existsSync(file)) {

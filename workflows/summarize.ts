@@ -1,12 +1,12 @@
-// A summary by map and reduce: the parts of a text side by side, then level after level until one is left.
+// A summary by map and reduce: the parts of a text in parallel, then level after level until one is left.
 import { ActivityFailure, isCancellation, setCurrentDetails } from '@temporalio/workflow'
 import type { JobRef } from '../contracts/engine.ts'
 import { indexSummary, planSummary, summarizePart } from './activities.ts'
 import { eachBatch } from './each-batch.ts'
 
-/** Parts that are summarized at the same time. */
+/** Parts that are summarized concurrently. */
 const SUMMARIZING = 3
-/** After everything that somebody waits for. */
+/** After everything that a user waits for. */
 const priority = { priorityKey: 4 }
 
 export async function summarize(ref: JobRef, indexed: boolean): Promise<void> {
@@ -26,7 +26,7 @@ export async function summarize(ref: JobRef, indexed: boolean): Promise<void> {
   if (indexed && parts.length > 0) await indexSummary.executeWithOptions({ priority }, [ref])
 }
 
-/** Asks the models of a chain in order, the next when one has failed for good. */
+/** Calls the models of a chain in order, the next one after a final failure. */
 async function withFallback<T>(models: number, ask: (model: number) => Promise<T>): Promise<T> {
   for (let model = 0; ; model += 1) {
     try {
