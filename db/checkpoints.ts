@@ -1,10 +1,10 @@
-// Has a thread copy what has been committed from SQLite's log into its file.
+// Schedules WAL checkpoints on a thread.
 import { Worker } from 'node:worker_threads'
 
-/** So few commits are left to whoever closes the file. */
+/** With fewer commits than this, the checkpoint is left to the closing of the file. */
 const FEW_COMMITS = 20
 
-/** Of one file. The thread starts when there is something to do, and keeps no process alive. */
+/** Checkpoints of one file. The thread starts on demand, and does not keep the process alive. */
 export class Checkpoints {
   readonly #file: string
   #commits = 0
@@ -14,7 +14,7 @@ export class Checkpoints {
     this.#file = file
   }
 
-  /** Something has been committed. */
+  /** Counts a commit. */
   count(): void {
     this.#commits += 1
     if (this.#thread || this.#commits < FEW_COMMITS) return
@@ -22,7 +22,7 @@ export class Checkpoints {
     const thread = new Worker(new URL('checkpoint-thread.ts', import.meta.url), { workerData: this.#file })
     this.#thread = thread
     thread.unref()
-    // The disk failed. It is tried again after some commits, and the writers do it themselves when the log has grown long.
+    // The disk failed. The next commits trigger a retry, and writers make the checkpoint themselves when the log is long.
     thread.on('error', () => {})
     thread.on('exit', () => {
       if (this.#thread === thread) this.#thread = undefined

@@ -1,4 +1,4 @@
-// Conversations of a user: made, listed, read, renamed, deleted.
+// Conversations of a user: create, list, read, rename, delete.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { MuxiError } from '../../contracts/failures.ts'

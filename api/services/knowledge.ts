@@ -1,4 +1,4 @@
-// What an agent knows: sources added, listed, removed and searched; those that agent files name are kept as the files say.
+// Knowledge of an agent: add, list, remove and search sources; those of agent files are synchronized with the files.
 import { createHash } from 'node:crypto'
 import { MuxiError, notFound, type ErrorBody } from '../../contracts/failures.ts'
 import type { KnowledgeRequest } from '../../contracts/schemas/jobs.ts'
@@ -28,7 +28,7 @@ import { beginJobs, cancelJob, waitForJob } from './jobs.ts'
 import { documentsOf, type Access, type Source, type SourceDocument } from './knowledge-content.ts'
 import { toUpstreamError } from './upstream.ts'
 
-/** How long an addition waits for its job before it is left to the background. */
+/** Longest wait of an addition for its job, in milliseconds; then it continues in the background. */
 const WAIT_MS = 120_000
 
 export interface AddedSource {

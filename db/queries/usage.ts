@@ -1,11 +1,11 @@
-// What each request to a model cost: a row before it is sent, completed after; what died in between is estimated.
+// Usage of each model request: a row before it is sent, completed after; interrupted requests are estimated.
 import type { Compilable } from 'kysely'
 import type { Usage } from '../../contracts/events.ts'
 import { newId } from '../../contracts/ids.ts'
 import { compiled, inserting } from '../compiled.ts'
 import type { Db, Tx } from '../schema.ts'
 
-/** Characters of text a token stands for, where nobody counted. */
+/** Characters per token, for estimates. */
 const CHARACTERS_A_TOKEN = 4
 
 export function estimateTokens(text: string): number {
@@ -18,11 +18,11 @@ export interface UsageStart {
   fence: number
   provider: string
   model: string
-  /** An estimate, until the provider tells. */
+  /** An estimate until the provider reports it. */
   input_tokens: number
 }
 
-/** Notes that a request is about to be sent. @returns the id of its row */
+/** Inserts the usage row of a request about to be sent. @returns the id of its row */
 export async function insertUsage(db: Db | Tx, start: UsageStart): Promise<string> {
   const id = newId('use')
   await insertUsageRow(db, { id, ...start, status: 'sent', output_tokens: 0, created_at: new Date().toISOString() })
@@ -42,7 +42,7 @@ const insertUsageRow = inserting('model_usage', [
   'created_at',
 ])
 
-/** What the request came to; `estimated` when the provider did not tell. What was completed before stays. */
+/** Completes the usage row; `estimated` when the provider reported none. Completed rows are unchanged. */
 export async function completeUsage(db: Db | Tx, id: string, usage: Usage & { estimated: boolean }): Promise<void> {
   const { input_tokens, output_tokens, cost_usd = null, estimated } = usage
   await updateUsage(db, { id, input_tokens, output_tokens, cost_usd, status: estimated ? 'estimated' : 'completed' })
@@ -68,7 +68,7 @@ const updateUsage = compiled<{
       .where('status', '<>', 'completed') as unknown as Compilable<never>,
 )
 
-/** Rows of requests whose end nobody saw get an estimate: what the reader saw is the least they can have said. */
+/** Estimates the usage of requests without a recorded end: the delivered text is a lower bound of the output. */
 export async function settleUsage(tx: Tx, turnId: string, shown: string): Promise<void> {
   await tx
     .updateTable('model_usage')
@@ -78,7 +78,7 @@ export async function settleUsage(tx: Tx, turnId: string, shown: string): Promis
     .execute()
 }
 
-/** Sum over every attempt of a turn, but for the row `except`. */
+/** Sum over every attempt of a turn, except the row `except`. */
 export async function totalUsage(db: Db | Tx, turnId: string, except = ''): Promise<Usage> {
   const total = await db
     .selectFrom('model_usage')
@@ -97,7 +97,7 @@ export async function totalUsage(db: Db | Tx, turnId: string, except = ''): Prom
   }
 }
 
-/** A cost is known when either has one. */
+/** The cost is known when either has one. */
 export function addUsage(a: Usage, b: Usage): Usage {
   const cost_usd =
     a.cost_usd === undefined && b.cost_usd === undefined ? undefined : (a.cost_usd ?? 0) + (b.cost_usd ?? 0)
@@ -108,7 +108,7 @@ export function addUsage(a: Usage, b: Usage): Usage {
   }
 }
 
-/** Forgets a request that was not sent after all. */
+/** Deletes the row of a request that was not sent. */
 export async function deleteUsage(db: Db, id: string): Promise<void> {
   await db.deleteFrom('model_usage').where('id', '=', id).where('status', '=', 'sent').execute()
 }
