@@ -17,7 +17,7 @@ import { SharedConnection } from './shared-connection.ts'
 import type { StartSlots } from './start-slots.ts'
 import { UserConnections, type Lent } from './user-connections.ts'
 
-/** How long to wait after the first failure, and at most, in milliseconds; in between twice as long each time, and a part of it by chance. */
+/** Exponential backoff with jitter after failures: first and longest delay, in milliseconds. */
 const FIRST_PAUSE_MS = 500
 const MAX_PAUSE_MS = 30_000
 /** A connection that lasted this long resets the backoff, in milliseconds. */

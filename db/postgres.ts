@@ -41,7 +41,7 @@ const RECONNECT_MS = [100, 5_000] as const
 /** Interval of liveness checks of the LISTEN connection. */
 const LISTEN_CHECK_MS = 10_000
 /**
- * Notifications of this process's own commits are delayed: by then they have been published, unless the outcome of the
+ * Notifications of this process's own commits are delayed by this long, in milliseconds: by then they have been published, unless the outcome of the
  * commit was unknown.
  */
 const ECHO_MS = 200

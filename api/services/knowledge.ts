@@ -77,8 +77,8 @@ function accessOf(context: ApiContext, principal: Principal): Access {
 }
 
 /**
- * What an agent is to know that is just being made: checked and read before there is an agent.
- * @returns adds the sources to the agent; their jobs go on by themselves
+ * Prepares the knowledge of a new agent: checked and read before the agent is created.
+ * @returns a function that adds the sources to the agent; their jobs run in the background
  * @throws MuxiError
  */
 export async function prepareSources(
@@ -116,8 +116,9 @@ function wrongSource(index: number, field: string, expected: string): MuxiError 
 }
 
 /**
- * Brings a source up to its documents: new, changed and vanished ones. Each is known by its hash, so nothing is embedded twice.
- * @returns the jobs that ingest them; none when all is as it was, or another process has just done the same
+ * Synchronizes a source with its documents: new, changed and removed ones. Documents are identified by hash, so nothing is
+ * embedded twice.
+ * @returns the jobs that ingest them; none when nothing changed, or another process has just done the same
  */
 async function putSource(
   context: ApiContext,
@@ -138,7 +139,7 @@ async function putSource(
   const gone = latest.filter((job) => !pairs.some(({ before }) => before === job))
   if (known?.content_hash === content_hash && changed.length === 0 && gone.length === 0) return []
 
-  // Before their rows say so: whoever is interrupted here does it again.
+  // Before their rows are updated: an interrupted run is repeated.
   await forgetDocuments(context, agentId, gone)
   const owner = agentOwner(agentId)
   const stored: { file: NewFile | FilesTable; before: JobsTable | undefined }[] = []
@@ -157,7 +158,7 @@ async function putSource(
     .execute(async (tx) => {
       await lockSource(tx, agentId, source.id)
       const now = await listLatestJobs(tx, agentId, source.id)
-      // Another process was faster: what has been inserted goes again with the transaction.
+      // Another process was faster: rolls back the inserted rows.
       if (now.map(({ id }) => id).join() !== latest.map(({ id }) => id).join()) throw new Overtaken()
       const jobs: JobsTable[] = []
       for (const { file, before } of stored) {
@@ -195,7 +196,7 @@ async function putSource(
   return jobs
 }
 
-/** The job that last read a document: by its name, or the only one of a source that is a single document. */
+/** The latest job of a document: by name, or the only one of a source with a single document. */
 function jobOf(
   { name }: SourceDocument,
   documents: readonly SourceDocument[],
@@ -205,7 +206,7 @@ function jobOf(
   return latest.find((job) => job.name === name) ?? only
 }
 
-/** What the file itself is to blame for stays as it is until the file changes. */
+/** A failure caused by the file itself is not retried until the file changes. */
 function isStale(before: JobsTable, { name, sha256 }: SourceDocument, model: string): boolean {
   if (before.sha256 !== sha256 || before.name !== name) return true
   if (before.collection !== null && before.collection !== model) return true
@@ -215,20 +216,20 @@ function isStale(before: JobsTable, { name, sha256 }: SourceDocument, model: str
 
 class Overtaken extends Error {}
 
-/** Removes a source, and what is known from it. @throws MuxiError not_found */
+/** Deletes a source with its documents. @throws MuxiError not_found */
 export async function removeSource(context: ApiContext, agentId: string, id: string): Promise<void> {
   const { db } = context.storage
   if (!(await findSource(db, agentId, id))) throw notFound('knowledge source', id)
   await forgetDocuments(context, agentId, await db.transaction().execute((tx) => deleteSource(tx, agentId, id)))
 }
 
-/** Takes what jobs have read, or are reading, out of the index. */
+/** Removes the documents of jobs, finished or running, from the index. */
 async function forgetDocuments(context: ApiContext, agentId: string, jobs: readonly JobsTable[]): Promise<void> {
   const { db, blobs, vectors } = context.storage
   for (const job of jobs) {
     if (job.status === 'queued' || job.status === 'running') await cancelJob(context, job).catch(unlessOver)
     await vectors.discard(job.document_id)
-    // What was copied for the agent belongs to nobody else; an uploaded file is still its user's.
+    // Copies made for the agent have no other owner; an uploaded file belongs to its user.
     const file = await findFile(db, job.file_id)
     if (file?.user_id !== agentOwner(agentId)) continue
     if (await db.transaction().execute((tx) => deleteFile(tx, file))) await blobs.delete(file.user_id, file.sha256)
@@ -267,8 +268,8 @@ export interface ConfiguredAgent {
 }
 
 /**
- * Brings the sources that agents name in their own descriptions up to date: new, changed and vanished ones.
- * A source that cannot be read is told and left as it was; the others go on.
+ * Synchronizes the sources that agents name in their descriptions: new, changed and removed ones.
+ * A source that cannot be read is logged and left unchanged; the others continue.
  */
 export async function syncKnowledge(context: ApiContext, agents: readonly ConfiguredAgent[]): Promise<void> {
   const { storage, log } = context

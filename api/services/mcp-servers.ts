@@ -1,4 +1,4 @@
-// The MCP servers of an agent: those that its description names, those that were added over the API, and how each one does.
+// The MCP servers of an agent: those of its description, those added over the API, and the state of each.
 import { setTimeout as delay } from 'node:timers/promises'
 import { BUILTIN_SERVERS, type BuiltinServer } from '../../contracts/builtin-servers.ts'
 import { separateServer } from '../../contracts/agent-secrets.ts'
@@ -30,11 +30,11 @@ import type { ApiContext } from './context.ts'
 import { startMcpServer } from './engine.ts'
 import { resolveSecret } from './secret-values.ts'
 
-/** How long an addition waits for a worker, besides the time that the server may take to start, in milliseconds. */
+/** Longest wait of an addition for a worker, in addition to the server's start timeout, in milliseconds. */
 const WORKER_MS = 15_000
 const LOOK_MS = 100
 
-/** Adds a server over the API and waits until its tools are listed, or an operator has to sign in; one that cannot be connected is not kept. @throws MuxiError */
+/** Adds a server over the API and waits until its tools are listed, or an operator has to sign in; one that cannot be connected is removed. @throws MuxiError */
 export async function addServer(
   context: ApiContext,
   principal: Principal,
@@ -63,7 +63,7 @@ export async function addServer(
 }
 
 /**
- * What was given over the API, with its credentials resolved, when this key may add it.
+ * The requested server with its credentials resolved, if this key may add it.
  * @throws MuxiError forbidden, bad_request, unprocessable
  */
 export async function checkServer(
@@ -72,7 +72,7 @@ export async function checkServer(
   given: McpServer,
 ): Promise<McpServer> {
   if ('command' in given) {
-    // It runs a program as the worker's user.
+    // A program runs as the worker's user.
     authorize(principal, 'admin')
     const program = given.args === undefined ? given.command.trim().split(/\s/)[0]! : given.command
     if (!mcp.commands.includes('*') && !mcp.commands.includes(program))
@@ -81,7 +81,7 @@ export async function checkServer(
         `Cannot add the MCP server: 'command' must be one of MUXI_MCP_COMMANDS, got '${shorten(program)}'`,
       )
   } else if ('builtin' in given) {
-    // Ours, so that it starts nothing foreign; but where it connects to is not for every key to say.
+    // Built in, so it runs no foreign program; but not every key may choose the addresses it connects to.
     const { keys }: BuiltinServer = BUILTIN_SERVERS[given.builtin]
     if (!variablesOf(given).every((name) => keys.includes(name))) authorize(principal, 'admin')
     await checkSettings(given, { checkUrl, mcp })
@@ -94,7 +94,7 @@ export async function checkServer(
   return server!
 }
 
-/** Refuses addresses for built-in servers that the operator does not allow. */
+/** Refuses addresses of built-in servers that the operator does not allow. */
 async function checkSettings(
   given: Extract<McpServer, { builtin: unknown }>,
   { checkUrl, mcp }: Pick<ApiContext, 'mcp' | 'checkUrl'>,
@@ -139,7 +139,7 @@ async function waitUntilConnected(
   }
 }
 
-/** Its supervisor finds it gone and ends it, the program too. */
+/** Its supervisor detects the removal and stops it with its program. */
 export async function removeServer(
   { storage: { db } }: Pick<ApiContext, 'storage'>,
   ref: McpServerRef,
@@ -153,7 +153,7 @@ export interface DescribedAgent {
   secrets: Readonly<Record<string, string>>
 }
 
-/** Brings an agent's servers to what its description names: new, changed and vanished ones. Those added over the API stay. */
+/** Synchronizes an agent's servers with its description: new, changed and removed ones. Those added over the API stay. */
 export async function syncServersOf(context: ApiContext, { id, config, secrets }: DescribedAgent): Promise<void> {
   const { db, box } = context.storage
   const servers = config.mcp_servers ?? []
@@ -169,13 +169,13 @@ export async function syncServersOf(context: ApiContext, { id, config, secrets }
       if (origin === 'config' && !refs.some((ref) => ref.name === name)) await deleteServer(tx, { agent_id: id, name })
     }
   })
-  // The sweeper starts what could not be started now.
+  // The sweeper starts those that could not be started now.
   const late = (error: unknown) =>
     context.log.warn({ err: error, agent_id: id }, 'an MCP server could not be started yet')
   await mapAll(refs, (ref) => startMcpServer(context, ref).catch(late))
 }
 
-/** The same for every agent of the operator's files; agents that are gone lose theirs. */
+/** The same for every agent of the operator's files; servers of deleted agents are removed. */
 export async function syncServers(context: ApiContext, agents: readonly DescribedAgent[]): Promise<void> {
   await mapAll(agents, (agent) => syncServersOf(context, agent))
   for (const ref of await listConfiguredServers(context.storage.db, 'file')) {
@@ -187,14 +187,14 @@ export function typeOf(server: McpServer): 'command' | 'http' {
   return 'url' in server ? 'http' : 'command'
 }
 
-/** What a person would type to start it, or where it is. */
+/** Its command line, or its URL. */
 function placeOf(server: McpServer): { command: string } | { url: string } {
   if ('url' in server) return { url: server.url }
   if ('builtin' in server) return { command: `muxi mcp ${server.builtin}` }
   return { command: [server.command, ...(server.args ?? [])].join(' ') }
 }
 
-/** A server as lists show it. */
+/** The view of a server in lists. */
 export function viewServerBriefly(row: ServerRow) {
   const server = JSON.parse(row.config) as McpServer
   const now = Date.now()
@@ -215,7 +215,10 @@ export function viewServerBriefly(row: ServerRow) {
   }
 }
 
-/** Where an operator signs in, when a server wants that before it lists its tools. Whoever has the address may sign in there. */
+/**
+ * The operator's sign-in URL, when a server requires a sign-in to list its tools. The URL is secret: it authorizes the
+ * sign-in.
+ */
 export async function signInUrlOf(
   { storage: { db }, public_url }: ApiContext,
   principal: Principal,
@@ -230,7 +233,7 @@ function mayManage({ scopes }: Principal): boolean {
   return scopes.has('manage') || scopes.has('admin')
 }
 
-/** A server with all that is known of it; one that is idle is started. @throws MuxiError not_found */
+/** The full view of a server; an idle one is started. @throws MuxiError not_found */
 export async function viewServer(context: ApiContext, principal: Principal, ref: McpServerRef) {
   const { db } = context.storage
   const row = await findServer(db, ref)

@@ -90,6 +90,6 @@ function toText(vector: Float32Array): string {
 }
 
 function fromText(text: string): Float32Array {
-  // Copied: a small buffer is a slice of a shared pool, which Float32Array cannot use at any offset.
+  // Copied: a small buffer is a slice of a shared pool, whose `buffer` is the whole pool.
   return new Float32Array(new Uint8Array(Buffer.from(text, 'base64')).buffer)
 }
