@@ -1,16 +1,16 @@
-// Three sizes of tests: without I/O, with the real thing named in the set-up, and with all processes, on Node and on Deno.
+// Three sizes of tests: without I/O, with real dependencies, and with all processes, on Node and on Deno.
 import { defineConfig } from 'vitest/config'
 
-/** Most of the time a file waits for what its processes do: two at a time keep two cores busy. */
+/** Test files mostly wait for their processes: two at a time keep two cores busy. */
 const MAX_WORKERS = 2
-/** What is waited for comes sooner on a machine with nothing else to do. */
+/** Generous timeouts for busy machines. */
 const patient = { expect: { poll: { timeout: 20_000 }, requireAssertions: true } }
 const withProcesses = { ...patient, testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: MAX_WORKERS }
 
 export default defineConfig({
   test: {
     retry: 0,
-    // A test whose assertions were never reached has shown nothing.
+    // A test without executed assertions fails.
     expect: { requireAssertions: true },
     projects: [
       {
@@ -39,7 +39,7 @@ export default defineConfig({
           ...withProcesses,
           name: 'deno',
           include: ['tests/e2e/**/*.test.ts', 'tests/integration/{supervisor,data-lock,migrate}.test.ts'],
-          // Every process that a test starts; the tests themselves run on Node.
+          // For every process that a test starts; the tests themselves run on Node.
           env: { MUXI_TEST_RUNTIME: 'deno' },
           sequence: { groupOrder: 3 },
         },
@@ -50,7 +50,7 @@ export default defineConfig({
           name: 'long',
           include: ['tests/chaos/**/*.test.ts'],
           testTimeout: 1_800_000,
-          // What they take is measured, and their faults come by the clock.
+          // They measure resources, and inject faults by time.
           fileParallelism: false,
         },
       },
