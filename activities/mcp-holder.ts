@@ -135,7 +135,7 @@ export class McpHolder {
       if (before?.seen_at !== seen_at) this.#seen.set(id, { seen_at, at: now })
       else if (now - before.at > DEAD_MS) {
         const lost = await this.#db.transaction().execute((tx) => removeWorker(tx, id))
-        this.#options.log.warn({ worker: id, servers: lost.length }, 'a worker that held MCP servers is gone')
+        this.#options.log.warn({ worker: id, servers: lost.length }, 'a worker that owned MCP servers has died')
         await onLost(lost)
       }
     }

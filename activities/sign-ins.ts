@@ -96,7 +96,7 @@ export class SignIns {
     const subject = { ...ref, turn_id: call?.turn_id ?? '', call_id: call?.call_id ?? '' }
     const { id, asked } = await askForSignIn(this.#db, this.#box, subject, plan)
     if (call && asked > MAX_ASKED)
-      throw new McpFailure('answered', `it answered ${challenge.status} on HTTP, though somebody has signed in`)
+      throw new McpFailure('answered', `it answered ${challenge.status} on HTTP, despite a sign-in`)
     return { asked, url: `${public_url}/oauth/sign-in/${id}` }
   }
 

@@ -151,7 +151,7 @@ export function toPrompt(name: string, source: string, level: number, last: bool
   const what = level === 1 ? 'the text' : 'these summaries of consecutive parts of one text'
   const length = last ? 'at most 250 words' : 'at most 150 words'
   const content =
-    `Summarize ${what} for somebody who decides whether to read it and who searches for it later: what it is, what it says, ` +
+    `Summarize ${what} for a user who decides whether to read it and who searches for it later: what it is, what it says, ` +
     `names and numbers that matter. Plain sentences in its own language, ${length}, without an introduction. ${MATERIAL}`
   return [
     { role: 'system', content },

@@ -281,7 +281,7 @@ async function gatesOf(tx: Tx, { turn_id, call_id }: ToolCallInput): Promise<App
   return (await listApprovalsOfCall(tx, turn_id, call_id)).filter(({ kind }) => kind !== 'question')
 }
 
-/** The caller of the questions is gone. */
+/** The server that asked is no longer waiting. */
 function dropQuestions(tx: Tx, { turn_id, call_id }: ToolCallInput) {
   return cancelApprovals(tx, turn_id, { call_id, kind: 'question' })
 }

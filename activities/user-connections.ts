@@ -35,7 +35,7 @@ export class UserConnections {
     clearTimeout(entry.idle)
     const giveBack = () => {
       entry.calls -= 1
-      if (entry.calls === 0) entry.idle = setTimeout(() => void this.#drop(userId, entry, 'nobody uses it'), IDLE_MS)
+      if (entry.calls === 0) entry.idle = setTimeout(() => void this.#drop(userId, entry, 'it is unused'), IDLE_MS)
     }
     try {
       return { connection: await raceSignal(entry.opening, signal), giveBack }

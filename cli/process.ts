@@ -339,8 +339,8 @@ function onStop(log: Logger): AbortSignal {
   process.on('SIGTERM', () => stop('SIGTERM'))
   process.on('SIGINT', () => stop('SIGINT'))
   process.stdin
-    .on('end', () => stop('the supervisor is gone'))
-    .on('error', () => stop('the supervisor is gone'))
+    .on('end', () => stop('the supervisor has exited'))
+    .on('error', () => stop('the supervisor has exited'))
     .resume()
   return controller.signal
 }

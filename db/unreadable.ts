@@ -21,7 +21,7 @@ export async function checkSecretKey(db: Db, box: SecretBox): Promise<void> {
   const more = unreadable.length > SHOWN ? ` and ${unreadable.length - SHOWN} more` : ''
   throw new Error(
     `Cannot read ${names.join(', ')}${more}: MUXI_SECRET_KEY (or 'secret.key' in the data folder) must be the key they were stored with. ` +
-      'Set that key again, or remove them with `muxi secrets forget` and enter them anew',
+      'Set that key again, or remove them with `muxi secrets forget` and enter them again',
   )
 }
 

@@ -95,5 +95,5 @@ function hasCode(error: unknown, code: number): boolean {
 
 function cannot(what: string, cause: unknown): Error {
   const details = isGrpcServiceError(cause) ? cause.details : String(cause)
-  return new Error(`Cannot ${what}: ${details}. Somebody who may administer this Temporal server must do it`, { cause })
+  return new Error(`Cannot ${what}: ${details}. An administrator of this Temporal server must do it`, { cause })
 }

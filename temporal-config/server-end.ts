@@ -7,7 +7,7 @@ const STOP_MS = 10_000
 /** Resolves when a process that is not a child has exited. */
 export async function endOfOther(pid: number, db: string): Promise<string> {
   while (isServerAlive(pid, db)) await sleep(250)
-  return 'it is gone'
+  return 'it has exited'
 }
 
 /** Sends SIGTERM, and SIGKILL after 10 s. */

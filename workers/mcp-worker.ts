@@ -80,7 +80,7 @@ export async function createMcpWorker(options: McpWorkerOptions): Promise<McpWor
       // The sweeper starts a missing actor; one that misses the signal finds out later by the heartbeat timeout.
       await handle.signal(holderLost).catch((error: unknown) => {
         if (!(error instanceof WorkflowNotFoundError))
-          log.warn({ err: error, ...ref }, 'an MCP server could not be told that its worker is gone')
+          log.warn({ err: error, ...ref }, 'the actor of an MCP server could not be signalled that its worker has died')
       })
     }
   }

@@ -38,7 +38,7 @@ export async function sweepFiles(
   const noted = await sweepNoted({ db, blobs }, signal)
   const leftovers = await blobs.removeLeftovers(LEFTOVER_MS, signal)
   if (removed + noted + leftovers > 0)
-    log.info({ files: removed, without_row: noted, leftovers }, 'removed files that nobody needs')
+    log.info({ files: removed, without_row: noted, leftovers }, 'removed unreferenced files')
 }
 
 /** Blobs without a row for at least a day. @returns how many were removed */

@@ -11,5 +11,5 @@ export const asked = defineSignal<[string]>(QUESTION_SIGNALS.asked)
 /** A call of the turn starts to wait for a person, or stops waiting. */
 export const parked = defineSignal<[ParkedCall]>('parked')
 
-/** The worker that owned an MCP server is gone. */
+/** The worker that owned an MCP server has died. */
 export const holderLost = defineSignal('holderLost')

@@ -45,7 +45,7 @@ export async function toolCall(call: ToolCallInput): Promise<ToolCallResult> {
 }
 
 /**
- * Routes the call to the worker that owns the server; when that worker is gone, to the next owner. The ledger records
+ * Routes the call to the worker that owns the server; when that worker has died, to the next owner. The ledger records
  * whether the call was sent.
  */
 async function callServer(call: Omit<McpCallInput, 'round'>, gate: Gate): Promise<ToolCallResult> {

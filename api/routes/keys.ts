@@ -89,7 +89,7 @@ export function keyRoutes(context: ApiContext) {
           Type.Object({ grace_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 30 * 86_400 })) }, closed),
         ),
         scope: 'admin',
-        detail: { summary: 'Give a key a new secret; the old one lives on for the grace' },
+        detail: { summary: 'Give a key a new secret; the old one stays valid for the grace period' },
       },
     )
     .delete(

@@ -110,7 +110,7 @@ function tooLate({ id, status, decision }: ApprovalRow): MuxiError {
     status === 'decided'
       ? 'it has been decided already'
       : status === 'cancelled'
-        ? 'nobody waits for it any more'
+        ? 'it is no longer needed'
         : 'its turn is being stopped'
   return new MuxiError('conflict', `Cannot decide on '${id}': ${why}`, {
     details: { status, ...(decision !== null && { decision }) },

@@ -182,13 +182,13 @@ function isFailure(error: unknown): error is Error {
 const NOT_NEEDED: SignInPage = {
   status: 410,
   title: 'This sign-in is not needed',
-  text: 'Nobody waits for it any more. You can close this page.',
+  text: 'It is no longer needed. You can close this page.',
 }
 
 const EXPIRED: SignInPage = {
   status: 400,
   title: 'This sign-in is over',
-  text: 'It took too long, was finished before, or was begun anew elsewhere. Open the link again from where you found it.',
+  text: 'It took too long, was finished before, or was restarted elsewhere. Open the link again from where you found it.',
 }
 
 function failed({ public_url }: ApiContext, { id, server }: SignIn, status: 403 | 502, why: string): SignInPage {

@@ -145,7 +145,7 @@ const mcpFields = {
   read_only_tools: Type.Optional(
     Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
       maxItems: 1000,
-      description: 'Tools that change nothing: nobody is asked under `destructive`, and they may run twice',
+      description: 'Read-only tools: no approval is required under `destructive`, and they may run twice',
     }),
   ),
   trust_annotations: Type.Optional(

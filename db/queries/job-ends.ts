@@ -116,7 +116,7 @@ export async function reviveJob(tx: Tx, id: string): Promise<{ job: JobsTable; e
 const NO_TEXT = {
   document: 'No text was found in the document, nor in pictures of its pages',
   image: 'No text was found in the picture',
-  audio: 'Nobody is heard to speak in the recording',
+  audio: 'No speech was detected in the recording',
 }
 
 function noticeOf({ kind, options }: JobsTable): string {

@@ -246,7 +246,7 @@ describe('sent twice', () => {
 
 describe('a document that is not what it seems', () => {
   it(
-    keeps('documents.scanned', 'a PDF without text completes and says so, to whoever asks and to the model'),
+    keeps('documents.scanned', 'a PDF without text completes and says so, to the client and to the model'),
     async () => {
       const scan = pdf([{ sentences: [] }, { sentences: [] }])
       const file_id = (await upload('scan.pdf', scan)).body.id

@@ -87,7 +87,7 @@ it(
       { say: manyWords('once', 40), held: new HeldReply() },
       { say: reply, pieces_per_second: 100 },
     )
-    // So that the turn is in the hands of the one that is killed.
+    // So that the turn is owned by the worker that is killed.
     await workers[1]!.kill()
     const turn = await stage.chat(here!.url, cue, { conversation_id: await stage.conversation(here!.url) })
     const turnId = (await turn.waitFor('message_start')).data.turn_id as string

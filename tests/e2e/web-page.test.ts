@@ -366,7 +366,7 @@ describe.skipIf(!found)('the web page', () => {
     expect(new Set(asked)).toEqual(new Set([new URL(muxi.url).origin]))
   })
 
-  it('goes on by itself after the server was killed mid-stream, with the text told again shown once', async () => {
+  it('resumes automatically after the server was killed mid-stream, with the re-emitted text shown once', async () => {
     await begin('scripted')
     const text = manyWords('second', 20)
     await write(`Please ${stage.model.script({ say: manyWords('first', 40), held: new HeldReply() }, { say: text })}`)

@@ -22,7 +22,7 @@ afterEach(async () => {
 it(
   keeps(
     'worker-killed.other-worker',
-    'withdraws the unfinished text and tells it again whole, the next token within 10 s',
+    'withdraws the unfinished text and re-emits it in full, the next token within 10 s',
   ),
   async () => {
     const victim = await stage.start('worker')

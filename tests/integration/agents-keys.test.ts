@@ -90,7 +90,7 @@ for (const dialect of dialects) {
       )
     })
 
-    it('makes an agent once, whoever asks at the same moment', async () => {
+    it('creates an agent once, for concurrent requests', async () => {
       const [a, b] = await open()
       const make = (n: number) =>
         (n % 2 ? a : b).db.transaction().execute((tx) => createAgent(tx, a.box, anAgent('mine')))

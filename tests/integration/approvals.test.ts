@@ -146,7 +146,7 @@ for (const dialect of dialects) {
       expect(await statusOf(storage, turnId)).toBe('cancelled')
     })
 
-    it('a decision is told again until it is taken; lists are by user and status', async () => {
+    it('the signal of a decision is repeated until it is taken; lists are by user and status', async () => {
       const storage = await (await dialect.fresh()).open()
       const { db } = storage
       const turnId = await running(storage)

@@ -90,10 +90,10 @@ for (const kind of ['folder', 's3'] as const) {
       const broken = Readable.from(
         (async function* () {
           yield Buffer.alloc(MB)
-          throw new Error('the sender is gone')
+          throw new Error('the sender has disconnected')
         })(),
       )
-      await expect(blobs.receive(broken)).rejects.toThrow('the sender is gone')
+      await expect(blobs.receive(broken)).rejects.toThrow('the sender has disconnected')
       const received = await blobs.receive(inPieces(randomBytes(MB)))
       await received.discard()
       expect(await blobs.has('anna', received.sha256)).toBe(false)
@@ -158,7 +158,7 @@ describe('s3', () => {
   })
 })
 
-it('copies that nobody uses stay within their bytes, the newest longest', async () => {
+it('unused copies stay within their limit, the newest longest', async () => {
   const folder = tempDir()
   const copies = new LocalCopies(folder, { idle_bytes: 250, idle_ms: 60_000 })
   onTestFinished(() => copies.close())

@@ -46,7 +46,7 @@ describe('steps', () => {
     expect(sandbox.inputs('callTool')[0]).toMatchObject({ ...CALL, agent_id: 'agent', conversation_id: 'conv_1' })
   })
 
-  it('calls of one step are made side by side, and all of them before the next step', async () => {
+  it('calls of one step run in parallel, and all of them before the next step', async () => {
     const both = Promise.withResolvers<void>()
     let begun = 0
     const result = await run({
@@ -285,7 +285,7 @@ describe('a call that waits for a person', () => {
     expect(names()).toEqual(['callModel', 'locateMcpServer', 'locateMcpServer', 'callModel'])
   })
 
-  it('goes on in another worker when the one that had it is gone', async () => {
+  it('continues in another worker when its worker has died', async () => {
     const scripted = gated('approved')
     sandbox.script(scripted)
     const handle = await sandbox.startTurn()

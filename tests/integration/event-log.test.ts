@@ -43,7 +43,7 @@ async function follow(reader: Storage, from: Storage): Promise<{ seen: StoredEve
 
 for (const dialect of dialects) {
   describe(dialect.name, () => {
-    it('numbers events from 1 without gaps, whoever writes them', async () => {
+    it('numbers events from 1 without gaps, for any number of writers', async () => {
       const [a, b] = await twoProcesses(dialect)
       const streams = ['turn_1', 'turn_2', 'turn_3']
       const writes = upTo(60).map((n) =>

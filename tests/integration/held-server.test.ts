@@ -101,7 +101,7 @@ for (const dialect of dialects) {
       expect([counted(), starts().length >= 3]).toEqual([['patient'], true])
     })
 
-    it('a start that fails until the time of the call is over fails it with the reason, and is not tried for ever', async () => {
+    it('a start that fails until the timeout of the call fails it with the reason, and is not retried without limit', async () => {
       const { own, row, broken, counted } = await stage({ idle_stop: 1, timeouts: { total: 2 } })
       const held = await own()
       await expect.poll(row).toMatchObject({ state: 'idle' })

@@ -1,4 +1,4 @@
-// Documents made to harm whoever opens them: each is refused with its reason, before a library has seen it.
+// Malicious documents: each is refused with its reason, before a library opens it.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'

@@ -149,7 +149,7 @@ for (const dialect of dialects) {
       }
     })
 
-    it('says once that the bytes of a file are nobody’s any more, and knows how large it was', async () => {
+    it('reports once that the bytes of a file are unreferenced, and its size', async () => {
       const { a, b, file } = await open()
       expect((await findFile(a.db, file.id))?.size).toBe(newFile.size)
       const same = await insertFile(b.db, newFile)

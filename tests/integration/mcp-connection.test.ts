@@ -104,7 +104,7 @@ describe('servers that others wrote', () => {
     expect((await call(connection, 'trigger-elicitation-request')).text).toContain('cancelled')
   })
 
-  it('a question that may be of another owner is nobody’s, where the transport does not tell', async () => {
+  it('a question that may belong to another owner is refused, where the transport does not tell', async () => {
     const connection = await open(program(EVERYTHING))
     await connection.listTools(new AbortController().signal)
     const long = new AbortController()
@@ -210,7 +210,7 @@ describe('a server that is started', () => {
     const pids = [connection.pid!, ...(await call(connection, 'children')).text.split(' ').map(Number)]
     expect(pids.map(isAlive)).toEqual([true, true, true, true])
     await connection.close()
-    // Whoever is killed is gone a moment later.
+    // A killed process exits a moment later.
     await expect.poll(() => pids.filter(isAlive)).toEqual([])
   })
 

@@ -117,7 +117,7 @@ it('refuses to overwrite, and leaves what is there as it was', async () => {
   expect(files(join(cwd, 'empty'))).toContain('package.json')
 })
 
-/** Somebody at a terminal, who waits for a question before they answer. */
+/** A user at a terminal, who waits for a question before they answer. */
 class Somebody {
   readonly #input = Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => {} })
   readonly #output = Object.assign(new PassThrough(), { isTTY: true, columns: 200, rows: 50 })

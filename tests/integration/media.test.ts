@@ -64,7 +64,7 @@ it.runIf(process.platform === 'linux')('a decoder reaches no address', async () 
   expect(told).toMatch(/ENETUNREACH|EADDRNOTAVAIL/)
 })
 
-it('the same picture is the same for each owner, whoever decodes it', async () => {
+it('the same image has the same variants for each owner, in any decoder', async () => {
   const path = join(folder, 'same.jpg')
   writeFileSync(path, await photograph('Same'))
   const sizes = await Promise.all(

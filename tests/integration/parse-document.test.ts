@@ -15,7 +15,7 @@ const options = (limits: Partial<ParseLimits> = {}, signal = new AbortController
   signal,
   limits: { ...LIMITS, ...limits },
 })
-/** A parser that is somebody else's code. */
+/** A parser that is third-party code. */
 const instead =
   (code: string): ParserCommand =>
   () => [process.execPath, ['-e', `/* muxi stand-in of ${process.pid} */ ${code}`]]

@@ -46,7 +46,7 @@ it('says that it is unavailable while the server is down, and goes on when it is
   const interrupted = a.db.transaction().execute(async (tx) => {
     const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx)
     await server.kill()
-    // The process of a connection notices a moment later that its server is gone.
+    // The process of a connection notices a moment later that its server has exited.
     await expect.poll(() => existsSync(`/proc/${rows[0]!.pid}`)).toBe(false)
     return countKeys(tx)
   })

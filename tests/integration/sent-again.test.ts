@@ -105,7 +105,7 @@ for (const dialect of dialects) {
       )
     })
 
-    it('never forgets a job under a key of which somebody may have been told', async () => {
+    it('never deletes a job under a key whose id a client may have got', async () => {
       const { a, b, client } = await open(dialect)
       const of = { user_id: 'user', key_id: 'key_1', name: 'n', type: 'text/plain', size: 1, sha256: 's' }
       const { id: file_id } = await insertFile(a.db, of)

@@ -1,4 +1,4 @@
-// Sign-ins to MCP servers in rows, on both databases, against a real authorization server: renewed once whoever asks, good once, shown nowhere.
+// Sign-ins to MCP servers in rows, on both databases, against a real authorization server: refreshed once for concurrent callers, valid once, shown nowhere.
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { SignIns } from '../../activities/sign-ins.ts'
 import { findServer, putServer } from '../../db/queries/mcp.ts'

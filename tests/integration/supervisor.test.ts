@@ -143,7 +143,7 @@ it('runs roles api and worker as two processes over one data folder and one Temp
   expect(worker.output()).toContain(`using the Temporal server of process ${api.pid}`)
   const before = servers()
   expect(before).toHaveLength(1)
-  // The worker's supervisor stands by: it looks after the server when the one that did is gone.
+  // The worker's supervisor stands by: it keeps the server running when the previous keeper has exited.
   process.kill((await app()).pid, 'SIGKILL')
   api.child.kill('SIGKILL')
   await worker.says(/took over the running Temporal server/)

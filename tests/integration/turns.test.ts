@@ -272,7 +272,7 @@ for (const dialect of dialects) {
       expect((await findTurn(a.db, id))?.status).toBe('queued')
     })
 
-    it('says of a turn that was given up before its acceptance that it is gone', async () => {
+    it('reports a turn that failed before its acceptance as not found', async () => {
       const { a, b, conversation } = await open()
       const id = await insert(a, conversation)
       const [ended, accepted] = await Promise.all([end(a, id, 'failed'), inTx(b, (tx) => markAccepted(tx, id))])
@@ -289,7 +289,7 @@ for (const dialect of dialects) {
       expect(new Set(made).size).toBe(1)
     })
 
-    it('deletes a conversation with everything in it, unless a turn is under way', async () => {
+    it('deletes a conversation with everything in it, unless a turn is running', async () => {
       const { a, b, conversation } = await open()
       const id = await insert(a, conversation)
       await claim(a, id)

@@ -90,7 +90,7 @@ describe('a redirect', () => {
     },
   )
 
-  it('is handed out unfollowed to whoever asks for that', async () => {
+  it('is returned unfollowed to callers that ask for that', async () => {
     answer = (_, response) => response.writeHead(307, { location: 'http://169.254.169.254/' }).end()
     const { fetch } = guarded({ allow_private: true })
     const response = await fetch(`http://127.0.0.1:${port}/`, { redirect: 'manual' })

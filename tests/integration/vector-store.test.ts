@@ -1,4 +1,4 @@
-// The index of documents on a real database: what is found, what stays hidden, and what nobody may break.
+// The index of documents on a real database: search results, hidden generations, and constraints.
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Db } from '../../db/schema.ts'
 import type { DocumentGeneration, VectorQuery, VectorStore } from '../../db/vectors/vector-store.ts'

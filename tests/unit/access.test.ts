@@ -39,7 +39,7 @@ describe('ownedOrThrow()', () => {
     expect(() => ownedOrThrow(key(['chat'], 'ada'), { user_id: 'bob' }, 'turn', 'turn_1')).toThrow(refusal)
     expect(() => ownedOrThrow(key(['chat'], 'ada'), undefined, 'turn', 'turn_1')).toThrow(refusal)
   })
-  test("a key that is not bound sees everybody's, a bound one lists only its user's", () => {
+  test("an unbound key sees the rows of all users, a bound one only its user's", () => {
     expect(ownedOrThrow(key(['chat']), { user_id: 'bob' }, 'turn', 'turn_1')).toEqual({ user_id: 'bob' })
     expect(visibleUser(key(['chat']), undefined)).toBeUndefined()
     expect(visibleUser(key(['chat'], 'ada'), undefined)).toBe('ada')

@@ -230,7 +230,7 @@ describe('wrong files', () => {
     expect(refused({ 'a.yaml': 'id: [\n', 'b.yaml': `${WORDS}id: a\n` }).faults.map(({ line }) => line)).toEqual([2])
   })
 
-  it('end soon when their aliases multiply, or go round in a circle', () => {
+  it('end soon when their aliases multiply, or are cyclic', () => {
     const bomb = ['a0: &a0 [x, x, x, x, x, x, x, x, x, x]']
     for (let n = 1; n < 9; n += 1)
       bomb.push(

@@ -118,7 +118,7 @@ test.each([
 ])('a page of a million characters with %s takes no time and gives no giant', (_name, text) => {
   const start = performance.now()
   const chunks = chunkPages([{ page: 1, text }])
-  // Not a measurement: whoever goes back over the text for every line of it needs hours.
+  // Not a measurement: quadratic code needs hours.
   expect(performance.now() - start).toBeLessThan(60_000)
   expect(Math.max(...chunks.map((chunk) => chunk.text.length))).toBeLessThan(2_700)
 })

@@ -43,7 +43,7 @@ it('begins a new line after one that was torn', () => {
   expect(state.text).toBe('one\ntw\n1 lost\nthree\n')
 })
 
-it('survives a reader that is gone, and one that does not read', () => {
+it('survives a closed reader, and one that does not read', () => {
   for (const code of ['EPIPE', 'EAGAIN', 'EIO', 'EBADF']) {
     const { state, writer } = file({ room: 0, code })
     writer.write('one\n')

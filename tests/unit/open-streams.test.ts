@@ -71,7 +71,7 @@ describe('revoking', () => {
     expect(reads[0]).toEqual(['hash of a', 'old', 'hash of b'])
   })
 
-  test('check() sees what was deleted before the call, also while another check is under way', async () => {
+  test('check() sees what was deleted before the call, also while another check is running', async () => {
     const { streams, valid } = open()
     valid.add('hash of a')
     const { revoked } = streams.open(key('a'))
