@@ -8,7 +8,7 @@ const CODE = /\.(ts|mjs|cjs|js)$/
 const TEXT = /\.(md|ya?ml)$|(^|\/)Dockerfile$/
 /** Packages, test data, and the list itself. */
 const EXCLUDED =
-  /(^|\/)node_modules\/|^tests\/(histories|fixtures)\/|^tests\/support\/(documents|word-list|search-services)\.ts|^tests\/unit\/word-list|^tests\/bench\/corpus/
+  /(^|\/)node_modules\/|^tests\/(histories|fixtures)\/|^tests\/support\/(documents|word-list|search-services)\.ts|^tests\/(unit\/word-list|check-words)|^tests\/bench\/corpus/
 /** Not rewritten yet. */
 const PENDING =
   /^(providers|web)\/|^activities\/(model-|step-|prompt|turn-resources)|^db\/queries\/agents\.ts$|^docs\/benchmarks\.md$/
