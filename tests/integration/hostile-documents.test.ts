@@ -155,7 +155,7 @@ test.each([
   await expect(read(text, name)).rejects.toMatchObject({ name: 'MediaFailure', reason: 'unsafe' })
 })
 
-test('a book that names files outside of itself has none of their words', async () => {
+test('a book that refers to files outside of itself contains none of their text', async () => {
   const outside = documents.epub('../../../../../../etc/passwd')
   const { pages } = await read(outside, 'a.epub')
   expect(pages).toHaveLength(1)

@@ -44,7 +44,7 @@ for (const dialect of dialects) {
       expect((await take(storage, 'w'))?.secrets).toEqual({})
     })
 
-    it('the credentials are encrypted, and gone with the server', async () => {
+    it('the credentials are encrypted, and deleted with the server', async () => {
       const storage = await (await dialect.fresh()).open()
       await put(storage, SERVER, { 'env.T': 'planted' })
       const rows = await storage.db.selectFrom('secrets').selectAll().execute()
@@ -54,7 +54,7 @@ for (const dialect of dialects) {
       expect(await storage.db.selectFrom('secrets').selectAll().execute()).toEqual([])
     })
 
-    it('the worker that took a server last has it, and what an older one writes is refused', async () => {
+    it('the worker that took a server last owns it, and writes of a previous owner are refused', async () => {
       const storage = await (await dialect.fresh()).open()
       const { db } = storage
       await put(storage, SERVER)

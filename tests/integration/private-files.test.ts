@@ -18,7 +18,7 @@ function openTo(folder: string): string[] {
 }
 
 describe('closeDataFolder()', () => {
-  it('takes the rights of others from what is ours, and lets the rest be', () => {
+  it("removes the permissions of others from muxi's files, and ignores the rest", () => {
     const folder = tempDir()
     for (const name of ['temporal', 'locks', 'cache/workflows', 'blobs/ada', 'notes']) {
       mkdirSync(join(folder, name), { recursive: true })
@@ -42,7 +42,7 @@ describe('closeDataFolder()', () => {
   })
 })
 
-it('a product that runs on a folder that was open leaves nothing in it open', async () => {
+it('muxi on a folder with open permissions leaves no open permissions in it', async () => {
   const stage = await openStage({ withoutTemporal: true })
   onTestFinished(() => stage.close())
   mkdirSync(stage.dataDir)

@@ -68,7 +68,7 @@ async function open(dialect: TestDialect) {
 
 for (const dialect of dialects) {
   describe(dialect.name, () => {
-    it('begins another turn, once, after one that was never accepted, and stays with one that was', async () => {
+    it('starts another turn, once, after one that was never accepted, and keeps one that was', async () => {
       const { a, b, send, turns } = await open(dialect)
       expect(await send(a)).toBe('unavailable')
       const [first = ''] = await turns()
@@ -92,7 +92,7 @@ for (const dialect of dialects) {
       expect(await turns()).toEqual([first, second])
     })
 
-    it('does not give up as never accepted what is accepted in the same moment', async () => {
+    it('does not fail as never accepted a turn that is accepted concurrently', async () => {
       const { a, b, send, turns } = await open(dialect)
       await send(a)
       const [id = ''] = await turns()

@@ -18,7 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => mock.stop())
 
-it('transcribes with OpenAI, with times where the model tells them', async () => {
+it('transcribes with OpenAI, with times if the model returns them', async () => {
   mock.onTranscription({
     transcription: {
       text: 'Mind the gap.',
