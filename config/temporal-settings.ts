@@ -42,7 +42,7 @@ export function readTemporal(read: SettingReader, cwd: string): TemporalSettings
   }
 }
 
-/** Same rules as Temporal: an explicit setting wins; otherwise on if a certificate or an API key is given. */
+/** Same rules as Temporal: an explicit setting takes precedence; otherwise on if a certificate or an API key is set. */
 function readTls(read: SettingReader, cwd: string, hasKey: boolean): boolean | TemporalTls {
   const wanted = read.flag('TEMPORAL_TLS')
   const pem = (name: string) => {

@@ -15,7 +15,7 @@ export interface BlobBucket {
 const EXPECTED =
   'file:///folder or s3://bucket/prefix?endpoint=https://host&region=name, without a key or password (those are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)'
 
-/** @returns no place for an invalid URL, with the expected format */
+/** Parses `BLOB_URL`. @returns the place, or the expected format of an invalid URL */
 export function parseBlobUrl(text: string): { place: BlobPlace } | { expected: string } {
   if (!URL.canParse(text)) return { expected: EXPECTED }
   const url = new URL(text)

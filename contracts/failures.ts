@@ -1,7 +1,7 @@
 // Failures shared by all processes: the error codes of the wire contract and the error class that carries them.
 import { shorten } from './shorten.ts'
 
-/** Status of each error code on HTTP (../shared contract, "Errors"). */
+/** HTTP status of each error code of the wire contract. */
 export const STATUS_OF_CODE = {
   bad_request: 400,
   unauthorized: 401,

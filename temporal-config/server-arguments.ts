@@ -29,12 +29,12 @@ const DYNAMIC_CONFIG = [
   'history.hostLevelCacheMaxSize=500',
   // Only used for replication between clusters.
   'history.xdcCacheMaxSizeBytes=65536',
-  // Its JSON API listens on a random port and is unused. With this allowed Host it answers 403 to every request.
+  // Its JSON API listens on a random port and is unused. No request can have this Host, so it answers 403 to all.
   'frontend.httpAllowedHosts=["/"]',
 ]
 
 /**
- * Our API serves the UI under this path on its own address, so that the browser sends the session cookie to the codec
+ * muxi's API serves the UI under this path on its own origin, so that the browser sends the session cookie to the codec
  * endpoint.
  */
 const UI_PATH = '/temporal'

@@ -12,7 +12,7 @@ export function candidatesFor(topK: number, most: number): number {
   return Math.min(Math.max(topK * CANDIDATES_A_HIT, LEAST_CANDIDATES), most)
 }
 
-/** The best ids with their scores, best first; each ranking is sorted in ascending order. */
+/** The best ids with their scores, best first; in each ranking, lower values come first. */
 export function fuseRanks(rankings: Map<number, number>[], topK: number): [id: number, score: number][] {
   const scores = new Map<number, number>()
   for (const ranking of rankings) {

@@ -1,4 +1,4 @@
-// What agents know from documents: sources made with an agent, folders that agent files name, and what models and people get of them.
+// Knowledge from documents: sources created with an agent, folders in agent files, and their passages for models and users.
 import { mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-// Two APIs and two workers over one Postgres: what one has begun goes on at any other.
+// Two APIs and two workers over one Postgres: work that one has started continues in any other.
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { HeldReply } from '../support/held-reply.ts'
 import { holdAfter } from '../support/held-rows.ts'
@@ -79,7 +79,7 @@ it(keeps('postgres.document', 'a PDF uploaded at one API is followed, found and 
 it(
   keeps(
     'postgres.killed',
-    'a turn and an ingestion go on when an API and a worker are killed, at the API that is left',
+    'a turn and an ingestion continue when an API and a worker are killed, at the remaining API',
   ),
   async () => {
     const reply = manyWords('again', 300)

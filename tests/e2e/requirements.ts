@@ -1,15 +1,14 @@
-// What is promised, as data: each e2e test cites the id of the promise it keeps, and a unit test finds ids without a test.
+// The guarantees, as data: each e2e test cites the id of the promise it keeps, and a unit test finds ids without a test.
 
 export const REQUIREMENTS = {
-  'chat.stream': 'A turn streams numbered events over SSE, and its whole reply is the text they leave',
+  'chat.stream': 'A turn streams numbered events over SSE, and its whole reply is the text after applying them',
   'chat.resume':
-    'Last-Event-ID goes on at the next event; a bad one is 400, one at the end 204, one beyond the head gets the whole text',
+    'Last-Event-ID resumes at the next event; an invalid one is 400, one at the end 204, one beyond the head gets the whole text',
   'chat.replay': 'A finished turn is replayed byte for byte',
 
   'worker-killed.other-worker':
     'kill -9 of a worker while a reply streams: withdrawn, re-emitted in full, next token within 10 s with another worker running',
-  'worker-killed.supervised':
-    'kill -9 of the process in role all: the supervisor starts it again, next token within 25 s',
+  'worker-killed.supervised': 'kill -9 of the process in role all: the supervisor restarts it, next token within 25 s',
   'worker-killed.tool':
     'kill -9 of a worker during a tool call: an idempotent tool runs again, any other has an unknown outcome and ran once',
   'worker-killed.finished-step':
@@ -19,11 +18,11 @@ export const REQUIREMENTS = {
     'A client that reconnects after that gets every later event exactly once: its bytes are those of the log',
   'api-killed.between-row-and-start':
     'kill -9 of the API between the row and the start of its workflow: the turn reaches a final state, and its message may be sent again',
-  'all-killed.mid-stream': 'kill -9 of everything mid-stream: the next start goes on with the turn',
+  'all-killed.mid-stream': 'kill -9 of all processes mid-stream: the next start continues the turn',
   'all-killed.before-first-event':
-    'kill -9 of everything between acceptance and the first word: the next start answers',
+    'kill -9 of all processes between acceptance and the first token: the next start answers',
 
-  'conversation.order': 'Many messages into one conversation: none lost, none doubled, order kept',
+  'conversation.order': 'Many messages into one conversation: none lost, none duplicated, order preserved',
   'queue.killed':
     'Messages into several conversations while API, worker, both and Temporal are killed: each ends once, in order, none is left waiting',
   'queue.next-started':

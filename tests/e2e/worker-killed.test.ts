@@ -53,7 +53,7 @@ it(
 it(
   keeps(
     'worker-killed.tool',
-    'the effect of a tool that must not run twice is there once, and the model hears that its outcome is unknown',
+    'the effect of a non-idempotent tool happens once, and the model is told that its outcome is unknown',
   ),
   async () => {
     const victim = await stage.start('worker')

@@ -1,4 +1,4 @@
-// The rights of the files below a data folder, as a real supervisor and a real Temporal server leave them.
+// Permissions of the files in a data folder after a run of a real supervisor and Temporal server.
 import { chmodSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -9,7 +9,7 @@ import { tempDir } from '../support/temp-dir.ts'
 
 const modeOf = (path: string) => lstatSync(path).mode & 0o777
 
-/** What others may read or write, with its rights. */
+/** Files that other users may read or write, with their mode. */
 function openTo(folder: string): string[] {
   return ['', ...(readdirSync(folder, { recursive: true }) as string[])].flatMap((name) => {
     const mode = modeOf(join(folder, name))

@@ -1,4 +1,4 @@
-// Messages and jobs sent again under their Idempotency-Key while Temporal cannot be reached, on both databases.
+// Messages and jobs repeated under their Idempotency-Key while Temporal is unreachable, on both databases.
 import { Client, Connection } from '@temporalio/client'
 import { pino } from 'pino'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -82,7 +82,7 @@ for (const dialect of dialects) {
       const [, second = '', ...more] = await turns()
       expect([second, more]).toEqual([expect.stringMatching(/^turn_/), []])
 
-      // The engine comes too late with the one, and takes the other.
+      // Temporal starts the first one too late, and accepts the second.
       expect(await inTx(b, (tx) => claimTurn(tx, first, 'run'))).toBeUndefined()
       expect((await findTurn(a.db, first))?.status).toBe('failed')
       await inTx(b, (tx) => markAccepted(tx, second))

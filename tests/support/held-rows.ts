@@ -1,15 +1,15 @@
-// A job that goes no further than a test lets it: the database refuses what comes after, and the workers try again.
+// Holds a job at a given point: the database refuses later writes, and the workers retry.
 import type { Stage } from './stage.ts'
 
-/** What a job stores piece by piece. */
+/** Tables that a job writes incrementally. */
 const PIECES = {
   batches: { table: 'job_batches', column: 'pages', number: 'batch' },
   scans: { table: 'ocr_pages', column: 'read', number: 'page' },
 }
 
 /**
- * Lets jobs store their batches of pages, or their scanned pages, up to a number and none after it.
- * @returns lets them go on
+ * Allows jobs to store batches of pages, or scanned pages, up to a number.
+ * @returns a function that releases them
  */
 export async function holdAfter(stage: Stage, pieces: keyof typeof PIECES, last: number): Promise<() => Promise<void>> {
   const { table, column, number } = PIECES[pieces]
