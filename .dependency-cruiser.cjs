@@ -1,6 +1,6 @@
-// Who may import whom: the folder says in which process code runs and what it may know.
+// Import rules: the folder determines in which process code runs and what it may depend on.
 
-/** A rule that lets the files of `from` import, of our own folders, only what `may` names. */
+/** A rule that restricts the files of `from` to import, of the project's folders, only those in `may`. */
 const only = (from, may, options = {}) => ({
   name: `${options.name ?? from}-imports-only`,
   severity: 'error',
@@ -10,7 +10,7 @@ const only = (from, may, options = {}) => ({
 })
 const OURS =
   '^(activities|agents|api|cli|client|config|contracts|db|mcp|media|net|providers|temporal-config|tests|web|workers|workflows)/'
-/** What `muxi serve` keeps loaded, closed under imports of values. */
+/** The files that `muxi serve` keeps loaded, closed under value imports. */
 const SUPERVISOR =
   '^(cli/(supervisor|announcement|app-process|check-port|data-lock|keep-running|line-writer|private-files|runtime-command|stop-signals|temporal-(keeper|place))|' +
   'config/(settings|settings-error|environment|setting-reader|temporal-settings)|contracts/(blob-url|engine|hosts)|' +
@@ -26,7 +26,7 @@ module.exports = {
     only('workflows', ['contracts', 'activities'], { name: 'workflows-types', to: TYPES }),
     only('activities', ['contracts', 'db', 'media', 'mcp', 'providers']),
     ...['db', 'media', 'net', 'providers', 'temporal-config', 'client'].map((folder) => only(folder, ['contracts'])),
-    // Web pages and documents are read alike.
+    // Web pages and documents share these parsers.
     only('mcp', ['contracts', 'net', 'media/(html|to-markdown)\\.ts']),
     only('api', ['contracts', 'db', 'workflows/(messages|labels)\\.ts', 'media/(blocks|sniff(-media)?)\\.ts'], {
       name: 'api-values',
@@ -90,8 +90,8 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    // The template is the project of somebody else, with packages of its own. The servers of the peers run beside packages
-    // that tests/bench/peers/install.ts puts into a cache and that muxi does not have.
+    // The template is a separate project with its own packages. The servers of the peers use packages
+    // that tests/bench/peers/install.ts installs into a cache and that muxi does not have.
     exclude: { path: '^(data|coverage|mcp/template|tests/bench/peers/servers)/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },

@@ -1,9 +1,9 @@
-// Three sizes of tests: without I/O, with the real thing named in the set-up, and with all processes, on Node and on Deno.
+// Three sizes of tests: without I/O, with real dependencies, and with all processes, on Node and on Deno.
 import { defineConfig } from 'vitest/config'
 
-/** Most of the time a file waits for what its processes do: two at a time keep two cores busy. */
+/** Test files mostly wait for their processes: two at a time keep two cores busy. */
 const MAX_WORKERS = 2
-/** What is waited for comes sooner on a machine with nothing else to do. */
+/** Generous timeouts for busy machines. */
 const patient = { expect: { poll: { timeout: 20_000 }, requireAssertions: true } }
 /** What no runtime can do differently, such as queries and the order of turns: on Deno in `npm run test:long` only. */
 const SAME_ON_DENO = [
@@ -32,7 +32,7 @@ const withProcesses = { ...patient, testTimeout: 120_000, hookTimeout: 120_000, 
 export default defineConfig({
   test: {
     retry: 0,
-    // A test whose assertions were never reached has shown nothing.
+    // A test without executed assertions fails.
     expect: { requireAssertions: true },
     projects: [
       {
@@ -82,7 +82,7 @@ export default defineConfig({
           name: 'long',
           include: ['tests/chaos/**/*.test.ts'],
           testTimeout: 1_800_000,
-          // What they take is measured, and their faults come by the clock.
+          // They measure resources, and inject faults by time.
           fileParallelism: false,
         },
       },

@@ -1,19 +1,19 @@
-// What is done for a connection to an MCP server while it lasts: it is pinged, and its tools are listed again when they change.
+// Keeps a connection to an MCP server healthy: pings it, and lists its tools again when they change.
 import { setTimeout as delay } from 'node:timers/promises'
 import type { McpConnection } from '../mcp/connection.ts'
 
-/** Between two listings that the server itself asks for, in milliseconds. */
+/** Minimum interval between two listings that the server requests, in milliseconds. */
 const LISTING_PAUSE_MS = 1_000
 
 export interface Attendance {
   list: () => Promise<void>
-  /** A server that is at work may be too busy to answer a ping. */
+  /** A busy server may not answer a ping. */
   isBusy: () => boolean
   ping_ms: number
   signal: AbortSignal
 }
 
-/** @returns ends it */
+/** @returns stops it */
 export function attendConnection(connection: McpConnection, { list, isBusy, ping_ms, signal }: Attendance): () => void {
   let listing: Promise<void> | undefined
   let isStale = false
@@ -21,7 +21,7 @@ export function attendConnection(connection: McpConnection, { list, isBusy, ping
     isStale = listing !== undefined
     listing ??= list()
       .then(() => delay(LISTING_PAUSE_MS, undefined, { signal }))
-      // A listing that fails leaves the tools as they were; pings tell whether the server is still there.
+      // After a failed listing the known tools stay; pings detect whether the server is still there.
       .catch(() => undefined)
       .finally(() => {
         listing = undefined

@@ -1,4 +1,4 @@
-// What a server asks while a call to it is under way: shown to the user of the turn, and answered when somebody has decided.
+// Questions that a server asks during a call (elicitation): shown to the user of the turn, and answered once decided.
 import { setTimeout as delay } from 'node:timers/promises'
 import { Context } from '@temporalio/activity'
 import { WorkflowNotFoundError } from '@temporalio/client'
@@ -12,10 +12,10 @@ import type { Question } from '../mcp/connection.ts'
 import type { BegunCall, ToolLedger } from './tool-ledger.ts'
 
 const PAUSE_MS = 1_000
-/** A form that nobody would fill in. */
+/** Longest schema of a form, in characters; a longer one is refused. */
 const MAX_SCHEMA = 64_000
 
-/** @param tool what the server calls the tool */
+/** @param tool the server's name for the tool */
 export function callQuestions(
   { events, ledger }: { events: EventLog; ledger: ToolLedger },
   input: McpCallInput,
@@ -23,11 +23,12 @@ export function callQuestions(
   tool: string,
 ) {
   let number = 0
-  // Taken here: a question comes with a message of the server, which on Deno is outside the activity's asynchronous context.
+  // Captured here: a question arrives with a message of the server, which on Deno is outside the activity's asynchronous
+  // context.
   const { info, client, log } = Context.current()
   const { workflowId = '', runId } = info.workflowExecution ?? {}
 
-  /** Has the call's workflow know that the call waits, or goes on: the turn's time stands still in between. */
+  /** Signals the call's workflow that the call waits, or continues: the turn's deadline is paused in between. */
   async function tell(signal: 'asked' | 'decided', id: string, over: AbortSignal): Promise<void> {
     const workflow = client.workflow.getHandle(workflowId, runId)
     while (!over.aborted) {
@@ -43,8 +44,8 @@ export function callQuestions(
 
   return {
     /**
-     * Asks, and gives the answer; `cancel` when nobody gives one before it is over.
-     * @param ended when the call is
+     * Asks, and returns the answer; `cancel` when there is none before the call ends.
+     * @param ended aborts when the call ends
      */
     async put(question: Question, over: AbortSignal, ended: AbortSignal): Promise<ElicitResult> {
       const { message } = question
@@ -65,7 +66,7 @@ export function callQuestions(
         }
       } finally {
         await telling
-        // Not waited for: the server is.
+        // Not awaited: the server waits for the answer.
         void tell('decided', id, ended)
       }
       const row = await untilDatabaseIsBack(() => ledger.readAnswer(input, id), over)

@@ -1,4 +1,4 @@
-// The built-in tool that tells the time.
+// The built-in tool that returns the current time.
 import { ToolError, type Tool } from './tool.ts'
 
 export const currentTime: Tool = {
@@ -14,7 +14,7 @@ export const currentTime: Tool = {
   run: async ({ time_zone = 'UTC' }) => tellTime(new Date(), String(time_zone)),
 }
 
-/** The moment as people in a zone would write it, and as ISO-8601 in UTC. */
+/** The time formatted in a time zone, and as ISO-8601 in UTC. */
 export function tellTime(now: Date, timeZone: string): { iso: string; time_zone: string; local: string } {
   try {
     const local = new Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeStyle: 'long', timeZone }).format(now)

@@ -8,7 +8,7 @@ import type { TurnResources } from './turn-resources.ts'
 
 type Resources = Pick<ActivityResources, 'db' | 'events'> & Pick<TurnResources, 'startTurn'>
 
-/** Records how a turn ended, unless it is over, and starts the next one. @returns how it has ended */
+/** Records the end of a turn, unless it has ended, and starts the next one. @returns the final status */
 export async function endTurn(resources: Resources, ending: Ending): Promise<FinalStatus> {
   const { db } = resources
   const end = await db.transaction().execute((tx) => finishTurn(tx, ending))
@@ -21,7 +21,7 @@ export async function endTurn(resources: Resources, ending: Ending): Promise<Fin
 }
 
 /**
- * Publishes the events of an end and starts the turn that it made the active one. Safe to repeat: after the end was recorded by
+ * Publishes the events of an end and starts the turn that became active by it. Idempotent: after the end was recorded by
  * another attempt, the active turn of the conversation is looked up and started unless a worker has claimed it.
  */
 export async function startNextOf(

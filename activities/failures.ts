@@ -1,12 +1,12 @@
-// The one place where what went wrong becomes an ApplicationFailure: typed, retryable or not, and without anybody's words.
+// The one place that makes an ApplicationFailure: typed, retryable or not, and without any text of users, models or tools.
 import { ApplicationFailure } from '@temporalio/activity'
 import { FAILURE, type ModelRef, type TurnFailure } from '../contracts/engine.ts'
 import type { ProviderFailure } from '../providers/failure.ts'
 
-/** Failures of one model in one step after which the next model of the chain is asked. */
+/** Failures of one model in one step after which the next model of the chain is called. */
 const MODEL_ATTEMPTS = 5
 
-/** History gets the provider, the status and the request id; what the provider said stays in the execution log. */
+/** History gets the provider, the status and the request id; the provider's message stays in the execution log. */
 export function toModelFailure(failure: ProviderFailure, model: ModelRef, failedBefore: number): ApplicationFailure {
   const { status, requestId } = failure
   const how = status === undefined ? 'broke off or could not be reached' : `answered ${status}`
@@ -29,7 +29,7 @@ export function toModelFailure(failure: ProviderFailure, model: ModelRef, failed
   })
 }
 
-/** An attempt that has been overtaken ends without a word: nobody waits for it any more. */
+/** A superseded attempt exits without a result: no caller waits for it. */
 export function overtaken(): ApplicationFailure {
   return ApplicationFailure.nonRetryable('A newer attempt has begun', FAILURE.stopped)
 }

@@ -11,21 +11,21 @@ import type { ActivityResources } from './resources.ts'
 import type { PrepareStep, StepPrompt } from './step-prompt.ts'
 import { StepText } from './step-text.ts'
 
-/** A request that no activity adopts within this time is aborted: another worker has the turn. */
+/** A request that no activity adopts within this time is aborted: another worker runs the turn. */
 const ADOPTION_MS = 5_000
 /** How long an activity waits for the start of its own turn to be confirmed. */
 const CONFIRMATION_MS = 1_000
 /**
- * Requests that may wait for adoption. While more do, Temporal lags behind, and further head starts would be paid for twice. Fewer
+ * Requests that may wait for adoption. Beyond that Temporal lags behind, and further head starts would be paid for twice. Fewer
  * than the worker has slots for eager starts, without which another worker may take the turn.
  */
 const MAX_OPEN = 32
-/** Characters kept in memory until the start is confirmed; the model is read no further meanwhile. */
+/** Characters kept in memory until the start is confirmed; reading from the model stops meanwhile. */
 const MAX_TEXT = 65_536
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'models' | 'stops'>
 
-/** A request that is under way, for the attempt that adopts it as its own. */
+/** A request in progress, for the attempt that adopts it. */
 export interface AdoptedRequest {
   prompt: StepPrompt
   usageId: string
@@ -51,7 +51,7 @@ export class HeadStarts {
     return { provider, model }
   }
 
-  /** Sends the first request of a turn that was just inserted. Its failure is kept for the attempt that adopts it. */
+  /** Sends the first request of a turn that was just inserted. A failure is kept for the attempt that adopts the request. */
   begin(turn: StartableTurn, usageId: string): void {
     const stop = this.#resources.stops.register(turn.id)
     const timer = setTimeout(() => this.abort(turn.id, new Error('Not adopted in time')), ADOPTION_MS)
@@ -64,12 +64,12 @@ export class HeadStarts {
     this.#open.set(turn.id, new HeadStart(this.#resources, turn, usageId, this.#prepare, release))
   }
 
-  /** The turn is accepted and the fence of the head start stands: its text is written from now on. */
+  /** The turn is accepted and the fence of the head start is set: from now on its text is written. */
   confirm(turnId: string): void {
     this.#open.get(turnId)?.confirm()
   }
 
-  /** Hands the request over to the caller, once; undefined when there is none to go on with. */
+  /** Hands the request over to the caller, once; undefined when there is none to continue. */
   async adopt(turnId: string): Promise<AdoptedRequest | undefined> {
     return this.#open.get(turnId)?.adopt()
   }
@@ -79,7 +79,7 @@ export class HeadStarts {
     this.#open.get(turnId)?.abandon(reason)
   }
 
-  /** Aborts all of them: the process stops. */
+  /** Aborts all requests: the process stops. */
   close(): void {
     for (const turnId of this.#open.keys()) this.abort(turnId)
   }
@@ -93,7 +93,7 @@ class HeadStart {
   readonly #confirmed = Promise.withResolvers<boolean>()
   readonly #text: StepText
   #isAdopted = false
-  /** The request, once it is sent; undefined when it was not. */
+  /** Resolves once the request is sent; undefined when it was not. */
   readonly #sent: Promise<{ prompt: StepPrompt; result: Promise<GenerateResult> } | undefined>
 
   constructor(resources: Resources, turn: StartableTurn, usageId: string, prepare: PrepareStep, release: () => void) {
@@ -101,7 +101,7 @@ class HeadStart {
     this.#usageId = usageId
     this.#release = release
     this.#text = new StepText(resources.events, turn.id, HEAD_START, 1, '')
-    // Another attempt has begun, or the database is away.
+    // Another attempt has begun, or the database is unavailable.
     this.#text.failed.addEventListener('abort', () => this.abandon(this.#text.failed.reason), { once: true })
     this.#sent = this.#send(turn, prepare).catch(() => undefined)
   }
@@ -139,7 +139,7 @@ class HeadStart {
     const prompt = await prepare({ turn_id, agent_id, agent_version, step: 1, model: 0 }, signal)
     if (!prompt.request || signal.aborted) return undefined
     const result = prompt.provider.generate(prompt.request, this.#writing(), signal)
-    // Looked at by the attempt that adopts it, or not at all.
+    // Handled by the attempt that adopts it, or not at all.
     result.catch(() => undefined)
     return { prompt, result }
   }
@@ -161,7 +161,7 @@ class HeadStart {
     }
   }
 
-  /** What was sent is paid for; a row of what was not is removed. */
+  /** A sent request is billed; the row of an unsent one is removed. */
   async #settle(): Promise<void> {
     const { db } = this.#resources
     const sent = await this.#sent

@@ -1,9 +1,9 @@
-// Heartbeats on a timer: often enough that a killed worker is noticed, seldom enough that many streams cost little.
+// Heartbeats on a timer: often enough to detect a killed worker, seldom enough that many streams cost little.
 import { Context } from '@temporalio/activity'
 
 const BEAT_MS = 2_000
 
-/** Beats until the returned function is called. */
+/** Sends heartbeats until the returned function is called. */
 export function startBeating(): () => void {
   const context = Context.current()
   context.heartbeat()

@@ -1,4 +1,4 @@
-// One MCP server that is owned by this worker: connected, asked for its tools, watched, and connected again after a failure; a program runs only while it is needed.
+// One MCP server that is owned by this worker: connected, its tools listed, monitored, and reconnected after a failure; a program runs only while it is needed.
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import type { Logger } from 'pino'
@@ -17,28 +17,28 @@ import { SharedConnection } from './shared-connection.ts'
 import type { StartSlots } from './start-slots.ts'
 import { UserConnections, type Lent } from './user-connections.ts'
 
-/** How long to wait after the first failure, and at most, in milliseconds; in between twice as long each time, and a part of it by chance. */
+/** Exponential backoff with jitter after failures: first and longest delay, in milliseconds. */
 const FIRST_PAUSE_MS = 500
 const MAX_PAUSE_MS = 30_000
-/** A connection that lasted so long begins the pauses anew. */
+/** A connection that lasted this long resets the backoff, in milliseconds. */
 const SOUND_MS = 30_000
-/** A server that wants a sign-in is asked so often whether it still does, in milliseconds; who signs in is noticed at once. */
+/** Interval of checks whether a server still requires a sign-in, in milliseconds; a completed sign-in is noticed at once. */
 const SIGN_IN_PAUSE_MS = 300_000
-/** A server that is not connected for so long, in milliseconds, and after so many tries, is down: nobody waits for it. */
+/** After this long without a connection, in milliseconds, and this many attempts a server is down: no call waits for it. */
 const DOWN_MS = 30_000
 const DOWN_TRIES = 3
-/** How long a call waits at a time for a server by URL that is not connected, in milliseconds; it may come back. */
+/** Longest wait of one round for a disconnected server by URL, in milliseconds; it may reconnect. */
 const ROUND_MS = 10_000
-/** A program that was started to list its tools, or to be looked at, is stopped after so long without a call, in milliseconds. */
+/** Idle timeout of a program that was started without a call (to list its tools, or for the API), in milliseconds. */
 const UNCALLED_STOP_MS = 30_000
 
 export interface HolderOptions extends ConnectorOptions {
-  /** Between two pings of a server that is not at work. */
+  /** Interval of pings to an idle server. */
   ping_ms: number
   log: Logger
 }
 
-/** The server was not connected within the time that a call has for it; the message is the reason. */
+/** The server did not connect within the call's start timeout; the message is the reason. */
 export class StartFailure extends McpFailure {
   constructor(reason: string) {
     super('unsent', reason)
@@ -59,7 +59,7 @@ export class HeldServer {
   #failures = 0
   #downSince = Date.now()
   #lastError = ''
-  /** Whether the tools of this configuration are unknown; those that come with muxi change with its version. */
+  /** Whether the tools of this configuration are unknown; those of a built-in server change with muxi's version. */
   #isUnlisted: boolean
   readonly #shared = new SharedConnection()
   #active = 0
@@ -80,7 +80,7 @@ export class HeldServer {
     this.#users = new UserConnections((userId) => this.#connector.connect(userId, new AbortController().signal))
   }
 
-  /** Connected while it is needed, until the signal aborts; then the connections, and the program with them, are ended. */
+  /** Keeps the server connected while it is needed, until the signal aborts; then closes the connections and the program. */
   async run(signal: AbortSignal): Promise<void> {
     let isReconnect = false
     try {
@@ -108,12 +108,12 @@ export class HeldServer {
     }
   }
 
-  /** Whether it is a program that a call may have to wait for. */
+  /** Whether the program is starting: a call may have to wait for it. */
   get isStarting(): boolean {
     return this.#isProgram && !this.#shared.current
   }
 
-  /** Starts it, when it is not running, to be looked at. */
+  /** Starts a program that is not running, on a request without a call. */
   want(): void {
     this.#demand.request(UNCALLED_STOP_MS)
   }
@@ -122,7 +122,7 @@ export class HeldServer {
     return !('url' in this.hold.server)
   }
 
-  /** Returns at once while the server is needed; else it is idle until it is. */
+  /** Returns at once while the server is needed; otherwise waits, idle, until it is. */
   async #untilNeeded(signal: AbortSignal): Promise<void> {
     if (this.#isUnlisted || this.#demand.isWanted) return
     const { agent_id, name } = this.hold
@@ -136,7 +136,7 @@ export class HeldServer {
     await changeServer(this.#db, this.hold, { state: 'connecting', last_error: null, wanted_at: null })
   }
 
-  /** Why nobody is to wait for this server, when it is down for long. */
+  /** The reason why no call waits for this server, when it has been down for long. */
   get down(): string | undefined {
     const ms = Date.now() - this.#downSince
     if (this.#shared.current || this.#wantsSignIn || this.#failures < DOWN_TRIES || ms < DOWN_MS) return undefined
@@ -144,8 +144,8 @@ export class HeldServer {
   }
 
   /**
-   * The connection for one call: the one that all share, or, where people sign in, the user's own.
-   * A program that is not running is started, and tried again, within the limits of time of the call.
+   * The connection for one call: the shared one, or, for servers with sign-in, the user's own.
+   * A program that is not running is started, with retries, within the time limits of the call.
    * @throws McpFailure, `unsent` when there is none in time; StartFailure when a program could not be started; or the signal's reason
    */
   async lend(userId: string, signal: AbortSignal): Promise<Lent> {
@@ -188,12 +188,12 @@ export class HeldServer {
     return this.#active
   }
 
-  /** A text of the server without the credentials it was given. */
+  /** Redacts the configured credentials from a text of the server. */
   clean(text: string): string {
     return withoutSecrets(text, this.#connector.target.secrets)
   }
 
-  /** Brings the numbers in the row up to date. */
+  /** Writes the current counters to the row. */
   async flush(): Promise<void> {
     if (this.#isFlushed) return
     this.#isFlushed = true
@@ -253,7 +253,7 @@ export class HeldServer {
     return connection
   }
 
-  /** Of programs that nobody waits for, only few are started at once. */
+  /** Bounds the concurrent starts of programs that no call waits for. */
   async #takeSlot(signal: AbortSignal): Promise<() => void> {
     if (!this.#isProgram || this.#demand.isRequested) return () => {}
     const over = new AbortController()
@@ -266,7 +266,7 @@ export class HeldServer {
     }
   }
 
-  /** Waits for an operator, where there is a way to sign in. @returns why there is none */
+  /** Waits for an operator to sign in, if the server supports it. @returns the reason if it does not */
   async #askForSignIn(challenge: Challenge, signal: AbortSignal): Promise<unknown> {
     const { agent_id, name } = this.hold
     try {
@@ -281,7 +281,7 @@ export class HeldServer {
     return undefined
   }
 
-  /** Resolves with the reason when the connection is over; undefined: it was idle, and its program has been stopped. */
+  /** Resolves with the reason when the connection has closed; undefined: it was idle, and its program has been stopped. */
   async #watch(connection: McpConnection, signal: AbortSignal): Promise<string | undefined> {
     const endAttendance = attendConnection(connection, {
       list: () => listServerTools(this.#db, this.hold, connection, this.#options, signal),
@@ -295,7 +295,7 @@ export class HeldServer {
       do {
         const idle = this.#demand.untilIdle(AbortSignal.any([signal, over.signal]))
         why = await raceSignal(Promise.race([connection.closed, idle.then(() => undefined)]), signal)
-        // A call may have come since.
+        // A call may have arrived since.
       } while (why === undefined && this.#demand.isWanted)
     } finally {
       over.abort()

@@ -1,4 +1,4 @@
-// The activities, made from what they use: the worker registers these, workflows know their types.
+// The activities, made from their dependencies: the worker registers them, workflows import their types.
 import { describeActivities } from './describe-image.ts'
 import { ingestActivities } from './ingest.ts'
 import { mcpRouteActivities } from './mcp-call.ts'

@@ -1,4 +1,5 @@
-// An ingestion besides its parsing: taken, indexed a batch at a time where nobody sees it, published at once, or ended otherwise.
+// The steps of an ingestion other than parsing: claim, index one batch at a time under a hidden generation, publish at once,
+// or record another end.
 import { setTimeout as delay } from 'node:timers/promises'
 import { activityInfo } from '@temporalio/activity'
 import type { BatchRef, FinishJobInput, JobClaim, JobRef } from '../contracts/engine.ts'
@@ -19,14 +20,14 @@ import type { ActivityResources } from './resources.ts'
 import { ingestionStep } from './ingestion-step.ts'
 import { findMade, readMedia } from './media-rows.ts'
 
-/** Texts embedded in one request, and chunks written in one transaction. */
+/** Texts per embedding request, and chunks per transaction. */
 const EMBED_AT_ONCE = 64
 /** Positions of a batch's chunks begin at its number times this, so that they are unique within the document. */
 const POSITIONS_A_BATCH = 100_000
-/** They hardly show what recurs on the pages of their document. */
+/** A batch of so few pages is too small to detect the recurring lines of its document. */
 const FEW_PAGES = 10
 
-/** Lets everybody else have a turn. An immediate would come before the timers when we were called from I/O. */
+/** Yields to the event loop. setImmediate would run before pending timers when called from an I/O callback. */
 const breathe = () => delay(1)
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'vectors' | 'embedder'>
@@ -34,7 +35,7 @@ type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | '
 export function ingestActivities(resources: Resources) {
   const { db, events, blobs, vectors, embedder } = resources
 
-  /** The prepared sound of a recording is large, and needed no more when its text is known. */
+  /** The prepared audio of a recording is large, and not needed once it is transcribed. */
   async function removeSound(job: JobsTable): Promise<void> {
     const sound = findMade(readMedia(job), 'sound')
     if (!sound) return
@@ -71,7 +72,7 @@ export function ingestActivities(resources: Resources) {
   }
 
   return {
-    /** Takes the job for the calling run. Without an agent nothing is indexed: the text alone was wanted. */
+    /** Claims the job for the calling run. Without an agent nothing is indexed: only the text was requested. */
     async beginJob(ref: JobRef): Promise<JobClaim> {
       const begun = await db.transaction().execute(async (tx) => {
         const job = await claimJob(tx, ref, activityInfo().workflowExecution?.runId ?? '')
@@ -83,7 +84,7 @@ export function ingestActivities(resources: Resources) {
       return { claimed: true, indexed: begun.job.agent_id !== null, ...(summarize && { summarize }) }
     },
 
-    /** Chunks, embeds and writes a parsed batch under the hidden generation, unless that was done before. */
+    /** Chunks, embeds and writes a parsed batch under the hidden generation, unless that is done already. */
     async indexBatch({ batch, ...ref }: BatchRef): Promise<{ batch: number; chunks: number }> {
       return ingestionStep(resources, ref, { name: 'index', input: { batch } }, async (job, signal) => {
         const stored = await findBatch(db, job.id, batch)
@@ -98,17 +99,17 @@ export function ingestActivities(resources: Resources) {
         try {
           return await index(job, ref, batch, chunks, signal)
         } catch (error) {
-          // Whoever cancelled the job has emptied the index before this run, late or stopped for a while, wrote into it.
+          // The cancellation emptied the index before this run, delayed or suspended, wrote into it.
           if (await isForsaken(db, job)) await vectors.discard(job.document_id, job.generation)
           throw error
         }
       })
     },
 
-    /** Shows the new generation in place of the one before, and says that the job is done. */
+    /** Publishes the new generation in place of the previous one, and completes the job. */
     async publishJob(ref: JobRef): Promise<{ pages: number; chunks: number }> {
       const before = await findJob(db, ref.job_id)
-      // An earlier attempt came to its end and only its answer was lost.
+      // An earlier attempt finished and only its reply was lost.
       if (before?.status === 'completed' && before.run === ref.run) {
         const result = parseColumn(jobResult, before.result, before.id)
         if (result) return { pages: result.pages, chunks: result.chunks }
@@ -118,7 +119,7 @@ export function ingestActivities(resources: Resources) {
         if (job.agent_id !== null) await vectors.publish(job.document_id, job.generation)
         const completed = await db.transaction().execute((tx) => completeJob(tx, ref))
         if (!completed) {
-          // It was cancelled while it was being shown.
+          // It was cancelled during publication.
           if (await isForsaken(db, job)) await vectors.discard(job.document_id, job.generation)
           throw overtaken()
         }
@@ -127,7 +128,7 @@ export function ingestActivities(resources: Resources) {
       })
     },
 
-    /** Records that the job failed or was cancelled, once. Of a cancelled one nothing stays in the index. */
+    /** Records that the job failed or was cancelled, once. A cancelled job leaves nothing in the index. */
     async finishJob(input: FinishJobInput): Promise<void> {
       const job = await findJob(db, input.job_id)
       if (!job || job.run !== input.run || (job.status !== 'running' && job.status !== 'queued')) return
@@ -138,13 +139,13 @@ export function ingestActivities(resources: Resources) {
   }
 }
 
-/** A short last batch is judged with the one before it. */
+/** A short last batch is cleaned together with the one before it. */
 async function readCleaned(db: Db, jobId: string, batch: number, pages: StoredPage[]): Promise<StoredPage[]> {
   const before = pages.length < FEW_PAGES ? await findBatch(db, jobId, batch - 1) : undefined
   return cleanPages(pages, before?.pages)
 }
 
-/** Where the chunks of a job go. */
+/** The generation that the chunks of a job are written to. */
 export function generationOf(job: JobsTable, collection: string): DocumentGeneration {
   return {
     collection,

@@ -1,4 +1,4 @@
-// What every activity of an ingestion shares: its log entry, its heartbeat, how it is stopped, and how its failures are told.
+// The part that all ingestion activities share: log entry, heartbeat, cancellation and failures.
 import { activityInfo, ApplicationFailure, cancellationDetails, cancellationSignal } from '@temporalio/activity'
 import { FAILURE, type JobRef, type TurnFailure } from '../contracts/engine.ts'
 import { findRunning } from '../db/queries/jobs.ts'
@@ -12,7 +12,7 @@ import { overtaken, toModelFailure } from './failures.ts'
 import { startBeating } from './heartbeat.ts'
 import type { ActivityResources } from './resources.ts'
 
-/** Runs a step of a job that this run still has, within a log entry. */
+/** Runs a step of a job that this run still owns, within a log entry. */
 export async function ingestionStep<T extends object>(
   { db, stops }: Pick<ActivityResources, 'db' | 'stops'>,
   ref: JobRef,
@@ -35,7 +35,7 @@ export async function ingestionStep<T extends object>(
         kind: 'ingestion',
         name: step.name,
         workflow_id,
-        // A retried job is a new run of the same workflow, whose activities are counted from 1 again.
+        // A retried job is a new run of the same workflow; its activity attempts count from 1 again.
         activity_id: `${ref.run}/${activityId}`,
         attempt,
         input: { job_id: job.id, name: job.name, ...step.input },
@@ -57,7 +57,7 @@ export async function ingestionStep<T extends object>(
   }
 }
 
-/** A worker that shuts down interrupts its steps; another one will begin them again. */
+/** A worker that shuts down interrupts its steps; another worker restarts them. */
 function statusOf(reason: unknown): LogEnd['status'] {
   if (reason instanceof StopRequested) return 'cancelled'
   if (!cancellationSignal().aborted) return 'failed'
@@ -72,7 +72,7 @@ function describe(reason: unknown): object {
   return { message: reason instanceof Error ? reason.name : 'unknown' }
 }
 
-/** History gets the reason in one word; a parser's own words, which may quote the file, stay in the log. */
+/** History gets the reason code; a parser's message, which may quote the file, stays in the log. */
 async function toFailure(
   db: Db,
   reason: unknown,
@@ -85,7 +85,7 @@ async function toFailure(
     const { message, reason: word } = reason
     return unprocessable(message, word, MISSING.has(word) ? 'unavailable' : 'unprocessable')
   }
-  // Where the bytes are cannot be reached for now: the engine tries again.
+  // The blob storage is unavailable for now: Temporal retries.
   if (reason instanceof MuxiError && reason.code === 'unavailable') return reason
   if (reason instanceof MuxiError) return unprocessable(reason.message, reason.code)
   if (reason instanceof ProviderFailure) {
@@ -99,7 +99,7 @@ async function toFailure(
   return reason
 }
 
-/** What is no fault of the file: once it is there, trying again helps. */
+/** Reasons that are not the file's fault: a retry helps once the missing part is installed. */
 const MISSING: ReadonlySet<string> = new Set(['no_decoder', 'no_transcriber'])
 
 function unprocessable(

@@ -1,4 +1,5 @@
-// The tools of an MCP server, asked for and kept as rows; what is no longer as approved, or is left out, is logged.
+// Lists the tools of an MCP server and stores them as rows; tools that changed since their approval, or are left out, are
+// logged.
 import type { Logger } from 'pino'
 import { listToolsOfAgent, MAX_OFFERED, putTools, type Hold } from '../db/queries/mcp.ts'
 import type { Db } from '../db/schema.ts'

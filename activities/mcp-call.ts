@@ -1,4 +1,4 @@
-// One try to call a tool of an MCP server, in the worker that holds the connection to it.
+// One attempt to call a tool of an MCP server, in the worker that owns the connection.
 import { activityInfo, ApplicationFailure, cancellationSignal } from '@temporalio/activity'
 import {
   FAILURE,
@@ -34,7 +34,7 @@ import type { CallableTool } from './tools.ts'
 import type { Lent } from './user-connections.ts'
 
 const STARTING = 'Starting the server'
-/** Rounds of a call that may be repeated, after which it is given up. */
+/** Rounds after which a repeatable call fails. */
 const MAX_REPEATS = 5
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'tool_output_characters'> & {
@@ -46,11 +46,11 @@ export function mcpCallActivities(resources: Resources) {
   const { db, events, blobs, stops, holder, signIns, tool_output_characters } = resources
   const ledger = toolLedger(resources)
 
-  /** The tool as it is listed now; whether it may run twice is for the operator to say. */
+  /** The tool as it is listed now; whether it may run twice is the operator's setting. */
   async function find(tx: Tx, input: McpCallInput, call: ToolCallsTable) {
     const found = await findCallable(tx, input, call)
     if (!found) return undefined
-    // It has changed since the call was let through.
+    // The tool has changed since the call was approved.
     if (call.status === 'planned' && (await gateOf(tx, input, call))) throw again('The call needs an approval')
     const { server, tool } = found
     return {
@@ -101,7 +101,7 @@ export function mcpCallActivities(resources: Resources) {
     return mapAll(images, async ({ media_type, bytes }) => ({ media_type, sha256: await blobs.put(user_id, bytes) }))
   }
 
-  /** An answer that is too long for the model becomes a file of its user, and its beginning is told. */
+  /** A result that is too long for the model is stored as a file of the user; the model gets its beginning. */
   async function keepWhole(input: ToolCallInput, text: string): Promise<string> {
     if (text.length <= tool_output_characters) return text
     const { user_id, key_id } = await ownerOf(input)
@@ -114,8 +114,8 @@ export function mcpCallActivities(resources: Resources) {
   }
 
   /**
-   * Has the call wait until its user has signed in. @returns what is to be thrown
-   * @throws McpFailure when nobody can sign in there
+   * Makes the call wait until its user has signed in. @returns the failure to throw
+   * @throws McpFailure when the server has no sign-in
    */
   async function parkForSignIn(
     input: McpCallInput,
@@ -151,7 +151,7 @@ export function mcpCallActivities(resources: Resources) {
         const { down } = held
         if (status === 'planned' && down !== undefined) return await ledger.abandon(input, cannotBeCalled(input, down))
         const { user_id } = await ownerOf(input)
-        // Nothing is begun before it can be done; what was begun before is judged at once.
+        // A new call starts only when the server is available; one that was started before is settled at once.
         if (status === 'planned') {
           if (held.isStarting) await ledger.announce(input, STARTING)
           try {
@@ -191,12 +191,12 @@ export function mcpCallActivities(resources: Resources) {
             throw ApplicationFailure.create({ message: 'The connection was lost', type: FAILURE.broken })
           end = endOf(error, why, run.tool.idempotent)
         }
-        // The only copy of what the call came to is here: were it lost, nobody could tell any more.
+        // This is the only copy of the result: if it is lost, the outcome is unknown.
         return await untilDatabaseIsBack(() => ledger.finish(input, run, end), cancellationSignal())
       } catch (error) {
-        // What the call came to is settled by abandonToolCall, once the engine's cancellation has arrived.
+        // abandonToolCall settles the outcome, once Temporal's cancellation has arrived.
         if (signal.aborted) throw cancellationSignal().aborted ? cancellationSignal().reason : overtaken()
-        // Nothing can be done about it: there is no way to sign in there.
+        // Final: the server has no sign-in.
         if (error instanceof McpFailure && error.kind === 'answered')
           return await ledger.abandon(input, cannotBeCalled(input, error.message))
         if (error instanceof McpFailure) throw again(`'${input.server}' is not connected`)
@@ -210,17 +210,17 @@ export function mcpCallActivities(resources: Resources) {
   }
 }
 
-/** What any worker may do about a call to an MCP server, whoever holds it. */
+/** Activities of an MCP call that run on any worker, whichever owns the server. */
 export function mcpRouteActivities(resources: Pick<ActivityResources, 'db' | 'events' | 'tool_output_characters'>) {
   const { db } = resources
   const ledger = toolLedger(resources)
   return {
-    /** Whether a call may be made, and the task queue of the worker that holds its server; none while nobody does. */
+    /** Whether a call may be made, and the task queue of the worker that holds its server; none while it has no owner. */
     async locateMcpServer(input: ToolCallInput & { server: string }): Promise<McpCallState> {
       const ref = { agent_id: input.agent_id, name: input.server }
       const call = await getToolCallOrThrow(db, input.turn_id, input.call_id)
       const asked = await listApprovalsOfCall(db, input.turn_id, input.call_id)
-      // Most calls need nobody: then nothing is written.
+      // Most calls need no approval: then nothing is written.
       if (asked.length > 0 || (call.status === 'planned' && (await gateOf(db, input, call)))) {
         const barred = await ledger.admit(input, (tx, now) => gateOf(tx, input, now))
         if (barred) return barred
@@ -258,7 +258,7 @@ async function findCallable(tx: Db | Tx, { agent_id, server: name }: CallRef, ca
 
 type CallRef = ToolCallInput & { server: string }
 
-/** The approval that a call needs; none when nobody is to be asked, or it was given for the tool as it is, or the call cannot be made anyway. */
+/** The approval that a call needs; none when the policy asks for none, it was given for the current tool, or the call cannot be made anyway. */
 async function gateOf(tx: Db | Tx, input: CallRef, call: ToolCallsTable): Promise<Asked | undefined> {
   const found = await findCallable(tx, input, call)
   if (!found || !asksFirst(found.server, found.tool)) return undefined
@@ -287,7 +287,7 @@ function endOf(failure: McpFailure, why: string, idempotent: boolean): CallEnd {
   }
 }
 
-/** The engine's attempts are counted from 1 in every round. */
+/** Temporal counts attempts from 1 in every round. */
 function fenceOf({ round }: McpCallInput): number {
   return round * 1_000 + activityInfo().attempt
 }

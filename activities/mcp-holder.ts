@@ -1,4 +1,4 @@
-// The MCP servers that this worker holds, and its word to the other workers that it lives.
+// The MCP servers that are owned by this worker, and its lease heartbeat to the other workers.
 import { setTimeout as delay } from 'node:timers/promises'
 import type { McpRelease, McpServerRef } from '../contracts/engine.ts'
 import { raceSignal } from '../contracts/signals.ts'
@@ -16,18 +16,21 @@ import type { SecretBox } from '../db/secret-box.ts'
 import { HeldServer, type HolderOptions } from './held-server.ts'
 import { StartSlots } from './start-slots.ts'
 
-/** How often a worker says that it lives and looks at what is wanted of it, in milliseconds. */
+/** Interval of the lease heartbeat and of the poll for requests, in milliseconds. */
 const LOOK_MS = 2_000
-/** A worker that has said nothing for so long is dead. */
+/** A worker without a heartbeat for this long is considered dead, in milliseconds. */
 const DEAD_MS = 7_000
-/** A server that nobody has taken for so long was given to a worker that never will, such as one that is cut off. */
+/**
+ * A server without an owner for this long was assigned to a worker that cannot take it, such as a partitioned one; in
+ * milliseconds.
+ */
 const UNTAKEN_MS = 12_000
-/** How long calls may go on when the worker ends. */
+/** Drain timeout of calls when the worker stops, in milliseconds. */
 const DRAIN_MS = 4_000
-/** Servers that are started at once only to list their tools. */
+/** Concurrent starts of servers only to list their tools. */
 const LISTINGS = 4
 
-/** The reason for which a server is let go. */
+/** The reason for which a server is released. */
 class Released extends Error {
   readonly how: McpRelease
   constructor(how: McpRelease) {
@@ -36,13 +39,13 @@ class Released extends Error {
   }
 }
 
-/** The worker ends: others are to take its servers. */
+/** The worker stops: others take over its servers. */
 export class HolderEnds extends Error {
   override readonly name = 'HolderEnds'
 }
 
 export class McpHolder {
-  /** The task queue on which calls to the held servers are taken. */
+  /** The task queue of calls to the owned servers. */
   readonly queue: string
   readonly #db: Db
   readonly #box: SecretBox
@@ -50,10 +53,10 @@ export class McpHolder {
   readonly #held = new Map<string, { server: HeldServer; end: AbortController }>()
   readonly #listings = new StartSlots(LISTINGS)
   readonly #ending = new AbortController()
-  /** When another worker's word was last seen to change, by our own clock: those of machines differ. */
+  /** When another worker's heartbeat last changed, by the local clock: the clocks of machines differ. */
   readonly #seen = new Map<string, { seen_at: string; at: number }>()
 
-  /** Since when servers have been held by nobody. */
+  /** Since when servers have had no owner. */
   readonly #untaken = new Map<string, number>()
 
   constructor({ db, box }: { db: Db; box: SecretBox }, queue: string, options: HolderOptions) {
@@ -67,10 +70,12 @@ export class McpHolder {
     return this.#held.get(keyOf(ref))?.server
   }
 
-  /** Owns a server until another worker does, or it changes, and says why. @throws HolderEnds, or the signal's reason */
+  /**
+   * Owns a server until another worker does, or it changes; returns the reason. @throws HolderEnds, or the signal's reason
+   */
   async hold(ref: McpServerRef, signal: AbortSignal): Promise<McpRelease> {
     const key = keyOf(ref)
-    // A newer attempt in this very process: the older one gives way.
+    // A newer attempt in the same process: it replaces the older one.
     this.#held.get(key)?.end.abort(new Released('taken'))
     const hold = await this.#db.transaction().execute((tx) => takeServer(tx, this.#box, ref, this.queue))
     if (!hold) return 'removed'
@@ -96,8 +101,8 @@ export class McpHolder {
   }
 
   /**
-   * Says that this worker lives, lets go what is no longer its own, and notices workers that have died, until the signal aborts.
-   * @param onLost is told of servers that a dead worker held
+   * Sends lease heartbeats, releases servers that have another owner, and detects dead workers, until the signal aborts.
+   * @param onLost is called with the servers that a dead worker owned
    */
   async run(onLost: (servers: McpServerRef[]) => Promise<void>, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
@@ -130,7 +135,7 @@ export class McpHolder {
       if (before?.seen_at !== seen_at) this.#seen.set(id, { seen_at, at: now })
       else if (now - before.at > DEAD_MS) {
         const lost = await this.#db.transaction().execute((tx) => removeWorker(tx, id))
-        this.#options.log.warn({ worker: id, servers: lost.length }, 'a worker that held MCP servers is gone')
+        this.#options.log.warn({ worker: id, servers: lost.length }, 'a worker that owned MCP servers has died')
         await onLost(lost)
       }
     }
@@ -150,7 +155,7 @@ export class McpHolder {
     await onLost(forgotten)
   }
 
-  /** Lets calls that are under way end for a few seconds, then ends every connection. */
+  /** Drains running calls for a few seconds, then closes every connection. */
   async end(): Promise<void> {
     const patience = AbortSignal.timeout(DRAIN_MS)
     while ([...this.#held.values()].some(({ server }) => server.active > 0) && !patience.aborted) {
@@ -159,7 +164,7 @@ export class McpHolder {
     this.#ending.abort(new HolderEnds())
   }
 
-  /** When nothing is held any more: nobody needs to wait until this worker is found dead. */
+  /** Removes the lease once nothing is owned, so that other workers need not wait for its timeout. */
   async leave(): Promise<void> {
     await raceSignal(
       this.#db.transaction().execute((tx) => removeWorker(tx, this.queue)),

@@ -1,9 +1,13 @@
-// Holds one MCP server for as long as it exists: a long activity that beats, so that another worker takes over when this one dies.
+// Owns one MCP server for as long as it exists: a long heartbeating activity, so that another worker takes over when this
+// one dies.
 import { ApplicationFailure, cancellationSignal, Context } from '@temporalio/activity'
 import { FAILURE, type McpRelease, type McpServerRef } from '../contracts/engine.ts'
 import { HolderEnds, type McpHolder } from './mcp-holder.ts'
 
-/** Workers notice each other's death sooner; this is for when there is no other. Each beat costs the engine, so they are few. */
+/**
+ * Workers detect each other's death sooner; this is for a single worker. Each heartbeat is a request to Temporal, so the
+ * interval is long.
+ */
 const BEAT_MS = 45_000
 
 export function mcpSuperviseActivities({ holder }: { holder: McpHolder }) {

@@ -1,9 +1,9 @@
-// What is kept of a prepared picture or recording, or of the files within one, in its job's row.
+// The stored description of a prepared image or recording, or of the files within one, in its job's row.
 import type { JobResult } from '../contracts/events.ts'
 import type { JobsTable } from '../db/schema.ts'
 import type { Parts } from './parts.ts'
 
-/** A file that was made of what was uploaded. */
+/** A file that was derived from the upload. */
 export interface MadeFile {
   /** `thumbnail`, or for which models: `2048-15728640`. */
   name: string
@@ -13,12 +13,12 @@ export interface MadeFile {
 }
 
 export interface JobMedia {
-  /** Becomes part of the job's result. */
+  /** Merged into the job's result. */
   result: Partial<JobResult>
-  /** As it came; what is private in it goes no further than this row. */
+  /** As extracted; private fields do not leave this row. */
   metadata: Record<string, unknown>
   made: MadeFile[]
-  /** Of a file that holds others. */
+  /** The parts of an archive or mail. */
   parts?: Parts
 }
 

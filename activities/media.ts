@@ -1,4 +1,4 @@
-// Everything on the task queue of work that needs a core: documents are parsed, pictures and recordings prepared.
+// The activities on the task queue for CPU-bound work: documents are parsed, images and recordings prepared.
 import { parseActivities } from './parse.ts'
 import { pictureActivities } from './prepare-image.ts'
 import { recordingActivities } from './prepare-recording.ts'

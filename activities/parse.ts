@@ -1,4 +1,4 @@
-// Parsing, on the task queue of work that needs a core: what a document is, and its pages a batch at a time.
+// Parsing, on the task queue for CPU-bound work: detects a document's format, and reads its pages one batch at a time.
 import type { BatchRef, JobRef } from '../contracts/engine.ts'
 import { jobOptions } from '../db/columns.ts'
 import { parseColumn } from '../db/json-column.ts'
@@ -17,12 +17,12 @@ import { readMedia, type JobMedia } from './media-rows.ts'
 import { planParts, readParts, type Parts } from './parts.ts'
 import { readScans } from './read-scans.ts'
 
-/** A batch that was begun so often and never finished takes its worker with it: it is given up. */
+/** A batch that was started this often without finishing crashes its worker: it fails. */
 const MAX_PARSES = 10
 
 interface Inspected {
   pages: number
-  /** All its pages, of what is read as a whole. */
+  /** All pages of a format that is read as a whole. */
   whole?: object[]
   parts?: Parts
 }
@@ -43,7 +43,7 @@ export function parseActivities(resources: Resources) {
   }
 
   return {
-    /** Finds out how many pages there are and divides them into batches; what is read as a whole is read here, once. */
+    /** Counts the pages and divides them into batches; formats that are read as a whole are read here, once. */
     async inspectFile(ref: JobRef): Promise<{ pages: number; batches: number }> {
       return ingestionStep(resources, ref, { name: 'inspect', input: {} }, async (job, signal) => {
         checkLanguages(parseColumn(jobOptions, job.options, job.id).languages ?? [])
@@ -62,7 +62,7 @@ export function parseActivities(resources: Resources) {
       })
     },
 
-    /** Parses a batch, unless that was done before. */
+    /** Parses a batch, unless that is done already. */
     async parseBatch({ batch, ...ref }: BatchRef): Promise<{ batch: number; parsed: boolean }> {
       return ingestionStep(resources, ref, { name: 'parse', input: { batch } }, async (job, signal) => {
         const begun = await db.transaction().execute((tx) => startParse(tx, job.id, batch))
@@ -92,7 +92,7 @@ export function parseActivities(resources: Resources) {
   }
 }
 
-/** What the job tells of the files within. */
+/** The job's description of the files within. */
 function mediaOf(parts: Parts): JobMedia {
   const { skipped } = parts
   const members = parts.parts.map(({ name, from, pages }) => ({ name, from_page: from, pages }))

@@ -1,4 +1,5 @@
-// The files within an archive, or a mail and what is attached to it: each is a part, with pages of its own in the one row of pages.
+// The files within an archive, or a mail and its attachments: each is a part with its own pages, stored in the row of pages
+// of the whole.
 import type { JobsTable } from '../db/schema.ts'
 import { headOf } from '../media/kind-of-file.ts'
 import { type Member, withMembers } from '../media/members.ts'
@@ -14,14 +15,14 @@ import type { ActivityResources } from './resources.ts'
 export interface Part {
   name: string
   kind: 'pdf' | 'image' | 'other'
-  /** Its first page among all pages, and how many it has. */
+  /** Its first page among all pages, and its number of pages. */
   from: number
   pages: number
 }
 
 export interface Parts {
   parts: Part[]
-  /** What is not read, and why. */
+  /** Skipped files with the reason. */
   skipped: { name: string; reason: string }[]
 }
 
@@ -32,8 +33,8 @@ type Resources = Pick<ActivityResources, 'db' | 'events'> & {
 }
 
 /**
- * Looks at every file within another one. One that cannot be read is skipped and the others are not.
- * @returns undefined for what holds no others: a document that is an archive inside, a mail without attachments
+ * Inspects every file within another one. Unreadable files are skipped.
+ * @returns undefined for a file without parts: a document in an archive format, a mail without attachments
  * @throws MediaFailure, or the signal's reason
  */
 export async function planParts(
@@ -93,7 +94,7 @@ async function inspectMember(
   return { kind: kind === 'pdf' ? 'pdf' : 'other', pages }
 }
 
-/** Pages of a range, whichever parts they are of, each with the name of its part. @throws MediaFailure, or the signal's reason */
+/** Pages of a range across parts, each with the name of its part. @throws MediaFailure, or the signal's reason */
 export async function readParts(
   resources: Resources,
   job: JobsTable,
@@ -112,7 +113,7 @@ export async function readParts(
       if (within === undefined) throw new MediaFailure('damaged', 'The file holds no longer what it held')
       const read = await readPart(resources, job, { ...part, path: within }, { from, to }, signal)
       for (const page of read) {
-        // The body of a mail is the mail itself, whose name is that of the document.
+        // The body of a mail has the name of the document.
         const label = within === path ? {} : { label: labelOf(part.name, page.label) }
         pages.push({ ...page, page: page.page + part.from - 1, ...label })
       }

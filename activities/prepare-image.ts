@@ -1,4 +1,4 @@
-// Pictures, on the task queue of work that needs a core: made ready for models, and the text in them read.
+// Images, on the task queue for CPU-bound work: resized for models, and read by OCR.
 import { createReadStream } from 'node:fs'
 import type { JobRef } from '../contracts/engine.ts'
 import { jobOptions } from '../db/columns.ts'
@@ -28,7 +28,7 @@ import { readOnce } from './read-scans.ts'
 import { readMedia, variantName, type JobMedia, type MadeFile } from './media-rows.ts'
 import type { ActivityResources } from './resources.ts'
 
-/** For who asks no model: what most of them take. */
+/** Defaults without a model: limits that most models accept. */
 const USUAL: PictureLimits = { max_side: 1_568, max_bytes: 3.5 * 2 ** 20 }
 const THUMBNAIL: ImageVariant = { name: 'thumbnail', max_side: 256, max_bytes: 64 * 1_024, format: 'webp' }
 
@@ -40,7 +40,7 @@ type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | '
 export function pictureActivities(resources: Resources) {
   const { db, events, blobs, image_limits: limits } = resources
 
-  /** Keeps a variant as a file of its own, which goes with the file that it was made of. */
+  /** Stores a variant as a file of its own, which is deleted with its original. */
   async function keep(job: JobsTable, { name, path, media_type, size }: ImageFile): Promise<MadeFile> {
     const received = await blobs.receive(createReadStream(path))
     await received.keep(job.user_id)
@@ -57,7 +57,10 @@ export function pictureActivities(resources: Resources) {
   }
 
   return {
-    /** Makes the variants that the agent's models take, unless that was done before. @returns whether one of them is to describe it */
+    /**
+     * Makes the variants that the agent's models accept, unless that is done already. @returns whether a model will describe
+     * the image
+     */
     async prepareImage(ref: JobRef): Promise<{ describe: boolean }> {
       return ingestionStep(resources, ref, { name: 'prepare', input: {} }, async (job, signal) => {
         const chain = await modelsOf(db, resources.models, job)
@@ -99,7 +102,7 @@ export function pictureActivities(resources: Resources) {
       })
     },
 
-    /** Reads the text in the picture, unless a model sees it in the turn anyway, and stores what is known of it as its only page. */
+    /** Reads the text in the image by OCR, unless a model gets the image in the turn, and stores the result as its only page. */
     async readImage(ref: JobRef): Promise<{ characters: number }> {
       return ingestionStep(resources, ref, { name: 'read', input: {} }, async (job, signal) => {
         const stored = await findBatch(db, job.id, 1)
@@ -134,19 +137,19 @@ export function pictureActivities(resources: Resources) {
   }
 }
 
-/** The models that a job may ask. */
+/** The models that a job may call. */
 export async function modelsOf(db: Db, models: ModelRegistry, job: JobsTable): Promise<ChainModel[]> {
   const agent = await agentOf(db, job)
   return agent ? models.chainOf(agent.config, agent.source) : []
 }
 
-/** The agent's own keys for the models of a job, by their path: of the same version, so that no key meets the address of another. */
+/** The agent's own keys for the models of a job, by their path: of the same version, so that no key is sent to another address. */
 export async function modelKeysOf(db: Db, box: SecretBox, job: JobsTable): Promise<Record<string, string>> {
   const agent = await agentOf(db, job)
   return agent ? getAgentSecrets(db, box, agent.id, agent.version) : {}
 }
 
-/** In the version that the job's turn began with, or the present one. */
+/** In the agent version that the job's turn started with, or the current one. */
 async function agentOf(db: Db, { agent_id, turn_id }: JobsTable) {
   if (agent_id === null) return undefined
   const turn = turn_id === null ? undefined : await findTurn(db, turn_id)

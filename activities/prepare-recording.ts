@@ -1,4 +1,4 @@
-// Recordings, on the task queue of work that needs a core: decoded, made evenly loud, and cut at their silences.
+// Recordings, on the task queue for CPU-bound work: decoded, normalized, and cut at their silences.
 import { createReadStream } from 'node:fs'
 import type { JobRef } from '../contracts/engine.ts'
 import { jobOptions } from '../db/columns.ts'
@@ -18,7 +18,7 @@ type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & 
 export function recordingActivities(resources: Resources) {
   const { db, events, blobs, audio_limits: limits } = resources
   return {
-    /** Prepares the sound and notes its pieces, unless that was done before. */
+    /** Prepares the audio and stores the list of its segments, unless that is done already. */
     async prepareRecording(ref: JobRef): Promise<{ segments: number; seconds: number }> {
       return ingestionStep(resources, ref, { name: 'prepare', input: {} }, async (job, signal) => {
         const before = readMedia(job)

@@ -1,4 +1,4 @@
-// News of a call's progress, told in order and no more often than anybody can look.
+// Progress events of a call, written in order and throttled.
 const PAUSE_MS = 250
 
 export interface Progress {
@@ -7,7 +7,7 @@ export interface Progress {
   message?: string | undefined
 }
 
-/** Keeps the latest news while the one before is being told; what comes faster is left out. */
+/** Keeps the latest progress while the previous one is being written; intermediate ones are dropped. */
 export class ProgressTeller {
   readonly #write: (news: Progress) => Promise<void>
   #latest: Progress | undefined
@@ -25,7 +25,7 @@ export class ProgressTeller {
     if (!this.#timer) this.#next()
   }
 
-  /** Tells what is left, and nothing more. */
+  /** Writes the pending progress, and no more after that. */
   async end(): Promise<void> {
     this.#isOver = true
     clearTimeout(this.#timer)
@@ -44,7 +44,7 @@ export class ProgressTeller {
   async #writeLatest(): Promise<void> {
     const news = this.#latest
     this.#latest = undefined
-    // News that cannot be told is no reason to fail a call.
+    // A progress event that cannot be written does not fail the call.
     if (news) await this.#write(news).catch(() => undefined)
   }
 }

@@ -9,18 +9,18 @@ import type { Ocr, Recognized } from '../media/ocr.ts'
 import type { Page } from '../media/parse-document.ts'
 import type { ActivityResources } from './resources.ts'
 
-/** A page that was begun so often and never finished takes its worker with it. */
+/** A page that was started this often without finishing crashes its worker. */
 const MAX_ATTEMPTS = 5
 
 type Resources = Pick<ActivityResources, 'db' | 'events'> & { ocr: Pick<Ocr, 'recognize'> }
 
 export interface Scans {
   path: string
-  /** Of an archive or a letter: the name of the file within; else empty. */
+  /** In an archive or a mail: the name of the file within; otherwise empty. */
   part: string
 }
 
-/** Puts in what stands in the pictures among the pages, as the job's options want it. @throws MediaFailure, or the signal's reason */
+/** Inserts the OCR text of scanned pages and images, as the job's options ask. @throws MediaFailure, or the signal's reason */
 export async function readScans(
   resources: Resources,
   job: JobsTable,
@@ -30,7 +30,7 @@ export async function readScans(
 ): Promise<Page[]> {
   const { ocr = 'auto' } = parseColumn(jobOptions, job.options, job.id)
   const wanted = ocr === 'never' ? [] : pages.filter(({ scanned }) => scanned || ocr === 'always')
-  // The first failure ends the others.
+  // The first failure cancels the others.
   const failing = new AbortController()
   const together = AbortSignal.any([signal, failing.signal])
   const read = new Map<number, Recognized>()
@@ -49,12 +49,12 @@ export async function readScans(
     const found = read.get(page.page)
     if (!found) return page
     const { text, ...ocr } = found
-    // Where nothing is seen, what the page says of itself stays.
+    // Where OCR finds nothing, the page's own text stays.
     return text === '' ? { ...page, ocr } : { ...page, text, ocr }
   })
 }
 
-/** Reads a page of a PDF, or with page 0 a picture, unless that was done before. */
+/** Reads a page of a PDF, or with page 0 an image, unless that is done already. */
 export async function readOnce(
   { db, events, ocr }: Resources,
   job: JobsTable,

@@ -1,4 +1,4 @@
-// What a turn knows before its first model call: passages of the agent's knowledge and of the conversation's documents that fit the question.
+// Recall before a turn's first model call: passages of the agent's knowledge and of the conversation's documents that match the question.
 import type { Tx, Db } from '../db/schema.ts'
 import { raceSignal } from '../contracts/signals.ts'
 import { listJobsOfTurn } from '../db/queries/jobs.ts'
@@ -9,21 +9,21 @@ import type { StepInput } from '../db/queries/turn-input.ts'
 import { ProviderFailure } from '../providers/failure.ts'
 import type { ActivityResources } from './resources.ts'
 
-/** Longest search of a turn, in milliseconds. */
+/** Time limit of the search, in milliseconds. */
 const RECALL_MS = 5_000
 const PASSAGES = 5
-/** Characters of what is attached that the model sees whole, from the beginning. */
+/** Characters of an attachment that the model gets in full, from the beginning. */
 const ATTACHED_TEXT = 12_000
-/** A question longer than this is searched for by its beginning. */
+/** A longer question is searched by its beginning, in characters. */
 const MAX_QUERY = 4_000
 
 export interface Recalled {
   passages: Passage[]
-  /** What was searched for, and with which embeddings. */
+  /** The query of the search. */
   query: string
   model: string
   duration_ms: number
-  /** Why nothing was found, when searching failed or took too long. */
+  /** The reason when the search failed or timed out. */
   error?: string
 }
 
@@ -73,7 +73,7 @@ async function search(
   })
 }
 
-/** Stores what a turn has recalled, with its log entry; the first result counts. */
+/** Stores the recalled passages of a turn with their log entry; the first stored result is kept. */
 export async function storeRecalled(
   tx: Tx,
   turn_id: string,
@@ -102,13 +102,13 @@ export async function storeRecalled(
   )
 }
 
-/** A provider's own text stays out: it may quote what it was sent. */
+/** The provider's message is left out: it may quote the request. */
 function nameOf(error: unknown): string {
   if (!(error instanceof ProviderFailure)) return error instanceof Error ? error.name : 'unknown'
   return `${error.provider} ${error.status === undefined ? 'could not be reached' : `answered ${error.status}`}`
 }
 
-/** The beginning of what came with the message: "sum this up" resembles no passage of it. */
+/** The beginning of the attachments: "sum this up" matches none of their passages. */
 async function attachedText(db: Db, turnId: string): Promise<Passage[]> {
   const passages: Passage[] = []
   let room = ATTACHED_TEXT

@@ -1,4 +1,4 @@
-// What activities work with.
+// The common dependencies of activities.
 import type { Blobs } from '../db/blobs.ts'
 import type { EventLog } from '../db/event-log.ts'
 import type { Db } from '../db/schema.ts'
@@ -19,9 +19,9 @@ export interface ActivityResources {
   vectors: VectorStore
   models: ModelRegistry
   embedder: Embedder
-  /** Who turns speech into text now; a local server may come and go. */
+  /** Returns the current transcriber; a local server may start and stop at any time. */
   findTranscriber: () => Promise<Transcriber | undefined>
   tools: readonly Tool[]
-  /** What a tool may tell the model; the rest of a longer answer is left out, or kept as a file. */
+  /** Longest tool result that the model gets; the rest is dropped, or stored as a file. */
   tool_output_characters: number
 }

@@ -1,4 +1,4 @@
-// The built-in tool with which a model looks further into the documents than what was recalled for it.
+// The built-in tool with which a model searches the documents beyond the recalled passages.
 import { findPassages } from '../db/queries/knowledge.ts'
 import type { ActivityResources } from './resources.ts'
 import type { Tool } from './tool.ts'

@@ -1,4 +1,4 @@
-// How one MCP server is connected to: by its configuration, and with the tokens of whoever a connection is for.
+// Connects to one MCP server: by its configuration, with the tokens of the user the connection is for.
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { mapAll } from '../contracts/map-all.ts'
 import { timeoutsOf } from '../contracts/mcp-timeouts.ts'
@@ -12,9 +12,9 @@ export interface ConnectorOptions {
   /** For servers reached by URL. */
   fetch: FetchLike
   signIns: SignIns
-  /** Programs that servers made over the API may be started with; `*` is any. */
+  /** Programs that servers created over the API may run; `*` allows any. */
   commands: readonly string[]
-  /** Whether servers made over the API may reach private networks. */
+  /** Whether servers created over the API may reach private networks. */
   allow_private_urls: boolean
   version: string
   max_message_bytes: number
@@ -33,7 +33,7 @@ export class ServerConnector {
   }
 
   /**
-   * A connection with the tokens of a user; those of '' are the operator's, for listing.
+   * A connection with the tokens of a user; user id '' is the operator, for listing.
    * @throws McpFailure, or the signal's reason
    */
   connect(userId: string, signal: AbortSignal): Promise<McpConnection> {
@@ -45,7 +45,7 @@ export class ServerConnector {
     return connect({ target: this.target, fetch, ...tokens, version, connect_ms, max_message_bytes, signal })
   }
 
-  /** The operator's list of programs may have become shorter since the server was added. @throws McpFailure */
+  /** The operator's list of programs may have been reduced since the server was added. @throws McpFailure */
   checkCommand(): void {
     const { commands } = this.#options
     const { from_file, server } = this.#hold
@@ -67,12 +67,12 @@ export class ServerConnector {
     return (await mapAll([userId, ''], has)).includes(true)
   }
 
-  /** Asks for an operator's sign-in. @throws McpFailure when there is no way to */
+  /** Asks for an operator's sign-in. @throws McpFailure when the server has no sign-in */
   async askForSignIn(challenge: Challenge, signal: AbortSignal): Promise<void> {
     await this.#options.signIns.ask(this.#hold, '', undefined, challenge, signal)
   }
 
-  /** Where its tokens are shown; undefined for a server that takes none. */
+  /** The URL that its tokens may be sent to; undefined for a server that takes none. */
   get #signInUrl(): string | undefined {
     const { server } = this.#hold
     const hasOwn =

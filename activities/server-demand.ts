@@ -1,4 +1,4 @@
-// Whether an MCP server that is started on demand is needed, and when it has been unused for so long that it is stopped.
+// Whether an MCP server that is started on demand is needed, and its idle timeout.
 import { raceSignal } from '../contracts/signals.ts'
 
 export class ServerDemand {
@@ -12,12 +12,12 @@ export class ServerDemand {
     this.#idleMs = idleMs
   }
 
-  /** Whether it is to run. */
+  /** Whether the server should run. */
   get isWanted(): boolean {
     return this.#idleMs === Infinity || this.isRequested
   }
 
-  /** Whether a call needs it, or it was asked for lately. */
+  /** Whether a call needs it, or it was requested recently. */
   get isRequested(): boolean {
     return this.#leases > 0 || performance.now() < this.#until
   }
@@ -35,7 +35,7 @@ export class ServerDemand {
     }
   }
 
-  /** Needed for so many milliseconds from now, or for the idle time when that is shorter. */
+  /** Needed for `ms` milliseconds from now, or for the idle time when that is shorter. */
   request(ms: number): void {
     this.#until = Math.max(this.#until, performance.now() + Math.min(ms, this.#idleMs))
     this.#change()

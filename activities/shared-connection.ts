@@ -1,4 +1,4 @@
-// The connection to one MCP server that its calls share, and the calls that wait until there is one.
+// The connection to one MCP server that its calls share, and the calls that wait for it.
 import { raceSignal } from '../contracts/signals.ts'
 import type { McpConnection } from '../mcp/connection.ts'
 import type { McpFailure } from '../mcp/failure.ts'
@@ -17,13 +17,13 @@ export class SharedConnection {
     this.#next.resolve(connection)
   }
 
-  /** Calls wait for the next connection. */
+  /** Drops the connection: calls wait for the next one. */
   close(): void {
     this.#current = undefined
     this.#next = Promise.withResolvers()
   }
 
-  /** Fails the calls that wait. */
+  /** Fails the waiting calls. */
   refuse(failure: McpFailure): void {
     const { promise, reject } = this.#next
     this.#next = Promise.withResolvers()
@@ -31,15 +31,15 @@ export class SharedConnection {
     reject(failure)
   }
 
-  /** Fails the calls that wait, and every later one. */
+  /** Fails the waiting calls, and every later one. */
   end(failure: McpFailure): void {
     this.#ended = failure
     this.refuse(failure)
   }
 
   /**
-   * The connection, as soon as there is one.
-   * @returns undefined when there is none after so many milliseconds
+   * Waits for the connection.
+   * @returns undefined when there is none after `ms` milliseconds
    * @throws McpFailure when calls are refused, or the signal's reason
    */
   async within(ms: number, signal: AbortSignal): Promise<McpConnection | undefined> {

@@ -1,4 +1,5 @@
-// Sign-ins to MCP servers as a worker sees them: the tokens of a user, renewed by one caller for all, and what to do when there are none.
+// Sign-ins to MCP servers in a worker: the tokens of a user, refreshed once for all callers, and the request for a sign-in
+// when there are none.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
@@ -18,18 +19,18 @@ import type { TokenSource } from '../mcp/authorized-fetch.ts'
 import { McpFailure, type Challenge } from '../mcp/failure.ts'
 import { planSignIn, renewGrant, type Grant, type KnownClient } from '../mcp/oauth.ts'
 
-/** A token is renewed so long before it ends: it has to arrive, too. In milliseconds. */
+/** A token is refreshed this long before it expires, in milliseconds, so that it is still valid when it arrives. */
 const EARLY_MS = 20_000
-/** Who renews is believed to be at it for so long, in milliseconds: longer than a renewal may take. */
+/** Lease of the caller that refreshes a token, in milliseconds: longer than a refresh may take. */
 const RENEWAL_MS = 25_000
 const LOOK_MS = 100
-/** How often one call may ask for a sign-in: a server that is never content must end. */
+/** Sign-ins that one call may ask for, so that a server that rejects every token ends the call. */
 const MAX_ASKED = 3
 
 export interface SignInOptions {
-  /** Looks at where each request goes. */
+  /** Checks the address of each request. */
   fetch: FetchLike
-  /** Where people reach us, without a slash at the end. */
+  /** Public URL of the API, without a trailing slash. */
   public_url: string
 }
 
@@ -49,7 +50,7 @@ export class SignIns {
     return (await this.#find(ref, url)) !== undefined
   }
 
-  /** @param url of the server, as it is configured: tokens of another address are not shown there */
+  /** @param url of the server, as it is configured: tokens of another address are not sent there */
   source(ref: GrantRef, url: string): TokenSource {
     return {
       current: async (signal) => {
@@ -64,10 +65,10 @@ export class SignIns {
   }
 
   /**
-   * Finds out how one signs in, and asks for it.
-   * @param call for which it is needed; left out for the connection itself
-   * @returns where to sign in, and how often that was asked for
-   * @throws McpFailure when there is no way to, or it was asked for too often
+   * Discovers the authorization server, and asks for a sign-in.
+   * @param call that needs it; omitted for the connection itself
+   * @returns the sign-in URL, and the number of requests so far
+   * @throws McpFailure when the server has no sign-in, or it was requested too often
    */
   async ask(
     { agent_id, name, server, secrets }: Hold,
@@ -95,7 +96,7 @@ export class SignIns {
     const subject = { ...ref, turn_id: call?.turn_id ?? '', call_id: call?.call_id ?? '' }
     const { id, asked } = await askForSignIn(this.#db, this.#box, subject, plan)
     if (call && asked > MAX_ASKED)
-      throw new McpFailure('answered', `it answered ${challenge.status} on HTTP, though somebody has signed in`)
+      throw new McpFailure('answered', `it answered ${challenge.status} on HTTP, despite a sign-in`)
     return { asked, url: `${public_url}/oauth/sign-in/${id}` }
   }
 
@@ -104,7 +105,7 @@ export class SignIns {
     return found?.grant.plan.url === url ? found : undefined
   }
 
-  /** Another token than this one. Many may want it at once, in any number of processes: one asks for it, the others wait. */
+  /** A token that replaces the given one. Concurrent callers, also in other processes: one refreshes it, the others wait. */
   async #renew(ref: GrantRef, url: string, old: string, signal: AbortSignal): Promise<string | undefined> {
     const renewer = randomUUID()
     const until = Date.now() + 2 * RENEWAL_MS
@@ -117,7 +118,8 @@ export class SignIns {
       if (await claimRenewal(this.#db, ref, version, renewer, RENEWAL_MS)) {
         let end: { grant: Grant } | 'over' | undefined
         try {
-          // Once begun it is finished, whoever wants it: the authorization server may take the old token back at once.
+          // Once started it runs to its end, even if the caller is cancelled: the authorization server may revoke the old
+          // token at once.
           const renewed = await renewGrant(grant, { ...this.#options, signal: AbortSignal.timeout(RENEWAL_MS / 2) })
           end = renewed ? { grant: renewed } : 'over'
           return renewed?.tokens.access_token

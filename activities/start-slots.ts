@@ -1,9 +1,9 @@
-// How many MCP servers are started at once only to list their tools; starts that a call waits for take no slot.
+// Bounds the concurrent starts of MCP servers that only list their tools; starts that a call waits for take no slot.
 import { raceSignal } from '../contracts/signals.ts'
 
 export class StartSlots {
   #free: number
-  /** In the order in which they came. */
+  /** In order of arrival. */
   readonly #waiting = new Set<() => void>()
 
   constructor(count: number) {
@@ -12,7 +12,7 @@ export class StartSlots {
 
   /**
    * Waits for a slot, or until `skip` resolves.
-   * @returns gives the slot back
+   * @returns releases the slot
    * @throws the signal's reason
    */
   async take(skip: Promise<void>, signal: AbortSignal): Promise<() => void> {

@@ -1,4 +1,5 @@
-// One attempt at one call of a tool of our own: the ledger row before it, the outcome after it, and never twice unless that does no harm.
+// One attempt at one call of a built-in tool: the ledger row before it, the outcome after it, and at most once unless the
+// tool is idempotent.
 import { activityInfo, cancellationSignal } from '@temporalio/activity'
 import { raceSignal } from '../contracts/signals.ts'
 import type { ToolCallInput, ToolCallResult } from '../contracts/engine.ts'
@@ -30,7 +31,7 @@ export function toolCallActivities(resources: Resources) {
         const output = await raceSignal(tool.run(parameters, signal, { agent_id, conversation_id }), signal)
         end = { status: 'done', text: typeof output === 'string' ? output : JSON.stringify(output), output }
       } catch (error) {
-        // What the call came to is settled by abandonToolCall, once the engine's cancellation has arrived.
+        // abandonToolCall settles the outcome, once Temporal's cancellation has arrived.
         if (signal.aborted) throw cancellationSignal().aborted ? cancellationSignal().reason : overtaken()
         const text = error instanceof ToolError ? error.message : `The tool '${tool.name}' failed unexpectedly`
         end = { status: 'error', text }
@@ -38,14 +39,14 @@ export function toolCallActivities(resources: Resources) {
         stop.done()
         stopBeating()
       }
-      // The only copy of what the call came to is here: were it lost, nobody could tell any more.
+      // This is the only copy of the result: if it is lost, the outcome is unknown.
       const stopBeatingAgain = startBeating()
       return untilDatabaseIsBack(() => ledger.finish(input, begun.run, end), cancellationSignal()).finally(
         stopBeatingAgain,
       )
     },
 
-    /** Records the end of a call that no attempt will finish: never begun, or begun and of unknown outcome. */
+    /** Records the end of a call that no attempt will finish: never started, or started and of unknown outcome. */
     async abandonToolCall(input: ToolCallInput): Promise<void> {
       await ledger.abandon(input)
     },

@@ -1,4 +1,4 @@
-// The rows and events of one tool call's life: begun, perhaps given back, ended once. Each step is one transaction.
+// The rows and events of one tool call: started, perhaps returned, ended once. Each step is one transaction.
 import { activityInfo, ApplicationFailure } from '@temporalio/activity'
 import { FAILURE, type ToolCallInput, type ToolCallResult } from '../contracts/engine.ts'
 import { readArguments } from '../contracts/arguments.ts'
@@ -34,9 +34,9 @@ export type Begun<T> = { run: BegunCall & { tool: T } } | { result: ToolCallResu
 
 export interface CallEnd {
   status: 'done' | 'error' | 'unknown'
-  /** What the model is told. */
+  /** The text for the model. */
   text: string
-  /** What stands in the execution log, when that is more than the text. */
+  /** The output in the execution log, when it is more than the text. */
   output?: unknown
   images?: { media_type: string; sha256: string }[]
 }
@@ -46,7 +46,7 @@ export function toolLedger({
   events,
   tool_output_characters,
 }: Pick<ActivityResources, 'db' | 'events' | 'tool_output_characters'>) {
-  /** Runs a step of the call's life in one transaction, and shows its events once they are committed. */
+  /** Runs a step of the call in one transaction, and publishes its events once they are committed. */
   async function commit<T>(
     turnId: string,
     work: (
@@ -74,11 +74,11 @@ export function toolLedger({
   }
 
   return {
-    /** How the call stands before anything is done about it. */
+    /** The state of the call, read only. */
     look: (input: ToolCallInput) => getToolCallOrThrow(db, input.turn_id, input.call_id),
 
     /**
-     * Whether the call may be made now: nobody waits for a decision on it, nobody has denied it, and `gate` asks for none.
+     * Whether the call may be made now: no approval is pending or denied, and `gate` requires none.
      * @returns undefined when it may
      */
     async admit(
@@ -110,8 +110,8 @@ export function toolLedger({
     },
 
     /**
-     * The call cannot go on before a person has done something: it is given back, when it had begun, and waits.
-     * @returns what the activity is to throw; the call is made again when it has been decided
+     * The call waits for a person: if it was started, its ledger row is removed.
+     * @returns the failure that the activity throws; the call is made again once decided
      */
     async park(input: ToolCallInput, asked: Asked, run?: BegunCall): Promise<ApplicationFailure> {
       const id = await commit(input.turn_id, async (tx, show, shown) => {
@@ -129,8 +129,8 @@ export function toolLedger({
     },
 
     /**
-     * Writes the ledger row, unless the call is over, cannot be made, or has begun before and must not be made twice.
-     * @param fence ascends with every attempt
+     * Writes the ledger row, unless the call is over, cannot be made, or was started before and must not run twice.
+     * @param fence increases with every attempt
      */
     async begin<T extends CallableTool>(
       input: ToolCallInput,
@@ -172,7 +172,7 @@ export function toolLedger({
       })
     },
 
-    /** The server has a question while the call is under way. @returns its id, and the number of the event after which it is decided */
+    /** The server asks a question during the call. @returns its id, and the number of the event after which it is decided */
     ask(input: ToolCallInput, { writer }: BegunCall, question: Asked): Promise<{ id: string; after: number }> {
       return commit(input.turn_id, async (tx, show, shown) => {
         await show(writer, [])
@@ -182,7 +182,7 @@ export function toolLedger({
       })
     },
 
-    /** How a question was decided; one that nobody has decided is cancelled. */
+    /** The decision on a question; an undecided one is cancelled. */
     readAnswer(input: ToolCallInput, id: string): Promise<ApprovalRow | undefined> {
       return commit(input.turn_id, async (tx, _, shown) => {
         shown.push(await cancelApprovals(tx, input.turn_id, { id }))
@@ -191,7 +191,7 @@ export function toolLedger({
       })
     },
 
-    /** Tells what the call waits for before it is begun, once. */
+    /** Writes an event about what the call waits for before it starts, once. */
     async announce(input: ToolCallInput, message: string): Promise<void> {
       await commit(input.turn_id, async (tx, show) => {
         const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
@@ -206,7 +206,7 @@ export function toolLedger({
       })
     },
 
-    /** Tells how far the call is. A call that is over, or begun anew, has nothing more to tell. */
+    /** Writes progress of the call. Progress of a call that has ended or was restarted is dropped. */
     async progress(
       input: ToolCallInput,
       { writer }: BegunCall,
@@ -222,7 +222,7 @@ export function toolLedger({
       await commit(input.turn_id, (_, show) => show(writer, [{ event: { type: 'tool_call_progress', data } }]))
     },
 
-    /** The end of a call that was made. */
+    /** Ends a call that was executed. */
     finish(input: ToolCallInput, { writer, logId, startedAt }: BegunCall, end: CallEnd): Promise<ToolCallResult> {
       const { status, images } = end
       const text = shorten(end.text, tool_output_characters)
@@ -240,11 +240,11 @@ export function toolLedger({
       })
     },
 
-    /** Takes the ledger row back: the tool was certainly not run. */
+    /** Removes the ledger row: the tool certainly did not run. */
     async giveBack(input: ToolCallInput, { writer, logId, startedAt }: BegunCall, why: string): Promise<void> {
       await commit(input.turn_id, async (tx, show, shown) => {
         shown.push(await dropQuestions(tx, input))
-        // Also when there is nothing to show: an attempt that has been overtaken must not change the row.
+        // Also without an event: a superseded attempt must not change the row.
         await show(writer, [])
         await returnToolCall(tx, input.turn_id, input.call_id)
         const duration_ms = performance.now() - startedAt
@@ -252,7 +252,7 @@ export function toolLedger({
       })
     },
 
-    /** The end of a call that no attempt will finish: not made for a reason, never begun, or begun and of unknown outcome. */
+    /** Ends a call that no attempt will finish: refused for a reason, never started, or started and of unknown outcome. */
     async abandon(input: ToolCallInput, reason?: string): Promise<ToolCallResult> {
       return commit(input.turn_id, async (tx, show, shown) => {
         shown.push(await dropQuestions(tx, input))
@@ -272,19 +272,19 @@ export function toolLedger({
 
 export type ToolLedger = ReturnType<typeof toolLedger>
 
-/** What a call asks for, besides whose it is. */
+/** An approval request without the ids of its call. */
 export type Asked = Omit<NewApproval, 'turn_id' | 'call_id'>
 
 function refOf({ turn_id, call_id }: ToolCallInput) {
   return { turn_id, call_id }
 }
 
-/** What stands before the call, and not in it as a question does. */
+/** Approvals required before the call, in contrast to questions during it. */
 async function gatesOf(tx: Tx, { turn_id, call_id }: ToolCallInput): Promise<ApprovalRow[]> {
   return (await listApprovalsOfCall(tx, turn_id, call_id)).filter(({ kind }) => kind !== 'question')
 }
 
-/** Whoever asked in the call is gone. */
+/** The server that asked is no longer waiting. */
 function dropQuestions(tx: Tx, { turn_id, call_id }: ToolCallInput) {
   return cancelApprovals(tx, turn_id, { call_id, kind: 'question' })
 }

@@ -7,14 +7,14 @@ import type { Tool } from './tool.ts'
 
 export const BUILT_IN_TOOLS: readonly Tool[] = [currentTime]
 
-/** A tool as a model is offered it, and who has it. */
+/** A tool as offered to a model, with its source. */
 export interface OfferedTool extends ToolDefinition {
   server: string
-  /** What its MCP server calls it; left out for a tool of our own. */
+  /** Its name on the MCP server; omitted for a built-in tool. */
   tool?: string
 }
 
-/** Our own tools first, then those of the agent's MCP servers as they were listed last, as many as providers take. */
+/** Built-in tools first, then those of the agent's MCP servers as last listed, up to the providers' limit. */
 export async function offerTools(db: Db, agentId: string, own: readonly Tool[]): Promise<OfferedTool[]> {
   const listed = await listToolsOfAgent(db, agentId)
   const foreign = listed
@@ -26,5 +26,5 @@ export async function offerTools(db: Db, agentId: string, own: readonly Tool[]):
   return [...own, ...foreign]
 }
 
-/** What must be known of a tool to call it. */
+/** The properties of a tool that a call needs. */
 export type CallableTool = Pick<Tool, 'name' | 'parameters' | 'idempotent'>

@@ -1,4 +1,4 @@
-// Pieces of a recording turned into text, each once.
+// Transcribes the segments of a recording, each once.
 import type { BatchRef } from '../contracts/engine.ts'
 import { jobOptions } from '../db/columns.ts'
 import { parseColumn } from '../db/json-column.ts'
@@ -20,7 +20,7 @@ type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | '
 export function transcribeActivities(resources: Resources) {
   const { db, events, blobs, findTranscriber } = resources
   return {
-    /** Transcribes a piece, unless that was done before. */
+    /** Transcribes a segment, unless that is done already. */
     async transcribeSegment({ batch, ...ref }: BatchRef): Promise<{ batch: number; transcribed: boolean }> {
       return ingestionStep(resources, ref, { name: 'transcribe', input: { batch } }, async (job, signal) => {
         const transcriber = await findTranscriber()
@@ -44,7 +44,7 @@ export function transcribeActivities(resources: Resources) {
   }
 }
 
-/** A piece as a page whose heading is its time, under which it is found and quoted. */
+/** A segment as a page whose heading is its time range, by which it is found and cited. */
 function toPage(page: number, span: { from_ms: number; to_ms: number }, { text, language, parts }: Transcript) {
   const told = parts.length > 0 ? parts.map((part) => part.text).join('\n') : text
   return {

@@ -14,7 +14,7 @@ export type ClaimResult = { claimed: true } | { claimed: false; status: FinalSta
 export function turnActivities(resources: Pick<ActivityResources, 'db' | 'events'> & Pick<TurnResources, 'startTurn'>) {
   const { db, events } = resources
   return {
-    /** Takes the turn for the calling workflow, before its first model call does. */
+    /** Claims the turn for the calling workflow, before its first model call. */
     async claimTurn({ turn_id }: { turn_id: string }): Promise<ClaimResult> {
       const runId = activityInfo().workflowExecution?.runId ?? ''
       const claimed = await db.transaction().execute(async (tx) => {
@@ -33,7 +33,7 @@ export function turnActivities(resources: Pick<ActivityResources, 'db' | 'events
       return { claimed: false, status: await endTurn(resources, endingOf(turn, 'cancelled')) }
     },
 
-    /** Records how the turn ended, once. @returns how it has ended */
+    /** Records how the turn ended, once. @returns the final status */
     async finishTurn({ turn_id, status, failure }: FinishInput): Promise<FinalStatus> {
       return endTurn(resources, { ...endingOf(await getTurnOrThrow(turn_id), status), error: failure })
     },

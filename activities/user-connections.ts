@@ -1,4 +1,4 @@
-// Connections to one MCP server that carry the tokens of one user each: opened when a call needs one, few at once, closed when nobody uses them.
+// Connections to one MCP server that carry the tokens of one user each: opened on demand, bounded in number, closed when idle.
 import { raceSignal } from '../contracts/signals.ts'
 import { mapAll } from '../contracts/map-all.ts'
 import type { McpConnection } from '../mcp/connection.ts'
@@ -21,7 +21,7 @@ interface Entry {
 
 export class UserConnections {
   readonly #open: (userId: string) => Promise<McpConnection>
-  /** Those used last are last. */
+  /** In order of last use. */
   readonly #entries = new Map<string, Entry>()
 
   constructor(open: (userId: string) => Promise<McpConnection>) {
@@ -35,7 +35,7 @@ export class UserConnections {
     clearTimeout(entry.idle)
     const giveBack = () => {
       entry.calls -= 1
-      if (entry.calls === 0) entry.idle = setTimeout(() => void this.#drop(userId, entry, 'nobody uses it'), IDLE_MS)
+      if (entry.calls === 0) entry.idle = setTimeout(() => void this.#drop(userId, entry, 'it is unused'), IDLE_MS)
     }
     try {
       return { connection: await raceSignal(entry.opening, signal), giveBack }
@@ -45,7 +45,7 @@ export class UserConnections {
     }
   }
 
-  /** Ends them all. */
+  /** Closes all connections. */
   async close(why: string): Promise<void> {
     await mapAll([...this.#entries], ([userId, entry]) => this.#drop(userId, entry, why))
   }

@@ -47,7 +47,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     })
     .use(
       openapi({
-        // The page for people is ours: it needs no network.
+        // The API reference page is served locally: it needs no network.
         provider: null,
         specPath: '/openapi.json',
         documentation: {
@@ -82,7 +82,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
   return app
 }
 
-/** Pages of configured origins may send our cookie along. Any other page that gets here must have a key of its own. */
+/** Pages of configured origins may send the session cookie. Any other page that gets here must have its own key. */
 function corsHeaders(origins: Origins, origin: string): Record<string, string> {
   return {
     ...(origins.isConfigured(origin)
@@ -106,7 +106,7 @@ function preflight(cors: Record<string, string>): Response {
   })
 }
 
-/** The methods under which an address is known, when the requested one is not among them. */
+/** The allowed methods of a path, when the requested one is not among them. */
 function otherMethods(routes: readonly { method: string; path: string }[], request: Request): string[] {
   const path = new URL(request.url).pathname.replace(/(?<=.)\/$/, '')
   const matches = routes.filter((route) => toPattern(route.path).test(path)).map(({ method }) => method)

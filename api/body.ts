@@ -2,7 +2,7 @@
 import { MuxiError } from '../contracts/failures.ts'
 import { JsonReader } from './json.ts'
 
-/** Of a refused body so much is read before the connection is left to break. */
+/** Bytes of a refused body that are read before the connection is dropped. */
 const MAX_DRAINED = 64 * 2 ** 20
 
 /** The JSON value of a request's body; undefined when it has none. @throws MuxiError payload_too_large, unsupported_media_type, bad_request */
@@ -48,7 +48,7 @@ async function eachChunk(request: Request, limit: number, take: (chunk: Uint8Arr
   }
 }
 
-/** Reads on without keeping anything: otherwise a refused sender never sees why, and the connection's next request no answer. */
+/** Discards the rest of the body: otherwise the client does not get the error, and the connection's next request no response. */
 export async function drain(body: ReadableStream<Uint8Array> | null): Promise<void> {
   let size = 0
   try {
@@ -57,6 +57,6 @@ export async function drain(body: ReadableStream<Uint8Array> | null): Promise<vo
       if (size > MAX_DRAINED) return
     }
   } catch {
-    // The sender went away: that is its right.
+    // The client disconnected.
   }
 }

@@ -1,4 +1,4 @@
-// The codec server of the Temporal UI: puts the words beside the references that stand in workflow history, for whoever may see them.
+// The codec server of the Temporal UI: adds the text to the references in workflow history, for authorized users.
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
@@ -28,7 +28,7 @@ const PayloadsSchema = Type.Object({
   ),
 })
 
-/** What the UI posts and wants back: metadata and data in base64. */
+/** A payload in requests and responses of the UI: metadata and data in base64. */
 interface Payload {
   metadata?: Record<string, string> | undefined
   data?: string | undefined
@@ -48,7 +48,7 @@ export function codecRoutes(context: ApiContext, origins: Origins) {
         const payloads: Payload[] = []
         for (const payload of body.payloads) {
           payloads.push(await withWords(context, principal, payload))
-          // Each reads the database.
+          // Each payload reads the database.
           await yieldToEventLoop()
         }
         return { payloads }
@@ -57,7 +57,7 @@ export function codecRoutes(context: ApiContext, origins: Origins) {
     )
 }
 
-/** The UI sends our session along, because both are on one address; programs send their key. @throws MuxiError unauthorized, forbidden */
+/** The UI sends the session cookie, because both are on one origin; programs send their key. @throws MuxiError unauthorized, forbidden */
 async function principalOfUi(context: ApiContext, origins: Origins, request: Request): Promise<Principal> {
   const bearer = bearerOf(request.headers.get('authorization'))
   const principal = bearer

@@ -1,4 +1,4 @@
-// Every failure on its way out: a code of the contract, a message, the request's id; never a stack, never an unforeseen message.
+// Error responses: a code of the contract, a message, the request id; never a stack trace or an unforeseen message.
 import type { TSchema } from '@sinclair/typebox'
 import { ValidationError } from 'elysia'
 import type { Logger } from 'pino'
@@ -8,14 +8,14 @@ import { isDiskFull } from '../db/disk.ts'
 import { isDatabaseAway } from '../db/storage.ts'
 import { dotted, schemaFaults, type SchemaFault } from '../contracts/schemas/faults.ts'
 
-/** Somebody has to make room: seconds until it is worth another try. */
+/** Retry-After of a full disk, in seconds: an operator must free space. */
 const DISK_FULL_S = 10
 
-/** What is thrown inside the API, as the error that the client gets. Unforeseen ones are logged and lose their message. */
+/** Converts an error thrown inside the API to the client's error. Unforeseen ones are logged and lose their message. */
 export function toMuxiError(error: unknown, log: Logger): MuxiError {
   if (error instanceof MuxiError) return error
   if (error instanceof ValidationError) return toBadRequest(error)
-  // Elysia wraps what a parser throws.
+  // Elysia wraps errors of a parser.
   const { cause } = (error ?? {}) as { cause?: unknown }
   if (cause instanceof MuxiError) return cause
   if (isDiskFull(error) || isDiskFull(cause))
@@ -38,7 +38,7 @@ function toBadRequest(error: ValidationError): MuxiError {
   return invalid(`the request's ${error.type}`, schema ? schemaFaults(schema, error.value) : [])
 }
 
-/** A `bad_request` that names each wrong field. @param what what could not be read, such as `the frame` */
+/** A `bad_request` that names each invalid field. @param what the unreadable thing, such as `the frame` */
 export function invalid(what: string, faults: SchemaFault[]): MuxiError {
   const fields = faults.map(({ path, kind, expected }) => ({
     path: shorten(dotted(path)) || what,

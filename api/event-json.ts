@@ -1,7 +1,7 @@
-// What an event says, as JSON: encoded once for all readers of a turn or job, over SSE and WebSocket alike.
+// The JSON of an event: encoded once for all readers of a turn or job, over SSE and WebSocket.
 import type { StoredEvent } from '../contracts/events.ts'
 
-/** Readers of a live stream share its event objects; who reads rows has objects of its own. */
+/** Readers of a live stream share its event objects; readers of rows have their own. */
 const encoded = new WeakMap<StoredEvent, string>()
 
 /** The data of an event as the text of a JSON object. */

@@ -1,14 +1,14 @@
-// Reads JSON that a client has sent, within bounds, and piece by piece: no text blocks the event loop for long.
+// Parses a client's JSON incrementally and within limits, without blocking the event loop for long.
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { MuxiError } from '../contracts/failures.ts'
 import { JsonBounds } from '../contracts/json-bounds.ts'
 
-/** Bytes that are looked at in one go. */
+/** Bytes per piece. */
 const PIECE = 65_536
-/** Bytes after which others get their turn. */
+/** Bytes after which the parser yields to the event loop. */
 const AT_ONCE = 2 ** 20
 
-/** One JSON text on its way in. */
+/** An incremental reader of one JSON text. */
 export class JsonReader {
   readonly #what: string
   readonly #bounds = new JsonBounds()
@@ -29,7 +29,7 @@ export class JsonReader {
     this.#decode(bytes)
   }
 
-  /** The value, when all bytes have been taken. @throws MuxiError bad_request */
+  /** The value, after all bytes. @throws MuxiError bad_request */
   async end(): Promise<unknown> {
     this.#decode()
     let value: unknown

@@ -1,4 +1,4 @@
-// Reads a multipart/form-data body as it comes (RFC 7578): small fields into memory, the file as a stream that is never whole in memory.
+// Streaming parser of multipart/form-data (RFC 7578): small fields in memory, the file as a stream that is never fully buffered.
 import { MuxiError, wrongField } from '../contracts/failures.ts'
 
 /** Longest header of a part, and longest value of a field that is not a file, in bytes. */
@@ -7,9 +7,9 @@ const MAX_FIELD = 4_096
 const MAX_PARTS = 32
 
 export interface FilePart {
-  /** As the sender calls it, without any folder. */
+  /** The client's file name, without folders. */
   name: string
-  /** What the sender says it is. */
+  /** The client's content type. */
   type: string
 }
 
@@ -20,7 +20,7 @@ export interface Form<T> {
 
 /**
  * Reads the one file, named `file`, and the fields of a form.
- * @param take takes the file's bytes; what it returns is part of the result. It is called once.
+ * @param take consumes the file's bytes; its return value is part of the result. It is called once.
  * @param limit most bytes of the file
  * @throws MuxiError bad_request, unsupported_media_type, payload_too_large
  */
@@ -35,7 +35,7 @@ export async function readForm<T>(
   const reader = new Reader((body ?? []) as AsyncIterable<Uint8Array>)
   const fields: Record<string, string> = {}
   let file: Form<T>['file'] | undefined
-  // The first boundary has no line break before it; with one put there, all are alike.
+  // The first boundary has no line break before it; one is inserted, so that all are alike.
   reader.unshift(Buffer.from('\r\n'))
   const delimiter = Buffer.from(`\r\n--${boundary}`)
   for await (const _preamble of reader.until(delimiter, MAX_HEADER)) void _preamble
@@ -56,7 +56,7 @@ export async function readForm<T>(
   return { fields, file }
 }
 
-/** Pulls chunks and cuts them at delimiters. */
+/** Splits chunks at delimiters. */
 class Reader {
   readonly #source: AsyncIterator<Uint8Array>
   #rest: Buffer = Buffer.alloc(0)
@@ -70,12 +70,12 @@ class Reader {
     this.#rest = Buffer.concat([bytes, this.#rest])
   }
 
-  /** Yields what comes before the delimiter and eats the delimiter. @param most bytes after which it gives up */
+  /** Yields the bytes before the delimiter and consumes the delimiter. @param most bytes after which it fails */
   async *until(delimiter: Buffer, most = Infinity): AsyncGenerator<Uint8Array> {
     let seen = 0
     for (;;) {
       const at = this.#rest.indexOf(delimiter)
-      // Without a match, the end may still be the beginning of the delimiter.
+      // Without a match, the end may be a partial delimiter.
       const certain = at >= 0 ? at : Math.max(0, this.#rest.length - delimiter.length + 1)
       seen += certain
       if (seen > most) throw malformed(`a header or field is longer than ${most} bytes`)
@@ -87,7 +87,7 @@ class Reader {
     }
   }
 
-  /** After a delimiter: `--` for the last one, else a line break, which is eaten. */
+  /** After a delimiter: `--` for the last one, otherwise a line break, which is consumed. */
   async isLast(): Promise<boolean> {
     while (this.#rest.length < 2) if (!(await this.#pull())) throw malformed('it ends after a boundary')
     const next = this.#rest.toString('latin1', 0, 2)
@@ -177,7 +177,7 @@ function extendedName(value: string): string | undefined {
   }
 }
 
-/** Without folders and what cannot be shown. */
+/** Without folders and control characters. */
 export function plainName(filename: string): string {
   const base = filename.split(/[/\\]/).at(-1) ?? ''
   // oxlint-disable-next-line no-control-regex -- that is what is taken out

@@ -1,4 +1,4 @@
-// A web page elsewhere must not drive a local server: Host and Origin are checked against the names we are known by.
+// Defends a local server against other web pages: Host and Origin are checked against the configured names.
 import { MuxiError } from '../contracts/failures.ts'
 import { isLoopbackHost } from '../contracts/hosts.ts'
 
@@ -6,7 +6,7 @@ export class Origins {
   readonly #names: ReadonlySet<string>
   readonly #configured: ReadonlySet<string>
 
-  /** @param urls our own addresses and those of pages that work with us; undefined ones are left out */
+  /** @param urls the server's own addresses and those of trusted pages; undefined ones are skipped */
   constructor(urls: readonly (string | undefined)[]) {
     const known = urls.filter((url) => url !== undefined)
     this.#names = new Set(known.map((url) => hostNameOf(url)))
@@ -27,12 +27,12 @@ export class Origins {
     return this.#knows(hostNameOf(origin))
   }
 
-  /** Whether pages of an origin may send credentials and read the answer: scheme, name and port are those of the settings. */
+  /** Whether pages of an origin may send credentials and read responses: scheme, host and port match the settings. */
   isConfigured(origin: string): boolean {
     return this.#configured.has(origin)
   }
 
-  /** Whether a request with our cookie is one that we or a configured page made. */
+  /** Whether a request with the session cookie comes from muxi's page or a configured one. */
   trusts(origin: string, host: string | null): boolean {
     return this.isConfigured(origin) || (URL.canParse(origin) && new URL(origin).host === host)
   }

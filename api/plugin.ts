@@ -1,4 +1,4 @@
-// What every route of /api/v1 shares: who asks, from where, and the limits of its body.
+// The common part of every route of /api/v1: authentication, client address, and body limits.
 import type { TSchema } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
@@ -11,10 +11,10 @@ import type { ApiContext } from './services/context.ts'
 /** Routes whose bodies may carry attachments. */
 const CHAT_ROUTE = /\/chat(\/stream)?$/
 
-/** Routes whose handlers read the body themselves, as it comes. */
+/** Routes whose handlers stream the body themselves. */
 const UPLOAD_ROUTE = /\/(files|audio\/transcriptions)$/
 
-/** The request's network address, as srvx knows it. */
+/** The client's network address, from srvx. */
 export function addressOf(request: Request): string | undefined {
   return (request as { ip?: string | undefined }).ip
 }
@@ -24,12 +24,12 @@ export function bearerOf(header: string | null | undefined): string | undefined 
   return /^Bearer (\S+)$/i.exec(header ?? '')?.[1]
 }
 
-/** Names of query values that are numbers, wherever they stand. */
+/** Names of numeric query parameters of all routes. */
 const NUMBERS = ['limit', 'top_k', 'threshold']
 
 const asked = new WeakMap<Request, Promise<Principal>>()
 
-/** Who makes a request; looked up once. @throws MuxiError unauthorized, forbidden */
+/** The principal of a request; looked up once. @throws MuxiError unauthorized, forbidden */
 function principalOf({ auth, storage }: ApiContext, request: Request): Promise<Principal> {
   if (!auth) return Promise.resolve(ANYBODY)
   const known = asked.get(request)
@@ -39,16 +39,16 @@ function principalOf({ auth, storage }: ApiContext, request: Request): Promise<P
   return principal
 }
 
-/** Resolves `principal` for each request; reads JSON bodies within their limits. Each route says which `scope` it takes, or which of several. */
+/** Resolves `principal` for each request; reads JSON bodies within their limits. Each route declares its `scope`, or several alternatives. */
 export function authenticated(context: ApiContext) {
   return (
     new Elysia({ name: 'authenticated' })
       .onParse({ as: 'global' }, async ({ request, route }) => {
-        // Nothing is read from strangers, nor from keys that may not do this.
+        // No body is read without an authorized key.
         checkScope(await principalOf(context, request), request, route)
         const { limits } = context
         const { pathname } = new URL(request.url)
-        // Never undefined, with which Elysia would go on to read the body by itself, a form into memory.
+        // Never undefined: Elysia would then read the body itself, a form into memory.
         if (UPLOAD_ROUTE.test(pathname)) return null
         const limit = CHAT_ROUTE.test(pathname) ? limits.chat_body_bytes : limits.json_body_bytes
         return (await readJsonBody(request, limit)) ?? null
@@ -58,13 +58,13 @@ export function authenticated(context: ApiContext) {
           detail: { security: [scope].flat().map((each) => ({ key: [each] })) },
         }),
       })
-      // Never reached: it says in the OpenAPI document what kind of body the one above has read.
+      // Never reached: it declares in the OpenAPI document the body type that the hook above reads.
       .guard({ as: 'global', parse: ['json'] })
       .onTransform({ as: 'scoped' }, async ({ request, route, body }) => {
         checkScope(await principalOf(context, request), request, route)
         checkBody(body, request, route)
       })
-      // Query values arrive as text, and schemas want numbers here.
+      // Query values arrive as text; schemas expect numbers here.
       .onTransform({ as: 'scoped' }, ({ query }) => {
         const given: Record<string, unknown> = query
         for (const name of NUMBERS) {
@@ -84,7 +84,7 @@ export function bodyOf(schemas: Record<string, TSchema>) {
   return { required: true, content: Object.fromEntries(content) as Record<string, object> }
 }
 
-/** One page of a list with what the contract says beside it. */
+/** One page of a list in the contract's envelope. */
 export function page<T>(
   items: T[],
   limit: number,

@@ -1,4 +1,4 @@
-// What is checked of a request before its route runs: the scope of its key, then its body. A refused key costs no more than that.
+// Checks before a route runs: the scope of the key, then the body.
 import { OptionalKind, type TSchema } from '@sinclair/typebox'
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
 import { schemaFaults } from '../contracts/schemas/faults.ts'
@@ -6,7 +6,7 @@ import { type Principal, SCOPES, type Scope } from '../db/queries/keys.ts'
 import { invalid } from './errors.ts'
 import { authorize } from './services/access.ts'
 
-/** A route as Elysia lists it; each `scope` that it takes has become a requirement in the OpenAPI document. */
+/** A route as listed by Elysia; its scopes are the security requirements of the OpenAPI document. */
 interface Route {
   method: string
   path: string
@@ -14,18 +14,18 @@ interface Route {
 }
 
 interface Rule {
-  /** Any of these will do. */
+  /** Any of these suffices. */
   scopes: Scope[]
   body: TSchema | undefined
   compiled?: TypeCheck<TSchema>
 }
 
-/** Addresses below which each route says its scope. */
+/** Path prefixes whose routes must declare a scope. */
 const WITH_SCOPE = /^\/(api\/v1|mcp)(\/|$)/
-/** By method and address; the same in every server of a process. */
+/** By method and path; the same in every server of a process. */
 const rules = new Map<string, Rule>()
 
-/** Takes what all routes say of themselves. @throws when one has no scope and must have one */
+/** Registers the declarations of all routes. @throws when a required scope is missing */
 export function knowRoutes(routes: readonly Route[]): void {
   for (const { method, path, hooks } of routes) {
     const named = (hooks.detail?.security ?? []).flatMap(({ key = [] }) => key)
@@ -41,7 +41,7 @@ export function checkScope(principal: Principal, { method }: Request, route: str
   if (scope !== undefined) authorize(principal, scope, ...others)
 }
 
-/** Before Elysia, whose own error would repeat the whole body. @throws MuxiError bad_request */
+/** Runs before Elysia's validation, whose error would repeat the whole body. @throws MuxiError bad_request */
 export function checkBody(body: unknown, { method }: Request, route: string): void {
   const rule = rules.get(nameOf(method, route))
   if (!rule?.body || ((body === null || body === undefined) && OptionalKind in rule.body)) return

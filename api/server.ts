@@ -6,7 +6,7 @@ import { Origins } from './origins.ts'
 import type { ApiContext } from './services/context.ts'
 import { serveWebSocket } from './websocket.ts'
 
-/** How long open requests get to finish when the server goes down, in milliseconds. */
+/** Drain timeout of open requests at shutdown, in milliseconds. */
 const DRAIN_MS = 5_000
 
 export interface ServerOptions {
@@ -18,7 +18,7 @@ export interface ServerOptions {
 
 export interface RunningServer {
   url: string
-  /** Takes no more, closes sockets with 1012, waits for open requests, then closes. */
+  /** Stops accepting, closes sockets with 1012, waits for open requests, then closes. */
   close(): Promise<void>
 }
 
@@ -31,13 +31,13 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
   ])
   const app = createApp(context, origins, options.version)
   const handler = toNodeHandler((request) => app.fetch(request)) as RequestListener
-  // A deaf client must not hold a connection for ever; a streaming one may.
+  // A client that does not read must not hold a connection forever; a streaming one may.
   const server = createServer(
     {
       requestTimeout: 300_000,
       headersTimeout: 15_000,
       keepAliveTimeout: 75_000,
-      // Any other upgrade, such as h2c, may be ignored (RFC 9110, 7.8): the request is served as it is.
+      // Any other upgrade, such as h2c, may be ignored (RFC 9110, 7.8): the request is served without it.
       shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
     },
     (request, response) => {
@@ -66,7 +66,7 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
   }
 }
 
-/** Where a server that listens so is found from this machine. */
+/** The URL of a listening server on this machine. */
 export function urlOf(host: string, port: number): string {
   return `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : bracketed(host)}:${port}`
 }

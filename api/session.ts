@@ -1,4 +1,4 @@
-// A browser's session: a ticket is turned into a cookie, which opens the Temporal UI and shows the words in it.
+// Browser sessions: a ticket is exchanged for a cookie, which authorizes the Temporal UI and the codec endpoint.
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
@@ -11,13 +11,13 @@ import type { ApiContext } from './services/context.ts'
 const COOKIE = 'muxi_session'
 const SESSION_S = 12 * 3_600
 
-/** Who the browser is signed in as. @throws MuxiError unauthorized, forbidden */
+/** The principal of the browser's session. @throws MuxiError unauthorized, forbidden */
 export async function sessionOf(
   { auth, storage: { db, box } }: ApiContext,
   origins: Origins,
   request: Request,
 ): Promise<Principal> {
-  // Ports of one host are one site to a browser: it sends our cookie with requests of pages on any of them.
+  // To a browser, all ports of a host are the same site: it sends the cookie with requests of pages on any of them.
   const origin = request.headers.get('origin')
   if (origin !== null && !origins.trusts(origin, request.headers.get('host')))
     throw new MuxiError('forbidden', "Cannot answer: 'Origin' must be our own or a configured one")
@@ -27,12 +27,12 @@ export async function sessionOf(
   return authenticateSession(db, keyHash, addressOf(request))
 }
 
-/** Whether people reach us over HTTPS: then a cookie must travel over nothing else. */
+/** Whether the public URL is HTTPS: cookies are then `Secure`. */
 export function isHttps({ public_url }: Pick<ApiContext, 'public_url'>, request: Request): boolean {
   return public_url.startsWith('https:') || request.url.startsWith('https:')
 }
 
-/** The text as it came when it is not percent-encoded: then it is no session. */
+/** The text itself when it is not valid percent-encoding: then it is not a session. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
@@ -41,7 +41,7 @@ function decoded(text: string): string {
   }
 }
 
-/** The other cookies of a request: ours goes to nobody else. */
+/** The other cookies of a request: the session cookie is never forwarded. */
 export function foreignCookies(header: string): string {
   return header
     .split('; ')
@@ -64,7 +64,7 @@ export function sessionRoutes(context: ApiContext) {
   )
 }
 
-/** A sign-in link must not send anybody elsewhere: to our own pages and to the Temporal UI only. */
+/** Open redirect check: a sign-in link leads only to muxi's pages and to the Temporal UI. */
 function leadsToUs({ temporalUiUrl }: ApiContext, to: string): boolean {
   return (
     /^\/(?![/\\])/.test(to) ||

@@ -5,7 +5,7 @@ import type { Principal } from '../db/queries/keys.ts'
 import { eventJson } from './event-json.ts'
 import type { ApiContext } from './services/context.ts'
 
-/** Proxies and clients give up on silent connections. */
+/** Interval of pings, in milliseconds: proxies and clients close idle connections. */
 const PING_MS = 15_000
 
 const encoder = new TextEncoder()
@@ -19,10 +19,12 @@ export function readLastEventId(header: string | null | undefined): number {
 }
 
 type Server = Pick<ApiContext, 'openStreams' | 'closing'>
-/** The signal aborts when the client goes away, its key is no longer valid, or the server goes down. */
+/** The signal aborts when the client disconnects, its key becomes invalid, or the server shuts down. */
 type Begin<T> = (signal: AbortSignal) => T | undefined | Promise<T | undefined>
 
-/** A response that streams events, or 204 when `begin` gives none. @throws MuxiError rate_limited, before `begin` is called */
+/**
+ * A response that streams events, or 204 when `begin` returns none. @throws MuxiError rate_limited, before `begin` is called
+ */
 export function sseResponse(
   server: Server,
   principal: Principal,
@@ -39,7 +41,7 @@ async function* framed(events: AsyncGenerator<StoredEvent[]>): AsyncGenerator<st
   for await (const batch of events) yield batch.map(frame).join('')
 }
 
-/** The same with frames of another form. */
+/** The same with another frame format. */
 export async function framesResponse(
   { openStreams, closing }: Server,
   principal: Principal,
@@ -49,7 +51,7 @@ export async function framesResponse(
   const opened = openStreams.open(principal)
   const closed = new AbortController()
   const signal = AbortSignal.any([request.signal, closed.signal, closing, opened.revoked])
-  // However it ends, its place becomes free: also that of a reader who has gone without reading.
+  // The slot is always released, also when the client disconnects before reading.
   signal.addEventListener('abort', () => opened.close())
   if (signal.aborted) opened.close()
   try {
@@ -63,7 +65,7 @@ export async function framesResponse(
   return new Response(null, { status: 204 })
 }
 
-/** Streams frames as they come, with pings in between; aborts `closed` at the end, whichever side ends it. */
+/** Streams frames with pings in between; aborts `closed` at the end, whichever side closes. */
 function streamed(frames: AsyncGenerator<string>, closed: AbortController): Response {
   let ping: NodeJS.Timeout
   const end = () => {
@@ -73,7 +75,7 @@ function streamed(frames: AsyncGenerator<string>, closed: AbortController): Resp
   const stream = new ReadableStream<Uint8Array>({
     start(controller) {
       ping = setInterval(() => {
-        // A reader that does not keep up needs no ping.
+        // A slow reader needs no ping.
         if ((controller.desiredSize ?? 0) > 0) controller.enqueue(PING)
       }, PING_MS)
     },

@@ -1,4 +1,5 @@
-// Serves the Temporal UI of our own server under `/temporal`, to who may see all histories: one address, one session.
+// Proxies the UI of muxi's own Temporal server under `/temporal`, for sessions that may read all histories: one origin, one
+// session.
 import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { Readable } from 'node:stream'
 import { Elysia } from 'elysia'
@@ -8,9 +9,9 @@ import { authorize } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
 import { foreignCookies, sessionOf } from './session.ts'
 
-/** Headers that speak of one connection. */
+/** Hop-by-hop headers. */
 const DROPPED = ['connection', 'content-length', 'keep-alive', 'transfer-encoding']
-/** Statuses that come without a body. */
+/** Statuses without a body. */
 const BODILESS = [204, 304]
 const TIMEOUT_MS = 70_000
 
@@ -49,7 +50,7 @@ async function proxy(request: Request, upstream: string): Promise<Response> {
   }
 }
 
-/** Not with `fetch`, which refuses the port as a browser does: temporal-config/server-ports.ts. */
+/** Not with `fetch`, which blocks the port like a browser: temporal-config/server-ports.ts. */
 function exchange(
   url: URL,
   method: string,

@@ -27,12 +27,12 @@ import { cancelTurn, getTurnOrThrow } from './services/turns.ts'
 import { lastEvent, resumeEvents } from './services/events.ts'
 
 const PATH = '/api/v1/ws'
-/** Unsent bytes after which a reader is too slow and must come back. */
+/** Unsent bytes after which a slow reader is disconnected and must resume. */
 const MAX_UNSENT = 4 * 2 ** 20
 const MAX_REQUESTS_A_SOCKET = 200
-/** Bytes of a frame that is read in several goes. */
+/** Bytes from which a frame is parsed incrementally. */
 const LARGE_FRAME = 2 ** 20
-/** How long sockets get to say goodbye, in milliseconds. */
+/** Timeout of the closing handshake, in milliseconds. */
 const CLOSE_MS = 2_000
 
 const CLOSE = { unauthorized: 4401, tooMany: 4429, slow: 1013, restart: 1012 } as const
@@ -58,21 +58,21 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
   )
 
   async function open(socket: WebSocket, request: IncomingMessage): Promise<void> {
-    // ws itself closes after an error, saying why; unheard, the event would end the process.
+    // ws closes the socket after an error; without a listener the event would end the process.
     socket.on('error', () => {})
-    // Frames that arrive while the key is looked up wait.
+    // Frames that arrive during the key lookup are queued.
     socket.pause()
     const principal = await authenticateUpgrade(context, request).catch((error: unknown) =>
       toMuxiError(error, context.log),
     )
-    // The peer's goodbye must be read, whatever we say.
+    // The peer's close frame must be read in any case.
     socket.resume()
     if (principal instanceof MuxiError)
       return socket.close(
         principal.code === 'unavailable' ? CLOSE.slow : CLOSE.unauthorized,
         principal.message.slice(0, 120),
       )
-    // Lost while its key was looked up: it will not say again that it has closed.
+    // Closed during the key lookup: `close` is not emitted again.
     if (socket.readyState === socket.CLOSED) return undefined
     let opened: OpenStream
     try {
@@ -93,7 +93,7 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
   }
 }
 
-/** Why an upgrade is none of ours; undefined when all is well. */
+/** The reason to refuse an upgrade; undefined when it is accepted. */
 function refuseUpgrade(request: IncomingMessage, origins: Origins): MuxiError | undefined {
   if (pathOf(request).pathname !== PATH) return new MuxiError('not_found', 'There is no such address for a WebSocket')
   try {
@@ -104,7 +104,7 @@ function refuseUpgrade(request: IncomingMessage, origins: Origins): MuxiError | 
   }
 }
 
-/** Answers on HTTP, as every other refusal. */
+/** Responds over HTTP, like every other refusal. */
 function refuse(socket: Duplex, failure: MuxiError): void {
   const requestId = newId('req')
   const { status, body } = errorResponse(failure, requestId)
@@ -139,7 +139,7 @@ function pathOf(request: IncomingMessage): URL {
     : new URL('http://localhost/')
 }
 
-/** One socket: reads frames, answers each under its id, and ends what it follows when it closes. */
+/** One socket: reads frames, answers each under its id, and stops its subscriptions when it closes. */
 class Session {
   readonly #socket: WebSocket
   readonly #context: ApiContext
@@ -157,7 +157,7 @@ class Session {
   }
 
   async take(data: RawData, isBinary: boolean): Promise<void> {
-    // What arrives before the peer has confirmed that we close is not answered.
+    // Frames that arrive before the peer confirms the close are not answered.
     if (this.#closed.signal.aborted) return
     let id = ''
     this.#requests += 1
@@ -185,7 +185,7 @@ class Session {
     setTimeout(() => this.#socket.terminate(), CLOSE_MS).unref()
   }
 
-  /** While a large frame is read no further ones come in. */
+  /** While a large frame is parsed, the socket is paused. */
   async #read(data: Buffer, isBinary: boolean): Promise<unknown> {
     if (isBinary) throw new MuxiError('bad_request', 'Cannot read the frame: it must be JSON text')
     const isLarge = data.byteLength > LARGE_FRAME
@@ -252,7 +252,7 @@ class Session {
   async #follow(id: string, turn: TurnsTable, after: number): Promise<void> {
     const { storage } = this.#context
     const events = await resumeEvents(storage, turn, after, this.#closed.signal)
-    // Nothing is left: say again how it ended, as the only event there is.
+    // No events are left: repeats the final event.
     if (!events) return this.#sendEvent(id, await lastEvent(storage.db, turn))
     for await (const batch of events) for (const event of batch) this.#sendEvent(id, event)
   }
@@ -288,13 +288,13 @@ class Session {
 
 type Frame = Static<typeof FrameSchema>
 
-/** The id under which a frame is answered, also when the rest of it is wrong. */
+/** The id of a frame for its answer, also when the rest is invalid. */
 function idOf(frame: unknown): string {
   const { id } = (frame ?? {}) as { id?: unknown }
   return Value.Check(FrameSchema.properties.id, id) ? id : ''
 }
 
-/** The type of a frame whose data is as that type wants it. */
+/** The type of a frame, with its data validated. */
 function readType({ type, data = {} }: Frame): FrameType {
   if (!Object.hasOwn(FRAME_DATA, type)) {
     throw new MuxiError(

@@ -1,4 +1,4 @@
-// The process that serves (worker, API or both), as its supervisor sees it: `cli/process.ts` on the same runtime.
+// The supervisor's side of the app process (worker, API or both): `cli/process.ts` on the same runtime.
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -6,7 +6,7 @@ import type { Running } from './keep-running.ts'
 import { runtimeCommand, withV8Flags } from './runtime-command.ts'
 import { TEMPORAL_ON_STDIN, type TemporalPlace, temporalPlaceLine } from './temporal-place.ts'
 
-/** The process drains for 20 s at most; what is left after this is killed. */
+/** The process drains for 20 s at most; after this it is killed. */
 const DRAIN_MS = 22_000
 const READY = 'ready '
 const FAILED = 'failed '
@@ -18,7 +18,7 @@ export const V8_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=100'
 /** Of glibc: few heaps for many threads, and what is free at the end of one goes back. What the operator has set comes first. */
 export const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072' }
 
-/** What the process says, once, when it serves; `key` only when it has just made one. */
+/** The process's message, once, when it serves; `key` only when it was just created. */
 export interface Ready {
   url?: string
   key?: string
@@ -26,9 +26,9 @@ export interface Ready {
 
 export interface AppProcess extends Running {
   pid: number | undefined
-  /** Resolves when it serves; rejects with what it said of its failure when it ends before. */
+  /** Resolves when it serves; rejects with its error message when it exits before that. */
   ready: Promise<Ready>
-  /** Has it drain and end. */
+  /** Makes it drain and exit. */
   stop(): Promise<void>
   kill(): void
 }
@@ -37,15 +37,15 @@ export interface AppOptions {
   script: string
   role: string
   env: Record<string, string | undefined>
-  /** Told when the server serves, so that the process loads meanwhile; left out when its settings name one. */
+  /** Resolves when the server serves; the process loads meanwhile. Undefined when the settings name an external server. */
   temporal: Promise<TemporalPlace> | undefined
-  /** Where lines go that the process writes to its standard output, besides `ready` and `failed`. */
+  /** Receives the lines of the process's standard output, except `ready` and `failed`. */
   output: (line: string) => void
 }
 
 /**
- * Starts it. Its standard input is a pipe that stays open: when this process dies, the pipe ends, and the other one
- * drains and ends by itself.
+ * Starts it. Its standard input is a pipe that stays open: when this process dies, the pipe closes, and the child
+ * drains and exits.
  */
 export function startApp({ script, role, env, temporal, output }: AppOptions): AppProcess {
   const command = runtimeCommand(script, role, ...(temporal ? [TEMPORAL_ON_STDIN] : []))
@@ -55,7 +55,7 @@ export function startApp({ script, role, env, temporal, output }: AppOptions): A
   child.stdin.on('error', () => {}) // it closed its end; its exit tells the rest
   temporal?.then(
     (place) => child.stdin.write(temporalPlaceLine(place)),
-    () => {}, // the caller sees it too, and stops this process
+    () => {}, // the caller handles it, and stops this process
   )
   const ended = new Promise<string>((resolve) => {
     child.on('error', (error) => resolve(error.message))
@@ -69,7 +69,7 @@ export function startApp({ script, role, env, temporal, output }: AppOptions): A
     })
     void ended.then((how) => reject(failure(`it ended before it was ready (${how})`)))
   })
-  ready.catch(() => {}) // whoever wants to know waits for it; `ended` is for the others
+  ready.catch(() => {}) // callers may ignore it; `ended` reports the exit too
   return {
     pid: child.pid,
     ended,

@@ -1,11 +1,11 @@
-// Refuses to start on a port that somebody else has.
+// Refuses to start on a port that another process uses.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { listenError } from '../temporal-config/server-ports.ts'
 
-/** A process of before may still be draining: it has stopped listening by then. */
+/** Timeout in milliseconds: a previous process that drains stops listening within it. */
 const PATIENCE_MS = 3_000
 
-/** Resolves when the port is free; throws one clear line when it stays taken. */
+/** Resolves when the port is free; throws a one-line error when it stays in use. */
 export async function checkPortOrThrow(host: string, port: number, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + PATIENCE_MS
   for (;;) {

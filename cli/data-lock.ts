@@ -1,4 +1,4 @@
-// Keeps two processes from having the same duty on one data folder: a lock that the system drops when its holder dies.
+// Process lock for one duty on a data folder; the operating system releases it when its holder dies.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -10,15 +10,16 @@ export interface DataLock {
   release(): void
 }
 
-/** What SQLite says when somebody else has the file: SQLITE_BUSY; Deno tells it by message only. */
+/** SQLite's error for a file that another process has locked: SQLITE_BUSY; Deno reports only the message. */
 const BUSY = /database is locked/
 
-/** Keeps the files from the garbage collector, which would close them and so give the locks away (seen, 2026-11). */
+/** Keeps the files from the garbage collector, which would close them and so release the locks (seen, 2026-11). */
 const held = new Set<DatabaseSync>()
 
 /**
- * The lock, or the pid of the process that has it. It is an open exclusive transaction on an empty SQLite file: the kernel
- * ends it with the process, however that dies, so there are no stale locks and a reused pid cannot be mistaken for the holder.
+ * Takes the lock, or returns the pid of its holder. It is an open exclusive transaction on an empty SQLite file: the kernel
+ * releases it with the process, however that dies, so there are no stale locks and a reused pid cannot be mistaken for the
+ * holder.
  */
 export function takeDataLock(dataDir: string, duty: Duty): DataLock | { heldBy: number | undefined } {
   const folder = join(dataDir, 'locks')
@@ -36,7 +37,7 @@ export function takeDataLock(dataDir: string, duty: Duty): DataLock | { heldBy: 
   try {
     writeFileSync(pidFile, `${process.pid}\n`)
   } catch {
-    // The disk is full, or so. It is only for a message.
+    // A failed write (disk full) is ignored: the pid is only for a message.
   }
   return {
     release() {
@@ -46,7 +47,7 @@ export function takeDataLock(dataDir: string, duty: Duty): DataLock | { heldBy: 
   }
 }
 
-/** As `takeDataLock`, for a duty that nobody else may have. */
+/** Like `takeDataLock`, but throws when another process has the duty. */
 export function takeDataLockOrThrow(dataDir: string, duty: Duty): DataLock {
   const lock = takeDataLock(dataDir, duty)
   if ('release' in lock) return lock
@@ -57,7 +58,7 @@ export function takeDataLockOrThrow(dataDir: string, duty: Duty): DataLock {
   )
 }
 
-/** Only for the message: whoever has just taken the lock may not have written it yet. */
+/** Only for the message: a new holder may not have written it yet. */
 function readPid(file: string): number | undefined {
   try {
     return Number(readFileSync(file, 'utf8')) || undefined

@@ -1,20 +1,20 @@
-// Starts something again whenever it ends, with growing pauses, and says so in one line each time.
+// Restarts something whenever it ends, with exponential backoff, and logs one line each time.
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface Running {
   /** Resolves when it serves, where that is later than its start; rejects when it ends before. */
   ready?: Promise<unknown>
-  /** Resolves when it is gone, with how it ended in words. */
+  /** Resolves when it has ended, with a description of its end. */
   ended: Promise<string>
 }
 
 const FIRST_PAUSE_MS = 200
 const LONGEST_PAUSE_MS = 30_000
-/** After serving for this long the next pause is the first one again: its end is a new fault, not one of the start. */
+/** Serving for this long resets the backoff, in milliseconds. */
 const STEADY_MS = 5_000
 
 export interface KeepRunningOptions {
-  /** As it is called in the lines, such as "the Temporal server". */
+  /** Its name in log lines, such as "the Temporal server". */
   name: string
   first: Running
   start: () => Promise<Running>

@@ -1,10 +1,10 @@
-// Makes an API key with all scopes: the first one when there is none, and another one for `npm run key`.
+// Creates API keys with all scopes: the first one at the first start, and more with `npm run key`.
 import type { Settings } from '../config/settings.ts'
 import { createFirstKey, createKey as insertKey, setConfiguredKey } from '../db/queries/keys.ts'
 import type { Db } from '../db/schema.ts'
 import { openStorage } from '../db/storage.ts'
 
-/** A new key for the data folder of the settings. @returns the key, which is shown nowhere else */
+/** A new key for the data folder of the settings. @returns the key, which is not stored in plain text */
 export async function createKey(settings: Settings): Promise<string> {
   const storage = await openStorage(settings)
   try {
@@ -15,7 +15,7 @@ export async function createKey(settings: Settings): Promise<string> {
   }
 }
 
-/** The key of the settings is known from now on, in place of an earlier one; without one, the first start makes it. @returns a key that was just made */
+/** Stores the key of the settings, replacing an earlier one; without one, the first start creates it. @returns a key that was just created */
 export async function ensureKey(db: Db, configured: boolean | string): Promise<string | undefined> {
   if (configured === false) return undefined
   if (typeof configured === 'string') {

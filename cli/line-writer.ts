@@ -1,14 +1,14 @@
-// Writes lines to a file descriptor and never fails: what cannot be written, because a disk is full or a reader is gone, is dropped and counted.
+// Writes lines to a file descriptor and never fails: lines that cannot be written (disk full, reader gone) are dropped and counted.
 import { writeSync } from 'node:fs'
 
-/** How long a line waits for the reader of a pipe that is full, in milliseconds. */
+/** Longest wait of a line for the reader of a full pipe, in milliseconds. */
 const PATIENCE_MS = 50
 const LOOK_MS = 1
 
 export interface LineWriterOptions {
-  /** The line that tells, once lines can be written again, how many were dropped. */
+  /** The line with the number of dropped lines, written once writing works again. */
   notice: (dropped: number) => string
-  /** Only tests give another one. */
+  /** Replaced only in tests. */
   write?: (fd: number, bytes: Uint8Array) => number
 }
 
@@ -39,7 +39,7 @@ export class LineWriter {
 
   #put(text: string): boolean {
     const bytes = Buffer.from(text)
-    // A reader that was late once is waited for again when it has caught up.
+    // After a timeout, the reader is waited for again only once it has caught up.
     const deadline = performance.now() + (this.#dropped > 0 ? 0 : PATIENCE_MS)
     let at = 0
     while (at < bytes.length) {

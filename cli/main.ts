@@ -1,10 +1,10 @@
-// The command `muxi`: its commands and what they do.
+// The command line `muxi` and its subcommands.
 import { loadSettings } from '../config/settings.ts'
 import { makeFilesPrivate } from './private-files.ts'
 
 interface Command {
   summary: string
-  /** Whether arguments after its name are its own business. */
+  /** Whether it parses the arguments after its name. */
   takesArguments?: true
   run: (args: string[]) => Promise<void>
 }
@@ -74,7 +74,7 @@ function help(): string {
   return `muxi <command>: agents that people can leave alone\n\n${lines.join('\n')}\n\nSettings come from the environment and from .env: docs/operations.md.`
 }
 
-/** The command that is meant, and the arguments after its name; `mcp new` is two words. */
+/** Finds the command, and the arguments after its name; `mcp new` is two words. */
 function find(args: string[]): { command: Command; rest: string[] } {
   const named = args.length === 0 ? ['serve'] : ['--help', '-h'].includes(args[0]!) ? ['help'] : args
   for (const words of [2, 1]) {

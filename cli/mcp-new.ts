@@ -1,4 +1,4 @@
-// `muxi mcp new`: asks for what its flags leave open, and writes the project of an MCP server.
+// `muxi mcp new`: asks for values not given as flags, and generates the project of an MCP server.
 import { isAbsolute, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parseTool, type ServerProject, type Transport, writeProject } from '../mcp/generator.ts'
@@ -24,12 +24,12 @@ In a terminal it asks for what is not given; elsewhere, or with --yes, the defau
   --yes                 asks nothing
   --help`
 
-/** What was given; the rest is asked for, or left to the defaults. */
+/** Values given as flags; the rest is asked for, or has defaults. */
 export interface GivenProject extends Partial<ServerProject> {
   dir?: string
 }
 
-/** @param cwd the folder that relative ones are below @throws an error that says what must be given otherwise */
+/** @param cwd the base of relative paths @throws an error that names the missing flags */
 export async function newMcpServer(args: string[], cwd: string, terminal: Terminal | undefined): Promise<string> {
   const { values, positionals } = parse(args)
   if (values.help) return MCP_NEW_HELP

@@ -1,4 +1,4 @@
-// The questions of `muxi mcp new`; whatever was given with flags is not asked for.
+// The questions of `muxi mcp new`; values given as flags are not asked for.
 import type { Readable, Writable } from 'node:stream'
 import { resolve } from 'node:path'
 import { cancel, intro, isCancel, select, text } from '@clack/prompts'
@@ -13,13 +13,13 @@ import {
 } from '../mcp/generator.ts'
 import type { GivenProject } from './mcp-new.ts'
 
-/** Where somebody sits who can be asked. */
+/** The terminal for interactive questions. */
 export interface Terminal {
   input: Readable
   output: Writable
 }
 
-/** @throws an error when whoever is asked calls it off */
+/** @throws an error when the user cancels */
 export async function askForProject(given: GivenProject, cwd: string, terminal: Terminal): Promise<GivenProject> {
   intro('A new MCP server', { output: terminal.output })
   const name = given.name ?? (await ask('What is it called?', terminal, { check: nameFault, placeholder: 'weather' }))

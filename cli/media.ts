@@ -1,4 +1,4 @@
-// From the settings to the limits of pictures and recordings, and to the voice that speaks.
+// Maps the settings to the limits of images and recordings, and to the speech synthesizer.
 import type { Limits, Settings } from '../config/settings.ts'
 import { MuxiError, wrongField } from '../contracts/failures.ts'
 import type { AudioLimits } from '../media/audio.ts'
@@ -10,9 +10,9 @@ import { openaiSpeaker } from '../providers/speech-openai.ts'
 
 const MB = 2 ** 20
 const DEFAULT_MODEL = 'gpt-4o-mini-tts'
-/** A second of sound as it is prepared, in bytes. */
+/** Bytes per second of prepared audio. */
 const BYTES_A_SECOND = 32_000
-/** Texts that are spoken at the same time in one process. */
+/** Texts that one process synthesizes concurrently. */
 const SPEAKING = 2
 
 export function imageLimits({ image_memory_mb, image_ms, image_pixels }: Limits): ImageLimits {

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The command `muxi`: keeps compiled code on disk, then runs `main.ts`. Plain JavaScript, because the program that strips types
-// costs a process 12 MiB (Node 24.21, measured); from the second start on, this one needs it no more.
+// costs a process 12 MiB (Node 24.21, measured); from the second start on, the compile cache makes it unnecessary.
 import module from 'node:module'
 import { fileURLToPath } from 'node:url'
 

@@ -1,4 +1,4 @@
-// The process that does the work: API, worker or both, as its role says; started and watched by the supervisor.
+// The app process: API, worker or both, by its role; started and monitored by the supervisor.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client } from '@temporalio/client'
@@ -38,18 +38,18 @@ import { makeFilesPrivate } from './private-files.ts'
 import { readTemporalPlace, TEMPORAL_ON_STDIN, type TemporalPlace } from './temporal-place.ts'
 import { watchKnowledge } from './watch-knowledge.ts'
 
-/** After this long the process ends whatever is still open. */
+/** Drain timeout in milliseconds; after it the process exits with open work. */
 const DRAIN_MS = 20_000
 const DEFAULT_ADDRESS = '127.0.0.1:7233'
-/** Another's server may be starting beside us, as with docker compose. */
+/** Timeout in milliseconds: an external server may be starting concurrently, as with docker compose. */
 const CONNECT_MS = 15_000
 
 export interface ProcessOptions {
   env: Record<string, string | undefined>
   role: Role
-  /** Whether the supervisor writes to standard input where its Temporal server serves. */
+  /** Whether the supervisor writes the address of its Temporal server to standard input. */
   temporalOnStdin?: boolean
-  /** Only tests add some. */
+  /** Added only in tests. */
   tools?: readonly Tool[]
 }
 
@@ -62,7 +62,7 @@ export async function runProcess({ env, role, temporalOnStdin = false, tools }: 
   surviveRejections(log)
   const stopping = onStop(log)
   const temporal = temporalOnStdin ? readTemporalPlace(process.stdin, stopping) : undefined
-  temporal?.catch(() => {}) // it is waited for below
+  temporal?.catch(() => {}) // it is awaited below
   const closers: (() => Promise<void>)[] = []
   try {
     const storage = await openStorage(settings)
@@ -77,9 +77,9 @@ export async function runProcess({ env, role, temporalOnStdin = false, tools }: 
       stopping.aborted ? resolve() : stopping.addEventListener('abort', () => resolve()),
     )
   } catch (error) {
-    // One that is told to stop before it serves has not failed.
+    // A stop request before it serves is not a failure.
     if (stopping.aborted) return
-    // Said before anything is closed: closing may take its time.
+    // Reported before closing: closing may take a while.
     log.fatal({ err: error }, 'cannot go on')
     process.stdout.write(`failed ${JSON.stringify(error instanceof Error ? error.message : String(error))}\n`)
     throw error
@@ -93,7 +93,7 @@ function withTemporal(settings: Settings, { address, uiUrl }: TemporalPlace): Se
   return { ...settings, temporal: { ...settings.temporal, address, ui_url: uiUrl } }
 }
 
-/** In the shape of the other lines of the log. */
+/** Formatted like the other log lines. */
 function droppedNotice(role: Role): (dropped: number) => string {
   return (dropped) =>
     JSON.stringify({ level: 50, time: Date.now(), role, dropped, msg: 'log lines could not be written and are lost' })
@@ -113,7 +113,7 @@ async function start(
   const patience = { patience_ms: CONNECT_MS, signal: stopping }
   const worker = role === 'api' ? undefined : await retryConnect(target, (to) => NativeConnection.connect(to), patience)
   if (worker) closers.push(() => worker.close())
-  // One connection for both lets the server hand a started workflow straight to our worker.
+  // One connection for both lets the server pass a started workflow directly to this worker (eager start).
   const connection = worker ?? (await connectOrThrow(target, patience))
   if (!worker) closers.push(() => connection.close())
   const { namespace } = settings.temporal
@@ -202,14 +202,14 @@ function readVersion(): string {
   return (JSON.parse(text) as { version: string }).version
 }
 
-/** Our own server's UI is served by us; anybody else's is only linked to. */
+/** The API serves the UI of muxi's own server; an external UI is only linked. */
 function temporalUi(settings: Settings): Pick<ApiContext, 'temporalUiUrl' | 'temporalUpstream'> {
   const url = settings.temporal.ui_url?.replace(/\/$/, '')
   if (url === undefined || !isOurUi(url)) return { temporalUiUrl: url, temporalUpstream: undefined }
   return { temporalUiUrl: `${publicUrl(settings)}${new URL(url).pathname}`, temporalUpstream: new URL(url).origin }
 }
 
-/** Where people reach us, without a slash at the end. */
+/** Public URL of the API, without a trailing slash. */
 function publicUrl({ public_url, host, port }: Settings): string {
   return (public_url ?? urlOf(host, port)).replace(/\/$/, '')
 }
@@ -226,7 +226,7 @@ interface Working {
   turns: TurnResources
 }
 
-/** Starts the workers and the sweeper. @returns what drains them */
+/** Starts the workers and the sweeper. @returns a function that drains them */
 async function startWorking({
   settings,
   storage,
@@ -310,17 +310,17 @@ async function startWorking({
 function installRuntime(settings: Settings, log: Logger): void {
   const level = settings.log_level === 'fatal' || settings.log_level === 'silent' ? 'ERROR' : 'WARN'
   Runtime.install({
-    // The signals are ours, with one deadline for everything.
+    // muxi handles the signals, with one deadline for everything.
     shutdownSignals: [],
     logger: new DefaultLogger(level, ({ level: severity, message, meta }) => {
-      // Workers for media and MCP servers have activities only: that is how it is meant.
+      // Workers for media and MCP servers have activities only, on purpose.
       if (message.startsWith('No workflows registered')) return
       log[severity === 'ERROR' ? 'error' : 'warn']({ ...meta, workflowInfo: undefined }, message)
     }),
   })
 }
 
-/** A promise that was left alone fails one request at most, never the process. The count tells how many there were since the start. */
+/** An unhandled rejection fails one request at most, never the process. The log has the count since the start. */
 function surviveRejections(log: Logger): void {
   let count = 0
   process.on('unhandledRejection', (reason) => {
@@ -329,7 +329,7 @@ function surviveRejections(log: Logger): void {
   })
 }
 
-/** Aborts on SIGTERM, SIGINT and the end of standard input; then the process has so long to drain. */
+/** Aborts on SIGTERM, SIGINT and the end of standard input; then the process drains until its deadline. */
 function onStop(log: Logger): AbortSignal {
   const controller = new AbortController()
   const stop = (why: string) => {
@@ -341,8 +341,8 @@ function onStop(log: Logger): AbortSignal {
   process.on('SIGTERM', () => stop('SIGTERM'))
   process.on('SIGINT', () => stop('SIGINT'))
   process.stdin
-    .on('end', () => stop('the supervisor is gone'))
-    .on('error', () => stop('the supervisor is gone'))
+    .on('end', () => stop('the supervisor has exited'))
+    .on('error', () => stop('the supervisor has exited'))
     .resume()
   return controller.signal
 }

@@ -1,4 +1,4 @@
-// The command line that runs one of our scripts on the runtime that runs this one, Node or Deno.
+// The command line that runs a script of muxi on the current runtime, Node or Deno.
 
 /** Program and arguments for `spawn`. */
 export function runtimeCommand(script: string, ...args: string[]): [string, string[]] {

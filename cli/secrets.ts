@@ -10,7 +10,7 @@ export async function forgetSecrets(settings: Settings): Promise<string> {
     const names = await forgetUnreadable(storage.db, storage.box)
     return names.length === 0
       ? 'All stored secrets can be read; nothing was removed.'
-      : `Removed, to be entered anew:\n${names.map((name) => `  ${name}`).join('\n')}`
+      : `Removed, to be entered again:\n${names.map((name) => `  ${name}`).join('\n')}`
   } finally {
     await storage.close()
   }

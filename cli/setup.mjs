@@ -1,5 +1,5 @@
-// Installs the locked dependencies where that is needed, and ends. Plain JavaScript for any Node from 20 on, with nothing
-// installed: `node cli/setup.mjs [deno] [development]` for what else is needed besides the packages of production.
+// Installs the locked dependencies if needed, and exits. Plain JavaScript for any Node from 20 on, with nothing
+// installed: `node cli/setup.mjs [deno] [development]` adds these to the production packages.
 import { spawnSync } from 'node:child_process'
 import { accessSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -20,7 +20,7 @@ if (!isInstalled(root, 'node_modules/node/bin/node')) {
 const deno = join(root, 'cli/deno')
 if (wanted.includes('deno') && !isInstalled(deno, 'node_modules/deno/deno')) install(deno, [], 'Deno')
 
-/** Compares what is locked with what npm wrote down when it had installed everything, and looks for the runtime. */
+/** Compares the lock file with npm's list of installed packages, and checks for the runtime. */
 function isInstalled(folder, runtime) {
   try {
     accessSync(join(folder, runtime))
@@ -32,7 +32,7 @@ function isInstalled(folder, runtime) {
       return found ? found.version === entry.version : isOptional(entry)
     })
   } catch {
-    return false // something is not there yet
+    return false // not installed yet
   }
 }
 
@@ -40,7 +40,7 @@ function packagesOf(file) {
   return JSON.parse(readFileSync(file, 'utf8')).packages
 }
 
-/** Packages for other systems are left out by npm, and those for development unless they are wanted. */
+/** npm skips packages for other systems, and development packages unless they are requested. */
 function isOptional({ optional, dev, devOptional }) {
   return optional || ((devOptional || dev) && !development)
 }
@@ -60,11 +60,11 @@ function install(folder, flags, what) {
   process.exit(1)
 }
 
-/** Fills the compile cache of `muxi.mjs`, so that the first start, too, loads no program that strips types. */
+/** Fills the compile cache of `muxi.mjs`, so that the first start needs no type stripping either. */
 function compile() {
   const script = "for (const name of ['supervisor.ts', 'process.ts', 'muxi.mjs']) await import(`./cli/${name}`)"
   const env = { ...process.env, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE || 'node_modules/.cache/muxi' }
-  // It saves memory and time, nothing else: what is wrong shows itself at the start.
+  // Only an optimization: an error shows at the start.
   spawnSync('node_modules/node/bin/node', ['--input-type=module', '--eval', script, 'muxi', 'help'], {
     cwd: root,
     env,

@@ -1,9 +1,9 @@
-// Tells a first request to stop (Ctrl-C, SIGTERM, a closed terminal) from a second, impatient one.
+// Distinguishes the first stop request (Ctrl-C, SIGTERM, a closed terminal) from the second.
 
-/** The signals of one Ctrl-C arrive twice: from the terminal, and passed on by the process that started us. */
+/** One Ctrl-C may arrive twice within this time, in milliseconds: from the terminal, and forwarded by the parent process. */
 const SAME_REQUEST_MS = 500
 
-/** `first` ends things in order, `second` at once. */
+/** `first` shuts down in order, `second` at once. */
 export function onStopSignals({ first, second }: { first: (name: string) => void; second: () => void }): void {
   let since: number | undefined
   const stop = (name: string) => {

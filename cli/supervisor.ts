@@ -1,4 +1,4 @@
-// Brings everything up in order, starts again what dies, and takes everything down in order.
+// Starts the processes in order, restarts those that die, and stops them in order.
 import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Settings } from '../config/settings.ts'
@@ -18,7 +18,7 @@ import type { TemporalPlace } from './temporal-place.ts'
 export interface SuperviseOptions {
   settings: Settings
   env: Record<string, string | undefined>
-  /** Only tests give another one. */
+  /** Replaced only in tests. */
   appScript?: string
 }
 
@@ -103,7 +103,7 @@ class Supervisor {
     return this.#app
   }
 
-  /** Our own server, started or adopted; undefined when the settings name another one. */
+  /** muxi's own server, started or adopted; undefined when the settings name an external one. */
   #temporal(): Promise<TemporalPlace> | undefined {
     const { temporal, data_dir, role } = this.#settings
     if (temporal.address) {
@@ -127,7 +127,7 @@ class Supervisor {
   }
 }
 
-/** Where a browser on this machine finds our API. */
+/** The URL of the codec endpoint for a browser on this machine. */
 function codecEndpoint({ host, port }: Settings): string {
   const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
   return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}/codec`

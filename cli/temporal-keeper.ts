@@ -1,4 +1,4 @@
-// Gives a data folder its one Temporal server: the first process to come keeps it running, the others use it and stand by.
+// Runs one Temporal server per data folder: the first process keeps it running, the others use it and stand by.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { uiUrlOf } from '../temporal-config/server-arguments.ts'
 import { type DevServer, serverFiles, startDevServer } from '../temporal-config/dev-server.ts'
@@ -9,16 +9,19 @@ import { keepRunning, type Running } from './keep-running.ts'
 import type { TemporalPlace } from './temporal-place.ts'
 
 const STAND_BY_MS = 1_000
-/** How often the server is asked whether it lives, in milliseconds; each answer is waited for two seconds. */
+/** Interval of health checks, in milliseconds; each has a timeout of two seconds. */
 const LOOK_MS = 5_000
-/** One that does not answer so often in a row hangs. Counted, not timed: a laptop that wakes has slept as long as its server. */
+/**
+ * Failed checks in a row after which the server is considered hung. Counted, not timed: suspending the machine suspends
+ * both.
+ */
 const SILENT_LOOKS = 4
-/** Long enough for the other process to build the server, on its very first start. */
+/** Long enough for another process to build the server on its first start, in milliseconds. */
 const OTHER_START_MS = 6 * 60_000
 
 export interface KeeperOptions {
   dataDir: string
-  /** Left out by a process without an API: that of the last start stays. */
+  /** Omitted by a process without an API: the endpoint of the last start is kept. */
   codecEndpoint?: string | undefined
   port?: number | undefined
   uiPort?: number | undefined
@@ -42,7 +45,7 @@ export class TemporalKeeper {
     this.#options = options
   }
 
-  /** Resolves when the folder's server serves, whoever keeps it. */
+  /** Resolves when the folder's server serves, whichever process keeps it. */
   async start(): Promise<TemporalPlace> {
     const holder = this.#tryLock()
     if (!holder) {
@@ -81,7 +84,7 @@ export class TemporalKeeper {
     return undefined
   }
 
-  /** A lock that cannot be tried, as on a disk that failed, counts as held: it is tried again. */
+  /** A lock that cannot be tested (disk failure) counts as held: it is tried again. */
   #isHeld(): boolean {
     try {
       return this.#tryLock() !== undefined
@@ -104,7 +107,7 @@ export class TemporalKeeper {
     return this.#server
   }
 
-  /** Kills a server that hangs, so that it is started again like one that died. Returns when it has ended. */
+  /** Kills a hung server, so that it is restarted like one that died. Returns when it has exited. */
   async #watch(server: DevServer): Promise<void> {
     const { lookMs = LOOK_MS, say, signal } = this.#options
     const over = new AbortController()
@@ -144,7 +147,7 @@ export class TemporalKeeper {
     }
   }
 
-  /** Waits for the keeper to end, and is the keeper then. */
+  /** Waits for the keeper to exit, and then takes over. */
   async #standBy(): Promise<void> {
     while (!this.#signal.aborted) {
       await sleep(STAND_BY_MS, undefined, { signal: this.#signal }).catch(() => {})

@@ -1,8 +1,8 @@
-// Where the Temporal server of this machine serves, as the supervisor writes it to the process that works: one line of JSON.
+// The address of the local Temporal server, which the supervisor writes to the app process: one line of JSON.
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 
-/** An argument of `process.ts`: the line comes on its standard input. */
+/** An argument of `process.ts`: it then reads the line from standard input. */
 export const TEMPORAL_ON_STDIN = '--temporal-on-stdin'
 
 export interface TemporalPlace {
@@ -23,7 +23,7 @@ export async function readTemporalPlace(input: Readable, signal?: AbortSignal): 
   })
   lines.close()
   if (line === undefined) throw new Error('The supervisor told no Temporal server')
-  // `close` has paused it; its end is still waited for.
+  // `close` has paused it; its end is still awaited.
   input.resume()
   return JSON.parse(line) as TemporalPlace
 }

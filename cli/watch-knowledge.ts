@@ -1,14 +1,14 @@
-// Keeps the knowledge that agent files name as those files have it: at the start, and when one of them changes.
+// Synchronizes the knowledge that agent files name: at the start, and when a file changes.
 import { isAbsolute, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ApiContext } from '../api/services/context.ts'
 import { listFiles } from '../api/services/knowledge-content.ts'
 import { syncKnowledge, type ConfiguredAgent } from '../api/services/knowledge.ts'
 
-/** How often the files are looked at, in milliseconds: their times only, so a thousand of them cost a few milliseconds. */
+/** Poll interval of the files, in milliseconds: only their modification times, so a thousand cost a few milliseconds. */
 const POLL_MS = 5_000
 
-/** Ingests what is new, then looks for changes until the signal aborts. One fault never ends it. */
+/** Ingests new files, then polls for changes until the signal aborts. A failure never stops it. */
 export async function watchKnowledge(
   context: ApiContext,
   agents: readonly ConfiguredAgent[],
@@ -45,7 +45,7 @@ function pathsOf({ agentsDir, knowledgeDirs }: ApiContext, agents: readonly Conf
 async function lookAt(paths: readonly string[], most: number): Promise<string> {
   const seen: string[] = []
   for (const path of paths) {
-    // What is not there, or too much, is told by the synchronization.
+    // The synchronization reports missing files and exceeded limits.
     const files = await listFiles(path, most).catch(() => [])
     seen.push(path, ...files.map(({ name, mtimeMs, size }) => `${name} ${mtimeMs} ${size}`))
   }

@@ -1,4 +1,4 @@
-// Reads the text of an agent file, YAML or JSON, into a value that still knows on which line each part stands.
+// Parses an agent file, YAML or JSON, into a value with the line of each part.
 import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import { dotted } from '../contracts/schemas/faults.ts'
 import type { Environment } from './environment.ts'
@@ -20,13 +20,13 @@ export interface DocumentFault extends Position {
 export interface AgentDocument {
   value: unknown
   faults: DocumentFault[]
-  /** Where a path stands, or the nearest part above it that is there. */
+  /** The position of a path, or of its nearest existing parent. */
   locate(path: Path): Position
-  /** What was written at a path, before `${NAME}` was replaced, so that it can be shown. */
+  /** The source value at a path, before `${NAME}` was replaced, for error messages. */
   written(path: Path): unknown
 }
 
-/** Aliases can make a small file enormous, or endless. */
+/** Limit of nodes: aliases can expand a small file without bound. */
 const MAX_NODES = 20_000
 const MAX_DEPTH = 32
 
@@ -64,12 +64,12 @@ export function readAgentDocument(text: string, env: Environment): AgentDocument
     }
     if (isSeq<Node | null>(node)) return node.items.map((item, index) => read(item, [...path, index], offset))
     if (isMap<Node | null, Node | null>(node)) {
-      // Not an object literal: a key named `__proto__` must be seen as the unknown key that it is.
+      // Not an object literal: a key named `__proto__` must be reported as an unknown key.
       return Object.fromEntries(
         node.items.map(({ key, value }) => {
           const name = isScalar(key) ? String(key.value) : String(key)
           const keyOffset = key?.range?.[0] ?? offset
-          // What spans lines or is missing is shown at its key.
+          // A multi-line or missing value is reported at its key.
           if (!isScalar(value)) offsets.set(dotted([...path, name]), keyOffset)
           return [name, read(value, [...path, name], keyOffset)]
         }),
@@ -94,11 +94,11 @@ export function readAgentDocument(text: string, env: Environment): AgentDocument
     })
   }
 
-  // A warning is a tag such as `!secret` that nobody here understands.
+  // A warning is an unknown tag such as `!secret`.
   for (const { code, message, pos } of [...document.errors, ...document.warnings]) {
     const position = { ...at(pos[0]), path: [] }
     if (code === 'MULTIPLE_DOCS') faults.push({ ...position, expected: 'one agent', found: "another one after '---'" })
-    // The first error of a line brings the others with it.
+    // Further errors of a line follow from its first one.
     else if (code === 'TAG_RESOLVE_FAILED')
       faults.push({
         ...position,
@@ -138,7 +138,7 @@ export function readAgentDocument(text: string, env: Environment): AgentDocument
   }
 }
 
-/** The words of a syntax error, without the piece of source that some end with: it may be a secret. */
+/** The message of a syntax error, without the source excerpt at its end: it may contain a secret. */
 function sentence(message: string): string {
   return message.charAt(0).toLowerCase() + message.slice(1).replace(/: .*$/s, '').replaceAll(/\s+/g, ' ')
 }

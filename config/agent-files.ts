@@ -1,4 +1,4 @@
-// Loads the agents that the operator describes in files, or says everything that is wrong with them.
+// Loads the operator's agent files, or reports every fault in them.
 import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { extname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { isShowableAddress } from '../contracts/hosts.ts'
@@ -15,7 +15,7 @@ const MAX_BYTES = 2 ** 20
 
 export interface LoadedAgent extends SeparatedAgent {
   id: string
-  /** The name of the file in its folder. */
+  /** File name within its folder. */
   file: string
 }
 
@@ -29,7 +29,7 @@ export interface AgentFileFault {
   found: string
 }
 
-/** All that is wrong with the agent files; the message is ready to print, one line for each fault. */
+/** All faults of the agent files; the message is ready to print, one line per fault. */
 export class AgentFilesError extends Error {
   override readonly name = 'AgentFilesError'
   readonly faults: readonly AgentFileFault[]
@@ -42,9 +42,9 @@ export class AgentFilesError extends Error {
 
 /**
  * Every agent described by a `.yaml`, `.yml` or `.json` file in `dir` (not below it), by id, with `${NAME}` replaced from `env`.
- * A folder that is not there holds none. Throws an `AgentFilesError` with every fault of every file.
- * An agent with neither `id` nor `name` is called like its file.
- * @param knowledgeDirs where files of knowledge may be, besides `dir`
+ * A missing folder has none. Throws an `AgentFilesError` with every fault of every file.
+ * An agent with neither `id` nor `name` is named after its file.
+ * @param knowledgeDirs folders that may contain knowledge files, besides `dir`
  */
 export function loadAgentFiles(
   dir: string,
@@ -76,7 +76,7 @@ export function loadAgentFiles(
         found: `'${id}'`,
       })
     } else if (id !== undefined) {
-      // Also a faulty agent keeps its id taken, so that a duplicate of it is told in the same breath.
+      // A faulty agent also reserves its id, so that a duplicate is reported in the same run.
       const kept =
         wrong.length === 0 ? separateSecrets(resolveAgent(document.value as AgentInput, id)) : ({} as SeparatedAgent)
       agents.set(id, { id, file, ...kept })
@@ -87,7 +87,7 @@ export function loadAgentFiles(
 }
 
 function agentFilesIn(dir: string): string[] {
-  // A wrong path is the settings' to refuse; the default folder may be missing.
+  // The settings refuse a wrong path; the default folder may be missing.
   if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) return []
   return readdirSync(dir)
     .filter((file) => EXTENSIONS.has(extname(file)) && !file.startsWith('.'))
@@ -115,7 +115,7 @@ function faultsOf(
   const add = (path: Path, expected: string, found = show(document, path)): void =>
     void faults.push({ ...document.locate(path), path, expected, found })
   for (const { path, expected, kind } of schemaFaults(AgentSchema, document.value)) {
-    // A ${NAME} that is not set has been told already.
+    // An unset ${NAME} has been reported already.
     if (faults.some((told) => dotted(told.path) === dotted(path))) continue
     add(
       path,
@@ -151,7 +151,7 @@ function faultsOf(
   return faults.toSorted((a, b) => a.line - b.line || a.column - b.column)
 }
 
-/** Whether a path leads, after links, to something below one of the folders. */
+/** Whether a path, with symbolic links resolved, is below one of the folders. */
 function isBelow(path: string, dirs: readonly string[]): boolean {
   return dirs.some((dir) => {
     try {
@@ -163,7 +163,7 @@ function isBelow(path: string, dirs: readonly string[]): boolean {
   })
 }
 
-/** The document with each credential of an MCP server that stands in the environment only. What is wrong with it is told later. */
+/** Adds the MCP server credentials that come from the environment. Faults are reported later. */
 function withCredentials(document: AgentDocument, env: Environment): AgentDocument {
   if (schemaFaults(AgentSchema, document.value).length > 0) return document
   const value = document.value as AgentInput
@@ -183,7 +183,7 @@ function idPath(document: AgentDocument): Path {
   return input?.id !== undefined ? ['id'] : input?.name !== undefined ? ['name'] : []
 }
 
-/** What was found, as it stands in the file: with `${NAME}` unreplaced, and no secret. */
+/** The found value as in the file: with `${NAME}` unreplaced, and without secrets. */
 function show(document: AgentDocument, path: Path): string {
   let value = document.value
   for (const step of path) value = (value as Record<string | number, unknown> | null | undefined)?.[step]

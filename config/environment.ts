@@ -1,4 +1,4 @@
-// The environment as muxi sees it: the variables of the process before those of a `.env` file.
+// The environment: process variables take precedence over a `.env` file.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
@@ -7,8 +7,8 @@ import { SettingsError } from './settings-error.ts'
 export type Environment = Record<string, string | undefined>
 
 /**
- * The variables of `env`, then those of `.env` in `cwd`, trimmed. A variable that is set to nothing counts as not set,
- * and hides the one of the file: `OPENAI_API_KEY= npm start` runs without a key.
+ * The variables of `env`, then those of `.env` in `cwd`, trimmed. An empty variable counts as not set,
+ * and overrides the file: `OPENAI_API_KEY= npm start` runs without a key.
  * Nothing is written back to `process.env`, so that no child process inherits the file.
  */
 export function readEnvironment(env: Environment, cwd: string = process.cwd()): Environment {
@@ -21,7 +21,7 @@ function readDotEnv(file: string): Environment {
     return { ...parseEnv(readFileSync(file, 'utf8').replace(/^\uFEFF/, '')) }
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code
-    // A folder of that name is a virtual environment of Python, not ours.
+    // A folder of that name is a Python virtual environment.
     if (code === 'ENOENT' || code === 'EISDIR') return {}
     throw new SettingsError([`Cannot start: '${file}' must be a readable file, got ${code}`], { cause })
   }

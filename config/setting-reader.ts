@@ -1,4 +1,4 @@
-// Reads typed values out of the environment and gathers every fault, each a sentence ready to print.
+// Reads typed values from the environment and collects every fault, each a sentence ready to print.
 import { isShowableAddress } from '../contracts/hosts.ts'
 import type { Environment } from './environment.ts'
 
@@ -10,7 +10,7 @@ export interface Range {
 const YES = new Set(['yes', 'true', '1', 'on'])
 const NO = new Set(['no', 'false', '0', 'off'])
 
-/** Reads settings by name. A wrong one leaves a fault and reads as its default, so that the others are still checked. */
+/** Reads settings by name. An invalid one adds a fault and returns its default, so that the others are still checked. */
 export class SettingReader {
   readonly faults: string[] = []
   readonly #env: Environment
@@ -19,7 +19,7 @@ export class SettingReader {
     this.#env = env
   }
 
-  /** Notes that a setting is wrong. `got` must never hold a secret. */
+  /** Adds a fault. `got` must never contain a secret. */
   fault(name: string, expected: string, got: string): void {
     this.faults.push(`Cannot start: '${name}' must be ${expected}, got ${got}`)
   }
@@ -36,7 +36,7 @@ export class SettingReader {
     return undefined
   }
 
-  /** Like `matching`, for what must not be shown: a fault tells its length only. */
+  /** Like `matching`, for secrets: a fault reports the length only. */
   secret(
     name: string,
     check: (value: string) => boolean = isOneToken,
@@ -48,7 +48,7 @@ export class SettingReader {
     return undefined
   }
 
-  /** An http(s) address, without slashes at its end. */
+  /** An http(s) address, without trailing slashes. */
   url(name: string): string | undefined {
     const value = this.#env[name]
     if (value === undefined || isHttpUrl(value)) return value?.replace(/\/+$/, '')
@@ -85,7 +85,7 @@ export class SettingReader {
     return choice ?? fallback
   }
 
-  /** A comma list; empty items are left out. */
+  /** A comma-separated list; empty items are dropped. */
   list(name: string): string[] | undefined {
     return this.#env[name]
       ?.split(',')
@@ -93,7 +93,7 @@ export class SettingReader {
       .filter((item) => item !== '')
   }
 
-  /** Whole numbers named `<prefix><KEY>`, one for each default; any other name with the prefix is a slip of the pen. */
+  /** Whole numbers named `<prefix><KEY>`, one for each default; any other name with the prefix is a fault. */
   numbers<T extends Record<string, number>>(prefix: string, defaults: T, range: Range): T {
     const names = Object.keys(defaults).map((key) => prefix + key.toUpperCase())
     for (const [name, value] of Object.entries(this.#env)) {
@@ -108,7 +108,7 @@ export class SettingReader {
   }
 }
 
-/** Whether a value can stand in an HTTP header: visible ASCII, no spaces. */
+/** Whether a value is valid in an HTTP header: visible ASCII, no spaces. */
 function isOneToken(value: string): boolean {
   return /^[\x21-\x7e]+$/.test(value)
 }

@@ -1,6 +1,6 @@
-// The one error of an environment that muxi cannot start with.
+// The error for invalid settings.
 
-/** All that is wrong with the environment; the message is ready to print, one line for each fault. */
+/** All faults of the settings; the message is ready to print, one line per fault. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError'
   readonly faults: readonly string[]

@@ -1,4 +1,4 @@
-// Everything that the environment decides, checked once at the start and frozen.
+// The settings: read from the environment, checked once at the start and frozen.
 import { statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
@@ -18,16 +18,16 @@ const LIMITS = {
   chat_body_bytes: 25 * MB,
   content_bytes: 256 * 1024,
   upload_bytes: 2048 * MB,
-  /** Of everything that a user keeps here. */
+  /** All stored files of a user. */
   user_bytes: 20_480 * MB,
-  /** Of a folder that is knowledge. */
+  /** Per knowledge folder. */
   knowledge_files: 1_000,
-  /** Of reading one document, or one batch of its pages. */
+  /** Per document, or per batch of its pages. */
   document_pages: 5_000,
   document_memory_mb: 1_024,
   document_ms: 120_000,
   document_output_bytes: 64 * MB,
-  /** Of preparing one picture, and one recording. */
+  /** Per image, and per recording. */
   image_pixels: 100_000_000,
   image_memory_mb: 1_024,
   image_ms: 60_000,
@@ -38,22 +38,22 @@ const LIMITS = {
   attachments: 20,
   turns_per_user: 10,
   turns_per_key: 100,
-  /** Event streams and WebSockets that are open at once in one process: with one key, and in all. */
+  /** Concurrent event streams and WebSockets in one process: per key, and in total. */
   streams_per_key: 500,
   streams: 5_000,
   steps_per_turn: 20,
   turn_seconds: 600,
   tokens_per_turn: 1_000_000,
-  /** What a model is told of a tool's answer; the whole of a longer one is kept as a file. */
+  /** Longest tool result that a model gets; a longer one is stored as a file. */
   tool_output_characters: 50_000,
-  /** One message of an MCP server. */
+  /** Per message of an MCP server. */
   mcp_message_bytes: 16 * MB,
 }
-/** How the engine's actors behave; times in milliseconds. */
+/** Parameters of workflows and actors; times in milliseconds. */
 const ENGINE = {
   model_stall_ms: 60_000,
   sweep_ms: 30_000,
-  /** How often an MCP server that is not at work is asked whether it is still there. */
+  /** Ping interval of an idle MCP server. */
   mcp_ping_ms: 30_000,
 }
 const RETENTION = { event_log_days: 7, log_days: 90, history_days: 30, orphan_file_days: 7, embedding_days: 30 }
@@ -71,11 +71,11 @@ export interface Settings {
   readonly host: string
   readonly port: number
   readonly public_url?: string
-  /** Absolute, as all folders here. */
+  /** Absolute, like all folders here. */
   readonly data_dir: string
   readonly agents_dir: string
   readonly knowledge_dirs: readonly string[]
-  /** `true`: make one and show it once; `false`: no authentication. */
+  /** `true`: generate one and print it once; `false`: no authentication. */
   readonly api_key: boolean | string
   readonly allow_no_auth: boolean
   readonly secret_key?: string
@@ -86,20 +86,20 @@ export interface Settings {
   readonly temporal: TemporalSettings
   readonly database_url?: string
   readonly blob_url?: string
-  /** Left out: what AWS's own environment says (profiles, roles of machines). */
+  /** Omitted: the AWS default credential chain (profiles, instance roles). */
   readonly blob_credentials?: { access_key_id: string; secret_access_key: string; session_token?: string }
   readonly providers: ProvidersSettings
-  /** Programs that an MCP server may be started with; `*` is any. */
+  /** Programs that an MCP server may run; `*` allows any. */
   readonly mcp_commands: readonly string[]
   readonly allow_private_urls: boolean
   readonly limits: Limits
   readonly engine: EngineSettings
   readonly offline_words_per_second: number
-  /** `local`, or `openai:<model>[@dimension]`; left out: the provider's when there is a key, else local. */
+  /** `local`, or `openai:<model>[@dimension]`; default: the provider's when there is a key, else local. */
   readonly embedding_model?: string
-  /** `none`, `local`, `openai:<model>`, `deepgram:<model>` or the address of a server; left out: the first there is. */
+  /** `none`, `local`, `openai:<model>`, `deepgram:<model>` or the address of a server; default: the first available. */
   readonly transcription?: string
-  /** `espeak-ng` or `openai:<model>`; left out: OpenAI's when there is its key, else espeak-ng. */
+  /** `espeak-ng` or `openai:<model>`; default: OpenAI's when its key is set, else espeak-ng. */
   readonly speech?: string
   readonly deepgram: ProviderSettings
   readonly retention: Retention
@@ -166,7 +166,7 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
   return deepFreeze(settings)
 }
 
-/** What no setting shows alone. */
+/** Checks across settings. */
 function checkTogether(settings: Settings, read: SettingReader): void {
   if (settings.api_key === false && !isLoopbackHost(settings.host) && !settings.allow_no_auth) {
     read.fault(
@@ -215,7 +215,7 @@ function readApiKey(read: SettingReader): boolean | string {
   )
 }
 
-/** An address that may hold a password, so only its scheme is ever shown. */
+/** An address that may contain a password, so faults report only its scheme. */
 function readUrl(read: SettingReader, name: string, schemes: string[]): string | undefined {
   const value = read.text(name)
   // Postgres over a Unix socket has no host: postgresql://user:password@/database?host=/folder.
@@ -231,7 +231,7 @@ function readUrl(read: SettingReader, name: string, schemes: string[]): string |
   return undefined
 }
 
-/** What it holds may be a credential in the wrong place, and is not shown. */
+/** The value may be a misplaced credential, so faults do not report it. */
 function readBlobUrl(read: SettingReader): string | undefined {
   const value = read.text('BLOB_URL')
   const parsed = value === undefined ? undefined : parseBlobUrl(value)
@@ -240,7 +240,7 @@ function readBlobUrl(read: SettingReader): string | undefined {
   return undefined
 }
 
-/** Both halves, or neither: then AWS's own ways of finding them are tried. */
+/** Both parts, or neither: then the AWS default credential chain is used. */
 function readBlobCredentials(read: SettingReader): Settings['blob_credentials'] {
   const access_key_id = read.secret('AWS_ACCESS_KEY_ID')
   const secret_access_key = read.secret('AWS_SECRET_ACCESS_KEY')

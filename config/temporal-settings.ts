@@ -5,22 +5,22 @@ import type { TemporalTls } from '../contracts/tls.ts'
 import type { SettingReader } from './setting-reader.ts'
 
 export interface TemporalSettings {
-  /** `host:port`; left out, muxi starts a server of its own. */
+  /** `host:port`; default: muxi starts its own server. */
   readonly address?: string
   readonly namespace: string
   readonly api_key?: string
   readonly tls: boolean | TemporalTls
-  /** Where people open Temporal's UI. */
+  /** Public URL of the Temporal UI. */
   readonly ui_url?: string
-  /** Ports of muxi's own server; left out, free ones are taken. */
+  /** Ports of muxi's own server; default: free ones. */
   readonly port?: number
   readonly ui_port?: number
-  /** Soft limit of its memory in MiB; left out, `DEFAULT_MEMORY_MB` of `temporal-config/dev-server.ts`. */
+  /** Soft limit of its memory in MiB; default: `DEFAULT_MEMORY_MB` of `temporal-config/dev-server.ts`. */
   readonly memory_mb?: number
 }
 
 const PORTS = { min: 1, max: 65_535 }
-/** With less the server would do little but collect garbage. */
+/** With less the server spends most of its time on garbage collection. */
 const MEMORY_MB = { min: 128, max: 1_000_000 }
 
 export function readTemporal(read: SettingReader, cwd: string): TemporalSettings {
@@ -42,7 +42,7 @@ export function readTemporal(read: SettingReader, cwd: string): TemporalSettings
   }
 }
 
-/** As Temporal has it: off when it says so, on when it says so, when a certificate is named, or when there is a key. */
+/** Same rules as Temporal: an explicit setting takes precedence; otherwise on if a certificate or an API key is set. */
 function readTls(read: SettingReader, cwd: string, hasKey: boolean): boolean | TemporalTls {
   const wanted = read.flag('TEMPORAL_TLS')
   const pem = (name: string) => {

@@ -1,14 +1,16 @@
-// Takes the secret values out of an agent, so that they can be encrypted and never travel with it.
+// Separates the secret values of an agent, so that they can be encrypted and never travel with it.
 import type { AgentConfig, McpServer } from './schemas/agent.ts'
 import { dotted } from './schemas/faults.ts'
 
 export interface SeparatedAgent {
   config: AgentConfig
-  /** Each value by where it stood: `model.fallbacks.0.api_key`, `mcp_servers.0.credentials.TOKEN`, `mcp_servers.0.env.TOKEN`. */
+  /** Each value by its path: `model.fallbacks.0.api_key`, `mcp_servers.0.credentials.TOKEN`, `mcp_servers.0.env.TOKEN`. */
   secrets: Record<string, string>
 }
 
-/** Whether what stands at this path of an agent is secret. Any variable of an MCP server may hold a key, so all of them are. */
+/**
+ * Whether the value at this path of an agent is secret. Any variable of an MCP server may contain a key, so all of them are.
+ */
 export function isSecretPath(path: readonly (string | number)[]): boolean {
   if (path.at(-1) === 'api_key') return true
   if (path[0] !== 'mcp_servers') return false
@@ -16,7 +18,7 @@ export function isSecretPath(path: readonly (string | number)[]): boolean {
   return path[2] === 'env' || (path[2] === 'credentials' && (path.length <= 4 || path.at(-1) === 'value'))
 }
 
-/** The path without names that may be values gone astray: `{TOKEN:sk-1}`, without a space after the colon, is one long name. */
+/** The path without names that may be misplaced values: `{TOKEN:sk-1}`, without a space after the colon, is one long name. */
 export function showablePath(path: readonly (string | number)[]): (string | number)[] {
   return path.map((step, index) => {
     if (typeof step === 'number') return step
@@ -32,7 +34,7 @@ export function separateSecrets(agent: AgentConfig): SeparatedAgent {
   return { config: config as AgentConfig, secrets }
 }
 
-/** A copy of an MCP server without its secret values, and those values by where they stood in it: `credentials.TOKEN`. */
+/** A copy of an MCP server without its secret values, and those values by their path in it: `credentials.TOKEN`. */
 export function separateServer(server: McpServer): { config: McpServer; secrets: Record<string, string> } {
   const { config, secrets } = separate(server, ['mcp_servers', 0])
   const prefix = 'mcp_servers.0.'

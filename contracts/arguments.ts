@@ -1,4 +1,4 @@
-// The check of a value that a model or a person wrote against a JSON Schema that a stranger wrote.
+// Validates a value written by a model or a user against an untrusted JSON Schema.
 import { Ajv, type ValidateFunction } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { jsonBoundsFault } from './json-bounds.ts'
@@ -8,10 +8,10 @@ import { shorten } from './shorten.ts'
 
 const MAX_VALIDATORS = 1_000
 const MAX_FAULTS = 20
-/** By the text of the schema: the schemas of MCP servers come out of rows, a new object each time. */
+/** Keyed by the text of the schema: schemas of MCP servers are read from rows, a new object each time. */
 const validators = new Map<string, ValidateFunction | undefined>()
 
-/** The arguments as the tool takes them, or a sentence for the model that says what is wrong with them. */
+/** The parsed arguments, or a sentence for the model that names the fault. */
 export function readArguments(
   tool: { name: string; parameters: Record<string, unknown> },
   text: string,
@@ -33,7 +33,7 @@ export function readArguments(
   return { fault: `Cannot call '${tool.name}': ${fault}` }
 }
 
-/** What is wrong with a value, in words; undefined when it fits, or when nobody can follow the schema. @param name what the value is called */
+/** The fault of a value as a sentence; undefined when it is valid, or the schema is unusable. @param name name of the value */
 export function faultOf(schema: Record<string, unknown>, value: unknown, name: string): string | undefined {
   const validate = validatorOf(schema)
   beginPatternBudget()
@@ -42,7 +42,7 @@ export function faultOf(schema: Record<string, unknown>, value: unknown, name: s
   return faults.map(({ instancePath, message }) => `${name}${shorten(instancePath)} ${message}`).join(', ')
 }
 
-/** Undefined for a schema that nobody can follow: then the tool checks its arguments itself. */
+/** Undefined for an unusable schema: then the tool checks its arguments itself. */
 function validatorOf(schema: Record<string, unknown>): ValidateFunction | undefined {
   const text = JSON.stringify(schema)
   if (validators.has(text)) return validators.get(text)
@@ -51,7 +51,7 @@ function validatorOf(schema: Record<string, unknown>): ValidateFunction | undefi
   const { $schema = '' } = schema
   let validate: ValidateFunction | undefined
   try {
-    // One of its own for each: schemas of strangers may have the same `$id`.
+    // A separate instance for each: untrusted schemas may have the same `$id`.
     validate = ajv(String($schema)).compile(JSON.parse(text) as Record<string, unknown>)
   } catch {
     validate = undefined
@@ -69,7 +69,7 @@ function ajv(dialect: string): Ajv {
     code: { regExp: linearPattern },
   } as const
   const made = dialect.includes('2020-12') ? new Ajv2020(options) : new Ajv(options)
-  // That of ajv compares each item with each other one.
+  // ajv's own implementation is quadratic.
   made.removeKeyword('uniqueItems')
   made.addKeyword({ keyword: 'uniqueItems', type: 'array', schemaType: 'boolean', validate: areUnique })
   return made

@@ -1,4 +1,4 @@
-// Where the bytes of files are: a folder, or a bucket of S3 or of a server that speaks like it.
+// Location of blobs: a folder, or a bucket of S3 or a compatible server.
 import { fileURLToPath } from 'node:url'
 
 export type BlobPlace = { folder: string } | BlobBucket
@@ -7,7 +7,7 @@ export interface BlobBucket {
   bucket: string
   /** Before every key; empty, or ends with a slash. */
   prefix: string
-  /** Left out: Amazon's. */
+  /** Default: Amazon's. */
   endpoint?: string
   region?: string
 }
@@ -15,7 +15,7 @@ export interface BlobBucket {
 const EXPECTED =
   'file:///folder or s3://bucket/prefix?endpoint=https://host&region=name, without a key or password (those are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)'
 
-/** @returns undefined when it is none, with what was expected instead */
+/** Parses `BLOB_URL`. @returns the place, or the expected format of an invalid URL */
 export function parseBlobUrl(text: string): { place: BlobPlace } | { expected: string } {
   if (!URL.canParse(text)) return { expected: EXPECTED }
   const url = new URL(text)

@@ -1,9 +1,9 @@
-// The MCP servers that come with muxi, and the settings each of them takes; nothing else is let into their environment.
+// The built-in MCP servers and their settings; nothing else is passed into their environment.
 
 export interface BuiltinServer {
-  /** Keys of services, which whoever may attach the server may give. */
+  /** Keys of services, which any client that may add the server may set. */
   keys: readonly string[]
-  /** What decides where it connects to: the operator's to say. */
+  /** Settings that determine where it connects to: only the operator may set them. */
   settings: readonly string[]
 }
 
@@ -15,7 +15,7 @@ export const BUILTIN_SERVERS = {
   },
 } as const satisfies Record<string, BuiltinServer>
 
-/** Set by muxi alone: keeps a server of ours from private networks, whatever its settings say. */
+/** Set only by muxi: blocks private networks for a built-in server, regardless of its settings. */
 export const GUARDED = 'MUXI_GUARDED'
 
 export type BuiltinName = keyof typeof BUILTIN_SERVERS

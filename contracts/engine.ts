@@ -1,12 +1,13 @@
-// Every name that crosses Temporal: workflows and their ids, task queues, search attributes, and what the workflows take and give.
+// Every name shared through Temporal: workflows and their ids, task queues, search attributes, and the workflows' inputs and
+// results.
 // Payloads hold ids, names, counts and typed errors only; text travels by reference to a row.
 
 export const TASK_QUEUE = 'muxi'
-/** Parsing and transcoding: as many at once as there are cores. */
+/** Parsing and transcoding: concurrency is the number of cores. */
 export const MEDIA_TASK_QUEUE = 'muxi-media'
-/** Connections to MCP servers: whoever takes one holds it. */
+/** Connections to MCP servers: the worker that takes one owns it. */
 export const MCP_TASK_QUEUE = 'muxi-mcp'
-/** Calls to the MCP servers that one worker holds. */
+/** Calls to the MCP servers that one worker owns. */
 export const mcpTaskQueue = (workerId: string) => `${MCP_TASK_QUEUE}-${workerId}`
 
 export const workflowId = {
@@ -21,25 +22,25 @@ export const SEARCH_ATTRIBUTES = ['MuxiKind', 'MuxiAgent', 'MuxiConversation', '
 
 export type OnBusy = 'queue' | 'reject' | 'interrupt'
 
-/** What is said of every workflow in its search attributes. */
+/** Search attribute values of every workflow. */
 export interface Labels {
   agent_id: string
   conversation_id: string
   user_hash: string
 }
 
-/** What the workflow of a turn decides with; at most 2 kB. */
+/** Input of a turn's workflow; at most 2 kB. */
 export interface TurnInput extends Labels {
   turn_id: string
-  /** The agent's version that the turn keeps. */
+  /** The agent version that the turn uses throughout. */
   agent_version: number
   /** In the order in which they are asked. */
   models: ModelRef[]
   max_steps: number
   max_tokens: number
-  /** Active time: waiting for people is not counted. */
+  /** Active time: waiting for users is not counted. */
   deadline_ms: number
-  /** Ingestions of what is attached to the message; left out when nothing is. */
+  /** Ingestion jobs of the message's attachments; omitted when there are none. */
   jobs?: { id: string; kind: JobKind }[]
 }
 
@@ -64,7 +65,7 @@ export interface ModelCallInput {
 export interface PlannedCall {
   call_id: string
   name: string
-  /** The MCP server that has the tool; left out for a tool of our own. */
+  /** The MCP server of the tool; omitted for a built-in tool. */
   server?: string
 }
 
@@ -85,10 +86,10 @@ export interface ToolCallInput extends Labels, PlannedCall {
   turn_id: string
 }
 
-/** One try to make a call where its server is held. */
+/** One attempt to make a call in the worker that owns its server. */
 export interface McpCallInput extends ToolCallInput {
   server: string
-  /** From 1; a later one fences off those before it. */
+  /** From 1; a later round fences off earlier ones. */
   round: number
 }
 
@@ -98,30 +99,30 @@ export interface McpServerRef {
 }
 
 /**
- * `waiting`: no worker holds it yet. `idle`: its program is not running and is started when it is needed. `reconnecting`: it failed, and is
- * tried again after a while. `needs_sign_in`: an operator has to, first.
+ * `waiting`: no owner yet. `idle`: its program is not running and is started when needed. `reconnecting`: it failed, and is
+ * retried later. `needs_sign_in`: an operator must sign in first.
  */
 export type McpServerState = 'waiting' | 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'needs_sign_in'
 
-/** Why a worker no longer holds an MCP server. */
+/** Why a worker no longer owns an MCP server. */
 export type McpRelease = 'removed' | 'changed' | 'taken'
 
-/** What a turn may wait for people to decide: whether a call may be made, what a server asks, a sign-in. */
+/** Kinds of approvals: of a tool call, a question of a server, a sign-in. */
 export type ApprovalKind = 'tool' | 'question' | 'sign_in'
 export type ApprovalDecision = 'approve' | 'deny' | 'answer'
 
-/** With which an activity tells its call that the server has a question, and that it has its answer. */
+/** Signals of an activity to its call: the server has asked a question, or has got the answer. */
 export const QUESTION_SIGNALS = { asked: 'asked', decided: 'decided' } as const
 
-/** Sent by a call to its turn, whose deadline is paused while all of its calls wait for people. */
+/** Sent by a call to its turn, whose deadline is paused while all of its calls wait for users. */
 export interface ParkedCall {
   call_id: string
   waits: boolean
 }
 
 /**
- * How a call to an MCP server stands: over already, waiting for a decision, or to be made where the server is held, if anybody holds
- * it; `patience_ms` is how long to wait for one that is being connected.
+ * The state of a call to an MCP server: ended, waiting for a decision, or ready to be made by the owner of the server, if there is
+ * one; `patience_ms` is how long to wait for a server that is connecting.
  */
 export type McpCallState =
   | { result: ToolCallResult }
@@ -131,7 +132,7 @@ export type McpCallState =
 export interface ToolCallResult {
   turn_id: string
   call_id: string
-  /** `invalid`: the arguments did not fit the tool's schema, nothing was run. */
+  /** `invalid`: the arguments did not match the tool's schema; the tool did not run. */
   outcome: 'done' | 'error' | 'invalid' | 'unknown' | 'cancelled'
 }
 
@@ -142,7 +143,7 @@ export interface FinishInput {
   failure?: TurnFailure
 }
 
-/** A failure that is safe to stand in history: made by us, never a provider's or a person's words. */
+/** A failure that is safe in history: muxi's own text, never that of a provider or a user. */
 export interface TurnFailure {
   code: 'upstream_error' | 'internal_error' | 'unavailable' | 'budget_exceeded' | 'unprocessable'
   message: string
@@ -165,13 +166,13 @@ export type JobStage =
   | 'retrying'
   | 'done'
 
-/** The workflow that ingests each. */
+/** The workflow of each kind. */
 export const JOB_WORKFLOWS = { document: 'ingestDocument', image: 'ingestImage', audio: 'ingestAudio' } as const
 
-/** `agent_id` and `conversation_id` are empty where a job has none. */
+/** `agent_id` and `conversation_id` are empty if the job has none. */
 export interface JobInput extends Labels {
   job_id: string
-  /** Which try of the job this is, from 1. */
+  /** The run of the job, from 1. */
   run: number
 }
 
@@ -180,7 +181,7 @@ export type BatchRef = JobRef & { batch: number }
 /** `model`: which of the chain is asked, from 0. */
 export type SummaryPartRef = JobRef & { level: number; part: number; last: boolean; model: number }
 
-/** What `beginJob` gives the workflow to decide with. */
+/** The result of `beginJob`, the input of the workflow's decisions. */
 export type JobClaim = { claimed: false } | { claimed: true; indexed: boolean; summarize?: true }
 
 export interface FinishJobInput extends JobRef {
@@ -194,10 +195,10 @@ export const FAILURE = {
   retry: 'UpstreamRetry',
   internal: 'Internal',
   stopped: 'Stopped',
-  /** The call was not made: it may be, elsewhere, or once its server is back. */
+  /** The call was not made: it may be retried, in another worker or once its server is back. */
   again: 'Again',
   /** The call was not made: it waits for the decision whose `approval_id` is the first detail. */
   parked: 'Parked',
-  /** The call broke off, and may be made again. */
+  /** The call was interrupted, and may be made again. */
   broken: 'Broken',
 } as const

@@ -1,4 +1,4 @@
-// The events of a turn or a job, in the words of the wire contract: what a client sees over SSE and WebSocket.
+// The events of a turn or a job in the wire contract, as sent over SSE and WebSocket.
 import type { ApprovalDecision, ApprovalKind, JobStage } from './engine.ts'
 import type { ErrorBody } from './failures.ts'
 import type { FinishReason } from './model-messages.ts'
@@ -22,7 +22,7 @@ export interface TurnEventData {
   failed: ErrorBody & { id: string }
 }
 
-/** Something that a person is to decide before a call goes on. */
+/** A decision that a user must make before a call continues. */
 export interface ApprovalRequired {
   id: string
   call_id: string
@@ -30,14 +30,14 @@ export interface ApprovalRequired {
   name: string
   server: string
   parameters?: unknown
-  /** The tool is no longer what it was when its server was configured. */
+  /** The tool has changed since its server was configured. */
   drifted?: true
   schema?: unknown
   url?: string
   message?: string
 }
 
-/** How far a job is in its present stage. */
+/** Progress of a job in its current stage. */
 export interface JobProgress {
   done: number
   total: number
@@ -50,30 +50,30 @@ export interface JobResult {
   document_id: string
   pages: number
   chunks: number
-  /** What whoever relies on the document should know, in a sentence. */
+  /** A limitation of the ingested document, as a sentence. */
   notice?: string
-  /** Of a picture: the files that were made of it, without private metadata. */
+  /** Of an image: the derived files, without private metadata. */
   image_file_id?: string
   thumbnail_file_id?: string
   description?: string
-  /** Of a recording, in milliseconds: all of it, and what of it is not silence. */
+  /** Of a recording, in milliseconds: total, and without silence. */
   duration_ms?: number
   sound_ms?: number
   summary?: string
-  /** Files within the file that were not read, and why. */
+  /** Skipped files within the file, with the reason. */
   skipped?: { name: string; reason: string }[]
-  /** Of models that were asked to summarize or describe. */
+  /** Of the models that summarized or described it. */
   usage?: Usage
-  /** The job that had read the same bytes with the same options before: nothing was done again. */
+  /** The earlier job with the same bytes and options, whose results are reused. */
   reused_job_id?: string
 }
 
 export type TurnEventType = keyof TurnEventData
 
-/** An event before it has its number. */
+/** An event without its number. */
 export type NewEvent = { [T in TurnEventType]: { type: T; data: TurnEventData[T] } }[TurnEventType]
 
-/** An event as it stands in the log: numbered from 1 without gaps within its stream. */
+/** An event in the log: numbered from 1 without gaps within its stream. */
 export type StoredEvent = NewEvent & { id: number }
 
 export interface Usage {
@@ -90,7 +90,7 @@ const FINAL: ReadonlySet<string> = new Set([
   'failed',
 ] satisfies TurnEventType[])
 
-/** Whether nothing may follow this event in its stream. */
+/** Whether this event ends its stream. */
 export function isFinal(type: string): boolean {
   return FINAL.has(type)
 }

@@ -1,7 +1,7 @@
-// The words for failure that every process shares: the codes of the wire contract and the one error class that carries them.
+// Failures shared by all processes: the error codes of the wire contract and the error class that carries them.
 import { shorten } from './shorten.ts'
 
-/** Status of each error code on HTTP (../shared contract, "Errors"). */
+/** HTTP status of each error code of the wire contract. */
 export const STATUS_OF_CODE = {
   bad_request: 400,
   unauthorized: 401,
@@ -30,12 +30,12 @@ export interface ErrorBody {
 
 export interface MuxiErrorOptions {
   details?: Record<string, unknown>
-  /** Seconds after which trying again makes sense; becomes `Retry-After`. */
+  /** Seconds after which a retry may succeed; becomes `Retry-After`. */
   retryAfter?: number
   cause?: unknown
 }
 
-/** A foreseen failure, whose message may be shown to whoever asked. Anything else is an `internal_error` and loses its message. */
+/** An expected failure, whose message may be shown to the client. Anything else is an `internal_error` without its message. */
 export class MuxiError extends Error {
   override readonly name = 'MuxiError'
   readonly code: ErrorCode
@@ -62,7 +62,7 @@ export function notFound(what: string, id: string): MuxiError {
   return new MuxiError('not_found', `Cannot find ${what} '${id}'`)
 }
 
-/** A `bad_request` about one field. @param doing what cannot be done, such as `read the message` */
+/** A `bad_request` about one field. @param doing the failed action, such as `read the message` */
 export function wrongField(doing: string, path: string, expected: string): MuxiError {
   const shown = shorten(path)
   return new MuxiError('bad_request', `Cannot ${doing}: '${shown}' must be ${expected}`, {

@@ -1,10 +1,13 @@
-// Patterns of names, in which `*` stands for anything and `?` for any one character.
+// Glob patterns of names: `*` matches anything and `?` any one character.
 
-/** Whether a name is as a pattern says; takes at most the product of their lengths, which a regular expression would not. */
+/**
+ * Whether a name matches a pattern; time is at most the product of their lengths, which a regular expression does not
+ * guarantee.
+ */
 export function fits(glob: string, name: string): boolean {
   let at = 0
   let inGlob = 0
-  /** The last `*`, and where what it stands for ends. */
+  /** The last `*`, and the end of its match. */
   let star = -1
   let end = 0
   while (at < name.length) {

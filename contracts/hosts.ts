@@ -1,5 +1,5 @@
 // Which host names mean this machine or its own network, judged by the name alone.
-// Not a guard against requests into private networks: that one must look at the address a name resolves to.
+// Not a guard against requests into private networks: that requires the resolved address of a name.
 
 /** Whether a host (an address or a name, IPv6 with or without brackets) is this very machine. */
 export function isLoopbackHost(host: string): boolean {
@@ -7,7 +7,10 @@ export function isLoopbackHost(host: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost') || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name)
 }
 
-/** Whether a host is this machine or one beside it: loopback, a private or link-local address, a name without dots, `.local`, `.internal`. */
+/**
+ * Whether a host is this machine or in its local network: loopback, a private or link-local address, a name without dots,
+ * `.local`, `.internal`.
+ */
 export function isLocalHost(host: string): boolean {
   const name = bare(host)
   if (isLoopbackHost(name)) return true
@@ -16,7 +19,7 @@ export function isLocalHost(host: string): boolean {
   return !name.includes('.') || name.endsWith('.local') || name.endsWith('.internal')
 }
 
-/** Whether a wrong address can be shown: it has the look of one, and no place in it could hold a key or a password. */
+/** Whether an invalid address may be shown: it looks like an address, and no part of it can contain a key or a password. */
 export function isShowableAddress(value: string): boolean {
   return /^([a-z][a-z0-9+.-]*:\/\/[\w.-]+(:\d+)?|[\w.-]+:\d{1,5})(\/[\w./-]*)?$/i.test(value)
 }

@@ -1,4 +1,4 @@
-// Ids of everything that has one: a prefix that says what it is, and a UUIDv7 so that ids sort by birth.
+// Ids: a prefix for the type, and a UUIDv7, so that ids sort by creation time.
 import { v7 } from 'uuid'
 
 export type IdPrefix =

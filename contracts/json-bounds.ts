@@ -1,25 +1,25 @@
-// Bounds of JSON from outside, checked on its bytes before anything is parsed: what is deep or has many values is costly to hold.
+// Bounds of JSON from outside, checked on its bytes before parsing: deep or large values are expensive.
 
 /** Deepest nesting of lists and objects. */
 export const MAX_JSON_DEPTH = 64
-/** Most values, keys included: they are looked at some times before the last check has passed. */
+/** Most values, including keys: every value is visited by several checks. */
 export const MAX_JSON_VALUES = 20_000
 
 const [QUOTE = 0, BACKSLASH = 0, COMMA, COLON, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] =
   Buffer.from('"\\,:[]{}')
 
-/** Takes the bytes of one JSON text as they come. Whether it is JSON is for the parser to say. */
+/** Checks the bytes of one JSON text incrementally. The parser checks its syntax. */
 export class JsonBounds {
   #depth = 0
   #values = 1
   #inText = false
   #isEscaped = false
 
-  /** What the text must be, when it is not within the bounds; undefined when it is so far. */
+  /** The expectation that the text violates; undefined while it is within the bounds. */
   take(bytes: Uint8Array): string | undefined {
     let inText = this.#inText
     let isEscaped = this.#isEscaped
-    // Most of what is long is text without an end or an escape in it.
+    // Fast path: most long chunks are inside strings.
     if (inText && !isEscaped && !bytes.includes(QUOTE) && !bytes.includes(BACKSLASH)) return undefined
     for (let at = 0; at < bytes.length; at += 1) {
       const byte = bytes[at]

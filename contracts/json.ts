@@ -1,4 +1,4 @@
-// JSON in one form, whatever the order of keys.
+// Canonical JSON, independent of the order of keys.
 
 /** The JSON of a value with the keys of every object in order: equal values give equal text. */
 export function canonicalJson(value: unknown): string {

@@ -1,4 +1,4 @@
-// Several pieces of work at once, of which none can reject unobserved.
+// Concurrent work without unhandled rejections.
 
 /**
  * Like `Promise.all` of `items.map(work)`, and safe where `work` throws before it returns a promise: `map` would then end with

@@ -1,4 +1,4 @@
-// What a schema cannot say of an agent's MCP servers: names that differ, credentials that are there and go where they can.
+// Checks of an agent's MCP servers beyond the schema: unique names, existing and applicable credentials.
 import { BUILTIN_SERVERS, type BuiltinServer } from './builtin-servers.ts'
 import type { McpServer } from './schemas/agent.ts'
 
@@ -10,8 +10,9 @@ export interface McpFault {
 }
 
 /**
- * The servers with each credential that has only an `env_fallback` read from there. What a server of ours says of its tools
- * is believed unless the configuration says otherwise.
+ * The servers, with credentials that have only an `env_fallback` read from the environment. Annotations of a built-in
+ * server's tools
+ * are trusted unless the configuration says otherwise.
  */
 export function withFallbacks(servers: McpServer[], env: Readonly<Record<string, string | undefined>>): McpServer[] {
   return servers.map((given) => {
@@ -26,7 +27,7 @@ export function withFallbacks(servers: McpServer[], env: Readonly<Record<string,
   })
 }
 
-/** The faults of servers whose fallbacks have been read. @param below the path at which they stand */
+/** The faults of servers whose fallbacks have been read. @param below their path */
 export function mcpFaults(servers: readonly McpServer[], below: (string | number)[] = ['mcp_servers']): McpFault[] {
   return servers.flatMap((server, index) => faultsOf(server, servers.slice(0, index), [...below, index]))
 }
@@ -60,12 +61,12 @@ export function faultsOf(server: McpServer, others: readonly McpServer[], path: 
   return faults
 }
 
-/** The names of variables that a server of ours was given: in `env`, and by its credentials. */
+/** The names of a built-in server's variables: from `env`, and from its credentials. */
 export function variablesOf(server: BuiltinConfig): string[] {
   return valuesOf(server).map(([name]) => name)
 }
 
-/** The same with what each is set to; undefined where that stands in the environment. */
+/** The same with their values; undefined for a value from the environment. */
 export function valuesOf({ env = {}, credentials = {} }: BuiltinConfig): [name: string, value: string | undefined][] {
   const named = Array.isArray(credentials)
     ? credentials.map(({ param_name, value }): [string, string | undefined] => [param_name, value])
@@ -75,7 +76,7 @@ export function valuesOf({ env = {}, credentials = {} }: BuiltinConfig): [name: 
 
 type BuiltinConfig = Extract<McpServer, { builtin: unknown }>
 
-/** Any other variable could change what the runtime itself does. */
+/** Any other variable could change the runtime's behaviour. */
 function builtinFaults(server: BuiltinConfig, path: (string | number)[]): McpFault[] {
   const { keys, settings }: BuiltinServer = BUILTIN_SERVERS[server.builtin]
   const known = [...keys, ...settings]

@@ -1,17 +1,18 @@
-// Text from outside as it stands in a prompt: delimited, and unable to end its own delimiters or to open others of ours.
+// Untrusted text in a prompt: delimited, and unable to close its delimiters or to open others.
 
-/** Elements that delimit text in prompts. No source may open or close one. */
+/** Elements that delimit text in prompts. No untrusted text may open or close one. */
 type Element = 'passage' | 'source_text'
 
 /**
- * A `<` (also its wide form) of one of our elements or of a special token such as `<|im_start|>`, which servers of open models
- * may read as the beginning of another message.
+ * A `<` (also its full-width form) of one of these elements or of a special token such as `<|im_start|>`, which servers of
+ * open models
+ * may interpret as the start of another message.
  */
 const MARKUP = /[<＜﹤](?=[\s\p{C}]{0,8}\/?[\s\p{C}]{0,8}(?:passage|source_text)(?![\p{L}\p{N}_])|\|[^\s|]{1,40}\|>)/giu
 /** Longest name or heading, in characters. */
 const MAX_NAME = 300
 
-/** Text of any length and with any line breaks, without markup that means something in a prompt. */
+/** Text of any length and with any line breaks, without markup that is significant in a prompt. */
 export function promptText(text: string): string {
   return text.replaceAll(MARKUP, '&lt;')
 }
@@ -31,7 +32,7 @@ export function bracketedName(text: string): string {
   return promptName(text).replaceAll('[', '(').replaceAll(']', ')')
 }
 
-/** Text between the tags of an element, with what describes it. */
+/** Text between the tags of an element, with attributes. */
 export function delimited(element: Element, attributes: Record<string, string | number>, text: string): string {
   const described = Object.entries(attributes).map(([name, value]) => ` ${name}="${promptName(String(value))}"`)
   return `<${element}${described.join('')}>\n${promptText(text)}\n</${element}>`

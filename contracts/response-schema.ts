@@ -1,10 +1,10 @@
-// Bounds of the JSON Schema that an answer must follow: it is kept with the turn and sent with each model call.
+// Bounds of the JSON Schema of structured output: it is stored with the turn and sent with each model call.
 
 const MAX_BYTES = 65_536
 const MAX_DEPTH = 32
 const MAX_KEYS = 2_000
 
-/** What a response schema must be, when it is not within the bounds; undefined when it is. */
+/** The expectation that a response schema violates; undefined when it is within the bounds. */
 export function responseSchemaFault(schema: Record<string, unknown>): string | undefined {
   let keys = 0
   let level: unknown[] = [schema]

@@ -1,4 +1,4 @@
-// What errors repeat of a request is short, however long it was.
+// Shortens values that errors repeat from a request.
 
 const MOST = 100
 

@@ -1,6 +1,6 @@
-// Waiting that ends when a signal says so.
+// Waiting that ends when a signal aborts.
 
-/** The promise's value, or the signal's reason as soon as it aborts; what the promise does afterwards is ignored. */
+/** The promise's value, or the signal's reason as soon as it aborts; the promise's later outcome is ignored. */
 export async function raceSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted()
   const aborted = Promise.withResolvers<never>()
@@ -13,7 +13,7 @@ export async function raceSignal<T>(promise: Promise<T>, signal: AbortSignal): P
   }
 }
 
-/** Does something with a signal that hears of another's end only meanwhile: whoever is given a signal may listen to it for ever. */
+/** Runs `work` with a derived signal that follows the given one only meanwhile: libraries may never remove their listeners. */
 export async function during<T>(signal: AbortSignal, work: (own: AbortSignal) => Promise<T>): Promise<T> {
   signal.throwIfAborted()
   const own = new AbortController()

@@ -1,4 +1,4 @@
-// Words that say little about what a text is about, in the languages that most documents here are in.
+// Stop words of common languages.
 
 export const STOP_WORDS: ReadonlySet<string> = new Set(
   (

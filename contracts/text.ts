@@ -1,7 +1,7 @@
-// What a client shows of a message after applying its events, resets included: the one definition of "the text of a turn".
+// The text of a message after applying its events, including resets: the definition of "the text of a turn".
 import type { StoredEvent } from './events.ts'
 
-/** Folds events into the text they leave on the screen. */
+/** Folds events into the displayed text. */
 export class ShownText {
   text = ''
   readonly #before = new Map<number, string>()
@@ -18,13 +18,13 @@ export class ShownText {
     }
   }
 
-  /** What stood before the first word of a step. */
+  /** The text before a step. */
   before(step: number): string {
     return this.#before.get(step) ?? this.text
   }
 }
 
-/** The text that a list of events leaves. */
+/** The displayed text after a list of events. */
 export function shownText(events: Iterable<Pick<StoredEvent, 'type' | 'data'>>): ShownText {
   const shown = new ShownText()
   for (const event of events) shown.apply(event)

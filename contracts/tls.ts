@@ -1,6 +1,6 @@
-// TLS towards Temporal as the settings have it.
+// TLS settings of the connection to Temporal.
 
-/** TLS with more to it than "on": each certificate or key is a file (absolute) or the PEM text itself. */
+/** TLS with certificates: each certificate or key is a file (absolute) or the PEM text itself. */
 export interface TemporalTls {
   readonly client_cert_path?: string
   readonly client_cert_data?: string

@@ -34,7 +34,7 @@ export class Checkpoints {
     return this.#thread !== undefined
   }
 
-  /** Something has been committed. */
+  /** Counts a commit. */
   count(): void {
     const now = performance.now()
     if (now > this.#windowEnds) {

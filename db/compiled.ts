@@ -3,7 +3,7 @@ import type { Compilable, CompiledQuery, InsertType, QueryResult } from 'kysely'
 import { differencesOf } from './dialect.ts'
 import type { DB, Db, Tx } from './schema.ts'
 
-/** Stands for a parameter while the statement is built. */
+/** Placeholder of a parameter while the statement is built. */
 class Parameter {
   readonly name: string
 
@@ -12,11 +12,11 @@ class Parameter {
   }
 }
 
-/** Gives the place of a parameter, typed as its value. */
+/** Returns the placeholder of a parameter, typed as its value. */
 export type Parameters<P> = <K extends keyof P & string>(name: K) => P[K]
 
 /**
- * Makes a function that executes one statement with other parameters each time.
+ * Makes a function that executes one statement with the given parameters.
  * @param build is called once for each open database. The text of the statement must not depend on the values.
  */
 export function compiled<P extends object, R = never>(

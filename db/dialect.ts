@@ -1,20 +1,21 @@
-// What the two databases do differently, as queries see it. Each file of a dialect (sqlite.ts, postgres.ts) has all of it.
+// The differences between the two databases, as an interface for queries. Each dialect's file (sqlite.ts, postgres.ts)
+// implements it.
 import type { DialectAdapter, Kysely } from 'kysely'
 import type { StoredEvent } from '../contracts/events.ts'
 import type { Db, Tx } from './schema.ts'
 import type { VectorStore } from './vectors/vector-store.ts'
 
 export interface Differences {
-  /** A value as the database takes it. */
+  /** Converts a value to one that the driver accepts. */
   bind(value: unknown): unknown
-  /** Holds names until the transaction ends: whoever wants one of them waits. In the order given, so give it in one order. */
+  /** Takes locks on names until the transaction ends. In the given order: callers use one order, to prevent deadlocks. */
   lockNames(tx: Tx, names: readonly string[]): Promise<void>
-  /** Counts streams up by new events, except those that have ended, and stores the events. @returns the new heads */
+  /** Advances streams by new events, except those that have ended, and stores the events. @returns the new heads */
   appendSegments(tx: Tx, segments: readonly NewSegment[]): Promise<{ stream_id: string; head: number }[]>
-  /** Has the database keep the heads of streams when segments are inserted, where `appendSegments` does not. */
+  /** Makes the database update the heads of streams when segments are inserted, where `appendSegments` does not. */
   // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
   countStreams(db: Kysely<any>): Promise<void>
-  /** Has the database tell other processes of new events, where they cannot see it themselves. */
+  /** Makes the database notify other processes of new events, where they cannot poll for them. */
   // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
   announceEvents(db: Kysely<any>): Promise<void>
   /** The same for stop requests: rows of a table whose `cancel_requested_at` is set. */
@@ -22,17 +23,17 @@ export interface Differences {
   announceStops(db: Kysely<any>, table: string): Promise<void>
 }
 
-/** Events that a stream is to go on with. */
+/** New events of a stream. */
 export interface NewSegment {
   stream_id: string
   count: number
   /** Whether the last of them is the final one. */
   ended: boolean
-  /** Packed, as they are stored. */
+  /** In the stored (packed) form. */
   events: string
 }
 
-/** A database that is open, its index of documents, and news of what other processes commit to it. */
+/** An open database, its index of documents, and notifications of commits by other processes. */
 export interface Database {
   db: Db
   vectors: VectorStore
@@ -41,20 +42,20 @@ export interface Database {
   close: () => Promise<void>
 }
 
-/** What has been committed: the numbers that streams have reached, and events that came along. */
+/** Committed events: the heads of streams, and events that were sent with them. */
 export interface Commits {
   heads: ReadonlyMap<string, number>
   events: readonly { stream: string; events: StoredEvent[] }[]
 }
 
-/** Calls back until the returned function is called; undefined: it may have been anything. */
+/** Subscribes until the returned function is called; undefined: anything may have changed. */
 export interface Foreign<T> {
   listen(listener: (told: T | undefined) => void): () => void
 }
 
 /** Commits of other processes. */
 export type ForeignCommits = Foreign<Commits>
-/** The turns and jobs that other processes want stopped. */
+/** The turns and jobs that other processes have requested to stop. */
 export type ForeignStops = Foreign<readonly string[]>
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema

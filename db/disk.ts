@@ -1,14 +1,14 @@
-// Whether the disk of the data folder takes what is written to it.
+// Whether the disk of the data folder is writable.
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 const SQLITE_FULL = 13
 const FULL = ['ENOSPC', 'EDQUOT']
 const PROBE = new Uint8Array(65_536)
-/** How long the outcome of a probe stands for those who ask again, in milliseconds. */
+/** How long the result of a probe is cached, in milliseconds. */
 const FRESH_MS = 1_000
 
-/** Whether an error, of the file system or of SQLite, says that a disk is full. */
+/** Whether an error of the file system or of SQLite means that a disk is full. */
 export function isDiskFull(error: unknown): boolean {
   const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown }
   if (code === 'ERR_SQLITE_ERROR') return typeof errcode === 'number' && (errcode & 0xff) === SQLITE_FULL
@@ -17,7 +17,7 @@ export function isDiskFull(error: unknown): boolean {
 
 export type DiskState = 'ok' | 'full' | 'unwritable'
 
-/** Looks by writing a small file into a folder, which also meets quotas and disks that have become read-only. */
+/** Probes by writing a small file into a folder, which also detects quotas and read-only disks. */
 export class DiskProbe {
   readonly #folder: string
   #last: { at: number; state: Promise<DiskState> } | undefined

@@ -1,4 +1,4 @@
-// The live event log of turns: writers commit in groups, readers see only what is committed, from any number, in any process.
+// The live event log of turns: group commit by writers; readers see only committed events, from any number, in any process.
 import type { StoredEvent } from '../contracts/events.ts'
 import { isFinal } from '../contracts/events.ts'
 import type { Commits, ForeignCommits } from './dialect.ts'
@@ -15,18 +15,18 @@ import {
 } from './event-rows.ts'
 import type { Db } from './schema.ts'
 
-/** Shortest time between two group commits, in milliseconds; the first event after a pause is committed at once. */
+/** Minimum interval between two group commits, in milliseconds; the first event after a pause is committed at once. */
 const BATCH_MS = 20
-/** How long events are kept for a reader that has not come yet, in milliseconds. */
+/** How long events are cached for a reader that has not subscribed yet, in milliseconds. */
 const KEEP_MS = 1_000
-/** Committed events kept in memory for the readers of a stream; who lags further reads rows. */
+/** Committed events kept in memory for the readers of a stream; slower readers read rows. */
 const RING_EVENTS = 512
-/** Streams whose new events are read in one statement. */
+/** Streams per statement that reads new events. */
 const STREAMS_A_READ = 100
-/** Text that a writer may hold uncommitted before it has to wait, in characters. */
+/** Uncommitted text of a writer at which `write` applies backpressure, in characters. */
 export const MAX_BUFFERED_TEXT = 65_536
 
-/** A write was refused: a newer attempt has begun, or the stream has ended. */
+/** A write was refused: the attempt is superseded, or the stream has ended. */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError'
   readonly refusal: Refusal
@@ -40,7 +40,7 @@ export class RefusedError extends Error {
 interface Waiting {
   stream: string
   writer: Writer | undefined
-  /** Asked at the moment of the commit, so that text which arrived while waiting goes along. */
+  /** Called at the time of the commit, so that it includes text that arrived while waiting. */
   take: () => Addition[]
   soon: boolean
   resolve: (events: StoredEvent[]) => void
@@ -50,7 +50,7 @@ interface Waiting {
 interface Ring {
   /** Without gaps, up to the newest that this process knows to be committed. */
   events: StoredEvent[]
-  /** Counts how often the ring was emptied because others have written: what was read before that may be old. */
+  /** Counts invalidations of the ring by writes of other processes: data read before may be stale. */
   restarts: number
   followers: Set<() => void>
 }
@@ -64,7 +64,7 @@ export class EventLog {
   #committing: Promise<void> | undefined
   #lastCommit = 0
   #unlisten: (() => void) | undefined
-  /** How far other processes have taken streams that are followed here, until it is read; undefined: any may have moved. */
+  /** Heads of followed streams reported by other processes and not read yet; undefined: any may have advanced. */
   #ahead: Map<string, number> | undefined = new Map()
   #catchingUp = false
 
@@ -73,13 +73,13 @@ export class EventLog {
     this.#foreign = foreign
   }
 
-  /** Makes an attempt the only writer of its scope; undefined when a newer attempt has begun. See `raiseFence`. */
+  /** Makes an attempt the only writer of its scope; undefined when it is superseded. See `raiseFence`. */
   begin(stream: string, writer: Writer): Promise<{ hadText: boolean } | undefined> {
     return this.#db.transaction().execute((tx) => raiseFence(tx, stream, writer))
   }
 
   /**
-   * Commits events at once.
+   * Commits events immediately.
    * @throws RefusedError
    */
   append(stream: string, writer: Writer | undefined, additions: Addition[]): Promise<StoredEvent[]> {
@@ -87,7 +87,7 @@ export class EventLog {
   }
 
   /**
-   * Commits with the next group what `take` gives at that moment.
+   * Commits with the next group the additions that `take` returns at that time.
    * @param soon commit without waiting for the batch interval
    * @throws RefusedError
    */
@@ -99,7 +99,7 @@ export class EventLog {
   }
 
   /**
-   * Keeps the events of a stream in memory for a moment, for a reader that is about to follow it. Called before the stream's first
+   * Caches the events of a stream briefly, for a reader that is about to follow it. Called before the stream's first
    * event is committed, it saves that reader a query.
    */
   keep(stream: string): void {
@@ -108,7 +108,7 @@ export class EventLog {
     setTimeout(() => this.#leave(stream, nothing), KEEP_MS).unref()
   }
 
-  /** Tells this process's readers of events that the caller has committed in a transaction of its own. */
+  /** Delivers events that the caller has committed in its own transaction to the readers of this process. */
   publish(stream: string, events: StoredEvent[]): void {
     const ring = this.#rings.get(stream)
     if (!ring) return
@@ -116,12 +116,12 @@ export class EventLog {
     for (const wake of ring.followers) wake()
   }
 
-  /** Two commits may be told of in the wrong order, and what another process wrote in between is not told of here. */
+  /** Two commits may be published out of order, and commits of other processes in between are not published here. */
   #extend(ring: Ring, events: StoredEvent[]): void {
     const last = lastOf(ring)
     const fresh = events.filter(({ id }) => id > last)
     if (fresh.length === 0) return
-    // After a gap the ring starts anew: who is not as far yet reads rows.
+    // After a gap the ring is reset: readers behind it read rows.
     if (fresh[0]!.id !== last + 1) ring.events = []
     ring.events.push(...fresh)
     if (ring.events.length > RING_EVENTS) ring.events.splice(0, ring.events.length - RING_EVENTS)
@@ -160,7 +160,7 @@ export class EventLog {
     }
   }
 
-  /** Commits what waits. Nothing may be appended afterwards. */
+  /** Commits pending additions. Nothing may be appended afterwards. */
   async close(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -193,7 +193,7 @@ export class EventLog {
     void this.#catchUp()
   }
 
-  /** Reads what other processes have committed, for all followed streams together, as long as there is more. */
+  /** Reads commits of other processes, for all followed streams together, until there are no more. */
   async #catchUp(): Promise<void> {
     if (this.#catchingUp) return
     this.#catchingUp = true
@@ -206,7 +206,7 @@ export class EventLog {
         for (let at = 0; at < moved.length; at += STREAMS_A_READ) await this.#read(moved.slice(at, at + STREAMS_A_READ))
       }
     } catch {
-      // Followers read for themselves then, and meet what is wrong.
+      // Followers then read rows themselves, and get the error.
       for (const ring of this.#rings.values()) this.#restart(ring)
     } finally {
       this.#catchingUp = false
@@ -285,7 +285,7 @@ function fromRing(ring: Ring, after: number): StoredEvent[] | undefined {
   return ring.events.slice(after + 1 - first)
 }
 
-/** Writes the text of one model call: what arrives within a batch interval becomes one `content` event. */
+/** Writes the text of one model call: text that arrives within a batch interval becomes one `content` event. */
 export class TextWriter {
   readonly #log: EventLog
   readonly #stream: string
@@ -308,7 +308,7 @@ export class TextWriter {
     return this.#refused.signal
   }
 
-  /** Takes a piece of text; resolves at once unless too much waits to be committed. */
+  /** Adds text; resolves at once unless too much text is uncommitted. */
   async write(text: string): Promise<void> {
     this.#buffer += text
     if (!this.#committed) this.#start()

@@ -1,4 +1,4 @@
-// The rows of the live event log: numbering, fencing and packing, in whichever transaction the caller is.
+// The rows of the live event log: numbering, fencing and packing, in the caller's transaction.
 import type { NewEvent, StoredEvent } from '../contracts/events.ts'
 import { isFinal } from '../contracts/events.ts'
 import { segmentEvents } from './columns.ts'
@@ -7,7 +7,10 @@ import { compiled } from './compiled.ts'
 import { differencesOf } from './dialect.ts'
 import type { Db, EventSegmentsTable, Tx } from './schema.ts'
 
-/** Who writes: an attempt in a scope (a step or a tool call) of a stream. Without one, only the stream's end refuses. */
+/**
+ * The writer: an attempt in a scope (a step or a tool call) of a stream. Without one, a write is refused only after the
+ * stream's end.
+ */
 export interface Writer {
   scope: string
   fence: number
@@ -15,7 +18,10 @@ export interface Writer {
 
 export interface Addition {
   event: NewEvent
-  /** Unique in its stream: an event with a known key is left out. For events that at-least-once code may add twice. */
+  /**
+   * Dedupe key, unique in its stream: an event with a known key is skipped. For events that at-least-once code may add
+   * twice.
+   */
   key?: string
 }
 
@@ -31,7 +37,7 @@ export interface Write {
 
 /**
  * Makes an attempt the only writer of its scope.
- * @returns undefined when a newer attempt (or this very one) has begun already, else whether older attempts left text.
+ * @returns undefined when a newer attempt (or this one) has started already, else whether older attempts left text.
  */
 export async function raiseFence(tx: Tx, stream: string, writer: Writer): Promise<{ hadText: boolean } | undefined> {
   const [raised] = (await upsertFence(tx, { stream, ...writer })).rows
@@ -51,7 +57,7 @@ const upsertFence = compiled<{ stream: string; scope: string; fence: number }, {
     .returning('has_text'),
 )
 
-/** Gives the events their numbers and stores them as one segment. */
+/** Numbers the events and stores them as one segment. */
 export async function addEvents(
   tx: Tx,
   stream: string,
@@ -63,8 +69,9 @@ export async function addEvents(
 }
 
 /**
- * Many writes in as many statements as one. Rows are locked in one order (fences, then streams, each by name), so that
- * two processes that write to the same streams at once do not wait for each other in a circle.
+ * Many writes with the same number of statements as one. Rows are locked in one order (fences, then streams, each by name),
+ * so that
+ * concurrent writers of the same streams cannot deadlock.
  */
 export async function addAllEvents(tx: Tx, writes: readonly Write[]): Promise<Added[]> {
   const held = await holdFences(tx, writes)
@@ -103,7 +110,7 @@ export async function addAllEvents(tx: Tx, writes: readonly Write[]): Promise<Ad
   return outcomes
 }
 
-/** Keeps newer attempts from beginning before the transaction ends. @returns whether a write may go on */
+/** Prevents newer attempts from starting until the transaction ends. @returns whether a write may go on */
 async function holdFences(tx: Tx, writes: readonly Write[]): Promise<(write: Write) => boolean> {
   const fenced = writes.filter((write): write is Write & { writer: Writer } => write.writer !== undefined)
   if (fenced.length === 0) return () => true
@@ -141,7 +148,7 @@ async function holdFences(tx: Tx, writes: readonly Write[]): Promise<(write: Wri
   return ({ stream, writer }) => writer === undefined || held.has(name(stream, writer))
 }
 
-/** Takes the keys that are new. @returns whether an addition is to be stored: the first with its key, or one without */
+/** Inserts the new dedupe keys. @returns whether an addition is to be stored: the first with its key, or one without */
 async function claimKeys(tx: Tx, writes: readonly Write[]): Promise<(stream: string, addition: Addition) => boolean> {
   const name = (stream: string, key: string) => `${stream} ${key}`
   const keys = writes
@@ -160,12 +167,12 @@ async function claimKeys(tx: Tx, writes: readonly Write[]): Promise<(stream: str
   return (stream, { key }) => key === undefined || fresh.delete(name(stream, key))
 }
 
-/** Keeps others from adding to a stream until the transaction ends, so that what is read of it is all there is. */
+/** Locks a stream against additions until the transaction ends, so that a read of it is complete. */
 export async function lockStream(tx: Tx, stream: string): Promise<void> {
   await tx.selectFrom('event_streams').select('head').where('stream_id', '=', stream).forUpdate().execute()
 }
 
-/** Lets a stream go on after its final event, in whose place later readers see another one. */
+/** Reopens a stream after its final event, which is replaced by another event for later readers. */
 export async function reopenStream(tx: Tx, stream: string, replacement: NewEvent): Promise<void> {
   const { head, ended } = await readHead(tx, stream)
   if (!ended) return
@@ -244,7 +251,7 @@ export async function readAllEvents(db: Db | Tx, stream: string): Promise<Stored
   for (;;) {
     const more = await readEvents(db, stream, events.at(-1)?.id ?? 0, SEGMENTS_A_READ)
     events.push(...more)
-    // A segment has one event at least.
+    // A segment has at least one event.
     if (more.length < SEGMENTS_A_READ) return events
   }
 }

@@ -1,4 +1,4 @@
-// Blobs in a folder that all processes see.
+// Blobs in a folder that is shared by all processes.
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
@@ -14,7 +14,7 @@ export class FolderBlobs implements Blobs {
 
   constructor(folder: string) {
     this.#folder = folder
-    // On the same disk, so that what has arrived only has to be given its name.
+    // On the same disk, so that a received file only has to be renamed.
     this.#incoming = new Incoming(join(folder, 'incoming'))
   }
 

@@ -1,4 +1,4 @@
-// Bytes on their way in: written to a folder as they come, with their hash, size and beginning known when they are all there.
+// Uploads in progress: streamed into a folder; hash, size and first bytes are known at the end.
 import { createHash } from 'node:crypto'
 import { mkdir, open, opendir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -20,13 +20,13 @@ export class Incoming {
     this.#folder = folder
   }
 
-  /** A name for bytes while they arrive. */
+  /** A path for a partial upload. */
   async partial(): Promise<string> {
     await mkdir(this.#folder, { recursive: true })
     return join(this.#folder, newId('blob'))
   }
 
-  /** When the stream throws, or does not end, nothing is kept. */
+  /** When the stream throws or is not finished, nothing is kept. */
   async write(stream: AsyncIterable<Uint8Array>): Promise<Arrived> {
     const path = await this.partial()
     const hash = createHash('sha256')
@@ -49,7 +49,7 @@ export class Incoming {
     return { path, sha256: hash.digest('hex'), size, head: Buffer.concat(head) }
   }
 
-  /** Removes what has not grown for so long. @returns how many there were */
+  /** Removes partial uploads that have not grown for that long. @returns how many there were */
   async sweep(olderThanMs: number, signal: AbortSignal): Promise<number> {
     let removed = 0
     const folder = await opendir(this.#folder).catch(() => undefined)

@@ -1,4 +1,4 @@
-// Files of this machine with bytes that are kept elsewhere: fetched once for all who use them, kept a little for the next, removed.
+// Local cache of remote files: fetched once for concurrent users, kept for a while, then evicted.
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -6,9 +6,9 @@ import { raceSignal } from '../contracts/signals.ts'
 import { newId } from '../contracts/ids.ts'
 
 export interface CopyLimits {
-  /** Most bytes of copies that nobody uses. */
+  /** Limit of unused copies, in bytes. */
   idle_bytes: number
-  /** How long a copy that nobody uses stays, in milliseconds. */
+  /** How long an unused copy is kept, in milliseconds. */
   idle_ms: number
 }
 
@@ -25,7 +25,7 @@ export class LocalCopies {
   readonly #limits: CopyLimits
   readonly #copies = new Map<string, Copy>()
 
-  /** @param folder where each process has a folder of its own; those of processes that are gone are removed */
+  /** @param folder each process has its own folder below it; those of dead processes are removed */
   constructor(folder: string, limits: CopyLimits) {
     this.#folder = join(folder, `${process.pid}-${newId('blob')}`)
     this.#limits = limits
@@ -75,13 +75,13 @@ export class LocalCopies {
         throw error
       }
     })()
-    // Whoever waits is told; when nobody does any more, it is nobody's business.
+    // Waiting callers get the error; without callers it is ignored.
     copy.arrived.catch(() => undefined)
     this.#copies.set(key, copy)
     return copy
   }
 
-  /** The last one used stays longest. */
+  /** Evicts in order of last use. */
   #rest(key: string, copy: Copy): void {
     if (this.#copies.get(key) !== copy) return
     copy.timer = setTimeout(() => void this.#forget(key, copy), this.#limits.idle_ms).unref()

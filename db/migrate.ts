@@ -1,4 +1,4 @@
-// The ordered list of migrations and the function that applies what is missing, safe to run from several processes at once.
+// The ordered list of migrations and the function that applies the missing ones, safe to run in several processes at once.
 import { Migrator } from 'kysely/migration'
 import * as walk from './migrations/001-walk.ts'
 import * as knowledge from './migrations/002-knowledge.ts'
@@ -41,7 +41,7 @@ const MIGRATIONS = {
   '018-model-replies': modelReplies,
 }
 
-/** Brings the database to the newest schema; throws with the name of the migration that failed. */
+/** Migrates the database to the newest schema; throws with the name of the migration that failed. */
 export async function migrate(db: Db): Promise<void> {
   const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(MIGRATIONS) } })
   const { error, results } = await migrator.migrateToLatest()

@@ -1,4 +1,5 @@
-// Blobs whose keeping is noted first: between the bytes and the row that refers to them a process may die.
+// Blobs with an intent row written first: a process may die between storing the bytes and inserting the row that refers to
+// them.
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MuxiError } from '../contracts/failures.ts'
@@ -6,11 +7,11 @@ import type { Blobs } from './blobs.ts'
 import { noteBlob } from './queries/noted-blobs.ts'
 import type { Db } from './schema.ts'
 
-/** How long whoever keeps bytes waits while the same ones are being removed. */
+/** How long a write waits while the same blob is being removed, in milliseconds. */
 const WAIT_MS = 10_000
 const PAUSE_MS = 50
 
-/** The same blobs; `put` and `keep` write a row of their own, so never inside a transaction. */
+/** Wraps blobs; `put` and `keep` write an intent row, so never inside a transaction. */
 export function notedBlobs(blobs: Blobs, db: Db): Blobs {
   return {
     async put(owner, bytes) {

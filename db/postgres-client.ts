@@ -1,16 +1,16 @@
-// A Postgres connection that saves round trips and planning: `begin` travels with the first statement, frequent statements are prepared.
+// A Postgres connection that saves round trips and planning: `begin` is sent with the first statement, frequent statements are prepared.
 import pg from 'pg'
 
-/** Statements that are prepared on each connection, and how often one must have been sent before it is worth it. */
+/** Limit of prepared statements per connection, and the number of uses after which one is prepared. */
 const MOST_PREPARED = 300
 const WORTH_PREPARING = 5
-/** `*` would break when a migration adds a column; how a search is best done depends on what is searched for. */
+/** `*` would break when a migration adds a column; the best plan of a search depends on its parameters. */
 const UNPREPARED = /\*|<=>|@@|tsquery|^(begin|commit|rollback|savepoint|release|set|start) ?/i
 
 type Answer = pg.QueryResult<pg.QueryResultRow>
 type Ended = (error: Error | undefined, result: Answer) => void
 
-/** What pg calls a Query, as far as it is used here; its types leave that out. */
+/** The parts of pg's internal Query that are used here; its types omit them. */
 interface Sent extends pg.Submittable {
   submit(connection: unknown): Error | null
   handleCommandComplete(message: unknown, connection: unknown): void
@@ -23,7 +23,7 @@ interface Connection {
 }
 const Query = pg.Query as unknown as new (config: pg.QueryConfig, callback: Ended) => Sent
 
-/** Goes behind a `begin` in one message: when that fails, the server skips this too. */
+/** Sent after a `begin` in one message: when that fails, the server skips this too. */
 class FirstOfTransaction extends Query {
   #begun = false
 
@@ -79,7 +79,9 @@ export class PostgresClient extends pg.Client {
 const seen = new Map<string, number>()
 const names = new Map<string, string>()
 
-/** The same in all connections of this process: what differs from call to call in its text is never seen often enough. */
+/**
+ * The same name in all connections of this process: statements with varying text are never used often enough to be prepared.
+ */
 function preparedName(text: string): string | undefined {
   const known = names.get(text)
   if (known !== undefined || names.size >= MOST_PREPARED || UNPREPARED.test(text)) return known

@@ -1,4 +1,4 @@
-// Everything that is particular to Postgres: the pool, its locks, and one LISTEN connection for other processes' commits.
+// Everything specific to Postgres: the pool, its locks, and one LISTEN connection for other processes' commits.
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
@@ -21,26 +21,29 @@ import { postgresVectors } from './vectors/postgres-vectors.ts'
 import { SqlVectorStore } from './vectors/sql-vector-store.ts'
 
 const POOL_SIZE = 16
-/** Of their own, because they are set otherwise; a search uses two at once. */
+/** A separate pool, because of different session settings; a search uses two connections at once. */
 const SEARCH_CONNECTIONS = 4
 /** How long a query waits for a connection, and a connection for the server, in milliseconds. */
 const CONNECT_MS = 5_000
-/** Statements that take longer are cancelled by the server; where it has fallen silent, they are given up a little later. */
+/** Statements that take longer are cancelled by the server; if it does not respond, the client gives up a little later. */
 const STATEMENT_MS = 10_000
 const SILENCE_MS = 12_000
-/** Locks of a process that has been stopped in the midst of a transaction live no longer than this. */
+/** Timeout that releases the locks of a process that was suspended inside a transaction. */
 const IDLE_IN_TRANSACTION_MS = 5_000
 
 const COMMITS = 'muxi_commits'
 const STOPS = 'muxi_stops'
-/** What one message may hold, and the most of a segment that goes along, in bytes. */
+/** Limits of one notification, and of a segment that it carries, in bytes. */
 const PAYLOAD_BYTES = 5_000
 const SMALL_BYTES = 1_500
-/** Pause before the LISTEN connection is opened anew; doubles up to the second number. */
+/** Backoff of reconnects of the LISTEN connection: first and longest delay. */
 const RECONNECT_MS = [100, 5_000] as const
-/** How often the LISTEN connection is asked whether it still lives. */
+/** Interval of liveness checks of the LISTEN connection. */
 const LISTEN_CHECK_MS = 10_000
-/** What this process has committed comes back to it; by then it has been published, unless the outcome of the commit was unknown. */
+/**
+ * Notifications of this process's own commits are delayed by this long, in milliseconds: by then they have been published, unless the outcome of the
+ * commit was unknown.
+ */
 const ECHO_MS = 200
 
 export function openPostgres(url: string): Database {
@@ -64,7 +67,7 @@ export function openPostgres(url: string): Database {
   }
 }
 
-/** For migrations, which may take their time and wait for those of another process. */
+/** For migrations: without statement timeouts, since they may be slow and wait for those of another process. */
 export function openPostgresPatiently(url: string): Kysely<DB> {
   return open(url, 1, { application_name: 'muxi-migration' })
 }
@@ -85,7 +88,7 @@ function open(
     types: NUMBERS,
     ...config,
   })
-  // A connection that dies says so whether or not somebody uses it; who uses it learns from the query that fails.
+  // A dead connection emits `error` also when idle; a user of it gets the error from the failing query.
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
   const set = Object.entries(settings).map(([name, value]) => `set ${name} = '${value}'`)
@@ -99,7 +102,7 @@ function open(
   })
 }
 
-/** Counts, sizes and ids come as numbers, as from SQLite; all of them are far below 2^53. */
+/** Counts, sizes and ids are parsed as numbers, as in SQLite; all are far below 2^53. */
 const NUMBERS: pg.CustomTypesConfig = {
   getTypeParser: (oid, format) => (oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format)),
 }
@@ -108,16 +111,16 @@ const NUMBERS: pg.CustomTypesConfig = {
 const AWAY_STATES = /^(08...|53...|58...|57P0[123]|57014|40001|40P01|55P03|25P0[34])$/
 const AWAY_CODES = /^E(CONNREFUSED|CONNRESET|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|NOTFOUND|AI_AGAIN|NOENT)$/
 const AWAY_SYSCALLS = /^(connect|read|write|getaddrinfo)$/
-/** What pg says without a code. */
+/** Messages of pg without an error code. */
 const AWAY_WORDS =
   /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client (has encountered a connection error|was closed) and is not queryable)/
 
-/** The server cannot be reached, is shutting down or starting, or is too busy to answer in time. */
+/** The server is unreachable, shutting down, starting, or too busy to respond in time. */
 export function isPostgresAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { code, syscall } = error as { code?: unknown; syscall?: unknown }
   if (error instanceof pg.DatabaseError) return AWAY_STATES.test(String(code))
-  // Where a name has several addresses, all of which failed.
+  // All addresses of the host name failed.
   if (error instanceof AggregateError) return error.errors.some(isPostgresAway)
   return (AWAY_CODES.test(String(code)) && AWAY_SYSCALLS.test(String(syscall))) || AWAY_WORDS.test(error.message)
 }
@@ -164,10 +167,11 @@ class Adapter extends PostgresAdapter implements Differences {
 
   async countStreams(): Promise<void> {}
 
-  /** Triggers, so that no writer can forget it and it costs no round trip; a NOTIFY is sent when its transaction commits. */
+  /** Triggers, so that every writer notifies, without a round trip; a NOTIFY is sent when its transaction commits. */
   // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
   async announceEvents(db: Kysely<any>): Promise<void> {
-    // A payload may have 8000 bytes. Small segments go along, so that nobody needs to read them; of others the numbers.
+    // A payload may have 8000 bytes. Small segments are included, which saves a read; larger ones are announced by their
+    // numbers.
     await sql`
       create or replace function muxi_announce_events() returns trigger language plpgsql as $$
       begin
@@ -203,7 +207,9 @@ class Adapter extends PostgresAdapter implements Differences {
 }
 
 class Compiler extends PostgresQueryCompiler {
-  /** Text is ordered by its bytes, as in SQLite, whatever the locale of the database: ids and names are compared by range. */
+  /**
+   * Text is ordered by bytes, as in SQLite, independent of the locale of the database: ids and names are compared by range.
+   */
   protected override visitColumnDefinition(node: ColumnDefinitionNode): void {
     const type = node.dataType as DataTypeNode
     if (type.kind !== 'DataTypeNode' || type.dataType !== 'text') return super.visitColumnDefinition(node)
@@ -215,12 +221,12 @@ class Compiler extends PostgresQueryCompiler {
   }
 }
 
-/** Postgres takes no NUL in text. */
+/** Postgres accepts no NUL in text. */
 function withoutNul(value: unknown): unknown {
   return typeof value === 'string' ? value.replaceAll('\0', '\uFFFD') : value
 }
 
-/** Tells of what is notified on a channel, on a connection of its own, from the first listener on until `close`. */
+/** Delivers the notifications of a channel, on a separate connection, from the first listener until `close`. */
 class Listener<T> implements Foreign<T> {
   readonly #url: string
   readonly #sender: string
@@ -230,7 +236,7 @@ class Listener<T> implements Foreign<T> {
   readonly #closing = new AbortController()
   #running: Promise<void> | undefined
 
-  /** @param read what stands in the lines of a message, after the one with its sender */
+  /** @param read parses the lines of a message after the first one, which names its sender */
   constructor(url: string, sender: string, channel: string, read: (lines: string[]) => T) {
     this.#url = url
     this.#sender = sender
@@ -268,11 +274,11 @@ class Listener<T> implements Foreign<T> {
         await client.connect()
         await client.query(`listen ${this.#channel}`)
         pause = RECONNECT_MS[0]
-        // What was committed before now was not heard.
+        // Commits before this moment were missed.
         this.#tell(undefined)
         await Promise.race([over.promise, this.#watch(client)])
       } catch {
-        // It is tried again below.
+        // Retried below.
       }
       await Promise.race([client.end().catch(() => {}), delay(1_000, undefined, { ref: false })])
       await delay(pause * (0.5 + Math.random()), undefined, { signal: this.#closing.signal }).catch(() => {})
@@ -280,7 +286,7 @@ class Listener<T> implements Foreign<T> {
     }
   }
 
-  /** Rejects when the connection is silent, which a lost network alone would not show for hours. */
+  /** Rejects when the connection does not respond; a lost network would otherwise go unnoticed for hours. */
   async #watch(client: pg.Client): Promise<void> {
     for (;;) {
       await delay(LISTEN_CHECK_MS, undefined, { signal: this.#closing.signal, ref: false })

@@ -1,4 +1,4 @@
-// Blobs in a bucket of S3, or of a server that speaks like it. What arrives is on this machine's disk until its hash is known.
+// Blobs in a bucket of S3 or a compatible server. An upload is on the local disk until its hash is known.
 import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
@@ -25,19 +25,19 @@ import type { BlobCredentials, Blobs, ByteRange, Received } from './blobs.ts'
 import { Incoming } from './incoming.ts'
 import { LocalCopies } from './local-copies.ts'
 
-/** Of a large file, in bytes: S3 takes at most 10,000 parts, which is 80 GB. */
+/** Part size of multipart uploads, in bytes: S3 accepts at most 10,000 parts, which is 80 GB. */
 const PART_BYTES = 8 * 2 ** 20
 const PARTS_AT_ONCE = 4
 const CONNECT_MS = 5_000
-/** Longest silence of the server. */
+/** Idle timeout of the server. */
 const SILENT_MS = 60_000
 const ATTEMPTS = 4
-/** How long a process that starts waits for a server that does not answer yet. */
+/** How long a starting process waits for a server that does not respond yet. */
 const START_MS = 30_000
 const START_PAUSE_MS = 500
 const COPIES = { idle_bytes: 2 ** 30, idle_ms: 60_000 }
 
-/** Looks whether the bucket may be used. @throws Error that says what to do */
+/** Checks that the bucket is usable. @throws Error that says what to do */
 export async function openS3Blobs(
   place: BlobBucket,
   credentials: BlobCredentials | undefined,
@@ -45,7 +45,7 @@ export async function openS3Blobs(
 ): Promise<Blobs> {
   const client = new S3Client({
     ...(place.endpoint !== undefined && { endpoint: place.endpoint, forcePathStyle: true }),
-    // Servers other than Amazon's want some region in the signature, and do not care which.
+    // Compatible servers require a region in the signature, but accept any.
     ...((place.region ?? place.endpoint) !== undefined && { region: place.region ?? 'us-east-1' }),
     ...(credentials && {
       credentials: {
@@ -56,7 +56,7 @@ export async function openS3Blobs(
     }),
     maxAttempts: ATTEMPTS,
     requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: SILENT_MS },
-    // Bytes are known by their SHA-256; servers other than Amazon's do not all know its newer checksums.
+    // Blobs are verified by their SHA-256; not all compatible servers support Amazon's newer checksums.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
   })
@@ -152,7 +152,7 @@ class S3Blobs implements Blobs {
     return this.#copies.use(this.#key(owner, sha256).Key, (path) => this.#download(owner, sha256, path), work, signal)
   }
 
-  /** On this machine's disk, and parts of uploads in the bucket. */
+  /** On the local disk, and incomplete multipart uploads in the bucket. */
   async removeLeftovers(olderThanMs: number, signal: AbortSignal): Promise<number> {
     let removed = await this.#incoming.sweep(olderThanMs, signal)
     const before = Date.now() - olderThanMs
@@ -182,11 +182,11 @@ class S3Blobs implements Blobs {
     )
   }
 
-  /** In parts where it is large; of one that breaks off, nothing stays. */
+  /** Multipart for large files; a failed upload leaves nothing. */
   async #upload(owner: string, sha256: string, path: string, size: number): Promise<void> {
     if (await this.has(owner, sha256)) return
     const key = this.#key(owner, sha256)
-    // Whole in memory, or a part of it: so that what breaks off can be sent again.
+    // The file, or one part of it, is buffered in memory, so that a failed request can be retried.
     if (size <= PART_BYTES)
       return void (await told(this.#client.send(new PutObjectCommand({ ...key, Body: await readFile(path) }))))
     const file = createReadStream(path, { highWaterMark: 2 ** 20 })
@@ -198,7 +198,7 @@ class S3Blobs implements Blobs {
     }
   }
 
-  /** What has arrived must be what was asked for. */
+  /** The downloaded bytes must match the hash. */
   async #download(owner: string, sha256: string, path: string): Promise<void> {
     const hash = createHash('sha256')
     const hashing = new Transform({
@@ -230,7 +230,7 @@ async function told<T>(asked: Promise<T>): Promise<T> {
   }
 }
 
-/** What S3 says may name keys: nothing of it goes into a log. */
+/** S3's messages may contain keys: they are not logged. */
 function toFailure(error: unknown): Error {
   const status = statusOf(error)
   if (status === 404) return new BlobMissing('the blob is not in the bucket')

@@ -1,4 +1,4 @@
-// The tables, as Kysely sees them. Times are ISO-8601 UTC text and structured values JSON text, the same on every dialect.
+// The tables as Kysely types. Times are ISO-8601 UTC text and structured values JSON text, the same on every dialect.
 import type { Generated, Kysely, Transaction } from 'kysely'
 import type {
   ApprovalDecision,
@@ -62,7 +62,7 @@ export interface AgentsTable {
   id: string
   version: number
   source: AgentSource
-  /** Name of the file that defines it, when `source` is `file`. */
+  /** Name of the defining file, when `source` is `file`. */
   file: string | null
   description: string
   created_at: string
@@ -79,7 +79,7 @@ export interface AgentVersionsTable {
   created_at: string
 }
 
-/** Encrypted values; `name` says what for, e.g. `agent/<id>/<version>/model.api_key`. */
+/** Encrypted values; `name` is the path of the credential, e.g. `agent/<id>/<version>/model.api_key`. */
 export interface SecretsTable {
   name: string
   ciphertext: string
@@ -91,7 +91,7 @@ export interface ConversationsTable {
   agent_id: string
   user_id: string
   title: string | null
-  /** `<user>/<agent>` for the conversation that a message without one goes to; unique. */
+  /** `<user>/<agent>` for the default conversation of messages without one; unique. */
   default_for: string | null
   created_at: string
 }
@@ -116,12 +116,12 @@ export interface TurnsTable {
   /** Why the model ended the reply: of a completed turn, unless it ended before this was recorded. */
   finish_reason: FinishReason | null
   created_at: string
-  /** Unset until the message is accepted: a turn that waits at once, an active one when Temporal has its workflow. */
+  /** Null until the message is accepted: a waiting turn at once, an active one when its workflow is started. */
   accepted_at: string | null
-  /** Unset while the turn waits for others of its conversation. At most one active turn is unfinished. */
+  /** Null while the turn waits for others of its conversation. At most one active turn is unfinished. */
   activated_at: string | null
   started_at: string | null
-  /** Names the first claim, and whether that has accepted the turn: what a claim itself reads. */
+  /** The first claim, and whether it accepted the turn; read by the claim itself. */
   first_claim: string | null
   finished_at: string | null
 }
@@ -142,12 +142,12 @@ export interface IdempotencyKeysTable {
   route: string
   idempotency_key: string
   body_hash: string
-  /** Of the turn, file or job that the request has made. */
+  /** The id of the turn, file or job that the request created. */
   result_id: string
   created_at: string
 }
 
-/** What a model said in one step of a turn, once it is known whole. */
+/** The complete output of a model in one step of a turn. */
 export interface ModelStepsTable {
   turn_id: string
   step: number
@@ -160,7 +160,7 @@ export interface ModelStepsTable {
   parts: string | null
 }
 
-/** One row a request to a model, written before it is sent. */
+/** One row per model request, written before it is sent. */
 export interface ModelUsageTable {
   id: string
   turn_id: string
@@ -185,18 +185,18 @@ export interface ToolCallsTable {
   position: number
   name: string
   server: string
-  /** The provider's own id of the call, given back to it with the result. */
+  /** The provider's id of the call, sent back with the result. */
   provider_call_id: string
-  /** As the model wrote them, maybe not JSON; or as who allowed the call changed them. */
+  /** As the model wrote them, possibly invalid JSON; or as changed by the approval. */
   arguments: string
-  /** `started` is the ledger row: it is written just before the call, and not again while it stands. */
+  /** `started` is the ledger row: it is written just before the call, and at most once while it exists. */
   status: 'planned' | 'started' | 'done' | 'error' | 'invalid' | 'unknown' | 'cancelled'
   output: string | null
   started_at: string | null
   finished_at: string | null
-  /** What the MCP server that has the tool calls it; null for a tool of our own. */
+  /** The tool's name on its MCP server; null for a built-in tool. */
   tool: string | null
-  /** JSON array of the pictures in the result: `{media_type, sha256}`, blobs of the turn's user. */
+  /** JSON array of the images in the result: `{media_type, sha256}`, blobs of the turn's user. */
   images: string | null
 }
 
@@ -225,7 +225,7 @@ export interface EventStreamsTable {
   updated_at: string
 }
 
-/** A run of events committed together; `events` is a JSON array of `[type, data]`. */
+/** A segment of events committed together; `events` is a JSON array of `[type, data]`. */
 export interface EventSegmentsTable {
   stream_id: string
   first_id: number
@@ -253,7 +253,7 @@ export interface ApiKeysTable {
   /** JSON array. */
   scopes: string
   user_id: string | null
-  /** The key that this one is an older secret of, living on for the grace of a rotation. */
+  /** The key whose previous secret this is, valid for the grace period of a rotation. */
   alias_of: string | null
   /** JSON array of CIDR blocks, or null for everywhere. */
   networks: string | null
@@ -261,10 +261,10 @@ export interface ApiKeysTable {
   expires_at: string | null
 }
 
-/** Single-use tickets that open one WebSocket or one Temporal UI session in place of a key. */
+/** Single-use tickets that authenticate one WebSocket or one Temporal UI session in place of a key. */
 export interface TicketsTable {
   hash: string
-  /** Of the secret that the ticket was made with: it opens nothing after that. */
+  /** Hash of the secret that created the ticket, which expires with it. */
   key_hash: string
   expires_at: string
 }
@@ -272,14 +272,14 @@ export interface TicketsTable {
 /** An uploaded file; its bytes are the blob of (user, sha256). */
 export interface FilesTable {
   id: string
-  /** A person, or `agent/<id>` for what belongs to an agent. */
+  /** A user, or `agent/<id>` for files of an agent. */
   user_id: string
   key_id: string | null
   name: string
   type: string
   size: number
   sha256: string
-  /** The file that this one was made of, and goes with. */
+  /** The file that this one is derived from, and is deleted with. */
   made_of: string | null
   created_at: string
 }
@@ -291,24 +291,24 @@ export interface JobsTable {
   user_id: string
   key_id: string | null
   file_id: string
-  /** Of the file, as it was: the file may be deleted when the job is done. */
+  /** Copied from the file, which may be deleted after the job. */
   name: string
   sha256: string
-  /** Whose knowledge it becomes, or whose conversation it belongs to; without one nothing is indexed. */
+  /** The agent of the knowledge or conversation; without one nothing is indexed. */
   agent_id: string | null
   knowledge_id: string | null
   conversation_id: string | null
-  /** The turn that it is part of. */
+  /** The turn that it belongs to. */
   turn_id: string | null
   document_id: string
-  /** Under which its chunks are hidden until it is published; ascending within a document. */
+  /** The generation of its chunks, hidden until published; increases within a document. */
   generation: number
-  /** The collection that the chunks go into, known when the first are written. */
+  /** The collection of its chunks, set when the first are written. */
   collection: string | null
   options: string
-  /** Of a picture or recording: what is known of it and the files that were made of it, when it is prepared. */
+  /** Of an image or recording: metadata and derived files, once prepared. */
   media: string | null
-  /** Ascends with every retry; what an older run still does is refused. */
+  /** Increases with every retry; writes of an older run are refused. */
   run: number
   run_id: string | null
   pages: number | null
@@ -324,7 +324,7 @@ export interface JobsTable {
   finished_at: string | null
 }
 
-/** Some pages of a job's document, or a piece of its recording, read once. */
+/** A range of pages of a job's document, or a segment of its recording, read once. */
 export interface JobBatchesTable {
   job_id: string
   batch: number
@@ -333,32 +333,35 @@ export interface JobBatchesTable {
   /** Of a recording, in milliseconds. */
   from_ms: number | null
   to_ms: number | null
-  /** How often parsing was begun. */
+  /** Number of parse attempts. */
   parses: number
   /** JSON array of `{page, text}`, when parsed. */
   pages: string | null
-  /** How many chunks of it are in the index, when they all are. */
+  /** Number of its chunks, once all are indexed. */
   chunks: number | null
 }
 
-/** A part of a job's summary: a piece of its text at level 1, some parts of the level before at the others, the whole at the last. */
+/**
+ * A part of a job's summary: a range of its text at level 1, several parts of the previous level at the others, the whole at
+ * the last.
+ */
 export interface JobSummariesTable {
   job_id: string
   level: number
   part: number
-  /** Of level 1: the batches that the piece is in, and its place in their text. */
+  /** At level 1: the batches of the range, and its position in their text. */
   from_batch: number | null
   to_batch: number | null
   from_char: number | null
   to_char: number | null
   text: string | null
-  /** Of the whole: how many chunks of it are in the index. */
+  /** Of the whole: the number of its indexed chunks. */
   chunks: number | null
 }
 
-/** Vectors that were asked of a server. */
+/** Cached vectors of an embedding server. */
 export interface EmbeddingsTable {
-  /** With its dimension, as embedders name themselves. */
+  /** The embedder's id: model and dimension. */
   model: string
   /** SHA-256 of the text. */
   hash: string
@@ -367,23 +370,23 @@ export interface EmbeddingsTable {
   used_at: string
 }
 
-/** Bytes that may have no row that refers to them. */
+/** Blobs that may have no row that refers to them. */
 export interface NotedBlobsTable {
   owner: string
   sha256: string
   noted_at: string
-  /** Since when somebody removes them. */
+  /** Start of a running removal. */
   removing_at: string | null
 }
 
 export interface OcrPagesTable {
   job_id: string
-  /** Of an archive or a letter: the name of the file within; else empty. */
+  /** In an archive or a mail: the name of the file within; otherwise empty. */
   part: string
   page: number
-  /** How often reading it was begun. */
+  /** Number of attempts. */
   attempts: number
-  /** JSON of what was read; null while it is not. */
+  /** JSON of the OCR result; null until it is read. */
   read: string | null
 }
 
@@ -391,36 +394,36 @@ export interface KnowledgeSourcesTable {
   agent_id: string
   id: string
   description: string
-  /** `config`: named by the agent's own description, and gone with it. */
+  /** `config`: named by the agent's description, and deleted with it. */
   origin: 'config' | 'api'
-  /** Of the content and the embedding model, by which a change is noticed. */
+  /** Hash of the content and the embedding model, to detect changes. */
   content_hash: string
   /** The job that ingests the content of that hash. */
   job_id: string | null
   created_at: string
 }
 
-/** The passages that a turn found before its first model call: the same in every step and attempt. */
+/** The recalled passages of a turn: the same in every step and attempt. */
 export interface RecallsTable {
   turn_id: string
   passages: string
   created_at: string
 }
 
-/** An MCP server of an agent, and how its one connection is doing. */
+/** An MCP server of an agent, and the state of its connection. */
 export interface McpServersTable {
   agent_id: string
   name: string
-  /** `config`: named by the agent's own description, and gone with it. */
+  /** `config`: named by the agent's description, and deleted with it. */
   origin: 'config' | 'api'
   /** McpServer without credentials. */
   config: string
-  /** Ascends when the configuration or a credential changes. */
+  /** Increases when the configuration or a credential changes. */
   revision: number
   state: McpServerState
-  /** The task queue of the worker that holds the connection, or tries to. */
+  /** The task queue of the worker that owns the server. */
   worker: string | null
-  /** Ascends with every worker that takes the server; what an older one still writes is refused. */
+  /** Increases with every change of owner; writes of a previous owner are refused. */
   epoch: Generated<number>
   pid: number | null
   session_id: string | null
@@ -430,7 +433,7 @@ export interface McpServersTable {
   reconnects: Generated<number>
   last_error: string | null
   stderr_tail: string | null
-  /** When a start was asked for over the API; null once the server has been started. */
+  /** When a start was requested over the API; null once the server has been started. */
   wanted_at: string | null
   /** The version of muxi that listed its tools last; null while those of this configuration are unknown. */
   listed_by: string | null
@@ -442,53 +445,53 @@ export interface McpToolsTable {
   agent_id: string
   server: string
   tool: string
-  /** What models call it: legal for every provider, unique for the agent. */
+  /** The name for models: valid for every provider, unique within the agent. */
   name: string
   position: number
   description: string
   parameters: string
-  /** JSON object: what the server says of it. */
+  /** JSON object of the server's annotations. */
   annotations: string
-  /** Of description and parameters; `approved_hash` is the one that was there when the server was configured. */
+  /** Of description and parameters; `approved_hash` is the hash at the time the server was configured. */
   hash: string
   approved_hash: string
-  /** 0 when the server has it no more. */
+  /** 0 when the server no longer lists it. */
   listed: number
 }
 
-/** Workers that hold connections to MCP servers, by their task queue, and when they last said so. */
+/** Workers that own MCP servers, by their task queue, with the time of their last lease heartbeat. */
 export interface McpWorkersTable {
   id: string
   seen_at: string
 }
 
-/** Something that a turn waits for a person to decide. The row is the truth: workflows are only told that it has changed. */
+/** An approval that a turn waits for. The row is authoritative: workflows are only signalled that it has changed. */
 export interface ApprovalsTable {
   id: string
   turn_id: string
   /** The tool call that waits. */
   call_id: string
-  /** What of the call asks, unique in the call: asked again by another attempt, it is the same row. */
+  /** The key of the approval within the call: a request by another attempt is the same row. */
   place: string
   user_id: string
   agent_id: string
   kind: ApprovalKind
   name: string
   server: string
-  /** JSON: the arguments that were shown. */
+  /** JSON: the displayed arguments. */
   parameters: string | null
-  /** The hash of the tool as it was shown; an approval of another is none. */
+  /** The hash of the displayed tool; the approval is valid only for this hash. */
   tool_hash: string | null
-  /** 1 when the tool is no longer what it was when its server was configured. */
+  /** 1 when the tool has changed since its server was configured. */
   drifted: Generated<number>
   /** JSON Schema of the answer. */
   schema: string | null
   url: string | null
   message: string | null
-  /** `cancelled`: nobody waits for a decision any more. */
+  /** `cancelled`: the decision is no longer needed. */
   status: 'waiting' | 'decided' | 'cancelled'
   decision: ApprovalDecision | null
-  /** JSON: the arguments as they were changed. */
+  /** JSON: the changed arguments. */
   arguments: string | null
   /** JSON. */
   answer: string | null
@@ -497,11 +500,11 @@ export interface ApprovalsTable {
   decided_by: string | null
   created_at: string
   decided_at: string | null
-  /** When who waited has read the decision; until then it is told again. */
+  /** When the waiting call has read the decision; until then the signal is sent again. */
   taken_at: string | null
 }
 
-/** How we are known to the authorization server of an MCP server. */
+/** The OAuth client registration for the authorization server of an MCP server. */
 export interface McpClientsTable {
   agent_id: string
   server: string
@@ -516,37 +519,37 @@ export interface McpGrantsTable {
   user_id: string
   /** Grant, encrypted. */
   sealed: string
-  /** Ascends with every change. */
+  /** Increases with every change. */
   version: number
-  /** Who is renewing them, and until when that is believed. */
+  /** Holder and end of the refresh lease. */
   renewer: string | null
   renewer_until: string | null
   updated_at: string
 }
 
-/** Somebody who is asked to sign in at an MCP server, for a call or (turn and call are '', user is '') for its connection. */
+/** A pending sign-in at an MCP server, for a call or (turn and call are '', user is '') for its connection. */
 export interface McpSignInsTable {
-  /** Secret: whoever has it may sign in here. */
+  /** Secret: it authorizes the sign-in. */
   id: string
   agent_id: string
   server: string
   user_id: string
   turn_id: string
   call_id: string
-  /** How often it was asked for. */
+  /** Number of requests. */
   asked: number
   /** SignInPlan, encrypted. */
   sealed: string
   status: 'waiting' | 'done'
-  /** Of the visit that is under way at the authorization server: the newest alone. */
+  /** Of the newest authorization attempt. */
   state_hash: string | null
-  /** Its proof and its browser, encrypted. */
+  /** Its PKCE verifier and browser binding, encrypted. */
   attempt: string | null
   attempt_until: string | null
   created_at: string
 }
 
-/** A space of vectors that can be compared: one model, one dimension. */
+/** A set of comparable vectors: one model, one dimension. */
 export interface CollectionsTable {
   id: string
   model: string
@@ -554,18 +557,18 @@ export interface CollectionsTable {
   created_at: string
 }
 
-/** A document in the index. `generation` is what searches see of it; null while nothing is published. */
+/** A document in the index. `generation` is the published one; null before the first. */
 export interface DocumentsTable {
   id: string
   agent_id: string
-  /** Empty for an agent's knowledge, else the conversation that alone may see it. */
+  /** Empty for an agent's knowledge, otherwise the only conversation that may read it. */
   scope: string
   knowledge_id: string | null
   generation: number | null
   created_at: string
 }
 
-/** A passage; its vector and its words are in tables of their dialect, under the same id. */
+/** A passage; its vector and full text are in dialect-specific tables, under the same id. */
 export interface ChunksTable {
   id: Generated<number>
   document_id: string

@@ -8,7 +8,7 @@ const TAG_BYTES = 16
 const SESSION = 'session'
 const MIN_KEY_CHARACTERS = 32
 
-/** Trying again does not help: the key is another one, or the text was changed or moved. */
+/** Not retryable: the key is a different one, or the text was changed or moved. */
 export class UnreadableSecret extends Error {
   override readonly name = 'UnreadableSecret'
 }
@@ -16,7 +16,7 @@ export class UnreadableSecret extends Error {
 export class SecretBox {
   readonly #key: Buffer
 
-  /** @param secret any text with enough entropy; the key is derived from it */
+  /** @param secret a text with enough entropy, from which the key is derived */
   constructor(secret: string) {
     this.#key = createHash('sha256').update(`muxi secret box\0${secret}`).digest()
   }
@@ -28,7 +28,7 @@ export class SecretBox {
     return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64')
   }
 
-  /** @throws UnreadableSecret when the key is another one or the text was changed or moved to another name */
+  /** @throws UnreadableSecret when the key is a different one or the text was changed or moved to another name */
   open(name: string, ciphertext: string): string {
     const bytes = Buffer.from(ciphertext, 'base64')
     const unreadable = `Cannot decrypt '${name}': MUXI_SECRET_KEY must be the key it was stored with`
@@ -53,12 +53,12 @@ export class SecretBox {
     }
   }
 
-  /** A sealed note that a secret of a key signed in, valid for so many seconds: the value of a session cookie. */
+  /** The value of a session cookie: an encrypted key hash with an expiry in `seconds`. */
   sealSession(keyHash: string, seconds: number): string {
     return this.seal(SESSION, JSON.stringify([keyHash, Date.now() + seconds * 1_000]))
   }
 
-  /** The hash of the secret that began a session, unless the session is over or not ours. */
+  /** The key hash of a session; undefined when the cookie is expired or invalid. */
   openSession(cookie: string): string | undefined {
     try {
       const [keyHash, until] = JSON.parse(this.open(SESSION, cookie)) as [string, number]
@@ -68,13 +68,13 @@ export class SecretBox {
     }
   }
 
-  /** A keyed hash that stands for a person where the name itself must not stand (search attributes). */
+  /** A keyed hash as a pseudonym of a user id (search attributes). */
   pseudonym(text: string): string {
     return createHmac('sha256', this.#key).update(text).digest('hex').slice(0, 32)
   }
 }
 
-/** The key of the settings, or one generated once into the data folder, readable by its owner only. */
+/** The key of the settings, or one that is generated once and stored in the data folder, readable by its owner only. */
 export function loadSecretKey(dataDir: string, configured: string | undefined): string {
   if (configured !== undefined) return configured
   const file = join(dataDir, 'secret.key')
@@ -89,7 +89,7 @@ export function loadSecretKey(dataDir: string, configured: string | undefined): 
   return key
 }
 
-/** Whole or not at all: a disk that is full must not leave an empty key. */
+/** Written atomically: a full disk must not leave an empty key. */
 function makeSecretKey(file: string): void {
   const draft = `${file}.${process.pid}`
   try {

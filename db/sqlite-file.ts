@@ -1,10 +1,10 @@
-// Opens an SQLite file as every thread of ours needs it: with vectors, and mapped.
+// Opens an SQLite file with the options that all threads share: sqlite-vec, and memory mapping.
 import { DatabaseSync } from 'node:sqlite'
 import { getLoadablePath } from 'sqlite-vec'
 
 /** How long a statement waits for another process, in milliseconds. */
 export const BUSY_MS = 5_000
-/** What a search reads need not be copied (10,000 vectors in 6 instead of 10 ms). */
+/** Memory mapping avoids copies in searches (10,000 vectors in 6 instead of 10 ms). */
 const MAPPED_BYTES = 268_435_456
 
 export function openFile(file: string, { readOnly = false } = {}): DatabaseSync {

@@ -1,4 +1,4 @@
-// Everything that is particular to SQLite: opening a file with node:sqlite, its locks, and news of other processes' commits.
+// Everything specific to SQLite: opening a file with node:sqlite, its locks, and detection of other processes' commits.
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -26,15 +26,15 @@ import { SqlVectorStore } from './vectors/sql-vector-store.ts'
 import { NearestFinder } from './vectors/sqlite-nearest.ts'
 import { sqliteVectors } from './vectors/sqlite-vectors.ts'
 
-/** How often a statement that waits for another process's write looks, in milliseconds. */
+/** Retry interval of a statement that waits for another process's write, in milliseconds. */
 const BUSY_LOOK_MS = 2
 const SQLITE_BUSY = 5
 const SQLITE_CORRUPT = 11
 const SQLITE_NOTADB = 26
 const CACHED_STATEMENTS = 256
-/** Committed pages of 4 KiB that the log may hold before a writer has to stop and copy them into the file. */
+/** Pages of 4 KiB in the WAL at which a writer makes the checkpoint itself. */
 const LONGEST_LOG_PAGES = 8_192
-/** How often the file is looked at for other processes' commits, in milliseconds. */
+/** Poll interval for other processes' commits, in milliseconds. */
 const POLL_MS = 15
 
 /** Opens (and creates) the database file in WAL mode. @throws Error that names the file */
@@ -49,7 +49,7 @@ export function openSqlite(file: string): Database {
   }
 }
 
-/** What SQLite says of a file that is no database or is damaged, with the name of the file; undefined for any other error. */
+/** The error for a file that is damaged or not a database, with the name of the file; undefined for any other error. */
 function damageIn(file: string, error: unknown): Error | undefined {
   const { errcode } = (error ?? {}) as { errcode?: unknown }
   if (typeof errcode !== 'number' || ![SQLITE_CORRUPT, SQLITE_NOTADB].includes(errcode & 0xff)) return undefined
@@ -66,10 +66,10 @@ function open(file: string): Database {
   raw.exec(
     'pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on; pragma journal_size_limit = 67108864',
   )
-  // Checkpoints wait for the disk. A thread makes them, and a writer only when that falls far behind.
+  // Checkpoints wait for the disk: a thread makes them, and a writer only when the thread falls far behind.
   raw.exec(`pragma wal_autocheckpoint = ${LONGEST_LOG_PAGES}`)
   const checkpoints = new Checkpoints(file)
-  // SQLite would wait for another process with the event loop standing still.
+  // SQLite's own busy wait would block the event loop.
   raw.exec('pragma busy_timeout = 0')
   const db = new Kysely<DB>({ dialect: new Dialect(file, new NodeSqlite(raw), () => checkpoints.count()) })
   const commits = new PolledCommits(raw)
@@ -83,7 +83,7 @@ function open(file: string): Database {
   return { db, vectors, commits, stops: commits, close }
 }
 
-/** Busy, locked, or the disk failed. */
+/** Busy, locked, or a disk error. */
 export function isSqliteAway(error: unknown): boolean {
   const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown }
   return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' && [5, 6, 10, 13, 14].includes(errcode & 0xff)
@@ -130,7 +130,7 @@ class PatientDriver extends SqliteDriver {
     this.#committed()
   }
 
-  /** SQLite has rolled back by itself when the disk is full or failed; what is thrown then must be that. */
+  /** SQLite has rolled back by itself when the disk is full or failed; that error must be thrown. */
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     try {
       await super.rollbackTransaction(connection)
@@ -144,7 +144,7 @@ class PatientDriver extends SqliteDriver {
   }
 }
 
-/** Waits for another process's write without holding up this process. */
+/** Waits for another process's write without blocking the event loop. */
 class PatientConnection implements DatabaseConnection {
   readonly #file: string
   readonly #connection: DatabaseConnection
@@ -172,9 +172,9 @@ class PatientConnection implements DatabaseConnection {
   }
 }
 
-/** Every transaction is `begin immediate`: there is one writer at a time, who needs no further locks. */
+/** Every transaction is `begin immediate`: there is one writer at a time, which needs no further locks. */
 class Adapter extends SqliteAdapter implements Differences {
-  /** SQLite has it, Kysely does not know: it is what lets several processes migrate one new file at once. */
+  /** SQLite supports it, which Kysely does not know: it lets several processes migrate one new file at once. */
   override get supportsTransactionalDdl(): boolean {
     return true
   }
@@ -189,7 +189,7 @@ class Adapter extends SqliteAdapter implements Differences {
     const added = segments.map(
       ({ stream_id, count, ended, events }) => sql`(${stream_id}, ${count}, ${ended ? 1 : 0}, ${events})`,
     )
-    // A stream that has ended gives no row. The trigger of `countStreams` moves the heads.
+    // A stream that has ended returns no row. The trigger of `countStreams` moves the heads.
     const { rows } = await sql<{ stream_id: string; head: number }>`
       with added (stream_id, n, ended, events) as (values ${sql.join(added)})
       insert into event_segments (stream_id, first_id, last_id, events, ended)
@@ -223,7 +223,7 @@ class Compiler extends SqliteQueryCompiler {
   }
 }
 
-/** Tells when another process has committed to the file, by a short poll that costs microseconds. */
+/** Detects commits of other processes to the file, by a poll that costs microseconds. */
 class PolledCommits implements Foreign<never> {
   readonly #version: StatementSync
   readonly #listeners = new Set<(told: undefined) => void>()
@@ -254,7 +254,7 @@ class PolledCommits implements Foreign<never> {
     for (const listener of this.#listeners) listener(undefined)
   }
 
-  /** Undefined while another process recovers the file of one that was killed. */
+  /** Undefined while another process recovers the file after a crash. */
   #read(): number | undefined {
     try {
       return Number((this.#version.get() as { data_version: number }).data_version)
@@ -265,7 +265,10 @@ class PolledCommits implements Foreign<never> {
   }
 }
 
-/** node:sqlite in the shape of better-sqlite3, which Kysely's driver expects; prepared statements are kept. */
+/**
+ * An adapter of node:sqlite to the interface of better-sqlite3, which Kysely's driver expects; prepared statements are
+ * cached.
+ */
 class NodeSqlite implements SqliteDatabase {
   readonly #raw: DatabaseSync
   readonly #statements = new Map<string, NodeStatement>()
@@ -275,7 +278,7 @@ class NodeSqlite implements SqliteDatabase {
   }
 
   prepare(text: string): SqliteStatement {
-    // A deferred transaction that first reads and then writes fails at once when another process wrote in between.
+    // A deferred transaction that first reads and then writes fails at once when another process has written in between.
     const sql = text === 'begin' ? 'begin immediate' : text
     const known = this.#statements.get(sql)
     if (known) return known

@@ -1,9 +1,9 @@
-// Stopping what runs, at once: a registry for this process, and a row that the registries of other processes look at.
+// Immediate stops of turns and jobs: a registry in this process, and rows that the registries of other processes read.
 import type { ForeignStops } from './dialect.ts'
 import { findToStop } from './queries/stop-requests.ts'
 import type { Db } from './schema.ts'
 
-/** The reason of a signal that somebody's stop request aborted; the engine's cancellation follows, but later. */
+/** The abort reason of a stop request; Temporal's cancellation follows later. */
 export class StopRequested extends Error {
   override readonly name = 'StopRequested'
 }
@@ -19,7 +19,7 @@ export class StopRegistry {
     this.#foreign = foreign
   }
 
-  /** A signal that aborts with `StopRequested` when the turn or job is to stop, until `done` is called. */
+  /** A signal that aborts with `StopRequested` when the turn or job has a stop request, until `done` is called. */
   register(id: string): { signal: AbortSignal; done: () => void } {
     const controller = new AbortController()
     const controllers = this.#running.get(id) ?? new Set()
@@ -35,7 +35,7 @@ export class StopRegistry {
     return { signal: controller.signal, done }
   }
 
-  /** Stops what this process does for a turn or a job. */
+  /** Aborts the work of this process for a turn or a job. */
   stop(id: string): void {
     for (const controller of this.#running.get(id) ?? []) controller.abort(new StopRequested('Stopped'))
   }

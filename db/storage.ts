@@ -1,4 +1,4 @@
-// Everything a process keeps and shares: rows, blobs, vectors, secrets, live events and stops, opened together and closed together.
+// The storage of a process: rows, blobs, vectors, secrets, live events and stops, opened and closed together.
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Blobs, type BlobCredentials, openBlobs } from './blobs.ts'
@@ -14,7 +14,7 @@ import { isSqliteAway, openSqlite } from './sqlite.ts'
 import { StopRegistry } from './stops.ts'
 import type { VectorStore } from './vectors/vector-store.ts'
 
-/** How long a process that starts waits for a database server that does not answer yet, in milliseconds. */
+/** How long a starting process waits for a database server that does not respond yet, in milliseconds. */
 const START_MS = 30_000
 const START_PAUSE_MS = 500
 
@@ -34,15 +34,15 @@ export interface Storage {
 
 export interface StorageOptions {
   data_dir: string
-  /** A Postgres database; without one the rows are in a SQLite file of the data folder. */
+  /** A Postgres database; default: a SQLite file in the data folder. */
   database_url?: string | undefined
   secret_key?: string | undefined
-  /** Where the bytes of files are; left out: in the data folder. */
+  /** Location of blobs; default: the data folder. */
   blob_url?: string | undefined
   blob_credentials?: BlobCredentials | undefined
 }
 
-/** Opens the database, the bytes of files and the data folder, bringing the former to the newest schema. */
+/** Opens the database, migrated to the newest schema, the blobs and the data folder. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const blobs = await openBlobs(options)
   const { db, vectors, commits, stops, close } = await openDatabase(options)
@@ -85,12 +85,12 @@ async function openDatabase({ data_dir, database_url }: StorageOptions): Promise
   }
 }
 
-/** Whether an error means that the database cannot be used for the moment, a full disk included, so that trying again later may help. */
+/** Whether an error means that the database is temporarily unavailable, including a full disk, so that a retry may succeed. */
 export function isDatabaseAway(error: unknown): boolean {
   return isSqliteAway(error) || isPostgresAway(error) || isDiskFull(error)
 }
 
-/** Does again what failed because the database was away, for a minute. It may have been committed: doing it twice must do no harm. */
+/** Retries work that failed because the database was unavailable, for a minute. It may have been committed: it must be idempotent. */
 export async function untilDatabaseIsBack<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
   const deadline = Date.now() + AWAY_MS
   for (;;) {

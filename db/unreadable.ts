@@ -1,4 +1,4 @@
-// What is stored encrypted and cannot be decrypted, because the secret key is not the one that it was stored with.
+// Encrypted rows that cannot be decrypted, because the secret key has changed.
 import { findUnreadableSecrets } from './queries/secrets.ts'
 import { findUnreadableSignIns } from './queries/sign-ins.ts'
 import type { Db, Tx } from './schema.ts'
@@ -10,10 +10,10 @@ export interface Unreadable {
   forget: (tx: Tx) => Promise<void>
 }
 
-/** As many names as a message shows. */
+/** Most names in a message. */
 const SHOWN = 10
 
-/** @throws Error that names what cannot be read, and what to do */
+/** @throws Error that names the unreadable rows, and what to do */
 export async function checkSecretKey(db: Db, box: SecretBox): Promise<void> {
   const unreadable = await findUnreadable(db, box)
   if (unreadable.length === 0) return
@@ -21,11 +21,11 @@ export async function checkSecretKey(db: Db, box: SecretBox): Promise<void> {
   const more = unreadable.length > SHOWN ? ` and ${unreadable.length - SHOWN} more` : ''
   throw new Error(
     `Cannot read ${names.join(', ')}${more}: MUXI_SECRET_KEY (or 'secret.key' in the data folder) must be the key they were stored with. ` +
-      'Set that key again, or remove them with `muxi secrets forget` and enter them anew',
+      'Set that key again, or remove them with `muxi secrets forget` and enter them again',
   )
 }
 
-/** Removes what cannot be read. @returns its names */
+/** Deletes the unreadable rows. @returns their names */
 export async function forgetUnreadable(db: Db, box: SecretBox): Promise<string[]> {
   return db.transaction().execute(async (tx) => {
     const unreadable = await findUnreadable(tx, box)

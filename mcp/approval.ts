@@ -1,4 +1,4 @@
-// Whether a person is asked before a tool of an MCP server is called: as its configuration says, by what is known of the tool.
+// Whether a call of an MCP tool requires approval: by the server's configuration and the tool's annotations.
 import { fits } from '../contracts/glob.ts'
 import type { Approval, McpServer } from '../contracts/schemas/agent.ts'
 import type { OfferedTool } from './tools.ts'
@@ -6,13 +6,13 @@ import type { OfferedTool } from './tools.ts'
 type Policy = Pick<McpServer, 'approval' | 'trust_annotations' | 'read_only_tools'> & { builtin?: unknown }
 type KnownTool = Pick<OfferedTool, 'tool' | 'annotations' | 'hash'> & { approved_hash: string }
 
-/** Whether a call of the tool waits for a person. */
+/** Whether a call of the tool waits for approval. */
 export function asksFirst(server: Policy, tool: KnownTool): boolean {
   const approval = approvalOf(server, tool.tool)
   return approval === 'always' || (approval === 'destructive' && isDestructive(server, tool))
 }
 
-/** Of the patterns that fit, the one that says most of the name; of two that say as much, the stricter one. */
+/** The most specific matching pattern; of two equally specific ones, the stricter. */
 export function approvalOf({ approval = 'destructive' }: Policy, tool: string): Approval {
   if (typeof approval === 'string') return approval
   const fitting = Object.entries(approval.tools ?? {}).filter(([glob]) => fits(glob, tool))
@@ -25,8 +25,8 @@ export function approvalOf({ approval = 'destructive' }: Policy, tool: string): 
 const STRICTNESS: Readonly<Record<Approval, number>> = { never: 0, destructive: 1, always: 2 }
 
 /**
- * What nobody has called harmless is destructive. The server is believed only where it is trusted, and only as it was when it was
- * configured; one of our own changes with muxi itself.
+ * Destructive unless declared otherwise. Annotations count only for trusted servers, and only as they were when the server was
+ * configured; those of a built-in server change with muxi's version.
  */
 function isDestructive(server: Policy, { tool, annotations, hash, approved_hash }: KnownTool): boolean {
   if (server.read_only_tools?.includes(tool)) return false

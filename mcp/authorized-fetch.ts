@@ -1,17 +1,17 @@
-// A fetch that shows a token, and a newer one when the first is refused; when no token is good enough, somebody has to sign in.
+// A fetch with a bearer token, which is refreshed when it is refused; when no token is accepted, a sign-in is required.
 import { extractWWWAuthenticateParams } from '@modelcontextprotocol/sdk/client/auth.js'
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { McpFailure, type Challenge } from './failure.ts'
 
-/** The tokens of one person (or of nobody in particular) for one server. */
+/** The tokens of one user (or of the connection itself) for one server. */
 export interface TokenSource {
-  /** One that is good now, as far as is known; undefined before anybody has signed in. */
+  /** The current token, not known to be expired; undefined before a sign-in. */
   current(signal: AbortSignal): Promise<string | undefined>
-  /** One in place of a token that the server has refused; undefined when somebody has to sign in. */
+  /** A replacement for a token that the server refused; undefined when a sign-in is required. */
   renewed(refused: string, signal: AbortSignal): Promise<string | undefined>
 }
 
-/** @param onRefused is told when no token is good enough: not every transport passes on what a fetch throws */
+/** @param onRefused is called when no token is accepted: not every transport propagates errors of fetch */
 export function authorizedFetch(
   fetch: FetchLike,
   source: TokenSource,

@@ -1,10 +1,10 @@
-// A fetch whose answers have an end: no answer, and no event of a stream, is read beyond a number of bytes.
+// A fetch with limits: no response, and no event of a stream, is read beyond a number of bytes.
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
 
 const LINE_FEED = 10
 const CARRIAGE_RETURN = 13
 
-/** What is too long is replaced by an error that answers the request, where there is one to answer; else the stream breaks. */
+/** A message that is too long is replaced by an error response to its request, if it has one; otherwise the stream fails. */
 export function boundedFetch(fetch: FetchLike, maxBytes: number): FetchLike {
   return async (url, init) => {
     const response = await fetch(url, init)
@@ -25,7 +25,7 @@ function limit(maxBytes: number, isStream: boolean, id: unknown): TransformStrea
     transform(chunk, controller) {
       size += chunk.length
       if (isStream) {
-        // Counted from the last blank line: that is where an event ends.
+        // Counted from the last blank line, where an event ends.
         for (let at = chunk.indexOf(LINE_FEED); at >= 0; at = chunk.indexOf(LINE_FEED, at + 1)) {
           if (at === lastLineFeed + 1 || (at === lastLineFeed + 2 && chunk[at - 1] === CARRIAGE_RETURN))
             size = chunk.length - at - 1

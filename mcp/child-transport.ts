@@ -1,4 +1,4 @@
-// The stdio transport: an MCP server as a child process in a group of its own, which never outlives us.
+// The stdio transport: an MCP server as a child process in its own process group, which never outlives its parent.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
@@ -11,10 +11,11 @@ import { Lines, type LongLine } from './lines.ts'
 import { Tail } from './tail.ts'
 
 /**
- * The group's leader becomes the server itself. Before that it leaves behind, in the same group, a shell that reads from a pipe
- * which only we hold: when we let it go, or die, however we die, the pipe ends and all that the server has started is killed: what
- * carries its mark in its environment, also in groups of its own (where there is a /proc to find it), then the group, the shell
- * with it. Until then it also keeps the group's number from being given to anybody else.
+ * The group leader execs the server. Before that it starts, in the same group, a shell that reads from a pipe
+ * which only the parent holds: when the parent closes it, or dies in any way, the pipe ends and every process of the server
+ * is killed: those that
+ * carry its marker in their environment, also in other groups (where /proc exists), then the group including the shell
+ * itself. Until then the shell also keeps the group id from being reused.
  */
 const LAUNCH = `mark=MUXI_MCP_PROCESS=$1; shift
 (trap '' TERM INT HUP; read -r _ <&3
@@ -27,20 +28,20 @@ const LAUNCH = `mark=MUXI_MCP_PROCESS=$1; shift
   done
   kill -9 "-$$") </dev/null >/dev/null 2>&1 &
 exec 3<&-; export "$mark"; exec "$@"`
-/** Variables that a program needs to run at all; everything else it is given on purpose. */
+/** Inherited variables that every program needs; all others are passed explicitly. */
 const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'TERM', 'LANG', 'LANGUAGE', 'TZ', 'TMPDIR']
-/** A server that is asked to end has so long after its input has ended, and as long again after SIGTERM, in milliseconds. */
+/** Grace period after closing the server's input, and again after SIGTERM, in milliseconds. */
 const GRACE_MS = 1_500
-/** Lines that are no messages, before the server is given up. */
+/** Lines that are not messages, after which the connection fails. */
 const MAX_GARBAGE = 10_000
 const NO_SUCH_PROGRAM = 127
-/** What is left of it is gone within so long, in milliseconds; then its group is killed by ourselves. */
+/** Time for the shell to kill the rest, in milliseconds; then the parent kills the group. */
 const KILL_MS = 3_000
 
 export interface ChildOptions {
   command: string
   args: readonly string[]
-  /** Besides the few variables that every program needs. */
+  /** In addition to the inherited variables. */
   env: Readonly<Record<string, string>>
   max_message_bytes: number
 }
@@ -49,7 +50,7 @@ export class ChildTransport implements Transport {
   onclose?: () => void
   onerror?: (error: Error) => void
   onmessage?: (message: JSONRPCMessage) => void
-  /** The end of what it wrote to standard error, and of what it wrote to standard output that is no message. */
+  /** The last output on standard error, and on standard output outside of messages. */
   readonly stderr = new Tail()
   readonly #options: ChildOptions
   #child: ChildProcess | undefined
@@ -57,7 +58,7 @@ export class ChildTransport implements Transport {
   readonly #gone = Promise.withResolvers<void>()
   #isLetGo = false
   #garbage = 0
-  /** Why it is over, when the server is to blame. */
+  /** The reason of the end, when the server caused it. */
   fault: string | undefined
 
   constructor(options: ChildOptions) {
@@ -76,7 +77,7 @@ export class ChildTransport implements Transport {
       detached: true,
     })
     this.#child = child
-    for (const stream of child.stdio) stream?.on('error', () => {}) // its end tells the rest
+    for (const stream of child.stdio) stream?.on('error', () => {}) // its exit is handled below
     child.on('error', (error) => this.#end(`it cannot be started: ${error.message}`))
     child.on('exit', (code, signal) =>
       this.#end(
@@ -100,7 +101,7 @@ export class ChildTransport implements Transport {
     stdin.write(serializeMessage(message))
   }
 
-  /** Ends its input, then asks, then kills; resolves when nothing that it has started is left. */
+  /** Closes its input, then SIGTERM, then SIGKILL; resolves when none of its processes is left. */
   async close(): Promise<void> {
     const child = this.#child
     if (!child || child.exitCode !== null || child.signalCode !== null) this.#end(undefined)
@@ -152,7 +153,7 @@ export class ChildTransport implements Transport {
     onclose?.()
   }
 
-  /** Has the shell kill all that there is, and notices when it has. */
+  /** Makes the shell kill all processes, and waits for it. */
   #letGo(): void {
     const pipe = this.#child?.stdio[3] as Socket | null | undefined
     if (this.#isLetGo) return
@@ -172,7 +173,7 @@ export class ChildTransport implements Transport {
     try {
       process.kill(-this.#child.pid, name)
     } catch {
-      // nothing of it is left
+      // no process is left
     }
   }
 }
@@ -190,7 +191,7 @@ function inherited(): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, process.env[name] ?? '']))
 }
 
-/** Which request a message answers that was too long to read: implementations write the id first or last. */
+/** The request id of a response that was too long to read: implementations write the id first or last. */
 function idOf({ head, tail }: LongLine): number | string | undefined {
   const found =
     /"id"\s*:\s*(\d+|"[^"\\]*")\s*\}\s*$/.exec(tail) ??

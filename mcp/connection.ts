@@ -1,4 +1,4 @@
-// One connection to an MCP server, however it is reached: what it can do, calls, and the one moment at which it is over.
+// One connection to an MCP server over any transport: capabilities, calls, and its end.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js'
@@ -25,7 +25,7 @@ import { McpFailure } from './failure.ts'
 import { Patience } from './patience.ts'
 import { type McpTarget, withoutSecrets } from './target.ts'
 
-/** A server that lists more is not asked on; a page that comes again would never end. */
+/** Limit of listed tools: a server that repeats a page would never end. */
 const MAX_TOOLS = 1_000
 const LIST_MS = 30_000
 const PING_MS = 10_000
@@ -33,12 +33,12 @@ const END_SESSION_MS = 2_000
 
 export interface ConnectOptions {
   target: McpTarget
-  /** For servers that are reached by URL: looks at where each request goes. */
+  /** For servers by URL: checks the address of each request. */
   fetch: FetchLike
-  /** For servers that are reached by URL and are given no `Authorization` of their own. */
+  /** For servers by URL without a configured `Authorization`. */
   tokens?: TokenSource
   version: string
-  /** From the start of its program to the end of its introduction, in milliseconds. */
+  /** From the start of the program to the end of initialization, in milliseconds. */
   connect_ms: number
   max_message_bytes: number
   signal: AbortSignal
@@ -46,36 +46,36 @@ export interface ConnectOptions {
 
 export interface CallOptions {
   signal: AbortSignal
-  /** Without an answer or news of its progress, in milliseconds. */
+  /** Without a response or progress, in milliseconds. */
   silence_ms: number
-  /** Altogether, in milliseconds. */
+  /** In total, in milliseconds. */
   total_ms: number
-  /** Whom it is made for. */
+  /** The user that the call is made for. */
   owner: string
   onProgress: (progress: Progress) => void
-  /** Asks a person what the server wants to know; the call's time stands still meanwhile. */
+  /** Asks a user the server's question; the call's deadline is paused meanwhile. */
   onQuestion?: (question: Question, signal: AbortSignal) => Promise<ElicitResult>
 }
 
-/** What a server asks: to fill in a form, or to do something at an address. */
+/** A question of a server (elicitation): a form, or an action at a URL. */
 export type Question = { message: string; schema: Record<string, unknown> } | { message: string; url: string }
 
-/** A call under way. */
+/** A running call. */
 interface OpenCall {
   ask: (question: Question, signal: AbortSignal) => Promise<ElicitResult>
-  /** Whom it is made for: a question that may be of another's call is nobody's. */
+  /** The user that it is made for: a question that may belong to another user's call is refused. */
   owner: string
 }
 
-/** The call in whose answer a message has come, where the transport keeps them apart. */
+/** The call whose response stream a message arrived in, if the transport separates them. */
 const current = new AsyncLocalStorage<OpenCall>()
-/** The longest time that a timer knows. */
+/** Longest delay of a timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1
-/** Questions that a server may have at once in one call. */
+/** Concurrent questions in one call. */
 const MAX_QUESTIONS = 10
 const MAX_QUESTION = 4_000
 
-/** Connects and introduces us. @throws McpFailure `unsent`, or the signal's reason */
+/** Connects and initializes. @throws McpFailure `unsent`, or the signal's reason */
 export async function connect(options: ConnectOptions): Promise<McpConnection> {
   const { target, signal, connect_ms } = options
   const patience = AbortSignal.timeout(connect_ms)
@@ -99,7 +99,7 @@ export async function connect(options: ConnectOptions): Promise<McpConnection> {
       await connection.close()
       signal.throwIfAborted()
       if (refused) throw refused
-      // A server that knows only the older transport answers the newer one like this.
+      // A server with only the older transport answers the newer one like this.
       const older = error instanceof StreamableHTTPError && [400, 404, 405].includes(error.code ?? 0)
       if (older && index < kinds.length - 1) continue
       throw connection.toFailure(
@@ -121,7 +121,7 @@ function openTransport(
   const options = {
     fetch: tokens ? authorizedFetch(bounded, tokens, onRefused) : bounded,
     requestInit: { headers: target.headers },
-    // The fetch looks at every step of a redirect by itself.
+    // The fetch checks every step of a redirect.
     redirectPolicy: 'same-origin' as const,
   }
   const url = new URL(target.url)
@@ -129,7 +129,7 @@ function openTransport(
 }
 
 export class McpConnection {
-  /** Resolves when it is over, with the reason in words. */
+  /** Resolves when it has closed, with the reason. */
   readonly closed: Promise<string>
   readonly #client: Client
   readonly #transport: Transport
@@ -158,7 +158,7 @@ export class McpConnection {
     this.#client.setNotificationHandler(ToolListChangedNotificationSchema, () => this.#onToolsChanged())
   }
 
-  /** Called by `connect` alone. */
+  /** Called only by `connect`. */
   async introduce(signal: AbortSignal, ms: number): Promise<void> {
     await during(signal, (own) => this.#client.connect(this.#transport, { signal: own, timeout: ms }))
   }
@@ -171,12 +171,12 @@ export class McpConnection {
     return this.#transport.sessionId
   }
 
-  /** The end of what its program wrote to standard error. */
+  /** The last output of its program on standard error. */
   get stderrTail(): string {
     return this.#transport instanceof ChildTransport ? this.#clean(this.#transport.stderr.text) : ''
   }
 
-  /** Who it says it is. */
+  /** Name and version that it reports. */
   get server(): { name: string; version: string } | undefined {
     return this.#client.getServerVersion()
   }
@@ -207,7 +207,7 @@ export class McpConnection {
     return tools.slice(0, MAX_TOOLS)
   }
 
-  /** One call. When the signal aborts the server is told that nobody wants the answer. @throws McpFailure, or the signal's reason */
+  /** One call. When the signal aborts, the request is cancelled at the server. @throws McpFailure, or the signal's reason */
   async callTool(name: string, parameters: Record<string, unknown>, options: CallOptions): Promise<CallToolResult> {
     const { silence_ms, total_ms, owner, onProgress, onQuestion } = options
     const patience = new Patience(silence_ms, total_ms)
@@ -251,7 +251,10 @@ export class McpConnection {
     }
   }
 
-  /** A question belongs to the call in whose answer it comes. A program's stream does not tell: then all calls under way must be of one owner. */
+  /**
+   * A question belongs to the call whose response stream it arrives in. Stdio has one stream: then all running calls must
+   * have the same owner.
+   */
   async #elicit(params: ElicitRequest['params'], signal: AbortSignal): Promise<ElicitResult> {
     const [first, ...others] = this.#calls
     const call = current.getStore() ?? (others.every(({ owner }) => owner === first?.owner) ? first : undefined)
@@ -260,7 +263,7 @@ export class McpConnection {
     return call.ask({ ...question, message: this.#clean(question.message) }, signal)
   }
 
-  /** Whether it is still there. An error is an answer, too. @throws McpFailure */
+  /** Checks that the server responds. An error is a response, too. @throws McpFailure */
   async ping(signal: AbortSignal): Promise<void> {
     try {
       await this.#ask(signal, (own) => this.#client.ping({ signal: own, timeout: PING_MS }))
@@ -269,21 +272,21 @@ export class McpConnection {
     }
   }
 
-  /** Ends the connection, and the program that was started for it. */
+  /** Closes the connection, and stops its program. */
   async close(why?: string): Promise<void> {
     this.#why ??= why
     const transport = this.#transport
     if (transport instanceof StreamableHTTPClientTransport && transport.sessionId !== undefined && !this.#isOver) {
-      // Said out of courtesy: a server that is gone does not hear it.
+      // Best effort: the server may be gone.
       await raceSignal(transport.terminateSession(), AbortSignal.timeout(END_SESSION_MS)).catch(() => undefined)
     }
     await transport.close().catch(() => undefined)
-    // A transport that never began does not tell of its end.
+    // A transport that never started does not emit its end.
     this.#isOver = true
     this.#over.resolve(this.#clean(this.#why ?? 'the connection was closed'))
   }
 
-  /** What went wrong while connecting, in words and without credentials. */
+  /** The failure to connect, with a message without credentials. */
   toFailure(error: unknown, instead?: string): McpFailure {
     const failure = this.#explain(error)
     const said = this.#transport instanceof ChildTransport ? this.#transport.stderr.last : ''
@@ -304,7 +307,7 @@ export class McpConnection {
     } catch (error) {
       signal.throwIfAborted()
       const failure = this.#explain(error)
-      // Everything begins anew, with a new session. Some servers say so with 404, as they are to, and some with 400.
+      // The session has expired. Some servers respond with 404, as specified, and some with 400.
       const hasForgotten = failure.status === 404 || (failure.status === 400 && /session/i.test(String(error)))
       if (hasForgotten && this.sessionId !== undefined) {
         void this.close('the server has forgotten the session')
@@ -338,7 +341,7 @@ export class McpConnection {
     return new McpFailure('lost', message)
   }
 
-  /** Something besides an answer went wrong: whether the server is still there shows when it is asked. */
+  /** An error outside of a response: a ping checks whether the server is still there. */
   #hear(error: Error): void {
     if (this.#isOver || this.#transport instanceof ChildTransport) return
     if (
@@ -364,7 +367,7 @@ export class McpConnection {
   }
 }
 
-/** Undefined for what nobody could answer. */
+/** Undefined for questions that cannot be answered. */
 function questionOf(params: ElicitRequest['params']): Question | undefined {
   const message = params.message.slice(0, MAX_QUESTION)
   if (params.mode === 'url') {
@@ -385,7 +388,7 @@ function statusOf(error: unknown): number | undefined {
   return told ? Number(told[1]) : undefined
 }
 
-/** The system's word for what broke, which `fetch` hides in causes. */
+/** The system's error code, which `fetch` nests in causes. */
 function causeOf(error: unknown): string | undefined {
   for (let at = error; at instanceof Error; at = at.cause) {
     const { code } = at as NodeJS.ErrnoException

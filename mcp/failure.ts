@@ -1,16 +1,16 @@
-// How a call to an MCP server, or the connection to one, can fail.
+// Failures of a call to an MCP server, or of the connection to one.
 
 /**
- * `unsent`: the server never took the request, so that asking again does no harm. `lost`: the connection broke while it was at work.
- * `timeout`: it did not answer in time. `answered`: it answered with an error, or with something that cannot be used.
- * `sign_in`: it refused the request because nobody has signed in, or because that gives too few rights.
+ * `unsent`: the server never took the request, so a retry is safe. `lost`: the connection broke during the request.
+ * `timeout`: it did not answer in time. `answered`: it answered with an error, or with an invalid response.
+ * `sign_in`: it refused the request because of a missing sign-in, or missing scopes.
  */
 export type McpFailureKind = 'unsent' | 'lost' | 'timeout' | 'answered' | 'sign_in'
 
-/** What a server says when it wants a sign-in. */
+/** A server's authentication challenge. */
 export interface Challenge {
   status: 401 | 403
-  /** Where it describes itself. */
+  /** URL of its protected resource metadata. */
   resource_metadata?: string
   scope?: string
 }
@@ -21,11 +21,11 @@ interface Details {
   cause?: unknown
 }
 
-/** The message is a sentence for people and models; it may quote the server, never a credential. */
+/** The message is a sentence for users and models; it may quote the server, never a credential. */
 export class McpFailure extends Error {
   override readonly name = 'McpFailure'
   readonly kind: McpFailureKind
-  /** What the server answered on HTTP, when that was the failure. */
+  /** The HTTP status, if that was the failure. */
   readonly status: number | undefined
   /** Of a `sign_in`. */
   readonly challenge: Challenge | undefined

@@ -1,4 +1,5 @@
-// Writes the project of a new MCP server from template/, whose files are real ones: checked, tested, and changed in marked places only.
+// Writes the project of a new MCP server from template/, whose files are valid as they are: type-checked, tested, and
+// changed only in marked places.
 import {
   chmodSync,
   existsSync,
@@ -36,12 +37,12 @@ export interface ToolSpec {
 
 export interface ArgumentSpec {
   name: string
-  /** A key of `TYPES`, or the words of a choice. */
+  /** A key of `TYPES`, or the values of a choice. */
   type: keyof typeof TYPES | readonly string[]
   optional: boolean
 }
 
-/** The types an argument may have, with their schema and a value that fits. */
+/** The types of arguments, with their schema and a valid value. */
 const TYPES = {
   string: { schema: 'z.string().max(10_000)', sample: "'text'" },
   integer: { schema: 'z.int()', sample: '1' },
@@ -54,12 +55,12 @@ const TYPES = {
 const TOOL_FORM =
   "a form such as 'weather(city: string, days?: integer, unit: metric|imperial) Tells the weather of a city'"
 const TYPE_WORDS = `${Object.keys(TYPES).join(', ')}, or words with '|' between them`
-/** Names that would hide what the server itself reads, or what every program has. */
+/** Names that would shadow variables of the server itself, or of every program. */
 const RESERVED_VARIABLES = ['HOST', 'PORT', 'MCP_TOKEN', 'MCP_HOSTS', 'PATH', 'HOME', 'NODE_OPTIONS']
-/** Tools that would be other files of tools/, on any system. */
+/** Tool names that would clash with other files of tools/, on any system. */
 const RESERVED_TOOLS = ['index', 'con', 'nul', 'aux', 'prn']
 
-/** @returns what is wrong with the name of a project; undefined when nothing is */
+/** @returns the fault of a project name; undefined when it is valid */
 export function nameFault(name: string): string | undefined {
   if (/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name) && !['node_modules', NAME_IN_TEMPLATE].includes(name)) return undefined
   return fault('name', "1 to 64 lower-case letters, digits, '-', '_' or '.', beginning with a letter or a digit", name)
@@ -81,7 +82,7 @@ export function credentialFault(name: string): string | undefined {
     : fault('env', "a name of upper-case letters, digits and '_' that the server does not use itself", name)
 }
 
-/** @returns what is wrong with the folder that the project is to be written to */
+/** @returns the fault of the target folder; undefined when it is valid */
 export function folderFault(folder: string): string | undefined {
   if (!existsSync(folder)) return undefined
   let entries: number
@@ -95,7 +96,7 @@ export function folderFault(folder: string): string | undefined {
     : fault('dir', 'empty, or not there yet', `'${folder}' with ${entries} entries in it`, false)
 }
 
-/** Reads a tool as people write it. @throws an error that says what is wrong */
+/** Parses a tool from the command line. @throws an error that names the fault */
 export function parseTool(text: string): ToolSpec {
   const [, name = '', given, description = ''] = /^\s*([^\s(]+)\s*(?:\(([^)]*)\))?\s*(.*?)\s*$/.exec(text) ?? []
   if (!isLine(text) || name === '') throw new Error(fault('tool', TOOL_FORM, text))
@@ -136,7 +137,7 @@ export function projectFaults(project: ServerProject): string[] {
   ].filter((each) => each !== undefined)
 }
 
-/** Writes the project, whole or not at all. @returns the files, relative to the folder @throws an error with every fault */
+/** Writes the project atomically. @returns the files, relative to the folder @throws an error with every fault */
 export function writeProject(project: ServerProject, folder: string): string[] {
   const target = resolve(folder)
   const faults = [...projectFaults(project), ...[folderFault(target) ?? []].flat()]
@@ -150,7 +151,7 @@ export function writeProject(project: ServerProject, folder: string): string[] {
       writeFileSync(join(draft, file), text)
     }
     chmodSync(draft, 0o755)
-    // Fails when something has come into the folder meanwhile.
+    // Fails when the folder is no longer empty.
     renameSync(draft, target)
     return files.map(([file]) => file)
   } catch (error) {
@@ -174,11 +175,11 @@ function filesOf(project: ServerProject): [file: string, text: string][] {
   return files.map(([file, text]) => [file, text.replaceAll(NAME_IN_TEMPLATE, project.name)])
 }
 
-/** A file of the template with what is this project's own. */
+/** A file of the template with the project's values. */
 function changed(file: string, text: string, project: ServerProject): string {
   switch (file) {
     case 'package.json': {
-      // The description is text of somebody's: JSON of it, put in by a function, in which `$` means nothing.
+      // The description is user text: inserted as JSON by a function, so that `$` has no special meaning.
       return text.replace(/"An MCP server\."/, () => JSON.stringify(project.description))
     }
     case 'README.md':
@@ -212,7 +213,7 @@ function toolFile(text: string, tool: ToolSpec): string {
       .replace("'Says what it is told.'", () => quoted(tool.description))
       .replaceAll('echoTool', variableOf(tool.name))
       .replaceAll(/'echo'|`echo`/g, (found) => found.replace('echo', tool.name))
-      // A tool without arguments uses nothing of it.
+      // A tool without arguments does not use it.
       .replace("import * as z from 'zod'\n", (line) => (inputs.length > 0 ? line : ''))
       .replaceAll(/\{\s+\},$/gm, '{},')
   )
@@ -229,7 +230,7 @@ function readme(text: string, { description, transport, credentials }: ServerPro
   return kept.replace('<!-- names -->\n', () => credentials.map((name) => `- \`${name}\`\n`).join(''))
 }
 
-/** Puts lines in the place of what stands between two marks, which go. */
+/** Replaces the lines between two markers, and the markers. */
 function fill(text: string, mark: string, lines: string[]): string {
   const place = new RegExp(`^( *)// <${mark}>\\n[^]*?^ *// </${mark}>\\n`, 'm')
   if (!place.test(text)) throw new Error(`Cannot write the project: the template has no place for '${mark}'`)

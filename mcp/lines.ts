@@ -2,7 +2,7 @@
 
 const KEPT = 512
 
-/** A line that was too long: its two ends, the rest was dropped as it came. */
+/** A line that was too long: its two ends; the rest is dropped. */
 export interface LongLine {
   head: string
   tail: string
@@ -35,7 +35,7 @@ export class Lines {
     this.#chunks.push(part)
     this.#bytes += part.length
     if (this.#bytes <= this.#maxBytes) return
-    // Only the two ends are of use from here on.
+    // Only the two ends are kept from here on.
     const [head = part] = this.#chunks
     const tail = Buffer.concat(this.#chunks.slice(-2)).subarray(-KEPT)
     this.#chunks = [Buffer.from(head.subarray(0, KEPT)), Buffer.from(tail)]

@@ -1,4 +1,4 @@
-// Signing in to MCP servers as MCP has it, OAuth 2.1: find the authorization server, be known to it, send a person there, get tokens, renew them.
+// Authorization of MCP, OAuth 2.1: discovery, client registration, authorization request, tokens, refresh.
 import {
   discoverOAuthServerInfo,
   exchangeAuthorization,
@@ -19,35 +19,35 @@ import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { boundedFetch } from './bounded-fetch.ts'
 import { McpFailure, type Challenge } from './failure.ts'
 
-/** Of each answer of an authorization server. */
+/** Longest response of an authorization server, in bytes. */
 const MAX_BYTES = 256 * 1024
-/** For each answer of an authorization server, in milliseconds. */
+/** Timeout of a response of an authorization server, in milliseconds. */
 const ANSWER_MS = 10_000
 
-/** How we are known to an authorization server. */
+/** The client registration at an authorization server. */
 export interface KnownClient {
   issuer: string
   redirect_uri: string
   information: OAuthClientInformationMixed
 }
 
-/** All that a sign-in needs, found out before anybody is asked. Holds our secret with the authorization server: sealed at rest. */
+/** The result of discovery for a sign-in. Contains the client secret: encrypted at rest. */
 export interface SignInPlan {
-  /** The MCP server: its tokens are shown to nobody else. */
+  /** The MCP server: tokens are sent only to it. */
   url: string
   client: KnownClient
-  /** Left out for servers of the first days, which have their endpoints at fixed paths. */
+  /** Omitted for legacy servers, which have their endpoints at fixed paths. */
   metadata?: AuthorizationServerMetadata
-  /** What the token is to be good for, as the server names itself. */
+  /** The resource indicator of the token, as named by the server. */
   resource?: string
   scope?: string
 }
 
-/** Tokens, and what is needed to renew them. Sealed at rest. */
+/** Tokens, with the data to refresh them. Encrypted at rest. */
 export interface Grant {
   plan: SignInPlan
   tokens: OAuthTokens
-  /** When the access token ends, in milliseconds since 1970; left out when nobody knows. */
+  /** When the access token ends, in milliseconds since 1970; omitted when unknown. */
   expires_at?: number
 }
 
@@ -63,20 +63,20 @@ export interface PlanOptions {
         issuer?: string | undefined
       }
     | undefined
-  /** As we were known there before. */
+  /** The previous client registration. */
   known?: KnownClient | undefined
-  /** Of the token that was not enough. */
+  /** Scope of the insufficient token. */
   granted_scope?: string | undefined
   redirect_uri: string
-  /** Where our client metadata document is found, when it is on the internet. */
+  /** URL of the client metadata document, if it is public. */
   client_metadata_url?: string | undefined
   fetch: FetchLike
   signal: AbortSignal
 }
 
 /**
- * Finds out how one signs in to a server, and makes us known there.
- * @throws McpFailure `answered` when there is no way to; the signal's reason
+ * Discovers the authorization server of an MCP server, and registers the client.
+ * @throws McpFailure `answered` when the server has no sign-in; the signal's reason
  */
 export async function planSignIn(options: PlanOptions): Promise<SignInPlan> {
   const { url, challenge, configured, signal } = options
@@ -123,7 +123,7 @@ export async function planSignIn(options: PlanOptions): Promise<SignInPlan> {
   }
 }
 
-/** Where a person signs in, and the secret half of the proof that the answer is for us. */
+/** The authorization URL, and the PKCE verifier. */
 export async function openSignIn(plan: SignInPlan, state: string): Promise<{ url: string; code_verifier: string }> {
   const { client, metadata, resource, scope } = plan
   const { authorizationUrl, codeVerifier } = await startAuthorization(client.issuer, {
@@ -137,7 +137,7 @@ export async function openSignIn(plan: SignInPlan, state: string): Promise<{ url
   return { url: authorizationUrl.href, code_verifier: codeVerifier }
 }
 
-/** @throws McpFailure `answered`, with words for people */
+/** @throws McpFailure `answered`, with a message for users */
 export async function finishSignIn(
   plan: SignInPlan,
   { code, code_verifier }: { code: string; code_verifier: string },
@@ -163,9 +163,9 @@ export async function finishSignIn(
 }
 
 /**
- * New tokens for a grant.
- * @returns undefined when it is over, and somebody has to sign in again
- * @throws McpFailure `unsent` when the authorization server cannot be asked now
+ * Refreshes the tokens of a grant.
+ * @returns undefined when the grant is no longer valid, and a new sign-in is required
+ * @throws McpFailure `unsent` when the authorization server is unavailable
  */
 export async function renewGrant(
   { plan, tokens }: Grant,
@@ -189,7 +189,7 @@ export async function renewGrant(
   }
 }
 
-/** RFC 9207: an answer that another authorization server gave must not be taken to this one. @throws McpFailure */
+/** RFC 9207: refuses a response of another authorization server (mix-up attack). @throws McpFailure */
 export function checkIssuer({ client, metadata }: SignInPlan, iss: string | undefined): void {
   const issuer = metadata?.issuer ?? client.issuer
   const isPromised = (metadata as { authorization_response_iss_parameter_supported?: unknown } | undefined)
@@ -216,7 +216,9 @@ function resourceOf(url: string, described: OAuthProtectedResourceMetadata | und
   return described.resource
 }
 
-/** What the server asks for; else what the operator, or the server's description, says. More is never asked for by itself. */
+/**
+ * The scope of the challenge; otherwise of the operator's configuration or the server's metadata. Nothing else is requested.
+ */
 function scopeOf(
   { challenge, configured, granted_scope }: PlanOptions,
   described: OAuthProtectedResourceMetadata | undefined,
@@ -227,7 +229,7 @@ function scopeOf(
     ...wordsIn(granted_scope),
     ...(asked.length > 0 ? asked : (described?.scopes_supported ?? [])),
   ])
-  // Without it some give no refresh token, and people would have to sign in every hour.
+  // Without it some servers issue no refresh token, and users would have to sign in every hour.
   if (metadata?.scopes_supported?.includes('offline_access')) scopes.add('offline_access')
   return scopes.size === 0 ? undefined : [...scopes].join(' ')
 }
@@ -259,7 +261,7 @@ async function beKnown(
   }
 }
 
-/** What we say of ourselves to authorization servers that come and ask. @param ours where we are reached */
+/** The client metadata document for authorization servers. @param ours public URL of the API */
 export function clientDocument(ours: string) {
   return {
     client_id: `${ours}/oauth/client.json`,
@@ -270,7 +272,7 @@ export function clientDocument(ours: string) {
   }
 }
 
-/** The same where we register, and in our client metadata document. */
+/** Shared by the registration and the client metadata document. */
 const CLIENT = {
   client_name: 'muxi',
   grant_types: ['authorization_code', 'refresh_token'],
@@ -289,7 +291,7 @@ function hasEnded(information: OAuthClientInformationMixed): boolean {
   return end !== undefined && end !== 0 && end * 1_000 < Date.now()
 }
 
-/** Each answer is waited for, and read, within limits. */
+/** Applies a timeout and a size limit to each response. */
 function patient(fetch: FetchLike, signal: AbortSignal): FetchLike {
   const bounded = boundedFetch(fetch, MAX_BYTES)
   return (url, init) => bounded(url, { ...init, signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]) })
@@ -307,7 +309,7 @@ function refuse(why: string): never {
   throw new McpFailure('answered', `it wants a sign-in, but ${why}`)
 }
 
-/** What went wrong, without what an authorization server sent: that may hold what it was sent. */
+/** The error without the authorization server's text, which may repeat secrets of the request. */
 function wordsOf(error: unknown): string {
   if (error instanceof OAuthError) return error.errorCode
   if (error instanceof Error && error.name === 'ZodError') return 'what it says of itself cannot be read'

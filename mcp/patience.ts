@@ -1,4 +1,4 @@
-// How long a call waits for its server: for a word from it, and altogether. The time in which people are asked does not count.
+// Idle and total timeout of a call to a server. Both are paused while a user is asked.
 import { McpFailure } from './failure.ts'
 
 export class Patience {
@@ -16,17 +16,17 @@ export class Patience {
     this.#start()
   }
 
-  /** Aborts with the failure when it is lost. */
+  /** Aborts with the timeout failure. */
   get signal(): AbortSignal {
     return this.#over.signal
   }
 
-  /** The server has said something. */
+  /** Resets the idle timeout: the server has sent a message. */
   heard(): void {
     if (this.#pauses === 0) this.#silence?.refresh()
   }
 
-  /** Does something that is no fault of the server's. */
+  /** Pauses both timeouts during `work`. */
   async pause<T>(work: () => Promise<T>): Promise<T> {
     if (this.#pauses === 0) this.end()
     this.#pauses += 1

@@ -1,4 +1,4 @@
-// What a tool's answer is to a model: text, and pictures for those that can see.
+// A tool result for a model: text, and images for models that accept them.
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 
 const MAX_IMAGES = 8
@@ -11,7 +11,7 @@ export interface ToolAnswer {
   is_error: boolean
 }
 
-/** Every part of the answer in order; what cannot be shown is named. */
+/** Every part of the result in order; unsupported parts are named. */
 export function readAnswer({ content, structuredContent, isError }: CallToolResult): ToolAnswer {
   const images: ToolAnswer['images'] = []
   const show = (media_type: string, base64: string, what: string): string => {
@@ -38,7 +38,7 @@ export function readAnswer({ content, structuredContent, isError }: CallToolResu
       }
     }
   })
-  // Servers are to repeat structured content as text; some do not.
+  // Servers should repeat structured content as text; some do not.
   if (structuredContent !== undefined && !content.some(({ type }) => type === 'text'))
     parts.push(JSON.stringify(structuredContent))
   return { text: parts.join('\n\n'), images, is_error: isError === true }

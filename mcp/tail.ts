@@ -1,4 +1,4 @@
-// The end of what somebody writes, however much it is.
+// Keeps the end of an output of any length.
 
 const MAX_BYTES = 8_192
 
@@ -13,7 +13,7 @@ export class Tail {
     return this.#kept.toString()
   }
 
-  /** The last line that says something, at most 300 characters of it. */
+  /** The last non-empty line, at most 300 characters of it. */
   get last(): string {
     const line = this.text.split('\n').findLast((each) => each.trim() !== '')
     return (line ?? '').trim().slice(0, 300)

@@ -1,4 +1,4 @@
-// How an MCP server is reached: its configuration and its credentials put together.
+// The target of an MCP connection: configuration combined with credentials.
 import { GUARDED } from '../contracts/builtin-servers.ts'
 import { builtinCommand } from './builtin-command.ts'
 import type { McpServer } from '../contracts/schemas/agent.ts'
@@ -9,8 +9,8 @@ export type McpTarget =
 
 /**
  * @param server without its credentials
- * @param secrets by where they stood in it: `credentials.TOKEN`, `credentials.0.value`, `env.TOKEN`
- * @param guarded whether a server of ours is kept from private networks, whatever its settings say
+ * @param secrets by path in it: `credentials.TOKEN`, `credentials.0.value`, `env.TOKEN`
+ * @param guarded whether a built-in server may not reach private networks, regardless of its settings
  */
 export function targetOf(
   server: McpServer,
@@ -50,7 +50,7 @@ export function targetOf(
   return { url: url.href, transport: server.transport ?? 'auto', headers, secrets: values }
 }
 
-/** A command line in words, as a shell would have them: quotes hold words together, a backslash takes the next character as it is. */
+/** Splits a command line like a shell: quotes group words, a backslash escapes the next character. */
 export function splitWords(line: string): string[] {
   const words: string[] = []
   for (const match of line.matchAll(/(?:[^\s"'\\]+|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+/gs)) {
@@ -65,10 +65,10 @@ export function splitWords(line: string): string[] {
   return words
 }
 
-/** Shorter values are words that may stand anywhere; nobody would know what was left out. */
+/** Shorter values are not redacted: they may be ordinary words. */
 const MIN_SECRET = 6
 
-/** The text without any of the secrets, and without the one character that no database takes. */
+/** The text without secrets, and without NUL, which Postgres rejects. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
   let clean = text.replaceAll('\0', '\uFFFD')
   for (const secret of secrets) {

@@ -1,4 +1,4 @@
-// A server's tools as models are offered them: a name that every provider takes, a bounded description, a schema.
+// A server's tools as offered to models: a name that every provider accepts, a bounded description, a schema.
 import { createHash } from 'node:crypto'
 import type { Tool } from '@modelcontextprotocol/sdk/types.js'
 import { canonicalJson } from '../contracts/json.ts'
@@ -6,14 +6,14 @@ import type { McpServer } from '../contracts/schemas/agent.ts'
 
 const MAX_NAME = 64
 const MAX_DESCRIPTION = 8_000
-/** A schema that is longer costs every model call more than the tool is worth. */
+/** Longest schema of a tool, in characters: every model call pays for it. */
 const MAX_SCHEMA = 64_000
 const MAX_ANNOTATIONS = 4_000
-/** Of all schemas of a server together. */
+/** Limit of all schemas of a server together. */
 const MAX_SCHEMAS = 4_000_000
 
 export interface OfferedTool {
-  /** What the server calls it. */
+  /** The server's name for it. */
   tool: string
   name: string
   description: string
@@ -21,11 +21,11 @@ export interface OfferedTool {
   parameters: string
   /** JSON. */
   annotations: string
-  /** Of everything that the model reads of it, and of what the server says of it. */
+  /** Hash of everything that models get of it, and of its annotations. */
   hash: string
 }
 
-/** What is offered of a listing; left out are second tools of one name, and those whose schema is too long. */
+/** The offered tools of a listing, without duplicates of a name and those whose schema is too long. */
 export function offeredTools(server: string, tools: readonly Tool[]): OfferedTool[] {
   const offered = new Map<string, OfferedTool>()
   let left = MAX_SCHEMAS
@@ -47,7 +47,7 @@ export function offeredTools(server: string, tools: readonly Tool[]): OfferedToo
   return [...offered.values()]
 }
 
-/** `server__tool`, with a hash at its end where that alone would not be legal or could mean another tool. */
+/** `server__tool`, with a hash at its end if that is not valid or not unique. */
 export function offeredName(server: string, tool: string): string {
   const plain = `${server}__${tool}`
   const name = plain.replaceAll(/[^a-zA-Z0-9_-]/g, '_')
@@ -62,8 +62,8 @@ function hashOf(text: string): string {
 }
 
 /**
- * Whether a tool may run twice: the operator says so, or the server does and is believed.
- * @param annotations JSON, as the server gave them
+ * Whether a tool may run twice: by the operator's setting, or by the annotation of a trusted server.
+ * @param annotations JSON, as sent by the server
  */
 export function isRepeatable(
   server: Pick<McpServer, 'idempotent_tools' | 'read_only_tools' | 'trust_annotations'>,

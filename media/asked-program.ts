@@ -1,5 +1,5 @@
-// A program of our own that reads hostile files in a process with limits and without network: it is asked, one thing at a time,
-// a line at a time, and keeps what it writes in a folder that goes with it.
+// RPC to a child program that reads untrusted files in a process with limits and without network: one request at a time,
+// one line each; its files are in a folder that is deleted with it.
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +7,7 @@ import { MediaFailure, type MediaFailureReason } from './failure.ts'
 import { confined, LimitedProcess, ProgramFailed, type LimitedOptions } from './limited-process.ts'
 import { makeScratch, removeScratch } from './scratch.ts'
 
-/** The last line of every answer; lines before it are what was asked for, a piece at a time. `error` is a fault of ours. */
+/** The last line of every answer; the lines before it are the results, one each. `error` is an internal error. */
 export type LastLine =
   | { done: object }
   | { failure: { reason: MediaFailureReason; message: string } }
@@ -19,7 +19,7 @@ export class AskedProgram {
   readonly #process: LimitedProcess
   #heard: (line: string) => void = () => {}
 
-  /** @param script beside this file; it gets our process id and its folder */
+  /** @param script beside this file; it gets the parent's process id and its folder */
   static async start(script: string, memoryMb?: number): Promise<AskedProgram> {
     const folder = await makeScratch()
     return new AskedProgram(await confined(commandOf(script, folder, memoryMb)), folder)
@@ -36,14 +36,14 @@ export class AskedProgram {
     return this.#process.alive
   }
 
-  /** A folder for one piece of work, within its own. */
+  /** Creates a folder for one request, within its own. */
   makeFolder(): Promise<string> {
     return mkdtemp(join(this.folder, 'p-'))
   }
 
   /**
-   * @param onPiece gets the lines before the last one
-   * @throws MediaFailure, after which it may be asked again, or whatever it was ended for
+   * @param onPiece is called with the lines before the last one
+   * @throws MediaFailure, after which it can be reused, or the reason for which it was killed
    */
   async ask<T extends object>(
     request: object,
@@ -90,12 +90,12 @@ export class AskedProgram {
   }
 }
 
-/** On the runtime that runs this; it may read, write into its folder, and load native code. */
+/** On the current runtime; it may read files, write into its folder, and load native code. */
 function commandOf(script: string, folder: string, memoryMb?: number): [string, string[]] {
   const args = [fileURLToPath(new URL(script, import.meta.url)), String(process.pid), folder]
   const heap = memoryMb === undefined ? [] : [`--max-old-space-size=${memoryMb}`]
   if ('Deno' in globalThis) {
-    // `--allow-run` is what a process needs to kill itself.
+    // `--allow-run` is required for a process to kill itself.
     const allowed = [
       '--allow-read',
       `--allow-write=${folder}`,

@@ -1,4 +1,5 @@
-// Recordings made ready for speech to text, by ffmpeg: mono at 16 kHz, evenly loud, with its silences known; and cut without decoding again.
+// Preparation of recordings for speech to text, by ffmpeg: mono at 16 kHz, normalized, with detected silences; segments are
+// cut without decoding again.
 import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -17,18 +18,18 @@ export interface Span {
   to_ms: number
 }
 
-/** What is known of a recording as it came. */
+/** Metadata of an uploaded recording. */
 export interface AudioFacts {
-  /** As ffmpeg calls them. */
+  /** ffmpeg's names. */
   format: string
   codec: string
   channels: string
   sample_rate: number
-  /** Of the sound, as decoded. */
+  /** Of the decoded audio. */
   duration_ms: number
-  /** It says that it is longer than what could be decoded. */
+  /** The declared duration exceeds the decoded one. */
   truncated: boolean
-  /** Before it was made evenly loud; undefined for silence. */
+  /** Before normalization; undefined for silence. */
   loudness_lufs?: number
 }
 
@@ -42,20 +43,20 @@ export interface PreparedAudio {
 const RATE = 16_000
 const BYTES_A_SECOND = RATE * 2
 const WAV_HEADER = 44
-/** Loudness that speech is brought to, and how far at most. */
+/** Target loudness of speech, and largest gain. */
 const TARGET_LUFS = -19
 const MOST_GAIN_DB = 30
-/** Below this for so long is silence, once the speech is as loud as above. */
+/** Threshold and duration of silence, after normalization. */
 const SILENCE = 'noise=-42dB:d=0.4'
-/** What ffmpeg may open; lists of other files and addresses are not among it. */
+/** Formats that ffmpeg may open; playlists and network protocols are excluded. */
 const FORMATS = 'mov,mp4,m4a,3gp,3g2,mj2,mp3,wav,w64,ogg,matroska,webm,flac,aac,aiff,caf,amr'
 const ONLY_FILES = ['-protocol_whitelist', 'file,pipe', '-format_whitelist', FORMATS]
-/** Encoders pad: a recording is cut off when more than this is missing of the length that it says it has. */
+/** Encoders pad: a recording is truncated when more than this is missing of its declared duration. */
 const MISSING_SHARE = 0.03
 const MISSING_MS = 1_000
 
 /**
- * Decodes the first sound track of a recording or video into a folder.
+ * Decodes the first audio track of a recording or video into a folder.
  * @throws MediaFailure, or the signal's reason
  */
 export async function prepareAudio(
@@ -69,7 +70,7 @@ export async function prepareAudio(
   const cleaned = denoise ? 'highpass=f=80,afftdn=nf=-25,' : ''
   const told = await ffmpeg(
     [...ONLY_FILES, '-i', path, '-map', '0:a:0', '-vn', '-sn', '-dn', '-map_metadata', '-1'],
-    // At 16 kHz before it is measured: that is a third of the work.
+    // Resampled to 16 kHz before the measurement: a third of the work.
     ['-t', String(max_seconds + 1), '-ac', '1', '-af', `aresample=${RATE},${cleaned}ebur128=framelog=verbose`],
     ['-ar', String(RATE), '-f', 's16le', pcm],
     options,
@@ -94,14 +95,14 @@ export async function prepareAudio(
   }
 }
 
-/** Longest piece that is transcribed at once, and silence that is left out rather than sent, in milliseconds. */
+/** Longest segment, and shortest silence that is dropped, in milliseconds. */
 const MAX_SEGMENT_MS = 60_000
 const MIN_SEGMENT_MS = 20_000
 const LEFT_OUT_MS = 2_000
-/** What stays around words: their beginnings and ends are quiet. */
+/** Margin around speech, whose beginning and end are quiet. */
 const MARGIN_MS = 200
 
-/** The pieces of a recording that hold sound, cut in silences where there are any; none when all of it is silence. */
+/** The segments of a recording with sound, cut at silences if possible; none when all of it is silent. */
 export function segmentsOf(silences: readonly Span[], durationMs: number): Span[] {
   const segments: Span[] = []
   for (const stretch of soundOf(silences, durationMs)) {
@@ -116,7 +117,7 @@ export function segmentsOf(silences: readonly Span[], durationMs: number): Span[
   return segments
 }
 
-/** What lies between the long silences. Short pieces near each other stay together. */
+/** The spans between long silences. Short spans near each other are joined. */
 function soundOf(silences: readonly Span[], durationMs: number): Span[] {
   const stretches: Span[] = []
   let from = 0
@@ -130,7 +131,7 @@ function soundOf(silences: readonly Span[], durationMs: number): Span[] {
   return stretches
 }
 
-/** The middle of the longest silence between two moments. */
+/** The middle of the longest silence between two times. */
 function bestCut(silences: readonly Span[], after: number, before: number): number | undefined {
   const middles = silences
     .map(({ from_ms, to_ms }) => ({ length: to_ms - from_ms, middle: Math.round((from_ms + to_ms) / 2) }))
@@ -138,12 +139,12 @@ function bestCut(silences: readonly Span[], after: number, before: number): numb
   return middles.toSorted((a, b) => b.length - a.length || b.middle - a.middle)[0]?.middle
 }
 
-/** Where in a prepared recording the samples of a piece are: its first and last byte. */
+/** The byte range (first and last byte) of a segment in a prepared recording. */
 export function rangeOfSegment({ from_ms, to_ms }: Span): { start: number; end: number } {
   return { start: WAV_HEADER + sampleOf(from_ms), end: WAV_HEADER + sampleOf(to_ms) - 1 }
 }
 
-/** A piece of a prepared recording as a WAV file of its own. */
+/** A segment of a prepared recording as a WAV file. */
 export function segmentAsWav(samples: Uint8Array): Buffer {
   return writeHeader(Buffer.concat([Buffer.alloc(WAV_HEADER), samples]))
 }
@@ -170,18 +171,18 @@ function writeHeader(wav: Buffer): Buffer {
 
 export type SpeechFormat = 'mp3' | 'opus' | 'aac' | 'flac' | 'wav' | 'pcm'
 
-/** How ffmpeg is told to write each. */
+/** ffmpeg's output arguments for each format. */
 const ENCODERS: Record<SpeechFormat, string[]> = {
   mp3: ['-c:a', 'libmp3lame', '-b:a', '64k', '-f', 'mp3'],
   opus: ['-c:a', 'libopus', '-b:a', '32k', '-f', 'ogg'],
   aac: ['-c:a', 'aac', '-b:a', '64k', '-f', 'adts'],
   flac: ['-c:a', 'flac', '-f', 'flac'],
   wav: ['-c:a', 'pcm_s16le', '-f', 'wav'],
-  // As OpenAI's: 24 kHz, 16 bits, mono.
+  // Same as OpenAI's: 24 kHz, 16 bits, mono.
   pcm: ['-ar', '24000', '-ac', '1', '-f', 's16le'],
 }
 
-/** Writes sound in another format. @throws MediaFailure, or the signal's reason */
+/** Converts audio to another format. @throws MediaFailure, or the signal's reason */
 export async function encodeAudio(
   from: string,
   to: string,
@@ -191,7 +192,7 @@ export async function encodeAudio(
   await ffmpeg([...ONLY_FILES, '-i', from], ['-map_metadata', '-1'], [...ENCODERS[format], to], options)
 }
 
-/** One run of ffmpeg. @returns what it said */
+/** Runs ffmpeg. @returns its log */
 async function ffmpeg(input: string[], work: string[], output: string[], options: AudioOptions): Promise<string> {
   const { output_bytes } = options.limits
   const limited: LimitedOptions = { ...options, what: 'recording' }
@@ -222,7 +223,7 @@ function failureOf(error: ProgramFailed): Error {
 
 let found: Promise<string> | undefined
 
-/** The ffmpeg of the system, else the one that was installed with us. @throws Error that says what to do */
+/** The system's ffmpeg, otherwise the one installed with muxi. @throws Error that says what to do */
 export function findFfmpeg(): Promise<string> {
   found ??= find().catch((error: unknown) => {
     found = undefined
@@ -237,7 +238,7 @@ async function find(): Promise<string> {
     const { path } = createRequire(import.meta.url)('@ffmpeg-installer/ffmpeg') as { path: string }
     if (await succeeds(path, ['-version'])) return path
   } catch {
-    // not made for this platform
+    // not available for this platform
   }
   throw new MediaFailure(
     'no_decoder',
@@ -255,7 +256,7 @@ function factsOf(told: string, decodedMs: number): Omit<AudioFacts, 'duration_ms
   return { format, codec, channels, sample_rate: Number(rate), truncated }
 }
 
-/** Of the whole; ffmpeg says -70 for silence. */
+/** Integrated loudness; ffmpeg reports -70 for silence. */
 function loudnessOf(told: string): number | undefined {
   const lufs = Number(/Integrated loudness:\s+I:\s+(-?[\d.]+) LUFS/.exec(told)?.[1])
   return Number.isFinite(lufs) && lufs > -69 ? lufs : undefined

@@ -1,21 +1,21 @@
-// What is on a page, as blocks for whoever reads it by program, and as plain text.
+// The content of a page as structured blocks, and as plain text.
 import { cellsOf, isRuleRow, type Piece, piecesOf, withoutMarks } from './markdown.ts'
 
 export interface BlockPosition {
   /** From 1. */
   page: number
-  /** Where it begins in the text of the page, and how long it is there, in characters. */
+  /** Offset and length in the text of the page, in characters. */
   offset: number
   length: number
 }
 
-/** All texts are without the marks of Markdown. */
+/** All texts are without Markdown syntax. */
 export type Block = { position: BlockPosition } & (
   | { type: 'heading'; level: number; text: string }
   | { type: 'paragraph'; text: string }
   /** `depth` from 0. */
   | { type: 'list'; ordered: boolean; items: { text: string; depth: number }[] }
-  /** With `header` the first row is one. */
+  /** With `header` the first row is the header. */
   | { type: 'table'; header: boolean; rows: string[][] }
   | { type: 'code'; text: string; language?: string }
   | { type: 'image'; alt: string; url: string }
@@ -70,7 +70,7 @@ function readItem({ lines }: Piece): { indent: number; ordered: boolean; words: 
   return { indent: mark.search(/\S/), ordered: /\d/.test(mark), words: withoutMarks(words) }
 }
 
-/** A page in the same layout without the marks of Markdown; the cells of a table are set apart by tabs. */
+/** A page in the same layout without Markdown syntax; cells of a table are separated by tabs. */
 export function plainText(markdown: string): string {
   let text = ''
   let end = 0

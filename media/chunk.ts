@@ -1,26 +1,26 @@
-// Pages into passages of about a paragraph: whole sentences of one page, with the headings they stand under.
+// Splits pages into passages of about a paragraph: whole sentences of one page, with their headings.
 import { type Unit, unitsOf } from './markdown-units.ts'
 
 export interface ChunkedPage {
   page: number
   text: string
-  /** What it is called in its document: stands before the headings. */
+  /** The page's label, which precedes the headings. */
   label?: string
 }
 
 export interface Chunk {
   text: string
   page: number
-  /** The headings it stands under, outermost first: `4 Builtins > 4.1 Bourne`. */
+  /** Its headings, outermost first: `4 Builtins > 4.1 Bourne`. */
   heading?: string
   /** From 0 within one call. */
   position: number
 }
 
 export interface ChunkOptions {
-  /** Wanted length, in characters; no chunk is longer than twice that. */
+  /** Target length, in characters; no chunk is longer than twice that. */
   target?: number
-  /** Most text repeated from the chunk before on the same page, in characters. */
+  /** Longest overlap with the previous chunk of the same page, in characters. */
   overlap?: number
 }
 
@@ -29,8 +29,8 @@ const OVERLAP = 120
 const HEADING_CHARACTERS = 240
 
 /**
- * Cuts pages into chunks, in linear time. A chunk never spans two pages, so that its page is where its words stand; only
- * a sentence that runs over the end of a page is kept whole, on the page where it begins.
+ * Cuts pages into chunks, in linear time. A chunk never spans two pages, so that its page number is correct; only
+ * a sentence that crosses a page boundary is kept whole, on the page where it starts.
  */
 export function chunkPages(pages: ChunkedPage[], { target = TARGET, overlap = OVERLAP }: ChunkOptions = {}): Chunk[] {
   const pagesOfUnits = pages.map(({ text, ...page }) => ({ ...page, units: unitsOf(text, target) }))
@@ -41,7 +41,7 @@ export function chunkPages(pages: ChunkedPage[], { target = TARGET, overlap = OV
   const headings: Unit[] = []
   let before: string | undefined
   for (const { page, label, units } of pagesOfUnits) {
-    // A slide or sheet is not under the headings of the one before.
+    // A slide or sheet does not inherit the headings of the previous one.
     if (label !== before) headings.length = 0
     before = label
     for (const section of sectionsOf(units, target)) {
@@ -56,7 +56,7 @@ export function chunkPages(pages: ChunkedPage[], { target = TARGET, overlap = OV
   return chunks
 }
 
-/** Moves the rest of a sentence that began on the page before. */
+/** Moves the rest of a sentence to the page where it starts. */
 function mendBoundary(before: Unit[], units: Unit[]): void {
   const last = before.at(-1)
   const first = units[0]
@@ -67,7 +67,7 @@ function mendBoundary(before: Unit[], units: Unit[]): void {
   if (units[0]) units[0].joint = '\n\n'
 }
 
-/** Splits before headings, unless what stands before or after is so short that the two are better kept together. */
+/** Splits before headings, unless the text before or after is too short for a chunk of its own. */
 function sectionsOf(units: Unit[], target: number): Unit[][] {
   const sections: { units: Unit[]; length: number }[] = []
   for (const unit of units) {
@@ -88,7 +88,7 @@ function sectionsOf(units: Unit[], target: number): Unit[][] {
 
 interface Part {
   units: Unit[]
-  /** Sentences of the part before. */
+  /** Sentences of the previous part. */
   repeated: Unit[]
 }
 
@@ -100,7 +100,7 @@ function partsOf(section: Unit[], target: number, overlap: number): Part[] {
   let units: Unit[] = []
   let length = 0
   for (const unit of section) {
-    // The unit goes where more of it belongs; a heading never ends a part.
+    // The unit goes to the part with the larger share of it; a heading never ends a part.
     if (units.length > 0 && length + unit.text.length / 2 > wanted && units.at(-1)!.kind !== 'heading') {
       parts.push({ units, repeated: tailOf(parts.at(-1)?.units, overlap) })
       units = []
@@ -113,7 +113,7 @@ function partsOf(section: Unit[], target: number, overlap: number): Part[] {
   return parts
 }
 
-/** The last sentences that fit. */
+/** The last sentences within the overlap. */
 function tailOf(units: Unit[] | undefined, overlap: number): Unit[] {
   const tail: Unit[] = []
   let room = overlap
@@ -132,7 +132,7 @@ function toText({ units, repeated }: Part): string {
   return text
 }
 
-/** Takes in the headings of a part; @returns those that its first words stand under */
+/** Updates the headings with those of a part; @returns the headings at its start */
 function headingOver(headings: Unit[], units: Unit[], label: string | undefined): string {
   let over: string | undefined
   for (const unit of units) {
@@ -147,7 +147,7 @@ function headingOver(headings: Unit[], units: Unit[], label: string | undefined)
 
 function pathOf(headings: Unit[], label: string | undefined): string {
   const texts = headings.map(({ text }) => text)
-  // A chapter may be called as its heading is.
+  // A chapter's label may equal its heading.
   const called = label === undefined || label === texts[0] ? [] : [label]
   return [...called, ...texts].join(' > ').slice(-HEADING_CHARACTERS)
 }

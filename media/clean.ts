@@ -1,4 +1,4 @@
-// Between extraction and chunking: takes out what is on the pages for the printer's sake, and nothing that says something.
+// Cleaning between extraction and chunking: removes running headers, footers and page numbers, but no content.
 import { type Piece, piecesOf } from './markdown.ts'
 
 interface Page {
@@ -6,28 +6,29 @@ interface Page {
   text: string
 }
 
-/** Pieces at the top and at the bottom of a page that may be a running header or footer. */
+/** Number of pieces at the top and bottom of a page that may be a running header or footer. */
 const EDGE = 2
 const LONGEST_RUNNING = 120
-/** On so many pages the same words beside the number of the page are a header; words alone, on this share of the pages. */
+/** Number of pages on which a text with the page number recurs to count as a header; for text alone, share of the pages. */
 const NUMBERED_PAGES = 3
 const SAME_PAGES = 4
 const SAME_SHARE = 0.4
 
 const ROMAN = /^[-–—\s]*[ivxlc]{1,7}[-–—\s]*$/
 const BARE = /(?<=^[-–—\s]*)\d{1,5}(?=[-–—\s]*$)/
-/** Where in a line the number of its page is: at an end, before how many there are, or alone. */
+/** Positions of the page number in a line: at an end, before the total, or alone. */
 const NUMBERS = [/^\d{1,5}(?=\s)/, /(?<=\s)\d{1,5}$/, /(?<=\s)\d{1,5}(?=\s*(?:\/|of|von|sur|de)\s*\d{1,5}$)/i, BARE]
-/** What no reader sees: controls but for tabs and ends of lines, marks of byte order, zero-width spaces and soft hyphens. */
+/** Invisible characters: controls except tabs and line ends, byte order marks, zero-width spaces and soft hyphens. */
 // oxlint-disable-next-line no-control-regex -- they are what is looked for
 const UNSEEN = /[\u0000-\u0008\u000E-\u001F\u007F-\u0084\u0086-\u009F\u00AD\u200B\u2060\uFEFF]/g
-/** What may be a word that was cut. */
+/** A possibly hyphenated word. */
 const CUT = /-\s/
 const LIGATURES = /[\uFB00-\uFB06]/g
 
 /**
- * Removes running headers and footers, page numbers and unseen characters, and mends words that were cut at the end of a line.
- * @param around neighbouring pages, which show what recurs where there are few pages
+ * Removes running headers and footers, page numbers and invisible characters, and rejoins words that were hyphenated at the
+ * end of a line.
+ * @param around neighbouring pages, to detect recurring lines when there are few pages
  */
 export function cleanPages<P extends Page>(pages: P[], around: Page[] = []): P[] {
   const before = around.map(readPage)
@@ -38,7 +39,7 @@ export function cleanPages<P extends Page>(pages: P[], around: Page[] = []): P[]
   return pages.map((page, index) => ({ ...page, text: cleanPage(own[index]!, recurring, words, shown) }))
 }
 
-/** A page without what nobody sees, taken apart once for all that looks at it. */
+/** A page without invisible characters, parsed once. */
 interface ReadPage extends Page {
   pieces: Piece[]
   edges: Piece[]
@@ -103,7 +104,7 @@ function count(counted: Map<string, number>, key: string): void {
   counted.set(key, (counted.get(key) ?? 0) + 1)
 }
 
-/** Lines of their own at the top and the bottom. A page that has nothing else has no edges. */
+/** Separate lines at the top and the bottom. A page that has nothing else has no edges. */
 function edgesOf(pieces: Piece[]): Piece[] {
   const said = pieces.filter(({ kind }) => kind !== 'rule')
   const edges = said.filter((_, index) => index < EDGE || index >= said.length - EDGE)
@@ -123,10 +124,10 @@ function numberedKeys(line: string, page: number): string[] {
   return keys
 }
 
-/** The same words without a number stay where they stand first, for they may say something. */
+/** The first occurrence of recurring text without a number stays, because it may be content. */
 function isRunning(piece: Piece, line: string, page: number, recurring: Recurring, shown: Set<string>): boolean {
   if (ROMAN.test(line) || BARE.exec(line)?.[0] === String(page)) return true
-  // "Chapter 7" on page 7 may well be the title of what follows.
+  // "Chapter 7" on page 7 may be the title of the chapter.
   if (piece.kind === 'paragraph' && numberedKeys(line, page).some((key) => recurring.numbered.has(key))) return true
   if (!recurring.same.has(line)) return false
   const before = shown.has(line)
@@ -142,11 +143,11 @@ function wordsOf(pages: Page[]): Set<string> {
 }
 
 /**
- * A word cut at the end of a line is whole again, with its hyphen where it is written so elsewhere. Within a line ("pre- and post-war")
- * only what is a word elsewhere was cut.
+ * Rejoins a word split at the end of a line, with the hyphen if it occurs so elsewhere. Within a line ("pre- and post-war")
+ * only if the joined word occurs elsewhere.
  */
 function mendHyphens(text: string, words: Set<string>): string {
-  // Hardly a piece has any, and to look for the words around them is slow.
+  // Few pieces have any, and searching for the words around them is slow.
   if (!CUT.test(text)) return text
   return text.replace(/(\p{L}{2,})-([ \t]*)(\r?\n?)[ \t]*(?=\p{Ll})(\p{L}+)/gu, (whole, before, spaces, end, after) => {
     if (spaces + end === '') return whole

@@ -1,15 +1,15 @@
-// Speech without a network, by espeak-ng: a voice that everybody understands and nobody loves.
+// Offline text to speech by espeak-ng.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { encodeAudio, type AudioLimits, type SpeechFormat } from './audio.ts'
 import { runLimited, succeeds } from './limited-process.ts'
 import { inScratch } from './scratch.ts'
 
-/** Words a minute at speed 1. */
+/** Words per minute at speed 1. */
 const PACE = 170
 const MIN_PACE = 80
 const MAX_PACE = 450
-/** Names of OpenAI's voices, so that a client need not know who speaks. */
+/** Names of OpenAI's voices, so that clients work with either synthesizer. */
 const VOICES: Record<string, string> = {
   alloy: 'en-us',
   ash: 'en-us+m3',
@@ -35,7 +35,7 @@ export function hasEspeak(): Promise<boolean> {
   return succeeds('espeak-ng', ['--version'])
 }
 
-/** The sound of a text. @throws MediaFailure, ProgramFailed, or the signal's reason */
+/** Synthesizes a text. @throws MediaFailure, ProgramFailed, or the signal's reason */
 export function speakOffline(
   { text, voice, format, speed }: SpokenText,
   options: { signal: AbortSignal; limits: AudioLimits },

@@ -1,6 +1,6 @@
-// Why a file cannot be read, in one word for programs and one sentence for people.
+// Why a file cannot be read: a reason code for programs and a sentence for users.
 
-/** `damaged` also stands for a parser that crashed on the file; the `too_…` ones for a limit that was reached. */
+/** `damaged` also covers a parser that crashed on the file; the `too_…` ones for a limit that was reached. */
 export type MediaFailureReason =
   | 'empty'
   | 'not_a_document'
@@ -18,12 +18,12 @@ export type MediaFailureReason =
   | 'no_decoder'
   | 'no_transcriber'
 
-/** The fault of one file: trying again is useless, and nothing but this file is touched by it. */
+/** A fault of one file: not retryable, and no other file is affected. */
 export class MediaFailure extends Error {
   override readonly name = 'MediaFailure'
   readonly reason: MediaFailureReason
 
-  /** @param message a sentence that may be shown to whoever sent the file */
+  /** @param message a sentence that may be shown to the user who sent the file */
   constructor(reason: MediaFailureReason, message: string, options: { cause?: unknown } = {}) {
     super(message, options)
     this.reason = reason

@@ -1,4 +1,4 @@
-// The one function that we use of a package without types.
+// The only used function of a package without types.
 declare module 'heic-decode' {
   export default function decode(input: {
     buffer: Uint8Array

@@ -1,6 +1,6 @@
-// The one function that we use of a package without types.
+// The only used function of a package without types.
 declare module 'html-encoding-sniffer' {
-  /** The name of the encoding of a page, by its byte order mark, the transport's word, its own marks, or else the default. */
+  /** The name of the encoding of a page, by its byte order mark, the transport's charset, its meta tag, or the default. */
   export default function sniff(
     bytes: Uint8Array,
     options: { transportLayerEncodingLabel?: string; defaultEncoding: string; maxPrescanBytes?: number },

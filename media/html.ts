@@ -1,14 +1,14 @@
-// HTML of strangers as a document tree: decoded as its sender, its marks or its bytes say, and never nested too deeply to be walked.
+// Untrusted HTML as a document tree: decoded by declared charset, meta tag or detection, with limited nesting.
 import sniffEncoding from 'html-encoding-sniffer'
 import { parseHTML } from 'linkedom'
 
-/** What comes after parsing calls itself for each level. */
+/** Limit of nesting: later steps recurse for each level. */
 const MAX_DEPTH = 500
-/** Nothing to read in these. */
+/** Elements without readable text. */
 export const UNREAD =
   'script, style, template, iframe, object, embed, svg, canvas, link, meta, dialog, [hidden], [aria-hidden="true"]'
 
-/** @throws RangeError when its elements are nested too deeply */
+/** @throws RangeError when the nesting is too deep */
 export function parseHtml(html: string): Document {
   const { document } = parseHTML(/<(?:html|body)\b/i.test(html) ? html : `<html><body>${html}</body></html>`)
   if (isDeeperThan(MAX_DEPTH, document.documentElement)) throw new RangeError('nested too deeply')
@@ -16,15 +16,15 @@ export function parseHtml(html: string): Document {
 }
 
 export interface Declared {
-  /** As its sender named it. */
+  /** The declared charset. */
   charset?: string | undefined
-  /** Text has no place in which it could name one. */
+  /** Plain text cannot declare a charset itself. */
   isPlain?: boolean
-  /** What it is in when nobody says so. */
+  /** Default encoding when none is declared. */
   undeclared?: string
 }
 
-/** By its byte order mark, its sender's word, its own, then by its bytes. */
+/** By byte order mark, declared charset, meta tag, then detection. */
 export function decodeHtml(bytes: Uint8Array, { charset, isPlain = false, undeclared }: Declared = {}): string {
   const defaultEncoding = undeclared ?? (isUtf8(bytes) ? 'UTF-8' : 'windows-1252')
   const encoding = sniffEncoding(bytes, {
@@ -35,12 +35,12 @@ export function decodeHtml(bytes: Uint8Array, { charset, isPlain = false, undecl
   try {
     return new TextDecoder(encoding).decode(bytes)
   } catch {
-    // An encoding that the standard keeps from being used.
+    // An encoding that the standard forbids.
     return new TextDecoder(defaultEncoding).decode(bytes)
   }
 }
 
-/** Links lead somewhere from everywhere, or nowhere; pictures that say nothing, and data inside the page, are left out. */
+/** Makes links absolute or removes them; removes images without text, and data URLs. */
 export function resolveLinks(document: Document, absolute: (href: string) => string | undefined): void {
   for (const link of document.querySelectorAll('a[href]')) {
     const href = absolute(link.getAttribute('href') ?? '')
@@ -54,14 +54,14 @@ export function resolveLinks(document: Document, absolute: (href: string) => str
   }
 }
 
-/** An address that means the same everywhere; undefined for any other. */
+/** The absolute form of a URL; undefined for one that has none. */
 export function absoluteUrl(href: string, base?: string): string | undefined {
   if (!URL.canParse(href, base)) return undefined
   const { protocol, href: resolved } = new URL(href, base)
   return protocol === 'http:' || protocol === 'https:' || protocol === 'mailto:' ? resolved : undefined
 }
 
-/** Without what no reader sees and no transport likes, and with at most one empty line between two others. */
+/** Removes invisible and control characters, and repeated empty lines. */
 export function tidy(text: string): string {
   return (
     text
@@ -77,7 +77,7 @@ export function tidy(text: string): string {
 
 function isUtf8(bytes: Uint8Array): boolean {
   try {
-    // The last character may be cut in two.
+    // The last character may be incomplete.
     new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true })
     return true
   } catch {

@@ -1,4 +1,4 @@
-// The program in which pictures are decoded.
+// The child program that decodes images.
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import exif from 'exif-reader'
@@ -11,15 +11,15 @@ import { sniffMedia } from './sniff-media.ts'
 
 export interface ImageRequest {
   path: string
-  /** Where the variants are written. */
+  /** Folder of the variants. */
   folder: string
   variants: ImageVariant[]
   max_pixels: number
 }
 
-/** At which a unit of an SVG is a pixel. */
+/** Density at which one SVG unit is one pixel. */
 const SVG_DENSITY = 72
-/** Lowest quality of a JPEG before the picture is made smaller. */
+/** JPEG qualities that are tried before the image is scaled down. */
 const QUALITIES = [85, 70, 50]
 
 sharp.cache(false)
@@ -45,7 +45,7 @@ async function encode(bytes: Buffer, type: string, request: ImageRequest): Promi
   const meta = await sharp(bytes, options).metadata()
   const side = Math.max(...request.variants.map(({ max_side }) => max_side))
   if (meta.width * meta.height > request.max_pixels) throw tooLarge(request.max_pixels)
-  // libvips of sharp has no decoder for HEVC; libheif turns the picture upright by itself.
+  // libvips of sharp has no decoder for HEVC; libheif applies the orientation itself.
   const source = type === 'image/heic' ? await openHeic(bytes, request.max_pixels) : sharp(bytes, options).autoOrient()
   const { data, info } = await source
     .resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
@@ -53,7 +53,7 @@ async function encode(bytes: Buffer, type: string, request: ImageRequest): Promi
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
   const raw = { width: info.width, height: info.height, channels: info.channels }
-  // What is drawn and not photographed keeps its edges and its transparency.
+  // Drawings, in contrast to photographs, keep sharp edges and transparency.
   const drawn = ['image/png', 'image/gif', 'image/svg+xml'].includes(type) || meta.hasAlpha
   const files: ImageFile[] = []
   for (const variant of request.variants)
@@ -69,7 +69,7 @@ async function openHeic(bytes: Buffer, maxPixels: number): Promise<Sharp> {
   }).removeAlpha()
 }
 
-/** Writes a variant below its size; nothing of the metadata goes with it. */
+/** Writes a variant within its size limit, without metadata. */
 async function write(
   open: () => Sharp,
   { name, max_side, max_bytes, format }: ImageVariant,
@@ -109,7 +109,7 @@ function factsOf(meta: Metadata, type: string): ImageFacts {
   }
 }
 
-/** EXIF as JSON, without what is not text or numbers; nothing when it is damaged. */
+/** EXIF as JSON, only text and numbers; undefined when it is damaged. */
 function readExif(bytes: Buffer): Record<string, unknown> {
   try {
     const text = JSON.stringify(exif(bytes), (_, value: unknown) =>
@@ -126,7 +126,7 @@ function readExif(bytes: Buffer): Record<string, unknown> {
   }
 }
 
-/** An SVG may draw, but not fetch, nor multiply itself. */
+/** Refuses SVG with external references or entity expansion. */
 function checkSvg(bytes: Buffer): void {
   const text = bytes.toString('utf8')
   const entities = text.match(/<!ENTITY[^>]*>/gi) ?? []

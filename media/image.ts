@@ -1,4 +1,4 @@
-// Pictures made ready for models and people: upright, without private metadata, small enough. Decoded in a child process that can be killed.
+// Image variants for models and users: upright, without private metadata, within size limits. Decoded in a child process that can be killed.
 import { rm } from 'node:fs/promises'
 import { AskedProgram } from './asked-program.ts'
 import { MediaFailure } from './failure.ts'
@@ -7,14 +7,14 @@ import type { ProcessLimits } from './limited-process.ts'
 
 export interface ImageVariant {
   name: string
-  /** Longest side, in pixels; smaller pictures stay as they are. */
+  /** Longest side, in pixels; smaller images are not scaled. */
   max_side: number
   max_bytes: number
-  /** Left out: PNG for what is drawn, else JPEG. */
+  /** Default: PNG for drawings, otherwise JPEG. */
   format?: 'png' | 'webp'
 }
 
-/** What OCR reads. Small print needs pixels; a page at 300 dpi has this many. */
+/** The variant for OCR: the size of a page at 300 dpi, for small print. */
 export const READABLE: ImageVariant = {
   name: 'readable',
   max_side: 3_508,
@@ -31,7 +31,7 @@ export interface ImageFile {
   size: number
 }
 
-/** What is known of the picture as it came; what is private in it stays with these facts. */
+/** Metadata of the uploaded image; private fields are stored only here. */
 export interface ImageFacts {
   type: string
   /** Upright. */
@@ -53,17 +53,17 @@ export type ImageLimits = ProcessLimits & { max_pixels: number }
 export interface ImageOptions {
   signal: AbortSignal
   limits: ImageLimits
-  /** Whose picture it is: a decoder sees the pictures of one owner only. */
+  /** The image's owner: a decoder process serves one owner only. */
   owner: string
 }
 
-/** How long a decoder waits for the next picture of its owner, in milliseconds, and how many it decodes. */
+/** Idle timeout of a decoder, in milliseconds, and number of images after which it is replaced. */
 const IDLE_MS = 5_000
 const MOST_IDLE = 2
 const MOST_PICTURES = 100
 
 /**
- * Makes variants of a picture. Their files are gone when `use` has ended.
+ * Makes variants of an image. Their files are deleted after `use`.
  * @throws MediaFailure, or the signal's reason
  */
 export async function withPreparedImage<T>(
@@ -84,7 +84,7 @@ export async function withPreparedImage<T>(
     const request: ImageRequest = { path, folder, variants, max_pixels: limits.max_pixels }
     return await use(await decoder.program.ask<PreparedImage>(request, { signal, limits, what: 'picture' }))
   } catch (error) {
-    // One that was only told what is wrong with a picture is as good as before.
+    // A decoder that reported a faulty image can be reused.
     if (!(error instanceof MediaFailure)) await decoder.program.end()
     throw error
   } finally {
@@ -100,7 +100,7 @@ interface Decoder {
   timer?: NodeJS.Timeout
 }
 
-// Starting a decoder costs more than decoding a photograph, so it stays a little for the next one of the same owner.
+// Starting a decoder costs more than decoding a photograph, so it is kept idle for the next one of the same owner.
 let idle: Decoder[] = []
 
 function takeIdle({ owner, limits }: ImageOptions): Decoder | undefined {

@@ -1,13 +1,13 @@
-// What a file in a folder is, or why it is nothing that we read.
+// Detects the format of a file, or the reason why it is unsupported.
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { MediaFailure } from './failure.ts'
 import { type DocumentKind, isDocumentKind, sniff, SNIFFED_BYTES } from './sniff.ts'
 
 /**
- * Looks at a file.
- * @param name as its sender calls it
- * @throws MediaFailure when it is empty or nothing that we can read
+ * Detects the format of a file.
+ * @param name the client's file name
+ * @throws MediaFailure when it is empty or unsupported
  */
 export async function kindOfFile(path: string, name: string): Promise<DocumentKind> {
   const head = await headOf(path)
@@ -19,7 +19,7 @@ export async function kindOfFile(path: string, name: string): Promise<DocumentKi
   throw new MediaFailure('not_a_document', 'The file is no document that can be read')
 }
 
-/** As much of a file as tells what it is. */
+/** The first bytes of a file, enough to detect its format. */
 export async function headOf(path: string): Promise<Buffer> {
   const file = await open(path)
   try {
@@ -30,7 +30,7 @@ export async function headOf(path: string): Promise<Buffer> {
   }
 }
 
-/** How Office names what it has encrypted within its old container. */
+/** Office's name of the encrypted stream within its OLE container. */
 const ENCRYPTED = Buffer.from('EncryptedPackage', 'utf16le')
 
 async function oleFailure(bytes: AsyncIterable<Buffer>): Promise<MediaFailure> {

@@ -1,5 +1,5 @@
-// A program of somebody else's that reads hostile input: without network where the system can deny it, watched for time, memory
-// and output, and killed with everything it started.
+// A third-party program that reads untrusted input: without network where the system supports it, limited in time, memory
+// and output, and killed with all its processes.
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process'
 import { StringDecoder } from 'node:string_decoder'
 import { MediaFailure } from './failure.ts'
@@ -9,27 +9,27 @@ import { residentMb } from './resident-memory.ts'
 export interface ProcessLimits {
   /** Resident memory. */
   memory_mb: number
-  /** Longest time of one piece of work, in milliseconds. */
+  /** Time limit of one request, in milliseconds. */
   time_ms: number
-  /** Most that it may say, and most that it may leave behind. */
+  /** Limits of its output, and of its files. */
   output_bytes: number
 }
 
 export interface LimitedOptions {
   signal: AbortSignal
   limits: ProcessLimits
-  /** What is being read, for the words of a failure: `image`, `recording`. */
+  /** The kind of input, for messages: `image`, `recording`. */
   what: string
 }
 
-/** How often the memory of a working program is looked at, in milliseconds. */
+/** Interval of memory checks of a busy program, in milliseconds. */
 const MEMORY_WATCH_MS = 100
-/** What is kept of its stderr for a failure of ours, in characters. */
+/** Characters of its stderr in an internal error. */
 const STDERR_SHOWN = 2_000
-/** What a program is told of our environment: nothing that is secret. */
+/** Inherited environment variables: no secrets. */
 const ENVIRONMENT = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'LANG', 'DENO_DIR', 'SystemRoot']
 
-/** The program ended by itself, and not well. */
+/** The program exited with an error. */
 export class ProgramFailed extends Error {
   override readonly name = 'ProgramFailed'
   readonly stderr: string
@@ -45,7 +45,7 @@ export interface Handlers {
 }
 
 export class LimitedProcess {
-  /** All that it has said on stderr, within the limit of its output. */
+  /** Its stderr, within the limit of its output. */
   stderr = ''
   /** Resolves when it and its output have ended. */
   readonly exited: Promise<void>
@@ -85,7 +85,7 @@ export class LimitedProcess {
         resolve()
       })
       this.#child.on('close', (code, signal) => {
-        // A SIGKILL that is not ours is the kernel's, when memory ran out.
+        // A SIGKILL from elsewhere is the kernel's, when memory ran out.
         if (signal === 'SIGKILL')
           this.#ended ??= new MediaFailure('too_much_memory', `Reading the ${this.#what} took too much memory`)
         else if (code !== 0) this.#ended ??= new ProgramFailed(program, signal ?? `code ${code}`, this.stderr)
@@ -107,7 +107,7 @@ export class LimitedProcess {
     this.#child.stdin.end()
   }
 
-  /** Holds it to the limits until the returned function is called. */
+  /** Enforces the limits until the returned function is called. */
   watch({ signal, limits, what }: LimitedOptions): () => void {
     const { memory_mb, time_ms, output_bytes } = limits
     this.#what = what
@@ -126,26 +126,26 @@ export class LimitedProcess {
     }
   }
 
-  /** Resolves when it has ended well. @throws MediaFailure, ProgramFailed, or what it was killed for */
+  /** Resolves when it has succeeded. @throws MediaFailure, ProgramFailed, or the reason for which it was killed */
   async result(): Promise<void> {
     await this.exited
     if (this.#ended !== ENDED) throw this.#ended
   }
 
-  /** Kills its whole process group; resolves when it is gone. */
+  /** Kills its whole process group; resolves when it has exited. */
   async kill(reason: unknown = new Error(`${this.#program} is no longer needed`)): Promise<void> {
     this.#ended ??= reason
     this.hold(true)
     try {
       if (this.#child.pid !== undefined) process.kill(-this.#child.pid, 'SIGKILL')
     } catch {
-      // it has ended, or the platform has no groups
+      // it has exited, or the platform has no process groups
       this.#child.kill('SIGKILL')
     }
     await this.exited
   }
 
-  /** While it is idle it must not keep our process alive. */
+  /** While idle it must not keep the parent process alive. */
   hold(busy: boolean): void {
     // Deno 2.9 throws when the program could not be started.
     if (this.#child.pid === undefined) return
@@ -178,7 +178,7 @@ const ENDED = Symbol('ended')
 /** Program and arguments for `spawn`. */
 export type Command = [string, string[]]
 
-/** Runs a program to its end. @returns what it said on stderr */
+/** Runs a program to its end. @returns its stderr */
 export async function runLimited(command: Command, options: LimitedOptions & { input?: string }): Promise<string> {
   options.signal.throwIfAborted()
   const child = new LimitedProcess(await confined(command))
@@ -193,14 +193,14 @@ export async function runLimited(command: Command, options: LimitedOptions & { i
   }
 }
 
-/** On Linux: a network of its own, with nothing in it, and death with its parent. What the system does not allow is left out. */
+/** On Linux: an empty network namespace, and termination with its parent. Unsupported options are skipped. */
 const CONFINEMENTS = [
   ['unshare', '-rn', '--', 'setpriv', '--pdeathsig', 'KILL', '--'],
   ['setpriv', '--pdeathsig', 'KILL', '--'],
 ]
 let confinement: Promise<string[]> | undefined
 
-/** The command as it runs with the least that the system lets us grant it. */
+/** The command with the strongest confinement that the system supports. */
 export async function confined([program, args]: Command): Promise<Command> {
   confinement ??= findConfinement()
   const [first, ...rest] = [...(await confinement), program, ...args]
@@ -215,7 +215,7 @@ async function findConfinement(): Promise<string[]> {
   return []
 }
 
-/** Whether a program can be started and ends well within seconds. */
+/** Whether a program can be started and succeeds within seconds. */
 export function succeeds(program: string, args: string[]): Promise<boolean> {
   return new Promise((resolve) => {
     execFile(program, args, { timeout: 5_000 }, (error) => resolve(error === null))

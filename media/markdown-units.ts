@@ -1,19 +1,20 @@
-// The Markdown of a page as a row of units that are never cut: headings, sentences, list items, table rows, lines of code.
+// The Markdown of a page as a sequence of units that are never cut: headings, sentences, list items, table rows, lines of
+// code.
 import { isRuleRow, type Piece, piecesOf, withoutMarks } from './markdown.ts'
 import { cutLong, sentencesOf } from './sentences.ts'
 
 export interface Unit {
   kind: 'heading' | 'sentence' | 'line' | 'row'
   text: string
-  /** What stands between it and the unit before. */
+  /** Separator from the previous unit. */
   joint: ' ' | '\n' | '\n\n'
   /** Of a heading, 1 to 6. */
   level?: number
-  /** Of a table row: the header rows, to be repeated where a passage begins within the table. */
+  /** Of a table row: the header rows, repeated where a passage starts within the table. */
   header?: string
 }
 
-/** The dots between a title and its page number. */
+/** Dot leaders between a title and its page number. */
 const LEADERS = /(?:[ \t]?\.){4,}/g
 const ESCAPED = /\\([_*#~`<>[\]])/g
 
@@ -59,7 +60,7 @@ function rowsOf(lines: string[], most: number): Unit[] {
 
 function textUnits(lines: string[], joint: '\n' | '\n\n', most: number): Unit[] {
   const trimmed = lines.map((line) => line.trim())
-  // Many lines and no sentence among them: records of some kind, whose lines mean something.
+  // Many lines without sentences: records, whose line breaks are significant.
   if (trimmed.length >= 4 && !trimmed.some((line) => /\p{L}[.!?。]["')\]]?(?:\s|$)/u.test(line)))
     return trimmed.flatMap((line, index) => cut('line', line, index === 0 ? joint : '\n', most))
   return sentencesOf(trimmed.join(' ')).flatMap((text, index) => cut('sentence', text, index === 0 ? joint : ' ', most))

@@ -1,15 +1,15 @@
-// The one reading of a page's Markdown: its pieces in order, with the place of each, as loosely written as parsers write it.
+// The Markdown parser for pages: pieces in order with their position, tolerant of parsers' output.
 
 export interface Piece {
   kind: 'heading' | 'paragraph' | 'item' | 'table' | 'code' | 'image' | 'rule'
-  /** Where it stands in the page, in characters; `to` is after its last line, without the line's end. */
+  /** Position in the page, in characters; `to` is after its last line, without the line end. */
   from: number
   to: number
-  /** As they stand there, without their ends; of code without the fences. */
+  /** Source lines without line ends; of code without the fences. */
   lines: string[]
   /** Of a heading, 1 to 6. */
   level?: number
-  /** Of code, when its fence names it. */
+  /** Of code, if its fence names it. */
   language?: string
 }
 
@@ -18,25 +18,25 @@ const HEADING = /^(#{1,6})\s+(.+?)\s*#*$/
 const UNDERLINE = /^(?:={3,}|-{3,})\s*$/
 const RULE = /^\s*(?:-{3,}|\*{3,}|_{3,})\s*$/
 const ROW = /^\s*\|.*\|\s*$/
-// A number between dashes is that of the page.
+// A number between dashes is a page number.
 const ITEM = /^\s*(?!-\s*\d+\s*-\s*$)(?:[-*+•]|\d{1,3}[.)])\s+\S/
 const FENCE = /^\s*(`{3,}|~{3,})\s*([\w+#.-]*)/
 const IMAGE = /^\s*!\[[^\]]*\]\([^()]*\)\s*$/
-/** What a heading says: words, or a time, a date or a year. Other numbers are those of pages and of sections, set apart from their titles. */
+/** Content of a heading: letters, or a time, a date or a year. Other numbers are page and section numbers apart from their titles. */
 const SAYS = /\p{L}|^\D{0,3}(?:\d{1,2}:\d{2}|\d{4}-\d{2}|(?:19|20)\d{2}$)/u
-/** Longer "headings" are text that was set large. */
+/** Longer "headings" are text in a large font. */
 const LONGEST_HEADING = 150
 
-/** Everything on a page but the blank lines between, in linear time. */
+/** Parses a page, except blank lines, in linear time. */
 export function piecesOf(markdown: string): Piece[] {
   return new Reader().read(markdown)
 }
 
 class Reader {
   readonly #pieces: Piece[] = []
-  /** What the next line may belong to: a paragraph, an item, a table or code. */
+  /** The open piece that the next line may continue: a paragraph, an item, a table or code. */
   #open: Piece | undefined
-  /** Of the code that is open. */
+  /** The fence of the open code block. */
   #fence: string | undefined
 
   read(markdown: string): Piece[] {
@@ -71,7 +71,7 @@ class Reader {
       open.to = from + line.length
       this.#open = undefined
     }
-    // Within a paragraph `#` begins a comment of some program, set without its fence.
+    // Within a paragraph `#` starts a comment of unfenced source code.
     else if (open?.kind === 'paragraph' || open?.kind === 'item') this.#add(line, from)
     else this.#beginText(line, from)
   }
@@ -101,12 +101,12 @@ function isUnderline(line: string, above: string): boolean {
   return UNDERLINE.test(line) && above.length <= LONGEST_HEADING && /\p{L}/u.test(above)
 }
 
-/** The row of dashes between the head of a table and its body. */
+/** The delimiter row between the header of a table and its body. */
 export function isRuleRow(line: string): boolean {
   return /^[\s|:-]+$/.test(line) && line.includes('-')
 }
 
-/** The cells of a row, without marks. */
+/** The cells of a row, without Markdown syntax. */
 export function cellsOf(row: string): string[] {
   const inner = row
     .trim()
@@ -131,7 +131,7 @@ const MARKS = new RegExp(
   'gu',
 )
 
-/** Text without the marks of emphasis, code, links and pictures; where a link leads stays behind its words. */
+/** Text without the syntax of emphasis, code, links and images; a link's target stays after its text. */
 export function withoutMarks(text: string): string {
   return text.replace(MARKS, (whole, ...rest) => {
     const found = rest.at(-1) as Record<string, string | undefined>

@@ -1,17 +1,17 @@
-// Files that hold others: archives of documents, and mails with what is attached to them.
+// Container files: archives of documents, and mails with attachments.
 import { AskedProgram } from './asked-program.ts'
 import type { LimitedOptions } from './limited-process.ts'
 import type { UnpackRequest } from './unpack-child.ts'
 
 export interface Member {
-  /** As it is called within the other file, where no two are called alike. Never a path of ours. */
+  /** Unique name within the container. Never a local path. */
   name: string
   path: string
 }
 
 /**
- * Takes a file apart. What was in it is gone when `use` has ended. A mail is the first of its own members, for its body.
- * @param options with the name of the file, as its sender calls it
+ * Unpacks a file. Its members are deleted after `use`. A mail is its own first member, for its body.
+ * @param options with the client's name of the file
  * @throws MediaFailure, or the signal's reason
  */
 export async function withMembers<T>(

@@ -1,4 +1,4 @@
-// The program in which pictures of text are read: a page of a PDF, drawn at 300 dpi, or a picture.
+// The child program for OCR: a page of a PDF, rendered at 300 dpi, or an image.
 import { copyFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
@@ -10,20 +10,23 @@ import { drawPdfPage } from './pdf-engines.ts'
 
 export interface OcrRequest {
   path: string
-  /** Of a PDF; without it the file is a picture. */
+  /** Of a PDF; without it the file is an image. */
   page?: number | undefined
   languages: string[]
 }
 
 const DPI = 300
-/** Letters of a picture that is smaller than this may be too small to be read well, and grow by scaling it up. */
+/** Smaller images are scaled up: their letters may be too small. */
 const SMALL_SIDE = 1_300
 const SCALED_UP = 3
-/** Below the first a page may be turned, or be no text at all; below the second its letters may be too small; from 0 to 100. */
+/**
+ * Confidence thresholds, from 0 to 100: below the first a page may be rotated, or without text; below the second its letters
+ * may be too small.
+ */
 const SURE = 70
 const VERY_SURE = 90
 const NOTHING: Recognized = { text: '', confidence: 0, turned: 0, paragraphs: [] }
-/** The side of the small copy on which lines of text are looked for, in pixels; and that of a piece of it, as a share. */
+/** Side of the thumbnail for the detection of text lines, in pixels; and of a sample of it, as a share. */
 const COPY_SIDE = 800
 const PIECE = 0.35
 
@@ -67,10 +70,10 @@ async function readerOf(languages: string[]): Promise<Worker> {
   const key = languages.join('+')
   if (reader?.languages !== key) {
     await reader?.worker.terminate()
-    // tesseract.js takes data from one folder only; as bytes it takes them for the names of languages (7.0.0, November 2026).
+    // tesseract.js reads data from one folder only; it treats bytes as names of languages (7.0.0, November 2026).
     for (const code of languages) await copyFile(languageFile(code), join(folder, `${code}.traineddata.gz`))
     const worker = await createWorker(languages, OEM.LSTM_ONLY, { langPath: folder, cacheMethod: 'none', gzip: true })
-    // Columns are found; without a resolution it guesses one and says so on stderr.
+    // Page segmentation with columns; without a resolution it guesses one and logs that to stderr.
     await worker.setParameters({ tessedit_pageseg_mode: PSM.AUTO, user_defined_dpi: String(DPI) })
     reader = { languages: key, worker }
   }
@@ -80,13 +83,13 @@ async function readerOf(languages: string[]): Promise<Worker> {
 interface Grey {
   width: number
   height: number
-  /** By how much it is smaller than the picture. */
+  /** Scale factor to the image. */
   scale: number
   /** From 0, white, to 255. */
   ink: Uint8Array
 }
 
-/** A small copy, for a look at the whole. */
+/** A grayscale thumbnail. */
 async function grey(picture: Buffer): Promise<Grey> {
   const { width } = await sharp(picture).metadata()
   const small = sharp(picture).resize({ width: COPY_SIDE, height: COPY_SIDE, fit: 'inside' })
@@ -104,7 +107,7 @@ function isBlank({ ink }: Grey): boolean {
   return most - least < 16
 }
 
-/** Lines of text show as stripes: whether they seem to run from top to bottom. */
+/** Whether lines of text, which appear as stripes, run from top to bottom. */
 function runsAcross({ width, height, ink }: Grey): boolean {
   const rows = new Float64Array(height)
   const columns = new Float64Array(width)
@@ -115,14 +118,14 @@ function runsAcross({ width, height, ink }: Grey): boolean {
   return roughness(columns) > roughness(rows)
 }
 
-/** How much a row of numbers goes up and down from one to the next. */
+/** Sum of differences between neighbours of a profile. */
 function roughness(numbers: Float64Array): number {
   let sum = 0
   for (let index = 1; index < numbers.length; index += 1) sum += (numbers[index]! - numbers[index - 1]!) ** 2
   return sum / numbers.length
 }
 
-/** Tries all four ways on a piece of the page, which takes a tenth of the time that the page does. */
+/** Tries all four rotations on a sample of the page, which takes a tenth of the page's time. */
 async function angleOf(worker: Worker, picture: Buffer, copy: Grey): Promise<number> {
   const piece = await sharp(picture).extract(busiest(copy)).png({ compressionLevel: 1 }).toBuffer()
   let best = { turned: 0, confidence: 0 }
@@ -134,7 +137,7 @@ async function angleOf(worker: Worker, picture: Buffer, copy: Grey): Promise<num
   return best.turned
 }
 
-/** The square of a picture where its small copy changes most from one dot to the next, as letters do. */
+/** The square of an image with the most contrast between neighbouring pixels, as in text. */
 function busiest({ width, height, scale, ink }: Grey): { left: number; top: number; width: number; height: number } {
   const side = Math.floor(Math.min(width, height) * PIECE)
   const step = Math.max(1, Math.floor(side / 4))
@@ -157,7 +160,7 @@ function turn(picture: Buffer, angle: number): Promise<Buffer> {
   return angle === 0 ? Promise.resolve(picture) : sharp(picture).rotate(angle).png({ compressionLevel: 1 }).toBuffer()
 }
 
-/** Paragraphs whole, with words that a line's end has cut mended; each with what it is sure of and where it stands. */
+/** Paragraphs with hyphenated words rejoined; each with its confidence and bounding box. */
 function toRecognized({ blocks, confidence }: RecognizedPage, turned: number): Recognized {
   const paragraphs = (blocks ?? []).flatMap((block) => block.paragraphs)
   const kept = paragraphs.map((paragraph) => ({

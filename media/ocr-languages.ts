@@ -1,4 +1,4 @@
-// The languages whose writing can be read: each is a package of data that is installed.
+// Installed OCR languages: each is a data package.
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -13,12 +13,12 @@ export function installedLanguages(): string[] {
     .toSorted()
 }
 
-/** The smaller of the two kinds of data that a package has: whole numbers, made from the best. */
+/** The smaller of the two models in a package: integer weights of the best one. */
 export function languageFile(code: string): string {
   return join(SCOPE, code, '4.0.0_best_int', `${code}.traineddata.gz`)
 }
 
-/** @throws MuxiError that says which there are */
+/** @throws MuxiError that lists the installed ones */
 export function checkLanguages(languages: readonly string[]): void {
   const installed = installedLanguages()
   const unknown = languages.filter((code) => !installed.includes(code))

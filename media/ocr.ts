@@ -1,4 +1,4 @@
-// Reads pictures of text, in as many processes as there are cores, whoever asks for it.
+// OCR, in as many processes as there are cores, shared by all callers.
 import { mapAll } from '../contracts/map-all.ts'
 import { availableParallelism } from 'node:os'
 import { AskedProgram } from './asked-program.ts'
@@ -6,14 +6,17 @@ import { MediaFailure } from './failure.ts'
 import type { ProcessLimits } from './limited-process.ts'
 import type { OcrRequest } from './ocr-child.ts'
 
-/** What is read of a picture; confidences are from 0 to 100. */
+/** The OCR result of an image; confidences are from 0 to 100. */
 export interface Recognized {
   /** Paragraphs with an empty line between them. */
   text: string
   confidence: number
-  /** By how much it had to be turned, clockwise, in degrees. */
+  /** Applied rotation, clockwise, in degrees. */
   turned: number
-  /** Of each paragraph in order: how sure, and its box in the upright picture (left, top, right, bottom; a page has 300 dots per inch). */
+  /**
+   * Per paragraph in order: confidence, and bounding box in the upright image (left, top, right, bottom; a page has 300 dots
+   * per inch).
+   */
   paragraphs: { confidence: number; box: number[] }[]
 }
 
@@ -21,11 +24,13 @@ export interface OcrOptions {
   /** Codes of three letters; they must be installed. */
   languages: string[]
   signal: AbortSignal
-  /** Whose picture it is: a reader sees the pictures of one owner only. */
+  /** The image's owner: an OCR process serves one owner only. */
   owner: string
 }
 
-/** How long a reader waits for more of its owner, in milliseconds; how many pictures it reads, because its memory grows. */
+/**
+ * Idle timeout of an OCR process, in milliseconds; number of images after which it is replaced, because its memory grows.
+ */
 const IDLE_MS = 10_000
 const MOST_READ = 100
 
@@ -47,7 +52,7 @@ export class Ocr {
     this.#most = most
   }
 
-  /** Reads a picture, or a page of a PDF. @throws MediaFailure, or the signal's reason */
+  /** Reads an image, or a page of a PDF. @throws MediaFailure, or the signal's reason */
   async recognize(source: { path: string; page?: number }, options: OcrOptions): Promise<Recognized> {
     const { languages, signal, owner } = options
     await this.#enter(signal)
@@ -60,7 +65,7 @@ export class Ocr {
         return read
       } catch (error) {
         await reader.program.end()
-        // tesseract.js and sharp say so in many ways.
+        // tesseract.js and sharp have many messages for it.
         if (error instanceof Error && error.message.startsWith('Cannot read the picture: '))
           throw new MediaFailure('damaged', 'The picture is damaged and cannot be read', { cause: error })
         throw error
@@ -83,7 +88,7 @@ export class Ocr {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const abort = () => {
       const at = this.#waiting.indexOf(resolve)
-      // When it is its turn already, it goes on, and notices the signal then.
+      // If it already has a slot, it continues, and then checks the signal.
       if (at >= 0) this.#waiting.splice(at, 1)
       if (at >= 0) reject(signal.reason as Error)
     }
@@ -96,7 +101,7 @@ export class Ocr {
     }
   }
 
-  /** The place goes to who has waited longest. */
+  /** The slot goes to the longest waiting caller. */
   #leave(): void {
     const next = this.#waiting.shift()
     if (next) next()
@@ -106,7 +111,7 @@ export class Ocr {
   #takeIdle(owner: string): Reader | undefined {
     const found = this.#idle.find((reader) => reader.program.alive && reader.owner === owner)
     if (found) this.#forget(found)
-    // Those of other owners make room.
+    // Idle processes of other owners are stopped.
     else if (this.#idle.length > 0 && this.#idle.length + this.#working > this.#most) void this.#end(this.#idle[0]!)
     return found
   }

@@ -1,4 +1,5 @@
-// The program in which documents are parsed: answers one request a line, says pages one a line, and dies with its parent.
+// The child program that parses documents: answers one request per line, writes one page per line, and exits with its
+// parent.
 import { createInterface } from 'node:readline'
 import { Worker } from 'node:worker_threads'
 import { MediaFailure, type MediaFailureReason } from './failure.ts'
@@ -6,12 +7,14 @@ import type { Page } from './parse-document.ts'
 import { type PdfEngine, type PdfPart, readPdf } from './pdf-engines.ts'
 import { readWhole, type WholeKind } from './readers/index.ts'
 
-/** Some pages of a PDF, or without a range only their number; or all of another document. */
+/** A range of pages of a PDF, or without a range only their number; or all pages of another document. */
 export type ParseRequest =
   | { path: string; engine: PdfEngine; range?: { from: number; to: number } | undefined }
   | { path: string; kind: WholeKind }
 
-/** The last line of every answer is `total`, `failure` or `error`; `error` is a fault of ours, not of the document. */
+/**
+ * The last line of every answer is `total`, `failure` or `error`; `error` is an internal error, not a fault of the document.
+ */
 export type ParseAnswer =
   | { ready: true }
   | Page
@@ -21,8 +24,8 @@ export type ParseAnswer =
 
 const [parentPid, memoryMb] = process.argv.slice(2)
 
-// A parser may block this thread for ever, so another one looks whether the parent still lives. It also holds the memory
-// limit where the parent cannot look into /proc. SIGKILL: an orderly exit would wait for the threads of the native library.
+// A parser may block this thread forever, so another one checks whether the parent is alive. It also enforces the memory
+// limit where the parent cannot read /proc. SIGKILL: an orderly exit would wait for the threads of the native library.
 const GUARD = `
 setInterval(() => {
   if (process.ppid !== ${Number(parentPid)} || process.memoryUsage().rss > ${Number(memoryMb)} * 2 ** 20) process.kill(process.pid, 'SIGKILL')
@@ -32,7 +35,7 @@ new Worker(GUARD, { eval: true }).unref()
 const lines = createInterface({ input: process.stdin })
 lines.on('close', () => process.kill(process.pid, 'SIGKILL'))
 
-// What a library prints must not get between the answers.
+// Output of libraries must not mix with the answers.
 console.log = console.info = console.warn = console.error
 say({ ready: true })
 lines.on('line', (line) => void answer(JSON.parse(line) as ParseRequest))

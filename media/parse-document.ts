@@ -1,4 +1,5 @@
-// Documents into pages of Markdown text. They are read in a child process that can be killed; plain text is read here.
+// Converts documents to pages of Markdown text. Documents are parsed in a child process that can be killed; plain text is
+// read here.
 import { MediaFailure } from './failure.ts'
 import { kindOfFile } from './kind-of-file.ts'
 import { confined } from './limited-process.ts'
@@ -16,38 +17,38 @@ export interface Page {
   page: number
   /** Markdown, headings kept. */
   text: string
-  /** What people call it, where that is not its number: `Sheet Costs`. */
+  /** Its label, if it is not its number: `Sheet Costs`. */
   label?: string
-  /** Whether it is a picture of text, wholly or for the most part. */
+  /** Whether it is completely or mostly a scan. */
   scanned?: true
-  /** Of what was read of a picture. */
+  /** Of the OCR result. */
   ocr?: Omit<Recognized, 'text'>
 }
 
 export interface ParseLimits {
   /** Resident memory of the parser process. */
   memory_mb: number
-  /** Longest time of one call, in milliseconds. */
+  /** Time limit of one call, in milliseconds. */
   time_ms: number
-  /** Most text of one call; of a text file, its size. */
+  /** Limit of the text of one call; for a text file, its size. */
   output_bytes: number
   max_pages: number
 }
 
 export interface ParseOptions {
-  /** As the sender calls the file; its content comes first. */
+  /** The client's file name; the content takes precedence. */
   name?: string
   signal: AbortSignal
   limits: ParseLimits
 }
 
-/** How long a parser waits for the next call about its document, in milliseconds. */
+/** Idle timeout of a parser that waits for the next call about its document, in milliseconds. */
 const IDLE_MS = 5_000
 const MOST_IDLE = 2
 
 /**
- * What a file is and how many pages it has. A PDF is read page by page (`parsePages`); of everything else, which cannot be,
- * the pages are here.
+ * The format of a file and its number of pages. A PDF is read page by page (`parsePages`); for every other format
+ * the pages are returned here.
  * @throws MediaFailure, or the signal's reason
  */
 export async function inspectDocument(
@@ -71,7 +72,7 @@ export async function inspectDocument(
 }
 
 /**
- * Pages of a PDF from `from` to `to`, both included; those that the document does not have are left out.
+ * Pages of a PDF from `from` to `to`, inclusive; missing pages are skipped.
  * @throws MediaFailure, or the signal's reason
  */
 export async function parsePages(
@@ -110,7 +111,7 @@ async function askParser(request: ParseRequest, options: ParseOptions, command: 
     if (!(error instanceof ParserCrash)) throw error
   }
   try {
-    // Another engine where there is one; anything may crash once.
+    // Retried with another engine if there is one, otherwise once with the same.
     return await askOnce('engine' in request ? { ...request, engine: 'pdf-parse' } : request, options, command)
   } catch (cause) {
     if (!(cause instanceof ParserCrash)) throw cause
@@ -119,7 +120,7 @@ async function askParser(request: ParseRequest, options: ParseOptions, command: 
 }
 
 async function askOnce(request: ParseRequest, options: ParseOptions, command: ParserCommand): Promise<PdfPart> {
-  // A parser has seen one document only: what a hostile one may have done to it ends with it.
+  // A parser reads one document only, so a malicious one cannot affect others.
   const key: Key = { path: request.path, memory_mb: options.limits.memory_mb, command }
   const child = takeIdle(key) ?? new ParserChild(await confined(command(options.limits.memory_mb)))
   try {
@@ -144,7 +145,7 @@ interface Idle {
   timer: NodeJS.Timeout
 }
 
-// Starting a parser costs as much as reading 20 pages, so it stays a little for the next batch of the same document.
+// Starting a parser costs as much as reading 20 pages, so it is kept idle for the next batch of the same document.
 let idle: Idle[] = []
 
 function takeIdle({ path, memory_mb, command }: Key): ParserChild | undefined {
@@ -171,7 +172,7 @@ function end(kept: Idle): void {
   void kept.child.kill()
 }
 
-/** When nothing more will be asked about a document. */
+/** Stops the idle parser of a finished document. */
 function endIdle(path: string): void {
   for (const kept of idle.filter(({ key }) => key.path === path)) end(kept)
 }

@@ -1,4 +1,4 @@
-// One parser process: started, asked, watched for its limits, and killed with everything it started.
+// One parser process: start, requests, enforcement of limits, and kill with all its processes.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { StringDecoder } from 'node:string_decoder'
 import { MediaFailure } from './failure.ts'
@@ -10,11 +10,11 @@ import { causeOfDeath, ParserCrash, tooMuchMemory, tooMuchOutput, tooSlow } from
 import { lowerPriority } from './priority.ts'
 import { residentMb } from './resident-memory.ts'
 
-/** How often the memory of a working parser is looked at, in milliseconds. */
+/** Interval of memory checks of a busy parser, in milliseconds. */
 const MEMORY_WATCH_MS = 100
-/** What is kept of what a parser says on stderr, in characters. */
+/** Characters of a parser's stderr that are kept. */
 const STDERR_KEPT = 4_096
-/** What a parser is told of our environment: nothing that is secret. */
+/** Inherited environment variables: no secrets. */
 const ENVIRONMENT = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'LANG', 'DENO_DIR', 'SystemRoot']
 
 export class ParserChild {
@@ -28,7 +28,7 @@ export class ParserChild {
   #asked:
     | { pages: Page[]; limits: ParseLimits; resolve: (part: PdfPart) => void; reject: (why: unknown) => void }
     | undefined
-  /** Why we kill it; set once. */
+  /** The reason of the kill; set once. */
   #ended: unknown
 
   constructor([program, args]: Command) {
@@ -58,7 +58,7 @@ export class ParserChild {
   }
 
   /**
-   * Asks for one thing at a time. Whatever is thrown but a `failure` of the document's own leaves no process behind.
+   * Sends one request at a time. After any error except a `failure` of the document, the process is killed.
    * @throws MediaFailure, ParserCrash, or the signal's reason
    */
   async ask(request: ParseRequest, { signal, limits }: ParseOptions): Promise<PdfPart> {
@@ -83,20 +83,20 @@ export class ParserChild {
     }
   }
 
-  /** Kills its whole process group; resolves when it is gone. What is being asked fails with the reason. */
+  /** Kills its whole process group; resolves when it has exited. The pending request fails with the reason. */
   async kill(reason: unknown = new Error('The parser is no longer needed')): Promise<void> {
     this.#ended ??= reason
     this.#hold(true)
     try {
       if (this.#child.pid !== undefined) process.kill(-this.#child.pid, 'SIGKILL')
     } catch {
-      // it has ended, or the platform has no groups
+      // it has exited, or the platform has no process groups
       this.#child.kill('SIGKILL')
     }
     await this.#exited.promise
   }
 
-  /** While it is idle it must not keep our process alive. */
+  /** While idle it must not keep the parent process alive. */
   #hold(busy: boolean): void {
     // Deno 2.9 throws when the program could not be started.
     if (this.#child.pid === undefined) return

@@ -1,4 +1,4 @@
-// The command line of the program that parses documents, on the runtime that runs this one, Node or Deno.
+// The command line of the parser program, on the current runtime, Node or Deno.
 import { fileURLToPath } from 'node:url'
 
 /** Program and arguments for `spawn`. */
@@ -6,13 +6,13 @@ export type ParserCommand = (memoryMb: number) => [string, string[]]
 
 const SCRIPT = fileURLToPath(new URL('./parse-child.ts', import.meta.url))
 
-/** A parser reads files and loads its native library; what the runtime can deny beyond that, it denies. */
+/** A parser may read files and load its native library; all other permissions are denied if the runtime supports that. */
 export const parserCommand: ParserCommand = (memoryMb) => {
   const args = [SCRIPT, String(process.pid), String(memoryMb)]
   if ('Deno' in globalThis) {
-    // `--allow-run` is what a process needs to kill itself. No network and no writing.
+    // `--allow-run` is required for a process to kill itself. No network and no writing.
     const allowed = ['--allow-read', '--allow-ffi', '--allow-sys', '--allow-env', '--allow-run']
-    // mammoth 1.13 sets `__proto__`, which Deno takes away unless it is asked for (November 2026).
+    // mammoth 1.13 sets `__proto__`, which Deno disables by default (November 2026).
     const flags = ['--no-prompt', '--node-modules-dir=manual', '--unstable-unsafe-proto']
     const memory = `--v8-flags=--max-old-space-size=${memoryMb}`
     return [process.execPath, ['run', ...flags, memory, ...allowed, ...args]]

@@ -1,8 +1,8 @@
-// Why a parser process came to its end, as the failure that is told of the document.
+// Maps the end of a parser process to a failure of the document.
 import { MediaFailure } from './failure.ts'
 import type { ParseLimits } from './parse-document.ts'
 
-/** The parser died of the document, by no limit of ours. */
+/** The parser crashed on the document, within its limits. */
 export class ParserCrash extends Error {
   override readonly name = 'ParserCrash'
 }
@@ -11,16 +11,16 @@ export interface Death {
   code: number | null
   signal: NodeJS.Signals | null
   stderr: string
-  /** Whether it had started properly. */
+  /** Whether it had started successfully. */
   ready: boolean
-  /** Of what it was doing. */
+  /** Limits of its current request. */
   limits: ParseLimits | undefined
 }
 
-/** Of a parser that we did not kill. Only what dies before it is ready is no fault of the document. */
+/** For a parser that was not killed by its parent. Only a crash before it is ready is not the document's fault. */
 export function causeOfDeath({ code, signal, stderr, ready, limits }: Death): Error {
   const cause = new Error(`The parser ended with ${signal ?? `code ${code}`}: ${stderr}`)
-  // A SIGKILL that is not ours is the kernel's, or the parser's own guard's.
+  // A SIGKILL from elsewhere is the kernel's, or the parser's own memory guard's.
   if (signal === 'SIGKILL' || /out of memory|allocation failed/i.test(stderr)) return tooMuchMemory(limits, cause)
   return ready
     ? new ParserCrash('The parser crashed', { cause })

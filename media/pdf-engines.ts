@@ -1,4 +1,5 @@
-// The two libraries that read PDF: liteparse, and pdf-parse for what liteparse cannot open or where it does not run.
+// The two libraries that read PDF: liteparse, and pdf-parse for files that liteparse cannot open or platforms it does not
+// support.
 import { readFile } from 'node:fs/promises'
 import { MediaFailure } from './failure.ts'
 import type { Page } from './parse-document.ts'
@@ -14,7 +15,7 @@ export interface PdfPart {
 type Range = { from: number; to: number }
 /** liteparse stops silently at its own default of 1000. */
 const ALL_PAGES = 1_000_000
-/** Characters of a page that may be a picture, and how much of it the picture must cover then. */
+/** Most characters of a possible scan, and the share of the page that the image must cover. */
 const LITTLE_TEXT = 300
 const MOSTLY = 0.5
 
@@ -33,7 +34,7 @@ export async function readPdf(path: string, range: Range | undefined, engine: Pd
   }
 }
 
-/** Without `ocrEnabled: false` it would download the data of its OCR. */
+/** Without `ocrEnabled: false` it downloads OCR data. */
 const QUIET = { ocrEnabled: false, maxPages: ALL_PAGES, quiet: true }
 
 async function readWithLiteparse(path: string, range: Range | undefined): Promise<PdfPart> {
@@ -44,7 +45,7 @@ async function readWithLiteparse(path: string, range: Range | undefined): Promis
     outputFormat: range ? 'markdown' : 'text',
     imageMode: 'off',
     extractLinks: false,
-    // It takes what recurs on the pages of a batch for a running header, "Chapter 7" too.
+    // It treats any text that recurs on the pages of a batch as a running header, also "Chapter 7".
     keepHeadersFooters: true,
     continueOnPageError: true,
   })
@@ -59,7 +60,7 @@ async function readWithLiteparse(path: string, range: Range | undefined): Promis
   return { total: result.totalPages, pages }
 }
 
-/** Looks closer at the pages with little text, or with signs that are no letters, which takes about as long as reading them. */
+/** Inspects pages with little text, or without letters; takes about as long as reading them. */
 async function markScanned(path: string, pages: Page[]): Promise<void> {
   const doubtful = pages.filter(({ text }) => text.length < LITTLE_TEXT || hasNoLetters(text))
   if (doubtful.length === 0) return
@@ -68,23 +69,23 @@ async function markScanned(path: string, pages: Page[]): Promise<void> {
   const stats = await new LiteParse({ ...QUIET, targetPages }).isComplex(await bytesOf(path))
   for (const page of doubtful) {
     const found = stats.find(({ pageNumber }) => pageNumber === page.page)
-    // A picture beside a little text may be a stamp on a scan, or a drawing with a caption: what is drawn is read as well.
+    // An image with little text may be a stamped scan, or a drawing with a caption: drawn text is read as well.
     if (!found || (found.textLength > 0 && !found.isGarbled && found.imageCoverage < MOSTLY)) continue
     if (found.textLength > 0 || found.imageCoverage > 0 || found.needsOcr) page.scanned = true
   }
 }
 
-/** Fonts without a table of their letters give signs of private use, or none that exist. */
+/** Fonts without a character map yield private use or invalid characters. */
 function hasNoLetters(text: string): boolean {
   const strange = text.match(/[\uE000-\uF8FF\uFFFD]/g)?.length ?? 0
   return strange > text.length * 0.2
 }
 
 async function readWithPdfParse(path: string, range: Range | undefined): Promise<PdfPart> {
-  // pdf.js makes one as it loads, from a package for drawing that an installation of production has not got.
+  // pdf.js creates one at load time from a canvas package that production installations do not have.
   globalThis.DOMMatrix ??= class {} as typeof DOMMatrix
   const { PasswordException, PDFParse, VerbosityLevel } = await import('pdf-parse')
-  // pdf.js takes possession of what it is given.
+  // pdf.js transfers the given buffer.
   const data = new Uint8Array(await bytesOf(path))
   const parser = new PDFParse({ data, verbosity: VerbosityLevel.ERRORS })
   try {
@@ -102,7 +103,7 @@ async function readWithPdfParse(path: string, range: Range | undefined): Promise
   }
 }
 
-/** Draws a page; nothing when it has one colour only. @throws what liteparse says */
+/** Renders a page; undefined when it has only one colour. @throws liteparse's error */
 export async function drawPdfPage(path: string, page: number, dpi: number): Promise<Buffer | undefined> {
   const { LiteParse } = await import('@llamaindex/liteparse')
   const parser = new LiteParse({ ...QUIET, dpi })
@@ -112,7 +113,7 @@ export async function drawPdfPage(path: string, page: number, dpi: number): Prom
 
 let last: { path: string; bytes: Promise<Buffer> } | undefined
 
-/** The bytes and not the path, because liteparse judges a file by its extension and blobs have none; kept for the next batch. */
+/** Bytes instead of a path, because liteparse uses the extension and blobs have none; cached for the next batch. */
 function bytesOf(path: string): Promise<Buffer> {
   if (last?.path !== path) last = { path, bytes: readFile(path) }
   return last.bytes
@@ -122,7 +123,7 @@ function encrypted(cause: unknown): MediaFailure {
   return new MediaFailure('encrypted', 'The PDF is encrypted and opens only with a password', { cause })
 }
 
-/** A page without text comes as a block of code with nothing in it. */
+/** A page without text is returned as an empty code block. */
 function withoutEmptyFence(markdown: string): string {
   return /^\s*```\w*\s*```\s*$/.test(markdown) ? '' : markdown
 }

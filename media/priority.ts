@@ -1,15 +1,17 @@
-// Reading files is never urgent.
+// Process priority: reading files has low priority.
 import { setPriority } from 'node:os'
 
-/** Gets a third of a core where others want it too. Much less, and a file on a busy machine would seem too slow to read. */
+/**
+ * With this nice value a process gets a third of a contended core. With much less, parsing on a busy machine would time out.
+ */
 const NICE = 5
 
-/** Has a program, and all that it will start, come after whoever else wants the cores: a chat comes first. */
+/** Lowers the CPU priority of a process and its children: chats take precedence. */
 export function lowerPriority(pid: number | undefined): void {
   if (pid === undefined) return
   try {
     setPriority(pid, NICE)
   } catch {
-    // It has ended already.
+    // It has exited already.
   }
 }

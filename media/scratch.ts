@@ -1,4 +1,5 @@
-// Folders for the work on one file: made when it begins, removed when it ends, and those of killed processes by the next one.
+// Temporary folders for one file: created at the start, removed at the end; those of killed processes are removed by the
+// next process.
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,7 +7,7 @@ import { join } from 'node:path'
 const PREFIX = 'muxi-media-'
 let swept: Promise<void> | undefined
 
-/** Makes a folder, which the caller removes. */
+/** Creates a folder, which the caller removes. */
 export async function makeScratch(): Promise<string> {
   swept ??= sweep()
   await swept
@@ -17,7 +18,7 @@ export async function removeScratch(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true, maxRetries: 3 })
 }
 
-/** Does work in a folder that is removed when it ends, however it ends. */
+/** Runs `work` with a folder that is always removed afterwards. */
 export async function inScratch<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await makeScratch()
   try {
@@ -27,7 +28,7 @@ export async function inScratch<T>(work: (folder: string) => Promise<T>): Promis
   }
 }
 
-/** Removes what processes have left that live no more. */
+/** Removes folders of dead processes. */
 async function sweep(): Promise<void> {
   for (const name of await readdir(tmpdir()).catch(() => [])) {
     const pid = Number(/^muxi-media-(\d+)-/.exec(name)?.[1])

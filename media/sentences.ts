@@ -1,14 +1,15 @@
-// Text into whole sentences.
+// Splits text into sentences.
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'sentence' })
-// A full stop after these ends no sentence; nor does one after an initial ("J. Smith") or the number of an item ("3.").
+// Abbreviations: a full stop after these does not end a sentence, nor after an initial ("J. Smith") or an item number
+// ("3.").
 const NO_END =
   /(?:^|[\s([{"'])(?:(?:Dr|Mr|Mrs|Ms|Prof|St|Jr|Sr|No|Nr|Nos|Fig|Figs|Abb|Tab|Sec|Ch|Eq|Vol|vs|cf|ca|al|approx|resp|bzw|usw|vgl|Hr|Fr|pp?|Inc|Ltd|Co|e\.g|i\.e|\p{L})\.|\d{1,3}[.)])\s*$/u
 
-/** Where no end is found for so many characters, one is made: what looks like abbreviations only is no sentence. */
+/** Longest text without a sentence end, in characters: then abbreviations end sentences too. */
 const LONGEST_MERGED = 1_000
 
-/** The sentences of one paragraph, in order and trimmed; together they are its text. Linear in its length. */
+/** The sentences of one paragraph, in order and trimmed, without loss. Linear in its length. */
 export function sentencesOf(paragraph: string): string[] {
   const sentences: string[] = []
   let open: string[] = []
@@ -28,7 +29,7 @@ export function sentencesOf(paragraph: string): string[] {
   return sentences
 }
 
-/** Cuts what is longer than `most` characters at its last space within, or anywhere when there is none. */
+/** Cuts text longer than `most` characters at the last space within, or anywhere if there is none. */
 export function cutLong(text: string, most: number): string[] {
   if (text.length <= most) return text.trim() === '' ? [] : [text]
   const parts: string[] = []

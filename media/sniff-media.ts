@@ -1,4 +1,4 @@
-// What pictures and recordings are, by their first bytes and whatever their sender says.
+// Detects formats of images and recordings by their first bytes, independent of the declared type.
 
 export interface SniffedMedia {
   kind: 'image' | 'audio'
@@ -6,7 +6,7 @@ export interface SniffedMedia {
   type: string
 }
 
-/** The kind of a picture or recording from its first bytes; undefined for anything else. */
+/** The format of an image or recording from its first bytes; undefined for anything else. */
 export function sniffMedia(bytes: Uint8Array): SniffedMedia | undefined {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const type = imageType(head)
@@ -48,7 +48,7 @@ function brandsOf(head: Buffer): string[] {
   return brands
 }
 
-/** An MP3 without a tag begins with a frame: MPEG layer III with a bit rate and a sampling rate that exist. */
+/** An MP3 without a tag starts with a frame: MPEG layer III with a valid bit rate and sampling rate. */
 function isMp3Frame(head: Buffer): boolean {
   if (head.length < 4 || head[0] !== 0xff) return false
   const [, version = 0, rates = 0] = head

@@ -1,8 +1,8 @@
-// What a document is, by its content; its name only tells apart what is text either way, and archives that do not say what they are.
+// Detects the format of a document by its content; its name only distinguishes text formats, and ambiguous archives.
 import { textEncoding } from './text-encoding.ts'
 import { textKind } from './text-kind.ts'
 
-/** Media types of the documents that are read. */
+/** Media types of supported documents. */
 export const DOCUMENT_TYPES = {
   pdf: 'application/pdf',
   docx: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
@@ -23,15 +23,15 @@ export const DOCUMENT_TYPES = {
 } as const
 export type DocumentKind = keyof typeof DOCUMENT_TYPES
 
-/** Whatever can be told: documents, and what only looks like one. `ole` is what Office wrote before 2007, or wraps an encrypted file in. */
+/** All detected formats: documents and containers. `ole` is the format of Office before 2007, and of its encrypted files. */
 export type SniffedKind = DocumentKind | 'zip' | 'ole'
 
-/** How much of a file is looked at, in bytes. */
+/** Bytes of a file that are inspected. */
 export const SNIFFED_BYTES = 65_536
-/** Readers of PDF accept junk before the header, up to so many bytes. */
+/** PDF readers accept junk before the header, up to this many bytes. */
 const PDF_HEADER_WITHIN = 1_024
 
-/** The kind of a file from its first bytes (`SNIFFED_BYTES` are enough) and its name; undefined for what we know nothing of. */
+/** The kind of a file from its first bytes (`SNIFFED_BYTES` are enough) and its name; undefined for an unknown format. */
 export function sniff(bytes: Uint8Array, name: string): SniffedKind | undefined {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, SNIFFED_BYTES))
   if (head.subarray(0, PDF_HEADER_WITHIN).includes('%PDF-', 0, 'latin1')) return 'pdf'
@@ -50,7 +50,7 @@ const ZIP = Buffer.from('PK\x03\x04', 'latin1')
 const OLE = Buffer.from('d0cf11e0a1b11ae1', 'hex')
 const RTF = Buffer.from('{\\rtf')
 
-/** By folders that only one kind has in it, or by the type that it names first. */
+/** By folders that are unique to a format, or by the declared type in the first entry. */
 const PARTS: readonly [string, DocumentKind][] = [
   ['word/', 'docx'],
   ['xl/', 'xlsx'],
@@ -68,7 +68,7 @@ function zipKind(head: Buffer, name: string): DocumentKind | 'zip' {
     const entry = head.toString('latin1', at + 30, at + 30 + length)
     const found = PARTS.find(([part]) => entry.startsWith(part))
     if (found) return found[1]
-    // What it says of itself stands behind its name, and behind more fields where a careless program wrote it.
+    // The declared type follows the entry's name and any extra fields.
     const content = at + 30 + length + head.readUInt16LE(at + 28)
     const named = entry === 'mimetype' ? entry + head.toString('latin1', content, content + 80) : ''
     const type = TYPES.find(([start]) => named.startsWith(start))

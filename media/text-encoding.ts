@@ -1,11 +1,11 @@
-// How text is written, by its bytes: marks first, then what is valid, then what its language makes likely.
+// Detects text encodings: byte order marks, then validity, then statistics.
 import { analyse } from 'chardet'
 
-/** So much of a text is looked at where its encoding must be guessed, in bytes. */
+/** Bytes of a text that are used for statistics. */
 const LOOKED_AT = 65_536
-/** Of a guess, in percent; what gets less is refuted by the next look. */
+/** Lowest accepted confidence of a guess, in percent. */
 const LEAST_CONFIDENCE = 10
-/** Names for `TextDecoder` of what `chardet` names after a standard that hardly anybody writes: with the letters of Windows beside it. */
+/** `TextDecoder` names for `chardet` results: the Windows superset of the ISO standard, which is far more common. */
 const WINDOWS: Record<string, string> = {
   'ISO-8859-1': 'windows-1252',
   'ISO-8859-2': 'windows-1250',
@@ -14,12 +14,12 @@ const WINDOWS: Record<string, string> = {
   'ISO-8859-9': 'windows-1254',
 }
 
-/** Bytes as text, in whatever encoding; in UTF-8 where none is known. */
+/** Decodes bytes in the detected encoding; in UTF-8 if unknown. */
 export function decodeText(bytes: Uint8Array): string {
   return new TextDecoder(textEncoding(bytes) ?? 'utf-8').decode(bytes)
 }
 
-/** The encoding of these bytes, as `TextDecoder` names it; undefined when they are no text. They may end within a character. */
+/** The encoding of these bytes, as a `TextDecoder` label; undefined for binary data. They may end within a character. */
 export function textEncoding(bytes: Uint8Array): string | undefined {
   if (bytes.length === 0) return undefined
   const [first, second] = bytes
@@ -29,10 +29,10 @@ export function textEncoding(bytes: Uint8Array): string | undefined {
   const { zero, control, high } = countBytes(head)
   if (zero > 0) return utf16Of(head)
   if (control > 0) return undefined
-  // With escapes in it, it may be old Japanese text, or the recording of a terminal.
+  // With escape characters, it may be ISO-2022-JP, or a terminal recording.
   if (head.includes(0x1b) && analyse(head)[0]?.name === 'ISO-2022-JP') return 'iso-2022-jp'
   if (isIn('utf-8', bytes)) return 'utf-8'
-  // Whoever writes text ends a line somewhere, or sets a space.
+  // Text contains spaces or line ends.
   if (!head.some((byte) => byte < 0x40)) return undefined
   const start = Math.max(0, bytes.findIndex((byte) => byte >= 0x80) - LOOKED_AT / 2)
   return guess(bytes.subarray(start, start + LOOKED_AT)) ?? (high < head.length * 0.3 ? 'windows-1252' : undefined)
@@ -43,13 +43,13 @@ function guess(bytes: Uint8Array): string | undefined {
   for (const { name, confidence } of analyse(bytes)) {
     if (confidence < LEAST_CONFIDENCE) return undefined
     const encoding = (windows && WINDOWS[name]) || name
-    // EBCDIC and its like are of machines that send us nothing.
+    // EBCDIC is not expected.
     if (isKnown(encoding) && isIn(encoding, bytes)) return encoding.toLowerCase()
   }
   return undefined
 }
 
-/** UTF-16 without a mark: the order in which spaces and ends of lines are seen. */
+/** UTF-16 without a byte order mark: detected by the byte order of spaces and line ends. */
 function utf16Of(head: Uint8Array): string | undefined {
   const [best] = ['utf-16le', 'utf-16be']
     .filter((encoding) => isIn(encoding, head))
@@ -87,7 +87,7 @@ function isKnown(encoding: string): boolean {
 
 function isIn(encoding: string, bytes: Uint8Array): boolean {
   try {
-    // `stream`: a character cut in two by the end of what we were given is no fault.
+    // `stream`: an incomplete character at the end is not an error.
     const text = new TextDecoder(encoding, { fatal: true }).decode(bytes, { stream: true })
     // oxlint-disable-next-line no-control-regex -- no text holds them
     return !/[\u0000-\u0008\u0080-\u009f]/.test(text)

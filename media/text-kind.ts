@@ -1,16 +1,16 @@
-// What a text is written in: markup, a table, or prose. Its name decides only where both would do.
+// Detects the format of a text: markup, a table, or prose. Its name decides only ambiguous cases.
 import Papa from 'papaparse'
 
 export type TextKind = 'html' | 'eml' | 'json' | 'csv' | 'tsv' | 'markdown' | 'text'
 
 const HTML = /^\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:[^-]|-(?!->))*-->\s*)*<(?:!doctype\s+html|html|head|body)\b/i
-/** An object with a name in it, or a list of objects or lists. */
+/** An object with a key, or a list of objects or lists. */
 const JSON_TEXT = /^\s*(?:\{\s*(?:"(?:[^"\\\n]|\\.)*"\s*:|\}\s*$)|\[\s*(?:\{\s*"|\[\s*["[\d]))/
-/** Lines of a table that are looked at, and how few make none without its name saying so. */
+/** Lines that are inspected, and fewest lines of a table without a file extension. */
 const TABLE_LINES = 50
 const FEW_LINES = 3
 
-/** @param text the beginning of it @param name of its file */
+/** @param text its beginning @param name its file name */
 export function textKind(text: string, name: string): TextKind {
   const extension = /\.(\w+)$/.exec(name)?.[1]?.toLowerCase() ?? ''
   const head = text.replace(/^\uFEFF/, '')
@@ -24,7 +24,7 @@ export function textKind(text: string, name: string): TextKind {
   return extension === 'txt' ? 'text' : tableKind(head)
 }
 
-/** Begins with fields that letters have, and with nothing else. */
+/** Starts with mail headers, and nothing else. */
 function isLetter(head: string): boolean {
   const lines = head.slice(0, head.search(/\r?\n\r?\n/)).split(/\r?\n(?![ \t])/)
   const names = lines.map((line) => /^([\w-]+):/.exec(line)?.[1]?.toLowerCase())
@@ -35,7 +35,7 @@ function isLetter(head: string): boolean {
   )
 }
 
-/** Several lines, all with as many cells. Commas occur in prose, but not as many in each line. */
+/** Several lines with the same number of cells. Commas occur in prose, but not equally often in each line. */
 function tableKind(head: string): 'csv' | 'tsv' | 'text' {
   for (const delimiter of ['\t', ';', ',']) {
     const { data, meta } = Papa.parse<string[]>(head, { delimiter, preview: TABLE_LINES })

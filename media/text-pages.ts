@@ -1,4 +1,4 @@
-// Plain text and Markdown files as pages: one page, or several of bounded length when the file is long.
+// Plain text and Markdown files as pages: one page, or several of bounded length for a long file.
 import { readFile } from 'node:fs/promises'
 import { MediaFailure } from './failure.ts'
 import type { Page } from './parse-document.ts'

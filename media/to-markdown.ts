@@ -1,7 +1,8 @@
-// HTML elements as Markdown with tables: turndown's rules, and ours for tables, for which its plugins keep HTML or lose cells.
+// HTML elements as Markdown with tables: turndown's rules, and custom ones for tables, for which its plugins keep HTML or
+// lose cells.
 import TurndownService from 'turndown'
 
-/** Cells of a row that are written; `colspan` is a number that strangers choose. */
+/** Limit of cells per row; `colspan` is untrusted. */
 const MAX_COLUMNS = 50
 
 export function toMarkdown(element: Element): string {
@@ -12,7 +13,7 @@ export function toMarkdown(element: Element): string {
     emDelimiter: '*',
   })
   const columns = new Map<Element, number>()
-  /** How many columns the table around a node has; 0 for one that only arranges what is in it. */
+  /** Number of columns of the table around a node; 0 for a layout table. */
   const columnsAround = (node: Node): number => {
     const table = (node as Element).closest('table')
     if (!table) return 0
@@ -47,7 +48,7 @@ export function toMarkdown(element: Element): string {
       const line = `\n${content}|`
       if (row.closest('table')?.querySelector('tr') !== row) return line
       const rule = `\n|${' --- |'.repeat(width)}`
-      // The first line of a table is its head, here; one without a head gets an empty one.
+      // A Markdown table requires a header; a table without one gets an empty one.
       return row.querySelector('th')
         ? line + '  |'.repeat(width - widthOf(row)) + rule
         : `\n|${'  |'.repeat(width)}${rule}${line}`

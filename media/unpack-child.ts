@@ -1,4 +1,4 @@
-// The program in which files are taken apart that hold others: what is in one becomes files whose names are numbers, never theirs.
+// The child program that unpacks containers: members are written to files with numeric names, never their own.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { answerRequests, folder } from './answering.ts'
@@ -14,11 +14,11 @@ export interface UnpackRequest {
   name: string
 }
 
-/** Most files within one. */
+/** Limit of files within one. */
 const MAX_MEMBERS = 200
-/** Most bytes of all of them together. */
+/** Limit of their total bytes. */
 const MAX_BYTES = 1_024 * 2 ** 20
-/** What systems put into archives for themselves. */
+/** Files that operating systems add to archives. */
 const HIDDEN = /(?:^|\/)(?:\.|__MACOSX\/|Thumbs\.db$)/
 
 answerRequests<UnpackRequest>(async ({ path, name }) => {

@@ -1,5 +1,5 @@
-// Requests to URLs that did not come from the operator: they reach the public internet, and private networks only where that is allowed.
-// The address that was checked is the address that is connected to, so DNS rebinding between check and connection has no effect.
+// Requests to URLs that did not come from the operator: they reach the public internet, and private networks only where allowed.
+// The connection uses the address that was checked, so DNS rebinding between check and connection has no effect.
 import { lookup } from 'node:dns/promises'
 import ipaddr from 'ipaddr.js'
 import { Agent, buildConnector, fetch as undiciFetch, type RequestInit as UndiciInit } from 'undici'
@@ -8,46 +8,46 @@ import { UrlRefused } from '../contracts/url-refused.ts'
 export interface UrlGuardOptions {
   /** Whether loopback, private, unique local and carrier-grade addresses may be reached; link-local and cloud metadata addresses never may. */
   allow_private: boolean
-  /** The addresses of a name; by default as the system resolves it. */
+  /** The addresses of a name; by default the system's resolver. */
   resolve?: (host: string) => Promise<string[]>
-  /** Longest wait for the answer of the resolver, and again for each connection, in milliseconds. */
+  /** Timeout of the resolver, and of each connection attempt, in milliseconds. */
   connect_ms?: number
 }
 
 export interface UrlGuard {
   /**
-   * Checks a URL without connecting, to refuse it early; what it may reach is checked again by `fetch`.
+   * Checks a URL without connecting, to refuse it early; `fetch` checks each connection again.
    * @throws UrlRefused, or the resolver's error
    */
   check: (url: string | URL) => Promise<void>
   /**
-   * As the global `fetch`, every connection checked, those of redirects too. Waits as long as its signal lets it.
-   * A redirect takes own headers along (`Authorization` and `Cookie` only within the origin): whoever sends keys asks for `redirect: 'manual'`.
-   * @throws UrlRefused, the signal's reason, or what fetch throws
+   * Like the global `fetch`, with every connection checked, also of redirects. No timeout other than its signal.
+   * A redirect keeps custom headers (`Authorization` and `Cookie` only within the origin): callers that send keys use `redirect: 'manual'`.
+   * @throws UrlRefused, the signal's reason, or an error of fetch
    */
   fetch: (url: string | URL, init?: RequestInit) => Promise<Response>
-  /** Closes its connections, busy ones too. */
+  /** Closes all connections, including active ones. */
   close: () => Promise<void>
 }
 
-/** Longest waits for the resolver and for a connection, in milliseconds. */
+/** Default timeout of the resolver and of a connection attempt, in milliseconds. */
 const CONNECT_MS = 5_000
-/** How many addresses of a name are tried. */
+/** Addresses of a name that are tried. */
 const MAX_ADDRESSES = 3
-/** Ranges that an operator may open. */
+/** Ranges that an operator may allow. */
 const PRIVATE = new Set(['loopback', 'private', 'carrierGradeNat', 'uniqueLocal'])
-/** Where clouds hand out credentials, outside the link-local range: AWS by IPv6, Alibaba, Azure, Oracle. */
+/** Cloud metadata services outside the link-local range: AWS by IPv6, Alibaba, Azure, Oracle. */
 const METADATA = new Set(['fd00:ec2::254', '100.100.100.200', '168.63.129.16', '192.0.0.192'])
 /** All of the public IPv6 internet so far. */
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3')
-/** Addresses that stand for an IPv4 address, their last 32 bits. */
+/** Prefixes of addresses that embed an IPv4 address in their last 32 bits. */
 const MAPPED = ipaddr.IPv6.parseCIDR('::ffff:0:0/96')
 const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96')
 
 export function urlGuard({ allow_private, resolve = resolveName, connect_ms = CONNECT_MS }: UrlGuardOptions): UrlGuard {
   const connect = buildConnector({ timeout: connect_ms, allowH2: false })
 
-  /** The addresses that a name (or an address) may be reached at. */
+  /** The allowed addresses of a name (or an address). */
   async function addressesOf(name: string): Promise<string[]> {
     const addresses = ipaddr.isValid(name) ? [name] : await inTime(resolve(name), name, connect_ms)
     if (addresses.length === 0) throw new UrlRefused(`Cannot reach '${name}': the name has no address`)
@@ -119,12 +119,12 @@ function parse(url: string | URL): URL {
   return parsed
 }
 
-/** A host of a URL without the brackets of an IPv6 address. */
+/** The host of a URL without the brackets of an IPv6 address. */
 function nameIn(host: string): string {
   return host.replace(/^\[(.*)\]$/, '$1')
 }
 
-/** Why an address may not be reached, or nothing. */
+/** The reason why an address is refused, or undefined. */
 function faultOf(text: string, allowPrivate: boolean): string | undefined {
   if (!ipaddr.isValid(text)) return 'what is no address'
   const address = bare(ipaddr.parse(text))
@@ -149,7 +149,7 @@ const WORDS: Record<string, string> = {
   unspecified: 'an unspecified address',
 }
 
-/** The IPv4 address that an IPv6 address stands for, where it does. */
+/** The IPv4 address that is embedded in an IPv6 address, if any. */
 function bare(address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 {
   if (address instanceof ipaddr.IPv4) return address
   return address.match(MAPPED) || address.match(NAT64) ? new ipaddr.IPv4(address.toByteArray().slice(12)) : address
@@ -159,7 +159,7 @@ async function resolveName(host: string): Promise<string[]> {
   return (await lookup(host, { all: true })).map(({ address }) => address)
 }
 
-/** A resolver cannot be told to stop; it is no longer waited for. */
+/** A lookup cannot be cancelled; it is only abandoned. */
 async function inTime(answer: Promise<string[]>, host: string, ms: number): Promise<string[]> {
   const late = Promise.withResolvers<never>()
   const timer = setTimeout(() => late.reject(new Error(`Cannot resolve '${host}' within ${ms} ms`)), ms)

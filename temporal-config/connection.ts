@@ -10,7 +10,7 @@ export interface TemporalTarget {
   readonly tls?: boolean | TemporalTls
 }
 
-/** Options for `Connection.connect` and `NativeConnection.connect` alike. */
+/** Options for both `Connection.connect` and `NativeConnection.connect`. */
 function connectionOptions({ address, api_key, tls = false }: TemporalTarget) {
   return { address, tls: tlsConfig(tls), ...(api_key && { apiKey: api_key }) }
 }
@@ -20,12 +20,12 @@ export interface ConnectOptions {
   signal?: AbortSignal | undefined
 }
 
-/** A connection to a server that serves, waiting for it as long as `patience_ms` says. */
+/** Connects to a serving server, waiting for it up to `patience_ms`. */
 export function connectOrThrow(target: TemporalTarget, options: ConnectOptions): Promise<Connection> {
   return retryConnect(target, (options) => Connection.connect({ ...options, connectTimeout: 2_000 }), options)
 }
 
-/** As `connectOrThrow`, with another kind of connection: calls `connect` until it resolves or `patience_ms` has passed. */
+/** Like `connectOrThrow` for another kind of connection: calls `connect` until it resolves or `patience_ms` has passed. */
 export async function retryConnect<C>(
   target: TemporalTarget,
   connect: (options: ReturnType<typeof connectionOptions>) => Promise<C>,

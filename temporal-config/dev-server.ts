@@ -13,10 +13,10 @@ import { readServerState, type ServerPorts, writeServerState } from './server-st
 const START_MS = 60_000
 const ADOPT_MS = 10_000
 const LOG_LIMIT = 10_000_000
-/** How much of the log of a server that could not start is read, and how much is reported. */
+/** Bytes of the log that are read after a failed start, and characters of it that are reported. */
 const TAIL_BYTES = 8_192
 const WORDS_CHARACTERS = 500
-/** Garbage is collected seldom while there is room: a turn takes a sixth less processor time of the server (measured). */
+/** Infrequent garbage collection below the memory limit: a sixth less server CPU time per turn (measured). */
 const GOGC = '400'
 /** Twice what the server needs when its caches are full, in MiB; measured in docs/benchmarks.md, "Memory". */
 export const DEFAULT_MEMORY_MB = 192
@@ -27,12 +27,12 @@ const INHERITED = 'PATH HOME USER LOGNAME TMPDIR TZ LANG LC_ALL GOGC GOMEMLIMIT 
 export interface DevServerOptions {
   binary: string
   dataDir: string
-  /** Left out by a process without an API: that of the last start stays. */
+  /** Omitted by a process without an API: the endpoint of the last start is kept. */
   codecEndpoint?: string | undefined
-  /** Must be used when given; otherwise the ports of last time, Temporal's usual ones, or free ones. */
+  /** Required when given; otherwise the ports of the last start, Temporal's defaults, or free ones. */
   port?: number | undefined
   uiPort?: number | undefined
-  /** Soft limit of its memory in MiB: near it, garbage is collected more often. GOMEMLIMIT in `env` goes before it. */
+  /** Soft limit of its memory in MiB: near it, garbage is collected more often. GOMEMLIMIT in `env` takes precedence. */
   memoryMb?: number | undefined
   env: Record<string, string | undefined>
   signal?: AbortSignal | undefined
@@ -43,7 +43,7 @@ export interface DevServer extends ServerPorts {
   address: string
   uiUrl: string
   adopted: boolean
-  /** Resolves when the process is gone, with how it ended in words. */
+  /** Resolves when the process has exited, with a description of its end. */
   ended: Promise<string>
   stop(): Promise<void>
   kill(): void
@@ -60,7 +60,7 @@ export function serverFiles(dataDir: string) {
   }
 }
 
-/** A server that serves. Call it in one process per data folder only: `cli/data-lock.ts` sees to that. */
+/** Returns a serving server. Only one process per data folder may call it: `cli/data-lock.ts` ensures that. */
 export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
   const files = serverFiles(options.dataDir)
   await mkdir(files.folder, { recursive: true, mode: 0o700 })
@@ -82,13 +82,14 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
     } catch (cause) {
       await server.stop()
       options.signal?.throwIfAborted()
-      // Two copies that start at once may choose the same free port: the slower one's server ends, and it chooses again.
+      // Two copies that start at once may choose the same free port: the server of the slower one exits, and it chooses
+      // again.
       if (attempt === 3) throw new Error(`Cannot start the Temporal server: ${(cause as Error).message}`, { cause })
     }
   }
 }
 
-/** The server left by a crash, if it serves and was started just as we would start it; any other one is stopped. */
+/** Adopts the server left by a crash, if it serves and has the same arguments and environment; any other one is stopped. */
 async function adoptOrphan(options: DevServerOptions): Promise<DevServer | undefined> {
   const { db, state } = serverFiles(options.dataDir)
   const [orphan, ...others] = findServers(db)
@@ -119,10 +120,10 @@ async function adoptOrphan(options: DevServerOptions): Promise<DevServer | undef
 function spawnServer(options: DevServerOptions, ports: ServerPorts): DevServer {
   const { db, log } = serverFiles(options.dataDir)
   if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) > LOG_LIMIT) renameSync(log, `${log}.1`)
-  // Into a file, because writing to a pipe of a dead supervisor would end the server.
+  // Logs to a file, because writing to the pipe of a dead supervisor would end the server.
   const output = openSync(log, 'a', 0o600)
   const child = spawn(options.binary, argumentsOf(options, ports), {
-    // In a process group of its own, so that Ctrl-C reaches the supervisor alone, which stops things in order.
+    // In its own process group, so that Ctrl-C reaches only the supervisor, which stops the processes in order.
     detached: true,
     stdio: ['ignore', output, output],
     env: serverEnvironment(options),
@@ -135,7 +136,7 @@ function spawnServer(options: DevServerOptions, ports: ServerPorts): DevServer {
   return { ...handle(ports, child.pid ?? 0, ended, db), adopted: false }
 }
 
-/** The last line that a server has logged, without what surrounds the message. */
+/** The message of the last line in the server's log. */
 function lastWords(log: string): string {
   const line = tailOf(log).trimEnd().split('\n').at(-1) ?? ''
   const message = / msg="((?:[^"\\]|\\.)*)"/.exec(line)?.[1]?.replaceAll('\\"', '"')
@@ -158,7 +159,7 @@ function tailOf(file: string): string {
   }
 }
 
-/** The environment of the server: it needs no credential and none of our settings. */
+/** The environment of the server: without credentials and muxi's settings. */
 function serverEnvironment({ env, memoryMb = DEFAULT_MEMORY_MB }: DevServerOptions): Record<string, string> {
   const inherited = INHERITED.flatMap((name) => (env[name] ? [[name, env[name]] as const] : []))
   return { GOGC, GOMEMLIMIT: `${memoryMb}MiB`, ...Object.fromEntries(inherited) }

@@ -7,8 +7,8 @@ import { TEMPORAL_VERSION } from './server-binary.ts'
 const [folder] = process.argv.slice(2)
 if (!folder) throw new Error('Cannot download the Temporal server: a folder must be given')
 
-// The SDK offers its download only together with starting what it got; that start also proves that the file runs here.
-// As `TestWorkflowEnvironment.createLocal` of @temporalio/testing has it, which is for tests and brings more with it.
+// The SDK only downloads when it starts a server; that start also proves that the binary runs here.
+// As in `TestWorkflowEnvironment.createLocal` of @temporalio/testing, which has more dependencies.
 const server = await Runtime.instance().createEphemeralServer({
   type: 'dev-server',
   exe: {

@@ -1,9 +1,9 @@
-// Asks a Temporal server of ours whether it serves: one gRPC health check over a bare socket. The SDK's client would cost its
+// Health check of muxi's Temporal server: one gRPC request over a plain socket. The SDK's client would cost its
 // caller, the supervisor, 40 MiB, and `node:http2` 5 (measured).
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** How long an answer is waited for, in milliseconds. */
+/** Timeout of the response, in milliseconds. */
 const ANSWER_MS = 2_000
 const POLL_MS = 25
 
@@ -16,10 +16,10 @@ const FRAME_HEADER_BYTES = 9
 const END_STREAM = 1
 const ACK = 1
 const END_HEADERS = 4
-/** A gRPC message that holds `HealthCheckResponse { status: SERVING }`. */
+/** A gRPC message with `HealthCheckResponse { status: SERVING }`. */
 const SERVING = Buffer.from([0, 0, 0, 0, 2, 0x08, 0x01])
 
-/** Whether a server on this port of the loopback address answers that it serves; false after two seconds without an answer. */
+/** Whether a server on this port of the loopback address reports SERVING; false after two seconds without a response. */
 export function isServing(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port, noDelay: true })
@@ -66,10 +66,10 @@ export async function untilServing(
   }
 }
 
-/** Preface, settings and `grpc.health.v1.Health/Check` as the first stream. */
+/** The connection preface, settings and `grpc.health.v1.Health/Check` as the first stream. */
 function request(port: number): Buffer {
   const headers = Buffer.concat([
-    // HPACK (RFC 7541): `:method POST` and `:scheme http` of the static table, then literals that are not indexed.
+    // HPACK (RFC 7541): `:method POST` and `:scheme http` of the static table, then literals without indexing.
     Buffer.from([0x83, 0x86]),
     literal([0x04], '/grpc.health.v1.Health/Check'), // :path
     literal([0x01], `127.0.0.1:${port}`), // :authority
@@ -91,7 +91,7 @@ function literal(name: number[], value: string): Buffer {
   return Buffer.from([...name, ...prefixed(value)])
 }
 
-/** A text shorter than 127 bytes after its length. */
+/** A length-prefixed string shorter than 127 bytes. */
 function prefixed(text: string): Buffer {
   return Buffer.concat([Buffer.from([text.length]), Buffer.from(text)])
 }

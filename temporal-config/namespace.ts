@@ -1,21 +1,21 @@
-// Makes sure that a namespace exists, keeps closed histories as long as the settings say and knows our search attributes.
+// Ensures that a namespace exists with the configured retention and muxi's search attributes.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Connection, isGrpcServiceError } from '@temporalio/client'
 import { msToTs, tsToMs } from '@temporalio/common/lib/time.js'
 import { SEARCH_ATTRIBUTES } from '../contracts/engine.ts'
 
-/** What `Connection` and `NativeConnection` have in common. */
+/** The common interface of `Connection` and `NativeConnection`. */
 type Services = Pick<Connection, 'workflowService' | 'operatorService'>
 
 const DAY_MS = 24 * 60 * 60 * 1000
 /** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
 const KEYWORD = 2
-/** A server learns of a namespace that was made elsewhere, or just now, within its cache's 10 s. */
+/** A namespace that was just created is visible after at most 10 s (cache of the server). */
 const NAMESPACE_CACHE_MS = 20_000
 const NOT_FOUND = 5
 const ALREADY_EXISTS = 6
 
-/** Changes only what differs, so it may run at every start and in several processes at once. Tells what it changed. */
+/** Changes only what differs, so it may run at every start and in several processes at once. Logs its changes. */
 export async function ensureNamespace(
   connection: Services,
   { namespace, history_days }: { namespace: string; history_days: number },
@@ -76,7 +76,7 @@ async function missingAttributes({ operatorService }: Services, namespace: strin
   return SEARCH_ATTRIBUTES.filter((name) => customAttributes[name] === undefined)
 }
 
-/** Repeats a question until a namespace that was just made is known to the part of the server that answers. */
+/** Retries a request until the responding part of the server knows the new namespace. */
 async function waitFor<T>(ask: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + NAMESPACE_CACHE_MS
   for (;;) {
@@ -95,5 +95,5 @@ function hasCode(error: unknown, code: number): boolean {
 
 function cannot(what: string, cause: unknown): Error {
   const details = isGrpcServiceError(cause) ? cause.details : String(cause)
-  return new Error(`Cannot ${what}: ${details}. Somebody who may administer this Temporal server must do it`, { cause })
+  return new Error(`Cannot ${what}: ${details}. An administrator of this Temporal server must do it`, { cause })
 }

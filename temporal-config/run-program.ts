@@ -1,4 +1,4 @@
-// Runs another program to its end and keeps what it said.
+// Runs another program to its end and captures its output.
 import { spawn } from 'node:child_process'
 
 export interface RunResult {
@@ -7,7 +7,7 @@ export interface RunResult {
   errors: string
 }
 
-/** Runs a program to its end; `code` is its exit code, its signal, or why it could not be started. */
+/** Runs a program to its end; `code` is its exit code, its signal, or the reason why it could not be started. */
 export function runProgram(
   program: string,
   args: string[],

@@ -1,4 +1,4 @@
-// What the Temporal dev server is started with: its database file, its ports, and the settings that make it fast enough for a chat.
+// Arguments of the Temporal dev server: its database file, its ports, and dynamic configuration for low latency.
 import { SEARCH_ATTRIBUTES } from '../contracts/engine.ts'
 
 export interface ServerArguments {
@@ -6,12 +6,12 @@ export interface ServerArguments {
   dbFile: string
   port: number
   uiPort: number
-  /** Where the Temporal UI sends payloads to have references replaced by their text. */
+  /** The codec endpoint, which replaces references in payloads by their text for the Temporal UI. */
   codecEndpoint: string
 }
 
 /**
- * As shipped, the dev server polls its one shard 20 times a second, so every hop of a workflow waits for a 50 ms grid:
+ * By default, the dev server polls its one shard 20 times a second, so every hop of a workflow waits for a 50 ms grid:
  * with these a turn's overhead falls from 350 to about 31 ms (measured). The time shift makes timers under a second exact;
  * it is safe on a single node only, which this is. Why fairness and keep-alive: docs/decisions/011 and 012.
  */
@@ -25,23 +25,26 @@ const DYNAMIC_CONFIG = [
   'matching.enableFairness=true',
   'frontend.keepAliveTime="2s"',
   'frontend.keepAliveTimeout="3s"',
-  // As shipped, 128,000 closed workflows stay in memory for an hour, about 12 KiB each (measured). What is left out is loaded again.
+  // By default, 128,000 closed workflows stay in memory for an hour, about 12 KiB each (measured). Evicted ones are loaded again.
   'history.hostLevelCacheMaxSize=500',
-  // For replication between clusters only.
+  // Only used for replication between clusters.
   'history.xdcCacheMaxSizeBytes=65536',
-  // Its JSON API listens on a random port, unused by us. No request has such a Host: it answers 403 to everything.
+  // Its JSON API listens on a random port and is unused. No request can have this Host, so it answers 403 to all.
   'frontend.httpAllowedHosts=["/"]',
 ]
 
-/** Our API serves the UI under this path on its own address, so that the browser sends the session along to the codec endpoint. */
+/**
+ * muxi's API serves the UI under this path on its own origin, so that the browser sends the session cookie to the codec
+ * endpoint.
+ */
 const UI_PATH = '/temporal'
 
-/** Where a server of ours has its UI. */
+/** The UI address of a server that muxi started. */
 export function uiUrlOf(uiPort: number): string {
   return `http://127.0.0.1:${uiPort}${UI_PATH}`
 }
 
-/** Whether an address is that of the UI of a server of ours. */
+/** Whether an address is the UI of a server that muxi started. */
 export function isOurUi(url: string): boolean {
   const { hostname, pathname } = new URL(url)
   return hostname === '127.0.0.1' && pathname.replace(/\/$/, '') === UI_PATH

@@ -1,4 +1,4 @@
-// Finds the program `temporal`, or gets it: the SDK's download first, else built by Go.
+// Finds the `temporal` binary, or installs it: by the SDK's download, otherwise built with Go.
 import { execFile } from 'node:child_process'
 import { access, constants, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
@@ -14,14 +14,17 @@ const FILE_NAME = `temporal-${TEMPORAL_VERSION}`
 export interface BinaryOptions {
   dataDir: string
   env: Record<string, string | undefined>
-  /** Told in one line each what is being done, because it may take minutes. */
+  /** Called with one line per step, because a step may take minutes. */
   say: (line: string) => void
-  /** The command that runs one of our scripts on the runtime in use. */
+  /** The command that runs a script of muxi on the current runtime. */
   scriptCommand: (script: string, ...args: string[]) => [string, string[]]
   signal?: AbortSignal | undefined
 }
 
-/** A `temporal` that runs: on the PATH, in the data folder, or in the user's cache, where one copy serves all data folders. */
+/**
+ * A working `temporal` binary: on the PATH, in the data folder, or in the user's cache, where one copy serves all data
+ * folders.
+ */
 export async function findServerBinary({ dataDir, env }: Pick<BinaryOptions, 'dataDir' | 'env'>) {
   const onPath = (env['PATH'] ?? '').split(delimiter).filter(Boolean)
   const candidates = [
@@ -35,12 +38,12 @@ export async function findServerBinary({ dataDir, env }: Pick<BinaryOptions, 'da
   return undefined
 }
 
-/** As `findServerBinary`, and where there is none, gets one or throws an error that says what to do. */
+/** Like `findServerBinary`, and installs the binary if there is none; throws an error that says what to do. */
 export async function getServerBinaryOrThrow(options: BinaryOptions): Promise<string> {
   const found = await findServerBinary(options)
   if (found) return found
   const folder = await writableFolder([cacheFolder(options.env), join(options.dataDir, 'bin')])
-  // Not where it will be: several starts may be getting it at once, and each must see either nothing or the whole file.
+  // Installed to a temporary folder first: concurrent starts must see either nothing or the complete file.
   const workshop = await mkdtemp(join(folder, 'getting-'))
   try {
     const made = (await download(workshop, options)) ?? (await build(workshop, options))
@@ -82,7 +85,7 @@ async function answersVersion(file: string): Promise<boolean> {
   )
 }
 
-/** In a process of its own: the SDK's native runtime takes over the signals of the process that loads it. */
+/** In a separate process: the SDK's native runtime takes over the signals of the process that loads it. */
 async function download(folder: string, { say, scriptCommand, signal }: BinaryOptions): Promise<string | undefined> {
   say(`getting the Temporal server ${TEMPORAL_VERSION}: downloading …`)
   const script = fileURLToPath(new URL('download-server.ts', import.meta.url))

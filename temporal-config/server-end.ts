@@ -1,16 +1,16 @@
-// Ends a Temporal server, our child or one that was adopted.
+// Stops a Temporal server, a child process or an adopted one.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isServerAlive } from './server-processes.ts'
 
 const STOP_MS = 10_000
 
-/** Resolves when a process that is not our child has ended. */
+/** Resolves when a process that is not a child has exited. */
 export async function endOfOther(pid: number, db: string): Promise<string> {
   while (isServerAlive(pid, db)) await sleep(250)
-  return 'it is gone'
+  return 'it has exited'
 }
 
-/** Asks it to end, and kills it when it does not within 10 s. */
+/** Sends SIGTERM, and SIGKILL after 10 s. */
 export async function stopServer(pid: number, ended: Promise<string>, db: string): Promise<void> {
   const patience = new AbortController()
   signalServer(pid, 'SIGTERM', db)
@@ -20,12 +20,12 @@ export async function stopServer(pid: number, ended: Promise<string>, db: string
   await ended
 }
 
-/** Never signals a pid that has become somebody else's. */
+/** Never signals a pid that was reused by another process. */
 export function signalServer(pid: number, signal: NodeJS.Signals, db: string): void {
   if (!isServerAlive(pid, db)) return
   try {
     process.kill(pid, signal)
   } catch {
-    // it ended in between
+    // it exited in between
   }
 }

@@ -1,4 +1,5 @@
-// The ports of the dev server: those that were set, else those of last time, else usual ones, else (but for the UI) free ones.
+// The ports of the dev server: configured, else those of the last start, else the defaults, else (except for the UI) free
+// ones.
 import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import type { ServerPorts } from './server-state.ts'
@@ -6,7 +7,8 @@ import type { ServerPorts } from './server-state.ts'
 /**
  * Ports above 1024 that no browser connects to: of the "bad ports" of the Fetch standard (https://fetch.spec.whatwg.org/#port-blocking)
  * those that Chromium 156 blocks too (not 4190, 6679) and that no policy of it opens (not 6566, 10080).
- * The UI has neither authentication nor a Host check, and its public path is optional in requests (UI 2.42.1): there, no web page
+ * The UI has neither authentication nor a Host check, and its public path is optional in requests (UI 2.42.1): on these
+ * ports, no web page
  * reaches it, DNS rebinding or not. Our proxy does not use `fetch`, which refuses these ports too.
  */
 export const PORTS_CLOSED_TO_BROWSERS = [
@@ -17,7 +19,7 @@ export function isClosedToBrowsers(port: number): boolean {
   return PORTS_CLOSED_TO_BROWSERS.includes(port)
 }
 
-/** Whether a server could listen there now; otherwise the system's error code, usually EADDRINUSE. */
+/** Undefined if a server can listen on the port now; otherwise the system's error code, usually EADDRINUSE. */
 export async function listenError(host: string, port: number): Promise<string | undefined> {
   const server = createServer()
   try {
@@ -30,13 +32,13 @@ export async function listenError(host: string, port: number): Promise<string | 
   }
 }
 
-/** Two free ports for the server. Another process may take one before the server does: a start that fails for it chooses again. */
+/** Two free ports for the server. Another process may bind one before the server does: the failed start then chooses again. */
 export async function choosePorts(
   wanted: { port?: number | undefined; uiPort?: number | undefined },
   last: ServerPorts | undefined,
 ): Promise<ServerPorts> {
   const port = await choose('MUXI_TEMPORAL_PORT', wanted.port, [last?.port, 7233], undefined)
-  // Not always the first: of two copies that start at once, the slower one would fail again and again.
+  // At random: with the first port, the slower of two concurrent starts would fail every time.
   const start = randomInt(PORTS_CLOSED_TO_BROWSERS.length)
   const closed = [...PORTS_CLOSED_TO_BROWSERS.slice(start), ...PORTS_CLOSED_TO_BROWSERS.slice(0, start)]
   const lastUi = last && isClosedToBrowsers(last.uiPort) ? last.uiPort : undefined
@@ -44,7 +46,7 @@ export async function choosePorts(
   return { port: port ?? (await freePort()), uiPort: uiPort ?? noUiPort() }
 }
 
-/** Undefined: none of the usual ones is free. */
+/** Undefined: no default port is free. */
 async function choose(
   name: string,
   wanted: number | undefined,

@@ -1,4 +1,4 @@
-// Finds running Temporal servers by their command line: a pid in a file may have been given to somebody else since.
+// Finds running Temporal servers by their command line: a pid in a file may have been reused.
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 
@@ -7,12 +7,12 @@ export interface ServerProcess {
   commandLine: string
 }
 
-/** The Temporal servers that have this database file open; more than one only after something went very wrong. */
+/** The Temporal servers that have this database file open; more than one only after a fault. */
 export function findServers(dbFile: string): ServerProcess[] {
   return runningProcesses().filter(({ commandLine }) => isServerOf(commandLine, dbFile))
 }
 
-/** Whether the process of that number is, at this moment, a Temporal server on this database file. */
+/** Whether the process with this pid is currently a Temporal server on this database file. */
 export function isServerAlive(pid: number, dbFile: string): boolean {
   const commandLine = process.platform === 'linux' ? commandLineOf(pid) : ps(['-p', String(pid)])[0]?.commandLine
   return commandLine !== undefined && isServerOf(commandLine, dbFile)
@@ -33,12 +33,12 @@ function runningProcesses(): ServerProcess[] {
   })
 }
 
-/** Empty for a process that has ended but was not yet collected by its parent. */
+/** Empty for a zombie process. */
 function commandLineOf(pid: number): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
   } catch {
-    return undefined // it ended, or belongs to somebody else
+    return undefined // it exited, or belongs to another user
   }
 }
 
@@ -50,6 +50,6 @@ function ps(selection: string[]): ServerProcess[] {
       return pid && commandLine ? [{ pid: Number(pid), commandLine }] : []
     })
   } catch {
-    return [] // `ps -p` of a process that is gone ends with 1
+    return [] // `ps -p` exits with 1 when there is no such process
   }
 }

@@ -1,4 +1,4 @@
-// What is written down about the last start of the dev server on a data folder, for the next start and for other processes.
+// The state file of the dev server's last start on a data folder, for the next start and for other processes.
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 
 export interface ServerPorts {
@@ -8,7 +8,7 @@ export interface ServerPorts {
 
 export interface ServerState extends ServerPorts {
   codecEndpoint: string
-  /** There for people; nothing trusts it. */
+  /** Informational; no code depends on it. */
   pid: number
 }
 

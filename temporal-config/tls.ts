@@ -1,9 +1,9 @@
-// Turns TLS as the settings have it (files or PEM text) into what Temporal's SDK takes.
+// Converts the TLS settings (files or PEM text) to the options of Temporal's SDK.
 import { readFileSync } from 'node:fs'
 import type { TLSConfig } from '@temporalio/common/lib/internal-non-workflow/index.js'
 import type { TemporalTls } from '../contracts/tls.ts'
 
-/** Reads the files named, so call it once per connection: a renewed certificate is then seen by the next one. */
+/** Reads the files, so call it once per connection: the next connection then uses a renewed certificate. */
 export function tlsConfig(tls: boolean | TemporalTls): TLSConfig | boolean {
   if (typeof tls === 'boolean') return tls
   if (tls.disable_host_verification) {

@@ -6,7 +6,7 @@ import { getServerBinaryOrThrow } from '../temporal-config/server-binary.ts'
 import { countTests } from './support/count-tests.ts'
 import { slowestFiles } from './support/slowest-files.ts'
 
-/** Files whose time is told at the end. */
+/** Number of slowest files that are listed at the end. */
 const SLOWEST = 25
 
 const [projects, filters] = split(process.argv.slice(2))
@@ -28,7 +28,7 @@ const slowest = modules.length > 1 ? slowestFiles(modules, SLOWEST) : []
 await vitest.close()
 if (slowest.length > 0) console.log(`The slowest files:\n${slowest.join('\n')}`)
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
-// A run without a single test is a mistake in the set-up, not a success.
+// A run without tests is a fault in the set-up, not a success.
 process.exit(failed > 0 || passed === 0 ? 1 : 0)
 
 function split(args: string[]): [string[], string[]] {

@@ -1,4 +1,4 @@
-// What the sweeper asks of Temporal.
+// Queries of the sweeper to Temporal.
 import { WorkflowNotFoundError, type Client } from '@temporalio/client'
 
 export async function isOpen(client: Client, id: string): Promise<boolean> {
@@ -15,7 +15,7 @@ export async function stateOf(client: Client, id: string): Promise<'open' | 'clo
   }
 }
 
-/** The answer about a workflow; false when there is none. */
+/** The result of a request about a workflow; false when there is no such workflow. */
 export async function orWhenNotFound(ask: () => Promise<boolean>): Promise<boolean> {
   try {
     return await ask()

@@ -1,4 +1,4 @@
-// Keeps the words of unforeseen errors out of workflow history: they may quote a person, a model or a credential.
+// Keeps messages of unforeseen errors out of workflow history: they may quote a user, a model or a credential.
 import { ApplicationFailure, type Context } from '@temporalio/activity'
 import { CancelledFailure } from '@temporalio/common'
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker'
@@ -6,7 +6,10 @@ import type { Logger } from 'pino'
 import { FAILURE, type TurnFailure } from '../contracts/engine.ts'
 import { UnreadableSecret } from '../db/secret-box.ts'
 
-/** Failures that we made pass; anything else becomes a nameless one and is logged here. It is retried: it may be the database. Only a credential that cannot be decrypted stays so. */
+/**
+ * Passes ApplicationFailures; any other error is replaced by one without a message and logged here. It is retried, since it
+ * may come from the database; only an undecryptable credential is final.
+ */
 export function failureInterceptor(context: Context, log: Logger): ActivityInboundCallsInterceptor {
   return {
     async execute(input, next) {
@@ -27,7 +30,7 @@ export function failureInterceptor(context: Context, log: Logger): ActivityInbou
   }
 }
 
-/** Its name is in the log. */
+/** The name of the credential is in the log. */
 function unreadable(): ApplicationFailure {
   const described: TurnFailure = {
     code: 'internal_error',

@@ -1,4 +1,5 @@
-// The Temporal workers for MCP servers: one takes servers to hold, the other the calls to those that this process holds.
+// The Temporal workers for MCP servers: one runs the supervising activities, the other the calls to servers that this
+// process owns.
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { Context } from '@temporalio/activity'
 import { Worker, type NativeConnection } from '@temporalio/worker'
@@ -16,10 +17,10 @@ import { urlGuard } from '../net/url-guard.ts'
 import { holderLost } from '../workflows/messages.ts'
 import { failureInterceptor } from './failure-interceptor.ts'
 
-/** Servers that one process holds, and calls that it makes, at once. */
+/** Limits of one process: owned servers, and concurrent calls. */
 const SERVERS = 300
 const CALLS = 200
-/** The engine hears from each server this often: nobody is waiting for that. */
+/** Heartbeats of each server reach Temporal at this interval: other workers do not depend on them. */
 const HEARTBEAT_THROTTLE = '40s'
 
 export interface McpWorkerOptions extends Omit<HolderOptions, 'fetch' | 'signIns'> {
@@ -28,16 +29,16 @@ export interface McpWorkerOptions extends Omit<HolderOptions, 'fetch' | 'signIns
   namespace: string
   storage: Storage
   allow_private_urls: boolean
-  /** Where people reach us. */
+  /** Public URL of the API. */
   public_url: string
   tool_output_characters: number
   log: Logger
 }
 
 export interface McpWorker {
-  /** Runs until it was told to end, and then until everything it holds is let go. */
+  /** Runs until `shutdown`, and then until every owned server is released. */
   run(): Promise<void>
-  /** Lets calls end for a few seconds, then lets every server go, for others to hold. */
+  /** Drains calls for a few seconds, then releases every server to other workers. */
   shutdown(): void
 }
 
@@ -72,14 +73,14 @@ export async function createMcpWorker(options: McpWorkerOptions): Promise<McpWor
   })
   const over = new AbortController()
 
-  /** Has the actors of servers that a dead worker held give them to somebody else. */
+  /** Signals the actors of a dead worker's servers to assign them to another worker. */
   async function tellLost(servers: McpServerRef[]): Promise<void> {
     for (const ref of servers) {
       const handle = client.workflow.getHandle(workflowId.mcpServer(ref))
-      // The sweeper starts an actor that is not there; one that cannot be told now finds out by the heartbeats, later.
+      // The sweeper starts a missing actor; one that misses the signal finds out later by the heartbeat timeout.
       await handle.signal(holderLost).catch((error: unknown) => {
         if (!(error instanceof WorkflowNotFoundError))
-          log.warn({ err: error, ...ref }, 'an MCP server could not be told that its worker is gone')
+          log.warn({ err: error, ...ref }, 'the actor of an MCP server could not be signalled that its worker has died')
       })
     }
   }

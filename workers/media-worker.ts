@@ -1,4 +1,5 @@
-// The Temporal worker for work that needs a core: no more at once than there are cores, so that everything else stays quick.
+// The Temporal worker for CPU-bound work: concurrency is at most the number of cores, so that everything else stays
+// responsive.
 import { availableParallelism } from 'node:os'
 import { Worker, type NativeConnection } from '@temporalio/worker'
 import type { Logger } from 'pino'

@@ -1,15 +1,15 @@
-// Decisions whose news was lost are told again: the row is decided, but the call that waits for it has not looked.
+// Sends lost approval signals again: the row is decided, but the waiting call has not read it.
 import { WorkflowNotFoundError, type Client } from '@temporalio/client'
 import { workflowId } from '../contracts/engine.ts'
 import { listUntaken, takeApproval } from '../db/queries/approvals.ts'
 import type { Storage } from '../db/storage.ts'
 import { decided } from '../workflows/messages.ts'
 
-/** News of a younger decision are on their way. */
+/** The signal of a younger decision may still be in transit. */
 const MIN_AGE_MS = 5_000
 const PAGE = 100
 
-/** One pass over all decisions that nobody has read; to be told twice does no harm. */
+/** One pass over all decisions that the call has not read; the signal is idempotent. */
 export async function sweepApprovals(
   { client, storage: { db } }: { client: Client; storage: Pick<Storage, 'db'> },
   signal: AbortSignal,
@@ -24,7 +24,7 @@ export async function sweepApprovals(
         await client.workflow.getHandle(workflowId.toolCall(turn_id, call_id)).signal(decided, id)
       } catch (error) {
         if (!(error instanceof WorkflowNotFoundError)) throw error
-        // The call is over: nobody waits any more.
+        // The call has ended.
         await takeApproval(db, id)
       }
     }

@@ -1,4 +1,4 @@
-// Files that nothing refers to any more, and what was left half-arrived by a crash, are removed after a time.
+// Removes files without references, and partial uploads left by a crash, after a time.
 import type { Logger } from 'pino'
 import { deleteFile, isAttached, isReferred, listUnread } from '../db/queries/files.ts'
 import { beginRemoval, forgetNote, listNoted } from '../db/queries/noted-blobs.ts'
@@ -6,7 +6,7 @@ import type { Storage } from '../db/storage.ts'
 
 const PAGE = 100
 const DAY_MS = 86_400_000
-/** An upload that has not grown for a day is not under way. */
+/** An upload that has not grown for a day is abandoned. */
 const LEFTOVER_MS = DAY_MS
 
 interface Options {
@@ -38,10 +38,10 @@ export async function sweepFiles(
   const noted = await sweepNoted({ db, blobs }, signal)
   const leftovers = await blobs.removeLeftovers(LEFTOVER_MS, signal)
   if (removed + noted + leftovers > 0)
-    log.info({ files: removed, without_row: noted, leftovers }, 'removed files that nobody needs')
+    log.info({ files: removed, without_row: noted, leftovers }, 'removed unreferenced files')
 }
 
-/** Bytes that no row refers to, though they have had a day for it. @returns how many were removed */
+/** Blobs without a row for at least a day. @returns how many were removed */
 async function sweepNoted({ db, blobs }: Options['storage'], signal: AbortSignal): Promise<number> {
   const before = new Date(Date.now() - LEFTOVER_MS).toISOString()
   let removed = 0

@@ -1,4 +1,4 @@
-// Jobs whose workflow was never started, or lost, are started again: nothing that an ingestion does is done twice.
+// Starts jobs again whose workflow was never started, or lost: the steps of an ingestion are idempotent.
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import { JOB_WORKFLOWS, workflowId, type JobInput } from '../contracts/engine.ts'
@@ -27,7 +27,7 @@ export async function sweepJobs({ client, storage, log }: Options, before: strin
       signal.throwIfAborted()
       if (await isOpen(client, workflowId.job(job.id))) continue
       const turn = job.turn_id === null ? undefined : await findTurn(storage.db, job.turn_id)
-      // What is attached to a message is read by its turn, or not at all.
+      // Attachments of a message are only read by its turn.
       if (turn && UNFINISHED.includes(turn.status)) continue
       if (turn || job.cancel_requested_at !== null) {
         const told = await storage.db

@@ -1,11 +1,11 @@
-// MCP servers that nobody holds are given to their actors again; those of agents that are gone are removed.
+// Starts the actors of MCP servers without an owner; removes servers of deleted agents.
 import type { Client } from '@temporalio/client'
 import { deleteServer, listOrphanedServers, listUnheldServers } from '../db/queries/mcp.ts'
 import type { Storage } from '../db/storage.ts'
 import type { mcpServer } from '../workflows/index.ts'
 import { mcpServerStart } from '../workflows/labels.ts'
 
-/** One pass over all servers; starting an actor that runs already does nothing. */
+/** One pass over all servers; starting a running actor does nothing. */
 export async function sweepMcpServers(
   { client, storage: { db } }: { client: Client; storage: Storage },
   signal: AbortSignal,

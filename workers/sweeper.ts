@@ -1,4 +1,4 @@
-// Looks after the rows now and then: every turn reaches a final state whatever was lost, and what is past its retention goes.
+// Periodic repair of rows: every turn reaches a final state after any loss, and rows past their retention are deleted.
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
@@ -20,10 +20,10 @@ import { sweepFiles } from './sweep-files.ts'
 import { sweepJobs } from './sweep-jobs.ts'
 import { sweepMcpServers } from './sweep-mcp-servers.ts'
 
-/** A turn that was activated less than this ago is left alone: its acceptance may be under way. */
+/** A turn that was activated less than this ago is skipped: its acceptance may be in progress. */
 const MIN_AGE_MS = 30_000
 const PAGE = 100
-/** Files are looked through less often: all that are old and unread are, each time. */
+/** Files are swept less often: each pass reads all old files without references. */
 const FILES_MS = 3_600_000
 
 export interface SweeperOptions {
@@ -36,7 +36,7 @@ export interface SweeperOptions {
   retention: Retention
 }
 
-/** Sweeps at once and then at every interval until the signal aborts; one fault never ends it. */
+/** Sweeps at once and then at every interval until the signal aborts; a failure never stops it. */
 export async function runSweeper(options: SweeperOptions, signal: AbortSignal): Promise<void> {
   let filesAt = 0
   while (!signal.aborted) {
@@ -65,7 +65,7 @@ async function sweepTurns(options: SweeperOptions, before: string, signal: Abort
     const turns = await listActive(storage.db, PAGE, after)
     for (const turn of turns) {
       signal.throwIfAborted()
-      // One that cannot be swept must not keep the others waiting.
+      // A failure of one must not block the others.
       await sweepTurn(options, turn, before).catch((error: unknown) =>
         options.log.warn({ err: error, turn_id: turn.id }, 'a turn could not be swept; the next sweep tries again'),
       )
@@ -83,10 +83,10 @@ async function sweepTurns(options: SweeperOptions, before: string, signal: Abort
   }
 }
 
-/** Brings one turn on that its own process has left behind. */
+/** Advances one turn that its own process has abandoned. */
 async function sweepTurn(options: SweeperOptions, turn: ActiveTurn, before: string): Promise<void> {
   const { client, storage, log, startTurn } = options
-  // Acceptance, and the end that has just activated it, may still be under way.
+  // Its acceptance, or the end of the previous turn, may still be in progress.
   const isYoung = (turn.activated_at ?? '') > before
   const isUnclaimed = turn.status === 'queued'
   if (isYoung && !isUnclaimed) return
@@ -112,7 +112,7 @@ async function sweepTurn(options: SweeperOptions, turn: ActiveTurn, before: stri
 
   async function giveUp(error: TurnFailure): Promise<void> {
     const ending = { turn_id: turn.id, conversation_id: turn.conversation_id, status: 'failed' as const, error }
-    // What was found out holds for the status that the turn had: a repeated request may just have started it.
+    // The finding is valid only for the status that was read: a repeated request may just have started the turn.
     const end = await storage.db.transaction().execute((tx) => finishTurn(tx, ending, [turn.status]))
     if (!end) return
     storage.events.publish(turn.id, end.events)

@@ -14,11 +14,14 @@ export interface TurnStarterOptions {
   storage: Pick<Storage, 'db' | 'box'>
   models: Pick<ModelRegistry, 'chainOf'>
   limits: { steps_per_turn: number; turn_seconds: number; tokens_per_turn: number }
-  /** Whether the first workflow task may go straight to a worker of this process: it shares the client's connection and takes work. */
+  /**
+   * Whether the first workflow task may go directly to a worker of this process (eager start): it shares the client's
+   * connection and is not draining.
+   */
   eager: () => boolean
 }
 
-/** Makes the function that starts the workflow of an active turn. One that has been started before counts as success. */
+/** Makes the function that starts the workflow of an active turn. "Already started" counts as success. */
 export function turnStarter(options: TurnStarterOptions): (turn: StartableTurn) => Promise<void> {
   const { client, storage, models, limits, eager } = options
   const chainOf = oncePerVersion(async (id, version) => {

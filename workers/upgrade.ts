@@ -8,7 +8,7 @@ import { listBlocked, unblock, type StartableTurn } from '../db/queries/turn-que
 import type { Storage } from '../db/storage.ts'
 import { NEVER_ACCEPTED } from './sweeper.ts'
 
-/** Pollers that were heard of within this time are taken for running, in milliseconds. */
+/** Pollers seen within this time count as running, in milliseconds. */
 const POLLER_MS = 60_000
 const PAGE = 100
 const WORKFLOWS = `WorkflowType in ('conversation', 'chatTurn', 'toolCall') and ExecutionStatus = 'Running'`
@@ -23,8 +23,8 @@ export interface UpgradeOptions {
 }
 
 /**
- * Ends what 0.1.0 has left running: its workflows are terminated, claimed turns fail, waiting turns are started.
- * Safe to repeat, also by several processes at once.
+ * Ends the running workflows of 0.1.0: its workflows are terminated, claimed turns fail, waiting turns are started.
+ * Idempotent, also when run by several processes at once.
  * @throws Error while workers of 0.1.0 still poll
  */
 export async function upgradeTurns(options: UpgradeOptions): Promise<void> {
@@ -63,7 +63,7 @@ export async function upgradeTurns(options: UpgradeOptions): Promise<void> {
   log.warn({ terminated, started }, 'upgraded the turn engine from 0.1.0')
 }
 
-/** Turns that were claimed, and those that were never accepted. */
+/** Claimed turns, and turns that were never accepted. */
 function listBegun({ db }: Storage) {
   return db
     .selectFrom('turns')

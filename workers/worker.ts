@@ -1,4 +1,4 @@
-// Makes the Temporal worker: workflows from the bundle, activities from what they use, and our numbers.
+// Makes the Temporal worker: workflows from the bundle, activities from their dependencies, and concurrency limits.
 import { Worker, type NativeConnection } from '@temporalio/worker'
 import type { Logger } from 'pino'
 import { createActivities } from '../activities/index.ts'
@@ -17,7 +17,7 @@ import { turnStarter, type TurnStarterOptions } from './turn-starter.ts'
 import { failureInterceptor } from './failure-interceptor.ts'
 import { workflowBundle } from './workflow-bundle.ts'
 
-/** Model calls mostly wait for the network: many at once. */
+/** Model calls mostly wait for the network: so concurrency is high. */
 const CONCURRENT_ACTIVITIES = 400
 /** Ten are held by polls, and each eager start holds one until its workflow's first task is done: without one the turn may go to another worker. */
 const CONCURRENT_WORKFLOW_TASKS = 100
@@ -27,7 +27,7 @@ const CACHED_WORKFLOWS = 500
 export interface WorkerOptions {
   connection: NativeConnection
   namespace: string
-  /** Where the workflow bundle is kept between starts. */
+  /** Folder of the cached workflow bundle. */
   cache_dir: string
   storage: Storage
   models: ModelRegistry
@@ -43,7 +43,7 @@ export interface TurnResourcesOptions extends TurnStarterOptions {
   models: ModelRegistry
   embedder: Embedder
   tools?: readonly Tool[] | undefined
-  /** Whether messages are accepted in this process too, so that their first requests may have a head start. */
+  /** Whether messages are accepted in this process too, so that their first model requests may be sent early. */
   headStart: boolean
 }
 
@@ -76,7 +76,7 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
       tool_output_characters: options.tool_output_characters,
     }),
     interceptors: { activity: [(context) => ({ inbound: failureInterceptor(context, log) })] },
-    // A killed worker's sticky queue would otherwise keep its workflows waiting for 10 s.
+    // The default sticky timeout would delay the workflows of a killed worker by 10 s.
     stickyQueueScheduleToStartTimeout: '1s',
     maxHeartbeatThrottleInterval: '500ms',
     defaultHeartbeatThrottleInterval: '500ms',

@@ -6,10 +6,10 @@ import type { McpHoldActivities } from '../activities/mcp-supervise.ts'
 import type { MediaActivities } from '../activities/media.ts'
 import { MCP_TASK_QUEUE, MEDIA_TASK_QUEUE } from '../contracts/engine.ts'
 
-/** A killed worker is noticed after this long without a heartbeat. */
+/** Heartbeat timeout: how soon a killed worker is detected. */
 const HEARTBEAT_TIMEOUT = '5s'
 
-/** Database work of a few milliseconds: repeated until the database answers. */
+/** Database work of a few milliseconds: retried until the database answers. */
 export const { claimTurn, finishTurn, abandonToolCall, locateMcpServer, giveUpMcpCall, beginJob, finishJob } =
   proxyLocalActivities<TurnActivities>({
     startToCloseTimeout: '10s',
@@ -18,9 +18,9 @@ export const { claimTurn, finishTurn, abandonToolCall, locateMcpServer, giveUpMc
   })
 
 /**
- * Temporal retries without a limit, because a killed worker does not count as a failure of the model; the activity itself stops
- * after so many failures of the provider (0.5, 1, 2 and 4 s apart, or as Retry-After says). The caller sets the
- * schedule-to-close timeout to what is left of the turn's active time.
+ * Temporal retries without a limit, because the death of a worker is not a model failure; the activity itself stops
+ * after a fixed number of provider failures (0.5, 1, 2 and 4 s apart, or as Retry-After says). The caller sets the
+ * schedule-to-close timeout to the turn's remaining active time.
  */
 export const { callModel } = proxyActivities<TurnActivities>({
   startToCloseTimeout: '30m',
@@ -30,7 +30,7 @@ export const { callModel } = proxyActivities<TurnActivities>({
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
 })
 
-/** The ledger decides whether a tool may run again; the engine only delivers the attempt. */
+/** The ledger decides whether a tool may run again; Temporal only delivers the attempt. */
 export const { callTool } = proxyActivities<TurnActivities>({
   startToCloseTimeout: '10m',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
@@ -39,10 +39,13 @@ export const { callTool } = proxyActivities<TurnActivities>({
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
 })
 
-/** On the queue of the worker that holds the server. A call that it does not take or finish is the workflow's to route again. */
+/**
+ * Runs on the task queue of the worker that owns the server. The workflow reroutes a call that this worker does not take or
+ * finish.
+ */
 export const { callMcpTool } = proxyActivities<McpCallActivities>({
   scheduleToStartTimeout: '5s',
-  // The activity itself limits what the server may take; a question of its may wait for days.
+  // The activity itself bounds the server's execution time; a question of the server may stay open for days.
   startToCloseTimeout: '3650d',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
@@ -50,7 +53,10 @@ export const { callMcpTool } = proxyActivities<McpCallActivities>({
   retry: { maximumAttempts: 1 },
 })
 
-/** As long as the server exists. Heartbeats are few, because there are many servers and most of them idle; workers notice each other's death sooner. */
+/**
+ * Runs as long as the server exists. The heartbeat interval is long, because there are many servers and most are idle;
+ * workers detect each other's death sooner.
+ */
 export const { superviseMcpServer } = proxyActivities<McpHoldActivities>({
   taskQueue: MCP_TASK_QUEUE,
   startToCloseTimeout: '3650d',
@@ -59,7 +65,7 @@ export const { superviseMcpServer } = proxyActivities<McpHoldActivities>({
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
 })
 
-/** Work that needs a core. A file that cannot be read says so itself; anything else is worth another attempt. */
+/** CPU-bound work. The activity marks the failure of an unreadable file as final; every other failure is retried. */
 export const { inspectFile, parseBatch, prepareImage, readImage, prepareRecording } = proxyActivities<MediaActivities>({
   taskQueue: MEDIA_TASK_QUEUE,
   startToCloseTimeout: '10m',

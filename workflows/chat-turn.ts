@@ -30,7 +30,7 @@ import { askChain } from './model-chain.ts'
 import { toolCall } from './tool-call.ts'
 import { TurnClock } from './turn-clock.ts'
 
-/** How often in a row a model may write tool arguments that do not fit before the turn fails. */
+/** Consecutive rounds of invalid tool arguments after which the turn fails. */
 const MAX_INVALID_ROUNDS = 3
 /** How long to wait for Temporal's cancellation when the turn's row was cancelled first. */
 const CANCELLATION_GRACE = '10s'
@@ -82,7 +82,7 @@ async function answer(turn: TurnInput, clock: TurnClock): Promise<FinalStatus> {
   throw overBudget(`The turn took more than ${max_steps} steps`)
 }
 
-/** What is attached is read before the first model call. A file that cannot be read does not fail the turn: the model is told. */
+/** Reads an attachment before the first model call. A file that cannot be read does not fail the turn: the model is told. */
 async function ingest(turn: TurnInput, jobId: string, kind: JobKind): Promise<void> {
   const labels = labelsOf(turn)
   try {
@@ -97,7 +97,7 @@ async function ingest(turn: TurnInput, jobId: string, kind: JobKind): Promise<vo
       priority: { priorityKey: 1, fairnessKey: labels.user_hash },
     })
   } catch (error) {
-    // A child that was cancelled by itself does not cancel the turn.
+    // The cancellation of a child alone does not cancel the turn.
     if (CancellationScope.current().consideredCancelled) throw error
   }
 }
@@ -145,13 +145,13 @@ function failureOf(error: unknown): ApplicationFailure | undefined {
   return cause instanceof ApplicationFailure ? cause : undefined
 }
 
-/** The activity's schedule-to-close timeout is what is left of the turn's active time. */
+/** The activity's schedule-to-close timeout is the turn's remaining active time. */
 function isTooLate(error: unknown): boolean {
   const cause = error instanceof ActivityFailure ? error.cause : undefined
   return cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_CLOSE'
 }
 
-/** The failure that activities and this workflow put into the first detail; any other is internal. */
+/** The failure that activities and this workflow put into the first detail; any other is an internal error. */
 function describeFailure(error: unknown): TurnFailure {
   const [described] = (failureOf(error)?.details ?? []) as [TurnFailure?]
   return described ?? { code: 'internal_error', message: 'The turn failed unexpectedly' }

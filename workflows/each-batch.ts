@@ -1,7 +1,7 @@
-// Work that is done some pieces at a time.
+// Runs batches with bounded concurrency.
 import { CancellationScope } from '@temporalio/workflow'
 
-/** Works on batches 1 to n in order, some at a time; the first failure ends the others. */
+/** Runs batches 1 to n in order with bounded concurrency; the first failure cancels the others. */
 export async function eachBatch(
   count: number,
   width: number,

@@ -1,18 +1,19 @@
-// What a tool call waits for people to decide. Rows say how they decided; workflows are only told to look, or find out by themselves.
+// Approvals and questions that a tool call waits for. The decision is in a row; signals only tell the workflow to read it,
+// and it also reads on its own.
 import { condition, getExternalWorkflowHandle, setCurrentDetails, workflowInfo } from '@temporalio/workflow'
 import { parked } from './messages.ts'
 
 export class Gate {
   readonly #callId: string
   readonly #waiting = new Set<string>()
-  /** Decisions that came before anybody waited for them. */
+  /** Decisions that arrived before the call waited for them. */
   readonly #known = new Set<string>()
 
   constructor(callId: string) {
     this.#callId = callId
   }
 
-  /** Until somebody has decided, for as long as that takes: no timer runs and nothing is asked. */
+  /** Waits for the decision, without a limit: no timer runs and nothing is polled. */
   async wait(approvalId: string): Promise<void> {
     setCurrentDetails(`Waiting for ${approvalId}`)
     await this.asked(approvalId)
@@ -31,14 +32,14 @@ export class Gate {
     if (this.#waiting.delete(approvalId) && this.#waiting.size === 0) await this.#tell(false)
   }
 
-  /** What was asked while the call was under way is no longer waited for, because that is over. */
+  /** Stops waiting for questions that were asked during the call, because the call is over. */
   async goOn(): Promise<void> {
     if (this.#waiting.size === 0) return
     this.#waiting.clear()
     await this.#tell(false)
   }
 
-  /** The turn's time stands still meanwhile. A turn that is gone does not mind. */
+  /** The turn's deadline is paused meanwhile. A signal to a closed turn is ignored. */
   async #tell(waits: boolean): Promise<void> {
     const { parent } = workflowInfo()
     if (!parent) return

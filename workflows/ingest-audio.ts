@@ -1,11 +1,11 @@
-// One recording: made evenly loud and cut at its silences, its pieces turned into text side by side, joined and indexed by time.
+// One recording: normalized, cut at its silences, its segments transcribed in parallel, joined and indexed by time.
 import { setCurrentDetails } from '@temporalio/workflow'
 import type { JobInput } from '../contracts/engine.ts'
 import { prepareRecording, transcribeSegment } from './activities.ts'
 import { eachBatch } from './each-batch.ts'
 import { ingestion } from './ingestion.ts'
 
-/** Pieces of one recording that are transcribed at the same time. */
+/** Segments of one recording that are transcribed concurrently. */
 const TRANSCRIBING = 4
 
 export function ingestAudio(job: JobInput): Promise<{ status: string }> {

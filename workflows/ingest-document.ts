@@ -1,11 +1,12 @@
-// One document: look at it, parse it in batches of pages, index them where nobody sees them, then publish everything at once.
+// One document: inspect it, parse it in batches of pages, index them under a hidden generation, then publish everything at
+// once.
 import { setCurrentDetails } from '@temporalio/workflow'
 import type { JobInput } from '../contracts/engine.ts'
 import { inspectFile, parseBatch } from './activities.ts'
 import { eachBatch } from './each-batch.ts'
 import { ingestion } from './ingestion.ts'
 
-/** Batches of one document that are parsed at the same time. */
+/** Batches of one document that are parsed concurrently. */
 const PARSING = 4
 
 export function ingestDocument(job: JobInput): Promise<{ status: string }> {

@@ -1,4 +1,5 @@
-// One picture: made ready for models, described by one that can see where there is one, its text read, and both indexed.
+// One image: prepared for models, described by a model that takes images if there is one, read by OCR, and both texts
+// indexed.
 import { setCurrentDetails } from '@temporalio/workflow'
 import type { JobInput } from '../contracts/engine.ts'
 import { describeImage, prepareImage, readImage } from './activities.ts'

@@ -1,4 +1,4 @@
-// What every ingestion has in common: it takes its job, works on batches, shows what it has found at once, and ends in one way.
+// The part that all ingestions share: claim the job, process batches, publish at once, and record the end.
 import {
   ActivityFailure,
   ApplicationFailure,

@@ -1,4 +1,4 @@
-// How our workflows are labelled and jobs are started, so that the Temporal UI can find everything of an agent, a conversation or a user.
+// Labels of workflows and start options of jobs, so that the Temporal UI can filter by agent, conversation or user.
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common'
 import {
   TASK_QUEUE,
@@ -15,7 +15,7 @@ const AGENT = defineSearchAttributeKey('MuxiAgent', 'KEYWORD')
 const CONVERSATION = defineSearchAttributeKey('MuxiConversation', 'KEYWORD')
 const USER = defineSearchAttributeKey('MuxiUser', 'KEYWORD')
 
-/** Search attributes are stored in the clear: the user stands there as a pseudonym. What is empty is left out. */
+/** Search attributes are stored in the clear: the user id is a pseudonym. Empty values are omitted. */
 export function searchAttributesOf(kind: 'turn' | 'tool' | 'job' | 'mcp', labels: Labels): TypedSearchAttributes {
   const pairs = [
     { key: KIND, value: kind as string },
@@ -26,12 +26,12 @@ export function searchAttributesOf(kind: 'turn' | 'tool' | 'job' | 'mcp', labels
   return new TypedSearchAttributes(pairs.filter(({ value }) => value !== ''))
 }
 
-/** What nobody waits for in a chat comes after every chat. */
+/** Priority of background work: after every chat turn. */
 const BULK = 4
 
 const SUMMARIES = { document: 'A document', image: 'A picture', audio: 'A recording' } as const
 
-/** How the workflow of a turn is started, once: its id is never used again. */
+/** Start options of a turn's workflow: its id is never reused. */
 export function turnStart(turn: TurnInput) {
   return {
     workflowId: workflowId.chatTurn(turn.turn_id),
@@ -45,7 +45,7 @@ export function turnStart(turn: TurnInput) {
   } as const
 }
 
-/** How the workflow of a job is started, by whoever finds that it is not running. */
+/** Start options of a job's workflow, for every caller that finds it not running. */
 export function jobStart(job: JobInput, kind: JobKind) {
   return {
     workflowId: workflowId.job(job.job_id),
@@ -54,12 +54,12 @@ export function jobStart(job: JobInput, kind: JobKind) {
     workflowTaskTimeout: '5s',
     typedSearchAttributes: searchAttributesOf('job', job),
     staticSummary: job.agent_id === '' ? SUMMARIES[kind] : `${SUMMARIES[kind]} for ${job.agent_id}`,
-    // Users are served in turn, however many documents each has brought; its activities have key and priority from here.
+    // Fairness: users are served in turn, whatever their number of documents; activities inherit the key and the priority.
     priority: { priorityKey: BULK, fairnessKey: job.user_hash },
   } as const
 }
 
-/** How the workflow of an MCP server is started, by whoever finds that nobody holds it. */
+/** Start options of an MCP server's workflow, for every caller that finds the server without an owner. */
 export function mcpServerStart(ref: McpServerRef) {
   return {
     workflowId: workflowId.mcpServer(ref),

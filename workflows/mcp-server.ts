@@ -1,4 +1,5 @@
-// The actor of one MCP server: somebody holds the connection, and when they are gone somebody else does, until it is removed.
+// The actor of one MCP server: a worker owns the connection; when that worker dies, another takes over, until the server is
+// removed.
 import {
   CancellationScope,
   continueAsNew,
@@ -21,7 +22,7 @@ export async function mcpServer(ref: McpServerRef): Promise<void> {
       if (how === 'removed') return
       setCurrentDetails(how === 'changed' ? 'Its configuration has changed' : 'Another worker has taken it')
     } catch (error) {
-      // A holder that was found dead is not waited for. Should it live, it finds that the server has been taken.
+      // An owner that was declared dead is not waited for. If it is alive, it finds that the server has another owner.
       if (!isCancellation(error) || CancellationScope.current().consideredCancelled) throw error
       setCurrentDetails('Its worker was lost')
     }

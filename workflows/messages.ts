@@ -1,15 +1,15 @@
-// Every message that a workflow takes, declared once with its types; senders and handlers use these same objects.
+// Every message that a workflow handles, declared once with its types; senders and handlers use these same objects.
 import { defineSignal } from '@temporalio/workflow'
 import { QUESTION_SIGNALS, type ParkedCall } from '../contracts/engine.ts'
 
-/** A person has decided on an approval that a call waits for; the row says how. */
+/** An approval that a call waits for has been decided; the row holds the decision. */
 export const decided = defineSignal<[string]>(QUESTION_SIGNALS.decided)
 
-/** The server has a question, while its call is under way: the approval that holds it. */
+/** The server has asked a question during its call: the id of the approval row that holds it. */
 export const asked = defineSignal<[string]>(QUESTION_SIGNALS.asked)
 
-/** A call of the turn waits for people, or goes on. */
+/** A call of the turn starts to wait for a person, or stops waiting. */
 export const parked = defineSignal<[ParkedCall]>('parked')
 
-/** The worker that held an MCP server is gone. */
+/** The worker that owned an MCP server has died. */
 export const holderLost = defineSignal('holderLost')

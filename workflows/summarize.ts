@@ -5,7 +5,7 @@ import { indexSummary, planSummary, summarizePart } from './activities.ts'
 import { eachBatch } from './each-batch.ts'
 import { askChain } from './model-chain.ts'
 
-/** Parts that are summarized at the same time. */
+/** Parts that are summarized concurrently. */
 const SUMMARIZING = 3
 /** In histories without it the next model was asked after a final failure too. */
 const FINAL_ENDS_CHAIN = 'final-failure-ends-chain'

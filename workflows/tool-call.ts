@@ -1,4 +1,4 @@
-// One tool call: wait until it may be made, run it, or record that it was cancelled or that nobody knows what became of it.
+// One tool call: wait until it may be made, run it, or record that it was cancelled or that its outcome is unknown.
 import {
   ActivityFailure,
   allHandlersFinished,
@@ -16,7 +16,7 @@ import { abandonToolCall, callMcpTool, callTool, giveUpMcpCall, locateMcpServer 
 import { Gate } from './gate.ts'
 import { asked, decided } from './messages.ts'
 
-/** How long a call waits altogether for a server that nobody holds or that is not connected, in milliseconds; longer for one that may take longer to start. */
+/** Total time that a call waits for a server without an owner or a connection, in milliseconds; longer for one with a longer start timeout. */
 const PATIENCE_MS = 30_000
 const MAX_ROUNDS = 100
 const MAX_PAUSE_MS = 2_000
@@ -39,12 +39,15 @@ export async function toolCall(call: ToolCallInput): Promise<ToolCallResult> {
     if (isCancellation(error)) throw error
     return { turn_id: call.turn_id, call_id: call.call_id, outcome: 'unknown' }
   } finally {
-    // One that tells the turn of a last decision may be at it yet.
+    // The handler that signals the turn about the last decision may still be running.
     await CancellationScope.nonCancellable(() => condition(allHandlersFinished))
   }
 }
 
-/** The call is made where the server is held; when that worker is gone, where it is held then. The ledger knows whether it was made. */
+/**
+ * Routes the call to the worker that owns the server; when that worker has died, to the next owner. The ledger records
+ * whether the call was sent.
+ */
 async function callServer(call: Omit<McpCallInput, 'round'>, gate: Gate): Promise<ToolCallResult> {
   let patience = PATIENCE_MS
   let waited = 0
@@ -84,18 +87,18 @@ async function callServer(call: Omit<McpCallInput, 'round'>, gate: Gate): Promis
   return giveUpMcpCall(call)
 }
 
-/** The decision that a call was sent back to wait for. */
+/** The approval that a returned call has to wait for. */
 function approvalOf(failure: unknown): string | undefined {
   if (!(failure instanceof ApplicationFailure) || failure.type !== FAILURE.parked) return undefined
   return failure.details?.[0] as string | undefined
 }
 
-/** A worker that never took the call, or died with it, or sent it back. */
+/** The worker never took the call, died during it, or returned it. */
 function isWorthAnother(failure: unknown): boolean {
   return failure instanceof TimeoutFailure || (failure instanceof ApplicationFailure && !failure.nonRetryable)
 }
 
-/** Whether the server was at work meanwhile: that is not waiting for it. */
+/** Whether the server was executing meanwhile: that does not count as waiting for it. */
 function wasMade(failure: unknown): boolean {
   if (failure instanceof TimeoutFailure) return failure.timeoutType !== 'SCHEDULE_TO_START'
   return failure instanceof ApplicationFailure && failure.type === FAILURE.broken

@@ -21,7 +21,7 @@ export class TurnClock {
     return Math.max(1, this.#left)
   }
 
-  /** Counts the time that work takes; the caller limits it to `left`. */
+  /** Counts the time that `work` takes; the caller limits it to `left`. */
   async count<T>(work: () => Promise<T>): Promise<T> {
     const since = Date.now()
     try {
@@ -33,7 +33,7 @@ export class TurnClock {
 
   /**
    * Runs tool calls, and cancels them when the active time is used up.
-   * @throws what `late` makes
+   * @throws the error that `late` returns
    */
   async limit<T>(work: () => Promise<T>, late: () => Error): Promise<T> {
     const scope = new CancellationScope()
@@ -62,7 +62,7 @@ export class TurnClock {
     }
   }
 
-  /** Takes the signal of a call that waits for a person, or no longer does. */
+  /** Handles the signal of a call that starts or stops waiting for a person. */
   hear({ call_id, waits }: ParkedCall): void {
     if (waits) this.#waiting.add(call_id)
     else this.#waiting.delete(call_id)

@@ -1,4 +1,4 @@
-// Agents: listed, read, and made over the API.
+// Agents: list, read, create.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { AgentIdSchema, AgentSchema } from '../../contracts/schemas/agent.ts'

@@ -1,4 +1,4 @@
-// What turns wait for people to decide: listed for all of a user's turns.
+// Approvals: list for all turns of a user.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { AgentIdSchema } from '../../contracts/schemas/agent.ts'

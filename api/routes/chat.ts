@@ -13,7 +13,7 @@ import type { ApiContext } from '../services/context.ts'
 import { getTurnOrThrow, throwIfFailed, viewReceipt, viewReply, waitForReply } from '../services/turns.ts'
 import { sseResponse } from '../sse.ts'
 
-/** A reply that takes longer is read later: the caller gets 202. */
+/** Longest wait for a reply, in milliseconds; after it the client gets 202. */
 const WAIT_MS = 120_000
 
 export function chatRoutes(context: ApiContext) {

@@ -1,4 +1,4 @@
-// Conversations of a user: made, listed, read, renamed, deleted.
+// Conversations of a user: create, list, read, rename, delete.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { MuxiError } from '../../contracts/failures.ts'
@@ -91,7 +91,7 @@ export function conversationRoutes(context: ApiContext) {
         const { id } = await getOwned(principal, conversation_id)
         const deleted = await db.transaction().execute(async (tx) => {
           const busy = await findUnfinishedOf(tx, id)
-          if (busy) throw new MuxiError('conflict', `Cannot delete conversation '${id}': turn '${busy}' is under way`)
+          if (busy) throw new MuxiError('conflict', `Cannot delete conversation '${id}': turn '${busy}' is running`)
           return deleteConversation(tx, id)
         })
         for (const documentId of deleted.documents) await context.storage.vectors.discard(documentId)

@@ -1,4 +1,4 @@
-// Files: uploaded as a form or in JSON, listed, read again, deleted.
+// Files: upload as a form or in JSON, list, download, delete.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'

@@ -1,4 +1,4 @@
-// Ingestion jobs: begin, list, read, follow, stop, try again, and read what was extracted.
+// Ingestion jobs: start, list, read, follow, stop, retry, and read the extracted text.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'

@@ -1,4 +1,4 @@
-// API keys: listed, made, rotated, deleted; and tickets that stand for a key once.
+// API keys: list, create, rotate, delete; and single-use tickets.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { MuxiError } from '../../contracts/failures.ts'
@@ -89,7 +89,7 @@ export function keyRoutes(context: ApiContext) {
           Type.Object({ grace_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 30 * 86_400 })) }, closed),
         ),
         scope: 'admin',
-        detail: { summary: 'Give a key a new secret; the old one lives on for the grace' },
+        detail: { summary: 'Give a key a new secret; the old one stays valid for the grace period' },
       },
     )
     .delete(
@@ -110,10 +110,10 @@ export function keyRoutes(context: ApiContext) {
     )
 }
 
-/** The time in the one form that rows are compared in. @throws MuxiError bad_request unless it is a time to come */
+/** The time in the stored format. @throws MuxiError bad_request unless it is in the future */
 function readExpiry(text: string): string {
   const at = new Date(text)
-  // A day that its month does not have would become one of the next month.
+  // A day beyond the end of its month would become one of the next month.
   const real = !Number.isNaN(at.getTime()) && at.toISOString().startsWith(text.slice(0, 19))
   if (real && at.getTime() > Date.now()) return at.toISOString()
   const expected = 'a time to come, as ISO-8601 in UTC'

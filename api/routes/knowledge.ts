@@ -1,4 +1,4 @@
-// The knowledge of an agent: its sources listed, added, removed, and searched.
+// The knowledge of an agent: list, add, remove and search sources.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { MuxiError } from '../../contracts/failures.ts'

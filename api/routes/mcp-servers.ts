@@ -1,4 +1,4 @@
-// The MCP servers of an agent: listed, added, looked at, removed.
+// The MCP servers of an agent: list, add, read, remove.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { MuxiError, notFound } from '../../contracts/failures.ts'

@@ -1,4 +1,4 @@
-// /mcp: our agents as the tools of an MCP server, over Streamable HTTP. Nothing is kept between requests: any process answers each of them.
+// /mcp: agents as the tools of an MCP server, over Streamable HTTP. Stateless: any process can answer each request.
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import {
   CallToolRequestSchema,
@@ -28,11 +28,11 @@ import { beginMcpSession, getMcpSessionOrThrow, type McpSession } from '../servi
 import { AgentsWatch, createMcpServer } from '../services/mcp-tools.ts'
 import { framesResponse } from '../sse.ts'
 
-/** Longest request id or progress token that is text, in characters. */
+/** Longest textual request id or progress token, in characters. */
 const MAX_ID = 128
-/** What a client waits before it goes on with a broken stream, in milliseconds. */
+/** Reconnect delay of clients (`retry`), in milliseconds. */
 const RETRY_MS = 1_000
-/** From this version on clients understand an event without data, which tells them early where to go on. */
+/** From this version on clients accept an event without data, which gives them an id to resume from. */
 const PRIMED_SINCE = '2025-11-25'
 
 const header = (name: string) => ({ name, in: 'header', required: false, schema: Type.String() })
@@ -53,13 +53,13 @@ export function mcpRoutes(context: ApiContext, version: string) {
           if (session && cancelled !== undefined) await cancelCall(context, principal, session, cancelled)
           return new Response(null, { status: 202 })
         }
-        // We ask clients nothing that an answer could be to.
+        // The server sends no requests to clients, so there are no responses to handle.
         if (!isJSONRPCRequest(message)) return new Response(null, { status: 202 })
         if (message.method !== 'tools/call') return answer(context, principal, version, request, message)
         const call = await readCall(context, message)
         if ('error' in call) return Response.json({ jsonrpc: '2.0', id: message.id, error: call.error })
         return framesResponse(context, principal, request, (signal) => {
-          // Begun whether or not anybody reads on.
+          // Started even if the client disconnects.
           const begun = beginCall(context, principal, session, call, call.agent_id, call.given)
           begun.catch(() => {})
           return tellBegun(context, principal, session, call, begun, versionOf(request) >= PRIMED_SINCE, signal)
@@ -95,7 +95,7 @@ export function mcpRoutes(context: ApiContext, version: string) {
     )
 }
 
-/** Everything but calls, by the SDK: it introduces us, lists the tools, answers pings, and says what it does not know. */
+/** Everything except calls, by the SDK: initialization, tool list, pings, and errors for unknown methods. */
 async function answer(
   context: ApiContext,
   principal: Principal,
@@ -119,7 +119,7 @@ async function answer(
   }
 }
 
-/** What is told of a call that was just sent. */
+/** The events of a call that was just started. */
 async function* tellBegun(
   context: ApiContext,
   principal: Principal,
@@ -132,7 +132,7 @@ async function* tellBegun(
   if (session && primed) yield `id: ${cursorOf(call, 0)}\nretry: ${RETRY_MS}\ndata: \n\n`
   try {
     const turn = await begun
-    // Without a session nobody can come back, so there is nothing to come back with.
+    // Without a session a client cannot resume, so there is no event id.
     for await (const { event, message } of tellCall(context, principal, turn, call, 0, signal))
       yield frame(message, session && cursorOf(call, event))
   } catch (error) {
@@ -140,7 +140,7 @@ async function* tellBegun(
   }
 }
 
-/** What is told of a call whose stream was broken, after what its client knows. */
+/** The events of a resumed call, after the client's last event id. */
 async function* tellAgain(
   context: ApiContext,
   principal: Principal,
@@ -166,7 +166,7 @@ function frame(message: JSONRPCMessage, id: string | undefined): string {
   return `event: message\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(message)}\n\n`
 }
 
-/** Where a client is in a call: all that it takes to go on, wherever it asks. */
+/** A client's position in a call: enough to resume in any process. */
 interface Cursor {
   call: McpCall
   after: number
@@ -183,7 +183,7 @@ function readCursor(text: string | null): Cursor | undefined {
   try {
     read = JSON.parse(Buffer.from(text, 'base64url').toString())
   } catch {
-    // it is none of ours
+    // not one of this server's ids
   }
   const [after, id, token] = Array.isArray(read) ? (read as unknown[]) : []
   if (Number.isSafeInteger(after) && isShort(id) && (token === null || isShort(token)))
@@ -241,7 +241,7 @@ function versionOf(request: Request): string {
   return request.headers.get('mcp-protocol-version') ?? DEFAULT_NEGOTIATED_PROTOCOL_VERSION
 }
 
-/** @throws MuxiError not_found when the client names one that is not its own or has ended */
+/** @throws MuxiError not_found when the session belongs to another client or has ended */
 function findSession({ storage }: ApiContext, principal: Principal, request: Request): McpSession | undefined {
   const id = request.headers.get('mcp-session-id')
   return id === null ? undefined : getMcpSessionOrThrow(storage.box, principal, id)

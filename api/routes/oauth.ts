@@ -1,4 +1,4 @@
-// Where people sign in to MCP servers: the way there, the way back, and what we say of ourselves to authorization servers.
+// Sign-in to MCP servers: redirect, callback, and the client metadata document for authorization servers.
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { ApiContext } from '../services/context.ts'
@@ -42,7 +42,7 @@ export function oauthRoutes(context: ApiContext) {
     )
 }
 
-/** The addresses of these pages are secrets. */
+/** The URLs of these pages are secrets. */
 const PRIVATE = { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' }
 const HEADERS = {
   ...PRIVATE,

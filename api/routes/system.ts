@@ -1,4 +1,4 @@
-// Whether the server works: for people, load balancers and orchestrators.
+// Health and readiness, for operators, load balancers and orchestrators.
 import { Elysia } from 'elysia'
 import { MuxiError } from '../../contracts/failures.ts'
 import { checkReadiness } from '../services/readiness.ts'

@@ -1,4 +1,4 @@
-// Who may do what: the one place where keys, scopes, networks and owners are looked at.
+// Authorization: the one place that checks keys, scopes, networks and owners.
 import { BlockList, isIP } from 'node:net'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
 import {
@@ -14,7 +14,7 @@ import type { Db } from '../../db/schema.ts'
 /** The user that a request acts as when neither it nor its key names one. */
 const DEFAULT_USER = 'default'
 
-/** Who asks when authentication is off. */
+/** The principal when authentication is off. */
 export const ANYBODY: Principal = {
   key_id: 'none',
   key_hash: '',
@@ -23,7 +23,10 @@ export const ANYBODY: Principal = {
   networks: undefined,
 }
 
-/** The key that a request shows, if it is one of ours and used from where it may be. @throws MuxiError unauthorized, forbidden */
+/**
+ * The principal of a request's key, if the key is valid and allowed from the address. @throws MuxiError unauthorized,
+ * forbidden
+ */
 export async function authenticate(
   db: Db,
   secret: string | undefined,
@@ -38,7 +41,7 @@ export function unauthorized(): MuxiError {
   return new MuxiError('unauthorized', "Cannot authenticate: 'Authorization' must be 'Bearer' and a valid key")
 }
 
-/** Uses a ticket up. @returns the key it stood for @throws MuxiError unauthorized, forbidden */
+/** Redeems a ticket. @returns its principal @throws MuxiError unauthorized, forbidden */
 export async function authenticateTicket(db: Db, ticket: string, address: string | undefined): Promise<Principal> {
   const principal = await redeemTicket(db, ticket)
   if (principal) return fromHere(principal, address)
@@ -48,7 +51,7 @@ export async function authenticateTicket(db: Db, ticket: string, address: string
   )
 }
 
-/** The key that began a session, by the hash of its secret. @throws MuxiError unauthorized, forbidden */
+/** The principal of a session, by the hash of the key's secret. @throws MuxiError unauthorized, forbidden */
 export async function authenticateSession(
   db: Db,
   keyHash: string | undefined,
@@ -81,12 +84,12 @@ export function actingUser(principal: Principal, requested: string | undefined):
   return principal.bound_user
 }
 
-/** For lists: the user whose things are shown; undefined for everybody's. */
+/** For lists: the user to filter by; undefined for all users. */
 export function visibleUser(principal: Principal, requested: string | undefined): string | undefined {
   return principal.bound_user === undefined ? requested : actingUser(principal, requested)
 }
 
-/** The thing, if it is there and the key may see its user's things; another user's looks as if it were not there. */
+/** The row, if it exists and the key may access its user; another user's row is reported as not found. */
 export function ownedOrThrow<T extends { user_id: string }>(
   principal: Principal,
   thing: T | undefined,
@@ -109,7 +112,7 @@ function isWithin(address: string | undefined, networks: readonly string[]): boo
   return list.check(plain, isIP(plain) === 6 ? 'ipv6' : 'ipv4')
 }
 
-/** Whether a text is an address or a block of addresses, such as `10.0.0.0/8`. */
+/** Whether a text is an IP address or a CIDR block, such as `10.0.0.0/8`. */
 export function isNetwork(text: string): boolean {
   const [base = '', bits, ...rest] = text.split('/')
   const family = isIP(base)

@@ -1,4 +1,4 @@
-// Agents as the API shows and makes them.
+// Agents: views and creation for the API.
 import { separateSecrets } from '../../contracts/agent-secrets.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 import { UrlRefused } from '../../contracts/url-refused.ts'
@@ -16,7 +16,7 @@ import { prepareSources } from './knowledge.ts'
 import { checkServer, putServersOf, startServersOf, viewServerBriefly } from './mcp-servers.ts'
 import { isVariable, resolveSecret } from './secret-values.ts'
 
-/** What an agent without a model shows as its model. */
+/** The model in the view of an agent without one. */
 const AUTO = { provider: 'auto', model: 'auto' }
 
 export async function viewAgentBriefly({ storage: { db } }: ApiContext, agent: AgentRow) {
@@ -69,7 +69,7 @@ export async function addAgent(context: ApiContext, principal: Principal, input:
       details: { fields: [{ path: 'id', expected: 'given' }] },
     })
   }
-  // What it knows is kept as sources, which are added and removed one by one.
+  // Knowledge is stored as sources, which are added and removed one by one.
   const { knowledge = [], mcp_servers: servers = [], ...rest } = input
   for (const { path, expected } of mcpFaults(withFallbacks(servers, apiEnv))) {
     throw new MuxiError('unprocessable', `Cannot create the agent: '${dotted(path)}' must be ${expected}`)
@@ -98,7 +98,7 @@ export async function addAgent(context: ApiContext, principal: Principal, input:
   return added
 }
 
-/** The models of an agent that name an address, each with its path. */
+/** The models of an agent with a `base_url`, each with its path. */
 function addressedModels({ model }: AgentConfig): { path: string; base_url: string }[] {
   if (!model) return []
   const fallbacks = (model.fallbacks ?? []).map((each, index) => ({ ...each, path: `model.fallbacks.${index}` }))
@@ -107,14 +107,14 @@ function addressedModels({ model }: AgentConfig): { path: string; base_url: stri
   )
 }
 
-/** Refuses addresses that may not be reached. A name that cannot be resolved now passes: every call checks again. */
+/** Refuses disallowed addresses. A name that cannot be resolved now passes: every call checks again. */
 async function checkAddresses({ checkUrl }: ApiContext, config: AgentConfig): Promise<void> {
   const checked = await mapAll(addressedModels(config), async ({ path, base_url }) => {
     try {
       await checkUrl(base_url)
       return []
     } catch (error) {
-      // The schema looks at the form only: what is no address at all is refused with the other faults of the model.
+      // The schema checks only the format: an invalid URL is refused with the other faults of the model.
       if (!(error instanceof UrlRefused) || !URL.canParse(base_url)) return []
       return [{ path: `${path}.base_url`, expected: 'an address that may be reached', why: error.message }]
     }
@@ -126,7 +126,7 @@ async function checkAddresses({ checkUrl }: ApiContext, config: AgentConfig): Pr
   throw new MuxiError('bad_request', `Cannot create the agent: ${told}`, { details: { fields } })
 }
 
-/** A variable of the environment is never sent to an address that was given over the API. */
+/** A variable of the environment is never sent to an address from the API. */
 function refuseSharedKeys(config: AgentConfig, secrets: Record<string, string>): void {
   const shared = addressedModels(config).filter(({ path }) => isVariable(secrets[`${path}.api_key`] ?? ''))
   if (shared.length === 0) return

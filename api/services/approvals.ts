@@ -1,4 +1,4 @@
-// What turns wait for people to decide: shown, and decided once. The row is the truth; the workflow that waits is told to look.
+// Approvals: views, and decisions made once. The row is authoritative; the waiting workflow is signalled to read it.
 import { faultOf } from '../../contracts/arguments.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
@@ -19,7 +19,7 @@ import type { Db, TurnsTable } from '../../db/schema.ts'
 import type { ApiContext } from './context.ts'
 import { tellDecision } from './engine.ts'
 
-/** An approval as lists and turns show it. */
+/** The view of an approval in lists and turns. */
 export function viewApproval(row: ApprovalRow) {
   const { turn_id, agent_id, user_id, status, decision, reason, created_at, decided_at } = row
   return {
@@ -37,15 +37,15 @@ export function viewApproval(row: ApprovalRow) {
   }
 }
 
-/** What a turn waits for. */
+/** The pending approvals of a turn. */
 export async function waitingOf(db: Db, turnId: string) {
   const rows = await listApprovalsOfTurn(db, turnId)
   return rows.filter(({ status }) => status === 'waiting').map(viewApproval)
 }
 
 /**
- * Decides on something that a turn waits for; the first who does is the one who did.
- * @returns the approval as it is now, and the event that tells of it
+ * Decides on a pending approval; the first decision is final.
+ * @returns the updated approval, and its event
  * @throws MuxiError not_found, bad_request, conflict
  */
 export async function decide(
@@ -67,7 +67,7 @@ export async function decide(
   const after = (await findApproval(db, approvalId)) ?? approval
   if (!added) throw tooLate(after)
   events.publish(turn.id, added)
-  // A question is answered where its call is made, which follows the events.
+  // A question is answered by the process that runs the call, which follows the events.
   if (approval.kind === 'question') return { approval: after, event: added[0] }
   await tellDecision(context, approval).catch((error: unknown) =>
     context.log.warn(
@@ -112,7 +112,7 @@ function tooLate({ id, status, decision }: ApprovalRow): MuxiError {
     status === 'decided'
       ? 'it has been decided already'
       : status === 'cancelled'
-        ? 'nobody waits for it any more'
+        ? 'it is no longer needed'
         : 'its turn is being stopped'
   return new MuxiError('conflict', `Cannot decide on '${id}': ${why}`, {
     details: { status, ...(decision !== null && { decision }) },

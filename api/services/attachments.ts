@@ -1,4 +1,4 @@
-// What is attached to a message: checked, and its bytes stored before the turn is.
+// Attachments of a message: checked, and their bytes stored before the turn is inserted.
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import type { JobKind } from '../../contracts/engine.ts'
 import type { AttachmentInput } from '../../contracts/schemas/chat.ts'
@@ -13,10 +13,10 @@ import { sniffMedia } from '../../media/sniff-media.ts'
 import { DOCUMENT_TYPES, isDocumentKind, sniff } from '../../media/sniff.ts'
 
 const DOCUMENTS: ReadonlySet<string> = new Set(Object.values(DOCUMENT_TYPES))
-/** What is no document itself: an archive of some, and what Office wrote before 2007. */
+/** Formats that are no documents themselves: archives of documents, and Office files from before 2007. */
 const OTHER_TYPES = { zip: 'application/zip', ole: 'application/x-ole-storage' } as const
 
-/** What bytes are, by their beginning and whatever their sender says. */
+/** The media type of bytes, detected from the first ones, independent of the declared type. */
 export function typeOf(head: Uint8Array, name: string): string {
   const media = sniffMedia(head)
   if (media) return media.type
@@ -31,17 +31,17 @@ export function jobKindOf(type: string): JobKind {
   return /^(audio|video)\//.test(type) ? 'audio' : 'document'
 }
 
-/** Whether bytes are a document that we can read, by their beginning. */
+/** Whether the first bytes are those of a readable document. */
 export function isDocument(head: Uint8Array, name: string): boolean {
   return DOCUMENTS.has(typeOf(head, name))
 }
 
-/** What must be no part of base64; the padding at the end is looked at by itself. */
+/** Characters outside base64; the padding at the end is checked separately. */
 const NOT_BASE64 = /[^A-Za-z0-9+/]/
-/** Decoded bytes after which other requests get their turn. */
+/** Decoded bytes after which it yields to the event loop. */
 const YIELD_BYTES = 2 ** 20
 
-/** Stores what is attached inline, if its user may keep so much, and finds what was uploaded before. @throws MuxiError bad_request, unsupported_media_type, not_found */
+/** Stores inline attachments within the user's quota, and finds previous uploads. @throws MuxiError bad_request, unsupported_media_type, not_found */
 export async function storeAttachments(
   { db, blobs }: Storage,
   userId: string,
@@ -60,7 +60,7 @@ export async function storeAttachments(
   const inlineBytes = found.reduce((sum, { bytes }) => sum + (bytes?.byteLength ?? 0), 0)
   if (inlineBytes > 0) await mayKeep(inlineBytes)
   const stored: Attachment[] = []
-  // One after the other: each is hashed in one go.
+  // Sequentially: each is hashed in one call.
   for (const { bytes, ...attachment } of found)
     stored.push(bytes ? { ...attachment, sha256: await blobs.put(userId, bytes) } : attachment)
   return stored
@@ -70,7 +70,7 @@ type Found = Attachment & { bytes?: Buffer }
 
 async function uploaded(db: Db, userId: string, input: { file_id: string }): Promise<Found> {
   const file = await findFile(db, input.file_id)
-  // The bytes of a message belong to its user.
+  // Blobs of a message are owned by its user.
   if (!file || file.user_id !== userId) throw notFound('file', input.file_id)
   return { ...kindOf(file.name, file.type), sha256: file.sha256, size: Number(file.size), file_id: file.id }
 }
@@ -95,7 +95,7 @@ function kindOf(name: string, media_type: string): Pick<Attachment, 'type' | 'na
   )
 }
 
-/** Reading what is attached is part of the turn: a job for each file. */
+/** Ingesting attachments is part of the turn: one job per file. */
 export async function insertAttachedJobs(tx: Tx, turn: NewTurn): Promise<Attachment[]> {
   const attached: Attachment[] = []
   for (const attachment of turn.attachments) {

@@ -1,4 +1,4 @@
-// Speech to text as a job that its sender waits for, and text to speech.
+// Speech to text as a job that the client waits for, and text to speech.
 import { Value } from '@sinclair/typebox/value'
 import { shorten } from '../../contracts/shorten.ts'
 import { MuxiError, wrongField, type ErrorBody } from '../../contracts/failures.ts'
@@ -20,12 +20,12 @@ import { checkQuota } from './files.ts'
 import { beginJob, viewJob, waitForJob } from './jobs.ts'
 import { toUpstreamError } from './upstream.ts'
 
-/** How long the sender is kept waiting before the job is all that is answered. */
+/** Longest wait for the job, in milliseconds; after it the response is the job. */
 const WAIT_MS = 120_000
 
 /**
- * Takes a recording, has it transcribed, and waits.
- * @throws MuxiError bad_request, payload_too_large, unsupported_media_type, and whatever the job failed of
+ * Stores a recording, starts its transcription, and waits.
+ * @throws MuxiError bad_request, payload_too_large, unsupported_media_type, and the job's failure
  */
 export async function transcribe(context: ApiContext, principal: Principal, request: Request): Promise<Response> {
   const { storage, limits, closing } = context
@@ -37,7 +37,7 @@ export async function transcribe(context: ApiContext, principal: Principal, requ
       received = await storage.blobs.receive(bytes)
       return { ...part, received }
     })
-    // OpenAI's clients name a model; ours is chosen by the server.
+    // OpenAI's clients name a model; muxi's server chooses it.
     const { model: _, ...known } = fields
     const wrong = [...Value.Errors(TranscriptionFieldsSchema, known)][0]
     if (wrong)
@@ -125,7 +125,7 @@ interface Segment {
   language?: string
 }
 
-/** What was said, by the sentences of the model where it told their times, else by the pieces that were cut. */
+/** The transcript, by the model's sentences if it returned their times, otherwise by the segments. */
 async function readSegments(db: Db, jobId: string): Promise<Segment[]> {
   const segments: Segment[] = []
   for await (const pages of readText(db, jobId)) {
@@ -164,7 +164,7 @@ const TYPES = {
   pcm: 'audio/pcm',
 } as const
 
-/** @throws MuxiError, or the failure of who speaks */
+/** @throws MuxiError, or the failure of the speech synthesizer */
 export async function speak(
   { speaker, closing, log }: ApiContext,
   request: SpeechRequest,

@@ -1,8 +1,8 @@
-// What tells whether a message that is sent again is the same one.
+// The hash that detects a repeated message.
 import { canonicalJson } from '../../contracts/json.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 
-/** The same for the same message to the same agent, whatever the order of its keys. Attachments are hashed off the event loop. */
+/** Equal for the same message to the same agent, independent of the order of keys. Attachments are hashed off the event loop. */
 export async function bodyHash(agentId: string, request: ChatRequest): Promise<string> {
   const attachments: unknown[] = []
   for (const attachment of request.attachments ?? [])

@@ -1,4 +1,4 @@
-// Accepting a message: a row first, then the workflow, then the receipt; safe to repeat under an Idempotency-Key.
+// Accepting a message: first the row, then the workflow, then the receipt; idempotent under an Idempotency-Key.
 import type { OnBusy } from '../../contracts/engine.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
@@ -32,7 +32,7 @@ import type { ApiContext, ApiLimits } from './context.ts'
 import { startTurn, stopTurn } from './engine.ts'
 import { checkQuota } from './files.ts'
 
-/** When a full queue is worth another try, in seconds. */
+/** Retry-After of a full queue, in seconds. */
 const BUSY_RETRY_S = 5
 
 /** The receipt. */
@@ -40,7 +40,7 @@ export interface AcceptedTurn {
   turn_id: string
   conversation_id: string
   message_id: string
-  /** How many turns of the conversation go before it; 0 when it is the active one. */
+  /** Number of turns before it in the conversation; 0 when it is active. */
   position: number
   /** The active turn, when it waits. */
   waits_for?: string
@@ -50,7 +50,7 @@ export interface Submission {
   agent_id: string
   request: ChatRequest
   idempotency_key?: string | undefined
-  /** What the key's uniqueness is counted within. */
+  /** The scope of the key's uniqueness. */
   route: string
 }
 
@@ -58,7 +58,7 @@ type Context = Pick<ApiContext, 'storage' | 'client' | 'startTurn' | 'headStarts
   limits: Pick<ApiLimits, 'attachments' | 'content_bytes' | 'turns_per_user' | 'turns_per_key' | 'user_bytes'>
 }
 
-/** What is to be done after the transaction that has inserted a turn, or found it. */
+/** Work after the transaction that inserted or found a turn. */
 interface Inserted {
   receipt: AcceptedTurn
   /** An active turn whose workflow may not have been started yet. */
@@ -70,7 +70,7 @@ interface Inserted {
   interrupted?: string
 }
 
-/** Accepts a message: a row first, then the workflow, then the receipt. @throws MuxiError */
+/** Accepts a message: first the row, then the workflow, then the receipt. @throws MuxiError */
 export async function acceptMessage(
   context: Context,
   principal: Principal,
@@ -86,7 +86,7 @@ export async function acceptMessage(
   try {
     await startTurn(context, start)
   } catch (error) {
-    // The outcome is unknown: the sweeper finds out, and the request may be repeated under its Idempotency-Key.
+    // The outcome is unknown: the sweeper resolves it, and the request may be repeated under its Idempotency-Key.
     headStarts?.abort(start.id)
     throw error
   }
@@ -101,7 +101,7 @@ export async function acceptMessage(
   return receipt
 }
 
-/** The row of the interrupted turn says already that it is to end; this makes it end at once. What is lost here the sweeper repeats. */
+/** The row of the interrupted turn has the stop request already; this ends it at once. If this call is lost, the sweeper repeats it. */
 function interrupt(context: Context, turnId: string): void {
   context.storage.stops.stop(turnId)
   stopTurn(context, turnId).catch((error: unknown) =>
@@ -124,7 +124,7 @@ async function insert(context: Context, principal: Principal, submission: Submis
   return storage.db.transaction().execute(async (tx) => {
     const made = known && (await findIdempotent(tx, known))
     const before = made === undefined ? undefined : await findTurn(tx, made)
-    // A turn that was never accepted has been answered with an error: the key begins another one.
+    // The client of a turn that was never accepted got an error: the key starts a new one.
     if (before && !wasGivenUp(before)) return repeat(tx, before)
 
     const admission = await admit(tx, { conversation_id, user_id, key_id })
@@ -192,7 +192,7 @@ async function getDefaultConversation(db: Db, agentId: string, userId: string): 
   return ensureDefaultConversation(db, agentId, userId)
 }
 
-/** The receipt of a request that was made before, and what it may have left undone. */
+/** The receipt of an earlier request, and its unfinished work. */
 async function repeat(tx: Tx, turn: TurnsTable): Promise<Inserted> {
   const { id, conversation_id, message_id, status, activated_at } = turn
   const place = activated_at === null ? await findPosition(tx, turn) : undefined

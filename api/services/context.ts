@@ -1,4 +1,4 @@
-// What the services of the API work with.
+// Dependencies of the API's services.
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import type { AgentConfig, AgentSource } from '../../contracts/schemas/agent.ts'
@@ -14,9 +14,9 @@ import type { OpenStreams } from './open-streams.ts'
 export interface HeadStarts {
   /** The model that the first request of an agent's turn goes to; undefined: no head start now. */
   plan(config: AgentConfig, source: AgentSource): { provider: string; model: string } | undefined
-  /** @param usageId the row that was inserted with the turn */
+  /** @param usageId the usage row that was inserted with the turn */
   begin(turn: StartableTurn, usageId: string): void
-  /** The turn is accepted, and the fence of the head start stands: its text is written from now on. */
+  /** The turn is accepted, and the fence of the head start is set: its text is written from now on. */
   confirm(turnId: string): void
   abort(turnId: string): void
 }
@@ -26,15 +26,15 @@ export interface ApiLimits {
   chat_body_bytes: number
   content_bytes: number
   upload_bytes: number
-  /** Of everything that a user keeps here. */
+  /** All stored files of a user. */
   user_bytes: number
-  /** Of a folder that agent files name as knowledge. */
+  /** Per knowledge folder of agent files. */
   knowledge_files: number
   ws_frame_bytes: number
   attachments: number
   turns_per_user: number
   turns_per_key: number
-  /** Event streams and WebSockets that are open at once in this process: with one key, and in all. */
+  /** Concurrent event streams and WebSockets in this process: per key, and in total. */
   streams_per_key: number
   streams: number
 }
@@ -45,37 +45,37 @@ export interface ApiContext {
   speaker: Speaker
   client: Client
   namespace: string
-  /** Where people find the Temporal UI; undefined when there is none. */
+  /** Public URL of the Temporal UI; undefined when there is none. */
   temporalUiUrl: string | undefined
-  /** Where a Temporal UI of our own runs that we serve under `/temporal`. */
+  /** Address of muxi's own Temporal UI, which is proxied under `/temporal`. */
   temporalUpstream: string | undefined
   providers: ProvidersSettings
-  /** @throws UrlRefused when an address given over the API may not be reached, or the resolver's error */
+  /** @throws UrlRefused when an address from the API is not allowed, or the resolver's error */
   checkUrl: (url: string) => Promise<void>
   /** Names of environment variables that secret fields may refer to over the API, with their values. */
   apiEnv: Readonly<Record<string, string>>
   limits: ApiLimits
-  /** Where people reach us, without a slash at the end. */
+  /** Public URL of the API, without a trailing slash. */
   public_url: string
   agentsDir: string
-  /** Folders below which files of the server may be ingested over the API. */
+  /** Folders whose files may be ingested over the API. */
   knowledgeDirs: readonly string[]
   mcp: {
-    /** Programs that MCP servers may be started with; `*` is any. */
+    /** Programs that MCP servers may run; `*` allows any. */
     commands: readonly string[]
     allow_private_urls: boolean
-    /** Looks at where each request goes. */
+    /** Checks the address of each request. */
     fetch: (url: string | URL, init?: RequestInit) => Promise<Response>
     oauth: Pick<typeof OAuth, 'checkIssuer' | 'clientDocument' | 'finishSignIn' | 'openSignIn'>
   }
-  /** Starts the workflow of an active turn; one that has been started counts as success. */
+  /** Starts the workflow of an active turn; "already started" counts as success. */
   startTurn: (turn: StartableTurn) => Promise<void>
   /** Of workers in this process; undefined where there are none. */
   headStarts: HeadStarts | undefined
   openStreams: OpenStreams
-  /** Without authentication every request is made by this key. */
+  /** When false, every request has the anonymous principal. */
   auth: boolean
-  /** Aborts when the server goes down: streams end, and their clients go on elsewhere. */
+  /** Aborts when the server goes down: streams end, and their clients resume in other processes. */
   closing: AbortSignal
   log: Logger
 }

@@ -1,4 +1,4 @@
-// What the API asks of Temporal: start and cancel turns and jobs, and whether it can be reached.
+// The API's calls to Temporal: start and cancel turns and jobs, and check reachability.
 import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client'
 import { setTimeout as delay } from 'node:timers/promises'
 import { JOB_WORKFLOWS, workflowId, type JobInput, type JobKind, type McpServerRef } from '../../contracts/engine.ts'
@@ -9,9 +9,9 @@ import { jobStart, mcpServerStart } from '../../workflows/labels.ts'
 import { decided } from '../../workflows/messages.ts'
 import type { ApiContext } from './context.ts'
 
-/** How long a message may wait for the engine to take it before its sender is told to try again. */
+/** Longest wait for Temporal to start a workflow, in milliseconds; after it the client gets 503. */
 const ACCEPT_MS = 30_000
-/** How often an engine that somebody waits for is asked whether it is there, and how long it may take to say so. */
+/** Interval and timeout of reachability checks during a pending call, in milliseconds. */
 const REACH_MS = 2_000
 const CANCEL_MS = 10_000
 const PAUSE_MS = 50
@@ -20,7 +20,7 @@ const RETRY_AFTER_S = 5
 type Engine = Pick<ApiContext, 'client'>
 
 /**
- * Starts the workflow of an active turn. Safe to repeat: one that has been started before counts as success.
+ * Starts the workflow of an active turn. Idempotent: "already started" counts as success.
  * @throws MuxiError `unavailable` when the outcome is unknown
  */
 export async function startTurn(
@@ -41,7 +41,7 @@ export async function stopTurn({ client }: Pick<ApiContext, 'client'>, turnId: s
   }
 }
 
-/** Repeats a call that is safe to repeat while Temporal is away for a moment. */
+/** Retries an idempotent call while Temporal is briefly unavailable. */
 async function patiently(client: Client, call: () => Promise<unknown>): Promise<void> {
   const deadline = Date.now() + ACCEPT_MS
   for (;;) {
@@ -63,7 +63,7 @@ function mayPass(error: unknown): boolean {
 }
 
 /**
- * Starts the workflow of a job. An earlier run that is still open has nothing left to do when it is tried `again`.
+ * Starts the workflow of a job. With `again`, an earlier run that is still open is replaced.
  * @throws MuxiError unavailable
  */
 export async function startJob(
@@ -82,7 +82,7 @@ export async function startJob(
   )
 }
 
-/** Aborts work that waits for a Temporal that cannot be reached at all: the client knows better when to try again. */
+/** Aborts work that waits for an unreachable Temporal, so that the client can decide when to retry. */
 async function whileReachable<T>(client: Client, work: () => Promise<T>): Promise<T> {
   const over = new AbortController()
   const watch = watchReachability(client)
@@ -96,7 +96,7 @@ async function whileReachable<T>(client: Client, work: () => Promise<T>): Promis
   }
 }
 
-/** Asks Temporal now and then; most work is over before the first time. */
+/** Checks Temporal periodically; most work ends before the first check. */
 function watchReachability(client: Client): { unreachable: Promise<never>; stop: () => void } {
   const { promise: unreachable, reject } = Promise.withResolvers<never>()
   let isOver = false
@@ -109,7 +109,7 @@ function watchReachability(client: Client): { unreachable: Promise<never>; stop:
         (error: unknown) => reject(engineAway(error)),
       )
   }
-  // Rejected after the race is decided, it is of no interest.
+  // A rejection after the race is decided is ignored.
   unreachable.catch(() => undefined)
   const stop = () => {
     isOver = true
@@ -129,7 +129,7 @@ export async function startMcpServer({ client }: Engine, ref: McpServerRef): Pro
   }
 }
 
-/** Has the call that waits for a decision look at it; one that is over needs none. @throws MuxiError unavailable */
+/** Signals the call that waits for a decision; a call that has ended is ignored. @throws MuxiError unavailable */
 export async function tellDecision(
   { client }: Engine,
   { id, turn_id, call_id }: { id: string; turn_id: string; call_id: string },

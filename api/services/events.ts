@@ -12,7 +12,7 @@ type Source = Pick<Storage, 'db' | 'events'>
 
 /**
  * The events after a number, until the final one or until the signal aborts.
- * A number beyond the head gets the whole text, then the rest. A log past its retention is told anew from the rows.
+ * A number beyond the head gets the whole text, then the rest. A log past its retention is re-emitted from the rows.
  * @returns undefined when there is nothing after the number and never will be
  */
 export async function resumeEvents(
@@ -30,7 +30,7 @@ export async function resumeEvents(
   return after <= head ? events.follow(turn.id, after, signal) : resetAndFollow({ db, events }, turn.id, signal)
 }
 
-/** The final event of a turn that is over. */
+/** The final event of a turn that has ended. */
 export async function lastEvent(db: Db, turn: TurnsTable): Promise<StoredEvent> {
   const known = await readAllEvents(db, turn.id)
   return known.at(-1) ?? (await tellAnew(db, turn)).at(-1)!
@@ -40,7 +40,7 @@ async function* once(events: StoredEvent[]): AsyncGenerator<StoredEvent[]> {
   yield events
 }
 
-/** For a client that has seen more than there is: replace everything it shows, then go on. */
+/** For a client whose id is beyond the head: reset its text, then continue. */
 async function* resetAndFollow(
   { db, events }: Source,
   turnId: string,
@@ -53,7 +53,7 @@ async function* resetAndFollow(
   yield* events.follow(turnId, last, signal)
 }
 
-/** The shortest stream that tells what became of a turn. */
+/** The shortest stream with the outcome of a turn. */
 async function tellAnew(db: Db, turn: TurnsTable): Promise<StoredEvent[]> {
   const reply = await db
     .selectFrom('messages')

@@ -1,4 +1,4 @@
-// Uploaded files: taken as they come, read again by their owner, deleted.
+// Uploaded files: streamed in, downloaded by their owner, deleted.
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { MuxiError, wrongField } from '../../contracts/failures.ts'
@@ -19,7 +19,7 @@ import { actingUser, ownedOrThrow } from './access.ts'
 import { typeOf } from './attachments.ts'
 import type { ApiContext, ApiLimits } from './context.ts'
 
-/** Takes the file of a form: to disk as it comes. @throws MuxiError bad_request, conflict, payload_too_large, unsupported_media_type */
+/** Streams the file of a form to disk. @throws MuxiError bad_request, conflict, payload_too_large, unsupported_media_type */
 export async function uploadFile(
   context: ApiContext,
   principal: Principal,
@@ -47,7 +47,7 @@ export async function uploadFile(
   }
 }
 
-/** Takes a small file out of a JSON body, in base64. */
+/** Stores a small base64 file of a JSON body. */
 async function uploadInline(
   context: ApiContext,
   principal: Principal,
@@ -80,7 +80,7 @@ interface Upload {
   idempotency_key: string | undefined
 }
 
-/** Gives what has arrived to its owner, and makes its row. */
+/** Stores the received bytes for their owner, and inserts the row. */
 async function keepFile(
   context: ApiContext,
   principal: Principal,
@@ -119,7 +119,7 @@ async function keepFile(
   })
 }
 
-/** Whether a user may keep so many bytes more. @throws MuxiError payload_too_large */
+/** Checks that more bytes fit into the user's quota. @throws MuxiError payload_too_large */
 export async function checkQuota(
   {
     storage: { db },
@@ -150,7 +150,7 @@ export function viewFile({ id, name, type, size, sha256, created_at }: FilesTabl
   return { id, name, type, size: Number(size), sha256, created_at }
 }
 
-/** The bytes, or the part of them that was asked for, in a way in which no browser runs or shows them as ours. */
+/** The bytes, or the requested range, with headers that keep browsers from running or rendering them under this origin. */
 export async function fileResponse(
   { storage: { blobs } }: ApiContext,
   file: FilesTable,
@@ -181,7 +181,7 @@ export async function fileResponse(
   })
 }
 
-/** One part, as `bytes=0-99`, `bytes=100-` or `bytes=-100`; anything else asks for the whole (RFC 9110). */
+/** One part, as `bytes=0-99`, `bytes=100-` or `bytes=-100`; anything else means the whole file (RFC 9110). */
 export function rangeOf(asked: string | null, size: number): ByteRange | 'outside' | undefined {
   const [, from = '', to = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(asked?.trim() ?? '') ?? []
   if (from === '' && to === '') return undefined
@@ -191,7 +191,7 @@ export function rangeOf(asked: string | null, size: number): ByteRange | 'outsid
   return start > end || (from === '' && Number(to) === 0) ? 'outside' : { start, end }
 }
 
-/** Removes a file with the text that was extracted from it; what an agent has learned from it stays. @throws MuxiError conflict */
+/** Deletes a file with its extracted text; agent knowledge from it is kept. @throws MuxiError conflict */
 export async function removeFile({ storage: { db, blobs } }: ApiContext, file: FilesTable): Promise<void> {
   const made = await listMadeOf(db, file.id)
   const unused = await db.transaction().execute(async (tx) => {

@@ -1,4 +1,4 @@
-// Ingestion jobs as their users see them: begun, followed, stopped, tried again, and what they have extracted.
+// Ingestion jobs for users: start, follow, stop, retry, and read the extracted text.
 import { createHash } from 'node:crypto'
 import { workflowId, type JobInput } from '../../contracts/engine.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
@@ -27,12 +27,12 @@ import { startJob, stopJob } from './engine.ts'
 import { getFileOrThrow } from './files.ts'
 import { waitForEnd } from './turns.ts'
 
-/** How long a stop request waits to see the job end. */
+/** Longest wait of a stop request for the job's end, in milliseconds. */
 const STOP_WAIT_MS = 5_000
 
 type Beginner = Pick<ApiContext, 'storage' | 'client'>
 
-/** Begins a job with an uploaded file. Into an agent's knowledge only who may manage it. @throws MuxiError */
+/** Starts a job for an uploaded file. Agent knowledge requires the scope to manage it. @throws MuxiError */
 export async function createJob(
   context: Beginner & Pick<ApiContext, 'embedder'>,
   principal: Principal,
@@ -71,7 +71,7 @@ export async function createJob(
       const { file: described } = await getAgentOrThrow(tx, agent_id)
       await joinSource(tx, { agent_id, id: knowledge_id, description: file.name, file: described })
     }
-    // The same name in the same source is the same document: what was known of it is replaced.
+    // The same name in the same source is the same document: its content is replaced.
     const older =
       agent_id === undefined || request.knowledge_id === undefined
         ? undefined
@@ -82,14 +82,14 @@ export async function createJob(
     if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: job.id })
     return job
   })
-  // Under a key the row stays, and the sweeper hands it over: another sender of the key may have been told of it.
+  // With an Idempotency-Key the row stays, and the sweeper starts it: another request with the key may have returned its id.
   if (job.status !== 'queued') return job
   if (idempotency_key === undefined) await beginJob(context, job)
   else await startJob(context, inputOf(context, job), job.kind, 'first')
   return job
 }
 
-/** Hands a new job to the engine. One that the engine does not take is forgotten. @throws MuxiError unavailable */
+/** Starts the workflow of a new job. If that fails, the job is deleted. @throws MuxiError unavailable */
 export async function beginJob(context: Beginner, job: JobsTable): Promise<void> {
   try {
     await startJob(context, inputOf(context, job), job.kind, 'first')
@@ -99,7 +99,7 @@ export async function beginJob(context: Beginner, job: JobsTable): Promise<void>
   }
 }
 
-/** Hands jobs to the engine that are to be done whatever happens: those that it does not take now, the sweeper hands over later. */
+/** Starts the workflows of jobs that must run eventually: the sweeper starts those that fail now. */
 export async function beginJobs(context: ApiContext, jobs: readonly JobsTable[]): Promise<void> {
   for (const job of jobs) {
     try {
@@ -158,7 +158,7 @@ export function viewJob({ namespace, temporalUiUrl }: ApiContext, job: JobsTable
 
 /**
  * The events of a job after a number, until the final one or until the signal aborts.
- * A number beyond the head of a job under way gets the whole stream from the start; of a stream past its retention only the end is sent.
+ * A number beyond the head of a running job gets the whole stream; of a stream past its retention only the end is sent.
  * @returns undefined when there is nothing after the number and never will be
  */
 export async function followJob(
@@ -196,7 +196,7 @@ export async function cancelJob(context: ApiContext, job: JobsTable): Promise<vo
   await waitForJob(context, job.id, AbortSignal.timeout(STOP_WAIT_MS))
 }
 
-/** Goes on from the stage that failed: what was parsed and indexed is used again. @throws MuxiError conflict, unavailable */
+/** Resumes from the stage that failed: parsed and indexed batches are reused. @throws MuxiError conflict, unavailable */
 export async function retryJob(context: ApiContext, job: JobsTable): Promise<void> {
   const { storage } = context
   const revived = await storage.db.transaction().execute((tx) => reviveJob(tx, job.id))
@@ -206,7 +206,7 @@ export async function retryJob(context: ApiContext, job: JobsTable): Promise<voi
 
 const encoder = new TextEncoder()
 
-/** What was extracted, a page at a time: `json` in blocks with their places, `txt` without the marks of Markdown. */
+/** The extracted text, one page at a time: `json` in blocks with their positions, `txt` without Markdown syntax. */
 export function textResponse({ storage: { db } }: ApiContext, job: JobsTable, format: 'md' | 'txt' | 'json'): Response {
   const pieces = format === 'json' ? toJson(job, readText(db, job.id)) : toText(readText(db, job.id), format)
   const stream = new ReadableStream<Uint8Array>({
@@ -231,7 +231,7 @@ export function textResponse({ storage: { db } }: ApiContext, job: JobsTable, fo
 
 type Batches = ReturnType<typeof readText>
 
-/** A page at a time: however large a document is, no more than a batch of it is held. */
+/** One page at a time: at most one batch of the document is in memory. */
 async function* toJson(job: JobsTable, batches: Batches): AsyncGenerator<string> {
   yield `{"job_id":${JSON.stringify(job.id)},"pages":[`
   let between = ''
@@ -244,7 +244,7 @@ async function* toJson(job: JobsTable, batches: Batches): AsyncGenerator<string>
   yield ']}'
 }
 
-/** Pages are set apart by a form feed in plain text, and by a rule in Markdown; what one is called stands above it. */
+/** Pages are separated by a form feed in plain text, and by a rule in Markdown; labels are above their page. */
 async function* toText(batches: Batches, format: 'md' | 'txt'): AsyncGenerator<string> {
   let between = ''
   for await (const pages of batches) {

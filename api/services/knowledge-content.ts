@@ -1,4 +1,4 @@
-// Where the content of a source of knowledge comes from: given text, an uploaded file, or a file or folder of the server.
+// The content of a knowledge source: text, an uploaded file, or a file or folder of the server.
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, readdir, realpath, stat } from 'node:fs/promises'
@@ -10,24 +10,24 @@ import type { FilesTable } from '../../db/schema.ts'
 import { isDocument } from './attachments.ts'
 import type { ApiLimits } from './context.ts'
 
-/** Folders nested deeper than this are not looked into. */
+/** Deepest level of nested folders that is read. */
 const MAX_DEPTH = 16
-/** Enough of a file to tell what it is, in bytes. */
+/** Bytes of a file needed to detect its format. */
 const HEAD_BYTES = 8_192
 
 export type Source = NonNullable<AgentInput['knowledge']>[number]
 
-/** Of a file that is stored, or of bytes that are yet to be. */
+/** A document of a source: a stored file, or bytes not stored yet. */
 export type SourceDocument = { name: string; sha256: string } & (
   | { file: FilesTable }
   | { open: () => AsyncIterable<Uint8Array> }
 )
 
 export interface Access {
-  /** Folders below which paths may lead. */
+  /** Folders that paths must be below. */
   dirs: readonly string[]
   folders: boolean
-  /** Called before anything of the server is looked at; throws when that may not be. */
+  /** Called before a file of the server is accessed; throws when that is not allowed. */
   mayRead: () => void
   file: (id: string) => Promise<FilesTable>
   limits: Pick<ApiLimits, 'upload_bytes' | 'knowledge_files'>
@@ -53,7 +53,7 @@ export async function documentsOf(source: Source, access: Access): Promise<Sourc
         `Cannot add the knowledge: '${name}' must be at most ${access.limits.upload_bytes} bytes`,
       )
     }
-    // What is named must be a document, and is refused by its job where it is none; a folder may hold other things.
+    // A named file must be a document, otherwise its job fails; a folder may contain other files.
     if (isNamed || isDocument(await headOf(at), name)) documents.push(await hashed(name, () => createReadStream(at)))
   }
   return documents
@@ -65,7 +65,7 @@ async function hashed(name: string, opened: () => Readable): Promise<SourceDocum
   return { name, sha256: hash.digest('hex'), open: opened }
 }
 
-/** The real path of a file or folder, after links, when it is below one of the folders that are open. @throws MuxiError */
+/** The real path of a file or folder, with symbolic links resolved, if it is below an allowed folder. @throws MuxiError */
 async function findBelow(path: string, { dirs, folders }: Access): Promise<string> {
   for (const dir of dirs) {
     const root = await realpath(dir).catch(() => undefined)
@@ -86,12 +86,12 @@ export interface ListedFile {
   path: string
   size: number
   mtimeMs: number
-  /** Asked for by its own name, not found in a folder. */
+  /** Named explicitly, not found in a folder. */
   isNamed: boolean
 }
 
 /**
- * A file, or all files below a folder by name; hidden ones and those whose links lead out of it are left out.
+ * A file, or all files below a folder by name, without hidden ones and links that lead out of it.
  * @throws MuxiError when there are more than `most`
  */
 export async function listFiles(root: string, most: number): Promise<ListedFile[]> {

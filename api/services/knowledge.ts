@@ -24,7 +24,7 @@ import { applyChange, findChange, Overtaken, storeDocuments, type SourceChange }
 import { documentsOf, type Access, type Source, type SourceDocument } from './knowledge-content.ts'
 import { toUpstreamError } from './upstream.ts'
 
-/** How long an addition waits for its job before it is left to the background. */
+/** Longest wait of an addition for its job, in milliseconds; then it continues in the background. */
 const WAIT_MS = 120_000
 
 export interface AddedSource {
@@ -137,8 +137,9 @@ function wrongSource(index: number, field: string, expected: string): MuxiError 
 }
 
 /**
- * Brings a source up to its documents: new, changed and vanished ones. Each is known by its hash, so nothing is embedded twice.
- * @returns the jobs that ingest them; none when all is as it was, or another process has just done the same
+ * Synchronizes a source with its documents: new, changed and removed ones. Documents are identified by hash, so nothing is
+ * embedded twice.
+ * @returns the jobs that ingest them; none when nothing changed, or another process has just done the same
  */
 async function putSource(
   context: ApiContext,
@@ -171,13 +172,13 @@ export async function removeSource(context: ApiContext, agentId: string, id: str
   await forgetDocuments(context, agentId, await db.transaction().execute((tx) => deleteSource(tx, agentId, id)))
 }
 
-/** Takes what jobs have read, or are reading, out of the index. */
+/** Removes the documents of jobs, finished or running, from the index. */
 async function forgetDocuments(context: ApiContext, agentId: string, jobs: readonly JobsTable[]): Promise<void> {
   const { db, blobs, vectors } = context.storage
   for (const job of jobs) {
     if (job.status === 'queued' || job.status === 'running') await cancelJob(context, job).catch(unlessOver)
     await vectors.discard(job.document_id)
-    // What was copied for the agent belongs to nobody else; an uploaded file is still its user's.
+    // Copies made for the agent have no other owner; an uploaded file belongs to its user.
     const file = await findFile(db, job.file_id)
     if (file?.user_id !== agentOwner(agentId)) continue
     if (await db.transaction().execute((tx) => deleteFile(tx, file))) await blobs.delete(file.user_id, file.sha256)
@@ -216,8 +217,8 @@ export interface ConfiguredAgent {
 }
 
 /**
- * Brings the sources that agents name in their own descriptions up to date: new, changed and vanished ones.
- * A source that cannot be read is told and left as it was; the others go on.
+ * Synchronizes the sources that agents name in their descriptions: new, changed and removed ones.
+ * A source that cannot be read is logged and left unchanged; the others continue.
  */
 export async function syncKnowledge(context: ApiContext, agents: readonly ConfiguredAgent[]): Promise<void> {
   const { storage, log } = context

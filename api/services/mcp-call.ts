@@ -1,4 +1,4 @@
-// A tool call of an MCP client as a turn: begun, told as MCP messages from any of its events on, and stopped.
+// A tool call of an MCP client as a turn: started, streamed as MCP messages from any event on, and stopped.
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type {
@@ -27,30 +27,30 @@ import { inputSchemaFor } from './mcp-tools.ts'
 import { cancelTurn, getTurnOrThrow, viewReply } from './turns.ts'
 
 const ROUTE = 'mcp'
-/** A client is kept waiting so long; the turn goes on, and is read over HTTP. */
+/** Longest wait of a client, in milliseconds; the turn continues, and is read over HTTP. */
 const WAIT_MS = 15 * 60_000
-/** Shortest time between two tellings of the text so far. */
+/** Minimum interval between two progress messages, in milliseconds. */
 const PROGRESS_MS = 250
-/** Of a long text its end is told, in characters. */
+/** Characters at the end of a long text that a progress message contains. */
 const MAX_PROGRESS = 2_000
-/** How long a call that must be on its way is looked for, and how often. */
+/** Timeout and interval of the lookup for a call that was just sent, in milliseconds. */
 const TAKEN_MS = 3_000
 const LOOK_MS = 50
 
-/** A call in the client's words. */
+/** A call as received from the client. */
 export interface McpCall {
   id: RequestId
-  /** Set by clients that want to hear of progress. */
+  /** Set by clients that request progress. */
   progress_token?: ProgressToken | undefined
 }
 
-/** A message to the client, and the event of the turn that it stands for. */
+/** A message to the client, with the number of the turn's event. */
 export interface Told {
   event: number
   message: JSONRPCMessage
 }
 
-/** Begins the turn of a call; the same call of a session begins it once. @throws MuxiError */
+/** Starts the turn of a call; idempotent for the same call of a session. @throws MuxiError */
 export async function beginCall(
   context: ApiContext,
   principal: Principal,
@@ -70,7 +70,7 @@ export async function beginCall(
   return getTurnOrThrow(context, principal, turn_id)
 }
 
-/** The turn of a call that was sent before, perhaps a moment ago and to another process. */
+/** The turn of an earlier call, possibly sent a moment ago to another process. */
 export async function findCall(
   context: ApiContext,
   principal: Principal,
@@ -93,7 +93,7 @@ function keyOf(session: McpSession, id: RequestId): string {
     .digest('hex')
 }
 
-/** Stops the turn of a call; what is unknown or over is left alone, as the protocol wants it. */
+/** Stops the turn of a call; an unknown or ended call is ignored, as the protocol requires. */
 export async function cancelCall(
   context: ApiContext,
   principal: Principal,
@@ -110,8 +110,8 @@ export async function cancelCall(
 }
 
 /**
- * Tells a call from an event on: what comes of it, and at last the result.
- * @param after the last event that the client knows
+ * Streams a call after an event: progress, and finally the result.
+ * @param after number of the client's last event
  */
 export async function* tellCall(
   context: ApiContext,
@@ -122,7 +122,7 @@ export async function* tellCall(
   signal: AbortSignal,
 ): AsyncGenerator<Told> {
   const patience = AbortSignal.timeout(WAIT_MS)
-  // From the start, because progress is told as the whole text so far.
+  // From the start, because progress contains the whole text so far.
   const events = await resumeEvents(context.storage, turn, 0, AbortSignal.any([signal, patience]))
   const progress = new Progress()
   let last = 0
@@ -141,7 +141,7 @@ export async function* tellCall(
   yield { event: last, message: resultOf(call.id, result) }
 }
 
-/** What is said of a turn under way: its text so far, and its tool calls. */
+/** Progress of a running turn: its text so far, and its tool calls. */
 class Progress {
   readonly #shown = new ShownText()
   readonly #tools = new Map<string, string>()
@@ -165,7 +165,7 @@ class Progress {
     }
   }
 
-  /** What is new and due to be told. */
+  /** The next due progress text, if any. */
   take(): string | undefined {
     const tool = this.#tool
     if (tool !== undefined) {
@@ -217,7 +217,7 @@ function wordsOf({ status, reply, turn_id, error }: AgentToolOutput): string {
   }
 }
 
-/** A refused call as the caller's model reads it. */
+/** A refused call as a result for the caller's model. */
 export function refusalOf(error: MuxiError): CallToolResult {
   return { content: [{ type: 'text', text: `${error.message} (${error.code})` }], isError: true }
 }

@@ -1,4 +1,4 @@
-// The MCP servers of an agent: those that its description names, those that were added over the API, and how each one does.
+// The MCP servers of an agent: those of its description, those added over the API, and the state of each.
 import { setTimeout as delay } from 'node:timers/promises'
 import { BUILTIN_SERVERS, type BuiltinServer } from '../../contracts/builtin-servers.ts'
 import { separateServer } from '../../contracts/agent-secrets.ts'
@@ -35,11 +35,11 @@ import type { ApiContext } from './context.ts'
 import { startMcpServer } from './engine.ts'
 import { resolveSecret } from './secret-values.ts'
 
-/** How long an addition waits for a worker, besides the time that the server may take to start, in milliseconds. */
+/** Longest wait of an addition for a worker, in addition to the server's start timeout, in milliseconds. */
 const WORKER_MS = 15_000
 const LOOK_MS = 100
 
-/** Adds a server over the API and waits until its tools are listed, or an operator has to sign in; one that cannot be connected is not kept. @throws MuxiError */
+/** Adds a server over the API and waits until its tools are listed, or an operator has to sign in; one that cannot be connected is removed. @throws MuxiError */
 export async function addServer(
   context: ApiContext,
   principal: Principal,
@@ -68,7 +68,7 @@ export async function addServer(
 }
 
 /**
- * What was given over the API, with its credentials resolved, when this key may add it.
+ * The requested server with its credentials resolved, if this key may add it.
  * @throws MuxiError forbidden, bad_request, unprocessable
  */
 export async function checkServer(
@@ -77,7 +77,7 @@ export async function checkServer(
   given: McpServer,
 ): Promise<McpServer> {
   if ('command' in given) {
-    // It runs a program as the worker's user.
+    // A program runs as the worker's user.
     authorize(principal, 'admin')
     const program = given.args === undefined ? given.command.trim().split(/\s/)[0]! : given.command
     if (!mcp.commands.includes('*') && !mcp.commands.includes(program))
@@ -86,7 +86,7 @@ export async function checkServer(
         `Cannot add the MCP server: 'command' must be one of MUXI_MCP_COMMANDS, got '${shorten(program)}'`,
       )
   } else if ('builtin' in given) {
-    // Ours, so that it starts nothing foreign; but where it connects to is not for every key to say.
+    // Built in, so it runs no foreign program; but not every key may choose the addresses it connects to.
     const { keys }: BuiltinServer = BUILTIN_SERVERS[given.builtin]
     if (!variablesOf(given).every((name) => keys.includes(name))) authorize(principal, 'admin')
     await checkSettings(given, { checkUrl, mcp })
@@ -99,7 +99,7 @@ export async function checkServer(
   return server!
 }
 
-/** Refuses addresses for built-in servers that the operator does not allow. */
+/** Refuses addresses of built-in servers that the operator does not allow. */
 async function checkSettings(
   given: Extract<McpServer, { builtin: unknown }>,
   { checkUrl, mcp }: Pick<ApiContext, 'mcp' | 'checkUrl'>,
@@ -144,7 +144,7 @@ async function waitUntilConnected(
   }
 }
 
-/** Its supervisor finds it gone and ends it, the program too. */
+/** Its supervisor detects the removal and stops it with its program. */
 export async function removeServer(
   { storage: { db } }: Pick<ApiContext, 'storage'>,
   ref: McpServerRef,
@@ -187,7 +187,7 @@ export async function startServersOf(context: ApiContext, { id, config }: Descri
   await mapAll(config.mcp_servers ?? [], ({ name }) => startMcpServer(context, { agent_id: id, name }).catch(late))
 }
 
-/** The same for every agent of the operator's files; agents that are gone lose theirs. */
+/** The same for every agent of the operator's files; servers of deleted agents are removed. */
 export async function syncServers(context: ApiContext, agents: readonly DescribedAgent[]): Promise<void> {
   await mapAll(agents, (agent) => syncServersOf(context, agent))
   for (const ref of await listConfiguredServers(context.storage.db, 'file')) {
@@ -199,14 +199,14 @@ export function typeOf(server: McpServer): 'command' | 'http' {
   return 'url' in server ? 'http' : 'command'
 }
 
-/** What a person would type to start it, or where it is. */
+/** Its command line, or its URL. */
 function placeOf(server: McpServer): { command: string } | { url: string } {
   if ('url' in server) return { url: server.url }
   if ('builtin' in server) return { command: `muxi mcp ${server.builtin}` }
   return { command: [server.command, ...(server.args ?? [])].join(' ') }
 }
 
-/** A server as lists show it. */
+/** The view of a server in lists. */
 export function viewServerBriefly(row: ServerRow) {
   const server = configOf(row)
   const now = Date.now()
@@ -227,7 +227,10 @@ export function viewServerBriefly(row: ServerRow) {
   }
 }
 
-/** Where an operator signs in, when a server wants that before it lists its tools. Whoever has the address may sign in there. */
+/**
+ * The operator's sign-in URL, when a server requires a sign-in to list its tools. The URL is secret: it authorizes the
+ * sign-in.
+ */
 export async function signInUrlOf(
   { storage: { db }, public_url }: ApiContext,
   principal: Principal,
@@ -242,7 +245,7 @@ function mayManage({ scopes }: Principal): boolean {
   return scopes.has('manage') || scopes.has('admin')
 }
 
-/** A server with all that is known of it; one that is idle is started. @throws MuxiError not_found */
+/** The full view of a server; an idle one is started. @throws MuxiError not_found */
 export async function viewServer(context: ApiContext, principal: Principal, ref: McpServerRef) {
   const { db } = context.storage
   const row = await findServer(db, ref)

@@ -1,4 +1,4 @@
-// Sessions of MCP clients: what was agreed with one is sealed into its id, so that every process can go on with it.
+// Sessions of MCP clients: the negotiated state is encrypted in the session id, so that every process can continue it.
 import { MuxiError } from '../../contracts/failures.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { SecretBox } from '../../db/secret-box.ts'
@@ -8,16 +8,19 @@ const SESSION_MS = 30 * 86_400_000
 
 export interface McpSession {
   id: string
-  /** Whether the client can ask its person something. */
+  /** Whether the client supports elicitation. */
   elicits: boolean
 }
 
-/** @returns the id of a new session of this key */
+/** @returns the id of a new session for this key */
 export function beginMcpSession(box: SecretBox, { key_id }: Principal, elicits: boolean): string {
   return box.seal(SEALED_AS, JSON.stringify([key_id, Date.now() + SESSION_MS, elicits]))
 }
 
-/** @throws MuxiError `not_found`, upon which a client begins a new session, when it is over, another key's, or none of ours */
+/**
+ * @throws MuxiError `not_found`, for an expired or invalid session or one of another key; the client then starts a new
+ * session
+ */
 export function getMcpSessionOrThrow(box: SecretBox, { key_id }: Principal, id: string): McpSession {
   const [owner, until, elicits] = open(box, id)
   if (owner === key_id && until > Date.now()) return { id, elicits }

@@ -1,4 +1,4 @@
-// Our agents as the tools of an MCP server: each under its id, described as it describes itself.
+// Agents as the tools of an MCP server: each under its id, with its description.
 import { setTimeout as delay } from 'node:timers/promises'
 import { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import { ErrorCode, ListToolsRequestSchema, McpError, type Tool } from '@modelcontextprotocol/sdk/types.js'
@@ -14,14 +14,14 @@ import { toMuxiError } from '../errors.ts'
 import type { ApiContext } from './context.ts'
 
 const TOOLS_A_PAGE = 100
-/** How soon clients hear that the agents have changed, in milliseconds. */
+/** Poll interval for changes of agents, in milliseconds. */
 const LOOK_MS = 3_000
 
 const INSTRUCTIONS =
   'Each tool is an agent: say something to it in `content` and read its `reply`. Give its `conversation_id` to go on with a conversation. ' +
   'A call is a durable turn, which goes on when the connection breaks and can be read under its `turn_id`.'
 
-/** An MCP server for one request that is not a call: it introduces itself and lists the tools. */
+/** An MCP server for one request that is not a call: initialization and tool list. */
 export function createMcpServer(context: ApiContext, principal: Principal, version: string): Server {
   const server = new Server(
     { name: 'muxi', title: 'muxi', version },
@@ -48,17 +48,17 @@ function toTool(agent: AgentRow, principal: Principal): Tool {
     description: agent.description,
     inputSchema: inputSchemaFor(principal) as Tool['inputSchema'],
     outputSchema: AgentToolOutputSchema as unknown as NonNullable<Tool['outputSchema']>,
-    // What an agent may do depends on its tools.
+    // Unknown: it depends on the agent's tools.
     annotations: { readOnlyHint: false, openWorldHint: true },
   }
 }
 
-/** What a call may take: who speaks is open only to keys that are not bound to a user. */
+/** The arguments of a call: only keys that are not bound to a user may name one. */
 export function inputSchemaFor({ bound_user }: Principal) {
   return bound_user === undefined ? AgentToolInputForAnyUserSchema : AgentToolInputSchema
 }
 
-/** Tells when the agents have changed, whichever process changed them: one look for all who wait. */
+/** Detects changes of agents by any process: one poll for all subscribers. */
 export class AgentsWatch {
   readonly #db: Db
   #looked: { at: number; stamp: Promise<string> } | undefined
@@ -73,7 +73,7 @@ export class AgentsWatch {
     for (;;) {
       await delay(LOOK_MS, undefined, { signal }).catch(() => {})
       if (signal.aborted) return
-      // While the database is away nothing changes.
+      // While the database is unavailable, no change is reported.
       const stamp = await this.#look().catch(() => known)
       if (stamp === known) continue
       known = stamp

@@ -1,14 +1,15 @@
-// The event streams and WebSockets that are open in this process: limited, and ended when their key is no longer valid.
+// The event streams and WebSockets that are open in this process: limited in number, and closed when their key becomes
+// invalid.
 import type { Logger } from 'pino'
 import { MuxiError } from '../../contracts/failures.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 
-/** How often keys are looked up that other processes may have deleted, rotated, or that have expired, in milliseconds. */
+/** Interval of lookups for keys that expired, or were deleted or rotated by other processes, in milliseconds. */
 const CHECK_MS = 2_000
 
 export interface OpenStreamsOptions {
   limits: { streams_per_key: number; streams: number }
-  /** Which of these hashes of secrets are still valid. */
+  /** Returns those of these secret hashes that are still valid. */
   findValid: (hashes: string[]) => Promise<ReadonlySet<string>>
   log: Pick<Logger, 'warn'>
 }
@@ -16,11 +17,11 @@ export interface OpenStreamsOptions {
 export interface OpenStream {
   /** Aborts when the key is no longer valid. */
   revoked: AbortSignal
-  /** Must be called when the stream is over; calling it again does nothing. */
+  /** Must be called when the stream has ended; idempotent. */
   close: () => void
 }
 
-/** Everything that was opened with one secret of a key. */
+/** The streams of one secret of a key. */
 interface Opened {
   revoked: AbortController
   count: number
@@ -60,12 +61,12 @@ export class OpenStreams {
     }
   }
 
-  /** The same without counting: for requests that wait, which have limits of their own. */
+  /** The same without counting: for waiting requests, which have their own limits. */
   watch({ key_hash }: Principal): OpenStream {
     const opened = this.#perHash.get(key_hash) ?? { revoked: new AbortController(), count: 0 }
     opened.count += 1
     this.#perHash.set(key_hash, opened)
-    // Without authentication there is no key that could become invalid.
+    // Without authentication no key can become invalid.
     if (key_hash !== '') this.#timer ??= setInterval(() => void (this.#checking ?? this.check()), CHECK_MS).unref()
     return {
       revoked: opened.revoked.signal,
@@ -76,9 +77,9 @@ export class OpenStreams {
     }
   }
 
-  /** Ends what was opened with keys that are no longer valid at the moment of the call. */
+  /** Closes the streams of keys that are invalid at the time of the call. */
   check(): Promise<void> {
-    // A check under way may have read the keys before the caller changed them.
+    // A running check may have read the keys before the caller changed them.
     const checking = (this.#checking ?? Promise.resolve())
       .then(() => this.#check())
       .finally(() => {
@@ -99,7 +100,7 @@ export class OpenStreams {
         this.#forget(hash)
       }
     } catch (error) {
-      // Without the database streams have nothing to tell either; the next check is due soon.
+      // Without the database streams have no events either; the next check follows soon.
       this.#options.log.warn({ err: error }, 'the keys of open streams could not be checked')
     }
   }

@@ -1,4 +1,4 @@
-// Whether what a turn needs can be reached: the database, room on the disk, Temporal, and a worker that takes tasks.
+// Readiness: database, disk space, Temporal, and a polling worker.
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { TASK_QUEUE } from '../../contracts/engine.ts'
@@ -6,7 +6,7 @@ import type { Db } from '../../db/schema.ts'
 import type { ApiContext } from './context.ts'
 
 const CHECK_MS = 2_000
-/** A worker that has not asked for work for so long is not counted. */
+/** A worker that has not polled for this long is not counted, in milliseconds. */
 const POLLER_FRESH_MS = 120_000
 
 export type Readiness = { database: string; disk: string; temporal: string; worker: string }

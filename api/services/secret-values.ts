@@ -1,4 +1,4 @@
-// Secret values that are given over the API: themselves, or the name of a variable that the operator has opened to it.
+// Secret values in API requests: literal, or the name of an environment variable that the operator allows.
 import { shorten } from '../../contracts/shorten.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 
@@ -9,7 +9,7 @@ export function isVariable(value: string): boolean {
   return VARIABLE.test(value)
 }
 
-/** `${NAME}` in a secret field, for names that the operator has opened to the API. @param what completes "Cannot …" */
+/** Resolves `${NAME}` in a secret field, for names that the operator allows. @param what completes "Cannot …" */
 export function resolveSecret(
   what: string,
   path: string,

@@ -1,4 +1,4 @@
-// People sign in to MCP servers: they are sent to the authorization server, come back with its answer, and whoever waited for that goes on.
+// Sign-in of users to MCP servers: redirect to the authorization server, callback, and continuation of the waiting calls.
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { decideApproval, listApprovalsOfCall, type ApprovalRow, type Decision } from '../../db/queries/approvals.ts'
@@ -18,23 +18,23 @@ import type { Grant, SignInPlan } from '../../mcp/oauth.ts'
 import type { ApiContext } from './context.ts'
 import { tellDecision } from './engine.ts'
 
-/** How long somebody may take at the authorization server, in milliseconds. */
+/** Time limit at the authorization server, in milliseconds. */
 const VISIT_MS = 600_000
-/** Answers after which trying again may help. */
+/** Errors that may be retried. */
 const PASSING = ['server_error', 'temporarily_unavailable']
 
-/** What a person is shown in the end. */
+/** The final page for the user. */
 export interface SignInPage {
   status: 200 | 400 | 403 | 410 | 502
   title: string
   text: string
-  /** Where to try again. */
+  /** The URL for a retry. */
   again?: string | undefined
 }
 
 export type Opened = { url: string; browser: string } | { page: SignInPage }
 
-/** @param browser what the browser showed of an earlier visit */
+/** @param browser the browser's cookie of an earlier attempt */
 export async function visitAuthorizationServer(
   context: ApiContext,
   id: string,
@@ -68,7 +68,7 @@ export interface Returned {
   error?: string | undefined
 }
 
-/** What the authorization server has sent back with the browser. */
+/** The callback of the authorization server. */
 export async function finishVisit(
   context: ApiContext,
   answer: Returned,
@@ -108,12 +108,12 @@ export async function finishVisit(
   }
 }
 
-/** Keeps the tokens, and lets every call go on that waited for this user to sign in at this server. */
+/** Stores the tokens, and continues every call that waits for this user's sign-in at this server. */
 async function goOn(context: ApiContext, { agent_id, server, user_id, id }: SignIn, grant: Grant): Promise<void> {
   const { box } = context.storage
   const ref = { agent_id, name: server, user_id }
   await decideAll(context, async (tx) => {
-    // Who was asked is asked no more: the server was removed meanwhile, or its address changed.
+    // The sign-in is no longer pending: the server was removed, or its address changed.
     const calls = await endSignIns(tx, ref)
     if (!calls.some((call) => call.id === id)) throw new NobodyWaits()
     await putGrant(tx, box, ref, grant)
@@ -122,7 +122,7 @@ async function goOn(context: ApiContext, { agent_id, server, user_id, id }: Sign
   })
 }
 
-/** The authorization server has said no: the call that waited is told so. An operator may come again. */
+/** The authorization server refused: the waiting call fails. An operator may try again. */
 async function refused(context: ApiContext, signIn: SignIn, error = 'no answer'): Promise<SignInPage> {
   const told = /^[\w.-]{1,64}$/.test(error) ? error : 'an error'
   const page = failed(context, signIn, 403, `the authorization server answered '${told}'`)
@@ -137,7 +137,7 @@ async function refused(context: ApiContext, signIn: SignIn, error = 'no answer')
   return { ...page, text: `${page.text} The conversation goes on without it.`, again: undefined }
 }
 
-/** Decides on what calls wait for, in the transaction of what that follows from; then tells their workflows. */
+/** Decides the approvals of waiting calls in the caller's transaction; then signals their workflows. */
 async function decideAll(
   context: ApiContext,
   work: (tx: Tx) => Promise<{ calls: { turn_id: string; call_id: string }[]; decision: Decision }>,
@@ -146,7 +146,7 @@ async function decideAll(
   const decided = await db.transaction().execute(async (tx) => {
     const { calls, decision } = await work(tx)
     const done: { approval: ApprovalRow; events: StoredEvent[] }[] = []
-    // In one order, so that two who do this do not wait for each other.
+    // Lock ordering: sorted, so that concurrent callers cannot deadlock.
     for (const { turn_id, call_id } of calls.toSorted((a, b) => (a.turn_id < b.turn_id ? -1 : 1))) {
       if (turn_id === '') continue
       await lockTurn(tx, turn_id)
@@ -169,12 +169,12 @@ async function decideAll(
   }
 }
 
-/** Rolls back: the sign-in is not waited for any more. */
+/** Rolls back: the sign-in is no longer pending. */
 class NobodyWaits extends Error {
   override readonly name = 'NobodyWaits'
 }
 
-/** Its message is for people. */
+/** Errors with a message for users. */
 function isFailure(error: unknown): error is Error {
   return error instanceof Error && error.name === 'McpFailure'
 }
@@ -182,13 +182,13 @@ function isFailure(error: unknown): error is Error {
 const NOT_NEEDED: SignInPage = {
   status: 410,
   title: 'This sign-in is not needed',
-  text: 'Nobody waits for it any more. You can close this page.',
+  text: 'It is no longer needed. You can close this page.',
 }
 
 const EXPIRED: SignInPage = {
   status: 400,
   title: 'This sign-in is over',
-  text: 'It took too long, was finished before, or was begun anew elsewhere. Open the link again from where you found it.',
+  text: 'It took too long, was finished before, or was restarted elsewhere. Open the link again from where you found it.',
 }
 
 function failed({ public_url }: ApiContext, { id, server }: SignIn, status: 403 | 502, why: string): SignInPage {

@@ -1,4 +1,4 @@
-// Turns as their users see them: read from rows, waited for, stopped, and their execution log.
+// Turns for users: read from rows, wait, stop, and the execution log.
 import { workflowId } from '../../contracts/engine.ts'
 import { isFinal, type StoredEvent } from '../../contracts/events.ts'
 import { MuxiError } from '../../contracts/failures.ts'
@@ -19,7 +19,7 @@ import { viewApproval, waitingOf } from './approvals.ts'
 import type { ApiContext } from './context.ts'
 import { stopTurn } from './engine.ts'
 
-/** How long a stop request waits to see the turn end. */
+/** Longest wait of a stop request for the turn's end, in milliseconds. */
 const STOP_WAIT_MS = 5_000
 
 /** @throws MuxiError not_found, also for another user's turn */
@@ -27,7 +27,7 @@ export async function getTurnOrThrow(context: ApiContext, principal: Principal, 
   return ownedOrThrow(principal, await findTurn(context.storage.db, turnId), 'turn', turnId)
 }
 
-/** The turn as `GET /turns/{turn_id}` shows it. */
+/** The view of a turn in `GET /turns/{turn_id}`. */
 export async function viewTurn(context: ApiContext, turn: TurnsTable) {
   const message = await viewReply(context, turn)
   const approvals = (await listApprovalsOfTurn(context.storage.db, turn.id)).map(viewApproval)
@@ -35,18 +35,18 @@ export async function viewTurn(context: ApiContext, turn: TurnsTable) {
   return { ...viewTurnBriefly(context, turn), ...place, ...(message.agent_response && { message }), approvals }
 }
 
-/** A turn that has not ended, as a receipt. */
+/** The receipt of an unfinished turn. */
 export async function viewReceipt({ storage: { db } }: ApiContext, turn: TurnsTable) {
   const { id: turn_id, conversation_id, status } = turn
   return { turn_id, conversation_id, status, position: 0, ...(await placeOf(db, turn)) }
 }
 
-/** Where a turn that waits stands in its conversation. */
+/** The position of a waiting turn in its conversation. */
 async function placeOf(db: Db, turn: TurnsTable) {
   return turn.activated_at === null ? findPosition(db, turn) : undefined
 }
 
-/** A turn in a list: without its words. */
+/** The view of a turn in lists: without its text. */
 export function viewTurnBriefly(context: ApiContext, turn: TurnsTable) {
   return {
     turn_id: turn.id,
@@ -110,7 +110,7 @@ function viewCall(call: ToolCallsTable) {
   }
 }
 
-/** An object or a list as such; anything else is the text that the tool gave: a number might have more digits than a number can. */
+/** Parses an object or a list; anything else stays text: a number may exceed JavaScript's precision. */
 function outputOf(text: string): unknown {
   return /^\s*[{[]/.test(text) ? parseOr(text) : text
 }
@@ -142,7 +142,7 @@ export async function waitForReply({ storage }: ApiContext, turnId: string, sign
 }
 
 /**
- * Cancels a turn; resolves when it has ended, or after a few seconds. One that waits ends in the database alone.
+ * Cancels a turn; resolves when it has ended, or after a few seconds. A waiting turn ends in the database only.
  * @throws MuxiError conflict, unavailable
  */
 export async function cancelTurn(context: ApiContext, { id, conversation_id }: TurnsTable): Promise<void> {
@@ -160,7 +160,7 @@ export async function cancelTurn(context: ApiContext, { id, conversation_id }: T
   await waitForEnd(context, id, AbortSignal.timeout(STOP_WAIT_MS))
 }
 
-/** A turn that failed as the error that its waiting caller gets; anything else passes. @throws MuxiError */
+/** Throws the error of a failed turn for its waiting caller; otherwise does nothing. @throws MuxiError */
 export function throwIfFailed(turn: TurnsTable): void {
   if (turn.status !== 'failed') return
   const error = parseColumn(turnError, turn.error, turn.id)

@@ -1,4 +1,4 @@
-// The words behind a reference in workflow history: a message, what a model said in a step, a tool call, a document, what was recalled.
+// The text behind a reference in workflow history: a message, a model's output, a tool call, a document, recalled passages.
 import { getToolCallOrThrow, findStep } from '../../db/queries/steps.ts'
 import { findJob } from '../../db/queries/jobs.ts'
 import { findRecall } from '../../db/queries/knowledge.ts'
@@ -6,7 +6,7 @@ import { findTurn } from '../../db/queries/turns.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { ApiContext } from './context.ts'
 
-/** What a payload refers to, or undefined when it refers to nothing that is there and may be seen. */
+/** The text that a payload refers to; undefined when it does not exist or the key may not read it. */
 export async function wordsOf({ storage: { db } }: ApiContext, principal: Principal, value: unknown): Promise<unknown> {
   if (value === null || typeof value !== 'object') return undefined
   const { turn_id, call_id, step, job_id, passages } = value as Record<string, unknown>

@@ -1,4 +1,4 @@
-// An agent as an MCP tool: what a call takes and what it gives.
+// An agent as an MCP tool: input and output schemas.
 import { type Static, Type } from '@sinclair/typebox'
 import { ConversationIdSchema, UserIdSchema } from './chat.ts'
 
@@ -16,7 +16,7 @@ const input = {
 /** For keys that are bound to a user. */
 export const AgentToolInputSchema = Type.Object(input, { additionalProperties: false })
 
-/** For keys that may act as anybody. */
+/** For keys that may act as any user. */
 export const AgentToolInputForAnyUserSchema = Type.Object(
   {
     ...input,
@@ -48,7 +48,7 @@ export const AgentToolOutputSchema = Type.Object({
 export type AgentToolInput = Static<typeof AgentToolInputForAnyUserSchema>
 export type AgentToolOutput = Static<typeof AgentToolOutputSchema>
 
-/** A message to `/mcp`; only the OpenAPI document reads this schema, because the MCP SDK has the one that checks. */
+/** A message to `/mcp`; only the OpenAPI document uses this schema, because the MCP SDK validates messages. */
 export const McpMessageSchema = Type.Object({
   jsonrpc: Type.Literal('2.0'),
   id: Type.Optional(Type.Union([Type.String(), Type.Integer()])),

@@ -1,13 +1,13 @@
-// What an agent is: the one schema behind agent files, POST and PATCH /agents, import and the OpenAPI document.
-// The description of a text with a pattern is also what an error message says was expected.
+// The schema of an agent, shared by agent files, POST and PATCH /agents, import and the OpenAPI document.
+// The description of a text with a pattern is also the expectation in error messages.
 import { type Static, Type } from '@sinclair/typebox'
 import { idSchema } from './ids.ts'
 
 const closed = { additionalProperties: false }
 
-/** The id of an agent. Lower case only: it stands in URLs and file names, where `Bot` and `bot` must not be two agents. */
+/** The id of an agent. Lower case only: it is used in URLs and file names, where `Bot` and `bot` must not be two agents. */
 export const AgentIdSchema = Type.String({
-  // `auto` is the orchestrator among the models of /v1, `import` is a route.
+  // Reserved: `auto` is the orchestrator among the models of /v1, `import` is a route.
   pattern: '^(?!(?:auto|import)$)[a-z0-9][a-z0-9_-]{0,63}$',
   description:
     "1 to 64 lower-case letters, digits, '_' or '-', beginning with a letter or a digit, and not 'auto' or 'import'",
@@ -19,7 +19,7 @@ const HttpUrlSchema = Type.String({
   description: 'an http:// or https:// address without a user name or password in it',
 })
 
-/** A name that may stand in a path such as `mcp_servers.0.credentials.TOKEN`, so without dots. */
+/** A name that may be part of a path such as `mcp_servers.0.credentials.TOKEN`, so without dots. */
 export const NameSchema = Type.String({
   pattern: '^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$',
   description: "1 to 128 letters, digits, '_' or '-'",
@@ -50,7 +50,7 @@ const fallbacks = Type.Optional(
   Type.Array(FallbackSchema, { maxItems: 8, description: 'Tried in this order when the models before have failed' }),
 )
 
-/** A model and what is tried in its place. */
+/** A model and its fallbacks. */
 export const ModelSchema = Type.Object({ ...modelFields, fallbacks }, closed)
 
 const memoryFields = {
@@ -104,7 +104,7 @@ const credentialFields = {
   in: Type.Optional(Type.Union([Type.Literal('header'), Type.Literal('query'), Type.Literal('env')])),
 }
 
-/** Credentials of an MCP server: names with their values, or a list which also says where each of them goes. */
+/** Credentials of an MCP server: names with their values, or a list that also specifies where each is sent. */
 export const CredentialsSchema = Type.Union([
   Type.Record(NameSchema, SecretSchema, { ...closed, maxProperties: 100 }),
   Type.Array(
@@ -120,7 +120,7 @@ function seconds(maximum: number, description: string) {
   return Type.Integer({ minimum: 1, maximum, description: `${description}, in seconds` })
 }
 
-/** Before which calls a person is asked. */
+/** Which calls require approval. */
 const ApprovalSchema = Type.Union([Type.Literal('never'), Type.Literal('always'), Type.Literal('destructive')])
 export type Approval = Static<typeof ApprovalSchema>
 
@@ -150,7 +150,7 @@ const mcpFields = {
   read_only_tools: Type.Optional(
     Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
       maxItems: 1000,
-      description: 'Tools that change nothing: nobody is asked under `destructive`, and they may run twice',
+      description: 'Read-only tools: no approval is required under `destructive`, and they may run twice',
     }),
   ),
   trust_annotations: Type.Optional(
@@ -179,7 +179,7 @@ const BuiltinSchema = Type.Union([Type.Literal('calculator'), Type.Literal('sear
 })
 const env = Type.Optional(Type.Record(NameSchema, Type.String({ maxLength: 8192 }), { ...closed, maxProperties: 100 }))
 
-/** Of servers that are programs. */
+/** Only for servers that are programs. */
 const idle_stop = Type.Optional(
   Type.Union([seconds(86_400, 'Without a call'), Type.Literal('never')], {
     description:
@@ -211,7 +211,7 @@ const OAuthSchema = Type.Object(
   closed,
 )
 
-/** An MCP server: reached by URL, started as a program, or one that comes with muxi. */
+/** An MCP server: by URL, a program, or a built-in one. */
 export const McpServerSchema = Type.Union([
   Type.Object(
     {
@@ -254,7 +254,7 @@ const behaviour = {
   mcp_servers: Type.Optional(Type.Array(McpServerSchema, { maxItems: 32 })),
 }
 
-/** An agent as people write it. `name` is another word for `id`; `model` left out means `auto`. */
+/** An agent as written by operators and clients. `name` is an alias of `id`; the default of `model` is `auto`. */
 export const AgentSchema = Type.Object(
   {
     id: Type.Optional(AgentIdSchema),
@@ -267,7 +267,7 @@ export const AgentSchema = Type.Object(
   closed,
 )
 
-/** Who described an agent: the operator in a file, or a client of the API. */
+/** The source of an agent: the operator's file, or a client of the API. */
 export type AgentSource = 'file' | 'api'
 
 export type Provider = Static<typeof ProviderSchema>
@@ -277,14 +277,14 @@ export type MemoryConfig = Required<Static<typeof MemorySchema>>
 export type AgentInput = Static<typeof AgentSchema>
 export type McpServer = Static<typeof McpServerSchema>
 
-/** An agent with its id known and its defaults filled in; `model` left out still means `auto`. */
+/** An agent with its id known and its defaults filled in; the default of `model` is still `auto`. */
 export interface AgentConfig extends Omit<AgentInput, 'name'> {
   id: string
   memory: MemoryConfig
   on_busy: Static<typeof OnBusySchema>
 }
 
-/** The agent that was meant by what was written, under this id. */
+/** Resolves an agent's input to its configuration, under this id. */
 export function resolveAgent(input: AgentInput, id: string): AgentConfig {
   const { name: _alias, ...rest } = input
   return { ...rest, id, memory: { buffer: 20, long_term: false, ...rest.memory }, on_busy: rest.on_busy ?? 'queue' }

@@ -1,4 +1,4 @@
-// What people decide, the same over REST and WebSocket.
+// Decisions on approvals, the same over REST and WebSocket.
 import { type Static, Type } from '@sinclair/typebox'
 import { idSchema } from './ids.ts'
 

@@ -1,7 +1,7 @@
 // Requests to turn speech into text and text into speech.
 import { type Static, Type } from '@sinclair/typebox'
 
-/** As OpenAI's. */
+/** Compatible with OpenAI's. */
 export const SpeechRequestSchema = Type.Object(
   {
     input: Type.String({ minLength: 1, maxLength: 4_096, description: 'the text, of 1 to 4096 characters' }),
@@ -39,7 +39,7 @@ export const TranscriptionFieldsSchema = Type.Object(
   { additionalProperties: false },
 )
 
-/** The whole form; only the OpenAPI document reads this schema, because forms are read as they come. */
+/** The whole form; only the OpenAPI document uses this schema, because forms are parsed as streams. */
 export const TranscriptionFormSchema = Type.Object(
   {
     file: Type.String({ format: 'binary', description: 'a recording or a video' }),

@@ -1,8 +1,8 @@
-// Says what is wrong with a value in words: the path of each wrong field and what its schema expected there.
+// Validation faults of a value: the path of each invalid field and the expectation of its schema.
 import { Kind, type TSchema } from '@sinclair/typebox'
 import { Value, type ValueError, ValueErrorType } from '@sinclair/typebox/value'
 
-/** One wrong field. It holds no value, so that a secret cannot reach a message through it. */
+/** One invalid field. It contains no value, so that a secret cannot reach a message through it. */
 export interface SchemaFault {
   path: (string | number)[]
   kind: 'missing' | 'unknown' | 'wrong'
@@ -10,15 +10,15 @@ export interface SchemaFault {
   expected: string
 }
 
-/** Most faults that are looked for: a small body may have very many. */
+/** Limit of reported faults: a small body may have very many. */
 const MAX_FAULTS = 20
 
-/** The first 20 faults of `value`, at most one a field, in no promised order. */
+/** The first 20 faults of `value`, at most one per field, in unspecified order. */
 export function schemaFaults(schema: TSchema, value: unknown): SchemaFault[] {
   return faultsOf(Value.Errors(schema, value), value)
 }
 
-/** A path as people write it: `model.fallbacks.0.api_key`. */
+/** A path in dotted notation: `model.fallbacks.0.api_key`. */
 export function dotted(path: readonly (string | number)[]): string {
   return path.join('.')
 }
@@ -33,11 +33,11 @@ function faultsOf(errors: Iterable<ValueError>, value: unknown): SchemaFault[] {
   for (const error of errors) {
     for (const fault of explain(error, value)) {
       const at = dotted(fault.path)
-      // A missing field is reported twice, as missing and as having the wrong type: the first is the better word.
+      // A missing field is reported twice, as missing and as having the wrong type: the first is the clearer one.
       if (!found.has(at)) found.set(at, fault)
       if (found.size === MAX_FAULTS) return [...found.values()]
     }
-    // What is too long is not looked through.
+    // A value that is too long is not validated further.
     if (TOO_LONG.has(error.type)) break
   }
   return [...found.values()]
@@ -53,7 +53,7 @@ function explain(error: ValueError, value: unknown): SchemaFault[] {
   }
   const { anyOf } = error.schema
   if (error.type === ValueErrorType.Union && !(anyOf as TSchema[]).every(isScalar)) {
-    // The variant that comes closest is the one that was meant.
+    // Reports the faults of the closest variant.
     const variants = error.errors.map((inner) => faultsOf(inner, value))
     const closest = variants.toSorted((a, b) => score(a, path) - score(b, path))[0]
     if (closest !== undefined) return closest
@@ -61,7 +61,7 @@ function explain(error: ValueError, value: unknown): SchemaFault[] {
   return [{ path, kind: 'wrong', expected: expectation(error.schema) }]
 }
 
-/** How far a variant is from what was written; one that wants another kind of value altogether is farthest. */
+/** The distance of a variant from the value; one of another type is farthest. */
 function score(faults: SchemaFault[], unionPath: (string | number)[]): number {
   return faults.some((fault) => fault.path.length === unionPath.length) ? Infinity : faults.length
 }
@@ -108,11 +108,11 @@ function keysOf({ properties }: TSchema): string {
 }
 
 function allowedKeys(schema: TSchema): string {
-  // The names of a record are kept as a bare pattern, without the words for it.
+  // The key pattern of a record has no description.
   return schema[Kind] === 'Record' ? "named with letters, digits, '_' or '-'" : `one of the keys ${keysOf(schema)}`
 }
 
-/** A JSON pointer as a path, with numbers where the value has lists. */
+/** A JSON pointer as a path, with numbers for list indexes. */
 function toPath(pointer: string, value: unknown): (string | number)[] {
   let at: unknown = value
   return pointer

@@ -17,7 +17,7 @@ export const FrameSchema = Type.Object(
   closed,
 )
 
-/** What each type of frame carries. */
+/** The data of each type of frame. */
 export const FRAME_DATA = {
   chat: Type.Object(
     {

@@ -1,7 +1,7 @@
-// The header with which a request that makes something may be sent twice.
+// The header that makes a creating request idempotent.
 import { Type } from '@sinclair/typebox'
 
-/** Headers of a route under which the same key and body give the same thing. @param what that thing, such as `turn` */
+/** Headers of a route on which the same key and body return the same resource. @param what the resource, such as `turn` */
 export function idempotencyHeaders(what: string) {
   return Type.Object({
     'idempotency-key': Type.Optional(

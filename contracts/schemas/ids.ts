@@ -1,8 +1,8 @@
-// Ids of things as requests name them.
+// Ids in requests.
 import { Type } from '@sinclair/typebox'
 import type { IdPrefix } from '../ids.ts'
 
-/** Longer than any id of ours; error messages repeat what a request names. */
+/** Longer than any id of muxi; limited because error messages repeat it. */
 const MAX_LENGTH = 64
 
 export function idSchema(prefix: IdPrefix) {

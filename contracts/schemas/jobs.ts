@@ -9,7 +9,7 @@ const closed = { additionalProperties: false }
 export const FileIdSchema = idSchema('file')
 export const JobIdSchema = idSchema('job')
 
-/** A file in a JSON body, for those who cannot send a form. */
+/** A file in a JSON body, for clients that cannot send a form. */
 export const InlineFileSchema = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 255, description: 'what the file is called' }),
@@ -22,7 +22,7 @@ export const InlineFileSchema = Type.Object(
   closed,
 )
 
-/** The same as a form; only the OpenAPI document reads this schema, because forms are read as they come. */
+/** The same as a form; only the OpenAPI document uses this schema, because forms are parsed as streams. */
 export const FileFormSchema = Type.Object(
   { file: Type.String({ format: 'binary', description: 'the file' }), user_id: Type.Optional(UserIdSchema) },
   closed,
@@ -33,7 +33,7 @@ export const JobKindSchema = Type.Union(
   { description: "'document', 'image' or 'audio'" },
 )
 
-/** `ocr` and `describe` are of pictures, `denoise` and `language` of recordings. */
+/** `ocr` and `describe` apply to images, `denoise` and `language` to recordings. */
 const JobOptionsSchema = Type.Object(
   {
     ocr: Type.Optional(
@@ -70,7 +70,7 @@ export const JobStatusSchema = Type.Union(
 
 const background = Type.Optional(Type.Boolean({ description: 'Answer at once; the job is followed later' }))
 
-/** What an agent file says of a source, and whether to wait for it. */
+/** A source as in agent files, and whether to wait for it. */
 export const KnowledgeRequestSchema = Type.Union(
   KnowledgeSchema.anyOf.map((source) => Type.Object({ ...source.properties, background }, closed)),
 )

@@ -1,4 +1,4 @@
-// The header with which a stream goes on where its reader left it.
+// The header that resumes a stream.
 import { Type } from '@sinclair/typebox'
 
 export const resumeHeaders = Type.Object({

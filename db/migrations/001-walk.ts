@@ -1,4 +1,4 @@
-// The tables of the first walk: agents, conversations, turns, their steps, log, usage, live events and keys.
+// The first tables: agents, conversations, turns, their steps, log, usage, live events and keys.
 import { sql, type Kysely } from 'kysely'
 import { differencesOf } from '../dialect.ts'
 
@@ -65,7 +65,7 @@ export async function up(db: Kysely<any>): Promise<void> {
   await db.schema.createIndex('turns_by_user').on('turns').columns(['user_id', 'id']).execute()
   await db.schema.createIndex('turns_by_agent').on('turns').columns(['agent_id', 'id']).execute()
   await db.schema.createIndex('turns_by_conversation').on('turns').columns(['conversation_id', 'id']).execute()
-  // Unfinished turns are few: limits, the claim and the sweeper look only at these.
+  // Unfinished turns are few: limits, the claim and the sweeper read only these.
   const unfinished = sql<boolean>`status in ('pending', 'queued', 'running', 'awaiting_approval')`
   await db.schema.createIndex('turns_unfinished').on('turns').columns(['status', 'id']).where(unfinished).execute()
   await db.schema.createIndex('turns_unfinished_by_user').on('turns').column('user_id').where(unfinished).execute()

@@ -1,4 +1,4 @@
-// The index of documents: collections of vectors, documents with the generation that is shown, and their chunks.
+// The index of documents: collections of vectors, documents with their published generation, and their chunks.
 import { sql, SqliteAdapter, type Kysely } from 'kysely'
 
 export async function up(db: Kysely<any>): Promise<void> {
@@ -22,7 +22,7 @@ export async function up(db: Kysely<any>): Promise<void> {
   await db.schema.createIndex('documents_by_agent').on('documents').columns(['agent_id', 'scope']).execute()
   await db.schema
     .createTable('chunks')
-    // Never given out twice: the vectors and words of a chunk are found by it.
+    // Never reused: it is the key of a chunk's vector and words.
     .addColumn('id', sqlite ? 'integer' : 'bigserial', (c) =>
       sqlite ? c.notNull().primaryKey().autoIncrement() : c.notNull().primaryKey(),
     )
@@ -36,7 +36,7 @@ export async function up(db: Kysely<any>): Promise<void> {
     .addUniqueConstraint('chunks_one_a_position', ['document_id', 'generation', 'position'])
     .execute()
   if (!sqlite) return createWords(db)
-  // Words without a second copy of the text. `space` holds one word, by which a search stays within what it may see.
+  // Words without a second copy of the text. `space` holds one word, which restricts a search to its visible chunks.
   await sql`create virtual table chunk_words using fts5(content, heading, space,
     content = '', contentless_delete = 1, tokenize = 'porter unicode61 remove_diacritics 2')`.execute(db)
 }
@@ -49,7 +49,7 @@ async function createWords(db: Kysely<any>): Promise<void> {
     .addColumn('chunk_id', 'bigint', (c) => c.primaryKey().references('chunks.id').onDelete('cascade'))
     .addColumn('words', sql`tsvector`, (c) => c.notNull())
     .execute()
-  // Without a list of what is still to be entered, which every search would have to read.
+  // Without the pending list (fastupdate), which every search would have to read.
   await sql`create index chunk_words_by_word on chunk_words using gin (words) with (fastupdate = off)`.execute(db)
 }
 
@@ -63,7 +63,7 @@ async function createVectorExtension(db: Kysely<any>): Promise<void> {
     })
   }
   await sql`create extension if not exists vector`.execute(db).catch((error: unknown) => {
-    // That the server cannot be reached is another matter.
+    // An unreachable server is a different error.
     if (UNAVAILABLE.includes(String((error as { code?: unknown }).code))) refuse(error)
     throw error
   })

@@ -1,4 +1,5 @@
-// Tables of what comes in: uploaded files, ingestion jobs with the page batches they have parsed, sources of knowledge, and what turns recalled.
+// Tables of ingestion: uploaded files, ingestion jobs with the page batches they have parsed, sources of knowledge, and the
+// recalled passages of turns.
 import { sql, type Kysely } from 'kysely'
 import { differencesOf } from '../dialect.ts'
 

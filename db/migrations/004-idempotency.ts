@@ -1,4 +1,4 @@
-// An Idempotency-Key stands for what its request has made: a turn, a file or a job. What is past its time is found by its age.
+// An Idempotency-Key refers to the result of its request: a turn, a file or a job. Expired rows are found by their age.
 import type { Kysely } from 'kysely'
 
 export async function up(db: Kysely<any>): Promise<void> {

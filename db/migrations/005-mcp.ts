@@ -1,4 +1,4 @@
-// Tables of MCP servers: what is configured, who holds the connection, what tools there are; and what calls of their tools came to.
+// Tables of MCP servers: configuration, owner of the connection, tools; and the results of their calls.
 import type { Kysely } from 'kysely'
 
 export async function up(db: Kysely<any>): Promise<void> {

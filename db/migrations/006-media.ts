@@ -1,4 +1,4 @@
-// Pictures and recordings: what is known of them, the files that were made of them, and the moments of a recording's pieces.
+// Pictures and recordings: metadata, derived files, and the times of a recording's segments.
 import type { Kysely } from 'kysely'
 
 export async function up(db: Kysely<any>): Promise<void> {

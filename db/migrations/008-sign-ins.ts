@@ -1,4 +1,4 @@
-// Sign-ins to MCP servers: how we are known to authorization servers, the tokens of people, and who is being asked to sign in.
+// Sign-ins to MCP servers: client registrations at authorization servers, tokens of users, and pending sign-ins.
 import type { Kysely } from 'kysely'
 
 export async function up(db: Kysely<any>): Promise<void> {

@@ -1,4 +1,4 @@
-// Pages that are pictures of text, each read once: what was read of it, and how often that was begun.
+// Scanned pages, each read once: the OCR result, and the number of attempts.
 import type { Kysely } from 'kysely'
 
 export async function up(db: Kysely<any>): Promise<void> {

@@ -1,4 +1,4 @@
-// Summaries of what was ingested, a row a part; and vectors that were paid for, by the hash of their text.
+// Summaries of documents, one row per part; and a cache of billed vectors, by the hash of their text.
 import type { Kysely } from 'kysely'
 
 export async function up(db: Kysely<any>): Promise<void> {

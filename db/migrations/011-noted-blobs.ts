@@ -1,4 +1,4 @@
-// Bytes that were kept before a row referred to them, or whose last row went before they did: looked at again after a time.
+// Blobs that may have no row: stored before their row, or outliving their last one; swept after a time.
 import type { Kysely } from 'kysely'
 
 export async function up(db: Kysely<any>): Promise<void> {

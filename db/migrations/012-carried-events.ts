@@ -1,4 +1,4 @@
-// Postgres tells other processes of small events with their words, and of stops on a channel of their own.
+// Postgres notifies other processes of small events with their content, and of stop requests on a separate channel.
 import type { Kysely } from 'kysely'
 import { differencesOf } from '../dialect.ts'
 

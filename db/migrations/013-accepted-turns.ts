@@ -1,4 +1,4 @@
-// When a turn was accepted: one that never was has been answered to nobody, and its Idempotency-Key may be used anew.
+// When a turn was accepted: the client of a turn that never was got an error, and may use its Idempotency-Key again.
 import type { Kysely } from 'kysely'
 
 export async function up(db: Kysely<any>): Promise<void> {

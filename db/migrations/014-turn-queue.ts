@@ -5,7 +5,7 @@ import { differencesOf } from '../dialect.ts'
 export async function up(db: Kysely<any>): Promise<void> {
   await db.schema.alterTable('turns').addColumn('activated_at', 'text').execute()
   await db.schema.alterTable('turns').addColumn('first_claim', 'text').execute()
-  // Turns of 0.1.0 that have not finished stay inactive until the upgrade has dealt with them: workers/upgrade.ts.
+  // Turns of 0.1.0 that have not finished stay inactive until the upgrade has handled them: workers/upgrade.ts.
   await db
     .updateTable('turns')
     .set((eb) => ({ activated_at: eb.ref('created_at') }))
@@ -24,7 +24,7 @@ export async function up(db: Kysely<any>): Promise<void> {
     .columns(['conversation_id', 'id'])
     .where(sql<boolean>`activated_at is null and finished_at is null`)
     .execute()
-  // Limits count active turns. A predicate without parameters, so that the planner of SQLite sees that the index applies.
+  // Limits count active turns. A predicate without parameters, so that SQLite's planner can use the index.
   for (const column of ['user_id', 'key_id'] as const) {
     await db.schema
       .createIndex(`turns_active_by_${column.slice(0, -3)}`)

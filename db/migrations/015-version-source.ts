@@ -1,4 +1,4 @@
-// Where each version of an agent came from: addresses given over the API are checked, those of the operator's files are not.
+// The source of each version of an agent: addresses given over the API are checked, those of the operator's files are not.
 import type { Kysely } from 'kysely'
 
 export async function up(db: Kysely<any>): Promise<void> {
@@ -6,7 +6,7 @@ export async function up(db: Kysely<any>): Promise<void> {
     .alterTable('agent_versions')
     .addColumn('source', 'text', (column) => column.notNull().defaultTo('api'))
     .execute()
-  // Older versions of an agent may have been made over the API under the same id.
+  // Older versions of an agent may have been created over the API under the same id.
   await db
     .updateTable('agent_versions')
     .set({ source: 'file' })

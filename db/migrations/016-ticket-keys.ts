@@ -1,4 +1,5 @@
-// Tickets stand for one secret of a key, so that they end with it. None lives longer than a minute: the old ones are dropped.
+// A ticket refers to one secret of a key, so that it expires with it. Tickets live at most a minute: the old ones are
+// dropped.
 import type { Kysely } from 'kysely'
 
 export async function up(db: Kysely<any>): Promise<void> {

@@ -1,4 +1,4 @@
-// MCP servers that are started on demand: when a start was asked for over the API, and which version of muxi listed the tools last.
+// MCP servers that are started on demand: when a start was requested over the API, and which version of muxi listed the tools last.
 import type { Kysely } from 'kysely'
 
 export async function up(db: Kysely<any>): Promise<void> {

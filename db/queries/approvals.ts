@@ -14,7 +14,7 @@ export type ApprovalRow = Selectable<ApprovalsTable>
 export interface NewApproval {
   turn_id: string
   call_id: string
-  /** Unique in the call: the same place is the same approval. */
+  /** Unique within the call: the key of the approval. */
   place: string
   kind: ApprovalKind
   name: string
@@ -28,9 +28,10 @@ export interface NewApproval {
 }
 
 /**
- * Asks for a decision, unless it has been asked for already, and the turn waits; of a turn that is over nothing is asked.
- * The caller holds the turn.
- * @returns the row as it stands, and the events to publish
+ * Requests a decision, unless it is requested already, and marks the turn as waiting; does nothing for a turn that has
+ * ended.
+ * The caller holds the turn's lock.
+ * @returns the current row, and the events to publish
  */
 export async function askApproval(
   tx: Tx,
@@ -102,8 +103,9 @@ export interface Decision {
 }
 
 /**
- * Decides, when nobody has before and the turn is not being stopped. Changed arguments become those of the call. The caller holds the turn.
- * @returns the events to publish, or undefined when it was too late
+ * Decides, unless it is decided or the turn is being stopped. Changed arguments replace those of the call. The caller holds
+ * the turn's lock.
+ * @returns the events to publish, or undefined when it is too late
  */
 export async function decideApproval(
   tx: Tx,
@@ -140,7 +142,7 @@ export async function decideApproval(
   return settle(tx, turn_id, [decided], decision.decision)
 }
 
-/** Nobody waits for these any more: all of the turn's, or one call's. The caller holds the turn. @returns the events to publish */
+/** Cancels pending approvals: all of a turn, or of one call. The caller holds the turn's lock. @returns the events to publish */
 export async function cancelApprovals(
   tx: Tx,
   turnId: string,
@@ -159,7 +161,7 @@ export async function cancelApprovals(
   return cancelled.length === 0 ? [] : settle(tx, turnId, cancelled, 'cancelled')
 }
 
-/** The events and the log of what was decided; the turn goes on when it waits for nothing else. */
+/** Writes the events and log entry of a decision; the turn continues when it waits for nothing else. */
 async function settle(
   tx: Tx,
   turnId: string,
@@ -213,7 +215,7 @@ async function settle(
   return 'events' in added ? added.events : []
 }
 
-/** Who waited has read the decision: it needs not be told again. */
+/** Marks the decision as read: its signal need not be sent again. */
 export async function takeApproval(db: Db | Tx, id: string): Promise<void> {
   await db
     .updateTable('approvals')
@@ -224,7 +226,7 @@ export async function takeApproval(db: Db | Tx, id: string): Promise<void> {
     .execute()
 }
 
-/** Decisions that nobody has read, made before a moment: whoever waits for them may not have been told. */
+/** Unread decisions made before a given time: their signal may have been lost. */
 export function listUntaken(db: Db, decidedBefore: string, limit: number, after = '') {
   return db
     .selectFrom('approvals')
@@ -246,7 +248,7 @@ export function listApprovalsOfTurn(db: Db | Tx, turnId: string): Promise<Approv
   return db.selectFrom('approvals').selectAll().where('turn_id', '=', turnId).orderBy('id').execute()
 }
 
-/** What one call has asked for, oldest first. */
+/** The approvals of one call, oldest first. */
 export function listApprovalsOfCall(db: Db | Tx, turnId: string, callId: string): Promise<ApprovalRow[]> {
   return db
     .selectFrom('approvals')
@@ -275,7 +277,7 @@ export function listApprovals(db: Db, filter: ApprovalFilter): Promise<ApprovalR
   return query.execute()
 }
 
-/** What is told of it when it is asked for. */
+/** The payload of its `approval_required` event. */
 export function requiredOf(approval: ApprovalRow): ApprovalRequired {
   const { id, call_id, kind, name, server, parameters, schema, url, message, drifted } = approval
   return {

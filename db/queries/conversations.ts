@@ -1,4 +1,4 @@
-// Conversations and their messages: found, made, listed and shown to models.
+// Conversations and their messages: find, create, list, and read for prompts.
 import { newId } from '../../contracts/ids.ts'
 import { messageAttachments } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
@@ -78,7 +78,7 @@ export async function findDefaultConversation(db: Db | Tx, agentId: string, user
   return rows[0]?.id
 }
 
-/** The id of the conversation of (user, agent) for messages that name none; made when there is none yet. */
+/** The id of the conversation of (user, agent) for messages that name none; created when there is none yet. */
 export async function ensureDefaultConversation(db: Db | Tx, agentId: string, userId: string): Promise<string> {
   const found = await findDefaultConversation(db, agentId, userId)
   if (found !== undefined) return found
@@ -113,8 +113,8 @@ export async function renameConversation(db: Db, id: string, title: string): Pro
 }
 
 /**
- * Removes a conversation with everything said, done and shown in it. The caller has seen that no turn runs.
- * @returns how many messages there were, and the documents that the caller is to take out of the index
+ * Deletes a conversation with its messages, turns and events. The caller has checked that no turn runs.
+ * @returns how many messages there were, and the documents that the caller must remove from the index
  */
 export async function deleteConversation(tx: Tx, id: string): Promise<{ messages: number; documents: string[] }> {
   const documents = await deleteJobsOf(tx, id)
@@ -127,7 +127,7 @@ export async function deleteConversation(tx: Tx, id: string): Promise<{ messages
   }
   await tx.deleteFrom('idempotency_keys').where('result_id', 'in', turns).execute()
   const messages = await tx.deleteFrom('messages').where('conversation_id', '=', id).executeTakeFirst()
-  // What was spent stays counted: usage rows hold no text.
+  // Usage rows are kept: they hold no text.
   await tx.deleteFrom('turns').where('conversation_id', '=', id).execute()
   await tx.deleteFrom('conversations').where('id', '=', id).execute()
   return { messages: Number(messages.numDeletedRows), documents }

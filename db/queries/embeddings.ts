@@ -1,4 +1,4 @@
-// Vectors that were asked of a server, by the hash of their text: the same text is not paid for twice.
+// Cache of vectors from an embedding server, by the hash of their text: the same text is not billed twice.
 import { createHash } from 'node:crypto'
 import type { Db } from '../schema.ts'
 
@@ -11,7 +11,7 @@ export function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('base64url')
 }
 
-/** @param model with its dimension, as embedders name themselves */
+/** @param model with its dimension, as in the embedder's id */
 export async function findEmbeddings(db: Db, model: string, hashes: string[]): Promise<Map<string, Float32Array>> {
   if (hashes.length === 0) return new Map()
   const rows = await db
@@ -46,7 +46,7 @@ export async function storeEmbeddings(
     .execute()
 }
 
-/** Forgets what was not used for long, and the oldest when there are too many. @returns how many */
+/** Evicts vectors that were not used for long, and the oldest beyond the limit. @returns how many */
 export async function forgetEmbeddings(
   db: Db,
   before: string,
@@ -90,6 +90,6 @@ function toText(vector: Float32Array): string {
 }
 
 function fromText(text: string): Float32Array {
-  // Copied: a small buffer stands somewhere in a shared pool, which vectors must not.
+  // Copied: a small buffer is a slice of a shared pool, whose `buffer` is the whole pool.
   return new Float32Array(new Uint8Array(Buffer.from(text, 'base64')).buffer)
 }

@@ -6,7 +6,7 @@ import { noteBlob } from './noted-blobs.ts'
 
 export type NewFile = Omit<FilesTable, 'id' | 'created_at' | 'made_of'> & { made_of?: string }
 
-/** The owner of what belongs to an agent and to no person: slashes stand in no user's id. */
+/** The owner of data that belongs to an agent instead of a user: user ids contain no slash. */
 export function agentOwner(agentId: string): string {
   return `agent/${agentId}`
 }
@@ -27,7 +27,7 @@ export interface FileFilter {
   cursor?: string | undefined
 }
 
-/** What was uploaded, newest first; without what was made of it. */
+/** Uploads, newest first, without derived files. */
 export function listFiles(db: Db, { user_id, limit, cursor }: FileFilter): Promise<FilesTable[]> {
   let query = db.selectFrom('files').selectAll().where('made_of', 'is', null).orderBy('id', 'desc').limit(limit)
   if (user_id !== undefined) query = query.where('user_id', '=', user_id)
@@ -35,7 +35,7 @@ export function listFiles(db: Db, { user_id, limit, cursor }: FileFilter): Promi
   return query.execute()
 }
 
-/** How many bytes an owner keeps here, what was made of them included. */
+/** The stored bytes of an owner, including derived files. */
 export async function countBytes(db: Db | Tx, owner: string): Promise<number> {
   const { bytes } = await db
     .selectFrom('files')
@@ -56,9 +56,9 @@ export async function isInUse(db: Db | Tx, id: string): Promise<boolean> {
   return row !== undefined
 }
 
-/** Removes a file with what was extracted from it. @returns whether nothing else has the same bytes */
+/** Deletes a file with its extracted text. @returns whether nothing else refers to the same bytes */
 export async function deleteFile(tx: Tx, file: Pick<FilesTable, 'id' | 'user_id' | 'sha256'>): Promise<boolean> {
-  // Of two that remove the same bytes at once, the second must see that the first is gone.
+  // Locked: of two concurrent deletions of the same bytes, the second must see the first.
   await differencesOf(tx).lockNames(tx, [`file/${file.user_id}/${file.sha256}`])
   const jobs = tx.selectFrom('jobs').select('id').where('file_id', '=', file.id)
   for (const table of ['job_batches', 'ocr_pages', 'job_summaries'] as const)
@@ -71,17 +71,17 @@ export async function deleteFile(tx: Tx, file: Pick<FilesTable, 'id' | 'user_id'
     .where('user_id', '=', file.user_id)
     .where('sha256', '=', file.sha256)
     .executeTakeFirst()
-  // Whoever is to remove the bytes may die before.
+  // The process may die before it removes the bytes.
   if (!other) await noteBlob(tx, { owner: file.user_id, sha256: file.sha256 })
   return other === undefined
 }
 
-/** What was made of a file: pictures for models, thumbnails, prepared recordings. */
+/** Derived files: image variants for models, thumbnails, prepared recordings. */
 export function listMadeOf(db: Db | Tx, id: string): Promise<FilesTable[]> {
   return db.selectFrom('files').selectAll().where('made_of', '=', id).execute()
 }
 
-/** Files made before a moment that no ingestion has read or is to read, nor made of one that is still there, in the order of their ids. */
+/** Files created before a given time that no ingestion has read or will read, and that are not derived from an existing one, by id. */
 export function listUnread(db: Db, createdBefore: string, limit: number, after: string): Promise<FilesTable[]> {
   return db
     .selectFrom('files')
@@ -111,7 +111,7 @@ export async function isAttached(db: Db | Tx, file: Pick<FilesTable, 'user_id' |
   return row !== undefined
 }
 
-/** Whether a file, a message or the answer of a tool has these bytes. */
+/** Whether a file, a message or a tool result refers to these bytes. */
 export async function isReferred(db: Db, { owner, sha256 }: { owner: string; sha256: string }): Promise<boolean> {
   const file = await db
     .selectFrom('files')

@@ -1,4 +1,4 @@
-// What requests with an Idempotency-Key have made, for a day.
+// Results of requests with an Idempotency-Key, kept for a day.
 import { MuxiError } from '../../contracts/failures.ts'
 import { differencesOf } from '../dialect.ts'
 import type { Db, Tx } from '../schema.ts'
@@ -14,8 +14,8 @@ export interface IdempotentRequest {
 }
 
 /**
- * The id of what the same request has made before; who comes with the same key meanwhile waits until this transaction ends.
- * @throws MuxiError `conflict` when the key came with another body
+ * The id of an earlier result of the same request; concurrent requests with the same key wait until this transaction ends.
+ * @throws MuxiError `conflict` when the key was used with another body
  */
 export async function findIdempotent(tx: Tx, request: IdempotentRequest): Promise<string | undefined> {
   await differencesOf(tx).lockNames(tx, [`idempotency/${request.key_id}/${request.route}/${request.idempotency_key}`])
@@ -32,7 +32,7 @@ export async function findIdempotent(tx: Tx, request: IdempotentRequest): Promis
   return row?.result_id
 }
 
-/** The id of what a request has made, whatever was in it. */
+/** The id of a request's result, for any body. */
 export async function findMade(
   db: Db,
   { key_id, route, idempotency_key }: Omit<IdempotentRequest, 'body_hash'>,

@@ -1,4 +1,4 @@
-// What a job works on in pieces: its batches of pages, or the segments of a recording, and what was extracted from each.
+// The batches of a job: ranges of pages, or segments of a recording, with the text extracted from each.
 import type { JobRef } from '../../contracts/engine.ts'
 import { batchPages, type StoredPage } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
@@ -10,7 +10,10 @@ export type { StoredPage }
 /** How many pages are parsed in one go. */
 const BATCH_PAGES = 50
 
-/** Divides a document into batches of pages, once. @param whole all its pages, when they are read already @returns how many there are */
+/**
+ * Divides a document into batches of pages, once. @param whole all its pages, if they are read already @returns the number
+ * of batches
+ */
 export async function planBatches(tx: Tx, jobId: string, pages: number, whole?: object[]): Promise<number> {
   const count = Math.ceil(pages / BATCH_PAGES)
   await tx.updateTable('jobs').set({ pages }).where('id', '=', jobId).execute()
@@ -36,7 +39,7 @@ export async function planBatches(tx: Tx, jobId: string, pages: number, whole?: 
   return count
 }
 
-/** Notes the pieces of a recording, each a page of its own, once. */
+/** Stores the segments of a recording, each as a page, once. */
 export async function planSegments(tx: Tx, jobId: string, spans: { from_ms: number; to_ms: number }[]): Promise<void> {
   await tx.updateTable('jobs').set({ pages: spans.length }).where('id', '=', jobId).execute()
   for (const [index, { from_ms, to_ms }] of spans.entries()) {
@@ -59,7 +62,7 @@ export async function planSegments(tx: Tx, jobId: string, spans: { from_ms: numb
   }
 }
 
-/** Notes that a batch is about to be parsed. @returns undefined when it was parsed before */
+/** Counts an attempt to parse a batch. @returns undefined when it is parsed already */
 export function startParse(tx: Tx, jobId: string, batch: number): Promise<JobBatchesTable | undefined> {
   return tx
     .updateTable('job_batches')
@@ -82,7 +85,10 @@ export async function storeParsed(tx: Tx, jobId: string, batch: number, pages: o
     .execute()
 }
 
-/** Notes that the chunks of a batch are in the index. @returns false when this run has lost the job: they are in nobody's index */
+/**
+ * Records that the chunks of a batch are indexed. @returns false when this run no longer owns the job: its chunks are never
+ * visible
+ */
 export async function storeIndexed(tx: Tx, ref: JobRef, batch: number, chunks: number): Promise<boolean> {
   await lockJob(tx, ref.job_id)
   if (!(await findRunning(tx, ref))) return false
@@ -111,7 +117,7 @@ export async function findBatch(db: Db | Tx, jobId: string, batch: number): Prom
   return row && { chunks: row.chunks, pages: parseColumn(batchPages, row.pages, `${jobId}/${batch}`) }
 }
 
-/** What a job has extracted, a batch at a time, in order. */
+/** The extracted text of a job, one batch at a time, in order. */
 export async function* readText(db: Db | Tx, jobId: string): AsyncGenerator<StoredPage[]> {
   for (let batch = 1; ; batch += 1) {
     const found = await findBatch(db, jobId, batch)
@@ -120,7 +126,7 @@ export async function* readText(db: Db | Tx, jobId: string): AsyncGenerator<Stor
   }
 }
 
-/** Whether a job has extracted anything that can be read. */
+/** Whether a job has extracted any text. */
 export async function hasText(db: Db | Tx, jobId: string): Promise<boolean> {
   for await (const pages of readText(db, jobId)) {
     if (pages.some(({ text }) => text.trim() !== '')) return true

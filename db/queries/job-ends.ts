@@ -1,4 +1,4 @@
-// How a job ends, completed or not, and begins anew. Every change is compare-and-set.
+// The end of a job, completed or not, and its retry. Every change is compare-and-set.
 import type { FinishJobInput, JobRef } from '../../contracts/engine.ts'
 import type { JobResult, StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
@@ -13,7 +13,7 @@ import { interruptEntries } from './log.ts'
 import { findWholeSummary } from './summaries.ts'
 import { settleUsage, totalUsage } from './usage.ts'
 
-/** The job is done: its result, its status and its final event together. @returns undefined when it was over already */
+/** Completes the job: result, status and final event in one transaction. @returns undefined when it had ended already */
 export async function completeJob(
   tx: Tx,
   ref: JobRef,
@@ -55,7 +55,7 @@ export async function completeJob(
   }
 }
 
-/** The job failed or was cancelled. @returns the events to publish; none when it was over already */
+/** Ends a failed or cancelled job. @returns the events to publish; none when it had ended already */
 export async function finishJob(tx: Tx, { job_id, run, status, failure }: FinishJobInput): Promise<StoredEvent[]> {
   const error: ErrorBody | undefined =
     status === 'failed' ? (failure ?? { code: 'internal_error', message: 'The job failed' }) : undefined
@@ -68,7 +68,7 @@ export async function finishJob(tx: Tx, { job_id, run, status, failure }: Finish
     .executeTakeFirst()
   if (updated.numUpdatedRows === 0n) return []
   await settleUsage(tx, job_id, '')
-  // A cancelled job leaves nothing in the index; what was parsed is kept for a retry.
+  // A cancelled job leaves nothing in the index; parsed pages are kept for a retry.
   if (status === 'cancelled')
     for (const table of ['job_batches', 'job_summaries'] as const)
       await tx.updateTable(table).set({ chunks: null }).where('job_id', '=', job_id).execute()
@@ -81,18 +81,19 @@ function finalJobEvent(id: string, error: ErrorBody | undefined): Addition['even
   return error ? { type: 'failed', data: { ...error, id } } : { type: 'cancelled', data: { id } }
 }
 
-/** The one event that tells how a job ended whose log is past its retention. */
+/** The final event of a job whose event log is past its retention. */
 export function endOfJob(job: JobsTable): Addition['event'] {
   if (job.status === 'completed')
     return { type: 'completed', data: { id: job.id, result: parseColumn(jobResult, job.result, job.id)! } }
   return finalJobEvent(job.id, parseColumn(jobError, job.error, job.id))
 }
 
-/** A job that failed or was cancelled becomes a queued one again, with the next run. @throws MuxiError `conflict` */
+/** Sets a failed or cancelled job back to queued, with the next run. @throws MuxiError `conflict` */
 export async function reviveJob(tx: Tx, id: string): Promise<{ job: JobsTable; events: StoredEvent[] }> {
   await lockJob(tx, id)
   const before = await findJob(tx, id)
-  // Of a cancelled run nothing may turn up: what a worker of it, late, still writes is of a generation that nobody will see.
+  // Nothing of a cancelled run may become visible: late writes of its workers belong to a generation that is never
+  // published.
   const generation = before?.status === 'cancelled' ? await nextGeneration(tx, before.document_id) : before?.generation
   const job = await tx
     .updateTable('jobs')
@@ -117,7 +118,7 @@ export async function reviveJob(tx: Tx, id: string): Promise<{ job: JobsTable; e
 const NO_TEXT = {
   document: 'No text was found in the document, nor in pictures of its pages',
   image: 'No text was found in the picture',
-  audio: 'Nobody is heard to speak in the recording',
+  audio: 'No speech was detected in the recording',
 }
 
 function noticeOf({ id, kind, options }: JobsTable): string {

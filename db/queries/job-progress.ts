@@ -1,4 +1,4 @@
-// How far a job is, told to whoever follows it.
+// Progress of a job, in its row and its event stream.
 import type { JobStage } from '../../contracts/engine.ts'
 import type { JobProgress, StoredEvent } from '../../contracts/events.ts'
 import { addEvents, type Addition } from '../event-rows.ts'
@@ -7,7 +7,7 @@ import { lockJob, UNFINISHED } from './jobs.ts'
 import { countRead } from './ocr.ts'
 import { countSummaries } from './summaries.ts'
 
-/** Counts what is done of a stage and tells it, once for each key. @returns the events to publish; none when the run has lost the job */
+/** Advances the progress of a stage, once per key. @returns the events to publish; none when the run no longer owns the job */
 export async function advance(
   tx: Tx,
   job: Pick<JobsTable, 'id' | 'run'>,
@@ -53,7 +53,7 @@ async function countDone(tx: Tx, jobId: string, stage: JobStage, total: number):
 
 const UNITS = { document: 'pages', image: 'pictures', audio: 'segments' } as const
 
-/** How far a job is, and by its pace so far how much longer the stage takes. */
+/** The progress of a job, with the estimated remaining time of the stage. */
 export function progressOf(
   job: Pick<JobsTable, 'kind' | 'stage' | 'done' | 'total' | 'stage_started_at'>,
 ): JobProgress {

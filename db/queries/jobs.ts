@@ -1,13 +1,13 @@
-// Ingestion jobs in rows: inserted, found, listed, claimed by the run that works on them.
+// Ingestion jobs in rows: inserted, found, listed, claimed by a run.
 import type { JobKind, JobRef } from '../../contracts/engine.ts'
 import { newId } from '../../contracts/ids.ts'
 import type { Db, FilesTable, JobsTable, Tx } from '../schema.ts'
 
-/** The statuses of a job that is not over. */
+/** The statuses of an unfinished job. */
 export const UNFINISHED = ['queued', 'running'] as const
 
 export interface NewJob {
-  /** A document, when left out. */
+  /** Default: a document. */
   kind?: JobKind | undefined
   file: Pick<FilesTable, 'id' | 'user_id' | 'name' | 'sha256'>
   key_id: string | null
@@ -15,7 +15,7 @@ export interface NewJob {
   knowledge_id?: string | undefined
   conversation_id?: string | undefined
   turn_id?: string | undefined
-  /** Of the document whose content this replaces. */
+  /** The document whose content this replaces. */
   document_id?: string | undefined
   options?: Record<string, unknown> | undefined
 }
@@ -59,7 +59,7 @@ export async function insertJob(tx: Tx, job: NewJob): Promise<JobsTable> {
   return row
 }
 
-/** Chunks of a higher generation take the place of those of a lower one. */
+/** Chunks of a higher generation replace those of a lower one. */
 export async function nextGeneration(tx: Tx, documentId: string): Promise<number> {
   const before = await tx
     .selectFrom('jobs')
@@ -73,7 +73,7 @@ export function findJob(db: Db | Tx, id: string): Promise<JobsTable | undefined>
   return db.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
-/** Removes a job that the engine never took. */
+/** Deletes a job whose workflow was never started. */
 export async function discardJob(db: Db, id: string): Promise<void> {
   await db.deleteFrom('jobs').where('id', '=', id).where('status', '=', 'queued').execute()
 }
@@ -96,7 +96,7 @@ export function listJobs(db: Db, filter: JobFilter): Promise<JobsTable[]> {
   return query.execute()
 }
 
-/** Jobs that are not over, made before a moment, for the sweeper; oldest first. */
+/** Unfinished jobs created before a given time, for the sweeper; oldest first. */
 export function listUnfinishedJobs(db: Db, createdBefore: string, limit: number, after = ''): Promise<JobsTable[]> {
   return db
     .selectFrom('jobs')
@@ -109,7 +109,7 @@ export function listUnfinishedJobs(db: Db, createdBefore: string, limit: number,
     .execute()
 }
 
-/** The run takes the job, unless it is over or a newer run has it. Safe to repeat. */
+/** Claims the job for a run, unless it has ended or a newer run owns it. Idempotent. */
 export async function claimJob(tx: Tx, { job_id, run }: JobRef, runId: string): Promise<JobsTable | undefined> {
   return tx
     .updateTable('jobs')
@@ -125,7 +125,7 @@ export async function claimJob(tx: Tx, { job_id, run }: JobRef, runId: string): 
     .executeTakeFirst()
 }
 
-/** The job, when this run still has it: what an overtaken or cancelled run does must change nothing. */
+/** The job, if this run still owns it: a superseded or cancelled run must change nothing. */
 export function findRunning(db: Db | Tx, { job_id, run }: JobRef): Promise<JobsTable | undefined> {
   return db
     .selectFrom('jobs')
@@ -136,7 +136,7 @@ export function findRunning(db: Db | Tx, { job_id, run }: JobRef): Promise<JobsT
     .executeTakeFirst()
 }
 
-/** Notes what is known of a picture or recording, and what was made of it. */
+/** Stores the metadata of an image or recording, and its derived files. */
 export async function setMedia(db: Db | Tx, jobId: string, media: object): Promise<void> {
   await db
     .updateTable('jobs')
@@ -146,20 +146,20 @@ export async function setMedia(db: Db | Tx, jobId: string, media: object): Promi
 }
 
 /**
- * Makes whoever else changes the job wait until the transaction ends, so that what is read of it after this stays true.
- * Before rows of its batches are written: all transactions lock in this order.
+ * Locks the job until the transaction ends, so that a read after this stays valid.
+ * Taken before rows of its batches are written: the lock order of all transactions.
  */
 export async function lockJob(tx: Tx, id: string): Promise<void> {
   await tx.selectFrom('jobs').select('id').where('id', '=', id).forUpdate().execute()
 }
 
-/** Whether what a run has written into the index can never be shown: the job was cancelled, begun anew or removed. */
+/** Whether a run's chunks can never be published: the job was cancelled, retried or deleted. */
 export async function isForsaken(db: Db, { id, generation }: Pick<JobsTable, 'id' | 'generation'>): Promise<boolean> {
   const now = await db.selectFrom('jobs').select(['status', 'generation']).where('id', '=', id).executeTakeFirst()
   return !now || now.status === 'cancelled' || now.generation !== generation
 }
 
-/** Notes which collection the chunks of a job are in. */
+/** Records the collection of a job's chunks. */
 export async function setCollection(db: Db, jobId: string, collection: string): Promise<void> {
   await db.updateTable('jobs').set({ collection }).where('id', '=', jobId).execute()
 }
@@ -169,7 +169,7 @@ export function listJobsOfTurn(db: Db | Tx, turnId: string): Promise<JobsTable[]
   return db.selectFrom('jobs').selectAll().where('turn_id', '=', turnId).orderBy('id').execute()
 }
 
-/** Removes the jobs of a conversation with what they have extracted. @returns their documents */
+/** Deletes the jobs of a conversation with their extracted text. @returns their documents */
 export async function deleteJobsOf(tx: Tx, conversationId: string): Promise<string[]> {
   const jobs = tx.selectFrom('jobs').select('id').where('conversation_id', '=', conversationId)
   for (const table of ['job_batches', 'ocr_pages', 'job_summaries'] as const)
@@ -185,7 +185,7 @@ export async function deleteJobsOf(tx: Tx, conversationId: string): Promise<stri
   return deleted.map(({ document_id }) => document_id)
 }
 
-/** The names of documents, for whoever shows a passage of them. */
+/** The names of documents, for citations of passages. */
 export async function findDocumentNames(db: Db, documentIds: string[]): Promise<Map<string, string>> {
   if (documentIds.length === 0) return new Map()
   const rows = await db

@@ -1,4 +1,4 @@
-// API keys, stored as a hash, and the single-use tickets that stand for a key once.
+// API keys, stored as a hash, and single-use tickets that authenticate in place of a key.
 import { createHash, randomBytes } from 'node:crypto'
 import { notFound } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
@@ -10,19 +10,19 @@ import type { ApiKeysTable, Db } from '../schema.ts'
 
 export { SCOPES, type Scope }
 
-/** The id of the key that the settings name. */
+/** The id of the key from the settings. */
 const CONFIGURED_KEY = 'key_configured'
-/** The id of the key that the first start makes: the same in every process, so that only one of them makes it. */
+/** The id of the key that the first start creates: the same in every process, so that only one of them creates it. */
 const FIRST_KEY = 'key_first'
-/** How long a ticket opens something, in milliseconds. */
+/** Lifetime of a ticket, in milliseconds. */
 const TICKET_MS = 60_000
-/** Keys that one statement looks up. */
+/** Keys per lookup statement. */
 const KEYS_A_READ = 1_000
 
-/** Who asks: what every owner check looks at. */
+/** The authenticated principal: the input of every owner check. */
 export interface Principal {
   key_id: string
-  /** Of the secret that was shown: a rotation gives the key another one. Empty without authentication. */
+  /** Hash of the presented secret: a rotation changes it. Empty without authentication. */
   key_hash: string
   scopes: ReadonlySet<Scope>
   /** The user this key is bound to; undefined when it may act as any. */
@@ -56,14 +56,14 @@ function hashKey(secret: string): string {
   return createHash('sha256').update(secret).digest('hex')
 }
 
-/** Makes a key. `secret` is the only copy of what opens the door. */
+/** Creates a key. `secret` is the only copy of the plain secret. */
 export async function createKey(db: Db, key: NewKey, secret = newSecret()): Promise<{ key: KeyView; secret: string }> {
   const row = toRow(newId('key'), key, secret)
   await db.insertInto('api_keys').values(row).execute()
   return { key: toView(row), secret }
 }
 
-/** Makes a key when there is none yet. @returns its secret, unless another process was faster */
+/** Creates a key when there is none yet. @returns its secret, unless another process was faster */
 export async function createFirstKey(db: Db, key: NewKey): Promise<string | undefined> {
   if ((await countKeys(db)) > 0) return undefined
   const secret = newSecret()
@@ -88,10 +88,10 @@ function toRow(id: string, key: NewKey, secret: string) {
   }
 }
 
-/** Makes the operator's configured key known, in place of the one configured before. */
+/** Stores the operator's configured key, replacing the previously configured one. */
 export async function setConfiguredKey(db: Db, secret: string): Promise<void> {
   const hash = hashKey(secret)
-  // A key that was made before with this very secret opens the door already.
+  // A key with this secret exists already.
   const other = await db.selectFrom('api_keys').select('id').where('hash', '=', hash).executeTakeFirst()
   if (other && other.id !== CONFIGURED_KEY) return
   const row = {
@@ -127,7 +127,7 @@ const selectByHash = compiled<{ hash: string }, ApiKeysTable>((db, parameter) =>
   db.selectFrom('api_keys').selectAll().where('hash', '=', parameter('hash')),
 )
 
-/** Which of these hashes are still those of keys that `findPrincipalByHash` would find. */
+/** The hashes whose keys `findPrincipalByHash` would still find. */
 export async function findValidHashes(db: Db, hashes: readonly string[]): Promise<Set<string>> {
   const valid = new Set<string>()
   for (let at = 0; at < hashes.length; at += KEYS_A_READ) {
@@ -167,7 +167,7 @@ export async function listKeys(db: Db, limit: number, cursor: string | undefined
   return (await query.execute()).map(toView)
 }
 
-/** Gives the key a new secret; the old one lives on for the grace. */
+/** Gives the key a new secret; the old one stays valid for the grace period. */
 export async function rotateKey(db: Db, id: string, graceSeconds: number): Promise<{ key: KeyView; secret: string }> {
   const secret = newSecret()
   const row = await db.transaction().execute(async (tx) => {
@@ -200,12 +200,12 @@ export async function deleteKey(db: Db, id: string): Promise<void> {
   await db.transaction().execute(async (tx) => {
     const deleted = await tx.deleteFrom('api_keys').where('id', '=', id).executeTakeFirst()
     if (deleted.numDeletedRows === 0n) throw notFound('key', id)
-    // After the key itself: a rotation that was under way has left its old secret by now.
+    // After the key itself: a concurrent rotation has written its old secret by now.
     await tx.deleteFrom('api_keys').where('alias_of', '=', id).execute()
   })
 }
 
-/** A ticket that stands for a secret of a key once, for a minute. */
+/** Creates a ticket for a secret of a key: valid once, for a minute. */
 export async function createTicket(db: Db, keyHash: string): Promise<{ ticket: string; expires_at: string }> {
   const ticket = randomBytes(24).toString('base64url')
   const expires_at = new Date(Date.now() + TICKET_MS).toISOString()
@@ -217,7 +217,7 @@ export async function createTicket(db: Db, keyHash: string): Promise<{ ticket: s
   return { ticket, expires_at }
 }
 
-/** Uses a ticket up. @returns the key it stood for */
+/** Redeems a ticket. @returns its key */
 export async function redeemTicket(db: Db, ticket: string): Promise<Principal | undefined> {
   const row = await db.deleteFrom('tickets').where('hash', '=', hashKey(ticket)).returningAll().executeTakeFirst()
   if (!row || row.expires_at < new Date().toISOString()) return undefined

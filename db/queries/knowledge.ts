@@ -1,4 +1,4 @@
-// What agents know: their sources of knowledge, the passages found in them and in conversations, and what a turn recalled.
+// Knowledge of agents: sources, passages found in them and in conversations, and the recalled passages of turns.
 import { MuxiError } from '../../contracts/failures.ts'
 import { recallPassages, type Passage } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
@@ -24,13 +24,13 @@ export async function findPassages(db: Db, vectors: VectorStore, query: VectorQu
   }))
 }
 
-/** What a turn has recalled; undefined when it has not tried. */
+/** The recalled passages of a turn; undefined before its recall. */
 export async function findRecall(db: Db, turnId: string): Promise<Passage[] | undefined> {
   const row = await db.selectFrom('recalls').select('passages').where('turn_id', '=', turnId).executeTakeFirst()
   return row && parseColumn(recallPassages, row.passages, turnId)
 }
 
-/** The first result counts: every attempt at every step shows the model the same. */
+/** The first stored result is kept: every attempt of every step uses the same passages. */
 export async function storeRecall(tx: Tx, turnId: string, passages: Passage[]): Promise<void> {
   await tx
     .insertInto('recalls')
@@ -43,7 +43,7 @@ export interface SourceView extends Pick<KnowledgeSourcesTable, 'id' | 'descript
   document_count: number
 }
 
-/** The sources of an agent with how many documents of each can be searched. */
+/** The sources of an agent with the number of searchable documents of each. */
 export async function listSources(db: Db, agentId: string): Promise<SourceView[]> {
   const sources = await db
     .selectFrom('knowledge_sources')
@@ -80,12 +80,12 @@ export function listConfiguredSources(db: Db): Promise<KnowledgeSourcesTable[]> 
   return db.selectFrom('knowledge_sources').selectAll().where('origin', '=', 'config').execute()
 }
 
-/** Makes whoever else gives the source documents, or removes it, wait until the transaction ends; also when it is not there yet. */
+/** Locks the source until the transaction ends, also when it does not exist yet: additions and deletions wait. */
 export function lockSource(tx: Tx, agentId: string, id: string): Promise<void> {
   return differencesOf(tx).lockNames(tx, [`knowledge/${agentId}/${id}`])
 }
 
-/** Makes a source for one more document, unless it is there; it stays until the transaction has given it that. @throws MuxiError `conflict` */
+/** Creates a source for one more document, unless it exists, and locks it until the transaction ends. @throws MuxiError `conflict` */
 export async function joinSource(
   tx: Tx,
   {
@@ -101,7 +101,7 @@ export async function joinSource(
   await insertSource(tx, { agent_id, id, description, origin: 'api', content_hash: '', job_id: null })
 }
 
-/** @returns false when the source was there already */
+/** @returns false when the source exists already */
 export async function insertSource(tx: Tx, source: Omit<KnowledgeSourcesTable, 'created_at'>): Promise<boolean> {
   const inserted = await tx
     .insertInto('knowledge_sources')
@@ -111,7 +111,7 @@ export async function insertSource(tx: Tx, source: Omit<KnowledgeSourcesTable, '
   return (inserted.numInsertedOrUpdatedRows ?? 0n) > 0n
 }
 
-/** Notes what a source is made from now, unless another process has noted just that. */
+/** Records the new content of a source, unless another process has recorded the same. */
 export async function changeSource(
   tx: Tx,
   {
@@ -131,9 +131,9 @@ export async function changeSource(
   return updated.numUpdatedRows > 0n
 }
 
-/** Removes a source; its jobs stay as what once was done. @returns the jobs whose documents are to leave the index */
+/** Deletes a source; its jobs are kept as history. @returns the jobs whose documents must be removed from the index */
 export async function deleteSource(tx: Tx, agentId: string, id: string): Promise<JobsTable[]> {
-  // Whoever is just giving it another job is waited for, and that job has to be among those below.
+  // Waits for concurrent additions, whose jobs must be among those below.
   await lockSource(tx, agentId, id)
   await tx.deleteFrom('knowledge_sources').where('agent_id', '=', agentId).where('id', '=', id).execute()
   const jobs = await tx
@@ -151,7 +151,7 @@ export async function deleteSource(tx: Tx, agentId: string, id: string): Promise
   return jobs
 }
 
-/** Of each document of a source the job that read it last, or is reading it; in the order of their ids. */
+/** For each document of a source its latest job, finished or running; by id. */
 export async function listLatestJobs(db: Db | Tx, agentId: string, id: string): Promise<JobsTable[]> {
   const jobs = await db
     .selectFrom('jobs')
@@ -164,7 +164,7 @@ export async function listLatestJobs(db: Db | Tx, agentId: string, id: string): 
   return [...latest.values()]
 }
 
-/** Documents of a source that are no part of it any more; their jobs stay as what once was done. */
+/** Removes documents from a source; their jobs are kept as history. */
 export async function detachDocuments(
   tx: Tx,
   agentId: string,

@@ -1,4 +1,4 @@
-// The execution log: our own rows, one per (workflow, activity, attempt), kept longer than the engine keeps histories.
+// The execution log: one row per (workflow, activity, attempt), kept longer than Temporal's histories.
 import type { Compilable } from 'kysely'
 import { newId } from '../../contracts/ids.ts'
 import { compiled } from '../compiled.ts'
@@ -19,7 +19,9 @@ export interface LogEnd {
   usage?: unknown
 }
 
-/** Opens an entry; a repeated delivery of the same attempt finds its own row. Older attempts still open were interrupted. */
+/**
+ * Opens an entry; a repeated delivery of the same attempt finds its own row. Older open attempts are marked as interrupted.
+ */
 export async function startLogEntry(tx: Tx, start: LogStart): Promise<string> {
   const id = newId('log')
   if (start.attempt > 1)
@@ -58,7 +60,7 @@ const insertRunning = compiled<
     .returning('id'),
 )
 
-/** An entry of something that is over and was too short to be seen under way. */
+/** Adds the entry of a finished operation that was too short to be shown as running. */
 export async function addLogEntry(tx: Tx, start: LogStart, end: LogEnd): Promise<void> {
   const started_at = new Date(Date.now() - end.duration_ms).toISOString()
   await tx
@@ -68,7 +70,7 @@ export async function addLogEntry(tx: Tx, start: LogStart, end: LogEnd): Promise
     .execute()
 }
 
-/** Closes an entry, unless the end of its turn has closed it already. */
+/** Closes an entry, unless the end of its turn has closed it. */
 export async function endLogEntry(db: Db | Tx, id: string, end: LogEnd): Promise<void> {
   await updateEnded(db, { id, ...columnsOf(end) })
 }
@@ -88,7 +90,7 @@ const updateEnded = compiled<ReturnType<typeof columnsOf> & { id: string }>(
       .where('status', 'in', ['running', 'interrupted']) as unknown as Compilable<never>,
 )
 
-/** Whatever of a turn or job is still running is over with it. */
+/** Marks running entries of an ended turn or job as interrupted. */
 export async function interruptEntries(tx: Tx, turnId: string): Promise<void> {
   await tx
     .updateTable('log_entries')

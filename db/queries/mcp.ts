@@ -1,4 +1,4 @@
-// MCP servers of agents: what is configured, who holds each connection, and the tools that were listed.
+// MCP servers of agents: configuration, owner of each connection, and listed tools.
 import { randomInt } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import type { McpServerRef } from '../../contracts/engine.ts'
@@ -17,7 +17,7 @@ export type ServerRow = Selectable<McpServersTable>
 
 const secretOwner = ({ agent_id, name }: McpServerRef) => `mcp/${agent_id}/${name}`
 
-/** What an agent's servers and their tools are changed under. */
+/** The lock for changes to an agent's servers and their tools. */
 function lockAgent(tx: Tx, agentId: string): Promise<void> {
   return differencesOf(tx).lockNames(tx, [`mcp/${agentId}`])
 }
@@ -39,11 +39,11 @@ export interface NewServer {
   origin: 'config' | 'api'
   /** Without credentials. */
   server: McpServer
-  /** Credentials by where they stood in it. */
+  /** Credentials by their path in it. */
   secrets: Record<string, string>
 }
 
-/** Adds a server, or changes it when it differs. @returns whether there is anything new */
+/** Adds a server, or updates it if it differs. @returns whether anything changed */
 export async function putServer(
   tx: Tx,
   box: SecretBox,
@@ -64,13 +64,13 @@ export async function putServer(
     last_error: null,
     stderr_tail: null,
     reconnects: 0,
-    // Who adds a server over the API waits for it.
+    // The API request that adds a server waits for it.
     wanted_at: origin === 'api' ? new Date().toISOString() : null,
     listed_by: null,
   }
   await tx
     .insertInto('mcp_servers')
-    // Not from 0: one that is removed and made again must not be taken for its old self.
+    // Not from 0: a server that is removed and added again must not be confused with the old one.
     .values({ ...ref, ...row, epoch: randomInt(2 ** 30), created_at: new Date().toISOString() })
     .onConflict((oc) => oc.columns(['agent_id', 'name']).doUpdateSet(row))
     .execute()
@@ -82,12 +82,12 @@ export async function putServer(
   return true
 }
 
-/** Where a server is, and as whom we sign in there: tokens are good for nothing else. */
+/** The address of a server and the OAuth client: tokens are valid for these only. */
 function whereTo(server: McpServer): string {
   return 'url' in server ? canonicalJson([server.url, server.oauth ?? null]) : ''
 }
 
-/** Has whoever holds a server connect anew. */
+/** Makes the owner of a server reconnect. */
 export async function reconnectServer(tx: Tx, { agent_id, name }: McpServerRef): Promise<void> {
   await tx
     .updateTable('mcp_servers')
@@ -97,7 +97,7 @@ export async function reconnectServer(tx: Tx, { agent_id, name }: McpServerRef):
     .execute()
 }
 
-/** Has the worker that holds an idle server start it. */
+/** Makes the owner of an idle server start it. */
 export async function requestStart(db: Db, { agent_id, name }: McpServerRef): Promise<void> {
   await db
     .updateTable('mcp_servers')
@@ -150,7 +150,7 @@ export function listConfiguredServers(db: Db, source: 'file' | 'api'): Promise<M
     .execute()
 }
 
-/** Servers of agents that are no more. */
+/** Servers of deleted agents. */
 export function listOrphanedServers(db: Db): Promise<McpServerRef[]> {
   return db
     .selectFrom('mcp_servers')
@@ -160,7 +160,7 @@ export function listOrphanedServers(db: Db): Promise<McpServerRef[]> {
     .execute()
 }
 
-/** Servers that no worker holds. */
+/** Servers without an owner. */
 export function listUnheldServers(db: Db): Promise<McpServerRef[]> {
   return db.selectFrom('mcp_servers').select(['agent_id', 'name']).where('worker', 'is', null).execute()
 }
@@ -168,7 +168,7 @@ export function listUnheldServers(db: Db): Promise<McpServerRef[]> {
 export interface Hold extends McpServerRef {
   epoch: number
   revision: number
-  /** Whether it stands in a file of the operator's. */
+  /** Whether it is configured in an agent file. */
   from_file: boolean
   server: McpServer
   secrets: Record<string, string>
@@ -176,7 +176,7 @@ export interface Hold extends McpServerRef {
   listed_by: string | null
 }
 
-/** Gives a server to a worker, whoever had it. @returns undefined when it was removed */
+/** Makes a worker the owner of a server, replacing the previous one. @returns undefined when it was removed */
 export async function takeServer(tx: Tx, box: SecretBox, ref: McpServerRef, worker: string): Promise<Hold | undefined> {
   const taken = await tx
     .updateTable('mcp_servers')
@@ -221,7 +221,7 @@ export type ServerChange = Partial<
   >
 >
 
-/** Notes how a server does, unless another worker has taken it. A connection after the first one counts as a reconnect. */
+/** Records the state of a server, unless another worker owns it. A connection after the first one counts as a reconnect. */
 export async function changeServer(
   db: Db,
   hold: Pick<Hold, 'agent_id' | 'name' | 'epoch'>,
@@ -237,7 +237,7 @@ export async function changeServer(
     .execute()
 }
 
-/** Those that a worker holds according to the rows. */
+/** The servers that a worker owns according to the rows. */
 export function listHeldBy(db: Db, worker: string) {
   return db
     .selectFrom('mcp_servers')
@@ -246,7 +246,7 @@ export function listHeldBy(db: Db, worker: string) {
     .execute()
 }
 
-/** Says that a worker lives. */
+/** Renews the lease of a worker. */
 export async function renewWorker(db: Db, id: string): Promise<void> {
   const seen_at = new Date().toISOString()
   await db
@@ -256,7 +256,7 @@ export async function renewWorker(db: Db, id: string): Promise<void> {
     .execute()
 }
 
-/** The other workers, those too that only rows of servers tell of, and when each said that it lives. */
+/** The other workers, including those known only from rows of servers, with their last heartbeat. */
 export async function listOtherWorkers(db: Db, id: string): Promise<{ id: string; seen_at: string }[]> {
   const known = await db.selectFrom('mcp_workers').selectAll().where('id', '!=', id).execute()
   const holders = await db
@@ -270,7 +270,7 @@ export async function listOtherWorkers(db: Db, id: string): Promise<{ id: string
   return [...known, ...silent.map(({ worker }) => ({ id: worker ?? '', seen_at: '' }))]
 }
 
-/** Forgets a worker. @returns the servers that it held, which nobody holds now */
+/** Deletes a worker. @returns the servers that it owned, which now have no owner */
 export async function removeWorker(tx: Tx, id: string): Promise<McpServerRef[]> {
   await tx.deleteFrom('mcp_workers').where('id', '=', id).execute()
   return tx
@@ -284,9 +284,9 @@ export async function removeWorker(tx: Tx, id: string): Promise<McpServerRef[]> 
 export type ListedTool = Pick<McpToolsTable, 'tool' | 'name' | 'description' | 'parameters' | 'annotations' | 'hash'>
 
 /**
- * Keeps what a server has listed.
+ * Stores the listed tools of a server.
  * @param version of muxi
- * @returns the tools that are no longer what was approved; undefined when another worker has the server
+ * @returns the tools that differ from the approved ones; undefined when another worker owns the server
  */
 export async function putTools(
   tx: Tx,
@@ -313,7 +313,7 @@ export async function putTools(
     const before = isOurs ? undefined : known.find((each) => each.tool === tool.tool)
     return { ...of, ...tool, position, listed: 1, approved_hash: before?.approved_hash ?? tool.hash }
   })
-  // What is gone is remembered: it might come back as something else.
+  // Removed tools are kept as rows: one may reappear with another definition.
   const all = [...rows, ...gone.slice(0, MAX_GONE).map((each) => ({ ...each, listed: 0 }))]
   for (let at = 0; at < all.length; at += ROWS_A_STATEMENT) {
     await tx
@@ -337,15 +337,15 @@ export function listTools(db: Db | Tx, { agent_id, name }: McpServerRef): Promis
     .execute()
 }
 
-/** Tools of the servers of one agent that its models are offered: providers take 128, and a few are our own. */
+/** Limit of MCP tools that the models of one agent are offered: providers accept 128, including built-in tools. */
 export const MAX_OFFERED = 120
 
 export interface AgentTool extends McpToolsTable {
-  /** Why models are not offered it. */
+  /** Why it is not offered to models. */
   left_out?: 'not chosen' | 'too many'
 }
 
-/** The tools of all of an agent's servers, as their last listings have them. */
+/** The tools of all of an agent's servers, by their last listings. */
 export async function listToolsOfAgent(db: Db, agentId: string): Promise<AgentTool[]> {
   const tools = await db
     .selectFrom('mcp_tools')
@@ -380,7 +380,7 @@ export function findTool(
     .executeTakeFirst()
 }
 
-/** Where calls to a server are to be made, and how it does. */
+/** The task queue for calls to a server, and its state. */
 export async function locateServer(
   db: Db,
   ref: McpServerRef,

@@ -1,14 +1,17 @@
-// Bytes on their way to a row: noted before they are kept, so that what a crash leaves without one is found and removed.
+// Intent rows of blobs: written before the bytes are stored, so that blobs without a row after a crash are found and
+// removed.
 import type { Db, NotedBlobsTable, Tx } from '../schema.ts'
 
-/** A removal takes at most a few minutes; who has not finished by then has died. */
+/** A removal takes at most a few minutes; after that its process is considered dead. */
 const REMOVAL_MS = 300_000
 
 type Ref = Pick<NotedBlobsTable, 'owner' | 'sha256'>
 
 const isDead = () => new Date(Date.now() - REMOVAL_MS).toISOString()
 
-/** Notes that bytes are about to be kept, or that their last row goes. @returns false while they are being removed */
+/**
+ * Records that a blob is about to be stored, or that its last row is being deleted. @returns false while it is being removed
+ */
 export async function noteBlob(db: Db | Tx, { owner, sha256 }: Ref): Promise<boolean> {
   const noted_at = new Date().toISOString()
   const noted = await db
@@ -27,7 +30,7 @@ export async function noteBlob(db: Db | Tx, { owner, sha256 }: Ref): Promise<boo
   return noted !== undefined
 }
 
-/** Noted before a moment, oldest first. */
+/** Recorded before a given time, oldest first. */
 export function listNoted(db: Db, before: string, limit: number): Promise<NotedBlobsTable[]> {
   return db
     .selectFrom('noted_blobs')
@@ -39,7 +42,7 @@ export function listNoted(db: Db, before: string, limit: number): Promise<NotedB
     .execute()
 }
 
-/** Takes bytes for their removal: nobody keeps the same ones until it is over. @returns false when they have been noted again */
+/** Claims a blob for removal: writes of the same bytes wait until it ends. @returns false when it was recorded again */
 export async function beginRemoval(
   db: Db,
   { owner, sha256, noted_at, removing_at }: NotedBlobsTable,
@@ -55,7 +58,7 @@ export async function beginRemoval(
   return taken.numUpdatedRows > 0n
 }
 
-/** Forgets a note, unless it was made anew. */
+/** Deletes an intent row, unless it was renewed. */
 export async function forgetNote(db: Db, { owner, sha256, noted_at }: NotedBlobsTable): Promise<void> {
   await db
     .deleteFrom('noted_blobs')

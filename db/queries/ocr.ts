@@ -1,4 +1,4 @@
-// What was read of pictures of text: kept for each page, so that none is read twice.
+// OCR results per page, so that no page is read twice.
 import type { Db, Tx } from '../schema.ts'
 
 export interface OcrPageRef {
@@ -7,7 +7,7 @@ export interface OcrPageRef {
   page: number
 }
 
-/** Notes that a page is about to be read. @returns what was read of it before, if it was, and how often it was begun */
+/** Counts an OCR attempt of a page. @returns its stored result, if any, and the number of attempts */
 export async function startOcr(tx: Tx, ref: OcrPageRef): Promise<{ known: string | undefined; attempts: number }> {
   const row = await tx
     .insertInto('ocr_pages')
@@ -37,7 +37,7 @@ export async function storeOcr(db: Db | Tx, { job_id, part, page }: OcrPageRef, 
     .execute()
 }
 
-/** Pages of a document that were read while their batch is not done. */
+/** Pages of a document that are read while their batch is unfinished. */
 export async function countRead(db: Db | Tx, jobId: string): Promise<number> {
   const { count } = await db
     .selectFrom('ocr_pages')

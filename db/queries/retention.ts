@@ -1,8 +1,9 @@
-// What is kept for a time only: live event logs, execution log entries, vectors, Idempotency-Keys. Messages stay until deleted.
+// Deletes data past its retention: live event logs, execution log entries, vectors, Idempotency-Keys. Messages stay until
+// deleted.
 import type { Db } from '../schema.ts'
 import { forgetEmbeddings } from './embeddings.ts'
 
-/** Streams forgotten in one transaction, which must stay short. */
+/** Streams per transaction, which must stay short. */
 const BATCH = 50
 /** The same for rows that stand alone. */
 const ROWS = 500
@@ -11,13 +12,13 @@ const DAY_MS = 86_400_000
 export interface Retention {
   event_log_days: number
   log_days: number
-  /** Of vectors that no text has asked for. */
+  /** Of unused cached vectors. */
   embedding_days: number
-  /** Of files that nothing refers to. */
+  /** Of files without references. */
   orphan_file_days: number
 }
 
-/** Forgets what is older than its time. @returns how many event logs and log entries */
+/** Deletes data past its retention. @returns the number of event logs and log entries */
 export async function forgetOld(
   db: Db,
   retention: Pick<Retention, 'event_log_days' | 'log_days' | 'embedding_days'>,

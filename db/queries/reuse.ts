@@ -1,4 +1,4 @@
-// The same bytes with the same options once more: a job that is done when it begins.
+// Reuse of an ingestion: the same bytes with the same options give a job that is completed at once.
 import { canonicalJson } from '../../contracts/json.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { jobOptions, jobResult } from '../columns.ts'
@@ -7,13 +7,13 @@ import { addEvents } from '../event-rows.ts'
 import type { JobsTable, Tx } from '../schema.ts'
 import { insertJob, type NewJob } from './jobs.ts'
 
-/** Jobs with the same bytes that are looked at; the newest are the likeliest. */
+/** Jobs with the same bytes that are considered, newest first. */
 const LOOKED_AT = 20
 
 /**
- * A job that read the same bytes of the same user for the same agent with the same options, and whose text is still there and, where
- * it was indexed, shown. Pictures are not among them: what was made of one belongs to its file.
- * @param collection where vectors go now
+ * A job that read the same bytes of the same user for the same agent with the same options, and whose text still exists and, where
+ * it was indexed, is published. Images are excluded: their derived files belong to the file.
+ * @param collection the current collection of vectors
  */
 export async function findTwin(tx: Tx, job: NewJob, collection: string): Promise<JobsTable | undefined> {
   const kind = job.kind ?? 'document'
@@ -59,7 +59,7 @@ async function isThere(tx: Tx, twin: JobsTable, collection: string): Promise<boo
   return shown?.generation === twin.generation
 }
 
-/** Inserts a job that has what its twin has. */
+/** Inserts a completed job with the results of its twin. */
 export async function insertTwin(
   tx: Tx,
   job: NewJob,

@@ -1,4 +1,4 @@
-// Stored credentials by name, encrypted; the plain value exists only in the memory of who asks.
+// Stored credentials by name, encrypted; the plain value exists only in the memory of the caller.
 import type { SecretBox } from '../secret-box.ts'
 import type { Db, Tx } from '../schema.ts'
 
@@ -27,7 +27,7 @@ export async function getSecrets(db: Db | Tx, box: SecretBox, owner: string): Pr
   )
 }
 
-/** Those that the key of the box does not open, and how each is removed. */
+/** Secrets that the key of the box cannot decrypt, with a function that removes each. */
 export async function findUnreadableSecrets(db: Db | Tx, box: SecretBox) {
   const rows = await db.selectFrom('secrets').select(['name', 'ciphertext']).orderBy('name').execute()
   return rows

@@ -1,4 +1,4 @@
-// Sign-ins to MCP servers: tokens of people, renewed by one caller at a time, and sign-ins that somebody is asked for. What is secret is encrypted.
+// Sign-ins to MCP servers: tokens of users, refreshed by one caller at a time, and pending sign-ins. Secrets are encrypted.
 import { createHash, randomBytes } from 'node:crypto'
 import type { McpServerRef } from '../../contracts/engine.ts'
 import { signInAttempt, type Attempt } from '../columns.ts'
@@ -18,7 +18,7 @@ const grantName = ({ agent_id, name, user_id }: GrantRef) => `mcp-grant/${agent_
 const signInName = (id: string) => `mcp-sign-in/${id}`
 const attemptName = (id: string) => `mcp-sign-in-attempt/${id}`
 
-/** How we are known to a server's authorization server. */
+/** The OAuth client registration at a server's authorization server. */
 export async function findClient(db: Db, box: SecretBox, ref: McpServerRef): Promise<unknown> {
   const row = await db
     .selectFrom('mcp_clients')
@@ -53,7 +53,7 @@ export async function findGrant(
   return row && { grant: JSON.parse(box.open(grantName(ref), row.sealed)) as unknown, version: row.version }
 }
 
-/** Keeps what a sign-in has given; whoever is renewing what was there before is too late. */
+/** Stores the grant of a sign-in; a concurrent refresh of the previous grant is discarded. */
 export async function putGrant(tx: Tx, box: SecretBox, ref: GrantRef, grant: unknown): Promise<void> {
   const row = {
     sealed: box.seal(grantName(ref), JSON.stringify(grant)),
@@ -72,7 +72,7 @@ export async function putGrant(tx: Tx, box: SecretBox, ref: GrantRef, grant: unk
     .execute()
 }
 
-/** Makes `renewer` the only one who renews a grant, for so long. @returns whether it is */
+/** Leases the refresh of a grant to `renewer`, for a limited time. @returns whether it got the lease */
 export async function claimRenewal(
   db: Db,
   ref: GrantRef,
@@ -93,7 +93,7 @@ export async function claimRenewal(
   return numUpdatedRows === 1n
 }
 
-/** The end of a renewal: a new grant, `over` when there is none to be had, or undefined when it is to be tried again. */
+/** Ends a refresh: with a new grant, `over` when the grant is no longer valid, or undefined when it may be retried. */
 export async function endRenewal(
   db: Db,
   box: SecretBox,
@@ -124,13 +124,13 @@ export async function endRenewal(
     .execute()
 }
 
-/** For whom somebody is asked to sign in: a call of a user's, or (all is '') a server's connection. */
+/** The subject of a sign-in: a call of a user, or (all '') a server's connection. */
 export interface SignInSubject extends GrantRef {
   turn_id: string
   call_id: string
 }
 
-/** Asks for a sign-in; asked again for the same, it is the same one. @returns its id, and how often it was asked for */
+/** Requests a sign-in; idempotent for the same subject. @returns its id, and the number of requests */
 export async function askForSignIn(
   db: Db,
   box: SecretBox,
@@ -182,7 +182,7 @@ export async function findSignIn(db: Db, box: SecretBox, id: string): Promise<Si
   return row && toSignIn(box, row)
 }
 
-/** Where an operator is asked to sign in, so that a server's tools can be listed. */
+/** The operator's pending sign-in for a server's connection, which lists its tools. */
 export async function findConnectionSignIn(db: Db, { agent_id, name }: McpServerRef): Promise<string | undefined> {
   const row = await db
     .selectFrom('mcp_sign_ins')
@@ -214,7 +214,7 @@ export async function beginAttempt(
   return numUpdatedRows === 1n
 }
 
-/** Ends a visit: its state is good once, and for a time. */
+/** Redeems the `state` of an attempt: valid once, for a limited time. */
 export async function redeemState(
   db: Db,
   box: SecretBox,
@@ -243,7 +243,7 @@ export async function redeemState(
   })
 }
 
-/** Marks every sign-in that was waited for of this user at this server as done. @returns the calls that waited for it */
+/** Completes every pending sign-in of this user at this server. @returns the calls that waited for it */
 export async function endSignIns(
   tx: Tx,
   { agent_id, name, user_id }: GrantRef,
@@ -256,7 +256,7 @@ export async function endSignIns(
     .execute()
 }
 
-/** Nobody waits for this one any more. */
+/** Closes a sign-in that no call waits for. */
 export async function closeSignIn(db: Db | Tx, id: string): Promise<void> {
   await db
     .updateTable('mcp_sign_ins')
@@ -265,14 +265,14 @@ export async function closeSignIn(db: Db | Tx, id: string): Promise<void> {
     .execute()
 }
 
-/** With its address, a server's tokens and all that led to them go. */
+/** When a server's address changes, its tokens and sign-ins are deleted. */
 export async function forgetSignIns(tx: Tx, { agent_id, name }: McpServerRef): Promise<void> {
   for (const table of ['mcp_clients', 'mcp_grants', 'mcp_sign_ins'] as const) {
     await tx.deleteFrom(table).where('agent_id', '=', agent_id).where('server', '=', name).execute()
   }
 }
 
-/** What the key of the box does not open, and how each is removed; a sign-in that is waited for is asked for again. */
+/** Rows that the key of the box cannot decrypt, with a function that removes each; a pending sign-in is requested again. */
 export async function findUnreadableSignIns(db: Db | Tx, box: SecretBox) {
   const clients = await db.selectFrom('mcp_clients').selectAll().execute()
   const grants = await db.selectFrom('mcp_grants').selectAll().execute()

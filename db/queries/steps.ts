@@ -1,4 +1,4 @@
-// What a turn's model calls and tool calls came to: stored once, found again by every later attempt.
+// Results of a turn's model calls and tool calls: stored once, read by every later attempt.
 import { sql, type Compilable } from 'kysely'
 import type { PlannedCall } from '../../contracts/engine.ts'
 import { parseStoredParts, type StoredPart } from '../../contracts/schemas/stored-parts.ts'
@@ -14,7 +14,7 @@ export interface NewToolCall {
   call_id: string
   name: string
   server: string
-  /** What the MCP server that has it calls the tool. */
+  /** The tool's name on its MCP server. */
   tool?: string | undefined
   provider_call_id: string
   arguments: string
@@ -36,8 +36,8 @@ export function parseImages({
 }
 
 /**
- * Stores the whole result of a model call with the tool calls it asks for. The caller holds the turn.
- * @returns false, with nothing stored, when a newer attempt than the writer has begun
+ * Stores the complete result of a model call with its tool calls. The caller holds the turn's lock.
+ * @returns false, with nothing stored, when the writer is superseded by a newer attempt
  */
 export async function insertStep(
   tx: Tx,
@@ -84,7 +84,7 @@ const insertHeld = compiled<ModelStepsTable & Writer>((db, parameter) => {
     .expression(held as never) as unknown as Compilable<never>
 })
 
-/** The stored result of a step, when an earlier attempt got as far. */
+/** The stored result of a step, if an earlier attempt stored it. */
 export async function findStep(db: Db | Tx, turnId: string, step: number) {
   const found = await db
     .selectFrom('model_steps')
@@ -105,7 +105,7 @@ export async function findStep(db: Db | Tx, turnId: string, step: number) {
   return { ...found, calls: calls.map(toPlannedCall) }
 }
 
-/** What the workflow needs to know of a call: which server only when that is not ourselves. */
+/** The parts of a call that the workflow needs: `server` only for MCP tools. */
 export function toPlannedCall({
   call_id,
   name,
@@ -115,7 +115,7 @@ export function toPlannedCall({
   return { call_id, name, ...(tool != null && { server }) }
 }
 
-/** Everything said and done in a turn so far, in order: what the next model call is shown. */
+/** All steps of a turn so far, in order: the input of the next model call. */
 export async function listSteps(db: Db, turnId: string) {
   const steps = await db.selectFrom('model_steps').selectAll().where('turn_id', '=', turnId).orderBy('step').execute()
   const calls = await listToolCalls(db, turnId)
@@ -145,7 +145,7 @@ export async function getToolCallOrThrow(db: Db | Tx, turnId: string, callId: st
     .executeTakeFirstOrThrow()
 }
 
-/** Writes the ledger row: from here on the call may have had its effect. @returns false when it stood already */
+/** Writes the ledger row: from here on the call may have had its effect. @returns false when it exists already */
 export async function startToolCall(tx: Tx, turnId: string, callId: string): Promise<boolean> {
   const started = await tx
     .updateTable('tool_calls')
@@ -157,7 +157,7 @@ export async function startToolCall(tx: Tx, turnId: string, callId: string): Pro
   return started.numUpdatedRows > 0n
 }
 
-/** Takes the ledger row back: the tool was certainly not run, so that the call may be made later. */
+/** Removes the ledger row: the tool certainly did not run, so the call may be made later. */
 export async function returnToolCall(tx: Tx, turnId: string, callId: string): Promise<void> {
   await tx
     .updateTable('tool_calls')
@@ -168,7 +168,7 @@ export async function returnToolCall(tx: Tx, turnId: string, callId: string): Pr
     .execute()
 }
 
-/** The outcome of a call; a call that has one keeps it. */
+/** Stores the outcome of a call; an existing outcome is kept. */
 export async function finishToolCall(
   tx: Tx,
   turnId: string,

@@ -1,4 +1,4 @@
-// Who wants a turn or a job stopped: noted in its row, which every process sees; the engine is told by the caller.
+// Stop requests of turns and jobs: stored in the row, which every process reads; the caller cancels the workflow.
 import { MuxiError } from '../../contracts/failures.ts'
 import type { Db, JobsTable, Tx, TurnsTable } from '../schema.ts'
 
@@ -15,7 +15,7 @@ function tableOf(kind: Kind): 'turns' | 'jobs' {
   return kind === 'turn' ? 'turns' : 'jobs'
 }
 
-/** Notes that a turn or a job is to stop. @throws MuxiError `conflict` when it is over */
+/** Requests that a turn or a job stop. @throws MuxiError `conflict` when it has ended */
 export async function requestStop(db: Db | Tx, kind: Kind, id: string): Promise<void> {
   const updated = await db
     .updateTable(tableOf(kind))
@@ -26,7 +26,7 @@ export async function requestStop(db: Db | Tx, kind: Kind, id: string): Promise<
   if (updated.numUpdatedRows === 0n) throw new MuxiError('conflict', `Cannot cancel ${kind} '${id}': it is over`)
 }
 
-/** Notes that a turn is to stop, unless it is over or that was noted before. */
+/** Requests that a turn stop, unless it has ended or the request exists. */
 export async function requestStopIn(tx: Tx, turnId: string): Promise<void> {
   await tx
     .updateTable('turns')
@@ -37,7 +37,7 @@ export async function requestStopIn(tx: Tx, turnId: string): Promise<void> {
     .execute()
 }
 
-/** Of the given turns and jobs, those that are to stop. */
+/** Those of the given turns and jobs with a stop request. */
 export async function findToStop(db: Db, ids: readonly string[]): Promise<string[]> {
   if (ids.length === 0) return []
   const asked = (kind: Kind) =>

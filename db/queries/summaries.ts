@@ -4,19 +4,22 @@ import { parseColumn } from '../json-column.ts'
 import type { Db, JobSummariesTable, Tx } from '../schema.ts'
 import { readText } from './job-batches.ts'
 
-/** Wanted length of a part of the text, in characters; it grows so that there are at most so many parts. */
+/** Target length of a part, in characters, which grows with the text, and the largest number of parts. */
 const PART_CHARACTERS = 12_000
 const MOST_PARTS = 1_000
-/** Of longer parts no model makes anything. */
+/** Longest part, in characters: models handle longer ones badly. */
 const MOST_CHARACTERS = 48_000
-/** Summaries that are summed up together. */
+/** Summaries that are combined into one. */
 const AT_ONCE = 8
-/** Between the pages of a text. */
+/** Separator of pages. */
 const BETWEEN = '\n\n'
 
 type Part = Pick<JobSummariesTable, 'from_batch' | 'to_batch' | 'from_char' | 'to_char'>
 
-/** Divides what a job has extracted into parts, once. @returns how many there are at each level; undefined: too long a text */
+/**
+ * Divides the extracted text of a job into parts, once. @returns the number of parts at each level; undefined: the text is
+ * too long
+ */
 export async function planSummary(db: Db, jobId: string): Promise<number[] | undefined> {
   const planned = await countParts(db, jobId)
   if (planned.length > 0) return planned
@@ -61,7 +64,7 @@ async function countParts(db: Db, jobId: string): Promise<number[]> {
   return counted.map(({ parts }) => Number(parts))
 }
 
-/** Cuts where a paragraph, a line or a word ends. A part may reach over several batches, and a batch have several parts. */
+/** Cuts at the end of a paragraph, a line or a word. A part may span several batches, and a batch may have several parts. */
 async function divide(db: Db, jobId: string, length: number): Promise<Part[]> {
   const parts: Part[] = []
   let open: { from_batch: number; from_char: number; text: string } | undefined
@@ -74,7 +77,7 @@ async function divide(db: Db, jobId: string, length: number): Promise<Part[]> {
     while (open.text.length - open.from_char > length * 1.25) {
       const to_char = cut(open.text, open.from_char + length)
       parts.push({ from_batch: open.from_batch, to_batch: batch, from_char: open.from_char, to_char })
-      // The rest begins within this batch.
+      // The remainder starts within this batch.
       const before: number = open.text.length - text.length
       const from_char: number = to_char - before
       if (from_char >= 0) open = { from_batch: batch, from_char, text }
@@ -118,7 +121,7 @@ export function findSummary(db: Db | Tx, jobId: string, level: number, part: num
     .executeTakeFirst()
 }
 
-/** What a part sums up: its piece of the text, or the summaries of the level before. */
+/** The input of a part: its range of the text, or the summaries of the previous level. */
 export async function readSource(db: Db, { job_id, level, part, ...at }: JobSummariesTable): Promise<string> {
   if (level > 1) {
     const below = await db
@@ -147,7 +150,7 @@ export async function readSource(db: Db, { job_id, level, part, ...at }: JobSumm
     .slice(at.from_char ?? 0, at.to_char ?? undefined)
 }
 
-/** The first text of a part counts: what was paid for is not paid for again. */
+/** The first text of a part is kept: it is not billed again. */
 export async function storeSummary(tx: Tx, jobId: string, level: number, part: number, text: string): Promise<void> {
   await tx
     .updateTable('job_summaries')
@@ -159,7 +162,7 @@ export async function storeSummary(tx: Tx, jobId: string, level: number, part: n
     .execute()
 }
 
-/** Notes how many chunks of a summary are in the index. */
+/** Records the number of indexed chunks of a summary. */
 export async function setSummaryChunks(tx: Tx, { job_id, level, part }: JobSummariesTable, chunks: number) {
   await tx
     .updateTable('job_summaries')
@@ -182,7 +185,7 @@ export async function findWholeSummary(db: Db | Tx, jobId: string): Promise<JobS
   return last?.text == null ? undefined : last
 }
 
-/** How many parts of a summary there are, and how many of them are written. */
+/** The number of parts of a summary, and of those that are written. */
 export async function countSummaries(tx: Tx, jobId: string): Promise<{ done: number; total: number }> {
   const { done, total } = await tx
     .selectFrom('job_summaries')

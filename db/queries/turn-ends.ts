@@ -1,4 +1,4 @@
-// The end of a turn: message, status, usage, the final event and the activation of the next turn, together or not at all.
+// The end of a turn: message, status, usage, the final event and the activation of the next turn, in one transaction.
 import { sql, type Compilable } from 'kysely'
 import type { FinalStatus } from '../../contracts/engine.ts'
 import type { StoredEvent, Usage } from '../../contracts/events.ts'
@@ -15,12 +15,12 @@ import { activateNext, activateTurn, nextWaiting, type StartableTurn } from './t
 import { acceptedEvent, finalEvent, insertMessage, UNFINISHED, wasGivenUp } from './turns.ts'
 import { settleUsage, totalUsage } from './usage.ts'
 
-/** What an ended turn leaves to be done after the commit. */
+/** Work that remains after the commit of a turn's end. */
 export interface TurnEnd {
   status: FinalStatus
   /** To be published. */
   events: StoredEvent[]
-  /** The turn that became the active one of the conversation: its workflow is to be started. */
+  /** The next active turn of the conversation, whose workflow must be started. */
   next: StartableTurn | undefined
 }
 
@@ -31,15 +31,15 @@ export interface Ending {
   error?: ErrorBody | undefined
 }
 
-/** A turn whose cancellation was requested ends as cancelled, whatever came of it. */
+/** A turn whose cancellation was requested always ends as cancelled. */
 const finalStatus = (status: FinalStatus) =>
   sql<FinalStatus>`case when cancel_requested_at is null then ${status} else 'cancelled' end`
 
 /**
  * Ends a turn from any state.
- * What of it is still open (usage of lost attempts, tool calls, log entries) is settled in the same transaction.
- * @param was only a turn in one of these states is ended
- * @returns undefined when the turn was over already
+ * Its open rows (usage of lost attempts, tool calls, log entries) are settled in the same transaction.
+ * @param was required status of the turn
+ * @returns undefined when the turn had ended already
  */
 export async function finishTurn(
   tx: Tx,
@@ -70,7 +70,7 @@ export async function finishTurn(
     .where('id', '=', turn_id)
     .execute()
   const decided = await cancelApprovals(tx, turn_id)
-  // Its sender got an error and sends the message again: it is no part of what models are shown.
+  // The client got an error and sends the message again: it is excluded from prompts.
   if (wasGivenUp(turn))
     await tx.updateTable('messages').set({ status: 'failed' }).where('id', '=', turn.user_message_id).execute()
   if (status === 'completed' || text !== '')
@@ -94,7 +94,7 @@ export interface Answer {
   turn_id: string
   conversation_id: string
   message_id: string
-  /** The whole text of the reply. */
+  /** The complete text of the reply. */
   content: string
   usage: Usage
   finish_reason: FinishReason
@@ -122,8 +122,8 @@ const updateCompleted = compiled<
 )
 
 /**
- * Ends a running turn with the model's answer; the caller has stored the step and holds the conversation.
- * @returns undefined when the turn was over already
+ * Ends a running turn with the model's answer; the caller has stored the step and holds the conversation's lock.
+ * @returns undefined when the turn had ended already
  */
 export async function completeTurn(tx: Tx, answer: Answer): Promise<TurnEnd | undefined> {
   const { turn_id, conversation_id, message_id, usage, finish_reason } = answer
@@ -163,9 +163,9 @@ async function insertReply(
 }
 
 /**
- * Settles what a turn has begun and not ended: usage of lost attempts is estimated, planned calls are cancelled, the outcome
+ * Settles the open rows of a turn: usage of lost attempts is estimated, planned calls are cancelled, the outcome
  * of started ones is unknown, log entries are interrupted.
- * @param shown the text that its readers have seen
+ * @param shown the text that was delivered to readers
  */
 export async function settleOpen(tx: Tx, turnId: string, shown: string, stamp = new Date().toISOString()) {
   const open = await findOpen(tx, turnId)

@@ -1,4 +1,4 @@
-// What a step's model call needs to know of its turn, in one statement.
+// The input of a step's model call, read in one statement.
 import { sql } from 'kysely'
 import { recallPassages } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
@@ -28,21 +28,21 @@ export interface StepInput {
     | 'cancel_requested_at'
     | 'response_schema'
   >
-  /** The message that is answered. */
+  /** The message to answer. */
   asked: string
   /** Whether files are attached to it. */
   attached: boolean
-  /** What the turn has recalled; undefined when it has not tried. */
+  /** The recalled passages; undefined before the turn's recall. */
   passages: Passage[] | undefined
   /** Whether there are documents to search. */
   searchable: boolean
   /** Whether the agent has MCP servers. */
   has_servers: boolean
-  /** Whether requests to models were sent whose end is not recorded. */
+  /** Whether there are model requests without a recorded end. */
   has_open_usage: boolean
   /** Whether the step's result is stored already. */
   answered: boolean
-  /** The messages before it, oldest first, as many as the agent's buffer holds; those that were never accepted are left out. */
+  /** The previous messages, oldest first, up to the agent's buffer size, without those that were never accepted. */
   earlier: { role: 'user' | 'assistant'; content: string }[]
 }
 
@@ -106,7 +106,7 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
     .limit(parameter('limit')),
 )
 
-/** @param buffer how many earlier messages */
+/** @param buffer number of earlier messages */
 export async function readStepInput(db: Db, turnId: string, step: number, buffer: number): Promise<StepInput> {
   const { rows } = await selectStepInput(db, { turn_id: turnId, step, limit: buffer + 1 })
   const [first, ...before] = rows

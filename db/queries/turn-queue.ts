@@ -1,4 +1,4 @@
-// The queue of a conversation, in rows: which turn is active, which wait, and in what order. Decided under the conversation's lock.
+// The queue of a conversation, in rows: the active turn, the waiting ones, and their order. Changed under the conversation's lock.
 import { randomUUID } from 'node:crypto'
 import { sql, type Compilable } from 'kysely'
 import type { AgentConfig, AgentSource } from '../../contracts/schemas/agent.ts'
@@ -14,12 +14,12 @@ import { acceptedEvent, findTurn, HEAD_START, startEvent, UNFINISHED, wasGivenUp
 /** Turns that may wait in one conversation. */
 export const MAX_WAITING = 100
 
-/** What is needed to start a turn's workflow. */
+/** The columns needed to start a turn's workflow. */
 export type StartableTurn = Pick<TurnsTable, 'id' | 'conversation_id' | 'agent_id' | 'agent_version' | 'user_id'> & {
   attached: boolean
 }
 
-/** What decides whether a message is accepted, and as what. */
+/** The data that decides whether a message is accepted, and as active or waiting. */
 export interface Admission {
   conversation: { id: string; agent_id: string; user_id: string }
   agent: { version: number; config: AgentConfig; source: AgentSource } | undefined
@@ -79,7 +79,7 @@ const selectAdmission = compiled<{ conversation_id: string; user_id: string; key
   },
 )
 
-/** Reads all of it in one statement, under the locks of the conversation, the user and the key. */
+/** Reads the admission data in one statement, under the locks of the conversation, the user and the key. */
 export async function admit(
   tx: Tx,
   { conversation_id, user_id, key_id }: { conversation_id: string; user_id: string; key_id: string },
@@ -110,7 +110,7 @@ export async function addAccepted(
   return 'events' in added ? added.events : []
 }
 
-/** What stands in `first_claim` of a turn whose message a head start has started. */
+/** The `first_claim` of a turn whose message was started by a head start. */
 const CLAIMED_AHEAD = 'head start'
 
 const updateAccepted = compiled<
@@ -131,9 +131,10 @@ const updateAccepted = compiled<
 )
 
 /**
- * Temporal has the workflow of an active turn: `pending` becomes `queued`, and `accepted` its first event.
- * A worker may have claimed it before; then nothing is left to do.
- * @param isAhead the turn has a head start: its message starts too, and its text may be written under the fence of the head start
+ * Marks an active turn as accepted once its workflow is started: `pending` becomes `queued`, and `accepted` is its first
+ * event.
+ * Does nothing if a worker has claimed it already.
+ * @param isAhead the turn has a head start: its message starts too, and its text may be written under the head start's fence
  * @returns the events to publish, or undefined when the turn has failed before it was accepted
  */
 export async function markAccepted(tx: Tx, turnId: string, isAhead = false): Promise<StoredEvent[] | undefined> {
@@ -151,7 +152,7 @@ export async function markAccepted(tx: Tx, turnId: string, isAhead = false): Pro
   return isAhead ? startAccepted(tx, found) : []
 }
 
-/** A turn with a head start that a repeated request has marked as accepted, or a worker has claimed. */
+/** Handles a turn with a head start that was accepted by a repeated request, or claimed by a worker. */
 async function startAccepted(tx: Tx, turn: TurnsTable): Promise<StoredEvent[]> {
   await raiseFence(tx, turn.id, HEAD_START)
   const started = await tx
@@ -186,7 +187,7 @@ const updateClaimed = compiled<
       run_id: parameter('run_id'),
       accepted_at: eb.fn.coalesce('accepted_at', eb.val(parameter('now'))),
       started_at: eb.fn.coalesce('started_at', eb.val(parameter('now'))),
-      // What it returns says whether this claim was the first, and whether that has accepted the turn.
+      // The returned value shows whether this claim was the first, and whether it accepted the turn.
       first_claim: sql<string>`coalesce(first_claim, case when accepted_at is null then ${parameter('accepting_claim')} else ${parameter('claim')} end)`,
     }))
     .where('id', '=', parameter('turn_id'))
@@ -196,8 +197,8 @@ const updateClaimed = compiled<
 )
 
 /**
- * Takes the turn for its workflow: `running`, unless it is over or to be cancelled. Safe to repeat.
- * Holds the turn's row until the transaction ends.
+ * Claims the turn for its workflow: `running`, unless it has ended or is to be cancelled. Idempotent.
+ * Locks the turn's row until the transaction ends.
  */
 export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<Claimed | undefined> {
   const claim = randomUUID()
@@ -213,7 +214,7 @@ export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<
   return { ...turn, additions }
 }
 
-/** The turn of a conversation that is to be active next: one that interrupts goes first, the others in the order of their ids. */
+/** The next turn of a conversation: interrupting turns first, then by id. */
 export function nextWaiting(db: Db | Tx, conversationId: string) {
   return db
     .selectFrom('turns as waiting')
@@ -226,13 +227,16 @@ export function nextWaiting(db: Db | Tx, conversationId: string) {
     .limit(1)
 }
 
-/** Activates the next waiting turn, if there is one; the caller holds the conversation, in which no turn is active. */
+/**
+ * Activates the next waiting turn, if there is one; the caller holds the lock of the conversation, in which no turn is
+ * active.
+ */
 export async function activateNext(tx: Tx, conversationId: string): Promise<StartableTurn | undefined> {
   const next = await nextWaiting(tx, conversationId).executeTakeFirst()
   return next && activateTurn(tx, next.id)
 }
 
-/** Makes a waiting turn the active one; the caller holds the conversation, and has ended the one before. */
+/** Makes a waiting turn the active one; the caller holds the conversation's lock, and has ended the previous one. */
 export async function activateTurn(tx: Tx, turnId: string): Promise<StartableTurn> {
   const turn = await tx
     .updateTable('turns')
@@ -269,7 +273,7 @@ export async function findUnclaimed(db: Db | Tx, conversationId: string): Promis
 const unfinishedOf = (db: Db | Tx, conversationId: string) =>
   db.selectFrom('turns').select('id').where('conversation_id', '=', conversationId).where('finished_at', 'is', null)
 
-/** Waiting turns that a newer one with `interrupt` replaces; the caller holds the conversation. */
+/** Waiting turns that a newer one with `interrupt` replaces; the caller holds the conversation's lock. */
 export async function listOvertaken(tx: Tx, conversationId: string): Promise<string[]> {
   const rows = await unfinishedOf(tx, conversationId)
     .where('activated_at', 'is', null)
@@ -278,7 +282,7 @@ export async function listOvertaken(tx: Tx, conversationId: string): Promise<str
   return rows.map(({ id }) => id)
 }
 
-/** Where a turn stands in its conversation: how many go before it, and the active one; undefined when it does not wait. */
+/** The position of a waiting turn: the number of turns before it, and the active one; undefined when it does not wait. */
 export async function findPosition(
   db: Db | Tx,
   { id, conversation_id }: Pick<TurnsTable, 'id' | 'conversation_id'>,
@@ -293,7 +297,7 @@ export async function findPosition(
   return position > 0 && active ? { position, waits_for: active.id } : undefined
 }
 
-/** A turn of the conversation that is not over; none is added before the transaction ends. */
+/** An unfinished turn of the conversation; none can be added until the transaction ends. */
 export async function findUnfinishedOf(tx: Tx, conversationId: string): Promise<string | undefined> {
   await lockConversation(tx, conversationId)
   const row = await unfinishedOf(tx, conversationId).executeTakeFirst()
@@ -303,7 +307,7 @@ export async function findUnfinishedOf(tx: Tx, conversationId: string): Promise<
 export type ActiveTurn = StartableTurn &
   Pick<TurnsTable, 'status' | 'accepted_at' | 'activated_at' | 'cancel_requested_at'>
 
-/** Active turns that are not over, for the sweeper, in the order of their ids. */
+/** Unfinished active turns, for the sweeper, by id. */
 export async function listActive(db: Db, limit: number, after = ''): Promise<ActiveTurn[]> {
   const rows = await startable(db)
     .select(['status', 'accepted_at', 'activated_at', 'cancel_requested_at'])
@@ -316,7 +320,7 @@ export async function listActive(db: Db, limit: number, after = ''): Promise<Act
   return rows.map((row) => ({ ...row, attached: Boolean(row.attached) }))
 }
 
-/** Conversations in which turns wait and none is active, which no transaction of ours leaves behind. */
+/** Conversations with waiting turns and no active one: an invariant violation that no transaction leaves behind. */
 export async function listBlocked(db: Db, limit: number): Promise<string[]> {
   const rows = await db
     .selectFrom('turns as waiting')

@@ -29,7 +29,8 @@ export interface NewTurn {
 
 /**
  * Inserts a turn with the user's message.
- * @param place `active`: pending until Temporal has its workflow; `waiting`: accepted at once, behind others of its conversation
+ * @param place `active`: pending until Temporal has its workflow; `waiting`: accepted at once, after other turns of its
+ * conversation
  */
 export async function insertTurn(tx: Tx, turn: NewTurn, place: 'active' | 'waiting'): Promise<void> {
   const stamp = new Date().toISOString()
@@ -86,10 +87,10 @@ export const insertMessage = inserting('messages', [
   'created_at',
 ])
 
-/** Who writes the text of a head start: every attempt of the activity has a higher fence. */
+/** The writer of a head start: every attempt of the activity has a higher fence. */
 export const HEAD_START: Writer = { scope: 'step_1', fence: 0 }
 
-/** Whether a turn has failed before it was accepted: its sender got an error, and it never runs. */
+/** Whether a turn failed before it was accepted: the client got an error, and it never runs. */
 export function wasGivenUp({ status, accepted_at }: Pick<TurnsTable, 'status' | 'accepted_at'>): boolean {
   return status === 'failed' && accepted_at === null
 }
@@ -132,10 +133,10 @@ export function isFinalStatus(status: TurnStatus): status is FinalStatus {
   return !UNFINISHED.includes(status)
 }
 
-// Lock order: conversation, turn, then the rows of the turn, its stream. Whoever changes several kinds of rows of a turn holds
-// the turn. Transactions that end or activate turns hold the conversation as well.
+// Lock order: conversation, turn, then the rows of the turn, its stream. Changes to several kinds of rows of a turn require
+// the turn's lock. Transactions that end or activate turns hold the conversation's lock as well.
 
-/** Serializes the transactions that change more than one kind of row of the turn. */
+/** Serializes transactions that change more than one kind of row of the turn. */
 export async function lockTurn(tx: Tx, turnId: string): Promise<void> {
   await tx.selectFrom('turns').select('id').where('id', '=', turnId).forUpdate().execute()
 }

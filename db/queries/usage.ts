@@ -1,4 +1,4 @@
-// What each request to a model cost: a row before it is sent, completed after; what died in between is estimated.
+// Usage of each model request: a row before it is sent, completed after; interrupted requests are estimated.
 import type { Compilable } from 'kysely'
 import type { Usage } from '../../contracts/events.ts'
 import { newId } from '../../contracts/ids.ts'
@@ -6,7 +6,7 @@ import type { TokenUsage } from '../../contracts/model-messages.ts'
 import { compiled, inserting } from '../compiled.ts'
 import type { Db, Tx } from '../schema.ts'
 
-/** Characters of text a token stands for, where nobody counted. */
+/** Characters per token, for estimates. */
 const CHARACTERS_A_TOKEN = 4
 
 export function estimateTokens(text: string): number {
@@ -19,11 +19,11 @@ export interface UsageStart {
   fence: number
   provider: string
   model: string
-  /** An estimate, until the provider tells. */
+  /** An estimate until the provider reports it. */
   input_tokens: number
 }
 
-/** Notes that a request is about to be sent. @returns the id of its row */
+/** Inserts the usage row of a request about to be sent. @returns the id of its row */
 export async function insertUsage(db: Db | Tx, start: UsageStart): Promise<string> {
   const id = newId('use')
   await insertUsageRow(db, { id, ...start, status: 'sent', output_tokens: 0, created_at: new Date().toISOString() })
@@ -80,7 +80,7 @@ const updateUsage = compiled<{
       .where('status', '<>', 'completed') as unknown as Compilable<never>,
 )
 
-/** Rows of requests whose end nobody saw get an estimate: what the reader saw is the least they can have said. */
+/** Estimates the usage of requests without a recorded end: the delivered text is a lower bound of the output. */
 export async function settleUsage(tx: Tx, turnId: string, shown: string): Promise<void> {
   await tx
     .updateTable('model_usage')
@@ -90,7 +90,7 @@ export async function settleUsage(tx: Tx, turnId: string, shown: string): Promis
     .execute()
 }
 
-/** Sum over every attempt of a turn, but for the row `except`. */
+/** Sum over every attempt of a turn, except the row `except`. */
 export async function totalUsage(db: Db | Tx, turnId: string, except = ''): Promise<Usage> {
   const total = await db
     .selectFrom('model_usage')
@@ -109,7 +109,7 @@ export async function totalUsage(db: Db | Tx, turnId: string, except = ''): Prom
   }
 }
 
-/** A cost is known when either has one. */
+/** The cost is known when either has one. */
 export function addUsage(a: Usage, b: Usage): Usage {
   const cost_usd =
     a.cost_usd === undefined && b.cost_usd === undefined ? undefined : (a.cost_usd ?? 0) + (b.cost_usd ?? 0)
@@ -120,7 +120,7 @@ export function addUsage(a: Usage, b: Usage): Usage {
   }
 }
 
-/** Forgets a request that was not sent after all. */
+/** Deletes the row of a request that was not sent. */
 export async function deleteUsage(db: Db, id: string): Promise<void> {
   await db.deleteFrom('model_usage').where('id', '=', id).where('status', '=', 'sent').execute()
 }

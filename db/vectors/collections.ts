@@ -1,4 +1,4 @@
-// The book of collections that both SQL stores keep: which model and dimension each holds, and the table made for it.
+// The registry of collections of both SQL stores: model and dimension of each, and the table for it.
 import type { CollectionsTable, Db, Tx } from '../schema.ts'
 import type { CollectionSpec } from './vector-store.ts'
 
@@ -7,7 +7,7 @@ export class Collections {
   readonly #createTable: (tx: Tx, dimension: number) => Promise<void>
   readonly #known = new Map<string, CollectionsTable>()
 
-  /** @param createTable makes the table of vectors of a dimension, unless it is there */
+  /** @param createTable creates the table for vectors of a dimension, unless it exists */
   constructor(db: Db, createTable: (tx: Tx, dimension: number) => Promise<void>) {
     this.#db = db
     this.#createTable = createTable
@@ -36,7 +36,7 @@ export class Collections {
     return found
   }
 
-  /** @throws Error when a vector does not fit what it is to be added to */
+  /** @throws Error when a vector does not match the collection's dimension */
   async checkAdded(id: string, vectors: Float32Array[]): Promise<void> {
     const { dimension } = await this.getOrThrow(id)
     for (const { length } of vectors) {
@@ -45,7 +45,7 @@ export class Collections {
     }
   }
 
-  /** What is searched, if it is there. @throws Error when the vector does not fit it */
+  /** The collection to search, if it exists. @throws Error when the vector does not match its dimension */
   async findForSearch(id: string, vector: Float32Array): Promise<CollectionsTable | undefined> {
     const found = await this.find(id)
     if (found && vector.length !== found.dimension)

@@ -1,4 +1,4 @@
-// What both SQL stores do alike: names of tables and spaces, vectors of length 1, and the rows of documents.
+// Helpers of both SQL stores: names of tables and spaces, unit vectors, and the rows of documents.
 import { createHash } from 'node:crypto'
 import type { Tx } from '../schema.ts'
 import type { DocumentGeneration } from './vector-store.ts'
@@ -6,13 +6,13 @@ import type { DocumentGeneration } from './vector-store.ts'
 /** The table that holds all vectors of a dimension. */
 export const vectorTable = (dimension: number): string => `chunk_vectors_${dimension}`
 
-/** Of chunks only what is published is ever seen. */
+/** Restricts chunks to published ones. */
 export const JOIN_PUBLISHED =
   'join documents on documents.id = chunks.document_id and documents.generation = chunks.generation'
 
 /**
- * What a search never leaves: the chunks of one agent in one scope, as one word. It is the partition key of the vectors,
- * so that only these are compared, and a word of the full text.
+ * A space: the chunks of one agent in one scope, as one word. It is the partition key of the vectors,
+ * so that only these are compared, and a term of the full-text index.
  */
 export function spaceOf(collection: string, agentId: string, scope: string): string {
   return createHash('sha256')
@@ -21,7 +21,7 @@ export function spaceOf(collection: string, agentId: string, scope: string): str
     .slice(0, 32)
 }
 
-/** The vector scaled to length 1; undefined for one of zeros, which is near nothing. */
+/** The vector scaled to length 1; undefined for the zero vector. */
 export function toUnit(vector: Float32Array): Float32Array | undefined {
   let sum = 0
   for (const value of vector) sum += value * value
@@ -30,7 +30,7 @@ export function toUnit(vector: Float32Array): Float32Array | undefined {
   return vector.map((value) => value / length)
 }
 
-/** The row of the document, which is made once and then stays with its agent and scope. */
+/** Inserts the row of the document once; its agent and scope never change. */
 export async function enterDocument(tx: Tx, document: DocumentGeneration): Promise<void> {
   const { document_id: id, agent_id, scope } = document
   const knowledge_id = document.knowledge_id ?? null

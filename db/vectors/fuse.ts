@@ -1,18 +1,18 @@
-// Two rankings made one, by reciprocal rank: no scores need to be compared.
+// Reciprocal rank fusion: combines two rankings without comparing scores.
 import type { Hit } from './vector-store.ts'
 
-/** Weakens the lead of the first places (Cormack and others, 2009). */
+/** Smoothing constant of reciprocal rank fusion (Cormack et al., 2009). */
 const K = 60
-/** Places of each ranking that are looked at, for every hit wanted. */
+/** Candidates of each ranking per requested hit. */
 export const CANDIDATES_A_HIT = 4
 const LEAST_CANDIDATES = 40
 
-/** How many places of each ranking a search looks at. */
+/** The number of candidates of each ranking. */
 export function candidatesFor(topK: number, most: number): number {
   return Math.min(Math.max(topK * CANDIDATES_A_HIT, LEAST_CANDIDATES), most)
 }
 
-/** The best ids with their scores, best first; of each ranking, what is less comes first. */
+/** The best ids with their scores, best first; in each ranking, lower values come first. */
 export function fuseRanks(rankings: Map<number, number>[], topK: number): [id: number, score: number][] {
   const scores = new Map<number, number>()
   for (const ranking of rankings) {
@@ -22,7 +22,7 @@ export function fuseRanks(rankings: Map<number, number>[], topK: number): [id: n
   return [...scores].toSorted(([a, x], [b, y]) => y - x || a - b).slice(0, topK)
 }
 
-/** A chunk that may be seen. */
+/** A visible chunk. */
 export interface VisibleChunk {
   id: number
   document_id: string

@@ -1,17 +1,17 @@
-// Chunks in Postgres: their rows, their words as tsvectors and their vectors in pgvector, all under one id.
+// Chunks in Postgres: their rows, full text as tsvector and vectors in pgvector, all under one id.
 import { sql } from 'kysely'
 import type { Tx } from '../schema.ts'
 import { toUnit, vectorTable } from './documents.ts'
 import { foldedWords, spaceLexeme, WORDS_CONFIG } from './postgres-words.ts'
 import type { DocumentGeneration, VectorChunk } from './vector-store.ts'
 
-/** A vector scaled to length 1, as pgvector reads it; undefined for one of zeros. */
+/** A vector scaled to length 1 in pgvector's text format; undefined for the zero vector. */
 export function unitText(vector: Float32Array): string | undefined {
   const unit = toUnit(vector)
   return unit && `[${unit.join(',')}]`
 }
 
-/** The chunks, their vectors and their words, except those that are there. All vectors have one dimension. */
+/** Inserts chunks with vectors and full text, except existing ones. All vectors have one dimension. */
 export async function addSomeChunks(
   tx: Tx,
   document: DocumentGeneration,

@@ -1,4 +1,4 @@
-// Hybrid search on Postgres: the nearest vectors and the best words, each within what may be seen, fused by rank.
+// Hybrid search on Postgres: nearest vectors and full text, each restricted to visible chunks, fused by rank.
 import { sql, type RawBuilder } from 'kysely'
 import type { Db } from '../schema.ts'
 import { JOIN_PUBLISHED } from './documents.ts'
@@ -9,26 +9,27 @@ import type { Hit, VectorQuery } from './vector-store.ts'
 import type { WordCounts } from './word-counts.ts'
 import { wordsOfQuestion } from './words.ts'
 
-/** The most that HNSW looks at in one go. */
+/** Largest `hnsw.ef_search`. */
 const MOST_NEIGHBOURS = 1_000
-/** Spaces of so many vectors are compared one by one: that is as quick, and misses nothing. */
+/** Spaces of up to this many vectors are scanned exactly: as fast, and complete. */
 const MOST_EXACT = 2_000
 
 /**
- * All is found by indexes, from a few candidates on. Without fresh statistics, as after an ingestion, Postgres would
- * rather read and sort whole tables (20 instead of 1.5 ms for the nearest of 10,000).
+ * All queries use indexes. Without fresh statistics, as after an ingestion, Postgres would
+ * choose to read and sort whole tables (20 instead of 1.5 ms for the nearest of 10,000).
  */
 export const SEARCH_SETTINGS = {
-  // With a filter HNSW would give only what is left of its first candidates: it is to go on until there are enough.
+  // With a filter HNSW would return only the remainder of its first candidates: iterative scans continue until there are
+  // enough.
   'hnsw.iterative_scan': 'strict_order',
   'hnsw.ef_search': '100',
   enable_seqscan: 'off',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
-  // Where a sort cannot be avoided, it is made all the same.
+  // An unavoidable sort is still made.
   enable_sort: 'off',
   jit: 'off',
-  // In the order in which they are written.
+  // Joins in the written order.
   join_collapse_limit: '1',
 }
 
@@ -48,12 +49,12 @@ export async function searchPostgres(
 ): Promise<Hit[]> {
   const wanted = candidatesFor(query.top_k, MOST_NEIGHBOURS)
   const vector = unitText(query.vector)
-  // At the same time, on two connections.
+  // Concurrently, on two connections.
   const [nearest, worded] = await Promise.all([
     vector === undefined ? [] : findNear(searches, table, spaces, vector, wanted, query),
     findWords(searches, counts, spaces, wanted, query),
   ])
-  // In a small index everything is among the nearest: what has nothing in common with the question is not near.
+  // In a small index every chunk is among the nearest: those without similarity to the query are dropped.
   const alike = nearest.filter(({ distance }) => toSimilarity(distance) > 0)
   const near = new Map(alike.map(({ id, distance }) => [id, distance]))
   const words = new Map(worded.map(({ id, rank }) => [id, -rank]))
@@ -69,7 +70,7 @@ export async function searchPostgres(
   return hits
 }
 
-/** The nearest vectors that may be seen. */
+/** The nearest visible vectors. */
 async function findNear(
   db: Db,
   table: string,
@@ -86,16 +87,16 @@ async function findNear(
   const vectorsFirst = sql`${sql.table(table)} near join chunks on chunks.id = near.chunk_id ${VISIBLE}`
   const chunksFirst = sql`chunks ${VISIBLE} join ${sql.table(table)} near on near.chunk_id = chunks.id`
   const distance = sql`near.embedding <=> ${vector}::halfvec`
-  // As part of a sum it is not what the index orders by.
+  // As part of a sum it does not match the index order.
   const comparingAll = () =>
     nearest(narrowed.knowledge_id === undefined ? vectorsFirst : chunksFirst, sql`(${distance}) + 0`)
   if (await isSmall(db, table, spaces, narrowed)) return comparingAll()
   const found = await nearest(vectorsFirst, distance)
-  // Others took the places until HNSW gave up. To compare all is slower, so only then.
+  // HNSW stopped with too few visible candidates. An exact scan is slower, so only then.
   return found.length >= wanted / CANDIDATES_A_HIT ? found : comparingAll()
 }
 
-/** Whether there is so little to compare that it needs no index: in the spaces, or of one source of knowledge, which is within one. */
+/** Whether an exact scan is cheap: few vectors in the spaces, or in one source of knowledge, which is within one space. */
 async function isSmall(db: Db, table: string, spaces: string[], narrowed: Narrowed): Promise<boolean> {
   const compared =
     narrowed.knowledge_id === undefined
@@ -115,7 +116,7 @@ async function findWords(
 ): Promise<{ id: number; rank: number }[]> {
   const found = await matchOf(db, counts, spaces, wordsOfQuestion(query.text))
   if (found === undefined) return []
-  // Matched before anything is joined: Postgres takes the match for rare and would rather go through all chunks.
+  // Matched before the join: Postgres overestimates the match's selectivity and would scan all chunks.
   const { rows } = await sql<{ id: number; rank: number }>`with found as materialized (
       select chunk_id, ${found.rank} as rank from chunk_words where words @@ ${found.match}::tsquery
       limit ${MOST_MATCHED})
@@ -129,7 +130,7 @@ const narrowedTo = ({ knowledge_id }: Narrowed) =>
   knowledge_id === undefined ? sql`` : sql`and documents.knowledge_id = ${knowledge_id}`
 
 interface Visible extends VisibleChunk {
-  /** Of its vector from that of the question, where both have one. */
+  /** Distance of its vector to the query's, if both have one. */
   distance: number | null
 }
 
@@ -141,7 +142,7 @@ async function getVisible(db: Db, table: string, ids: number[], vector: string |
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-/** The cosine, from its distance. */
+/** The cosine similarity, from the distance. */
 function toSimilarity(distance: number): number {
   return Math.min(1, Math.max(0, 1 - distance))
 }

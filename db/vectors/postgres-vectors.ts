@@ -1,4 +1,4 @@
-// Vectors in pgvector and words in tsvectors, in the same database as everything else.
+// Vectors in pgvector and full text in tsvectors, in the main database.
 import { sql } from 'kysely'
 import { differencesOf } from '../dialect.ts'
 import type { Db } from '../schema.ts'
@@ -8,9 +8,9 @@ import { searchPostgres } from './postgres-search.ts'
 import { wordCounts } from './postgres-words.ts'
 import type { VectorDialect } from './sql-vector-store.ts'
 
-/** Rows that one statement writes or removes. */
+/** Rows per statement that inserts or deletes. */
 const ROWS_A_STATEMENT = 200
-/** The most dimensions that an HNSW index of halfvec takes; more of them are compared one by one. */
+/** Most dimensions of an HNSW index of halfvec; larger vectors are scanned exactly. */
 const MOST_INDEXED_DIMENSIONS = 4_000
 
 /** @param searches connections with the settings of searches */
@@ -19,7 +19,7 @@ export function postgresVectors(searches: Db): VectorDialect {
   return {
     async createTable(tx, dimension) {
       const table = vectorTable(dimension)
-      // Two that create the same table at once would fail.
+      // Concurrent creations of the same table would fail.
       await differencesOf(tx).lockNames(tx, [table])
       await sql`create table if not exists ${sql.table(table)} (
         chunk_id bigint primary key references chunks (id) on delete cascade,
@@ -31,7 +31,7 @@ export function postgresVectors(searches: Db): VectorDialect {
     },
 
     async addChunks(db, document, space, chunks) {
-      // In one order, so that two attempts at the same chunks do not wait for each other in a circle.
+      // Lock ordering: sorted, so that two attempts at the same chunks cannot deadlock.
       const ordered = chunks.toSorted((a, b) => a.position - b.position)
       for (let from = 0; from < ordered.length; from += ROWS_A_STATEMENT) {
         const some = ordered.slice(from, from + ROWS_A_STATEMENT)
@@ -39,7 +39,7 @@ export function postgresVectors(searches: Db): VectorDialect {
       }
     },
 
-    /** Chunks take their vectors and words with them. */
+    /** Vectors and full text are deleted by cascade. */
     async removeChunks(db, documentId, concerned) {
       for (let removed = ROWS_A_STATEMENT; removed === ROWS_A_STATEMENT;) {
         const { numAffectedRows } = await sql`delete from chunks where id in (

@@ -1,19 +1,19 @@
-// The tsquery for a question: one that finds what has its rarer words, and ranks by all of them, in bounded time.
+// The tsquery of a question: matches its rarer words and ranks by all of them, in bounded time.
 import { sql, type RawBuilder } from 'kysely'
 import type { Db } from '../schema.ts'
 import { type Uncounted, type WordCount, WordCounts } from './word-counts.ts'
 import { spaced } from './words.ts'
 
-/** Chunks that may be ranked: each costs a few microseconds for each word. */
+/** Limit of ranked chunks: each costs a few microseconds per word. */
 const MOST_RANKED = 400
-/** Words that rank them. */
+/** Limit of ranking words. */
 const MOST_RANKING = 8
-/** Chunks in which words are looked for when all of them are common: some of those that have them, in bounded time. */
+/** Limit of matched chunks when all words are common. */
 export const MOST_MATCHED = 5 * MOST_RANKED
 
 /**
- * As FTS5's porter on SQLite: English words are found in their other forms, and words of other languages and scripts
- * are left nearly as they are ('simple' would find neither "ship" by "ships").
+ * Like FTS5's porter on SQLite: English words are stemmed, and words of other languages and scripts
+ * are nearly unchanged ('simple' would find neither "ship" by "ships").
  */
 export const WORDS_CONFIG = sql.lit('english')
 
@@ -27,7 +27,7 @@ export function foldedWords(text: string): string {
   return (plain.match(/[\p{L}\p{N}\p{M}]+/gu) ?? []).join(' ')
 }
 
-/** A space as a word of the full text; no text can contain it, because of its first character. */
+/** A space as a term of the full-text index; no text can contain it, because of its first character. */
 export const spaceLexeme = (space: string): string => `/${space}`
 
 const spaceQuery = (space: string): string => `'${spaceLexeme(space)}'`
@@ -35,14 +35,14 @@ const spaceQuery = (space: string): string => `'${spaceLexeme(space)}'`
 export interface WordsMatch {
   /** A tsquery. */
   match: string
-  /** Of a chunk; higher is better. */
+  /** Rank of a chunk; higher is better. */
   rank: RawBuilder<number>
 }
 
-/** Of the database that is searched. */
+/** One cache per database. */
 export const wordCounts = () => new WordCounts(MOST_RANKED)
 
-/** @param words of letters and digits only. @returns undefined when they cannot tell one chunk from another */
+/** @param words of letters and digits only. @returns undefined when they do not discriminate between chunks */
 export async function matchOf(
   db: Db,
   counts: WordCounts,
@@ -73,7 +73,7 @@ export async function matchOf(
   }
   const all = known.slice(0, MOST_RANKING)
   if (all.length === 0) return undefined
-  // Postgres does not know how rare a word is; a heading (A) counts one and a half times, as on SQLite.
+  // Postgres has no inverse document frequency; a heading (A) counts one and a half times, as on SQLite.
   const ranks = all.map(
     ({ word, chunks }) =>
       sql`${1 / (1 + Math.log(chunks))}::float8 * ts_rank('{0.6, 0.6, 0.6, 0.9}', chunk_words.words, ${word}::tsquery, 1)`,
@@ -81,7 +81,7 @@ export async function matchOf(
   const rank = sql<number>`(${sql.join(ranks, sql` + `)})`
   const having = (match: string): WordsMatch => ({ match: `${within} & (${match})`, rank })
   if (rare.length > 0) return having(rare.join(' | '))
-  // Common words only, not counted to their end, of which the longer ones say more: what has several of them at once.
+  // Common words only, whose counts are cut off: chunks with several of them match; longer words weigh more.
   return having(
     all
       .slice(0, 3)

@@ -1,17 +1,17 @@
-// Vectors and words in the same database as everything else: what is alike on SQLite and on Postgres.
+// The vector store in the main database: the part that SQLite and Postgres share.
 import { sql, type RawBuilder } from 'kysely'
 import type { Db, Tx } from '../schema.ts'
 import { Collections } from './collections.ts'
 import { enterDocument, spaceOf, vectorTable } from './documents.ts'
 import type { CollectionSpec, DocumentGeneration, Hit, VectorChunk, VectorQuery, VectorStore } from './vector-store.ts'
 
-/** What each of the two does in its own way. */
+/** The dialect-specific operations. */
 export interface VectorDialect {
-  /** Makes the table of vectors of a dimension, unless it is there. */
+  /** Creates the table for vectors of a dimension, unless it exists. */
   createTable(tx: Tx, dimension: number): Promise<void>
-  /** Adds chunks that are not there yet, in transactions so short that others hardly wait. */
+  /** Adds missing chunks, in short transactions. */
   addChunks(db: Db, document: DocumentGeneration, space: string, chunks: VectorChunk[]): Promise<void>
-  /** Removes chunks of a document with their vectors and words. @param concerned what must hold of a chunk */
+  /** Removes chunks of a document with their vectors and words. @param concerned condition on chunks */
   removeChunks(db: Db, documentId: string, concerned: RawBuilder<boolean>): Promise<void>
   search(db: Db, table: string, spaces: string[], query: VectorQuery): Promise<Hit[]>
 }
@@ -42,7 +42,7 @@ export class SqlVectorStore implements VectorStore {
   }
 
   async publish(documentId: string, generation: number): Promise<void> {
-    // A late run of an older generation changes nothing.
+    // A superseded run of an older generation changes nothing.
     await this.#db
       .updateTable('documents')
       .set({ generation })
@@ -58,7 +58,7 @@ export class SqlVectorStore implements VectorStore {
   }
 
   async discard(documentId: string, generation?: number): Promise<void> {
-    // What is shown disappears at once, its chunks after that.
+    // The document is hidden at once, its chunks are deleted afterwards.
     if (generation === undefined) await this.#db.deleteFrom('documents').where('id', '=', documentId).execute()
     else
       await this.#db

@@ -1,17 +1,17 @@
-// One chunk in SQLite: its row, its words in FTS5 and its vector in sqlite-vec, all under one id.
+// One chunk in SQLite: its row, full text in FTS5 and vector in sqlite-vec, all under one id.
 import { sql } from 'kysely'
 import type { Tx } from '../schema.ts'
 import { toUnit, vectorTable } from './documents.ts'
 import type { DocumentGeneration, VectorChunk } from './vector-store.ts'
 import { spaced } from './words.ts'
 
-/** The bytes of a vector scaled to length 1, as sqlite-vec takes them; undefined for one of zeros. */
+/** A vector scaled to length 1 in sqlite-vec's binary format; undefined for the zero vector. */
 export function unitBytes(vector: Float32Array): Uint8Array | undefined {
   const unit = toUnit(vector)
   return unit && new Uint8Array(unit.buffer)
 }
 
-/** The chunk, its vector and its words, unless it is there. */
+/** Inserts the chunk with vector and full text, unless it exists. */
 export async function addChunk(tx: Tx, document: DocumentGeneration, space: string, chunk: VectorChunk): Promise<void> {
   const { document_id, generation, collection: collection_id } = document
   const { text: content, heading = null, page, position, vector } = chunk
@@ -22,7 +22,7 @@ export async function addChunk(tx: Tx, document: DocumentGeneration, space: stri
     .returning('id')
     .executeTakeFirst()
   if (!inserted) return
-  // The virtual tables take integers only; a JavaScript number would arrive as a real.
+  // The virtual tables accept integers only; a JavaScript number would be bound as a real.
   const id = BigInt(inserted.id)
   await sql`insert into chunk_words (rowid, content, heading, space) values (${id}, ${spaced(content)}, ${spaced(heading ?? '')}, ${space})`.execute(
     tx,

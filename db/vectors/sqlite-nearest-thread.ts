@@ -1,4 +1,4 @@
-// The thread that compares vectors: it looks at all that an agent has, and nobody else may have to wait for that.
+// The thread for vector search: it scans all vectors of an agent, which would block the event loop.
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { openFile } from '../sqlite-file.ts'
@@ -10,7 +10,7 @@ export interface NearestQuery {
   /** The bytes of a vector of length 1. */
   vector: Uint8Array
   wanted: number
-  /** Too few of those that may be seen are worth a second, slower look. */
+  /** With fewer visible results than this, a second, slower scan is made. */
   enough: number
   knowledge_id: string | undefined
 }
@@ -20,7 +20,7 @@ export interface Near {
   distance: number
 }
 
-/** Of each question, under its number. */
+/** The answer to each query, by number. */
 export type Answer = { number: number } & (
   | { near: Near[] }
   | { error: { message: string; code: unknown; errcode: unknown } }
@@ -55,7 +55,7 @@ function findNear(space: string, { table, vector, wanted, enough, knowledge_id }
   )
   const ids = new Set(visible.map(({ id }) => id))
   const seen = found.filter(({ id }) => ids.has(id))
-  // Hidden ones took places away. The scan is told which may be seen: it is slower, so only then.
+  // Hidden chunks displaced visible ones. A scan restricted to visible chunks is slower, so only then.
   if (found.length < wanted || seen.length >= enough) return seen
   return nearest(
     `and rowid in (${VISIBLE} ${narrowed.length > 0 ? 'where documents.knowledge_id = ?' : ''})`,

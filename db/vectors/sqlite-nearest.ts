@@ -1,8 +1,8 @@
-// Asks the thread that compares vectors.
+// Client of the thread for vector search.
 import { Worker } from 'node:worker_threads'
 import type { Answer, Near, NearestQuery } from './sqlite-nearest-thread.ts'
 
-/** Of one file. The thread starts with the first question and keeps no process alive. */
+/** Vector search in one file. The thread starts with the first query and does not keep the process alive. */
 export class NearestFinder {
   readonly #file: string
   readonly #asked = new Map<number, PromiseWithResolvers<Near[]>>()
@@ -13,7 +13,7 @@ export class NearestFinder {
     this.#file = file
   }
 
-  /** Those that are nearest and may be seen, of each space. @throws Error as node:sqlite does, or when the thread dies */
+  /** The nearest visible chunks of each space. @throws Error as node:sqlite does, or when the thread dies */
   find(query: NearestQuery): Promise<Near[]> {
     const thread = (this.#thread ??= this.#start())
     const number = (this.#number += 1)

@@ -1,4 +1,4 @@
-// Hybrid search on SQLite: the nearest vectors and the best words, each within what may be seen, fused by rank.
+// Hybrid search on SQLite: nearest vectors and full text, each restricted to visible chunks, fused by rank.
 import { sql } from 'kysely'
 import type { Db } from '../schema.ts'
 import { JOIN_PUBLISHED } from './documents.ts'
@@ -10,7 +10,7 @@ import { matchOf } from './sqlite-words.ts'
 import type { WordCounts } from './word-counts.ts'
 import { wordsOfQuestion } from './words.ts'
 
-/** The most that sqlite-vec gives. */
+/** Largest `k` of sqlite-vec. */
 const MOST_NEIGHBOURS = 4_096
 
 type Narrowed = Pick<VectorQuery, 'knowledge_id'>
@@ -29,16 +29,16 @@ export async function searchSqlite(
 ): Promise<Hit[]> {
   const wanted = candidatesFor(query.top_k, MOST_NEIGHBOURS)
   const vector = unitBytes(query.vector)
-  // Each space is a partition of the vectors, and they are few.
+  // Each space is a partition of the vectors; there are few.
   const distinct = [...new Set(spaces)]
   const enough = wanted / CANDIDATES_A_HIT
   const { knowledge_id } = query
-  // The thread looks at the vectors meanwhile.
+  // The thread scans the vectors concurrently.
   const [found, worded] = await Promise.all([
     vector ? nearest.find({ table, spaces: distinct, vector, wanted, enough, knowledge_id }) : [],
     findWords(db, counts, distinct, wanted, query),
   ])
-  // In a small index everything is among the nearest: what has nothing in common with the question is not near.
+  // In a small index every chunk is among the nearest: those without similarity to the query are dropped.
   const alike = found.filter(({ distance }) => toSimilarity(distance) > 0)
   const near = new Map(alike.map(({ id, distance }) => [id, distance]))
   const words = new Map(worded.map(({ id, rank }) => [id, rank]))
@@ -108,14 +108,14 @@ async function getVisible(db: Db, ids: number[], { knowledge_id }: Narrowed) {
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-/** Of a passage that was found by its words only. */
+/** The distance of a passage that was found by full text only. */
 async function getDistance(db: Db, table: string, id: number, vector: Uint8Array): Promise<number | undefined> {
   const { rows } = await sql<{ distance: number }>`select vec_distance_l2(embedding, ${vector}) as distance
     from ${sql.table(table)} where rowid = ${BigInt(id)}`.execute(db)
   return rows[0]?.distance
 }
 
-/** The cosine of two vectors of length 1, from their distance. */
+/** The cosine similarity of two unit vectors, from their distance. */
 function toSimilarity(distance: number): number {
   return Math.min(1, Math.max(0, 1 - distance ** 2 / 2))
 }

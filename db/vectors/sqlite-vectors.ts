@@ -1,4 +1,4 @@
-// Vectors in sqlite-vec and words in FTS5, in the same file as everything else.
+// Vectors in sqlite-vec and full text in FTS5, in the main database file.
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { sql } from 'kysely'
 import type { Db, Tx } from '../schema.ts'
@@ -9,12 +9,12 @@ import type { NearestFinder } from './sqlite-nearest.ts'
 import { searchSqlite } from './sqlite-search.ts'
 import { wordCounts } from './sqlite-words.ts'
 
-/** Longest transaction, in milliseconds: a chat's write may have to wait for so long. */
+/** Longest transaction, in milliseconds: writes of chats wait for it. */
 const TRANSACTION_MS = 5
-/** Vectors that sqlite-vec keeps in one block; a space takes at least one block. */
+/** Vectors per block of sqlite-vec; a space takes at least one block. */
 const VECTORS_A_BLOCK = 256
 
-/** @param nearest compares vectors of the same file */
+/** @param nearest vector search in the same file */
 export function sqliteVectors(nearest: NearestFinder): VectorDialect {
   const counts = wordCounts()
   return {

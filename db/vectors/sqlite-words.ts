@@ -1,19 +1,19 @@
-// The FTS5 query for a question: one that finds what has its rarer words, and ranks by all of them, in bounded time.
+// The FTS5 query of a question: matches its rarer words and ranks by all of them, in bounded time.
 import { sql } from 'kysely'
 import type { Db } from '../schema.ts'
 import { WordCounts } from './word-counts.ts'
 
-/** Chunks that may be ranked: each costs a microsecond or two for each word. */
+/** Limit of ranked chunks: each costs a microsecond or two per word. */
 const MOST_RANKED = 400
-/** Chunks that may be ranked for a single word; one that stands in more says nothing. */
+/** Limit of ranked chunks for a single word; a more frequent one does not discriminate. */
 const MOST_ALONE = 5 * MOST_RANKED
-/** Words that rank them. */
+/** Limit of ranking words. */
 const MOST_RANKING = 8
 
-/** Of the database that is searched. */
+/** One cache per database. */
 export const wordCounts = () => new WordCounts(MOST_RANKED)
 
-/** @param words of letters and digits only. @returns undefined when they cannot tell one chunk from another */
+/** @param words of letters and digits only. @returns undefined when they do not discriminate between chunks */
 export async function matchOf(db: Db, counts: WordCounts, space: string, words: string[]): Promise<string | undefined> {
   const within = `space : "${space}" AND {content heading} : `
   const known = await counts.count([space], words, async (uncounted) => {
@@ -33,12 +33,12 @@ export async function matchOf(db: Db, counts: WordCounts, space: string, words: 
   const all = known.slice(0, MOST_RANKING).map(({ word }) => quote(word))
   if (all.length === 0) return undefined
   if (rare.length >= all.length) return `${within}(${rare.join(' OR ')})`
-  // What has a rare word, ranked by the common ones too.
+  // Matches chunks with a rare word, ranked by the common ones too.
   if (rare.length > 0) return `${within}((${rare.join(' OR ')}) AND (${all.join(' OR ')}))`
-  // Common words only: what has several of them at once. A word that stands nearly everywhere says nothing by itself.
+  // Common words only: matches chunks with several of them. A word in nearly every chunk does not discriminate.
   if (all.length === 1) return known[0]!.chunks > MOST_ALONE ? undefined : `${within}${all[0]}`
   return `${within}(${all.slice(0, 3).join(' AND ')})`
 }
 
-/** A string of FTS5: nothing that a user writes is syntax. */
+/** A string literal of FTS5: user input is never syntax. */
 const quote = (word: string) => `"${word}"`

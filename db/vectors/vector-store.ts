@@ -1,4 +1,4 @@
-// What every vector database looks like from inside: collections of chunks, hidden until their generation is published.
+// The interface of every vector database: collections of chunks, hidden until their generation is published.
 
 export interface CollectionSpec {
   id: string
@@ -6,11 +6,11 @@ export interface CollectionSpec {
   dimension: number
 }
 
-/** Which chunks a run of an ingestion writes. */
+/** The generation that a run of an ingestion writes. */
 export interface DocumentGeneration {
   collection: string
   agent_id: string
-  /** Empty for an agent's knowledge, else the conversation that alone may see it. */
+  /** Empty for an agent's knowledge, otherwise the only conversation that may read it. */
   scope: string
   document_id: string
   generation: number
@@ -38,7 +38,7 @@ export interface VectorQuery {
 
 export interface Hit {
   content: string
-  /** Of the vectors, from 0 (nothing in common) to 1 (the same). */
+  /** Cosine similarity, from 0 (unrelated) to 1 (identical). */
   similarity: number
   document_id: string
   knowledge_id?: string
@@ -51,12 +51,12 @@ export interface Hit {
 export interface VectorStore {
   /** Creates the collection once. @throws Error when it holds vectors of another model or dimension */
   ensureCollection(collection: CollectionSpec): Promise<void>
-  /** Adds chunks that nobody sees yet; those already there (by document, generation, position) are left as they are. */
+  /** Adds hidden chunks; existing ones (by document, generation, position) are unchanged. */
   addChunks(document: DocumentGeneration, chunks: VectorChunk[]): Promise<void>
-  /** Shows a generation in place of the one shown so far, whose chunks are then removed. */
+  /** Publishes a generation in place of the previous one, whose chunks are then deleted. */
   publish(documentId: string, generation: number): Promise<void>
-  /** Removes one generation of a document, or all of it. */
+  /** Deletes one generation of a document, or the whole document. */
   discard(documentId: string, generation?: number): Promise<void>
-  /** The best passages by meaning and by words, of published generations only. */
+  /** Hybrid search by vectors and full text, in published generations only. */
   search(query: VectorQuery): Promise<Hit[]>
 }

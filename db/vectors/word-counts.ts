@@ -1,40 +1,40 @@
-// In how many chunks the words of a question stand. To count a common word is slow, so it is remembered for a while.
+// Document frequencies of a question's words. Counting a common word is slow, so it is cached for a while.
 
 const REMEMBERED_MS = 60_000
 const MOST_REMEMBERED = 10_000
 
 export interface WordCount {
-  /** As the full text is asked for it. */
+  /** The word as a full-text query. */
   word: string
   chunks: number
 }
 
-/** A word of a question and where its chunks are to be counted. */
+/** A word of a question, and the space in which its chunks are counted. */
 export interface Uncounted {
   space: string
   asked: string
 }
 
-/** Of one database. What is remembered may be a minute old; rare words, which decide what is found, are always counted. */
+/** The cache of one database. Entries may be a minute old; rare words, which decide the matches, are always counted. */
 export class WordCounts {
   readonly #common: number
   readonly #remembered = new Map<string, { count: WordCount; until: number }>()
 
-  /** @param common words in more chunks of a space than this are remembered */
+  /** @param common words in more chunks of a space than this are cached */
   constructor(common: number) {
     this.#common = common
   }
 
   /**
-   * Those that stand in any chunk of the spaces, the rarest first, of equally rare ones the longer.
-   * @param count counts what is not remembered; without words that the full text does not keep
+   * The words that occur in the spaces, rarest first, then longest first.
+   * @param count counts the uncached words, except those that the full-text index drops
    */
   async count(
     spaces: readonly string[],
     words: readonly string[],
     count: (uncounted: Uncounted[]) => Promise<(Uncounted & WordCount)[]>,
   ): Promise<WordCount[]> {
-    // By space and word: several words of a question may be one for the full text.
+    // By space and word: several words of a question may have the same stem.
     const found = new Map<string, WordCount>()
     const uncounted: Uncounted[] = []
     for (const space of spaces) {

@@ -1,4 +1,4 @@
-// The body of an answer, read to an end of our choosing: decompressed bytes are counted, and no more are asked for.
+// Reads a response body up to a limit of decompressed bytes.
 
 export interface BoundedBody {
   bytes: Uint8Array
@@ -6,13 +6,13 @@ export interface BoundedBody {
   is_cut: boolean
 }
 
-/** @throws what the stream throws: a broken connection, a wrong compression, the reason of the request's signal */
+/** @throws the stream's error: a broken connection, invalid compression, the reason of the request's signal */
 export async function readBody({ body }: Response, maxBytes: number): Promise<BoundedBody> {
   if (!body) return { bytes: new Uint8Array(), is_cut: false }
   const chunks: Uint8Array[] = []
   let size = 0
   let isCut = false
-  // Leaving the loop cancels the stream.
+  // Breaking the loop cancels the stream.
   for await (const chunk of body as AsyncIterable<Uint8Array>) {
     chunks.push(chunk.subarray(0, maxBytes - size))
     size += chunk.length
@@ -22,7 +22,7 @@ export async function readBody({ body }: Response, maxBytes: number): Promise<Bo
   return { bytes: Buffer.concat(chunks), is_cut: isCut }
 }
 
-/** After how many seconds the other side wants to be asked again, when it says so in either form. */
+/** The seconds of a Retry-After header, in either form. */
 export function retryAfter({ headers }: Response): number | undefined {
   const value = headers.get('retry-after')?.trim() ?? ''
   if (/^\d{1,9}$/.test(value)) return Number(value)
@@ -30,7 +30,7 @@ export function retryAfter({ headers }: Response): number | undefined {
   return Number.isNaN(moment) ? undefined : Math.max(0, Math.ceil((moment - Date.now()) / 1_000))
 }
 
-/** What went wrong with a request, in words that name no address. */
+/** A message for a failed request that contains no address. */
 export function networkFault(error: unknown): string {
   const { code, cause } = error as { code?: unknown; cause?: { code?: unknown; message?: unknown } }
   const known = typeof cause?.code === 'string' ? cause.code : typeof code === 'string' ? code : undefined

@@ -1,20 +1,20 @@
-// Work on what strangers wrote, in a thread that is ended when it takes too long or too much memory.
+// Work on untrusted input, in a thread that is terminated when it exceeds its time or memory limit.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 
 export interface WorkerLimits {
-  /** For one piece of work, in milliseconds. */
+  /** Time limit of one request, in milliseconds. */
   time_ms: number
-  /** For the thread's heap, and for what the process has grown by while it works. */
+  /** Limit of the thread's heap, and of the process's growth during the request. */
   memory_mb: number
-  /** How much work may wait. */
+  /** Limit of queued requests. */
   waiting: number
 }
 
 export type WorkerMessage<Answer> = { ready: true } | { answer: Answer } | { error: string }
 export type WorkerReason = 'too_slow' | 'too_much_memory' | 'busy' | 'crashed'
 
-/** Work that was given up, in contrast to work that failed by itself. */
+/** Work that was terminated, in contrast to work that failed. */
 export class WorkerFault extends Error {
   override readonly name = 'WorkerFault'
   readonly reason: WorkerReason
@@ -27,10 +27,10 @@ export class WorkerFault extends Error {
 
 /** Longest wait for a thread to be ready, in milliseconds. */
 const START_MS = 20_000
-/** How often the memory is looked at, in milliseconds: Deno 2.9 has no memory limit for a thread, and Node's does not count buffers. */
+/** Interval of memory checks, in milliseconds: Deno 2.9 has no memory limit for a thread, and Node's does not count buffers. */
 const MEMORY_WATCH_MS = 25
 
-/** One thread that does one thing after another; it stays for the next as long as it behaves. */
+/** One thread that handles requests in sequence; it is reused while it stays within its limits. */
 export class BoundedWorker<Request, Answer> {
   readonly #script: URL
   readonly #limits: WorkerLimits
@@ -102,12 +102,12 @@ export class BoundedWorker<Request, Answer> {
       this.#thread = undefined
       throw error
     }
-    // It ended while nobody asked.
+    // It exited while idle.
     this.#thread = start(this.#script, this.#limits)
     return this.#thread
   }
 
-  /** The next work gets a new thread at once: a busy one takes Deno 2.9 two seconds to end. */
+  /** The next request gets a new thread at once: terminating a busy one takes two seconds on Deno 2.9. */
   async #end(): Promise<void> {
     const thread = this.#thread
     this.#thread = undefined
@@ -117,7 +117,7 @@ export class BoundedWorker<Request, Answer> {
 
 async function start(script: URL, { memory_mb }: WorkerLimits): Promise<Worker> {
   const thread = new Worker(script, { env: {}, resourceLimits: { maxOldGenerationSizeMb: memory_mb } })
-  // Whatever goes wrong while nobody asks shows when somebody does.
+  // An error while idle shows at the next request.
   thread.on('error', () => {})
   const waiting = new AbortController()
   const ready = new Promise<void>((resolve, reject) => {

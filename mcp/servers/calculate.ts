@@ -1,4 +1,4 @@
-// What the calculator calculates: expressions and units, exactly where that is possible, with errors that say what and where.
+// The calculator's evaluation: expressions and units, exact if possible, with errors that name the position.
 import { all, type BigNumber, create, type MathJsInstance, type Unit } from 'mathjs'
 
 export interface Calculation {
@@ -19,32 +19,32 @@ export interface Calculated {
   type: string
 }
 
-/** Digits that are calculated with at the least, and those that are shown by default. */
+/** Minimum precision of the calculation, and default digits of the result. */
 const DIGITS = 64
 const SHOWN_DIGITS = 15
-/** Digits beyond the asked ones, so that those are right. */
+/** Guard digits, so that the requested ones are correct. */
 const GUARD_DIGITS = 10
-/** Digits that a number of the processor's own holds. */
+/** Digits of a floating-point number. */
 const FLOAT_DIGITS = 15
 /** Longest result, in characters. */
 const MAX_RESULT = 10_000
 
-/** What would change the calculator itself, or take an expression apart, beyond calculating. */
+/** Functions that would change the calculator itself, or inspect expressions. */
 const DISABLED =
   'import createUnit reviver parser help evaluate parse compile simplify derivative rationalize resolve'.split(' ')
-/** Hidden by a variable: the library itself needs the function. */
+/** Shadowed by a variable, because the library itself needs the function. */
 const scope = () => ({ config: refused('config') })
-/** Signs that people write, and what they mean here; each as long as the other, so that positions stay right. */
+/** Typographic signs and their ASCII equivalent, of the same length, so that positions stay correct. */
 const SIGNS: Record<string, string> = { '×': '*', '·': '*', '÷': '/', '−': '-', '–': '-', ' ': ' ' }
 
-/** The library, and beside it what expressions may not call. */
+/** The library, and the functions that expressions may not call. */
 interface Calculator {
   math: MathJsInstance
   evaluate: (text: string, scope: object) => unknown
 }
 
 const exact = calculator({ number: 'BigNumber', precision: DIGITS })
-/** For functions that know only the numbers of the processor, such as erf. */
+/** For functions that support only floating-point numbers, such as erf. */
 const floating = calculator({ number: 'number' })
 
 function calculator(config: { number: 'BigNumber' | 'number'; precision?: number }): Calculator {
@@ -59,7 +59,7 @@ function calculator(config: { number: 'BigNumber' | 'number'; precision?: number
     calorie: { definition: '4.184 J', aliases: ['calories'], prefixes: 'long' },
     cal: { definition: '4.184 J', prefixes: 'short' },
   })
-  // Kept from before it is taken away from expressions.
+  // Saved before it is disabled for expressions.
   const evaluate = math.evaluate.bind(math) as Calculator['evaluate']
   const ln = (x: never) => math.log(x)
   math.import({ ln, ...Object.fromEntries(DISABLED.map((name) => [name, refused(name)])) }, { override: true })
@@ -72,11 +72,11 @@ function refused(name: string): () => never {
   }
 }
 
-/** @throws an error that says what is wrong with the expression, and where */
+/** @throws an error that names the fault and its position */
 export function calculate({ expression, precision }: Calculation): Calculated {
   const text = expression.replace(/[×·÷−–\u00a0]/g, (sign) => SIGNS[sign] ?? ' ')
   const digits = Math.max(DIGITS, (precision ?? 0) + GUARD_DIGITS)
-  // A library that changes its precision later goes on with numbers of the old one in places.
+  // After a later change of precision, the library still uses cached numbers of the old one.
   const { math, evaluate } = digits === DIGITS ? exact : calculator({ number: 'BigNumber', precision: digits })
   let value: unknown
   try {
@@ -90,7 +90,7 @@ export function calculate({ expression, precision }: Calculation): Calculated {
   return describe(math, value, (number) => formatNumber(number, precision, digits))
 }
 
-/** @throws an error that names the unit that is unknown, or both that do not match */
+/** @throws an error that names the unknown unit, or both incompatible units */
 export function convert({ value, from, to }: Conversion): Calculated {
   const unit = unitOf(value, from, 'from')
   const target = unitOf(undefined, to, 'to')
@@ -133,7 +133,7 @@ function describe(math: MathJsInstance, value: unknown, format: (value: number |
   return { result: bounded(result), type: TYPES[type] ?? type }
 }
 
-/** Names of types as the answer tells them, where the library's own say less. */
+/** Names of types in answers, where the library's names are less clear. */
 const TYPES: Record<string, string> = {
   BigNumber: 'number',
   bigint: 'number',
@@ -152,7 +152,7 @@ function formatPart(math: MathJsInstance, value: unknown, format: (value: number
   return math.format(value as never, SHOWN_DIGITS)
 }
 
-/** Whole numbers in full as long as every digit is right, others by significant digits. */
+/** Integers in full while every digit is exact, others by significant digits. */
 function formatNumber(value: number | BigNumber, precision: number | undefined, digits: number): string {
   if (Number.isNaN(Number(value))) throw new Error('Cannot calculate: the result is not a number')
   const number = typeof value === 'number' && Number.isFinite(value) ? exact.math.bignumber(String(value)) : value
@@ -168,7 +168,7 @@ function bounded(result: string): string {
   return result
 }
 
-/** The error with the place it speaks of marked below the expression. */
+/** The error with its position marked below the expression. */
 function located(error: unknown, text: string): Error {
   if (!(error instanceof Error)) return new Error(String(error))
   if (error instanceof RangeError && /call stack/i.test(error.message))

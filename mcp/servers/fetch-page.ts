@@ -1,4 +1,4 @@
-// Fetches what a URL holds, within limits of size and time, wherever strangers send us: every step of a redirect is checked.
+// Fetches an untrusted URL within limits of size and time: every step of a redirect is checked.
 import { UrlRefused } from '../../contracts/url-refused.ts'
 import type { UrlGuard } from '../../net/url-guard.ts'
 import { networkFault, readBody, retryAfter } from './bounded-body.ts'
@@ -7,7 +7,7 @@ import type { PageSource } from './read-page.ts'
 export interface PageLimits {
   /** From the request to the last byte, in milliseconds. */
   time_ms: number
-  /** Of the decompressed text; what comes after is not read. */
+  /** Of the decompressed text; the rest is not read. */
   max_bytes: number
 }
 
@@ -15,11 +15,11 @@ const HEADERS = {
   accept: 'text/html, application/xhtml+xml, text/markdown, text/plain;q=0.9, application/json;q=0.8, */*;q=0.5',
   'user-agent': 'Mozilla/5.0 (compatible; muxi)',
 }
-/** Types of text that do not say so by their name. */
+/** Media types of text. */
 const TEXTUAL = /^(text\/.*|application\/(.*\+)?(json|xml|yaml|x-yaml|toml|javascript|x-ndjson|ld\+json|rtf))$/
-/** Types that say nothing. */
+/** Types without information. */
 const UNKNOWN = new Set(['', 'application/octet-stream', 'binary/octet-stream', 'application/x-download'])
-/** Bytes that are looked at to tell text from something else. */
+/** Bytes that are read to detect text. */
 const SNIFFED = 1_024
 
 /** @throws an error for the model, or the signal's reason */
@@ -57,7 +57,7 @@ export async function fetchPage(
       : error instanceof PageFault
         ? error.message
         : networkFault(error)
-    // The guard's own words say what it refuses.
+    // The guard's message names the reason.
     if (!patience.aborted && error instanceof UrlRefused) throw error
     throw new Error(`Cannot read the page: ${why}`, { cause: error })
   }
@@ -80,7 +80,7 @@ function refusalOf(type: string): string | undefined {
 
 const PDF = 'it is a PDF, which only an upload to muxi makes readable'
 
-/** Servers say of much that is not text that it is. */
+/** Servers often declare binary data as text. */
 function binaryFault(bytes: Uint8Array): string | undefined {
   const head = Buffer.from(bytes.subarray(0, SNIFFED)).toString('latin1')
   if (head.startsWith('%PDF-')) return PDF

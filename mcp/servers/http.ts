@@ -1,4 +1,4 @@
-// Streamable HTTP on loopback: a server for each session, requests of web pages elsewhere refused, everything counted.
+// Streamable HTTP on loopback: one server per session, cross-origin requests refused, everything limited.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { randomUUID } from 'node:crypto'
@@ -8,20 +8,20 @@ import { isLoopbackHost } from '../../contracts/hosts.ts'
 
 const PATH = '/mcp'
 const MAX_SESSIONS = 64
-/** A session that is asked nothing for so long is closed, in milliseconds. */
+/** Idle timeout of a session, in milliseconds. */
 const IDLE_MS = 10 * 60_000
 const MAX_BODY = 1_000_000
 const MAX_CONNECTIONS = 256
-/** Longest wait for all of a request, in milliseconds. */
+/** Timeout for receiving a complete request, in milliseconds. */
 const REQUEST_MS = 30_000
 
 export interface OpenHttp {
   url: string
-  /** Takes no more requests, lets those that are being answered finish for so many milliseconds, and closes the sessions. */
+  /** Stops accepting, drains running requests for `drainMs` milliseconds, and closes the sessions. */
   close: (drainMs: number) => Promise<void>
 }
 
-/** Listens on loopback. @throws when the port is taken */
+/** Listens on loopback. @throws when the port is in use */
 export async function openHttp(createMcpServer: () => McpServer, port: number): Promise<OpenHttp> {
   const sessions = new Sessions(createMcpServer)
   let open = 0
@@ -61,7 +61,7 @@ export async function openHttp(createMcpServer: () => McpServer, port: number): 
 
 async function answer(request: IncomingMessage, response: ServerResponse, sessions: Sessions): Promise<void> {
   const { host, origin } = request.headers
-  // A name that a stranger has pointed at loopback comes with the stranger's name.
+  // DNS rebinding: the Host header has the foreign name.
   if (!host || !isLoopback(`http://${host}`)) return refuse(response, 403, `Host must be a loopback name`)
   if (origin !== undefined && !isLoopback(origin)) return refuse(response, 403, 'Origin must be a loopback address')
   if (request.url?.split('?')[0] !== PATH) return refuse(response, 404, `Nothing is here but ${PATH}`)
@@ -89,7 +89,7 @@ function refuse(response: ServerResponse, status: number, message: string, retry
 interface Session {
   server: McpServer
   transport: StreamableHTTPServerTransport
-  /** Requests that are being answered, streams among them. */
+  /** Running requests, including streams. */
   busy: number
   used_at: number
 }
@@ -97,7 +97,7 @@ interface Session {
 class Sessions {
   readonly #createServer: () => McpServer
   readonly #sessions = new Map<string, Session>()
-  /** Those whose client has not introduced itself yet count as well. */
+  /** Sessions that are not initialized yet count as well. */
   #opening = 0
 
   constructor(createMcpServer: () => McpServer) {
@@ -108,7 +108,7 @@ class Sessions {
     return this.#sessions.get(id)
   }
 
-  /** A session for a client that has none; the longest idle one gives way. */
+  /** Opens a session; the longest idle one is closed if there are too many. */
   async open(): Promise<Session | 'full'> {
     if (this.#sessions.size + this.#opening >= MAX_SESSIONS) {
       const idle = [...this.#sessions.values()].filter(({ busy }) => busy === 0)
@@ -129,7 +129,7 @@ class Sessions {
     return session
   }
 
-  /** Answers a request in a session; one that has not become a session by it is closed again. */
+  /** Handles a request in a session; closes it again if the request did not initialize it. */
   async use(session: Session, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const isNew = session.transport.sessionId === undefined
     session.busy++

@@ -1,4 +1,4 @@
-// The thread in which pages are read.
+// The thread that parses pages.
 import { parentPort } from 'node:worker_threads'
 import type { WorkerMessage } from './bounded-worker.ts'
 import { readPage, type Page, type PageSource } from './read-page.ts'

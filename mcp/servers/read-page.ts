@@ -1,4 +1,4 @@
-// What people would read of a page, as Markdown: decoded as its server, its marks or its bytes say, without what stands around it.
+// The main content of a page as Markdown: decoded by HTTP header, byte order mark, meta tag or detection, without navigation.
 import { Readability } from '@mozilla/readability'
 import { absoluteUrl, decodeHtml, parseHtml, resolveLinks, tidy, UNREAD } from '../../media/html.ts'
 import { toMarkdown } from '../../media/to-markdown.ts'
@@ -7,20 +7,20 @@ export interface PageSource {
   /** After redirects. */
   url: string
   kind: 'html' | 'text'
-  /** As its server named it. */
+  /** The charset of the HTTP header. */
   charset?: string
   bytes: Uint8Array
-  /** Whether only its beginning is here. */
+  /** Whether the page was cut. */
   is_cut: boolean
 }
 
 export interface Page {
   title: string
-  /** Markdown for HTML, else as it is. */
+  /** Markdown for HTML, otherwise unchanged. */
   text: string
 }
 
-/** An article that is shorter than this, and than so much of its page, is probably not what the page is about. */
+/** An extracted article below both limits (characters, share of the page) is probably not the main content. */
 const SHORT_ARTICLE = 500
 const SMALL_PART = 0.2
 /** Longest title, in characters. */
@@ -28,7 +28,7 @@ const MAX_TITLE = 300
 const AROUND =
   'nav, header, footer, aside, form, [role="navigation"], [role="banner"], [role="contentinfo"], [role="search"]'
 
-/** @throws when the page cannot be understood at all */
+/** @throws when the page cannot be parsed */
 export function readPage(source: PageSource): Page {
   const isPlain = source.kind === 'text'
   const text = decodeHtml(source.bytes, { charset: source.charset, isPlain })
@@ -53,7 +53,7 @@ function readHtml(html: string, url: string): Page {
   for (const element of document.querySelectorAll(UNREAD)) element.remove()
   const { body } = document
   const whole = (body.textContent ?? '').trim().length
-  // It changes the document that it is given.
+  // It modifies the given document.
   const copy = document.cloneNode(true) as Document
   const article = new Readability<Element>(copy, { keepClasses: true, serializer: (node) => node as Element }).parse()
   const found = article?.textContent?.trim().length ?? 0

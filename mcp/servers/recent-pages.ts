@@ -1,10 +1,10 @@
-// The pages that were read last, so that the parts of a long one fit together and its server is asked once.
+// Cache of recently read pages, so that the parts of a long page are consistent and it is fetched once.
 
 export interface ReadPage {
   url: string
   title: string
   text: string
-  /** Whether the page was longer than what is read. */
+  /** Whether the page was cut. */
   is_cut: boolean
 }
 

@@ -1,4 +1,4 @@
-// Starts an MCP server of ours: on standard input and output, or over HTTP on loopback with --http.
+// Starts a built-in MCP server: on standard input and output, or over HTTP on loopback with --http.
 import { parseArgs } from 'node:util'
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'
@@ -7,25 +7,25 @@ import { isJSONRPCRequest, type JSONRPCMessage } from '@modelcontextprotocol/sdk
 import { openHttp } from './http.ts'
 
 export const VERSION = '0.2.0'
-/** Longest wait at the end for calls that are being answered, in milliseconds. */
+/** Drain timeout of running calls, in milliseconds. */
 const DRAIN_MS = 5_000
 /** Longest message on standard input, in bytes. */
 const MAX_MESSAGE = 1_000_000
 
 export interface Program {
-  /** What it is called in its own words, as in `muxi-calculator`. */
+  /** Its name, such as `muxi-calculator`. */
   name: string
-  /** Where --http listens unless --port says otherwise. */
+  /** Default port of --http. */
   port: number
-  /** Throws when what it was set up with cannot be right. */
+  /** Throws when its configuration is invalid. */
   check?: () => void
   /** A server for one client. */
   createServer: () => McpServer
-  /** Ends what all clients share. */
+  /** Closes resources that all clients share. */
   close: () => Promise<void>
 }
 
-/** Serves until SIGTERM, SIGINT or the end of standard input, then answers what it has begun, and ends the process. */
+/** Serves until SIGTERM, SIGINT or the end of standard input, then drains, and exits the process. */
 export async function serve(program: Program): Promise<never> {
   try {
     const { http, port, help } = flagsOf(program)
@@ -65,7 +65,7 @@ async function serveHttp(program: Program, port: number): Promise<void> {
 }
 
 async function serveStdio(program: Program): Promise<void> {
-  // Whoever reads our answers may be gone before us.
+  // The reader of the output may exit first.
   process.stdout.on('error', () => process.exit(0))
   const stopped = signalled()
   const inputEnded = new Promise<void>((resolve) => {
@@ -88,8 +88,8 @@ function signalled(): Promise<void> {
 }
 
 /**
- * Counts what a connected transport has asked of us and has not been answered.
- * @returns a wait until there is nothing left, or until so many milliseconds have passed
+ * Counts unanswered requests of a connected transport.
+ * @returns a function that waits until none is left, or until a timeout in milliseconds
  */
 function watch(transport: Transport): (ms: number) => Promise<void> {
   const open = new Set<unknown>()

@@ -1,4 +1,4 @@
-// Searching the web with whichever service is configured: SearXNG, Brave or Tavily, asked strictly and read leniently.
+// Web search with the configured service: SearXNG, Brave or Tavily; strict requests, lenient parsing of responses.
 import { UrlRefused } from '../../contracts/url-refused.ts'
 import type { UrlGuard } from '../../net/url-guard.ts'
 import { withoutSecrets } from '../target.ts'
@@ -25,7 +25,7 @@ export interface SearchService {
   api_key: string
 }
 
-/** Longest wait for an answer, in milliseconds, and longest answer, in bytes. */
+/** Timeout of a response, in milliseconds, and its size limit, in bytes. */
 const ANSWER_MS = 15_000
 const MAX_ANSWER = 2_000_000
 /** Longest parts of a result, in characters. */
@@ -39,13 +39,13 @@ type Ask = Pick<RequestInit, 'method' | 'body'> & { headers?: Record<string, str
 interface Provider {
   label: string
   base_url?: string
-  /** Where its address is set, and its key where it takes one. */
+  /** Environment variables of its address, and of its key if it has one. */
   variables: { base_url: string; api_key?: string }
   request: (service: SearchService, search: SearchRequest) => { path: string; init: Ask }
-  /** The results in its answer, whatever else is in it. */
+  /** Extracts the results from its response. */
   results: (answer: unknown) => unknown
   read: (result: unknown) => Partial<Record<keyof SearchResult, unknown>>
-  /** What a status means that it gives for a reason of its own. */
+  /** Hints for statuses with a service-specific meaning. */
   hints?: Record<number, string>
 }
 
@@ -110,7 +110,10 @@ const PROVIDERS: Record<string, Provider> = {
   },
 }
 
-/** The service that the environment chooses: the named one, else the first that is set up. @throws when what is set cannot be right */
+/**
+ * The service selected by the environment: the named one, otherwise the first configured one. @throws when the configuration
+ * is invalid
+ */
 export function readService(env: Readonly<Record<string, string | undefined>>): SearchService | undefined {
   const set = (variable = '') => env[variable]?.trim() || undefined
   const chosen = set('SEARCH_PROVIDER')
@@ -134,7 +137,7 @@ export function readService(env: Readonly<Record<string, string | undefined>>): 
   return undefined
 }
 
-/** Asks the service once. @throws an error for the model that holds no key, or the signal's reason */
+/** Sends one request to the service. @throws an error for the model that contains no key, or the signal's reason */
 export async function searchWeb(
   service: SearchService | undefined,
   search: SearchRequest,
@@ -152,7 +155,7 @@ export async function searchWeb(
   const patience = AbortSignal.timeout(ANSWER_MS)
   let answer: unknown
   try {
-    // A key goes where it was meant to go, and no further.
+    // A redirect must not forward the key.
     const response = await guard.fetch(service.base_url + path, {
       ...init,
       headers: { accept: 'application/json', ...init.headers },
@@ -173,7 +176,7 @@ export async function searchWeb(
   }
   const results = provider.results(answer)
   if (!Array.isArray(results)) {
-    // Brave leaves the whole part out when there is nothing in it.
+    // Brave omits an empty section.
     if (results === undefined && typeof answer === 'object') return []
     throw fail('its answer holds no results that can be read')
   }
@@ -193,7 +196,7 @@ function explain({ label, variables, hints = {} }: Provider, response: Response,
   return `it answered ${status}${hints[status] ? `: ${hints[status]}` : said === '' ? '' : `: ${said}`}${later}`
 }
 
-/** The sentence in an error's body, wherever the service keeps it. */
+/** The message in an error's body, in any of the services' formats. */
 function detailOf(body: unknown): string {
   for (const path of [
     ['detail', 'error'],
@@ -225,7 +228,7 @@ function tidy({ title, url, snippet, published }: ReturnType<Provider['read']>):
 
 const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'", '#x27': "'", nbsp: ' ' }
 
-/** Text without the marks that services put around what was found. */
+/** Text without the services' highlighting tags. */
 function plain(text: string): string {
   return text
     .replaceAll(/<\/?(?:strong|b|em|i|mark|span|br|p)\b[^<>]*>/gi, '')

@@ -1,4 +1,4 @@
-// The archive that a document is (DOCX, XLSX, EPUB …), looked through before anything else opens it: bombs, names that lead outside,
+// The ZIP archive of a document (DOCX, XLSX, EPUB …), checked before any library opens it: zip bombs, path traversal,
 // and encrypted entries are refused.
 import { buffer } from 'node:stream/consumers'
 import { crc32 } from 'node:zlib'
@@ -6,12 +6,12 @@ import { zipSync } from 'fflate'
 import { type Entry, openPromise, type ZipFile } from 'yauzl'
 import { MediaFailure } from '../failure.ts'
 
-/** Most entries of one document, most bytes of all together unpacked, and how many times its size that may be when it is large. */
+/** Limits: entries, total unpacked bytes, and compression ratio of large ones. */
 const MAX_ENTRIES = 20_000
 const MAX_UNPACKED = 1_024 * 2 ** 20
 const MAX_RATIO = 200
 const LARGE = 32 * 2 ** 20
-/** Most bytes of one part that is read. */
+/** Limit of one part, in bytes. */
 const MAX_PART = 256 * 2 ** 20
 
 export class Archive {
@@ -56,7 +56,7 @@ export class Archive {
     }
   }
 
-  /** XML that declares no entities: what those could do is nothing that a document needs. @throws MediaFailure */
+  /** XML without entity declarations, which no document needs. @throws MediaFailure */
   async xml(name: string): Promise<string> {
     const bytes = await this.bytes(name)
     const text = new TextDecoder(bytes[0] === 0xff || bytes[0] === 0xfe ? 'utf-16' : 'utf-8').decode(bytes)
@@ -65,7 +65,7 @@ export class Archive {
     return text
   }
 
-  /** Another archive, for a library, of some parts: those that are XML were seen to be harmless. @throws MediaFailure */
+  /** A new archive with some parts, for a library: XML parts are checked. @throws MediaFailure */
   async copy(wanted: (name: string) => boolean, change = (_name: string, xml: string) => xml): Promise<Buffer> {
     const parts: Record<string, Uint8Array> = {}
     for (const name of this.names) {

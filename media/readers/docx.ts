@@ -1,4 +1,4 @@
-// Word documents: mammoth reads them into HTML; page breaks, headers and footers, which it drops, are kept here.
+// Word documents: mammoth converts them to HTML; page breaks, headers and footers, which it drops, are added here.
 import mammoth from 'mammoth'
 import { type Archive, withArchive } from './archive.ts'
 import { markupToMarkdown } from './markup.ts'
@@ -12,10 +12,10 @@ const STYLES = [
   "br[type='page'] => hr.page",
 ]
 
-/** From a footnote to where it belongs. */
+/** Back link of a footnote. */
 const WAY_BACK = /\s*<a href="#(?:foot|end)note-ref-[^"]*">[^<]*<\/a>/g
 
-/** Pages are those of the program that saved it, where it noted them. @throws MediaFailure */
+/** Page breaks are those of the saving program, if recorded. @throws MediaFailure */
 export function readDocx(path: string): Promise<Part[]> {
   return withArchive(path, async (archive) => {
     await archive.xml(MAIN)
@@ -35,14 +35,14 @@ export function readDocx(path: string): Promise<Part[]> {
   })
 }
 
-/** What is noted of the last printing becomes breaks, which mammoth knows; a break of the author's beside it is the same one. */
+/** Rendered page breaks become explicit ones, which mammoth supports; an adjacent explicit break is the same one. */
 function withBreaks(xml: string): string {
   const noted = '<w:lastRenderedPageBreak/>'
   if (!xml.includes(noted)) return xml
   return xml.replaceAll(/<w:br\b[^>]*w:type="page"[^>]*\/>/g, '').replaceAll(noted, '<w:br w:type="page"/>')
 }
 
-/** What stands at the head or foot of all pages, once. */
+/** The header or footer of all pages, once. */
 async function running(archive: Archive, place: 'header' | 'footer'): Promise<string> {
   const lines = new Set<string>()
   for (const name of archive.names.filter((name) => new RegExp(`^word/${place}\\d*\\.xml$`).test(name))) {

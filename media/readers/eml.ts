@@ -1,4 +1,4 @@
-// Letters: who wrote to whom, when and about what, then what they wrote. What is attached is named; others read it.
+// Mails: sender, recipients, date and subject, then the body. Attachments are only named; they are read elsewhere.
 import type { Address } from 'postal-mime'
 import { attachmentsOf, readMail } from './mail.ts'
 import { markupToMarkdown } from './markup.ts'

@@ -1,4 +1,4 @@
-// Books: a page for each chapter, in reading order, called as the table of contents calls it.
+// Books: one page per chapter, in reading order, labelled by the table of contents.
 import { decodeHtml } from '../html.ts'
 import { MediaFailure } from '../failure.ts'
 import { type Archive, withArchive } from './archive.ts'
@@ -9,7 +9,7 @@ import { attribute, childAt, childrenOf, descendantsOf, parseXml, resolvePart } 
 
 const CONTAINER = 'META-INF/container.xml'
 const ENCRYPTION = 'META-INF/encryption.xml'
-/** Only fonts are scrambled so; their words can be read. */
+/** Only fonts are obfuscated so; the text is readable. */
 const FONTS_ONLY = /^http:\/\/(www\.idpf\.org\/2008\/embedding|ns\.adobe\.com\/pdf\/enc#RC)$/
 
 /** @throws MediaFailure */
@@ -18,7 +18,7 @@ export function readEpub(path: string): Promise<Part[]> {
     await refuseEncrypted(archive)
     const [root] = descendantsOf(parseXml(await archive.xml(CONTAINER)), 'rootfile')
     const book = attribute(root, 'full-path') ?? ''
-    // Older books name the document type of their package; nothing here acts on it.
+    // Older books declare a document type, which is ignored.
     const opf = parseXml(decodeHtml(await archive.bytes(book)))
     const items = childrenOf(childAt(opf, 'manifest'), 'item').map((item) => ({
       id: attribute(item, 'id'),
@@ -41,7 +41,7 @@ export function readEpub(path: string): Promise<Part[]> {
   })
 }
 
-/** What the table of contents calls each part; the first entry counts. */
+/** Titles of parts in the table of contents; the first entry counts. */
 async function titlesOf(archive: Archive, contents: string): Promise<Map<string, string>> {
   const root = parseXml(decodeHtml(await archive.bytes(contents)))
   const titles = new Map<string, string>()

@@ -1,4 +1,4 @@
-// HTML files: all that their body says, without scripts and what leads elsewhere.
+// HTML files: the text of the body, without scripts and navigation.
 import { readFile } from 'node:fs/promises'
 import { decodeHtml } from '../html.ts'
 import { textEncoding } from '../text-encoding.ts'

@@ -1,10 +1,10 @@
-// Who reads what. Readers run in the parser process only, and are loaded when they are needed: a child begins sooner with less.
+// The reader of each format. Readers run only in the parser process, and are loaded on demand for a faster start.
 import { MediaFailure } from '../failure.ts'
 import type { Page } from '../parse-document.ts'
 import type { DocumentKind } from '../sniff.ts'
 import type { Part } from './table.ts'
 
-/** Kinds that are read as a whole. */
+/** Formats that are read as a whole. */
 export type WholeKind = Exclude<DocumentKind, 'pdf' | 'text' | 'markdown'>
 
 const READERS: Record<WholeKind, (path: string) => Promise<Part[]>> = {
@@ -33,7 +33,7 @@ export async function readWhole(path: string, kind: WholeKind): Promise<Page[]> 
   return pages
 }
 
-/** Libraries say in many words that a document is not as it should be. */
+/** Libraries have many errors for invalid documents. */
 function toFailure(error: unknown): unknown {
   if (error instanceof MediaFailure) return error
   if (error instanceof RangeError && /call stack/i.test(error.message))

@@ -1,4 +1,4 @@
-// JSON as Markdown that reads as what it says: tables of records, lists of values, headings over what is nested.
+// JSON as readable Markdown: tables of records, lists of values, headings for nested objects.
 import { readFile } from 'node:fs/promises'
 import { decodeText } from '../text-encoding.ts'
 import { cutAtBreaks } from './pages.ts'
@@ -7,10 +7,10 @@ import { type Part, tableMarkdown } from './table.ts'
 type Fields = Record<string, unknown>
 /** Most columns of a table of records. */
 const MAX_COLUMNS = 50
-/** Headings of Markdown; what is deeper stands as it is. */
+/** Deepest heading level of Markdown; deeper values are written as JSON. */
 const MAX_LEVEL = 6
 
-/** What is no JSON after all, and no lines of it either, is read as the text that it is. */
+/** Text that is neither JSON nor JSON Lines is read as plain text. */
 export async function readJson(path: string): Promise<Part[]> {
   const text = decodeText(await readFile(path))
   const value = parsed(text) ?? parsedLines(text)

@@ -1,10 +1,10 @@
-// A mail taken apart: its fields and its body, and what is attached to it, each file under a name of its own.
+// Parses a mail: headers, body, and attachments with unique names.
 import { readFile } from 'node:fs/promises'
 import PostalMime, { type Attachment, type Email } from 'postal-mime'
 import { MediaFailure } from '../failure.ts'
 
 export interface Attached {
-  /** As its sender calls it, on one line. Never a path of ours. */
+  /** The sender's name for it, on one line. Never a local path. */
   name: string
   bytes: Uint8Array
 }
@@ -23,8 +23,8 @@ export async function readMail(path: string): Promise<Email> {
 }
 
 /**
- * The files that were sent with a mail. Pictures that its body shows, such as a logo, and signatures are none.
- * @param taken names that none of them may have
+ * The files that were sent with a mail. Inline images of the body, such as a logo, and signatures are excluded.
+ * @param taken reserved names
  */
 export function attachmentsOf({ attachments }: Email, taken: string[] = []): Attached[] {
   const names = new Set(taken)
@@ -46,7 +46,7 @@ function oneLine(name: string): string {
     .slice(-LONGEST_NAME)
 }
 
-/** `plan.pdf` that comes again is `plan (2).pdf`. */
+/** A second `plan.pdf` becomes `plan (2).pdf`. */
 function freeName(name: string, names: ReadonlySet<string>): string {
   const [, stem = name, extension = ''] = /^(.+?)(\.\w{1,10})?$/u.exec(name) ?? []
   let free = name

@@ -1,16 +1,16 @@
-// HTML that a document is, or was turned into, as Markdown.
+// Converts the HTML of a document to Markdown.
 import { absoluteUrl, parseHtml, resolveLinks, tidy, UNREAD } from '../html.ts'
 import { MediaFailure } from '../failure.ts'
 import { toMarkdown } from '../to-markdown.ts'
 import { PAGE_BREAK } from './pages.ts'
 
-/** What leads elsewhere, or asks for something. */
+/** Navigation and form elements. */
 const AROUND = 'nav, form, button, input, select, [role="navigation"], [role="search"]'
-/** Pictures have no address that would mean anything later; what they show does. */
+/** Placeholder URL of images: only their alternative text is kept. */
 const PICTURE = 'about:picture'
 
 /**
- * Where `hr.page` stands, the Markdown has a page break. A table that marks no head has its first row for one.
+ * `hr.page` becomes a page break. The first row of a table without a header is its header.
  * @throws MediaFailure
  */
 export function markupToMarkdown(html: string): string {
@@ -25,7 +25,7 @@ export function markupToMarkdown(html: string): string {
   return title === '' || document.querySelector('h1') ? markdown : `# ${title}\n\n${markdown}`
 }
 
-/** Survives as a letter of private use what a form feed, a space, does not. */
+/** A private use character, because a form feed is collapsed as whitespace. */
 const BREAK_MARK = '\uF8F0'
 
 function parse(html: string): Document {

@@ -1,8 +1,8 @@
-// The words of OpenDocument as simple HTML: headings, paragraphs, lists, tables, what pictures show, footnotes, ends of pages.
+// OpenDocument text as simple HTML: headings, paragraphs, lists, tables, alternative text of images, footnotes, page breaks.
 import { attribute, childAt, childrenOf, descendantsOf, escapeHtml, nameOf } from './xml.ts'
 
 const PAGE = '<hr class="page">'
-/** Not of the text: what was deleted, what others remarked, what stands elsewhere. */
+/** Elements outside of the text: deletions, comments, indexes. */
 const SKIPPED: ReadonlySet<string> = new Set([
   'tracked-changes',
   'annotation',
@@ -23,12 +23,12 @@ export class OdfHtml {
       this.#styles.set(attribute(style, 'name') ?? '', style)
   }
 
-  /** A property of the style that an element names. */
+  /** A property of an element's style. */
   styleOf(element: Element, properties: string, name: string): string | undefined {
     return attribute(childAt(this.#styles.get(attribute(element, 'style-name') ?? ''), properties), name)
   }
 
-  /** What stands in an element, its footnotes below. */
+  /** The blocks of an element, with its footnotes below. */
   blocks(element: Element | undefined): string {
     if (!element) return ''
     const html = childrenOf(element)
@@ -96,7 +96,7 @@ export class OdfHtml {
     return `<tr>${cells.join('')}</tr>`
   }
 
-  /** A picture with what it shows, or a box with text of its own. */
+  /** An image with its alternative text, or a text box. */
   #frame(frame: Element): string {
     const isTitle = attribute(frame, 'class') === 'title'
     const box = childAt(frame, 'text-box')
@@ -144,7 +144,7 @@ export class OdfHtml {
   }
 }
 
-/** Spaces that are elements, since XML keeps only one. */
+/** Whitespace elements, since XML collapses spaces. */
 function space(element: Element): string | undefined {
   if (nameOf(element) === 'tab' || nameOf(element) === 'line-break') return ' '
   if (nameOf(element) !== 's') return undefined

@@ -1,4 +1,4 @@
-// OpenDocument, as LibreOffice writes it: texts with their pages, sheets, slides with their notes. What is hidden is left out.
+// OpenDocument, as written by LibreOffice: texts with pages, sheets, slides with notes. Hidden parts are skipped.
 import { MediaFailure } from '../failure.ts'
 import { type Archive, withArchive } from './archive.ts'
 import { markupToMarkdown } from './markup.ts'
@@ -8,7 +8,7 @@ import { type Part, tableParts } from './table.ts'
 import { attribute, childAt, childrenOf, descendantsOf, nameOf, parseXml } from './xml.ts'
 
 const MANIFEST = 'META-INF/manifest.xml'
-/** Most columns of a row, and most times that a row that says something is repeated: numbers that strangers choose. */
+/** Limits of columns per row, and of repetitions of a non-empty row: both are untrusted numbers. */
 const MAX_COLUMNS = 1_024
 const MAX_REPEATS = 1_000
 
@@ -57,7 +57,7 @@ async function withContent(path: string, read: (content: Element, body: Element)
 
 async function refuseEncrypted(archive: Archive): Promise<void> {
   if (!archive.has(MANIFEST)) return
-  // Some programs name the document type of the manifest, so that it is not read as strictly as the others.
+  // Some programs declare a document type in the manifest, so it is parsed less strictly.
   const manifest = parseXml((await archive.bytes(MANIFEST)).toString())
   if (!descendantsOf(manifest, 'encryption-data').next().done)
     throw new MediaFailure('encrypted', 'The document is encrypted and opens only with a password')
@@ -84,7 +84,7 @@ function repeats(element: Element, name: string): number {
   return Math.max(1, Math.floor(Number(attribute(element, name) ?? 1)) || 1)
 }
 
-/** Dates as dates, whatever they are shown as; all else as it is shown. */
+/** Dates in ISO format; other values as displayed. */
 function cellText(cell: Element, writer: OdfHtml): string {
   const date = attribute(cell, 'date-value')
   if (date !== undefined) return date.replace('T00:00:00', '').replace('T', ' ')

@@ -1,20 +1,20 @@
-// Markdown of a document without pages of its own, or with breaks marked in it, as pages of bounded length.
+// Splits the Markdown of a document without pages, or with marked breaks, into pages of bounded length.
 
-/** Longest page of a text, in characters, so that a batch of pages stays a small piece of work. */
+/** Longest page of a text, in characters, so that a batch of pages stays small. */
 export const PAGE_CHARACTERS = 32_768
-/** Stands where a page ends. */
+/** Marks the end of a page. */
 export const PAGE_BREAK = '\f'
 
 const ROW = /^\|.*\|$/
 
-/** The pages of a text; a table that goes on has its header again. */
+/** The pages of a text; a table that continues repeats its header. */
 export function cutAtBreaks(markdown: string): string[] {
   const pages: string[] = []
   let lines: string[] = []
   let table: string[] = []
   for (const line of markdown.split('\n')) {
     const text = line.replaceAll(PAGE_BREAK, '')
-    // A break that stands alone in its line leaves no line behind.
+    // A break alone in its line removes the line.
     const isBreak = line !== text
     table = ROW.test(text) ? [...table, text].slice(0, 2) : []
     if (text.trim() !== '' || !isBreak) lines.push(text)
@@ -26,7 +26,7 @@ export function cutAtBreaks(markdown: string): string[] {
   return pages.flatMap(cutLong)
 }
 
-/** Pieces of a text, each within the limit; together they are the text. */
+/** Splits a text into pieces within the limit, without loss. */
 export function cutLong(text: string): string[] {
   const pieces: string[] = []
   for (let start = 0; start < text.length;) {
@@ -37,7 +37,7 @@ export function cutLong(text: string): string[] {
   return pieces
 }
 
-/** After the last blank line, line or word that fits. */
+/** The position after the last blank line, line or word within the limit. */
 function endOfPage(text: string, start: number): number {
   const window = text.slice(start, start + PAGE_CHARACTERS)
   if (start + window.length === text.length) return text.length
@@ -45,6 +45,6 @@ function endOfPage(text: string, start: number): number {
     const at = window.lastIndexOf(separator)
     if (at > PAGE_CHARACTERS / 2) return start + at + separator.length
   }
-  // Not between the two halves of one character.
+  // Not within a surrogate pair.
   return start + (/[\uD800-\uDBFF]$/.test(window) ? window.length - 1 : window.length)
 }

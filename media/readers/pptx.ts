@@ -1,11 +1,11 @@
-// Presentations of PowerPoint: a page for each slide in the order of the show, with its notes. Hidden slides are left out.
+// Presentations of PowerPoint: one page per slide in order, with its notes. Hidden slides are skipped.
 import { type Archive, withArchive } from './archive.ts'
 import { markupToMarkdown } from './markup.ts'
 import type { Part } from './table.ts'
 import { attribute, childAt, childrenOf, descendantsOf, escapeHtml, nameOf, parseXml, resolvePart } from './xml.ts'
 
 const SHOW = 'ppt/presentation.xml'
-/** Placeholders that say the same on each slide. */
+/** Placeholders that repeat on each slide. */
 const RUNNING: ReadonlySet<string> = new Set(['sldNum', 'ftr', 'dt', 'hdr', 'sldImg'])
 
 /** @throws MediaFailure */
@@ -51,12 +51,12 @@ async function relationsOf(archive: Archive, part: string): Promise<Relation[]> 
     }))
 }
 
-/** `r:id`, beside the `id` that is a number. */
+/** `r:id`, in contrast to the numeric `id`. */
 function relationOf(element: Element): string | undefined {
   return [...element.attributes].find(({ name }) => name.endsWith(':id'))?.value
 }
 
-/** Title first, then shapes as they were drawn. */
+/** Title first, then shapes in drawing order. */
 function shapesOf(slide: Element): string {
   const tree = childAt(slide, 'cSld', 'spTree')
   const shapes = tree ? [...shapesWithin(tree)] : []
@@ -66,7 +66,7 @@ function shapesOf(slide: Element): string {
 
 function* shapesWithin(group: Element): Generator<Element> {
   for (const child of childrenOf(group)) {
-    // The same drawing twice, for newer and older programs.
+    // The same drawing in two versions, for newer and older programs.
     if (nameOf(child) === 'AlternateContent') yield* shapesWithin(childAt(child, 'Choice') ?? child)
     else if (nameOf(child) === 'grpSp') yield* shapesWithin(child)
     else yield child
@@ -91,7 +91,7 @@ function shapeToHtml(shape: Element): string {
   return paragraphs.map((paragraph) => paragraphToHtml(paragraph)).join('\n')
 }
 
-/** A list item is one because it has a bullet; deeper ones stand in deeper lists. */
+/** A paragraph with a bullet is a list item; deeper ones are in nested lists. */
 function paragraphToHtml(paragraph: Element): string {
   const words = wordsOf(paragraph)
   const properties = childAt(paragraph, 'pPr')

@@ -1,7 +1,7 @@
-// The commands of RTF as they come, as simple HTML.
+// Converts RTF commands to simple HTML.
 import { escapeHtml } from './xml.ts'
 
-/** Groups that hold nothing to read. */
+/** Groups without readable text. */
 const SKIPPED: ReadonlySet<string> = new Set(
   'fonttbl colortbl stylesheet info pict object listtable listoverridetable rsidtbl generator xmlnstbl themedata colorschememapping datastore latentstyles filetbl revtbl fldinst nonshppict pntxta pntxtb ftnsep ftnsepc aftnsep aftnsepc bkmkstart bkmkend pgptbl mmathpr docvar userprops annotation atnid atnauthor'.split(
     ' ',
@@ -48,10 +48,10 @@ const CODE_PAGES: Record<number, string> = {
 
 interface State {
   skipped: boolean
-  /** Characters that stand for one of Unicode where a program does not know it. */
+  /** Number of fallback characters after a Unicode character. */
   fallback: number
   font: number
-  /** Where words go: the text, or a footnote. */
+  /** Target of the text: body or footnote. */
   note: boolean
 }
 
@@ -60,7 +60,7 @@ export class RtfHtml {
   readonly #stack: State[] = []
   #codePage = 'windows-1252'
   readonly #fonts = new Map<number, string>()
-  /** Whether fonts are being described. */
+  /** Whether the parser is inside the font table. */
   #inFonts = false
   #fontDepth = 0
   #pending: number[] = []
@@ -168,7 +168,7 @@ export class RtfHtml {
       case 'footerl':
       case 'footerr':
       case 'footerf':
-        // They stand on every page; one who reads does not miss them.
+        // Headers and footers repeat on every page and are skipped.
         this.#state.skipped = true
     }
   }
@@ -200,7 +200,7 @@ export class RtfHtml {
     return this.#html + this.#notes.map((note, index) => `<p>[${index + 1}] ${escaped(note)}</p>`).join('')
   }
 
-  /** Bytes become letters when their code page can no longer change: a letter may take two. */
+  /** Decodes pending bytes before the code page changes: a character may have two bytes. */
   #flush(): void {
     if (this.#pending.length === 0) return
     const bytes = Uint8Array.from(this.#pending)

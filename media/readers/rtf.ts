@@ -1,4 +1,4 @@
-// Rich Text Format: the words, in whatever code page, with headings, lists, tables, footnotes and pages.
+// Rich Text Format: text in any code page, with headings, lists, tables, footnotes and pages.
 import { readFile } from 'node:fs/promises'
 import { MediaFailure } from '../failure.ts'
 import { markupToMarkdown } from './markup.ts'
@@ -7,7 +7,7 @@ import { RtfHtml } from './rtf-html.ts'
 import type { Part } from './table.ts'
 
 const TOKEN = /\\([a-z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-f]{2})|\\([^a-z])|([{}])|[\r\n]+|([^\\{}\r\n]+)/giy
-/** Groups within groups. */
+/** Limit of nested groups. */
 const MAX_DEPTH = 1_000
 
 /** @throws MediaFailure */

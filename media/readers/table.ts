@@ -2,13 +2,13 @@
 import type { Page } from '../parse-document.ts'
 import { PAGE_CHARACTERS } from './pages.ts'
 
-/** Longest cell that is written, in characters. */
+/** Longest cell, in characters. */
 const MAX_CELL = 8_192
 
 export type Part = Omit<Page, 'page'>
 
 /**
- * The first row is the header, unless it holds numbers: then the columns are numbered.
+ * The first row is the header, unless it contains numbers: then the columns are numbered.
  * @param label of each of its pages
  */
 export function tableParts(rows: readonly string[][], label?: string): Part[] {

@@ -1,4 +1,4 @@
-// Spreadsheets of Excel: read-excel-file reads them. A page for each sheet, more for a long one; hidden sheets are left out.
+// Spreadsheets of Excel: read-excel-file reads them. One page per sheet, more for a long one; hidden sheets are skipped.
 import readSheets, { type CellValue } from 'read-excel-file/node'
 import { withArchive } from './archive.ts'
 import { type Part, tableParts } from './table.ts'
@@ -6,7 +6,7 @@ import { type Part, tableParts } from './table.ts'
 const WORKBOOK = 'xl/workbook.xml'
 const HIDDEN = /<(?:\w+:)?sheet\b[^>]*\bstate="(?:hidden|veryHidden)"[^>]*\/>/g
 
-/** Formulas stand with the results that their program stored. @throws MediaFailure */
+/** Formulas are read as their stored results. @throws MediaFailure */
 export async function readXlsx(path: string): Promise<Part[]> {
   const book = await withArchive(path, async (archive) => {
     await archive.xml(WORKBOOK)
@@ -26,14 +26,14 @@ export async function readXlsx(path: string): Promise<Part[]> {
 
 function shown(value: CellValue | null): string {
   if (value === null) return ''
-  // Excel knows no time zones: what it shows is what the library gives as UTC.
+  // Excel has no time zones: the displayed time is the library's UTC value.
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? '' : isoDate(value)
-  // What twelve digits tell apart is arithmetic, not a figure: 0.1 + 0.2.
+  // Rounded to twelve digits, to hide floating-point errors: 0.1 + 0.2.
   return typeof value === 'number' ? String(Number(value.toPrecision(12))) : String(value)
 }
 
 function isoDate(date: Date): string {
-  // A fraction of a day is seldom a whole second.
+  // A fraction of a day is rarely a whole second.
   const [day = '', time = ''] = new Date(date.getTime() + 500).toISOString().split('T')
   if (time.startsWith('00:00:00')) return day
   return `${day} ${time.slice(0, time.startsWith('00', 6) ? 5 : 8)}`

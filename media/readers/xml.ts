@@ -1,4 +1,4 @@
-// XML parts of documents as trees, whatever prefixes their writer chose.
+// XML parts of documents as trees, independent of namespace prefixes.
 import { DOMParser } from 'linkedom'
 import { MediaFailure } from '../failure.ts'
 
@@ -15,13 +15,13 @@ export function nameOf(element: Element): string {
   return element.tagName.slice(element.tagName.indexOf(':') + 1)
 }
 
-/** Children of an element, of these names where any are given. */
+/** Children of an element, filtered by names if given. */
 export function childrenOf(element: Element | undefined, ...names: string[]): Element[] {
   const children = element ? ([...element.children] as Element[]) : []
   return names.length === 0 ? children : children.filter((child) => names.includes(nameOf(child)))
 }
 
-/** What follows a path of names from child to child; undefined where one is missing. */
+/** The descendant at a path of child names; undefined if one is missing. */
 export function childAt(element: Element | undefined, ...path: string[]): Element | undefined {
   return path.reduce((at, name) => at && childrenOf(at, name)[0], element)
 }
@@ -35,7 +35,7 @@ export function* descendantsOf(element: Element, name: string): Generator<Elemen
   }
 }
 
-/** An attribute, whatever its prefix. */
+/** An attribute, with any prefix. */
 export function attribute(element: Element | undefined, name: string): string | undefined {
   if (!element) return undefined
   return [...element.attributes].find((each) => each.name === name || each.name.endsWith(`:${name}`))?.value
@@ -45,7 +45,7 @@ export function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 }
 
-/** The part that a path in another part leads to: `../media/a.png` of `ppt/slides/slide1.xml`. */
+/** Resolves a relative path in a part: `../media/a.png` of `ppt/slides/slide1.xml`. */
 export function resolvePart(from: string, path: string): string {
   const { pathname } = new URL(path, `zip:///${from.split('/').map(encodeURIComponent).join('/')}`)
   try {

@@ -1,4 +1,4 @@
-// MCP servers that nobody calls: what it costs to watch them, and whether watching leaves anything behind.
+// Idle MCP servers: the cost of supervising them, and whether it leaks.
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { FAULTY, NODE } from '../support/mcp-servers.ts'

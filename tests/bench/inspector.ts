@@ -1,4 +1,4 @@
-// Looks into a process over its inspector: collects garbage there, and watches for how long its event loop stands still.
+// Uses the inspector of a process to collect garbage, and to measure how long its event loop is blocked.
 import { WebSocket } from 'ws'
 
 export interface Inspector {
@@ -8,7 +8,7 @@ export interface Inspector {
   count(className: string): Promise<number>
   /** Begins to watch the event loop, anew if it is watched. */
   watchLoop(): Promise<void>
-  /** The longest time for which the event loop stood still since then, and the most that its thread computed in one go, in milliseconds. */
+  /** The longest event loop delay since then, and the longest task of its thread, in milliseconds. */
   longestBlock(): Promise<{ wall: number; cpu: number }>
   close(): void
 }

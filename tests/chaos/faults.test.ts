@@ -28,7 +28,7 @@ it.each(['sqlite', 'postgres'] as const)(
     const next = stage.model.script({ say: 'Later.' })
     const other = await stage.chat(api.url, next, { conversation_id: await stage.conversation(api.url) })
     const reset = await stream.waitFor('content_reset', TOLD_AGAIN_MS)
-    console.log(`${database}: told again ${reset.at - stoppedAt} ms after the worker was stopped`)
+    console.log(`${database}: re-emitted ${reset.at - stoppedAt} ms after the worker was stopped`)
     await sleep(Math.max(0, stoppedAt + STOPPED_MS - Date.now()))
     worker.signal('SIGCONT')
     expect((await stream.untilFinal()).type).toBe('message_end')

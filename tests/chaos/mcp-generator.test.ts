@@ -1,4 +1,4 @@
-// What `muxi mcp new` writes, for somebody who has only that: npm installs it, and its own commands check, test, build and start it.
+// What `muxi mcp new` writes, used on its own: npm installs it, and its own commands check, test, build and start it.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

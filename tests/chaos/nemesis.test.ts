@@ -1,4 +1,4 @@
-// Minutes of chats and ingestions while any process is killed or stopped every few seconds, as a seed says, on both databases.
+// Minutes of chats and ingestions while random processes are killed or suspended every few seconds, by a seed, on both databases.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
 import { Cast } from '../support/cast.ts'
@@ -10,7 +10,7 @@ import { manyWords } from '../support/words.ts'
 
 const MINUTES = Number(process.env['MUXI_TEST_CHAOS_MINUTES'] ?? 5)
 const SEED = Number(process.env['MUXI_TEST_SEED'] ?? Date.now() % 2 ** 31)
-/** One of them only, when named. */
+/** Restricts the run to one database. */
 const DATABASE = process.env['MUXI_TEST_DATABASE']
 const CHATS = 20
 const INGESTIONS = 2
@@ -32,7 +32,7 @@ for (const database of ['sqlite', 'postgres'] satisfies DatabaseName[]) {
       console.log(`${database}: MUXI_TEST_SEED=${SEED}, ${MINUTES} minutes, ${strikes.length} strikes`)
       const stage = await openStage({ database, env: ENV })
       onTestFinished(() => stage.close())
-      // Two APIs and two workers, one of each in one process, which gives turns a head start.
+      // Two APIs and two workers, one of each in one process, for head starts.
       const cast = await Cast.start(stage, { apis: 1, workers: 1, alls: 1 })
       onTestFinished(() => cast.leave())
       stage.model.otherwise({ say: manyWords('word', 60), pieces_per_second: 30 })
@@ -71,7 +71,7 @@ for (const database of ['sqlite', 'postgres'] satisfies DatabaseName[]) {
   )
 }
 
-/** Notes how often each batch had been parsed when it was first seen to be finished. */
+/** Records the number of parse attempts of each batch when it is first seen as finished. */
 function watchParsed(stage: Stage): { again: () => Promise<string[]> } {
   const finished = new Map<string, unknown>()
   const over = new AbortController()

@@ -31,7 +31,7 @@ it('nothing accepted is lost, and nothing told or indexed twice, while Postgres 
 
   await untilAllIsOver(stage)
   expect(seen.faults).toEqual([])
-  // Nobody but Postgres has been touched: it comes back, and everybody goes on.
+  // Only Postgres was killed: it comes back, and all processes continue.
   expect(cast.lost).toEqual([])
   expect(Object.keys(seen.outcomes).toSorted()).toEqual(['job completed', 'message_end'])
   expect(seen.refusals['503'] ?? 0).toBeGreaterThan(0)

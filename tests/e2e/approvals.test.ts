@@ -23,7 +23,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   stage.model.assertUsed()
-  // What the server hears of calls that were given up: of its list of tools, too, when a machine is busy.
+  // Cancellations that the server gets: of its list of tools, too, on a busy machine.
   await stage.check({ repeatable: ['cancelled'] })
 })
 
@@ -55,7 +55,7 @@ const toldTo = (cue: string) =>
     .messages.find(({ role }) => role === 'tool')?.content
 const endOf = (stream: SseClient) => stream.events.find(({ type }) => type === 'tool_call_end')?.data
 
-it(keeps('approvals.time', 'the time of a turn stands still while it waits for a person'), async () => {
+it(keeps('approvals.time', 'the deadline of a turn is paused while it waits for a person'), async () => {
   const { turn_id, asked, stream } = await begin('faulty__count', { label: 'late' }, { say: 'Counted.' })
   const question = await begin('everything__trigger-elicitation-request', {}, { say: 'Thanks.' })
   // The limit of a turn is a timer of its workflow: none runs while it waits.
@@ -207,7 +207,7 @@ it(
   },
 )
 
-it(keeps('approvals.chat', 'whoever waits for the reply is told that the turn waits'), async () => {
+it(keeps('approvals.chat', 'the client that waits for the reply is told that the turn waits'), async () => {
   const cue = stage.model.script(
     { call: [{ name: 'faulty__count', arguments: { label: 'waited' } }] },
     { say: 'Counted.' },

@@ -207,7 +207,10 @@ describe.skipIf(!canMount(join(tmpdir(), 'muxi-small-disk')))('a full disk', () 
 })
 
 it(
-  keeps('attack.secret-key', 'names the credential and the way out; the turn ends instead of being tried for ever'),
+  keeps(
+    'attack.secret-key',
+    'names the credential and the way out; the turn ends instead of being retried without limit',
+  ),
   { timeout: 120_000 },
   async () => {
     const stage = await openStage()

@@ -58,7 +58,7 @@ async function makeTicket(key: string): Promise<string> {
   return body.ticket
 }
 
-/** A turn under way, and what follows it with the key: a stream, a socket, and a socket that a ticket opened. */
+/** A running turn, and its subscribers with the key: a stream, a socket, and a socket that a ticket opened. */
 async function openAll(key: string): Promise<{ turn_id: string; stream: SseClient; sockets: WsClient[] }> {
   const content = stage.model.script({ say: manyWords('word', 2_000), pieces_per_second: 40 })
   const stream = await stage.chat(muxi.url, content, { key })

@@ -47,13 +47,13 @@ async function followToTheEnd({ stage, api }: Scene, stream: SseClient): Promise
 it(
   keeps(
     'faults.temporal',
-    'kill -9 of Temporal, back after 5 s: 503 with Retry-After meanwhile, the turn under way, the message behind it and the refused one are answered',
+    'kill -9 of Temporal, back after 5 s: 503 with Retry-After meanwhile, the running turn, the message behind it and the refused one are answered',
   ),
   async () => {
     const scene = await open('sqlite')
     const { stage, api } = scene
     const reply = manyWords('word', 300)
-    // However often it is asked: the attempt that Temporal no longer hears of is given up.
+    // However often it is asked: an attempt without heartbeats is abandoned.
     const end = stage.model.otherwise({ say: reply, pieces_per_second: 40 })
     const conversation = await stage.conversation(api.url)
     const stream = await stage.chat(api.url, 'Talk on', { conversation_id: conversation })

@@ -1,4 +1,4 @@
-// What agents know from documents: sources made with an agent, folders that agent files name, and what models and people get of them.
+// Knowledge from documents: sources created with an agent, folders in agent files, and their passages for models and users.
 import { mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -246,7 +246,7 @@ describe('sent twice', () => {
 
 describe('a document that is not what it seems', () => {
   it(
-    keeps('documents.scanned', 'a PDF without text completes and says so, to whoever asks and to the model'),
+    keeps('documents.scanned', 'a PDF without text completes and says so, to the client and to the model'),
     async () => {
       const scan = pdf([{ sentences: [] }, { sentences: [] }])
       const file_id = (await upload('scan.pdf', scan)).body.id

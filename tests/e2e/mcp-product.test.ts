@@ -1,4 +1,4 @@
-// The product under its supervisor, with an MCP server: everything is killed at once.
+// The product under its supervisor, with an MCP server: all processes are killed at once.
 import { readFileSync } from 'node:fs'
 import { expect, it, onTestFinished } from 'vitest'
 import { freePort } from '../support/free-port.ts'
@@ -25,7 +25,7 @@ it(
     await product.killAll()
     await expect.poll(() => isAlive(pid)).toBe(false)
     const again = await stage.startProduct({ port })
-    // For a few seconds the rows still tell of the dead worker.
+    // For a few seconds the rows still name the dead worker.
     const isNew = async () => {
       const { connected, stats } = await look()
       return connected && stats.pid !== pid

@@ -98,7 +98,10 @@ it(keeps('mcp.endpoints', 'a server that cannot be connected is told with the re
 })
 
 it(
-  keeps('mcp.builtin', 'a server of ours is added without a list of programs; where it connects to is for admins'),
+  keeps(
+    'mcp.builtin',
+    'a built-in server is added without a list of programs; only admins set the addresses it connects to',
+  ),
   async () => {
     const search = { name: 'web', builtin: 'search', credentials: { BRAVE_API_KEY: 'key-of-a-manager' } }
     for (const more of [{ env: { BRAVE_BASE_URL: 'http://10.0.0.1' } }, { credentials: { SEARXNG_BASE_URL: 'x' } }])
@@ -195,10 +198,7 @@ it(
 )
 
 it(
-  keeps(
-    'mcp.http',
-    'a server over HTTP that is started anew has forgotten the session, and calls go on with another one',
-  ),
+  keeps('mcp.http', 'a restarted server over HTTP has lost the session, and calls continue with another one'),
   async () => {
     const port = await freePort()
     const first = await serve('streamableHttp', port)

@@ -1,4 +1,4 @@
-// MCP servers that want a sign-in: operators and users sign in, calls wait for them, tokens are their own, renewed once, and shown to nobody.
+// MCP servers that want a sign-in: operators and users sign in, calls wait for them, tokens are per user, refreshed once, and never exposed.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, beforeEach, expect, it } from 'vitest'
@@ -122,7 +122,7 @@ it(keeps('mcp.sign-in.refresh', 'calls at once with a token that has ended renew
   expect(server.renewals.filter((subject) => subject !== 'operator')).toEqual(['ada'])
 })
 
-it(keeps('mcp.sign-in.more', 'a call that wants more rights asks for them, and no server asks for ever'), async () => {
+it(keeps('mcp.sign-in.more', 'a call that requires more scopes asks for them, a limited number of times'), async () => {
   const stream = await chat('ada', { name: 'guarded__admin' })
   const { data } = await stream.waitFor('approval_required')
   await new ScriptedBrowser('ada').open(String(data['url']))

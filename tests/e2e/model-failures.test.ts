@@ -92,7 +92,7 @@ it(keeps('model.breaks', 'in its second step: the text of the first stays'), asy
   expect(resets(stream).map(({ data }) => [data.step, data.content])).toEqual([[2, 'Let me look. ']])
 })
 
-it(keeps('model.no-finish', 'the answer that just stops is told again'), async () => {
+it(keeps('model.no-finish', 'an answer that just stops is re-emitted'), async () => {
   const chunk = (content: string) =>
     JSON.stringify({
       id: 'x',

@@ -1,4 +1,4 @@
-// Two APIs and two workers over one Postgres: what one has begun goes on at any other.
+// Two APIs and two workers over one Postgres: work that one has started continues in any other.
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { HeldReply } from '../support/held-reply.ts'
 import { holdAfter } from '../support/held-rows.ts'
@@ -79,7 +79,7 @@ it(keeps('postgres.document', 'a PDF uploaded at one API is followed, found and 
 it(
   keeps(
     'postgres.killed',
-    'a turn and an ingestion go on when an API and a worker are killed, at the API that is left',
+    'a turn and an ingestion continue when an API and a worker are killed, at the remaining API',
   ),
   async () => {
     const reply = manyWords('again', 300)
@@ -87,7 +87,7 @@ it(
       { say: manyWords('once', 40), held: new HeldReply() },
       { say: reply, pieces_per_second: 100 },
     )
-    // So that the turn is in the hands of the one that is killed.
+    // So that the turn is owned by the worker that is killed.
     await workers[1]!.kill()
     const turn = await stage.chat(here!.url, cue, { conversation_id: await stage.conversation(here!.url) })
     const turnId = (await turn.waitFor('message_start')).data.turn_id as string

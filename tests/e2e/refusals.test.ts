@@ -67,7 +67,7 @@ const AGENT = {
   model: { provider: 'offline', model: 'offline' },
 }
 const KNOWLEDGE = { id: 'notes', description: 'Notes.', source_type: 'content', content: 'Tea.' }
-/** Discard, a port at which nobody answers. */
+/** Discard, a port without a listener. */
 const MCP_SERVER = { name: 'nobody', url: 'http://127.0.0.1:9/mcp' }
 const routes = (): Route[] => [
   { method: 'GET', path: '/api/v1/agents', scope: 'read' },
@@ -186,11 +186,14 @@ describe('keys', () => {
     )
   })
 
-  it(keeps('refuse.keys', 'without a key even a wrong body is 401: nothing is told to strangers'), async () => {
-    expectError(await call('/api/v1/agents/offline/chat', { body: { nonsense: 1 }, key: '' }), 401, 'unauthorized')
-    expectError(await call('/api/v1/agents/offline/chat', { body: '{', key: '' }), 401, 'unauthorized')
-    expectError(await call('/api/v1/turns?nonsense=1', { key: '' }), 401, 'unauthorized')
-  })
+  it(
+    keeps('refuse.keys', 'without a key even a wrong body is 401: nothing is disclosed without authentication'),
+    async () => {
+      expectError(await call('/api/v1/agents/offline/chat', { body: { nonsense: 1 }, key: '' }), 401, 'unauthorized')
+      expectError(await call('/api/v1/agents/offline/chat', { body: '{', key: '' }), 401, 'unauthorized')
+      expectError(await call('/api/v1/turns?nonsense=1', { key: '' }), 401, 'unauthorized')
+    },
+  )
 
   it(keeps('refuse.keys', 'with a key of another scope: 403'), async () => {
     await each(
@@ -215,7 +218,7 @@ describe('keys', () => {
       .toBe(401)
   })
 
-  it(keeps('refuse.keys', 'a rotated key lives on for its grace and no longer'), async () => {
+  it(keeps('refuse.keys', 'a rotated key stays valid for its grace period and no longer'), async () => {
     const { body: first } = await call('/api/v1/keys', { body: { name: 'rotated', scopes: ['chat'] } })
     const { body: second } = await call(`/api/v1/keys/${first.id}/rotate`, { body: { grace_seconds: 600 } })
     for (const key of [first.key, second.key]) expect((await call('/api/v1/turns', { key })).status).toBe(200)

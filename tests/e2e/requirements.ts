@@ -1,15 +1,14 @@
-// What is promised, as data: each e2e test cites the id of the promise it keeps, and a unit test finds ids that nobody cites.
+// The guarantees, as data: each e2e test cites the id of the promise it keeps, and a unit test finds ids without a test.
 
 export const REQUIREMENTS = {
-  'chat.stream': 'A turn streams numbered events over SSE, and its whole reply is the text they leave',
+  'chat.stream': 'A turn streams numbered events over SSE, and its whole reply is the text after applying them',
   'chat.resume':
-    'Last-Event-ID goes on at the next event; a bad one is 400, one at the end 204, one beyond the head gets the whole text',
+    'Last-Event-ID resumes at the next event; an invalid one is 400, one at the end 204, one beyond the head gets the whole text',
   'chat.replay': 'A finished turn is replayed byte for byte',
 
   'worker-killed.other-worker':
-    'kill -9 of a worker while a reply streams: withdrawn, told again whole, next token within 10 s with another worker running',
-  'worker-killed.supervised':
-    'kill -9 of the process in role all: the supervisor starts it again, next token within 25 s',
+    'kill -9 of a worker while a reply streams: withdrawn, re-emitted in full, next token within 10 s with another worker running',
+  'worker-killed.supervised': 'kill -9 of the process in role all: the supervisor restarts it, next token within 25 s',
   'worker-killed.tool':
     'kill -9 of a worker during a tool call: an idempotent tool runs again, any other has an unknown outcome and ran once',
   'worker-killed.finished-step':
@@ -19,11 +18,11 @@ export const REQUIREMENTS = {
     'A client that reconnects after that gets every later event exactly once: its bytes are those of the log',
   'api-killed.between-row-and-start':
     'kill -9 of the API between the row and the start of its workflow: the turn reaches a final state, and its message may be sent again',
-  'all-killed.mid-stream': 'kill -9 of everything mid-stream: the next start goes on with the turn',
+  'all-killed.mid-stream': 'kill -9 of all processes mid-stream: the next start continues the turn',
   'all-killed.before-first-event':
-    'kill -9 of everything between acceptance and the first word: the next start answers',
+    'kill -9 of all processes between acceptance and the first token: the next start answers',
 
-  'conversation.order': 'Many messages into one conversation: none lost, none doubled, order kept',
+  'conversation.order': 'Many messages into one conversation: none lost, none duplicated, order preserved',
   'queue.killed':
     'Messages into several conversations while API, worker, both and Temporal are killed: each ends once, in order, none is left waiting',
   'queue.next-started':
@@ -54,8 +53,8 @@ export const REQUIREMENTS = {
   'model.429': 'Retry-After of a 429 becomes the next delay',
   'model.500': '500 twice: asked again, answered',
   'model.hangs': 'A model that falls silent is given up and asked again',
-  'model.breaks': 'A connection that breaks mid-stream: the text is withdrawn and told again',
-  'model.no-finish': 'An answer that ends without a finish is told again',
+  'model.breaks': 'A connection that breaks mid-stream: the text is withdrawn and re-emitted',
+  'model.no-finish': 'An answer that ends without a finish is re-emitted',
   'model.bad-arguments': 'Broken JSON in tool arguments goes back to the model, a bounded number of times',
   'model.finish': 'A reply that was cut says why: in message_end and in the log',
   'model.many-calls': 'One step makes at most 16 calls, and every other one is answered to the model',
@@ -66,7 +65,7 @@ export const REQUIREMENTS = {
 
   'cancel.before-first-token': 'Cancel before the first token: cancelled, the call to the model is closed',
   'cancel.mid-stream': 'Cancel mid-stream: cancelled, the text so far kept',
-  'cancel.tool-call': 'Cancel during a tool call: the tool hears of it, the turn is cancelled',
+  'cancel.tool-call': 'Cancel during a tool call: the tool is notified, the turn is cancelled',
   'cancel.queued': 'Cancel while queued: cancelled without a model call, the others go on',
   'cancel.second-client': 'Cancel from a second client on a resumed stream: both see the end',
   'cancel.at-once': 'Cancel in the very moment of acceptance: cancelled at once, never lost',
@@ -138,8 +137,7 @@ export const REQUIREMENTS = {
   'images.chat': 'A picture attached to a message reaches a model that can see, without private metadata',
   'audio.ingest': 'Every kind of recording is transcribed with times, and found by them',
   'audio.silent': 'A recording without sound, of silence or of nothing says so',
-  'audio.nobody':
-    'Without anybody who transcribes a job says so, keeps the prepared sound, and goes on when tried again',
+  'audio.nobody': 'Without a transcriber a job says so, keeps the prepared audio, and resumes when retried',
   'audio.killed':
     'kill -9 of the worker in a recording: finished pieces are not transcribed again, and the text is the same',
   'audio.chat': 'A recording attached to a message is transcribed inside the turn',
@@ -184,7 +182,7 @@ export const REQUIREMENTS = {
   'mcp.refused':
     'A program needs the admin scope and the list of the operator, a URL must be allowed, a required credential given',
   'mcp.credentials': 'A program has only the environment that was meant for it',
-  'mcp.http': 'A lost session of an MCP server over HTTP is begun anew, and calls go on',
+  'mcp.http': 'A lost session of an MCP server over HTTP is replaced, and calls continue',
   'mcp.all-killed':
     'kill -9 of everything: the next start connects the MCP servers again, and no program of the old ones is left',
   'mcp.drift': 'A tool whose description or schema changes is flagged',
@@ -192,9 +190,9 @@ export const REQUIREMENTS = {
   'mcp.bounded': 'However many tools and however long an answer, limits hold',
 
   'approvals.restarted': 'A call waits for a person while everything is killed; granted afterwards, it is made once',
-  'approvals.time': 'The time of a turn stands still while it waits for a person',
+  'approvals.time': 'The deadline of a turn is paused while it waits for a person',
   'approvals.denied': 'A call that is denied is not made, and the model is told why',
-  'approvals.edited': 'Arguments may be changed by whoever approves; they are checked, and are those of the call',
+  'approvals.edited': 'The approver may change arguments; they are checked, and used by the call',
   'approvals.once': 'The first decision counts; every other one is a conflict',
   'approvals.cancelled': 'A turn can be stopped while it waits for a person',
   'approvals.chat': 'A waiting turn answers the synchronous call with 202; it is approved over the WebSocket',
@@ -216,7 +214,7 @@ export const REQUIREMENTS = {
     'A call goes on without its client, at any process: who comes back with Last-Event-ID gets the rest, and nothing runs twice',
   'mcp-out.killed': "kill -9 of the API during a call: the SDK's own client gets the result from the next one",
   'mcp-out.refused':
-    'What /mcp refuses: strangers, foreign sessions and origins, unknown tools, wrong arguments, each in its own words',
+    'What /mcp refuses: unauthenticated requests, foreign sessions and origins, unknown tools, wrong arguments, each with its own message',
   'mcp-out.changed': 'Clients of /mcp hear that the agents have changed',
   'mcp-out.conformance': 'The server scenarios of the MCP conformance suite that apply pass at /mcp',
 

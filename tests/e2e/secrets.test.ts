@@ -192,6 +192,6 @@ it(keeps('secrets.credentials', 'no answer of the API shows a key'), async () =>
   }
 })
 
-it('every turn came to its end', async () => {
+it('every turn has ended', async () => {
   await expect(stage.check()).resolves.toBeUndefined()
 })

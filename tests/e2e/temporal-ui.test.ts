@@ -1,4 +1,4 @@
-// The Temporal UI as a person sees it after `npm start`: the story of a turn, with its words.
+// The Temporal UI after `npm start`: the history of a turn, with its text.
 import { existsSync } from 'node:fs'
 import { type Browser, chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -8,7 +8,7 @@ import { openStage, type Product, type Stage } from '../support/stage.ts'
 import { keeps } from './requirements.ts'
 
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
-/** Where to write the picture that the README shows; without it none is written. */
+/** Output path of the README's screenshot; unset: none is written. */
 const PICTURE = process.env['MUXI_PICTURE']
 const found = existsSync(CHROMIUM)
 if (!found)

@@ -321,7 +321,7 @@ describe('acceptance', () => {
   it(
     keeps(
       'idempotency.acceptance',
-      'repetitions while the start is under way, after it was lost and after the end are one turn',
+      'repetitions while the start is in progress, after it was lost and after the end are one turn',
     ),
     async () => {
       const stage = await open()

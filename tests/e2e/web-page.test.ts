@@ -48,7 +48,7 @@ describe.skipIf(!found)('the web page', () => {
     page = await context.newPage()
     faults = []
     page.on('pageerror', (error) => faults.push(error.message))
-    // That a key is needed or an input is wrong, the page learns by 401 and 400; sockets to a server that is down are no faults either.
+    // Expected console messages: 401 and 400 for a missing key or invalid input, and sockets to a server that is down.
     page.on('console', (message) => {
       if (message.type() === 'error' && !/40[01]|ERR_CONNECTION_REFUSED|WebSocket/.test(message.text()))
         faults.push(message.text())
@@ -66,7 +66,7 @@ describe.skipIf(!found)('the web page', () => {
     await page.getByRole('button', { name: 'Continue' }).click()
   }
 
-  /** Enters the key and begins a conversation of the test's own. */
+  /** Enters the key and starts a new conversation. */
   const begin = async (agent: string) => {
     await enterKey()
     await page.getByLabel('Agent').selectOption(agent)
@@ -89,7 +89,7 @@ describe.skipIf(!found)('the web page', () => {
   const ended = () => page.locator('.turn:last-child[aria-busy="false"]').waitFor()
   const turnId = async () => (await lastTurn().getAttribute('id'))!
 
-  it('asks for a key again when it was wrong, and not after a reload when it was right', async () => {
+  it('asks for a key again when it was invalid, and not after a reload when it was valid', async () => {
     await page.getByLabel('Key', { exact: true }).fill('sk_muxi_wrong')
     await page.getByRole('button', { name: 'Continue' }).click()
     await page.getByText('The server does not accept that key.').waitFor()
@@ -159,7 +159,7 @@ describe.skipIf(!found)('the web page', () => {
     expect(await page.getByRole('button', { name: 'Stop' }).isVisible()).toBe(false)
   })
 
-  it('shows a call that waits with its arguments, which may be changed, and a question as a form', async () => {
+  it('shows a waiting call with its editable arguments, and a question as a form', async () => {
     const add = (body: object) => stage.call(muxi.url, '/api/v1/agents/scripted/mcp_servers', { body })
     await add({ name: 'faulty', command: NODE, args: [FAULTY, 'none', stage.countFile] })
     await add({ name: 'everything', command: NODE, args: [EVERYTHING], approval: 'never' })
@@ -174,7 +174,7 @@ describe.skipIf(!found)('the web page', () => {
     const call = (label: string) => lastTurn().locator('.approval').filter({ hasText: label })
     const card = () => lastTurn().locator('.approval:has(form)')
     await expect.poll(() => card().count()).toBe(2)
-    // Followed again after a reload, it waits as before.
+    // After a reload it still waits.
     await page.reload()
     await expect.poll(() => card().count()).toBe(2)
     const written = card()
@@ -208,7 +208,7 @@ describe.skipIf(!found)('the web page', () => {
     expect(JSON.stringify(message.agent_response.tool_calls)).toContain('Ada')
   })
 
-  it('offers a sign-in as a link, and goes on when the person has signed in', async () => {
+  it('offers a sign-in as a link, and continues after the sign-in', async () => {
     const server = await OAuthMcpServer.start()
     onTestFinished(() => server.close())
     const servers = '/api/v1/agents/scripted/mcp_servers'
@@ -229,7 +229,7 @@ describe.skipIf(!found)('the web page', () => {
     expect(server.calls).toEqual(['somebody: whoami'])
   })
 
-  it('says in words why a turn failed, and shows markup as text', async () => {
+  it('shows why a turn failed, and markup as text', async () => {
     await begin('scripted')
     await write(`<b>Please</b> ${stage.model.script({ fail: 401 })}`)
     await ended()
@@ -244,7 +244,7 @@ describe.skipIf(!found)('the web page', () => {
     buffer: Buffer.from(content),
   })
 
-  /** Drops a file on the page, as a person does with a mouse. */
+  /** Drops a file on the page, like a user with a mouse. */
   const drop = async (name: string, content: string) => {
     const data = await page.evaluateHandle(
       ([called, text]) => {
@@ -366,7 +366,7 @@ describe.skipIf(!found)('the web page', () => {
     expect(new Set(asked)).toEqual(new Set([new URL(muxi.url).origin]))
   })
 
-  it('goes on by itself after the server was killed mid-stream, with the text told again shown once', async () => {
+  it('resumes automatically after the server was killed mid-stream, with the re-emitted text shown once', async () => {
     await begin('scripted')
     const text = manyWords('second', 20)
     await write(`Please ${stage.model.script({ say: manyWords('first', 40), held: new HeldReply() }, { say: text })}`)

@@ -22,7 +22,7 @@ afterEach(async () => {
 it(
   keeps(
     'worker-killed.other-worker',
-    'withdraws the unfinished text and tells it again whole, the next token within 10 s',
+    'withdraws the unfinished text and re-emits it in full, the next token within 10 s',
   ),
   async () => {
     const victim = await stage.start('worker')
@@ -53,7 +53,7 @@ it(
 it(
   keeps(
     'worker-killed.tool',
-    'the effect of a tool that must not run twice is there once, and the model hears that its outcome is unknown',
+    'the effect of a non-idempotent tool happens once, and the model is told that its outcome is unknown',
   ),
   async () => {
     const victim = await stage.start('worker')

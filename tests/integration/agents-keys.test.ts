@@ -101,7 +101,7 @@ for (const dialect of dialects) {
       )
     })
 
-    it('makes an agent once, whoever asks at the same moment', async () => {
+    it('creates an agent once, for concurrent requests', async () => {
       const [a, b] = await open()
       const make = (n: number) =>
         (n % 2 ? a : b).db.transaction().execute((tx) => createAgent(tx, a.box, anAgent('mine')))
@@ -120,7 +120,7 @@ for (const dialect of dialects) {
       expect(await countKeys(a.db)).toBe(0)
     })
 
-    it('makes a first key once, in several processes that start at once, and not when there is one', async () => {
+    it('creates a first key once, in several processes that start concurrently, and not when there is one', async () => {
       const [a, b] = await open()
       const first = { name: 'first', scopes: ['admin'] as const }
       const made = (await Promise.all(times(6).map((n) => createFirstKey((n % 2 ? a : b).db, first)))).filter(
@@ -146,7 +146,7 @@ for (const dialect of dialects) {
       for (const each of [...secrets, ...late]) expect(await findPrincipal(b.db, each)).toBeUndefined()
     })
 
-    it('lets a ticket in once', async () => {
+    it('accepts a ticket once', async () => {
       const [a, b] = await open()
       const { key, secret } = await createKey(a.db, { name: 'k', scopes: ['chat'] })
       const { ticket } = await createTicket(a.db, await hashOf(a.db, secret))
@@ -154,7 +154,7 @@ for (const dialect of dialects) {
       expect(redeemed.filter(Boolean)).toMatchObject([{ key_id: key.id }])
     })
 
-    it('binds a ticket to the secret it was made with, and says which secrets are still valid', async () => {
+    it('binds a ticket to the secret it was created with, and lists the valid secrets', async () => {
       const [a, b] = await open()
       const { key, secret } = await createKey(a.db, { name: 'k', scopes: ['chat'] })
       const graced = await rotateKey(b.db, key.id, 60)

@@ -68,7 +68,7 @@ const statusOf = async ({ db }: Storage, turnId: string) => (await findTurn(db, 
 
 for (const dialect of dialects) {
   describe(dialect.name, () => {
-    it('of two who decide at once in two processes the first has decided, and the other is told so', async () => {
+    it('of two concurrent decisions in two processes the first is final, and the other gets a conflict', async () => {
       const database = await dialect.fresh()
       const [one, two] = [await database.open(), await database.open()]
       for (let round = 0; round < 10; round += 1) {
@@ -88,7 +88,7 @@ for (const dialect of dialects) {
       }
     })
 
-    it('asked for again by another attempt it is the same, with one event', async () => {
+    it('a request by another attempt is the same approval, with one event', async () => {
       const storage = await (await dialect.fresh()).open()
       const turnId = await running(storage)
       const [first, second] = [await ask(storage, turnId), await ask(storage, turnId)]
@@ -100,7 +100,7 @@ for (const dialect of dialects) {
       expect((await ask(storage, turnId, { place: 'tool/2' })).id).not.toBe(first.id)
     })
 
-    it('the turn waits as long as anything of it does', async () => {
+    it('the turn waits while any of its approvals is pending', async () => {
       const storage = await (await dialect.fresh()).open()
       const turnId = await running(storage)
       const one = await ask(storage, turnId)
@@ -118,7 +118,7 @@ for (const dialect of dialects) {
       expect(JSON.parse(log[1]?.output ?? '')).toEqual({ decision: 'deny', reason: 'No.', decided_by: 'key_2' })
     })
 
-    it('changed arguments are those of the call, unless it has begun', async () => {
+    it('changed arguments replace those of the call, unless it has started', async () => {
       const storage = await (await dialect.fresh()).open()
       const turnId = await running(storage)
       const argumentsOf = async (callId: string) => (await getToolCallOrThrow(storage.db, turnId, callId)).arguments
@@ -130,7 +130,7 @@ for (const dialect of dialects) {
       expect(await argumentsOf('call_1_2')).toBe('{"a":1}')
     })
 
-    it('the end of the turn cancels what it waited for; nothing is decided once it is over or to be stopped', async () => {
+    it('the end of the turn cancels its approvals; no decision is accepted after the end or a stop request', async () => {
       const storage = await (await dialect.fresh()).open()
       const turnId = await running(storage)
       const approval = await ask(storage, turnId)
@@ -146,7 +146,7 @@ for (const dialect of dialects) {
       expect(await statusOf(storage, turnId)).toBe('cancelled')
     })
 
-    it('a decision is told again until it is taken; lists are by user and status', async () => {
+    it('the signal of a decision is repeated until it is taken; lists are by user and status', async () => {
       const storage = await (await dialect.fresh()).open()
       const { db } = storage
       const turnId = await running(storage)

@@ -52,7 +52,7 @@ async function store(blobs: Blobs, owner: string, bytes: Buffer): Promise<string
 
 for (const kind of ['folder', 's3'] as const) {
   describe(kind, () => {
-    it('keeps what comes in pieces, large or small or empty, and gives it back whole, in part and as a file', async () => {
+    it('stores streams of any size, also empty ones, and returns them whole, as a range and as a file', async () => {
       const { blobs } = await open(kind)
       for (const size of [0, 1, 8 * MB, 21 * MB + 7]) {
         const bytes = randomBytes(size)
@@ -72,7 +72,7 @@ for (const kind of ['folder', 's3'] as const) {
       }
     })
 
-    it('knows bytes by their owner and content; deleting takes those of one owner', async () => {
+    it('addresses bytes by owner and content; deleting affects one owner', async () => {
       const { blobs } = await open(kind)
       const bytes = Buffer.from('the same')
       const name = await blobs.put('anna', bytes)
@@ -85,15 +85,15 @@ for (const kind of ['folder', 's3'] as const) {
       await expect(blobs.read('anna', name)).rejects.toThrow()
     })
 
-    it('keeps nothing of a stream that breaks off, nor of what is discarded', async () => {
+    it('keeps nothing of a broken stream, nor of a discarded one', async () => {
       const { blobs, data_dir } = await open(kind)
       const broken = Readable.from(
         (async function* () {
           yield Buffer.alloc(MB)
-          throw new Error('the sender is gone')
+          throw new Error('the sender has disconnected')
         })(),
       )
-      await expect(blobs.receive(broken)).rejects.toThrow('the sender is gone')
+      await expect(blobs.receive(broken)).rejects.toThrow('the sender has disconnected')
       const received = await blobs.receive(inPieces(randomBytes(MB)))
       await received.discard()
       expect(await blobs.has('anna', received.sha256)).toBe(false)
@@ -103,7 +103,7 @@ for (const kind of ['folder', 's3'] as const) {
 }
 
 describe('s3', () => {
-  it('fetches a file once for all who work with it, and leaves no copy when it is closed', async () => {
+  it('downloads a file once for concurrent users, and leaves no copy after close', async () => {
     const { blobs, data_dir } = await open('s3')
     const name = await store(blobs, 'anna', randomBytes(9 * MB))
     const paths = await Promise.all([1, 2, 3].map(() => blobs.withFile('anna', name, async (path) => path, signal)))
@@ -113,7 +113,7 @@ describe('s3', () => {
     expect(filesBelow(data_dir)).toEqual([])
   })
 
-  it('does not work with bytes that are not those that were stored', async () => {
+  it('refuses downloaded bytes that do not match their hash', async () => {
     const { blobs, blob_url } = await open('s3')
     const name = await blobs.put('anna', Buffer.from('as it was'))
     const client = clientOf()
@@ -135,7 +135,7 @@ describe('s3', () => {
     expect(await blobs.removeLeftovers(3_600_000, signal)).toBe(0)
   })
 
-  it('says what is wrong with a bucket at the start, and when it goes away; neither names a credential', async () => {
+  it('reports a faulty bucket at the start, and an unavailable one later; neither message names a credential', async () => {
     const url = await server.createBucket('there')
     const missing = url.replace('there', 'missing')
     const refused = await openBlobs({ data_dir: tempDir(), blob_url: missing, blob_credentials: S3_CREDENTIALS }).catch(
@@ -158,7 +158,7 @@ describe('s3', () => {
   })
 })
 
-it('copies that nobody uses stay within their bytes, the newest longest', async () => {
+it('unused copies stay within their limit, the newest longest', async () => {
   const folder = tempDir()
   const copies = new LocalCopies(folder, { idle_bytes: 250, idle_ms: 60_000 })
   onTestFinished(() => copies.close())

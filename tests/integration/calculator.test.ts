@@ -44,7 +44,7 @@ const calculate = (client: Client, expression: string) =>
 
 for (const runtime of ['node', 'deno'] as const) {
   describe(`on ${runtime}`, () => {
-    it('answers over standard input and output, with what the tools promise', async () => {
+    it('answers over standard input and output, with the annotations of the tools', async () => {
       const client = await overStdio(runtime)
       const { tools } = await client.listTools()
       expect(tools.map(({ name }) => name)).toEqual(['calculate', 'convert'])
@@ -60,7 +60,7 @@ for (const runtime of ['node', 'deno'] as const) {
       })
     })
 
-    it('gives up what would never end or fill the memory, and goes on', async () => {
+    it('terminates endless or memory-consuming expressions, and continues', async () => {
       const client = await overStdio(runtime)
       for (const expression of ['1:1e9', 'ones(30000, 30000)', 'bigint(9)^bigint(99999999)']) {
         const { isError, content } = await calculate(client, expression)
@@ -72,7 +72,7 @@ for (const runtime of ['node', 'deno'] as const) {
       expect(await calculate(client, '1 + 1')).toMatchObject({ structuredContent: { result: '2' } })
     })
 
-    it('gives each client over HTTP a session of its own, and drains on SIGTERM', async () => {
+    it('gives each client over HTTP its own session, and drains on SIGTERM', async () => {
       const { child, url } = await listen(runtime)
       const clients = [await overHttp(url), await overHttp(url)]
       const answers = await Promise.all(clients.map((client) => calculate(client, '2^10')))
@@ -80,7 +80,7 @@ for (const runtime of ['node', 'deno'] as const) {
       expect(await child.stop()).toBe(0)
     })
 
-    it('refuses what a web page elsewhere could send', async () => {
+    it('refuses cross-origin requests', async () => {
       const { url } = await listen(runtime)
       const post = (headers: Record<string, string>) => fetch(url, { method: 'POST', headers, body: '{}' })
       expect((await post({ origin: 'https://evil.test' })).status).toBe(403)

@@ -139,7 +139,7 @@ describe('failures of models', () => {
     ])
   })
 
-  it('that are final fail the turn with what the model failed of', async () => {
+  it("that are final fail the turn with the model's failure", async () => {
     const throws = () => {
       throw failing(FAILURE.final)
     }
@@ -151,7 +151,7 @@ describe('failures of models', () => {
     ])
   })
 
-  it('without a description of ours are internal errors, and their text is not told', async () => {
+  it('that are unforeseen are internal errors, and their message is not shown', async () => {
     const throws = () => {
       throw ApplicationFailure.nonRetryable('what a library said')
     }
@@ -161,7 +161,7 @@ describe('failures of models', () => {
     ])
   })
 
-  it('after which the turn was over already leave it as it is', async () => {
+  it('of a turn that has ended already leave it unchanged', async () => {
     const throws = () => {
       throw failing(FAILURE.final)
     }
@@ -204,7 +204,7 @@ describe('cancellation', () => {
     expect(names()).toEqual(['callModel', 'callTool', 'abandonToolCall', 'finishTurn'])
   })
 
-  it('before the first task records the end and asks no model', async () => {
+  it('before the first task records the end and calls no model', async () => {
     sandbox.script({ callModel: () => untilCancelled(), finishTurn: records })
     await sandbox.stopWorkers()
     const handle = await sandbox.startTurn()
@@ -234,7 +234,7 @@ describe('the time of a turn', () => {
   })
 })
 
-describe('a call that waits for a person', () => {
+describe('a call that waits for approval', () => {
   /** A call of a server that has to be approved, and is decided by `decision`. */
   const gated = (decision: 'approved' | 'denied'): Scripted & { isDecided: boolean } => {
     const state = {
@@ -267,7 +267,7 @@ describe('a call that waits for a person', () => {
     return (await timers(workflowId)).cancelled[0]!
   }
 
-  it('is made when the person has approved, and the time in between is not counted', async () => {
+  it('is made after the approval, and the time in between is not counted', async () => {
     const scripted = gated('approved')
     sandbox.script(scripted)
     const handle = await sandbox.startTurn()
@@ -283,7 +283,7 @@ describe('a call that waits for a person', () => {
     expect(60_000 - started[1]!).toBeLessThanOrEqual(waitedFrom - begun + 1)
   })
 
-  it('is not made when the person has refused', async () => {
+  it('is not made after a denial', async () => {
     const scripted = gated('denied')
     sandbox.script(scripted)
     const handle = await sandbox.startTurn()
@@ -294,7 +294,7 @@ describe('a call that waits for a person', () => {
     expect(names()).toEqual(['callModel', 'locateMcpServer', 'locateMcpServer', 'callModel'])
   })
 
-  it('goes on in another worker when the one that had it is gone', async () => {
+  it('continues in another worker when its worker has died', async () => {
     const scripted = gated('approved')
     sandbox.script(scripted)
     const handle = await sandbox.startTurn()
@@ -308,7 +308,7 @@ describe('a call that waits for a person', () => {
     expect(sandbox.inputs('callMcpTool')).toHaveLength(1)
   })
 
-  it('is given up with its turn', async () => {
+  it('is cancelled with its turn', async () => {
     sandbox.script({ ...gated('approved'), abandonToolCall: () => undefined, finishTurn: records })
     const handle = await sandbox.startTurn()
     await waitsFrom(handle.workflowId)
@@ -318,6 +318,6 @@ describe('a call that waits for a person', () => {
   })
 })
 
-it('every history that these tests have left replays', async () => {
+it('every history of these tests replays', async () => {
   expect(await sandbox.replay()).toEqual([])
 })

@@ -10,7 +10,7 @@ import { tempDir } from '../support/temp-dir.ts'
 const COMMITS = 40
 const BYTES = 16_384
 
-test('what is committed is in the file soon, though no writer stops for it', async () => {
+test('commits are soon in the database file, without blocking a writer', async () => {
   const file = join(tempDir(), 'muxi.db')
   const { db, close } = openSqlite(file)
   await sql`create table written (bytes blob)`.execute(db)

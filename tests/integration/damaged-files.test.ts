@@ -15,7 +15,7 @@ const failure = (work: Promise<unknown>) =>
     (error: Error) => error,
   )
 
-it('a database that is none is named', async () => {
+it('a file that is not a database is named', async () => {
   const data_dir = tempDir()
   writeFileSync(join(data_dir, 'muxi.db'), 'This is no database. '.repeat(1_000))
   const error = await failure(openStorage({ data_dir }))
@@ -35,7 +35,7 @@ it('a database that is damaged is named, at the start and by a statement', async
   expect(error?.message).toContain(`'${file}'`)
 })
 
-it('a Temporal server that cannot start says why, and names its database', async () => {
+it('a Temporal server that cannot start reports the reason, and names its database', async () => {
   const dataDir = tempDir()
   const given = { binary: await temporalBinary(), dataDir, env: process.env }
   const first = await startDevServer(given)
@@ -51,7 +51,7 @@ it('a Temporal server that cannot start says why, and names its database', async
   expect(error?.message).toContain(log)
 })
 
-it('a secret key that is lost is told by the names of what it cannot read, which can be forgotten', async () => {
+it('a lost secret key is reported with the names of unreadable secrets, which can be removed', async () => {
   const data_dir = tempDir()
   const first = await openStorage({ data_dir })
   await first.db.transaction().execute((tx) => putSecrets(tx, first.box, 'agent/helper/1', { 'model.api_key': 'sk-1' }))

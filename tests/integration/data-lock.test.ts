@@ -20,7 +20,7 @@ it('refuses a second holder in one line that names the pid of the first', async 
   )
 })
 
-it('lets another process have the other duty on the same folder', async () => {
+it('lets another process take the other duty on the same folder', async () => {
   const dir = tempDir()
   await holder(dir, 'api')
   expect(() => takeDataLockOrThrow(dir, 'temporal').release()).not.toThrow()

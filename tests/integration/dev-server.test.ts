@@ -40,7 +40,7 @@ it('serves on the ports that were asked for, and again on the same ones after a 
   expect(await start(given)).toMatchObject({ port, uiPort: second.uiPort })
 })
 
-it('is told nothing of our environment but what it needs', async () => {
+it('inherits only the environment variables that it needs', async () => {
   const planted = {
     OPENAI_API_KEY: 'sk-planted',
     MUXI_SECRET_KEY: 'planted',
@@ -63,7 +63,7 @@ it.each([
   expect(readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')).toContain(`GOMEMLIMIT=${limit}`)
 })
 
-it('chooses other ports when those of last time are taken', async () => {
+it('chooses other ports when those of the last start are in use', async () => {
   const given = options()
   const first = await start(given)
   await first.stop()
@@ -73,7 +73,7 @@ it('chooses other ports when those of last time are taken', async () => {
   expect((await start(given)).port).not.toBe(first.port)
 })
 
-it('refuses a port that was asked for and is taken, naming the setting', async () => {
+it('refuses a configured port that is in use, naming the setting', async () => {
   const other = createServer()
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => void other.close())
@@ -92,13 +92,13 @@ it('adopts a server that still serves on the same database file', async () => {
   expect(await first.ended).toBe('exit code 0')
 })
 
-it('adopts as it is when it has no codec endpoint to say', async () => {
+it('adopts a server unchanged when it has no codec endpoint to set', async () => {
   const given = options({ codecEndpoint: 'http://127.0.0.1:6060/codec' })
   const first = await start(given)
   expect(await start({ ...given, codecEndpoint: undefined })).toMatchObject({ pid: first.pid, adopted: true })
 })
 
-it('stops an orphan that was started otherwise, and starts one as it should be', async () => {
+it('stops an orphan with other arguments, and starts a new server', async () => {
   const given = options()
   const first = await start(given)
   const second = await start({ ...given, codecEndpoint: 'http://127.0.0.1:6060/codec' })
@@ -116,7 +116,7 @@ it('starts again on the database of a server that was killed', async () => {
   await connection.close()
 })
 
-it('leaves no process behind when it is told to stop while it starts', async () => {
+it('leaves no process behind when it is stopped during its start', async () => {
   const given = options({ signal: AbortSignal.timeout(150) })
   await expect(startDevServer(given)).rejects.toThrow()
   expect(findServers(`${given.dataDir}/temporal/temporal.db`)).toEqual([])

@@ -43,7 +43,7 @@ async function follow(reader: Storage, from: Storage): Promise<{ seen: StoredEve
 
 for (const dialect of dialects) {
   describe(dialect.name, () => {
-    it('numbers events from 1 without gaps, whoever writes them', async () => {
+    it('numbers events from 1 without gaps, for any number of writers', async () => {
       const [a, b] = await twoProcesses(dialect)
       const streams = ['turn_1', 'turn_2', 'turn_3']
       const writes = upTo(60).map((n) =>
@@ -54,7 +54,7 @@ for (const dialect of dialects) {
       expect(await readHead(b.db, 'turn_1')).toEqual({ head: 20, ended: false })
     })
 
-    it('keeps what one writer says in the order in which it was said', async () => {
+    it("keeps the order of one writer's events", async () => {
       const [a, b] = await twoProcesses(dialect)
       const following = collect(b.events, 'turn_1')
       await a.events.begin('turn_1', writer(1))
@@ -84,13 +84,13 @@ for (const dialect of dialects) {
       expect(numbers(await readAllEvents(a.db, 'turn_1'))).toEqual([1, 2])
     })
 
-    it('has exactly one of many attempts that begin at once with the same number', async () => {
+    it('accepts exactly one of many concurrent attempts with the same number', async () => {
       const [a, b] = await twoProcesses(dialect)
       const begun = await Promise.all(upTo(10).map((n) => (n % 2 ? a : b).events.begin('turn_1', writer(1))))
       expect(begun.filter(Boolean)).toHaveLength(1)
     })
 
-    it('never commits text of an older attempt after a newer one has begun', async () => {
+    it('never commits text of a superseded attempt', async () => {
       const [a, b] = await twoProcesses(dialect)
       await a.events.begin('turn_1', writer(1))
       let refused = 0
@@ -111,7 +111,7 @@ for (const dialect of dialects) {
       expect((await readAllEvents(a.db, 'turn_1')).at(-1)?.type).toBe('content_reset')
     })
 
-    it('stores an event with a known key once, also when many add it at the same moment', async () => {
+    it('stores an event with a dedupe key once, also for concurrent writers', async () => {
       const [a, b] = await twoProcesses(dialect)
       const add = (storage: Storage) =>
         storage.events.append('turn_1', undefined, [
@@ -123,7 +123,7 @@ for (const dialect of dialects) {
       expect(numbers(await readAllEvents(a.db, 'turn_1'))).toEqual([1])
     })
 
-    it('takes nothing after the end, not even from the same group', async () => {
+    it('refuses events after the end, also in the same group commit', async () => {
       const [a, b] = await twoProcesses(dialect)
       const outcomes = await Promise.allSettled([
         a.events.append('turn_1', undefined, [{ event: content('x') }]),
@@ -171,7 +171,7 @@ for (const dialect of dialects) {
       for (const { after, all } of followers) expect(numbers(await all)).toEqual(upTo(24).slice(after))
     })
 
-    it('tells another process of events that were committed outside of the log', async () => {
+    it('notifies another process of events that were committed outside of the log', async () => {
       const [a, b] = await twoProcesses(dialect)
       const { all } = await follow(b, a)
       await a.db.transaction().execute((tx) => addEvents(tx, 'turn_1', undefined, [{ event: content('x') }]))
@@ -202,7 +202,7 @@ for (const dialect of dialects) {
       expect(Math.min(...lags)).toBeLessThan(250)
     })
 
-    it('puts what arrives within a batch interval into one event', async () => {
+    it('merges text that arrives within a batch interval into one event', async () => {
       const [a] = await twoProcesses(dialect)
       await a.events.begin('turn_1', writer(1))
       const text = new TextWriter(a.events, 'turn_1', writer(1), 1)
@@ -217,7 +217,7 @@ for (const dialect of dialects) {
       expect(events.length).toBeLessThan(20)
     })
 
-    it('has a writer wait that is faster than the database', async () => {
+    it('applies backpressure to a writer that is faster than the database', async () => {
       const [a, b] = await twoProcesses(dialect)
       await a.events.begin('turn_1', writer(1))
       const text = new TextWriter(a.events, 'turn_1', writer(1), 1)
@@ -241,7 +241,7 @@ for (const dialect of dialects) {
       )
     })
 
-    it('tells a writer of text that it has been overtaken', async () => {
+    it('notifies a writer of text that it is superseded', async () => {
       const [a, b] = await twoProcesses(dialect)
       await a.events.begin('turn_1', writer(1))
       const text = new TextWriter(a.events, 'turn_1', writer(1), 1)
@@ -253,7 +253,7 @@ for (const dialect of dialects) {
       expect(text.failed.aborted).toBe(true)
     })
 
-    it('gives rows to a reader who lags behind what is kept in memory', async () => {
+    it('serves rows to a reader that lags behind the ring in memory', async () => {
       const [a, b] = await twoProcesses(dialect)
       const slow = [a, b].map(({ events }) => events.follow('turn_1', 0, AbortSignal.timeout(20_000)))
       await a.events.append('turn_1', undefined, [{ event: content('first') }])
@@ -272,7 +272,7 @@ for (const dialect of dialects) {
       for (const events of seen) expect(numbers(events)).toEqual(upTo(3_002))
     })
 
-    it('shows commits that are told of in the wrong order in the right one', async () => {
+    it('delivers commits in order that are published out of order', async () => {
       const [a] = await twoProcesses(dialect)
       const { all } = await follow(a, a)
       const commit = (event: NewEvent) =>
@@ -284,7 +284,7 @@ for (const dialect of dialects) {
       expect(numbers(await all)).toEqual([1, 2, 3, 4])
     })
 
-    it('stops following when it is told to, and commits what waits when it is closed', async () => {
+    it('stops following on abort, and commits pending events on close', async () => {
       const [a, b] = await twoProcesses(dialect)
       const stop = new AbortController()
       let seen = 0
@@ -337,7 +337,7 @@ it('loses nothing while the LISTEN connection of a reader is cut', async () => {
   expect(numbers(await following)).toEqual(upTo(31))
 })
 
-it('goes on after the connections of a process were cut, idle and in a transaction', async () => {
+it('continues after the connections of a process were cut, idle and in a transaction', async () => {
   const [a, b] = await twoProcesses(dialects[1]!)
   const cut = () =>
     sql`select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()`.execute(

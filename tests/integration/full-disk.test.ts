@@ -27,7 +27,7 @@ describe.skipIf(!canMount(join(tmpdir(), 'muxi-small-disk')))('on a full disk', 
         .execute(),
     )
 
-  it('a transaction fails with what is wrong, the API says 503, and works when there is room again', async () => {
+  it('a transaction fails with the reason, the API returns 503, and works again with free space', async () => {
     const { disk, storage } = await onSmallDisk()
     disk.fill()
     for (let round = 0; round < 3; round++) {
@@ -45,7 +45,7 @@ describe.skipIf(!canMount(join(tmpdir(), 'muxi-small-disk')))('on a full disk', 
     expect(await storage.db.selectFrom('agent_versions').select('agent_id').execute()).toEqual([{ agent_id: 'agent' }])
   })
 
-  it('a file that does not fit is refused so, and leaves nothing behind', async () => {
+  it('a file that does not fit is refused with the reason, and leaves nothing behind', async () => {
     const { disk, storage } = await onSmallDisk()
     disk.fill()
     const outcomes = await Promise.allSettled([
@@ -62,7 +62,7 @@ describe.skipIf(!canMount(join(tmpdir(), 'muxi-small-disk')))('on a full disk', 
     expect(received.size).toBe(100_000)
   })
 
-  it('the probe tells a full disk from one with room', async () => {
+  it('the probe distinguishes a full disk from one with free space', async () => {
     const { disk, storage } = await onSmallDisk()
     expect(await storage.disk.check()).toBe('ok')
     disk.fill()

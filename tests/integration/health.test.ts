@@ -13,7 +13,7 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as { port: number }).port
 }
 
-it('says yes for a server that serves, and no once it is stopped or hangs', async () => {
+it('is true for a serving server, and false once it is stopped or hangs', async () => {
   const server = await startDevServer({ binary: await temporalBinary(), dataDir: tempDir(), env: process.env })
   onTestFinished(() => server.stop())
   expect(await isServing(server.port)).toBe(true)
@@ -25,14 +25,14 @@ it('says yes for a server that serves, and no once it is stopped or hangs', asyn
   expect(await isServing(server.port)).toBe(false)
 })
 
-it('says no for a server that speaks something else, and for one that closes at once', async () => {
+it('is false for a server with another protocol, and for one that closes at once', async () => {
   expect(await isServing(await listen(createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))))).toBe(
     false,
   )
   expect(await isServing(await listen(createServer((socket) => socket.destroy())))).toBe(false)
 })
 
-it('gives up with one line when nothing serves in time, and at once when it is aborted', async () => {
+it('fails with one line when no server serves in time, and at once on abort', async () => {
   const port = await freePort()
   await expect(untilServing(port, { patience_ms: 0 })).rejects.toThrow(`it does not serve on port ${port} within 0 s`)
   await expect(untilServing(port, { patience_ms: 60_000, signal: AbortSignal.abort() })).rejects.toThrow(/abort/)

@@ -65,7 +65,7 @@ for (const dialect of dialects) {
       expect(always.starts()).toHaveLength(2)
     })
 
-    it('a request over the API starts an idle program, and is noted until it runs', async () => {
+    it('a request over the API starts an idle program, and is stored until it runs', async () => {
       const { own, row, starts, storage, ref } = await stage({ idle_stop: 1 })
       const held = await own()
       await expect.poll(row).toMatchObject({ state: 'idle', wanted_at: null })
@@ -101,7 +101,7 @@ for (const dialect of dialects) {
       expect([counted(), starts().length >= 3]).toEqual([['patient'], true])
     })
 
-    it('a start that fails until the time of the call is over fails it with the reason, and is not tried for ever', async () => {
+    it('a start that fails until the timeout of the call fails it with the reason, and is not retried without limit', async () => {
       const { own, row, broken, counted } = await stage({ idle_stop: 1, timeouts: { total: 2 } })
       const held = await own()
       await expect.poll(row).toMatchObject({ state: 'idle' })
@@ -116,7 +116,7 @@ for (const dialect of dialects) {
       expect(await row()).toMatchObject({ last_error: null })
     })
 
-    it('calls that wait for a start are refused as not sent when the worker lets the server go', async () => {
+    it('calls that wait for a start fail as unsent when the worker releases the server', async () => {
       const { own, row, end, slow } = await stage({ idle_stop: 1 })
       const held = await own()
       await expect.poll(row).toMatchObject({ state: 'idle' })
@@ -157,7 +157,7 @@ for (const dialect of dialects) {
       await expect.poll(started).toEqual([1, 1, 0, 1])
     })
 
-    it('tools of a server that comes with muxi are listed again by another version', async () => {
+    it('tools of a built-in server are listed again by another version', async () => {
       const storage = await (await dialect.fresh()).open()
       const server: McpServer = { name: 'calculator', builtin: 'calculator', idle_stop: 1 }
       const { own, row } = await stage(server, storage, 'calculator')

@@ -1,4 +1,4 @@
-// Documents made to harm whoever opens them: each is refused with its reason, before a library has seen it.
+// Malicious documents: each is refused with its reason, before a library opens it.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -155,7 +155,7 @@ test.each([
   await expect(read(text, name)).rejects.toMatchObject({ name: 'MediaFailure', reason: 'unsafe' })
 })
 
-test('a book that names files outside of itself has none of their words', async () => {
+test('a book that refers to files outside of itself contains none of their text', async () => {
   const outside = documents.epub('../../../../../../etc/passwd')
   const { pages } = await read(outside, 'a.epub')
   expect(pages).toHaveLength(1)

@@ -37,7 +37,7 @@ const document = (batches: number): Scripted => ({
   publishJob: () => ({ chunks: batches * 3 }),
   finishJob: () => undefined,
 })
-/** In order; those that are under way at the same time begin in any. */
+/** In order; concurrent ones start in any order. */
 const batchesOf = (name: 'parseBatch' | 'indexBatch') =>
   sandbox
     .inputs(name)

@@ -86,7 +86,7 @@ for (const dialect of dialects) {
       expect(completed?.result).toMatchObject({ pages: BATCHES * 50, chunks: BATCHES * 10 })
     })
 
-    it('leaves nothing of a cancelled run in the index, nor in the count of the next one, when its worker comes late', async () => {
+    it('leaves nothing of a cancelled run in the index, nor in the progress of the next one, when its worker writes late', async () => {
       const { a, b, job, ref } = await open('agent')
       await inTx(a, (tx) => storeParsed(tx, job.id, 1, [{ page: 1, text: 'The ferry leaves at nine.' }]))
       const slow = new HeldEmbedder()
@@ -119,7 +119,7 @@ for (const dialect of dialects) {
       expect(await findJob(a.db, job.id)).toMatchObject({ stage: 'indexing', run: 2 })
     })
 
-    it('removes with a source of knowledge the document that was just being given to it', async () => {
+    it('removes with a knowledge source the document that is concurrently added to it', async () => {
       const { a, b, file } = await open()
       const source = { agent_id: 'agent', id: 'source', description: 'A source', file: null }
       await inTx(a, (tx) => joinSource(tx, source))
@@ -149,7 +149,7 @@ for (const dialect of dialects) {
       }
     })
 
-    it('says once that the bytes of a file are nobody’s any more, and knows how large it was', async () => {
+    it('reports once that the bytes of a file are unreferenced, and its size', async () => {
       const { a, b, file } = await open()
       expect((await findFile(a.db, file.id))?.size).toBe(newFile.size)
       const same = await insertFile(b.db, newFile)

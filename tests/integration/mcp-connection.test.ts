@@ -62,7 +62,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-describe('servers that others wrote', () => {
+describe('third-party servers', () => {
   it('server-everything over stdio: tools, a call, a picture, progress', async () => {
     const connection = await open(program(EVERYTHING))
     const tools = (await connection.listTools(new AbortController().signal)).map(({ name }) => name)
@@ -77,7 +77,7 @@ describe('servers that others wrote', () => {
     await connection.ping(new AbortController().signal)
   })
 
-  it('server-everything asks during a call: the answer reaches it, and the time to give it is not its own', async () => {
+  it('server-everything asks during a call: the answer reaches it, and the timeout is paused meanwhile', async () => {
     const connection = await open(program(EVERYTHING))
     await connection.listTools(new AbortController().signal)
     const asked: Question[] = []
@@ -104,7 +104,7 @@ describe('servers that others wrote', () => {
     expect((await call(connection, 'trigger-elicitation-request')).text).toContain('cancelled')
   })
 
-  it('a question that may be of another owner is nobody’s, where the transport does not tell', async () => {
+  it('a question that may belong to another owner is refused, where the transport does not tell', async () => {
     const connection = await open(program(EVERYTHING))
     await connection.listTools(new AbortController().signal)
     const long = new AbortController()
@@ -131,7 +131,7 @@ describe('servers that others wrote', () => {
     expect((await call(connection, 'read_text_file', { path: '/etc/hostname' })).is_error).toBe(true)
   })
 
-  it('server-memory over stdio keeps what it is told', async () => {
+  it('server-memory over stdio stores entities', async () => {
     const env = { MEMORY_FILE_PATH: join(tempDir(), 'memory.json') }
     const connection = await open({ ...program(MEMORY), env })
     const entity = { name: 'Ada', entityType: 'person', observations: ['writes programs'] }
@@ -155,7 +155,7 @@ describe('servers that others wrote', () => {
     })
   })
 
-  it('over HTTP each question is of the call in whose answer it comes', async () => {
+  it('over HTTP each question belongs to the call in whose response stream it arrives', async () => {
     const port = await freePort()
     await serve('streamableHttp', port)
     const url = `http://127.0.0.1:${port}/mcp`
@@ -196,7 +196,7 @@ describe('servers that others wrote', () => {
 })
 
 describe('a server that is started', () => {
-  it('has of the environment only what a program needs, and what it was given', async () => {
+  it('gets only the required environment variables, and the configured ones', async () => {
     process.env['MUXI_TEST_FOREIGN'] = 'not for servers'
     onTestFinished(() => void delete process.env['MUXI_TEST_FOREIGN'])
     const connection = await open({ ...faulty('none'), env: { GIVEN: 'yes' } })
@@ -210,7 +210,7 @@ describe('a server that is started', () => {
     const pids = [connection.pid!, ...(await call(connection, 'children')).text.split(' ').map(Number)]
     expect(pids.map(isAlive)).toEqual([true, true, true, true])
     await connection.close()
-    // Whoever is killed is gone a moment later.
+    // A killed process exits a moment later.
     await expect.poll(() => pids.filter(isAlive)).toEqual([])
   })
 
@@ -233,21 +233,21 @@ describe('a server that is started', () => {
     await expect.poll(() => pids.filter(isAlive)).toEqual([])
   })
 
-  it('that ends at once, or does not exist, is told with its last words', async () => {
+  it('that exits at once, or does not exist, is reported with its last output', async () => {
     await expect(open(faulty('exits'))).rejects.toThrow('it ended (exit code 2): cannot read my configuration')
     await expect(open({ command: 'no-such-program', args: [], env: {}, secrets: [] })).rejects.toThrow(
       "there is no program 'no-such-program'",
     )
   })
 
-  it.each(['silent', 'endless-line'])('that never introduces itself is given up: %s', async (fault) => {
+  it.each(['silent', 'endless-line'])('that never initializes fails: %s', async (fault) => {
     await expect(open(faulty(fault), { connect_ms: 1_500 })).rejects.toMatchObject({
       name: 'McpFailure',
       kind: 'unsent',
     })
   })
 
-  it('that writes garbage between its messages is understood, and given up when there is no end of it', async () => {
+  it('that writes garbage between its messages works, and fails when there is too much of it', async () => {
     const connection = await open(faulty('garbage'))
     expect((await connection.listTools(new AbortController().signal)).length).toBeGreaterThan(0)
     expect(connection.stderrTail).toContain('not a message: this is no message')
@@ -255,11 +255,11 @@ describe('a server that is started', () => {
     await expect(endless.then(({ closed }) => closed)).resolves.toContain('what is no message')
   })
 
-  it('that takes its time is waited for', async () => {
+  it('that starts slowly is waited for', async () => {
     expect((await open(faulty('slow-start'))).server?.name).toBe('faulty')
   })
 
-  it('that floods standard error works all the same', async () => {
+  it('that floods standard error works', async () => {
     const connection = await open(faulty('flood', join(tempDir(), 'counted')))
     expect((await call(connection, 'count', { label: 'a' })).text).toBe('counted a')
     expect(connection.stderrTail.length).toBeLessThanOrEqual(8_192)
@@ -273,14 +273,14 @@ describe('a call', () => {
     expect((await call(connection, 'environment')).is_error).toBe(false)
   })
 
-  it('that is never answered ends after its time, and the server is told', async () => {
+  it('that is never answered times out, and the server is notified', async () => {
     const countFile = join(tempDir(), 'counted')
     const connection = await open(faulty('none', countFile))
     await expect(call(connection, 'never', {}, { silence_ms: 300 })).rejects.toMatchObject({ kind: 'timeout' })
     await expect.poll(() => existsSync(countFile) && readFileSync(countFile, 'utf8')).toContain('cancelled')
   })
 
-  it('that tells of its progress may take longer', async () => {
+  it('that reports progress may take longer', async () => {
     const connection = await open(faulty('none'))
     // Ten steps take three seconds.
     expect((await call(connection, 'slowly', { steps: 10 }, { silence_ms: 2_000 })).text).toBe('slowly done')
@@ -296,7 +296,7 @@ describe('a call', () => {
     await expect.poll(() => existsSync(countFile) && readFileSync(countFile, 'utf8')).toContain('cancelled')
   })
 
-  it('that was answered is not cancelled by what happens later, nor remembered', async () => {
+  it('that was answered is not cancelled by a later abort, nor kept in memory', async () => {
     const countFile = join(tempDir(), 'counted')
     const connection = await open(faulty('none', countFile))
     const later = new AbortController()
@@ -309,7 +309,7 @@ describe('a call', () => {
     expect(readFileSync(countFile, 'utf8')).toBe('a\nb\n')
   })
 
-  it('during which the server ends is lost, and the connection tells why', async () => {
+  it('during which the server exits is lost, and the connection reports the reason', async () => {
     const connection = await open(faulty('none', join(tempDir(), 'counted')))
     await expect(call(connection, 'exit', { label: 'a' })).rejects.toMatchObject({ kind: 'lost' })
     expect(await connection.closed).toContain('exit code 3')
@@ -317,7 +317,7 @@ describe('a call', () => {
   })
 })
 
-it('lists 500 tools page by page, and hears when they change', async () => {
+it('lists 500 tools page by page, and is notified when they change', async () => {
   const signal = new AbortController().signal
   expect(await (await open(faulty('many-tools'))).listTools(signal)).toHaveLength(500)
   const connection = await open(faulty('none'))

@@ -67,7 +67,7 @@ it.each(TRANSPORTS)(
   },
 )
 
-it('asks for what was not given, again when the answer does not do', async () => {
+it('asks for missing values, again after an invalid answer', async () => {
   const cwd = tempFolder()
   mkdirSync(join(cwd, 'taken'))
   writeFileSync(join(cwd, 'taken', 'file'), '')
@@ -93,7 +93,7 @@ it('asks for what was not given, again when the answer does not do', async () =>
   expect(files(folder)).not.toContain('src/http.ts')
 })
 
-it('writes nothing when it is called off', async () => {
+it('writes nothing when it is cancelled', async () => {
   const cwd = tempFolder()
   const somebody = new Somebody()
   const writing = newMcpServer(['asked'], cwd, somebody.terminal)
@@ -103,7 +103,7 @@ it('writes nothing when it is called off', async () => {
   expect(readdirSync(cwd)).toEqual([])
 })
 
-it('refuses to overwrite, and leaves what is there as it was', async () => {
+it('refuses to overwrite, and leaves existing files unchanged', async () => {
   const cwd = tempFolder()
   const write = (...args: string[]) => newMcpServer(args, cwd, undefined)
   await write('mine', '--transport', 'stdio')
@@ -117,7 +117,7 @@ it('refuses to overwrite, and leaves what is there as it was', async () => {
   expect(files(join(cwd, 'empty'))).toContain('package.json')
 })
 
-/** Somebody at a terminal, who waits for a question before they answer. */
+/** A user at a terminal, who waits for a question before they answer. */
 class Somebody {
   readonly #input = Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => {} })
   readonly #output = Object.assign(new PassThrough(), { isTTY: true, columns: 200, rows: 50 })

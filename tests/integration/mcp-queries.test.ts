@@ -44,7 +44,7 @@ for (const dialect of dialects) {
       expect((await take(storage, 'w'))?.secrets).toEqual({})
     })
 
-    it('the credentials are encrypted, and gone with the server', async () => {
+    it('the credentials are encrypted, and deleted with the server', async () => {
       const storage = await (await dialect.fresh()).open()
       await put(storage, SERVER, { 'env.T': 'planted' })
       const rows = await storage.db.selectFrom('secrets').selectAll().execute()
@@ -54,7 +54,7 @@ for (const dialect of dialects) {
       expect(await storage.db.selectFrom('secrets').selectAll().execute()).toEqual([])
     })
 
-    it('the worker that took a server last has it, and what an older one writes is refused', async () => {
+    it('the worker that took a server last owns it, and writes of a previous owner are refused', async () => {
       const storage = await (await dialect.fresh()).open()
       const { db } = storage
       await put(storage, SERVER)
@@ -67,7 +67,7 @@ for (const dialect of dialects) {
       expect(await listHeldBy(db, 'w1')).toEqual([])
     })
 
-    it('a worker that is gone leaves its servers to others', async () => {
+    it('the servers of a dead worker are released to others', async () => {
       const storage = await (await dialect.fresh()).open()
       const { db } = storage
       await put(storage, SERVER)
@@ -80,7 +80,7 @@ for (const dialect of dialects) {
       expect(await listUnheldServers(db)).toEqual([REF])
     })
 
-    it('tools are listed anew each time; one that changed has drifted, also when it was gone in between', async () => {
+    it('each listing replaces the tools; a changed one has drifted, also when it was missing in between', async () => {
       const storage = await (await dialect.fresh()).open()
       const { db } = storage
       await put(storage, SERVER)
@@ -92,13 +92,13 @@ for (const dialect of dialects) {
       expect((await listToolsOfAgent(db, 'a')).map(({ name }) => name)).toEqual(['s__two'])
       const other = offeredTools('s', [{ name: 'one', description: 'other', inputSchema: { type: 'object' } }])
       expect(await list(other)).toEqual(['one'])
-      // Whoever changes the server approves of what it has then.
+      // A change of the server approves its current tools.
       await put(storage, { ...SERVER, args: ['y'] })
       const anew = (await take(storage, 'w'))!
       expect(await db.transaction().execute((tx) => putTools(tx, anew, other, '1'))).toEqual([])
     })
 
-    it('a server of ours does not drift: a newer muxi may say more of its tools', async () => {
+    it('a built-in server does not drift: a newer muxi may change its tools', async () => {
       const storage = await (await dialect.fresh()).open()
       const { db } = storage
       await put(storage, { name: 's', builtin: 'calculator' })

@@ -64,7 +64,7 @@ it.runIf(process.platform === 'linux')('a decoder reaches no address', async () 
   expect(told).toMatch(/ENETUNREACH|EADDRNOTAVAIL/)
 })
 
-it('the same picture is the same for each owner, whoever decodes it', async () => {
+it('the same image has the same variants for each owner, in any decoder', async () => {
   const path = join(folder, 'same.jpg')
   writeFileSync(path, await photograph('Same'))
   const sizes = await Promise.all(
@@ -81,7 +81,7 @@ it('the same picture is the same for each owner, whoever decodes it', async () =
   expect(sizes[0]).toMatchObject({ width: 1_200 })
 })
 
-it('a film is heard with its sound, and is empty without; content decides, and a recording that breaks off says so', async () => {
+it('a video is read by its audio track, and is empty without one; content decides, and a truncated recording says so', async () => {
   const prepare = (path: string) => inScratch((to) => prepareAudio(path, to, { signal: never, limits }))
   const picture = 'testsrc=d=4:s=64x48:r=5'
   await sound(folder, 'silent-film.mp4', picture, '-pix_fmt', 'yuv420p')

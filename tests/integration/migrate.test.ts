@@ -16,7 +16,7 @@ for (const dialect of dialects) {
       expect(await sql`select name, timestamp from kysely_migration`.execute(db)).toEqual(executed)
     })
 
-    it('is safe when several processes find a new database at the same moment', async () => {
+    it('is safe in several processes on a new database', async () => {
       const { options } = await dialect.fresh()
       const cwd = tempDir()
       const children = Array.from({ length: 4 }, () =>
@@ -78,7 +78,7 @@ for (const dialect of dialects) {
       ).toEqual({ n: 1 })
     })
 
-    it('takes text with a NUL in it', async () => {
+    it('accepts text with a NUL in it', async () => {
       const { db } = await (await dialect.fresh()).open()
       await db.insertInto('secrets').values({ name: 'a', ciphertext: 'one\0two', created_at: '' }).execute()
       const { ciphertext } = await db.selectFrom('secrets').select('ciphertext').executeTakeFirstOrThrow()

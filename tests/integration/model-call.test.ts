@@ -110,7 +110,7 @@ for (const dialect of dialects) {
     const statuses = async ({ db }: Storage, turnId: string) =>
       (await listLogOfTurn(db, turnId)).map(({ attempt, status }) => [attempt, status])
 
-    it('refuses to store what an attempt has shown when a newer one has begun, however long ago it wrote', async () => {
+    it('refuses to store the text of a superseded attempt, however long ago it wrote', async () => {
       const { a, b, turn } = await open()
       const id = await turn()
       const first = begin(a, id, 1)

@@ -32,7 +32,7 @@ const { signal } = new AbortController()
 const open = (base_url: string, choice = 'openai:small@2') =>
   createEmbedder({ openai: { base_url, api_key: 'sk-secret' } }, choice)
 
-test('texts are asked for in batches, and their vectors come back in order with length 1', async () => {
+test('texts are embedded in batches, and their vectors are returned in order with length 1', async () => {
   const { base_url, requests } = await serve(({ input }) => [
     200,
     { data: input.map((text, index) => ({ index, embedding: [Number(text), 1] })).toReversed() },

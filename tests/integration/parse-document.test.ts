@@ -15,7 +15,7 @@ const options = (limits: Partial<ParseLimits> = {}, signal = new AbortController
   signal,
   limits: { ...LIMITS, ...limits },
 })
-/** A parser that is somebody else's code. */
+/** A parser that is third-party code. */
 const instead =
   (code: string): ParserCommand =>
   () => [process.execPath, ['-e', `/* muxi stand-in of ${process.pid} */ ${code}`]]
@@ -52,7 +52,7 @@ test('pages are read in batches, with their numbers, headings and sentences', as
   expect(last[19]!.text).toContain('The keeper of lighthouse 120 counts 840 ships each morning.')
 })
 
-test('one parser serves the batches of a document, and ends when it is no longer asked', async () => {
+test('one parser serves the batches of a document, and exits when it is idle', async () => {
   const path = file(pdf(numberedPages(4)))
   await inspectDocument(path, options())
   const pids = childrenNow()
@@ -110,7 +110,7 @@ describe('a file that cannot be read is a MediaFailure that names the reason', (
     await expect(asked).rejects.toThrow(/^Cannot start the document parser/)
   })
 
-  test('what the parser started dies with it', async () => {
+  test('processes of the parser are killed with it', async () => {
     const grandchild = `require('node:child_process').spawn(process.execPath, ['-e', '/* muxi stand-in of ${process.pid} */ for (;;);']); for (;;);`
     const controller = new AbortController()
     const asked = inspectDocument(file(whole), options({}, controller.signal), instead(grandchild))
@@ -132,7 +132,7 @@ describe('a file that cannot be read is a MediaFailure that names the reason', (
   })
 })
 
-test('a parser knows none of our secrets', async () => {
+test('a parser inherits no secrets', async () => {
   process.env['OPENAI_API_KEY'] = 'sk-secret'
   try {
     const told = instead(

@@ -33,7 +33,7 @@ async function failure({ db }: Storage): Promise<unknown> {
   )
 }
 
-it('says that it is unavailable while the server is down, and goes on when it is back', async () => {
+it('is unavailable while the server is down, and resumes when it is back', async () => {
   const url = await server.createDatabase()
   const [a, b] = [await open(url), await open(url)]
   const seen: number[] = []
@@ -46,7 +46,7 @@ it('says that it is unavailable while the server is down, and goes on when it is
   const interrupted = a.db.transaction().execute(async (tx) => {
     const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx)
     await server.kill()
-    // The process of a connection notices a moment later that its server is gone.
+    // The process of a connection notices a moment later that its server has exited.
     await expect.poll(() => existsSync(`/proc/${rows[0]!.pid}`)).toBe(false)
     return countKeys(tx)
   })
@@ -70,7 +70,7 @@ it('says that it is unavailable while the server is down, and goes on when it is
   expect(seen).toEqual([1, 2, 3])
 })
 
-it('gives up on a server that has fallen silent', async () => {
+it('times out on a server that does not respond', async () => {
   const storage = await open(await server.createDatabase())
   expect(await failure(storage)).toBeUndefined()
   server.pause()
@@ -80,7 +80,7 @@ it('gives up on a server that has fallen silent', async () => {
   await expect.poll(() => failure(storage)).toBeUndefined()
 })
 
-it('does again what must not be lost, until the server is back or the work is called off', async () => {
+it('retries until the server is back or the work is aborted', async () => {
   const storage = await open(await server.createDatabase())
   await server.kill()
   const cancelled = new AbortController()
@@ -133,7 +133,7 @@ it('ends the transaction of a process that has been stopped, so that others need
   expect(isDatabaseAway(await ended)).toBe(true)
 })
 
-it('tells a missing database and a wrong password from one that is away', async () => {
+it('distinguishes a missing database and a wrong password from an unavailable server', async () => {
   const error = await openStorage({ data_dir: tempDir(), database_url: server.url('missing') }).catch(
     (fault: unknown) => fault,
   )

@@ -52,7 +52,7 @@ describe('the connection to Postgres', () => {
     expect(await names()).toEqual(['first'])
   })
 
-  it('goes on with statements that are sent often when a migration adds a column', async () => {
+  it('keeps prepared statements valid when a migration adds a column', async () => {
     const all = () => sql<object>`select * from things where id = ${1}`.execute(database.db)
     for (let time = 0; time < 20; time += 1) await Promise.all([all(), names()])
     await sql`alter table things add column note text`.execute(other.db)

@@ -1,4 +1,4 @@
-// The rights of the files below a data folder, as a real supervisor and a real Temporal server leave them.
+// Permissions of the files in a data folder after a run of a real supervisor and Temporal server.
 import { chmodSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -9,7 +9,7 @@ import { tempDir } from '../support/temp-dir.ts'
 
 const modeOf = (path: string) => lstatSync(path).mode & 0o777
 
-/** What others may read or write, with its rights. */
+/** Files that other users may read or write, with their mode. */
 function openTo(folder: string): string[] {
   return ['', ...(readdirSync(folder, { recursive: true }) as string[])].flatMap((name) => {
     const mode = modeOf(join(folder, name))
@@ -18,7 +18,7 @@ function openTo(folder: string): string[] {
 }
 
 describe('closeDataFolder()', () => {
-  it('takes the rights of others from what is ours, and lets the rest be', () => {
+  it("removes the permissions of others from muxi's files, and ignores the rest", () => {
     const folder = tempDir()
     for (const name of ['temporal', 'locks', 'cache/workflows', 'blobs/ada', 'notes']) {
       mkdirSync(join(folder, name), { recursive: true })
@@ -42,7 +42,7 @@ describe('closeDataFolder()', () => {
   })
 })
 
-it('a product that runs on a folder that was open leaves nothing in it open', async () => {
+it('muxi on a folder with open permissions leaves no open permissions in it', async () => {
   const stage = await openStage({ withoutTemporal: true })
   onTestFinished(() => stage.close())
   mkdirSync(stage.dataDir)

@@ -70,7 +70,7 @@ test('XLSX has a page for each sheet, formulas with their results, times to the 
   expect(pages[1]!.text).toMatch(/\| Ada Sund \| 2019-05-06 06:30 \|/)
 })
 
-test('slides are called by their numbers, and their notes are told', async () => {
+test('slides are labelled by number, with their notes', async () => {
   for (const write of [documents.pptx, documents.odp]) {
     const { pages } = await read(await write())
     expect(pages.map(({ label }) => label)).toEqual(['Slide 1', 'Slide 2'])
@@ -79,7 +79,7 @@ test('slides are called by their numbers, and their notes are told', async () =>
   }
 })
 
-test('ODT keeps nested lists, footnotes and what pictures show', async () => {
+test('ODT keeps nested lists, footnotes and alternative text of images', async () => {
   const [first, second] = (await read(documents.odt())).pages
   expect(first!.text).toMatch(/to Sund leaves at 7:40\.\\\[1\\\]/)
   expect(first!.text).toMatch(/^- +Animals\n\n +- +Dogs travel free$/m)
@@ -93,12 +93,12 @@ test('RTF has each letter once, by its code page or by Unicode', async () => {
   expect(first!.text).toContain('Паром в Сунд costs 8 € or € 9')
 })
 
-test('EPUB chapters are called as the table of contents calls them, in reading order', async () => {
+test('EPUB chapters are labelled by the table of contents, in reading order', async () => {
   const { pages } = await read(documents.epub())
   expect(pages.map(({ label }) => label)).toEqual(['Timetable', 'What it costs'])
 })
 
-test('a letter has its senders, its date and the names of its files', async () => {
+test('a mail has its senders, its date and the names of its files', async () => {
   const [first] = (await read(documents.eml())).pages
   expect(first!.text).toMatch(/^From: Käpten Ada <ada@example.org>\nTo: Bo <bo@example.org>, Cy <cy@example.org>$/m)
   expect(first!.text).toMatch(/^Attachments: oars\.txt$/m)
@@ -117,7 +117,7 @@ test('a long table has several pages, each with the header', async () => {
   expect(numbers).toEqual(rows.map((_, index) => index))
 })
 
-test('JSON in lines is a table, and what is no JSON after all is text', async () => {
+test('JSON Lines is a table, and invalid JSON is text', async () => {
   const lines = '{"a":1,"b":"x"}\n{"a":2,"c":{"d":[1,2]}}\n'
   expect((await read(lines)).pages[0]!.text).toMatch(/- a: 2\n\n## c/)
   expect((await read('{"a": 1,}', 'a.json')).pages[0]!.text).toBe('{"a": 1,}')

@@ -46,7 +46,7 @@ it('an embeddings server that fails leaves the turn without passages', async () 
   expect(JSON.stringify(entry)).not.toContain('sk-secret')
 })
 
-it('an embeddings server that hangs is given up after the time limit of recalling', { timeout: 30_000 }, async () => {
+it('an embeddings server that hangs times out after the limit of the recall', { timeout: 30_000 }, async () => {
   const { recalled, entry } = await recallFrom(() => undefined)
   expect(recalled.passages).toEqual([])
   expect(recalled.duration_ms).toBeLessThan(10_000)

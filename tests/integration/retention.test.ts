@@ -1,4 +1,4 @@
-// What is kept for a time only, on both databases: files that nobody refers to, what a crash left half-arrived, log entries.
+// Retention on both databases: unreferenced files, partial uploads of a crash, log entries.
 import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -109,7 +109,7 @@ for (const dialect of dialects) {
       expect(await storage.db.selectFrom('files').select('name').execute()).toEqual([{ name: 'first' }])
     })
 
-    it('removes what a crash left half-arrived a day ago, and nothing that may be under way', async () => {
+    it('removes partial uploads after a day, and none that may be in progress', async () => {
       const database = await dialect.fresh()
       const storage = await database.open()
       const incoming = join(database.options.data_dir, 'blobs', 'incoming')

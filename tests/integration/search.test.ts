@@ -44,7 +44,7 @@ const search = (provider: string, more: { freshness?: 'week'; max_results?: numb
   searchWeb(readService(environments()[provider]!), { query: 'good pumps', max_results: 5, ...more }, guard, never)
 
 describe('searchWeb()', () => {
-  it('asks each service as it wants to be asked, and reads what can be read of its answer', async () => {
+  it('sends each service its request format, and parses its response leniently', async () => {
     expect(await search('searxng', { freshness: 'week' })).toEqual([
       { title: 'Pumps', url: 'https://pumps.test/', snippet: 'All about pumps', published: '2026-11-01T00:00:00' },
       { title: 'https://untitled.test/', url: 'https://untitled.test/', snippet: '' },
@@ -94,12 +94,12 @@ describe('searchWeb()', () => {
     expect((error as Error).message).not.toContain(KEY)
   })
 
-  it('finds nothing where a service leaves its results out', async () => {
+  it('finds nothing when a service omits its results', async () => {
     web.instead.set('/res/v1/web/search', { status: 200, body: '{"type":"search"}' })
     expect(await search('brave')).toEqual([])
   })
 
-  it('says what to set, and what is set wrongly', async () => {
+  it('reports missing and invalid settings', async () => {
     await expect(searchWeb(readService({}), { query: 'x', max_results: 1 }, guard, never)).rejects.toThrow(
       'one of SEARXNG_BASE_URL, BRAVE_API_KEY or TAVILY_API_KEY must be set',
     )
@@ -118,7 +118,7 @@ const read = async (path: string, limits = { time_ms: 5_000, max_bytes: 1_000_00
 }
 
 describe('fetchPage() and readPage()', () => {
-  it('give what there is to read as Markdown, with tables, code and links that lead somewhere', async () => {
+  it('return the content as Markdown, with tables, code and absolute links', async () => {
     const { title, text, url } = await read('/moved')
     expect([title, url]).toEqual(['Pumps & pipes', `${web.url}/docs/pumps/`])
     expect(text).toContain(`See [more](${web.url}/docs/more?a=1#b) or this.`)
@@ -156,7 +156,7 @@ describe('fetchPage() and readPage()', () => {
     ['/deep', 'nested too deeply'],
   ])('refuse %s', async (path, why) => expect(read(path)).rejects.toThrow(why))
 
-  it('take no more than they may of what does not end, or grows when it is unpacked', async () => {
+  it('read within their limits of endless or highly compressed responses', async () => {
     for (const path of ['/endless', '/bomb']) {
       const before = process.memoryUsage.rss()
       expect(await read(path)).toMatchObject({ is_cut: true, size: 1_000_000 })
@@ -164,7 +164,7 @@ describe('fetchPage() and readPage()', () => {
     }
   })
 
-  it('wait no longer than they may', async () => {
+  it('time out', async () => {
     await expect(read('/slow', { time_ms: 300, max_bytes: 1_000 })).rejects.toThrow('it took longer than 0.3 s')
     const stopped = new AbortController()
     const reading = fetchPage(`${web.url}/slow`, guard, { time_ms: 60_000, max_bytes: 1_000_000 }, stopped.signal)
@@ -230,7 +230,7 @@ for (const runtime of ['node', 'deno'] as const) {
       expect(await child.stop()).toBe(0)
     })
 
-    it('ends with a sentence when what is set cannot be right', async () => {
+    it('exits with a message for invalid settings', async () => {
       const child = startChild({ script: SCRIPT, env: { SEARCH_PROVIDER: 'bing' }, cwd: tempDir(), runtime })
       endings.push(() => child.kill())
       expect(await child.ended).toBe(1)

@@ -1,4 +1,4 @@
-// Messages and jobs sent again under their Idempotency-Key while Temporal cannot be reached, on both databases.
+// Messages and jobs repeated under their Idempotency-Key while Temporal is unreachable, on both databases.
 import { Client, Connection } from '@temporalio/client'
 import { pino } from 'pino'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -68,7 +68,7 @@ async function open(dialect: TestDialect) {
 
 for (const dialect of dialects) {
   describe(dialect.name, () => {
-    it('begins another turn, once, after one that was never accepted, and stays with one that was', async () => {
+    it('starts another turn, once, after one that was never accepted, and keeps one that was', async () => {
       const { a, b, send, turns } = await open(dialect)
       expect(await send(a)).toBe('unavailable')
       const [first = ''] = await turns()
@@ -82,7 +82,7 @@ for (const dialect of dialects) {
       const [, second = '', ...more] = await turns()
       expect([second, more]).toEqual([expect.stringMatching(/^turn_/), []])
 
-      // The engine comes too late with the one, and takes the other.
+      // Temporal starts the first one too late, and accepts the second.
       expect(await inTx(b, (tx) => claimTurn(tx, first, 'run'))).toBeUndefined()
       expect((await findTurn(a.db, first))?.status).toBe('failed')
       await inTx(b, (tx) => markAccepted(tx, second))
@@ -92,7 +92,7 @@ for (const dialect of dialects) {
       expect(await turns()).toEqual([first, second])
     })
 
-    it('does not give up as never accepted what is accepted in the same moment', async () => {
+    it('does not fail as never accepted a turn that is accepted concurrently', async () => {
       const { a, b, send, turns } = await open(dialect)
       await send(a)
       const [id = ''] = await turns()
@@ -105,7 +105,7 @@ for (const dialect of dialects) {
       )
     })
 
-    it('never forgets a job under a key of which somebody may have been told', async () => {
+    it('never deletes a job under a key whose id a client may have got', async () => {
       const { a, b, client } = await open(dialect)
       const of = { user_id: 'user', key_id: 'key_1', name: 'n', type: 'text/plain', size: 1, sha256: 's' }
       const { id: file_id } = await insertFile(a.db, of)

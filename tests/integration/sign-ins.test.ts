@@ -1,4 +1,4 @@
-// Sign-ins to MCP servers in rows, on both databases, against a real authorization server: renewed once whoever asks, good once, shown nowhere.
+// Sign-ins to MCP servers in rows, on both databases, against a real authorization server: refreshed once for concurrent callers, valid once, shown nowhere.
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { SignIns } from '../../activities/sign-ins.ts'
 import { findServer, putServer } from '../../db/queries/mcp.ts'
@@ -50,7 +50,7 @@ const sourceOf = (storage: Storage, { url }: OAuthMcpServer) =>
 
 for (const dialect of dialects) {
   describe(dialect.name, () => {
-    it('a token that has ended is renewed once for forty callers in two processes, though it can be renewed once only', async () => {
+    it('an expired token is refreshed once for forty callers in two processes, with a single-use refresh token', async () => {
       const database = await dialect.fresh()
       const storages = [await database.open(), await database.open()]
       const server = await startServer()
@@ -68,7 +68,7 @@ for (const dialect of dialects) {
       expect([new Set(newer).size, server.renewals.length, newer[0] === refused]).toEqual([1, 2, false])
     })
 
-    it('who died while renewing is not waited for longer than its time', async () => {
+    it('the refresh lease of a dead caller expires', async () => {
       const storage = await (await dialect.fresh()).open()
       const server = await startServer()
       server.expires_in = 1
@@ -79,7 +79,7 @@ for (const dialect of dialects) {
       expect(await sourceOf(storage, server).current(signal)).toEqual(expect.any(String))
     })
 
-    it('a grant that is over is forgotten, and one that cannot be renewed now is kept', async () => {
+    it('an invalid grant is deleted, and one that cannot be refreshed now is kept', async () => {
       const storage = await (await dialect.fresh()).open()
       const server = await startServer()
       server.expires_in = 1
@@ -96,7 +96,7 @@ for (const dialect of dialects) {
       expect(await findGrant(storage.db, storage.box, ADA)).toBeUndefined()
     })
 
-    it('the tokens of one address are not shown to another, and are forgotten when it changes', async () => {
+    it('the tokens of one address are not sent to another, and are deleted when it changes', async () => {
       const storage = await (await dialect.fresh()).open()
       const { db, box } = storage
       const server = await startServer()
@@ -115,7 +115,7 @@ for (const dialect of dialects) {
       expect([await findGrant(db, box, ADA), (await findServer(db, ADA))?.revision]).toEqual([undefined, 2])
     })
 
-    it('an answer counts once, within its time, and only that of the newest visit', async () => {
+    it('a callback is valid once, for a limited time, and only for the newest attempt', async () => {
       const { db, box } = await (await dialect.fresh()).open()
       const { id, asked } = await askForSignIn(db, box, SUBJECT, {})
       expect([await askForSignIn(db, box, SUBJECT, {}), asked]).toEqual([{ id, asked: 1 }, 1])
@@ -134,7 +134,7 @@ for (const dialect of dialects) {
       expect(await askForSignIn(db, box, SUBJECT, {})).toEqual({ id, asked: 2 })
     })
 
-    it('no row holds a token, a secret of ours or a proof in the clear', async () => {
+    it('no row contains a token, a client secret or a verifier in plain text', async () => {
       const storage = await (await dialect.fresh()).open()
       const { db, box } = storage
       const server = await startServer()
@@ -154,7 +154,7 @@ for (const dialect of dialects) {
   })
 }
 
-it('a server without a way to sign in is told as what it answered', async () => {
+it('a server without sign-in fails with its response', async () => {
   const none = planSignIn({
     url: 'http://127.0.0.1:1/mcp',
     challenge: { status: 401 },

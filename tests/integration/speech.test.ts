@@ -18,7 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => mock.stop())
 
-it('transcribes with OpenAI, with times where the model tells them', async () => {
+it('transcribes with OpenAI, with times if the model returns them', async () => {
   mock.onTranscription({
     transcription: {
       text: 'Mind the gap.',
@@ -47,7 +47,7 @@ it('speaks with OpenAI, and asks for the voice, speed and tone', async () => {
   expect(mock.getRequests().at(-1)?.body).toMatchObject({ model: 'gpt-4o-mini-tts' })
 })
 
-it('finds a server on this machine by its port, and nobody where nobody is', async () => {
+it('finds a server on this machine by its port, and none where none is running', async () => {
   const double = await WhisperDouble.start()
   const { port } = double
   const found = await findLocalTranscriber([1, port])

@@ -65,7 +65,7 @@ it('starts the app again when it dies, and says so', async () => {
   expect((await app()).pid).not.toBe(pid)
 })
 
-it('starts the Temporal server again at the same address when it dies, and lets the app be', async () => {
+it('restarts the Temporal server at the same address when it dies, without restarting the app', async () => {
   const { env, app, servers } = await place()
   const muxi = serve(env)
   await muxi.says(/chat\/stream/)
@@ -88,7 +88,7 @@ it('refuses a second start on the same data folder in one line that names the pi
   expect(second.output()).toContain(`got process ${muxi.pid} using it`)
 })
 
-it('refuses a taken port in one line', async () => {
+it('refuses a port in use in one line', async () => {
   const { env, port } = await place()
   const other = createServer()
   await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve))
@@ -143,7 +143,7 @@ it('runs roles api and worker as two processes over one data folder and one Temp
   expect(worker.output()).toContain(`using the Temporal server of process ${api.pid}`)
   const before = servers()
   expect(before).toHaveLength(1)
-  // The worker's supervisor stands by: it looks after the server when the one that did is gone.
+  // The worker's supervisor stands by: it keeps the server running when the previous keeper has exited.
   process.kill((await app()).pid, 'SIGKILL')
   api.child.kill('SIGKILL')
   await worker.says(/took over the running Temporal server/)
@@ -176,7 +176,7 @@ it('starts no server of its own when TEMPORAL_ADDRESS names one', async () => {
   expect(await muxi.ended).toBe(0)
 })
 
-it('ends with what the app says of its failure', async () => {
+it("exits with the app's error message", async () => {
   const { env, servers } = await place()
   const muxi = serve({ ...env, FAKE_APP: 'failed' })
   expect(await muxi.ended).toBe(1)

@@ -117,7 +117,7 @@ for (const dialect of dialects) {
       expect((await unfinished(a, conversation)).waiting).toEqual([newer.turn_id])
     })
 
-    it('says in the receipt how many go before a message, and refuses the one after the hundredth that waits', async () => {
+    it('reports in the receipt the position of a message, and refuses the one after the hundredth waiting one', async () => {
       const { a, b, aConversation, send } = await open(dialect)
       const conversation = await aConversation()
       const active = await send(a, conversation)

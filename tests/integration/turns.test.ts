@@ -114,7 +114,7 @@ for (const dialect of dialects) {
       }
     })
 
-    it('keeps as the reply exactly the text that was shown, also when the end comes in the midst of it', async () => {
+    it('stores as the reply exactly the delivered text, also when the end comes in the middle of it', async () => {
       const { a, b, conversation } = await open()
       for (let round = 0; round < 5; round += 1) {
         const id = await insert(a, conversation)
@@ -143,7 +143,7 @@ for (const dialect of dialects) {
       }
     })
 
-    it('settles what was left open when a turn ends, without deadlocks', async () => {
+    it('settles open rows when a turn ends, without deadlocks', async () => {
       const { a, b, conversation } = await open()
       for (let round = 0; round < 5; round += 1) {
         const id = await insert(a, conversation)
@@ -216,7 +216,7 @@ for (const dialect of dialects) {
       }
     })
 
-    it('begins a tool call once', async () => {
+    it('starts a tool call once', async () => {
       const { a, b, conversation } = await open()
       const id = await insert(a, conversation)
       const call = { call_id: 'call_1_1', name: 'tool', server: 's', provider_call_id: 'x', arguments: '{}' }
@@ -231,7 +231,7 @@ for (const dialect of dialects) {
       expect(finished.filter(Boolean)).toHaveLength(1)
     })
 
-    it('begins one turn for an Idempotency-Key, however many requests bring it at once', async () => {
+    it('starts one turn for an Idempotency-Key, for any number of concurrent requests', async () => {
       const { a, b, conversation } = await open()
       const known = { key_id: 'key_1', route: 'chat', idempotency_key: 'once', body_hash: 'hash' }
       const send = (storage: Storage) =>
@@ -248,7 +248,7 @@ for (const dialect of dialects) {
       expect(await listTurns(a.db, { limit: 100 })).toHaveLength(1)
     })
 
-    it('never lets more turns begin than a user may have at once', async () => {
+    it("never exceeds a user's limit of concurrent turns", async () => {
       const { a, b } = await open()
       const send = async (storage: Storage) => {
         const { id } = await createConversation(storage.db, { agent_id: 'agent', user_id: 'user' })
@@ -272,7 +272,7 @@ for (const dialect of dialects) {
       expect((await findTurn(a.db, id))?.status).toBe('queued')
     })
 
-    it('says of a turn that was given up before its acceptance that it is gone', async () => {
+    it('reports a turn that failed before its acceptance as not found', async () => {
       const { a, b, conversation } = await open()
       const id = await insert(a, conversation)
       const [ended, accepted] = await Promise.all([end(a, id, 'failed'), inTx(b, (tx) => markAccepted(tx, id))])
@@ -289,7 +289,7 @@ for (const dialect of dialects) {
       expect(new Set(made).size).toBe(1)
     })
 
-    it('deletes a conversation with everything in it, unless a turn is under way', async () => {
+    it('deletes a conversation with everything in it, unless a turn is running', async () => {
       const { a, b, conversation } = await open()
       const id = await insert(a, conversation)
       await claim(a, id)
@@ -304,7 +304,7 @@ for (const dialect of dialects) {
       expect(await readHead(a.db, id)).toEqual({ head: 0, ended: false })
     })
 
-    it('shows stop requests of turns and of jobs to the process that runs them, once it listens and before that', async () => {
+    it('delivers stop requests of turns and jobs to the process that runs them, also earlier ones', async () => {
       const { a, b, conversation } = await open()
       const turn = await insert(a, conversation)
       const file = await insertFile(a.db, {
@@ -332,7 +332,7 @@ for (const dialect of dialects) {
       }
     })
 
-    it('refuses to stop what is over', async () => {
+    it('refuses to stop a turn or job that has ended', async () => {
       const { a, conversation } = await open()
       const id = await insert(a, conversation)
       await requestStop(a.db, 'turn', id)
@@ -342,7 +342,7 @@ for (const dialect of dialects) {
       expect(await findToStop(a.db, [id])).toEqual([])
     })
 
-    it('lists the active turns, and forgets what is past its time, from two processes at once', async () => {
+    it('lists the active turns, and deletes rows past their retention, in two processes concurrently', async () => {
       const { a, b, conversation } = await open()
       const ids = [await insert(a, conversation)]
       for (const _ of times(7)) {

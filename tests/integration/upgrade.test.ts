@@ -88,7 +88,7 @@ for (const dialect of dialects) {
       return [status, error === null ? null : (JSON.parse(error) as { message: string }).message]
     }
 
-    it('fails what was begun or never accepted, starts what waits in order, and does nothing the second time', async () => {
+    it('fails running and never accepted turns, starts waiting ones in order, and does nothing the second time', async () => {
       const { a, running, pending, queued, parked, started, upgrade, state } = await open()
       const sent = { turn_id: running, step: 1, fence: 1, provider: 'p', model: 'm', input_tokens: 10 }
       await insertUsage(a.db, sent)
@@ -135,7 +135,7 @@ for (const dialect of dialects) {
       expect(await state()).toEqual({ value: '0.2.0' })
     })
 
-    it('is safe to repeat after a kill in its midst', async () => {
+    it('is idempotent after a kill in the middle', async () => {
       const { a, running, queued, started, upgrade, state } = await open()
       const { client } = temporal(['conversation/c'])
       const killed = upgradeTurns({

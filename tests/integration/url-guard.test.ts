@@ -44,7 +44,7 @@ it.each(['127.0.0.1', 'localhost', '2130706433', '0x7f.1', '[::ffff:127.0.0.1]']
   },
 )
 
-it('asks a private host where that is allowed, with its name', async () => {
+it('requests a private host where that is allowed, with its name', async () => {
   const { fetch } = guarded({ allow_private: true, resolve: async () => ['127.0.0.1'] })
   const response = await fetch(`http://intranet.test:${port}/page`, { headers: new Headers({ accept: 'text/plain' }) })
   expect([response.status, await response.text()]).toEqual([200, 'hello'])
@@ -90,7 +90,7 @@ describe('a redirect', () => {
     },
   )
 
-  it('is handed out unfollowed to whoever asks for that', async () => {
+  it('is returned unfollowed to callers that ask for that', async () => {
     answer = (_, response) => response.writeHead(307, { location: 'http://169.254.169.254/' }).end()
     const { fetch } = guarded({ allow_private: true })
     const response = await fetch(`http://127.0.0.1:${port}/`, { redirect: 'manual' })

@@ -1,4 +1,4 @@
-// The index of documents on a real database: what is found, what stays hidden, and what nobody may break.
+// The index of documents on a real database: search results, hidden generations, and constraints.
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Db } from '../../db/schema.ts'
 import type { DocumentGeneration, VectorQuery, VectorStore } from '../../db/vectors/vector-store.ts'
@@ -66,7 +66,7 @@ describe.each(dialects)('the index on $name', (dialect) => {
     expect(same!.similarity).toBeCloseTo(1, 4)
   })
 
-  test('nothing is seen before it is published, and a new generation takes the place of the old at once', async () => {
+  test('nothing is found before it is published, and a new generation replaces the old one at once', async () => {
     await add(generation('doc_ships'), SHIPS)
     expect(await find('whales')).toEqual([])
     await store.publish('doc_ships', 1)
@@ -78,7 +78,7 @@ describe.each(dialects)('the index on $name', (dialect) => {
     expect(await rows()).toBe(1)
   })
 
-  test('an older generation that is published late changes nothing, and its chunks go', async () => {
+  test('an older generation that is published late changes nothing, and its chunks are deleted', async () => {
     await add(generation('doc_ships'), SHIPS)
     await shown(generation('doc_ships', { generation: 2 }), ['Whales sing.'])
     await store.publish('doc_ships', 1)
@@ -108,7 +108,7 @@ describe.each(dialects)('the index on $name', (dialect) => {
     expect((await contents('whales'))[0]).toBe(SHIPS[1])
   })
 
-  test('what is hidden takes no places from what is shown, however much of it there is', async () => {
+  test('hidden chunks never displace visible ones, whatever their number', async () => {
     await shown(generation('doc_ships'), SHIPS)
     await add(
       generation('doc_hidden'),
@@ -117,7 +117,7 @@ describe.each(dialects)('the index on $name', (dialect) => {
     expect((await contents('Where have whales been seen?'))[0]).toBe(SHIPS[1])
   })
 
-  test('an agent sees its own documents, and a conversation those sent to it', async () => {
+  test('an agent finds its own documents, and a conversation its attachments', async () => {
     await shown(generation('doc_a'), ['Whales of the agent.'])
     await shown(generation('doc_b', { agent_id: 'other' }), ['Whales of another agent.'])
     await shown(generation('doc_c', { scope: 'conv_1' }), ['Whales of this conversation.'])
@@ -135,7 +135,7 @@ describe.each(dialects)('the index on $name', (dialect) => {
     expect(await contents('whales', { knowledge_id: 'none' })).toEqual([])
   })
 
-  test('meaning and words both count: what is first in both is before what is first in one', async () => {
+  test('vectors and full text both count: a chunk that is first in both ranks before one that is first in one', async () => {
     const vector = (x: number) =>
       Float32Array.from({ length: embedder.dimension }, (_, index) => (index === 0 ? x : index === 1 ? 1 : 0))
     const chunk = (text: string, position: number, x: number) => ({ text, page: 1, position, vector: vector(x) })

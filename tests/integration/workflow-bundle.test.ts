@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { workflowBundle } from '../../workers/workflow-bundle.ts'
 
-/** What the SDK brings along. A schema library, a query builder or a provider here would be 1 to 2 MB that nobody warns of. */
+/** What the SDK brings along. A schema library, a query builder or a provider here would add 1 to 2 MB without a warning. */
 const KNOWN = new Set(['@temporalio/common', '@temporalio/workflow', 'long', 'ms', 'nexus-rpc'])
 
-test('the workflow bundle holds our workflows, the SDK and no stranger', async () => {
+test('the workflow bundle contains our workflows, the SDK and no other package', async () => {
   const cache = mkdtempSync(join(tmpdir(), 'muxi-bundle-'))
   try {
     const { codePath } = await workflowBundle(cache)

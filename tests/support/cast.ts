@@ -24,7 +24,7 @@ interface CastOptions {
 export class Cast {
   /** Where the API processes listen, whether they run or not. */
   readonly urls: string[] = []
-  /** Processes that ended though nobody had killed them. */
+  /** Processes that ended without being killed. */
   readonly lost: string[] = []
   readonly #victims = new Map<string, Victim>()
   readonly #strikes = new Map<string, Promise<void>>()
@@ -73,13 +73,13 @@ export class Cast {
         await it.restart()
       }
     })
-    // A test that has failed meanwhile waits for nobody's return.
+    // A test that has failed meanwhile does not wait for restarts.
     struck.catch(() => undefined)
     this.#strikes.set(victim, struck)
     return struck
   }
 
-  /** From here on nobody is started again. */
+  /** From here on no process is restarted. */
   leave(): void {
     this.#over.abort()
   }

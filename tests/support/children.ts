@@ -25,7 +25,7 @@ export interface Child {
   ended: Promise<number | string>
   /** Sends a signal to it and to everything in its group. */
   signal(name: NodeJS.Signals): void
-  /** Kills it with -9 and resolves when it is gone. */
+  /** Kills it with -9 and resolves when it has exited. */
   kill(): Promise<void>
   /** Has it drain, as SIGTERM does. @returns its exit code */
   stop(): Promise<number | string>

@@ -1,4 +1,4 @@
-// A port that nobody has at this moment.
+// A currently unused port.
 import { createServer } from 'node:net'
 
 export async function freePort(): Promise<number> {

@@ -6,7 +6,7 @@ import { cleanEnvironment, killWithUs, ROOT } from './children.ts'
 const NODE_FOLDER = dirname(`${ROOT}node_modules/node/bin/node`)
 const RUN_MS = 240_000
 
-/** The environment of somebody who has our Node and nothing else of ours. */
+/** An environment with this repository's Node and nothing else of it. */
 export function projectEnvironment(): Record<string, string> {
   const env = cleanEnvironment()
   const path = (env['PATH'] ?? '').split(delimiter).filter((folder) => !folder.endsWith('node_modules/.bin'))

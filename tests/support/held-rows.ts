@@ -1,4 +1,4 @@
-// A job that goes no further than a test lets it: the database refuses what comes after, and the workers try again.
+// Holds a job at a given point: the database refuses later writes, and the workers retry.
 import type { Stage } from './stage.ts'
 
 /** Updates that the database refuses. An attempt that may not begin is not counted: only ten may begin. */
@@ -13,8 +13,8 @@ const REFUSED = {
 }
 
 /**
- * Lets jobs store their batches of pages, or their scanned pages, up to a number and none after it.
- * @returns lets them go on
+ * Allows jobs to store batches of pages, or scanned pages, up to a number.
+ * @returns a function that releases them
  */
 export async function holdAfter(
   stage: Stage,

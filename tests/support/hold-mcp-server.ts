@@ -1,4 +1,4 @@
-// A script: connects to a faulty MCP server and stays, until somebody kills it. Says the pids of the server and of the server's own child.
+// A script: connects to a faulty MCP server and stays until it is killed. Prints the pids of the server and of the server's own child.
 import { connect } from '../../mcp/connection.ts'
 import { readAnswer } from '../../mcp/result.ts'
 import { FAULTY, NODE } from './mcp-servers.ts'

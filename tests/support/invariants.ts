@@ -193,7 +193,7 @@ async function breachesOfStream(
   return { events, breaches }
 }
 
-/** Steps never go back, and a step is begun anew no more often than it was attempted. */
+/** Steps never go back, and a step is restarted no more often than it was attempted. */
 function breachesOfOrder(events: Event[], usage: Row[]): string[] {
   const breaches: string[] = []
   let last = 0

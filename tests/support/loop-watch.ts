@@ -6,7 +6,7 @@ const ROUND_MS = 2
 /** Shorter blocks are not noted. */
 const NOTED_MS = 5
 
-/** Notes in a file, a line each, how many milliseconds the thread computed in one go. Runs in the process that is watched. */
+/** Logs event loop delays to a file, one line each, in milliseconds. Runs in the watched process. */
 export function watchLoop(file: string): void {
   let before = used()
   setInterval(() => {

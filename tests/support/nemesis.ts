@@ -1,4 +1,4 @@
-// What befalls whom and when, as a seed alone decides: so a run that failed can be told again.
+// A schedule of faults, determined by a seed, so that a failed run can be replayed.
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface Strike {
@@ -42,7 +42,7 @@ export function strikesOf(
   return strikes
 }
 
-/** Has each strike befall its victim in its time. Resolves when everybody is back. */
+/** Injects each fault at its time. Resolves when every process has recovered. */
 export async function strikeAll(cast: { strike: (strike: Strike) => Promise<void> }, strikes: Strike[]): Promise<void> {
   const begun = Date.now()
   const over: Promise<void>[] = []

@@ -1,4 +1,4 @@
-// A process that has one parser idle and one at work when it says so, for tests that kill it then.
+// A process that reports when it has one idle and one busy parser, for tests that then kill it.
 import { inspectDocument, parsePages } from '../../media/parse-document.ts'
 
 const path = process.argv[2]!

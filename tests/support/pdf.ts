@@ -21,7 +21,7 @@ export interface PicturePage {
   height: number
 }
 
-/** A PDF with a text layer, but for the pages that are pictures. @param options `encrypt`: it opens only with a password that nobody knows */
+/** A PDF with a text layer, except scanned pages. @param options `encrypt`: encrypted with a random password */
 export function pdf(pages: (PdfPage | PlacedPage | PicturePage)[], { encrypt = false } = {}): Buffer {
   const objects: string[] = []
   const add = (body: string) => objects.push(body)

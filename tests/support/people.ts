@@ -59,7 +59,7 @@ export async function ingestUntil(
   return jobs
 }
 
-/** What nobody waits for any more (a message or a job whose receipt was lost) must end as well. */
+/** Messages and jobs whose receipt was lost must end as well. */
 export async function untilAllIsOver(stage: Stage): Promise<void> {
   for (const table of ['turns', 'jobs']) {
     const open = () => stage.rows(`select id, status from ${table} where finished_at is null`)

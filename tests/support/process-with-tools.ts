@@ -7,7 +7,7 @@ import { watchLoop } from './loop-watch.ts'
 
 const loopFile = process.env['MUXI_TEST_LOOP_FILE']
 if (loopFile !== undefined) watchLoop(loopFile)
-// What a defect of ours might do.
+// Simulates a defect.
 process.on('SIGUSR2', () => void Promise.reject(new Error('left alone by a test')))
 
 await runProcess({

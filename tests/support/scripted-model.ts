@@ -1,4 +1,4 @@
-// A language model that says what a test scripted: aimock over real HTTP, strict in both directions.
+// A scripted language model: aimock over real HTTP, strict in both directions.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ChatCompletionRequest, type Fixture, type FixtureResponse, LLMock } from '@copilotkit/aimock'
@@ -7,11 +7,11 @@ import { holdBack, type HeldReply } from './held-reply.ts'
 interface Pace {
   /** Milliseconds before the first piece. */
   after_ms?: number
-  /** Pieces a second; left out: all at once. */
+  /** Chunks per second; default: all at once. */
   pieces_per_second?: number
-  /** Characters a piece. */
+  /** Characters per chunk. */
   piece?: number
-  /** Breaks the connection after so many pieces, the first one (the role) included. */
+  /** Breaks the connection after this many chunks, including the first one (the role). */
   break_after_pieces?: number
   /** Left out: `stop`, or `tool_calls` with calls. */
   finish?: 'length' | 'content_filter'
@@ -21,7 +21,7 @@ interface Pace {
   held?: HeldReply
 }
 
-/** What the model does at one request. `call` may come with words before it. */
+/** The model's behaviour at one request. `call` may have text before it. */
 export type Step = Pace &
   (
     | { say: string; call?: { name: string; arguments: string | object }[] }
@@ -34,7 +34,7 @@ interface Script {
   used: number
 }
 
-/** A request as it was served: when it came, when its connection closed, and whether the answer was finished by then. */
+/** A served request: arrival, close of its connection, and whether the answer was finished by then. */
 export interface ServedRequest {
   at: number
   path: string
@@ -44,7 +44,7 @@ export interface ServedRequest {
 }
 
 const HANG_MS = 120_000
-/** A step that never says anything. */
+/** A step that never responds. */
 export const HANG: Step = { say: 'never said', after_ms: HANG_MS }
 
 export class ScriptedModel {
@@ -60,7 +60,7 @@ export class ScriptedModel {
   }
 
   static async start(): Promise<ScriptedModel> {
-    // Faults of the script are asserted by the test; aimock need not print them.
+    // The test asserts faults of the script, so aimock does not print them.
     const mock = new LLMock({ port: 0, host: '127.0.0.1', strict: true, journalMaxEntries: 0, logLevel: 'silent' })
     const model = new ScriptedModel(mock)
     mock.mount('/v1', { handleRequest: async (request, response) => model.#watch(request, response) })
@@ -69,18 +69,18 @@ export class ScriptedModel {
     return model
   }
 
-  /** What `OPENAI_BASE_URL` is to be. */
+  /** The value of `OPENAI_BASE_URL`. */
   get baseUrl(): string {
     return `${this.#mock.url}/v1`
   }
 
-  /** The base URL under which `raw` answers stand. */
+  /** The base URL of `raw` answers. */
   rawUrl(name: string): string {
     return `${this.#mock.url}/raw/${name}`
   }
 
   /**
-   * Says what the model does when a message with the returned cue is asked: one step a request, in order.
+   * Scripts the model for messages with the returned cue: one step per request, in order.
    * @returns the cue, a word to put into the message
    */
   script(...steps: Step[]): string {
@@ -93,7 +93,7 @@ export class ScriptedModel {
     return cue
   }
 
-  /** What the model does at any request that no script fits, until the returned function is called. */
+  /** Handles requests that match no script, until the returned function is called. */
   otherwise(step: Step): () => void {
     let over = false
     const script: Script = { steps: [], used: 0 }
@@ -110,7 +110,7 @@ export class ScriptedModel {
     }
   }
 
-  /** Bytes to send as they are, one list of SSE data lines a request; then the response simply ends. */
+  /** Raw bytes to send, one list of SSE data lines per request; then the response ends. */
   raw(name: string, ...answers: string[][]): void {
     this.#raw.set(name, { answers, used: 0 })
   }

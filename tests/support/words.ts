@@ -1,4 +1,4 @@
-// Text of which every piece is recognisable, so that a lost, doubled or misplaced one is seen.
+// Text with distinguishable words, so that a lost, duplicated or misplaced one is detected.
 
 /** `attempt 1 word 1, attempt 1 word 2, …`, ended by a full stop. */
 export function manyWords(name: string, words: number): string {

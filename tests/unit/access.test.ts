@@ -12,7 +12,7 @@ const key = (scopes: Scope[], bound_user?: string): Principal => ({
 })
 
 describe('authorize()', () => {
-  test('lets a key do what its scope says', () => expect(() => authorize(key(['chat']), 'chat')).not.toThrow())
+  test('allows a key the actions of its scope', () => expect(() => authorize(key(['chat']), 'chat')).not.toThrow())
   test('lets admin do everything', () => expect(() => authorize(key(['admin']), 'manage')).not.toThrow())
   test('one of several scopes is enough', () => {
     expect(() => authorize(key(['read']), 'chat', 'read')).not.toThrow()
@@ -23,7 +23,7 @@ describe('authorize()', () => {
 })
 
 describe('actingUser()', () => {
-  test('is the user that is named, or `default`', () => {
+  test('is the named user, or `default`', () => {
     expect(actingUser(key(['chat']), 'ada')).toBe('ada')
     expect(actingUser(key(['chat']), undefined)).toBe('default')
   })
@@ -34,12 +34,12 @@ describe('actingUser()', () => {
 })
 
 describe('ownedOrThrow()', () => {
-  test("another user's thing looks as if it were not there", () => {
+  test("another user's row is not found", () => {
     const refusal = expect.objectContaining({ code: 'not_found' })
     expect(() => ownedOrThrow(key(['chat'], 'ada'), { user_id: 'bob' }, 'turn', 'turn_1')).toThrow(refusal)
     expect(() => ownedOrThrow(key(['chat'], 'ada'), undefined, 'turn', 'turn_1')).toThrow(refusal)
   })
-  test("a key that is not bound sees everybody's, a bound one lists only its user's", () => {
+  test("an unbound key sees the rows of all users, a bound one only its user's", () => {
     expect(ownedOrThrow(key(['chat']), { user_id: 'bob' }, 'turn', 'turn_1')).toEqual({ user_id: 'bob' })
     expect(visibleUser(key(['chat']), undefined)).toBeUndefined()
     expect(visibleUser(key(['chat'], 'ada'), undefined)).toBe('ada')

@@ -70,7 +70,7 @@ describe('good files', () => {
     })
   })
 
-  it('may be none: a folder that is missing holds no agents', () => {
+  it('may be none: a missing folder has no agents', () => {
     expect(loadAgentFiles(join(dir, 'gone'), {}, NO_KEYS, [])).toEqual([])
   })
 
@@ -79,7 +79,7 @@ describe('good files', () => {
     expect(agent?.config.system_message).toBe('the same')
   })
 
-  it('must name knowledge that is there, below the folders that are open', () => {
+  it('must name existing knowledge, below the allowed folders', () => {
     const knowledge =
       'knowledge:\n  - {id: gone, path: ./gone.md}\n  - {id: out, path: ../..}\n  - {id: etc, path: /etc/passwd}\n'
     const expected = 'a file or folder that exists below MUXI_AGENTS_DIR or MUXI_KNOWLEDGE_DIRS'
@@ -100,7 +100,7 @@ describe('good files', () => {
     expect(agent?.secrets).toEqual({ 'mcp_servers.1.env.TOKEN': 't0ken' })
   })
 
-  it('are the examples that come with muxi, which need no key', () => {
+  it("include muxi's examples, which need no key", () => {
     const agents = loadAgentFiles(join(import.meta.dirname, '../../agents'), {}, NO_KEYS, [])
     expect(agents.map(({ id, config }) => [id, config.model])).toEqual([
       ['assistant', undefined],
@@ -208,17 +208,17 @@ describe('wrong files', () => {
     expect(refused({ 'a.yaml': text }).faults.map(brief)).toEqual([told])
   })
 
-  it('are told when they are no text', () => {
+  it('are reported when they are not text', () => {
     expect(refused({ 'a.yaml': Buffer.from([0xff, 0xfe, 0x00]) }).faults.map(brief)).toEqual([
       '1 : readable UTF-8 text of at most 1 MB / something else',
     ])
   })
 
-  it('are told when their name is no id and they have no other', () => {
+  it('are reported when their name is not an id and they have no other', () => {
     expect(refused({ 'My Bot.yaml': WORDS }).faults[0]?.found).toBe("'My Bot.yaml'")
   })
 
-  it('are told when two have one id, also when one of them is wrong otherwise', () => {
+  it('are reported when two have the same id, also when one has other faults', () => {
     const error = refused({ 'a.yaml': `${WORDS}on_busy: 1\n`, 'b.yaml': `${WORDS}id: a\n` })
     expect(error.faults.map(brief)).toEqual([
       "3 on_busy: one of 'queue', 'reject', 'interrupt' / 1",
@@ -230,7 +230,7 @@ describe('wrong files', () => {
     expect(refused({ 'a.yaml': 'id: [\n', 'b.yaml': `${WORDS}id: a\n` }).faults.map(({ line }) => line)).toEqual([2])
   })
 
-  it('end soon when their aliases multiply, or go round in a circle', () => {
+  it('end soon when their aliases multiply, or are cyclic', () => {
     const bomb = ['a0: &a0 [x, x, x, x, x, x, x, x, x, x]']
     for (let n = 1; n < 9; n += 1)
       bomb.push(

@@ -16,6 +16,6 @@ it('shows no key when there is none to show', () => {
   expect(text).toContain('Bearer $KEY')
 })
 
-it('says only that it is ready where there is no API', () => {
+it('reports only readiness without an API', () => {
   expect(announcement({}, undefined)).toBe('muxi worker is ready')
 })

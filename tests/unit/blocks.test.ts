@@ -112,7 +112,7 @@ test.each([
   const start = performance.now()
   expect(blocksOf({ page: 1, text })).toHaveLength(1)
   plainText(text)
-  // Not a measurement: whoever goes back over the text for every line of it needs hours.
+  // Not a measurement: quadratic code needs hours.
   expect(performance.now() - start).toBeLessThan(60_000)
 })
 

@@ -6,7 +6,7 @@ import { cutLong, sentencesOf } from '../../media/sentences.ts'
 const sentence = (index: number) => `Sentence number ${index} says something of some length about the matter.`
 const prose = (count: number, from = 0) => Array.from({ length: count }, (_, index) => sentence(from + index)).join(' ')
 
-test('sentences end where people end them, not at abbreviations, initials or numbers', () => {
+test('sentences do not end at abbreviations, initials or numbers', () => {
   const text = 'Dr. Smith met J. R. Tolkien, e.g. on 3. May, cf. Fig. 2. They talked! Was it good? Ja, z. B. sehr.'
   expect(sentencesOf(text)).toEqual([
     'Dr. Smith met J. R. Tolkien, e.g. on 3. May, cf. Fig. 2. They talked!',
@@ -28,7 +28,7 @@ test('no sentence is cut or lost, and no chunk is far from the wanted length', (
   expect(chunks.map(({ position }) => position)).toEqual([...chunks.keys()])
 })
 
-test('a piece of a recording stands under its time', () => {
+test('a segment of a recording has its time as heading', () => {
   const [chunk] = chunkPages([{ page: 1, text: '## 00:00:00–00:00:30\n\nThe new bridge costs nine hundred dollars.' }])
   expect(chunk).toMatchObject({ heading: '00:00:00–00:00:30', text: expect.stringContaining('The new bridge') })
 })
@@ -44,7 +44,7 @@ test('a chunk is of one page, and says which', () => {
   ])
 })
 
-test('a sentence that runs over the end of a page is whole, on the page where it begins', () => {
+test('a sentence that crosses a page boundary is whole, on the page where it starts', () => {
   const chunks = chunkPages([
     { page: 1, text: 'All is well. The keeper counts the' },
     { page: 2, text: 'ships each morning. Then he sleeps.' },
@@ -61,7 +61,7 @@ test('neighbours on a page share a sentence when it is short enough', () => {
   expect(second!.text.startsWith(last)).toBe(true)
 })
 
-test('a chunk carries the headings it stands under, from page to page', () => {
+test('a chunk carries its headings, across pages', () => {
   const chunks = chunkPages([
     { page: 1, text: `# Sea\n\n${prose(10)}\n\n## Ships\n\n${prose(10)}` },
     { page: 2, text: `${prose(10)}\n\n## Gulls\n\n${prose(10)}\n\n# Land\n\n${prose(10)}` },
@@ -76,7 +76,7 @@ test('a chunk carries the headings it stands under, from page to page', () => {
   expect(chunks[1]!.text.startsWith('Ships\n\nSentence number 0')).toBe(true)
 })
 
-test('what a page is called stands before the headings', () => {
+test('the label of a page precedes the headings', () => {
   const [slide] = chunkPages([{ page: 3, label: 'Slide 3', text: '# Prices\n\nThe boat is dear.' }])
   expect(slide).toMatchObject({ page: 3, heading: 'Slide 3 > Prices' })
 })
@@ -96,7 +96,7 @@ test('lists, code and records keep their lines', () => {
   expect(chunk!.text).toBe('To do:\n- buy tea\n- count ships\nls  -l\n  cat\n\nname;age\nann;3\nbob;4\ncid;5')
 })
 
-test('nothing comes of pages without words', () => {
+test('pages without words give no chunks', () => {
   expect(chunkPages([])).toEqual([])
   expect(
     chunkPages([
@@ -118,11 +118,11 @@ test.each([
 ])('a page of a million characters with %s takes no time and gives no giant', (_name, text) => {
   const start = performance.now()
   const chunks = chunkPages([{ page: 1, text }])
-  // Not a measurement: whoever goes back over the text for every line of it needs hours.
+  // Not a measurement: quadratic code needs hours.
   expect(performance.now() - start).toBeLessThan(60_000)
   expect(Math.max(...chunks.map((chunk) => chunk.text.length))).toBeLessThan(2_700)
 })
 
-test('a cut never parts the halves of a character', () => {
+test('a cut never splits a surrogate pair', () => {
   expect(cutLong('🐋'.repeat(10), 5).every((part) => part.isWellFormed())).toBe(true)
 })

@@ -6,7 +6,7 @@ const book = (texts: string[]) => texts.map((text, index) => ({ page: index + 1,
 const cleaned = (texts: string[]) => cleanPages(book(texts)).map(({ text }) => text.trim())
 const story = (page: number) => `Something happens on page ${page} that happens nowhere else.`
 
-test('a header with the number of the page goes, on left and right pages, whatever the numbers begin with', () => {
+test('a header with the page number is removed, on left and right pages, for any first number', () => {
   const pages = Array.from({ length: 8 }, (_, index) => {
     const header = index % 2 === 0 ? `${index + 20} The Sea Book` : `The Sea Book ${index + 20}`
     return `${header}\n\n---\n\n${story(index)}\n\nMore of that, ${index} times.`
@@ -16,13 +16,13 @@ test('a header with the number of the page goes, on left and right pages, whatev
     expect(text).toBe(`---\n\n${story(index)}\n\nMore of that, ${index} times.`)
 })
 
-test('a footer that is on most pages stays where it stands first', () => {
+test('a footer of most pages stays only in its first place', () => {
   const texts = cleaned(Array.from({ length: 6 }, (_, index) => `${story(index)}\n\nOnly for members`))
   expect(texts[0]).toContain('Only for members')
   for (const text of texts.slice(1)) expect(text).not.toContain('Only for members')
 })
 
-test('page numbers go, as figures and as Roman ones, alone or out of a whole', () => {
+test('page numbers are removed, as figures and as Roman ones, alone or out of a whole', () => {
   expect(cleaned([`iv\n\n${story(1)}`, `${story(2)}\n\n- 2 -`])).toEqual([story(1), story(2)])
   expect(cleaned([`${story(1)}\n\n85`])).toEqual([`${story(1)}\n\n85`])
   expect(cleaned([1, 2, 3].map((page) => `${page + 11}\n\n${story(page)}`))).toEqual([1, 2, 3].map(story))
@@ -50,13 +50,13 @@ test('a word cut at the end of a line is whole, with its hyphen where it has one
   expect(cleaned([code])).toEqual([code])
 })
 
-test('what no reader sees goes; ligatures are letters', () => {
+test('invisible characters are removed; ligatures become letters', () => {
   expect(cleaned(['\uFEFFThe \u0000of\uFB01ce is\u00AD \u200Bopen\u0007.\tYes.'])).toEqual([
     'The office is open.\tYes.',
   ])
 })
 
-test('a single page is judged with its neighbours', () => {
+test('a single page is cleaned with its neighbours', () => {
   const around = book([1, 2, 3].map((page) => `The Sea Book ${page}\n\n${story(page)}`))
   const [last] = cleanPages([{ page: 4, text: `The Sea Book 4\n\n${story(4)}` }], around)
   expect(last!.text.trim()).toBe(story(4))

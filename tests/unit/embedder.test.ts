@@ -33,7 +33,7 @@ test('the dimension of a model that is not known must be said', () => {
   expect(() => createEmbedder({ openai: {} }, 'openai:nomic-embed-text')).toThrow(/openai:nomic-embed-text@768/)
 })
 
-test('the same text has the same vector, of length 1, in every process and for ever', async () => {
+test('the same text has the same vector, of length 1, in every process and version', async () => {
   const [a, b] = await embed('The keeper counts the ships.', 'The keeper counts the ships.')
   expect(a).toEqual(b)
   expect(cosine(a!, a!)).toBeCloseTo(1, 5)

@@ -4,7 +4,7 @@ import { keepRunning } from '../../cli/keep-running.ts'
 const ended = (how: string) => ({ ended: Promise.resolve(how) })
 const running = { ended: new Promise<string>(() => {}) }
 
-it('starts again what ended, with a line that says why and growing pauses', async () => {
+it('restarts what ended, with a line that gives the reason and exponential backoff', async () => {
   const stop = new AbortController()
   const lines: string[] = []
   const start = vi.fn(async () => {
@@ -21,7 +21,7 @@ it('starts again what ended, with a line that says why and growing pauses', asyn
   ])
 })
 
-it('goes on trying when a start fails, and says why it failed', async () => {
+it('retries when a start fails, and logs the reason', async () => {
   const stop = new AbortController()
   const lines: string[] = []
   const start = vi.fn(async () => {
@@ -35,7 +35,7 @@ it('goes on trying when a start fails, and says why it failed', async () => {
   expect(start).toHaveBeenCalledTimes(2)
 })
 
-it('starts nothing any more once it is told to stop', async () => {
+it('starts nothing after a stop', async () => {
   const stop = new AbortController()
   const start = vi.fn(async () => running)
   const done = keepRunning({ name: 'it', first: running, start, say: () => {}, signal: stop.signal })
@@ -44,7 +44,7 @@ it('starts nothing any more once it is told to stop', async () => {
   expect(start).not.toHaveBeenCalled()
 })
 
-it('pauses briefly again after what had served for a while, and longer after what never served', async () => {
+it('resets the backoff after serving for a while, and not after a failed start', async () => {
   const stop = new AbortController()
   const lines: string[] = []
   const after = (ms: number) => new Promise<string>((resolve) => setTimeout(() => resolve('SIGKILL'), ms))

@@ -24,7 +24,7 @@ it('writes each line whole', () => {
   expect(state.text).toBe('one\ntwo\n')
 })
 
-it('drops lines while a disk is full, and counts them when there is room again', () => {
+it('drops lines while a disk is full, and reports their number afterwards', () => {
   const { state, writer } = file({ room: 4 })
   for (const line of ['one\n', 'two\n', 'three\n']) writer.write(line)
   expect(state.text).toBe('one\n')
@@ -43,7 +43,7 @@ it('begins a new line after one that was torn', () => {
   expect(state.text).toBe('one\ntw\n1 lost\nthree\n')
 })
 
-it('survives a reader that is gone, and one that does not read', () => {
+it('survives a closed reader, and one that does not read', () => {
   for (const code of ['EPIPE', 'EAGAIN', 'EIO', 'EBADF']) {
     const { state, writer } = file({ room: 0, code })
     writer.write('one\n')
@@ -53,7 +53,7 @@ it('survives a reader that is gone, and one that does not read', () => {
   }
 })
 
-it('waits a moment for a pipe that is full', () => {
+it('waits briefly for a full pipe', () => {
   let looks = 0
   let text = ''
   const write = (_: number, bytes: Uint8Array) => {

@@ -205,7 +205,7 @@ describe('boundedFetch()', () => {
   })
 })
 
-describe('readArguments() with schemas of strangers', () => {
+describe('readArguments() with untrusted schemas', () => {
   const tool = (schema: object) => ({ name: 't', parameters: schema as Record<string, unknown> })
   const draft = 'https://json-schema.org/draft/2020-12/schema'
   test('follows draft 2020-12', () => {
@@ -268,7 +268,7 @@ describe('asksFirst()', () => {
     approved_hash: 'h',
     ...more,
   })
-  test('asks before whatever nobody has called harmless', () => {
+  test('asks before every tool that is not declared harmless', () => {
     expect(asksFirst({}, tool())).toBe(true)
     expect(asksFirst({}, tool({ readOnlyHint: true }))).toBe(true)
     expect(asksFirst({ read_only_tools: ['delete_file'] }, tool())).toBe(false)

@@ -14,7 +14,7 @@ it('strikes as the seed says, and a longer run begins as a shorter one does', ()
   expect(strikesOf(8, 60_000, CHANCES)).not.toEqual(short)
 })
 
-it('strikes everybody in every way, every few seconds', () => {
+it('strikes every process in every way, every few seconds', () => {
   const strikes = strikesOf(1, 600_000, CHANCES)
   expect(new Set(strikes.map(({ victim, how }) => `${how} ${victim}`)).size).toBe(4)
   for (const [index, { at_ms }] of strikes.entries()) {

@@ -36,7 +36,7 @@ describe('limits', () => {
   const refusal = (words: string) =>
     expect.objectContaining({ code: 'rate_limited', message: expect.stringContaining(words) })
 
-  test('a key may have so many streams open, and closing one makes room', () => {
+  test('limits the open streams of a key, and closing one frees a slot', () => {
     const { streams } = open()
     const opened = [1, 2, 3].map(() => streams.open(key('a')))
     expect(() => streams.open(key('a'))).toThrow(refusal('this key has 3 open, and may have 3'))
@@ -48,7 +48,7 @@ describe('limits', () => {
     expect(() => streams.open(key('a'))).toThrow(refusal('this key'))
   })
 
-  test('all keys together may have so many, and what only waits is not counted', () => {
+  test('limits the open streams of all keys, without counting waiting requests', () => {
     const { streams } = open()
     for (const id of ['a', 'a', 'b', 'b', 'c']) streams.open(key(id))
     expect(() => streams.open(key('d'))).toThrow(refusal('the server has 5 open, and may have 5'))
@@ -71,7 +71,7 @@ describe('revoking', () => {
     expect(reads[0]).toEqual(['hash of a', 'old', 'hash of b'])
   })
 
-  test('check() sees what was deleted before the call, also while another check is under way', async () => {
+  test('check() sees what was deleted before the call, also while another check is running', async () => {
     const { streams, valid } = open()
     valid.add('hash of a')
     const { revoked } = streams.open(key('a'))
@@ -90,7 +90,7 @@ describe('revoking', () => {
     expect([reads, revoked.aborted]).toEqual([[], false])
   })
 
-  test('while the database is away streams stay, and are checked again afterwards', async () => {
+  test('while the database is unavailable streams stay, and are checked again afterwards', async () => {
     const { streams, state, warnings } = open()
     state.away = true
     const { revoked } = streams.open(key('a'))

@@ -1,4 +1,4 @@
-// Text from outside in a prompt: it stays between its delimiters, and opens none of ours.
+// Untrusted text in a prompt: it stays between its delimiters, and opens no other element.
 import { describe, expect, it, test } from 'vitest'
 import { tellAttached, tellPassages } from '../../activities/prompt.ts'
 import { toPrompt } from '../../activities/summarize.ts'

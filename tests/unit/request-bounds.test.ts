@@ -14,7 +14,7 @@ const bytes = (text: string) => Buffer.from(text)
 const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
 
 describe('jsonBoundsFault()', () => {
-  it('counts levels, and what stands side by side once', () => {
+  it('counts levels, and siblings once', () => {
     expect(jsonBoundsFault(bytes(nested(MAX_JSON_DEPTH)))).toBeUndefined()
     expect(jsonBoundsFault(bytes(nested(MAX_JSON_DEPTH + 1)))).toBe('JSON of at most 64 levels')
     expect(jsonBoundsFault(bytes('{"a":'.repeat(65)))).toBe('JSON of at most 64 levels')

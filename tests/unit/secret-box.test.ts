@@ -4,7 +4,7 @@ import { SecretBox } from '../../db/secret-box.ts'
 
 const box = new SecretBox('a key of at least thirty-two characters')
 
-test('what is sealed opens under its name, and never looks the same twice', () => {
+test('an encrypted value decrypts under its name, and never looks the same twice', () => {
   const sealed = box.seal('agent/a/1/model.api_key', 'sk-secret')
   expect(box.open('agent/a/1/model.api_key', sealed)).toBe('sk-secret')
   expect(sealed).not.toContain('sk-secret')
@@ -20,7 +20,7 @@ test('a value moved to another name, changed, or opened with another key does no
   expect(() => new SecretBox('another key, long enough to be one').open('one', sealed)).toThrow('MUXI_SECRET_KEY')
 })
 
-test('a session names its key until it is over', () => {
+test('a session names its key until it expires', () => {
   expect(box.openSession(box.sealSession('key_1', 60))).toBe('key_1')
   expect(box.openSession(box.sealSession('key_1', -1))).toBeUndefined()
   expect(box.openSession('nonsense')).toBeUndefined()

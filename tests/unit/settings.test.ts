@@ -74,7 +74,7 @@ describe('an empty environment', () => {
 })
 
 describe('the .env file', () => {
-  it('is read, and the environment goes before it', () => {
+  it('is read, and the environment takes precedence', () => {
     writeFileSync(
       join(cwd, '.env'),
       '\uFEFF# mine\nexport MUXI_PORT=6000\nOPENAI_API_KEY="sk-file" # note\r\nMUXI_ROLE=worker\n',
@@ -86,7 +86,7 @@ describe('the .env file', () => {
     })
   })
 
-  it('is hidden by a variable that is set to nothing, which then counts as not set', () => {
+  it('is overridden by an empty variable, which counts as not set', () => {
     writeFileSync(join(cwd, '.env'), 'OPENAI_API_KEY=sk-file\nMUXI_PORT=6000\n')
     const settings = load({ OPENAI_API_KEY: '', MUXI_PORT: ' ' })
     expect(settings.providers.openai.api_key).toBeUndefined()
@@ -130,7 +130,7 @@ describe('a wrong environment', () => {
     expect(faults({ MUXI_PORT: port })).toHaveLength(1)
   })
 
-  it('is refused for a misspelt limit, which would otherwise be no limit', () => {
+  it('is refused for a misspelt limit, which would otherwise have no effect', () => {
     expect(faults({ MUXI_LIMIT_ATTACHMENT: '3' })[0]).toMatch(
       /'MUXI_LIMIT_ATTACHMENT' must be one of MUXI_LIMIT_JSON_BODY_BYTES,/,
     )
@@ -180,7 +180,7 @@ describe('authentication', () => {
     expect(faults({ MUXI_API_KEY: 'false', MUXI_HOST: '0.0.0.0', MUXI_ALLOW_NO_AUTH: 'yes' })).toEqual([])
   })
 
-  it('does not take a short word for a key, for it is a misspelt false', () => {
+  it('does not accept a short word as a key, because it may be a misspelt false', () => {
     expect(faults({ MUXI_API_KEY: 'off' })).toHaveLength(1)
   })
 

@@ -20,7 +20,7 @@ beforeEach(() => {
 })
 afterEach(() => void vi.useRealTimers())
 
-test('the rarest comes first, of equals the longer; what stands nowhere is left out', async () => {
+test('rarest first, then longest; words without occurrences are omitted', async () => {
   const found = await asked('ship', 'keeper', 'whale', 'lighthouse')
   expect(found.map(({ word }) => word)).toEqual(['lighthouse', 'keeper', 'ship'])
 })
@@ -44,7 +44,7 @@ test('what is common in one space is counted in another, and what stands in both
   expect(counted).toEqual(['ship', 'ship'])
 })
 
-test('words that the full text takes for one are counted once', async () => {
+test('words with the same stem are counted once', async () => {
   const found = await counts.count(['here'], ['keepers', 'keeper', 'keeper'], async (unknown) =>
     unknown.map((each) => ({ ...each, word: 'keeper', chunks: 3 })),
   )

@@ -1,6 +1,6 @@
-// What the environment decides, checked once at the start.
+// Configuration from the environment, checked once at the start.
 
-/** Variables with what the tools need to reach other services. */
+/** Environment variables with the credentials of other services. */
 export const CREDENTIALS: readonly string[] = [
   // <credentials>
   'SERVICE_TOKEN',
@@ -12,7 +12,7 @@ export interface Config {
   credentials: Readonly<Record<string, string>>
 }
 
-/** @throws an error that names every variable that is missing */
+/** @throws an error that names every missing variable */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const missing = CREDENTIALS.filter((name) => !env[name])
   if (missing.length > 0) throw new Error(`Cannot start: ${missing.map((name) => `'${name}'`).join(', ')} must be set`)

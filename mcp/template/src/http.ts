@@ -6,18 +6,18 @@ import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 
 const MAX_SESSIONS = 100
-/** A session that is asked nothing for so long is closed, in milliseconds. */
+/** Idle timeout of a session, in milliseconds. */
 const IDLE_MS = 30 * 60_000
 const MAX_BODY = 1_000_000
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]']
 
 export interface HttpOptions {
   host: string
-  /** 0 is any that is free. */
+  /** 0 selects a free port. */
   port: number
-  /** What callers show as `Authorization: Bearer …`; left out, anybody on this machine may call. */
+  /** Required bearer token; without one, any caller on this machine is accepted. */
   token?: string | undefined
-  /** Host names besides the loopback ones under which callers know us. */
+  /** Accepted host names in addition to the loopback ones. */
   names?: readonly string[]
 }
 
@@ -26,7 +26,7 @@ export interface HttpServer {
   close(): Promise<void>
 }
 
-/** Reads HOST, PORT, MCP_TOKEN and MCP_HOSTS. @throws an error that says what must be otherwise */
+/** Reads HOST, PORT, MCP_TOKEN and MCP_HOSTS. @throws an error that names the invalid value */
 export function readHttpOptions(env: NodeJS.ProcessEnv): HttpOptions {
   const { HOST: host = '127.0.0.1', PORT: port = '3000', MCP_TOKEN: token, MCP_HOSTS: names = '' } = env
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
@@ -49,19 +49,19 @@ export async function serveHttp(createServer: () => McpServer, options: HttpOpti
 interface Session {
   server: McpServer
   transport: StreamableHTTPServerTransport
-  /** Requests that are being answered, streams among them. */
+  /** Running requests, including streams. */
   busy: number
   usedAt: number
 }
 
-/** Listens. @throws when the port is taken */
+/** Listens. @throws when the port is in use */
 export async function openHttp(createServer: () => McpServer, options: HttpOptions): Promise<HttpServer> {
   const { host, port, token, names = [] } = options
   const sessions = new Map<string, Session>()
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { host: named = '', origin, authorization = '' } = request.headers
-    // A web page elsewhere must not drive a server on this machine.
+    // Refuses requests of other web pages to a local server.
     if (!isOurs(`http://${named}`, names)) return refuse(response, 403, `'Host' must be one of our names`)
     if (origin !== undefined && !isOurs(origin, names))
       return refuse(response, 403, `'Origin' must be one of our names`)
@@ -79,11 +79,11 @@ export async function openHttp(createServer: () => McpServer, options: HttpOptio
       session.usedAt = Date.now()
     })
     await session.transport.handleRequest(request, response)
-    // Whoever did not introduce itself gets no session.
+    // Without an `initialize` request there is no session.
     if (session.transport.sessionId === undefined) await session.server.close()
   }
 
-  /** A session for a client that has none; the longest idle one gives way. */
+  /** Opens a session; the longest idle one is closed if there are too many. */
   async function begin(): Promise<Session | 'full'> {
     if (sessions.size >= MAX_SESSIONS) {
       const idle = [...sessions.values()].filter(({ busy }) => busy === 0)
@@ -133,7 +133,7 @@ function isOurs(url: string, names: readonly string[]): boolean {
   return URL.canParse(url) && [...LOOPBACK, ...names].includes(new URL(url).hostname)
 }
 
-/** Takes as long whatever was guessed. */
+/** Constant-time comparison. */
 function isSame(one: string, other: string): boolean {
   const hash = (text: string) => createHash('sha256').update(text).digest()
   return timingSafeEqual(hash(one), hash(other))

@@ -1,4 +1,4 @@
-// Standard input and output: for a client that has started us.
+// Standard input and output: for a client that started this process.
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'
 

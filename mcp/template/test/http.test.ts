@@ -1,4 +1,4 @@
-// The server over Streamable HTTP, and whom it refuses.
+// The server over Streamable HTTP, and the requests that it refuses.
 import { request } from 'node:http'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'

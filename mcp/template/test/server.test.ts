@@ -1,4 +1,4 @@
-// The server and its tools, without a process of their own.
+// The server and its tools, without a separate process.
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js'
 import { describe, expect, it, onTestFinished } from 'vitest'

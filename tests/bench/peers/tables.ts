@@ -1,7 +1,7 @@
 // The two tables of a run in Markdown, as docs/benchmarks.md has them.
 import { type Plan, turnsOf } from './plan.ts'
 
-/** What became of a turn and a conversation when all processes of a peer were killed with -9 in the middle of the turn. */
+/** The outcome of a turn and a conversation when all processes of a peer were killed with -9 in the middle of the turn. */
 export interface Survival {
   /** A later turn sends the model what was said before. */
   conversation: boolean

@@ -19,11 +19,11 @@ export const echoTool: Tool = {
           text: z.string().max(10_000).describe('text'),
           // </input>
         },
-        // Say true only what is: clients decide by it whether to ask their user first, and whether to try again.
+        // Set to true only if it is: clients use it to decide whether to ask their user first, and whether to retry.
         annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
       },
       async (given, { signal }) => {
-        // Here goes what the tool does. Credentials are in `config.credentials`; pass `signal` on to whatever takes time.
+        // Implement the tool here. Credentials are in `config.credentials`; pass `signal` on to slow operations.
         signal.throwIfAborted()
         return { content: [{ type: 'text', text: JSON.stringify(given) }] }
       },
