@@ -1,4 +1,4 @@
-// What every call of a model shares, whoever makes it: its estimate, its usage row, and what its finish reason means.
+// What all model calls share: the estimate, the usage row, and the meaning of the finish reason.
 import { textOf, type TokenUsage } from '../contracts/model-messages.ts'
 import { completeUsage, estimateTokens, insertUsage, type SpentTokens } from '../db/queries/usage.ts'
 import type { Db, JobsTable } from '../db/schema.ts'

@@ -136,7 +136,7 @@ export function toPrompt(
   const what = level === 1 ? 'the text' : 'these summaries of consecutive parts of one text'
   const length = last ? 'at most 250 words' : 'at most 150 words'
   const system =
-    `Summarize ${what} for somebody who decides whether to read it and who searches for it later: what it is, what it says, ` +
+    `Summarize ${what} for a user who decides whether to read it and who searches for it later: what it is, what it says, ` +
     `names and numbers that matter. Plain sentences in its own language, ${length}, without an introduction. ${MATERIAL}`
   return { system, messages: [{ role: 'user', parts: [textPart(delimited('source_text', { name }, source))] }] }
 }

@@ -1,4 +1,4 @@
-// What models cost, in US dollars per million tokens (list prices as remembered by the authors, to be checked before billing anybody); unknown models have no price.
+// What models cost, in US dollars per million tokens (list prices as remembered by the authors, to be checked before billing); unknown models have no price.
 
 /** [prefix of the model's name, input, output]; the longest prefix counts. */
 const PRICES: readonly (readonly [string, number, number])[] = [

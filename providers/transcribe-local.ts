@@ -5,7 +5,7 @@ import type { Transcriber } from './transcriber.ts'
 
 /** faster-whisper-server and speaches; whisper.cpp; whisper-asr-webservice and others that took the next one. */
 const PORTS = [8000, 8080, 9000]
-/** Somebody who answers on the loopback interface answers at once; in milliseconds. */
+/** A server on the loopback interface answers at once; in milliseconds. */
 const PATIENCE_MS = 500
 const SPEECH_MODEL = /whisper|parakeet|moonshine|canary/i
 

@@ -5,7 +5,7 @@ import type { Transcriber, Transcript } from './transcriber.ts'
 
 /** Longest time of one piece, in milliseconds: a server without a graphics card takes its time. */
 const TIMEOUT_MS = 600_000
-/** Whisper invents words in noise; above this it says itself that nobody speaks. */
+/** Whisper invents words in noise; above this probability there is no speech. */
 const NO_SPEECH = 0.6
 
 interface Options {

@@ -55,7 +55,7 @@ const DEFAULT_DEEPGRAM = 'nova-3'
 /**
  * Finds who transcribes. Without a choice: OpenAI when its key is set and no other server is (which may well serve chat only),
  * then Deepgram, then a server on this machine.
- * @returns undefined when there is nobody
+ * @returns undefined when there is none
  */
 export async function findTranscriber(options: TranscriberOptions): Promise<Transcriber | undefined> {
   const { choice } = options

@@ -26,7 +26,7 @@ function takeFrame({ type, id, data }) {
 // --- Turns ---
 
 /**
- * Turns that are followed, by request id: those under way, and those whose events are read again.
+ * Turns that are followed, by request id: those that run, and those whose events are read again.
  * @type {Map<string, Turn>}
  */
 const live = new Map()

@@ -74,7 +74,7 @@ export class ApprovalCard {
     this.error.hidden = false
   }
 
-  /** Somebody has decided, here or elsewhere. */
+  /** It was decided, here or elsewhere. */
   end(decision) {
     this.how.textContent = ` ${ENDS[decision]}`
     this.form.remove()

@@ -83,7 +83,7 @@ export class Attachments {
   }
 }
 
-/** Nobody refers to it any more. */
+/** No message refers to it any more. */
 function forget(fileId) {
   call(`/files/${fileId}`, undefined, 'DELETE').catch(complain)
 }

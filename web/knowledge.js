@@ -29,7 +29,7 @@ export const isLearning = () => $('knowledge-dialog').open
 export async function showKnowledge(agentId) {
   if (shownAgent !== agentId) $('learning').replaceChildren()
   shownAgent = agentId
-  $('knowledge-of').textContent = `What ${agentId} knows from documents, whoever talks to it.`
+  $('knowledge-of').textContent = `What ${agentId} knows from documents, in every conversation.`
   $('knowledge-wrong').hidden = true
   await showSources()
   $('knowledge-dialog').showModal()

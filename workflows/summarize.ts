@@ -1,4 +1,4 @@
-// A summary by map and reduce: the parts of a text side by side, then level after level until one is left.
+// A summary by map and reduce: the parts of a text in parallel, then level by level until one is left.
 import { patched, setCurrentDetails } from '@temporalio/workflow'
 import type { JobRef } from '../contracts/engine.ts'
 import { indexSummary, planSummary, summarizePart } from './activities.ts'
@@ -9,7 +9,7 @@ import { askChain } from './model-chain.ts'
 const SUMMARIZING = 3
 /** In histories without it the next model was asked after a final failure too. */
 const FINAL_ENDS_CHAIN = 'final-failure-ends-chain'
-/** After everything that somebody waits for. */
+/** After all tasks that a user waits for. */
 const priority = { priorityKey: 4 }
 
 export async function summarize(ref: JobRef, indexed: boolean): Promise<void> {

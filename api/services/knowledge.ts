@@ -150,7 +150,7 @@ async function putSource(
 ): Promise<JobsTable[]> {
   const found = await findChange(context, agentId, source, documents)
   if (!found) return []
-  // Before their rows say so: whoever is interrupted here does it again.
+  // Before their rows say so: when interrupted here, the caller repeats it.
   await forgetDocuments(context, agentId, found.gone)
   const change = await storeDocuments(context, found, key_id)
   const jobs = await context.storage.db

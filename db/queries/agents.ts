@@ -191,7 +191,7 @@ export async function getAgentStats(db: Db, id: string): Promise<AgentStats> {
   }
 }
 
-/** Versions kept in memory by whoever works with them. */
+/** Versions kept in memory by a process. */
 const REMEMBERED_VERSIONS = 200
 
 /** Reads what belongs to a version of an agent once: no version ever changes. */

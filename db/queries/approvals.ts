@@ -1,4 +1,4 @@
-// What turns wait for people to decide. Whoever changes one holds its turn; a decision is one compare-and-set, and the row is the truth.
+// What turns wait for people to decide. A change is made under the lock of its turn; a decision is one compare-and-set, and the row is the truth.
 import type { Selectable } from 'kysely'
 import { workflowId, type ApprovalDecision, type ApprovalKind } from '../../contracts/engine.ts'
 import type { ApprovalRequired, StoredEvent } from '../../contracts/events.ts'

@@ -7,7 +7,7 @@ import { findRunning, lockJob } from './jobs.ts'
 
 export type { StoredPage }
 
-/** How many pages are parsed in one go. */
+/** Pages parsed in one call. */
 const BATCH_PAGES = 50
 
 /**

@@ -77,7 +77,7 @@ export async function putServer(
   await deleteSecrets(tx, secretOwner(ref))
   await putSecrets(tx, box, secretOwner(ref), secrets)
   if (known && whereTo(configOf(known)) !== whereTo(server)) await forgetSignIns(tx, ref)
-  // Whoever changes a server approves of the tools that it has then.
+  // Changing a server approves the tools that it has at that time.
   await deleteTools(tx, ref)
   return true
 }

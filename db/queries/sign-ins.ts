@@ -192,7 +192,7 @@ export async function findConnectionSignIn(db: Db, { agent_id, name }: McpServer
   return row?.id
 }
 
-/** Begins a visit; one that is under way is over with that. @returns whether the sign-in is still waited for */
+/** Begins a visit and ends a running one. @returns whether the sign-in is still waited for */
 export async function beginAttempt(
   db: Db,
   box: SecretBox,

@@ -6,7 +6,7 @@ export interface Inspector {
   heapAfterCollection(): Promise<{ heap: number; rss: number }>
   /** How many objects of a global class live after a collection. */
   count(className: string): Promise<number>
-  /** Begins to watch the event loop, anew if it is watched. */
+  /** Starts to watch the event loop, or restarts. */
   watchLoop(): Promise<void>
   /** The longest event loop delay since then, and the longest task of its thread, in milliseconds. */
   longestBlock(): Promise<{ wall: number; cpu: number }>

@@ -55,7 +55,7 @@ describe('steps', () => {
     expect(names()).toEqual(['callModel', 'callModel', 'callModel', 'finishTurn'])
   })
 
-  it('calls of one step are made side by side, and all of them before the next step', async () => {
+  it('calls of one step are made in parallel, and all of them before the next step', async () => {
     const both = Promise.withResolvers<void>()
     let begun = 0
     const result = await run({
