@@ -5,8 +5,8 @@ import { advance } from '../db/queries/job-progress.ts'
 import { startOcr, storeOcr } from '../db/queries/ocr.ts'
 import type { JobsTable } from '../db/schema.ts'
 import { MediaFailure } from '../media/failure.ts'
-import type { Ocr, Recognized } from '../media/ocr.ts'
-import type { Page } from '../media/parse-document.ts'
+import type { Ocr } from '../media/ocr.ts'
+import type { Page, Recognized } from '../media/page.ts'
 import type { ActivityResources } from './resources.ts'
 
 /** A page that was started this often without finishing crashes its worker. */

@@ -2,7 +2,7 @@
 import { isAbsolute, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parseTool, type ServerProject, type Transport, writeProject } from '../mcp/generator.ts'
-import { askForProject, type Terminal } from './mcp-questions.ts'
+import { askForProject, type GivenProject, type Terminal } from './mcp-questions.ts'
 
 const DESCRIPTION = 'An MCP server.'
 const TOOL = 'echo(text: string) Says what it is told.'
@@ -23,11 +23,6 @@ In a terminal it asks for what is not given; elsewhere, or with --yes, the defau
                         may be given several times
   --yes                 asks nothing
   --help`
-
-/** Values given as flags; the rest is asked for, or has defaults. */
-export interface GivenProject extends Partial<ServerProject> {
-  dir?: string
-}
 
 /** @param cwd the base of relative paths @throws an error that names the missing flags */
 export async function newMcpServer(args: string[], cwd: string, terminal: Terminal | undefined): Promise<string> {

@@ -8,10 +8,15 @@ import {
   folderFault,
   nameFault,
   parseTool,
+  type ServerProject,
   type ToolSpec,
   type Transport,
 } from '../mcp/generator.ts'
-import type { GivenProject } from './mcp-new.ts'
+
+/** Values given as flags; the rest is asked for, or has defaults. */
+export interface GivenProject extends Partial<ServerProject> {
+  dir?: string
+}
 
 /** The terminal for interactive questions. */
 export interface Terminal {

@@ -1,7 +1,8 @@
 // The storage of a process: rows, blobs, vectors, secrets, live events and stops, opened and closed together.
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Blobs, type BlobCredentials, openBlobs } from './blobs.ts'
+import type { BlobCredentials, Blobs } from './blobs.ts'
+import { openBlobs } from './open-blobs.ts'
 import type { Database } from './dialect.ts'
 import { DiskProbe, isDiskFull } from './disk.ts'
 import { EventLog } from './event-log.ts'

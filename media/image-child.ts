@@ -6,16 +6,8 @@ import decodeHeic from 'heic-decode'
 import sharp, { type Metadata, type Sharp } from 'sharp'
 import { answerRequests } from './answering.ts'
 import { MediaFailure } from './failure.ts'
-import type { ImageFacts, ImageFile, ImageVariant, PreparedImage } from './image.ts'
+import type { ImageFacts, ImageFile, ImageRequest, ImageVariant, PreparedImage } from './image.ts'
 import { sniffMedia } from './sniff-media.ts'
-
-export interface ImageRequest {
-  path: string
-  /** Folder of the variants. */
-  folder: string
-  variants: ImageVariant[]
-  max_pixels: number
-}
 
 /** Density at which one SVG unit is one pixel. */
 const SVG_DENSITY = 72

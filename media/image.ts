@@ -2,7 +2,6 @@
 import { rm } from 'node:fs/promises'
 import { AskedProgram } from './asked-program.ts'
 import { MediaFailure } from './failure.ts'
-import type { ImageRequest } from './image-child.ts'
 import type { ProcessLimits } from './limited-process.ts'
 
 export interface ImageVariant {
@@ -12,6 +11,14 @@ export interface ImageVariant {
   max_bytes: number
   /** Default: PNG for drawings, otherwise JPEG. */
   format?: 'png' | 'webp'
+}
+
+export interface ImageRequest {
+  path: string
+  /** Folder of the variants. */
+  folder: string
+  variants: ImageVariant[]
+  max_pixels: number
 }
 
 /** The variant for OCR: the size of a page at 300 dpi, for small print. */

@@ -1,12 +1,16 @@
 // Container files: archives of documents, and mails with attachments.
 import { AskedProgram } from './asked-program.ts'
 import type { LimitedOptions } from './limited-process.ts'
-import type { UnpackRequest } from './unpack-child.ts'
 
 export interface Member {
   /** Unique name within the container. Never a local path. */
   name: string
   path: string
+}
+
+export interface UnpackRequest {
+  path: string
+  name: string
 }
 
 /**

@@ -5,7 +5,7 @@ import sharp from 'sharp'
 import { createWorker, OEM, PSM, type Page as RecognizedPage, type Worker } from 'tesseract.js'
 import { answerRequests, folder } from './answering.ts'
 import { languageFile } from './ocr-languages.ts'
-import type { Recognized } from './ocr.ts'
+import type { Recognized } from './page.ts'
 import { drawPdfPage } from './pdf-engines.ts'
 
 export interface OcrRequest {

@@ -5,20 +5,7 @@ import { AskedProgram } from './asked-program.ts'
 import { MediaFailure } from './failure.ts'
 import type { ProcessLimits } from './limited-process.ts'
 import type { OcrRequest } from './ocr-child.ts'
-
-/** The OCR result of an image; confidences are from 0 to 100. */
-export interface Recognized {
-  /** Paragraphs with an empty line between them. */
-  text: string
-  confidence: number
-  /** Applied rotation, clockwise, in degrees. */
-  turned: number
-  /**
-   * Per paragraph in order: confidence, and bounding box in the upright image (left, top, right, bottom; a page has 300 dots
-   * per inch).
-   */
-  paragraphs: { confidence: number; box: number[] }[]
-}
+import type { Recognized } from './page.ts'
 
 export interface OcrOptions {
   /** Codes of three letters; they must be installed. */

@@ -3,7 +3,7 @@
 import { createInterface } from 'node:readline'
 import { Worker } from 'node:worker_threads'
 import { MediaFailure, type MediaFailureReason } from './failure.ts'
-import type { Page } from './parse-document.ts'
+import type { Page } from './page.ts'
 import { type PdfEngine, type PdfPart, readPdf } from './pdf-engines.ts'
 import { readWhole, type WholeKind } from './readers/index.ts'
 

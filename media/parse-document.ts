@@ -3,44 +3,15 @@
 import { MediaFailure } from './failure.ts'
 import { kindOfFile } from './kind-of-file.ts'
 import { confined } from './limited-process.ts'
-import type { Recognized } from './ocr.ts'
+import type { Page } from './page.ts'
 import type { ParseRequest } from './parse-child.ts'
+import type { ParseLimits, ParseOptions } from './parse-limits.ts'
 import { ParserChild } from './parser-child.ts'
 import { parserCommand, type ParserCommand } from './parser-command.ts'
 import { ParserCrash } from './parser-death.ts'
 import type { PdfPart } from './pdf-engines.ts'
 import type { DocumentKind } from './sniff.ts'
 import { readTextPages } from './text-pages.ts'
-
-export interface Page {
-  /** From 1. */
-  page: number
-  /** Markdown, headings kept. */
-  text: string
-  /** Its label, if it is not its number: `Sheet Costs`. */
-  label?: string
-  /** Whether it is completely or mostly a scan. */
-  scanned?: true
-  /** Of the OCR result. */
-  ocr?: Omit<Recognized, 'text'>
-}
-
-export interface ParseLimits {
-  /** Resident memory of the parser process. */
-  memory_mb: number
-  /** Time limit of one call, in milliseconds. */
-  time_ms: number
-  /** Limit of the text of one call; for a text file, its size. */
-  output_bytes: number
-  max_pages: number
-}
-
-export interface ParseOptions {
-  /** The client's file name; the content takes precedence. */
-  name?: string
-  signal: AbortSignal
-  limits: ParseLimits
-}
 
 /** Idle timeout of a parser that waits for the next call about its document, in milliseconds. */
 const IDLE_MS = 5_000

@@ -1,6 +1,6 @@
 // Maps the end of a parser process to a failure of the document.
 import { MediaFailure } from './failure.ts'
-import type { ParseLimits } from './parse-document.ts'
+import type { ParseLimits } from './parse-limits.ts'
 
 /** The parser crashed on the document, within its limits. */
 export class ParserCrash extends Error {

@@ -2,7 +2,7 @@
 // support.
 import { readFile } from 'node:fs/promises'
 import { MediaFailure } from './failure.ts'
-import type { Page } from './parse-document.ts'
+import type { Page } from './page.ts'
 
 export type PdfEngine = 'liteparse' | 'pdf-parse'
 

@@ -1,7 +1,7 @@
 // Plain text and Markdown files as pages: one page, or several of bounded length for a long file.
 import { readFile } from 'node:fs/promises'
 import { MediaFailure } from './failure.ts'
-import type { Page } from './parse-document.ts'
+import type { Page } from './page.ts'
 import { cutLong } from './readers/pages.ts'
 import { decodeText } from './text-encoding.ts'
 

@@ -4,15 +4,10 @@ import { join } from 'node:path'
 import { answerRequests, folder } from './answering.ts'
 import { MediaFailure } from './failure.ts'
 import { headOf } from './kind-of-file.ts'
-import type { Member } from './members.ts'
+import type { Member, UnpackRequest } from './members.ts'
 import { withArchive } from './readers/archive.ts'
 import { attachmentsOf, readMail } from './readers/mail.ts'
 import { sniff } from './sniff.ts'
-
-export interface UnpackRequest {
-  path: string
-  name: string
-}
 
 /** Limit of files within one. */
 const MAX_MEMBERS = 200

@@ -9,7 +9,7 @@ import type { Storage } from '../db/storage.ts'
 import type { AudioLimits } from '../media/audio.ts'
 import type { ImageLimits } from '../media/image.ts'
 import { Ocr } from '../media/ocr.ts'
-import type { ParseLimits } from '../media/parse-document.ts'
+import type { ParseLimits } from '../media/parse-limits.ts'
 import type { ModelRegistry } from '../providers/registry.ts'
 import { failureInterceptor } from './failure-interceptor.ts'
 

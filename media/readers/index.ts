@@ -1,6 +1,6 @@
 // The reader of each format. Readers run only in the parser process, and are loaded on demand for a faster start.
 import { MediaFailure } from '../failure.ts'
-import type { Page } from '../parse-document.ts'
+import type { Page } from '../page.ts'
 import type { DocumentKind } from '../sniff.ts'
 import type { Part } from './table.ts'
 

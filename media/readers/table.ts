@@ -1,5 +1,5 @@
 // Rows of cells as pages of Markdown tables, each with the header above it.
-import type { Page } from '../parse-document.ts'
+import type { Page } from '../page.ts'
 import { PAGE_CHARACTERS } from './pages.ts'
 
 /** Longest cell, in characters. */

@@ -1,7 +1,7 @@
 // What recalling adds to a turn with 10,000 chunks to search, on both databases; and how long it takes to add them.
 import { insertJob } from '../../db/queries/jobs.ts'
 import { openStorage, type Storage } from '../../db/storage.ts'
-import { createEmbedder } from '../../providers/embedder.ts'
+import { createEmbedder } from '../../providers/create-embedder.ts'
 import { freshDatabase, stopSharedPostgres } from '../support/postgres.ts'
 import { sentence } from './corpus.ts'
 import { chat, ms, percentile, report } from './measure.ts'

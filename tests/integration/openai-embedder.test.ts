@@ -2,7 +2,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { createEmbedder } from '../../providers/embedder.ts'
+import { createEmbedder } from '../../providers/create-embedder.ts'
 
 interface Asked {
   model: string

@@ -6,7 +6,7 @@ import { recallPassages, storeRecalled } from '../../activities/recall.ts'
 import { createConversation } from '../../db/queries/conversations.ts'
 import { listLogOfTurn } from '../../db/queries/log.ts'
 import { readStepInput } from '../../db/queries/turn-input.ts'
-import { createEmbedder } from '../../providers/embedder.ts'
+import { createEmbedder } from '../../providers/create-embedder.ts'
 import { dialects } from '../support/dialects.ts'
 import { insert, inTx } from '../support/turn-rows.ts'
 

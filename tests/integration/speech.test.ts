@@ -7,7 +7,7 @@ import { openaiSpeaker } from '../../providers/speech-openai.ts'
 import { deepgramTranscriber } from '../../providers/transcribe-deepgram.ts'
 import { findLocalTranscriber } from '../../providers/transcribe-local.ts'
 import { openaiTranscriber } from '../../providers/transcribe-openai.ts'
-import { findTranscriber } from '../../providers/transcriber.ts'
+import { findTranscriber } from '../../providers/find-transcriber.ts'
 import { WhisperDouble } from '../support/whisper-double.ts'
 
 const mock = new LLMock({ port: 0, host: '127.0.0.1', logLevel: 'silent' })

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Db } from '../../db/schema.ts'
 import type { DocumentGeneration, VectorQuery, VectorStore } from '../../db/vectors/vector-store.ts'
-import { createEmbedder } from '../../providers/embedder.ts'
+import { createEmbedder } from '../../providers/create-embedder.ts'
 import { dialects } from '../support/dialects.ts'
 
 const embedder = createEmbedder({ openai: {} })

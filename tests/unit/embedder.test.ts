@@ -1,6 +1,6 @@
 // Which embedder is chosen, and what the local one can tell apart.
 import { expect, test } from 'vitest'
-import { createEmbedder } from '../../providers/embedder.ts'
+import { createEmbedder } from '../../providers/create-embedder.ts'
 
 const local = createEmbedder({ openai: {} })
 const { signal } = new AbortController()

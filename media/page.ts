@@ -1,0 +1,28 @@
+// A page of a document, and what OCR read of one.
+
+/** The OCR result of an image; confidences are from 0 to 100. */
+export interface Recognized {
+  /** Paragraphs with an empty line between them. */
+  text: string
+  confidence: number
+  /** Applied rotation, clockwise, in degrees. */
+  turned: number
+  /**
+   * Per paragraph in order: confidence, and bounding box in the upright image (left, top, right, bottom; a page has 300 dots
+   * per inch).
+   */
+  paragraphs: { confidence: number; box: number[] }[]
+}
+
+export interface Page {
+  /** From 1. */
+  page: number
+  /** Markdown, headings kept. */
+  text: string
+  /** Its label, if it is not its number: `Sheet Costs`. */
+  label?: string
+  /** Whether it is completely or mostly a scan. */
+  scanned?: true
+  /** Of the OCR result. */
+  ocr?: Omit<Recognized, 'text'>
+}
