@@ -1,6 +1,7 @@
 // On a real Temporal dev server.
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { beforeAll, expect, it, onTestFinished } from 'vitest'
 import { connectOrThrow } from '../../temporal-config/connection.ts'
 import { type DevServerOptions, startDevServer } from '../../temporal-config/dev-server.ts'
@@ -117,9 +118,17 @@ it('starts again on the database of a server that was killed', async () => {
 })
 
 it('leaves no process behind when it is stopped during its start', async () => {
-  const given = options({ signal: AbortSignal.timeout(150) })
-  await expect(startDevServer(given)).rejects.toThrow()
-  expect(findServers(`${given.dataDir}/temporal/temporal.db`)).toEqual([])
+  // A program that never serves: the real one may serve within this time.
+  const stuck = join(tempDir(), 'temporal')
+  writeFileSync(stuck, `#!${process.execPath}\nsetInterval(() => {}, 1_000)\n`, { mode: 0o700 })
+  const stopping = new AbortController()
+  const given = options({ binary: stuck, signal: stopping.signal })
+  const servers = () => findServers(`${given.dataDir}/temporal/temporal.db`)
+  const starting = startDevServer(given)
+  await expect.poll(() => servers().length).toBe(1)
+  stopping.abort()
+  await expect(starting).rejects.toThrow()
+  expect(servers()).toEqual([])
 })
 
 it('makes a namespace with retention and search attributes once, and changes nothing the second time', async () => {

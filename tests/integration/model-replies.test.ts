@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { resumeEvents } from '../../api/services/events.ts'
 import type { AssistantPart } from '../../contracts/model-messages.ts'
+import { resolveAgent } from '../../contracts/schemas/agent.ts'
 import { createAgent } from '../../db/queries/agents.ts'
 import { createConversation } from '../../db/queries/conversations.ts'
 import { listLogOfTurn } from '../../db/queries/log.ts'
@@ -46,7 +47,10 @@ for (const dialect of dialects) {
       const storage = await (await dialect.fresh()).open()
       const { db, box } = storage
       const model = { provider: 'offline', model: 'offline' }
-      const config = { description: 'Answers.', system_message: 'You answer.', model, memory: { buffer: 10 } } as never
+      const config = resolveAgent(
+        { description: 'Answers.', system_message: 'You answer.', model, memory: { buffer: 10 } },
+        'agent',
+      )
       await db.transaction().execute((tx) => createAgent(tx, box, { id: 'agent', config, secrets: {} }))
       const { id: conversation_id } = await createConversation(db, { agent_id: 'agent', user_id: 'user' })
       const turn = aTurn(conversation_id)
