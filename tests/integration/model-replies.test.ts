@@ -46,7 +46,7 @@ for (const dialect of dialects) {
     async function run(reply: Partial<GenerateResult>) {
       const storage = await (await dialect.fresh()).open()
       const { db, box } = storage
-      const model = { provider: 'offline', model: 'offline' }
+      const model = { provider: 'offline' as const, model: 'offline' }
       const config = resolveAgent(
         { description: 'Answers.', system_message: 'You answer.', model, memory: { buffer: 10 } },
         'agent',
