@@ -126,19 +126,47 @@ export async function* tellCall(
   const events = await resumeEvents(context.storage, turn, 0, AbortSignal.any([signal, patience]))
   const progress = new Progress()
   let last = 0
-  for await (const batch of events ?? []) {
-    for (const event of batch) progress.apply(event)
-    const { id, type } = batch.at(-1)!
-    last = id
-    if (isFinal(type)) break
-    const message = call.progress_token !== undefined && last > after ? progress.take() : undefined
-    if (message === undefined) continue
-    const params = { progressToken: call.progress_token!, progress: last, message }
-    yield { event: last, message: { jsonrpc: '2.0', method: 'notifications/progress', params } }
+  let told = 0
+  const isWanted = () => call.progress_token !== undefined && last > after
+  for await (const batch of events ? withTimeouts(events, () => (isWanted() ? progress.dueInMs : undefined)) : []) {
+    for (const event of batch ?? []) progress.apply(event)
+    last = batch?.at(-1)?.id ?? last
+    if (batch && isFinal(batch.at(-1)!.type)) break
+    if (!isWanted()) continue
+    for (let message = progress.take(); message !== undefined; message = progress.take()) {
+      // It has to increase: a tool call and text may come in one batch.
+      told = last > told ? last : told + 0.5
+      const params = { progressToken: call.progress_token!, progress: told, message }
+      yield { event: last, message: { jsonrpc: '2.0', method: 'notifications/progress', params } }
+    }
   }
   if (signal.aborted || last <= after) return
   const result = await readResult(context, await getTurnOrThrow(context, principal, turn.id))
   yield { event: last, message: resultOf(call.id, result) }
+}
+
+/** The values of `source` as they come, and undefined after `timeoutMs()` without one. It is asked before each wait; undefined is no limit. */
+async function* withTimeouts<T>(
+  source: AsyncIterable<T>,
+  timeoutMs: () => number | undefined,
+): AsyncGenerator<T | undefined> {
+  const iterator = source[Symbol.asyncIterator]()
+  try {
+    let next = iterator.next()
+    for (;;) {
+      const ms = timeoutMs()
+      const over = new AbortController()
+      const timeout = ms === undefined ? [] : [delay(ms, undefined, { signal: over.signal }).catch(() => undefined)]
+      const first = await Promise.race([next, ...timeout])
+      over.abort()
+      if (first?.done) return
+      yield first?.value
+      if (first) next = iterator.next()
+    }
+  } finally {
+    // Not awaited: it would wait for the next value.
+    iterator.return?.().catch(() => undefined)
+  }
 }
 
 /** Progress of a running turn: its text so far, and its tool calls. */
@@ -165,6 +193,12 @@ class Progress {
     }
   }
 
+  /** Milliseconds until there is text to tell; undefined when all of it was told. */
+  get dueInMs(): number | undefined {
+    if (this.#shown.text === this.#told) return undefined
+    return Math.max(0, this.#toldAt + PROGRESS_MS - Date.now())
+  }
+
   /** The next due progress text, if any. */
   take(): string | undefined {
     const tool = this.#tool
@@ -172,8 +206,8 @@ class Progress {
       this.#tool = undefined
       return endOf(tool)
     }
+    if (this.dueInMs !== 0) return undefined
     const { text } = this.#shown
-    if (text === this.#told || Date.now() - this.#toldAt < PROGRESS_MS) return undefined
     this.#told = text
     this.#toldAt = Date.now()
     return endOf(text)
