@@ -16,6 +16,7 @@ const SAME_ON_DENO = [
   'head-start',
   'knowledge',
   'mcp-endpoint',
+  'mcp-idle',
   'mcp-servers',
   'mcp-sign-in',
   'model-failures',
