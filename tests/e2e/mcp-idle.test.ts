@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { isAlive } from '../support/is-alive.ts'
 import { FAULTY, NODE, TINY } from '../support/mcp-servers.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { keeps } from './requirements.ts'
@@ -237,13 +238,4 @@ function programsOf(folder: string): string[] {
         return false
       }
     })
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  } catch {
-    return false
-  }
 }

@@ -1,6 +1,6 @@
 // The product under its supervisor, with an MCP server: all processes are killed at once.
-import { readFileSync } from 'node:fs'
 import { expect, it, onTestFinished } from 'vitest'
+import { isAlive } from '../support/is-alive.ts'
 import { freePort } from '../support/free-port.ts'
 import { FAULTY, NODE } from '../support/mcp-servers.ts'
 import { openStage } from '../support/stage.ts'
@@ -37,12 +37,3 @@ it(
     await expect.poll(() => isAlive(newPid)).toBe(false)
   },
 )
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  } catch {
-    return false
-  }
-}

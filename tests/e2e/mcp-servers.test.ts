@@ -1,7 +1,7 @@
 // MCP servers of agents over the API: added, looked at, removed, refused; and what they do besides answering.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { isAlive } from '../support/is-alive.ts'
 import { killWithUs } from '../support/children.ts'
 import { freePort } from '../support/free-port.ts'
 import { openStage, type Answer, type Muxi, type Stage } from '../support/stage.ts'
@@ -233,13 +233,4 @@ async function serve(kind: string, port: number): Promise<ChildProcess> {
   server.on('exit', () => said.reject(new Error('the server ended')))
   await said.promise
   return server
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  } catch {
-    return false
-  }
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeAll, expect, it } from 'vitest'
+import { isAlive } from '../support/is-alive.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { EVERYTHING, FAULTY, NODE } from '../support/mcp-servers.ts'
 import { keeps } from './requirements.ts'
@@ -311,13 +312,4 @@ function counted(label: string): number {
   return readFileSync(countFile, 'utf8')
     .split('\n')
     .filter((each) => each === label).length
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  } catch {
-    return false
-  }
 }

@@ -11,6 +11,7 @@ import { findServer, listTools, putServer, requestStart, takeServer } from '../.
 import type { Storage } from '../../db/storage.ts'
 import { McpFailure } from '../../mcp/failure.ts'
 import { readAnswer } from '../../mcp/result.ts'
+import { isAlive } from '../support/is-alive.ts'
 import { dialects } from '../support/dialects.ts'
 import { FAULTY, NODE } from '../support/mcp-servers.ts'
 import { tempDir } from '../support/temp-dir.ts'
@@ -241,13 +242,4 @@ async function count(held: HeldServer, label: string, ms = 0): Promise<string> {
 
 function lines(file: string): string[] {
   return existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : []
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  } catch {
-    return false
-  }
 }

@@ -14,6 +14,7 @@ import {
 } from '../../mcp/connection.ts'
 import { readAnswer } from '../../mcp/result.ts'
 import { urlGuard } from '../../net/url-guard.ts'
+import { isAlive } from '../support/is-alive.ts'
 import { killWithUs } from '../support/children.ts'
 import { freePort } from '../support/free-port.ts'
 import { EVERYTHING, FAULTY, FILESYSTEM, MEMORY, NODE } from '../support/mcp-servers.ts'
@@ -51,15 +52,6 @@ async function call(
   const { signal = new AbortController().signal, ...rest } = options
   const all = { owner: 'test', signal, silence_ms: 10_000, total_ms: 20_000, onProgress: () => {}, ...rest }
   return readAnswer(await connection.callTool(name, parameters, all))
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  } catch {
-    return false
-  }
 }
 
 describe('third-party servers', () => {
