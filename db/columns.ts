@@ -5,6 +5,7 @@ import type { JobKind } from '../contracts/engine.ts'
 import type { ErrorBody } from '../contracts/failures.ts'
 import { OnBusySchema, type AgentConfig, type McpServer } from '../contracts/schemas/agent.ts'
 import type { JobOptions } from '../contracts/schemas/jobs.ts'
+import { StoredPartsSchema, type StoredPart } from '../contracts/schemas/stored-parts.ts'
 import { SCOPES, type Scope } from '../contracts/scopes.ts'
 import type { JsonColumn } from './json-column.ts'
 import type { DB } from './schema.ts'
@@ -127,6 +128,7 @@ export const turnError = column<ErrorBody>('turns', 'error', error)
 export const turnUsage = column<Usage>('turns', 'usage', usage)
 export const messageAttachments = column<Attachment[]>('messages', 'attachments', Type.Array(attachment))
 export const recallPassages = column<Passage[]>('recalls', 'passages', Type.Array(passage))
+export const stepParts = column<StoredPart[]>('model_steps', 'parts', StoredPartsSchema)
 export const callImages = column<StoredImage[]>(
   'tool_calls',
   'images',

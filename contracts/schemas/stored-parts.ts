@@ -1,10 +1,9 @@
 // The parts of a model's reply as they are stored with a step: text, reasoning, and where each call stood.
 import { type Static, Type } from '@sinclair/typebox'
-import { Value } from '@sinclair/typebox/value'
 
 const metadata = Type.Optional(Type.Record(Type.String(), Type.Unknown()))
 
-const StoredPartsSchema = Type.Array(
+export const StoredPartsSchema = Type.Array(
   Type.Union([
     Type.Object({ type: Type.Literal('text'), text: Type.String(), metadata }),
     Type.Object({ type: Type.Literal('reasoning'), text: Type.String(), metadata }),
@@ -14,11 +13,3 @@ const StoredPartsSchema = Type.Array(
 )
 
 export type StoredPart = Static<typeof StoredPartsSchema>[number]
-
-/** @throws Error when the text is not what was stored */
-export function parseStoredParts(text: string): StoredPart[] {
-  const parts: unknown = JSON.parse(text)
-  if (!Value.Check(StoredPartsSchema, parts))
-    throw new Error("Cannot read a stored reply: its 'parts' do not fit their schema")
-  return parts
-}

@@ -1,8 +1,8 @@
 // Results of a turn's model calls and tool calls: stored once, read by every later attempt.
 import { sql, type Compilable } from 'kysely'
 import type { PlannedCall } from '../../contracts/engine.ts'
-import { parseStoredParts, type StoredPart } from '../../contracts/schemas/stored-parts.ts'
-import { callImages, type StoredImage } from '../columns.ts'
+import type { StoredPart } from '../../contracts/schemas/stored-parts.ts'
+import { callImages, stepParts, type StoredImage } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import { compiled } from '../compiled.ts'
 import type { Writer } from '../event-rows.ts'
@@ -121,7 +121,7 @@ export async function listSteps(db: Db, turnId: string) {
   const calls = await listToolCalls(db, turnId)
   return steps.map((step) => ({
     ...step,
-    parts: step.parts === null ? undefined : parseStoredParts(step.parts),
+    parts: parseColumn(stepParts, step.parts, `${step.turn_id}/${step.step}`),
     calls: calls.filter((call) => call.step === step.step),
   }))
 }
