@@ -8,8 +8,9 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../support/free-port.ts'
+import { shareOf } from '../support/process-memory.ts'
 import { chat, report, throughput } from './measure.ts'
-import { cpuSeconds, memoryMiB, treeOf } from './peers/usage.ts'
+import { cpuSeconds, treeOf } from './peers/usage.ts'
 
 const KEY = 'sk_muxi_bench_key'
 const AT_ONCE = 16
@@ -81,21 +82,11 @@ function tell(when: string, pid: number, more = ''): void {
   for (const each of treeOf([pid])) {
     const name = KINDS.find(([, pattern]) => pattern.test(commandLine(each)))?.[0]
     // A process that has just ended has no command line.
-    if (name) sums.set(name, sums.get(name)! + ownMiB(each))
+    if (name) sums.set(name, sums.get(name)! + shareOf(each) / 1_024)
   }
   const all = [...sums.values()].reduce((sum, value) => sum + value, 0)
   const parts = [...sums].map(([name, value]) => `${name} ${value.toFixed(0)}`).join(', ')
   report(`footprint: ${when}`, `${all.toFixed(0)} MiB (${parts})${more === '' ? '' : `; ${more}`}`)
-}
-
-function ownMiB(pid: number): number {
-  return (
-    memoryMiB([pid], 'Pss') -
-    memoryMiB(
-      treeOf([pid]).filter((each) => each !== pid),
-      'Pss',
-    )
-  )
 }
 
 function commandLine(pid: number): string {

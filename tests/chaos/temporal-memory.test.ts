@@ -1,7 +1,7 @@
 // The Temporal server with as little memory as can be set, under 32 turns at once: every turn ends, and the limit holds.
-import { readFileSync } from 'node:fs'
 import { expect, it, onTestFinished } from 'vitest'
 import { freePort } from '../support/free-port.ts'
+import { memoryOf } from '../support/process-memory.ts'
 import { openStage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
 
@@ -30,7 +30,7 @@ it.runIf(process.platform === 'linux')(
         const turn = await stage.chat(url, 'Say it.', { user_id: `person-${number}` })
         const { type } = await turn.untilFinal(60_000)
         outcomes.set(type, (outcomes.get(type) ?? 0) + 1)
-        most = Math.max(most, ownMiB(server!))
+        most = Math.max(most, Math.round(memoryOf(server!, 'Anonymous') / 1_024))
       }
     }
     await Promise.all(Array.from({ length: AT_ONCE }, (_, number) => lane(number)))
@@ -40,9 +40,3 @@ it.runIf(process.platform === 'linux')(
     await stage.check()
   },
 )
-
-/** Without the pages of its program file. */
-function ownMiB(pid: number): number {
-  const kib = /^Anonymous:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]
-  return Math.round(Number(kib) / 1_024)
-}

@@ -39,8 +39,17 @@ export function childrenOf(pid: number): number[] {
 
 /** In KiB. */
 export function shareOf(pid: number): number {
+  return memoryOf(pid, 'Pss')
+}
+
+/**
+ * In KiB; 0 for a process that has ended. `Pss` divides pages that several processes share among them, `Rss` counts them for each,
+ * `Anonymous` is without the pages of files.
+ */
+export function memoryOf(pid: number, field: 'Pss' | 'Rss' | 'Anonymous'): number {
   try {
-    return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0)
+    const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+    return Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(rollup)?.[1] ?? 0)
   } catch {
     return 0
   }

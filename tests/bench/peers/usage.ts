@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { memoryOf } from '../../support/process-memory.ts'
 
 /** USER_HZ, which the kernel fixes for user space. */
 const TICKS_A_SECOND = 100
@@ -47,14 +48,7 @@ export function cpuSeconds(pids: readonly number[]): number {
 
 /** In MiB. `Pss` divides pages that several processes share among them, `Rss` counts them for each. */
 export function memoryMiB(pids: readonly number[], field: 'Rss' | 'Pss'): number {
-  return treeOf(pids).reduce((sum, pid) => {
-    try {
-      const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
-      return sum + Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(rollup)?.[1] ?? 0) / 1_024
-    } catch {
-      return sum
-    }
-  }, 0)
+  return treeOf(pids).reduce((sum, pid) => sum + memoryOf(pid, field) / 1_024, 0)
 }
 
 /** @returns a function that tells which share of the machine processes other than this one's tree have used since */
