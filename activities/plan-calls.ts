@@ -1,4 +1,4 @@
-// The calls that a model's reply asks for: those that are to be made, and those that are refused with what the model is told.
+// The calls that a model's reply asks for: those to make, and those that are refused, with the error for the model.
 import type { AssistantPart, FinishReason, ToolCallPart } from '../contracts/model-messages.ts'
 import type { StoredPart } from '../contracts/schemas/stored-parts.ts'
 import type { NewToolCall } from '../db/queries/steps.ts'

@@ -82,7 +82,7 @@ async function answer(turn: TurnInput, clock: TurnClock): Promise<FinalStatus> {
   throw overBudget(`The turn took more than ${max_steps} steps`)
 }
 
-/** Reads an attachment before the first model call. A file that cannot be read does not fail the turn: the model is told. */
+/** Reads an attachment before the first model call. A file that cannot be read does not fail the turn: the model gets an error. */
 async function ingest(turn: TurnInput, jobId: string, kind: JobKind): Promise<void> {
   const labels = labelsOf(turn)
   try {

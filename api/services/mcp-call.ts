@@ -193,7 +193,7 @@ class Progress {
     }
   }
 
-  /** Milliseconds until there is text to tell; undefined when all of it was told. */
+  /** Milliseconds until the next text progress is due; undefined when all text was sent. */
   get dueInMs(): number | undefined {
     if (this.#shown.text === this.#told) return undefined
     return Math.max(0, this.#toldAt + PROGRESS_MS - Date.now())

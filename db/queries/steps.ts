@@ -18,7 +18,7 @@ export interface NewToolCall {
   tool?: string | undefined
   provider_call_id: string
   arguments: string
-  /** Why the call is not to be made, as the model is told. */
+  /** Why the call is not made: the error for the model. */
   refusal?: string | undefined
 }
 

@@ -16,7 +16,7 @@ const PEOPLE = 50
 const MOST_GROWTH = 0.04
 /** The same of one kind of process, with room for what a collection more or less makes, in MiB. */
 const ROOM_MIB = 8
-/** A run shorter than this sees caches fill in its second half too: its growth is told and not judged. */
+/** A run shorter than this sees caches fill in its second half too: its growth is reported, not checked. */
 const JUDGED_MINUTES = 60
 const HOUR_MS = 3_600_000
 

@@ -7,7 +7,7 @@ type Timed = Pick<TestModule, 'relativeModuleId'> & {
   diagnostic: () => { duration: number }
 }
 
-/** @param most how many files are told of. @returns seconds, project and file, the slowest first */
+/** @param most limit of files. @returns seconds, project and file, the slowest first */
 export function slowestFiles(modules: readonly Timed[], most: number): string[] {
   return modules
     .map((module) => ({
