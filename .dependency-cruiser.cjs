@@ -9,11 +9,11 @@ const only = (from, may, options = {}) => ({
   to: { path: OURS, pathNot: [from, ...may].map((path) => `^${path}${path.includes('.') ? '$' : '/'}`), ...options.to },
 })
 const OURS =
-  '^(activities|agents|api|cli|config|contracts|db|mcp|media|net|providers|temporal-config|tests|web|workers|workflows)/'
+  '^(activities|agents|api|cli|config|contracts|db|mcp|media|net|providers|temporal-config|tests|vectors|web|workers|workflows)/'
 /** The files that `muxi serve` keeps loaded, closed under value imports. */
 const SUPERVISOR =
   '^(cli/(supervisor|announcement|app-process|check-port|data-lock|keep-running|line-writer|private-files|runtime-command|stop-signals|temporal-(keeper|place))|' +
-  'config/(settings|settings-error|environment|setting-reader|temporal-settings)|contracts/(blob-url|engine|hosts)|' +
+  'config/(settings|settings-error|environment|setting-reader|temporal-settings)|contracts/(blob-url|hosts|temporal)|' +
   'temporal-config/(dev-server|health|run-program|server-[a-z]+))\\.ts$'
 const VALUES = { dependencyTypesNot: ['type-only'] }
 const TYPES = { dependencyTypes: ['type-only'] }
@@ -24,15 +24,26 @@ module.exports = {
     only('config', ['contracts']),
     only('workflows', ['contracts'], { name: 'workflows-values', to: VALUES }),
     only('workflows', ['contracts', 'activities'], { name: 'workflows-types', to: TYPES }),
-    only('activities', ['contracts', 'db', 'media', 'mcp', 'providers']),
+    only('activities', ['contracts', 'db', 'vectors', 'media', 'mcp', 'providers']),
     ...['db', 'media', 'net', 'providers', 'temporal-config'].map((folder) => only(folder, ['contracts'])),
+    only('vectors', ['contracts', 'db']),
     // Web pages and documents share these parsers.
-    only('mcp', ['contracts', 'net', 'media/(html|to-markdown)\\.ts']),
-    only('api', ['contracts', 'db', 'workflows/(messages|labels)\\.ts', 'media/(blocks|sniff(-media)?)\\.ts'], {
-      name: 'api-values',
-      to: VALUES,
-    }),
-    only('api', ['contracts', 'db', 'workflows', 'providers', 'mcp/oauth\\.ts'], {
+    only('mcp', ['contracts', 'net', 'media/document/(html|to-markdown)\\.ts']),
+    only(
+      'api',
+      [
+        'contracts',
+        'db',
+        'vectors',
+        'workflows/(messages|labels)\\.ts',
+        'media/(document/(blocks|sniff)|sniff-media)\\.ts',
+      ],
+      {
+        name: 'api-values',
+        to: VALUES,
+      },
+    ),
+    only('api', ['contracts', 'db', 'vectors', 'workflows', 'providers', 'mcp/oauth\\.ts'], {
       name: 'api-types',
       to: TYPES,
     }),

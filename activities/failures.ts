@@ -1,6 +1,8 @@
 // The one place that makes an ApplicationFailure: typed, retryable or not, and without any text of users, models or tools.
 import { ApplicationFailure } from '@temporalio/activity'
-import { FAILURE, type ModelRef, type TurnFailure } from '../contracts/engine.ts'
+import { FAILURE } from '../contracts/temporal.ts'
+import type { TurnFailure } from '../contracts/failures.ts'
+import type { ModelRef } from '../contracts/turn.ts'
 import type { ProviderFailure } from '../providers/failure.ts'
 
 /** Failures of one model in one step after which the next model of the chain is called. */

@@ -1,14 +1,14 @@
 // The activities, made from their dependencies: the worker registers them, workflows import their types.
-import { describeActivities } from './describe-image.ts'
-import { ingestActivities } from './ingest.ts'
-import { mcpRouteActivities } from './mcp-call.ts'
-import { modelCallActivities } from './model-call.ts'
+import { describeActivities } from './ingest/describe-image.ts'
+import { ingestActivities } from './ingest/ingest.ts'
+import { mcpRouteActivities } from './mcp/call-tool.ts'
+import { modelCallActivities } from './turn/model-call.ts'
 import type { ActivityResources } from './resources.ts'
-import { summaryActivities } from './summarize.ts'
-import { toolCallActivities } from './tool-call.ts'
-import { transcribeActivities } from './transcribe.ts'
-import { turnActivities } from './turn.ts'
-import type { TurnResources } from './turn-resources.ts'
+import { summaryActivities } from './ingest/summarize.ts'
+import { toolCallActivities } from './tools/tool-call.ts'
+import { transcribeActivities } from './ingest/transcribe.ts'
+import { turnActivities } from './turn/turn.ts'
+import type { TurnResources } from './turn/turn-resources.ts'
 
 export function createActivities(resources: ActivityResources & TurnResources) {
   return {

@@ -4,11 +4,11 @@ import type { EventLog } from '../db/event-log.ts'
 import type { Db } from '../db/schema.ts'
 import type { SecretBox } from '../db/secret-box.ts'
 import type { StopRegistry } from '../db/stops.ts'
-import type { VectorStore } from '../db/vectors/vector-store.ts'
+import type { VectorStore } from '../vectors/store.ts'
 import type { Embedder } from '../providers/embedder.ts'
 import type { ModelRegistry } from '../providers/registry.ts'
 import type { Transcriber } from '../providers/transcriber.ts'
-import type { Tool } from './tool.ts'
+import type { Tool } from './tools/tool.ts'
 
 export interface ActivityResources {
   db: Db

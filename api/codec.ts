@@ -10,7 +10,7 @@ import { readJson } from './json.ts'
 import { checkBody } from './request-checks.ts'
 import { authenticate, authorize } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
-import { wordsOf } from './services/words.ts'
+import { referencedText } from './services/referenced-text.ts'
 import { sessionOf } from './session.ts'
 
 const MAX_BODY = 8 * 2 ** 20
@@ -75,7 +75,7 @@ async function withWords(context: ApiContext, principal: Principal, payload: Pay
     Buffer.from(payload.data, 'base64'),
     "read the payloads: the 'data' of each json/plain one",
   )
-  const words = await wordsOf(context, principal, value)
+  const words = await referencedText(context, principal, value)
   if (words === undefined) return payload
   const data = Buffer.from(JSON.stringify({ ...(value as object), text: words })).toString('base64')
   return { ...payload, data }

@@ -76,14 +76,14 @@ function toolFault(given: string, before: ToolSpec[]): string | undefined {
 async function askCredentials(terminal: Terminal): Promise<string[]> {
   const line = await ask('Variables it cannot do without, such as SERVICE_TOKEN (empty for none):', terminal, {
     check: (given) =>
-      wordsOf(given)
+      referencedText(given)
         .map(credentialFault)
         .find((fault) => fault !== undefined),
   })
-  return [...new Set(wordsOf(line))]
+  return [...new Set(referencedText(line))]
 }
 
-function wordsOf(line: string): string[] {
+function referencedText(line: string): string[] {
   return line.split(/[\s,]+/).filter(Boolean)
 }
 

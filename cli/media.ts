@@ -1,10 +1,10 @@
 // Maps the settings to the limits of images and recordings, and to the speech synthesizer.
 import type { Limits, Settings } from '../config/settings.ts'
 import { MuxiError, wrongField } from '../contracts/failures.ts'
-import type { AudioLimits } from '../media/audio.ts'
-import { hasEspeak, speakOffline } from '../media/espeak.ts'
-import type { ImageLimits } from '../media/image.ts'
-import { ProgramFailed } from '../media/limited-process.ts'
+import type { AudioLimits } from '../media/audio/audio.ts'
+import { hasEspeak, speakOffline } from '../media/audio/espeak.ts'
+import type { ImageLimits } from '../media/image/image.ts'
+import { ProgramFailed } from '../media/process/limited-process.ts'
 import type { Speaker } from '../providers/speaker.ts'
 import { openaiSpeaker } from '../providers/speech-openai.ts'
 

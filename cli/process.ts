@@ -8,8 +8,8 @@ import { startServer, urlOf } from '../api/server.ts'
 import type { ApiContext } from '../api/services/context.ts'
 import { syncServers } from '../api/services/mcp-servers.ts'
 import { OpenStreams } from '../api/services/open-streams.ts'
-import type { Tool } from '../activities/tool.ts'
-import type { TurnResources } from '../activities/turn-resources.ts'
+import type { Tool } from '../activities/tools/tool.ts'
+import type { TurnResources } from '../activities/turn/turn-resources.ts'
 import { loadAgentFiles } from '../config/agent-files.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { loadSettings, type Role, type Settings } from '../config/settings.ts'
@@ -24,6 +24,8 @@ import type { Embedder } from '../providers/embedder.ts'
 import { ModelRegistry } from '../providers/registry.ts'
 import { checkIssuer, clientDocument, finishSignIn, openSignIn } from '../mcp/oauth.ts'
 import { urlGuard } from '../net/url-guard.ts'
+import { openVectors } from '../vectors/open-vectors.ts'
+import type { VectorStore } from '../vectors/store.ts'
 import { createMcpWorker } from '../workers/mcp-worker.ts'
 import { transcriberFinder } from '../providers/find-transcriber.ts'
 import { createMediaWorker } from '../workers/media-worker.ts'
@@ -111,6 +113,8 @@ async function start(
 ): Promise<{ url?: string; key?: string }> {
   const target = { ...settings.temporal, address: settings.temporal.address ?? DEFAULT_ADDRESS }
   installRuntime(settings, log)
+  const { vectors, close: closeVectors } = openVectors(storage.db, settings)
+  closers.push(closeVectors)
   const patience = { patience_ms: CONNECT_MS, signal: stopping }
   const worker = role === 'api' ? undefined : await retryConnect(target, (to) => NativeConnection.connect(to), patience)
   if (worker) closers.push(() => worker.close())
@@ -134,6 +138,7 @@ async function start(
   const turns = createTurnResources({
     client,
     storage,
+    vectors,
     models,
     embedder,
     tools,
@@ -144,7 +149,7 @@ async function start(
   })
   if (worker) {
     await upgradeTurns({ client, namespace: settings.temporal.namespace, storage, startTurn: turns.startTurn, log })
-    const shared = { settings, storage, log, client, stopping, models, embedder, turns }
+    const shared = { settings, storage, vectors, log, client, stopping, models, embedder, turns }
     closers.push(await startWorking({ ...shared, connection: worker }))
   }
   if (role === 'worker') return {}
@@ -159,6 +164,7 @@ async function start(
   const key = await ensureKey(storage.db, settings.api_key)
   const context: ApiContext = {
     storage,
+    vectors,
     embedder,
     speaker: createSpeaker(settings),
     client,
@@ -218,6 +224,7 @@ function publicUrl({ public_url, host, port }: Settings): string {
 interface Working {
   settings: Settings
   storage: Storage
+  vectors: VectorStore
   log: Logger
   client: Client
   connection: NativeConnection
@@ -231,6 +238,7 @@ interface Working {
 async function startWorking({
   settings,
   storage,
+  vectors,
   log,
   client,
   connection,
@@ -244,6 +252,7 @@ async function startWorking({
     namespace: settings.temporal.namespace,
     cache_dir: join(settings.data_dir, 'cache'),
     storage,
+    vectors,
     models,
     embedder,
     findTranscriber: transcriberFinder({ ...settings, choice: settings.transcription }),

@@ -31,7 +31,7 @@ function pruneForProduction() {
   // Elysia's OpenAPI generator loads it only to read types, which is not used here.
   remove('typescript')
   for (const name of ['tsc', 'tsserver']) remove(`.bin/${name}`)
-  // `media/pdf-engines.ts` extracts text from PDFs with pdf.js, and renders with another program.
+  // `media/document/pdf-engines.ts` extracts text from PDFs with pdf.js, and renders with another program.
   for (const name of names('@napi-rs').filter((each) => each.startsWith('canvas'))) remove(`@napi-rs/${name}`)
   remove('pdfjs-dist/build')
   removeIn('pdfjs-dist/legacy/build', (name) => name.includes('.sandbox.') || name.includes('.min.'))

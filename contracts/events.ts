@@ -1,5 +1,6 @@
 // The events of a turn or a job in the wire contract, as sent over SSE and WebSocket.
-import type { ApprovalDecision, ApprovalKind, JobStage } from './engine.ts'
+import type { ApprovalDecision, ApprovalKind } from './approval.ts'
+import type { JobStage } from './job.ts'
 import type { ErrorBody } from './failures.ts'
 import type { FinishReason } from './model-messages.ts'
 

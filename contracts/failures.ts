@@ -69,3 +69,10 @@ export function wrongField(doing: string, path: string, expected: string): MuxiE
     details: { fields: [{ path: shown, expected }] },
   })
 }
+
+/** A failure that is safe in history: muxi's own text, never that of a provider or a user. */
+export interface TurnFailure {
+  code: 'upstream_error' | 'internal_error' | 'unavailable' | 'budget_exceeded' | 'unprocessable'
+  message: string
+  details?: Record<string, string | number>
+}

@@ -1,7 +1,7 @@
 // The JSON columns and what they hold. Their schemas name what the code relies on; other keys pass, so that rows of earlier releases stay readable.
 import { type TSchema, Type } from '@sinclair/typebox'
 import type { JobResult, NewEvent, Usage } from '../contracts/events.ts'
-import type { JobKind } from '../contracts/engine.ts'
+import type { JobKind } from '../contracts/job.ts'
 import type { ErrorBody } from '../contracts/failures.ts'
 import { OnBusySchema, type AgentConfig, type McpServer } from '../contracts/schemas/agent.ts'
 import type { JobOptions } from '../contracts/schemas/jobs.ts'

@@ -3,7 +3,6 @@
 import type { DialectAdapter, Kysely } from 'kysely'
 import type { StoredEvent } from '../contracts/events.ts'
 import type { Db, Tx } from './schema.ts'
-import type { VectorStore } from './vectors/vector-store.ts'
 
 export interface Differences {
   /** Converts a value to one that the driver accepts. */
@@ -33,10 +32,9 @@ export interface NewSegment {
   events: string
 }
 
-/** An open database, its index of documents, and notifications of commits by other processes. */
+/** An open database, and notifications of commits by other processes. */
 export interface Database {
   db: Db
-  vectors: VectorStore
   commits: ForeignCommits
   stops: ForeignStops
   close: () => Promise<void>

@@ -16,9 +16,6 @@ import type { Commits, Database, Differences, Foreign, NewSegment } from './dial
 import { unpack } from './event-rows.ts'
 import { PostgresClient } from './postgres-client.ts'
 import type { DB, Tx } from './schema.ts'
-import { SEARCH_SETTINGS } from './vectors/postgres-search.ts'
-import { postgresVectors } from './vectors/postgres-vectors.ts'
-import { SqlVectorStore } from './vectors/sql-vector-store.ts'
 
 const POOL_SIZE = 16
 /** A separate pool, because of different session settings; a search uses two connections at once. */
@@ -28,6 +25,7 @@ const CONNECT_MS = 5_000
 /** Statements that take longer are cancelled by the server; if it does not respond, the client gives up a little later. */
 const STATEMENT_MS = 10_000
 const SILENCE_MS = 12_000
+const LIMITS = { statement_timeout: STATEMENT_MS, query_timeout: SILENCE_MS }
 /** Timeout that releases the locks of a process that was suspended inside a transaction. */
 const IDLE_IN_TRANSACTION_MS = 5_000
 
@@ -48,23 +46,28 @@ const ECHO_MS = 200
 
 export function openPostgres(url: string): Database {
   const sender = `muxi-${randomBytes(6).toString('hex')}`
-  const limits = { application_name: sender, statement_timeout: STATEMENT_MS, query_timeout: SILENCE_MS }
-  const db = open(url, POOL_SIZE, { ...limits, idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS })
-  const searches = open(url, SEARCH_CONNECTIONS, limits, SEARCH_SETTINGS)
+  const db = open(url, POOL_SIZE, {
+    application_name: sender,
+    ...LIMITS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+  })
   const commits = new Listener(url, sender, COMMITS, toCommits)
   const stops = new Listener(url, sender, STOPS, ([id]) => [id!])
   return {
     db,
-    vectors: new SqlVectorStore(db, postgresVectors(searches)),
     commits,
     stops,
     async close() {
       await commits.close()
       await stops.close()
-      await searches.destroy()
       await db.destroy()
     },
   }
+}
+
+/** A pool for searches. @param settings of each connection's session */
+export function openPostgresForSearches(url: string, settings: Readonly<Record<string, string>>): Kysely<DB> {
+  return open(url, SEARCH_CONNECTIONS, { application_name: 'muxi-search', ...LIMITS }, settings)
 }
 
 /** For migrations: without statement timeouts, since they may be slow and wait for those of another process. */

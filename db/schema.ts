@@ -1,15 +1,9 @@
 // The tables as Kysely types. Times are ISO-8601 UTC text and structured values JSON text, the same on every dialect.
 import type { Generated, Kysely, Transaction } from 'kysely'
-import type {
-  ApprovalDecision,
-  ApprovalKind,
-  JobKind,
-  JobStage,
-  JobStatus,
-  McpServerState,
-  OnBusy,
-  TurnStatus,
-} from '../contracts/engine.ts'
+import type { ApprovalDecision, ApprovalKind } from '../contracts/approval.ts'
+import type { JobKind, JobStage, JobStatus } from '../contracts/job.ts'
+import type { McpServerState } from '../contracts/mcp.ts'
+import type { OnBusy, TurnStatus } from '../contracts/turn.ts'
 import type { FinishReason } from '../contracts/model-messages.ts'
 import type { AgentSource } from '../contracts/schemas/agent.ts'
 

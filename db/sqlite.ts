@@ -22,9 +22,6 @@ import { Checkpoints } from './checkpoints.ts'
 import type { Database, Differences, Foreign, NewSegment } from './dialect.ts'
 import type { DB, Tx } from './schema.ts'
 import { BUSY_MS, openFile } from './sqlite-file.ts'
-import { SqlVectorStore } from './vectors/sql-vector-store.ts'
-import { NearestFinder } from './vectors/sqlite-nearest.ts'
-import { sqliteVectors } from './vectors/sqlite-vectors.ts'
 
 /** Retry interval of a statement that waits for another process's write, in milliseconds. */
 const BUSY_LOOK_MS = 2
@@ -73,14 +70,11 @@ function open(file: string): Database {
   raw.exec('pragma busy_timeout = 0')
   const db = new Kysely<DB>({ dialect: new Dialect(file, new NodeSqlite(raw), () => checkpoints.count()) })
   const commits = new PolledCommits(raw)
-  const nearest = new NearestFinder(file)
-  const vectors = new SqlVectorStore(db, sqliteVectors(nearest))
   const close = async () => {
-    await nearest.close()
     await checkpoints.close()
     await db.destroy()
   }
-  return { db, vectors, commits, stops: commits, close }
+  return { db, commits, stops: commits, close }
 }
 
 /** Busy, locked, or a disk error. */

@@ -1,4 +1,4 @@
-// The storage of a process: rows, blobs, vectors, secrets, live events and stops, opened and closed together.
+// The storage of a process: rows, blobs, secrets, live events and stops, opened and closed together.
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { BlobCredentials, Blobs } from './blobs.ts'
@@ -13,7 +13,6 @@ import type { Db } from './schema.ts'
 import { loadSecretKey, SecretBox } from './secret-box.ts'
 import { isSqliteAway, openSqlite } from './sqlite.ts'
 import { StopRegistry } from './stops.ts'
-import type { VectorStore } from './vectors/vector-store.ts'
 
 /** How long a starting process waits for a database server that does not respond yet, in milliseconds. */
 const START_MS = 30_000
@@ -25,7 +24,6 @@ const AWAY_PAUSE_MS = 500
 export interface Storage {
   db: Db
   blobs: Blobs
-  vectors: VectorStore
   box: SecretBox
   events: EventLog
   stops: StopRegistry
@@ -46,12 +44,11 @@ export interface StorageOptions {
 /** Opens the database, migrated to the newest schema, the blobs and the data folder. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const blobs = await openBlobs(options)
-  const { db, vectors, commits, stops, close } = await openDatabase(options)
+  const { db, commits, stops, close } = await openDatabase(options)
   const events = new EventLog(db, commits)
   return {
     db,
     blobs: notedBlobs(blobs, db),
-    vectors,
     box: new SecretBox(loadSecretKey(options.data_dir, options.secret_key)),
     events,
     stops: new StopRegistry(db, stops),
@@ -64,9 +61,14 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   }
 }
 
+/** The database file in a data folder, where no Postgres is configured. */
+export function sqliteFile(dataDir: string): string {
+  return join(dataDir, 'muxi.db')
+}
+
 async function openDatabase({ data_dir, database_url }: StorageOptions): Promise<Database> {
   if (database_url === undefined) {
-    const database = openSqlite(join(data_dir, 'muxi.db'))
+    const database = openSqlite(sqliteFile(data_dir))
     await migrate(database.db)
     return database
   }

@@ -1,5 +1,5 @@
 // How large a picture each model takes, and which take none.
-import type { ModelRef } from '../contracts/engine.ts'
+import type { ModelRef } from '../contracts/turn.ts'
 
 export interface PictureLimits {
   /** Longest side, in pixels: more is scaled down by the vendor, and paid for. */

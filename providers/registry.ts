@@ -1,5 +1,5 @@
 // From an agent's config to the models that answer for it: the chain in order, and a provider opened with the right credential.
-import type { ModelRef } from '../contracts/engine.ts'
+import type { ModelRef } from '../contracts/turn.ts'
 import { isElsewhere, type ProvidersSettings } from '../contracts/model-check.ts'
 import type { AgentConfig, AgentSource, FallbackModel } from '../contracts/schemas/agent.ts'
 import { offlineProvider } from './offline.ts'

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Connection, isGrpcServiceError } from '@temporalio/client'
 import { msToTs, tsToMs } from '@temporalio/common/lib/time.js'
-import { SEARCH_ATTRIBUTES } from '../contracts/engine.ts'
+import { SEARCH_ATTRIBUTES } from '../contracts/temporal.ts'
 
 /** The common interface of `Connection` and `NativeConnection`. */
 type Services = Pick<Connection, 'workflowService' | 'operatorService'>

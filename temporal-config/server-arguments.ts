@@ -1,5 +1,5 @@
 // Arguments of the Temporal dev server: its database file, its ports, and dynamic configuration for low latency.
-import { SEARCH_ATTRIBUTES } from '../contracts/engine.ts'
+import { SEARCH_ATTRIBUTES } from '../contracts/temporal.ts'
 
 export interface ServerArguments {
   /** Absolute; also how a server that outlived its supervisor is recognised. */

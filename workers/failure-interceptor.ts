@@ -3,7 +3,8 @@ import { ApplicationFailure, type Context } from '@temporalio/activity'
 import { CancelledFailure } from '@temporalio/common'
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker'
 import type { Logger } from 'pino'
-import { FAILURE, type TurnFailure } from '../contracts/engine.ts'
+import { FAILURE } from '../contracts/temporal.ts'
+import type { TurnFailure } from '../contracts/failures.ts'
 import { UnreadableSecret } from '../db/secret-box.ts'
 
 /**

@@ -6,12 +6,13 @@ import { Worker, type NativeConnection } from '@temporalio/worker'
 import { WorkflowNotFoundError, type Client } from '@temporalio/client'
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
-import { mcpCallActivities } from '../activities/mcp-call.ts'
-import { McpHolder } from '../activities/mcp-holder.ts'
-import { mcpSuperviseActivities } from '../activities/mcp-supervise.ts'
-import type { HolderOptions } from '../activities/held-server.ts'
-import { SignIns } from '../activities/sign-ins.ts'
-import { MCP_TASK_QUEUE, mcpTaskQueue, workflowId, type McpServerRef } from '../contracts/engine.ts'
+import { mcpCallActivities } from '../activities/mcp/call-tool.ts'
+import { OwnedServers } from '../activities/mcp/owned-servers.ts'
+import { mcpSuperviseActivities } from '../activities/mcp/supervise.ts'
+import type { HolderOptions } from '../activities/mcp/owned-server.ts'
+import { SignIns } from '../activities/mcp/sign-ins.ts'
+import type { McpServerRef } from '../contracts/mcp.ts'
+import { MCP_TASK_QUEUE, mcpTaskQueue, workflowId } from '../contracts/temporal.ts'
 import type { Storage } from '../db/storage.ts'
 import { urlGuard } from '../net/url-guard.ts'
 import { holderLost } from '../workflows/messages.ts'
@@ -47,7 +48,7 @@ export async function createMcpWorker(options: McpWorkerOptions): Promise<McpWor
   const guard = urlGuard({ allow_private: options.allow_private_urls })
   const fetch: FetchLike = (url, init) => guard.fetch(url, init)
   const signIns = new SignIns(storage, { fetch, public_url: options.public_url })
-  const holder = new McpHolder(storage, mcpTaskQueue(randomUUID()), { ...options, fetch, signIns })
+  const holder = new OwnedServers(storage, mcpTaskQueue(randomUUID()), { ...options, fetch, signIns })
   const common = {
     connection,
     namespace,

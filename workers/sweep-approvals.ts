@@ -1,6 +1,6 @@
 // Sends lost approval signals again: the row is decided, but the waiting call has not read it.
 import { WorkflowNotFoundError, type Client } from '@temporalio/client'
-import { workflowId } from '../contracts/engine.ts'
+import { workflowId } from '../contracts/temporal.ts'
 import { listUntaken, takeApproval } from '../db/queries/approvals.ts'
 import type { Storage } from '../db/storage.ts'
 import { decided } from '../workflows/messages.ts'

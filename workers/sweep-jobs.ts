@@ -1,7 +1,8 @@
 // Starts jobs again whose workflow was never started, or lost: the steps of an ingestion are idempotent.
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
-import { JOB_WORKFLOWS, workflowId, type JobInput } from '../contracts/engine.ts'
+import { JOB_WORKFLOWS, type JobInput } from '../contracts/job.ts'
+import { workflowId } from '../contracts/temporal.ts'
 import { finishJob } from '../db/queries/job-ends.ts'
 import { listUnfinishedJobs } from '../db/queries/jobs.ts'
 import { findTurn, UNFINISHED } from '../db/queries/turns.ts'

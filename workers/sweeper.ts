@@ -2,7 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
-import { workflowId, type TurnFailure } from '../contracts/engine.ts'
+import { workflowId } from '../contracts/temporal.ts'
+import type { TurnFailure } from '../contracts/failures.ts'
 import { forgetOld, type Retention } from '../db/queries/retention.ts'
 import { finishTurn } from '../db/queries/turn-ends.ts'
 import {

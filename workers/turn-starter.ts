@@ -1,7 +1,7 @@
 // Starts the workflows of turns: the one function for the process that accepts a message, the activity that ends the turn before, and
 // the sweeper.
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client'
-import type { TurnInput } from '../contracts/engine.ts'
+import type { TurnInput } from '../contracts/turn.ts'
 import { getAgentVersion, oncePerVersion } from '../db/queries/agents.ts'
 import { listJobsOfTurn } from '../db/queries/jobs.ts'
 import type { StartableTurn } from '../db/queries/turn-queue.ts'

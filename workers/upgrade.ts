@@ -1,7 +1,8 @@
 // The upgrade of the turn engine from 0.1.0, whose turns ran below a conversation workflow. Runs before workers poll, once a database.
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
-import { TASK_QUEUE, type TurnFailure } from '../contracts/engine.ts'
+import { TASK_QUEUE } from '../contracts/temporal.ts'
+import type { TurnFailure } from '../contracts/failures.ts'
 import { differencesOf } from '../db/dialect.ts'
 import { finishTurn } from '../db/queries/turn-ends.ts'
 import { listBlocked, unblock, type StartableTurn } from '../db/queries/turn-queue.ts'

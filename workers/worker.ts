@@ -3,16 +3,17 @@ import { Worker, type NativeConnection } from '@temporalio/worker'
 import type { Logger } from 'pino'
 import { createActivities } from '../activities/index.ts'
 import type { ActivityResources } from '../activities/resources.ts'
-import type { TurnResources } from '../activities/turn-resources.ts'
-import type { Tool } from '../activities/tool.ts'
-import { searchKnowledge } from '../activities/search-knowledge.ts'
-import { BUILT_IN_TOOLS } from '../activities/tools.ts'
-import { TASK_QUEUE } from '../contracts/engine.ts'
+import type { TurnResources } from '../activities/turn/turn-resources.ts'
+import type { Tool } from '../activities/tools/tool.ts'
+import { searchKnowledge } from '../activities/tools/search-knowledge.ts'
+import { BUILT_IN_TOOLS } from '../activities/tools/tools.ts'
+import { TASK_QUEUE } from '../contracts/temporal.ts'
 import type { Storage } from '../db/storage.ts'
 import type { Embedder } from '../providers/embedder.ts'
 import type { ModelRegistry } from '../providers/registry.ts'
-import { HeadStarts } from '../activities/head-start.ts'
-import { stepPrompts } from '../activities/step-prompt.ts'
+import { HeadStarts } from '../activities/turn/head-start.ts'
+import { stepPrompts } from '../activities/turn/step-prompt.ts'
+import type { VectorStore } from '../vectors/store.ts'
 import { turnStarter, type TurnStarterOptions } from './turn-starter.ts'
 import { failureInterceptor } from './failure-interceptor.ts'
 import { workflowBundle } from './workflow-bundle.ts'
@@ -30,6 +31,7 @@ export interface WorkerOptions {
   /** Folder of the cached workflow bundle. */
   cache_dir: string
   storage: Storage
+  vectors: VectorStore
   models: ModelRegistry
   embedder: Embedder
   findTranscriber: ActivityResources['findTranscriber']
@@ -40,6 +42,7 @@ export interface WorkerOptions {
 
 export interface TurnResourcesOptions extends TurnStarterOptions {
   storage: Storage
+  vectors: VectorStore
   models: ModelRegistry
   embedder: Embedder
   tools?: readonly Tool[] | undefined
@@ -48,9 +51,9 @@ export interface TurnResourcesOptions extends TurnStarterOptions {
 }
 
 export function createTurnResources(options: TurnResourcesOptions): TurnResources {
-  const { storage, models, embedder } = options
-  const tools = [...(options.tools ?? BUILT_IN_TOOLS), searchKnowledge({ ...storage, embedder })]
-  const prepareStep = stepPrompts({ ...storage, models, embedder, tools })
+  const { storage, vectors, models, embedder } = options
+  const tools = [...(options.tools ?? BUILT_IN_TOOLS), searchKnowledge({ ...storage, vectors, embedder })]
+  const prepareStep = stepPrompts({ ...storage, vectors, models, embedder, tools })
   return {
     tools,
     prepareStep,
@@ -70,6 +73,7 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
     activities: createActivities({
       ...storage,
       ...options.turns,
+      vectors: options.vectors,
       models: options.models,
       embedder,
       findTranscriber: options.findTranscriber,

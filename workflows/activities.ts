@@ -1,10 +1,10 @@
 // How workflows call activities: the types come from the implementation, the policies from here.
 import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow'
 import type { TurnActivities } from '../activities/index.ts'
-import type { McpCallActivities } from '../activities/mcp-call.ts'
-import type { McpHoldActivities } from '../activities/mcp-supervise.ts'
-import type { MediaActivities } from '../activities/media.ts'
-import { MCP_TASK_QUEUE, MEDIA_TASK_QUEUE } from '../contracts/engine.ts'
+import type { McpCallActivities } from '../activities/mcp/call-tool.ts'
+import type { McpHoldActivities } from '../activities/mcp/supervise.ts'
+import type { MediaActivities } from '../activities/ingest/media-activities.ts'
+import { MCP_TASK_QUEUE, MEDIA_TASK_QUEUE } from '../contracts/temporal.ts'
 
 /** Heartbeat timeout: how soon a killed worker is detected. */
 const HEARTBEAT_TIMEOUT = '5s'

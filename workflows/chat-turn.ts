@@ -10,19 +10,10 @@ import {
   sleep,
   TimeoutFailure,
 } from '@temporalio/workflow'
-import {
-  FAILURE,
-  JOB_WORKFLOWS,
-  workflowId,
-  type FinalStatus,
-  type JobKind,
-  type Labels,
-  type ModelCallResult,
-  type PlannedCall,
-  type ToolCallResult,
-  type TurnFailure,
-  type TurnInput,
-} from '../contracts/engine.ts'
+import { JOB_WORKFLOWS, type JobKind } from '../contracts/job.ts'
+import { FAILURE, workflowId, type Labels } from '../contracts/temporal.ts'
+import type { TurnFailure } from '../contracts/failures.ts'
+import type { FinalStatus, ModelCallResult, PlannedCall, ToolCallResult, TurnInput } from '../contracts/turn.ts'
 import { callModel, claimTurn, finishTurn } from './activities.ts'
 import { searchAttributesOf } from './labels.ts'
 import { parked } from './messages.ts'

@@ -1,6 +1,6 @@
 // One recording: normalized, cut at its silences, its segments transcribed in parallel, joined and indexed by time.
 import { setCurrentDetails } from '@temporalio/workflow'
-import type { JobInput } from '../contracts/engine.ts'
+import type { JobInput } from '../contracts/job.ts'
 import { prepareRecording, transcribeSegment } from './activities.ts'
 import { eachBatch } from './each-batch.ts'
 import { ingestion } from './ingestion.ts'

@@ -1,7 +1,7 @@
 // One document: inspect it, parse it in batches of pages, index them under a hidden generation, then publish everything at
 // once.
 import { setCurrentDetails } from '@temporalio/workflow'
-import type { JobInput } from '../contracts/engine.ts'
+import type { JobInput } from '../contracts/job.ts'
 import { inspectFile, parseBatch } from './activities.ts'
 import { eachBatch } from './each-batch.ts'
 import { ingestion } from './ingestion.ts'

@@ -1,7 +1,7 @@
 // One image: prepared for models, described by a model that takes images if there is one, read by OCR, and both texts
 // indexed.
 import { setCurrentDetails } from '@temporalio/workflow'
-import type { JobInput } from '../contracts/engine.ts'
+import type { JobInput } from '../contracts/job.ts'
 import { describeImage, prepareImage, readImage } from './activities.ts'
 import { ingestion } from './ingestion.ts'
 

@@ -6,7 +6,9 @@ import {
   isCancellation,
   setCurrentDetails,
 } from '@temporalio/workflow'
-import { FAILURE, type JobInput, type JobRef, type TurnFailure } from '../contracts/engine.ts'
+import type { JobInput, JobRef } from '../contracts/job.ts'
+import { FAILURE } from '../contracts/temporal.ts'
+import type { TurnFailure } from '../contracts/failures.ts'
 import { beginJob, finishJob, indexBatch, publishJob } from './activities.ts'
 import { eachBatch } from './each-batch.ts'
 import { summarize } from './summarize.ts'

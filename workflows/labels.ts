@@ -1,14 +1,9 @@
 // Labels of workflows and start options of jobs, so that the Temporal UI can filter by agent, conversation or user.
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common'
-import {
-  TASK_QUEUE,
-  workflowId,
-  type JobInput,
-  type JobKind,
-  type Labels,
-  type McpServerRef,
-  type TurnInput,
-} from '../contracts/engine.ts'
+import type { JobInput, JobKind } from '../contracts/job.ts'
+import type { McpServerRef } from '../contracts/mcp.ts'
+import { TASK_QUEUE, workflowId, type Labels } from '../contracts/temporal.ts'
+import type { TurnInput } from '../contracts/turn.ts'
 
 const KIND = defineSearchAttributeKey('MuxiKind', 'KEYWORD')
 const AGENT = defineSearchAttributeKey('MuxiAgent', 'KEYWORD')

@@ -8,7 +8,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow'
-import type { McpServerRef } from '../contracts/engine.ts'
+import type { McpServerRef } from '../contracts/mcp.ts'
 import { superviseMcpServer } from './activities.ts'
 import { holderLost } from './messages.ts'
 

@@ -1,6 +1,7 @@
 // Every message that a workflow handles, declared once with its types; senders and handlers use these same objects.
 import { defineSignal } from '@temporalio/workflow'
-import { QUESTION_SIGNALS, type ParkedCall } from '../contracts/engine.ts'
+import { QUESTION_SIGNALS } from '../contracts/approval.ts'
+import type { ParkedCall } from '../contracts/turn.ts'
 
 /** An approval that a call waits for has been decided; the row holds the decision. */
 export const decided = defineSignal<[string]>(QUESTION_SIGNALS.decided)

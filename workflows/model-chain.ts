@@ -1,6 +1,6 @@
 // The chain of models that answer for an agent, asked in order.
 import { ActivityFailure, ApplicationFailure, isCancellation } from '@temporalio/workflow'
-import { FAILURE } from '../contracts/engine.ts'
+import { FAILURE } from '../contracts/temporal.ts'
 
 /**
  * Asks one model after the other, from 0. The next one is asked after a failure that may pass and used up its attempts; a final one

@@ -1,6 +1,6 @@
 // A summary by map and reduce: the parts of a text in parallel, then level by level until one is left.
 import { patched, setCurrentDetails } from '@temporalio/workflow'
-import type { JobRef } from '../contracts/engine.ts'
+import type { JobRef } from '../contracts/job.ts'
 import { indexSummary, planSummary, summarizePart } from './activities.ts'
 import { eachBatch } from './each-batch.ts'
 import { askChain } from './model-chain.ts'

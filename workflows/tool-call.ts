@@ -11,7 +11,9 @@ import {
   sleep,
   TimeoutFailure,
 } from '@temporalio/workflow'
-import { FAILURE, type McpCallInput, type ToolCallInput, type ToolCallResult } from '../contracts/engine.ts'
+import type { McpCallInput } from '../contracts/mcp.ts'
+import { FAILURE } from '../contracts/temporal.ts'
+import type { ToolCallInput, ToolCallResult } from '../contracts/turn.ts'
 import { abandonToolCall, callMcpTool, callTool, giveUpMcpCall, locateMcpServer } from './activities.ts'
 import { Gate } from './gate.ts'
 import { asked, decided } from './messages.ts'

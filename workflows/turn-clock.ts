@@ -1,6 +1,6 @@
 // The active time of a turn: it passes during model calls and tool calls, and is paused while every running call waits for a person.
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow'
-import type { ParkedCall } from '../contracts/engine.ts'
+import type { ParkedCall } from '../contracts/turn.ts'
 
 export class TurnClock {
   readonly #running = new Set<string>()

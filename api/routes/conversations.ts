@@ -94,7 +94,7 @@ export function conversationRoutes(context: ApiContext) {
           if (busy) throw new MuxiError('conflict', `Cannot delete conversation '${id}': turn '${busy}' is running`)
           return deleteConversation(tx, id)
         })
-        for (const documentId of deleted.documents) await context.storage.vectors.discard(documentId)
+        for (const documentId of deleted.documents) await context.vectors.discard(documentId)
         return { id, status: 'deleted', message_count: deleted.messages }
       },
       { params, scope: 'chat', detail: { summary: 'Delete a conversation with everything said in it' } },

@@ -1,6 +1,6 @@
 // Attachments of a message: checked, and their bytes stored before the turn is inserted.
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
-import type { JobKind } from '../../contracts/engine.ts'
+import type { JobKind } from '../../contracts/job.ts'
 import type { AttachmentInput } from '../../contracts/schemas/chat.ts'
 import { shorten } from '../../contracts/shorten.ts'
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
@@ -10,7 +10,7 @@ import type { Attachment, NewTurn } from '../../db/queries/turns.ts'
 import type { Db, Tx } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
 import { sniffMedia } from '../../media/sniff-media.ts'
-import { DOCUMENT_TYPES, isDocumentKind, sniff } from '../../media/sniff.ts'
+import { DOCUMENT_TYPES, isDocumentKind, sniff } from '../../media/document/sniff.ts'
 
 const DOCUMENTS: ReadonlySet<string> = new Set(Object.values(DOCUMENT_TYPES))
 /** Formats that are no documents themselves: archives of documents, and Office files from before 2007. */

@@ -1,5 +1,5 @@
 // Accepting a message: first the row, then the workflow, then the receipt; idempotent under an Idempotency-Key.
-import type { OnBusy } from '../../contracts/engine.ts'
+import type { OnBusy } from '../../contracts/turn.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'

@@ -8,6 +8,7 @@ import type { Storage } from '../../db/storage.ts'
 import type * as OAuth from '../../mcp/oauth.ts'
 import type { Embedder } from '../../providers/embedder.ts'
 import type { Speaker } from '../../providers/speaker.ts'
+import type { VectorStore } from '../../vectors/store.ts'
 import type { OpenStreams } from './open-streams.ts'
 
 /** Sends the first model request of a turn while Temporal starts its workflow. */
@@ -41,6 +42,7 @@ export interface ApiLimits {
 
 export interface ApiContext {
   storage: Storage
+  vectors: VectorStore
   embedder: Embedder
   speaker: Speaker
   client: Client

@@ -1,7 +1,9 @@
 // The API's calls to Temporal: start and cancel turns and jobs, and check reachability.
 import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client'
 import { setTimeout as delay } from 'node:timers/promises'
-import { JOB_WORKFLOWS, workflowId, type JobInput, type JobKind, type McpServerRef } from '../../contracts/engine.ts'
+import { JOB_WORKFLOWS, type JobInput, type JobKind } from '../../contracts/job.ts'
+import type { McpServerRef } from '../../contracts/mcp.ts'
+import { workflowId } from '../../contracts/temporal.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 import type { StartableTurn } from '../../db/queries/turn-queue.ts'
 import type { mcpServer } from '../../workflows/index.ts'

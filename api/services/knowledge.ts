@@ -7,7 +7,6 @@ import { agentOwner, deleteFile, findFile } from '../../db/queries/files.ts'
 import { findJob } from '../../db/queries/jobs.ts'
 import {
   deleteSource,
-  findPassages,
   findSource,
   listConfiguredSources,
   listSources,
@@ -16,6 +15,7 @@ import {
 } from '../../db/queries/knowledge.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { JobsTable, Tx } from '../../db/schema.ts'
+import { findPassages } from '../../vectors/find-passages.ts'
 import { authorize } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { getFileOrThrow } from './files.ts'
@@ -174,7 +174,8 @@ export async function removeSource(context: ApiContext, agentId: string, id: str
 
 /** Removes the documents of jobs, finished or running, from the index. */
 async function forgetDocuments(context: ApiContext, agentId: string, jobs: readonly JobsTable[]): Promise<void> {
-  const { db, blobs, vectors } = context.storage
+  const { vectors } = context
+  const { db, blobs } = context.storage
   for (const job of jobs) {
     if (job.status === 'queued' || job.status === 'running') await cancelJob(context, job).catch(unlessOver)
     await vectors.discard(job.document_id)
@@ -191,22 +192,14 @@ function unlessOver(error: unknown): void {
 
 /** Passages of an agent's knowledge, best first. */
 export async function searchKnowledge(
-  { storage: { db, vectors }, embedder, closing, log }: ApiContext,
+  { storage: { db }, vectors, embedder, closing, log }: ApiContext,
   agentId: string,
   { query, top_k, threshold }: { query: string; top_k: number; threshold: number },
 ): Promise<Passage[]> {
-  const [vector] = await embedder.embed([query], closing).catch((error: unknown) => {
-    log.warn({ err: error, embedder: embedder.model }, 'a query could not be embedded')
+  const asked = { agent_id: agentId, scopes: [''], text: query, top_k }
+  const found = await findPassages({ db, vectors, embedder }, asked, closing).catch((error: unknown) => {
+    log.warn({ err: error, embedder: embedder.model }, 'a search failed')
     throw toUpstreamError('The query could not be embedded', error)
-  })
-  await vectors.ensureCollection({ id: embedder.model, model: embedder.model, dimension: embedder.dimension })
-  const found = await findPassages(db, vectors, {
-    collection: embedder.model,
-    agent_id: agentId,
-    scopes: [''],
-    text: query,
-    vector: vector!,
-    top_k,
   })
   return found.filter(({ similarity }) => similarity >= threshold)
 }

@@ -1,7 +1,7 @@
 // Readiness: database, disk space, Temporal, and a polling worker.
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'kysely'
-import { TASK_QUEUE } from '../../contracts/engine.ts'
+import { TASK_QUEUE } from '../../contracts/temporal.ts'
 import type { Db } from '../../db/schema.ts'
 import type { ApiContext } from './context.ts'
 

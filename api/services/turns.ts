@@ -1,5 +1,5 @@
 // Turns for users: read from rows, wait, stop, and the execution log.
-import { workflowId } from '../../contracts/engine.ts'
+import { workflowId } from '../../contracts/temporal.ts'
 import { isFinal, type StoredEvent } from '../../contracts/events.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 import { turnError, turnUsage } from '../../db/columns.ts'

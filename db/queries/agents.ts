@@ -13,7 +13,7 @@ export interface AgentRow extends Omit<AgentsTable, 'deleted_at'> {
   config: AgentConfig
 }
 
-export interface AgentInput {
+export interface NewAgent {
   id: string
   /** Without credentials. */
   config: AgentConfig
@@ -24,7 +24,7 @@ export interface AgentInput {
 const secretOwner = (id: string, version: number) => `agent/${id}/${version}`
 
 /** Brings the agents of the operator's files into the database: new, changed and vanished ones. */
-export async function syncFileAgents(db: Db, box: SecretBox, agents: (AgentInput & { file: string })[]): Promise<void> {
+export async function syncFileAgents(db: Db, box: SecretBox, agents: (NewAgent & { file: string })[]): Promise<void> {
   await db.transaction().execute(async (tx) => {
     await lockAgents(tx)
     for (const agent of agents) await syncFileAgent(tx, box, agent)
@@ -43,7 +43,7 @@ function lockAgents(tx: Tx): Promise<void> {
   return differencesOf(tx).lockNames(tx, ['agents'])
 }
 
-async function syncFileAgent(tx: Tx, box: SecretBox, agent: AgentInput & { file: string }): Promise<void> {
+async function syncFileAgent(tx: Tx, box: SecretBox, agent: NewAgent & { file: string }): Promise<void> {
   const known = await tx.selectFrom('agents').selectAll().where('id', '=', agent.id).executeTakeFirst()
   if (known?.source === 'api' && known.deleted_at === null) {
     throw new Error(`Cannot load '${agent.file}': an agent '${agent.id}' was already made over the API`)
@@ -68,7 +68,7 @@ export async function refuseTaken(db: Db | Tx, id: string): Promise<void> {
 }
 
 /** @throws MuxiError `conflict` when the id is taken */
-export async function createAgent(tx: Tx, box: SecretBox, agent: AgentInput): Promise<AgentRow> {
+export async function createAgent(tx: Tx, box: SecretBox, agent: NewAgent): Promise<AgentRow> {
   await lockAgents(tx)
   await refuseTaken(tx, agent.id)
   const known = await tx.selectFrom('agents').select('version').where('id', '=', agent.id).executeTakeFirst()
@@ -79,7 +79,7 @@ export async function createAgent(tx: Tx, box: SecretBox, agent: AgentInput): Pr
 async function writeVersion(
   tx: Tx,
   box: SecretBox,
-  agent: AgentInput,
+  agent: NewAgent,
   version: number,
   source: AgentSource,
   file: string | null,

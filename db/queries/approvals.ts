@@ -1,6 +1,7 @@
 // What turns wait for people to decide. A change is made under the lock of its turn; a decision is one compare-and-set, and the row is the truth.
 import type { Selectable } from 'kysely'
-import { workflowId, type ApprovalDecision, type ApprovalKind } from '../../contracts/engine.ts'
+import type { ApprovalDecision, ApprovalKind } from '../../contracts/approval.ts'
+import { workflowId } from '../../contracts/temporal.ts'
 import type { ApprovalRequired, StoredEvent } from '../../contracts/events.ts'
 import { newId } from '../../contracts/ids.ts'
 import { approvalArguments, approvalParameters, approvalSchema } from '../columns.ts'

@@ -1,5 +1,5 @@
 // The batches of a job: ranges of pages, or segments of a recording, with the text extracted from each.
-import type { JobRef } from '../../contracts/engine.ts'
+import type { JobRef } from '../../contracts/job.ts'
 import { batchPages, type StoredPage } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import type { Db, JobBatchesTable, Tx } from '../schema.ts'

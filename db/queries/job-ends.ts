@@ -1,5 +1,5 @@
 // The end of a job, completed or not, and its retry. Every change is compare-and-set.
-import type { FinishJobInput, JobRef } from '../../contracts/engine.ts'
+import type { FinishJobInput, JobRef } from '../../contracts/job.ts'
 import type { JobResult, StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
 import { jobError, jobMedia, jobOptions, jobResult } from '../columns.ts'

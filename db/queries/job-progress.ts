@@ -1,5 +1,5 @@
 // Progress of a job, in its row and its event stream.
-import type { JobStage } from '../../contracts/engine.ts'
+import type { JobStage } from '../../contracts/job.ts'
 import type { JobProgress, StoredEvent } from '../../contracts/events.ts'
 import { addEvents, type Addition } from '../event-rows.ts'
 import type { JobsTable, Tx } from '../schema.ts'

@@ -1,5 +1,5 @@
 // Ingestion jobs in rows: inserted, found, listed, claimed by a run.
-import type { JobKind, JobRef } from '../../contracts/engine.ts'
+import type { JobKind, JobRef } from '../../contracts/job.ts'
 import { newId } from '../../contracts/ids.ts'
 import type { Db, FilesTable, JobsTable, Tx } from '../schema.ts'
 

@@ -1,28 +1,11 @@
-// Knowledge of agents: sources, passages found in them and in conversations, and the recalled passages of turns.
+// Knowledge of agents: their sources, and the recalled passages of turns.
 import { MuxiError } from '../../contracts/failures.ts'
 import { recallPassages, type Passage } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import { differencesOf } from '../dialect.ts'
 import type { Db, JobsTable, KnowledgeSourcesTable, Tx } from '../schema.ts'
-import type { VectorQuery, VectorStore } from '../vectors/vector-store.ts'
-import { findDocumentNames } from './jobs.ts'
 
 export type { Passage }
-
-/** The best passages, best first, with the names of their documents. */
-export async function findPassages(db: Db, vectors: VectorStore, query: VectorQuery): Promise<Passage[]> {
-  const hits = await vectors.search(query)
-  const names = await findDocumentNames(db, [...new Set(hits.map(({ document_id }) => document_id))])
-  return hits.map(({ document_id, page, heading, content, similarity, knowledge_id }) => ({
-    document_id,
-    document: names.get(document_id) ?? document_id,
-    page,
-    ...(heading !== undefined && { heading }),
-    content,
-    similarity,
-    ...(knowledge_id !== undefined && { knowledge_id }),
-  }))
-}
 
 /** The recalled passages of a turn; undefined before its recall. */
 export async function findRecall(db: Db, turnId: string): Promise<Passage[] | undefined> {

@@ -1,7 +1,7 @@
 // MCP servers of agents: configuration, owner of each connection, and listed tools.
 import { randomInt } from 'node:crypto'
 import type { Selectable } from 'kysely'
-import type { McpServerRef } from '../../contracts/engine.ts'
+import type { McpServerRef } from '../../contracts/mcp.ts'
 import { fits } from '../../contracts/glob.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import type { McpServer } from '../../contracts/schemas/agent.ts'

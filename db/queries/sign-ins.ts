@@ -1,6 +1,6 @@
 // Sign-ins to MCP servers: tokens of users, refreshed by one caller at a time, and pending sign-ins. Secrets are encrypted.
 import { createHash, randomBytes } from 'node:crypto'
-import type { McpServerRef } from '../../contracts/engine.ts'
+import type { McpServerRef } from '../../contracts/mcp.ts'
 import { signInAttempt, type Attempt } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import type { SecretBox } from '../secret-box.ts'

@@ -1,6 +1,6 @@
 // Results of a turn's model calls and tool calls: stored once, read by every later attempt.
 import { sql, type Compilable } from 'kysely'
-import type { PlannedCall } from '../../contracts/engine.ts'
+import type { PlannedCall } from '../../contracts/turn.ts'
 import type { StoredPart } from '../../contracts/schemas/stored-parts.ts'
 import { callImages, stepParts, type StoredImage } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'

@@ -14,7 +14,7 @@ const AT_ONCE = 8
 /** Separator of pages. */
 const BETWEEN = '\n\n'
 
-type Part = Pick<JobSummariesTable, 'from_batch' | 'to_batch' | 'from_char' | 'to_char'>
+type SummaryPart = Pick<JobSummariesTable, 'from_batch' | 'to_batch' | 'from_char' | 'to_char'>
 
 /**
  * Divides the extracted text of a job into parts, once. @returns the number of parts at each level; undefined: the text is
@@ -65,8 +65,8 @@ async function countParts(db: Db, jobId: string): Promise<number[]> {
 }
 
 /** Cuts at the end of a paragraph, a line or a word. A part may span several batches, and a batch may have several parts. */
-async function divide(db: Db, jobId: string, length: number): Promise<Part[]> {
-  const parts: Part[] = []
+async function divide(db: Db, jobId: string, length: number): Promise<SummaryPart[]> {
+  const parts: SummaryPart[] = []
   let open: { from_batch: number; from_char: number; text: string } | undefined
   let batch = 0
   for await (const pages of readText(db, jobId)) {

@@ -1,6 +1,6 @@
 // The end of a turn: message, status, usage, the final event and the activation of the next turn, in one transaction.
 import { sql, type Compilable } from 'kysely'
-import type { FinalStatus } from '../../contracts/engine.ts'
+import type { FinalStatus } from '../../contracts/turn.ts'
 import type { StoredEvent, Usage } from '../../contracts/events.ts'
 import type { ErrorBody } from '../../contracts/failures.ts'
 import type { FinishReason } from '../../contracts/model-messages.ts'

@@ -1,5 +1,5 @@
 // Turns as rows: inserted, found, listed and locked. The queue of a conversation is in turn-queue.ts, the end of a turn in turn-ends.ts.
-import type { FinalStatus, OnBusy, TurnStatus } from '../../contracts/engine.ts'
+import type { FinalStatus, OnBusy, TurnStatus } from '../../contracts/turn.ts'
 import type { NewEvent, Usage } from '../../contracts/events.ts'
 import type { ErrorBody } from '../../contracts/failures.ts'
 import type { FinishReason } from '../../contracts/model-messages.ts'

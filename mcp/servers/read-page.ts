@@ -1,7 +1,7 @@
 // The main content of a page as Markdown: decoded by HTTP header, byte order mark, meta tag or detection, without navigation.
 import { Readability } from '@mozilla/readability'
-import { absoluteUrl, decodeHtml, parseHtml, resolveLinks, tidy, UNREAD } from '../../media/html.ts'
-import { toMarkdown } from '../../media/to-markdown.ts'
+import { absoluteUrl, decodeHtml, parseHtml, resolveLinks, tidy, UNREAD } from '../../media/document/html.ts'
+import { toMarkdown } from '../../media/document/to-markdown.ts'
 
 export interface PageSource {
   /** After redirects. */

@@ -110,7 +110,7 @@ async function openPage(url: string, signal: AbortSignal): Promise<ReadPage> {
   }
 }
 
-interface Part {
+interface PagePart {
   url: string
   title: string
   text: string
@@ -120,7 +120,7 @@ interface Part {
 }
 
 /** A part of the page, cut between two lines if possible. */
-function partOf({ url, title, text }: ReadPage, start: number, length: number): Part {
+function partOf({ url, title, text }: ReadPage, start: number, length: number): PagePart {
   const total_characters = text.length
   if (start > 0 && start >= total_characters)
     throw new Error(`Cannot read the page: 'start' must be below ${total_characters}, got ${start}`)
@@ -137,7 +137,7 @@ function withoutHalf(text: string): string {
   return /[\ud800-\udbff]$/.test(text) ? text.slice(0, -1) : text
 }
 
-function partAsText({ url, title, text, start, next_start, total_characters }: Part, isCut: boolean): string {
+function partAsText({ url, title, text, start, next_start, total_characters }: PagePart, isCut: boolean): string {
   const head = [title && `# ${title}`, url].filter(Boolean).join('\n')
   const cut = isCut ? `; of the page only the first ${FETCH_LIMITS.max_bytes} bytes were read` : ''
   const end = next_start ?? total_characters

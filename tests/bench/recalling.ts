@@ -1,7 +1,10 @@
 // What recalling adds to a turn with 10,000 chunks to search, on both databases; and how long it takes to add them.
 import { insertJob } from '../../db/queries/jobs.ts'
-import { openStorage, type Storage } from '../../db/storage.ts'
+import { openStorage } from '../../db/storage.ts'
+import type { Db } from '../../db/schema.ts'
 import { createEmbedder } from '../../providers/create-embedder.ts'
+import { openVectors } from '../../vectors/open-vectors.ts'
+import type { VectorStore } from '../../vectors/store.ts'
 import { freshDatabase, stopSharedPostgres } from '../support/postgres.ts'
 import { sentence } from './corpus.ts'
 import { chat, ms, percentile, report } from './measure.ts'
@@ -36,10 +39,13 @@ export async function recalling(bench: Bench): Promise<void> {
 
 async function recallingOn(bench: Bench, name: string, database_url: string | undefined): Promise<void> {
   const installed = await bench.install(`recall-${name.toLowerCase()}`, { database_url })
-  const storage = await openStorage({ data_dir: installed.data_dir, database_url })
-  await fill(storage, name)
-  for (const [kind, question] of Object.entries(QUESTIONS)) await searches(storage, `${name}: search ${kind}`, question)
-  await searches(storage, `${name}: search in one source`, QUESTIONS['of any words'], { knowledge_id: 'source3' })
+  const options = { data_dir: installed.data_dir, database_url }
+  const storage = await openStorage(options)
+  const { vectors, close } = openVectors(storage.db, options)
+  await fill(storage.db, vectors, name)
+  for (const [kind, question] of Object.entries(QUESTIONS)) await searches(vectors, `${name}: search ${kind}`, question)
+  await searches(vectors, `${name}: search in one source`, QUESTIONS['of any words'], { knowledge_id: 'source3' })
+  await close()
   await storage.close()
 
   const muxi = await installed.start('all')
@@ -67,7 +73,7 @@ async function recallingOn(bench: Bench, name: string, database_url: string | un
 }
 
 /** Sources of knowledge with 10,000 chunks in all, as if ingested. */
-async function fill({ db, vectors }: Storage, name: string): Promise<void> {
+async function fill(db: Db, vectors: VectorStore, name: string): Promise<void> {
   await vectors.ensureCollection({ id: collection, model: collection, dimension: embedder.dimension })
   let took = 0
   for (let source = 0; source < SOURCES; source += 1) {
@@ -95,7 +101,7 @@ async function fill({ db, vectors }: Storage, name: string): Promise<void> {
 }
 
 async function searches(
-  { vectors }: Storage,
+  vectors: VectorStore,
   what: string,
   question: () => string,
   narrowed: { knowledge_id?: string } = {},

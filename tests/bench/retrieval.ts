@@ -4,9 +4,11 @@ import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { openStorage, type Storage } from '../../db/storage.ts'
-import { chunkPages } from '../../media/chunk.ts'
-import { inspectDocument, parsePages } from '../../media/parse-document.ts'
+import { openStorage } from '../../db/storage.ts'
+import { openVectors } from '../../vectors/open-vectors.ts'
+import type { VectorStore } from '../../vectors/store.ts'
+import { chunkPages } from '../../media/document/chunk.ts'
+import { inspectDocument, parsePages } from '../../media/document/parse-document.ts'
 import { createEmbedder } from '../../providers/create-embedder.ts'
 import { freshDatabase, stopSharedPostgres } from '../support/postgres.ts'
 import { report } from './measure.ts'
@@ -37,9 +39,10 @@ export async function retrieval(): Promise<void> {
 
 async function retrievalOn(name: string, options: Parameters<typeof openStorage>[0]): Promise<void> {
   const storage = await openStorage(options)
+  const { vectors: store, close } = openVectors(storage.db, options)
   try {
     let chunks = 0
-    for (const manual of Object.keys(MANUALS) as Manual[]) chunks += await index(storage, manual, options.data_dir)
+    for (const manual of Object.keys(MANUALS) as Manual[]) chunks += await index(store, manual, options.data_dir)
     const found = { vectors: 0, words: 0, both: 0 }
     for (const [manual, question, pages] of QUESTIONS) {
       const [vector] = await embedder.embed([question], signal)
@@ -50,7 +53,7 @@ async function retrievalOn(name: string, options: Parameters<typeof openStorage>
         both: { text: question, vector: vector! },
       }
       for (const [way, asked] of Object.entries(ways) as [keyof typeof ways, (typeof ways)['both']][]) {
-        const hits = await storage.vectors.search({
+        const hits = await store.search({
           ...asked,
           collection,
           agent_id: 'reader',
@@ -69,11 +72,12 @@ async function retrievalOn(name: string, options: Parameters<typeof openStorage>
         times / QUESTIONS.length,
       )
   } finally {
+    await close()
     await storage.close()
   }
 }
 
-async function index({ vectors }: Storage, manual: Manual, folder: string): Promise<number> {
+async function index(vectors: VectorStore, manual: Manual, folder: string): Promise<number> {
   const { path } = MANUALS[manual]
   const bytes = await readFile(path)
   const file = join(folder, `${manual}.pdf`)

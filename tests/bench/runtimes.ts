@@ -1,6 +1,6 @@
 // `node tests/bench/runtimes.ts [node|deno…]`: the process in role all on each runtime: its start, its memory and its speed.
 import { readFileSync } from 'node:fs'
-import { residentMb } from '../../media/resident-memory.ts'
+import { residentMb } from '../../media/process/resident-memory.ts'
 import type { Runtime } from '../support/children.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { percentile, throughput } from './measure.ts'

@@ -2,7 +2,7 @@
 import { Client } from '@temporalio/client'
 import proto from '@temporalio/proto'
 import { expect, it } from 'vitest'
-import { workflowId } from '../../contracts/engine.ts'
+import { workflowId } from '../../contracts/temporal.ts'
 import { connectOrThrow } from '../../temporal-config/connection.ts'
 import { openStage } from '../support/stage.ts'
 import { keeps } from './requirements.ts'

@@ -2,7 +2,8 @@
 import { ApplicationFailure } from '@temporalio/activity'
 import type { WorkflowFailedError } from '@temporalio/client'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { FAILURE, type FinishInput, type ModelCallInput, type ToolCallResult } from '../../contracts/engine.ts'
+import { FAILURE } from '../../contracts/temporal.ts'
+import type { FinishInput, ModelCallInput, ToolCallResult } from '../../contracts/turn.ts'
 import { MCP_QUEUE, reply, untilCancelled, WorkflowSandbox, type Scripted } from '../support/workflow-sandbox.ts'
 
 let sandbox: WorkflowSandbox

@@ -1,9 +1,9 @@
 // A real manual, cleaned: its running headers go, and every other word stays.
 import { existsSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { cleanPages } from '../../media/clean.ts'
-import { piecesOf } from '../../media/markdown.ts'
-import { parsePages } from '../../media/parse-document.ts'
+import { cleanPages } from '../../media/document/clean.ts'
+import { piecesOf } from '../../media/document/markdown.ts'
+import { parsePages } from '../../media/document/parse-document.ts'
 
 /** Of Debian's gnuplot-doc. */
 const MANUAL = '/usr/share/doc/gnuplot/gnuplot.pdf'

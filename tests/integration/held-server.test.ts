@@ -3,9 +3,9 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { HeldServer, StartFailure } from '../../activities/held-server.ts'
-import { SignIns } from '../../activities/sign-ins.ts'
-import { StartSlots } from '../../activities/start-slots.ts'
+import { OwnedServer, StartFailure } from '../../activities/mcp/owned-server.ts'
+import { SignIns } from '../../activities/mcp/sign-ins.ts'
+import { StartSlots } from '../../activities/mcp/start-slots.ts'
 import type { McpServer } from '../../contracts/schemas/agent.ts'
 import { findServer, listTools, putServer, requestStart, takeServer } from '../../db/queries/mcp.ts'
 import type { Storage } from '../../db/storage.ts'
@@ -187,7 +187,7 @@ for (const dialect of dialects) {
       await db
         .transaction()
         .execute((tx) => putServer(tx, box, { agent_id: 'a', origin: 'config', server, secrets: {} }))
-      const ends = new Map<HeldServer, () => void>()
+      const ends = new Map<OwnedServer, () => void>()
       return {
         storage,
         ref,
@@ -198,11 +198,11 @@ for (const dialect of dialects) {
         /** The process ids of its programs, in the order of their starts. */
         starts: () => lines(`${file}.starts`).map(Number),
         counted: () => lines(file),
-        end: (held: HeldServer) => ends.get(held)?.(),
+        end: (held: OwnedServer) => ends.get(held)?.(),
         /** Has a worker take the server. */
-        own: async (worker = 'w1'): Promise<HeldServer> => {
+        own: async (worker = 'w1'): Promise<OwnedServer> => {
           const hold = await db.transaction().execute((tx) => takeServer(tx, box, ref, worker))
-          const held = new HeldServer(db, hold!, optionsOf(storage), slots)
+          const held = new OwnedServer(db, hold!, optionsOf(storage), slots)
           const over = new AbortController()
           const running = held.run(over.signal).catch(() => undefined)
           ends.set(held, () => over.abort())
@@ -230,7 +230,7 @@ function optionsOf(storage: Storage) {
   }
 }
 
-async function count(held: HeldServer, label: string, ms = 0): Promise<string> {
+async function count(held: OwnedServer, label: string, ms = 0): Promise<string> {
   const { connection, giveBack } = await held.lend('u', signal)
   try {
     const options = { owner: 't', signal, silence_ms: 10_000, total_ms: 20_000, onProgress: () => {} }

@@ -1,7 +1,8 @@
 // The workflow of an ingestion in the sandbox: its batches, its failures, and what becomes of a turn that waits for it.
 import { ApplicationFailure } from '@temporalio/activity'
 import { afterEach, beforeAll, expect, it } from 'vitest'
-import { FAILURE, TASK_QUEUE, type BatchRef, type JobInput } from '../../contracts/engine.ts'
+import type { BatchRef, JobInput } from '../../contracts/job.ts'
+import { FAILURE, TASK_QUEUE } from '../../contracts/temporal.ts'
 import { reply, untilCancelled, WorkflowSandbox, type Scripted } from '../support/workflow-sandbox.ts'
 
 const PARSING = 4

@@ -3,7 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing'
 import { DefaultLogger } from '@temporalio/worker'
 import { sql } from 'kysely'
 import { describe, expect, it, vi } from 'vitest'
-import { ingestActivities } from '../../activities/ingest.ts'
+import { ingestActivities } from '../../activities/ingest/ingest.ts'
 import { deleteFile, findFile, insertFile } from '../../db/queries/files.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { claimJob, findJob, insertJob } from '../../db/queries/jobs.ts'
@@ -14,7 +14,7 @@ import type { Tx } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
 import type { Embedder } from '../../providers/embedder.ts'
 import { hashingEmbedder } from '../../providers/hashing-embedder.ts'
-import { dialects } from '../support/dialects.ts'
+import { dialects, type TestStorage } from '../support/dialects.ts'
 
 const BATCHES = 6
 const inTx = <T>({ db }: Storage, work: (tx: Tx) => Promise<T>) => db.transaction().execute(work)
@@ -90,7 +90,7 @@ for (const dialect of dialects) {
       const { a, b, job, ref } = await open('agent')
       await inTx(a, (tx) => storeParsed(tx, job.id, 1, [{ page: 1, text: 'The ferry leaves at nine.' }]))
       const slow = new HeldEmbedder()
-      const run = (storage: Storage, embedder: Embedder) => {
+      const run = (storage: TestStorage, embedder: Embedder) => {
         const activities = ingestActivities({ ...storage, embedder })
         const worker = new MockActivityEnvironment({}, { logger: SILENT })
         return {

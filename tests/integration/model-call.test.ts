@@ -13,7 +13,7 @@ import type { Storage } from '../../db/storage.ts'
 import type { Delta, Provider } from '../../providers/provider.ts'
 import { ModelRegistry } from '../../providers/registry.ts'
 import { callModels, OFFLINE } from '../support/call-model.ts'
-import { dialects } from '../support/dialects.ts'
+import { dialects, type TestStorage } from '../support/dialects.ts'
 import { aTurn } from '../support/turn-rows.ts'
 
 /** The offline model, held in each call when it has said everything, until it is let go. */
@@ -51,7 +51,7 @@ class HeldModels extends ModelRegistry {
   }
 }
 
-function begin(storage: Storage, turnId: string, attempt: number) {
+function begin(storage: TestStorage, turnId: string, attempt: number) {
   const models = new HeldModels()
   const outcome = callModels(storage, models)(turnId, attempt)
   // Each test looks at it, but later than it may fail.

@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { blocksOf } from '../../media/blocks.ts'
-import { parsePages } from '../../media/parse-document.ts'
+import { blocksOf } from '../../media/document/blocks.ts'
+import { parsePages } from '../../media/document/parse-document.ts'
 import { pdf, type PlacedPage } from '../support/pdf.ts'
 import { tempDir } from '../support/temp-dir.ts'
 

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { readDocument } from '../../media/parse-document.ts'
+import { readDocument } from '../../media/document/parse-document.ts'
 import * as documents from '../support/documents.ts'
 import { tempDir } from '../support/temp-dir.ts'
 

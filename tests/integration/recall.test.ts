@@ -2,7 +2,7 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
-import { recallPassages, storeRecalled } from '../../activities/recall.ts'
+import { recallPassages, storeRecalled } from '../../activities/turn/recall.ts'
 import { createConversation } from '../../db/queries/conversations.ts'
 import { listLogOfTurn } from '../../db/queries/log.ts'
 import { readStepInput } from '../../db/queries/turn-input.ts'

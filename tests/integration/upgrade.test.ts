@@ -2,7 +2,7 @@
 import type { Client } from '@temporalio/client'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
-import type { TurnStatus } from '../../contracts/engine.ts'
+import type { TurnStatus } from '../../contracts/turn.ts'
 import { addEvents, readAllEvents } from '../../db/event-rows.ts'
 import { createConversation } from '../../db/queries/conversations.ts'
 import { startLogEntry } from '../../db/queries/log.ts'

@@ -1,7 +1,7 @@
 // The index of documents on a real database: search results, hidden generations, and constraints.
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Db } from '../../db/schema.ts'
-import type { DocumentGeneration, VectorQuery, VectorStore } from '../../db/vectors/vector-store.ts'
+import type { DocumentGeneration, VectorQuery, VectorStore } from '../../vectors/store.ts'
 import { createEmbedder } from '../../providers/create-embedder.ts'
 import { dialects } from '../support/dialects.ts'
 

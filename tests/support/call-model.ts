@@ -1,12 +1,13 @@
 // The activity that calls a model, outside of Temporal, over a storage as a worker has it.
 import { MockActivityEnvironment } from '@temporalio/testing'
 import { DefaultLogger } from '@temporalio/worker'
-import { modelCallActivities } from '../../activities/model-call.ts'
-import { stepPrompts } from '../../activities/step-prompt.ts'
-import { workflowId, type ModelCallResult } from '../../contracts/engine.ts'
-import type { Storage } from '../../db/storage.ts'
+import { modelCallActivities } from '../../activities/turn/model-call.ts'
+import { stepPrompts } from '../../activities/turn/step-prompt.ts'
+import { workflowId } from '../../contracts/temporal.ts'
+import type { ModelCallResult } from '../../contracts/turn.ts'
 import { hashingEmbedder } from '../../providers/hashing-embedder.ts'
 import { ModelRegistry } from '../../providers/registry.ts'
+import type { TestStorage } from './dialects.ts'
 
 const SILENT = new DefaultLogger('ERROR', () => undefined)
 
@@ -20,7 +21,7 @@ export const OFFLINE = {
 
 /** A worker's function that makes step 1 of a turn of agent `agent`. */
 export function callModels(
-  storage: Storage,
+  storage: TestStorage,
   models = new ModelRegistry(OFFLINE),
 ): (turnId: string, attempt?: number) => Promise<ModelCallResult> {
   const shared = { ...storage, models, embedder: hashingEmbedder(), tools: [] }

@@ -2,7 +2,7 @@
 // One that is held waits afterwards until there is a file of that name with `.released` behind it.
 import { appendFileSync, existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ToolError, type Tool } from '../../activities/tool.ts'
+import { ToolError, type Tool } from '../../activities/tools/tool.ts'
 
 const parameters = {
   type: 'object',

@@ -1,7 +1,7 @@
 // Good files of every kind that is read, and damaged ones made of them by flipping and cutting bytes: the same for the same seed.
 import { join } from 'node:path'
 import { readFileSync } from 'node:fs'
-import type { JobKind } from '../../contracts/engine.ts'
+import type { JobKind } from '../../contracts/job.ts'
 import * as documents from './documents.ts'
 import { photograph, sound, spoken } from './media.ts'
 import { numberedPages, pdf } from './pdf.ts'

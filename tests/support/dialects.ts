@@ -2,13 +2,17 @@
 import { join } from 'node:path'
 import { afterAll, onTestFinished } from 'vitest'
 import { openStorage, type Storage, type StorageOptions } from '../../db/storage.ts'
+import { openVectors } from '../../vectors/open-vectors.ts'
+import type { VectorStore } from '../../vectors/store.ts'
 import { freshDatabase, stopSharedPostgres } from './postgres.ts'
 import { tempDir } from './temp-dir.ts'
+
+export type TestStorage = Storage & { vectors: VectorStore }
 
 /** A database of a test's own, which any number of storages, as of so many processes, may open. */
 export interface TestDatabase {
   options: StorageOptions
-  open(): Promise<Storage>
+  open(): Promise<TestStorage>
 }
 
 export interface TestDialect {
@@ -22,9 +26,10 @@ function database(options: StorageOptions): TestDatabase {
     async open() {
       const storage = await openStorage(options)
       let closed: Promise<void> | undefined
-      const close = () => (closed ??= storage.close())
+      const { vectors, close: closeVectors } = openVectors(storage.db, options)
+      const close = () => (closed ??= closeVectors().then(() => storage.close()))
       onTestFinished(close)
-      return { ...storage, close }
+      return { ...storage, vectors, close }
     },
   }
 }

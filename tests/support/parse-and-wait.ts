@@ -1,5 +1,5 @@
 // A process that reports when it has one idle and one busy parser, for tests that then kill it.
-import { inspectDocument, parsePages } from '../../media/parse-document.ts'
+import { inspectDocument, parsePages } from '../../media/document/parse-document.ts'
 
 const path = process.argv[2]!
 const limits = { memory_mb: 512, time_ms: 60_000, output_bytes: 100_000_000, max_pages: 10_000 }

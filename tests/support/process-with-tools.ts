@@ -1,5 +1,5 @@
 // A script: `cli/process.ts` with tools whose effects a test can count. Argument: the role.
-import { BUILT_IN_TOOLS } from '../../activities/tools.ts'
+import { BUILT_IN_TOOLS } from '../../activities/tools/tools.ts'
 import { runProcess } from '../../cli/process.ts'
 import type { Role } from '../../config/settings.ts'
 import { count, countAgain } from './counting-tools.ts'

@@ -1,5 +1,5 @@
 // Turns of the tests, inserted and ended as the API and the activities do it.
-import type { FinalStatus } from '../../contracts/engine.ts'
+import type { FinalStatus } from '../../contracts/turn.ts'
 import type { ErrorBody } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
 import { finishTurn, type TurnEnd } from '../../db/queries/turn-ends.ts'

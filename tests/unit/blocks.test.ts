@@ -1,6 +1,6 @@
 // What is on a page, in blocks with their places, and as plain text.
 import { expect, test } from 'vitest'
-import { blocksOf, plainText } from '../../media/blocks.ts'
+import { blocksOf, plainText } from '../../media/document/blocks.ts'
 
 const PAGE = [
   '# Harbour \\_rules\\_',

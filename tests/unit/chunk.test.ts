@@ -1,7 +1,7 @@
 // How pages become passages.
 import { expect, test } from 'vitest'
-import { chunkPages } from '../../media/chunk.ts'
-import { cutLong, sentencesOf } from '../../media/sentences.ts'
+import { chunkPages } from '../../media/document/chunk.ts'
+import { cutLong, sentencesOf } from '../../media/document/sentences.ts'
 
 const sentence = (index: number) => `Sentence number ${index} says something of some length about the matter.`
 const prose = (count: number, from = 0) => Array.from({ length: count }, (_, index) => sentence(from + index)).join(' ')

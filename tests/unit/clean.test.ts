@@ -1,6 +1,6 @@
 // What is on pages for the printer's sake is taken out, and nothing else.
 import { expect, test } from 'vitest'
-import { cleanPages } from '../../media/clean.ts'
+import { cleanPages } from '../../media/document/clean.ts'
 
 const book = (texts: string[]) => texts.map((text, index) => ({ page: index + 1, text }))
 const cleaned = (texts: string[]) => cleanPages(book(texts)).map(({ text }) => text.trim())

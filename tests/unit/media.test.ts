@@ -1,6 +1,6 @@
 // Where recordings are cut, what bytes are, and which models see.
 import { describe, expect, it } from 'vitest'
-import { segmentsOf } from '../../media/audio.ts'
+import { segmentsOf } from '../../media/audio/audio.ts'
 import { sniffMedia } from '../../media/sniff-media.ts'
 import { pictureLimitsOf } from '../../providers/image-limits.ts'
 

@@ -1,7 +1,7 @@
 // Which calls of a reply are made, which are refused, and what of the reply is kept for the next request.
 import { expect, it, test } from 'vitest'
-import { MAX_CALLS, planCalls, toStoredParts } from '../../activities/plan-calls.ts'
-import { partsOf } from '../../activities/prompt.ts'
+import { MAX_CALLS, planCalls, toStoredParts } from '../../activities/turn/plan-calls.ts'
+import { partsOf } from '../../activities/turn/prompt.ts'
 import type { ToolCallsTable } from '../../db/schema.ts'
 import { usableReply } from '../../activities/metered-call.ts'
 import { textPart, type AssistantPart, type FinishReason } from '../../contracts/model-messages.ts'

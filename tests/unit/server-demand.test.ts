@@ -1,7 +1,7 @@
 // When a server that is started on demand is needed, and how many are started at once.
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { ServerDemand } from '../../activities/server-demand.ts'
-import { StartSlots } from '../../activities/start-slots.ts'
+import { ServerDemand } from '../../activities/mcp/server-demand.ts'
+import { StartSlots } from '../../activities/mcp/start-slots.ts'
 import { idleStopOf, timeoutsOf } from '../../contracts/mcp-timeouts.ts'
 
 const { signal } = new AbortController()

@@ -1,7 +1,7 @@
 // What a file is taken for.
 import { zipSync } from 'fflate'
 import { expect, test } from 'vitest'
-import { sniff } from '../../media/sniff.ts'
+import { sniff } from '../../media/document/sniff.ts'
 
 const bytes = (text: string, encoding: BufferEncoding = 'utf8') => Buffer.from(text, encoding)
 const zipped = (...names: string[]) =>

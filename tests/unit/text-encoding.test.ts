@@ -1,7 +1,7 @@
 // Real sentences in the encodings that text comes in are read as they were meant.
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { textEncoding } from '../../media/text-encoding.ts'
+import { textEncoding } from '../../media/document/text-encoding.ts'
 
 const GERMAN = 'Die Fähre nach Sund legt um 7 Uhr 40 ab. Größere Gepäckstücke kosten 8 € – auch für Schüler.'
 const RUSSIAN = 'Паром отходит из Сунда в семь часов сорок минут утра. Билеты продаются на пристани.'

@@ -1,6 +1,6 @@
 // The built-in tools and the check of their arguments.
 import { describe, expect, test } from 'vitest'
-import { currentTime, tellTime } from '../../activities/current-time.ts'
+import { currentTime, tellTime } from '../../activities/tools/current-time.ts'
 import { readArguments } from '../../contracts/arguments.ts'
 
 describe('current_time', () => {

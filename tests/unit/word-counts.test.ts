@@ -1,6 +1,6 @@
 // Counting the words of a question: common ones once in a while, rare ones each time.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { WordCounts } from '../../db/vectors/word-counts.ts'
+import { WordCounts } from '../../vectors/word-counts.ts'
 
 let chunks: Record<string, number>
 let counted: string[]

@@ -1,0 +1,118 @@
+// The part that all ingestion activities share: log entry, heartbeat, cancellation and failures.
+import { activityInfo, ApplicationFailure, cancellationDetails, cancellationSignal } from '@temporalio/activity'
+import type { JobRef } from '../../contracts/job.ts'
+import { FAILURE } from '../../contracts/temporal.ts'
+import { findRunning } from '../../db/queries/jobs.ts'
+import { countFailed, endLogEntry, startLogEntry, type LogEnd } from '../../db/queries/log.ts'
+import type { Db, JobsTable } from '../../db/schema.ts'
+import { StopRequested } from '../../db/stops.ts'
+import { MuxiError, type TurnFailure } from '../../contracts/failures.ts'
+import { MediaFailure } from '../../media/failure.ts'
+import { ProviderFailure } from '../../providers/failure.ts'
+import { overtaken, toModelFailure } from '../failures.ts'
+import { startBeating } from '../heartbeat.ts'
+import type { ActivityResources } from '../resources.ts'
+
+/** Runs a step of a job that this run still owns, within a log entry. */
+export async function ingestionStep<T extends object>(
+  { db, stops }: Pick<ActivityResources, 'db' | 'stops'>,
+  ref: JobRef,
+  step: { name: string; input: object },
+  work: (job: JobsTable, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { activityId, attempt, workflowExecution } = activityInfo()
+  const workflow_id = workflowExecution?.workflowId ?? ''
+  const stopBeating = startBeating()
+  const stop = stops.register(ref.job_id)
+  const signal = AbortSignal.any([stop.signal, cancellationSignal()])
+  const startedAt = performance.now()
+  let logId: string | undefined
+  try {
+    const job = await findRunning(db, ref)
+    if (!job || job.cancel_requested_at !== null) throw overtaken()
+    logId = await db.transaction().execute((tx) =>
+      startLogEntry(tx, {
+        turn_id: job.turn_id ?? job.id,
+        kind: 'ingestion',
+        name: step.name,
+        workflow_id,
+        // A retried job is a new run of the same workflow; its activity attempts count from 1 again.
+        activity_id: `${ref.run}/${activityId}`,
+        attempt,
+        input: { job_id: job.id, name: job.name, ...step.input },
+      }),
+    )
+    const output = await work(job, signal)
+    await endLogEntry(db, logId, { status: 'completed', duration_ms: performance.now() - startedAt, output })
+    return output
+  } catch (error) {
+    const reason = signal.aborted ? (signal.reason as unknown) : error
+    if (logId !== undefined) {
+      const end = { status: statusOf(reason), duration_ms: performance.now() - startedAt, error: describe(reason) }
+      await endLogEntry(db, logId, end)
+    }
+    throw await toFailure(db, reason, step.name, workflow_id, `${ref.run}/${activityId}`)
+  } finally {
+    stop.done()
+    stopBeating()
+  }
+}
+
+/** A worker that shuts down interrupts its steps; another worker restarts them. */
+function statusOf(reason: unknown): LogEnd['status'] {
+  if (reason instanceof StopRequested) return 'cancelled'
+  if (!cancellationSignal().aborted) return 'failed'
+  return cancellationDetails()?.workerShutdown ? 'interrupted' : 'cancelled'
+}
+
+function describe(reason: unknown): object {
+  if (reason instanceof MediaFailure) return { message: reason.message, reason: reason.reason }
+  if (reason instanceof MuxiError) return { message: reason.message, reason: reason.code }
+  if (reason instanceof ProviderFailure)
+    return { message: reason.message, provider: reason.provider, status: reason.status }
+  return { message: reason instanceof Error ? reason.name : 'unknown' }
+}
+
+/** History gets the reason code; a parser's message, which may quote the file, stays in the log. */
+async function toFailure(
+  db: Db,
+  reason: unknown,
+  step: string,
+  workflowId: string,
+  activityId: string,
+): Promise<unknown> {
+  if (reason instanceof StopRequested) return overtaken()
+  if (reason instanceof MediaFailure) {
+    const { message, reason: word } = reason
+    return unprocessable(message, word, MISSING.has(word) ? 'unavailable' : 'unprocessable')
+  }
+  // The blob storage is unavailable for now: Temporal retries.
+  if (reason instanceof MuxiError && reason.code === 'unavailable') return reason
+  if (reason instanceof MuxiError) return unprocessable(reason.message, reason.code)
+  if (reason instanceof ProviderFailure) {
+    const failures = await countFailed(db, workflowId, activityId)
+    return toModelFailure(
+      reason,
+      { provider: reason.provider, model: step === 'index' ? 'embedding' : step },
+      failures - 1,
+    )
+  }
+  return reason
+}
+
+/** Reasons that are not the file's fault: a retry helps once the missing part is installed. */
+const MISSING: ReadonlySet<string> = new Set(['no_decoder', 'no_transcriber'])
+
+function unprocessable(
+  message: string,
+  reason: string,
+  code: 'unprocessable' | 'unavailable' = 'unprocessable',
+): ApplicationFailure {
+  const described: TurnFailure = { code, message, details: { reason } }
+  return ApplicationFailure.create({
+    message: described.message,
+    type: FAILURE.final,
+    nonRetryable: true,
+    details: [described],
+  })
+}

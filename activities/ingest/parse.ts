@@ -1,0 +1,101 @@
+// Parsing, on the task queue for CPU-bound work: detects a document's format, and reads its pages one batch at a time.
+import type { BatchRef, JobRef } from '../../contracts/job.ts'
+import { jobOptions } from '../../db/columns.ts'
+import { parseColumn } from '../../db/json-column.ts'
+import { advance } from '../../db/queries/job-progress.ts'
+import { planBatches, startParse, storeParsed } from '../../db/queries/job-batches.ts'
+import { setMedia } from '../../db/queries/jobs.ts'
+import { MediaFailure } from '../../media/failure.ts'
+import type { ImageLimits } from '../../media/image/image.ts'
+import type { JobsTable } from '../../db/schema.ts'
+import type { Ocr } from '../../media/image/ocr.ts'
+import { checkLanguages } from '../../media/image/ocr-languages.ts'
+import { inspectDocument, parsePages } from '../../media/document/parse-document.ts'
+import type { ParseLimits } from '../../media/document/parse-limits.ts'
+import type { ActivityResources } from '../resources.ts'
+import { ingestionStep } from './ingestion-step.ts'
+import { readMedia, type JobMedia } from './media-rows.ts'
+import { planParts, readParts, type ContainedFiles } from './contained-files.ts'
+import { readScans } from './read-scans.ts'
+
+/** A batch that was started this often without finishing crashes its worker: it fails. */
+const MAX_PARSES = 10
+
+interface Inspected {
+  pages: number
+  /** All pages of a format that is read as a whole. */
+  whole?: object[]
+  parts?: ContainedFiles
+}
+
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & {
+  parse_limits: ParseLimits
+  image_limits: ImageLimits
+  ocr: Pick<Ocr, 'recognize'>
+}
+
+export function parseActivities(resources: Resources) {
+  const { db, events, blobs, parse_limits: limits } = resources
+
+  async function inspect(path: string, { name }: JobsTable, signal: AbortSignal): Promise<Inspected> {
+    const parts = await planParts(resources, { path, name }, signal)
+    if (!parts) return inspectDocument(path, { signal, limits, name })
+    return { pages: parts.parts.reduce((sum, part) => sum + part.pages, 0), parts }
+  }
+
+  return {
+    /** Counts the pages and divides them into batches; formats that are read as a whole are read here, once. */
+    async inspectFile(ref: JobRef): Promise<{ pages: number; batches: number }> {
+      return ingestionStep(resources, ref, { name: 'inspect', input: {} }, async (job, signal) => {
+        checkLanguages(parseColumn(jobOptions, job.options, job.id).languages ?? [])
+        // A run before this one has done it, when the job is tried again.
+        const { pages, whole, parts }: Inspected =
+          job.pages !== null
+            ? { pages: job.pages }
+            : await blobs.withFile(job.user_id, job.sha256, (path) => inspect(path, job, signal), signal)
+        const { batches, told } = await db.transaction().execute(async (tx) => {
+          if (parts) await setMedia(tx, job.id, mediaOf(parts))
+          const batches = await planBatches(tx, job.id, pages, whole)
+          return { batches, told: await advance(tx, job, 'parsing', '') }
+        })
+        events.publish(job.id, told)
+        return { pages, batches }
+      })
+    },
+
+    /** Parses a batch, unless that is done already. */
+    async parseBatch({ batch, ...ref }: BatchRef): Promise<{ batch: number; parsed: boolean }> {
+      return ingestionStep(resources, ref, { name: 'parse', input: { batch } }, async (job, signal) => {
+        const begun = await db.transaction().execute((tx) => startParse(tx, job.id, batch))
+        if (!begun) return { batch, parsed: false }
+        if (begun.parses > MAX_PARSES)
+          throw new MediaFailure('damaged', 'The document cannot be read: its parser did not survive it')
+        const range = { from: begun.from_page, to: begun.to_page }
+        const pages = await blobs.withFile(
+          job.user_id,
+          job.sha256,
+          async (path) => {
+            const { parts } = readMedia(job) ?? {}
+            if (parts) return readParts(resources, job, path, parts, range, signal)
+            const parsed = await parsePages(path, range, { signal, limits })
+            return readScans(resources, job, { path, part: '' }, parsed, signal)
+          },
+          signal,
+        )
+        const told = await db.transaction().execute(async (tx) => {
+          await storeParsed(tx, job.id, batch, pages)
+          return advance(tx, job, 'parsing', String(batch))
+        })
+        events.publish(job.id, told)
+        return { batch, parsed: true }
+      })
+    },
+  }
+}
+
+/** The job's description of the files within. */
+function mediaOf(parts: ContainedFiles): JobMedia {
+  const { skipped } = parts
+  const members = parts.parts.map(({ name, from, pages }) => ({ name, from_page: from, pages }))
+  return { result: skipped.length > 0 ? { skipped } : {}, metadata: { members }, made: [], parts }
+}

@@ -1,0 +1,159 @@
+// Images, on the task queue for CPU-bound work: resized for models, and read by OCR.
+import { createReadStream } from 'node:fs'
+import type { JobRef } from '../../contracts/job.ts'
+import { jobOptions } from '../../db/columns.ts'
+import { parseColumn } from '../../db/json-column.ts'
+import { getAgentOrThrow, getAgentSecrets, getAgentVersion } from '../../db/queries/agents.ts'
+import { insertFile } from '../../db/queries/files.ts'
+import { advance } from '../../db/queries/job-progress.ts'
+import { findBatch, planBatches, storeParsed } from '../../db/queries/job-batches.ts'
+import { setMedia } from '../../db/queries/jobs.ts'
+import { findTurn } from '../../db/queries/turns.ts'
+import type { Db, JobsTable } from '../../db/schema.ts'
+import type { SecretBox } from '../../db/secret-box.ts'
+import {
+  withPreparedImage,
+  type ImageFile,
+  type ImageLimits,
+  type ImageVariant,
+  READABLE,
+  type PreparedImage,
+} from '../../media/image/image.ts'
+import type { Ocr } from '../../media/image/ocr.ts'
+import { checkLanguages } from '../../media/image/ocr-languages.ts'
+import { pictureLimitsOf, type PictureLimits } from '../../providers/image-limits.ts'
+import type { ChainModel, ModelRegistry } from '../../providers/registry.ts'
+import { ingestionStep } from './ingestion-step.ts'
+import { readOnce } from './read-scans.ts'
+import { readMedia, variantName, type JobMedia, type MadeFile } from './media-rows.ts'
+import type { ActivityResources } from '../resources.ts'
+
+/** Defaults without a model: limits that most models accept. */
+const USUAL: PictureLimits = { max_side: 1_568, max_bytes: 3.5 * 2 ** 20 }
+const THUMBNAIL: ImageVariant = { name: 'thumbnail', max_side: 256, max_bytes: 64 * 1_024, format: 'webp' }
+
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'models'> & {
+  image_limits: ImageLimits
+  ocr: Pick<Ocr, 'recognize'>
+}
+
+export function pictureActivities(resources: Resources) {
+  const { db, events, blobs, image_limits: limits } = resources
+
+  /** Stores a variant as a file of its own, which is deleted with its original. */
+  async function keep(job: JobsTable, { name, path, media_type, size }: ImageFile): Promise<MadeFile> {
+    const received = await blobs.receive(createReadStream(path))
+    await received.keep(job.user_id)
+    const { id } = await insertFile(db, {
+      user_id: job.user_id,
+      key_id: job.key_id,
+      name: `${job.name} (${name === THUMBNAIL.name ? name : 'prepared'})`,
+      type: media_type,
+      size,
+      sha256: received.sha256,
+      made_of: job.file_id,
+    })
+    return { name, file_id: id, sha256: received.sha256, media_type }
+  }
+
+  return {
+    /**
+     * Makes the variants that the agent's models accept, unless that is done already. @returns whether a model will describe
+     * the image
+     */
+    async prepareImage(ref: JobRef): Promise<{ describe: boolean }> {
+      return ingestionStep(resources, ref, { name: 'prepare', input: {} }, async (job, signal) => {
+        const chain = await modelsOf(db, resources.models, job)
+        const seeing = chain.flatMap((model) => pictureLimitsOf(model) ?? [])
+        const { describe: wanted = job.turn_id === null } = parseColumn(jobOptions, job.options, job.id)
+        const describe = wanted && seeing.length > 0
+        if (job.media !== null) return { describe }
+        const wantedLimits = seeing.length > 0 ? seeing : [USUAL]
+        const variants = [...new Map(wantedLimits.map((each) => [variantName(each), each]))].map(([name, each]) => ({
+          name,
+          ...each,
+        }))
+        const options = { signal, limits, owner: job.user_id }
+        const keepAll = async ({ facts, files }: PreparedImage): Promise<JobMedia> => {
+          const made: MadeFile[] = []
+          for (const file of files) made.push(await keep(job, file))
+          return {
+            metadata: { ...facts },
+            result: {
+              image_file_id: made[0]!.file_id,
+              thumbnail_file_id: made.at(-1)!.file_id,
+            },
+            made,
+          }
+        }
+        const media = await blobs.withFile(
+          job.user_id,
+          job.sha256,
+          (path) => withPreparedImage(path, [...variants, THUMBNAIL], options, keepAll),
+          signal,
+        )
+        const told = await db.transaction().execute(async (tx) => {
+          await setMedia(tx, job.id, media)
+          await planBatches(tx, job.id, 1)
+          return advance(tx, job, 'preparing', '')
+        })
+        events.publish(job.id, told)
+        return { describe }
+      })
+    },
+
+    /** Reads the text in the image by OCR, unless a model gets the image in the turn, and stores the result as its only page. */
+    async readImage(ref: JobRef): Promise<{ characters: number }> {
+      return ingestionStep(resources, ref, { name: 'read', input: {} }, async (job, signal) => {
+        const stored = await findBatch(db, job.id, 1)
+        if (stored?.pages) return { characters: stored.pages[0]?.text.length ?? 0 }
+        const { ocr = 'auto', languages = [] } = parseColumn(jobOptions, job.options, job.id)
+        checkLanguages(languages)
+        const seen = job.turn_id !== null && (await modelsOf(db, resources.models, job)).some(pictureLimitsOf)
+        const read = ocr === 'always' || (ocr === 'auto' && !seen)
+        const found = read
+          ? await blobs.withFile(
+              job.user_id,
+              job.sha256,
+              (path) =>
+                withPreparedImage(path, [READABLE], { signal, limits, owner: job.user_id }, ({ files }) =>
+                  readOnce(resources, job, { path: files[0]!.path, part: '', page: 0 }, signal),
+                ),
+              signal,
+            )
+          : undefined
+        const { description } = readMedia(job)?.result ?? {}
+        const text = [description, found?.text.trim()].filter(Boolean).join('\n\n')
+        const { text: _, ...ocrFacts } = found ?? {}
+        const page = { page: 1, text, ...(found && { ocr: ocrFacts }) }
+        const told = await db.transaction().execute(async (tx) => {
+          await storeParsed(tx, job.id, 1, [page])
+          return advance(tx, job, 'reading', '')
+        })
+        events.publish(job.id, told)
+        return { characters: text.length }
+      })
+    },
+  }
+}
+
+/** The models that a job may call. */
+export async function modelsOf(db: Db, models: ModelRegistry, job: JobsTable): Promise<ChainModel[]> {
+  const agent = await agentOf(db, job)
+  return agent ? models.chainOf(agent.config, agent.source) : []
+}
+
+/** The agent's own keys for the models of a job, by their path: of the same version, so that no key is sent to another address. */
+export async function modelKeysOf(db: Db, box: SecretBox, job: JobsTable): Promise<Record<string, string>> {
+  const agent = await agentOf(db, job)
+  return agent ? getAgentSecrets(db, box, agent.id, agent.version) : {}
+}
+
+/** In the agent version that the job's turn started with, or the current one. */
+async function agentOf(db: Db, { agent_id, turn_id }: JobsTable) {
+  if (agent_id === null) return undefined
+  const turn = turn_id === null ? undefined : await findTurn(db, turn_id)
+  if (!turn) return getAgentOrThrow(db, agent_id)
+  const { agent_id: id, agent_version: version } = turn
+  return { id, version, ...(await getAgentVersion(db, id, version)) }
+}

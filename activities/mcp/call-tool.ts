@@ -1,0 +1,293 @@
+// One attempt to call a tool of an MCP server, in the worker that owns the connection.
+import { activityInfo, ApplicationFailure, cancellationSignal } from '@temporalio/activity'
+import type { McpCallInput, McpCallState } from '../../contracts/mcp.ts'
+import { FAILURE } from '../../contracts/temporal.ts'
+import type { ToolCallInput, ToolCallResult } from '../../contracts/turn.ts'
+import { readArguments } from '../../contracts/arguments.ts'
+import { timeoutsOf } from '../../contracts/mcp-timeouts.ts'
+import { listApprovalsOfCall } from '../../db/queries/approvals.ts'
+import { getToolCallOrThrow } from '../../db/queries/steps.ts'
+import { configOf, parametersOf, findServer, findTool, locateServer } from '../../db/queries/mcp.ts'
+import { insertFile } from '../../db/queries/files.ts'
+import { untilDatabaseIsBack } from '../../db/storage.ts'
+import type { Db, ToolCallsTable, Tx } from '../../db/schema.ts'
+import { mapAll } from '../../contracts/map-all.ts'
+import type { McpConnection } from '../../mcp/connection.ts'
+import { McpFailure, type Challenge } from '../../mcp/failure.ts'
+import { readAnswer } from '../../mcp/result.ts'
+import { asksFirst } from '../../mcp/approval.ts'
+import { isRepeatable } from '../../mcp/tools.ts'
+import { callQuestions } from '../tools/call-questions.ts'
+import { overtaken } from '../failures.ts'
+import { startBeating } from '../heartbeat.ts'
+import { StartFailure, type OwnedServer } from './owned-server.ts'
+import type { OwnedServers } from './owned-servers.ts'
+import { CallProgress } from '../tools/call-progress.ts'
+import type { ActivityResources } from '../resources.ts'
+import type { SignIns } from './sign-ins.ts'
+import { toolLedger, type Asked, type BegunCall, type CallEnd } from '../tools/tool-ledger.ts'
+import type { CallableTool } from '../tools/tools.ts'
+import type { Lent } from './user-connections.ts'
+
+const STARTING = 'Starting the server'
+/** Rounds after which a repeatable call fails. */
+const MAX_REPEATS = 5
+
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'tool_output_characters'> & {
+  holder: OwnedServers
+  signIns: SignIns
+}
+
+export function mcpCallActivities(resources: Resources) {
+  const { db, events, blobs, stops, holder, signIns, tool_output_characters } = resources
+  const ledger = toolLedger(resources)
+
+  /** The tool as it is listed now; whether it may run twice is the operator's setting. */
+  async function find(tx: Tx, input: McpCallInput, call: ToolCallsTable) {
+    const found = await findCallable(tx, input, call)
+    if (!found) return undefined
+    // The tool has changed since the call was approved.
+    if (call.status === 'planned' && (await gateOf(tx, input, call))) throw again('The call needs an approval')
+    const { server, tool } = found
+    return {
+      name: tool.name,
+      tool: tool.tool,
+      parameters: parametersOf(tool),
+      idempotent: isRepeatable(server, tool),
+    }
+  }
+
+  async function make(
+    input: McpCallInput,
+    held: OwnedServer,
+    connection: McpConnection,
+    begun: BegunCall & { tool: CallableTool & { tool: string } },
+    signal: AbortSignal,
+  ): Promise<CallEnd> {
+    const { tool, parameters } = begun
+    const { silence_ms, total_ms } = timeoutsOf(held.hold.server)
+    const questions = callQuestions({ events, ledger }, input, begun, tool.tool)
+    const progress = new CallProgress((news) => ledger.progress(input, begun, news))
+    try {
+      const result = await held.call(connection, tool.tool, parameters, {
+        signal,
+        owner: input.turn_id,
+        onQuestion: (question, over) => questions.put(question, AbortSignal.any([signal, over]), signal),
+        silence_ms,
+        total_ms,
+        onProgress: (news) => progress.tell({ ...news, ...(news.message && { message: held.clean(news.message) }) }),
+      })
+      const answer = readAnswer(result)
+      const text = held.clean(answer.text)
+      const images = await untilDatabaseIsBack(() => keepImages(input, answer.images), signal)
+      const told = await untilDatabaseIsBack(() => keepWhole(input, text), signal)
+      return { status: answer.is_error ? 'error' : 'done', text: told, images }
+    } finally {
+      await progress.end()
+    }
+  }
+
+  async function ownerOf({ turn_id }: ToolCallInput) {
+    return db.selectFrom('turns').select(['user_id', 'key_id']).where('id', '=', turn_id).executeTakeFirstOrThrow()
+  }
+
+  async function keepImages(input: ToolCallInput, images: { media_type: string; bytes: Buffer }[]) {
+    if (images.length === 0) return []
+    const { user_id } = await ownerOf(input)
+    return mapAll(images, async ({ media_type, bytes }) => ({ media_type, sha256: await blobs.put(user_id, bytes) }))
+  }
+
+  /** A result that is too long for the model is stored as a file of the user; the model gets its beginning. */
+  async function keepWhole(input: ToolCallInput, text: string): Promise<string> {
+    if (text.length <= tool_output_characters) return text
+    const { user_id, key_id } = await ownerOf(input)
+    const bytes = Buffer.from(text)
+    const sha256 = await blobs.put(user_id, bytes)
+    const name = `${input.name}.txt`
+    const file = await insertFile(db, { user_id, key_id, name, type: 'text/plain', size: bytes.length, sha256 })
+    const note = `\n[shortened: the whole answer has ${text.length} characters and is the file ${file.id}]`
+    return text.slice(0, tool_output_characters - note.length) + note
+  }
+
+  /**
+   * Makes the call wait until its user has signed in. @returns the failure to throw
+   * @throws McpFailure when the server has no sign-in
+   */
+  async function parkForSignIn(
+    input: McpCallInput,
+    held: OwnedServer,
+    user_id: string,
+    challenge: Challenge,
+    signal: AbortSignal,
+    run?: BegunCall,
+  ): Promise<ApplicationFailure> {
+    const { tool } = await ledger.look(input)
+    const { asked, url } = await signIns.ask(held.hold, user_id, input, challenge, signal)
+    const approval = {
+      place: `sign_in/${asked}`,
+      kind: 'sign_in',
+      name: tool ?? input.name,
+      server: input.server,
+      url,
+    } as const
+    return untilDatabaseIsBack(() => ledger.park(input, approval, run), signal)
+  }
+
+  return {
+    async callMcpTool(input: McpCallInput): Promise<ToolCallResult> {
+      const ref = { agent_id: input.agent_id, name: input.server }
+      const held = holder.find(ref)
+      if (!held) throw again(`The worker no longer holds '${input.server}'`)
+      const stopBeating = startBeating()
+      const stop = stops.register(input.turn_id)
+      const signal = AbortSignal.any([stop.signal, cancellationSignal()])
+      let lent: Lent | undefined
+      try {
+        const { status } = await ledger.look(input)
+        const { down } = held
+        if (status === 'planned' && down !== undefined) return await ledger.abandon(input, cannotBeCalled(input, down))
+        const { user_id } = await ownerOf(input)
+        // A new call starts only when the server is available; one that was started before is settled at once.
+        if (status === 'planned') {
+          if (held.isStarting) await ledger.announce(input, STARTING)
+          try {
+            lent = await held.lend(user_id, signal)
+          } catch (error) {
+            if (error instanceof StartFailure) return await ledger.abandon(input, cannotBeCalled(input, error.message))
+            if (!(error instanceof McpFailure && error.challenge)) throw error
+            throw await parkForSignIn(input, held, user_id, error.challenge, signal)
+          }
+        }
+        const begun = await ledger.begin(input, fenceOf(input), (tx, call) => find(tx, input, call))
+        if ('result' in begun) return begun.result
+        const { run } = begun
+        let end: CallEnd
+        try {
+          if (!lent && held.isStarting) await ledger.progress(input, run, { progress: 0, message: STARTING })
+          lent ??= await held.lend(user_id, signal)
+          end = await make(input, held, lent.connection, run, signal)
+        } catch (thrown) {
+          signal.throwIfAborted()
+          let error = thrown
+          if (error instanceof McpFailure && error.challenge) {
+            const { challenge } = error
+            const parked = await parkForSignIn(input, held, user_id, challenge, signal, run).catch(
+              (why: unknown) => why,
+            )
+            if (!(parked instanceof McpFailure)) throw parked
+            error = parked
+          }
+          if (!(error instanceof McpFailure)) throw error
+          const why = `${held.hold.name}: ${error.message}`
+          if (error.kind === 'unsent') {
+            await untilDatabaseIsBack(() => ledger.giveBack(input, run, why), signal)
+            throw again('The call was not made')
+          }
+          if (error.kind === 'lost' && run.tool.idempotent && input.round < MAX_REPEATS)
+            throw ApplicationFailure.create({ message: 'The connection was lost', type: FAILURE.broken })
+          end = endOf(error, why, run.tool.idempotent)
+        }
+        // This is the only copy of the result: if it is lost, the outcome is unknown.
+        return await untilDatabaseIsBack(() => ledger.finish(input, run, end), cancellationSignal())
+      } catch (error) {
+        // abandonToolCall settles the outcome, once Temporal's cancellation has arrived.
+        if (signal.aborted) throw cancellationSignal().aborted ? cancellationSignal().reason : overtaken()
+        // Final: the server has no sign-in.
+        if (error instanceof McpFailure && error.kind === 'answered')
+          return await ledger.abandon(input, cannotBeCalled(input, error.message))
+        if (error instanceof McpFailure) throw again(`'${input.server}' is not connected`)
+        throw error
+      } finally {
+        lent?.giveBack()
+        stop.done()
+        stopBeating()
+      }
+    },
+  }
+}
+
+/** Activities of an MCP call that run on any worker, whichever owns the server. */
+export function mcpRouteActivities(resources: Pick<ActivityResources, 'db' | 'events' | 'tool_output_characters'>) {
+  const { db } = resources
+  const ledger = toolLedger(resources)
+  return {
+    /** Whether a call may be made, and the task queue of the worker that holds its server; none while it has no owner. */
+    async locateMcpServer(input: ToolCallInput & { server: string }): Promise<McpCallState> {
+      const ref = { agent_id: input.agent_id, name: input.server }
+      const call = await getToolCallOrThrow(db, input.turn_id, input.call_id)
+      const asked = await listApprovalsOfCall(db, input.turn_id, input.call_id)
+      // Most calls need no approval: then nothing is written.
+      if (asked.length > 0 || (call.status === 'planned' && (await gateOf(db, input, call)))) {
+        const barred = await ledger.admit(input, (tx, now) => gateOf(tx, input, now))
+        if (barred) return barred
+      }
+      const found = await locateServer(db, ref)
+      if (!found?.worker) return {}
+      const { wait_ms } = timeoutsOf(configOf({ ...ref, config: found.config }))
+      return { queue: found.worker, patience_ms: wait_ms }
+    },
+
+    /** Tells the model that the call could not be made, and why, as far as that is known. */
+    async giveUpMcpCall(input: ToolCallInput & { server: string }): Promise<ToolCallResult> {
+      const found = await locateServer(resources.db, { agent_id: input.agent_id, name: input.server })
+      const why = !found
+        ? 'the agent has it no more'
+        : (found.last_error ?? (found.worker === null ? 'no worker holds it' : 'it is not connected'))
+      return ledger.abandon(input, cannotBeCalled(input, why))
+    },
+  }
+}
+
+function cannotBeCalled({ server }: { server: string }, why: string): string {
+  return `The MCP server '${server}' cannot be called: ${why}. Nothing was done.`
+}
+
+export type McpCallActivities = ReturnType<typeof mcpCallActivities>
+
+/** The server and the tool of a call as they are configured and listed now. */
+async function findCallable(tx: Db | Tx, { agent_id, server: name }: CallRef, call: ToolCallsTable) {
+  const ref = { agent_id, name }
+  const row = await findServer(tx, ref)
+  const tool = row && (await findTool(tx, ref, call.tool ?? ''))
+  return tool && { server: configOf(row), tool }
+}
+
+type CallRef = ToolCallInput & { server: string }
+
+/** The approval that a call needs; none when the policy asks for none, it was given for the current tool, or the call cannot be made anyway. */
+async function gateOf(tx: Db | Tx, input: CallRef, call: ToolCallsTable): Promise<Asked | undefined> {
+  const found = await findCallable(tx, input, call)
+  if (!found || !asksFirst(found.server, found.tool)) return undefined
+  const { tool, hash, approved_hash, name } = found.tool
+  const asked = await listApprovalsOfCall(tx, input.turn_id, input.call_id)
+  const approvals = asked.filter(({ kind }) => kind === 'tool')
+  if (approvals.some(({ decision, tool_hash }) => decision === 'approve' && tool_hash === hash)) return undefined
+  const read = readArguments({ name, parameters: parametersOf(found.tool) }, call.arguments)
+  if ('fault' in read) return undefined
+  return {
+    place: `tool/${approvals.length + 1}`,
+    kind: 'tool',
+    name: tool,
+    server: input.server,
+    parameters: read.parameters,
+    tool_hash: hash,
+    drifted: hash !== approved_hash,
+  }
+}
+
+function endOf(failure: McpFailure, why: string, idempotent: boolean): CallEnd {
+  if (failure.kind === 'answered' || idempotent) return { status: 'error', text: `The call failed: ${why}` }
+  return {
+    status: 'unknown',
+    text: `Outcome unknown: the call may or may not have had its effect (${why}). It was not repeated.`,
+  }
+}
+
+/** Temporal counts attempts from 1 in every round. */
+function fenceOf({ round }: McpCallInput): number {
+  return round * 1_000 + activityInfo().attempt
+}
+
+function again(message: string): ApplicationFailure {
+  return ApplicationFailure.create({ message, type: FAILURE.again })
+}

@@ -1,0 +1,35 @@
+// Lists the tools of an MCP server and stores them as rows; tools that changed since their approval, or are left out, are
+// logged.
+import type { Logger } from 'pino'
+import { listToolsOfAgent, MAX_OFFERED, putTools, type Hold } from '../../db/queries/mcp.ts'
+import type { Db } from '../../db/schema.ts'
+import type { McpConnection } from '../../mcp/connection.ts'
+import { offeredTools } from '../../mcp/tools.ts'
+
+/** @throws McpFailure, or the signal's reason */
+export async function listServerTools(
+  db: Db,
+  hold: Hold,
+  connection: McpConnection,
+  { version, log }: { version: string; log: Logger },
+  signal: AbortSignal,
+): Promise<void> {
+  const of = { agent_id: hold.agent_id, mcp_server: hold.name }
+  const listed = await connection.listTools(signal)
+  const tools = offeredTools(hold.name, listed)
+  const drifted = await db.transaction().execute((tx) => putTools(tx, hold, tools, version))
+  if (drifted && drifted.length > 0)
+    log.warn({ ...of, tools: drifted }, 'tools of an MCP server are no longer what they were when it was configured')
+  if (tools.length < listed.length)
+    log.warn(
+      { ...of, left_out: listed.length - tools.length },
+      'tools of an MCP server are left out: their names are not unique, or their schemas are too long',
+    )
+  const known = await listToolsOfAgent(db, hold.agent_id)
+  const left_out = known.filter((tool) => tool.server === hold.name && tool.left_out === 'too many').length
+  if (left_out > 0)
+    log.warn(
+      { ...of, left_out, most: MAX_OFFERED },
+      "tools of an MCP server are not offered to models: choose those that are with 'offered_tools'",
+    )
+}

@@ -1,0 +1,325 @@
+// The rows and events of one tool call: started, perhaps returned, ended once. Each step is one transaction.
+import { activityInfo, ApplicationFailure } from '@temporalio/activity'
+import { FAILURE } from '../../contracts/temporal.ts'
+import type { ToolCallInput, ToolCallResult } from '../../contracts/turn.ts'
+import { readArguments } from '../../contracts/arguments.ts'
+import { addEvents, raiseFence, type Addition, type Writer } from '../../db/event-rows.ts'
+import {
+  askApproval,
+  cancelApprovals,
+  findApproval,
+  listApprovalsOfCall,
+  takeApproval,
+  type ApprovalRow,
+  type NewApproval,
+} from '../../db/queries/approvals.ts'
+import { endLogEntry, startLogEntry } from '../../db/queries/log.ts'
+import { finishToolCall, getToolCallOrThrow, returnToolCall, startToolCall } from '../../db/queries/steps.ts'
+import { lockTurn } from '../../db/queries/turns.ts'
+import type { ToolCallsTable, Tx } from '../../db/schema.ts'
+import { overtaken } from '../failures.ts'
+import type { ActivityResources } from '../resources.ts'
+import type { CallableTool } from './tools.ts'
+
+const OUTCOME_UNKNOWN =
+  'Outcome unknown: the call was interrupted and may or may not have had its effect. It was not repeated.'
+
+export interface BegunCall {
+  parameters: Record<string, unknown>
+  writer: Writer
+  logId: string
+  startedAt: number
+}
+
+export type Begun<T> = { run: BegunCall & { tool: T } } | { result: ToolCallResult }
+
+export interface CallEnd {
+  status: 'done' | 'error' | 'unknown'
+  /** The text for the model. */
+  text: string
+  /** The output in the execution log, when it is more than the text. */
+  output?: unknown
+  images?: { media_type: string; sha256: string }[]
+}
+
+export function toolLedger({
+  db,
+  events,
+  tool_output_characters,
+}: Pick<ActivityResources, 'db' | 'events' | 'tool_output_characters'>) {
+  /** Runs a step of the call in one transaction, and publishes its events once they are committed. */
+  async function commit<T>(
+    turnId: string,
+    work: (
+      tx: Tx,
+      show: (writer: Writer | undefined, additions: Addition[]) => Promise<void>,
+      shown: Parameters<typeof events.publish>[1][],
+    ) => Promise<T>,
+  ): Promise<T> {
+    const { value, shown } = await db.transaction().execute(async (tx) => {
+      await lockTurn(tx, turnId)
+      const shown: Parameters<typeof events.publish>[1][] = []
+      const value = await work(
+        tx,
+        async (writer, additions) => {
+          const added = await addEvents(tx, turnId, writer, additions)
+          if ('refused' in added) throw overtaken()
+          shown.push(added.events)
+        },
+        shown,
+      )
+      return { value, shown }
+    })
+    for (const added of shown) events.publish(turnId, added)
+    return value
+  }
+
+  return {
+    /** The state of the call, read only. */
+    look: (input: ToolCallInput) => getToolCallOrThrow(db, input.turn_id, input.call_id),
+
+    /**
+     * Whether the call may be made now: no approval is pending or denied, and `gate` requires none.
+     * @returns undefined when it may
+     */
+    async admit(
+      input: ToolCallInput,
+      gate: (tx: Tx, call: ToolCallsTable, approvals: ApprovalRow[]) => Promise<Asked | undefined>,
+    ): Promise<{ result: ToolCallResult } | { approval_id: string } | undefined> {
+      return commit(input.turn_id, async (tx, show, shown) => {
+        const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
+        if (call.status !== 'planned' && call.status !== 'started') return { result: toResult(input, call.status) }
+        const approvals = await gatesOf(tx, input)
+        const waiting = approvals.find(({ status }) => status === 'waiting')
+        if (waiting) return { approval_id: waiting.id }
+        for (const { id, taken_at } of approvals) if (taken_at === null) await takeApproval(tx, id)
+        const denied = approvals.find(({ decision }) => decision === 'deny')
+        if (denied) {
+          await finishToolCall(tx, input.turn_id, input.call_id, 'error', tellDenied(denied))
+          await show(undefined, [
+            startEvent(call, parseOr(call.arguments)),
+            endEvent(input.call_id, tellDenied(denied), true),
+          ])
+          return { result: toResult(input, 'error') }
+        }
+        const asks = call.status === 'planned' ? await gate(tx, call, approvals) : undefined
+        if (!asks) return undefined
+        const { approval, events } = await askApproval(tx, { ...refOf(input), ...asks })
+        shown.push(events)
+        return { approval_id: approval.id }
+      })
+    },
+
+    /**
+     * The call waits for a person: if it was started, its ledger row is removed.
+     * @returns the failure that the activity throws; the call is made again once decided
+     */
+    async park(input: ToolCallInput, asked: Asked, run?: BegunCall): Promise<ApplicationFailure> {
+      const id = await commit(input.turn_id, async (tx, show, shown) => {
+        if (run) {
+          await show(run.writer, [])
+          await returnToolCall(tx, input.turn_id, input.call_id)
+          const duration_ms = performance.now() - run.startedAt
+          await endLogEntry(tx, run.logId, { status: 'interrupted', duration_ms })
+        }
+        const { approval, events } = await askApproval(tx, { ...refOf(input), ...asked })
+        shown.push(events)
+        return approval.id
+      })
+      return ApplicationFailure.create({ message: 'The call waits for a person', type: FAILURE.parked, details: [id] })
+    },
+
+    /**
+     * Writes the ledger row, unless the call is over, cannot be made, or was started before and must not run twice.
+     * @param fence increases with every attempt
+     */
+    async begin<T extends CallableTool>(
+      input: ToolCallInput,
+      fence: number,
+      find: (tx: Tx, call: ToolCallsTable) => Promise<T | undefined>,
+    ): Promise<Begun<T>> {
+      return commit(input.turn_id, async (tx, show, shown): Promise<Begun<T>> => {
+        const { attempt, activityId, workflowExecution } = activityInfo()
+        const writer = { scope: input.call_id, fence }
+        const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
+        if (call.status !== 'planned' && call.status !== 'started') return { result: toResult(input, call.status) }
+        if (!(await raiseFence(tx, input.turn_id, writer))) throw overtaken()
+        shown.push(await dropQuestions(tx, input))
+        const tool = await find(tx, call)
+        const read = tool ? readArguments(tool, call.arguments) : { fault: `There is no tool '${call.name}'` }
+        const logId = await startLogEntry(tx, {
+          turn_id: input.turn_id,
+          kind: 'tool_call',
+          name: call.name,
+          workflow_id: workflowExecution?.workflowId ?? '',
+          activity_id: activityId,
+          attempt,
+          input: 'parameters' in read ? read.parameters : call.arguments,
+        })
+        const end = async (status: 'invalid' | 'unknown', output: string): Promise<Begun<T>> => {
+          await finishToolCall(tx, input.turn_id, input.call_id, status, output)
+          await show(writer, [
+            startEvent(call, 'parameters' in read ? read.parameters : call.arguments),
+            endEvent(call.call_id, output, true),
+          ])
+          await endLogEntry(tx, logId, { status: 'failed', duration_ms: 0, error: { message: output } })
+          return { result: toResult(input, status) }
+        }
+        if (!tool || !('parameters' in read)) return end('invalid', 'fault' in read ? read.fault : '')
+        const first = await startToolCall(tx, input.turn_id, input.call_id)
+        if (!first && !tool.idempotent) return end('unknown', OUTCOME_UNKNOWN)
+        await show(writer, [startEvent(call, read.parameters)])
+        return { run: { tool, parameters: read.parameters, writer, logId, startedAt: performance.now() } }
+      })
+    },
+
+    /** The server asks a question during the call. @returns its id, and the number of the event after which it is decided */
+    ask(input: ToolCallInput, { writer }: BegunCall, question: Asked): Promise<{ id: string; after: number }> {
+      return commit(input.turn_id, async (tx, show, shown) => {
+        await show(writer, [])
+        const { approval, events } = await askApproval(tx, { ...refOf(input), ...question })
+        shown.push(events)
+        return { id: approval.id, after: events[0]?.id ?? 0 }
+      })
+    },
+
+    /** The decision on a question; an undecided one is cancelled. */
+    readAnswer(input: ToolCallInput, id: string): Promise<ApprovalRow | undefined> {
+      return commit(input.turn_id, async (tx, _, shown) => {
+        shown.push(await cancelApprovals(tx, input.turn_id, { id }))
+        await takeApproval(tx, id)
+        return findApproval(tx, id)
+      })
+    },
+
+    /** Writes an event about what the call waits for before it starts, once. */
+    async announce(input: ToolCallInput, message: string): Promise<void> {
+      await commit(input.turn_id, async (tx, show) => {
+        const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
+        if (call.status !== 'planned') return
+        await show(undefined, [
+          startEvent(call, parseOr(call.arguments)),
+          {
+            event: { type: 'tool_call_progress', data: { id: input.call_id, progress: 0, message } },
+            key: `announced:${input.call_id}`,
+          },
+        ])
+      })
+    },
+
+    /** Writes progress of the call. Progress of a call that has ended or was restarted is dropped. */
+    async progress(
+      input: ToolCallInput,
+      { writer }: BegunCall,
+      progress: { progress: number; total?: number | undefined; message?: string | undefined },
+    ) {
+      const { progress: done, total, message } = progress
+      const data = {
+        id: input.call_id,
+        progress: done,
+        ...(total !== undefined && { total }),
+        ...(message !== undefined && { message }),
+      }
+      await commit(input.turn_id, (_, show) => show(writer, [{ event: { type: 'tool_call_progress', data } }]))
+    },
+
+    /** Ends a call that was executed. */
+    finish(input: ToolCallInput, { writer, logId, startedAt }: BegunCall, end: CallEnd): Promise<ToolCallResult> {
+      const { status, images } = end
+      const text = shorten(end.text, tool_output_characters)
+      const duration_ms = performance.now() - startedAt
+      return commit(input.turn_id, async (tx, show, shown) => {
+        await finishToolCall(tx, input.turn_id, input.call_id, status, text, images)
+        shown.push(await dropQuestions(tx, input))
+        await show(writer, [endEvent(input.call_id, text, status !== 'done')])
+        await endLogEntry(tx, logId, {
+          status: status === 'done' ? 'completed' : 'failed',
+          duration_ms,
+          ...(status === 'done' ? { output: end.output ?? text } : { error: { message: text } }),
+        })
+        return toResult(input, status)
+      })
+    },
+
+    /** Removes the ledger row: the tool certainly did not run. */
+    async giveBack(input: ToolCallInput, { writer, logId, startedAt }: BegunCall, why: string): Promise<void> {
+      await commit(input.turn_id, async (tx, show, shown) => {
+        shown.push(await dropQuestions(tx, input))
+        // Also without an event: a superseded attempt must not change the row.
+        await show(writer, [])
+        await returnToolCall(tx, input.turn_id, input.call_id)
+        const duration_ms = performance.now() - startedAt
+        await endLogEntry(tx, logId, { status: 'interrupted', duration_ms, error: { message: why } })
+      })
+    },
+
+    /** Ends a call that no attempt will finish: refused for a reason, never started, or started and of unknown outcome. */
+    async abandon(input: ToolCallInput, reason?: string): Promise<ToolCallResult> {
+      return commit(input.turn_id, async (tx, show, shown) => {
+        shown.push(await dropQuestions(tx, input))
+        const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
+        const status = call.status !== 'planned' ? 'unknown' : reason === undefined ? 'cancelled' : 'error'
+        const output = status === 'unknown' ? OUTCOME_UNKNOWN : (reason ?? 'Cancelled before it began')
+        const ended = await finishToolCall(tx, input.turn_id, input.call_id, status, output)
+        if (!ended) return toResult(input, call.status as ToolCallResult['outcome'])
+        const start = startEvent(call, parseOr(call.arguments))
+        if (status === 'error') await show(undefined, [start])
+        if (status !== 'cancelled') await show(undefined, [endEvent(input.call_id, output, true)])
+        return toResult(input, status)
+      })
+    },
+  }
+}
+
+export type ToolLedger = ReturnType<typeof toolLedger>
+
+/** An approval request without the ids of its call. */
+export type Asked = Omit<NewApproval, 'turn_id' | 'call_id'>
+
+function refOf({ turn_id, call_id }: ToolCallInput) {
+  return { turn_id, call_id }
+}
+
+/** Approvals required before the call, in contrast to questions during it. */
+async function gatesOf(tx: Tx, { turn_id, call_id }: ToolCallInput): Promise<ApprovalRow[]> {
+  return (await listApprovalsOfCall(tx, turn_id, call_id)).filter(({ kind }) => kind !== 'question')
+}
+
+/** The server that asked is no longer waiting. */
+function dropQuestions(tx: Tx, { turn_id, call_id }: ToolCallInput) {
+  return cancelApprovals(tx, turn_id, { call_id, kind: 'question' })
+}
+
+function tellDenied({ kind, reason }: ApprovalRow): string {
+  const what = kind === 'sign_in' ? 'The user did not sign in' : 'The user did not allow this call'
+  return `${what}${reason === null ? '' : `: ${reason}`}. Nothing was done.`
+}
+
+function toResult({ turn_id, call_id }: ToolCallInput, outcome: ToolCallResult['outcome']): ToolCallResult {
+  return { turn_id, call_id, outcome }
+}
+
+/** @param parameters as they were read, or the text that could not be */
+export function startEvent(
+  call: Pick<ToolCallsTable, 'call_id' | 'name' | 'server'> & { tool?: string | null | undefined },
+  parameters: unknown,
+): Addition {
+  const data = { id: call.call_id, name: call.tool ?? call.name, server: call.server, parameters }
+  return { event: { type: 'tool_call_start', data }, key: `start:${call.call_id}` }
+}
+
+export function endEvent(id: string, output: string, isError: boolean): Addition {
+  return { event: { type: 'tool_call_end', data: { id, output, is_error: isError } }, key: `end:${id}` }
+}
+
+function shorten(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most)}\n[shortened: ${text.length - most} characters left out]`
+}
+
+function parseOr(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,30 @@
+// The tools that are built in, and those that an agent's MCP servers add.
+import { listToolsOfAgent, parametersOf } from '../../db/queries/mcp.ts'
+import type { Db } from '../../db/schema.ts'
+import type { ToolDefinition } from '../../providers/provider.ts'
+import { currentTime } from './current-time.ts'
+import type { Tool } from './tool.ts'
+
+export const BUILT_IN_TOOLS: readonly Tool[] = [currentTime]
+
+/** A tool as offered to a model, with its source. */
+export interface OfferedTool extends ToolDefinition {
+  server: string
+  /** Its name on the MCP server; omitted for a built-in tool. */
+  tool?: string
+}
+
+/** Built-in tools first, then those of the agent's MCP servers as last listed, up to the providers' limit. */
+export async function offerTools(db: Db, agentId: string, own: readonly Tool[]): Promise<OfferedTool[]> {
+  const listed = await listToolsOfAgent(db, agentId)
+  const foreign = listed
+    .filter(({ left_out }) => left_out === undefined)
+    .map((listing) => {
+      const { name, server, tool, description } = listing
+      return { name, server, tool, description, parameters: parametersOf(listing) }
+    })
+  return [...own, ...foreign]
+}
+
+/** The properties of a tool that a call needs. */
+export type CallableTool = Pick<Tool, 'name' | 'parameters' | 'idempotent'>

@@ -1,0 +1,264 @@
+// One attempt at a step's model call, in rows: begun before the request counts, completed or closed after it.
+import { activityInfo, cancellationDetails, cancellationSignal, log } from '@temporalio/activity'
+import type { FinalStatus, ModelCallInput, ModelCallResult } from '../../contracts/turn.ts'
+import type { StoredEvent } from '../../contracts/events.ts'
+import { RefusedError, type EventLog } from '../../db/event-log.ts'
+import { addEvents, raiseFence, type Addition, type Writer } from '../../db/event-rows.ts'
+import { lockConversation } from '../../db/queries/conversations.ts'
+import { addLogEntry, countFailed, endLogEntry, startLogEntry, type LogEnd } from '../../db/queries/log.ts'
+import { findStep, insertStep, toPlannedCall, type NewToolCall } from '../../db/queries/steps.ts'
+import { completeTurn, settleOpen, type TurnEnd } from '../../db/queries/turn-ends.ts'
+import { claimTurn } from '../../db/queries/turn-queue.ts'
+import { HEAD_START, lockTurn } from '../../db/queries/turns.ts'
+import { addUsage, completeUsage, estimateTokens, insertUsage, totalUsage } from '../../db/queries/usage.ts'
+import type { Db, Tx } from '../../db/schema.ts'
+import { isDatabaseAway } from '../../db/storage.ts'
+import { StopRequested } from '../../db/stops.ts'
+import { ProviderFailure } from '../../providers/failure.ts'
+import type { GenerateResult } from '../../providers/provider.ts'
+import type { ChainModel } from '../../providers/registry.ts'
+import { overtaken, toModelFailure } from '../failures.ts'
+import { ATTEMPTS_A_MODEL, spentBy } from '../metered-call.ts'
+import { planCalls, toStoredParts } from './plan-calls.ts'
+import { storeRecalled } from './recall.ts'
+import type { StepPrompt } from './step-prompt.ts'
+import type { AdoptedRequest } from './head-start.ts'
+import { STEP_SEPARATOR } from './step-text.ts'
+import { endEvent, startEvent } from '../tools/tool-ledger.ts'
+
+export interface Attempt {
+  writer: Writer
+  usageId: string
+  logId: string
+  startedAt: number
+  /** Whether earlier attempts or steps of the turn may have left something open. */
+  isFirst: boolean
+}
+
+/**
+ * Claims the turn, fences off older attempts, withdraws the text they have shown, and records what is about to be sent: in one
+ * transaction.
+ * @param adopted a head start: its fence stands, and its usage row was inserted with the turn
+ * @returns `stored` when an older attempt has stored the step meanwhile, undefined when the turn is over or to be cancelled
+ */
+export async function beginAttempt(
+  db: Db,
+  events: EventLog,
+  input: ModelCallInput,
+  prompt: StepPrompt,
+  adopted: AdoptedRequest | undefined,
+): Promise<Attempt | { stored: ModelCallResult } | undefined> {
+  const { turn_id, step } = input
+  const { model, shown, given } = prompt
+  const { attempt, activityId: activity_id } = activityInfo()
+  const workflow_id = workflowIdOfActivity()
+  const own = { scope: `step_${step}`, fence: input.model * ATTEMPTS_A_MODEL + attempt }
+  const writer = adopted ? HEAD_START : own
+  const begun = await db.transaction().execute(async (tx) => {
+    const claimed = await claimTurn(tx, turn_id, activityInfo().workflowExecution?.runId ?? '')
+    if (!claimed) return undefined
+    // The first attempt has none before it; were it delivered twice, the fence would refuse the second.
+    const stored = writer.fence > 1 ? await findStep(tx, turn_id, step) : undefined
+    if (stored) return { stored: toResult(input, stored.calls, stored) }
+    const raised = adopted ? { hadText: false } : await raiseFence(tx, turn_id, writer)
+    if (!raised) throw overtaken()
+    if (prompt.recalled) await storeRecalled(tx, turn_id, prompt.recalled, { workflow_id, activity_id, attempt })
+    const reset: Addition = { event: { type: 'content_reset', data: { step, reason: 'retry', content: shown } } }
+    const additions = [...claimed.additions, ...(raised.hadText ? [reset] : [])]
+    const added = additions.length > 0 ? await addEvents(tx, turn_id, undefined, additions) : { events: [] }
+    if ('refused' in added) throw overtaken()
+    const usage =
+      adopted?.usageId ??
+      (await insertUsage(tx, {
+        turn_id,
+        step,
+        fence: writer.fence,
+        provider: model.provider,
+        model: model.model,
+        input_tokens: prompt.input_tokens,
+      }))
+    const logId = await startLogEntry(tx, {
+      turn_id,
+      kind: 'model_call',
+      name: model.model,
+      workflow_id,
+      activity_id,
+      attempt,
+      input: { provider: model.provider, step, messages: prompt.request.messages.length },
+    })
+    return { usageId: usage, logId, events: added.events }
+  })
+  if (!begun || begun.stored) return begun
+  events.publish(turn_id, begun.events)
+  const isFirst = step === 1 && (adopted !== undefined || (writer.fence === 1 && !given.has_open_usage))
+  return { writer, usageId: begun.usageId, logId: begun.logId, startedAt: performance.now(), isFirst }
+}
+
+export interface Completed {
+  result: ModelCallResult
+  /** Set when the step was the turn's last. */
+  end: TurnEnd | undefined
+  /** To be published: the calls that were refused. */
+  events: StoredEvent[]
+}
+
+/** Stores the result of a step; without tool calls it is the answer, and ends the turn in the same transaction. @throws RefusedError */
+export async function completeAttempt(
+  db: Db,
+  attempt: Attempt,
+  input: ModelCallInput,
+  prompt: StepPrompt,
+  content: string,
+  generated: GenerateResult,
+): Promise<Completed> {
+  const { turn_id, step } = input
+  const { model, offered, given } = prompt
+  const { conversation_id, message_id } = given.turn
+  const { finish_reason, warnings } = generated
+  const estimate = { input_tokens: prompt.input_tokens, output_tokens: estimateTokens(content) }
+  const spent = spentBy(model, generated.usage, estimate)
+  const { estimated: _, cost_usd, ...counted } = spent
+  const { input_tokens, output_tokens } = counted
+  const usage = { input_tokens, output_tokens, ...(cost_usd !== undefined && { cost_usd }) }
+  const calls = planCalls(step, generated, offered)
+  const isAnswer = calls.length === 0
+  const reasoning = generated.parts.map((part) => (part.type === 'reasoning' ? part.text : '')).join('')
+  const { end, events } = await db.transaction().execute(async (tx) => {
+    if (isAnswer) await lockConversation(tx, conversation_id)
+    // The turn is held before the fence is looked at: a newer attempt raises the fence while it holds the turn.
+    if (!isAnswer || !attempt.isFirst) await lockTurn(tx, turn_id)
+    const ended = isAnswer ? await endTurn(tx) : undefined
+    const parts = toStoredParts(step, generated.parts)
+    const row = {
+      turn_id,
+      step,
+      content,
+      provider: model.provider,
+      model: model.model,
+      input_tokens,
+      output_tokens,
+      parts,
+    }
+    // A newer attempt shows its own text: that is the one to keep.
+    if (!(await insertStep(tx, row, calls, attempt.writer))) throw new RefusedError(turn_id, 'fenced')
+    await completeUsage(tx, attempt.usageId, spent)
+    await endLogEntry(tx, attempt.logId, {
+      status: 'completed',
+      duration_ms: performance.now() - attempt.startedAt,
+      output: {
+        content,
+        ...(reasoning !== '' && { reasoning }),
+        calls: calls.map(({ call_id, name }) => ({ call_id, name })),
+        finish_reason,
+        ...(warnings.length > 0 && { warnings }),
+      },
+      usage: counted,
+    })
+    return { end: ended, events: await tellRefused(tx, turn_id, calls) }
+  })
+  const planned = calls.filter(({ refusal }) => refusal === undefined).map(toPlannedCall)
+  return { result: toResult(input, planned, counted, end?.status), end, events }
+
+  async function endTurn(tx: Tx): Promise<TurnEnd> {
+    const reply = [prompt.shown, content].filter((text) => text !== '').join(STEP_SEPARATOR)
+    if (!attempt.isFirst) await settleOpen(tx, turn_id, reply)
+    const total = attempt.isFirst ? usage : addUsage(await totalUsage(tx, turn_id, attempt.usageId), usage)
+    const ended = await completeTurn(tx, {
+      turn_id,
+      conversation_id,
+      message_id,
+      content: reply,
+      usage: total,
+      finish_reason,
+    })
+    if (!ended) throw new RefusedError(turn_id, 'ended')
+    return ended
+  }
+}
+
+/** Shows and logs the calls that are not made. */
+async function tellRefused(tx: Tx, turnId: string, calls: NewToolCall[]): Promise<StoredEvent[]> {
+  const { attempt, activityId } = activityInfo()
+  const additions: Addition[] = []
+  for (const { refusal, ...call } of calls) {
+    if (refusal === undefined) continue
+    additions.push(startEvent(call, call.arguments), endEvent(call.call_id, refusal, true))
+    const { call_id, name, arguments: input } = call
+    const activity_id = `${activityId}/${call_id}`
+    await addLogEntry(
+      tx,
+      { turn_id: turnId, kind: 'tool_call', name, workflow_id: workflowIdOfActivity(), activity_id, attempt, input },
+      { status: 'failed', duration_ms: 0, error: { message: refusal } },
+    )
+  }
+  if (additions.length === 0) return []
+  const added = await addEvents(tx, turnId, undefined, additions)
+  if ('refused' in added) throw new RefusedError(turnId, added.refused)
+  return added.events
+}
+
+/** Settles the rows of an attempt that did not finish. @returns how many attempts had failed before */
+export async function closeAttempt(
+  db: Db,
+  attempt: Attempt,
+  { model, input_tokens }: StepPrompt,
+  content: string,
+  reason: unknown,
+): Promise<number> {
+  const spent = spentBy(model, undefined, { input_tokens, output_tokens: estimateTokens(content) })
+  return db.transaction().execute(async (tx) => {
+    const failedBefore = await countFailed(tx, workflowIdOfActivity(), activityInfo().activityId)
+    await completeUsage(tx, attempt.usageId, spent)
+    await endLogEntry(tx, attempt.logId, {
+      status: statusOf(reason),
+      duration_ms: performance.now() - attempt.startedAt,
+      output: { content },
+      error: describe(reason),
+    })
+    return failedBefore
+  })
+}
+
+/** What an attempt that did not finish throws to Temporal. */
+export function toActivityFailure(reason: unknown, model: ChainModel, failedBefore: number): unknown {
+  if (reason instanceof RefusedError) return overtaken()
+  if (!(reason instanceof ProviderFailure)) return reason
+  log.warn('a model call failed', { provider: reason.provider, model: model.model, status: reason.status })
+  return toModelFailure(reason, model, failedBefore)
+}
+
+/** A worker that shuts down interrupts its calls; another one will begin them again. */
+function statusOf(reason: unknown): LogEnd['status'] {
+  if (reason instanceof StopRequested) return 'cancelled'
+  // Only failures of the model are counted as such.
+  if (reason instanceof RefusedError || isDatabaseAway(reason)) return 'interrupted'
+  if (!cancellationSignal().aborted) return 'failed'
+  return cancellationDetails()?.workerShutdown ? 'interrupted' : 'cancelled'
+}
+
+function workflowIdOfActivity(): string {
+  return activityInfo().workflowExecution?.workflowId ?? ''
+}
+
+function describe(error: unknown) {
+  if (!(error instanceof ProviderFailure)) return { message: error instanceof Error ? error.name : 'unknown' }
+  const { message, provider, status, requestId: request_id, kind } = error
+  return { message, provider, status, request_id, kind }
+}
+
+export function toResult(
+  { turn_id, step }: Pick<ModelCallInput, 'turn_id' | 'step'>,
+  calls: ModelCallResult['calls'],
+  usage: { input_tokens: number; output_tokens: number },
+  status?: FinalStatus,
+): ModelCallResult {
+  return {
+    turn_id,
+    step,
+    finish: status === undefined ? 'tool_calls' : 'ended',
+    ...(status !== undefined && { status }),
+    calls,
+    input_tokens: usage.input_tokens,
+    output_tokens: usage.output_tokens,
+  }
+}

@@ -1,0 +1,82 @@
+// Everything that a step's model call is made from, read and recalled before anything is written.
+import type { ModelCallInput } from '../../contracts/turn.ts'
+import { getAgentSecrets, getAgentVersion, oncePerVersion } from '../../db/queries/agents.ts'
+import { readStepInput, type StepInput } from '../../db/queries/turn-input.ts'
+import { isFinalStatus } from '../../db/queries/turns.ts'
+import type { GenerateRequest, Provider } from '../../providers/provider.ts'
+import type { ChainModel } from '../../providers/registry.ts'
+import { estimateInput } from '../metered-call.ts'
+import { buildPrompt } from './prompt.ts'
+import { recallPassages, type Recalled } from './recall.ts'
+import type { ActivityResources } from '../resources.ts'
+import { offerTools, type OfferedTool } from '../tools/tools.ts'
+
+type Resources = Pick<ActivityResources, 'db' | 'blobs' | 'box' | 'models' | 'tools' | 'vectors' | 'embedder'>
+
+/** A request that is ready to be sent, and what its attempt writes down. */
+export interface StepPrompt {
+  given: StepInput
+  model: ChainModel
+  provider: Provider
+  request: GenerateRequest
+  offered: readonly OfferedTool[]
+  /** The text that earlier steps of the turn have shown. */
+  shown: string
+  /** What this attempt has recalled; undefined when the turn had recalled before, or there is nothing to search. */
+  recalled: Recalled | undefined
+  /** Estimated. */
+  input_tokens: number
+}
+
+/** Of a turn that is over, answered or to be cancelled. */
+export interface NoPrompt {
+  given: StepInput
+  request?: undefined
+}
+
+export type PrepareStep = (input: ModelCallInput, signal: AbortSignal) => Promise<StepPrompt | NoPrompt>
+
+/** Makes the function that prepares a step. Of a turn that is over, answered or to be cancelled it reads the rows only. */
+export function stepPrompts(resources: Resources): PrepareStep {
+  const { db, blobs, box, models, tools } = resources
+  const versionOf = oncePerVersion(async (id, version) => {
+    const { config, source } = await getAgentVersion(db, id, version)
+    return { config, source, secrets: await getAgentSecrets(db, box, id, version) }
+  })
+
+  return async (input, signal) => {
+    const { turn_id, step, agent_id, agent_version } = input
+    const { config, source, secrets } = await versionOf(agent_id, agent_version)
+    const given = await readStepInput(db, turn_id, step, config.memory.buffer)
+    const { turn } = given
+    if (given.answered || isFinalStatus(turn.status) || turn.cancel_requested_at !== null) return { given }
+    const model = models.chainOf(config, source)[input.model]!
+    const provider = models.open(model, secrets[model.key_path])
+    const isFirst = given.passages === undefined && (given.searchable || given.attached)
+    const recalled = isFirst ? await recallPassages(resources, given, signal) : undefined
+    const passages = recalled?.passages ?? given.passages ?? []
+    const prompt = await buildPrompt(db, blobs, { ...given, passages }, step, config, model)
+    const own = tools.filter(({ needs }) => needs !== 'documents' || given.searchable)
+    const offered = given.has_servers ? await offerTools(db, agent_id, own) : own
+    const request = {
+      model: model.model,
+      system: prompt.system,
+      messages: prompt.messages,
+      tools: offered.map(({ name, description, parameters }) => ({ name, description, parameters })),
+      passages,
+      temperature: model.temperature,
+      top_p: model.top_p,
+      ...(turn.response_schema !== null && { response_schema: JSON.parse(turn.response_schema) as unknown }),
+    }
+    return {
+      given,
+      model,
+      provider,
+      request,
+      offered,
+      shown: prompt.shown,
+      recalled,
+      input_tokens: estimateInput(request),
+    }
+  }
+}

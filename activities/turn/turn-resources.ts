@@ -1,0 +1,14 @@
+// What the activities of a turn work with besides the common resources; a process that also serves the API shares it.
+import type { StartableTurn } from '../../db/queries/turn-queue.ts'
+import type { HeadStarts } from './head-start.ts'
+import type { ActivityResources } from '../resources.ts'
+import type { PrepareStep } from './step-prompt.ts'
+
+export interface TurnResources extends Pick<ActivityResources, 'tools'> {
+  /** Prepares a step's model call. */
+  prepareStep: PrepareStep
+  /** Of the API in the same process; undefined where there is none. */
+  headStarts: HeadStarts | undefined
+  /** Starts the workflow of an active turn; one that has been started counts as success. */
+  startTurn: (turn: StartableTurn) => Promise<void>
+}

@@ -1,0 +1,42 @@
+// An ingestion job: its states, and the inputs and results of its workflow and activities.
+import type { Labels } from './temporal.ts'
+import type { TurnFailure } from './failures.ts'
+
+export type JobStatus = 'queued' | 'running' | 'completed' | 'failed' | 'cancelled'
+export type JobKind = 'document' | 'image' | 'audio'
+export type JobStage =
+  | 'waiting'
+  | 'inspecting'
+  | 'preparing'
+  | 'parsing'
+  | 'describing'
+  | 'reading'
+  | 'transcribing'
+  | 'indexing'
+  | 'summarizing'
+  | 'publishing'
+  | 'retrying'
+  | 'done'
+
+/** The workflow of each kind. */
+export const JOB_WORKFLOWS = { document: 'ingestDocument', image: 'ingestImage', audio: 'ingestAudio' } as const
+
+/** `agent_id` and `conversation_id` are empty if the job has none. */
+export interface JobInput extends Labels {
+  job_id: string
+  /** The run of the job, from 1. */
+  run: number
+}
+
+export type JobRef = Pick<JobInput, 'job_id' | 'run'>
+export type BatchRef = JobRef & { batch: number }
+/** `model`: which of the chain is asked, from 0. */
+export type SummaryPartRef = JobRef & { level: number; part: number; last: boolean; model: number }
+
+/** The result of `beginJob`, the input of the workflow's decisions. */
+export type JobClaim = { claimed: false } | { claimed: true; indexed: boolean; summarize?: true }
+
+export interface FinishJobInput extends JobRef {
+  status: 'failed' | 'cancelled'
+  failure?: TurnFailure
+}

@@ -1,0 +1,83 @@
+// A turn: its states, and the inputs and results of its workflow, its model calls and its tool calls.
+import type { TurnFailure } from './failures.ts'
+import type { JobKind } from './job.ts'
+import type { Labels } from './temporal.ts'
+
+export type OnBusy = 'queue' | 'reject' | 'interrupt'
+
+/** Input of a turn's workflow; at most 2 kB. */
+export interface TurnInput extends Labels {
+  turn_id: string
+  /** The agent version that the turn uses throughout. */
+  agent_version: number
+  /** In the order in which they are asked. */
+  models: ModelRef[]
+  max_steps: number
+  max_tokens: number
+  /** Active time: waiting for users is not counted. */
+  deadline_ms: number
+  /** Ingestion jobs of the message's attachments; omitted when there are none. */
+  jobs?: { id: string; kind: JobKind }[]
+}
+
+export type TurnStatus = 'pending' | 'queued' | 'running' | 'awaiting_approval' | 'completed' | 'failed' | 'cancelled'
+export type FinalStatus = Extract<TurnStatus, 'completed' | 'failed' | 'cancelled'>
+
+/** A model of an agent's chain, by its place in the agent's version: credentials never travel. */
+export interface ModelRef {
+  provider: string
+  model: string
+}
+
+export interface ModelCallInput {
+  turn_id: string
+  agent_id: string
+  agent_version: number
+  step: number
+  /** Which model of the chain, from 0. */
+  model: number
+}
+
+export interface PlannedCall {
+  call_id: string
+  name: string
+  /** The MCP server of the tool; omitted for a built-in tool. */
+  server?: string
+}
+
+/** Names its row, so that our codec endpoint can show its text in the Temporal UI. */
+export interface ModelCallResult {
+  turn_id: string
+  step: number
+  /** `ended`: the turn is over, as `status` says. */
+  finish: 'ended' | 'tool_calls'
+  /** Only with `ended`. */
+  status?: FinalStatus
+  calls: PlannedCall[]
+  input_tokens: number
+  output_tokens: number
+}
+
+export interface ToolCallInput extends Labels, PlannedCall {
+  turn_id: string
+}
+
+/** Sent by a call to its turn, whose deadline is paused while all of its calls wait for users. */
+export interface ParkedCall {
+  call_id: string
+  waits: boolean
+}
+
+export interface ToolCallResult {
+  turn_id: string
+  call_id: string
+  /** `invalid`: the arguments did not match the tool's schema; the tool did not run. */
+  outcome: 'done' | 'error' | 'invalid' | 'unknown' | 'cancelled'
+}
+
+export interface FinishInput {
+  turn_id: string
+  status: FinalStatus
+  /** Only for `failed`: a code of the contract and where to find the words (the failure row of the step). */
+  failure?: TurnFailure
+}

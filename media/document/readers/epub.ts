@@ -1,0 +1,65 @@
+// Books: one page per chapter, in reading order, labelled by the table of contents.
+import { decodeHtml } from '../html.ts'
+import { MediaFailure } from '../../failure.ts'
+import { type Archive, withArchive } from './archive.ts'
+import { markupToMarkdown } from './markup.ts'
+import { cutLong } from './pages.ts'
+import type { UnnumberedPage } from './table.ts'
+import { attribute, childAt, childrenOf, descendantsOf, parseXml, resolvePart } from './xml.ts'
+
+const CONTAINER = 'META-INF/container.xml'
+const ENCRYPTION = 'META-INF/encryption.xml'
+/** Only fonts are obfuscated so; the text is readable. */
+const FONTS_ONLY = /^http:\/\/(www\.idpf\.org\/2008\/embedding|ns\.adobe\.com\/pdf\/enc#RC)$/
+
+/** @throws MediaFailure */
+export function readEpub(path: string): Promise<UnnumberedPage[]> {
+  return withArchive(path, async (archive) => {
+    await refuseEncrypted(archive)
+    const [root] = descendantsOf(parseXml(await archive.xml(CONTAINER)), 'rootfile')
+    const book = attribute(root, 'full-path') ?? ''
+    // Older books declare a document type, which is ignored.
+    const opf = parseXml(decodeHtml(await archive.bytes(book)))
+    const items = childrenOf(childAt(opf, 'manifest'), 'item').map((item) => ({
+      id: attribute(item, 'id'),
+      part: resolvePart(book, attribute(item, 'href') ?? ''),
+      type: attribute(item, 'media-type') ?? '',
+      isContents: /\bnav\b/.test(attribute(item, 'properties') ?? ''),
+    }))
+    const contents = items.find(({ isContents, type }) => isContents || type === 'application/x-dtbncx+xml')
+    const titles =
+      contents && archive.has(contents.part) ? await titlesOf(archive, contents.part) : new Map<string, string>()
+    const parts: UnnumberedPage[] = []
+    for (const reference of childrenOf(childAt(opf, 'spine'), 'itemref')) {
+      const item = items.find(({ id }) => id === attribute(reference, 'idref'))
+      if (!item || item === contents || !/html/.test(item.type) || !archive.has(item.part)) continue
+      const label = titles.get(item.part)
+      const text = markupToMarkdown(decodeHtml(await archive.bytes(item.part)))
+      parts.push(...cutLong(text).map((piece) => ({ text: piece, ...(label !== undefined && { label }) })))
+    }
+    return parts
+  })
+}
+
+/** Titles of parts in the table of contents; the first entry counts. */
+async function titlesOf(archive: Archive, contents: string): Promise<Map<string, string>> {
+  const root = parseXml(decodeHtml(await archive.bytes(contents)))
+  const titles = new Map<string, string>()
+  const add = (target: string | undefined, title: string | null | undefined) => {
+    const part = target === undefined ? '' : resolvePart(contents, target.replace(/#.*$/s, ''))
+    const words = title?.replaceAll(/\s+/g, ' ').trim() ?? ''
+    if (words !== '' && !titles.has(part)) titles.set(part, words)
+  }
+  for (const link of descendantsOf(root, 'a')) add(attribute(link, 'href'), link.textContent)
+  for (const point of descendantsOf(root, 'navPoint'))
+    add(attribute(childAt(point, 'content'), 'src'), childAt(point, 'navLabel', 'text')?.textContent)
+  return titles
+}
+
+async function refuseEncrypted(archive: Archive): Promise<void> {
+  if (!archive.has(ENCRYPTION)) return
+  for (const method of descendantsOf(parseXml(await archive.xml(ENCRYPTION)), 'EncryptionMethod')) {
+    if (!FONTS_ONLY.test(attribute(method, 'Algorithm') ?? ''))
+      throw new MediaFailure('encrypted', 'The book is encrypted by its seller')
+  }
+}

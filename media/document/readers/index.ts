@@ -1,0 +1,42 @@
+// The reader of each format. Readers run only in the parser process, and are loaded on demand for a faster start.
+import { MediaFailure } from '../../failure.ts'
+import type { Page } from '../../page.ts'
+import type { DocumentKind } from '../sniff.ts'
+import type { UnnumberedPage } from './table.ts'
+
+/** Formats that are read as a whole. */
+export type WholeKind = Exclude<DocumentKind, 'pdf' | 'text' | 'markdown'>
+
+const READERS: Record<WholeKind, (path: string) => Promise<UnnumberedPage[]>> = {
+  docx: async (path) => (await import('./docx.ts')).readDocx(path),
+  xlsx: async (path) => (await import('./xlsx.ts')).readXlsx(path),
+  pptx: async (path) => (await import('./pptx.ts')).readPptx(path),
+  odt: async (path) => (await import('./odf.ts')).readOdt(path),
+  ods: async (path) => (await import('./odf.ts')).readOds(path),
+  odp: async (path) => (await import('./odf.ts')).readOdp(path),
+  rtf: async (path) => (await import('./rtf.ts')).readRtf(path),
+  epub: async (path) => (await import('./epub.ts')).readEpub(path),
+  html: async (path) => (await import('./html.ts')).readHtml(path),
+  csv: async (path) => (await import('./csv.ts')).readCsv(path),
+  json: async (path) => (await import('./json.ts')).readJson(path),
+  eml: async (path) => (await import('./eml.ts')).readEml(path),
+  tsv: async (path) => (await import('./csv.ts')).readCsv(path, '\t'),
+}
+
+/** All pages of a document. @throws MediaFailure */
+export async function readWhole(path: string, kind: WholeKind): Promise<Page[]> {
+  const parts = await READERS[kind](path).catch((error: unknown) => {
+    throw toFailure(error)
+  })
+  const pages = parts.filter(({ text }) => text.trim() !== '').map((part, index) => ({ page: index + 1, ...part }))
+  if (pages.length === 0) throw new MediaFailure('empty', 'The file holds no text')
+  return pages
+}
+
+/** Libraries have many errors for invalid documents. */
+function toFailure(error: unknown): unknown {
+  if (error instanceof MediaFailure) return error
+  if (error instanceof RangeError && /call stack/i.test(error.message))
+    return new MediaFailure('unsafe', 'The document is nested too deeply to be read', { cause: error })
+  return new MediaFailure('damaged', 'The document is damaged and cannot be read', { cause: error })
+}

@@ -1,0 +1,132 @@
+// The child program that decodes images.
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import exif from 'exif-reader'
+import decodeHeic from 'heic-decode'
+import sharp, { type Metadata, type Sharp } from 'sharp'
+import { answerRequests } from '../process/child-protocol.ts'
+import { MediaFailure } from '../failure.ts'
+import type { ImageFacts, ImageFile, ImageRequest, ImageVariant, PreparedImage } from './image.ts'
+import { sniffMedia } from '../sniff-media.ts'
+
+/** Density at which one SVG unit is one pixel. */
+const SVG_DENSITY = 72
+/** JPEG qualities that are tried before the image is scaled down. */
+const QUALITIES = [85, 70, 50]
+
+sharp.cache(false)
+answerRequests<ImageRequest>(prepare)
+
+async function prepare(request: ImageRequest): Promise<PreparedImage> {
+  const bytes = await readFile(request.path)
+  if (bytes.length === 0) throw new MediaFailure('empty', 'The file is empty')
+  const sniffed = sniffMedia(bytes.subarray(0, 65_536))
+  if (sniffed?.kind !== 'image') throw new MediaFailure('not_an_image', 'The file is no picture that can be read')
+  if (sniffed.type === 'image/svg+xml') checkSvg(bytes)
+  try {
+    return await encode(bytes, sniffed.type, request)
+  } catch (error) {
+    if (error instanceof MediaFailure) throw error
+    if (/pixel limit|exceeds/i.test(String(error))) throw tooLarge(request.max_pixels)
+    throw new MediaFailure('damaged', 'The picture is damaged and cannot be read', { cause: error })
+  }
+}
+
+async function encode(bytes: Buffer, type: string, request: ImageRequest): Promise<PreparedImage> {
+  const options = { limitInputPixels: request.max_pixels, failOn: 'error', density: SVG_DENSITY } as const
+  const meta = await sharp(bytes, options).metadata()
+  const side = Math.max(...request.variants.map(({ max_side }) => max_side))
+  if (meta.width * meta.height > request.max_pixels) throw tooLarge(request.max_pixels)
+  // libvips of sharp has no decoder for HEVC; libheif applies the orientation itself.
+  const source = type === 'image/heic' ? await openHeic(bytes, request.max_pixels) : sharp(bytes, options).autoOrient()
+  const { data, info } = await source
+    .resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true })
+  const raw = { width: info.width, height: info.height, channels: info.channels }
+  // Drawings, in contrast to photographs, keep sharp edges and transparency.
+  const drawn = ['image/png', 'image/gif', 'image/svg+xml'].includes(type) || meta.hasAlpha
+  const files: ImageFile[] = []
+  for (const variant of request.variants)
+    files.push(await write(() => sharp(data, { raw }), variant, drawn, request.folder))
+  return { facts: factsOf(meta, type), files }
+}
+
+async function openHeic(bytes: Buffer, maxPixels: number): Promise<Sharp> {
+  const { width, height, data } = await decodeHeic({ buffer: bytes })
+  return sharp(Buffer.from(data.buffer, data.byteOffset, data.byteLength), {
+    raw: { width, height, channels: 4 },
+    limitInputPixels: maxPixels,
+  }).removeAlpha()
+}
+
+/** Writes a variant within its size limit, without metadata. */
+async function write(
+  open: () => Sharp,
+  { name, max_side, max_bytes, format }: ImageVariant,
+  drawn: boolean,
+  folder: string,
+): Promise<ImageFile> {
+  const path = join(folder, name)
+  for (let side = max_side; ; side = Math.floor(side * 0.7)) {
+    const small = () => open().resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
+    const jpegs = QUALITIES.map((quality) => () => small().flatten({ background: '#fff' }).jpeg({ quality }))
+    const attempts =
+      format === 'webp'
+        ? [() => small().webp({ quality: 75 })]
+        : format === 'png'
+          ? [() => small().png({ compressionLevel: 1 })]
+          : drawn
+            ? [() => small().png(), ...jpegs]
+            : jpegs
+    for (const attempt of attempts) {
+      const { width, height, format: written } = await attempt().toFile(path)
+      const { size } = await stat(path)
+      if (size <= max_bytes || side < 64) return { name, path, media_type: `image/${written}`, width, height, size }
+    }
+  }
+}
+
+function factsOf(meta: Metadata, type: string): ImageFacts {
+  const { width, height } = meta.autoOrient
+  return {
+    type,
+    width,
+    height,
+    frames: meta.pages ?? 1,
+    has_alpha: meta.hasAlpha,
+    ...(meta.orientation !== undefined && { orientation: meta.orientation }),
+    ...(meta.exif && { exif: readExif(meta.exif) }),
+  }
+}
+
+/** EXIF as JSON, only text and numbers; undefined when it is damaged. */
+function readExif(bytes: Buffer): Record<string, unknown> {
+  try {
+    const text = JSON.stringify(exif(bytes), (_, value: unknown) =>
+      value instanceof Uint8Array ||
+      (typeof value === 'object' && value !== null && 'type' in value && value.type === 'Buffer')
+        ? undefined
+        : typeof value === 'string'
+          ? value.replaceAll('\0', '').slice(0, 500)
+          : value,
+    )
+    return text.length > 16_384 ? {} : (JSON.parse(text) as Record<string, unknown>)
+  } catch {
+    return {}
+  }
+}
+
+/** Refuses SVG with external references or entity expansion. */
+function checkSvg(bytes: Buffer): void {
+  const text = bytes.toString('utf8')
+  const entities = text.match(/<!ENTITY[^>]*>/gi) ?? []
+  const harmless = entities.every((entity) => /^<!ENTITY\s+[\w.-]+\s+("[^"&%]*"|'[^'&%]*')\s*>$/i.test(entity))
+  if (!harmless || entities.length > 100 || /<xi:include|<\?xml-stylesheet/i.test(text))
+    throw new MediaFailure('unsafe', 'The SVG refers to other files or multiplies its own text; it is not drawn')
+}
+
+function tooLarge(maxPixels: number): MediaFailure {
+  return new MediaFailure('too_large', `The picture has more than ${maxPixels} pixels, which is the limit`)
+}

@@ -1,0 +1,26 @@
+// Opens the vector store in the main database, by its dialect.
+import { sqliteFile, type StorageOptions } from '../db/storage.ts'
+import { openPostgresForSearches } from '../db/postgres.ts'
+import type { Db } from '../db/schema.ts'
+import { postgresVectors } from './postgres/vectors.ts'
+import { SEARCH_SETTINGS } from './postgres/search.ts'
+import { SqlVectorStore } from './sql-vector-store.ts'
+import { NearestFinder } from './sqlite/nearest.ts'
+import { sqliteVectors } from './sqlite/vectors.ts'
+import type { VectorStore } from './store.ts'
+
+export interface OpenVectors {
+  vectors: VectorStore
+  /** Ends its thread or its connections; called before the database is closed. */
+  close: () => Promise<void>
+}
+
+/** @param db the open, migrated database at the place that the options name */
+export function openVectors(db: Db, { data_dir, database_url }: StorageOptions): OpenVectors {
+  if (database_url === undefined) {
+    const nearest = new NearestFinder(sqliteFile(data_dir))
+    return { vectors: new SqlVectorStore(db, sqliteVectors(nearest)), close: () => nearest.close() }
+  }
+  const searches = openPostgresForSearches(database_url, SEARCH_SETTINGS)
+  return { vectors: new SqlVectorStore(db, postgresVectors(searches)), close: () => searches.destroy() }
+}

@@ -1,0 +1,50 @@
+// Chunks in Postgres: their rows, full text as tsvector and vectors in pgvector, all under one id.
+import { sql } from 'kysely'
+import type { Tx } from '../../db/schema.ts'
+import { toUnit, vectorTable } from '../documents.ts'
+import { foldedWords, spaceLexeme, WORDS_CONFIG } from './terms.ts'
+import type { DocumentGeneration, VectorChunk } from '../store.ts'
+
+/** A vector scaled to length 1 in pgvector's text format; undefined for the zero vector. */
+export function unitText(vector: Float32Array): string | undefined {
+  const unit = toUnit(vector)
+  return unit && `[${unit.join(',')}]`
+}
+
+/** Inserts chunks with vectors and full text, except existing ones. All vectors have one dimension. */
+export async function addSomeChunks(
+  tx: Tx,
+  document: DocumentGeneration,
+  space: string,
+  chunks: VectorChunk[],
+): Promise<void> {
+  const { document_id, generation, collection: collection_id } = document
+  const inserted = await tx
+    .insertInto('chunks')
+    .values(
+      chunks.map(({ text: content, heading = null, page, position }) => {
+        return { document_id, generation, collection_id, position, page, heading, content }
+      }),
+    )
+    .onConflict((c) => c.doNothing())
+    .returning(['id', 'position'])
+    .execute()
+  if (inserted.length === 0) return
+  const ids = new Map(inserted.map(({ id, position }) => [position, id]))
+  const added = [...new Map(chunks.toReversed().map((chunk) => [chunk.position, chunk])).values()].filter((chunk) =>
+    ids.has(chunk.position),
+  )
+  const words = added.map(({ position, text, heading = '' }) => {
+    const [content, title] = [foldedWords(text), foldedWords(heading)]
+    return sql`(${ids.get(position)}::bigint, setweight(to_tsvector(${WORDS_CONFIG}, ${title}), 'A')
+      || to_tsvector(${WORDS_CONFIG}, ${content}) || array_to_tsvector(array[${spaceLexeme(space)}::text]))`
+  })
+  await sql`insert into chunk_words (chunk_id, words) values ${sql.join(words)}`.execute(tx)
+  const vectors = added.flatMap(({ position, vector }) => {
+    const unit = unitText(vector)
+    return unit === undefined ? [] : [sql`(${ids.get(position)}, ${space}, ${unit})`]
+  })
+  if (vectors.length === 0) return
+  const table = sql.table(vectorTable(chunks[0]!.vector.length))
+  await sql`insert into ${table} (chunk_id, space, embedding) values ${sql.join(vectors)}`.execute(tx)
+}

@@ -1,0 +1,148 @@
+// Hybrid search on Postgres: nearest vectors and full text, each restricted to visible chunks, fused by rank.
+import { sql, type RawBuilder } from 'kysely'
+import type { Db } from '../../db/schema.ts'
+import { JOIN_PUBLISHED } from '../documents.ts'
+import { CANDIDATES_A_HIT, candidatesFor, fuseRanks, toHit, type VisibleChunk } from '../fuse.ts'
+import { unitText } from './chunks.ts'
+import { matchOf, MOST_MATCHED } from './terms.ts'
+import type { Hit, VectorQuery } from '../store.ts'
+import type { WordCounts } from '../word-counts.ts'
+import { wordsOfQuestion } from '../terms.ts'
+
+/** Largest `hnsw.ef_search`. */
+const MOST_NEIGHBOURS = 1_000
+/** Spaces of up to this many vectors are scanned exactly: as fast, and complete. */
+const MOST_EXACT = 2_000
+
+/**
+ * All queries use indexes. Without fresh statistics, as after an ingestion, Postgres would
+ * choose to read and sort whole tables (20 instead of 1.5 ms for the nearest of 10,000).
+ */
+export const SEARCH_SETTINGS = {
+  // With a filter HNSW would return only the remainder of its first candidates: iterative scans continue until there are
+  // enough.
+  'hnsw.iterative_scan': 'strict_order',
+  'hnsw.ef_search': '100',
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  // An unavoidable sort is still made.
+  enable_sort: 'off',
+  jit: 'off',
+  // Joins in the written order.
+  join_collapse_limit: '1',
+}
+
+type Narrowed = Pick<VectorQuery, 'knowledge_id'>
+interface Near {
+  id: number
+  distance: number
+}
+
+/** @param searches connections with the settings above */
+export async function searchPostgres(
+  searches: Db,
+  counts: WordCounts,
+  table: string,
+  spaces: string[],
+  query: VectorQuery,
+): Promise<Hit[]> {
+  const wanted = candidatesFor(query.top_k, MOST_NEIGHBOURS)
+  const vector = unitText(query.vector)
+  // Concurrently, on two connections.
+  const [nearest, worded] = await Promise.all([
+    vector === undefined ? [] : findNear(searches, table, spaces, vector, wanted, query),
+    findWords(searches, counts, spaces, wanted, query),
+  ])
+  // In a small index every chunk is among the nearest: those without similarity to the query are dropped.
+  const alike = nearest.filter(({ distance }) => toSimilarity(distance) > 0)
+  const near = new Map(alike.map(({ id, distance }) => [id, distance]))
+  const words = new Map(worded.map(({ id, rank }) => [id, -rank]))
+  const best = fuseRanks([near, words], query.top_k)
+  const ids = best.map(([id]) => id)
+  const rows = await getVisible(searches, table, ids, vector, query)
+  const hits: Hit[] = []
+  for (const [id, score] of best) {
+    const row = rows.get(id)
+    if (!row) continue
+    hits.push(toHit(row, row.distance === null ? 0 : toSimilarity(row.distance), score))
+  }
+  return hits
+}
+
+/** The nearest visible vectors. */
+async function findNear(
+  db: Db,
+  table: string,
+  spaces: string[],
+  vector: string,
+  wanted: number,
+  narrowed: Narrowed,
+): Promise<Near[]> {
+  const nearest = async (from: RawBuilder<unknown>, distance: RawBuilder<unknown>) => {
+    const { rows } = await sql<Near>`select near.chunk_id as id, ${distance} as distance from ${from}
+      where near.space = any(${spaces}) ${narrowedTo(narrowed)} order by ${distance} limit ${wanted}`.execute(db)
+    return rows
+  }
+  const vectorsFirst = sql`${sql.table(table)} near join chunks on chunks.id = near.chunk_id ${VISIBLE}`
+  const chunksFirst = sql`chunks ${VISIBLE} join ${sql.table(table)} near on near.chunk_id = chunks.id`
+  const distance = sql`near.embedding <=> ${vector}::halfvec`
+  // As part of a sum it does not match the index order.
+  const comparingAll = () =>
+    nearest(narrowed.knowledge_id === undefined ? vectorsFirst : chunksFirst, sql`(${distance}) + 0`)
+  if (await isSmall(db, table, spaces, narrowed)) return comparingAll()
+  const found = await nearest(vectorsFirst, distance)
+  // HNSW stopped with too few visible candidates. An exact scan is slower, so only then.
+  return found.length >= wanted / CANDIDATES_A_HIT ? found : comparingAll()
+}
+
+/** Whether an exact scan is cheap: few vectors in the spaces, or in one source of knowledge, which is within one space. */
+async function isSmall(db: Db, table: string, spaces: string[], narrowed: Narrowed): Promise<boolean> {
+  const compared =
+    narrowed.knowledge_id === undefined
+      ? sql`${sql.table(table)} where space = any(${spaces})`
+      : sql`chunks ${VISIBLE} ${narrowedTo(narrowed)}`
+  const { rows } = await sql<{ n: number }>`select count(*) as n
+    from (select from ${compared} limit ${MOST_EXACT + 1}) counted`.execute(db)
+  return Number(rows[0]?.n) <= MOST_EXACT
+}
+
+async function findWords(
+  db: Db,
+  counts: WordCounts,
+  spaces: string[],
+  wanted: number,
+  query: VectorQuery,
+): Promise<{ id: number; rank: number }[]> {
+  const found = await matchOf(db, counts, spaces, wordsOfQuestion(query.text))
+  if (found === undefined) return []
+  // Matched before the join: Postgres overestimates the match's selectivity and would scan all chunks.
+  const { rows } = await sql<{ id: number; rank: number }>`with found as materialized (
+      select chunk_id, ${found.rank} as rank from chunk_words where words @@ ${found.match}::tsquery
+      limit ${MOST_MATCHED})
+    select chunks.id, found.rank from found join chunks on chunks.id = found.chunk_id ${VISIBLE} ${narrowedTo(query)}
+    order by found.rank desc, chunks.id limit ${wanted}`.execute(db)
+  return rows
+}
+
+const VISIBLE = sql.raw(JOIN_PUBLISHED)
+const narrowedTo = ({ knowledge_id }: Narrowed) =>
+  knowledge_id === undefined ? sql`` : sql`and documents.knowledge_id = ${knowledge_id}`
+
+interface Visible extends VisibleChunk {
+  /** Distance of its vector to the query's, if both have one. */
+  distance: number | null
+}
+
+async function getVisible(db: Db, table: string, ids: number[], vector: string | undefined, narrowed: Narrowed) {
+  const { rows } = await sql<Visible>`select chunks.id, chunks.document_id, chunks.page, chunks.heading, chunks.content,
+      documents.knowledge_id, near.embedding <=> ${vector ?? null}::halfvec as distance
+    from chunks ${VISIBLE} left join ${sql.table(table)} near on near.chunk_id = chunks.id
+    where chunks.id = any(${ids}::bigint[]) ${narrowedTo(narrowed)}`.execute(db)
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
+/** The cosine similarity, from the distance. */
+function toSimilarity(distance: number): number {
+  return Math.min(1, Math.max(0, 1 - distance))
+}

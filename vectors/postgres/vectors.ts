@@ -1,0 +1,54 @@
+// Vectors in pgvector and full text in tsvectors, in the main database.
+import { sql } from 'kysely'
+import { differencesOf } from '../../db/dialect.ts'
+import type { Db } from '../../db/schema.ts'
+import { vectorTable } from '../documents.ts'
+import { addSomeChunks } from './chunks.ts'
+import { searchPostgres } from './search.ts'
+import { wordCounts } from './terms.ts'
+import type { VectorDialect } from '../sql-vector-store.ts'
+
+/** Rows per statement that inserts or deletes. */
+const ROWS_A_STATEMENT = 200
+/** Most dimensions of an HNSW index of halfvec; larger vectors are scanned exactly. */
+const MOST_INDEXED_DIMENSIONS = 4_000
+
+/** @param searches connections with the settings of searches */
+export function postgresVectors(searches: Db): VectorDialect {
+  const counts = wordCounts()
+  return {
+    async createTable(tx, dimension) {
+      const table = vectorTable(dimension)
+      // Concurrent creations of the same table would fail.
+      await differencesOf(tx).lockNames(tx, [table])
+      await sql`create table if not exists ${sql.table(table)} (
+        chunk_id bigint primary key references chunks (id) on delete cascade,
+        space text collate "C" not null, embedding halfvec(${sql.lit(dimension)}) not null)`.execute(tx)
+      await sql`create index if not exists ${sql.ref(`${table}_by_space`)} on ${sql.table(table)} (space)`.execute(tx)
+      if (dimension > MOST_INDEXED_DIMENSIONS) return
+      await sql`create index if not exists ${sql.ref(`${table}_by_nearness`)} on ${sql.table(table)}
+        using hnsw (embedding halfvec_cosine_ops)`.execute(tx)
+    },
+
+    async addChunks(db, document, space, chunks) {
+      // Lock ordering: sorted, so that two attempts at the same chunks cannot deadlock.
+      const ordered = chunks.toSorted((a, b) => a.position - b.position)
+      for (let from = 0; from < ordered.length; from += ROWS_A_STATEMENT) {
+        const some = ordered.slice(from, from + ROWS_A_STATEMENT)
+        await db.transaction().execute((tx) => addSomeChunks(tx, document, space, some))
+      }
+    },
+
+    /** Vectors and full text are deleted by cascade. */
+    async removeChunks(db, documentId, concerned) {
+      for (let removed = ROWS_A_STATEMENT; removed === ROWS_A_STATEMENT;) {
+        const { numAffectedRows } = await sql`delete from chunks where id in (
+          select id from chunks where document_id = ${documentId} and ${concerned}
+          order by id limit ${ROWS_A_STATEMENT} for update)`.execute(db)
+        removed = Number(numAffectedRows ?? 0)
+      }
+    },
+
+    search: (_, ...asked) => searchPostgres(searches, counts, ...asked),
+  }
+}

@@ -1,0 +1,42 @@
+// One chunk in SQLite: its row, full text in FTS5 and vector in sqlite-vec, all under one id.
+import { sql } from 'kysely'
+import type { Tx } from '../../db/schema.ts'
+import { toUnit, vectorTable } from '../documents.ts'
+import type { DocumentGeneration, VectorChunk } from '../store.ts'
+import { spaced } from '../terms.ts'
+
+/** A vector scaled to length 1 in sqlite-vec's binary format; undefined for the zero vector. */
+export function unitBytes(vector: Float32Array): Uint8Array | undefined {
+  const unit = toUnit(vector)
+  return unit && new Uint8Array(unit.buffer)
+}
+
+/** Inserts the chunk with vector and full text, unless it exists. */
+export async function addChunk(tx: Tx, document: DocumentGeneration, space: string, chunk: VectorChunk): Promise<void> {
+  const { document_id, generation, collection: collection_id } = document
+  const { text: content, heading = null, page, position, vector } = chunk
+  const inserted = await tx
+    .insertInto('chunks')
+    .values({ document_id, generation, collection_id, position, page, heading, content })
+    .onConflict((c) => c.doNothing())
+    .returning('id')
+    .executeTakeFirst()
+  if (!inserted) return
+  // The virtual tables accept integers only; a JavaScript number would be bound as a real.
+  const id = BigInt(inserted.id)
+  await sql`insert into chunk_words (rowid, content, heading, space) values (${id}, ${spaced(content)}, ${spaced(heading ?? '')}, ${space})`.execute(
+    tx,
+  )
+  const bytes = unitBytes(vector)
+  if (bytes)
+    await sql`insert into ${sql.table(vectorTable(vector.length))} (rowid, space, embedding) values (${id}, ${space}, ${bytes})`.execute(
+      tx,
+    )
+}
+
+export async function removeChunk(tx: Tx, chunkId: number, dimension: number): Promise<void> {
+  const id = BigInt(chunkId)
+  await sql`delete from ${sql.table(vectorTable(dimension))} where rowid = ${id}`.execute(tx)
+  await sql`delete from chunk_words where rowid = ${id}`.execute(tx)
+  await tx.deleteFrom('chunks').where('id', '=', chunkId).execute()
+}

@@ -1,0 +1,121 @@
+// Hybrid search on SQLite: nearest vectors and full text, each restricted to visible chunks, fused by rank.
+import { sql } from 'kysely'
+import type { Db } from '../../db/schema.ts'
+import { JOIN_PUBLISHED } from '../documents.ts'
+import { CANDIDATES_A_HIT, candidatesFor, fuseRanks, toHit } from '../fuse.ts'
+import { unitBytes } from './chunks.ts'
+import type { Hit, VectorQuery } from '../store.ts'
+import type { NearestFinder } from './nearest.ts'
+import { matchOf } from './terms.ts'
+import type { WordCounts } from '../word-counts.ts'
+import { wordsOfQuestion } from '../terms.ts'
+
+/** Largest `k` of sqlite-vec. */
+const MOST_NEIGHBOURS = 4_096
+
+type Narrowed = Pick<VectorQuery, 'knowledge_id'>
+
+export interface Searched {
+  db: Db
+  nearest: NearestFinder
+  counts: WordCounts
+}
+
+export async function searchSqlite(
+  { db, nearest, counts }: Searched,
+  table: string,
+  spaces: string[],
+  query: VectorQuery,
+): Promise<Hit[]> {
+  const wanted = candidatesFor(query.top_k, MOST_NEIGHBOURS)
+  const vector = unitBytes(query.vector)
+  // Each space is a partition of the vectors; there are few.
+  const distinct = [...new Set(spaces)]
+  const enough = wanted / CANDIDATES_A_HIT
+  const { knowledge_id } = query
+  // The thread scans the vectors concurrently.
+  const [found, worded] = await Promise.all([
+    vector ? nearest.find({ table, spaces: distinct, vector, wanted, enough, knowledge_id }) : [],
+    findWords(db, counts, distinct, wanted, query),
+  ])
+  // In a small index every chunk is among the nearest: those without similarity to the query are dropped.
+  const alike = found.filter(({ distance }) => toSimilarity(distance) > 0)
+  const near = new Map(alike.map(({ id, distance }) => [id, distance]))
+  const words = new Map(worded.map(({ id, rank }) => [id, rank]))
+  const best = fuseRanks([near, words], query.top_k)
+  const rows = await getVisible(
+    db,
+    best.map(([id]) => id),
+    query,
+  )
+  const hits: Hit[] = []
+  for (const [id, score] of best) {
+    const row = rows.get(id)
+    if (!row) continue
+    const distance = near.get(id) ?? (vector && (await getDistance(db, table, id, vector)))
+    hits.push(toHit(row, distance === undefined ? 0 : toSimilarity(distance), score))
+  }
+  return hits
+}
+
+interface Ranked {
+  id: number
+  rank: number
+}
+
+async function findWords(
+  db: Db,
+  counts: WordCounts,
+  spaces: string[],
+  wanted: number,
+  query: VectorQuery,
+): Promise<Ranked[]> {
+  const found: Ranked[] = []
+  const words = wordsOfQuestion(query.text)
+  for (const space of spaces) {
+    const match = await matchOf(db, counts, space, words)
+    if (match === undefined) continue
+    const { rows } = await sql<Ranked>`select chunks.id, chunk_words.rank
+      from chunk_words join chunks on chunks.id = chunk_words.rowid ${VISIBLE}
+      where chunk_words match ${match} and chunk_words.rank match 'bm25(1.0, 1.5, 0.0)' ${narrowedTo(query)}
+      order by chunk_words.rank limit ${wanted}`.execute(db)
+    found.push(...rows)
+  }
+  return found
+}
+
+const VISIBLE = sql.raw(JOIN_PUBLISHED)
+const narrowedTo = ({ knowledge_id }: Narrowed) =>
+  knowledge_id === undefined ? sql`` : sql`and documents.knowledge_id = ${knowledge_id}`
+
+async function getVisible(db: Db, ids: number[], { knowledge_id }: Narrowed) {
+  const rows = await db
+    .selectFrom('chunks')
+    .innerJoin('documents', (join) =>
+      join.onRef('documents.id', '=', 'chunks.document_id').onRef('documents.generation', '=', 'chunks.generation'),
+    )
+    .select([
+      'chunks.id',
+      'chunks.document_id',
+      'chunks.page',
+      'chunks.heading',
+      'chunks.content',
+      'documents.knowledge_id',
+    ])
+    .where(sql<boolean>`chunks.id in (select value from json_each(${JSON.stringify(ids)}))`)
+    .$if(knowledge_id !== undefined, (rows) => rows.where('documents.knowledge_id', '=', knowledge_id!))
+    .execute()
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
+/** The distance of a passage that was found by full text only. */
+async function getDistance(db: Db, table: string, id: number, vector: Uint8Array): Promise<number | undefined> {
+  const { rows } = await sql<{ distance: number }>`select vec_distance_l2(embedding, ${vector}) as distance
+    from ${sql.table(table)} where rowid = ${BigInt(id)}`.execute(db)
+  return rows[0]?.distance
+}
+
+/** The cosine similarity of two unit vectors, from their distance. */
+function toSimilarity(distance: number): number {
+  return Math.min(1, Math.max(0, 1 - distance ** 2 / 2))
+}
