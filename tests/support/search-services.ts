@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
+import { unlessAborted } from './unless-aborted.ts'
 
 export interface Asked {
   method: string
@@ -71,18 +72,21 @@ export async function startLocalWeb(): Promise<LocalWeb> {
   const asked: Asked[] = []
   const instead: LocalWeb['instead'] = new Map()
   const server = createServer((request, response) => {
-    void bodyOf(request).then((body) => {
-      const { method = '', url: path = '', headers } = request
-      asked.push({ method, path, headers, body })
-      const name = path.split('?')[0]!
-      const other = instead.get(name)
-      if (other) return void response.writeHead(other.status, other.headers).end(other.body)
-      const found = Object.entries(FOUND).find(([each]) => each === name)?.[1]
-      if (found) return void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(found))
-      const page = PAGES[name]
-      if (page) return void page(response)
-      response.writeHead(404, { 'content-type': 'text/html' }).end('<p>Nothing here</p>')
-    })
+    void bodyOf(request)
+      .then((body) => {
+        const { method = '', url: path = '', headers } = request
+        asked.push({ method, path, headers, body })
+        const name = path.split('?')[0]!
+        const other = instead.get(name)
+        if (other) return void response.writeHead(other.status, other.headers).end(other.body)
+        const found = Object.entries(FOUND).find(([each]) => each === name)?.[1]
+        if (found)
+          return void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(found))
+        const page = PAGES[name]
+        if (page) return void page(response)
+        response.writeHead(404, { 'content-type': 'text/html' }).end('<p>Nothing here</p>')
+      })
+      .catch(unlessAborted(request))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {

@@ -2,6 +2,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { unlessAborted } from './unless-aborted.ts'
 
 const HEADER = 44
 const BYTES_A_SECOND = 32_000
@@ -40,7 +41,7 @@ export class WhisperDouble {
           if (isHeld) await double.#released.promise
           response.setHeader('content-type', 'application/json')
           response.end(JSON.stringify(transcriptOf(size)))
-        })()
+        })().catch(unlessAborted(request))
       }),
     )
     await new Promise<void>((resolve) => double.#server.listen(0, '127.0.0.1', resolve))
