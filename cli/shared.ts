@@ -1,0 +1,38 @@
+// What the API and the workers of a process are composed from.
+import { readFileSync } from 'node:fs'
+import type { Client } from '@temporalio/client'
+import type { Logger } from 'pino'
+import { urlOf } from '../api/server.ts'
+import type { TurnResources } from '../activities/turn/turn-resources.ts'
+import type { Settings } from '../config/settings.ts'
+import type { Storage } from '../db/storage.ts'
+import type { Embedder } from '../providers/embedder.ts'
+import type { ModelRegistry } from '../providers/registry.ts'
+import type { VectorStore } from '../vectors/store.ts'
+import type { UrlGuard } from '../net/url-guard.ts'
+
+/** What the parts of the process share. */
+export interface Shared {
+  settings: Settings
+  storage: Storage
+  vectors: VectorStore
+  log: Logger
+  client: Client
+  /** Aborts when the process is to drain. */
+  stopping: AbortSignal
+  models: ModelRegistry
+  embedder: Embedder
+  turns: TurnResources
+  guard: UrlGuard
+}
+
+/** The version in package.json. */
+export function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+/** Public URL of the API, without a trailing slash. */
+export function publicUrl({ public_url, host, port }: Settings): string {
+  return (public_url ?? urlOf(host, port)).replace(/\/$/, '')
+}

@@ -1,0 +1,78 @@
+// Composes and starts the API of a process.
+import { startServer } from '../api/server.ts'
+import type { ApiContext } from '../api/services/context.ts'
+import { syncServers } from '../api/services/mcp-servers.ts'
+import { OpenStreams } from '../api/services/open-streams.ts'
+import { loadAgentFiles } from '../config/agent-files.ts'
+import { readEnvironment } from '../config/environment.ts'
+import type { Settings } from '../config/settings.ts'
+import { syncFileAgents } from '../db/queries/agents.ts'
+import { findValidHashes } from '../db/queries/keys.ts'
+import { checkIssuer, clientDocument, finishSignIn, openSignIn } from '../mcp/oauth.ts'
+import { isOurUi } from '../temporal-config/server-arguments.ts'
+import { createSpeaker } from './media.ts'
+import { ensureKey } from './key.ts'
+import { watchKnowledge } from './watch-knowledge.ts'
+import { publicUrl, readVersion, type Shared } from './shared.ts'
+
+/** Starts the API, with the agents, servers and knowledge of the operator's files. @param closers gets what has to be closed */
+export async function startApi(
+  { settings, storage, vectors, log, client, stopping, embedder, turns, guard }: Shared,
+  closers: (() => Promise<void>)[],
+): Promise<{ url: string; key?: string }> {
+  const agents = loadAgentFiles(
+    settings.agents_dir,
+    readEnvironment(process.env),
+    settings.providers,
+    settings.knowledge_dirs,
+  )
+  await syncFileAgents(storage.db, storage.box, agents)
+  const key = await ensureKey(storage.db, settings.api_key)
+  const context: ApiContext = {
+    storage,
+    vectors,
+    embedder,
+    speaker: createSpeaker(settings),
+    client,
+    namespace: settings.temporal.namespace,
+    ...temporalUi(settings),
+    providers: settings.providers,
+    checkUrl: guard.check,
+    apiEnv: Object.fromEntries(
+      settings.api_env.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+    ),
+    limits: settings.limits,
+    agentsDir: settings.agents_dir,
+    knowledgeDirs: settings.knowledge_dirs,
+    mcp: {
+      commands: settings.mcp_commands,
+      allow_private_urls: settings.allow_private_urls,
+      fetch: (url, init) => guard.fetch(url, init),
+      oauth: { checkIssuer, clientDocument, finishSignIn, openSignIn },
+    },
+    public_url: publicUrl(settings),
+    startTurn: turns.startTurn,
+    headStarts: turns.headStarts,
+    openStreams: new OpenStreams({
+      limits: settings.limits,
+      findValid: (hashes) => findValidHashes(storage.db, hashes),
+      log,
+    }),
+    auth: settings.api_key !== false,
+    closing: stopping,
+    log,
+  }
+  const server = await startServer(context, { ...settings, version: readVersion() })
+  closers.push(() => server.close())
+  await syncServers(context, agents)
+  const watching = watchKnowledge(context, agents, stopping)
+  closers.push(() => watching)
+  return { url: server.url, ...(key !== undefined && { key }) }
+}
+
+/** The API serves the UI of muxi's own server; an external UI is only linked. */
+function temporalUi(settings: Settings): Pick<ApiContext, 'temporalUiUrl' | 'temporalUpstream'> {
+  const url = settings.temporal.ui_url?.replace(/\/$/, '')
+  if (url === undefined || !isOurUi(url)) return { temporalUiUrl: url, temporalUpstream: undefined }
+  return { temporalUiUrl: `${publicUrl(settings)}${new URL(url).pathname}`, temporalUpstream: new URL(url).origin }
+}

@@ -1,0 +1,85 @@
+// Composes and starts the workers of a process, and the sweeper.
+import { join } from 'node:path'
+import type { NativeConnection } from '@temporalio/worker'
+import { createMcpWorker } from '../workers/mcp-worker.ts'
+import { transcriberFinder } from '../providers/find-transcriber.ts'
+import { createMediaWorker } from '../workers/media-worker.ts'
+import { runSweeper } from '../workers/sweeper.ts'
+import { createWorker } from '../workers/worker.ts'
+import { audioLimits, imageLimits } from './media.ts'
+import { publicUrl, readVersion, type Shared } from './shared.ts'
+
+/** Starts the workers and the sweeper. @returns a function that drains them */
+export async function startWorkers(
+  { settings, storage, vectors, log, client, stopping, models, embedder, turns }: Shared,
+  connection: NativeConnection,
+): Promise<() => Promise<void>> {
+  const worker = await createWorker({
+    connection,
+    namespace: settings.temporal.namespace,
+    cache_dir: join(settings.data_dir, 'cache'),
+    storage,
+    vectors,
+    models,
+    embedder,
+    findTranscriber: transcriberFinder({ ...settings, choice: settings.transcription }),
+    turns,
+    tool_output_characters: settings.limits.tool_output_characters,
+    log,
+  })
+  const { document_memory_mb, document_ms, document_output_bytes, document_pages } = settings.limits
+  const media = await createMediaWorker({
+    connection,
+    namespace: settings.temporal.namespace,
+    storage,
+    parse_limits: {
+      memory_mb: document_memory_mb,
+      time_ms: document_ms,
+      output_bytes: document_output_bytes,
+      max_pages: document_pages,
+    },
+    models,
+    image_limits: imageLimits(settings.limits),
+    audio_limits: audioLimits(settings.limits),
+    log,
+  })
+  const mcp = await createMcpWorker({
+    connection,
+    client,
+    namespace: settings.temporal.namespace,
+    storage,
+    commands: settings.mcp_commands,
+    allow_private_urls: settings.allow_private_urls,
+    public_url: publicUrl(settings),
+    version: readVersion(),
+    max_message_bytes: settings.limits.mcp_message_bytes,
+    ping_ms: settings.engine.mcp_ping_ms,
+    tool_output_characters: settings.limits.tool_output_characters,
+    log,
+  })
+  const running = Promise.all([worker.run(), media.run(), mcp.run()])
+  const swept = new AbortController()
+  const sweeping = runSweeper(
+    {
+      client,
+      storage,
+      log,
+      startTurn: turns.startTurn,
+      interval_ms: settings.engine.sweep_ms,
+      retention: settings.retention,
+    },
+    AbortSignal.any([stopping, swept.signal]),
+  )
+  running.catch((error: unknown) => {
+    log.fatal({ err: error }, 'the worker failed')
+    process.exit(1)
+  })
+  return async () => {
+    swept.abort()
+    turns.headStarts?.close()
+    for (const each of [worker, media]) if (each.getState() === 'RUNNING') each.shutdown()
+    mcp.shutdown()
+    await running
+    await sweeping
+  }
+}
