@@ -47,8 +47,172 @@ it('an unknown finish reason is read as stop, with a warning', async () => {
   expect([finish_reason, warnings]).toEqual(['stop', ["Unknown finish reason 'done_enough', read as 'stop'"]])
 })
 
-it('a stream without a finish reason is a failure that is retried', async () => {
-  await expect(read(content('Hi'))).rejects.toMatchObject({ name: 'ProviderFailure', kind: 'retry' })
+it.each([
+  ['with text', [content('Hi')], 'stop'],
+  ['with a whole call', [call(0, { id: 'c', function: { name: 'count', arguments: '{"n":1}' } })], 'tool_calls'],
+])('a stream %s that ends without a finish reason is complete, with a warning', async (_, chunks, expected) => {
+  const { finish_reason, warnings } = await read(...chunks)
+  expect([finish_reason, warnings]).toEqual([expected, ['The reply ended without a finish reason']])
+})
+
+it.each([
+  ['without anything', []],
+  ['with reasoning only', [{ choices: [{ delta: { reasoning: 'Hm.' } }] }]],
+  ['within the arguments of a call', [call(0, { id: 'c', function: { name: 'count', arguments: '{"n"' } })]],
+])('a stream %s that ends without a finish reason is a failure that is retried', async (_, chunks) => {
+  await expect(read(...chunks)).rejects.toMatchObject({ name: 'ProviderFailure', kind: 'retry' })
+})
+
+it.each([
+  [{ code: 400, type: 'BadRequestError' }, 'final'],
+  [{ code: 429 }, 'retry'],
+  [{ code: 'context_length_exceeded' }, 'final'],
+  [{ type: 'overloaded_error' }, 'unknown'],
+])('an error chunk with %o is a failure of kind %s, with the words of the server', async (fields, kind) => {
+  const failure = { object: 'error', message: 'The prompt is odd', ...fields }
+  await expect(read(content('Hi'), failure)).rejects.toMatchObject({ kind, message: 'The prompt is odd' })
+})
+
+it('the reply of a server that does not stream is read from its message', async () => {
+  const message = {
+    content: 'Counting.',
+    tool_calls: [{ id: 'c', function: { name: 'count', arguments: { n: 1 } } }],
+  }
+  const { parts, finish_reason } = await read({ choices: [{ message, finish_reason: 'tool_calls' }] })
+  expect(parts).toEqual([
+    { type: 'text', text: 'Counting.' },
+    { type: 'tool_call', id: 'c', name: 'count', arguments: '{"n":1}' },
+  ])
+  expect(finish_reason).toBe('tool_calls')
+})
+
+it('no delta holds half a character, wherever the halves are divided', async () => {
+  const { parts, deltas } = await read(content('a\ud83d'), content('\ude00b\ud83d'), content('\ude01'), finish('stop'))
+  expect(parts).toEqual([{ type: 'text', text: 'a😀b😁' }])
+  expect(deltas.every(({ text }) => text.isWellFormed())).toBe(true)
+})
+
+it('half a character without its other half is replaced', async () => {
+  const { parts } = await read(content('a\ude00b'), finish('stop'))
+  expect(parts).toEqual([{ type: 'text', text: 'a\ufffdb' }])
+})
+
+/** A piece of a call as servers stream it. */
+const piece = (fields: object, name?: unknown, args?: unknown): object => ({
+  ...fields,
+  function: { ...(name !== undefined && { name }), ...(args !== undefined && { arguments: args }) },
+})
+const COUNT = { id: 'a', name: 'count', arguments: '{"n":1}' }
+const ADD = { id: 'b', name: 'add', arguments: '{"m":2}' }
+
+describe('calls', () => {
+  it.each<[string, object[], object[]]>([
+    ['pieces without index', [piece({ id: 'a' }, 'count', '{"n"'), piece({}, undefined, ':1}')], [COUNT]],
+    [
+      'two whole calls without index',
+      [piece({ id: 'a' }, 'count', '{"n":1}'), piece({ id: 'b' }, 'add', '{"m":2}')],
+      [COUNT, ADD],
+    ],
+    [
+      'two whole calls without index and id',
+      [piece({}, 'count', '{"n":1}'), piece({}, 'add', '{"m":2}')],
+      [
+        { ...COUNT, id: '' },
+        { ...ADD, id: '' },
+      ],
+    ],
+    [
+      'two whole calls that are both numbered 0',
+      [piece({ index: 0, id: 'a' }, 'count', '{"n":1}'), piece({ index: 0, id: 'b' }, 'add', '{"m":2}')],
+      [COUNT, ADD],
+    ],
+    [
+      'the same tool twice without index and id',
+      [piece({}, 'count', '{"n":1}'), piece({}, 'count', '{"n":2}')],
+      [
+        { ...COUNT, id: '' },
+        { ...COUNT, id: '', arguments: '{"n":2}' },
+      ],
+    ],
+    [
+      'name and id in each piece',
+      [
+        piece({ index: 0, id: 'a' }, 'count', ''),
+        piece({ index: 0, id: 'a' }, 'count', '{"n"'),
+        piece({ index: 0, id: 'a' }, 'count', ':1}'),
+      ],
+      [COUNT],
+    ],
+    [
+      'name and id in each piece, without index',
+      [piece({ id: 'a' }, 'count', ''), piece({ id: 'a' }, 'count', '{"n"'), piece({ id: 'a' }, 'count', ':1}')],
+      [COUNT],
+    ],
+    [
+      'the whole arguments again in a last piece',
+      [
+        piece({ index: 0, id: 'a' }, 'count', '{"n"'),
+        piece({ index: 0 }, undefined, ':1}'),
+        piece({ index: 0, id: 'a' }, 'count', '{"n":1}'),
+      ],
+      [COUNT],
+    ],
+    [
+      'a name in halves',
+      [piece({ index: 0, id: 'a' }, 'cou'), piece({ index: 0 }, 'nt'), piece({ index: 0 }, undefined, '{"n":1}')],
+      [COUNT],
+    ],
+    ['a name that grows', [piece({ index: 0, id: 'a' }, 'cou'), piece({ index: 0 }, 'count', '{"n":1}')], [COUNT]],
+    ['an empty id', [piece({ index: 0, id: '' }, 'count', '{"n":1}')], [{ ...COUNT, id: '' }]],
+    [
+      'an id that is empty after the first piece',
+      [piece({ index: 0, id: 'a' }, 'count', '{"n"'), piece({ index: 0, id: '' }, '', ':1}')],
+      [COUNT],
+    ],
+    ['arguments as an object', [piece({ index: 0, id: 'a' }, 'count', { n: 1 })], [COUNT]],
+    ['arguments null', [piece({ index: 0, id: 'a' }, 'now', null)], [{ id: 'a', name: 'now', arguments: '' }]],
+    ['no arguments', [piece({ index: 0, id: 'a' }, 'now')], [{ id: 'a', name: 'now', arguments: '' }]],
+    [
+      'the same id for two calls',
+      [piece({ index: 0, id: 'a' }, 'count', '{"n":1}'), piece({ index: 1, id: 'a' }, 'add', '{"m":2}')],
+      [COUNT, { ...ADD, id: 'a' }],
+    ],
+    [
+      'indexes that begin at 1',
+      [piece({ index: 1, id: 'a' }, 'count', '{"n"'), piece({ index: 1 }, undefined, ':1}')],
+      [COUNT],
+    ],
+  ])('with %s are read', async (_, pieces, expected) => {
+    const chunks = pieces.map((each) => ({ choices: [{ delta: { tool_calls: [each] } }] }) as Chunk)
+    const { parts } = await read(...chunks, finish('tool_calls'))
+    expect(parts).toEqual(expected.map((each) => ({ type: 'tool_call', ...each })))
+  })
+
+  it('of a server that sends one function_call are read', async () => {
+    const old = (fields: object): Chunk => ({ choices: [{ delta: { function_call: fields } }] })
+    const { parts } = await read(
+      old({ name: 'count' }),
+      old({ arguments: '{"n"' }),
+      old({ arguments: ':1}' }),
+      finish('function_call'),
+    )
+    expect(parts).toEqual([{ type: 'tool_call', ...COUNT, id: '' }])
+  })
+
+  it('with long arguments keep their text when they are divided at any character', async () => {
+    const args = '{"list":[1,2.50,12345678901234567890],"text":"a{b}c"}'
+    for (let at = 1; at < args.length; at += 1) {
+      const chunks = [
+        piece({ index: 0, id: 'a' }, 'count', args.slice(0, at)),
+        piece({ index: 0 }, undefined, args.slice(at)),
+      ]
+      const { parts } = await read(
+        ...chunks.map((each) => ({ choices: [{ delta: { tool_calls: [each] } }] }) as Chunk),
+        finish('tool_calls'),
+      )
+      expect(parts).toEqual([{ type: 'tool_call', id: 'a', name: 'count', arguments: args }])
+    }
+  })
 })
 
 it('text and reasoning are kept apart, in order, and streamed as they come', async () => {
