@@ -37,11 +37,10 @@ export function openaiProvider(options: OpenAIOptions): Provider {
       const stall = new StallTimer(options.stall_ms)
       try {
         const { params, warnings } = toParams(request)
-        const stream = await client.chat.completions.create(params, {
-          signal: AbortSignal.any([signal, stall.signal]),
-        })
+        const either = AbortSignal.any([signal, stall.signal])
+        const stream = await client.chat.completions.create(params, { signal: either })
         stall.restart()
-        const result = await readChunks(watched(stream, stall), onDelta, options.name)
+        const result = await readChunks(watched(stream, stall, either), onDelta, options.name)
         return { ...result, warnings: [...warnings, ...result.warnings] }
       } catch (error) {
         signal.throwIfAborted()
@@ -100,12 +99,13 @@ async function readStart({ body }: Response, maxBytes: number): Promise<Uint8Arr
   return Buffer.concat(chunks).subarray(0, maxBytes)
 }
 
-/** Restarts the timer with each chunk. */
-async function* watched<T>(chunks: AsyncIterable<T>, stall: StallTimer): AsyncGenerator<T> {
+/** Restarts the timer with each chunk. @throws the reason when it was aborted: the client then ends a stream without an error */
+async function* watched<T>(chunks: AsyncIterable<T>, stall: StallTimer, signal: AbortSignal): AsyncGenerator<T> {
   for await (const chunk of chunks) {
     stall.restart()
     yield chunk
   }
+  signal.throwIfAborted()
 }
 
 export function toFailure(error: unknown, options: OpenAIOptions, stalled: boolean): ProviderFailure {

@@ -92,33 +92,38 @@ it(keeps('model.breaks', 'in its second step: the text of the first stays'), asy
   expect(resets(stream).map(({ data }) => [data.step, data.content])).toEqual([[2, 'Let me look. ']])
 })
 
-it(keeps('model.no-finish', 'an answer that just stops is re-emitted'), async () => {
-  const chunk = (content: string) =>
-    JSON.stringify({
-      id: 'x',
-      object: 'chat.completion.chunk',
-      choices: [{ index: 0, delta: { content }, finish_reason: null }],
-    })
-  const end = JSON.stringify({
-    id: 'x',
-    object: 'chat.completion.chunk',
-    choices: [{ index: 0, delta: {}, finish_reason: 'stop' }],
-  })
-  stage.model.raw('unfinished', [chunk('It was '), chunk('a dark and')], [chunk('It was a day.'), end, '[DONE]'])
+const chunkOf = (delta: object, finish_reason: string | null = null) =>
+  JSON.stringify({ id: 'x', object: 'chat.completion.chunk', choices: [{ index: 0, delta, finish_reason }] })
+
+/** A turn of an agent whose model answers with these lines, one list a request. */
+async function runRaw(name: string, ...answers: string[][]) {
+  stage.model.raw(name, ...answers)
   const agent = {
-    id: 'unfinished',
-    description: 'Stops in the middle.',
-    system_message: 'Stop.',
-    model: { provider: 'openai', model: 'raw', base_url: stage.model.rawUrl('unfinished') },
+    id: name,
+    description: 'Answers as it likes.',
+    system_message: 'Answer.',
+    model: { provider: 'openai', model: 'raw', base_url: stage.model.rawUrl(name) },
   }
   expect((await stage.call(muxi.url, '/api/v1/agents', { body: agent })).status).toBe(201)
-  const stream = await stage.chat(muxi.url, 'Tell me', { agent: 'unfinished' })
+  const stream = await stage.chat(muxi.url, 'Tell me', { agent: name })
   expect((await stream.untilFinal()).type).toBe('message_end')
-  expect(resets(stream)).toHaveLength(1)
-  expect((await stage.turn(muxi.url, stream.events[0]!.data.turn_id)).message.agent_response.content).toBe(
-    'It was a day.',
-  )
-  expect(stage.model.calls('unfinished')).toBe(2)
+  const turn = await stage.turn(muxi.url, stream.events[0]!.data.turn_id)
+  return { stream, reply: turn.message.agent_response.content }
+}
+
+it(keeps('model.no-finish', 'a whole answer is asked for once'), async () => {
+  const { stream, reply } = await runRaw('unfinished', [
+    chunkOf({ content: 'It was ' }),
+    chunkOf({ content: 'a day.' }),
+  ])
+  expect([resets(stream), reply, stage.model.calls('unfinished')]).toEqual([[], 'It was a day.', 1])
+})
+
+it(keeps('model.no-finish', 'half a call is asked for again'), async () => {
+  const half = chunkOf({ tool_calls: [{ index: 0, id: 'c', function: { name: 'count', arguments: '{"n"' } }] })
+  const whole = [chunkOf({ content: 'It was a day.' }), chunkOf({}, 'stop'), '[DONE]']
+  const { stream, reply } = await runRaw('half', [chunkOf({ content: 'It was ' }), half], whole)
+  expect([resets(stream).length, reply, stage.model.calls('half')]).toEqual([1, 'It was a day.', 2])
 })
 
 it(keeps('model.bad-arguments', 'the model hears what is wrong and does better'), async () => {

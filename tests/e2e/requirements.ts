@@ -54,7 +54,8 @@ export const REQUIREMENTS = {
   'model.500': '500 twice: asked again, answered',
   'model.hangs': 'A model that falls silent is given up and asked again',
   'model.breaks': 'A connection that breaks mid-stream: the text is withdrawn and re-emitted',
-  'model.no-finish': 'An answer that ends without a finish is re-emitted',
+  'model.no-finish':
+    'An answer without a finish reason counts if its stream ended whole; one of reasoning or half a call is asked for again',
   'model.bad-arguments': 'Broken JSON in tool arguments goes back to the model, a bounded number of times',
   'model.finish': 'A reply that was cut says why: in message_end and in the log',
   'model.many-calls': 'One step makes at most 16 calls, and every other one is answered to the model',
