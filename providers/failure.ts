@@ -42,19 +42,6 @@ export function kindOfStatus(status: number): FailureKind {
   return status === 408 || status === 409 || status === 429 || status >= 500 ? 'retry' : 'final'
 }
 
-/** Error types and codes of servers whose status is 200: the stream had begun. */
-const FINAL_CODES =
-  /invalid|bad_?request|auth|permission|forbidden|not_?found|context_length|policy|content_filter|unsupported|quota/i
-
-/** The kind of an error in a stream, by its code or type. Its message decides nothing. */
-export function kindOfError({ code, type, status }: { code?: unknown; type?: unknown; status?: unknown }): FailureKind {
-  for (const value of [code, status]) {
-    const number = Number(value)
-    if (Number.isInteger(number) && number >= 400 && number < 600) return kindOfStatus(number)
-  }
-  return [code, type].some((word) => typeof word === 'string' && FINAL_CODES.test(word)) ? 'final' : 'unknown'
-}
-
 /** `Retry-After` in milliseconds: a number of seconds or a date. */
 export function parseRetryAfter(value: string | null | undefined, now = Date.now()): number | undefined {
   if (!value) return undefined

@@ -1,7 +1,6 @@
 // Reads the chunks of OpenAI's chat completions, as OpenAI and compatible servers stream them, into the parts of a reply.
-import type { AssistantPart, FinishReason, TokenUsage } from '../contracts/model-messages.ts'
-import { type CallPiece, CallPieces } from './call-pieces.ts'
-import { kindOfError, ProviderFailure, redact } from './failure.ts'
+import type { AssistantPart, FinishReason, TokenUsage, ToolCallPart } from '../contracts/model-messages.ts'
+import { ProviderFailure } from './failure.ts'
 import type { Delta, GenerateResult } from './provider.ts'
 
 /** Where servers put reasoning: vLLM, llama.cpp and DeepSeek; OpenRouter, Groq and Ollama. */
@@ -20,22 +19,21 @@ export interface CallMetadata {
 
 /** What is read of a chunk: any field may be missing, null or of another type. */
 export interface Chunk {
-  /** `message`: the whole reply, from a server that does not stream. */
-  choices?: { delta?: ChunkDelta | null; message?: ChunkDelta | null; finish_reason?: unknown }[] | null
+  choices?: { delta?: ChunkDelta | null; finish_reason?: unknown }[] | null
   usage?: unknown
-  /** `error`: an error of vLLM, with the other fields. */
-  object?: unknown
-  message?: unknown
-  type?: unknown
-  code?: unknown
 }
 
 type ChunkDelta = {
   content?: unknown
   refusal?: unknown
-  tool_calls?: CallPiece[] | null
-  /** Before tool calls: one call, in pieces. */
-  function_call?: { name?: unknown; arguments?: unknown } | null
+  tool_calls?:
+    | {
+        index: number
+        id?: string | null
+        function?: { name?: string | null; arguments?: string | null } | null
+        extra_content?: unknown
+      }[]
+    | null
 } & { [F in (typeof REASONING_FIELDS)[number]]?: unknown }
 
 const FINISH_REASONS: Record<string, FinishReason> = {
@@ -52,42 +50,29 @@ const FINISH_REASONS: Record<string, FinishReason> = {
   insufficient_system_resource: 'error',
 }
 
-/**
- * A stream that ends without a finish reason is complete if it has text or whole calls.
- * @throws ProviderFailure for an error of the server, an empty stream, or a call that is not whole
- */
+/** @throws ProviderFailure when the stream ends without a finish reason */
 export async function readChunks(
   chunks: AsyncIterable<Chunk>,
   onDelta: (delta: Delta) => Promise<void>,
   provider: string,
 ): Promise<GenerateResult> {
   const parts: AssistantPart[] = []
-  const calls = new CallPieces()
+  const calls = new Map<number, ToolCallPart>()
   const warnings: string[] = []
   let usage: TokenUsage | undefined
   let finish: string | undefined
 
-  /** The first half of a character whose second half is in the next piece. */
-  let half = ''
-
-  async function add(type: 'text' | 'reasoning', piece: unknown, metadata?: ReasoningMetadata): Promise<void> {
-    if (typeof piece !== 'string' || piece === '') return
+  async function add(type: 'text' | 'reasoning', text: unknown, metadata?: ReasoningMetadata): Promise<void> {
+    if (typeof text !== 'string' || text === '') return
     const last = parts.at(-1)
-    const whole = last?.type === type ? half + piece : piece
-    half = FIRST_HALF.test(whole) ? whole.slice(-1) : ''
-    const text = whole.slice(0, whole.length - half.length).toWellFormed()
     if (last?.type === type) last.text += text
     else parts.push({ type, text, ...(metadata && { metadata: { ...metadata } }) })
-    if (text !== '') await onDelta({ type, text })
+    await onDelta({ type, text })
   }
 
   async function addContent(content: unknown): Promise<void> {
     if (!Array.isArray(content)) return add('text', content)
-    for (const part of content as ({ type?: unknown; text?: unknown; thinking?: unknown } | string | null)[]) {
-      if (typeof part === 'string' || part === null) {
-        await add('text', part)
-        continue
-      }
+    for (const part of content as { type?: unknown; text?: unknown; thinking?: unknown }[]) {
       if (part.type !== 'thinking') await add('text', part.text)
       else if (Array.isArray(part.thinking))
         for (const { text } of part.thinking as { text?: unknown }[]) await add('reasoning', text)
@@ -96,35 +81,32 @@ export async function readChunks(
   }
 
   for await (const chunk of chunks) {
-    if (chunk.object === 'error') throw toChunkFailure(chunk, provider)
     usage = readUsage(chunk.usage) ?? usage
     const choice = chunk.choices?.[0]
     if (!choice) continue
-    const delta = choice.delta ?? choice.message ?? {}
+    const delta = choice.delta ?? {}
     // Some servers send the same reasoning in both fields.
     const field = REASONING_FIELDS.find((name) => typeof delta[name] === 'string' && delta[name] !== '')
     if (field) await add('reasoning', delta[field], { field })
     await addContent(delta.content)
     await add('text', delta.refusal)
-    const pieces = delta.tool_calls ?? (delta.function_call ? [{ index: 0, function: delta.function_call }] : [])
-    for (const piece of pieces) {
-      const begun = calls.add(piece)
-      if (begun) parts.push(begun)
+    for (const piece of delta.tool_calls ?? []) {
+      let call = calls.get(piece.index)
+      if (!call) {
+        call = { type: 'tool_call', id: '', name: '', arguments: '' }
+        calls.set(piece.index, call)
+        parts.push(call)
+      }
+      if (piece.id) call.id = piece.id
+      call.name += piece.function?.name ?? ''
+      call.arguments += piece.function?.arguments ?? ''
+      if (piece.extra_content) call.metadata = { extra_content: piece.extra_content }
     }
     if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '') finish = choice.finish_reason
   }
-  const isEmpty = calls.calls.length === 0 && !parts.some((part) => part.type === 'text' && part.text !== '')
-  if (finish === undefined && (isEmpty || !calls.complete))
+  if (finish === undefined)
     throw new ProviderFailure('retry', 'The model ended its answer without saying that it was finished', { provider })
-  if (finish === undefined) warnings.push('The reply ended without a finish reason')
-  return { parts, finish_reason: readFinish(finish ?? 'stop', calls.calls.length > 0, warnings), usage, warnings }
-}
-
-const FIRST_HALF = /[\uD800-\uDBFF]$/
-
-function toChunkFailure(chunk: Chunk, provider: string): ProviderFailure {
-  const words = typeof chunk.message === 'string' ? chunk.message : 'The server reported an error'
-  return new ProviderFailure(kindOfError(chunk), redact(words, undefined), { provider })
+  return { parts, finish_reason: readFinish(finish, calls.size > 0, warnings), usage, warnings }
 }
 
 /** Servers say `stop` of replies with calls and `tool_calls` of replies without: the parts decide. */

@@ -1,7 +1,7 @@
 // OpenAI and every server that speaks its chat completions (Grok, Ollama, vLLM, DeepSeek, Mistral, …), on the `openai` package.
 import { UrlRefused } from '../contracts/url-refused.ts'
 import OpenAI, { APIConnectionError, APIError, APIUserAbortError } from 'openai'
-import { kindOfError, kindOfStatus, parseRetryAfter, ProviderFailure, redact } from './failure.ts'
+import { kindOfStatus, parseRetryAfter, ProviderFailure, redact } from './failure.ts'
 import { readChunks } from './openai-reader.ts'
 import { toParams } from './openai-request.ts'
 import type { Provider } from './provider.ts'
@@ -29,7 +29,7 @@ export function openaiProvider(options: OpenAIOptions): Provider {
     baseURL: options.base_url ?? null,
     maxRetries: 0,
     logLevel: 'off',
-    fetch: toClientFetch(options.fetch ?? globalThis.fetch),
+    ...(options.fetch && { fetch: toClientFetch(options.fetch) }),
   })
   return {
     name: options.name,
@@ -37,10 +37,11 @@ export function openaiProvider(options: OpenAIOptions): Provider {
       const stall = new StallTimer(options.stall_ms)
       try {
         const { params, warnings } = toParams(request)
-        const either = AbortSignal.any([signal, stall.signal])
-        const stream = await client.chat.completions.create(params, { signal: either })
+        const stream = await client.chat.completions.create(params, {
+          signal: AbortSignal.any([signal, stall.signal]),
+        })
         stall.restart()
-        const result = await readChunks(watched(stream, stall, either), onDelta, options.name)
+        const result = await readChunks(watched(stream, stall), onDelta, options.name)
         return { ...result, warnings: [...warnings, ...result.warnings] }
       } catch (error) {
         signal.throwIfAborted()
@@ -53,21 +54,7 @@ export function openaiProvider(options: OpenAIOptions): Provider {
 }
 
 function toClientFetch(fetch: Fetch): typeof globalThis.fetch {
-  return async (input, init) => asEvents(await fetch(input instanceof Request ? input.url : input, init))
-}
-
-/** Longest reply of a server that does not stream, in bytes. */
-const MAX_JSON_BODY = 16_777_216
-
-/** A server that answers with JSON instead of a stream: its reply, or its error, as the only event. */
-async function asEvents(response: Response): Promise<Response> {
-  const type = response.headers.get('content-type') ?? ''
-  if (!response.ok || !/^application\/(problem\+)?json\b/i.test(type)) return response
-  const body = Buffer.from(await readStart(response, MAX_JSON_BODY)).toString()
-  const headers = new Headers(response.headers)
-  headers.set('content-type', 'text/event-stream')
-  headers.delete('content-length')
-  return new Response(`data: ${body.replaceAll(/[\r\n]+/g, ' ')}\n\ndata: [DONE]\n\n`, { status: 200, headers })
+  return (input, init) => fetch(input instanceof Request ? input.url : input, init)
 }
 
 /** The headers of a call besides its key. The client adds others from the environment: organization, project, OPENAI_CUSTOM_HEADERS. */
@@ -99,13 +86,12 @@ async function readStart({ body }: Response, maxBytes: number): Promise<Uint8Arr
   return Buffer.concat(chunks).subarray(0, maxBytes)
 }
 
-/** Restarts the timer with each chunk. @throws the reason when it was aborted: the client then ends a stream without an error */
-async function* watched<T>(chunks: AsyncIterable<T>, stall: StallTimer, signal: AbortSignal): AsyncGenerator<T> {
+/** Restarts the timer with each chunk. */
+async function* watched<T>(chunks: AsyncIterable<T>, stall: StallTimer): AsyncGenerator<T> {
   for await (const chunk of chunks) {
     stall.restart()
     yield chunk
   }
-  signal.throwIfAborted()
 }
 
 export function toFailure(error: unknown, options: OpenAIOptions, stalled: boolean): ProviderFailure {
@@ -129,7 +115,7 @@ export function toFailure(error: unknown, options: OpenAIOptions, stalled: boole
   if (error instanceof APIError) {
     const status = error.status as number | undefined
     return new ProviderFailure(
-      status === undefined ? kindOfError(errorOf(error)) : kindOfStatus(status),
+      status === undefined ? 'unknown' : kindOfStatus(status),
       redact(error.message, options.api_key),
       {
         provider,
@@ -146,11 +132,6 @@ export function toFailure(error: unknown, options: OpenAIOptions, stalled: boole
     provider,
     cause: error,
   })
-}
-
-/** The error object of a stream, as the server sent it. */
-function errorOf({ error }: APIError): object {
-  return typeof error === 'object' && error !== null ? error : {}
 }
 
 /** Aborts when it was not restarted for so long. */
