@@ -31,6 +31,13 @@ export function toModelFailure(failure: ProviderFailure, model: ModelRef, failed
   })
 }
 
+/** A failure of this program after a request was paid for: it is retried as often as a failure of the model is. */
+export function toInternalFailure(reason: unknown, failedBefore: number): unknown {
+  if (failedBefore + 1 < MODEL_ATTEMPTS) return reason
+  const described: TurnFailure = { code: 'internal_error', message: 'The reply of the model could not be handled' }
+  return ApplicationFailure.nonRetryable(described.message, FAILURE.internal, described)
+}
+
 /** A superseded attempt exits without a result: no caller waits for it. */
 export function overtaken(): ApplicationFailure {
   return ApplicationFailure.nonRetryable('A newer attempt has begun', FAILURE.stopped)

@@ -15,15 +15,27 @@ export function estimateInput({ system, messages }: Pick<GenerateRequest, 'syste
   return messages.reduce((sum, message) => sum + estimateTokens(textOf(message)), estimateTokens(system))
 }
 
-/** What a request came to: what the provider counted, else the estimate. */
+/** Largest count that its columns hold. */
+const MAX_TOKENS = 2_147_483_647
+
+/** Whether the counts can be stored: any implementation of a provider may get them wrong. */
+function areCounts(counted: TokenUsage): boolean {
+  const { input_tokens, output_tokens, cached_tokens = 0, reasoning_tokens = 0 } = counted
+  return [input_tokens, output_tokens, cached_tokens, reasoning_tokens].every(
+    (count) => Number.isInteger(count) && count >= 0 && count <= MAX_TOKENS,
+  )
+}
+
+/** What a request came to: what the provider counted, else the estimate. Counts that cannot be stored are estimated. */
 export function spentBy(
   { model }: Pick<ChainModel, 'model'>,
   counted: TokenUsage | undefined,
   estimate: TokenUsage,
 ): SpentTokens {
-  const tokens = counted ?? estimate
+  const isCounted = counted !== undefined && areCounts(counted)
+  const tokens = isCounted ? counted : estimate
   const cost_usd = costOf(model, tokens.input_tokens, tokens.output_tokens)
-  return { ...tokens, ...(cost_usd !== undefined && { cost_usd }), estimated: counted === undefined }
+  return { ...tokens, ...(cost_usd !== undefined && { cost_usd }), estimated: !isCounted }
 }
 
 /**

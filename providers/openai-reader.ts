@@ -1,6 +1,8 @@
 // Reads the chunks of OpenAI's chat completions, as OpenAI and compatible servers stream them, into the parts of a reply.
-import type { AssistantPart, FinishReason, TokenUsage, ToolCallPart } from '../contracts/model-messages.ts'
+import { APIError } from 'openai'
+import type { AssistantPart, FinishReason, TokenUsage } from '../contracts/model-messages.ts'
 import { ProviderFailure } from './failure.ts'
+import { CallReader } from './openai-calls.ts'
 import type { Delta, GenerateResult } from './provider.ts'
 
 /** Where servers put reasoning: vLLM, llama.cpp and DeepSeek; OpenRouter, Groq and Ollama. */
@@ -11,29 +13,32 @@ export interface ReasoningMetadata {
   field: (typeof REASONING_FIELDS)[number]
 }
 
-/** The metadata of a call: fields that the server wants back with it. */
-export interface CallMetadata {
-  /** Gemini keeps its thought signatures here. */
-  extra_content?: object
-}
-
 /** What is read of a chunk: any field may be missing, null or of another type. */
 export interface Chunk {
-  choices?: { delta?: ChunkDelta | null; finish_reason?: unknown }[] | null
+  object?: unknown
+  error?: unknown
+  choices?: (Choice | null)[] | null
   usage?: unknown
+  /** Groq. */
+  x_groq?: { usage?: unknown } | null
+}
+
+interface Choice {
+  delta?: ChunkDelta | null
+  /** In place of the delta when the answer is not streamed. */
+  message?: ChunkDelta | null
+  finish_reason?: unknown
+  /** Moonshot. */
+  usage?: unknown
+  error?: unknown
 }
 
 type ChunkDelta = {
   content?: unknown
   refusal?: unknown
-  tool_calls?:
-    | {
-        index: number
-        id?: string | null
-        function?: { name?: string | null; arguments?: string | null } | null
-        extra_content?: unknown
-      }[]
-    | null
+  tool_calls?: unknown
+  /** The form before tools. */
+  function_call?: unknown
 } & { [F in (typeof REASONING_FIELDS)[number]]?: unknown }
 
 const FINISH_REASONS: Record<string, FinishReason> = {
@@ -46,24 +51,40 @@ const FINISH_REASONS: Record<string, FinishReason> = {
   function_call: 'tool_calls',
   content_filter: 'content_filter',
   'content-filter': 'content_filter',
+  contentfilter: 'content_filter',
+  end_turn: 'stop',
+  stop_sequence: 'stop',
+  tool_use: 'tool_calls',
+  safety: 'content_filter',
   error: 'error',
   insufficient_system_resource: 'error',
 }
 
-/** @throws ProviderFailure when the stream ends without a finish reason */
+/**
+ * @throws ProviderFailure when the stream ends without a finish reason and without an answer
+ * @throws APIError when the server reports an error in place of a chunk
+ */
 export async function readChunks(
   chunks: AsyncIterable<Chunk>,
   onDelta: (delta: Delta) => Promise<void>,
   provider: string,
 ): Promise<GenerateResult> {
   const parts: AssistantPart[] = []
-  const calls = new Map<number, ToolCallPart>()
+  const calls = new CallReader()
   const warnings: string[] = []
+  const halves = { text: '', reasoning: '' }
   let usage: TokenUsage | undefined
   let finish: string | undefined
 
-  async function add(type: 'text' | 'reasoning', text: unknown, metadata?: ReasoningMetadata): Promise<void> {
-    if (typeof text !== 'string' || text === '') return
+  async function add(type: 'text' | 'reasoning', piece: unknown, metadata?: ReasoningMetadata): Promise<void> {
+    if (typeof piece !== 'string' || piece === '') return
+    const [text, half] = splitHalf(halves[type] + piece)
+    halves[type] = half
+    await give(type, text, metadata)
+  }
+
+  async function give(type: 'text' | 'reasoning', text: string, metadata?: ReasoningMetadata): Promise<void> {
+    if (text === '') return
     const last = parts.at(-1)
     if (last?.type === type) last.text += text
     else parts.push({ type, text, ...(metadata && { metadata: { ...metadata } }) })
@@ -71,42 +92,61 @@ export async function readChunks(
   }
 
   async function addContent(content: unknown): Promise<void> {
-    if (!Array.isArray(content)) return add('text', content)
-    for (const part of content as { type?: unknown; text?: unknown; thinking?: unknown }[]) {
-      if (part.type !== 'thinking') await add('text', part.text)
-      else if (Array.isArray(part.thinking))
-        for (const { text } of part.thinking as { text?: unknown }[]) await add('reasoning', text)
-      else await add('reasoning', part.thinking)
+    if (typeof content === 'string') return add('text', content)
+    for (const { type, text, refusal, thinking } of partsOf(content)) {
+      if (type !== 'thinking' && type !== 'reasoning') {
+        await add('text', text)
+        await add('text', refusal)
+      } else if (typeof thinking === 'string' || thinking === undefined) await add('reasoning', thinking ?? text)
+      else for (const thought of partsOf(thinking)) await add('reasoning', thought.text)
     }
   }
 
   for await (const chunk of chunks) {
-    usage = readUsage(chunk.usage) ?? usage
-    const choice = chunk.choices?.[0]
+    const choice = Array.isArray(chunk?.choices) ? chunk.choices[0] : undefined
+    throwReported(chunk, choice)
+    usage = readUsage(chunk?.usage) ?? readUsage(chunk?.x_groq?.usage) ?? readUsage(choice?.usage) ?? usage
     if (!choice) continue
-    const delta = choice.delta ?? {}
+    const delta = choice.delta ?? (parts.length === 0 ? choice.message : undefined) ?? {}
     // Some servers send the same reasoning in both fields.
     const field = REASONING_FIELDS.find((name) => typeof delta[name] === 'string' && delta[name] !== '')
     if (field) await add('reasoning', delta[field], { field })
     await addContent(delta.content)
     await add('text', delta.refusal)
-    for (const piece of delta.tool_calls ?? []) {
-      let call = calls.get(piece.index)
-      if (!call) {
-        call = { type: 'tool_call', id: '', name: '', arguments: '' }
-        calls.set(piece.index, call)
-        parts.push(call)
-      }
-      if (piece.id) call.id = piece.id
-      call.name += piece.function?.name ?? ''
-      call.arguments += piece.function?.arguments ?? ''
-      if (piece.extra_content) call.metadata = { extra_content: piece.extra_content }
-    }
+    parts.push(...calls.read(delta.tool_calls, delta.function_call))
     if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '') finish = choice.finish_reason
   }
-  if (finish === undefined)
-    throw new ProviderFailure('retry', 'The model ended its answer without saying that it was finished', { provider })
-  return { parts, finish_reason: readFinish(finish, calls.size > 0, warnings), usage, warnings }
+  for (const type of ['reasoning', 'text'] as const) await give(type, halves[type].toWellFormed())
+  const isCut = finish === undefined && !calls.areComplete
+  const kept = calls.finish()
+  const reply = parts.filter((part) => part.type !== 'tool_call' || kept.has(part))
+  if (finish === undefined) {
+    if (isCut || !reply.some(({ type }) => type !== 'reasoning'))
+      throw new ProviderFailure('retry', 'The model ended its answer without saying that it was finished', { provider })
+    warnings.push("No finish reason, read as 'stop'")
+  }
+  return { parts: reply, finish_reason: readFinish(finish ?? 'stop', kept.size > 0, warnings), usage, warnings }
+}
+
+/** The items of a list that are objects; one object is a list of one. */
+function partsOf(content: unknown): { type?: unknown; text?: unknown; refusal?: unknown; thinking?: unknown }[] {
+  return [content].flat().flatMap((part: unknown) => {
+    if (typeof part === 'string') return [{ text: part }]
+    return typeof part === 'object' && part !== null ? [part] : []
+  })
+}
+
+/** Holds back the first half of a surrogate pair whose second half comes with the next piece. */
+function splitHalf(text: string): [whole: string, half: string] {
+  const last = text.charCodeAt(text.length - 1)
+  const end = last >= 0xd800 && last <= 0xdbff ? text.length - 1 : text.length
+  return [text.slice(0, end).toWellFormed(), text.slice(end)]
+}
+
+/** An error in place of a chunk, or of a whole answer: `{"error": …}`, or `{"object": "error", …}` (vLLM). */
+function throwReported(chunk: Chunk | undefined, choice: Choice | null | undefined): void {
+  const error = chunk?.object === 'error' ? chunk : (chunk?.error ?? choice?.error)
+  if (error) throw new APIError(undefined, error as object, undefined, undefined)
 }
 
 /** Servers say `stop` of replies with calls and `tool_calls` of replies without: the parts decide. */
@@ -140,6 +180,9 @@ function readUsage(usage: unknown): TokenUsage | undefined {
   }
 }
 
+/** Counts are stored in columns of four bytes. */
+const MAX_COUNT = 2_147_483_647
+
 function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_COUNT
 }

@@ -14,7 +14,8 @@ import type {
   ToolResultPart,
   UserPart,
 } from '../contracts/model-messages.ts'
-import { REASONING_FIELDS, type CallMetadata, type ReasoningMetadata } from './openai-reader.ts'
+import type { CallMetadata } from './openai-calls.ts'
+import { REASONING_FIELDS, type ReasoningMetadata } from './openai-reader.ts'
 import type { GenerateRequest } from './provider.ts'
 
 /** Formats of recordings that chat completions take, by media type. */

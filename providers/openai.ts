@@ -2,6 +2,8 @@
 import { UrlRefused } from '../contracts/url-refused.ts'
 import OpenAI, { APIConnectionError, APIError, APIUserAbortError } from 'openai'
 import { kindOfStatus, parseRetryAfter, ProviderFailure, redact } from './failure.ts'
+import { chunksOf } from './openai-body.ts'
+import { kindOfReport } from './openai-errors.ts'
 import { readChunks } from './openai-reader.ts'
 import { toParams } from './openai-request.ts'
 import type { Provider } from './provider.ts'
@@ -37,11 +39,12 @@ export function openaiProvider(options: OpenAIOptions): Provider {
       const stall = new StallTimer(options.stall_ms)
       try {
         const { params, warnings } = toParams(request)
-        const stream = await client.chat.completions.create(params, {
-          signal: AbortSignal.any([signal, stall.signal]),
-        })
+        const closing = new AbortController()
+        const response = await client.chat.completions
+          .create(params, { signal: AbortSignal.any([signal, stall.signal, closing.signal]) })
+          .asResponse()
         stall.restart()
-        const result = await readChunks(watched(stream, stall), onDelta, options.name)
+        const result = await readChunks(watched(chunksOf(response, closing), stall), onDelta, options.name)
         return { ...result, warnings: [...warnings, ...result.warnings] }
       } catch (error) {
         signal.throwIfAborted()
@@ -115,7 +118,7 @@ export function toFailure(error: unknown, options: OpenAIOptions, stalled: boole
   if (error instanceof APIError) {
     const status = error.status as number | undefined
     return new ProviderFailure(
-      status === undefined ? 'unknown' : kindOfStatus(status),
+      status === undefined ? kindOfReport(error.error) : kindOfStatus(status),
       redact(error.message, options.api_key),
       {
         provider,

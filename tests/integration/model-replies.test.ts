@@ -1,7 +1,7 @@
 // What is kept of a model's reply on both databases: its finish reason, its tokens, its parts, and the calls that are not made.
 import { describe, expect, it } from 'vitest'
 import { resumeEvents } from '../../api/services/events.ts'
-import type { AssistantPart } from '../../contracts/model-messages.ts'
+import type { AssistantPart, TokenUsage } from '../../contracts/model-messages.ts'
 import { resolveAgent } from '../../contracts/schemas/agent.ts'
 import { createAgent } from '../../db/queries/agents.ts'
 import { createConversation } from '../../db/queries/conversations.ts'
@@ -42,8 +42,7 @@ const call = (id: string, args: string): AssistantPart => ({ type: 'tool_call', 
 
 for (const dialect of dialects) {
   describe(dialect.name, () => {
-    /** Runs step 1 of a turn with this reply. */
-    async function run(reply: Partial<GenerateResult>) {
+    async function prepare() {
       const storage = await (await dialect.fresh()).open()
       const { db, box } = storage
       const model = { provider: 'offline' as const, model: 'offline' }
@@ -58,9 +57,40 @@ for (const dialect of dialects) {
         await insertTurn(tx, turn, 'active')
         await claimTurn(tx, turn.turn_id, 'run')
       })
-      const result = await callModels(storage, new OneReply(reply))(turn.turn_id)
-      return { storage, db, turn_id: turn.turn_id, result }
+      return { storage, db, turn_id: turn.turn_id }
     }
+
+    /** Runs step 1 of a turn with this reply. */
+    async function run(reply: Partial<GenerateResult>) {
+      const prepared = await prepare()
+      const result = await callModels(prepared.storage, new OneReply(reply))(prepared.turn_id)
+      return { ...prepared, result }
+    }
+
+    it.each([
+      ['missing', { input_tokens: 3 }],
+      ['no number', { input_tokens: 3, output_tokens: NaN }],
+      ['null', { input_tokens: null, output_tokens: 1 }],
+      ['negative', { input_tokens: 3, output_tokens: -1 }],
+      ['too large', { input_tokens: 3_000_000_000, output_tokens: 1 }],
+      ['a fraction', { input_tokens: 3, output_tokens: 1, cached_tokens: 0.5 }],
+    ])('a count that is %s is estimated, and the reply is kept', async (_, usage) => {
+      const { db, result } = await run({ parts: [text], usage: usage as unknown as TokenUsage })
+      expect(result).toMatchObject({ status: 'completed', output_tokens: 5 })
+      const { status } = await db.selectFrom('model_usage').select('status').executeTakeFirstOrThrow()
+      expect(status).toBe('estimated')
+    })
+
+    it('a reply that this program cannot handle is asked for five times at most', async () => {
+      const { storage, turn_id } = await prepare()
+      const call = callModels(storage, new OneReply({ parts: [null as unknown as AssistantPart] }))
+      for (let attempt = 1; attempt < 5; attempt += 1) await expect(call(turn_id, attempt)).rejects.toThrow(TypeError)
+      await expect(call(turn_id, 5)).rejects.toMatchObject({
+        nonRetryable: true,
+        type: 'Internal',
+        details: [{ code: 'internal_error' }],
+      })
+    })
 
     it.each(['stop', 'length', 'content_filter'] as const)(
       'the finish reason %s outlives the event log',

@@ -26,6 +26,7 @@ test.each([
   ['MAX_TOKENS', 'length'],
   ['content_filter', 'content_filter'],
   ['content-filter', 'content_filter'],
+  ['contentFilter', 'content_filter'],
   ['error', 'error'],
   ['tool_calls', 'stop'],
 ])('the finish reason %s of a text is %s', async (told, expected) => {
@@ -47,8 +48,28 @@ it('an unknown finish reason is read as stop, with a warning', async () => {
   expect([finish_reason, warnings]).toEqual(['stop', ["Unknown finish reason 'done_enough', read as 'stop'"]])
 })
 
-it('a stream without a finish reason is a failure that is retried', async () => {
-  await expect(read(content('Hi'))).rejects.toMatchObject({ name: 'ProviderFailure', kind: 'retry' })
+test.each<[string, Chunk[]]>([
+  ['nothing', []],
+  ['reasoning only', [{ choices: [{ delta: { reasoning: 'Hm.' } }] }]],
+  ['a call cut in its arguments', [call(0, { id: 'a', function: { name: 'count', arguments: '{"n"' } })]],
+])('a stream of %s without a finish reason is a failure that is retried', async (_, chunks) => {
+  await expect(read(...chunks)).rejects.toMatchObject({ name: 'ProviderFailure', kind: 'retry' })
+})
+
+test.each<[string, Chunk[], string]>([
+  ['a text', [content('Hi')], 'stop'],
+  ['a whole call', [call(0, { id: 'a', function: { name: 'count', arguments: '{}' } })], 'tool_calls'],
+  ['a call without arguments', [call(0, { id: 'a', function: { name: 'count' } })], 'tool_calls'],
+])('%s without a finish reason is an answer, with a warning', async (_, chunks, expected) => {
+  expect(await read(...chunks)).toMatchObject({
+    finish_reason: expected,
+    warnings: ["No finish reason, read as 'stop'"],
+  })
+})
+
+it('a reply of reasoning only is a reply', async () => {
+  const { parts, finish_reason } = await read({ choices: [{ delta: { reasoning: 'Hm.' } }] }, finish('stop'))
+  expect([finish_reason, parts]).toMatchObject(['stop', [{ type: 'reasoning', text: 'Hm.' }]])
 })
 
 it('text and reasoning are kept apart, in order, and streamed as they come', async () => {
@@ -116,6 +137,182 @@ it('pieces of two calls are put together by their index, with the fields that th
   expect(finish_reason).toBe('tool_calls')
 })
 
+describe('tool calls', () => {
+  const pieces = (...tool_calls: unknown[]): Chunk => ({ choices: [{ delta: { tool_calls } }] })
+  const piece = (name: unknown, args: unknown, fields: object = {}) => ({
+    ...fields,
+    function: { ...(name !== undefined && { name }), ...(args !== undefined && { arguments: args }) },
+  })
+  const [count, add] = [
+    ['count', '{"n":1}'],
+    ['add', '{"a":2}'],
+  ]
+  const [id, index] = [{ id: 'a' }, { index: 0 }]
+
+  it.each<[form: string, chunks: Chunk[], expected: unknown[][]]>([
+    [
+      'pieces without index',
+      [piece('count', '', id), piece(undefined, '{"n"'), piece(undefined, ':1}')].map((p) => pieces(p)),
+      [count],
+    ],
+    [
+      'two whole calls without index',
+      [pieces(piece('count', '{"n":1}', id)), pieces(piece('add', '{"a":2}', { id: 'b' }))],
+      [count, add],
+    ],
+    [
+      'two whole calls without index in one chunk',
+      [pieces(piece('count', '{"n":1}', id), piece('add', '{"a":2}', { id: 'b' }))],
+      [count, add],
+    ],
+    [
+      'two whole calls of one tool without index and id in one chunk',
+      [pieces(piece('count', '{"n":1}'), piece('count', '{"n":1}'))],
+      [count, count],
+    ],
+    [
+      'two whole calls without index and id',
+      [pieces(piece('count', '{"n":1}')), pieces(piece('add', '{"a":2}'))],
+      [count, add],
+    ],
+    [
+      'two whole calls of one index',
+      [pieces(piece('count', '{"n":1}', { ...id, ...index })), pieces(piece('add', '{"a":2}', { id: 'b', ...index }))],
+      [count, add],
+    ],
+    [
+      'two whole calls of one index and one id',
+      [pieces(piece('count', '{"n":1}', { ...id, ...index })), pieces(piece('count', '{"n":2}', { ...id, ...index }))],
+      [count, ['count', '{"n":2}']],
+    ],
+    ['the name in each piece', ['{"n"', ':1', '}'].map((args) => pieces(piece('count', args, index))), [count]],
+    [
+      'name and id in each piece',
+      ['{"n"', ':1', '}'].map((args) => pieces(piece('count', args, { ...id, ...index }))),
+      [count],
+    ],
+    [
+      'name and id in each piece without index',
+      ['{"n"', ':1', '}'].map((args) => pieces(piece('count', args, id))),
+      [count],
+    ],
+    [
+      'an id of its own in each piece',
+      [pieces(piece('count', '{"n"', { ...id, ...index })), pieces(piece(undefined, ':1}', { id: 'z', ...index }))],
+      [count],
+    ],
+    [
+      'whole arguments repeated in the last piece',
+      ['{"n"', ':1}', '{"n":1}'].map((args, at) => pieces(piece(at === 0 ? 'count' : undefined, args, index))),
+      [count],
+    ],
+    [
+      'the whole call repeated in the last piece',
+      ['{"n"', ':1}', '{"n":1}'].map((args) => pieces(piece('count', args, { ...id, ...index }))),
+      [count],
+    ],
+    ['arguments that grow', ['{"n"', '{"n":1', '{"n":1}'].map((args) => pieces(piece('count', args, index))), [count]],
+    [
+      'empty arguments first',
+      ['{}', '{"n"', ':1}'].map((args, at) => pieces(piece(at === 0 ? 'count' : undefined, args, index))),
+      [count],
+    ],
+    [
+      'the name in halves',
+      [pieces(piece('co', '', index)), pieces(piece('unt', '', index)), pieces(piece(undefined, '{"n":1}', index))],
+      [count],
+    ],
+    [
+      'the name in halves, then whole',
+      [pieces(piece('co', '', index)), pieces(piece('unt', '', index)), pieces(piece('count', '{"n":1}', index))],
+      [count],
+    ],
+    ['a name that grows', [pieces(piece('co', '', index)), pieces(piece('count', '{"n":1}', index))], [count]],
+    ['arguments as an object', [pieces(piece('count', { n: 1 }, index))], [count]],
+    ['arguments null', [pieces(piece('count', null, index))], [['count', '']]],
+    ['arguments absent', [pieces(piece('count', undefined, index))], [['count', '']]],
+    ['arguments empty', [pieces(piece('count', '', index))], [['count', '']]],
+    ['an empty piece beside it', [pieces(piece('count', '{"n":1}', index)), pieces({ index: 1 }, null)], [count]],
+    ['one object in place of a list', [{ choices: [{ delta: { tool_calls: piece('count', '{"n":1}') } }] }], [count]],
+    [
+      'the old function_call',
+      ['{"n"', ':1}'].map((args, at) => ({
+        choices: [{ delta: { function_call: { name: at === 0 ? 'count' : null, arguments: args } } }],
+      })),
+      [count],
+    ],
+    [
+      'a call in both forms',
+      [
+        {
+          choices: [
+            {
+              delta: {
+                ...pieces(piece('count', '{"n":1}')).choices![0]!.delta,
+                function_call: { name: 'count', arguments: '{"n":1}' },
+              },
+            },
+          ],
+        },
+      ],
+      [count],
+    ],
+  ])('%s', async (_, chunks, expected) => {
+    const { parts, finish_reason } = await read(...chunks, finish('stop'))
+    const found = parts.filter((part) => part.type === 'tool_call')
+    expect(found.map(({ name, arguments: args }) => [name, args])).toEqual(expected)
+    expect(finish_reason).toBe('tool_calls')
+    expect(found.every((part) => part.id !== '')).toBe(true)
+    expect(new Set(found.map((part) => part.id)).size).toBe(expected.length)
+  })
+})
+
+it.each<[form: string, told: unknown]>([
+  ['a string', 'Hi'],
+  [
+    'a list of parts',
+    [null, { type: 'text', text: 'H' }, { type: 'output_text', text: 'i' }, { type: 'image_url' }, 7],
+  ],
+  ['a list of strings', ['H', 'i']],
+  ['one part', { type: 'text', text: 'Hi' }],
+  ['a part that is a refusal', [{ type: 'refusal', refusal: 'Hi' }]],
+])('content as %s is text', async (_, told) => {
+  expect((await read(content(told), content(null), finish('stop'))).parts).toEqual([{ type: 'text', text: 'Hi' }])
+})
+
+it('no piece holds half a character', async () => {
+  const { parts, deltas } = await read(
+    content('a\ud83d'),
+    content('\ude00b\ude00'),
+    { choices: [{ delta: { reasoning: '\ud83d' } }] },
+    { choices: [{ delta: { reasoning: '\ude00' } }] },
+    call(0, { function: { name: 'count', arguments: '{"n":"\ud83d' } }),
+    call(0, { function: { arguments: '\ude00"}' } }),
+    content('c\ud83d'),
+    finish('stop'),
+  )
+  expect(deltas.map(({ text }) => text)).toEqual(['a', '😀b\ufffd', '😀', 'c', '\ufffd'])
+  expect(JSON.stringify(parts)).not.toContain('\\ud')
+  expect(parts.find(({ type }) => type === 'tool_call')).toMatchObject({ arguments: '{"n":"😀"}' })
+})
+
+it('an answer that is not streamed is read as one chunk', async () => {
+  const message = { role: 'assistant', content: 'Hi', tool_calls: [{ id: 'a', function: { name: 'count' } }] }
+  const { parts } = await read({ choices: [{ message, finish_reason: 'stop' }] })
+  expect(parts).toMatchObject([
+    { type: 'text', text: 'Hi' },
+    { type: 'tool_call', id: 'a', name: 'count' },
+  ])
+})
+
+test.each<[string, object]>([
+  ['an error', { error: { message: 'Busy' } }],
+  ['the error of vLLM', { object: 'error', message: 'Busy' }],
+  ['an error in its choice', { choices: [{ error: { message: 'Busy' } }] }],
+])('%s in place of a chunk is thrown', async (_, chunk) => {
+  await expect(read(content('Hi'), chunk)).rejects.toMatchObject({ error: { message: 'Busy' } })
+})
+
 describe('usage', () => {
   const usage = async (...told: unknown[]) =>
     (await read(content('Hi'), finish('stop'), ...told.map((each) => ({ choices: [], usage: each })))).usage
@@ -140,6 +337,8 @@ describe('usage', () => {
     ['null', null],
     ['partial', { prompt_tokens: 3 }],
     ['negative', { prompt_tokens: 3, completion_tokens: -1 }],
+    ['too large for a column', { prompt_tokens: 3, completion_tokens: 3_000_000_000 }],
+    ['a fraction', { prompt_tokens: 3, completion_tokens: 0.5 }],
     ['of another type', { prompt_tokens: '3', completion_tokens: 1 }],
   ])('that is %s is left to be estimated', async (_, told) => {
     expect(await usage(told)).toBeUndefined()
