@@ -114,6 +114,7 @@ const options = Type.Object({
 
 export const agentConfig = column<AgentConfig>('agent_versions', 'config', agent)
 export const serverConfig = column<McpServer>('mcp_servers', 'config', server)
+export const serverWarnings = column<string[]>('mcp_servers', 'warnings', Type.Array(text))
 export const toolParameters = column<Record<string, unknown>>('mcp_tools', 'parameters', anyObject)
 export const toolAnnotations = column<Record<string, unknown>>('mcp_tools', 'annotations', anyObject)
 

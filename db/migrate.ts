@@ -18,6 +18,7 @@ import * as versionSource from './migrations/015-version-source.ts'
 import * as ticketKeys from './migrations/016-ticket-keys.ts'
 import * as mcpIdleStop from './migrations/017-mcp-idle-stop.ts'
 import * as modelReplies from './migrations/018-model-replies.ts'
+import * as mcpWarnings from './migrations/019-mcp-warnings.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -39,6 +40,7 @@ const MIGRATIONS = {
   '016-ticket-keys': ticketKeys,
   '017-mcp-idle-stop': mcpIdleStop,
   '018-model-replies': modelReplies,
+  '019-mcp-warnings': mcpWarnings,
 }
 
 /** Migrates the database to the newest schema; throws with the name of the migration that failed. */

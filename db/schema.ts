@@ -431,6 +431,8 @@ export interface McpServersTable {
   wanted_at: string | null
   /** The version of muxi that listed its tools last; null while those of this configuration are unknown. */
   listed_by: string | null
+  /** string[]: what that list has lost, or what was ignored in it. */
+  warnings: string | null
   created_at: string
 }
 

@@ -8,15 +8,15 @@ import {
   CallToolResultSchema,
   ElicitRequestSchema,
   ErrorCode,
-  ListToolsResultSchema,
   McpError,
+  ResultSchema,
   ToolListChangedNotificationSchema,
   type CallToolResult,
   type ElicitRequest,
   type ElicitResult,
   type Progress,
-  type Tool,
 } from '@modelcontextprotocol/sdk/types.js'
+import { shorten } from '../contracts/shorten.ts'
 import { during, raceSignal } from '../contracts/signals.ts'
 import { authorizedFetch, type TokenSource } from './authorized-fetch.ts'
 import { boundedFetch } from './bounded-fetch.ts'
@@ -24,10 +24,13 @@ import { ChildTransport } from './child-transport.ts'
 import { McpFailure } from './failure.ts'
 import { Patience } from './patience.ts'
 import { type McpTarget, withoutSecrets } from './target.ts'
+import { readTools, type ToolListing } from './tool-list.ts'
 
-/** Limit of listed tools: a server that repeats a page would never end. */
+/** Limits of a listing: a server that invents cursors would never end. */
 const MAX_TOOLS = 1_000
-const LIST_MS = 30_000
+const MAX_PAGES = 100
+const PAGE_MS = 30_000
+const LISTING_MS = 60_000
 const PING_MS = 10_000
 const END_SESSION_MS = 2_000
 
@@ -185,26 +188,53 @@ export class McpConnection {
     this.#onToolsChanged = listener
   }
 
-  /** Every tool, page by page, at most a thousand. @throws McpFailure */
-  async listTools(signal: AbortSignal): Promise<Tool[]> {
-    if (!this.#client.getServerCapabilities()?.tools) return []
-    const tools: Tool[] = []
+  /**
+   * Every tool, page by page, within limits. Once there is a page, what was read stays, and a warning says why the rest is missing.
+   * @throws McpFailure
+   */
+  async listTools(signal: AbortSignal): Promise<ToolListing> {
+    const listing: ToolListing = { tools: [], warnings: [] }
+    if (!this.#client.getServerCapabilities()?.tools) return listing
+    const end = (why: string) => {
+      listing.warnings.push(`Its list of tools is not read to its end: ${this.#clean(why)}`)
+      return listing
+    }
+    const deadline = performance.now() + LISTING_MS
     const seen = new Set<string>()
     let cursor: string | undefined
-    do {
-      const params = cursor === undefined ? {} : { cursor }
-      const page = await this.#ask(signal, (own) =>
-        this.#client.request({ method: 'tools/list', params }, ListToolsResultSchema, {
-          signal: own,
-          timeout: LIST_MS,
-        }),
-      )
-      tools.push(...page.tools)
-      cursor = page.nextCursor
-      if (cursor !== undefined && seen.has(cursor)) break
-      if (cursor !== undefined) seen.add(cursor)
-    } while (cursor !== undefined && tools.length < MAX_TOOLS)
-    return tools.slice(0, MAX_TOOLS)
+    for (let page = 1; ; page += 1) {
+      let result: Record<string, unknown>
+      try {
+        result = await this.#listPage(cursor, Math.min(PAGE_MS, deadline - performance.now()), signal)
+      } catch (error) {
+        const isOver = error instanceof McpFailure && (error.kind === 'answered' || error.kind === 'timeout')
+        if (page === 1 || !isOver) throw error
+        return end(`page ${page} failed: ${error.message}`)
+      }
+      const { tools, warnings } = readTools(result['tools'])
+      listing.tools.push(...tools)
+      listing.warnings.push(...warnings)
+      const next = result['nextCursor'] ?? ''
+      if (listing.tools.length > MAX_TOOLS || (listing.tools.length === MAX_TOOLS && next !== '')) {
+        listing.tools.length = MAX_TOOLS
+        return end(`it has more than ${MAX_TOOLS} tools`)
+      }
+      if (next === '') return listing
+      if (typeof next !== 'string') return end(`'nextCursor' must be a string, got a ${typeof next}`)
+      if (seen.has(next)) return end(`'nextCursor' must be new on each page, got '${shorten(next)}' again`)
+      if (page === MAX_PAGES) return end(`it has more than ${MAX_PAGES} pages`)
+      if (performance.now() >= deadline) return end(`it takes longer than ${LISTING_MS / 1_000} s`)
+      seen.add(next)
+      cursor = next
+    }
+  }
+
+  /** A page as the server sent it: an unusual tool must not cost the others. */
+  #listPage(cursor: string | undefined, timeout: number, signal: AbortSignal): Promise<Record<string, unknown>> {
+    const params = cursor === undefined ? {} : { cursor }
+    return this.#ask(signal, (own) =>
+      this.#client.request({ method: 'tools/list', params }, ResultSchema, { signal: own, timeout }),
+    )
   }
 
   /** One call. When the signal aborts, the request is cancelled at the server. @throws McpFailure, or the signal's reason */

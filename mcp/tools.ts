@@ -1,10 +1,13 @@
 // A server's tools as offered to models: a name that every provider accepts, a bounded description, a schema.
 import { createHash } from 'node:crypto'
-import type { Tool } from '@modelcontextprotocol/sdk/types.js'
 import { canonicalJson } from '../contracts/json.ts'
 import type { McpServer } from '../contracts/schemas/agent.ts'
+import { shorten } from '../contracts/shorten.ts'
+import type { ListedTool } from './tool-list.ts'
 
 const MAX_NAME = 64
+/** Longest name of a tool on its server. */
+const MAX_TOOL_NAME = 512
 const MAX_DESCRIPTION = 8_000
 /** Longest schema of a tool, in characters: every model call pays for it. */
 const MAX_SCHEMA = 64_000
@@ -25,26 +28,41 @@ export interface OfferedTool {
   hash: string
 }
 
-/** The offered tools of a listing, without duplicates of a name and those whose schema is too long. */
-export function offeredTools(server: string, tools: readonly Tool[]): OfferedTool[] {
+/** The offered tools of a listing, and a warning for each that is left out: a second one of a name, a schema that is too long. */
+export function offeredTools(
+  server: string,
+  tools: readonly ListedTool[],
+): { tools: OfferedTool[]; warnings: string[] } {
   const offered = new Map<string, OfferedTool>()
+  const warnings: string[] = []
   let left = MAX_SCHEMAS
   for (const { name: tool, description = '', inputSchema, annotations = {} } of tools) {
     const parameters = JSON.stringify(inputSchema)
     const told = JSON.stringify(annotations)
-    const isLegal = tool.length <= 512 && !tool.includes('\0') && !offered.has(tool)
-    if (!isLegal || parameters.length > Math.min(MAX_SCHEMA, left)) continue
-    left -= parameters.length
-    offered.set(tool, {
-      tool,
-      name: offeredName(server, tool),
-      description: description.slice(0, MAX_DESCRIPTION).replaceAll('\0', '\uFFFD'),
-      parameters,
-      annotations: told.length > MAX_ANNOTATIONS ? '{}' : told,
-      hash: hashOf(canonicalJson([description, inputSchema, annotations])),
-    })
+    const hash = hashOf(canonicalJson([description, inputSchema, annotations]))
+    const leaveOut = (why: string) => warnings.push(`Cannot offer the tool '${shorten(tool)}': ${why}`)
+    if (tool.length > MAX_TOOL_NAME || tool.includes('\0') || !tool.isWellFormed()) {
+      leaveOut(`its 'name' must be valid text of at most ${MAX_TOOL_NAME} characters without NUL`)
+    } else if (offered.has(tool)) {
+      // A server that repeats a page lists the same tools again.
+      if (offered.get(tool)?.hash !== hash) leaveOut(`its 'name' must be unique, and only the first one counts`)
+    } else if (parameters.length > MAX_SCHEMA) {
+      leaveOut(`its 'inputSchema' must have at most ${MAX_SCHEMA} characters, got ${parameters.length}`)
+    } else if (parameters.length > left) {
+      leaveOut(`the schemas of a server must have at most ${MAX_SCHEMAS} characters together, got more`)
+    } else {
+      left -= parameters.length
+      offered.set(tool, {
+        tool,
+        name: offeredName(server, tool),
+        description: description.slice(0, MAX_DESCRIPTION).toWellFormed().replaceAll('\0', '\uFFFD'),
+        parameters,
+        annotations: told.length > MAX_ANNOTATIONS ? '{}' : told,
+        hash,
+      })
+    }
   }
-  return [...offered.values()]
+  return { tools: [...offered.values()], warnings }
 }
 
 /** `server__tool`, with a hash at its end if that is not valid or not unique. */

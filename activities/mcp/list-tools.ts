@@ -15,16 +15,14 @@ export async function listServerTools(
   signal: AbortSignal,
 ): Promise<void> {
   const of = { agent_id: hold.agent_id, mcp_server: hold.name }
-  const listed = await connection.listTools(signal)
-  const tools = offeredTools(hold.name, listed)
-  const drifted = await db.transaction().execute((tx) => putTools(tx, hold, tools, version))
+  const listing = await connection.listTools(signal)
+  const { tools, warnings: leftOut } = offeredTools(hold.name, listing.tools)
+  const warnings = fewWarnings([...listing.warnings, ...leftOut])
+  const drifted = await db.transaction().execute((tx) => putTools(tx, hold, tools, version, warnings))
   if (drifted && drifted.length > 0)
     log.warn({ ...of, tools: drifted }, 'tools of an MCP server are no longer what they were when it was configured')
-  if (tools.length < listed.length)
-    log.warn(
-      { ...of, left_out: listed.length - tools.length },
-      'tools of an MCP server are left out: their names are not unique, or their schemas are too long',
-    )
+  if (warnings.length > 0)
+    log.warn({ ...of, warnings }, 'tools of an MCP server are left out, or parts of them are ignored')
   const known = await listToolsOfAgent(db, hold.agent_id)
   const left_out = known.filter((tool) => tool.server === hold.name && tool.left_out === 'too many').length
   if (left_out > 0)
@@ -32,4 +30,12 @@ export async function listServerTools(
       { ...of, left_out, most: MAX_OFFERED },
       "tools of an MCP server are not offered to models: choose those that are with 'offered_tools'",
     )
+}
+
+/** They are stored, logged and shown: a server must not fill them. */
+const MAX_WARNINGS = 50
+
+function fewWarnings(warnings: readonly string[]): string[] {
+  if (warnings.length <= MAX_WARNINGS) return [...warnings]
+  return [...warnings.slice(0, MAX_WARNINGS), `There are ${warnings.length - MAX_WARNINGS} more warnings.`]
 }

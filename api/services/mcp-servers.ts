@@ -28,7 +28,7 @@ import type { Tx } from '../../db/schema.ts'
 import type { SecretBox } from '../../db/secret-box.ts'
 import type { McpServerRef } from '../../contracts/mcp.ts'
 import { mapAll } from '../../contracts/map-all.ts'
-import { toolAnnotations, toolParameters } from '../../db/columns.ts'
+import { serverWarnings, toolAnnotations, toolParameters } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { authorize } from './access.ts'
 import type { ApiContext } from './context.ts'
@@ -270,7 +270,10 @@ export async function viewServer(context: ApiContext, principal: Principal, ref:
       last_error: row.last_error,
       stderr: row.stderr_tail,
     },
-    warnings: warningsOf(tools),
+    warnings: [
+      ...(parseColumn(serverWarnings, row.warnings, `${ref.agent_id}/${ref.name}`) ?? []),
+      ...warningsOf(tools),
+    ],
     available_tools: tools.map(
       ({ tool, name, description, parameters, annotations, hash, approved_hash, left_out }) => ({
         name: tool,

@@ -67,6 +67,7 @@ export async function putServer(
     // The API request that adds a server waits for it.
     wanted_at: origin === 'api' ? new Date().toISOString() : null,
     listed_by: null,
+    warnings: null,
   }
   await tx
     .insertInto('mcp_servers')
@@ -286,6 +287,7 @@ export type ListedTool = Pick<McpToolsTable, 'tool' | 'name' | 'description' | '
 /**
  * Stores the listed tools of a server.
  * @param version of muxi
+ * @param warnings what was left out or ignored
  * @returns the tools that differ from the approved ones; undefined when another worker owns the server
  */
 export async function putTools(
@@ -293,6 +295,7 @@ export async function putTools(
   hold: Pick<Hold, 'agent_id' | 'name' | 'epoch' | 'revision'>,
   tools: readonly ListedTool[],
   version: string,
+  warnings: readonly string[] = [],
 ): Promise<string[] | undefined> {
   await lockAgent(tx, hold.agent_id)
   const server = await findServer(tx, hold)
@@ -300,7 +303,7 @@ export async function putTools(
   const of = { agent_id: hold.agent_id, server: hold.name }
   await tx
     .updateTable('mcp_servers')
-    .set({ listed_by: version })
+    .set({ listed_by: version, warnings: JSON.stringify(warnings) })
     .where('agent_id', '=', hold.agent_id)
     .where('name', '=', hold.name)
     .execute()

@@ -57,7 +57,7 @@ async function call(
 describe('third-party servers', () => {
   it('server-everything over stdio: tools, a call, a picture, progress', async () => {
     const connection = await open(program(EVERYTHING))
-    const tools = (await connection.listTools(new AbortController().signal)).map(({ name }) => name)
+    const tools = (await connection.listTools(new AbortController().signal)).tools.map(({ name }) => name)
     expect(tools).toEqual(expect.arrayContaining(['echo', 'get-sum', 'get-tiny-image']))
     expect((await call(connection, 'echo', { message: 'hello' })).text).toContain('hello')
     const picture = await call(connection, 'get-tiny-image')
@@ -241,7 +241,7 @@ describe('a server that is started', () => {
 
   it('that writes garbage between its messages works, and fails when there is too much of it', async () => {
     const connection = await open(faulty('garbage'))
-    expect((await connection.listTools(new AbortController().signal)).length).toBeGreaterThan(0)
+    expect((await connection.listTools(new AbortController().signal)).tools.length).toBeGreaterThan(0)
     expect(connection.stderrTail).toContain('not a message: this is no message')
     const endless = open(faulty('endless-garbage'))
     await expect(endless.then(({ closed }) => closed)).resolves.toContain('what is no message')
@@ -311,13 +311,13 @@ describe('a call', () => {
 
 it('lists 500 tools page by page, and is notified when they change', async () => {
   const signal = new AbortController().signal
-  expect(await (await open(faulty('many-tools'))).listTools(signal)).toHaveLength(500)
+  expect((await (await open(faulty('many-tools'))).listTools(signal)).tools).toHaveLength(500)
   const connection = await open(faulty('none'))
   const changed = Promise.withResolvers<void>()
   connection.onToolsChanged(changed.resolve)
   await call(connection, 'changed')
   await changed.promise
-  const [count] = await connection.listTools(signal)
+  const [count] = (await connection.listTools(signal)).tools
   expect(count?.description).toContain('something else')
 })
 

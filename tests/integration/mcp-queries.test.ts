@@ -29,8 +29,8 @@ const take = ({ db, box }: Storage, worker: string) =>
 const tools = (...names: string[]) =>
   offeredTools(
     's',
-    names.map((name) => ({ name, inputSchema: { type: 'object' as const } })),
-  )
+    names.map((name) => ({ name, inputSchema: { type: 'object' } })),
+  ).tools
 
 for (const dialect of dialects) {
   describe(dialect.name, () => {
@@ -90,7 +90,7 @@ for (const dialect of dialects) {
       expect(await list(tools('one', 'two'))).toEqual([])
       expect(await list(tools('two'))).toEqual([])
       expect((await listToolsOfAgent(db, 'a')).map(({ name }) => name)).toEqual(['s__two'])
-      const other = offeredTools('s', [{ name: 'one', description: 'other', inputSchema: { type: 'object' } }])
+      const other = offeredTools('s', [{ name: 'one', description: 'other', inputSchema: { type: 'object' } }]).tools
       expect(await list(other)).toEqual(['one'])
       // A change of the server approves its current tools.
       await put(storage, { ...SERVER, args: ['y'] })
@@ -106,7 +106,7 @@ for (const dialect of dialects) {
       const list = (listed: ReturnType<typeof tools>) =>
         db.transaction().execute((tx) => putTools(tx, hold, listed, '1'))
       await list(tools('one'))
-      const newer = offeredTools('s', [{ name: 'one', description: 'newer', inputSchema: { type: 'object' } }])
+      const newer = offeredTools('s', [{ name: 'one', description: 'newer', inputSchema: { type: 'object' } }]).tools
       expect(await list(newer)).toEqual([])
     })
   })

@@ -87,7 +87,7 @@ try {
     }),
   )
   connection = server
-  for (const { name, inputSchema } of await signedIn(() => server.listTools(signal))) {
+  for (const { name, inputSchema } of (await signedIn(() => server.listTools(signal))).tools) {
     const given = Object.keys(inputSchema.properties ?? {}).map((key) => [key, 1])
     const onQuestion: CallOptions['onQuestion'] = async () => ({ action: 'accept', content: {} })
     const options = {

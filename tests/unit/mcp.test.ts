@@ -117,14 +117,14 @@ describe('offeredName()', () => {
 test('offeredTools() leaves out a second tool of one name and a schema that is too long', () => {
   const tool = { name: 't', inputSchema: { type: 'object' as const } }
   const huge = { ...tool, name: 'huge', inputSchema: { type: 'object' as const, title: 'x'.repeat(70_000) } }
-  expect(offeredTools('s', [tool, { ...tool, description: 'again' }, huge]).map(({ tool: name }) => name)).toEqual([
-    't',
-  ])
+  expect(
+    offeredTools('s', [tool, { ...tool, description: 'again' }, huge]).tools.map(({ tool: name }) => name),
+  ).toEqual(['t'])
 })
 
 test('a character that no database takes is taken out', () => {
   const tool = { name: 't', description: 'a\0b', inputSchema: { type: 'object' as const } }
-  expect(offeredTools('s', [tool, { ...tool, name: 'x\0' }]).map(({ description }) => description)).toEqual([
+  expect(offeredTools('s', [tool, { ...tool, name: 'x\0' }]).tools.map(({ description }) => description)).toEqual([
     'a\uFFFDb',
   ])
   expect(withoutSecrets('a\0b', [])).toBe('a\uFFFDb')
