@@ -40,11 +40,12 @@ export function openaiProvider(options: OpenAIOptions): Provider {
       try {
         const { params, warnings } = toParams(request)
         const closing = new AbortController()
+        const either = AbortSignal.any([signal, stall.signal])
         const response = await client.chat.completions
-          .create(params, { signal: AbortSignal.any([signal, stall.signal, closing.signal]) })
+          .create(params, { signal: AbortSignal.any([either, closing.signal]) })
           .asResponse()
         stall.restart()
-        const result = await readChunks(watched(chunksOf(response, closing), stall), onDelta, options.name)
+        const result = await readChunks(watched(chunksOf(response, closing), stall, either), onDelta, options.name)
         return { ...result, warnings: [...warnings, ...result.warnings] }
       } catch (error) {
         signal.throwIfAborted()
@@ -89,12 +90,13 @@ async function readStart({ body }: Response, maxBytes: number): Promise<Uint8Arr
   return Buffer.concat(chunks).subarray(0, maxBytes)
 }
 
-/** Restarts the timer with each chunk. */
-async function* watched<T>(chunks: AsyncIterable<T>, stall: StallTimer): AsyncGenerator<T> {
+/** Restarts the timer with each chunk. @throws the reason when it was aborted: the client then ends a stream without an error */
+async function* watched<T>(chunks: AsyncIterable<T>, stall: StallTimer, signal: AbortSignal): AsyncGenerator<T> {
   for await (const chunk of chunks) {
     stall.restart()
     yield chunk
   }
+  signal.throwIfAborted()
 }
 
 export function toFailure(error: unknown, options: OpenAIOptions, stalled: boolean): ProviderFailure {
