@@ -44,7 +44,7 @@ export function openaiProvider(options: OpenAIOptions): Provider {
           .create(params, { signal: AbortSignal.any([signal, stall.signal, closing.signal]) })
           .asResponse()
         stall.restart()
-        const result = await readChunks(watched(chunksOf(response, closing), stall), onDelta, options.name)
+        const result = await readChunks(watched(chunksOf(response, closing), stall, AbortSignal.any([signal, stall.signal])), onDelta, options.name)
         return { ...result, warnings: [...warnings, ...result.warnings] }
       } catch (error) {
         signal.throwIfAborted()
@@ -90,11 +90,13 @@ async function readStart({ body }: Response, maxBytes: number): Promise<Uint8Arr
 }
 
 /** Restarts the timer with each chunk. */
-async function* watched<T>(chunks: AsyncIterable<T>, stall: StallTimer): AsyncGenerator<T> {
+async function* watched<T>(chunks: AsyncIterable<T>, stall: StallTimer, signal: AbortSignal): AsyncGenerator<T> {
   for await (const chunk of chunks) {
     stall.restart()
     yield chunk
   }
+  // The client ends an aborted stream as if it were complete.
+  signal.throwIfAborted()
 }
 
 export function toFailure(error: unknown, options: OpenAIOptions, stalled: boolean): ProviderFailure {
