@@ -38,7 +38,7 @@ export function toParams(request: GenerateRequest): {
     stream_options: { include_usage: true },
     messages: [
       ...(request.system === '' ? [] : [{ role: 'system' as const, content: request.system }]),
-      ...request.messages.flatMap((message) => toMessages(message, warnings)),
+      ...withUniqueIds(request.messages).flatMap((message) => toMessages(message, warnings)),
     ],
     ...(request.temperature !== undefined && { temperature: request.temperature }),
     ...(request.top_p !== undefined && { top_p: request.top_p }),
@@ -53,6 +53,33 @@ export function toParams(request: GenerateRequest): {
     }),
   }
   return { params, warnings }
+}
+
+/** Some servers give calls of different steps one id, or none: each result must answer exactly one call. */
+function withUniqueIds(messages: ModelMessage[]): ModelMessage[] {
+  const used = new Set<string>()
+  /** New ids of the calls of the latest assistant message, in their order, by the id that the model gave. */
+  let renamed = new Map<string, string[]>()
+  const unique = (id: string) => {
+    let free = id
+    for (let n = 2; free === '' || used.has(free); n += 1) free = `${id === '' ? 'call' : id}_${n}`
+    used.add(free)
+    renamed.set(id, [...(renamed.get(id) ?? []), free])
+    return free
+  }
+  return messages.map((message): ModelMessage => {
+    if (message.role === 'tool') {
+      const parts = message.parts.map((part) => ({
+        ...part,
+        call_id: renamed.get(part.call_id)?.shift() ?? part.call_id,
+      }))
+      return { ...message, parts }
+    }
+    if (message.role !== 'assistant') return message
+    renamed = new Map()
+    const parts = message.parts.map((part) => (part.type === 'tool_call' ? { ...part, id: unique(part.id) } : part))
+    return { ...message, parts }
+  })
 }
 
 function toMessages(message: ModelMessage, warnings: string[]): ChatCompletionMessageParam[] {
@@ -105,7 +132,12 @@ function toAssistant(parts: AssistantPart[]): ChatCompletionAssistantMessagePara
 }
 
 function toToolCall({ id, name, arguments: args, metadata }: ToolCallPart): ChatCompletionMessageToolCall {
-  return { id, type: 'function', function: { name, arguments: args }, ...(metadata as CallMetadata | undefined) }
+  return {
+    id,
+    type: 'function',
+    function: { name, arguments: args.trim() === '' ? '{}' : args },
+    ...(metadata as CallMetadata | undefined),
+  }
 }
 
 /** The result of a tool is text only: its pictures follow after all results of the step, as if the user had sent them. */

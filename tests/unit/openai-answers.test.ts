@@ -61,13 +61,13 @@ describe('an error with status 200', () => {
     ['retry', { message: 'The server had an error', type: 'server_error', code: null }],
     ['retry', { message: 'Provider returned error', code: 502 }],
     ['retry', { message: 'Slow down', code: '429' }],
-    ['retry', 'Service unavailable'],
+    ['unknown', 'Service unavailable'],
     ['final', { message: 'Wrong roles', type: 'invalid_request_error' }],
     ['final', { message: 'Too long', type: 'invalid_request_error', code: 'context_length_exceeded' }],
     ['final', { message: 'No such key', code: 'invalid_api_key' }],
     ['final', { message: 'Bad roles', type: 'BadRequestError', code: 400 }],
     ['final', { message: 'Pay first', type: 'insufficient_quota' }],
-    ['final', { message: "This model's maximum context length is 4096 tokens" }],
+    ['unknown', { message: "This model's maximum context length is 4096 tokens" }],
     ['unknown', { message: 'Something' }],
   ])('is of kind %s: %j', async (kind, error) => {
     const words = typeof error === 'string' ? error : (error as { message: string }).message

@@ -91,3 +91,35 @@ it('reasoning without a call, or of unknown origin, is not sent', () => {
   )
   expect(JSON.stringify(params.messages)).not.toContain('Hm.')
 })
+
+it('each call has an id of its own, each result the id of its call, and no call empty arguments', () => {
+  const call = (id: string, args: string) => ({ type: 'tool_call' as const, id, name: 'count', arguments: args })
+  const result = (call_id: string, text: string) => ({
+    type: 'tool_result' as const,
+    call_id,
+    name: 'count',
+    content: [textPart(text)],
+    is_error: false,
+  })
+  const { params } = request(
+    { role: 'assistant', parts: [call('a', ''), call('a', '{}'), call('', '{"n":1}')] },
+    { role: 'tool', parts: [result('a', '1'), result('a', '2'), result('', '3')] },
+    { role: 'assistant', parts: [call('a', '{}')] },
+    { role: 'tool', parts: [result('a', '4')] },
+  )
+  const sent = params.messages.flatMap((message): unknown[][] => {
+    if (message.role === 'tool') return [[message.tool_call_id, message.content]]
+    if (message.role !== 'assistant') return []
+    return message.tool_calls!.map((each) => [each.id, each.type === 'function' && each.function.arguments])
+  })
+  expect(sent).toEqual([
+    ['a', '{}'],
+    ['a_2', '{}'],
+    ['call_2', '{"n":1}'],
+    ['a', '1'],
+    ['a_2', '2'],
+    ['call_2', '3'],
+    ['a_3', '{}'],
+    ['a_3', '4'],
+  ])
+})
