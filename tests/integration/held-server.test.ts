@@ -30,6 +30,14 @@ for (const dialect of dialects) {
       expect(held.down).toBeUndefined()
     })
 
+    it('a list with an odd tool connects: the others are offered, and the row has the warning', async () => {
+      const { own, row, storage } = await stage({ idle_stop: 1 }, undefined, undefined, 'odd-tools')
+      const held = await own()
+      await expect.poll(row).toMatchObject({ state: 'idle', last_error: null })
+      expect((await listTools(storage.db, held.hold)).map(({ tool }) => tool)).toEqual(['odd', 'count'])
+      expect((await row())?.warnings).toMatch(/tool 2: its 'name' must be a string, got a number/)
+    })
+
     it('a call starts it, further calls share it, and after the idle time it is stopped and no reconnect', async () => {
       const { own, row, starts, counted } = await stage({ idle_stop: 1 })
       const held = await own()

@@ -321,6 +321,16 @@ it('lists 500 tools page by page, and is notified when they change', async () =>
   expect(count?.description).toContain('something else')
 })
 
+it.each([
+  ['odd-tools', ['odd', 'count'], /'name' must be a string, got a number/],
+  ['endless-pages', [], /more than 100 pages/],
+  ['same-page', ['count', 'count'], /'nextCursor' must be new on each page/],
+])('reads what can be read of a list with %s, and warns', async (fault, names, warning) => {
+  const { tools, warnings } = await (await open(faulty(fault))).listTools(new AbortController().signal)
+  expect(tools.map(({ name }) => name)).toEqual(names)
+  expect(warnings).toEqual([expect.stringMatching(warning)])
+})
+
 async function serve(kind: string, port: number): Promise<ChildProcess> {
   const server = spawn(NODE, [EVERYTHING, kind], {
     env: { PATH: process.env['PATH'], PORT: String(port) },

@@ -67,6 +67,14 @@ function answer({ id, method, params = {} }: Message): void {
     case 'ping':
       return send({ id, result: {} })
     case 'tools/list': {
+      if (fault === 'odd-tools')
+        return send({
+          id,
+          result: { tools: [{ name: 'odd', inputSchema: null }, { name: 7 }, tools[0]], nextCursor: null },
+        })
+      if (fault === 'endless-pages')
+        return send({ id, result: { tools: [], nextCursor: `${Number(params['cursor'] ?? 0) + 1}` } })
+      if (fault === 'same-page') return send({ id, result: { tools: tools.slice(0, 1), nextCursor: 'again' } })
       if (fault !== 'many-tools') return send({ id, result: { tools } })
       const from = Number(params['cursor'] ?? 0)
       const next = from + 100
