@@ -1,4 +1,5 @@
 // Everything that a step's model call is made from, read and recalled before anything is written.
+import { toOfferedSchema } from '../../contracts/tool-schema.ts'
 import type { ModelCallInput } from '../../contracts/turn.ts'
 import { getAgentSecrets, getAgentVersion, oncePerVersion } from '../../db/queries/agents.ts'
 import { readStepInput, type StepInput } from '../../db/queries/turn-input.ts'
@@ -62,7 +63,11 @@ export function stepPrompts(resources: Resources): PrepareStep {
       model: model.model,
       system: prompt.system,
       messages: prompt.messages,
-      tools: offered.map(({ name, description, parameters }) => ({ name, description, parameters })),
+      tools: offered.map(({ name, description, parameters }) => ({
+        name,
+        description,
+        parameters: toOfferedSchema(parameters),
+      })),
       passages,
       temperature: model.temperature,
       top_p: model.top_p,
