@@ -135,9 +135,24 @@ function toToolCall({ id, name, arguments: args, metadata }: ToolCallPart): Chat
   return {
     id,
     type: 'function',
-    function: { name, arguments: args.trim() === '' ? '{}' : args },
+    function: { name: name.replaceAll(/[^\w-]/g, '_').slice(0, 64) || '_', arguments: toArguments(args) },
     ...(metadata as CallMetadata | undefined),
   }
+}
+
+const NO_OUTPUT = '(no output)'
+const PICTURES_FOLLOW = '(The pictures of the results follow.)'
+
+/** Strict servers parse the arguments of earlier calls: what the model wrote that is no JSON object goes back inside of one. */
+function toArguments(args: string): string {
+  if (args.trim() === '') return '{}'
+  try {
+    const value: unknown = JSON.parse(args)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return args
+  } catch {
+    // wrapped below
+  }
+  return JSON.stringify({ not_json: args })
 }
 
 /** The result of a tool is text only: its pictures follow after all results of the step, as if the user had sent them. */
@@ -145,10 +160,15 @@ function toResults(parts: ToolResultPart[], warnings: string[]): ChatCompletionM
   const results = parts.map(({ call_id, content }) => ({
     role: 'tool' as const,
     tool_call_id: call_id,
-    content: content.map((part) => (part.type === 'text' ? part.text : '')).join(''),
+    content: content.map((part) => (part.type === 'text' ? part.text : '')).join('') || NO_OUTPUT,
   }))
   const images = parts.flatMap(({ content }) => content.filter((part): part is ImagePart => part.type === 'image'))
   if (images.length === 0) return results
   const shown = [{ type: 'text' as const, text: 'Pictures in the answers of the tools:' }, ...images]
-  return [...results, { role: 'user', content: toContent(shown, warnings) }]
+  return [
+    ...results,
+    // Strict servers refuse a user message directly after a result.
+    { role: 'assistant', content: PICTURES_FOLLOW },
+    { role: 'user', content: toContent(shown, warnings) },
+  ]
 }

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ChatCompletionRequest, type Fixture, type FixtureResponse, LLMock } from '@copilotkit/aimock'
 import { holdBack, type HeldReply } from './held-reply.ts'
+import { checkModelRequest } from './check-model-request.ts'
 
 interface Pace {
   /** Milliseconds before the first piece. */
@@ -128,7 +129,13 @@ export class ScriptedModel {
     return bodies.filter((body) => body?.messages && lastUserText(body).includes(cue))
   }
 
-  /** @throws when a request came that no script expected, or a step was left unused */
+  /** The faults of the requests for a chat completion. */
+  #refused(): string[] {
+    const bodies = this.#mock.getRequests().map(({ body }) => body as { messages?: unknown } | null)
+    return bodies.filter((body) => body?.messages !== undefined).flatMap(checkModelRequest)
+  }
+
+  /** @throws when a request came that no script expected or that a strict server would refuse, or a step was left unused */
   assertUsed(): void {
     const unexpected = this.#mock.getRequests().filter(({ response }) => response.fixture === null)
     const texts = unexpected.map(({ body }) => JSON.stringify(lastUserText(body as ChatCompletionRequest)))
@@ -136,6 +143,7 @@ export class ScriptedModel {
     const faults = [
       ...texts.map((text) => `the script did not expect another request for ${text}`),
       ...left.map(([cue, { steps, used }]) => `${cue} used ${used} of ${steps.length} steps`),
+      ...this.#refused().map((fault) => `a strict server would refuse a request: ${fault}`),
     ]
     this.#scripts.clear()
     this.#mock.clearFixtures()

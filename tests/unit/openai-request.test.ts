@@ -53,6 +53,7 @@ it('results are one message each, and their pictures follow after all of them', 
   expect(params.messages.slice(1)).toEqual([
     { role: 'tool', tool_call_id: 'a', content: 'one' },
     { role: 'tool', tool_call_id: 'b', content: 'two' },
+    { role: 'assistant', content: '(The pictures of the results follow.)' },
     { role: 'user', content: [{ type: 'text', text: 'Pictures in the answers of the tools:' }, shownImage] },
   ])
 })
