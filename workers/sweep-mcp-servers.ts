@@ -1,6 +1,6 @@
 // Starts the actors of MCP servers without an owner; removes servers of deleted agents.
 import type { Client } from '@temporalio/client'
-import { deleteServer, listOrphanedServers, listUnheldServers } from '../db/queries/mcp.ts'
+import { deleteServer, listOrphanedServers, listUnheldServers } from '../db/queries/mcp-servers.ts'
 import type { Storage } from '../db/storage.ts'
 import type { mcpServer } from '../workflows/index.ts'
 import { mcpServerStart } from '../workflows/labels.ts'

@@ -1,7 +1,8 @@
 // Lists the tools of an MCP server and stores them as rows; tools that changed since their approval, or are left out, are
 // logged.
 import type { Logger } from 'pino'
-import { listToolsOfAgent, MAX_OFFERED, putTools, type Hold } from '../../db/queries/mcp.ts'
+import type { Hold } from '../../db/queries/mcp-owners.ts'
+import { listToolsOfAgent, MAX_OFFERED, putTools } from '../../db/queries/mcp-tools.ts'
 import type { Db } from '../../db/schema.ts'
 import type { McpConnection } from '../../mcp/connection.ts'
 import { offeredTools } from '../../mcp/tools.ts'

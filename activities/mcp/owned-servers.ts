@@ -6,11 +6,11 @@ import {
   changeServer,
   listHeldBy,
   listOtherWorkers,
-  listUnheldServers,
   removeWorker,
   renewWorker,
   takeServer,
-} from '../../db/queries/mcp.ts'
+} from '../../db/queries/mcp-owners.ts'
+import { listUnheldServers } from '../../db/queries/mcp-servers.ts'
 import type { Db } from '../../db/schema.ts'
 import type { SecretBox } from '../../db/secret-box.ts'
 import { OwnedServer, type HolderOptions } from './owned-server.ts'

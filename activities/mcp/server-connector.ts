@@ -2,7 +2,7 @@
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { mapAll } from '../../contracts/map-all.ts'
 import { timeoutsOf } from '../../contracts/mcp-timeouts.ts'
-import type { Hold } from '../../db/queries/mcp.ts'
+import type { Hold } from '../../db/queries/mcp-owners.ts'
 import { connect, type McpConnection } from '../../mcp/connection.ts'
 import { McpFailure, type Challenge } from '../../mcp/failure.ts'
 import { targetOf, type McpTarget } from '../../mcp/target.ts'

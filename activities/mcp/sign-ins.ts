@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
-import type { Hold } from '../../db/queries/mcp.ts'
+import type { Hold } from '../../db/queries/mcp-owners.ts'
 import {
   askForSignIn,
   claimRenewal,

@@ -1,5 +1,5 @@
 // The tools that are built in, and those that an agent's MCP servers add.
-import { listToolsOfAgent, parametersOf } from '../../db/queries/mcp.ts'
+import { listToolsOfAgent, parametersOf } from '../../db/queries/mcp-tools.ts'
 import type { Db } from '../../db/schema.ts'
 import type { ToolDefinition } from '../../providers/provider.ts'
 import { currentTime } from './current-time.ts'

@@ -13,7 +13,7 @@ import {
   type ApprovalRow,
 } from '../../db/queries/approvals.ts'
 import type { Principal } from '../../db/queries/keys.ts'
-import { findTool, parametersOf } from '../../db/queries/mcp.ts'
+import { findTool, parametersOf } from '../../db/queries/mcp-tools.ts'
 import { lockTurn } from '../../db/queries/turns.ts'
 import type { Db, TurnsTable } from '../../db/schema.ts'
 import type { ApiContext } from './context.ts'

@@ -15,13 +15,11 @@ import {
   findServer,
   listConfiguredServers,
   listServers,
-  listToolsOfAgent,
-  MAX_OFFERED,
   putServer,
   requestStart,
-  type AgentTool,
   type ServerRow,
-} from '../../db/queries/mcp.ts'
+} from '../../db/queries/mcp-servers.ts'
+import { listToolsOfAgent, MAX_OFFERED, type AgentTool } from '../../db/queries/mcp-tools.ts'
 import { findConnectionSignIn } from '../../db/queries/sign-ins.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { Tx } from '../../db/schema.ts'

@@ -11,7 +11,7 @@ import {
   redeemState,
   type SignIn,
 } from '../../db/queries/sign-ins.ts'
-import { reconnectServer } from '../../db/queries/mcp.ts'
+import { reconnectServer } from '../../db/queries/mcp-servers.ts'
 import { lockTurn } from '../../db/queries/turns.ts'
 import type { Tx } from '../../db/schema.ts'
 import type { Grant, SignInPlan } from '../../mcp/oauth.ts'

@@ -3,18 +3,14 @@ import { describe, expect, it } from 'vitest'
 import type { McpServer } from '../../contracts/schemas/agent.ts'
 import {
   changeServer,
-  deleteServer,
-  findServer,
   listHeldBy,
   listOtherWorkers,
-  listToolsOfAgent,
-  listUnheldServers,
-  putServer,
-  putTools,
   removeWorker,
   renewWorker,
   takeServer,
-} from '../../db/queries/mcp.ts'
+} from '../../db/queries/mcp-owners.ts'
+import { deleteServer, findServer, listUnheldServers, putServer } from '../../db/queries/mcp-servers.ts'
+import { listToolsOfAgent, putTools } from '../../db/queries/mcp-tools.ts'
 import type { Storage } from '../../db/storage.ts'
 import { offeredTools } from '../../mcp/tools.ts'
 import { dialects } from '../support/dialects.ts'

@@ -1,7 +1,7 @@
 // Sign-ins to MCP servers in rows, on both databases, against a real authorization server: refreshed once for concurrent callers, valid once, shown nowhere.
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { SignIns } from '../../activities/mcp/sign-ins.ts'
-import { findServer, putServer } from '../../db/queries/mcp.ts'
+import { findServer, putServer } from '../../db/queries/mcp-servers.ts'
 import {
   askForSignIn,
   beginAttempt,
