@@ -1,5 +1,5 @@
 // What all model calls share: the estimate, the usage row, and the meaning of the finish reason.
-import { textOf, type TokenUsage } from '../contracts/model-messages.ts'
+import { isTokenCount, textOf, type TokenUsage } from '../contracts/model-messages.ts'
 import { completeUsage, estimateTokens, insertUsage, type SpentTokens } from '../db/queries/usage.ts'
 import type { Db, JobsTable } from '../db/schema.ts'
 import { ProviderFailure } from '../providers/failure.ts'
@@ -15,15 +15,10 @@ export function estimateInput({ system, messages }: Pick<GenerateRequest, 'syste
   return messages.reduce((sum, message) => sum + estimateTokens(textOf(message)), estimateTokens(system))
 }
 
-/** Largest count that its columns hold. */
-const MAX_TOKENS = 2_147_483_647
-
 /** Whether the counts can be stored: any implementation of a provider may get them wrong. */
 function areCounts(counted: TokenUsage): boolean {
   const { input_tokens, output_tokens, cached_tokens = 0, reasoning_tokens = 0 } = counted
-  return [input_tokens, output_tokens, cached_tokens, reasoning_tokens].every(
-    (count) => Number.isInteger(count) && count >= 0 && count <= MAX_TOKENS,
-  )
+  return [input_tokens, output_tokens, cached_tokens, reasoning_tokens].every(isTokenCount)
 }
 
 /** What a request came to: what the provider counted, else the estimate. Counts that cannot be stored are estimated. */

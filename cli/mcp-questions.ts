@@ -76,14 +76,14 @@ function toolFault(given: string, before: ToolSpec[]): string | undefined {
 async function askCredentials(terminal: Terminal): Promise<string[]> {
   const line = await ask('Variables it cannot do without, such as SERVICE_TOKEN (empty for none):', terminal, {
     check: (given) =>
-      referencedText(given)
+      wordsOf(given)
         .map(credentialFault)
         .find((fault) => fault !== undefined),
   })
-  return [...new Set(referencedText(line))]
+  return [...new Set(wordsOf(line))]
 }
 
-function referencedText(line: string): string[] {
+function wordsOf(line: string): string[] {
   return line.split(/[\s,]+/).filter(Boolean)
 }
 

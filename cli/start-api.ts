@@ -13,11 +13,11 @@ import { isOurUi } from '../temporal-config/server-arguments.ts'
 import { createSpeaker } from './media.ts'
 import { ensureKey } from './key.ts'
 import { watchKnowledge } from './watch-knowledge.ts'
-import { publicUrl, readVersion, type Shared } from './shared.ts'
+import { publicUrl, readVersion, type Composition } from './composition.ts'
 
 /** Starts the API, with the agents, servers and knowledge of the operator's files. @param closers gets what has to be closed */
 export async function startApi(
-  { settings, storage, vectors, log, client, stopping, embedder, turns, guard }: Shared,
+  { settings, storage, vectors, log, client, stopping, embedder, turns, guard }: Composition,
   closers: (() => Promise<void>)[],
 ): Promise<{ url: string; key?: string }> {
   const agents = loadAgentFiles(

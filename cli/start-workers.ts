@@ -7,11 +7,11 @@ import { createMediaWorker } from '../workers/media-worker.ts'
 import { runSweeper } from '../workers/sweeper.ts'
 import { createWorker } from '../workers/worker.ts'
 import { audioLimits, imageLimits } from './media.ts'
-import { publicUrl, readVersion, type Shared } from './shared.ts'
+import { publicUrl, readVersion, type Composition } from './composition.ts'
 
 /** Starts the workers and the sweeper. @returns a function that drains them */
 export async function startWorkers(
-  { settings, storage, vectors, log, client, stopping, models, embedder, turns }: Shared,
+  { settings, storage, vectors, log, client, stopping, models, embedder, turns }: Composition,
   connection: NativeConnection,
 ): Promise<() => Promise<void>> {
   const worker = await createWorker({

@@ -1,4 +1,4 @@
-// Canonical JSON, independent of the order of keys.
+// JSON values: objects, and a canonical text that is independent of the order of keys.
 
 /** The JSON of a value with the keys of every object in order: equal values give equal text. */
 export function canonicalJson(value: unknown): string {
@@ -7,4 +7,20 @@ export function canonicalJson(value: unknown): string {
       ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
       : inner,
   )
+}
+
+/** Whether a value is an object, and no list. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Whether a text is the whole of one JSON object. */
+export function isObjectText(text: string): boolean {
+  if (!text.trimStart().startsWith('{') || !text.trimEnd().endsWith('}')) return false
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
 }

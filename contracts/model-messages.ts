@@ -68,6 +68,14 @@ export interface TokenUsage {
   reasoning_tokens?: number
 }
 
+/** Largest count that the columns of tokens hold. */
+const MAX_TOKENS = 2_147_483_647
+
+/** Whether a value is a count of tokens that can be stored. */
+export function isTokenCount(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_TOKENS
+}
+
 export function textPart(text: string): TextPart {
   return { type: 'text', text }
 }

@@ -1,4 +1,5 @@
 // The schema of a tool's arguments in a form that every model vendor accepts. Arguments are checked against the original.
+import { isObject } from './json.ts'
 
 type Schema = Record<string, unknown>
 
@@ -62,8 +63,4 @@ function isArrayType(type: unknown): boolean {
 
 function namesIn(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((name) => typeof name === 'string') : []
-}
-
-function isObject(value: unknown): value is Schema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -114,7 +114,7 @@ export async function planSignIn(options: PlanOptions): Promise<SignInPlan> {
     if (error instanceof McpFailure) throw error
     throw new McpFailure(
       'answered',
-      `it answered ${challenge.status} on HTTP, and offers no way to sign in: ${referencedText(error)}`,
+      `it answered ${challenge.status} on HTTP, and offers no way to sign in: ${messageOf(error)}`,
       {
         status: challenge.status,
         cause: error,
@@ -158,7 +158,7 @@ export async function finishSignIn(
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof McpFailure) throw error
-    throw new McpFailure('answered', `the authorization server gave no token: ${referencedText(error)}`, {
+    throw new McpFailure('answered', `the authorization server gave no token: ${messageOf(error)}`, {
       cause: error,
     })
   }
@@ -187,7 +187,7 @@ export async function renewGrant(
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof InvalidGrantError) return undefined
-    throw new McpFailure('unsent', `its token could not be renewed: ${referencedText(error)}`, { cause: error })
+    throw new McpFailure('unsent', `its token could not be renewed: ${messageOf(error)}`, { cause: error })
   }
 }
 
@@ -259,7 +259,7 @@ async function beKnown(
       ...(scope !== undefined && { scope }),
     })
   } catch (error) {
-    throw new Error(`muxi is not known there, set 'oauth.client_id' (${referencedText(error)})`, { cause: error })
+    throw new Error(`muxi is not known there, set 'oauth.client_id' (${messageOf(error)})`, { cause: error })
   }
 }
 
@@ -312,7 +312,7 @@ function refuse(why: string): never {
 }
 
 /** The error without the authorization server's text, which may repeat secrets of the request. */
-function referencedText(error: unknown): string {
+function messageOf(error: unknown): string {
   if (error instanceof OAuthError) return error.errorCode
   if (error instanceof Error && error.name === 'ZodError') return 'what it says of itself cannot be read'
   const message = error instanceof Error ? error.message : String(error)

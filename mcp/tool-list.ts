@@ -1,5 +1,6 @@
 // Reads what a server lists as its tools one by one: an unusual tool is repaired, one that cannot be is left out with a
 // warning, and neither costs the others.
+import { isObject } from '../contracts/json.ts'
 import { shorten } from '../contracts/shorten.ts'
 
 /** Levels of a schema; deeper ones exceed the stack of what serializes and compiles them. */
@@ -140,10 +141,6 @@ function isDeeperThan(value: unknown, most: number): boolean {
     level = level.flatMap((each) => (typeof each === 'object' && each !== null ? Object.values(each) : []))
   }
   return false
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isMissing(value: unknown): value is null | undefined {

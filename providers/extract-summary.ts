@@ -1,5 +1,5 @@
 // A summary without a language model: the sentences whose words the text has most often, in its own order.
-import { COMMON, sentencesOf, referencedText } from './offline.ts'
+import { COMMON, sentencesOf, wordsOf } from './offline.ts'
 
 /** Sentences of fewer or more words, common ones left out, are headings, fragments or lists. */
 const SHORTEST = 3
@@ -13,7 +13,7 @@ export function extractSummary(text: string, most: number): string {
     .slice(0, MOST_SENTENCES)
     .map((sentence) => ({
       sentence,
-      words: [...new Set(referencedText(sentence).filter((word) => !COMMON.has(word)))],
+      words: [...new Set(wordsOf(sentence).filter((word) => !COMMON.has(word)))],
     }))
   const frequency = new Map<string, number>()
   for (const { words } of sentences) for (const word of words) frequency.set(word, (frequency.get(word) ?? 0) + 1)

@@ -50,7 +50,7 @@ function embedText(text: string): Float32Array {
     if (known) known.count++
     else counts.set(hash, { count: 1, weight })
   }
-  for (const word of referencedText(text)) addWord(word, add)
+  for (const word of wordsOf(text)) addWord(word, add)
   const vector = new Float32Array(DIMENSION)
   for (const [hash, { count, weight }] of counts) {
     // The highest bit is the sign, so that features which meet in one place cancel out as often as they add up.
@@ -80,7 +80,7 @@ function addWord(word: string, add: (feature: string, weight: number) => void): 
     add(`p ${framed.slice(start, start + PIECE_LENGTH)}`, (PIECES_WEIGHT * importance) / Math.sqrt(pieces))
 }
 
-function referencedText(text: string): string[] {
+function wordsOf(text: string): string[] {
   const plain = text
     .slice(0, MOST_CHARACTERS)
     .normalize('NFKD')

@@ -114,9 +114,9 @@ export const COMMON: ReadonlySet<string> = new Set(
 
 /** The sentences of the passages that share most with the question, each with its document and page; undefined when none shares anything. */
 function quote(asked: string, passages: GenerateRequest['passages']): string | undefined {
-  const wanted = new Set(referencedText(asked).filter((word) => !COMMON.has(word)))
+  const wanted = new Set(wordsOf(asked).filter((word) => !COMMON.has(word)))
   const sentences = passages.flatMap((passage, rank) =>
-    sentencesOf(passage.content).map((text) => ({ ...passage, rank, text, words: new Set(referencedText(text)) })),
+    sentencesOf(passage.content).map((text) => ({ ...passage, rank, text, words: new Set(wordsOf(text)) })),
   )
   // A word that few sentences have says more than one that many have.
   const weight = new Map(
@@ -155,7 +155,7 @@ export function sentencesOf(text: string): string[] {
 }
 
 /** Lower-case words without the commonest endings, so that `pumps` meets `pump`. */
-export function referencedText(text: string): string[] {
+export function wordsOf(text: string): string[] {
   return (text.toLowerCase().match(/[\p{L}\p{N}]+(?:[-.][\p{L}\p{N}]+)*/gu) ?? []).map((word) =>
     word.replace(/(?<=\w{3})(?:ing|ed|es|s)$/, ''),
   )

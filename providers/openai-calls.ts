@@ -1,5 +1,6 @@
 // Puts the pieces of tool calls together, in every form in which OpenAI-compatible servers stream them.
 import { randomBytes } from 'node:crypto'
+import { isObjectText } from '../contracts/json.ts'
 import type { ToolCallPart } from '../contracts/model-messages.ts'
 
 /** The metadata of a call: fields that the server wants back with it. */
@@ -135,13 +136,7 @@ function isPlaceholder(pieces: string[]): boolean {
 }
 
 function isWhole(text: string | undefined): boolean {
-  if (!text?.trimStart().startsWith('{') || !text.trimEnd().endsWith('}')) return false
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
+  return text !== undefined && isObjectText(text)
 }
 
 function isSame(a: string, b: string): boolean {

@@ -1,6 +1,6 @@
 // Reads the chunks of OpenAI's chat completions, as OpenAI and compatible servers stream them, into the parts of a reply.
 import { APIError } from 'openai'
-import type { AssistantPart, FinishReason, TokenUsage } from '../contracts/model-messages.ts'
+import { isTokenCount, type AssistantPart, type FinishReason, type TokenUsage } from '../contracts/model-messages.ts'
 import { ProviderFailure } from './failure.ts'
 import { CallReader } from './openai-calls.ts'
 import type { Delta, GenerateResult } from './provider.ts'
@@ -169,20 +169,13 @@ function readUsage(usage: unknown): TokenUsage | undefined {
   if (typeof usage !== 'object' || usage === null) return undefined
   const told = usage as ChunkUsage
   const { prompt_tokens: input_tokens, completion_tokens: output_tokens } = told
-  if (!isCount(input_tokens) || !isCount(output_tokens)) return undefined
+  if (!isTokenCount(input_tokens) || !isTokenCount(output_tokens)) return undefined
   const cached_tokens = told.prompt_tokens_details?.cached_tokens
   const reasoning_tokens = told.completion_tokens_details?.reasoning_tokens
   return {
     input_tokens,
     output_tokens,
-    ...(isCount(cached_tokens) && { cached_tokens }),
-    ...(isCount(reasoning_tokens) && { reasoning_tokens }),
+    ...(isTokenCount(cached_tokens) && { cached_tokens }),
+    ...(isTokenCount(reasoning_tokens) && { reasoning_tokens }),
   }
-}
-
-/** Counts are stored in columns of four bytes. */
-const MAX_COUNT = 2_147_483_647
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_COUNT
 }

@@ -6,6 +6,7 @@ import type {
   ChatCompletionMessageParam,
   ChatCompletionMessageToolCall,
 } from 'openai/resources/chat/completions'
+import { isObjectText } from '../contracts/json.ts'
 import type {
   AssistantPart,
   ImagePart,
@@ -146,13 +147,7 @@ const PICTURES_FOLLOW = '(The pictures of the results follow.)'
 /** Strict servers parse the arguments of earlier calls: what the model wrote that is no JSON object goes back inside of one. */
 function toArguments(args: string): string {
   if (args.trim() === '') return '{}'
-  try {
-    const value: unknown = JSON.parse(args)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return args
-  } catch {
-    // wrapped below
-  }
-  return JSON.stringify({ not_json: args })
+  return isObjectText(args) ? args : JSON.stringify({ not_json: args })
 }
 
 /** The result of a tool is text only: its pictures follow after all results of the step, as if the user had sent them. */

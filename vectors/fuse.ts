@@ -1,5 +1,6 @@
 // Reciprocal rank fusion: combines two rankings without comparing scores.
 import type { Hit } from './store.ts'
+import type { VisibleChunk } from './visible-chunks.ts'
 
 /** Smoothing constant of reciprocal rank fusion (Cormack et al., 2009). */
 const K = 60
@@ -20,16 +21,6 @@ export function fuseRanks(rankings: Map<number, number>[], topK: number): [id: n
     for (const [place, [id]] of ascending.entries()) scores.set(id, (scores.get(id) ?? 0) + 1 / (K + place + 1))
   }
   return [...scores].toSorted(([a, x], [b, y]) => y - x || a - b).slice(0, topK)
-}
-
-/** A visible chunk. */
-export interface VisibleChunk {
-  id: number
-  document_id: string
-  page: number
-  heading: string | null
-  content: string
-  knowledge_id: string | null
 }
 
 export function toHit(chunk: VisibleChunk, similarity: number, score: number): Hit {

@@ -1,4 +1,5 @@
 // The calls that a model's reply asks for: those to make, and those that are refused, with the error for the model.
+import { isObjectText } from '../../contracts/json.ts'
 import type { AssistantPart, FinishReason, ToolCallPart } from '../../contracts/model-messages.ts'
 import type { StoredPart } from '../../contracts/schemas/stored-parts.ts'
 import type { NewToolCall } from '../../db/queries/steps.ts'
@@ -39,12 +40,7 @@ export function planCalls(step: number, reply: GenerateResult, offered: readonly
 /** A JSON object is complete at its closing brace. Without arguments nothing shows the end of a call but the next one. */
 function isComplete({ arguments: args }: ToolCallPart, isLast: boolean): boolean {
   if (args.trim() === '') return !isLast
-  try {
-    JSON.parse(args)
-    return args.trimEnd().endsWith('}')
-  } catch {
-    return false
-  }
+  return isObjectText(args)
 }
 
 /** The parts as they are kept for the next request; undefined when text and calls say everything. */

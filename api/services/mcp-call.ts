@@ -231,13 +231,13 @@ async function readResult(context: ApiContext, turn: TurnsTable): Promise<CallTo
     ...(error && { error: { code: error.code, message: error.message } }),
   }
   return {
-    content: [{ type: 'text', text: referencedText(output) }],
+    content: [{ type: 'text', text: textOf(output) }],
     structuredContent: { ...output },
     ...((turn.status === 'failed' || turn.status === 'cancelled') && { isError: true }),
   }
 }
 
-function referencedText({ status, reply, turn_id, error }: AgentToolOutput): string {
+function textOf({ status, reply, turn_id, error }: AgentToolOutput): string {
   const soFar = reply === '' ? '' : `\n\nUntil then it said:\n${reply}`
   switch (status) {
     case 'completed':

@@ -34,7 +34,7 @@ export function cleanPages<P extends Page>(pages: P[], around: Page[] = []): P[]
   const before = around.map(readPage)
   const own = pages.map(readPage)
   const recurring = recurringLines([...before, ...own])
-  const words = referencedText([...before, ...own])
+  const words = wordsOf([...before, ...own])
   const shown = new Set<string>()
   return pages.map((page, index) => ({ ...page, text: cleanPage(own[index]!, recurring, words, shown) }))
 }
@@ -135,7 +135,7 @@ function isRunning(piece: Piece, line: string, page: number, recurring: Recurrin
   return before
 }
 
-function referencedText(pages: Page[]): Set<string> {
+function wordsOf(pages: Page[]): Set<string> {
   const words = new Set<string>()
   for (const { text } of pages)
     for (const [word] of text.toLowerCase().matchAll(/\p{L}+(?:-\p{L}+)*/gu)) words.add(word)

@@ -51,8 +51,8 @@ for (const dialect of dialects) {
           readSource(db, (await findSummary(db, id, 1, part + 1))!),
         ),
       )
-      const referencedText = (texts: string[]) => texts.join('\n\n').split(/\s+/).filter(Boolean)
-      expect(referencedText(parts)).toEqual(referencedText(batches.flat()))
+      const wordsOf = (texts: string[]) => texts.join('\n\n').split(/\s+/).filter(Boolean)
+      expect(wordsOf(parts)).toEqual(wordsOf(batches.flat()))
       for (const part of parts) expect(part.length).toBeLessThan(16_000)
     })
 

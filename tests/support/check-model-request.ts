@@ -1,4 +1,5 @@
 // What strict servers of OpenAI's chat completions refuse in a request: roles, contents, tool calls and results, media types, schemas.
+import { isObject } from '../../contracts/json.ts'
 
 /** What is read of a request: any field may be missing or of another type. */
 interface Message {
@@ -134,10 +135,6 @@ function checkFormat(format: unknown): string[] {
   return isObject(json_schema) && isObject(json_schema['schema'])
     ? []
     : ['response_format: the schema must be an object']
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function parse(text: unknown): unknown {

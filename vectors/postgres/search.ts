@@ -1,13 +1,13 @@
 // Hybrid search on Postgres: nearest vectors and full text, each restricted to visible chunks, fused by rank.
 import { sql, type RawBuilder } from 'kysely'
 import type { Db } from '../../db/schema.ts'
-import { JOIN_PUBLISHED } from '../documents.ts'
-import { CANDIDATES_A_HIT, candidatesFor, fuseRanks, toHit, type VisibleChunk } from '../fuse.ts'
+import { CANDIDATES_A_HIT, candidatesFor, fuseRanks, toHit } from '../fuse.ts'
 import { unitText } from './chunks.ts'
 import { matchOf, MOST_MATCHED } from './terms.ts'
 import type { Hit, VectorQuery } from '../store.ts'
 import type { WordCounts } from '../word-counts.ts'
 import { wordsOfQuestion } from '../terms.ts'
+import { type Narrowed, narrowedTo, VISIBLE, type VisibleChunk } from '../visible-chunks.ts'
 
 /** Largest `hnsw.ef_search`. */
 const MOST_NEIGHBOURS = 1_000
@@ -33,7 +33,6 @@ export const SEARCH_SETTINGS = {
   join_collapse_limit: '1',
 }
 
-type Narrowed = Pick<VectorQuery, 'knowledge_id'>
 interface Near {
   id: number
   distance: number
@@ -124,10 +123,6 @@ async function findWords(
     order by found.rank desc, chunks.id limit ${wanted}`.execute(db)
   return rows
 }
-
-const VISIBLE = sql.raw(JOIN_PUBLISHED)
-const narrowedTo = ({ knowledge_id }: Narrowed) =>
-  knowledge_id === undefined ? sql`` : sql`and documents.knowledge_id = ${knowledge_id}`
 
 interface Visible extends VisibleChunk {
   /** Distance of its vector to the query's, if both have one. */

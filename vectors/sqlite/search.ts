@@ -1,7 +1,6 @@
 // Hybrid search on SQLite: nearest vectors and full text, each restricted to visible chunks, fused by rank.
 import { sql } from 'kysely'
 import type { Db } from '../../db/schema.ts'
-import { JOIN_PUBLISHED } from '../documents.ts'
 import { CANDIDATES_A_HIT, candidatesFor, fuseRanks, toHit } from '../fuse.ts'
 import { unitBytes } from './chunks.ts'
 import type { Hit, VectorQuery } from '../store.ts'
@@ -9,11 +8,10 @@ import type { NearestFinder } from './nearest.ts'
 import { matchOf } from './terms.ts'
 import type { WordCounts } from '../word-counts.ts'
 import { wordsOfQuestion } from '../terms.ts'
+import { type Narrowed, narrowedTo, VISIBLE } from '../visible-chunks.ts'
 
 /** Largest `k` of sqlite-vec. */
 const MOST_NEIGHBOURS = 4_096
-
-type Narrowed = Pick<VectorQuery, 'knowledge_id'>
 
 export interface Searched {
   db: Db
@@ -83,10 +81,6 @@ async function findWords(
   }
   return found
 }
-
-const VISIBLE = sql.raw(JOIN_PUBLISHED)
-const narrowedTo = ({ knowledge_id }: Narrowed) =>
-  knowledge_id === undefined ? sql`` : sql`and documents.knowledge_id = ${knowledge_id}`
 
 async function getVisible(db: Db, ids: number[], { knowledge_id }: Narrowed) {
   const rows = await db

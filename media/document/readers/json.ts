@@ -1,4 +1,5 @@
 // JSON as readable Markdown: tables of records, lists of values, headings for nested objects.
+import { isObject } from '../../../contracts/json.ts'
 import { readFile } from 'node:fs/promises'
 import { decodeText } from '../text-encoding.ts'
 import { cutAtBreaks } from './pages.ts'
@@ -33,7 +34,7 @@ function parsedLines(text: string): unknown[] | undefined {
 /** Paragraphs. */
 function write(value: unknown, level: number): string[] {
   if (Array.isArray(value)) return writeList(value, level)
-  if (!isFields(value)) return [line(value)]
+  if (!isObject(value)) return [line(value)]
   const simple = Object.entries(value).filter(([, each]) => isSimple(each))
   const nested = Object.entries(value).filter(([, each]) => !isSimple(each))
   return [
@@ -45,8 +46,8 @@ function write(value: unknown, level: number): string[] {
 function writeList(values: unknown[], level: number): string[] {
   if (values.length === 0) return ['(none)']
   if (values.every(isSimple)) return [values.map((each) => `- ${line(each)}`).join('\n')]
-  const names = [...new Set(values.slice(0, 1_000).flatMap((each) => (isFields(each) ? Object.keys(each) : [])))]
-  const isTable = values.every((each) => isFields(each) && Object.values(each).every(isSimple))
+  const names = [...new Set(values.slice(0, 1_000).flatMap((each) => (isObject(each) ? Object.keys(each) : [])))]
+  const isTable = values.every((each) => isObject(each) && Object.values(each).every(isSimple))
   if (!isTable || names.length > MAX_COLUMNS)
     return values.flatMap((each, index) => writeNested(String(index + 1), each, level))
   return [tableMarkdown([names, ...values.map((each) => names.map((name) => line((each as Fields)[name])))])]
@@ -55,10 +56,6 @@ function writeList(values: unknown[], level: number): string[] {
 function writeNested(name: string, value: unknown, level: number): string[] {
   if (level > MAX_LEVEL) return [`- ${name}: ${JSON.stringify(value)}`]
   return [`${'#'.repeat(level)} ${name}`, ...write(value, level + 1)]
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isSimple(value: unknown): boolean {

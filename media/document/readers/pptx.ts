@@ -87,13 +87,13 @@ function shapeToHtml(shape: Element): string {
     return said ? `<p><img alt="${escapeHtml(said)}"></p>` : ''
   }
   const paragraphs = childrenOf(childAt(shape, 'txBody'), 'p')
-  if (/^(ctrT|t)itle$/.test(placeholder ?? '')) return `<h1>${paragraphs.map(referencedText).join(' ')}</h1>`
+  if (/^(ctrT|t)itle$/.test(placeholder ?? '')) return `<h1>${paragraphs.map(textOf).join(' ')}</h1>`
   return paragraphs.map((paragraph) => paragraphToHtml(paragraph)).join('\n')
 }
 
 /** A paragraph with a bullet is a list item; deeper ones are in nested lists. */
 function paragraphToHtml(paragraph: Element): string {
-  const words = referencedText(paragraph)
+  const words = textOf(paragraph)
   const properties = childAt(paragraph, 'pPr')
   const level = Math.min(Number(attribute(properties, 'lvl') ?? 0) || 0, 8)
   const isItem = level > 0 || childrenOf(properties, 'buChar', 'buAutoNum', 'buBlip').length > 0
@@ -104,7 +104,7 @@ function paragraphToHtml(paragraph: Element): string {
 function tableToHtml(table: Element): string {
   const rows = childrenOf(table, 'tr').map((row) => {
     const cells = childrenOf(row, 'tc').map((cell) => {
-      const words = childrenOf(childAt(cell, 'txBody'), 'p').map(referencedText).join('<br>')
+      const words = childrenOf(childAt(cell, 'txBody'), 'p').map(textOf).join('<br>')
       return `<td>${words}</td>`
     })
     return `<tr>${cells.join('')}</tr>`
@@ -112,7 +112,7 @@ function tableToHtml(table: Element): string {
   return `<table>${rows.join('')}</table>`
 }
 
-function referencedText(paragraph: Element): string {
+function textOf(paragraph: Element): string {
   return childrenOf(paragraph, 'r', 'fld', 'br')
     .map((run) => (nameOf(run) === 'br' ? '<br>' : escapeHtml(childAt(run, 't')?.textContent ?? '')))
     .join('')

@@ -12,7 +12,7 @@ import type { VectorStore } from '../vectors/store.ts'
 import type { UrlGuard } from '../net/url-guard.ts'
 
 /** What the parts of the process share. */
-export interface Shared {
+export interface Composition {
   settings: Settings
   storage: Storage
   vectors: VectorStore
