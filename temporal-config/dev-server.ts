@@ -3,15 +3,19 @@ import { spawn } from 'node:child_process'
 import { closeSync, fstatSync, openSync, readSync, renameSync, statSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { untilServing } from './health.ts'
 import { portsOf, serverArguments, uiUrlOf } from './server-arguments.ts'
 import { endOfOther, signalServer, stopServer } from './server-end.ts'
 import { choosePorts, isClosedToBrowsers } from './server-ports.ts'
-import { findServers } from './server-processes.ts'
+import { findServers, findServersOn } from './server-processes.ts'
 import { readServerState, type ServerPorts, writeServerState } from './server-state.ts'
 
 const START_MS = 60_000
 const ADOPT_MS = 10_000
+/** A server that finds its port in use exits within a second; one in a container, on a port of its own, does not. */
+const CONFLICT_MS = 5_000
+const CONFLICT_PAUSE_MS = 50
 const LOG_LIMIT = 10_000_000
 /** Bytes of the log that are read after a failed start, and characters of it that are reported. */
 const TAIL_BYTES = 8_192
@@ -77,6 +81,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
     try {
       writeServerState(files.state, { ...server, codecEndpoint: codecEndpointOf(options) })
       await Promise.race([untilServing(ports.port, { patience_ms: START_MS, signal: options.signal }), ended])
+      await Promise.race([untilAlone(server, options.signal), ended])
       options.signal?.throwIfAborted()
       return server
     } catch (cause) {
@@ -86,6 +91,15 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
       // again.
       if (attempt === 3) throw new Error(`Cannot start the Temporal server: ${(cause as Error).message}`, { cause })
     }
+  }
+}
+
+/** Waits until servers that chose the same port have exited: the one that serves on it may be one of them, and not ours. */
+async function untilAlone({ port, pid }: DevServer, signal: AbortSignal | undefined): Promise<void> {
+  const deadline = performance.now() + CONFLICT_MS
+  while (findServersOn(port).some((other) => other.pid !== pid) && performance.now() < deadline) {
+    signal?.throwIfAborted()
+    await sleep(CONFLICT_PAUSE_MS)
   }
 }
 

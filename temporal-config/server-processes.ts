@@ -1,6 +1,7 @@
 // Finds running Temporal servers by their command line: a pid in a file may have been reused.
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { portsOf } from './server-arguments.ts'
 
 export interface ServerProcess {
   pid: number
@@ -10,6 +11,13 @@ export interface ServerProcess {
 /** The Temporal servers that have this database file open; more than one only after a fault. */
 export function findServers(dbFile: string): ServerProcess[] {
   return runningProcesses().filter(({ commandLine }) => isServerOf(commandLine, dbFile))
+}
+
+/** The Temporal servers that were told to listen on this port: one that does, and those that are about to exit. */
+export function findServersOn(port: number): ServerProcess[] {
+  return runningProcesses().filter(
+    ({ commandLine }) => commandLine.includes(' server start-dev ') && portsOf(commandLine)?.port === port,
+  )
 }
 
 /** Whether the process with this pid is currently a Temporal server on this database file. */

@@ -1,13 +1,14 @@
 // On a real Temporal dev server.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { beforeAll, expect, it, onTestFinished } from 'vitest'
 import { connectOrThrow } from '../../temporal-config/connection.ts'
-import { type DevServerOptions, startDevServer } from '../../temporal-config/dev-server.ts'
+import { type DevServerOptions, serverFiles, startDevServer } from '../../temporal-config/dev-server.ts'
 import { ensureNamespace } from '../../temporal-config/namespace.ts'
 import { isClosedToBrowsers } from '../../temporal-config/server-ports.ts'
-import { findServers } from '../../temporal-config/server-processes.ts'
+import { findServers, isServerAlive } from '../../temporal-config/server-processes.ts'
+import { writeServerState } from '../../temporal-config/server-state.ts'
 import { freePort } from '../support/free-port.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { temporalBinary } from '../support/temporal-binary.ts'
@@ -39,6 +40,20 @@ it('serves on the ports that were asked for, and again on the same ones after a 
   expect(isClosedToBrowsers(second.uiPort)).toBe(true)
   await second.stop()
   expect(await start(given)).toMatchObject({ port, uiPort: second.uiPort })
+})
+
+it('servers that are started at the same moment do not share a port', async () => {
+  const last = { port: await freePort(), uiPort: await freePort() }
+  const given = Array.from({ length: 3 }, () => options())
+  // Each was last on the same port, so that all of them choose it.
+  for (const { dataDir } of given) {
+    mkdirSync(dirname(serverFiles(dataDir).state), { recursive: true })
+    writeServerState(serverFiles(dataDir).state, { ...last, pid: 0, codecEndpoint: '' })
+  }
+  const servers = await Promise.all(given.map(start))
+  expect(new Set(servers.map(({ port }) => port)).size).toBe(3)
+  for (const [index, { pid }] of servers.entries())
+    expect(isServerAlive(pid, serverFiles(given[index]!.dataDir).db)).toBe(true)
 })
 
 it('inherits only the environment variables that it needs', async () => {
