@@ -18,6 +18,7 @@ import { aTurn } from '../support/turn-rows.ts'
 /** A model that gives one reply. */
 class OneReply extends ModelRegistry {
   readonly #reply: GenerateResult
+  requests = 0
 
   constructor(reply: Partial<GenerateResult>) {
     super(OFFLINE)
@@ -28,6 +29,7 @@ class OneReply extends ModelRegistry {
     return {
       name: 'scripted',
       generate: async (_, onDelta) => {
+        this.requests += 1
         for (const part of this.#reply.parts)
           if (part.type !== 'tool_call') await onDelta({ type: part.type, text: part.text })
         return this.#reply
@@ -90,6 +92,16 @@ for (const dialect of dialects) {
         type: 'Internal',
         details: [{ code: 'internal_error' }],
       })
+    })
+
+    it('a reply that the database refuses is asked for ten times at most, although no failure can be recorded', async () => {
+      const { storage, db, turn_id } = await prepare()
+      await dialect.refuseUpdates(db, 'model_usage', 'status')
+      const model = new OneReply({ parts: [text] })
+      const call = callModels(storage, model)
+      for (let attempt = 1; attempt <= 10; attempt += 1) await expect(call(turn_id, attempt)).rejects.toThrow(/refused/)
+      await expect(call(turn_id, 11)).rejects.toMatchObject({ nonRetryable: true, type: 'Internal' })
+      expect(model.requests).toBe(10)
     })
 
     it.each(['stop', 'length', 'content_filter'] as const)(
