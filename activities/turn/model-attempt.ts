@@ -215,7 +215,7 @@ export async function closeAttempt(
   content: string,
   reason: unknown,
 ): Promise<number> {
-  const spent = spentBy(model, undefined, { input_tokens, output_tokens: estimateTokens(content) })
+  const spent = spentBy(model, {}, { input_tokens, output_tokens: estimateTokens(content) })
   return db.transaction().execute(async (tx) => {
     const failedBefore = await countFailed(tx, workflowIdOfActivity(), activityInfo().activityId)
     await completeUsage(tx, attempt.usageId, spent)
