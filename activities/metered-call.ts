@@ -3,7 +3,6 @@ import { isTokenCount, textOf, type TokenUsage } from '../contracts/model-messag
 import { completeUsage, estimateTokens, insertUsage, type SpentTokens } from '../db/queries/usage.ts'
 import type { Db, JobsTable } from '../db/schema.ts'
 import { ProviderFailure } from '../providers/failure.ts'
-import { costOf } from '../providers/prices.ts'
 import type { GenerateRequest, GenerateResult, Provider } from '../providers/provider.ts'
 import type { ChainModel } from '../providers/registry.ts'
 
@@ -23,13 +22,13 @@ function areCounts(counted: TokenUsage): boolean {
 
 /** What a request came to: what the provider counted, else the estimate. Counts that cannot be stored are estimated. */
 export function spentBy(
-  { model }: Pick<ChainModel, 'model'>,
+  { known }: Pick<ChainModel, 'known'>,
   counted: TokenUsage | undefined,
   estimate: TokenUsage,
 ): SpentTokens {
   const isCounted = counted !== undefined && areCounts(counted)
   const tokens = isCounted ? counted : estimate
-  const cost_usd = costOf(model, tokens.input_tokens, tokens.output_tokens)
+  const cost_usd = known.costOf(tokens)
   return { ...tokens, ...(cost_usd !== undefined && { cost_usd }), estimated: !isCounted }
 }
 

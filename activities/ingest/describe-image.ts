@@ -5,7 +5,6 @@ import { textPart, type ImagePart } from '../../contracts/model-messages.ts'
 import { promptName } from '../../contracts/prompt-text.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { setMedia } from '../../db/queries/jobs.ts'
-import { pictureLimitsOf } from '../../providers/image-limits.ts'
 import type { GenerateRequest } from '../../providers/provider.ts'
 import { ingestionStep } from './ingestion-step.ts'
 import { callForJob } from '../metered-call.ts'
@@ -30,8 +29,8 @@ export function describeActivities(resources: Resources) {
         const media = readMedia(job)
         if (!media) throw new Error(`${job.id} is not prepared`)
         if (media.result.description !== undefined) return { characters: media.result.description.length }
-        const model = (await modelsOf(db, models, job)).find((each) => pictureLimitsOf(each) !== undefined)
-        const limits = model && pictureLimitsOf(model)
+        const model = (await modelsOf(db, models, job)).find(({ known }) => known.pictures !== undefined)
+        const limits = model && model.known.pictures
         const made = limits && findMade(media, variantName(limits))
         if (!model || !made) return { characters: 0 }
         const secrets = await modelKeysOf(db, box, job)

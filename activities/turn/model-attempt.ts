@@ -84,7 +84,12 @@ export async function beginAttempt(
       workflow_id,
       activity_id,
       attempt,
-      input: { provider: model.provider, step, messages: prompt.request.messages.length },
+      input: {
+        provider: model.provider,
+        step,
+        messages: prompt.request.messages.length,
+        ...(model.known.context_window !== undefined && { context_window: model.known.context_window }),
+      },
     })
     return { usageId: usage, logId, events: added.events }
   })
