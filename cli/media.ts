@@ -48,7 +48,7 @@ function offlineSpeaker(limits: AudioLimits): Speaker {
       try {
         return await speakOffline(request, { signal, limits })
       } catch (error) {
-        if (error instanceof ProgramFailed && error.stderr.includes('voice does not exist'))
+        if (error instanceof ProgramFailed && lacksVoice(error))
           throw wrongField(
             'read the request',
             'voice',
@@ -60,4 +60,9 @@ function offlineSpeaker(limits: AudioLimits): Speaker {
       }
     },
   }
+}
+
+/** espeak-ng exits with the same code for every error: only its text tells them apart. */
+function lacksVoice({ stderr }: ProgramFailed): boolean {
+  return stderr.includes('voice does not exist')
 }

@@ -1,15 +1,14 @@
 // The part that all ingestion activities share: log entry, heartbeat, cancellation and failures.
-import { activityInfo, ApplicationFailure, cancellationDetails, cancellationSignal } from '@temporalio/activity'
+import { activityInfo, cancellationDetails, cancellationSignal } from '@temporalio/activity'
 import type { JobRef } from '../../contracts/job.ts'
-import { FAILURE } from '../../contracts/temporal.ts'
 import { findRunning } from '../../db/queries/jobs.ts'
 import { countFailed, endLogEntry, startLogEntry, type LogEnd } from '../../db/queries/log.ts'
 import type { Db, JobsTable } from '../../db/schema.ts'
 import { StopRequested } from '../../db/stops.ts'
-import { MuxiError, type TurnFailure } from '../../contracts/failures.ts'
+import { MuxiError } from '../../contracts/failures.ts'
 import { MediaFailure } from '../../media/failure.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
-import { overtaken, toModelFailure } from '../failures.ts'
+import { overtaken, refusedFile, toModelFailure } from '../failures.ts'
 import { startBeating } from '../heartbeat.ts'
 import type { ActivityResources } from '../resources.ts'
 
@@ -84,11 +83,11 @@ async function toFailure(
   if (reason instanceof StopRequested) return overtaken()
   if (reason instanceof MediaFailure) {
     const { message, reason: word } = reason
-    return unprocessable(message, word, MISSING.has(word) ? 'unavailable' : 'unprocessable')
+    return refusedFile(message, word, MISSING.has(word) ? 'unavailable' : 'unprocessable')
   }
   // The blob storage is unavailable for now: Temporal retries.
   if (reason instanceof MuxiError && reason.code === 'unavailable') return reason
-  if (reason instanceof MuxiError) return unprocessable(reason.message, reason.code)
+  if (reason instanceof MuxiError) return refusedFile(reason.message, reason.code, 'unprocessable')
   if (reason instanceof ProviderFailure) {
     const failures = await countFailed(db, workflowId, activityId)
     return toModelFailure(
@@ -102,17 +101,3 @@ async function toFailure(
 
 /** Reasons that are not the file's fault: a retry helps once the missing part is installed. */
 const MISSING: ReadonlySet<string> = new Set(['no_decoder', 'no_transcriber'])
-
-function unprocessable(
-  message: string,
-  reason: string,
-  code: 'unprocessable' | 'unavailable' = 'unprocessable',
-): ApplicationFailure {
-  const described: TurnFailure = { code, message, details: { reason } }
-  return ApplicationFailure.create({
-    message: described.message,
-    type: FAILURE.final,
-    nonRetryable: true,
-    details: [described],
-  })
-}
