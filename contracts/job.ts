@@ -28,6 +28,24 @@ export interface JobInput extends Labels {
   run: number
 }
 
+/** The input of a job's workflow, from its row. @param userHash the pseudonym of its user */
+export function toJobInput({ id, run, agent_id, conversation_id }: StoredJob, userHash: string): JobInput {
+  return {
+    job_id: id,
+    run,
+    agent_id: agent_id ?? '',
+    conversation_id: conversation_id ?? '',
+    user_hash: userHash,
+  }
+}
+
+interface StoredJob {
+  id: string
+  run: number
+  agent_id: string | null
+  conversation_id: string | null
+}
+
 export type JobRef = Pick<JobInput, 'job_id' | 'run'>
 export type BatchRef = JobRef & { batch: number }
 /** `model`: which of the chain is asked, from 0. */
