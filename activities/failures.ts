@@ -10,6 +10,12 @@ import type { ProviderFailure } from '../providers/failure.ts'
 /** Failures of one model in one step after which the next model of the chain is called. */
 const MODEL_ATTEMPTS = 5
 
+/**
+ * Requests to one model in one step, whatever ended them. Attempts that a killed worker or an unreachable database ended are not
+ * among the failures, but each was paid for.
+ */
+const MODEL_REQUESTS = 10
+
 /** Whether an activity may throw the error as it is: its message is ours. */
 export function isActivityFailure(error: unknown): boolean {
   return error instanceof ApplicationFailure || error instanceof CancelledFailure
@@ -40,7 +46,15 @@ export function toModelFailure(failure: ProviderFailure, model: ModelRef, failed
 
 /** A failure of this program after a request was paid for: it is retried as often as a failure of the model is. */
 export function toInternalFailure(reason: unknown, failedBefore: number): unknown {
-  if (failedBefore + 1 < MODEL_ATTEMPTS) return reason
+  return failedBefore + 1 < MODEL_ATTEMPTS ? reason : unhandled()
+}
+
+/** @throws a final failure when so many requests were sent that there is to be no further one */
+export function checkRequests(sentBefore: number): void {
+  if (sentBefore >= MODEL_REQUESTS) throw unhandled()
+}
+
+function unhandled(): Error {
   return final({ code: 'internal_error', message: 'The reply of the model could not be handled' }, FAILURE.internal)
 }
 

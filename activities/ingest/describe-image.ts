@@ -25,7 +25,7 @@ export function describeActivities(resources: Resources) {
   return {
     /** Requests the description and stores it, unless it is stored already. */
     async describeImage(ref: JobRef): Promise<{ characters: number }> {
-      return ingestionStep(resources, ref, { name: 'describe', input: {} }, async (job, signal) => {
+      return ingestionStep(resources, ref, { name: 'describe', input: {}, paid: true }, async (job, signal) => {
         const media = readMedia(job)
         if (!media) throw new Error(`${job.id} is not prepared`)
         if (media.result.description !== undefined) return { characters: media.result.description.length }

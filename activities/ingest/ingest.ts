@@ -86,7 +86,7 @@ export function ingestActivities(resources: Resources) {
 
     /** Chunks, embeds and writes a parsed batch under the hidden generation, unless that is done already. */
     async indexBatch({ batch, ...ref }: BatchRef): Promise<{ batch: number; chunks: number }> {
-      return ingestionStep(resources, ref, { name: 'index', input: { batch } }, async (job, signal) => {
+      return ingestionStep(resources, ref, { name: 'index', input: { batch }, paid: true }, async (job, signal) => {
         const stored = await findBatch(db, job.id, batch)
         if (stored && stored.chunks !== null) return { batch, chunks: stored.chunks }
         if (!stored?.pages) throw new Error(`batch ${batch} of ${job.id} is not parsed`)

@@ -80,7 +80,7 @@ export function summaryActivities(resources: Resources) {
 
     /** Summarizes a part, unless that is done already. */
     async summarizePart({ level, part, last, model, ...ref }: SummaryPartRef): Promise<{ characters: number }> {
-      const step = { name: 'summarize', input: { level, part } }
+      const step = { name: 'summarize', input: { level, part }, paid: true }
       return ingestionStep(resources, ref, step, async (job, signal) => {
         const row = await findSummary(db, job.id, level, part)
         if (!row) throw new Error(`part ${part} at level ${level} of ${job.id} is not planned`)
@@ -103,7 +103,7 @@ export function summaryActivities(resources: Resources) {
 
     /** Indexes the summary of the whole among the chunks of the document, before its text. */
     async indexSummary(ref: JobRef): Promise<{ chunks: number }> {
-      return ingestionStep(resources, ref, { name: 'index summary', input: {} }, async (job, signal) => {
+      return ingestionStep(resources, ref, { name: 'index summary', input: {}, paid: true }, async (job, signal) => {
         const whole = await findWholeSummary(db, job.id)
         if (!whole?.text) return { chunks: 0 }
         const page = { page: 1, text: `Summary of ${promptName(job.name)}: ${whole.text}` }

@@ -10,14 +10,20 @@ import { findStep, insertStep, toPlannedCall, type NewToolCall } from '../../db/
 import { completeTurn, settleOpen, type TurnEnd } from '../../db/queries/turn-ends.ts'
 import { claimTurn } from '../../db/queries/turn-queue.ts'
 import { HEAD_START, lockTurn } from '../../db/queries/turns.ts'
-import { addUsage, completeUsage, estimateTokens, insertUsage, totalUsage } from '../../db/queries/usage.ts'
+import {
+  addUsage,
+  completeUsage,
+  countRequests,
+  estimateTokens,
+  insertUsage,
+  totalUsage,
+} from '../../db/queries/usage.ts'
 import type { Db, Tx } from '../../db/schema.ts'
-import { isDatabaseAway } from '../../db/storage.ts'
 import { StopRequested } from '../../db/stops.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
 import type { GenerateResult } from '../../providers/provider.ts'
 import type { ChainModel } from '../../providers/registry.ts'
-import { isActivityFailure, overtaken, toInternalFailure, toModelFailure } from '../failures.ts'
+import { checkRequests, isActivityFailure, overtaken, toInternalFailure, toModelFailure } from '../failures.ts'
 import { ATTEMPTS_A_MODEL, spentBy } from '../metered-call.ts'
 import { planCalls, toStoredParts } from './plan-calls.ts'
 import { storeRecalled } from './recall.ts'
@@ -62,6 +68,10 @@ export async function beginAttempt(
     if (stored) return { stored: toResult(input, stored.calls, stored) }
     const raised = adopted ? { hadText: false } : await raiseFence(tx, turn_id, writer)
     if (!raised) throw overtaken()
+    if (attempt > 1) {
+      const from = input.model * ATTEMPTS_A_MODEL
+      checkRequests(await countRequests(tx, turn_id, step, { from, to: writer.fence }))
+    }
     if (prompt.recalled) await storeRecalled(tx, turn_id, prompt.recalled, { workflow_id, activity_id, attempt })
     const reset: Addition = { event: { type: 'content_reset', data: { step, reason: 'retry', content: shown } } }
     const additions = [...claimed.additions, ...(raised.hadText ? [reset] : [])]
@@ -210,7 +220,7 @@ export async function closeAttempt(
   content: string,
   reason: unknown,
 ): Promise<number> {
-  const spent = spentBy(model, undefined, { input_tokens, output_tokens: estimateTokens(content) })
+  const spent = spentBy(model, {}, { input_tokens, output_tokens: estimateTokens(content) })
   return db.transaction().execute(async (tx) => {
     const failedBefore = await countFailed(tx, workflowIdOfActivity(), activityInfo().activityId)
     await completeUsage(tx, attempt.usageId, spent)
@@ -240,8 +250,7 @@ export function toActivityFailure(reason: unknown, model: ChainModel, failedBefo
 /** A worker that shuts down interrupts its calls; another one will begin them again. */
 function statusOf(reason: unknown): LogEnd['status'] {
   if (reason instanceof StopRequested) return 'cancelled'
-  // Only failures of the model are counted as such.
-  if (reason instanceof RefusedError || isDatabaseAway(reason)) return 'interrupted'
+  if (reason instanceof RefusedError) return 'interrupted'
   if (!cancellationSignal().aborted) return 'failed'
   return cancellationDetails()?.workerShutdown ? 'interrupted' : 'cancelled'
 }

@@ -52,6 +52,21 @@ for (const dialect of dialects) {
       ])
     })
 
+    it('a message that still waits, because another one interrupts, is not shown before its own turn', async () => {
+      const { storage, id } = await open()
+      const active = await insert(storage, id, { content: 'one' })
+      const waiting = await insert(storage, id, { content: 'two' })
+      const interrupting = await insert(storage, id, { content: 'three', on_busy: 'interrupt' })
+      await end(storage, active, 'cancelled')
+      expect((await requestOf(storage, interrupting)).messages.slice(1)).toEqual([
+        { role: 'user', content: 'one' },
+        NO_REPLY,
+        { role: 'user', content: 'three' },
+      ])
+      await end(storage, interrupting, 'completed')
+      expect((await requestOf(storage, waiting)).messages.at(-1)).toEqual({ role: 'user', content: 'two' })
+    })
+
     it('an empty reply, a cut history and passages leave the roles alternating', async () => {
       const { storage, id } = await open()
       await end(storage, await insert(storage, id, { content: 'one' }), 'completed')
