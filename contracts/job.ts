@@ -48,6 +48,8 @@ interface StoredJob {
 
 export type JobRef = Pick<JobInput, 'job_id' | 'run'>
 export type BatchRef = JobRef & { batch: number }
+/** `model`: which of those that take pictures is asked, from 0; the first in histories that do not say. */
+export type DescriptionRef = JobRef & { model?: number }
 /** `model`: which of the chain is asked, from 0. */
 export type SummaryPartRef = JobRef & { level: number; part: number; last: boolean; model: number }
 
