@@ -1,7 +1,6 @@
 // One attempt to call a tool of an MCP server, in the worker that owns the connection.
-import { activityInfo, ApplicationFailure, cancellationSignal } from '@temporalio/activity'
+import { activityInfo, cancellationSignal } from '@temporalio/activity'
 import type { McpCallInput, McpCallState } from '../../contracts/mcp.ts'
-import { FAILURE } from '../../contracts/temporal.ts'
 import type { ToolCallInput, ToolCallResult } from '../../contracts/turn.ts'
 import { readArguments } from '../../contracts/arguments.ts'
 import { timeoutsOf } from '../../contracts/mcp-timeouts.ts'
@@ -19,7 +18,7 @@ import { readAnswer } from '../../mcp/result.ts'
 import { asksFirst } from '../../mcp/approval.ts'
 import { isRepeatable } from '../../mcp/tools.ts'
 import { callQuestions } from '../tools/call-questions.ts'
-import { overtaken } from '../failures.ts'
+import { again, broken, overtaken } from '../failures.ts'
 import { startBeating } from '../heartbeat.ts'
 import { StartFailure, type OwnedServer } from './owned-server.ts'
 import type { OwnedServers } from './owned-servers.ts'
@@ -121,7 +120,7 @@ export function mcpCallActivities(resources: Resources) {
     challenge: Challenge,
     signal: AbortSignal,
     run?: BegunCall,
-  ): Promise<ApplicationFailure> {
+  ): Promise<Error> {
     const { tool } = await ledger.look(input)
     const { asked, url } = await signIns.ask(held.hold, user_id, input, challenge, signal)
     const approval = {
@@ -184,8 +183,7 @@ export function mcpCallActivities(resources: Resources) {
             await untilDatabaseIsBack(() => ledger.giveBack(input, run, why), signal)
             throw again('The call was not made')
           }
-          if (error.kind === 'lost' && run.tool.idempotent && input.round < MAX_REPEATS)
-            throw ApplicationFailure.create({ message: 'The connection was lost', type: FAILURE.broken })
+          if (error.kind === 'lost' && run.tool.idempotent && input.round < MAX_REPEATS) throw broken()
           end = endOf(error, why, run.tool.idempotent)
         }
         // This is the only copy of the result: if it is lost, the outcome is unknown.
@@ -287,8 +285,4 @@ function endOf(failure: McpFailure, why: string, idempotent: boolean): CallEnd {
 /** Temporal counts attempts from 1 in every round. */
 function fenceOf({ round }: McpCallInput): number {
   return round * 1_000 + activityInfo().attempt
-}
-
-function again(message: string): ApplicationFailure {
-  return ApplicationFailure.create({ message, type: FAILURE.again })
 }

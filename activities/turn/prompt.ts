@@ -19,7 +19,7 @@ import type { Passage } from '../../db/queries/knowledge.ts'
 import { listSteps, parseImages, type StoredImage } from '../../db/queries/steps.ts'
 import type { StepInput } from '../../db/queries/turn-input.ts'
 import type { Db, JobsTable } from '../../db/schema.ts'
-import { pictureLimitsOf } from '../../providers/image-limits.ts'
+import type { ChainModel } from '../../providers/registry.ts'
 import { findMade, readMedia, variantName } from '../ingest/media-rows.ts'
 import { STEP_SEPARATOR } from './step-text.ts'
 
@@ -32,13 +32,15 @@ export interface Prompt {
   shown: string
 }
 
+type PromptedModel = Pick<ChainModel, 'provider' | 'model' | 'known'>
+
 export async function buildPrompt(
   db: Db,
   blobs: Blobs,
   { turn, asked, attached, passages = [], earlier }: StepInput,
   step: number,
   config: AgentConfig,
-  model: ModelRef,
+  model: PromptedModel,
 ): Promise<Prompt> {
   const messages = alternating(earlier)
   const jobs = attached ? await listJobsOfTurn(db, turn.id) : []
@@ -116,8 +118,8 @@ function toCallPart({ provider_call_id, name, arguments: args }: Step['calls'][n
 }
 
 /** The attached pictures as they were made ready for the model; none for one that cannot see. */
-async function showPictures(blobs: Blobs, jobs: JobsTable[], model: ModelRef): Promise<ImagePart[]> {
-  const limits = pictureLimitsOf(model)
+async function showPictures(blobs: Blobs, jobs: JobsTable[], { known }: PromptedModel): Promise<ImagePart[]> {
+  const limits = known.pictures
   if (!limits) return []
   const found = jobs.flatMap((job) => {
     const made = job.kind === 'image' && job.status === 'completed' && findMade(readMedia(job), variantName(limits))

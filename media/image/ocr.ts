@@ -2,7 +2,7 @@
 import { mapAll } from '../../contracts/map-all.ts'
 import { availableParallelism } from 'node:os'
 import { RpcProgram } from '../process/rpc-program.ts'
-import { MediaFailure } from '../failure.ts'
+import { MediaFailure, ReaderFailed } from '../failure.ts'
 import type { ProcessLimits } from '../process/limited-process.ts'
 import type { OcrRequest } from './ocr-child.ts'
 import type { Recognized } from '../page.ts'
@@ -55,8 +55,7 @@ export class Ocr {
         return read
       } catch (error) {
         await reader.program.end()
-        // tesseract.js and sharp have many messages for it.
-        if (error instanceof Error && error.message.startsWith('Cannot read the picture: '))
+        if (error instanceof ReaderFailed)
           throw new MediaFailure('damaged', 'The picture is damaged and cannot be read', { cause: error })
         throw error
       }

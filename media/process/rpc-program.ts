@@ -3,7 +3,7 @@
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { MediaFailure, type MediaFailureReason } from '../failure.ts'
+import { MediaFailure, type MediaFailureReason, ReaderFailed } from '../failure.ts'
 import { confined, LimitedProcess, ProgramFailed, type LimitedOptions } from './limited-process.ts'
 import { makeScratch, removeScratch } from './scratch.ts'
 
@@ -67,7 +67,7 @@ export class RpcProgram {
     try {
       const last = await Promise.race([promise, this.#process.result().then((): LastLine => ({ error: 'it ended' }))])
       if ('failure' in last) throw new MediaFailure(last.failure.reason, last.failure.message)
-      if ('error' in last) throw new Error(`Cannot read the ${options.what}: ${last.error}`)
+      if ('error' in last) throw new ReaderFailed(`Cannot read the ${options.what}: ${last.error}`)
       return last.done as T
     } catch (error) {
       if (error instanceof ProgramFailed) {
