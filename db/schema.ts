@@ -157,7 +157,8 @@ export interface ModelStepsTable {
 /** One row per model request, written before it is sent. */
 export interface ModelUsageTable {
   id: string
-  turn_id: string
+  /** The turn, or the job that belongs to none. */
+  stream_id: string
   step: number
   fence: number
   provider: string
@@ -197,7 +198,8 @@ export interface ToolCallsTable {
 /** The execution log: one row per (workflow, activity, attempt). */
 export interface LogEntriesTable {
   id: string
-  turn_id: string
+  /** The turn, or the job that belongs to none. */
+  stream_id: string
   kind: 'recall' | 'model_call' | 'tool_call' | 'approval' | 'ingestion'
   name: string
   status: 'running' | 'completed' | 'failed' | 'cancelled' | 'interrupted'

@@ -32,7 +32,7 @@ export async function ingestionStep<T extends object>(
     if (!job || job.cancel_requested_at !== null) throw overtaken()
     logId = await db.transaction().execute((tx) =>
       startLogEntry(tx, {
-        turn_id: job.turn_id ?? job.id,
+        stream_id: job.turn_id ?? job.id,
         kind: 'ingestion',
         name: step.name,
         workflow_id,

@@ -148,7 +148,7 @@ export function toolLedger({
         const tool = await find(tx, call)
         const read = tool ? readArguments(tool, call.arguments) : { fault: `There is no tool '${call.name}'` }
         const logId = await startLogEntry(tx, {
-          turn_id: input.turn_id,
+          stream_id: input.turn_id,
           kind: 'tool_call',
           name: call.name,
           workflow_id: workflowExecution?.workflowId ?? '',
