@@ -5,11 +5,12 @@ import type { ActivityInboundCallsInterceptor } from '@temporalio/worker'
 import type { Logger } from 'pino'
 import { FAILURE } from '../contracts/temporal.ts'
 import type { TurnFailure } from '../contracts/failures.ts'
+import { DamagedColumn } from '../db/json-column.ts'
 import { UnreadableSecret } from '../db/secret-box.ts'
 
 /**
  * Passes ApplicationFailures; any other error is replaced by one without a message and logged here. It is retried, since it
- * may come from the database; only an undecryptable credential is final.
+ * may come from the database; only an undecryptable credential and a damaged row are final.
  */
 export function failureInterceptor(context: Context, log: Logger): ActivityInboundCallsInterceptor {
   return {
@@ -24,11 +25,18 @@ export function failureInterceptor(context: Context, log: Logger): ActivityInbou
           'an activity failed unexpectedly',
         )
         if (error instanceof UnreadableSecret) throw unreadable()
+        if (error instanceof DamagedColumn) throw damaged()
         const described: TurnFailure = { code: 'internal_error', message: `'${activityType}' failed unexpectedly` }
         throw ApplicationFailure.create({ message: described.message, type: FAILURE.retry, details: [described] })
       }
     },
   }
+}
+
+/** The row and its column are named in the log. */
+function damaged(): ApplicationFailure {
+  const described: TurnFailure = { code: 'internal_error', message: 'A stored row is damaged; the log names it' }
+  return ApplicationFailure.nonRetryable(described.message, FAILURE.final, described)
 }
 
 /** The name of the credential is in the log. */

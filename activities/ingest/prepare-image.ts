@@ -25,7 +25,8 @@ import { pictureLimitsOf, type PictureLimits } from '../../providers/image-limit
 import type { ChainModel, ModelRegistry } from '../../providers/registry.ts'
 import { ingestionStep } from './ingestion-step.ts'
 import { readOnce } from './read-scans.ts'
-import { readMedia, variantName, type JobMedia, type MadeFile } from './media-rows.ts'
+import { readMedia, variantName } from './media-rows.ts'
+import type { JobMedia, MadeFile } from '../../db/columns.ts'
 import type { ActivityResources } from '../resources.ts'
 
 /** Defaults without a model: limits that most models accept. */

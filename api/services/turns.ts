@@ -2,7 +2,7 @@
 import { workflowId } from '../../contracts/temporal.ts'
 import { isFinal, type StoredEvent } from '../../contracts/events.ts'
 import { MuxiError } from '../../contracts/failures.ts'
-import { turnError, turnUsage } from '../../db/columns.ts'
+import { logError, logInput, logOutput, logUsage, turnError, turnUsage } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { listApprovalsOfTurn } from '../../db/queries/approvals.ts'
 import type { Principal } from '../../db/queries/keys.ts'
@@ -189,7 +189,6 @@ export async function viewLog({ storage: { db } }: ApiContext, turn: TurnsTable)
 }
 
 function viewEntry(entry: LogEntriesTable) {
-  const parse = (text: string | null): unknown => (text === null ? undefined : JSON.parse(text))
   return {
     id: entry.id,
     kind: entry.kind,
@@ -198,10 +197,10 @@ function viewEntry(entry: LogEntriesTable) {
     attempt: entry.attempt,
     started_at: entry.started_at,
     duration_ms: entry.duration_ms,
-    input: parse(entry.input),
-    output: parse(entry.output),
-    error: parse(entry.error),
-    usage: parse(entry.usage),
+    input: parseColumn(logInput, entry.input, entry.id),
+    output: parseColumn(logOutput, entry.output, entry.id),
+    error: parseColumn(logError, entry.error, entry.id),
+    usage: parseColumn(logUsage, entry.usage, entry.id),
     workflow_id: entry.workflow_id,
   }
 }
