@@ -106,7 +106,12 @@ export interface Attachment {
 }
 
 function column<T>(table: keyof DB, name: string, schema: TSchema): JsonColumn<T> {
-  return { table, name, schema }
+  return { table, name, schema, exact: false }
+}
+
+/** Of JSON that models and tools wrote: its numbers keep their digits. */
+function exactColumn<T>(table: keyof DB, name: string, schema: TSchema): JsonColumn<T> {
+  return { ...column<T>(table, name, schema), exact: true }
 }
 
 const text = Type.String()
@@ -188,19 +193,19 @@ export const callImages = column<StoredImage[]>(
   'images',
   Type.Array(Type.Object({ media_type: text, sha256: text })),
 )
-export const segmentEvents = column<[NewEvent['type'], NewEvent['data']][]>(
+export const segmentEvents = exactColumn<[NewEvent['type'], NewEvent['data']][]>(
   'event_segments',
   'events',
   Type.Array(Type.Tuple([text, anyObject])),
 )
 
-export const logInput = column<unknown>('log_entries', 'input', anything)
-export const logOutput = column<unknown>('log_entries', 'output', anything)
+export const logInput = exactColumn<unknown>('log_entries', 'input', anything)
+export const logOutput = exactColumn<unknown>('log_entries', 'output', anything)
 export const logError = column<unknown>('log_entries', 'error', anything)
 export const logUsage = column<unknown>('log_entries', 'usage', anything)
 
-export const approvalParameters = column<unknown>('approvals', 'parameters', anything)
-export const approvalArguments = column<unknown>('approvals', 'arguments', anything)
+export const approvalParameters = exactColumn<unknown>('approvals', 'parameters', anything)
+export const approvalArguments = exactColumn<unknown>('approvals', 'arguments', anything)
 export const approvalAnswer = column<Record<string, string | number | boolean | string[]>>(
   'approvals',
   'answer',

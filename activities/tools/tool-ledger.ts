@@ -3,6 +3,7 @@ import { activityInfo, ApplicationFailure } from '@temporalio/activity'
 import { FAILURE } from '../../contracts/temporal.ts'
 import type { ToolCallInput, ToolCallResult } from '../../contracts/turn.ts'
 import { readArguments } from '../../contracts/arguments.ts'
+import { parseExact } from '../../contracts/exact-json.ts'
 import { addEvents, raiseFence, type Addition, type Writer } from '../../db/event-rows.ts'
 import {
   askApproval,
@@ -318,7 +319,7 @@ function shorten(text: string, most: number): string {
 
 function parseOr(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseExact(text)
   } catch {
     return text
   }

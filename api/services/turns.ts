@@ -2,6 +2,7 @@
 import { workflowId } from '../../contracts/temporal.ts'
 import { isFinal, type StoredEvent } from '../../contracts/events.ts'
 import { MuxiError } from '../../contracts/failures.ts'
+import { parseExact } from '../../contracts/exact-json.ts'
 import { logError, logInput, logOutput, logUsage, turnError, turnUsage } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { listApprovalsOfTurn } from '../../db/queries/approvals.ts'
@@ -110,14 +111,14 @@ function viewCall(call: ToolCallsTable) {
   }
 }
 
-/** Parses an object or a list; anything else stays text: a number may exceed JavaScript's precision. */
+/** Parses an object or a list; anything else stays text. */
 function outputOf(text: string): unknown {
   return /^\s*[{[]/.test(text) ? parseOr(text) : text
 }
 
 function parseOr(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseExact(text)
   } catch {
     return text
   }
