@@ -168,6 +168,6 @@ function sizeOf({ id, kind, pages, result, media }: JobsTable): string {
     const duration_ms = parseColumn(jobResult, result, id)?.duration_ms ?? 0
     return `a recording of ${Math.round(duration_ms / 1_000)} s`
   }
-  const { width, height } = readMedia({ media })?.metadata ?? {}
+  const { width, height } = readMedia({ id, media })?.metadata ?? {}
   return `a picture of ${String(width)} × ${String(height)} pixels`
 }
