@@ -30,6 +30,13 @@ export interface StoredPage extends Partial<Pick<StoredSpan, 'from_ms' | 'to_ms'
   parts?: StoredSpan[]
 }
 
+/** A file of a source of knowledge that could not be read. */
+export interface UnreadFile {
+  /** Within the folder; of a folder with a slash at the end; empty for the source itself. */
+  name: string
+  reason: string
+}
+
 /** What OCR read of a page. */
 export interface StoredOcr {
   text: string
@@ -265,6 +272,12 @@ export const ocrRead = column<StoredOcr>(
     turned: number,
     paragraphs: Type.Array(Type.Object({ confidence: number, box: Type.Array(number) })),
   }),
+)
+
+export const unreadFiles = column<UnreadFile[]>(
+  'knowledge_sources',
+  'unread',
+  Type.Array(Type.Object({ name: text, reason: text })),
 )
 
 export const signInAttempt = column<Attempt>(

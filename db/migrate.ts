@@ -22,6 +22,7 @@ import * as mcpWarnings from './migrations/019-mcp-warnings.ts'
 import * as streamIds from './migrations/020-stream-ids.ts'
 import * as notices from './migrations/022-notices.ts'
 import * as searchWords from './migrations/023-search-words.ts'
+import * as unreadFiles from './migrations/024-unread-files.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -47,6 +48,7 @@ const MIGRATIONS = {
   '020-stream-ids': streamIds,
   '022-notices': notices,
   '023-search-words': searchWords,
+  '024-unread-files': unreadFiles,
 }
 
 /** Migrates the database to the newest schema, or to that of `last`; throws with the name of the migration that failed. */

@@ -16,7 +16,7 @@ import {
 import type { FilesTable, JobsTable, KnowledgeSourcesTable, Tx } from '../../db/schema.ts'
 import { jobKindOf, typeOf } from './attachments.ts'
 import type { ApiContext } from './context.ts'
-import type { Source, SourceDocument } from './knowledge-content.ts'
+import type { Source, SourceContent, SourceDocument } from './knowledge-content.ts'
 
 /** What differs between a source's documents and its jobs. */
 interface FoundChange {
@@ -40,7 +40,7 @@ export async function findChange(
   { storage: { db }, embedder: { model } }: ApiContext,
   agentId: string,
   source: Pick<Source, 'id' | 'description'>,
-  documents: readonly SourceDocument[],
+  { documents, unread }: SourceContent,
 ): Promise<FoundChange | undefined> {
   const content_hash = createHash('sha256')
     .update(JSON.stringify([model, ...documents.map(({ name, sha256 }) => [name, sha256])]))
@@ -49,7 +49,9 @@ export async function findChange(
   const latest = await listLatestJobs(db, agentId, source.id)
   const pairs = documents.map((document) => ({ document, before: jobOf(document, documents, latest) }))
   const changed = pairs.filter(({ document, before }) => !before || isStale(before, document, model))
-  const gone = latest.filter((job) => !pairs.some(({ before }) => before === job))
+  const isUnread = (name: string) =>
+    unread.some((file) => file.name === name || (file.name.endsWith('/') && name.startsWith(file.name)))
+  const gone = latest.filter((job) => !pairs.some(({ before }) => before === job) && !isUnread(job.name))
   if (known?.content_hash === content_hash && changed.length === 0 && gone.length === 0) return undefined
   const description = source.description ?? documents[0]?.name ?? source.id
   return { agentId, source, content_hash, description, known, latest, changed, gone }

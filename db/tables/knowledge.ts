@@ -11,6 +11,8 @@ export interface KnowledgeSourcesTable {
   content_hash: string
   /** The job that ingests the content of that hash. */
   job_id: string | null
+  /** JSON: files that could not be read when it was last looked at. */
+  unread: string | null
   created_at: string
 }
 
