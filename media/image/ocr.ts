@@ -1,5 +1,6 @@
 // OCR, in as many processes as there are cores, shared by all callers.
 import { mapAll } from '../../contracts/map-all.ts'
+import { Slots } from '../../contracts/slots.ts'
 import { availableParallelism } from 'node:os'
 import { RpcProgram } from '../process/rpc-program.ts'
 import { MediaFailure, ReaderFailed } from '../failure.ts'
@@ -30,19 +31,19 @@ interface Reader {
 export class Ocr {
   readonly #limits: ProcessLimits
   readonly #most: number
-  readonly #waiting: (() => void)[] = []
-  #working = 0
+  readonly #slots: Slots
   #idle: Reader[] = []
 
   constructor(limits: ProcessLimits, most = availableParallelism()) {
     this.#limits = limits
     this.#most = most
+    this.#slots = new Slots(most)
   }
 
   /** Reads an image, or a page of a PDF. @throws MediaFailure, or the signal's reason */
   async recognize(source: { path: string; page?: number }, options: OcrOptions): Promise<Recognized> {
     const { languages, signal, owner } = options
-    await this.#enter(signal)
+    const giveBack = await this.#slots.take(signal)
     try {
       const reader = this.#takeIdle(owner) ?? {
         owner,
@@ -60,7 +61,7 @@ export class Ocr {
         throw error
       }
     } finally {
-      this.#leave()
+      giveBack()
     }
   }
 
@@ -68,40 +69,11 @@ export class Ocr {
     await mapAll(this.#idle, (reader) => this.#end(reader))
   }
 
-  async #enter(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
-    if (this.#working < this.#most) {
-      this.#working += 1
-      return
-    }
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const abort = () => {
-      const at = this.#waiting.indexOf(resolve)
-      // If it already has a slot, it continues, and then checks the signal.
-      if (at >= 0) this.#waiting.splice(at, 1)
-      if (at >= 0) reject(signal.reason as Error)
-    }
-    signal.addEventListener('abort', abort, { once: true })
-    this.#waiting.push(resolve)
-    try {
-      await promise
-    } finally {
-      signal.removeEventListener('abort', abort)
-    }
-  }
-
-  /** The slot goes to the longest waiting caller. */
-  #leave(): void {
-    const next = this.#waiting.shift()
-    if (next) next()
-    else this.#working -= 1
-  }
-
   #takeIdle(owner: string): Reader | undefined {
     const found = this.#idle.find((reader) => reader.program.alive && reader.owner === owner)
     if (found) this.#forget(found)
     // Idle processes of other owners are stopped.
-    else if (this.#idle.length > 0 && this.#idle.length + this.#working > this.#most) void this.#end(this.#idle[0]!)
+    else if (this.#idle.length > 0 && this.#idle.length + this.#slots.taken > this.#most) void this.#end(this.#idle[0]!)
     return found
   }
 
