@@ -99,6 +99,11 @@ export function unreadableCredential(): Error {
   return final({ code: 'internal_error', message })
 }
 
+/** The row and its column are named in the log. */
+export function damagedRow(): Error {
+  return final({ code: 'internal_error', message: 'A stored row is damaged; the log names it' })
+}
+
 function final(described: TurnFailure, type: string = FAILURE.final): Error {
   return ApplicationFailure.nonRetryable(described.message, type, described)
 }

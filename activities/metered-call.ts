@@ -67,7 +67,7 @@ export async function callForJob(
 ): Promise<{ text: string } & Pick<GenerateResult, 'finish_reason' | 'usage'>> {
   const input_tokens = estimateInput(request)
   const usageId = await insertUsage(db, {
-    turn_id: job.turn_id ?? job.id,
+    stream_id: job.turn_id ?? job.id,
     step,
     fence,
     provider: model.provider,

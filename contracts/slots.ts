@@ -2,18 +2,12 @@
 import { raceSignal } from './signals.ts'
 
 export class Slots {
-  readonly #count: number
   #free: number
   /** In order of arrival. */
   readonly #waiting = new Set<() => void>()
 
   constructor(count: number) {
-    this.#count = count
     this.#free = count
-  }
-
-  get taken(): number {
-    return this.#count - this.#free
   }
 
   /**

@@ -3,10 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { deserializeMessage, serializeMessage } from '@modelcontextprotocol/sdk/shared/stdio.js'
+import { serializeMessage } from '@modelcontextprotocol/sdk/shared/stdio.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import { McpFailure } from './failure.ts'
+import { readMessage } from './read-message.ts'
 import { Lines, type LongLine } from './lines.ts'
 import { Tail } from './tail.ts'
 
@@ -127,7 +128,7 @@ export class ChildTransport implements Transport {
     if (line.trim() === '') return
     let message: JSONRPCMessage
     try {
-      message = deserializeMessage(line)
+      message = readMessage(line)
     } catch {
       this.stderr.add(Buffer.from(`not a message: ${line.slice(0, 200)}\n`))
       this.#garbage += 1

@@ -81,17 +81,13 @@ function hashOf(text: string): string {
 
 /**
  * Whether a tool may run twice: by the operator's setting, or by the annotation of a trusted server.
- * @param annotations JSON, as sent by the server
+ * @param annotations as sent by the server
  */
 export function isRepeatable(
   server: Pick<McpServer, 'idempotent_tools' | 'read_only_tools' | 'trust_annotations'>,
-  { tool, annotations }: Pick<OfferedTool, 'tool' | 'annotations'>,
+  { tool, annotations }: { tool: string; annotations: Readonly<Record<string, unknown>> },
 ): boolean {
   if (server.idempotent_tools?.includes(tool) || server.read_only_tools?.includes(tool)) return true
   if (!server.trust_annotations) return false
-  const { readOnlyHint, idempotentHint } = JSON.parse(annotations) as {
-    readOnlyHint?: boolean
-    idempotentHint?: boolean
-  }
-  return readOnlyHint === true || idempotentHint === true
+  return annotations['readOnlyHint'] === true || annotations['idempotentHint'] === true
 }

@@ -1,5 +1,6 @@
 // Puts the pieces of tool calls together, in every form in which OpenAI-compatible servers stream them.
 import { randomBytes } from 'node:crypto'
+import { parseExact } from '../contracts/exact-json.ts'
 import { isObjectText } from '../contracts/json.ts'
 import type { ToolCallPart } from '../contracts/model-messages.ts'
 
@@ -140,7 +141,7 @@ function isWhole(text: string | undefined): boolean {
 }
 
 function isSame(a: string, b: string): boolean {
-  return a === b || JSON.stringify(JSON.parse(a)) === JSON.stringify(JSON.parse(b))
+  return a === b || JSON.stringify(parseExact(a)) === JSON.stringify(parseExact(b))
 }
 
 function toIndex(value: unknown): number | undefined {

@@ -2,12 +2,13 @@
 import type { Context } from '@temporalio/activity'
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker'
 import type { Logger } from 'pino'
-import { isActivityFailure, unforeseen, unreadableCredential } from '../activities/failures.ts'
+import { damagedRow, isActivityFailure, unforeseen, unreadableCredential } from '../activities/failures.ts'
+import { DamagedColumn } from '../db/json-column.ts'
 import { UnreadableSecret } from '../db/secret-box.ts'
 
 /**
  * Passes the failures of `activities/failures.ts`; any other error is replaced by one without a message and logged here. It is retried, since it
- * may come from the database; only an undecryptable credential is final.
+ * may come from the database; only an undecryptable credential and a damaged row are final.
  */
 export function failureInterceptor(context: Context, log: Logger): ActivityInboundCallsInterceptor {
   return {
@@ -21,7 +22,8 @@ export function failureInterceptor(context: Context, log: Logger): ActivityInbou
           { err: error, activity: activityType, workflow_id: workflowExecution?.workflowId, attempt },
           'an activity failed unexpectedly',
         )
-        throw error instanceof UnreadableSecret ? unreadableCredential() : unforeseen(activityType)
+        if (error instanceof UnreadableSecret) throw unreadableCredential()
+        throw error instanceof DamagedColumn ? damagedRow() : unforeseen(activityType)
       }
     },
   }

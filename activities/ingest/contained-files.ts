@@ -8,25 +8,12 @@ import { type ImageLimits, READABLE, withPreparedImage } from '../../media/image
 import type { Ocr } from '../../media/image/ocr.ts'
 import type { Page } from '../../media/page.ts'
 import { inspectDocument, parsePages, readDocument } from '../../media/document/parse-document.ts'
+import type { ContainedFile, ContainedFiles } from '../../db/columns.ts'
 import type { ParseLimits } from '../../media/document/parse-limits.ts'
 import { sniffMedia } from '../../media/sniff-media.ts'
 import { sniff } from '../../media/document/sniff.ts'
 import { readOnce, readScans } from './read-scans.ts'
 import type { ActivityResources } from '../resources.ts'
-
-export interface ContainedFile {
-  name: string
-  kind: 'pdf' | 'image' | 'other'
-  /** Its first page among all pages, and its number of pages. */
-  from: number
-  pages: number
-}
-
-export interface ContainedFiles {
-  parts: ContainedFile[]
-  /** Skipped files with the reason. */
-  skipped: { name: string; reason: string }[]
-}
 
 type Resources = Pick<ActivityResources, 'db' | 'events'> & {
   parse_limits: ParseLimits

@@ -47,7 +47,7 @@ export async function ingestionStep<T extends object>(
     logId = await db.transaction().execute(async (tx) => {
       if (step.paid && attempt > 1) checkRequests(await countAttempts(tx, workflow_id, activity_id))
       return startLogEntry(tx, {
-        turn_id: job.turn_id ?? job.id,
+        stream_id: job.turn_id ?? job.id,
         kind: 'ingestion',
         name: step.name,
         workflow_id,

@@ -22,7 +22,8 @@ import { USUAL_PICTURE } from '../../providers/catalog.ts'
 import { ingestionStep } from './ingestion-step.ts'
 import { seeingModelsOf } from './job-models.ts'
 import { readOnce } from './read-scans.ts'
-import { readMedia, variantName, type JobMedia, type MadeFile } from './media-rows.ts'
+import { readMedia, variantName } from './media-rows.ts'
+import type { JobMedia, MadeFile } from '../../db/columns.ts'
 import type { ActivityResources } from '../resources.ts'
 
 const THUMBNAIL: ImageVariant = { name: 'thumbnail', max_side: 256, max_bytes: 64 * 1_024, format: 'webp' }

@@ -7,7 +7,7 @@ import { timeoutsOf } from '../../contracts/mcp-timeouts.ts'
 import { listApprovalsOfCall } from '../../db/queries/approvals.ts'
 import { getToolCallOrThrow } from '../../db/queries/steps.ts'
 import { configOf, findServer, locateServer } from '../../db/queries/mcp-servers.ts'
-import { parametersOf, findTool } from '../../db/queries/mcp-tools.ts'
+import { annotationsOf, findTool, parametersOf } from '../../db/queries/mcp-tools.ts'
 import { insertFile } from '../../db/queries/files.ts'
 import { untilDatabaseIsBack } from '../../db/storage.ts'
 import type { Db, ToolCallsTable, Tx } from '../../db/schema.ts'
@@ -248,7 +248,7 @@ async function findCallable(tx: Db | Tx, { agent_id, server: name }: CallRef, ca
   const ref = { agent_id, name }
   const row = await findServer(tx, ref)
   const tool = row && (await findTool(tx, ref, call.tool ?? ''))
-  return tool && { server: configOf(row), tool }
+  return tool && { server: configOf(row), tool: { ...tool, annotations: annotationsOf(tool) } }
 }
 
 type CallRef = ToolCallInput & { server: string }

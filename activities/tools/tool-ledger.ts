@@ -2,6 +2,7 @@
 import { activityInfo } from '@temporalio/activity'
 import type { ToolCallInput, ToolCallResult } from '../../contracts/turn.ts'
 import { readArguments } from '../../contracts/arguments.ts'
+import { parseExact } from '../../contracts/exact-json.ts'
 import { addEvents, raiseFence, type Addition, type Writer } from '../../db/event-rows.ts'
 import {
   askApproval,
@@ -147,7 +148,7 @@ export function toolLedger({
         const tool = await find(tx, call)
         const read = tool ? readArguments(tool, call.arguments) : { fault: `There is no tool '${call.name}'` }
         const logId = await startLogEntry(tx, {
-          turn_id: input.turn_id,
+          stream_id: input.turn_id,
           kind: 'tool_call',
           name: call.name,
           workflow_id: workflowExecution?.workflowId ?? '',
@@ -317,7 +318,7 @@ function shorten(text: string, most: number): string {
 
 function parseOr(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseExact(text)
   } catch {
     return text
   }

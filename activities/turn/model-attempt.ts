@@ -80,7 +80,7 @@ export async function beginAttempt(
     const usage =
       adopted?.usageId ??
       (await insertUsage(tx, {
-        turn_id,
+        stream_id: turn_id,
         step,
         fence: writer.fence,
         provider: model.provider,
@@ -88,7 +88,7 @@ export async function beginAttempt(
         input_tokens: prompt.input_tokens,
       }))
     const logId = await startLogEntry(tx, {
-      turn_id,
+      stream_id: turn_id,
       kind: 'model_call',
       name: model.model,
       workflow_id,
@@ -202,7 +202,7 @@ async function tellRefused(tx: Tx, turnId: string, calls: NewToolCall[]): Promis
     const activity_id = `${activityId}/${call_id}`
     await addLogEntry(
       tx,
-      { turn_id: turnId, kind: 'tool_call', name, workflow_id: workflowIdOfActivity(), activity_id, attempt, input },
+      { stream_id: turnId, kind: 'tool_call', name, workflow_id: workflowIdOfActivity(), activity_id, attempt, input },
       { status: 'failed', duration_ms: 0, error: { message: refusal } },
     )
   }

@@ -7,6 +7,7 @@ import {
   type ModelMessage,
   type ToolCallPart,
 } from '../../contracts/model-messages.ts'
+import { noticeText } from '../../contracts/notices.ts'
 import { bracketedName, delimited, promptText } from '../../contracts/prompt-text.ts'
 import type { AgentConfig } from '../../contracts/schemas/agent.ts'
 import { mapAll } from '../../contracts/map-all.ts'
@@ -152,8 +153,10 @@ export function tellAttached(job: JobsTable): string {
   const { status, error } = job
   const name = bracketedName(job.name)
   if (status === 'completed') {
-    const notice = parseColumn(jobResult, job.result, job.id)?.notice
-    return `[Attached: ${name}, ${sizeOf(job)}${notice === undefined || job.kind === 'image' ? '' : `. ${bracketedName(notice)}`}]`
+    const notices = parseColumn(jobResult, job.result, job.id)?.notices ?? []
+    // A picture is seen: that it has no text is nothing to tell.
+    const told = notices.filter(({ code }) => job.kind !== 'image' || code !== 'no_text')
+    return `[${['Attached: ' + name + ', ' + sizeOf(job), ...told.map((notice) => bracketedName(noticeText(notice)))].join('. ')}]`
   }
   const why = parseColumn(jobError, error, job.id)?.message ?? 'it was not read'
   return `[Attached, but it could not be read: ${name} (${bracketedName(why)})]`
@@ -165,6 +168,6 @@ function sizeOf({ id, kind, pages, result, media }: JobsTable): string {
     const duration_ms = parseColumn(jobResult, result, id)?.duration_ms ?? 0
     return `a recording of ${Math.round(duration_ms / 1_000)} s`
   }
-  const { width, height } = readMedia({ media })?.metadata ?? {}
+  const { width, height } = readMedia({ id, media })?.metadata ?? {}
   return `a picture of ${String(width)} × ${String(height)} pixels`
 }

@@ -73,7 +73,7 @@ export async function storeRecalled(
   await addLogEntry(
     tx,
     {
-      turn_id,
+      stream_id: turn_id,
       kind: 'recall',
       name: model,
       workflow_id,

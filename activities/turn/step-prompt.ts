@@ -1,6 +1,8 @@
 // Everything that a step's model call is made from, read and recalled before anything is written.
 import { toOfferedSchema } from '../../contracts/tool-schema.ts'
 import type { ModelCallInput } from '../../contracts/turn.ts'
+import { turnResponseSchema } from '../../db/columns.ts'
+import { parseColumn } from '../../db/json-column.ts'
 import { getAgentSecrets, getAgentVersion, oncePerVersion } from '../../db/queries/agents.ts'
 import { readStepInput, type StepInput } from '../../db/queries/turn-input.ts'
 import { isFinalStatus } from '../../db/queries/turns.ts'
@@ -71,7 +73,9 @@ export function stepPrompts(resources: Resources): PrepareStep {
       passages,
       temperature: model.temperature,
       top_p: model.top_p,
-      ...(turn.response_schema !== null && { response_schema: JSON.parse(turn.response_schema) as unknown }),
+      ...(turn.response_schema !== null && {
+        response_schema: parseColumn(turnResponseSchema, turn.response_schema, turn_id),
+      }),
     }
     return {
       given,

@@ -129,8 +129,8 @@ interface Segment {
 async function readSegments(db: Db, jobId: string): Promise<Segment[]> {
   const segments: Segment[] = []
   for await (const pages of readText(db, jobId)) {
-    for (const page of pages as unknown as (Segment & { parts: Segment[] })[]) {
-      const { text, from_ms, to_ms, parts, language } = page
+    for (const page of pages) {
+      const { text, from_ms = 0, to_ms = 0, parts = [], language } = page
       const whole = { from_ms, to_ms, text: text.replace(/^## .*\n+/, '') }
       const told = parts.length > 0 ? parts : [whole]
       segments.push(

@@ -1,7 +1,7 @@
 // The listed tools of MCP servers, and those that models are offered.
 import type { McpServerRef } from '../../contracts/mcp.ts'
 import { fits } from '../../contracts/glob.ts'
-import { toolParameters } from '../columns.ts'
+import { toolAnnotations, toolParameters } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import type { Db, McpToolsTable, Tx } from '../schema.ts'
 import { lockAgent, configOf, deleteTools, findServer, listServers } from './mcp-servers.ts'
@@ -11,7 +11,18 @@ import type { Hold } from './mcp-owners.ts'
 export function parametersOf(
   tool: Pick<McpToolsTable, 'agent_id' | 'server' | 'tool' | 'parameters'>,
 ): Record<string, unknown> {
-  return parseColumn(toolParameters, tool.parameters, `${tool.agent_id}/${tool.server}/${tool.tool}`)
+  return parseColumn(toolParameters, tool.parameters, rowOf(tool))
+}
+
+/** What the server says of a tool. */
+export function annotationsOf(
+  tool: Pick<McpToolsTable, 'agent_id' | 'server' | 'tool' | 'annotations'>,
+): Record<string, unknown> {
+  return parseColumn(toolAnnotations, tool.annotations, rowOf(tool))
+}
+
+function rowOf({ agent_id, server, tool }: Pick<McpToolsTable, 'agent_id' | 'server' | 'tool'>): string {
+  return `${agent_id}/${server}/${tool}`
 }
 
 export type ListedTool = Pick<McpToolsTable, 'tool' | 'name' | 'description' | 'parameters' | 'annotations' | 'hash'>

@@ -87,7 +87,7 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
           eb
             .selectFrom('model_usage')
             .select('model_usage.id')
-            .whereRef('model_usage.turn_id', '=', 'turns.id')
+            .whereRef('model_usage.stream_id', '=', 'turns.id')
             .where('model_usage.status', '=', 'sent'),
         )
         .as('has_open_usage'),

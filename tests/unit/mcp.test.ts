@@ -131,11 +131,11 @@ test('a character that no database takes is taken out', () => {
 })
 
 describe('isRepeatable()', () => {
-  const tool = { tool: 't', annotations: '{"readOnlyHint":true}' }
+  const tool = { tool: 't', annotations: { readOnlyHint: true } }
   test('believes the server only where it is trusted', () => {
     expect(isRepeatable({}, tool)).toBe(false)
     expect(isRepeatable({ trust_annotations: true }, tool)).toBe(true)
-    expect(isRepeatable({ trust_annotations: true }, { ...tool, annotations: '{}' })).toBe(false)
+    expect(isRepeatable({ trust_annotations: true }, { ...tool, annotations: {} })).toBe(false)
   })
   test('believes the operator', () => expect(isRepeatable({ idempotent_tools: ['t'] }, tool)).toBe(true))
 })
@@ -261,9 +261,9 @@ describe('readArguments() with untrusted schemas', () => {
 })
 
 describe('asksFirst()', () => {
-  const tool = (annotations: object = {}, more: object = {}) => ({
+  const tool = (annotations: Record<string, unknown> = {}, more: object = {}) => ({
     tool: 'delete_file',
-    annotations: JSON.stringify(annotations),
+    annotations,
     hash: 'h',
     approved_hash: 'h',
     ...more,
