@@ -14,7 +14,7 @@ import { listServerTools } from './list-tools.ts'
 import { ServerConnector, type ConnectorOptions } from './server-connector.ts'
 import { ServerDemand } from './server-demand.ts'
 import { SharedConnection } from './shared-connection.ts'
-import type { StartSlots } from './start-slots.ts'
+import type { Slots } from '../../contracts/slots.ts'
 import { UserConnections, type Lent } from './user-connections.ts'
 
 /** Exponential backoff with jitter after failures: first and longest delay, in milliseconds. */
@@ -51,7 +51,7 @@ export class OwnedServer {
   readonly hold: Hold
   readonly #db: Db
   readonly #options: HolderOptions
-  readonly #slots: StartSlots
+  readonly #slots: Slots
   readonly #demand: ServerDemand
   readonly #connector: ServerConnector
   readonly #users: UserConnections
@@ -67,7 +67,7 @@ export class OwnedServer {
   #isFlushed = true
 
   /** @param slots for starts that only list tools */
-  constructor(db: Db, hold: Hold, options: HolderOptions, slots: StartSlots) {
+  constructor(db: Db, hold: Hold, options: HolderOptions, slots: Slots) {
     this.#db = db
     this.hold = hold
     this.#options = options
@@ -260,7 +260,7 @@ export class OwnedServer {
     const requested = this.#demand.untilRequested(AbortSignal.any([signal, over.signal]))
     requested.catch(() => undefined)
     try {
-      return await this.#slots.take(requested, signal)
+      return await this.#slots.take(signal, requested)
     } finally {
       over.abort()
     }

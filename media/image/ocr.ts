@@ -1,4 +1,5 @@
 // OCR, in as many processes as there are cores, shared by all callers.
+import { Slots } from '../../contracts/slots.ts'
 import { availableParallelism } from 'node:os'
 import { type ChildKind, scriptCommand } from '../process/child-kind.ts'
 import { withChild } from '../process/child-pool.ts'
@@ -17,14 +18,12 @@ export interface OcrOptions {
 
 export class Ocr {
   readonly #limits: ProcessLimits
-  readonly #most: number
+  readonly #slots: Slots
   readonly #reader: ChildKind
-  readonly #waiting: (() => void)[] = []
-  #working = 0
 
   constructor(limits: ProcessLimits, most = availableParallelism()) {
     this.#limits = limits
-    this.#most = most
+    this.#slots = new Slots(most)
     this.#reader = {
       what: 'picture',
       writes: true,
@@ -36,7 +35,7 @@ export class Ocr {
   /** Reads an image, or a page of a PDF. @throws MediaFailure, or the signal's reason */
   async recognize(source: { path: string; page?: number }, options: OcrOptions): Promise<Recognized> {
     const { languages, signal, owner } = options
-    await this.#enter(signal)
+    const giveBack = await this.#slots.take(signal)
     try {
       const request: OcrRequest = { ...source, languages }
       return await withChild(this.#reader, { owner, memory_mb: this.#limits.memory_mb }, (child) =>
@@ -47,36 +46,7 @@ export class Ocr {
         throw new MediaFailure('damaged', 'The picture is damaged and cannot be read', { cause: error })
       throw error
     } finally {
-      this.#leave()
+      giveBack()
     }
-  }
-
-  async #enter(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
-    if (this.#working < this.#most) {
-      this.#working += 1
-      return
-    }
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const abort = () => {
-      const at = this.#waiting.indexOf(resolve)
-      // If it already has a slot, it continues, and then checks the signal.
-      if (at >= 0) this.#waiting.splice(at, 1)
-      if (at >= 0) reject(signal.reason as Error)
-    }
-    signal.addEventListener('abort', abort, { once: true })
-    this.#waiting.push(resolve)
-    try {
-      await promise
-    } finally {
-      signal.removeEventListener('abort', abort)
-    }
-  }
-
-  /** The slot goes to the longest waiting caller. */
-  #leave(): void {
-    const next = this.#waiting.shift()
-    if (next) next()
-    else this.#working -= 1
   }
 }
