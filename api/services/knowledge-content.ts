@@ -1,19 +1,18 @@
 // The content of a knowledge source: text, an uploaded file, or a file or folder of the server.
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { open, readdir, realpath, stat } from 'node:fs/promises'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, isAbsolute, join, resolve, sep } from 'node:path'
 import { Readable } from 'node:stream'
 import { MuxiError } from '../../contracts/failures.ts'
 import type { AgentInput } from '../../contracts/schemas/agent.ts'
 import type { FilesTable } from '../../db/schema.ts'
-import { isDocument } from './attachments.ts'
+import { headOf } from '../../media/kind/kind-of-file.ts'
+import { isDocumentType, mediaTypeOf } from '../../media/kind/media-type.ts'
 import type { ApiLimits } from './context.ts'
 
 /** Deepest level of nested folders that is read. */
 const MAX_DEPTH = 16
-/** Bytes of a file needed to detect its format. */
-const HEAD_BYTES = 8_192
 
 export type Source = NonNullable<AgentInput['knowledge']>[number]
 
@@ -54,7 +53,8 @@ export async function documentsOf(source: Source, access: Access): Promise<Sourc
       )
     }
     // A named file must be a document, otherwise its job fails; a folder may contain other files.
-    if (isNamed || isDocument(await headOf(at), name)) documents.push(await hashed(name, () => createReadStream(at)))
+    if (isNamed || isDocumentType(mediaTypeOf(await headOf(at), name)))
+      documents.push(await hashed(name, () => createReadStream(at)))
   }
   return documents
 }
@@ -117,14 +117,4 @@ export async function listFiles(root: string, most: number): Promise<ListedFile[
   }
   await look('', 0)
   return files.toSorted((a, b) => (a.name < b.name ? -1 : 1))
-}
-
-async function headOf(path: string): Promise<Uint8Array> {
-  const file = await open(path)
-  try {
-    const { bytesRead, buffer } = await file.read(new Uint8Array(HEAD_BYTES), 0, HEAD_BYTES, 0)
-    return buffer.subarray(0, bytesRead)
-  } finally {
-    await file.close()
-  }
 }

@@ -1,7 +1,7 @@
 // The reader of each format. Readers run only in the parser process, and are loaded on demand for a faster start.
 import { MediaFailure } from '../../failure.ts'
 import type { Page } from '../../page.ts'
-import type { DocumentKind } from '../sniff.ts'
+import type { DocumentKind } from '../../kind/sniff-document.ts'
 import type { UnnumberedPage } from './table.ts'
 
 /** Formats that are read as a whole. */
