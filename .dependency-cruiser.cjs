@@ -36,7 +36,8 @@ module.exports = {
         'db',
         'vectors',
         'workflows/(messages|labels)\\.ts',
-        'media/(document/(blocks|sniff)|sniff-media)\\.ts',
+        'media/document/blocks\\.ts',
+        'media/kind/(kind-of-file|media-type)\\.ts',
       ],
       {
         name: 'api-values',

@@ -14,7 +14,8 @@ import type { Principal } from '../../db/queries/keys.ts'
 import type { Db, JobsTable } from '../../db/schema.ts'
 import { readForm } from '../multipart.ts'
 import { actingUser } from './access.ts'
-import { jobKindOf, typeOf } from './attachments.ts'
+import { mediaTypeOf } from '../../media/kind/media-type.ts'
+import { jobKindOf } from './attachments.ts'
 import type { ApiContext } from './context.ts'
 import { checkQuota } from './files.ts'
 import { beginJob, viewJob, waitForJob } from './jobs.ts'
@@ -52,7 +53,7 @@ export async function transcribe(context: ApiContext, principal: Principal, requ
     format = response_format
     const owner = actingUser(principal, user_id)
     const { name, received: kept } = file.value
-    const type = typeOf(kept.head, name)
+    const type = mediaTypeOf(kept.head, name)
     if (jobKindOf(type) !== 'audio')
       throw new MuxiError(
         'unsupported_media_type',

@@ -14,7 +14,8 @@ import {
   lockSource,
 } from '../../db/queries/knowledge.ts'
 import type { FilesTable, JobsTable, KnowledgeSourcesTable, Tx } from '../../db/schema.ts'
-import { jobKindOf, typeOf } from './attachments.ts'
+import { mediaTypeOf } from '../../media/kind/media-type.ts'
+import { jobKindOf } from './attachments.ts'
 import type { ApiContext } from './context.ts'
 import type { Source, SourceContent, SourceDocument } from './knowledge-content.ts'
 
@@ -72,7 +73,7 @@ export async function storeDocuments(
       await received.keep(owner)
       const { sha256, size, head } = received
       const { name } = document
-      stored.push({ file: { user_id: owner, key_id, name, type: typeOf(head, name), size, sha256 }, before })
+      stored.push({ file: { user_id: owner, key_id, name, type: mediaTypeOf(head, name), size, sha256 }, before })
     }
   }
   return { ...change, stored }

@@ -1,20 +1,19 @@
 // The content of a knowledge source: text, an uploaded file, or a file or folder of the server.
 import { createHash } from 'node:crypto'
 import { createReadStream, type Stats } from 'node:fs'
-import { open, readdir, realpath, stat } from 'node:fs/promises'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, isAbsolute, join, resolve, sep } from 'node:path'
 import { Readable } from 'node:stream'
 import { MuxiError, wrongField } from '../../contracts/failures.ts'
 import type { AgentInput } from '../../contracts/schemas/agent.ts'
 import type { UnreadFile } from '../../db/columns.ts'
 import type { FilesTable } from '../../db/schema.ts'
-import { isDocument } from './attachments.ts'
+import { headOf } from '../../media/kind/kind-of-file.ts'
+import { isDocumentType, mediaTypeOf } from '../../media/kind/media-type.ts'
 import type { ApiLimits } from './context.ts'
 
 /** Deepest level of nested folders that is read. */
 const MAX_DEPTH = 16
-/** Bytes of a file needed to detect its format. */
-const HEAD_BYTES = 8_192
 
 export type Source = NonNullable<AgentInput['knowledge']>[number]
 
@@ -80,7 +79,7 @@ async function readFile(
     )
   }
   // A named file must be a document, otherwise its job fails; a folder may contain other files.
-  if (!isNamed && !isDocument(await headOf(path), name)) return undefined
+  if (!isNamed && !isDocumentType(mediaTypeOf(await headOf(path), name))) return undefined
   return hashed(name, () => createReadStream(path))
 }
 
@@ -165,14 +164,4 @@ export async function listFiles(root: string, most: number): Promise<{ files: Li
 
 function versionOf({ ino, size, mtimeMs, ctimeMs }: Stats): string {
   return [ino, size, mtimeMs, ctimeMs].join(' ')
-}
-
-async function headOf(path: string): Promise<Uint8Array> {
-  const file = await open(path)
-  try {
-    const { bytesRead, buffer } = await file.read(new Uint8Array(HEAD_BYTES), 0, HEAD_BYTES, 0)
-    return buffer.subarray(0, bytesRead)
-  } finally {
-    await file.close()
-  }
 }

@@ -2,7 +2,7 @@
 // read here.
 import { availableParallelism } from 'node:os'
 import { MediaFailure } from '../failure.ts'
-import { kindOfFile } from './kind-of-file.ts'
+import { kindOfFile } from '../kind/kind-of-file.ts'
 import type { Page } from '../page.ts'
 import { type ChildKind, scriptCommand } from '../process/child-kind.ts'
 import { endIdleChildren, withChild } from '../process/child-pool.ts'
@@ -10,7 +10,7 @@ import { ChildCrash } from '../process/child-program.ts'
 import type { ParseAnswer, ParseRequest } from './parse-child.ts'
 import type { ParseLimits, ParseOptions } from './parse-limits.ts'
 import type { PdfPart } from './pdf-engines.ts'
-import type { DocumentKind } from './sniff.ts'
+import type { DocumentKind } from '../kind/sniff-document.ts'
 import { readTextPages } from './text-pages.ts'
 
 export const PARSER: ChildKind = {

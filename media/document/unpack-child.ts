@@ -3,11 +3,11 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { answerRequests } from '../process/child-protocol.ts'
 import { MediaFailure } from '../failure.ts'
-import { headOf } from './kind-of-file.ts'
+import { headOf } from '../kind/kind-of-file.ts'
 import type { Member, UnpackRequest } from './members.ts'
 import { withArchive } from './readers/archive.ts'
 import { attachmentsOf, readMail } from './readers/mail.ts'
-import { sniff } from './sniff.ts'
+import { sniffDocument } from '../kind/sniff-document.ts'
 
 /** Limit of files within one. */
 const MAX_MEMBERS = 200
@@ -17,7 +17,7 @@ const MAX_BYTES = 1_024 * 2 ** 20
 const HIDDEN = /(?:^|\/)(?:\.|__MACOSX\/|Thumbs\.db$)/
 
 answerRequests<UnpackRequest>(async ({ path, name, folder }) => {
-  if (sniff(await headOf(path), name) === 'zip') return { members: await unpackArchive(path, folder) }
+  if (sniffDocument(await headOf(path), name) === 'zip') return { members: await unpackArchive(path, folder) }
   const attached = attachmentsOf(await readMail(path), [name])
   const files = await writeMembers(
     folder,

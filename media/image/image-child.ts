@@ -7,7 +7,7 @@ import sharp, { type Metadata, type Sharp } from 'sharp'
 import { answerRequests } from '../process/child-protocol.ts'
 import { MediaFailure } from '../failure.ts'
 import type { ImageFacts, ImageFile, ImageRequest, ImageVariant, PreparedImage } from './image.ts'
-import { sniffMedia } from '../sniff-media.ts'
+import { sniffMedia } from '../kind/sniff-media.ts'
 
 /** Density at which one SVG unit is one pixel. */
 const SVG_DENSITY = 72

@@ -1,7 +1,7 @@
 // Where recordings are cut, what bytes are, and which models see.
 import { describe, expect, it } from 'vitest'
 import { segmentsOf } from '../../media/audio/audio.ts'
-import { sniffMedia } from '../../media/sniff-media.ts'
+import { sniffMedia } from '../../media/kind/sniff-media.ts'
 
 describe('segmentsOf()', () => {
   it('leaves a short recording whole', () => {

@@ -2,7 +2,7 @@
 import { isStackOverflow } from '../../../contracts/stack-overflow.ts'
 import { MediaFailure } from '../../failure.ts'
 import type { Page } from '../../page.ts'
-import type { DocumentKind } from '../sniff.ts'
+import type { DocumentKind } from '../../kind/sniff-document.ts'
 import type { UnnumberedPage } from './table.ts'
 
 /** Formats that are read as a whole. */
