@@ -12,6 +12,7 @@ import {
   type DataTypeNode,
 } from 'kysely'
 import pg from 'pg'
+import { withoutNul } from '../contracts/nul.ts'
 import type { Commits, Database, Differences, Foreign, NewSegment } from './dialect.ts'
 import { unpack } from './event-rows.ts'
 import { PostgresClient } from './postgres-client.ts'
@@ -140,7 +141,7 @@ class Dialect extends PostgresDialect {
 
 class Adapter extends PostgresAdapter implements Differences {
   bind(value: unknown): unknown {
-    return withoutNul(value)
+    return typeof value === 'string' ? withoutNul(value) : value
   }
 
   async lockNames(tx: Tx, names: readonly string[]): Promise<void> {
@@ -220,13 +221,8 @@ class Compiler extends PostgresQueryCompiler {
   }
 
   protected override appendValue(parameter: unknown): void {
-    super.appendValue(withoutNul(parameter))
+    super.appendValue(typeof parameter === 'string' ? withoutNul(parameter) : parameter)
   }
-}
-
-/** Postgres accepts no NUL in text. */
-function withoutNul(value: unknown): unknown {
-  return typeof value === 'string' ? value.replaceAll('\0', '\uFFFD') : value
 }
 
 /** Delivers the notifications of a channel, on a separate connection, from the first listener until `close`. */

@@ -18,6 +18,7 @@ import {
   type SqliteDialectConfig,
   type SqliteStatement,
 } from 'kysely'
+import { withoutNul } from '../contracts/nul.ts'
 import { Checkpoints } from './checkpoints.ts'
 import type { Database, Differences, Foreign, NewSegment } from './dialect.ts'
 import type { DB, Tx } from './schema.ts'
@@ -174,7 +175,7 @@ class Adapter extends SqliteAdapter implements Differences {
   }
 
   bind(value: unknown): unknown {
-    return value
+    return typeof value === 'string' ? withoutNul(value) : value
   }
 
   async lockNames(): Promise<void> {}
@@ -214,6 +215,11 @@ class Compiler extends SqliteQueryCompiler {
   /** `for update` and `skip locked` mean nothing where there is one writer at a time. */
   protected override visitSelectModifier(node: SelectModifierNode): void {
     if (node.modifier === 'Distinct') super.visitSelectModifier(node)
+  }
+
+  /** As in Postgres; functions of SQLite also take a NUL for the end of a text. */
+  protected override appendValue(parameter: unknown): void {
+    super.appendValue(typeof parameter === 'string' ? withoutNul(parameter) : parameter)
   }
 }
 
