@@ -11,7 +11,8 @@ import { notedBlobs } from './noted-blobs.ts'
 import { isPostgresAway, openPostgres, openPostgresPatiently } from './postgres.ts'
 import type { Db } from './schema.ts'
 import { loadSecretKey, SecretBox } from './secret-box.ts'
-import { isSqliteAway, openSqlite } from './sqlite.ts'
+import { openSqlite } from './sqlite.ts'
+import { isSqliteAway } from './sqlite-file.ts'
 import { StopRegistry } from './stops.ts'
 
 /** How long a starting process waits for a database server that does not respond yet, in milliseconds. */

@@ -1,6 +1,7 @@
 // A server's tools as offered to models: a name that every provider accepts, a bounded description, a schema.
 import { createHash } from 'node:crypto'
 import { canonicalJson } from '../contracts/json.ts'
+import { withoutNul } from '../contracts/nul.ts'
 import type { McpServer } from '../contracts/schemas/agent.ts'
 import { shorten } from '../contracts/shorten.ts'
 import type { ListedTool } from './tool-list.ts'
@@ -55,7 +56,7 @@ export function offeredTools(
       offered.set(tool, {
         tool,
         name: offeredName(server, tool),
-        description: description.slice(0, MAX_DESCRIPTION).toWellFormed().replaceAll('\0', '\uFFFD'),
+        description: withoutNul(description.slice(0, MAX_DESCRIPTION).toWellFormed()),
         parameters,
         annotations: told.length > MAX_ANNOTATIONS ? '{}' : told,
         hash,

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { parseExact } from '../contracts/exact-json.ts'
 import { isObjectText } from '../contracts/json.ts'
+import { withoutNul } from '../contracts/nul.ts'
 import type { ToolCallPart } from '../contracts/model-messages.ts'
 
 /** The metadata of a call: fields that the server wants back with it. */
@@ -60,8 +61,8 @@ export class CallReader {
     const kept = new Set<ToolCallPart>()
     const ids = new Set<string>()
     for (const { part, pieces } of this.#drafts) {
-      part.arguments = (wholeOf(pieces) ?? pieces.join('')).toWellFormed()
-      part.name = part.name.toWellFormed()
+      part.arguments = withoutNul((wholeOf(pieces) ?? pieces.join('')).toWellFormed())
+      part.name = withoutNul(part.name.toWellFormed())
       if (part.name === '' && part.arguments === '') continue
       if (part.id === '' || ids.has(part.id)) part.id = newCallId()
       ids.add(part.id)

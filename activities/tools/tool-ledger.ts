@@ -3,6 +3,7 @@ import { activityInfo } from '@temporalio/activity'
 import type { ToolCallInput, ToolCallResult } from '../../contracts/turn.ts'
 import { readArguments } from '../../contracts/arguments.ts'
 import { parseExact } from '../../contracts/exact-json.ts'
+import { withoutNul } from '../../contracts/nul.ts'
 import { addEvents, raiseFence, type Addition, type Writer } from '../../db/event-rows.ts'
 import {
   askApproval,
@@ -226,7 +227,7 @@ export function toolLedger({
     /** Ends a call that was executed. */
     finish(input: ToolCallInput, { writer, logId, startedAt }: BegunCall, end: CallEnd): Promise<ToolCallResult> {
       const { status, images } = end
-      const text = shorten(end.text, tool_output_characters)
+      const text = withoutNul(shorten(end.text, tool_output_characters))
       const duration_ms = performance.now() - startedAt
       return commit(input.turn_id, async (tx, show, shown) => {
         await finishToolCall(tx, input.turn_id, input.call_id, status, text, images)

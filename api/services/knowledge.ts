@@ -12,10 +12,10 @@ import {
   listConfiguredSources,
   listSources,
   setUnread,
-  type Passage,
   type SourceView,
 } from '../../db/queries/knowledge.ts'
 import type { Principal } from '../../db/queries/keys.ts'
+import type { Passage } from '../../db/queries/recalls.ts'
 import type { JobsTable, Tx } from '../../db/schema.ts'
 import { findPassages } from '../../vectors/find-passages.ts'
 import { authorize } from './access.ts'

@@ -1,26 +1,10 @@
-// Knowledge of agents: their sources, and the recalled passages of turns.
+// Knowledge of agents: their sources.
+import type { Insertable } from 'kysely'
 import { MuxiError } from '../../contracts/failures.ts'
-import { jobError, recallPassages, unreadFiles, type Passage, type UnreadFile } from '../columns.ts'
+import { jobError, unreadFiles, type UnreadFile } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import { differencesOf } from '../dialect.ts'
 import type { Db, JobsTable, KnowledgeSourcesTable, Tx } from '../schema.ts'
-
-export type { Passage }
-
-/** The recalled passages of a turn; undefined before its recall. */
-export async function findRecall(db: Db, turnId: string): Promise<Passage[] | undefined> {
-  const row = await db.selectFrom('recalls').select('passages').where('turn_id', '=', turnId).executeTakeFirst()
-  return row && parseColumn(recallPassages, row.passages, turnId)
-}
-
-/** The first stored result is kept: every attempt of every step uses the same passages. */
-export async function storeRecall(tx: Tx, turnId: string, passages: Passage[]): Promise<void> {
-  await tx
-    .insertInto('recalls')
-    .values({ turn_id: turnId, passages: JSON.stringify(passages), created_at: new Date().toISOString() })
-    .onConflict((oc) => oc.doNothing())
-    .execute()
-}
 
 export interface SourceView extends Pick<KnowledgeSourcesTable, 'id' | 'description' | 'created_at'> {
   document_count: number
@@ -139,7 +123,7 @@ export async function joinSource(
 /** @returns false when the source exists already */
 export async function insertSource(
   tx: Db | Tx,
-  source: Omit<KnowledgeSourcesTable, 'created_at' | 'unread'>,
+  source: Omit<Insertable<KnowledgeSourcesTable>, 'created_at' | 'unread'>,
 ): Promise<boolean> {
   const inserted = await tx
     .insertInto('knowledge_sources')

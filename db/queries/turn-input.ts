@@ -4,7 +4,7 @@ import { recallPassages } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import { compiled } from '../compiled.ts'
 import type { Db, TurnsTable } from '../schema.ts'
-import type { Passage } from './knowledge.ts'
+import type { Passage } from './recalls.ts'
 
 type StepRow = StepInput['turn'] &
   Record<'attached' | 'searchable' | 'has_servers' | 'has_open_usage' | 'answered', number | boolean> & {

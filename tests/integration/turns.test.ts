@@ -1,7 +1,7 @@
 // The life of a turn in rows, on both databases; two storages on one database stand for two processes.
 import { describe, expect, it } from 'vitest'
 import type { StoredEvent } from '../../contracts/events.ts'
-import { TextWriter } from '../../db/event-log.ts'
+import { TextWriter } from '../../db/text-writer.ts'
 import { addEvents, raiseFence, readAllEvents, readHead } from '../../db/event-rows.ts'
 import {
   createConversation,
