@@ -2,6 +2,7 @@
 import { activityInfo } from '@temporalio/activity'
 import type { JobRef } from '../../contracts/job.ts'
 import { textPart, type ImagePart } from '../../contracts/model-messages.ts'
+import { mapAll } from '../../contracts/map-all.ts'
 import { promptName } from '../../contracts/prompt-text.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { setMedia } from '../../db/queries/jobs.ts'
@@ -9,7 +10,7 @@ import { pictureLimitsOf } from '../../providers/image-limits.ts'
 import type { GenerateRequest } from '../../providers/provider.ts'
 import { ingestionStep } from './ingestion-step.ts'
 import { callForJob } from '../metered-call.ts'
-import { findMade, readMedia, variantName } from './media-rows.ts'
+import { listMade, readMedia, variantName } from './media-rows.ts'
 import { modelKeysOf, modelsOf } from './prepare-image.ts'
 import type { ActivityResources } from '../resources.ts'
 
@@ -32,10 +33,13 @@ export function describeActivities(resources: Resources) {
         if (media.result.description !== undefined) return { characters: media.result.description.length }
         const model = (await modelsOf(db, models, job)).find((each) => pictureLimitsOf(each) !== undefined)
         const limits = model && pictureLimitsOf(model)
-        const made = limits && findMade(media, variantName(limits))
-        if (!model || !made) return { characters: 0 }
+        const made = limits ? listMade(media, variantName(limits)) : []
+        if (!model || made.length === 0) return { characters: 0 }
         const secrets = await modelKeysOf(db, box, job)
-        const picture = await blobs.get(job.user_id, made.sha256)
+        const pictures = await mapAll(made, async ({ media_type, sha256 }) => {
+          const bytes = await blobs.get(job.user_id, sha256)
+          return { type: 'image' as const, media_type, base64: bytes.toString('base64') }
+        })
         const { text, usage, finish_reason } = await callForJob(
           db,
           job,
@@ -44,7 +48,7 @@ export function describeActivities(resources: Resources) {
             fence: activityInfo().attempt,
             model,
             provider: models.open(model, secrets[model.key_path]),
-            request: toRequest(model.model, job.name, made.media_type, picture),
+            request: toRequest(model.model, job.name, pictures),
             max_characters: MAX_DESCRIPTION,
           },
           signal,
@@ -60,8 +64,7 @@ export function describeActivities(resources: Resources) {
   }
 }
 
-function toRequest(model: string, name: string, media_type: string, picture: Buffer): GenerateRequest {
-  const image: ImagePart = { type: 'image', media_type, base64: picture.toString('base64') }
-  const parts = [textPart(`The picture: ${promptName(name)}`), image]
+function toRequest(model: string, name: string, pictures: ImagePart[]): GenerateRequest {
+  const parts = [textPart(`The picture: ${promptName(name)}`), ...pictures]
   return { model, system: INSTRUCTIONS, messages: [{ role: 'user', parts }], tools: [], passages: [] }
 }

@@ -21,15 +21,14 @@ import {
 } from '../../media/image/image.ts'
 import type { Ocr } from '../../media/image/ocr.ts'
 import { checkLanguages } from '../../media/image/ocr-languages.ts'
-import { pictureLimitsOf, type PictureLimits } from '../../providers/image-limits.ts'
+import { pictureLimitsOf } from '../../providers/image-limits.ts'
 import type { ChainModel, ModelRegistry } from '../../providers/registry.ts'
 import { ingestionStep } from './ingestion-step.ts'
 import { readOnce } from './read-scans.ts'
-import { readMedia, variantName, type JobMedia, type MadeFile } from './media-rows.ts'
+import { readMedia, type JobMedia, type MadeFile } from './media-rows.ts'
+import { variantsFor } from './picture-variants.ts'
 import type { ActivityResources } from '../resources.ts'
 
-/** Defaults without a model: limits that most models accept. */
-const USUAL: PictureLimits = { max_side: 1_568, max_bytes: 3.5 * 2 ** 20 }
 const THUMBNAIL: ImageVariant = { name: 'thumbnail', max_side: 256, max_bytes: 64 * 1_024, format: 'webp' }
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'models'> & {
@@ -64,15 +63,11 @@ export function pictureActivities(resources: Resources) {
     async prepareImage(ref: JobRef): Promise<{ describe: boolean }> {
       return ingestionStep(resources, ref, { name: 'prepare', input: {} }, async (job, signal) => {
         const chain = await modelsOf(db, resources.models, job)
-        const seeing = chain.flatMap((model) => pictureLimitsOf(model) ?? [])
+        const isSeen = chain.some(pictureLimitsOf)
         const { describe: wanted = job.turn_id === null } = parseColumn(jobOptions, job.options, job.id)
-        const describe = wanted && seeing.length > 0
+        const describe = wanted && isSeen
         if (job.media !== null) return { describe }
-        const wantedLimits = seeing.length > 0 ? seeing : [USUAL]
-        const variants = [...new Map(wantedLimits.map((each) => [variantName(each), each]))].map(([name, each]) => ({
-          name,
-          ...each,
-        }))
+        const variants = variantsFor(chain)
         const options = { signal, limits, owner: job.user_id }
         const keepAll = async ({ facts, files }: PreparedImage): Promise<JobMedia> => {
           const made: MadeFile[] = []

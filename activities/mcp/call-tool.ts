@@ -1,4 +1,5 @@
 // One attempt to call a tool of an MCP server, in the worker that owns the connection.
+import { readFile } from 'node:fs/promises'
 import { activityInfo, ApplicationFailure, cancellationSignal } from '@temporalio/activity'
 import type { McpCallInput, McpCallState } from '../../contracts/mcp.ts'
 import { FAILURE } from '../../contracts/temporal.ts'
@@ -12,7 +13,8 @@ import { parametersOf, findTool } from '../../db/queries/mcp-tools.ts'
 import { insertFile } from '../../db/queries/files.ts'
 import { untilDatabaseIsBack } from '../../db/storage.ts'
 import type { Db, ToolCallsTable, Tx } from '../../db/schema.ts'
-import { mapAll } from '../../contracts/map-all.ts'
+import { getAgentVersion } from '../../db/queries/agents.ts'
+import type { ImageLimits } from '../../media/image/image.ts'
 import type { McpConnection } from '../../mcp/connection.ts'
 import { McpFailure, type Challenge } from '../../mcp/failure.ts'
 import { readAnswer } from '../../mcp/result.ts'
@@ -21,6 +23,7 @@ import { isRepeatable } from '../../mcp/tools.ts'
 import { callQuestions } from '../tools/call-questions.ts'
 import { overtaken } from '../failures.ts'
 import { startBeating } from '../heartbeat.ts'
+import { readyAnswer } from './answer-pictures.ts'
 import { StartFailure, type OwnedServer } from './owned-server.ts'
 import type { OwnedServers } from './owned-servers.ts'
 import { CallProgress } from '../tools/call-progress.ts'
@@ -34,13 +37,14 @@ const STARTING = 'Starting the server'
 /** Rounds after which a repeatable call fails. */
 const MAX_REPEATS = 5
 
-type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'tool_output_characters'> & {
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'models' | 'tool_output_characters'> & {
+  image_limits: ImageLimits
   holder: OwnedServers
   signIns: SignIns
 }
 
 export function mcpCallActivities(resources: Resources) {
-  const { db, events, blobs, stops, holder, signIns, tool_output_characters } = resources
+  const { db, events, blobs, stops, models, image_limits, holder, signIns, tool_output_characters } = resources
   const ledger = toolLedger(resources)
 
   /** The tool as it is listed now; whether it may run twice is the operator's setting. */
@@ -79,8 +83,18 @@ export function mcpCallActivities(resources: Resources) {
         onProgress: (news) => progress.tell({ ...news, ...(news.message && { message: held.clean(news.message) }) }),
       })
       const answer = readAnswer(result)
-      const text = held.clean(answer.text)
-      const images = await untilDatabaseIsBack(() => keepImages(input, answer.images), signal)
+      const { user_id, chain } = await untilDatabaseIsBack(() => readersOf(input), signal)
+      const { text, images } = await readyAnswer(answer, {
+        models: chain,
+        owner: user_id,
+        limits: image_limits,
+        keep: async (path) => {
+          const bytes = await readFile(path)
+          return untilDatabaseIsBack(() => blobs.put(user_id, bytes), signal)
+        },
+        clean: (given) => held.clean(given),
+        signal,
+      })
       const told = await untilDatabaseIsBack(() => keepWhole(input, text), signal)
       return { status: answer.is_error ? 'error' : 'done', text: told, images }
     } finally {
@@ -92,10 +106,15 @@ export function mcpCallActivities(resources: Resources) {
     return db.selectFrom('turns').select(['user_id', 'key_id']).where('id', '=', turn_id).executeTakeFirstOrThrow()
   }
 
-  async function keepImages(input: ToolCallInput, images: { media_type: string; bytes: Buffer }[]) {
-    if (images.length === 0) return []
-    const { user_id } = await ownerOf(input)
-    return mapAll(images, async ({ media_type, bytes }) => ({ media_type, sha256: await blobs.put(user_id, bytes) }))
+  /** The user of the turn, and the models that may read what a tool answers. */
+  async function readersOf({ turn_id }: ToolCallInput) {
+    const turn = await db
+      .selectFrom('turns')
+      .select(['user_id', 'agent_id', 'agent_version'])
+      .where('id', '=', turn_id)
+      .executeTakeFirstOrThrow()
+    const { config, source } = await getAgentVersion(db, turn.agent_id, turn.agent_version)
+    return { user_id: turn.user_id, chain: models.chainOf(config, source) }
   }
 
   /** A result that is too long for the model is stored as a file of the user; the model gets its beginning. */

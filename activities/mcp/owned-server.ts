@@ -1,6 +1,5 @@
 // One MCP server that is owned by this worker: connected, its tools listed, monitored, and reconnected after a failure; a program runs only while it is needed.
 import { setTimeout as delay } from 'node:timers/promises'
-import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import type { Logger } from 'pino'
 import { idleStopOf, timeoutsOf } from '../../contracts/mcp-timeouts.ts'
 import { raceSignal } from '../../contracts/signals.ts'
@@ -175,7 +174,7 @@ export class OwnedServer {
     tool: string,
     parameters: Record<string, unknown>,
     options: CallOptions,
-  ): Promise<CallToolResult> {
+  ): Promise<Record<string, unknown>> {
     this.#count(1)
     try {
       return await connection.callTool(tool, parameters, options)

@@ -19,7 +19,7 @@ import { listSteps, parseImages, type StoredImage } from '../../db/queries/steps
 import type { StepInput } from '../../db/queries/turn-input.ts'
 import type { Db, JobsTable } from '../../db/schema.ts'
 import { pictureLimitsOf } from '../../providers/image-limits.ts'
-import { findMade, readMedia, variantName } from '../ingest/media-rows.ts'
+import { listMade, readMedia, variantName } from '../ingest/media-rows.ts'
 import { STEP_SEPARATOR } from './step-text.ts'
 
 export interface Prompt {
@@ -119,10 +119,10 @@ async function showPictures(blobs: Blobs, jobs: JobsTable[], model: ModelRef): P
   const limits = pictureLimitsOf(model)
   if (!limits) return []
   const found = jobs.flatMap((job) => {
-    const made = job.kind === 'image' && job.status === 'completed' && findMade(readMedia(job), variantName(limits))
-    return made ? [{ owner: job.user_id, made }] : []
+    const isReady = job.kind === 'image' && job.status === 'completed'
+    return isReady ? [{ owner: job.user_id, made: listMade(readMedia(job), variantName(limits)) }] : []
   })
-  return (await mapAll(found, ({ owner, made }) => readImages(blobs, owner, [made]))).flat()
+  return (await mapAll(found, ({ owner, made }) => readImages(blobs, owner, made))).flat()
 }
 
 function readImages(blobs: Blobs, owner: string, images: StoredImage[]): Promise<ImagePart[]> {

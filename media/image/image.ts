@@ -1,5 +1,6 @@
 // Image variants for models and users: upright, without private metadata, within size limits. Decoded in a child process that can be killed.
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { RpcProgram } from '../process/rpc-program.ts'
 import { MediaFailure } from '../failure.ts'
 import type { ProcessLimits } from '../process/limited-process.ts'
@@ -11,6 +12,8 @@ export interface ImageVariant {
   max_bytes: number
   /** Default: PNG for drawings, otherwise JPEG. */
   format?: 'png' | 'webp'
+  /** Most parts of a picture so long that its text could not be read when scaled; default: one. */
+  max_tiles?: number
 }
 
 export interface ImageRequest {
@@ -30,6 +33,7 @@ export const READABLE: ImageVariant = {
 }
 
 export interface ImageFile {
+  /** Of its variant. The parts of a long picture have the same, after the whole of it, `<name>-whole`. */
   name: string
   path: string
   media_type: string
@@ -71,10 +75,11 @@ const MOST_PICTURES = 100
 
 /**
  * Makes variants of an image. Their files are deleted after `use`.
+ * @param source path of a file, or its bytes
  * @throws MediaFailure, or the signal's reason
  */
 export async function withPreparedImage<T>(
-  path: string,
+  source: string | Uint8Array,
   variants: ImageVariant[],
   options: ImageOptions,
   use: (prepared: PreparedImage) => Promise<T>,
@@ -88,6 +93,8 @@ export async function withPreparedImage<T>(
   }
   const folder = await decoder.program.makeFolder()
   try {
+    const path = typeof source === 'string' ? source : join(folder, 'source')
+    if (typeof source !== 'string') await writeFile(path, source)
     const request: ImageRequest = { path, folder, variants, max_pixels: limits.max_pixels }
     return await use(await decoder.program.ask<PreparedImage>(request, { signal, limits, what: 'picture' }))
   } catch (error) {
