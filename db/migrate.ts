@@ -19,6 +19,7 @@ import * as ticketKeys from './migrations/016-ticket-keys.ts'
 import * as mcpIdleStop from './migrations/017-mcp-idle-stop.ts'
 import * as modelReplies from './migrations/018-model-replies.ts'
 import * as mcpWarnings from './migrations/019-mcp-warnings.ts'
+import * as refusedTools from './migrations/021-refused-tools.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -41,6 +42,7 @@ const MIGRATIONS = {
   '017-mcp-idle-stop': mcpIdleStop,
   '018-model-replies': modelReplies,
   '019-mcp-warnings': mcpWarnings,
+  '021-refused-tools': refusedTools,
 }
 
 /** Migrates the database to the newest schema; throws with the name of the migration that failed. */

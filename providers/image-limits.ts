@@ -8,6 +8,9 @@ export interface PictureLimits {
 }
 
 const MB = 2 ** 20
+/** Pictures of one request and their bytes: vendors refuse larger requests, or scale the pictures down. */
+export const MAX_PICTURES = 20
+export const MAX_PICTURE_BYTES = 20 * MB
 /** Base64 makes a third more of it: Anthropic counts 5 MB after that. */
 const LIMITS: Record<string, PictureLimits> = {
   openai: { max_side: 2_048, max_bytes: 15 * MB },

@@ -184,7 +184,9 @@ it(
     expect(available_tools).toHaveLength(500)
     expect(available_tools.filter(({ offered_as }: { offered_as: unknown }) => offered_as !== null)).toHaveLength(120)
     expect(warnings).toEqual([expect.stringMatching(/^380 of its 500 tools are not offered .*'offered_tools'\.$/)])
-    expect(muxi.logs()).toContainEqual(expect.objectContaining({ mcp_server: 'many', left_out: 380 }))
+    expect(muxi.logs()).toContainEqual(
+      expect.objectContaining({ mcp_server: 'many', left_out: expect.arrayContaining(['tool_499']) }),
+    )
     expect(await offered('many')).toHaveLength(120)
     await remove('many')
     await add(faulty('many', 'many-tools', { offered_tools: ['tool_7', 'tool_49?'] }))
