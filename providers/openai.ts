@@ -134,7 +134,7 @@ export function toFailure(
         provider,
         status,
         request_id: error.requestID ?? undefined,
-        refused_tools: refusedTools({ ...error, status, message: error.message }, tools),
+        refused_tools: refusedTools({ status, message: error.message, param: error.param, error: error.error }, tools),
         retryAfter: parseRetryAfter(error.headers?.get('retry-after')),
         // Not kept as the cause: it holds the whole answer, which may repeat the key, and loggers print causes.
       },

@@ -1,5 +1,6 @@
 // Bounds the concurrent starts of MCP servers that only list their tools; starts that a call waits for take no slot.
 import { raceSignal } from '../../contracts/signals.ts'
+import type { ServerDemand } from './server-demand.ts'
 
 export class StartSlots {
   #free: number
@@ -30,6 +31,19 @@ export class StartSlots {
       throw error
     }
     return this.#waiting.delete(resolve) ? () => {} : this.#once()
+  }
+
+  /** Takes a slot for a start that no call waits for; none is needed once the server is requested. */
+  async takeUnlessRequested(demand: ServerDemand, signal: AbortSignal): Promise<() => void> {
+    if (demand.isRequested) return () => {}
+    const over = new AbortController()
+    const requested = demand.untilRequested(AbortSignal.any([signal, over.signal]))
+    requested.catch(() => undefined)
+    try {
+      return await this.take(requested, signal)
+    } finally {
+      over.abort()
+    }
   }
 
   #once(): () => void {

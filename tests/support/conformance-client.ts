@@ -3,15 +3,8 @@
 import { connect } from '../../mcp/connect.ts'
 import type { CallOptions, McpConnection } from '../../mcp/connection.ts'
 import { McpFailure, type Challenge } from '../../mcp/failure.ts'
-import {
-  checkIssuer,
-  finishSignIn,
-  openSignIn,
-  planSignIn,
-  renewGrant,
-  type Grant,
-  type KnownClient,
-} from '../../mcp/oauth.ts'
+import { checkIssuer, finishSignIn, openSignIn, planSignIn, renewGrant, type Grant } from '../../mcp/oauth.ts'
+import type { KnownClient } from '../../mcp/oauth-client.ts'
 import { urlGuard } from '../../net/url-guard.ts'
 
 const url = process.argv.at(-1) ?? ''
