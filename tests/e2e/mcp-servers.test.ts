@@ -91,7 +91,7 @@ it(keeps('mcp.endpoints', 'a server that cannot be connected is told with the re
   expect([ended.status, ended.body.error.code]).toEqual([502, 'upstream_error'])
   expect(ended.body.error.message).toContain('it ended (exit code 2): cannot read my configuration')
   const nobody = await add({ name: 'nobody', url: `http://127.0.0.1:${await freePort()}/mcp` })
-  expect(nobody.body.error.message).toContain('it cannot be reached (ECONNREFUSED)')
+  expect(nobody.body.error.message).toMatch(/it cannot be reached at http:.*\/mcp \(ECONNREFUSED\)/)
   const silent = await add(faulty('silent', 'silent', { timeouts: { connect: 1 } }))
   expect(silent.body.error.message).toContain('it was not ready within 1 s')
   expect((await stage.call(muxi.url, SERVERS)).body.mcp_servers).toEqual([])
