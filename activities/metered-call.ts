@@ -3,7 +3,6 @@ import { isTokenCount, textOf, type TokenUsage } from '../contracts/model-messag
 import { completeUsage, estimateTokens, insertUsage, type SpentTokens } from '../db/queries/usage.ts'
 import type { Db, JobsTable } from '../db/schema.ts'
 import { ProviderFailure } from '../providers/failure.ts'
-import { costOf } from '../providers/prices.ts'
 import type { GenerateRequest, GenerateResult, Provider } from '../providers/provider.ts'
 import type { ChainModel } from '../providers/registry.ts'
 
@@ -15,22 +14,22 @@ export function estimateInput({ system, messages }: Pick<GenerateRequest, 'syste
   return messages.reduce((sum, message) => sum + estimateTokens(textOf(message)), estimateTokens(system))
 }
 
-/** Whether the counts can be stored: any implementation of a provider may get them wrong. */
-function areCounts(counted: TokenUsage): boolean {
-  const { input_tokens, output_tokens, cached_tokens = 0, reasoning_tokens = 0 } = counted
-  return [input_tokens, output_tokens, cached_tokens, reasoning_tokens].every(isTokenCount)
-}
-
-/** What a request came to: what the provider counted, else the estimate. Counts that cannot be stored are estimated. */
+/** What a request came to: each count of the provider, else the estimate where there is none or one that cannot be stored. */
 export function spentBy(
-  { model }: Pick<ChainModel, 'model'>,
-  counted: TokenUsage | undefined,
+  { known }: Pick<ChainModel, 'known'>,
+  counted: Partial<TokenUsage>,
   estimate: TokenUsage,
 ): SpentTokens {
-  const isCounted = counted !== undefined && areCounts(counted)
-  const tokens = isCounted ? counted : estimate
-  const cost_usd = costOf(model, tokens.input_tokens, tokens.output_tokens)
-  return { ...tokens, ...(cost_usd !== undefined && { cost_usd }), estimated: !isCounted }
+  const { input_tokens, output_tokens, cached_tokens, reasoning_tokens } = counted
+  const tokens = {
+    input_tokens: isTokenCount(input_tokens) ? input_tokens : estimate.input_tokens,
+    output_tokens: isTokenCount(output_tokens) ? output_tokens : estimate.output_tokens,
+    ...(isTokenCount(cached_tokens) && { cached_tokens }),
+    ...(isTokenCount(reasoning_tokens) && { reasoning_tokens }),
+  }
+  const cost_usd = known.costOf(tokens)
+  const estimated = !isTokenCount(input_tokens) || !isTokenCount(output_tokens)
+  return { ...tokens, ...(cost_usd !== undefined && { cost_usd }), estimated }
 }
 
 /**
@@ -88,7 +87,7 @@ export async function callForJob(
     )
   } finally {
     const estimate = { input_tokens, output_tokens: estimateTokens(said) }
-    await completeUsage(db, usageId, spentBy(model, result?.usage, estimate))
+    await completeUsage(db, usageId, spentBy(model, result?.usage ?? {}, estimate))
   }
   const { finish_reason, usage } = usableReply(result, provider.name)
   return { text: said.trim(), finish_reason, usage }

@@ -3,6 +3,7 @@ import type { ApprovalDecision, ApprovalKind } from './approval.ts'
 import type { JobStage } from './job.ts'
 import type { ErrorBody } from './failures.ts'
 import type { FinishReason } from './model-messages.ts'
+import type { Notice } from './notices.ts'
 
 export interface TurnEventData {
   accepted: { turn_id: string; conversation_id: string; message_id: string }
@@ -51,8 +52,8 @@ export interface JobResult {
   document_id: string
   pages: number
   chunks: number
-  /** A limitation of the ingested document, as a sentence. */
-  notice?: string
+  /** What was left out, not read or guessed; absent when there is nothing to tell. */
+  notices?: Notice[]
   /** Of an image: the derived files, without private metadata. */
   image_file_id?: string
   thumbnail_file_id?: string

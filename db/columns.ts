@@ -7,6 +7,7 @@ import { OnBusySchema, type AgentConfig, type McpServer } from '../contracts/sch
 import type { JobOptions } from '../contracts/schemas/jobs.ts'
 import { StoredPartsSchema, type StoredPart } from '../contracts/schemas/stored-parts.ts'
 import { SCOPES, type Scope } from '../contracts/scopes.ts'
+import type { Notice } from '../contracts/notices.ts'
 import type { JsonColumn } from './json-column.ts'
 import type { DB } from './schema.ts'
 
@@ -16,6 +17,7 @@ export interface StoredPage {
   text: string
   /** What the page is called in its document: `Slide 3`. */
   label?: string
+  notices?: Notice[]
 }
 
 /** A piece of a document, as models and people are shown it. */
@@ -92,11 +94,12 @@ const passage = Type.Object({
   knowledge_id: Type.Optional(text),
 })
 const attachment = Type.Object({ type: text, name: text, media_type: text, sha256: text, size: number })
+const notice = Type.Object({ code: text, message: text, count: number, places: Type.Optional(Type.Array(text)) })
 const result = Type.Object({
   document_id: text,
   pages: number,
   chunks: number,
-  notice: Type.Optional(text),
+  notices: Type.Optional(Type.Array(notice)),
   description: Type.Optional(text),
   duration_ms: Type.Optional(number),
   summary: Type.Optional(text),
@@ -162,7 +165,9 @@ export const jobMedia = column<{ result: Partial<JobResult>; metadata: Record<st
 export const batchPages = column<StoredPage[]>(
   'job_batches',
   'pages',
-  Type.Array(Type.Object({ page: number, text, label: Type.Optional(text) })),
+  Type.Array(
+    Type.Object({ page: number, text, label: Type.Optional(text), notices: Type.Optional(Type.Array(notice)) }),
+  ),
 )
 
 export const signInAttempt = column<Attempt>(

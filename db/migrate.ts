@@ -20,6 +20,8 @@ import * as mcpIdleStop from './migrations/017-mcp-idle-stop.ts'
 import * as modelReplies from './migrations/018-model-replies.ts'
 import * as mcpWarnings from './migrations/019-mcp-warnings.ts'
 import * as refusedTools from './migrations/021-refused-tools.ts'
+import * as notices from './migrations/022-notices.ts'
+import * as searchWords from './migrations/023-search-words.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -43,6 +45,8 @@ const MIGRATIONS = {
   '018-model-replies': modelReplies,
   '019-mcp-warnings': mcpWarnings,
   '021-refused-tools': refusedTools,
+  '022-notices': notices,
+  '023-search-words': searchWords,
 }
 
 /** Migrates the database to the newest schema; throws with the name of the migration that failed. */

@@ -1,4 +1,5 @@
 // A page of a document, and what OCR read of one.
+import type { Notice } from '../contracts/notices.ts'
 
 /** The OCR result of an image; confidences are from 0 to 100. */
 export interface Recognized {
@@ -21,6 +22,8 @@ export interface Page {
   text: string
   /** Its label, if it is not its number: `Sheet Costs`. */
   label?: string
+  /** What was left out of it; without places, the place is the page. */
+  notices?: Notice[]
   /** Whether it is completely or mostly a scan. */
   scanned?: true
   /** Of the OCR result. */

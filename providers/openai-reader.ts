@@ -73,7 +73,7 @@ export async function readChunks(
   const calls = new CallReader()
   const warnings: string[] = []
   const halves = { text: '', reasoning: '' }
-  let usage: TokenUsage | undefined
+  const usage: Partial<TokenUsage> = {}
   let finish: string | undefined
 
   async function add(type: 'text' | 'reasoning', piece: unknown, metadata?: ReasoningMetadata): Promise<void> {
@@ -105,7 +105,7 @@ export async function readChunks(
   for await (const chunk of chunks) {
     const choice = Array.isArray(chunk?.choices) ? chunk.choices[0] : undefined
     throwReported(chunk, choice)
-    usage = readUsage(chunk?.usage) ?? readUsage(chunk?.x_groq?.usage) ?? readUsage(choice?.usage) ?? usage
+    Object.assign(usage, readUsage(choice?.usage), readUsage(chunk?.x_groq?.usage), readUsage(chunk?.usage))
     if (!choice) continue
     const delta = choice.delta ?? (parts.length === 0 ? choice.message : undefined) ?? {}
     // Some servers send the same reasoning in both fields.
@@ -164,17 +164,16 @@ interface ChunkUsage {
   completion_tokens_details?: { reasoning_tokens?: unknown } | null
 }
 
-/** Undefined unless both counts are there: it is estimated then. */
-function readUsage(usage: unknown): TokenUsage | undefined {
-  if (typeof usage !== 'object' || usage === null) return undefined
+/** The counts that are there and can be stored; what is missing is estimated. */
+function readUsage(usage: unknown): Partial<TokenUsage> {
+  if (typeof usage !== 'object' || usage === null) return {}
   const told = usage as ChunkUsage
   const { prompt_tokens: input_tokens, completion_tokens: output_tokens } = told
-  if (!isTokenCount(input_tokens) || !isTokenCount(output_tokens)) return undefined
   const cached_tokens = told.prompt_tokens_details?.cached_tokens
   const reasoning_tokens = told.completion_tokens_details?.reasoning_tokens
   return {
-    input_tokens,
-    output_tokens,
+    ...(isTokenCount(input_tokens) && { input_tokens }),
+    ...(isTokenCount(output_tokens) && { output_tokens }),
     ...(isTokenCount(cached_tokens) && { cached_tokens }),
     ...(isTokenCount(reasoning_tokens) && { reasoning_tokens }),
   }

@@ -63,7 +63,7 @@ function withUniqueIds(messages: ModelMessage[]): ModelMessage[] {
   let renamed = new Map<string, string[]>()
   const unique = (id: string) => {
     let free = id
-    for (let n = 2; free === '' || used.has(free); n += 1) free = `${id === '' ? 'call' : id}_${n}`
+    for (let n = 1; free === '' || used.has(free); n += 1) free = callId(n)
     used.add(free)
     renamed.set(id, [...(renamed.get(id) ?? []), free])
     return free
@@ -81,6 +81,11 @@ function withUniqueIds(messages: ModelMessage[]): ModelMessage[] {
     const parts = message.parts.map((part) => (part.type === 'tool_call' ? { ...part, id: unique(part.id) } : part))
     return { ...message, parts }
   })
+}
+
+/** Strict servers take ids of nine letters and digits only (Mistral). */
+function callId(n: number): string {
+  return `call${String(n).padStart(5, '0')}`
 }
 
 function toMessages(message: ModelMessage, warnings: string[]): ChatCompletionMessageParam[] {

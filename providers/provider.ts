@@ -32,8 +32,8 @@ export interface GenerateResult {
   /** The whole reply, in the order in which the model gave it. */
   parts: AssistantPart[]
   finish_reason: FinishReason
-  /** Undefined when the provider did not tell. */
-  usage: TokenUsage | undefined
+  /** What the provider counted; what is missing is estimated. */
+  usage: Partial<TokenUsage>
   /** What of the request the provider did not follow, and what of the answer is not understood. */
   warnings: string[]
 }

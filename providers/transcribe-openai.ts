@@ -1,5 +1,6 @@
 // Speech to text of OpenAI and of every server that speaks its `/audio/transcriptions`, on the `openai` package.
 import OpenAI, { toFile } from 'openai'
+import { returnsTimes } from './catalog.ts'
 import { toFailure } from './openai.ts'
 import type { Transcriber, Transcript } from './transcriber.ts'
 
@@ -16,8 +17,7 @@ interface Options {
 
 export function openaiTranscriber({ model, api_key, base_url }: Options): Transcriber {
   const client = new OpenAI({ apiKey: api_key ?? 'none', baseURL: base_url ?? null, maxRetries: 0, logLevel: 'off' })
-  // The newer models of OpenAI tell no times.
-  const timed = !model.startsWith('gpt-')
+  const timed = returnsTimes(model)
   return {
     name: `openai:${model}`,
     async transcribe({ wav, language }, signal) {

@@ -4,6 +4,12 @@ import { $, attempt, inWords, make } from './dom.js'
 import { send, socket } from './socket.js'
 /** @import { Data } from './types.d.ts' */
 
+/** @param {Data} notice */
+const noticeText = ({ message, count, places = [] }) => {
+  const where = places.join('; ') + (count > places.length && places.length > 0 ? ' and others' : '')
+  return where === '' ? message : `${message} (${count > 1 ? `${count}: ` : ''}${where})`
+}
+
 const STAGES = {
   waiting: 'Waiting',
   inspecting: 'Looking at it',
@@ -181,9 +187,9 @@ class Learning {
     this.told = stage
   }
 
-  inPages({ pages, notice }) {
+  inPages({ pages, notices = [] }) {
     const read = `Learned, ${pages} ${pages === 1 ? 'page' : 'pages'}`
-    return notice === undefined ? read : `${read}. ${notice}`
+    return [read, ...notices.map(noticeText)].join('. ')
   }
 
   async end(words, isWrong) {

@@ -1,23 +1,36 @@
 // The part that all ingestion activities share: log entry, heartbeat, cancellation and failures.
-import { activityInfo, ApplicationFailure, cancellationDetails, cancellationSignal } from '@temporalio/activity'
+import { activityInfo, cancellationDetails, cancellationSignal } from '@temporalio/activity'
 import type { JobRef } from '../../contracts/job.ts'
-import { FAILURE } from '../../contracts/temporal.ts'
 import { findRunning } from '../../db/queries/jobs.ts'
-import { countFailed, endLogEntry, startLogEntry, type LogEnd } from '../../db/queries/log.ts'
-import type { Db, JobsTable } from '../../db/schema.ts'
+import { countAttempts, countFailed, endLogEntry, startLogEntry, type LogEnd } from '../../db/queries/log.ts'
+import type { JobsTable } from '../../db/schema.ts'
 import { StopRequested } from '../../db/stops.ts'
-import { MuxiError, type TurnFailure } from '../../contracts/failures.ts'
+import { MuxiError } from '../../contracts/failures.ts'
 import { MediaFailure } from '../../media/failure.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
-import { overtaken, toModelFailure } from '../failures.ts'
+import {
+  checkRequests,
+  isActivityFailure,
+  overtaken,
+  refusedFile,
+  toInternalFailure,
+  toModelFailure,
+} from '../failures.ts'
 import { startBeating } from '../heartbeat.ts'
 import type { ActivityResources } from '../resources.ts'
+
+export interface IngestionStep {
+  name: string
+  input: object
+  /** Whether an attempt may send requests that are paid for. */
+  paid?: boolean
+}
 
 /** Runs a step of a job that this run still owns, within a log entry. */
 export async function ingestionStep<T extends object>(
   { db, stops }: Pick<ActivityResources, 'db' | 'stops'>,
   ref: JobRef,
-  step: { name: string; input: object },
+  step: IngestionStep,
   work: (job: JobsTable, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { activityId, attempt, workflowExecution } = activityInfo()
@@ -30,18 +43,20 @@ export async function ingestionStep<T extends object>(
   try {
     const job = await findRunning(db, ref)
     if (!job || job.cancel_requested_at !== null) throw overtaken()
-    logId = await db.transaction().execute((tx) =>
-      startLogEntry(tx, {
+    const activity_id = `${ref.run}/${activityId}`
+    logId = await db.transaction().execute(async (tx) => {
+      if (step.paid && attempt > 1) checkRequests(await countAttempts(tx, workflow_id, activity_id))
+      return startLogEntry(tx, {
         turn_id: job.turn_id ?? job.id,
         kind: 'ingestion',
         name: step.name,
         workflow_id,
         // A retried job is a new run of the same workflow; its activity attempts count from 1 again.
-        activity_id: `${ref.run}/${activityId}`,
+        activity_id,
         attempt,
         input: { job_id: job.id, name: job.name, ...step.input },
-      }),
-    )
+      })
+    })
     const output = await work(job, signal)
     await endLogEntry(db, logId, { status: 'completed', duration_ms: performance.now() - startedAt, output })
     return output
@@ -51,7 +66,8 @@ export async function ingestionStep<T extends object>(
       const end = { status: statusOf(reason), duration_ms: performance.now() - startedAt, error: describe(reason) }
       await endLogEntry(db, logId, end)
     }
-    throw await toFailure(db, reason, step.name, workflow_id, `${ref.run}/${activityId}`)
+    const countFailures = () => countFailed(db, workflow_id, `${ref.run}/${activityId}`)
+    throw await toFailure(reason, step, countFailures)
   } finally {
     stop.done()
     stopBeating()
@@ -74,45 +90,22 @@ function describe(reason: unknown): object {
 }
 
 /** History gets the reason code; a parser's message, which may quote the file, stays in the log. */
-async function toFailure(
-  db: Db,
-  reason: unknown,
-  step: string,
-  workflowId: string,
-  activityId: string,
-): Promise<unknown> {
+async function toFailure(reason: unknown, step: IngestionStep, countFailures: () => Promise<number>): Promise<unknown> {
   if (reason instanceof StopRequested) return overtaken()
   if (reason instanceof MediaFailure) {
     const { message, reason: word } = reason
-    return unprocessable(message, word, MISSING.has(word) ? 'unavailable' : 'unprocessable')
+    return refusedFile(message, word, MISSING.has(word) ? 'unavailable' : 'unprocessable')
   }
   // The blob storage is unavailable for now: Temporal retries.
   if (reason instanceof MuxiError && reason.code === 'unavailable') return reason
-  if (reason instanceof MuxiError) return unprocessable(reason.message, reason.code)
+  if (reason instanceof MuxiError) return refusedFile(reason.message, reason.code, 'unprocessable')
   if (reason instanceof ProviderFailure) {
-    const failures = await countFailed(db, workflowId, activityId)
-    return toModelFailure(
-      reason,
-      { provider: reason.provider, model: step === 'index' ? 'embedding' : step },
-      failures - 1,
-    )
+    const model = { provider: reason.provider, model: step.name === 'index' ? 'embedding' : step.name }
+    return toModelFailure(reason, model, (await countFailures()) - 1)
   }
-  return reason
+  const isOwn = !isActivityFailure(reason) && statusOf(reason) === 'failed'
+  return step.paid && isOwn ? toInternalFailure(reason, (await countFailures()) - 1) : reason
 }
 
 /** Reasons that are not the file's fault: a retry helps once the missing part is installed. */
 const MISSING: ReadonlySet<string> = new Set(['no_decoder', 'no_transcriber'])
-
-function unprocessable(
-  message: string,
-  reason: string,
-  code: 'unprocessable' | 'unavailable' = 'unprocessable',
-): ApplicationFailure {
-  const described: TurnFailure = { code, message, details: { reason } }
-  return ApplicationFailure.create({
-    message: described.message,
-    type: FAILURE.final,
-    nonRetryable: true,
-    details: [described],
-  })
-}

@@ -1,5 +1,4 @@
 // The summary of an ingested document: parts of the text first, then summaries of summaries, each model call once.
-import { activityInfo } from '@temporalio/activity'
 import type { JobRef, SummaryPartRef } from '../../contracts/job.ts'
 import { textPart } from '../../contracts/model-messages.ts'
 import { delimited, promptName } from '../../contracts/prompt-text.ts'
@@ -13,17 +12,15 @@ import {
   setSummaryChunks,
   storeSummary,
 } from '../../db/queries/summaries.ts'
-import type { JobsTable } from '../../db/schema.ts'
 import { chunkPages } from '../../media/document/chunk.ts'
 import { MediaFailure } from '../../media/failure.ts'
 import { extractSummary } from '../../providers/extract-summary.ts'
 import type { GenerateRequest } from '../../providers/provider.ts'
 import { embedOnce } from '../embed-once.ts'
 import { overtaken } from '../failures.ts'
-import { generationOf } from './ingest.ts'
+import { generationOf } from './index-and-publish.ts'
 import { ingestionStep } from './ingestion-step.ts'
-import { ATTEMPTS_A_MODEL, callForJob } from '../metered-call.ts'
-import { modelKeysOf, modelsOf } from './prepare-image.ts'
+import { askModel, modelsOf } from './job-models.ts'
 import type { ActivityResources } from '../resources.ts'
 
 /** Longest summary of a part and of the whole, in characters: longer output is cut. */
@@ -44,27 +41,7 @@ type Resources = Pick<
 >
 
 export function summaryActivities(resources: Resources) {
-  const { db, events, box, models, vectors, embedder } = resources
-
-  async function ask(
-    job: JobsTable,
-    { level, part, model: place }: SummaryPartRef,
-    prompt: Pick<GenerateRequest, 'system' | 'messages'>,
-    signal: AbortSignal,
-  ) {
-    const model = (await modelsOf(db, models, job))[place]!
-    const secrets = await modelKeysOf(db, box, job)
-    const call = {
-      step: level * STEPS_A_LEVEL + part,
-      fence: place * ATTEMPTS_A_MODEL + activityInfo().attempt,
-      model,
-      provider: models.open(model, secrets[model.key_path]),
-      request: { model: model.model, ...prompt, tools: [], passages: [] },
-      max_characters: MAX_WHOLE,
-    }
-    const { text, usage, finish_reason } = await callForJob(db, job, call, signal)
-    return { said: text, facts: { model: model.model, finish_reason, ...usage } }
-  }
+  const { db, events, models, vectors, embedder } = resources
 
   return {
     /** Divides the text into parts. @returns the number of parts at each level, and of models that may be called */
@@ -80,17 +57,23 @@ export function summaryActivities(resources: Resources) {
 
     /** Summarizes a part, unless that is done already. */
     async summarizePart({ level, part, last, model, ...ref }: SummaryPartRef): Promise<{ characters: number }> {
-      const step = { name: 'summarize', input: { level, part } }
+      const step = { name: 'summarize', input: { level, part }, paid: true }
       return ingestionStep(resources, ref, step, async (job, signal) => {
         const row = await findSummary(db, job.id, level, part)
         if (!row) throw new Error(`part ${part} at level ${level} of ${job.id} is not planned`)
         if (row.text !== null) return { characters: row.text.length }
         const source = await readSource(db, row)
         const chosen = (await modelsOf(db, models, job))[model]
-        const isOffline = chosen?.provider === 'offline'
-        const { said, facts } = isOffline
-          ? { said: extractSummary(source, last ? WHOLE_SENTENCES : PART_SENTENCES), facts: undefined }
-          : await ask(job, { level, part, last, model, ...ref }, toPrompt(job.name, source, level, last), signal)
+        if (!chosen) throw new Error(`Cannot find model ${model} of ${job.id}`)
+        const isOffline = chosen.provider === 'offline'
+        const question = {
+          step: level * STEPS_A_LEVEL + part,
+          max_characters: MAX_WHOLE,
+          ...toPrompt(job.name, source, level, last),
+        }
+        const { text: said, facts } = isOffline
+          ? { text: extractSummary(source, last ? WHOLE_SENTENCES : PART_SENTENCES), facts: undefined }
+          : await askModel(resources, job, chosen, model, question, signal)
         const text = last && isOffline ? BY_RULE + said : said.slice(0, last ? MAX_WHOLE : MAX_PART)
         const told = await db.transaction().execute(async (tx) => {
           await storeSummary(tx, job.id, level, part, text)
@@ -103,7 +86,7 @@ export function summaryActivities(resources: Resources) {
 
     /** Indexes the summary of the whole among the chunks of the document, before its text. */
     async indexSummary(ref: JobRef): Promise<{ chunks: number }> {
-      return ingestionStep(resources, ref, { name: 'index summary', input: {} }, async (job, signal) => {
+      return ingestionStep(resources, ref, { name: 'index summary', input: {}, paid: true }, async (job, signal) => {
         const whole = await findWholeSummary(db, job.id)
         if (!whole?.text) return { chunks: 0 }
         const page = { page: 1, text: `Summary of ${promptName(job.name)}: ${whole.text}` }

@@ -22,24 +22,29 @@ export function transcribeActivities(resources: Resources) {
   return {
     /** Transcribes a segment, unless that is done already. */
     async transcribeSegment({ batch, ...ref }: BatchRef): Promise<{ batch: number; transcribed: boolean }> {
-      return ingestionStep(resources, ref, { name: 'transcribe', input: { batch } }, async (job, signal) => {
-        const transcriber = await findTranscriber()
-        if (!transcriber) throw new MediaFailure('no_transcriber', NOBODY)
-        const begun = await db.transaction().execute((tx) => startParse(tx, job.id, batch))
-        if (!begun) return { batch, transcribed: false }
-        const sound = findMade(readMedia(job), 'sound')
-        if (!sound || begun.from_ms === null || begun.to_ms === null) throw new Error(`${job.id} is not prepared`)
-        const span = { from_ms: begun.from_ms, to_ms: begun.to_ms }
-        const wav = segmentAsWav(await blobs.get(job.user_id, sound.sha256, rangeOfSegment(span)))
-        const { language } = parseColumn(jobOptions, job.options, job.id)
-        const transcript = await transcriber.transcribe({ wav, language }, signal)
-        const told = await db.transaction().execute(async (tx) => {
-          await storeParsed(tx, job.id, batch, [toPage(batch, span, transcript)])
-          return advance(tx, job, 'transcribing', String(batch))
-        })
-        events.publish(job.id, told)
-        return { batch, transcribed: true, by: transcriber.name }
-      })
+      return ingestionStep(
+        resources,
+        ref,
+        { name: 'transcribe', input: { batch }, paid: true },
+        async (job, signal) => {
+          const transcriber = await findTranscriber()
+          if (!transcriber) throw new MediaFailure('no_transcriber', NOBODY)
+          const begun = await db.transaction().execute((tx) => startParse(tx, job.id, batch))
+          if (!begun) return { batch, transcribed: false }
+          const sound = findMade(readMedia(job), 'sound')
+          if (!sound || begun.from_ms === null || begun.to_ms === null) throw new Error(`${job.id} is not prepared`)
+          const span = { from_ms: begun.from_ms, to_ms: begun.to_ms }
+          const wav = segmentAsWav(await blobs.get(job.user_id, sound.sha256, rangeOfSegment(span)))
+          const { language } = parseColumn(jobOptions, job.options, job.id)
+          const transcript = await transcriber.transcribe({ wav, language }, signal)
+          const told = await db.transaction().execute(async (tx) => {
+            await storeParsed(tx, job.id, batch, [toPage(batch, span, transcript)])
+            return advance(tx, job, 'transcribing', String(batch))
+          })
+          events.publish(job.id, told)
+          return { batch, transcribed: true, by: transcriber.name }
+        },
+      )
     },
   }
 }

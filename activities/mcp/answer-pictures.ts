@@ -1,10 +1,9 @@
 // The pictures of a tool's answer, made ready for models as uploads are; each is named in the text for the model.
-import type { ModelRef } from '../../contracts/turn.ts'
 import type { StoredImage } from '../../db/columns.ts'
 import { withPreparedImage, type ImageLimits, type PreparedImage } from '../../media/image/image.ts'
 import { MediaFailure } from '../../media/failure.ts'
 import type { AnsweredPicture, ToolAnswer } from '../../mcp/result.ts'
-import { commonVariant } from '../ingest/picture-variants.ts'
+import { commonVariant, type SeenBy } from '../ingest/picture-variants.ts'
 
 /** Limits of one answer: pictures, the files that they are sent as, and the bytes of a picture. */
 const MAX_PICTURES = 8
@@ -13,7 +12,7 @@ const MAX_BYTES = 20 * 2 ** 20
 
 export interface PictureOptions {
   /** The models that may get the answer. */
-  models: readonly ModelRef[]
+  models: readonly SeenBy[]
   /** The user that the call is made for. */
   owner: string
   limits: ImageLimits

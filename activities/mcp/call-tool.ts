@@ -1,8 +1,7 @@
 // One attempt to call a tool of an MCP server, in the worker that owns the connection.
 import { readFile } from 'node:fs/promises'
-import { activityInfo, ApplicationFailure, cancellationSignal } from '@temporalio/activity'
+import { activityInfo, cancellationSignal } from '@temporalio/activity'
 import type { McpCallInput } from '../../contracts/mcp.ts'
-import { FAILURE } from '../../contracts/temporal.ts'
 import type { ToolCallInput, ToolCallResult } from '../../contracts/turn.ts'
 import { timeoutsOf } from '../../contracts/mcp-timeouts.ts'
 import { parametersOf } from '../../db/queries/mcp-tools.ts'
@@ -16,7 +15,7 @@ import { McpFailure, type Challenge } from '../../mcp/failure.ts'
 import { readAnswer } from '../../mcp/result.ts'
 import { isRepeatable } from '../../mcp/tools.ts'
 import { callQuestions } from '../tools/call-questions.ts'
-import { overtaken } from '../failures.ts'
+import { again, broken, overtaken } from '../failures.ts'
 import { cannotBeCalled, findCallable, gateOf } from './route-call.ts'
 import { startBeating } from '../heartbeat.ts'
 import { readyAnswer } from './answer-pictures.ts'
@@ -136,7 +135,7 @@ export function mcpCallActivities(resources: Resources) {
     challenge: Challenge,
     signal: AbortSignal,
     run?: BegunCall,
-  ): Promise<ApplicationFailure> {
+  ): Promise<Error> {
     const { tool } = await ledger.look(input)
     const { asked, url } = await signIns.ask(held.hold, user_id, input, challenge, signal)
     const approval = {
@@ -199,8 +198,7 @@ export function mcpCallActivities(resources: Resources) {
             await untilDatabaseIsBack(() => ledger.giveBack(input, run, why), signal)
             throw again('The call was not made')
           }
-          if (error.kind === 'lost' && run.tool.idempotent && input.round < MAX_REPEATS)
-            throw ApplicationFailure.create({ message: 'The connection was lost', type: FAILURE.broken })
+          if (error.kind === 'lost' && run.tool.idempotent && input.round < MAX_REPEATS) throw broken()
           end = endOf(error, why, run.tool.idempotent)
         }
         // This is the only copy of the result: if it is lost, the outcome is unknown.
@@ -235,8 +233,4 @@ function endOf(failure: McpFailure, why: string, idempotent: boolean): CallEnd {
 /** Temporal counts attempts from 1 in every round. */
 function fenceOf({ round }: McpCallInput): number {
   return round * 1_000 + activityInfo().attempt
-}
-
-function again(message: string): ApplicationFailure {
-  return ApplicationFailure.create({ message, type: FAILURE.again })
 }

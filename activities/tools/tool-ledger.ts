@@ -1,6 +1,5 @@
 // The rows and events of one tool call: started, perhaps returned, ended once. Each step is one transaction.
-import { activityInfo, ApplicationFailure } from '@temporalio/activity'
-import { FAILURE } from '../../contracts/temporal.ts'
+import { activityInfo } from '@temporalio/activity'
 import type { ToolCallInput, ToolCallResult } from '../../contracts/turn.ts'
 import { readArguments } from '../../contracts/arguments.ts'
 import { addEvents, raiseFence, type Addition, type Writer } from '../../db/event-rows.ts'
@@ -17,7 +16,7 @@ import { endLogEntry, startLogEntry } from '../../db/queries/log.ts'
 import { finishToolCall, getToolCallOrThrow, returnToolCall, startToolCall } from '../../db/queries/steps.ts'
 import { lockTurn } from '../../db/queries/turns.ts'
 import type { ToolCallsTable, Tx } from '../../db/schema.ts'
-import { overtaken } from '../failures.ts'
+import { overtaken, parked } from '../failures.ts'
 import type { ActivityResources } from '../resources.ts'
 import type { CallableTool } from './tools.ts'
 
@@ -114,7 +113,7 @@ export function toolLedger({
      * The call waits for a person: if it was started, its ledger row is removed.
      * @returns the failure that the activity throws; the call is made again once decided
      */
-    async park(input: ToolCallInput, asked: Asked, run?: BegunCall): Promise<ApplicationFailure> {
+    async park(input: ToolCallInput, asked: Asked, run?: BegunCall): Promise<Error> {
       const id = await commit(input.turn_id, async (tx, show, shown) => {
         if (run) {
           await show(run.writer, [])
@@ -126,7 +125,7 @@ export function toolLedger({
         shown.push(events)
         return approval.id
       })
-      return ApplicationFailure.create({ message: 'The call waits for a person', type: FAILURE.parked, details: [id] })
+      return parked(id)
     },
 
     /**

@@ -168,6 +168,6 @@ class HeadStart {
     if (!sent) return deleteUsage(db, this.#usageId)
     const usage = (await sent.result.catch(() => undefined))?.usage
     const estimate = { input_tokens: sent.prompt.input_tokens, output_tokens: estimateTokens(this.#text.content) }
-    await completeUsage(db, this.#usageId, spentBy(sent.prompt.model, usage, estimate))
+    await completeUsage(db, this.#usageId, spentBy(sent.prompt.model, usage ?? {}, estimate))
   }
 }

@@ -1,5 +1,5 @@
 // One attempt at a step's model call, in rows: begun before the request counts, completed or closed after it.
-import { activityInfo, ApplicationFailure, cancellationDetails, cancellationSignal, log } from '@temporalio/activity'
+import { activityInfo, cancellationDetails, cancellationSignal, log } from '@temporalio/activity'
 import type { FinalStatus, ModelCallInput, ModelCallResult } from '../../contracts/turn.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { RefusedError, type EventLog } from '../../db/event-log.ts'
@@ -10,14 +10,20 @@ import { findStep, insertStep, toPlannedCall, type NewToolCall } from '../../db/
 import { completeTurn, settleOpen, type TurnEnd } from '../../db/queries/turn-ends.ts'
 import { claimTurn } from '../../db/queries/turn-queue.ts'
 import { HEAD_START, lockTurn } from '../../db/queries/turns.ts'
-import { addUsage, completeUsage, estimateTokens, insertUsage, totalUsage } from '../../db/queries/usage.ts'
+import {
+  addUsage,
+  completeUsage,
+  countRequests,
+  estimateTokens,
+  insertUsage,
+  totalUsage,
+} from '../../db/queries/usage.ts'
 import type { Db, Tx } from '../../db/schema.ts'
-import { isDatabaseAway } from '../../db/storage.ts'
 import { StopRequested } from '../../db/stops.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
 import type { GenerateResult } from '../../providers/provider.ts'
 import type { ChainModel } from '../../providers/registry.ts'
-import { overtaken, toInternalFailure, toModelFailure } from '../failures.ts'
+import { checkRequests, isActivityFailure, overtaken, toInternalFailure, toModelFailure } from '../failures.ts'
 import { ATTEMPTS_A_MODEL, spentBy } from '../metered-call.ts'
 import { planCalls, toStoredParts } from './plan-calls.ts'
 import { storeRecalled } from './recall.ts'
@@ -62,6 +68,10 @@ export async function beginAttempt(
     if (stored) return { stored: toResult(input, stored.calls, stored) }
     const raised = adopted ? { hadText: false } : await raiseFence(tx, turn_id, writer)
     if (!raised) throw overtaken()
+    if (attempt > 1) {
+      const from = input.model * ATTEMPTS_A_MODEL
+      checkRequests(await countRequests(tx, turn_id, step, { from, to: writer.fence }))
+    }
     if (prompt.recalled) await storeRecalled(tx, turn_id, prompt.recalled, { workflow_id, activity_id, attempt })
     const reset: Addition = { event: { type: 'content_reset', data: { step, reason: 'retry', content: shown } } }
     const additions = [...claimed.additions, ...(raised.hadText ? [reset] : [])]
@@ -84,7 +94,12 @@ export async function beginAttempt(
       workflow_id,
       activity_id,
       attempt,
-      input: { provider: model.provider, step, messages: prompt.request.messages.length },
+      input: {
+        provider: model.provider,
+        step,
+        messages: prompt.request.messages.length,
+        ...(model.known.context_window !== undefined && { context_window: model.known.context_window }),
+      },
     })
     return { usageId: usage, logId, events: added.events }
   })
@@ -205,7 +220,7 @@ export async function closeAttempt(
   content: string,
   reason: unknown,
 ): Promise<number> {
-  const spent = spentBy(model, undefined, { input_tokens, output_tokens: estimateTokens(content) })
+  const spent = spentBy(model, {}, { input_tokens, output_tokens: estimateTokens(content) })
   return db.transaction().execute(async (tx) => {
     const failedBefore = await countFailed(tx, workflowIdOfActivity(), activityInfo().activityId)
     await completeUsage(tx, attempt.usageId, spent)
@@ -224,7 +239,7 @@ export function toActivityFailure(reason: unknown, model: ChainModel, failedBefo
   if (reason instanceof RefusedError) return overtaken()
   if (!(reason instanceof ProviderFailure)) {
     // Another request is paid for as well: our own failures have the limit that those of models have.
-    if (reason instanceof ApplicationFailure || statusOf(reason) !== 'failed') return reason
+    if (isActivityFailure(reason) || statusOf(reason) !== 'failed') return reason
     log.error('a model call failed by an error of this program', { model: model.model, error: reason })
     return toInternalFailure(reason, failedBefore)
   }
@@ -235,8 +250,7 @@ export function toActivityFailure(reason: unknown, model: ChainModel, failedBefo
 /** A worker that shuts down interrupts its calls; another one will begin them again. */
 function statusOf(reason: unknown): LogEnd['status'] {
   if (reason instanceof StopRequested) return 'cancelled'
-  // Only failures of the model are counted as such.
-  if (reason instanceof RefusedError || isDatabaseAway(reason)) return 'interrupted'
+  if (reason instanceof RefusedError) return 'interrupted'
   if (!cancellationSignal().aborted) return 'failed'
   return cancellationDetails()?.workerShutdown ? 'interrupted' : 'cancelled'
 }

@@ -9,6 +9,7 @@ import {
   type ToolResultPart,
   type UserPart,
 } from '../../contracts/model-messages.ts'
+import { noticeText } from '../../contracts/notices.ts'
 import { bracketedName, delimited, promptText } from '../../contracts/prompt-text.ts'
 import type { AgentConfig } from '../../contracts/schemas/agent.ts'
 import { jobError, jobResult } from '../../db/columns.ts'
@@ -19,6 +20,7 @@ import type { Passage } from '../../db/queries/knowledge.ts'
 import { listSteps, parseImages } from '../../db/queries/steps.ts'
 import type { StepInput } from '../../db/queries/turn-input.ts'
 import type { Db, JobsTable } from '../../db/schema.ts'
+import type { ChainModel } from '../../providers/registry.ts'
 import { readMedia } from '../ingest/media-rows.ts'
 import { ShownPictures } from './shown-pictures.ts'
 import { STEP_SEPARATOR } from './step-text.ts'
@@ -32,13 +34,15 @@ export interface Prompt {
   shown: string
 }
 
+type PromptedModel = Pick<ChainModel, 'provider' | 'model' | 'known'>
+
 export async function buildPrompt(
   db: Db,
   blobs: Blobs,
   { turn, asked, attached, passages = [], earlier }: StepInput,
   step: number,
   config: AgentConfig,
-  model: ModelRef,
+  model: PromptedModel,
 ): Promise<Prompt> {
   const pictures = new ShownPictures(blobs, model)
   // The latest pictures first: of those before them, as many are shown as the model's limits leave room for.
@@ -54,7 +58,7 @@ export async function buildPrompt(
 }
 
 /** What has happened in the turn so far. */
-async function showSteps(db: Db, pictures: ShownPictures, { id, user_id }: StepInput['turn'], model: ModelRef) {
+async function showSteps(db: Db, pictures: ShownPictures, { id, user_id }: StepInput['turn'], model: PromptedModel) {
   const steps = await listSteps(db, id)
   const messages: ModelMessage[] = []
   for (const step of steps.toReversed()) {
@@ -170,8 +174,10 @@ export function tellAttached(job: JobsTable): string {
   const { status, error } = job
   const name = bracketedName(job.name)
   if (status === 'completed') {
-    const notice = parseColumn(jobResult, job.result, job.id)?.notice
-    return `[Attached: ${name}, ${sizeOf(job)}${notice === undefined || job.kind === 'image' ? '' : `. ${bracketedName(notice)}`}]`
+    const notices = parseColumn(jobResult, job.result, job.id)?.notices ?? []
+    // A picture is seen: that it has no text is nothing to tell.
+    const told = notices.filter(({ code }) => job.kind !== 'image' || code !== 'no_text')
+    return `[${['Attached: ' + name + ', ' + sizeOf(job), ...told.map((notice) => bracketedName(noticeText(notice)))].join('. ')}]`
   }
   const why = parseColumn(jobError, error, job.id)?.message ?? 'it was not read'
   return `[Attached, but it could not be read: ${name} (${bracketedName(why)})]`

@@ -1,10 +1,10 @@
 // The pictures of a request within the model's limits: those that are asked for first are shown, the others are named as left out.
 import type { ImagePart } from '../../contracts/model-messages.ts'
-import type { ModelRef } from '../../contracts/turn.ts'
 import type { Blobs } from '../../db/blobs.ts'
 import type { StoredImage } from '../../db/columns.ts'
 import type { JobsTable } from '../../db/schema.ts'
-import { MAX_PICTURE_BYTES, MAX_PICTURES, pictureLimitsOf } from '../../providers/image-limits.ts'
+import { MAX_PICTURE_BYTES, MAX_PICTURES, type PictureLimits } from '../../providers/catalog.ts'
+import type { ChainModel } from '../../providers/registry.ts'
 import { listMade, readMedia, variantName } from '../ingest/media-rows.ts'
 
 export interface Shown {
@@ -15,13 +15,13 @@ export interface Shown {
 
 export class ShownPictures {
   readonly #blobs: Blobs
-  readonly #limits: ReturnType<typeof pictureLimitsOf>
+  readonly #limits: PictureLimits | undefined
   #count = 0
   #bytes = 0
 
-  constructor(blobs: Blobs, model: ModelRef) {
+  constructor(blobs: Blobs, { known }: Pick<ChainModel, 'known'>) {
     this.#blobs = blobs
-    this.#limits = pictureLimitsOf(model)
+    this.#limits = known.pictures
   }
 
   /** The attached picture as it was made ready for the model; nothing for one that cannot see: it gets the text in the picture. */

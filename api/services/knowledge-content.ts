@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs'
 import { open, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, isAbsolute, join, resolve, sep } from 'node:path'
 import { Readable } from 'node:stream'
-import { MuxiError } from '../../contracts/failures.ts'
+import { MuxiError, wrongField } from '../../contracts/failures.ts'
 import type { AgentInput } from '../../contracts/schemas/agent.ts'
 import type { FilesTable } from '../../db/schema.ts'
 import { isDocument } from './attachments.ts'
@@ -74,10 +74,7 @@ async function findBelow(path: string, { dirs, folders }: Access): Promise<strin
     const found = await stat(real)
     if (found.isFile() || (folders && found.isDirectory())) return real
   }
-  const expected = `a file${folders ? ' or folder' : ''} below MUXI_KNOWLEDGE_DIRS`
-  throw new MuxiError('bad_request', `Cannot add the knowledge: 'path' must be ${expected}`, {
-    details: { fields: [{ path: 'path', expected }] },
-  })
+  throw wrongField('add the knowledge', 'path', `a file${folders ? ' or folder' : ''} below MUXI_KNOWLEDGE_DIRS`)
 }
 
 export interface ListedFile {

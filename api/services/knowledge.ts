@@ -1,5 +1,5 @@
 // What an agent knows: sources added, listed, removed and searched; those that agent files name are kept as the files say.
-import { MuxiError, notFound } from '../../contracts/failures.ts'
+import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import type { KnowledgeRequest } from '../../contracts/schemas/jobs.ts'
 import { jobError } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
@@ -130,10 +130,7 @@ export async function prepareSources(
 }
 
 function wrongSource(index: number, field: string, expected: string): MuxiError {
-  const path = `knowledge.${index}.${field}`
-  return new MuxiError('bad_request', `Cannot create the agent: '${path}' must be ${expected}`, {
-    details: { fields: [{ path, expected }] },
-  })
+  return wrongField('create the agent', `knowledge.${index}.${field}`, expected)
 }
 
 /**

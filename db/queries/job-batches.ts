@@ -1,5 +1,6 @@
 // The batches of a job: ranges of pages, or segments of a recording, with the text extracted from each.
 import type { JobRef } from '../../contracts/job.ts'
+import { mergeNotices, type Notice } from '../../contracts/notices.ts'
 import { batchPages, type StoredPage } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import type { Db, JobBatchesTable, Tx } from '../schema.ts'
@@ -126,10 +127,17 @@ export async function* readText(db: Db | Tx, jobId: string): AsyncGenerator<Stor
   }
 }
 
-/** Whether a job has extracted any text. */
-export async function hasText(db: Db | Tx, jobId: string): Promise<boolean> {
+/** Whether a job has extracted any text, and what was left out of its pages. */
+export async function readNotices(db: Db | Tx, jobId: string): Promise<{ hasText: boolean; notices: Notice[] }> {
+  let hasText = false
+  let notices: Notice[] = []
   for await (const pages of readText(db, jobId)) {
-    if (pages.some(({ text }) => text.trim() !== '')) return true
+    hasText ||= pages.some(({ text }) => text.trim() !== '')
+    notices = mergeNotices([...notices, ...pages.flatMap(noticesOf)])
   }
-  return false
+  return { hasText, notices }
+}
+
+function noticesOf({ page, label, notices = [] }: StoredPage): Notice[] {
+  return notices.map((notice) => ({ ...notice, places: notice.places ?? [label ?? `page ${page}`] }))
 }

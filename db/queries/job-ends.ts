@@ -2,11 +2,12 @@
 import type { FinishJobInput, JobRef } from '../../contracts/job.ts'
 import type { JobResult, StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import { mergeNotices, type Notice } from '../../contracts/notices.ts'
 import { jobError, jobMedia, jobOptions, jobResult } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import { reopenStream, type Addition } from '../event-rows.ts'
 import type { JobsTable, Tx } from '../schema.ts'
-import { hasText } from './job-batches.ts'
+import { readNotices } from './job-batches.ts'
 import { advance, progressOf, addToStream } from './job-progress.ts'
 import { nextGeneration, findJob, findRunning, lockJob, UNFINISHED } from './jobs.ts'
 import { interruptEntries } from './log.ts'
@@ -29,14 +30,17 @@ export async function completeJob(
   const summary = await findWholeSummary(tx, job.id)
   await settleUsage(tx, job.id, '')
   const usage = await totalUsage(tx, job.id)
+  const told = toldOfMedia(job)
+  const read = await readNotices(tx, job.id)
+  const notices = mergeNotices([...(read.hasText ? [] : [noText(job)]), ...(told.notices ?? []), ...read.notices])
   const result: JobResult = {
     document_id: job.document_id,
     pages: job.pages ?? 0,
     chunks: Number(counted.chunks ?? 0) + (summary?.chunks ?? 0),
     ...(summary && { summary: summary.text ?? '' }),
     ...(usage.input_tokens > 0 && { usage }),
-    ...(!(await hasText(tx, job.id)) && { notice: noticeOf(job) }),
-    ...toldOfMedia(job),
+    ...told,
+    ...(notices.length > 0 && { notices }),
   }
   await tx
     .updateTable('jobs')
@@ -121,9 +125,11 @@ const NO_TEXT = {
   audio: 'No speech was detected in the recording',
 }
 
-function noticeOf({ id, kind, options }: JobsTable): string {
-  const unread = kind === 'document' && parseColumn(jobOptions, options, id).ocr === 'never'
-  return unread ? "No page has text; pictures of text are read with options.ocr 'auto'" : NO_TEXT[kind]
+function noText({ id, kind, options }: JobsTable): Notice {
+  const isUnread = kind === 'document' && parseColumn(jobOptions, options, id).ocr === 'never'
+  return isUnread
+    ? { code: 'not_read', message: "No page has text; pictures of text are read with options.ocr 'auto'", count: 1 }
+    : { code: 'no_text', message: NO_TEXT[kind], count: 1 }
 }
 
 /** What the result of a job tells of its picture or recording. */

@@ -112,6 +112,17 @@ export async function countFailed(db: Db | Tx, workflowId: string, activityId: s
   return Number(n)
 }
 
+/** How many attempts of an activity have begun. */
+export async function countAttempts(db: Db | Tx, workflowId: string, activityId: string): Promise<number> {
+  const { n } = await db
+    .selectFrom('log_entries')
+    .select((eb) => eb.fn.countAll().as('n'))
+    .where('workflow_id', '=', workflowId)
+    .where('activity_id', '=', activityId)
+    .executeTakeFirstOrThrow()
+  return Number(n)
+}
+
 export function listLogOfTurn(db: Db, turnId: string): Promise<LogEntriesTable[]> {
   return db.selectFrom('log_entries').selectAll().where('turn_id', '=', turnId).orderBy('id').execute()
 }

@@ -43,7 +43,7 @@ export interface StepInput {
   has_open_usage: boolean
   /** Whether the step's result is stored already. */
   answered: boolean
-  /** The previous messages, oldest first, up to the agent's buffer size, without those that were never accepted. */
+  /** The previous messages, oldest first, up to the agent's buffer size, without those that were never accepted or still wait. */
   earlier: { id: string; role: 'user' | 'assistant'; content: string; attached: boolean }[]
 }
 
@@ -104,6 +104,21 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
         .as('answered'),
     ])
     .where('turns.id', '=', parameter('turn_id'))
+    // A message that still waits, passed by one that interrupts, is answered later.
+    .where((eb) =>
+      eb.or([
+        eb('messages.id', '=', eb.ref('turns.user_message_id')),
+        eb.not(
+          eb.exists(
+            eb
+              .selectFrom('turns as waiting')
+              .select('waiting.id')
+              .whereRef('waiting.id', '=', 'messages.turn_id')
+              .where('waiting.status', '=', 'queued'),
+          ),
+        ),
+      ]),
+    )
     .orderBy('messages.id', 'desc')
     .limit(parameter('limit')),
 )

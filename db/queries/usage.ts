@@ -120,6 +120,24 @@ export function addUsage(a: Usage, b: Usage): Usage {
   }
 }
 
+/** How many requests were sent for a step by attempts of these fences. */
+export async function countRequests(
+  db: Db | Tx,
+  turnId: string,
+  step: number,
+  fences: { from: number; to: number },
+): Promise<number> {
+  const { n } = await db
+    .selectFrom('model_usage')
+    .select((eb) => eb.fn.countAll().as('n'))
+    .where('turn_id', '=', turnId)
+    .where('step', '=', step)
+    .where('fence', '>=', fences.from)
+    .where('fence', '<=', fences.to)
+    .executeTakeFirstOrThrow()
+  return Number(n)
+}
+
 /** Deletes the row of a request that was not sent. */
 export async function deleteUsage(db: Db, id: string): Promise<void> {
   await db.deleteFrom('model_usage').where('id', '=', id).where('status', '=', 'sent').execute()

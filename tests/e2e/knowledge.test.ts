@@ -253,15 +253,19 @@ describe('a document that is not what it seems', () => {
       const job = await call('/jobs', { body: { kind: 'document', file_id, agent_id: 'offline' } })
       const path = `/jobs/${job.body.id}`
       await eventually(async () => (await call(path)).body.status).toBe('completed')
-      const notice = 'No text was found in the document, nor in pictures of its pages'
-      expect((await call(path)).body.result).toMatchObject({ pages: 2, chunks: 0, notice })
+      const message = 'No text was found in the document, nor in pictures of its pages'
+      expect((await call(path)).body.result).toMatchObject({
+        pages: 2,
+        chunks: 0,
+        notices: [{ code: 'no_text', message, count: 1 }],
+      })
 
       const cue = stage.model.script({ say: 'It has no text.' })
       const attachments = [{ type: 'application/pdf', name: 'scan.pdf', file_id }]
       const conversation_id = await stage.conversation(muxi.url)
       await (await stage.chat(muxi.url, `Sum it up. ${cue}`, { conversation_id, attachments })).untilFinal()
       const asked = JSON.stringify(stage.model.requests(cue)[0]?.messages.at(-1))
-      expect(asked).toContain(`[Attached: scan.pdf, 2 pages. ${notice}]`)
+      expect(asked).toContain(`[Attached: scan.pdf, 2 pages. ${message}]`)
     },
   )
 

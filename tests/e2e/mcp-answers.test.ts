@@ -98,8 +98,8 @@ it(keeps('mcp.tall-picture', 'a screenshot of a whole page in a data URI is show
   expect(output).toMatch(/^\[image: image\/png, .*1080 × 12000 pixels, in 6 parts from top to bottom\]$/)
   stop()
   // The scripted model keeps no requests of this size: what was sent is read from the rows.
-  const [row] = await stage.rows<{ images: string }>(`select images from tool_calls where name = ?`, 'page__shot')
-  expect(JSON.parse(row!.images)).toEqual(
+  const [row] = await stage.rows(`select images from tool_calls where name = ?`, 'page__shot')
+  expect(JSON.parse(String(row!.images))).toEqual(
     Array.from({ length: 6 }, () => ({ media_type: 'image/png', sha256: expect.any(String) as string })),
   )
 })

@@ -208,7 +208,7 @@ describe('one process', () => {
     const job = await finished(muxi.url, (await ingest(muxi.url, 'audio', 'silent.mp3', silent)).id)
     expect(job).toMatchObject({
       status: 'completed',
-      result: { sound_ms: 0, notice: expect.stringContaining('No speech') },
+      result: { sound_ms: 0, notices: [{ code: 'no_text', message: expect.stringContaining('No speech'), count: 1 }] },
     })
     const nothing = await sound(stage.folder, 'none.wav', 'anullsrc=r=16000', '-t', '0')
     for (const [reason, name, bytes] of [

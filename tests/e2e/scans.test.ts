@@ -51,7 +51,7 @@ it(keeps('documents.ocr', 'a question is answered from a scanned page, with its 
   expect(reply.body.agent_response.content).toContain('(harbour.pdf, page 2)')
 
   const unread = await ingest('document', 'harbour.pdf', await scannedPdf(scanned), { options: { ocr: 'never' } })
-  expect((await finished(unread)).result.notice).toContain("options.ocr 'auto'")
+  expect((await finished(unread)).result.notices[0].message).toContain("options.ocr 'auto'")
   const russian = await ingest('document', 'harbour.pdf', await scannedPdf(scanned), {
     options: { languages: ['rus'] },
   })

@@ -8,6 +8,7 @@ import type { McpConnection } from '../../mcp/connection.ts'
 import { readAnswer } from '../../mcp/result.ts'
 import { offeredTools } from '../../mcp/tools.ts'
 import { freePort } from '../support/free-port.ts'
+import { factsOf } from '../../providers/catalog.ts'
 import { good, TOOL_FORMS } from '../support/mcp-tool-forms.ts'
 import {
   asEvents,
@@ -63,7 +64,7 @@ async function ask(): Promise<Told> {
     return { text: `${kind}: ${why}`, is_error: true, pictures }
   }
   const { text } = await readyAnswer(answer, {
-    models: [{ provider: 'openai', model: 'gpt-4.1' }],
+    models: [{ known: factsOf({ provider: 'openai', model: 'gpt-4.1' }, undefined, {}) }],
     owner: 'test',
     limits,
     keep: async (path) => {

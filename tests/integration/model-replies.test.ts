@@ -18,16 +18,18 @@ import { aTurn } from '../support/turn-rows.ts'
 /** A model that gives one reply. */
 class OneReply extends ModelRegistry {
   readonly #reply: GenerateResult
+  requests = 0
 
   constructor(reply: Partial<GenerateResult>) {
     super(OFFLINE)
-    this.#reply = { parts: [], finish_reason: 'stop', usage: undefined, warnings: [], ...reply }
+    this.#reply = { parts: [], finish_reason: 'stop', usage: {}, warnings: [], ...reply }
   }
 
   override open(): Provider {
     return {
       name: 'scripted',
       generate: async (_, onDelta) => {
+        this.requests += 1
         for (const part of this.#reply.parts)
           if (part.type !== 'tool_call') await onDelta({ type: part.type, text: part.text })
         return this.#reply
@@ -68,17 +70,17 @@ for (const dialect of dialects) {
     }
 
     it.each([
-      ['missing', { input_tokens: 3 }],
-      ['no number', { input_tokens: 3, output_tokens: NaN }],
-      ['null', { input_tokens: null, output_tokens: 1 }],
-      ['negative', { input_tokens: 3, output_tokens: -1 }],
-      ['too large', { input_tokens: 3_000_000_000, output_tokens: 1 }],
-      ['a fraction', { input_tokens: 3, output_tokens: 1, cached_tokens: 0.5 }],
-    ])('a count that is %s is estimated, and the reply is kept', async (_, usage) => {
+      ['missing', { input_tokens: 3 }, [3, 5, 'estimated']],
+      ['no number', { input_tokens: 3, output_tokens: NaN }, [3, 5, 'estimated']],
+      ['null', { input_tokens: null, output_tokens: 1 }, [expect.any(Number), 1, 'estimated']],
+      ['negative', { input_tokens: 3, output_tokens: -1 }, [3, 5, 'estimated']],
+      ['too large', { input_tokens: 3_000_000_000, output_tokens: 1 }, [expect.any(Number), 1, 'estimated']],
+      ['a fraction of no weight', { input_tokens: 3, output_tokens: 1, cached_tokens: 0.5 }, [3, 1, 'completed']],
+    ])('a count that is %s is estimated, and the reply and the other counts are kept', async (_, usage, stored) => {
       const { db, result } = await run({ parts: [text], usage: usage as unknown as TokenUsage })
-      expect(result).toMatchObject({ status: 'completed', output_tokens: 5 })
-      const { status } = await db.selectFrom('model_usage').select('status').executeTakeFirstOrThrow()
-      expect(status).toBe('estimated')
+      expect(result).toMatchObject({ status: 'completed' })
+      const row = await db.selectFrom('model_usage').selectAll().executeTakeFirstOrThrow()
+      expect([row.input_tokens, row.output_tokens, row.status]).toEqual(stored)
     })
 
     it('a reply that this program cannot handle is asked for five times at most', async () => {
@@ -90,6 +92,16 @@ for (const dialect of dialects) {
         type: 'Internal',
         details: [{ code: 'internal_error' }],
       })
+    })
+
+    it('a reply that the database refuses is asked for ten times at most, although no failure can be recorded', async () => {
+      const { storage, db, turn_id } = await prepare()
+      await dialect.refuseUpdates(db, 'model_usage', 'status')
+      const model = new OneReply({ parts: [text] })
+      const call = callModels(storage, model)
+      for (let attempt = 1; attempt <= 10; attempt += 1) await expect(call(turn_id, attempt)).rejects.toThrow(/refused/)
+      await expect(call(turn_id, 11)).rejects.toMatchObject({ nonRetryable: true, type: 'Internal' })
+      expect(model.requests).toBe(10)
     })
 
     it.each(['stop', 'length', 'content_filter'] as const)(

@@ -7,16 +7,21 @@ import { resolveAgent } from '../../contracts/schemas/agent.ts'
 import { createConversation } from '../../db/queries/conversations.ts'
 import { findTurn } from '../../db/queries/turns.ts'
 import { readStepInput } from '../../db/queries/turn-input.ts'
-import { MAX_PICTURES, pictureLimitsOf } from '../../providers/image-limits.ts'
+import { factsOf, MAX_PICTURES } from '../../providers/catalog.ts'
 import { toParams } from '../../providers/openai-request.ts'
 import { checkModelRequest } from '../support/check-model-request.ts'
 import { dialects, type TestStorage } from '../support/dialects.ts'
 import { end, insert } from '../support/turn-rows.ts'
 
-const SEEING = { provider: 'openai' as const, model: 'gpt-4.1-mini' }
-const BLIND = { provider: 'openai' as const, model: 'o3-mini' }
-const config = resolveAgent({ description: 'Answers.', system_message: 'You answer.', model: SEEING }, 'agent')
-const variant = variantName(pictureLimitsOf(SEEING)!)
+const named = (model: string) => ({ provider: 'openai' as const, model })
+const known = (model: string) => ({ ...named(model), known: factsOf(named(model), undefined, {}) })
+const SEEING = known('gpt-4.1-mini')
+const BLIND = known('o3-mini')
+const config = resolveAgent(
+  { description: 'Answers.', system_message: 'You answer.', model: named('gpt-4.1-mini') },
+  'agent',
+)
+const variant = variantName(SEEING.known.pictures!)
 
 /** Attaches a picture in so many parts. */
 async function attach({ db, blobs }: TestStorage, turnId: string, name: string, parts = 1): Promise<string> {

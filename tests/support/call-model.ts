@@ -15,6 +15,7 @@ const SILENT = new DefaultLogger('ERROR', () => undefined)
 /** Only the offline model, as fast as it can be. */
 export const OFFLINE = {
   providers: { openai: {}, anthropic: {}, gemini: {}, xai: {} },
+  own_models: {},
   offline_words_per_second: 100_000,
   stall_ms: 60_000,
   guardedFetch: () => Promise.reject(new Error('nothing is to be sent')),

@@ -1,6 +1,8 @@
 // Both databases, so that the same cases run on each: `for (const dialect of dialects) describe(dialect.name, …)`.
 import { join } from 'node:path'
+import { sql } from 'kysely'
 import { afterAll, onTestFinished } from 'vitest'
+import type { Db } from '../../db/schema.ts'
 import { openStorage, type Storage, type StorageOptions } from '../../db/storage.ts'
 import { openVectors } from '../../vectors/open-vectors.ts'
 import type { VectorStore } from '../../vectors/store.ts'
@@ -18,6 +20,8 @@ export interface TestDatabase {
 export interface TestDialect {
   name: 'sqlite' | 'postgres'
   fresh(): Promise<TestDatabase>
+  /** From now on the database refuses every update of the column. */
+  refuseUpdates(db: Db, table: string, column: string): Promise<unknown>
 }
 
 function database(options: StorageOptions): TestDatabase {
@@ -35,11 +39,26 @@ function database(options: StorageOptions): TestDatabase {
 }
 
 export const dialects: readonly TestDialect[] = [
-  { name: 'sqlite', fresh: async () => database({ data_dir: join(tempDir(), 'data') }) },
+  {
+    name: 'sqlite',
+    fresh: async () => database({ data_dir: join(tempDir(), 'data') }),
+    refuseUpdates: (db, table, column) =>
+      sql`create trigger refuse before update of ${sql.ref(column)} on ${sql.table(table)} begin select raise(abort, 'refused'); end`.execute(
+        db,
+      ),
+  },
   {
     name: 'postgres',
     async fresh() {
       return database({ data_dir: join(tempDir(), 'data'), database_url: await freshDatabase() })
+    },
+    async refuseUpdates(db, table, column) {
+      await sql`create function refuse() returns trigger language plpgsql as $$ begin raise exception 'refused'; end $$`.execute(
+        db,
+      )
+      await sql`create trigger refuse before update of ${sql.ref(column)} on ${sql.table(table)} for each row execute function refuse()`.execute(
+        db,
+      )
     },
   },
 ]

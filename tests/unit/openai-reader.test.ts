@@ -333,15 +333,15 @@ describe('usage', () => {
   })
 
   it.each([
-    ['missing', undefined],
-    ['null', null],
-    ['partial', { prompt_tokens: 3 }],
-    ['negative', { prompt_tokens: 3, completion_tokens: -1 }],
-    ['too large for a column', { prompt_tokens: 3, completion_tokens: 3_000_000_000 }],
-    ['a fraction', { prompt_tokens: 3, completion_tokens: 0.5 }],
-    ['of another type', { prompt_tokens: '3', completion_tokens: 1 }],
-  ])('that is %s is left to be estimated', async (_, told) => {
-    expect(await usage(told)).toBeUndefined()
+    ['missing', undefined, {}],
+    ['null', null, {}],
+    ['partial', { prompt_tokens: 3 }, { input_tokens: 3 }],
+    ['negative', { prompt_tokens: 3, completion_tokens: -1 }, { input_tokens: 3 }],
+    ['too large for a column', { prompt_tokens: 3, completion_tokens: 3_000_000_000 }, { input_tokens: 3 }],
+    ['a fraction', { prompt_tokens: 3, completion_tokens: 0.5 }, { input_tokens: 3 }],
+    ['of another type', { prompt_tokens: '3', completion_tokens: 1 }, { output_tokens: 1 }],
+  ])('that is %s keeps the counts that can be stored', async (_, told, kept) => {
+    expect(await usage(told)).toEqual(kept)
   })
 
   it('of the last chunk that tells it counts', async () => {

@@ -115,12 +115,12 @@ it('each call has an id of its own, each result the id of its call, and no call 
   })
   expect(sent).toEqual([
     ['a', '{}'],
-    ['a_2', '{}'],
-    ['call_2', '{"n":1}'],
+    ['call00001', '{}'],
+    ['call00002', '{"n":1}'],
     ['a', '1'],
-    ['a_2', '2'],
-    ['call_2', '3'],
-    ['a_3', '{}'],
-    ['a_3', '4'],
+    ['call00001', '2'],
+    ['call00002', '3'],
+    ['call00003', '{}'],
+    ['call00003', '4'],
   ])
 })

@@ -9,7 +9,7 @@ import { textPart, type AssistantPart, type FinishReason } from '../../contracts
 const reply = (finish_reason: FinishReason, parts: AssistantPart[]) => ({
   parts,
   finish_reason,
-  usage: undefined,
+  usage: {},
   warnings: [],
 })
 const calls = (...texts: string[]) =>

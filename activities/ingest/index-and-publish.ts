@@ -28,11 +28,11 @@ const POSITIONS_A_BATCH = 100_000
 const FEW_PAGES = 10
 
 /** Yields to the event loop. setImmediate would run before pending timers when called from an I/O callback. */
-const breathe = () => delay(1)
+const yieldToEventLoop = () => delay(1)
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'vectors' | 'embedder'>
 
-export function ingestActivities(resources: Resources) {
+export function indexAndPublishActivities(resources: Resources) {
   const { db, events, blobs, vectors, embedder } = resources
 
   /** The prepared audio of a recording is large, and not needed once it is transcribed. */
@@ -61,7 +61,7 @@ export function ingestActivities(resources: Resources) {
         vector: embedded[index]!,
       }))
       await vectors.addChunks(generationOf(job, embedder.model), rows)
-      await breathe()
+      await yieldToEventLoop()
     }
     const told = await db.transaction().execute(async (tx) => {
       if (!(await storeIndexed(tx, ref, batch, chunks.length))) throw overtaken()
@@ -86,16 +86,16 @@ export function ingestActivities(resources: Resources) {
 
     /** Chunks, embeds and writes a parsed batch under the hidden generation, unless that is done already. */
     async indexBatch({ batch, ...ref }: BatchRef): Promise<{ batch: number; chunks: number }> {
-      return ingestionStep(resources, ref, { name: 'index', input: { batch } }, async (job, signal) => {
+      return ingestionStep(resources, ref, { name: 'index', input: { batch }, paid: true }, async (job, signal) => {
         const stored = await findBatch(db, job.id, batch)
         if (stored && stored.chunks !== null) return { batch, chunks: stored.chunks }
         if (!stored?.pages) throw new Error(`batch ${batch} of ${job.id} is not parsed`)
         await vectors.ensureCollection({ id: embedder.model, model: embedder.model, dimension: embedder.dimension })
         await setCollection(db, job.id, embedder.model)
         const pages = await readCleaned(db, job.id, batch, stored.pages)
-        await breathe()
+        await yieldToEventLoop()
         const chunks = chunkPages(pages)
-        await breathe()
+        await yieldToEventLoop()
         try {
           return await index(job, ref, batch, chunks, signal)
         } catch (error) {
