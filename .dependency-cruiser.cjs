@@ -44,7 +44,7 @@ module.exports = {
         to: VALUES,
       },
     ),
-    only('api', ['contracts', 'db', 'vectors', 'workflows', 'providers', 'mcp/oauth\\.ts'], {
+    only('api', ['contracts', 'db', 'vectors', 'workflows', 'providers', 'mcp/oauth(-client)?\\.ts'], {
       name: 'api-types',
       to: TYPES,
     }),

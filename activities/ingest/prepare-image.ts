@@ -18,12 +18,12 @@ import {
 } from '../../media/image/image.ts'
 import type { Ocr } from '../../media/image/ocr.ts'
 import { checkLanguages } from '../../media/image/ocr-languages.ts'
-import { USUAL_PICTURE } from '../../providers/catalog.ts'
 import { ingestionStep } from './ingestion-step.ts'
-import { seeingModelsOf } from './job-models.ts'
+import { modelsOf, seeingModelsOf } from './job-models.ts'
 import { readOnce } from './read-scans.ts'
-import { readMedia, variantName } from './media-rows.ts'
+import { readMedia } from './media-rows.ts'
 import type { JobMedia, MadeFile } from '../../db/columns.ts'
+import { variantsFor } from './picture-variants.ts'
 import type { ActivityResources } from '../resources.ts'
 
 const THUMBNAIL: ImageVariant = { name: 'thumbnail', max_side: 256, max_bytes: 64 * 1_024, format: 'webp' }
@@ -59,16 +59,13 @@ export function pictureActivities(resources: Resources) {
      */
     async prepareImage(ref: JobRef): Promise<{ describe: boolean; models?: number }> {
       return ingestionStep(resources, ref, { name: 'prepare', input: {} }, async (job, signal) => {
-        const seeing = await seeingModelsOf(db, resources.models, job)
+        const chain = await modelsOf(db, resources.models, job)
+        const seeing = chain.filter(({ known }) => known.pictures !== undefined)
         const { describe: wanted = job.turn_id === null } = parseColumn(jobOptions, job.options, job.id)
         const describe = wanted && seeing.length > 0
         const answer = { describe, models: seeing.length }
         if (job.media !== null) return answer
-        const wantedLimits = seeing.length > 0 ? seeing.map(({ known }) => known.pictures!) : [USUAL_PICTURE]
-        const variants = [...new Map(wantedLimits.map((each) => [variantName(each), each]))].map(([name, each]) => ({
-          name,
-          ...each,
-        }))
+        const variants = variantsFor(chain)
         const options = { signal, limits, owner: job.user_id }
         const keepAll = async ({ facts, files }: PreparedImage): Promise<JobMedia> => {
           const made: MadeFile[] = []

@@ -8,6 +8,7 @@ import { answerRequests } from '../process/child-protocol.ts'
 import { MediaFailure } from '../failure.ts'
 import type { ImageFacts, ImageFile, ImageRequest, ImageVariant, PreparedImage } from './image.ts'
 import { sniffMedia } from '../kind/sniff-media.ts'
+import { tilesOf } from './tiles.ts'
 
 /** Density at which one SVG unit is one pixel. */
 const SVG_DENSITY = 72
@@ -35,12 +36,18 @@ async function prepare(request: ImageRequest): Promise<PreparedImage> {
 async function encode(bytes: Buffer, type: string, request: ImageRequest): Promise<PreparedImage> {
   const options = { limitInputPixels: request.max_pixels, failOn: 'error', density: SVG_DENSITY } as const
   const meta = await sharp(bytes, options).metadata()
-  const side = Math.max(...request.variants.map(({ max_side }) => max_side))
   if (meta.width * meta.height > request.max_pixels) throw tooLarge(request.max_pixels)
+  const { width, height } = meta.autoOrient
+  const plans = request.variants.map((variant) => planOf(variant, width, height))
   // libvips of sharp has no decoder for HEVC; libheif applies the orientation itself.
   const source = type === 'image/heic' ? await openHeic(bytes, request.max_pixels) : sharp(bytes, options).autoOrient()
   const { data, info } = await source
-    .resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
+    .resize({
+      width: Math.max(...plans.map(({ size }) => size.width)),
+      height: Math.max(...plans.map(({ size }) => size.height)),
+      fit: 'inside',
+      withoutEnlargement: true,
+    })
     .toColourspace('srgb')
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
@@ -48,9 +55,32 @@ async function encode(bytes: Buffer, type: string, request: ImageRequest): Promi
   // Drawings, in contrast to photographs, keep sharp edges and transparency.
   const drawn = ['image/png', 'image/gif', 'image/svg+xml'].includes(type) || meta.hasAlpha
   const files: ImageFile[] = []
-  for (const variant of request.variants)
-    files.push(await write(() => sharp(data, { raw }), variant, drawn, request.folder))
+  for (const { variant, size, tiles } of plans) {
+    const whole = () => sharp(data, { raw })
+    if (tiles.length === 0) {
+      files.push(await write(whole, variant, drawn, join(request.folder, variant.name)))
+      continue
+    }
+    const name = `${variant.name}-whole`
+    files.push(await write(whole, { ...variant, name }, drawn, join(request.folder, name)))
+    for (const [index, tile] of tiles.entries()) {
+      const cut = await whole()
+        .resize({ ...size, fit: 'fill' })
+        .extract(tile)
+        .raw()
+        .toBuffer()
+      const open = () => sharp(cut, { raw: { width: tile.width, height: tile.height, channels: info.channels } })
+      files.push(await write(open, variant, drawn, join(request.folder, `${variant.name}-${index + 1}`)))
+    }
+  }
   return { facts: factsOf(meta, type), files }
+}
+
+function planOf(variant: ImageVariant, width: number, height: number) {
+  const { max_side, max_tiles = 1 } = variant
+  const tiling = tilesOf(width, height, max_side, max_tiles)
+  const size = tiling ? { width: tiling.width, height: tiling.height } : { width: max_side, height: max_side }
+  return { variant, size, tiles: tiling?.tiles ?? [] }
 }
 
 async function openHeic(bytes: Buffer, maxPixels: number): Promise<Sharp> {
@@ -66,9 +96,8 @@ async function write(
   open: () => Sharp,
   { name, max_side, max_bytes, format }: ImageVariant,
   drawn: boolean,
-  folder: string,
+  path: string,
 ): Promise<ImageFile> {
-  const path = join(folder, name)
   for (let side = max_side; ; side = Math.floor(side * 0.7)) {
     const small = () => open().resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
     const jpegs = QUALITIES.map((quality) => () => small().flatten({ background: '#fff' }).jpeg({ quality }))

@@ -1,5 +1,7 @@
 // Image variants for models and users: upright, without private metadata, within size limits. Decoded in a child process that can be killed.
+import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { type ChildKind, scriptCommand } from '../process/child-kind.ts'
 import { withChild } from '../process/child-pool.ts'
 import type { ProcessLimits } from '../process/limited-process.ts'
@@ -11,6 +13,8 @@ export interface ImageVariant {
   max_bytes: number
   /** Default: PNG for drawings, otherwise JPEG. */
   format?: 'png' | 'webp'
+  /** Most parts of a picture so long that its text could not be read when scaled; default: one. */
+  max_tiles?: number
 }
 
 export interface ImageRequest {
@@ -30,6 +34,7 @@ export const READABLE: ImageVariant = {
 }
 
 export interface ImageFile {
+  /** Of its variant. The parts of a long picture have the same, after the whole of it, `<name>-whole`. */
   name: string
   path: string
   media_type: string
@@ -73,10 +78,11 @@ const DECODER: ChildKind = {
 
 /**
  * Makes variants of an image. Their files are deleted after `use`.
+ * @param source path of a file, or its bytes
  * @throws MediaFailure, or the signal's reason
  */
 export async function withPreparedImage<T>(
-  path: string,
+  source: string | Uint8Array,
   variants: ImageVariant[],
   { owner, limits, signal }: ImageOptions,
   use: (prepared: PreparedImage) => Promise<T>,
@@ -84,6 +90,8 @@ export async function withPreparedImage<T>(
   signal.throwIfAborted()
   return withChild(DECODER, { owner, memory_mb: limits.memory_mb }, (decoder) =>
     decoder.inFolder(async (folder) => {
+      const path = typeof source === 'string' ? source : join(folder, 'source')
+      if (typeof source !== 'string') await writeFile(path, source)
       const request: ImageRequest = { path, folder, variants, max_pixels: limits.max_pixels }
       return use(await decoder.ask<PreparedImage>(request, { signal, limits }))
     }),
