@@ -44,7 +44,7 @@ function showFormula(document: Document, math: Element): void {
   )
   const tex = source?.textContent?.trim() || math.getAttribute('alttext')?.trim() || mathmlToTex(math)
   const shown = document.createElement('code')
-  shown.className = 'tex'
+  shown.className = 'muxi-tex'
   shown.textContent = tex
   math.replaceWith(shown)
 }

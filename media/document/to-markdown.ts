@@ -66,15 +66,21 @@ export function toMarkdown(element: Element): string {
     },
   })
   service.addRule('formula', {
-    filter: (node) => node.nodeName === 'CODE' && node.getAttribute('class') === 'tex',
+    filter: (node) => node.nodeName === 'CODE' && node.getAttribute('class') === 'muxi-tex',
     replacement: (_, node) => `$${(node.textContent ?? '').replaceAll(/\s+/g, ' ').trim()}$`,
+  })
+  service.addRule('label', {
+    filter: (node) => node.nodeName === 'SPAN' && node.getAttribute('class') === 'muxi-label',
+    // The space behind it is that of the element.
+    replacement: (_, node) => (node.textContent ?? '').trim(),
   })
   service.addRule('labelled', {
     filter: (node) => node.nodeName === 'LI' && node.hasAttribute('data-label'),
     replacement(content, node) {
       const label = (node as Element).getAttribute('data-label')!
-      const text = content.replaceAll(/^\n+|\n+$/g, '').replaceAll('\n', '\n    ')
-      return `${label === '' ? '' : `${label} `}${text}${/\n$/.test(content) ? '\n' : ''}${node.nextSibling ? '\n' : ''}`
+      const lines = content.replaceAll(/^\n+|\n+$/g, '')
+      const text = label === '' ? lines : lines.replaceAll('\n', '\n    ')
+      return `${label === '' ? '' : `${label} `}${text}${content.endsWith('\n') ? '\n' : ''}${node.nextSibling ? '\n' : ''}`
     },
   })
   service.addRule('rows', { filter: ['thead', 'tbody', 'tfoot'], replacement: (content) => content })

@@ -7,6 +7,9 @@ import { parseHtml } from '../html-tree.ts'
 import { toMarkdown } from '../to-markdown.ts'
 import { PAGE_BREAK } from './pages.ts'
 
+/** Classes of what a reader writes: a number before a text, and a formula. */
+export const LABEL_CLASS = 'muxi-label'
+export const TEX_CLASS = 'muxi-tex'
 /** Placeholder URL of images: only their alternative text is kept. */
 const PICTURE = 'about:picture'
 
@@ -18,6 +21,7 @@ const PICTURE = 'about:picture'
 export function markupToMarkdown(html: string, notices: Notice[] = []): string {
   const document = parse(html)
   showParts(document)
+  markLabels(document)
   notices.push(...leftOut(document))
   const title = tidy(document.querySelector('title')?.textContent ?? '').replaceAll(/\s+/g, ' ')
   for (const element of document.querySelectorAll(UNREAD)) element.remove()
@@ -27,6 +31,18 @@ export function markupToMarkdown(html: string, notices: Notice[] = []): string {
   for (const rule of document.querySelectorAll('hr.page')) rule.replaceWith(document.createTextNode(BREAK_MARK))
   const markdown = tidy(toMarkdown(document.body)).replaceAll(`(${PICTURE})`, '()').replaceAll(BREAK_MARK, PAGE_BREAK)
   return title === '' || document.querySelector('h1') ? markdown : `# ${title}\n\n${markdown}`
+}
+
+/** Numbers of items replace those that Markdown would count; an item that only contains a list has none. */
+function markLabels(document: Document): void {
+  for (const label of document.querySelectorAll(`span.${LABEL_CLASS}`)) {
+    const item = label.parentElement
+    if (item?.tagName !== 'LI' || item.firstChild !== label) continue
+    item.setAttribute('data-label', label.textContent?.trim() ?? '')
+    label.remove()
+    for (let list = item.parentElement?.parentElement; list?.tagName === 'LI'; list = list.parentElement?.parentElement)
+      if (/^(OL|UL)$/.test((list.firstChild as Element | null)?.tagName ?? '')) list.setAttribute('data-label', '')
+  }
 }
 
 /** A private use character, because a form feed is collapsed as whitespace. */
