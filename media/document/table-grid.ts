@@ -6,19 +6,17 @@ export const MAX_COLUMNS = 200
 const LONGEST_REPEATED = 200
 
 /**
- * Replaces `rowspan` and `colspan` by cells. A value is repeated in every row that it spans, and one of a header in every
- * column, unless it spans the whole table. Changes the table, which must not contain another.
+ * Replaces `rowspan` and `colspan` by cells. A value is repeated in every row and column that it spans, unless it spans the
+ * whole width. Changes the table, which must not contain another.
  */
 export function fillSpans(table: Element): void {
   const rows = [...table.querySelectorAll('tr')]
   if (!table.querySelector('[rowspan], [colspan]')) return
   const width = Math.min(MAX_COLUMNS, Math.max(0, ...rows.map((row) => sum(cellsOf(row)))))
-  const headers = headerRows(rows)
   /** Cells of earlier rows by column, with the number of rows that they still span. */
   let open = new Map<number, { cell: Element; rows: number }>()
   for (const [index, row] of rows.entries()) {
     if (row.parentElement !== rows[index - 1]?.parentElement) open = new Map()
-    const isHeader = index < headers
     const filled: Element[] = []
     const below = new Map<number, { cell: Element; rows: number }>()
     const put = (cell: Element, left: number) => {
@@ -34,24 +32,14 @@ export function fillSpans(table: Element): void {
       const [across, down] = [spanOf(cell, 'colspan'), spanOf(cell, 'rowspan') - 1]
       cell.removeAttribute('colspan')
       cell.removeAttribute('rowspan')
-      const isRepeated = isHeader && across < width
       put(cell, down)
       for (let column = 1; column < across && filled.length < MAX_COLUMNS; column++)
-        put(isRepeated ? repeated(cell) : empty(cell), down)
+        put(across < width ? repeated(cell) : empty(cell), down)
     }
     putOpen()
     row.replaceChildren(...filled)
     open = below
   }
-}
-
-/** Rows that are headers: marked ones at the beginning, and all that a cell of the first one spans. */
-function headerRows(rows: Element[]): number {
-  const isHeader = (row: Element) =>
-    row.parentElement?.tagName === 'THEAD' || cellsOf(row).every(({ tagName }) => tagName === 'TH')
-  const marked = rows.findIndex((row) => !isHeader(row))
-  const first = rows[0] ? cellsOf(rows[0]) : []
-  return Math.max(marked === -1 ? rows.length : marked, ...first.map((cell) => Math.min(3, spanOf(cell, 'rowspan'))))
 }
 
 export function cellsOf(row: Element): Element[] {
@@ -75,4 +63,39 @@ function repeated(cell: Element): Element {
 
 function empty(cell: Element): Element {
   return cell.cloneNode(false) as Element
+}
+
+/** Longest cell of a table that is not a layout, in characters, and its fewest rows and columns. */
+const LONGEST_CELL = 500
+const FEWEST = 2
+
+/** Replaces tables within the cells of tables by lines of text, unless the outer one is only a layout. Changes the element. */
+export function flattenNested(element: Element): void {
+  for (const table of [...element.querySelectorAll('table')].toReversed()) {
+    const outer = table.parentElement?.closest('table')
+    if (!outer || !holdsData(outer)) continue
+    const document = table.ownerDocument
+    const rows = [...table.querySelectorAll('tr')]
+    const lines = rows.map((row, index) => {
+      const line = document.createElement('div')
+      for (const [column, cell] of cellsOf(row).entries()) {
+        if (column > 0) line.append(document.createTextNode(', '))
+        line.append(...cell.childNodes)
+      }
+      if (index < rows.length - 1) line.append(document.createTextNode(';'))
+      return line
+    })
+    table.replaceWith(...lines)
+  }
+}
+
+function holdsData(table: Element): boolean {
+  const rows = [...table.querySelectorAll('tr')].filter((row) => row.closest('table') === table)
+  const cells = rows.map(cellsOf)
+  return (
+    rows.length >= FEWEST &&
+    cells.some((row) => row.length >= FEWEST) &&
+    !table.querySelector('h1, h2, h3') &&
+    cells.every((row) => row.every(({ textContent }) => (textContent ?? '').length <= LONGEST_CELL))
+  )
 }

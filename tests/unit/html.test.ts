@@ -55,14 +55,24 @@ it('repeats the value of a merged cell in the rows that it spans, and of a heade
   ])
 })
 
-it('leaves the other columns of a merged cell of the body empty, and does not repeat long text', () => {
+it('does not repeat long text, or what spans the whole table', () => {
   const long = 'word '.repeat(100).trim()
-  const html = `<table><tr><th>A<th>B<th>C</tr><tr><td colspan=2>Sum<td>7</tr><tr><td rowspan=0>${long}<td>1<td>2</tr><tr><td>3<td>4</tr></table>`
+  const html = `<table><tr><th>A<th>B<th>C</tr><tr><td colspan=2>Sum<td>7</tr><tr><td colspan=3>North</tr><tr><td rowspan=0>${long}<td>1<td>2</tr><tr><td>3<td>4</tr></table>`
   expect(rows(markupToMarkdown(html))).toEqual([
     ['A', 'B', 'C'],
-    ['Sum', '', '7'],
+    ['Sum', 'Sum', '7'],
+    ['North', '', ''],
     [long, '1', '2'],
     ['', '3', '4'],
+  ])
+})
+
+it('writes a table within a cell as text, with its superscripts', () => {
+  const inner = '<table><tr><td>10<sup>6</sup><td><p>one</p><p>two</p></tr><tr><td>A<td>B</tr></table>'
+  const html = `<table><tr><th>Name<th>Parts</tr><tr><td>North<td>${inner}</tr></table>`
+  expect(rows(markupToMarkdown(html))).toEqual([
+    ['Name', 'Parts'],
+    ['North', '10⁶, one two ; A, B'],
   ])
 })
 

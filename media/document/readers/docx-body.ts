@@ -31,6 +31,7 @@ export function rewrite(root: Element, xml: string, context: BodyContext): void 
         if (!/^(rPr|trPr|numPr|ctrlPr)$/.test(nameOf(parentOf(each)))) each.remove()
   for (const name of UNKNOWN)
     if (occurs(`:${name}`)) for (const each of elementsOf(root, name)) each.replaceWith(...each.childNodes)
+  if (occurs('gridBefore')) fillRows(root, make)
   hideText(root, make, context)
   if (occurs('ruby')) for (const ruby of elementsOf(root, 'ruby')) showRuby(ruby, make)
   if (occurs('oMath')) showFormulas(root, make)
@@ -56,6 +57,16 @@ function textIn(element: Element): string {
   return elementsOf(element, 't')
     .map((text) => text.textContent ?? '')
     .join('')
+}
+
+/** A row that begins in a later column gets empty cells before. */
+function fillRows(root: Element, make: Make): void {
+  for (const before of elementsOf(root, 'gridBefore')) {
+    const row = around(before, 'tr')
+    const span = attribute(before, 'val') ?? '1'
+    const first = childrenOf(row, 'tc')[0]
+    first?.before(make('tc', {}, make('tcPr', {}, make('gridSpan', { val: span })), make('p')))
+  }
 }
 
 function hideText(root: Element, make: Make, { styles, marks }: BodyContext): void {

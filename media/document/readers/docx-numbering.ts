@@ -84,6 +84,8 @@ export class DocxNumbering {
 
   #count(list: List, index: number, level: Level, restarts: Map<number, number>): void {
     const { counters } = list
+    // A level that was passed over counts as used.
+    for (let above = 0; above < index; above++) counters[above] ??= list.levels[above]?.start ?? 1
     const forced = restarts.get(index)
     if (forced === undefined) counters[index] = counters[index] === undefined ? level.start : counters[index] + 1
     else {
@@ -102,7 +104,6 @@ function labelOf(list: List, level: Level): { text: string; isGuess: boolean } {
   const text = level.text.replaceAll(/%([1-9])/g, (_, place: string) => {
     const index = Number(place) - 1
     const other = list.levels[index]
-    // A level that was not used yet shows its start.
     const number = list.counters[index] ?? other?.start ?? 1
     const format = level.isLegal && other?.format !== 'decimalZero' ? 'decimal' : (other?.format ?? 'decimal')
     const written = numberText(number, format)

@@ -1,5 +1,5 @@
 // Charts and diagrams of Office documents as HTML: the stored values as a table, the texts as a list.
-import { attribute, childAt, descendantsOf, escapeHtml } from './xml.ts'
+import { attribute, childAt, childrenOf, descendantsOf, escapeHtml, nameOf } from './xml.ts'
 
 const MAX_ROWS = 5_000
 
@@ -11,7 +11,7 @@ export function chartHtml(chart: Element): string {
     values: pointsOf(childAt(each, 'val') ?? childAt(each, 'yVal')),
   }))
   const title = textOf(childAt(chart, 'chart', 'title'))
-  const heading = `<p><strong>${escapeHtml(title === '' ? 'Chart' : `Chart: ${title}`)}</strong></p>`
+  const heading = `<p><strong>${escapeHtml(title === '' ? kindOf(chart) : `${kindOf(chart)}: ${title}`)}</strong></p>`
   const indexes = [...new Set(series.flatMap(({ categories, values }) => [...categories.keys(), ...values.keys()]))]
   if (indexes.length === 0) return title === '' ? '' : heading
   const rows = indexes
@@ -55,11 +55,24 @@ function pointsOf(source: Element | undefined): Map<number, string> {
   )
 }
 
+/** `lineChart` is a line chart. */
+function kindOf(chart: Element): string {
+  const [kind] = childrenOf(childAt(chart, 'chart', 'plotArea')).flatMap(
+    (each) => /^([a-z]+)(?:3D)?Chart$/.exec(nameOf(each))?.[1] ?? [],
+  )
+  return kind === undefined ? 'Chart' : `${kind[0]!.toUpperCase()}${kind.slice(1)} chart`
+}
+
+/** Office stores 17 digits and shows at most 15: 4.4000000000000004 is 4.4. */
+function shown(value: string): string {
+  return /^-?\d+\.\d{12,}$/.test(value) ? String(Number(Number(value).toPrecision(15))) : value
+}
+
 function ownPoints(level: Element): Map<number, string> {
   return new Map(
     [...descendantsOf(level, 'pt')]
       .slice(0, MAX_ROWS)
-      .map((point) => [Number(attribute(point, 'idx') ?? 0), childAt(point, 'v')?.textContent?.trim() ?? '']),
+      .map((point) => [Number(attribute(point, 'idx') ?? 0), shown(childAt(point, 'v')?.textContent?.trim() ?? '')]),
   )
 }
 

@@ -1,4 +1,5 @@
 // Formulas of Office (OMML) as TeX.
+import { TEX_SIGNS } from './tex-signs.ts'
 import { attribute, childAt, childrenOf, nameOf } from './xml.ts'
 
 const LARGE: Record<string, string> = {
@@ -46,6 +47,7 @@ export function ommlToTex(math: Element): string {
 function element(at: Element): string {
   const part = (name: string) => group(childAt(at, name))
   const bare = (name: string) => tex(childAt(at, name))
+  const base = () => (/^\w$/.test(bare('e')) ? bare('e') : part('e'))
   const property = (name: string) => attribute(childAt(at, `${nameOf(at)}Pr`, name), 'val')
   const has = (name: string) =>
     childAt(at, `${nameOf(at)}Pr`, name) !== undefined && !/^(0|off|false)$/.test(property(name) ?? '')
@@ -57,11 +59,11 @@ function element(at: Element): string {
       if (property('type') === 'noBar') return `\\binom${part('num')}${part('den')}`
       return `\\frac${part('num')}${part('den')}`
     case 'sSup':
-      return `${part('e')}^${part('sup')}`
+      return `${base()}^${part('sup')}`
     case 'sSub':
-      return `${part('e')}_${part('sub')}`
+      return `${base()}_${part('sub')}`
     case 'sSubSup':
-      return `${part('e')}_${part('sub')}^${part('sup')}`
+      return `${base()}_${part('sub')}^${part('sup')}`
     case 'sPre':
       return `{}_${part('sub')}^${part('sup')}${part('e')}`
     case 'rad':
@@ -83,6 +85,7 @@ function element(at: Element): string {
       return `\\begin{matrix}${rows.join(' \\\\ ')}\\end{matrix}`
     }
     case 'eqArr':
+      if (childrenOf(at, 'e').length === 1) return bare('e')
       return `\\begin{aligned}${childrenOf(at, 'e').map(tex).join(' \\\\ ')}\\end{aligned}`
     case 'func': {
       const name = bare('fName')
@@ -133,5 +136,6 @@ function run(at: Element): string {
     (sign) => BRACKETS[sign] ?? (sign === '\\' ? '\\backslash ' : `\\${sign}`),
   )
   const isPlain = childAt(at, 'rPr', 'nor') !== undefined
-  return isPlain && text.trim() !== '' ? `\\text{${escaped}}` : escaped
+  if (isPlain && text.trim() !== '') return `\\text{${escaped}}`
+  return Array.from(escaped, (sign) => (TEX_SIGNS[sign] === undefined ? sign : `\\${TEX_SIGNS[sign]} `)).join('')
 }
