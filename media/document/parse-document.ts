@@ -83,7 +83,7 @@ async function askParser(request: ParseRequest, options: ParseOptions, command: 
   }
   try {
     // Retried with another engine if there is one, otherwise once with the same.
-    return await askOnce('engine' in request ? { ...request, engine: 'pdf-parse' } : request, options, command)
+    return await askOnce('engine' in request ? { ...request, engine: 'pdf.js' } : request, options, command)
   } catch (cause) {
     if (!(cause instanceof ParserCrash)) throw cause
     throw new MediaFailure('damaged', 'The document makes its parser crash', { cause })
