@@ -2,11 +2,11 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import exif from 'exif-reader'
-import decodeHeic from 'heic-decode'
 import sharp, { type Metadata, type Sharp } from 'sharp'
 import { answerRequests } from '../process/child-protocol.ts'
 import { MediaFailure } from '../failure.ts'
 import type { ImageFacts, ImageFile, ImageRequest, ImageVariant, PreparedImage } from './image.ts'
+import { onGround, openPicture } from './open-picture.ts'
 import { sniffMedia } from '../sniff-media.ts'
 
 /** Density at which one SVG unit is one pixel. */
@@ -33,32 +33,40 @@ async function prepare(request: ImageRequest): Promise<PreparedImage> {
 }
 
 async function encode(bytes: Buffer, type: string, request: ImageRequest): Promise<PreparedImage> {
-  const options = { limitInputPixels: request.max_pixels, failOn: 'error', density: SVG_DENSITY } as const
-  const meta = await sharp(bytes, options).metadata()
-  const side = Math.max(...request.variants.map(({ max_side }) => max_side))
-  if (meta.width * meta.height > request.max_pixels) throw tooLarge(request.max_pixels)
-  // libvips of sharp has no decoder for HEVC; libheif applies the orientation itself.
-  const source = type === 'image/heic' ? await openHeic(bytes, request.max_pixels) : sharp(bytes, options).autoOrient()
+  const { max_pixels, page = 0 } = request
+  const options = { max_pixels, page, density: SVG_DENSITY }
+  const meta = await sharp(bytes, {
+    page,
+    density: SVG_DENSITY,
+    limitInputPixels: max_pixels,
+    failOn: 'error',
+  }).metadata()
+  if (meta.width * meta.height > max_pixels) throw tooLarge(max_pixels)
+  const facts = factsOf(meta, type)
+  if (request.variants.length === 0) return { facts, files: [] }
+  const variants = request.variants.map((variant) => ({ ...variant, max_side: sideOf(variant, facts) }))
+  const side = Math.max(...variants.map(({ max_side }) => max_side))
+  const source = await openPicture(bytes, type, options)
   const { data, info } = await source
     .resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
     .toColourspace('srgb')
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
-  const raw = { width: info.width, height: info.height, channels: info.channels }
-  // Drawings, in contrast to photographs, keep sharp edges and transparency.
+  const isTransparent = info.channels === 2 || info.channels === 4
+  const pixels = isTransparent ? onGround(data, info.channels) : data
+  const channels = isTransparent ? (info.channels === 2 ? 1 : 3) : info.channels
+  const raw = { width: info.width, height: info.height, channels }
+  // Drawings, in contrast to photographs, keep sharp edges.
   const drawn = ['image/png', 'image/gif', 'image/svg+xml'].includes(type) || meta.hasAlpha
   const files: ImageFile[] = []
-  for (const variant of request.variants)
-    files.push(await write(() => sharp(data, { raw }), variant, drawn, request.folder))
-  return { facts: factsOf(meta, type), files }
+  for (const variant of variants) files.push(await write(() => sharp(pixels, { raw }), variant, drawn, request.folder))
+  return { facts, files }
 }
 
-async function openHeic(bytes: Buffer, maxPixels: number): Promise<Sharp> {
-  const { width, height, data } = await decodeHeic({ buffer: bytes })
-  return sharp(Buffer.from(data.buffer, data.byteOffset, data.byteLength), {
-    raw: { width, height, channels: 4 },
-    limitInputPixels: maxPixels,
-  }).removeAlpha()
+/** The longest side of a variant that is limited by its pixels. */
+function sideOf({ max_side, max_pixels }: ImageVariant, { width, height }: ImageFacts): number {
+  if (max_pixels === undefined) return max_side
+  return Math.floor(Math.max(width, height) * Math.min(1, Math.sqrt(max_pixels / (width * height))))
 }
 
 /** Writes a variant within its size limit, without metadata. */
@@ -71,7 +79,7 @@ async function write(
   const path = join(folder, name)
   for (let side = max_side; ; side = Math.floor(side * 0.7)) {
     const small = () => open().resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
-    const jpegs = QUALITIES.map((quality) => () => small().flatten({ background: '#fff' }).jpeg({ quality }))
+    const jpegs = QUALITIES.map((quality) => () => small().jpeg({ quality }))
     const attempts =
       format === 'webp'
         ? [() => small().webp({ quality: 75 })]
@@ -95,6 +103,7 @@ function factsOf(meta: Metadata, type: string): ImageFacts {
     width,
     height,
     frames: meta.pages ?? 1,
+    pages: type === 'image/tiff' ? (meta.pages ?? 1) : 1,
     has_alpha: meta.hasAlpha,
     ...(meta.orientation !== undefined && { orientation: meta.orientation }),
     ...(meta.exif && { exif: readExif(meta.exif) }),

@@ -9,6 +9,8 @@ export interface ImageVariant {
   /** Longest side, in pixels; smaller images are not scaled. */
   max_side: number
   max_bytes: number
+  /** Limit of its pixels, instead of its side. */
+  max_pixels?: number
   /** Default: PNG for drawings, otherwise JPEG. */
   format?: 'png' | 'webp'
 }
@@ -19,12 +21,15 @@ export interface ImageRequest {
   folder: string
   variants: ImageVariant[]
   max_pixels: number
+  /** Of a picture with several, from 0; default: the first. */
+  page?: number | undefined
 }
 
-/** The variant for OCR: the size of a page at 300 dpi, for small print. */
+/** The variant for OCR, which scales it by the height of its letters: small print and long pictures keep their size. */
 export const READABLE: ImageVariant = {
   name: 'readable',
-  max_side: 3_508,
+  max_side: Number.MAX_SAFE_INTEGER,
+  max_pixels: 24_000_000,
   max_bytes: Number.MAX_SAFE_INTEGER,
   format: 'png',
 }
@@ -45,6 +50,8 @@ export interface ImageFacts {
   width: number
   height: number
   frames: number
+  /** Of a TIFF; frames of a film are no pages. */
+  pages: number
   has_alpha: boolean
   orientation?: number
   exif?: Record<string, unknown>
@@ -62,6 +69,8 @@ export interface ImageOptions {
   limits: ImageLimits
   /** The image's owner: a decoder process serves one owner only. */
   owner: string
+  /** Of a picture with several pages, from 0; default: the first. */
+  page?: number
 }
 
 /** Idle timeout of a decoder, in milliseconds, and number of images after which it is replaced. */
@@ -80,7 +89,7 @@ export async function withPreparedImage<T>(
   use: (prepared: PreparedImage) => Promise<T>,
 ): Promise<T> {
   options.signal.throwIfAborted()
-  const { owner, limits, signal } = options
+  const { owner, limits, signal, page } = options
   const decoder = takeIdle(options) ?? {
     program: await RpcProgram.start(new URL('image-child.ts', import.meta.url)),
     owner,
@@ -88,7 +97,7 @@ export async function withPreparedImage<T>(
   }
   const folder = await decoder.program.makeFolder()
   try {
-    const request: ImageRequest = { path, folder, variants, max_pixels: limits.max_pixels }
+    const request: ImageRequest = { path, folder, variants, max_pixels: limits.max_pixels, page }
     return await use(await decoder.program.ask<PreparedImage>(request, { signal, limits, what: 'picture' }))
   } catch (error) {
     // A decoder that reported a faulty image can be reused.
