@@ -63,7 +63,7 @@ export async function seenItems(page: PDFPageProxy): Promise<PdfItem[]> {
   })
 }
 
-/** Text that somebody added to a page: typed on it, or a comment. */
+/** Text added to a page by a reader of it: typed on it, or a comment. */
 export interface PdfNote extends PdfItem {
   isTyped: boolean
   author: string
