@@ -1,32 +1,19 @@
 // The files within an archive, or a mail and its attachments: each is a part with its own pages, stored in the row of pages
 // of the whole.
 import type { JobsTable } from '../../db/schema.ts'
-import { headOf } from '../../media/document/kind-of-file.ts'
+import { headOf } from '../../media/kind/kind-of-file.ts'
 import { type Member, withMembers } from '../../media/document/members.ts'
 import { MediaFailure } from '../../media/failure.ts'
 import { type ImageLimits, READABLE, withPreparedImage } from '../../media/image/image.ts'
 import type { Ocr } from '../../media/image/ocr.ts'
 import type { Page } from '../../media/page.ts'
 import { inspectDocument, parsePages, readDocument } from '../../media/document/parse-document.ts'
+import type { ContainedFile, ContainedFiles } from '../../db/columns.ts'
 import type { ParseLimits } from '../../media/document/parse-limits.ts'
-import { sniffMedia } from '../../media/sniff-media.ts'
-import { sniff } from '../../media/document/sniff.ts'
+import { sniffMedia } from '../../media/kind/sniff-media.ts'
+import { sniffDocument } from '../../media/kind/sniff-document.ts'
 import { readOnce, readScans } from './read-scans.ts'
 import type { ActivityResources } from '../resources.ts'
-
-export interface ContainedFile {
-  name: string
-  kind: 'pdf' | 'image' | 'other'
-  /** Its first page among all pages, and its number of pages. */
-  from: number
-  pages: number
-}
-
-export interface ContainedFiles {
-  parts: ContainedFile[]
-  /** Skipped files with the reason. */
-  skipped: { name: string; reason: string }[]
-}
 
 type Resources = Pick<ActivityResources, 'db' | 'events'> & {
   parse_limits: ParseLimits
@@ -44,7 +31,7 @@ export async function planParts(
   { path, name }: { path: string; name: string },
   signal: AbortSignal,
 ): Promise<ContainedFiles | undefined> {
-  const kind = sniff(await headOf(path), name)
+  const kind = sniffDocument(await headOf(path), name)
   if (kind !== 'zip' && kind !== 'eml') return undefined
   return withMembers(path, { signal, limits, name }, async (members) => {
     if (members.length === 1 && members[0]!.path === path) return undefined
@@ -87,7 +74,7 @@ async function inspectMember(
       'not_a_document',
       'A recording within an archive or a mail is not transcribed: ingest it by itself',
     )
-  if (sniff(head, name) === 'zip')
+  if (sniffDocument(head, name) === 'zip')
     throw new MediaFailure(
       'not_a_document',
       'An archive within an archive or a mail is not opened: ingest it by itself',

@@ -1,6 +1,6 @@
 // Parsing, on the task queue for CPU-bound work: detects a document's format, and reads its pages one batch at a time.
 import type { BatchRef, JobRef } from '../../contracts/job.ts'
-import { jobOptions } from '../../db/columns.ts'
+import { jobOptions, type ContainedFiles, type JobMedia } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { planBatches, startParse, storeParsed } from '../../db/queries/job-batches.ts'
@@ -14,8 +14,8 @@ import { inspectDocument, parsePages } from '../../media/document/parse-document
 import type { ParseLimits } from '../../media/document/parse-limits.ts'
 import type { ActivityResources } from '../resources.ts'
 import { ingestionStep } from './ingestion-step.ts'
-import { readMedia, type JobMedia } from './media-rows.ts'
-import { planParts, readParts, type ContainedFiles } from './contained-files.ts'
+import { readMedia } from './media-rows.ts'
+import { planParts, readParts } from './contained-files.ts'
 import { readScans } from './read-scans.ts'
 
 /** A batch that was started this often without finishing crashes its worker: it fails. */

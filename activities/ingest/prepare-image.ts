@@ -3,14 +3,11 @@ import { createReadStream } from 'node:fs'
 import type { JobRef } from '../../contracts/job.ts'
 import { jobOptions } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
-import { getAgentOrThrow, getAgentSecrets, getAgentVersion } from '../../db/queries/agents.ts'
 import { insertFile } from '../../db/queries/files.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { findBatch, planBatches, storeParsed } from '../../db/queries/job-batches.ts'
 import { setMedia } from '../../db/queries/jobs.ts'
-import { findTurn } from '../../db/queries/turns.ts'
-import type { Db, JobsTable } from '../../db/schema.ts'
-import type { SecretBox } from '../../db/secret-box.ts'
+import type { JobsTable } from '../../db/schema.ts'
 import {
   withPreparedImage,
   type ImageFile,
@@ -21,15 +18,14 @@ import {
 } from '../../media/image/image.ts'
 import type { Ocr } from '../../media/image/ocr.ts'
 import { checkLanguages } from '../../media/image/ocr-languages.ts'
-import { pictureLimitsOf, type PictureLimits } from '../../providers/image-limits.ts'
-import type { ChainModel, ModelRegistry } from '../../providers/registry.ts'
 import { ingestionStep } from './ingestion-step.ts'
+import { modelsOf, seeingModelsOf } from './job-models.ts'
 import { readOnce } from './read-scans.ts'
-import { readMedia, variantName, type JobMedia, type MadeFile } from './media-rows.ts'
+import { readMedia } from './media-rows.ts'
+import type { JobMedia, MadeFile } from '../../db/columns.ts'
+import { variantsFor } from './picture-variants.ts'
 import type { ActivityResources } from '../resources.ts'
 
-/** Defaults without a model: limits that most models accept. */
-const USUAL: PictureLimits = { max_side: 1_568, max_bytes: 3.5 * 2 ** 20 }
 const THUMBNAIL: ImageVariant = { name: 'thumbnail', max_side: 256, max_bytes: 64 * 1_024, format: 'webp' }
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'models'> & {
@@ -58,21 +54,18 @@ export function pictureActivities(resources: Resources) {
 
   return {
     /**
-     * Makes the variants that the agent's models accept, unless that is done already. @returns whether a model will describe
-     * the image
+     * Makes the variants that the agent's models accept, unless that is done already. @returns whether the image is to be
+     * described, and the number of models that may be asked
      */
-    async prepareImage(ref: JobRef): Promise<{ describe: boolean }> {
+    async prepareImage(ref: JobRef): Promise<{ describe: boolean; models?: number }> {
       return ingestionStep(resources, ref, { name: 'prepare', input: {} }, async (job, signal) => {
         const chain = await modelsOf(db, resources.models, job)
-        const seeing = chain.flatMap((model) => pictureLimitsOf(model) ?? [])
+        const seeing = chain.filter(({ known }) => known.pictures !== undefined)
         const { describe: wanted = job.turn_id === null } = parseColumn(jobOptions, job.options, job.id)
         const describe = wanted && seeing.length > 0
-        if (job.media !== null) return { describe }
-        const wantedLimits = seeing.length > 0 ? seeing : [USUAL]
-        const variants = [...new Map(wantedLimits.map((each) => [variantName(each), each]))].map(([name, each]) => ({
-          name,
-          ...each,
-        }))
+        const answer = { describe, models: seeing.length }
+        if (job.media !== null) return answer
+        const variants = variantsFor(chain)
         const options = { signal, limits, owner: job.user_id }
         const keepAll = async ({ facts, files }: PreparedImage): Promise<JobMedia> => {
           const made: MadeFile[] = []
@@ -98,7 +91,7 @@ export function pictureActivities(resources: Resources) {
           return advance(tx, job, 'preparing', '')
         })
         events.publish(job.id, told)
-        return { describe }
+        return answer
       })
     },
 
@@ -109,7 +102,7 @@ export function pictureActivities(resources: Resources) {
         if (stored?.pages) return { characters: stored.pages[0]?.text.length ?? 0 }
         const { ocr = 'auto', languages = [] } = parseColumn(jobOptions, job.options, job.id)
         checkLanguages(languages)
-        const seen = job.turn_id !== null && (await modelsOf(db, resources.models, job)).some(pictureLimitsOf)
+        const seen = job.turn_id !== null && (await seeingModelsOf(db, resources.models, job)).length > 0
         const read = ocr === 'always' || (ocr === 'auto' && !seen)
         const found = read
           ? await blobs.withFile(
@@ -135,25 +128,4 @@ export function pictureActivities(resources: Resources) {
       })
     },
   }
-}
-
-/** The models that a job may call. */
-export async function modelsOf(db: Db, models: ModelRegistry, job: JobsTable): Promise<ChainModel[]> {
-  const agent = await agentOf(db, job)
-  return agent ? models.chainOf(agent.config, agent.source) : []
-}
-
-/** The agent's own keys for the models of a job, by their path: of the same version, so that no key is sent to another address. */
-export async function modelKeysOf(db: Db, box: SecretBox, job: JobsTable): Promise<Record<string, string>> {
-  const agent = await agentOf(db, job)
-  return agent ? getAgentSecrets(db, box, agent.id, agent.version) : {}
-}
-
-/** In the agent version that the job's turn started with, or the current one. */
-async function agentOf(db: Db, { agent_id, turn_id }: JobsTable) {
-  if (agent_id === null) return undefined
-  const turn = turn_id === null ? undefined : await findTurn(db, turn_id)
-  if (!turn) return getAgentOrThrow(db, agent_id)
-  const { agent_id: id, agent_version: version } = turn
-  return { id, version, ...(await getAgentVersion(db, id, version)) }
 }

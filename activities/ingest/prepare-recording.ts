@@ -10,7 +10,8 @@ import { setMedia } from '../../db/queries/jobs.ts'
 import { prepareAudio, segmentsOf, type AudioLimits } from '../../media/audio/audio.ts'
 import { inScratch } from '../../media/process/scratch.ts'
 import { ingestionStep } from './ingestion-step.ts'
-import { readMedia, type JobMedia } from './media-rows.ts'
+import { readMedia } from './media-rows.ts'
+import type { JobMedia } from '../../db/columns.ts'
 import type { ActivityResources } from '../resources.ts'
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & { audio_limits: AudioLimits }

@@ -66,12 +66,12 @@ export async function readOnce(
   const options = { languages, signal, owner: job.user_id }
   const source = page === 0 ? { path } : { path, page }
   const { known, attempts } = await db.transaction().execute((tx) => startOcr(tx, ref))
-  if (known !== undefined) return JSON.parse(known) as Recognized
+  if (known !== undefined) return known
   if (attempts > MAX_ATTEMPTS)
     throw new MediaFailure('damaged', `Page ${page} cannot be read: its reader did not survive it`)
   const read = await ocr.recognize(source, options)
   const told = await db.transaction().execute(async (tx) => {
-    await storeOcr(tx, ref, JSON.stringify(read))
+    await storeOcr(tx, ref, read)
     return part === '' && page > 0 ? advance(tx, job, 'parsing', `page ${page}`) : []
   })
   events.publish(job.id, told)

@@ -211,11 +211,12 @@ async function ffmpeg(input: string[], work: string[], output: string[], options
       throw new MediaFailure('too_much_output', `The recording decodes to more than ${output_bytes} bytes`)
     return told
   } catch (error) {
-    throw error instanceof ProgramFailed ? failureOf(error) : error
+    throw error instanceof ProgramFailed ? toMediaFailure(error) : error
   }
 }
 
-function failureOf(error: ProgramFailed): Error {
+/** ffmpeg exits with the same code for every file that it cannot read: only its text tells them apart. */
+function toMediaFailure(error: ProgramFailed): Error {
   const { stderr } = error
   if (/matches no streams|does not contain any stream/i.test(stderr))
     return new MediaFailure('empty', 'The recording holds no sound', { cause: error })

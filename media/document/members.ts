@@ -1,5 +1,7 @@
 // Container files: archives of documents, and mails with attachments.
-import { RpcProgram } from '../process/rpc-program.ts'
+import { availableParallelism } from 'node:os'
+import { type ChildKind, scriptCommand } from '../process/child-kind.ts'
+import { withChild } from '../process/child-pool.ts'
 import type { LimitedOptions } from '../process/limited-process.ts'
 
 export interface Member {
@@ -11,6 +13,15 @@ export interface Member {
 export interface UnpackRequest {
   path: string
   name: string
+  /** Folder of the members. */
+  folder: string
+}
+
+const UNPACKER: ChildKind = {
+  what: 'file',
+  writes: true,
+  most: Math.max(2, availableParallelism()),
+  command: scriptCommand(new URL('unpack-child.ts', import.meta.url)),
 }
 
 /**
@@ -18,17 +29,18 @@ export interface UnpackRequest {
  * @param options with the client's name of the file
  * @throws MediaFailure, or the signal's reason
  */
-export async function withMembers<T>(
+export function withMembers<T>(
   path: string,
   { name, ...options }: Omit<LimitedOptions, 'what'> & { name: string },
   use: (members: Member[]) => Promise<T>,
 ): Promise<T> {
-  const program = await RpcProgram.start(new URL('unpack-child.ts', import.meta.url), options.limits.memory_mb)
-  try {
-    const request: UnpackRequest = { path, name }
-    const { members } = await program.ask<{ members: Member[] }>(request, { ...options, what: 'file' })
-    return await use(members)
-  } finally {
-    await program.end()
-  }
+  // It is kept for the next batch of the same file.
+  const child = { owner: `container ${path}`, memory_mb: options.limits.memory_mb }
+  return withChild(UNPACKER, child, (program) =>
+    program.inFolder(async (folder) => {
+      const request: UnpackRequest = { path, name, folder }
+      const { members } = await program.ask<{ members: Member[] }>(request, options)
+      return use(members)
+    }),
+  )
 }

@@ -1,13 +1,13 @@
 // The child program that unpacks containers: members are written to files with numeric names, never their own.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { answerRequests, folder } from '../process/child-protocol.ts'
+import { answerRequests } from '../process/child-protocol.ts'
 import { MediaFailure } from '../failure.ts'
-import { headOf } from './kind-of-file.ts'
+import { headOf } from '../kind/kind-of-file.ts'
 import type { Member, UnpackRequest } from './members.ts'
 import { withArchive } from './readers/archive.ts'
 import { attachmentsOf, readMail } from './readers/mail.ts'
-import { sniff } from './sniff.ts'
+import { sniffDocument } from '../kind/sniff-document.ts'
 
 /** Limit of files within one. */
 const MAX_MEMBERS = 200
@@ -16,24 +16,26 @@ const MAX_BYTES = 1_024 * 2 ** 20
 /** Files that operating systems add to archives. */
 const HIDDEN = /(?:^|\/)(?:\.|__MACOSX\/|Thumbs\.db$)/
 
-answerRequests<UnpackRequest>(async ({ path, name }) => {
-  if (sniff(await headOf(path), name) === 'zip') return { members: await unpackArchive(path) }
+answerRequests<UnpackRequest>(async ({ path, name, folder }) => {
+  if (sniffDocument(await headOf(path), name) === 'zip') return { members: await unpackArchive(path, folder) }
   const attached = attachmentsOf(await readMail(path), [name])
   const files = await writeMembers(
+    folder,
     attached.map((file) => file.name),
     (_, index) => attached[index]!.bytes,
   )
   return { members: [{ name, path }, ...files] }
 })
 
-function unpackArchive(path: string): Promise<Member[]> {
+function unpackArchive(path: string, folder: string): Promise<Member[]> {
   return withArchive(path, (archive) => {
     const names = archive.names.filter((name) => !name.endsWith('/') && !HIDDEN.test(name))
-    return writeMembers(names, (name) => archive.bytes(name))
+    return writeMembers(folder, names, (name) => archive.bytes(name))
   })
 }
 
 async function writeMembers(
+  folder: string,
   names: string[],
   read: (name: string, index: number) => Uint8Array | Promise<Uint8Array>,
 ): Promise<Member[]> {

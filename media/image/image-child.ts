@@ -7,7 +7,8 @@ import { answerRequests } from '../process/child-protocol.ts'
 import { MediaFailure } from '../failure.ts'
 import type { ImageFacts, ImageFile, ImageRequest, ImageVariant, PreparedImage } from './image.ts'
 import { onGround, openPicture } from './open-picture.ts'
-import { sniffMedia } from '../sniff-media.ts'
+import { sniffMedia } from '../kind/sniff-media.ts'
+import { tilesOf } from './tiles.ts'
 
 /** Density at which one SVG unit is one pixel. */
 const SVG_DENSITY = 72
@@ -34,39 +35,56 @@ async function prepare(request: ImageRequest): Promise<PreparedImage> {
 
 async function encode(bytes: Buffer, type: string, request: ImageRequest): Promise<PreparedImage> {
   const { max_pixels, page = 0 } = request
-  const options = { max_pixels, page, density: SVG_DENSITY }
-  const meta = await sharp(bytes, {
-    page,
-    density: SVG_DENSITY,
-    limitInputPixels: max_pixels,
-    failOn: 'error',
-  }).metadata()
+  const options = { page, density: SVG_DENSITY, limitInputPixels: max_pixels, failOn: 'error' } as const
+  const meta = await sharp(bytes, options).metadata()
   if (meta.width * meta.height > max_pixels) throw tooLarge(max_pixels)
   const facts = factsOf(meta, type)
   if (request.variants.length === 0) return { facts, files: [] }
-  const variants = request.variants.map((variant) => ({ ...variant, max_side: sideOf(variant, facts) }))
-  const side = Math.max(...variants.map(({ max_side }) => max_side))
+  const plans = request.variants.map((variant) => planOf(variant, facts))
   const source = await openPicture(bytes, type, options)
   const { data, info } = await source
-    .resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
+    .resize({
+      width: Math.max(...plans.map(({ size }) => size.width)),
+      height: Math.max(...plans.map(({ size }) => size.height)),
+      fit: 'inside',
+      withoutEnlargement: true,
+    })
     .toColourspace('srgb')
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
-  const isTransparent = info.channels === 2 || info.channels === 4
-  const pixels = isTransparent ? onGround(data, info.channels) : data
-  const channels = isTransparent ? (info.channels === 2 ? 1 : 3) : info.channels
+  const { pixels, channels } = onGround(data, info.channels)
   const raw = { width: info.width, height: info.height, channels }
   // Drawings, in contrast to photographs, keep sharp edges.
   const drawn = ['image/png', 'image/gif', 'image/svg+xml'].includes(type) || meta.hasAlpha
   const files: ImageFile[] = []
-  for (const variant of variants) files.push(await write(() => sharp(pixels, { raw }), variant, drawn, request.folder))
+  for (const { variant, size, tiles } of plans) {
+    const whole = () => sharp(pixels, { raw })
+    if (tiles.length === 0) {
+      files.push(await write(whole, variant, drawn, join(request.folder, variant.name)))
+      continue
+    }
+    const name = `${variant.name}-whole`
+    files.push(await write(whole, { ...variant, name }, drawn, join(request.folder, name)))
+    for (const [index, tile] of tiles.entries()) {
+      const cut = await whole()
+        .resize({ ...size, fit: 'fill' })
+        .extract(tile)
+        .raw()
+        .toBuffer()
+      const open = () => sharp(cut, { raw: { width: tile.width, height: tile.height, channels } })
+      files.push(await write(open, variant, drawn, join(request.folder, `${variant.name}-${index + 1}`)))
+    }
+  }
   return { facts, files }
 }
 
-/** The longest side of a variant that is limited by its pixels. */
-function sideOf({ max_side, max_pixels }: ImageVariant, { width, height }: ImageFacts): number {
-  if (max_pixels === undefined) return max_side
-  return Math.floor(Math.max(width, height) * Math.min(1, Math.sqrt(max_pixels / (width * height))))
+function planOf(variant: ImageVariant, { width, height }: ImageFacts) {
+  const { max_tiles = 1, max_pixels } = variant
+  const share = Math.min(1, Math.sqrt((max_pixels ?? 0) / (width * height)))
+  const max_side = max_pixels === undefined ? variant.max_side : Math.floor(Math.max(width, height) * share)
+  const tiling = tilesOf(width, height, max_side, max_tiles)
+  const size = tiling ? { width: tiling.width, height: tiling.height } : { width: max_side, height: max_side }
+  return { variant: { ...variant, max_side }, size, tiles: tiling?.tiles ?? [] }
 }
 
 /** Writes a variant within its size limit, without metadata. */
@@ -74,9 +92,8 @@ async function write(
   open: () => Sharp,
   { name, max_side, max_bytes, format }: ImageVariant,
   drawn: boolean,
-  folder: string,
+  path: string,
 ): Promise<ImageFile> {
-  const path = join(folder, name)
   for (let side = max_side; ; side = Math.floor(side * 0.7)) {
     const small = () => open().resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
     const jpegs = QUALITIES.map((quality) => () => small().jpeg({ quality }))

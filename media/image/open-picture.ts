@@ -4,7 +4,8 @@ import sharp, { type Sharp } from 'sharp'
 import { stretchOf } from './tiff-pages.ts'
 
 export interface OpenOptions {
-  max_pixels: number
+  limitInputPixels: number
+  failOn: 'error'
   /** From 0. */
   page: number
   /** Of an SVG, in dots per inch. */
@@ -12,14 +13,11 @@ export interface OpenOptions {
 }
 
 /** Opens a picture. @param type its media type */
-export async function openPicture(
-  bytes: Buffer,
-  type: string,
-  { max_pixels, ...options }: OpenOptions,
-): Promise<Sharp> {
+export async function openPicture(bytes: Buffer, type: string, options: OpenOptions): Promise<Sharp> {
+  const { limitInputPixels } = options
   // libvips of sharp has no decoder for HEVC; libheif applies the orientation itself.
-  if (type === 'image/heic') return openHeic(bytes, max_pixels)
-  const source = sharp(bytes, { ...options, limitInputPixels: max_pixels, failOn: 'error' }).autoOrient()
+  if (type === 'image/heic') return openHeic(bytes, limitInputPixels)
+  const source = sharp(bytes, options).autoOrient()
   const stretch = type === 'image/tiff' ? stretchOf(bytes, options.page) : 1
   if (stretch === 1) return source
   const { data, info } = await source.raw().toBuffer({ resolveWithObject: true })
@@ -31,32 +29,30 @@ export async function openPicture(
   const square = sharp(data, { raw: { width, height, channels } })
     .resize({ width: Math.round(size.width), height: Math.round(size.height), fit: 'fill' })
     .png({ compressionLevel: 1 })
-  return sharp(await square.toBuffer(), { limitInputPixels: max_pixels })
+  return sharp(await square.toBuffer(), { limitInputPixels })
 }
 
-async function openHeic(bytes: Buffer, maxPixels: number): Promise<Sharp> {
+async function openHeic(bytes: Buffer, limitInputPixels: number): Promise<Sharp> {
   const { width, height, data } = await decodeHeic({ buffer: bytes })
   return sharp(Buffer.from(data.buffer, data.byteOffset, data.byteLength), {
     raw: { width, height, channels: 4 },
-    limitInputPixels: maxPixels,
+    limitInputPixels,
   }).removeAlpha()
 }
 
-/**
- * Puts a transparent picture on the ground, black or white, on which what it shows is seen better.
- * @param pixels one to four bytes each, the last of two and four for transparency. @returns one or three bytes a pixel
- */
-export function onGround(pixels: Uint8Array, channels: number): Uint8Array {
-  const colours = channels - 1
-  const [black, white] = contrasts(pixels, channels)
+/** Puts a transparent picture on the ground, black or white, on which what it shows is seen better. */
+export function onGround(seen: Uint8Array, channels: 1 | 2 | 3 | 4): { pixels: Uint8Array; channels: 1 | 3 } {
+  if (channels === 1 || channels === 3) return { pixels: seen, channels }
+  const colours = channels === 2 ? 1 : 3
+  const [black, white] = contrasts(seen, channels)
   const ground = black > white ? 0 : 255
-  const flat = new Uint8Array((pixels.length / channels) * colours)
-  for (let from = 0, to = 0; from < pixels.length; from += channels) {
-    const alpha = pixels[from + colours]! / 255
+  const pixels = new Uint8Array((seen.length / channels) * colours)
+  for (let from = 0, to = 0; from < seen.length; from += channels) {
+    const alpha = seen[from + colours]! / 255
     for (let colour = 0; colour < colours; colour += 1, to += 1)
-      flat[to] = Math.round(pixels[from + colour]! * alpha + ground * (1 - alpha))
+      pixels[to] = Math.round(seen[from + colour]! * alpha + ground * (1 - alpha))
   }
-  return flat
+  return { pixels, channels: colours }
 }
 
 /** How much the visible pixels differ from black and from white. */

@@ -8,6 +8,7 @@ import { prepareAudio } from '../../media/audio/audio.ts'
 import { MediaFailure } from '../../media/failure.ts'
 import { withPreparedImage } from '../../media/image/image.ts'
 import { inspectDocument, parsePages } from '../../media/document/parse-document.ts'
+import { endIdleChildren } from '../../media/process/child-pool.ts'
 import { inScratch } from '../../media/process/scratch.ts'
 import { damage, goodFiles, type GoodFile } from '../support/damage.ts'
 
@@ -59,6 +60,6 @@ it('each is read, or refused with a reason', { timeout: 600_000 }, async () => {
   console.log(`seed ${SEED}: ${[...ends].map(([end, times]) => `${times} ${end}`).join(', ')}`)
   expect([...ends.values()].reduce((sum, times) => sum + times, 0)).toBe(good.length * EACH)
   expect(process.memoryUsage().rss - before).toBeLessThan(300 * MB)
-  // Decoders stay a few seconds for the next picture of their owner.
-  await expect.poll(scratch, { timeout: 15_000 }).toEqual([])
+  await endIdleChildren()
+  expect(scratch()).toEqual([])
 })

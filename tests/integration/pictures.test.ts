@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type ImageFacts, READABLE, withPreparedImage } from '../../media/image/image.ts'
 import { Ocr } from '../../media/image/ocr.ts'
 import { tempDir } from '../support/temp-dir.ts'
@@ -11,7 +11,6 @@ const fixture = (name: string) => join(import.meta.dirname, '../fixtures', name)
 const signal = new AbortController().signal
 const limits = { memory_mb: 1_024, time_ms: 55_000, output_bytes: 8_000_000, max_pixels: 100_000_000 }
 const ocr = new Ocr(limits)
-afterAll(() => ocr.close())
 
 /** What OCR reads of a page, and the variant for a model. */
 async function read(path: string, page = 0): Promise<{ text: string; facts: ImageFacts; shown: Buffer }> {

@@ -116,6 +116,16 @@ it('content in a list of parts is read by its types', async () => {
   ])
 })
 
+it('NUL in text, names and arguments is replaced in what is streamed as in what is stored', async () => {
+  const called = call(0, { id: 'a', function: { name: 'f\0', arguments: '{"x":"\\u0000"}\0' } })
+  const { parts, deltas } = await read(content('one\0two'), called, finish('tool_calls'))
+  expect(deltas).toEqual([{ type: 'text', text: 'one\uFFFDtwo' }])
+  expect(parts).toMatchObject([
+    { type: 'text', text: 'one\uFFFDtwo' },
+    { type: 'tool_call', name: 'f\uFFFD', arguments: '{"x":"\\u0000"}\uFFFD' },
+  ])
+})
+
 it('a refusal is text', async () => {
   const { parts } = await read({ choices: [{ delta: { refusal: 'I cannot.' } }] }, finish('stop'))
   expect(parts).toEqual([{ type: 'text', text: 'I cannot.' }])

@@ -111,6 +111,7 @@ async function entriesOf(zip: ZipFile): Promise<Map<string, Entry>> {
   return entries
 }
 
+/** yauzl throws plain errors: only their texts tell them apart. */
 function toFailure(error: unknown): MediaFailure {
   if (error instanceof MediaFailure) return error
   const message = error instanceof Error ? error.message : ''

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { MediaFailure } from '../failure.ts'
-import { type DocumentKind, isDocumentKind, sniff, SNIFFED_BYTES } from './sniff.ts'
+import { type DocumentKind, isDocumentKind, sniffDocument, SNIFFED_BYTES } from './sniff-document.ts'
 
 /**
  * Detects the format of a file.
@@ -12,7 +12,7 @@ import { type DocumentKind, isDocumentKind, sniff, SNIFFED_BYTES } from './sniff
 export async function kindOfFile(path: string, name: string): Promise<DocumentKind> {
   const head = await headOf(path)
   if (head.length === 0) throw new MediaFailure('empty', 'The file is empty')
-  const kind = sniff(head, name)
+  const kind = sniffDocument(head, name)
   if (isDocumentKind(kind)) return kind
   if (kind === 'ole') throw await oleFailure(createReadStream(path))
   if (kind === 'zip') throw new MediaFailure('not_a_document', 'The file is an archive of no known kind')

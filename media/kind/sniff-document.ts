@@ -1,5 +1,5 @@
 // Detects the format of a document by its content; its name only distinguishes text formats, and ambiguous archives.
-import { textEncoding } from './text-encoding.ts'
+import { textEncoding } from '../document/text-encoding.ts'
 import { textKind } from './text-kind.ts'
 
 /** Media types of supported documents. */
@@ -32,7 +32,7 @@ export const SNIFFED_BYTES = 65_536
 const PDF_HEADER_WITHIN = 1_024
 
 /** The kind of a file from its first bytes (`SNIFFED_BYTES` are enough) and its name; undefined for an unknown format. */
-export function sniff(bytes: Uint8Array, name: string): SniffedKind | undefined {
+export function sniffDocument(bytes: Uint8Array, name: string): SniffedKind | undefined {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, SNIFFED_BYTES))
   if (head.subarray(0, PDF_HEADER_WITHIN).includes('%PDF-', 0, 'latin1')) return 'pdf'
   if (head.subarray(0, 4).equals(ZIP)) return zipKind(head, name)

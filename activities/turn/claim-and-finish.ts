@@ -11,7 +11,9 @@ import type { TurnResources } from './turn-resources.ts'
 /** `claimed: false`: the turn is over. */
 export type ClaimResult = { claimed: true } | { claimed: false; status: FinalStatus }
 
-export function turnActivities(resources: Pick<ActivityResources, 'db' | 'events'> & Pick<TurnResources, 'startTurn'>) {
+export function claimAndFinishActivities(
+  resources: Pick<ActivityResources, 'db' | 'events'> & Pick<TurnResources, 'startTurn'>,
+) {
   const { db, events } = resources
   return {
     /** Claims the turn for the calling workflow, before its first model call. */

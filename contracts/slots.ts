@@ -1,7 +1,7 @@
-// Bounds the concurrent starts of MCP servers that only list their tools; starts that a call waits for take no slot.
-import { raceSignal } from '../../contracts/signals.ts'
+// Bounds how much is done at once: what is over the limit waits its turn, in order of arrival.
+import { raceSignal } from './signals.ts'
 
-export class StartSlots {
+export class Slots {
   #free: number
   /** In order of arrival. */
   readonly #waiting = new Set<() => void>()
@@ -11,11 +11,11 @@ export class StartSlots {
   }
 
   /**
-   * Waits for a slot, or until `skip` resolves.
+   * Waits for a slot, or until `skip` resolves: then none is taken.
    * @returns releases the slot
    * @throws the signal's reason
    */
-  async take(skip: Promise<void>, signal: AbortSignal): Promise<() => void> {
+  async take(signal: AbortSignal, skip?: Promise<void>): Promise<() => void> {
     signal.throwIfAborted()
     if (this.#free > 0) {
       this.#free -= 1
@@ -24,7 +24,7 @@ export class StartSlots {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#waiting.add(resolve)
     try {
-      await raceSignal(Promise.race([promise, skip]), signal)
+      await raceSignal(skip ? Promise.race([promise, skip]) : promise, signal)
     } catch (error) {
       if (!this.#waiting.delete(resolve)) this.#give()
       throw error

@@ -28,11 +28,11 @@ const POSITIONS_A_BATCH = 100_000
 const FEW_PAGES = 10
 
 /** Yields to the event loop. setImmediate would run before pending timers when called from an I/O callback. */
-const breathe = () => delay(1)
+const yieldToEventLoop = () => delay(1)
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'vectors' | 'embedder'>
 
-export function ingestActivities(resources: Resources) {
+export function indexAndPublishActivities(resources: Resources) {
   const { db, events, blobs, vectors, embedder } = resources
 
   /** The prepared audio of a recording is large, and not needed once it is transcribed. */
@@ -61,7 +61,7 @@ export function ingestActivities(resources: Resources) {
         vector: embedded[index]!,
       }))
       await vectors.addChunks(generationOf(job, embedder.model), rows)
-      await breathe()
+      await yieldToEventLoop()
     }
     const told = await db.transaction().execute(async (tx) => {
       if (!(await storeIndexed(tx, ref, batch, chunks.length))) throw overtaken()
@@ -93,9 +93,9 @@ export function ingestActivities(resources: Resources) {
         await vectors.ensureCollection({ id: embedder.model, model: embedder.model, dimension: embedder.dimension })
         await setCollection(db, job.id, embedder.model)
         const pages = await readCleaned(db, job.id, batch, stored.pages)
-        await breathe()
+        await yieldToEventLoop()
         const chunks = chunkPages(pages)
-        await breathe()
+        await yieldToEventLoop()
         try {
           return await index(job, ref, batch, chunks, signal)
         } catch (error) {
