@@ -67,7 +67,7 @@ export class McpConnection {
       this.#isOver = true
       this.#over.resolve(this.#clean(this.#why ?? this.#fault ?? 'the connection was closed'))
     }
-    this.#client.onerror = (error) => this.#hear(error)
+    this.#client.onerror = (error) => this.#onError(error)
     this.#client.setNotificationHandler(ToolListChangedNotificationSchema, () => this.#onToolsChanged())
   }
 
@@ -212,7 +212,7 @@ export class McpConnection {
   }
 
   /** An error outside of a response: a ping checks whether the server is still there. */
-  #hear(error: Error): void {
+  #onError(error: Error): void {
     if (this.#isOver || this.#transport instanceof ChildTransport) return
     if (
       this.#transport instanceof SSEClientTransport &&
