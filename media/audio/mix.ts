@@ -29,24 +29,37 @@ export async function mixTracks(tracks: PcmTrack[], to: string, signal: AbortSig
     for await (const block of blocksOf(tracks)) {
       signal.throwIfAborted()
       const length = block[0]!.length
-      const mixed = new Int16Array(length)
       const frames = Math.ceil(length / FRAME)
       const shares = Array.from({ length: frames + 1 }, (_, index) => sharesAt(stats, plan, frame + index))
-      for (let at = 0; at < length; at += 1) {
-        const [index, part] = [Math.floor(at / FRAME), (at % FRAME) / FRAME]
-        let sum = 0
-        for (const [channel, gain] of plan.entries()) {
-          if (gain === 0) continue
-          const share = shares[index]![channel]! * (1 - part) + shares[index + 1]![channel]! * part
-          sum += block[channel]![at]! * gain * share
-        }
-        mixed[at] = Math.max(-MAX_LEVEL, Math.min(MAX_LEVEL, Math.round(sum)))
-      }
+      const sums = new Float32Array(length)
+      for (const [channel, gain] of plan.entries())
+        if (gain !== 0)
+          add(
+            sums,
+            block[channel]!,
+            gain,
+            Float32Array.from(shares, (each) => each[channel]!),
+          )
+      const mixed = new Int16Array(length)
+      for (let at = 0; at < length; at += 1) mixed[at] = Math.max(-MAX_LEVEL, Math.min(MAX_LEVEL, sums[at]!))
       await target.write(new Uint8Array(mixed.buffer))
       frame += frames
     }
   } finally {
     await target.close()
+  }
+}
+
+/** Adds a channel, whose share changes evenly from frame to frame. */
+function add(sums: Float32Array, samples: Int16Array, gain: number, shares: Float32Array): void {
+  for (let from = 0, frame = 0; from < samples.length; from += FRAME, frame += 1) {
+    const to = Math.min(from + FRAME, samples.length)
+    let factor = gain * shares[frame]!
+    const change = (gain * shares[frame + 1]! - factor) / FRAME
+    for (let at = from; at < to; at += 1) {
+      sums[at]! += samples[at]! * factor
+      factor += change
+    }
   }
 }
 
@@ -116,7 +129,7 @@ async function* blocksOf(tracks: PcmTrack[]): AsyncGenerator<Int16Array[]> {
 }
 
 async function readBlock(file: FileHandle, channels: number): Promise<Int16Array[]> {
-  const buffer = Buffer.alloc(FRAME * BLOCK * channels * 2)
+  const buffer = Buffer.from(new ArrayBuffer(FRAME * BLOCK * channels * 2))
   let filled = 0
   while (filled < buffer.length) {
     const { bytesRead } = await file.read(buffer, filled, buffer.length - filled)
@@ -124,7 +137,11 @@ async function readBlock(file: FileHandle, channels: number): Promise<Int16Array
     filled += bytesRead
   }
   const length = Math.floor(filled / (2 * channels))
-  return Array.from({ length: channels }, (_, channel) =>
-    Int16Array.from({ length }, (_, at) => buffer.readInt16LE((at * channels + channel) * 2)),
-  )
+  // ffmpeg writes the order of bytes that every platform of Node has.
+  const samples = new Int16Array(buffer.buffer, buffer.byteOffset, length * channels)
+  return Array.from({ length: channels }, (_, channel) => {
+    const own = new Int16Array(length)
+    for (let at = 0; at < length; at += 1) own[at] = samples[at * channels + channel]!
+    return own
+  })
 }
