@@ -11,6 +11,8 @@ export interface ImageVariant {
   /** Longest side, in pixels; smaller images are not scaled. */
   max_side: number
   max_bytes: number
+  /** Limit of its pixels, instead of its side. */
+  max_pixels?: number
   /** Default: PNG for drawings, otherwise JPEG. */
   format?: 'png' | 'webp'
   /** Most parts of a picture so long that its text could not be read when scaled; default: one. */
@@ -23,12 +25,15 @@ export interface ImageRequest {
   folder: string
   variants: ImageVariant[]
   max_pixels: number
+  /** Of a picture with several, from 0; default: the first. */
+  page?: number | undefined
 }
 
-/** The variant for OCR: the size of a page at 300 dpi, for small print. */
+/** The variant for OCR, which scales it by the height of its letters: small print and long pictures keep their size. */
 export const READABLE: ImageVariant = {
   name: 'readable',
-  max_side: 3_508,
+  max_side: Number.MAX_SAFE_INTEGER,
+  max_pixels: 24_000_000,
   max_bytes: Number.MAX_SAFE_INTEGER,
   format: 'png',
 }
@@ -50,6 +55,8 @@ export interface ImageFacts {
   width: number
   height: number
   frames: number
+  /** Of a TIFF; frames of a film are no pages. */
+  pages: number
   has_alpha: boolean
   orientation?: number
   exif?: Record<string, unknown>
@@ -67,6 +74,8 @@ export interface ImageOptions {
   limits: ImageLimits
   /** The image's owner: a decoder process serves one owner only. */
   owner: string
+  /** Of a picture with several pages, from 0; default: the first. */
+  page?: number
 }
 
 const DECODER: ChildKind = {
@@ -84,7 +93,7 @@ const DECODER: ChildKind = {
 export async function withPreparedImage<T>(
   source: string | Uint8Array,
   variants: ImageVariant[],
-  { owner, limits, signal }: ImageOptions,
+  { owner, limits, signal, page }: ImageOptions,
   use: (prepared: PreparedImage) => Promise<T>,
 ): Promise<T> {
   signal.throwIfAborted()
@@ -92,7 +101,7 @@ export async function withPreparedImage<T>(
     decoder.inFolder(async (folder) => {
       const path = typeof source === 'string' ? source : join(folder, 'source')
       if (typeof source !== 'string') await writeFile(path, source)
-      const request: ImageRequest = { path, folder, variants, max_pixels: limits.max_pixels }
+      const request: ImageRequest = { path, folder, variants, max_pixels: limits.max_pixels, page }
       return use(await decoder.ask<PreparedImage>(request, { signal, limits }))
     }),
   )

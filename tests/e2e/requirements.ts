@@ -118,6 +118,7 @@ export const REQUIREMENTS = {
     'What is attached to a mail is read as part of it, each file by its name; what cannot be read is told of',
   'documents.scanned': 'A document without readable text says so',
   'documents.ocr': 'A page that is a picture of text is read, wherever its top is, and cited with its page',
+  'documents.ocr_pages': 'Every page of a picture is read; pages that were not read are named',
   'documents.ocr_killed':
     'kill -9 of the worker in a scan: pages that were read are not read again, and the text is the same',
   'documents.killed':
