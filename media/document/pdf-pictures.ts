@@ -12,6 +12,9 @@ const MOSTLY_STRANGE = 0.2
 /** Share of words whose letters, digits and signs are mixed as in no language. */
 const MOSTLY_MIXED = 0.4
 const FEWEST_WORDS = 8
+/** Least share of vowels among Latin letters; every language has a third or more. */
+const LEAST_VOWELS = 0.2
+const FEWEST_LETTERS = 60
 
 /** Private use, invalid and control characters: fonts without a map to characters yield them. */
 // oxlint-disable-next-line no-control-regex -- they are what is looked for
@@ -29,7 +32,7 @@ export function textLayerOf(text: string, { textLength, isGarbled }: PageComplex
   const strange = text.match(STRANGE)?.length ?? 0
   // liteparse does not count what it takes for invalid.
   const least = characters * (textLength < characters / 2 ? SOME_STRANGE : MOSTLY_STRANGE)
-  return { characters, isGarbled: strange > least || (isGarbled && isMixed(text)) }
+  return { characters, isGarbled: strange > least || (isGarbled && isMixed(text)) || hasNoVowels(text) }
 }
 
 /** Whether OCR is to read a page. */
@@ -47,4 +50,11 @@ function isMixed(text: string): boolean {
   const words = text.split(/\s+/).filter((word) => word.length > 2)
   const mixed = words.filter((word) => /\p{L}[^\p{L}\p{M}'’.,/:@_-]+\p{L}|\p{Ll}\p{Lu}/u.test(word))
   return words.length >= FEWEST_WORDS && mixed.length > words.length * MOSTLY_MIXED
+}
+
+/** `7KH TXLFN EURZQ` for `The quick brown`: fonts that tell the numbers of their shapes for letters. */
+function hasNoVowels(text: string): boolean {
+  const latin = text.normalize('NFD').match(/[a-z]/gi) ?? []
+  if (latin.length < FEWEST_LETTERS || latin.length < text.replaceAll(/\s/g, '').length / 2) return false
+  return latin.filter((letter) => /[aeiouy]/i.test(letter)).length < latin.length * LEAST_VOWELS
 }
