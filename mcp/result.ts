@@ -155,7 +155,25 @@ function isToldBy(structured: unknown, content: unknown[]): boolean {
   // Tools without an object as result have it wrapped.
   const isWrapped = isObject(structured) && Object.keys(structured).length === 1 && 'result' in structured
   const forms = isWrapped ? [structured, structured['result']] : [structured]
-  return forms.some((form) => whole.includes(canonicalJson(form)))
+  return forms.some((form) => whole.includes(canonicalJson(form))) || areIn(valuesOf(structured), texts.join('\n'))
+}
+
+/** Whether a text written for people holds every value of the structure. */
+function areIn(values: readonly string[], text: string): boolean {
+  if (values.length === 0 || values.length > MAX_VALUES) return false
+  return values.every((value) => {
+    const at = text.indexOf(value)
+    return at >= 0 && !WORD.test(text[at - 1] ?? '') && !WORD.test(text[at + value.length] ?? '')
+  })
+}
+
+/** Structures with more values are not compared with their text. */
+const MAX_VALUES = 500
+const WORD = /[\p{L}\p{N}]/u
+
+function valuesOf(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [typeof value === 'string' ? value.trim() : jsonOf(value)]
+  return Object.values(value).flatMap(valuesOf)
 }
 
 function isBase64(text: string): boolean {

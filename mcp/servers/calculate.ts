@@ -17,7 +17,6 @@ export interface Conversion {
 
 export interface Calculated {
   result: string
-  type: string
 }
 
 /** Minimum precision of the calculation, and default digits of the result. */
@@ -127,24 +126,11 @@ function describe(math: MathJsInstance, value: unknown, format: (value: number |
     const lines = (value as { entries: unknown[] }).entries.filter((line) => typeof line !== 'function')
     if (lines.length === 0) throw new Error('Cannot calculate: every line ends with a semicolon, so there is no result')
     const results = lines.map((line) => describe(math, line, format))
-    return { result: bounded(results.map(({ result }) => result).join('\n')), type: results.at(-1)?.type ?? 'Text' }
+    return { result: bounded(results.map(({ result }) => result).join('\n')) }
   }
   const result =
     typeof value === 'string' ? value : math.format(value, (each: unknown) => formatPart(math, each, format))
-  return { result: bounded(result), type: TYPES[type] ?? type }
-}
-
-/** Names of types in answers, where the library's names are less clear. */
-const TYPES: Record<string, string> = {
-  BigNumber: 'number',
-  bigint: 'number',
-  Fraction: 'fraction',
-  Complex: 'complex',
-  Unit: 'quantity',
-  DenseMatrix: 'matrix',
-  SparseMatrix: 'matrix',
-  Array: 'matrix',
-  Object: 'object',
+  return { result: bounded(result) }
 }
 
 function formatPart(math: MathJsInstance, value: unknown, format: (value: number | BigNumber) => string): string {

@@ -18,7 +18,6 @@ const worker = new BoundedWorker<CalculatorRequest, Calculated>(
 const annotations = { readOnlyHint: true, idempotentHint: true, destructiveHint: false, openWorldHint: false }
 const outputSchema = {
   result: z.string().describe('The result as text; lines of an expression give lines of results'),
-  type: z.string().describe('number, quantity (with its unit), complex, fraction, boolean, matrix, string or object'),
 }
 
 function createServer(): McpServer {

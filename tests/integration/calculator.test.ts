@@ -51,7 +51,7 @@ for (const runtime of ['node', 'deno'] as const) {
       for (const { annotations } of tools)
         expect(annotations).toMatchObject({ readOnlyHint: true, idempotentHint: true })
       expect(await calculate(client, '0.1 + 0.2')).toMatchObject({
-        structuredContent: { result: '0.3', type: 'number' },
+        structuredContent: { result: '0.3' },
         content: [{ type: 'text', text: '0.3' }],
       })
       expect(await calculate(client, '2 + * 3')).toMatchObject({

@@ -204,6 +204,18 @@ const forms: Record<string, Form> = {
     answer: () => result({ content: [text('5')], structuredContent: { result: 5 } }),
     text: '5',
   },
+  'structured content whose every value the text holds': {
+    answer: () =>
+      result({
+        content: [text('Pumps: 12 bar, see https://pumps.test/')],
+        structuredContent: { name: 'Pumps', bar: 12, url: 'https://pumps.test/' },
+      }),
+    text: 'Pumps: 12 bar, see https://pumps.test/',
+  },
+  'structured content whose number only looks like one of the text': {
+    answer: () => result({ content: [text('112 bar')], structuredContent: { bar: 12 } }),
+    text: '112 bar\n\n{"bar":12}',
+  },
   'structured content that says more': {
     answer: () => result({ content: [text('done')], structuredContent: { id: 7 } }),
     text: 'done\n\n{"id":7}',
