@@ -30,7 +30,7 @@ import { storeRecalled } from './recall.ts'
 import type { StepPrompt } from './step-prompt.ts'
 import type { AdoptedRequest } from './head-start.ts'
 import { STEP_SEPARATOR } from './step-text.ts'
-import { endEvent, startEvent } from '../tools/tool-ledger.ts'
+import { endEvent, startEvent } from '../tools/call-events.ts'
 
 export interface Attempt {
   writer: Writer
