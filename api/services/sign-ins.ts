@@ -2,12 +2,12 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { decideApproval, listApprovalsOfCall, type ApprovalRow, type Decision } from '../../db/queries/approvals.ts'
+import { putGrant } from '../../db/queries/grants.ts'
 import {
   closeSignIn,
   beginAttempt,
   endSignIns,
   findSignIn,
-  putGrant,
   redeemState,
   type SignIn,
 } from '../../db/queries/sign-ins.ts'
