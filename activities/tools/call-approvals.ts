@@ -1,14 +1,7 @@
 // What a tool call waits for people to decide: whether it may be made, and the questions that are asked during it.
 import type { ToolCallInput, ToolCallResult } from '../../contracts/turn.ts'
-import {
-  askApproval,
-  cancelApprovals,
-  findApproval,
-  listApprovalsOfCall,
-  takeApproval,
-  type ApprovalRow,
-  type NewApproval,
-} from '../../db/queries/approvals.ts'
+import { askApproval, cancelApprovals, type NewApproval } from '../../db/queries/approval-changes.ts'
+import { findApproval, listApprovalsOfCall, takeApproval, type ApprovalRow } from '../../db/queries/approvals.ts'
 import { endLogEntry } from '../../db/queries/log.ts'
 import { finishToolCall, getToolCallOrThrow, returnToolCall } from '../../db/queries/steps.ts'
 import type { ToolCallsTable, Tx } from '../../db/schema.ts'
