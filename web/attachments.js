@@ -7,7 +7,7 @@ function sizeOf(bytes) {
   return bytes < 1e6 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`
 }
 
-export class Attachments {
+class Attachments {
   #items = []
 
   isEmpty() {
@@ -82,6 +82,8 @@ export class Attachments {
     $('attach-state').textContent = words
   }
 }
+
+export const attachments = new Attachments()
 
 /** No message refers to it any more. */
 function forget(fileId) {

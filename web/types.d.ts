@@ -33,6 +33,30 @@ export interface MessageRequest {
   attachments?: Attachment[]
 }
 
+/** An event of a turn. */
+export interface PageEvent {
+  id: number
+  type: string
+  data: Data
+}
+
+/** What the parts of the page use of a turn that is on it. */
+export interface PageTurn {
+  /** Of its request. */
+  id: string
+  turn_id?: string
+  request: MessageRequest
+  /** The number of its last event seen. */
+  last: number
+  over: boolean
+  events: PageEvent[]
+  element: HTMLElement
+  follow(): void
+  stop(): void
+  take(type: string, data: Data): void
+  refused(error: ErrorView): void
+}
+
 /** The elements with an id, in index.html and docs.html. */
 export interface PageElements {
   about: HTMLElement
@@ -84,6 +108,6 @@ export interface PageElements {
 declare global {
   interface Element {
     /** Of the elements in the list of turns. */
-    turn?: { id: string; turn_id?: string; over: boolean; stop(): void }
+    turn?: PageTurn
   }
 }

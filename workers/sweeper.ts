@@ -6,14 +6,8 @@ import { workflowId } from '../contracts/temporal.ts'
 import type { TurnFailure } from '../contracts/failures.ts'
 import { forgetOld, type Retention } from '../db/queries/retention.ts'
 import { finishTurn } from '../db/queries/turn-ends.ts'
-import {
-  listActive,
-  listBlocked,
-  markAccepted,
-  unblock,
-  type ActiveTurn,
-  type StartableTurn,
-} from '../db/queries/turn-queue.ts'
+import { listActive, listBlocked, unblock, type ActiveTurn, type StartableTurn } from '../db/queries/turn-queue.ts'
+import { markAccepted } from '../db/queries/turn-starts.ts'
 import type { Storage } from '../db/storage.ts'
 import { orWhenNotFound, stateOf } from './engine.ts'
 import { sweepApprovals } from './sweep-approvals.ts'

@@ -14,6 +14,7 @@ import type { McpConnection } from '../../mcp/connection.ts'
 import { McpFailure, type Challenge } from '../../mcp/failure.ts'
 import { readAnswer } from '../../mcp/result.ts'
 import { isRepeatable } from '../../mcp/tools.ts'
+import { callApprovals } from '../tools/call-approvals.ts'
 import { callQuestions } from '../tools/call-questions.ts'
 import { again, broken, overtaken } from '../failures.ts'
 import { cannotBeCalled, findCallable, gateOf } from './route-call.ts'
@@ -41,6 +42,7 @@ type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | '
 export function mcpCallActivities(resources: Resources) {
   const { db, events, blobs, stops, models, image_limits, holder, signIns, tool_output_characters } = resources
   const ledger = toolLedger(resources)
+  const approvals = callApprovals(resources)
 
   /** The tool as it is listed now; whether it may run twice is the operator's setting. */
   async function find(tx: Tx, input: McpCallInput, call: ToolCallsTable) {
@@ -66,7 +68,7 @@ export function mcpCallActivities(resources: Resources) {
   ): Promise<CallEnd> {
     const { tool, parameters } = begun
     const { silence_ms, total_ms } = timeoutsOf(held.hold.server)
-    const questions = callQuestions({ events, ledger }, input, begun, tool.tool)
+    const questions = callQuestions({ events, approvals }, input, begun, tool.tool)
     const progress = new CallProgress((news) => ledger.progress(input, begun, news))
     try {
       const result = await held.call(connection, tool.tool, parameters, {
@@ -145,7 +147,7 @@ export function mcpCallActivities(resources: Resources) {
       server: input.server,
       url,
     } as const
-    return untilDatabaseIsBack(() => ledger.park(input, approval, run), signal)
+    return untilDatabaseIsBack(() => approvals.park(input, approval, run), signal)
   }
 
   return {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { idleStopOf, timeoutsOf } from '../../contracts/mcp-timeouts.ts'
 import { raceSignal } from '../../contracts/signals.ts'
-import { changeServer, type Hold } from '../../db/queries/mcp-owners.ts'
+import type { Hold } from '../../db/queries/mcp-owners.ts'
 import type { Db } from '../../db/schema.ts'
 import type { CallOptions, McpConnection } from '../../mcp/connection.ts'
 import { McpFailure, type Challenge } from '../../mcp/failure.ts'
@@ -13,6 +13,7 @@ import { attendConnection } from './attend-connection.ts'
 import { listServerTools } from './list-tools.ts'
 import { ServerConnector, type ConnectorOptions } from './server-connector.ts'
 import { ServerDemand } from './server-demand.ts'
+import { ServerState } from './server-state.ts'
 import { SharedConnection } from './shared-connection.ts'
 import type { Slots } from '../../contracts/slots.ts'
 import { UserConnections, type Lent } from './user-connections.ts'
@@ -45,13 +46,12 @@ export class StartFailure extends McpFailure {
   }
 }
 
-const NOT_CONNECTED = { pid: null, session_id: null, connected_at: null }
-
 export class OwnedServer {
   readonly hold: Hold
   readonly #db: Db
   readonly #options: HolderOptions
   readonly #slots: Slots
+  readonly #state: ServerState
   readonly #demand: ServerDemand
   readonly #connector: ServerConnector
   readonly #users: UserConnections
@@ -70,6 +70,7 @@ export class OwnedServer {
     this.hold = hold
     this.#options = options
     this.#slots = slots
+    this.#state = new ServerState(db, hold, options.log)
     this.#calls = new CallCounter(db, hold)
     const { server, listed_by } = hold
     this.#demand = new ServerDemand(idleStopOf(server))
@@ -124,15 +125,13 @@ export class OwnedServer {
   /** Returns at once while the server is needed; otherwise waits, idle, until it is. */
   async #untilNeeded(signal: AbortSignal): Promise<void> {
     if (this.#isUnlisted || this.#demand.isWanted) return
-    const { agent_id, name } = this.hold
     const last_error = this.#failures > 0 ? this.#lastError : null
     this.#failures = 0
-    await changeServer(this.#db, this.hold, { ...NOT_CONNECTED, state: 'idle', last_error })
-    this.#options.log.info({ agent_id, mcp_server: name }, 'an MCP server is idle')
+    await this.#state.idle(last_error)
     await this.#demand.untilWanted(signal)
     this.#downSince = Date.now()
     this.#lastError = ''
-    await changeServer(this.#db, this.hold, { state: 'connecting', last_error: null, wanted_at: null })
+    await this.#state.connecting()
   }
 
   /** The reason why no call waits for this server, when it has been down for long. */
@@ -193,8 +192,6 @@ export class OwnedServer {
   }
 
   async #begin(again: boolean, signal: AbortSignal): Promise<McpConnection | undefined> {
-    const { agent_id, name } = this.hold
-    const { log } = this.#options
     let connection: McpConnection | undefined
     this.#wantsSignIn = false
     const giveSlot = await this.#takeSlot(signal)
@@ -203,22 +200,7 @@ export class OwnedServer {
       connection = await this.#connector.connect('', signal)
       await listServerTools(this.#db, this.hold, connection, this.#options, signal)
       this.#isUnlisted = false
-      const { pid = null, sessionId = null, stderrTail } = connection
-      const connected_at = new Date().toISOString()
-      await changeServer(
-        this.#db,
-        this.hold,
-        {
-          state: 'connected',
-          pid,
-          session_id: sessionId,
-          connected_at,
-          last_error: null,
-          stderr_tail: stderrTail,
-          wanted_at: null,
-        },
-        again,
-      )
+      await this.#state.connected(connection, again)
     } catch (error) {
       await connection?.close()
       signal.throwIfAborted()
@@ -226,14 +208,12 @@ export class OwnedServer {
         error instanceof McpFailure && error.challenge ? await this.#askForSignIn(error.challenge, signal) : error
       if (failure === undefined) return undefined
       const why = failure instanceof McpFailure ? failure.message : 'something unforeseen went wrong'
-      if (!(failure instanceof McpFailure))
-        log.warn({ err: failure, agent_id, mcp_server: name }, 'an MCP server failed unexpectedly')
+      if (!(failure instanceof McpFailure)) this.#state.unforeseen(failure)
       await this.#lose(why, connection)
       return undefined
     } finally {
       giveSlot()
     }
-    log.info({ agent_id, mcp_server: name, pid: connection.pid }, 'connected to an MCP server')
     this.#shared.open(connection)
     if (!this.#demand.isRequested) this.want()
     return connection
@@ -254,7 +234,6 @@ export class OwnedServer {
 
   /** Waits for an operator to sign in, if the server supports it. @returns the reason if it does not */
   async #askForSignIn(challenge: Challenge, signal: AbortSignal): Promise<unknown> {
-    const { agent_id, name } = this.hold
     try {
       await this.#connector.askForSignIn(challenge, signal)
     } catch (error) {
@@ -262,8 +241,7 @@ export class OwnedServer {
       return error
     }
     this.#wantsSignIn = true
-    this.#options.log.warn({ agent_id, mcp_server: name }, 'an MCP server wants a sign-in')
-    await changeServer(this.#db, this.hold, { ...NOT_CONNECTED, state: 'needs_sign_in', last_error: null })
+    await this.#state.needsSignIn()
     return undefined
   }
 
@@ -294,15 +272,7 @@ export class OwnedServer {
   }
 
   async #lose(why: string, connection: McpConnection | undefined): Promise<void> {
-    const { agent_id, name } = this.hold
-    const last_error = this.clean(why)
-    this.#lastError = last_error
-    this.#options.log.warn({ agent_id, mcp_server: name, why: last_error }, 'an MCP server is not connected')
-    await changeServer(this.#db, this.hold, {
-      ...NOT_CONNECTED,
-      state: 'reconnecting',
-      last_error,
-      ...(connection && { stderr_tail: connection.stderrTail }),
-    })
+    this.#lastError = this.clean(why)
+    await this.#state.lost(this.#lastError, connection)
   }
 }

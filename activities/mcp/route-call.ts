@@ -10,12 +10,14 @@ import { getToolCallOrThrow } from '../../db/queries/steps.ts'
 import type { Db, ToolCallsTable, Tx } from '../../db/schema.ts'
 import { asksFirst } from '../../mcp/approval.ts'
 import type { ActivityResources } from '../resources.ts'
-import { toolLedger, type Asked } from '../tools/tool-ledger.ts'
+import { callApprovals, type Asked } from '../tools/call-approvals.ts'
+import { toolLedger } from '../tools/tool-ledger.ts'
 
 /** Activities of an MCP call that run on any worker, whichever owns the server. */
 export function mcpRouteActivities(resources: Pick<ActivityResources, 'db' | 'events' | 'tool_output_characters'>) {
   const { db } = resources
   const ledger = toolLedger(resources)
+  const approvals = callApprovals(resources)
   return {
     /** Whether a call may be made, and the task queue of the worker that holds its server; none while it has no owner. */
     async locateMcpServer(input: ToolCallInput & { server: string }): Promise<McpCallState> {
@@ -24,7 +26,7 @@ export function mcpRouteActivities(resources: Pick<ActivityResources, 'db' | 'ev
       const asked = await listApprovalsOfCall(db, input.turn_id, input.call_id)
       // Most calls need no approval: then nothing is written.
       if (asked.length > 0 || (call.status === 'planned' && (await gateOf(db, input, call)))) {
-        const barred = await ledger.admit(input, (tx, now) => gateOf(tx, input, now))
+        const barred = await approvals.admit(input, (tx, now) => gateOf(tx, input, now))
         if (barred) return barred
       }
       const found = await locateServer(db, ref)

@@ -4,15 +4,8 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { Hold } from '../../db/queries/mcp-owners.ts'
-import {
-  askForSignIn,
-  claimRenewal,
-  endRenewal,
-  findClient,
-  findGrant,
-  putClient,
-  type GrantRef,
-} from '../../db/queries/sign-ins.ts'
+import { claimRenewal, endRenewal, findClient, findGrant, putClient, type GrantRef } from '../../db/queries/grants.ts'
+import { askForSignIn } from '../../db/queries/sign-ins.ts'
 import type { Db } from '../../db/schema.ts'
 import type { SecretBox } from '../../db/secret-box.ts'
 import type { TokenSource } from '../../mcp/authorized-fetch.ts'

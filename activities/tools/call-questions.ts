@@ -10,7 +10,8 @@ import { parseColumn } from '../../db/json-column.ts'
 import type { EventLog } from '../../db/event-log.ts'
 import { untilDatabaseIsBack } from '../../db/storage.ts'
 import type { Question } from '../../mcp/open-calls.ts'
-import type { BegunCall, ToolLedger } from './tool-ledger.ts'
+import type { CallApprovals } from './call-approvals.ts'
+import type { BegunCall } from './tool-ledger.ts'
 
 const PAUSE_MS = 1_000
 /** Longest schema of a form, in characters; a longer one is refused. */
@@ -18,7 +19,7 @@ const MAX_SCHEMA = 64_000
 
 /** @param tool the server's name for the tool */
 export function callQuestions(
-  { events, ledger }: { events: EventLog; ledger: ToolLedger },
+  { events, approvals }: { events: EventLog; approvals: CallApprovals },
   input: McpCallInput,
   run: BegunCall,
   tool: string,
@@ -52,7 +53,7 @@ export function callQuestions(
       const { message } = question
       if ('schema' in question && JSON.stringify(question.schema).length > MAX_SCHEMA) return { action: 'cancel' }
       number += 1
-      const { id, after } = await ledger.ask(input, run, {
+      const { id, after } = await approvals.ask(input, run, {
         place: `question/${run.writer.fence}/${number}`,
         kind: 'question',
         name: tool,
@@ -70,7 +71,7 @@ export function callQuestions(
         // Not awaited: the server waits for the answer.
         void tell('decided', id, ended)
       }
-      const row = await untilDatabaseIsBack(() => ledger.readAnswer(input, id), over)
+      const row = await untilDatabaseIsBack(() => approvals.readAnswer(input, id), over)
       if (row?.status !== 'decided') return { action: 'cancel' }
       if (row.decision === 'deny') return { action: 'decline' }
       return {

@@ -1,25 +1,17 @@
-// The rows and events of one tool call: started, perhaps returned, ended once. Each step is one transaction.
+// The ledger of tool calls: a call is started, perhaps returned, ended once.
 import { activityInfo } from '@temporalio/activity'
 import type { ToolCallInput, ToolCallResult } from '../../contracts/turn.ts'
 import { readArguments } from '../../contracts/arguments.ts'
-import { parseExact } from '../../contracts/exact-json.ts'
 import { withoutNul } from '../../contracts/nul.ts'
-import { addEvents, raiseFence, type Addition, type Writer } from '../../db/event-rows.ts'
-import {
-  askApproval,
-  cancelApprovals,
-  findApproval,
-  listApprovalsOfCall,
-  takeApproval,
-  type ApprovalRow,
-  type NewApproval,
-} from '../../db/queries/approvals.ts'
+import { raiseFence, type Writer } from '../../db/event-rows.ts'
+import { cancelApprovals } from '../../db/queries/approval-changes.ts'
 import { endLogEntry, startLogEntry } from '../../db/queries/log.ts'
 import { finishToolCall, getToolCallOrThrow, returnToolCall, startToolCall } from '../../db/queries/steps.ts'
-import { lockTurn } from '../../db/queries/turns.ts'
 import type { ToolCallsTable, Tx } from '../../db/schema.ts'
-import { overtaken, parked } from '../failures.ts'
+import { overtaken } from '../failures.ts'
 import type { ActivityResources } from '../resources.ts'
+import { endEvent, plannedStartEvent, startEvent } from './call-events.ts'
+import { callTransactions } from './call-transactions.ts'
 import type { CallableTool } from './tools.ts'
 
 const OUTCOME_UNKNOWN =
@@ -48,87 +40,10 @@ export function toolLedger({
   events,
   tool_output_characters,
 }: Pick<ActivityResources, 'db' | 'events' | 'tool_output_characters'>) {
-  /** Runs a step of the call in one transaction, and publishes its events once they are committed. */
-  async function commit<T>(
-    turnId: string,
-    work: (
-      tx: Tx,
-      show: (writer: Writer | undefined, additions: Addition[]) => Promise<void>,
-      shown: Parameters<typeof events.publish>[1][],
-    ) => Promise<T>,
-  ): Promise<T> {
-    const { value, shown } = await db.transaction().execute(async (tx) => {
-      await lockTurn(tx, turnId)
-      const shown: Parameters<typeof events.publish>[1][] = []
-      const value = await work(
-        tx,
-        async (writer, additions) => {
-          const added = await addEvents(tx, turnId, writer, additions)
-          if ('refused' in added) throw overtaken()
-          shown.push(added.events)
-        },
-        shown,
-      )
-      return { value, shown }
-    })
-    for (const added of shown) events.publish(turnId, added)
-    return value
-  }
-
+  const commit = callTransactions({ db, events })
   return {
     /** The state of the call, read only. */
     look: (input: ToolCallInput) => getToolCallOrThrow(db, input.turn_id, input.call_id),
-
-    /**
-     * Whether the call may be made now: no approval is pending or denied, and `gate` requires none.
-     * @returns undefined when it may
-     */
-    async admit(
-      input: ToolCallInput,
-      gate: (tx: Tx, call: ToolCallsTable, approvals: ApprovalRow[]) => Promise<Asked | undefined>,
-    ): Promise<{ result: ToolCallResult } | { approval_id: string } | undefined> {
-      return commit(input.turn_id, async (tx, show, shown) => {
-        const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
-        if (call.status !== 'planned' && call.status !== 'started') return { result: toResult(input, call.status) }
-        const approvals = await gatesOf(tx, input)
-        const waiting = approvals.find(({ status }) => status === 'waiting')
-        if (waiting) return { approval_id: waiting.id }
-        for (const { id, taken_at } of approvals) if (taken_at === null) await takeApproval(tx, id)
-        const denied = approvals.find(({ decision }) => decision === 'deny')
-        if (denied) {
-          await finishToolCall(tx, input.turn_id, input.call_id, 'error', tellDenied(denied))
-          await show(undefined, [
-            startEvent(call, parseOr(call.arguments)),
-            endEvent(input.call_id, tellDenied(denied), true),
-          ])
-          return { result: toResult(input, 'error') }
-        }
-        const asks = call.status === 'planned' ? await gate(tx, call, approvals) : undefined
-        if (!asks) return undefined
-        const { approval, events } = await askApproval(tx, { ...refOf(input), ...asks })
-        shown.push(events)
-        return { approval_id: approval.id }
-      })
-    },
-
-    /**
-     * The call waits for a person: if it was started, its ledger row is removed.
-     * @returns the failure that the activity throws; the call is made again once decided
-     */
-    async park(input: ToolCallInput, asked: Asked, run?: BegunCall): Promise<Error> {
-      const id = await commit(input.turn_id, async (tx, show, shown) => {
-        if (run) {
-          await show(run.writer, [])
-          await returnToolCall(tx, input.turn_id, input.call_id)
-          const duration_ms = performance.now() - run.startedAt
-          await endLogEntry(tx, run.logId, { status: 'interrupted', duration_ms })
-        }
-        const { approval, events } = await askApproval(tx, { ...refOf(input), ...asked })
-        shown.push(events)
-        return approval.id
-      })
-      return parked(id)
-    },
 
     /**
      * Writes the ledger row, unless the call is over, cannot be made, or was started before and must not run twice.
@@ -174,32 +89,13 @@ export function toolLedger({
       })
     },
 
-    /** The server asks a question during the call. @returns its id, and the number of the event after which it is decided */
-    ask(input: ToolCallInput, { writer }: BegunCall, question: Asked): Promise<{ id: string; after: number }> {
-      return commit(input.turn_id, async (tx, show, shown) => {
-        await show(writer, [])
-        const { approval, events } = await askApproval(tx, { ...refOf(input), ...question })
-        shown.push(events)
-        return { id: approval.id, after: events[0]?.id ?? 0 }
-      })
-    },
-
-    /** The decision on a question; an undecided one is cancelled. */
-    readAnswer(input: ToolCallInput, id: string): Promise<ApprovalRow | undefined> {
-      return commit(input.turn_id, async (tx, _, shown) => {
-        shown.push(await cancelApprovals(tx, input.turn_id, { id }))
-        await takeApproval(tx, id)
-        return findApproval(tx, id)
-      })
-    },
-
     /** Writes an event about what the call waits for before it starts, once. */
     async announce(input: ToolCallInput, message: string): Promise<void> {
       await commit(input.turn_id, async (tx, show) => {
         const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
         if (call.status !== 'planned') return
         await show(undefined, [
-          startEvent(call, parseOr(call.arguments)),
+          plannedStartEvent(call),
           {
             event: { type: 'tool_call_progress', data: { id: input.call_id, progress: 0, message } },
             key: `announced:${input.call_id}`,
@@ -263,7 +159,7 @@ export function toolLedger({
         const output = status === 'unknown' ? OUTCOME_UNKNOWN : (reason ?? 'Cancelled before it began')
         const ended = await finishToolCall(tx, input.turn_id, input.call_id, status, output)
         if (!ended) return toResult(input, call.status as ToolCallResult['outcome'])
-        const start = startEvent(call, parseOr(call.arguments))
+        const start = plannedStartEvent(call)
         if (status === 'error') await show(undefined, [start])
         if (status !== 'cancelled') await show(undefined, [endEvent(input.call_id, output, true)])
         return toResult(input, status)
@@ -272,55 +168,15 @@ export function toolLedger({
   }
 }
 
-export type ToolLedger = ReturnType<typeof toolLedger>
-
-/** An approval request without the ids of its call. */
-export type Asked = Omit<NewApproval, 'turn_id' | 'call_id'>
-
-function refOf({ turn_id, call_id }: ToolCallInput) {
-  return { turn_id, call_id }
-}
-
-/** Approvals required before the call, in contrast to questions during it. */
-async function gatesOf(tx: Tx, { turn_id, call_id }: ToolCallInput): Promise<ApprovalRow[]> {
-  return (await listApprovalsOfCall(tx, turn_id, call_id)).filter(({ kind }) => kind !== 'question')
-}
-
 /** The server that asked is no longer waiting. */
 function dropQuestions(tx: Tx, { turn_id, call_id }: ToolCallInput) {
   return cancelApprovals(tx, turn_id, { call_id, kind: 'question' })
-}
-
-function tellDenied({ kind, reason }: ApprovalRow): string {
-  const what = kind === 'sign_in' ? 'The user did not sign in' : 'The user did not allow this call'
-  return `${what}${reason === null ? '' : `: ${reason}`}. Nothing was done.`
 }
 
 function toResult({ turn_id, call_id }: ToolCallInput, outcome: ToolCallResult['outcome']): ToolCallResult {
   return { turn_id, call_id, outcome }
 }
 
-/** @param parameters as they were read, or the text that could not be */
-export function startEvent(
-  call: Pick<ToolCallsTable, 'call_id' | 'name' | 'server'> & { tool?: string | null | undefined },
-  parameters: unknown,
-): Addition {
-  const data = { id: call.call_id, name: call.tool ?? call.name, server: call.server, parameters }
-  return { event: { type: 'tool_call_start', data }, key: `start:${call.call_id}` }
-}
-
-export function endEvent(id: string, output: string, isError: boolean): Addition {
-  return { event: { type: 'tool_call_end', data: { id, output, is_error: isError } }, key: `end:${id}` }
-}
-
 function shorten(text: string, most: number): string {
   return text.length <= most ? text : `${text.slice(0, most)}\n[shortened: ${text.length - most} characters left out]`
-}
-
-function parseOr(text: string): unknown {
-  try {
-    return parseExact(text)
-  } catch {
-    return text
-  }
 }

@@ -2,7 +2,7 @@
 import { activityInfo } from '@temporalio/activity'
 import type { FinalStatus, FinishInput } from '../../contracts/turn.ts'
 import { addEvents } from '../../db/event-rows.ts'
-import { claimTurn } from '../../db/queries/turn-queue.ts'
+import { claimTurn } from '../../db/queries/turn-starts.ts'
 import { findTurn, isFinalStatus } from '../../db/queries/turns.ts'
 import { endTurn } from './end-turn.ts'
 import type { ActivityResources } from '../resources.ts'

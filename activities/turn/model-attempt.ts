@@ -8,7 +8,7 @@ import { lockConversation } from '../../db/queries/conversations.ts'
 import { addLogEntry, countFailed, endLogEntry, startLogEntry, type LogEnd } from '../../db/queries/log.ts'
 import { findStep, insertStep, toPlannedCall, type NewToolCall } from '../../db/queries/steps.ts'
 import { completeTurn, settleOpen, type TurnEnd } from '../../db/queries/turn-ends.ts'
-import { claimTurn } from '../../db/queries/turn-queue.ts'
+import { claimTurn } from '../../db/queries/turn-starts.ts'
 import { HEAD_START, lockTurn } from '../../db/queries/turns.ts'
 import {
   addUsage,
@@ -30,7 +30,7 @@ import { storeRecalled } from './recall.ts'
 import type { StepPrompt } from './step-prompt.ts'
 import type { AdoptedRequest } from './head-start.ts'
 import { STEP_SEPARATOR } from './step-text.ts'
-import { endEvent, startEvent } from '../tools/tool-ledger.ts'
+import { endEvent, startEvent } from '../tools/call-events.ts'
 
 export interface Attempt {
   writer: Writer

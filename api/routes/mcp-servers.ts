@@ -7,7 +7,9 @@ import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { findServer, listServers } from '../../db/queries/mcp-servers.ts'
 import { authenticated } from '../plugin.ts'
 import type { ApiContext } from '../services/context.ts'
-import { addServer, removeServer, signInUrlOf, viewServer, viewServerBriefly } from '../services/mcp-servers.ts'
+import { addServer } from '../services/add-mcp-server.ts'
+import { signInUrlOf, viewServer, viewServerBriefly } from '../services/mcp-server-views.ts'
+import { removeServer } from '../services/mcp-servers.ts'
 
 export function mcpServerRoutes(context: ApiContext) {
   const { db } = context.storage

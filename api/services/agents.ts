@@ -13,7 +13,9 @@ import type { Principal } from '../../db/queries/keys.ts'
 import { listServers } from '../../db/queries/mcp-servers.ts'
 import type { ApiContext } from './context.ts'
 import { prepareSources } from './knowledge.ts'
-import { checkServer, putServersOf, startServersOf, viewServerBriefly } from './mcp-servers.ts'
+import { checkServer } from './add-mcp-server.ts'
+import { viewServerBriefly } from './mcp-server-views.ts'
+import { putServersOf, startServersOf } from './mcp-servers.ts'
 import { isVariable, resolveSecret } from './secret-values.ts'
 
 /** The model in the view of an agent without one. */

@@ -5,13 +5,8 @@ import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import type { DecisionRequest } from '../../contracts/schemas/approvals.ts'
 import { approvalAnswer, approvalArguments, approvalSchema } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
-import {
-  decideApproval,
-  findApproval,
-  listApprovalsOfTurn,
-  requiredOf,
-  type ApprovalRow,
-} from '../../db/queries/approvals.ts'
+import { decideApproval } from '../../db/queries/approval-changes.ts'
+import { findApproval, listApprovalsOfTurn, requiredOf, type ApprovalRow } from '../../db/queries/approvals.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { findTool, parametersOf } from '../../db/queries/mcp-tools.ts'
 import { lockTurn } from '../../db/queries/turns.ts'

@@ -11,17 +11,9 @@ import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.t
 import type { Principal } from '../../db/queries/keys.ts'
 import { requestStopIn } from '../../db/queries/stop-requests.ts'
 import { finishTurn } from '../../db/queries/turn-ends.ts'
-import {
-  addAccepted,
-  admit,
-  findPosition,
-  findStartable,
-  listOvertaken,
-  markAccepted,
-  MAX_WAITING,
-  type Admission,
-  type StartableTurn,
-} from '../../db/queries/turn-queue.ts'
+import { admit, MAX_WAITING, type Admission } from '../../db/queries/admission.ts'
+import { findPosition, findStartable, listOvertaken, type StartableTurn } from '../../db/queries/turn-queue.ts'
+import { addAccepted, markAccepted } from '../../db/queries/turn-starts.ts'
 import { findTurn, HEAD_START, insertTurn, wasGivenUp } from '../../db/queries/turns.ts'
 import { insertUsage } from '../../db/queries/usage.ts'
 import type { Db, Tx, TurnsTable } from '../../db/schema.ts'

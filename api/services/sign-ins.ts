@@ -1,13 +1,14 @@
 // Sign-in of users to MCP servers: redirect to the authorization server, callback, and continuation of the waiting calls.
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { StoredEvent } from '../../contracts/events.ts'
-import { decideApproval, listApprovalsOfCall, type ApprovalRow, type Decision } from '../../db/queries/approvals.ts'
+import { decideApproval, type Decision } from '../../db/queries/approval-changes.ts'
+import { listApprovalsOfCall, type ApprovalRow } from '../../db/queries/approvals.ts'
+import { putGrant } from '../../db/queries/grants.ts'
 import {
   closeSignIn,
   beginAttempt,
   endSignIns,
   findSignIn,
-  putGrant,
   redeemState,
   type SignIn,
 } from '../../db/queries/sign-ins.ts'

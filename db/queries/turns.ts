@@ -1,4 +1,4 @@
-// Turns as rows: inserted, found, listed and locked. The queue of a conversation is in turn-queue.ts, the end of a turn in turn-ends.ts.
+// Turns as rows: inserted, found, listed and locked. Their start, queue and end are in turn-starts.ts, turn-queue.ts and turn-ends.ts.
 import type { FinalStatus, OnBusy, TurnStatus } from '../../contracts/turn.ts'
 import type { NewEvent, Usage } from '../../contracts/events.ts'
 import type { ErrorBody } from '../../contracts/failures.ts'

@@ -1,21 +1,13 @@
 // What turns wait for people to decide, on both databases; two storages on one database stand for two processes.
 import { describe, expect, it } from 'vitest'
 import { raiseFence, readAllEvents } from '../../db/event-rows.ts'
-import {
-  askApproval,
-  cancelApprovals,
-  decideApproval,
-  findApproval,
-  listApprovals,
-  listUntaken,
-  takeApproval,
-  type NewApproval,
-} from '../../db/queries/approvals.ts'
+import { askApproval, cancelApprovals, decideApproval, type NewApproval } from '../../db/queries/approval-changes.ts'
+import { findApproval, listApprovals, listUntaken, takeApproval } from '../../db/queries/approvals.ts'
 import { ensureDefaultConversation } from '../../db/queries/conversations.ts'
 import { listLogOfTurn } from '../../db/queries/log.ts'
 import { getToolCallOrThrow, insertStep, startToolCall } from '../../db/queries/steps.ts'
 import { requestStop } from '../../db/queries/stop-requests.ts'
-import { claimTurn } from '../../db/queries/turn-queue.ts'
+import { claimTurn } from '../../db/queries/turn-starts.ts'
 import { findTurn, insertTurn, lockTurn } from '../../db/queries/turns.ts'
 import type { Storage } from '../../db/storage.ts'
 import { dialects } from '../support/dialects.ts'

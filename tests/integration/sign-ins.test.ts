@@ -2,16 +2,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { SignIns } from '../../activities/mcp/sign-ins.ts'
 import { findServer, putServer } from '../../db/queries/mcp-servers.ts'
-import {
-  askForSignIn,
-  beginAttempt,
-  claimRenewal,
-  endSignIns,
-  findGrant,
-  putClient,
-  putGrant,
-  redeemState,
-} from '../../db/queries/sign-ins.ts'
+import { claimRenewal, findGrant, putClient, putGrant } from '../../db/queries/grants.ts'
+import { askForSignIn, beginAttempt, endSignIns, redeemState } from '../../db/queries/sign-ins.ts'
 import type { Storage } from '../../db/storage.ts'
 import { finishSignIn, openSignIn, planSignIn, type Grant } from '../../mcp/oauth.ts'
 import { urlGuard } from '../../net/url-guard.ts'

@@ -24,14 +24,9 @@ import {
   type NewToolCall,
 } from '../../db/queries/steps.ts'
 import { findToStop, requestStop } from '../../db/queries/stop-requests.ts'
-import {
-  admit,
-  claimTurn,
-  findUnfinishedOf,
-  listActive,
-  markAccepted,
-  type Claimed,
-} from '../../db/queries/turn-queue.ts'
+import { admit } from '../../db/queries/admission.ts'
+import { findUnfinishedOf, listActive } from '../../db/queries/turn-queue.ts'
+import { claimTurn, markAccepted, type Claimed } from '../../db/queries/turn-starts.ts'
 import { findTurn, insertTurn, listTurns, lockTurn } from '../../db/queries/turns.ts'
 import { completeUsage, insertUsage, totalUsage } from '../../db/queries/usage.ts'
 import type { Storage } from '../../db/storage.ts'

@@ -1,0 +1,35 @@
+// The steps of a tool call: each is one transaction under the turn's lock.
+import { addEvents, type Addition, type Writer } from '../../db/event-rows.ts'
+import { lockTurn } from '../../db/queries/turns.ts'
+import type { Tx } from '../../db/schema.ts'
+import { overtaken } from '../failures.ts'
+import type { ActivityResources } from '../resources.ts'
+
+/** @returns a function that runs a step in one transaction, and publishes its events once they are committed */
+export function callTransactions({ db, events }: Pick<ActivityResources, 'db' | 'events'>) {
+  return async function commit<T>(
+    turnId: string,
+    work: (
+      tx: Tx,
+      show: (writer: Writer | undefined, additions: Addition[]) => Promise<void>,
+      shown: Parameters<typeof events.publish>[1][],
+    ) => Promise<T>,
+  ): Promise<T> {
+    const { value, shown } = await db.transaction().execute(async (tx) => {
+      await lockTurn(tx, turnId)
+      const shown: Parameters<typeof events.publish>[1][] = []
+      const value = await work(
+        tx,
+        async (writer, additions) => {
+          const added = await addEvents(tx, turnId, writer, additions)
+          if ('refused' in added) throw overtaken()
+          shown.push(added.events)
+        },
+        shown,
+      )
+      return { value, shown }
+    })
+    for (const added of shown) events.publish(turnId, added)
+    return value
+  }
+}

@@ -1,0 +1,92 @@
+// The rows that decide whether a message is accepted, and as active or waiting. Read under the conversation's lock.
+import { sql, type Compilable } from 'kysely'
+import type { AgentConfig, AgentSource } from '../../contracts/schemas/agent.ts'
+import { agentConfig } from '../columns.ts'
+import { compiled } from '../compiled.ts'
+import { parseColumn } from '../json-column.ts'
+import type { Tx } from '../schema.ts'
+import { lockConversation } from './conversations.ts'
+
+/** Turns that may wait in one conversation. */
+export const MAX_WAITING = 100
+
+/** The data that decides whether a message is accepted, and as active or waiting. */
+export interface Admission {
+  conversation: { id: string; agent_id: string; user_id: string }
+  agent: { version: number; config: AgentConfig; source: AgentSource } | undefined
+  active_turn_id: string | undefined
+  waiting: number
+  /** Active turns that do not wait for a person, of the user and of the key. */
+  concurrent: { user: number; key: number }
+}
+
+interface AdmissionRow {
+  id: string
+  agent_id: string
+  user_id: string
+  version: number | null
+  config: string | null
+  source: AgentSource | null
+  active_turn_id: string | null
+  waiting: number
+  user: number
+  key: number
+}
+
+const selectAdmission = compiled<{ conversation_id: string; user_id: string; key_id: string }, AdmissionRow>(
+  (db, parameter) => {
+    const count = sql<number>`count(*)`.as('n')
+    const unfinished = db
+      .selectFrom('turns')
+      .where('conversation_id', '=', parameter('conversation_id'))
+      .where('finished_at', 'is', null)
+    const concurrent = db
+      .selectFrom('turns')
+      .where('activated_at', 'is not', null)
+      .where('finished_at', 'is', null)
+      .where('status', '<>', 'awaiting_approval')
+      .select(count)
+    return db
+      .selectFrom('conversations')
+      .leftJoin('agents', (join) =>
+        join.onRef('agents.id', '=', 'conversations.agent_id').on('agents.deleted_at', 'is', null),
+      )
+      .leftJoin('agent_versions', (join) =>
+        join.onRef('agent_versions.agent_id', '=', 'agents.id').onRef('agent_versions.version', '=', 'agents.version'),
+      )
+      .select([
+        'conversations.id',
+        'conversations.agent_id',
+        'conversations.user_id',
+        'agents.version',
+        'agent_versions.config',
+        'agent_versions.source',
+        unfinished.where('activated_at', 'is not', null).select('turns.id').as('active_turn_id'),
+        unfinished.where('activated_at', 'is', null).select(count).as('waiting'),
+        concurrent.where('user_id', '=', parameter('user_id')).as('user'),
+        concurrent.where('key_id', '=', parameter('key_id')).as('key'),
+      ])
+      .where('conversations.id', '=', parameter('conversation_id')) as unknown as Compilable<AdmissionRow>
+  },
+)
+
+/** Reads the admission data in one statement, under the locks of the conversation, the user and the key. */
+export async function admit(
+  tx: Tx,
+  { conversation_id, user_id, key_id }: { conversation_id: string; user_id: string; key_id: string },
+): Promise<Admission | undefined> {
+  await lockConversation(tx, conversation_id, [`user/${user_id}`, `key/${key_id}`])
+  const [row] = (await selectAdmission(tx, { conversation_id, user_id, key_id })).rows
+  if (!row) return undefined
+  const { id, agent_id, user_id: owner, version, config, source } = row
+  return {
+    conversation: { id, agent_id, user_id: owner },
+    agent:
+      version === null || config === null || source === null
+        ? undefined
+        : { version, config: parseColumn(agentConfig, config, `${agent_id}/${version}`), source },
+    active_turn_id: row.active_turn_id ?? undefined,
+    waiting: Number(row.waiting),
+    concurrent: { user: Number(row.user), key: Number(row.key) },
+  }
+}
