@@ -33,6 +33,11 @@ it.each([
   expect(markdown).toMatch(/42/)
 })
 
+it('has the navigation above the first heading last, and a table of contents in its place', () => {
+  const html = '<nav>Home</nav><h1>Fares</h1><nav>Contents</nav><p>Adult 42</p>'
+  expect(markupToMarkdown(html)).toBe('# Fares\n\nContents\n\nAdult 42\n\nHome')
+})
+
 it('replaces character references that name no character', () => {
   const markdown = markupToMarkdown('<html><body><h1>A &#0; B &#xD83D; C</h1><p>zebra &#x1F600;</p></body></html>')
   expect(markdown).toBe('# A \uFFFD B \uFFFD C\n\nzebra 😀')

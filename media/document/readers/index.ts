@@ -29,8 +29,11 @@ export async function readWhole(path: string, kind: WholeKind): Promise<Page[]> 
   const parts = await READERS[kind](path).catch((error: unknown) => {
     throw toFailure(error)
   })
-  const pages = parts.filter(({ text }) => text.trim() !== '').map((part, index) => ({ page: index + 1, ...part }))
-  if (pages.length === 0) throw new MediaFailure('empty', 'The file holds no text')
+  // A page without text may say why.
+  const pages = parts
+    .filter(({ text, notices }) => text.trim() !== '' || notices)
+    .map((part, index) => ({ page: index + 1, ...part }))
+  if (!pages.some(({ text }) => text.trim() !== '')) throw new MediaFailure('empty', 'The file holds no text')
   return pages
 }
 

@@ -22,6 +22,7 @@ export function markupToMarkdown(html: string, notices: Notice[] = []): string {
   const document = parse(html)
   showParts(document)
   markLabels(document)
+  moveNavigation(document)
   notices.push(...leftOut(document))
   const title = tidy(document.querySelector('title')?.textContent ?? '').replaceAll(/\s+/g, ' ')
   for (const element of document.querySelectorAll(UNREAD)) element.remove()
@@ -31,6 +32,17 @@ export function markupToMarkdown(html: string, notices: Notice[] = []): string {
   for (const rule of document.querySelectorAll('hr.page')) rule.replaceWith(document.createTextNode(BREAK_MARK))
   const markdown = tidy(toMarkdown(document.body)).replaceAll(`(${PICTURE})`, '()').replaceAll(BREAK_MARK, PAGE_BREAK)
   return title === '' || document.querySelector('h1') ? markdown : `# ${title}\n\n${markdown}`
+}
+
+/** Navigation above the first heading comes last: the beginning of a page says what the page is about. */
+function moveNavigation(document: Document): void {
+  const heading = document.querySelector('h1, h2, h3')
+  if (!heading) return
+  const FOLLOWING = 4
+  for (const navigation of document.querySelectorAll('nav, [role="navigation"], [role="search"]')) {
+    const isAbove = (navigation.compareDocumentPosition(heading) & FOLLOWING) !== 0
+    if (isAbove && !navigation.contains(heading)) document.body.append(navigation)
+  }
 }
 
 /** Numbers of items replace those that Markdown would count; an item that only contains a list has none. */

@@ -2,6 +2,8 @@
 import { attribute, childAt, childrenOf, descendantsOf, escapeHtml, nameOf } from './xml.ts'
 
 const PAGE = '<hr class="page">'
+/** Limit of repeated cells: the number is untrusted. */
+const MAX_REPEATS = 200
 /** Elements outside of the text: deletions, comments, indexes. */
 const SKIPPED: ReadonlySet<string> = new Set([
   'tracked-changes',
@@ -92,7 +94,12 @@ export class OdfHtml {
   }
 
   #row(row: Element): string {
-    const cells = childrenOf(row, 'table-cell', 'covered-table-cell').map((cell) => `<td>${this.#within(cell)}</td>`)
+    const cells = childrenOf(row, 'table-cell').map((cell) => {
+      const [across, down] = ['columns', 'rows'].map((name) => attribute(cell, `number-${name}-spanned`) ?? '1')
+      const repeats = Math.min(Number(attribute(cell, 'number-columns-repeated') ?? 1) || 1, MAX_REPEATS)
+      const html = `<td colspan="${escapeHtml(across!)}" rowspan="${escapeHtml(down!)}">${this.#within(cell)}</td>`
+      return html.repeat(repeats)
+    })
     return `<tr>${cells.join('')}</tr>`
   }
 
@@ -118,6 +125,14 @@ export class OdfHtml {
       .join('')
   }
 
+  /** Superscripts and subscripts: `super 58%`, `33% 58%`. */
+  #raised(element: Element): string {
+    const words = this.#words(element)
+    const position = this.styleOf(element, 'text-properties', 'text-position') ?? ''
+    if (/^sub|^-/.test(position)) return `<sub>${words}</sub>`
+    return /^super|^[1-9]/.test(position) ? `<sup>${words}</sup>` : words
+  }
+
   #inline(element: Element): string {
     if (SKIPPED.has(nameOf(element))) return ''
     switch (nameOf(element)) {
@@ -139,7 +154,7 @@ export class OdfHtml {
       case 'frame':
         return this.#frame(element)
       default:
-        return space(element) ?? this.#words(element)
+        return space(element) ?? this.#raised(element)
     }
   }
 }

@@ -87,16 +87,27 @@ function paragraphToHtml(paragraph: Element): string {
 function tableToHtml(table: Element): string {
   const rows = childrenOf(table, 'tr').map((row) => {
     const cells = childrenOf(row, 'tc').map((cell) => {
+      if (isMerged(cell, 'hMerge') || isMerged(cell, 'vMerge')) return ''
       const words = childrenOf(childAt(cell, 'txBody'), 'p').map(textOf).join('<br>')
-      return `<td>${words}</td>`
+      const [across, down] = [attribute(cell, 'gridSpan') ?? '1', attribute(cell, 'rowSpan') ?? '1']
+      return `<td colspan="${escapeHtml(across)}" rowspan="${escapeHtml(down)}">${words}</td>`
     })
     return `<tr>${cells.join('')}</tr>`
   })
   return `<table>${rows.join('')}</table>`
 }
 
+function isMerged(cell: Element, direction: 'hMerge' | 'vMerge'): boolean {
+  return /^(1|true)$/.test(attribute(cell, direction) ?? '')
+}
+
 function textOf(paragraph: Element): string {
   return childrenOf(paragraph, 'r', 'fld', 'br')
-    .map((run) => (nameOf(run) === 'br' ? '<br>' : escapeHtml(childAt(run, 't')?.textContent ?? '')))
+    .map((run) => {
+      if (nameOf(run) === 'br') return '<br>'
+      const text = escapeHtml(childAt(run, 't')?.textContent ?? '')
+      const raised = Number(attribute(childAt(run, 'rPr'), 'baseline') ?? 0) || 0
+      return raised === 0 ? text : raised > 0 ? `<sup>${text}</sup>` : `<sub>${text}</sub>`
+    })
     .join('')
 }

@@ -1,4 +1,5 @@
 // Converts RTF commands to simple HTML.
+import { scripted } from '../scripts.ts'
 import { escapeHtml } from './xml.ts'
 
 /** Groups without readable text. */
@@ -53,6 +54,8 @@ interface State {
   font: number
   /** Target of the text: body or footnote. */
   note: boolean
+  /** Superscript or subscript. */
+  script?: 'above' | 'below' | undefined
 }
 
 export class RtfHtml {
@@ -137,6 +140,14 @@ export class RtfHtml {
         this.#isItem = false
         this.#inTable = false
         return
+      case 'super':
+      case 'sub':
+        this.#state.script = number === 0 ? undefined : word === 'super' ? 'above' : 'below'
+        return
+      case 'nosupersub':
+      case 'plain':
+        this.#state.script = undefined
+        return
       case 'outlinelevel':
         this.#level = number !== undefined && number < 6 ? number + 1 : 0
         return
@@ -211,8 +222,10 @@ export class RtfHtml {
   #put(text: string, flushed = false): void {
     if (!flushed) this.#flush()
     if (this.#state.skipped) return
-    if (this.#state.note) this.#noteWords += text
-    else this.#words += text
+    const { note, script } = this.#state
+    const shown = script ? scripted(text, script, note ? this.#noteWords : this.#words) : text
+    if (note) this.#noteWords += shown
+    else this.#words += shown
   }
 
   #endParagraph(): void {
