@@ -1,4 +1,4 @@
-// Channels and tracks of a recording as one: whoever is heard in one of them is heard in the mix, however quiet the channel
+// Channels and tracks of a recording as one: speech in any of them is heard in the mix, however quiet the channel
 // and whatever its phase. The channel that is loudest at a time is heard then (a gain-sharing automatic mixer).
 import { open, type FileHandle } from 'node:fs/promises'
 import { MAX_LEVEL, planMix, type ChannelStats } from './mix-plan.ts'

@@ -48,7 +48,7 @@ export function isPicture(layer: TextLayer, found: PageComplexityStats): boolean
 /** `B Gc d]ĈhY_` for `A na posilku`: words with signs or capitals within. */
 function isMixed(text: string): boolean {
   const words = text.split(/\s+/).filter((word) => word.length > 2)
-  const mixed = words.filter((word) => /\p{L}[^\p{L}\p{M}'’.,/:@_-]+\p{L}|\p{Ll}\p{Lu}/u.test(word))
+  const mixed = words.filter((word) => /\p{L}[^\p{L}\p{M}'’.,/:@_<>()=-]+\p{L}|\p{Ll}\p{Lu}/u.test(word))
   return words.length >= FEWEST_WORDS && mixed.length > words.length * MOSTLY_MIXED
 }
 

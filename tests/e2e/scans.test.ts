@@ -69,7 +69,7 @@ it(
     'every page of a fax is read, as a document and as a picture, and what was not read is told',
   ),
   async () => {
-    const fax = readFileSync(join(import.meta.dirname, '../fixtures/fax.tif'))
+    const fax = readFileSync(join(import.meta.dirname, '../fixtures/cases/fax.tif'))
     const found = /PAGE-(ONE|TWO|THREE)-FAX|(?<=number )\d/g
     for (const kind of ['document', 'image']) {
       const id = await ingest(kind, 'fax.tif', fax)

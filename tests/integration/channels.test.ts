@@ -1,4 +1,4 @@
-// Whoever is heard in a channel or a track of a recording is heard in what is transcribed.
+// Speech in any channel or track of a recording is in what is transcribed.
 import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -7,7 +7,7 @@ import { type ImageFacts, READABLE, withPreparedImage } from '../../media/image/
 import { Ocr } from '../../media/image/ocr.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
-const fixture = (name: string) => join(import.meta.dirname, '../fixtures', name)
+const fixture = (name: string) => join(import.meta.dirname, '../fixtures/cases', name)
 const signal = new AbortController().signal
 const limits = { memory_mb: 1_024, time_ms: 55_000, output_bytes: 8_000_000, max_pixels: 100_000_000 }
 const ocr = new Ocr(limits)

@@ -7,7 +7,7 @@ import { withLineBreaks } from '../../media/document/pdf-line-breaks.ts'
 import { withLostText } from '../../media/document/pdf-lost-text.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
-const fixture = (name: string) => join(import.meta.dirname, '../fixtures', name)
+const fixture = (name: string) => join(import.meta.dirname, '../fixtures/cases', name)
 const engines: PdfEngine[] = ['liteparse', 'pdf.js']
 
 async function read(path: string, engine: PdfEngine) {

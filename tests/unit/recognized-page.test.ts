@@ -44,7 +44,7 @@ it('a page without text has what OCR read, with a notice where that is uncertain
   })
 })
 
-it('a garbled text layer gives way to OCR, but not to a bad guess', () => {
+it('a garbled text layer is replaced by OCR, but not by a bad guess', () => {
   const page = { page: 1, text: '\u0003\u0014 \u0015\u0016', garbled: true as const, scanned: true as const }
   expect(withRecognized(page, read(['The pump holds 12 bar.', 93]))).not.toHaveProperty('notices')
   expect(withRecognized(page, read(['The pump holds 12 bar.', 93])).text).toBe('The pump holds 12 bar.')
