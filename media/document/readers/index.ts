@@ -21,7 +21,7 @@ const READERS: Record<WholeKind, (path: string) => Promise<UnnumberedPage[]>> = 
   csv: async (path) => (await import('./csv.ts')).readCsv(path),
   json: async (path) => (await import('./json.ts')).readJson(path),
   eml: async (path) => (await import('./eml.ts')).readEml(path),
-  tsv: async (path) => (await import('./csv.ts')).readCsv(path, '\t'),
+  tsv: async (path) => (await import('./csv.ts')).readCsv(path),
 }
 
 /** All pages of a document. @throws MediaFailure */

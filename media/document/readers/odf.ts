@@ -40,7 +40,7 @@ export function readOds(path: string): Promise<UnnumberedPage[]> {
     const writer = new OdfHtml(content)
     return childrenOf(childAt(body, 'spreadsheet'), 'table').flatMap((table) => {
       if (writer.styleOf(table, 'table-properties', 'display') === 'false') return []
-      return tableParts([...rowsOf(table, writer)], `Sheet ${attribute(table, 'name') ?? ''}`)
+      return tableParts([...rowsOf(table, writer)], { label: `Sheet ${attribute(table, 'name') ?? ''}` })
     })
   })
 }
