@@ -8,7 +8,8 @@ import type { UnnumberedPage } from './table.ts'
 /** Formats that are read as a whole. */
 export type WholeKind = Exclude<DocumentKind, 'pdf' | 'text' | 'markdown'>
 
-const READERS: Record<WholeKind, (path: string) => Promise<UnnumberedPage[]>> = {
+/** The name is that of the client. */
+const READERS: Record<WholeKind, (path: string, name: string) => Promise<UnnumberedPage[]>> = {
   docx: async (path) => (await import('./docx.ts')).readDocx(path),
   xlsx: async (path) => (await import('./xlsx.ts')).readXlsx(path),
   pptx: async (path) => (await import('./pptx.ts')).readPptx(path),
@@ -22,11 +23,17 @@ const READERS: Record<WholeKind, (path: string) => Promise<UnnumberedPage[]>> = 
   json: async (path) => (await import('./json.ts')).readJson(path),
   eml: async (path) => (await import('./eml.ts')).readEml(path),
   tsv: async (path) => (await import('./csv.ts')).readCsv(path),
+  notebook: async (path) => (await import('./notebook.ts')).readNotebook(path),
+  xml: async (path) => (await import('./xml-document.ts')).readXmlDocument(path),
+  subtitles: async (path) => (await import('./subtitles.ts')).readSubtitles(path),
+  calendar: async (path) => (await import('./calendar.ts')).readCalendar(path),
+  contacts: async (path) => (await import('./contacts.ts')).readContacts(path),
+  code: async (path, name) => (await import('./source-code.ts')).readSourceCode(path, name),
 }
 
 /** All pages of a document. @throws MediaFailure */
-export async function readWhole(path: string, kind: WholeKind): Promise<Page[]> {
-  const parts = await READERS[kind](path).catch((error: unknown) => {
+export async function readWhole(path: string, kind: WholeKind, name = ''): Promise<Page[]> {
+  const parts = await READERS[kind](path, name).catch((error: unknown) => {
     throw toFailure(error)
   })
   const pages = parts.filter(({ text }) => text.trim() !== '').map((part, index) => ({ page: index + 1, ...part }))
