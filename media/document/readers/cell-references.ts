@@ -29,6 +29,16 @@ export function columnName(index: number): string {
   return name
 }
 
+/** Row and column from 0 of `B2`. */
+export function cellAt(reference: string): { row: number; column: number } | undefined {
+  let at = 0
+  let column = 0
+  for (let code = reference.charCodeAt(at); code >= 65 && code <= 90; code = reference.charCodeAt(++at))
+    column = column * 26 + code - 64
+  const row = Number(reference.slice(at))
+  return at > 0 && row > 0 ? { row: row - 1, column: column - 1 } : undefined
+}
+
 export interface Range {
   top: number
   left: number

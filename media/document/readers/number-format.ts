@@ -47,15 +47,13 @@ export function shownNumber(raw: string, pattern: string, date1904 = false): str
   const value = Number(raw)
   if (raw.trim() === '' || Number.isNaN(value)) return raw
   // An integer of more digits than a number holds, such as an identifier.
-  if (/^-?\d{16,}$/.test(raw)) return raw
-  const plain = plainNumber(value)
-  if (pattern === GENERAL || pattern === '@') return plain
-  const info = knownFormat(pattern)
-  if (!info) return plain
-  if (info.isDate) return shownDate(value, pattern, info, date1904) ?? plain
+  if (raw.length > PRECISION && /^-?\d{16,}$/.test(raw)) return raw
+  const info = pattern === GENERAL || pattern === '@' ? undefined : knownFormat(pattern)
+  if (!info) return plainNumber(value)
+  if (info.isDate) return shownDate(value, pattern, info, date1904) ?? plainNumber(value)
   const shown = formatted(extended(pattern, info, value), value)
-  if (shown === undefined || (shown === '' && value !== 0)) return plain
-  return info.isFraction && !isExactFraction(shown, value) ? plain : shown
+  if (shown === undefined || (shown === '' && value !== 0)) return plainNumber(value)
+  return info.isFraction && !isExactFraction(shown, value) ? plainNumber(value) : shown
 }
 
 /** Text of a cell, with what its format adds. */
@@ -64,7 +62,8 @@ export function shownText(text: string, pattern: string): string {
 }
 
 /** All digits, without an exponent where there are few zeros. */
-function plainNumber(value: number): string {
+export function plainNumber(value: number): string {
+  if (Number.isSafeInteger(value)) return String(value + 0)
   const rounded = Number(value.toPrecision(PRECISION))
   const text = String(Object.is(rounded, -0) ? 0 : rounded)
   const small = /^(-?)(\d)(?:\.(\d+))?e-(\d+)$/.exec(text)

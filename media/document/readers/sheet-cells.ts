@@ -1,5 +1,5 @@
 // The cells of a sheet of an XLSX file, as the application shows them.
-import { columnName, movedFormula, type Range, rangeOf } from './cell-references.ts'
+import { cellAt, columnName, movedFormula, type Range, rangeOf } from './cell-references.ts'
 import { shownNumber, shownText } from './number-format.ts'
 import { unescapeText, type Workbook } from './workbook.ts'
 import { readXmlEvents } from './xml-events.ts'
@@ -119,9 +119,9 @@ class SheetReader {
   }
 
   #begin(attribute: (name: string) => string | undefined): void {
-    const at = rangeOf(attribute('r') ?? '')
-    this.#column = at?.left ?? this.#column + 1
-    if (at) this.#row = at.top
+    const at = cellAt(attribute('r') ?? '')
+    this.#column = at?.column ?? this.#column + 1
+    if (at) this.#row = at.row
     this.#cell = {
       row: this.#row,
       column: this.#column,

@@ -5,7 +5,7 @@ import { withArchive } from './archive.ts'
 import { readSheetCells, type SheetCells } from './sheet-cells.ts'
 import { type SheetExtras, sheetExtras } from './sheet-extras.ts'
 import { sheetPages } from './sheet-grid.ts'
-import { leftOutSheets, withNotices } from './sheet-notices.ts'
+import { leftOutSheets, unvaluedFormulas, withNotices } from './sheet-notices.ts'
 import type { UnnumberedPage } from './table.ts'
 import { readWorkbook } from './workbook.ts'
 
@@ -31,7 +31,7 @@ export function readXlsx(path: string): Promise<UnnumberedPage[]> {
         name,
         headers: headersOf(cells, extras),
         after: extras.text,
-        notices: [...unvalued(name, cells), ...extras.notices],
+        notices: [...unvaluedFormulas(name, cells.unvalued), ...extras.notices],
       })
       if (found.length === 0) notices.push(...extras.notices)
       pages.push(...found)
@@ -48,18 +48,6 @@ function headersOf({ frozen, filter }: SheetCells, { headers }: SheetExtras): { 
     ...headers,
     ...(frozen > 0 && frozen <= MAX_FROZEN ? [{ from: 0, to: frozen - 1 }] : []),
     ...(filter ? [{ from: filter.top, to: filter.top }] : []),
-  ]
-}
-
-function unvalued(name: string, { unvalued: cells }: SheetCells): Notice[] {
-  if (cells.length === 0) return []
-  return [
-    {
-      code: 'not_read',
-      message: 'Formulas without a stored value are shown as formulas',
-      count: cells.length,
-      places: cells.slice(0, 10).map((cell) => `Sheet ${name}, ${cell}`),
-    },
   ]
 }
 
