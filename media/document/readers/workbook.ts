@@ -40,7 +40,8 @@ export async function readWorkbook(archive: Archive): Promise<Workbook> {
     throw new MediaFailure('not_a_document', 'Binary workbooks (XLSB) are not read: save it as XLSX')
   const book = parseXml(await archive.xml(path))
   const relations = await relationsOf(archive, path)
-  const partOf = (type: string) => relations.find((each) => each.type === type)?.path
+  const folder = path.slice(0, path.lastIndexOf('/') + 1)
+  const partOf = (type: string) => relations.find((each) => each.type === type)?.path ?? `${folder}${type}.xml`
   const styles = partOf('styles')
   const texts = partOf('sharedStrings')
   return {
@@ -53,8 +54,8 @@ export async function readWorkbook(archive: Archive): Promise<Workbook> {
       }
     }),
     date1904: /^(?:1|true|on)$/.test(attribute(childAt(book, 'workbookPr'), 'date1904') ?? ''),
-    styles: styles !== undefined && archive.has(styles) ? readStyles(await archive.xml(styles)) : [],
-    texts: texts !== undefined && archive.has(texts) ? readTexts(await archive.xml(texts)) : [],
+    styles: archive.has(styles) ? readStyles(await archive.xml(styles)) : [],
+    texts: archive.has(texts) ? readTexts(await archive.xml(texts)) : [],
   }
 }
 
