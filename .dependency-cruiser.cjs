@@ -28,7 +28,7 @@ module.exports = {
     ...['db', 'media', 'net', 'providers', 'temporal-config'].map((folder) => only(folder, ['contracts'])),
     only('vectors', ['contracts', 'db']),
     // Web pages and documents share these parsers.
-    only('mcp', ['contracts', 'net', 'media/document/(html|to-markdown)\\.ts']),
+    only('mcp', ['contracts', 'net', 'media/document/(html|html-parts|html-tree|to-markdown)\\.ts']),
     only(
       'api',
       [
@@ -44,7 +44,7 @@ module.exports = {
         to: VALUES,
       },
     ),
-    only('api', ['contracts', 'db', 'vectors', 'workflows', 'providers', 'mcp/oauth\\.ts'], {
+    only('api', ['contracts', 'db', 'vectors', 'workflows', 'providers', 'mcp/oauth(-client)?\\.ts'], {
       name: 'api-types',
       to: TYPES,
     }),

@@ -1,7 +1,7 @@
 // The activities, made from their dependencies: the worker registers them, workflows import their types.
 import { describeActivities } from './ingest/describe-image.ts'
 import { indexAndPublishActivities } from './ingest/index-and-publish.ts'
-import { mcpRouteActivities } from './mcp/call-tool.ts'
+import { mcpRouteActivities } from './mcp/route-call.ts'
 import { modelCallActivities } from './turn/model-call.ts'
 import type { ActivityResources } from './resources.ts'
 import { summaryActivities } from './ingest/summarize.ts'

@@ -1,7 +1,7 @@
 // Maps the settings to the limits of images and recordings, and to the speech synthesizer.
 import type { Limits, Settings } from '../config/settings.ts'
 import { MuxiError, wrongField } from '../contracts/failures.ts'
-import type { AudioLimits } from '../media/audio/audio.ts'
+import type { AudioLimits } from '../media/audio/ffmpeg.ts'
 import { hasEspeak, speakOffline } from '../media/audio/espeak.ts'
 import type { ImageLimits } from '../media/image/image.ts'
 import { ProgramFailed } from '../media/process/limited-process.ts'

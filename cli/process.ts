@@ -127,6 +127,7 @@ async function start(
     // A worker that drains takes no workflow tasks.
     eager: () => role === 'all' && !stopping.aborted,
     headStart: role === 'all',
+    log,
   })
   const shared = { settings, storage, vectors, log, client, stopping, models, embedder, turns, guard }
   if (worker) {

@@ -55,6 +55,8 @@ export async function startWorkers(
     version: readVersion(),
     max_message_bytes: settings.limits.mcp_message_bytes,
     ping_ms: settings.engine.mcp_ping_ms,
+    models,
+    image_limits: imageLimits(settings.limits),
     tool_output_characters: settings.limits.tool_output_characters,
     log,
   })

@@ -183,6 +183,7 @@ export const agentConfig = column<AgentConfig>('agent_versions', 'config', agent
 export const serverConfig = column<McpServer>('mcp_servers', 'config', server)
 export const serverWarnings = column<string[]>('mcp_servers', 'warnings', Type.Array(text))
 export const toolParameters = column<Record<string, unknown>>('mcp_tools', 'parameters', anyObject)
+export const toolRefusals = column<Record<string, string>>('mcp_tools', 'refused', Type.Record(text, text))
 export const toolAnnotations = column<Record<string, unknown>>('mcp_tools', 'annotations', anyObject)
 
 export const keyScopes = column<Scope[]>(

@@ -171,7 +171,7 @@ export class EventLog {
     const ring = this.#rings.get(stream) ?? { events: [], restarts: 0, followers: new Set() }
     ring.followers.add(wake)
     this.#rings.set(stream, ring)
-    this.#unlisten ??= this.#foreign.listen((commits) => this.#hear(commits))
+    this.#unlisten ??= this.#foreign.listen((commits) => this.#onCommits(commits))
     return ring
   }
 
@@ -184,7 +184,7 @@ export class EventLog {
     this.#unlisten = undefined
   }
 
-  #hear(commits: Commits | undefined): void {
+  #onCommits(commits: Commits | undefined): void {
     if (!commits) this.#ahead = undefined
     for (const { stream, events } of commits?.events ?? []) this.publish(stream, events)
     for (const [stream, head] of commits?.heads ?? []) if (this.#rings.has(stream)) this.#ahead?.set(stream, head)

@@ -20,6 +20,7 @@ import * as mcpIdleStop from './migrations/017-mcp-idle-stop.ts'
 import * as modelReplies from './migrations/018-model-replies.ts'
 import * as mcpWarnings from './migrations/019-mcp-warnings.ts'
 import * as streamIds from './migrations/020-stream-ids.ts'
+import * as refusedTools from './migrations/021-refused-tools.ts'
 import * as notices from './migrations/022-notices.ts'
 import * as searchWords from './migrations/023-search-words.ts'
 import * as unreadFiles from './migrations/024-unread-files.ts'
@@ -46,6 +47,7 @@ const MIGRATIONS = {
   '018-model-replies': modelReplies,
   '019-mcp-warnings': mcpWarnings,
   '020-stream-ids': streamIds,
+  '021-refused-tools': refusedTools,
   '022-notices': notices,
   '023-search-words': searchWords,
   '024-unread-files': unreadFiles,

@@ -58,7 +58,7 @@ export class Listener<T> implements Foreign<T> {
       const over = Promise.withResolvers<void>()
       client.on('error', () => over.resolve())
       client.on('end', () => over.resolve())
-      client.on('notification', ({ payload = '' }) => this.#heard(payload))
+      client.on('notification', ({ payload = '' }) => this.#onNotification(payload))
       this.#closing.signal.addEventListener('abort', () => over.resolve(), { once: true })
       try {
         await client.connect()
@@ -84,7 +84,7 @@ export class Listener<T> implements Foreign<T> {
     }
   }
 
-  #heard(payload: string): void {
+  #onNotification(payload: string): void {
     if (this.#listeners.size === 0) return
     const [sender, ...lines] = payload.split('\n')
     const told = this.#read(lines)

@@ -7,7 +7,7 @@ import { serializeMessage } from '@modelcontextprotocol/sdk/shared/stdio.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import { McpFailure } from './failure.ts'
-import { readMessage } from './read-message.ts'
+import { readMessages } from './read-message.ts'
 import { Lines, type LongLine } from './lines.ts'
 import { Tail } from './tail.ts'
 
@@ -126,16 +126,16 @@ export class ChildTransport implements Transport {
       return
     }
     if (line.trim() === '') return
-    let message: JSONRPCMessage
+    let messages: JSONRPCMessage[]
     try {
-      message = readMessage(line)
+      messages = readMessages(line)
     } catch {
       this.stderr.add(Buffer.from(`not a message: ${line.slice(0, 200)}\n`))
       this.#garbage += 1
       if (this.#garbage === MAX_GARBAGE) this.#giveUp('it writes to standard output what is no message')
       return
     }
-    this.onmessage?.(message)
+    for (const message of messages) this.onmessage?.(message)
   }
 
   #giveUp(why: string): void {

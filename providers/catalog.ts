@@ -39,6 +39,9 @@ export interface PictureLimits {
 }
 
 const MB = 2 ** 20
+/** Pictures of one request and their bytes: vendors refuse larger requests, or scale the pictures down. */
+export const MAX_PICTURES = 20
+export const MAX_PICTURE_BYTES = 20 * MB
 /** What most models take: used when the model that will see the picture is not known. */
 export const USUAL_PICTURE: PictureLimits = { max_side: 1_568, max_bytes: 3.5 * MB }
 /** Base64 makes a third more of it: Anthropic counts 5 MB after that. */

@@ -35,6 +35,12 @@ export interface ChainModel extends ModelRef {
   known: ModelFacts
 }
 
+/** Names a model of a chain, with the host of its address. */
+export function modelKey({ provider, model, base_url }: ChainModel): string {
+  const host = base_url !== undefined && URL.canParse(base_url) ? ` at ${new URL(base_url).host}` : ''
+  return `${provider}:${model}${host}`
+}
+
 export class ModelRegistry {
   readonly #options: RegistryOptions
   readonly #open = new Map<string, Provider>()

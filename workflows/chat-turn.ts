@@ -28,7 +28,7 @@ const CANCELLATION_GRACE = '10s'
 export async function chatTurn(turn: TurnInput): Promise<{ status: FinalStatus }> {
   const { turn_id } = turn
   const clock = new TurnClock(turn.deadline_ms)
-  setHandler(parked, (call) => clock.hear(call))
+  setHandler(parked, (call) => clock.setParked(call))
   try {
     const status = await answer(turn, clock)
     setCurrentDetails(`Ended: ${status}`)

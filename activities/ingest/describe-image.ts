@@ -1,12 +1,13 @@
 // The description of an image, by one of the agent's models that take images.
 import type { DescriptionRef } from '../../contracts/job.ts'
 import { textPart, type ImagePart } from '../../contracts/model-messages.ts'
+import { mapAll } from '../../contracts/map-all.ts'
 import { promptName } from '../../contracts/prompt-text.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { setMedia } from '../../db/queries/jobs.ts'
 import { ingestionStep } from './ingestion-step.ts'
 import { askModel, seeingModelsOf, type JobQuestion } from './job-models.ts'
-import { findMade, readMedia, variantName } from './media-rows.ts'
+import { listMade, readMedia, variantName } from './media-rows.ts'
 import type { ActivityResources } from '../resources.ts'
 
 /** Longest description, in characters. */
@@ -28,10 +29,13 @@ export function describeActivities(resources: Resources) {
         if (media.result.description !== undefined) return { characters: media.result.description.length }
         const model = (await seeingModelsOf(db, models, job))[place]
         const limits = model?.known.pictures
-        const made = limits && findMade(media, variantName(limits))
-        if (!model || !made) return { characters: 0 }
-        const picture = await blobs.get(job.user_id, made.sha256)
-        const question = toQuestion(job.name, made.media_type, picture)
+        const made = limits ? listMade(media, variantName(limits)) : []
+        if (!model || made.length === 0) return { characters: 0 }
+        const pictures = await mapAll(made, async ({ media_type, sha256 }) => {
+          const bytes = await blobs.get(job.user_id, sha256)
+          return { type: 'image' as const, media_type, base64: bytes.toString('base64') }
+        })
+        const question = toQuestion(job.name, pictures)
         const { text, facts } = await askModel(resources, job, model, place, question, signal)
         const told = await db.transaction().execute(async (tx) => {
           await setMedia(tx, job.id, { ...media, result: { ...media.result, description: text } })
@@ -44,8 +48,7 @@ export function describeActivities(resources: Resources) {
   }
 }
 
-function toQuestion(name: string, media_type: string, picture: Buffer): JobQuestion {
-  const image: ImagePart = { type: 'image', media_type, base64: picture.toString('base64') }
-  const parts = [textPart(`The picture: ${promptName(name)}`), image]
+function toQuestion(name: string, pictures: ImagePart[]): JobQuestion {
+  const parts = [textPart(`The picture: ${promptName(name)}`), ...pictures]
   return { step: 0, max_characters: MAX_DESCRIPTION, system: INSTRUCTIONS, messages: [{ role: 'user', parts }] }
 }

@@ -12,6 +12,11 @@ export function findMade(media: JobMedia | undefined, name: string): MadeFile | 
   return media?.made.find((each) => each.name === name)
 }
 
+/** The files of a variant: the parts of a long picture, or one. */
+export function listMade(media: JobMedia | undefined, name: string): MadeFile[] {
+  return media?.made.filter((each) => each.name === name) ?? []
+}
+
 /** The name of the variant for a model. */
 export function variantName({ max_side, max_bytes }: { max_side: number; max_bytes: number }): string {
   return `${max_side}-${max_bytes}`

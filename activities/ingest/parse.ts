@@ -16,6 +16,7 @@ import type { ActivityResources } from '../resources.ts'
 import { ingestionStep } from './ingestion-step.ts'
 import { readMedia } from './media-rows.ts'
 import { planParts, readParts } from './contained-files.ts'
+import { countPages, isPicture, readPicture } from './read-picture.ts'
 import { readScans } from './read-scans.ts'
 
 /** A batch that was started this often without finishing crashes its worker: it fails. */
@@ -37,8 +38,9 @@ type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & 
 export function parseActivities(resources: Resources) {
   const { db, events, blobs, parse_limits: limits } = resources
 
-  async function inspect(path: string, { name }: JobsTable, signal: AbortSignal): Promise<Inspected> {
-    const parts = await planParts(resources, { path, name }, signal)
+  async function inspect(path: string, { name, user_id }: JobsTable, signal: AbortSignal): Promise<Inspected> {
+    const parts = await planParts(resources, { path, name, user_id }, signal)
+    if (!parts && (await isPicture(path))) return { pages: await countPages(resources, user_id, path, signal) }
     if (!parts) return inspectDocument(path, { signal, limits, name })
     return { pages: parts.parts.reduce((sum, part) => sum + part.pages, 0), parts }
   }
@@ -77,6 +79,7 @@ export function parseActivities(resources: Resources) {
           async (path) => {
             const { parts } = readMedia(job) ?? {}
             if (parts) return readParts(resources, job, path, parts, range, signal)
+            if (await isPicture(path)) return readPicture(resources, job, { path, part: '' }, range, signal)
             const parsed = await parsePages(path, range, { signal, limits })
             return readScans(resources, job, { path, part: '' }, parsed, signal)
           },

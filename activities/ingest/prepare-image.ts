@@ -1,6 +1,7 @@
 // Images, on the task queue for CPU-bound work: resized for models, and read by OCR.
 import { createReadStream } from 'node:fs'
 import type { JobRef } from '../../contracts/job.ts'
+import type { Notice } from '../../contracts/notices.ts'
 import { jobOptions } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { insertFile } from '../../db/queries/files.ts'
@@ -10,23 +11,27 @@ import { setMedia } from '../../db/queries/jobs.ts'
 import type { JobsTable } from '../../db/schema.ts'
 import {
   withPreparedImage,
+  type ImageFacts,
   type ImageFile,
   type ImageLimits,
   type ImageVariant,
-  READABLE,
   type PreparedImage,
 } from '../../media/image/image.ts'
 import type { Ocr } from '../../media/image/ocr.ts'
 import { checkLanguages } from '../../media/image/ocr-languages.ts'
-import { USUAL_PICTURE } from '../../providers/catalog.ts'
+import type { Page } from '../../media/page.ts'
 import { ingestionStep } from './ingestion-step.ts'
-import { seeingModelsOf } from './job-models.ts'
-import { readOnce } from './read-scans.ts'
-import { readMedia, variantName } from './media-rows.ts'
+import { modelsOf, seeingModelsOf } from './job-models.ts'
+import { readPicture } from './read-picture.ts'
+import { readMedia } from './media-rows.ts'
 import type { JobMedia, MadeFile } from '../../db/columns.ts'
+import { variantsFor } from './picture-variants.ts'
 import type { ActivityResources } from '../resources.ts'
 
 const THUMBNAIL: ImageVariant = { name: 'thumbnail', max_side: 256, max_bytes: 64 * 1_024, format: 'webp' }
+
+/** Most pages of a picture: they are one batch. */
+const MAX_PAGES = 50
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'models'> & {
   image_limits: ImageLimits
@@ -59,30 +64,30 @@ export function pictureActivities(resources: Resources) {
      */
     async prepareImage(ref: JobRef): Promise<{ describe: boolean; models?: number }> {
       return ingestionStep(resources, ref, { name: 'prepare', input: {} }, async (job, signal) => {
-        const seeing = await seeingModelsOf(db, resources.models, job)
+        const chain = await modelsOf(db, resources.models, job)
+        const seeing = chain.filter(({ known }) => known.pictures !== undefined)
         const { describe: wanted = job.turn_id === null } = parseColumn(jobOptions, job.options, job.id)
         const describe = wanted && seeing.length > 0
         const answer = { describe, models: seeing.length }
         if (job.media !== null) return answer
-        const wantedLimits = seeing.length > 0 ? seeing.map(({ known }) => known.pictures!) : [USUAL_PICTURE]
-        const variants = [...new Map(wantedLimits.map((each) => [variantName(each), each]))].map(([name, each]) => ({
-          name,
-          ...each,
-        }))
+        const variants = variantsFor(chain)
         const options = { signal, limits, owner: job.user_id }
-        const keepAll = async ({ facts, files }: PreparedImage): Promise<JobMedia> => {
+        const keepAll = async ({ facts, files }: PreparedImage) => {
           const made: MadeFile[] = []
           for (const file of files) made.push(await keep(job, file))
-          return {
+          const notices = noticesOf(facts)
+          const media: JobMedia = {
             metadata: { ...facts },
             result: {
               image_file_id: made[0]!.file_id,
               thumbnail_file_id: made.at(-1)!.file_id,
+              ...(notices.length > 0 && { notices }),
             },
             made,
           }
+          return { media, pages: facts.pages }
         }
-        const media = await blobs.withFile(
+        const { media, pages } = await blobs.withFile(
           job.user_id,
           job.sha256,
           (path) => withPreparedImage(path, [...variants, THUMBNAIL], options, keepAll),
@@ -90,7 +95,7 @@ export function pictureActivities(resources: Resources) {
         )
         const told = await db.transaction().execute(async (tx) => {
           await setMedia(tx, job.id, media)
-          await planBatches(tx, job.id, 1)
+          await planBatches(tx, job.id, Math.min(pages, MAX_PAGES))
           return advance(tx, job, 'preparing', '')
         })
         events.publish(job.id, told)
@@ -98,37 +103,43 @@ export function pictureActivities(resources: Resources) {
       })
     },
 
-    /** Reads the text in the image by OCR, unless a model gets the image in the turn, and stores the result as its only page. */
+    /** Reads the text in the image by OCR, unless a model gets the image in the turn, and stores each of its pages. */
     async readImage(ref: JobRef): Promise<{ characters: number }> {
       return ingestionStep(resources, ref, { name: 'read', input: {} }, async (job, signal) => {
         const stored = await findBatch(db, job.id, 1)
-        if (stored?.pages) return { characters: stored.pages[0]?.text.length ?? 0 }
+        if (stored?.pages) return { characters: stored.pages.reduce((sum, page) => sum + page.text.length, 0) }
         const { ocr = 'auto', languages = [] } = parseColumn(jobOptions, job.options, job.id)
         checkLanguages(languages)
-        const seen = job.turn_id !== null && (await seeingModelsOf(db, resources.models, job)).length > 0
-        const read = ocr === 'always' || (ocr === 'auto' && !seen)
-        const found = read
-          ? await blobs.withFile(
-              job.user_id,
-              job.sha256,
-              (path) =>
-                withPreparedImage(path, [READABLE], { signal, limits, owner: job.user_id }, ({ files }) =>
-                  readOnce(resources, job, { path: files[0]!.path, part: '', page: 0 }, signal),
-                ),
-              signal,
-            )
-          : undefined
-        const { description } = readMedia(job)?.result ?? {}
-        const text = [description, found?.text.trim()].filter(Boolean).join('\n\n')
-        const { text: _, ...ocrFacts } = found ?? {}
-        const page = { page: 1, text, ...(found && { ocr: ocrFacts }) }
+        const { description = '' } = readMedia(job)?.result ?? {}
+        const isSeen = job.turn_id !== null && (await seeingModelsOf(db, resources.models, job)).length > 0
+        // Models get the first page only.
+        const to = job.pages ?? 1
+        const readAll = (path: string) => readPicture(resources, job, { path, part: '' }, { from: 1, to }, signal)
+        const [first, ...others] =
+          ocr === 'auto' && isSeen && to === 1
+            ? [{ page: 1, text: '' }]
+            : await blobs.withFile(job.user_id, job.sha256, readAll, signal)
+        const text = [description, first!.text.trim()].filter((each) => each !== '').join('\n\n')
+        const pages: Page[] = [{ ...first!, text }, ...others]
         const told = await db.transaction().execute(async (tx) => {
-          await storeParsed(tx, job.id, 1, [page])
+          await storeParsed(tx, job.id, 1, pages)
           return advance(tx, job, 'reading', '')
         })
         events.publish(job.id, told)
-        return { characters: text.length }
+        return { characters: pages.reduce((sum, page) => sum + page.text.length, 0) }
       })
     },
   }
+}
+
+/** What the result does not show of a picture with several pages. */
+function noticesOf({ pages }: ImageFacts): Notice[] {
+  const shown: Notice = { code: 'left_out', message: 'Models are shown the first page of the picture only', count: 1 }
+  const beyond = pages - MAX_PAGES
+  const read: Notice = {
+    code: 'left_out',
+    message: `Pages of the picture beyond the first ${MAX_PAGES}`,
+    count: beyond,
+  }
+  return [...(pages > 1 ? [shown] : []), ...(beyond > 0 ? [read] : [])]
 }

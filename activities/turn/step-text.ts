@@ -23,7 +23,7 @@ export class StepText {
   }
 
   /** Writes the text of a reply as it streams; reasoning is not shown. */
-  readonly hear = async ({ type, text }: Delta): Promise<void> => {
+  readonly onDelta = async ({ type, text }: Delta): Promise<void> => {
     if (type === 'text') await this.write(text)
   }
 

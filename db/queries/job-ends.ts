@@ -151,7 +151,7 @@ async function hasReplaced(tx: Tx, { id, document_id, sha256 }: JobsTable): Prom
 }
 
 function noText({ id, kind, options }: JobsTable): Notice {
-  const isUnread = kind === 'document' && parseColumn(jobOptions, options, id).ocr === 'never'
+  const isUnread = kind !== 'audio' && parseColumn(jobOptions, options, id).ocr === 'never'
   return isUnread
     ? { code: 'not_read', message: "No page has text; pictures of text are read with options.ocr 'auto'", count: 1 }
     : { code: 'no_text', message: NO_TEXT[kind], count: 1 }

@@ -51,6 +51,8 @@ export interface McpToolsTable {
   approved_hash: string
   /** 0 when the server no longer lists it. */
   listed: number
+  /** JSON: why models do not take it, by the key of the model. */
+  refused: string | null
 }
 
 /** Workers that own MCP servers, by their task queue, with the time of their last lease heartbeat. */

@@ -86,7 +86,7 @@ async function askParser(request: ParseRequest, options: ParseOptions, parser: C
   } catch (error) {
     if (!(error instanceof ChildCrash)) throw error
   }
-  return askOnce('engine' in request ? { ...request, engine: 'pdf-parse' } : request, options, parser)
+  return askOnce('engine' in request ? { ...request, engine: 'pdf.js' } : request, options, parser)
 }
 
 function askOnce(request: ParseRequest, options: ParseOptions, parser: ChildKind): Promise<PdfPart> {

@@ -12,7 +12,7 @@ import { findServer, putServer, requestStart } from '../../db/queries/mcp-server
 import { listTools } from '../../db/queries/mcp-tools.ts'
 import type { Storage } from '../../db/storage.ts'
 import { McpFailure } from '../../mcp/failure.ts'
-import { readAnswer } from '../../mcp/result.ts'
+import { readAnswer, textOfAnswer } from '../../mcp/result.ts'
 import { isAlive } from '../support/is-alive.ts'
 import { dialects } from '../support/dialects.ts'
 import { FAULTY, NODE } from '../support/mcp-servers.ts'
@@ -238,7 +238,7 @@ async function count(held: OwnedServer, label: string, ms = 0): Promise<string> 
   const { connection, giveBack } = await held.lend('u', signal)
   try {
     const options = { owner: 't', signal, silence_ms: 10_000, total_ms: 20_000, onProgress: () => {} }
-    return readAnswer(await held.call(connection, 'count', { label, ms }, options)).text
+    return textOfAnswer(readAnswer(await held.call(connection, 'count', { label, ms }, options)))
   } finally {
     giveBack()
   }

@@ -36,7 +36,8 @@ async function read({ kind, name, bytes }: GoodFile): Promise<void> {
     return withPreparedImage(path, [variant], options, () => Promise.resolve())
   }
   const options = { signal, name, limits: { ...limits, max_pages: 5_000 } }
-  if (await planParts({ parse_limits: options.limits }, { path, name }, signal)) return
+  const image_limits = { ...limits, max_pixels: 50_000_000 }
+  if (await planParts({ parse_limits: options.limits, image_limits }, { path, name, user_id: 'u' }, signal)) return
   const { pages, whole } = await inspectDocument(path, options)
   for (let from = 1; !whole && from <= pages; from += 50)
     await parsePages(path, { from, to: Math.min(pages, from + 49) }, options)

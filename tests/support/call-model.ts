@@ -1,5 +1,6 @@
 // The activity that calls a model, outside of Temporal, over a storage as a worker has it.
 import { MockActivityEnvironment } from '@temporalio/testing'
+import { pino } from 'pino'
 import { DefaultLogger } from '@temporalio/worker'
 import { modelCallActivities } from '../../activities/turn/model-call.ts'
 import { stepPrompts } from '../../activities/turn/step-prompt.ts'
@@ -25,7 +26,7 @@ export function callModels(
   storage: TestStorage,
   models = new ModelRegistry(OFFLINE),
 ): (turnId: string, attempt?: number) => Promise<ModelCallResult> {
-  const shared = { ...storage, models, embedder: hashingEmbedder(), tools: [] }
+  const shared = { ...storage, models, embedder: hashingEmbedder(), tools: [], log: pino({ enabled: false }) }
   const activities = modelCallActivities({
     ...shared,
     prepareStep: stepPrompts(shared),

@@ -82,7 +82,7 @@ describe('what is made from parsed JSON', () => {
     const value = parseExact(`{"b":${number},"a":1}`)
     expect(canonicalJson(value)).toBe(`{"a":1,"b":${number}}`)
     const structuredContent = value as Record<string, unknown>
-    expect(readAnswer({ content: [], structuredContent }).text).toBe(`{"b":${number},"a":1}`)
+    expect(readAnswer({ content: [], structuredContent }).parts).toEqual([`{"b":${number},"a":1}`])
     const path = join(folder, 'document.json')
     for (const [json, markdown] of [
       [`{"n":${number}}`, `- n: ${number}`],

@@ -14,8 +14,8 @@ async function read(...chunks: Chunk[]) {
   const stream = (async function* () {
     yield* chunks
   })()
-  const hear = async (delta: Delta) => void deltas.push(delta)
-  return { ...(await readChunks(stream, hear, 'openai')), deltas }
+  const onDelta = async (delta: Delta) => void deltas.push(delta)
+  return { ...(await readChunks(stream, onDelta, 'openai')), deltas }
 }
 
 test.each([
