@@ -6,7 +6,7 @@ import { readWhole, type WholeKind } from './readers/index.ts'
 /** A range of pages of a PDF, or without a range only their number; or all pages of another document. */
 export type ParseRequest =
   | { path: string; engine: PdfEngine; range?: { from: number; to: number } | undefined }
-  | { path: string; kind: WholeKind }
+  | { path: string; kind: WholeKind; name?: string | undefined }
 
 export interface ParseAnswer {
   /** Of the document. */
@@ -19,7 +19,7 @@ answerRequests<ParseRequest>(async (request, sendPage): Promise<ParseAnswer> => 
     for (const page of pages) sendPage(page)
     return { total }
   }
-  const pages = await readWhole(request.path, request.kind)
+  const pages = await readWhole(request.path, request.kind, request.name)
   for (const page of pages) sendPage(page)
   return { total: pages.length }
 })

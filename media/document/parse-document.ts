@@ -41,7 +41,7 @@ export async function inspectDocument(
   const whole =
     kind === 'text' || kind === 'markdown'
       ? await readTextPages(path, options.limits.output_bytes, options.signal)
-      : (await askParser({ path, kind }, options, parser)).pages
+      : (await askParser({ path, kind, name: options.name }, options, parser)).pages
   checkPages(path, whole.length, options.limits)
   return { kind, pages: whole.length, whole }
 }

@@ -1,8 +1,11 @@
 // Detects text encodings: byte order marks, then validity, then statistics.
+import { stripVTControlCharacters } from 'node:util'
 import { analyse } from 'chardet'
 
 /** Bytes of a text that are used for statistics. */
 const LOOKED_AT = 65_536
+/** Largest share of NUL and control characters in text. */
+const CONTROL_SHARE = 0.05
 /** Lowest accepted confidence of a guess, in percent. */
 const LEAST_CONFIDENCE = 10
 /** `TextDecoder` names for `chardet` results: the Windows superset of the ISO standard, which is far more common. */
@@ -14,9 +17,13 @@ const WINDOWS: Record<string, string> = {
   'ISO-8859-9': 'windows-1254',
 }
 
-/** Decodes bytes in the detected encoding; in UTF-8 if unknown. */
+// oxlint-disable-next-line no-control-regex -- they are what is taken out
+const CONTROLS = /[\u0000-\u0008\u000e-\u001a\u001c-\u001f\u007f]/g
+
+/** Decodes bytes in the detected encoding, in UTF-8 if unknown, without control characters and colours of terminals. */
 export function decodeText(bytes: Uint8Array): string {
-  return new TextDecoder(textEncoding(bytes) ?? 'utf-8').decode(bytes)
+  const text = new TextDecoder(textEncoding(bytes) ?? 'utf-8').decode(bytes)
+  return (text.includes('\u001b') ? stripVTControlCharacters(text) : text).replace(CONTROLS, '')
 }
 
 /** The encoding of these bytes, as a `TextDecoder` label; undefined for binary data. They may end within a character. */
@@ -27,8 +34,9 @@ export function textEncoding(bytes: Uint8Array): string | undefined {
   if (first === 0xfe && second === 0xff) return isIn('utf-16be', bytes) ? 'utf-16be' : undefined
   const head = bytes.subarray(0, LOOKED_AT)
   const { zero, control, high } = countBytes(head)
-  if (zero > 0) return utf16Of(head)
-  if (control > 0) return undefined
+  const wide = zero > 0 ? utf16Of(head) : undefined
+  if (wide !== undefined) return wide
+  if (zero + control > head.length * CONTROL_SHARE) return undefined
   // With escape characters, it may be ISO-2022-JP, or a terminal recording.
   if (head.includes(0x1b) && analyse(head)[0]?.name === 'ISO-2022-JP') return 'iso-2022-jp'
   if (isIn('utf-8', bytes)) return 'utf-8'
@@ -77,6 +85,9 @@ function countBytes(head: Uint8Array): { zero: number; control: number; high: nu
   return { zero, control, high }
 }
 
+// oxlint-disable-next-line no-control-regex -- what text hardly holds
+const ODD = /[\u0000-\u0008\u0080-\u009f]/g
+
 function isKnown(encoding: string): boolean {
   try {
     return Boolean(new TextDecoder(encoding))
@@ -89,8 +100,8 @@ function isIn(encoding: string, bytes: Uint8Array): boolean {
   try {
     // `stream`: an incomplete character at the end is not an error.
     const text = new TextDecoder(encoding, { fatal: true }).decode(bytes, { stream: true })
-    // oxlint-disable-next-line no-control-regex -- no text holds them
-    return !/[\u0000-\u0008\u0080-\u009f]/.test(text)
+    const odd = text.match(ODD)?.length ?? 0
+    return odd <= (encoding.startsWith('utf-') ? text.length * CONTROL_SHARE : 0)
   } catch {
     return false
   }

@@ -18,6 +18,12 @@ export const DOCUMENT_TYPES = {
   json: 'application/json',
   csv: 'text/csv',
   tsv: 'text/tab-separated-values',
+  notebook: 'application/x-ipynb+json',
+  xml: 'application/xml',
+  subtitles: 'text/vtt',
+  calendar: 'text/calendar',
+  contacts: 'text/vcard',
+  code: 'text/x-source-code',
   markdown: 'text/markdown',
   text: 'text/plain',
 } as const

@@ -129,7 +129,7 @@ const table = (rows: readonly (readonly string[])[], extra = '') =>
 const xml = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
 
 /** An OpenDocument with this in its body. */
-function openDocument(type: 'text' | 'spreadsheet' | 'presentation', body: string): Buffer {
+export function openDocument(type: 'text' | 'spreadsheet' | 'presentation', body: string): Buffer {
   const names = ['office', 'text', 'table', 'draw', 'style', 'fo', 'presentation', 'svg']
   const spaces = names.map((name) => `xmlns:${name}="urn:oasis:names:tc:opendocument:xmlns:${name}:1.0"`).join(' ')
   const styles =

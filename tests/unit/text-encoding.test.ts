@@ -1,7 +1,7 @@
 // Real sentences in the encodings that text comes in are read as they were meant.
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { textEncoding } from '../../media/document/text-encoding.ts'
+import { decodeText, textEncoding } from '../../media/document/text-encoding.ts'
 
 const GERMAN = 'Die Fähre nach Sund legt um 7 Uhr 40 ab. Größere Gepäckstücke kosten 8 € – auch für Schüler.'
 const RUSSIAN = 'Паром отходит из Сунда в семь часов сорок минут утра. Билеты продаются на пристани.'
@@ -55,4 +55,18 @@ test('a letter far behind the beginning counts, too', () => {
     Buffer.from('K\xf6ln', 'latin1'),
   ])
   expect(new TextDecoder(textEncoding(bytes)).decode(bytes)).toMatch(/Köln$/)
+})
+
+test('text with NUL, control characters and colours of a terminal is text without them', () => {
+  const decoded = (text: string, encoding: BufferEncoding = 'utf8') => decodeText(Buffer.from(text, encoding))
+  expect(decoded('zebra nul \0 inside and more words about zebras\nline two\n')).toBe(
+    'zebra nul  inside and more words about zebras\nline two\n',
+  )
+  expect(
+    decoded('K\xf6ln und M\xfcnchen\x02 sind weit voneinander entfernt, gr\xf6\xdfer ist\0 keine\n', 'latin1'),
+  ).toBe('Köln und München sind weit voneinander entfernt, größer ist keine\n')
+  expect(decoded('\ufeffWords\0 in the other encoding, as some programs write them\n', 'utf16le')).toBe(
+    'Words in the other encoding, as some programs write them\n',
+  )
+  expect(decoded('\u001b[32mok\u001b[0m 12 passed')).toBe('ok 12 passed')
 })

@@ -8,12 +8,13 @@ import type { UnnumberedPage } from './table.ts'
 /** Formats that are read as a whole. */
 export type WholeKind = Exclude<DocumentKind, 'pdf' | 'text' | 'markdown'>
 
-const READERS: Record<WholeKind, (path: string) => Promise<UnnumberedPage[]>> = {
+/** The name is that of the client. */
+const READERS: Record<WholeKind, (path: string, name: string) => Promise<UnnumberedPage[]>> = {
   docx: async (path) => (await import('./docx.ts')).readDocx(path),
   xlsx: async (path) => (await import('./xlsx.ts')).readXlsx(path),
   pptx: async (path) => (await import('./pptx.ts')).readPptx(path),
   odt: async (path) => (await import('./odf.ts')).readOdt(path),
-  ods: async (path) => (await import('./odf.ts')).readOds(path),
+  ods: async (path) => (await import('./ods.ts')).readOds(path),
   odp: async (path) => (await import('./odf.ts')).readOdp(path),
   rtf: async (path) => (await import('./rtf.ts')).readRtf(path),
   epub: async (path) => (await import('./epub.ts')).readEpub(path),
@@ -21,12 +22,18 @@ const READERS: Record<WholeKind, (path: string) => Promise<UnnumberedPage[]>> = 
   csv: async (path) => (await import('./csv.ts')).readCsv(path),
   json: async (path) => (await import('./json.ts')).readJson(path),
   eml: async (path) => (await import('./eml.ts')).readEml(path),
-  tsv: async (path) => (await import('./csv.ts')).readCsv(path, '\t'),
+  tsv: async (path) => (await import('./csv.ts')).readCsv(path),
+  notebook: async (path) => (await import('./notebook.ts')).readNotebook(path),
+  xml: async (path) => (await import('./xml-document.ts')).readXmlDocument(path),
+  subtitles: async (path) => (await import('./subtitles.ts')).readSubtitles(path),
+  calendar: async (path) => (await import('./calendar.ts')).readCalendar(path),
+  contacts: async (path) => (await import('./contacts.ts')).readContacts(path),
+  code: async (path, name) => (await import('./source-code.ts')).readSourceCode(path, name),
 }
 
 /** All pages of a document. @throws MediaFailure */
-export async function readWhole(path: string, kind: WholeKind): Promise<Page[]> {
-  const parts = await READERS[kind](path).catch((error: unknown) => {
+export async function readWhole(path: string, kind: WholeKind, name = ''): Promise<Page[]> {
+  const parts = await READERS[kind](path, name).catch((error: unknown) => {
     throw toFailure(error)
   })
   // A page without text may say why.

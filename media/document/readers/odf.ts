@@ -1,16 +1,13 @@
-// OpenDocument, as written by LibreOffice: texts with pages, sheets, slides with notes. Hidden parts are skipped.
+// OpenDocument, as written by LibreOffice: texts with pages, slides with notes. Hidden parts are skipped.
 import { MediaFailure } from '../../failure.ts'
 import { type Archive, withArchive } from './archive.ts'
 import { markupToMarkdown } from './markup.ts'
 import { OdfHtml } from './odf-html.ts'
 import { cutAtBreaks } from './pages.ts'
-import { type UnnumberedPage, tableParts } from './table.ts'
-import { attribute, childAt, childrenOf, descendantsOf, nameOf, parseXml } from './xml.ts'
+import type { UnnumberedPage } from './table.ts'
+import { childAt, childrenOf, descendantsOf, parseXml } from './xml.ts'
 
 const MANIFEST = 'META-INF/manifest.xml'
-/** Limits of columns per row, and of repetitions of a non-empty row: both are untrusted numbers. */
-const MAX_COLUMNS = 1_024
-const MAX_REPEATS = 1_000
 
 /** @throws MediaFailure */
 export function readOdt(path: string): Promise<UnnumberedPage[]> {
@@ -34,18 +31,8 @@ export function readOdp(path: string): Promise<UnnumberedPage[]> {
   })
 }
 
-/** @throws MediaFailure */
-export function readOds(path: string): Promise<UnnumberedPage[]> {
-  return withContent(path, (content, body) => {
-    const writer = new OdfHtml(content)
-    return childrenOf(childAt(body, 'spreadsheet'), 'table').flatMap((table) => {
-      if (writer.styleOf(table, 'table-properties', 'display') === 'false') return []
-      return tableParts([...rowsOf(table, writer)], `Sheet ${attribute(table, 'name') ?? ''}`)
-    })
-  })
-}
-
-async function withContent(
+/** @param read with the root of `content.xml` and its body @throws MediaFailure */
+export async function withContent(
   path: string,
   read: (content: Element, body: Element) => UnnumberedPage[],
 ): Promise<UnnumberedPage[]> {
@@ -64,34 +51,4 @@ async function refuseEncrypted(archive: Archive): Promise<void> {
   const manifest = parseXml((await archive.bytes(MANIFEST)).toString())
   if (!descendantsOf(manifest, 'encryption-data').next().done)
     throw new MediaFailure('encrypted', 'The document is encrypted and opens only with a password')
-}
-
-function* rowsOf(table: Element, writer: OdfHtml): Generator<string[]> {
-  for (const child of childrenOf(table)) {
-    if (/^table-(header-rows|row-group|rows)$/.test(nameOf(child))) yield* rowsOf(child, writer)
-    if (nameOf(child) !== 'table-row') continue
-    const cells: string[] = []
-    for (const cell of childrenOf(child, 'table-cell', 'covered-table-cell')) {
-      const times = Math.min(repeats(cell, 'number-columns-repeated'), MAX_COLUMNS - cells.length)
-      const text = nameOf(cell) === 'table-cell' ? cellText(cell, writer) : ''
-      for (let n = 0; n < times; n += 1) cells.push(text)
-    }
-    while (cells.at(-1) === '') cells.pop()
-    if (cells.length === 0) continue
-    const times = Math.min(repeats(child, 'number-rows-repeated'), MAX_REPEATS)
-    for (let n = 0; n < times; n += 1) yield cells
-  }
-}
-
-function repeats(element: Element, name: string): number {
-  return Math.max(1, Math.floor(Number(attribute(element, name) ?? 1)) || 1)
-}
-
-/** Dates in ISO format; other values as displayed. */
-function cellText(cell: Element, writer: OdfHtml): string {
-  const date = attribute(cell, 'date-value')
-  if (date !== undefined) return date.replace('T00:00:00', '').replace('T', ' ')
-  return childrenOf(cell, 'p')
-    .map((paragraph) => writer.plain(paragraph))
-    .join(' ')
 }

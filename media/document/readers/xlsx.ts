@@ -1,40 +1,61 @@
-// Spreadsheets of Excel: read-excel-file reads them. One page per sheet, more for a long one; hidden sheets are skipped.
-import readSheets, { type CellValue } from 'read-excel-file/node'
+// Spreadsheets of Excel. One page per sheet, more for a long one; hidden sheets, rows and columns are left out.
+import type { Notice } from '../../../contracts/notices.ts'
+import { MediaFailure } from '../../failure.ts'
 import { withArchive } from './archive.ts'
-import { type UnnumberedPage, tableParts } from './table.ts'
+import { readSheetCells, type SheetCells } from './sheet-cells.ts'
+import { type SheetExtras, sheetExtras } from './sheet-extras.ts'
+import { sheetPages } from './sheet-grid.ts'
+import { leftOutSheets, unvaluedFormulas, withNotices } from './sheet-notices.ts'
+import type { UnnumberedPage } from './table.ts'
+import { readWorkbook } from './workbook.ts'
 
-const WORKBOOK = 'xl/workbook.xml'
-const HIDDEN = /<(?:\w+:)?sheet\b[^>]*\bstate="(?:hidden|veryHidden)"[^>]*\/>/g
-
-/** Formulas are read as their stored results. @throws MediaFailure */
-export async function readXlsx(path: string): Promise<UnnumberedPage[]> {
-  const book = await withArchive(path, async (archive) => {
-    await archive.xml(WORKBOOK)
-    return archive.copy(
-      (name) => /\.(xml|rels)$/i.test(name) && !/^xl\/(media|drawings|charts|externalLinks|pivotCache)/.test(name),
-      (name, xml) => (name === WORKBOOK ? xml.replaceAll(HIDDEN, '') : xml),
-    )
+/** Formulas are read as their stored results, else as formulas. @throws MediaFailure */
+export function readXlsx(path: string): Promise<UnnumberedPage[]> {
+  return withArchive(path, async (archive) => {
+    const book = await readWorkbook(archive)
+    const visible = book.sheets.filter(({ hidden }) => !hidden)
+    if (visible.length === 0 && book.sheets.length > 0)
+      throw new MediaFailure('empty', 'All sheets of the workbook are hidden')
+    const hidden = book.sheets.filter((each) => each.hidden).map(({ name }) => name)
+    const notices = leftOutSheets(hidden)
+    const pages: UnnumberedPage[] = []
+    for (const { name, path: part } of visible) {
+      if (part === undefined) {
+        notices.push(unreadSheet(name))
+        continue
+      }
+      const cells = readSheetCells(await archive.xml(part), book)
+      const extras = await sheetExtras(archive, part, name)
+      const found = sheetPages({
+        ...cells,
+        name,
+        headers: headersOf(cells, extras),
+        after: extras.text,
+        notices: [...unvaluedFormulas(name, cells.unvalued), ...extras.notices],
+      })
+      if (found.length === 0) notices.push(...extras.notices)
+      pages.push(...found)
+    }
+    return withNotices(pages, notices)
   })
-  const sheets = await readSheets(book)
-  return sheets.flatMap(({ sheet, data }) =>
-    tableParts(
-      data.map((row) => row.map(shown)),
-      `Sheet ${sheet}`,
-    ),
-  )
 }
 
-function shown(value: CellValue | null): string {
-  if (value === null) return ''
-  // Excel has no time zones: the displayed time is the library's UTC value.
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? '' : isoDate(value)
-  // Rounded to twelve digits, to hide floating-point errors: 0.1 + 0.2.
-  return typeof value === 'number' ? String(Number(value.toPrecision(12))) : String(value)
+/** Most rows of a header that does not scroll. */
+const MAX_FROZEN = 8
+
+function headersOf({ frozen, filter }: SheetCells, { headers }: SheetExtras): { from: number; to: number }[] {
+  return [
+    ...headers,
+    ...(frozen > 0 && frozen <= MAX_FROZEN ? [{ from: 0, to: frozen - 1 }] : []),
+    ...(filter ? [{ from: filter.top, to: filter.top }] : []),
+  ]
 }
 
-function isoDate(date: Date): string {
-  // A fraction of a day is rarely a whole second.
-  const [day = '', time = ''] = new Date(date.getTime() + 500).toISOString().split('T')
-  if (time.startsWith('00:00:00')) return day
-  return `${day} ${time.slice(0, time.startsWith('00', 6) ? 5 : 8)}`
+function unreadSheet(name: string): Notice {
+  return {
+    code: 'not_read',
+    message: 'Sheets without cells, such as charts, are not read',
+    count: 1,
+    places: [`Sheet ${name}`],
+  }
 }

@@ -1,0 +1,191 @@
+// Spreadsheets of OpenDocument. One page per sheet, more for a long one; hidden sheets, rows and columns are left out.
+import type { Notice } from '../../../contracts/notices.ts'
+import { MediaFailure } from '../../failure.ts'
+import { columnName } from './cell-references.ts'
+import { withContent } from './odf.ts'
+import { OdfHtml } from './odf-html.ts'
+import { type Sheet, sheetPages } from './sheet-grid.ts'
+import { leftOutSheets, unvaluedFormulas, withNotices } from './sheet-notices.ts'
+import { withAllDigits } from './shown-digits.ts'
+import type { UnnumberedPage } from './table.ts'
+import { attribute, childAt, childrenOf, descendantsOf, nameOf } from './xml.ts'
+
+/** Limits of repetitions, which are untrusted numbers, for cells and rows that are not empty. */
+const MAX_REPEATED = 1_000
+const MAX_COLUMNS = 16_384
+
+/** @throws MediaFailure */
+export function readOds(path: string): Promise<UnnumberedPage[]> {
+  return withContent(path, (content, body) => {
+    const writer = new OdfHtml(content)
+    const tables = childrenOf(childAt(body, 'spreadsheet'), 'table')
+    const isHidden = (table: Element) => writer.styleOf(table, 'table-properties', 'display') === 'false'
+    const visible = tables.filter((table) => !isHidden(table))
+    if (visible.length === 0 && tables.length > 0)
+      throw new MediaFailure('empty', 'All sheets of the workbook are hidden')
+    const hidden = tables.filter(isHidden).map((table) => attribute(table, 'name') ?? '')
+    const pages = visible.flatMap((table) => sheetPages(new TableReader(writer).read(table)))
+    return withNotices(pages, leftOutSheets(hidden))
+  })
+}
+
+class TableReader {
+  readonly #writer: OdfHtml
+  readonly #rows: Sheet['rows'] = new Map()
+  readonly #merged: Sheet['merged'] = []
+  readonly #hiddenRows = new Set<number>()
+  readonly #hiddenColumns: { from: number; to: number }[] = []
+  readonly #headers: { from: number; to: number }[] = []
+  readonly #comments: string[] = []
+  readonly #unvalued: string[] = []
+  #row = 0
+  #column = 0
+  #leftOut = 0
+
+  constructor(writer: OdfHtml) {
+    this.#writer = writer
+  }
+
+  read(table: Element): Sheet {
+    const name = attribute(table, 'name') ?? ''
+    this.#readRows(table)
+    const boxes = [...descendantsOf(table, 'text-box')].map((box) => this.#paragraphs(box, '\n\n')).filter(Boolean)
+    const comments = this.#comments.length > 0 ? [`**Comments:**\n\n${this.#comments.join('\n')}`] : []
+    return {
+      name,
+      rows: this.#rows,
+      merged: this.#merged,
+      hiddenRows: this.#hiddenRows,
+      hiddenColumns: this.#hiddenColumns,
+      bold: new Set(),
+      headers: this.#headers,
+      after: [...boxes, ...comments].join('\n\n'),
+      notices: [...unvaluedFormulas(name, this.#unvalued), ...this.#unread(table, `Sheet ${name}`)],
+    }
+  }
+
+  #readRows(parent: Element): void {
+    for (const child of childrenOf(parent)) {
+      const from = this.#row
+      switch (nameOf(child)) {
+        case 'table-column':
+          this.#readColumn(child)
+          break
+        case 'table-row':
+          this.#readRow(child)
+          break
+        case 'table-header-rows':
+          this.#readRows(child)
+          if (this.#row > from) this.#headers.push({ from, to: this.#row - 1 })
+          break
+        case 'table-row-group':
+        case 'table-rows':
+        case 'table-columns':
+        case 'table-column-group':
+        case 'table-header-columns':
+          this.#readRows(child)
+      }
+    }
+  }
+
+  #readColumn(column: Element): void {
+    const to = this.#column + repeats(column, 'number-columns-repeated') - 1
+    if (isInvisible(column)) this.#hiddenColumns.push({ from: this.#column, to })
+    this.#column = to + 1
+  }
+
+  #readRow(row: Element): void {
+    const times = repeats(row, 'number-rows-repeated')
+    const cells = new Map<number, string>()
+    let column = 0
+    for (const cell of childrenOf(row, 'table-cell', 'covered-table-cell')) {
+      const repeated = repeats(cell, 'number-columns-repeated')
+      const text = nameOf(cell) === 'table-cell' ? this.#cellText(cell, column) : ''
+      if (text !== '') {
+        this.#leftOut += Math.max(0, repeated - MAX_REPEATED) * Math.min(times, MAX_REPEATED)
+        for (let n = 0; n < Math.min(repeated, MAX_REPEATED); n += 1) cells.set(column + n, text)
+        this.#merge(cell, column)
+      }
+      column += repeated
+      if (column > MAX_COLUMNS) break
+    }
+    if (cells.size > 0) {
+      this.#leftOut += Math.max(0, times - MAX_REPEATED) * cells.size
+      for (let n = 0; n < Math.min(times, MAX_REPEATED); n += 1) {
+        this.#rows.set(this.#row + n, new Map(cells))
+        if (isInvisible(row)) this.#hiddenRows.add(this.#row + n)
+      }
+    }
+    this.#row += times
+  }
+
+  #merge(cell: Element, left: number): void {
+    const right = left + repeats(cell, 'number-columns-spanned') - 1
+    const bottom = this.#row + repeats(cell, 'number-rows-spanned') - 1
+    if (right > left || bottom > this.#row) this.#merged.push({ top: this.#row, left, bottom, right })
+  }
+
+  /** Dates in ISO format; other values as displayed, with all digits. */
+  #cellText(cell: Element, column: number): string {
+    const at = `${columnName(column)}${this.#row + 1}`
+    const note = childAt(cell, 'annotation')
+    const comment = note ? this.#paragraphs(note, ' ') : ''
+    if (comment !== '') this.#comments.push(`- ${at}: ${comment}`)
+    const date = attribute(cell, 'date-value')
+    if (date !== undefined) return date.replace(/T00:00:00(?:\.0+)?$/, '').replace('T', ' ')
+    const shown = this.#paragraphs(cell, ' ')
+    const type = attribute(cell, 'value-type')
+    const value = attribute(cell, 'value')
+    const formula = attribute(cell, 'formula')
+    if (formula !== undefined && type === undefined && shown === '') {
+      this.#unvalued.push(at)
+      return plainFormula(formula)
+    }
+    return value !== undefined && /^(?:float|currency|percentage)$/.test(type ?? '')
+      ? withAllDigits(shown, value, type === 'percentage')
+      : shown
+  }
+
+  #paragraphs(element: Element, joint: string): string {
+    return childrenOf(element, 'p')
+      .map((paragraph) => this.#writer.plain(paragraph).trim())
+      .join(joint)
+  }
+
+  #unread(table: Element, place: string): Notice[] {
+    const frames = [...descendantsOf(table, 'frame')]
+    const notice = (message: string, count: number): Notice[] =>
+      count > 0 ? [{ code: 'not_read', message, count, places: [place] }] : []
+    const charts = frames.filter((frame) => childAt(frame, 'object')).length
+    const pictures = frames.filter((frame) => childAt(frame, 'image') && !childAt(frame, 'object')).length
+    return [
+      ...notice('Charts in sheets are not read', charts),
+      ...notice('Pictures in sheets are not read', pictures),
+      ...(this.#leftOut > 0
+        ? [
+            {
+              code: 'left_out' as const,
+              message: `Cells repeated more than ${MAX_REPEATED} times are left out`,
+              count: this.#leftOut,
+              places: [place],
+            },
+          ]
+        : []),
+    ]
+  }
+}
+
+function isInvisible(element: Element): boolean {
+  return /^(?:collapse|filter)$/.test(attribute(element, 'visibility') ?? '')
+}
+
+function repeats(element: Element, name: string): number {
+  return Math.max(1, Math.floor(Number(attribute(element, name) ?? 1)) || 1)
+}
+
+/** `=B2*3` of `of:=[.B2]*3`. */
+function plainFormula(formula: string): string {
+  return formula
+    .replace(/^\w+:(?==)/, '')
+    .replaceAll(/\[([^\]]*)\]/g, (_, reference: string) => reference.replaceAll(/(^|:)\./g, '$1'))
+}

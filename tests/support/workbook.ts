@@ -1,0 +1,115 @@
+// XLSX files of a few lines of XML, for what libraries that write them cannot express.
+import { zip } from './documents.ts'
+
+export type Cell =
+  | string
+  | number
+  | null
+  | { value?: string | number; format?: number; formula?: string; shared?: number; type?: string }
+
+export interface SheetSource {
+  name?: string
+  rows: Cell[][]
+  merged?: string[]
+  hidden?: boolean
+  /** From 0. */
+  hiddenRows?: number[]
+  hiddenColumns?: number[]
+  bold?: number[]
+  frozen?: number
+  filter?: string
+  comments?: Record<string, string>
+  boxes?: string[]
+  charts?: number
+  pictures?: number
+}
+
+const MAIN = 'http://schemas.openxmlformats.org/spreadsheetml/2006/main'
+const RELATIONS = 'http://schemas.openxmlformats.org/officeDocument/2006/relationships'
+const PACKAGE = 'http://schemas.openxmlformats.org/package/2006/relationships'
+
+export function workbook(sheets: SheetSource[], { date1904 = false } = {}): Buffer {
+  const named = sheets.map((sheet, index) => ({ name: `Sheet${index + 1}`, ...sheet }))
+  const formats = [...new Set(sheets.flatMap(({ rows }) => rows.flat().map(formatOf)))]
+  const parts: Record<string, string> = {
+    '[Content_Types].xml': '<Types/>',
+    '_rels/.rels': relations([['officeDocument', 'xl/workbook.xml']]),
+    'xl/workbook.xml': `<x:workbook xmlns:x="${MAIN}" xmlns:r="${RELATIONS}"><x:workbookPr date1904="${date1904 ? 1 : 0}"/><x:sheets>${named
+      .map(
+        ({ name, hidden }, index) =>
+          `<x:sheet name="${name}" sheetId="${index + 1}" r:id="rId${index + 2}"${hidden ? ' state="hidden"' : ''}/>`,
+      )
+      .join('')}</x:sheets></x:workbook>`,
+    'xl/_rels/workbook.xml.rels': relations([
+      ['styles', 'styles.xml'],
+      ...named.map((_, index): [string, string] => ['worksheet', `worksheets/sheet${index + 1}.xml`]),
+    ]),
+    'xl/styles.xml': `<styleSheet xmlns="${MAIN}"><fonts><font/><font><b/></font></fonts><cellXfs>${formats
+      .flatMap((id) => [0, 1].map((font) => `<xf numFmtId="${id}" fontId="${font}"/>`))
+      .join('')}</cellXfs></styleSheet>`,
+  }
+  for (const [index, sheet] of named.entries()) {
+    parts[`xl/worksheets/sheet${index + 1}.xml`] = sheetXml(sheet, formats)
+    const beside: [string, string][] = []
+    if (sheet.comments) {
+      beside.push(['comments', `../comments${index}.xml`])
+      const list = Object.entries(sheet.comments).map(
+        ([at, text]) => `<comment ref="${at}"><text><r><t>${text}</t></r></text></comment>`,
+      )
+      parts[`xl/comments${index}.xml`] =
+        `<comments xmlns="${MAIN}"><commentList>${list.join('')}</commentList></comments>`
+    }
+    if (sheet.boxes || sheet.charts || sheet.pictures) {
+      beside.unshift(['drawing', `../drawings/drawing${index}.xml`])
+      parts[`xl/drawings/drawing${index}.xml`] = drawingXml(sheet)
+    }
+    if (beside.length > 0) parts[`xl/worksheets/_rels/sheet${index + 1}.xml.rels`] = relations(beside)
+  }
+  return zip(parts)
+}
+
+function relations(targets: [string, string][]): string {
+  const list = targets.map(
+    ([type, target], index) => `<Relationship Id="rId${index + 1}" Type="${RELATIONS}/${type}" Target="${target}"/>`,
+  )
+  return `<Relationships xmlns="${PACKAGE}">${list.join('')}</Relationships>`
+}
+
+function sheetXml(sheet: SheetSource, formats: number[]): string {
+  const { rows, merged = [], hiddenRows = [], hiddenColumns = [], bold = [], frozen = 0, filter } = sheet
+  const lines = rows.map((cells, row) => {
+    const list = cells.map((cell, column) =>
+      cellXml(cell, `${String.fromCharCode(65 + column)}${row + 1}`, formats, bold.includes(row)),
+    )
+    return `<row r="${row + 1}"${hiddenRows.includes(row) ? ' hidden="1"' : ''}>${list.join('')}</row>`
+  })
+  const columns = hiddenColumns.map((column) => `<col min="${column + 1}" max="${column + 1}" hidden="1"/>`)
+  return `<worksheet xmlns="${MAIN}"><sheetViews><sheetView>${frozen ? `<pane ySplit="${frozen}" state="frozen"/>` : ''}</sheetView></sheetViews>
+    ${columns.length > 0 ? `<cols>${columns.join('')}</cols>` : ''}<sheetData>${lines.join('')}</sheetData>${filter ? `<autoFilter ref="${filter}"/>` : ''}
+    ${merged.length > 0 ? `<mergeCells>${merged.map((ref) => `<mergeCell ref="${ref}"/>`).join('')}</mergeCells>` : ''}</worksheet>`
+}
+
+function cellXml(cell: Cell, at: string, formats: number[], isBold: boolean): string {
+  if (cell === null) return ''
+  const style = ` s="${formats.indexOf(formatOf(cell)) * 2 + (isBold ? 1 : 0)}"`
+  if (typeof cell === 'string') return `<c r="${at}"${style} t="inlineStr"><is><t>${escape(cell)}</t></is></c>`
+  if (typeof cell === 'number') return `<c r="${at}"${style}><v>${cell}</v></c>`
+  const { value, formula, shared, type } = cell
+  const kind = shared === undefined ? '' : ` t="shared" si="${shared}"`
+  return `<c r="${at}"${style}${type ? ` t="${type}"` : ''}>${formula === undefined ? '' : `<f${kind}>${escape(formula)}</f>`}${value === undefined ? '' : `<v>${value}</v>`}</c>`
+}
+
+function formatOf(cell: Cell): number {
+  return typeof cell === 'object' ? (cell?.format ?? 0) : 0
+}
+
+function drawingXml({ boxes = [], charts = 0, pictures = 0 }: SheetSource): string {
+  const shapes = boxes.map(
+    (text) => `<xdr:sp><xdr:txBody><a:p><a:r><a:t>${text}</a:t></a:r></a:p></xdr:txBody></xdr:sp>`,
+  )
+  return `<xdr:wsDr xmlns:xdr="d" xmlns:a="a">${shapes.join('')}${'<xdr:graphicFrame/>'.repeat(charts)}${'<xdr:pic/>'.repeat(pictures)}</xdr:wsDr>`
+}
+
+function escape(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+}
