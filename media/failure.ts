@@ -16,6 +16,7 @@ export type MediaFailureReason =
   | 'too_long'
   | 'unsafe'
   | 'no_decoder'
+  | 'no_converter'
   | 'no_transcriber'
 
 /** A fault of one file: not retryable, and no other file is affected. */

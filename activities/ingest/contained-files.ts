@@ -1,8 +1,8 @@
 // The files within an archive, or a mail and its attachments: each is a part with its own pages, stored in the row of pages
 // of the whole.
 import type { JobsTable } from '../../db/schema.ts'
-import { headOf } from '../../media/document/kind-of-file.ts'
-import { type Member, withMembers } from '../../media/document/members.ts'
+import { headOf, sniffFile } from '../../media/document/kind-of-file.ts'
+import { type Member, type SkippedMember, withMembers } from '../../media/document/members.ts'
 import { MediaFailure } from '../../media/failure.ts'
 import { type ImageLimits, READABLE, withPreparedImage } from '../../media/image/image.ts'
 import type { Ocr } from '../../media/image/ocr.ts'
@@ -10,7 +10,8 @@ import type { Page } from '../../media/page.ts'
 import { inspectDocument, parsePages, readDocument } from '../../media/document/parse-document.ts'
 import type { ParseLimits } from '../../media/document/parse-limits.ts'
 import { sniffMedia } from '../../media/sniff-media.ts'
-import { sniff } from '../../media/document/sniff.ts'
+import { isMailKind } from '../../media/document/readers/parse-mail.ts'
+import { isArchiveKind } from '../../media/document/document-types.ts'
 import { readOnce, readScans } from './read-scans.ts'
 import type { ActivityResources } from '../resources.ts'
 
@@ -25,7 +26,7 @@ export interface ContainedFile {
 export interface ContainedFiles {
   parts: ContainedFile[]
   /** Skipped files with the reason. */
-  skipped: { name: string; reason: string }[]
+  skipped: SkippedMember[]
 }
 
 type Resources = Pick<ActivityResources, 'db' | 'events'> & {
@@ -44,12 +45,12 @@ export async function planParts(
   { path, name }: { path: string; name: string },
   signal: AbortSignal,
 ): Promise<ContainedFiles | undefined> {
-  const kind = sniff(await headOf(path), name)
-  if (kind !== 'zip' && kind !== 'eml') return undefined
-  return withMembers(path, { signal, limits, name }, async (members) => {
-    if (members.length === 1 && members[0]!.path === path) return undefined
+  const kind = await sniffFile(path, name)
+  if (!isArchiveKind(kind) && !isMailKind(kind)) return undefined
+  return withMembers(path, { signal, limits, name }, async ({ members, skipped: closed }) => {
+    if (members.length === 1 && members[0]!.path === path && closed.length === 0) return undefined
     const parts: ContainedFile[] = []
-    const skipped: ContainedFiles['skipped'] = []
+    const skipped = [...closed]
     let from = 1
     for (const member of members) {
       try {
@@ -58,21 +59,22 @@ export async function planParts(
         from += found.pages
       } catch (error) {
         if (!(error instanceof MediaFailure)) throw error
-        skipped.push({ name: member.name, reason: error.message })
+        skipped.push({ name: member.name, reason: error.reason, message: error.message })
       }
       if (from - 1 > limits.max_pages)
         throw new MediaFailure('too_many_pages', `The files within have more than ${limits.max_pages} pages together`)
     }
-    if (parts.length === 0) throw new MediaFailure('empty', nothingWithin(skipped))
+    if (parts.length === 0) throw nothingWithin(skipped)
     return { parts, skipped }
   })
 }
 
-function nothingWithin(skipped: ContainedFiles['skipped']): string {
+function nothingWithin(skipped: readonly SkippedMember[]): MediaFailure {
   const [first] = skipped
-  return first
-    ? `None of the ${skipped.length} files within can be read. ${first.name}: ${first.reason}`
-    : 'The archive is empty'
+  if (!first) return new MediaFailure('empty', 'The archive is empty')
+  const reason = skipped.every((each) => each.reason === first.reason) ? first.reason : 'empty'
+  const message = `None of the ${skipped.length} files within can be read. ${first.name}: ${first.message}`
+  return new MediaFailure(reason, message)
 }
 
 async function inspectMember(
@@ -87,7 +89,7 @@ async function inspectMember(
       'not_a_document',
       'A recording within an archive or a mail is not transcribed: ingest it by itself',
     )
-  if (sniff(head, name) === 'zip')
+  if (isArchiveKind(await sniffFile(path, name)))
     throw new MediaFailure(
       'not_a_document',
       'An archive within an archive or a mail is not opened: ingest it by itself',
@@ -106,7 +108,7 @@ export async function readParts(
   signal: AbortSignal,
 ): Promise<Page[]> {
   const { parse_limits: limits } = resources
-  return withMembers(path, { signal, limits, name: job.name }, async (members) => {
+  return withMembers(path, { signal, limits, name: job.name }, async ({ members }) => {
     const pages: Page[] = []
     for (const part of parts) {
       const [from, to] = [Math.max(1, range.from - part.from + 1), Math.min(part.pages, range.to - part.from + 1)]
@@ -116,16 +118,23 @@ export async function readParts(
       const read = await readPart(resources, job, { ...part, path: within }, { from, to }, signal)
       for (const page of read) {
         // The body of a mail has the name of the document.
-        const label = within === path ? {} : { label: labelOf(part.name, page.label) }
-        pages.push({ ...page, page: page.page + part.from - 1, ...label })
+        const own = within === path ? {} : labelsOf(part.name, page)
+        pages.push({ ...page, ...own, page: page.page + part.from - 1 })
       }
     }
     return pages
   })
 }
 
-function labelOf(name: string, label: string | undefined): string {
-  return label === undefined ? name : `${name}, ${label}`
+/** The label and the places of notices begin with the name of the file. */
+function labelsOf(name: string, { label, notices }: Page): Pick<Page, 'label' | 'notices'> {
+  const within = (place: string) => `${name}, ${place}`
+  return {
+    label: label === undefined ? name : within(label),
+    ...(notices && {
+      notices: notices.map((notice) => ({ ...notice, ...(notice.places && { places: notice.places.map(within) }) })),
+    }),
+  }
 }
 
 async function readPart(

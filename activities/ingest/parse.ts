@@ -1,5 +1,6 @@
 // Parsing, on the task queue for CPU-bound work: detects a document's format, and reads its pages one batch at a time.
 import type { BatchRef, JobRef } from '../../contracts/job.ts'
+import { mergeNotices, type Notice } from '../../contracts/notices.ts'
 import { jobOptions } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { advance } from '../../db/queries/job-progress.ts'
@@ -93,9 +94,17 @@ export function parseActivities(resources: Resources) {
   }
 }
 
-/** The job's description of the files within. */
+/** The job's description of the files within, and of those that are left out. */
 function mediaOf(parts: ContainedFiles): JobMedia {
-  const { skipped } = parts
   const members = parts.parts.map(({ name, from, pages }) => ({ name, from_page: from, pages }))
-  return { result: skipped.length > 0 ? { skipped } : {}, metadata: { members }, made: [], parts }
+  const skipped = parts.skipped.map(({ name, message }) => ({ name, reason: message }))
+  const notices = mergeNotices(
+    parts.skipped.map(({ name, reason, message }): Notice => ({
+      code: reason === 'not_a_document' || reason === 'empty' ? 'left_out' : 'unreadable',
+      message: `A file within is not read: ${message}`,
+      count: 1,
+      places: [name],
+    })),
+  )
+  return { result: skipped.length > 0 ? { skipped, notices } : {}, metadata: { members }, made: [], parts }
 }

@@ -10,19 +10,11 @@ import type { Attachment, NewTurn } from '../../db/queries/turns.ts'
 import type { Db, Tx } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
 import { sniffMedia } from '../../media/sniff-media.ts'
-import { DOCUMENT_TYPES, isDocumentKind, sniff } from '../../media/document/sniff.ts'
-
-const DOCUMENTS: ReadonlySet<string> = new Set(Object.values(DOCUMENT_TYPES))
-/** Formats that are no documents themselves: archives of documents, and Office files from before 2007. */
-const OTHER_TYPES = { zip: 'application/zip', ole: 'application/x-ole-storage' } as const
+import { documentType, isDocumentType } from '../../media/document/sniff.ts'
 
 /** The media type of bytes, detected from the first ones, independent of the declared type. */
 export function typeOf(head: Uint8Array, name: string): string {
-  const media = sniffMedia(head)
-  if (media) return media.type
-  const kind = sniff(head, name)
-  if (kind === undefined) return 'application/octet-stream'
-  return isDocumentKind(kind) ? DOCUMENT_TYPES[kind] : OTHER_TYPES[kind]
+  return sniffMedia(head)?.type ?? documentType(head, name) ?? 'application/octet-stream'
 }
 
 /** How a file of a type is ingested. */
@@ -33,7 +25,7 @@ export function jobKindOf(type: string): JobKind {
 
 /** Whether the first bytes are those of a readable document. */
 export function isDocument(head: Uint8Array, name: string): boolean {
-  return DOCUMENTS.has(typeOf(head, name))
+  return isDocumentType(typeOf(head, name))
 }
 
 /** Characters outside base64; the padding at the end is checked separately. */
@@ -88,7 +80,7 @@ function fromBase64(text: string): Buffer | undefined {
 
 function kindOf(name: string, media_type: string): Pick<Attachment, 'type' | 'name' | 'media_type'> {
   const type = jobKindOf(media_type)
-  if (type !== 'document' || DOCUMENTS.has(media_type)) return { type, name, media_type }
+  if (type !== 'document' || isDocumentType(media_type)) return { type, name, media_type }
   throw new MuxiError(
     'unsupported_media_type',
     `Cannot take '${shorten(name)}': an attachment must be a picture, a recording, or a document`,

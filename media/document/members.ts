@@ -1,4 +1,5 @@
 // Container files: archives of documents, and mails with attachments.
+import type { MediaFailureReason } from '../failure.ts'
 import { RpcProgram } from '../process/rpc-program.ts'
 import type { LimitedOptions } from '../process/limited-process.ts'
 
@@ -6,6 +7,18 @@ export interface Member {
   /** Unique name within the container. Never a local path. */
   name: string
   path: string
+}
+
+/** A file within that is left out. */
+export interface SkippedMember {
+  name: string
+  reason: MediaFailureReason
+  message: string
+}
+
+export interface Unpacked {
+  members: Member[]
+  skipped: SkippedMember[]
 }
 
 export interface UnpackRequest {
@@ -21,13 +34,12 @@ export interface UnpackRequest {
 export async function withMembers<T>(
   path: string,
   { name, ...options }: Omit<LimitedOptions, 'what'> & { name: string },
-  use: (members: Member[]) => Promise<T>,
+  use: (unpacked: Unpacked) => Promise<T>,
 ): Promise<T> {
   const program = await RpcProgram.start(new URL('unpack-child.ts', import.meta.url), options.limits.memory_mb)
   try {
     const request: UnpackRequest = { path, name }
-    const { members } = await program.ask<{ members: Member[] }>(request, { ...options, what: 'file' })
-    return await use(members)
+    return await use(await program.ask<Unpacked>(request, { ...options, what: 'file' }))
   } finally {
     await program.end()
   }

@@ -1,16 +1,18 @@
 // Converts documents to pages of Markdown text. Documents are parsed in a child process that can be killed; plain text is
 // read here.
 import { MediaFailure } from '../failure.ts'
+import { withConverted } from './convert-office.ts'
 import { kindOfFile } from './kind-of-file.ts'
 import { confined } from '../process/limited-process.ts'
 import type { Page } from '../page.ts'
+import { isOfficeKind } from './office-kinds.ts'
 import type { ParseRequest } from './parse-child.ts'
 import type { ParseLimits, ParseOptions } from './parse-limits.ts'
 import { ParserChild } from './parser-child.ts'
 import { parserCommand, type ParserCommand } from './parser-command.ts'
 import { ParserCrash } from './parser-death.ts'
 import type { PdfPart } from './pdf-engines.ts'
-import type { DocumentKind } from './sniff.ts'
+import type { DocumentKind } from './document-types.ts'
 import { readTextPages } from './text-pages.ts'
 
 /** Idle timeout of a parser that waits for the next call about its document, in milliseconds. */
@@ -33,6 +35,11 @@ export async function inspectDocument(
     const { total } = await askParser({ path, engine: 'liteparse' }, options, command)
     checkPages(path, total, options.limits)
     return { kind, pages: total }
+  }
+  if (isOfficeKind(kind)) {
+    const read = (converted: string, name: string) => readDocument(converted, { ...options, name })
+    const { pages } = await withConverted(path, kind, options, read)
+    return { kind, pages: pages.length, whole: pages }
   }
   const whole =
     kind === 'text' || kind === 'markdown'

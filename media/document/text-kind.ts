@@ -1,7 +1,7 @@
 // Detects the format of a text: markup, a table, or prose. Its name decides only ambiguous cases.
 import Papa from 'papaparse'
 
-export type TextKind = 'html' | 'eml' | 'json' | 'csv' | 'tsv' | 'markdown' | 'text'
+export type TextKind = 'html' | 'json' | 'csv' | 'tsv' | 'markdown' | 'text'
 
 const HTML = /^\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:[^-]|-(?!->))*-->\s*)*<(?:!doctype\s+html|html|head|body)\b/i
 /** An object with a key, or a list of objects or lists. */
@@ -16,23 +16,11 @@ export function textKind(text: string, name: string): TextKind {
   const head = text.replace(/^\uFEFF/, '')
   if (HTML.test(head)) return 'html'
   if (/^x?html?$/.test(extension) && /<[a-z]+[\s>]/i.test(head)) return 'html'
-  if (isLetter(head)) return 'eml'
   if (JSON_TEXT.test(head) || (/^(json|jsonl|ndjson|geojson)$/.test(extension) && /^\s*[[{]/.test(head))) return 'json'
   if (/^(md|mdx|markdown)$/.test(extension)) return 'markdown'
   if (extension === 'csv') return 'csv'
   if (/^(tsv|tab)$/.test(extension)) return 'tsv'
   return extension === 'txt' ? 'text' : tableKind(head)
-}
-
-/** Starts with mail headers, and nothing else. */
-function isLetter(head: string): boolean {
-  const lines = head.slice(0, head.search(/\r?\n\r?\n/)).split(/\r?\n(?![ \t])/)
-  const names = lines.map((line) => /^([\w-]+):/.exec(line)?.[1]?.toLowerCase())
-  return (
-    !names.includes(undefined) &&
-    names.includes('from') &&
-    ['to', 'subject', 'date', 'message-id', 'received', 'mime-version'].some((name) => names.includes(name))
-  )
 }
 
 /** Several lines with the same number of cells. Commas occur in prose, but not equally often in each line. */

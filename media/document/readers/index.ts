@@ -1,11 +1,12 @@
 // The reader of each format. Readers run only in the parser process, and are loaded on demand for a faster start.
 import { MediaFailure } from '../../failure.ts'
 import type { Page } from '../../page.ts'
-import type { DocumentKind } from '../sniff.ts'
+import type { OfficeKind } from '../office-kinds.ts'
+import type { DocumentKind } from '../document-types.ts'
 import type { UnnumberedPage } from './table.ts'
 
 /** Formats that are read as a whole. */
-export type WholeKind = Exclude<DocumentKind, 'pdf' | 'text' | 'markdown'>
+export type WholeKind = Exclude<DocumentKind, OfficeKind | 'pdf' | 'text' | 'markdown'>
 
 const READERS: Record<WholeKind, (path: string) => Promise<UnnumberedPage[]>> = {
   docx: async (path) => (await import('./docx.ts')).readDocx(path),
@@ -19,7 +20,9 @@ const READERS: Record<WholeKind, (path: string) => Promise<UnnumberedPage[]>> = 
   html: async (path) => (await import('./html.ts')).readHtml(path),
   csv: async (path) => (await import('./csv.ts')).readCsv(path),
   json: async (path) => (await import('./json.ts')).readJson(path),
-  eml: async (path) => (await import('./eml.ts')).readEml(path),
+  eml: async (path) => (await import('./eml.ts')).readMailFile(path, 'eml'),
+  msg: async (path) => (await import('./eml.ts')).readMailFile(path, 'msg'),
+  mbox: async (path) => (await import('./eml.ts')).readMailFile(path, 'mbox'),
   tsv: async (path) => (await import('./csv.ts')).readCsv(path, '\t'),
 }
 
