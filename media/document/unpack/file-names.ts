@@ -24,6 +24,8 @@ const SURE = 50
 const ENOUGH = 0.6
 /** Statistics want a longer text than names are. */
 const REPEATED = 40
+/** Names of Western Europe have fewer letters with accents; half of the bytes of Japanese ones look like them. */
+const MOST_ACCENTS = 0.45
 /** Letters of Western Europe, and what else names hold. */
 const WESTERN = /^[\p{ASCII}\p{Script=Latin}ªº¡¿«»°·´§£¥]*$/u
 /** Code page 437 of DOS, from byte 128. */
@@ -48,12 +50,19 @@ export function isSystemFile(name: string): boolean {
 }
 
 function decoderOf(names: readonly Uint8Array[]): (name: Uint8Array) => string {
-  if (names.every((name) => WESTERN.test(dos(name)))) return dos
-  const encoding = eastAsian(names) ?? (names.every(isCyrillic) ? 'ibm866' : undefined)
+  const isWestern = names.every((name) => WESTERN.test(dos(name)))
+  if (isWestern && accentShare(names) < MOST_ACCENTS) return dos
+  const encoding = eastAsian(names, isWestern) ?? (!isWestern && names.every(isCyrillic) ? 'ibm866' : undefined)
   return encoding ? (name) => new TextDecoder(encoding).decode(name) : dos
 }
 
-function eastAsian(names: readonly Uint8Array[]): string | undefined {
+/** The share of bytes beyond ASCII, without the extension. */
+function accentShare(names: readonly Uint8Array[]): number {
+  const stems = names.map((name) => dos(name).replace(/\.\w+$/, '')).join('')
+  return stems.replaceAll(/\p{ASCII}/gu, '').length / Math.max(1, stems.length)
+}
+
+function eastAsian(names: readonly Uint8Array[], isSureOnly: boolean): string | undefined {
   const valid = EAST_ASIAN.filter(({ encoding }) => names.every((name) => tryDecode(name, encoding) !== undefined))
   const lines = Buffer.concat(names.flatMap((name) => [name, Buffer.from('\n')]))
   const text = Buffer.concat(Array<Buffer>(Math.ceil(REPEATED / names.length)).fill(lines))
@@ -61,6 +70,7 @@ function eastAsian(names: readonly Uint8Array[]): string | undefined {
     (guess) => guess.confidence >= SURE && valid.some(({ name }) => name === guess.name),
   )
   if (likely) return valid.find(({ name }) => name === likely.name)!.encoding
+  if (isSureOnly) return undefined
   const [most] = valid
     .map(({ encoding, common }) => ({ encoding, share: commonShare(names, common) }))
     .toSorted((one, other) => other.share - one.share)

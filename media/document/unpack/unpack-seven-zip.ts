@@ -14,8 +14,8 @@ const MAX_RATIO = 200
 const LARGE = 32 * 2 ** 20
 const ARCHIVE = '/archive'
 const OUT = '/out'
-/** Without one, the program asks for it. */
-const NO_PASSWORD = '-p-'
+/** Names in UTF-8, no progress, and a password, for which the program asks without one. */
+const OPTIONS = ['-sccUTF-8', '-bd', '-p-']
 
 interface Listed {
   name: string
@@ -52,7 +52,7 @@ async function unpack({ path }: Source): Promise<{ program: SevenZipModule; list
   let lines: string[] = []
   const program = await start({ print: (line) => lines.push(line), printErr: (line) => lines.push(line) })
   program.FS.writeFile(ARCHIVE, await readFile(path))
-  program.callMain(['l', '-slt', '-ba', NO_PASSWORD, ARCHIVE])
+  program.callMain(['l', '-slt', '-ba', ...OPTIONS, ARCHIVE])
   const list = lines.join('\n')
   const listed = filesOf(list)
   if (listed.length === 0) throw failureOf(list)
@@ -60,7 +60,7 @@ async function unpack({ path }: Source): Promise<{ program: SevenZipModule; list
   if (size > MAX_BYTES || (size > LARGE && size > (await stat(path)).size * MAX_RATIO))
     throw new MediaFailure('unsafe', 'The archive unpacks to far more than its size, as bombs do')
   lines = []
-  program.callMain(['x', '-y', NO_PASSWORD, `-o${OUT}`, ARCHIVE])
+  program.callMain(['x', '-y', ...OPTIONS, `-o${OUT}`, ARCHIVE])
   return { program, listed, errors: lines.filter((line) => /^(?:ERROR|Sub items)/.test(line)).join('\n') }
 }
 

@@ -37,7 +37,7 @@ export async function* tarFiles({ path }: Source): AsyncGenerator<ArchivedFile> 
         read: () => {
           if (size > MAX_FILE) return Promise.reject(tooLarge())
           isRead = true
-          return buffer(entry)
+          return buffer(entry).catch((cause: unknown) => Promise.reject(damaged(cause)))
         },
       }
       if (!isRead) entry.resume()
@@ -81,13 +81,14 @@ export async function* compressedFiles(
   else
     yield {
       name: basename(name.replace(/\.(?:t?gz|xz|bz2|zst)$/i, '')),
-      read: () => (isDamaged ? Promise.reject(new MediaFailure('damaged', 'It is damaged')) : readFile(path)),
+      read: () => (isDamaged ? Promise.reject(damaged()) : readFile(path)),
     }
 }
 
 function rest(): ArchivedFile {
-  return {
-    name: 'The rest of the archive',
-    read: () => Promise.reject(new MediaFailure('damaged', 'It is damaged')),
-  }
+  return { name: 'The rest of the archive', read: () => Promise.reject(damaged()) }
+}
+
+function damaged(cause?: unknown): MediaFailure {
+  return new MediaFailure('damaged', 'It is damaged', { cause })
 }

@@ -1,6 +1,6 @@
 // ZIP archives of files, as Windows, macOS and programs of East Asia write them. A file in it that is encrypted, damaged or
 // unsafe is skipped, and the others are read.
-import { buffer } from 'node:stream/consumers'
+import type { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
 import { type Entry, openPromise, type ZipFile } from 'yauzl'
 import { MediaFailure } from '../../failure.ts'
@@ -19,9 +19,11 @@ const UNICODE_PATH = 0x7075
 
 /** @throws MediaFailure */
 export async function* zipFiles({ path }: Source): AsyncGenerator<ArchivedFile> {
-  const zip = await openPromise(path, { autoClose: false, decodeStrings: false }).catch((cause: unknown) => {
-    throw new MediaFailure('damaged', 'The archive is damaged and cannot be opened', { cause })
-  })
+  const zip = await openPromise(path, { autoClose: false, decodeStrings: false, validateEntrySizes: false }).catch(
+    (cause: unknown) => {
+      throw new MediaFailure('damaged', 'The archive is damaged and cannot be opened', { cause })
+    },
+  )
   try {
     yield* await filesOf(zip)
   } finally {
@@ -62,7 +64,7 @@ async function readEntry(zip: ZipFile, entry: Entry): Promise<Buffer> {
     throw new MediaFailure('unsafe', 'It unpacks to far more than its size, as bombs do')
   if (size > MAX_FILE) throw tooLarge()
   try {
-    const bytes = await buffer(await zip.openReadStreamPromise(entry))
+    const bytes = await readUpTo(await zip.openReadStreamPromise(entry), size)
     if (crc32(bytes) !== entry.crc32) throw new Error('the checksum is wrong')
     return bytes
   } catch (cause) {
@@ -71,6 +73,18 @@ async function readEntry(zip: ZipFile, entry: Entry): Promise<Buffer> {
       throw new MediaFailure('not_a_document', 'It is compressed by a method that is not read', { cause })
     throw damaged(cause)
   }
+}
+
+/** Sizes are checked here, so that one wrong size does not make the whole directory unreadable. */
+async function readUpTo(stream: Readable, size: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let read = 0
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    read += chunk.length
+    if (read > size) throw new Error('it is larger than its noted size')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
 }
 
 function damaged(cause?: unknown): MediaFailure {
