@@ -8,6 +8,7 @@ import type { MailKind } from '../../media/document/readers/parse-mail.ts'
 import { sniff } from '../../media/document/sniff.ts'
 import { MemberFiles } from '../../media/document/unpack/member-files.ts'
 import { unpackMail } from '../../media/document/unpack/unpack-mail.ts'
+import { msg } from '../support/ole.ts'
 
 const fixture = (name: string) => readFileSync(new URL(`../fixtures/mails/${name}`, import.meta.url))
 
@@ -185,5 +186,34 @@ describe('forwarded mails', () => {
       'L1.eml/L2.eml/L3.eml',
     ])
     expect(skipped.map(({ name }) => name)).toEqual(['L1.eml/L2.eml/L3.eml/note.txt', 'L1.eml/L2.eml/L3.eml/L4.eml'])
+  })
+})
+
+describe('a mail of Outlook', () => {
+  const inner = { subject: 'Inner', body: 'INNER-BODY 48000', files: { 'deep.txt': Buffer.from('DEEP') } }
+  const outer = msg({
+    subject: 'Fähre',
+    body: 'The tide turns.',
+    files: { 'a.txt': Buffer.from('FILE'), Inner: inner },
+  })
+
+  it('is read with its files, and those of mails that are attached to it', async () => {
+    const [page] = await pages(outer, 'msg')
+    expect(page!.text).toMatch(/^# Fähre\n[^]*Attachments: a\.txt, Inner\.msg\n\nThe tide turns\.$/)
+    const { members } = await unpacked(outer, 'msg')
+    expect(members.map(({ name }) => name)).toEqual(['a.txt', 'Inner.msg', 'Inner.msg/deep.txt'])
+    expect(members[2]!.text).toBe('DEEP')
+    expect((await readMailFile(members[1]!.path, 'msg'))[0]!.text).toContain('INNER-BODY 48000')
+  })
+
+  it('has the form of its body with the most text', async () => {
+    const both = msg({ subject: 'S', body: 'Noon', html: '<p>Noon, or <b>later</b></p>' })
+    expect((await pages(both, 'msg'))[0]!.text).toContain('Noon, or **later**')
+    const empty = msg({ subject: 'S', body: 'Noon', html: '<html><body></body></html>' })
+    expect((await pages(empty, 'msg'))[0]!.text).toContain('Noon')
+  })
+
+  it('that is cut off is damaged', async () => {
+    await expect(pages(outer.subarray(0, 1_500), 'msg')).rejects.toMatchObject({ reason: 'damaged' })
   })
 })

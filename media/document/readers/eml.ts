@@ -40,7 +40,7 @@ function pagesOf(mail: Mail): UnnumberedPage[] {
 function markdownOf(bodies: readonly Body[]): string {
   return bodies
     .map((body) => {
-      if ('text' in body) return body.text.trim()
+      if ('text' in body) return body.text.replaceAll(/\r\n?/g, '\n').trim()
       return 'html' in body ? markupToMarkdown(body.html).trim() : richest(body.alternatives.map(markdownOf))
     })
     .filter((text) => text !== '')
@@ -61,6 +61,6 @@ function letters(text: string): number {
 function people(addresses: readonly Address[] | undefined): string {
   return (addresses ?? [])
     .flatMap((each) => ('group' in each && each.group ? each.group : [each]))
-    .map(({ name, address }) => (name && address ? `${name} <${address}>` : name || address || ''))
+    .map(({ name, address }) => (name && address && name !== address ? `${name} <${address}>` : name || address || ''))
     .join(', ')
 }
