@@ -5,7 +5,7 @@ interface OfficeFormat {
   /** In a message to the user, in the plural. */
   name: string
   /** The format that it is converted to. */
-  to: 'docx' | 'xlsx' | 'pptx' | 'odt' | 'ods' | 'odp' | 'pdf'
+  to: 'docx' | 'xlsx' | 'pptx' | 'pdf'
   /** The Debian package, without its prefix. */
   part: 'writer' | 'calc' | 'impress' | 'draw'
 }
@@ -32,14 +32,6 @@ export const OFFICE = {
   ppt: format('PowerPoint presentations from before 2007', 'application/vnd.ms-powerpoint', 'pptx', 'impress'),
   sxi: format('OpenOffice 1 presentations', 'application/vnd.sun.xml.impress', 'pptx', 'impress'),
   key: format('Apple Keynote presentations', 'application/vnd.apple.keynote', 'pptx', 'impress'),
-  fodt: format('flat OpenDocument texts', 'application/vnd.oasis.opendocument.text-flat-xml', 'odt', 'writer'),
-  fods: format('flat OpenDocument sheets', 'application/vnd.oasis.opendocument.spreadsheet-flat-xml', 'ods', 'calc'),
-  fodp: format(
-    'flat OpenDocument slides',
-    'application/vnd.oasis.opendocument.presentation-flat-xml',
-    'odp',
-    'impress',
-  ),
   odg: format('OpenDocument drawings', 'application/vnd.oasis.opendocument.graphics', 'pdf', 'draw'),
   vsd: format('Visio drawings from before 2013', 'application/vnd.visio', 'pdf', 'draw'),
   vsdx: format('Visio drawings', 'application/vnd.ms-visio.drawing.main+xml', 'pdf', 'draw'),

@@ -1,6 +1,6 @@
 // Formats that are told by their first bytes: archives, old office documents, and those that are not read, with the reason.
 import type { OfficeKind } from './office-kinds.ts'
-import type { ArchiveKind } from './document-types.ts'
+import type { ArchiveKind, DocumentKind } from './document-types.ts'
 
 /** Why a known format is not read. */
 export const UNREAD = {
@@ -73,7 +73,7 @@ function isOldTar(head: Buffer): boolean {
   return sum === Number.parseInt(noted, 8)
 }
 
-const XML_OFFICE: readonly [RegExp, OfficeKind][] = [
+const XML_OFFICE: readonly [RegExp, DocumentKind][] = [
   [/office:mimetype="application\/vnd\.oasis\.opendocument\.text/, 'fodt'],
   [/office:mimetype="application\/vnd\.oasis\.opendocument\.spreadsheet/, 'fods'],
   [/office:mimetype="application\/vnd\.oasis\.opendocument\.presentation/, 'fodp'],
@@ -85,7 +85,7 @@ const XML_OFFICE: readonly [RegExp, OfficeKind][] = [
 ]
 
 /** Office documents that are one XML file. */
-export function xmlOfficeKind(head: string): OfficeKind | undefined {
+export function xmlOfficeKind(head: string): DocumentKind | undefined {
   if (!/^\uFEFF?\s*<(?:\?xml|\w+:|Workbook)/.test(head)) return undefined
   return XML_OFFICE.find(([pattern]) => pattern.test(head.slice(0, 8_192)))?.[1]
 }
