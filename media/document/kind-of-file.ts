@@ -17,6 +17,11 @@ export async function kindOfFile(path: string, name: string): Promise<DocumentKi
   if (kind === 'empty') throw new MediaFailure('empty', 'The file is empty')
   if (kind === 'encrypted')
     throw new MediaFailure('encrypted', 'The document is encrypted and opens only with a password')
+  if (kind === 'ole')
+    throw new MediaFailure(
+      'not_a_document',
+      'The file is of an old format of Microsoft that is not read: save it as DOCX, XLSX, PPTX or PDF',
+    )
   if (isArchiveKind(kind)) throw new MediaFailure('not_a_document', 'The file is an archive of no known kind')
   if (isUnreadKind(kind)) throw new MediaFailure('not_a_document', UNREAD[kind])
   throw new MediaFailure('not_a_document', 'The file is no document that can be read')
@@ -29,7 +34,7 @@ export async function sniffFile(path: string, name: string): Promise<SniffedKind
     const head = await readHead(file)
     if (head.length === 0) return 'empty'
     const kind = sniff(head, name)
-    return kind === 'ole' ? await oleKind(file) : kind
+    return kind === 'ole' ? ((await oleKind(file)) ?? kind) : kind
   } finally {
     await file.close()
   }
