@@ -13,7 +13,7 @@ const OURS =
 /** The files that `muxi serve` keeps loaded, closed under value imports. */
 const SUPERVISOR =
   '^(cli/(supervisor|announcement|app-process|check-port|data-lock|keep-running|line-writer|private-files|runtime-command|stop-signals|temporal-(keeper|place))|' +
-  'config/(settings|settings-error|environment|setting-reader|temporal-settings)|contracts/(blob-url|hosts|temporal)|' +
+  'config/(settings|settings-error|environment|setting-reader|temporal-settings)|contracts/(blob-url|hosts|retry|temporal)|' +
   'temporal-config/(dev-server|health|run-program|server-[a-z]+))\\.ts$'
 const VALUES = { dependencyTypesNot: ['type-only'] }
 const TYPES = { dependencyTypes: ['type-only'] }
@@ -28,7 +28,7 @@ module.exports = {
     ...['db', 'media', 'net', 'providers', 'temporal-config'].map((folder) => only(folder, ['contracts'])),
     only('vectors', ['contracts', 'db']),
     // Web pages and documents share these parsers.
-    only('mcp', ['contracts', 'net', 'media/document/(html|to-markdown)\\.ts']),
+    only('mcp', ['contracts', 'net', 'media/document/(html|html-parts|html-tree|to-markdown)\\.ts']),
     only(
       'api',
       [
@@ -36,14 +36,15 @@ module.exports = {
         'db',
         'vectors',
         'workflows/(messages|labels)\\.ts',
-        'media/(document/(blocks|sniff)|sniff-media)\\.ts',
+        'media/document/blocks\\.ts',
+        'media/kind/(kind-of-file|media-type)\\.ts',
       ],
       {
         name: 'api-values',
         to: VALUES,
       },
     ),
-    only('api', ['contracts', 'db', 'vectors', 'workflows', 'providers', 'mcp/oauth\\.ts'], {
+    only('api', ['contracts', 'db', 'vectors', 'workflows', 'providers', 'mcp/oauth(-client)?\\.ts'], {
       name: 'api-types',
       to: TYPES,
     }),

@@ -1,5 +1,7 @@
-// The one place that makes an ApplicationFailure: typed, retryable or not, and without any text of users, models or tools.
+// The one place that makes the failures which activities throw to Temporal: typed, retryable or not, and without any text of
+// users, models or tools. `contracts/temporal.ts` has their types; what workflows make of them is in `workflows/failures.ts`.
 import { ApplicationFailure } from '@temporalio/activity'
+import { CancelledFailure } from '@temporalio/common'
 import { FAILURE } from '../contracts/temporal.ts'
 import type { TurnFailure } from '../contracts/failures.ts'
 import type { ModelRef } from '../contracts/turn.ts'
@@ -14,8 +16,13 @@ const MODEL_ATTEMPTS = 5
  */
 const MODEL_REQUESTS = 10
 
+/** Whether an activity may throw the error as it is: its message is ours. */
+export function isActivityFailure(error: unknown): boolean {
+  return error instanceof ApplicationFailure || error instanceof CancelledFailure
+}
+
 /** History gets the provider, the status and the request id; the provider's message stays in the execution log. */
-export function toModelFailure(failure: ProviderFailure, model: ModelRef, failedBefore: number): ApplicationFailure {
+export function toModelFailure(failure: ProviderFailure, model: ModelRef, failedBefore: number): Error {
   const { status, requestId } = failure
   const how = status === undefined ? 'broke off or could not be reached' : `answered ${status}`
   const described: TurnFailure = {
@@ -42,17 +49,61 @@ export function toInternalFailure(reason: unknown, failedBefore: number): unknow
   return failedBefore + 1 < MODEL_ATTEMPTS ? reason : unhandled()
 }
 
-/** @throws ApplicationFailure when so many requests were sent that there is to be no further one */
+/** @throws a final failure when so many requests were sent that there is to be no further one */
 export function checkRequests(sentBefore: number): void {
   if (sentBefore >= MODEL_REQUESTS) throw unhandled()
 }
 
-function unhandled(): ApplicationFailure {
-  const described: TurnFailure = { code: 'internal_error', message: 'The reply of the model could not be handled' }
-  return ApplicationFailure.nonRetryable(described.message, FAILURE.internal, described)
+function unhandled(): Error {
+  return final({ code: 'internal_error', message: 'The reply of the model could not be handled' }, FAILURE.internal)
 }
 
 /** A superseded attempt exits without a result: no caller waits for it. */
-export function overtaken(): ApplicationFailure {
+export function overtaken(): Error {
   return ApplicationFailure.nonRetryable('A newer attempt has begun', FAILURE.stopped)
+}
+
+/** A file that cannot be processed, or not here. @param reason a code; a parser's message may quote the file */
+export function refusedFile(message: string, reason: string, code: 'unprocessable' | 'unavailable'): Error {
+  return final({ code, message, details: { reason } })
+}
+
+/** The tool call waits for the decision on an approval; it is made again once decided. */
+export function parked(approvalId: string): Error {
+  return ApplicationFailure.create({
+    message: 'The call waits for a person',
+    type: FAILURE.parked,
+    details: [approvalId],
+  })
+}
+
+/** The tool call was not made, or the server is not supervised any more: another worker may. */
+export function again(message: string): Error {
+  return ApplicationFailure.create({ message, type: FAILURE.again })
+}
+
+/** The tool call was interrupted, and may be made again. */
+export function broken(): Error {
+  return ApplicationFailure.create({ message: 'The connection was lost', type: FAILURE.broken })
+}
+
+/** Any other error, without its message: it is retried, since it may come from the database. */
+export function unforeseen(activity: string): Error {
+  const described: TurnFailure = { code: 'internal_error', message: `'${activity}' failed unexpectedly` }
+  return ApplicationFailure.create({ message: described.message, type: FAILURE.retry, details: [described] })
+}
+
+/** The name of the credential is in the log. */
+export function unreadableCredential(): Error {
+  const message = 'A stored credential cannot be decrypted: MUXI_SECRET_KEY must be the key it was stored with'
+  return final({ code: 'internal_error', message })
+}
+
+/** The row and its column are named in the log. */
+export function damagedRow(): Error {
+  return final({ code: 'internal_error', message: 'A stored row is damaged; the log names it' })
+}
+
+function final(described: TurnFailure, type: string = FAILURE.final): Error {
+  return ApplicationFailure.nonRetryable(described.message, type, described)
 }

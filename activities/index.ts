@@ -1,22 +1,22 @@
 // The activities, made from their dependencies: the worker registers them, workflows import their types.
 import { describeActivities } from './ingest/describe-image.ts'
-import { ingestActivities } from './ingest/ingest.ts'
-import { mcpRouteActivities } from './mcp/call-tool.ts'
+import { indexAndPublishActivities } from './ingest/index-and-publish.ts'
+import { mcpRouteActivities } from './mcp/route-call.ts'
 import { modelCallActivities } from './turn/model-call.ts'
 import type { ActivityResources } from './resources.ts'
 import { summaryActivities } from './ingest/summarize.ts'
 import { toolCallActivities } from './tools/tool-call.ts'
 import { transcribeActivities } from './ingest/transcribe.ts'
-import { turnActivities } from './turn/turn.ts'
+import { claimAndFinishActivities } from './turn/claim-and-finish.ts'
 import type { TurnResources } from './turn/turn-resources.ts'
 
 export function createActivities(resources: ActivityResources & TurnResources) {
   return {
-    ...turnActivities(resources),
+    ...claimAndFinishActivities(resources),
     ...modelCallActivities(resources),
     ...toolCallActivities(resources),
     ...mcpRouteActivities(resources),
-    ...ingestActivities(resources),
+    ...indexAndPublishActivities(resources),
     ...describeActivities(resources),
     ...transcribeActivities(resources),
     ...summaryActivities(resources),

@@ -3,7 +3,6 @@ import { isTokenCount, textOf, type TokenUsage } from '../contracts/model-messag
 import { completeUsage, estimateTokens, insertUsage, type SpentTokens } from '../db/queries/usage.ts'
 import type { Db, JobsTable } from '../db/schema.ts'
 import { ProviderFailure } from '../providers/failure.ts'
-import { costOf } from '../providers/prices.ts'
 import type { GenerateRequest, GenerateResult, Provider } from '../providers/provider.ts'
 import type { ChainModel } from '../providers/registry.ts'
 
@@ -17,7 +16,7 @@ export function estimateInput({ system, messages }: Pick<GenerateRequest, 'syste
 
 /** What a request came to: each count of the provider, else the estimate where there is none or one that cannot be stored. */
 export function spentBy(
-  { model }: Pick<ChainModel, 'model'>,
+  { known }: Pick<ChainModel, 'known'>,
   counted: Partial<TokenUsage>,
   estimate: TokenUsage,
 ): SpentTokens {
@@ -28,7 +27,7 @@ export function spentBy(
     ...(isTokenCount(cached_tokens) && { cached_tokens }),
     ...(isTokenCount(reasoning_tokens) && { reasoning_tokens }),
   }
-  const cost_usd = costOf(model, tokens.input_tokens, tokens.output_tokens)
+  const cost_usd = known.costOf(tokens)
   const estimated = !isTokenCount(input_tokens) || !isTokenCount(output_tokens)
   return { ...tokens, ...(cost_usd !== undefined && { cost_usd }), estimated }
 }
@@ -68,7 +67,7 @@ export async function callForJob(
 ): Promise<{ text: string } & Pick<GenerateResult, 'finish_reason' | 'usage'>> {
   const input_tokens = estimateInput(request)
   const usageId = await insertUsage(db, {
-    turn_id: job.turn_id ?? job.id,
+    stream_id: job.turn_id ?? job.id,
     step,
     fence,
     provider: model.provider,

@@ -1,4 +1,7 @@
-// Streaming parser of multipart/form-data (RFC 7578): small fields in memory, the file as a stream that is never fully buffered.
+// Forms of multipart/form-data (RFC 7578), parsed by @fastify/busboy: small fields in memory, the file as a stream that is
+// never fully buffered.
+import { Readable } from 'node:stream'
+import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy'
 import { MuxiError, wrongField } from '../contracts/failures.ts'
 
 /** Longest header of a part, and longest value of a field that is not a file, in bytes. */
@@ -9,8 +12,6 @@ const MAX_PARTS = 32
 export interface FilePart {
   /** The client's file name, without folders. */
   name: string
-  /** The client's content type. */
-  type: string
 }
 
 export interface Form<T> {
@@ -30,85 +31,106 @@ export async function readForm<T>(
   take: (bytes: AsyncIterable<Uint8Array>, part: FilePart) => Promise<T>,
 ): Promise<Form<T>> {
   const boundary = boundaryOf(headers.get('content-type'))
-  const declared = Number(headers.get('content-length') ?? 0)
-  if (declared > limit + MAX_PARTS * (MAX_HEADER + MAX_FIELD)) throw tooLarge(limit)
-  const reader = new Reader((body ?? []) as AsyncIterable<Uint8Array>)
-  const fields: Record<string, string> = {}
-  let file: Form<T>['file'] | undefined
-  // The first boundary has no line break before it; one is inserted, so that all are alike.
-  reader.unshift(Buffer.from('\r\n'))
-  const delimiter = Buffer.from(`\r\n--${boundary}`)
-  for await (const _preamble of reader.until(delimiter, MAX_HEADER)) void _preamble
-  for (let parts = 0; !(await reader.isLast()); parts += 1) {
-    if (parts >= MAX_PARTS) throw malformed(`it has more than ${MAX_PARTS} parts`)
-    const { name, filename, type } = readHeader(await text(reader.until(Buffer.from('\r\n\r\n'), MAX_HEADER)))
-    if (name === 'file' && filename !== undefined) {
-      if (file) throw wrongField('read the form', 'file', 'given once')
-      const part = { name: plainName(filename), type }
-      file = { part, value: await take(bounded(reader.until(delimiter), limit), part) }
-    } else {
-      if (name === 'file') throw wrongField('read the form', 'file', 'a file, with a file name')
-      if (Object.hasOwn(fields, name)) throw wrongField('read the form', name, 'given once')
-      fields[name] = await text(reader.until(delimiter, MAX_FIELD))
+  const mostBytes = limit + MAX_PARTS * (MAX_HEADER + MAX_FIELD)
+  if (Number(headers.get('content-length') ?? 0) > mostBytes) throw tooLarge(limit)
+  const parser = new FormParser(boundary, (stream, part) => take(bounded(stream, limit), part))
+  try {
+    // `for await` would close the connection of a refused request before its client can read the answer.
+    const source = ((body ?? Readable.from([])) as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
+    let bytes = 0
+    for (let next = await source.next(); !next.done; next = await source.next()) {
+      bytes += next.value.byteLength
+      if (bytes > mostBytes) throw tooLarge(limit)
+      await parser.write(next.value)
     }
+    return await parser.end()
+  } catch (error) {
+    await parser.destroy(error as Error)
+    throw error
   }
-  if (!file) throw wrongField('read the form', 'file', 'given')
-  return { fields, file }
 }
 
-/** Splits chunks at delimiters. */
-class Reader {
-  readonly #source: AsyncIterator<Uint8Array>
-  #rest: Buffer = Buffer.alloc(0)
-  #ended = false
+/** Busboy's events as promises; of several faults the first one is thrown. */
+class FormParser<T> {
+  readonly #busboy: BusboyInstance
+  readonly #take: (stream: BusboyFileStream, part: FilePart) => Promise<T>
+  readonly #fields: Record<string, string> = {}
+  #file: { part: FilePart; stream: BusboyFileStream; taken: Promise<T> } | undefined
+  #fault: { error: unknown } | undefined
+  /** Ends the wait of the pending call. */
+  #wake: () => void = () => {}
 
-  constructor(source: AsyncIterable<Uint8Array>) {
-    this.#source = source[Symbol.asyncIterator]()
+  constructor(boundary: string, take: (stream: BusboyFileStream, part: FilePart) => Promise<T>) {
+    this.#take = take
+    this.#busboy = new Busboy({
+      headers: { 'content-type': `multipart/form-data; boundary="${boundary}"` },
+      limits: { fieldSize: MAX_FIELD, headerSize: MAX_HEADER, parts: MAX_PARTS },
+      preservePath: true,
+      isPartAFile: (field, _type, filename) => field === 'file' && filename !== undefined,
+    })
+    this.#busboy.on('field', (name, value, _, truncated) => this.#takeField(name, value, truncated))
+    this.#busboy.on('file', (_, stream, filename) => this.#takeFile(stream, filename))
+    this.#busboy.on('partsLimit', () => this.#fail(malformed(`it has more than ${MAX_PARTS} parts`)))
+    this.#busboy.on('error', (cause) => this.#fail(malformed('it ends in the middle of a part', cause)))
   }
 
-  unshift(bytes: Buffer): void {
-    this.#rest = Buffer.concat([bytes, this.#rest])
+  /** Resolves when the file's consumer is ready for more. */
+  write(chunk: Uint8Array): Promise<void> {
+    return this.#until((done) => this.#busboy.write(chunk, done))
   }
 
-  /** Yields the bytes before the delimiter and consumes the delimiter. @param most bytes after which it fails */
-  async *until(delimiter: Buffer, most = Infinity): AsyncGenerator<Uint8Array> {
-    let seen = 0
-    for (;;) {
-      const at = this.#rest.indexOf(delimiter)
-      // Without a match, the end may be a partial delimiter.
-      const certain = at >= 0 ? at : Math.max(0, this.#rest.length - delimiter.length + 1)
-      seen += certain
-      if (seen > most) throw malformed(`a header or field is longer than ${most} bytes`)
-      const piece = this.#rest.subarray(0, certain)
-      this.#rest = this.#rest.subarray(at >= 0 ? at + delimiter.length : certain)
-      if (piece.length > 0) yield piece
-      if (at >= 0) return
-      if (!(await this.#pull())) throw malformed('it ends in the middle of a part')
+  async end(): Promise<Form<T>> {
+    await this.#until((done) => this.#busboy.once('finish', done).end())
+    if (!this.#file) throw wrongField('read the form', 'file', 'given')
+    const { part, taken } = this.#file
+    return { fields: this.#fields, file: { part, value: await taken } }
+  }
+
+  /** Resolves when the file's consumer has failed with the reason. */
+  async destroy(reason: Error): Promise<void> {
+    this.#fault ??= { error: reason }
+    this.#busboy.destroy()
+    this.#file?.stream.destroy(reason)
+    await this.#file?.taken.catch(() => undefined)
+  }
+
+  async #until(start: (done: () => void) => void): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve
+      start(resolve)
+      if (this.#fault) resolve()
+    })
+    if (this.#fault) throw this.#fault.error
+  }
+
+  #fail(error: unknown): void {
+    this.#fault ??= { error }
+    this.#wake()
+  }
+
+  #takeField(name: string | undefined, value: string, truncated: boolean): void {
+    if (name === undefined) return this.#fail(malformed('a part has no name'))
+    if (name === 'file') return this.#fail(wrongField('read the form', 'file', 'a file, with a file name'))
+    if (Object.hasOwn(this.#fields, name)) return this.#fail(wrongField('read the form', name, 'given once'))
+    if (truncated) return this.#fail(malformed(`a field is longer than ${MAX_FIELD} bytes`))
+    if (!isText(name) || !isText(value)) return this.#fail(notUtf8())
+    this.#fields[name] = value
+  }
+
+  #takeFile(stream: BusboyFileStream, filename: string): void {
+    // Its errors are those of the form, and may come before the consumer listens.
+    stream.on('error', () => {})
+    if (this.#file || !isText(filename)) {
+      stream.resume()
+      return this.#fail(this.#file ? wrongField('read the form', 'file', 'given once') : notUtf8())
     }
-  }
-
-  /** After a delimiter: `--` for the last one, otherwise a line break, which is consumed. */
-  async isLast(): Promise<boolean> {
-    while (this.#rest.length < 2) if (!(await this.#pull())) throw malformed('it ends after a boundary')
-    const next = this.#rest.toString('latin1', 0, 2)
-    if (next === '--') return true
-    for await (const padding of this.until(Buffer.from('\r\n'), MAX_HEADER)) {
-      if (!/^[ \t]*$/.test(Buffer.from(padding).toString('latin1')))
-        throw malformed('a boundary is not followed by a line break')
-    }
-    return false
-  }
-
-  async #pull(): Promise<boolean> {
-    if (this.#ended) return false
-    const { done, value } = await this.#source.next()
-    if (done) this.#ended = true
-    else
-      this.#rest =
-        this.#rest.length === 0
-          ? Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-          : Buffer.concat([this.#rest, value])
-    return !done
+    const part = { name: plainName(fromBrowser(filename)) }
+    const taken = this.#take(stream, part)
+    this.#file = { part, stream, taken }
+    taken.then(
+      () => stream.resume(),
+      (error: unknown) => this.#fail(error),
+    )
   }
 }
 
@@ -121,14 +143,14 @@ async function* bounded(bytes: AsyncIterable<Uint8Array>, limit: number): AsyncG
   }
 }
 
-async function text(bytes: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of bytes) chunks.push(chunk)
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
-  } catch (cause) {
-    throw new MuxiError('bad_request', 'Cannot read the form: its names and fields must be UTF-8', { cause })
-  }
+/** Busboy writes bytes that are not UTF-8 as U+FFFD. */
+function isText(text: string): boolean {
+  return !text.includes('\uFFFD')
+}
+
+/** Browsers escape quotes and line breaks in file names. */
+function fromBrowser(filename: string): string {
+  return filename.replaceAll('%22', '"').replaceAll(/%0D|%0A/gi, ' ')
 }
 
 function boundaryOf(contentType: string | null): string {
@@ -144,39 +166,6 @@ function boundaryOf(contentType: string | null): string {
   return boundary
 }
 
-function readHeader(header: string): { name: string; filename: string | undefined; type: string } {
-  let name: string | undefined
-  let filename: string | undefined
-  let type = 'application/octet-stream'
-  for (const line of header.split('\r\n')) {
-    const [, key = '', value = ''] = /^([^:]+):\s*(.*)$/.exec(line) ?? []
-    if (key.toLowerCase() === 'content-disposition') {
-      name = parameterOf(value, 'name')
-      filename = extendedName(value) ?? parameterOf(value, 'filename')
-    } else if (key.toLowerCase() === 'content-type' && /^[\w.+-]+\/[\w.+-]+(\s*;.*)?$/.test(value))
-      type = value.slice(0, 128)
-  }
-  if (name === undefined) throw malformed('a part has no name')
-  return { name, filename, type }
-}
-
-/** `filename="a \"b\".txt"`, with quotes and line breaks as browsers write them. */
-function parameterOf(value: string, parameter: string): string | undefined {
-  const [, quoted, plain] =
-    new RegExp(`;\\s*${parameter}=(?:"((?:[^"\\\\]|\\\\.)*)"|([^;\\s]+))`, 'i').exec(value) ?? []
-  const found = quoted?.replaceAll(/\\(["\\])/g, '$1') ?? plain
-  return found?.replaceAll('%22', '"').replaceAll(/%0D|%0A/gi, ' ')
-}
-
-function extendedName(value: string): string | undefined {
-  const encoded = /;\s*filename\*=UTF-8''([^;\s]+)/i.exec(value)?.[1]
-  try {
-    return encoded === undefined ? undefined : decodeURIComponent(encoded)
-  } catch {
-    return undefined
-  }
-}
-
 /** Without folders and control characters. */
 export function plainName(filename: string): string {
   const base = filename.split(/[/\\]/).at(-1) ?? ''
@@ -185,8 +174,12 @@ export function plainName(filename: string): string {
   return clean.slice(0, 255) || 'unnamed'
 }
 
-function malformed(why: string): MuxiError {
-  return new MuxiError('bad_request', `Cannot read the form: ${why}`)
+function malformed(why: string, cause?: unknown): MuxiError {
+  return new MuxiError('bad_request', `Cannot read the form: ${why}`, { cause })
+}
+
+function notUtf8(): MuxiError {
+  return malformed('its names and fields must be UTF-8')
 }
 
 function tooLarge(limit: number): MuxiError {

@@ -64,10 +64,10 @@ export function startApp({ script, role, env, temporal, output }: AppOptions): A
   const ready = new Promise<Ready>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
       if (line.startsWith(READY)) resolve(JSON.parse(line.slice(READY.length)) as Ready)
-      else if (line.startsWith(FAILED)) reject(failure(JSON.parse(line.slice(FAILED.length)) as string))
+      else if (line.startsWith(FAILED)) reject(startFailure(JSON.parse(line.slice(FAILED.length)) as string))
       else output(line)
     })
-    void ended.then((how) => reject(failure(`it ended before it was ready (${how})`)))
+    void ended.then((how) => reject(startFailure(`it ended before it was ready (${how})`)))
   })
   ready.catch(() => {}) // callers may ignore it; `ended` reports the exit too
   return {
@@ -86,6 +86,7 @@ export function startApp({ script, role, env, temporal, output }: AppOptions): A
   }
 }
 
-function failure(message: string): Error {
+/** Only the wording depends on the text: messages of muxi's own errors are sentences, those of libraries need a beginning. */
+function startFailure(message: string): Error {
   return new Error(message.startsWith('Cannot ') ? message : `Cannot start muxi: ${message}`)
 }

@@ -1,15 +1,15 @@
 // Maps the settings to the limits of images and recordings, and to the speech synthesizer.
 import type { Limits, Settings } from '../config/settings.ts'
 import { MuxiError, wrongField } from '../contracts/failures.ts'
-import type { AudioLimits } from '../media/audio/audio.ts'
+import type { AudioLimits } from '../media/audio/ffmpeg.ts'
 import { hasEspeak, speakOffline } from '../media/audio/espeak.ts'
 import type { ImageLimits } from '../media/image/image.ts'
 import { ProgramFailed } from '../media/process/limited-process.ts'
+import { DEFAULT_MODELS } from '../providers/catalog.ts'
 import type { Speaker } from '../providers/speaker.ts'
 import { openaiSpeaker } from '../providers/speech-openai.ts'
 
 const MB = 2 ** 20
-const DEFAULT_MODEL = 'gpt-4o-mini-tts'
 /** Bytes per second of prepared audio. */
 const BYTES_A_SECOND = 32_000
 /** Texts that one process synthesizes concurrently. */
@@ -27,7 +27,7 @@ export function audioLimits({ audio_memory_mb, audio_ms, audio_seconds }: Limits
 /** OpenAI's voice when its key is set and no other server is, else espeak-ng, unless the settings say which. */
 export function createSpeaker({ providers, speech, limits }: Settings): Speaker {
   const { api_key, base_url } = providers.openai
-  const model = speech?.startsWith('openai:') ? speech.slice('openai:'.length) : DEFAULT_MODEL
+  const model = speech?.startsWith('openai:') ? speech.slice('openai:'.length) : DEFAULT_MODELS.openai.speech
   const withOpenai = speech === undefined ? api_key !== undefined && base_url === undefined : speech !== 'espeak-ng'
   return withOpenai ? openaiSpeaker({ model, api_key, base_url }) : offlineSpeaker(audioLimits(limits))
 }
@@ -48,7 +48,7 @@ function offlineSpeaker(limits: AudioLimits): Speaker {
       try {
         return await speakOffline(request, { signal, limits })
       } catch (error) {
-        if (error instanceof ProgramFailed && error.stderr.includes('voice does not exist'))
+        if (error instanceof ProgramFailed && lacksVoice(error))
           throw wrongField(
             'read the request',
             'voice',
@@ -60,4 +60,9 @@ function offlineSpeaker(limits: AudioLimits): Speaker {
       }
     },
   }
+}
+
+/** espeak-ng exits with the same code for every error: only its text tells them apart. */
+function lacksVoice({ stderr }: ProgramFailed): boolean {
+  return stderr.includes('voice does not exist')
 }

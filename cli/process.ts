@@ -3,6 +3,7 @@ import { Client } from '@temporalio/client'
 import { NativeConnection } from '@temporalio/worker'
 import { pino, type Logger } from 'pino'
 import type { Tool } from '../activities/tools/tool.ts'
+import { readModelsFile } from '../config/models-file.ts'
 import { loadSettings, type Role, type Settings } from '../config/settings.ts'
 import { openStorage, type Storage } from '../db/storage.ts'
 import { checkSecretKey } from '../db/unreadable.ts'
@@ -109,6 +110,7 @@ async function start(
   closers.push(() => guard.close())
   const models = new ModelRegistry({
     providers: settings.providers,
+    own_models: readModelsFile(settings.models_file),
     offline_words_per_second: settings.offline_words_per_second,
     stall_ms: settings.engine.model_stall_ms,
     guardedFetch: guard.fetch,
@@ -125,6 +127,7 @@ async function start(
     // A worker that drains takes no workflow tasks.
     eager: () => role === 'all' && !stopping.aborted,
     headStart: role === 'all',
+    log,
   })
   const shared = { settings, storage, vectors, log, client, stopping, models, embedder, turns, guard }
   if (worker) {

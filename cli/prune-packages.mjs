@@ -35,7 +35,6 @@ function pruneForProduction() {
   for (const name of names('@napi-rs').filter((each) => each.startsWith('canvas'))) remove(`@napi-rs/${name}`)
   remove('pdfjs-dist/build')
   removeIn('pdfjs-dist/legacy/build', (name) => name.includes('.sandbox.') || name.includes('.min.'))
-  remove('pdf-parse/dist/pdf-parse/web')
   // Imports use the ESM build, not this one.
   remove('mathjs/lib/cjs')
   remove('@mixmark-io/domino/test')

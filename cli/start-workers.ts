@@ -6,6 +6,7 @@ import { transcriberFinder } from '../providers/find-transcriber.ts'
 import { createMediaWorker } from '../workers/media-worker.ts'
 import { runSweeper } from '../workers/sweeper.ts'
 import { createWorker } from '../workers/worker.ts'
+import { endIdleChildren } from '../media/process/child-pool.ts'
 import { audioLimits, imageLimits } from './media.ts'
 import { publicUrl, readVersion, type Composition } from './composition.ts'
 
@@ -54,6 +55,8 @@ export async function startWorkers(
     version: readVersion(),
     max_message_bytes: settings.limits.mcp_message_bytes,
     ping_ms: settings.engine.mcp_ping_ms,
+    models,
+    image_limits: imageLimits(settings.limits),
     tool_output_characters: settings.limits.tool_output_characters,
     log,
   })
@@ -80,6 +83,7 @@ export async function startWorkers(
     for (const each of [worker, media]) if (each.getState() === 'RUNNING') each.shutdown()
     mcp.shutdown()
     await running
+    await endIdleChildren()
     await sweeping
   }
 }

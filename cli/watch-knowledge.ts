@@ -5,7 +5,7 @@ import type { ApiContext } from '../api/services/context.ts'
 import { listFiles } from '../api/services/knowledge-content.ts'
 import { syncKnowledge, type ConfiguredAgent } from '../api/services/knowledge.ts'
 
-/** Poll interval of the files, in milliseconds: only their modification times, so a thousand cost a few milliseconds. */
+/** Poll interval of the files, in milliseconds: only what their folders tell, so a thousand cost a few milliseconds. */
 const POLL_MS = 5_000
 
 /** Ingests new files, then polls for changes until the signal aborts. A failure never stops it. */
@@ -46,8 +46,8 @@ async function lookAt(paths: readonly string[], most: number): Promise<string> {
   const seen: string[] = []
   for (const path of paths) {
     // The synchronization reports missing files and exceeded limits.
-    const files = await listFiles(path, most).catch(() => [])
-    seen.push(path, ...files.map(({ name, mtimeMs, size }) => `${name} ${mtimeMs} ${size}`))
+    const { files, unread } = await listFiles(path, most).catch(() => ({ files: [], unread: [] }))
+    seen.push(path, ...files.map(({ name, version }) => `${name} ${version}`), ...unread.map(({ name }) => name))
   }
   return seen.join('\n')
 }

@@ -89,6 +89,8 @@ export interface Settings {
   /** Omitted: the AWS default credential chain (profiles, instance roles). */
   readonly blob_credentials?: { access_key_id: string; secret_access_key: string; session_token?: string }
   readonly providers: ProvidersSettings
+  /** What the operator says of models: prices, context windows, pictures. */
+  readonly models_file?: string
   /** Programs that an MCP server may run; `*` allows any. */
   readonly mcp_commands: readonly string[]
   readonly allow_private_urls: boolean
@@ -138,6 +140,7 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
       gemini: readProvider(read, 'GEMINI'),
       xai: readProvider(read, 'XAI'),
     },
+    models_file: readModelsPath(read, cwd),
     mcp_commands: read.list('MUXI_MCP_COMMANDS') ?? (onLoopback ? LAUNCHERS : []),
     allow_private_urls: read.flag('MUXI_ALLOW_PRIVATE_URLS', onLoopback),
     limits: read.numbers('MUXI_LIMIT_', LIMITS, { min: 1, max: 2 ** 40 }),
@@ -247,6 +250,15 @@ function readBlobCredentials(read: SettingReader): Settings['blob_credentials'] 
   const session_token = read.secret('AWS_SESSION_TOKEN')
   if (access_key_id === undefined || secret_access_key === undefined) return undefined
   return { access_key_id, secret_access_key, ...(session_token !== undefined && { session_token }) }
+}
+
+function readModelsPath(read: SettingReader, cwd: string): string | undefined {
+  const given = read.text('MUXI_MODELS_FILE')
+  if (given === undefined) return undefined
+  const path = resolve(cwd, given)
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile())
+    read.fault('MUXI_MODELS_FILE', 'a file that exists', `'${path}'`)
+  return path
 }
 
 function readProvider(read: SettingReader, name: string): ProviderSettings {

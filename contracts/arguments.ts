@@ -2,7 +2,8 @@
 import { Ajv, type ValidateFunction } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { jsonBoundsFault } from './json-bounds.ts'
-import { canonicalJson } from './json.ts'
+import { parseExact, rounded } from './exact-json.ts'
+import { canonicalJson, isObject } from './json.ts'
 import { beginPatternBudget, linearPattern } from './linear-pattern.ts'
 import { shorten } from './shorten.ts'
 
@@ -11,7 +12,7 @@ const MAX_FAULTS = 20
 /** Keyed by the text of the schema: schemas of MCP servers are read from rows, a new object each time. */
 const validators = new Map<string, ValidateFunction | undefined>()
 
-/** The parsed arguments, or a sentence for the model that names the fault. */
+/** The parsed arguments, with the digits of their numbers, or a sentence for the model that names the fault. */
 export function readArguments(
   tool: { name: string; parameters: Record<string, unknown> },
   text: string,
@@ -20,16 +21,15 @@ export function readArguments(
   if (tooMuch !== undefined) return { fault: `Cannot call '${tool.name}': the arguments must be ${tooMuch}` }
   let parameters: unknown
   try {
-    parameters = text.trim() === '' ? {} : JSON.parse(text)
+    parameters = text.trim() === '' ? {} : parseExact(text)
   } catch (error) {
     return {
       fault: `Cannot call '${tool.name}': the arguments must be a JSON object, got text that is not JSON (${(error as Error).message})`,
     }
   }
-  if (typeof parameters !== 'object' || parameters === null || Array.isArray(parameters))
-    return { fault: `Cannot call '${tool.name}': arguments must be object` }
-  const fault = faultOf(tool.parameters, parameters, 'arguments')
-  if (fault === undefined) return { parameters: parameters as Record<string, unknown> }
+  if (!isObject(parameters)) return { fault: `Cannot call '${tool.name}': arguments must be object` }
+  const fault = faultOf(tool.parameters, rounded(parameters), 'arguments')
+  if (fault === undefined) return { parameters }
   return { fault: `Cannot call '${tool.name}': ${fault}` }
 }
 

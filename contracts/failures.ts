@@ -62,10 +62,15 @@ export function notFound(what: string, id: string): MuxiError {
   return new MuxiError('not_found', `Cannot find ${what} '${id}'`)
 }
 
-/** A `bad_request` about one field. @param doing the failed action, such as `read the message` */
-export function wrongField(doing: string, path: string, expected: string): MuxiError {
+/**
+ * A `bad_request` about one field.
+ * @param doing the failed action, such as `read the message`
+ * @param got what was sent, when it may be repeated
+ */
+export function wrongField(doing: string, path: string, expected: string, got?: string): MuxiError {
   const shown = shorten(path)
-  return new MuxiError('bad_request', `Cannot ${doing}: '${shown}' must be ${expected}`, {
+  const found = got === undefined ? '' : `, got '${shorten(got)}'`
+  return new MuxiError('bad_request', `Cannot ${doing}: '${shown}' must be ${expected}${found}`, {
     details: { fields: [{ path: shown, expected }] },
   })
 }

@@ -28,8 +28,28 @@ export interface JobInput extends Labels {
   run: number
 }
 
+/** The input of a job's workflow, from its row. @param userHash the pseudonym of its user */
+export function toJobInput({ id, run, agent_id, conversation_id }: StoredJob, userHash: string): JobInput {
+  return {
+    job_id: id,
+    run,
+    agent_id: agent_id ?? '',
+    conversation_id: conversation_id ?? '',
+    user_hash: userHash,
+  }
+}
+
+interface StoredJob {
+  id: string
+  run: number
+  agent_id: string | null
+  conversation_id: string | null
+}
+
 export type JobRef = Pick<JobInput, 'job_id' | 'run'>
 export type BatchRef = JobRef & { batch: number }
+/** `model`: which of those that take pictures is asked, from 0; the first in histories that do not say. */
+export type DescriptionRef = JobRef & { model?: number }
 /** `model`: which of the chain is asked, from 0. */
 export type SummaryPartRef = JobRef & { level: number; part: number; last: boolean; model: number }
 

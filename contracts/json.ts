@@ -1,17 +1,17 @@
 // JSON values: objects, and a canonical text that is independent of the order of keys.
 
+import { isRawNumber } from './exact-json.ts'
+
 /** The JSON of a value with the keys of every object in order: equal values give equal text. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) =>
-    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
+    isObject(inner) ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1))) : inner,
   )
 }
 
-/** Whether a value is an object, and no list. */
+/** Whether a value is an object, and neither a list nor a number that is kept as text. */
 export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isRawNumber(value)
 }
 
 /** Whether a text is the whole of one JSON object. */

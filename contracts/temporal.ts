@@ -25,7 +25,7 @@ export interface Labels {
   user_hash: string
 }
 
-/** `type` of the ApplicationFailures that activities throw. */
+/** `type` of the failures that activities throw; `activities/failures.ts` makes them. */
 export const FAILURE = {
   final: 'UpstreamFinal',
   retry: 'UpstreamRetry',

@@ -11,13 +11,72 @@ import type { Notice } from '../contracts/notices.ts'
 import type { JsonColumn } from './json-column.ts'
 import type { DB } from './schema.ts'
 
-/** A page of what was extracted from a file. */
-export interface StoredPage {
+/** A span of a recording, in milliseconds, and what was said in it. */
+export interface StoredSpan {
+  from_ms: number
+  to_ms: number
+  text: string
+}
+
+/** A page of what was extracted from a file, or a segment of a recording. */
+export interface StoredPage extends Partial<Pick<StoredSpan, 'from_ms' | 'to_ms'>> {
   page: number
   text: string
   /** What the page is called in its document: `Slide 3`. */
   label?: string
   notices?: Notice[]
+  language?: string
+  /** What was said in a segment, with times. */
+  parts?: StoredSpan[]
+}
+
+/** A file of a source of knowledge that could not be read. */
+export interface UnreadFile {
+  /** Within the folder; of a folder with a slash at the end; empty for the source itself. */
+  name: string
+  reason: string
+}
+
+/** What OCR read of a page. */
+export interface StoredOcr {
+  text: string
+  confidence: number
+  turned: number
+  paragraphs: { confidence: number; box: number[] }[]
+}
+
+/** A file that was derived from an upload. */
+export interface MadeFile {
+  /** `thumbnail`, or for which models: `2048-15728640`. */
+  name: string
+  file_id: string
+  sha256: string
+  media_type: string
+}
+
+export interface ContainedFile {
+  name: string
+  kind: 'pdf' | 'image' | 'other'
+  /** Its first page among all pages, and its number of pages. */
+  from: number
+  pages: number
+}
+
+export interface ContainedFiles {
+  parts: ContainedFile[]
+  /** Skipped files with the reason. */
+  skipped: { name: string; reason: string }[]
+}
+
+/** The description of a prepared image or recording, or of the files within one. */
+export interface JobMedia {
+  /** Merged into the job's result. */
+  result: Partial<JobResult>
+  /** As extracted; private fields do not leave this row. */
+  metadata: Record<string, unknown>
+  made: MadeFile[]
+  /** The parts of an archive or mail. */
+  parts?: ContainedFiles
 }
 
 /** A piece of a document, as models and people are shown it. */
@@ -56,7 +115,12 @@ export interface Attachment {
 }
 
 function column<T>(table: keyof DB, name: string, schema: TSchema): JsonColumn<T> {
-  return { table, name, schema }
+  return { table, name, schema, exact: false }
+}
+
+/** Of JSON that models and tools wrote: its numbers keep their digits. */
+function exactColumn<T>(table: keyof DB, name: string, schema: TSchema): JsonColumn<T> {
+  return { ...column<T>(table, name, schema), exact: true }
 }
 
 const text = Type.String()
@@ -119,6 +183,7 @@ export const agentConfig = column<AgentConfig>('agent_versions', 'config', agent
 export const serverConfig = column<McpServer>('mcp_servers', 'config', server)
 export const serverWarnings = column<string[]>('mcp_servers', 'warnings', Type.Array(text))
 export const toolParameters = column<Record<string, unknown>>('mcp_tools', 'parameters', anyObject)
+export const toolRefusals = column<Record<string, string>>('mcp_tools', 'refused', Type.Record(text, text))
 export const toolAnnotations = column<Record<string, unknown>>('mcp_tools', 'annotations', anyObject)
 
 export const keyScopes = column<Scope[]>(
@@ -129,6 +194,7 @@ export const keyScopes = column<Scope[]>(
 export const keyNetworks = column<string[]>('api_keys', 'networks', Type.Array(text))
 
 export const turnError = column<ErrorBody>('turns', 'error', error)
+export const turnResponseSchema = column<Record<string, unknown>>('turns', 'response_schema', anyObject)
 export const turnUsage = column<Usage>('turns', 'usage', usage)
 export const messageAttachments = column<Attachment[]>('messages', 'attachments', Type.Array(attachment))
 export const recallPassages = column<Passage[]>('recalls', 'passages', Type.Array(passage))
@@ -138,14 +204,19 @@ export const callImages = column<StoredImage[]>(
   'images',
   Type.Array(Type.Object({ media_type: text, sha256: text })),
 )
-export const segmentEvents = column<[NewEvent['type'], NewEvent['data']][]>(
+export const segmentEvents = exactColumn<[NewEvent['type'], NewEvent['data']][]>(
   'event_segments',
   'events',
   Type.Array(Type.Tuple([text, anyObject])),
 )
 
-export const approvalParameters = column<unknown>('approvals', 'parameters', anything)
-export const approvalArguments = column<unknown>('approvals', 'arguments', anything)
+export const logInput = exactColumn<unknown>('log_entries', 'input', anything)
+export const logOutput = exactColumn<unknown>('log_entries', 'output', anything)
+export const logError = column<unknown>('log_entries', 'error', anything)
+export const logUsage = column<unknown>('log_entries', 'usage', anything)
+
+export const approvalParameters = exactColumn<unknown>('approvals', 'parameters', anything)
+export const approvalArguments = exactColumn<unknown>('approvals', 'arguments', anything)
 export const approvalAnswer = column<Record<string, string | number | boolean | string[]>>(
   'approvals',
   'answer',
@@ -156,17 +227,58 @@ export const approvalSchema = column<Record<string, unknown>>('approvals', 'sche
 export const jobOptions = column<JobOptions>('jobs', 'options', options)
 export const jobResult = column<JobResult>('jobs', 'result', result)
 export const jobError = column<ErrorBody>('jobs', 'error', error)
-export const jobMedia = column<{ result: Partial<JobResult>; metadata: Record<string, unknown> }>(
+const containedFiles = Type.Object({
+  parts: Type.Array(
+    Type.Object({
+      name: text,
+      kind: Type.Union([Type.Literal('pdf'), Type.Literal('image'), Type.Literal('other')]),
+      from: number,
+      pages: number,
+    }),
+  ),
+  skipped: Type.Array(Type.Object({ name: text, reason: text })),
+})
+export const jobMedia = column<JobMedia>(
   'jobs',
   'media',
-  Type.Object({ result: Type.Partial(result), metadata: anyObject }),
+  Type.Object({
+    result: Type.Partial(result),
+    metadata: anyObject,
+    made: Type.Array(Type.Object({ name: text, file_id: text, sha256: text, media_type: text })),
+    parts: Type.Optional(containedFiles),
+  }),
 )
+const span = { from_ms: number, to_ms: number }
 export const batchPages = column<StoredPage[]>(
   'job_batches',
   'pages',
   Type.Array(
-    Type.Object({ page: number, text, label: Type.Optional(text), notices: Type.Optional(Type.Array(notice)) }),
+    Type.Object({
+      page: number,
+      text,
+      label: Type.Optional(text),
+      notices: Type.Optional(Type.Array(notice)),
+      ...Type.Partial(Type.Object(span)).properties,
+      language: Type.Optional(text),
+      parts: Type.Optional(Type.Array(Type.Object({ ...span, text }))),
+    }),
   ),
+)
+export const ocrRead = column<StoredOcr>(
+  'ocr_pages',
+  'read',
+  Type.Object({
+    text,
+    confidence: number,
+    turned: number,
+    paragraphs: Type.Array(Type.Object({ confidence: number, box: Type.Array(number) })),
+  }),
+)
+
+export const unreadFiles = column<UnreadFile[]>(
+  'knowledge_sources',
+  'unread',
+  Type.Array(Type.Object({ name: text, reason: text })),
 )
 
 export const signInAttempt = column<Attempt>(

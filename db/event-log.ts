@@ -23,8 +23,6 @@ const KEEP_MS = 1_000
 const RING_EVENTS = 512
 /** Streams per statement that reads new events. */
 const STREAMS_A_READ = 100
-/** Uncommitted text of a writer at which `write` applies backpressure, in characters. */
-export const MAX_BUFFERED_TEXT = 65_536
 
 /** A write was refused: the attempt is superseded, or the stream has ended. */
 export class RefusedError extends Error {
@@ -173,7 +171,7 @@ export class EventLog {
     const ring = this.#rings.get(stream) ?? { events: [], restarts: 0, followers: new Set() }
     ring.followers.add(wake)
     this.#rings.set(stream, ring)
-    this.#unlisten ??= this.#foreign.listen((commits) => this.#hear(commits))
+    this.#unlisten ??= this.#foreign.listen((commits) => this.#onCommits(commits))
     return ring
   }
 
@@ -186,7 +184,7 @@ export class EventLog {
     this.#unlisten = undefined
   }
 
-  #hear(commits: Commits | undefined): void {
+  #onCommits(commits: Commits | undefined): void {
     if (!commits) this.#ahead = undefined
     for (const { stream, events } of commits?.events ?? []) this.publish(stream, events)
     for (const [stream, head] of commits?.heads ?? []) if (this.#rings.has(stream)) this.#ahead?.set(stream, head)
@@ -283,62 +281,4 @@ function fromRing(ring: Ring, after: number): StoredEvent[] | undefined {
   const first = ring.events[0]?.id
   if (first === undefined || after + 1 < first) return undefined
   return ring.events.slice(after + 1 - first)
-}
-
-/** Writes the text of one model call: text that arrives within a batch interval becomes one `content` event. */
-export class TextWriter {
-  readonly #log: EventLog
-  readonly #stream: string
-  readonly #writer: Writer
-  readonly #step: number
-  readonly #refused = new AbortController()
-  #buffer = ''
-  #committed: Promise<unknown> | undefined
-  #first = true
-
-  constructor(log: EventLog, stream: string, writer: Writer, step: number) {
-    this.#log = log
-    this.#stream = stream
-    this.#writer = writer
-    this.#step = step
-  }
-
-  /** Aborts, with the RefusedError or the database's error as reason, when a write fails. */
-  get failed(): AbortSignal {
-    return this.#refused.signal
-  }
-
-  /** Adds text; resolves at once unless too much text is uncommitted. */
-  async write(text: string): Promise<void> {
-    this.#buffer += text
-    if (!this.#committed) this.#start()
-    if (this.#buffer.length > MAX_BUFFERED_TEXT) await this.#committed
-  }
-
-  /** Resolves when everything written is committed. @throws RefusedError */
-  async flush(): Promise<void> {
-    while (this.#committed || this.#buffer !== '') {
-      if (!this.#committed) this.#start()
-      await this.#committed
-    }
-    this.#refused.signal.throwIfAborted()
-  }
-
-  #start(): void {
-    const soon = this.#first
-    this.#first = false
-    this.#committed = this.#log
-      .enqueue(this.#stream, this.#writer, () => this.#take(), soon)
-      .catch((error: unknown) => this.#refused.abort(error))
-      .finally(() => {
-        this.#committed = undefined
-        if (this.#buffer !== '' && !this.#refused.signal.aborted) this.#start()
-      })
-  }
-
-  #take(): Addition[] {
-    const content = this.#buffer
-    this.#buffer = ''
-    return [{ event: { type: 'content', data: { content, step: this.#step } } }]
-  }
 }

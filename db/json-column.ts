@@ -1,6 +1,7 @@
 // Reads JSON columns through their schemas: a damaged row is named, and never taken for what its type says.
 import type { TSchema } from '@sinclair/typebox'
 import { TypeCompiler, type TypeCheck } from '@sinclair/typebox/compiler'
+import { parseExact } from '../contracts/exact-json.ts'
 import { dotted, schemaFaults } from '../contracts/schemas/faults.ts'
 import type { DB } from './schema.ts'
 
@@ -9,6 +10,8 @@ export interface JsonColumn<T> {
   readonly table: keyof DB
   readonly name: string
   readonly schema: TSchema
+  /** It holds JSON of models and tools: numbers keep their digits (see `parseExact`). */
+  readonly exact: boolean
   /** Only for its type. */
   readonly holds?: T
 }
@@ -34,7 +37,7 @@ function checkOf(schema: TSchema): TypeCheck<TSchema> {
 export function parseColumn<T>(column: JsonColumn<T>, text: string, row: string): T
 export function parseColumn<T>(column: JsonColumn<T>, text: string | null, row: string): T | undefined
 export function parseColumn<T>(
-  { table, name, schema }: JsonColumn<T>,
+  { table, name, schema, exact }: JsonColumn<T>,
   text: string | null,
   row: string,
 ): T | undefined {
@@ -42,7 +45,7 @@ export function parseColumn<T>(
   const damaged = (why: string) => new DamagedColumn(`Cannot read '${table}.${name}' of '${row}': ${why}`)
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = exact ? parseExact(text) : JSON.parse(text)
   } catch {
     // Without its cause, which quotes the text.
     throw damaged('it must be JSON')

@@ -103,6 +103,7 @@ export class LocalCopies {
   }
 }
 
+/** Also in `media/process/scratch.ts`: `db` and `media` share only `contracts`, which knows no processes. */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)

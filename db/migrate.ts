@@ -19,7 +19,11 @@ import * as ticketKeys from './migrations/016-ticket-keys.ts'
 import * as mcpIdleStop from './migrations/017-mcp-idle-stop.ts'
 import * as modelReplies from './migrations/018-model-replies.ts'
 import * as mcpWarnings from './migrations/019-mcp-warnings.ts'
+import * as streamIds from './migrations/020-stream-ids.ts'
+import * as refusedTools from './migrations/021-refused-tools.ts'
 import * as notices from './migrations/022-notices.ts'
+import * as searchWords from './migrations/023-search-words.ts'
+import * as unreadFiles from './migrations/024-unread-files.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -42,13 +46,17 @@ const MIGRATIONS = {
   '017-mcp-idle-stop': mcpIdleStop,
   '018-model-replies': modelReplies,
   '019-mcp-warnings': mcpWarnings,
+  '020-stream-ids': streamIds,
+  '021-refused-tools': refusedTools,
   '022-notices': notices,
+  '023-search-words': searchWords,
+  '024-unread-files': unreadFiles,
 }
 
-/** Migrates the database to the newest schema; throws with the name of the migration that failed. */
-export async function migrate(db: Db): Promise<void> {
+/** Migrates the database to the newest schema, or to that of `last`; throws with the name of the migration that failed. */
+export async function migrate(db: Db, last?: keyof typeof MIGRATIONS): Promise<void> {
   const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(MIGRATIONS) } })
-  const { error, results } = await migrator.migrateToLatest()
+  const { error, results } = await (last === undefined ? migrator.migrateToLatest() : migrator.migrateTo(last))
   if (error === undefined) return
   const failed = results?.find((result) => result.status === 'Error')
   throw new Error(`Cannot migrate the database${failed ? `: '${failed.migrationName}' failed` : ''}`, { cause: error })

@@ -5,7 +5,6 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { setTimeout as delay } from 'node:timers/promises'
 import {
   AbortMultipartUploadCommand,
   DeleteObjectCommand,
@@ -20,6 +19,7 @@ import {
 import { Upload } from '@aws-sdk/lib-storage'
 import type { BlobBucket } from '../contracts/blob-url.ts'
 import { MuxiError } from '../contracts/failures.ts'
+import { retry } from '../contracts/retry.ts'
 import { ownerFolder } from './blob-key.ts'
 import type { BlobCredentials, Blobs, ByteRange, Received } from './blobs.ts'
 import { Incoming } from './incoming.ts'
@@ -60,23 +60,21 @@ export async function openS3Blobs(
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
   })
-  const deadline = Date.now() + START_MS
-  for (;;) {
-    try {
-      await client.send(new HeadBucketCommand({ Bucket: place.bucket }))
-      return new S3Blobs(client, place, dataDir)
-    } catch (error) {
-      const status = statusOf(error)
-      if (status === undefined && Date.now() < deadline && !/credentials|region/i.test(nameOf(error))) {
-        await delay(START_PAUSE_MS)
-        continue
-      }
-      client.destroy()
-      const why = { 404: 'that exists', 403: 'that these credentials may read and write' }[status ?? 0]
-      throw new Error(
-        `Cannot start: 'BLOB_URL' must be a bucket ${why ?? 'that can be reached'}, got '${place.bucket}' (${status ?? nameOf(error)})`,
-      )
-    }
+  const mayPass = (error: unknown) => statusOf(error) === undefined && !/credentials|region/i.test(nameOf(error))
+  try {
+    await retry(() => client.send(new HeadBucketCommand({ Bucket: place.bucket })), {
+      patience_ms: START_MS,
+      pause_ms: START_PAUSE_MS,
+      mayPass,
+    })
+    return new S3Blobs(client, place, dataDir)
+  } catch (error) {
+    client.destroy()
+    const status = statusOf(error)
+    const why = { 404: 'that exists', 403: 'that these credentials may read and write' }[status ?? 0]
+    throw new Error(
+      `Cannot start: 'BLOB_URL' must be a bucket ${why ?? 'that can be reached'}, got '${place.bucket}' (${status ?? nameOf(error)})`,
+    )
   }
 }
 

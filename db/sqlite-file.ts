@@ -15,3 +15,9 @@ export function openFile(file: string, { readOnly = false } = {}): DatabaseSync 
   raw.exec(`pragma mmap_size = ${MAPPED_BYTES}`)
   return raw
 }
+
+/** Busy, locked, or a disk error. */
+export function isSqliteAway(error: unknown): boolean {
+  const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown }
+  return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' && [5, 6, 10, 13, 14].includes(errcode & 0xff)
+}

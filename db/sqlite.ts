@@ -18,9 +18,11 @@ import {
   type SqliteDialectConfig,
   type SqliteStatement,
 } from 'kysely'
+import { withoutNul } from '../contracts/nul.ts'
 import { Checkpoints } from './checkpoints.ts'
-import type { Database, Differences, Foreign, NewSegment } from './dialect.ts'
+import type { Database, Differences, NewSegment } from './dialect.ts'
 import type { DB, Tx } from './schema.ts'
+import { PolledCommits } from './sqlite-commits.ts'
 import { BUSY_MS, openFile } from './sqlite-file.ts'
 
 /** Retry interval of a statement that waits for another process's write, in milliseconds. */
@@ -31,8 +33,6 @@ const SQLITE_NOTADB = 26
 const CACHED_STATEMENTS = 256
 /** Pages of 4 KiB in the WAL at which a writer makes the checkpoint itself. */
 const LONGEST_LOG_PAGES = 8_192
-/** Poll interval for other processes' commits, in milliseconds. */
-const POLL_MS = 15
 
 /** Opens (and creates) the database file in WAL mode. @throws Error that names the file */
 export function openSqlite(file: string): Database {
@@ -75,12 +75,6 @@ function open(file: string): Database {
     await db.destroy()
   }
   return { db, commits, stops: commits, close }
-}
-
-/** Busy, locked, or a disk error. */
-export function isSqliteAway(error: unknown): boolean {
-  const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown }
-  return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' && [5, 6, 10, 13, 14].includes(errcode & 0xff)
 }
 
 class Dialect extends SqliteDialect {
@@ -174,7 +168,7 @@ class Adapter extends SqliteAdapter implements Differences {
   }
 
   bind(value: unknown): unknown {
-    return value
+    return typeof value === 'string' ? withoutNul(value) : value
   }
 
   async lockNames(): Promise<void> {}
@@ -215,47 +209,10 @@ class Compiler extends SqliteQueryCompiler {
   protected override visitSelectModifier(node: SelectModifierNode): void {
     if (node.modifier === 'Distinct') super.visitSelectModifier(node)
   }
-}
 
-/** Detects commits of other processes to the file, by a poll that costs microseconds. */
-class PolledCommits implements Foreign<never> {
-  readonly #version: StatementSync
-  readonly #listeners = new Set<(told: undefined) => void>()
-  #seen: number | undefined
-  #timer: NodeJS.Timeout | undefined
-
-  constructor(raw: DatabaseSync) {
-    // A number that changes when another connection has committed.
-    this.#version = raw.prepare('pragma data_version')
-    this.#seen = this.#read()
-  }
-
-  listen(listener: (told: undefined) => void): () => void {
-    this.#listeners.add(listener)
-    this.#timer ??= setInterval(() => this.#look(), POLL_MS)
-    return () => {
-      this.#listeners.delete(listener)
-      if (this.#listeners.size > 0) return
-      clearInterval(this.#timer)
-      this.#timer = undefined
-    }
-  }
-
-  #look(): void {
-    const version = this.#read() ?? this.#seen
-    if (version === this.#seen) return
-    this.#seen = version
-    for (const listener of this.#listeners) listener(undefined)
-  }
-
-  /** Undefined while another process recovers the file after a crash. */
-  #read(): number | undefined {
-    try {
-      return Number((this.#version.get() as { data_version: number }).data_version)
-    } catch (error) {
-      if (isSqliteAway(error)) return undefined
-      throw error
-    }
+  /** As in Postgres; functions of SQLite also take a NUL for the end of a text. */
+  protected override appendValue(parameter: unknown): void {
+    super.appendValue(typeof parameter === 'string' ? withoutNul(parameter) : parameter)
   }
 }
 

@@ -24,7 +24,7 @@ export class StopRegistry {
     const controller = new AbortController()
     const controllers = this.#running.get(id) ?? new Set()
     this.#running.set(id, controllers.add(controller))
-    this.#unlisten ??= this.#foreign.listen((stops) => this.#hear(stops))
+    this.#unlisten ??= this.#foreign.listen((stops) => this.#onStops(stops))
     const done = () => {
       controllers.delete(controller)
       if (controllers.size === 0) this.#running.delete(id)
@@ -40,7 +40,7 @@ export class StopRegistry {
     for (const controller of this.#running.get(id) ?? []) controller.abort(new StopRequested('Stopped'))
   }
 
-  #hear(stops: readonly string[] | undefined): void {
+  #onStops(stops: readonly string[] | undefined): void {
     if (!stops) return void this.#look().catch(() => undefined)
     for (const id of stops) this.stop(id)
   }

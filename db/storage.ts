@@ -1,6 +1,6 @@
 // The storage of a process: rows, blobs, secrets, live events and stops, opened and closed together.
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import { retry } from '../contracts/retry.ts'
 import type { BlobCredentials, Blobs } from './blobs.ts'
 import { openBlobs } from './open-blobs.ts'
 import type { Database } from './dialect.ts'
@@ -11,7 +11,8 @@ import { notedBlobs } from './noted-blobs.ts'
 import { isPostgresAway, openPostgres, openPostgresPatiently } from './postgres.ts'
 import type { Db } from './schema.ts'
 import { loadSecretKey, SecretBox } from './secret-box.ts'
-import { isSqliteAway, openSqlite } from './sqlite.ts'
+import { openSqlite } from './sqlite.ts'
+import { isSqliteAway } from './sqlite-file.ts'
 import { StopRegistry } from './stops.ts'
 
 /** How long a starting process waits for a database server that does not respond yet, in milliseconds. */
@@ -72,20 +73,18 @@ async function openDatabase({ data_dir, database_url }: StorageOptions): Promise
     await migrate(database.db)
     return database
   }
-  const deadline = Date.now() + START_MS
-  for (;;) {
+  const open = async () => {
     const migrating = openPostgresPatiently(database_url)
     try {
       await migrate(migrating)
       return openPostgres(database_url)
-    } catch (error) {
-      // Server and processes are often started together.
-      if (Date.now() > deadline || !isDatabaseAway((error as Error).cause)) throw error
-      await delay(START_PAUSE_MS)
     } finally {
       await migrating.destroy()
     }
   }
+  // Server and processes are often started together.
+  const mayPass = (error: unknown) => isDatabaseAway((error as Error).cause)
+  return retry(open, { patience_ms: START_MS, pause_ms: START_PAUSE_MS, mayPass })
 }
 
 /** Whether an error means that the database is temporarily unavailable, including a full disk, so that a retry may succeed. */
@@ -94,14 +93,6 @@ export function isDatabaseAway(error: unknown): boolean {
 }
 
 /** Retries work that failed because the database was unavailable, for a minute. It may have been committed: it must be idempotent. */
-export async function untilDatabaseIsBack<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  const deadline = Date.now() + AWAY_MS
-  for (;;) {
-    try {
-      return await work()
-    } catch (error) {
-      if (!isDatabaseAway(error) || Date.now() > deadline) throw error
-      await delay(AWAY_PAUSE_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
-    }
-  }
+export function untilDatabaseIsBack<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  return retry(work, { patience_ms: AWAY_MS, pause_ms: AWAY_PAUSE_MS, mayPass: isDatabaseAway, signal })
 }

@@ -4,7 +4,10 @@ import type { Approval, McpServer } from '../contracts/schemas/agent.ts'
 import type { OfferedTool } from './tools.ts'
 
 type Policy = Pick<McpServer, 'approval' | 'trust_annotations' | 'read_only_tools'> & { builtin?: unknown }
-type KnownTool = Pick<OfferedTool, 'tool' | 'annotations' | 'hash'> & { approved_hash: string }
+type KnownTool = Pick<OfferedTool, 'tool' | 'hash'> & {
+  annotations: Readonly<Record<string, unknown>>
+  approved_hash: string
+}
 
 /** Whether a call of the tool waits for approval. */
 export function asksFirst(server: Policy, tool: KnownTool): boolean {
@@ -32,11 +35,7 @@ function isDestructive(server: Policy, { tool, annotations, hash, approved_hash 
   if (server.read_only_tools?.includes(tool)) return false
   const hasDrifted = hash !== approved_hash && server.builtin === undefined
   if (!server.trust_annotations || hasDrifted) return true
-  const { readOnlyHint, destructiveHint } = JSON.parse(annotations) as {
-    readOnlyHint?: boolean
-    destructiveHint?: boolean
-  }
-  return readOnlyHint !== true && destructiveHint !== false
+  return annotations['readOnlyHint'] !== true && annotations['destructiveHint'] !== false
 }
 
 function literalsOf(glob: string): number {

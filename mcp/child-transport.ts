@@ -3,10 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { deserializeMessage, serializeMessage } from '@modelcontextprotocol/sdk/shared/stdio.js'
+import { serializeMessage } from '@modelcontextprotocol/sdk/shared/stdio.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import { McpFailure } from './failure.ts'
+import { readMessages } from './read-message.ts'
 import { Lines, type LongLine } from './lines.ts'
 import { Tail } from './tail.ts'
 
@@ -125,16 +126,16 @@ export class ChildTransport implements Transport {
       return
     }
     if (line.trim() === '') return
-    let message: JSONRPCMessage
+    let messages: JSONRPCMessage[]
     try {
-      message = deserializeMessage(line)
+      messages = readMessages(line)
     } catch {
       this.stderr.add(Buffer.from(`not a message: ${line.slice(0, 200)}\n`))
       this.#garbage += 1
       if (this.#garbage === MAX_GARBAGE) this.#giveUp('it writes to standard output what is no message')
       return
     }
-    this.onmessage?.(message)
+    for (const message of messages) this.onmessage?.(message)
   }
 
   #giveUp(why: string): void {

@@ -2,34 +2,25 @@
 import {
   discoverOAuthServerInfo,
   exchangeAuthorization,
-  isHttpsUrl,
   refreshAuthorization,
-  registerClient,
   startAuthorization,
 } from '@modelcontextprotocol/sdk/client/auth.js'
-import { InvalidGrantError, OAuthError } from '@modelcontextprotocol/sdk/server/auth/errors.js'
+import { InvalidGrantError } from '@modelcontextprotocol/sdk/server/auth/errors.js'
 import { checkResourceAllowed, resourceUrlFromServerUrl } from '@modelcontextprotocol/sdk/shared/auth-utils.js'
 import type {
   AuthorizationServerMetadata,
-  OAuthClientInformationMixed,
   OAuthProtectedResourceMetadata,
   OAuthTokens,
 } from '@modelcontextprotocol/sdk/shared/auth.js'
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { boundedFetch } from './bounded-fetch.ts'
-import { McpFailure, type Challenge } from './failure.ts'
+import { McpFailure } from './failure.ts'
+import { messageOf, registeredClient, type KnownClient, type PlanOptions } from './oauth-client.ts'
 
 /** Longest response of an authorization server, in bytes. */
 const MAX_BYTES = 256 * 1024
 /** Timeout of a response of an authorization server, in milliseconds. */
 const ANSWER_MS = 10_000
-
-/** The client registration at an authorization server. */
-export interface KnownClient {
-  issuer: string
-  redirect_uri: string
-  information: OAuthClientInformationMixed
-}
 
 /** The result of discovery for a sign-in. Contains the client secret: encrypted at rest. */
 export interface SignInPlan {
@@ -49,29 +40,6 @@ export interface Grant {
   tokens: OAuthTokens
   /** When the access token ends, in milliseconds since 1970; omitted when unknown. */
   expires_at?: number
-}
-
-export interface PlanOptions {
-  /** The MCP server. */
-  url: string
-  challenge: Challenge
-  configured?:
-    | {
-        client_id?: string | undefined
-        client_secret?: string | undefined
-        scopes?: string[] | undefined
-        issuer?: string | undefined
-      }
-    | undefined
-  /** The previous client registration. */
-  known?: KnownClient | undefined
-  /** Scope of the insufficient token. */
-  granted_scope?: string | undefined
-  redirect_uri: string
-  /** URL of the client metadata document, if it is public. */
-  client_metadata_url?: string | undefined
-  fetch: FetchLike
-  signal: AbortSignal
 }
 
 /**
@@ -100,7 +68,7 @@ export async function planSignIn(options: PlanOptions): Promise<SignInPlan> {
     const client = {
       issuer,
       redirect_uri: options.redirect_uri,
-      information: await beKnown(options, issuer, metadata, scope, fetchFn),
+      information: await registeredClient(options, issuer, metadata, scope, fetchFn),
     }
     return {
       url,
@@ -236,63 +204,6 @@ function scopeOf(
   return scopes.size === 0 ? undefined : [...scopes].join(' ')
 }
 
-async function beKnown(
-  { configured, known, redirect_uri, client_metadata_url }: PlanOptions,
-  issuer: string,
-  metadata: AuthorizationServerMetadata | undefined,
-  scope: string | undefined,
-  fetchFn: FetchLike,
-): Promise<OAuthClientInformationMixed> {
-  if (configured?.client_id !== undefined) {
-    const { client_id, client_secret } = configured
-    return { client_id, ...(client_secret !== undefined && { client_secret }) }
-  }
-  if (known?.issuer === issuer && known.redirect_uri === redirect_uri && !hasEnded(known.information))
-    return known.information
-  const takesDocuments = metadata?.client_id_metadata_document_supported === true
-  if (takesDocuments && isHttpsUrl(client_metadata_url)) return { client_id: client_metadata_url! }
-  try {
-    return await registerClient(issuer, {
-      clientMetadata: { ...CLIENT, redirect_uris: [redirect_uri], token_endpoint_auth_method: methodFor(metadata) },
-      fetchFn,
-      ...(metadata && { metadata }),
-      ...(scope !== undefined && { scope }),
-    })
-  } catch (error) {
-    throw new Error(`muxi is not known there, set 'oauth.client_id' (${messageOf(error)})`, { cause: error })
-  }
-}
-
-/** The client metadata document for authorization servers. @param ours public URL of the API */
-export function clientDocument(ours: string) {
-  return {
-    client_id: `${ours}/oauth/client.json`,
-    client_uri: ours,
-    redirect_uris: [`${ours}/oauth/callback`],
-    token_endpoint_auth_method: 'none',
-    ...CLIENT,
-  }
-}
-
-/** Shared by the registration and the client metadata document. */
-const CLIENT = {
-  client_name: 'muxi',
-  grant_types: ['authorization_code', 'refresh_token'],
-  response_types: ['code'],
-}
-
-const METHODS = ['client_secret_basic', 'client_secret_post', 'none']
-
-function methodFor(metadata: AuthorizationServerMetadata | undefined): string {
-  const supported = metadata?.token_endpoint_auth_methods_supported ?? METHODS
-  return METHODS.find((method) => supported.includes(method)) ?? 'none'
-}
-
-function hasEnded(information: OAuthClientInformationMixed): boolean {
-  const { client_secret_expires_at: end } = information as { client_secret_expires_at?: number }
-  return end !== undefined && end !== 0 && end * 1_000 < Date.now()
-}
-
 /** Applies a timeout and a size limit to each response. */
 function patient(fetch: FetchLike, signal: AbortSignal): FetchLike {
   const bounded = boundedFetch(fetch, MAX_BYTES)
@@ -309,12 +220,4 @@ function wordsIn(scope: string | undefined): string[] {
 
 function refuse(why: string): never {
   throw new McpFailure('answered', `it wants a sign-in, but ${why}`)
-}
-
-/** The error without the authorization server's text, which may repeat secrets of the request. */
-function messageOf(error: unknown): string {
-  if (error instanceof OAuthError) return error.errorCode
-  if (error instanceof Error && error.name === 'ZodError') return 'what it says of itself cannot be read'
-  const message = error instanceof Error ? error.message : String(error)
-  return message.slice(0, 200)
 }

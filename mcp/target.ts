@@ -1,6 +1,7 @@
 // The target of an MCP connection: configuration combined with credentials.
 import { GUARDED } from '../contracts/builtin-servers.ts'
 import { builtinCommand } from './builtin-command.ts'
+import { withoutNul } from '../contracts/nul.ts'
 import type { McpServer } from '../contracts/schemas/agent.ts'
 
 export type McpTarget =
@@ -68,9 +69,9 @@ export function splitWords(line: string): string[] {
 /** Shorter values are not redacted: they may be ordinary words. */
 const MIN_SECRET = 6
 
-/** The text without secrets, and without NUL, which Postgres rejects. */
+/** The text without secrets, and without NUL. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
-  let clean = text.replaceAll('\0', '\uFFFD')
+  let clean = withoutNul(text)
   for (const secret of secrets) {
     if (secret.length < MIN_SECRET) continue
     for (const form of new Set([secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)])) {

@@ -2,6 +2,7 @@
 // warning, and neither costs the others.
 import { isObject } from '../contracts/json.ts'
 import { shorten } from '../contracts/shorten.ts'
+import { isMissing, kindOf } from './values.ts'
 
 /** Levels of a schema; deeper ones exceed the stack of what serializes and compiles them. */
 const MAX_DEPTH = 64
@@ -143,17 +144,6 @@ function isDeeperThan(value: unknown, most: number): boolean {
   return false
 }
 
-function isMissing(value: unknown): value is null | undefined {
-  return value === undefined || value === null
-}
-
 function isEmptyArray(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0
-}
-
-function kindOf(value: unknown): string {
-  if (value === undefined) return 'nothing'
-  if (value === null) return 'null'
-  if (Array.isArray(value)) return 'an array'
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }

@@ -1,6 +1,7 @@
 // A server's tools as offered to models: a name that every provider accepts, a bounded description, a schema.
 import { createHash } from 'node:crypto'
 import { canonicalJson } from '../contracts/json.ts'
+import { withoutNul } from '../contracts/nul.ts'
 import type { McpServer } from '../contracts/schemas/agent.ts'
 import { shorten } from '../contracts/shorten.ts'
 import type { ListedTool } from './tool-list.ts'
@@ -55,7 +56,7 @@ export function offeredTools(
       offered.set(tool, {
         tool,
         name: offeredName(server, tool),
-        description: description.slice(0, MAX_DESCRIPTION).toWellFormed().replaceAll('\0', '\uFFFD'),
+        description: withoutNul(description.slice(0, MAX_DESCRIPTION).toWellFormed()),
         parameters,
         annotations: told.length > MAX_ANNOTATIONS ? '{}' : told,
         hash,
@@ -81,17 +82,13 @@ function hashOf(text: string): string {
 
 /**
  * Whether a tool may run twice: by the operator's setting, or by the annotation of a trusted server.
- * @param annotations JSON, as sent by the server
+ * @param annotations as sent by the server
  */
 export function isRepeatable(
   server: Pick<McpServer, 'idempotent_tools' | 'read_only_tools' | 'trust_annotations'>,
-  { tool, annotations }: Pick<OfferedTool, 'tool' | 'annotations'>,
+  { tool, annotations }: { tool: string; annotations: Readonly<Record<string, unknown>> },
 ): boolean {
   if (server.idempotent_tools?.includes(tool) || server.read_only_tools?.includes(tool)) return true
   if (!server.trust_annotations) return false
-  const { readOnlyHint, idempotentHint } = JSON.parse(annotations) as {
-    readOnlyHint?: boolean
-    idempotentHint?: boolean
-  }
-  return readOnlyHint === true || idempotentHint === true
+  return annotations['readOnlyHint'] === true || annotations['idempotentHint'] === true
 }

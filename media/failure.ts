@@ -19,6 +19,11 @@ export type MediaFailureReason =
   | 'no_converter'
   | 'no_transcriber'
 
+/** A child program reported an error that is not a `MediaFailure`: a library has many for invalid files. */
+export class ReaderFailed extends Error {
+  override readonly name = 'ReaderFailed'
+}
+
 /** A fault of one file: not retryable, and no other file is affected. */
 export class MediaFailure extends Error {
   override readonly name = 'MediaFailure'

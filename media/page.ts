@@ -24,8 +24,10 @@ export interface Page {
   label?: string
   /** What was left out of it; without places, the place is the page. */
   notices?: Notice[]
-  /** Whether it is completely or mostly a scan. */
+  /** Whether OCR is to read it: its content is a picture, or its text cannot be used. */
   scanned?: true
+  /** Its own text cannot be used: its fonts do not tell their characters. */
+  garbled?: true
   /** Of the OCR result. */
   ocr?: Omit<Recognized, 'text'>
 }

@@ -1,17 +1,9 @@
 // Chooses the embedder: a provider's model or the local one.
 import type { ProvidersSettings } from '../contracts/model-check.ts'
+import { DEFAULT_MODELS, EMBEDDING_MODELS } from './catalog.ts'
 import type { Embedder } from './embedder.ts'
 import { hashingEmbedder } from './hashing-embedder.ts'
 import { openaiEmbedder } from './openai-embedder.ts'
-
-const DEFAULT_OPENAI = 'openai:text-embedding-3-small'
-/** Dimension of each known model, and whether it can be asked for another one. */
-const OPENAI_MODELS: Record<string, { dimension: number; shortens: boolean }> = {
-  // Shortened: a search looks at every vector, and 384 numbers of this model keep nearly all it knows.
-  'text-embedding-3-small': { dimension: 384, shortens: true },
-  'text-embedding-3-large': { dimension: 384, shortens: true },
-  'text-embedding-ada-002': { dimension: 1_536, shortens: false },
-}
 
 /**
  * @param choice `local`, `openai:<model>` or `openai:<model>@<dimension>`. Without it OpenAI when its key is set and no
@@ -20,14 +12,15 @@ const OPENAI_MODELS: Record<string, { dimension: number; shortens: boolean }> = 
  */
 export function createEmbedder(providers: Pick<ProvidersSettings, 'openai'>, choice?: string): Embedder {
   const { api_key, base_url } = providers.openai
-  const chosen = choice ?? (api_key !== undefined && base_url === undefined ? DEFAULT_OPENAI : 'local')
+  const chosen =
+    choice ?? (api_key !== undefined && base_url === undefined ? `openai:${DEFAULT_MODELS.openai.embedding}` : 'local')
   if (chosen === 'local') return hashingEmbedder()
   const [, model, stated] = /^openai:([^@\s]+?)(?:@(\d{1,5}))?$/.exec(chosen) ?? []
   if (model === undefined)
     throw new Error(
       `Cannot choose embeddings: 'MUXI_EMBEDDING_MODEL' must be 'local' or 'openai:<model>', got '${chosen}'`,
     )
-  const known = OPENAI_MODELS[model]
+  const known = EMBEDDING_MODELS[model]
   const dimension = stated === undefined ? known?.dimension : Number(stated)
   if (!dimension)
     throw new Error(

@@ -15,6 +15,8 @@ export interface ProviderFailureOptions {
   request_id?: string | undefined
   /** In milliseconds, from `Retry-After`. */
   retryAfter?: number | undefined
+  /** Names of offered tools that the vendor does not take. */
+  refused_tools?: readonly string[]
   cause?: unknown
 }
 
@@ -26,6 +28,7 @@ export class ProviderFailure extends Error {
   readonly status: number | undefined
   readonly requestId: string | undefined
   readonly retryAfter: number | undefined
+  readonly refusedTools: readonly string[]
 
   constructor(kind: FailureKind, message: string, options: ProviderFailureOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -33,6 +36,7 @@ export class ProviderFailure extends Error {
     this.provider = options.provider
     this.status = options.status
     this.requestId = options.request_id?.slice(0, MAX_REQUEST_ID)
+    this.refusedTools = options.refused_tools ?? []
     this.retryAfter = options.retryAfter === undefined ? undefined : Math.min(options.retryAfter, MAX_RETRY_AFTER_MS)
   }
 }

@@ -1,5 +1,6 @@
 // Chooses the transcriber by a setting, or finds one: OpenAI, Deepgram, or a local server.
 import type { ProvidersSettings } from '../contracts/model-check.ts'
+import { DEFAULT_MODELS } from './catalog.ts'
 import { deepgramTranscriber } from './transcribe-deepgram.ts'
 import { findLocalTranscriber } from './transcribe-local.ts'
 import { openaiTranscriber } from './transcribe-openai.ts'
@@ -26,9 +27,6 @@ export function transcriberFinder(options: TranscriberOptions): () => Promise<Tr
   }
 }
 
-const DEFAULT_OPENAI = 'whisper-1'
-const DEFAULT_DEEPGRAM = 'nova-3'
-
 /**
  * Finds who transcribes. Without a choice: OpenAI when its key is set and no other server is (which may well serve chat only),
  * then Deepgram, then a server on this machine.
@@ -43,12 +41,12 @@ export async function findTranscriber(options: TranscriberOptions): Promise<Tran
   if (vendor === 'openai') return openaiTranscriber({ model: model!, api_key, base_url })
   if (vendor === 'deepgram') return deepgramTranscriber({ model: model!, ...options.deepgram })
   if (choice !== undefined) {
-    const [address, named = DEFAULT_OPENAI] = choice.split('#')
+    const [address, named = DEFAULT_MODELS.openai.transcription] = choice.split('#')
     return openaiTranscriber({ model: named, api_key: undefined, base_url: address })
   }
   if (api_key !== undefined && base_url === undefined)
-    return openaiTranscriber({ model: DEFAULT_OPENAI, api_key, base_url })
+    return openaiTranscriber({ model: DEFAULT_MODELS.openai.transcription, api_key, base_url })
   if (options.deepgram.api_key !== undefined)
-    return deepgramTranscriber({ model: DEFAULT_DEEPGRAM, ...options.deepgram })
+    return deepgramTranscriber({ model: DEFAULT_MODELS.deepgram.transcription, ...options.deepgram })
   return findLocalTranscriber()
 }

@@ -1,5 +1,6 @@
 // The chunks of an answer, whether the server streams it or answers with one JSON document.
 import { Stream } from 'openai/core/streaming'
+import { parseExact } from '../contracts/exact-json.ts'
 import type { Chunk } from './openai-reader.ts'
 
 /** Longest answer that is not streamed, in bytes. */
@@ -45,5 +46,5 @@ async function readDocument(head: Buffer, reader: ReadableStreamDefaultReader<Ui
     if (size > MAX_DOCUMENT) throw new Error(`the answer is longer than ${MAX_DOCUMENT} bytes`)
     pieces.push(value)
   }
-  return JSON.parse(Buffer.concat(pieces).toString('utf8').replace('\ufeff', '')) as Chunk
+  return parseExact(Buffer.concat(pieces).toString('utf8').replace('\ufeff', '')) as Chunk
 }

@@ -1,6 +1,8 @@
 // Puts the pieces of tool calls together, in every form in which OpenAI-compatible servers stream them.
 import { randomBytes } from 'node:crypto'
+import { parseExact } from '../contracts/exact-json.ts'
 import { isObjectText } from '../contracts/json.ts'
+import { withoutNul } from '../contracts/nul.ts'
 import type { ToolCallPart } from '../contracts/model-messages.ts'
 
 /** The metadata of a call: fields that the server wants back with it. */
@@ -59,8 +61,8 @@ export class CallReader {
     const kept = new Set<ToolCallPart>()
     const ids = new Set<string>()
     for (const { part, pieces } of this.#drafts) {
-      part.arguments = (wholeOf(pieces) ?? pieces.join('')).toWellFormed()
-      part.name = part.name.toWellFormed()
+      part.arguments = withoutNul((wholeOf(pieces) ?? pieces.join('')).toWellFormed())
+      part.name = withoutNul(part.name.toWellFormed())
       if (part.name === '' && part.arguments === '') continue
       if (part.id === '' || ids.has(part.id)) part.id = newCallId()
       ids.add(part.id)
@@ -140,7 +142,7 @@ function isWhole(text: string | undefined): boolean {
 }
 
 function isSame(a: string, b: string): boolean {
-  return a === b || JSON.stringify(JSON.parse(a)) === JSON.stringify(JSON.parse(b))
+  return a === b || JSON.stringify(parseExact(a)) === JSON.stringify(parseExact(b))
 }
 
 function toIndex(value: unknown): number | undefined {

@@ -1,8 +1,7 @@
 // Embeddings of OpenAI and of every server that speaks its `/embeddings`, on the `openai` package.
-import OpenAI from 'openai'
 import type { Embedder } from './embedder.ts'
 import { ProviderFailure } from './failure.ts'
-import { toFailure } from './openai.ts'
+import { openaiClient, type OpenAIServer } from './openai-client.ts'
 import { normalize } from './embedder-vectors.ts'
 
 /** Texts in one request; OpenAI takes 2048 and 300,000 tokens, small servers less. */
@@ -10,31 +9,26 @@ const TEXTS_A_REQUEST = 64
 /** Longest time of one request, in milliseconds. */
 const TIMEOUT_MS = 60_000
 
-export interface OpenAIEmbedderOptions {
+export interface OpenAIEmbedderOptions extends OpenAIServer {
   model: string
   dimension: number
   /** Ask the model for the dimension; others have the one they have. */
   shorten: boolean
-  api_key: string | undefined
-  base_url: string | undefined
 }
 
 export function openaiEmbedder(options: OpenAIEmbedderOptions): Embedder {
   const { model, dimension, shorten, api_key, base_url } = options
-  // Servers without a key still want the header to be there. Temporal owns retrying.
-  const client = new OpenAI({ apiKey: api_key ?? 'none', baseURL: base_url ?? null, maxRetries: 0, logLevel: 'off' })
-  const request = async (input: string[], signal: AbortSignal): Promise<Float32Array[]> => {
-    const timeout = AbortSignal.timeout(TIMEOUT_MS)
-    try {
-      const { data } = await client.embeddings.create(
-        { model, input, encoding_format: 'float', ...(shorten && { dimensions: dimension }) },
-        { signal: AbortSignal.any([signal, timeout]) },
-      )
-      return toVectors(data, input.length, dimension)
-    } catch (error) {
-      signal.throwIfAborted()
-      throw toFailure(error, { name: 'openai', api_key, base_url, stall_ms: TIMEOUT_MS }, timeout.aborted)
-    }
+  const sendOnce = openaiClient({ api_key, base_url })
+  const request = (input: string[], signal: AbortSignal): Promise<Float32Array[]> => {
+    const body = { model, input, encoding_format: 'float' as const, ...(shorten && { dimensions: dimension }) }
+    return sendOnce(
+      async (client, either) => {
+        const { data } = await client.embeddings.create(body, { signal: either })
+        return toVectors(data, input.length, dimension)
+      },
+      TIMEOUT_MS,
+      signal,
+    )
   }
   return {
     model: `openai:${model}@${dimension}`,

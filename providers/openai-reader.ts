@@ -1,5 +1,6 @@
 // Reads the chunks of OpenAI's chat completions, as OpenAI and compatible servers stream them, into the parts of a reply.
 import { APIError } from 'openai'
+import { withoutNul } from '../contracts/nul.ts'
 import { isTokenCount, type AssistantPart, type FinishReason, type TokenUsage } from '../contracts/model-messages.ts'
 import { ProviderFailure } from './failure.ts'
 import { CallReader } from './openai-calls.ts'
@@ -83,8 +84,9 @@ export async function readChunks(
     await give(type, text, metadata)
   }
 
-  async function give(type: 'text' | 'reasoning', text: string, metadata?: ReasoningMetadata): Promise<void> {
-    if (text === '') return
+  async function give(type: 'text' | 'reasoning', given: string, metadata?: ReasoningMetadata): Promise<void> {
+    if (given === '') return
+    const text = withoutNul(given)
     const last = parts.at(-1)
     if (last?.type === type) last.text += text
     else parts.push({ type, text, ...(metadata && { metadata: { ...metadata } }) })

@@ -6,6 +6,7 @@ import { chunksOf } from './openai-body.ts'
 import { kindOfReport } from './openai-errors.ts'
 import { readChunks } from './openai-reader.ts'
 import { toParams } from './openai-request.ts'
+import { refusedTools } from './refused-tools.ts'
 import type { Provider } from './provider.ts'
 
 export type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>
@@ -49,7 +50,8 @@ export function openaiProvider(options: OpenAIOptions): Provider {
         return { ...result, warnings: [...warnings, ...result.warnings] }
       } catch (error) {
         signal.throwIfAborted()
-        throw toFailure(error, options, stall.signal.aborted)
+        const names = request.tools.map(({ name }) => name)
+        throw toFailure(error, options, stall.signal.aborted, names)
       } finally {
         stall.stop()
       }
@@ -99,7 +101,13 @@ async function* watched<T>(chunks: AsyncIterable<T>, stall: StallTimer, signal: 
   signal.throwIfAborted()
 }
 
-export function toFailure(error: unknown, options: OpenAIOptions, stalled: boolean): ProviderFailure {
+/** @param tools names of the offered tools, in their order */
+export function toFailure(
+  error: unknown,
+  options: OpenAIOptions,
+  stalled: boolean,
+  tools: readonly string[] = [],
+): ProviderFailure {
   const provider = options.name
   if (error instanceof ProviderFailure) return error
   if (stalled || error instanceof APIUserAbortError) {
@@ -126,6 +134,7 @@ export function toFailure(error: unknown, options: OpenAIOptions, stalled: boole
         provider,
         status,
         request_id: error.requestID ?? undefined,
+        refused_tools: refusedTools({ status, message: error.message, param: error.param, error: error.error }, tools),
         retryAfter: parseRetryAfter(error.headers?.get('retry-after')),
         // Not kept as the cause: it holds the whole answer, which may repeat the key, and loggers print causes.
       },

@@ -2,17 +2,19 @@
 import type { ModelRef } from '../contracts/turn.ts'
 import { isElsewhere, type ProvidersSettings } from '../contracts/model-check.ts'
 import type { AgentConfig, AgentSource, FallbackModel } from '../contracts/schemas/agent.ts'
+import type { OwnModels } from '../contracts/schemas/own-models.ts'
+import { DEFAULT_MODELS, factsOf, type ModelFacts } from './catalog.ts'
 import { offlineProvider } from './offline.ts'
 import { openaiProvider, withoutEnvironment, type Fetch } from './openai.ts'
 import type { Provider } from './provider.ts'
 
-/** What `auto` asks of OpenAI when only a key is known. */
-const DEFAULT_OPENAI_MODEL = 'gpt-4.1-mini'
 /** Providers kept open, 7 kB each: of keys that are no longer used, too. */
 const MOST_OPEN = 200
 
 export interface RegistryOptions {
   providers: ProvidersSettings
+  /** What the operator says of models. */
+  own_models: OwnModels
   offline_words_per_second: number
   /** Longest silence of a model before its call is given up, in milliseconds. */
   stall_ms: number
@@ -29,6 +31,14 @@ export interface ChainModel extends ModelRef {
   source: AgentSource
   /** Where in the agent's secrets its key would be. */
   key_path: string
+  /** What is known of the model. */
+  known: ModelFacts
+}
+
+/** Names a model of a chain, with the host of its address. */
+export function modelKey({ provider, model, base_url }: ChainModel): string {
+  const host = base_url !== undefined && URL.canParse(base_url) ? ` at ${new URL(base_url).host}` : ''
+  return `${provider}:${model}${host}`
 }
 
 export class ModelRegistry {
@@ -44,8 +54,8 @@ export class ModelRegistry {
     if (!config.model) return [this.#auto(source)]
     const { fallbacks = [], ...first } = config.model
     return [
-      toChainModel(first, source, 'model.api_key'),
-      ...fallbacks.map((model, index) => toChainModel(model, source, `model.fallbacks.${index}.api_key`)),
+      this.#toChainModel(first, source, 'model.api_key'),
+      ...fallbacks.map((model, index) => this.#toChainModel(model, source, `model.fallbacks.${index}.api_key`)),
     ]
   }
 
@@ -83,12 +93,15 @@ export class ModelRegistry {
   #auto(source: AgentSource): ChainModel {
     const { openai } = this.#options.providers
     const provider = openai.api_key !== undefined || openai.base_url !== undefined ? 'openai' : 'offline'
-    const model = provider === 'openai' ? DEFAULT_OPENAI_MODEL : 'offline'
-    return { provider, model, source, key_path: 'model.api_key' }
+    const model = provider === 'openai' ? DEFAULT_MODELS.openai.chat : 'offline'
+    return this.#toChainModel({ provider, model }, source, 'model.api_key')
   }
-}
 
-function toChainModel(model: FallbackModel, source: AgentSource, keyPath: string): ChainModel {
-  const { provider, model: name, base_url, temperature, top_p } = model
-  return { provider, model: name, base_url, temperature, top_p, source, key_path: keyPath }
+  #toChainModel(configured: FallbackModel, source: AgentSource, keyPath: string): ChainModel {
+    const { provider, model, base_url, temperature, top_p } = configured
+    const { providers, own_models } = this.#options
+    const address = base_url ?? (provider === 'offline' ? undefined : providers[provider].base_url)
+    const known = factsOf({ provider, model }, address, own_models)
+    return { provider, model, base_url, temperature, top_p, source, key_path: keyPath, known }
+  }
 }

@@ -1,5 +1,6 @@
 // A speech-to-text server on this machine, found on the port that it usually has: whisper.cpp and faster-whisper need no key.
 import { mapAll } from '../contracts/map-all.ts'
+import { DEFAULT_MODELS, SPEECH_TO_TEXT } from './catalog.ts'
 import { openaiTranscriber } from './transcribe-openai.ts'
 import type { Transcriber } from './transcriber.ts'
 
@@ -7,7 +8,6 @@ import type { Transcriber } from './transcriber.ts'
 const PORTS = [8000, 8080, 9000]
 /** A server on the loopback interface answers at once; in milliseconds. */
 const PATIENCE_MS = 500
-const SPEECH_MODEL = /whisper|parakeet|moonshine|canary/i
 
 /** @param ports only tests name others */
 export async function findLocalTranscriber(ports: readonly number[] = PORTS): Promise<Transcriber | undefined> {
@@ -17,18 +17,22 @@ export async function findLocalTranscriber(ports: readonly number[] = PORTS): Pr
 
 async function lookAt(address: string): Promise<Transcriber | undefined> {
   const listed = await get(`${address}/v1/models`)
-  const model = SPEECH_MODEL.test(listed ?? '') ? modelOf(listed!) : undefined
+  const model = SPEECH_TO_TEXT.test(listed ?? '') ? modelOf(listed!) : undefined
   if (model !== undefined) return openaiTranscriber({ model, api_key: undefined, base_url: `${address}/v1` })
   // whisper.cpp lists no models, and shows a page; its way is ours when it was started with
   // --inference-path /v1/audio/transcriptions.
   if (!/whisper\.cpp/i.test((await get(`${address}/`)) ?? '')) return undefined
-  return openaiTranscriber({ model: 'whisper-1', api_key: undefined, base_url: `${address}/v1` })
+  return openaiTranscriber({
+    model: DEFAULT_MODELS.openai.transcription,
+    api_key: undefined,
+    base_url: `${address}/v1`,
+  })
 }
 
 function modelOf(listed: string): string | undefined {
   try {
     const { data = [] } = JSON.parse(listed) as { data?: { id?: string }[] }
-    return data.find(({ id }) => SPEECH_MODEL.test(id ?? ''))?.id
+    return data.find(({ id }) => SPEECH_TO_TEXT.test(id ?? ''))?.id
   } catch {
     return undefined
   }

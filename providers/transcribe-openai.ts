@@ -1,6 +1,7 @@
 // Speech to text of OpenAI and of every server that speaks its `/audio/transcriptions`, on the `openai` package.
-import OpenAI, { toFile } from 'openai'
-import { toFailure } from './openai.ts'
+import { toFile } from 'openai'
+import { returnsTimes } from './catalog.ts'
+import { openaiClient, type OpenAIServer } from './openai-client.ts'
 import type { Transcriber, Transcript } from './transcriber.ts'
 
 /** Longest time of one piece, in milliseconds: a server without a graphics card takes its time. */
@@ -8,35 +9,27 @@ const TIMEOUT_MS = 600_000
 /** Whisper invents words in noise; above this probability there is no speech. */
 const NO_SPEECH = 0.6
 
-interface Options {
+interface Options extends OpenAIServer {
   model: string
-  api_key: string | undefined
-  base_url: string | undefined
 }
 
 export function openaiTranscriber({ model, api_key, base_url }: Options): Transcriber {
-  const client = new OpenAI({ apiKey: api_key ?? 'none', baseURL: base_url ?? null, maxRetries: 0, logLevel: 'off' })
-  // The newer models of OpenAI tell no times.
-  const timed = !model.startsWith('gpt-')
+  const sendOnce = openaiClient({ api_key, base_url })
+  const timed = returnsTimes(model)
   return {
     name: `openai:${model}`,
     async transcribe({ wav, language }, signal) {
-      const timeout = AbortSignal.timeout(TIMEOUT_MS)
-      try {
-        const answer: unknown = await client.audio.transcriptions.create(
-          {
-            model,
-            file: await toFile(wav, 'sound.wav', { type: 'audio/wav' }),
-            response_format: timed ? 'verbose_json' : 'json',
-            ...(language !== undefined && { language }),
-          },
-          { signal: AbortSignal.any([signal, timeout]) },
-        )
-        return readTranscript(answer)
-      } catch (error) {
-        signal.throwIfAborted()
-        throw toFailure(error, { name: 'openai', api_key, base_url, stall_ms: TIMEOUT_MS }, timeout.aborted)
+      const body = {
+        model,
+        file: await toFile(wav, 'sound.wav', { type: 'audio/wav' }),
+        response_format: timed ? ('verbose_json' as const) : ('json' as const),
+        ...(language !== undefined && { language }),
       }
+      return sendOnce(
+        async (client, either) => readTranscript(await client.audio.transcriptions.create(body, { signal: either })),
+        TIMEOUT_MS,
+        signal,
+      )
     },
   }
 }

@@ -1,8 +1,10 @@
 // Opens a client connection to a Temporal server, and waits for one that is still starting.
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Connection } from '@temporalio/client'
+import { retry } from '../contracts/retry.ts'
 import type { TemporalTls } from '../contracts/tls.ts'
 import { tlsConfig } from './tls.ts'
+
+const PAUSE_MS = 100
 
 export interface TemporalTarget {
   readonly address: string
@@ -31,22 +33,15 @@ export async function retryConnect<C>(
   connect: (options: ReturnType<typeof connectionOptions>) => Promise<C>,
   { patience_ms, signal }: ConnectOptions,
 ): Promise<C> {
-  const deadline = Date.now() + patience_ms
-  for (;;) {
+  signal?.throwIfAborted()
+  try {
+    return await retry(() => connect(connectionOptions(target)), { patience_ms, pause_ms: PAUSE_MS, signal })
+  } catch (cause) {
     signal?.throwIfAborted()
-    try {
-      return await connect(connectionOptions(target))
-    } catch (cause) {
-      if (Date.now() >= deadline) {
-        throw new Error(
-          `Cannot reach Temporal at '${target.address}': ${reason(cause)}. Start it there, or leave TEMPORAL_ADDRESS out`,
-          {
-            cause,
-          },
-        )
-      }
-    }
-    await sleep(100, undefined, signal && { signal })
+    throw new Error(
+      `Cannot reach Temporal at '${target.address}': ${reason(cause)}. Start it there, or leave TEMPORAL_ADDRESS out`,
+      { cause },
+    )
   }
 }
 

@@ -1,7 +1,7 @@
 // Health check of muxi's Temporal server: one gRPC request over a plain socket. The SDK's client would cost its
 // caller, the supervisor, 40 MiB, and `node:http2` 5 (measured).
 import { connect } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { retry } from '../contracts/retry.ts'
 
 /** Timeout of the response, in milliseconds. */
 const ANSWER_MS = 2_000
@@ -56,14 +56,11 @@ export async function untilServing(
   port: number,
   { patience_ms, signal }: { patience_ms: number; signal?: AbortSignal | undefined },
 ): Promise<void> {
-  const deadline = performance.now() + patience_ms
-  for (;;) {
-    signal?.throwIfAborted()
-    if (await isServing(port)) return
-    if (performance.now() >= deadline)
-      throw new Error(`it does not serve on port ${port} within ${patience_ms / 1000} s`)
-    await sleep(POLL_MS, undefined, signal && { signal })
+  signal?.throwIfAborted()
+  const look = async () => {
+    if (!(await isServing(port))) throw new Error(`it does not serve on port ${port} within ${patience_ms / 1000} s`)
   }
+  await retry(look, { patience_ms, pause_ms: POLL_MS, signal })
 }
 
 /** The connection preface, settings and `grpc.health.v1.Health/Check` as the first stream. */

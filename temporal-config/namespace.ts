@@ -1,7 +1,7 @@
 // Ensures that a namespace exists with the configured retention and muxi's search attributes.
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Connection, isGrpcServiceError } from '@temporalio/client'
 import { msToTs, tsToMs } from '@temporalio/common/lib/time.js'
+import { retry } from '../contracts/retry.ts'
 import { SEARCH_ATTRIBUTES } from '../contracts/temporal.ts'
 
 /** The common interface of `Connection` and `NativeConnection`. */
@@ -12,6 +12,7 @@ const DAY_MS = 24 * 60 * 60 * 1000
 const KEYWORD = 2
 /** A namespace that was just created is visible after at most 10 s (cache of the server). */
 const NAMESPACE_CACHE_MS = 20_000
+const PAUSE_MS = 200
 const NOT_FOUND = 5
 const ALREADY_EXISTS = 6
 
@@ -58,7 +59,15 @@ async function ensureRetention({ workflowService }: Services, namespace: string,
 }
 
 async function ensureSearchAttributes(connection: Services, namespace: string): Promise<string[]> {
-  const missing = await waitFor(() => missingAttributes(connection, namespace))
+  // The responding part of the server may not know a new namespace yet.
+  const patience = {
+    patience_ms: NAMESPACE_CACHE_MS,
+    pause_ms: PAUSE_MS,
+    mayPass: (error: unknown) => hasCode(error, NOT_FOUND),
+  }
+  const missing = await retry(() => missingAttributes(connection, namespace), patience).catch((error: unknown) => {
+    throw cannot('read the search attributes', error)
+  })
   if (missing.length === 0) return []
   const searchAttributes = Object.fromEntries(missing.map((name) => [name, KEYWORD]))
   try {
@@ -74,19 +83,6 @@ async function ensureSearchAttributes(connection: Services, namespace: string): 
 async function missingAttributes({ operatorService }: Services, namespace: string): Promise<string[]> {
   const { customAttributes } = await operatorService.listSearchAttributes({ namespace })
   return SEARCH_ATTRIBUTES.filter((name) => customAttributes[name] === undefined)
-}
-
-/** Retries a request until the responding part of the server knows the new namespace. */
-async function waitFor<T>(ask: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + NAMESPACE_CACHE_MS
-  for (;;) {
-    try {
-      return await ask()
-    } catch (error) {
-      if (!hasCode(error, NOT_FOUND) || Date.now() > deadline) throw cannot('read the search attributes', error)
-    }
-    await sleep(200)
-  }
 }
 
 function hasCode(error: unknown, code: number): boolean {

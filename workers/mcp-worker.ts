@@ -14,7 +14,9 @@ import { SignIns } from '../activities/mcp/sign-ins.ts'
 import type { McpServerRef } from '../contracts/mcp.ts'
 import { MCP_TASK_QUEUE, mcpTaskQueue, workflowId } from '../contracts/temporal.ts'
 import type { Storage } from '../db/storage.ts'
+import type { ImageLimits } from '../media/image/image.ts'
 import { urlGuard } from '../net/url-guard.ts'
+import type { ModelRegistry } from '../providers/registry.ts'
 import { holderLost } from '../workflows/messages.ts'
 import { failureInterceptor } from './failure-interceptor.ts'
 
@@ -33,6 +35,8 @@ export interface McpWorkerOptions extends Omit<HolderOptions, 'fetch' | 'signIns
   /** Public URL of the API. */
   public_url: string
   tool_output_characters: number
+  models: ModelRegistry
+  image_limits: ImageLimits
   log: Logger
 }
 
@@ -44,7 +48,7 @@ export interface McpWorker {
 }
 
 export async function createMcpWorker(options: McpWorkerOptions): Promise<McpWorker> {
-  const { connection, namespace, storage, client, log, tool_output_characters } = options
+  const { connection, namespace, storage, client, log, tool_output_characters, models, image_limits } = options
   const guard = urlGuard({ allow_private: options.allow_private_urls })
   const fetch: FetchLike = (url, init) => guard.fetch(url, init)
   const signIns = new SignIns(storage, { fetch, public_url: options.public_url })
@@ -67,7 +71,7 @@ export async function createMcpWorker(options: McpWorkerOptions): Promise<McpWor
   const calls = await Worker.create({
     ...common,
     taskQueue: holder.queue,
-    activities: mcpCallActivities({ ...storage, holder, signIns, tool_output_characters }),
+    activities: mcpCallActivities({ ...storage, holder, signIns, tool_output_characters, models, image_limits }),
     maxHeartbeatThrottleInterval: '500ms',
     defaultHeartbeatThrottleInterval: '500ms',
     maxConcurrentActivityTaskExecutions: CALLS,

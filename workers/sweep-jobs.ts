@@ -1,12 +1,11 @@
 // Starts jobs again whose workflow was never started, or lost: the steps of an ingestion are idempotent.
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
-import { JOB_WORKFLOWS, type JobInput } from '../contracts/job.ts'
+import { JOB_WORKFLOWS, toJobInput } from '../contracts/job.ts'
 import { workflowId } from '../contracts/temporal.ts'
 import { finishJob } from '../db/queries/job-ends.ts'
 import { listUnfinishedJobs } from '../db/queries/jobs.ts'
 import { findTurn, UNFINISHED } from '../db/queries/turns.ts'
-import type { JobsTable } from '../db/schema.ts'
 import type { Storage } from '../db/storage.ts'
 import { jobStart } from '../workflows/labels.ts'
 import { isOpen } from './engine.ts'
@@ -37,7 +36,7 @@ export async function sweepJobs({ client, storage, log }: Options, before: strin
         storage.events.publish(job.id, told)
       } else {
         await client.workflow.start(JOB_WORKFLOWS[job.kind], {
-          ...jobStart(inputOf(storage, job), job.kind),
+          ...jobStart(toJobInput(job, storage.box.pseudonym(job.user_id)), job.kind),
           workflowIdConflictPolicy: 'USE_EXISTING',
         })
       }
@@ -46,15 +45,5 @@ export async function sweepJobs({ client, storage, log }: Options, before: strin
     const last = jobs.at(-1)
     if (!last) return
     after = last.id
-  }
-}
-
-function inputOf({ box }: Storage, { id, run, agent_id, conversation_id, user_id }: JobsTable): JobInput {
-  return {
-    job_id: id,
-    run,
-    agent_id: agent_id ?? '',
-    conversation_id: conversation_id ?? '',
-    user_hash: box.pseudonym(user_id),
   }
 }

@@ -48,12 +48,13 @@ export interface TurnResourcesOptions extends TurnStarterOptions {
   tools?: readonly Tool[] | undefined
   /** Whether messages are accepted in this process too, so that their first model requests may be sent early. */
   headStart: boolean
+  log: Logger
 }
 
 export function createTurnResources(options: TurnResourcesOptions): TurnResources {
-  const { storage, vectors, models, embedder } = options
+  const { storage, vectors, models, embedder, log } = options
   const tools = [...(options.tools ?? BUILT_IN_TOOLS), searchKnowledge({ ...storage, vectors, embedder })]
-  const prepareStep = stepPrompts({ ...storage, vectors, models, embedder, tools })
+  const prepareStep = stepPrompts({ ...storage, vectors, models, embedder, tools, log })
   return {
     tools,
     prepareStep,

@@ -1,7 +1,6 @@
 // One turn: model calls and tool calls until the model has answered. The last model call records the end; failures and cancellations are recorded here.
 import {
   ActivityFailure,
-  ApplicationFailure,
   CancellationScope,
   executeChild,
   isCancellation,
@@ -11,10 +10,10 @@ import {
   TimeoutFailure,
 } from '@temporalio/workflow'
 import { JOB_WORKFLOWS, type JobKind } from '../contracts/job.ts'
-import { FAILURE, workflowId, type Labels } from '../contracts/temporal.ts'
-import type { TurnFailure } from '../contracts/failures.ts'
+import { workflowId, type Labels } from '../contracts/temporal.ts'
 import type { FinalStatus, ModelCallResult, PlannedCall, ToolCallResult, TurnInput } from '../contracts/turn.ts'
 import { callModel, claimTurn, finishTurn } from './activities.ts'
+import { describeFailure, endedBy, finalFailure } from './failures.ts'
 import { searchAttributesOf } from './labels.ts'
 import { parked } from './messages.ts'
 import { askChain } from './model-chain.ts'
@@ -29,7 +28,7 @@ const CANCELLATION_GRACE = '10s'
 export async function chatTurn(turn: TurnInput): Promise<{ status: FinalStatus }> {
   const { turn_id } = turn
   const clock = new TurnClock(turn.deadline_ms)
-  setHandler(parked, (call) => clock.hear(call))
+  setHandler(parked, (call) => clock.setParked(call))
   try {
     const status = await answer(turn, clock)
     setCurrentDetails(`Ended: ${status}`)
@@ -37,11 +36,11 @@ export async function chatTurn(turn: TurnInput): Promise<{ status: FinalStatus }
     if (status === 'cancelled') await sleep(CANCELLATION_GRACE)
     return { status }
   } catch (error) {
-    const failure = isCancellation(error) ? undefined : describeFailure(error)
+    const failure = isCancellation(error) ? undefined : describeFailure(error, 'turn')
     const end = { turn_id, ...(failure ? { status: 'failed' as const, failure } : { status: 'cancelled' as const }) }
     const status = await CancellationScope.nonCancellable(() => finishTurn(end))
     setCurrentDetails(failure ? `Failed: ${failure.message}` : `Ended: ${status}`)
-    if (failure && status === 'failed') throw ApplicationFailure.nonRetryable(failure.message, failure.code)
+    if (failure && status === 'failed') throw endedBy(failure)
     if (isCancellation(error)) throw error
     return { status }
   }
@@ -98,7 +97,7 @@ async function modelStep(turn: TurnInput, step: number, clock: TurnClock): Promi
   const { turn_id, agent_id, agent_version, models } = turn
   return askChain(models.length, async (index) => {
     const asked = models[index]
-    if (!asked) throw ApplicationFailure.nonRetryable('The agent has no model', FAILURE.internal)
+    if (!asked) throw noModel()
     const { model } = asked
     setCurrentDetails(`Step ${step}: asking ${model}`)
     const options = { summary: `Step ${step}: ${model}`, scheduleToCloseTimeout: clock.left }
@@ -131,42 +130,26 @@ function labelsOf({ agent_id, conversation_id, user_hash }: TurnInput): Labels {
   return { agent_id, conversation_id, user_hash }
 }
 
-function failureOf(error: unknown): ApplicationFailure | undefined {
-  const cause = error instanceof ActivityFailure ? error.cause : error
-  return cause instanceof ApplicationFailure ? cause : undefined
-}
-
 /** The activity's schedule-to-close timeout is the turn's remaining active time. */
 function isTooLate(error: unknown): boolean {
   const cause = error instanceof ActivityFailure ? error.cause : undefined
   return cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_CLOSE'
 }
 
-/** The failure that activities and this workflow put into the first detail; any other is an internal error. */
-function describeFailure(error: unknown): TurnFailure {
-  const [described] = (failureOf(error)?.details ?? []) as [TurnFailure?]
-  return described ?? { code: 'internal_error', message: 'The turn failed unexpectedly' }
+function noModel(): Error {
+  return finalFailure({ code: 'internal_error', message: 'The agent has no model' })
 }
 
-function fail(failure: TurnFailure): ApplicationFailure {
-  return ApplicationFailure.create({
-    message: failure.message,
-    type: FAILURE.final,
-    nonRetryable: true,
-    details: [failure],
-  })
+function overBudget(message: string): Error {
+  return finalFailure({ code: 'budget_exceeded', message })
 }
 
-function overBudget(message: string): ApplicationFailure {
-  return fail({ code: 'budget_exceeded', message })
-}
-
-function tooLong({ deadline_ms }: TurnInput): ApplicationFailure {
+function tooLong({ deadline_ms }: TurnInput): Error {
   return overBudget(`The turn took longer than ${deadline_ms / 1_000} s`)
 }
 
-function invalidArguments({ models }: TurnInput): ApplicationFailure {
+function invalidArguments({ models }: TurnInput): Error {
   const { provider, model } = models[0]!
   const message = `The model wrote tool arguments that do not fit ${MAX_INVALID_ROUNDS} times in a row`
-  return fail({ code: 'upstream_error', message, details: { provider, model } })
+  return finalFailure({ code: 'upstream_error', message, details: { provider, model } })
 }

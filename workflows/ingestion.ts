@@ -1,16 +1,10 @@
 // The part that all ingestions share: claim the job, process batches, publish at once, and record the end.
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  CancellationScope,
-  isCancellation,
-  setCurrentDetails,
-} from '@temporalio/workflow'
+import { CancellationScope, isCancellation, setCurrentDetails } from '@temporalio/workflow'
 import type { JobInput, JobRef } from '../contracts/job.ts'
 import { FAILURE } from '../contracts/temporal.ts'
-import type { TurnFailure } from '../contracts/failures.ts'
 import { beginJob, finishJob, indexBatch, publishJob } from './activities.ts'
 import { eachBatch } from './each-batch.ts'
+import { describeFailure, endedBy, failureOf } from './failures.ts'
 import { summarize } from './summarize.ts'
 
 const INDEXING = 2
@@ -43,28 +37,12 @@ export async function ingestion(
     return { status: 'completed' }
   } catch (error) {
     const cancelled = isCancellation(error) || failureOf(error)?.type === FAILURE.stopped
-    const failure = cancelled ? undefined : describeFailure(error)
+    const failure = cancelled ? undefined : describeFailure(error, 'job')
     setCurrentDetails(failure ? `Failed: ${failure.message}` : 'Cancelled')
     const status = failure ? 'failed' : 'cancelled'
     await CancellationScope.nonCancellable(() => finishJob({ ...ref, status, ...(failure && { failure }) }))
-    if (failure)
-      throw ApplicationFailure.create({
-        message: failure.message,
-        type: failure.code,
-        nonRetryable: true,
-        details: [failure],
-      })
+    if (failure) throw endedBy(failure)
     if (isCancellation(error)) throw error
     return { status }
   }
-}
-
-function failureOf(error: unknown): ApplicationFailure | undefined {
-  const cause = error instanceof ActivityFailure ? error.cause : error
-  return cause instanceof ApplicationFailure ? cause : undefined
-}
-
-function describeFailure(error: unknown): TurnFailure {
-  const [described] = (failureOf(error)?.details ?? []) as [TurnFailure?]
-  return described ?? { code: 'internal_error', message: 'The job failed unexpectedly' }
 }

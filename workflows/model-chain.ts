@@ -1,6 +1,7 @@
 // The chain of models that answer for an agent, asked in order.
-import { ActivityFailure, ApplicationFailure, isCancellation } from '@temporalio/workflow'
+import { ActivityFailure, isCancellation } from '@temporalio/workflow'
 import { FAILURE } from '../contracts/temporal.ts'
+import { failureOf } from './failures.ts'
 
 /**
  * Asks one model after the other, from 0. The next one is asked after a failure that may pass and used up its attempts; a final one
@@ -17,11 +18,7 @@ export async function askChain<T>(
       return await ask(model)
     } catch (error) {
       if (!(error instanceof ActivityFailure) || isCancellation(error) || model + 1 >= models) throw error
-      if (isFinal(error) && endsChain()) throw error
+      if (failureOf(error)?.type === FAILURE.final && endsChain()) throw error
     }
   }
-}
-
-function isFinal({ cause }: ActivityFailure): boolean {
-  return cause instanceof ApplicationFailure && cause.type === FAILURE.final
 }

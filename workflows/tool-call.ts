@@ -2,7 +2,6 @@
 import {
   ActivityFailure,
   allHandlersFinished,
-  ApplicationFailure,
   CancellationScope,
   condition,
   isCancellation,
@@ -15,6 +14,7 @@ import type { McpCallInput } from '../contracts/mcp.ts'
 import { FAILURE } from '../contracts/temporal.ts'
 import type { ToolCallInput, ToolCallResult } from '../contracts/turn.ts'
 import { abandonToolCall, callMcpTool, callTool, giveUpMcpCall, locateMcpServer } from './activities.ts'
+import { failureOf } from './failures.ts'
 import { Gate } from './gate.ts'
 import { asked, decided } from './messages.ts'
 
@@ -91,17 +91,17 @@ async function callServer(call: Omit<McpCallInput, 'round'>, gate: Gate): Promis
 
 /** The approval that a returned call has to wait for. */
 function approvalOf(failure: unknown): string | undefined {
-  if (!(failure instanceof ApplicationFailure) || failure.type !== FAILURE.parked) return undefined
-  return failure.details?.[0] as string | undefined
+  const typed = failureOf(failure)
+  return typed?.type === FAILURE.parked ? (typed.details?.[0] as string | undefined) : undefined
 }
 
 /** The worker never took the call, died during it, or returned it. */
 function isWorthAnother(failure: unknown): boolean {
-  return failure instanceof TimeoutFailure || (failure instanceof ApplicationFailure && !failure.nonRetryable)
+  return failure instanceof TimeoutFailure || failureOf(failure)?.nonRetryable === false
 }
 
 /** Whether the server was executing meanwhile: that does not count as waiting for it. */
 function wasMade(failure: unknown): boolean {
   if (failure instanceof TimeoutFailure) return failure.timeoutType !== 'SCHEDULE_TO_START'
-  return failure instanceof ApplicationFailure && failure.type === FAILURE.broken
+  return failureOf(failure)?.type === FAILURE.broken
 }

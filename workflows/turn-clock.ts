@@ -63,7 +63,7 @@ export class TurnClock {
   }
 
   /** Handles the signal of a call that starts or stops waiting for a person. */
-  hear({ call_id, waits }: ParkedCall): void {
+  setParked({ call_id, waits }: ParkedCall): void {
     if (waits) this.#waiting.add(call_id)
     else this.#waiting.delete(call_id)
     this.#update()

@@ -1,31 +1,24 @@
 // The files within an archive, or a mail and its attachments: each is a part with its own pages, stored in the row of pages
 // of the whole.
 import type { JobsTable } from '../../db/schema.ts'
-import { headOf, sniffFile } from '../../media/document/kind-of-file.ts'
+import { headOf, sniffFile } from '../../media/kind/kind-of-file.ts'
 import { type Member, type SkippedMember, withMembers } from '../../media/document/members.ts'
 import { MediaFailure } from '../../media/failure.ts'
-import { type ImageLimits, READABLE, withPreparedImage } from '../../media/image/image.ts'
+import type { ImageLimits } from '../../media/image/image.ts'
 import type { Ocr } from '../../media/image/ocr.ts'
 import type { Page } from '../../media/page.ts'
 import { inspectDocument, parsePages, readDocument } from '../../media/document/parse-document.ts'
+import type { ContainedFile, ContainedFiles } from '../../db/columns.ts'
 import type { ParseLimits } from '../../media/document/parse-limits.ts'
-import { sniffMedia } from '../../media/sniff-media.ts'
 import { isMailKind } from '../../media/document/readers/parse-mail.ts'
-import { isArchiveKind } from '../../media/document/document-types.ts'
-import { readOnce, readScans } from './read-scans.ts'
+import { isArchiveKind } from '../../media/kind/document-types.ts'
+import { sniffMedia } from '../../media/kind/sniff-media.ts'
+import { countPages, readPicture } from './read-picture.ts'
+import { readScans } from './read-scans.ts'
 import type { ActivityResources } from '../resources.ts'
 
-export interface ContainedFile {
-  name: string
-  kind: 'pdf' | 'image' | 'other'
-  /** Its first page among all pages, and its number of pages. */
-  from: number
-  pages: number
-}
-
-export interface ContainedFiles {
+export interface PlannedFiles {
   parts: ContainedFile[]
-  /** Skipped files with the reason. */
   skipped: SkippedMember[]
 }
 
@@ -41,10 +34,10 @@ type Resources = Pick<ActivityResources, 'db' | 'events'> & {
  * @throws MediaFailure, or the signal's reason
  */
 export async function planParts(
-  { parse_limits: limits }: Pick<Resources, 'parse_limits'>,
-  { path, name }: { path: string; name: string },
+  { parse_limits: limits, image_limits }: Pick<Resources, 'parse_limits' | 'image_limits'>,
+  { path, name, user_id }: { path: string; name: string; user_id: string },
   signal: AbortSignal,
-): Promise<ContainedFiles | undefined> {
+): Promise<PlannedFiles | undefined> {
   const kind = await sniffFile(path, name)
   if (!isArchiveKind(kind) && !isMailKind(kind)) return undefined
   return withMembers(path, { signal, limits, name }, async ({ members, skipped: closed }) => {
@@ -54,7 +47,7 @@ export async function planParts(
     let from = 1
     for (const member of members) {
       try {
-        const found = await inspectMember(member, { signal, limits, name: member.name })
+        const found = await inspectMember(member, { signal, limits, name: member.name, image_limits, user_id })
         parts.push({ ...found, name: member.name, from })
         from += found.pages
       } catch (error) {
@@ -77,13 +70,22 @@ function nothingWithin(skipped: readonly SkippedMember[]): MediaFailure {
   return new MediaFailure(reason, message)
 }
 
+interface MemberOptions {
+  signal: AbortSignal
+  limits: ParseLimits
+  name: string
+  image_limits: ImageLimits
+  user_id: string
+}
+
 async function inspectMember(
   { path, name }: Member,
-  options: { signal: AbortSignal; limits: ParseLimits; name: string },
+  { image_limits, user_id, ...options }: MemberOptions,
 ): Promise<Pick<ContainedFile, 'kind' | 'pages'>> {
   const head = await headOf(path)
   const media = sniffMedia(head)
-  if (media?.kind === 'image') return { kind: 'image', pages: 1 }
+  if (media?.kind === 'image')
+    return { kind: 'image', pages: await countPages({ image_limits }, user_id, path, options.signal) }
   if (media)
     throw new MediaFailure(
       'not_a_document',
@@ -144,14 +146,8 @@ async function readPart(
   range: { from: number; to: number },
   signal: AbortSignal,
 ): Promise<Page[]> {
-  const { parse_limits: limits, image_limits } = resources
-  if (kind === 'image') {
-    const options = { signal, limits: image_limits, owner: job.user_id }
-    return withPreparedImage(path, [READABLE], options, async ({ files }) => {
-      const { text, ...ocr } = await readOnce(resources, job, { path: files[0]!.path, part: name, page: 0 }, signal)
-      return [{ page: 1, text, ocr }]
-    })
-  }
+  const { parse_limits: limits } = resources
+  if (kind === 'image') return readPicture(resources, job, { path, part: name }, range, signal)
   const options = { signal, limits, name }
   if (kind === 'pdf')
     return readScans(resources, job, { path, part: name }, await parsePages(path, range, options), signal)

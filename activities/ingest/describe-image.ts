@@ -1,16 +1,13 @@
-// The description of an image, by the first of the agent's models that takes images.
-import { activityInfo } from '@temporalio/activity'
-import type { JobRef } from '../../contracts/job.ts'
+// The description of an image, by one of the agent's models that take images.
+import type { DescriptionRef } from '../../contracts/job.ts'
 import { textPart, type ImagePart } from '../../contracts/model-messages.ts'
+import { mapAll } from '../../contracts/map-all.ts'
 import { promptName } from '../../contracts/prompt-text.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { setMedia } from '../../db/queries/jobs.ts'
-import { pictureLimitsOf } from '../../providers/image-limits.ts'
-import type { GenerateRequest } from '../../providers/provider.ts'
 import { ingestionStep } from './ingestion-step.ts'
-import { callForJob } from '../metered-call.ts'
-import { findMade, readMedia, variantName } from './media-rows.ts'
-import { modelKeysOf, modelsOf } from './prepare-image.ts'
+import { askModel, seeingModelsOf, type JobQuestion } from './job-models.ts'
+import { listMade, readMedia, variantName } from './media-rows.ts'
 import type { ActivityResources } from '../resources.ts'
 
 /** Longest description, in characters. */
@@ -22,46 +19,36 @@ const INSTRUCTIONS =
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'box' | 'stops' | 'models'>
 
 export function describeActivities(resources: Resources) {
-  const { db, events, blobs, box, models } = resources
+  const { db, events, blobs, models } = resources
   return {
     /** Requests the description and stores it, unless it is stored already. */
-    async describeImage(ref: JobRef): Promise<{ characters: number }> {
+    async describeImage({ model: place = 0, ...ref }: DescriptionRef): Promise<{ characters: number }> {
       return ingestionStep(resources, ref, { name: 'describe', input: {}, paid: true }, async (job, signal) => {
         const media = readMedia(job)
         if (!media) throw new Error(`${job.id} is not prepared`)
         if (media.result.description !== undefined) return { characters: media.result.description.length }
-        const model = (await modelsOf(db, models, job)).find((each) => pictureLimitsOf(each) !== undefined)
-        const limits = model && pictureLimitsOf(model)
-        const made = limits && findMade(media, variantName(limits))
-        if (!model || !made) return { characters: 0 }
-        const secrets = await modelKeysOf(db, box, job)
-        const picture = await blobs.get(job.user_id, made.sha256)
-        const { text, usage, finish_reason } = await callForJob(
-          db,
-          job,
-          {
-            step: 0,
-            fence: activityInfo().attempt,
-            model,
-            provider: models.open(model, secrets[model.key_path]),
-            request: toRequest(model.model, job.name, made.media_type, picture),
-            max_characters: MAX_DESCRIPTION,
-          },
-          signal,
-        )
+        const model = (await seeingModelsOf(db, models, job))[place]
+        const limits = model?.known.pictures
+        const made = limits ? listMade(media, variantName(limits)) : []
+        if (!model || made.length === 0) return { characters: 0 }
+        const pictures = await mapAll(made, async ({ media_type, sha256 }) => {
+          const bytes = await blobs.get(job.user_id, sha256)
+          return { type: 'image' as const, media_type, base64: bytes.toString('base64') }
+        })
+        const question = toQuestion(job.name, pictures)
+        const { text, facts } = await askModel(resources, job, model, place, question, signal)
         const told = await db.transaction().execute(async (tx) => {
           await setMedia(tx, job.id, { ...media, result: { ...media.result, description: text } })
           return advance(tx, job, 'describing', '')
         })
         events.publish(job.id, told)
-        return { characters: text.length, model: model.model, finish_reason, ...usage }
+        return { characters: text.length, ...facts }
       })
     },
   }
 }
 
-function toRequest(model: string, name: string, media_type: string, picture: Buffer): GenerateRequest {
-  const image: ImagePart = { type: 'image', media_type, base64: picture.toString('base64') }
-  const parts = [textPart(`The picture: ${promptName(name)}`), image]
-  return { model, system: INSTRUCTIONS, messages: [{ role: 'user', parts }], tools: [], passages: [] }
+function toQuestion(name: string, pictures: ImagePart[]): JobQuestion {
+  const parts = [textPart(`The picture: ${promptName(name)}`), ...pictures]
+  return { step: 0, max_characters: MAX_DESCRIPTION, system: INSTRUCTIONS, messages: [{ role: 'user', parts }] }
 }

@@ -1,15 +1,21 @@
 // The part that all ingestion activities share: log entry, heartbeat, cancellation and failures.
-import { activityInfo, ApplicationFailure, cancellationDetails, cancellationSignal } from '@temporalio/activity'
+import { activityInfo, cancellationDetails, cancellationSignal } from '@temporalio/activity'
 import type { JobRef } from '../../contracts/job.ts'
-import { FAILURE } from '../../contracts/temporal.ts'
 import { findRunning } from '../../db/queries/jobs.ts'
 import { countAttempts, countFailed, endLogEntry, startLogEntry, type LogEnd } from '../../db/queries/log.ts'
 import type { JobsTable } from '../../db/schema.ts'
 import { StopRequested } from '../../db/stops.ts'
-import { MuxiError, type TurnFailure } from '../../contracts/failures.ts'
+import { MuxiError } from '../../contracts/failures.ts'
 import { MediaFailure } from '../../media/failure.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
-import { checkRequests, overtaken, toInternalFailure, toModelFailure } from '../failures.ts'
+import {
+  checkRequests,
+  isActivityFailure,
+  overtaken,
+  refusedFile,
+  toInternalFailure,
+  toModelFailure,
+} from '../failures.ts'
 import { startBeating } from '../heartbeat.ts'
 import type { ActivityResources } from '../resources.ts'
 
@@ -41,7 +47,7 @@ export async function ingestionStep<T extends object>(
     logId = await db.transaction().execute(async (tx) => {
       if (step.paid && attempt > 1) checkRequests(await countAttempts(tx, workflow_id, activity_id))
       return startLogEntry(tx, {
-        turn_id: job.turn_id ?? job.id,
+        stream_id: job.turn_id ?? job.id,
         kind: 'ingestion',
         name: step.name,
         workflow_id,
@@ -88,32 +94,18 @@ async function toFailure(reason: unknown, step: IngestionStep, countFailures: ()
   if (reason instanceof StopRequested) return overtaken()
   if (reason instanceof MediaFailure) {
     const { message, reason: word } = reason
-    return unprocessable(message, word, MISSING.has(word) ? 'unavailable' : 'unprocessable')
+    return refusedFile(message, word, MISSING.has(word) ? 'unavailable' : 'unprocessable')
   }
   // The blob storage is unavailable for now: Temporal retries.
   if (reason instanceof MuxiError && reason.code === 'unavailable') return reason
-  if (reason instanceof MuxiError) return unprocessable(reason.message, reason.code)
+  if (reason instanceof MuxiError) return refusedFile(reason.message, reason.code, 'unprocessable')
   if (reason instanceof ProviderFailure) {
     const model = { provider: reason.provider, model: step.name === 'index' ? 'embedding' : step.name }
     return toModelFailure(reason, model, (await countFailures()) - 1)
   }
-  const isOwn = !(reason instanceof ApplicationFailure) && statusOf(reason) === 'failed'
+  const isOwn = !isActivityFailure(reason) && statusOf(reason) === 'failed'
   return step.paid && isOwn ? toInternalFailure(reason, (await countFailures()) - 1) : reason
 }
 
 /** Reasons that are not the file's fault: a retry helps once the missing part is installed. */
 const MISSING: ReadonlySet<string> = new Set(['no_decoder', 'no_converter', 'no_transcriber'])
-
-function unprocessable(
-  message: string,
-  reason: string,
-  code: 'unprocessable' | 'unavailable' = 'unprocessable',
-): ApplicationFailure {
-  const described: TurnFailure = { code, message, details: { reason } }
-  return ApplicationFailure.create({
-    message: described.message,
-    type: FAILURE.final,
-    nonRetryable: true,
-    details: [described],
-  })
-}

@@ -1,7 +1,7 @@
 // Parsing, on the task queue for CPU-bound work: detects a document's format, and reads its pages one batch at a time.
 import type { BatchRef, JobRef } from '../../contracts/job.ts'
 import { mergeNotices, type Notice } from '../../contracts/notices.ts'
-import { jobOptions } from '../../db/columns.ts'
+import { jobOptions, type JobMedia } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { planBatches, startParse, storeParsed } from '../../db/queries/job-batches.ts'
@@ -15,8 +15,9 @@ import { inspectDocument, parsePages } from '../../media/document/parse-document
 import type { ParseLimits } from '../../media/document/parse-limits.ts'
 import type { ActivityResources } from '../resources.ts'
 import { ingestionStep } from './ingestion-step.ts'
-import { readMedia, type JobMedia } from './media-rows.ts'
-import { planParts, readParts, type ContainedFiles } from './contained-files.ts'
+import { readMedia } from './media-rows.ts'
+import { type PlannedFiles, planParts, readParts } from './contained-files.ts'
+import { countPages, isPicture, readPicture } from './read-picture.ts'
 import { readScans } from './read-scans.ts'
 
 /** A batch that was started this often without finishing crashes its worker: it fails. */
@@ -26,7 +27,7 @@ interface Inspected {
   pages: number
   /** All pages of a format that is read as a whole. */
   whole?: object[]
-  parts?: ContainedFiles
+  parts?: PlannedFiles
 }
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & {
@@ -38,8 +39,9 @@ type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & 
 export function parseActivities(resources: Resources) {
   const { db, events, blobs, parse_limits: limits } = resources
 
-  async function inspect(path: string, { name }: JobsTable, signal: AbortSignal): Promise<Inspected> {
-    const parts = await planParts(resources, { path, name }, signal)
+  async function inspect(path: string, { name, user_id }: JobsTable, signal: AbortSignal): Promise<Inspected> {
+    const parts = await planParts(resources, { path, name, user_id }, signal)
+    if (!parts && (await isPicture(path))) return { pages: await countPages(resources, user_id, path, signal) }
     if (!parts) return inspectDocument(path, { signal, limits, name })
     return { pages: parts.parts.reduce((sum, part) => sum + part.pages, 0), parts }
   }
@@ -78,6 +80,7 @@ export function parseActivities(resources: Resources) {
           async (path) => {
             const { parts } = readMedia(job) ?? {}
             if (parts) return readParts(resources, job, path, parts, range, signal)
+            if (await isPicture(path)) return readPicture(resources, job, { path, part: '' }, range, signal)
             const parsed = await parsePages(path, range, { signal, limits })
             return readScans(resources, job, { path, part: '' }, parsed, signal)
           },
@@ -95,16 +98,21 @@ export function parseActivities(resources: Resources) {
 }
 
 /** The job's description of the files within, and of those that are left out. */
-function mediaOf(parts: ContainedFiles): JobMedia {
-  const members = parts.parts.map(({ name, from, pages }) => ({ name, from_page: from, pages }))
-  const skipped = parts.skipped.map(({ name, message }) => ({ name, reason: message }))
+function mediaOf({ parts, skipped: closed }: PlannedFiles): JobMedia {
+  const members = parts.map(({ name, from, pages }) => ({ name, from_page: from, pages }))
+  const skipped = closed.map(({ name, message }) => ({ name, reason: message }))
   const notices = mergeNotices(
-    parts.skipped.map(({ name, reason, message }): Notice => ({
+    closed.map(({ name, reason, message }): Notice => ({
       code: reason === 'not_a_document' || reason === 'empty' ? 'left_out' : 'unreadable',
       message: `A file within is not read: ${message}`,
       count: 1,
       places: [name],
     })),
   )
-  return { result: skipped.length > 0 ? { skipped, notices } : {}, metadata: { members }, made: [], parts }
+  return {
+    result: skipped.length > 0 ? { skipped, notices } : {},
+    metadata: { members },
+    made: [],
+    parts: { parts, skipped },
+  }
 }

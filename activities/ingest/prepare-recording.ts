@@ -7,10 +7,12 @@ import { insertFile } from '../../db/queries/files.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { planSegments } from '../../db/queries/job-batches.ts'
 import { setMedia } from '../../db/queries/jobs.ts'
-import { prepareAudio, segmentsOf, type AudioLimits } from '../../media/audio/audio.ts'
+import { prepareAudio, segmentsOf } from '../../media/audio/audio.ts'
+import type { AudioLimits } from '../../media/audio/ffmpeg.ts'
 import { inScratch } from '../../media/process/scratch.ts'
 import { ingestionStep } from './ingestion-step.ts'
-import { readMedia, type JobMedia } from './media-rows.ts'
+import { readMedia } from './media-rows.ts'
+import type { JobMedia } from '../../db/columns.ts'
 import type { ActivityResources } from '../resources.ts'
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & { audio_limits: AudioLimits }
@@ -24,7 +26,7 @@ export function recordingActivities(resources: Resources) {
         const before = readMedia(job)
         if (before) return { segments: job.pages ?? 0, seconds: Math.round((before.result.duration_ms ?? 0) / 1_000) }
         const { denoise = false } = parseColumn(jobOptions, job.options, job.id)
-        const { facts, sha256, size, spans } = await inScratch(async (folder) => {
+        const { facts, notices, sha256, size, spans } = await inScratch(async (folder) => {
           const prepared = await blobs.withFile(
             job.user_id,
             job.sha256,
@@ -34,7 +36,13 @@ export function recordingActivities(resources: Resources) {
           const received = await blobs.receive(createReadStream(prepared.path))
           await received.keep(job.user_id)
           const spans = segmentsOf(prepared.silences, prepared.facts.duration_ms)
-          return { facts: prepared.facts, sha256: received.sha256, size: received.size, spans }
+          return {
+            facts: prepared.facts,
+            notices: prepared.notices,
+            sha256: received.sha256,
+            size: received.size,
+            spans,
+          }
         })
         const { duration_ms, ...metadata } = facts
         const told = await db.transaction().execute(async (tx) => {
@@ -50,7 +58,7 @@ export function recordingActivities(resources: Resources) {
           const sound_ms = spans.reduce((sum, { from_ms, to_ms }) => sum + to_ms - from_ms, 0)
           const media: JobMedia = {
             metadata,
-            result: { duration_ms, sound_ms },
+            result: { duration_ms, sound_ms, ...(notices.length > 0 && { notices }) },
             made: [{ name: 'sound', file_id: id, sha256, media_type: 'audio/wav' }],
           }
           await setMedia(tx, job.id, media)

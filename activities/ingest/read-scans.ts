@@ -6,6 +6,7 @@ import { startOcr, storeOcr } from '../../db/queries/ocr.ts'
 import type { JobsTable } from '../../db/schema.ts'
 import { MediaFailure } from '../../media/failure.ts'
 import type { Ocr } from '../../media/image/ocr.ts'
+import { withoutRecognized, withRecognized } from '../../media/image/recognized-page.ts'
 import type { Page, Recognized } from '../../media/page.ts'
 import type { ActivityResources } from '../resources.ts'
 
@@ -29,7 +30,8 @@ export async function readScans(
   signal: AbortSignal,
 ): Promise<Page[]> {
   const { ocr = 'auto' } = parseColumn(jobOptions, job.options, job.id)
-  const wanted = ocr === 'never' ? [] : pages.filter(({ scanned }) => scanned || ocr === 'always')
+  if (ocr === 'never') return pages.map(withoutRecognized)
+  const wanted = pages.filter(({ scanned }) => scanned || ocr === 'always')
   // The first failure cancels the others.
   const failing = new AbortController()
   const together = AbortSignal.any([signal, failing.signal])
@@ -47,32 +49,29 @@ export async function readScans(
   failing.signal.throwIfAborted()
   return pages.map((page) => {
     const found = read.get(page.page)
-    if (!found) return page
-    const { text, ...ocr } = found
-    // Where OCR finds nothing, the page's own text stays.
-    return text === '' ? { ...page, ocr } : { ...page, text, ocr }
+    return found ? withRecognized(page, found) : page
   })
 }
 
-/** Reads a page of a PDF, or with page 0 an image, unless that is done already. */
+/** Reads a page of a PDF, or an image that is one page, unless that is done already. */
 export async function readOnce(
   { db, events, ocr }: Resources,
   job: JobsTable,
-  { path, page, part }: Scans & { page: number },
+  { path, page, part, isImage = false }: Scans & { page: number; isImage?: boolean },
   signal: AbortSignal,
 ): Promise<Recognized> {
   const { languages = ['eng'] } = parseColumn(jobOptions, job.options, job.id)
   const ref = { job_id: job.id, part, page }
   const options = { languages, signal, owner: job.user_id }
-  const source = page === 0 ? { path } : { path, page }
+  const source = isImage ? { path } : { path, page }
   const { known, attempts } = await db.transaction().execute((tx) => startOcr(tx, ref))
-  if (known !== undefined) return JSON.parse(known) as Recognized
+  if (known !== undefined) return known
   if (attempts > MAX_ATTEMPTS)
     throw new MediaFailure('damaged', `Page ${page} cannot be read: its reader did not survive it`)
   const read = await ocr.recognize(source, options)
   const told = await db.transaction().execute(async (tx) => {
-    await storeOcr(tx, ref, JSON.stringify(read))
-    return part === '' && page > 0 ? advance(tx, job, 'parsing', `page ${page}`) : []
+    await storeOcr(tx, ref, read)
+    return part === '' && !isImage ? advance(tx, job, 'parsing', `page ${page}`) : []
   })
   events.publish(job.id, told)
   return read

@@ -1,5 +1,4 @@
 // The summary of an ingested document: parts of the text first, then summaries of summaries, each model call once.
-import { activityInfo } from '@temporalio/activity'
 import type { JobRef, SummaryPartRef } from '../../contracts/job.ts'
 import { textPart } from '../../contracts/model-messages.ts'
 import { delimited, promptName } from '../../contracts/prompt-text.ts'
@@ -13,17 +12,15 @@ import {
   setSummaryChunks,
   storeSummary,
 } from '../../db/queries/summaries.ts'
-import type { JobsTable } from '../../db/schema.ts'
 import { chunkPages } from '../../media/document/chunk.ts'
 import { MediaFailure } from '../../media/failure.ts'
 import { extractSummary } from '../../providers/extract-summary.ts'
 import type { GenerateRequest } from '../../providers/provider.ts'
 import { embedOnce } from '../embed-once.ts'
 import { overtaken } from '../failures.ts'
-import { generationOf } from './ingest.ts'
+import { generationOf } from './index-and-publish.ts'
 import { ingestionStep } from './ingestion-step.ts'
-import { ATTEMPTS_A_MODEL, callForJob } from '../metered-call.ts'
-import { modelKeysOf, modelsOf } from './prepare-image.ts'
+import { askModel, modelsOf } from './job-models.ts'
 import type { ActivityResources } from '../resources.ts'
 
 /** Longest summary of a part and of the whole, in characters: longer output is cut. */
@@ -44,27 +41,7 @@ type Resources = Pick<
 >
 
 export function summaryActivities(resources: Resources) {
-  const { db, events, box, models, vectors, embedder } = resources
-
-  async function ask(
-    job: JobsTable,
-    { level, part, model: place }: SummaryPartRef,
-    prompt: Pick<GenerateRequest, 'system' | 'messages'>,
-    signal: AbortSignal,
-  ) {
-    const model = (await modelsOf(db, models, job))[place]!
-    const secrets = await modelKeysOf(db, box, job)
-    const call = {
-      step: level * STEPS_A_LEVEL + part,
-      fence: place * ATTEMPTS_A_MODEL + activityInfo().attempt,
-      model,
-      provider: models.open(model, secrets[model.key_path]),
-      request: { model: model.model, ...prompt, tools: [], passages: [] },
-      max_characters: MAX_WHOLE,
-    }
-    const { text, usage, finish_reason } = await callForJob(db, job, call, signal)
-    return { said: text, facts: { model: model.model, finish_reason, ...usage } }
-  }
+  const { db, events, models, vectors, embedder } = resources
 
   return {
     /** Divides the text into parts. @returns the number of parts at each level, and of models that may be called */
@@ -87,10 +64,16 @@ export function summaryActivities(resources: Resources) {
         if (row.text !== null) return { characters: row.text.length }
         const source = await readSource(db, row)
         const chosen = (await modelsOf(db, models, job))[model]
-        const isOffline = chosen?.provider === 'offline'
-        const { said, facts } = isOffline
-          ? { said: extractSummary(source, last ? WHOLE_SENTENCES : PART_SENTENCES), facts: undefined }
-          : await ask(job, { level, part, last, model, ...ref }, toPrompt(job.name, source, level, last), signal)
+        if (!chosen) throw new Error(`Cannot find model ${model} of ${job.id}`)
+        const isOffline = chosen.provider === 'offline'
+        const question = {
+          step: level * STEPS_A_LEVEL + part,
+          max_characters: MAX_WHOLE,
+          ...toPrompt(job.name, source, level, last),
+        }
+        const { text: said, facts } = isOffline
+          ? { text: extractSummary(source, last ? WHOLE_SENTENCES : PART_SENTENCES), facts: undefined }
+          : await askModel(resources, job, chosen, model, question, signal)
         const text = last && isOffline ? BY_RULE + said : said.slice(0, last ? MAX_WHOLE : MAX_PART)
         const told = await db.transaction().execute(async (tx) => {
           await storeSummary(tx, job.id, level, part, text)

@@ -1,32 +1,30 @@
 // One attempt to call a tool of an MCP server, in the worker that owns the connection.
-import { activityInfo, ApplicationFailure, cancellationSignal } from '@temporalio/activity'
-import type { McpCallInput, McpCallState } from '../../contracts/mcp.ts'
-import { FAILURE } from '../../contracts/temporal.ts'
+import { readFile } from 'node:fs/promises'
+import { activityInfo, cancellationSignal } from '@temporalio/activity'
+import type { McpCallInput } from '../../contracts/mcp.ts'
 import type { ToolCallInput, ToolCallResult } from '../../contracts/turn.ts'
-import { readArguments } from '../../contracts/arguments.ts'
 import { timeoutsOf } from '../../contracts/mcp-timeouts.ts'
-import { listApprovalsOfCall } from '../../db/queries/approvals.ts'
-import { getToolCallOrThrow } from '../../db/queries/steps.ts'
-import { configOf, findServer, locateServer } from '../../db/queries/mcp-servers.ts'
-import { parametersOf, findTool } from '../../db/queries/mcp-tools.ts'
+import { parametersOf } from '../../db/queries/mcp-tools.ts'
 import { insertFile } from '../../db/queries/files.ts'
 import { untilDatabaseIsBack } from '../../db/storage.ts'
-import type { Db, ToolCallsTable, Tx } from '../../db/schema.ts'
-import { mapAll } from '../../contracts/map-all.ts'
+import type { ToolCallsTable, Tx } from '../../db/schema.ts'
+import { getAgentVersion } from '../../db/queries/agents.ts'
+import type { ImageLimits } from '../../media/image/image.ts'
 import type { McpConnection } from '../../mcp/connection.ts'
 import { McpFailure, type Challenge } from '../../mcp/failure.ts'
 import { readAnswer } from '../../mcp/result.ts'
-import { asksFirst } from '../../mcp/approval.ts'
 import { isRepeatable } from '../../mcp/tools.ts'
 import { callQuestions } from '../tools/call-questions.ts'
-import { overtaken } from '../failures.ts'
+import { again, broken, overtaken } from '../failures.ts'
+import { cannotBeCalled, findCallable, gateOf } from './route-call.ts'
 import { startBeating } from '../heartbeat.ts'
+import { readyAnswer } from './answer-pictures.ts'
 import { StartFailure, type OwnedServer } from './owned-server.ts'
 import type { OwnedServers } from './owned-servers.ts'
 import { CallProgress } from '../tools/call-progress.ts'
 import type { ActivityResources } from '../resources.ts'
 import type { SignIns } from './sign-ins.ts'
-import { toolLedger, type Asked, type BegunCall, type CallEnd } from '../tools/tool-ledger.ts'
+import { toolLedger, type BegunCall, type CallEnd } from '../tools/tool-ledger.ts'
 import type { CallableTool } from '../tools/tools.ts'
 import type { Lent } from './user-connections.ts'
 
@@ -34,13 +32,14 @@ const STARTING = 'Starting the server'
 /** Rounds after which a repeatable call fails. */
 const MAX_REPEATS = 5
 
-type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'tool_output_characters'> & {
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'models' | 'tool_output_characters'> & {
+  image_limits: ImageLimits
   holder: OwnedServers
   signIns: SignIns
 }
 
 export function mcpCallActivities(resources: Resources) {
-  const { db, events, blobs, stops, holder, signIns, tool_output_characters } = resources
+  const { db, events, blobs, stops, models, image_limits, holder, signIns, tool_output_characters } = resources
   const ledger = toolLedger(resources)
 
   /** The tool as it is listed now; whether it may run twice is the operator's setting. */
@@ -79,8 +78,18 @@ export function mcpCallActivities(resources: Resources) {
         onProgress: (news) => progress.tell({ ...news, ...(news.message && { message: held.clean(news.message) }) }),
       })
       const answer = readAnswer(result)
-      const text = held.clean(answer.text)
-      const images = await untilDatabaseIsBack(() => keepImages(input, answer.images), signal)
+      const { user_id, chain } = await untilDatabaseIsBack(() => readersOf(input), signal)
+      const { text, images } = await readyAnswer(answer, {
+        models: chain,
+        owner: user_id,
+        limits: image_limits,
+        keep: async (path) => {
+          const bytes = await readFile(path)
+          return untilDatabaseIsBack(() => blobs.put(user_id, bytes), signal)
+        },
+        clean: (given) => held.clean(given),
+        signal,
+      })
       const told = await untilDatabaseIsBack(() => keepWhole(input, text), signal)
       return { status: answer.is_error ? 'error' : 'done', text: told, images }
     } finally {
@@ -92,10 +101,15 @@ export function mcpCallActivities(resources: Resources) {
     return db.selectFrom('turns').select(['user_id', 'key_id']).where('id', '=', turn_id).executeTakeFirstOrThrow()
   }
 
-  async function keepImages(input: ToolCallInput, images: { media_type: string; bytes: Buffer }[]) {
-    if (images.length === 0) return []
-    const { user_id } = await ownerOf(input)
-    return mapAll(images, async ({ media_type, bytes }) => ({ media_type, sha256: await blobs.put(user_id, bytes) }))
+  /** The user of the turn, and the models that may read what a tool answers. */
+  async function readersOf({ turn_id }: ToolCallInput) {
+    const turn = await db
+      .selectFrom('turns')
+      .select(['user_id', 'agent_id', 'agent_version'])
+      .where('id', '=', turn_id)
+      .executeTakeFirstOrThrow()
+    const { config, source } = await getAgentVersion(db, turn.agent_id, turn.agent_version)
+    return { user_id: turn.user_id, chain: models.chainOf(config, source) }
   }
 
   /** A result that is too long for the model is stored as a file of the user; the model gets its beginning. */
@@ -121,7 +135,7 @@ export function mcpCallActivities(resources: Resources) {
     challenge: Challenge,
     signal: AbortSignal,
     run?: BegunCall,
-  ): Promise<ApplicationFailure> {
+  ): Promise<Error> {
     const { tool } = await ledger.look(input)
     const { asked, url } = await signIns.ask(held.hold, user_id, input, challenge, signal)
     const approval = {
@@ -184,8 +198,7 @@ export function mcpCallActivities(resources: Resources) {
             await untilDatabaseIsBack(() => ledger.giveBack(input, run, why), signal)
             throw again('The call was not made')
           }
-          if (error.kind === 'lost' && run.tool.idempotent && input.round < MAX_REPEATS)
-            throw ApplicationFailure.create({ message: 'The connection was lost', type: FAILURE.broken })
+          if (error.kind === 'lost' && run.tool.idempotent && input.round < MAX_REPEATS) throw broken()
           end = endOf(error, why, run.tool.idempotent)
         }
         // This is the only copy of the result: if it is lost, the outcome is unknown.
@@ -207,74 +220,7 @@ export function mcpCallActivities(resources: Resources) {
   }
 }
 
-/** Activities of an MCP call that run on any worker, whichever owns the server. */
-export function mcpRouteActivities(resources: Pick<ActivityResources, 'db' | 'events' | 'tool_output_characters'>) {
-  const { db } = resources
-  const ledger = toolLedger(resources)
-  return {
-    /** Whether a call may be made, and the task queue of the worker that holds its server; none while it has no owner. */
-    async locateMcpServer(input: ToolCallInput & { server: string }): Promise<McpCallState> {
-      const ref = { agent_id: input.agent_id, name: input.server }
-      const call = await getToolCallOrThrow(db, input.turn_id, input.call_id)
-      const asked = await listApprovalsOfCall(db, input.turn_id, input.call_id)
-      // Most calls need no approval: then nothing is written.
-      if (asked.length > 0 || (call.status === 'planned' && (await gateOf(db, input, call)))) {
-        const barred = await ledger.admit(input, (tx, now) => gateOf(tx, input, now))
-        if (barred) return barred
-      }
-      const found = await locateServer(db, ref)
-      if (!found?.worker) return {}
-      const { wait_ms } = timeoutsOf(configOf({ ...ref, config: found.config }))
-      return { queue: found.worker, patience_ms: wait_ms }
-    },
-
-    /** Tells the model that the call could not be made, and why, as far as that is known. */
-    async giveUpMcpCall(input: ToolCallInput & { server: string }): Promise<ToolCallResult> {
-      const found = await locateServer(resources.db, { agent_id: input.agent_id, name: input.server })
-      const why = !found
-        ? 'the agent has it no more'
-        : (found.last_error ?? (found.worker === null ? 'no worker holds it' : 'it is not connected'))
-      return ledger.abandon(input, cannotBeCalled(input, why))
-    },
-  }
-}
-
-function cannotBeCalled({ server }: { server: string }, why: string): string {
-  return `The MCP server '${server}' cannot be called: ${why}. Nothing was done.`
-}
-
 export type McpCallActivities = ReturnType<typeof mcpCallActivities>
-
-/** The server and the tool of a call as they are configured and listed now. */
-async function findCallable(tx: Db | Tx, { agent_id, server: name }: CallRef, call: ToolCallsTable) {
-  const ref = { agent_id, name }
-  const row = await findServer(tx, ref)
-  const tool = row && (await findTool(tx, ref, call.tool ?? ''))
-  return tool && { server: configOf(row), tool }
-}
-
-type CallRef = ToolCallInput & { server: string }
-
-/** The approval that a call needs; none when the policy asks for none, it was given for the current tool, or the call cannot be made anyway. */
-async function gateOf(tx: Db | Tx, input: CallRef, call: ToolCallsTable): Promise<Asked | undefined> {
-  const found = await findCallable(tx, input, call)
-  if (!found || !asksFirst(found.server, found.tool)) return undefined
-  const { tool, hash, approved_hash, name } = found.tool
-  const asked = await listApprovalsOfCall(tx, input.turn_id, input.call_id)
-  const approvals = asked.filter(({ kind }) => kind === 'tool')
-  if (approvals.some(({ decision, tool_hash }) => decision === 'approve' && tool_hash === hash)) return undefined
-  const read = readArguments({ name, parameters: parametersOf(found.tool) }, call.arguments)
-  if ('fault' in read) return undefined
-  return {
-    place: `tool/${approvals.length + 1}`,
-    kind: 'tool',
-    name: tool,
-    server: input.server,
-    parameters: read.parameters,
-    tool_hash: hash,
-    drifted: hash !== approved_hash,
-  }
-}
 
 function endOf(failure: McpFailure, why: string, idempotent: boolean): CallEnd {
   if (failure.kind === 'answered' || idempotent) return { status: 'error', text: `The call failed: ${why}` }
@@ -287,8 +233,4 @@ function endOf(failure: McpFailure, why: string, idempotent: boolean): CallEnd {
 /** Temporal counts attempts from 1 in every round. */
 function fenceOf({ round }: McpCallInput): number {
   return round * 1_000 + activityInfo().attempt
-}
-
-function again(message: string): ApplicationFailure {
-  return ApplicationFailure.create({ message, type: FAILURE.again })
 }

@@ -25,8 +25,10 @@ export async function listServerTools(
   if (warnings.length > 0)
     log.warn({ ...of, warnings }, 'tools of an MCP server are left out, or parts of them are ignored')
   const known = await listToolsOfAgent(db, hold.agent_id)
-  const left_out = known.filter((tool) => tool.server === hold.name && tool.left_out === 'too many').length
-  if (left_out > 0)
+  const left_out = known
+    .filter((tool) => tool.server === hold.name && tool.left_out === 'too many')
+    .map(({ tool }) => tool)
+  if (left_out.length > 0)
     log.warn(
       { ...of, left_out, most: MAX_OFFERED },
       "tools of an MCP server are not offered to models: choose those that are with 'offered_tools'",

@@ -1,6 +1,5 @@
 // One MCP server that is owned by this worker: connected, its tools listed, monitored, and reconnected after a failure; a program runs only while it is needed.
 import { setTimeout as delay } from 'node:timers/promises'
-import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import type { Logger } from 'pino'
 import { idleStopOf, timeoutsOf } from '../../contracts/mcp-timeouts.ts'
 import { raceSignal } from '../../contracts/signals.ts'
@@ -9,12 +8,13 @@ import type { Db } from '../../db/schema.ts'
 import type { CallOptions, McpConnection } from '../../mcp/connection.ts'
 import { McpFailure, type Challenge } from '../../mcp/failure.ts'
 import { withoutSecrets } from '../../mcp/target.ts'
+import { CallCounter } from './call-counter.ts'
 import { attendConnection } from './attend-connection.ts'
 import { listServerTools } from './list-tools.ts'
 import { ServerConnector, type ConnectorOptions } from './server-connector.ts'
 import { ServerDemand } from './server-demand.ts'
 import { SharedConnection } from './shared-connection.ts'
-import type { StartSlots } from './start-slots.ts'
+import type { Slots } from '../../contracts/slots.ts'
 import { UserConnections, type Lent } from './user-connections.ts'
 
 /** Exponential backoff with jitter after failures: first and longest delay, in milliseconds. */
@@ -51,7 +51,7 @@ export class OwnedServer {
   readonly hold: Hold
   readonly #db: Db
   readonly #options: HolderOptions
-  readonly #slots: StartSlots
+  readonly #slots: Slots
   readonly #demand: ServerDemand
   readonly #connector: ServerConnector
   readonly #users: UserConnections
@@ -62,16 +62,15 @@ export class OwnedServer {
   /** Whether the tools of this configuration are unknown; those of a built-in server change with muxi's version. */
   #isUnlisted: boolean
   readonly #shared = new SharedConnection()
-  #active = 0
-  #lastActivity: string | null = null
-  #isFlushed = true
+  readonly #calls: CallCounter
 
   /** @param slots for starts that only list tools */
-  constructor(db: Db, hold: Hold, options: HolderOptions, slots: StartSlots) {
+  constructor(db: Db, hold: Hold, options: HolderOptions, slots: Slots) {
     this.#db = db
     this.hold = hold
     this.#options = options
     this.#slots = slots
+    this.#calls = new CallCounter(db, hold)
     const { server, listed_by } = hold
     this.#demand = new ServerDemand(idleStopOf(server))
     this.#isUnlisted = listed_by === null || ('builtin' in server && listed_by !== options.version)
@@ -170,22 +169,17 @@ export class OwnedServer {
     throw new StartFailure(this.#lastError || `it was not ready within ${ms / 1_000} s`)
   }
 
-  async call(
+  call(
     connection: McpConnection,
     tool: string,
     parameters: Record<string, unknown>,
     options: CallOptions,
-  ): Promise<CallToolResult> {
-    this.#count(1)
-    try {
-      return await connection.callTool(tool, parameters, options)
-    } finally {
-      this.#count(-1)
-    }
+  ): Promise<Record<string, unknown>> {
+    return this.#calls.count(() => connection.callTool(tool, parameters, options))
   }
 
   get active(): number {
-    return this.#active
+    return this.#calls.active
   }
 
   /** Redacts the configured credentials from a text of the server. */
@@ -194,16 +188,8 @@ export class OwnedServer {
   }
 
   /** Writes the current counters to the row. */
-  async flush(): Promise<void> {
-    if (this.#isFlushed) return
-    this.#isFlushed = true
-    await changeServer(this.#db, this.hold, { active_requests: this.#active, last_activity_at: this.#lastActivity })
-  }
-
-  #count(change: 1 | -1): void {
-    this.#active += change
-    this.#lastActivity = new Date().toISOString()
-    this.#isFlushed = false
+  flush(): Promise<void> {
+    return this.#calls.flush()
   }
 
   async #begin(again: boolean, signal: AbortSignal): Promise<McpConnection | undefined> {
@@ -260,7 +246,7 @@ export class OwnedServer {
     const requested = this.#demand.untilRequested(AbortSignal.any([signal, over.signal]))
     requested.catch(() => undefined)
     try {
-      return await this.#slots.take(requested, signal)
+      return await this.#slots.take(signal, requested)
     } finally {
       over.abort()
     }
@@ -285,7 +271,7 @@ export class OwnedServer {
   async #watch(connection: McpConnection, signal: AbortSignal): Promise<string | undefined> {
     const endAttendance = attendConnection(connection, {
       list: () => listServerTools(this.#db, this.hold, connection, this.#options, signal),
-      isBusy: () => this.#active > 0,
+      isBusy: () => this.active > 0,
       ping_ms: this.#options.ping_ms,
       signal,
     })

@@ -14,7 +14,7 @@ import { listUnheldServers } from '../../db/queries/mcp-servers.ts'
 import type { Db } from '../../db/schema.ts'
 import type { SecretBox } from '../../db/secret-box.ts'
 import { OwnedServer, type HolderOptions } from './owned-server.ts'
-import { StartSlots } from './start-slots.ts'
+import { Slots } from '../../contracts/slots.ts'
 
 /** Interval of the lease heartbeat and of the poll for requests, in milliseconds. */
 const LOOK_MS = 2_000
@@ -51,7 +51,7 @@ export class OwnedServers {
   readonly #box: SecretBox
   readonly #options: HolderOptions
   readonly #held = new Map<string, { server: OwnedServer; end: AbortController }>()
-  readonly #listings = new StartSlots(LISTINGS)
+  readonly #listings = new Slots(LISTINGS)
   readonly #ending = new AbortController()
   /** When another worker's heartbeat last changed, by the local clock: the clocks of machines differ. */
   readonly #seen = new Map<string, { seen_at: string; at: number }>()

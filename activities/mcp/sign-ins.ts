@@ -17,7 +17,8 @@ import type { Db } from '../../db/schema.ts'
 import type { SecretBox } from '../../db/secret-box.ts'
 import type { TokenSource } from '../../mcp/authorized-fetch.ts'
 import { McpFailure, type Challenge } from '../../mcp/failure.ts'
-import { planSignIn, renewGrant, type Grant, type KnownClient } from '../../mcp/oauth.ts'
+import { planSignIn, renewGrant, type Grant } from '../../mcp/oauth.ts'
+import type { KnownClient } from '../../mcp/oauth-client.ts'
 
 /** A token is refreshed this long before it expires, in milliseconds, so that it is still valid when it arrives. */
 const EARLY_MS = 20_000

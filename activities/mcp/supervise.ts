@@ -1,8 +1,8 @@
 // Owns one MCP server for as long as it exists: a long heartbeating activity, so that another worker takes over when this
 // one dies.
-import { ApplicationFailure, cancellationSignal, Context } from '@temporalio/activity'
+import { cancellationSignal, Context } from '@temporalio/activity'
 import type { McpRelease, McpServerRef } from '../../contracts/mcp.ts'
-import { FAILURE } from '../../contracts/temporal.ts'
+import { again } from '../failures.ts'
 import { HolderEnds, type OwnedServers } from './owned-servers.ts'
 
 /**
@@ -20,9 +20,7 @@ export function mcpSuperviseActivities({ holder }: { holder: OwnedServers }) {
       try {
         return await holder.hold(ref, cancellationSignal())
       } catch (error) {
-        if (error instanceof HolderEnds)
-          throw ApplicationFailure.create({ message: 'The worker ends', type: FAILURE.again })
-        throw error
+        throw error instanceof HolderEnds ? again('The worker ends') : error
       } finally {
         clearInterval(timer)
       }

@@ -9,7 +9,7 @@ import { approvalAnswer } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import type { EventLog } from '../../db/event-log.ts'
 import { untilDatabaseIsBack } from '../../db/storage.ts'
-import type { Question } from '../../mcp/connection.ts'
+import type { Question } from '../../mcp/open-calls.ts'
 import type { BegunCall, ToolLedger } from './tool-ledger.ts'
 
 const PAUSE_MS = 1_000

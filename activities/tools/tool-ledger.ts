@@ -1,8 +1,9 @@
 // The rows and events of one tool call: started, perhaps returned, ended once. Each step is one transaction.
-import { activityInfo, ApplicationFailure } from '@temporalio/activity'
-import { FAILURE } from '../../contracts/temporal.ts'
+import { activityInfo } from '@temporalio/activity'
 import type { ToolCallInput, ToolCallResult } from '../../contracts/turn.ts'
 import { readArguments } from '../../contracts/arguments.ts'
+import { parseExact } from '../../contracts/exact-json.ts'
+import { withoutNul } from '../../contracts/nul.ts'
 import { addEvents, raiseFence, type Addition, type Writer } from '../../db/event-rows.ts'
 import {
   askApproval,
@@ -17,7 +18,7 @@ import { endLogEntry, startLogEntry } from '../../db/queries/log.ts'
 import { finishToolCall, getToolCallOrThrow, returnToolCall, startToolCall } from '../../db/queries/steps.ts'
 import { lockTurn } from '../../db/queries/turns.ts'
 import type { ToolCallsTable, Tx } from '../../db/schema.ts'
-import { overtaken } from '../failures.ts'
+import { overtaken, parked } from '../failures.ts'
 import type { ActivityResources } from '../resources.ts'
 import type { CallableTool } from './tools.ts'
 
@@ -114,7 +115,7 @@ export function toolLedger({
      * The call waits for a person: if it was started, its ledger row is removed.
      * @returns the failure that the activity throws; the call is made again once decided
      */
-    async park(input: ToolCallInput, asked: Asked, run?: BegunCall): Promise<ApplicationFailure> {
+    async park(input: ToolCallInput, asked: Asked, run?: BegunCall): Promise<Error> {
       const id = await commit(input.turn_id, async (tx, show, shown) => {
         if (run) {
           await show(run.writer, [])
@@ -126,7 +127,7 @@ export function toolLedger({
         shown.push(events)
         return approval.id
       })
-      return ApplicationFailure.create({ message: 'The call waits for a person', type: FAILURE.parked, details: [id] })
+      return parked(id)
     },
 
     /**
@@ -148,7 +149,7 @@ export function toolLedger({
         const tool = await find(tx, call)
         const read = tool ? readArguments(tool, call.arguments) : { fault: `There is no tool '${call.name}'` }
         const logId = await startLogEntry(tx, {
-          turn_id: input.turn_id,
+          stream_id: input.turn_id,
           kind: 'tool_call',
           name: call.name,
           workflow_id: workflowExecution?.workflowId ?? '',
@@ -226,7 +227,7 @@ export function toolLedger({
     /** Ends a call that was executed. */
     finish(input: ToolCallInput, { writer, logId, startedAt }: BegunCall, end: CallEnd): Promise<ToolCallResult> {
       const { status, images } = end
-      const text = shorten(end.text, tool_output_characters)
+      const text = withoutNul(shorten(end.text, tool_output_characters))
       const duration_ms = performance.now() - startedAt
       return commit(input.turn_id, async (tx, show, shown) => {
         await finishToolCall(tx, input.turn_id, input.call_id, status, text, images)
@@ -318,7 +319,7 @@ function shorten(text: string, most: number): string {
 
 function parseOr(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseExact(text)
   } catch {
     return text
   }

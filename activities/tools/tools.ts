@@ -1,5 +1,5 @@
 // The tools that are built in, and those that an agent's MCP servers add.
-import { listToolsOfAgent, parametersOf } from '../../db/queries/mcp-tools.ts'
+import { listToolsOfAgent, parametersOf, refusalsOf } from '../../db/queries/mcp-tools.ts'
 import type { Db } from '../../db/schema.ts'
 import type { ToolDefinition } from '../../providers/provider.ts'
 import { currentTime } from './current-time.ts'
@@ -14,11 +14,14 @@ export interface OfferedTool extends ToolDefinition {
   tool?: string
 }
 
-/** Built-in tools first, then those of the agent's MCP servers as last listed, up to the providers' limit. */
-export async function offerTools(db: Db, agentId: string, own: readonly Tool[]): Promise<OfferedTool[]> {
+/**
+ * Built-in tools first, then those of the agent's MCP servers as last listed, up to the providers' limit.
+ * @param model key of the model: tools that it has refused are left out
+ */
+export async function offerTools(db: Db, agentId: string, own: readonly Tool[], model: string): Promise<OfferedTool[]> {
   const listed = await listToolsOfAgent(db, agentId)
   const foreign = listed
-    .filter(({ left_out }) => left_out === undefined)
+    .filter((tool) => tool.left_out === undefined && refusalsOf(tool)[model] === undefined)
     .map((listing) => {
       const { name, server, tool, description } = listing
       return { name, server, tool, description, parameters: parametersOf(listing) }

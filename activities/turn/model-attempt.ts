@@ -1,5 +1,5 @@
 // One attempt at a step's model call, in rows: begun before the request counts, completed or closed after it.
-import { activityInfo, ApplicationFailure, cancellationDetails, cancellationSignal, log } from '@temporalio/activity'
+import { activityInfo, cancellationDetails, cancellationSignal, log } from '@temporalio/activity'
 import type { FinalStatus, ModelCallInput, ModelCallResult } from '../../contracts/turn.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { RefusedError, type EventLog } from '../../db/event-log.ts'
@@ -23,7 +23,7 @@ import { StopRequested } from '../../db/stops.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
 import type { GenerateResult } from '../../providers/provider.ts'
 import type { ChainModel } from '../../providers/registry.ts'
-import { checkRequests, overtaken, toInternalFailure, toModelFailure } from '../failures.ts'
+import { checkRequests, isActivityFailure, overtaken, toInternalFailure, toModelFailure } from '../failures.ts'
 import { ATTEMPTS_A_MODEL, spentBy } from '../metered-call.ts'
 import { planCalls, toStoredParts } from './plan-calls.ts'
 import { storeRecalled } from './recall.ts'
@@ -80,7 +80,7 @@ export async function beginAttempt(
     const usage =
       adopted?.usageId ??
       (await insertUsage(tx, {
-        turn_id,
+        stream_id: turn_id,
         step,
         fence: writer.fence,
         provider: model.provider,
@@ -88,13 +88,18 @@ export async function beginAttempt(
         input_tokens: prompt.input_tokens,
       }))
     const logId = await startLogEntry(tx, {
-      turn_id,
+      stream_id: turn_id,
       kind: 'model_call',
       name: model.model,
       workflow_id,
       activity_id,
       attempt,
-      input: { provider: model.provider, step, messages: prompt.request.messages.length },
+      input: {
+        provider: model.provider,
+        step,
+        messages: prompt.request.messages.length,
+        ...(model.known.context_window !== undefined && { context_window: model.known.context_window }),
+      },
     })
     return { usageId: usage, logId, events: added.events }
   })
@@ -197,7 +202,7 @@ async function tellRefused(tx: Tx, turnId: string, calls: NewToolCall[]): Promis
     const activity_id = `${activityId}/${call_id}`
     await addLogEntry(
       tx,
-      { turn_id: turnId, kind: 'tool_call', name, workflow_id: workflowIdOfActivity(), activity_id, attempt, input },
+      { stream_id: turnId, kind: 'tool_call', name, workflow_id: workflowIdOfActivity(), activity_id, attempt, input },
       { status: 'failed', duration_ms: 0, error: { message: refusal } },
     )
   }
@@ -234,7 +239,7 @@ export function toActivityFailure(reason: unknown, model: ChainModel, failedBefo
   if (reason instanceof RefusedError) return overtaken()
   if (!(reason instanceof ProviderFailure)) {
     // Another request is paid for as well: our own failures have the limit that those of models have.
-    if (reason instanceof ApplicationFailure || statusOf(reason) !== 'failed') return reason
+    if (isActivityFailure(reason) || statusOf(reason) !== 'failed') return reason
     log.error('a model call failed by an error of this program', { model: model.model, error: reason })
     return toInternalFailure(reason, failedBefore)
   }

@@ -74,7 +74,7 @@ export function modelCallActivities(resources: Resources) {
     // Removed again: Node keeps what `AbortSignal.any` made as long as it has a listener that keeps one of its sources.
     signal.addEventListener('abort', abort, { once: true })
     try {
-      const generated = await (adopted?.result ?? prompt.provider.generate(prompt.request, text.hear, signal))
+      const generated = await (adopted?.result ?? prompt.provider.generate(prompt.request, text.onDelta, signal))
       await text.flush()
       const reply = usableReply(generated, prompt.provider.name)
       return await untilDatabaseIsBack(

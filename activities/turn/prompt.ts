@@ -6,21 +6,23 @@ import {
   type ImagePart,
   type ModelMessage,
   type ToolCallPart,
+  type ToolResultPart,
+  type UserPart,
 } from '../../contracts/model-messages.ts'
 import { noticeText } from '../../contracts/notices.ts'
 import { bracketedName, delimited, promptText } from '../../contracts/prompt-text.ts'
 import type { AgentConfig } from '../../contracts/schemas/agent.ts'
-import { mapAll } from '../../contracts/map-all.ts'
 import { jobError, jobResult } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import type { Blobs } from '../../db/blobs.ts'
-import { listJobsOfTurn } from '../../db/queries/jobs.ts'
-import type { Passage } from '../../db/queries/knowledge.ts'
-import { listSteps, parseImages, type StoredImage } from '../../db/queries/steps.ts'
+import { listJobsOfMessages, listJobsOfTurn } from '../../db/queries/jobs.ts'
+import type { Passage } from '../../db/queries/recalls.ts'
+import { listSteps, parseImages } from '../../db/queries/steps.ts'
 import type { StepInput } from '../../db/queries/turn-input.ts'
 import type { Db, JobsTable } from '../../db/schema.ts'
-import { pictureLimitsOf } from '../../providers/image-limits.ts'
-import { findMade, readMedia, variantName } from '../ingest/media-rows.ts'
+import type { ChainModel } from '../../providers/registry.ts'
+import { readMedia } from '../ingest/media-rows.ts'
+import { ShownPictures } from './shown-pictures.ts'
 import { STEP_SEPARATOR } from './step-text.ts'
 
 export interface Prompt {
@@ -32,38 +34,74 @@ export interface Prompt {
   shown: string
 }
 
+type PromptedModel = Pick<ChainModel, 'provider' | 'model' | 'known'>
+
 export async function buildPrompt(
   db: Db,
   blobs: Blobs,
   { turn, asked, attached, passages = [], earlier }: StepInput,
   step: number,
   config: AgentConfig,
-  model: ModelRef,
+  model: PromptedModel,
 ): Promise<Prompt> {
-  const messages = alternating(earlier)
+  const pictures = new ShownPictures(blobs, model)
+  // The latest pictures first: of those before them, as many are shown as the model's limits leave room for.
+  const happened = step > 1 ? await showSteps(db, pictures, turn, model) : { messages: [], shown: [] }
   const jobs = attached ? await listJobsOfTurn(db, turn.id) : []
-  const images = await showPictures(blobs, jobs, model)
-  if (passages.length > 0) messages.push(...exchange(tellPassages(passages), PASSAGES_RECEIVED))
-  const question = [asked, ...jobs.map(tellAttached)].filter(Boolean).join('\n\n')
-  messages.push({ role: 'user', parts: [textPart(question), ...images] })
-
-  // What has happened in the turn so far: nothing before its first step.
-  const steps = step > 1 ? await listSteps(db, turn.id) : []
-  for (const step of steps) {
-    messages.push({ role: 'assistant', parts: partsOf(step, model) })
-    const results = await mapAll(step.calls, async (call) => ({
-      type: 'tool_result' as const,
-      call_id: call.provider_call_id,
-      name: call.name,
-      content: [textPart(promptText(call.output ?? '')), ...(await readImages(blobs, turn.user_id, parseImages(call)))],
-      is_error: call.status !== 'done',
-    }))
-    if (results.length > 0) messages.push({ role: 'tool', parts: results })
-  }
-  const shown = steps.map(({ content }) => content).filter((content) => content !== '')
+  const question = await tellMessage(pictures, asked, jobs)
+  const messages = alternating(await tellEarlier(db, pictures, earlier))
+  if (passages.length > 0) messages.push(...exchange([textPart(tellPassages(passages))], PASSAGES_RECEIVED))
+  messages.push({ role: 'user', parts: question }, ...happened.messages)
   // What documents say has no more authority than what a user says.
   const system = passages.length > 0 ? `${config.system_message}\n\n${PASSAGES_RULE}` : config.system_message
-  return { system, messages, passages, shown: shown.join(STEP_SEPARATOR) }
+  return { system, messages, passages, shown: happened.shown.join(STEP_SEPARATOR) }
+}
+
+/** What has happened in the turn so far. */
+async function showSteps(db: Db, pictures: ShownPictures, { id, user_id }: StepInput['turn'], model: PromptedModel) {
+  const steps = await listSteps(db, id)
+  const messages: ModelMessage[] = []
+  for (const step of steps.toReversed()) {
+    const results: ToolResultPart[] = []
+    for (const call of step.calls.toReversed()) {
+      const { parts, note } = await pictures.take(user_id, parseImages(call))
+      results.unshift({
+        type: 'tool_result' as const,
+        call_id: call.provider_call_id,
+        name: call.name,
+        content: [textPart([promptText(call.output ?? ''), note].filter(Boolean).join('\n')), ...parts],
+        is_error: call.status !== 'done',
+      })
+    }
+    if (results.length > 0) messages.unshift({ role: 'tool', parts: results })
+    messages.unshift({ role: 'assistant', parts: partsOf(step, model) })
+  }
+  return { messages, shown: steps.map(({ content }) => content).filter((content) => content !== '') }
+}
+
+/** A message of a user with what is attached to it. */
+async function tellMessage(pictures: ShownPictures, content: string, jobs: readonly JobsTable[]): Promise<UserPart[]> {
+  const shown: ImagePart[] = []
+  const notes: string[] = []
+  for (const job of jobs.toReversed()) {
+    const { parts, note } = await pictures.takeJob(job)
+    shown.unshift(...parts)
+    notes.unshift([tellAttached(job), note].filter(Boolean).join(' '))
+  }
+  return [textPart([content, ...notes].filter(Boolean).join('\n\n')), ...shown]
+}
+
+type TurnMessage = { role: 'user'; parts: UserPart[] } | { role: 'assistant'; content: string }
+
+async function tellEarlier(db: Db, pictures: ShownPictures, earlier: StepInput['earlier']): Promise<TurnMessage[]> {
+  const ids = earlier.filter(({ attached }) => attached).map(({ id }) => id)
+  const jobs = ids.length > 0 ? await listJobsOfMessages(db, ids) : []
+  const messages: TurnMessage[] = []
+  for (const { id, role, content } of earlier.toReversed()) {
+    const own = jobs.filter(({ user_message_id }) => user_message_id === id)
+    messages.unshift(role === 'user' ? { role, parts: await tellMessage(pictures, content, own) } : { role, content })
+  }
+  return messages
 }
 
 const NO_REPLY = '(This message got no reply.)'
@@ -74,16 +112,16 @@ const PASSAGES_RECEIVED = '(Passages received.)'
  * reply, because its turn failed or was cancelled, gets a note in its place: merged with the next message, it would
  * look unanswered and be answered late.
  */
-function alternating(earlier: StepInput['earlier']): ModelMessage[] {
+function alternating(earlier: TurnMessage[]): ModelMessage[] {
   const messages: ModelMessage[] = []
-  let question: string | undefined
-  for (const { role, content } of earlier) {
-    if (content.trim() === '') continue
-    if (role === 'user') {
+  let question: UserPart[] | undefined
+  for (const message of earlier) {
+    if (message.role === 'user') {
+      if (isBlank(message.parts)) continue
       if (question !== undefined) messages.push(...exchange(question, NO_REPLY))
-      question = content
-    } else if (question !== undefined) {
-      messages.push(...exchange(question, content))
+      question = message.parts
+    } else if (message.content.trim() !== '' && question !== undefined) {
+      messages.push(...exchange(question, message.content))
       question = undefined
     }
     // The question of a first reply is beyond the buffer.
@@ -91,9 +129,13 @@ function alternating(earlier: StepInput['earlier']): ModelMessage[] {
   return question === undefined ? messages : [...messages, ...exchange(question, NO_REPLY)]
 }
 
-function exchange(question: string, reply: string): ModelMessage[] {
+function isBlank(parts: UserPart[]): boolean {
+  return parts.every((part) => part.type === 'text' && part.text.trim() === '')
+}
+
+function exchange(question: UserPart[], reply: string): ModelMessage[] {
   return [
-    { role: 'user', parts: [textPart(question)] },
+    { role: 'user', parts: question },
     { role: 'assistant', parts: [textPart(reply)] },
   ]
 }
@@ -113,25 +155,6 @@ export function partsOf({ content, calls, parts, ...step }: Step, { provider, mo
 
 function toCallPart({ provider_call_id, name, arguments: args }: Step['calls'][number]): ToolCallPart {
   return { type: 'tool_call', id: provider_call_id, name, arguments: args }
-}
-
-/** The attached pictures as they were made ready for the model; none for one that cannot see. */
-async function showPictures(blobs: Blobs, jobs: JobsTable[], model: ModelRef): Promise<ImagePart[]> {
-  const limits = pictureLimitsOf(model)
-  if (!limits) return []
-  const found = jobs.flatMap((job) => {
-    const made = job.kind === 'image' && job.status === 'completed' && findMade(readMedia(job), variantName(limits))
-    return made ? [{ owner: job.user_id, made }] : []
-  })
-  return (await mapAll(found, ({ owner, made }) => readImages(blobs, owner, [made]))).flat()
-}
-
-function readImages(blobs: Blobs, owner: string, images: StoredImage[]): Promise<ImagePart[]> {
-  return mapAll(images, async ({ media_type, sha256 }) => ({
-    type: 'image' as const,
-    media_type,
-    base64: (await blobs.get(owner, sha256)).toString('base64'),
-  }))
 }
 
 const PASSAGES_RULE =
@@ -166,6 +189,6 @@ function sizeOf({ id, kind, pages, result, media }: JobsTable): string {
     const duration_ms = parseColumn(jobResult, result, id)?.duration_ms ?? 0
     return `a recording of ${Math.round(duration_ms / 1_000)} s`
   }
-  const { width, height } = readMedia({ media })?.metadata ?? {}
+  const { width, height } = readMedia({ id, media })?.metadata ?? {}
   return `a picture of ${String(width)} × ${String(height)} pixels`
 }

@@ -3,7 +3,7 @@ import type { Tx, Db } from '../../db/schema.ts'
 import { raceSignal } from '../../contracts/signals.ts'
 import { listJobsOfTurn } from '../../db/queries/jobs.ts'
 import { readText } from '../../db/queries/job-batches.ts'
-import { storeRecall, type Passage } from '../../db/queries/knowledge.ts'
+import { storeRecall, type Passage } from '../../db/queries/recalls.ts'
 import { addLogEntry, type LogStart } from '../../db/queries/log.ts'
 import type { StepInput } from '../../db/queries/turn-input.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
@@ -73,7 +73,7 @@ export async function storeRecalled(
   await addLogEntry(
     tx,
     {
-      turn_id,
+      stream_id: turn_id,
       kind: 'recall',
       name: model,
       workflow_id,

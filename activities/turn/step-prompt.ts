@@ -1,18 +1,25 @@
 // Everything that a step's model call is made from, read and recalled before anything is written.
+import type { Logger } from 'pino'
 import { toOfferedSchema } from '../../contracts/tool-schema.ts'
 import type { ModelCallInput } from '../../contracts/turn.ts'
+import { turnResponseSchema } from '../../db/columns.ts'
+import { parseColumn } from '../../db/json-column.ts'
 import { getAgentSecrets, getAgentVersion, oncePerVersion } from '../../db/queries/agents.ts'
+import { refuseTool } from '../../db/queries/mcp-tools.ts'
 import { readStepInput, type StepInput } from '../../db/queries/turn-input.ts'
 import { isFinalStatus } from '../../db/queries/turns.ts'
 import type { GenerateRequest, Provider } from '../../providers/provider.ts'
-import type { ChainModel } from '../../providers/registry.ts'
+import { modelKey, type ChainModel } from '../../providers/registry.ts'
 import { estimateInput } from '../metered-call.ts'
 import { buildPrompt } from './prompt.ts'
+import { withoutRefusedTools } from './without-refused-tools.ts'
 import { recallPassages, type Recalled } from './recall.ts'
 import type { ActivityResources } from '../resources.ts'
 import { offerTools, type OfferedTool } from '../tools/tools.ts'
 
-type Resources = Pick<ActivityResources, 'db' | 'blobs' | 'box' | 'models' | 'tools' | 'vectors' | 'embedder'>
+type Resources = Pick<ActivityResources, 'db' | 'blobs' | 'box' | 'models' | 'tools' | 'vectors' | 'embedder'> & {
+  log: Logger
+}
 
 /** A request that is ready to be sent, and what its attempt writes down. */
 export interface StepPrompt {
@@ -39,7 +46,7 @@ export type PrepareStep = (input: ModelCallInput, signal: AbortSignal) => Promis
 
 /** Makes the function that prepares a step. Of a turn that is over, answered or to be cancelled it reads the rows only. */
 export function stepPrompts(resources: Resources): PrepareStep {
-  const { db, blobs, box, models, tools } = resources
+  const { db, blobs, box, models, tools, log } = resources
   const versionOf = oncePerVersion(async (id, version) => {
     const { config, source } = await getAgentVersion(db, id, version)
     return { config, source, secrets: await getAgentSecrets(db, box, id, version) }
@@ -52,13 +59,16 @@ export function stepPrompts(resources: Resources): PrepareStep {
     const { turn } = given
     if (given.answered || isFinalStatus(turn.status) || turn.cancel_requested_at !== null) return { given }
     const model = models.chainOf(config, source)[input.model]!
-    const provider = models.open(model, secrets[model.key_path])
+    const provider = withoutRefusedTools(models.open(model, secrets[model.key_path]), async (names, why) => {
+      log.warn({ agent_id, model: model.model, tools: names, why }, 'a model does not take tools, they are left out')
+      for (const name of names) await refuseTool(db, agent_id, name, modelKey(model), why)
+    })
     const isFirst = given.passages === undefined && (given.searchable || given.attached)
     const recalled = isFirst ? await recallPassages(resources, given, signal) : undefined
     const passages = recalled?.passages ?? given.passages ?? []
     const prompt = await buildPrompt(db, blobs, { ...given, passages }, step, config, model)
     const own = tools.filter(({ needs }) => needs !== 'documents' || given.searchable)
-    const offered = given.has_servers ? await offerTools(db, agent_id, own) : own
+    const offered = given.has_servers ? await offerTools(db, agent_id, own, modelKey(model)) : own
     const request = {
       model: model.model,
       system: prompt.system,
@@ -71,7 +81,9 @@ export function stepPrompts(resources: Resources): PrepareStep {
       passages,
       temperature: model.temperature,
       top_p: model.top_p,
-      ...(turn.response_schema !== null && { response_schema: JSON.parse(turn.response_schema) as unknown }),
+      ...(turn.response_schema !== null && {
+        response_schema: parseColumn(turnResponseSchema, turn.response_schema, turn_id),
+      }),
     }
     return {
       given,

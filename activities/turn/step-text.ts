@@ -1,5 +1,6 @@
 // The text of a step as the model gives it, written to the event log and set off from what earlier steps have shown.
-import { TextWriter, type EventLog } from '../../db/event-log.ts'
+import type { EventLog } from '../../db/event-log.ts'
+import { TextWriter } from '../../db/text-writer.ts'
 import type { Writer } from '../../db/event-rows.ts'
 import type { Delta } from '../../providers/provider.ts'
 
@@ -22,7 +23,7 @@ export class StepText {
   }
 
   /** Writes the text of a reply as it streams; reasoning is not shown. */
-  readonly hear = async ({ type, text }: Delta): Promise<void> => {
+  readonly onDelta = async ({ type, text }: Delta): Promise<void> => {
     if (type === 'text') await this.write(text)
   }
 

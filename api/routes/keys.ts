@@ -1,7 +1,7 @@
 // API keys: list, create, rotate, delete; and single-use tickets.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
-import { MuxiError } from '../../contracts/failures.ts'
+import { MuxiError, wrongField } from '../../contracts/failures.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { idSchema } from '../../contracts/schemas/ids.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
@@ -116,8 +116,5 @@ function readExpiry(text: string): string {
   // A day beyond the end of its month would become one of the next month.
   const real = !Number.isNaN(at.getTime()) && at.toISOString().startsWith(text.slice(0, 19))
   if (real && at.getTime() > Date.now()) return at.toISOString()
-  const expected = 'a time to come, as ISO-8601 in UTC'
-  throw new MuxiError('bad_request', `Cannot create the key: 'expires_at' must be ${expected}, got '${text}'`, {
-    details: { fields: [{ path: 'expires_at', expected }] },
-  })
+  throw wrongField('create the key', 'expires_at', 'a time to come, as ISO-8601 in UTC', text)
 }

@@ -1,6 +1,6 @@
 // Agents: views and creation for the API.
 import { separateSecrets } from '../../contracts/agent-secrets.ts'
-import { MuxiError } from '../../contracts/failures.ts'
+import { MuxiError, wrongField } from '../../contracts/failures.ts'
 import { UrlRefused } from '../../contracts/url-refused.ts'
 import { mcpFaults, withFallbacks } from '../../contracts/mcp-check.ts'
 import { modelFaults } from '../../contracts/model-check.ts'
@@ -64,11 +64,7 @@ export interface AddedAgent {
 export async function addAgent(context: ApiContext, principal: Principal, input: AgentInput): Promise<AddedAgent> {
   const { storage, providers, apiEnv } = context
   const id = input.id ?? input.name
-  if (id === undefined) {
-    throw new MuxiError('bad_request', "Cannot create the agent: 'id' must be given", {
-      details: { fields: [{ path: 'id', expected: 'given' }] },
-    })
-  }
+  if (id === undefined) throw wrongField('create the agent', 'id', 'given')
   // Knowledge is stored as sources, which are added and removed one by one.
   const { knowledge = [], mcp_servers: servers = [], ...rest } = input
   for (const { path, expected } of mcpFaults(withFallbacks(servers, apiEnv))) {

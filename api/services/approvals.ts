@@ -1,7 +1,7 @@
 // Approvals: views, and decisions made once. The row is authoritative; the waiting workflow is signalled to read it.
 import { faultOf } from '../../contracts/arguments.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
-import { MuxiError, notFound } from '../../contracts/failures.ts'
+import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import type { DecisionRequest } from '../../contracts/schemas/approvals.ts'
 import { approvalAnswer, approvalArguments, approvalSchema } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
@@ -102,9 +102,7 @@ async function check(db: Db, approval: ApprovalRow, request: DecisionRequest): P
 }
 
 function wrong(path: string, expected: string): MuxiError {
-  return new MuxiError('bad_request', `Cannot decide: '${path}' must be ${expected}`, {
-    details: { fields: [{ path, expected }] },
-  })
+  return wrongField('decide', path, expected)
 }
 
 function tooLate({ id, status, decision }: ApprovalRow): MuxiError {

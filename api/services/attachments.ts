@@ -9,23 +9,12 @@ import { insertJob } from '../../db/queries/jobs.ts'
 import type { Attachment, NewTurn } from '../../db/queries/turns.ts'
 import type { Db, Tx } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
-import { sniffMedia } from '../../media/sniff-media.ts'
-import { documentType, isDocumentType } from '../../media/document/sniff.ts'
-
-/** The media type of bytes, detected from the first ones, independent of the declared type. */
-export function typeOf(head: Uint8Array, name: string): string {
-  return sniffMedia(head)?.type ?? documentType(head, name) ?? 'application/octet-stream'
-}
+import { isDocumentType, mediaTypeOf } from '../../media/kind/media-type.ts'
 
 /** How a file of a type is ingested. */
 export function jobKindOf(type: string): JobKind {
   if (type.startsWith('image/')) return 'image'
   return /^(audio|video)\//.test(type) ? 'audio' : 'document'
-}
-
-/** Whether the first bytes are those of a readable document. */
-export function isDocument(head: Uint8Array, name: string): boolean {
-  return isDocumentType(typeOf(head, name))
 }
 
 /** Characters outside base64; the padding at the end is checked separately. */
@@ -70,7 +59,7 @@ async function uploaded(db: Db, userId: string, input: { file_id: string }): Pro
 function inline(input: { name: string; data: string }, index: number): Found {
   const bytes = fromBase64(input.data)
   if (!bytes) throw wrongField('read the message', `attachments.${index}.data`, 'base64')
-  return { ...kindOf(input.name, typeOf(bytes, input.name)), sha256: '', size: bytes.byteLength, bytes }
+  return { ...kindOf(input.name, mediaTypeOf(bytes, input.name)), sha256: '', size: bytes.byteLength, bytes }
 }
 
 function fromBase64(text: string): Buffer | undefined {

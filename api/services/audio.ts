@@ -14,7 +14,8 @@ import type { Principal } from '../../db/queries/keys.ts'
 import type { Db, JobsTable } from '../../db/schema.ts'
 import { readForm } from '../multipart.ts'
 import { actingUser } from './access.ts'
-import { jobKindOf, typeOf } from './attachments.ts'
+import { mediaTypeOf } from '../../media/kind/media-type.ts'
+import { jobKindOf } from './attachments.ts'
 import type { ApiContext } from './context.ts'
 import { checkQuota } from './files.ts'
 import { beginJob, viewJob, waitForJob } from './jobs.ts'
@@ -52,7 +53,7 @@ export async function transcribe(context: ApiContext, principal: Principal, requ
     format = response_format
     const owner = actingUser(principal, user_id)
     const { name, received: kept } = file.value
-    const type = typeOf(kept.head, name)
+    const type = mediaTypeOf(kept.head, name)
     if (jobKindOf(type) !== 'audio')
       throw new MuxiError(
         'unsupported_media_type',
@@ -129,8 +130,8 @@ interface Segment {
 async function readSegments(db: Db, jobId: string): Promise<Segment[]> {
   const segments: Segment[] = []
   for await (const pages of readText(db, jobId)) {
-    for (const page of pages as unknown as (Segment & { parts: Segment[] })[]) {
-      const { text, from_ms, to_ms, parts, language } = page
+    for (const page of pages) {
+      const { text, from_ms = 0, to_ms = 0, parts = [], language } = page
       const whole = { from_ms, to_ms, text: text.replace(/^## .*\n+/, '') }
       const told = parts.length > 0 ? parts : [whole]
       segments.push(

@@ -167,7 +167,7 @@ async function insert(context: Context, principal: Principal, submission: Submis
       const { agent_version } = turn
       const start = { id: turn_id, conversation_id, agent_id, agent_version, user_id, attached: attached.length > 0 }
       const planned = start.attached ? undefined : headStarts?.plan(agent.config, agent.source)
-      const first = planned && { turn_id, step: 1, fence: HEAD_START.fence, ...planned, input_tokens: 0 }
+      const first = planned && { stream_id: turn_id, step: 1, fence: HEAD_START.fence, ...planned, input_tokens: 0 }
       const usageId = first && (await insertUsage(tx, first))
       return { receipt: { ...accepted, position: 0 }, start, ...(usageId !== undefined && { usageId }), events: [] }
     }

@@ -6,6 +6,7 @@ import type { ProvidersSettings } from '../../contracts/model-check.ts'
 import type { StartableTurn } from '../../db/queries/turn-queue.ts'
 import type { Storage } from '../../db/storage.ts'
 import type * as OAuth from '../../mcp/oauth.ts'
+import type * as OAuthClient from '../../mcp/oauth-client.ts'
 import type { Embedder } from '../../providers/embedder.ts'
 import type { Speaker } from '../../providers/speaker.ts'
 import type { VectorStore } from '../../vectors/store.ts'
@@ -68,7 +69,8 @@ export interface ApiContext {
     allow_private_urls: boolean
     /** Checks the address of each request. */
     fetch: (url: string | URL, init?: RequestInit) => Promise<Response>
-    oauth: Pick<typeof OAuth, 'checkIssuer' | 'clientDocument' | 'finishSignIn' | 'openSignIn'>
+    oauth: Pick<typeof OAuth, 'checkIssuer' | 'finishSignIn' | 'openSignIn'> &
+      Pick<typeof OAuthClient, 'clientDocument'>
   }
   /** Starts the workflow of an active turn; "already started" counts as success. */
   startTurn: (turn: StartableTurn) => Promise<void>

@@ -1,8 +1,8 @@
 // The API's calls to Temporal: start and cancel turns and jobs, and check reachability.
 import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client'
-import { setTimeout as delay } from 'node:timers/promises'
 import { JOB_WORKFLOWS, type JobInput, type JobKind } from '../../contracts/job.ts'
 import type { McpServerRef } from '../../contracts/mcp.ts'
+import { retry } from '../../contracts/retry.ts'
 import { workflowId } from '../../contracts/temporal.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 import type { StartableTurn } from '../../db/queries/turn-queue.ts'
@@ -46,14 +46,10 @@ export async function stopTurn({ client }: Pick<ApiContext, 'client'>, turnId: s
 /** Retries an idempotent call while Temporal is briefly unavailable. */
 async function patiently(client: Client, call: () => Promise<unknown>): Promise<void> {
   const deadline = Date.now() + ACCEPT_MS
-  for (;;) {
-    try {
-      await client.withDeadline(deadline, call)
-      return
-    } catch (error) {
-      if (Date.now() + PAUSE_MS >= deadline || !mayPass(error)) throw engineAway(error)
-      await delay(PAUSE_MS)
-    }
+  try {
+    await retry(() => client.withDeadline(deadline, call), { patience_ms: ACCEPT_MS, pause_ms: PAUSE_MS, mayPass })
+  } catch (error) {
+    throw engineAway(error)
   }
 }
 

@@ -16,7 +16,7 @@ import { readJsonBody } from '../body.ts'
 import { invalid } from '../errors.ts'
 import { plainName, readForm } from '../multipart.ts'
 import { actingUser, ownedOrThrow } from './access.ts'
-import { typeOf } from './attachments.ts'
+import { mediaTypeOf } from '../../media/kind/media-type.ts'
 import type { ApiContext, ApiLimits } from './context.ts'
 
 /** Streams the file of a form to disk. @throws MuxiError bad_request, conflict, payload_too_large, unsupported_media_type */
@@ -112,7 +112,7 @@ async function keepFile(
   return db.transaction().execute(async (tx) => {
     const before = await findMade(tx)
     if (before) return before
-    const type = typeOf(received.head, name)
+    const type = mediaTypeOf(received.head, name)
     const inserted = await insertFile(tx, { user_id: owner, key_id, name, type, size, sha256 })
     if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: inserted.id })
     return inserted

@@ -1,9 +1,9 @@
 // Ingestion jobs for users: start, follow, stop, retry, and read the extracted text.
 import { createHash } from 'node:crypto'
-import type { JobInput } from '../../contracts/job.ts'
+import { toJobInput } from '../../contracts/job.ts'
 import { workflowId } from '../../contracts/temporal.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
-import { MuxiError } from '../../contracts/failures.ts'
+import { wrongField } from '../../contracts/failures.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import type { JobRequest } from '../../contracts/schemas/jobs.ts'
 import { jobError, jobMedia, jobResult } from '../../db/columns.ts'
@@ -42,11 +42,8 @@ export async function createJob(
 ): Promise<JobsTable> {
   const { db } = context.storage
   const { agent_id, options, kind } = request
-  if (request.knowledge_id !== undefined && agent_id === undefined) {
-    throw new MuxiError('bad_request', "Cannot begin the job: 'agent_id' must be given with 'knowledge_id'", {
-      details: { fields: [{ path: 'agent_id', expected: 'given' }] },
-    })
-  }
+  if (request.knowledge_id !== undefined && agent_id === undefined)
+    throw wrongField('begin the job', 'agent_id', "given with 'knowledge_id'")
   if (agent_id !== undefined) authorize(principal, 'manage')
   const file = await getFileOrThrow(context, principal, request.file_id)
   const knowledge_id = agent_id === undefined ? undefined : (request.knowledge_id ?? file.id)
@@ -86,14 +83,14 @@ export async function createJob(
   // With an Idempotency-Key the row stays, and the sweeper starts it: another request with the key may have returned its id.
   if (job.status !== 'queued') return job
   if (idempotency_key === undefined) await beginJob(context, job)
-  else await startJob(context, inputOf(context, job), job.kind, 'first')
+  else await startRun(context, job, 'first')
   return job
 }
 
 /** Starts the workflow of a new job. If that fails, the job is deleted. @throws MuxiError unavailable */
 export async function beginJob(context: Beginner, job: JobsTable): Promise<void> {
   try {
-    await startJob(context, inputOf(context, job), job.kind, 'first')
+    await startRun(context, job, 'first')
   } catch (error) {
     await discardJob(context.storage.db, job.id)
     throw error
@@ -104,7 +101,7 @@ export async function beginJob(context: Beginner, job: JobsTable): Promise<void>
 export async function beginJobs(context: ApiContext, jobs: readonly JobsTable[]): Promise<void> {
   for (const job of jobs) {
     try {
-      await startJob(context, inputOf(context, job), job.kind, 'first')
+      await startRun(context, job, 'first')
     } catch (error) {
       context.log.warn({ err: error, job_id: job.id }, 'the engine takes no jobs; they are handed over later')
       return
@@ -112,15 +109,9 @@ export async function beginJobs(context: ApiContext, jobs: readonly JobsTable[])
   }
 }
 
-function inputOf({ storage: { box } }: Pick<ApiContext, 'storage'>, job: JobsTable): JobInput {
-  const { id, run, agent_id, conversation_id } = job
-  return {
-    job_id: id,
-    run,
-    agent_id: agent_id ?? '',
-    conversation_id: conversation_id ?? '',
-    user_hash: box.pseudonym(job.user_id),
-  }
+function startRun(context: Beginner, job: JobsTable, how: 'first' | 'again'): Promise<void> {
+  const { box } = context.storage
+  return startJob(context, toJobInput(job, box.pseudonym(job.user_id)), job.kind, how)
 }
 
 /** @throws MuxiError not_found, also for another user's job */
@@ -202,7 +193,7 @@ export async function retryJob(context: ApiContext, job: JobsTable): Promise<voi
   const { storage } = context
   const revived = await storage.db.transaction().execute((tx) => reviveJob(tx, job.id))
   storage.events.publish(job.id, revived.events)
-  await startJob(context, inputOf(context, revived.job), revived.job.kind, 'again')
+  await startRun(context, revived.job, 'again')
 }
 
 const encoder = new TextEncoder()

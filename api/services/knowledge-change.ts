@@ -14,9 +14,10 @@ import {
   lockSource,
 } from '../../db/queries/knowledge.ts'
 import type { FilesTable, JobsTable, KnowledgeSourcesTable, Tx } from '../../db/schema.ts'
-import { jobKindOf, typeOf } from './attachments.ts'
+import { mediaTypeOf } from '../../media/kind/media-type.ts'
+import { jobKindOf } from './attachments.ts'
 import type { ApiContext } from './context.ts'
-import type { Source, SourceDocument } from './knowledge-content.ts'
+import type { Source, SourceContent, SourceDocument } from './knowledge-content.ts'
 
 /** What differs between a source's documents and its jobs. */
 interface FoundChange {
@@ -40,7 +41,7 @@ export async function findChange(
   { storage: { db }, embedder: { model } }: ApiContext,
   agentId: string,
   source: Pick<Source, 'id' | 'description'>,
-  documents: readonly SourceDocument[],
+  { documents, unread }: SourceContent,
 ): Promise<FoundChange | undefined> {
   const content_hash = createHash('sha256')
     .update(JSON.stringify([model, ...documents.map(({ name, sha256 }) => [name, sha256])]))
@@ -49,7 +50,9 @@ export async function findChange(
   const latest = await listLatestJobs(db, agentId, source.id)
   const pairs = documents.map((document) => ({ document, before: jobOf(document, documents, latest) }))
   const changed = pairs.filter(({ document, before }) => !before || isStale(before, document, model))
-  const gone = latest.filter((job) => !pairs.some(({ before }) => before === job))
+  const isUnread = (name: string) =>
+    unread.some((file) => file.name === name || (file.name.endsWith('/') && name.startsWith(file.name)))
+  const gone = latest.filter((job) => !pairs.some(({ before }) => before === job) && !isUnread(job.name))
   if (known?.content_hash === content_hash && changed.length === 0 && gone.length === 0) return undefined
   const description = source.description ?? documents[0]?.name ?? source.id
   return { agentId, source, content_hash, description, known, latest, changed, gone }
@@ -70,7 +73,7 @@ export async function storeDocuments(
       await received.keep(owner)
       const { sha256, size, head } = received
       const { name } = document
-      stored.push({ file: { user_id: owner, key_id, name, type: typeOf(head, name), size, sha256 }, before })
+      stored.push({ file: { user_id: owner, key_id, name, type: mediaTypeOf(head, name), size, sha256 }, before })
     }
   }
   return { ...change, stored }

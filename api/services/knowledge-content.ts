@@ -1,19 +1,19 @@
 // The content of a knowledge source: text, an uploaded file, or a file or folder of the server.
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { open, readdir, realpath, stat } from 'node:fs/promises'
+import { createReadStream, type Stats } from 'node:fs'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, isAbsolute, join, resolve, sep } from 'node:path'
 import { Readable } from 'node:stream'
-import { MuxiError } from '../../contracts/failures.ts'
+import { MuxiError, wrongField } from '../../contracts/failures.ts'
 import type { AgentInput } from '../../contracts/schemas/agent.ts'
+import type { UnreadFile } from '../../db/columns.ts'
 import type { FilesTable } from '../../db/schema.ts'
-import { isDocument } from './attachments.ts'
+import { headOf } from '../../media/kind/kind-of-file.ts'
+import { isDocumentType, mediaTypeOf } from '../../media/kind/media-type.ts'
 import type { ApiLimits } from './context.ts'
 
 /** Deepest level of nested folders that is read. */
 const MAX_DEPTH = 16
-/** Bytes of a file needed to detect its format. */
-const HEAD_BYTES = 8_192
 
 export type Source = NonNullable<AgentInput['knowledge']>[number]
 
@@ -33,30 +33,62 @@ export interface Access {
   limits: Pick<ApiLimits, 'upload_bytes' | 'knowledge_files'>
 }
 
-/** The documents of a source, with their hashes. @throws MuxiError */
-export async function documentsOf(source: Source, access: Access): Promise<SourceDocument[]> {
+/** What a source holds. */
+export interface SourceContent {
+  documents: SourceDocument[]
+  /** Files of a folder that could not be read; what is known of them stays. */
+  unread: UnreadFile[]
+}
+
+/** What a source holds, with hashes. One file of a folder that cannot be read costs none of the others. @throws MuxiError */
+export async function contentOf(source: Source, access: Access): Promise<SourceContent> {
   if ('content' in source) {
     const bytes = Buffer.from(source.content)
-    return [await hashed(`${source.id}.md`, () => Readable.from([bytes]))]
+    return { documents: [await hashed(`${source.id}.md`, () => Readable.from([bytes]))], unread: [] }
   }
   if ('file_id' in source) {
     const file = await access.file(source.file_id)
-    return [{ name: file.name, sha256: file.sha256, file }]
+    return { documents: [{ name: file.name, sha256: file.sha256, file }], unread: [] }
   }
   access.mayRead()
   const path = await findBelow(source.path, access)
   const documents: SourceDocument[] = []
-  for (const { name, path: at, size, isNamed } of await listFiles(path, access.limits.knowledge_files)) {
-    if (size > access.limits.upload_bytes) {
-      throw new MuxiError(
-        'payload_too_large',
-        `Cannot add the knowledge: '${name}' must be at most ${access.limits.upload_bytes} bytes`,
-      )
+  const { files, unread } = await listFiles(path, access.limits.knowledge_files)
+  for (const file of files) {
+    try {
+      const document = await readFile(file, access)
+      if (document) documents.push(document)
+    } catch (error) {
+      const reason = file.isNamed ? undefined : reasonOf(error)
+      if (reason === undefined) throw error
+      unread.push({ name: file.name, reason })
     }
-    // A named file must be a document, otherwise its job fails; a folder may contain other files.
-    if (isNamed || isDocument(await headOf(at), name)) documents.push(await hashed(name, () => createReadStream(at)))
   }
-  return documents
+  return { documents, unread }
+}
+
+/** @returns undefined when a file of a folder is no document */
+async function readFile(
+  { name, path, size, isNamed }: ListedFile,
+  { limits }: Access,
+): Promise<SourceDocument | undefined> {
+  if (size > limits.upload_bytes) {
+    throw new MuxiError(
+      'payload_too_large',
+      `Cannot add the knowledge: '${name}' must be at most ${limits.upload_bytes} bytes`,
+    )
+  }
+  // A named file must be a document, otherwise its job fails; a folder may contain other files.
+  if (!isNamed && !isDocumentType(mediaTypeOf(await headOf(path), name))) return undefined
+  return hashed(name, () => createReadStream(path))
+}
+
+/** Why a file cannot be read; undefined for errors that are not the file's. */
+function reasonOf(error: unknown): string | undefined {
+  if (error instanceof MuxiError) return error.message
+  const { code } = error as NodeJS.ErrnoException
+  if (typeof code !== 'string') return undefined
+  return code === 'EACCES' || code === 'EPERM' ? 'The server may not read it' : `It could not be read (${code})`
 }
 
 async function hashed(name: string, opened: () => Readable): Promise<SourceDocument> {
@@ -74,10 +106,7 @@ async function findBelow(path: string, { dirs, folders }: Access): Promise<strin
     const found = await stat(real)
     if (found.isFile() || (folders && found.isDirectory())) return real
   }
-  const expected = `a file${folders ? ' or folder' : ''} below MUXI_KNOWLEDGE_DIRS`
-  throw new MuxiError('bad_request', `Cannot add the knowledge: 'path' must be ${expected}`, {
-    details: { fields: [{ path: 'path', expected }] },
-  })
+  throw wrongField('add the knowledge', 'path', `a file${folders ? ' or folder' : ''} below MUXI_KNOWLEDGE_DIRS`)
 }
 
 export interface ListedFile {
@@ -85,7 +114,8 @@ export interface ListedFile {
   name: string
   path: string
   size: number
-  mtimeMs: number
+  /** Changes when the file changes, becomes readable, or another one takes its place: also one of equal size and time. */
+  version: string
   /** Named explicitly, not found in a folder. */
   isNamed: boolean
 }
@@ -94,37 +124,44 @@ export interface ListedFile {
  * A file, or all files below a folder by name, without hidden ones and links that lead out of it.
  * @throws MuxiError when there are more than `most`
  */
-export async function listFiles(root: string, most: number): Promise<ListedFile[]> {
+export async function listFiles(root: string, most: number): Promise<{ files: ListedFile[]; unread: UnreadFile[] }> {
   const found = await stat(root)
   if (found.isFile())
-    return [{ name: basename(root), path: root, size: found.size, mtimeMs: found.mtimeMs, isNamed: true }]
+    return {
+      files: [{ name: basename(root), path: root, size: found.size, version: versionOf(found), isNamed: true }],
+      unread: [],
+    }
   const files: ListedFile[] = []
+  const unread: UnreadFile[] = []
   async function look(folder: string, depth: number): Promise<void> {
     for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
       if (entry.name.startsWith('.')) continue
       const name = folder === '' ? entry.name : `${folder}/${entry.name}`
       if (entry.isDirectory()) {
-        if (depth < MAX_DEPTH) await look(name, depth + 1)
+        if (depth >= MAX_DEPTH) unread.push({ name: `${name}/`, reason: `Folders are read ${MAX_DEPTH} levels deep` })
+        else
+          await look(name, depth + 1).catch((error: unknown) => {
+            const reason = error instanceof MuxiError ? undefined : reasonOf(error)
+            if (reason === undefined) throw error
+            unread.push({ name: `${name}/`, reason })
+          })
         continue
       }
+      // A name of other bytes than UTF-8 is read with this character, and there is no file of that name.
+      const isForeign = name.includes('\ufffd')
       const path = await realpath(join(root, name)).catch(() => undefined)
       const file = path?.startsWith(root + sep) ? await stat(path).catch(() => undefined) : undefined
+      if (!path && isForeign) unread.push({ name, reason: 'Its name is not UTF-8' })
       if (!path || !file?.isFile()) continue
       if (files.length >= most)
         throw new MuxiError('payload_too_large', `Cannot add the knowledge: a folder may hold ${most} files`)
-      files.push({ name, path, size: file.size, mtimeMs: file.mtimeMs, isNamed: false })
+      files.push({ name, path, size: file.size, version: versionOf(file), isNamed: false })
     }
   }
   await look('', 0)
-  return files.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  return { files: files.toSorted((a, b) => (a.name < b.name ? -1 : 1)), unread }
 }
 
-async function headOf(path: string): Promise<Uint8Array> {
-  const file = await open(path)
-  try {
-    const { bytesRead, buffer } = await file.read(new Uint8Array(HEAD_BYTES), 0, HEAD_BYTES, 0)
-    return buffer.subarray(0, bytesRead)
-  } finally {
-    await file.close()
-  }
+function versionOf({ ino, size, mtimeMs, ctimeMs }: Stats): string {
+  return [ino, size, mtimeMs, ctimeMs].join(' ')
 }

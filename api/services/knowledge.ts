@@ -1,5 +1,5 @@
 // What an agent knows: sources added, listed, removed and searched; those that agent files name are kept as the files say.
-import { MuxiError, notFound } from '../../contracts/failures.ts'
+import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import type { KnowledgeRequest } from '../../contracts/schemas/jobs.ts'
 import { jobError } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
@@ -8,12 +8,14 @@ import { findJob } from '../../db/queries/jobs.ts'
 import {
   deleteSource,
   findSource,
+  insertSource,
   listConfiguredSources,
   listSources,
-  type Passage,
+  setUnread,
   type SourceView,
 } from '../../db/queries/knowledge.ts'
 import type { Principal } from '../../db/queries/keys.ts'
+import type { Passage } from '../../db/queries/recalls.ts'
 import type { JobsTable, Tx } from '../../db/schema.ts'
 import { findPassages } from '../../vectors/find-passages.ts'
 import { authorize } from './access.ts'
@@ -21,7 +23,7 @@ import type { ApiContext } from './context.ts'
 import { getFileOrThrow } from './files.ts'
 import { beginJobs, cancelJob, waitForJob } from './jobs.ts'
 import { applyChange, findChange, Overtaken, storeDocuments, type SourceChange } from './knowledge-change.ts'
-import { documentsOf, type Access, type Source, type SourceDocument } from './knowledge-content.ts'
+import { contentOf, type Access, type Source, type SourceContent } from './knowledge-content.ts'
 import { toUpstreamError } from './upstream.ts'
 
 /** Longest wait of an addition for its job, in milliseconds; then it continues in the background. */
@@ -41,8 +43,8 @@ export async function addSource(
 ): Promise<AddedSource> {
   const { db } = context.storage
   if (await findSource(db, agentId, source.id)) throw taken(source.id)
-  const documents = await documentsOf(source, accessOf(context, principal))
-  const [job] = await putSource(context, agentId, source, documents, { origin: 'api', key_id: principal.key_id })
+  const content = await contentOf(source, accessOf(context, principal))
+  const [job] = await putSource(context, agentId, source, content, { origin: 'api', key_id: principal.key_id })
   if (!job) throw taken(source.id)
   if (!source.background)
     await waitForJob(context, job.id, AbortSignal.any([AbortSignal.timeout(WAIT_MS), context.closing]))
@@ -92,18 +94,18 @@ export async function prepareSources(
   const twice = sources.findIndex(({ id }, index) => sources.findIndex((other) => other.id === id) < index)
   if (twice >= 0) throw wrongSource(twice, 'id', 'an id that no other source has')
   const access = accessOf(context, principal)
-  const read: { source: Source; documents: SourceDocument[] }[] = []
+  const read: { source: Source; content: SourceContent }[] = []
   for (const [index, source] of sources.entries()) {
-    const documents = await documentsOf(source, access).catch((error: unknown) => {
+    const content = await contentOf(source, access).catch((error: unknown) => {
       const [field] =
         ((error instanceof MuxiError ? error.details?.['fields'] : undefined) as { expected: string }[]) ?? []
       throw field ? wrongSource(index, 'path', field.expected) : error
     })
-    read.push({ source, documents })
+    read.push({ source, content })
   }
   const changes: SourceChange[] = []
-  for (const { source, documents } of read) {
-    const change = await findChange(context, agentId, source, documents)
+  for (const { source, content } of read) {
+    const change = await findChange(context, agentId, source, content)
     if (change) changes.push(await storeDocuments(context, change, principal.key_id))
   }
   const started: JobsTable[] = []
@@ -130,10 +132,7 @@ export async function prepareSources(
 }
 
 function wrongSource(index: number, field: string, expected: string): MuxiError {
-  const path = `knowledge.${index}.${field}`
-  return new MuxiError('bad_request', `Cannot create the agent: '${path}' must be ${expected}`, {
-    details: { fields: [{ path, expected }] },
-  })
+  return wrongField('create the agent', `knowledge.${index}.${field}`, expected)
 }
 
 /**
@@ -145,10 +144,10 @@ async function putSource(
   context: ApiContext,
   agentId: string,
   source: Pick<Source, 'id' | 'description'>,
-  documents: readonly SourceDocument[],
+  content: SourceContent,
   { origin, key_id }: { origin: 'config' | 'api'; key_id: string | null },
 ): Promise<JobsTable[]> {
-  const found = await findChange(context, agentId, source, documents)
+  const found = await findChange(context, agentId, source, content)
   if (!found) return []
   // Before their rows say so: when interrupted here, the caller repeats it.
   await forgetDocuments(context, agentId, found.gone)
@@ -220,18 +219,22 @@ export async function syncKnowledge(context: ApiContext, agents: readonly Config
     for (const source of config.knowledge ?? []) {
       named.add(`${agentId}/${source.id}`)
       try {
-        const documents = await documentsOf(source, {
+        const content = await contentOf(source, {
           dirs: [context.agentsDir, ...context.knowledgeDirs],
           folders: true,
           mayRead: () => undefined,
           file: async (id) => (await findFile(storage.db, id)) ?? Promise.reject(notFound('file', id)),
           limits: context.limits,
         })
-        const jobs = await putSource(context, agentId, source, documents, { origin: 'config', key_id: null })
+        const jobs = await putSource(context, agentId, source, content, { origin: 'config', key_id: null })
+        await setUnread(storage.db, agentId, source.id, content.unread)
         if (jobs.length > 0)
           log.info({ agent_id: agentId, knowledge_id: source.id, jobs: jobs.length }, 'ingesting knowledge')
       } catch (error) {
         const why = error instanceof MuxiError ? error.message : undefined
+        const empty = { agent_id: agentId, id: source.id, description: source.description ?? source.id }
+        await insertSource(storage.db, { ...empty, origin: 'config', content_hash: '', job_id: null })
+        await setUnread(storage.db, agentId, source.id, [{ name: '', reason: why ?? 'It could not be read' }])
         log.error(
           { agent_id: agentId, knowledge_id: source.id, why, ...(why === undefined && { err: error }) },
           'a source of knowledge could not be read',

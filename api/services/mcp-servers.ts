@@ -19,7 +19,7 @@ import {
   requestStart,
   type ServerRow,
 } from '../../db/queries/mcp-servers.ts'
-import { listToolsOfAgent, MAX_OFFERED, type AgentTool } from '../../db/queries/mcp-tools.ts'
+import { listToolsOfAgent, MAX_OFFERED, refusalsOf, type AgentTool } from '../../db/queries/mcp-tools.ts'
 import { findConnectionSignIn } from '../../db/queries/sign-ins.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { Tx } from '../../db/schema.ts'
@@ -286,9 +286,15 @@ export async function viewServer(context: ApiContext, principal: Principal, ref:
 }
 
 function warningsOf(tools: readonly AgentTool[]): string[] {
+  const refused = tools.flatMap((tool) =>
+    Object.entries(refusalsOf(tool)).map(
+      ([model, why]) => `The model '${model}' does not take the tool '${tool.tool}', it is not offered to it: ${why}`,
+    ),
+  )
   const many = tools.filter(({ left_out }) => left_out === 'too many').length
-  if (many === 0) return []
+  if (many === 0) return refused
   return [
+    ...refused,
     `${many} of its ${tools.length} tools are not offered to models: the servers of an agent may offer ${MAX_OFFERED} together. Choose them with 'offered_tools'.`,
   ]
 }

@@ -39,6 +39,11 @@ export class OpenStreams {
     this.#options = options
   }
 
+  /** The keys and secrets that are in memory: those with an open stream. */
+  get remembered(): number {
+    return this.#perKey.size + this.#perHash.size
+  }
+
   /** Counts a stream. @throws MuxiError rate_limited */
   open(principal: Principal): OpenStream {
     const { key_id } = principal

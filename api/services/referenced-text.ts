@@ -1,7 +1,7 @@
 // The text behind a reference in workflow history: a message, a model's output, a tool call, a document, recalled passages.
 import { getToolCallOrThrow, findStep } from '../../db/queries/steps.ts'
 import { findJob } from '../../db/queries/jobs.ts'
-import { findRecall } from '../../db/queries/knowledge.ts'
+import { findRecall } from '../../db/queries/recalls.ts'
 import { findTurn } from '../../db/queries/turns.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { ApiContext } from './context.ts'

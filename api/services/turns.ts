@@ -2,7 +2,8 @@
 import { workflowId } from '../../contracts/temporal.ts'
 import { isFinal, type StoredEvent } from '../../contracts/events.ts'
 import { MuxiError } from '../../contracts/failures.ts'
-import { turnError, turnUsage } from '../../db/columns.ts'
+import { parseExact } from '../../contracts/exact-json.ts'
+import { logError, logInput, logOutput, logUsage, turnError, turnUsage } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { listApprovalsOfTurn } from '../../db/queries/approvals.ts'
 import type { Principal } from '../../db/queries/keys.ts'
@@ -110,14 +111,14 @@ function viewCall(call: ToolCallsTable) {
   }
 }
 
-/** Parses an object or a list; anything else stays text: a number may exceed JavaScript's precision. */
+/** Parses an object or a list; anything else stays text. */
 function outputOf(text: string): unknown {
   return /^\s*[{[]/.test(text) ? parseOr(text) : text
 }
 
 function parseOr(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseExact(text)
   } catch {
     return text
   }
@@ -189,7 +190,6 @@ export async function viewLog({ storage: { db } }: ApiContext, turn: TurnsTable)
 }
 
 function viewEntry(entry: LogEntriesTable) {
-  const parse = (text: string | null): unknown => (text === null ? undefined : JSON.parse(text))
   return {
     id: entry.id,
     kind: entry.kind,
@@ -198,10 +198,10 @@ function viewEntry(entry: LogEntriesTable) {
     attempt: entry.attempt,
     started_at: entry.started_at,
     duration_ms: entry.duration_ms,
-    input: parse(entry.input),
-    output: parse(entry.output),
-    error: parse(entry.error),
-    usage: parse(entry.usage),
+    input: parseColumn(logInput, entry.input, entry.id),
+    output: parseColumn(logOutput, entry.output, entry.id),
+    error: parseColumn(logError, entry.error, entry.id),
+    usage: parseColumn(logUsage, entry.usage, entry.id),
     workflow_id: entry.workflow_id,
   }
 }

@@ -14,7 +14,7 @@ export const AgentIdSchema = Type.String({
 })
 
 const HttpUrlSchema = Type.String({
-  pattern: '^https?://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:\\d{1,5})?([/?#]\\S*)?$',
+  pattern: '^https?://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:\\d{1,5})?([/?#][^\\s\\u0000-\\u001f\\u007f]*)?$',
   maxLength: 2048,
   description: 'an http:// or https:// address without a user name or password in it',
 })

@@ -83,7 +83,7 @@ export async function askApproval(
     .where('status', '=', 'running')
     .execute()
   await startLogEntry(tx, {
-    turn_id,
+    stream_id: turn_id,
     kind: 'approval',
     name: `${server}/${name}`,
     ...logPlaceOf(approval),
@@ -199,7 +199,7 @@ async function settle(
           ...(decided_by !== null && { decided_by }),
         }),
       })
-      .where('turn_id', '=', turnId)
+      .where('stream_id', '=', turnId)
       .where('workflow_id', '=', workflow_id)
       .where('activity_id', '=', activity_id)
       .execute()

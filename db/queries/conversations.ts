@@ -122,9 +122,10 @@ export async function deleteConversation(tx: Tx, id: string): Promise<{ messages
   for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams'] as const) {
     await tx.deleteFrom(table).where('stream_id', 'in', turns).execute()
   }
-  for (const table of ['model_steps', 'tool_calls', 'approvals', 'log_entries', 'recalls'] as const) {
+  for (const table of ['model_steps', 'tool_calls', 'approvals', 'recalls'] as const) {
     await tx.deleteFrom(table).where('turn_id', 'in', turns).execute()
   }
+  await tx.deleteFrom('log_entries').where('stream_id', 'in', turns).execute()
   await tx.deleteFrom('idempotency_keys').where('result_id', 'in', turns).execute()
   const messages = await tx.deleteFrom('messages').where('conversation_id', '=', id).executeTakeFirst()
   // Usage rows are kept: they hold no text.

@@ -1,10 +1,11 @@
 // Uploaded files: their rows; the bytes are blobs.
+import type { Insertable } from 'kysely'
 import { newId } from '../../contracts/ids.ts'
 import { differencesOf } from '../dialect.ts'
 import type { Db, FilesTable, Tx } from '../schema.ts'
 import { noteBlob } from './noted-blobs.ts'
 
-export type NewFile = Omit<FilesTable, 'id' | 'created_at' | 'made_of'> & { made_of?: string }
+export type NewFile = Omit<Insertable<FilesTable>, 'id' | 'created_at'>
 
 /** The owner of data that belongs to an agent instead of a user: user ids contain no slash. */
 export function agentOwner(agentId: string): string {
@@ -12,7 +13,7 @@ export function agentOwner(agentId: string): string {
 }
 
 export async function insertFile(db: Db | Tx, file: NewFile): Promise<FilesTable> {
-  const row = { made_of: null, ...file, id: newId('file'), created_at: new Date().toISOString() }
+  const row = { key_id: null, made_of: null, ...file, id: newId('file'), created_at: new Date().toISOString() }
   await db.insertInto('files').values(row).execute()
   return row
 }

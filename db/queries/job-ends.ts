@@ -32,7 +32,13 @@ export async function completeJob(
   const usage = await totalUsage(tx, job.id)
   const told = toldOfMedia(job)
   const read = await readNotices(tx, job.id)
-  const notices = mergeNotices([...(read.hasText ? [] : [noText(job)]), ...(told.notices ?? []), ...read.notices])
+  const replaced = (await hasReplaced(tx, job)) ? [REPLACED] : []
+  const notices = mergeNotices([
+    ...replaced,
+    ...(read.hasText ? [] : [noText(job)]),
+    ...(told.notices ?? []),
+    ...read.notices,
+  ])
   const result: JobResult = {
     document_id: job.document_id,
     pages: job.pages ?? 0,
@@ -125,8 +131,27 @@ const NO_TEXT = {
   audio: 'No speech was detected in the recording',
 }
 
+const REPLACED: Notice = {
+  code: 'replaced',
+  message: 'It took the place of the earlier document of its name',
+  count: 1,
+}
+
+/** Whether the document had been read before, from other bytes. */
+async function hasReplaced(tx: Tx, { id, document_id, sha256 }: JobsTable): Promise<boolean> {
+  const before = await tx
+    .selectFrom('jobs')
+    .select('sha256')
+    .where('document_id', '=', document_id)
+    .where('id', '<', id)
+    .where('status', '=', 'completed')
+    .orderBy('id', 'desc')
+    .executeTakeFirst()
+  return before !== undefined && before.sha256 !== sha256
+}
+
 function noText({ id, kind, options }: JobsTable): Notice {
-  const isUnread = kind === 'document' && parseColumn(jobOptions, options, id).ocr === 'never'
+  const isUnread = kind !== 'audio' && parseColumn(jobOptions, options, id).ocr === 'never'
   return isUnread
     ? { code: 'not_read', message: "No page has text; pictures of text are read with options.ocr 'auto'", count: 1 }
     : { code: 'no_text', message: NO_TEXT[kind], count: 1 }

@@ -169,6 +169,21 @@ export function listJobsOfTurn(db: Db | Tx, turnId: string): Promise<JobsTable[]
   return db.selectFrom('jobs').selectAll().where('turn_id', '=', turnId).orderBy('id').execute()
 }
 
+/** The jobs of the attachments of messages, in their order, with the message of each. */
+export function listJobsOfMessages(
+  db: Db | Tx,
+  messageIds: readonly string[],
+): Promise<(JobsTable & { user_message_id: string })[]> {
+  return db
+    .selectFrom('jobs')
+    .innerJoin('turns', 'turns.id', 'jobs.turn_id')
+    .selectAll('jobs')
+    .select('turns.user_message_id')
+    .where('turns.user_message_id', 'in', messageIds)
+    .orderBy('jobs.id')
+    .execute()
+}
+
 /** Deletes the jobs of a conversation with their extracted text. @returns their documents */
 export async function deleteJobsOf(tx: Tx, conversationId: string): Promise<string[]> {
   const jobs = tx.selectFrom('jobs').select('id').where('conversation_id', '=', conversationId)

@@ -1,30 +1,19 @@
-// Knowledge of agents: their sources, and the recalled passages of turns.
+// Knowledge of agents: their sources.
+import type { Insertable } from 'kysely'
 import { MuxiError } from '../../contracts/failures.ts'
-import { recallPassages, type Passage } from '../columns.ts'
+import { jobError, unreadFiles, type UnreadFile } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import { differencesOf } from '../dialect.ts'
 import type { Db, JobsTable, KnowledgeSourcesTable, Tx } from '../schema.ts'
 
-export type { Passage }
-
-/** The recalled passages of a turn; undefined before its recall. */
-export async function findRecall(db: Db, turnId: string): Promise<Passage[] | undefined> {
-  const row = await db.selectFrom('recalls').select('passages').where('turn_id', '=', turnId).executeTakeFirst()
-  return row && parseColumn(recallPassages, row.passages, turnId)
-}
-
-/** The first stored result is kept: every attempt of every step uses the same passages. */
-export async function storeRecall(tx: Tx, turnId: string, passages: Passage[]): Promise<void> {
-  await tx
-    .insertInto('recalls')
-    .values({ turn_id: turnId, passages: JSON.stringify(passages), created_at: new Date().toISOString() })
-    .onConflict((oc) => oc.doNothing())
-    .execute()
-}
-
 export interface SourceView extends Pick<KnowledgeSourcesTable, 'id' | 'description' | 'created_at'> {
   document_count: number
+  /** Files that could not be read, each with the reason; absent without any. */
+  unread?: UnreadFile[]
 }
+
+/** Longest list of unread files that is stored or shown. */
+const MAX_UNREAD = 100
 
 /** The sources of an agent with the number of searchable documents of each. */
 export async function listSources(db: Db, agentId: string): Promise<SourceView[]> {
@@ -42,12 +31,59 @@ export async function listSources(db: Db, agentId: string): Promise<SourceView[]
     .where('status', '=', 'completed')
     .groupBy('knowledge_id')
     .execute()
-  return sources.map(({ id, description, created_at }) => ({
-    id,
-    description,
-    document_count: Number(counts.find(({ knowledge_id }) => knowledge_id === id)?.n ?? 0),
-    created_at,
+  const failed = await listFailed(db, agentId)
+  return sources.map(({ id, description, created_at, unread: stored }) => {
+    const unread = [
+      ...(parseColumn(unreadFiles, stored, id) ?? []),
+      ...failed.filter(({ knowledge_id }) => knowledge_id === id).map(({ name, reason }) => ({ name, reason })),
+    ].slice(0, MAX_UNREAD)
+    return {
+      id,
+      description,
+      document_count: Number(counts.find(({ knowledge_id }) => knowledge_id === id)?.n ?? 0),
+      created_at,
+      ...(unread.length > 0 && { unread }),
+    }
+  })
+}
+
+/** The documents of an agent's sources whose latest job failed. */
+async function listFailed(db: Db, agentId: string): Promise<(UnreadFile & { knowledge_id: string | null })[]> {
+  const rows = await db
+    .selectFrom('jobs')
+    .select(['id', 'name', 'knowledge_id', 'error'])
+    .where('agent_id', '=', agentId)
+    .where('knowledge_id', '>', '')
+    .where('status', '=', 'failed')
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('jobs as later')
+            .select('later.id')
+            .whereRef('later.document_id', '=', 'jobs.document_id')
+            .whereRef('later.generation', '>', 'jobs.generation'),
+        ),
+      ),
+    )
+    .orderBy('name')
+    .limit(MAX_UNREAD)
+    .execute()
+  return rows.map(({ id, name, knowledge_id, error }) => ({
+    name,
+    knowledge_id,
+    reason: parseColumn(jobError, error, id)?.message ?? 'It could not be read',
   }))
+}
+
+/** Records which files of a source could not be read. */
+export async function setUnread(db: Db, agentId: string, id: string, unread: readonly UnreadFile[]): Promise<void> {
+  await db
+    .updateTable('knowledge_sources')
+    .set({ unread: unread.length > 0 ? JSON.stringify(unread.slice(0, MAX_UNREAD)) : null })
+    .where('agent_id', '=', agentId)
+    .where('id', '=', id)
+    .execute()
 }
 
 export function findSource(db: Db | Tx, agentId: string, id: string): Promise<KnowledgeSourcesTable | undefined> {
@@ -85,10 +121,13 @@ export async function joinSource(
 }
 
 /** @returns false when the source exists already */
-export async function insertSource(tx: Tx, source: Omit<KnowledgeSourcesTable, 'created_at'>): Promise<boolean> {
+export async function insertSource(
+  tx: Db | Tx,
+  source: Omit<Insertable<KnowledgeSourcesTable>, 'created_at' | 'unread'>,
+): Promise<boolean> {
   const inserted = await tx
     .insertInto('knowledge_sources')
-    .values({ ...source, created_at: new Date().toISOString() })
+    .values({ ...source, unread: null, created_at: new Date().toISOString() })
     .onConflict((oc) => oc.doNothing())
     .executeTakeFirst()
   return (inserted.numInsertedOrUpdatedRows ?? 0n) > 0n

@@ -6,7 +6,7 @@ import type { Db, LogEntriesTable, Tx } from '../schema.ts'
 
 export type LogStart = Pick<
   LogEntriesTable,
-  'turn_id' | 'kind' | 'name' | 'workflow_id' | 'activity_id' | 'attempt'
+  'stream_id' | 'kind' | 'name' | 'workflow_id' | 'activity_id' | 'attempt'
 > & {
   input?: unknown
 }
@@ -28,7 +28,7 @@ export async function startLogEntry(tx: Tx, start: LogStart): Promise<string> {
     await tx
       .updateTable('log_entries')
       .set({ status: 'interrupted' })
-      .where('turn_id', '=', start.turn_id)
+      .where('stream_id', '=', start.stream_id)
       .where('workflow_id', '=', start.workflow_id)
       .where('activity_id', '=', start.activity_id)
       .where('status', '=', 'running')
@@ -46,7 +46,7 @@ const insertRunning = compiled<
     .insertInto('log_entries')
     .values({
       id: parameter('id'),
-      turn_id: parameter('turn_id'),
+      stream_id: parameter('stream_id'),
       kind: parameter('kind'),
       name: parameter('name'),
       workflow_id: parameter('workflow_id'),
@@ -91,11 +91,11 @@ const updateEnded = compiled<ReturnType<typeof columnsOf> & { id: string }>(
 )
 
 /** Marks running entries of an ended turn or job as interrupted. */
-export async function interruptEntries(tx: Tx, turnId: string): Promise<void> {
+export async function interruptEntries(tx: Tx, streamId: string): Promise<void> {
   await tx
     .updateTable('log_entries')
     .set({ status: 'interrupted' })
-    .where('turn_id', '=', turnId)
+    .where('stream_id', '=', streamId)
     .where('status', '=', 'running')
     .execute()
 }
@@ -124,7 +124,7 @@ export async function countAttempts(db: Db | Tx, workflowId: string, activityId:
 }
 
 export function listLogOfTurn(db: Db, turnId: string): Promise<LogEntriesTable[]> {
-  return db.selectFrom('log_entries').selectAll().where('turn_id', '=', turnId).orderBy('id').execute()
+  return db.selectFrom('log_entries').selectAll().where('stream_id', '=', turnId).orderBy('id').execute()
 }
 
 function columnsOf({ status, duration_ms, output, error, usage }: LogEnd) {

@@ -1,7 +1,7 @@
 // The listed tools of MCP servers, and those that models are offered.
 import type { McpServerRef } from '../../contracts/mcp.ts'
 import { fits } from '../../contracts/glob.ts'
-import { toolParameters } from '../columns.ts'
+import { toolAnnotations, toolParameters, toolRefusals } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import type { Db, McpToolsTable, Tx } from '../schema.ts'
 import { lockAgent, configOf, deleteTools, findServer, listServers } from './mcp-servers.ts'
@@ -11,7 +11,46 @@ import type { Hold } from './mcp-owners.ts'
 export function parametersOf(
   tool: Pick<McpToolsTable, 'agent_id' | 'server' | 'tool' | 'parameters'>,
 ): Record<string, unknown> {
-  return parseColumn(toolParameters, tool.parameters, `${tool.agent_id}/${tool.server}/${tool.tool}`)
+  return parseColumn(toolParameters, tool.parameters, rowOf(tool))
+}
+
+/** What the server says of a tool. */
+export function annotationsOf(
+  tool: Pick<McpToolsTable, 'agent_id' | 'server' | 'tool' | 'annotations'>,
+): Record<string, unknown> {
+  return parseColumn(toolAnnotations, tool.annotations, rowOf(tool))
+}
+
+function rowOf({ agent_id, server, tool }: Pick<McpToolsTable, 'agent_id' | 'server' | 'tool'>): string {
+  return `${agent_id}/${server}/${tool}`
+}
+
+/** Why models do not take a tool, by the key of the model. */
+export function refusalsOf(
+  tool: Pick<McpToolsTable, 'agent_id' | 'server' | 'tool' | 'refused'>,
+): Record<string, string> {
+  return parseColumn(toolRefusals, tool.refused, `${tool.agent_id}/${tool.server}/${tool.tool}`) ?? {}
+}
+
+/**
+ * Remembers that a model does not take a tool in its present form, so that it is not offered to that model.
+ * @param model its key
+ * @param name of the tool, as offered
+ */
+export async function refuseTool(db: Db, agentId: string, name: string, model: string, why: string): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await lockAgent(tx, agentId)
+    const tools = tx.selectFrom('mcp_tools').selectAll().where('agent_id', '=', agentId).where('name', '=', name)
+    for (const tool of await tools.execute()) {
+      await tx
+        .updateTable('mcp_tools')
+        .set({ refused: JSON.stringify({ ...refusalsOf(tool), [model]: why }) })
+        .where('agent_id', '=', agentId)
+        .where('server', '=', tool.server)
+        .where('tool', '=', tool.tool)
+        .execute()
+    }
+  })
 }
 
 export type ListedTool = Pick<McpToolsTable, 'tool' | 'name' | 'description' | 'parameters' | 'annotations' | 'hash'>
@@ -46,7 +85,9 @@ export async function putTools(
   const isOurs = 'builtin' in configOf(server)
   const rows = tools.map((tool, position) => {
     const before = isOurs ? undefined : known.find((each) => each.tool === tool.tool)
-    return { ...of, ...tool, position, listed: 1, approved_hash: before?.approved_hash ?? tool.hash }
+    // A tool that has changed is offered again.
+    const refused = before?.hash === tool.hash ? before.refused : null
+    return { ...of, ...tool, position, listed: 1, approved_hash: before?.approved_hash ?? tool.hash, refused }
   })
   // Removed tools are kept as rows: one may reappear with another definition.
   const all = [...rows, ...gone.slice(0, MAX_GONE).map((each) => ({ ...each, listed: 0 }))]

@@ -1,4 +1,6 @@
 // OCR results per page, so that no page is read twice.
+import { ocrRead, type StoredOcr } from '../columns.ts'
+import { parseColumn } from '../json-column.ts'
 import type { Db, Tx } from '../schema.ts'
 
 export interface OcrPageRef {
@@ -8,7 +10,7 @@ export interface OcrPageRef {
 }
 
 /** Counts an OCR attempt of a page. @returns its stored result, if any, and the number of attempts */
-export async function startOcr(tx: Tx, ref: OcrPageRef): Promise<{ known: string | undefined; attempts: number }> {
+export async function startOcr(tx: Tx, ref: OcrPageRef): Promise<{ known: StoredOcr | undefined; attempts: number }> {
   const row = await tx
     .insertInto('ocr_pages')
     .values({ ...ref, attempts: 1, read: null })
@@ -24,13 +26,14 @@ export async function startOcr(tx: Tx, ref: OcrPageRef): Promise<{ known: string
     )
     .returning(['read', 'attempts'])
     .executeTakeFirstOrThrow()
-  return { known: row.read ?? undefined, attempts: row.attempts }
+  const name = [ref.job_id, ref.part, ref.page].filter((each) => each !== '').join('/')
+  return { known: parseColumn(ocrRead, row.read, name), attempts: row.attempts }
 }
 
-export async function storeOcr(db: Db | Tx, { job_id, part, page }: OcrPageRef, read: string): Promise<void> {
+export async function storeOcr(db: Db | Tx, { job_id, part, page }: OcrPageRef, read: StoredOcr): Promise<void> {
   await db
     .updateTable('ocr_pages')
-    .set({ read })
+    .set({ read: JSON.stringify(read) })
     .where('job_id', '=', job_id)
     .where('part', '=', part)
     .where('page', '=', page)

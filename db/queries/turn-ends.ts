@@ -182,7 +182,7 @@ async function findOpen(tx: Tx, turnId: string): Promise<{ usage: boolean; calls
   const { usage, calls, entries } = await tx
     .selectNoFrom((eb) => [
       eb
-        .exists(tx.selectFrom('model_usage').select('id').where('turn_id', '=', turnId).where('status', '=', 'sent'))
+        .exists(tx.selectFrom('model_usage').select('id').where('stream_id', '=', turnId).where('status', '=', 'sent'))
         .as('usage'),
       eb
         .exists(
@@ -194,7 +194,9 @@ async function findOpen(tx: Tx, turnId: string): Promise<{ usage: boolean; calls
         )
         .as('calls'),
       eb
-        .exists(tx.selectFrom('log_entries').select('id').where('turn_id', '=', turnId).where('status', '=', 'running'))
+        .exists(
+          tx.selectFrom('log_entries').select('id').where('stream_id', '=', turnId).where('status', '=', 'running'),
+        )
         .as('entries'),
     ])
     .executeTakeFirstOrThrow()

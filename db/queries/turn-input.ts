@@ -4,11 +4,12 @@ import { recallPassages } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import { compiled } from '../compiled.ts'
 import type { Db, TurnsTable } from '../schema.ts'
-import type { Passage } from './knowledge.ts'
+import type { Passage } from './recalls.ts'
 
 type StepRow = StepInput['turn'] &
   Record<'attached' | 'searchable' | 'has_servers' | 'has_open_usage' | 'answered', number | boolean> & {
     passages: string | null
+    asked_id: string
     role: 'user' | 'assistant'
     content: string
     message_status: string
@@ -43,7 +44,7 @@ export interface StepInput {
   /** Whether the step's result is stored already. */
   answered: boolean
   /** The previous messages, oldest first, up to the agent's buffer size, without those that were never accepted or still wait. */
-  earlier: { role: 'user' | 'assistant'; content: string }[]
+  earlier: { id: string; role: 'user' | 'assistant'; content: string; attached: boolean }[]
 }
 
 /** Whether there is anything to search for the turn's agent in its conversation. */
@@ -74,6 +75,7 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
       'turns.cancel_requested_at',
       'turns.response_schema',
       'recalls.passages',
+      'messages.id as asked_id',
       'messages.role',
       'messages.content',
       'messages.status as message_status',
@@ -87,7 +89,7 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
           eb
             .selectFrom('model_usage')
             .select('model_usage.id')
-            .whereRef('model_usage.turn_id', '=', 'turns.id')
+            .whereRef('model_usage.stream_id', '=', 'turns.id')
             .where('model_usage.status', '=', 'sent'),
         )
         .as('has_open_usage'),
@@ -138,6 +140,6 @@ export async function readStepInput(db: Db, turnId: string, step: number, buffer
     earlier: before
       .toReversed()
       .filter(({ role, message_status }) => !(role === 'user' && message_status === 'failed'))
-      .map(({ role, content }) => ({ role, content })),
+      .map(({ asked_id: id, role, content, attached }) => ({ id, role, content, attached: Boolean(attached) })),
   }
 }

@@ -14,7 +14,7 @@ export function estimateTokens(text: string): number {
 }
 
 export interface UsageStart {
-  turn_id: string
+  stream_id: string
   step: number
   fence: number
   provider: string
@@ -32,7 +32,7 @@ export async function insertUsage(db: Db | Tx, start: UsageStart): Promise<strin
 
 const insertUsageRow = inserting('model_usage', [
   'id',
-  'turn_id',
+  'stream_id',
   'step',
   'fence',
   'provider',
@@ -81,17 +81,17 @@ const updateUsage = compiled<{
 )
 
 /** Estimates the usage of requests without a recorded end: the delivered text is a lower bound of the output. */
-export async function settleUsage(tx: Tx, turnId: string, shown: string): Promise<void> {
+export async function settleUsage(tx: Tx, streamId: string, shown: string): Promise<void> {
   await tx
     .updateTable('model_usage')
     .set({ status: 'estimated', output_tokens: estimateTokens(shown) })
-    .where('turn_id', '=', turnId)
+    .where('stream_id', '=', streamId)
     .where('status', '=', 'sent')
     .execute()
 }
 
-/** Sum over every attempt of a turn, except the row `except`. */
-export async function totalUsage(db: Db | Tx, turnId: string, except = ''): Promise<Usage> {
+/** Sum over every attempt of a turn or job, except the row `except`. */
+export async function totalUsage(db: Db | Tx, streamId: string, except = ''): Promise<Usage> {
   const total = await db
     .selectFrom('model_usage')
     .select((eb) => [
@@ -99,7 +99,7 @@ export async function totalUsage(db: Db | Tx, turnId: string, except = ''): Prom
       eb.fn.sum<number | null>('output_tokens').as('output_tokens'),
       eb.fn.sum<number | null>('cost_usd').as('cost_usd'),
     ])
-    .where('turn_id', '=', turnId)
+    .where('stream_id', '=', streamId)
     .where('id', '<>', except)
     .executeTakeFirstOrThrow()
   return {
@@ -130,7 +130,7 @@ export async function countRequests(
   const { n } = await db
     .selectFrom('model_usage')
     .select((eb) => eb.fn.countAll().as('n'))
-    .where('turn_id', '=', turnId)
+    .where('stream_id', '=', turnId)
     .where('step', '=', step)
     .where('fence', '>=', fences.from)
     .where('fence', '<=', fences.to)

@@ -1,4 +1,5 @@
 // The calculator's evaluation: expressions and units, exact if possible, with errors that name the position.
+import { isStackOverflow } from '../../contracts/stack-overflow.ts'
 import { all, type BigNumber, create, type MathJsInstance, type Unit } from 'mathjs'
 
 export interface Calculation {
@@ -171,7 +172,7 @@ function bounded(result: string): string {
 /** The error with its position marked below the expression. */
 function located(error: unknown, text: string): Error {
   if (!(error instanceof Error)) return new Error(String(error))
-  if (error instanceof RangeError && /call stack/i.test(error.message))
+  if (isStackOverflow(error))
     return new Error('Cannot calculate: the expression is nested too deeply', { cause: error })
   const what = error.message.replace(/ \(char \d+\)$/, '')
   const at = positionOf(error, text)

@@ -1,6 +1,8 @@
 // The main content of a page as Markdown: decoded by HTTP header, byte order mark, meta tag or detection, without navigation.
 import { Readability } from '@mozilla/readability'
-import { absoluteUrl, decodeHtml, parseHtml, resolveLinks, tidy, UNREAD } from '../../media/document/html.ts'
+import { absoluteUrl, decodeHtml, resolveLinks, tidy, UNREAD } from '../../media/document/html.ts'
+import { parseHtml } from '../../media/document/html-tree.ts'
+import { showParts } from '../../media/document/html-parts.ts'
 import { toMarkdown } from '../../media/document/to-markdown.ts'
 
 export interface PageSource {
@@ -50,6 +52,7 @@ function readHtml(html: string, url: string): Page {
     const resolved = absoluteUrl(href, base)
     return resolved?.startsWith(`${url}#`) ? undefined : resolved
   })
+  showParts(document)
   for (const element of document.querySelectorAll(UNREAD)) element.remove()
   const { body } = document
   const whole = (body.textContent ?? '').trim().length

@@ -137,6 +137,11 @@ export function readService(env: Readonly<Record<string, string | undefined>>): 
   return undefined
 }
 
+/** The message is for the model and contains no key. */
+class SearchFailed extends Error {
+  override readonly name = 'SearchFailed'
+}
+
 /** Sends one request to the service. @throws an error for the model that contains no key, or the signal's reason */
 export async function searchWeb(
   service: SearchService | undefined,
@@ -151,7 +156,9 @@ export async function searchWeb(
   const provider = PROVIDERS[service.name]!
   const { path, init } = provider.request(service, search)
   const fail = (why: string, cause?: unknown) =>
-    new Error(withoutSecrets(`Cannot search the web with ${provider.label}: ${why}`, [service.api_key]), { cause })
+    new SearchFailed(withoutSecrets(`Cannot search the web with ${provider.label}: ${why}`, [service.api_key]), {
+      cause,
+    })
   const patience = AbortSignal.timeout(ANSWER_MS)
   let answer: unknown
   try {
@@ -171,7 +178,7 @@ export async function searchWeb(
   } catch (error) {
     signal.throwIfAborted()
     if (patience.aborted) throw fail(`it did not answer within ${ANSWER_MS / 1_000} s`, error)
-    if (error instanceof Error && error.message.startsWith('Cannot search')) throw error
+    if (error instanceof SearchFailed) throw error
     throw fail(error instanceof UrlRefused ? 'its address may not be reached' : networkFault(error), error)
   }
   const results = provider.results(answer)

@@ -1,23 +1,11 @@
 // Preparation of recordings for speech to text, by ffmpeg: mono at 16 kHz, normalized, with detected silences; segments are
 // cut without decoding again.
 import { stat } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { MediaFailure } from '../failure.ts'
-import {
-  type LimitedOptions,
-  ProgramFailed,
-  runLimited,
-  succeeds,
-  type ProcessLimits,
-} from '../process/limited-process.ts'
-
-export type AudioLimits = ProcessLimits & { max_seconds: number }
-
-export interface AudioOptions {
-  signal: AbortSignal
-  limits: AudioLimits
-}
+import { decode } from './decode.ts'
+import { type AudioOptions, ffmpeg, ONLY_FILES } from './ffmpeg.ts'
+import type { Notice } from '../../contracts/notices.ts'
 
 export interface Span {
   from_ms: number
@@ -44,6 +32,8 @@ export interface PreparedAudio {
   /** WAV, 16 kHz, mono, 16 bits. */
   path: string
   silences: Span[]
+  /** Tracks that were left out. */
+  notices: Notice[]
 }
 
 const RATE = 16_000
@@ -54,15 +44,12 @@ const TARGET_LUFS = -19
 const MOST_GAIN_DB = 30
 /** Threshold and duration of silence, after normalization. */
 const SILENCE = 'noise=-42dB:d=0.4'
-/** Formats that ffmpeg may open; playlists and network protocols are excluded. */
-const FORMATS = 'mov,mp4,m4a,3gp,3g2,mj2,mp3,wav,w64,ogg,matroska,webm,flac,aac,aiff,caf,amr'
-const ONLY_FILES = ['-protocol_whitelist', 'file,pipe', '-format_whitelist', FORMATS]
 /** Encoders pad: a recording is truncated when more than this is missing of its declared duration. */
 const MISSING_SHARE = 0.03
 const MISSING_MS = 1_000
 
 /**
- * Decodes the first audio track of a recording or video into a folder.
+ * Decodes the sound of a recording or video into a folder: all its channels, and its tracks unless they are translations.
  * @throws MediaFailure, or the signal's reason
  */
 export async function prepareAudio(
@@ -74,18 +61,11 @@ export async function prepareAudio(
   const { max_seconds } = options.limits
   const pcm = join(folder, 'sound.pcm')
   const cleaned = denoise ? 'highpass=f=80,afftdn=nf=-25,' : ''
-  const told = await ffmpeg(
-    [...ONLY_FILES, '-i', path, '-map', '0:a:0', '-vn', '-sn', '-dn', '-map_metadata', '-1'],
-    // Resampled to 16 kHz before the measurement: a third of the work.
-    ['-t', String(max_seconds + 1), '-ac', '1', '-af', `aresample=${RATE},${cleaned}ebur128=framelog=verbose`],
-    ['-ar', String(RATE), '-f', 's16le', pcm],
-    options,
-  )
+  const { told, loudness, notices } = await decode(path, folder, { to: pcm, cleaned, ...options })
   const duration_ms = Math.round(((await stat(pcm)).size / BYTES_A_SECOND) * 1_000)
   if (duration_ms === 0) throw new MediaFailure('empty', 'The recording holds no sound')
   if (duration_ms > max_seconds * 1_000)
     throw new MediaFailure('too_long', `The recording is longer than ${max_seconds} seconds, which is the limit`)
-  const loudness = loudnessOf(told)
   const wav = join(folder, 'sound.wav')
   const gain = loudness === undefined ? 0 : clamp(TARGET_LUFS - loudness, MOST_GAIN_DB)
   const heard = await ffmpeg(
@@ -96,6 +76,7 @@ export async function prepareAudio(
   )
   return {
     path: wav,
+    notices,
     facts: { ...factsOf(told, duration_ms), duration_ms, ...(loudness !== undefined && { loudness_lufs: loudness }) },
     silences: loudness === undefined ? [{ from_ms: 0, to_ms: duration_ms }] : silencesOf(heard, duration_ms),
   }
@@ -198,60 +179,6 @@ export async function encodeAudio(
   await ffmpeg([...ONLY_FILES, '-i', from], ['-map_metadata', '-1'], [...ENCODERS[format], to], options)
 }
 
-/** Runs ffmpeg. @returns its log */
-async function ffmpeg(input: string[], work: string[], output: string[], options: AudioOptions): Promise<string> {
-  const { output_bytes } = options.limits
-  const limited: LimitedOptions = { ...options, what: 'recording' }
-  const quiet = ['-hide_banner', '-nostdin', '-nostats', '-y', '-threads', '1']
-  const target = output.at(-1)!
-  const args = [...quiet, ...input, ...work, '-fs', String(output_bytes), ...output]
-  try {
-    const told = await runLimited([await findFfmpeg(), args], limited)
-    if ((await stat(target)).size >= output_bytes)
-      throw new MediaFailure('too_much_output', `The recording decodes to more than ${output_bytes} bytes`)
-    return told
-  } catch (error) {
-    throw error instanceof ProgramFailed ? failureOf(error) : error
-  }
-}
-
-function failureOf(error: ProgramFailed): Error {
-  const { stderr } = error
-  if (/matches no streams|does not contain any stream/i.test(stderr))
-    return new MediaFailure('empty', 'The recording holds no sound', { cause: error })
-  if (
-    /not on whitelist|Invalid data found when processing input|Format .* not/i.test(stderr) &&
-    !/Input #0/.test(stderr)
-  )
-    return new MediaFailure('not_a_recording', 'The file is no recording that can be read', { cause: error })
-  return new MediaFailure('damaged', 'The recording is damaged and cannot be read', { cause: error })
-}
-
-let found: Promise<string> | undefined
-
-/** The system's ffmpeg, otherwise the one installed with muxi. @throws Error that says what to do */
-export function findFfmpeg(): Promise<string> {
-  found ??= find().catch((error: unknown) => {
-    found = undefined
-    throw error
-  })
-  return found
-}
-
-async function find(): Promise<string> {
-  if (await succeeds('ffmpeg', ['-version'])) return 'ffmpeg'
-  try {
-    const { path } = createRequire(import.meta.url)('@ffmpeg-installer/ffmpeg') as { path: string }
-    if (await succeeds(path, ['-version'])) return path
-  } catch {
-    // not available for this platform
-  }
-  throw new MediaFailure(
-    'no_decoder',
-    'Cannot read sound: ffmpeg is neither on the PATH nor installed with muxi (apt install ffmpeg)',
-  )
-}
-
 function factsOf(told: string, decodedMs: number): Omit<AudioFacts, 'duration_ms' | 'loudness_lufs'> {
   const [, format = 'unknown'] = /^Input #0, (.+?), from /m.exec(told) ?? []
   const [, codec = 'unknown', rate = '0', channels = 'unknown'] =
@@ -260,12 +187,6 @@ function factsOf(told: string, decodedMs: number): Omit<AudioFacts, 'duration_ms
   const declared = (Number(hours ?? 0) * 3_600 + Number(minutes ?? 0) * 60 + Number(seconds ?? 0)) * 1_000
   const truncated = declared - decodedMs > Math.max(MISSING_MS, declared * MISSING_SHARE)
   return { format, codec, channels, sample_rate: Number(rate), truncated }
-}
-
-/** Integrated loudness; ffmpeg reports -70 for silence. */
-function loudnessOf(told: string): number | undefined {
-  const lufs = Number(/Integrated loudness:\s+I:\s+(-?[\d.]+) LUFS/.exec(told)?.[1])
-  return Number.isFinite(lufs) && lufs > -69 ? lufs : undefined
 }
 
 function silencesOf(told: string, durationMs: number): Span[] {

@@ -1,7 +1,8 @@
 // Offline text to speech by espeak-ng.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { encodeAudio, type AudioLimits, type SpeechFormat } from './audio.ts'
+import { encodeAudio, type SpeechFormat } from './audio.ts'
+import type { AudioLimits } from './ffmpeg.ts'
 import { runLimited, succeeds } from '../process/limited-process.ts'
 import { inScratch } from '../process/scratch.ts'
 

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { MediaFailure } from '../failure.ts'
 import { type Command, ProgramFailed, runLimited } from '../process/limited-process.ts'
 import { inScratch } from '../process/scratch.ts'
-import { OFFICE, type OfficeKind } from './office-kinds.ts'
+import { OFFICE, type OfficeKind } from '../kind/office-kinds.ts'
 import type { ParseOptions } from './parse-limits.ts'
 
 /** The library of each part of LibreOffice. */

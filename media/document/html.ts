@@ -1,19 +1,9 @@
-// Untrusted HTML as a document tree: decoded by declared charset, meta tag or detection, with limited nesting.
+// Untrusted HTML: decoded by declared charset, meta tag or detection; its links; the text of a tree.
 import sniffEncoding from 'html-encoding-sniffer'
-import { parseHTML } from 'linkedom'
 
-/** Limit of nesting: later steps recurse for each level. */
-const MAX_DEPTH = 500
 /** Elements without readable text. */
 export const UNREAD =
-  'script, style, template, iframe, object, embed, svg, canvas, link, meta, dialog, [hidden], [aria-hidden="true"]'
-
-/** @throws RangeError when the nesting is too deep */
-export function parseHtml(html: string): Document {
-  const { document } = parseHTML(/<(?:html|body)\b/i.test(html) ? html : `<html><body>${html}</body></html>`)
-  if (isDeeperThan(MAX_DEPTH, document.documentElement)) throw new RangeError('nested too deeply')
-  return document
-}
+  'script, style, template, iframe, object, embed, svg, canvas, link, meta, base, [hidden], [aria-hidden="true"], dialog:not([open])'
 
 export interface Declared {
   /** The declared charset. */
@@ -83,23 +73,4 @@ function isUtf8(bytes: Uint8Array): boolean {
   } catch {
     return false
   }
-}
-
-function isDeeperThan(limit: number, root: Element): boolean {
-  let depth = 0
-  let at: Element | null = root
-  while (at) {
-    if (at.firstElementChild) {
-      at = at.firstElementChild
-      depth += 1
-      if (depth > limit) return true
-      continue
-    }
-    while (at && at !== root && !at.nextElementSibling) {
-      at = at.parentElement
-      depth -= 1
-    }
-    at = at === root ? null : (at?.nextElementSibling ?? null)
-  }
-  return false
 }

@@ -1,6 +1,8 @@
 // Container files: archives of documents, and mails with attachments.
+import { availableParallelism } from 'node:os'
+import { type ChildKind, scriptCommand } from '../process/child-kind.ts'
+import { withChild } from '../process/child-pool.ts'
 import type { MediaFailureReason } from '../failure.ts'
-import { RpcProgram } from '../process/rpc-program.ts'
 import type { LimitedOptions } from '../process/limited-process.ts'
 
 export interface Member {
@@ -24,6 +26,15 @@ export interface Unpacked {
 export interface UnpackRequest {
   path: string
   name: string
+  /** Folder of the members. */
+  folder: string
+}
+
+const UNPACKER: ChildKind = {
+  what: 'file',
+  writes: true,
+  most: Math.max(2, availableParallelism()),
+  command: scriptCommand(new URL('unpack-child.ts', import.meta.url)),
 }
 
 /**
@@ -31,16 +42,17 @@ export interface UnpackRequest {
  * @param options with the client's name of the file
  * @throws MediaFailure, or the signal's reason
  */
-export async function withMembers<T>(
+export function withMembers<T>(
   path: string,
   { name, ...options }: Omit<LimitedOptions, 'what'> & { name: string },
   use: (unpacked: Unpacked) => Promise<T>,
 ): Promise<T> {
-  const program = await RpcProgram.start(new URL('unpack-child.ts', import.meta.url), options.limits.memory_mb)
-  try {
-    const request: UnpackRequest = { path, name }
-    return await use(await program.ask<Unpacked>(request, { ...options, what: 'file' }))
-  } finally {
-    await program.end()
-  }
+  // It is kept for the next batch of the same file.
+  const child = { owner: `container ${path}`, memory_mb: options.limits.memory_mb }
+  return withChild(UNPACKER, child, (program) =>
+    program.inFolder(async (folder) => {
+      const request: UnpackRequest = { path, name, folder }
+      return use(await program.ask<Unpacked>(request, options))
+    }),
+  )
 }

@@ -1,23 +1,27 @@
 // Converts documents to pages of Markdown text. Documents are parsed in a child process that can be killed; plain text is
 // read here.
+import { availableParallelism } from 'node:os'
 import { MediaFailure } from '../failure.ts'
 import { withConverted } from './convert-office.ts'
-import { kindOfFile } from './kind-of-file.ts'
-import { confined } from '../process/limited-process.ts'
+import { kindOfFile } from '../kind/kind-of-file.ts'
+import { isOfficeKind } from '../kind/office-kinds.ts'
 import type { Page } from '../page.ts'
-import { isOfficeKind } from './office-kinds.ts'
-import type { ParseRequest } from './parse-child.ts'
+import { type ChildKind, scriptCommand } from '../process/child-kind.ts'
+import { endIdleChildren, withChild } from '../process/child-pool.ts'
+import { ChildCrash } from '../process/child-program.ts'
+import type { ParseAnswer, ParseRequest } from './parse-child.ts'
 import type { ParseLimits, ParseOptions } from './parse-limits.ts'
-import { ParserChild } from './parser-child.ts'
-import { parserCommand, type ParserCommand } from './parser-command.ts'
-import { ParserCrash } from './parser-death.ts'
 import type { PdfPart } from './pdf-engines.ts'
-import type { DocumentKind } from './document-types.ts'
+import type { DocumentKind } from '../kind/document-types.ts'
 import { readTextPages } from './text-pages.ts'
 
-/** Idle timeout of a parser that waits for the next call about its document, in milliseconds. */
-const IDLE_MS = 5_000
-const MOST_IDLE = 2
+export const PARSER: ChildKind = {
+  what: 'document',
+  writes: false,
+  most: Math.max(2, availableParallelism()),
+  // mammoth 1.13 sets `__proto__`, which Deno disables by default (November 2026).
+  command: scriptCommand(new URL('parse-child.ts', import.meta.url), ['--unstable-unsafe-proto']),
+}
 
 /**
  * The format of a file and its number of pages. A PDF is read page by page (`parsePages`); for every other format
@@ -27,12 +31,12 @@ const MOST_IDLE = 2
 export async function inspectDocument(
   path: string,
   options: ParseOptions,
-  command: ParserCommand = parserCommand,
+  parser: ChildKind = PARSER,
 ): Promise<{ kind: DocumentKind; pages: number; whole?: Page[] }> {
   options.signal.throwIfAborted()
   const kind = await kindOfFile(path, options.name ?? '')
   if (kind === 'pdf') {
-    const { total } = await askParser({ path, engine: 'liteparse' }, options, command)
+    const { total } = await askParser({ path, engine: 'liteparse' }, options, parser)
     checkPages(path, total, options.limits)
     return { kind, pages: total }
   }
@@ -44,7 +48,7 @@ export async function inspectDocument(
   const whole =
     kind === 'text' || kind === 'markdown'
       ? await readTextPages(path, options.limits.output_bytes, options.signal)
-      : (await askParser({ path, kind }, options, command)).pages
+      : (await askParser({ path, kind }, options, parser)).pages
   checkPages(path, whole.length, options.limits)
   return { kind, pages: whole.length, whole }
 }
@@ -57,10 +61,10 @@ export async function parsePages(
   path: string,
   range: { from: number; to: number },
   options: ParseOptions,
-  command: ParserCommand = parserCommand,
+  parser: ChildKind = PARSER,
 ): Promise<Page[]> {
   options.signal.throwIfAborted()
-  return (await askParser({ path, range, engine: 'liteparse' }, options, command)).pages
+  return (await askParser({ path, range, engine: 'liteparse' }, options, parser)).pages
 }
 
 /**
@@ -77,80 +81,37 @@ export async function readDocument(
 
 function checkPages(path: string, pages: number, { max_pages }: ParseLimits): void {
   if (pages <= max_pages && pages > 0) return
-  endIdle(path)
+  void endIdleChildren(ownerOf(path))
   if (pages === 0) throw new MediaFailure('empty', 'The document has no pages')
   throw new MediaFailure('too_many_pages', `The document has ${pages} pages; ${max_pages} are allowed`)
 }
 
-async function askParser(request: ParseRequest, options: ParseOptions, command: ParserCommand): Promise<PdfPart> {
+/** After a crash another engine is tried if there is one, otherwise the same once more. */
+async function askParser(request: ParseRequest, options: ParseOptions, parser: ChildKind): Promise<PdfPart> {
   try {
-    return await askOnce(request, options, command)
+    return await askOnce(request, options, parser)
   } catch (error) {
-    if (!(error instanceof ParserCrash)) throw error
+    if (!(error instanceof ChildCrash)) throw error
   }
-  try {
-    // Retried with another engine if there is one, otherwise once with the same.
-    return await askOnce('engine' in request ? { ...request, engine: 'pdf-parse' } : request, options, command)
-  } catch (cause) {
-    if (!(cause instanceof ParserCrash)) throw cause
-    throw new MediaFailure('damaged', 'The document makes its parser crash', { cause })
-  }
+  return askOnce('engine' in request ? { ...request, engine: 'pdf.js' } : request, options, parser)
 }
 
-async function askOnce(request: ParseRequest, options: ParseOptions, command: ParserCommand): Promise<PdfPart> {
-  // A parser reads one document only, so a malicious one cannot affect others.
-  const key: Key = { path: request.path, memory_mb: options.limits.memory_mb, command }
-  const child = takeIdle(key) ?? new ParserChild(await confined(command(options.limits.memory_mb)))
-  try {
-    const part = await child.ask(request, options)
-    if ('engine' in request) keepIdle(key, child)
-    else await child.kill()
-    return part
-  } catch (error) {
-    await child.kill()
-    throw error
-  }
+function askOnce(request: ParseRequest, options: ParseOptions, parser: ChildKind): Promise<PdfPart> {
+  // A parser reads one document only, so a malicious one cannot affect others; it is kept for the next batch of a PDF.
+  const use = { owner: ownerOf(request.path), memory_mb: options.limits.memory_mb }
+  return withChild(parser, use, async (child) => {
+    let more = false
+    try {
+      const pages: Page[] = []
+      const { total } = await child.ask<ParseAnswer>(request, options, (page) => pages.push(page as Page))
+      more = 'engine' in request
+      return { total, pages }
+    } finally {
+      if (!more) await child.end()
+    }
+  })
 }
 
-interface Key {
-  path: string
-  memory_mb: number
-  command: ParserCommand
-}
-interface Idle {
-  key: Key
-  child: ParserChild
-  timer: NodeJS.Timeout
-}
-
-// Starting a parser costs as much as reading 20 pages, so it is kept idle for the next batch of the same document.
-let idle: Idle[] = []
-
-function takeIdle({ path, memory_mb, command }: Key): ParserChild | undefined {
-  const found = idle.find(
-    ({ key, child }) => child.alive && key.path === path && key.memory_mb === memory_mb && key.command === command,
-  )
-  if (found) forget(found)
-  return found?.child
-}
-
-function keepIdle(key: Key, child: ParserChild): void {
-  const kept: Idle = { key, child, timer: setTimeout(() => end(kept), IDLE_MS).unref() }
-  idle.push(kept)
-  if (idle.length > MOST_IDLE) end(idle[0]!)
-}
-
-function forget(kept: Idle): void {
-  clearTimeout(kept.timer)
-  idle = idle.filter((each) => each !== kept)
-}
-
-function end(kept: Idle): void {
-  forget(kept)
-  void kept.child.kill()
-}
-
-/** Stops the idle parser of a finished document. */
-function endIdle(path: string): void {
-  for (const kept of idle.filter(({ key }) => key.path === path)) end(kept)
+function ownerOf(path: string): string {
+  return `document ${path}`
 }

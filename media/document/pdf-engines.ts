@@ -1,10 +1,16 @@
-// The two libraries that read PDF: liteparse, and pdf-parse for files that liteparse cannot open or platforms it does not
+// The two libraries that read PDF: liteparse, and pdf.js for files that liteparse cannot open or platforms it does not
 // support.
 import { readFile } from 'node:fs/promises'
+import type { LiteParseConfig, ParseResult } from '@llamaindex/liteparse'
 import { MediaFailure } from '../failure.ts'
 import type { Page } from '../page.ts'
+import { filledForm, hiddenFields } from './pdf-form.ts'
+import { withPdfJs } from './pdf-js.ts'
+import { plainText } from './pdf-lost-text.ts'
+import { detailsOf, needsDetails, type PdfDetails, toPage, turnOf } from './pdf-page.ts'
+import { joinedPieces } from './pdf-seen-text.ts'
 
-export type PdfEngine = 'liteparse' | 'pdf-parse'
+export type PdfEngine = 'liteparse' | 'pdf.js'
 
 export interface PdfPart {
   /** Pages of the whole document. */
@@ -15,92 +21,103 @@ export interface PdfPart {
 type Range = { from: number; to: number }
 /** liteparse stops silently at its own default of 1000. */
 const ALL_PAGES = 1_000_000
-/** Most characters of a possible scan, and the share of the page that the image must cover. */
-const LITTLE_TEXT = 300
-const MOSTLY = 0.5
 
 /**
  * Reads pages of a PDF; without a range only their number.
- * @param engine `liteparse` falls back by itself; `pdf-parse` after a crash of the other
+ * @param engine `liteparse` falls back by itself; `pdf.js` after a crash of the other
  * @throws MediaFailure
  */
 export async function readPdf(path: string, range: Range | undefined, engine: PdfEngine): Promise<PdfPart> {
-  if (engine === 'pdf-parse') return readWithPdfParse(path, range)
+  const bytes = await bytesOf(path)
+  if (engine === 'pdf.js') return readWithPdfJs(bytes, range)
   try {
-    return await readWithLiteparse(path, range)
+    return await readWithLiteparse(bytes, range)
   } catch (error) {
     if (error instanceof MediaFailure) throw error
-    return readWithPdfParse(path, range)
+    return readWithPdfJs(bytes, range)
   }
 }
 
 /** Without `ocrEnabled: false` it downloads OCR data. */
 const QUIET = { ocrEnabled: false, maxPages: ALL_PAGES, quiet: true }
 
-async function readWithLiteparse(path: string, range: Range | undefined): Promise<PdfPart> {
+async function parse(bytes: Buffer, config: Partial<LiteParseConfig>): Promise<ParseResult> {
   const { LiteParse } = await import('@llamaindex/liteparse')
-  const parser = new LiteParse({
-    ...QUIET,
-    targetPages: range ? `${range.from}-${range.to}` : '1',
-    outputFormat: range ? 'markdown' : 'text',
-    imageMode: 'off',
-    extractLinks: false,
-    // It treats any text that recurs on the pages of a batch as a running header, also "Chapter 7".
-    keepHeadersFooters: true,
-    continueOnPageError: true,
-  })
-  const result = await parser.parse(await bytesOf(path)).catch((error: unknown) => {
+  return new LiteParse({ ...QUIET, ...config }).parse(bytes).catch((error: unknown) => {
     throw /password/i.test(String(error)) ? encrypted(error) : error
   })
-  const pages: Page[] = range
-    ? result.pages.map(({ pageNum, markdown }) => ({ page: pageNum, text: withoutEmptyFence(markdown) }))
-    : []
-  await markScanned(path, pages)
-  if (range && pages.length === 0 && result.pageErrors.length > 0) throw new Error(result.pageErrors[0]!.message)
-  return { total: result.totalPages, pages }
 }
 
-/** Inspects pages with little text, or without letters; takes about as long as reading them. */
-async function markScanned(path: string, pages: Page[]): Promise<void> {
-  const doubtful = pages.filter(({ text }) => text.length < LITTLE_TEXT || hasNoLetters(text))
-  if (doubtful.length === 0) return
-  const { LiteParse } = await import('@llamaindex/liteparse')
-  const targetPages = doubtful.map(({ page }) => page).join(',')
-  const stats = await new LiteParse({ ...QUIET, targetPages }).isComplex(await bytesOf(path))
-  for (const page of doubtful) {
-    const found = stats.find(({ pageNumber }) => pageNumber === page.page)
-    // An image with little text may be a stamped scan, or a drawing with a caption: drawn text is read as well.
-    if (!found || (found.textLength > 0 && !found.isGarbled && found.imageCoverage < MOSTLY)) continue
-    if (found.textLength > 0 || found.imageCoverage > 0 || found.needsOcr) page.scanned = true
-  }
+const AS_MARKDOWN: Partial<LiteParseConfig> = {
+  outputFormat: 'markdown',
+  imageMode: 'off',
+  extractLinks: false,
+  // It treats any text that recurs on the pages of a batch as a running header, also "Chapter 7".
+  keepHeadersFooters: true,
+  continueOnPageError: true,
+  includeComplexity: true,
+  extractFormFields: true,
+  extractAnnotations: true,
 }
 
-/** Fonts without a character map yield private use or invalid characters. */
-function hasNoLetters(text: string): boolean {
-  const strange = text.match(/[\uE000-\uF8FF\uFFFD]/g)?.length ?? 0
-  return strange > text.length * 0.2
+async function readWithLiteparse(bytes: Buffer, range: Range | undefined): Promise<PdfPart> {
+  if (!range) return { total: (await parse(bytes, { targetPages: '1', outputFormat: 'text' })).totalPages, pages: [] }
+  const result = await parse(bytes, { ...AS_MARKDOWN, targetPages: `${range.from}-${range.to}` })
+  if (result.pages.length === 0 && result.pageErrors.length > 0) throw new Error(result.pageErrors[0]!.message)
+  const upright = await readTurned(bytes, result)
+  const details = await readDetails(bytes, result)
+  const pages = result.pages.map((page) => toPage(page, details.get(page.pageNum), upright.get(page.pageNum)))
+  const unread = result.pageErrors.map(({ pageNum }): Page => ({ page: pageNum, text: '', notices: [UNREAD] }))
+  return { total: result.totalPages, pages: [...pages, ...unread].toSorted((a, b) => a.page - b.page) }
 }
 
-async function readWithPdfParse(path: string, range: Range | undefined): Promise<PdfPart> {
-  // pdf.js creates one at load time from a canvas package that production installations do not have.
-  globalThis.DOMMatrix ??= class {} as typeof DOMMatrix
-  const { PasswordException, PDFParse, VerbosityLevel } = await import('pdf-parse')
-  // pdf.js transfers the given buffer.
-  const data = new Uint8Array(await bytesOf(path))
-  const parser = new PDFParse({ data, verbosity: VerbosityLevel.ERRORS })
+const UNREAD = { code: 'unreadable', message: 'Pages are damaged and cannot be read', count: 1 } as const
+
+/** Pages whose text is set sideways, turned and read again: liteparse leaves such text out of its Markdown. */
+async function readTurned(bytes: Buffer, { pages }: ParseResult): Promise<Map<number, ParseResult['pages'][number]>> {
+  const turns = pages.map((page) => ({ page: page.pageNum, angle: turnOf(page) })).filter(({ angle }) => angle !== 0)
+  if (turns.length === 0) return new Map()
+  const targetPages = turns.map(({ page }) => page).join(',')
+  const again = await parse(bytes, { ...AS_MARKDOWN, targetPages, pageOrientationCorrections: turns })
+  return new Map(again.pages.map((page) => [page.pageNum, page]))
+}
+
+async function readDetails(bytes: Buffer, { pages }: ParseResult): Promise<Map<number, PdfDetails>> {
+  const wanted = pages.filter(needsDetails).map(({ pageNum }) => pageNum)
+  const details = new Map<number, PdfDetails>()
+  if (wanted.length === 0) return details
+  // Without it the pages are as liteparse read them.
+  const read = withPdfJs(bytes, async (document) => {
+    for (const page of wanted) details.set(page, await detailsOf(document, page))
+  })
+  await read.catch(() => undefined)
+  return details
+}
+
+async function readWithPdfJs(bytes: Buffer, range: Range | undefined): Promise<PdfPart> {
   try {
-    const { total } = await parser.getInfo()
-    if (!range) return { total, pages: [] }
-    const partial = Array.from({ length: Math.min(range.to, total) - range.from + 1 }, (_, index) => range.from + index)
-    if (partial.length === 0) return { total, pages: [] }
-    const { pages } = await parser.getText({ partial })
-    return { total, pages: pages.map(({ num, text }) => ({ page: num, text })) }
+    return await withPdfJs(bytes, async (document) => {
+      const total = document.numPages
+      const pages: Page[] = []
+      for (let page = range?.from ?? 1; range && page <= Math.min(range.to, total); page += 1)
+        pages.push(
+          await detailsOf(document, page).then(
+            (details) => pageOf(page, details),
+            () => ({ page, text: '', notices: [UNREAD] }),
+          ),
+        )
+      return { total, pages }
+    })
   } catch (error) {
-    if (error instanceof PasswordException) throw encrypted(error)
+    if (error instanceof MediaFailure) throw error
     throw new MediaFailure('damaged', 'The PDF is damaged and cannot be read', { cause: error })
-  } finally {
-    await parser.destroy().catch(() => undefined)
   }
+}
+
+function pageOf(page: number, { fields, notes, seen }: PdfDetails): Page {
+  const items = [...joinedPieces(seen), ...notes.filter(({ isTyped }) => isTyped)]
+  const notices = hiddenFields(fields)
+  return { page, text: filledForm(items, fields) ?? plainText(items), ...(notices.length > 0 && { notices }) }
 }
 
 /** Renders a page; undefined when it has only one colour. @throws liteparse's error */
@@ -121,9 +138,4 @@ function bytesOf(path: string): Promise<Buffer> {
 
 function encrypted(cause: unknown): MediaFailure {
   return new MediaFailure('encrypted', 'The PDF is encrypted and opens only with a password', { cause })
-}
-
-/** A page without text is returned as an empty code block. */
-function withoutEmptyFence(markdown: string): string {
-  return /^\s*```\w*\s*```\s*$/.test(markdown) ? '' : markdown
 }

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { MediaFailure } from '../failure.ts'
 import type { Page } from '../page.ts'
+import { withoutPictures } from './embedded-pictures.ts'
 import { cutLong } from './readers/pages.ts'
 import { decodeText } from './text-encoding.ts'
 
@@ -13,7 +14,9 @@ export async function readTextPages(path: string, maxBytes: number, signal: Abor
   const bytes = await readFile(path, { signal })
   if (bytes.length > maxBytes)
     throw new MediaFailure('too_much_output', `The text is longer than ${maxBytes} bytes, which is the limit`)
-  const text = decodeText(bytes)
+  const { text, count } = withoutPictures(decodeText(bytes))
   if (text.trim() === '') throw new MediaFailure('empty', 'The file holds no text')
-  return cutLong(text).map((text, index) => ({ page: index + 1, text }))
+  const pages = cutLong(text).map((text, index): Page => ({ page: index + 1, text }))
+  if (count > 0) pages[0]!.notices = [{ code: 'not_read', message: 'Text in pictures is not read', count, places: [] }]
+  return pages
 }

@@ -1,10 +1,10 @@
 // HTML elements as Markdown with tables: turndown's rules, and custom ones for tables, for which its plugins keep HTML or
 // lose cells.
 import TurndownService from 'turndown'
+import { scripted } from './scripts.ts'
+import { cellsOf, fillSpans, flattenNested, MAX_COLUMNS } from './table-grid.ts'
 
-/** Limit of cells per row; `colspan` is untrusted. */
-const MAX_COLUMNS = 50
-
+/** Changes the element. */
 export function toMarkdown(element: Element): string {
   const service = new TurndownService({
     headingStyle: 'atx',
@@ -12,6 +12,8 @@ export function toMarkdown(element: Element): string {
     bulletListMarker: '-',
     emDelimiter: '*',
   })
+  flattenNested(element)
+  for (const table of element.querySelectorAll('table')) if (!table.querySelector('table')) fillSpans(table)
   const columns = new Map<Element, number>()
   /** Number of columns of the table around a node; 0 for a layout table. */
   const columnsAround = (node: Node): number => {
@@ -36,7 +38,7 @@ export function toMarkdown(element: Element): string {
         .trim()
         .replaceAll(/\s*\n\s*/g, ' ')
         .replaceAll('|', String.raw`\|`)
-      return `| ${text} ${'|  '.repeat(spanOf(node as Element) - 1)}`
+      return `| ${text} `
     },
   })
   service.addRule('row', {
@@ -54,6 +56,34 @@ export function toMarkdown(element: Element): string {
         : `\n|${'  |'.repeat(width)}${rule}${line}`
     },
   })
+  service.addRule('script', {
+    filter: ['sup', 'sub'],
+    replacement(content, node) {
+      const text = (node.textContent ?? '').trim()
+      if (content.includes('](')) return content
+      const place = node.nodeName === 'SUP' ? 'above' : 'below'
+      const small = scripted(text, place, node.previousSibling?.textContent ?? '')
+      return small === text ? content : small
+    },
+  })
+  service.addRule('formula', {
+    filter: (node) => node.nodeName === 'CODE' && node.getAttribute('class') === 'muxi-tex',
+    replacement: (_, node) => `$${(node.textContent ?? '').replaceAll(/\s+/g, ' ').trim()}$`,
+  })
+  service.addRule('label', {
+    filter: (node) => node.nodeName === 'SPAN' && node.getAttribute('class') === 'muxi-label',
+    // The space behind it is that of the element.
+    replacement: (_, node) => (node.textContent ?? '').trim(),
+  })
+  service.addRule('labelled', {
+    filter: (node) => node.nodeName === 'LI' && node.hasAttribute('data-label'),
+    replacement(content, node) {
+      const label = (node as Element).getAttribute('data-label')!
+      const lines = content.replaceAll(/^\n+|\n+$/g, '')
+      const text = label === '' ? lines : lines.replaceAll('\n', '\n    ')
+      return `${label === '' ? '' : `${label} `}${text}${content.endsWith('\n') ? '\n' : ''}${node.nextSibling ? '\n' : ''}`
+    },
+  })
   service.addRule('rows', { filter: ['thead', 'tbody', 'tfoot'], replacement: (content) => content })
   service.addRule('caption', { filter: 'caption', replacement: (content) => `\n\n${content.trim()}\n\n` })
   service.addRule('columns', { filter: ['colgroup', 'col'], replacement: () => '' })
@@ -66,14 +96,5 @@ function countColumns(table: Element): number {
 }
 
 function widthOf(row: Element): number {
-  const cells = [...row.children].filter(({ tagName }) => tagName === 'TD' || tagName === 'TH')
-  return Math.min(
-    MAX_COLUMNS,
-    cells.reduce((sum, cell) => sum + spanOf(cell), 0),
-  )
-}
-
-function spanOf(cell: Element): number {
-  const span = Number(cell.getAttribute('colspan') ?? 1)
-  return Number.isInteger(span) && span >= 1 ? Math.min(span, MAX_COLUMNS) : 1
+  return Math.min(MAX_COLUMNS, cellsOf(row).length)
 }

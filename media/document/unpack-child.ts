@@ -1,14 +1,14 @@
 // The child program that unpacks containers: mails and archives.
-import { answerRequests, folder } from '../process/child-protocol.ts'
-import { sniffFile } from './kind-of-file.ts'
+import { answerRequests } from '../process/child-protocol.ts'
+import { sniffFile } from '../kind/kind-of-file.ts'
 import type { Unpacked, UnpackRequest } from './members.ts'
 import { isMailKind } from './readers/parse-mail.ts'
-import { isArchiveKind } from './document-types.ts'
+import { isArchiveKind } from '../kind/document-types.ts'
 import { unpackArchive } from './unpack/unpack-archive.ts'
 import { unpackMail } from './unpack/unpack-mail.ts'
 import { MemberFiles } from './unpack/member-files.ts'
 
-answerRequests<UnpackRequest>(async ({ path, name }): Promise<Unpacked> => {
+answerRequests<UnpackRequest>(async ({ path, name, folder }): Promise<Unpacked> => {
   const kind = await sniffFile(path, name)
   if (isArchiveKind(kind)) return unpackArchive({ path, name, folder }, kind)
   if (!isMailKind(kind)) return { members: [{ name, path }], skipped: [] }

@@ -2,12 +2,13 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import exif from 'exif-reader'
-import decodeHeic from 'heic-decode'
 import sharp, { type Metadata, type Sharp } from 'sharp'
 import { answerRequests } from '../process/child-protocol.ts'
 import { MediaFailure } from '../failure.ts'
 import type { ImageFacts, ImageFile, ImageRequest, ImageVariant, PreparedImage } from './image.ts'
-import { sniffMedia } from '../sniff-media.ts'
+import { onGround, openPicture } from './open-picture.ts'
+import { sniffMedia } from '../kind/sniff-media.ts'
+import { tilesOf } from './tiles.ts'
 
 /** Density at which one SVG unit is one pixel. */
 const SVG_DENSITY = 72
@@ -33,32 +34,57 @@ async function prepare(request: ImageRequest): Promise<PreparedImage> {
 }
 
 async function encode(bytes: Buffer, type: string, request: ImageRequest): Promise<PreparedImage> {
-  const options = { limitInputPixels: request.max_pixels, failOn: 'error', density: SVG_DENSITY } as const
+  const { max_pixels, page = 0 } = request
+  const options = { page, density: SVG_DENSITY, limitInputPixels: max_pixels, failOn: 'error' } as const
   const meta = await sharp(bytes, options).metadata()
-  const side = Math.max(...request.variants.map(({ max_side }) => max_side))
-  if (meta.width * meta.height > request.max_pixels) throw tooLarge(request.max_pixels)
-  // libvips of sharp has no decoder for HEVC; libheif applies the orientation itself.
-  const source = type === 'image/heic' ? await openHeic(bytes, request.max_pixels) : sharp(bytes, options).autoOrient()
+  if (meta.width * meta.height > max_pixels) throw tooLarge(max_pixels)
+  const facts = factsOf(meta, type)
+  if (request.variants.length === 0) return { facts, files: [] }
+  const plans = request.variants.map((variant) => planOf(variant, facts))
+  const source = await openPicture(bytes, type, options)
   const { data, info } = await source
-    .resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
+    .resize({
+      width: Math.max(...plans.map(({ size }) => size.width)),
+      height: Math.max(...plans.map(({ size }) => size.height)),
+      fit: 'inside',
+      withoutEnlargement: true,
+    })
     .toColourspace('srgb')
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
-  const raw = { width: info.width, height: info.height, channels: info.channels }
-  // Drawings, in contrast to photographs, keep sharp edges and transparency.
+  const { pixels, channels } = onGround(data, info.channels)
+  const raw = { width: info.width, height: info.height, channels }
+  // Drawings, in contrast to photographs, keep sharp edges.
   const drawn = ['image/png', 'image/gif', 'image/svg+xml'].includes(type) || meta.hasAlpha
   const files: ImageFile[] = []
-  for (const variant of request.variants)
-    files.push(await write(() => sharp(data, { raw }), variant, drawn, request.folder))
-  return { facts: factsOf(meta, type), files }
+  for (const { variant, size, tiles } of plans) {
+    const whole = () => sharp(pixels, { raw })
+    if (tiles.length === 0) {
+      files.push(await write(whole, variant, drawn, join(request.folder, variant.name)))
+      continue
+    }
+    const name = `${variant.name}-whole`
+    files.push(await write(whole, { ...variant, name }, drawn, join(request.folder, name)))
+    for (const [index, tile] of tiles.entries()) {
+      const cut = await whole()
+        .resize({ ...size, fit: 'fill' })
+        .extract(tile)
+        .raw()
+        .toBuffer()
+      const open = () => sharp(cut, { raw: { width: tile.width, height: tile.height, channels } })
+      files.push(await write(open, variant, drawn, join(request.folder, `${variant.name}-${index + 1}`)))
+    }
+  }
+  return { facts, files }
 }
 
-async function openHeic(bytes: Buffer, maxPixels: number): Promise<Sharp> {
-  const { width, height, data } = await decodeHeic({ buffer: bytes })
-  return sharp(Buffer.from(data.buffer, data.byteOffset, data.byteLength), {
-    raw: { width, height, channels: 4 },
-    limitInputPixels: maxPixels,
-  }).removeAlpha()
+function planOf(variant: ImageVariant, { width, height }: ImageFacts) {
+  const { max_tiles = 1, max_pixels } = variant
+  const share = Math.min(1, Math.sqrt((max_pixels ?? 0) / (width * height)))
+  const max_side = max_pixels === undefined ? variant.max_side : Math.floor(Math.max(width, height) * share)
+  const tiling = tilesOf(width, height, max_side, max_tiles)
+  const size = tiling ? { width: tiling.width, height: tiling.height } : { width: max_side, height: max_side }
+  return { variant: { ...variant, max_side }, size, tiles: tiling?.tiles ?? [] }
 }
 
 /** Writes a variant within its size limit, without metadata. */
@@ -66,12 +92,11 @@ async function write(
   open: () => Sharp,
   { name, max_side, max_bytes, format }: ImageVariant,
   drawn: boolean,
-  folder: string,
+  path: string,
 ): Promise<ImageFile> {
-  const path = join(folder, name)
   for (let side = max_side; ; side = Math.floor(side * 0.7)) {
     const small = () => open().resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
-    const jpegs = QUALITIES.map((quality) => () => small().flatten({ background: '#fff' }).jpeg({ quality }))
+    const jpegs = QUALITIES.map((quality) => () => small().jpeg({ quality }))
     const attempts =
       format === 'webp'
         ? [() => small().webp({ quality: 75 })]
@@ -95,6 +120,7 @@ function factsOf(meta: Metadata, type: string): ImageFacts {
     width,
     height,
     frames: meta.pages ?? 1,
+    pages: type === 'image/tiff' ? (meta.pages ?? 1) : 1,
     has_alpha: meta.hasAlpha,
     ...(meta.orientation !== undefined && { orientation: meta.orientation }),
     ...(meta.exif && { exif: readExif(meta.exif) }),

@@ -1,7 +1,9 @@
 // Image variants for models and users: upright, without private metadata, within size limits. Decoded in a child process that can be killed.
-import { rm } from 'node:fs/promises'
-import { RpcProgram } from '../process/rpc-program.ts'
-import { MediaFailure } from '../failure.ts'
+import { writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { type ChildKind, scriptCommand } from '../process/child-kind.ts'
+import { withChild } from '../process/child-pool.ts'
 import type { ProcessLimits } from '../process/limited-process.ts'
 
 export interface ImageVariant {
@@ -9,8 +11,12 @@ export interface ImageVariant {
   /** Longest side, in pixels; smaller images are not scaled. */
   max_side: number
   max_bytes: number
+  /** Limit of its pixels, instead of its side. */
+  max_pixels?: number
   /** Default: PNG for drawings, otherwise JPEG. */
   format?: 'png' | 'webp'
+  /** Most parts of a picture so long that its text could not be read when scaled; default: one. */
+  max_tiles?: number
 }
 
 export interface ImageRequest {
@@ -19,17 +25,21 @@ export interface ImageRequest {
   folder: string
   variants: ImageVariant[]
   max_pixels: number
+  /** Of a picture with several, from 0; default: the first. */
+  page?: number | undefined
 }
 
-/** The variant for OCR: the size of a page at 300 dpi, for small print. */
+/** The variant for OCR, which scales it by the height of its letters: small print and long pictures keep their size. */
 export const READABLE: ImageVariant = {
   name: 'readable',
-  max_side: 3_508,
+  max_side: Number.MAX_SAFE_INTEGER,
+  max_pixels: 24_000_000,
   max_bytes: Number.MAX_SAFE_INTEGER,
   format: 'png',
 }
 
 export interface ImageFile {
+  /** Of its variant. The parts of a long picture have the same, after the whole of it, `<name>-whole`. */
   name: string
   path: string
   media_type: string
@@ -45,6 +55,8 @@ export interface ImageFacts {
   width: number
   height: number
   frames: number
+  /** Of a TIFF; frames of a film are no pages. */
+  pages: number
   has_alpha: boolean
   orientation?: number
   exif?: Record<string, unknown>
@@ -62,76 +74,35 @@ export interface ImageOptions {
   limits: ImageLimits
   /** The image's owner: a decoder process serves one owner only. */
   owner: string
+  /** Of a picture with several pages, from 0; default: the first. */
+  page?: number
 }
 
-/** Idle timeout of a decoder, in milliseconds, and number of images after which it is replaced. */
-const IDLE_MS = 5_000
-const MOST_IDLE = 2
-const MOST_PICTURES = 100
+const DECODER: ChildKind = {
+  what: 'picture',
+  writes: true,
+  most: Math.max(2, availableParallelism()),
+  command: scriptCommand(new URL('image-child.ts', import.meta.url)),
+}
 
 /**
  * Makes variants of an image. Their files are deleted after `use`.
+ * @param source path of a file, or its bytes
  * @throws MediaFailure, or the signal's reason
  */
 export async function withPreparedImage<T>(
-  path: string,
+  source: string | Uint8Array,
   variants: ImageVariant[],
-  options: ImageOptions,
+  { owner, limits, signal, page }: ImageOptions,
   use: (prepared: PreparedImage) => Promise<T>,
 ): Promise<T> {
-  options.signal.throwIfAborted()
-  const { owner, limits, signal } = options
-  const decoder = takeIdle(options) ?? {
-    program: await RpcProgram.start(new URL('image-child.ts', import.meta.url)),
-    owner,
-    memoryMb: limits.memory_mb,
-  }
-  const folder = await decoder.program.makeFolder()
-  try {
-    const request: ImageRequest = { path, folder, variants, max_pixels: limits.max_pixels }
-    return await use(await decoder.program.ask<PreparedImage>(request, { signal, limits, what: 'picture' }))
-  } catch (error) {
-    // A decoder that reported a faulty image can be reused.
-    if (!(error instanceof MediaFailure)) await decoder.program.end()
-    throw error
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-    keepIdle(decoder)
-  }
-}
-
-interface Decoder {
-  program: RpcProgram
-  owner: string
-  memoryMb: number
-  timer?: NodeJS.Timeout
-}
-
-// Starting a decoder costs more than decoding a photograph, so it is kept idle for the next one of the same owner.
-let idle: Decoder[] = []
-
-function takeIdle({ owner, limits }: ImageOptions): Decoder | undefined {
-  const found = idle.find((each) => each.program.alive && each.owner === owner && each.memoryMb === limits.memory_mb)
-  if (found) forget(found)
-  return found
-}
-
-function keepIdle(decoder: Decoder): void {
-  if (!decoder.program.alive) return
-  if (decoder.program.asked >= MOST_PICTURES) return void decoder.program.end()
-  decoder.timer = setTimeout(() => {
-    forget(decoder)
-    void decoder.program.end()
-  }, IDLE_MS).unref()
-  idle.push(decoder)
-  if (idle.length > MOST_IDLE) {
-    const [oldest] = idle
-    forget(oldest!)
-    void oldest!.program.end()
-  }
-}
-
-function forget(decoder: Decoder): void {
-  clearTimeout(decoder.timer)
-  idle = idle.filter((each) => each !== decoder)
+  signal.throwIfAborted()
+  return withChild(DECODER, { owner, memory_mb: limits.memory_mb }, (decoder) =>
+    decoder.inFolder(async (folder) => {
+      const path = typeof source === 'string' ? source : join(folder, 'source')
+      if (typeof source !== 'string') await writeFile(path, source)
+      const request: ImageRequest = { path, folder, variants, max_pixels: limits.max_pixels, page }
+      return use(await decoder.ask<PreparedImage>(request, { signal, limits }))
+    }),
+  )
 }

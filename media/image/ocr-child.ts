@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { createWorker, OEM, PSM, type Page as RecognizedPage, type Worker } from 'tesseract.js'
 import { answerRequests, folder } from '../process/child-protocol.ts'
+import { letterHeight } from './letter-height.ts'
+import { stripsOf } from './strips.ts'
 import { languageFile } from './ocr-languages.ts'
 import type { Recognized } from '../page.ts'
 import { drawPdfPage } from '../document/pdf-engines.ts'
@@ -16,19 +18,25 @@ export interface OcrRequest {
 }
 
 const DPI = 300
-/** Smaller images are scaled up: their letters may be too small. */
-const SMALL_SIDE = 1_300
+/** Heights of letters, in pixels: what the model is made for, and the least and the most that it reads as well. */
+const BEST_HEIGHT = 26
+const LEAST_HEIGHT = 18
+const MOST_HEIGHT = 70
+const MOST_SCALE = 4
+/** Limit of a scaled picture, in pixels. */
+const MOST_PIXELS = 40_000_000
+/** A picture without measurable letters is scaled so much when it is read with less than the first confidence. */
 const SCALED_UP = 3
-/**
- * Confidence thresholds, from 0 to 100: below the first a page may be rotated, or without text; below the second its letters
- * may be too small.
- */
+const SMALL_SIDE = 1_300
+/** Confidence, from 0 to 100, below which a page may be rotated, or without text. */
 const SURE = 70
-const VERY_SURE = 90
 const NOTHING: Recognized = { text: '', confidence: 0, turned: 0, paragraphs: [] }
-/** Side of the thumbnail for the detection of text lines, in pixels; and of a sample of it, as a share. */
+/** Side of the thumbnail for the detection of text lines, in pixels; and of samples of it, as shares. */
 const COPY_SIDE = 800
 const PIECE = 0.35
+const SAMPLE = 0.6
+/** Pixels of a picture whose letters are measured without a sample. */
+const MEASURED_WHOLE = 4_000_000
 
 sharp.cache(false)
 let reader: { languages: string; worker: Worker } | undefined
@@ -36,17 +44,94 @@ let reader: { languages: string; worker: Worker } | undefined
 answerRequests<OcrRequest>(async ({ path, page, languages }): Promise<Recognized> => {
   if (page !== undefined) {
     const drawn = await drawPdfPage(path, page, DPI)
-    return drawn ? readUpright(drawn, languages) : NOTHING
+    return drawn ? readScaled(drawn, languages) : NOTHING
   }
   const bytes = await readFile(path)
-  const { width, height } = await sharp(bytes).metadata()
-  const flat = () => sharp(bytes).flatten({ background: '#fff' }).greyscale()
-  const read = await readUpright(await flat().png({ compressionLevel: 1 }).toBuffer(), languages)
-  if (read.confidence >= VERY_SURE || Math.max(width, height) > SMALL_SIDE) return read
-  const grown = flat().resize({ width: width * SCALED_UP, kernel: 'cubic' })
-  const larger = await readUpright(await grown.png({ compressionLevel: 1 }).toBuffer(), languages)
-  return larger.confidence > read.confidence ? larger : read
+  const flat = await sharp(bytes).flatten({ background: '#fff' }).greyscale().png({ compressionLevel: 1 }).toBuffer()
+  const { width, height } = await sharp(flat).metadata()
+  const strips = stripsOf(await contrastOf(flat, height), width)
+  if (strips.length === 1) return readScaled(flat, languages)
+  const read: Recognized[] = []
+  for (const { top, height: high } of strips) {
+    const strip = await sharp(flat)
+      .extract({ left: 0, top, width, height: high })
+      .png({ compressionLevel: 1 })
+      .toBuffer()
+    read.push(movedDown(await readScaled(strip, languages), top))
+  }
+  return joined(read)
 })
+
+/** The difference between the lightest and the darkest of each row. */
+async function contrastOf(picture: Buffer, height: number): Promise<Uint8Array> {
+  const { data, info } = await sharp(picture)
+    .resize({ width: 200, height, fit: 'fill' })
+    .greyscale()
+    .raw()
+    .toBuffer({ resolveWithObject: true })
+  return Uint8Array.from({ length: height }, (_, row) => {
+    let [least, most] = [255, 0]
+    for (let x = 0; x < info.width; x += 1) {
+      const value = data[(row * info.width + x) * info.channels]!
+      least = Math.min(least, value)
+      most = Math.max(most, value)
+    }
+    return most - least
+  })
+}
+
+/** Reads a picture in the size in which its letters are read best. */
+async function readScaled(picture: Buffer, languages: string[]): Promise<Recognized> {
+  const { width, height } = await sharp(picture).metadata()
+  const letters = await lettersOf(picture)
+  const scale = letters === undefined || (letters >= LEAST_HEIGHT && letters <= MOST_HEIGHT) ? 1 : BEST_HEIGHT / letters
+  if (scale !== 1) return readAtScale(picture, scale, width, height, languages)
+  const read = await readUpright(picture, languages)
+  if (letters !== undefined || read.confidence >= SURE || Math.max(width, height) > SMALL_SIDE) return read
+  const larger = await readAtScale(picture, SCALED_UP, width, height, languages)
+  return larger.confidence > read.confidence ? larger : read
+}
+
+async function readAtScale(
+  picture: Buffer,
+  wanted: number,
+  width: number,
+  height: number,
+  languages: string[],
+): Promise<Recognized> {
+  const scale = Math.min(wanted, MOST_SCALE, Math.sqrt(MOST_PIXELS / (width * height)))
+  const scaled = sharp(picture).resize({ width: Math.round(width * scale), kernel: 'cubic' })
+  const read = await readUpright(await scaled.png({ compressionLevel: 1 }).toBuffer(), languages)
+  const back = (box: number[]) => box.map((each) => Math.round(each / scale))
+  return { ...read, paragraphs: read.paragraphs.map((each) => ({ ...each, box: back(each.box) })) }
+}
+
+/** The height of letters where there are most of them. */
+async function lettersOf(picture: Buffer): Promise<number | undefined> {
+  const { width, height } = await sharp(picture).metadata()
+  const isSmall = width * height <= MEASURED_WHOLE
+  const piece = isSmall ? { left: 0, top: 0, width, height } : busiest(await grey(picture), SAMPLE)
+  const { data, info } = await sharp(picture).extract(piece).greyscale().raw().toBuffer({ resolveWithObject: true })
+  const values = info.channels === 1 ? data : data.filter((_, index) => index % info.channels === 0)
+  return letterHeight(values, info.width, info.height)
+}
+
+function movedDown(read: Recognized, by: number): Recognized {
+  const moved = ([left, top, right, bottom]: number[]) => [left!, top! + by, right!, bottom! + by]
+  return { ...read, paragraphs: read.paragraphs.map((each) => ({ ...each, box: moved(each.box) })) }
+}
+
+function joined(strips: Recognized[]): Recognized {
+  const read = strips.filter(({ text }) => text !== '')
+  const letters = read.reduce((sum, { text }) => sum + text.length, 0)
+  const sure = read.reduce((sum, { text, confidence }) => sum + text.length * confidence, 0)
+  return {
+    text: read.map(({ text }) => text).join('\n\n'),
+    confidence: letters === 0 ? 0 : Math.round(sure / letters),
+    turned: read[0]?.turned ?? 0,
+    paragraphs: read.flatMap(({ paragraphs }) => paragraphs),
+  }
+}
 
 async function readUpright(picture: Buffer, languages: string[]): Promise<Recognized> {
   const copy = await grey(picture)
@@ -138,8 +223,11 @@ async function angleOf(worker: Worker, picture: Buffer, copy: Grey): Promise<num
 }
 
 /** The square of an image with the most contrast between neighbouring pixels, as in text. */
-function busiest({ width, height, scale, ink }: Grey): { left: number; top: number; width: number; height: number } {
-  const side = Math.floor(Math.min(width, height) * PIECE)
+function busiest(
+  { width, height, scale, ink }: Grey,
+  share = PIECE,
+): { left: number; top: number; width: number; height: number } {
+  const side = Math.floor(Math.min(width, height) * share)
   const step = Math.max(1, Math.floor(side / 4))
   let best = { left: 0, top: 0, changes: -1 }
   for (let top = 0; top + side <= height; top += step) {

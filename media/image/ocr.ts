@@ -1,8 +1,9 @@
 // OCR, in as many processes as there are cores, shared by all callers.
-import { mapAll } from '../../contracts/map-all.ts'
+import { Slots } from '../../contracts/slots.ts'
 import { availableParallelism } from 'node:os'
-import { RpcProgram } from '../process/rpc-program.ts'
-import { MediaFailure } from '../failure.ts'
+import { type ChildKind, scriptCommand } from '../process/child-kind.ts'
+import { withChild } from '../process/child-pool.ts'
+import { MediaFailure, ReaderFailed } from '../failure.ts'
 import type { ProcessLimits } from '../process/limited-process.ts'
 import type { OcrRequest } from './ocr-child.ts'
 import type { Recognized } from '../page.ts'
@@ -15,110 +16,37 @@ export interface OcrOptions {
   owner: string
 }
 
-/**
- * Idle timeout of an OCR process, in milliseconds; number of images after which it is replaced, because its memory grows.
- */
-const IDLE_MS = 10_000
-const MOST_READ = 100
-
-interface Reader {
-  program: RpcProgram
-  owner: string
-  timer?: NodeJS.Timeout
-}
-
 export class Ocr {
   readonly #limits: ProcessLimits
-  readonly #most: number
-  readonly #waiting: (() => void)[] = []
-  #working = 0
-  #idle: Reader[] = []
+  readonly #slots: Slots
+  readonly #reader: ChildKind
 
   constructor(limits: ProcessLimits, most = availableParallelism()) {
     this.#limits = limits
-    this.#most = most
+    this.#slots = new Slots(most)
+    this.#reader = {
+      what: 'picture',
+      writes: true,
+      most,
+      command: scriptCommand(new URL('ocr-child.ts', import.meta.url)),
+    }
   }
 
   /** Reads an image, or a page of a PDF. @throws MediaFailure, or the signal's reason */
   async recognize(source: { path: string; page?: number }, options: OcrOptions): Promise<Recognized> {
     const { languages, signal, owner } = options
-    await this.#enter(signal)
+    const giveBack = await this.#slots.take(signal)
     try {
-      const reader = this.#takeIdle(owner) ?? {
-        owner,
-        program: await RpcProgram.start(new URL('ocr-child.ts', import.meta.url)),
-      }
       const request: OcrRequest = { ...source, languages }
-      try {
-        const read = await reader.program.ask<Recognized>(request, { signal, limits: this.#limits, what: 'picture' })
-        this.#keepIdle(reader)
-        return read
-      } catch (error) {
-        await reader.program.end()
-        // tesseract.js and sharp have many messages for it.
-        if (error instanceof Error && error.message.startsWith('Cannot read the picture: '))
-          throw new MediaFailure('damaged', 'The picture is damaged and cannot be read', { cause: error })
-        throw error
-      }
+      return await withChild(this.#reader, { owner, memory_mb: this.#limits.memory_mb }, (child) =>
+        child.ask<Recognized>(request, { signal, limits: this.#limits }),
+      )
+    } catch (error) {
+      if (error instanceof ReaderFailed)
+        throw new MediaFailure('damaged', 'The picture is damaged and cannot be read', { cause: error })
+      throw error
     } finally {
-      this.#leave()
+      giveBack()
     }
-  }
-
-  async close(): Promise<void> {
-    await mapAll(this.#idle, (reader) => this.#end(reader))
-  }
-
-  async #enter(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
-    if (this.#working < this.#most) {
-      this.#working += 1
-      return
-    }
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const abort = () => {
-      const at = this.#waiting.indexOf(resolve)
-      // If it already has a slot, it continues, and then checks the signal.
-      if (at >= 0) this.#waiting.splice(at, 1)
-      if (at >= 0) reject(signal.reason as Error)
-    }
-    signal.addEventListener('abort', abort, { once: true })
-    this.#waiting.push(resolve)
-    try {
-      await promise
-    } finally {
-      signal.removeEventListener('abort', abort)
-    }
-  }
-
-  /** The slot goes to the longest waiting caller. */
-  #leave(): void {
-    const next = this.#waiting.shift()
-    if (next) next()
-    else this.#working -= 1
-  }
-
-  #takeIdle(owner: string): Reader | undefined {
-    const found = this.#idle.find((reader) => reader.program.alive && reader.owner === owner)
-    if (found) this.#forget(found)
-    // Idle processes of other owners are stopped.
-    else if (this.#idle.length > 0 && this.#idle.length + this.#working > this.#most) void this.#end(this.#idle[0]!)
-    return found
-  }
-
-  #keepIdle(reader: Reader): void {
-    if (reader.program.asked >= MOST_READ) return void reader.program.end()
-    reader.timer = setTimeout(() => void this.#end(reader), IDLE_MS).unref()
-    this.#idle.push(reader)
-  }
-
-  #forget(reader: Reader): void {
-    clearTimeout(reader.timer)
-    this.#idle = this.#idle.filter((each) => each !== reader)
-  }
-
-  async #end(reader: Reader): Promise<void> {
-    this.#forget(reader)
-    await reader.program.end()
   }
 }

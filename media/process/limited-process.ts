@@ -26,6 +26,8 @@ export interface LimitedOptions {
 const MEMORY_WATCH_MS = 100
 /** Characters of its stderr in an internal error. */
 const STDERR_SHOWN = 2_000
+/** Characters of its stderr that are kept where its stdout is the answer. */
+const STDERR_KEPT = 4_096
 /** Inherited environment variables: no secrets. */
 const ENVIRONMENT = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'LANG', 'DENO_DIR', 'SystemRoot']
 
@@ -41,11 +43,12 @@ export class ProgramFailed extends Error {
 }
 
 export interface Handlers {
+  /** For a program that answers on stdout, line by line: of its stderr only the end is kept. */
   onLine?: (line: string) => void
 }
 
 export class LimitedProcess {
-  /** Its stderr, within the limit of its output. */
+  /** Its stderr, or the end of it. */
   stderr = ''
   /** Resolves when it and its output have ended. */
   readonly exited: Promise<void>
@@ -58,7 +61,7 @@ export class LimitedProcess {
   #what = 'file'
   #ended: unknown
 
-  constructor([program, args]: Command, { onLine = () => {} }: Handlers = {}) {
+  constructor([program, args]: Command, { onLine }: Handlers = {}) {
     this.#program = program
     const env = Object.fromEntries(
       ENVIRONMENT.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),
@@ -71,13 +74,13 @@ export class LimitedProcess {
       const [first = '', ...rest] = this.#decoder.write(bytes).split('\n')
       this.#partLine += first
       for (const next of rest) {
-        onLine(this.#partLine)
+        onLine?.(this.#partLine)
         this.#partLine = next
       }
     })
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      this.#count(text.length)
-      this.stderr += text
+      if (!onLine) this.#count(text.length)
+      this.stderr = onLine ? (this.stderr + text).slice(-STDERR_KEPT) : this.stderr + text
     })
     this.exited = new Promise((resolve) => {
       this.#child.on('error', (cause) => {

@@ -36,6 +36,7 @@ async function sweep(): Promise<void> {
   }
 }
 
+/** Also in `db/local-copies.ts`: `db` and `media` share only `contracts`, which knows no processes. */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)

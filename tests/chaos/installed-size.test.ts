@@ -18,8 +18,9 @@ const bytes = readFileSync('one.pdf')
 const { LiteParse } = await import('@llamaindex/liteparse')
 const { totalPages } = await new LiteParse({ ocrEnabled: false, quiet: true }).parse(bytes)
 globalThis.DOMMatrix ??= class {}
-const { PDFParse, VerbosityLevel } = await import('pdf-parse')
-const { text } = await new PDFParse({ data: new Uint8Array(bytes), verbosity: VerbosityLevel.ERRORS }).getText()
+const { getDocument } = await import('pdfjs-dist/legacy/build/pdf.mjs')
+const page = await (await getDocument({ data: new Uint8Array(bytes) }).promise).getPage(1)
+const text = (await page.getTextContent()).items.map(({ str }) => str).join(' ')
 const { createWorker, OEM } = await import('tesseract.js')
 const langPath = 'node_modules/@tesseract.js-data/eng/4.0.0_best_int'
 const worker = await createWorker('eng', OEM.LSTM_ONLY, { langPath, cacheMethod: 'none', gzip: true })

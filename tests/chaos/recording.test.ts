@@ -51,7 +51,7 @@ it('an hour is transcribed once, however often its worker is killed, within 1.5 
   )
   expect(whisper.asked.length).toBeLessThanOrEqual(segments + 3 * AT_ONCE)
   expect(await textOf(id)).toEqual(await textOf(undisturbed))
-  const prepared = await stage.rows(`select attempt from log_entries where turn_id = ? and name = 'prepare'`, id)
+  const prepared = await stage.rows(`select attempt from log_entries where stream_id = ? and name = 'prepare'`, id)
   expect(prepared).toHaveLength(1)
   expect(most.all).toBeLessThan(MOST_MIB)
   await stage.check()

@@ -1,5 +1,5 @@
 // Knowledge from documents: sources created with an agent, folders in agent files, and their passages for models and users.
-import { mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync, renameSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { numberedPages, pdf } from '../support/pdf.ts'
@@ -87,8 +87,54 @@ describe('a folder that an agent file names', () => {
       const { knowledge_sources } = (await call('/agents/harbour/knowledge')).body
       expect(knowledge_sources).toMatchObject([{ document_count: 2 }])
       expect(await stage.rows("select 1 from jobs where name = 'fog.md'")).toHaveLength(1)
+      const results = await stage.rows("select result from jobs where name in ('ferry.md', 'fog.md') order by id")
+      const replaced = { code: 'replaced', message: 'It took the place of the earlier document of its name', count: 1 }
+      expect(results.map(({ result }) => JSON.parse(String(result)).notices)).toEqual([
+        undefined,
+        [replaced],
+        undefined,
+      ])
     },
   )
+
+  it(
+    keeps(
+      'documents.folder',
+      'names the files that cannot be read, follows the others, and reads them when they can be',
+    ),
+    async () => {
+      const foreign = Buffer.concat([Buffer.from(join(shelf, 'caf')), Buffer.from([0xe9]), Buffer.from('.md')])
+      writeFileSync(foreign, 'The café opens at six.')
+      writeFileSync(join(shelf, 'broken.pdf'), '%PDF-1.4 broken')
+      writeFileSync(join(shelf, 'gulls.md'), 'Gulls nest on the eastern mole.')
+      await eventually(() => found('harbour', 'where gulls nest')).toContain('eastern mole')
+      const unread = async () => (await call('/agents/harbour/knowledge')).body.knowledge_sources[0].unread ?? []
+      await eventually(unread).toEqual([
+        { name: 'caf\ufffd.md', reason: 'Its name is not UTF-8' },
+        { name: 'broken.pdf', reason: expect.stringMatching(/damaged/) },
+      ])
+      renameSync(foreign, join(shelf, 'cafe.md'))
+      rmSync(join(shelf, 'broken.pdf'))
+      await eventually(() => found('harbour', 'when the café opens')).toContain('six')
+      await eventually(unread).toEqual([])
+      for (const name of ['cafe.md', 'gulls.md']) rmSync(join(shelf, name))
+    },
+  )
+
+  it(keeps('documents.folder', 'follows two files that change places, of equal size and time'), async () => {
+    const [east, west, other] = ['east.md', 'west.md', 'other.md'].map((name) => join(shelf, name))
+    writeFileSync(east!, 'Eastern light: white.')
+    writeFileSync(west!, 'Western light: green.')
+    for (const path of [east!, west!]) utimesSync(path, 1_000, 1_000)
+    await eventually(() => found('harbour', 'western light')).toContain('green')
+    const named = () => stage.rows("select name, sha256 from jobs where name in ('east.md', 'west.md') order by id")
+    const before = await named()
+    renameSync(east!, other!)
+    renameSync(west!, east!)
+    renameSync(other!, west!)
+    await eventually(named).toHaveLength(before.length + 2)
+    for (const path of [east!, west!]) rmSync(path)
+  })
 
   it(keeps('documents.folder', 'that holds too many files is left as it was, and the log says why'), async () => {
     for (let n = 0; n < 7; n += 1) writeFileSync(join(shelf, `more-${n}.md`), `Number ${n}.`)

@@ -91,7 +91,7 @@ it(keeps('mcp.endpoints', 'a server that cannot be connected is told with the re
   expect([ended.status, ended.body.error.code]).toEqual([502, 'upstream_error'])
   expect(ended.body.error.message).toContain('it ended (exit code 2): cannot read my configuration')
   const nobody = await add({ name: 'nobody', url: `http://127.0.0.1:${await freePort()}/mcp` })
-  expect(nobody.body.error.message).toContain('it cannot be reached (ECONNREFUSED)')
+  expect(nobody.body.error.message).toMatch(/it cannot be reached at http:.*\/mcp \(ECONNREFUSED\)/)
   const silent = await add(faulty('silent', 'silent', { timeouts: { connect: 1 } }))
   expect(silent.body.error.message).toContain('it was not ready within 1 s')
   expect((await stage.call(muxi.url, SERVERS)).body.mcp_servers).toEqual([])
@@ -184,7 +184,9 @@ it(
     expect(available_tools).toHaveLength(500)
     expect(available_tools.filter(({ offered_as }: { offered_as: unknown }) => offered_as !== null)).toHaveLength(120)
     expect(warnings).toEqual([expect.stringMatching(/^380 of its 500 tools are not offered .*'offered_tools'\.$/)])
-    expect(muxi.logs()).toContainEqual(expect.objectContaining({ mcp_server: 'many', left_out: 380 }))
+    expect(muxi.logs()).toContainEqual(
+      expect.objectContaining({ mcp_server: 'many', left_out: expect.arrayContaining(['tool_499']) }),
+    )
     expect(await offered('many')).toHaveLength(120)
     await remove('many')
     await add(faulty('many', 'many-tools', { offered_tools: ['tool_7', 'tool_49?'] }))

@@ -106,6 +106,25 @@ it(
   },
 )
 
+it('keeps the digits of numbers from the model over the tool and its result to the model, the log and the API', async () => {
+  const given = '{"id":12345678901234567890,"exact":[0.1000000000000000055,1e400]}'
+  const cue = stage.model.script({ call: [{ name: 'faulty__repeat', arguments: given }] }, { say: 'Done.' })
+  const stream = await stage.chat(api.url, cue, { agent: 'caller' })
+  expect((await stream.untilFinal()).type).toBe('message_end')
+  const [, again] = stage.model.requests(cue)
+  expect(again!.messages.at(-1)).toMatchObject({ role: 'tool', content: given })
+  expect(again!.messages.at(-2)).toMatchObject({ tool_calls: [{ function: { arguments: given } }] })
+  const { turn_id } = stream.events.find(({ type }) => type === 'message_start')!.data
+  const read = async (path: string) => (await stage.call(api.url, `/api/v1/turns/${turn_id}${path}`)).text
+  const inText = JSON.stringify(given).slice(1, -1)
+  expect(await read('/stream')).toContain(`"parameters":${given}`)
+  expect(await read('/stream')).toContain(inText)
+  expect(await read('/log')).toContain(`"input":${given}`)
+  expect(await read('/log')).toContain(inText)
+  const turn = await read('')
+  for (const name of ['parameters', 'output']) expect(turn).toContain(`"${name}":${given}`)
+})
+
 it(
   keeps(
     'mcp.arguments',

@@ -298,7 +298,7 @@ it(keeps('audio.nobody', 'unavailable, and after the retry nothing is prepared a
     const second = await stage.start('all', { env: { MUXI_TRANSCRIPTION: double.url } })
     expect((await stage.call(second.url, `/api/v1/jobs/${id}/retry`, { method: 'POST' })).status).toBe(202)
     expect(await finished(second.url, id)).toMatchObject({ status: 'completed', result: { duration_ms: 20_000 } })
-    const prepared = await stage.rows(`select output from log_entries where turn_id = ? and name = 'prepare'`, id)
+    const prepared = await stage.rows(`select output from log_entries where stream_id = ? and name = 'prepare'`, id)
     expect(prepared).toHaveLength(2)
     expect(double.asked).toHaveLength(1)
   } finally {

@@ -118,6 +118,7 @@ export const REQUIREMENTS = {
     'What is attached to a mail is read as part of it, each file by its name; what cannot be read is told of',
   'documents.scanned': 'A document without readable text says so',
   'documents.ocr': 'A page that is a picture of text is read, wherever its top is, and cited with its page',
+  'documents.ocr_pages': 'Every page of a picture is read; pages that were not read are named',
   'documents.ocr_killed':
     'kill -9 of the worker in a scan: pages that were read are not read again, and the text is the same',
   'documents.killed':
@@ -157,6 +158,9 @@ export const REQUIREMENTS = {
     'A tool of an MCP server is offered, called, and its name and server are told; its credential is shown nowhere',
   'mcp.arguments': "Arguments that do not fit an MCP tool's schema go back to the model",
   'mcp.progress': 'Progress of an MCP call becomes events',
+  'mcp.refused-tool': 'A tool that the model does not take is left out with a warning, and the message is answered',
+  'mcp.warnings': 'What is left out of a list of tools is told by the API, also after the list has changed',
+  'mcp.tall-picture': 'A tall picture of an MCP tool reaches the model in parts that can be read',
   'mcp.images': 'Pictures in the answer of an MCP tool reach the model',
   'mcp.many': 'Twenty MCP calls at once are each made once',
   'mcp.cancel': 'Cancelling a turn cancels its MCP call at the server',

@@ -1,4 +1,6 @@
 // Pictures of text: pages of a document and pictures of their own, read, cited, and read once whatever is killed.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { holdAfter } from '../support/held-rows.ts'
 import { mixedPdf } from '../support/mixed-pages.ts'
@@ -60,6 +62,32 @@ it(keeps('documents.ocr', 'a question is answered from a scanned page, with its 
     message: expect.stringContaining("'languages' must be of deu, eng, fra, spa, got 'rus'"),
   })
 })
+
+it(
+  keeps(
+    'documents.ocr_pages',
+    'every page of a fax is read, as a document and as a picture, and what was not read is told',
+  ),
+  async () => {
+    const fax = readFileSync(join(import.meta.dirname, '../fixtures/fax.tif'))
+    const found = /PAGE-(ONE|TWO|THREE)-FAX|(?<=number )\d/g
+    for (const kind of ['document', 'image']) {
+      const id = await ingest(kind, 'fax.tif', fax)
+      expect((await finished(id)).result).toMatchObject({ pages: 3 })
+      const texts = (await pages(id)).map(({ page, text }: { page: number; text: string }) => [page, text.match(found)])
+      expect(texts).toEqual([
+        [1, ['PAGE-ONE-FAX', '1']],
+        [2, ['PAGE-TWO-FAX', '2']],
+        [3, ['PAGE-THREE-FAX', '3']],
+      ])
+    }
+    const stamped = [await scan(['The lamp of Sund burns whale oil.'], { dpi: 100 }), { sentences: ['Typed words.'] }]
+    const unread = await ingest('document', 'mixed.pdf', await scannedPdf(stamped), { options: { ocr: 'never' } })
+    expect((await finished(unread)).result.notices).toEqual([
+      { code: 'not_read', message: expect.stringContaining("options.ocr 'auto'"), count: 1, places: ['page 1'] },
+    ])
+  },
+)
 
 it(keeps('images.ocr', 'the text in a picture is read and found'), async () => {
   const id = await ingest('image', 'sign.jpg', await photograph('BEWARE OF GEESE'), { agent_id: 'offline' })

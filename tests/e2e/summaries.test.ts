@@ -64,7 +64,7 @@ it(keeps('summaries.parts', 'a worker is killed between them: only what was not 
   const { result } = await finished(id)
   expect(stage.model.calls(cue)).toBe(7)
   expect(result.summary).toBe('The keeper counted ships, and a heron stood by.')
-  const used = await stage.rows('select status from model_usage where turn_id = ?', id)
+  const used = await stage.rows('select status from model_usage where stream_id = ?', id)
   expect(used.map(({ status }) => status).toSorted()).toEqual([...Array(5).fill('completed'), 'estimated', 'estimated'])
   expect(result.usage.input_tokens).toBeGreaterThan(0)
   const asked = stage.model.requests(cue).map(({ messages }) => messages.at(-1)!.content as string)

@@ -5,14 +5,14 @@ import { pino } from 'pino'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { OwnedServer, StartFailure } from '../../activities/mcp/owned-server.ts'
 import { SignIns } from '../../activities/mcp/sign-ins.ts'
-import { StartSlots } from '../../activities/mcp/start-slots.ts'
+import { Slots } from '../../contracts/slots.ts'
 import type { McpServer } from '../../contracts/schemas/agent.ts'
 import { takeServer } from '../../db/queries/mcp-owners.ts'
 import { findServer, putServer, requestStart } from '../../db/queries/mcp-servers.ts'
 import { listTools } from '../../db/queries/mcp-tools.ts'
 import type { Storage } from '../../db/storage.ts'
 import { McpFailure } from '../../mcp/failure.ts'
-import { readAnswer } from '../../mcp/result.ts'
+import { readAnswer, textOfAnswer } from '../../mcp/result.ts'
 import { isAlive } from '../support/is-alive.ts'
 import { dialects } from '../support/dialects.ts'
 import { FAULTY, NODE } from '../support/mcp-servers.ts'
@@ -156,7 +156,7 @@ for (const dialect of dialects) {
 
     it('few are started at once to list their tools, and one that a call needs does not wait for them', async () => {
       const storage = await (await dialect.fresh()).open()
-      const slots = new StartSlots(2)
+      const slots = new Slots(2)
       const servers = await Promise.all(
         ['a', 'b', 'c', 'd'].map((name) => stage({ idle_stop: 1 }, storage, name, 'silent', slots)),
       )
@@ -181,13 +181,7 @@ for (const dialect of dialects) {
     })
 
     /** A server in the database, and what is to be known of its program. */
-    async function stage(
-      more: Partial<McpServer>,
-      given?: Storage,
-      name = 's',
-      fault = 'none',
-      slots = new StartSlots(4),
-    ) {
+    async function stage(more: Partial<McpServer>, given?: Storage, name = 's', fault = 'none', slots = new Slots(4)) {
       const storage = given ?? (await (await dialect.fresh()).open())
       const file = join(tempDir(), 'counted')
       const ref = { agent_id: 'a', name }
@@ -244,7 +238,7 @@ async function count(held: OwnedServer, label: string, ms = 0): Promise<string> 
   const { connection, giveBack } = await held.lend('u', signal)
   try {
     const options = { owner: 't', signal, silence_ms: 10_000, total_ms: 20_000, onProgress: () => {} }
-    return readAnswer(await held.call(connection, 'count', { label, ms }, options)).text
+    return textOfAnswer(readAnswer(await held.call(connection, 'count', { label, ms }, options)))
   } finally {
     giveBack()
   }

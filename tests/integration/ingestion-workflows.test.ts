@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterEach(() => sandbox.script({}))
 
 let jobs = 0
-function start() {
+function start(workflow: 'ingestDocument' | 'ingestImage' = 'ingestDocument') {
   const job: JobInput = {
     job_id: `job_${(jobs += 1)}`,
     run: 1,
@@ -23,7 +23,7 @@ function start() {
     conversation_id: '',
     user_hash: 'user',
   }
-  return sandbox.client.workflow.start('ingestDocument', {
+  return sandbox.client.workflow.start(workflow, {
     taskQueue: TASK_QUEUE,
     workflowId: `job/${job.job_id}`,
     args: [job],
@@ -130,6 +130,29 @@ it('a final failure of a model ends the chain of a summary, and the job', async 
   await expect((await start()).result()).rejects.toMatchObject({ cause: { type: 'upstream_error' } })
   expect(sandbox.inputs('summarizePart').map(({ model }) => model)).toEqual([0])
   expect(sandbox.inputs('finishJob')).toMatchObject([{ status: 'failed', failure: { code: 'upstream_error' } }])
+})
+
+/** A picture that two models see, of which the first fails. */
+const described = (type: string): Scripted => ({
+  ...document(1),
+  prepareImage: () => ({ describe: true, models: 2 }),
+  describeImage: ({ model }) => {
+    if (model === 0) throw failing(type)
+    return { characters: 10 }
+  },
+  readImage: () => ({ characters: 10 }),
+})
+
+it('the next model that takes pictures is asked for a description after failures that may pass', async () => {
+  sandbox.script(described(FAILURE.retry))
+  expect(await (await start('ingestImage')).result()).toEqual({ status: 'completed' })
+  expect(sandbox.inputs('describeImage').map(({ model }) => model)).toEqual([0, 1])
+})
+
+it('a final failure of a model ends the chain of a description, and the job', async () => {
+  sandbox.script(described(FAILURE.final))
+  await expect((await start('ingestImage')).result()).rejects.toMatchObject({ cause: { type: 'upstream_error' } })
+  expect(sandbox.inputs('describeImage').map(({ model }) => model)).toEqual([0])
 })
 
 it('a job that is cancelled ends its batches and is recorded as cancelled', async () => {

@@ -3,7 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing'
 import { DefaultLogger } from '@temporalio/worker'
 import { sql } from 'kysely'
 import { describe, expect, it, vi } from 'vitest'
-import { ingestActivities } from '../../activities/ingest/ingest.ts'
+import { indexAndPublishActivities } from '../../activities/ingest/index-and-publish.ts'
 import { deleteFile, findFile, insertFile } from '../../db/queries/files.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { claimJob, findJob, insertJob } from '../../db/queries/jobs.ts'
@@ -91,7 +91,7 @@ for (const dialect of dialects) {
       await inTx(a, (tx) => storeParsed(tx, job.id, 1, [{ page: 1, text: 'The ferry leaves at nine.' }]))
       const slow = new HeldEmbedder()
       const run = (storage: TestStorage, embedder: Embedder) => {
-        const activities = ingestActivities({ ...storage, embedder })
+        const activities = indexAndPublishActivities({ ...storage, embedder })
         const worker = new MockActivityEnvironment({}, { logger: SILENT })
         return {
           index: (run: number) => worker.run(() => activities.indexBatch({ ...ref, run, batch: 1 })),

@@ -5,14 +5,10 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import {
-  connect,
-  type CallOptions,
-  type ConnectOptions,
-  type McpConnection,
-  type Question,
-} from '../../mcp/connection.ts'
-import { readAnswer } from '../../mcp/result.ts'
+import { connect, type ConnectOptions } from '../../mcp/connect.ts'
+import type { CallOptions, McpConnection } from '../../mcp/connection.ts'
+import type { Question } from '../../mcp/open-calls.ts'
+import { readAnswer, textOfAnswer } from '../../mcp/result.ts'
 import { urlGuard } from '../../net/url-guard.ts'
 import { isAlive } from '../support/is-alive.ts'
 import { killWithUs } from '../support/children.ts'
@@ -51,7 +47,9 @@ async function call(
 ) {
   const { signal = new AbortController().signal, ...rest } = options
   const all = { owner: 'test', signal, silence_ms: 10_000, total_ms: 20_000, onProgress: () => {}, ...rest }
-  return readAnswer(await connection.callTool(name, parameters, all))
+  const answer = readAnswer(await connection.callTool(name, parameters, all))
+  const images = answer.parts.filter((part) => typeof part !== 'string')
+  return { ...answer, images, text: textOfAnswer(answer) }
 }
 
 describe('third-party servers', () => {

@@ -1,10 +1,11 @@
 // Decoders are held to their limits, without network, and leave nothing behind.
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { prepareAudio } from '../../media/audio/audio.ts'
 import { withPreparedImage } from '../../media/image/image.ts'
+import { endIdleChildren } from '../../media/process/child-pool.ts'
 import { runLimited } from '../../media/process/limited-process.ts'
 import { inScratch } from '../../media/process/scratch.ts'
 import { photograph, sound, spoken } from '../support/media.ts'
@@ -63,6 +64,28 @@ it.runIf(process.platform === 'linux')('a decoder reaches no address', async () 
   const told = await runLimited([process.execPath, ['-e', script]], { signal: never, limits, what: 'nothing' })
   expect(told).toMatch(/ENETUNREACH|EADDRNOTAVAIL/)
 })
+
+it.runIf(process.platform === 'linux')(
+  'a warm decoder answers its owner without a start, and no one else',
+  async () => {
+    const path = join(folder, 'warm.png')
+    writeFileSync(path, await photograph('Warm', 'png'))
+    const decoderOf = (owner: string) =>
+      withPreparedImage(
+        path,
+        [{ name: 'v', max_side: 100, max_bytes: 1e6 }],
+        { signal: never, limits, owner },
+        ({ files }) => Promise.resolve(dirname(dirname(files[0]!.path))),
+      )
+    await endIdleChildren()
+    const first = await decoderOf('anna')
+    expect(await decoderOf('anna')).toBe(first)
+    expect(await decoderOf('ben')).not.toBe(first)
+    expect(mine()).toHaveLength(2)
+    await endIdleChildren()
+    expect(mine()).toEqual([])
+  },
+)
 
 it('the same image has the same variants for each owner, in any decoder', async () => {
   const path = join(folder, 'same.jpg')

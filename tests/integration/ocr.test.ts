@@ -6,6 +6,7 @@ import sharp from 'sharp'
 import { afterAll, describe, expect, it } from 'vitest'
 import { Ocr } from '../../media/image/ocr.ts'
 import { checkLanguages } from '../../media/image/ocr-languages.ts'
+import { endIdleChildren } from '../../media/process/child-pool.ts'
 import { scan, scannedPdf } from '../support/scan.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
@@ -18,7 +19,7 @@ const LINES = [
 ]
 const ocr = new Ocr({ memory_mb: 1_024, time_ms: 55_000, output_bytes: 8_000_000 })
 const options = (languages = ['eng']) => ({ languages, owner: 'anna', signal: new AbortController().signal })
-afterAll(() => ocr.close())
+afterAll(() => endIdleChildren())
 
 function file(bytes: Buffer): string {
   const path = join(tempDir(), 'picture')

@@ -4,9 +4,10 @@ import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { inspectDocument, parsePages, readDocument } from '../../media/document/parse-document.ts'
+import { inspectDocument, PARSER, parsePages, readDocument } from '../../media/document/parse-document.ts'
 import type { ParseLimits } from '../../media/document/parse-limits.ts'
-import type { ParserCommand } from '../../media/document/parser-command.ts'
+import type { ChildKind } from '../../media/process/child-kind.ts'
+import { endIdleChildren } from '../../media/process/child-pool.ts'
 import { startChild } from '../support/children.ts'
 import { numberedPages, pdf } from '../support/pdf.ts'
 import { tempDir } from '../support/temp-dir.ts'
@@ -17,9 +18,10 @@ const options = (limits: Partial<ParseLimits> = {}, signal = new AbortController
   limits: { ...LIMITS, ...limits },
 })
 /** A parser that is third-party code. */
-const instead =
-  (code: string): ParserCommand =>
-  () => [process.execPath, ['-e', `/* muxi stand-in of ${process.pid} */ ${code}`]]
+const instead = (code: string): ChildKind => ({
+  ...PARSER,
+  command: () => [process.execPath, ['-e', `/* muxi stand-in of ${process.pid} */ ${code}`]],
+})
 
 function file(content: string | Buffer): string {
   const path = join(tempDir(), 'document')
@@ -53,13 +55,14 @@ test('pages are read in batches, with their numbers, headings and sentences', as
   expect(last[19]!.text).toContain('The keeper of lighthouse 120 counts 840 ships each morning.')
 })
 
-test('one parser serves the batches of a document, and exits when it is idle', async () => {
+test('one parser serves the batches of a document, and exits with the idle ones', async () => {
   const path = file(pdf(numberedPages(4)))
   await inspectDocument(path, options())
   const pids = childrenNow()
   await parsePages(path, { from: 1, to: 2 }, options())
   expect(childrenNow()).toEqual(pids)
-  await expect.poll(childrenNow).toEqual([])
+  await endIdleChildren()
+  expect(childrenNow()).toEqual([])
 })
 
 test('text is read without a parser, and a long one has several pages of which none is lost', async () => {
@@ -107,8 +110,8 @@ describe('a file that cannot be read is a MediaFailure that names the reason', (
   })
 
   test('a parser that cannot be started is no fault of the file', async () => {
-    const asked = inspectDocument(file(whole), options(), () => ['/nowhere/node', []])
-    await expect(asked).rejects.toThrow(/^Cannot start the document parser/)
+    const asked = inspectDocument(file(whole), options(), { ...PARSER, command: () => ['/nowhere/node', []] })
+    await expect(asked).rejects.toThrow(/^Cannot start/)
   })
 
   test('processes of the parser are killed with it', async () => {

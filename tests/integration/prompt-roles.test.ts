@@ -6,6 +6,7 @@ import { createConversation } from '../../db/queries/conversations.ts'
 import { insertStep } from '../../db/queries/steps.ts'
 import { readStepInput } from '../../db/queries/turn-input.ts'
 import { raiseFence } from '../../db/event-rows.ts'
+import { factsOf } from '../../providers/catalog.ts'
 import { toParams } from '../../providers/openai-request.ts'
 import { checkModelRequest } from '../support/check-model-request.ts'
 import { dialects, type TestStorage } from '../support/dialects.ts'
@@ -13,13 +14,14 @@ import { end, insert, inTx } from '../support/turn-rows.ts'
 
 const model = { provider: 'openai' as const, model: 'gpt-4.1-mini' }
 const config = resolveAgent({ description: 'Answers.', system_message: 'You answer.', model }, 'agent')
+const known = factsOf(model, undefined, {})
 const NO_REPLY = { role: 'assistant', content: '(This message got no reply.)' }
 
 async function requestOf(storage: TestStorage, turnId: string, { step = 1, buffer = 20, passages = false } = {}) {
   const given = await readStepInput(storage.db, turnId, step, buffer)
   const passage = { document: 'a.pdf', page: 1, content: 'It is so.' } as never
   const input = { ...given, passages: passages ? [passage] : [] }
-  const prompt = await buildPrompt(storage.db, storage.blobs, input, step, config, model)
+  const prompt = await buildPrompt(storage.db, storage.blobs, input, step, config, { ...model, known })
   return toParams({ ...prompt, model: model.model, tools: [] }).params
 }
 

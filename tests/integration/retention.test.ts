@@ -123,7 +123,7 @@ for (const dialect of dialects) {
 
     it('forgets entries of the execution log, however many', async () => {
       const { db } = await (await dialect.fresh()).open()
-      const entry = { turn_id: 't', kind: 'recall' as const, name: 'n', workflow_id: 'w', attempt: 1, input: {} }
+      const entry = { stream_id: 't', kind: 'recall' as const, name: 'n', workflow_id: 'w', attempt: 1, input: {} }
       await db.transaction().execute(async (tx) => {
         for (let n = 0; n < 1_201; n += 1) await startLogEntry(tx, { ...entry, activity_id: String(n) })
       })

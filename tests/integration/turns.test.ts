@@ -1,7 +1,7 @@
 // The life of a turn in rows, on both databases; two storages on one database stand for two processes.
 import { describe, expect, it } from 'vitest'
 import type { StoredEvent } from '../../contracts/events.ts'
-import { TextWriter } from '../../db/event-log.ts'
+import { TextWriter } from '../../db/text-writer.ts'
 import { addEvents, raiseFence, readAllEvents, readHead } from '../../db/event-rows.ts'
 import {
   createConversation,
@@ -149,14 +149,14 @@ for (const dialect of dialects) {
         const id = await insert(a, conversation)
         await claim(a, id)
         const usageId = await insertUsage(a.db, {
-          turn_id: id,
+          stream_id: id,
           step: 1,
           fence: 1,
           provider: 'p',
           model: 'm',
           input_tokens: 10,
         })
-        await insertUsage(a.db, { turn_id: id, step: 1, fence: 2, provider: 'p', model: 'm', input_tokens: 10 })
+        await insertUsage(a.db, { stream_id: id, step: 1, fence: 2, provider: 'p', model: 'm', input_tokens: 10 })
         await completeUsage(a.db, usageId, { input_tokens: 11, output_tokens: 5, cost_usd: 0.25, estimated: false })
         const calls = times(4).map((n) => ({
           call_id: `call_1_${n}`,
@@ -170,7 +170,7 @@ for (const dialect of dialects) {
           calls.map(({ call_id }) =>
             inTx(a, (tx) =>
               startLogEntry(tx, {
-                turn_id: id,
+                stream_id: id,
                 kind: 'tool_call',
                 name: 'tool',
                 workflow_id: `tool/${id}/${call_id}`,

@@ -90,11 +90,11 @@ for (const dialect of dialects) {
 
     it('fails running and never accepted turns, starts waiting ones in order, and does nothing the second time', async () => {
       const { a, running, pending, queued, parked, started, upgrade, state } = await open()
-      const sent = { turn_id: running, step: 1, fence: 1, provider: 'p', model: 'm', input_tokens: 10 }
+      const sent = { stream_id: running, step: 1, fence: 1, provider: 'p', model: 'm', input_tokens: 10 }
       await insertUsage(a.db, sent)
       await inTx(a, (tx) =>
         startLogEntry(tx, {
-          turn_id: running,
+          stream_id: running,
           kind: 'model_call',
           name: 'm',
           workflow_id: `turn/${running}`,

@@ -1,5 +1,6 @@
 // The index of documents on a real database: search results, hidden generations, and constraints.
 import { beforeEach, describe, expect, test } from 'vitest'
+import { up as indexAgain } from '../../db/migrations/023-search-words.ts'
 import type { Db } from '../../db/schema.ts'
 import type { DocumentGeneration, VectorQuery, VectorStore } from '../../vectors/store.ts'
 import { createEmbedder } from '../../providers/create-embedder.ts'
@@ -133,6 +134,47 @@ describe.each(dialects)('the index on $name', (dialect) => {
     await shown(generation('doc_b', { knowledge_id: 'zoo' }), ['Whales in the zoo.'])
     expect(await contents('whales', { knowledge_id: 'zoo' })).toEqual(['Whales in the zoo.'])
     expect(await contents('whales', { knowledge_id: 'none' })).toEqual([])
+  })
+
+  test.each([
+    ['京都', ['我爱东京都。', '北京烤鸭很好吃。', '京都の寺'], ['我爱东京都。', '京都の寺']],
+    ['鸭', ['我喜欢烤鸭', '北京'], ['我喜欢烤鸭']],
+    ['烤', ['我喜欢烤鸭', '北京'], ['我喜欢烤鸭']],
+    ['连接', ['使用TCP连接到主机', '其他'], ['使用TCP连接到主机']],
+    ['tcp', ['使用TCP连接到主机', '其他'], ['使用TCP连接到主机']],
+    ['서울', ['서울에서 만나요', '부산'], ['서울에서 만나요']],
+    ['กรุงเทพ', ['ฉันอยู่ที่กรุงเทพมหานคร', 'เชียงใหม่'], ['ฉันอยู่ที่กรุงเทพมหานคร']],
+    ['STRASSE', ['Die Straße ist lang.', 'Ein Platz.'], ['Die Straße ist lang.']],
+    ['cafe', ['Un Café noir', 'Un thé'], ['Un Café noir']],
+    ['finance', ['ﬁnance report', 'other'], ['ﬁnance report']],
+    ['to be or not to be', ['To be, or not to be', 'Nothing'], ['To be, or not to be']],
+  ])('full text finds %s on both databases alike', async (question, texts, found) => {
+    const zero = () => new Float32Array(embedder.dimension)
+    const chunks = texts.map((text, position) => ({ text, page: 1, position, vector: zero() }))
+    await store.addChunks(generation('doc_words'), chunks)
+    await store.publish('doc_words', 1)
+    expect((await contents(question, { vector: zero() })).toSorted()).toEqual(found.toSorted())
+  })
+
+  test('the migration indexes the words of every chunk again', async () => {
+    const vector = new Float32Array(embedder.dimension)
+    const chunks = ['烤鸭', 'Whales'].map((text, position) => ({ text, heading: 'Menü', page: 1, position, vector }))
+    await store.addChunks(generation('doc_old'), chunks)
+    await store.publish('doc_old', 1)
+    await db.transaction().execute(indexAgain)
+    expect(await contents('鸭', { vector })).toEqual(['烤鸭'])
+    expect((await contents('menu', { vector })).toSorted()).toEqual(['Whales', '烤鸭'])
+  })
+
+  test('chunks of equal rank come in their order', async () => {
+    const texts = Array.from({ length: 12 }, (_, index) => `Zeppelin number ${String(index).padStart(2, '0')}`)
+    const vector = new Float32Array(embedder.dimension)
+    await store.addChunks(
+      generation('doc_ties'),
+      texts.map((text, position) => ({ text, page: 1, position, vector })),
+    )
+    await store.publish('doc_ties', 1)
+    expect(await contents('zeppelin', { vector, top_k: 12 })).toEqual(texts)
   })
 
   test('vectors and full text both count: a chunk that is first in both ranks before one that is first in one', async () => {

@@ -1,4 +1,4 @@
-// Programs that read files stay a little for the next file, and end with their folders when none comes.
+// Programs that read files stay warm for the next file, and end with their folders when none comes.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

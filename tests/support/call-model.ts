@@ -1,5 +1,6 @@
 // The activity that calls a model, outside of Temporal, over a storage as a worker has it.
 import { MockActivityEnvironment } from '@temporalio/testing'
+import { pino } from 'pino'
 import { DefaultLogger } from '@temporalio/worker'
 import { modelCallActivities } from '../../activities/turn/model-call.ts'
 import { stepPrompts } from '../../activities/turn/step-prompt.ts'
@@ -14,6 +15,7 @@ const SILENT = new DefaultLogger('ERROR', () => undefined)
 /** Only the offline model, as fast as it can be. */
 export const OFFLINE = {
   providers: { openai: {}, anthropic: {}, gemini: {}, xai: {} },
+  own_models: {},
   offline_words_per_second: 100_000,
   stall_ms: 60_000,
   guardedFetch: () => Promise.reject(new Error('nothing is to be sent')),
@@ -24,7 +26,7 @@ export function callModels(
   storage: TestStorage,
   models = new ModelRegistry(OFFLINE),
 ): (turnId: string, attempt?: number) => Promise<ModelCallResult> {
-  const shared = { ...storage, models, embedder: hashingEmbedder(), tools: [] }
+  const shared = { ...storage, models, embedder: hashingEmbedder(), tools: [], log: pino({ enabled: false }) }
   const activities = modelCallActivities({
     ...shared,
     prepareStep: stepPrompts(shared),

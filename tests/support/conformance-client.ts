@@ -1,16 +1,10 @@
 // A script: the MCP client of the conformance suite. It connects, calls and signs in with the product's own code of mcp/; the only
 // thing it adds is a browser whose person agrees to everything. Argument: the server's URL; the environment names the scenario.
-import { connect, type CallOptions, type McpConnection } from '../../mcp/connection.ts'
+import { connect } from '../../mcp/connect.ts'
+import type { CallOptions, McpConnection } from '../../mcp/connection.ts'
 import { McpFailure, type Challenge } from '../../mcp/failure.ts'
-import {
-  checkIssuer,
-  finishSignIn,
-  openSignIn,
-  planSignIn,
-  renewGrant,
-  type Grant,
-  type KnownClient,
-} from '../../mcp/oauth.ts'
+import { checkIssuer, finishSignIn, openSignIn, planSignIn, renewGrant, type Grant } from '../../mcp/oauth.ts'
+import type { KnownClient } from '../../mcp/oauth-client.ts'
 import { urlGuard } from '../../net/url-guard.ts'
 
 const url = process.argv.at(-1) ?? ''

@@ -4,6 +4,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { appendFileSync, existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { parseExact } from '../../contracts/exact-json.ts'
 
 const [fault = 'none', countFile = ''] = process.argv.slice(2)
 const TOOLS = 500
@@ -29,6 +30,7 @@ const tools = [
     description: 'Starts children that stay: one in its group, one in a group of its own, and a daemon.',
     inputSchema: { type: 'object' },
   },
+  { name: 'repeat', description: 'Answers its arguments, digit for digit.', inputSchema: { type: 'object' } },
   { name: 'changed', description: 'Changes the description of a tool.', inputSchema: { type: 'object' } },
 ]
 const many = Array.from({ length: TOOLS }, (_, index) => ({
@@ -142,6 +144,8 @@ function call(id: number | undefined, name: string, given: Record<string, unknow
       for (const each of [child, ofOwnGroup]) each.unref()
       return tell(id, `${child.pid} ${ofOwnGroup.pid} ${daemon.trim()}`)
     }
+    case 'repeat':
+      return send({ id, result: { content: [], structuredContent: given } })
     case 'changed':
       tools[0]!.description = 'Counts, and does something else, too.'
       send({ method: 'notifications/tools/list_changed' })
@@ -163,5 +167,5 @@ if (fault === 'flood') {
 if (fault === 'stubborn') for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(name, () => {})
 if (fault === 'stubborn') setInterval(() => {}, 1_000)
 if (fault !== 'silent')
-  createInterface({ input: process.stdin }).on('line', (line) => answer(JSON.parse(line) as Message))
+  createInterface({ input: process.stdin }).on('line', (line) => answer(parseExact(line) as Message))
 else process.stdin.resume()

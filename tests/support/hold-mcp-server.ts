@@ -1,6 +1,6 @@
 // A script: connects to a faulty MCP server and stays until it is killed. Prints the pids of the server and of the server's own child.
-import { connect } from '../../mcp/connection.ts'
-import { readAnswer } from '../../mcp/result.ts'
+import { connect } from '../../mcp/connect.ts'
+import { readAnswer, textOfAnswer } from '../../mcp/result.ts'
 import { FAULTY, NODE } from './mcp-servers.ts'
 
 const { signal } = new AbortController()
@@ -13,5 +13,5 @@ const connection = await connect({
   signal,
 })
 const options = { owner: 'test', signal, silence_ms: 10_000, total_ms: 10_000, onProgress: () => {} }
-const { text } = readAnswer(await connection.callTool('children', {}, options))
+const text = textOfAnswer(readAnswer(await connection.callTool('children', {}, options)))
 process.stdout.write(`${connection.pid} ${text}\n`)

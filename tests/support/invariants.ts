@@ -43,7 +43,7 @@ async function findBreaches(
     breaches.push(...(await breachesOfTurn(turn, ask)).map((breach) => `${turn['id']} (${turn['status']}): ${breach}`))
   for (const job of await ask('select * from jobs where id > ? order by id', after.job))
     breaches.push(...(await breachesOfJob(job, ask)).map((breach) => `${job['id']} (${job['status']}): ${breach}`))
-  const sent = await ask(`select id from model_usage where turn_id > ? and provider <> 'offline'`, after.turn)
+  const sent = await ask(`select id from model_usage where stream_id > ? and provider <> 'offline'`, after.turn)
   if (modelCalls !== undefined && (sent.length < modelCalls || sent.length > modelCalls + unsent)) {
     breaches.push(`the model saw ${modelCalls} requests, and there are ${sent.length} usage rows`)
   }
@@ -89,7 +89,7 @@ async function breachesOfTurn(turn: Row, ask: Ask): Promise<string[]> {
       shown.replaceAll(/\s+/g, ' ').trim() === said.join(' ').replaceAll(/\s+/g, ' ').trim(),
       `it showed ${JSON.stringify(shown)}, its steps said ${JSON.stringify(said)}`,
     )
-  breaches.push(...breachesOfOrder(events, await ask('select * from model_usage where turn_id = ?', id)))
+  breaches.push(...breachesOfOrder(events, await ask('select * from model_usage where stream_id = ?', id)))
 
   for (const [approval, times] of [...count(events, 'approval_required'), ...count(events, 'approval_decided')])
     expect(times === 1, `approval ${approval} was asked for or decided ${times} times`)
@@ -108,9 +108,9 @@ async function breachesOfTurn(turn: Row, ask: Ask): Promise<string[]> {
   )) {
     breaches.push(`tool call ${call_id} was left ${left}`)
   }
-  for (const { step } of await ask(`select * from model_usage where turn_id = ? and status = 'sent'`, id))
+  for (const { step } of await ask(`select * from model_usage where stream_id = ? and status = 'sent'`, id))
     breaches.push(`a usage row of step ${step} was left 'sent'`)
-  for (const { name } of await ask(`select * from log_entries where turn_id = ? and status = 'running'`, id))
+  for (const { name } of await ask(`select * from log_entries where stream_id = ? and status = 'running'`, id))
     breaches.push(`the log entry '${name}' was left running`)
   return breaches
 }
@@ -121,7 +121,7 @@ async function breachesOfJob(job: Row, ask: Ask): Promise<string[]> {
   const status = String(job['status'])
   const { events, breaches } = await breachesOfStream(id, FINAL_JOB_EVENT[status], ask)
   const expect = (holds: boolean, breach: string) => void (holds || breaches.push(breach))
-  for (const { name } of await ask(`select * from log_entries where turn_id = ? and status = 'running'`, id))
+  for (const { name } of await ask(`select * from log_entries where stream_id = ? and status = 'running'`, id))
     breaches.push(`the log entry '${name}' was left running`)
   const batches = await ask(
     `select batch, from_page, to_page, chunks, case when pages is null then 0 else 1 end as parsed

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import sharp from 'sharp'
-import { findFfmpeg } from '../../media/audio/audio.ts'
+import { findFfmpeg } from '../../media/audio/ffmpeg.ts'
 
 const run = promisify(execFile)
 

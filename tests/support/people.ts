@@ -135,7 +135,7 @@ async function followUntilEnd(stage: Stage, id: string, open: (after: number) =>
     await sleep(PAUSE_MS)
   }
   const log = await stage.rows(
-    'select kind, status, attempt, started_at, duration_ms, error from log_entries where turn_id = ? order by id',
+    'select kind, status, attempt, started_at, duration_ms, error from log_entries where stream_id = ? order by id',
     id,
   )
   const told = log.map((entry) => Object.values(entry).join(' ')).join('\n')

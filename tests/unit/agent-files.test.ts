@@ -264,6 +264,11 @@ describe('models', () => {
     expect(model('provider: offline, model: offline')).toEqual([])
   })
 
+  it.each(['\\0', '\\x01', '\\x7f', ' '])('have an address without the character "%s"', (character) => {
+    const at = `provider: openai, model: m, base_url: "http://127.0.0.1:11434/v1${character}x"`
+    expect(model(at)).toEqual([expect.stringContaining('model.base_url: an http:// or https:// address')])
+  })
+
   it('need none on a local server, but their own on any other', () => {
     const at = (url: string) => `provider: openai, model: m, base_url: "${url}"`
     expect(model(at('http://127.0.0.1:11434/v1'))).toEqual([])

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { zipSync } from 'fflate'
 import { afterAll, beforeAll, expect, it, test } from 'vitest'
-import { kindOfFile } from '../../media/document/kind-of-file.ts'
-import { documentType, isDocumentType } from '../../media/document/sniff.ts'
+import { kindOfFile } from '../../media/kind/kind-of-file.ts'
+import { isDocumentType, mediaTypeOf } from '../../media/kind/media-type.ts'
 import { msg, ole } from '../support/ole.ts'
 
 let folder: string
@@ -58,8 +58,8 @@ test.each<[string, Uint8Array, string, RegExp]>([
 })
 
 it('an attached file has the type of its kind before it is read', () => {
-  expect(documentType(ole({ WordDocument: stream }), 'a.doc')).toBe('application/msword')
-  expect(documentType(msg({ subject: 'S' }), 'a.msg')).toBe('application/vnd.ms-outlook')
+  expect(mediaTypeOf(ole({ WordDocument: stream }), 'a.doc')).toBe('application/msword')
+  expect(mediaTypeOf(msg({ subject: 'S' }), 'a.msg')).toBe('application/vnd.ms-outlook')
   expect(isDocumentType('application/msword')).toBe(true)
   expect(isDocumentType('application/zip')).toBe(false)
 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { readMailFile } from '../../media/document/readers/eml.ts'
 import type { MailKind } from '../../media/document/readers/parse-mail.ts'
-import { sniff } from '../../media/document/sniff.ts'
+import { sniffDocument } from '../../media/kind/sniff-document.ts'
 import { MemberFiles } from '../../media/document/unpack/member-files.ts'
 import { unpackMail } from '../../media/document/unpack/unpack-mail.ts'
 import { msg } from '../support/ole.ts'
@@ -127,15 +127,15 @@ describe('a file', () => {
     ['with a byte order mark', Buffer.from(`\uFEFF${letter}`), 'eml'],
     ['of Apple Mail', Buffer.from(`${Buffer.byteLength(letter)}\n${letter}<?xml version="1.0"?><plist/>`), 'eml'],
   ])('%s is a mail', async (_, bytes, kind) => {
-    expect(sniff(bytes, 'a.txt')).toBe(kind)
+    expect(sniffDocument(bytes, 'a.txt')).toBe(kind)
     const [page, ...others] = await pages(bytes, kind)
     expect(page!.text).toMatch(/^# Tides\n\nFrom: a@example.com\nSubject: Tides\n\nGröße 42$/)
     expect([page!.label, others]).toEqual([undefined, []])
   })
 
   it('of text that begins with fields is text', () => {
-    expect(sniff(Buffer.from('Subject: Tides\nDate: today\n\nHello'), 'a.txt')).toBe('text')
-    expect(sniff(Buffer.from('From here to there\nSubject: x\n\n'), 'a.txt')).toBe('text')
+    expect(sniffDocument(Buffer.from('Subject: Tides\nDate: today\n\nHello'), 'a.txt')).toBe('text')
+    expect(sniffDocument(Buffer.from('From here to there\nSubject: x\n\n'), 'a.txt')).toBe('text')
   })
 })
 
@@ -164,7 +164,7 @@ describe('forwarded mails', () => {
     ])
     expect(members[1]!.text).toContain('INNER-INVOICE total 48000')
     expect(await textOf(readFileSync(members[0]!.path))).toContain('お見積もりの件 48000円')
-    expect(sniff(readFileSync(members[2]!.path), 'winmail.dat')).toBe('tnef')
+    expect(sniffDocument(readFileSync(members[2]!.path), 'winmail.dat')).toBe('tnef')
   })
 
   it('are opened two levels deep; the files of a deeper one are named', async () => {

@@ -6,7 +6,7 @@ import { mcpFaults, withFallbacks } from '../../contracts/mcp-check.ts'
 import type { McpServer } from '../../contracts/schemas/agent.ts'
 import { boundedFetch } from '../../mcp/bounded-fetch.ts'
 import { Lines } from '../../mcp/lines.ts'
-import { readAnswer } from '../../mcp/result.ts'
+import { readAnswer, textOfAnswer } from '../../mcp/result.ts'
 import { splitWords, targetOf, withoutSecrets } from '../../mcp/target.ts'
 import { isRepeatable, offeredName, offeredTools } from '../../mcp/tools.ts'
 
@@ -131,11 +131,11 @@ test('a character that no database takes is taken out', () => {
 })
 
 describe('isRepeatable()', () => {
-  const tool = { tool: 't', annotations: '{"readOnlyHint":true}' }
+  const tool = { tool: 't', annotations: { readOnlyHint: true } }
   test('believes the server only where it is trusted', () => {
     expect(isRepeatable({}, tool)).toBe(false)
     expect(isRepeatable({ trust_annotations: true }, tool)).toBe(true)
-    expect(isRepeatable({ trust_annotations: true }, { ...tool, annotations: '{}' })).toBe(false)
+    expect(isRepeatable({ trust_annotations: true }, { ...tool, annotations: {} })).toBe(false)
   })
   test('believes the operator', () => expect(isRepeatable({ idempotent_tools: ['t'] }, tool)).toBe(true))
 })
@@ -168,7 +168,7 @@ test('readAnswer() tells every part and shows pictures', () => {
       { type: 'resource_link', uri: 'file:///c', name: 'c' },
     ],
   })
-  expect(answer.text.split('\n\n')).toEqual([
+  expect(textOfAnswer(answer).split('\n\n')).toEqual([
     'words',
     '[image: image/png, 5 bytes]',
     '[audio: audio/wav, 5 bytes, not shown]',
@@ -176,7 +176,8 @@ test('readAnswer() tells every part and shows pictures', () => {
     '[resource file:///b: image/jpeg, 5 bytes]',
     '[resource: c, file:///c]',
   ])
-  expect(answer.images.map(({ media_type }) => media_type)).toEqual(['image/png', 'image/jpeg'])
+  const pictures = answer.parts.filter((part) => typeof part !== 'string')
+  expect(pictures.map(({ media_type }) => media_type)).toEqual(['image/png', 'image/jpeg'])
 })
 
 describe('boundedFetch()', () => {
@@ -261,9 +262,9 @@ describe('readArguments() with untrusted schemas', () => {
 })
 
 describe('asksFirst()', () => {
-  const tool = (annotations: object = {}, more: object = {}) => ({
+  const tool = (annotations: Record<string, unknown> = {}, more: object = {}) => ({
     tool: 'delete_file',
-    annotations: JSON.stringify(annotations),
+    annotations,
     hash: 'h',
     approved_hash: 'h',
     ...more,

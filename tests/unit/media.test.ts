@@ -1,8 +1,7 @@
 // Where recordings are cut, what bytes are, and which models see.
 import { describe, expect, it } from 'vitest'
 import { segmentsOf } from '../../media/audio/audio.ts'
-import { sniffMedia } from '../../media/sniff-media.ts'
-import { pictureLimitsOf } from '../../providers/image-limits.ts'
+import { sniffMedia } from '../../media/kind/sniff-media.ts'
 
 describe('segmentsOf()', () => {
   it('leaves a short recording whole', () => {
@@ -65,11 +64,4 @@ describe('sniffMedia()', () => {
       expect(sniffMedia(head(text))).toBeUndefined()
     },
   )
-})
-
-it('knows models that cannot see', () => {
-  expect(pictureLimitsOf({ provider: 'offline', model: 'offline' })).toBeUndefined()
-  expect(pictureLimitsOf({ provider: 'openai', model: 'gpt-3.5-turbo' })).toBeUndefined()
-  expect(pictureLimitsOf({ provider: 'openai', model: 'gpt-4.1-mini' })).toMatchObject({ max_side: 2_048 })
-  expect(pictureLimitsOf({ provider: 'anthropic', model: 'claude-x' })).toMatchObject({ max_side: 1_568 })
 })

@@ -11,6 +11,7 @@ const sent: { url: string; headers: Record<string, string> }[] = []
 let answer: () => Promise<Response>
 const registry = new ModelRegistry({
   providers: PROVIDERS,
+  own_models: {},
   offline_words_per_second: 1,
   stall_ms: 10_000,
   guardedFetch: (url, init) => {
@@ -90,6 +91,7 @@ it('of 200 keys the providers are kept, and of others the one used longest ago i
   const [chosen] = registry.chainOf({ model }, 'api')
   const providers = new ModelRegistry({
     providers: PROVIDERS,
+    own_models: {},
     offline_words_per_second: 1,
     stall_ms: 10_000,
     guardedFetch: fetch,

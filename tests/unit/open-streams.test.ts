@@ -56,6 +56,25 @@ describe('limits', () => {
   })
 })
 
+describe('memory', () => {
+  test('a key without an open stream is forgotten, however many there were', async () => {
+    const { streams } = open({ streams_per_key: 3, streams: 100 })
+    for (let n = 0; n < 10_000; n += 1) {
+      const [first, second] = [streams.open(key(`key_${n}`)), streams.open(key(`key_${n}`, `older ${n}`))]
+      const waiting = streams.watch(key(`waiting_${n}`))
+      if (n === 0) expect(streams.remembered).toBe(4)
+      for (const stream of [second, first, waiting]) stream.close()
+    }
+    expect(streams.remembered).toBe(0)
+    streams.open(key('revoked')).close()
+    const open1 = streams.open(key('revoked'))
+    await streams.check()
+    expect(open1.revoked.aborted).toBe(true)
+    open1.close()
+    expect(streams.remembered).toBe(0)
+  })
+})
+
 describe('revoking', () => {
   test('a key that another process deletes ends its streams within two seconds, and no others', async () => {
     const { streams, valid, reads } = open()

@@ -14,8 +14,8 @@ async function read(...chunks: Chunk[]) {
   const stream = (async function* () {
     yield* chunks
   })()
-  const hear = async (delta: Delta) => void deltas.push(delta)
-  return { ...(await readChunks(stream, hear, 'openai')), deltas }
+  const onDelta = async (delta: Delta) => void deltas.push(delta)
+  return { ...(await readChunks(stream, onDelta, 'openai')), deltas }
 }
 
 test.each([
@@ -113,6 +113,16 @@ it('content in a list of parts is read by its types', async () => {
   expect(parts).toEqual([
     { type: 'reasoning', text: 'Well.' },
     { type: 'text', text: 'Yes.' },
+  ])
+})
+
+it('NUL in text, names and arguments is replaced in what is streamed as in what is stored', async () => {
+  const called = call(0, { id: 'a', function: { name: 'f\0', arguments: '{"x":"\\u0000"}\0' } })
+  const { parts, deltas } = await read(content('one\0two'), called, finish('tool_calls'))
+  expect(deltas).toEqual([{ type: 'text', text: 'one\uFFFDtwo' }])
+  expect(parts).toMatchObject([
+    { type: 'text', text: 'one\uFFFDtwo' },
+    { type: 'tool_call', name: 'f\uFFFD', arguments: '{"x":"\\u0000"}\uFFFD' },
   ])
 })
 

@@ -1,7 +1,7 @@
 // When a server that is started on demand is needed, and how many are started at once.
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { ServerDemand } from '../../activities/mcp/server-demand.ts'
-import { StartSlots } from '../../activities/mcp/start-slots.ts'
+import { Slots } from '../../contracts/slots.ts'
 import { idleStopOf, timeoutsOf } from '../../contracts/mcp-timeouts.ts'
 
 const { signal } = new AbortController()
@@ -101,14 +101,14 @@ describe('ServerDemand', () => {
   })
 })
 
-describe('StartSlots', () => {
+describe('Slots', () => {
   const never = new Promise<void>(() => {})
 
   it('gives so many slots at once, and the next one in the order of asking', async () => {
-    const slots = new StartSlots(2)
+    const slots = new Slots(2)
     const order: string[] = []
     const take = async (name: string) => {
-      const give = await slots.take(never, signal)
+      const give = await slots.take(signal, never)
       order.push(name)
       return give
     }
@@ -128,20 +128,20 @@ describe('StartSlots', () => {
   })
 
   it('one that is asked for meanwhile needs no slot, and one that is released loses none', async () => {
-    const slots = new StartSlots(1)
-    const give = await slots.take(never, signal)
+    const slots = new Slots(1)
+    const give = await slots.take(signal, never)
     const over = new AbortController()
-    const released = slots.take(never, over.signal)
+    const released = slots.take(over.signal, never)
     over.abort(new Error('released'))
     await expect(released).rejects.toThrow('released')
     const skip = Promise.withResolvers<void>()
-    const skipping = slots.take(skip.promise, signal)
+    const skipping = slots.take(signal, skip.promise)
     skip.resolve()
     const giveNothing = await skipping
     giveNothing()
     give()
-    await slots.take(never, signal)
-    const next = slots.take(never, AbortSignal.timeout(0))
+    await slots.take(signal, never)
+    const next = slots.take(AbortSignal.timeout(0), never)
     await expect(next).rejects.toThrow('timeout')
   })
 })

@@ -154,8 +154,9 @@ describe('a wrong environment', () => {
     expect(told.join('\n')).not.toContain(planted)
   })
 
-  it('is refused when folders that it names are not there', () => {
-    expect(faults({ MUXI_AGENTS_DIR: 'nowhere', MUXI_KNOWLEDGE_DIRS: `., gone` })).toEqual([
+  it('is refused when folders and files that it names are not there', () => {
+    expect(faults({ MUXI_AGENTS_DIR: 'nowhere', MUXI_KNOWLEDGE_DIRS: `., gone`, MUXI_MODELS_FILE: '.' })).toEqual([
+      `Cannot start: 'MUXI_MODELS_FILE' must be a file that exists, got '${cwd}'`,
       `Cannot start: 'MUXI_AGENTS_DIR' must be a folder that exists, got '${join(cwd, 'nowhere')}'`,
       `Cannot start: 'MUXI_KNOWLEDGE_DIRS' must be a comma list of folders that exist, got '${join(cwd, 'gone')}'`,
     ])

@@ -1,7 +1,7 @@
 // What a file is taken for.
 import { zipSync } from 'fflate'
 import { expect, test } from 'vitest'
-import { sniff } from '../../media/document/sniff.ts'
+import { sniffDocument } from '../../media/kind/sniff-document.ts'
 
 const bytes = (text: string, encoding: BufferEncoding = 'utf8') => Buffer.from(text, encoding)
 const zipped = (...names: string[]) =>
@@ -33,5 +33,5 @@ test.each([
   [undefined, Buffer.from([0xff, 0xfe, 0x41, 0, 0, 0]), 'a.txt'],
   [undefined, Buffer.alloc(0), 'a.md'],
 ])('%s by content (case %#)', (kind, content, name) => {
-  expect(sniff(content, name)).toBe(kind)
+  expect(sniffDocument(content, name)).toBe(kind)
 })

@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { Tx } from '../../db/schema.ts'
 import { toUnit, vectorTable } from '../documents.ts'
-import { foldedWords, spaceLexeme, WORDS_CONFIG } from './terms.ts'
+import { spaceLexeme, toVector } from './terms.ts'
 import type { DocumentGeneration, VectorChunk } from '../store.ts'
 
 /** A vector scaled to length 1 in pgvector's text format; undefined for the zero vector. */
@@ -35,9 +35,8 @@ export async function addSomeChunks(
     ids.has(chunk.position),
   )
   const words = added.map(({ position, text, heading = '' }) => {
-    const [content, title] = [foldedWords(text), foldedWords(heading)]
-    return sql`(${ids.get(position)}::bigint, setweight(to_tsvector(${WORDS_CONFIG}, ${title}), 'A')
-      || to_tsvector(${WORDS_CONFIG}, ${content}) || array_to_tsvector(array[${spaceLexeme(space)}::text]))`
+    return sql`(${ids.get(position)}::bigint, ${toVector(heading, 'A')}::tsvector || ${toVector(text, 'D')}::tsvector
+      || array_to_tsvector(array[${spaceLexeme(space)}::text]))`
   })
   await sql`insert into chunk_words (chunk_id, words) values ${sql.join(words)}`.execute(tx)
   const vectors = added.flatMap(({ position, vector }) => {

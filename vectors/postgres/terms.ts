@@ -1,8 +1,8 @@
 // The tsquery of a question: matches its rarer words and ranks by all of them, in bounded time.
 import { sql, type RawBuilder } from 'kysely'
+import { indexWords, type SearchWord } from '../../contracts/search-words.ts'
 import type { Db } from '../../db/schema.ts'
 import { type Uncounted, type WordCount, WordCounts } from '../word-counts.ts'
-import { spaced } from '../terms.ts'
 
 /** Limit of ranked chunks: each costs a few microseconds per word. */
 const MOST_RANKED = 400
@@ -11,21 +11,15 @@ const MOST_RANKING = 8
 /** Limit of matched chunks when all words are common. */
 export const MOST_MATCHED = 5 * MOST_RANKED
 
-/**
- * Like FTS5's porter on SQLite: English words are stemmed, and words of other languages and scripts
- * are nearly unchanged ('simple' would find neither "ship" by "ships").
- */
-export const WORDS_CONFIG = sql.lit('english')
-
-/** Words only, without accents and punctuation, so that Postgres's parser sees no hosts, paths or signs in them. */
-export function foldedWords(text: string): string {
-  const plain = spaced(text)
-    .normalize('NFD')
-    .replace(/[\u0300-\u036f]/g, '')
-    .normalize('NFC')
-    .toLowerCase()
-  return (plain.match(/[\p{L}\p{N}\p{M}]+/gu) ?? []).join(' ')
+/** A text as a tsvector, in its text form: the words are made by this program, not by a configuration of Postgres. */
+export function toVector(text: string, weight: 'A' | 'D'): string {
+  return indexWords(text)
+    .map((word, index) => `'${word}':${Math.min(index + 1, LAST_POSITION)}${weight}`)
+    .join(' ')
 }
+
+/** The last position that a tsvector holds. */
+const LAST_POSITION = 16_383
 
 /** A space as a term of the full-text index; no text can contain it, because of its first character. */
 export const spaceLexeme = (space: string): string => `/${space}`
@@ -42,26 +36,27 @@ export interface WordsMatch {
 /** One cache per database. */
 export const wordCounts = () => new WordCounts(MOST_RANKED)
 
-/** @param words of letters and digits only. @returns undefined when they do not discriminate between chunks */
+/** @returns undefined when the words do not discriminate between chunks */
 export async function matchOf(
   db: Db,
   counts: WordCounts,
   spaces: string[],
-  words: string[],
+  words: SearchWord[],
 ): Promise<WordsMatch | undefined> {
   const within = `(${spaces.map(spaceQuery).join(' | ')})`
-  const known = await counts.count(spaces, words.map(foldedWords), async (uncounted) => {
+  const known = await counts.count(spaces, words.map(lexeme), async (uncounted) => {
     const columns = [
       uncounted.map(({ space }) => space),
       uncounted.map(({ space }) => spaceQuery(space)),
       uncounted.map(({ asked }) => asked),
     ]
     const { rows } = await sql<Uncounted & WordCount>`
-      select space, asked, '(' || query::text || ')' as word, (select count(*) from (
-        select from chunk_words where words @@ (within && query) limit ${MOST_RANKED + 1}) counted) as chunks
-      from (select space, within::tsquery as within, asked, plainto_tsquery(${WORDS_CONFIG}, asked) as query
-        from unnest(${sql.join(columns.map((column) => sql`${column}::text[]`))}) uncounted (space, within, asked)) queries
-      where numnode(query) > 0`.execute(db)
+      select space, asked, asked as word, (select count(*) from (
+        select from chunk_words where words @@ (within && asked::tsquery) limit ${MOST_RANKED + 1}) counted) as chunks
+      from (select space, within::tsquery as within, asked
+        from unnest(${sql.join(columns.map((column) => sql`${column}::text[]`))}) uncounted (space, within, asked)) queries`.execute(
+      db,
+    )
     return rows
   })
   const rare: string[] = []
@@ -89,3 +84,6 @@ export async function matchOf(
       .join(' & '),
   )
 }
+
+/** A lexeme of a tsquery: words are letters and digits, never syntax. */
+const lexeme = ({ text, isPrefix }: SearchWord) => `'${text}'${isPrefix ? ':*' : ''}`

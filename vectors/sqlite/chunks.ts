@@ -1,9 +1,9 @@
 // One chunk in SQLite: its row, full text in FTS5 and vector in sqlite-vec, all under one id.
 import { sql } from 'kysely'
+import { indexWords } from '../../contracts/search-words.ts'
 import type { Tx } from '../../db/schema.ts'
 import { toUnit, vectorTable } from '../documents.ts'
 import type { DocumentGeneration, VectorChunk } from '../store.ts'
-import { spaced } from '../terms.ts'
 
 /** A vector scaled to length 1 in sqlite-vec's binary format; undefined for the zero vector. */
 export function unitBytes(vector: Float32Array): Uint8Array | undefined {
@@ -24,7 +24,8 @@ export async function addChunk(tx: Tx, document: DocumentGeneration, space: stri
   if (!inserted) return
   // The virtual tables accept integers only; a JavaScript number would be bound as a real.
   const id = BigInt(inserted.id)
-  await sql`insert into chunk_words (rowid, content, heading, space) values (${id}, ${spaced(content)}, ${spaced(heading ?? '')}, ${space})`.execute(
+  const [words, title] = [content, heading ?? ''].map((text) => indexWords(text).join(' '))
+  await sql`insert into chunk_words (rowid, content, heading, space) values (${id}, ${words}, ${title}, ${space})`.execute(
     tx,
   )
   const bytes = unitBytes(vector)

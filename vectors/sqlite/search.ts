@@ -1,5 +1,6 @@
 // Hybrid search on SQLite: nearest vectors and full text, each restricted to visible chunks, fused by rank.
 import { sql } from 'kysely'
+import { questionWords } from '../../contracts/search-words.ts'
 import type { Db } from '../../db/schema.ts'
 import { CANDIDATES_A_HIT, candidatesFor, fuseRanks, toHit } from '../fuse.ts'
 import { unitBytes } from './chunks.ts'
@@ -7,7 +8,6 @@ import type { Hit, VectorQuery } from '../store.ts'
 import type { NearestFinder } from './nearest.ts'
 import { matchOf } from './terms.ts'
 import type { WordCounts } from '../word-counts.ts'
-import { wordsOfQuestion } from '../terms.ts'
 import { type Narrowed, narrowedTo, VISIBLE } from '../visible-chunks.ts'
 
 /** Largest `k` of sqlite-vec. */
@@ -69,14 +69,14 @@ async function findWords(
   query: VectorQuery,
 ): Promise<Ranked[]> {
   const found: Ranked[] = []
-  const words = wordsOfQuestion(query.text)
+  const words = questionWords(query.text)
   for (const space of spaces) {
     const match = await matchOf(db, counts, space, words)
     if (match === undefined) continue
     const { rows } = await sql<Ranked>`select chunks.id, chunk_words.rank
       from chunk_words join chunks on chunks.id = chunk_words.rowid ${VISIBLE}
       where chunk_words match ${match} and chunk_words.rank match 'bm25(1.0, 1.5, 0.0)' ${narrowedTo(query)}
-      order by chunk_words.rank limit ${wanted}`.execute(db)
+      order by chunk_words.rank, chunks.id limit ${wanted}`.execute(db)
     found.push(...rows)
   }
   return found

@@ -1,5 +1,6 @@
 // The FTS5 query of a question: matches its rarer words and ranks by all of them, in bounded time.
 import { sql } from 'kysely'
+import type { SearchWord } from '../../contracts/search-words.ts'
 import type { Db } from '../../db/schema.ts'
 import { WordCounts } from '../word-counts.ts'
 
@@ -13,12 +14,17 @@ const MOST_RANKING = 8
 /** One cache per database. */
 export const wordCounts = () => new WordCounts(MOST_RANKED)
 
-/** @param words of letters and digits only. @returns undefined when they do not discriminate between chunks */
-export async function matchOf(db: Db, counts: WordCounts, space: string, words: string[]): Promise<string | undefined> {
+/** @returns undefined when the words do not discriminate between chunks */
+export async function matchOf(
+  db: Db,
+  counts: WordCounts,
+  space: string,
+  words: SearchWord[],
+): Promise<string | undefined> {
   const within = `space : "${space}" AND {content heading} : `
-  const known = await counts.count([space], words, async (uncounted) => {
+  const known = await counts.count([space], words.map(quote), async (uncounted) => {
     const { rows } = await sql<{ word: string; chunks: number }>`select value as word,
-      (select count(*) from (select 1 from chunk_words where chunk_words match ${within} || '"' || value || '"'
+      (select count(*) from (select 1 from chunk_words where chunk_words match ${within} || value
         limit ${MOST_ALONE + 1})) as chunks
       from json_each(${JSON.stringify(uncounted.map(({ asked }) => asked))})`.execute(db)
     return rows.map(({ word, chunks }) => ({ space, asked: word, word, chunks }))
@@ -28,9 +34,9 @@ export async function matchOf(db: Db, counts: WordCounts, space: string, words: 
   for (const { word, chunks } of known) {
     ranked += chunks
     if (ranked > MOST_RANKED) break
-    rare.push(quote(word))
+    rare.push(word)
   }
-  const all = known.slice(0, MOST_RANKING).map(({ word }) => quote(word))
+  const all = known.slice(0, MOST_RANKING).map(({ word }) => word)
   if (all.length === 0) return undefined
   if (rare.length >= all.length) return `${within}(${rare.join(' OR ')})`
   // Matches chunks with a rare word, ranked by the common ones too.
@@ -40,5 +46,5 @@ export async function matchOf(db: Db, counts: WordCounts, space: string, words: 
   return `${within}(${all.slice(0, 3).join(' AND ')})`
 }
 
-/** A string literal of FTS5: user input is never syntax. */
-const quote = (word: string) => `"${word}"`
+/** A string literal of FTS5: words are letters and digits, never syntax. */
+const quote = ({ text, isPrefix }: SearchWord) => `"${text}"${isPrefix ? '*' : ''}`

@@ -3,7 +3,7 @@
 import { buffer } from 'node:stream/consumers'
 import { crc32 } from 'node:zlib'
 import { zipSync } from 'fflate'
-import { type Entry, openPromise, type ZipFile } from 'yauzl'
+import { type Entry, fromBufferPromise, openPromise, type ZipFile } from 'yauzl'
 import { MediaFailure } from '../../failure.ts'
 
 /** Limits: entries, total unpacked bytes, and compression ratio of large ones. */
@@ -13,6 +13,8 @@ const MAX_RATIO = 200
 const LARGE = 32 * 2 ** 20
 /** Limit of one part, in bytes. */
 const MAX_PART = 256 * 2 ** 20
+
+const OPTIONS = { autoClose: false, strictFileNames: true }
 
 export class Archive {
   readonly #zip: ZipFile
@@ -24,9 +26,18 @@ export class Archive {
   }
 
   /** @throws MediaFailure */
-  static async open(path: string): Promise<Archive> {
+  static open(path: string): Promise<Archive> {
+    return Archive.#read(() => openPromise(path, OPTIONS))
+  }
+
+  /** Of a file within a document. @throws MediaFailure */
+  static fromBytes(bytes: Buffer): Promise<Archive> {
+    return Archive.#read(() => fromBufferPromise(bytes, OPTIONS))
+  }
+
+  static async #read(open: () => Promise<ZipFile>): Promise<Archive> {
     try {
-      const zip = await openPromise(path, { autoClose: false, strictFileNames: true })
+      const zip = await open()
       return new Archive(zip, await entriesOf(zip))
     } catch (error) {
       throw toFailure(error)
@@ -115,6 +126,7 @@ async function entriesOf(zip: ZipFile): Promise<Map<string, Entry>> {
   return entries
 }
 
+/** yauzl throws plain errors: only their texts tell them apart. */
 function toFailure(error: unknown): MediaFailure {
   if (error instanceof MediaFailure) return error
   const message = error instanceof Error ? error.message : ''

@@ -1,38 +1,89 @@
-// Word documents: mammoth converts them to HTML; page breaks, headers and footers, which it drops, are added here.
+// Word documents: mammoth converts them to HTML, after their parts are rewritten so that it finds all of their text.
 import mammoth from 'mammoth'
 import { type Archive, withArchive } from './archive.ts'
-import { markupToMarkdown } from './markup.ts'
+import { rewrite } from './docx-body.ts'
+import { foreignParts } from './docx-foreign.ts'
+import { DocxNumbering } from './docx-numbering.ts'
+import { addRunning, FOOTER_END, FOOTER_START } from './docx-running.ts'
+import { DocxStyles } from './docx-styles.ts'
+import { LABEL_STYLE, TEX_STYLE, elementsOf } from './docx-xml.ts'
+import { Marks } from './marks.ts'
+import { LABEL_CLASS, markupToMarkdown, TEX_CLASS } from './markup.ts'
 import { cutAtBreaks } from './pages.ts'
+import { relationsOf } from './relations.ts'
 import type { UnnumberedPage } from './table.ts'
+import { attribute, descendantsOf, parseXml } from './xml.ts'
 
-const MAIN = 'word/document.xml'
 const STYLES = [
   "p[style-name='Title'] => h1:fresh",
   "p[style-name='Subtitle'] => p > em:fresh",
   "br[type='page'] => hr.page",
+  `r.${LABEL_STYLE} => span.${LABEL_CLASS}:fresh`,
+  `r.${TEX_STYLE} => code.${TEX_CLASS}:fresh`,
+  'comment-reference => sup',
 ]
+/** Documents within documents. */
+const MAX_DEPTH = 5
 
-/** Back link of a footnote. */
-const WAY_BACK = /\s*<a href="#(?:foot|end)note-ref-[^"]*">[^<]*<\/a>/g
+/** Back link of a footnote or a comment. */
+const WAY_BACK = /\s*<a href="#(?:(?:foot|end)note|comment)-ref-[^"]*">[^<]*<\/a>/g
+/** Surrounds the number of a block that mammoth cannot convert. */
+const BLOCK = '\u{10FE00}'
+const BLOCKS = /<p>\u{10FE00}(\d+)\u{10FE00}<\/p>/gu
+
+/** Footers end the text, behind the notes that mammoth adds. */
+const FOOTER = new RegExp(`^([^]*)<p>${FOOTER_START}</p>([^]*)<p>${FOOTER_END}</p>([^]*)$`, 'u')
 
 /** Page breaks are those of the saving program, if recorded. @throws MediaFailure */
 export function readDocx(path: string): Promise<UnnumberedPage[]> {
   return withArchive(path, async (archive) => {
-    await archive.xml(MAIN)
-    const buffer = await archive.copy(
-      (name) => !/^word\/(media|embeddings|fonts)\//.test(name) && /\.(xml|rels)$/i.test(name),
-      (name, xml) => (name === MAIN ? withBreaks(xml) : xml),
-    )
-    const { value: html } = await mammoth.convertToHtml(
-      { buffer },
-      { styleMap: STYLES, convertImage: mammoth.images.imgElement(() => Promise.resolve({ src: '' })) },
-    )
-    const pages = cutAtBreaks(markupToMarkdown(html.replaceAll(WAY_BACK, '')))
-    const [header, footer] = [await running(archive, 'header'), await running(archive, 'footer')]
-    if (header) pages[0] = `${header}\n\n${pages[0] ?? ''}`
-    if (footer) pages[pages.length === 0 ? 0 : pages.length - 1] = `${pages.at(-1) ?? ''}\n\n${footer}`
-    return pages.map((text) => ({ text }))
+    const marks = new Marks()
+    const html = await docxHtml(archive, marks)
+    return cutAtBreaks(markupToMarkdown(html)).map((text) => marks.page(text))
   })
+}
+
+async function docxHtml(archive: Archive, marks: Marks, depth = 0): Promise<string> {
+  const main = (await relationsOf(archive, '')).find(({ type }) => type.endsWith('/officeDocument'))?.part
+  const name = main !== undefined && archive.has(main) ? main : 'word/document.xml'
+  const relations = await relationsOf(archive, name)
+  const related = (type: string) =>
+    relations.filter((each) => each.type.endsWith(`/${type}`) && archive.has(each.part)).map(({ part }) => part)
+  const root = async (type: string) => {
+    const [part] = related(type)
+    return part === undefined ? undefined : parseXml(await archive.xml(part))
+  }
+  const styles = new DocxStyles(await root('styles'))
+  const numbering = new DocxNumbering(await root('numbering'), styles)
+  const blocks: string[] = []
+  const changed = new Map<string, string>()
+  for (const part of [name, ...related('footnotes'), ...related('endnotes'), ...related('comments')]) {
+    const xml = withBreaks(await archive.xml(part))
+    const tree = parseXml(xml)
+    const all = part === name ? xml + (await addRunning(archive, tree)) : xml
+    const foreign = await foreignParts(archive, part, (nested) =>
+      depth < MAX_DEPTH ? docxHtml(nested, marks, depth + 1) : Promise.resolve(undefined),
+    )
+    const block = (relation: string) => {
+      const html = foreign.get(relation)
+      if (html === undefined) return marks.of('not_read', 'Charts, diagrams or parts in other formats are not read')
+      return BLOCK + String(blocks.push(html) - 1) + BLOCK
+    }
+    rewrite(tree, all, { styles, numbering, marks, block })
+    await dropLost(archive, part, tree)
+    if (part !== name) nameAuthors(tree)
+    changed.set(part, tree.outerHTML)
+  }
+  const buffer = await archive.copy(
+    (each) => !/^word\/(media|embeddings|fonts)\//.test(each) && /\.(xml|rels)$/i.test(each),
+    (each, xml) => changed.get(each) ?? xml,
+  )
+  const convertImage = mammoth.images.imgElement(() => Promise.resolve({ src: '' }))
+  const { value } = await mammoth.convertToHtml({ buffer }, { styleMap: STYLES, convertImage })
+  const [, start = '', footer = '', end = ''] = FOOTER.exec(value) ?? [value, value]
+  return (start + end + footer)
+    .replaceAll(WAY_BACK, '')
+    .replaceAll(BLOCKS, (_, index: string) => blocks[Number(index)] ?? '')
 }
 
 /** Rendered page breaks become explicit ones, which mammoth supports; an adjacent explicit break is the same one. */
@@ -42,18 +93,30 @@ function withBreaks(xml: string): string {
   return xml.replaceAll(/<w:br\b[^>]*w:type="page"[^>]*\/>/g, '').replaceAll(noted, '<w:br w:type="page"/>')
 }
 
-/** The header or footer of all pages, once. */
-async function running(archive: Archive, place: 'header' | 'footer'): Promise<string> {
-  const lines = new Set<string>()
-  for (const name of archive.names.filter((name) => new RegExp(`^word/${place}\\d*\\.xml$`).test(name))) {
-    for (const [paragraph] of (await archive.xml(name)).matchAll(/<w:p\b.*?<\/w:p>/gs)) {
-      const text = [...paragraph.matchAll(/<w:t(?:\s[^>]*)?>([^<]*)<\/w:t>/g)].map(([, words]) => words).join('')
-      if (/\p{L}/u.test(text)) lines.add(unescape(text.trim()))
-    }
+/** Mammoth cannot read references that lead nowhere. */
+async function dropLost(archive: Archive, part: string, root: Element): Promise<void> {
+  const rels = part.replace(/([^/]*)$/, '_rels/$1.rels')
+  const ids = archive.has(rels)
+    ? new Set(
+        [...descendantsOf(parseXml(await archive.xml(rels)), 'Relationship')].map((each) => attribute(each, 'Id')),
+      )
+    : new Set()
+  const isLost = (element: Element, name: string) => {
+    const id = [...element.attributes].find((each) => each.name.endsWith(`:${name}`))?.value
+    return id !== undefined && !ids.has(id)
   }
-  return [...lines].join('\n\n')
+  for (const picture of elementsOf(root, 'blip'))
+    if (isLost(picture, 'embed') || isLost(picture, 'link')) picture.remove()
+  for (const picture of elementsOf(root, 'imagedata')) if (isLost(picture, 'id')) picture.remove()
+  for (const link of elementsOf(root, 'hlinkClick')) if (isLost(link, 'id')) link.remove()
+  for (const link of elementsOf(root, 'hyperlink')) if (isLost(link, 'id')) link.replaceWith(...link.childNodes)
 }
 
-function unescape(text: string): string {
-  return text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&amp;', '&')
+/** Comments are called by their author, not by initials. */
+function nameAuthors(root: Element): void {
+  for (const comment of elementsOf(root, 'comment')) {
+    const author = attribute(comment, 'author')?.trim()
+    const own = [...comment.attributes].find(({ name }) => name.endsWith(':author'))?.name
+    if (author && own) comment.setAttribute(own.replace('author', 'initials'), `${author} #`)
+  }
 }

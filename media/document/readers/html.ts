@@ -1,5 +1,6 @@
-// HTML files: the text of the body, without scripts and navigation.
+// HTML files: the text of the body as a browser shows it, without scripts.
 import { readFile } from 'node:fs/promises'
+import type { Notice } from '../../../contracts/notices.ts'
 import { decodeHtml } from '../html.ts'
 import { textEncoding } from '../text-encoding.ts'
 import { markupToMarkdown } from './markup.ts'
@@ -10,5 +11,8 @@ import type { UnnumberedPage } from './table.ts'
 export async function readHtml(path: string): Promise<UnnumberedPage[]> {
   const bytes = await readFile(path)
   const html = decodeHtml(bytes, { undeclared: textEncoding(bytes) ?? 'windows-1252' })
-  return cutLong(markupToMarkdown(html)).map((text) => ({ text }))
+  const notices: Notice[] = []
+  const pages = cutLong(markupToMarkdown(html, notices)).map((text): UnnumberedPage => ({ text }))
+  if (pages[0] && notices.length > 0) pages[0].notices = notices
+  return pages
 }

@@ -1,8 +1,9 @@
 // The reader of each format. Readers run only in the parser process, and are loaded on demand for a faster start.
+import { isStackOverflow } from '../../../contracts/stack-overflow.ts'
 import { MediaFailure } from '../../failure.ts'
 import type { Page } from '../../page.ts'
-import type { OfficeKind } from '../office-kinds.ts'
-import type { DocumentKind } from '../document-types.ts'
+import type { DocumentKind } from '../../kind/document-types.ts'
+import type { OfficeKind } from '../../kind/office-kinds.ts'
 import type { UnnumberedPage } from './table.ts'
 
 /** Formats that are read as a whole. */
@@ -42,7 +43,7 @@ export async function readWhole(path: string, kind: WholeKind): Promise<Page[]> 
 /** Libraries have many errors for invalid documents. */
 function toFailure(error: unknown): unknown {
   if (error instanceof MediaFailure) return error
-  if (error instanceof RangeError && /call stack/i.test(error.message))
+  if (isStackOverflow(error))
     return new MediaFailure('unsafe', 'The document is nested too deeply to be read', { cause: error })
   return new MediaFailure('damaged', 'The document is damaged and cannot be read', { cause: error })
 }

@@ -1,4 +1,5 @@
 // JSON as readable Markdown: tables of records, lists of values, headings for nested objects.
+import { isRawNumber, parseExact } from '../../../contracts/exact-json.ts'
 import { isObject } from '../../../contracts/json.ts'
 import { readFile } from 'node:fs/promises'
 import { decodeText } from '../text-encoding.ts'
@@ -20,7 +21,7 @@ export async function readJson(path: string): Promise<UnnumberedPage[]> {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown
+    return parseExact(text)
   } catch {
     return undefined
   }
@@ -59,7 +60,7 @@ function writeNested(name: string, value: unknown, level: number): string[] {
 }
 
 function isSimple(value: unknown): boolean {
-  return typeof value !== 'object' || value === null
+  return typeof value !== 'object' || value === null || isRawNumber(value)
 }
 
 function line(value: unknown): string {

@@ -1,7 +1,7 @@
 // OpenDocument, as written by LibreOffice: texts with pages, sheets, slides with notes. Hidden parts are skipped.
 import { readFile } from 'node:fs/promises'
 import { MediaFailure } from '../../failure.ts'
-import { headOf } from '../kind-of-file.ts'
+import { headOf } from '../../kind/kind-of-file.ts'
 import { decodeText } from '../text-encoding.ts'
 import { type Archive, checkEntities, withArchive } from './archive.ts'
 import { markupToMarkdown } from './markup.ts'

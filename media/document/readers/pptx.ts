@@ -1,8 +1,9 @@
 // Presentations of PowerPoint: one page per slide in order, with its notes. Hidden slides are skipped.
 import { type Archive, withArchive } from './archive.ts'
 import { markupToMarkdown } from './markup.ts'
+import { relationsOf } from './relations.ts'
 import type { UnnumberedPage } from './table.ts'
-import { attribute, childAt, childrenOf, descendantsOf, escapeHtml, nameOf, parseXml, resolvePart } from './xml.ts'
+import { attribute, childAt, childrenOf, descendantsOf, escapeHtml, nameOf, parseXml } from './xml.ts'
 
 const SHOW = 'ppt/presentation.xml'
 /** Placeholders that repeat on each slide. */
@@ -31,24 +32,6 @@ async function notesOf(archive: Archive, slide: string): Promise<string> {
   if (notes === undefined || !archive.has(notes)) return ''
   const html = shapesOf(parseXml(await archive.xml(notes)))
   return />[^<]*\p{L}/u.test(html) ? `<p><strong>Notes:</strong></p>${html}` : ''
-}
-
-interface Relation {
-  id: string
-  type: string
-  part: string
-}
-
-async function relationsOf(archive: Archive, part: string): Promise<Relation[]> {
-  const name = part.replace(/([^/]+)$/, '_rels/$1.rels')
-  if (!archive.has(name)) return []
-  return childrenOf(parseXml(await archive.xml(name)), 'Relationship')
-    .filter((relation) => attribute(relation, 'TargetMode') !== 'External')
-    .map((relation) => ({
-      id: attribute(relation, 'Id') ?? '',
-      type: attribute(relation, 'Type') ?? '',
-      part: resolvePart(part, attribute(relation, 'Target') ?? ''),
-    }))
 }
 
 /** `r:id`, in contrast to the numeric `id`. */

@@ -12,7 +12,13 @@ const MAX_DEPTH = 1_000
 
 /** @throws MediaFailure */
 export async function readRtf(path: string): Promise<UnnumberedPage[]> {
-  const rtf = (await readFile(path)).toString('latin1')
+  const html = rtfToHtml(await readFile(path))
+  return cutAtBreaks(markupToMarkdown(html)).map((page) => ({ text: page }))
+}
+
+/** @throws MediaFailure */
+export function rtfToHtml(bytes: Buffer): string {
+  const rtf = bytes.toString('latin1')
   const writer = new RtfHtml()
   let depth = 0
   TOKEN.lastIndex = 0
@@ -34,5 +40,5 @@ export async function readRtf(path: string): Promise<UnnumberedPage[]> {
     else if (symbol !== undefined) writer.symbol(symbol)
     else if (text !== undefined) writer.bytes(text)
   }
-  return cutAtBreaks(markupToMarkdown(writer.end())).map((page) => ({ text: page }))
+  return writer.end()
 }

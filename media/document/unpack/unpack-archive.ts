@@ -1,6 +1,6 @@
 // The files within an archive. Those of operating systems are left out; what cannot be read is skipped and named.
 import type { Unpacked } from '../members.ts'
-import type { ArchiveKind } from '../document-types.ts'
+import type { ArchiveKind } from '../../kind/document-types.ts'
 import type { ArchivedFile, Source } from './archived-file.ts'
 import { checkName, isSystemFile } from './file-names.ts'
 import { MemberFiles } from './member-files.ts'

@@ -1,7 +1,7 @@
 // The files that are attached to mails, and to the mails that are attached to those.
 import { readFile } from 'node:fs/promises'
 import { MediaFailure } from '../../failure.ts'
-import { sniffFile } from '../kind-of-file.ts'
+import { sniffFile } from '../../kind/kind-of-file.ts'
 import type { Mail } from '../readers/mail.ts'
 import { isMailKind, type MailKind, parseMails } from '../readers/parse-mail.ts'
 import { mailLabel } from '../readers/eml.ts'

@@ -1,0 +1,22 @@
+// What an operator says of models in MUXI_MODELS_FILE: it replaces what muxi knows of them.
+import { type Static, Type } from '@sinclair/typebox'
+
+const closed = { additionalProperties: false }
+const Price = Type.Number({ minimum: 0, maximum: 1_000_000 })
+
+const OwnModelSchema = Type.Object(
+  {
+    /** In US dollars per million tokens. */
+    price: Type.Optional(Type.Object({ input: Price, output: Price, cached_input: Type.Optional(Price) }, closed)),
+    /** In tokens. */
+    context_window: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000_000 })),
+    /** Whether it takes pictures. */
+    pictures: Type.Optional(Type.Boolean()),
+  },
+  closed,
+)
+
+/** By `<provider>:<model>`. */
+export const OwnModelsSchema = Type.Record(Type.String(), OwnModelSchema)
+export type OwnModel = Static<typeof OwnModelSchema>
+export type OwnModels = Readonly<Record<string, OwnModel>>

@@ -1,0 +1,88 @@
+// Text as words of the full-text indexes: the same on every database, whose own tokenizers differ.
+import { stemmer } from 'stemmer'
+import { STOP_WORDS } from './stop-words.ts'
+
+/** Letters of scripts whose words are found by pairs: those without spaces, and Hangul, whose words carry endings. */
+const PAIRED = String.raw`[[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Hang}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmr}\p{scx=Mymr}]&&[\p{L}\p{Nl}]]`
+/** Runs of these with their marks, and of other letters and digits. */
+const RUNS = new RegExp(String.raw`(?<pairs>(?:${PAIRED}\p{M}*)+)|[[\p{L}\p{N}\p{M}]--${PAIRED}]+`, 'gv')
+/** Accents of Latin, Greek and Cyrillic letters; points of Hebrew and Arabic ones. */
+const ACCENTS = /[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670]+/g
+const RAISED = /[\u00b2\u00b3\u00b9\u2070-\u209c]+/g
+const ENGLISH = /^[a-z]+$/
+/** Longest word, in UTF-16 code units. */
+const MAX_WORD = 64
+const MAX_QUESTION_WORDS = 16
+/** Characters of a question that are read. */
+const MAX_QUESTION = 4_000
+
+const FOLDED_STOP_WORDS = new Set(Array.from(STOP_WORDS, fold))
+
+/** A word of a question as it stands in the index. */
+export interface SearchWord {
+  text: string
+  /** One character of a script that is indexed by pairs: it is found as the first of a pair. */
+  isPrefix: boolean
+}
+
+/**
+ * The words of a text in their order: compatibility forms (NFKC), case and accents folded, English words by their stem. A run of
+ * a script without spaces gives its pairs of characters, then its last character.
+ */
+export function indexWords(text: string): string[] {
+  return runsOf(text).flatMap((run) => {
+    if (!run.isPairs) return [stemOf(run.text)]
+    const characters = charactersOf(run.text)
+    return characters.map((character, at) => character + (characters[at + 1] ?? ''))
+  })
+}
+
+/** The distinct words of a question, without stop words, unless there are no others. */
+export function questionWords(question: string): SearchWord[] {
+  const runs = runsOf(question.slice(0, MAX_QUESTION).toWellFormed())
+  const telling = runs.filter(({ text }) => !FOLDED_STOP_WORDS.has(text))
+  const words = new Map<string, SearchWord>()
+  for (const run of telling.length > 0 ? telling : runs) {
+    for (const word of run.isPairs ? pairsOf(run.text) : [{ text: stemOf(run.text), isPrefix: false }])
+      if (words.size < MAX_QUESTION_WORDS) words.set(word.text, word)
+  }
+  return [...words.values()]
+}
+
+function pairsOf(run: string): SearchWord[] {
+  const characters = charactersOf(run)
+  if (characters.length === 1) return [{ text: characters[0]!, isPrefix: true }]
+  return characters.slice(1).map((next, at) => ({ text: characters[at]! + next, isPrefix: false }))
+}
+
+function runsOf(text: string): { text: string; isPairs: boolean }[] {
+  return Array.from(fold(text).matchAll(RUNS), ({ 0: run, groups }) => ({
+    text: run,
+    isPairs: groups?.pairs !== undefined,
+  }))
+}
+
+function fold(text: string): string {
+  return (
+    text
+      // "10⁶" is not "106".
+      .replace(RAISED, (raised) => ` ${raised} `)
+      .normalize('NFKD')
+      // Upper case first: it has one form of "ß" and "ss".
+      .toUpperCase()
+      .toLowerCase()
+      .normalize('NFKD')
+      .replace(ACCENTS, '')
+      .normalize('NFC')
+  )
+}
+
+/** With their marks: vowels and tones of Thai. */
+function charactersOf(run: string): string[] {
+  return run.match(/.\p{M}*/gsu) ?? []
+}
+
+function stemOf(word: string): string {
+  const short = word.slice(0, MAX_WORD).toWellFormed()
+  return ENGLISH.test(short) ? stemmer(short) : short
+}

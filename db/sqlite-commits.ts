@@ -1,0 +1,49 @@
+// Commits of other processes to a SQLite file.
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { Foreign } from './dialect.ts'
+import { isSqliteAway } from './sqlite-file.ts'
+
+/** Poll interval for other processes' commits, in milliseconds. */
+const POLL_MS = 15
+
+/** Detects commits of other processes to the file, by a poll that costs microseconds. */
+export class PolledCommits implements Foreign<never> {
+  readonly #version: StatementSync
+  readonly #listeners = new Set<(told: undefined) => void>()
+  #seen: number | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(raw: DatabaseSync) {
+    // A number that changes when another connection has committed.
+    this.#version = raw.prepare('pragma data_version')
+    this.#seen = this.#read()
+  }
+
+  listen(listener: (told: undefined) => void): () => void {
+    this.#listeners.add(listener)
+    this.#timer ??= setInterval(() => this.#look(), POLL_MS)
+    return () => {
+      this.#listeners.delete(listener)
+      if (this.#listeners.size > 0) return
+      clearInterval(this.#timer)
+      this.#timer = undefined
+    }
+  }
+
+  #look(): void {
+    const version = this.#read() ?? this.#seen
+    if (version === this.#seen) return
+    this.#seen = version
+    for (const listener of this.#listeners) listener(undefined)
+  }
+
+  /** Undefined while another process recovers the file after a crash. */
+  #read(): number | undefined {
+    try {
+      return Number((this.#version.get() as { data_version: number }).data_version)
+    } catch (error) {
+      if (isSqliteAway(error)) return undefined
+      throw error
+    }
+  }
+}

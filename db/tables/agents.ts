@@ -1,0 +1,23 @@
+// Agents with their versions.
+import type { AgentSource } from '../../contracts/schemas/agent.ts'
+
+export interface AgentsTable {
+  id: string
+  version: number
+  source: AgentSource
+  /** Name of the defining file, when `source` is `file`. */
+  file: string | null
+  description: string
+  created_at: string
+  updated_at: string
+  deleted_at: string | null
+}
+
+export interface AgentVersionsTable {
+  agent_id: string
+  version: number
+  /** AgentConfig without credentials. */
+  config: string
+  source: AgentSource
+  created_at: string
+}

@@ -1,0 +1,96 @@
+// The child programs of this process that wait for another request of their owner: starting one costs more than most files.
+import { mapAll } from '../../contracts/map-all.ts'
+import { MediaFailure } from '../failure.ts'
+import type { ChildKind } from './child-kind.ts'
+import { ChildProgram } from './child-program.ts'
+
+/** How long an idle child is kept, in milliseconds. */
+const IDLE_MS = 60_000
+/** Requests after which a child is replaced, because the memory of some libraries grows. */
+const MOST_REQUESTS = 100
+
+export interface ChildUse {
+  /** Whose files it reads: a child serves one owner only, so that a malicious file cannot affect those of others. */
+  owner: string
+  memory_mb: number
+}
+
+interface Child extends ChildUse {
+  kind: ChildKind
+  program: ChildProgram
+  timer?: NodeJS.Timeout
+}
+
+/** In order of their last use. */
+let idle: Child[] = []
+let busy: Child[] = []
+
+/**
+ * Runs `work` with a child, an idle one of the same kind and owner if there is one. It is kept for the next request unless
+ * it has ended, or `work` fails with anything but a fault of the file.
+ */
+export async function withChild<T>(
+  kind: ChildKind,
+  { owner, memory_mb }: ChildUse,
+  work: (program: ChildProgram) => Promise<T>,
+): Promise<T> {
+  const child = takeIdle(kind, owner, memory_mb) ?? {
+    kind,
+    owner,
+    memory_mb,
+    program: await ChildProgram.start(kind, memory_mb),
+  }
+  busy.push(child)
+  try {
+    return await work(child.program)
+  } catch (error) {
+    if (!(error instanceof MediaFailure) || !child.program.alive) await child.program.end()
+    throw error
+  } finally {
+    busy = busy.filter((each) => each !== child)
+    keepIdle(child)
+  }
+}
+
+/** Ends the idle children of an owner, or all of them, when the process stops. */
+export async function endIdleChildren(owner?: string): Promise<void> {
+  await mapAll(
+    idle.filter((child) => owner === undefined || child.owner === owner),
+    end,
+  )
+}
+
+function takeIdle(kind: ChildKind, owner: string, memoryMb: number): Child | undefined {
+  const found = idle.findLast(
+    (child) => child.kind === kind && child.owner === owner && child.memory_mb === memoryMb && child.program.alive,
+  )
+  if (found) forget(found)
+  else endSurplus(kind, 1)
+  return found
+}
+
+function keepIdle(child: Child): void {
+  if (!child.program.alive) return
+  if (child.program.requests >= MOST_REQUESTS) return void end(child)
+  child.timer = setTimeout(() => void end(child), IDLE_MS).unref()
+  idle.push(child)
+  endSurplus(child.kind, 0)
+}
+
+/** Ends those that have been idle longest. @param more number of children about to start */
+function endSurplus(kind: ChildKind, more: number): void {
+  const ofKind = (child: Child) => child.kind === kind
+  const waiting = idle.filter(ofKind)
+  const surplus = waiting.length + busy.filter(ofKind).length + more - kind.most
+  for (const child of waiting.slice(0, Math.max(0, surplus))) void end(child)
+}
+
+function forget(child: Child): void {
+  clearTimeout(child.timer)
+  idle = idle.filter((each) => each !== child)
+}
+
+async function end(child: Child): Promise<void> {
+  forget(child)
+  await child.program.end()
+}

@@ -1,0 +1,113 @@
+// What is known of providers and models: defaults, prices, context windows and pictures. The one place for it; decision 036.
+import { calcPrice, findProvider } from '@pydantic/genai-prices'
+import type { TokenUsage } from '../contracts/model-messages.ts'
+import type { Provider } from '../contracts/schemas/agent.ts'
+import type { OwnModel, OwnModels } from '../contracts/schemas/own-models.ts'
+import type { ModelRef } from '../contracts/turn.ts'
+
+/** Used where only a provider's key is configured. */
+export const DEFAULT_MODELS = {
+  openai: {
+    chat: 'gpt-4.1-mini',
+    embedding: 'text-embedding-3-small',
+    transcription: 'whisper-1',
+    speech: 'gpt-4o-mini-tts',
+  },
+  deepgram: { transcription: 'nova-3' },
+} as const
+
+/** Dimension of each known embedding model of OpenAI, and whether it can be asked for another one. */
+export const EMBEDDING_MODELS: Readonly<Record<string, { dimension: number; shortens: boolean }>> = {
+  // Shortened: a search looks at every vector, and 384 numbers of this model keep nearly all it knows.
+  'text-embedding-3-small': { dimension: 384, shortens: true },
+  'text-embedding-3-large': { dimension: 384, shortens: true },
+  'text-embedding-ada-002': { dimension: 1_536, shortens: false },
+}
+
+/** The model that a speech-to-text server lists. */
+export const SPEECH_TO_TEXT = /whisper|parakeet|moonshine|canary/i
+
+/** The newer transcription models of OpenAI return no times. */
+export function returnsTimes(transcriptionModel: string): boolean {
+  return !transcriptionModel.startsWith('gpt-')
+}
+
+export interface PictureLimits {
+  /** Longest side, in pixels: more is scaled down by the vendor, and paid for. */
+  max_side: number
+  max_bytes: number
+}
+
+const MB = 2 ** 20
+/** Pictures of one request and their bytes: vendors refuse larger requests, or scale the pictures down. */
+export const MAX_PICTURES = 20
+export const MAX_PICTURE_BYTES = 20 * MB
+/** What most models take: used when the model that will see the picture is not known. */
+export const USUAL_PICTURE: PictureLimits = { max_side: 1_568, max_bytes: 3.5 * MB }
+/** Base64 makes a third more of it: Anthropic counts 5 MB after that. */
+const PICTURES: Partial<Record<string, PictureLimits>> = {
+  openai: { max_side: 2_048, max_bytes: 15 * MB },
+  anthropic: USUAL_PICTURE,
+  gemini: { max_side: 3_072, max_bytes: 10 * MB },
+  xai: { max_side: 2_048, max_bytes: 7 * MB },
+} satisfies Partial<Record<Provider, PictureLimits>>
+/** Models of which it is known that they take text only. */
+const TEXT_ONLY =
+  /^(gpt-3\.5|gpt-4(-\d{4}|-32k)?$|o1-mini|o3-mini|deepseek-(chat|reasoner|coder)|text-|codex-|grok-(2|3)(-mini|$))/
+
+/** The names of providers in the price table. */
+const VENDORS: Partial<Record<string, string>> = {
+  openai: 'openai',
+  anthropic: 'anthropic',
+  gemini: 'google',
+  xai: 'x-ai',
+} satisfies Partial<Record<Provider, string>>
+
+/** What is known of one model. */
+export interface ModelFacts {
+  /** In tokens. */
+  context_window: number | undefined
+  /** Undefined for a model that takes no pictures. */
+  pictures: PictureLimits | undefined
+  /** Cost of a request in US dollars; undefined when the price is not known. */
+  costOf: (usage: TokenUsage) => number | undefined
+}
+
+/** A version of a model by its date: gpt-4.1-2025-04-14, claude-sonnet-4-5-20250929. */
+const DATE = /-20\d{2}-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])$/
+const NO_TOKENS: TokenUsage = { input_tokens: 0, output_tokens: 0 }
+
+/**
+ * Looks a model up: the operator's own entries first, then the table of its vendor. Each knows a name exactly, or else the same
+ * name without a date at its end. No other prefix counts: `o3-pro` is not priced as `o3`.
+ * @param address the `base_url` that the model is called at, when it is not the provider's own
+ */
+export function factsOf({ provider, model }: ModelRef, address: string | undefined, own: OwnModels): ModelFacts {
+  const names = [model, model.replace(DATE, '')]
+  const mine = names.map((name) => own[`${provider}:${name}`]).find((entry) => entry !== undefined)
+  const vendor = vendorOf(provider, address)
+  const listed = (usage: TokenUsage) =>
+    vendor && names.map((name) => calcPrice(toUnits(usage), name, { providerId: vendor })).find((found) => found)
+  const sees = mine?.pictures ?? !TEXT_ONLY.test(model)
+  return {
+    context_window: mine?.context_window ?? (listed(NO_TOKENS) || undefined)?.model.context_window,
+    pictures: sees ? PICTURES[provider] : undefined,
+    costOf: (usage) => (mine?.price ? priceOf(mine.price, usage) : (listed(usage) || undefined)?.total_price),
+  }
+}
+
+/** An address of another vendor has that vendor's prices; any other may be a gateway to the provider. */
+function vendorOf(provider: string, address: string | undefined): string | undefined {
+  const there = address === undefined ? undefined : findProvider({ providerApiUrl: address })
+  return there?.id ?? VENDORS[provider]
+}
+
+function toUnits({ input_tokens, output_tokens, cached_tokens = 0 }: TokenUsage) {
+  return { input_tokens, output_tokens, cache_read_tokens: Math.min(cached_tokens, input_tokens) }
+}
+
+function priceOf(price: NonNullable<OwnModel['price']>, usage: TokenUsage): number {
+  const { input_tokens, output_tokens, cache_read_tokens } = toUnits(usage)
+  const { input, output, cached_input = input } = price
+  return ((input_tokens - cache_read_tokens) * input + cache_read_tokens * cached_input + output_tokens * output) / 1e6
+}
