@@ -1,5 +1,6 @@
 // Archives that 7-Zip opens: 7z and RAR, and single files that are compressed by xz, bzip2 or Zstandard. Its WebAssembly
 // has a file system in memory, so that no name or link in an archive leads anywhere.
+import { constants } from 'node:fs'
 import { createRequire } from 'node:module'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -46,11 +47,21 @@ export async function* singleFiles(source: Source): AsyncGenerator<ArchivedFile>
   yield* compressedFiles({ ...source, path: unpacked })
 }
 
+/** It asks an internal function of Node for constants, which a process without permissions does not have (1.2.0, November 2026). */
+async function startProgram(print: (line: string) => void): Promise<SevenZipModule> {
+  const start = createRequire(import.meta.url)('7z-wasm') as SevenZipModuleFactory
+  const internal = Object.getOwnPropertyDescriptor(process, 'binding')
+  Object.defineProperty(process, 'binding', { value: () => ({ fs: constants }), configurable: true })
+  try {
+    return await start({ print, printErr: print })
+  } finally {
+    if (internal) Object.defineProperty(process, 'binding', internal)
+  }
+}
+
 async function unpack({ path }: Source): Promise<{ program: SevenZipModule; listed: Listed[]; errors: string }> {
-  const require = createRequire(import.meta.url)
-  const start = require('7z-wasm') as SevenZipModuleFactory
   let lines: string[] = []
-  const program = await start({ print: (line) => lines.push(line), printErr: (line) => lines.push(line) })
+  const program = await startProgram((line) => lines.push(line))
   program.FS.writeFile(ARCHIVE, await readFile(path))
   program.callMain(['l', '-slt', '-ba', ...OPTIONS, ARCHIVE])
   const list = lines.join('\n')
