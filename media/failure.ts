@@ -16,6 +16,7 @@ export type MediaFailureReason =
   | 'too_long'
   | 'unsafe'
   | 'no_decoder'
+  | 'no_converter'
   | 'no_transcriber'
 
 /** A child program reported an error that is not a `MediaFailure`: a library has many for invalid files. */

@@ -1,8 +1,8 @@
 // The files within an archive, or a mail and its attachments: each is a part with its own pages, stored in the row of pages
 // of the whole.
 import type { JobsTable } from '../../db/schema.ts'
-import { headOf } from '../../media/kind/kind-of-file.ts'
-import { type Member, withMembers } from '../../media/document/members.ts'
+import { headOf, sniffFile } from '../../media/kind/kind-of-file.ts'
+import { type Member, type SkippedMember, withMembers } from '../../media/document/members.ts'
 import { MediaFailure } from '../../media/failure.ts'
 import type { ImageLimits } from '../../media/image/image.ts'
 import type { Ocr } from '../../media/image/ocr.ts'
@@ -10,11 +10,17 @@ import type { Page } from '../../media/page.ts'
 import { inspectDocument, parsePages, readDocument } from '../../media/document/parse-document.ts'
 import type { ContainedFile, ContainedFiles } from '../../db/columns.ts'
 import type { ParseLimits } from '../../media/document/parse-limits.ts'
+import { isMailKind } from '../../media/document/readers/parse-mail.ts'
+import { isArchiveKind } from '../../media/kind/document-types.ts'
 import { sniffMedia } from '../../media/kind/sniff-media.ts'
-import { sniffDocument } from '../../media/kind/sniff-document.ts'
 import { countPages, readPicture } from './read-picture.ts'
 import { readScans } from './read-scans.ts'
 import type { ActivityResources } from '../resources.ts'
+
+export interface PlannedFiles {
+  parts: ContainedFile[]
+  skipped: SkippedMember[]
+}
 
 type Resources = Pick<ActivityResources, 'db' | 'events'> & {
   parse_limits: ParseLimits
@@ -31,13 +37,13 @@ export async function planParts(
   { parse_limits: limits, image_limits }: Pick<Resources, 'parse_limits' | 'image_limits'>,
   { path, name, user_id }: { path: string; name: string; user_id: string },
   signal: AbortSignal,
-): Promise<ContainedFiles | undefined> {
-  const kind = sniffDocument(await headOf(path), name)
-  if (kind !== 'zip' && kind !== 'eml') return undefined
-  return withMembers(path, { signal, limits, name }, async (members) => {
-    if (members.length === 1 && members[0]!.path === path) return undefined
+): Promise<PlannedFiles | undefined> {
+  const kind = await sniffFile(path, name)
+  if (!isArchiveKind(kind) && !isMailKind(kind)) return undefined
+  return withMembers(path, { signal, limits, name }, async ({ members, skipped: closed }) => {
+    if (members.length === 1 && members[0]!.path === path && closed.length === 0) return undefined
     const parts: ContainedFile[] = []
-    const skipped: ContainedFiles['skipped'] = []
+    const skipped = [...closed]
     let from = 1
     for (const member of members) {
       try {
@@ -46,21 +52,22 @@ export async function planParts(
         from += found.pages
       } catch (error) {
         if (!(error instanceof MediaFailure)) throw error
-        skipped.push({ name: member.name, reason: error.message })
+        skipped.push({ name: member.name, reason: error.reason, message: error.message })
       }
       if (from - 1 > limits.max_pages)
         throw new MediaFailure('too_many_pages', `The files within have more than ${limits.max_pages} pages together`)
     }
-    if (parts.length === 0) throw new MediaFailure('empty', nothingWithin(skipped))
+    if (parts.length === 0) throw nothingWithin(skipped)
     return { parts, skipped }
   })
 }
 
-function nothingWithin(skipped: ContainedFiles['skipped']): string {
+function nothingWithin(skipped: readonly SkippedMember[]): MediaFailure {
   const [first] = skipped
-  return first
-    ? `None of the ${skipped.length} files within can be read. ${first.name}: ${first.reason}`
-    : 'The archive is empty'
+  if (!first) return new MediaFailure('empty', 'The archive is empty')
+  const reason = skipped.every((each) => each.reason === first.reason) ? first.reason : 'empty'
+  const message = `None of the ${skipped.length} files within can be read. ${first.name}: ${first.message}`
+  return new MediaFailure(reason, message)
 }
 
 interface MemberOptions {
@@ -84,7 +91,7 @@ async function inspectMember(
       'not_a_document',
       'A recording within an archive or a mail is not transcribed: ingest it by itself',
     )
-  if (sniffDocument(head, name) === 'zip')
+  if (isArchiveKind(await sniffFile(path, name)))
     throw new MediaFailure(
       'not_a_document',
       'An archive within an archive or a mail is not opened: ingest it by itself',
@@ -103,7 +110,7 @@ export async function readParts(
   signal: AbortSignal,
 ): Promise<Page[]> {
   const { parse_limits: limits } = resources
-  return withMembers(path, { signal, limits, name: job.name }, async (members) => {
+  return withMembers(path, { signal, limits, name: job.name }, async ({ members }) => {
     const pages: Page[] = []
     for (const part of parts) {
       const [from, to] = [Math.max(1, range.from - part.from + 1), Math.min(part.pages, range.to - part.from + 1)]
@@ -113,16 +120,23 @@ export async function readParts(
       const read = await readPart(resources, job, { ...part, path: within }, { from, to }, signal)
       for (const page of read) {
         // The body of a mail has the name of the document.
-        const label = within === path ? {} : { label: labelOf(part.name, page.label) }
-        pages.push({ ...page, page: page.page + part.from - 1, ...label })
+        const own = within === path ? {} : labelsOf(part.name, page)
+        pages.push({ ...page, ...own, page: page.page + part.from - 1 })
       }
     }
     return pages
   })
 }
 
-function labelOf(name: string, label: string | undefined): string {
-  return label === undefined ? name : `${name}, ${label}`
+/** The label and the places of notices begin with the name of the file. */
+function labelsOf(name: string, { label, notices }: Page): Pick<Page, 'label' | 'notices'> {
+  const within = (place: string) => `${name}, ${place}`
+  return {
+    label: label === undefined ? name : within(label),
+    ...(notices && {
+      notices: notices.map((notice) => ({ ...notice, ...(notice.places && { places: notice.places.map(within) }) })),
+    }),
+  }
 }
 
 async function readPart(

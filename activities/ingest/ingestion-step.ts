@@ -108,4 +108,4 @@ async function toFailure(reason: unknown, step: IngestionStep, countFailures: ()
 }
 
 /** Reasons that are not the file's fault: a retry helps once the missing part is installed. */
-const MISSING: ReadonlySet<string> = new Set(['no_decoder', 'no_transcriber'])
+const MISSING: ReadonlySet<string> = new Set(['no_decoder', 'no_converter', 'no_transcriber'])

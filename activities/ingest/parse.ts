@@ -1,6 +1,7 @@
 // Parsing, on the task queue for CPU-bound work: detects a document's format, and reads its pages one batch at a time.
 import type { BatchRef, JobRef } from '../../contracts/job.ts'
-import { jobOptions, type ContainedFiles, type JobMedia } from '../../db/columns.ts'
+import { mergeNotices, type Notice } from '../../contracts/notices.ts'
+import { jobOptions, type JobMedia } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { planBatches, startParse, storeParsed } from '../../db/queries/job-batches.ts'
@@ -15,7 +16,7 @@ import type { ParseLimits } from '../../media/document/parse-limits.ts'
 import type { ActivityResources } from '../resources.ts'
 import { ingestionStep } from './ingestion-step.ts'
 import { readMedia } from './media-rows.ts'
-import { planParts, readParts } from './contained-files.ts'
+import { type PlannedFiles, planParts, readParts } from './contained-files.ts'
 import { countPages, isPicture, readPicture } from './read-picture.ts'
 import { readScans } from './read-scans.ts'
 
@@ -26,7 +27,7 @@ interface Inspected {
   pages: number
   /** All pages of a format that is read as a whole. */
   whole?: object[]
-  parts?: ContainedFiles
+  parts?: PlannedFiles
 }
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & {
@@ -96,9 +97,22 @@ export function parseActivities(resources: Resources) {
   }
 }
 
-/** The job's description of the files within. */
-function mediaOf(parts: ContainedFiles): JobMedia {
-  const { skipped } = parts
-  const members = parts.parts.map(({ name, from, pages }) => ({ name, from_page: from, pages }))
-  return { result: skipped.length > 0 ? { skipped } : {}, metadata: { members }, made: [], parts }
+/** The job's description of the files within, and of those that are left out. */
+function mediaOf({ parts, skipped: closed }: PlannedFiles): JobMedia {
+  const members = parts.map(({ name, from, pages }) => ({ name, from_page: from, pages }))
+  const skipped = closed.map(({ name, message }) => ({ name, reason: message }))
+  const notices = mergeNotices(
+    closed.map(({ name, reason, message }): Notice => ({
+      code: reason === 'not_a_document' || reason === 'empty' ? 'left_out' : 'unreadable',
+      message: `A file within is not read: ${message}`,
+      count: 1,
+      places: [name],
+    })),
+  )
+  return {
+    result: skipped.length > 0 ? { skipped, notices } : {},
+    metadata: { members },
+    made: [],
+    parts: { parts, skipped },
+  }
 }

@@ -2,12 +2,25 @@
 import { availableParallelism } from 'node:os'
 import { type ChildKind, scriptCommand } from '../process/child-kind.ts'
 import { withChild } from '../process/child-pool.ts'
+import type { MediaFailureReason } from '../failure.ts'
 import type { LimitedOptions } from '../process/limited-process.ts'
 
 export interface Member {
   /** Unique name within the container. Never a local path. */
   name: string
   path: string
+}
+
+/** A file within that is left out. */
+export interface SkippedMember {
+  name: string
+  reason: MediaFailureReason
+  message: string
+}
+
+export interface Unpacked {
+  members: Member[]
+  skipped: SkippedMember[]
 }
 
 export interface UnpackRequest {
@@ -32,15 +45,14 @@ const UNPACKER: ChildKind = {
 export function withMembers<T>(
   path: string,
   { name, ...options }: Omit<LimitedOptions, 'what'> & { name: string },
-  use: (members: Member[]) => Promise<T>,
+  use: (unpacked: Unpacked) => Promise<T>,
 ): Promise<T> {
   // It is kept for the next batch of the same file.
   const child = { owner: `container ${path}`, memory_mb: options.limits.memory_mb }
   return withChild(UNPACKER, child, (program) =>
     program.inFolder(async (folder) => {
       const request: UnpackRequest = { path, name, folder }
-      const { members } = await program.ask<{ members: Member[] }>(request, options)
-      return use(members)
+      return use(await program.ask<Unpacked>(request, options))
     }),
   )
 }

@@ -2,7 +2,9 @@
 // read here.
 import { availableParallelism } from 'node:os'
 import { MediaFailure } from '../failure.ts'
+import { withConverted } from './convert-office.ts'
 import { kindOfFile } from '../kind/kind-of-file.ts'
+import { isOfficeKind } from '../kind/office-kinds.ts'
 import type { Page } from '../page.ts'
 import { type ChildKind, scriptCommand } from '../process/child-kind.ts'
 import { endIdleChildren, withChild } from '../process/child-pool.ts'
@@ -10,7 +12,7 @@ import { ChildCrash } from '../process/child-program.ts'
 import type { ParseAnswer, ParseRequest } from './parse-child.ts'
 import type { ParseLimits, ParseOptions } from './parse-limits.ts'
 import type { PdfPart } from './pdf-engines.ts'
-import type { DocumentKind } from '../kind/sniff-document.ts'
+import type { DocumentKind } from '../kind/document-types.ts'
 import { readTextPages } from './text-pages.ts'
 
 export const PARSER: ChildKind = {
@@ -37,6 +39,11 @@ export async function inspectDocument(
     const { total } = await askParser({ path, engine: 'liteparse' }, options, parser)
     checkPages(path, total, options.limits)
     return { kind, pages: total }
+  }
+  if (isOfficeKind(kind)) {
+    const read = (converted: string, name: string) => readDocument(converted, { ...options, name })
+    const { pages } = await withConverted(path, kind, options, read)
+    return { kind, pages: pages.length, whole: pages }
   }
   const whole =
     kind === 'text' || kind === 'markdown'

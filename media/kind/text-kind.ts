@@ -3,7 +3,7 @@ import Papa from 'papaparse'
 import { SEPARATOR_LINE } from '../document/delimiter.ts'
 import { languageOf } from './code-language.ts'
 
-export type TextKind = 'html' | 'eml' | 'json' | 'csv' | 'tsv' | 'markdown' | 'text' | StructuredKind
+export type TextKind = 'html' | 'json' | 'csv' | 'tsv' | 'markdown' | 'text' | StructuredKind
 type StructuredKind = 'notebook' | 'subtitles' | 'calendar' | 'contacts' | 'xml' | 'code'
 
 const HTML = /^\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:[^-]|-(?!->))*-->\s*)*<(?:!doctype\s+html|html|head|body)\b/i
@@ -19,7 +19,6 @@ export function textKind(text: string, name: string): TextKind {
   const head = text.replace(/^\uFEFF/, '')
   if (HTML.test(head)) return 'html'
   if (/^x?html?$/.test(extension) && /<[a-z]+[\s>]/i.test(head)) return 'html'
-  if (isLetter(head)) return 'eml'
   const structured = structuredKind(head, extension)
   if (structured) return structured
   if (JSON_TEXT.test(head) || (/^(json|jsonl|ndjson|geojson)$/.test(extension) && /^\s*[[{]/.test(head))) return 'json'
@@ -41,17 +40,6 @@ function structuredKind(head: string, extension: string): StructuredKind | undef
 const NOTEBOOK = /^\s*\{\s*"(?:cells|metadata|nbformat)"[^]*"cell_type"\s*:/
 const SUBRIP = /^\s*\d+[ \t]*\r?\n\d+:\d{2}:\d{2}[,.]\d{1,3}\s*-->/
 const XML_NAMES = /^(?:xml|xsd|xsl|xslt|rss|atom|rdf|kml|gpx|opml|tei|dita|dbk|wsdl|plist)$/
-
-/** Starts with mail headers, and nothing else. */
-function isLetter(head: string): boolean {
-  const lines = head.slice(0, head.search(/\r?\n\r?\n/)).split(/\r?\n(?![ \t])/)
-  const names = lines.map((line) => /^([\w-]+):/.exec(line)?.[1]?.toLowerCase())
-  return (
-    !names.includes(undefined) &&
-    names.includes('from') &&
-    ['to', 'subject', 'date', 'message-id', 'received', 'mime-version'].some((name) => names.includes(name))
-  )
-}
 
 /** Several lines with the same number of cells. Commas occur in prose, but not equally often in each line. */
 function tableKind(head: string): 'csv' | 'tsv' | 'text' {

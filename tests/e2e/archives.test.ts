@@ -1,5 +1,6 @@
 // Archives of documents, and mails with attachments: each file within a part with its own pages, found and cited by its name; what
 // cannot be read is told of.
+import { readFileSync } from 'node:fs'
 import { zipSync } from 'fflate'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import * as documents from '../support/documents.ts'
@@ -48,6 +49,10 @@ it(keeps('documents.archives', 'documents, scans and pictures are read; the rest
     { name: 'inner.zip', reason: expect.stringContaining('archive within an archive') },
     { name: 'noise.bin', reason: expect.any(String) },
   ])
+  expect(end.data.result.notices).toEqual([
+    expect.objectContaining({ code: 'left_out', count: 1, places: ['inner.zip'] }),
+    expect.objectContaining({ code: 'left_out', count: 1, places: ['noise.bin'] }),
+  ])
   const { pages } = (await stage.call(muxi.url, `/api/v1/jobs/${id}/text?format=json`)).body
   expect(pages.map(({ page, label }: Record<string, unknown>) => [page, label])).toEqual([
     [1, 'papers/handbook.docx'],
@@ -75,7 +80,7 @@ it(
       data: { code: 'unprocessable', details: { reason: 'unsafe' } },
     })
     const nothing = await ingest({ 'inner.zip': zipSync({ 'a.txt': Buffer.from('a') }) })
-    expect(nothing.end).toMatchObject({ type: 'failed', data: { details: { reason: 'empty' } } })
+    expect(nothing.end).toMatchObject({ type: 'failed', data: { details: { reason: 'not_a_document' } } })
     const bomb = await ingest({ 'zeros.txt': new Uint8Array(200 * 2 ** 20) })
     expect(bomb.end).toMatchObject({ type: 'failed', data: { details: { reason: 'unsafe' } } })
   },
@@ -115,6 +120,7 @@ it(
       [4, 'fares.csv'],
       [5, 'fares (2).csv'],
       [6, 'letter.eml'],
+      [7, 'letter.eml/oars.txt'],
     ])
     expect(pages[0].text).toContain('dredged in **May**')
     expect(pages[0].text).toMatch(
@@ -136,7 +142,10 @@ it(
 )
 
 it(
-  keeps('documents.mails', 'one with more files than are allowed is refused; a mail in an archive is its body'),
+  keeps(
+    'documents.mails',
+    'one with more files than are allowed is refused; a mail in an archive, or forwarded, has its files',
+  ),
   async () => {
     const attached = Array.from({ length: 201 }, (_, index) => ({
       name: `${index}.txt`,
@@ -151,6 +160,15 @@ it(
     const { id, end } = await ingest({ 'post/letter.eml': documents.eml() })
     expect(end.type, JSON.stringify(end.data)).toBe('completed')
     const { pages } = (await stage.call(muxi.url, `/api/v1/jobs/${id}/text?format=json`)).body
-    expect(pages).toMatchObject([{ label: 'post/letter.eml', text: expect.stringContaining('Attachments: oars.txt') }])
+    expect(pages).toMatchObject([
+      { label: 'post/letter.eml', text: expect.stringContaining('Attachments: oars.txt') },
+      { label: 'post/letter.eml/oars.txt' },
+    ])
+    const forwarded = await ingestFile('forwarded.eml', readFileSync('tests/fixtures/mails/forwarded.eml'))
+    expect(forwarded.end.data.result).toMatchObject({
+      pages: 3,
+      skipped: [{ name: 'winmail.dat', reason: expect.stringContaining('TNEF') }],
+      notices: [{ code: 'left_out', places: ['winmail.dat'] }],
+    })
   },
 )

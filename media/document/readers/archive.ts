@@ -70,10 +70,7 @@ export class Archive {
   /** XML without entity declarations, which no document needs. @throws MediaFailure */
   async xml(name: string): Promise<string> {
     const bytes = await this.bytes(name)
-    const text = new TextDecoder(bytes[0] === 0xff || bytes[0] === 0xfe ? 'utf-16' : 'utf-8').decode(bytes)
-    if (/<!(?:DOCTYPE|ENTITY)/i.test(text))
-      throw new MediaFailure('unsafe', 'The document declares entities of its own; it is not read')
-    return text
+    return checkEntities(new TextDecoder(bytes[0] === 0xff || bytes[0] === 0xfe ? 'utf-16' : 'utf-8').decode(bytes))
   }
 
   /** A new archive with some parts, for a library: XML parts are checked. @throws MediaFailure */
@@ -91,6 +88,13 @@ export class Archive {
   close(): void {
     this.#zip.close()
   }
+}
+
+/** XML as it is. @throws MediaFailure when it declares entities, which no document needs */
+export function checkEntities(xml: string): string {
+  if (/<!(?:DOCTYPE|ENTITY)/i.test(xml))
+    throw new MediaFailure('unsafe', 'The document declares entities of its own; it is not read')
+  return xml
 }
 
 /** @throws MediaFailure */

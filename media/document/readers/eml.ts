@@ -1,35 +1,66 @@
-// Mails: sender, recipients, date and subject, then the body. Attachments are only named; they are read elsewhere.
+// Mails: sender, recipients, date and subject, then the bodies in order. Attachments are only named; they are read elsewhere.
 import type { Address } from 'postal-mime'
-import { attachmentsOf, readMail } from './mail.ts'
+import { mergeNotices } from '../../../contracts/notices.ts'
+import type { Mail } from './mail.ts'
+import type { Body } from './mail-parts.ts'
 import { markupToMarkdown } from './markup.ts'
 import { cutLong } from './pages.ts'
+import { type MailKind, readMails } from './parse-mail.ts'
 import type { UnnumberedPage } from './table.ts'
 
-/** @throws MediaFailure */
-export async function readEml(path: string): Promise<UnnumberedPage[]> {
-  const mail = await readMail(path)
+/** One page or more for each mail; those of an mbox are numbered. @throws MediaFailure */
+export async function readMailFile(path: string, kind: MailKind): Promise<UnnumberedPage[]> {
+  const mails = await readMails(path, kind)
+  return mails.flatMap((mail, index) =>
+    pagesOf(mail).map((page) => ({ ...page, ...(mails.length > 1 && { label: mailLabel(index) }) })),
+  )
+}
+
+/** The label of a mail in an mbox, which names its files too. */
+export function mailLabel(index: number): string {
+  return `Mail ${index + 1}`
+}
+
+function pagesOf(mail: Mail): UnnumberedPage[] {
   const head = [
-    ['From', mail.from && people([mail.from])],
+    ['From', people(mail.from)],
     ['To', people(mail.to)],
     ['Cc', people(mail.cc)],
     ['Date', mail.date],
     ['Subject', mail.subject],
-    [
-      'Attachments',
-      attachmentsOf(mail)
-        .map(({ name }) => name)
-        .join(', '),
-    ],
+    ['Attachments', mail.attached.map(({ name }) => name).join(', ')],
   ]
   const lines = head.flatMap(([name, value]) => (value ? [`${name}: ${value}`] : []))
-  const body = mail.html ? markupToMarkdown(mail.html) : (mail.text ?? '')
   const title = mail.subject ? `# ${mail.subject.replaceAll(/\s+/g, ' ')}\n\n` : ''
-  return cutLong(`${title}${lines.join('\n')}\n\n${body.trim()}`).map((text) => ({ text }))
+  const text = `${title}${lines.join('\n')}\n\n${markdownOf(mail.bodies)}`.trim()
+  const notices = mergeNotices(mail.notices)
+  return cutLong(text).map((text, index) => ({ text, ...(index === 0 && notices.length > 0 && { notices }) }))
 }
 
-function people(addresses: Address[] | undefined): string {
+function markdownOf(bodies: readonly Body[]): string {
+  return bodies
+    .map((body) => {
+      if ('text' in body) return body.text.replaceAll(/\r\n?/g, '\n').trim()
+      return 'html' in body ? markupToMarkdown(body.html).trim() : richest(body.alternatives.map(markdownOf))
+    })
+    .filter((text) => text !== '')
+    .join('\n\n')
+}
+
+/** The last form is the best one, unless it lacks most of the text: many programs send an empty one. */
+function richest(forms: readonly string[]): string {
+  const most = Math.max(0, ...forms.map(letters))
+  return forms.findLast((form) => letters(form) * 2 >= most) ?? ''
+}
+
+/** Letters and digits without addresses, which plain text repeats. */
+function letters(text: string): number {
+  return text.replaceAll(/https?:\/\/\S+/g, '').match(/[\p{L}\p{N}]/gu)?.length ?? 0
+}
+
+function people(addresses: readonly Address[] | undefined): string {
   return (addresses ?? [])
     .flatMap((each) => ('group' in each && each.group ? each.group : [each]))
-    .map(({ name, address }) => (name ? `${name} <${address}>` : (address ?? '')))
+    .map(({ name, address }) => (name && address && name !== address ? `${name} <${address}>` : name || address || ''))
     .join(', ')
 }

@@ -2,11 +2,12 @@
 import { isStackOverflow } from '../../../contracts/stack-overflow.ts'
 import { MediaFailure } from '../../failure.ts'
 import type { Page } from '../../page.ts'
-import type { DocumentKind } from '../../kind/sniff-document.ts'
+import type { DocumentKind } from '../../kind/document-types.ts'
+import type { OfficeKind } from '../../kind/office-kinds.ts'
 import type { UnnumberedPage } from './table.ts'
 
 /** Formats that are read as a whole. */
-export type WholeKind = Exclude<DocumentKind, 'pdf' | 'text' | 'markdown'>
+export type WholeKind = Exclude<DocumentKind, OfficeKind | 'pdf' | 'text' | 'markdown'>
 
 /** The name is that of the client. */
 const READERS: Record<WholeKind, (path: string, name: string) => Promise<UnnumberedPage[]>> = {
@@ -16,12 +17,17 @@ const READERS: Record<WholeKind, (path: string, name: string) => Promise<Unnumbe
   odt: async (path) => (await import('./odf.ts')).readOdt(path),
   ods: async (path) => (await import('./ods.ts')).readOds(path),
   odp: async (path) => (await import('./odf.ts')).readOdp(path),
+  fodt: async (path) => (await import('./odf.ts')).readOdt(path),
+  fods: async (path) => (await import('./ods.ts')).readOds(path),
+  fodp: async (path) => (await import('./odf.ts')).readOdp(path),
   rtf: async (path) => (await import('./rtf.ts')).readRtf(path),
   epub: async (path) => (await import('./epub.ts')).readEpub(path),
   html: async (path) => (await import('./html.ts')).readHtml(path),
   csv: async (path) => (await import('./csv.ts')).readCsv(path),
   json: async (path) => (await import('./json.ts')).readJson(path),
-  eml: async (path) => (await import('./eml.ts')).readEml(path),
+  eml: async (path) => (await import('./eml.ts')).readMailFile(path, 'eml'),
+  msg: async (path) => (await import('./eml.ts')).readMailFile(path, 'msg'),
+  mbox: async (path) => (await import('./eml.ts')).readMailFile(path, 'mbox'),
   tsv: async (path) => (await import('./csv.ts')).readCsv(path),
   notebook: async (path) => (await import('./notebook.ts')).readNotebook(path),
   xml: async (path) => (await import('./xml-document.ts')).readXmlDocument(path),

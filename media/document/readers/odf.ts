@@ -1,6 +1,9 @@
 // OpenDocument, as written by LibreOffice: texts with pages, slides with notes. Hidden parts are skipped.
+import { readFile } from 'node:fs/promises'
 import { MediaFailure } from '../../failure.ts'
-import { type Archive, withArchive } from './archive.ts'
+import { headOf } from '../../kind/kind-of-file.ts'
+import { decodeText } from '../text-encoding.ts'
+import { type Archive, checkEntities, withArchive } from './archive.ts'
 import { markupToMarkdown } from './markup.ts'
 import { OdfHtml } from './odf-html.ts'
 import { cutAtBreaks } from './pages.ts'
@@ -36,13 +39,28 @@ export async function withContent(
   path: string,
   read: (content: Element, body: Element) => UnnumberedPage[],
 ): Promise<UnnumberedPage[]> {
+  const flat = await flatXml(path)
+  if (flat !== undefined) return read(...contentOf(flat))
   return withArchive(path, async (archive) => {
     await refuseEncrypted(archive)
-    const content = parseXml(await archive.xml('content.xml'))
-    const body = childAt(content, 'body')
-    if (!body) throw new MediaFailure('damaged', 'The document has no body')
-    return read(content, body)
+    return read(...contentOf(await archive.xml('content.xml')))
   })
+}
+
+function contentOf(xml: string): [content: Element, body: Element] {
+  const content = parseXml(xml)
+  const body = childAt(content, 'body')
+  if (!body) throw new MediaFailure('damaged', 'The document has no body')
+  return [content, body]
+}
+
+/** A document that is one XML file, without its pictures. */
+async function flatXml(path: string): Promise<string | undefined> {
+  if ((await headOf(path)).toString('latin1', 0, 2) === 'PK') return undefined
+  return checkEntities(decodeText(await readFile(path))).replaceAll(
+    /<office:binary-data>[^<]*<\/office:binary-data>/g,
+    '',
+  )
 }
 
 async function refuseEncrypted(archive: Archive): Promise<void> {

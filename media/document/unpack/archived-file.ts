@@ -1,0 +1,16 @@
+// What a reader of archives gets and gives.
+
+export interface Source {
+  path: string
+  name: string
+  /** Where files may be written. */
+  folder: string
+}
+
+/** A file of an archive, in its order: read before the next one is asked for. */
+export interface ArchivedFile {
+  /** As it stands in the archive; folders end with a slash. */
+  name: string
+  /** @throws MediaFailure when this file cannot be read */
+  read: () => Promise<Uint8Array>
+}

@@ -1,0 +1,65 @@
+// Formats that are told by what is in a file, and the reasons for those that are not read.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { zipSync } from 'fflate'
+import { afterAll, beforeAll, expect, it, test } from 'vitest'
+import { kindOfFile } from '../../media/kind/kind-of-file.ts'
+import { isDocumentType, mediaTypeOf } from '../../media/kind/media-type.ts'
+import { msg, ole } from '../support/ole.ts'
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'kinds-'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function kindOf(bytes: Uint8Array, name = 'file') {
+  const path = join(folder, 'file')
+  writeFileSync(path, bytes)
+  return kindOfFile(path, name)
+}
+
+const stream = Buffer.from('x')
+const latin1 = (text: string) => Buffer.from(text, 'latin1')
+const zipped = (...names: string[]) => zipSync(Object.fromEntries(names.map((name) => [name, stream])), { level: 0 })
+const xml = (root: string) => Buffer.from(`<?xml version="1.0"?>\n${root}`)
+
+test.each<[string, Uint8Array, string]>([
+  ['doc', ole({ WordDocument: stream, ObjectPool: { _1: { Workbook: stream } } }), 'a.bin'],
+  ['xls', ole({ Workbook: stream }), 'a.doc'],
+  ['ppt', ole({ 'PowerPoint Document': stream }), 'a'],
+  ['vsd', ole({ VisioDocument: stream }), 'a'],
+  ['wps', ole({ MatOST: stream }), 'a.wps'],
+  ['msg', msg({ subject: 'S', files: { 'a.doc': ole({ WordDocument: stream }) } }), 'a.doc'],
+  ['wpd', latin1('\xffWPC....'), 'a'],
+  ['xlsb', zipped('[Content_Types].xml', 'xl/_rels/workbook.bin.rels', 'xl/workbook.bin'), 'a.xlsx'],
+  ['vsdx', zipped('[Content_Types].xml', 'visio/document.xml'), 'a.zip'],
+  ['pages', zipped('Index/Document.iwa'), 'a.pages'],
+  ['numbers', zipped('Index/Document.iwa', 'Index/Tables/Tile.iwa'), 'a.numbers'],
+  ['key', zipped('Index/Document.iwa', 'Index/Slide-1.iwa'), 'a'],
+  ['odg', zipSync({ mimetype: latin1('application/vnd.oasis.opendocument.graphics') }, { level: 0 }), 'a'],
+  ['fodt', xml('<office:document office:mimetype="application/vnd.oasis.opendocument.text"/>'), 'a.xml'],
+  ['wordxml', xml('<?mso-application progid="Word.Document"?><w:wordDocument/>'), 'a.xml'],
+  ['excelxml', xml('<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"/>'), 'a.xls'],
+])('%s is told by its content', async (kind, bytes, name) => {
+  expect(await kindOf(bytes, name)).toBe(kind)
+})
+
+test.each<[string, Uint8Array, string, RegExp]>([
+  ['encrypted', ole({ EncryptedPackage: stream, EncryptionInfo: stream }), 'a.docx', /password/],
+  ['not_a_document', Buffer.from('789f3e22', 'hex'), 'winmail.dat', /TNEF/],
+  ['not_a_document', latin1('-----BEGIN PGP MESSAGE-----\n\nabc'), 'a.asc', /PGP/],
+  ['not_a_document', Buffer.from('3082010006092a864886f70d010703', 'hex'), 'smime.p7m', /S\/MIME/],
+  ['not_a_document', latin1('SQLite format 3\x00'), 'a.db', /CSV/],
+  ['not_a_document', latin1('\x7fELF\x02\x01'), 'a.docx', /program/],
+])('what is not read has a right reason: %s', async (reason, bytes, name, message) => {
+  await expect(kindOf(bytes, name)).rejects.toMatchObject({ reason, message: expect.stringMatching(message) })
+})
+
+it('an attached file has the type of its kind before it is read', () => {
+  expect(mediaTypeOf(ole({ WordDocument: stream }), 'a.doc')).toBe('application/msword')
+  expect(mediaTypeOf(msg({ subject: 'S' }), 'a.msg')).toBe('application/vnd.ms-outlook')
+  expect(isDocumentType('application/msword')).toBe(true)
+  expect(isDocumentType('application/zip')).toBe(false)
+})
