@@ -210,12 +210,15 @@ it(
     expect(await callTool('remote__get-sum', { a: 1, b: 2 })).toContain('3')
     const { stats } = await look('remote')
     first.kill('SIGKILL')
+    await first.ended
     const second = await serve('streamableHttp', port)
     expect(await callTool('remote__get-sum', { a: 3, b: 4 })).toContain('7')
     const after = (await look('remote')).stats
     expect(after.session_id).not.toBe(stats.session_id)
     expect(after.reconnects).toBe(1)
     second.kill('SIGKILL')
+    // Before, its port still takes connections.
+    await second.ended
     const told = await callTool('remote__get-sum', { a: 5, b: 6 })
     expect(told).toMatch(/^The MCP server 'remote' cannot be called: it cannot be reached .*Nothing was done\.$/)
     await remove('remote')

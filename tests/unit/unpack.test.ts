@@ -11,6 +11,7 @@ import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { isArchiveKind } from '../../media/kind/document-types.ts'
 import { sniffFile } from '../../media/kind/kind-of-file.ts'
+import { withMembers } from '../../media/document/members.ts'
 import { decodeNames } from '../../media/document/unpack/file-names.ts'
 import { unpackArchive } from '../../media/document/unpack/unpack-archive.ts'
 
@@ -155,6 +156,14 @@ describe('7-Zip', () => {
     const archive = (await tar({ 'a.txt': 'one' })).toString('latin1')
     const bytes = await sevenZip('bz2', { 'a.tar': archive })
     expect((await unpacked(bytes, 'a.tar.bz2')).files).toEqual({ 'a.txt': 'one' })
+  })
+
+  it('gives them in the child program, which has few permissions', async () => {
+    const path = join(folder, 'confined.7z')
+    writeFileSync(path, await sevenZip('7z', { 'a.txt': 'one' }))
+    const limits = { memory_mb: 1_024, time_ms: 60_000, output_bytes: 2 ** 20 }
+    const options = { signal: new AbortController().signal, limits, name: 'a.7z' }
+    expect(await withMembers(path, options, async ({ members }) => members.map(({ name }) => name))).toEqual(['a.txt'])
   })
 
   it('refuses a damaged 7z', async () => {
