@@ -1,5 +1,6 @@
 // MCP servers of agents over the API: added, looked at, removed, refused; and what they do besides answering.
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { isAlive } from '../support/is-alive.ts'
 import { killWithUs } from '../support/children.ts'
@@ -210,7 +211,7 @@ it(
     expect(await callTool('remote__get-sum', { a: 1, b: 2 })).toContain('3')
     const { stats } = await look('remote')
     first.kill('SIGKILL')
-    await first.ended
+    await once(first, 'exit')
     const second = await serve('streamableHttp', port)
     expect(await callTool('remote__get-sum', { a: 3, b: 4 })).toContain('7')
     const after = (await look('remote')).stats
@@ -218,7 +219,7 @@ it(
     expect(after.reconnects).toBe(1)
     second.kill('SIGKILL')
     // Before, its port still takes connections.
-    await second.ended
+    await once(second, 'exit')
     const told = await callTool('remote__get-sum', { a: 5, b: 6 })
     expect(told).toMatch(/^The MCP server 'remote' cannot be called: it cannot be reached .*Nothing was done\.$/)
     await remove('remote')
