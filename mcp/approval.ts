@@ -10,7 +10,7 @@ type KnownTool = Pick<OfferedTool, 'tool' | 'hash'> & {
 }
 
 /** Whether a call of the tool waits for approval. */
-export function asksFirst(server: Policy, tool: KnownTool): boolean {
+export function requiresApproval(server: Policy, tool: KnownTool): boolean {
   const approval = approvalOf(server, tool.tool)
   return approval === 'always' || (approval === 'destructive' && isDestructive(server, tool))
 }

@@ -1,4 +1,5 @@
 // A speech-to-text server on this machine, found on the port that it usually has: whisper.cpp and faster-whisper need no key.
+import { isObject } from '../contracts/json.ts'
 import { mapAll } from '../contracts/map-all.ts'
 import { DEFAULT_MODELS, SPEECH_TO_TEXT } from './catalog.ts'
 import { openaiTranscriber } from './transcribe-openai.ts'
@@ -31,8 +32,12 @@ async function lookAt(address: string): Promise<Transcriber | undefined> {
 
 function modelOf(listed: string): string | undefined {
   try {
-    const { data = [] } = JSON.parse(listed) as { data?: { id?: string }[] }
-    return data.find(({ id }) => SPEECH_TO_TEXT.test(id ?? ''))?.id
+    const list: unknown = JSON.parse(listed)
+    const models = isObject(list) && Array.isArray(list['data']) ? (list['data'] as unknown[]) : []
+    return models
+      .map((model) => (isObject(model) ? model['id'] : undefined))
+      .filter((id) => typeof id === 'string')
+      .find((id) => SPEECH_TO_TEXT.test(id))
   } catch {
     return undefined
   }

@@ -6,7 +6,7 @@ import { promptName } from '../../contracts/prompt-text.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { setMedia } from '../../db/queries/jobs.ts'
 import { ingestionStep } from './ingestion-step.ts'
-import { askModel, seeingModelsOf, type JobQuestion } from './job-models.ts'
+import { askModel, visionModelsOf, type JobQuestion } from './job-models.ts'
 import { listMade, readMedia, variantName } from './media-rows.ts'
 import type { ActivityResources } from '../resources.ts'
 
@@ -27,7 +27,7 @@ export function describeActivities(resources: Resources) {
         const media = readMedia(job)
         if (!media) throw new Error(`${job.id} is not prepared`)
         if (media.result.description !== undefined) return { characters: media.result.description.length }
-        const model = (await seeingModelsOf(db, models, job))[place]
+        const model = (await visionModelsOf(db, models, job))[place]
         const limits = model?.known.pictures
         const made = limits ? listMade(media, variantName(limits)) : []
         if (!model || made.length === 0) return { characters: 0 }

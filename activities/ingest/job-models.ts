@@ -14,7 +14,7 @@ export async function modelsOf(db: Db, models: ModelRegistry, job: JobsTable): P
 }
 
 /** Those that take pictures: the chain of a description. */
-export async function seeingModelsOf(db: Db, models: ModelRegistry, job: JobsTable): Promise<ChainModel[]> {
+export async function visionModelsOf(db: Db, models: ModelRegistry, job: JobsTable): Promise<ChainModel[]> {
   return (await modelsOf(db, models, job)).filter(({ known }) => known.pictures !== undefined)
 }
 

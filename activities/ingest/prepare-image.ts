@@ -21,7 +21,7 @@ import type { Ocr } from '../../media/image/ocr.ts'
 import { checkLanguages } from '../../media/image/ocr-languages.ts'
 import type { Page } from '../../media/page.ts'
 import { ingestionStep } from './ingestion-step.ts'
-import { modelsOf, seeingModelsOf } from './job-models.ts'
+import { modelsOf, visionModelsOf } from './job-models.ts'
 import { readPicture } from './read-picture.ts'
 import { readMedia } from './media-rows.ts'
 import type { JobMedia, MadeFile } from '../../db/columns.ts'
@@ -111,7 +111,7 @@ export function pictureActivities(resources: Resources) {
         const { ocr = 'auto', languages = [] } = parseColumn(jobOptions, job.options, job.id)
         checkLanguages(languages)
         const { description = '' } = readMedia(job)?.result ?? {}
-        const isSeen = job.turn_id !== null && (await seeingModelsOf(db, resources.models, job)).length > 0
+        const isSeen = job.turn_id !== null && (await visionModelsOf(db, resources.models, job)).length > 0
         // Models get the first page only.
         const to = job.pages ?? 1
         const readAll = (path: string) => readPicture(resources, job, { path, part: '' }, { from: 1, to }, signal)

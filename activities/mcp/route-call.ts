@@ -8,7 +8,7 @@ import { configOf, findServer, locateServer } from '../../db/queries/mcp-servers
 import { annotationsOf, findTool, parametersOf } from '../../db/queries/mcp-tools.ts'
 import { getToolCallOrThrow } from '../../db/queries/steps.ts'
 import type { Db, ToolCallsTable, Tx } from '../../db/schema.ts'
-import { asksFirst } from '../../mcp/approval.ts'
+import { requiresApproval } from '../../mcp/approval.ts'
 import type { ActivityResources } from '../resources.ts'
 import { callApprovals, type Asked } from '../tools/call-approvals.ts'
 import { toolLedger } from '../tools/tool-ledger.ts'
@@ -63,7 +63,7 @@ type CallRef = ToolCallInput & { server: string }
 /** The approval that a call needs; none when the policy asks for none, it was given for the current tool, or the call cannot be made anyway. */
 export async function gateOf(tx: Db | Tx, input: CallRef, call: ToolCallsTable): Promise<Asked | undefined> {
   const found = await findCallable(tx, input, call)
-  if (!found || !asksFirst(found.server, found.tool)) return undefined
+  if (!found || !requiresApproval(found.server, found.tool)) return undefined
   const { tool, hash, approved_hash, name } = found.tool
   const asked = await listApprovalsOfCall(tx, input.turn_id, input.call_id)
   const approvals = asked.filter(({ kind }) => kind === 'tool')

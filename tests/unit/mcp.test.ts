@@ -1,7 +1,7 @@
 // What is decided about MCP servers without any: their credentials' ways, names of tools, long lines, answers.
 import { describe, expect, test } from 'vitest'
 import { readArguments } from '../../contracts/arguments.ts'
-import { approvalOf, asksFirst } from '../../mcp/approval.ts'
+import { approvalOf, requiresApproval } from '../../mcp/approval.ts'
 import { mcpFaults, withFallbacks } from '../../contracts/mcp-check.ts'
 import type { McpServer } from '../../contracts/schemas/agent.ts'
 import { boundedFetch } from '../../mcp/bounded-fetch.ts'
@@ -261,7 +261,7 @@ describe('readArguments() with untrusted schemas', () => {
   })
 })
 
-describe('asksFirst()', () => {
+describe('requiresApproval()', () => {
   const tool = (annotations: Record<string, unknown> = {}, more: object = {}) => ({
     tool: 'delete_file',
     annotations,
@@ -270,23 +270,23 @@ describe('asksFirst()', () => {
     ...more,
   })
   test('asks before every tool that is not declared harmless', () => {
-    expect(asksFirst({}, tool())).toBe(true)
-    expect(asksFirst({}, tool({ readOnlyHint: true }))).toBe(true)
-    expect(asksFirst({ read_only_tools: ['delete_file'] }, tool())).toBe(false)
+    expect(requiresApproval({}, tool())).toBe(true)
+    expect(requiresApproval({}, tool({ readOnlyHint: true }))).toBe(true)
+    expect(requiresApproval({ read_only_tools: ['delete_file'] }, tool())).toBe(false)
   })
   test('believes a trusted server, as long as the tool is what it was', () => {
     const trusted = { trust_annotations: true }
-    expect(asksFirst(trusted, tool())).toBe(true)
-    expect(asksFirst(trusted, tool({ readOnlyHint: true }))).toBe(false)
-    expect(asksFirst(trusted, tool({ destructiveHint: false }))).toBe(false)
-    expect(asksFirst(trusted, tool({ readOnlyHint: true, destructiveHint: true }))).toBe(false)
-    expect(asksFirst(trusted, tool({ readOnlyHint: true }, { hash: 'changed' }))).toBe(true)
+    expect(requiresApproval(trusted, tool())).toBe(true)
+    expect(requiresApproval(trusted, tool({ readOnlyHint: true }))).toBe(false)
+    expect(requiresApproval(trusted, tool({ destructiveHint: false }))).toBe(false)
+    expect(requiresApproval(trusted, tool({ readOnlyHint: true, destructiveHint: true }))).toBe(false)
+    expect(requiresApproval(trusted, tool({ readOnlyHint: true }, { hash: 'changed' }))).toBe(true)
     const ours = { ...trusted, builtin: 'calculator' }
-    expect(asksFirst(ours, tool({ readOnlyHint: true }, { hash: 'changed' }))).toBe(false)
+    expect(requiresApproval(ours, tool({ readOnlyHint: true }, { hash: 'changed' }))).toBe(false)
   })
   test('never and always are what they say', () => {
-    expect(asksFirst({ approval: 'never' }, tool())).toBe(false)
-    expect(asksFirst({ approval: 'always', trust_annotations: true }, tool({ readOnlyHint: true }))).toBe(true)
+    expect(requiresApproval({ approval: 'never' }, tool())).toBe(false)
+    expect(requiresApproval({ approval: 'always', trust_annotations: true }, tool({ readOnlyHint: true }))).toBe(true)
   })
 })
 
