@@ -1,5 +1,6 @@
 // Channels and tracks of a recording as one: speech in any of them is heard in the mix, however quiet the channel
 // and whatever its phase. The channel that is loudest at a time is heard then (a gain-sharing automatic mixer).
+import { mapAll } from '../../contracts/map-all.ts'
 import { open, type FileHandle } from 'node:fs/promises'
 import { MAX_LEVEL, planMix, type ChannelStats } from './mix-plan.ts'
 
@@ -113,7 +114,7 @@ async function* blocksOf(tracks: PcmTrack[]): AsyncGenerator<Int16Array[]> {
   try {
     for (const { path } of tracks) files.push(await open(path))
     for (;;) {
-      const read = await Promise.all(files.map((file, index) => readBlock(file, tracks[index]!.channels)))
+      const read = await mapAll(files, (file, index) => readBlock(file, tracks[index]!.channels))
       const length = Math.max(...read.flat().map((samples) => samples.length))
       if (length === 0) return
       yield read.flat().map((samples) => {
@@ -124,7 +125,7 @@ async function* blocksOf(tracks: PcmTrack[]): AsyncGenerator<Int16Array[]> {
       })
     }
   } finally {
-    await Promise.all(files.map((file) => file.close()))
+    await mapAll(files, (file) => file.close())
   }
 }
 

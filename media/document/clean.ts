@@ -121,12 +121,27 @@ function numberedKeys(line: string, page: number): string[] {
     const found = number.exec(line)
     if (found) keys.push(`${Number(found[0]) - page} ${line.replace(number, '#')}`)
   }
+  if (ROMAN.test(line)) keys.push(romanKey(line, page))
   return keys
 }
 
+/** A Roman page number. A single letter may be a name in a formula: it counts only where the numbers of other pages fit. */
+function isRoman(line: string, page: number, { numbered }: Recurring): boolean {
+  return ROMAN.test(line) && (lettersOf(line).length > 1 || numbered.has(romanKey(line, page)))
+}
+
+function romanKey(line: string, page: number): string {
+  const values = [...lettersOf(line)].map((letter) => VALUES[letter]!)
+  const sum = values.reduce((total, value, at) => total + (value < (values[at + 1] ?? 0) ? -value : value), 0)
+  return `${sum - page} roman`
+}
+
+const VALUES: Record<string, number> = { i: 1, v: 5, x: 10, l: 50, c: 100 }
+const lettersOf = (line: string) => line.replaceAll(/[^a-z]/g, '')
+
 /** The first occurrence of recurring text without a number stays, because it may be content. */
 function isRunning(piece: Piece, line: string, page: number, recurring: Recurring, shown: Set<string>): boolean {
-  if (ROMAN.test(line) || BARE.exec(line)?.[0] === String(page)) return true
+  if (isRoman(line, page, recurring) || BARE.exec(line)?.[0] === String(page)) return true
   // "Chapter 7" on page 7 may be the title of the chapter.
   if (piece.kind === 'paragraph' && numberedKeys(line, page).some((key) => recurring.numbered.has(key))) return true
   if (!recurring.same.has(line)) return false

@@ -24,6 +24,11 @@ test('a footer of most pages stays only in its first place', () => {
 
 test('page numbers are removed, as figures and as Roman ones, alone or out of a whole', () => {
   expect(cleaned([`iv\n\n${story(1)}`, `${story(2)}\n\n- 2 -`])).toEqual([story(1), story(2)])
+  const roman = ['viii', 'ix', 'x', 'xi']
+  expect(cleaned(roman.map((number, page) => `${story(page)}\n\n${number}`))).toEqual(
+    roman.map((_, page) => story(page)),
+  )
+  expect(cleaned([`${story(1)}\n\nx`])).toEqual([`${story(1)}\n\nx`])
   expect(cleaned([`${story(1)}\n\n85`])).toEqual([`${story(1)}\n\n85`])
   expect(cleaned([1, 2, 3].map((page) => `${page + 11}\n\n${story(page)}`))).toEqual([1, 2, 3].map(story))
   expect(cleaned([1, 2, 3].map((page) => `${story(page)}\n\nPage ${page} of 3`))).toEqual([1, 2, 3].map(story))

@@ -28,7 +28,9 @@ it.each(DOCUMENTS)('%s links only to headings that exist', (document) => {
 
 it('each alternative of a pattern in the import rules matches a file', () => {
   const { forbidden } = createRequire(import.meta.url)('../../.dependency-cruiser.cjs') as { forbidden: Rule[] }
-  const patterns = forbidden.flatMap(({ from, to }) => [from.path, from.pathNot, to.path, to.pathNot].flat())
+  // That of 'resolvable' names a package.
+  const rules = forbidden.filter(({ name }) => name !== 'resolvable')
+  const patterns = rules.flatMap(({ from, to }) => [from.path, from.pathNot, to.path, to.pathNot].flat())
   const alternatives = new Set(patterns.filter((pattern) => pattern !== undefined).flatMap(alternativesOf))
   const ours = [...alternatives].filter((pattern) => !pattern.includes('node_modules'))
   expect(ours.length).toBeGreaterThan(50)
@@ -36,6 +38,7 @@ it('each alternative of a pattern in the import rules matches a file', () => {
 })
 
 interface Rule {
+  name: string
   from: Paths
   to: Paths
 }
