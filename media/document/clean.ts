@@ -131,7 +131,9 @@ function isRoman(line: string, page: number, { numbered }: Recurring): boolean {
 }
 
 function romanKey(line: string, page: number): string {
-  const values = [...lettersOf(line)].map((letter) => VALUES[letter]!)
+  const values = lettersOf(line)
+    .split('')
+    .map((letter) => VALUES[letter]!)
   const sum = values.reduce((total, value, at) => total + (value < (values[at + 1] ?? 0) ? -value : value), 0)
   return `${sum - page} roman`
 }
