@@ -7,8 +7,11 @@ const MAX_WORKERS = 2
 const patient = { expect: { poll: { timeout: 20_000 }, requireAssertions: true } }
 /** What no runtime can do differently, such as queries and the order of turns: on Deno in `npm run test:long` only. */
 const SAME_ON_DENO = [
+  'api-killed',
   'approvals',
+  'attacks-host',
   'attacks-keys',
+  'cancel',
   'conversation',
   'example-agents',
   'faults',

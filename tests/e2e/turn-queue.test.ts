@@ -41,10 +41,10 @@ function isStarted(client: Client, turnId: string): Promise<boolean> {
 }
 
 describe('processes that are killed', () => {
-  const MESSAGES = 200
+  const MESSAGES = 120
   const CLIENTS = 3
   const CONVERSATIONS = 5
-  const SPAN_MS = 40_000
+  const SPAN_MS = 25_000
 
   it(
     keeps('queue.killed', `${MESSAGES} messages into ${CONVERSATIONS} conversations end once each, in order`),
@@ -285,12 +285,12 @@ describe('acceptance', () => {
         delay = answer.status === 200 ? delay * 1.2 + (n % 5) : delay * 0.85
       }
     }
-    await Promise.all(Array.from({ length: 3 }, () => lane(60)))
+    await Promise.all(Array.from({ length: 3 }, () => lane(30)))
     end()
     console.log(JSON.stringify(outcomes))
     // Both sides have won.
     expect(Object.keys(outcomes).toSorted()).toEqual(['200 cancelled', '409 completed'])
-    await stage.check({ unsent: 180 })
+    await stage.check({ unsent: 90 })
   })
 
   it(
