@@ -13,6 +13,7 @@ import {
 import { during, raceSignal } from '../contracts/signals.ts'
 import { ChildTransport } from './child-transport.ts'
 import { addressOf, explain } from './explain.ts'
+import { exactStructure } from './exact-structure.ts'
 import { McpFailure } from './failure.ts'
 import { OpenCalls, type Question } from './open-calls.ts'
 import { Patience } from './patience.ts'
@@ -129,7 +130,7 @@ export class McpConnection {
       onProgress(progress)
     }
     try {
-      return await this.#ask(signal, (own) =>
+      const result = await this.#ask(signal, (own) =>
         this.#calls.run({ owner, onQuestion, patience }, () =>
           this.#client.request({ method: 'tools/call', params: { name, arguments: parameters } }, ResultSchema, {
             signal: own,
@@ -138,6 +139,7 @@ export class McpConnection {
           }),
         ),
       )
+      return exactStructure(result)
     } finally {
       patience.end()
     }

@@ -5,6 +5,7 @@ import { EventSourceParserStream } from 'eventsource-parser/stream'
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { isObject } from '../contracts/json.ts'
 import { shorten } from '../contracts/shorten.ts'
+import { withExactStructure } from './exact-structure.ts'
 import { repairMessage } from './repair-message.ts'
 
 const INTERNAL_ERROR = -32_603
@@ -36,7 +37,7 @@ async function readAnswer(response: Response, id: unknown): Promise<Response> {
   const text = (await response.text()).replace(/^\uFEFF/, '').trim()
   const messages = parse(text) ?? eventsIn(text)
   if (messages !== undefined && (!Array.isArray(messages) || messages.length > 0)) {
-    const repaired = repairMessage(messages, id)
+    const repaired = withExactStructure(repairMessage(messages, id), text)
     if ([repaired].flat().every(isMessage)) return jsonOf(response, repaired)
   }
   const told = text === '' ? 'nothing' : `${mediaTypeOf(response) || 'no media type'}: ${shorten(text)}`
@@ -60,7 +61,7 @@ function repairEvents(body: ReadableStream<Uint8Array>, id: unknown): ReadableSt
   const lines = new TransformStream<{ id?: string; event?: string; data: string }, string>({
     transform(event, controller) {
       const parsed = parse(event.data)
-      const repaired = repairMessage(parsed, id)
+      const repaired = withExactStructure(repairMessage(parsed, id), event.data)
       const name = event.event === undefined ? '' : `event: ${event.event}\n`
       const mark = event.id === undefined ? '' : `id: ${event.id}\n`
       // The client takes no batches in a stream.

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import sharp from 'sharp'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { readyAnswer } from '../../activities/mcp/answer-pictures.ts'
+import { parseExact } from '../../contracts/exact-json.ts'
 import { connect } from '../../mcp/connect.ts'
 import type { McpConnection } from '../../mcp/connection.ts'
 import { readAnswer } from '../../mcp/result.ts'
@@ -20,6 +21,7 @@ import {
   type RawRequest,
 } from '../support/raw-mcp-server.ts'
 
+const LONG_NUMBERS = '{"id":12345678901234567890,"share":0.1000000000000000055,"huge":1e400}'
 const limits = { memory_mb: 512, time_ms: 20_000, output_bytes: 200_000_000, max_pixels: 100_000_000 }
 const never = new AbortController().signal
 let server: RawMcpServer
@@ -215,6 +217,10 @@ const forms: Record<string, Form> = {
   'structured content whose number only looks like one of the text': {
     answer: () => result({ content: [text('112 bar')], structuredContent: { bar: 12 } }),
     text: '112 bar\n\n{"bar":12}',
+  },
+  'structured content with long numbers': {
+    answer: () => result({ structuredContent: parseExact(LONG_NUMBERS), _meta: { seen: 1 } }),
+    text: LONG_NUMBERS,
   },
   'structured content that says more': {
     answer: () => result({ content: [text('done')], structuredContent: { id: 7 } }),
