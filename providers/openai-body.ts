@@ -1,6 +1,8 @@
 // The chunks of an answer, whether the server streams it or answers with one JSON document.
-import { Stream } from 'openai/core/streaming'
+import { createParser } from 'eventsource-parser'
+import { APIError } from 'openai'
 import { parseExact } from '../contracts/exact-json.ts'
+import { isObject } from '../contracts/json.ts'
 import type { Chunk } from './openai-reader.ts'
 
 /** Longest answer that is not streamed, in bytes. */
@@ -21,19 +23,30 @@ export async function* chunksOf(response: Response, controller: AbortController)
       yield await readDocument(head, reader)
       return
     }
-    const body = new ReadableStream<Uint8Array>({
-      start: (queue) => queue.enqueue(head),
-      pull: async (queue) => {
-        const { done, value } = await reader.read()
-        if (done) queue.close()
-        else queue.enqueue(value)
-      },
-      cancel: (reason) => reader.cancel(reason),
-    })
-    yield* Stream.fromSSEResponse<Chunk>(new Response(body, { headers: response.headers }), controller)
+    const events: string[] = []
+    const parser = createParser({ onEvent: ({ data }) => void events.push(data) })
+    const decoder = new TextDecoder()
+    for (let bytes: Uint8Array | undefined = head; ;) {
+      // Some servers end without the blank line that ends an event.
+      parser.feed(bytes ? decoder.decode(bytes, { stream: true }) : '\n\n')
+      for (const data of events.splice(0)) {
+        if (data.startsWith('[DONE]')) return
+        yield readChunk(data, response.headers)
+      }
+      if (!bytes) return
+      ;({ value: bytes } = await reader.read())
+    }
   } finally {
     controller.abort()
   }
+}
+
+/** @throws APIError of an error that the server reports in place of a chunk */
+function readChunk(data: string, headers: Headers): Chunk {
+  // Arguments of tools may come as objects: their numbers keep their digits.
+  const chunk = parseExact(data)
+  if (isObject(chunk) && chunk['error']) throw new APIError(undefined, chunk['error'], undefined, headers)
+  return chunk as Chunk
 }
 
 async function readDocument(head: Buffer, reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Chunk> {

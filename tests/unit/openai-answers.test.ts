@@ -40,6 +40,18 @@ it('a stream that is split at any byte is read alike', async () => {
   expect(await ask([...all].map((byte) => Uint8Array.of(byte)))).toMatchObject({ finish_reason: 'stop', parts: HI })
 })
 
+it('arguments that come as an object keep the digits of their numbers', async () => {
+  const args = '{"id":12345678901234567890,"share":0.1000000000000000055}'
+  const chunk = `{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"count","arguments":${args}}}]},"finish_reason":"tool_calls"}]}`
+  expect(await ask([bytes(`data: ${chunk}\n\n`)])).toMatchObject({ parts: [{ name: 'count', arguments: args }] })
+})
+
+it('a stream whose last event has no blank line after it is read whole, one that ends within an event is retried', async () => {
+  const all = stream(content('Hé 😀'), END).trimEnd()
+  expect(await ask([bytes(all)])).toMatchObject({ finish_reason: 'stop', parts: HI })
+  await expect(ask([bytes(all.slice(0, -8))])).rejects.toMatchObject({ name: 'ProviderFailure', kind: 'unknown' })
+})
+
 it.each(['application/json', 'text/event-stream'])('a document of type %s is an answer', async (type) => {
   const usage = { prompt_tokens: 3, completion_tokens: 2 }
   const document = { choices: [{ message: { role: 'assistant', content: 'Hé 😀' }, finish_reason: 'stop' }], usage }
