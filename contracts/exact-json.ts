@@ -20,9 +20,12 @@ const LONGEST = 400
 
 export const isRawNumber = (value: unknown): value is RawNumber => json.isRawJSON(value)
 
+/** Whether a JSON text may hold a number that JavaScript would round. */
+export const mayRound = (text: string): boolean => LONG.test(text)
+
 /** As `JSON.parse`, with a `RawNumber` for each number that it would round. @throws SyntaxError */
 export function parseExact(text: string): unknown {
-  if (!LONG.test(text)) return JSON.parse(text) as unknown
+  if (!mayRound(text)) return JSON.parse(text) as unknown
   return json.parse(text, (_, value, { source }) =>
     typeof value === 'number' && source !== undefined && isRounded(source, value) ? json.rawJSON(source) : value,
   )

@@ -16,11 +16,14 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 
 /** Whether a text is the whole of one JSON object. */
 export function isObjectText(text: string): boolean {
-  if (!text.trimStart().startsWith('{') || !text.trimEnd().endsWith('}')) return false
+  return text.trimStart().startsWith('{') && text.trimEnd().endsWith('}') && tryParse(text) !== undefined
+}
+
+/** The value of a JSON text; undefined when it is none. */
+export function tryParse(text: string): unknown {
   try {
-    JSON.parse(text)
-    return true
+    return JSON.parse(text) as unknown
   } catch {
-    return false
+    return undefined
   }
 }

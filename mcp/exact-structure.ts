@@ -1,13 +1,14 @@
 // Digits of numbers in structured results over HTTP: the SDK parses the text of a response itself, and rounds long numbers. The
 // structure travels past it as text, under a name that no server knows.
 import { randomUUID } from 'node:crypto'
-import { parseExact } from '../contracts/exact-json.ts'
+import { mayRound, parseExact } from '../contracts/exact-json.ts'
 import { isObject } from '../contracts/json.ts'
 
 const NAME = `muxi/${randomUUID()}`
 
 /** Adds the text of a structured result with numbers that would be rounded. @param text of one message, which it was parsed from */
 export function withExactStructure(message: unknown, text: string): unknown {
+  if (!mayRound(text)) return message
   const structure = structureOf(message)
   if (structure === undefined || !isObject(message) || !isObject(message['result'])) return message
   const exact = JSON.stringify(structureOf(parseExact(text)))

@@ -3,7 +3,7 @@
 import { createParser } from 'eventsource-parser'
 import { EventSourceParserStream } from 'eventsource-parser/stream'
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js'
-import { isObject } from '../contracts/json.ts'
+import { isObject, tryParse } from '../contracts/json.ts'
 import { shorten } from '../contracts/shorten.ts'
 import { withExactStructure } from './exact-structure.ts'
 import { repairMessage } from './repair-message.ts'
@@ -35,7 +35,7 @@ export function lenientFetch(fetch: FetchLike, kind: 'http' | 'sse'): FetchLike 
 /** A response with status 200: JSON, or events, whatever it is called. */
 async function readAnswer(response: Response, id: unknown): Promise<Response> {
   const text = (await response.text()).replace(/^\uFEFF/, '').trim()
-  const messages = parse(text) ?? eventsIn(text)
+  const messages = tryParse(text) ?? eventsIn(text)
   if (messages !== undefined && (!Array.isArray(messages) || messages.length > 0)) {
     const repaired = withExactStructure(repairMessage(messages, id), text)
     if ([repaired].flat().every(isMessage)) return jsonOf(response, repaired)
@@ -48,7 +48,7 @@ async function readAnswer(response: Response, id: unknown): Promise<Response> {
 /** A response with an error status whose body is the answer to the call. Otherwise the status is what counts. */
 async function readRefusal(response: Response, id: unknown): Promise<Response> {
   const text = await response.text()
-  const answer = parse(text)
+  const answer = tryParse(text)
   const isAnswer =
     isObject(answer) && String(answer['id']) === String(id) && isObject(answer['error'] ?? answer['result'])
   if (!isAnswer || /session/i.test(text.slice(0, 1_000))) return withBody(response, text)
@@ -60,7 +60,7 @@ function repairEvents(body: ReadableStream<Uint8Array>, id: unknown): ReadableSt
   let retry = ''
   const lines = new TransformStream<{ id?: string; event?: string; data: string }, string>({
     transform(event, controller) {
-      const parsed = parse(event.data)
+      const parsed = tryParse(event.data)
       const repaired = withExactStructure(repairMessage(parsed, id), event.data)
       const name = event.event === undefined ? '' : `event: ${event.event}\n`
       const mark = event.id === undefined ? '' : `id: ${event.id}\n`
@@ -89,13 +89,13 @@ function repairEvents(body: ReadableStream<Uint8Array>, id: unknown): ReadableSt
 function eventsIn(text: string): unknown[] | undefined {
   if (!/^(?:event|data|id|retry)?:/.test(text)) return undefined
   const messages: unknown[] = []
-  const parser = createParser({ onEvent: ({ data }) => void messages.push(parse(data)) })
+  const parser = createParser({ onEvent: ({ data }) => void messages.push(tryParse(data)) })
   parser.feed(`${text}\n\n`)
   return messages.filter((message) => message !== undefined)
 }
 
 function requestOf(body: unknown): { id?: unknown; method?: unknown } | undefined {
-  const message = typeof body === 'string' ? parse(body) : undefined
+  const message = typeof body === 'string' ? tryParse(body) : undefined
   return isObject(message) && 'method' in message ? message : undefined
 }
 
@@ -123,12 +123,4 @@ function asJson(given: Headers): Headers {
 
 function withBody({ status, statusText, headers }: Response, body: BodyInit): Response {
   return new Response(body, { status, statusText, headers })
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    return undefined
-  }
 }

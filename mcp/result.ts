@@ -1,11 +1,11 @@
 // What a server answered to a call, part by part, for a model: text, and pictures that are still to be checked. Nothing of it makes
 // the call fail: a part that cannot be read is named in its place.
-import { canonicalJson, isObject } from '../contracts/json.ts'
+import { canonicalJson, isObject, tryParse } from '../contracts/json.ts'
 import { shorten } from '../contracts/shorten.ts'
 import { splitBase64 } from './base64.ts'
 import { isMissing, kindOf } from './values.ts'
 
-/** Fields of a result that are not told to the model. */
+/** Fields of a result that the model does not get. */
 const NOT_TOLD = ['_meta', 'isError', 'content', 'structuredContent', 'resultType']
 
 /** Bytes of a picture as the server sent them: nothing of it is checked. */
@@ -148,8 +148,8 @@ function isToldBy(structured: unknown, content: unknown[]): boolean {
     return typeof text === 'string' ? [text] : []
   })
   if (texts.length === 0) return false
-  const told = [...texts, texts.join('')].flatMap((text) => [text, parse(text)])
-  const whole = [...told, texts.map((text) => parse(text) ?? text), texts]
+  const told = [...texts, texts.join('')].flatMap((text) => [text, tryParse(text)])
+  const whole = [...told, texts.map((text) => tryParse(text) ?? text), texts]
     .filter((each) => each !== undefined)
     .map(canonicalJson)
   // Tools without an object as result have it wrapped.
@@ -178,14 +178,6 @@ function valuesOf(value: unknown): string[] {
 
 function isBase64(text: string): boolean {
   return /^[A-Za-z0-9+/_-]*={0,2}$/.test(text)
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    return undefined
-  }
 }
 
 function jsonOf(value: unknown): string {

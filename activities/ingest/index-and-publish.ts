@@ -10,7 +10,7 @@ import { deleteFile } from '../../db/queries/files.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { claimJob, findJob, isForsaken, setCollection } from '../../db/queries/jobs.ts'
 import { completeJob, finishJob } from '../../db/queries/job-ends.ts'
-import { findBatch, type StoredPage, storeIndexed } from '../../db/queries/job-batches.ts'
+import { findBatch, readNotices, type StoredPage, storeIndexed } from '../../db/queries/job-batches.ts'
 import type { Db, JobsTable } from '../../db/schema.ts'
 import { chunkPages } from '../../media/document/chunk.ts'
 import { cleanPages } from '../../media/document/clean.ts'
@@ -117,7 +117,8 @@ export function indexAndPublishActivities(resources: Resources) {
       return ingestionStep(resources, ref, { name: 'publish', input: {} }, async (job) => {
         await removeSound(job)
         if (job.agent_id !== null) await vectors.publish(job.document_id, job.generation)
-        const completed = await db.transaction().execute((tx) => completeJob(tx, ref))
+        const read = await readNotices(db, job.id)
+        const completed = await db.transaction().execute((tx) => completeJob(tx, ref, read))
         if (!completed) {
           // It was cancelled during publication.
           if (await isForsaken(db, job)) await vectors.discard(job.document_id, job.generation)

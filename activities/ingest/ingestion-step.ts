@@ -2,7 +2,7 @@
 import { activityInfo, cancellationDetails, cancellationSignal } from '@temporalio/activity'
 import type { JobRef } from '../../contracts/job.ts'
 import { findRunning } from '../../db/queries/jobs.ts'
-import { countAttempts, countFailed, endLogEntry, startLogEntry, type LogEnd } from '../../db/queries/log.ts'
+import { countAttempts, endLogEntry, startLogEntry, type LogEnd } from '../../db/queries/log.ts'
 import type { JobsTable } from '../../db/schema.ts'
 import { StopRequested } from '../../db/stops.ts'
 import { MuxiError } from '../../contracts/failures.ts'
@@ -66,7 +66,7 @@ export async function ingestionStep<T extends object>(
       const end = { status: statusOf(reason), duration_ms: performance.now() - startedAt, error: describe(reason) }
       await endLogEntry(db, logId, end)
     }
-    const countFailures = () => countFailed(db, workflow_id, `${ref.run}/${activityId}`)
+    const countFailures = () => countAttempts(db, workflow_id, `${ref.run}/${activityId}`, 'failed')
     throw await toFailure(reason, step, countFailures)
   } finally {
     stop.done()

@@ -5,7 +5,7 @@ import type { StoredEvent } from '../../contracts/events.ts'
 import { RefusedError, type EventLog } from '../../db/event-log.ts'
 import { addEvents, raiseFence, type Addition, type Writer } from '../../db/event-rows.ts'
 import { lockConversation } from '../../db/queries/conversations.ts'
-import { addLogEntry, countFailed, endLogEntry, startLogEntry, type LogEnd } from '../../db/queries/log.ts'
+import { addLogEntry, countAttempts, endLogEntry, startLogEntry, type LogEnd } from '../../db/queries/log.ts'
 import { findStep, insertStep, toPlannedCall, type NewToolCall } from '../../db/queries/steps.ts'
 import { completeTurn, settleOpen, type TurnEnd } from '../../db/queries/turn-ends.ts'
 import { claimTurn } from '../../db/queries/turn-starts.ts'
@@ -222,7 +222,7 @@ export async function closeAttempt(
 ): Promise<number> {
   const spent = spentBy(model, {}, { input_tokens, output_tokens: estimateTokens(content) })
   return db.transaction().execute(async (tx) => {
-    const failedBefore = await countFailed(tx, workflowIdOfActivity(), activityInfo().activityId)
+    const failedBefore = await countAttempts(tx, workflowIdOfActivity(), activityInfo().activityId, 'failed')
     await completeUsage(tx, attempt.usageId, spent)
     await endLogEntry(tx, attempt.logId, {
       status: statusOf(reason),

@@ -5,7 +5,7 @@ import type { GenerateRequest, GenerateResult, Provider } from '../../providers/
 /** Most requests that are refused because of tools; then the refusal counts. */
 const MAX_REFUSALS = 16
 
-/** @param onRefused is told the names of the tools that are left out, and the vendor's words; its failure is the call's */
+/** @param onRefused gets the names of the tools that are left out, and the vendor's message; its failure fails the call */
 export function withoutRefusedTools(
   provider: Provider,
   onRefused: (names: readonly string[], why: string) => Promise<void>,

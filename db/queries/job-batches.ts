@@ -127,8 +127,15 @@ export async function* readText(db: Db | Tx, jobId: string): AsyncGenerator<Stor
   }
 }
 
-/** Whether a job has extracted any text, and what was left out of its pages. */
-export async function readNotices(db: Db | Tx, jobId: string): Promise<{ hasText: boolean; notices: Notice[] }> {
+export interface JobText {
+  /** Whether the job has extracted any text. */
+  hasText: boolean
+  /** What was left out of its pages. */
+  notices: Notice[]
+}
+
+/** Reads all pages of a job: outside of a transaction, which would be held for as long. */
+export async function readNotices(db: Db, jobId: string): Promise<JobText> {
   let hasText = false
   let notices: Notice[] = []
   for await (const pages of readText(db, jobId)) {

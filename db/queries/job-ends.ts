@@ -7,17 +7,22 @@ import { jobError, jobMedia, jobOptions, jobResult } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import { reopenStream, type Addition } from '../event-rows.ts'
 import type { JobsTable, Tx } from '../schema.ts'
-import { readNotices } from './job-batches.ts'
+import type { JobText } from './job-batches.ts'
 import { advance, progressOf, addToStream } from './job-progress.ts'
 import { nextGeneration, findJob, findRunning, lockJob, UNFINISHED } from './jobs.ts'
 import { interruptEntries } from './log.ts'
 import { findWholeSummary } from './summaries.ts'
 import { settleUsage, totalUsage } from './usage.ts'
 
-/** Completes the job: result, status and final event in one transaction. @returns undefined when it had ended already */
+/**
+ * Completes the job: result, status and final event in one transaction.
+ * @param read its pages, all of them parsed before
+ * @returns undefined when it had ended already
+ */
 export async function completeJob(
   tx: Tx,
   ref: JobRef,
+  read: JobText,
 ): Promise<{ result: JobResult; events: StoredEvent[] } | undefined> {
   await lockJob(tx, ref.job_id)
   const job = await findRunning(tx, ref)
@@ -31,7 +36,6 @@ export async function completeJob(
   await settleUsage(tx, job.id, '')
   const usage = await totalUsage(tx, job.id)
   const told = toldOfMedia(job)
-  const read = await readNotices(tx, job.id)
   const replaced = (await hasReplaced(tx, job)) ? [REPLACED] : []
   const notices = mergeNotices([
     ...replaced,

@@ -100,25 +100,19 @@ export async function interruptEntries(tx: Tx, streamId: string): Promise<void> 
     .execute()
 }
 
-/** How many attempts of an activity failed (were not merely interrupted). */
-export async function countFailed(db: Db | Tx, workflowId: string, activityId: string): Promise<number> {
+/** How many attempts of an activity have begun, or ended with a status. */
+export async function countAttempts(
+  db: Db | Tx,
+  workflowId: string,
+  activityId: string,
+  status?: LogEnd['status'],
+): Promise<number> {
   const { n } = await db
     .selectFrom('log_entries')
     .select((eb) => eb.fn.countAll().as('n'))
     .where('workflow_id', '=', workflowId)
     .where('activity_id', '=', activityId)
-    .where('status', '=', 'failed')
-    .executeTakeFirstOrThrow()
-  return Number(n)
-}
-
-/** How many attempts of an activity have begun. */
-export async function countAttempts(db: Db | Tx, workflowId: string, activityId: string): Promise<number> {
-  const { n } = await db
-    .selectFrom('log_entries')
-    .select((eb) => eb.fn.countAll().as('n'))
-    .where('workflow_id', '=', workflowId)
-    .where('activity_id', '=', activityId)
+    .$if(status !== undefined, (attempts) => attempts.where('status', '=', status!))
     .executeTakeFirstOrThrow()
   return Number(n)
 }

@@ -1,4 +1,5 @@
 // Web search with the configured service: SearXNG, Brave or Tavily; strict requests, lenient parsing of responses.
+import { tryParse } from '../../contracts/json.ts'
 import { UrlRefused } from '../../contracts/url-refused.ts'
 import type { UrlGuard } from '../../net/url-guard.ts'
 import { withoutSecrets } from '../target.ts'
@@ -173,7 +174,7 @@ export async function searchWeb(
     const text = new TextDecoder().decode(bytes)
     if (!response.ok) throw fail(explain(provider, response, text))
     if (is_cut) throw fail(`its answer is longer than ${MAX_ANSWER} bytes`)
-    answer = parse(text)
+    answer = tryParse(text)
     if (answer === undefined) throw fail('it did not answer with JSON')
   } catch (error) {
     signal.throwIfAborted()
@@ -199,7 +200,7 @@ function explain({ label, variables, hints = {} }: Provider, response: Response,
   if (status === 429) return `it takes no more questions for now (429)${later}`
   if ((status === 401 || status === 403) && variables.api_key)
     return `${label} refuses the key in ${variables.api_key} (${status})`
-  const said = detailOf(parse(text))
+  const said = detailOf(tryParse(text))
   return `it answered ${status}${hints[status] ? `: ${hints[status]}` : said === '' ? '' : `: ${said}`}${later}`
 }
 
@@ -249,12 +250,4 @@ function line(text: string, maxLength: number): string {
 
 function field(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    return undefined
-  }
 }

@@ -106,3 +106,12 @@ function isIn(encoding: string, bytes: Uint8Array): boolean {
     return false
   }
 }
+
+/** The text of bytes; undefined when they are not in the encoding. */
+export function tryDecode(bytes: Uint8Array, encoding: string): string | undefined {
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}

@@ -2,7 +2,7 @@
 import type { Notice } from '../../contracts/notices.ts'
 import type { Page, Recognized } from '../page.ts'
 
-/** Confidence, from 0 to 100, below which a result is told to be uncertain, and below which it is not added to text. */
+/** Confidence, from 0 to 100, below which a result is reported as uncertain, and below which it is not added to text. */
 const SURE = 70
 const ADDED = 60
 /** Share of the words of a text that are in another one, when both are the same. */

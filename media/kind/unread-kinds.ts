@@ -1,4 +1,4 @@
-// Formats that are told by their first bytes: archives, old office documents, and those that are not read, with the reason.
+// Formats detected by their first bytes: archives, old office documents, and those that are not read, with the reason.
 import type { OfficeKind } from './office-kinds.ts'
 import type { ArchiveKind, DocumentKind } from './document-types.ts'
 

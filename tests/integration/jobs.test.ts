@@ -82,7 +82,7 @@ for (const dialect of dialects) {
         ),
       )
       expect(await findJob(a.db, job.id)).toMatchObject({ done: BATCHES * 50, total: BATCHES * 50 })
-      const completed = await inTx(b, (tx) => completeJob(tx, ref))
+      const completed = await inTx(b, (tx) => completeJob(tx, ref, { hasText: true, notices: [] }))
       expect(completed?.result).toMatchObject({ pages: BATCHES * 50, chunks: BATCHES * 10 })
     })
 
@@ -139,7 +139,7 @@ for (const dialect of dialects) {
       for (let round = 0; round < 5; round += 1) {
         const { a, b, job, ref } = await open()
         const [completed, told] = await Promise.all([
-          inTx(a, (tx) => completeJob(tx, ref)),
+          inTx(a, (tx) => completeJob(tx, ref, { hasText: true, notices: [] })),
           inTx(b, (tx) => finishJob(tx, { ...ref, status: 'cancelled' })),
         ])
         expect([completed !== undefined, told.length > 0].filter(Boolean)).toHaveLength(1)

@@ -1,4 +1,4 @@
-// What MCP servers answer in the field, over the wire: the tools that are offered, the warnings, and what the model is told.
+// What MCP servers answer in the field, over the wire: the tools that are offered, the warnings, and what the model gets.
 import { readFile } from 'node:fs/promises'
 import sharp from 'sharp'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -54,7 +54,7 @@ interface Told {
   pictures: string[]
 }
 
-/** What the model is told of an answer; `failed: …` for one that is told as a failed call. */
+/** What the model gets of an answer; `failed: …` for one that is reported as a failed call. */
 async function ask(): Promise<Told> {
   const options = { owner: 'test', signal: never, silence_ms: 5_000, total_ms: 5_000, onProgress: () => {} }
   const pictures: string[] = []

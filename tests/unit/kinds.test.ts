@@ -1,4 +1,4 @@
-// Formats that are told by what is in a file, and the reasons for those that are not read.
+// Formats detected by content, and the reasons for those that are not read.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

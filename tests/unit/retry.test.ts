@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import { retry } from '../../contracts/retry.ts'
 
-/** Fails as often as it is told, then answers. */
+/** Fails a given number of times, then answers. */
 function failing(times: number) {
   const work = async () => {
     work.attempts += 1

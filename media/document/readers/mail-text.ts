@@ -1,6 +1,6 @@
 // The text of a part of a mail: by its declared character set where that fits, otherwise detected.
 import { decodeHtml } from '../html.ts'
-import { textEncoding } from '../text-encoding.ts'
+import { textEncoding, tryDecode } from '../text-encoding.ts'
 
 export interface DecodedText {
   text: string
@@ -66,14 +66,6 @@ function isUnknown(charset: string | undefined): boolean {
 
 function isMultibyteUtf8(bytes: Uint8Array): boolean {
   return bytes.some((byte) => byte >= 0x80) && tryDecode(bytes, 'utf-8') !== undefined
-}
-
-function tryDecode(bytes: Uint8Array, encoding: string): string | undefined {
-  try {
-    return new TextDecoder(encoding, { fatal: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
 }
 
 function decode(bytes: Uint8Array, encoding: string): string {

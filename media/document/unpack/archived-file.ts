@@ -1,4 +1,5 @@
 // What a reader of archives gets and gives.
+import { MediaFailure } from '../../failure.ts'
 
 export interface Source {
   path: string
@@ -13,4 +14,9 @@ export interface ArchivedFile {
   name: string
   /** @throws MediaFailure when this file cannot be read */
   read: () => Promise<Uint8Array>
+}
+
+/** Of a file within an archive, whose name is reported with it. */
+export function damaged(cause?: unknown): MediaFailure {
+  return new MediaFailure('damaged', 'It is damaged', { cause })
 }

@@ -1,6 +1,7 @@
 // Names of files in archives: decoded, since old programs note no character set, and checked.
 import { analyse } from 'chardet'
 import { MediaFailure } from '../../failure.ts'
+import { tryDecode } from '../text-encoding.ts'
 
 /**
  * Character sets in which Windows of East Asia names files in archives, with the first bytes of the characters of daily
@@ -97,12 +98,4 @@ function isCyrillic(name: Uint8Array): boolean {
 
 function dos(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => (byte < 0x80 ? String.fromCharCode(byte) : DOS[byte - 0x80]!)).join('')
-}
-
-function tryDecode(bytes: Uint8Array, encoding: string): string | undefined {
-  try {
-    return new TextDecoder(encoding, { fatal: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
 }

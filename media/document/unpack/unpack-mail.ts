@@ -44,7 +44,7 @@ export async function openMail(
   try {
     await unpackMail(files, { path, kind, prefix: `${name}/`, depth })
   } catch (error) {
-    // A damaged mail is told of when its body is read.
+    // A damaged mail is reported when its body is read.
     if (!(error instanceof MediaFailure) || error.reason !== 'damaged') throw error
   }
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { SevenZipModule, SevenZipModuleFactory } from '7z-wasm'
 import { MediaFailure } from '../../failure.ts'
 import { MAX_BYTES } from './member-files.ts'
-import type { ArchivedFile, Source } from './archived-file.ts'
+import { damaged, type ArchivedFile, type Source } from './archived-file.ts'
 import { compressedFiles } from './unpack-tar.ts'
 
 /** Highest compression ratio of a large archive. */
@@ -104,8 +104,4 @@ function failureOf(list: string): MediaFailure {
   return /encrypted|wrong password/i.test(list)
     ? new MediaFailure('encrypted', 'The archive is encrypted and opens only with a password')
     : new MediaFailure('damaged', 'The archive is damaged and cannot be opened')
-}
-
-function damaged(cause?: unknown): MediaFailure {
-  return new MediaFailure('damaged', 'It is damaged', { cause })
 }

@@ -11,7 +11,7 @@ import { MediaFailure } from '../../failure.ts'
 import { sniffFile } from '../../kind/kind-of-file.ts'
 import { decodeNames } from './file-names.ts'
 import { MAX_BYTES, MAX_FILE, tooLarge } from './member-files.ts'
-import type { ArchivedFile, Source } from './archived-file.ts'
+import { damaged, type ArchivedFile, type Source } from './archived-file.ts'
 
 const FILES: ReadonlySet<Header['type']> = new Set(['file', 'contiguous-file'])
 
@@ -87,8 +87,4 @@ export async function* compressedFiles(
 
 function rest(): ArchivedFile {
   return { name: 'The rest of the archive', read: () => Promise.reject(damaged()) }
-}
-
-function damaged(cause?: unknown): MediaFailure {
-  return new MediaFailure('damaged', 'It is damaged', { cause })
 }

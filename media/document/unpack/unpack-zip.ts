@@ -6,7 +6,7 @@ import { type Entry, openPromise, type ZipFile } from 'yauzl'
 import { MediaFailure } from '../../failure.ts'
 import { decodeNames } from './file-names.ts'
 import { MAX_BYTES, MAX_FILE, tooLarge } from './member-files.ts'
-import type { ArchivedFile, Source } from './archived-file.ts'
+import { damaged, type ArchivedFile, type Source } from './archived-file.ts'
 
 const MAX_ENTRIES = 20_000
 /** Highest compression ratio of a large file. */
@@ -85,8 +85,4 @@ async function readUpTo(stream: Readable, size: number): Promise<Buffer> {
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
-}
-
-function damaged(cause?: unknown): MediaFailure {
-  return new MediaFailure('damaged', 'It is damaged', { cause })
 }
