@@ -69,6 +69,7 @@ export async function startWorkers(
       log,
       startTurn: turns.startTurn,
       interval_ms: settings.engine.sweep_ms,
+      min_age_ms: settings.engine.sweep_age_ms,
       retention: settings.retention,
     },
     AbortSignal.any([stopping, swept.signal]),

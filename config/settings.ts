@@ -53,6 +53,8 @@ const LIMITS = {
 const ENGINE = {
   model_stall_ms: 60_000,
   sweep_ms: 30_000,
+  /** The sweeper skips a turn that was activated less than this ago: its acceptance may be in progress. */
+  sweep_age_ms: 30_000,
   /** Ping interval of an idle MCP server. */
   mcp_ping_ms: 30_000,
 }

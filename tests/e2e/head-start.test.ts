@@ -3,12 +3,12 @@ import { expect, it, onTestFinished } from 'vitest'
 import { openGate } from '../support/gate.ts'
 import { HANG } from '../support/scripted-model.ts'
 import { openStage, type Stage } from '../support/stage.ts'
-import { cancel, expectStatus, send, SWEPT_MS } from '../support/turns.ts'
+import { cancel, expectStatus, send, SOON_SWEPT, SWEPT_MS } from '../support/turns.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
 
 async function openSwept(): Promise<Stage> {
-  const stage = await openStage({ env: { MUXI_ENGINE_SWEEP_MS: '1000' } })
+  const stage = await openStage({ env: SOON_SWEPT })
   onTestFinished(() => stage.close())
   return stage
 }
