@@ -22,6 +22,7 @@ const SAME_ON_DENO = [
   'mcp-idle',
   'mcp-servers',
   'mcp-sign-in',
+  'memory',
   'model-failures',
   'scans',
   'secrets',
