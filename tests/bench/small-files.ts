@@ -1,7 +1,7 @@
 // One page from the request to the end of its job, upload left out: with no program that reads it, with a spare one, and against
 // the bare parse in a process where all of it is warm.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { loadavg, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { unzipSync } from 'fflate'
@@ -13,6 +13,7 @@ import { numberedPages, pdf } from '../support/pdf.ts'
 import { childrenOf } from '../support/process-memory.ts'
 import { runJob, upload } from './ingestion.ts'
 import { ms, percentile, report } from './measure.ts'
+import { cpuSeconds, watchOthers } from './peers/usage.ts'
 import type { Bench, Muxi } from './processes.ts'
 
 const ROUNDS = Number(process.env['MUXI_BENCH_ROUNDS'] ?? 15)
@@ -25,6 +26,7 @@ const FORMATS: Format[] = ['html', 'docx', 'pdf', 'txt']
 
 export async function smallFiles({ muxi }: Bench): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'muxi-bench-small-'))
+  const others = watchOthers()
   const whole = await docx()
   let made = 0
   /** Different bytes each time: what was read before is not read again. */
@@ -34,7 +36,7 @@ export async function smallFiles({ muxi }: Bench): Promise<void> {
     pdf: () => Buffer.concat([pdf(numberedPages(1)), Buffer.from(`\n% ${(made += 1)}\n`)]),
     txt: () => Buffer.from(`The ferry to Sund leaves at 7:40.\n\nDogs travel free, ${(made += 1)} of them.\n`),
   }
-  const seen = new Map(FORMATS.map((format) => [format, { bare: [], cold: [], warm: [], found: [] } as Times]))
+  const seen = new Map(FORMATS.map((format) => [format, { bare: [], cold: [], warm: [], found: [], cpu: [] } as Times]))
   try {
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const format of FORMATS) {
@@ -45,20 +47,25 @@ export async function smallFiles({ muxi }: Bench): Promise<void> {
         await endReaders(muxi)
         times.cold.push(await throughMuxi(muxi, format, fresh[format]()))
         await settled(muxi, format)
+        const before = cpuSeconds([muxi.pid])
         times.warm.push(await throughMuxi(muxi, format, fresh[format]()))
         await settled(muxi, format)
+        times.cpu.push((cpuSeconds([muxi.pid]) - before) * 1_000)
         times.found.push(await throughMuxi(muxi, format, fresh[format](), `small-${made}`))
       }
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-  console.log(`one page, ${ROUNDS} rounds in turns, p50 (fastest); load ${loadavg()[0]!.toFixed(1)}`)
-  for (const [format, { bare, cold, warm, found }] of seen) {
+  console.log(
+    `one page, ${ROUNDS} rounds in turns, p50 (fastest); other processes used ${(others() * 100).toFixed(0)} % of the machine`,
+  )
+  for (const [format, { bare, cold, warm, found, cpu }] of seen) {
     const floor = percentile(bare, 50)
     report(`${format}: bare parse, warm`, spread(bare))
     report(`${format}: job with a spare`, spread(warm), percentile(warm, 50) / floor, '≤ 300 ms')
     report(`${format}: job with a spare, until searchable`, spread(found), percentile(found, 50) / floor)
+    report(`${format}: processor time of a job, with the next spare`, ms(percentile(cpu, 50)))
     report(`${format}: job without a program`, spread(cold), percentile(cold, 50) / floor)
   }
 }
@@ -67,7 +74,10 @@ interface Times {
   bare: number[]
   cold: number[]
   warm: number[]
+  /** With a spare, until searchable. */
   found: number[]
+  /** Processor time of a job with a spare, in muxi and its programs, the next spare included. */
+  cpu: number[]
 }
 
 const spread = (times: number[]) => `${ms(percentile(times, 50))} (${ms(Math.min(...times))})`
@@ -115,17 +125,8 @@ async function settled(muxi: Muxi, format: Format): Promise<void> {
   let before = -1
   while (performance.now() < deadline && performance.now() - quiet < SETTLED_MS) {
     await delay(50)
-    const used = readersOf(muxi).reduce((sum, pid) => sum + ticksOf(pid), 0)
+    const used = cpuSeconds(readersOf(muxi))
     if (used !== before) quiet = performance.now()
     before = used
-  }
-}
-
-function ticksOf(pid: number): number {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-    return Number(fields[11]) + Number(fields[12])
-  } catch {
-    return 0
   }
 }

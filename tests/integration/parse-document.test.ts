@@ -12,8 +12,8 @@ import {
   readDocument,
 } from '../../media/document/parse-document.ts'
 import type { ParseLimits } from '../../media/document/parse-limits.ts'
-import type { ChildKind } from '../../media/process/child-kind.ts'
-import { endIdleChildren } from '../../media/process/child-pool.ts'
+import { type ChildKind, scriptCommand } from '../../media/process/child-kind.ts'
+import { endIdleChildren, withChild } from '../../media/process/child-pool.ts'
 import { endSpares } from '../../media/process/spares.ts'
 import { startChild } from '../support/children.ts'
 import { numberedPages, pdf } from '../support/pdf.ts'
@@ -64,9 +64,10 @@ test('pages are read in batches, with their numbers, headings and sentences', as
 })
 
 test('one parser serves the batches of a document, and exits with the idle ones', async () => {
+  await endIdleChildren()
   const path = file(pdf(numberedPages(4)))
   await inspectDocument(path, options())
-  // The spare is the last one.
+  // The second is the spare.
   await expect.poll(() => childrenNow().length).toBe(2)
   const pids = childrenNow()
   await parsePages(path, { from: 1, to: 2 }, options())
@@ -76,6 +77,7 @@ test('one parser serves the batches of a document, and exits with the idle ones'
 })
 
 test('a stored document has its parser started; text and pictures have not', async () => {
+  await endIdleChildren()
   expectDocument('text/plain', LIMITS.memory_mb)
   expectDocument('image/png', LIMITS.memory_mb)
   expectDocument('text/html', LIMITS.memory_mb)
@@ -165,6 +167,17 @@ describe('a file that cannot be read is a MediaFailure that names the reason', (
   })
 })
 
+test('a child cannot write, by a worker thread either', async () => {
+  const command = scriptCommand(new URL('../support/writing-child.ts', import.meta.url))
+  const kind: ChildKind = { what: 'document', writes: false, most: 1, command }
+  const path = join(tempDir(), 'written')
+  const told = await withChild(kind, { owner: 'anna', memory_mb: 512 }, (child) =>
+    child.ask<{ written: boolean }>({ path }, options()),
+  )
+  expect(told).toEqual({ written: false })
+  await endIdleChildren()
+})
+
 test('a parser inherits no secrets', async () => {
   process.env['OPENAI_API_KEY'] = 'sk-secret'
   try {
@@ -195,7 +208,8 @@ test.each(['node', 'deno'] as const)(
       execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' })
         .split('\n')
         .filter((line) => line.includes(`parse-child.ts ${parent.pid} `))
-    await expect.poll(() => parsers().length, { interval: 20 }).toBe(2)
+    // One works, one waits for its document, and one is the spare.
+    await expect.poll(() => parsers().length, { interval: 20 }).toBe(3)
     // Not its group: the parsers must notice by themselves.
     process.kill(parent.pid, 'SIGKILL')
     await expect.poll(parsers).toEqual([])
