@@ -9,6 +9,7 @@ import type { Settings } from '../config/settings.ts'
 import { syncFileAgents } from '../db/queries/agents.ts'
 import { findValidHashes } from '../db/queries/keys.ts'
 import { checkIssuer, finishSignIn, openSignIn } from '../mcp/oauth.ts'
+import { expectDocument } from '../media/document/parse-document.ts'
 import { clientDocument } from '../mcp/oauth-client.ts'
 import { isOurUi } from '../temporal-config/server-arguments.ts'
 import { createSpeaker } from './media.ts'
@@ -54,6 +55,8 @@ export async function startApi(
     public_url: publicUrl(settings),
     startTurn: turns.startTurn,
     headStarts: turns.headStarts,
+    // Both need workers in this process.
+    expectDocument: turns.headStarts && ((type) => expectDocument(type, settings.limits.document_memory_mb)),
     openStreams: new OpenStreams({
       limits: settings.limits,
       findValid: (hashes) => findValidHashes(storage.db, hashes),

@@ -76,6 +76,8 @@ export interface ApiContext {
   startTurn: (turn: StartableTurn) => Promise<void>
   /** Of workers in this process; undefined where there are none. */
   headStarts: HeadStarts | undefined
+  /** A file of this media type was stored, and a job for it may follow soon. Undefined without workers in this process. */
+  expectDocument: ((type: string) => void) | undefined
   openStreams: OpenStreams
   /** When false, every request has the anonymous principal. */
   auth: boolean

@@ -11,6 +11,7 @@ import { openInspector } from './inspector.ts'
 import { large } from './large.ts'
 import { authorization, chat, ms, now, percentile, report, throughput } from './measure.ts'
 import { audio, images, ocr } from './media.ts'
+import { smallFiles } from './small-files.ts'
 import { startBench, type Bench } from './processes.ts'
 import { recalling } from './recalling.ts'
 import { retrieval } from './retrieval.ts'
@@ -27,6 +28,7 @@ const SECTIONS = {
   stop: stopTimes,
   streams: concurrentStreams,
   ingest: ingestion,
+  small: smallFiles,
   ocr,
   images,
   audio,
