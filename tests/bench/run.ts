@@ -14,6 +14,7 @@ import { audio, images, ocr } from './media.ts'
 import { startBench, type Bench } from './processes.ts'
 import { recalling } from './recalling.ts'
 import { retrieval } from './retrieval.ts'
+import { routing } from './routing.ts'
 import { toolCalls, type BareChild } from './tools.ts'
 
 const TURNS = 200
@@ -33,6 +34,7 @@ const SECTIONS = {
   large,
   recall: recalling,
   retrieval,
+  routing,
   fleet,
   tools: toolCalls,
   idle,
