@@ -125,9 +125,8 @@ it(keeps('routing.killed', 'and the client sees one beginning'), async () => {
   })
   const { stream, turnId } = await ask(`Fog? ${cue}`)
   await expect.poll(() => stage.model.calls(cue)).toBe(1)
-  const killed = worker
+  await worker.kill()
   worker = await stage.start('worker')
-  await killed.kill()
   await stream.untilFinal()
   expect(stream.text).toBe('Foggy.')
   expect(stream.events.filter(({ type }) => type === 'message_start')).toHaveLength(1)
