@@ -99,6 +99,11 @@ export function unreadableCredential(): Error {
   return final({ code: 'internal_error', message })
 }
 
+/** The orchestrator has nothing to choose from. */
+export function noAgent(): Error {
+  return final({ code: 'unavailable', message: 'There is no agent that could answer' })
+}
+
 /** The row and its column are named in the log. */
 export function damagedRow(): Error {
   return final({ code: 'internal_error', message: 'A stored row is damaged; the log names it' })

@@ -6,6 +6,7 @@ import { parseBlobUrl } from '../contracts/blob-url.ts'
 import { isLoopbackHost } from '../contracts/hosts.ts'
 import type { ProviderSettings, ProvidersSettings } from '../contracts/model-check.ts'
 import { type Environment, readEnvironment } from './environment.ts'
+import { readRouting, type RoutingSettings } from './routing-settings.ts'
 import { SettingReader } from './setting-reader.ts'
 import { SettingsError } from './settings-error.ts'
 import { readTemporal, type TemporalSettings } from './temporal-settings.ts'
@@ -99,6 +100,8 @@ export interface Settings {
   readonly limits: Limits
   readonly engine: EngineSettings
   readonly offline_words_per_second: number
+  /** How the orchestrator chooses agents. */
+  readonly routing: RoutingSettings
   /** `local`, or `openai:<model>[@dimension]`; default: the provider's when there is a key, else local. */
   readonly embedding_model?: string
   /** `none`, `local`, `openai:<model>`, `deepgram:<model>` or the address of a server; default: the first available. */
@@ -148,6 +151,7 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
     limits: read.numbers('MUXI_LIMIT_', LIMITS, { min: 1, max: 2 ** 40 }),
     engine: read.numbers('MUXI_ENGINE_', ENGINE, { min: 1, max: 2 ** 31 - 1 }),
     offline_words_per_second: read.integer('MUXI_OFFLINE_WORDS_PER_SECOND', { min: 1, max: 100_000 }, 40),
+    routing: readRouting(read),
     embedding_model: read.matching(
       'MUXI_EMBEDDING_MODEL',
       (choice) => /^(local|openai:[^@\s]+(@\d+)?)$/.test(choice),

@@ -7,7 +7,7 @@ import type { Db, TurnsTable } from '../schema.ts'
 import type { Passage } from './recalls.ts'
 
 type StepRow = StepInput['turn'] &
-  Record<'attached' | 'searchable' | 'has_servers' | 'has_open_usage' | 'answered', number | boolean> & {
+  Record<'attached' | 'searchable' | 'has_servers' | 'has_usage' | 'answered', number | boolean> & {
     passages: string | null
     asked_id: string
     role: 'user' | 'assistant'
@@ -39,8 +39,8 @@ export interface StepInput {
   searchable: boolean
   /** Whether the agent has MCP servers. */
   has_servers: boolean
-  /** Whether there are model requests without a recorded end. */
-  has_open_usage: boolean
+  /** Whether model requests of the turn are recorded already: of earlier attempts, of routing, of its attachments. */
+  has_usage: boolean
   /** Whether the step's result is stored already. */
   answered: boolean
   /** The previous messages, oldest first, up to the agent's buffer size, without those that were never accepted or still wait. */
@@ -86,13 +86,9 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
         .as('has_servers'),
       eb
         .exists(
-          eb
-            .selectFrom('model_usage')
-            .select('model_usage.id')
-            .whereRef('model_usage.stream_id', '=', 'turns.id')
-            .where('model_usage.status', '=', 'sent'),
+          eb.selectFrom('model_usage').select('model_usage.id').whereRef('model_usage.stream_id', '=', 'turns.id'),
         )
-        .as('has_open_usage'),
+        .as('has_usage'),
       eb
         .exists(
           eb
@@ -135,7 +131,7 @@ export async function readStepInput(db: Db, turnId: string, step: number, buffer
     passages: parseColumn(recallPassages, first.passages, turnId),
     searchable: Boolean(first.searchable),
     has_servers: Boolean(first.has_servers),
-    has_open_usage: Boolean(first.has_open_usage),
+    has_usage: Boolean(first.has_usage),
     answered: Boolean(first.answered),
     earlier: before
       .toReversed()

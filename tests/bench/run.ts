@@ -15,6 +15,7 @@ import { smallFiles } from './small-files.ts'
 import { startBench, type Bench } from './processes.ts'
 import { recalling } from './recalling.ts'
 import { retrieval } from './retrieval.ts'
+import { routing } from './routing.ts'
 import { toolCalls, type BareChild } from './tools.ts'
 
 const TURNS = 200
@@ -35,6 +36,7 @@ const SECTIONS = {
   large,
   recall: recalling,
   retrieval,
+  routing,
   fleet,
   tools: toolCalls,
   idle,

@@ -224,7 +224,7 @@ export class Stage {
     return { status: response.status, headers: response.headers, text: answered, body: json }
   }
 
-  /** Sends a message and follows its events. */
+  /** Sends a message and follows its events. @param more.agent `auto` for the orchestrator */
   chat(
     url: string,
     content: string,
@@ -232,7 +232,8 @@ export class Stage {
   ): Promise<SseClient> {
     const { agent = 'scripted', key = this.key, headers = {}, ...fields } = more
     const body = JSON.stringify({ content, ...fields })
-    return SseClient.open(`${url}/api/v1/agents/${agent}/chat/stream`, {
+    const to = agent === 'auto' ? '/chat' : `/agents/${agent}/chat`
+    return SseClient.open(`${url}/api/v1${to}/stream`, {
       method: 'POST',
       headers: { ...this.#headers(key, body), ...headers },
       body,
