@@ -4,6 +4,7 @@ import type { StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
 import { responseSchemaFault } from '../../contracts/response-schema.ts'
+import { isRemembering } from '../../contracts/schemas/agent.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { ensureDefaultConversation, findDefaultConversation } from '../../db/queries/conversations.ts'
@@ -149,6 +150,7 @@ async function insert(context: Context, principal: Principal, submission: Submis
       content: request.content,
       attachments,
       response_schema: request.response_schema,
+      remembers: isRemembering(agent.config.memory),
     }
     const attached = await insertAttachedJobs(tx, turn)
     await insertTurn(tx, { ...turn, attachments: attached }, active_turn_id === undefined ? 'active' : 'waiting')

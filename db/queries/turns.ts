@@ -25,6 +25,8 @@ export interface NewTurn {
   content: string
   attachments: Attachment[]
   response_schema: unknown
+  /** Whether its end leaves a row in the outbox of memory. */
+  remembers?: boolean
 }
 
 /**
@@ -34,7 +36,8 @@ export interface NewTurn {
  */
 export async function insertTurn(tx: Tx, turn: NewTurn, place: 'active' | 'waiting'): Promise<void> {
   const stamp = new Date().toISOString()
-  const { content, attachments, response_schema, turn_id, user_message_id, conversation_id, ...columns } = turn
+  const { content, attachments, response_schema, turn_id, user_message_id, conversation_id, remembers, ...columns } =
+    turn
   await insertTurnRow(tx, {
     ...columns,
     id: turn_id,
@@ -45,6 +48,7 @@ export async function insertTurn(tx: Tx, turn: NewTurn, place: 'active' | 'waiti
     accepted_at: place === 'active' ? null : stamp,
     response_schema: response_schema === undefined ? null : JSON.stringify(response_schema),
     created_at: stamp,
+    remembers: remembers ? 1 : 0,
   })
   await insertMessage(tx, {
     id: user_message_id,
@@ -73,6 +77,7 @@ const insertTurnRow = inserting('turns', [
   'message_id',
   'response_schema',
   'created_at',
+  'remembers',
 ])
 
 /** Inserts a message of a turn. */

@@ -11,6 +11,7 @@ import { openInspector } from './inspector.ts'
 import { large } from './large.ts'
 import { authorization, chat, ms, now, percentile, report, throughput } from './measure.ts'
 import { audio, images, ocr } from './media.ts'
+import { memories } from './memories.ts'
 import { startBench, type Bench } from './processes.ts'
 import { recalling } from './recalling.ts'
 import { retrieval } from './retrieval.ts'
@@ -33,6 +34,7 @@ const SECTIONS = {
   large,
   recall: recalling,
   retrieval,
+  memories,
   fleet,
   tools: toolCalls,
   idle,
