@@ -18,6 +18,7 @@ const SAME_ON_DENO = [
   'formats',
   'head-start',
   'knowledge',
+  'long-term-memory',
   'mcp-endpoint',
   'mcp-idle',
   'mcp-servers',

@@ -44,6 +44,16 @@ export function toModelFailure(failure: ProviderFailure, model: ModelRef, failed
   })
 }
 
+/** A provider that failed in a call that nothing waits for: Temporal makes it again. */
+export function toHiddenCallFailure({ provider, status, retryAfter }: ProviderFailure): Error {
+  const how = status === undefined ? 'could not be reached' : `answered ${status}`
+  return ApplicationFailure.create({
+    message: `A call for memory failed: ${provider} ${how}`,
+    type: FAILURE.retry,
+    ...(retryAfter !== undefined && { nextRetryDelay: retryAfter }),
+  })
+}
+
 /** A failure of this program after a request was paid for: it is retried as often as a failure of the model is. */
 export function toInternalFailure(reason: unknown, failedBefore: number): unknown {
   return failedBefore + 1 < MODEL_ATTEMPTS ? reason : unhandled()

@@ -2,6 +2,7 @@
 import { describeActivities } from './ingest/describe-image.ts'
 import { indexAndPublishActivities } from './ingest/index-and-publish.ts'
 import { mcpRouteActivities } from './mcp/route-call.ts'
+import { memoryActivities } from './memory/write-memories.ts'
 import { modelCallActivities } from './turn/model-call.ts'
 import type { ActivityResources } from './resources.ts'
 import { routeTurnActivities } from './turn/route-turn.ts'
@@ -22,6 +23,7 @@ export function createActivities(resources: ActivityResources & TurnResources) {
     ...describeActivities(resources),
     ...transcribeActivities(resources),
     ...summaryActivities(resources),
+    ...memoryActivities(resources),
   }
 }
 

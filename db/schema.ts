@@ -23,6 +23,7 @@ import type {
   ChunksTable,
   EmbeddingsTable,
 } from './tables/knowledge.ts'
+import type { ContextMemoriesTable, MemoriesTable, MemoryOutboxTable } from './tables/memory.ts'
 import type {
   McpServersTable,
   McpToolsTable,
@@ -40,6 +41,7 @@ export type * from './tables/events.ts'
 export type * from './tables/files.ts'
 export type * from './tables/jobs.ts'
 export type * from './tables/knowledge.ts'
+export type * from './tables/memory.ts'
 export type * from './tables/mcp.ts'
 
 export interface DB {
@@ -81,6 +83,9 @@ export interface DB {
   mcp_grants: McpGrantsTable
   mcp_sign_ins: McpSignInsTable
   engine_state: EngineStateTable
+  memories: MemoriesTable
+  memory_outbox: MemoryOutboxTable
+  context_memories: ContextMemoriesTable
 }
 
 /** A connection for reads and single statements. */

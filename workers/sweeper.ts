@@ -14,6 +14,8 @@ import { sweepApprovals } from './sweep-approvals.ts'
 import { sweepFiles } from './sweep-files.ts'
 import { sweepJobs } from './sweep-jobs.ts'
 import { sweepMcpServers } from './sweep-mcp-servers.ts'
+import { sweepMemory } from './sweep-memory.ts'
+import type { StartMemory } from './memory-starter.ts'
 
 const PAGE = 100
 /** Files are swept less often: each pass reads all old files without references. */
@@ -25,6 +27,8 @@ export interface SweeperOptions {
   log: Logger
   /** Starts the workflow of an active turn; one that has been started counts as success. */
   startTurn: (turn: StartableTurn) => Promise<void>
+  /** Starts the writing of memory of a conversation, or signals the running one. */
+  startMemory: StartMemory
   interval_ms: number
   /** A turn that was activated less than this ago is skipped: its acceptance may be in progress. */
   min_age_ms: number
@@ -41,6 +45,7 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
       await sweepApprovals(options, signal)
       await sweepJobs(options, before, signal)
       await sweepMcpServers(options, signal)
+      await sweepMemory(options, before, signal)
       await forgetOld(options.storage.db, options.retention, signal)
       if (Date.now() >= filesAt) {
         await sweepFiles(options, options.retention.orphan_file_days, signal)

@@ -15,6 +15,7 @@ import type { ModelRegistry } from '../providers/registry.ts'
 import { HeadStarts } from '../activities/turn/head-start.ts'
 import { stepPrompts } from '../activities/turn/step-prompt.ts'
 import type { VectorStore } from '../vectors/store.ts'
+import { memoryStarter } from './memory-starter.ts'
 import { turnStarter, type TurnStarterOptions } from './turn-starter.ts'
 import { failureInterceptor } from './failure-interceptor.ts'
 import { workflowBundle } from './workflow-bundle.ts'
@@ -63,6 +64,7 @@ export function createTurnResources(options: TurnResourcesOptions): TurnResource
     prepareStep,
     headStarts: options.headStart ? new HeadStarts({ ...storage, models }, prepareStep) : undefined,
     startTurn: turnStarter(options),
+    startMemory: memoryStarter(options.client, storage),
   }
 }
 

@@ -74,6 +74,14 @@ export const { inspectFile, parseBatch, prepareImage, readImage, prepareRecordin
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
 })
 
+/** Nothing waits for it: retried until the embedding server and the database answer. */
+export const { writeMemories } = proxyActivities<TurnActivities>({
+  startToCloseTimeout: '30m',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '5m' },
+})
+
 export const { indexBatch, publishJob, describeImage, transcribeSegment, planSummary, summarizePart, indexSummary } =
   proxyActivities<TurnActivities>({
     startToCloseTimeout: '30m',

@@ -49,7 +49,7 @@ export function modelCallActivities(resources: Resources) {
         adopted = undefined
         if ('cancelled' in completed) return await cancel(input, prompt.given)
         events.publish(turn_id, completed.events)
-        if (completed.end) await startNextOf(resources, turn_id, completed.end)
+        if (completed.end) await startNextOf(resources, turn_id, prompt.given.turn.conversation_id, completed.end)
         return completed.result
       } finally {
         adopted?.abort(new StopRequested('The request is not needed'))
@@ -98,7 +98,7 @@ export function modelCallActivities(resources: Resources) {
     const { turn } = given
     if (isFinalStatus(turn.status)) {
       // The attempt that ended it may have died before it started the next one.
-      await startNextOf(resources, turn.id, { conversation_id: turn.conversation_id })
+      await startNextOf(resources, turn.id, turn.conversation_id, undefined)
       return toResult(input, [], NOTHING, turn.status)
     }
     if (turn.cancel_requested_at !== null) return cancel(input, given)

@@ -112,6 +112,7 @@ export function routeTurnActivities(resources: Resources) {
       throw isStopped ? signal.reason : error
     }
     const { agent, confidence, by, error } = choice
+    const { config } = await getAgentVersion(db, agent.id, agent.version)
     const told = await db.transaction().execute(async (tx) => {
       await endLogEntry(tx, logId, {
         status: 'completed',
@@ -121,7 +122,7 @@ export function routeTurnActivities(resources: Resources) {
       })
       // What was decided because the model failed is decided again the next time.
       if (error === undefined) await keepRoute(tx, asked.message, { agent_id: agent.id, confidence })
-      return setRoute(tx, turn.id, agent, confidence)
+      return setRoute(tx, turn.id, { ...agent, config }, confidence)
     })
     events.publish(turn.id, told)
     return resultOf(await getTurnOrThrow(turn.id))

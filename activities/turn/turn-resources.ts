@@ -14,4 +14,6 @@ export interface TurnResources extends Pick<ActivityResources, 'tools'> {
   headStarts: HeadStarts | undefined
   /** Starts the workflow of an active turn; one that has been started counts as success. */
   startTurn: (turn: StartableTurn) => Promise<void>
+  /** Starts the writing of memory after the end of a turn; a failure is left to the sweeper. */
+  startMemory: (filled: { conversation_id: string; agent_id: string; user_id: string }) => Promise<void>
 }

@@ -5,6 +5,7 @@ import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
 import { AUTO } from '../../contracts/routing.ts'
 import { responseSchemaFault } from '../../contracts/response-schema.ts'
+import { isRemembering } from '../../contracts/schemas/agent.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { findAgent, getAgentOrThrow } from '../../db/queries/agents.ts'
 import { ensureDefaultConversation, findDefaultConversation } from '../../db/queries/conversations.ts'
@@ -159,6 +160,7 @@ async function insert(context: Context, principal: Principal, submission: Submis
       attachments,
       response_schema: request.response_schema,
       ...(routed && { routing_confidence: routed.confidence }),
+      remembers: agent !== undefined && isRemembering(agent.config.memory),
     }
     const attached = await insertAttachedJobs(tx, turn)
     await insertTurn(tx, { ...turn, attachments: attached }, active_turn_id === undefined ? 'active' : 'waiting')

@@ -1,7 +1,7 @@
 // Dependencies of the API's services.
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
-import type { AgentConfig, AgentSource } from '../../contracts/schemas/agent.ts'
+import type { AgentConfig, AgentSource, MemoryDefaults } from '../../contracts/schemas/agent.ts'
 import type { ProvidersSettings } from '../../contracts/model-check.ts'
 import type { StartableTurn } from '../../db/queries/turn-queue.ts'
 import type { Storage } from '../../db/storage.ts'
@@ -58,6 +58,8 @@ export interface ApiContext {
   /** Names of environment variables that secret fields may refer to over the API, with their values. */
   apiEnv: Readonly<Record<string, string>>
   limits: ApiLimits
+  /** Of agents that do not say whether they have long-term memory. */
+  memoryDefaults: MemoryDefaults
   /** Public URL of the API, without a trailing slash. */
   public_url: string
   agentsDir: string

@@ -1,6 +1,7 @@
 // What the orchestrator decides by, and its decisions: kept by a hash of the message and of the agents there are.
 import { createHash } from 'node:crypto'
 import type { StoredEvent } from '../../contracts/events.ts'
+import { isRemembering, type AgentConfig } from '../../contracts/schemas/agent.ts'
 import { AUTO } from '../../contracts/routing.ts'
 import { addEvents } from '../event-rows.ts'
 import type { AgentsTable, Db, MessagesTable, Tx, TurnsTable } from '../schema.ts'
@@ -117,12 +118,17 @@ export async function keepRoute(db: Db | Tx, message: RoutedMessage, route: Rout
 export async function setRoute(
   tx: Tx,
   turnId: string,
-  agent: Pick<AgentsTable, 'id' | 'version'>,
+  agent: Pick<AgentsTable, 'id' | 'version'> & { config: AgentConfig },
   confidence: number,
 ): Promise<StoredEvent[]> {
   const turn = await tx
     .updateTable('turns')
-    .set({ agent_id: agent.id, agent_version: agent.version, routing_confidence: confidence })
+    .set({
+      agent_id: agent.id,
+      agent_version: agent.version,
+      routing_confidence: confidence,
+      remembers: isRemembering(agent.config.memory) ? 1 : 0,
+    })
     .where('id', '=', turnId)
     .where('agent_id', '=', AUTO)
     .where('finished_at', 'is', null)

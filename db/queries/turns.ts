@@ -27,6 +27,8 @@ export interface NewTurn {
   response_schema: unknown
   /** Only of a turn whose agent the orchestrator has chosen already. */
   routing_confidence?: number
+  /** Whether its end leaves a row in the outbox of memory. */
+  remembers?: boolean
 }
 
 /**
@@ -36,7 +38,8 @@ export interface NewTurn {
  */
 export async function insertTurn(tx: Tx, turn: NewTurn, place: 'active' | 'waiting'): Promise<void> {
   const stamp = new Date().toISOString()
-  const { content, attachments, response_schema, turn_id, user_message_id, conversation_id, ...columns } = turn
+  const { content, attachments, response_schema, turn_id, user_message_id, conversation_id, remembers, ...columns } =
+    turn
   await insertTurnRow(tx, {
     ...columns,
     id: turn_id,
@@ -48,6 +51,7 @@ export async function insertTurn(tx: Tx, turn: NewTurn, place: 'active' | 'waiti
     response_schema: response_schema === undefined ? null : JSON.stringify(response_schema),
     routing_confidence: turn.routing_confidence ?? null,
     created_at: stamp,
+    remembers: remembers ? 1 : 0,
   })
   await insertMessage(tx, {
     id: user_message_id,
@@ -77,6 +81,7 @@ const insertTurnRow = inserting('turns', [
   'response_schema',
   'routing_confidence',
   'created_at',
+  'remembers',
 ])
 
 /** Inserts a message of a turn. */

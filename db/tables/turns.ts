@@ -45,6 +45,8 @@ export interface TurnsTable {
   finished_at: string | null
   /** How sure the orchestrator was of the agent, from 0 to 1; null when the client named the agent. */
   routing_confidence: number | null
+  /** 1 when its end leaves a row in `memory_outbox`. */
+  remembers: number
 }
 
 export interface MessagesTable {
@@ -132,10 +134,14 @@ export interface ApprovalsTable {
   taken_at: string | null
 }
 
-/** The recalled passages of a turn: the same in every step and attempt. */
+/** What was recalled for a turn: the same in every step and attempt. */
 export interface RecallsTable {
   turn_id: string
   passages: string
+  /** JSON: messages of earlier; null before memory existed. */
+  memories: string | null
+  /** JSON: the context memory of the user as it was. */
+  about_user: string | null
   created_at: string
 }
 

@@ -14,11 +14,12 @@ import { ms, percentile, report } from './measure.ts'
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/routing/', import.meta.url))
 const PROVIDERS = { openai: {}, anthropic: {}, gemini: {}, xai: {} }
+const MEMORY = { long_term: false, database: { sqlite_file: '' } }
 const THRESHOLD = 0.5
 const embedder = createEmbedder({ openai: {} }, 'local')
 const { signal } = new AbortController()
 
-const agents = () => loadAgentFiles(join(EXAMPLE, 'agents'), {}, PROVIDERS, [])
+const agents = () => loadAgentFiles(join(EXAMPLE, 'agents'), {}, PROVIDERS, [], MEMORY)
 const messages = () =>
   readFileSync(join(EXAMPLE, 'messages.jsonl'), 'utf8')
     .trim()

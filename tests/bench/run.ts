@@ -12,6 +12,7 @@ import { large } from './large.ts'
 import { authorization, chat, ms, now, percentile, report, throughput } from './measure.ts'
 import { audio, images, ocr } from './media.ts'
 import { smallFiles } from './small-files.ts'
+import { memories } from './memories.ts'
 import { startBench, type Bench } from './processes.ts'
 import { recalling } from './recalling.ts'
 import { retrieval } from './retrieval.ts'
@@ -37,6 +38,7 @@ const SECTIONS = {
   recall: recalling,
   retrieval,
   routing,
+  memories,
   fleet,
   tools: toolCalls,
   idle,

@@ -45,6 +45,11 @@ export const REQUIREMENTS = {
   'head-start.stopped': 'A cancelled turn ends its head start',
   'head-start.provider-fails': 'A head start that fails counts as the first attempt',
   'memory.turns': 'A turn that is over leaves nothing in the memory of the processes that ran it',
+  'memory.killed': 'kill -9 between the end of a turn and the writing of its memory: it is written once, by any worker',
+  'memory.swept': 'The writing of memory that was never started is started by the sweeper',
+  'memory.log': 'The execution log lists what a turn recalled, and what was remembered of it',
+  'memory.routes': 'Memories and context memory are read and changed over the API, by their own user only',
+  'memory.forgotten': 'Forgetting a user removes rows, memories, files and the histories of the engine',
   'head-start.counted': 'Every request of the model has one usage row, and head starts do not double requests',
   'turn.eleven-events': 'A turn of one step has exactly 11 events in its workflow history: one workflow, one activity',
 

@@ -166,6 +166,7 @@ const NAMES: (keyof Activities)[] = [
   'publishJob',
   'planSummary',
   'summarizePart',
+  'writeMemories',
 ]
 
 function aTurn(given: Partial<TurnInput>): TurnInput {
