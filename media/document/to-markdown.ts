@@ -4,6 +4,9 @@ import TurndownService from 'turndown'
 import { scripted } from './scripts.ts'
 import { cellsOf, fillSpans, flattenNested, MAX_COLUMNS } from './table-grid.ts'
 
+/** Of what would begin a block, which a cell cannot: `\-7.5`, `2\. May`. */
+const BLOCK_ESCAPE = /^\\(?=[-+=#>])|^(\d+)\\(?=\.)/
+
 /** Changes the element. */
 export function toMarkdown(element: Element): string {
   const service = new TurndownService({
@@ -36,6 +39,7 @@ export function toMarkdown(element: Element): string {
       if (columnsAround(node) === 0) return `\n\n${content}\n\n`
       const text = content
         .trim()
+        .replace(BLOCK_ESCAPE, '$1')
         .replaceAll(/\s*\n\s*/g, ' ')
         .replaceAll('|', String.raw`\|`)
       return `| ${text} `
