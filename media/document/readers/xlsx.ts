@@ -19,13 +19,19 @@ export function readXlsx(path: string): Promise<UnnumberedPage[]> {
     const hidden = book.sheets.filter((each) => each.hidden).map(({ name }) => name)
     const notices = leftOutSheets(hidden)
     const pages: UnnumberedPage[] = []
-    for (const { name, path: part } of visible) {
+    for (const { name, path: part, isChart } of visible) {
       if (part === undefined) {
         notices.push(unreadSheet(name))
         continue
       }
+      const extras = await sheetExtras(archive, part, name, book.persons)
+      if (isChart) {
+        const label = `Sheet ${name}`
+        const own = extras.notices.length > 0 ? { notices: extras.notices } : {}
+        pages.push({ text: extras.text, label, ...own })
+        continue
+      }
       const cells = readSheetCells(await archive.xml(part), book)
-      const extras = await sheetExtras(archive, part, name)
       const found = sheetPages({
         ...cells,
         name,
@@ -54,7 +60,7 @@ function headersOf({ frozen, filter }: SheetCells, { headers }: SheetExtras): { 
 function unreadSheet(name: string): Notice {
   return {
     code: 'not_read',
-    message: 'Sheets without cells, such as charts, are not read',
+    message: 'Sheets without cells, such as dialogs and macros, are not read',
     count: 1,
     places: [`Sheet ${name}`],
   }
