@@ -132,9 +132,14 @@ class TableReader {
     const comment = note ? this.#paragraphs(note, ' ') : ''
     if (comment !== '') this.#comments.push(`- ${at}: ${comment}`)
     const date = attribute(cell, 'date-value')
-    if (date !== undefined) return date.replace(/T00:00:00(?:\.0+)?$/, '').replace('T', ' ')
-    const shown = this.#paragraphs(cell, ' ')
+    if (date !== undefined)
+      return date
+        .replace(/(\.\d*?)0+$/, '$1')
+        .replace(/\.$/, '')
+        .replace(/T00:00:00$/, '')
+        .replace('T', ' ')
     const type = attribute(cell, 'value-type')
+    const shown = withSeconds(this.#paragraphs(cell, ' '), attribute(cell, 'time-value'))
     const value = attribute(cell, 'value')
     const formula = attribute(cell, 'formula')
     if (formula !== undefined && type === undefined && shown === '') {
@@ -181,6 +186,13 @@ function isInvisible(element: Element): boolean {
 
 function repeats(element: Element, name: string): number {
   return Math.max(1, Math.floor(Number(attribute(element, name) ?? 1)) || 1)
+}
+
+/** `12:34:56.789` of a time that is shown as `12:34:57`. */
+function withSeconds(shown: string, time: string | undefined): string {
+  const [, seconds = '', fraction = ''] = /(\d+)[.,](\d*?)0*S$/.exec(time ?? '') ?? []
+  if (fraction === '') return shown
+  return shown.replace(/(:\d\d:)\d\d(?!\d|[:.,]\d)/, `$1${seconds.padStart(2, '0')}.${fraction}`)
 }
 
 /** `=B2*3` of `of:=[.B2]*3`. */
