@@ -2,7 +2,7 @@
 // lose cells.
 import TurndownService from 'turndown'
 import { scripted } from './scripts.ts'
-import { cellsOf, fillSpans, flattenNested, MAX_COLUMNS } from './table-grid.ts'
+import { cellsOf, fillSpans, MAX_COLUMNS } from './table-grid.ts'
 
 /** Of what would begin a block, which a cell cannot: `\-7.5`, `2\. May`. */
 const BLOCK_ESCAPE = /^\\(?=[-+=#>])|^(\d+)\\(?=\.)/
@@ -15,7 +15,6 @@ export function toMarkdown(element: Element): string {
     bulletListMarker: '-',
     emDelimiter: '*',
   })
-  flattenNested(element)
   for (const table of element.querySelectorAll('table')) if (!table.querySelector('table')) fillSpans(table)
   const columns = new Map<Element, number>()
   /** Number of columns of the table around a node; 0 for a layout table. */

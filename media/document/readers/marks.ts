@@ -23,7 +23,13 @@ export class Marks {
       const index = mark.codePointAt(0)! - FIRST
       counts.set(index, (counts.get(index) ?? 0) + 1)
     }
-    const text = counts.size === 0 ? marked : marked.replaceAll(ANY, '').replaceAll(/\n{3,}/g, '\n\n')
+    const text =
+      counts.size === 0
+        ? marked
+        : marked
+            .replaceAll(ANY, '')
+            .replaceAll(/\n{3,}/g, '\n\n')
+            .trim()
     const notices = [...counts].flatMap(([index, count]) => {
       const notice = this.#notices[index]
       return notice ? [{ ...notice, count }] : []

@@ -2,8 +2,10 @@
 import type { Notice } from '../../../contracts/notices.ts'
 import { MediaFailure } from '../../failure.ts'
 import { columnName } from './cell-references.ts'
+import { markupToMarkdown } from './markup.ts'
 import { withContent } from './odf.ts'
 import { OdfHtml } from './odf-html.ts'
+import type { ReadObject } from './odf-objects.ts'
 import { type Sheet, sheetPages } from './sheet-grid.ts'
 import { leftOutSheets, unvaluedFormulas, withNotices } from './sheet-notices.ts'
 import { withAllDigits } from './shown-digits.ts'
@@ -16,21 +18,22 @@ const MAX_COLUMNS = 16_384
 
 /** @throws MediaFailure */
 export function readOds(path: string): Promise<UnnumberedPage[]> {
-  return withContent(path, (content, body) => {
-    const writer = new OdfHtml(content)
+  return withContent(path, (source, body) => {
+    const writer = new OdfHtml(source)
     const tables = childrenOf(childAt(body, 'spreadsheet'), 'table')
     const isHidden = (table: Element) => writer.styleOf(table, 'table-properties', 'display') === 'false'
     const visible = tables.filter((table) => !isHidden(table))
     if (visible.length === 0 && tables.length > 0)
       throw new MediaFailure('empty', 'All sheets of the workbook are hidden')
     const hidden = tables.filter(isHidden).map((table) => attribute(table, 'name') ?? '')
-    const pages = visible.flatMap((table) => sheetPages(new TableReader(writer).read(table)))
+    const pages = visible.flatMap((table) => sheetPages(new TableReader(writer, source.object).read(table)))
     return withNotices(pages, leftOutSheets(hidden))
   })
 }
 
 class TableReader {
   readonly #writer: OdfHtml
+  readonly #object: ReadObject
   readonly #rows: Sheet['rows'] = new Map()
   readonly #merged: Sheet['merged'] = []
   readonly #hiddenRows = new Set<number>()
@@ -42,14 +45,17 @@ class TableReader {
   #column = 0
   #leftOut = 0
 
-  constructor(writer: OdfHtml) {
+  constructor(writer: OdfHtml, object: ReadObject) {
     this.#writer = writer
+    this.#object = object
   }
 
   read(table: Element): Sheet {
     const name = attribute(table, 'name') ?? ''
     this.#readRows(table)
     const boxes = [...descendantsOf(table, 'text-box')].map((box) => this.#paragraphs(box, '\n\n')).filter(Boolean)
+    const objects = [...descendantsOf(table, 'object')].map((object) => this.#object(object))
+    const charts = objects.filter((html) => html !== undefined).map((html) => markupToMarkdown(html))
     const comments = this.#comments.length > 0 ? [`**Comments:**\n\n${this.#comments.join('\n')}`] : []
     return {
       name,
@@ -59,8 +65,11 @@ class TableReader {
       hiddenColumns: this.#hiddenColumns,
       bold: new Set(),
       headers: this.#headers,
-      after: [...boxes, ...comments].join('\n\n'),
-      notices: [...unvaluedFormulas(name, this.#unvalued), ...this.#unread(table, `Sheet ${name}`)],
+      after: [...boxes, ...charts, ...comments].join('\n\n'),
+      notices: [
+        ...unvaluedFormulas(name, this.#unvalued),
+        ...this.#unread(table, `Sheet ${name}`, objects.length - charts.length),
+      ],
     }
   }
 
@@ -157,14 +166,13 @@ class TableReader {
       .join(joint)
   }
 
-  #unread(table: Element, place: string): Notice[] {
+  #unread(table: Element, place: string, objects: number): Notice[] {
     const frames = [...descendantsOf(table, 'frame')]
     const notice = (message: string, count: number): Notice[] =>
       count > 0 ? [{ code: 'not_read', message, count, places: [place] }] : []
-    const charts = frames.filter((frame) => childAt(frame, 'object')).length
     const pictures = frames.filter((frame) => childAt(frame, 'image') && !childAt(frame, 'object')).length
     return [
-      ...notice('Charts in sheets are not read', charts),
+      ...notice('Embedded objects are not read', objects),
       ...notice('Pictures in sheets are not read', pictures),
       ...(this.#leftOut > 0
         ? [
