@@ -84,9 +84,12 @@ export function workbook(sheets: SheetSource[], { date1904 = false } = {}): Buff
       beside.unshift(['drawing', `../drawings/drawing${index}.xml`])
       parts[`xl/drawings/drawing${index}.xml`] = drawingXml(sheet)
       for (const [number, chart] of (sheet.charts ?? []).entries()) parts[`xl/charts/${index}-${number}.xml`] = chart
-      parts[`xl/drawings/_rels/drawing${index}.xml.rels`] = relations(
-        (sheet.charts ?? []).map((_, number) => ['chart', `../charts/${index}-${number}.xml`]),
-      )
+      const images = Array.from({ length: sheet.pictures ?? 0 }, (_, number) => `media/${index}-${number}.png`)
+      for (const image of images) parts[`xl/${image}`] = 'x'
+      parts[`xl/drawings/_rels/drawing${index}.xml.rels`] = relations([
+        ...(sheet.charts ?? []).map((_, number): [string, string] => ['chart', `../charts/${index}-${number}.xml`]),
+        ...images.map((image): [string, string] => ['image', `../${image}`]),
+      ])
     }
     if (beside.length > 0) parts[`xl/worksheets/_rels/sheet${index + 1}.xml.rels`] = relations(beside)
   }
@@ -129,13 +132,18 @@ function formatOf(cell: Cell): number {
 }
 
 function drawingXml({ boxes = [], charts = [], pictures = 0 }: SheetSource): string {
+  const images = Array.from(
+    { length: pictures },
+    (_, number) =>
+      `<xdr:pic><xdr:blipFill><a:blip r:embed="rId${charts.length + number + 1}"/></xdr:blipFill></xdr:pic>`,
+  )
   const frames = charts.map(
     (_, number) => `<xdr:graphicFrame><c:chart xmlns:c="c" r:id="rId${number + 1}"/></xdr:graphicFrame>`,
   )
   const shapes = boxes.map(
     (text) => `<xdr:sp><xdr:txBody><a:p><a:r><a:t>${text}</a:t></a:r></a:p></xdr:txBody></xdr:sp>`,
   )
-  return `<xdr:wsDr xmlns:xdr="d" xmlns:a="a">${shapes.join('')}${frames.join('')}${'<xdr:pic/>'.repeat(pictures)}</xdr:wsDr>`
+  return `<xdr:wsDr xmlns:xdr="d" xmlns:a="a">${shapes.join('')}${frames.join('')}${images.join('')}</xdr:wsDr>`
 }
 
 function escape(text: string): string {

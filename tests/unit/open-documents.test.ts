@@ -97,11 +97,12 @@ const object = (name: string) =>
 it('has the values of charts, and formulas as TeX; names pictures, objects and form fields', async () => {
   const [page] = await readOdt(
     document('text', {
-      body: `${p(object('Object 1'))}${p(`So ${object('Object 2')} holds.`)}${p(object('Object 3'))}${p('<draw:frame><draw:image xlink:href="Pictures/a.png"/><svg:desc>The pier</svg:desc></draw:frame>')}${p('<draw:control/>')}`,
+      body: `${p(object('Object 1'))}${p(`So ${object('Object 2')} holds.`)}${p(object('Object 3'))}${p('<draw:frame><draw:image xlink:href="Pictures/a.png"/><svg:desc>The pier</svg:desc></draw:frame><draw:frame><draw:image xlink:href="./Object 4/content.xml"/></draw:frame>')}${p('<draw:control/>')}`,
       objects: {
         'Object 1': CHART,
         'Object 2':
           '<math xmlns="http://www.w3.org/1998/Math/MathML"><semantics><mrow><mi>x</mi><mo>=</mo><mn>2</mn></mrow><annotation encoding="StarMath 5.0">x = 2</annotation></semantics></math>',
+        'Object 4': 'stands for a picture',
         'Object 3': `<office:document-content ${SPACES}><office:body><office:spreadsheet/></office:body></office:document-content>`,
       },
     }),
@@ -114,6 +115,7 @@ it('has the values of charts, and formulas as TeX; names pictures, objects and f
     ['Text in pictures is not read', 1],
     ['Form fields are not read', 1],
   ])
+  expect(page!.pictures).toEqual(['Object 4/content.xml'])
 })
 
 it('has comments with their authors, links and ruby; leaves hidden text out', async () => {

@@ -176,7 +176,22 @@ it('has comments with their authors, in both forms, and notes of digits only', a
   ])
 })
 
-it('names hidden slides, pictures, recordings, and objects', async () => {
+it('names the pictures of a slide once each, for OCR', async () => {
+  const blip = '<a:blip r:embed="one"/>'
+  const picture = `<p:pic><p:blipFill>${blip}</p:blipFill></p:pic>`
+  const pages = await read(
+    [
+      {
+        shapes: `${picture}${picture}<p:sp><p:spPr><a:blipFill>${blip.replace('one', 'two')}</a:blipFill></p:spPr></p:sp>`,
+        relations: { one: ['image', 'media/a.png'], two: ['image', 'media/b.png'] },
+      },
+    ],
+    { 'media/a.png': { content: 'x' }, 'media/b.png': { content: 'x' } },
+  )
+  expect(pages).toEqual([{ text: '', label: 'Slide 1', pictures: ['ppt/media/a.png', 'ppt/media/b.png'] }])
+})
+
+it('names hidden slides, pictures outside of the file, recordings, and objects', async () => {
   const picture = (inner = '') =>
     `<p:pic><p:nvPicPr><p:cNvPr/><p:nvPr>${inner}</p:nvPr></p:nvPicPr><p:blipFill><a:blip r:embed="none"/></p:blipFill></p:pic>`
   const pages = await read([

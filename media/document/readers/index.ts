@@ -46,9 +46,10 @@ export async function readWhole(path: string, kind: WholeKind, name = ''): Promi
   })
   // A page without text may say why.
   const pages = parts
-    .filter(({ text, notices }) => text.trim() !== '' || notices)
+    .filter(({ text, notices, pictures }) => text.trim() !== '' || notices || pictures)
     .map((part, index) => ({ page: index + 1, ...part }))
-  if (!pages.some(({ text }) => text.trim() !== '')) throw new MediaFailure('empty', 'The file holds no text')
+  if (!pages.some(({ text, pictures }) => text.trim() !== '' || pictures))
+    throw new MediaFailure('empty', 'The file holds no text')
   return pages
 }
 

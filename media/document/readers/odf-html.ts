@@ -31,6 +31,8 @@ export interface OdfSource {
   /** The root of `styles.xml`. */
   styles?: Element | undefined
   object: ReadObject
+  /** The part of a picture; undefined for one outside of the document. */
+  picture: (image: Element) => string | undefined
   marks: Marks
 }
 
@@ -39,17 +41,16 @@ export class OdfHtml {
   readonly #notes: string[] = []
   readonly #comments: string[] = []
   readonly #lists: OdfLists
-  readonly #object: ReadObject
-  readonly #marks: Marks
+  readonly #source: OdfSource
   #commented = 0
 
-  constructor({ content, styles, object, marks }: OdfSource) {
+  constructor(source: OdfSource) {
+    const { content, styles } = source
     const parents = [childAt(styles, 'styles'), childAt(content, 'styles'), childAt(content, 'automatic-styles')]
     for (const style of parents.flatMap((parent) => childrenOf(parent, 'style')))
       this.#styles.set(attribute(style, 'name') ?? '', style)
     this.#lists = new OdfLists(parents)
-    this.#object = object
-    this.#marks = marks
+    this.#source = source
   }
 
   /** A property of an element's style. */
@@ -86,7 +87,7 @@ export class OdfHtml {
 
   #block(element: Element, scope?: ListScope): string {
     if (SKIPPED.has(nameOf(element))) return ''
-    if (this.#isHidden(element)) return this.#marks.of('left_out', 'Hidden text is left out')
+    if (this.#isHidden(element)) return this.#source.marks.of('left_out', 'Hidden text is left out')
     switch (nameOf(element)) {
       case 'h':
         return this.#heading(element, this.#lists.heading(element))
@@ -101,7 +102,7 @@ export class OdfHtml {
       case 'annotation':
         return this.#comment(element)
       case 'control':
-        return this.#marks.of('not_read', 'Form fields are not read')
+        return this.#source.marks.of('not_read', 'Form fields are not read')
       case 'soft-page-break':
         return PAGE
       default:
@@ -209,11 +210,14 @@ export class OdfHtml {
         .map((child) => this.#words(child))
         .join(' ')}</h1>`
     const object = childrenOf(frame, 'object', 'object-ole', 'plugin', 'floating-frame')[0]
-    if (object) return this.#object(object) ?? this.#marks.of('not_read', 'Embedded objects are not read')
+    if (object) return this.#source.object(object) ?? this.#source.marks.of('not_read', 'Embedded objects are not read')
     // A preview of the table stands beside it.
     const image = childAt(frame, 'table') ? undefined : childAt(frame, 'image')
     if (!image) return this.#within(frame)
-    const mark = attribute(image, 'href') || childAt(image, 'binary-data') ? this.#picture() : ''
+    const mark =
+      attribute(image, 'href') || childAt(image, 'binary-data')
+        ? this.#source.marks.picture(this.#source.picture(image))
+        : ''
     const said = (childAt(frame, 'desc') ?? childAt(frame, 'title'))?.textContent?.trim()
     return (said ? `<p><img alt="${escapeHtml(said)}"></p>` : '') + this.#within(image) + mark
   }
@@ -229,7 +233,7 @@ export class OdfHtml {
 
   #inline(element: Element): string {
     if (SKIPPED.has(nameOf(element))) return ''
-    if (this.#isHidden(element)) return this.#marks.of('left_out', 'Hidden text is left out')
+    if (this.#isHidden(element)) return this.#source.marks.of('left_out', 'Hidden text is left out')
     switch (nameOf(element)) {
       case 'line-break':
         return '<br>'
@@ -280,9 +284,5 @@ export class OdfHtml {
     const reference = escapeHtml(`[${[author, `#${this.#commented}`].filter(Boolean).join(' ')}]`)
     this.#comments.push(`${reference} ${escapeHtml([date, text].filter(Boolean).join(': '))}`)
     return reference
-  }
-
-  #picture(): string {
-    return this.#marks.of('not_read', 'Text in pictures is not read')
   }
 }

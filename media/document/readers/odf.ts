@@ -12,7 +12,7 @@ import { odfRunning } from './odf-running.ts'
 import { cutAtBreaks } from './pages.ts'
 import { leftOutSlides, withNotices } from './sheet-notices.ts'
 import type { UnnumberedPage } from './table.ts'
-import { childAt, childrenOf, descendantsOf, parseXml } from './xml.ts'
+import { attribute, childAt, childrenOf, descendantsOf, parseXml } from './xml.ts'
 
 const MANIFEST = 'META-INF/manifest.xml'
 
@@ -63,13 +63,19 @@ export async function withContent(
   const flat = await flatXml(path)
   if (flat !== undefined) {
     const content = parseXml(flat)
-    return read({ content, styles: content, object: flatObjects, marks: new Marks() }, bodyOf(content))
+    const source = { content, styles: content, object: flatObjects, picture: () => undefined, marks: new Marks() }
+    return read(source, bodyOf(content))
   }
   return withArchive(path, async (archive) => {
     await refuseEncrypted(archive)
     const content = parseXml(await archive.xml('content.xml'))
     const styles = archive.has('styles.xml') ? parseXml(await archive.xml('styles.xml')) : undefined
-    return read({ content, styles, object: await objectsOf(archive, content), marks: new Marks() }, bodyOf(content))
+    const picture = (image: Element) => {
+      const part = attribute(image, 'href')?.replace(/^\.\//, '')
+      return part !== undefined && archive.has(part) ? part : undefined
+    }
+    const object = await objectsOf(archive, content)
+    return read({ content, styles, object, picture, marks: new Marks() }, bodyOf(content))
   })
 }
 

@@ -4,7 +4,7 @@ import { MediaFailure } from '../../failure.ts'
 import { columnName } from './cell-references.ts'
 import { markupToMarkdown } from './markup.ts'
 import { withContent } from './odf.ts'
-import { OdfHtml } from './odf-html.ts'
+import { OdfHtml, type OdfSource } from './odf-html.ts'
 import type { ReadObject } from './odf-objects.ts'
 import { type Sheet, sheetPages } from './sheet-grid.ts'
 import { leftOutSheets, unvaluedFormulas, withNotices } from './sheet-notices.ts'
@@ -26,9 +26,23 @@ export function readOds(path: string): Promise<UnnumberedPage[]> {
     if (visible.length === 0 && tables.length > 0)
       throw new MediaFailure('empty', 'All sheets of the workbook are hidden')
     const hidden = tables.filter(isHidden).map((table) => attribute(table, 'name') ?? '')
-    const pages = visible.flatMap((table) => sheetPages(new TableReader(writer, source.object).read(table)))
+    const pages = visible.flatMap((table) => {
+      const found = sheetPages(new TableReader(writer, source.object).read(table))
+      return withPicturesOf(table, source, found)
+    })
     return withNotices(pages, leftOutSheets(hidden))
   })
+}
+
+/** The first page has the pictures of the sheet. */
+function withPicturesOf(table: Element, source: OdfSource, pages: UnnumberedPage[]): UnnumberedPage[] {
+  const frames = [...descendantsOf(table, 'frame')].filter((frame) => !childAt(frame, 'object'))
+  const images = frames.flatMap((frame) => childAt(frame, 'image') ?? [])
+  if (images.length === 0) return pages
+  const [first = { text: '', label: `Sheet ${attribute(table, 'name') ?? ''}` }, ...others] = pages
+  const found = source.marks.page(images.map((image) => source.marks.picture(source.picture(image))).join(''))
+  const notices = [...(first.notices ?? []), ...(found.notices ?? [])]
+  return [{ ...found, ...first, ...(notices.length > 0 && { notices }) }, ...others]
 }
 
 class TableReader {
@@ -167,13 +181,10 @@ class TableReader {
   }
 
   #unread(table: Element, place: string, objects: number): Notice[] {
-    const frames = [...descendantsOf(table, 'frame')]
     const notice = (message: string, count: number): Notice[] =>
       count > 0 ? [{ code: 'not_read', message, count, places: [place] }] : []
-    const pictures = frames.filter((frame) => childAt(frame, 'image') && !childAt(frame, 'object')).length
     return [
       ...notice('Embedded objects are not read', objects),
-      ...notice('Pictures in sheets are not read', pictures),
       ...(this.#leftOut > 0
         ? [
             {

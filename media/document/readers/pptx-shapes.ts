@@ -1,6 +1,7 @@
 // The shapes of a slide as HTML: its title first, then the others in drawing order; tables, charts, diagrams, lists.
 import { mergeNotices, type Notice } from '../../../contracts/notices.ts'
 import { type ListItem, listHtml } from './list-html.ts'
+import { PICTURES_NOT_READ } from './marks.ts'
 import { LABEL_CLASS, TEX_CLASS } from './markup.ts'
 import { numberText } from './number-formats.ts'
 import { ommlToTex } from './omml.ts'
@@ -20,19 +21,25 @@ const NUMBERS: Record<string, string> = {
 interface Slide {
   /** HTML of charts and diagrams by relation. */
   parts: ReadonlyMap<string, string>
+  /** Parts of pictures by relation. */
+  images: ReadonlyMap<string, string>
   notices: Notice[]
+  pictures: Set<string>
 }
 
-/** @param parts HTML of charts and diagrams by relation */
-export function slideHtml(root: Element, parts: Slide['parts']): { html: string; notices: Notice[] } {
-  const slide: Slide = { parts, notices: [] }
+/** The slide as HTML, what is left out, and the parts of its pictures. */
+export function slideHtml(
+  root: Element,
+  sources: Pick<Slide, 'parts' | 'images'>,
+): { html: string; notices: Notice[]; pictures: string[] } {
+  const slide: Slide = { ...sources, notices: [], pictures: new Set() }
   const tree = childAt(root, 'cSld', 'spTree')
   const shapes = tree ? [...shapesWithin(tree)] : []
   const isTitle = (shape: Element) => /^(ctrT|t)itle$/.test(placeholderOf(shape) ?? '')
   const html = [...shapes.filter(isTitle), ...shapes.filter((shape) => !isTitle(shape))]
     .map((shape) => shapeToHtml(shape, slide))
     .join('\n')
-  return { html, notices: mergeNotices(slide.notices) }
+  return { html, notices: mergeNotices(slide.notices), pictures: [...slide.pictures] }
 }
 
 function* shapesWithin(group: Element): Generator<Element> {
@@ -56,7 +63,7 @@ function shapeToHtml(shape: Element, slide: Slide): string {
   if (nameOf(shape) === 'graphicFrame') return frameToHtml(shape, slide)
   if (nameOf(shape) === 'pic') return pictureToHtml(shape, slide)
   if (nameOf(shape) === 'contentPart') notRead(slide, 'Ink and other drawings in parts of their own are not read')
-  if (childAt(shape, 'spPr', 'blipFill')) notRead(slide, 'Text in pictures is not read')
+  addPicture(slide, childAt(shape, 'spPr', 'blipFill', 'blip'))
   const body = childAt(shape, 'txBody')
   const paragraphs = childrenOf(body, 'p')
   if (/^(ctrT|t)itle$/.test(placeholder ?? '')) return `<h1>${paragraphs.map(textOf).join(' ')}</h1>`
@@ -67,7 +74,7 @@ function pictureToHtml(picture: Element, slide: Slide): string {
   const properties = childrenOf(childAt(picture, 'nvPicPr', 'nvPr')).map(nameOf)
   const isRecording = properties.some((name) => /^(?:video|audio|wavAudio|quickTime)File$|^audioCd$/.test(name))
   if (isRecording) notRead(slide, 'Recordings in slides are not transcribed')
-  else if (childAt(picture, 'blipFill', 'blip')) notRead(slide, 'Text in pictures is not read')
+  else addPicture(slide, childAt(picture, 'blipFill', 'blip'))
   const said = attribute(childAt(picture, 'nvPicPr', 'cNvPr'), 'descr')?.trim()
   return said ? `<p><img alt="${escapeHtml(said)}"></p>` : ''
 }
@@ -91,6 +98,13 @@ function frameToHtml(frame: Element, slide: Slide): string {
       return html ?? ''
     })
     .join('\n')
+}
+
+function addPicture(slide: Slide, blip: Element | undefined): void {
+  if (!blip) return
+  const part = slide.images.get(attribute(blip, 'embed') ?? '')
+  if (part === undefined) notRead(slide, PICTURES_NOT_READ)
+  else slide.pictures.add(part)
 }
 
 function notRead({ notices }: Slide, message: string): void {

@@ -4,7 +4,7 @@ import { markupToMarkdown } from './markup.ts'
 import { chartParts } from './office-chart.ts'
 import { commentAuthors, slideComments } from './pptx-comments.ts'
 import { slideHtml } from './pptx-shapes.ts'
-import { relationsOf } from './relations.ts'
+import { imagesOf, relationsOf } from './relations.ts'
 import { leftOutSlides, withNotices } from './sheet-notices.ts'
 import type { UnnumberedPage } from './table.ts'
 import { attribute, childAt, childrenOf, parseXml } from './xml.ts'
@@ -37,16 +37,20 @@ async function pageOf(
   slide: Element,
   authors: ReadonlyMap<string, string>,
 ): Promise<UnnumberedPage> {
-  const { html, notices } = slideHtml(slide, await chartParts(archive, part))
+  const { html, notices, pictures } = slideHtml(slide, {
+    parts: await chartParts(archive, part),
+    images: await imagesOf(archive, part),
+  })
   const comments = await slideComments(archive, part, authors)
   const text = markupToMarkdown(html + (await notesOf(archive, part)) + comments)
-  return { text, ...(notices.length > 0 && { notices }) }
+  return { text, ...(notices.length > 0 && { notices }), ...(pictures.length > 0 && { pictures }) }
 }
 
 async function notesOf(archive: Archive, slide: string): Promise<string> {
   const notes = (await relationsOf(archive, slide)).find(({ type }) => type.endsWith('/notesSlide'))?.part
   if (notes === undefined || !archive.has(notes)) return ''
-  const { html } = slideHtml(parseXml(await archive.xml(notes)), await chartParts(archive, notes))
+  const parts = await chartParts(archive, notes)
+  const { html } = slideHtml(parseXml(await archive.xml(notes)), { parts, images: new Map() })
   return />[^<]*[\p{L}\p{N}]/u.test(html) ? `<p><strong>Notes:</strong></p>${html}` : ''
 }
 

@@ -1,19 +1,23 @@
-// What an XLSX file keeps beside the cells of a sheet: comments, text boxes, charts, the headers of its tables; pictures are
-// counted.
+// What an XLSX file keeps beside the cells of a sheet: comments, text boxes, charts, the headers of its tables, and
+// its pictures.
 import type { Notice } from '../../../contracts/notices.ts'
 import type { Archive } from './archive.ts'
 import { rangeOf } from './cell-references.ts'
+import { PICTURES_NOT_READ } from './marks.ts'
 import { markupToMarkdown } from './markup.ts'
 import { chartParts } from './office-chart.ts'
 import { type CommentPart, sheetComments } from './sheet-comments.ts'
+import { imagesOf } from './relations.ts'
 import { relationsOf } from './workbook.ts'
-import { attribute, childrenOf, descendantsOf, nameOf, parseXml } from './xml.ts'
+import { attribute, childAt, childrenOf, descendantsOf, nameOf, parseXml } from './xml.ts'
 
 export interface SheetExtras {
   /** Markdown. */
   text: string
   headers: { from: number; to: number }[]
   notices: Notice[]
+  /** Parts of its pictures. */
+  pictures: string[]
 }
 
 /**
@@ -28,7 +32,7 @@ export async function sheetExtras(
   name: string,
   persons: ReadonlyMap<string, string>,
 ): Promise<SheetExtras> {
-  const found: SheetExtras = { text: '', headers: [], notices: [] }
+  const found: SheetExtras = { text: '', headers: [], notices: [], pictures: [] }
   const texts: string[] = []
   const comments: CommentPart[] = []
   for (const { type, path } of await relationsOf(archive, part)) {
@@ -37,9 +41,10 @@ export async function sheetExtras(
     else if (type === 'threadedComment' || type === 'comments')
       comments.push({ isThreads: type === 'threadedComment', root: parseXml(await archive.xml(path)) })
     else if (type === 'drawing') {
-      const { blocks, notices } = await readDrawing(archive, path, `Sheet ${name}`)
+      const { blocks, notices, pictures } = await readDrawing(archive, path, `Sheet ${name}`)
       texts.push(...blocks)
       found.notices.push(...notices)
+      found.pictures.push(...pictures)
     }
   }
   found.text = [...texts, sheetComments(comments, persons)].filter((text) => text !== '').join('\n\n')
@@ -56,7 +61,7 @@ async function readDrawing(
   archive: Archive,
   path: string,
   place: string,
-): Promise<{ blocks: string[]; notices: Notice[] }> {
+): Promise<{ blocks: string[]; notices: Notice[]; pictures: string[] }> {
   const drawing = parseXml(await archive.xml(path))
   const boxes = [...descendantsOf(drawing, 'txBody')].map((body) =>
     childrenOf(body, 'p')
@@ -70,6 +75,14 @@ async function readDrawing(
     const references = [...descendantsOf(frame, 'chart'), ...descendantsOf(frame, 'relIds')]
     return references.map((each) => parts.get(relationOf(each)) ?? '').join('')
   })
+  const images = await imagesOf(archive, path)
+  const blips = [...descendantsOf(drawing, 'pic')]
+    .filter((each) => !isOlder(each))
+    .flatMap((each) => {
+      const blip = childAt(each, 'blipFill', 'blip')
+      return blip ? [images.get(attribute(blip, 'embed') ?? '')] : []
+    })
+  const pictures = [...new Set(blips.filter((part) => part !== undefined))]
   const named = (message: string, number: number): Notice[] =>
     number === 0 ? [] : [{ code: 'not_read', message, count: number, places: [place] }]
   return {
@@ -78,8 +91,9 @@ async function readDrawing(
     ),
     notices: [
       ...named('Charts or diagrams without stored values are not read', charts.filter((html) => html === '').length),
-      ...named('Pictures in sheets are not read', [...descendantsOf(drawing, 'pic')].length),
+      ...named(PICTURES_NOT_READ, blips.filter((part) => part === undefined).length),
     ],
+    pictures,
   }
 }
 

@@ -25,10 +25,9 @@ export function readXlsx(path: string): Promise<UnnumberedPage[]> {
         continue
       }
       const extras = await sheetExtras(archive, part, name, book.persons)
+      const label = `Sheet ${name}`
       if (isChart) {
-        const label = `Sheet ${name}`
-        const own = extras.notices.length > 0 ? { notices: extras.notices } : {}
-        pages.push({ text: extras.text, label, ...own })
+        pages.push(...withPictures([], extras, label))
         continue
       }
       const cells = readSheetCells(await archive.xml(part), book)
@@ -39,8 +38,7 @@ export function readXlsx(path: string): Promise<UnnumberedPage[]> {
         after: extras.text,
         notices: [...unvaluedFormulas(name, cells.unvalued), ...extras.notices],
       })
-      if (found.length === 0) notices.push(...extras.notices)
-      pages.push(...found)
+      pages.push(...withPictures(found, extras, label))
     }
     return withNotices(pages, notices)
   })
@@ -55,6 +53,18 @@ function headersOf({ frozen, filter }: SheetCells, { headers }: SheetExtras): { 
     ...(frozen > 0 && frozen <= MAX_FROZEN ? [{ from: 0, to: frozen - 1 }] : []),
     ...(filter ? [{ from: filter.top, to: filter.top }] : []),
   ]
+}
+
+/** The first page has the pictures of the sheet; one without cells is a page as well. */
+function withPictures(
+  [first, ...others]: UnnumberedPage[],
+  { text, notices, pictures }: SheetExtras,
+  label: string,
+): UnnumberedPage[] {
+  const own = pictures.length > 0 ? { pictures } : {}
+  if (first) return [{ ...first, ...own }, ...others]
+  if (text === '' && notices.length + pictures.length === 0) return []
+  return [{ text, label, ...(notices.length > 0 && { notices }), ...own }]
 }
 
 function unreadSheet(name: string): Notice {
