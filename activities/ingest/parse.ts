@@ -18,6 +18,7 @@ import { ingestionStep } from './ingestion-step.ts'
 import { readMedia } from './media-rows.ts'
 import { type PlannedFiles, planParts, readParts } from './contained-files.ts'
 import { countPages, isPicture, readPicture } from './read-picture.ts'
+import { readPictures } from './read-pictures.ts'
 import { readScans } from './read-scans.ts'
 
 /** A batch that was started this often without finishing crashes its worker: it fails. */
@@ -39,10 +40,15 @@ type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & 
 export function parseActivities(resources: Resources) {
   const { db, events, blobs, parse_limits: limits } = resources
 
-  async function inspect(path: string, { name, user_id }: JobsTable, signal: AbortSignal): Promise<Inspected> {
+  async function inspect(path: string, job: JobsTable, signal: AbortSignal): Promise<Inspected> {
+    const { name, user_id } = job
     const parts = await planParts(resources, { path, name, user_id }, signal)
     if (!parts && (await isPicture(path))) return { pages: await countPages(resources, user_id, path, signal) }
-    if (!parts) return inspectDocument(path, { signal, limits, name })
+    if (!parts) {
+      const found = await inspectDocument(path, { signal, limits, name })
+      if (!found.whole) return found
+      return { ...found, whole: await readPictures(resources, job, { path, part: '' }, found.whole, signal) }
+    }
     return { pages: parts.parts.reduce((sum, part) => sum + part.pages, 0), parts }
   }
 

@@ -6,6 +6,7 @@ import { MediaFailure } from '../failure.ts'
 import { withConverted } from './convert-office.ts'
 import { kindOfFile } from '../kind/kind-of-file.ts'
 import { isOfficeKind } from '../kind/office-kinds.ts'
+import { withUnreadPictures } from '../image/recognized-page.ts'
 import type { Page } from '../page.ts'
 import { type ChildKind, scriptCommand } from '../process/child-kind.ts'
 import { endIdleChildren, expectOwner, withChild } from '../process/child-pool.ts'
@@ -53,7 +54,9 @@ export async function inspectDocument(
   if (isOfficeKind(kind)) {
     const read = (converted: string, name: string) => readDocument(converted, { ...options, name })
     const { pages } = await withConverted(path, kind, options, read)
-    return { kind, pages: pages.length, whole: pages }
+    // Their pictures are parts of a file that is deleted.
+    const whole = pages.map(({ pictures = [], ...page }) => withUnreadPictures(page, pictures.length))
+    return { kind, pages: whole.length, whole }
   }
   const whole =
     kind === 'text' || kind === 'markdown'
