@@ -44,6 +44,11 @@ export const ARCHIVE_TYPES = {
   xz: 'application/x-xz',
   bz2: 'application/x-bzip2',
   zst: 'application/zstd',
+  compress: 'application/x-compress',
+  cab: 'application/vnd.ms-cab-compressed',
+  lha: 'application/x-lzh-compressed',
+  arj: 'application/x-arj',
+  cpio: 'application/x-cpio',
 } as const
 export type ArchiveKind = keyof typeof ARCHIVE_TYPES
 

@@ -18,7 +18,7 @@ const PDF_HEADER_WITHIN = 1_024
 export function sniffDocument(bytes: Uint8Array, name: string): SniffedKind | undefined {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, SNIFFED_BYTES))
   if (head.subarray(0, PDF_HEADER_WITHIN).includes('%PDF-', 0, 'latin1')) return 'pdf'
-  if (head.subarray(0, 4).equals(ZIP) || head.subarray(0, 4).equals(SPANNED)) return zipKind(head, name)
+  if (ZIPS.some((mark) => head.subarray(0, 4).equals(mark))) return zipKind(head, name)
   if (head.subarray(0, 8).equals(OLE)) return 'ole'
   if (head.subarray(0, RTF.length).equals(RTF)) return 'rtf'
   const binary = binaryKind(head)
@@ -33,9 +33,8 @@ export function sniffDocument(bytes: Uint8Array, name: string): SniffedKind | un
   return mailKind(text) ?? xmlOfficeKind(text) ?? textKind(text, name)
 }
 
-const ZIP = Buffer.from('PK\x03\x04', 'latin1')
-/** An empty archive, or one that was split. */
-const SPANNED = Buffer.from('PK\x07\x08', 'latin1')
+/** A ZIP with files, without any, and one that was made to be split. */
+const ZIPS = ['PK\x03\x04', 'PK\x05\x06', 'PK\x07\x08', 'PK00'].map((mark) => Buffer.from(mark, 'latin1'))
 const OLE = Buffer.from('d0cf11e0a1b11ae1', 'hex')
 const RTF = Buffer.from('{\\rtf')
 const PGP = /^\s*-----BEGIN PGP MESSAGE-----/

@@ -7,7 +7,7 @@ import { readMailFile } from '../../media/document/readers/eml.ts'
 import type { MailKind } from '../../media/document/readers/parse-mail.ts'
 import { sniffDocument } from '../../media/kind/sniff-document.ts'
 import { MemberFiles } from '../../media/document/unpack/member-files.ts'
-import { unpackMail } from '../../media/document/unpack/unpack-mail.ts'
+import { unpackMail } from '../../media/document/unpack/unpack.ts'
 import { msg } from '../support/ole.ts'
 
 const fixture = (name: string) => readFileSync(new URL(`../fixtures/mails/${name}`, import.meta.url))
@@ -30,7 +30,7 @@ const textOf = async (bytes: Uint8Array) => (await pages(bytes)).map(({ text }) 
 
 async function unpacked(bytes: Uint8Array, kind: MailKind = 'eml') {
   const files = new MemberFiles(mkdtempSync(join(folder, 'files-')))
-  await unpackMail(files, { path: stored(bytes), kind })
+  await unpackMail(files, { path: stored(bytes) }, kind)
   const members = files.members.map(({ name, path }) => ({ name, path, text: readFileSync(path, 'utf8') }))
   return { members, skipped: files.skipped }
 }
