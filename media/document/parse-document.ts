@@ -1,6 +1,7 @@
 // Converts documents to pages of Markdown text. Documents are parsed in a child process that can be killed; plain text is
 // read here.
 import { availableParallelism } from 'node:os'
+import type { Notice } from '../../contracts/notices.ts'
 import { MediaFailure } from '../failure.ts'
 import { withConverted } from './convert-office.ts'
 import { kindOfFile } from '../kind/kind-of-file.ts'
@@ -42,8 +43,9 @@ export async function inspectDocument(
   }
   if (isOfficeKind(kind)) {
     const read = (converted: string, name: string) => readDocument(converted, { ...options, name })
-    const { pages } = await withConverted(path, kind, options, read)
-    return { kind, pages: pages.length, whole: pages }
+    const whole = (await withConverted(path, kind, options, read)).pages.map(withoutScan)
+    if (!whole.some(({ text }) => text.trim() !== '')) throw new MediaFailure('empty', 'The file holds no text')
+    return { kind, pages: whole.length, whole }
   }
   const whole =
     kind === 'text' || kind === 'markdown'
@@ -77,6 +79,13 @@ export async function readDocument(
 ): Promise<{ kind: DocumentKind; pages: Page[] }> {
   const { kind, pages: to, whole } = await inspectDocument(path, options)
   return { kind, pages: whole ?? (await parsePages(path, { from: 1, to }, options)) }
+}
+
+/** Pictures in the page of a drawing are not read by OCR: the converted file was deleted by then. */
+function withoutScan({ scanned, ...page }: Page): Page {
+  if (!scanned) return page
+  const notice: Notice = { code: 'not_read', message: 'Text in pictures is not read', count: 1 }
+  return { ...page, notices: [...(page.notices ?? []), notice] }
 }
 
 function checkPages(path: string, pages: number, { max_pages }: ParseLimits): void {

@@ -182,8 +182,8 @@ it(
     const forwarded = await ingestFile('forwarded.eml', readFileSync('tests/fixtures/mails/forwarded.eml'))
     expect(forwarded.end.data.result).toMatchObject({
       pages: 3,
-      skipped: [{ name: 'winmail.dat', reason: expect.stringContaining('TNEF') }],
-      notices: [{ code: 'left_out', places: ['winmail.dat'] }],
+      skipped: [{ name: 'winmail.dat', reason: expect.stringContaining('damaged') }],
+      notices: [{ code: 'unreadable', places: ['winmail.dat'] }],
     })
   },
 )

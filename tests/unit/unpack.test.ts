@@ -51,6 +51,7 @@ test.each<[string, string, string[]]>([
   ['Big5', 'b3f8a769 2e747874', ['報告.txt']],
   ['EUC-KR', 'bab8b0ed bcad2e747874', ['보고서.txt']],
   ['DOS', '477294e1 65 2e747874', ['Größe.txt']],
+  ['DOS of the North', '536d9b727265 62729b64 2e747874', ['Smørrebrød.txt']],
   ['Cyrillic DOS', '8ee2e7a5e2 2e747874', ['Отчет.txt']],
   ['DOS', '6368837465 6175202d 2082 7482 2e747874', ['château - été.txt']],
   ['UTF-8', '4772c3b6c39f652e747874', ['Größe.txt']],

@@ -53,8 +53,9 @@ function entriesOf(bytes: Buffer): Entry[] {
 function contentOf({ flags, method, checksum, content }: Entry): Uint8Array {
   if (flags & ENCRYPTED) throw encrypted()
   const isDescribed = (flags & DESCRIBED_BEHIND) === 0
+  if (method !== 0 && method !== 8) throw otherMethod()
   // Only Deflate marks its own end.
-  if (method !== 8 && (method !== 0 || !isDescribed)) throw otherMethod()
+  if (method === 0 && !isDescribed) throw damaged()
   const bytes = method === 0 ? content : inflated(content)
   if (isDescribed && crc32(bytes) !== checksum) throw damaged()
   return bytes

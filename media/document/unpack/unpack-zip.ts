@@ -54,9 +54,10 @@ async function filesOf(zip: ZipFile, source: Source): Promise<ArchivedFile[] | A
     isLink(entry) ? [] : [{ name: names[index]!, read: () => readEntry(zip, entry) }],
   )
   if (entries.length === zip.entryCount) return files
-  // What its directory lists up to the fault can be read.
   const failure = isEncryption(fault) ? encrypted(fault) : damaged(fault)
+  // What its directory lists up to the fault can be read.
   if (files.length > 0) return [...files, rest(failure)]
+  if (failure.reason === 'damaged') return cutZipFiles(source)
   throw new MediaFailure(failure.reason, `The archive cannot be opened: ${failure.message}`, { cause: fault })
 }
 
