@@ -1,5 +1,6 @@
 // Untrusted HTML: decoded by declared charset, meta tag or detection; its links; the text of a tree.
 import sniffEncoding from 'html-encoding-sniffer'
+import { decodeBytes } from './decode-bytes.ts'
 
 /** Elements without readable text. */
 export const UNREAD =
@@ -20,28 +21,50 @@ export function decodeHtml(bytes: Uint8Array, { charset, isPlain = false, undecl
   const encoding = sniffEncoding(bytes, {
     ...(charset !== undefined && { transportLayerEncodingLabel: charset }),
     defaultEncoding,
-    ...(isPlain && { maxPrescanBytes: 0 }),
+    // Files of old programs declare it late.
+    maxPrescanBytes: isPlain ? 0 : undeclared === undefined ? PRESCAN : 16 * PRESCAN,
   })
+  // A declared UTF-8 that it is not.
+  if (encoding === 'UTF-8' && undeclared !== undefined && !isUtf8(bytes)) {
+    const text = decodeBytes(bytes, 'utf-8')
+    const beyond = text.match(/[^\p{ASCII}]/gu)?.length ?? 0
+    if (count(text, '\ufffd') > beyond * WRONG_SHARE) return decodeBytes(bytes, undeclared)
+  }
   try {
-    return new TextDecoder(encoding).decode(bytes)
+    return decodeBytes(bytes, encoding)
   } catch {
     // An encoding that the standard forbids.
-    return new TextDecoder(defaultEncoding).decode(bytes)
+    return decodeBytes(bytes, defaultEncoding)
   }
 }
 
-/** Makes links absolute or removes them; removes images without text, and data URLs. */
+/** Of all characters beyond ASCII, those that cannot be decoded, in a text that declares another encoding than it has. */
+const WRONG_SHARE = 0.2
+
+function count(text: string, part: string): number {
+  return text.split(part).length - 1
+}
+
+/** As the standard has it. */
+const PRESCAN = 1_024
+
+/** Makes links absolute or removes them, as those without text; removes images without text, and data URLs. */
 export function resolveLinks(document: Document, absolute: (href: string) => string | undefined): void {
-  for (const link of document.querySelectorAll('a[href]')) {
-    const href = absolute(link.getAttribute('href') ?? '')
-    if (href === undefined) link.removeAttribute('href')
-    else link.setAttribute('href', href)
-  }
   for (const image of document.querySelectorAll('img')) {
     const src = absolute(image.getAttribute('src') ?? '')
     if (src === undefined || !image.getAttribute('alt')?.trim()) image.remove()
     else image.setAttribute('src', src)
   }
+  for (const link of document.querySelectorAll('a[href]')) {
+    const href = absolute(link.getAttribute('href') ?? '')
+    if (href === undefined || !hasContent(link)) link.removeAttribute('href')
+    else link.setAttribute('href', href)
+  }
+}
+
+/** Whether there is anything to click on. */
+function hasContent(link: Element): boolean {
+  return Boolean(link.textContent?.trim()) || link.querySelector('img') !== null
 }
 
 /** The absolute form of a URL; undefined for one that has none. */

@@ -12,6 +12,7 @@ export type WholeKind = Exclude<DocumentKind, OfficeKind | 'pdf' | 'text' | 'mar
 /** The name is that of the client. */
 const READERS: Record<WholeKind, (path: string, name: string) => Promise<UnnumberedPage[]>> = {
   docx: async (path) => (await import('./docx.ts')).readDocx(path),
+  flatdocx: async (path) => (await import('./flat-docx.ts')).readFlatDocx(path),
   xlsx: async (path) => (await import('./xlsx.ts')).readXlsx(path),
   pptx: async (path) => (await import('./pptx.ts')).readPptx(path),
   odt: async (path) => (await import('./odf.ts')).readOdt(path),
@@ -29,6 +30,7 @@ const READERS: Record<WholeKind, (path: string, name: string) => Promise<Unnumbe
   json: async (path) => (await import('./json.ts')).readJson(path),
   eml: async (path) => (await import('./eml.ts')).readMailFile(path, 'eml'),
   msg: async (path) => (await import('./eml.ts')).readMailFile(path, 'msg'),
+  tnef: async (path) => (await import('./eml.ts')).readMailFile(path, 'tnef'),
   mbox: async (path) => (await import('./eml.ts')).readMailFile(path, 'mbox'),
   tsv: async (path) => (await import('./csv.ts')).readCsv(path),
   notebook: async (path) => (await import('./notebook.ts')).readNotebook(path),
