@@ -1,4 +1,5 @@
 // The reader of each format. Readers run only in the parser process, and are loaded on demand for a faster start.
+import { mergeNotices, noticeText } from '../../../contracts/notices.ts'
 import { isStackOverflow } from '../../../contracts/stack-overflow.ts'
 import { MediaFailure } from '../../failure.ts'
 import type { Page } from '../../page.ts'
@@ -50,9 +51,14 @@ export async function readWhole(path: string, kind: WholeKind, name = ''): Promi
   const pages = parts
     .filter(({ text, notices, pictures }) => text.trim() !== '' || notices || pictures)
     .map((part, index) => ({ page: index + 1, ...part }))
-  if (!pages.some(({ text, pictures }) => text.trim() !== '' || pictures))
-    throw new MediaFailure('empty', 'The file holds no text')
+  if (!pages.some(({ text, pictures }) => text.trim() !== '' || pictures)) throw noText(pages)
   return pages
+}
+
+/** With what it holds instead. */
+function noText(pages: readonly Page[]): MediaFailure {
+  const notices = mergeNotices(pages.flatMap((page) => page.notices ?? []))
+  return new MediaFailure('empty', ['The file holds no text', ...notices.map(noticeText)].join('. '))
 }
 
 /** Libraries have many errors for invalid documents. */
