@@ -99,6 +99,20 @@ describe('the body', () => {
   })
 })
 
+it('a saved web page has its text and files by their addresses, without style sheets', async () => {
+  const bytes = mail(
+    ...multipart(
+      'related',
+      'x',
+      part('text/html', '<p>Fares</p>'),
+      ['Content-Location: files/all.css', ...part('text/css', 'p { color: red }')],
+      ['Content-Location: https://example.com/list.csv?a=1', ...part('text/csv', 'a,b')],
+    ),
+  )
+  expect(await textOf(bytes)).toContain('Fares')
+  expect((await unpacked(bytes)).members.map(({ name }) => name)).toEqual(['list.csv'])
+})
+
 it('the date is as its program wrote it, and receivers of a hidden copy are named', async () => {
   const text = await textOf(
     mail('Date: Fri, 15 Mar 2024 16:14:00 +0900 (JST)', 'Bcc: Eve <eve@example.com>', '', 'Hello'),

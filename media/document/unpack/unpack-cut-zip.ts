@@ -8,6 +8,9 @@ import { MAX_FILE } from './member-files.ts'
 
 const HEADER = Buffer.from('PK\x03\x04', 'latin1')
 const HEADER_LENGTH = 30
+/** Highest compression ratio of a large file. */
+const MAX_RATIO = 200
+const LARGE = 32 * 2 ** 20
 const ENCRYPTED = 0x1
 /** Checksum and sizes stand behind the file instead of before it. */
 const DESCRIBED_BEHIND = 0x8
@@ -63,7 +66,7 @@ function contentOf({ flags, method, checksum, content }: Entry): Uint8Array {
 
 function inflated(content: Buffer): Uint8Array {
   try {
-    return inflateRawSync(content, { maxOutputLength: MAX_FILE })
+    return inflateRawSync(content, { maxOutputLength: Math.min(MAX_FILE, Math.max(LARGE, content.length * MAX_RATIO)) })
   } catch (cause) {
     throw damaged(cause)
   }
