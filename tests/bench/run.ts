@@ -11,7 +11,7 @@ import { openInspector } from './inspector.ts'
 import { large } from './large.ts'
 import { authorization, chat, ms, now, percentile, report, throughput } from './measure.ts'
 import { audio, images, ocr } from './media.ts'
-import { memories } from './memories.ts'
+import { locomo, memories } from './memories.ts'
 import { startBench, type Bench } from './processes.ts'
 import { recalling } from './recalling.ts'
 import { retrieval } from './retrieval.ts'
@@ -35,6 +35,7 @@ const SECTIONS = {
   recall: recalling,
   retrieval,
   memories,
+  locomo,
   fleet,
   tools: toolCalls,
   idle,
