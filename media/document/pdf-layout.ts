@@ -3,6 +3,7 @@
 import type { LayoutBlock, ParsedPage } from '@llamaindex/liteparse'
 import { around, type Box } from './pdf-grids.ts'
 import { linesOf, type PdfItem, type PdfLine } from './pdf-lines.ts'
+import { boxOf, endOf, isRunningText } from './running-text.ts'
 import { isIn, markdownOf, type PdfTable, tablesOf } from './pdf-tables.ts'
 
 /** What is read as a whole. */
@@ -13,16 +14,11 @@ interface Unit extends Box {
   isTable?: true
 }
 
-/** Fewest pieces of text of a column, share of all that may cross the gap between two, and of the width of a column that its lines fill, less where nothing crosses. */
+/** Fewest pieces of text of a column, and share of all that may reach over the gap between two. */
 const FEWEST_IN_COLUMN = 15
 const MOST_CROSSING = 0.15
-const FULL = 0.5
+/** Least share of the width of a column that its lines fill where nothing reaches over the gap. */
 const FULL_APART = 0.4
-/** Length of a line of running text and a gap within a row of a table, in heights of it; least and greatest share of lines with them. */
-const LONG_LINE = 12
-const WIDE_GAP = 2
-const MOSTLY_LONG = 0.5
-const SOME_PARTED = 0.3
 /** Fewest lines of two columns that are mixed with each other for the page to be laid out again. */
 const FEWEST_MIXED = 3
 /** Narrowest gap between columns, in points; the widest between the lines of a paragraph, as a share of their height. */
@@ -126,7 +122,7 @@ function gapOf(items: readonly PdfItem[], boxes: readonly Box[]): number | undef
   }
   if (!best) return undefined
   const [before, across, after] = sidesOf(items, best.at)
-  const full = across.length === 0 ? FULL_APART : FULL
+  const full = across.length === 0 ? FULL_APART : undefined
   return [before, after].every((side) => isRunningText(linesOf(side), full)) ? best.at : undefined
 }
 
@@ -149,32 +145,6 @@ function mixedLines(block: LayoutBlock, items: readonly PdfItem[], gap: number):
     const [end, start] = [lettersOf(before.at(-1)!.text), lettersOf(after[0]!.text)]
     return text.includes(end + start) || text.includes(start + end)
   }).length
-}
-
-/** Whether lines are text that runs on, and not rows of a table. */
-function isRunningText(lines: readonly PdfLine[], full: number): boolean {
-  const wide = lines.filter(({ items }) => around(items.map(boxOf)).right - items[0]!.x >= items[0]!.height * LONG_LINE)
-  const parted = lines.filter(({ items }) => {
-    return items.some(({ x, height }, index) => index > 0 && x - endOf(items[index - 1]!) > height * WIDE_GAP)
-  })
-  return (
-    wide.length >= lines.length * MOSTLY_LONG && parted.length <= lines.length * SOME_PARTED && fillOf(lines) >= full
-  )
-}
-
-function endOf({ x, width }: PdfItem): number {
-  return x + width
-}
-
-/** Share of their common width that the text of lines takes. */
-function fillOf(lines: readonly PdfLine[]): number {
-  const { left, right } = around(lines.flatMap(({ items }) => items.map(boxOf)))
-  const heightOf = ({ items }: PdfLine) => Math.max(...items.map(({ height }) => height))
-  const area = lines.reduce(
-    (sum, line) => sum + heightOf(line) * line.items.reduce((all, { width }) => all + width, 0),
-    0,
-  )
-  return area / (right - left) / lines.reduce((sum, line) => sum + heightOf(line), 0)
 }
 
 /** A part of a page: its units, pieces of text that are in none, and all its running text, which tells its columns. */
@@ -287,8 +257,4 @@ function lettersOf(text: string): string {
     .replaceAll(/<[^<>]{1,9}>|&\w{2,6};/g, '')
     .replaceAll(/[^\p{L}\p{N}]/gu, '')
     .toLowerCase()
-}
-
-function boxOf({ x, y, width, height }: { x: number; y: number; width: number; height: number }): Box {
-  return { left: x, top: y, right: x + width, bottom: y + height }
 }
