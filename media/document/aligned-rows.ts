@@ -68,7 +68,11 @@ function tableOf<T extends PdfItem>(rows: readonly Cell<T>[][]): AlignedTable<T>
   if (running.length > 1) return undefined
   const text = rows.map((row) => {
     const cells = columns.map(() => '')
-    for (const cell of row) cells[columnOf(cell)] = linesOf(cell.items).map((line) => line.text).join(' ').replaceAll(/\s+/g, ' ')
+    for (const cell of row)
+      cells[columnOf(cell)] = linesOf(cell.items)
+        .map((line) => line.text)
+        .join(' ')
+        .replaceAll(/\s+/g, ' ')
     return cells
   })
   const isReversed = isRightToLeft(text.flat().join(' '))

@@ -33,7 +33,8 @@ export function toRecognized(
     const words = paragraph.lines.flatMap((line) => line.words).map((word) => placed.get(word)!)
     const own = words.filter((word) => !tableOf.has(word))
     const found = new Set(words.flatMap((word) => tableOf.get(word) ?? []))
-    if (found.size === 0 || own.length > 0) read.push(readOf(paragraph, found.size === 0 ? undefined : new Set(own), placed))
+    if (found.size === 0 || own.length > 0)
+      read.push(readOf(paragraph, found.size === 0 ? undefined : new Set(own), placed))
     for (const table of found) {
       if (done.has(table)) continue
       done.add(table)

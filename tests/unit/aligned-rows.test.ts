@@ -36,7 +36,9 @@ it('a table that Tesseract reads column by column is read row by row, with its c
   const paragraph = (lines: ReturnType<typeof lineOf>[]) => ({ lines, confidence: 80, bbox: lines[0]!.bbox })
   const columns = LEFT.map((x, column) => paragraph(rows.map((row, line) => lineOf(row[column]!, x, 100 + line * 30))))
   const title = paragraph([lineOf('Harbour fees of the year', 100, 40)])
-  const page = { confidence: 88, blocks: [{ paragraphs: [title, ...columns] }] } as unknown as Parameters<typeof toRecognized>[0]
+  const page = { confidence: 88, blocks: [{ paragraphs: [title, ...columns] }] } as unknown as Parameters<
+    typeof toRecognized
+  >[0]
   expect(toRecognized(page, 0)).toEqual({
     text: `Harbour fees of the year\n\n| ${rows[0]!.join(' | ')} |\n|---|---|---|\n${rows
       .slice(1)
