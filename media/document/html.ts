@@ -1,5 +1,6 @@
 // Untrusted HTML: decoded by declared charset, meta tag or detection; its links; the text of a tree.
 import sniffEncoding from 'html-encoding-sniffer'
+import { decodeAs, textEncoding } from './text-encoding.ts'
 
 /** Elements without readable text. */
 export const UNREAD =
@@ -14,19 +15,24 @@ export interface Declared {
   undeclared?: string
 }
 
-/** By byte order mark, declared charset, meta tag, then detection. */
+/** A browser looks at 1,024 bytes first, and starts again when it comes upon a meta tag behind them. */
+const META_WITHIN = 65_536
+
+/** By byte order mark, declared charset, meta tag, then detection; by detection too, where most is no text of what is declared. */
 export function decodeHtml(bytes: Uint8Array, { charset, isPlain = false, undeclared }: Declared = {}): string {
   const defaultEncoding = undeclared ?? (isUtf8(bytes) ? 'UTF-8' : 'windows-1252')
   const encoding = sniffEncoding(bytes, {
     ...(charset !== undefined && { transportLayerEncodingLabel: charset }),
     defaultEncoding,
-    ...(isPlain && { maxPrescanBytes: 0 }),
+    maxPrescanBytes: isPlain ? 0 : META_WITHIN,
   })
   try {
-    return new TextDecoder(encoding).decode(bytes)
+    const text = new TextDecoder(encoding).decode(bytes)
+    const detected = encoding === 'UTF-8' && isGarbled(text) ? textEncoding(bytes) : undefined
+    return detected === undefined ? text : decodeAs(bytes, detected)
   } catch {
     // An encoding that the standard forbids.
-    return new TextDecoder(defaultEncoding).decode(bytes)
+    return decodeAs(bytes, defaultEncoding)
   }
 }
 
@@ -63,6 +69,13 @@ export function tidy(text: string): string {
       .trim()
       .toWellFormed()
   )
+}
+
+/** More characters are missing than there are beyond ASCII. */
+function isGarbled(text: string): boolean {
+  const missing = text.match(/\ufffd/g)?.length ?? 0
+  // oxlint-disable-next-line no-control-regex -- the characters of ASCII
+  return missing > 0 && missing > (text.match(/[^\u0000-\u007f\ufffd]/g)?.length ?? 0)
 }
 
 function isUtf8(bytes: Uint8Array): boolean {

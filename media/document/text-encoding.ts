@@ -22,14 +22,23 @@ const CONTROLS = /[\u0000-\u0008\u000e-\u001a\u001c-\u001f\u007f]/g
 
 /** Decodes bytes in the detected encoding, in UTF-8 if unknown, without control characters and colours of terminals. */
 export function decodeText(bytes: Uint8Array): string {
-  const text = new TextDecoder(textEncoding(bytes) ?? 'utf-8').decode(bytes)
+  const text = decodeAs(bytes, textEncoding(bytes) ?? 'utf-8')
   return (text.includes('\u001b') ? stripVTControlCharacters(text) : text).replace(CONTROLS, '')
 }
 
-/** The encoding of these bytes, as a `TextDecoder` label; undefined for binary data. They may end within a character. */
+/** The text of bytes in an encoding that `textEncoding` names. */
+export function decodeAs(bytes: Uint8Array, encoding: string): string {
+  return encoding.startsWith('utf-32')
+    ? decodeUtf32(bytes, encoding === 'utf-32le')
+    : new TextDecoder(encoding).decode(bytes)
+}
+
+/** The encoding of these bytes, as a `TextDecoder` label or a form of UTF-32; undefined for binary data. They may end within a character. */
 export function textEncoding(bytes: Uint8Array): string | undefined {
   if (bytes.length === 0) return undefined
   const [first, second] = bytes
+  const wider = UTF_32.find(({ mark }) => mark.every((byte, at) => bytes[at] === byte))
+  if (wider) return wider.encoding
   if (first === 0xff && second === 0xfe) return isIn('utf-16le', bytes) ? 'utf-16le' : undefined
   if (first === 0xfe && second === 0xff) return isIn('utf-16be', bytes) ? 'utf-16be' : undefined
   const head = bytes.subarray(0, LOOKED_AT)
@@ -43,7 +52,12 @@ export function textEncoding(bytes: Uint8Array): string | undefined {
   // Text contains spaces or line ends.
   if (!head.some((byte) => byte < 0x40)) return undefined
   const start = Math.max(0, bytes.findIndex((byte) => byte >= 0x80) - LOOKED_AT / 2)
-  return guess(bytes.subarray(start, start + LOOKED_AT)) ?? (high < head.length * 0.3 ? 'windows-1252' : undefined)
+  const looked = bytes.subarray(start, start + LOOKED_AT)
+  return (
+    guess(looked) ??
+    (isCyrillicOfDos(looked) ? 'ibm866' : undefined) ??
+    (high < head.length * 0.3 ? 'windows-1252' : undefined)
+  )
 }
 
 function guess(bytes: Uint8Array): string | undefined {
@@ -55,6 +69,30 @@ function guess(bytes: Uint8Array): string | undefined {
     if (isKnown(encoding) && isIn(encoding, bytes)) return encoding.toLowerCase()
   }
   return undefined
+}
+
+/** Byte order marks; `TextDecoder` does not know these encodings. */
+const UTF_32 = [
+  { encoding: 'utf-32le', mark: [0xff, 0xfe, 0, 0] },
+  { encoding: 'utf-32be', mark: [0, 0, 0xfe, 0xff] },
+]
+
+function decodeUtf32(bytes: Uint8Array, littleEndian: boolean): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset)
+  const characters: string[] = []
+  for (let at = 4; at + 4 <= bytes.length; at += 4) {
+    const code = view.getUint32(at, littleEndian)
+    characters.push(code <= 0x10_ff_ff ? String.fromCodePoint(code) : '\u{fffd}')
+  }
+  return characters.join('').toWellFormed()
+}
+
+/** Cyrillic of DOS: its letters are where no other encoding has them, and most are small. */
+function isCyrillicOfDos(bytes: Uint8Array): boolean {
+  const high = bytes.filter((byte) => byte >= 0x80)
+  const small = high.filter((byte) => (byte >= 0xa0 && byte < 0xb0) || (byte >= 0xe0 && byte < 0xf2)).length
+  const capital = high.filter((byte) => byte < 0xa0).length
+  return high.length > 0 && small + capital > high.length * 0.95 && small > capital
 }
 
 /** UTF-16 without a byte order mark: detected by the byte order of spaces and line ends. */

@@ -1,7 +1,7 @@
 // Detects the format of a document by its content; its name only distinguishes text formats, and ambiguous archives.
 import type { ArchiveKind, DocumentKind } from './document-types.ts'
 import { mailKind } from './mail-kind.ts'
-import { textEncoding } from '../document/text-encoding.ts'
+import { decodeAs, textEncoding } from '../document/text-encoding.ts'
 import { textKind } from './text-kind.ts'
 import { binaryKind, type UnreadKind, xmlOfficeKind } from './unread-kinds.ts'
 import { zipKind } from './zip-kind.ts'
@@ -28,7 +28,7 @@ export function sniffDocument(bytes: Uint8Array, name: string): SniffedKind | un
   if (mail) return mail
   const encoding = textEncoding(head)
   if (encoding === undefined) return undefined
-  const text = new TextDecoder(encoding).decode(head)
+  const text = decodeAs(head, encoding)
   if (PGP.test(text)) return 'pgp'
   return mailKind(text) ?? xmlOfficeKind(text) ?? textKind(text, name)
 }

@@ -47,17 +47,15 @@ const files = readdirSync(folder, { recursive: true, withFileTypes: true })
   .toSorted()
 
 const reads = values.scores ? savedReads() : await readAll()
+const asked = new Set(reads.map(({ file }) => file))
+const expected = files
+  .filter((file) => asked.has(file))
+  .map((file) => ({ file, group: groupOf(file), truth: truthOf(file) }))
 const tools = [
   { name: 'muxi', texts: new Map(reads.flatMap(({ file, text }) => (text === undefined ? [] : [[file, text]]))) },
   ...values.beside.map((beside) => ({ name: basename(beside), texts: savedTexts(beside) })),
 ]
-process.stdout.write(
-  tablesOf(
-    files.map((file) => ({ file, group: groupOf(file), truth: truthOf(file) })),
-    tools,
-    reads,
-  ),
-)
+process.stdout.write(tablesOf(expected, tools, reads))
 
 async function readAll(): Promise<Read[]> {
   const stage = await openStage()
@@ -97,7 +95,9 @@ async function readOne(on: Stage, { url }: Muxi, file: string): Promise<Read> {
   for (;;) {
     const { body } = await on.call(url, path)
     if (body.status === 'completed') {
-      const { text } = await on.call(url, `${path}/text?format=md`)
+      const { text: labelled } = await on.call(url, `${path}/text?format=md`)
+      // The number of a slide is no text of it.
+      const text = labelled.replaceAll(/^\*\*Slide \d+\*\*$/gm, '')
       const notices = (body.result.notices ?? []).map(
         ({ message, count }: { message: string; count: number }) => `${message} (${count})`,
       )

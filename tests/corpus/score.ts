@@ -33,7 +33,7 @@ export function scoreOf(found: string, expected: string): Score {
 
 /**
  * Words of letters and digits. What tools and truths write differently is no text: HTML tags, comments and character references,
- * addresses of links, pictures with what they say they show, escapes of Markdown, words divided at the end of a line.
+ * addresses of links, pictures with what they say they show, escapes and emphasis within words, words divided at the end of a line.
  */
 export function wordsOf(text: string): string[] {
   const plain = text
@@ -43,6 +43,7 @@ export function wordsOf(text: string): string[] {
     .replaceAll(/\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+"[^"]*")?\)/g, '] ')
     .replaceAll(/&(amp|lt|gt|quot|nbsp|#\d+|#x[\da-f]+);/gi, (_all, name: string) => characterOf(name.toLowerCase()))
     .replaceAll(/\\([^\p{L}\p{N}\s])/gu, '$1')
+    .replaceAll(/(?<=[\p{L}\p{N}])[*~`]+(?=[\p{L}\p{N}])/gu, '')
     .replaceAll(/(\p{L})[-\u00ad]\n\s*(?=\p{Ll})/gu, '$1')
     .replaceAll('\u00ad', '')
     .normalize('NFKC')

@@ -1,7 +1,8 @@
 // Real sentences in the encodings that text comes in are read as they were meant.
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { decodeText, textEncoding } from '../../media/document/text-encoding.ts'
+import { decodeHtml } from '../../media/document/html.ts'
+import { decodeAs, decodeText, textEncoding } from '../../media/document/text-encoding.ts'
 
 const GERMAN = 'Die Fähre nach Sund legt um 7 Uhr 40 ab. Größere Gepäckstücke kosten 8 € – auch für Schüler.'
 const RUSSIAN = 'Паром отходит из Сунда в семь часов сорок минут утра. Билеты продаются на пристани.'
@@ -30,6 +31,8 @@ test.each([
   ['windows-1251', RUSSIAN],
   ['iso-8859-5', RUSSIAN],
   ['koi8-r', RUSSIAN],
+  ['cp866', RUSSIAN],
+  ['utf-32', GERMAN],
   ['iso-8859-7', GREEK],
   ['windows-1253', GREEK],
   ['iso-8859-9', TURKISH],
@@ -46,7 +49,18 @@ test.each([
 ])('%s: %s', (encoding, sentence) => {
   const text = `${sentence}\n${sentence}\n`
   const bytes = execFileSync('iconv', ['-f', 'utf-8', '-t', encoding], { input: text })
-  expect(new TextDecoder(textEncoding(bytes)).decode(bytes)).toBe(text)
+  expect(decodeAs(bytes, textEncoding(bytes) ?? 'binary')).toBe(text)
+})
+
+test.each([
+  ['declared behind a long preamble', 'windows-1251', 'windows-1251', `<!--${' '.repeat(4_000)}-->`],
+  ['wrongly declared as UTF-8', 'windows-1251', 'utf-8', ''],
+  ['declared as UTF-8, with one wrong byte', 'utf-8', 'utf-8', ''],
+])('a page whose encoding is %s', (about, encoding, declared, preamble) => {
+  const page = `${preamble}<meta charset="${declared}"><p>${RUSSIAN}</p>`
+  const bytes = execFileSync('iconv', ['-f', 'utf-8', '-t', encoding], { input: page })
+  const wrong = about.includes('one wrong byte') ? [Buffer.from([0xe0])] : []
+  expect(decodeHtml(Buffer.concat([bytes, ...wrong]))).toContain(RUSSIAN)
 })
 
 test('a letter far behind the beginning counts, too', () => {
