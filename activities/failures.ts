@@ -44,6 +44,16 @@ export function toModelFailure(failure: ProviderFailure, model: ModelRef, failed
   })
 }
 
+/** A provider that failed in a call that nothing waits for: Temporal makes it again. */
+export function toHiddenCallFailure({ provider, status, retryAfter }: ProviderFailure): Error {
+  const how = status === undefined ? 'could not be reached' : `answered ${status}`
+  return ApplicationFailure.create({
+    message: `A call for memory failed: ${provider} ${how}`,
+    type: FAILURE.retry,
+    ...(retryAfter !== undefined && { nextRetryDelay: retryAfter }),
+  })
+}
+
 /** A failure of this program after a request was paid for: it is retried as often as a failure of the model is. */
 export function toInternalFailure(reason: unknown, failedBefore: number): unknown {
   return failedBefore + 1 < MODEL_ATTEMPTS ? reason : unhandled()
@@ -97,6 +107,11 @@ export function unforeseen(activity: string): Error {
 export function unreadableCredential(): Error {
   const message = 'A stored credential cannot be decrypted: MUXI_SECRET_KEY must be the key it was stored with'
   return final({ code: 'internal_error', message })
+}
+
+/** The orchestrator has nothing to choose from. */
+export function noAgent(): Error {
+  return final({ code: 'unavailable', message: 'There is no agent that could answer' })
 }
 
 /** The row and its column are named in the log. */

@@ -2,8 +2,10 @@
 import { describeActivities } from './ingest/describe-image.ts'
 import { indexAndPublishActivities } from './ingest/index-and-publish.ts'
 import { mcpRouteActivities } from './mcp/route-call.ts'
+import { memoryActivities } from './memory/write-memories.ts'
 import { modelCallActivities } from './turn/model-call.ts'
 import type { ActivityResources } from './resources.ts'
+import { routeTurnActivities } from './turn/route-turn.ts'
 import { summaryActivities } from './ingest/summarize.ts'
 import { toolCallActivities } from './tools/tool-call.ts'
 import { transcribeActivities } from './ingest/transcribe.ts'
@@ -13,6 +15,7 @@ import type { TurnResources } from './turn/turn-resources.ts'
 export function createActivities(resources: ActivityResources & TurnResources) {
   return {
     ...claimAndFinishActivities(resources),
+    ...routeTurnActivities(resources),
     ...modelCallActivities(resources),
     ...toolCallActivities(resources),
     ...mcpRouteActivities(resources),
@@ -20,6 +23,7 @@ export function createActivities(resources: ActivityResources & TurnResources) {
     ...describeActivities(resources),
     ...transcribeActivities(resources),
     ...summaryActivities(resources),
+    ...memoryActivities(resources),
   }
 }
 

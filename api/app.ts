@@ -18,9 +18,11 @@ import { keyRoutes } from './routes/keys.ts'
 import { knowledgeRoutes } from './routes/knowledge.ts'
 import { mcpRoutes } from './routes/mcp.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
+import { memoryRoutes } from './routes/memory.ts'
 import { oauthRoutes } from './routes/oauth.ts'
 import { systemRoutes } from './routes/system.ts'
 import { turnRoutes } from './routes/turns.ts'
+import { userRoutes } from './routes/users.ts'
 import { webRoutes } from './routes/web.ts'
 import type { ApiContext } from './services/context.ts'
 import { sessionRoutes } from './session.ts'
@@ -72,6 +74,8 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(turnRoutes(context))
         .use(approvalRoutes(context))
         .use(conversationRoutes(context))
+        .use(memoryRoutes(context))
+        .use(userRoutes(context))
         .use(fileRoutes(context))
         .use(jobRoutes(context))
         .use(knowledgeRoutes(context))

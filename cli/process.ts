@@ -14,6 +14,8 @@ import { ModelRegistry } from '../providers/registry.ts'
 import { urlGuard } from '../net/url-guard.ts'
 import { openVectors } from '../vectors/open-vectors.ts'
 import { upgradeTurns } from '../workers/upgrade.ts'
+import { modelFaults } from '../contracts/model-check.ts'
+import { SettingsError } from '../config/settings-error.ts'
 import { createTurnResources } from '../workers/worker.ts'
 import { LineWriter, surviveWriteErrors } from './line-writer.ts'
 import { collectWhenIdle } from './idle-collection.ts'
@@ -116,6 +118,8 @@ async function start(
     guardedFetch: guard.fetch,
   })
   const embedder = createEmbedder(settings.providers, settings.embedding_model)
+  const [fault] = modelFaults(settings.routing.model, settings.providers, 'file')
+  if (fault) throw new SettingsError([`MUXI_ROUTING_MODEL: its ${fault.path.at(-1)} must be ${fault.expected}`])
   const turns = createTurnResources({
     client,
     storage,
@@ -124,6 +128,7 @@ async function start(
     embedder,
     tools,
     limits: settings.limits,
+    routing: settings.routing,
     // A worker that drains takes no workflow tasks.
     eager: () => role === 'all' && !stopping.aborted,
     headStart: role === 'all',

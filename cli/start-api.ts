@@ -8,7 +8,9 @@ import { readEnvironment } from '../config/environment.ts'
 import type { Settings } from '../config/settings.ts'
 import { syncFileAgents } from '../db/queries/agents.ts'
 import { findValidHashes } from '../db/queries/keys.ts'
+import { sqliteFile } from '../db/storage.ts'
 import { checkIssuer, finishSignIn, openSignIn } from '../mcp/oauth.ts'
+import { expectDocument } from '../media/document/parse-document.ts'
 import { clientDocument } from '../mcp/oauth-client.ts'
 import { isOurUi } from '../temporal-config/server-arguments.ts'
 import { createSpeaker } from './media.ts'
@@ -26,6 +28,7 @@ export async function startApi(
     readEnvironment(process.env),
     settings.providers,
     settings.knowledge_dirs,
+    { long_term: settings.long_term_memory, database: { ...settings, sqlite_file: sqliteFile(settings.data_dir) } },
   )
   await syncFileAgents(storage.db, storage.box, agents)
   const key = await ensureKey(storage.db, settings.api_key)
@@ -43,6 +46,7 @@ export async function startApi(
       settings.api_env.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
     ),
     limits: settings.limits,
+    memoryDefaults: { long_term: settings.long_term_memory },
     agentsDir: settings.agents_dir,
     knowledgeDirs: settings.knowledge_dirs,
     mcp: {
@@ -54,6 +58,8 @@ export async function startApi(
     public_url: publicUrl(settings),
     startTurn: turns.startTurn,
     headStarts: turns.headStarts,
+    // Both need workers in this process.
+    expectDocument: turns.headStarts && ((type) => expectDocument(type, settings.limits.document_memory_mb)),
     openStreams: new OpenStreams({
       limits: settings.limits,
       findValid: (hashes) => findValidHashes(storage.db, hashes),

@@ -2,9 +2,16 @@
 import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { extname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { isShowableAddress } from '../contracts/hosts.ts'
+import { isMainDatabase, MAIN_DATABASE, shownConnection, type MainDatabase } from '../contracts/main-database.ts'
 import { mcpFaults, withFallbacks } from '../contracts/mcp-check.ts'
 import { modelFaults, type ProvidersSettings } from '../contracts/model-check.ts'
-import { type AgentInput, AgentIdSchema, AgentSchema, resolveAgent } from '../contracts/schemas/agent.ts'
+import {
+  type AgentInput,
+  AgentIdSchema,
+  AgentSchema,
+  type MemoryDefaults,
+  resolveAgent,
+} from '../contracts/schemas/agent.ts'
 import { dotted, schemaFaults } from '../contracts/schemas/faults.ts'
 import { type AgentDocument, type DocumentFault, type Path, readAgentDocument } from './agent-document.ts'
 import { isSecretPath, type SeparatedAgent, separateSecrets, showablePath } from '../contracts/agent-secrets.ts'
@@ -12,6 +19,10 @@ import type { Environment } from './environment.ts'
 
 const EXTENSIONS = new Set(['.yaml', '.yml', '.json'])
 const MAX_BYTES = 2 ** 20
+
+export interface MemorySettings extends MemoryDefaults {
+  database: MainDatabase
+}
 
 export interface LoadedAgent extends SeparatedAgent {
   id: string
@@ -45,12 +56,14 @@ export class AgentFilesError extends Error {
  * A missing folder has none. Throws an `AgentFilesError` with every fault of every file.
  * An agent with neither `id` nor `name` is named after its file.
  * @param knowledgeDirs folders that may contain knowledge files, besides `dir`
+ * @param memory what agents that do not say so have, and the database whose connection string may stand for `true`
  */
 export function loadAgentFiles(
   dir: string,
   env: Environment,
   providers: ProvidersSettings,
   knowledgeDirs: readonly string[],
+  memory: MemorySettings,
 ): LoadedAgent[] {
   const faults: AgentFileFault[] = []
   const agents = new Map<string, LoadedAgent>()
@@ -64,7 +77,7 @@ export function loadAgentFiles(
       continue
     }
     const document = withCredentials(readAgentDocument(text, env), env)
-    const wrong = faultsOf(document, file, providers, [dir, ...knowledgeDirs])
+    const wrong = faultsOf(document, file, providers, [dir, ...knowledgeDirs], memory.database)
     wrong.forEach(fail)
     const id = idOf(document, file)
     const other = id === undefined ? undefined : agents.get(id)
@@ -78,7 +91,9 @@ export function loadAgentFiles(
     } else if (id !== undefined) {
       // A faulty agent also reserves its id, so that a duplicate is reported in the same run.
       const kept =
-        wrong.length === 0 ? separateSecrets(resolveAgent(document.value as AgentInput, id)) : ({} as SeparatedAgent)
+        wrong.length === 0
+          ? separateSecrets(resolveAgent(document.value as AgentInput, id, memory))
+          : ({} as SeparatedAgent)
       agents.set(id, { id, file, ...kept })
     }
   }
@@ -109,6 +124,7 @@ function faultsOf(
   file: string,
   providers: ProvidersSettings,
   knowledgeDirs: readonly string[],
+  database: MainDatabase,
 ): DocumentFault[] {
   if (document.value === undefined) return document.faults
   const faults = [...document.faults]
@@ -138,6 +154,11 @@ function faultsOf(
       if ('path' in source && !isBelow(source.path, knowledgeDirs))
         add(['knowledge', index, 'path'], 'a file or folder that exists below MUXI_AGENTS_DIR or MUXI_KNOWLEDGE_DIRS')
     }
+  }
+  if (sound('memory')) {
+    const long_term = input.memory?.long_term
+    if (typeof long_term === 'string' && !isMainDatabase(long_term, database, (path) => resolve(path)))
+      add(['memory', 'long_term'], MAIN_DATABASE, shownConnection(long_term))
   }
   if (sound('mcp_servers')) {
     for (const { path, expected } of mcpFaults(input.mcp_servers ?? [])) add(path, expected)

@@ -1,11 +1,14 @@
 // The settings: read from the environment, checked once at the start and frozen.
 import { statSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseBlobUrl } from '../contracts/blob-url.ts'
 import { isLoopbackHost } from '../contracts/hosts.ts'
+import { SQLITE_FILE } from '../contracts/main-database.ts'
 import type { ProviderSettings, ProvidersSettings } from '../contracts/model-check.ts'
 import { type Environment, readEnvironment } from './environment.ts'
+import { readRouting, type RoutingSettings } from './routing-settings.ts'
+import { databaseName, readLongTermMemory } from './memory-settings.ts'
 import { SettingReader } from './setting-reader.ts'
 import { SettingsError } from './settings-error.ts'
 import { readTemporal, type TemporalSettings } from './temporal-settings.ts'
@@ -53,6 +56,8 @@ const LIMITS = {
 const ENGINE = {
   model_stall_ms: 60_000,
   sweep_ms: 30_000,
+  /** The sweeper skips a turn that was activated less than this ago: its acceptance may be in progress. */
+  sweep_age_ms: 30_000,
   /** Ping interval of an idle MCP server. */
   mcp_ping_ms: 30_000,
 }
@@ -85,6 +90,8 @@ export interface Settings {
   readonly role: Role
   readonly temporal: TemporalSettings
   readonly database_url?: string
+  /** Whether agents that do not say so have long-term memory. */
+  readonly long_term_memory: boolean
   readonly blob_url?: string
   /** Omitted: the AWS default credential chain (profiles, instance roles). */
   readonly blob_credentials?: { access_key_id: string; secret_access_key: string; session_token?: string }
@@ -97,6 +104,8 @@ export interface Settings {
   readonly limits: Limits
   readonly engine: EngineSettings
   readonly offline_words_per_second: number
+  /** How the orchestrator chooses agents. */
+  readonly routing: RoutingSettings
   /** `local`, or `openai:<model>[@dimension]`; default: the provider's when there is a key, else local. */
   readonly embedding_model?: string
   /** `none`, `local`, `openai:<model>`, `deepgram:<model>` or the address of a server; default: the first available. */
@@ -113,11 +122,13 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
   const host =
     read.matching('MUXI_HOST', isHost, 'an IP address or a host name, without brackets or a port') ?? '127.0.0.1'
   const onLoopback = isLoopbackHost(host)
+  const data_dir = resolve(cwd, read.text('MUXI_DATA_DIR') ?? 'data')
+  const database_url = readUrl(read, databaseName(read), ['postgres:', 'postgresql:'])
   const settings: Settings = {
     host,
     port: read.integer('MUXI_PORT', { min: 1, max: 65_535 }, 5050),
     public_url: read.url('MUXI_PUBLIC_URL'),
-    data_dir: resolve(cwd, read.text('MUXI_DATA_DIR') ?? 'data'),
+    data_dir,
     agents_dir: resolve(cwd, read.text('MUXI_AGENTS_DIR') ?? 'agents'),
     knowledge_dirs: (read.list('MUXI_KNOWLEDGE_DIRS') ?? []).map((dir) => resolve(cwd, dir)),
     api_key: readApiKey(read),
@@ -131,7 +142,8 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
     log_level: read.oneOf('MUXI_LOG_LEVEL', LOG_LEVELS, 'info'),
     role: read.oneOf('MUXI_ROLE', ROLES, 'all'),
     temporal: readTemporal(read, cwd),
-    database_url: readUrl(read, databaseName(read), ['postgres:', 'postgresql:']),
+    database_url,
+    long_term_memory: readLongTermMemory(read, { database_url, sqlite_file: join(data_dir, SQLITE_FILE) }, cwd),
     blob_url: readBlobUrl(read),
     blob_credentials: readBlobCredentials(read),
     providers: {
@@ -146,6 +158,7 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
     limits: read.numbers('MUXI_LIMIT_', LIMITS, { min: 1, max: 2 ** 40 }),
     engine: read.numbers('MUXI_ENGINE_', ENGINE, { min: 1, max: 2 ** 31 - 1 }),
     offline_words_per_second: read.integer('MUXI_OFFLINE_WORDS_PER_SECOND', { min: 1, max: 100_000 }, 40),
+    routing: readRouting(read),
     embedding_model: read.matching(
       'MUXI_EMBEDDING_MODEL',
       (choice) => /^(local|openai:[^@\s]+(@\d+)?)$/.test(choice),
@@ -199,10 +212,6 @@ function checkTogether(settings: Settings, read: SettingReader): void {
   for (const dir of settings.knowledge_dirs) {
     if (!isFolder(dir)) read.fault('MUXI_KNOWLEDGE_DIRS', 'a comma list of folders that exist', `'${dir}'`)
   }
-}
-
-function databaseName(read: SettingReader): string {
-  return read.text('DATABASE_URL') === undefined ? 'POSTGRES_DATABASE_URL' : 'DATABASE_URL'
 }
 
 function readApiKey(read: SettingReader): boolean | string {

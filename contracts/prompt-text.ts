@@ -1,14 +1,15 @@
 // Untrusted text in a prompt: delimited, and unable to close its delimiters or to open others.
 
 /** Elements that delimit text in prompts. No untrusted text may open or close one. */
-type Element = 'passage' | 'source_text'
+type Element = 'passage' | 'source_text' | 'memory' | 'about_user'
 
 /**
  * A `<` (also its full-width form) of one of these elements or of a special token such as `<|im_start|>`, which servers of
  * open models
  * may interpret as the start of another message.
  */
-const MARKUP = /[<＜﹤](?=[\s\p{C}]{0,8}\/?[\s\p{C}]{0,8}(?:passage|source_text)(?![\p{L}\p{N}_])|\|[^\s|]{1,40}\|>)/giu
+const MARKUP =
+  /[<＜﹤](?=[\s\p{C}]{0,8}\/?[\s\p{C}]{0,8}(?:passage|source_text|memory|about_user)(?![\p{L}\p{N}_])|\|[^\s|]{1,40}\|>)/giu
 /** Longest name or heading, in characters. */
 const MAX_NAME = 300
 

@@ -12,6 +12,7 @@ export const workflowId = {
   chatTurn: (turnId: string) => `turn/${turnId}`,
   toolCall: (turnId: string, callId: string) => `tool/${turnId}/${callId}`,
   job: (jobId: string) => `job/${jobId}`,
+  writeMemory: (conversationId: string) => `memory/${conversationId}`,
   mcpServer: ({ agent_id, name }: { agent_id: string; name: string }) => `mcp/${agent_id}/${name}`,
 }
 

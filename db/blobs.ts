@@ -28,6 +28,8 @@ export interface Blobs {
   read(owner: string, sha256: string, range?: ByteRange): Promise<Readable>
   has(owner: string, sha256: string): Promise<boolean>
   delete(owner: string, sha256: string): Promise<void>
+  /** Removes all bytes of an owner. */
+  deleteAll(owner: string): Promise<void>
   /** Calls `work` with the path of a local file with the bytes; the path is valid only until it resolves. */
   withFile<T>(owner: string, sha256: string, work: (path: string) => Promise<T>, signal: AbortSignal): Promise<T>
   /** Removes partial uploads of dead processes: those that have not grown for that long. @returns how many there were */

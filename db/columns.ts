@@ -1,5 +1,7 @@
 // The JSON columns and what they hold. Their schemas name what the code relies on; other keys pass, so that rows of earlier releases stay readable.
 import { type TSchema, Type } from '@sinclair/typebox'
+import type { FieldSource, Knowledge } from '../contracts/knowledge.ts'
+import type { RecalledMemory } from '../contracts/memory.ts'
 import type { JobResult, NewEvent, Usage } from '../contracts/events.ts'
 import type { JobKind } from '../contracts/job.ts'
 import type { ErrorBody } from '../contracts/failures.ts'
@@ -198,6 +200,27 @@ export const turnResponseSchema = column<Record<string, unknown>>('turns', 'resp
 export const turnUsage = column<Usage>('turns', 'usage', usage)
 export const messageAttachments = column<Attachment[]>('messages', 'attachments', Type.Array(attachment))
 export const recallPassages = column<Passage[]>('recalls', 'passages', Type.Array(passage))
+export const recallMemories = column<RecalledMemory[]>(
+  'recalls',
+  'memories',
+  Type.Array(
+    Type.Object({
+      message_id: text,
+      role: Type.Union([Type.Literal('user'), Type.Literal('assistant')]),
+      content: text,
+      said_at: text,
+      similarity: number,
+      from: text,
+    }),
+  ),
+)
+export const recallAboutUser = column<Record<string, unknown>>('recalls', 'about_user', anyObject)
+export const contextKnowledge = column<Knowledge>('context_memories', 'knowledge', anyObject)
+export const contextSources = column<Record<string, FieldSource>>(
+  'context_memories',
+  'sources',
+  Type.Record(text, Type.Object({ at: text, message_id: Type.Optional(text), agent_id: Type.Optional(text) })),
+)
 export const stepParts = column<StoredPart[]>('model_steps', 'parts', StoredPartsSchema)
 export const callImages = column<StoredImage[]>(
   'tool_calls',

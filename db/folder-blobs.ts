@@ -70,6 +70,10 @@ export class FolderBlobs implements Blobs {
     await rm(this.#path(owner, sha256), { force: true })
   }
 
+  async deleteAll(owner: string): Promise<void> {
+    await rm(join(this.#folder, ownerFolder(owner)), { recursive: true, force: true })
+  }
+
   async withFile<T>(
     owner: string,
     sha256: string,

@@ -30,6 +30,7 @@ export function notedBlobs(blobs: Blobs, db: Db): Blobs {
     read: (...what) => blobs.read(...what),
     has: (...what) => blobs.has(...what),
     delete: (...what) => blobs.delete(...what),
+    deleteAll: (...what) => blobs.deleteAll(...what),
     withFile: (...what) => blobs.withFile(...what),
     removeLeftovers: (...what) => blobs.removeLeftovers(...what),
     close: () => blobs.close(),

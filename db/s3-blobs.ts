@@ -12,6 +12,7 @@ import {
   HeadBucketCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
+  ListObjectsV2Command,
   type ListMultipartUploadsCommandOutput,
   PutObjectCommand,
   S3Client,
@@ -144,6 +145,16 @@ class S3Blobs implements Blobs {
 
   async delete(owner: string, sha256: string): Promise<void> {
     await told(this.#client.send(new DeleteObjectCommand(this.#key(owner, sha256))))
+  }
+
+  async deleteAll(owner: string): Promise<void> {
+    const Prefix = this.#key(owner, '').Key
+    for (let isMore = true; isMore;) {
+      const listed = await told(this.#client.send(new ListObjectsV2Command({ Bucket: this.#bucket, Prefix })))
+      for (const { Key } of listed.Contents ?? [])
+        await told(this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key })))
+      isMore = listed.IsTruncated === true
+    }
   }
 
   withFile<T>(owner: string, sha256: string, work: (path: string) => Promise<T>, signal: AbortSignal): Promise<T> {

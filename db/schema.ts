@@ -1,6 +1,6 @@
 // The database as Kysely types; its tables by subject stand in tables/. Times are ISO-8601 UTC text and structured values JSON text, the same on every dialect.
 import type { Kysely, Transaction } from 'kysely'
-import type { AgentsTable, AgentVersionsTable } from './tables/agents.ts'
+import type { AgentsTable, AgentVersionsTable, RoutingDecisionsTable } from './tables/agents.ts'
 import type { ApiKeysTable, TicketsTable, IdempotencyKeysTable, SecretsTable } from './tables/keys.ts'
 import type {
   ConversationsTable,
@@ -23,6 +23,7 @@ import type {
   ChunksTable,
   EmbeddingsTable,
 } from './tables/knowledge.ts'
+import type { ContextMemoriesTable, MemoriesTable, MemoryOutboxTable } from './tables/memory.ts'
 import type {
   McpServersTable,
   McpToolsTable,
@@ -40,11 +41,13 @@ export type * from './tables/events.ts'
 export type * from './tables/files.ts'
 export type * from './tables/jobs.ts'
 export type * from './tables/knowledge.ts'
+export type * from './tables/memory.ts'
 export type * from './tables/mcp.ts'
 
 export interface DB {
   agents: AgentsTable
   agent_versions: AgentVersionsTable
+  routing_decisions: RoutingDecisionsTable
   secrets: SecretsTable
   conversations: ConversationsTable
   turns: TurnsTable
@@ -80,6 +83,9 @@ export interface DB {
   mcp_grants: McpGrantsTable
   mcp_sign_ins: McpSignInsTable
   engine_state: EngineStateTable
+  memories: MemoriesTable
+  memory_outbox: MemoryOutboxTable
+  context_memories: ContextMemoriesTable
 }
 
 /** A connection for reads and single statements. */

@@ -1,6 +1,7 @@
 // The storage of a process: rows, blobs, secrets, live events and stops, opened and closed together.
 import { join } from 'node:path'
 import { retry } from '../contracts/retry.ts'
+import { SQLITE_FILE } from '../contracts/main-database.ts'
 import type { BlobCredentials, Blobs } from './blobs.ts'
 import { openBlobs } from './open-blobs.ts'
 import type { Database } from './dialect.ts'
@@ -64,7 +65,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
 
 /** The database file in a data folder, where no Postgres is configured. */
 export function sqliteFile(dataDir: string): string {
-  return join(dataDir, 'muxi.db')
+  return join(dataDir, SQLITE_FILE)
 }
 
 async function openDatabase({ data_dir, database_url }: StorageOptions): Promise<Database> {

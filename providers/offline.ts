@@ -139,8 +139,8 @@ function quote(asked: string, passages: GenerateRequest['passages']): string | u
   const seen = new Set<string>()
   const told = chosen
     .filter(({ text }) => !seen.has(text) && seen.add(text))
-    .map(({ text, document, page }) => `“${text}” (${document}, page ${page})`)
-  return `I found this in the documents: ${told.join(' ')} (Quoted by the offline model.)`
+    .map(({ text, document, page }) => `“${text}” (${document}${page === undefined ? '' : `, page ${page}`})`)
+  return `I found this ${chosen.every(({ page }) => page === undefined) ? 'in what was said before' : 'in the documents'}: ${told.join(' ')} (Quoted by the offline model.)`
 }
 
 export function sentencesOf(text: string): string[] {

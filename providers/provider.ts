@@ -16,8 +16,8 @@ export interface GenerateRequest {
   tools: ToolDefinition[]
   temperature?: number | undefined
   top_p?: number | undefined
-  /** The passages of documents that stand in the messages, once more as data. */
-  passages: { document: string; page: number; content: string }[]
+  /** The recalled passages and messages that stand in the messages, once more as data. */
+  passages: { document: string; page?: number; content: string }[]
   /** JSON Schema that the answer must follow. */
   response_schema?: unknown
 }

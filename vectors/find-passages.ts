@@ -25,13 +25,22 @@ export interface PassageQuery {
 
 /** The best passages, best first. @throws the embedder's failure, or the signal's reason */
 export async function findPassages(
-  { db, vectors, embedder }: PassageResources,
+  resources: PassageResources,
   query: PassageQuery,
   signal: AbortSignal,
 ): Promise<Passage[]> {
-  const [vector] = await embedder.embed([query.text], signal)
+  const [vector] = await resources.embedder.embed([query.text], signal)
+  return searchPassages(resources, query, vector!)
+}
+
+/** The same for a query that is embedded already. */
+export async function searchPassages(
+  { db, vectors, embedder }: PassageResources,
+  query: PassageQuery,
+  vector: Float32Array,
+): Promise<Passage[]> {
   await vectors.ensureCollection({ id: embedder.model, model: embedder.model, dimension: embedder.dimension })
-  const hits = await vectors.search({ ...query, collection: embedder.model, vector: vector! })
+  const hits = await vectors.search({ ...query, collection: embedder.model, vector })
   const names = await findDocumentNames(db, [...new Set(hits.map(({ document_id }) => document_id))])
   return hits.map(({ document_id, page, heading, content, similarity, knowledge_id }) => ({
     document_id,

@@ -14,9 +14,9 @@ import { sweepApprovals } from './sweep-approvals.ts'
 import { sweepFiles } from './sweep-files.ts'
 import { sweepJobs } from './sweep-jobs.ts'
 import { sweepMcpServers } from './sweep-mcp-servers.ts'
+import { sweepMemory } from './sweep-memory.ts'
+import type { StartMemory } from './memory-starter.ts'
 
-/** A turn that was activated less than this ago is skipped: its acceptance may be in progress. */
-const MIN_AGE_MS = 30_000
 const PAGE = 100
 /** Files are swept less often: each pass reads all old files without references. */
 const FILES_MS = 3_600_000
@@ -27,7 +27,11 @@ export interface SweeperOptions {
   log: Logger
   /** Starts the workflow of an active turn; one that has been started counts as success. */
   startTurn: (turn: StartableTurn) => Promise<void>
+  /** Starts the writing of memory of a conversation, or signals the running one. */
+  startMemory: StartMemory
   interval_ms: number
+  /** A turn that was activated less than this ago is skipped: its acceptance may be in progress. */
+  min_age_ms: number
   retention: Retention
 }
 
@@ -36,11 +40,12 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
   let filesAt = 0
   while (!signal.aborted) {
     try {
-      const before = new Date(Date.now() - MIN_AGE_MS).toISOString()
+      const before = new Date(Date.now() - options.min_age_ms).toISOString()
       await sweepTurns(options, before, signal)
       await sweepApprovals(options, signal)
       await sweepJobs(options, before, signal)
       await sweepMcpServers(options, signal)
+      await sweepMemory(options, before, signal)
       await forgetOld(options.storage.db, options.retention, signal)
       if (Date.now() >= filesAt) {
         await sweepFiles(options, options.retention.orphan_file_days, signal)

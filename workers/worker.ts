@@ -3,6 +3,7 @@ import { Worker, type NativeConnection } from '@temporalio/worker'
 import type { Logger } from 'pino'
 import { createActivities } from '../activities/index.ts'
 import type { ActivityResources } from '../activities/resources.ts'
+import type { RoutingOptions } from '../activities/turn/route-turn.ts'
 import type { TurnResources } from '../activities/turn/turn-resources.ts'
 import type { Tool } from '../activities/tools/tool.ts'
 import { searchKnowledge } from '../activities/tools/search-knowledge.ts'
@@ -14,6 +15,7 @@ import type { ModelRegistry } from '../providers/registry.ts'
 import { HeadStarts } from '../activities/turn/head-start.ts'
 import { stepPrompts } from '../activities/turn/step-prompt.ts'
 import type { VectorStore } from '../vectors/store.ts'
+import { memoryStarter } from './memory-starter.ts'
 import { turnStarter, type TurnStarterOptions } from './turn-starter.ts'
 import { failureInterceptor } from './failure-interceptor.ts'
 import { workflowBundle } from './workflow-bundle.ts'
@@ -41,6 +43,7 @@ export interface WorkerOptions {
 }
 
 export interface TurnResourcesOptions extends TurnStarterOptions {
+  routing: RoutingOptions
   storage: Storage
   vectors: VectorStore
   models: ModelRegistry
@@ -57,9 +60,11 @@ export function createTurnResources(options: TurnResourcesOptions): TurnResource
   const prepareStep = stepPrompts({ ...storage, vectors, models, embedder, tools, log })
   return {
     tools,
+    routing: options.routing,
     prepareStep,
     headStarts: options.headStart ? new HeadStarts({ ...storage, models }, prepareStep) : undefined,
     startTurn: turnStarter(options),
+    startMemory: memoryStarter(options.client, storage),
   }
 }
 

@@ -22,7 +22,7 @@ export const { claimTurn, finishTurn, abandonToolCall, locateMcpServer, giveUpMc
  * after a fixed number of provider failures (0.5, 1, 2 and 4 s apart, or as Retry-After says). The caller sets the
  * schedule-to-close timeout to the turn's remaining active time.
  */
-export const { callModel } = proxyActivities<TurnActivities>({
+export const { callModel, routeTurn } = proxyActivities<TurnActivities>({
   startToCloseTimeout: '30m',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
@@ -72,6 +72,14 @@ export const { inspectFile, parseBatch, prepareImage, readImage, prepareRecordin
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
+})
+
+/** Nothing waits for it: retried until the embedding server and the database answer. */
+export const { writeMemories } = proxyActivities<TurnActivities>({
+  startToCloseTimeout: '30m',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '5m' },
 })
 
 export const { indexBatch, publishJob, describeImage, transcribeSegment, planSummary, summarizePart, indexSummary } =

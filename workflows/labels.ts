@@ -2,7 +2,9 @@
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common'
 import type { JobInput, JobKind } from '../contracts/job.ts'
 import type { McpServerRef } from '../contracts/mcp.ts'
+import { AUTO } from '../contracts/routing.ts'
 import { TASK_QUEUE, workflowId, type Labels } from '../contracts/temporal.ts'
+import type { MemoryRef } from '../contracts/memory.ts'
 import type { TurnInput } from '../contracts/turn.ts'
 
 const KIND = defineSearchAttributeKey('MuxiKind', 'KEYWORD')
@@ -11,7 +13,10 @@ const CONVERSATION = defineSearchAttributeKey('MuxiConversation', 'KEYWORD')
 const USER = defineSearchAttributeKey('MuxiUser', 'KEYWORD')
 
 /** Search attributes are stored in the clear: the user id is a pseudonym. Empty values are omitted. */
-export function searchAttributesOf(kind: 'turn' | 'tool' | 'job' | 'mcp', labels: Labels): TypedSearchAttributes {
+export function searchAttributesOf(
+  kind: 'turn' | 'tool' | 'job' | 'mcp' | 'memory',
+  labels: Labels,
+): TypedSearchAttributes {
   const pairs = [
     { key: KIND, value: kind as string },
     { key: AGENT, value: labels.agent_id },
@@ -35,7 +40,7 @@ export function turnStart(turn: TurnInput) {
     workflowIdReusePolicy: 'REJECT_DUPLICATE',
     workflowTaskTimeout: '5s',
     typedSearchAttributes: searchAttributesOf('turn', turn),
-    staticSummary: `A message to ${turn.agent_id}`,
+    staticSummary: turn.agent_id === AUTO ? 'A message to the orchestrator' : `A message to ${turn.agent_id}`,
     priority: { priorityKey: 1 },
   } as const
 }
@@ -51,6 +56,19 @@ export function jobStart(job: JobInput, kind: JobKind) {
     staticSummary: job.agent_id === '' ? SUMMARIES[kind] : `${SUMMARIES[kind]} for ${job.agent_id}`,
     // Fairness: users are served in turn, whatever their number of documents; activities inherit the key and the priority.
     priority: { priorityKey: BULK, fairnessKey: job.user_hash },
+  } as const
+}
+
+/** Start options of the workflow that remembers what was said in a conversation; it runs again for later turns. */
+export function memoryStart(ref: MemoryRef) {
+  return {
+    workflowId: workflowId.writeMemory(ref.conversation_id),
+    taskQueue: TASK_QUEUE,
+    args: [ref] as [MemoryRef],
+    workflowTaskTimeout: '5s',
+    typedSearchAttributes: searchAttributesOf('memory', ref),
+    staticSummary: `What is said to ${ref.agent_id}`,
+    priority: { priorityKey: BULK, fairnessKey: ref.user_hash },
   } as const
 }
 

@@ -12,5 +12,8 @@ export const asked = defineSignal<[string]>(QUESTION_SIGNALS.asked)
 /** A call of the turn starts to wait for a person, or stops waiting. */
 export const parked = defineSignal<[ParkedCall]>('parked')
 
+/** The outbox of the conversation has another row. */
+export const outboxFilled = defineSignal('outboxFilled')
+
 /** The worker that owned an MCP server has died. */
 export const holderLost = defineSignal('holderLost')

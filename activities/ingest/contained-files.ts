@@ -14,6 +14,7 @@ import { isMailKind } from '../../media/document/readers/parse-mail.ts'
 import { isArchiveKind } from '../../media/kind/document-types.ts'
 import { sniffMedia } from '../../media/kind/sniff-media.ts'
 import { countPages, readPicture } from './read-picture.ts'
+import { readPictures } from './read-pictures.ts'
 import { readScans } from './read-scans.ts'
 import type { ActivityResources } from '../resources.ts'
 
@@ -151,5 +152,6 @@ async function readPart(
   const options = { signal, limits, name }
   if (kind === 'pdf')
     return readScans(resources, job, { path, part: name }, await parsePages(path, range, options), signal)
-  return (await readDocument(path, options)).pages.slice(range.from - 1, range.to)
+  const { pages } = await readDocument(path, options)
+  return readPictures(resources, job, { path, part: name }, pages.slice(range.from - 1, range.to), signal)
 }

@@ -12,7 +12,7 @@ import type { TurnResources } from './turn-resources.ts'
 export type ClaimResult = { claimed: true } | { claimed: false; status: FinalStatus }
 
 export function claimAndFinishActivities(
-  resources: Pick<ActivityResources, 'db' | 'events'> & Pick<TurnResources, 'startTurn'>,
+  resources: Pick<ActivityResources, 'db' | 'events'> & Pick<TurnResources, 'startTurn' | 'startMemory'>,
 ) {
   const { db, events } = resources
   return {

@@ -37,7 +37,7 @@ export interface Attempt {
   usageId: string
   logId: string
   startedAt: number
-  /** Whether earlier attempts or steps of the turn may have left something open. */
+  /** Whether no other request of the turn is recorded: nothing of one may be open, and its usage is the turn's. */
   isFirst: boolean
 }
 
@@ -105,7 +105,7 @@ export async function beginAttempt(
   })
   if (!begun || begun.stored) return begun
   events.publish(turn_id, begun.events)
-  const isFirst = step === 1 && (adopted !== undefined || (writer.fence === 1 && !given.has_open_usage))
+  const isFirst = step === 1 && (adopted !== undefined || (writer.fence === 1 && !given.has_usage))
   return { writer, usageId: begun.usageId, logId: begun.logId, startedAt: performance.now(), isFirst }
 }
 

@@ -25,7 +25,7 @@ import type { StepPrompt } from './step-prompt.ts'
 import { StepText } from './step-text.ts'
 import type { TurnResources } from './turn-resources.ts'
 
-type Resources = Pick<ActivityResources, 'db' | 'events' | 'stops'> & Omit<TurnResources, 'tools'>
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'stops'> & Omit<TurnResources, 'tools' | 'routing'>
 
 export function modelCallActivities(resources: Resources) {
   const { db, events, stops, headStarts, prepareStep } = resources
@@ -49,7 +49,7 @@ export function modelCallActivities(resources: Resources) {
         adopted = undefined
         if ('cancelled' in completed) return await cancel(input, prompt.given)
         events.publish(turn_id, completed.events)
-        if (completed.end) await startNextOf(resources, turn_id, completed.end)
+        if (completed.end) await startNextOf(resources, turn_id, prompt.given.turn.conversation_id, completed.end)
         return completed.result
       } finally {
         adopted?.abort(new StopRequested('The request is not needed'))
@@ -98,7 +98,7 @@ export function modelCallActivities(resources: Resources) {
     const { turn } = given
     if (isFinalStatus(turn.status)) {
       // The attempt that ended it may have died before it started the next one.
-      await startNextOf(resources, turn.id, { conversation_id: turn.conversation_id })
+      await startNextOf(resources, turn.id, turn.conversation_id, undefined)
       return toResult(input, [], NOTHING, turn.status)
     }
     if (turn.cancel_requested_at !== null) return cancel(input, given)

@@ -1,24 +1,32 @@
-// Recall before a turn's first model call: passages of the agent's knowledge and of the conversation's documents that match the question.
-import type { Tx, Db } from '../../db/schema.ts'
+// Recall before a turn's first model call: passages of the agent's knowledge and of the conversation's documents that match the
+// question, messages of earlier, and what is known about the user.
+import { embeddedTexts, type RecalledMemory } from '../../contracts/memory.ts'
+import { BUFFER_MULTIPLIER, type MemoryConfig } from '../../contracts/schemas/agent.ts'
 import { raceSignal } from '../../contracts/signals.ts'
+import { findContextMemory } from '../../db/queries/context-memory.ts'
 import { listJobsOfTurn } from '../../db/queries/jobs.ts'
 import { readText } from '../../db/queries/job-batches.ts'
-import { storeRecall, type Passage } from '../../db/queries/recalls.ts'
+import { storeRecall, type Passage, type Recall } from '../../db/queries/recalls.ts'
+import type { Tx, Db } from '../../db/schema.ts'
 import { addLogEntry, type LogStart } from '../../db/queries/log.ts'
 import type { StepInput } from '../../db/queries/turn-input.ts'
+import type { Embedder } from '../../providers/embedder.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
-import { findPassages, type PassageResources } from '../../vectors/find-passages.ts'
+import { searchMemories } from '../../vectors/find-memories.ts'
+import { searchPassages, type PassageResources } from '../../vectors/find-passages.ts'
+import { nearestOf, readOlder, type MessageVectors } from './recent-messages.ts'
 
 /** Time limit of the search, in milliseconds. */
 const RECALL_MS = 5_000
 const PASSAGES = 5
+/** Of long-term memory. */
+const MEMORIES = 5
+/** Older messages of the conversation that are compared. */
+const MAX_OLDER = 500
 /** Characters of an attachment that the model gets in full, from the beginning. */
 const ATTACHED_TEXT = 12_000
-/** A longer question is searched by its beginning, in characters. */
-const MAX_QUERY = 4_000
 
-export interface Recalled {
-  passages: Passage[]
+export interface Recalled extends Recall {
   /** The query of the search. */
   query: string
   model: string
@@ -27,49 +35,110 @@ export interface Recalled {
   error?: string
 }
 
+interface Resources extends PassageResources {
+  embedder: Embedder
+  messageVectors: MessageVectors
+}
+
+type Found = Pick<Recall, 'passages' | 'memories'>
+
+/** Whether a turn that has not recalled yet has anything to recall. */
+export function hasToRecall(given: StepInput, memory: MemoryConfig): boolean {
+  const { searchable, attached, has_context } = given
+  return searchable || attached || has_context || recallsLongTerm(given, memory) || recallsBuffer(given, memory)
+}
+
+function recallsLongTerm({ remembered }: StepInput, { long_term }: MemoryConfig): boolean {
+  return long_term && remembered
+}
+
+function recallsBuffer({ crowded }: StepInput, { buffer_multiplier = BUFFER_MULTIPLIER }: MemoryConfig): boolean {
+  return crowded && buffer_multiplier > 1
+}
+
 /**
- * Finds the passages for a turn's message. Never fails, because an answer without passages is better than none.
+ * Recalls for a turn's message: passages of documents, messages of earlier, and what is known about the user. The question is
+ * embedded once. Never fails, because an answer without all this is better than none.
  * @throws the signal's reason, only
  */
-export async function recallPassages(
-  resources: PassageResources,
-  { turn, asked: question, attached }: StepInput,
+export async function recall(
+  resources: Resources,
+  given: StepInput,
+  memory: MemoryConfig,
   signal: AbortSignal,
 ): Promise<Recalled> {
+  const { turn, asked: question, attached, has_context } = given
   const startedAt = performance.now()
-  const query = question.slice(0, MAX_QUERY)
+  const query = embeddedTexts(question).question
   const limit = AbortSignal.timeout(RECALL_MS)
   const attachments = attached ? await attachedText(resources.db, turn.id) : []
-  const found: { passages: Passage[]; error?: string } = { passages: [] }
+  const about_user = has_context ? (await findContextMemory(resources.db, turn.user_id))?.knowledge : undefined
+  let found: Found = { passages: [], memories: [] }
+  let error: string | undefined
   if (query.trim() !== '') {
-    const asked = {
-      agent_id: turn.agent_id,
-      scopes: ['', turn.conversation_id],
-      text: query,
-      top_k: PASSAGES,
-    }
     try {
       const either = AbortSignal.any([signal, limit])
-      found.passages = await raceSignal(findPassages(resources, asked, either), either)
-    } catch (error) {
+      found = await raceSignal(search(resources, given, memory, query, either), either)
+    } catch (failure) {
       signal.throwIfAborted()
-      found.error = limit.aborted ? `took longer than ${RECALL_MS} ms` : nameOf(error)
+      error = limit.aborted ? `took longer than ${RECALL_MS} ms` : nameOf(failure)
     }
   }
   const passages = [...attachments, ...found.passages.filter((hit) => !attachments.some((whole) => holds(whole, hit)))]
-  const duration_ms = performance.now() - startedAt
-  return { passages, query, model: resources.embedder.model, duration_ms, ...(found.error && { error: found.error }) }
+  return {
+    passages,
+    memories: found.memories,
+    about_user,
+    query,
+    model: resources.embedder.model,
+    duration_ms: performance.now() - startedAt,
+    ...(error !== undefined && { error }),
+  }
 }
 
-/** Stores the recalled passages of a turn with their log entry; the first stored result is kept. */
+/** All searches of a turn, in parallel, by one vector of the question. */
+async function search(
+  resources: Resources,
+  given: StepInput,
+  memory: MemoryConfig,
+  text: string,
+  signal: AbortSignal,
+): Promise<Found> {
+  const { turn, searchable, attached, earlier } = given
+  const { agent_id, user_id, conversation_id } = turn
+  const isLongTerm = recallsLongTerm(given, memory)
+  const { buffer, buffer_multiplier = BUFFER_MULTIPLIER } = memory
+  const oldest = recallsBuffer(given, memory) ? earlier[0]?.id : undefined
+  const older =
+    oldest === undefined
+      ? []
+      : await readOlder(resources.db, conversation_id, oldest, Math.min(buffer * (buffer_multiplier - 1), MAX_OLDER))
+  if (!searchable && !attached && !isLongTerm && older.length === 0) return { passages: [], memories: [] }
+  const [vector, ...vectors] = await resources.messageVectors.embed(
+    [text, ...older.map(({ content }) => content)],
+    signal,
+  )
+  const shown = [turn.user_message_id, ...earlier.map(({ id }) => id)]
+  const near = nearestOf(vector!, older, vectors)
+  const except = [...shown, ...near.map(({ message_id }) => message_id)]
+  const [passages, longTerm] = await Promise.all([
+    searchable || attached
+      ? searchPassages(resources, { agent_id, scopes: ['', conversation_id], text, top_k: PASSAGES }, vector!)
+      : [],
+    isLongTerm ? searchMemories(resources, { agent_id, user_id, text, vector: vector!, limit: MEMORIES, except }) : [],
+  ])
+  return { passages, memories: [...longTerm, ...near] }
+}
+
+/** Stores what a turn has recalled with its log entry; the first stored result is kept. */
 export async function storeRecalled(
   tx: Tx,
   turn_id: string,
   recalled: Recalled,
   { workflow_id, activity_id, attempt }: Pick<LogStart, 'workflow_id' | 'activity_id' | 'attempt'>,
 ): Promise<void> {
-  const { passages, query, model, duration_ms, error } = recalled
-  await storeRecall(tx, turn_id, passages)
+  const { passages, memories, about_user, query, model, duration_ms, error } = recalled
+  await storeRecall(tx, turn_id, recalled)
   await addLogEntry(
     tx,
     {
@@ -84,7 +153,11 @@ export async function storeRecalled(
     {
       status: error === undefined ? 'completed' : 'failed',
       duration_ms,
-      output: { passages: passages.map(brief) },
+      output: {
+        passages: passages.map(brief),
+        ...(memories.length > 0 && { memories: memories.map(briefMemory) }),
+        ...(about_user && { about_user: Object.keys(about_user) }),
+      },
       ...(error !== undefined && { error: { message: error } }),
     },
   )
@@ -126,4 +199,8 @@ function holds(whole: Passage, hit: Passage): boolean {
 
 function brief({ document, page, similarity, content }: Passage) {
   return { document, page, similarity: Number(similarity.toFixed(3)), content: content.slice(0, 200) }
+}
+
+function briefMemory({ message_id, role, from, similarity, content }: RecalledMemory) {
+  return { message_id, role, from, similarity: Number(similarity.toFixed(3)), content: content.slice(0, 200) }
 }

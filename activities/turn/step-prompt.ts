@@ -1,5 +1,6 @@
 // Everything that a step's model call is made from, read and recalled before anything is written.
 import type { Logger } from 'pino'
+import type { RecalledMemory } from '../../contracts/memory.ts'
 import { toOfferedSchema } from '../../contracts/tool-schema.ts'
 import type { ModelCallInput } from '../../contracts/turn.ts'
 import { turnResponseSchema } from '../../db/columns.ts'
@@ -13,7 +14,8 @@ import { modelKey, type ChainModel } from '../../providers/registry.ts'
 import { estimateInput } from '../metered-call.ts'
 import { buildPrompt } from './prompt.ts'
 import { withoutRefusedTools } from './without-refused-tools.ts'
-import { recallPassages, type Recalled } from './recall.ts'
+import { hasToRecall, recall, type Recalled } from './recall.ts'
+import { MessageVectors } from './recent-messages.ts'
 import type { ActivityResources } from '../resources.ts'
 import { offerTools, type OfferedTool } from '../tools/tools.ts'
 
@@ -46,7 +48,8 @@ export type PrepareStep = (input: ModelCallInput, signal: AbortSignal) => Promis
 
 /** Makes the function that prepares a step. Of a turn that is over, answered or to be cancelled it reads the rows only. */
 export function stepPrompts(resources: Resources): PrepareStep {
-  const { db, blobs, box, models, tools, log } = resources
+  const { db, blobs, box, models, tools, embedder, log } = resources
+  const messageVectors = new MessageVectors(db, embedder)
   const versionOf = oncePerVersion(async (id, version) => {
     const { config, source } = await getAgentVersion(db, id, version)
     return { config, source, secrets: await getAgentSecrets(db, box, id, version) }
@@ -63,10 +66,10 @@ export function stepPrompts(resources: Resources): PrepareStep {
       log.warn({ agent_id, model: model.model, tools: names, why }, 'a model does not take tools, they are left out')
       for (const name of names) await refuseTool(db, agent_id, name, modelKey(model), why)
     })
-    const isFirst = given.passages === undefined && (given.searchable || given.attached)
-    const recalled = isFirst ? await recallPassages(resources, given, signal) : undefined
-    const passages = recalled?.passages ?? given.passages ?? []
-    const prompt = await buildPrompt(db, blobs, { ...given, passages }, step, config, model)
+    const isFirst = given.passages === undefined && hasToRecall(given, config.memory)
+    const recalled = isFirst ? await recall({ ...resources, messageVectors }, given, config.memory, signal) : undefined
+    const { passages = [], memories, about_user } = recalled ?? given
+    const prompt = await buildPrompt(db, blobs, { ...given, passages, memories, about_user }, step, config, model)
     const own = tools.filter(({ needs }) => needs !== 'documents' || given.searchable)
     const offered = given.has_servers ? await offerTools(db, agent_id, own, modelKey(model)) : own
     const request = {
@@ -78,7 +81,7 @@ export function stepPrompts(resources: Resources): PrepareStep {
         description,
         parameters: toOfferedSchema(parameters),
       })),
-      passages,
+      passages: [...passages, ...memories.map(toPassage)],
       temperature: model.temperature,
       top_p: model.top_p,
       ...(turn.response_schema !== null && {
@@ -96,4 +99,9 @@ export function stepPrompts(resources: Resources): PrepareStep {
       input_tokens: estimateInput(request),
     }
   }
+}
+
+/** A message of earlier as the offline model quotes it. */
+function toPassage({ content, said_at, role }: RecalledMemory): GenerateRequest['passages'][number] {
+  return { document: `${role === 'user' ? 'said by you' : 'said by me'} on ${said_at.slice(0, 10)}`, content }
 }

@@ -67,6 +67,12 @@ export async function addAgent(context: ApiContext, principal: Principal, input:
   const { storage, providers, apiEnv } = context
   const id = input.id ?? input.name
   if (id === undefined) throw wrongField('create the agent', 'id', 'given')
+  if (typeof input.memory?.long_term === 'string')
+    throw wrongField(
+      'create the agent',
+      'memory.long_term',
+      'true or false: only agent files may name the database, which is always the main one',
+    )
   // Knowledge is stored as sources, which are added and removed one by one.
   const { knowledge = [], mcp_servers: servers = [], ...rest } = input
   for (const { path, expected } of mcpFaults(withFallbacks(servers, apiEnv))) {
@@ -74,7 +80,7 @@ export async function addAgent(context: ApiContext, principal: Principal, input:
   }
   const checked = await mapAll(servers, (server) => checkServer(context, principal, server))
   const { config, secrets } = separateSecrets(
-    resolveAgent({ ...rest, ...(servers.length > 0 && { mcp_servers: checked }) }, id),
+    resolveAgent({ ...rest, ...(servers.length > 0 && { mcp_servers: checked }) }, id, context.memoryDefaults),
   )
   await checkAddresses(context, config)
   refuseSharedKeys(config, secrets)

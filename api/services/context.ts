@@ -1,7 +1,7 @@
 // Dependencies of the API's services.
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
-import type { AgentConfig, AgentSource } from '../../contracts/schemas/agent.ts'
+import type { AgentConfig, AgentSource, MemoryDefaults } from '../../contracts/schemas/agent.ts'
 import type { ProvidersSettings } from '../../contracts/model-check.ts'
 import type { StartableTurn } from '../../db/queries/turn-queue.ts'
 import type { Storage } from '../../db/storage.ts'
@@ -58,6 +58,8 @@ export interface ApiContext {
   /** Names of environment variables that secret fields may refer to over the API, with their values. */
   apiEnv: Readonly<Record<string, string>>
   limits: ApiLimits
+  /** Of agents that do not say whether they have long-term memory. */
+  memoryDefaults: MemoryDefaults
   /** Public URL of the API, without a trailing slash. */
   public_url: string
   agentsDir: string
@@ -76,6 +78,8 @@ export interface ApiContext {
   startTurn: (turn: StartableTurn) => Promise<void>
   /** Of workers in this process; undefined where there are none. */
   headStarts: HeadStarts | undefined
+  /** A file of this media type was stored, and a job for it may follow soon. Undefined without workers in this process. */
+  expectDocument: ((type: string) => void) | undefined
   openStreams: OpenStreams
   /** When false, every request has the anonymous principal. */
   auth: boolean

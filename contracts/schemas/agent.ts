@@ -53,14 +53,43 @@ const fallbacks = Type.Optional(
 /** A model and its fallbacks. */
 export const ModelSchema = Type.Object({ ...modelFields, fallbacks }, closed)
 
+const BufferSizeSchema = Type.Integer({
+  minimum: 0,
+  maximum: 1000,
+  description: 'How many of the latest messages the model sees',
+})
+
 const memoryFields = {
   buffer: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: 1000, description: 'How many of the latest messages the model sees' }),
+    Type.Union([
+      BufferSizeSchema,
+      Type.Object(
+        {
+          max_size: Type.Optional(BufferSizeSchema),
+          buffer_multiplier: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 100,
+              description:
+                'Of this many times the latest messages, those nearest in meaning to the question are shown too; 1: none',
+            }),
+          ),
+        },
+        closed,
+      ),
+    ]),
   ),
   long_term: Type.Optional(
+    Type.Union([Type.Boolean(), Type.String({ minLength: 1, maxLength: 4096 })], {
+      description:
+        'Whether what a user says to the agent, and what it replies, is remembered across conversations. In agent files also the connection string of the main database',
+    }),
+  ),
+  multi_user: Type.Optional(Type.Literal(true, { description: 'Memory is always kept apart by user' })),
+  extract_user_info: Type.Optional(
     Type.Boolean({
       description:
-        'Whether what was said is remembered across conversations. Accepted and without effect: arrives with long-term memory',
+        "Whether a model call after each turn adds what the user tells of themselves to the user's context memory",
     }),
   ),
 }
@@ -273,19 +302,58 @@ export type AgentSource = 'file' | 'api'
 export type Provider = Static<typeof ProviderSchema>
 export type FallbackModel = Static<typeof FallbackSchema>
 export type ModelConfig = Static<typeof ModelSchema>
-export type MemoryConfig = Required<Static<typeof MemorySchema>>
+/** Memory with its forms and defaults resolved. */
+export interface MemoryConfig {
+  /** How many of the latest messages the model sees. */
+  buffer: number
+  /** The buffer holds this many times as many messages, to be found by meaning. */
+  buffer_multiplier?: number
+  long_term: boolean
+  extract_user_info?: boolean
+}
 export type AgentInput = Static<typeof AgentSchema>
 export type McpServer = Static<typeof McpServerSchema>
 
 /** An agent with its id known and its defaults filled in; the default of `model` is still `auto`. */
-export interface AgentConfig extends Omit<AgentInput, 'name'> {
+export interface AgentConfig extends Omit<AgentInput, 'name' | 'memory'> {
   id: string
   memory: MemoryConfig
   on_busy: Static<typeof OnBusySchema>
 }
 
-/** Resolves an agent's input to its configuration, under this id. */
-export function resolveAgent(input: AgentInput, id: string): AgentConfig {
-  const { name: _alias, ...rest } = input
-  return { ...rest, id, memory: { buffer: 20, long_term: false, ...rest.memory }, on_busy: rest.on_busy ?? 'queue' }
+export interface MemoryDefaults {
+  /** Of agents that do not say whether they have long-term memory. */
+  long_term: boolean
+}
+
+/** Resolves an agent's input to its configuration, under this id. A connection string has been checked: it names the main database. */
+export function resolveAgent(
+  input: AgentInput,
+  id: string,
+  defaults: MemoryDefaults = { long_term: false },
+): AgentConfig {
+  const { name: _alias, memory, ...rest } = input
+  return { ...rest, id, memory: resolveMemory(memory ?? {}, defaults), on_busy: rest.on_busy ?? 'queue' }
+}
+
+/** As in the MUXI framework. */
+export const BUFFER_MULTIPLIER = 10
+
+function resolveMemory(
+  { buffer, long_term, extract_user_info }: NonNullable<AgentInput['memory']>,
+  defaults: MemoryDefaults,
+): MemoryConfig {
+  const { max_size, buffer_multiplier }: { max_size?: number; buffer_multiplier?: number } =
+    typeof buffer === 'number' ? { max_size: buffer } : (buffer ?? {})
+  return {
+    buffer: max_size ?? 20,
+    ...(buffer_multiplier !== undefined && { buffer_multiplier }),
+    long_term: long_term === undefined ? defaults.long_term : long_term !== false,
+    ...(extract_user_info && { extract_user_info }),
+  }
+}
+
+/** Whether the ends of an agent's turns leave something to be remembered. */
+export function isRemembering({ long_term, extract_user_info }: MemoryConfig): boolean {
+  return long_term || extract_user_info === true
 }

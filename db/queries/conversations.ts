@@ -6,6 +6,7 @@ import { compiled } from '../compiled.ts'
 import { differencesOf } from '../dialect.ts'
 import type { ConversationsTable, Db, Tx } from '../schema.ts'
 import { deleteJobsOf } from './jobs.ts'
+import { deleteMemories } from './memories.ts'
 import type { Attachment } from './turns.ts'
 
 export interface ConversationView {
@@ -112,12 +113,19 @@ export async function renameConversation(db: Db, id: string, title: string): Pro
   await db.updateTable('conversations').set({ title }).where('id', '=', id).execute()
 }
 
+export interface DeletedConversation {
+  messages: number
+  memories: number
+  /** To be removed from the index by the caller. */
+  documents: string[]
+}
+
 /**
- * Deletes a conversation with its messages, turns and events. The caller has checked that no turn runs.
- * @returns how many messages there were, and the documents that the caller must remove from the index
+ * Deletes a conversation with its messages, turns, events and memories. The caller has checked that no turn runs.
  */
-export async function deleteConversation(tx: Tx, id: string): Promise<{ messages: number; documents: string[] }> {
-  const documents = await deleteJobsOf(tx, id)
+export async function deleteConversation(tx: Tx, id: string): Promise<DeletedConversation> {
+  const remembered = await deleteMemories(tx, { conversation_id: id })
+  const documents = [...(await deleteJobsOf(tx, id)), ...remembered.documents]
   const turns = tx.selectFrom('turns').select('id').where('conversation_id', '=', id)
   for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams'] as const) {
     await tx.deleteFrom(table).where('stream_id', 'in', turns).execute()
@@ -131,7 +139,29 @@ export async function deleteConversation(tx: Tx, id: string): Promise<{ messages
   // Usage rows are kept: they hold no text.
   await tx.deleteFrom('turns').where('conversation_id', '=', id).execute()
   await tx.deleteFrom('conversations').where('id', '=', id).execute()
-  return { messages: Number(messages.numDeletedRows), documents }
+  return { messages: Number(messages.numDeletedRows), memories: remembered.documents.length, documents }
+}
+
+export type OlderMessage = Pick<MessageView, 'id' | 'role' | 'content' | 'created_at'>
+
+/** The messages of a conversation before one of them, oldest first, without those that were never accepted or are blank. */
+export async function listOlder(
+  db: Db,
+  conversationId: string,
+  before: string,
+  limit: number,
+): Promise<OlderMessage[]> {
+  const rows = await db
+    .selectFrom('messages')
+    .select(['id', 'role', 'content', 'status', 'created_at'])
+    .where('conversation_id', '=', conversationId)
+    .where('id', '<', before)
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute()
+  return rows
+    .toReversed()
+    .filter(({ role, status, content }) => !(role === 'user' && status === 'failed') && content.trim() !== '')
 }
 
 export interface MessageView {

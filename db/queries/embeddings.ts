@@ -46,6 +46,16 @@ export async function storeEmbeddings(
     .execute()
 }
 
+/** Deletes the cached vectors of texts, of every model. */
+export async function deleteEmbeddings(db: Db, texts: readonly string[]): Promise<void> {
+  const hashes = [...new Set(texts.map(hashOf))]
+  for (let from = 0; from < hashes.length; from += ROWS)
+    await db
+      .deleteFrom('embeddings')
+      .where('hash', 'in', hashes.slice(from, from + ROWS))
+      .execute()
+}
+
 /** Evicts vectors that were not used for long, and the oldest beyond the limit. @returns how many */
 export async function forgetEmbeddings(
   db: Db,

@@ -36,6 +36,11 @@ export function listFiles(db: Db, { user_id, limit, cursor }: FileFilter): Promi
   return query.execute()
 }
 
+/** All files of a user, with derived ones. */
+export function listFilesOf(db: Db, userId: string): Promise<FilesTable[]> {
+  return db.selectFrom('files').selectAll().where('user_id', '=', userId).orderBy('id').execute()
+}
+
 /** The stored bytes of an owner, including derived files. */
 export async function countBytes(db: Db | Tx, owner: string): Promise<number> {
   const { bytes } = await db

@@ -1,7 +1,8 @@
 // Ingestion jobs in rows: inserted, found, listed, claimed by a run.
+import type { SelectQueryBuilder } from 'kysely'
 import type { JobKind, JobRef } from '../../contracts/job.ts'
 import { newId } from '../../contracts/ids.ts'
-import type { Db, FilesTable, JobsTable, Tx } from '../schema.ts'
+import type { DB, Db, FilesTable, JobsTable, Tx } from '../schema.ts'
 
 /** The statuses of an unfinished job. */
 export const UNFINISHED = ['queued', 'running'] as const
@@ -185,18 +186,18 @@ export function listJobsOfMessages(
 }
 
 /** Deletes the jobs of a conversation with their extracted text. @returns their documents */
-export async function deleteJobsOf(tx: Tx, conversationId: string): Promise<string[]> {
-  const jobs = tx.selectFrom('jobs').select('id').where('conversation_id', '=', conversationId)
+export function deleteJobsOf(tx: Tx, conversationId: string): Promise<string[]> {
+  return deleteJobs(tx, tx.selectFrom('jobs').select('id').where('conversation_id', '=', conversationId))
+}
+
+/** Deletes jobs with their extracted text, events and log. @param jobs their ids @returns their documents */
+export async function deleteJobs(tx: Tx, jobs: SelectQueryBuilder<DB, 'jobs', { id: string }>): Promise<string[]> {
   for (const table of ['job_batches', 'ocr_pages', 'job_summaries'] as const)
     await tx.deleteFrom(table).where('job_id', 'in', jobs).execute()
-  for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams'] as const) {
+  for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams', 'log_entries'] as const) {
     await tx.deleteFrom(table).where('stream_id', 'in', jobs).execute()
   }
-  const deleted = await tx
-    .deleteFrom('jobs')
-    .where('conversation_id', '=', conversationId)
-    .returning('document_id')
-    .execute()
+  const deleted = await tx.deleteFrom('jobs').where('id', 'in', jobs).returning('document_id').execute()
   return deleted.map(({ document_id }) => document_id)
 }
 

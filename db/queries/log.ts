@@ -100,6 +100,21 @@ export async function interruptEntries(tx: Tx, streamId: string): Promise<void> 
     .execute()
 }
 
+/** Whether an attempt of an activity has completed. */
+export async function hasCompleted(
+  db: Db,
+  { workflow_id, activity_id }: Pick<LogStart, 'workflow_id' | 'activity_id'>,
+): Promise<boolean> {
+  const row = await db
+    .selectFrom('log_entries')
+    .select('id')
+    .where('workflow_id', '=', workflow_id)
+    .where('activity_id', '=', activity_id)
+    .where('status', '=', 'completed')
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** How many attempts of an activity have begun, or ended with a status. */
 export async function countAttempts(
   db: Db | Tx,

@@ -7,10 +7,11 @@ import type { FinishReason } from '../../contracts/model-messages.ts'
 import { shownText } from '../../contracts/text.ts'
 import { compiled } from '../compiled.ts'
 import { addEvents, lockStream, readAllEvents } from '../event-rows.ts'
-import type { Tx } from '../schema.ts'
+import type { Tx, TurnsTable } from '../schema.ts'
 import { cancelApprovals } from './approval-changes.ts'
 import { lockConversation } from './conversations.ts'
 import { interruptEntries } from './log.ts'
+import { insertOutbox } from './memory-outbox.ts'
 import { activateNext, activateTurn, nextWaiting, type StartableTurn } from './turn-queue.ts'
 import { acceptedEvent, finalEvent, insertMessage, UNFINISHED, wasGivenUp } from './turns.ts'
 import { settleUsage, totalUsage } from './usage.ts'
@@ -22,6 +23,8 @@ export interface TurnEnd {
   events: StoredEvent[]
   /** The next active turn of the conversation, whose workflow must be started. */
   next: StartableTurn | undefined
+  /** Set when the messages of the turn are to be remembered: its row is in the outbox. */
+  remembers: { agent_id: string; user_id: string } | undefined
 }
 
 export interface Ending {
@@ -53,7 +56,17 @@ export async function finishTurn(
     .set({ status: finalStatus(wanted), finished_at: stamp, error: error ? JSON.stringify(error) : null })
     .where('id', '=', turn_id)
     .where('status', 'in', was)
-    .returning(['conversation_id', 'message_id', 'user_message_id', 'status', 'accepted_at', 'activated_at'])
+    .returning([
+      'conversation_id',
+      'message_id',
+      'user_message_id',
+      'status',
+      'accepted_at',
+      'activated_at',
+      'agent_id',
+      'user_id',
+      'remembers',
+    ])
     .executeTakeFirst()
   if (!turn) return undefined
   const status = turn.status as FinalStatus
@@ -87,6 +100,7 @@ export async function finishTurn(
     status,
     events: [...decided, ...('events' in ended ? ended.events : [])],
     next: turn.activated_at === null ? undefined : await activateNext(tx, conversation_id),
+    remembers: await leaveOutbox(tx, turn_id, turn, stamp),
   }
 }
 
@@ -100,9 +114,28 @@ export interface Answer {
   finish_reason: FinishReason
 }
 
+type Remembering = Pick<
+  TurnsTable,
+  'conversation_id' | 'message_id' | 'user_message_id' | 'agent_id' | 'user_id' | 'remembers'
+>
+type Ended = Remembering & { status: FinalStatus; next: string | null }
+
+/** Leaves the turn to be remembered, in the transaction that ends it. */
+async function leaveOutbox(
+  tx: Tx,
+  turn_id: string,
+  turn: Remembering,
+  created_at: string,
+): Promise<TurnEnd['remembers']> {
+  if (!turn.remembers) return undefined
+  const { conversation_id, agent_id, user_id, user_message_id, message_id } = turn
+  await insertOutbox(tx, { turn_id, conversation_id, agent_id, user_id, user_message_id, message_id, created_at })
+  return { agent_id, user_id }
+}
+
 const updateCompleted = compiled<
   { turn_id: string; conversation_id: string; now: string; usage: string; finish_reason: FinishReason },
-  { status: FinalStatus; next: string | null }
+  Ended
 >(
   (db, parameter) =>
     db
@@ -115,10 +148,16 @@ const updateCompleted = compiled<
       })
       .where('id', '=', parameter('turn_id'))
       .where('status', 'in', UNFINISHED)
-      .returning(['status', nextWaiting(db, parameter('conversation_id')).as('next')]) as Compilable<{
-      status: FinalStatus
-      next: string | null
-    }>,
+      .returning([
+        'status',
+        'conversation_id',
+        'message_id',
+        'user_message_id',
+        'agent_id',
+        'user_id',
+        'remembers',
+        nextWaiting(db, parameter('conversation_id')).as('next'),
+      ]) as Compilable<Ended>,
 )
 
 /**
@@ -140,6 +179,7 @@ export async function completeTurn(tx: Tx, answer: Answer): Promise<TurnEnd | un
     status,
     events: 'events' in ended ? ended.events : [],
     next: turn.next === null ? undefined : await activateTurn(tx, turn.next),
+    remembers: await leaveOutbox(tx, turn_id, turn, stamp),
   }
 }
 

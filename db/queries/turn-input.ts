@@ -1,14 +1,20 @@
 // The input of a step's model call, read in one statement.
 import { sql } from 'kysely'
-import { recallPassages } from '../columns.ts'
+import type { RecalledMemory } from '../../contracts/memory.ts'
+import { recallAboutUser, recallMemories, recallPassages } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import { compiled } from '../compiled.ts'
 import type { Db, TurnsTable } from '../schema.ts'
 import type { Passage } from './recalls.ts'
 
 type StepRow = StepInput['turn'] &
-  Record<'attached' | 'searchable' | 'has_servers' | 'has_open_usage' | 'answered', number | boolean> & {
+  Record<
+    'attached' | 'searchable' | 'remembered' | 'has_context' | 'has_servers' | 'has_usage' | 'answered',
+    number | boolean
+  > & {
     passages: string | null
+    memories: string | null
+    about_user: string | null
     asked_id: string
     role: 'user' | 'assistant'
     content: string
@@ -35,12 +41,22 @@ export interface StepInput {
   attached: boolean
   /** The recalled passages; undefined before the turn's recall. */
   passages: Passage[] | undefined
+  /** The recalled messages of earlier. */
+  memories: RecalledMemory[]
+  /** The recalled context memory of the user. */
+  about_user: Record<string, unknown> | undefined
   /** Whether there are documents to search. */
   searchable: boolean
+  /** Whether there are memories of the user with the agent. */
+  remembered: boolean
+  /** Whether there is a context memory of the user. */
+  has_context: boolean
+  /** Whether the conversation has, or may have, messages older than `earlier`. */
+  crowded: boolean
   /** Whether the agent has MCP servers. */
   has_servers: boolean
-  /** Whether there are model requests without a recorded end. */
-  has_open_usage: boolean
+  /** Whether model requests of the turn are recorded already: of earlier attempts, of routing, of its attachments. */
+  has_usage: boolean
   /** Whether the step's result is stored already. */
   answered: boolean
   /** The previous messages, oldest first, up to the agent's buffer size, without those that were never accepted or still wait. */
@@ -75,6 +91,8 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
       'turns.cancel_requested_at',
       'turns.response_schema',
       'recalls.passages',
+      'recalls.memories',
+      'recalls.about_user',
       'messages.id as asked_id',
       'messages.role',
       'messages.content',
@@ -82,17 +100,30 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
       sql<number | boolean>`messages.attachments is not null`.as('attached'),
       searchable,
       eb
+        .exists(
+          eb
+            .selectFrom('memories')
+            .select('memories.id')
+            .whereRef('memories.user_id', '=', 'turns.user_id')
+            .whereRef('memories.agent_id', '=', 'turns.agent_id'),
+        )
+        .as('remembered'),
+      eb
+        .exists(
+          eb
+            .selectFrom('context_memories')
+            .select('context_memories.user_id')
+            .whereRef('context_memories.user_id', '=', 'turns.user_id'),
+        )
+        .as('has_context'),
+      eb
         .exists(eb.selectFrom('mcp_servers').select('name').whereRef('mcp_servers.agent_id', '=', 'turns.agent_id'))
         .as('has_servers'),
       eb
         .exists(
-          eb
-            .selectFrom('model_usage')
-            .select('model_usage.id')
-            .whereRef('model_usage.stream_id', '=', 'turns.id')
-            .where('model_usage.status', '=', 'sent'),
+          eb.selectFrom('model_usage').select('model_usage.id').whereRef('model_usage.stream_id', '=', 'turns.id'),
         )
-        .as('has_open_usage'),
+        .as('has_usage'),
       eb
         .exists(
           eb
@@ -133,9 +164,14 @@ export async function readStepInput(db: Db, turnId: string, step: number, buffer
     asked: first.content,
     attached: Boolean(first.attached),
     passages: parseColumn(recallPassages, first.passages, turnId),
+    memories: parseColumn(recallMemories, first.memories, turnId) ?? [],
+    about_user: parseColumn(recallAboutUser, first.about_user, turnId),
     searchable: Boolean(first.searchable),
+    remembered: Boolean(first.remembered),
+    has_context: Boolean(first.has_context),
+    crowded: buffer > 0 && before.length === buffer,
     has_servers: Boolean(first.has_servers),
-    has_open_usage: Boolean(first.has_open_usage),
+    has_usage: Boolean(first.has_usage),
     answered: Boolean(first.answered),
     earlier: before
       .toReversed()

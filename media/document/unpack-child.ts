@@ -1,4 +1,4 @@
-// The child program that unpacks containers: mails and archives.
+// The child program that unpacks containers: mails and archives, and parts of documents.
 import { answerRequests } from '../process/child-protocol.ts'
 import { sniffFile } from '../kind/kind-of-file.ts'
 import type { Unpacked, UnpackRequest } from './members.ts'
@@ -6,9 +6,11 @@ import { isMailKind } from './readers/parse-mail.ts'
 import { isArchiveKind } from '../kind/document-types.ts'
 import { unpackArchive } from './unpack/unpack-archive.ts'
 import { unpackMail } from './unpack/unpack-mail.ts'
+import { unpackParts } from './unpack/unpack-parts.ts'
 import { MemberFiles } from './unpack/member-files.ts'
 
-answerRequests<UnpackRequest>(async ({ path, name, folder }): Promise<Unpacked> => {
+answerRequests<UnpackRequest>(async ({ path, name, folder, parts }): Promise<Unpacked> => {
+  if (parts) return unpackParts({ path, folder, parts })
   const kind = await sniffFile(path, name)
   if (isArchiveKind(kind)) return unpackArchive({ path, name, folder }, kind)
   if (!isMailKind(kind)) return { members: [{ name, path }], skipped: [] }

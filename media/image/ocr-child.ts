@@ -41,26 +41,29 @@ const MEASURED_WHOLE = 4_000_000
 sharp.cache(false)
 let reader: { languages: string; worker: Worker } | undefined
 
-answerRequests<OcrRequest>(async ({ path, page, languages }): Promise<Recognized> => {
-  if (page !== undefined) {
-    const drawn = await drawPdfPage(path, page, DPI)
-    return drawn ? readScaled(drawn, languages) : NOTHING
-  }
-  const bytes = await readFile(path)
-  const flat = await sharp(bytes).flatten({ background: '#fff' }).greyscale().png({ compressionLevel: 1 }).toBuffer()
-  const { width, height } = await sharp(flat).metadata()
-  const strips = stripsOf(await contrastOf(flat, height), width)
-  if (strips.length === 1) return readScaled(flat, languages)
-  const read: Recognized[] = []
-  for (const { top, height: high } of strips) {
-    const strip = await sharp(flat)
-      .extract({ left: 0, top, width, height: high })
-      .png({ compressionLevel: 1 })
-      .toBuffer()
-    read.push(movedDown(await readScaled(strip, languages), top))
-  }
-  return joined(read)
-})
+answerRequests<OcrRequest>(
+  async ({ path, page, languages }): Promise<Recognized> => {
+    if (page !== undefined) {
+      const drawn = await drawPdfPage(path, page, DPI)
+      return drawn ? readScaled(drawn, languages) : NOTHING
+    }
+    const bytes = await readFile(path)
+    const flat = await sharp(bytes).flatten({ background: '#fff' }).greyscale().png({ compressionLevel: 1 }).toBuffer()
+    const { width, height } = await sharp(flat).metadata()
+    const strips = stripsOf(await contrastOf(flat, height), width)
+    if (strips.length === 1) return readScaled(flat, languages)
+    const read: Recognized[] = []
+    for (const { top, height: high } of strips) {
+      const strip = await sharp(flat)
+        .extract({ left: 0, top, width, height: high })
+        .png({ compressionLevel: 1 })
+        .toBuffer()
+      read.push(movedDown(await readScaled(strip, languages), top))
+    }
+    return joined(read)
+  },
+  { threads: true },
+)
 
 /** The difference between the lightest and the darkest of each row. */
 async function contrastOf(picture: Buffer, height: number): Promise<Uint8Array> {

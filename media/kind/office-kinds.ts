@@ -32,7 +32,6 @@ export const OFFICE = {
   ppt: format('PowerPoint presentations from before 2007', 'application/vnd.ms-powerpoint', 'pptx', 'impress'),
   sxi: format('OpenOffice 1 presentations', 'application/vnd.sun.xml.impress', 'pptx', 'impress'),
   key: format('Apple Keynote presentations', 'application/vnd.apple.keynote', 'pptx', 'impress'),
-  odg: format('OpenDocument drawings', 'application/vnd.oasis.opendocument.graphics', 'pdf', 'draw'),
   vsd: format('Visio drawings from before 2013', 'application/vnd.visio', 'pdf', 'draw'),
   vsdx: format('Visio drawings', 'application/vnd.ms-visio.drawing.main+xml', 'pdf', 'draw'),
   pub: format('Publisher publications', 'application/x-mspublisher', 'pdf', 'draw'),

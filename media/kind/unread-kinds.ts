@@ -77,6 +77,7 @@ const XML_OFFICE: readonly [RegExp, DocumentKind][] = [
   [/office:mimetype="application\/vnd\.oasis\.opendocument\.text/, 'fodt'],
   [/office:mimetype="application\/vnd\.oasis\.opendocument\.spreadsheet/, 'fods'],
   [/office:mimetype="application\/vnd\.oasis\.opendocument\.presentation/, 'fodp'],
+  [/office:mimetype="application\/vnd\.oasis\.opendocument\.graphics/, 'fodg'],
   [/<(?:\w+:)?wordDocument\b|<pkg:package\b[\s\S]*\/word\/|<\?mso-application progid="Word\.Document"/, 'wordxml'],
   [
     /<(?:\w+:)?Workbook\b[^>]*urn:schemas-microsoft-com:office:spreadsheet|<\?mso-application progid="Excel\.Sheet"/,

@@ -41,6 +41,11 @@ export class ChildProgram {
     return this.#process.alive
   }
 
+  /** Resolves when it has ended. */
+  get exited(): Promise<void> {
+    return this.#process.exited
+  }
+
   /** Runs `work` with a folder for one request, within its own; it is removed afterwards. */
   async inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
     const folder = await mkdtemp(join(this.#folder, 'p-'))

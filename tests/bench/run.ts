@@ -11,9 +11,12 @@ import { openInspector } from './inspector.ts'
 import { large } from './large.ts'
 import { authorization, chat, ms, now, percentile, report, throughput } from './measure.ts'
 import { audio, images, ocr } from './media.ts'
+import { smallFiles } from './small-files.ts'
+import { memories } from './memories.ts'
 import { startBench, type Bench } from './processes.ts'
 import { recalling } from './recalling.ts'
 import { retrieval } from './retrieval.ts'
+import { routing } from './routing.ts'
 import { toolCalls, type BareChild } from './tools.ts'
 
 const TURNS = 200
@@ -27,12 +30,15 @@ const SECTIONS = {
   stop: stopTimes,
   streams: concurrentStreams,
   ingest: ingestion,
+  small: smallFiles,
   ocr,
   images,
   audio,
   large,
   recall: recalling,
   retrieval,
+  routing,
+  memories,
   fleet,
   tools: toolCalls,
   idle,

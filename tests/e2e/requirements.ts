@@ -6,6 +6,13 @@ export const REQUIREMENTS = {
     'Last-Event-ID resumes at the next event; an invalid one is 400, one at the end 204, one beyond the head gets the whole text',
   'chat.replay': 'A finished turn is replayed byte for byte',
 
+  'routing.chosen': 'A message to no agent is answered by the one that the model chose, told with its confidence',
+  'routing.cached': 'The same message is routed without a model, until agents change',
+  'routing.failed':
+    'When the model fails or names no agent, the nearest description decides; unsure, the default agent',
+  'routing.killed': 'kill -9 of a worker while the model chooses: another one chooses, and the turn ends once',
+  'routing.cancelled': 'Cancel while the model chooses: cancelled, and the request is closed',
+
   'worker-killed.other-worker':
     'kill -9 of a worker while a reply streams: withdrawn, re-emitted in full, next token within 10 s with another worker running',
   'worker-killed.supervised': 'kill -9 of the process in role all: the supervisor restarts it, next token within 25 s',
@@ -38,6 +45,11 @@ export const REQUIREMENTS = {
   'head-start.stopped': 'A cancelled turn ends its head start',
   'head-start.provider-fails': 'A head start that fails counts as the first attempt',
   'memory.turns': 'A turn that is over leaves nothing in the memory of the processes that ran it',
+  'memory.killed': 'kill -9 between the end of a turn and the writing of its memory: it is written once, by any worker',
+  'memory.swept': 'The writing of memory that was never started is started by the sweeper',
+  'memory.log': 'The execution log lists what a turn recalled, and what was remembered of it',
+  'memory.routes': 'Memories and context memory are read and changed over the API, by their own user only',
+  'memory.forgotten': 'Forgetting a user removes rows, memories, files and the histories of the engine',
   'head-start.counted': 'Every request of the model has one usage row, and head starts do not double requests',
   'turn.eleven-events': 'A turn of one step has exactly 11 events in its workflow history: one workflow, one activity',
 

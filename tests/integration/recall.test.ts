@@ -2,7 +2,8 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
-import { recallPassages, storeRecalled } from '../../activities/turn/recall.ts'
+import { recall, storeRecalled } from '../../activities/turn/recall.ts'
+import { MessageVectors } from '../../activities/turn/recent-messages.ts'
 import { createConversation } from '../../db/queries/conversations.ts'
 import { listLogOfTurn } from '../../db/queries/log.ts'
 import { readStepInput } from '../../db/queries/turn-input.ts'
@@ -11,6 +12,7 @@ import { dialects } from '../support/dialects.ts'
 import { insert, inTx } from '../support/turn-rows.ts'
 
 /** The provider's own text must not reach the log of the turn. */
+const MEMORY = { buffer: 0, long_term: false }
 const WORDS = 'the key sk-secret is unknown'
 
 async function recallFrom(answer: RequestListener) {
@@ -27,8 +29,9 @@ async function recallFrom(answer: RequestListener) {
   const storage = await (await sqlite!.fresh()).open()
   const { id: conversation_id } = await createConversation(storage.db, { agent_id: 'agent', user_id: 'user' })
   const turnId = await insert(storage, conversation_id)
-  const given = await readStepInput(storage.db, turnId, 1, 0)
-  const recalled = await recallPassages({ ...storage, embedder }, given, new AbortController().signal)
+  const given = { ...(await readStepInput(storage.db, turnId, 1, 0)), searchable: true }
+  const resources = { ...storage, embedder, messageVectors: new MessageVectors(storage.db, embedder) }
+  const recalled = await recall(resources, given, MEMORY, new AbortController().signal)
   await inTx(storage, (tx) =>
     storeRecalled(tx, turnId, recalled, { workflow_id: `turn/${turnId}`, activity_id: '1', attempt: 1 }),
   )
@@ -58,9 +61,11 @@ it('the cancellation of the turn ends recalling', async () => {
   const [sqlite] = dialects
   const storage = await (await sqlite!.fresh()).open()
   const { id: conversation_id } = await createConversation(storage.db, { agent_id: 'agent', user_id: 'user' })
-  const given = await readStepInput(storage.db, await insert(storage, conversation_id), 1, 0)
+  const turnId = await insert(storage, conversation_id)
+  const given = { ...(await readStepInput(storage.db, turnId, 1, 0)), searchable: true }
   const embedder = { ...createEmbedder({ openai: {} }, 'local'), embed: () => new Promise<never>(() => undefined) }
-  const recalling = recallPassages({ ...storage, embedder }, given, stopped.signal)
+  const resources = { ...storage, embedder, messageVectors: new MessageVectors(storage.db, embedder) }
+  const recalling = recall(resources, given, MEMORY, stopped.signal)
   stopped.abort(new Error('stopped'))
   await expect(recalling).rejects.toThrow('stopped')
 })

@@ -32,6 +32,7 @@ export function callModels(
     prepareStep: stepPrompts(shared),
     headStarts: undefined,
     startTurn: async () => undefined,
+    startMemory: async () => undefined,
   })
   return (turn_id, attempt = 1) => {
     const worker = new MockActivityEnvironment(

@@ -18,7 +18,13 @@ mkdirSync(folder, { recursive: true })
 
 const run = promisify(execFile)
 const whisper = await WhisperDouble.start()
-const stage = await openStage({ env: { MUXI_TRANSCRIPTION: whisper.url } })
+const remembering = {
+  description: 'Remembers.',
+  system_message: 'Remember.',
+  model: { provider: 'offline', model: 'offline' },
+  memory: { long_term: true },
+}
+const stage = await openStage({ env: { MUXI_TRANSCRIPTION: whisper.url }, agents: { remembering } })
 const temporal = async (...args: string[]) =>
   (await run(await temporalBinary(), [...args, '--address', stage.temporal!.address], { maxBuffer: 2 ** 26 })).stdout
 
@@ -94,7 +100,10 @@ try {
   await stage.call(url, '/api/v1/agents/scripted/mcp_servers/faulty', { method: 'DELETE' })
   await temporal('workflow', 'result', '-w', 'mcp/scripted/faulty')
 
+  const remembered = await stage.call(url, '/api/v1/agents/remembering/chat', { body: { content: 'I live in Bern.' } })
+
   const names = {
+    [`memory/${remembered.body.conversation_id}`]: 'memory-write',
     ...ingested,
     [`turn/${parkedId}`]: 'turn-that-waited',
     [`tool/${parkedId}/call_1_1`]: 'tool-call-approved',

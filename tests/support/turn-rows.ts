@@ -14,8 +14,8 @@ export const inTx = <T>({ db }: Storage, work: (tx: Tx) => Promise<T>) => db.tra
 export function aTurn(conversationId: string, more: Partial<NewTurn> = {}): NewTurn {
   return {
     turn_id: newId('turn'),
-    message_id: newId('msg'),
     user_message_id: newId('msg'),
+    message_id: newId('msg'),
     conversation_id: conversationId,
     agent_id: 'agent',
     agent_version: 1,

@@ -8,6 +8,7 @@ import type { ProvidersSettings } from '../../contracts/model-check.ts'
 
 const NO_KEYS: ProvidersSettings = { openai: {}, anthropic: {}, gemini: {}, xai: {} }
 const OPENAI_KEY: ProvidersSettings = { ...NO_KEYS, openai: { api_key: 'sk-configured' } }
+const MEMORY = { long_term: false, database: { sqlite_file: '/data/muxi.db' } }
 const WORDS = 'description: d\nsystem_message: s\n'
 
 let dir: string
@@ -22,7 +23,7 @@ function load(
   providers = NO_KEYS,
 ): LoadedAgent[] {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
-  return loadAgentFiles(dir, env, providers, [])
+  return loadAgentFiles(dir, env, providers, [], MEMORY)
 }
 
 function refused(...args: Parameters<typeof load>): AgentFilesError {
@@ -71,7 +72,7 @@ describe('good files', () => {
   })
 
   it('may be none: a missing folder has no agents', () => {
-    expect(loadAgentFiles(join(dir, 'gone'), {}, NO_KEYS, [])).toEqual([])
+    expect(loadAgentFiles(join(dir, 'gone'), {}, NO_KEYS, [], MEMORY)).toEqual([])
   })
 
   it('may use anchors and aliases', () => {
@@ -101,7 +102,7 @@ describe('good files', () => {
   })
 
   it("include muxi's examples, which need no key", () => {
-    const agents = loadAgentFiles(join(import.meta.dirname, '../../agents'), {}, NO_KEYS, [])
+    const agents = loadAgentFiles(join(import.meta.dirname, '../../agents'), {}, NO_KEYS, [], MEMORY)
     expect(agents.map(({ id, config }) => [id, config.model])).toEqual([
       ['assistant', undefined],
       ['librarian', undefined],

@@ -251,7 +251,22 @@ it('has the values of charts, the text of diagrams and inserted files', async ()
   )
 })
 
-it('names pictures, objects and parts that it does not read', async () => {
+it('names the pictures of each page, for OCR', async () => {
+  const picture = (id: string) =>
+    `<w:r><w:drawing><wp:inline><a:graphic><a:graphicData><pic:pic xmlns:pic="http://schemas.openxmlformats.org/drawingml/2006/picture"><pic:blipFill><a:blip r:embed="${id}"/></pic:blipFill></pic:pic></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>`
+  const pages = await read(
+    docx(p(r('One') + picture('rId1')) + p('<w:r><w:br w:type="page"/></w:r>') + p(picture('rId2') + picture('rId1')), {
+      'media/a.png': { type: 'image', xml: 'x' },
+      'media/b.png': { type: 'image', xml: 'x' },
+    }),
+  )
+  expect(pages.map(({ pictures, notices }) => [pictures, notices])).toEqual([
+    [['word/media/a.png'], undefined],
+    [['word/media/b.png', 'word/media/a.png'], undefined],
+  ])
+})
+
+it('names pictures outside of the file, objects and parts that it does not read', async () => {
   const picture =
     '<w:r><w:drawing><wp:inline><a:graphic><a:graphicData><pic:pic xmlns:pic="http://schemas.openxmlformats.org/drawingml/2006/picture"><pic:blipFill><a:blip r:embed="rId9"/></pic:blipFill></pic:pic></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>'
   const object = (program: string) =>

@@ -34,6 +34,16 @@ test.each<[string, Uint8Array, string]>([
   ['msg', msg({ subject: 'S', files: { 'a.doc': ole({ WordDocument: stream }) } }), 'a.doc'],
   ['wpd', latin1('\xffWPC....'), 'a'],
   ['xlsb', zipped('[Content_Types].xml', 'xl/_rels/workbook.bin.rels', 'xl/workbook.bin'), 'a.xlsx'],
+  [
+    'pptx',
+    zipSync({ 'ppt/presentation.xml': stream, 'ppt/embeddings/a.xlsx': zipped('xl/workbook.xml') }, { level: 0 }),
+    'a',
+  ],
+  [
+    'xlsx',
+    zipSync({ 'xl/workbook.xml': stream, 'xl/embeddings/a.docx': zipped('word/document.xml') }, { level: 0 }),
+    'a',
+  ],
   ['vsdx', zipped('[Content_Types].xml', 'visio/document.xml'), 'a.zip'],
   ['pages', zipped('Index/Document.iwa'), 'a.pages'],
   ['numbers', zipped('Index/Document.iwa', 'Index/Tables/Tile.iwa'), 'a.numbers'],

@@ -1,6 +1,7 @@
 // Untrusted text in a prompt: it stays between its delimiters, and opens no other element.
 import { describe, expect, it, test } from 'vitest'
-import { tellAttached, tellPassages } from '../../activities/turn/prompt.ts'
+import { tellAttached } from '../../activities/turn/prompt.ts'
+import { tellPassages } from '../../activities/turn/recalled-material.ts'
 import { toPrompt } from '../../activities/ingest/summarize.ts'
 import { textOf } from '../../contracts/model-messages.ts'
 import { bracketedName, delimited, promptName, promptText } from '../../contracts/prompt-text.ts'

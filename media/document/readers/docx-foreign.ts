@@ -4,10 +4,10 @@ import { decodeHtml } from '../html.ts'
 import { parseHtml } from '../html-tree.ts'
 import { decodeText } from '../text-encoding.ts'
 import { Archive } from './archive.ts'
-import { chartHtml, diagramHtml } from './office-chart.ts'
+import { chartParts } from './office-chart.ts'
 import { relationsOf } from './relations.ts'
 import { rtfToHtml } from './rtf.ts'
-import { escapeHtml, parseXml } from './xml.ts'
+import { escapeHtml } from './xml.ts'
 
 /**
  * HTML by relation of a part; without those that cannot be read.
@@ -19,16 +19,10 @@ export async function foreignParts(
   part: string,
   readDocx: (nested: Archive) => Promise<string | undefined>,
 ): Promise<Map<string, string>> {
-  const found = new Map<string, string>()
+  const found = await chartParts(archive, part)
   for (const { id, type, part: target } of await relationsOf(archive, part)) {
-    if (!archive.has(target)) continue
-    const html = /\/chart(?:Ex)?$/.test(type)
-      ? chartHtml(parseXml(await archive.xml(target)))
-      : type.endsWith('/diagramData')
-        ? diagramHtml(parseXml(await archive.xml(target)))
-        : /\/aFChunk$/i.test(type)
-          ? await insertedHtml(await archive.bytes(target), target, readDocx)
-          : undefined
+    if (!archive.has(target) || !/\/aFChunk$/i.test(type)) continue
+    const html = await insertedHtml(await archive.bytes(target), target, readDocx)
     if (html) found.set(id, html)
   }
   return found

@@ -69,7 +69,13 @@ async function docxHtml(archive: Archive, marks: Marks, depth = 0): Promise<stri
       if (html === undefined) return marks.of('not_read', 'Charts, diagrams or parts in other formats are not read')
       return BLOCK + String(blocks.push(html) - 1) + BLOCK
     }
-    rewrite(tree, all, { styles, numbering, marks, block })
+    const targets = await relationsOf(archive, part)
+    const picture = (relation: string | undefined) => {
+      const target = targets.find(({ id }) => id === relation)?.part
+      // A document within has parts of its own.
+      return marks.picture(depth === 0 && target !== undefined && archive.has(target) ? target : undefined)
+    }
+    rewrite(tree, all, { styles, numbering, marks, block, picture })
     await dropLost(archive, part, tree)
     if (part !== name) nameAuthors(tree)
     changed.set(part, tree.outerHTML)

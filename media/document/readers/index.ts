@@ -17,9 +17,11 @@ const READERS: Record<WholeKind, (path: string, name: string) => Promise<Unnumbe
   odt: async (path) => (await import('./odf.ts')).readOdt(path),
   ods: async (path) => (await import('./ods.ts')).readOds(path),
   odp: async (path) => (await import('./odf.ts')).readOdp(path),
+  odg: async (path) => (await import('./odf.ts')).readOdg(path),
   fodt: async (path) => (await import('./odf.ts')).readOdt(path),
   fods: async (path) => (await import('./ods.ts')).readOds(path),
   fodp: async (path) => (await import('./odf.ts')).readOdp(path),
+  fodg: async (path) => (await import('./odf.ts')).readOdg(path),
   rtf: async (path) => (await import('./rtf.ts')).readRtf(path),
   epub: async (path) => (await import('./epub.ts')).readEpub(path),
   html: async (path) => (await import('./html.ts')).readHtml(path),
@@ -44,9 +46,10 @@ export async function readWhole(path: string, kind: WholeKind, name = ''): Promi
   })
   // A page without text may say why.
   const pages = parts
-    .filter(({ text, notices }) => text.trim() !== '' || notices)
+    .filter(({ text, notices, pictures }) => text.trim() !== '' || notices || pictures)
     .map((part, index) => ({ page: index + 1, ...part }))
-  if (!pages.some(({ text }) => text.trim() !== '')) throw new MediaFailure('empty', 'The file holds no text')
+  if (!pages.some(({ text, pictures }) => text.trim() !== '' || pictures))
+    throw new MediaFailure('empty', 'The file holds no text')
   return pages
 }
 

@@ -4,6 +4,7 @@ import { MediaFailure } from '../../failure.ts'
 import { absoluteUrl, resolveLinks, tidy, UNREAD } from '../html.ts'
 import { showParts } from '../html-parts.ts'
 import { parseHtml } from '../html-tree.ts'
+import { flattenNested } from '../table-grid.ts'
 import { toMarkdown } from '../to-markdown.ts'
 import { PAGE_BREAK } from './pages.ts'
 
@@ -28,6 +29,7 @@ export function markupToMarkdown(html: string, notices: Notice[] = []): string {
   for (const element of document.querySelectorAll(UNREAD)) element.remove()
   for (const image of document.querySelectorAll('img')) image.setAttribute('src', PICTURE)
   resolveLinks(document, (href) => (href === PICTURE ? href : absoluteUrl(href)))
+  flattenNested(document.body)
   for (const table of document.querySelectorAll('table')) markHead(document, table)
   for (const rule of document.querySelectorAll('hr.page')) rule.replaceWith(document.createTextNode(BREAK_MARK))
   const markdown = tidy(toMarkdown(document.body)).replaceAll(`(${PICTURE})`, '()').replaceAll(BREAK_MARK, PAGE_BREAK)

@@ -1,0 +1,140 @@
+// The activity that drains the outbox of a conversation: its messages are embedded, indexed in the partition of their user, and
+// remembered by rows. Idempotent: every attempt of every worker writes the same passages under the same ids.
+import { activityInfo, cancellationSignal } from '@temporalio/activity'
+import { memoryIdOf, memoryScope, type MemoryRef } from '../../contracts/memory.ts'
+import { getAgentVersion } from '../../db/queries/agents.ts'
+import { addLogEntry } from '../../db/queries/log.ts'
+import { findRemembered, insertMemories, listSaid, toMemories, type SaidMessage } from '../../db/queries/memories.ts'
+import { claimOutbox, deleteForgotten, listOutbox, takeOutbox, type OutboxRow } from '../../db/queries/memory-outbox.ts'
+import { findTurn } from '../../db/queries/turns.ts'
+import { chunkPages } from '../../media/document/chunk.ts'
+import { ProviderFailure } from '../../providers/failure.ts'
+import { embedOnce } from '../embed-once.ts'
+import { toHiddenCallFailure } from '../failures.ts'
+import { startBeating } from '../heartbeat.ts'
+import type { ActivityResources } from '../resources.ts'
+import { extractUserInfo } from './extract-user-info.ts'
+
+/** Turns of one activity. */
+const TURNS = 20
+/** A longer message is remembered by its beginning, in characters. */
+const MAX_CHARACTERS = 32_000
+/** Answers of an embedding server to a text that it will never take: the message is found by its words only. */
+const REFUSED_TEXT = [400, 413, 422]
+/** Memories have one generation: a message never changes. */
+const GENERATION = 1
+
+type Resources = Pick<ActivityResources, 'db' | 'box' | 'vectors' | 'embedder' | 'models'>
+
+export function memoryActivities(resources: Resources) {
+  const { db } = resources
+  return {
+    /** @returns how many messages were remembered, and whether turns are left */
+    async writeMemories({ conversation_id }: MemoryRef): Promise<{ written: number; left: boolean }> {
+      const stopBeating = startBeating()
+      try {
+        const turns = await listOutbox(db, conversation_id, TURNS)
+        let written = 0
+        for (const turn of turns) written += await rememberTurn(resources, turn, cancellationSignal())
+        return { written, left: turns.length === TURNS }
+      } finally {
+        stopBeating()
+      }
+    },
+  }
+}
+
+/** Remembers what was said in one turn. @returns how many messages were remembered by this call */
+export async function rememberTurn(resources: Resources, row: OutboxRow, signal: AbortSignal): Promise<number> {
+  const { db } = resources
+  const startedAt = performance.now()
+  if (!(await claimOutbox(db, row.turn_id))) return dropUnwanted(resources, row)
+  const turn = await findTurn(db, row.turn_id)
+  const version = turn && { ...turn, ...(await getAgentVersion(db, turn.agent_id, turn.agent_version)) }
+  const all = version ? await listSaid(db, row.turn_id) : []
+  const told = all.find(({ role }) => role === 'user')
+  if (version?.config.memory.extract_user_info && told) await extractOrRetry(resources, row, version, told, signal)
+  const said = version?.config.memory.long_term ? all : []
+  for (const message of said) await index(resources, row, message, signal)
+  const taken = await db.transaction().execute(async (tx) => {
+    if (!(await takeOutbox(tx, row.turn_id))) return false
+    await insertMemories(tx, toMemories(row, said, memoryIdOf))
+    if (said.length > 0)
+      await addLogEntry(tx, logStart(row, said), { ...DONE, duration_ms: performance.now() - startedAt })
+    return true
+  })
+  return taken ? said.length : dropUnwanted(resources, row)
+}
+
+/**
+ * Another worker has remembered the turn, or its messages were deleted meanwhile: removes passages of what is not remembered.
+ * @returns 0
+ */
+async function dropUnwanted({ db, vectors }: Resources, { turn_id, ...row }: OutboxRow): Promise<number> {
+  const ids = [row.user_message_id, row.message_id].map(memoryIdOf)
+  const remembered = await findRemembered(db, ids)
+  for (const id of ids) if (!remembered.has(id)) await vectors.discard(id)
+  await deleteForgotten(db, turn_id)
+  return 0
+}
+
+async function extractOrRetry(...args: Parameters<typeof extractUserInfo>): Promise<void> {
+  await extractUserInfo(...args).catch((error: unknown) => {
+    throw error instanceof ProviderFailure ? toHiddenCallFailure(error) : error
+  })
+}
+
+async function index(
+  { db, vectors, embedder }: Resources,
+  { agent_id, user_id }: OutboxRow,
+  message: SaidMessage,
+  signal: AbortSignal,
+): Promise<void> {
+  const chunks = chunkPages([{ page: 1, text: message.content.slice(0, MAX_CHARACTERS).toWellFormed() }])
+  const embedded = await embed(
+    { db, embedder },
+    chunks.map(({ text }) => text),
+    signal,
+  )
+  const { model, dimension } = embedder
+  const document_id = memoryIdOf(message.id)
+  const scope = memoryScope(user_id)
+  await vectors.ensureCollection({ id: model, model, dimension })
+  await vectors.addChunks(
+    { collection: model, agent_id, scope, document_id, generation: GENERATION },
+    chunks.map(({ text, page, position }, place) => ({ text, page, position, vector: embedded[place]! })),
+  )
+  await vectors.publish(document_id, GENERATION)
+}
+
+/** Vectors of the texts; zero vectors, which are not indexed, when the embedding server refuses the texts themselves. */
+async function embed(
+  { db, embedder }: Pick<Resources, 'db' | 'embedder'>,
+  texts: string[],
+  signal: AbortSignal,
+): Promise<Float32Array[]> {
+  try {
+    return await embedOnce(db, embedder, texts, signal)
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!(error instanceof ProviderFailure)) throw error
+    if (!REFUSED_TEXT.includes(error.status ?? 0)) throw toHiddenCallFailure(error)
+    return texts.map(() => new Float32Array(embedder.dimension))
+  }
+}
+
+const DONE = { status: 'completed' } as const
+
+function logStart({ turn_id }: OutboxRow, said: readonly SaidMessage[]) {
+  const { activityId, attempt, workflowExecution } = activityInfo()
+  return {
+    stream_id: turn_id,
+    kind: 'memory_write' as const,
+    name: 'long_term',
+    workflow_id: workflowExecution?.workflowId ?? '',
+    // A workflow of this id runs again for every turn.
+    activity_id: `${workflowExecution?.runId}/${activityId}/${turn_id}`,
+    attempt,
+    input: { messages: said.map(({ id }) => id) },
+  }
+}

@@ -1,0 +1,93 @@
+// The buffer beyond the latest messages: older messages of the conversation that are nearest in meaning to the question. Read from
+// rows, so the same in every process and after a restart.
+import { embeddedTexts, type RecalledMemory } from '../../contracts/memory.ts'
+import { listOlder, type OlderMessage } from '../../db/queries/conversations.ts'
+import { hashOf } from '../../db/queries/embeddings.ts'
+import type { Db } from '../../db/schema.ts'
+import type { Embedder } from '../../providers/embedder.ts'
+import { embedOnce } from '../embed-once.ts'
+
+/** Messages that are shown. */
+const NEAREST = 4
+/** Less similar messages are not about the same. */
+const LEAST_SIMILARITY = 0.2
+/** Vectors kept by a process, in bytes. */
+const CACHE_BYTES = 8 * 2 ** 20
+
+/** Vectors of messages by the hash of their text, so that a conversation is not embedded again for each of its turns. */
+export class MessageVectors {
+  readonly #db: Db
+  readonly #embedder: Embedder
+  readonly #known = new Map<string, Float32Array>()
+  readonly #most: number
+
+  constructor(db: Db, embedder: Embedder) {
+    this.#db = db
+    this.#embedder = embedder
+    this.#most = Math.floor(CACHE_BYTES / (embedder.dimension * Float32Array.BYTES_PER_ELEMENT))
+  }
+
+  /** The vectors of texts, in one request for those that are not known. The first text is the question. */
+  async embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+    const hashes = texts.map(hashOf)
+    const missing = texts.filter((_, index) => !this.#known.has(hashes[index]!))
+    const made = missing.length === 0 ? [] : await embedOnce(this.#db, this.#embedder, missing, signal)
+    const found = new Map(missing.map((text, index) => [hashOf(text), made[index]!]))
+    const vectors = hashes.map((hash) => this.#known.get(hash) ?? found.get(hash)!)
+    for (const [index, hash] of hashes.entries()) {
+      // Again at the end of the order: the least recently used are evicted.
+      this.#known.delete(hash)
+      this.#known.set(hash, vectors[index]!)
+    }
+    for (const hash of this.#known.keys()) {
+      if (this.#known.size <= this.#most) break
+      this.#known.delete(hash)
+    }
+    return vectors
+  }
+}
+
+/** Older messages of a conversation, oldest first: those before the latest, as far back as the buffer goes. */
+export async function readOlder(
+  db: Db,
+  conversationId: string,
+  oldestShown: string,
+  limit: number,
+): Promise<OlderMessage[]> {
+  const older = await listOlder(db, conversationId, oldestShown, limit)
+  return older.map((message) => ({ ...message, content: embeddedTexts(message.content).compared }))
+}
+
+/** Of older messages, those nearest to the question, oldest first. */
+export function nearestOf(
+  question: Float32Array,
+  older: readonly OlderMessage[],
+  vectors: readonly Float32Array[],
+): RecalledMemory[] {
+  return older
+    .map(({ id, role, content, created_at }, index) => ({
+      message_id: id,
+      role,
+      content,
+      said_at: created_at,
+      similarity: similarityOf(question, vectors[index]!),
+      from: 'conversation' as const,
+    }))
+    .filter(({ similarity }) => similarity >= LEAST_SIMILARITY)
+    .toSorted((a, b) => b.similarity - a.similarity)
+    .slice(0, NEAREST)
+    .toSorted((a, b) => (a.message_id < b.message_id ? -1 : 1))
+}
+
+/** The cosine, from 0 to 1; 0 for zero vectors. */
+function similarityOf(a: Float32Array, b: Float32Array): number {
+  let dot = 0
+  let left = 0
+  let right = 0
+  for (let index = 0; index < a.length; index++) {
+    dot += a[index]! * b[index]!
+    left += a[index]! ** 2
+    right += b[index]! ** 2
+  }
+  return left === 0 || right === 0 ? 0 : Math.min(1, Math.max(0, dot / Math.sqrt(left * right)))
+}

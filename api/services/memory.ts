@@ -1,0 +1,95 @@
+// What agents remember of a user, and what is known about a user: listed, searched, changed and cleared.
+import { knowledgeFault, MAX_KNOWLEDGE_BYTES, type FieldSource, type Knowledge } from '../../contracts/knowledge.ts'
+import { wrongField } from '../../contracts/failures.ts'
+import {
+  deleteContextFields,
+  deleteContextMemory,
+  findContextMemory,
+  KnowledgeTooLong,
+  mergeContextMemory,
+} from '../../db/queries/context-memory.ts'
+import { deleteMemories, type MemoryOwner } from '../../db/queries/memories.ts'
+import { searchMemories } from '../../vectors/find-memories.ts'
+import type { ApiContext } from './context.ts'
+import { toUpstreamError } from './upstream.ts'
+
+export interface FoundMemory {
+  content: string
+  similarity: number
+  created_at: string
+  message_id: string
+}
+
+/** Memories of a user with an agent, best first. @throws MuxiError upstream_error */
+export async function findMemories(
+  { storage: { db }, vectors, embedder, closing, log }: ApiContext,
+  owner: MemoryOwner,
+  query: string,
+  limit: number,
+): Promise<FoundMemory[]> {
+  const [vector] = await embedder.embed([query], closing).catch((error: unknown) => {
+    log.warn({ err: error, embedder: embedder.model }, 'a search failed')
+    throw toUpstreamError('The query could not be embedded', error)
+  })
+  const found = await searchMemories({ db, vectors, embedder }, { ...owner, text: query, vector: vector!, limit })
+  return found.map(({ content, similarity, said_at: created_at, message_id }) => {
+    return { content, similarity, created_at, message_id }
+  })
+}
+
+/** Makes an agent forget what a user said to it; the messages stay in their conversations. */
+export async function clearMemories({ storage: { db }, vectors }: ApiContext, owner: MemoryOwner): Promise<void> {
+  const { documents } = await db.transaction().execute((tx) => deleteMemories(tx, owner))
+  for (const id of documents) await vectors.discard(id)
+}
+
+/** What is known about a user. */
+export async function viewContext({ storage: { db } }: ApiContext, user_id: string) {
+  const found = await findContextMemory(db, user_id)
+  return { user_id, knowledge: found?.knowledge ?? {}, last_updated: found?.updated_at ?? null }
+}
+
+/** Where each field came from, by its dotted path. */
+export async function viewProvenance(
+  { storage: { db } }: ApiContext,
+  user_id: string,
+): Promise<{ user_id: string; provenance: Record<string, FieldSource & { source: 'message' | 'api' }> }> {
+  const found = await findContextMemory(db, user_id)
+  const entries = Object.entries(found?.sources ?? {}).map(([path, source]) => {
+    return [path, { ...source, source: source.message_id === undefined ? 'api' : 'message' }] as const
+  })
+  return { user_id, provenance: Object.fromEntries(entries) }
+}
+
+/** Merges fields into what is known about a user. @returns the dotted paths of the fields that were set @throws MuxiError */
+export async function addContext(
+  { storage: { db } }: ApiContext,
+  user_id: string,
+  knowledge: Knowledge,
+): Promise<string[]> {
+  const fault = knowledgeFault(knowledge)
+  if (fault) throw wrongField(WHAT, ['knowledge', fault.path].filter(Boolean).join('.'), fault.expected)
+  try {
+    return await db.transaction().execute((tx) => mergeContextMemory(tx, user_id, knowledge, {}))
+  } catch (error) {
+    if (!(error instanceof KnowledgeTooLong)) throw error
+    throw wrongField(
+      WHAT,
+      'knowledge',
+      `at most ${MAX_KNOWLEDGE_BYTES} bytes of JSON together with what is known already`,
+    )
+  }
+}
+
+const WHAT = 'store the knowledge'
+
+/** Deletes fields by dotted paths, or everything. @returns the fields that existed */
+export async function removeContext(
+  { storage: { db } }: ApiContext,
+  user_id: string,
+  fields: string[] | undefined,
+): Promise<string[]> {
+  return db
+    .transaction()
+    .execute((tx) => (fields ? deleteContextFields(tx, user_id, fields) : deleteContextMemory(tx, user_id)))
+}

@@ -1,0 +1,107 @@
+// What is stored of one user in rows of several kinds: what runs, what is exported, and what is deleted besides conversations.
+import { memoryScope } from '../../contracts/memory.ts'
+import type { Db, JobsTable, TurnsTable, Tx } from '../schema.ts'
+import { deleteContextMemory } from './context-memory.ts'
+import { deleteJobs } from './jobs.ts'
+import { deleteMemories } from './memories.ts'
+
+/** Turns of a user that have not ended: those that wait first, because they end at once. */
+export function listUnfinishedTurns(db: Db, userId: string): Promise<TurnsTable[]> {
+  return db
+    .selectFrom('turns')
+    .selectAll()
+    .where('user_id', '=', userId)
+    .where('finished_at', 'is', null)
+    .orderBy('activated_at', (by) => by.asc())
+    .orderBy('id', 'desc')
+    .execute()
+}
+
+export function listUnfinishedJobsOf(db: Db, userId: string): Promise<JobsTable[]> {
+  return db
+    .selectFrom('jobs')
+    .selectAll()
+    .where('user_id', '=', userId)
+    .where('status', 'in', ['queued', 'running'])
+    .execute()
+}
+
+/** Texts of a conversation whose vectors may be cached: its messages, as they are compared and searched. */
+export async function listTextsOf(db: Db, { conversation_id }: { conversation_id: string }): Promise<string[]> {
+  const rows = await db
+    .selectFrom('messages')
+    .select('content')
+    .where('conversation_id', '=', conversation_id)
+    .execute()
+  return rows.map(({ content }) => content)
+}
+
+export interface IndexedDocument {
+  id: string
+  /** The texts of its passages. */
+  passages: string[]
+}
+
+/** Documents of the index: of a conversation, or of everything else of a user. */
+export async function listDocumentsOf(
+  db: Db,
+  of: { conversation_id: string } | { user_id: string },
+): Promise<IndexedDocument[]> {
+  const jobs = db.selectFrom('jobs').select('document_id as id')
+  const [own, remembered] =
+    'conversation_id' in of
+      ? [
+          jobs.where('conversation_id', '=', of.conversation_id),
+          db.selectFrom('memories').select('id').where('conversation_id', '=', of.conversation_id),
+        ]
+      : [
+          jobs.where('user_id', '=', of.user_id),
+          // Also what an interrupted deletion has left.
+          db.selectFrom('documents').select('id').where('scope', '=', memoryScope(of.user_id)),
+        ]
+  const rows = await db
+    .selectFrom('chunks')
+    .select(['document_id', 'content'])
+    .where((eb) => eb.or([eb('document_id', 'in', own), eb('document_id', 'in', remembered)]))
+    .execute()
+  return [...Map.groupBy(rows, ({ document_id }) => document_id)].map(([id, chunks]) => {
+    return { id, passages: chunks.map(({ content }) => content) }
+  })
+}
+
+export interface DeletedRows {
+  documents: string[]
+  memories: number
+  jobs: number
+  keys: number
+  /** Top-level names of the context memory. */
+  fields: string[]
+}
+
+/** Deletes what is stored of a user besides conversations and files. The caller removes the documents from the index. */
+export async function deleteRowsOf(tx: Tx, userId: string): Promise<DeletedRows> {
+  const memories = await deleteMemories(tx, { user_id: userId })
+  const fields = await deleteContextMemory(tx, userId)
+  const own = tx.selectFrom('jobs').select('id').where('user_id', '=', userId)
+  // Sources that were made from the user's files.
+  await tx.deleteFrom('knowledge_sources').where('job_id', 'in', own).execute()
+  const documents = await deleteJobs(tx, own)
+  for (const table of ['mcp_grants', 'mcp_sign_ins', 'approvals'] as const)
+    await tx.deleteFrom(table).where('user_id', '=', userId).execute()
+  const keys = tx.selectFrom('api_keys').where('user_id', '=', userId)
+  await tx.deleteFrom('tickets').where('key_hash', 'in', keys.select('hash')).execute()
+  await tx.deleteFrom('idempotency_keys').where('key_id', 'in', keys.select('id')).execute()
+  const deleted = await tx.deleteFrom('api_keys').where('user_id', '=', userId).executeTakeFirst()
+  return {
+    documents: [...memories.documents, ...documents],
+    memories: memories.documents.length,
+    jobs: documents.length,
+    keys: Number(deleted.numDeletedRows),
+    fields,
+  }
+}
+
+/** Deletes the intent rows of blobs whose bytes were removed. */
+export async function deleteNotesOf(db: Db, owner: string): Promise<void> {
+  await db.deleteFrom('noted_blobs').where('owner', '=', owner).execute()
+}
