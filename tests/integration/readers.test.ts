@@ -97,6 +97,7 @@ test('EPUB chapters are labelled by the table of contents, in reading order, wit
   const { pages } = await read(documents.epub())
   expect(pages.map(({ label }) => label)).toEqual(['Timetable', 'Contents', 'What it costs'])
   expect(pages[1]!.text).toContain('What it costs')
+  expect(pages[1]!.text).not.toMatch(/^# x/)
   expect(pages[0]!.notices).toMatchObject([{ code: 'unreadable', count: 1, places: ['gone'] }])
 })
 

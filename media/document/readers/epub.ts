@@ -12,6 +12,8 @@ const CONTAINER = 'META-INF/container.xml'
 const ENCRYPTION = 'META-INF/encryption.xml'
 /** Only fonts are obfuscated so; the text is readable. */
 const FONTS_ONLY = /^http:\/\/(www\.idpf\.org\/2008\/embedding|ns\.adobe\.com\/pdf\/enc#RC)$/
+/** No program shows it: the table of contents tells what a chapter is called. */
+const TITLE = /<title\b[^>]*>[^<]*<\/title>/i
 
 /** @throws MediaFailure */
 export function readEpub(path: string): Promise<UnnumberedPage[]> {
@@ -40,7 +42,7 @@ export function readEpub(path: string): Promise<UnnumberedPage[]> {
       }
       const label = titles.get(item.part)
       const notices: Notice[] = []
-      const text = markupToMarkdown(decodeHtml(await archive.bytes(item.part)), notices)
+      const text = markupToMarkdown(decodeHtml(await archive.bytes(item.part)).replace(TITLE, ''), notices)
       const pages = cutLong(text).map((piece): UnnumberedPage => ({
         text: piece,
         ...(label !== undefined && { label }),
