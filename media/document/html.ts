@@ -1,6 +1,7 @@
 // Untrusted HTML: decoded by declared charset, meta tag or detection; its links; the text of a tree.
 import sniffEncoding from 'html-encoding-sniffer'
 import { decodeBytes } from './decode-bytes.ts'
+import { textEncoding } from './text-encoding.ts'
 
 /** Elements without readable text. */
 export const UNREAD =
@@ -15,38 +16,27 @@ export interface Declared {
   undeclared?: string
 }
 
-/** By byte order mark, declared charset, meta tag, then detection. */
+/** A browser looks at 1,024 bytes first, and starts again when it comes upon a meta tag behind them. */
+const META_WITHIN = 65_536
+
+/** By byte order mark, declared charset, meta tag, then detection; by detection too, where most is no text of what is declared. */
 export function decodeHtml(bytes: Uint8Array, { charset, isPlain = false, undeclared }: Declared = {}): string {
   const defaultEncoding = undeclared ?? (isUtf8(bytes) ? 'UTF-8' : 'windows-1252')
   const encoding = sniffEncoding(bytes, {
     ...(charset !== undefined && { transportLayerEncodingLabel: charset }),
     defaultEncoding,
-    // Files of old programs declare it late.
-    maxPrescanBytes: isPlain ? 0 : undeclared === undefined ? PRESCAN : 16 * PRESCAN,
+    maxPrescanBytes: isPlain ? 0 : META_WITHIN,
   })
-  // A declared UTF-8 that it is not.
-  if (encoding === 'UTF-8' && undeclared !== undefined && !isUtf8(bytes)) {
-    const text = decodeBytes(bytes, 'utf-8')
-    const beyond = text.match(/[^\p{ASCII}]/gu)?.length ?? 0
-    if (count(text, '\ufffd') > beyond * WRONG_SHARE) return decodeBytes(bytes, undeclared)
-  }
   try {
-    return decodeBytes(bytes, encoding)
+    const text = decodeBytes(bytes, encoding)
+    return encoding === 'UTF-8' && isGarbled(text)
+      ? decodeBytes(bytes, undeclared ?? textEncoding(bytes) ?? encoding)
+      : text
   } catch {
     // An encoding that the standard forbids.
     return decodeBytes(bytes, defaultEncoding)
   }
 }
-
-/** Of all characters beyond ASCII, those that cannot be decoded, in a text that declares another encoding than it has. */
-const WRONG_SHARE = 0.2
-
-function count(text: string, part: string): number {
-  return text.split(part).length - 1
-}
-
-/** As the standard has it. */
-const PRESCAN = 1_024
 
 /** Makes links absolute or removes them, as those without text; removes images without text, and data URLs. */
 export function resolveLinks(document: Document, absolute: (href: string) => string | undefined): void {
@@ -86,6 +76,13 @@ export function tidy(text: string): string {
       .trim()
       .toWellFormed()
   )
+}
+
+/** More characters are missing than there are beyond ASCII. */
+function isGarbled(text: string): boolean {
+  const missing = text.match(/\ufffd/g)?.length ?? 0
+  // oxlint-disable-next-line no-control-regex -- the characters of ASCII
+  return missing > 0 && missing > (text.match(/[^\u0000-\u007f\ufffd]/g)?.length ?? 0)
 }
 
 function isUtf8(bytes: Uint8Array): boolean {

@@ -31,6 +31,8 @@ test.each([
   ['windows-1251', RUSSIAN],
   ['iso-8859-5', RUSSIAN],
   ['koi8-r', RUSSIAN],
+  ['cp866', RUSSIAN],
+  ['utf-32', GERMAN],
   ['iso-8859-7', GREEK],
   ['windows-1253', GREEK],
   ['iso-8859-9', TURKISH],
@@ -58,6 +60,17 @@ test.each([
   const text = `${sentence}\n${sentence}\n`
   const bytes = execFileSync('iconv', ['-f', 'utf-8', '-t', encoding], { input: text })
   expect(decodeText(bytes)).toBe(text)
+})
+
+test.each([
+  ['declared behind a long preamble', 'windows-1251', 'windows-1251', `<!--${' '.repeat(4_000)}-->`],
+  ['wrongly declared as UTF-8', 'windows-1251', 'utf-8', ''],
+  ['declared as UTF-8, with one wrong byte', 'utf-8', 'utf-8', ''],
+])('a page whose encoding is %s', (about, encoding, declared, preamble) => {
+  const page = `${preamble}<meta charset="${declared}"><p>${RUSSIAN}</p>`
+  const bytes = execFileSync('iconv', ['-f', 'utf-8', '-t', encoding], { input: page })
+  const wrong = about.includes('one wrong byte') ? [Buffer.from([0xe0])] : []
+  expect(decodeHtml(Buffer.concat([bytes, ...wrong]))).toContain(RUSSIAN)
 })
 
 test('a letter far behind the beginning counts, too', () => {
