@@ -52,7 +52,7 @@ export async function unpackArchive(
   { path, name, prefix = '', depth = 0 }: Container,
   kind: ArchiveKind,
 ): Promise<void> {
-  for await (const file of READERS[kind]({ path, name, folder: files.folder })) {
+  for await (const file of filesOf({ path, name, folder: files.folder }, kind)) {
     const stored = file.name.replaceAll('\\', '/')
     if (stored.endsWith('/') || isSystemFile(stored)) continue
     const within = `${prefix}${stored}`
@@ -60,6 +60,16 @@ export async function unpackArchive(
       checkName(stored)
       await addFile(files, { name: within, bytes: await file.read(), depth: depth + 1 })
     })
+  }
+}
+
+/** Libraries have many errors for damaged archives; those of the system say nothing about the file. */
+async function* filesOf(source: Source, kind: ArchiveKind): AsyncGenerator<ArchivedFile> {
+  try {
+    yield* READERS[kind](source)
+  } catch (cause) {
+    if (cause instanceof MediaFailure || (cause instanceof Error && 'syscall' in cause)) throw cause
+    throw new MediaFailure('damaged', 'The archive is damaged and cannot be opened', { cause })
   }
 }
 
