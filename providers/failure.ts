@@ -41,6 +41,21 @@ export class ProviderFailure extends Error {
   }
 }
 
+/** An error that a server reports in an answer of status 200. */
+export class ReportedError extends Error {
+  override readonly name = 'ReportedError'
+  /** As the server told it. */
+  readonly error: unknown
+  readonly headers: Headers | undefined
+
+  constructor(error: unknown, headers?: Headers) {
+    const { message } = (typeof error === 'object' && error !== null ? error : {}) as { message?: unknown }
+    super(typeof message === 'string' ? message : JSON.stringify(error))
+    this.error = error
+    this.headers = headers
+  }
+}
+
 /** 408, 409, 429 and 5xx pass; every other refusal is for good (bad key, unknown model, policy, context too long). */
 export function kindOfStatus(status: number): FailureKind {
   return status === 408 || status === 409 || status === 429 || status >= 500 ? 'retry' : 'final'

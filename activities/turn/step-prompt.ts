@@ -81,6 +81,8 @@ export function stepPrompts(resources: Resources): PrepareStep {
       passages,
       temperature: model.temperature,
       top_p: model.top_p,
+      reasoning: model.reasoning,
+      max_output_tokens: model.max_output_tokens,
       ...(turn.response_schema !== null && {
         response_schema: parseColumn(turnResponseSchema, turn.response_schema, turn_id),
       }),

@@ -33,8 +33,22 @@ export const ProviderSchema = Type.Union([
   Type.Literal('anthropic'),
   Type.Literal('gemini'),
   Type.Literal('xai'),
+  Type.Literal('deepseek'),
+  Type.Literal('mistral'),
+  Type.Literal('groq'),
+  Type.Literal('openrouter'),
+  Type.Literal('ollama'),
+  Type.Literal('lmstudio'),
+  Type.Literal('vllm'),
+  Type.Literal('llamacpp'),
   Type.Literal('offline'),
 ])
+
+const ReasoningSchema = Type.Union(
+  [Type.Literal('none'), Type.Literal('low'), Type.Literal('medium'), Type.Literal('high')],
+  { description: "How much the model reasons before it answers; the vendor's default when left out" },
+)
+export type Reasoning = Static<typeof ReasoningSchema>
 
 const modelFields = {
   provider: ProviderSchema,
@@ -43,6 +57,16 @@ const modelFields = {
   base_url: Type.Optional(HttpUrlSchema),
   temperature: Type.Optional(Type.Number({ minimum: 0, maximum: 2 })),
   top_p: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+  reasoning: Type.Optional(ReasoningSchema),
+  api: Type.Optional(
+    Type.Union([Type.Literal('chat'), Type.Literal('responses')], {
+      description:
+        "Which of OpenAI's interfaces is used: chat completions, or responses, which keep reasoning between calls",
+    }),
+  ),
+  max_output_tokens: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Longest reply of one model call, in tokens' }),
+  ),
 }
 
 const FallbackSchema = Type.Object(modelFields, closed)
