@@ -8,9 +8,9 @@ import { streamedCall, type AdapterOptions } from './streamed-call.ts'
 
 const LONGEST_MS = 3_600_000
 
-/** The headers that hold a key. */
+/** The headers that hold a key: Anthropic's client sends the second one, servers like it take the first or the second. */
 export function anthropicKeyHeaders(apiKey: string | undefined): Record<string, string> {
-  return apiKey === undefined ? {} : { 'x-api-key': apiKey }
+  return apiKey === undefined ? {} : { 'x-api-key': apiKey, authorization: `Bearer ${apiKey}` }
 }
 
 /** The client, loaded when it is first needed. */

@@ -74,8 +74,19 @@ const PICTURES: Partial<Record<string, PictureLimits>> = {
   xai: { max_side: 2_048, max_bytes: 7 * MB },
 } satisfies Partial<Record<Provider, PictureLimits>>
 /** Models of which it is known that they take text only. */
-const TEXT_ONLY =
-  /^(gpt-3\.5|gpt-4(-\d{4}|-32k)?$|o1-mini|o3-mini|deepseek-(chat|reasoner|coder)|text-|codex-|grok-(2|3)(-mini|$))/
+const NOT_TEXT_ONLY = /^(?!gpt-3\.5|gpt-4(-\d{4}|-32k)?$|o1-mini|o3-mini|deepseek-|text-|codex-|grok-(2|3)(-mini|$))/
+
+/** Of servers that have models of many makers: those that take pictures, by their names. */
+const SEEING =
+  /vision|vl\b|llava|gemma-?3|pixtral|4v\b|omni|scout|maverick|minicpm-v|moondream|mistral-(small|medium|large)/i
+const MANY_MAKERS = new Set(['groq', 'mistral', 'ollama', 'lmstudio', 'vllm', 'llamacpp'])
+
+/** Models of which it is known that they call no tools. */
+const NO_TOOLS =
+  /^(gpt-3\.5-turbo-instruct|o1-mini|o1-preview|deepseek-reasoner$|text-|gemini-(1\.0|.*-image|.*-tts)|claude-(2|instant))/
+/** Models that do not hold themselves to a schema by the vendor's means: for them it stands in the instructions. */
+const NO_SCHEMA =
+  /^(gpt-3\.5|gpt-4(-\d{4}|-32k|-turbo.*)?$|o1-mini|claude-(2|instant|3-|(sonnet|opus)-4(-0|-20\d+)?$)|deepseek-)/
 
 /** The names of providers in the price table. */
 const PRICED_AS: Partial<Record<string, string>> = {
@@ -95,6 +106,10 @@ export interface ModelFacts {
   context_window: number | undefined
   /** Undefined for a model that takes no pictures. */
   pictures: PictureLimits | undefined
+  /** Whether it calls tools. */
+  tools: boolean
+  /** Whether its vendor enforces a JSON Schema of the answer. */
+  enforces_schema: boolean
   /** Cost of a request in US dollars; undefined when the price is not known. */
   costOf: (usage: TokenUsage) => number | undefined
 }
@@ -114,10 +129,13 @@ export function factsOf({ provider, model }: ModelRef, address: string | undefin
   const vendor = vendorOf(provider, address)
   const listed = (usage: TokenUsage) =>
     vendor && names.map((name) => calcPrice(toUnits(usage), name, { providerId: vendor })).find((found) => found)
-  const sees = mine?.pictures ?? !TEXT_ONLY.test(model)
+  const sees = mine?.pictures ?? (MANY_MAKERS.has(provider) ? SEEING : NOT_TEXT_ONLY).test(model)
   return {
     context_window: mine?.context_window ?? (listed(NO_TOKENS) || undefined)?.model.context_window,
-    pictures: sees ? PICTURES[provider] : undefined,
+    pictures: sees ? (PICTURES[provider] ?? (provider === 'offline' ? undefined : USUAL_PICTURE)) : undefined,
+    tools: mine?.tools ?? !NO_TOOLS.test(model),
+    enforces_schema:
+      mine?.response_schema ?? !(provider === 'deepseek' || provider === 'offline' || NO_SCHEMA.test(model)),
     costOf: (usage) => (mine?.price ? priceOf(mine.price, usage) : (listed(usage) || undefined)?.total_price),
   }
 }

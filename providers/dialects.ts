@@ -9,20 +9,17 @@ export interface Dialect {
   reasoning: (level: Reasoning) => object
   /** Whether `stream_options` is known: others count the tokens without being asked, or refuse what they do not know. */
   asks_usage: boolean
-  /** `json_object`: the schema itself is not taken, it stands in the instructions. */
-  answers: 'json_schema' | 'json_object'
   /** The ids of calls that are accepted. */
   ids?: RegExp
 }
 
 const byEffort = (reasoning_effort: Reasoning) => ({ reasoning_effort })
 
-const USUAL: Dialect = { max_tokens: 'max_tokens', reasoning: byEffort, asks_usage: true, answers: 'json_schema' }
+const USUAL: Dialect = { max_tokens: 'max_tokens', reasoning: byEffort, asks_usage: true }
 
 const DIALECTS: Readonly<Record<string, Partial<Dialect>>> = {
   deepseek: {
     reasoning: (level) => ({ thinking: { type: level === 'none' ? 'disabled' : 'enabled' } }),
-    answers: 'json_object',
   },
   mistral: { ids: NINE_CHARACTERS, asks_usage: false },
   openrouter: { reasoning: (level) => ({ reasoning: level === 'none' ? { enabled: false } : { effort: level } }) },

@@ -53,13 +53,12 @@ export function toParams(
     }),
     ...(request.max_output_tokens !== undefined && { [dialect.max_tokens]: request.max_output_tokens }),
     ...(request.reasoning !== undefined && dialect.reasoning(request.reasoning)),
-    ...(request.response_schema !== undefined && { response_format: toFormat(request.response_schema, dialect) }),
+    ...(request.response_schema !== undefined && { response_format: toFormat(request.response_schema) }),
   }
   return { params, warnings }
 }
 
-function toFormat(schema: unknown, { answers }: Dialect) {
-  if (answers === 'json_object') return { type: 'json_object' as const }
+function toFormat(schema: unknown) {
   return {
     type: 'json_schema' as const,
     json_schema: { name: 'answer', schema: strictSchema(schema, true), strict: true },

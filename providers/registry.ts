@@ -1,7 +1,13 @@
 // From an agent's config to the models that answer for it: the chain in order, and a provider opened with the right credential.
 import type { ModelRef } from '../contracts/turn.ts'
-import { configuredOf, isElsewhere, type ProvidersSettings } from '../contracts/model-check.ts'
-import type { AgentConfig, AgentSource, FallbackModel, Provider as ModelProvider } from '../contracts/schemas/agent.ts'
+import { configuredOf, isElsewhere, type ModelFault, type ProvidersSettings } from '../contracts/model-check.ts'
+import type {
+  Ability,
+  AgentConfig,
+  AgentSource,
+  FallbackModel,
+  Provider as ModelProvider,
+} from '../contracts/schemas/agent.ts'
 import type { OwnModels } from '../contracts/schemas/own-models.ts'
 import { vendorOf } from '../contracts/vendors.ts'
 import { anthropicKeyHeaders, anthropicProvider } from './anthropic.ts'
@@ -67,6 +73,29 @@ export function modelKey({ provider, model, base_url }: ChainModel): string {
   return `${provider}:${model}${host}`
 }
 
+/** Of an agent: its models, and what they are needed for. */
+type ModelsOf = Pick<AgentConfig, 'model'> & Partial<Pick<AgentConfig, 'mcp_servers'>>
+
+const ABILITY_WORDS: Record<Ability, string> = {
+  tools: 'calls tools',
+  pictures: 'takes pictures',
+  response_schema: 'follows a JSON Schema by its vendor',
+}
+
+/** What an agent requires that the model is known not to do. MCP servers are of no use without calls of tools. */
+function missingOf({ model, mcp_servers = [] }: ModelsOf, known: ModelFacts): Ability[] {
+  const required = new Set<Ability>([
+    ...(model?.requires ?? []),
+    ...(mcp_servers.length > 0 ? (['tools'] as const) : []),
+  ])
+  const able: Record<Ability, boolean> = {
+    tools: known.tools,
+    pictures: known.pictures !== undefined,
+    response_schema: known.enforces_schema,
+  }
+  return [...required].filter((ability) => !able[ability])
+}
+
 export class ModelRegistry {
   readonly #options: RegistryOptions
   readonly #open = new Map<string, Provider>()
@@ -75,14 +104,24 @@ export class ModelRegistry {
     this.#options = options
   }
 
-  /** The models of an agent, in the order in which they are asked. Without any: the first provider with a key, else offline. */
-  chainOf(config: Pick<AgentConfig, 'model'>, source: AgentSource): ChainModel[] {
-    if (!config.model) return [this.#auto(source)]
-    const { fallbacks = [], ...first } = config.model
-    return [
-      this.#toChainModel(first, source, 'model.api_key'),
-      ...fallbacks.map((model, index) => this.#toChainModel(model, source, `model.fallbacks.${index}.api_key`)),
-    ]
+  /**
+   * The models of an agent, in the order in which they are asked. Without any: the first provider with a key, else offline. Those
+   * that cannot do what the agent requires are left out, unless none can.
+   */
+  chainOf(config: ModelsOf, source: AgentSource): ChainModel[] {
+    const chain = this.#configured(config, source)
+    const able = chain.filter(({ known }) => missingOf(config, known).length === 0)
+    return able.length > 0 ? able : chain
+  }
+
+  /** Why none of the models of an agent can do what it requires. */
+  abilityFaults(config: ModelsOf, source: AgentSource): ModelFault[] {
+    if (!config.model) return []
+    const chain = this.#configured(config, source)
+    if (chain.some(({ known }) => missingOf(config, known).length === 0)) return []
+    const missing = missingOf(config, chain[0]!.known).map((ability) => ABILITY_WORDS[ability])
+    const expected = `a model that ${missing.join(' and ')}, or have a fallback that does (MUXI_MODELS_FILE says what a model can do)`
+    return [{ path: ['model', 'model'], expected }]
   }
 
   /** A provider for a model of the chain. @param apiKey the agent's own key, when it has one */
@@ -95,6 +134,15 @@ export class ModelRegistry {
     const [oldest] = this.#open.keys()
     if (this.#open.size > MOST_OPEN) this.#open.delete(oldest!)
     return provider
+  }
+
+  #configured({ model }: ModelsOf, source: AgentSource): ChainModel[] {
+    if (!model) return [this.#auto(source)]
+    const { fallbacks = [], requires: _, ...first } = model
+    return [
+      this.#toChainModel(first, source, 'model.api_key'),
+      ...fallbacks.map((each, index) => this.#toChainModel(each, source, `model.fallbacks.${index}.api_key`)),
+    ]
   }
 
   #connect(model: ChainModel, apiKey: string | undefined): Provider {

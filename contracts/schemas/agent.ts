@@ -74,8 +74,19 @@ const fallbacks = Type.Optional(
   Type.Array(FallbackSchema, { maxItems: 8, description: 'Tried in this order when the models before have failed' }),
 )
 
+const AbilitySchema = Type.Union([Type.Literal('tools'), Type.Literal('pictures'), Type.Literal('response_schema')])
+export type Ability = Static<typeof AbilitySchema>
+
+const requires = Type.Optional(
+  Type.Array(AbilitySchema, {
+    maxItems: 3,
+    description:
+      'What the models must be able to do, by the table of models: those that cannot are left out, and an agent without any that can is refused',
+  }),
+)
+
 /** A model and its fallbacks. */
-export const ModelSchema = Type.Object({ ...modelFields, fallbacks }, closed)
+export const ModelSchema = Type.Object({ ...modelFields, fallbacks, requires }, closed)
 
 const memoryFields = {
   buffer: Type.Optional(

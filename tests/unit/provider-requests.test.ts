@@ -255,11 +255,7 @@ describe('chat completions', () => {
       { max_completion_tokens: 9, reasoning_effort: 'low', stream_options: { include_usage: true } },
     ],
     ['openai', 'http://x/v1', { max_tokens: 9, reasoning_effort: 'low' }],
-    [
-      'deepseek',
-      'http://x/v1',
-      { max_tokens: 9, thinking: { type: 'enabled' }, response_format: { type: 'json_object' } },
-    ],
+    ['deepseek', 'http://x/v1', { max_tokens: 9, thinking: { type: 'enabled' } }],
     ['openrouter', 'http://x/v1', { reasoning: { effort: 'low' } }],
   ])('of %s at %s are asked in its own words', (vendor, url, expected) => {
     const request = ask({ max_output_tokens: 9, reasoning: 'low', response_schema: { type: 'object' } })
