@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import exif from 'exif-reader'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -113,13 +112,6 @@ describe('one process', () => {
     const shown = await sharp(Buffer.from(url.split(',')[1]!, 'base64')).metadata()
     expect(shown.exif).toBeUndefined()
     expect(shown).toMatchObject({ format: 'jpeg', width: 1200, height: 600 })
-
-    const pages = stage.model.script({ say: 'Three pages.' })
-    const fax = readFileSync(join(import.meta.dirname, '../fixtures/cases/fax.tif')).toString('base64')
-    const several = [{ type: 'image/tiff', name: 'fax.tif', data: fax }]
-    await (await stage.chat(muxi.url, `And this? ${pages}`, { attachments: several })).untilFinal()
-    const asked = stage.model.requests(pages)[0]!.messages.at(-1)!.content as typeof parts
-    expect(asked.filter(({ type }) => type === 'image_url')).toHaveLength(3)
   })
 
   it(
