@@ -78,7 +78,7 @@ function textOf(parsed: ParsedPage, details: PdfDetails | undefined, upright: Pa
   const whole = items.map(({ text }) => text).join(' ')
   if (rightToLeftShare(whole) >= SOME_RIGHT_TO_LEFT) return plainText(items)
   if (!hasRightToLeft(whole) && upright !== parsed) return wordsOf(upright)
-  let markdown = withoutEmptyFence(parsed.markdown)
+  let markdown = relaidPage(parsed) ?? withoutEmptyFence(parsed.markdown)
   for (const [index, { text }] of itemsOf(parsed).entries())
     if (hasRightToLeft(text)) markdown = markdown.replace(text.trim(), () => items[index]!.text)
   return withLostText(withLineBreaks(markdown, items), items)
