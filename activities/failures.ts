@@ -24,7 +24,7 @@ export function isActivityFailure(error: unknown): boolean {
 /** History gets the provider, the status and the request id; the provider's message stays in the execution log. */
 export function toModelFailure(failure: ProviderFailure, model: ModelRef, failedBefore: number): Error {
   const { status, requestId } = failure
-  const how = status === undefined ? 'broke off or could not be reached' : `answered ${status}`
+  const how = failure.how ?? (status === undefined ? 'broke off or could not be reached' : `answered ${status}`)
   const described: TurnFailure = {
     code: 'upstream_error',
     message: `The model '${model.model}' of ${failure.provider} ${how}`,

@@ -10,6 +10,7 @@ import { checkSecretKey } from '../db/unreadable.ts'
 import { connectOrThrow, retryConnect } from '../temporal-config/connection.ts'
 import { ensureNamespace } from '../temporal-config/namespace.ts'
 import { createEmbedder } from '../providers/create-embedder.ts'
+import { LocalModels } from '../providers/local-models.ts'
 import { ModelRegistry } from '../providers/registry.ts'
 import { urlGuard } from '../net/url-guard.ts'
 import { openVectors } from '../vectors/open-vectors.ts'
@@ -110,7 +111,10 @@ async function start(
 
   const guard = urlGuard({ allow_private: settings.allow_private_urls })
   closers.push(() => guard.close())
+  const local = new LocalModels(settings.providers)
+  await local.look()
   const models = new ModelRegistry({
+    local,
     providers: settings.providers,
     own_models: readModelsFile(settings.models_file),
     offline_words_per_second: settings.offline_words_per_second,

@@ -20,7 +20,7 @@ import { publicUrl, readVersion, type Composition } from './composition.ts'
 
 /** Starts the API, with the agents, servers and knowledge of the operator's files. @param closers gets what has to be closed */
 export async function startApi(
-  { settings, storage, vectors, log, client, stopping, embedder, turns, guard }: Composition,
+  { settings, storage, vectors, log, client, stopping, embedder, models, turns, guard }: Composition,
   closers: (() => Promise<void>)[],
 ): Promise<{ url: string; key?: string }> {
   const agents = loadAgentFiles(
@@ -29,6 +29,7 @@ export async function startApi(
     settings.providers,
     settings.knowledge_dirs,
     { long_term: settings.long_term_memory, database: { ...settings, sqlite_file: sqliteFile(settings.data_dir) } },
+    (agent, source) => models.abilityFaults(agent, source),
   )
   await syncFileAgents(storage.db, storage.box, agents)
   const key = await ensureKey(storage.db, settings.api_key)
@@ -41,6 +42,7 @@ export async function startApi(
     namespace: settings.temporal.namespace,
     ...temporalUi(settings),
     providers: settings.providers,
+    abilityFaults: (config, source) => models.abilityFaults(config, source),
     checkUrl: guard.check,
     apiEnv: Object.fromEntries(
       settings.api_env.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),

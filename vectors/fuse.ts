@@ -13,12 +13,20 @@ export function candidatesFor(topK: number, most: number): number {
   return Math.min(Math.max(topK * CANDIDATES_A_HIT, LEAST_CANDIDATES), most)
 }
 
-/** The best ids with their scores, best first; in each ranking, lower values come first. */
-export function fuseRanks(rankings: Map<number, number>[], topK: number): [id: number, score: number][] {
+/**
+ * The best ids with their scores, best first; in each ranking, lower values come first.
+ * @param weights of the rankings, each 1 when left out
+ */
+export function fuseRanks(
+  rankings: Map<number, number>[],
+  topK: number,
+  weights: readonly number[] = [],
+): [id: number, score: number][] {
   const scores = new Map<number, number>()
-  for (const ranking of rankings) {
+  for (const [index, ranking] of rankings.entries()) {
+    const weight = weights[index] ?? 1
     const ascending = [...ranking].toSorted(([a, x], [b, y]) => x - y || a - b)
-    for (const [place, [id]] of ascending.entries()) scores.set(id, (scores.get(id) ?? 0) + 1 / (K + place + 1))
+    for (const [place, [id]] of ascending.entries()) scores.set(id, (scores.get(id) ?? 0) + weight / (K + place + 1))
   }
   return [...scores].toSorted(([a, x], [b, y]) => y - x || a - b).slice(0, topK)
 }

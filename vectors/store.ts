@@ -33,6 +33,8 @@ export interface VectorQuery {
   text: string
   vector: Float32Array
   top_k: number
+  /** How much the ranking by vectors counts beside the one by full text; 1 when left out. */
+  vector_weight?: number
   knowledge_id?: string | undefined
 }
 

@@ -80,7 +80,7 @@ interface MemberOptions {
 }
 
 async function inspectMember(
-  { path, name }: Member,
+  { path }: Member,
   { image_limits, user_id, ...options }: MemberOptions,
 ): Promise<Pick<ContainedFile, 'kind' | 'pages'>> {
   const head = await headOf(path)
@@ -91,11 +91,6 @@ async function inspectMember(
     throw new MediaFailure(
       'not_a_document',
       'A recording within an archive or a mail is not transcribed: ingest it by itself',
-    )
-  if (isArchiveKind(await sniffFile(path, name)))
-    throw new MediaFailure(
-      'not_a_document',
-      'An archive within an archive or a mail is not opened: ingest it by itself',
     )
   const { kind, pages } = await inspectDocument(path, options)
   return { kind: kind === 'pdf' ? 'pdf' : 'other', pages }

@@ -98,6 +98,7 @@ export async function beginAttempt(
         provider: model.provider,
         step,
         messages: prompt.request.messages.length,
+        ...(prompt.left_out > 0 && { left_out: prompt.left_out }),
         ...(model.known.context_window !== undefined && { context_window: model.known.context_window }),
       },
     })
@@ -220,7 +221,14 @@ export async function closeAttempt(
   content: string,
   reason: unknown,
 ): Promise<number> {
-  const spent = spentBy(model, {}, { input_tokens, output_tokens: estimateTokens(content) })
+  const before = reason instanceof ProviderFailure ? (reason.spent ?? {}) : {}
+  // Nothing is known of the request that failed; what was sent before it was counted.
+  const { input_tokens: sent = 0, output_tokens: said = 0, cached_tokens, cache_write_tokens } = before
+  const spent = spentBy(
+    model,
+    { cached_tokens, cache_write_tokens },
+    { input_tokens: sent + input_tokens, output_tokens: said + estimateTokens(content) },
+  )
   return db.transaction().execute(async (tx) => {
     const failedBefore = await countAttempts(tx, workflowIdOfActivity(), activityInfo().activityId, 'failed')
     await completeUsage(tx, attempt.usageId, spent)

@@ -1,6 +1,7 @@
 // Untrusted HTML: decoded by declared charset, meta tag or detection; its links; the text of a tree.
 import sniffEncoding from 'html-encoding-sniffer'
-import { decodeAs, textEncoding } from './text-encoding.ts'
+import { decodeBytes } from './decode-bytes.ts'
+import { textEncoding } from './text-encoding.ts'
 
 /** Elements without readable text. */
 export const UNREAD =
@@ -27,27 +28,33 @@ export function decodeHtml(bytes: Uint8Array, { charset, isPlain = false, undecl
     maxPrescanBytes: isPlain ? 0 : META_WITHIN,
   })
   try {
-    const text = new TextDecoder(encoding).decode(bytes)
-    const detected = encoding === 'UTF-8' && isGarbled(text) ? textEncoding(bytes) : undefined
-    return detected === undefined ? text : decodeAs(bytes, detected)
+    const text = decodeBytes(bytes, encoding)
+    return encoding === 'UTF-8' && isGarbled(text)
+      ? decodeBytes(bytes, undeclared ?? textEncoding(bytes) ?? encoding)
+      : text
   } catch {
     // An encoding that the standard forbids.
-    return decodeAs(bytes, defaultEncoding)
+    return decodeBytes(bytes, defaultEncoding)
   }
 }
 
-/** Makes links absolute or removes them; removes images without text, and data URLs. */
+/** Makes links absolute or removes them, as those without text; removes images without text, and data URLs. */
 export function resolveLinks(document: Document, absolute: (href: string) => string | undefined): void {
-  for (const link of document.querySelectorAll('a[href]')) {
-    const href = absolute(link.getAttribute('href') ?? '')
-    if (href === undefined) link.removeAttribute('href')
-    else link.setAttribute('href', href)
-  }
   for (const image of document.querySelectorAll('img')) {
     const src = absolute(image.getAttribute('src') ?? '')
     if (src === undefined || !image.getAttribute('alt')?.trim()) image.remove()
     else image.setAttribute('src', src)
   }
+  for (const link of document.querySelectorAll('a[href]')) {
+    const href = absolute(link.getAttribute('href') ?? '')
+    if (href === undefined || !hasContent(link)) link.removeAttribute('href')
+    else link.setAttribute('href', href)
+  }
+}
+
+/** Whether there is anything to click on. */
+function hasContent(link: Element): boolean {
+  return Boolean(link.textContent?.trim()) || link.querySelector('img') !== null
 }
 
 /** The absolute form of a URL; undefined for one that has none. */

@@ -55,7 +55,10 @@ export async function inspectDocument(
     const read = (converted: string, name: string) => readDocument(converted, { ...options, name })
     const { pages } = await withConverted(path, kind, options, read)
     // Their pictures are parts of a file that is deleted.
-    const whole = pages.map(({ pictures = [], ...page }) => withUnreadPictures(page, pictures.length))
+    const whole = pages.map(({ pictures = [], scanned, ...page }) =>
+      withUnreadPictures(page, pictures.length + (scanned ? 1 : 0)),
+    )
+    if (!whole.some(({ text }) => text.trim() !== '')) throw new MediaFailure('empty', 'The file holds no text')
     return { kind, pages: whole.length, whole }
   }
   const whole =

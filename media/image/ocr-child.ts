@@ -5,6 +5,7 @@ import sharp from 'sharp'
 import { createWorker, OEM, PSM, type Page as RecognizedPage, type Worker } from 'tesseract.js'
 import { answerRequests, folder } from '../process/child-protocol.ts'
 import { letterHeight } from './letter-height.ts'
+import { toRecognized } from './recognized-text.ts'
 import { stripsOf } from './strips.ts'
 import { languageFile } from './ocr-languages.ts'
 import type { Recognized } from '../page.ts'
@@ -24,7 +25,7 @@ const LEAST_HEIGHT = 18
 const MOST_HEIGHT = 70
 const MOST_SCALE = 4
 /** Limit of a scaled picture, in pixels. */
-const MOST_PIXELS = 40_000_000
+const MOST_PIXELS = 16_000_000
 /** A picture without measurable letters is scaled so much when it is read with less than the first confidence. */
 const SCALED_UP = 3
 const SMALL_SIDE = 1_300
@@ -249,21 +250,4 @@ function busiest(
 
 function turn(picture: Buffer, angle: number): Promise<Buffer> {
   return angle === 0 ? Promise.resolve(picture) : sharp(picture).rotate(angle).png({ compressionLevel: 1 }).toBuffer()
-}
-
-/** Paragraphs with hyphenated words rejoined; each with its confidence and bounding box. */
-function toRecognized({ blocks, confidence }: RecognizedPage, turned: number): Recognized {
-  const paragraphs = (blocks ?? []).flatMap((block) => block.paragraphs)
-  const kept = paragraphs.map((paragraph) => ({
-    text: paragraph.lines.map(({ text }) => text.trim()).join('\n'),
-    confidence: Math.round(paragraph.confidence),
-    box: [paragraph.bbox.x0, paragraph.bbox.y0, paragraph.bbox.x1, paragraph.bbox.y1].map(Math.round),
-  }))
-  const read = kept.filter(({ text }) => text.trim() !== '')
-  return {
-    text: read.map(({ text }) => text).join('\n\n'),
-    confidence: Math.round(confidence),
-    turned,
-    paragraphs: read.map(({ confidence: sure, box }) => ({ confidence: sure, box })),
-  }
 }

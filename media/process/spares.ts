@@ -1,9 +1,13 @@
 // Spares: children that have not seen any file, so that each may become that of any owner. One a kind is started ahead, because
 // starting one costs more than most files, and ends when it is not needed for a while.
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { mapAll } from '../../contracts/map-all.ts'
 import type { ChildKind } from './child-kind.ts'
 import { ChildProgram } from './child-program.ts'
 
+/** Pause before the first sample, in milliseconds: files that follow each other directly take the spare before, and pay for no samples. */
+const PAUSE_MS = 100
 /** Limits of one sample; memory has that of the child. */
 const SAMPLE = { time_ms: 30_000, output_bytes: 1_000_000 }
 
@@ -19,8 +23,8 @@ interface Spare extends SpareOptions {
   program: Promise<ChildProgram | undefined>
   /** Aborted when it is no longer needed. */
   ended: AbortController
-  /** No further samples: a file waits for it. */
-  taken: boolean
+  /** Aborted when it reads no further samples: a file waits for it, or it is no longer needed. */
+  wanted: AbortController
   timer?: NodeJS.Timeout
 }
 
@@ -29,7 +33,7 @@ let spares: Spare[] = []
 /** Starts the spare of a kind, or lets it wait as long again. */
 export function keepSpare(options: SpareOptions): void {
   const { kind, memory_mb, idle_ms } = options
-  if (!kind.samples) return
+  if (!kind.samples?.length) return
   const [found] = spares.filter((spare) => spare.kind === kind)
   if (found && found.memory_mb !== memory_mb) void endSpares(kind)
   const spare = found?.memory_mb === memory_mb ? found : add(options)
@@ -42,7 +46,7 @@ export async function takeSpare(kind: ChildKind, memoryMb: number): Promise<Chil
   const spare = spares.find((each) => each.kind === kind && each.memory_mb === memoryMb)
   if (!spare) return undefined
   forget(spare)
-  spare.taken = true
+  spare.wanted.abort()
   const program = await spare.program
   return program?.alive ? program : undefined
 }
@@ -56,7 +60,12 @@ export async function endSpares(kind?: ChildKind): Promise<void> {
 }
 
 function add(options: SpareOptions): Spare {
-  const spare: Spare = { ...options, program: Promise.resolve(undefined), ended: new AbortController(), taken: false }
+  const spare: Spare = {
+    ...options,
+    program: Promise.resolve(undefined),
+    ended: new AbortController(),
+    wanted: new AbortController(),
+  }
   spare.program = start(spare).catch(() => undefined)
   spares.push(spare)
   return spare
@@ -65,13 +74,15 @@ function add(options: SpareOptions): Spare {
 /** The next file starts a child itself, and tells why that failed. */
 async function start(spare: Spare): Promise<ChildProgram> {
   const { kind, memory_mb } = spare
-  const { signal } = spare.ended
+  const wanted = spare.wanted.signal
   const program = await ChildProgram.start(kind, memory_mb)
   void program.exited.then(() => forget(spare))
+  const rested = program.started.then(() => delay(PAUSE_MS, undefined, { ref: false }))
+  if (!wanted.aborted) await Promise.race([rested, once(wanted, 'abort')])
   for (const sample of kind.samples ?? []) {
-    if (spare.taken || signal.aborted) break
+    if (wanted.aborted) break
     // Only what the sample has loaded is of use.
-    await program.ask(sample, { signal, limits: { ...SAMPLE, memory_mb } }).catch(() => undefined)
+    await program.ask(sample, { signal: spare.ended.signal, limits: { ...SAMPLE, memory_mb } }).catch(() => undefined)
   }
   return program
 }
@@ -83,6 +94,7 @@ function forget(spare: Spare): void {
 
 async function end(spare: Spare): Promise<void> {
   forget(spare)
+  spare.wanted.abort()
   spare.ended.abort(new Error('The spare is not needed'))
   await (await spare.program)?.end()
 }

@@ -37,27 +37,31 @@ const { signal } = new AbortController()
 type Place = Parameters<typeof openStorage>[0]
 type Stores = Storage & { vectors: VectorStore }
 
-export async function memories(): Promise<void> {
+/** On both databases. */
+async function onBoth(measure: (name: string, stores: Stores) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'muxi-bench-'))
   try {
-    await on('SQLite', { data_dir: join(folder, 'sqlite') }, recalls)
-    await on('Postgres', { data_dir: join(folder, 'postgres'), database_url: await freshDatabase() }, recalls)
-    const file = process.env['MUXI_BENCH_LOCOMO']
-    if (file === undefined || !existsSync(file))
-      return report(
-        'LoCoMo',
-        'not measured: MUXI_BENCH_LOCOMO must be the path of locomo10.json (github.com/snap-research/LoCoMo)',
-      )
-    const conversations = JSON.parse(readFileSync(file, 'utf8')) as Sample[]
-    await on('SQLite', { data_dir: join(folder, 'locomo') }, (name, stores) => evidence(name, stores, conversations))
-    const database_url = await freshDatabase()
-    await on('Postgres', { data_dir: join(folder, 'locomo-postgres'), database_url }, (name, stores) =>
-      evidence(name, stores, conversations),
-    )
+    await on('SQLite', { data_dir: join(folder, 'sqlite') }, measure)
+    await on('Postgres', { data_dir: join(folder, 'postgres'), database_url: await freshDatabase() }, measure)
   } finally {
     await stopSharedPostgres()
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+export function memories(): Promise<void> {
+  return onBoth(recalls)
+}
+
+export async function locomo(): Promise<void> {
+  const file = process.env['MUXI_BENCH_LOCOMO']
+  if (file === undefined || !existsSync(file))
+    return report(
+      'LoCoMo',
+      'not measured: MUXI_BENCH_LOCOMO must be the path of locomo10.json (github.com/snap-research/LoCoMo)',
+    )
+  const samples = JSON.parse(readFileSync(file, 'utf8')) as Sample[]
+  await onBoth((name, stores) => evidence(name, stores, samples))
 }
 
 async function on(name: string, place: Place, measure: (name: string, stores: Stores) => Promise<void>): Promise<void> {
@@ -106,8 +110,9 @@ async function recalls(name: string, stores: Stores): Promise<void> {
   for (let n = 0; n < QUESTIONS + 10; n += 1) {
     const turnId = await insert(stores, conversation_id, { content: sentence(8) })
     const given = await readStepInput(db, turnId, 1, MEMORY.buffer)
-    const { duration_ms, memories: found, passages, about_user } = await recall(resources, given, MEMORY, signal)
-    if (found.length === 0 || passages.length === 0 || !about_user) throw new Error('nothing was recalled')
+    const { duration_ms, memories: found, passages, about_user, error } = await recall(resources, given, MEMORY, signal)
+    if (found.length === 0 || passages.length === 0 || !about_user)
+      throw new Error(`Cannot measure: ${error ?? 'nothing was recalled'}`)
     await db.deleteFrom('messages').where('turn_id', '=', turnId).execute()
     await db.deleteFrom('turns').where('id', '=', turnId).execute()
     if (n >= 10) took.push(duration_ms)

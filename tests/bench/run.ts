@@ -12,7 +12,7 @@ import { large } from './large.ts'
 import { authorization, chat, ms, now, percentile, report, throughput } from './measure.ts'
 import { audio, images, ocr } from './media.ts'
 import { smallFiles } from './small-files.ts'
-import { memories } from './memories.ts'
+import { locomo, memories } from './memories.ts'
 import { startBench, type Bench } from './processes.ts'
 import { recalling } from './recalling.ts'
 import { retrieval } from './retrieval.ts'
@@ -39,6 +39,7 @@ const SECTIONS = {
   retrieval,
   routing,
   memories,
+  locomo,
   fleet,
   tools: toolCalls,
   idle,

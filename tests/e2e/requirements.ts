@@ -131,6 +131,8 @@ export const REQUIREMENTS = {
   'documents.scanned': 'A document without readable text says so',
   'documents.ocr': 'A page that is a picture of text is read, wherever its top is, and cited with its page',
   'documents.ocr_pages': 'Every page of a picture is read; pages that were not read are named',
+  'documents.ocr_within':
+    'Text of pictures within a document is read with its page; pictures that were not read are counted',
   'documents.ocr_killed':
     'kill -9 of the worker in a scan: pages that were read are not read again, and the text is the same',
   'documents.killed':

@@ -1,11 +1,13 @@
 // Pictures of text: pages of a document and pictures of their own, read, cited, and read once whatever is killed.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { zipSync } from 'fflate'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { holdAfter } from '../support/held-rows.ts'
 import { LONG } from '../support/long.ts'
 import { mixedPdf } from '../support/mixed-pages.ts'
 import { photograph } from '../support/media.ts'
+import { presentation } from '../support/presentation.ts'
 import { scan, scannedPdf } from '../support/scan.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { keeps } from './requirements.ts'
@@ -86,9 +88,45 @@ it(
     }
     const stamped = [await scan(['The lamp of Sund burns whale oil.'], { dpi: 100 }), { sentences: ['Typed words.'] }]
     const unread = await ingest('document', 'mixed.pdf', await scannedPdf(stamped), { options: { ocr: 'never' } })
+    const message = expect.stringContaining("options.ocr 'auto'")
     expect((await finished(unread)).result.notices).toEqual([
-      { code: 'not_read', message: expect.stringContaining("options.ocr 'auto'"), count: 1, places: ['page 1'] },
+      { code: 'not_read', message, count: 1, places: ['page 1'], text: expect.stringMatching(/ \(page 1\)$/) },
     ])
+  },
+)
+
+it(
+  keeps('documents.ocr_within', 'pictures on slides are read once each, also in an archive, and counted otherwise'),
+  async () => {
+    const picture = (id: string) => `<p:pic><p:blipFill><a:blip r:embed="${id}"/></p:blipFill></p:pic>`
+    const image = (target: string): [string, string] => ['image', target]
+    const deck = presentation(
+      [
+        { shapes: picture('one'), relations: { one: image('media/lamp.jpg') } },
+        {
+          shapes: `<p:sp><p:txBody><a:p><a:r><a:t>The lamp of Sund</a:t></a:r></a:p></p:txBody></p:sp>${picture('one')}${picture('two')}`,
+          relations: { one: image('media/lamp.jpg'), two: image('media/drawing.emf') },
+        },
+      ],
+      {
+        'media/lamp.jpg': { content: await scan(['The lamp of Sund burns 12 litres of whale oil.'], { dpi: 100 }) },
+        'media/drawing.emf': { content: 'no picture of dots' },
+      },
+    )
+    const id = await ingest('document', 'lamp.pptx', deck)
+    const notice = { code: 'not_read', message: 'Text in pictures is not read', count: 1, places: ['Slide 2'] }
+    expect((await finished(id)).result.notices).toEqual([notice])
+    const text = 'The lamp of Sund burns 12 litres of whale oil.'
+    expect(await pages(id)).toMatchObject([{ text }, { text: 'The lamp of Sund' }])
+    const zipped = await ingest('document', 'lamps.zip', Buffer.from(zipSync({ 'a/lamp.pptx': deck })))
+    expect((await finished(zipped)).status).toBe('completed')
+    expect((await pages(zipped))[0]).toMatchObject({ text, label: 'a/lamp.pptx, Slide 1' })
+    const unread = await ingest('document', 'lamp.pptx', deck, { options: { ocr: 'never' } })
+    expect((await finished(unread)).result.notices).toContainEqual({
+      ...notice,
+      count: 3,
+      places: ['Slide 1', 'Slide 2'],
+    })
   },
 )
 

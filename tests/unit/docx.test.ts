@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { readDocx } from '../../media/document/readers/docx.ts'
+import { readFlatDocx } from '../../media/document/readers/flat-docx.ts'
 import { zip } from '../support/documents.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
@@ -290,4 +291,16 @@ it('reads changes as accepted, in text that was moved or inserted', async () => 
     ),
   )
   expect(text).toBe('new here')
+})
+
+it('that is one XML file with all its parts is read', async () => {
+  const part = (name: string, xml: string) =>
+    `<pkg:part pkg:name="${name}" pkg:contentType="application/xml"><pkg:xmlData>${xml}</pkg:xmlData></pkg:part>`
+  const document = `<w:document ${SPACES}><w:body>${p(r('Fares of 2026'))}</w:body></w:document>`
+  const path = join(tempDir(), 'a.xml')
+  writeFileSync(
+    path,
+    `<?xml version="1.0"?><?mso-application progid="Word.Document"?><pkg:package xmlns:pkg="http://schemas.microsoft.com/office/2006/xmlPackage">${part('/word/document.xml', document)}</pkg:package>`,
+  )
+  expect((await readFlatDocx(path))[0]!.text).toBe('Fares of 2026')
 })

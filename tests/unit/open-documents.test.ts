@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { readWhole } from '../../media/document/readers/index.ts'
 import { readOdg, readOdp, readOdt } from '../../media/document/readers/odf.ts'
 import { zip } from '../support/documents.ts'
 import { tempDir } from '../support/temp-dir.ts'
@@ -171,4 +172,12 @@ it('reads drawings, also as one XML file', async () => {
     { text: 'Tank' },
     { text: '', notices: [{ message: 'Text in pictures is not read' }] },
   ])
+})
+
+it('says what a document without text holds', async () => {
+  const hidden = document('text', { body: `<text:section text:display="none">${p('secret')}</text:section>` })
+  await expect(readWhole(hidden, 'odt')).rejects.toMatchObject({
+    reason: 'empty',
+    message: 'The file holds no text. Hidden text is left out',
+  })
 })

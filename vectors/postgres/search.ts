@@ -57,7 +57,7 @@ export async function searchPostgres(
   const alike = nearest.filter(({ distance }) => toSimilarity(distance) > 0)
   const near = new Map(alike.map(({ id, distance }) => [id, distance]))
   const words = new Map(worded.map(({ id, rank }) => [id, -rank]))
-  const best = fuseRanks([near, words], query.top_k)
+  const best = fuseRanks([near, words], query.top_k, [query.vector_weight ?? 1])
   const ids = best.map(([id]) => id)
   const rows = await getVisible(searches, table, ids, vector, query)
   const hits: Hit[] = []

@@ -40,7 +40,7 @@ export async function searchSqlite(
   const alike = found.filter(({ distance }) => toSimilarity(distance) > 0)
   const near = new Map(alike.map(({ id, distance }) => [id, distance]))
   const words = new Map(worded.map(({ id, rank }) => [id, rank]))
-  const best = fuseRanks([near, words], query.top_k)
+  const best = fuseRanks([near, words], query.top_k, [query.vector_weight ?? 1])
   const rows = await getVisible(
     db,
     best.map(([id]) => id),

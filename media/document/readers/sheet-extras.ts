@@ -35,9 +35,11 @@ export async function sheetExtras(
   const found: SheetExtras = { text: '', headers: [], notices: [], pictures: [] }
   const texts: string[] = []
   const comments: CommentPart[] = []
+  let objects = 0
   for (const { type, path } of await relationsOf(archive, part)) {
     if (!archive.has(path)) continue
-    if (type === 'table') found.headers.push(...tableHeader(parseXml(await archive.xml(path))))
+    if (type === 'oleObject' || type === 'package') objects += 1
+    else if (type === 'table') found.headers.push(...tableHeader(parseXml(await archive.xml(path))))
     else if (type === 'threadedComment' || type === 'comments')
       comments.push({ isThreads: type === 'threadedComment', root: parseXml(await archive.xml(path)) })
     else if (type === 'drawing') {
@@ -46,6 +48,10 @@ export async function sheetExtras(
       found.notices.push(...notices)
       found.pictures.push(...pictures)
     }
+  }
+  if (objects > 0) {
+    const places = [`Sheet ${name}`]
+    found.notices.push({ code: 'not_read', message: 'Embedded objects are not read', count: objects, places })
   }
   found.text = [...texts, sheetComments(comments, persons)].filter((text) => text !== '').join('\n\n')
   return found

@@ -11,7 +11,8 @@ export async function unpackParts(source: {
 }): Promise<Unpacked> {
   const files = new MemberFiles(source.folder)
   await withArchive(source.path, async (archive) => {
-    for (const part of source.parts) await files.addOrSkip(part, () => archive.bytes(part))
+    for (const part of source.parts)
+      await files.orSkip(part, async () => void files.add(part, await files.write(await archive.bytes(part))))
   })
   return { members: files.members, skipped: files.skipped }
 }
