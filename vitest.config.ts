@@ -1,8 +1,8 @@
 // Three sizes of tests: without I/O, with real dependencies, and with all processes, on Node and on Deno.
 import { defineConfig } from 'vitest/config'
 
-/** Test files mostly wait for their processes: two at a time keep two cores busy. */
-const MAX_WORKERS = 2
+/** Test files mostly wait for their processes: three at a time keep two cores busy. */
+const MAX_WORKERS = 3
 /** Generous timeouts for busy machines. */
 const patient = { expect: { poll: { timeout: 20_000 }, requireAssertions: true } }
 /** What no runtime can do differently, such as queries and the order of turns: on Deno in `npm run test:long` only. */
@@ -23,6 +23,7 @@ const SAME_ON_DENO = [
   'mcp-idle',
   'mcp-servers',
   'mcp-sign-in',
+  'memory',
   'model-failures',
   'scans',
   'secrets',
@@ -60,7 +61,7 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
-      { test: { ...withProcesses, name: 'e2e', include: ['tests/e2e/**/*.test.ts'], sequence: { groupOrder: 2 } } },
+      { test: { ...withProcesses, name: 'e2e', include: ['tests/e2e/**/*.test.ts'], sequence: { groupOrder: 1 } } },
       {
         test: {
           ...withProcesses,
@@ -69,7 +70,7 @@ export default defineConfig({
           exclude: SAME_ON_DENO,
           // Every process that a test starts; the tests themselves run on Node.
           env: { MUXI_TEST_RUNTIME: 'deno' },
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -77,8 +78,8 @@ export default defineConfig({
           ...withProcesses,
           name: 'deno-rest',
           include: SAME_ON_DENO,
-          env: { MUXI_TEST_RUNTIME: 'deno' },
-          sequence: { groupOrder: 4 },
+          env: { MUXI_TEST_RUNTIME: 'deno', MUXI_TEST_LONG: 'yes' },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -86,6 +87,7 @@ export default defineConfig({
           ...withProcesses,
           name: 'long',
           include: ['tests/chaos/**/*.test.ts'],
+          env: { MUXI_TEST_LONG: 'yes' },
           testTimeout: 1_800_000,
           // They measure resources, and inject faults by time.
           fileParallelism: false,

@@ -24,7 +24,7 @@ export function isActivityFailure(error: unknown): boolean {
 /** History gets the provider, the status and the request id; the provider's message stays in the execution log. */
 export function toModelFailure(failure: ProviderFailure, model: ModelRef, failedBefore: number): Error {
   const { status, requestId } = failure
-  const how = status === undefined ? 'broke off or could not be reached' : `answered ${status}`
+  const how = failure.how ?? (status === undefined ? 'broke off or could not be reached' : `answered ${status}`)
   const described: TurnFailure = {
     code: 'upstream_error',
     message: `The model '${model.model}' of ${failure.provider} ${how}`,
@@ -107,6 +107,11 @@ export function unforeseen(activity: string): Error {
 export function unreadableCredential(): Error {
   const message = 'A stored credential cannot be decrypted: MUXI_SECRET_KEY must be the key it was stored with'
   return final({ code: 'internal_error', message })
+}
+
+/** The orchestrator has nothing to choose from. */
+export function noAgent(): Error {
+  return final({ code: 'unavailable', message: 'There is no agent that could answer' })
 }
 
 /** The row and its column are named in the log. */

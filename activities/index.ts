@@ -5,6 +5,7 @@ import { mcpRouteActivities } from './mcp/route-call.ts'
 import { memoryActivities } from './memory/write-memories.ts'
 import { modelCallActivities } from './turn/model-call.ts'
 import type { ActivityResources } from './resources.ts'
+import { routeTurnActivities } from './turn/route-turn.ts'
 import { summaryActivities } from './ingest/summarize.ts'
 import { toolCallActivities } from './tools/tool-call.ts'
 import { transcribeActivities } from './ingest/transcribe.ts'
@@ -14,6 +15,7 @@ import type { TurnResources } from './turn/turn-resources.ts'
 export function createActivities(resources: ActivityResources & TurnResources) {
   return {
     ...claimAndFinishActivities(resources),
+    ...routeTurnActivities(resources),
     ...modelCallActivities(resources),
     ...toolCallActivities(resources),
     ...mcpRouteActivities(resources),

@@ -20,11 +20,12 @@ export function spentBy(
   counted: Partial<TokenUsage>,
   estimate: TokenUsage,
 ): SpentTokens {
-  const { input_tokens, output_tokens, cached_tokens, reasoning_tokens } = counted
+  const { input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens } = counted
   const tokens = {
     input_tokens: isTokenCount(input_tokens) ? input_tokens : estimate.input_tokens,
     output_tokens: isTokenCount(output_tokens) ? output_tokens : estimate.output_tokens,
     ...(isTokenCount(cached_tokens) && { cached_tokens }),
+    ...(isTokenCount(cache_write_tokens) && { cache_write_tokens }),
     ...(isTokenCount(reasoning_tokens) && { reasoning_tokens }),
   }
   const cost_usd = known.costOf(tokens)

@@ -5,6 +5,7 @@ import type { RawData, WebSocket } from 'ws'
 import { isFinal, type StoredEvent } from '../contracts/events.ts'
 import { MuxiError } from '../contracts/failures.ts'
 import { newId } from '../contracts/ids.ts'
+import { AUTO } from '../contracts/routing.ts'
 import { schemaFaults } from '../contracts/schemas/faults.ts'
 import { FRAME_DATA, FrameSchema, type FrameData, type FrameType } from '../contracts/schemas/frames.ts'
 import { endOfJob } from '../db/queries/job-ends.ts'
@@ -110,7 +111,7 @@ export class SocketSession {
     }
   }
 
-  async #chat(id: string, { agent_id, idempotency_key, ...request }: FrameData<'chat'>): Promise<void> {
+  async #chat(id: string, { agent_id = AUTO, idempotency_key, ...request }: FrameData<'chat'>): Promise<void> {
     const accepted = await acceptMessage(this.#context, this.#principal, {
       agent_id,
       request,

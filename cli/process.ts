@@ -10,10 +10,13 @@ import { checkSecretKey } from '../db/unreadable.ts'
 import { connectOrThrow, retryConnect } from '../temporal-config/connection.ts'
 import { ensureNamespace } from '../temporal-config/namespace.ts'
 import { createEmbedder } from '../providers/create-embedder.ts'
+import { LocalModels } from '../providers/local-models.ts'
 import { ModelRegistry } from '../providers/registry.ts'
 import { urlGuard } from '../net/url-guard.ts'
 import { openVectors } from '../vectors/open-vectors.ts'
 import { upgradeTurns } from '../workers/upgrade.ts'
+import { modelFaults } from '../contracts/model-check.ts'
+import { SettingsError } from '../config/settings-error.ts'
 import { createTurnResources } from '../workers/worker.ts'
 import { LineWriter, surviveWriteErrors } from './line-writer.ts'
 import { collectWhenIdle } from './idle-collection.ts'
@@ -108,7 +111,10 @@ async function start(
 
   const guard = urlGuard({ allow_private: settings.allow_private_urls })
   closers.push(() => guard.close())
+  const local = new LocalModels(settings.providers)
+  await local.look()
   const models = new ModelRegistry({
+    local,
     providers: settings.providers,
     own_models: readModelsFile(settings.models_file),
     offline_words_per_second: settings.offline_words_per_second,
@@ -116,6 +122,8 @@ async function start(
     guardedFetch: guard.fetch,
   })
   const embedder = createEmbedder(settings.providers, settings.embedding_model)
+  const [fault] = modelFaults(settings.routing.model, settings.providers, 'file')
+  if (fault) throw new SettingsError([`MUXI_ROUTING_MODEL: its ${fault.path.at(-1)} must be ${fault.expected}`])
   const turns = createTurnResources({
     client,
     storage,
@@ -124,6 +132,7 @@ async function start(
     embedder,
     tools,
     limits: settings.limits,
+    routing: settings.routing,
     // A worker that drains takes no workflow tasks.
     eager: () => role === 'all' && !stopping.aborted,
     headStart: role === 'all',

@@ -10,6 +10,7 @@ import { syncFileAgents } from '../db/queries/agents.ts'
 import { findValidHashes } from '../db/queries/keys.ts'
 import { sqliteFile } from '../db/storage.ts'
 import { checkIssuer, finishSignIn, openSignIn } from '../mcp/oauth.ts'
+import { expectDocument } from '../media/document/parse-document.ts'
 import { clientDocument } from '../mcp/oauth-client.ts'
 import { isOurUi } from '../temporal-config/server-arguments.ts'
 import { createSpeaker } from './media.ts'
@@ -19,7 +20,7 @@ import { publicUrl, readVersion, type Composition } from './composition.ts'
 
 /** Starts the API, with the agents, servers and knowledge of the operator's files. @param closers gets what has to be closed */
 export async function startApi(
-  { settings, storage, vectors, log, client, stopping, embedder, turns, guard }: Composition,
+  { settings, storage, vectors, log, client, stopping, embedder, models, turns, guard }: Composition,
   closers: (() => Promise<void>)[],
 ): Promise<{ url: string; key?: string }> {
   const agents = loadAgentFiles(
@@ -28,6 +29,7 @@ export async function startApi(
     settings.providers,
     settings.knowledge_dirs,
     { long_term: settings.long_term_memory, database: { ...settings, sqlite_file: sqliteFile(settings.data_dir) } },
+    (agent, source) => models.abilityFaults(agent, source),
   )
   await syncFileAgents(storage.db, storage.box, agents)
   const key = await ensureKey(storage.db, settings.api_key)
@@ -40,6 +42,7 @@ export async function startApi(
     namespace: settings.temporal.namespace,
     ...temporalUi(settings),
     providers: settings.providers,
+    abilityFaults: (config, source) => models.abilityFaults(config, source),
     checkUrl: guard.check,
     apiEnv: Object.fromEntries(
       settings.api_env.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
@@ -57,6 +60,8 @@ export async function startApi(
     public_url: publicUrl(settings),
     startTurn: turns.startTurn,
     headStarts: turns.headStarts,
+    // Both need workers in this process.
+    expectDocument: turns.headStarts && ((type) => expectDocument(type, settings.limits.document_memory_mb)),
     openStreams: new OpenStreams({
       limits: settings.limits,
       findValid: (hashes) => findValidHashes(storage.db, hashes),

@@ -70,6 +70,7 @@ export async function startWorkers(
       startTurn: turns.startTurn,
       startMemory: turns.startMemory,
       interval_ms: settings.engine.sweep_ms,
+      min_age_ms: settings.engine.sweep_age_ms,
       retention: settings.retention,
     },
     AbortSignal.any([stopping, swept.signal]),

@@ -4,7 +4,7 @@ import { extname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { isShowableAddress } from '../contracts/hosts.ts'
 import { isMainDatabase, MAIN_DATABASE, shownConnection, type MainDatabase } from '../contracts/main-database.ts'
 import { mcpFaults, withFallbacks } from '../contracts/mcp-check.ts'
-import { modelFaults, type ProvidersSettings } from '../contracts/model-check.ts'
+import { modelFaults, type ModelFault, type ProvidersSettings } from '../contracts/model-check.ts'
 import {
   type AgentInput,
   AgentIdSchema,
@@ -51,12 +51,16 @@ export class AgentFilesError extends Error {
   }
 }
 
+/** Why none of the models of an agent can do what it requires. */
+type AbilityFaults = (agent: Pick<AgentInput, 'model' | 'mcp_servers'>, source: 'file') => ModelFault[]
+
 /**
  * Every agent described by a `.yaml`, `.yml` or `.json` file in `dir` (not below it), by id, with `${NAME}` replaced from `env`.
  * A missing folder has none. Throws an `AgentFilesError` with every fault of every file.
  * An agent with neither `id` nor `name` is named after its file.
  * @param knowledgeDirs folders that may contain knowledge files, besides `dir`
  * @param memory what agents that do not say so have, and the database whose connection string may stand for `true`
+ * @param abilityFaults checks abilities against the table of models
  */
 export function loadAgentFiles(
   dir: string,
@@ -64,6 +68,7 @@ export function loadAgentFiles(
   providers: ProvidersSettings,
   knowledgeDirs: readonly string[],
   memory: MemorySettings,
+  abilityFaults: AbilityFaults = () => [],
 ): LoadedAgent[] {
   const faults: AgentFileFault[] = []
   const agents = new Map<string, LoadedAgent>()
@@ -77,7 +82,7 @@ export function loadAgentFiles(
       continue
     }
     const document = withCredentials(readAgentDocument(text, env), env)
-    const wrong = faultsOf(document, file, providers, [dir, ...knowledgeDirs], memory.database)
+    const wrong = faultsOf(document, file, providers, [dir, ...knowledgeDirs], memory.database, abilityFaults)
     wrong.forEach(fail)
     const id = idOf(document, file)
     const other = id === undefined ? undefined : agents.get(id)
@@ -125,6 +130,7 @@ function faultsOf(
   providers: ProvidersSettings,
   knowledgeDirs: readonly string[],
   database: MainDatabase,
+  abilityFaults: AbilityFaults,
 ): DocumentFault[] {
   if (document.value === undefined) return document.faults
   const faults = [...document.faults]
@@ -147,7 +153,8 @@ function faultsOf(
     !faults.some(({ path }) => path.length === 0 || parts.includes(String(path[0])))
   const input = document.value as AgentInput
   if (sound('model')) {
-    for (const { path, expected } of modelFaults(input.model, providers, 'file')) add(path, expected)
+    const wrong = modelFaults(input.model, providers, 'file')
+    for (const { path, expected } of wrong.length > 0 ? wrong : abilityFaults(input, 'file')) add(path, expected)
   }
   if (sound('knowledge')) {
     for (const [index, source] of (input.knowledge ?? []).entries()) {

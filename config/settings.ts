@@ -6,7 +6,9 @@ import { parseBlobUrl } from '../contracts/blob-url.ts'
 import { isLoopbackHost } from '../contracts/hosts.ts'
 import { SQLITE_FILE } from '../contracts/main-database.ts'
 import type { ProviderSettings, ProvidersSettings } from '../contracts/model-check.ts'
+import { VENDOR_NAMES, vendorOf } from '../contracts/vendors.ts'
 import { type Environment, readEnvironment } from './environment.ts'
+import { readRouting, type RoutingSettings } from './routing-settings.ts'
 import { databaseName, readLongTermMemory } from './memory-settings.ts'
 import { SettingReader } from './setting-reader.ts'
 import { SettingsError } from './settings-error.ts'
@@ -55,6 +57,8 @@ const LIMITS = {
 const ENGINE = {
   model_stall_ms: 60_000,
   sweep_ms: 30_000,
+  /** The sweeper skips a turn that was activated less than this ago: its acceptance may be in progress. */
+  sweep_age_ms: 30_000,
   /** Ping interval of an idle MCP server. */
   mcp_ping_ms: 30_000,
 }
@@ -101,7 +105,9 @@ export interface Settings {
   readonly limits: Limits
   readonly engine: EngineSettings
   readonly offline_words_per_second: number
-  /** `local`, or `openai:<model>[@dimension]`; default: the provider's when there is a key, else local. */
+  /** How the orchestrator chooses agents. */
+  readonly routing: RoutingSettings
+  /** `local`, or `<provider>:<model>[@dimension]`; default: the provider's when there is a key, else local. */
   readonly embedding_model?: string
   /** `none`, `local`, `openai:<model>`, `deepgram:<model>` or the address of a server; default: the first available. */
   readonly transcription?: string
@@ -141,22 +147,18 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
     long_term_memory: readLongTermMemory(read, { database_url, sqlite_file: join(data_dir, SQLITE_FILE) }, cwd),
     blob_url: readBlobUrl(read),
     blob_credentials: readBlobCredentials(read),
-    providers: {
-      openai: readProvider(read, 'OPENAI'),
-      anthropic: readProvider(read, 'ANTHROPIC'),
-      gemini: readProvider(read, 'GEMINI'),
-      xai: readProvider(read, 'XAI'),
-    },
+    providers: readProviders(read),
     models_file: readModelsPath(read, cwd),
     mcp_commands: read.list('MUXI_MCP_COMMANDS') ?? (onLoopback ? LAUNCHERS : []),
     allow_private_urls: read.flag('MUXI_ALLOW_PRIVATE_URLS', onLoopback),
     limits: read.numbers('MUXI_LIMIT_', LIMITS, { min: 1, max: 2 ** 40 }),
     engine: read.numbers('MUXI_ENGINE_', ENGINE, { min: 1, max: 2 ** 31 - 1 }),
     offline_words_per_second: read.integer('MUXI_OFFLINE_WORDS_PER_SECOND', { min: 1, max: 100_000 }, 40),
+    routing: readRouting(read),
     embedding_model: read.matching(
       'MUXI_EMBEDDING_MODEL',
-      (choice) => /^(local|openai:[^@\s]+(@\d+)?)$/.test(choice),
-      "'local' or 'openai:' and a model, such as openai:text-embedding-3-small@384",
+      (choice) => /^(local|[a-z]+:[^@\s]+(@\d+)?)$/.test(choice),
+      "'local', or a provider and its model, such as openai:text-embedding-3-small@384",
     ),
     transcription: read.matching(
       'MUXI_TRANSCRIPTION',
@@ -262,6 +264,11 @@ function readModelsPath(read: SettingReader, cwd: string): string | undefined {
   if (!statSync(path, { throwIfNoEntry: false })?.isFile())
     read.fault('MUXI_MODELS_FILE', 'a file that exists', `'${path}'`)
   return path
+}
+
+function readProviders(read: SettingReader): ProvidersSettings {
+  const settings = VENDOR_NAMES.map((name) => [name, readProvider(read, vendorOf(name).prefix)] as const)
+  return Object.fromEntries(settings) as unknown as ProvidersSettings
 }
 
 function readProvider(read: SettingReader, name: string): ProviderSettings {

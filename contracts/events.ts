@@ -7,7 +7,15 @@ import type { Notice } from './notices.ts'
 
 export interface TurnEventData {
   accepted: { turn_id: string; conversation_id: string; message_id: string }
-  message_start: { id: string; turn_id: string; conversation_id: string; agent_id: string; created_at: string }
+  message_start: {
+    id: string
+    turn_id: string
+    conversation_id: string
+    agent_id: string
+    /** From 0 to 1; only when the orchestrator has chosen the agent. */
+    routing_confidence?: number
+    created_at: string
+  }
   content: { content: string; step: number }
   content_reset: { step: number; reason: string; content: string }
   tool_call_start: { id: string; name: string; server: string; parameters: unknown }

@@ -1,6 +1,7 @@
 // Whether the models an agent names can be called at all: their provider is built in, and there is a key or a server that needs none.
 import { isLocalHost } from './hosts.ts'
-import type { AgentSource, FallbackModel, ModelConfig, Provider } from './schemas/agent.ts'
+import type { AgentSource, FallbackModel, ModelConfig } from './schemas/agent.ts'
+import { vendorOf, type VendorName } from './vendors.ts'
 
 /** What is configured of a provider: its key and the address to use in place of the vendor's own. */
 export interface ProviderSettings {
@@ -8,7 +9,19 @@ export interface ProviderSettings {
   readonly base_url?: string
 }
 
-export type ProvidersSettings = { readonly [P in Exclude<Provider, 'offline'>]: ProviderSettings }
+export type ProvidersSettings = { readonly openai: ProviderSettings } & {
+  readonly [P in VendorName]?: ProviderSettings
+}
+
+/** The settings of a vendor, with its own address where none is configured. */
+export function configuredOf(providers: ProvidersSettings, vendor: VendorName): ProviderSettings {
+  const { base_url } = vendorOf(vendor)
+  return { ...(base_url !== undefined && { base_url }), ...withoutUndefined(providers[vendor]) }
+}
+
+function withoutUndefined({ api_key, base_url }: ProviderSettings = {}): ProviderSettings {
+  return { ...(api_key !== undefined && { api_key }), ...(base_url !== undefined && { base_url }) }
+}
 
 export interface ModelFault {
   /** Below the agent: `['model', 'fallbacks', 0, 'provider']`. */
@@ -16,14 +29,6 @@ export interface ModelFault {
   /** Completes "'<path>' must be …". */
   expected: string
 }
-
-const BUILT_IN: ReadonlySet<Provider> = new Set<Provider>(['openai', 'offline'])
-const KEY_NAME = {
-  openai: 'OPENAI_API_KEY',
-  anthropic: 'ANTHROPIC_API_KEY',
-  gemini: 'GEMINI_API_KEY',
-  xai: 'XAI_API_KEY',
-} as const
 
 /**
  * Whether the model names an address that the operator's key must not be sent to: in a file any but the configured one, over the
@@ -61,17 +66,8 @@ function faultsOf(
   providers: ProvidersSettings,
   source: AgentSource,
 ): ModelFault[] {
-  if (!BUILT_IN.has(model.provider)) {
-    const instead = model.provider === 'xai' ? " (use 'openai' with base_url: https://api.x.ai/v1)" : ''
-    return [
-      {
-        path: [...path, 'provider'],
-        expected: `'openai' or 'offline': '${model.provider}' is not built in yet${instead}`,
-      },
-    ]
-  }
   if (model.provider === 'offline') return []
-  const configured = providers[model.provider]
+  const configured = configuredOf(providers, model.provider)
   const url = model.base_url ?? configured.base_url
   // The schema looks at the form only: 'http://host:99999' has it.
   if (url !== undefined && !URL.canParse(url))
@@ -83,6 +79,6 @@ function faultsOf(
   if (!elsewhere && configured.api_key !== undefined) return []
   const how = elsewhere
     ? `given, because ${new URL(model.base_url ?? '').host} is no local server`
-    : `given, or ${KEY_NAME[model.provider]} be set, because the model names ${model.provider}`
+    : `given, or ${vendorOf(model.provider).prefix}_API_KEY be set, because the model names ${model.provider}`
   return [{ path: [...path, 'api_key'], expected: how }]
 }

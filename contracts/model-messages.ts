@@ -65,6 +65,8 @@ export interface TokenUsage {
   output_tokens: number
   /** Of the input, what was read from the provider's cache. */
   cached_tokens?: number
+  /** Of the input, what was written to the provider's cache, where that has a price of its own. */
+  cache_write_tokens?: number
   reasoning_tokens?: number
 }
 

@@ -22,6 +22,8 @@ export interface Notice {
   count: number
   /** Where, as a user finds it: `page 3`, `Sheet Costs, C2`, `a.zip/b.txt`; at most ten. */
   places?: string[]
+  /** All of it as one sentence, in the result of a job. */
+  text?: string
 }
 
 const MAX_PLACES = 10

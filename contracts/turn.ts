@@ -8,7 +8,7 @@ export type OnBusy = 'queue' | 'reject' | 'interrupt'
 /** Input of a turn's workflow; at most 2 kB. */
 export interface TurnInput extends Labels {
   turn_id: string
-  /** The agent version that the turn uses throughout. */
+  /** The agent version that the turn uses throughout; 0 until the orchestrator has chosen the agent, which is `auto` so long. */
   agent_version: number
   /** In the order in which they are asked. */
   models: ModelRef[]

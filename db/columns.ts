@@ -160,7 +160,13 @@ const passage = Type.Object({
   knowledge_id: Type.Optional(text),
 })
 const attachment = Type.Object({ type: text, name: text, media_type: text, sha256: text, size: number })
-const notice = Type.Object({ code: text, message: text, count: number, places: Type.Optional(Type.Array(text)) })
+const notice = Type.Object({
+  code: text,
+  message: text,
+  count: number,
+  places: Type.Optional(Type.Array(text)),
+  text: Type.Optional(text),
+})
 const result = Type.Object({
   document_id: text,
   pages: number,

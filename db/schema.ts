@@ -1,6 +1,6 @@
 // The database as Kysely types; its tables by subject stand in tables/. Times are ISO-8601 UTC text and structured values JSON text, the same on every dialect.
 import type { Kysely, Transaction } from 'kysely'
-import type { AgentsTable, AgentVersionsTable } from './tables/agents.ts'
+import type { AgentsTable, AgentVersionsTable, RoutingDecisionsTable } from './tables/agents.ts'
 import type { ApiKeysTable, TicketsTable, IdempotencyKeysTable, SecretsTable } from './tables/keys.ts'
 import type {
   ConversationsTable,
@@ -47,6 +47,7 @@ export type * from './tables/mcp.ts'
 export interface DB {
   agents: AgentsTable
   agent_versions: AgentVersionsTable
+  routing_decisions: RoutingDecisionsTable
   secrets: SecretsTable
   conversations: ConversationsTable
   turns: TurnsTable

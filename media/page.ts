@@ -28,6 +28,8 @@ export interface Page {
   scanned?: true
   /** Its own text cannot be used: its fonts do not tell their characters. */
   garbled?: true
+  /** Pictures on it whose text is not read yet: the names of their parts in the document. */
+  pictures?: string[]
   /** Of the OCR result. */
   ocr?: Omit<Recognized, 'text'>
 }

@@ -14,14 +14,36 @@ export const DEFAULT_MODELS = {
     speech: 'gpt-4o-mini-tts',
   },
   deepgram: { transcription: 'nova-3' },
+  anthropic: { chat: 'claude-sonnet-5' },
+  gemini: { chat: 'gemini-3.5-flash' },
+  xai: { chat: 'grok-4-fast' },
+  deepseek: { chat: 'deepseek-chat' },
+  mistral: { chat: 'mistral-small-latest' },
+  groq: { chat: 'llama-3.3-70b-versatile' },
+  openrouter: { chat: 'openrouter/auto' },
 } as const
 
-/** Dimension of each known embedding model of OpenAI, and whether it can be asked for another one. */
+/** The providers that an agent without a model may get, the first one that is configured. */
+export const AUTO_VENDORS = [
+  'openai',
+  'anthropic',
+  'gemini',
+  'xai',
+  'deepseek',
+  'mistral',
+  'groq',
+  'openrouter',
+] as const
+
+/** Dimension of each known embedding model, and whether it can be asked for another one. */
 export const EMBEDDING_MODELS: Readonly<Record<string, { dimension: number; shortens: boolean }>> = {
   // Shortened: a search looks at every vector, and 384 numbers of this model keep nearly all it knows.
   'text-embedding-3-small': { dimension: 384, shortens: true },
   'text-embedding-3-large': { dimension: 384, shortens: true },
   'text-embedding-ada-002': { dimension: 1_536, shortens: false },
+  'gemini-embedding-001': { dimension: 768, shortens: true },
+  'mistral-embed': { dimension: 1_024, shortens: false },
+  'nomic-embed-text': { dimension: 768, shortens: false },
 }
 
 /** The model that a speech-to-text server lists. */
@@ -52,15 +74,30 @@ const PICTURES: Partial<Record<string, PictureLimits>> = {
   xai: { max_side: 2_048, max_bytes: 7 * MB },
 } satisfies Partial<Record<Provider, PictureLimits>>
 /** Models of which it is known that they take text only. */
-const TEXT_ONLY =
-  /^(gpt-3\.5|gpt-4(-\d{4}|-32k)?$|o1-mini|o3-mini|deepseek-(chat|reasoner|coder)|text-|codex-|grok-(2|3)(-mini|$))/
+const NOT_TEXT_ONLY = /^(?!gpt-3\.5|gpt-4(-\d{4}|-32k)?$|o1-mini|o3-mini|deepseek-|text-|codex-|grok-(2|3)(-mini|$))/
+
+/** Of servers that have models of many makers: those that take pictures, by their names. */
+const SEEING =
+  /vision|vl\b|llava|gemma-?3|pixtral|4v\b|omni|scout|maverick|minicpm-v|moondream|mistral-(small|medium|large)/i
+const MANY_MAKERS = new Set(['groq', 'mistral', 'ollama', 'lmstudio', 'vllm', 'llamacpp'])
+
+/** Models of which it is known that they call no tools. */
+const NO_TOOLS =
+  /^(gpt-3\.5-turbo-instruct|o1-mini|o1-preview|deepseek-reasoner$|text-|gemini-(1\.0|.*-image|.*-tts)|claude-(2|instant))/
+/** Models that do not hold themselves to a schema by the vendor's means: for them it stands in the instructions. */
+const NO_SCHEMA =
+  /^(gpt-3\.5|gpt-4(-\d{4}|-32k|-turbo.*)?$|o1-mini|claude-(2|instant|3-|(sonnet|opus)-4(-0|-20\d+)?$)|deepseek-)/
 
 /** The names of providers in the price table. */
-const VENDORS: Partial<Record<string, string>> = {
+const PRICED_AS: Partial<Record<string, string>> = {
   openai: 'openai',
   anthropic: 'anthropic',
   gemini: 'google',
   xai: 'x-ai',
+  deepseek: 'deepseek',
+  mistral: 'mistral',
+  groq: 'groq',
+  openrouter: 'openrouter',
 } satisfies Partial<Record<Provider, string>>
 
 /** What is known of one model. */
@@ -69,6 +106,10 @@ export interface ModelFacts {
   context_window: number | undefined
   /** Undefined for a model that takes no pictures. */
   pictures: PictureLimits | undefined
+  /** Whether it calls tools. */
+  tools: boolean
+  /** Whether its vendor enforces a JSON Schema of the answer. */
+  enforces_schema: boolean
   /** Cost of a request in US dollars; undefined when the price is not known. */
   costOf: (usage: TokenUsage) => number | undefined
 }
@@ -88,10 +129,13 @@ export function factsOf({ provider, model }: ModelRef, address: string | undefin
   const vendor = vendorOf(provider, address)
   const listed = (usage: TokenUsage) =>
     vendor && names.map((name) => calcPrice(toUnits(usage), name, { providerId: vendor })).find((found) => found)
-  const sees = mine?.pictures ?? !TEXT_ONLY.test(model)
+  const sees = mine?.pictures ?? (MANY_MAKERS.has(provider) ? SEEING : NOT_TEXT_ONLY).test(model)
   return {
     context_window: mine?.context_window ?? (listed(NO_TOKENS) || undefined)?.model.context_window,
-    pictures: sees ? PICTURES[provider] : undefined,
+    pictures: sees ? (PICTURES[provider] ?? (provider === 'offline' ? undefined : USUAL_PICTURE)) : undefined,
+    tools: mine?.tools ?? !NO_TOOLS.test(model),
+    enforces_schema:
+      mine?.response_schema ?? !(provider === 'deepseek' || provider === 'offline' || NO_SCHEMA.test(model)),
     costOf: (usage) => (mine?.price ? priceOf(mine.price, usage) : (listed(usage) || undefined)?.total_price),
   }
 }
@@ -99,11 +143,19 @@ export function factsOf({ provider, model }: ModelRef, address: string | undefin
 /** An address of another vendor has that vendor's prices; any other may be a gateway to the provider. */
 function vendorOf(provider: string, address: string | undefined): string | undefined {
   const there = address === undefined ? undefined : findProvider({ providerApiUrl: address })
-  return there?.id ?? VENDORS[provider]
+  return there?.id ?? PRICED_AS[provider]
 }
 
-function toUnits({ input_tokens, output_tokens, cached_tokens = 0 }: TokenUsage) {
-  return { input_tokens, output_tokens, cache_read_tokens: Math.min(cached_tokens, input_tokens) }
+function toUnits({ input_tokens, output_tokens, cached_tokens = 0, cache_write_tokens = 0 }: TokenUsage) {
+  const cache_read_tokens = Math.min(cached_tokens, input_tokens)
+  return {
+    input_tokens,
+    output_tokens,
+    cache_read_tokens,
+    ...(cache_write_tokens > 0 && {
+      cache_write_tokens: Math.min(cache_write_tokens, input_tokens - cache_read_tokens),
+    }),
+  }
 }
 
 function priceOf(price: NonNullable<OwnModel['price']>, usage: TokenUsage): number {

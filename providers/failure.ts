@@ -1,5 +1,7 @@
 // Why a model call failed, in three words, decided once for every vendor.
 
+import type { TokenUsage } from '../contracts/model-messages.ts'
+
 /** `final`: asking again is useless. `retry`: worth asking again, perhaps after a delay. `unknown`: retried as well. */
 export type FailureKind = 'final' | 'retry' | 'unknown'
 
@@ -17,6 +19,10 @@ export interface ProviderFailureOptions {
   retryAfter?: number | undefined
   /** Names of offered tools that the vendor does not take. */
   refused_tools?: readonly string[]
+  /** What the model did, for clients: completes "The model 'x' of y …". Left out where its status tells. */
+  how?: string
+  /** What requests before the failed one came to, within the same call. */
+  spent?: Partial<TokenUsage>
   cause?: unknown
 }
 
@@ -29,6 +35,8 @@ export class ProviderFailure extends Error {
   readonly requestId: string | undefined
   readonly retryAfter: number | undefined
   readonly refusedTools: readonly string[]
+  readonly spent: Partial<TokenUsage> | undefined
+  readonly how: string | undefined
 
   constructor(kind: FailureKind, message: string, options: ProviderFailureOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -37,7 +45,39 @@ export class ProviderFailure extends Error {
     this.status = options.status
     this.requestId = options.request_id?.slice(0, MAX_REQUEST_ID)
     this.refusedTools = options.refused_tools ?? []
+    this.spent = options.spent
+    this.how = options.how
     this.retryAfter = options.retryAfter === undefined ? undefined : Math.min(options.retryAfter, MAX_RETRY_AFTER_MS)
+  }
+
+  /** The same failure of a call that had sent other requests before. */
+  withSpent(spent: Partial<TokenUsage>): ProviderFailure {
+    const {
+      kind,
+      message,
+      provider,
+      status,
+      requestId: request_id,
+      retryAfter,
+      refusedTools: refused_tools,
+      cause,
+    } = this
+    return new ProviderFailure(kind, message, { provider, status, request_id, retryAfter, refused_tools, spent, cause })
+  }
+}
+
+/** An error that a server reports in an answer of status 200. */
+export class ReportedError extends Error {
+  override readonly name = 'ReportedError'
+  /** As the server told it. */
+  readonly error: unknown
+  readonly headers: Headers | undefined
+
+  constructor(error: unknown, headers?: Headers) {
+    const { message } = (typeof error === 'object' && error !== null ? error : {}) as { message?: unknown }
+    super(typeof message === 'string' ? message : JSON.stringify(error))
+    this.error = error
+    this.headers = headers
   }
 }
 

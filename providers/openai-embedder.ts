@@ -17,21 +17,21 @@ export interface OpenAIEmbedderOptions extends OpenAIServer {
 }
 
 export function openaiEmbedder(options: OpenAIEmbedderOptions): Embedder {
-  const { model, dimension, shorten, api_key, base_url } = options
-  const sendOnce = openaiClient({ api_key, base_url })
+  const { name = 'openai', model, dimension, shorten } = options
+  const sendOnce = openaiClient(options)
   const request = (input: string[], signal: AbortSignal): Promise<Float32Array[]> => {
     const body = { model, input, encoding_format: 'float' as const, ...(shorten && { dimensions: dimension }) }
     return sendOnce(
       async (client, either) => {
         const { data } = await client.embeddings.create(body, { signal: either })
-        return toVectors(data, input.length, dimension)
+        return toVectors(data, input.length, dimension, name)
       },
       TIMEOUT_MS,
       signal,
     )
   }
   return {
-    model: `openai:${model}@${dimension}`,
+    model: `${name}:${model}@${dimension}`,
     dimension,
     isRemote: true,
     async embed(texts, signal) {
@@ -46,7 +46,12 @@ export function openaiEmbedder(options: OpenAIEmbedderOptions): Embedder {
   }
 }
 
-function toVectors(data: { index: number; embedding: number[] }[], wanted: number, dimension: number): Float32Array[] {
+function toVectors(
+  data: { index: number; embedding: number[] }[],
+  wanted: number,
+  dimension: number,
+  provider: string,
+): Float32Array[] {
   const vectors = Array.from<Float32Array | undefined>({ length: wanted })
   for (const [place, { index, embedding }] of (data ?? []).entries()) {
     if (embedding.length !== dimension)
@@ -54,12 +59,12 @@ function toVectors(data: { index: number; embedding: number[] }[], wanted: numbe
         'final',
         `The model's vectors have ${embedding.length} dimensions; ${dimension} are configured`,
         {
-          provider: 'openai',
+          provider,
         },
       )
     vectors[index ?? place] = normalize(Float32Array.from(embedding))
   }
   if (vectors.length !== wanted || vectors.includes(undefined))
-    throw new ProviderFailure('retry', 'The model left out vectors that it was asked for', { provider: 'openai' })
+    throw new ProviderFailure('retry', 'The model left out vectors that it was asked for', { provider })
   return vectors as Float32Array[]
 }

@@ -1,10 +1,9 @@
 // Reads the chunks of OpenAI's chat completions, as OpenAI and compatible servers stream them, into the parts of a reply.
-import { APIError } from 'openai'
-import { withoutNul } from '../contracts/nul.ts'
-import { isTokenCount, type AssistantPart, type FinishReason, type TokenUsage } from '../contracts/model-messages.ts'
-import { ProviderFailure } from './failure.ts'
+import { isTokenCount, type FinishReason, type TokenUsage } from '../contracts/model-messages.ts'
+import { ProviderFailure, ReportedError } from './failure.ts'
 import { CallReader } from './openai-calls.ts'
 import type { Delta, GenerateResult } from './provider.ts'
+import { ReplyParts } from './reply-parts.ts'
 
 /** Where servers put reasoning: vLLM, llama.cpp and DeepSeek; OpenRouter, Groq and Ollama. */
 export const REASONING_FIELDS = ['reasoning_content', 'reasoning'] as const
@@ -63,44 +62,28 @@ const FINISH_REASONS: Record<string, FinishReason> = {
 
 /**
  * @throws ProviderFailure when the stream ends without a finish reason and without an answer
- * @throws APIError when the server reports an error in place of a chunk
+ * @throws ReportedError when the server reports an error in place of a chunk
  */
 export async function readChunks(
   chunks: AsyncIterable<Chunk>,
   onDelta: (delta: Delta) => Promise<void>,
   provider: string,
 ): Promise<GenerateResult> {
-  const parts: AssistantPart[] = []
+  const reply = new ReplyParts(onDelta)
+  const { parts } = reply
   const calls = new CallReader()
   const warnings: string[] = []
-  const halves = { text: '', reasoning: '' }
   const usage: Partial<TokenUsage> = {}
   let finish: string | undefined
 
-  async function add(type: 'text' | 'reasoning', piece: unknown, metadata?: ReasoningMetadata): Promise<void> {
-    if (typeof piece !== 'string' || piece === '') return
-    const [text, half] = splitHalf(halves[type] + piece)
-    halves[type] = half
-    await give(type, text, metadata)
-  }
-
-  async function give(type: 'text' | 'reasoning', given: string, metadata?: ReasoningMetadata): Promise<void> {
-    if (given === '') return
-    const text = withoutNul(given)
-    const last = parts.at(-1)
-    if (last?.type === type) last.text += text
-    else parts.push({ type, text, ...(metadata && { metadata: { ...metadata } }) })
-    await onDelta({ type, text })
-  }
-
   async function addContent(content: unknown): Promise<void> {
-    if (typeof content === 'string') return add('text', content)
+    if (typeof content === 'string') return reply.add('text', content)
     for (const { type, text, refusal, thinking } of partsOf(content)) {
       if (type !== 'thinking' && type !== 'reasoning') {
-        await add('text', text)
-        await add('text', refusal)
-      } else if (typeof thinking === 'string' || thinking === undefined) await add('reasoning', thinking ?? text)
-      else for (const thought of partsOf(thinking)) await add('reasoning', thought.text)
+        await reply.add('text', text)
+        await reply.add('text', refusal)
+      } else if (typeof thinking === 'string' || thinking === undefined) await reply.add('reasoning', thinking ?? text)
+      else for (const thought of partsOf(thinking)) await reply.add('reasoning', thought.text)
     }
   }
 
@@ -112,22 +95,22 @@ export async function readChunks(
     const delta = choice.delta ?? (parts.length === 0 ? choice.message : undefined) ?? {}
     // Some servers send the same reasoning in both fields.
     const field = REASONING_FIELDS.find((name) => typeof delta[name] === 'string' && delta[name] !== '')
-    if (field) await add('reasoning', delta[field], { field })
+    if (field) await reply.add('reasoning', delta[field], { field })
     await addContent(delta.content)
-    await add('text', delta.refusal)
+    await reply.add('text', delta.refusal)
     parts.push(...calls.read(delta.tool_calls, delta.function_call))
     if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '') finish = choice.finish_reason
   }
-  for (const type of ['reasoning', 'text'] as const) await give(type, halves[type].toWellFormed())
+  await reply.finish()
   const isCut = finish === undefined && !calls.areComplete
   const kept = calls.finish()
-  const reply = parts.filter((part) => part.type !== 'tool_call' || kept.has(part))
+  const told = parts.filter((part) => part.type !== 'tool_call' || kept.has(part))
   if (finish === undefined) {
-    if (isCut || !reply.some(({ type }) => type !== 'reasoning'))
+    if (isCut || !told.some(({ type }) => type !== 'reasoning'))
       throw new ProviderFailure('retry', 'The model ended its answer without saying that it was finished', { provider })
     warnings.push("No finish reason, read as 'stop'")
   }
-  return { parts: reply, finish_reason: readFinish(finish ?? 'stop', kept.size > 0, warnings), usage, warnings }
+  return { parts: told, finish_reason: readFinish(finish ?? 'stop', kept.size > 0, warnings), usage, warnings }
 }
 
 /** The items of a list that are objects; one object is a list of one. */
@@ -138,17 +121,10 @@ function partsOf(content: unknown): { type?: unknown; text?: unknown; refusal?: 
   })
 }
 
-/** Holds back the first half of a surrogate pair whose second half comes with the next piece. */
-function splitHalf(text: string): [whole: string, half: string] {
-  const last = text.charCodeAt(text.length - 1)
-  const end = last >= 0xd800 && last <= 0xdbff ? text.length - 1 : text.length
-  return [text.slice(0, end).toWellFormed(), text.slice(end)]
-}
-
 /** An error in place of a chunk, or of a whole answer: `{"error": …}`, or `{"object": "error", …}` (vLLM). */
 function throwReported(chunk: Chunk | undefined, choice: Choice | null | undefined): void {
   const error = chunk?.object === 'error' ? chunk : (chunk?.error ?? choice?.error)
-  if (error) throw new APIError(undefined, error as object, undefined, undefined)
+  if (error) throw new ReportedError(error)
 }
 
 /** Servers say `stop` of replies with calls and `tool_calls` of replies without: the parts decide. */

@@ -6,7 +6,6 @@ import type {
   ChatCompletionMessageParam,
   ChatCompletionMessageToolCall,
 } from 'openai/resources/chat/completions'
-import { isObjectText } from '../contracts/json.ts'
 import type {
   AssistantPart,
   ImagePart,
@@ -15,9 +14,12 @@ import type {
   ToolResultPart,
   UserPart,
 } from '../contracts/model-messages.ts'
+import { dialectOf, type Dialect } from './dialects.ts'
 import type { CallMetadata } from './openai-calls.ts'
 import { REASONING_FIELDS, type ReasoningMetadata } from './openai-reader.ts'
 import type { GenerateRequest } from './provider.ts'
+import { NO_OUTPUT, sentArguments, sentName, withUniqueIds } from './sent-calls.ts'
+import { strictSchema } from './strict-schema.ts'
 
 /** Formats of recordings that chat completions take, by media type. */
 const AUDIO_FORMATS: Record<string, 'wav' | 'mp3'> = {
@@ -28,7 +30,10 @@ const AUDIO_FORMATS: Record<string, 'wav' | 'mp3'> = {
 }
 
 /** @returns the body of the request, and what of it could not be said in this form */
-export function toParams(request: GenerateRequest): {
+export function toParams(
+  request: GenerateRequest,
+  dialect: Dialect = dialectOf('openai', undefined),
+): {
   params: ChatCompletionCreateParamsStreaming
   warnings: string[]
 } {
@@ -36,56 +41,28 @@ export function toParams(request: GenerateRequest): {
   const params: ChatCompletionCreateParamsStreaming = {
     model: request.model,
     stream: true,
-    stream_options: { include_usage: true },
+    ...(dialect.asks_usage && { stream_options: { include_usage: true } }),
     messages: [
       ...(request.system === '' ? [] : [{ role: 'system' as const, content: request.system }]),
-      ...withUniqueIds(request.messages).flatMap((message) => toMessages(message, warnings)),
+      ...withUniqueIds(request.messages, dialect.ids).flatMap((message) => toMessages(message, warnings)),
     ],
     ...(request.temperature !== undefined && { temperature: request.temperature }),
     ...(request.top_p !== undefined && { top_p: request.top_p }),
     ...(request.tools.length > 0 && {
       tools: request.tools.map((tool) => ({ type: 'function' as const, function: tool })),
     }),
-    ...(request.response_schema !== undefined && {
-      response_format: {
-        type: 'json_schema' as const,
-        json_schema: { name: 'answer', schema: request.response_schema as Record<string, unknown>, strict: true },
-      },
-    }),
+    ...(request.max_output_tokens !== undefined && { [dialect.max_tokens]: request.max_output_tokens }),
+    ...(request.reasoning !== undefined && dialect.reasoning(request.reasoning)),
+    ...(request.response_schema !== undefined && { response_format: toFormat(request.response_schema) }),
   }
   return { params, warnings }
 }
 
-/** Some servers give calls of different steps one id, or none: each result must answer exactly one call. */
-function withUniqueIds(messages: ModelMessage[]): ModelMessage[] {
-  const used = new Set<string>()
-  /** New ids of the calls of the latest assistant message, in their order, by the id that the model gave. */
-  let renamed = new Map<string, string[]>()
-  const unique = (id: string) => {
-    let free = id
-    for (let n = 1; free === '' || used.has(free); n += 1) free = callId(n)
-    used.add(free)
-    renamed.set(id, [...(renamed.get(id) ?? []), free])
-    return free
+function toFormat(schema: unknown) {
+  return {
+    type: 'json_schema' as const,
+    json_schema: { name: 'answer', schema: strictSchema(schema, true), strict: true },
   }
-  return messages.map((message): ModelMessage => {
-    if (message.role === 'tool') {
-      const parts = message.parts.map((part) => ({
-        ...part,
-        call_id: renamed.get(part.call_id)?.shift() ?? part.call_id,
-      }))
-      return { ...message, parts }
-    }
-    if (message.role !== 'assistant') return message
-    renamed = new Map()
-    const parts = message.parts.map((part) => (part.type === 'tool_call' ? { ...part, id: unique(part.id) } : part))
-    return { ...message, parts }
-  })
-}
-
-/** Strict servers take ids of nine letters and digits only (Mistral). */
-function callId(n: number): string {
-  return `call${String(n).padStart(5, '0')}`
 }
 
 function toMessages(message: ModelMessage, warnings: string[]): ChatCompletionMessageParam[] {
@@ -141,19 +118,12 @@ function toToolCall({ id, name, arguments: args, metadata }: ToolCallPart): Chat
   return {
     id,
     type: 'function',
-    function: { name: name.replaceAll(/[^\w-]/g, '_').slice(0, 64) || '_', arguments: toArguments(args) },
+    function: { name: sentName(name), arguments: sentArguments(args) },
     ...(metadata as CallMetadata | undefined),
   }
 }
 
-const NO_OUTPUT = '(no output)'
 const PICTURES_FOLLOW = '(The pictures of the results follow.)'
-
-/** Strict servers parse the arguments of earlier calls: what the model wrote that is no JSON object goes back inside of one. */
-function toArguments(args: string): string {
-  if (args.trim() === '') return '{}'
-  return isObjectText(args) ? args : JSON.stringify({ not_json: args })
-}
 
 /** The result of a tool is text only: its pictures follow after all results of the step, as if the user had sent them. */
 function toResults(parts: ToolResultPart[], warnings: string[]): ChatCompletionMessageParam[] {

@@ -1,4 +1,5 @@
 // The interface of every language model: one request, text and reasoning as they come, one result, one kind of failure.
+import type { Reasoning } from '../contracts/schemas/agent.ts'
 import type { AssistantPart, FinishReason, ModelMessage, TokenUsage } from '../contracts/model-messages.ts'
 
 export interface ToolDefinition {
@@ -16,6 +17,10 @@ export interface GenerateRequest {
   tools: ToolDefinition[]
   temperature?: number | undefined
   top_p?: number | undefined
+  /** How much the model is to reason before it answers; the vendor's default when left out. */
+  reasoning?: Reasoning | undefined
+  /** Longest reply, in tokens, reasoning included. */
+  max_output_tokens?: number | undefined
   /** The recalled passages and messages that stand in the messages, once more as data. */
   passages: { document: string; page?: number; content: string }[]
   /** JSON Schema that the answer must follow. */

@@ -1,12 +1,40 @@
 // From an agent's config to the models that answer for it: the chain in order, and a provider opened with the right credential.
 import type { ModelRef } from '../contracts/turn.ts'
-import { isElsewhere, type ProvidersSettings } from '../contracts/model-check.ts'
-import type { AgentConfig, AgentSource, FallbackModel } from '../contracts/schemas/agent.ts'
+import { configuredOf, isElsewhere, type ModelFault, type ProvidersSettings } from '../contracts/model-check.ts'
+import type {
+  Ability,
+  AgentConfig,
+  AgentSource,
+  FallbackModel,
+  Provider as ModelProvider,
+} from '../contracts/schemas/agent.ts'
 import type { OwnModels } from '../contracts/schemas/own-models.ts'
-import { DEFAULT_MODELS, factsOf, type ModelFacts } from './catalog.ts'
+import { vendorOf } from '../contracts/vendors.ts'
+import { anthropicKeyHeaders, anthropicProvider } from './anthropic.ts'
+import { AUTO_VENDORS, DEFAULT_MODELS, factsOf, type ModelFacts } from './catalog.ts'
+import { geminiKeyHeaders, geminiProvider } from './gemini.ts'
+import type { LocalModels } from './local-models.ts'
 import { offlineProvider } from './offline.ts'
-import { openaiProvider, withoutEnvironment, type Fetch } from './openai.ts'
-import type { Provider } from './provider.ts'
+import { openaiKeyHeaders, openaiProvider } from './openai.ts'
+import { withoutEnvironment, type Fetch } from './outgoing.ts'
+import type { GenerateRequest, Provider } from './provider.ts'
+import { RESPONSES_ONLY, responsesProvider } from './responses.ts'
+
+/** By the protocol of a vendor. */
+const ADAPTERS = {
+  openai: { open: openaiProvider, keyHeaders: openaiKeyHeaders },
+  responses: { open: responsesProvider, keyHeaders: openaiKeyHeaders },
+  anthropic: { open: anthropicProvider, keyHeaders: anthropicKeyHeaders },
+  gemini: { open: geminiProvider, keyHeaders: geminiKeyHeaders },
+}
+
+function adapterOf({ provider, model, base_url, api }: ChainModel): keyof typeof ADAPTERS {
+  if (provider === 'offline') return 'openai'
+  const { speaks } = vendorOf(provider)
+  if (speaks !== 'openai') return speaks
+  const isOnlyThere = provider === 'openai' && base_url === undefined && RESPONSES_ONLY.test(model)
+  return api === 'responses' || (api === undefined && isOnlyThere) ? 'responses' : 'openai'
+}
 
 /** Providers kept open, 7 kB each: of keys that are no longer used, too. */
 const MOST_OPEN = 200
@@ -18,14 +46,18 @@ export interface RegistryOptions {
   offline_words_per_second: number
   /** Longest silence of a model before its call is given up, in milliseconds. */
   stall_ms: number
+  /** Of servers on this machine; none are looked for when left out. */
+  local?: LocalModels
   /** Sends requests to addresses that were given over the API, and checks every connection. */
   guardedFetch: Fetch
 }
 
 /** A model of a chain with what its call needs besides the messages. */
-export interface ChainModel extends ModelRef {
-  temperature?: number | undefined
-  top_p?: number | undefined
+export interface ChainModel
+  extends ModelRef, Pick<GenerateRequest, 'temperature' | 'top_p' | 'reasoning' | 'max_output_tokens'> {
+  /** Of OpenAI's interfaces. */
+  api?: 'chat' | 'responses' | undefined
+  provider: ModelProvider
   base_url?: string | undefined
   /** Who named `base_url`. */
   source: AgentSource
@@ -41,6 +73,29 @@ export function modelKey({ provider, model, base_url }: ChainModel): string {
   return `${provider}:${model}${host}`
 }
 
+/** Of an agent: its models, and what they are needed for. */
+type ModelsOf = Pick<AgentConfig, 'model'> & Partial<Pick<AgentConfig, 'mcp_servers'>>
+
+const ABILITY_WORDS: Record<Ability, string> = {
+  tools: 'calls tools',
+  pictures: 'takes pictures',
+  response_schema: 'follows a JSON Schema by its vendor',
+}
+
+/** What an agent requires that the model is known not to do. MCP servers are of no use without calls of tools. */
+function missingOf({ model, mcp_servers = [] }: ModelsOf, known: ModelFacts): Ability[] {
+  const required = new Set<Ability>([
+    ...(model?.requires ?? []),
+    ...(mcp_servers.length > 0 ? (['tools'] as const) : []),
+  ])
+  const able: Record<Ability, boolean> = {
+    tools: known.tools,
+    pictures: known.pictures !== undefined,
+    response_schema: known.enforces_schema,
+  }
+  return [...required].filter((ability) => !able[ability])
+}
+
 export class ModelRegistry {
   readonly #options: RegistryOptions
   readonly #open = new Map<string, Provider>()
@@ -49,19 +104,29 @@ export class ModelRegistry {
     this.#options = options
   }
 
-  /** The models of an agent, in the order in which they are asked. Without any: the first provider with a key, else offline. */
-  chainOf(config: Pick<AgentConfig, 'model'>, source: AgentSource): ChainModel[] {
-    if (!config.model) return [this.#auto(source)]
-    const { fallbacks = [], ...first } = config.model
-    return [
-      this.#toChainModel(first, source, 'model.api_key'),
-      ...fallbacks.map((model, index) => this.#toChainModel(model, source, `model.fallbacks.${index}.api_key`)),
-    ]
+  /**
+   * The models of an agent, in the order in which they are asked. Without any: the first provider with a key, else offline. Those
+   * that cannot do what the agent requires are left out, unless none can.
+   */
+  chainOf(config: ModelsOf, source: AgentSource): ChainModel[] {
+    const chain = this.#configured(config, source)
+    const able = chain.filter(({ known }) => missingOf(config, known).length === 0)
+    return able.length > 0 ? able : chain
+  }
+
+  /** Why none of the models of an agent can do what it requires. */
+  abilityFaults(config: ModelsOf, source: AgentSource): ModelFault[] {
+    if (!config.model) return []
+    const chain = this.#configured(config, source)
+    if (chain.some(({ known }) => missingOf(config, known).length === 0)) return []
+    const missing = missingOf(config, chain[0]!.known).map((ability) => ABILITY_WORDS[ability])
+    const expected = `a model that ${missing.join(' and ')}, or have a fallback that does (MUXI_MODELS_FILE says what a model can do)`
+    return [{ path: ['model', 'model'], expected }]
   }
 
   /** A provider for a model of the chain. @param apiKey the agent's own key, when it has one */
   open(model: ChainModel, apiKey: string | undefined): Provider {
-    const cacheKey = JSON.stringify([model.provider, model.base_url, model.source, apiKey])
+    const cacheKey = JSON.stringify([model.provider, adapterOf(model), model.base_url, model.source, apiKey])
     const provider = this.#open.get(cacheKey) ?? this.#connect(model, apiKey)
     // The one used last is last.
     this.#open.delete(cacheKey)
@@ -71,37 +136,47 @@ export class ModelRegistry {
     return provider
   }
 
+  #configured({ model }: ModelsOf, source: AgentSource): ChainModel[] {
+    if (!model) return [this.#auto(source)]
+    const { fallbacks = [], requires: _, ...first } = model
+    return [
+      this.#toChainModel(first, source, 'model.api_key'),
+      ...fallbacks.map((each, index) => this.#toChainModel(each, source, `model.fallbacks.${index}.api_key`)),
+    ]
+  }
+
   #connect(model: ChainModel, apiKey: string | undefined): Provider {
-    switch (model.provider) {
-      case 'offline':
-        return offlineProvider(this.#options.offline_words_per_second)
-      case 'openai': {
-        const configured = this.#options.providers.openai
-        const { stall_ms, guardedFetch } = this.#options
-        const { base_url } = model
-        if (!isElsewhere(model, configured, model.source))
-          return openaiProvider({ name: 'openai', ...configured, api_key: apiKey ?? configured.api_key, stall_ms })
-        // An address from an agent gets the agent's own key or none; one from the API is guarded as well.
-        const fetch = withoutEnvironment(model.source === 'api' ? guardedFetch : globalThis.fetch, apiKey)
-        return openaiProvider({ name: 'openai', api_key: apiKey, base_url, stall_ms, fetch })
-      }
-      default:
-        throw new Error(`Cannot open provider '${model.provider}': it is not built in`)
-    }
+    const { provider: name, base_url } = model
+    if (name === 'offline') return offlineProvider(this.#options.offline_words_per_second)
+    const vendor = vendorOf(name)
+    const { providers, stall_ms, guardedFetch } = this.#options
+    const configured = configuredOf(providers, name)
+    // The port of a local server is guarded as an address over the API is, unless the operator has configured it.
+    const isGuarded = model.source === 'api' && vendor.isLocal === true && providers[name]?.base_url === undefined
+    if (!isGuarded && !isElsewhere(model, configured, model.source))
+      return ADAPTERS[adapterOf(model)].open({ name, ...configured, api_key: apiKey ?? configured.api_key, stall_ms })
+    // An address from an agent gets the agent's own key or none; one from the API is guarded as well.
+    const { open, keyHeaders } = ADAPTERS[adapterOf(model)]
+    const fetch = withoutEnvironment(model.source === 'api' ? guardedFetch : globalThis.fetch, keyHeaders(apiKey))
+    return open({ name, api_key: apiKey, base_url: base_url ?? configured.base_url, stall_ms, fetch })
   }
 
   #auto(source: AgentSource): ChainModel {
-    const { openai } = this.#options.providers
-    const provider = openai.api_key !== undefined || openai.base_url !== undefined ? 'openai' : 'offline'
-    const model = provider === 'openai' ? DEFAULT_MODELS.openai.chat : 'offline'
-    return this.#toChainModel({ provider, model }, source, 'model.api_key')
+    const { providers } = this.#options
+    const vendor = AUTO_VENDORS.find(
+      (name) => providers[name]?.api_key !== undefined || providers[name]?.base_url !== undefined,
+    )
+    const chosen = vendor
+      ? { provider: vendor, model: DEFAULT_MODELS[vendor].chat }
+      : (this.#options.local?.current ?? { provider: 'offline' as const, model: 'offline' })
+    return this.#toChainModel(chosen, source, 'model.api_key')
   }
 
   #toChainModel(configured: FallbackModel, source: AgentSource, keyPath: string): ChainModel {
-    const { provider, model, base_url, temperature, top_p } = configured
+    const { provider, model, base_url, api_key: _, ...asked } = configured
     const { providers, own_models } = this.#options
-    const address = base_url ?? (provider === 'offline' ? undefined : providers[provider].base_url)
+    const address = base_url ?? (provider === 'offline' ? undefined : configuredOf(providers, provider).base_url)
     const known = factsOf({ provider, model }, address, own_models)
-    return { provider, model, base_url, temperature, top_p, source, key_path: keyPath, known }
+    return { provider, model, base_url, ...asked, source, key_path: keyPath, known }
   }
 }

@@ -1,5 +1,4 @@
 // Speech to text of OpenAI and of every server that speaks its `/audio/transcriptions`, on the `openai` package.
-import { toFile } from 'openai'
 import { returnsTimes } from './catalog.ts'
 import { openaiClient, type OpenAIServer } from './openai-client.ts'
 import type { Transcriber, Transcript } from './transcriber.ts'
@@ -21,7 +20,7 @@ export function openaiTranscriber({ model, api_key, base_url }: Options): Transc
     async transcribe({ wav, language }, signal) {
       const body = {
         model,
-        file: await toFile(wav, 'sound.wav', { type: 'audio/wav' }),
+        file: new File([wav as Uint8Array<ArrayBuffer>], 'sound.wav', { type: 'audio/wav' }),
         response_format: timed ? ('verbose_json' as const) : ('json' as const),
         ...(language !== undefined && { language }),
       }

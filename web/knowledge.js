@@ -4,12 +4,6 @@ import { $, attempt, inWords, make } from './dom.js'
 import { send, socket } from './socket.js'
 /** @import { Data } from './types.d.ts' */
 
-/** @param {Data} notice */
-const noticeText = ({ message, count, places = [] }) => {
-  const where = places.join('; ') + (count > places.length && places.length > 0 ? ' and others' : '')
-  return where === '' ? message : `${message} (${count > 1 ? `${count}: ` : ''}${where})`
-}
-
 const STAGES = {
   waiting: 'Waiting',
   inspecting: 'Looking at it',
@@ -189,7 +183,8 @@ class Learning {
 
   inPages({ pages, notices = [] }) {
     const read = `Learned, ${pages} ${pages === 1 ? 'page' : 'pages'}`
-    return [read, ...notices.map(noticeText)].join('. ')
+    // Results of earlier versions have no sentences.
+    return [read, ...notices.map(({ text, message }) => text ?? message)].join('. ')
   }
 
   async end(words, isWrong) {

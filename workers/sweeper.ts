@@ -17,8 +17,6 @@ import { sweepMcpServers } from './sweep-mcp-servers.ts'
 import { sweepMemory } from './sweep-memory.ts'
 import type { StartMemory } from './memory-starter.ts'
 
-/** A turn that was activated less than this ago is skipped: its acceptance may be in progress. */
-const MIN_AGE_MS = 30_000
 const PAGE = 100
 /** Files are swept less often: each pass reads all old files without references. */
 const FILES_MS = 3_600_000
@@ -32,6 +30,8 @@ export interface SweeperOptions {
   /** Starts the writing of memory of a conversation, or signals the running one. */
   startMemory: StartMemory
   interval_ms: number
+  /** A turn that was activated less than this ago is skipped: its acceptance may be in progress. */
+  min_age_ms: number
   retention: Retention
 }
 
@@ -40,7 +40,7 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
   let filesAt = 0
   while (!signal.aborted) {
     try {
-      const before = new Date(Date.now() - MIN_AGE_MS).toISOString()
+      const before = new Date(Date.now() - options.min_age_ms).toISOString()
       await sweepTurns(options, before, signal)
       await sweepApprovals(options, signal)
       await sweepJobs(options, before, signal)

@@ -1,6 +1,7 @@
 // Starts the workflows of turns: the one function for the process that accepts a message, the activity that ends the turn before, and
 // the sweeper.
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client'
+import { AUTO } from '../contracts/routing.ts'
 import type { TurnInput } from '../contracts/turn.ts'
 import { getAgentVersion, oncePerVersion } from '../db/queries/agents.ts'
 import { listJobsOfTurn } from '../db/queries/jobs.ts'
@@ -38,7 +39,7 @@ export function turnStarter(options: TurnStarterOptions): (turn: StartableTurn) 
       agent_id,
       agent_version,
       user_hash: storage.box.pseudonym(user_id),
-      models: await chainOf(agent_id, agent_version),
+      models: agent_id === AUTO ? [] : await chainOf(agent_id, agent_version),
       max_steps: limits.steps_per_turn,
       max_tokens: limits.tokens_per_turn,
       deadline_ms: limits.turn_seconds * 1_000,

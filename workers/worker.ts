@@ -3,6 +3,7 @@ import { Worker, type NativeConnection } from '@temporalio/worker'
 import type { Logger } from 'pino'
 import { createActivities } from '../activities/index.ts'
 import type { ActivityResources } from '../activities/resources.ts'
+import type { RoutingOptions } from '../activities/turn/route-turn.ts'
 import type { TurnResources } from '../activities/turn/turn-resources.ts'
 import type { Tool } from '../activities/tools/tool.ts'
 import { searchKnowledge } from '../activities/tools/search-knowledge.ts'
@@ -42,6 +43,7 @@ export interface WorkerOptions {
 }
 
 export interface TurnResourcesOptions extends TurnStarterOptions {
+  routing: RoutingOptions
   storage: Storage
   vectors: VectorStore
   models: ModelRegistry
@@ -58,6 +60,7 @@ export function createTurnResources(options: TurnResourcesOptions): TurnResource
   const prepareStep = stepPrompts({ ...storage, vectors, models, embedder, tools, log })
   return {
     tools,
+    routing: options.routing,
     prepareStep,
     headStarts: options.headStart ? new HeadStarts({ ...storage, models }, prepareStep) : undefined,
     startTurn: turnStarter(options),

@@ -22,7 +22,7 @@ export const { claimTurn, finishTurn, abandonToolCall, locateMcpServer, giveUpMc
  * after a fixed number of provider failures (0.5, 1, 2 and 4 s apart, or as Retry-After says). The caller sets the
  * schedule-to-close timeout to the turn's remaining active time.
  */
-export const { callModel } = proxyActivities<TurnActivities>({
+export const { callModel, routeTurn } = proxyActivities<TurnActivities>({
   startToCloseTimeout: '30m',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',

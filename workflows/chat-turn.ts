@@ -8,11 +8,13 @@ import {
   setHandler,
   sleep,
   TimeoutFailure,
+  upsertSearchAttributes,
 } from '@temporalio/workflow'
 import { JOB_WORKFLOWS, type JobKind } from '../contracts/job.ts'
+import { AUTO } from '../contracts/routing.ts'
 import { workflowId, type Labels } from '../contracts/temporal.ts'
 import type { FinalStatus, ModelCallResult, PlannedCall, ToolCallResult, TurnInput } from '../contracts/turn.ts'
-import { callModel, claimTurn, finishTurn } from './activities.ts'
+import { callModel, claimTurn, finishTurn, routeTurn } from './activities.ts'
 import { describeFailure, endedBy, finalFailure } from './failures.ts'
 import { searchAttributesOf } from './labels.ts'
 import { parked } from './messages.ts'
@@ -46,11 +48,15 @@ export async function chatTurn(turn: TurnInput): Promise<{ status: FinalStatus }
   }
 }
 
-async function answer(turn: TurnInput, clock: TurnClock): Promise<FinalStatus> {
-  const { jobs = [], max_steps, max_tokens } = turn
-  if (jobs.length > 0) {
-    const claim = await claimTurn({ turn_id: turn.turn_id })
+async function answer(accepted: TurnInput, clock: TurnClock): Promise<FinalStatus> {
+  const { jobs = [], max_steps, max_tokens } = accepted
+  const isRouted = accepted.agent_id === AUTO
+  if (isRouted || jobs.length > 0) {
+    const claim = await claimTurn({ turn_id: accepted.turn_id })
     if (!claim.claimed) return claim.status
+  }
+  const turn = isRouted ? await route(accepted, clock) : accepted
+  if (jobs.length > 0) {
     setCurrentDetails(`Reading ${jobs.length} attached`)
     const reading = () =>
       clock.during('attached', () => Promise.all(jobs.map(({ id, kind }) => ingest(turn, id, kind))))
@@ -70,6 +76,23 @@ async function answer(turn: TurnInput, clock: TurnClock): Promise<FinalStatus> {
     if (invalidRounds >= MAX_INVALID_ROUNDS) throw invalidArguments(turn)
   }
   throw overBudget(`The turn took more than ${max_steps} steps`)
+}
+
+/** Lets the orchestrator choose the agent. @returns the turn with it */
+async function route(turn: TurnInput, clock: TurnClock): Promise<TurnInput> {
+  setCurrentDetails('Choosing the agent')
+  const { turn_id } = turn
+  const options = { summary: 'Choose the agent', scheduleToCloseTimeout: clock.left }
+  try {
+    const { agent_id, agent_version, models } = await clock.count(() =>
+      routeTurn.executeWithOptions(options, [{ turn_id }]),
+    )
+    const routed = { ...turn, agent_id, agent_version, models }
+    upsertSearchAttributes(searchAttributesOf('turn', labelsOf(routed)).getAll())
+    return routed
+  } catch (error) {
+    throw isTooLate(error) ? tooLong(turn) : error
+  }
 }
 
 /** Reads an attachment before the first model call. A file that cannot be read does not fail the turn: the model gets an error. */

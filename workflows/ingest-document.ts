@@ -11,9 +11,10 @@ const PARSING = 4
 
 export function ingestDocument(job: JobInput): Promise<{ status: string }> {
   return ingestion(job, async ({ ref }) => {
-    const { pages, batches } = await inspectFile(ref)
+    // Earlier histories do not say whether all batches are parsed: `parsed` is undefined there.
+    const { pages, batches, parsed } = await inspectFile(ref)
     setCurrentDetails(`Parsing ${pages} pages`)
-    await eachBatch(batches, PARSING, (batch) =>
+    await eachBatch(parsed ? 0 : batches, PARSING, (batch) =>
       parseBatch.executeWithOptions({ summary: `Batch ${batch} of ${batches}` }, [{ ...ref, batch }]),
     )
     return { batches, what: `${pages} pages` }

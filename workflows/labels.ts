@@ -2,6 +2,7 @@
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common'
 import type { JobInput, JobKind } from '../contracts/job.ts'
 import type { McpServerRef } from '../contracts/mcp.ts'
+import { AUTO } from '../contracts/routing.ts'
 import { TASK_QUEUE, workflowId, type Labels } from '../contracts/temporal.ts'
 import type { MemoryRef } from '../contracts/memory.ts'
 import type { TurnInput } from '../contracts/turn.ts'
@@ -39,7 +40,7 @@ export function turnStart(turn: TurnInput) {
     workflowIdReusePolicy: 'REJECT_DUPLICATE',
     workflowTaskTimeout: '5s',
     typedSearchAttributes: searchAttributesOf('turn', turn),
-    staticSummary: `A message to ${turn.agent_id}`,
+    staticSummary: turn.agent_id === AUTO ? 'A message to the orchestrator' : `A message to ${turn.agent_id}`,
     priority: { priorityKey: 1 },
   } as const
 }

@@ -14,6 +14,7 @@ import { isMailKind } from '../../media/document/readers/parse-mail.ts'
 import { isArchiveKind } from '../../media/kind/document-types.ts'
 import { sniffMedia } from '../../media/kind/sniff-media.ts'
 import { countPages, readPicture } from './read-picture.ts'
+import { readPictures } from './read-pictures.ts'
 import { readScans } from './read-scans.ts'
 import type { ActivityResources } from '../resources.ts'
 
@@ -79,7 +80,7 @@ interface MemberOptions {
 }
 
 async function inspectMember(
-  { path, name }: Member,
+  { path }: Member,
   { image_limits, user_id, ...options }: MemberOptions,
 ): Promise<Pick<ContainedFile, 'kind' | 'pages'>> {
   const head = await headOf(path)
@@ -90,11 +91,6 @@ async function inspectMember(
     throw new MediaFailure(
       'not_a_document',
       'A recording within an archive or a mail is not transcribed: ingest it by itself',
-    )
-  if (isArchiveKind(await sniffFile(path, name)))
-    throw new MediaFailure(
-      'not_a_document',
-      'An archive within an archive or a mail is not opened: ingest it by itself',
     )
   const { kind, pages } = await inspectDocument(path, options)
   return { kind: kind === 'pdf' ? 'pdf' : 'other', pages }
@@ -151,5 +147,6 @@ async function readPart(
   const options = { signal, limits, name }
   if (kind === 'pdf')
     return readScans(resources, job, { path, part: name }, await parsePages(path, range, options), signal)
-  return (await readDocument(path, options)).pages.slice(range.from - 1, range.to)
+  const { pages } = await readDocument(path, options)
+  return readPictures(resources, job, { path, part: name }, pages.slice(range.from - 1, range.to), signal)
 }

@@ -12,7 +12,7 @@ export function findMade(media: JobMedia | undefined, name: string): MadeFile | 
   return media?.made.find((each) => each.name === name)
 }
 
-/** The files of a variant: the parts of a long picture, or one. */
+/** The files of a variant: the parts of a long picture, the pages of one with several, or one. */
 export function listMade(media: JobMedia | undefined, name: string): MadeFile[] {
   return media?.made.filter((each) => each.name === name) ?? []
 }

@@ -4,7 +4,7 @@ import { mergeNotices, type Notice } from '../../contracts/notices.ts'
 import { jobOptions, type JobMedia } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { advance } from '../../db/queries/job-progress.ts'
-import { planBatches, startParse, storeParsed } from '../../db/queries/job-batches.ts'
+import { isParsed, planBatches, startParse, storeParsed } from '../../db/queries/job-batches.ts'
 import { setMedia } from '../../db/queries/jobs.ts'
 import { MediaFailure } from '../../media/failure.ts'
 import type { ImageLimits } from '../../media/image/image.ts'
@@ -18,6 +18,7 @@ import { ingestionStep } from './ingestion-step.ts'
 import { readMedia } from './media-rows.ts'
 import { type PlannedFiles, planParts, readParts } from './contained-files.ts'
 import { countPages, isPicture, readPicture } from './read-picture.ts'
+import { readPictures } from './read-pictures.ts'
 import { readScans } from './read-scans.ts'
 
 /** A batch that was started this often without finishing crashes its worker: it fails. */
@@ -39,16 +40,21 @@ type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & 
 export function parseActivities(resources: Resources) {
   const { db, events, blobs, parse_limits: limits } = resources
 
-  async function inspect(path: string, { name, user_id }: JobsTable, signal: AbortSignal): Promise<Inspected> {
+  async function inspect(path: string, job: JobsTable, signal: AbortSignal): Promise<Inspected> {
+    const { name, user_id } = job
     const parts = await planParts(resources, { path, name, user_id }, signal)
     if (!parts && (await isPicture(path))) return { pages: await countPages(resources, user_id, path, signal) }
-    if (!parts) return inspectDocument(path, { signal, limits, name })
+    if (!parts) {
+      const found = await inspectDocument(path, { signal, limits, name })
+      if (!found.whole) return found
+      return { ...found, whole: await readPictures(resources, job, { path, part: '' }, found.whole, signal) }
+    }
     return { pages: parts.parts.reduce((sum, part) => sum + part.pages, 0), parts }
   }
 
   return {
     /** Counts the pages and divides them into batches; formats that are read as a whole are read here, once. */
-    async inspectFile(ref: JobRef): Promise<{ pages: number; batches: number }> {
+    async inspectFile(ref: JobRef): Promise<{ pages: number; batches: number; parsed: boolean }> {
       return ingestionStep(resources, ref, { name: 'inspect', input: {} }, async (job, signal) => {
         checkLanguages(parseColumn(jobOptions, job.options, job.id).languages ?? [])
         // A run before this one has done it, when the job is tried again.
@@ -56,13 +62,13 @@ export function parseActivities(resources: Resources) {
           job.pages !== null
             ? { pages: job.pages }
             : await blobs.withFile(job.user_id, job.sha256, (path) => inspect(path, job, signal), signal)
-        const { batches, told } = await db.transaction().execute(async (tx) => {
+        const { batches, parsed, told } = await db.transaction().execute(async (tx) => {
           if (parts) await setMedia(tx, job.id, mediaOf(parts))
           const batches = await planBatches(tx, job.id, pages, whole)
-          return { batches, told: await advance(tx, job, 'parsing', '') }
+          return { batches, parsed: await isParsed(tx, job.id), told: await advance(tx, job, 'parsing', '') }
         })
         events.publish(job.id, told)
-        return { pages, batches }
+        return { pages, batches, parsed }
       })
     },
 

@@ -30,8 +30,9 @@ import type { ActivityResources } from '../resources.ts'
 
 const THUMBNAIL: ImageVariant = { name: 'thumbnail', max_side: 256, max_bytes: 64 * 1_024, format: 'webp' }
 
-/** Most pages of a picture: they are one batch. */
+/** Most pages of a picture: they are one batch; and of those most that models are shown. */
 const MAX_PAGES = 50
+const MAX_SHOWN = 6
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'models'> & {
   image_limits: ImageLimits
@@ -75,24 +76,26 @@ export function pictureActivities(resources: Resources) {
         const keepAll = async ({ facts, files }: PreparedImage) => {
           const made: MadeFile[] = []
           for (const file of files) made.push(await keep(job, file))
+          return { facts, made }
+        }
+        const prepareAll = async (path: string) => {
+          const { facts, made } = await withPreparedImage(path, [...variants, THUMBNAIL], options, keepAll)
+          const thumbnail = made.pop()!
+          for (let page = 1; page < Math.min(facts.pages, MAX_SHOWN); page += 1)
+            made.push(...(await withPreparedImage(path, variants, { ...options, page }, keepAll)).made)
           const notices = noticesOf(facts)
           const media: JobMedia = {
             metadata: { ...facts },
             result: {
               image_file_id: made[0]!.file_id,
-              thumbnail_file_id: made.at(-1)!.file_id,
+              thumbnail_file_id: thumbnail.file_id,
               ...(notices.length > 0 && { notices }),
             },
-            made,
+            made: [...made, thumbnail],
           }
           return { media, pages: facts.pages }
         }
-        const { media, pages } = await blobs.withFile(
-          job.user_id,
-          job.sha256,
-          (path) => withPreparedImage(path, [...variants, THUMBNAIL], options, keepAll),
-          signal,
-        )
+        const { media, pages } = await blobs.withFile(job.user_id, job.sha256, prepareAll, signal)
         const told = await db.transaction().execute(async (tx) => {
           await setMedia(tx, job.id, media)
           await planBatches(tx, job.id, Math.min(pages, MAX_PAGES))
@@ -112,7 +115,7 @@ export function pictureActivities(resources: Resources) {
         checkLanguages(languages)
         const { description = '' } = readMedia(job)?.result ?? {}
         const isSeen = job.turn_id !== null && (await visionModelsOf(db, resources.models, job)).length > 0
-        // Models get the first page only.
+        // Models are not shown every page of many.
         const to = job.pages ?? 1
         const readAll = (path: string) => readPicture(resources, job, { path, part: '' }, { from: 1, to }, signal)
         const [first, ...others] =
@@ -132,14 +135,13 @@ export function pictureActivities(resources: Resources) {
   }
 }
 
-/** What the result does not show of a picture with several pages. */
+/** What the result leaves out of a picture with many pages. */
 function noticesOf({ pages }: ImageFacts): Notice[] {
-  const shown: Notice = { code: 'left_out', message: 'Models are shown the first page of the picture only', count: 1 }
-  const beyond = pages - MAX_PAGES
-  const read: Notice = {
-    code: 'left_out',
-    message: `Pages of the picture beyond the first ${MAX_PAGES}`,
-    count: beyond,
+  const beyond = (most: number, message: string): Notice[] => {
+    return pages > most ? [{ code: 'left_out', message, count: pages - most }] : []
   }
-  return [...(pages > 1 ? [shown] : []), ...(beyond > 0 ? [read] : [])]
+  return [
+    ...beyond(MAX_SHOWN, `Pages of the picture beyond the first ${MAX_SHOWN}, which models are not shown`),
+    ...beyond(MAX_PAGES, `Pages of the picture beyond the first ${MAX_PAGES}`),
+  ]
 }

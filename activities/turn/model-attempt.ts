@@ -37,7 +37,7 @@ export interface Attempt {
   usageId: string
   logId: string
   startedAt: number
-  /** Whether earlier attempts or steps of the turn may have left something open. */
+  /** Whether no other request of the turn is recorded: nothing of one may be open, and its usage is the turn's. */
   isFirst: boolean
 }
 
@@ -98,6 +98,7 @@ export async function beginAttempt(
         provider: model.provider,
         step,
         messages: prompt.request.messages.length,
+        ...(prompt.left_out > 0 && { left_out: prompt.left_out }),
         ...(model.known.context_window !== undefined && { context_window: model.known.context_window }),
       },
     })
@@ -105,7 +106,7 @@ export async function beginAttempt(
   })
   if (!begun || begun.stored) return begun
   events.publish(turn_id, begun.events)
-  const isFirst = step === 1 && (adopted !== undefined || (writer.fence === 1 && !given.has_open_usage))
+  const isFirst = step === 1 && (adopted !== undefined || (writer.fence === 1 && !given.has_usage))
   return { writer, usageId: begun.usageId, logId: begun.logId, startedAt: performance.now(), isFirst }
 }
 
@@ -220,7 +221,14 @@ export async function closeAttempt(
   content: string,
   reason: unknown,
 ): Promise<number> {
-  const spent = spentBy(model, {}, { input_tokens, output_tokens: estimateTokens(content) })
+  const before = reason instanceof ProviderFailure ? (reason.spent ?? {}) : {}
+  // Nothing is known of the request that failed; what was sent before it was counted.
+  const { input_tokens: sent = 0, output_tokens: said = 0, cached_tokens, cache_write_tokens } = before
+  const spent = spentBy(
+    model,
+    { cached_tokens, cache_write_tokens },
+    { input_tokens: sent + input_tokens, output_tokens: said + estimateTokens(content) },
+  )
   return db.transaction().execute(async (tx) => {
     const failedBefore = await countAttempts(tx, workflowIdOfActivity(), activityInfo().activityId, 'failed')
     await completeUsage(tx, attempt.usageId, spent)

@@ -25,7 +25,7 @@ import type { StepPrompt } from './step-prompt.ts'
 import { StepText } from './step-text.ts'
 import type { TurnResources } from './turn-resources.ts'
 
-type Resources = Pick<ActivityResources, 'db' | 'events' | 'stops'> & Omit<TurnResources, 'tools'>
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'stops'> & Omit<TurnResources, 'tools' | 'routing'>
 
 export function modelCallActivities(resources: Resources) {
   const { db, events, stops, headStarts, prepareStep } = resources

@@ -12,7 +12,9 @@ import { isFinalStatus } from '../../db/queries/turns.ts'
 import type { GenerateRequest, Provider } from '../../providers/provider.ts'
 import { modelKey, type ChainModel } from '../../providers/registry.ts'
 import { estimateInput } from '../metered-call.ts'
+import { fitToWindow } from './fit-window.ts'
 import { buildPrompt } from './prompt.ts'
+import { schemaRule, structuredAnswers } from './structured-answer.ts'
 import { withoutRefusedTools } from './without-refused-tools.ts'
 import { hasToRecall, recall, type Recalled } from './recall.ts'
 import { MessageVectors } from './recent-messages.ts'
@@ -30,6 +32,8 @@ export interface StepPrompt {
   provider: Provider
   request: GenerateRequest
   offered: readonly OfferedTool[]
+  /** How many of the oldest messages did not fit into the model's context window. */
+  left_out: number
   /** The text that earlier steps of the turn have shown. */
   shown: string
   /** What this attempt has recalled; undefined when the turn had recalled before, or there is nothing to search. */
@@ -72,9 +76,12 @@ export function stepPrompts(resources: Resources): PrepareStep {
     const prompt = await buildPrompt(db, blobs, { ...given, passages, memories, about_user }, step, config, model)
     const own = tools.filter(({ needs }) => needs !== 'documents' || given.searchable)
     const offered = given.has_servers ? await offerTools(db, agent_id, own, modelKey(model)) : own
-    const request = {
+    const schema =
+      turn.response_schema === null ? undefined : parseColumn(turnResponseSchema, turn.response_schema, turn_id)
+    const isEnforced = model.known.enforces_schema
+    const whole = {
       model: model.model,
-      system: prompt.system,
+      system: schema && !isEnforced ? `${prompt.system}\n\n${schemaRule(schema)}` : prompt.system,
       messages: prompt.messages,
       tools: offered.map(({ name, description, parameters }) => ({
         name,
@@ -84,15 +91,18 @@ export function stepPrompts(resources: Resources): PrepareStep {
       passages: [...passages, ...memories.map(toPassage)],
       temperature: model.temperature,
       top_p: model.top_p,
-      ...(turn.response_schema !== null && {
-        response_schema: parseColumn(turnResponseSchema, turn.response_schema, turn_id),
-      }),
+      reasoning: model.reasoning,
+      max_output_tokens: model.max_output_tokens,
+      ...(schema && isEnforced && { response_schema: schema }),
     }
+    const { messages, left_out } = fitToWindow(whole, model.known.context_window)
+    const request = { ...whole, messages }
     return {
       given,
       model,
-      provider,
+      provider: schema ? structuredAnswers(provider, schema) : provider,
       request,
+      left_out,
       offered,
       shown: prompt.shown,
       recalled,

@@ -2,9 +2,12 @@
 import type { StartableTurn } from '../../db/queries/turn-queue.ts'
 import type { HeadStarts } from './head-start.ts'
 import type { ActivityResources } from '../resources.ts'
+import type { RoutingOptions } from './route-turn.ts'
 import type { PrepareStep } from './step-prompt.ts'
 
 export interface TurnResources extends Pick<ActivityResources, 'tools'> {
+  /** How the orchestrator chooses. */
+  routing: RoutingOptions
   /** Prepares a step's model call. */
   prepareStep: PrepareStep
   /** Of the API in the same process; undefined where there is none. */

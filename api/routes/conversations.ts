@@ -2,6 +2,7 @@
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { MuxiError } from '../../contracts/failures.ts'
+import { AUTO } from '../../contracts/routing.ts'
 import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
 import { ConversationIdSchema, UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
@@ -34,16 +35,21 @@ export function conversationRoutes(context: ApiContext) {
       '',
       async ({ principal, body, status }) => {
         const user_id = actingUser(principal, body.user_id)
-        await getAgentOrThrow(db, body.agent_id)
-        return status(201, await createConversation(db, { ...body, user_id }))
+        const { agent_id = AUTO, title } = body
+        if (agent_id !== AUTO) await getAgentOrThrow(db, agent_id)
+        return status(201, await createConversation(db, { agent_id, title, user_id }))
       },
       {
         body: Type.Object(
-          { agent_id: AgentIdSchema, user_id: Type.Optional(UserIdSchema), title: Type.Optional(TitleSchema) },
+          {
+            agent_id: Type.Optional(AgentIdSchema),
+            user_id: Type.Optional(UserIdSchema),
+            title: Type.Optional(TitleSchema),
+          },
           closed,
         ),
         scope: 'chat',
-        detail: { summary: 'Begin a conversation' },
+        detail: { summary: 'Begin a conversation: with an agent, or without one with the orchestrator' },
       },
     )
     .get(

@@ -64,7 +64,7 @@ export interface AddedAgent {
 
 /** Creates an agent, with its MCP servers and knowledge, in one transaction: a failure leaves nothing. @throws MuxiError bad_request, forbidden, not_found, unprocessable, conflict */
 export async function addAgent(context: ApiContext, principal: Principal, input: AgentInput): Promise<AddedAgent> {
-  const { storage, providers, apiEnv } = context
+  const { storage, apiEnv } = context
   const id = input.id ?? input.name
   if (id === undefined) throw wrongField('create the agent', 'id', 'given')
   if (typeof input.memory?.long_term === 'string')
@@ -87,7 +87,7 @@ export async function addAgent(context: ApiContext, principal: Principal, input:
   const resolved = Object.fromEntries(
     Object.entries(secrets).map(([path, value]) => [path, resolveSecret('create the agent', path, value, apiEnv)]),
   )
-  checkModel(config, resolved, providers)
+  checkModel(config, resolved, context)
   // The transaction checks again; here nothing of an existing agent is read or stored.
   await refuseTaken(storage.db, id)
   const knowing = await prepareSources(context, principal, id, knowledge)
@@ -142,8 +142,14 @@ function refuseSharedKeys(config: AgentConfig, secrets: Record<string, string>):
   throw new MuxiError('unprocessable', `Cannot create the agent: ${told}`, { details: { fields } })
 }
 
-function checkModel(config: AgentConfig, secrets: Record<string, string>, providers: ApiContext['providers']): void {
-  const faults = modelFaults(config.model, providers, 'api').filter(({ path }) => secrets[dotted(path)] === undefined)
+function checkModel(
+  config: AgentConfig,
+  secrets: Record<string, string>,
+  { providers, abilityFaults }: Pick<ApiContext, 'providers' | 'abilityFaults'>,
+): void {
+  const faults = [...modelFaults(config.model, providers, 'api'), ...abilityFaults(config, 'api')].filter(
+    ({ path }) => secrets[dotted(path)] === undefined,
+  )
   if (faults.length === 0) return
   const fields = faults.map(({ path, expected }) => ({ path: dotted(path), expected }))
   throw new MuxiError(

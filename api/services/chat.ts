@@ -3,13 +3,15 @@ import type { OnBusy } from '../../contracts/turn.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
+import { AUTO } from '../../contracts/routing.ts'
 import { responseSchemaFault } from '../../contracts/response-schema.ts'
 import { isRemembering } from '../../contracts/schemas/agent.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
-import { getAgentOrThrow } from '../../db/queries/agents.ts'
+import { findAgent, getAgentOrThrow } from '../../db/queries/agents.ts'
 import { ensureDefaultConversation, findDefaultConversation } from '../../db/queries/conversations.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
+import { findKnownRoute, type Route } from '../../db/queries/routing.ts'
 import { requestStopIn } from '../../db/queries/stop-requests.ts'
 import { finishTurn } from '../../db/queries/turn-ends.ts'
 import { admit, MAX_WAITING, type Admission } from '../../db/queries/admission.ts'
@@ -40,6 +42,7 @@ export interface AcceptedTurn {
 }
 
 export interface Submission {
+  /** `auto`: the orchestrator chooses. */
   agent_id: string
   request: ChatRequest
   idempotency_key?: string | undefined
@@ -113,6 +116,9 @@ async function insert(context: Context, principal: Principal, submission: Submis
     checkQuota(context, user_id, bytes),
   )
   const conversation_id = request.conversation_id ?? (await getDefaultConversation(storage.db, agent_id, user_id))
+  const { content } = request
+  const route =
+    agent_id === AUTO ? await findKnownRoute(storage.db, { conversation_id, content, attachments }) : undefined
 
   return storage.db.transaction().execute(async (tx) => {
     const made = known && (await findIdempotent(tx, known))
@@ -128,12 +134,14 @@ async function insert(context: Context, principal: Principal, submission: Submis
       conversation_id,
     )
     if (conversation.agent_id !== agent_id) {
-      await getAgentOrThrow(tx, agent_id)
+      if (agent_id !== AUTO) await getAgentOrThrow(tx, agent_id)
       throw wrongField('read the message', 'conversation_id', `a conversation with '${agent_id}'`)
     }
-    const { agent, active_turn_id } = admission!
-    if (!agent) throw notFound('agent', agent_id)
-    const on_busy = request.on_busy ?? agent.config.on_busy
+    const { active_turn_id } = admission!
+    const routed = agent_id === AUTO ? await agentOf(tx, route) : undefined
+    const agent = routed ?? admission!.agent
+    if (!agent && agent_id !== AUTO) throw notFound('agent', agent_id)
+    const on_busy = request.on_busy ?? agent?.config.on_busy ?? 'queue'
     if (active_turn_id === undefined) checkConcurrent(admission!, limits)
     else checkBusy(admission!, on_busy)
 
@@ -142,15 +150,17 @@ async function insert(context: Context, principal: Principal, submission: Submis
       user_message_id: newId('msg'),
       message_id: newId('msg'),
       conversation_id,
-      agent_id,
-      agent_version: agent.version,
+      // Without an agent, the turn's workflow chooses it.
+      agent_id: routed?.id ?? agent_id,
+      agent_version: agent?.version ?? 0,
       user_id,
       key_id,
       on_busy,
-      content: request.content,
+      content,
       attachments,
       response_schema: request.response_schema,
-      remembers: isRemembering(agent.config.memory),
+      ...(routed && { routing_confidence: routed.confidence }),
+      remembers: agent !== undefined && isRemembering(agent.config.memory),
     }
     const attached = await insertAttachedJobs(tx, turn)
     await insertTurn(tx, { ...turn, attachments: attached }, active_turn_id === undefined ? 'active' : 'waiting')
@@ -158,9 +168,10 @@ async function insert(context: Context, principal: Principal, submission: Submis
     const { turn_id, message_id } = turn
     const accepted = { turn_id, conversation_id, message_id }
     if (active_turn_id === undefined) {
-      const { agent_version } = turn
-      const start = { id: turn_id, conversation_id, agent_id, agent_version, user_id, attached: attached.length > 0 }
-      const planned = start.attached ? undefined : headStarts?.plan(agent.config, agent.source)
+      const { agent_id: chosen, agent_version } = turn
+      const isAttached = attached.length > 0
+      const start = { id: turn_id, conversation_id, agent_id: chosen, agent_version, user_id, attached: isAttached }
+      const planned = isAttached || !agent ? undefined : headStarts?.plan(agent.config, agent.source)
       const first = planned && { stream_id: turn_id, step: 1, fence: HEAD_START.fence, ...planned, input_tokens: 0 }
       const usageId = first && (await insertUsage(tx, first))
       return { receipt: { ...accepted, position: 0 }, start, ...(usageId !== undefined && { usageId }), events: [] }
@@ -182,8 +193,14 @@ async function insert(context: Context, principal: Principal, submission: Submis
 async function getDefaultConversation(db: Db, agentId: string, userId: string): Promise<string> {
   const known = await findDefaultConversation(db, agentId, userId)
   if (known !== undefined) return known
-  await getAgentOrThrow(db, agentId)
+  if (agentId !== AUTO) await getAgentOrThrow(db, agentId)
   return ensureDefaultConversation(db, agentId, userId)
+}
+
+/** The agent of a known route, unless it was deleted. */
+async function agentOf(tx: Tx, route: Route | undefined) {
+  const agent = route && (await findAgent(tx, route.agent_id))
+  return agent && { ...agent, confidence: route.confidence }
 }
 
 /** The receipt of an earlier request, and its unfinished work. */

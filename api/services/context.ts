@@ -2,7 +2,7 @@
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import type { AgentConfig, AgentSource, MemoryDefaults } from '../../contracts/schemas/agent.ts'
-import type { ProvidersSettings } from '../../contracts/model-check.ts'
+import type { ModelFault, ProvidersSettings } from '../../contracts/model-check.ts'
 import type { StartableTurn } from '../../db/queries/turn-queue.ts'
 import type { Storage } from '../../db/storage.ts'
 import type * as OAuth from '../../mcp/oauth.ts'
@@ -53,6 +53,8 @@ export interface ApiContext {
   /** Address of muxi's own Temporal UI, which is proxied under `/temporal`. */
   temporalUpstream: string | undefined
   providers: ProvidersSettings
+  /** Why none of the models of an agent can do what it requires. */
+  abilityFaults: (config: Pick<AgentConfig, 'model' | 'mcp_servers'>, source: AgentSource) => ModelFault[]
   /** @throws UrlRefused when an address from the API is not allowed, or the resolver's error */
   checkUrl: (url: string) => Promise<void>
   /** Names of environment variables that secret fields may refer to over the API, with their values. */
@@ -78,6 +80,8 @@ export interface ApiContext {
   startTurn: (turn: StartableTurn) => Promise<void>
   /** Of workers in this process; undefined where there are none. */
   headStarts: HeadStarts | undefined
+  /** A file of this media type was stored, and a job for it may follow soon. Undefined without workers in this process. */
+  expectDocument: ((type: string) => void) | undefined
   openStreams: OpenStreams
   /** When false, every request has the anonymous principal. */
   auth: boolean

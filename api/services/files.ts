@@ -109,10 +109,11 @@ async function keepFile(
   }
   await checkQuota(context, owner, size)
   await received.keep(owner)
+  const type = mediaTypeOf(received.head, name)
+  context.expectDocument?.(type)
   return db.transaction().execute(async (tx) => {
     const before = await findMade(tx)
     if (before) return before
-    const type = mediaTypeOf(received.head, name)
     const inserted = await insertFile(tx, { user_id: owner, key_id, name, type, size, sha256 })
     if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: inserted.id })
     return inserted

@@ -87,6 +87,7 @@ export async function viewReply({ storage: { db } }: ApiContext, turn: TurnsTabl
     user_id: turn.user_id,
     conversation_id: turn.conversation_id,
     status: turn.status,
+    ...(turn.routing_confidence !== null && { routing_confidence: turn.routing_confidence }),
     user_message: { role: 'user', content: asked?.content ?? '', ...(attachments.length > 0 && { attachments }) },
     ...(replied && {
       agent_response: {

@@ -33,8 +33,22 @@ export const ProviderSchema = Type.Union([
   Type.Literal('anthropic'),
   Type.Literal('gemini'),
   Type.Literal('xai'),
+  Type.Literal('deepseek'),
+  Type.Literal('mistral'),
+  Type.Literal('groq'),
+  Type.Literal('openrouter'),
+  Type.Literal('ollama'),
+  Type.Literal('lmstudio'),
+  Type.Literal('vllm'),
+  Type.Literal('llamacpp'),
   Type.Literal('offline'),
 ])
+
+const ReasoningSchema = Type.Union(
+  [Type.Literal('none'), Type.Literal('low'), Type.Literal('medium'), Type.Literal('high')],
+  { description: "How much the model reasons before it answers; the vendor's default when left out" },
+)
+export type Reasoning = Static<typeof ReasoningSchema>
 
 const modelFields = {
   provider: ProviderSchema,
@@ -43,6 +57,16 @@ const modelFields = {
   base_url: Type.Optional(HttpUrlSchema),
   temperature: Type.Optional(Type.Number({ minimum: 0, maximum: 2 })),
   top_p: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+  reasoning: Type.Optional(ReasoningSchema),
+  api: Type.Optional(
+    Type.Union([Type.Literal('chat'), Type.Literal('responses')], {
+      description:
+        "Which of OpenAI's interfaces is used: chat completions, or responses, which keep reasoning between calls",
+    }),
+  ),
+  max_output_tokens: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Longest reply of one model call, in tokens' }),
+  ),
 }
 
 const FallbackSchema = Type.Object(modelFields, closed)
@@ -50,8 +74,19 @@ const fallbacks = Type.Optional(
   Type.Array(FallbackSchema, { maxItems: 8, description: 'Tried in this order when the models before have failed' }),
 )
 
+const AbilitySchema = Type.Union([Type.Literal('tools'), Type.Literal('pictures'), Type.Literal('response_schema')])
+export type Ability = Static<typeof AbilitySchema>
+
+const requires = Type.Optional(
+  Type.Array(AbilitySchema, {
+    maxItems: 3,
+    description:
+      'What the models must be able to do, by the table of models: those that cannot are left out, and an agent without any that can is refused',
+  }),
+)
+
 /** A model and its fallbacks. */
-export const ModelSchema = Type.Object({ ...modelFields, fallbacks }, closed)
+export const ModelSchema = Type.Object({ ...modelFields, fallbacks, requires }, closed)
 
 const BufferSizeSchema = Type.Integer({
   minimum: 0,

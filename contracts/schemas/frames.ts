@@ -22,7 +22,7 @@ export const FRAME_DATA = {
   chat: Type.Object(
     {
       ...chatFields,
-      agent_id: AgentIdSchema,
+      agent_id: Type.Optional(AgentIdSchema),
       idempotency_key: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
     },
     closed,

@@ -12,6 +12,10 @@ const OwnModelSchema = Type.Object(
     context_window: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000_000 })),
     /** Whether it takes pictures. */
     pictures: Type.Optional(Type.Boolean()),
+    /** Whether it calls tools. */
+    tools: Type.Optional(Type.Boolean()),
+    /** Whether its server enforces a JSON Schema of the answer. */
+    response_schema: Type.Optional(Type.Boolean()),
   },
   closed,
 )

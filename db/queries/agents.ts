@@ -116,10 +116,15 @@ const agentRows = (db: Db | Tx) =>
     ])
     .where('deleted_at', 'is', null)
 
-export async function getAgentOrThrow(db: Db | Tx, id: string): Promise<AgentRow> {
+export async function findAgent(db: Db | Tx, id: string): Promise<AgentRow | undefined> {
   const row = await agentRows(db).where('id', '=', id).executeTakeFirst()
-  if (!row) throw notFound('agent', id)
-  return { ...row, config: parseColumn(agentConfig, row.config, `${id}/${row.version}`) }
+  return row && { ...row, config: parseColumn(agentConfig, row.config, `${id}/${row.version}`) }
+}
+
+export async function getAgentOrThrow(db: Db | Tx, id: string): Promise<AgentRow> {
+  const agent = await findAgent(db, id)
+  if (!agent) throw notFound('agent', id)
+  return agent
 }
 
 export async function listAgents(db: Db, limit: number, cursor: string | undefined): Promise<AgentRow[]> {

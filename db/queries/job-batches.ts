@@ -40,6 +40,18 @@ export async function planBatches(tx: Tx, jobId: string, pages: number, whole?: 
   return count
 }
 
+/** Whether all batches of a job are parsed. */
+export async function isParsed(db: Db | Tx, jobId: string): Promise<boolean> {
+  const unparsed = await db
+    .selectFrom('job_batches')
+    .select('batch')
+    .where('job_id', '=', jobId)
+    .where('pages', 'is', null)
+    .limit(1)
+    .executeTakeFirst()
+  return unparsed === undefined
+}
+
 /** Stores the segments of a recording, each as a page, once. */
 export async function planSegments(tx: Tx, jobId: string, spans: { from_ms: number; to_ms: number }[]): Promise<void> {
   await tx.updateTable('jobs').set({ pages: spans.length }).where('id', '=', jobId).execute()

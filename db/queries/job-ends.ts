@@ -2,7 +2,7 @@
 import type { FinishJobInput, JobRef } from '../../contracts/job.ts'
 import type { JobResult, StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
-import { mergeNotices, type Notice } from '../../contracts/notices.ts'
+import { mergeNotices, type Notice, noticeText } from '../../contracts/notices.ts'
 import { jobError, jobMedia, jobOptions, jobResult } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import { reopenStream, type Addition } from '../event-rows.ts'
@@ -50,7 +50,7 @@ export async function completeJob(
     ...(summary && { summary: summary.text ?? '' }),
     ...(usage.input_tokens > 0 && { usage }),
     ...told,
-    ...(notices.length > 0 && { notices }),
+    ...(notices.length > 0 && { notices: notices.map((notice) => ({ ...notice, text: noticeText(notice) })) }),
   }
   await tx
     .updateTable('jobs')

@@ -8,6 +8,8 @@ const BATCH = 50
 /** The same for rows that stand alone. */
 const ROWS = 500
 const DAY_MS = 86_400_000
+/** Decisions of the orchestrator are made again after so many days. */
+const ROUTING_DAYS = 7
 
 export interface Retention {
   event_log_days: number
@@ -37,6 +39,7 @@ export async function forgetOld(
   }
   await forgetEmbeddings(db, before(retention.embedding_days), signal)
   await db.deleteFrom('idempotency_keys').where('created_at', '<', before(1)).execute()
+  await db.deleteFrom('routing_decisions').where('created_at', '<', before(ROUTING_DAYS)).execute()
   return { streams, entries }
 }
 

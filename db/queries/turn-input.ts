@@ -9,7 +9,7 @@ import type { Passage } from './recalls.ts'
 
 type StepRow = StepInput['turn'] &
   Record<
-    'attached' | 'searchable' | 'remembered' | 'has_context' | 'has_servers' | 'has_open_usage' | 'answered',
+    'attached' | 'searchable' | 'remembered' | 'has_context' | 'has_servers' | 'has_usage' | 'answered',
     number | boolean
   > & {
     passages: string | null
@@ -55,8 +55,8 @@ export interface StepInput {
   crowded: boolean
   /** Whether the agent has MCP servers. */
   has_servers: boolean
-  /** Whether there are model requests without a recorded end. */
-  has_open_usage: boolean
+  /** Whether model requests of the turn are recorded already: of earlier attempts, of routing, of its attachments. */
+  has_usage: boolean
   /** Whether the step's result is stored already. */
   answered: boolean
   /** The previous messages, oldest first, up to the agent's buffer size, without those that were never accepted or still wait. */
@@ -121,13 +121,9 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
         .as('has_servers'),
       eb
         .exists(
-          eb
-            .selectFrom('model_usage')
-            .select('model_usage.id')
-            .whereRef('model_usage.stream_id', '=', 'turns.id')
-            .where('model_usage.status', '=', 'sent'),
+          eb.selectFrom('model_usage').select('model_usage.id').whereRef('model_usage.stream_id', '=', 'turns.id'),
         )
-        .as('has_open_usage'),
+        .as('has_usage'),
       eb
         .exists(
           eb
@@ -175,7 +171,7 @@ export async function readStepInput(db: Db, turnId: string, step: number, buffer
     has_context: Boolean(first.has_context),
     crowded: buffer > 0 && before.length === buffer,
     has_servers: Boolean(first.has_servers),
-    has_open_usage: Boolean(first.has_open_usage),
+    has_usage: Boolean(first.has_usage),
     answered: Boolean(first.answered),
     earlier: before
       .toReversed()

@@ -2,10 +2,11 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import type { StoredEvent } from '../../contracts/events.ts'
+import { AUTO } from '../../contracts/routing.ts'
 import { compiled } from '../compiled.ts'
 import { addEvents, raiseFence } from '../event-rows.ts'
 import type { Tx, TurnsTable } from '../schema.ts'
-import { acceptedEvent, findTurn, HEAD_START, startEvent, UNFINISHED, wasGivenUp } from './turns.ts'
+import { acceptedEvent, findTurn, HEAD_START, STARTED, startEvent, UNFINISHED, wasGivenUp } from './turns.ts'
 
 /** The first event of a turn that waits: it is accepted in the transaction that inserts it. */
 export async function addAccepted(
@@ -22,7 +23,7 @@ const CLAIMED_AHEAD = 'head start'
 
 const updateAccepted = compiled<
   { turn_id: string; now: string; started_at: string | null; first_claim: string | null },
-  Pick<TurnsTable, 'conversation_id' | 'message_id' | 'agent_id' | 'created_at'>
+  Pick<TurnsTable, (typeof STARTED)[number]>
 >((db, parameter) =>
   db
     .updateTable('turns')
@@ -34,7 +35,7 @@ const updateAccepted = compiled<
     })
     .where('id', '=', parameter('turn_id'))
     .where('status', '=', 'pending')
-    .returning(['conversation_id', 'message_id', 'agent_id', 'created_at']),
+    .returning(STARTED),
 )
 
 /**
@@ -75,17 +76,13 @@ async function startAccepted(tx: Tx, turn: TurnsTable): Promise<StoredEvent[]> {
 }
 
 export interface Claimed {
-  conversation_id: string
-  message_id: string
-  agent_id: string
-  created_at: string
-  /** `accepted` and `message_start`, unless an earlier attempt has added them. */
+  /** `accepted` and `message_start`, unless an earlier attempt has added them; the latter waits for the agent to be chosen. */
   additions: ReturnType<typeof acceptedEvent>[]
 }
 
 const updateClaimed = compiled<
   { turn_id: string; run_id: string; now: string; claim: string; accepting_claim: string },
-  Pick<TurnsTable, 'conversation_id' | 'message_id' | 'agent_id' | 'created_at' | 'first_claim'>
+  Pick<TurnsTable, (typeof STARTED)[number] | 'first_claim'>
 >((db, parameter) =>
   db
     .updateTable('turns')
@@ -100,7 +97,7 @@ const updateClaimed = compiled<
     .where('id', '=', parameter('turn_id'))
     .where('status', 'in', UNFINISHED)
     .where('cancel_requested_at', 'is', null)
-    .returning(['conversation_id', 'message_id', 'agent_id', 'created_at', 'first_claim']),
+    .returning([...STARTED, 'first_claim']),
 )
 
 /**
@@ -116,7 +113,7 @@ export async function claimTurn(tx: Tx, turnId: string, runId: string): Promise<
   const accepts = turn.first_claim === accepting_claim
   const additions = [
     ...(accepts ? [acceptedEvent(turnId, turn)] : []),
-    ...(accepts || turn.first_claim === claim ? [startEvent(turnId, turn)] : []),
+    ...((accepts || turn.first_claim === claim) && turn.agent_id !== AUTO ? [startEvent(turnId, turn)] : []),
   ]
-  return { ...turn, additions }
+  return { additions }
 }

@@ -25,6 +25,8 @@ export interface NewTurn {
   content: string
   attachments: Attachment[]
   response_schema: unknown
+  /** Only of a turn whose agent the orchestrator has chosen already. */
+  routing_confidence?: number
   /** Whether its end leaves a row in the outbox of memory. */
   remembers?: boolean
 }
@@ -47,6 +49,7 @@ export async function insertTurn(tx: Tx, turn: NewTurn, place: 'active' | 'waiti
     activated_at: place === 'active' ? stamp : null,
     accepted_at: place === 'active' ? null : stamp,
     response_schema: response_schema === undefined ? null : JSON.stringify(response_schema),
+    routing_confidence: turn.routing_confidence ?? null,
     created_at: stamp,
     remembers: remembers ? 1 : 0,
   })
@@ -76,6 +79,7 @@ const insertTurnRow = inserting('turns', [
   'user_message_id',
   'message_id',
   'response_schema',
+  'routing_confidence',
   'created_at',
   'remembers',
 ])
@@ -108,16 +112,14 @@ export function acceptedEvent(
   return { event: { type: 'accepted', data: { turn_id, conversation_id, message_id } } }
 }
 
-export function startEvent(
-  turn_id: string,
-  {
-    message_id,
-    conversation_id,
-    agent_id,
-    created_at,
-  }: Pick<TurnsTable, 'message_id' | 'conversation_id' | 'agent_id' | 'created_at'>,
-): Addition {
-  return { event: { type: 'message_start', data: { id: message_id, turn_id, conversation_id, agent_id, created_at } } }
+/** The columns of a turn that its `message_start` tells. */
+export const STARTED = ['message_id', 'conversation_id', 'agent_id', 'routing_confidence', 'created_at'] as const
+
+export function startEvent(turn_id: string, turn: Pick<TurnsTable, (typeof STARTED)[number]>): Addition {
+  const { message_id: id, conversation_id, agent_id, routing_confidence, created_at } = turn
+  const confidence = routing_confidence === null ? {} : { routing_confidence }
+  const data = { id, turn_id, conversation_id, agent_id, ...confidence, created_at }
+  return { event: { type: 'message_start', data } }
 }
 
 /** The event that ends a turn's stream. */

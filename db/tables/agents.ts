@@ -21,3 +21,14 @@ export interface AgentVersionsTable {
   source: AgentSource
   created_at: string
 }
+
+/** Decisions of the orchestrator. */
+export interface RoutingDecisionsTable {
+  /** Of the normalised message, and of what else was decided by. */
+  message_hash: string
+  /** Names the set of agents, as it was. */
+  agents: string
+  agent_id: string
+  confidence: number
+  created_at: string
+}

@@ -24,7 +24,7 @@ export interface LogEntriesTable {
   id: string
   /** The turn, or the job that belongs to none. */
   stream_id: string
-  kind: 'recall' | 'model_call' | 'tool_call' | 'approval' | 'ingestion' | 'memory_write'
+  kind: 'routing' | 'recall' | 'model_call' | 'tool_call' | 'approval' | 'ingestion' | 'memory_write'
   name: string
   status: 'running' | 'completed' | 'failed' | 'cancelled' | 'interrupted'
   workflow_id: string

@@ -17,6 +17,7 @@ export interface ConversationsTable {
 export interface TurnsTable {
   id: string
   conversation_id: string
+  /** `auto`, with version 0, until the orchestrator has chosen. */
   agent_id: string
   agent_version: number
   user_id: string
@@ -42,6 +43,8 @@ export interface TurnsTable {
   /** The first claim, and whether it accepted the turn; read by the claim itself. */
   first_claim: string | null
   finished_at: string | null
+  /** How sure the orchestrator was of the agent, from 0 to 1; null when the client named the agent. */
+  routing_confidence: number | null
   /** 1 when its end leaves a row in `memory_outbox`. */
   remembers: number
 }

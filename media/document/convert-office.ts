@@ -7,6 +7,7 @@ import { MediaFailure } from '../failure.ts'
 import { type Command, ProgramFailed, runLimited } from '../process/limited-process.ts'
 import { inScratch } from '../process/scratch.ts'
 import { OFFICE, type OfficeKind } from '../kind/office-kinds.ts'
+import { isEncryptedOle } from '../kind/ole-kind.ts'
 import type { ParseOptions } from './parse-limits.ts'
 
 /** The library of each part of LibreOffice. */
@@ -70,13 +71,18 @@ export async function withConverted<T>(
     ]
     await convert(command, { signal, limits, what: 'document' })
     const [made] = await readdir(out).catch(() => [])
-    if (made === undefined)
-      throw new MediaFailure('damaged', 'LibreOffice cannot read the document: it may be damaged or encrypted')
+    if (made === undefined) throw await unreadable(path)
     const converted = join(out, made)
     if ((await stat(converted)).size > MAX_CONVERTED)
       throw new MediaFailure('too_large', `The converted document is larger than ${MAX_CONVERTED} bytes`)
     return use(converted, `document.${to}`)
   })
+}
+
+async function unreadable(path: string): Promise<MediaFailure> {
+  return (await isEncryptedOle(path))
+    ? new MediaFailure('encrypted', 'The document is encrypted and opens only with a password')
+    : new MediaFailure('damaged', 'LibreOffice cannot read the document: it may be damaged or encrypted')
 }
 
 async function convert(command: Command, options: Parameters<typeof runLimited>[1]): Promise<void> {

@@ -1,5 +1,5 @@
 // Untrusted HTML as the tree that a browser without scripts builds (parse5), in the DOM that turndown and readability use.
-import { parseHTML } from 'linkedom'
+import { parseHTML } from 'linkedom/worker'
 import { type DefaultTreeAdapterTypes, html, parse } from 'parse5'
 
 type Parsed = DefaultTreeAdapterTypes.ParentNode

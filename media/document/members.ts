@@ -28,6 +28,8 @@ export interface UnpackRequest {
   name: string
   /** Folder of the members. */
   folder: string
+  /** The parts of a document that are wanted, instead of all files. */
+  parts?: readonly string[] | undefined
 }
 
 const UNPACKER: ChildKind = {
@@ -39,19 +41,19 @@ const UNPACKER: ChildKind = {
 
 /**
  * Unpacks a file. Its members are deleted after `use`. A mail is its own first member, for its body.
- * @param options with the client's name of the file
+ * @param options with the client's name of the file, and the parts that are wanted of a document
  * @throws MediaFailure, or the signal's reason
  */
 export function withMembers<T>(
   path: string,
-  { name, ...options }: Omit<LimitedOptions, 'what'> & { name: string },
+  { name, parts, ...options }: Omit<LimitedOptions, 'what'> & { name: string; parts?: readonly string[] },
   use: (unpacked: Unpacked) => Promise<T>,
 ): Promise<T> {
   // It is kept for the next batch of the same file.
   const child = { owner: `container ${path}`, memory_mb: options.limits.memory_mb }
   return withChild(UNPACKER, child, (program) =>
     program.inFolder(async (folder) => {
-      const request: UnpackRequest = { path, name, folder }
+      const request: UnpackRequest = { path, name, folder, parts }
       return use(await program.ask<Unpacked>(request, options))
     }),
   )

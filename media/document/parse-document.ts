@@ -1,24 +1,35 @@
 // Converts documents to pages of Markdown text. Documents are parsed in a child process that can be killed; plain text is
 // read here.
 import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { MediaFailure } from '../failure.ts'
 import { withConverted } from './convert-office.ts'
 import { kindOfFile } from '../kind/kind-of-file.ts'
 import { isOfficeKind } from '../kind/office-kinds.ts'
+import { withUnreadPictures } from '../image/recognized-page.ts'
 import type { Page } from '../page.ts'
 import { type ChildKind, scriptCommand } from '../process/child-kind.ts'
-import { endIdleChildren, withChild } from '../process/child-pool.ts'
+import { endIdleChildren, expectOwner, withChild } from '../process/child-pool.ts'
 import { ChildCrash } from '../process/child-program.ts'
 import type { ParseAnswer, ParseRequest } from './parse-child.ts'
 import type { ParseLimits, ParseOptions } from './parse-limits.ts'
 import type { PdfPart } from './pdf-engines.ts'
-import type { DocumentKind } from '../kind/document-types.ts'
+import { DOCUMENT_TYPES, type DocumentKind } from '../kind/document-types.ts'
+import { isDocumentType } from '../kind/media-type.ts'
 import { readTextPages } from './text-pages.ts'
+
+/** Formats that are read here, without a parser. */
+const READ_HERE: ReadonlySet<string> = new Set([DOCUMENT_TYPES.text, DOCUMENT_TYPES.markdown])
 
 export const PARSER: ChildKind = {
   what: 'document',
   writes: false,
   most: Math.max(2, availableParallelism()),
+  samples: [
+    { path: sample('page.html'), kind: 'html' },
+    { path: sample('page.docx'), kind: 'docx' },
+    { path: sample('page.pdf'), engine: 'liteparse', range: { from: 1, to: 1 } },
+  ] satisfies ParseRequest[],
   // mammoth 1.13 sets `__proto__`, which Deno disables by default (November 2026).
   command: scriptCommand(new URL('parse-child.ts', import.meta.url), ['--unstable-unsafe-proto']),
 }
@@ -43,7 +54,12 @@ export async function inspectDocument(
   if (isOfficeKind(kind)) {
     const read = (converted: string, name: string) => readDocument(converted, { ...options, name })
     const { pages } = await withConverted(path, kind, options, read)
-    return { kind, pages: pages.length, whole: pages }
+    // Their pictures are parts of a file that is deleted.
+    const whole = pages.map(({ pictures = [], scanned, ...page }) =>
+      withUnreadPictures(page, pictures.length + (scanned ? 1 : 0)),
+    )
+    if (!whole.some(({ text }) => text.trim() !== '')) throw new MediaFailure('empty', 'The file holds no text')
+    return { kind, pages: whole.length, whole }
   }
   const whole =
     kind === 'text' || kind === 'markdown'
@@ -110,6 +126,16 @@ function askOnce(request: ParseRequest, options: ParseOptions, parser: ChildKind
       if (!more) await child.end()
     }
   })
+}
+
+/** A file of this media type has been stored, and a job for it is likely to follow: its parser is started. */
+export function expectDocument(type: string, memoryMb: number): void {
+  if (isDocumentType(type) && !READ_HERE.has(type)) expectOwner(PARSER, memoryMb)
+}
+
+/** A file that every parser reads before its first document. */
+function sample(name: string): string {
+  return fileURLToPath(new URL(`samples/${name}`, import.meta.url))
 }
 
 function ownerOf(path: string): string {

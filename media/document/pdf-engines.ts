@@ -58,6 +58,9 @@ const AS_MARKDOWN: Partial<LiteParseConfig> = {
   includeComplexity: true,
   extractFormFields: true,
   extractAnnotations: true,
+  extractBlocks: true,
+  extractVectorGraphics: true,
+  emitWordBoxes: true,
 }
 
 async function readWithLiteparse(bytes: Buffer, range: Range | undefined): Promise<PdfPart> {

@@ -6,6 +6,7 @@ import type { Page } from '../page.ts'
 import { filledForm, hiddenFields } from './pdf-form.ts'
 import { fieldsOf, notesOf, type PdfField, type PdfNote, seenItems } from './pdf-js.ts'
 import { withLineBreaks } from './pdf-line-breaks.ts'
+import { relaidPage } from './pdf-layout.ts'
 import { type PdfItem, rightAngleOf } from './pdf-lines.ts'
 import { plainText, withLostText } from './pdf-lost-text.ts'
 import { isPicture, textLayerOf } from './pdf-pictures.ts'
@@ -85,7 +86,7 @@ function textOf(parsed: ParsedPage, details: PdfDetails | undefined, upright: Pa
 
 function wordsOf(page: ParsedPage): string {
   const items = itemsOf(page)
-  return withLostText(withLineBreaks(withoutEmptyFence(page.markdown), items), items)
+  return withLostText(withLineBreaks(relaidPage(page) ?? withoutEmptyFence(page.markdown), items), items)
 }
 
 function itemsOf({ textItems }: ParsedPage): PdfItem[] {

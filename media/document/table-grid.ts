@@ -80,7 +80,8 @@ export function flattenNested(element: Element): void {
       const line = document.createElement('div')
       for (const [column, cell] of cellsOf(row).entries()) {
         if (column > 0) line.append(document.createTextNode(', '))
-        line.append(...cell.childNodes)
+        const [only] = cell.children
+        line.append(...(cell.children.length === 1 && only?.tagName === 'P' ? only : cell).childNodes)
       }
       if (index < rows.length - 1) line.append(document.createTextNode(';'))
       return line

@@ -1,6 +1,7 @@
 // Detects text encodings: byte order marks, then validity, then statistics.
 import { stripVTControlCharacters } from 'node:util'
 import { analyse } from 'chardet'
+import { decodeBytes, utf32Of } from './decode-bytes.ts'
 
 /** Bytes of a text that are used for statistics. */
 const LOOKED_AT = 65_536
@@ -22,13 +23,15 @@ const CONTROLS = /[\u0000-\u0008\u000e-\u001a\u001c-\u001f\u007f]/g
 
 /** Decodes bytes in the detected encoding, in UTF-8 if unknown, without control characters and colours of terminals. */
 export function decodeText(bytes: Uint8Array): string {
-  const text = new TextDecoder(textEncoding(bytes) ?? 'utf-8').decode(bytes)
+  const text = decodeBytes(bytes, textEncoding(bytes) ?? 'utf-8')
   return (text.includes('\u001b') ? stripVTControlCharacters(text) : text).replace(CONTROLS, '')
 }
 
-/** The encoding of these bytes, as a `TextDecoder` label; undefined for binary data. They may end within a character. */
+/** The encoding of these bytes, as `decodeBytes` takes it; undefined for binary data. They may end within a character. */
 export function textEncoding(bytes: Uint8Array): string | undefined {
   if (bytes.length === 0) return undefined
+  const quadruple = utf32Of(bytes)
+  if (quadruple !== undefined) return quadruple
   const [first, second] = bytes
   if (first === 0xff && second === 0xfe) return isIn('utf-16le', bytes) ? 'utf-16le' : undefined
   if (first === 0xfe && second === 0xff) return isIn('utf-16be', bytes) ? 'utf-16be' : undefined
@@ -43,7 +46,71 @@ export function textEncoding(bytes: Uint8Array): string | undefined {
   // Text contains spaces or line ends.
   if (!head.some((byte) => byte < 0x40)) return undefined
   const start = Math.max(0, bytes.findIndex((byte) => byte >= 0x80) - LOOKED_AT / 2)
-  return guess(bytes.subarray(start, start + LOOKED_AT)) ?? (high < head.length * 0.3 ? 'windows-1252' : undefined)
+  const sample = bytes.subarray(start, start + LOOKED_AT)
+  const guessed = guess(sample) ?? (high < head.length * 0.3 ? 'windows-1252' : undefined)
+  return betterGuess(sample, guessed) ?? guessed
+}
+
+/** What statistics do not know: the code pages of DOS and the Macintosh, and short texts in Japanese. */
+const CYRILLIC = /\p{Script=Cyrillic}/u
+const RARE: readonly [string, RegExp][] = [
+  ['ibm437', /\p{Script=Latin}/u],
+  ['ibm850', /\p{Script=Latin}/u],
+  ['macintosh', /\p{Script=Latin}/u],
+  ['ibm866', CYRILLIC],
+]
+/** Smallest share of characters beyond ASCII that are plausible in another encoding, and how much it must be better. */
+const PLAUSIBLE = 0.6
+const BETTER = 0.2
+
+function betterGuess(bytes: Uint8Array, guessed: string | undefined): string | undefined {
+  const japanese = tryDecode(bytes, 'shift_jis')
+  if (japanese !== undefined && share(japanese, (at) => /[\u3040-\u30ff\u3000-\u3002]/.test(at.character)) > 0.5)
+    return 'shift_jis'
+  const known =
+    guessed === undefined ? 0 : share(decodeBytes(bytes, guessed), (at) => isInWord(at) || isPunctuation(at))
+  const isAsciiMostly = bytes.filter((byte) => byte >= 0x80).length < bytes.length * 0.3
+  const [best] = RARE.filter(([, script]) => isAsciiMostly || script === CYRILLIC)
+    .map(([encoding, script]) => ({
+      encoding,
+      found: share(
+        decodeBytes(bytes, encoding),
+        (at) => /\p{Ll}/u.test(at.character) && script.test(at.character) && isInWord(at),
+      ),
+    }))
+    .toSorted((one, other) => other.found - one.found)
+  return best && best.found >= PLAUSIBLE && best.found > known + BETTER ? best.encoding : undefined
+}
+
+/** A letter beside letters of its kind: small ones, or those of a script without small ones. */
+function isInWord({ character, before, after }: Place): boolean {
+  if (/\p{Ll}/u.test(character)) return /\p{L}/u.test(before) || /\p{Ll}/u.test(after)
+  return /\p{Lo}/u.test(character) && !(/[a-z]/i.test(before) && /[a-z]/i.test(after))
+}
+
+function isPunctuation({ character, before, after }: Place): boolean {
+  if (/[“”‘„‚]/.test(character)) return !(/\p{L}/u.test(before) && /\p{L}/u.test(after))
+  return /[’–—…€£§°©®«»\u00a0]/.test(character)
+}
+
+interface Place {
+  character: string
+  before: string
+  after: string
+}
+
+/** Of all characters beyond ASCII. */
+function share(text: string, isGood: (at: Place) => boolean): number {
+  let all = 0
+  let good = 0
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text[index]!
+    // Lines and blocks of tables tell nothing.
+    if (character < '\u0080' || (character >= '\u2500' && character <= '\u259f')) continue
+    all += 1
+    if (isGood({ character, before: text[index - 1] ?? ' ', after: text[index + 1] ?? ' ' })) good += 1
+  }
+  return all === 0 ? 0 : good / all
 }
 
 function guess(bytes: Uint8Array): string | undefined {

@@ -2,7 +2,10 @@
 // lose cells.
 import TurndownService from 'turndown'
 import { scripted } from './scripts.ts'
-import { cellsOf, fillSpans, flattenNested, MAX_COLUMNS } from './table-grid.ts'
+import { cellsOf, fillSpans, MAX_COLUMNS } from './table-grid.ts'
+
+/** Of what would begin a block, which a cell cannot: `\-7.5`, `2\. May`. */
+const BLOCK_ESCAPE = /^\\(?=[-+=#>])|^(\d+)\\(?=\.)/
 
 /** Changes the element. */
 export function toMarkdown(element: Element): string {
@@ -12,7 +15,6 @@ export function toMarkdown(element: Element): string {
     bulletListMarker: '-',
     emDelimiter: '*',
   })
-  flattenNested(element)
   for (const table of element.querySelectorAll('table')) if (!table.querySelector('table')) fillSpans(table)
   const columns = new Map<Element, number>()
   /** Number of columns of the table around a node; 0 for a layout table. */
@@ -36,6 +38,7 @@ export function toMarkdown(element: Element): string {
       if (columnsAround(node) === 0) return `\n\n${content}\n\n`
       const text = content
         .trim()
+        .replace(BLOCK_ESCAPE, '$1')
         .replaceAll(/\s*\n\s*/g, ' ')
         .replaceAll('|', String.raw`\|`)
       return `| ${text} `

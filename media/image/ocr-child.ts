@@ -5,6 +5,7 @@ import sharp from 'sharp'
 import { createWorker, OEM, PSM, type Page as RecognizedPage, type Worker } from 'tesseract.js'
 import { answerRequests, folder } from '../process/child-protocol.ts'
 import { letterHeight } from './letter-height.ts'
+import { toRecognized } from './recognized-text.ts'
 import { stripsOf } from './strips.ts'
 import { languageFile } from './ocr-languages.ts'
 import type { Recognized } from '../page.ts'
@@ -41,26 +42,29 @@ const MEASURED_WHOLE = 4_000_000
 sharp.cache(false)
 let reader: { languages: string; worker: Worker } | undefined
 
-answerRequests<OcrRequest>(async ({ path, page, languages }): Promise<Recognized> => {
-  if (page !== undefined) {
-    const drawn = await drawPdfPage(path, page, DPI)
-    return drawn ? readScaled(drawn, languages) : NOTHING
-  }
-  const bytes = await readFile(path)
-  const flat = await sharp(bytes).flatten({ background: '#fff' }).greyscale().png({ compressionLevel: 1 }).toBuffer()
-  const { width, height } = await sharp(flat).metadata()
-  const strips = stripsOf(await contrastOf(flat, height), width)
-  if (strips.length === 1) return readScaled(flat, languages)
-  const read: Recognized[] = []
-  for (const { top, height: high } of strips) {
-    const strip = await sharp(flat)
-      .extract({ left: 0, top, width, height: high })
-      .png({ compressionLevel: 1 })
-      .toBuffer()
-    read.push(movedDown(await readScaled(strip, languages), top))
-  }
-  return joined(read)
-})
+answerRequests<OcrRequest>(
+  async ({ path, page, languages }): Promise<Recognized> => {
+    if (page !== undefined) {
+      const drawn = await drawPdfPage(path, page, DPI)
+      return drawn ? readScaled(drawn, languages) : NOTHING
+    }
+    const bytes = await readFile(path)
+    const flat = await sharp(bytes).flatten({ background: '#fff' }).greyscale().png({ compressionLevel: 1 }).toBuffer()
+    const { width, height } = await sharp(flat).metadata()
+    const strips = stripsOf(await contrastOf(flat, height), width)
+    if (strips.length === 1) return readScaled(flat, languages)
+    const read: Recognized[] = []
+    for (const { top, height: high } of strips) {
+      const strip = await sharp(flat)
+        .extract({ left: 0, top, width, height: high })
+        .png({ compressionLevel: 1 })
+        .toBuffer()
+      read.push(movedDown(await readScaled(strip, languages), top))
+    }
+    return joined(read)
+  },
+  { threads: true },
+)
 
 /** The difference between the lightest and the darkest of each row. */
 async function contrastOf(picture: Buffer, height: number): Promise<Uint8Array> {
@@ -246,21 +250,4 @@ function busiest(
 
 function turn(picture: Buffer, angle: number): Promise<Buffer> {
   return angle === 0 ? Promise.resolve(picture) : sharp(picture).rotate(angle).png({ compressionLevel: 1 }).toBuffer()
-}
-
-/** Paragraphs with hyphenated words rejoined; each with its confidence and bounding box. */
-function toRecognized({ blocks, confidence }: RecognizedPage, turned: number): Recognized {
-  const paragraphs = (blocks ?? []).flatMap((block) => block.paragraphs)
-  const kept = paragraphs.map((paragraph) => ({
-    text: paragraph.lines.map(({ text }) => text.trim()).join('\n'),
-    confidence: Math.round(paragraph.confidence),
-    box: [paragraph.bbox.x0, paragraph.bbox.y0, paragraph.bbox.x1, paragraph.bbox.y1].map(Math.round),
-  }))
-  const read = kept.filter(({ text }) => text.trim() !== '')
-  return {
-    text: read.map(({ text }) => text).join('\n\n'),
-    confidence: Math.round(confidence),
-    turned,
-    paragraphs: read.map(({ confidence: sure, box }) => ({ confidence: sure, box })),
-  }
 }

@@ -1,7 +1,7 @@
 // A picture as it is meant to be seen: one page, upright, with square pixels, without transparency.
 import decodeHeic from 'heic-decode'
 import sharp, { type Sharp } from 'sharp'
-import { stretchOf } from './tiff-pages.ts'
+import { stretchOf } from './pixel-aspect.ts'
 
 export interface OpenOptions {
   limitInputPixels: number
@@ -18,7 +18,7 @@ export async function openPicture(bytes: Buffer, type: string, options: OpenOpti
   // libvips of sharp has no decoder for HEVC; libheif applies the orientation itself.
   if (type === 'image/heic') return openHeic(bytes, limitInputPixels)
   const source = sharp(bytes, options).autoOrient()
-  const stretch = type === 'image/tiff' ? stretchOf(bytes, options.page) : 1
+  const stretch = stretchOf(bytes, type, options.page)
   if (stretch === 1) return source
   const { data, info } = await source.raw().toBuffer({ resolveWithObject: true })
   const { width, height, channels } = info

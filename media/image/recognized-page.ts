@@ -16,6 +16,7 @@ const LEFT_OUT: Notice = {
   message: 'Text of a picture beside other text, which could not be read with confidence',
   count: 1,
 }
+const PICTURES: Notice = { code: 'not_read', message: 'Text in pictures is not read', count: 1 }
 const NOT_READ: Notice = {
   code: 'not_read',
   message: "The text of pictures, which is read with options.ocr 'auto'",
@@ -35,12 +36,29 @@ export function withRecognized(page: Page, { text, ...ocr }: Recognized): Page {
     return withNotice({ ...rest, text: isBetter ? text : page.text, ocr }, isBetter ? !isSure && UNCERTAIN : GARBLED)
   }
   if (isSure && shareOfWords(known, text) >= SAME_PAGE) return { ...rest, text, ocr }
+  return withParagraphs({ ...rest, ocr }, { text, ...ocr })
+}
+
+/** The page with the text of a picture on it. */
+export function withPictureText(page: Page, recognized: Recognized): Page {
+  if (recognized.text.trim() === '') return page
+  if (page.text.trim() !== '') return withParagraphs(page, recognized)
+  return withNotice({ ...page, text: recognized.text }, recognized.confidence < SURE && UNCERTAIN)
+}
+
+/** A picture on the page is not read. */
+export function withUnreadPictures(page: Page, count: number): Page {
+  return withNotice(page, count > 0 && { ...PICTURES, count })
+}
+
+/** Adds the paragraphs that are read with confidence and that the page does not have. */
+function withParagraphs(page: Page, { text, ...ocr }: Recognized): Page {
   const paragraphs = text.split('\n\n')
-  const isOwn = (index: number) => shareOfWords(paragraphs[index]!, known) < SAME
+  const isOwn = (index: number) => shareOfWords(paragraphs[index]!, page.text) < SAME
   const others = [...paragraphs.keys()].filter(isOwn)
   const sure = others.filter((index) => (ocr.paragraphs[index]?.confidence ?? ocr.confidence) >= ADDED)
   const added = [page.text, ...sure.map((index) => paragraphs[index]!)].join('\n\n')
-  return withNotice({ ...rest, text: added, ocr }, sure.length < others.length && LEFT_OUT)
+  return withNotice({ ...page, text: added }, sure.length < others.length && LEFT_OUT)
 }
 
 /** The page without what OCR would read of it. */

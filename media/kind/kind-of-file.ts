@@ -4,7 +4,10 @@ import { MediaFailure } from '../failure.ts'
 import { oleKind } from './ole-kind.ts'
 import { type DocumentKind, isArchiveKind, isDocumentKind } from './document-types.ts'
 import { sniffDocument, SNIFFED_BYTES, type SniffedKind } from './sniff-document.ts'
+import { sniffMedia } from './sniff-media.ts'
 import { isUnreadKind, UNREAD } from './unread-kinds.ts'
+import { zipKind } from './zip-kind.ts'
+import { zipNames } from './zip-names.ts'
 
 /**
  * Detects the format of a file.
@@ -20,10 +23,12 @@ export async function kindOfFile(path: string, name: string): Promise<DocumentKi
   if (kind === 'ole')
     throw new MediaFailure(
       'not_a_document',
-      'The file is of an old format of Microsoft that is not read: save it as DOCX, XLSX, PPTX or PDF',
+      'The file is of an old format that is not read: save it as DOCX, XLSX, PPTX or PDF with the program that made it',
     )
   if (isArchiveKind(kind)) throw new MediaFailure('not_a_document', 'The file is an archive of no known kind')
   if (isUnreadKind(kind)) throw new MediaFailure('not_a_document', UNREAD[kind])
+  if (sniffMedia(await headOf(path))?.kind === 'audio')
+    throw new MediaFailure('not_a_document', 'The file is a recording: a job of kind `audio` reads it')
   throw new MediaFailure('not_a_document', 'The file is no document that can be read')
 }
 
@@ -34,7 +39,11 @@ export async function sniffFile(path: string, name: string): Promise<SniffedKind
     const head = await readHead(file)
     if (head.length === 0) return 'empty'
     const kind = sniffDocument(head, name)
-    return kind === 'ole' ? ((await oleKind(file)) ?? kind) : kind
+    // Those of Apple differ by parts that may stand far behind.
+    if (kind === 'zip' || kind === 'pages') return zipKind(await zipNames(file), name)
+    // Works writes nothing that tells its texts from other files.
+    if (kind === 'ole') return (await oleKind(file)) ?? (/\.wps$/i.test(name) ? 'wps' : kind)
+    return kind
   } finally {
     await file.close()
   }

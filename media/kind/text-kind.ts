@@ -34,12 +34,15 @@ function structuredKind(head: string, extension: string): StructuredKind | undef
   if (/^WEBVTT(?:\s|$)/.test(head) || SUBRIP.test(head)) return 'subtitles'
   if (/^\s*BEGIN:VCALENDAR\s*$/im.test(head.slice(0, 100))) return 'calendar'
   if (/^\s*BEGIN:VCARD\s*$/im.test(head.slice(0, 100))) return 'contacts'
-  return /^\s*<\?xml\s/.test(head) || (XML_NAMES.test(extension) && /^\s*<[\w!]/.test(head)) ? 'xml' : undefined
+  return /^\s*<(?:\?xml\s|!DOCTYPE\s+(?!html\b)[\w:.-]+\s+(?:PUBLIC|SYSTEM)\b)/i.test(head) ||
+    (XML_NAMES.test(extension) && /^\s*<[\w!]/.test(head))
+    ? 'xml'
+    : undefined
 }
 
 const NOTEBOOK = /^\s*\{\s*"(?:cells|metadata|nbformat)"[^]*"cell_type"\s*:/
 const SUBRIP = /^\s*\d+[ \t]*\r?\n\d+:\d{2}:\d{2}[,.]\d{1,3}\s*-->/
-const XML_NAMES = /^(?:xml|xsd|xsl|xslt|rss|atom|rdf|kml|gpx|opml|tei|dita|dbk|wsdl|plist)$/
+const XML_NAMES = /^(?:xml|xsd|xsl|xslt|rss|atom|rdf|kml|gpx|opml|tei|dita|dbk|wsdl|plist|nxml)$/
 
 /** Several lines with the same number of cells. Commas occur in prose, but not equally often in each line. */
 function tableKind(head: string): 'csv' | 'tsv' | 'text' {

@@ -8,8 +8,13 @@ export interface ChildKind {
   what: string
   /** Whether it gets a folder of its own, the only one into which it may write. */
   writes: boolean
-  /** Most children of the kind that are kept, busy ones included; further ones end after their request. */
+  /** Most children of the kind that are kept, busy ones included, the spare not; further ones end after their request. */
   most: number
+  /**
+   * What an unused child of the kind, without an owner, answers ahead of its first file, so that what usual files need is
+   * loaded and compiled. Kinds without samples have no such child.
+   */
+  samples?: readonly object[]
   command: (memoryMb: number, folder: string) => Command
 }
 

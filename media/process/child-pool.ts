@@ -1,8 +1,9 @@
-// The child programs of this process that wait for another request of their owner: starting one costs more than most files.
+// The child programs of this process: those that wait for another request of their owner, and one without an owner for the next.
 import { mapAll } from '../../contracts/map-all.ts'
 import { MediaFailure } from '../failure.ts'
 import type { ChildKind } from './child-kind.ts'
 import { ChildProgram } from './child-program.ts'
+import { endSpares, keepSpare, takeSpare } from './spares.ts'
 
 /** How long an idle child is kept, in milliseconds. */
 const IDLE_MS = 60_000
@@ -26,7 +27,7 @@ let idle: Child[] = []
 let busy: Child[] = []
 
 /**
- * Runs `work` with a child, an idle one of the same kind and owner if there is one. It is kept for the next request unless
+ * Runs `work` with a child, an idle one of the same kind and owner or the spare if there is one. It is kept for the next request unless
  * it has ended, or `work` fails with anything but a fault of the file.
  */
 export async function withChild<T>(
@@ -38,7 +39,7 @@ export async function withChild<T>(
     kind,
     owner,
     memory_mb,
-    program: await ChildProgram.start(kind, memory_mb),
+    program: (await takeSpare(kind, memory_mb)) ?? (await ChildProgram.start(kind, memory_mb)),
   }
   busy.push(child)
   try {
@@ -49,15 +50,23 @@ export async function withChild<T>(
   } finally {
     busy = busy.filter((each) => each !== child)
     keepIdle(child)
+    expectOwner(kind, memory_mb)
   }
 }
 
-/** Ends the idle children of an owner, or all of them, when the process stops. */
+/** Starts a spare for the next owner. When as many as are allowed are busy, the first of them that is done does it. */
+export function expectOwner(kind: ChildKind, memoryMb: number): void {
+  if (busy.filter((child) => child.kind === kind).length < kind.most)
+    keepSpare({ kind, memory_mb: memoryMb, idle_ms: IDLE_MS })
+}
+
+/** Ends the idle children of an owner, or all of them and the spares, when the process stops. */
 export async function endIdleChildren(owner?: string): Promise<void> {
   await mapAll(
     idle.filter((child) => owner === undefined || child.owner === owner),
     end,
   )
+  if (owner === undefined) await endSpares()
 }
 
 function takeIdle(kind: ChildKind, owner: string, memoryMb: number): Child | undefined {
@@ -77,7 +86,7 @@ function keepIdle(child: Child): void {
   endSurplus(child.kind, 0)
 }
 
-/** Ends those that have been idle longest. @param more number of children about to start */
+/** Ends those that have been idle longest. @param more number of children about to have an owner */
 function endSurplus(kind: ChildKind, more: number): void {
   const ofKind = (child: Child) => child.kind === kind
   const waiting = idle.filter(ofKind)

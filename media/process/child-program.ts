@@ -22,6 +22,7 @@ export class ChildProgram {
   readonly #folder: string
   readonly #process: LimitedProcess
   #ready = false
+  readonly #started = Promise.withResolvers<void>()
   #receive: (message: Exclude<ChildMessage, { ready: true }>) => void = () => {}
 
   static async start(kind: ChildKind, memoryMb: number): Promise<ChildProgram> {
@@ -34,11 +35,22 @@ export class ChildProgram {
     this.#folder = folder
     this.#process = new LimitedProcess(command, { onLine: (line) => this.#take(line) })
     this.#process.hold(false)
+    void this.#process.exited.then(this.#started.resolve)
     if (folder) void this.#process.exited.then(() => removeScratch(folder))
   }
 
   get alive(): boolean {
     return this.#process.alive
+  }
+
+  /** Resolves when it can answer, or has ended. */
+  get started(): Promise<void> {
+    return this.#started.promise
+  }
+
+  /** Resolves when it has ended. */
+  get exited(): Promise<void> {
+    return this.#process.exited
   }
 
   /** Runs `work` with a folder for one request, within its own; it is removed afterwards. */
@@ -94,8 +106,10 @@ export class ChildProgram {
     if (!this.alive) return
     try {
       const message = JSON.parse(line) as ChildMessage
-      if ('ready' in message) this.#ready = true
-      else this.#receive(message)
+      if ('ready' in message) {
+        this.#ready = true
+        this.#started.resolve()
+      } else this.#receive(message)
     } catch (cause) {
       const unreadable = new Error(`It answered with what is no message: ${line.slice(0, 200)}`, { cause })
       void this.#process.kill(this.#crash(unreadable))

@@ -25,11 +25,22 @@ setInterval(() => {
   if (process.ppid !== ${Number(parentPid)} || process.memoryUsage().rss > ${Number(memoryMb)} * 2 ** 20) process.kill(process.pid, 'SIGKILL')
 }, 250)`
 
-/** @param answer its errors are reported: a `MediaFailure` as the fault of the file */
+/** In Node 24.21, a worker thread gets whatever permissions its `execArgv` names: who may start one may write anywhere. */
+function forbidThreads(): void {
+  const { permission } = process as { permission?: { drop?: (scope: string) => void } }
+  permission?.drop?.('worker')
+}
+
+/**
+ * @param answer its errors are reported: a `MediaFailure` as the fault of the file
+ * @param options `threads`: it needs worker threads of its own
+ */
 export function answerRequests<Request>(
   answer: (request: Request, sendPiece: (piece: unknown) => void) => Promise<object>,
+  { threads = false } = {},
 ): void {
   new Worker(GUARD, { eval: true }).unref()
+  if (!threads) forbidThreads()
   const lines = createInterface({ input: process.stdin })
   lines.on('close', () => process.kill(process.pid, 'SIGKILL'))
   // Output of libraries must not mix with the answers.

@@ -11,10 +11,12 @@ import { openInspector } from './inspector.ts'
 import { large } from './large.ts'
 import { authorization, chat, ms, now, percentile, report, throughput } from './measure.ts'
 import { audio, images, ocr } from './media.ts'
+import { smallFiles } from './small-files.ts'
 import { locomo, memories } from './memories.ts'
 import { startBench, type Bench } from './processes.ts'
 import { recalling } from './recalling.ts'
 import { retrieval } from './retrieval.ts'
+import { routing } from './routing.ts'
 import { toolCalls, type BareChild } from './tools.ts'
 
 const TURNS = 200
@@ -28,12 +30,14 @@ const SECTIONS = {
   stop: stopTimes,
   streams: concurrentStreams,
   ingest: ingestion,
+  small: smallFiles,
   ocr,
   images,
   audio,
   large,
   recall: recalling,
   retrieval,
+  routing,
   memories,
   locomo,
   fleet,

@@ -1,113 +1,119 @@
 // Ingests every file of a folder by a running muxi and says how well each was read:
-//   npm run corpus -- <folder> [--truth <folder>] [--out <file.jsonl>]
-// The truth of `a/b.docx` is `a/b.docx.md`, `a/b.md` or `.txt` below the folder of truths. Without one, a file has no scores.
-import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { basename, extname, join, relative } from 'node:path'
+//   npm run corpus -- <folder> [--truth <folder>] [--beside <folder>]... [--only <group>]... [--save <folder>] [--scores]
+// --truth: expected texts; that of `a/b.docx` is `a/b.docx.md`, `a/b.md` or `.txt` below it. Without one a file has no scores.
+// --beside: what another tool made of the files, `a/b.docx.md` for `a/b.docx`; it is scored by the same measure.
+// --only: files of this group alone. A group is the folder that a file is in, or of files in <folder> itself their extension.
+// --save: where muxi's texts go, laid out likewise, and the outcome of each file (`reads.jsonl`).
+// --scores: reads nothing; compares the texts that are in --save.
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, extname, join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { mapAll } from '../../contracts/map-all.ts'
 import { Slots } from '../../contracts/slots.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
-import { scoreOf, wordsOf, type Score } from './score.ts'
+import { lineOf, tablesOf, type Read } from './table.ts'
 
 /** Files in work at once. */
 const AT_ONCE = 2
 /** Longest time for a file, in milliseconds; longer counts as a hang. */
 const LONGEST_MS = 300_000
 const POLL_MS = 50
-
-interface Read {
-  file: string
-  format: string
-  status: string
-  /** Of a failed job: its reason. */
-  error?: string
-  notices: string[]
-  words: number
-  seconds: number
-  score?: Score
-}
+/** Of the folder of texts: the outcome of each file, one in a line. */
+const READS = 'reads.jsonl'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { truth: { type: 'string' }, out: { type: 'string' } },
+  options: {
+    truth: { type: 'string' },
+    beside: { type: 'string', multiple: true, default: [] },
+    only: { type: 'string', multiple: true, default: [] },
+    save: { type: 'string' },
+    scores: { type: 'boolean', default: false },
+  },
 })
 const [folder] = positionals
-if (folder === undefined) {
-  process.stderr.write('Usage: npm run corpus -- <folder> [--truth <folder>] [--out <file.jsonl>]\n')
+if (folder === undefined || (values.scores && values.save === undefined)) {
+  process.stderr.write(
+    'Usage: npm run corpus -- <folder> [--truth <folder>] [--beside <folder>]... [--only <group>]... [--save <folder>] [--scores]\n',
+  )
   process.exit(2)
 }
 
 const files = readdirSync(folder, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
   .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+  .filter((file) => values.only.length === 0 || values.only.includes(groupOf(file)))
   .toSorted()
-if (values.out !== undefined) writeFileSync(values.out, '')
 
-const stage = await openStage()
-try {
-  const muxi = await stage.start('all')
-  const reads: Read[] = []
-  const slots = new Slots(AT_ONCE)
-  const never = new AbortController().signal
-  await mapAll(files, async (file) => {
-    const give = await slots.take(never)
-    const read = await readOne(stage, muxi, file).finally(give)
-    reads.push(read)
-    if (values.out !== undefined) appendFileSync(values.out, `${JSON.stringify(read)}\n`)
-    process.stdout.write(`${lineOf(read)}\n`)
-  })
-  process.stdout.write(summaryOf(reads))
-} finally {
-  await stage.close()
+const reads = values.scores ? savedReads() : await readAll()
+const asked = new Set(reads.map(({ file }) => file))
+const expected = files
+  .filter((file) => asked.has(file))
+  .map((file) => ({ file, group: groupOf(file), truth: truthOf(file) }))
+const tools = [
+  { name: 'muxi', texts: new Map(reads.flatMap(({ file, text }) => (text === undefined ? [] : [[file, text]]))) },
+  ...values.beside.map((beside) => ({ name: basename(beside), texts: savedTexts(beside) })),
+]
+process.stdout.write(tablesOf(expected, tools, reads))
+
+async function readAll(): Promise<Read[]> {
+  const stage = await openStage()
+  try {
+    const muxi = await stage.start('all')
+    const all: Read[] = []
+    const slots = new Slots(AT_ONCE)
+    const never = new AbortController().signal
+    await mapAll(files, async (file) => {
+      const give = await slots.take(never)
+      const read = await readOne(stage, muxi, file).finally(give)
+      all.push(read)
+      save(read)
+      process.stdout.write(`${lineOf(read)}\n`)
+    })
+    return all
+  } finally {
+    await stage.close()
+  }
 }
 
 async function readOne(on: Stage, { url }: Muxi, file: string): Promise<Read> {
   const started = performance.now()
-  const format = extname(file).slice(1).toLowerCase() || 'none'
-  const seconds = () => Number(((performance.now() - started) / 1_000).toFixed(2))
-  const refused = (status: string, error: string): Read => ({
-    file,
-    format,
-    status,
-    error,
-    notices: [],
-    words: 0,
-    seconds: seconds(),
-  })
+  const ended = (status: string, more: Partial<Read>): Read => {
+    const seconds = Number(((performance.now() - started) / 1_000).toFixed(2))
+    return { file, status, notices: [], seconds, ...more }
+  }
   const file_id = await on
     .upload(url, basename(file), readFileSync(join(folder!, file)))
     .catch((error: unknown) => error as Error)
-  if (typeof file_id !== 'string') return refused('refused', file_id.message)
+  if (typeof file_id !== 'string') return ended('refused', { error: file_id.message })
   const about = await on.call(url, `/api/v1/files/${file_id}`)
-  const [kind] = /^(image|audio)/.exec(String(about.body?.media_type ?? about.body?.type)) ?? ['document']
+  const [kind] = /^audio/.exec(String(about.body?.media_type ?? about.body?.type)) ?? ['document']
   const begun = await on.call(url, '/api/v1/jobs', { body: { kind, file_id } })
-  if (begun.status !== 202) return refused('refused', begun.body.error?.message ?? String(begun.status))
+  if (begun.status !== 202) return ended('refused', { error: begun.body.error?.message ?? String(begun.status) })
   const path = `/api/v1/jobs/${begun.body.id}`
   for (;;) {
     const { body } = await on.call(url, path)
-    if (['completed', 'failed', 'cancelled'].includes(body.status)) {
-      if (body.status !== 'completed') return refused(body.status, body.error?.message ?? '')
-      const { text } = await on.call(url, `${path}/text?format=md`)
-      const expected = truthOf(file)
-      return {
-        file,
-        format,
-        status: 'completed',
-        notices: (body.result.notices ?? []).map(
-          ({ message, count }: { message: string; count: number }) => `${message} (${count})`,
-        ),
-        words: wordsOf(text).length,
-        seconds: seconds(),
-        ...(expected !== undefined && { score: scoreOf(text, expected) }),
-      }
+    if (body.status === 'completed') {
+      const { text: labelled } = await on.call(url, `${path}/text?format=md`)
+      // The number of a slide is no text of it.
+      const text = labelled.replaceAll(/^\*\*Slide \d+\*\*$/gm, '')
+      const notices = (body.result.notices ?? []).map(
+        ({ message, count }: { message: string; count: number }) => `${message} (${count})`,
+      )
+      return ended('completed', { text, notices })
     }
+    if (['failed', 'cancelled'].includes(body.status)) return ended(body.status, { error: body.error?.message ?? '' })
     if (performance.now() - started > LONGEST_MS) {
       await on.call(url, `${path}/cancel`, { method: 'POST' })
-      return refused('hung', `not read within ${LONGEST_MS / 1_000} s`)
+      return ended('hung', { error: `not read within ${LONGEST_MS / 1_000} s` })
     }
     await delay(POLL_MS)
   }
+}
+
+function groupOf(file: string): string {
+  return dirname(file) === '.' ? extname(file).slice(1).toLowerCase() || 'none' : dirname(file)
 }
 
 function truthOf(file: string): string | undefined {
@@ -119,45 +125,27 @@ function truthOf(file: string): string | undefined {
   return path === undefined ? undefined : readFileSync(path, 'utf8')
 }
 
-function lineOf({ file, status, words, seconds, score, error, notices }: Read): string {
-  const scores = score && `recall ${percent(score.recall)}, precision ${percent(score.precision)}`
-  return [file, status, `${words} words`, `${seconds} s`, scores, error, ...notices].filter(Boolean).join(' | ')
+function save({ text, ...read }: Read): void {
+  if (values.save === undefined) return
+  const path = join(values.save, `${read.file}.md`)
+  mkdirSync(dirname(path), { recursive: true })
+  if (text === undefined) rmSync(path, { force: true })
+  else writeFileSync(path, text)
+  appendFileSync(join(values.save, READS), `${JSON.stringify(read)}\n`)
 }
 
-function summaryOf(reads: readonly Read[]): string {
-  const lines = [
-    '',
-    '| format | files | read | words | seconds | recall | precision | numbers | neighbours |',
-    '|---|---|---|---|---|---|---|---|---|',
-  ]
-  for (const format of [...new Set(reads.map((read) => read.format))].toSorted()) {
-    const these = reads.filter((read) => read.format === format)
-    const scores = these.flatMap(({ score }) => score ?? [])
-    const cells = [
-      format,
-      these.length,
-      these.filter(({ status }) => status === 'completed').length,
-      sumOf(these.map(({ words }) => words)),
-      sumOf(these.map(({ seconds }) => seconds)).toFixed(1),
-      ...(['recall', 'precision', 'numbers', 'neighbours'] as const).map((name) =>
-        meanOf(scores.flatMap((score) => score[name] ?? [])),
-      ),
-    ]
-    lines.push(`| ${cells.join(' | ')} |`)
-  }
-  const worst = reads.filter(({ score }) => score).toSorted((a, b) => a.score!.recall - b.score!.recall)
-  if (worst.length > 0) lines.push('', 'The worst ten:', ...worst.slice(0, 10).map(lineOf))
-  return `${lines.join('\n')}\n`
+/** What was saved last of each file. */
+function savedReads(): Read[] {
+  const lines = readFileSync(join(values.save!, READS), 'utf8').split('\n').filter(Boolean)
+  const last = new Map(lines.map((line) => JSON.parse(line) as Read).map((read) => [read.file, read]))
+  const texts = savedTexts(values.save!)
+  return files.flatMap((file) => {
+    const read = last.get(file)
+    return read === undefined ? [] : [{ ...read, text: texts.get(file) }]
+  })
 }
 
-function percent(part: number): string {
-  return part.toFixed(2)
-}
-
-function sumOf(numbers: readonly number[]): number {
-  return numbers.reduce((sum, each) => sum + each, 0)
-}
-
-function meanOf(numbers: readonly number[]): string {
-  return numbers.length === 0 ? '' : percent(sumOf(numbers) / numbers.length)
+function savedTexts(from: string): Map<string, string> {
+  const paths = files.map((file) => [file, join(from, `${file}.md`)] as const)
+  return new Map(paths.filter(([, path]) => existsSync(path)).map(([file, path]) => [file, readFileSync(path, 'utf8')]))
 }

@@ -5,6 +5,8 @@ export interface Score {
   recall: number
   /** Part of the found words that are expected. */
   precision: number
+  /** Harmonic mean of recall and precision. */
+  f1: number
   /** Recall of the words with digits; undefined without any. */
   numbers?: number
   /** Recall of pairs of neighbouring table cells, in a row or a column; undefined without tables. */
@@ -19,6 +21,7 @@ export function scoreOf(found: string, expected: string): Score {
   return {
     recall: ratio(common, expectedWords.length),
     precision: ratio(common, foundWords.length),
+    f1: ratio(2 * common, expectedWords.length + foundWords.length),
     ...(expectedNumbers.length > 0 && {
       numbers: ratio(shared(foundWords.filter(hasDigit), expectedNumbers), expectedNumbers.length),
     }),
@@ -28,15 +31,30 @@ export function scoreOf(found: string, expected: string): Score {
   }
 }
 
-/** Words of letters and digits; Markdown, HTML tags and links are not text. */
+/**
+ * Words of letters and digits. What tools and truths write differently is no text: HTML tags, comments and character references,
+ * addresses of links, pictures with what they say they show, escapes and emphasis within words, words divided at the end of a line.
+ */
 export function wordsOf(text: string): string[] {
   const plain = text
+    .replaceAll(/<!--[^]*?-->/g, ' ')
+    .replaceAll(/!\[[^\]]*\]\((?:[^()]|\([^()]*\))*\)/g, ' ')
+    .replaceAll(/<\/?[a-z][a-z0-9-]*(?:\s[^<>]*)?\/?>/gi, ' ')
+    .replaceAll(/\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+"[^"]*")?\)/g, '] ')
+    .replaceAll(/&(amp|lt|gt|quot|nbsp|#\d+|#x[\da-f]+);/gi, (_all, name: string) => characterOf(name.toLowerCase()))
+    .replaceAll(/\\([^\p{L}\p{N}\s])/gu, '$1')
+    .replaceAll(/(?<=[\p{L}\p{N}])[*~`]+(?=[\p{L}\p{N}])/gu, '')
+    .replaceAll(/(\p{L})[-\u00ad]\n\s*(?=\p{Ll})/gu, '$1')
+    .replaceAll('\u00ad', '')
     .normalize('NFKC')
     .toLowerCase()
-    .replaceAll(/<[^<>]{0,200}>/g, ' ')
-    .replaceAll(/\]\([^()\s]*\)/g, '] ')
-    .replaceAll('\\', '')
   return plain.match(/[\p{L}\p{N}\p{M}]+/gu) ?? []
+}
+
+function characterOf(name: string): string {
+  const named: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', nbsp: ' ' }
+  const code = name.startsWith('#x') ? Number.parseInt(name.slice(2), 16) : Number(name.slice(1))
+  return named[name] ?? (code > 0 && code <= 0x10_ff_ff ? String.fromCodePoint(code) : ' ')
 }
 
 function hasDigit(word: string): boolean {

@@ -4,13 +4,13 @@ import { freePort } from '../support/free-port.ts'
 import { openGate } from '../support/gate.ts'
 import { HeldReply } from '../support/held-reply.ts'
 import { openStage, type Stage } from '../support/stage.ts'
-import { expectStatus } from '../support/turns.ts'
+import { expectStatus, SOON_SWEPT } from '../support/turns.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
 
 let stage: Stage
 beforeAll(async () => {
-  stage = await openStage({ env: { MUXI_ENGINE_SWEEP_MS: '1000' } })
+  stage = await openStage({ env: SOON_SWEPT })
   const api = await stage.start('api')
   await api.stop()
   await stage.start('worker')

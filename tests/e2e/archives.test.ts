@@ -7,6 +7,7 @@ import * as documents from '../support/documents.ts'
 import { photograph } from '../support/media.ts'
 import { scan, scannedPdf } from '../support/scan.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
+import { workbook } from '../support/workbook.ts'
 import { keeps } from './requirements.ts'
 
 let stage: Stage
@@ -30,6 +31,15 @@ async function ingestFile(name: string, bytes: Uint8Array) {
 }
 
 it(keeps('documents.archives', 'documents, scans and pictures are read; the rest is named'), async () => {
+  const unstored = workbook([
+    {
+      name: 'Costs',
+      rows: [
+        ['Berth', 'Fee'],
+        ['East', { formula: 'A1*2' }],
+      ],
+    },
+  ])
   const { id, end } = await ingest({
     'papers/handbook.docx': new Uint8Array(await documents.docx()),
     'papers/fares.csv': new Uint8Array(documents.csv()),
@@ -40,18 +50,22 @@ it(keeps('documents.archives', 'documents, scans and pictures are read; the rest
       ]),
     ),
     'sign.jpg': new Uint8Array(await photograph('BEWARE OF GEESE')),
-    'inner.zip': zipSync({ 'secret.txt': Buffer.from('Not read.') }),
+    'inner.zip': zipSync({
+      'sums.xlsx': new Uint8Array(unstored),
+      'in.zip': zipSync({ 'deep.zip': zipSync({ 'x.txt': Buffer.from('x') }) }),
+    }),
     'noise.bin': new Uint8Array(2_000).map((_, index) => (index * 7_919) % 251),
     '__MACOSX/._scan.pdf': new Uint8Array([1, 2, 3]),
   })
   expect(end.type, JSON.stringify(end.data)).toBe('completed')
   expect(end.data.result.skipped).toEqual([
-    { name: 'inner.zip', reason: expect.stringContaining('archive within an archive') },
+    { name: 'inner.zip/in.zip/deep.zip', reason: expect.stringContaining('two levels deep') },
     { name: 'noise.bin', reason: expect.any(String) },
   ])
   expect(end.data.result.notices).toEqual([
-    expect.objectContaining({ code: 'left_out', count: 1, places: ['inner.zip'] }),
+    expect.objectContaining({ code: 'left_out', count: 1, places: ['inner.zip/in.zip/deep.zip'] }),
     expect.objectContaining({ code: 'left_out', count: 1, places: ['noise.bin'] }),
+    expect.objectContaining({ count: 1, places: ['inner.zip/sums.xlsx, Sheet Costs, B2'] }),
   ])
   const { pages } = (await stage.call(muxi.url, `/api/v1/jobs/${id}/text?format=json`)).body
   expect(pages.map(({ page, label }: Record<string, unknown>) => [page, label])).toEqual([
@@ -61,6 +75,7 @@ it(keeps('documents.archives', 'documents, scans and pictures are read; the rest
     [4, 'scan.pdf'],
     [5, 'scan.pdf'],
     [6, 'sign.jpg'],
+    [7, 'inner.zip/sums.xlsx, Sheet Costs'],
   ])
   expect(pages[3].text).toContain('Agneta Holm')
   expect(pages[3].ocr.confidence).toBeGreaterThan(80)
@@ -79,7 +94,7 @@ it(
       type: 'failed',
       data: { code: 'unprocessable', details: { reason: 'unsafe' } },
     })
-    const nothing = await ingest({ 'inner.zip': zipSync({ 'a.txt': Buffer.from('a') }) })
+    const nothing = await ingest({ 'a.bin': Buffer.from([0, 1, 2, 3]) })
     expect(nothing.end).toMatchObject({ type: 'failed', data: { details: { reason: 'not_a_document' } } })
     const bomb = await ingest({ 'zeros.txt': new Uint8Array(200 * 2 ** 20) })
     expect(bomb.end).toMatchObject({ type: 'failed', data: { details: { reason: 'unsafe' } } })
@@ -102,16 +117,14 @@ it(
         { name: 'dredging.pdf', type: 'application/pdf', bytes: pdf, disposition: 'inline' },
         { name: 'fares.csv', type: 'text/csv', bytes: documents.csv() },
         { name: 'fares.csv', type: 'application/octet-stream', bytes: Buffer.from('Berth,Fee\nEast,9\nWest,8\n') },
-        { name: 'inner.zip', type: 'application/zip', bytes: zipSync({ 'secret.txt': Buffer.from('Not read.') }) },
+        { name: 'inner.zip', type: 'application/zip', bytes: zipSync({ 'tides.txt': Buffer.from('Ebb at noon.') }) },
         { name: 'letter.eml', type: 'message/rfc822', bytes: documents.eml() },
         { name: 'logo.png', type: 'image/png', bytes: await photograph('LOGO'), cid: 'logo' },
       ],
     )
     const { id, end } = await ingestFile('harbour.eml', mail)
     expect(end.type, JSON.stringify(end.data)).toBe('completed')
-    expect(end.data.result.skipped).toEqual([
-      { name: 'inner.zip', reason: expect.stringContaining('archive within an archive or a mail') },
-    ])
+    expect(end.data.result.skipped).toBeUndefined()
     const { pages } = (await stage.call(muxi.url, `/api/v1/jobs/${id}/text?format=json`)).body
     expect(pages.map(({ page, label }: Record<string, unknown>) => [page, label])).toEqual([
       [1, undefined],
@@ -119,8 +132,9 @@ it(
       [3, 'dredging.pdf'],
       [4, 'fares.csv'],
       [5, 'fares (2).csv'],
-      [6, 'letter.eml'],
-      [7, 'letter.eml/oars.txt'],
+      [6, 'inner.zip/tides.txt'],
+      [7, 'letter.eml'],
+      [8, 'letter.eml/oars.txt'],
     ])
     expect(pages[0].text).toContain('dredged in **May**')
     expect(pages[0].text).toMatch(
@@ -129,7 +143,8 @@ it(
     expect(pages[1].text).toContain('Old Matilda')
     expect(pages[1].ocr.confidence).toBeGreaterThan(80)
     expect(pages[4].text).toMatch(/^\| East \| 9 \|$/m)
-    expect(pages[5].text).toContain('The Ferry Handbook')
+    expect(pages[5].text).toContain('Ebb at noon.')
+    expect(pages[6].text).toContain('The Ferry Handbook')
     const job = (await stage.call(muxi.url, `/api/v1/jobs/${id}`)).body
     expect(job.metadata.members.slice(0, 2)).toEqual([
       { name: 'harbour.eml', from_page: 1, pages: 1 },
@@ -167,8 +182,8 @@ it(
     const forwarded = await ingestFile('forwarded.eml', readFileSync('tests/fixtures/mails/forwarded.eml'))
     expect(forwarded.end.data.result).toMatchObject({
       pages: 3,
-      skipped: [{ name: 'winmail.dat', reason: expect.stringContaining('TNEF') }],
-      notices: [{ code: 'left_out', places: ['winmail.dat'] }],
+      skipped: [{ name: 'winmail.dat', reason: expect.stringContaining('damaged') }],
+      notices: [{ code: 'unreadable', places: ['winmail.dat'] }],
     })
   },
 )

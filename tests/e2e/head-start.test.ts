@@ -3,18 +3,18 @@ import { expect, it, onTestFinished } from 'vitest'
 import { openGate } from '../support/gate.ts'
 import { HANG } from '../support/scripted-model.ts'
 import { openStage, type Stage } from '../support/stage.ts'
-import { cancel, expectStatus, send, SWEPT_MS } from '../support/turns.ts'
+import { cancel, expectStatus, send, SOON_SWEPT, SWEPT_MS } from '../support/turns.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
 
-async function openSwept(): Promise<Stage> {
-  const stage = await openStage({ env: { MUXI_ENGINE_SWEEP_MS: '1000' } })
+async function openSwept(env: Record<string, string> = { MUXI_ENGINE_SWEEP_MS: '1000' }): Promise<Stage> {
+  const stage = await openStage({ env })
   onTestFinished(() => stage.close())
   return stage
 }
 
-const openBehindGate = async () => {
-  const stage = await openSwept()
+const openBehindGate = async (env?: Record<string, string>) => {
+  const stage = await openSwept(env)
   const gate = await openGate(stage.temporal!.address)
   const all = await stage.start('all', { env: { TEMPORAL_ADDRESS: gate.address } })
   return { stage, gate, all }
@@ -27,7 +27,7 @@ it(
     'killed with -9 it leaves nothing: the message runs when it is sent again, or was never accepted',
   ),
   async () => {
-    const { stage, gate, all } = await openBehindGate()
+    const { stage, gate, all } = await openBehindGate(SOON_SWEPT)
     const [repeated, left] = [await stage.conversation(all.url), await stage.conversation(all.url)]
     const cue = stage.model.script(HANG, { say: 'Again.' })
     gate.shut()

@@ -88,7 +88,8 @@ describe('a folder that an agent file names', () => {
       expect(knowledge_sources).toMatchObject([{ document_count: 2 }])
       expect(await stage.rows("select 1 from jobs where name = 'fog.md'")).toHaveLength(1)
       const results = await stage.rows("select result from jobs where name in ('ferry.md', 'fog.md') order by id")
-      const replaced = { code: 'replaced', message: 'It took the place of the earlier document of its name', count: 1 }
+      const message = 'It took the place of the earlier document of its name'
+      const replaced = { code: 'replaced', message, count: 1, text: message }
       expect(results.map(({ result }) => JSON.parse(String(result)).notices)).toEqual([
         undefined,
         [replaced],

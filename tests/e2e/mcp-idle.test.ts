@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { afterEach, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { isAlive } from '../support/is-alive.ts'
+import { LONG } from '../support/long.ts'
 import { FAULTY, NODE, TINY } from '../support/mcp-servers.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { keeps } from './requirements.ts'
@@ -77,8 +78,8 @@ it(keeps('mcp.idle.look', 'looking at an idle server starts it, also from anothe
   expect(pids().length).toBe(before + 1)
 })
 
-it(keeps('mcp.idle.slow', 'a call to an idle server waits for one that needs half a minute to start'), async () => {
-  writeFileSync(join(stage.folder, 'noted.slow'), '')
+it(keeps('mcp.idle.slow', 'a call to an idle server waits for one that needs long to start'), async () => {
+  writeFileSync(join(stage.folder, 'noted.slow'), LONG ? '30000' : '12000')
   const cue = stage.model.script(
     { call: [{ name: 'faulty__count', arguments: { label: 'slow' } }] },
     { say: 'Counted.' },

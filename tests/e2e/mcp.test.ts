@@ -223,8 +223,9 @@ it(
   },
 )
 
-it(keeps('mcp.slow', 'a call waits for a server that needs half a minute to start, and is made once'), async () => {
-  writeFileSync(`${countFile}.slow`, '')
+it(keeps('mcp.slow', 'a call waits for a server that needs long to start, and is made once'), async () => {
+  // Longer than Temporal waits for a heartbeat, and than a worker waits for a server by URL.
+  writeFileSync(`${countFile}.slow`, '12000')
   const { body } = await stage.call(api.url, '/api/v1/agents/caller/mcp_servers/faulty')
   process.kill(body.stats.pid, 'SIGKILL')
   const isGone = async () =>

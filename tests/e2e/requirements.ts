@@ -6,6 +6,13 @@ export const REQUIREMENTS = {
     'Last-Event-ID resumes at the next event; an invalid one is 400, one at the end 204, one beyond the head gets the whole text',
   'chat.replay': 'A finished turn is replayed byte for byte',
 
+  'routing.chosen': 'A message to no agent is answered by the one that the model chose, told with its confidence',
+  'routing.cached': 'The same message is routed without a model, until agents change',
+  'routing.failed':
+    'When the model fails or names no agent, the nearest description decides; unsure, the default agent',
+  'routing.killed': 'kill -9 of a worker while the model chooses: another one chooses, and the turn ends once',
+  'routing.cancelled': 'Cancel while the model chooses: cancelled, and the request is closed',
+
   'worker-killed.other-worker':
     'kill -9 of a worker while a reply streams: withdrawn, re-emitted in full, next token within 10 s with another worker running',
   'worker-killed.supervised': 'kill -9 of the process in role all: the supervisor restarts it, next token within 25 s',
@@ -124,6 +131,8 @@ export const REQUIREMENTS = {
   'documents.scanned': 'A document without readable text says so',
   'documents.ocr': 'A page that is a picture of text is read, wherever its top is, and cited with its page',
   'documents.ocr_pages': 'Every page of a picture is read; pages that were not read are named',
+  'documents.ocr_within':
+    'Text of pictures within a document is read with its page; pictures that were not read are counted',
   'documents.ocr_killed':
     'kill -9 of the worker in a scan: pages that were read are not read again, and the text is the same',
   'documents.killed':

@@ -1,13 +1,18 @@
 // Pictures of text: pages of a document and pictures of their own, read, cited, and read once whatever is killed.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { zipSync } from 'fflate'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { holdAfter } from '../support/held-rows.ts'
+import { LONG } from '../support/long.ts'
 import { mixedPdf } from '../support/mixed-pages.ts'
 import { photograph } from '../support/media.ts'
+import { presentation } from '../support/presentation.ts'
 import { scan, scannedPdf } from '../support/scan.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { keeps } from './requirements.ts'
+
+const PAGES = LONG ? 40 : 20
 
 let stage: Stage
 let api: Muxi
@@ -83,9 +88,45 @@ it(
     }
     const stamped = [await scan(['The lamp of Sund burns whale oil.'], { dpi: 100 }), { sentences: ['Typed words.'] }]
     const unread = await ingest('document', 'mixed.pdf', await scannedPdf(stamped), { options: { ocr: 'never' } })
+    const message = expect.stringContaining("options.ocr 'auto'")
     expect((await finished(unread)).result.notices).toEqual([
-      { code: 'not_read', message: expect.stringContaining("options.ocr 'auto'"), count: 1, places: ['page 1'] },
+      { code: 'not_read', message, count: 1, places: ['page 1'], text: expect.stringMatching(/ \(page 1\)$/) },
     ])
+  },
+)
+
+it(
+  keeps('documents.ocr_within', 'pictures on slides are read once each, also in an archive, and counted otherwise'),
+  async () => {
+    const picture = (id: string) => `<p:pic><p:blipFill><a:blip r:embed="${id}"/></p:blipFill></p:pic>`
+    const image = (target: string): [string, string] => ['image', target]
+    const deck = presentation(
+      [
+        { shapes: picture('one'), relations: { one: image('media/lamp.jpg') } },
+        {
+          shapes: `<p:sp><p:txBody><a:p><a:r><a:t>The lamp of Sund</a:t></a:r></a:p></p:txBody></p:sp>${picture('one')}${picture('two')}`,
+          relations: { one: image('media/lamp.jpg'), two: image('media/drawing.emf') },
+        },
+      ],
+      {
+        'media/lamp.jpg': { content: await scan(['The lamp of Sund burns 12 litres of whale oil.'], { dpi: 100 }) },
+        'media/drawing.emf': { content: 'no picture of dots' },
+      },
+    )
+    const id = await ingest('document', 'lamp.pptx', deck)
+    const notice = { code: 'not_read', message: 'Text in pictures is not read', count: 1, places: ['Slide 2'] }
+    expect((await finished(id)).result.notices).toEqual([notice])
+    const text = 'The lamp of Sund burns 12 litres of whale oil.'
+    expect(await pages(id)).toMatchObject([{ text }, { text: 'The lamp of Sund' }])
+    const zipped = await ingest('document', 'lamps.zip', Buffer.from(zipSync({ 'a/lamp.pptx': deck })))
+    expect((await finished(zipped)).status).toBe('completed')
+    expect((await pages(zipped))[0]).toMatchObject({ text, label: 'a/lamp.pptx, Slide 1' })
+    const unread = await ingest('document', 'lamp.pptx', deck, { options: { ocr: 'never' } })
+    expect((await finished(unread)).result.notices).toContainEqual({
+      ...notice,
+      count: 3,
+      places: ['Slide 1', 'Slide 2'],
+    })
   },
 )
 
@@ -101,34 +142,38 @@ it(keeps('images.ocr', 'the text in a picture is read and found'), async () => {
 it(
   keeps(
     'documents.ocr_killed',
-    'kill -9 in 40 pages of scans and text: what was read is not read again, the text is the same',
+    `kill -9 in ${PAGES} pages of scans and text: what was read is not read again, the text is the same`,
   ),
   async () => {
-    const bytes = await mixedPdf(40, 4)
-    // Of the scans, pages 4, 8, 12 and 16.
-    const letGo = await holdAfter(stage, 'scans', 16)
+    const bytes = await mixedPdf(PAGES, 4)
+    // Of the scans, on each fourth page.
+    const held = PAGES / 10
+    const letGo = await holdAfter(stage, 'scans', held * 4)
     const id = await ingest('document', 'mixed.pdf', bytes)
     const read = () => stage.rows('select page, attempts, read from ocr_pages where job_id = ? order by page', id)
     const finishedPages = async () => (await read()).filter((row) => row['read'] !== null)
-    await expect.poll(async () => (await finishedPages()).length, { timeout: 60_000 }).toBe(4)
+    await expect.poll(async () => (await finishedPages()).length, { timeout: 60_000 }).toBe(held)
     const stream = await stage.followJob(api.url, id)
     await worker.kill()
     const before = await finishedPages()
-    expect(before).toHaveLength(4)
+    expect(before).toHaveLength(held)
     await letGo()
     worker = await stage.start('worker')
     expect((await stream.untilFinal(100_000)).type).toBe('completed')
     const after = await read()
-    expect(after).toHaveLength(10)
+    expect(after).toHaveLength(PAGES / 4)
     expect(after).toEqual(expect.arrayContaining(before))
 
     const undisturbed = await ingest('document', 'mixed.pdf', bytes, { options: { languages: ['eng'] } })
     await finished(undisturbed)
     const text = await pages(id)
     expect(text).toEqual(await pages(undisturbed))
-    expect(text[39]).toMatchObject({ page: 40, text: expect.stringContaining('lighthouse 40 counts 280 ships') })
-    expect(text[38]).toMatchObject({ page: 39, text: expect.stringContaining('lighthouse 39 counts 273 ships') })
+    for (const page of [PAGES, PAGES - 1])
+      expect(text[page - 1]).toMatchObject({
+        page,
+        text: expect.stringContaining(`lighthouse ${page} counts ${page * 7} ships`),
+      })
   },
-  // Reads twenty pages with OCR, ten of them with a kill in between: more than two minutes on a busy machine.
+  // Reads half as many pages with OCR, half of them with a kill in between: more than two minutes on a busy machine.
   300_000,
 )

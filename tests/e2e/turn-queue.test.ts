@@ -9,7 +9,7 @@ import { FAULTY, NODE } from '../support/mcp-servers.ts'
 import { type Strike, strikeAll, strikesOf } from '../support/nemesis.ts'
 import { HANG } from '../support/scripted-model.ts'
 import { type Answer, openStage, type Stage, type StageOptions } from '../support/stage.ts'
-import { cancel, expectStatus, send, SWEPT_MS, turnRow } from '../support/turns.ts'
+import { cancel, expectStatus, send, SOON_SWEPT, SWEPT_MS, turnRow } from '../support/turns.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
 
@@ -158,7 +158,7 @@ describe('processes that are killed', () => {
   )
 
   it(keeps('queue.terminated', 'a turn whose workflow is terminated fails, and the next one runs'), async () => {
-    const stage = await open()
+    const stage = await open({ env: SOON_SWEPT })
     const { url } = await stage.start('all')
     const conversation_id = await stage.conversation(url)
     const first = await send(stage, url, stage.model.script(HANG), { conversation_id })
@@ -253,6 +253,8 @@ describe('a turn that waits for an approval', () => {
         .toHaveLength(2)
       await doomed.kill()
       expect(await lost).toBe('cut')
+      // Only now: the sweeper of the other worker still skips these turns.
+      await stage.start('worker', { env: { MUXI_ENGINE_SWEEP_AGE_MS: '1000' } })
       for (const { turn_id } of [cancelled, interrupted]) await expectStatus(stage, turn_id, 'cancelled')
       for (const { body } of [next, by]) await expectStatus(stage, body.turn_id, 'completed')
       stage.model.assertUsed()

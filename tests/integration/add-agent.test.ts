@@ -29,6 +29,7 @@ function contextOf(storage: Storage): ApiContext {
     embedder: hashingEmbedder(),
     client: { withDeadline: away, workflow: { start: away } } as unknown as ApiContext['client'],
     providers: { openai: {}, anthropic: {}, gemini: {}, xai: {} },
+    abilityFaults: () => [],
     checkUrl: () => Promise.resolve(),
     apiEnv: {},
     limits: { upload_bytes: 2 ** 20, knowledge_files: 10 } as ApiContext['limits'],

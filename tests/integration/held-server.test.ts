@@ -131,7 +131,7 @@ for (const dialect of dialects) {
       const { own, row, end, slow } = await stage({ idle_stop: 1 })
       const held = await own()
       await expect.poll(row).toMatchObject({ state: 'idle' })
-      writeFileSync(slow, '')
+      writeFileSync(slow, '30000')
       const calling = count(held, 'moved').catch((thrown: unknown) => thrown)
       await expect.poll(row).toMatchObject({ state: 'connecting' })
       end(held)

@@ -62,6 +62,13 @@ it('every batch is parsed, then every batch is indexed, and all of it is publish
   expect(names.slice(-1)).toEqual(['publishJob'])
 })
 
+it('a document that was read when it was inspected has no batches to parse', async () => {
+  sandbox.script({ ...document(2), inspectFile: () => ({ pages: 60, batches: 2, parsed: true }) })
+  expect(await (await start()).result()).toEqual({ status: 'completed' })
+  expect(batchesOf('parseBatch')).toEqual([])
+  expect(batchesOf('indexBatch')).toEqual([1, 2])
+})
+
 it(`${PARSING} batches are parsed at a time`, async () => {
   const letGo = Promise.withResolvers<void>()
   sandbox.script({

@@ -44,6 +44,20 @@ describe('a page of a scan', () => {
   })
 })
 
+it('a table is read row by row', async () => {
+  const rows = [
+    ['Boat', 'Length', 'Fee in euro'],
+    ['Heron', '12 metres', '1,450.00'],
+    ['Tern', '9 metres', '980.50'],
+    ['Gull', '7 metres', '612.75'],
+  ]
+  const page = await scan(['Fees of the harbour of Sund', ...rows.map((row) => row.join('\t'))])
+  const read = await ocr.recognize({ path: file(page) }, options())
+  const [header, ...others] = rows.map((row) => `| ${row.join(' | ')} |`)
+  expect(read.text).toBe(['Fees of the harbour of Sund', '', header, '|---|---|---|', ...others].join('\n'))
+  expect(read.paragraphs).toHaveLength(2)
+})
+
 it('small letters of a picture are read, a blank page has none, and other writing needs its language', async () => {
   const page = await scan(LINES, { dpi: 75 })
   expect((await ocr.recognize({ path: file(page) }, options())).text).toContain('painted the blue door')

@@ -4,10 +4,17 @@ import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { inspectDocument, PARSER, parsePages, readDocument } from '../../media/document/parse-document.ts'
+import {
+  expectDocument,
+  inspectDocument,
+  PARSER,
+  parsePages,
+  readDocument,
+} from '../../media/document/parse-document.ts'
 import type { ParseLimits } from '../../media/document/parse-limits.ts'
-import type { ChildKind } from '../../media/process/child-kind.ts'
-import { endIdleChildren } from '../../media/process/child-pool.ts'
+import { type ChildKind, scriptCommand } from '../../media/process/child-kind.ts'
+import { endIdleChildren, withChild } from '../../media/process/child-pool.ts'
+import { endSpares } from '../../media/process/spares.ts'
 import { startChild } from '../support/children.ts'
 import { numberedPages, pdf } from '../support/pdf.ts'
 import { tempDir } from '../support/temp-dir.ts'
@@ -20,6 +27,7 @@ const options = (limits: Partial<ParseLimits> = {}, signal = new AbortController
 /** A parser that is third-party code. */
 const instead = (code: string): ChildKind => ({
   ...PARSER,
+  samples: [],
   command: () => [process.execPath, ['-e', `/* muxi stand-in of ${process.pid} */ ${code}`]],
 })
 
@@ -56,11 +64,28 @@ test('pages are read in batches, with their numbers, headings and sentences', as
 })
 
 test('one parser serves the batches of a document, and exits with the idle ones', async () => {
+  await endIdleChildren()
   const path = file(pdf(numberedPages(4)))
   await inspectDocument(path, options())
+  // The second is the spare.
+  await expect.poll(() => childrenNow().length).toBe(2)
   const pids = childrenNow()
   await parsePages(path, { from: 1, to: 2 }, options())
   expect(childrenNow()).toEqual(pids)
+  await endIdleChildren()
+  expect(childrenNow()).toEqual([])
+})
+
+test('a stored document has its parser started; text and pictures have not', async () => {
+  await endIdleChildren()
+  expectDocument('text/plain', LIMITS.memory_mb)
+  expectDocument('image/png', LIMITS.memory_mb)
+  expectDocument('text/html', LIMITS.memory_mb)
+  await expect.poll(() => childrenNow().length).toBe(1)
+  const [spare] = childrenNow()
+  const path = file(pdf(numberedPages(2)))
+  expect((await inspectDocument(path, options())).pages).toBe(2)
+  expect(childrenNow()).toContain(spare)
   await endIdleChildren()
   expect(childrenNow()).toEqual([])
 })
@@ -75,6 +100,8 @@ test('text is read without a parser, and a long one has several pages of which n
 
 describe('a file that cannot be read is a MediaFailure that names the reason', () => {
   afterEach(async () => {
+    // Only the spare may be left.
+    await endSpares()
     await expect.poll(childrenNow).toEqual([])
   })
   const whole = pdf(numberedPages(40))
@@ -110,7 +137,11 @@ describe('a file that cannot be read is a MediaFailure that names the reason', (
   })
 
   test('a parser that cannot be started is no fault of the file', async () => {
-    const asked = inspectDocument(file(whole), options(), { ...PARSER, command: () => ['/nowhere/node', []] })
+    const asked = inspectDocument(file(whole), options(), {
+      ...PARSER,
+      samples: [],
+      command: () => ['/nowhere/node', []],
+    })
     await expect(asked).rejects.toThrow(/^Cannot start/)
   })
 
@@ -134,6 +165,17 @@ describe('a file that cannot be read is a MediaFailure that names the reason', (
     controller.abort(reason)
     await failed
   })
+})
+
+test('a child cannot write, by a worker thread either', async () => {
+  const command = scriptCommand(new URL('../support/writing-child.ts', import.meta.url))
+  const kind: ChildKind = { what: 'document', writes: false, most: 1, command }
+  const path = join(tempDir(), 'written')
+  const told = await withChild(kind, { owner: 'anna', memory_mb: 512 }, (child) =>
+    child.ask<{ written: boolean }>({ path }, options()),
+  )
+  expect(told).toEqual({ written: false })
+  await endIdleChildren()
 })
 
 test('a parser inherits no secrets', async () => {
@@ -166,7 +208,8 @@ test.each(['node', 'deno'] as const)(
       execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' })
         .split('\n')
         .filter((line) => line.includes(`parse-child.ts ${parent.pid} `))
-    await expect.poll(() => parsers().length, { interval: 20 }).toBe(2)
+    // One works, one waits for its document, and one is the spare.
+    await expect.poll(() => parsers().length, { interval: 20 }).toBe(3)
     // Not its group: the parsers must notice by themselves.
     process.kill(parent.pid, 'SIGKILL')
     await expect.poll(parsers).toEqual([])

@@ -1,6 +1,7 @@
 // Pictures as they are meant to be seen: transparent ones on a ground of contrast, every page of a TIFF, other colours and depths.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { type ImageFacts, READABLE, withPreparedImage } from '../../media/image/image.ts'
@@ -57,6 +58,39 @@ it('every page of a fax is read, in its proportions', async () => {
   expect(pages[0]!.facts.pages).toBe(3)
   const { width, height } = await sharp(pages[0]!.shown).metadata()
   expect(height / width).toBeCloseTo((1_057 * 204) / 98 / 1_728, 1)
+})
+
+describe('a picture with dots twice as close across as down', () => {
+  const fax = (format: 'png' | 'jpeg') => async () => {
+    const { width, height } = await drawing(['The pump of Sund holds 12 bar.']).metadata()
+    const flat = drawing(['The pump of Sund holds 12 bar.']).resize({
+      width,
+      height: Math.round(height / 2),
+      fit: 'fill',
+    })
+    let bytes = await flat[format]({ quality: 95 }).withMetadata({ density: 200 }).toBuffer()
+    if (format === 'png') {
+      // A chunk: its length, name, dots per metre across and down, unit, checksum.
+      const at = bytes.indexOf('pHYs')
+      bytes.writeUInt32BE(Math.round(bytes.readUInt32BE(at + 4) / 2), at + 8)
+      bytes.writeUInt32BE(crc32(bytes.subarray(at, at + 13)), at + 13)
+    } else {
+      // A segment: its marker, length, name, version, unit, dots per inch across and down, no thumbnail.
+      const segment = Buffer.from('ffe000104a46494600010201' + '00c80064' + '0000', 'hex')
+      bytes = Buffer.concat([bytes.subarray(0, 2), segment, bytes.subarray(2)])
+    }
+    return { bytes, wanted: height / width }
+  }
+  it.each([
+    ['as a PNG', fax('png')],
+    ['as a JPEG', fax('jpeg')],
+  ])('%s is read in its proportions', async (_, make) => {
+    const { bytes, wanted } = await make()
+    const { text, shown } = await read(await made(Promise.resolve(bytes)))
+    expect(text.trim()).toBe('The pump of Sund holds 12 bar.')
+    const { width, height } = await sharp(shown).metadata()
+    expect(height / width).toBeCloseTo(wanted, 1)
+  })
 })
 
 describe('a picture', () => {

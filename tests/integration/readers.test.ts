@@ -23,7 +23,7 @@ describe('the same handbook', () => {
     ['odt', documents.odt, 2],
     ['rtf', documents.rtf, 2],
     ['html', documents.html, 1],
-    ['epub', documents.epub, 2],
+    ['epub', documents.epub, 3],
     ['pptx', documents.pptx, 2],
     ['odp', documents.odp, 2],
     ['json', documents.json, 1],
@@ -93,9 +93,12 @@ test('RTF has each letter once, by its code page or by Unicode', async () => {
   expect(first!.text).toContain('Паром в Сунд costs 8 € or € 9')
 })
 
-test('EPUB chapters are labelled by the table of contents, in reading order', async () => {
+test('EPUB chapters are labelled by the table of contents, in reading order, with the ones that are missing', async () => {
   const { pages } = await read(documents.epub())
-  expect(pages.map(({ label }) => label)).toEqual(['Timetable', 'What it costs'])
+  expect(pages.map(({ label }) => label)).toEqual(['Timetable', 'Contents', 'What it costs'])
+  expect(pages[1]!.text).toContain('What it costs')
+  expect(pages[1]!.text).not.toMatch(/^# x/)
+  expect(pages[0]!.notices).toMatchObject([{ code: 'unreadable', count: 1, places: ['gone'] }])
 })
 
 test('a mail has its senders, its date and the names of its files', async () => {

@@ -31,7 +31,7 @@ async function leave(storage: Storage, conversationId: string, status: TurnStatu
     if (status === 'pending') return
     await addEvents(tx, turn_id, undefined, [
       acceptedEvent(turn_id, turn),
-      ...(isBegun ? [startEvent(turn_id, turn)] : []),
+      ...(isBegun ? [startEvent(turn_id, { ...turn, routing_confidence: null })] : []),
     ])
   })
   return turn_id

@@ -212,9 +212,9 @@ export function epub(second = 'text/fares%20now.xhtml'): Buffer {
     'OEBPS/book.opf': `<package xmlns="http://www.idpf.org/2007/opf"><manifest>
       <item id="nav" href="nav.xhtml" media-type="application/xhtml+xml" properties="nav"/><item id="two" href="${second}" media-type="application/xhtml+xml"/>
       <item id="one" href="text/one.xhtml" media-type="application/xhtml+xml"/><item id="css" href="a.css" media-type="text/css"/></manifest>
-      <spine><itemref idref="one"/><itemref idref="two"/></spine></package>`,
+      <spine><itemref idref="one"/><itemref idref="nav"/><itemref idref="gone"/><itemref idref="two"/></spine></package>`,
     'OEBPS/nav.xhtml': page(
-      '<nav><ol><li><a href="text/one.xhtml">Timetable</a></li><li><a href="text/fares%20now.xhtml#top">What it costs</a></li></ol></nav>',
+      '<nav><ol><li><a href="text/one.xhtml">Timetable</a></li><li><a href="text/fares%20now.xhtml#top">What it costs</a></li><li><a href="nav.xhtml">Contents</a></li></ol></nav>',
     ),
     'OEBPS/text/one.xhtml': page(
       '<h1>The Ferry Handbook</h1><p>The ferry to Sund leaves at 7:40.</p><p>Dogs travel free.</p>',

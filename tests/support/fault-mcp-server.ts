@@ -2,15 +2,19 @@
 // Arguments: the fault; a file to which each call appends its label; beside it, `.starts` gets a line with each start, and a call
 // that is held is answered once there is `.released`.
 import { execFileSync, spawn } from 'node:child_process'
-import { appendFileSync, existsSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { parseExact } from '../../contracts/exact-json.ts'
 
 const [fault = 'none', countFile = ''] = process.argv.slice(2)
 const TOOLS = 500
 if (countFile !== '') appendFileSync(`${countFile}.starts`, `${process.pid}\n`)
-// Once there is a file beside the other, the next start takes half a minute.
-const slow = existsSync(`${countFile}.slow`) ? 30_000 : fault === 'slow-start' ? 3_000 : 0
+// Once there is a file beside the other, the next start takes as many milliseconds as it says.
+const slow = existsSync(`${countFile}.slow`)
+  ? Number(readFileSync(`${countFile}.slow`, 'utf8'))
+  : fault === 'slow-start'
+    ? 3_000
+    : 0
 const label = {
   type: 'object',
   properties: { label: { type: 'string' }, ms: { type: 'integer' }, held: { type: 'boolean' } },

@@ -9,7 +9,8 @@ export interface PdfPage {
 
 /** A page whose words stand at places of their own, in points from its lower left corner. */
 export interface PlacedPage {
-  words: { x: number; y: number; text: string }[]
+  /** Default size: 11 points. */
+  words: { x: number; y: number; text: string; size?: number }[]
   /** Strokes from point to point. */
   lines?: [x: number, y: number, x2: number, y2: number][]
 }
@@ -82,7 +83,7 @@ function show(text: string): string {
 
 function contentsOf(page: PdfPage | PlacedPage): string {
   if ('words' in page) {
-    const words = page.words.map(({ x, y, text }) => `BT /F1 11 Tf ${x} ${y} Td ${show(text)} ET`)
+    const words = page.words.map(({ x, y, text, size = 11 }) => `BT /F1 ${size} Tf ${x} ${y} Td ${show(text)} ET`)
     const lines = (page.lines ?? []).map(([x, y, x2, y2]) => `${x} ${y} m ${x2} ${y2} l S`)
     return [...words, ...lines].join('\n')
   }

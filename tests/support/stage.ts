@@ -14,6 +14,7 @@ import { checkInvariants, type Expectations } from './invariants.ts'
 import { type PostgresServer, startPostgres } from './postgres.ts'
 import { type Place, readRows, type Row, writeRows } from './rows.ts'
 import { ScriptedModel } from './scripted-model.ts'
+import { copyBundle } from './shared-cache.ts'
 import { SseClient } from './sse-client.ts'
 import { temporalBinary } from './temporal-binary.ts'
 import { WsClient } from './ws-client.ts'
@@ -65,7 +66,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const model = await ScriptedModel.start()
   const stage = new Stage(folder, model, options)
   if (options.database === 'postgres') await stage.startPostgres()
-  if (!options.withoutTemporal) await stage.startTemporal()
+  if (!options.withoutTemporal) await Promise.all([stage.startTemporal(), copyBundle(stage.dataDir)])
   return stage
 }
 
@@ -223,7 +224,7 @@ export class Stage {
     return { status: response.status, headers: response.headers, text: answered, body: json }
   }
 
-  /** Sends a message and follows its events. */
+  /** Sends a message and follows its events. @param more.agent `auto` for the orchestrator */
   chat(
     url: string,
     content: string,
@@ -231,7 +232,8 @@ export class Stage {
   ): Promise<SseClient> {
     const { agent = 'scripted', key = this.key, headers = {}, ...fields } = more
     const body = JSON.stringify({ content, ...fields })
-    return SseClient.open(`${url}/api/v1/agents/${agent}/chat/stream`, {
+    const to = agent === 'auto' ? '/chat' : `/agents/${agent}/chat`
+    return SseClient.open(`${url}/api/v1${to}/stream`, {
       method: 'POST',
       headers: { ...this.#headers(key, body), ...headers },
       body,

@@ -2,7 +2,9 @@
 import { expect } from 'vitest'
 import type { Answer, Stage } from './stage.ts'
 
-/** The sweeper leaves turns alone that were activated within the last 30 s. */
+/** Settings of a sweeper that does not wait as long as in production, but longer than a busy machine needs to accept a message. */
+export const SOON_SWEPT = { MUXI_ENGINE_SWEEP_MS: '1000', MUXI_ENGINE_SWEEP_AGE_MS: '10000' }
+/** Enough for the sweeper, which by default skips turns that were activated within the last 30 s. */
 export const SWEPT_MS = 60_000
 
 interface Sent {

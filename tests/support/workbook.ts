@@ -20,7 +20,12 @@ export interface SheetSource {
   filter?: string
   comments?: Record<string, string>
   boxes?: string[]
-  charts?: number
+  /** Charts, of which each is a part of its own: its content. */
+  charts?: string[]
+  /** Whether it is a sheet of charts instead of cells. */
+  isChart?: boolean
+  /** Threads of comments, in the older form as well. */
+  threads?: Record<string, string>
   pictures?: number
 }
 
@@ -42,8 +47,13 @@ export function workbook(sheets: SheetSource[], { date1904 = false } = {}): Buff
       .join('')}</x:sheets></x:workbook>`,
     'xl/_rels/workbook.xml.rels': relations([
       ['styles', 'styles.xml'],
-      ...named.map((_, index): [string, string] => ['worksheet', `worksheets/sheet${index + 1}.xml`]),
+      ...named.map((_, index): [string, string] => [
+        named[index]!.isChart ? 'chartsheet' : 'worksheet',
+        `worksheets/sheet${index + 1}.xml`,
+      ]),
+      ['person', 'person.xml'],
     ]),
+    'xl/person.xml': '<personList><person id="{A}" displayName="Ada Sund"/></personList>',
     'xl/styles.xml': `<styleSheet xmlns="${MAIN}"><fonts><font/><font><b/></font></fonts><cellXfs>${formats
       .flatMap((id) => [0, 1].map((font) => `<xf numFmtId="${id}" fontId="${font}"/>`))
       .join('')}</cellXfs></styleSheet>`,
@@ -51,17 +61,35 @@ export function workbook(sheets: SheetSource[], { date1904 = false } = {}): Buff
   for (const [index, sheet] of named.entries()) {
     parts[`xl/worksheets/sheet${index + 1}.xml`] = sheetXml(sheet, formats)
     const beside: [string, string][] = []
-    if (sheet.comments) {
+    if (sheet.comments || sheet.threads) {
       beside.push(['comments', `../comments${index}.xml`])
-      const list = Object.entries(sheet.comments).map(
-        ([at, text]) => `<comment ref="${at}"><text><r><t>${text}</t></r></text></comment>`,
-      )
+      const note = (at: string, text: string, author: number) =>
+        `<comment ref="${at}" authorId="${author}"><text><r><t>${text}</t></r></text></comment>`
+      const list = [
+        ...Object.entries(sheet.comments ?? {}).map(([at, text]) => note(at, text, 0)),
+        ...Object.entries(sheet.threads ?? {}).map(([at, text]) => note(at, `[Threaded comment] ${text}`, 1)),
+      ]
       parts[`xl/comments${index}.xml`] =
-        `<comments xmlns="${MAIN}"><commentList>${list.join('')}</commentList></comments>`
+        `<comments xmlns="${MAIN}"><authors><author>Bo</author><author>tc={T}</author></authors><commentList>${list.join('')}</commentList></comments>`
+    }
+    if (sheet.threads) {
+      beside.push(['threadedComment', `../threads${index}.xml`])
+      const list = Object.entries(sheet.threads).map(
+        ([at, text]) =>
+          `<threadedComment ref="${at}" dT="2026-06-18T17:12:37.41" personId="{A}"><text>${text}</text></threadedComment>`,
+      )
+      parts[`xl/threads${index}.xml`] = `<ThreadedComments>${list.join('')}</ThreadedComments>`
     }
     if (sheet.boxes || sheet.charts || sheet.pictures) {
       beside.unshift(['drawing', `../drawings/drawing${index}.xml`])
       parts[`xl/drawings/drawing${index}.xml`] = drawingXml(sheet)
+      for (const [number, chart] of (sheet.charts ?? []).entries()) parts[`xl/charts/${index}-${number}.xml`] = chart
+      const images = Array.from({ length: sheet.pictures ?? 0 }, (_, number) => `media/${index}-${number}.png`)
+      for (const image of images) parts[`xl/${image}`] = 'x'
+      parts[`xl/drawings/_rels/drawing${index}.xml.rels`] = relations([
+        ...(sheet.charts ?? []).map((_, number): [string, string] => ['chart', `../charts/${index}-${number}.xml`]),
+        ...images.map((image): [string, string] => ['image', `../${image}`]),
+      ])
     }
     if (beside.length > 0) parts[`xl/worksheets/_rels/sheet${index + 1}.xml.rels`] = relations(beside)
   }
@@ -103,11 +131,19 @@ function formatOf(cell: Cell): number {
   return typeof cell === 'object' ? (cell?.format ?? 0) : 0
 }
 
-function drawingXml({ boxes = [], charts = 0, pictures = 0 }: SheetSource): string {
+function drawingXml({ boxes = [], charts = [], pictures = 0 }: SheetSource): string {
+  const images = Array.from(
+    { length: pictures },
+    (_, number) =>
+      `<xdr:pic><xdr:blipFill><a:blip r:embed="rId${charts.length + number + 1}"/></xdr:blipFill></xdr:pic>`,
+  )
+  const frames = charts.map(
+    (_, number) => `<xdr:graphicFrame><c:chart xmlns:c="c" r:id="rId${number + 1}"/></xdr:graphicFrame>`,
+  )
   const shapes = boxes.map(
     (text) => `<xdr:sp><xdr:txBody><a:p><a:r><a:t>${text}</a:t></a:r></a:p></xdr:txBody></xdr:sp>`,
   )
-  return `<xdr:wsDr xmlns:xdr="d" xmlns:a="a">${shapes.join('')}${'<xdr:graphicFrame/>'.repeat(charts)}${'<xdr:pic/>'.repeat(pictures)}</xdr:wsDr>`
+  return `<xdr:wsDr xmlns:xdr="d" xmlns:a="a">${shapes.join('')}${frames.join('')}${images.join('')}</xdr:wsDr>`
 }
 
 function escape(text: string): string {

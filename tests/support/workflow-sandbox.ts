@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { activityInfo, cancelled, heartbeat } from '@temporalio/activity'
 import { Client, type WorkflowHandle } from '@temporalio/client'
 import type { History } from '@temporalio/common/lib/proto-utils.js'
@@ -17,9 +16,9 @@ import { connectOrThrow } from '../../temporal-config/connection.ts'
 import { startDevServer } from '../../temporal-config/dev-server.ts'
 import { ensureNamespace } from '../../temporal-config/namespace.ts'
 import { workflowBundle } from '../../workers/workflow-bundle.ts'
+import { SHARED_CACHE } from './shared-cache.ts'
 import { temporalBinary } from './temporal-binary.ts'
 
-const CACHE = fileURLToPath(new URL('../../node_modules/.cache/muxi', import.meta.url))
 /** The queue of the worker that holds the MCP servers. */
 export const MCP_QUEUE = 'muxi-mcp-sandbox'
 
@@ -92,7 +91,7 @@ export class WorkflowSandbox {
     }
     const activities = Object.fromEntries(NAMES.map((name) => [name, call(name)]))
     const shared = { connection: this.#connection, activities, maxHeartbeatThrottleInterval: 20 } as const
-    const bundle = await workflowBundle(CACHE)
+    const bundle = await workflowBundle(SHARED_CACHE)
     const workers = await Promise.all([
       Worker.create({
         ...shared,
@@ -133,7 +132,7 @@ export class WorkflowSandbox {
 
   /** Replays histories with the code of today. @returns what went wrong */
   async replay(): Promise<string[]> {
-    const options = { workflowBundle: await workflowBundle(CACHE) }
+    const options = { workflowBundle: await workflowBundle(SHARED_CACHE) }
     const wrong: string[] = []
     for await (const { workflowId, error } of Worker.runReplayHistories(options, await this.histories()))
       if (error) wrong.push(`${workflowId}: ${error.message}`)

@@ -5,6 +5,7 @@ import { join, relative } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type AgentFileFault, AgentFilesError, type LoadedAgent, loadAgentFiles } from '../../config/agent-files.ts'
 import type { ProvidersSettings } from '../../contracts/model-check.ts'
+import { VENDOR_NAMES, vendorOf } from '../../contracts/vendors.ts'
 
 const NO_KEYS: ProvidersSettings = { openai: {}, anthropic: {}, gemini: {}, xai: {} }
 const OPENAI_KEY: ProvidersSettings = { ...NO_KEYS, openai: { api_key: 'sk-configured' } }
@@ -154,7 +155,7 @@ describe('wrong files', () => {
     })
     expect(error.faults.map(brief)).toEqual([
       "7 model.temperature: a number from 0 to 2 / 'hot'",
-      "8 model.temprature: one of the keys provider, model, api_key, base_url, temperature, top_p, fallbacks / the unknown key 'temprature'",
+      "8 model.temprature: one of the keys provider, model, api_key, base_url, temperature, top_p, reasoning, api, max_output_tokens, fallbacks, requires / the unknown key 'temprature'",
       '10 memory.buffer: a whole number from 0 to 1000 / 1.5',
       '1 system_message: given (text of 1 to 100000 characters) / nothing',
       "3 on_busy: one of 'queue', 'reject', 'interrupt' / 'wait'",
@@ -291,10 +292,15 @@ describe('models', () => {
     )
   })
 
-  it.each(['anthropic', 'gemini', 'xai'])('of %s are not built in yet', (provider) => {
-    expect(model(`provider: ${provider}, model: m, api_key: k`)[0]).toMatch(
-      `model.provider: 'openai' or 'offline': '${provider}' is not built in yet`,
-    )
+  it.each(VENDOR_NAMES.filter((name) => !vendorOf(name).isLocal))('of %s need a key', (provider) => {
+    expect(model(`provider: ${provider}, model: m, api_key: k`)).toEqual([])
+    expect(model(`provider: ${provider}, model: m`)).toEqual([
+      `model.api_key: given, or ${vendorOf(provider).prefix}_API_KEY be set, because the model names ${provider}`,
+    ])
+  })
+
+  it.each(VENDOR_NAMES.filter((name) => vendorOf(name).isLocal))('of %s need none', (provider) => {
+    expect(model(`provider: ${provider}, model: m`)).toEqual([])
   })
 
   it('are checked down to their fallbacks', () => {

@@ -5,10 +5,12 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readModelsFile } from '../../config/models-file.ts'
 import type { OwnModels } from '../../contracts/schemas/own-models.ts'
+import { VENDOR_NAMES } from '../../contracts/vendors.ts'
 import { factsOf } from '../../providers/catalog.ts'
 import { ModelRegistry } from '../../providers/registry.ts'
 import { OFFLINE } from '../support/call-model.ts'
 
+const PROVIDERS = [...VENDOR_NAMES, 'offline']
 const MILLION = { input_tokens: 1_000_000, output_tokens: 1_000_000 }
 
 function known(model: string, { provider = 'openai', address = undefined as string | undefined, own = {} } = {}) {
@@ -109,10 +111,10 @@ describe('the file of the operator', () => {
     const path = file('llama3.2:\n  pictures: true\nopenai:a:\n  price: { input: -1 }\n  colour: red\n')
     expect(() => readModelsFile(path)).toThrow(
       [
-        `Cannot load ${path}:1:1: 'llama3.2' must be named '<provider>:<model>', with one of the providers openai, anthropic, gemini, xai, offline, got 'llama3.2'`,
+        `Cannot load ${path}:1:1: 'llama3.2' must be named '<provider>:<model>', with one of the providers ${PROVIDERS.join(', ')}, got 'llama3.2'`,
         `Cannot load ${path}:4:3: 'openai:a.price.output' must be given (a number from 0 to 1000000), got nothing`,
         `Cannot load ${path}:4:19: 'openai:a.price.input' must be a number from 0 to 1000000, got something else`,
-        `Cannot load ${path}:5:11: 'openai:a.colour' must be one of the keys price, context_window, pictures, got an unknown key`,
+        `Cannot load ${path}:5:11: 'openai:a.colour' must be one of the keys price, context_window, pictures, tools, response_schema, got an unknown key`,
       ].join('\n'),
     )
   })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { readDocx } from '../../media/document/readers/docx.ts'
+import { readFlatDocx } from '../../media/document/readers/flat-docx.ts'
 import { zip } from '../support/documents.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
@@ -251,7 +252,22 @@ it('has the values of charts, the text of diagrams and inserted files', async ()
   )
 })
 
-it('names pictures, objects and parts that it does not read', async () => {
+it('names the pictures of each page, for OCR', async () => {
+  const picture = (id: string) =>
+    `<w:r><w:drawing><wp:inline><a:graphic><a:graphicData><pic:pic xmlns:pic="http://schemas.openxmlformats.org/drawingml/2006/picture"><pic:blipFill><a:blip r:embed="${id}"/></pic:blipFill></pic:pic></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>`
+  const pages = await read(
+    docx(p(r('One') + picture('rId1')) + p('<w:r><w:br w:type="page"/></w:r>') + p(picture('rId2') + picture('rId1')), {
+      'media/a.png': { type: 'image', xml: 'x' },
+      'media/b.png': { type: 'image', xml: 'x' },
+    }),
+  )
+  expect(pages.map(({ pictures, notices }) => [pictures, notices])).toEqual([
+    [['word/media/a.png'], undefined],
+    [['word/media/b.png', 'word/media/a.png'], undefined],
+  ])
+})
+
+it('names pictures outside of the file, objects and parts that it does not read', async () => {
   const picture =
     '<w:r><w:drawing><wp:inline><a:graphic><a:graphicData><pic:pic xmlns:pic="http://schemas.openxmlformats.org/drawingml/2006/picture"><pic:blipFill><a:blip r:embed="rId9"/></pic:blipFill></pic:pic></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>'
   const object = (program: string) =>
@@ -275,4 +291,16 @@ it('reads changes as accepted, in text that was moved or inserted', async () => 
     ),
   )
   expect(text).toBe('new here')
+})
+
+it('that is one XML file with all its parts is read', async () => {
+  const part = (name: string, xml: string) =>
+    `<pkg:part pkg:name="${name}" pkg:contentType="application/xml"><pkg:xmlData>${xml}</pkg:xmlData></pkg:part>`
+  const document = `<w:document ${SPACES}><w:body>${p(r('Fares of 2026'))}</w:body></w:document>`
+  const path = join(tempDir(), 'a.xml')
+  writeFileSync(
+    path,
+    `<?xml version="1.0"?><?mso-application progid="Word.Document"?><pkg:package xmlns:pkg="http://schemas.microsoft.com/office/2006/xmlPackage">${part('/word/document.xml', document)}</pkg:package>`,
+  )
+  expect((await readFlatDocx(path))[0]!.text).toBe('Fares of 2026')
 })

@@ -17,20 +17,25 @@ test.each([
   [{ api_key: 'k' }, undefined, 'openai:text-embedding-3-small@384', 384],
   [{ api_key: 'k', base_url: 'http://localhost:1/v1' }, undefined, 'hashing-384', 384],
   [{ api_key: 'k' }, 'local', 'hashing-384', 384],
-  [{ base_url: 'http://localhost:1/v1' }, 'openai:nomic-embed-text@768', 'openai:nomic-embed-text@768', 768],
+  [{ base_url: 'http://localhost:1/v1' }, 'openai:some-embed-text@768', 'openai:some-embed-text@768', 768],
+  [{}, 'ollama:nomic-embed-text', 'ollama:nomic-embed-text@768', 768],
+  [{}, 'gemini:gemini-embedding-001', 'gemini:gemini-embedding-001@768', 768],
   [{ api_key: 'k' }, 'openai:text-embedding-3-large@1024', 'openai:text-embedding-3-large@1024', 1_024],
 ])('%j with %j embeds by %s', (openai, choice, model, dimension) => {
   expect(createEmbedder({ openai }, choice)).toMatchObject({ model, dimension })
 })
 
-test.each(['', 'openai', 'openai:', 'cohere:x', 'openai:a@b'])("the choice '%s' is refused", (choice) => {
-  expect(() => createEmbedder({ openai: {} }, choice)).toThrow(
-    /^Cannot choose embeddings: 'MUXI_EMBEDDING_MODEL' must be/,
-  )
-})
+test.each(['', 'openai', 'openai:', 'cohere:x', 'anthropic:x@3', 'openai:a@b'])(
+  "the choice '%s' is refused",
+  (choice) => {
+    expect(() => createEmbedder({ openai: {} }, choice)).toThrow(
+      /^Cannot choose embeddings: 'MUXI_EMBEDDING_MODEL' must be/,
+    )
+  },
+)
 
 test('the dimension of a model that is not known must be said', () => {
-  expect(() => createEmbedder({ openai: {} }, 'openai:nomic-embed-text')).toThrow(/openai:nomic-embed-text@768/)
+  expect(() => createEmbedder({ openai: {} }, 'openai:some-embed-text')).toThrow(/openai:some-embed-text@768/)
 })
 
 test('the same text has the same vector, of length 1, in every process and version', async () => {

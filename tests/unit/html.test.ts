@@ -126,3 +126,13 @@ it('takes pictures in base64 out of Markdown, in links, references and elements'
     count: 3,
   })
 })
+
+it('keeps where links of a file lead, also relative to it or to its base', () => {
+  const html =
+    '<base href="https://example.com/docs/"><a href="../fares.html">Fares</a> <a href="#top">Top</a> <a href="javascript:x()">Run</a>'
+  expect(markupToMarkdown(html, [], { keepsRelative: true })).toBe('[Fares](https://example.com/fares.html) Top Run')
+  const relative = '<a href="ships/my list.html?a=1">Ships</a>'
+  expect(markupToMarkdown(relative, [], { keepsRelative: true })).toBe('[Ships](ships/my%20list.html?a=1)')
+  expect(markupToMarkdown(relative)).toBe('Ships')
+  expect(markupToMarkdown('<p>A<a href="https://example.com/"><img src=x.png></a>B</p>')).toBe('AB')
+})

@@ -7,8 +7,9 @@ import { readMailFile } from '../../media/document/readers/eml.ts'
 import type { MailKind } from '../../media/document/readers/parse-mail.ts'
 import { sniffDocument } from '../../media/kind/sniff-document.ts'
 import { MemberFiles } from '../../media/document/unpack/member-files.ts'
-import { unpackMail } from '../../media/document/unpack/unpack-mail.ts'
+import { unpackMail } from '../../media/document/unpack/unpack.ts'
 import { msg } from '../support/ole.ts'
+import { tnef } from '../support/tnef.ts'
 
 const fixture = (name: string) => readFileSync(new URL(`../fixtures/mails/${name}`, import.meta.url))
 
@@ -30,7 +31,7 @@ const textOf = async (bytes: Uint8Array) => (await pages(bytes)).map(({ text }) 
 
 async function unpacked(bytes: Uint8Array, kind: MailKind = 'eml') {
   const files = new MemberFiles(mkdtempSync(join(folder, 'files-')))
-  await unpackMail(files, { path: stored(bytes), kind })
+  await unpackMail(files, { path: stored(bytes) }, kind)
   const members = files.members.map(({ name, path }) => ({ name, path, text: readFileSync(path, 'utf8') }))
   return { members, skipped: files.skipped }
 }
@@ -64,6 +65,13 @@ describe('the body', () => {
     expect(text).not.toContain('See the text')
   })
 
+  it('is both forms where they are two texts', async () => {
+    const plain = part('text/plain', 'The tide turns at noon, and the fairway is nine metres deep.')
+    const other = part('text/html', '<p>Dogs travel free of charge on every ferry to Sund this summer.</p>')
+    const text = await textOf(mail(...multipart('alternative', 'x', plain, other)))
+    expect(text).toMatch(/nine metres deep\.\n\nDogs travel free/)
+  })
+
   it('has the parts of a form that has several, and its files are attached', async () => {
     const several = multipart(
       'mixed',
@@ -89,6 +97,27 @@ describe('the body', () => {
       { code: 'unreadable', message: expect.stringContaining('encrypted'), count: 1 },
     ])
   })
+})
+
+it('a saved web page has its text and files by their addresses, without style sheets', async () => {
+  const bytes = mail(
+    ...multipart(
+      'related',
+      'x',
+      part('text/html', '<p>Fares</p>'),
+      ['Content-Location: files/all.css', ...part('text/css', 'p { color: red }')],
+      ['Content-Location: https://example.com/list.csv?a=1', ...part('text/csv', 'a,b')],
+    ),
+  )
+  expect(await textOf(bytes)).toContain('Fares')
+  expect((await unpacked(bytes)).members.map(({ name }) => name)).toEqual(['list.csv'])
+})
+
+it('the date is as its program wrote it, and receivers of a hidden copy are named', async () => {
+  const text = await textOf(
+    mail('Date: Fri, 15 Mar 2024 16:14:00 +0900 (JST)', 'Bcc: Eve <eve@example.com>', '', 'Hello'),
+  )
+  expect(text).toContain('Bcc: Eve <eve@example.com>\nDate: Fri, 15 Mar 2024 16:14:00 +0900')
 })
 
 describe('a character set', () => {
@@ -164,7 +193,6 @@ describe('forwarded mails', () => {
     ])
     expect(members[1]!.text).toContain('INNER-INVOICE total 48000')
     expect(await textOf(readFileSync(members[0]!.path))).toContain('お見積もりの件 48000円')
-    expect(sniffDocument(readFileSync(members[2]!.path), 'winmail.dat')).toBe('tnef')
   })
 
   it('are opened two levels deep; the files of a deeper one are named', async () => {
@@ -216,4 +244,39 @@ describe('a mail of Outlook', () => {
   it('that is cut off is damaged', async () => {
     await expect(pages(outer.subarray(0, 1_500), 'msg')).rejects.toMatchObject({ reason: 'damaged' })
   })
+})
+
+describe('a mail in TNEF', () => {
+  const bytes = tnef({
+    subject: 'Fähre',
+    html: '<p>The tide turns at <b>noon</b>.</p>',
+    files: { 'Größe.txt': Buffer.from('FILE 42') },
+  })
+
+  it('is read with its files, by itself and attached to another one', async () => {
+    expect(sniffDocument(bytes, 'winmail.dat')).toBe('tnef')
+    expect((await pages(bytes, 'tnef'))[0]!.text).toBe(
+      '# Fähre\n\nSubject: Fähre\nAttachments: Größe.txt\n\nThe tide turns at **noon**.',
+    )
+    const attached = [
+      'Content-Type: application/ms-tnef; name=winmail.dat',
+      'Content-Transfer-Encoding: base64',
+      '',
+      bytes.toString('base64'),
+    ]
+    const { members } = await unpacked(mail(...multipart('mixed', 'x', part('text/plain', 'See below.'), attached)))
+    expect(members.map(({ name, text }) => [name, text.slice(0, 7)])).toEqual([
+      ['winmail.dat', expect.anything()],
+      ['winmail.dat/Größe.txt', 'FILE 42'],
+    ])
+  })
+
+  it('that is cut off is damaged', async () => {
+    await expect(pages(bytes.subarray(0, -30), 'tnef')).rejects.toMatchObject({ reason: 'damaged' })
+  })
+})
+
+it('an mbox whose mails have few fields is one', () => {
+  const one = 'From a@example.com Tue Mar  3 10:00:00 2026\nContent-Type: text/plain\n\nHello\n'
+  expect(sniffDocument(Buffer.from(one), 'a.txt')).toBe('mbox')
 })

@@ -1,5 +1,5 @@
 // Which key and which fetch a model gets, by who named its address.
-import { beforeEach, expect, it, test } from 'vitest'
+import { beforeEach, describe, expect, it, test } from 'vitest'
 import { isElsewhere, modelFaults } from '../../contracts/model-check.ts'
 import type { AgentSource, ModelConfig } from '../../contracts/schemas/agent.ts'
 import { UrlRefused } from '../../contracts/url-refused.ts'
@@ -103,4 +103,99 @@ it('of 200 keys the providers are kept, and of others the one used longest ago i
   open(201)
   expect(open(1)).toBe(first)
   expect(open(2)).not.toBe(second)
+})
+
+describe('what an agent requires', () => {
+  const chosen = new ModelRegistry({
+    providers: PROVIDERS,
+    own_models: { 'ollama:blind': { pictures: false, tools: false } },
+    offline_words_per_second: 1,
+    stall_ms: 10_000,
+    guardedFetch: fetch,
+  })
+  const blind = { provider: 'ollama' as const, model: 'blind' }
+  const seeing = { provider: 'openai' as const, model: 'gpt-4.1' }
+  const server = { name: 'x', url: 'https://x.example' }
+
+  it('is done by the fallbacks that can do it', () => {
+    const config = { model: { ...blind, fallbacks: [seeing], requires: ['pictures' as const] } }
+    expect(chosen.chainOf(config, 'file').map(({ model: name, key_path }) => [name, key_path])).toEqual([
+      ['gpt-4.1', 'model.fallbacks.0.api_key'],
+    ])
+    expect(chosen.abilityFaults(config, 'file')).toEqual([])
+    expect(chosen.chainOf({ model: { ...blind, fallbacks: [seeing] } }, 'file')).toHaveLength(2)
+  })
+
+  it.each([
+    [
+      { model: { ...blind, requires: ['pictures' as const, 'tools' as const] } },
+      'a model that takes pictures and calls tools',
+    ],
+    [{ model: blind, mcp_servers: [server] }, 'a model that calls tools'],
+    [
+      { model: { provider: 'deepseek' as const, model: 'deepseek-chat', requires: ['response_schema' as const] } },
+      'a model that follows a JSON Schema by its vendor',
+    ],
+  ])('refuses an agent none of whose models can: %j', (config, words) => {
+    const [fault] = chosen.abilityFaults(config, 'file')
+    expect(fault).toMatchObject({ path: ['model', 'model'] })
+    expect(fault!.expected).toContain(words)
+  })
+})
+
+test.each([
+  [{ provider: 'xai', model: 'grok-4' }, 'https://api.x.ai/v1/chat/completions', 'authorization', 'Bearer sk-own'],
+  [
+    { provider: 'anthropic', model: 'claude-sonnet-5' },
+    'https://api.anthropic.com/v1/messages',
+    'authorization',
+    'Bearer sk-own',
+  ],
+  [
+    { provider: 'gemini', model: 'gemini-3-pro' },
+    /^https:\/\/generativelanguage.googleapis.com\/v1beta\/models\/gemini-3-pro:streamGenerateContent/,
+    'x-goog-api-key',
+    'sk-own',
+  ],
+  [{ provider: 'openai', model: 'gpt-4.1', api: 'responses' }, /\/v1\/responses$/, 'authorization', 'Bearer sk-own'],
+] as const)("%j is asked at %s with the agent's own key", async (chosen, url, header, key) => {
+  const asked: [string, Headers][] = []
+  const before = globalThis.fetch
+  globalThis.fetch = async (to, init) => {
+    asked.push([to instanceof Request ? to.url : String(to), new Headers(init?.headers)])
+    return new Response('{}', { status: 401 })
+  }
+  try {
+    const bare = new ModelRegistry({
+      providers: { openai: {} },
+      own_models: {},
+      offline_words_per_second: 1,
+      stall_ms: 9_000,
+      guardedFetch: fetch,
+    })
+    const [first] = bare.chainOf({ model: { ...chosen } }, 'file')
+    const request = {
+      model: chosen.model,
+      system: '',
+      messages: [{ role: 'user' as const, parts: [{ type: 'text' as const, text: 'Q' }] }],
+      tools: [],
+      passages: [],
+    }
+    const failure = bare.open(first!, 'sk-own').generate(request, async () => {}, new AbortController().signal)
+    await expect(failure).rejects.toMatchObject({ kind: 'final', status: 401 })
+  } finally {
+    globalThis.fetch = before
+  }
+  expect(asked).toHaveLength(1)
+  expect(asked[0]![0]).toMatch(url)
+  expect(asked[0]![1].get(header)).toBe(key)
+})
+
+it('a server at the usual local port is asked by the guarded fetch when the agent came over the API', async () => {
+  const [local] = registry.chainOf({ model: { provider: 'vllm', model: 'm' } }, 'api')
+  const request = { model: 'm', system: '', messages: [], tools: [], passages: [] }
+  await expect(
+    registry.open(local!, undefined).generate(request, async () => {}, new AbortController().signal),
+  ).rejects.toThrow()
+  expect(sent.map(({ url }) => url)).toEqual(['http://127.0.0.1:8000/v1/chat/completions'])
 })

@@ -21,6 +21,20 @@ it('RTF', async () => {
   expect((await readRtf(saved(rtf)))[0]!.text).toBe('10⁶ people, H₂O, x² end')
 })
 
+it('RTF keeps numbers of lists, and names hidden text, comments, headers and pictures, which it leaves out', async () => {
+  const rtf = String.raw`{\rtf1\ansi {\header\pard Head\par}Shown{\v secret} more\v  gone\v0  again\par
+{\listtext\pard\plain 7.\tab}\pard one\par {\listtext\pard\plain 8.\tab}two\par {\listtext\'b7\tab}three\par
+last{\*\annotation note}{\pict 0102}\par {\deleted old}new\par}`
+  const [page] = await readRtf(saved(rtf))
+  expect(page!.text).toBe('Shown more again\n\n7. one\n\n8. two\n\n-   three\n\nlast\n\nnew')
+  expect(page!.notices?.map(({ message, count }) => [message, count])).toEqual([
+    ['Headers and footers are left out', 1],
+    ['Hidden text is left out', 2],
+    ['Comments are left out', 1],
+    ['Text in pictures is not read', 1],
+  ])
+})
+
 it('OpenDocument', async () => {
   const names = ['office', 'text', 'table', 'style'].map((name) => `xmlns:${name}="${name}"`).join(' ')
   const cell = (text: string, spans = '') => `<table:table-cell${spans}><text:p>${text}</text:p></table:table-cell>`

@@ -57,6 +57,17 @@ test('dates, durations, percentages, formulas and what is left out', async () =>
   ])
 })
 
+test('fractions of seconds are kept', async () => {
+  const cell = (type: string, value: string, shown: string) =>
+    `<table:table-cell office:value-type="${type}" office:${type}-value="${value}"><text:p>${shown}</text:p></table:table-cell>`
+  const [page] = await read(
+    `<table:table table:name="Runs">${row(text('Start'), text('Run'))}
+    ${row(cell('date', '2024-03-01T06:00:00.789000000', 'a day'), cell('time', 'PT12H34M56.789000000S', '12:34:57'))}
+    ${row(cell('date', '2024-03-01T00:00:00.000', 'a day'), cell('time', 'PT00H00M06.5S', '00:06.5'))}</table:table>`,
+  )
+  expect(page!.text).toContain('| 2024-03-01 06:00:00.789 | 12:34:56.789 |\n| 2024-03-01 | 00:06.5 |')
+})
+
 test.each([
   ['1.234,57 €', '1234.5678', '1.234,5678 €'],
   ['1,234.57', '1234.5678', '1,234.5678'],

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { chunkPages } from '../../media/document/chunk.ts'
 import { readXlsx } from '../../media/document/readers/xlsx.ts'
+import { chart } from '../support/presentation.ts'
 import { type Cell, workbook, type SheetSource } from '../support/workbook.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
@@ -210,23 +211,29 @@ test('hidden sheets, rows and columns are left out and named', async () => {
   ])
 })
 
-test('comments and text boxes stand below the cells; charts and pictures are counted', async () => {
-  const [page] = await read([
+test('comments, charts and text boxes stand below the cells; pictures are named for OCR', async () => {
+  const pages = await read([
     {
       name: 'Costs',
       rows: [
         ['Item', 'Price'],
         ['Bolt', 12],
       ],
-      comments: { B2: 'Too much?' },
+      comments: { B2: 'Bo: Too much?' },
+      threads: { A2: 'Which one?' },
       boxes: ['Draft'],
-      charts: 2,
+      charts: [chart('line', [{ name: 'Price', categories: ['Bolt'], values: [12] }]), chart('pie', [])],
       pictures: 1,
     },
+    { name: 'Trend', rows: [], isChart: true, charts: [chart('bar', [{ categories: ['May'], values: [3] }])] },
   ])
-  expect(page!.text).toMatch(/\| Bolt \| 12 \|\n\nDraft\n\n\*\*Comments:\*\*\n\n- B2: Too much\?$/)
-  expect(page!.notices).toMatchObject([
-    { code: 'not_read', count: 2, places: ['Sheet Costs'] },
-    { code: 'not_read', count: 1 },
+  expect(pages.map(({ text }) => text)).toEqual([
+    expect.stringMatching(
+      /\| Bolt \| 12 \|\n\nDraft\n\n\*\*Line chart\*\*\n\n\| {2}\| Price \|\n.*\n\| Bolt \| 12 \|\n\n\*\*Comments:\*\*\n\n- B2, Bo: Too much\?\n- A2, Ada Sund, 2026-06-18T17:12:37.41: Which one\?$/,
+    ),
+    expect.stringMatching(/^\*\*Bar chart\*\*[^]*\| May \| 3 \|$/),
   ])
+  expect(pages[1]!.label).toBe('Sheet Trend')
+  expect(pages[0]!.notices).toMatchObject([{ code: 'not_read', count: 1, places: ['Sheet Costs'] }])
+  expect(pages[0]!.pictures).toEqual(['xl/media/0-0.png'])
 })

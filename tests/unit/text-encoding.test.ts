@@ -1,6 +1,7 @@
 // Real sentences in the encodings that text comes in are read as they were meant.
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
+import { decodeHtml } from '../../media/document/html.ts'
 import { decodeText, textEncoding } from '../../media/document/text-encoding.ts'
 
 const GERMAN = 'Die Fähre nach Sund legt um 7 Uhr 40 ab. Größere Gepäckstücke kosten 8 € – auch für Schüler.'
@@ -30,6 +31,8 @@ test.each([
   ['windows-1251', RUSSIAN],
   ['iso-8859-5', RUSSIAN],
   ['koi8-r', RUSSIAN],
+  ['cp866', RUSSIAN],
+  ['utf-32', GERMAN],
   ['iso-8859-7', GREEK],
   ['windows-1253', GREEK],
   ['iso-8859-9', TURKISH],
@@ -43,10 +46,31 @@ test.each([
   ['gb18030', CHINESE],
   ['gbk', CHINESE],
   ['big5', TAIWANESE],
+  ['utf-32', GERMAN],
+  ['utf-32le', GERMAN],
+  ['utf-32be', JAPANESE],
+  ['ibm437', GERMAN.replace('€ –', 'Mark,')],
+  ['ibm850', GERMAN.replace('€ –', 'Mark,')],
+  ['ibm850', 'La préfecture a fermé l’accès à la forêt : déjà cinq kilomètres brûlés.'.replace('’', "'")],
+  ['ibm866', RUSSIAN],
+  ['macintosh', GERMAN],
+  ['windows-1252', 'The captain’s “ferry” – it isn’t late – won’t leave… It costs £5 or €6.'],
+  ['shift_jis', 'さしすせそ'],
 ])('%s: %s', (encoding, sentence) => {
   const text = `${sentence}\n${sentence}\n`
   const bytes = execFileSync('iconv', ['-f', 'utf-8', '-t', encoding], { input: text })
-  expect(new TextDecoder(textEncoding(bytes)).decode(bytes)).toBe(text)
+  expect(decodeText(bytes)).toBe(text)
+})
+
+test.each([
+  ['declared behind a long preamble', 'windows-1251', 'windows-1251', `<!--${' '.repeat(4_000)}-->`],
+  ['wrongly declared as UTF-8', 'windows-1251', 'utf-8', ''],
+  ['declared as UTF-8, with one wrong byte', 'utf-8', 'utf-8', ''],
+])('a page whose encoding is %s', (about, encoding, declared, preamble) => {
+  const page = `${preamble}<meta charset="${declared}"><p>${RUSSIAN}</p>`
+  const bytes = execFileSync('iconv', ['-f', 'utf-8', '-t', encoding], { input: page })
+  const wrong = about.includes('one wrong byte') ? [Buffer.from([0xe0])] : []
+  expect(decodeHtml(Buffer.concat([bytes, ...wrong]))).toContain(RUSSIAN)
 })
 
 test('a letter far behind the beginning counts, too', () => {
@@ -69,4 +93,13 @@ test('text with NUL, control characters and colours of a terminal is text withou
     'Words in the other encoding, as some programs write them\n',
   )
   expect(decoded('\u001b[32mok\u001b[0m 12 passed')).toBe('ok 12 passed')
+})
+
+test('a page that declares another encoding than it has, or declares it late, is read as it was meant', () => {
+  const russian = execFileSync('iconv', ['-f', 'utf-8', '-t', 'windows-1251'], { input: `<p>${RUSSIAN}</p>` })
+  const page = (head: string) => Buffer.concat([Buffer.from(head), russian])
+  const undeclared = textEncoding(russian) ?? ''
+  expect(decodeHtml(page('<meta charset="utf-8">'), { undeclared })).toContain(RUSSIAN)
+  const late = `<!-- ${'x'.repeat(5_000)} --><meta charset="windows-1251">`
+  expect(decodeHtml(page(late), { undeclared: 'windows-1252' })).toContain(RUSSIAN)
 })

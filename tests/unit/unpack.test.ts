@@ -13,7 +13,8 @@ import { isArchiveKind } from '../../media/kind/document-types.ts'
 import { sniffFile } from '../../media/kind/kind-of-file.ts'
 import { withMembers } from '../../media/document/members.ts'
 import { decodeNames } from '../../media/document/unpack/file-names.ts'
-import { unpackArchive } from '../../media/document/unpack/unpack-archive.ts'
+import { MemberFiles } from '../../media/document/unpack/member-files.ts'
+import { unpackArchive } from '../../media/document/unpack/unpack.ts'
 
 let folder: string
 beforeAll(() => {
@@ -27,10 +28,11 @@ async function unpacked(bytes: Uint8Array, name = 'files') {
   writeFileSync(path, bytes)
   const kind = await sniffFile(path, name)
   if (!isArchiveKind(kind)) throw new Error(`it is ${kind}`)
-  const { members, skipped } = await unpackArchive({ path, name, folder: within }, kind)
+  const files = new MemberFiles(within)
+  await unpackArchive(files, { path, name }, kind)
   return {
-    files: Object.fromEntries(members.map((member) => [member.name, readFileSync(member.path, 'utf8')])),
-    skipped: skipped.map(({ name, reason }) => [name, reason]),
+    files: Object.fromEntries(files.members.map((member) => [member.name, readFileSync(member.path, 'utf8')])),
+    skipped: files.skipped.map(({ name, reason }) => [name, reason]),
   }
 }
 
@@ -49,6 +51,7 @@ test.each<[string, string, string[]]>([
   ['Big5', 'b3f8a769 2e747874', ['報告.txt']],
   ['EUC-KR', 'bab8b0ed bcad2e747874', ['보고서.txt']],
   ['DOS', '477294e1 65 2e747874', ['Größe.txt']],
+  ['DOS of the North', '536d9b727265 62729b64 2e747874', ['Smørrebrød.txt']],
   ['Cyrillic DOS', '8ee2e7a5e2 2e747874', ['Отчет.txt']],
   ['DOS', '6368837465 6175202d 2082 7482 2e747874', ['château - été.txt']],
   ['UTF-8', '4772c3b6c39f652e747874', ['Größe.txt']],
@@ -87,6 +90,31 @@ describe('a ZIP', () => {
     expect((await unpacked(flagged)).skipped[0]).toEqual(['good.txt', 'encrypted'])
   })
 
+  it('whose end is missing has the files before it, and says so', async () => {
+    for (const level of [0, 9] as const) {
+      const zip = zipSync(
+        { 'Größe.txt': text('one'), 'b.bin': crypto.getRandomValues(new Uint8Array(4_000)) },
+        { level },
+      )
+      expect(await unpacked(zip.subarray(0, 2_000))).toEqual({
+        files: { 'Größe.txt': 'one' },
+        skipped: [
+          ['b.bin', 'damaged'],
+          ['The rest of the archive', 'damaged'],
+        ],
+      })
+    }
+  })
+
+  it('without files is an empty archive', async () => {
+    expect(await unpacked(zipSync({}))).toEqual({ files: {}, skipped: [] })
+  })
+
+  it('has names as macOS writes them in the form in which they are searched for', async () => {
+    const { files } = await unpacked(zipSync({ ['Größe.txt'.normalize('NFD')]: text('one') }))
+    expect(files).toEqual({ 'Größe.txt': 'one' })
+  })
+
   it('with a file that unpacks to far more than its size has the others', async () => {
     const bomb = zipSync({ 'zeros.txt': new Uint8Array(33 * 2 ** 20), 'good.txt': text('good') })
     expect(await unpacked(bomb)).toEqual({ files: { 'good.txt': 'good' }, skipped: [['zeros.txt', 'unsafe']] })
@@ -95,6 +123,41 @@ describe('a ZIP', () => {
   it('with a mail has the files that are attached to it', async () => {
     const mail = 'From: a@b.c\r\nSubject: S\r\nContent-Disposition: attachment; filename=n.txt\r\n\r\nNOTE\r\n'
     expect((await unpacked(zipSync({ 'a.eml': text(mail) }))).files).toEqual({ 'a.eml': mail, 'a.eml/n.txt': 'NOTE\n' })
+  })
+})
+
+describe('an archive within an archive', () => {
+  const nested = (levels: number): Uint8Array =>
+    zipSync(
+      levels === 0 ? { 'a.txt': text('deep') } : { 'in.zip': nested(levels - 1), 'b.txt': text(`level ${levels}`) },
+    )
+
+  it('is opened two levels deep, each file by its whole name; a deeper one is named', async () => {
+    expect(await unpacked(nested(3))).toEqual({
+      files: { 'in.zip/in.zip/b.txt': 'level 1', 'in.zip/b.txt': 'level 2', 'b.txt': 'level 3' },
+      skipped: [['in.zip/in.zip/in.zip', 'not_a_document']],
+    })
+  })
+
+  it('that is damaged or leads outside is named, and the others are read', async () => {
+    const zip = zipSync({
+      'bad.7z': Buffer.concat([Buffer.from('7z\xbc\xaf\x27\x1c', 'latin1'), Buffer.alloc(40)]),
+      'out.zip': zipSync({ '../x.txt': text('x'), 'y.txt': text('y') }),
+      'c.tar.gz': gzipSync(await tar({ 'c.txt': 'c' })),
+    })
+    expect(await unpacked(zip)).toEqual({
+      files: { 'out.zip/y.txt': 'y', 'c.tar.gz/c.txt': 'c' },
+      skipped: [
+        ['bad.7z', 'damaged'],
+        ['out.zip/../x.txt', 'unsafe'],
+      ],
+    })
+  })
+
+  it('counts towards the limits of the whole', async () => {
+    const many = Object.fromEntries(Array.from({ length: 120 }, (_, index) => [`${index}.txt`, text('x')]))
+    const zip = zipSync({ 'a.zip': zipSync(many), 'b.zip': zipSync(many) })
+    await expect(unpacked(zip)).rejects.toMatchObject({ reason: 'too_large' })
   })
 })
 
@@ -158,6 +221,12 @@ describe('7-Zip', () => {
     expect((await unpacked(bytes, 'a.tar.bz2')).files).toEqual({ 'a.txt': 'one' })
   })
 
+  it('gives the files of a ZIP that is compressed by other methods', async () => {
+    const files = { 'a.txt': 'one '.repeat(100), 'b.txt': 'two '.repeat(100) }
+    for (const method of ['LZMA', 'BZip2', 'Deflate64', 'PPMd'])
+      expect(await unpacked(await sevenZip('zip', files, `-mm=${method}`))).toEqual({ files, skipped: [] })
+  })
+
   it('gives them in the child program, which has few permissions', async () => {
     const path = join(folder, 'confined.7z')
     writeFileSync(path, await sevenZip('7z', { 'a.txt': 'one' }))
@@ -169,5 +238,43 @@ describe('7-Zip', () => {
   it('refuses a damaged 7z', async () => {
     const bytes = await sevenZip('7z', { 'a.txt': 'one' })
     await expect(unpacked(bytes.subarray(0, -20))).rejects.toMatchObject({ reason: 'damaged' })
+  })
+})
+
+/** Made by other programs, from the tests of libarchive. */
+describe('a file of another program', () => {
+  const read = (name: string) => unpacked(readFileSync(new URL(`../fixtures/archives/${name}`, import.meta.url)), name)
+
+  it('is a RAR, whose files are read, and those in a ZIP in it', async () => {
+    const { files, skipped } = await read('zip-in-rar5.rar')
+    expect(Object.keys(files)).toEqual(['payload/inner.zip/THIS_IS_INSIDE_THE_ZIP.txt', 'payload/real_after.txt'])
+    expect(skipped).toEqual([])
+    expect(Object.keys((await read('unicode.rar')).files)).toContain(
+      '表だよ/漢字長いファイル名long-filename-in-漢字.txt',
+    )
+  })
+
+  it('is one with a password: files are named, or the whole is refused', async () => {
+    const { files, skipped } = await read('encrypted-files.rar')
+    expect(Object.keys(files)).toEqual(['a.txt', 'c.txt'])
+    expect(skipped).toEqual([
+      ['b.txt', 'encrypted'],
+      ['d.txt', 'encrypted'],
+    ])
+    await expect(read('encrypted-names.rar')).rejects.toMatchObject({ reason: 'encrypted' })
+    await expect(read('encrypted-names.7z')).rejects.toMatchObject({ reason: 'encrypted' })
+  })
+
+  it('is a volume of several, or compressed by another method: what cannot be read is named', async () => {
+    expect(await read('volume.part3.rar')).toEqual({ files: {}, skipped: [['LibarchiveAddingTest.html', 'damaged']] })
+    expect((await read('zstandard.7z')).skipped[0]).toEqual(['dir1/file1', 'not_a_document'])
+  })
+
+  test.each([
+    ['files.cab', ['empty', 'dir1/file1', 'dir2/file2']],
+    ['files.lzh', ['file1', 'file2']],
+    ['data.Z', ['data']],
+  ])('is %s', async (name, names) => {
+    expect(Object.keys((await read(name)).files)).toEqual(names)
   })
 })

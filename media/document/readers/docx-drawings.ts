@@ -25,13 +25,14 @@ export function moveDrawings(root: Element, make: Make, occurs: (name: string) =
       put(drawing, shapeTexts(drawing).map(paragraph))
       for (const id of referencesOf(drawing)) put(drawing, [paragraph(context.block(id))])
       const pictures = [...descendantsOf(drawing, 'blip'), ...descendantsOf(drawing, 'imagedata')]
-      mark(drawing, pictures.length, context.marks.of('not_read', 'Text in pictures is not read'))
+      const ids = pictures.map((each) => relationOf(each, 'embed') ?? relationOf(each, 'id'))
+      mark(drawing, ids.map((id) => context.picture(id)).join(''))
     }
   if (occurs('OLEObject'))
     for (const object of elementsOf(root, 'OLEObject')) {
       const isFormula = /^(Equation|MathType)/i.test(attribute(object, 'ProgID') ?? '')
       const message = isFormula ? 'Formulas of old editors are not read' : 'Embedded objects are not read'
-      mark(object, 1, context.marks.of('not_read', message))
+      mark(object, context.marks.of('not_read', message))
     }
   if (occurs('altChunk'))
     for (const chunk of elementsOf(root, 'altChunk')) {
@@ -40,9 +41,9 @@ export function moveDrawings(root: Element, make: Make, occurs: (name: string) =
       else chunk.replaceWith(paragraph(context.block(id)))
     }
 
-  function mark(from: Element, count: number, sign: string): void {
+  function mark(from: Element, signs: string): void {
     const run = around(from, 'r')
-    if (count > 0 && run) run.after(textRun(make, sign.repeat(count)))
+    if (signs !== '' && run) run.after(textRun(make, signs))
   }
 }
 

@@ -4,31 +4,28 @@ import { decodeHtml } from '../html.ts'
 import { parseHtml } from '../html-tree.ts'
 import { decodeText } from '../text-encoding.ts'
 import { Archive } from './archive.ts'
-import { chartHtml, diagramHtml } from './office-chart.ts'
+import { chartParts } from './office-chart.ts'
+import type { Marks } from './marks.ts'
 import { relationsOf } from './relations.ts'
 import { rtfToHtml } from './rtf.ts'
-import { escapeHtml, parseXml } from './xml.ts'
+import { escapeHtml } from './xml.ts'
 
 /**
  * HTML by relation of a part; without those that cannot be read.
  * @param readDocx of an inserted Word document
+ * @param marks receives what is left out
  * @throws MediaFailure
  */
 export async function foreignParts(
   archive: Archive,
   part: string,
   readDocx: (nested: Archive) => Promise<string | undefined>,
+  marks: Marks,
 ): Promise<Map<string, string>> {
-  const found = new Map<string, string>()
+  const found = await chartParts(archive, part)
   for (const { id, type, part: target } of await relationsOf(archive, part)) {
-    if (!archive.has(target)) continue
-    const html = /\/chart(?:Ex)?$/.test(type)
-      ? chartHtml(parseXml(await archive.xml(target)))
-      : type.endsWith('/diagramData')
-        ? diagramHtml(parseXml(await archive.xml(target)))
-        : /\/aFChunk$/i.test(type)
-          ? await insertedHtml(await archive.bytes(target), target, readDocx)
-          : undefined
+    if (!archive.has(target) || !/\/aFChunk$/i.test(type)) continue
+    const html = await insertedHtml(await archive.bytes(target), target, readDocx, marks)
     if (html) found.set(id, html)
   }
   return found
@@ -38,6 +35,7 @@ async function insertedHtml(
   bytes: Buffer,
   name: string,
   readDocx: (nested: Archive) => Promise<string | undefined>,
+  marks: Marks,
 ): Promise<string | undefined> {
   const extension = /\.(\w+)$/.exec(name)?.[1]?.toLowerCase() ?? ''
   if (bytes.subarray(0, 4).equals(Buffer.from('PK\x03\x04', 'latin1'))) {
@@ -48,7 +46,7 @@ async function insertedHtml(
       nested.close()
     }
   }
-  if (bytes.subarray(0, 5).equals(Buffer.from('{\\rtf'))) return rtfToHtml(bytes)
+  if (bytes.subarray(0, 5).equals(Buffer.from('{\\rtf'))) return rtfToHtml(bytes, marks)
   if (extension.startsWith('mht')) {
     const { html, text } = await PostalMime.parse(bytes)
     return html === undefined ? paragraphs(text ?? '') : bodyOf(html)

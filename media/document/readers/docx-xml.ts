@@ -14,6 +14,8 @@ export interface BodyContext {
   marks: Marks
   /** The text of a paragraph that is replaced by what this relation of the part refers to. */
   block(relation: string): string
+  /** The mark of a picture that this relation refers to. */
+  picture(relation: string | undefined): string
 }
 
 export type Make = (name: string, values?: Record<string, string>, ...children: (Element | string)[]) => Element

@@ -36,11 +36,14 @@ const FOOTER = new RegExp(`^([^]*)<p>${FOOTER_START}</p>([^]*)<p>${FOOTER_END}</
 
 /** Page breaks are those of the saving program, if recorded. @throws MediaFailure */
 export function readDocx(path: string): Promise<UnnumberedPage[]> {
-  return withArchive(path, async (archive) => {
-    const marks = new Marks()
-    const html = await docxHtml(archive, marks)
-    return cutAtBreaks(markupToMarkdown(html)).map((text) => marks.page(text))
-  })
+  return withArchive(path, docxPages)
+}
+
+/** @throws MediaFailure */
+export async function docxPages(archive: Archive): Promise<UnnumberedPage[]> {
+  const marks = new Marks()
+  const html = await docxHtml(archive, marks)
+  return cutAtBreaks(markupToMarkdown(html)).map((text) => marks.page(text))
 }
 
 async function docxHtml(archive: Archive, marks: Marks, depth = 0): Promise<string> {
@@ -61,15 +64,21 @@ async function docxHtml(archive: Archive, marks: Marks, depth = 0): Promise<stri
     const xml = withBreaks(await archive.xml(part))
     const tree = parseXml(xml)
     const all = part === name ? xml + (await addRunning(archive, tree)) : xml
-    const foreign = await foreignParts(archive, part, (nested) =>
-      depth < MAX_DEPTH ? docxHtml(nested, marks, depth + 1) : Promise.resolve(undefined),
-    )
+    const readDocx = (nested: Archive) =>
+      depth < MAX_DEPTH ? docxHtml(nested, marks, depth + 1) : Promise.resolve(undefined)
+    const foreign = await foreignParts(archive, part, readDocx, marks)
     const block = (relation: string) => {
       const html = foreign.get(relation)
       if (html === undefined) return marks.of('not_read', 'Charts, diagrams or parts in other formats are not read')
       return BLOCK + String(blocks.push(html) - 1) + BLOCK
     }
-    rewrite(tree, all, { styles, numbering, marks, block })
+    const targets = await relationsOf(archive, part)
+    const picture = (relation: string | undefined) => {
+      const target = targets.find(({ id }) => id === relation)?.part
+      // A document within has parts of its own.
+      return marks.picture(depth === 0 && target !== undefined && archive.has(target) ? target : undefined)
+    }
+    rewrite(tree, all, { styles, numbering, marks, block, picture })
     await dropLost(archive, part, tree)
     if (part !== name) nameAuthors(tree)
     changed.set(part, tree.outerHTML)

@@ -26,6 +26,7 @@ function pagesOf(mail: Mail): UnnumberedPage[] {
     ['From', people(mail.from)],
     ['To', people(mail.to)],
     ['Cc', people(mail.cc)],
+    ['Bcc', people(mail.bcc)],
     ['Date', mail.date],
     ['Subject', mail.subject],
     ['Attachments', mail.attached.map(({ name }) => name).join(', ')],
@@ -47,15 +48,41 @@ function markdownOf(bodies: readonly Body[]): string {
     .join('\n\n')
 }
 
-/** The last form is the best one, unless it lacks most of the text: many programs send an empty one. */
+/**
+ * The last form is the best one, unless it lacks most of the text: many programs send an empty one. A plainer form of
+ * much text that is another text is kept too.
+ */
 function richest(forms: readonly string[]): string {
   const most = Math.max(0, ...forms.map(letters))
-  return forms.findLast((form) => letters(form) * 2 >= most) ?? ''
+  const full = forms.filter((form) => letters(form) * 2 >= most)
+  const best = full.pop() ?? ''
+  return [...full.filter((form) => sharedWords(form, best) < SAME_TEXT), best].join('\n\n')
 }
 
-/** Letters and digits without addresses, which plain text repeats. */
+/** Least share of the words of a form that the other one has, when both are the same text. */
+const SAME_TEXT = 0.6
+
+function sharedWords(form: string, other: string): number {
+  const [words, known] = [wordsOf(form), new Set(wordsOf(other))]
+  return words.length === 0 ? 1 : words.filter((word) => known.has(word)).length / words.length
+}
+
+/** Without addresses; each character of a script without spaces is one. */
+function wordsOf(text: string): string[] {
+  return (
+    withoutAddresses(text.toLowerCase()).match(
+      /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}]|[\p{L}\p{N}]+/gu,
+    ) ?? []
+  )
+}
+
+/** Plain text repeats the addresses of links. */
+function withoutAddresses(text: string): string {
+  return text.replaceAll(/https?:\/\/\S+/g, '')
+}
+
 function letters(text: string): number {
-  return text.replaceAll(/https?:\/\/\S+/g, '').match(/[\p{L}\p{N}]/gu)?.length ?? 0
+  return withoutAddresses(text).match(/[\p{L}\p{N}]/gu)?.length ?? 0
 }
 
 function people(addresses: readonly Address[] | undefined): string {

@@ -1,4 +1,5 @@
 // Books: one page per chapter, in reading order, labelled by the table of contents.
+import type { Notice } from '../../../contracts/notices.ts'
 import { decodeHtml } from '../html.ts'
 import { MediaFailure } from '../../failure.ts'
 import { type Archive, withArchive } from './archive.ts'
@@ -11,6 +12,8 @@ const CONTAINER = 'META-INF/container.xml'
 const ENCRYPTION = 'META-INF/encryption.xml'
 /** Only fonts are obfuscated so; the text is readable. */
 const FONTS_ONLY = /^http:\/\/(www\.idpf\.org\/2008\/embedding|ns\.adobe\.com\/pdf\/enc#RC)$/
+/** No program shows it: the table of contents tells what a chapter is called. */
+const TITLE = /<title\b[^>]*>[^<]*<\/title>/i
 
 /** @throws MediaFailure */
 export function readEpub(path: string): Promise<UnnumberedPage[]> {
@@ -30,13 +33,30 @@ export function readEpub(path: string): Promise<UnnumberedPage[]> {
     const titles =
       contents && archive.has(contents.part) ? await titlesOf(archive, contents.part) : new Map<string, string>()
     const parts: UnnumberedPage[] = []
+    const unread: string[] = []
     for (const reference of childrenOf(childAt(opf, 'spine'), 'itemref')) {
       const item = items.find(({ id }) => id === attribute(reference, 'idref'))
-      if (!item || item === contents || !/html/.test(item.type) || !archive.has(item.part)) continue
+      if (!item || !/html/.test(item.type) || !archive.has(item.part)) {
+        unread.push(item?.part ?? attribute(reference, 'idref') ?? '')
+        continue
+      }
       const label = titles.get(item.part)
-      const text = markupToMarkdown(decodeHtml(await archive.bytes(item.part)))
-      parts.push(...cutLong(text).map((piece) => ({ text: piece, ...(label !== undefined && { label }) })))
+      const notices: Notice[] = []
+      const text = markupToMarkdown(decodeHtml(await archive.bytes(item.part)).replace(TITLE, ''), notices)
+      const pages = cutLong(text).map((piece): UnnumberedPage => ({
+        text: piece,
+        ...(label !== undefined && { label }),
+      }))
+      if (pages[0] && notices.length > 0) pages[0].notices = notices
+      parts.push(...pages)
     }
+    if (parts[0] && unread.length > 0)
+      (parts[0].notices ??= []).push({
+        code: 'unreadable',
+        message: 'Parts of the book that are missing or are no pages of text are not read',
+        count: unread.length,
+        places: unread,
+      })
     return parts
   })
 }

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Notice } from '../../../contracts/notices.ts'
 import { decodeHtml } from '../html.ts'
-import { textEncoding } from '../text-encoding.ts'
+import { decodeText, textEncoding } from '../text-encoding.ts'
 import { markupToMarkdown } from './markup.ts'
 import { cutLong } from './pages.ts'
 import type { UnnumberedPage } from './table.ts'
@@ -10,9 +10,14 @@ import type { UnnumberedPage } from './table.ts'
 /** @throws MediaFailure */
 export async function readHtml(path: string): Promise<UnnumberedPage[]> {
   const bytes = await readFile(path)
-  const html = decodeHtml(bytes, { undeclared: textEncoding(bytes) ?? 'windows-1252' })
+  const detected = textEncoding(bytes)
+  // Its byte order mark is that of UTF-16.
+  const isWide = detected?.startsWith('utf-32') === true
+  const html = isWide ? decodeText(bytes) : decodeHtml(bytes, { undeclared: detected ?? 'windows-1252' })
   const notices: Notice[] = []
-  const pages = cutLong(markupToMarkdown(html, notices)).map((text): UnnumberedPage => ({ text }))
+  const pages = cutLong(markupToMarkdown(html, notices, { keepsRelative: true })).map((text): UnnumberedPage => ({
+    text,
+  }))
   if (pages[0] && notices.length > 0) pages[0].notices = notices
   return pages
 }

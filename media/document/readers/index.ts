@@ -1,4 +1,5 @@
 // The reader of each format. Readers run only in the parser process, and are loaded on demand for a faster start.
+import { mergeNotices, noticeText } from '../../../contracts/notices.ts'
 import { isStackOverflow } from '../../../contracts/stack-overflow.ts'
 import { MediaFailure } from '../../failure.ts'
 import type { Page } from '../../page.ts'
@@ -12,14 +13,17 @@ export type WholeKind = Exclude<DocumentKind, OfficeKind | 'pdf' | 'text' | 'mar
 /** The name is that of the client. */
 const READERS: Record<WholeKind, (path: string, name: string) => Promise<UnnumberedPage[]>> = {
   docx: async (path) => (await import('./docx.ts')).readDocx(path),
+  flatdocx: async (path) => (await import('./flat-docx.ts')).readFlatDocx(path),
   xlsx: async (path) => (await import('./xlsx.ts')).readXlsx(path),
   pptx: async (path) => (await import('./pptx.ts')).readPptx(path),
   odt: async (path) => (await import('./odf.ts')).readOdt(path),
   ods: async (path) => (await import('./ods.ts')).readOds(path),
   odp: async (path) => (await import('./odf.ts')).readOdp(path),
+  odg: async (path) => (await import('./odf.ts')).readOdg(path),
   fodt: async (path) => (await import('./odf.ts')).readOdt(path),
   fods: async (path) => (await import('./ods.ts')).readOds(path),
   fodp: async (path) => (await import('./odf.ts')).readOdp(path),
+  fodg: async (path) => (await import('./odf.ts')).readOdg(path),
   rtf: async (path) => (await import('./rtf.ts')).readRtf(path),
   epub: async (path) => (await import('./epub.ts')).readEpub(path),
   html: async (path) => (await import('./html.ts')).readHtml(path),
@@ -27,6 +31,7 @@ const READERS: Record<WholeKind, (path: string, name: string) => Promise<Unnumbe
   json: async (path) => (await import('./json.ts')).readJson(path),
   eml: async (path) => (await import('./eml.ts')).readMailFile(path, 'eml'),
   msg: async (path) => (await import('./eml.ts')).readMailFile(path, 'msg'),
+  tnef: async (path) => (await import('./eml.ts')).readMailFile(path, 'tnef'),
   mbox: async (path) => (await import('./eml.ts')).readMailFile(path, 'mbox'),
   tsv: async (path) => (await import('./csv.ts')).readCsv(path),
   notebook: async (path) => (await import('./notebook.ts')).readNotebook(path),
@@ -44,10 +49,16 @@ export async function readWhole(path: string, kind: WholeKind, name = ''): Promi
   })
   // A page without text may say why.
   const pages = parts
-    .filter(({ text, notices }) => text.trim() !== '' || notices)
+    .filter(({ text, notices, pictures }) => text.trim() !== '' || notices || pictures)
     .map((part, index) => ({ page: index + 1, ...part }))
-  if (!pages.some(({ text }) => text.trim() !== '')) throw new MediaFailure('empty', 'The file holds no text')
+  if (!pages.some(({ text, pictures }) => text.trim() !== '' || pictures)) throw noText(pages)
   return pages
+}
+
+/** With what it holds instead. */
+function noText(pages: readonly Page[]): MediaFailure {
+  const notices = mergeNotices(pages.flatMap((page) => page.notices ?? []))
+  return new MediaFailure('empty', ['The file holds no text', ...notices.map(noticeText)].join('. '))
 }
 
 /** Libraries have many errors for invalid documents. */

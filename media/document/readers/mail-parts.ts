@@ -8,6 +8,7 @@ export interface MimeNode {
   contentType: { parsed: Header }
   contentDisposition: { parsed: Header }
   contentId?: string
+  headers: { key: string; value: string }[]
   content: ArrayBuffer | null
   decodeFlowedText(text: string, deletesSpaces: boolean): string
 }
@@ -34,6 +35,8 @@ export interface MailParts {
 }
 
 const SIGNATURE = /\/(?:pgp|(?:x-)?pkcs7)-signature$/
+/** Parts of a saved web page that have no text. */
+const LAYOUT = /^(?:text\/css|(?:text|application)\/(?:x-)?javascript|font\/.*|application\/(?:x-)?font.*)$/
 /** Other forms of a body that stands beside them. */
 const OTHER_FORM = /^(?:text\/(?:watch-html|x-amp-html|enriched|richtext|rtf)|application\/rtf)$/
 /** Text about the mail. */
@@ -68,7 +71,8 @@ export function partsOf(
       notices.push(note('left_out', 'Pictures shown in the body of a mail are not read'))
       return []
     }
-    return SIGNATURE.test(type) ? [] : leaf(node, type)
+    const isLayout = isRelated && LAYOUT.test(type) && !isAttachment(node)
+    return isLayout || SIGNATURE.test(type) ? [] : leaf(node, type)
   }
 
   function leaf(node: MimeNode, type: string): Body[] {
@@ -96,7 +100,11 @@ function isAttachment(node: MimeNode): boolean {
 }
 
 function fileName(node: MimeNode): string | undefined {
-  return node.contentDisposition.parsed.params['filename'] || node.contentType.parsed.params['name'] || undefined
+  const { filename } = node.contentDisposition.parsed.params
+  const location = node.headers.find(({ key }) => key === 'content-location')?.value ?? ''
+  // Saved web pages have addresses instead.
+  const [, last] = /([^/?#]+\.\w+)(?:[?#].*)?$/.exec(location) ?? []
+  return filename || node.contentType.parsed.params['name'] || last || undefined
 }
 
 function unfolded(node: MimeNode, { text }: DecodedText): string {

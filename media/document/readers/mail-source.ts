@@ -1,4 +1,5 @@
 // The bytes of mails in files: one mail with what programs write before it, or many in an mbox.
+import { decodeBytes } from '../decode-bytes.ts'
 import { textEncoding } from '../text-encoding.ts'
 import { utf8Header } from './mail-text.ts'
 
@@ -35,7 +36,7 @@ export function plainSource(bytes: Buffer): Buffer {
 
 function asUtf8(bytes: Buffer): Buffer {
   const encoding = bytes.subarray(0, 4).includes(0) || bytes[0]! >= 0xfe ? textEncoding(bytes) : undefined
-  if (encoding?.startsWith('utf-16')) return Buffer.from(new TextDecoder(encoding).decode(bytes))
+  if (encoding !== undefined && /^utf-(?:16|32)/.test(encoding)) return Buffer.from(decodeBytes(bytes, encoding))
   const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
   return hasMark ? bytes.subarray(3) : bytes
 }

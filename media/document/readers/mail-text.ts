@@ -1,5 +1,6 @@
 // The text of a part of a mail: by its declared character set where that fits, otherwise detected.
 import { decodeHtml } from '../html.ts'
+import { decodeBytes } from '../decode-bytes.ts'
 import { textEncoding, tryDecode } from '../text-encoding.ts'
 
 export interface DecodedText {
@@ -23,12 +24,12 @@ const UNDECLARED = /^(?:us-ascii|ascii|ansi_x3\.4-1968|unknown.*|x-unknown|x-use
 /** @param charset as declared */
 export function decodePlain(bytes: Uint8Array, charset: string | undefined): DecodedText {
   const declared = encodingOf(charset)
-  if (declared === undefined) return { text: decode(bytes, detected(bytes)), isGuess: isUnknown(charset) }
+  if (declared === undefined) return { text: decodeBytes(bytes, detected(bytes)), isGuess: isUnknown(charset) }
   // What is UTF-8 with characters beyond ASCII is nothing else, whatever a mail says.
   const encoding = isMultibyteUtf8(bytes) ? 'utf-8' : declared
   const text = tryDecode(bytes, encoding)
   if (text !== undefined) return { text, isGuess: false }
-  return { text: decode(bytes, detected(bytes)), isGuess: true }
+  return { text: decodeBytes(bytes, detected(bytes)), isGuess: true }
 }
 
 /** HTML may declare its character set itself. */
@@ -41,7 +42,7 @@ export function decodeMarkup(bytes: Uint8Array, charset: string | undefined): De
 /** A header with bytes beyond ASCII, which declares no character set, in UTF-8. */
 export function utf8Header(bytes: Buffer): Buffer {
   const encoding = detected(bytes)
-  return encoding === 'utf-8' ? bytes : Buffer.from(decode(bytes, encoding))
+  return encoding === 'utf-8' ? bytes : Buffer.from(decodeBytes(bytes, encoding))
 }
 
 function detected(bytes: Uint8Array): string {
@@ -66,8 +67,4 @@ function isUnknown(charset: string | undefined): boolean {
 
 function isMultibyteUtf8(bytes: Uint8Array): boolean {
   return bytes.some((byte) => byte >= 0x80) && tryDecode(bytes, 'utf-8') !== undefined
-}
-
-function decode(bytes: Uint8Array, encoding: string): string {
-  return new TextDecoder(encoding).decode(bytes)
 }

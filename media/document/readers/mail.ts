@@ -8,6 +8,8 @@ export interface Mail {
   from?: Address[]
   to?: Address[]
   cc?: Address[]
+  bcc?: Address[]
+  /** As its program wrote it. */
   date?: string
   subject?: string
   bodies: Body[]

@@ -4,6 +4,7 @@ import { MediaFailure } from '../../failure.ts'
 import { absoluteUrl, resolveLinks, tidy, UNREAD } from '../html.ts'
 import { showParts } from '../html-parts.ts'
 import { parseHtml } from '../html-tree.ts'
+import { flattenNested } from '../table-grid.ts'
 import { toMarkdown } from '../to-markdown.ts'
 import { PAGE_BREAK } from './pages.ts'
 
@@ -16,22 +17,40 @@ const PICTURE = 'about:picture'
 /**
  * `hr.page` becomes a page break. The first row of a table without a header is its header.
  * @param notices receives what is left out
+ * @param options.keepsRelative whether links that are relative to the file keep their target
  * @throws MediaFailure
  */
-export function markupToMarkdown(html: string, notices: Notice[] = []): string {
+export function markupToMarkdown(html: string, notices: Notice[] = [], { keepsRelative = false } = {}): string {
   const document = parse(html)
   showParts(document)
   markLabels(document)
   moveNavigation(document)
   notices.push(...leftOut(document))
   const title = tidy(document.querySelector('title')?.textContent ?? '').replaceAll(/\s+/g, ' ')
+  const base = document.querySelector('base[href]')?.getAttribute('href') ?? undefined
   for (const element of document.querySelectorAll(UNREAD)) element.remove()
   for (const image of document.querySelectorAll('img')) image.setAttribute('src', PICTURE)
-  resolveLinks(document, (href) => (href === PICTURE ? href : absoluteUrl(href)))
+  resolveLinks(document, (href) => {
+    if (href === PICTURE) return href
+    return isWithin(href) ? undefined : (absoluteUrl(href, base) ?? (keepsRelative ? relativeUrl(href) : undefined))
+  })
+  flattenNested(document.body)
   for (const table of document.querySelectorAll('table')) markHead(document, table)
   for (const rule of document.querySelectorAll('hr.page')) rule.replaceWith(document.createTextNode(BREAK_MARK))
   const markdown = tidy(toMarkdown(document.body)).replaceAll(`(${PICTURE})`, '()').replaceAll(BREAK_MARK, PAGE_BREAK)
   return title === '' || document.querySelector('h1') ? markdown : `# ${title}\n\n${markdown}`
+}
+
+/** A link to a place in the document itself. */
+function isWithin(href: string): boolean {
+  return /^\s*(?:#|$)/.test(href)
+}
+
+/** A link to another file beside this one; undefined for other protocols. */
+function relativeUrl(href: string): string | undefined {
+  const path = href.trim()
+  if (/^(?:[a-z][\w+.-]*:|\/\/)/i.test(path)) return undefined
+  return path.replaceAll(/[\s()<>]/g, (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
 /** Navigation above the first heading comes last: the beginning of a page says what the page is about. */

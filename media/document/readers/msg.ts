@@ -1,6 +1,5 @@
 // Mails and other items of Outlook (.msg), as the same parts that a MIME mail has.
 import { createRequire } from 'node:module'
-import { decompressRTF } from '@kenjiuno/decompressrtf'
 import type * as MsgModuleTypes from '@kenjiuno/msgreader'
 import type { FieldsData } from '@kenjiuno/msgreader'
 import type { Address } from 'postal-mime'
@@ -8,6 +7,7 @@ import type { Notice } from '../../../contracts/notices.ts'
 import { MediaFailure } from '../../failure.ts'
 import { type Attached, type Mail, named } from './mail.ts'
 import type { Body } from './mail-parts.ts'
+import { rtfBodies } from './mail-rtf.ts'
 import { decodeMarkup } from './mail-text.ts'
 
 // Its default export stands within another one in ES modules (1.28.0, November 2026).
@@ -95,8 +95,8 @@ function parse(bytes: Buffer): Mail {
     return [{ name: isItem ? `${attachment.name}.msg` : fileName, bytes: content }]
   })
   const bodies = bodiesOf(item)
-  const rtf = bodies.length === 0 && item.compressedRtf ? [rtfBody(item.compressedRtf)] : []
-  return { ...headersOf(item), bodies: [...detailsOf(item), ...bodies], attached: named([...rtf, ...files]), notices }
+  if (bodies.length === 0 && item.compressedRtf) bodies.push(...rtfBodies(item.compressedRtf, notices))
+  return { ...headersOf(item), bodies: [...detailsOf(item), ...bodies], attached: named(files), notices }
 }
 
 function detailsOf(item: FieldsData): Body[] {
@@ -127,22 +127,20 @@ function markupCharset(codePage: number): string {
   return MARKUP[codePage] ?? (isIso ? `iso-8859-${codePage - 28_590}` : `windows-${codePage}`)
 }
 
-/** The only body of some items: a file of its own, for the reader of RTF. */
-function rtfBody(compressed: Uint8Array): Attached {
-  return { name: 'body.rtf', bytes: Uint8Array.from(decompressRTF([...compressed])) }
-}
-
-function headersOf(item: FieldsData): Pick<Mail, 'from' | 'to' | 'cc' | 'date' | 'subject'> {
+function headersOf(item: FieldsData): Pick<Mail, 'from' | 'to' | 'cc' | 'bcc' | 'date' | 'subject'> {
   const { senderName = '', recipients = [], subject } = item
   const address = item.senderSmtpAddress ?? item.sentRepresentingSmtpAddress ?? item.senderEmail ?? ''
   const date = item.messageDeliveryTime ?? item.clientSubmitTime ?? item.creationTime
+  // What came by the internet keeps its header.
+  const written = /^Date:[ \t]*(\S.*)$/im.exec(item.headers ?? '')?.[1]?.trim()
   const parsed = date === undefined ? NaN : Date.parse(date)
   const of = (type: string) => recipients.filter(({ recipType = 'to' }) => recipType === type).map(person)
   return {
     ...((senderName || address) && { from: [{ name: senderName, address: smtp(address) }] }),
     to: of('to'),
     cc: of('cc'),
-    ...(Number.isFinite(parsed) && { date: new Date(parsed).toISOString() }),
+    bcc: of('bcc'),
+    ...(written ? { date: written } : Number.isFinite(parsed) && { date: new Date(parsed).toISOString() }),
     ...(subject !== undefined && { subject }),
   }
 }

@@ -7,6 +7,7 @@ const EPOCH_1904 = 1_462
 const LAST_DAY = 2_958_466
 /** Most decimals that are added to a format. */
 const MAX_DECIMALS = 20
+const SECONDS_A_DAY = 86_400
 const GENERAL = 'General'
 /** Digits that Excel stores and shows; more are the error of binary fractions. */
 const PRECISION = 15
@@ -106,17 +107,48 @@ function shownDate(value: number, pattern: string, { parts }: Known, date1904: b
   const serial = hasDate && date1904 ? value + EPOCH_1904 : value
   // The application shows such dates as a row of #.
   if (hasDate && (value < 0 || serial >= LAST_DAY)) return undefined
+  const { whole, fraction } = secondsOf(serial)
   if (!parts) {
     try {
-      return format(pattern, serial).replaceAll(/\s+/gu, ' ').trim()
+      const shown = format(fraction === '' ? pattern : withFraction(pattern, fraction.length), serial)
+      return shown.replaceAll(/\s+/gu, ' ').trim()
     } catch {
       return undefined
     }
   }
-  const [y, m, d, ...time] = dateFromSerial(parts.time ? serial : Math.floor(serial))
+  const [y, m, d, ...time] = dateFromSerial(parts.time ? whole : Math.floor(serial))
   const two = (part: number) => String(part).padStart(2, '0')
   const date = `${String(y).padStart(4, '0')}-${two(m)}-${two(d)}`
-  return parts.time ? `${date} ${(parts.seconds ? time : time.slice(0, 2)).map(two).join(':')}` : date
+  if (!parts.time) return date
+  const clock = (parts.seconds ? time : time.slice(0, 2)).map(two).join(':')
+  return `${date} ${clock}${parts.seconds && fraction !== '' ? `.${fraction}` : ''}`
+}
+
+/** A serial number to the second, and the digits of its milliseconds: what is below them is the error of binary fractions. */
+function secondsOf(serial: number): { whole: number; fraction: string } {
+  const milliseconds = Math.round(serial * SECONDS_A_DAY * 1_000)
+  const seconds = Math.floor(milliseconds / 1_000)
+  const rest = milliseconds - seconds * 1_000
+  return {
+    whole: seconds / SECONDS_A_DAY,
+    fraction: rest === 0 ? '' : String(rest).padStart(3, '0').replace(/0+$/, ''),
+  }
+}
+
+/** The format with at least so many decimals of its seconds. */
+function withFraction(pattern: string, decimals: number): string {
+  const tokens = tokenize(pattern)
+  const parts: string[] = []
+  for (let at = 0; at < tokens.length; at += 1) {
+    const { type, value, raw } = tokens[at]!
+    parts.push(raw)
+    if (!/^(?:DATETIME|DURATION)$/.test(type) || !/^s+$/i.test(String(value))) continue
+    let known = 0
+    if (tokens[at + 1]?.type === 'POINT') at += 1
+    for (; tokens[at + 1]?.type === 'ZERO'; at += 1) known += 1
+    parts.push('.', '0'.repeat(Math.max(known, decimals)))
+  }
+  return parts.join('')
 }
 
 /** The format with as many decimals as the number has. */

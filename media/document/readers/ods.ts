@@ -2,8 +2,10 @@
 import type { Notice } from '../../../contracts/notices.ts'
 import { MediaFailure } from '../../failure.ts'
 import { columnName } from './cell-references.ts'
+import { markupToMarkdown } from './markup.ts'
 import { withContent } from './odf.ts'
-import { OdfHtml } from './odf-html.ts'
+import { OdfHtml, type OdfSource } from './odf-html.ts'
+import type { ReadObject } from './odf-objects.ts'
 import { type Sheet, sheetPages } from './sheet-grid.ts'
 import { leftOutSheets, unvaluedFormulas, withNotices } from './sheet-notices.ts'
 import { withAllDigits } from './shown-digits.ts'
@@ -16,21 +18,36 @@ const MAX_COLUMNS = 16_384
 
 /** @throws MediaFailure */
 export function readOds(path: string): Promise<UnnumberedPage[]> {
-  return withContent(path, (content, body) => {
-    const writer = new OdfHtml(content)
+  return withContent(path, (source, body) => {
+    const writer = new OdfHtml(source)
     const tables = childrenOf(childAt(body, 'spreadsheet'), 'table')
     const isHidden = (table: Element) => writer.styleOf(table, 'table-properties', 'display') === 'false'
     const visible = tables.filter((table) => !isHidden(table))
     if (visible.length === 0 && tables.length > 0)
       throw new MediaFailure('empty', 'All sheets of the workbook are hidden')
     const hidden = tables.filter(isHidden).map((table) => attribute(table, 'name') ?? '')
-    const pages = visible.flatMap((table) => sheetPages(new TableReader(writer).read(table)))
+    const pages = visible.flatMap((table) => {
+      const found = sheetPages(new TableReader(writer, source.object).read(table))
+      return withPicturesOf(table, source, found)
+    })
     return withNotices(pages, leftOutSheets(hidden))
   })
 }
 
+/** The first page has the pictures of the sheet. */
+function withPicturesOf(table: Element, source: OdfSource, pages: UnnumberedPage[]): UnnumberedPage[] {
+  const frames = [...descendantsOf(table, 'frame')].filter((frame) => !childAt(frame, 'object'))
+  const images = frames.flatMap((frame) => childAt(frame, 'image') ?? [])
+  if (images.length === 0) return pages
+  const [first = { text: '', label: `Sheet ${attribute(table, 'name') ?? ''}` }, ...others] = pages
+  const found = source.marks.page(images.map((image) => source.marks.picture(source.picture(image))).join(''))
+  const notices = [...(first.notices ?? []), ...(found.notices ?? [])]
+  return [{ ...found, ...first, ...(notices.length > 0 && { notices }) }, ...others]
+}
+
 class TableReader {
   readonly #writer: OdfHtml
+  readonly #object: ReadObject
   readonly #rows: Sheet['rows'] = new Map()
   readonly #merged: Sheet['merged'] = []
   readonly #hiddenRows = new Set<number>()
@@ -42,14 +59,17 @@ class TableReader {
   #column = 0
   #leftOut = 0
 
-  constructor(writer: OdfHtml) {
+  constructor(writer: OdfHtml, object: ReadObject) {
     this.#writer = writer
+    this.#object = object
   }
 
   read(table: Element): Sheet {
     const name = attribute(table, 'name') ?? ''
     this.#readRows(table)
     const boxes = [...descendantsOf(table, 'text-box')].map((box) => this.#paragraphs(box, '\n\n')).filter(Boolean)
+    const objects = [...descendantsOf(table, 'object')].map((object) => this.#object(object))
+    const charts = objects.filter((html) => html !== undefined).map((html) => markupToMarkdown(html))
     const comments = this.#comments.length > 0 ? [`**Comments:**\n\n${this.#comments.join('\n')}`] : []
     return {
       name,
@@ -59,8 +79,11 @@ class TableReader {
       hiddenColumns: this.#hiddenColumns,
       bold: new Set(),
       headers: this.#headers,
-      after: [...boxes, ...comments].join('\n\n'),
-      notices: [...unvaluedFormulas(name, this.#unvalued), ...this.#unread(table, `Sheet ${name}`)],
+      after: [...boxes, ...charts, ...comments].join('\n\n'),
+      notices: [
+        ...unvaluedFormulas(name, this.#unvalued),
+        ...this.#unread(table, `Sheet ${name}`, objects.length - charts.length),
+      ],
     }
   }
 
@@ -132,9 +155,14 @@ class TableReader {
     const comment = note ? this.#paragraphs(note, ' ') : ''
     if (comment !== '') this.#comments.push(`- ${at}: ${comment}`)
     const date = attribute(cell, 'date-value')
-    if (date !== undefined) return date.replace(/T00:00:00(?:\.0+)?$/, '').replace('T', ' ')
-    const shown = this.#paragraphs(cell, ' ')
+    if (date !== undefined)
+      return date
+        .replace(/(\.\d*?)0+$/, '$1')
+        .replace(/\.$/, '')
+        .replace(/T00:00:00$/, '')
+        .replace('T', ' ')
     const type = attribute(cell, 'value-type')
+    const shown = withSeconds(this.#paragraphs(cell, ' '), attribute(cell, 'time-value'))
     const value = attribute(cell, 'value')
     const formula = attribute(cell, 'formula')
     if (formula !== undefined && type === undefined && shown === '') {
@@ -152,15 +180,11 @@ class TableReader {
       .join(joint)
   }
 
-  #unread(table: Element, place: string): Notice[] {
-    const frames = [...descendantsOf(table, 'frame')]
+  #unread(table: Element, place: string, objects: number): Notice[] {
     const notice = (message: string, count: number): Notice[] =>
       count > 0 ? [{ code: 'not_read', message, count, places: [place] }] : []
-    const charts = frames.filter((frame) => childAt(frame, 'object')).length
-    const pictures = frames.filter((frame) => childAt(frame, 'image') && !childAt(frame, 'object')).length
     return [
-      ...notice('Charts in sheets are not read', charts),
-      ...notice('Pictures in sheets are not read', pictures),
+      ...notice('Embedded objects are not read', objects),
       ...(this.#leftOut > 0
         ? [
             {
@@ -181,6 +205,13 @@ function isInvisible(element: Element): boolean {
 
 function repeats(element: Element, name: string): number {
   return Math.max(1, Math.floor(Number(attribute(element, name) ?? 1)) || 1)
+}
+
+/** `12:34:56.789` of a time that is shown as `12:34:57`. */
+function withSeconds(shown: string, time: string | undefined): string {
+  const [, seconds = '', fraction = ''] = /(\d+)[.,](\d*?)0*S$/.exec(time ?? '') ?? []
+  if (fraction === '') return shown
+  return shown.replace(/(:\d\d:)\d\d(?!\d|[:.,]\d)/, `$1${seconds.padStart(2, '0')}.${fraction}`)
 }
 
 /** `=B2*3` of `of:=[.B2]*3`. */

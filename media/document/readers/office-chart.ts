@@ -1,41 +1,62 @@
 // Charts and diagrams of Office documents as HTML: the stored values as a table, the texts as a list.
-import { attribute, childAt, childrenOf, descendantsOf, escapeHtml, nameOf } from './xml.ts'
+import type { Archive } from './archive.ts'
+import { type ChartSeries, chartHtml, MAX_POINTS } from './chart-html.ts'
+import { shownNumber } from './number-format.ts'
+import { relationsOf } from './relations.ts'
+import { attribute, childAt, childrenOf, descendantsOf, escapeHtml, nameOf, parseXml } from './xml.ts'
 
-const MAX_ROWS = 5_000
+/** HTML of the charts and diagrams of a part by their relation, without those that hold no text. @throws MediaFailure */
+export async function chartParts(archive: Archive, part: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>()
+  for (const { id, type, part: target } of await relationsOf(archive, part)) {
+    const read = /\/chart(?:Ex)?$/i.test(type) ? officeChart : type.endsWith('/diagramData') ? diagram : undefined
+    if (!read || !archive.has(target)) continue
+    const html = read(parseXml(await archive.xml(target)))
+    if (html !== '') found.set(id, html)
+  }
+  return found
+}
 
-/** A chart (`c:chartSpace`): a row for each category, a column for each series. Empty when it stores no values. */
-export function chartHtml(chart: Element): string {
-  const series = [...descendantsOf(chart, 'ser')].map((each) => ({
-    name: textOf(childAt(each, 'tx')),
-    categories: pointsOf(childAt(each, 'cat') ?? childAt(each, 'xVal')),
-    values: pointsOf(childAt(each, 'val') ?? childAt(each, 'yVal')),
-  }))
+/** A chart (`c:chartSpace`), also of the kinds since 2016 (`cx:chartSpace`). Empty when it stores no values. */
+function officeChart(chart: Element): string {
+  const data = childAt(chart, 'chartData')
   const title = textOf(childAt(chart, 'chart', 'title'))
-  const heading = `<p><strong>${escapeHtml(title === '' ? kindOf(chart) : `${kindOf(chart)}: ${title}`)}</strong></p>`
-  const indexes = [...new Set(series.flatMap(({ categories, values }) => [...categories.keys(), ...values.keys()]))]
-  if (indexes.length === 0) return title === '' ? '' : heading
-  const rows = indexes
-    .toSorted((one, other) => one - other)
-    .slice(0, MAX_ROWS)
-    .map((index) => [
-      series.map(({ categories }) => categories.get(index)).find((category) => category !== undefined) ?? '',
-      ...series.map(({ values }) => values.get(index) ?? ''),
-    ])
-  return heading + table([['', ...series.map(({ name }) => name)], ...rows])
+  const plot = childAt(chart, 'chart', 'plotArea')
+  const axes = childrenOf(plot)
+    .filter((each) => /^(?:cat|val|date|ser)Ax$|^axis$/.test(nameOf(each)))
+    .map((axis) => textOf(childAt(axis, 'title')))
+  return data
+    ? chartHtml({ kind: newKindOf(chart), title, axes, series: newSeries(chart, data) })
+    : chartHtml({ kind: kindOf(plot), title, axes, series: [...descendantsOf(chart, 'ser')].map(seriesOf) })
+}
+
+function seriesOf(series: Element): ChartSeries {
+  const sizes = childAt(series, 'bubbleSize')
+  return {
+    name: textOf(childAt(series, 'tx')),
+    categories: pointsOf(childAt(series, 'cat') ?? childAt(series, 'xVal')),
+    values: [
+      { name: '', points: pointsOf(childAt(series, 'val') ?? childAt(series, 'yVal')) },
+      ...(sizes ? [{ name: 'size', points: pointsOf(sizes) }] : []),
+    ],
+  }
+}
+
+/** Waterfall, funnel, tree map, histogram, map: their data has dimensions of texts and of numbers. */
+function newSeries(chart: Element, data: Element): ChartSeries[] {
+  const sources = new Map(childrenOf(data, 'data').map((each) => [attribute(each, 'id'), each]))
+  return [...descendantsOf(chart, 'series')].map((series) => {
+    const source = sources.get(attribute(childAt(series, 'dataId'), 'val'))
+    const name = textOf(childAt(series, 'tx', 'txData', 'v') ?? childAt(series, 'tx'))
+    const values = childrenOf(source, 'numDim').map((each) => ({ name: '', points: pointsOf(each) }))
+    return { name, categories: pointsOf(childrenOf(source, 'strDim')[0]), values }
+  })
 }
 
 /** Texts of a diagram (SmartArt), in the order of its data. */
-export function diagramHtml(data: Element): string {
+function diagram(data: Element): string {
   const texts = [...descendantsOf(data, 'pt')].map((point) => textOf(point)).filter((text) => text !== '')
   return texts.length === 0 ? '' : `<ul>${texts.map((text) => `<li>${escapeHtml(text)}</li>`).join('')}</ul>`
-}
-
-function table(rows: readonly string[][]): string {
-  const lines = rows.map((row, index) => {
-    const name = index === 0 ? 'th' : 'td'
-    return `<tr>${row.map((cell) => `<${name}>${escapeHtml(cell)}</${name}>`).join('')}</tr>`
-  })
-  return `<table>${lines.join('')}</table>`
 }
 
 /** Values by index; the levels of a category are joined, the outer one first. */
@@ -55,30 +76,45 @@ function pointsOf(source: Element | undefined): Map<number, string> {
   )
 }
 
-/** `lineChart` is a line chart. */
-function kindOf(chart: Element): string {
-  const [kind] = childrenOf(childAt(chart, 'chart', 'plotArea')).flatMap(
-    (each) => /^([a-z]+)(?:3D)?Chart$/.exec(nameOf(each))?.[1] ?? [],
-  )
-  return kind === undefined ? 'Chart' : `${kind[0]!.toUpperCase()}${kind.slice(1)} chart`
+/** `barChart` and `lineChart` together are a bar and line chart. */
+function kindOf(plot: Element | undefined): string {
+  const kinds = childrenOf(plot).flatMap((each) => /^([a-z]+)(?:3D)?Chart$/.exec(nameOf(each))?.[1] ?? [])
+  return chartName([...new Set(kinds)].join(' and '))
 }
 
-/** Office stores 17 digits and shows at most 15: 4.4000000000000004 is 4.4. */
-function shown(value: string): string {
-  return /^-?\d+\.\d{12,}$/.test(value) ? String(Number(Number(value).toPrecision(15))) : value
+function newKindOf(chart: Element): string {
+  const [series] = descendantsOf(chart, 'series')
+  const layout = attribute(series, 'layoutId') ?? ''
+  return chartName(layout.replace(/^clusteredColumn$/, 'histogram').replace('boxWhisker', 'box plot'))
+}
+
+function chartName(kind: string): string {
+  return kind === '' ? 'Chart' : `${kind[0]!.toUpperCase()}${kind.slice(1)} chart`
 }
 
 function ownPoints(level: Element): Map<number, string> {
+  const [cache] = [...descendantsOf(level, 'numCache'), ...descendantsOf(level, 'numLit')]
+  const isNumber = cache !== undefined || nameOf(level.parentElement ?? level) === 'numDim'
+  const common = childAt(cache, 'formatCode')?.textContent ?? attribute(level, 'formatCode') ?? 'General'
+  const date1904 = /^(?:1|true)$/.test(attribute(childAt(rootOf(level), 'date1904'), 'val') ?? '')
   return new Map(
-    [...descendantsOf(level, 'pt')]
-      .slice(0, MAX_ROWS)
-      .map((point) => [Number(attribute(point, 'idx') ?? 0), shown(childAt(point, 'v')?.textContent?.trim() ?? '')]),
+    [...descendantsOf(level, 'pt')].slice(0, MAX_POINTS).map((point) => {
+      // `c:pt` has its value in `c:v`, `cx:pt` is it.
+      const value = (childAt(point, 'v') ?? point).textContent?.trim() ?? ''
+      const format = attribute(point, 'formatCode') ?? common
+      return [Number(attribute(point, 'idx') ?? 0), isNumber ? shownNumber(value, format, date1904) : value]
+    }),
   )
+}
+
+function rootOf(element: Element): Element {
+  return element.ownerDocument.documentElement
 }
 
 function textOf(element: Element | undefined): string {
   if (!element) return ''
-  const parts = [...descendantsOf(element, 't'), ...descendantsOf(element, 'v')]
+  const own = nameOf(element) === 'v' ? [element] : []
+  const parts = [...own, ...descendantsOf(element, 't'), ...descendantsOf(element, 'v')]
   return parts
     .filter((part) => !part.firstElementChild)
     .map((part) => part.textContent ?? '')

@@ -7,9 +7,9 @@ import { type MimeNode, partsOf } from './mail-parts.ts'
 import { plainSource, splitMbox } from './mail-source.ts'
 import { oneLine } from '../unpack/names.ts'
 
-export type MailKind = 'eml' | 'msg' | 'mbox'
+export type MailKind = 'eml' | 'msg' | 'mbox' | 'tnef'
 
-const MAIL_KINDS: ReadonlySet<string | undefined> = new Set<MailKind>(['eml', 'msg', 'mbox'])
+const MAIL_KINDS: ReadonlySet<string | undefined> = new Set<MailKind>(['eml', 'msg', 'mbox', 'tnef'])
 
 export function isMailKind(kind: string | undefined): kind is MailKind {
   return MAIL_KINDS.has(kind)
@@ -23,6 +23,7 @@ export async function readMails(path: string, kind: MailKind): Promise<Mail[]> {
 /** @throws MediaFailure */
 export async function parseMails(bytes: Buffer, kind: MailKind): Promise<Mail[]> {
   if (kind === 'msg') return [(await import('./msg.ts')).parseMsg(bytes)]
+  if (kind === 'tnef') return [(await import('./tnef.ts')).parseTnef(bytes)]
   const sources = kind === 'mbox' ? splitMbox(bytes) : [bytes]
   const mails: Mail[] = []
   for (const source of sources) mails.push(await parseMail(plainSource(source)))
@@ -33,7 +34,9 @@ async function parseMail(source: Buffer): Promise<Mail> {
   // Forwarded mails are files of their own, with what is attached to them.
   const parser = new PostalMime({ maxRfc822NestingDepth: 0 })
   try {
-    const { from, to, cc, date, subject } = await parser.parse(source)
+    const { from, to, cc, bcc, headers, subject } = await parser.parse(source)
+    // As it was written: its time and zone are the sender's.
+    const date = headers.find(({ key }) => key === 'date')?.value.trim()
     // Its own bodies are concatenated texts. The tree is not in its types (4.0.0, November 2026).
     const { root } = parser as unknown as { root: MimeNode }
     const parts = partsOf(root, nameless)
@@ -41,7 +44,8 @@ async function parseMail(source: Buffer): Promise<Mail> {
       ...(from && { from: [from] }),
       ...(to && { to }),
       ...(cc && { cc }),
-      ...(date !== undefined && { date }),
+      ...(bcc && { bcc }),
+      ...(date && { date }),
       ...(subject !== undefined && { subject }),
       ...parts,
       attached: named(parts.attached),

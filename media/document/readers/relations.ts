@@ -20,3 +20,11 @@ export async function relationsOf(archive: Archive, part: string): Promise<Relat
       part: resolvePart(part, attribute(relation, 'Target') ?? ''),
     }))
 }
+
+/** Parts of pictures by relation. @throws MediaFailure */
+export async function imagesOf(archive: Archive, part: string): Promise<Map<string, string>> {
+  const images = (await relationsOf(archive, part)).filter(
+    (each) => each.type.endsWith('/image') && archive.has(each.part),
+  )
+  return new Map(images.map(({ id, part: image }) => [id, image]))
+}

@@ -1,52 +1,26 @@
 // Converts RTF commands to simple HTML.
 import { scripted } from '../scripts.ts'
+import type { Marks } from './marks.ts'
+import { LABEL_CLASS } from './markup.ts'
+import { CHARACTERS, CHARSETS, CODE_PAGES, decodeRtf, OLD_SETS } from './rtf-characters.ts'
 import { escapeHtml } from './xml.ts'
 
 /** Groups without readable text. */
 const SKIPPED: ReadonlySet<string> = new Set(
-  'fonttbl colortbl stylesheet info pict object listtable listoverridetable rsidtbl generator xmlnstbl themedata colorschememapping datastore latentstyles filetbl revtbl fldinst nonshppict pntxta pntxtb ftnsep ftnsepc aftnsep aftnsepc bkmkstart bkmkend pgptbl mmathpr docvar userprops annotation atnid atnauthor'.split(
+  'fonttbl colortbl stylesheet info sp listtable listoverridetable rsidtbl generator xmlnstbl themedata colorschememapping datastore latentstyles filetbl revtbl fldinst nonshppict pntxta pntxtb ftnsep ftnsepc aftnsep aftnsepc bkmkstart bkmkend pgptbl mmathpr docvar userprops atnid atnauthor'.split(
     ' ',
   ),
 )
-const CHARACTERS: Record<string, string> = {
-  emdash: '—',
-  endash: '–',
-  lquote: '‘',
-  rquote: '’',
-  ldblquote: '“',
-  rdblquote: '”',
-  bullet: '•',
-  tab: ' ',
-  emspace: ' ',
-  enspace: ' ',
-  line: '\n',
-}
-/** Code pages of Windows by the character set of a font. */
-const CHARSETS: Record<number, string> = {
-  128: 'shift_jis',
-  129: 'euc-kr',
-  134: 'gb18030',
-  136: 'big5',
-  161: 'windows-1253',
-  162: 'windows-1254',
-  163: 'windows-1258',
-  177: 'windows-1255',
-  178: 'windows-1256',
-  186: 'windows-1257',
-  204: 'windows-1251',
-  222: 'windows-874',
-  238: 'windows-1250',
-}
-const CODE_PAGES: Record<number, string> = {
-  932: 'shift_jis',
-  936: 'gb18030',
-  949: 'euc-kr',
-  950: 'big5',
-  65001: 'utf-8',
-  874: 'windows-874',
-  10000: 'macintosh',
-}
-
+/** Groups whose text is left out, with a notice. Headers and footers repeat on every page. */
+const APART: ReadonlyMap<string, string> = new Map([
+  ['annotation', 'Comments are left out'],
+  ...['header', 'headerl', 'headerr', 'headerf', 'footer', 'footerl', 'footerr', 'footerf'].map(
+    (word): [string, string] => [word, 'Headers and footers are left out'],
+  ),
+])
+const HIDDEN = 'Hidden text is left out'
+/** Numbers of list items; other labels are bullets. */
+const NUMBER = /\p{N}|^\(?\p{L}{1,5}[.)]/u
 interface State {
   skipped: boolean
   /** Number of fallback characters after a Unicode character. */
@@ -54,6 +28,13 @@ interface State {
   font: number
   /** Target of the text: body or footnote. */
   note: boolean
+  /** Why the text of this group is left out. */
+  apart?: string
+  hidden?: boolean
+  /** In a change that was not accepted or refused. */
+  deleted?: boolean
+  /** The text is the label of a list item. */
+  label?: boolean
   /** Superscript or subscript. */
   script?: 'above' | 'below' | undefined
 }
@@ -75,10 +56,19 @@ export class RtfHtml {
   #noteWords = ''
   readonly #notes: string[] = []
   #level = 0
-  #isItem = false
+  /** Of the list item that the paragraph is. */
+  #label: string | undefined
+  /** Why the text before was left out. */
+  #left: string | undefined
+  readonly #marks: Marks
   #inTable = false
   #cells: string[] = []
   #rows: string[] = []
+
+  /** @param marks receives what is left out */
+  constructor(marks: Marks) {
+    this.#marks = marks
+  }
 
   open(): void {
     this.#flush()
@@ -94,6 +84,7 @@ export class RtfHtml {
       this.#noteWords = ''
       this.#words += `[${this.#notes.length}]`
     }
+    if (before && before.apart !== this.#state.apart) this.#left = undefined
     this.#state = before ?? this.#state
   }
 
@@ -111,7 +102,11 @@ export class RtfHtml {
       this.#inFonts = true
       this.#fontDepth = this.#stack.length
     }
-    if (SKIPPED.has(word) || (starred && word !== 'shptxt' && word !== 'shpinst')) this.#state.skipped = true
+    if (!this.#state.skipped && /^(?:pict|shppict|object)$/.test(word)) this.#leave(word)
+    const apart = APART.get(word)
+    if (apart !== undefined) this.#state.apart = apart
+    else if (SKIPPED.has(word) || (starred && word !== 'shptxt' && word !== 'shpinst')) this.#state.skipped = true
+    this.#codePage = OLD_SETS.get(word) ?? this.#codePage
     if (word === 'ansicpg' && number) this.#codePage = CODE_PAGES[number] ?? `windows-${number}`
     else if (word === 'uc') this.#state.fallback = number ?? 1
     else if (word === 'f' || word === 'deff') this.#state.font = number ?? 0
@@ -122,7 +117,14 @@ export class RtfHtml {
     if (this.#state.skipped) return
     const character = CHARACTERS[word]
     if (character !== undefined) this.#put(character)
-    else this.#layout(word, number)
+    else if (this.#state.apart === undefined && this.#state.label !== true) this.#layout(word, number)
+  }
+
+  /** A picture or an object in place of text. */
+  #leave(word: string): void {
+    const what = word === 'object' ? 'Embedded objects are not read' : 'Text in pictures is not read'
+    if (this.#state.apart === undefined) this.#words += this.#marks.of('not_read', what)
+    this.#state.skipped = true
   }
 
   #layout(word: string, number: number | undefined): void {
@@ -137,24 +139,33 @@ export class RtfHtml {
         return
       case 'pard':
         this.#level = 0
-        this.#isItem = false
         this.#inTable = false
+        return
+      case 'v':
+        this.#state.hidden = number !== 0
+        return
+      case 'deleted':
+        this.#state.deleted = number !== 0
         return
       case 'super':
       case 'sub':
         this.#state.script = number === 0 ? undefined : word === 'super' ? 'above' : 'below'
         return
       case 'nosupersub':
+        this.#state.script = undefined
+        return
       case 'plain':
         this.#state.script = undefined
+        this.#state.hidden = false
+        this.#state.deleted = false
         return
       case 'outlinelevel':
         this.#level = number !== undefined && number < 6 ? number + 1 : 0
         return
       case 'listtext':
       case 'pntext':
-        this.#state.skipped = true
-        this.#isItem = true
+        this.#state.label = true
+        this.#label = ''
         return
       case 'intbl':
         this.#inTable = true
@@ -170,17 +181,6 @@ export class RtfHtml {
         return
       case 'footnote':
         this.#state.note = true
-        return
-      case 'header':
-      case 'headerl':
-      case 'headerr':
-      case 'headerf':
-      case 'footer':
-      case 'footerl':
-      case 'footerr':
-      case 'footerf':
-        // Headers and footers repeat on every page and are skipped.
-        this.#state.skipped = true
     }
   }
 
@@ -216,13 +216,23 @@ export class RtfHtml {
     if (this.#pending.length === 0) return
     const bytes = Uint8Array.from(this.#pending)
     this.#pending = []
-    this.#put(decode(bytes, this.#fonts.get(this.#state.font) ?? this.#codePage), true)
+    this.#put(decodeRtf(bytes, this.#fonts.get(this.#state.font) ?? this.#codePage), true)
   }
 
   #put(text: string, flushed = false): void {
     if (!flushed) this.#flush()
-    if (this.#state.skipped) return
-    const { note, script } = this.#state
+    const { note, script, skipped, deleted, label, apart } = this.#state
+    if (skipped || deleted) return
+    if (label) {
+      this.#label += text
+      return
+    }
+    const left = apart ?? (this.#state.hidden ? HIDDEN : undefined)
+    if (text.trim() !== '') {
+      if (left !== undefined && left !== this.#left) this.#words += this.#marks.of('left_out', left)
+      this.#left = left
+    }
+    if (left !== undefined) return
     const shown = script ? scripted(text, script, note ? this.#noteWords : this.#words) : text
     if (note) this.#noteWords += shown
     else this.#words += shown
@@ -230,15 +240,19 @@ export class RtfHtml {
 
   #endParagraph(): void {
     const words = this.#words.trim()
+    const label = this.#label?.trim()
     this.#words = ''
+    this.#label = undefined
     if (this.#inTable) {
       this.#words = words === '' ? '' : `${words} `
       return
     }
     this.#endTable()
     if (words === '') return
-    if (this.#isItem) this.#html += `<ul><li>${escaped(words)}</li></ul>`
-    else
+    if (label !== undefined) {
+      const number = NUMBER.test(label) ? `<span class="${LABEL_CLASS}">${escaped(label)}</span>` : ''
+      this.#html += `<ul><li>${number}${escaped(words)}</li></ul>`
+    } else
       this.#html +=
         this.#level > 0 ? `<h${this.#level}>${escaped(words)}</h${this.#level}>` : `<p>${escaped(words)}</p>`
   }
@@ -246,14 +260,6 @@ export class RtfHtml {
   #endTable(): void {
     if (this.#rows.length > 0) this.#html += `<table>${this.#rows.join('')}</table>`
     this.#rows = []
-  }
-}
-
-function decode(bytes: Uint8Array, encoding: string): string {
-  try {
-    return new TextDecoder(encoding).decode(bytes)
-  } catch {
-    return new TextDecoder('windows-1252').decode(bytes)
   }
 }
 

@@ -1,6 +1,7 @@
 // Rich Text Format: text in any code page, with headings, lists, tables, footnotes and pages.
 import { readFile } from 'node:fs/promises'
 import { MediaFailure } from '../../failure.ts'
+import { Marks } from './marks.ts'
 import { markupToMarkdown } from './markup.ts'
 import { cutAtBreaks } from './pages.ts'
 import { RtfHtml } from './rtf-html.ts'
@@ -12,14 +13,15 @@ const MAX_DEPTH = 1_000
 
 /** @throws MediaFailure */
 export async function readRtf(path: string): Promise<UnnumberedPage[]> {
-  const html = rtfToHtml(await readFile(path))
-  return cutAtBreaks(markupToMarkdown(html)).map((page) => ({ text: page }))
+  const marks = new Marks()
+  const html = rtfToHtml(await readFile(path), marks)
+  return cutAtBreaks(markupToMarkdown(html)).map((text) => marks.page(text))
 }
 
 /** @throws MediaFailure */
-export function rtfToHtml(bytes: Buffer): string {
+export function rtfToHtml(bytes: Buffer, marks: Marks): string {
   const rtf = bytes.toString('latin1')
-  const writer = new RtfHtml()
+  const writer = new RtfHtml(marks)
   let depth = 0
   TOKEN.lastIndex = 0
   while (TOKEN.lastIndex < rtf.length) {

@@ -1,4 +1,4 @@
-// Notices about sheets and their formulas.
+// Notices about sheets, slides and formulas.
 import type { Notice } from '../../../contracts/notices.ts'
 import type { UnnumberedPage } from './table.ts'
 
@@ -6,6 +6,14 @@ export function leftOutSheets(names: readonly string[]): Notice[] {
   if (names.length === 0) return []
   const places = names.slice(0, 10).map((name) => `Sheet ${name}`)
   return [{ code: 'left_out', message: 'Hidden sheets are left out', count: names.length, places }]
+}
+
+/** @param labels as `Slide 3` */
+export function leftOutSlides(labels: readonly string[]): Notice[] {
+  if (labels.length === 0) return []
+  return [
+    { code: 'left_out', message: 'Hidden slides are left out', count: labels.length, places: labels.slice(0, 10) },
+  ]
 }
 
 /** @param cells as `C2` */

@@ -2,6 +2,7 @@
 import { MediaFailure } from '../../failure.ts'
 import type { Archive } from './archive.ts'
 import { builtInFormat } from './number-format.ts'
+import { commentPersons } from './sheet-comments.ts'
 import { attribute, childAt, childrenOf, parseXml, resolvePart } from './xml.ts'
 import { readXmlEvents } from './xml-events.ts'
 
@@ -12,12 +13,16 @@ export interface Workbook {
   styles: CellStyle[]
   /** By number. */
   texts: string[]
+  /** Names of commenting persons by id. */
+  persons: Map<string, string>
 }
 
 export interface SheetPart {
   name: string
-  /** Undefined for a sheet without cells, such as a chart. */
+  /** Undefined for a sheet of a kind without cells and charts. */
   path: string | undefined
+  /** Whether it is a chart instead of cells. */
+  isChart: boolean
   hidden: boolean
 }
 
@@ -49,13 +54,18 @@ export async function readWorkbook(archive: Archive): Promise<Workbook> {
       const relation = relations.find(({ id }) => id === attribute(sheet, 'id'))
       return {
         name: attribute(sheet, 'name') ?? '',
-        path: relation?.type === 'worksheet' && archive.has(relation.path) ? relation.path : undefined,
+        path:
+          /^(?:work|chart)sheet$/.test(relation?.type ?? '') && archive.has(relation!.path)
+            ? relation!.path
+            : undefined,
+        isChart: relation?.type === 'chartsheet',
         hidden: /hidden/i.test(attribute(sheet, 'state') ?? ''),
       }
     }),
     date1904: /^(?:1|true|on)$/.test(attribute(childAt(book, 'workbookPr'), 'date1904') ?? ''),
     styles: archive.has(styles) ? readStyles(await archive.xml(styles)) : [],
     texts: archive.has(texts) ? readTexts(await archive.xml(texts)) : [],
+    persons: await commentPersons(archive, relations),
   }
 }
 

@@ -19,13 +19,18 @@ export function readXlsx(path: string): Promise<UnnumberedPage[]> {
     const hidden = book.sheets.filter((each) => each.hidden).map(({ name }) => name)
     const notices = leftOutSheets(hidden)
     const pages: UnnumberedPage[] = []
-    for (const { name, path: part } of visible) {
+    for (const { name, path: part, isChart } of visible) {
       if (part === undefined) {
         notices.push(unreadSheet(name))
         continue
       }
+      const extras = await sheetExtras(archive, part, name, book.persons)
+      const label = `Sheet ${name}`
+      if (isChart) {
+        pages.push(...withPictures([], extras, label))
+        continue
+      }
       const cells = readSheetCells(await archive.xml(part), book)
-      const extras = await sheetExtras(archive, part, name)
       const found = sheetPages({
         ...cells,
         name,
@@ -33,8 +38,7 @@ export function readXlsx(path: string): Promise<UnnumberedPage[]> {
         after: extras.text,
         notices: [...unvaluedFormulas(name, cells.unvalued), ...extras.notices],
       })
-      if (found.length === 0) notices.push(...extras.notices)
-      pages.push(...found)
+      pages.push(...withPictures(found, extras, label))
     }
     return withNotices(pages, notices)
   })
@@ -51,10 +55,22 @@ function headersOf({ frozen, filter }: SheetCells, { headers }: SheetExtras): { 
   ]
 }
 
+/** The first page has the pictures of the sheet; one without cells is a page as well. */
+function withPictures(
+  [first, ...others]: UnnumberedPage[],
+  { text, notices, pictures }: SheetExtras,
+  label: string,
+): UnnumberedPage[] {
+  const own = pictures.length > 0 ? { pictures } : {}
+  if (first) return [{ ...first, ...own }, ...others]
+  if (text === '' && notices.length + pictures.length === 0) return []
+  return [{ text, label, ...(notices.length > 0 && { notices }), ...own }]
+}
+
 function unreadSheet(name: string): Notice {
   return {
     code: 'not_read',
-    message: 'Sheets without cells, such as charts, are not read',
+    message: 'Sheets without cells, such as dialogs and macros, are not read',
     count: 1,
     places: [`Sheet ${name}`],
   }

@@ -1,5 +1,5 @@
 // XML parts of documents as trees, independent of namespace prefixes.
-import { DOMParser } from 'linkedom'
+import { DOMParser } from 'linkedom/worker'
 import { MediaFailure } from '../../failure.ts'
 
 /** The root of a document. @throws MediaFailure */

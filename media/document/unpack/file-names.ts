@@ -1,6 +1,7 @@
 // Names of files in archives: decoded, since old programs note no character set, and checked.
 import { analyse } from 'chardet'
 import { MediaFailure } from '../../failure.ts'
+import { decodeBytes } from '../decode-bytes.ts'
 import { tryDecode } from '../text-encoding.ts'
 
 /**
@@ -29,10 +30,6 @@ const REPEATED = 40
 const MOST_ACCENTS = 0.45
 /** Letters of Western Europe, and what else names hold. */
 const WESTERN = /^[\p{ASCII}\p{Script=Latin}ªº¡¿«»°·´§£¥]*$/u
-/** Code page 437 of DOS, from byte 128. */
-const DOS =
-  'ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0'
-
 /** Decodes names without a declared character set: UTF-8, or else all in the same one. */
 export function decodeNames(names: readonly Uint8Array[]): string[] {
   const decode = decoderOf(names.filter((name) => tryDecode(name, 'utf-8') === undefined))
@@ -52,7 +49,9 @@ export function isSystemFile(name: string): boolean {
 
 function decoderOf(names: readonly Uint8Array[]): (name: Uint8Array) => string {
   const isWestern = names.every((name) => WESTERN.test(dos(name)))
-  if (isWestern && accentShare(names) < MOST_ACCENTS) return dos
+  // Code page 850 differs in letters of the North and of Portugal.
+  const page = ['ibm437', 'ibm850'].find((each) => names.every((name) => WESTERN.test(decodeBytes(name, each))))
+  if (page !== undefined && accentShare(names) < MOST_ACCENTS) return (name) => decodeBytes(name, page)
   const encoding = eastAsian(names, isWestern) ?? (!isWestern && names.every(isCyrillic) ? 'ibm866' : undefined)
   return encoding ? (name) => new TextDecoder(encoding).decode(name) : dos
 }
@@ -97,5 +96,5 @@ function isCyrillic(name: Uint8Array): boolean {
 }
 
 function dos(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => (byte < 0x80 ? String.fromCharCode(byte) : DOS[byte - 0x80]!)).join('')
+  return decodeBytes(bytes, 'ibm437')
 }

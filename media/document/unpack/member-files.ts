@@ -18,30 +18,37 @@ export function tooLarge(): MediaFailure {
   return new MediaFailure('too_large', `It is larger than ${MAX_FILE} bytes`)
 }
 
+/** A limit of all files together, for which the whole is refused. */
+class TooMuch extends MediaFailure {}
+
 export class MemberFiles {
   readonly members: Member[] = []
   readonly skipped: SkippedMember[] = []
-  readonly #folder: string
+  readonly folder: string
   readonly #names: Set<string>
   #written = 0
   #files = 0
 
   /** @param taken names that are not free */
   constructor(folder: string, taken: readonly string[] = []) {
-    this.#folder = folder
+    this.folder = folder
     this.#names = new Set(taken)
   }
 
-  /** @throws MediaFailure when there are too many, or too large ones */
-  async add(name: string, bytes: Uint8Array): Promise<Member> {
+  /** @returns the path @throws MediaFailure when there are too many, or too large ones */
+  async write(bytes: Uint8Array): Promise<string> {
     this.#files += 1
     if (this.#files > MAX_MEMBERS)
-      throw new MediaFailure('too_large', `The file holds more than ${MAX_MEMBERS} others, which is the limit`)
+      throw new TooMuch('too_large', `The file holds more than ${MAX_MEMBERS} others, which is the limit`)
     this.#written += bytes.length
     if (this.#written > MAX_BYTES)
-      throw new MediaFailure('too_large', `The files within are larger than ${MAX_BYTES} bytes together`)
-    const path = join(this.#folder, String(this.#files))
+      throw new TooMuch('too_large', `The files within are larger than ${MAX_BYTES} bytes together`)
+    const path = join(this.folder, String(this.#files))
     await writeFile(path, bytes)
+    return path
+  }
+
+  add(name: string, path: string): Member {
     const member = { name: this.#free(name), path }
     this.members.push(member)
     return member
@@ -51,17 +58,14 @@ export class MemberFiles {
     this.skipped.push({ name: this.#free(name), reason, message })
   }
 
-  /** Adds a file, or names it as skipped when it cannot be read. */
-  async addOrSkip(name: string, read: () => Promise<Uint8Array>): Promise<Member | undefined> {
-    let bytes: Uint8Array
+  /** Takes a file, or names it as skipped when it cannot be read. */
+  async orSkip(name: string, take: () => Promise<void>): Promise<void> {
     try {
-      bytes = await read()
+      await take()
     } catch (error) {
-      if (!(error instanceof MediaFailure)) throw error
+      if (!(error instanceof MediaFailure) || error instanceof TooMuch) throw error
       this.skip(name, error)
-      return undefined
     }
-    return this.add(name, bytes)
   }
 
   #free(name: string): string {

@@ -3,7 +3,9 @@
 const LONGEST_NAME = 200
 
 export function oneLine(name: string): string {
+  // Programs of macOS write letters and their accents apart.
   return name
+    .normalize('NFC')
     .replaceAll(/[\p{Cc}\s]+/gu, ' ')
     .trim()
     .slice(-LONGEST_NAME)

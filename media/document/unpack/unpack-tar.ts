@@ -1,9 +1,8 @@
 // Tar archives, and single files that are compressed by gzip: a tar too, most often.
-import { createReadStream, createWriteStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { createReadStream } from 'node:fs'
+import { open, readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { extract, type Header } from 'tar-stream'
@@ -11,7 +10,7 @@ import { MediaFailure } from '../../failure.ts'
 import { sniffFile } from '../../kind/kind-of-file.ts'
 import { decodeNames } from './file-names.ts'
 import { MAX_BYTES, MAX_FILE, tooLarge } from './member-files.ts'
-import { damaged, type ArchivedFile, type Source } from './archived-file.ts'
+import { damaged, rest, temporaryPath, type ArchivedFile, type Source } from './archived-file.ts'
 
 const FILES: ReadonlySet<Header['type']> = new Set(['file', 'contiguous-file'])
 
@@ -51,25 +50,28 @@ export async function* tarFiles({ path }: Source): AsyncGenerator<ArchivedFile> 
 
 /** The files of a compressed tar, or the one file. */
 export async function* gzipFiles(source: Source): AsyncGenerator<ArchivedFile> {
-  const unpacked = join(source.folder, 'unpacked')
+  const path = temporaryPath(source)
+  yield* compressedFiles({ ...source, path }, !(await gunzip(source.path, path)))
+}
+
+/** @returns whether it was complete: up to a fault it is written @throws MediaFailure for a bomb */
+async function gunzip(from: string, to: string): Promise<boolean> {
+  const unpacked = await open(to, 'w')
   let size = 0
-  const limit = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
+  try {
+    const chunks: AsyncIterable<Buffer> = createReadStream(from).pipe(createGunzip())
+    for await (const chunk of chunks) {
       size += chunk.length
-      done(
-        size > MAX_BYTES ? new MediaFailure('unsafe', 'The file unpacks to far more than its size, as bombs do') : null,
-        chunk,
-      )
-    },
-  })
-  let isDamaged = false
-  await pipeline(createReadStream(source.path), createGunzip(), limit, createWriteStream(unpacked)).catch(
-    (cause: unknown) => {
-      if (cause instanceof MediaFailure) throw cause
-      isDamaged = true
-    },
-  )
-  yield* compressedFiles({ ...source, path: unpacked }, isDamaged)
+      if (size > MAX_BYTES) throw new MediaFailure('unsafe', 'The file unpacks to far more than its size, as bombs do')
+      await unpacked.write(chunk)
+    }
+    return true
+  } catch (error) {
+    if (error instanceof MediaFailure) throw error
+    return false
+  } finally {
+    await unpacked.close()
+  }
 }
 
 /** @param path the unpacked file @param isDamaged whether its end is missing */
@@ -80,11 +82,7 @@ export async function* compressedFiles(
   if ((await sniffFile(path, name)) === 'tar') yield* tarFiles({ path, name, folder })
   else
     yield {
-      name: basename(name.replace(/\.(?:t?gz|xz|bz2|zst)$/i, '')),
+      name: basename(name.replace(/\.(?:t?gz|xz|bz2|zst|z)$/i, '')),
       read: () => (isDamaged ? Promise.reject(damaged()) : readFile(path)),
     }
-}
-
-function rest(): ArchivedFile {
-  return { name: 'The rest of the archive', read: () => Promise.reject(damaged()) }
 }

@@ -2,11 +2,13 @@
 // unsafe is skipped, and the others are read.
 import type { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
-import { type Entry, openPromise, type ZipFile } from 'yauzl'
+import { type Entry, openPromise, ZipFile } from 'yauzl'
 import { MediaFailure } from '../../failure.ts'
 import { decodeNames } from './file-names.ts'
+import { cutZipFiles } from './unpack-cut-zip.ts'
 import { MAX_BYTES, MAX_FILE, tooLarge } from './member-files.ts'
-import { damaged, type ArchivedFile, type Source } from './archived-file.ts'
+import { damaged, encrypted, rest, type ArchivedFile, type Source } from './archived-file.ts'
+import { sevenZipFiles } from './unpack-seven-zip.ts'
 
 const MAX_ENTRIES = 20_000
 /** Highest compression ratio of a large file. */
@@ -16,36 +18,57 @@ const LARGE = 32 * 2 ** 20
 const UTF8_FLAG = 0x800
 /** The extra field that holds the name in UTF-8. */
 const UNICODE_PATH = 0x7075
+/** Stored, Deflate, and a mark of encryption. 7-Zip knows others, such as LZMA and the Deflate64 of Windows. */
+const METHODS: ReadonlySet<number> = new Set([0, 8, 99])
 
 /** @throws MediaFailure */
-export async function* zipFiles({ path }: Source): AsyncGenerator<ArchivedFile> {
-  const zip = await openPromise(path, { autoClose: false, decodeStrings: false, validateEntrySizes: false }).catch(
-    (cause: unknown) => {
-      throw new MediaFailure('damaged', 'The archive is damaged and cannot be opened', { cause })
-    },
-  )
+export async function* zipFiles(source: Source): AsyncGenerator<ArchivedFile> {
+  const options = { autoClose: false, decodeStrings: false, validateEntrySizes: false }
+  const zip = await openPromise(source.path, options).catch((cause: unknown) => cause)
+  if (!(zip instanceof ZipFile)) {
+    if (isEncryption(zip))
+      throw new MediaFailure('encrypted', 'The archive is encrypted and opens only with a password')
+    yield* cutZipFiles(source)
+    return
+  }
   try {
-    yield* await filesOf(zip)
+    yield* await filesOf(zip, source)
   } finally {
     zip.close()
   }
 }
 
-async function filesOf(zip: ZipFile): Promise<ArchivedFile[]> {
+async function filesOf(zip: ZipFile, source: Source): Promise<ArchivedFile[] | AsyncIterable<ArchivedFile>> {
   if (zip.entryCount > MAX_ENTRIES)
     throw new MediaFailure('unsafe', `The archive has ${zip.entryCount} entries; ${MAX_ENTRIES} are allowed`)
   const entries: Entry[] = []
+  let fault: unknown
   try {
     for await (const entry of zip.eachEntry()) entries.push(entry)
   } catch (cause) {
-    // What its directory lists up to there can be read.
-    if (entries.length === 0)
-      throw new MediaFailure('damaged', 'The archive is damaged and cannot be opened', { cause })
+    fault = cause
   }
+  if (entries.some((entry) => !METHODS.has(entry.compressionMethod))) return sevenZipFiles(source)
   const names = decodeNames(entries.map(nameBytes))
-  const files = entries.map((entry, index) => ({ name: names[index]!, read: () => readEntry(zip, entry) }))
+  const files = entries.flatMap((entry, index): ArchivedFile[] =>
+    isLink(entry) ? [] : [{ name: names[index]!, read: () => readEntry(zip, entry) }],
+  )
   if (entries.length === zip.entryCount) return files
-  return [...files, { name: 'The rest of the archive', read: () => Promise.reject(damaged()) }]
+  const failure = isEncryption(fault) ? encrypted(fault) : damaged(fault)
+  // What its directory lists up to the fault can be read.
+  if (files.length > 0) return [...files, rest(failure)]
+  if (failure.reason === 'damaged') return cutZipFiles(source)
+  throw new MediaFailure(failure.reason, `The archive cannot be opened: ${failure.message}`, { cause: fault })
+}
+
+/** yauzl throws plain errors: only their texts tell them apart. */
+function isEncryption(error: unknown): boolean {
+  return error instanceof Error && /encrypt/i.test(error.message)
+}
+
+/** A link has this type in the attributes of Unix. */
+function isLink({ versionMadeBy, externalFileAttributes }: Entry): boolean {
+  return versionMadeBy >> 8 === 3 && ((externalFileAttributes >>> 16) & 0o170000) === 0o120000
 }
 
 /** Without `decodeStrings` a name is its bytes. */
@@ -59,7 +82,7 @@ function nameBytes(entry: Entry): Buffer {
 
 async function readEntry(zip: ZipFile, entry: Entry): Promise<Buffer> {
   const { compressedSize: packed, uncompressedSize: size } = entry
-  if (entry.isEncrypted()) throw new MediaFailure('encrypted', 'It is encrypted and opens only with a password')
+  if (entry.isEncrypted()) throw encrypted()
   if (size > MAX_BYTES || (size > LARGE && size > packed * MAX_RATIO))
     throw new MediaFailure('unsafe', 'It unpacks to far more than its size, as bombs do')
   if (size > MAX_FILE) throw tooLarge()
@@ -68,9 +91,6 @@ async function readEntry(zip: ZipFile, entry: Entry): Promise<Buffer> {
     if (crc32(bytes) !== entry.crc32) throw new Error('the checksum is wrong')
     return bytes
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : ''
-    if (/unsupported compression method/i.test(message))
-      throw new MediaFailure('not_a_document', 'It is compressed by a method that is not read', { cause })
     throw damaged(cause)
   }
 }

@@ -1,15 +1,17 @@
-// The chunks of an answer, whether the server streams it or answers with one JSON document.
+// The chunks of a vendor's answer, whether the server streams it or answers with one JSON document.
 import { createParser } from 'eventsource-parser'
-import { APIError } from 'openai'
 import { parseExact } from '../contracts/exact-json.ts'
 import { isObject } from '../contracts/json.ts'
-import type { Chunk } from './openai-reader.ts'
+import { ReportedError } from './failure.ts'
 
 /** Longest answer that is not streamed, in bytes. */
 const MAX_DOCUMENT = 16_777_216
 
-/** Media types are often wrong: an event stream never begins with a brace. */
-export async function* chunksOf(response: Response, controller: AbortController): AsyncGenerator<Chunk> {
+/**
+ * Media types are often wrong: an event stream never begins with a brace or a bracket.
+ * @throws ReportedError of an error that the server reports in place of a chunk
+ */
+export async function* chunksOf(response: Response, controller: AbortController): AsyncGenerator<unknown> {
   const reader = response.body?.getReader()
   if (!reader) return
   try {
@@ -19,8 +21,9 @@ export async function* chunksOf(response: Response, controller: AbortController)
       if (done) return
       head = Buffer.concat([head, value])
     }
-    if (head.toString('utf8').replace('\ufeff', '').trimStart().startsWith('{')) {
-      yield await readDocument(head, reader)
+    if (/^[{[]/.test(head.toString('utf8').replace('\ufeff', '').trimStart())) {
+      const document = await readDocument(head, reader)
+      for (const chunk of [document].flat()) yield throwReported(chunk, response.headers)
       return
     }
     const events: string[] = []
@@ -31,7 +34,8 @@ export async function* chunksOf(response: Response, controller: AbortController)
       parser.feed(bytes ? decoder.decode(bytes, { stream: true }) : '\n\n')
       for (const data of events.splice(0)) {
         if (data.startsWith('[DONE]')) return
-        yield readChunk(data, response.headers)
+        // Arguments of tools may come as objects: their numbers keep their digits.
+        yield throwReported(parseExact(data), response.headers)
       }
       if (!bytes) return
       ;({ value: bytes } = await reader.read())
@@ -41,15 +45,12 @@ export async function* chunksOf(response: Response, controller: AbortController)
   }
 }
 
-/** @throws APIError of an error that the server reports in place of a chunk */
-function readChunk(data: string, headers: Headers): Chunk {
-  // Arguments of tools may come as objects: their numbers keep their digits.
-  const chunk = parseExact(data)
-  if (isObject(chunk) && chunk['error']) throw new APIError(undefined, chunk['error'], undefined, headers)
-  return chunk as Chunk
+function throwReported(chunk: unknown, headers: Headers): unknown {
+  if (isObject(chunk) && chunk['error']) throw new ReportedError(chunk['error'], headers)
+  return chunk
 }
 
-async function readDocument(head: Buffer, reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Chunk> {
+async function readDocument(head: Buffer, reader: ReadableStreamDefaultReader<Uint8Array>): Promise<unknown> {
   const pieces: Uint8Array[] = [head]
   let size = head.byteLength
   for (;;) {
@@ -59,5 +60,5 @@ async function readDocument(head: Buffer, reader: ReadableStreamDefaultReader<Ui
     if (size > MAX_DOCUMENT) throw new Error(`the answer is longer than ${MAX_DOCUMENT} bytes`)
     pieces.push(value)
   }
-  return parseExact(Buffer.concat(pieces).toString('utf8').replace('\ufeff', '')) as Chunk
+  return parseExact(Buffer.concat(pieces).toString('utf8').replace('\ufeff', ''))
 }

@@ -1,0 +1,31 @@
+// The agent whose description is nearest to a message in meaning.
+import { raceSignal } from '../../contracts/signals.ts'
+import type { RoutableAgent } from '../../db/queries/routing.ts'
+
+/** A longer message is compared by its beginning, in characters. */
+const MAX_MESSAGE = 8_000
+/** How much a difference in similarity counts: one of 0.1 makes a description e times as likely. */
+const SHARPNESS = 10
+
+/**
+ * @param embed vectors of length 1, one for each text
+ * @returns the agent and its share among all of them, from 0 to 1
+ */
+export async function nearestAgent(
+  message: string,
+  agents: readonly Pick<RoutableAgent, 'id' | 'description'>[],
+  embed: (texts: string[]) => Promise<Float32Array[]>,
+  signal: AbortSignal,
+): Promise<{ id: string; confidence: number }> {
+  const described = agents.map(({ id, description }) => `${id.replaceAll(/[-_]+/g, ' ')}. ${description}`)
+  const [asked, ...vectors] = await raceSignal(embed([message.slice(0, MAX_MESSAGE), ...described]), signal)
+  const similarities = vectors.map((vector) => dot(asked!, vector))
+  const weights = similarities.map((similarity) => Math.exp(similarity * SHARPNESS))
+  const best = similarities.indexOf(Math.max(...similarities))
+  const share = weights[best]! / weights.reduce((sum, weight) => sum + weight, 0)
+  return { id: agents[best]!.id, confidence: Number(share.toFixed(3)) }
+}
+
+function dot(a: Float32Array, b: Float32Array): number {
+  return a.reduce((sum, value, index) => sum + value * b[index]!, 0)
+}

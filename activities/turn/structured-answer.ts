@@ -1,0 +1,125 @@
+// A provider whose answers follow a JSON Schema: an answer that does not is sent back with its faults, a bounded number of times.
+import { faultOf } from '../../contracts/arguments.ts'
+import { parseExact, rounded } from '../../contracts/exact-json.ts'
+import { isObject } from '../../contracts/json.ts'
+import { jsonBoundsFault } from '../../contracts/json-bounds.ts'
+import { textPart, type AssistantPart, type ModelMessage, type TokenUsage } from '../../contracts/model-messages.ts'
+import { ProviderFailure } from '../../providers/failure.ts'
+import type { GenerateRequest, GenerateResult, Provider } from '../../providers/provider.ts'
+
+/** Further requests for one answer. */
+const MAX_REPAIRS = 2
+/** Longest list of faults that the model is told, in characters. */
+const MAX_FAULTS = 2_000
+
+/** What the instructions say where a vendor does not enforce the schema. */
+export function schemaRule(schema: Record<string, unknown>): string {
+  return `Answer with one JSON value that follows this JSON Schema, and with nothing else: ${JSON.stringify(schema)}`
+}
+
+/**
+ * Text is held back until it is known to follow the schema: what does not is never shown. A step that calls tools is no answer.
+ * @throws ProviderFailure `final` when the answer does not follow it after so many repairs
+ */
+export function structuredAnswers(provider: Provider, schema: Record<string, unknown>): Provider {
+  return {
+    name: provider.name,
+    async generate(request, onDelta, signal): Promise<GenerateResult> {
+      const warnings: string[] = []
+      const spent: Partial<TokenUsage> = {}
+      let asked: GenerateRequest = request
+      for (let repairs = 0; ; repairs += 1) {
+        const result = await ask(asked)
+        addUsage(spent, result.usage)
+        warnings.push(...result.warnings)
+        const text = textOf(result.parts)
+        const isAnswer = result.parts.every(({ type }) => type !== 'tool_call')
+        const read = isAnswer && result.finish_reason !== 'content_filter' ? readAnswer(schema, text) : { text }
+        if ('text' in read) {
+          if (read.text !== '') await onDelta({ type: 'text', text: read.text })
+          const parts = read.text === text ? result.parts : withText(result.parts, read.text)
+          return { ...result, parts, usage: spent, warnings }
+        }
+        if (repairs === MAX_REPAIRS)
+          throw new ProviderFailure('final', `The answer does not follow response_schema: ${read.fault}`, {
+            provider: provider.name,
+            how: 'did not answer as response_schema demands',
+            spent,
+          })
+        warnings.push(`The answer did not follow response_schema and was asked for again: ${read.fault}`)
+        asked = { ...request, messages: [...request.messages, ...correction(text, read.fault)] }
+      }
+
+      async function ask(each: GenerateRequest): Promise<GenerateResult> {
+        try {
+          return await provider.generate(
+            each,
+            async (delta) => {
+              if (delta.type === 'reasoning') await onDelta(delta)
+            },
+            signal,
+          )
+        } catch (error) {
+          throw error instanceof ProviderFailure ? error.withSpent(spent) : error
+        }
+      }
+    },
+  }
+}
+
+/** The JSON text of an answer, or what is wrong with it. */
+export function readAnswer(schema: Record<string, unknown>, answer: string): { text: string } | { fault: string } {
+  const text = withoutFence(answer)
+  const tooMuch = jsonBoundsFault(Buffer.from(text))
+  if (tooMuch !== undefined) return { fault: `the answer must be ${tooMuch}` }
+  let value: unknown
+  try {
+    value = parseExact(text)
+  } catch {
+    return { fault: 'the answer must be JSON and nothing else' }
+  }
+  const fault = faultOf(schema, rounded(value), 'answer')
+  if (fault === undefined) return { text }
+  // Where a vendor demands every property, those that may be left out come as null.
+  const without = withoutNulls(value)
+  if (faultOf(schema, rounded(without), 'answer') === undefined) return { text: JSON.stringify(without) }
+  return { fault: fault.slice(0, MAX_FAULTS) }
+}
+
+function withoutFence(answer: string): string {
+  const [, inner] = /^\s*```(?:json)?\s*\n([\s\S]*?)\n?```\s*$/.exec(answer) ?? []
+  return (inner ?? answer).trim()
+}
+
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls)
+  if (!isObject(value)) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, each]) => each !== null)
+      .map(([key, each]) => [key, withoutNulls(each)]),
+  )
+}
+
+function correction(text: string, fault: string): ModelMessage[] {
+  return [
+    { role: 'assistant', parts: [textPart(text.trim() === '' ? '(empty)' : text)] },
+    {
+      role: 'user',
+      parts: [textPart(`This does not follow the JSON Schema: ${fault}. Answer again, with the JSON value only.`)],
+    },
+  ]
+}
+
+function textOf(parts: readonly AssistantPart[]): string {
+  return parts.map((part) => (part.type === 'text' ? part.text : '')).join('')
+}
+
+function withText(parts: readonly AssistantPart[], text: string): AssistantPart[] {
+  return [...parts.filter(({ type }) => type !== 'text'), textPart(text)]
+}
+
+function addUsage(sum: Partial<TokenUsage>, usage: Partial<TokenUsage>): void {
+  for (const [name, count] of Object.entries(usage) as [keyof TokenUsage, number][])
+    sum[name] = (sum[name] ?? 0) + count
+}

@@ -1,0 +1,89 @@
+// Answers that must follow a schema: held back, repaired, and refused after a bounded number of requests.
+import { expect, it } from 'vitest'
+import { readAnswer, structuredAnswers } from '../../activities/turn/structured-answer.ts'
+import { textPart, type AssistantPart } from '../../contracts/model-messages.ts'
+import { ProviderFailure } from '../../providers/failure.ts'
+import type { GenerateRequest, Provider } from '../../providers/provider.ts'
+
+const SCHEMA = {
+  type: 'object',
+  properties: { city: { type: 'string' }, rain: { type: 'boolean' } },
+  required: ['city'],
+  additionalProperties: false,
+}
+const GOOD = '{"city":"Bergen","rain":true}'
+const usage = { input_tokens: 10, output_tokens: 5 }
+
+async function ask(...answers: (string | AssistantPart[] | ProviderFailure)[]) {
+  const requests: GenerateRequest[] = []
+  const shown: string[] = []
+  const provider: Provider = {
+    name: 'openai',
+    async generate(request, onDelta) {
+      requests.push(request)
+      const answer = answers.shift()!
+      if (answer instanceof ProviderFailure) throw answer
+      const parts = typeof answer === 'string' ? [textPart(answer)] : answer
+      for (const part of parts) if (part.type === 'text') await onDelta({ type: 'text', text: part.text })
+      const finish_reason = parts.some(({ type }) => type === 'tool_call') ? ('tool_calls' as const) : ('stop' as const)
+      return { parts, finish_reason, usage, warnings: [] }
+    },
+  }
+  const request = {
+    model: 'm',
+    system: '',
+    messages: [{ role: 'user' as const, parts: [textPart('Q')] }],
+    tools: [],
+    passages: [],
+  }
+  const asked = structuredAnswers(provider, SCHEMA).generate(
+    request,
+    async ({ text }) => void shown.push(text),
+    new AbortController().signal,
+  )
+  const result = await asked.catch((error: unknown) => error as ProviderFailure)
+  return { result, requests, shown: shown.join('') }
+}
+
+it('an answer that follows the schema is shown as it is', async () => {
+  const { result, requests, shown } = await ask(GOOD)
+  expect(result).toMatchObject({ parts: [{ text: GOOD }], usage, warnings: [] })
+  expect([requests.length, shown]).toEqual([1, GOOD])
+})
+
+it('one that does not is asked for again with its faults, is never shown, and all requests are counted', async () => {
+  const { result, requests, shown } = await ask('In Bergen it rains.', '{"rain":1}', `\`\`\`json\n${GOOD}\n\`\`\``)
+  expect(result).toMatchObject({ parts: [{ text: GOOD }], usage: { input_tokens: 30, output_tokens: 15 } })
+  expect(shown).toBe(GOOD)
+  expect(requests).toHaveLength(3)
+  expect(JSON.stringify(requests[2]!.messages.at(-1))).toContain("answer must have required property 'city'")
+})
+
+it('after two repairs it is a final failure that tells what was spent', async () => {
+  const { result, requests } = await ask('a', 'b', 'c', GOOD)
+  expect(result).toMatchObject({ kind: 'final', spent: { input_tokens: 30, output_tokens: 15 } })
+  expect(requests).toHaveLength(3)
+})
+
+it('a failure of a repair tells what was spent before it', async () => {
+  const { result } = await ask('a', new ProviderFailure('retry', 'Busy', { provider: 'openai', status: 529 }))
+  expect(result).toMatchObject({ kind: 'retry', status: 529, spent: usage })
+})
+
+it('a step that calls tools is no answer', async () => {
+  const parts: AssistantPart[] = [
+    textPart('Let me look.'),
+    { type: 'tool_call', id: 'a', name: 'look', arguments: '{}' },
+  ]
+  const { result, requests } = await ask(parts)
+  expect(result).toMatchObject({ parts, finish_reason: 'tool_calls' })
+  expect(requests).toHaveLength(1)
+})
+
+it.each([
+  ['{"city":"Bergen","rain":null}', { text: '{"city":"Bergen"}' }],
+  ['[]', { fault: 'answer must be object' }],
+  ['{"city":1}', { fault: 'answer/city must be string' }],
+])('%s is read as %j', (answer, read) => {
+  expect(readAnswer(SCHEMA, answer)).toEqual(read)
+})
