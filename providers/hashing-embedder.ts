@@ -11,6 +11,9 @@ const SLICE_MS = 8
 /** More of one text is not looked at, in characters. */
 const MOST_CHARACTERS = 20_000
 
+/** Measured with LoCoMo (docs/benchmarks.md): words find more in messages, so these vectors order and add to what words leave open. */
+const MESSAGE_WEIGHT = 0.01
+
 const STEM_WEIGHT = 1
 const WORD_WEIGHT = 0.4
 /** Shared by all pieces of a word. */
@@ -27,6 +30,7 @@ export function hashingEmbedder(): Embedder {
     model: `hashing-${DIMENSION}`,
     dimension: DIMENSION,
     isRemote: false,
+    message_weight: MESSAGE_WEIGHT,
     async embed(texts, signal) {
       const vectors: Float32Array[] = []
       let since = performance.now()

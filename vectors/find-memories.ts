@@ -8,7 +8,6 @@ export interface MemoryQuery extends MemoryOwner {
   /** Of the text. */
   vector: Float32Array
   limit: number
-  vector_weight?: number
   /** Messages that are not wanted. */
   except?: readonly string[]
 }
@@ -16,7 +15,7 @@ export interface MemoryQuery extends MemoryOwner {
 /** The best memories, best first, each message once. */
 export async function searchMemories(
   { db, vectors, embedder }: PassageResources,
-  { agent_id, user_id, text, vector, limit, except = [], vector_weight = 1 }: MemoryQuery,
+  { agent_id, user_id, text, vector, limit, except = [] }: MemoryQuery,
 ): Promise<RecalledMemory[]> {
   const collection = embedder.model
   await vectors.ensureCollection({ id: collection, model: collection, dimension: embedder.dimension })
@@ -26,7 +25,7 @@ export async function searchMemories(
     scopes: [memoryScope(user_id)],
     text,
     vector,
-    vector_weight,
+    vector_weight: embedder.message_weight ?? 1,
     // The passages of one message, and of those that are not wanted, take places.
     top_k: limit * 2 + except.length,
   })

@@ -11,6 +11,7 @@ export interface PassageResources {
     /** Names the vector space: a collection has vectors of one model only. */
     model: string
     dimension: number
+    message_weight?: number
     embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]>
   }
 }

@@ -122,6 +122,22 @@ const routes = (): Route[] => [
   { method: 'POST', path: '/api/v1/agents/offline/mcp_servers', scope: 'manage', body: MCP_SERVER },
   { method: 'GET', path: '/api/v1/agents/offline/mcp_servers/nobody', scope: 'read' },
   { method: 'DELETE', path: '/api/v1/agents/offline/mcp_servers/nobody', scope: 'manage' },
+  { method: 'GET', path: '/api/v1/agents/offline/memory', scope: 'chat' },
+  { method: 'DELETE', path: '/api/v1/agents/offline/memory', scope: 'chat' },
+  { method: 'GET', path: '/api/v1/agents/offline/memory/search?query=tea', scope: 'chat' },
+  ...(['GET', 'POST', 'PATCH', 'DELETE'] as const).map((method): Route => {
+    const body = method === 'POST' || method === 'PATCH' ? { body: { knowledge: {} } } : {}
+    return { method, path: '/api/v1/users/bert/context_memory', scope: 'chat', also: 'manage', owned: true, ...body }
+  }),
+  {
+    method: 'GET',
+    path: '/api/v1/users/bert/context_memory/provenance',
+    scope: 'chat',
+    also: 'manage',
+    owned: true,
+  },
+  { method: 'GET', path: '/api/v1/users/bert/export', scope: 'chat', also: 'manage', owned: true },
+  { method: 'DELETE', path: '/api/v1/users/bert', scope: 'manage' },
   { method: 'GET', path: '/api/v1/keys', scope: 'admin' },
   { method: 'POST', path: '/api/v1/keys', scope: 'admin', body: { name: 'x', scopes: ['chat'] } },
   { method: 'POST', path: `/api/v1/keys/${ids.key}/rotate`, scope: 'admin', body: {} },
@@ -164,6 +180,7 @@ it('the table of routes is the whole API', async () => {
         .replaceAll(/(turn|conv|key|file|job|appr)_[0-9a-f]{32}/g, '*')
         .replace('/agents/offline', '/agents/*')
         .replace('/knowledge/notes', '/knowledge/*')
+        .replace('/users/bert', '/users/*')
         .replace('/mcp_servers/nobody', '/mcp_servers/*')
         .replace(/\?.*/, '')}`,
   )
@@ -199,7 +216,7 @@ describe('keys', () => {
     await each(
       () => true,
       async ({ method, path, body, scope, also }) => {
-        const wrong = also !== undefined ? keys.manage : scope === 'read' ? keys.chat : keys.read
+        const wrong = also === 'read' ? keys.manage : scope === 'read' ? keys.chat : keys.read
         expectError(await call(path, { method, body, key: wrong }), 403, 'forbidden')
       },
     )
@@ -281,6 +298,9 @@ describe('owners', () => {
       ['/api/v1/conversations', { body: { agent_id: 'offline', user_id: 'bert' } }],
       ['/api/v1/turns?user_id=bert', {}],
       ['/api/v1/conversations?user_id=bert', {}],
+      ['/api/v1/agents/offline/memory?user_id=bert', {}],
+      ['/api/v1/agents/offline/memory?user_id=bert', { method: 'DELETE' }],
+      ['/api/v1/agents/offline/memory/search?query=tea&user_id=bert', {}],
     ]
     for (const [path, options] of requests)
       expectError(await call(path, { ...options, key: keys.anna }), 403, 'forbidden')
