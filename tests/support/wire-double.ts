@@ -169,7 +169,7 @@ export class WireDouble {
 
   /** The adapter of a protocol, asking aimock; or with `raw` the answers that are lined up. */
   open(protocol: Protocol, { raw = false, ...options }: Partial<AdapterOptions> & { raw?: boolean } = {}): Provider {
-    const base_url = `${this.#mock.url}${raw ? '/raw' : ''}${protocol.prefix}`
+    const base_url = raw ? this.rawUrl(protocol) : `${this.#mock.url}${protocol.prefix}`
     return protocol.open({ name: protocol.name, api_key: KEY, stall_ms: 10_000, base_url, ...options })
   }
 
@@ -187,6 +187,16 @@ export class WireDouble {
   /** Lines up answers, one for each request. */
   raw(...answers: RawAnswer[]): void {
     this.#answers.push(...answers)
+  }
+
+  /** The answer to the next request, whatever was lined up before. */
+  next(answer: RawAnswer): void {
+    this.#answers.splice(0, Infinity, answer)
+  }
+
+  /** The base URL of raw answers of a protocol. */
+  rawUrl({ prefix }: Protocol): string {
+    return `${this.#mock.url}/raw${prefix}`
   }
 
   async stop(): Promise<void> {
