@@ -19,6 +19,7 @@ import { knowledgeRoutes } from './routes/knowledge.ts'
 import { mcpRoutes } from './routes/mcp.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
 import { oauthRoutes } from './routes/oauth.ts'
+import { statusRoutes } from './routes/status.ts'
 import { systemRoutes } from './routes/system.ts'
 import { turnRoutes } from './routes/turns.ts'
 import { webRoutes } from './routes/web.ts'
@@ -76,7 +77,8 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(jobRoutes(context))
         .use(knowledgeRoutes(context))
         .use(mcpServerRoutes(context))
-        .use(keyRoutes(context)),
+        .use(keyRoutes(context))
+        .use(statusRoutes(context, version)),
     )
   knowRoutes(app.routes)
   return app
