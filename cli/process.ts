@@ -119,6 +119,7 @@ async function start(
     stall_ms: settings.engine.model_stall_ms,
     guardedFetch: guard.fetch,
   })
+  models.warm().catch((error: unknown) => log.warn({ err: error }, 'a client of a model provider could not be loaded'))
   const embedder = createEmbedder(settings.providers, settings.embedding_model)
   const turns = createTurnResources({
     client,
