@@ -1,5 +1,6 @@
 // From an agent's config to the models that answer for it: the chain in order, and a provider opened with the right credential.
 import type { ModelRef } from '../contracts/turn.ts'
+import { mapAll } from '../contracts/map-all.ts'
 import { configuredOf, isElsewhere, type ModelFault, type ProvidersSettings } from '../contracts/model-check.ts'
 import type {
   Ability,
@@ -9,7 +10,7 @@ import type {
   Provider as ModelProvider,
 } from '../contracts/schemas/agent.ts'
 import type { OwnModels } from '../contracts/schemas/own-models.ts'
-import { vendorOf } from '../contracts/vendors.ts'
+import { VENDOR_NAMES, vendorOf, type Vendor } from '../contracts/vendors.ts'
 import { anthropicKeyHeaders, anthropicProvider } from './anthropic.ts'
 import { AUTO_VENDORS, DEFAULT_MODELS, factsOf, type ModelFacts } from './catalog.ts'
 import { geminiKeyHeaders, geminiProvider } from './gemini.ts'
@@ -23,10 +24,10 @@ import { RESPONSES_ONLY, responsesProvider } from './responses.ts'
 
 /** By the protocol of a vendor. */
 const ADAPTERS = {
-  openai: { open: openaiProvider, keyHeaders: openaiKeyHeaders },
-  responses: { open: responsesProvider, keyHeaders: openaiKeyHeaders },
-  anthropic: { open: anthropicProvider, keyHeaders: anthropicKeyHeaders },
-  gemini: { open: geminiProvider, keyHeaders: geminiKeyHeaders },
+  openai: { open: openaiProvider, keyHeaders: openaiKeyHeaders, load: () => import('openai') },
+  responses: { open: responsesProvider, keyHeaders: openaiKeyHeaders, load: () => import('openai') },
+  anthropic: { open: anthropicProvider, keyHeaders: anthropicKeyHeaders, load: () => import('@anthropic-ai/sdk') },
+  gemini: { open: geminiProvider, keyHeaders: geminiKeyHeaders, load: () => import('@google/genai/web') },
 }
 
 function adapterOf({ provider, model, base_url, api }: ChainModel): keyof typeof ADAPTERS {
@@ -111,6 +112,14 @@ export class ModelRegistry {
 
   constructor(options: RegistryOptions) {
     this.#options = options
+  }
+
+  /** Loads the clients of the providers that are configured: their first message does not wait for that. */
+  async warm(): Promise<void> {
+    const { providers } = this.#options
+    const configured = VENDOR_NAMES.filter((name) => providers[name]?.api_key ?? providers[name]?.base_url)
+    const protocols = new Set(configured.map((name) => vendorOf(name).speaks))
+    await mapAll<Vendor['speaks'], unknown>(protocols, (speaks) => ADAPTERS[speaks].load())
   }
 
   /**

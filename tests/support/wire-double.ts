@@ -213,9 +213,16 @@ export class WireDouble {
     })
     response.flushHeaders()
     if (body !== undefined) response.write(body)
-    for (const event of events) response.write(`data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`)
+    for (const event of events) response.write(framed(event))
     if (ending === 'end') response.end()
     // What was written is on its way before the connection breaks.
     if (ending === 'cut') setImmediate(() => response.socket?.end(() => response.destroy()))
   }
+}
+
+/** With its type as its name: Anthropic's own client reads no others. */
+function framed(event: unknown): string {
+  const type = (event as { type?: unknown }).type
+  const name = typeof type === 'string' ? `event: ${type}\n` : ''
+  return `${name}data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`
 }
