@@ -6,7 +6,7 @@ import { startOcr, storeOcr } from '../../db/queries/ocr.ts'
 import type { JobsTable } from '../../db/schema.ts'
 import { MediaFailure } from '../../media/failure.ts'
 import type { Ocr } from '../../media/image/ocr.ts'
-import { withoutRecognized, withRecognized } from '../../media/image/recognized-page.ts'
+import { withoutRecognized, withRecognized, withUnreadPicture } from '../../media/image/recognized-page.ts'
 import type { Page, Recognized } from '../../media/page.ts'
 import type { ActivityResources } from '../resources.ts'
 
@@ -36,12 +36,17 @@ export async function readScans(
   const failing = new AbortController()
   const together = AbortSignal.any([signal, failing.signal])
   const read = new Map<number, Recognized>()
-  const reading = wanted.map(async ({ page }) => {
+  const failed = new Set<number>()
+  const reading = wanted.map(async ({ page, text }) => {
     try {
       read.set(page, await readOnce(resources, job, { path, page, part }, together))
     } catch (error) {
-      failing.abort(error)
-      throw error
+      // A picture that cannot be read, or takes too much, does not cost the text beside it, nor the other pages.
+      if (error instanceof MediaFailure && (text.trim() !== '' || part !== '' || (job.pages ?? 1) > 1)) failed.add(page)
+      else {
+        failing.abort(error)
+        throw error
+      }
     }
   })
   await Promise.allSettled(reading)
@@ -49,7 +54,7 @@ export async function readScans(
   failing.signal.throwIfAborted()
   return pages.map((page) => {
     const found = read.get(page.page)
-    return found ? withRecognized(page, found) : page
+    return found ? withRecognized(page, found) : failed.has(page.page) ? withUnreadPicture(page) : page
   })
 }
 

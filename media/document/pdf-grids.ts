@@ -121,7 +121,7 @@ function groupsOf(cells: readonly Box[]): Grid[] {
   for (const first of cells) {
     if (!left.delete(first)) continue
     const group = [first]
-    // Grows while it is gone through.
+    // Grows while it is read.
     for (const cell of group)
       for (const corner of cornersOf(cell))
         for (const next of atCorner.get(corner)!) if (left.delete(next)) group.push(next)

@@ -25,7 +25,7 @@ const LEAST_HEIGHT = 18
 const MOST_HEIGHT = 70
 const MOST_SCALE = 4
 /** Limit of a scaled picture, in pixels. */
-const MOST_PIXELS = 40_000_000
+const MOST_PIXELS = 16_000_000
 /** A picture without measurable letters is scaled so much when it is read with less than the first confidence. */
 const SCALED_UP = 3
 const SMALL_SIDE = 1_300

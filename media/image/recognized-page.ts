@@ -23,6 +23,13 @@ const NOT_READ: Notice = {
   count: 1,
 }
 
+const UNREADABLE: Notice = { code: 'unreadable', message: 'Pictures of text that cannot be read', count: 1 }
+
+/** The page without what OCR failed to read of it. */
+export function withUnreadPicture({ garbled: _, ...page }: Page): Page {
+  return withNotice(page, UNREADABLE)
+}
+
 /** The page with what OCR read of it. */
 export function withRecognized(page: Page, { text, ...ocr }: Recognized): Page {
   const { garbled, ...rest } = page

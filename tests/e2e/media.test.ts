@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import exif from 'exif-reader'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -112,6 +113,18 @@ describe('one process', () => {
     const shown = await sharp(Buffer.from(url.split(',')[1]!, 'base64')).metadata()
     expect(shown.exif).toBeUndefined()
     expect(shown).toMatchObject({ format: 'jpeg', width: 1200, height: 600 })
+  })
+
+  it(keeps('images.chat', 'every page of a TIFF'), async () => {
+    const cue = stage.model.script({ say: 'Three pages.' })
+    const fax = join(import.meta.dirname, '../fixtures/cases/fax.tif')
+    const tiff = await sharp(fax, { pages: -1 }).resize(400).tiff().toBuffer()
+    const attachments = [{ type: 'image/tiff', name: 'fax.tif', data: tiff.toString('base64') }]
+    const conversation_id = await stage.conversation(muxi.url)
+    const stream = await stage.chat(muxi.url, `What is this? ${cue}`, { attachments, conversation_id })
+    expect((await stream.untilFinal(60_000)).data).toMatchObject({ finish_reason: 'stop' })
+    const parts = stage.model.requests(cue)[0]!.messages.at(-1)!.content as { type: string }[]
+    expect(parts.filter(({ type }) => type === 'image_url')).toHaveLength(3)
   })
 
   it(

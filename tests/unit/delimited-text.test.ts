@@ -26,7 +26,7 @@ test.each([
   [
     'as many decimal commas as semicolons, without a header',
     '2026-03-01;12,5;3,4\n2026-03-02;11,5;2,4\n',
-    table('Column 1 | Column 2 | Column 3', '2026-03-01 | 12,5 | 3,4', '2026-03-02 | 11,5 | 2,4'),
+    table(' |  | ', '2026-03-01 | 12,5 | 3,4', '2026-03-02 | 11,5 | 2,4'),
   ],
   ['a semicolon in each row of commas', 'id,tags\n1,a;b\n2,c;d\n', table('id | tags', '1 | a;b', '2 | c;d')],
   ['pipes', 'a|b\n1|2,5\n3|4,5\n', table('a | b', '1 | 2,5', '3 | 4,5')],
@@ -43,6 +43,7 @@ test.each([
     'a,b\n"one\ntwo ""three"", four",5\nx,6\n',
     table('a | b', 'one two "three", four | 5', 'x | 6'),
   ],
+  ['one cell', 'Town hall\n', 'Town hall'],
   ['one column', 'Town\nSund\nBay\n', table('Town', 'Sund', 'Bay')],
   [
     'header cells that span others',

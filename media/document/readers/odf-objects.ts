@@ -47,7 +47,8 @@ function htmlOf(root: Element | undefined): string | undefined {
 }
 
 function formula(math: Element): string {
-  for (const annotation of [...descendantsOf(math, 'annotation')]) annotation.remove()
+  const annotations = [...descendantsOf(math, 'annotation')]
+  for (const annotation of annotations) annotation.remove()
   // The library knows no prefixes.
   const plain = parseXml(math.outerHTML.replaceAll(/(<\/?)\w+:/g, '$1'))
   return `<code class="${TEX_CLASS}">${escapeHtml(mathmlToTex(plain))}</code>`

@@ -1,6 +1,5 @@
 // Comments of a sheet, in both forms: notes, and threads, which older programs see as notes that repeat them.
 import type { Archive } from './archive.ts'
-import type { Relation } from './workbook.ts'
 import { attribute, childAt, childrenOf, descendantsOf, parseXml } from './xml.ts'
 
 export interface CommentPart {
@@ -9,7 +8,10 @@ export interface CommentPart {
 }
 
 /** Names of commenting persons by id. @param relations of the workbook @throws MediaFailure */
-export async function commentPersons(archive: Archive, relations: readonly Relation[]): Promise<Map<string, string>> {
+export async function commentPersons(
+  archive: Archive,
+  relations: readonly { type: string; path: string }[],
+): Promise<Map<string, string>> {
   const persons = new Map<string, string>()
   for (const { type, path } of relations) {
     if (type !== 'person' || !archive.has(path)) continue

@@ -26,10 +26,12 @@ const MAX_HEADER_ROWS = 8
 /** Rows that are inspected to tell the usual number of cells. */
 const INSPECTED = 50
 
-/** Blocks in order. A table without a header gets the names `Column 1`, `Column 2`. */
+/** Blocks in order. The header of a table without one is empty: no words are added. */
 export function layOut(rows: readonly Row[], hints: Hints = NO_HINTS): LayoutBlock[] {
   const blocks: LayoutBlock[] = []
-  const isOneColumn = !rows.some((row) => filledCells(row) > 1)
+  const counts = rows.map(filledCells).filter((count) => count > 0)
+  // A cell by itself is text.
+  const isOneColumn = counts.length > 1 && counts.every((count) => count === 1)
   let table: { header: Row; rows: Row[] } | undefined
   for (const group of groupsOf(rows)) {
     const start = isOneColumn ? group.from : afterTitles(rows, group)
@@ -44,7 +46,7 @@ export function layOut(rows: readonly Row[], hints: Hints = NO_HINTS): LayoutBlo
       continue
     }
     const header = count > 0 ? joinedHeader(rows.slice(start, start + count), data) : table?.header
-    table = withoutEmptyColumns(header ?? [], data, header === undefined)
+    table = withoutEmptyColumns(header ?? [], data)
     blocks.push(table)
   }
   return blocks
@@ -118,15 +120,14 @@ function filledRight(row: Row, below: Row): Row {
   })
 }
 
-function withoutEmptyColumns(header: Row, rows: Row[], isUnnamed: boolean): { header: Row; rows: Row[] } {
+function withoutEmptyColumns(header: Row, rows: Row[]): { header: Row; rows: Row[] } {
   const used: boolean[] = []
   for (const row of [header, ...rows])
     for (let column = 0; column < row.length; column += 1) if (row[column]!.trim() !== '') used[column] = true
   const columns = Array.from(used.keys()).filter((column) => used[column])
-  const names = isUnnamed ? columns.map((_, index) => `Column ${index + 1}`) : undefined
-  if (columns.length === used.length) return { header: names ?? header, rows }
+  if (columns.length === used.length) return { header, rows }
   const kept = (row: Row) => columns.map((column) => row[column] ?? '')
-  return { header: names ?? kept(header), rows: rows.map(kept) }
+  return { header: kept(header), rows: rows.map(kept) }
 }
 
 function filledCells(row: Row): number {
