@@ -1,6 +1,7 @@
 // XML of any vocabulary as readable Markdown: headings for elements with children, lists of values, tables of records.
 import { readFile } from 'node:fs/promises'
 import { textEncoding, decodeText } from '../text-encoding.ts'
+import { articleHtml, articlesOf } from './journal-article.ts'
 import { markupToMarkdown } from './markup.ts'
 import { cutAtBreaks } from './pages.ts'
 import { type UnnumberedPage, tableMarkdown } from './table.ts'
@@ -16,7 +17,10 @@ const HTML = /<\/?(?:p|br|a|b|i|em|strong|div|span|ul|ol|li|img|h[1-6])\b[^>]*>/
 /** @throws MediaFailure */
 export async function readXmlDocument(path: string): Promise<UnnumberedPage[]> {
   const root = parseXml(decodeXml(await readFile(path)).replace(/^\s+/, ''))
-  return cutAtBreaks(blocksOf(root, 1).join('\n\n')).map((text) => ({ text }))
+  const articles = articlesOf(root)
+  if (articles.length === 0) return cutAtBreaks(blocksOf(root, 1).join('\n\n')).map((text) => ({ text }))
+  const markdown = articles.map((article) => markupToMarkdown(articleHtml(article)))
+  return cutAtBreaks(markdown.join('\n\n')).map((text) => ({ text }))
 }
 
 /** In the declared encoding, unless the bytes tell another. */
