@@ -5,7 +5,7 @@ import { CancelledFailure } from '@temporalio/common'
 import { FAILURE } from '../contracts/temporal.ts'
 import type { TurnFailure } from '../contracts/failures.ts'
 import type { ModelRef } from '../contracts/turn.ts'
-import type { ProviderFailure } from '../providers/failure.ts'
+import { briefOf, type ProviderFailure } from '../providers/failure.ts'
 
 /** Failures of one model in one step after which the next model of the chain is called. */
 const MODEL_ATTEMPTS = 5
@@ -45,10 +45,10 @@ export function toModelFailure(failure: ProviderFailure, model: ModelRef, failed
 }
 
 /** A provider that failed in a call that nothing waits for: Temporal makes it again. */
-export function toHiddenCallFailure({ provider, status, retryAfter }: ProviderFailure): Error {
-  const how = status === undefined ? 'could not be reached' : `answered ${status}`
+export function toHiddenCallFailure(failure: ProviderFailure): Error {
+  const { retryAfter } = failure
   return ApplicationFailure.create({
-    message: `A call for memory failed: ${provider} ${how}`,
+    message: `A call for memory failed: ${briefOf(failure)}`,
     type: FAILURE.retry,
     ...(retryAfter !== undefined && { nextRetryDelay: retryAfter }),
   })

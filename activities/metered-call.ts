@@ -1,7 +1,7 @@
 // What all model calls share: the estimate, the usage row, and the meaning of the finish reason.
 import { isTokenCount, textOf, type TokenUsage } from '../contracts/model-messages.ts'
 import { completeUsage, estimateTokens, insertUsage, type SpentTokens } from '../db/queries/usage.ts'
-import type { Db, JobsTable } from '../db/schema.ts'
+import type { Db } from '../db/schema.ts'
 import { ProviderFailure } from '../providers/failure.ts'
 import type { GenerateRequest, GenerateResult, Provider } from '../providers/provider.ts'
 import type { ChainModel } from '../providers/registry.ts'
@@ -47,8 +47,12 @@ export function usableReply(result: GenerateResult, provider: string): GenerateR
   return result
 }
 
-export interface JobModelCall {
-  /** Place of the call in the usage of the job. */
+/** Places in the usage of a turn, of calls that are no step of its reply. */
+export const ROUTING_STEP = 0
+export const MEMORY_STEP = -1
+
+export interface MeteredCall {
+  /** Place of the call in the usage of the turn or job. */
   step: number
   /** Ascends with every attempt at the call. */
   fence: number
@@ -59,16 +63,20 @@ export interface JobModelCall {
   max_characters: number
 }
 
-/** Calls a model for a job: the usage row before, its completion or its estimate after. */
-export async function callForJob(
+/**
+ * Calls a model for its whole text: the usage row before, its completion or its estimate after.
+ * @param streamId the turn, or the job that belongs to none
+ * @throws ProviderFailure, or the signal's reason
+ */
+export async function callMetered(
   db: Db,
-  job: Pick<JobsTable, 'id' | 'turn_id'>,
-  { step, fence, model, provider, request, max_characters }: JobModelCall,
+  streamId: string,
+  { step, fence, model, provider, request, max_characters }: MeteredCall,
   signal: AbortSignal,
 ): Promise<{ text: string } & Pick<GenerateResult, 'finish_reason' | 'usage'>> {
   const input_tokens = estimateInput(request)
   const usageId = await insertUsage(db, {
-    stream_id: job.turn_id ?? job.id,
+    stream_id: streamId,
     step,
     fence,
     provider: model.provider,

@@ -112,3 +112,10 @@ const MAX_DETAIL = 300
 export function redact(text: string, secret: string | undefined): string {
   return (secret ? text.replaceAll(secret, '[redacted]') : text).slice(0, MAX_DETAIL)
 }
+
+/** What failed, without the words of a vendor or a library: these may quote the request. */
+export function briefOf(error: unknown): string {
+  if (!(error instanceof ProviderFailure)) return error instanceof Error ? error.name : 'unknown'
+  const { provider, status } = error
+  return `${provider} ${status === undefined ? 'could not be reached' : `answered ${status}`}`
+}

@@ -5,7 +5,7 @@ import { findTurn } from '../../db/queries/turns.ts'
 import type { Db, JobsTable } from '../../db/schema.ts'
 import type { GenerateRequest } from '../../providers/provider.ts'
 import type { ChainModel, ModelRegistry } from '../../providers/registry.ts'
-import { ATTEMPTS_A_MODEL, callForJob } from '../metered-call.ts'
+import { ATTEMPTS_A_MODEL, callMetered } from '../metered-call.ts'
 import type { ActivityResources } from '../resources.ts'
 
 export async function modelsOf(db: Db, models: ModelRegistry, job: JobsTable): Promise<ChainModel[]> {
@@ -48,7 +48,7 @@ export async function askModel(
     request: { model: model.model, ...prompt, tools: [], passages: [] },
     max_characters,
   }
-  const { text, usage, finish_reason } = await callForJob(db, job, call, signal)
+  const { text, usage, finish_reason } = await callMetered(db, job.turn_id ?? job.id, call, signal)
   return { text, facts: { model: model.model, finish_reason, ...usage } }
 }
 

@@ -10,14 +10,12 @@ import { addLogEntry, hasCompleted, type LogEnd } from '../../db/queries/log.ts'
 import { claimOutbox, type OutboxRow } from '../../db/queries/memory-outbox.ts'
 import type { SaidMessage } from '../../db/queries/memories.ts'
 import { countRequests, settleUsage } from '../../db/queries/usage.ts'
-import { ProviderFailure } from '../../providers/failure.ts'
-import { callForJob } from '../metered-call.ts'
+import { briefOf, ProviderFailure } from '../../providers/failure.ts'
+import { callMetered, MEMORY_STEP } from '../metered-call.ts'
 import type { ActivityResources } from '../resources.ts'
 
 /** Requests for one message; the chain's models are asked in turn. */
 const REQUESTS = 3
-/** Place of the call in the usage of its turn, whose own steps begin at 1. */
-const STEP = 0
 const MAX_ANSWER = 8_000
 const MAX_MESSAGE = 8_000
 
@@ -60,7 +58,7 @@ export async function extractUserInfo(
     input: { message_id: message.id },
   }
   if (chain.length === 0 || (await hasCompleted(db, entry))) return
-  const sent = await countRequests(db, turn_id, STEP, { from: 0, to: REQUESTS })
+  const sent = await countRequests(db, turn_id, MEMORY_STEP, { from: 0, to: REQUESTS })
   // Of an attempt that died.
   await db.transaction().execute((tx) => settleUsage(tx, turn_id, ''))
   if (sent >= REQUESTS) return
@@ -77,14 +75,14 @@ export async function extractUserInfo(
   try {
     const known = (await findContextMemory(db, user_id))?.knowledge ?? {}
     const call = {
-      step: STEP,
+      step: MEMORY_STEP,
       fence: sent + 1,
       model,
       provider: models.open(model, secrets[model.key_path]),
       request: { model: model.model, ...toPrompt(known, message.content), tools: [], passages: [], temperature: 0 },
       max_characters: MAX_ANSWER,
     }
-    const { text, usage } = await callForJob(db, { id: turn_id, turn_id }, call, signal)
+    const { text, usage } = await callMetered(db, turn_id, call, signal)
     const told = readKnowledge(text)
     await db.transaction().execute(async (tx) => {
       // Held until the commit: what was forgotten meanwhile is not added.
@@ -96,15 +94,10 @@ export async function extractUserInfo(
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof ProviderFailure) && !(error instanceof KnowledgeTooLong)) throw error
-    const why = error instanceof KnowledgeTooLong ? 'the context memory of the user is full' : nameOf(error)
+    const why = error instanceof KnowledgeTooLong ? 'the context memory of the user is full' : briefOf(error)
     await db.transaction().execute((tx) => addLogEntry(tx, ...log({ status: 'failed', error: { message: why } })))
     if (error instanceof ProviderFailure && sent + 1 < REQUESTS) throw error
   }
-}
-
-/** The provider's message is left out: it may quote the request. */
-function nameOf({ provider, status }: ProviderFailure): string {
-  return `${provider} ${status === undefined ? 'could not be reached' : `answered ${status}`}`
 }
 
 function toPrompt(known: Knowledge, said: string) {

@@ -11,7 +11,7 @@ import type { Tx, Db } from '../../db/schema.ts'
 import { addLogEntry, type LogStart } from '../../db/queries/log.ts'
 import type { StepInput } from '../../db/queries/turn-input.ts'
 import type { Embedder } from '../../providers/embedder.ts'
-import { ProviderFailure } from '../../providers/failure.ts'
+import { briefOf } from '../../providers/failure.ts'
 import { searchMemories } from '../../vectors/find-memories.ts'
 import { searchPassages, type PassageResources } from '../../vectors/find-passages.ts'
 import { nearestOf, readOlder, type MessageVectors } from './recent-messages.ts'
@@ -81,7 +81,7 @@ export async function recall(
       found = await raceSignal(search(resources, given, memory, query, either), either)
     } catch (failure) {
       signal.throwIfAborted()
-      error = limit.aborted ? `took longer than ${RECALL_MS} ms` : nameOf(failure)
+      error = limit.aborted ? `took longer than ${RECALL_MS} ms` : briefOf(failure)
     }
   }
   const passages = [...attachments, ...found.passages.filter((hit) => !attachments.some((whole) => holds(whole, hit)))]
@@ -161,12 +161,6 @@ export async function storeRecalled(
       ...(error !== undefined && { error: { message: error } }),
     },
   )
-}
-
-/** The provider's message is left out: it may quote the request. */
-function nameOf(error: unknown): string {
-  if (!(error instanceof ProviderFailure)) return error instanceof Error ? error.name : 'unknown'
-  return `${error.provider} ${error.status === undefined ? 'could not be reached' : `answered ${error.status}`}`
 }
 
 /** The beginning of the attachments: "sum this up" matches none of their passages. */

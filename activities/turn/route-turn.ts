@@ -17,13 +17,13 @@ import {
 import { findTurn } from '../../db/queries/turns.ts'
 import type { TurnsTable } from '../../db/schema.ts'
 import { StopRequested } from '../../db/stops.ts'
-import { ProviderFailure } from '../../providers/failure.ts'
+import { briefOf } from '../../providers/failure.ts'
 import type { GenerateRequest } from '../../providers/provider.ts'
 import type { ChainModel } from '../../providers/registry.ts'
 import { embedOnce } from '../embed-once.ts'
 import { noAgent, overtaken } from '../failures.ts'
 import { startBeating } from '../heartbeat.ts'
-import { callForJob } from '../metered-call.ts'
+import { callMetered, ROUTING_STEP } from '../metered-call.ts'
 import type { ActivityResources } from '../resources.ts'
 import { nearestAgent } from './nearest-agent.ts'
 import { answerSchema, readAnswer, toPrompt, UnknownAgent, type Asked } from './routing-prompt.ts'
@@ -45,8 +45,6 @@ const MODEL_ATTEMPTS = 2
 const EARLIER = 2
 /** What the model says beyond is not read, in characters. */
 const MAX_ANSWER = 2_000
-/** The step of the request in the usage of the turn: before the first. */
-const STEP = 0
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'box' | 'stops' | 'models' | 'embedder'> & {
   routing: RoutingOptions
@@ -107,7 +105,7 @@ export function routeTurnActivities(resources: Resources) {
       await endLogEntry(db, logId, {
         status: isStopped ? 'cancelled' : 'failed',
         ...ended(),
-        error: { message: nameOf(error) },
+        error: { message: reasonOf(error) },
       })
       throw isStopped ? signal.reason : error
     }
@@ -136,7 +134,7 @@ export function routeTurnActivities(resources: Resources) {
         return settle(await askModel(asked, agents, model, signal), 'model')
       } catch (failure) {
         signal.throwIfAborted()
-        error = nameOf(failure)
+        error = reasonOf(failure)
       }
     }
     const near = await nearestAgent(
@@ -166,14 +164,14 @@ export function routeTurnActivities(resources: Resources) {
       response_schema: answerSchema(agents),
     }
     const call = {
-      step: STEP,
+      step: ROUTING_STEP,
       fence: activityInfo().attempt,
       model,
       provider: models.open(model, model.api_key),
       request,
       max_characters: MAX_ANSWER,
     }
-    const { text } = await callForJob(db, { id: asked.turn_id, turn_id: null }, call, AbortSignal.any([signal, limit]))
+    const { text } = await callMetered(db, asked.turn_id, call, AbortSignal.any([signal, limit]))
     return readAnswer(text, agents)
   }
 
@@ -222,9 +220,6 @@ interface Router {
   fallback: RoutableAgent
 }
 
-/** The provider's message is left out: it may quote the request. */
-function nameOf(error: unknown): string {
-  if (error instanceof UnknownAgent) return 'the model named no agent'
-  if (!(error instanceof ProviderFailure)) return error instanceof Error ? error.name : 'unknown'
-  return `${error.provider} ${error.status === undefined ? 'could not be reached' : `answered ${error.status}`}`
+function reasonOf(error: unknown): string {
+  return error instanceof UnknownAgent ? 'the model named no agent' : briefOf(error)
 }

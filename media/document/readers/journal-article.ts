@@ -185,7 +185,10 @@ function mathHtml(math: Element): string {
 /** The formula of a whole TeX document. */
 function texOf(text: string): string {
   const inner = /\\begin\{document\}([^]*)\\end\{document\}/.exec(text)?.[1] ?? text
-  return inner.trim().replace(/^(\$\$?|\\\[|\\\()([^]*?)(?:\$\$?|\\\]|\\\))$/, '$2').trim()
+  return inner
+    .trim()
+    .replace(/^(\$\$?|\\\[|\\\()([^]*?)(?:\$\$?|\\\]|\\\))$/, '$2')
+    .trim()
 }
 
 function spans(cell: Element): string {

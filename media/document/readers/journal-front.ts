@@ -39,8 +39,12 @@ export function frontHtml(front: Element, level: number, inline: Inline, block: 
 function authorsOf(group: Element, inline: Inline): string {
   return childrenOf(group, 'contrib')
     .map((author) => {
-      const names = childrenOf(author, 'name', 'string-name', 'collab', 'anonymous', 'name-alternatives').map(nameOfPerson)
-      const numbers = childrenOf(author, 'xref').map(inline).filter((each) => each.trim() !== '')
+      const names = childrenOf(author, 'name', 'string-name', 'collab', 'anonymous', 'name-alternatives').map(
+        nameOfPerson,
+      )
+      const numbers = childrenOf(author, 'xref')
+        .map(inline)
+        .filter((each) => each.trim() !== '')
       const more = childrenOf(author, 'degrees', 'role', 'aff', 'email').map(inline)
       const beside = more.length > 0 ? ` (${more.join(', ')})` : ''
       return names.map(escapeHtml).join(' ') + (numbers.length > 0 ? ` <sup>${numbers.join(' ')}</sup>` : '') + beside
@@ -87,7 +91,9 @@ function keywordsOf(group: Element, inline: Inline): string {
 /** Each once: catalogues name them for every branch. */
 function subjectsOf(meta: Element): string[] {
   const categories = childAt(meta, 'article-categories')
-  return categories ? [...new Set([...descendantsOf(categories, 'subject')].map((each) => escapeHtml(textOf(each))))] : []
+  return categories
+    ? [...new Set([...descendantsOf(categories, 'subject')].map((each) => escapeHtml(textOf(each))))]
+    : []
 }
 
 function fundingOf(meta: Element, inline: Inline): string[] {
