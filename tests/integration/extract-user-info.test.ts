@@ -1,9 +1,11 @@
 // Context memory filled by a model call after a turn: fields with their source, once, and counted like any other call.
 import { describe, expect, it } from 'vitest'
+import { ROUTING_STEP } from '../../activities/metered-call.ts'
 import { readKnowledge } from '../../activities/memory/extract-user-info.ts'
 import { textPart } from '../../contracts/model-messages.ts'
 import { findContextMemory } from '../../db/queries/context-memory.ts'
 import { createConversation } from '../../db/queries/conversations.ts'
+import { insertUsage } from '../../db/queries/usage.ts'
 import { findTurn } from '../../db/queries/turns.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
 import type { GenerateRequest } from '../../providers/provider.ts'
@@ -71,7 +73,10 @@ describe.each(dialects)('$name', (dialect) => {
 
   it('asks again after a failure, three times at most, and goes on without', async () => {
     const storage = await (await dialect.fresh()).open()
-    const { id } = await told(storage, 'I am Anna.')
+    const { id, turnId } = await told(storage, 'I am Anna.')
+    // The request that chose the agent of the turn is none of them.
+    const routing = { stream_id: turnId, step: ROUTING_STEP, fence: 1, provider: 'openai', model: 'm', input_tokens: 1 }
+    await insertUsage(storage.db, routing)
     const { models, requests } = scripted(failure(500), failure(429), failure(500))
     const write = memoryWriter(storage, undefined, models)
     await expect(write(id)).rejects.toThrow('A call for memory failed: openai answered 500')
