@@ -25,7 +25,7 @@ import * as notices from './migrations/022-notices.ts'
 import * as searchWords from './migrations/023-search-words.ts'
 import * as unreadFiles from './migrations/024-unread-files.ts'
 import * as memory from './migrations/025-memory.ts'
-import * as routing from './migrations/029-routing.ts'
+import * as routing from './migrations/026-routing.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -54,7 +54,7 @@ const MIGRATIONS = {
   '023-search-words': searchWords,
   '024-unread-files': unreadFiles,
   '025-memory': memory,
-  '029-routing': routing,
+  '026-routing': routing,
 }
 
 /** Migrates the database to the newest schema, or to that of `last`; throws with the name of the migration that failed. */
