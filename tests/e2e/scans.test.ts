@@ -115,18 +115,16 @@ it(
     )
     const id = await ingest('document', 'lamp.pptx', deck)
     const notice = { code: 'not_read', message: 'Text in pictures is not read', count: 1, places: ['Slide 2'] }
-    expect((await finished(id)).result.notices).toEqual([notice])
+    expect((await finished(id)).result.notices).toMatchObject([notice])
     const text = 'The lamp of Sund burns 12 litres of whale oil.'
     expect(await pages(id)).toMatchObject([{ text }, { text: 'The lamp of Sund' }])
     const zipped = await ingest('document', 'lamps.zip', Buffer.from(zipSync({ 'a/lamp.pptx': deck })))
     expect((await finished(zipped)).status).toBe('completed')
     expect((await pages(zipped))[0]).toMatchObject({ text, label: 'a/lamp.pptx, Slide 1' })
     const unread = await ingest('document', 'lamp.pptx', deck, { options: { ocr: 'never' } })
-    expect((await finished(unread)).result.notices).toContainEqual({
-      ...notice,
-      count: 3,
-      places: ['Slide 1', 'Slide 2'],
-    })
+    expect((await finished(unread)).result.notices).toContainEqual(
+      expect.objectContaining({ ...notice, count: 3, places: ['Slide 1', 'Slide 2'] }),
+    )
   },
 )
 
