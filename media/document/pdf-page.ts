@@ -1,9 +1,10 @@
 // One page of a PDF as Markdown: what liteparse makes of it, with the text that it leaves out, values of forms and comments,
-// and text from right to left in the order of reading.
+// text from right to left in the order of reading, and fractions.
 import type { ParsedPage } from '@llamaindex/liteparse'
 import type { PDFDocumentProxy } from 'pdfjs-dist'
 import type { Page } from '../page.ts'
 import { filledForm, hiddenFields } from './pdf-form.ts'
+import { hasFraction, withNumerators } from './pdf-fractions.ts'
 import { fieldsOf, notesOf, type PdfField, type PdfNote, seenItems } from './pdf-js.ts'
 import { withLineBreaks } from './pdf-line-breaks.ts'
 import { relaidPage } from './pdf-layout.ts'
@@ -25,7 +26,7 @@ export function needsDetails({ textItems, formFields = [], annotations = [] }: P
   return (
     formFields.length > 0 ||
     annotations.some(({ contents }) => contents !== undefined && contents !== '') ||
-    textItems.some(({ text }) => hasRightToLeft(text))
+    textItems.some(({ text }) => hasRightToLeft(text) || hasFraction(text))
   )
 }
 
@@ -87,7 +88,7 @@ export function toPage(parsed: ParsedPage, { details, upright = parsed, isDrawn 
 function textOf(parsed: ParsedPage, details: PdfDetails | undefined, upright: ParsedPage): string {
   if (!details) return wordsOf(upright)
   const { fields, notes, seen } = details
-  const items = [...inReadingOrder(itemsOf(parsed), seen), ...typedOn(parsed, notes)]
+  const items = [...withNumerators(inReadingOrder(itemsOf(parsed), seen), seen), ...typedOn(parsed, notes)]
   const form = filledForm(items, fields)
   if (form !== undefined) return form
   const whole = items.map(({ text }) => text).join(' ')
@@ -95,7 +96,7 @@ function textOf(parsed: ParsedPage, details: PdfDetails | undefined, upright: Pa
   if (!hasRightToLeft(whole) && upright !== parsed) return wordsOf(upright)
   let markdown = relaidPage(parsed) ?? withoutEmptyFence(parsed.markdown)
   for (const [index, { text }] of itemsOf(parsed).entries())
-    if (hasRightToLeft(text)) markdown = markdown.replace(text.trim(), () => items[index]!.text)
+    if (hasRightToLeft(text) || hasFraction(text)) markdown = markdown.replace(text.trim(), () => items[index]!.text)
   return withLostText(withLineBreaks(markdown, items), items)
 }
 
