@@ -10,7 +10,7 @@ import { withLineBreaks } from './pdf-line-breaks.ts'
 import { relaidPage } from './pdf-layout.ts'
 import { type PdfItem, rightAngleOf } from './pdf-lines.ts'
 import { plainText, withLostText } from './pdf-lost-text.ts'
-import { isPicture, mayBePicture, textLayerOf } from './pdf-pictures.ts'
+import { isPicture, textLayerOf } from './pdf-pictures.ts'
 import { inReadingOrder } from './pdf-seen-text.ts'
 import { hasRightToLeft, rightToLeftShare } from './right-to-left.ts'
 
@@ -54,26 +54,21 @@ export function turnOf({ textItems }: ParsedPage): 0 | 90 | 180 | 270 {
   return letters[most]! >= TURNED * all ? ([0, 90, 180, 270] as const)[most]! : 0
 }
 
-/** Whether a page has to be drawn to tell whether OCR is to read it. */
-export function needsDrawing({ text, complexity }: ParsedPage): boolean {
-  return complexity !== undefined && mayBePicture(textLayerOf(text, complexity), complexity)
-}
-
 /** What was learned of a page beside its text. */
 export interface PdfPageFinds {
   details?: PdfDetails
   /** The page again, turned by `turnOf`. */
   upright?: ParsedPage
-  /** It needed drawing, and is not blank. */
-  isDrawn: boolean
+  /** It is a picture though liteparse sees none. */
+  hasUnseenPicture: boolean
 }
 
 /** The page as Markdown, and whether OCR is to read it. */
-export function toPage(parsed: ParsedPage, { details, upright = parsed, isDrawn }: PdfPageFinds): Page {
+export function toPage(parsed: ParsedPage, { details, upright = parsed, hasUnseenPicture }: PdfPageFinds): Page {
   const { fields = [], notes = [] } = details ?? {}
   const notices = hiddenFields(fields)
   const layer = parsed.complexity && textLayerOf(parsed.text, parsed.complexity)
-  const isScanned = isDrawn || (layer !== undefined && isPicture(layer, parsed.complexity!))
+  const isScanned = hasUnseenPicture || (layer !== undefined && isPicture(layer, parsed.complexity!))
   return {
     page: parsed.pageNum,
     text: [textOf(parsed, details, upright), ...new Set(notes.flatMap(commentOf))]
