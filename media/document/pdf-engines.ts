@@ -7,8 +7,9 @@ import type { Page } from '../page.ts'
 import { filledForm, hiddenFields } from './pdf-form.ts'
 import { withPdfJs } from './pdf-js.ts'
 import { plainText } from './pdf-lost-text.ts'
-import { detailsOf, needsDetails, needsDrawing, type PdfDetails, toPage, turnOf } from './pdf-page.ts'
+import { detailsOf, needsDetails, type PdfDetails, toPage, turnOf } from './pdf-page.ts'
 import { joinedPieces } from './pdf-seen-text.ts'
+import { unseenPictures } from './pdf-unseen-pictures.ts'
 
 export type PdfEngine = 'liteparse' | 'pdf.js'
 
@@ -69,10 +70,10 @@ async function readWithLiteparse(bytes: Buffer, range: Range | undefined): Promi
   if (result.pages.length === 0 && result.pageErrors.length > 0) throw new Error(result.pageErrors[0]!.message)
   const upright = await readTurned(bytes, result)
   const details = await readDetails(bytes, result)
-  const drawn = await drawnPages(bytes, result)
+  const unseen = await readUnseen(bytes, result)
   const pages = result.pages.map((page) => {
     const { pageNum: at } = page
-    return toPage(page, { details: details.get(at), upright: upright.get(at), isDrawn: drawn.has(at) })
+    return toPage(page, { details: details.get(at), upright: upright.get(at), hasUnseenPicture: unseen.has(at) })
   })
   const unread = result.pageErrors.map(({ pageNum }): Page => ({ page: pageNum, text: '', notices: [UNREAD] }))
   return { total: result.totalPages, pages: [...pages, ...unread].toSorted((a, b) => a.page - b.page) }
@@ -104,17 +105,14 @@ async function readDetails(bytes: Buffer, { pages }: ParseResult): Promise<Map<n
 /** Enough to tell a blank page from one with a picture. */
 const COARSE_DPI = 30
 
-/** Pages without text that are not blank though liteparse sees no picture on them. */
-async function drawnPages(bytes: Buffer, { pages }: ParseResult): Promise<Set<number>> {
-  const drawn = new Set<number>()
+async function readUnseen(bytes: Buffer, { pages }: ParseResult): Promise<Set<number>> {
   const { LiteParse } = await import('@llamaindex/liteparse')
   const parser = new LiteParse({ ...QUIET, dpi: COARSE_DPI })
-  for (const { pageNum } of pages.filter(needsDrawing)) {
+  return unseenPictures(bytes, pages, async (page) => {
     // Whatever cannot be drawn here cannot be drawn for OCR.
-    const [picture] = await parser.screenshot(bytes, [pageNum]).catch(() => [])
-    if (picture && !picture.isSolidFill) drawn.add(pageNum)
-  }
-  return drawn
+    const [drawn] = await parser.screenshot(bytes, [page]).catch(() => [])
+    return drawn?.isSolidFill ?? true
+  })
 }
 
 async function readWithPdfJs(bytes: Buffer, range: Range | undefined): Promise<PdfPart> {

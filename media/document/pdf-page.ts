@@ -1,15 +1,16 @@
 // One page of a PDF as Markdown: what liteparse makes of it, with the text that it leaves out, values of forms and comments,
-// and text from right to left in the order of reading.
+// text from right to left in the order of reading, and fractions.
 import type { ParsedPage } from '@llamaindex/liteparse'
 import type { PDFDocumentProxy } from 'pdfjs-dist'
 import type { Page } from '../page.ts'
 import { filledForm, hiddenFields } from './pdf-form.ts'
+import { hasFraction, withNumerators } from './pdf-fractions.ts'
 import { fieldsOf, notesOf, type PdfField, type PdfNote, seenItems } from './pdf-js.ts'
 import { withLineBreaks } from './pdf-line-breaks.ts'
 import { relaidPage } from './pdf-layout.ts'
 import { type PdfItem, rightAngleOf } from './pdf-lines.ts'
 import { plainText, withLostText } from './pdf-lost-text.ts'
-import { isPicture, mayBePicture, textLayerOf } from './pdf-pictures.ts'
+import { isPicture, textLayerOf } from './pdf-pictures.ts'
 import { inReadingOrder } from './pdf-seen-text.ts'
 import { hasRightToLeft, rightToLeftShare } from './right-to-left.ts'
 
@@ -25,7 +26,7 @@ export function needsDetails({ textItems, formFields = [], annotations = [] }: P
   return (
     formFields.length > 0 ||
     annotations.some(({ contents }) => contents !== undefined && contents !== '') ||
-    textItems.some(({ text }) => hasRightToLeft(text))
+    textItems.some(({ text }) => hasRightToLeft(text) || hasFraction(text))
   )
 }
 
@@ -53,26 +54,21 @@ export function turnOf({ textItems }: ParsedPage): 0 | 90 | 180 | 270 {
   return letters[most]! >= TURNED * all ? ([0, 90, 180, 270] as const)[most]! : 0
 }
 
-/** Whether a page has to be drawn to tell whether OCR is to read it. */
-export function needsDrawing({ text, complexity }: ParsedPage): boolean {
-  return complexity !== undefined && mayBePicture(textLayerOf(text, complexity), complexity)
-}
-
 /** What was learned of a page beside its text. */
 export interface PdfPageFinds {
   details?: PdfDetails
   /** The page again, turned by `turnOf`. */
   upright?: ParsedPage
-  /** It needed drawing, and is not blank. */
-  isDrawn: boolean
+  /** It is a picture though liteparse sees none. */
+  hasUnseenPicture: boolean
 }
 
 /** The page as Markdown, and whether OCR is to read it. */
-export function toPage(parsed: ParsedPage, { details, upright = parsed, isDrawn }: PdfPageFinds): Page {
+export function toPage(parsed: ParsedPage, { details, upright = parsed, hasUnseenPicture }: PdfPageFinds): Page {
   const { fields = [], notes = [] } = details ?? {}
   const notices = hiddenFields(fields)
   const layer = parsed.complexity && textLayerOf(parsed.text, parsed.complexity)
-  const isScanned = isDrawn || (layer !== undefined && isPicture(layer, parsed.complexity!))
+  const isScanned = hasUnseenPicture || (layer !== undefined && isPicture(layer, parsed.complexity!))
   return {
     page: parsed.pageNum,
     text: [textOf(parsed, details, upright), ...new Set(notes.flatMap(commentOf))]
@@ -87,7 +83,7 @@ export function toPage(parsed: ParsedPage, { details, upright = parsed, isDrawn 
 function textOf(parsed: ParsedPage, details: PdfDetails | undefined, upright: ParsedPage): string {
   if (!details) return wordsOf(upright)
   const { fields, notes, seen } = details
-  const items = [...inReadingOrder(itemsOf(parsed), seen), ...typedOn(parsed, notes)]
+  const items = [...withNumerators(inReadingOrder(itemsOf(parsed), seen), seen), ...typedOn(parsed, notes)]
   const form = filledForm(items, fields)
   if (form !== undefined) return form
   const whole = items.map(({ text }) => text).join(' ')
@@ -95,7 +91,7 @@ function textOf(parsed: ParsedPage, details: PdfDetails | undefined, upright: Pa
   if (!hasRightToLeft(whole) && upright !== parsed) return wordsOf(upright)
   let markdown = relaidPage(parsed) ?? withoutEmptyFence(parsed.markdown)
   for (const [index, { text }] of itemsOf(parsed).entries())
-    if (hasRightToLeft(text)) markdown = markdown.replace(text.trim(), () => items[index]!.text)
+    if (hasRightToLeft(text) || hasFraction(text)) markdown = markdown.replace(text.trim(), () => items[index]!.text)
   return withLostText(withLineBreaks(markdown, items), items)
 }
 

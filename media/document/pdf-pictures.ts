@@ -42,15 +42,17 @@ export function isPicture(layer: TextLayer, found: PageComplexityStats): boolean
   if (layer.characters >= LITTLE_TEXT) return false
   if (layer.characters === 0 && (found.imageBlockCount > 0 || found.reasons.includes('scanned'))) return true
   // Letters drawn as shapes are a picture as well.
-  return found.imageCoverage >= PICTURE || found.reasons.includes('vector-text')
+  return isLarge(found.imageCoverage) || found.reasons.includes('vector-text')
 }
 
-/**
- * Whether only drawing a page tells that it is no empty one: liteparse does not see pictures within forms, pictures that
- * stand in the contents of the page, and patterns.
- */
+/** Whether a page is one that OCR reads if it has a picture that liteparse does not see. */
 export function mayBePicture(layer: TextLayer, found: PageComplexityStats): boolean {
-  return layer.characters === 0 && !isPicture(layer, found)
+  return layer.characters < LITTLE_TEXT && !isPicture(layer, found)
+}
+
+/** Whether pictures are large enough to be the content of a page with little text. @param share of the page */
+export function isLarge(share: number): boolean {
+  return share >= PICTURE
 }
 
 /** `B Gc d]ĈhY_` for `A na posilku`: words with signs or capitals within. */

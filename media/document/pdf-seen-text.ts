@@ -45,7 +45,8 @@ function columnsOf(items: PdfItem[]): PdfItem[][] {
   return columns
 }
 
-function isWithin(inner: PdfItem, outer: PdfItem): boolean {
+/** Whether the middle of a piece of text is in another one. */
+export function isWithin(inner: PdfItem, outer: PdfItem): boolean {
   const [x, y] = [inner.x + inner.width / 2, inner.y + inner.height / 2]
   return x >= outer.x - 1 && x <= outer.x + outer.width + 1 && y >= outer.y - 2 && y <= outer.y + outer.height + 2
 }

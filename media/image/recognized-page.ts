@@ -26,8 +26,8 @@ const NOT_READ: Notice = {
 const UNREADABLE: Notice = { code: 'unreadable', message: 'Pictures of text that cannot be read', count: 1 }
 
 /** The page without what OCR failed to read of it. */
-export function withUnreadPicture({ garbled: _, ...page }: Page): Page {
-  return withNotice(page, UNREADABLE)
+export function withUnreadPicture({ garbled, ...page }: Page): Page {
+  return withNotice(page, garbled ? GARBLED : UNREADABLE)
 }
 
 /** The page with what OCR read of it. */
@@ -69,8 +69,8 @@ function withParagraphs(page: Page, { text, ...ocr }: Recognized): Page {
 }
 
 /** The page without what OCR would read of it. */
-export function withoutRecognized({ garbled: _, ...page }: Page): Page {
-  return page.scanned ? withNotice(page, NOT_READ) : page
+export function withoutRecognized({ garbled, ...page }: Page): Page {
+  return page.scanned ? withNotice(withNotice(page, garbled && GARBLED), NOT_READ) : page
 }
 
 /** A picture that was not read. */

@@ -22,6 +22,8 @@ export interface PicturePage {
   height: number
   /** Draws the picture within a form. */
   inForm?: boolean
+  /** Typed on the picture. */
+  stamp?: string
 }
 
 /** A page of any drawing, in operators of PDF. */
@@ -43,11 +45,12 @@ export function pdf(pages: (PdfPage | PlacedPage | PicturePage | DrawnPage)[], {
   const pictures: PicturePage[] = []
   for (const page of pages) {
     if ('jpeg' in page) pictures.push(page)
-    const contents = 'jpeg' in page ? WHOLE_PAGE : 'drawing' in page ? page.drawing : contentsOf(page)
+    const contents =
+      'jpeg' in page ? `${WHOLE_PAGE} ${stampOf(page)}` : 'drawing' in page ? page.drawing : contentsOf(page)
     // A picture is followed by the form that draws it.
     const drawn = 2 + 2 * pages.length + 2 * pictures.length + ('inForm' in page ? 1 : 0)
-    const used = 'jpeg' in page ? `/XObject << /I ${drawn} 0 R >>` : '/Font << /F1 3 0 R >>'
-    const resources = `/MediaBox [0 0 595 842] /Resources << ${used} >>`
+    const used = 'jpeg' in page ? ` /XObject << /I ${drawn} 0 R >>` : ''
+    const resources = `/MediaBox [0 0 595 842] /Resources << /Font << /F1 3 0 R >>${used} >>`
     add(`<< /Type /Page /Parent 2 0 R ${resources} /Contents ${objects.length + 2} 0 R >>`)
     add(`<< /Length ${contents.length} >>\nstream\n${contents}\nendstream`)
   }
@@ -91,6 +94,10 @@ export function numberedPages(count: number): PdfPage[] {
 
 function show(text: string): string {
   return `(${text.replace(/[\\()]/g, '\\$&')}) Tj`
+}
+
+function stampOf({ stamp }: PicturePage): string {
+  return stamp === undefined ? '' : `BT /F1 11 Tf 72 20 Td ${show(stamp)} ET`
 }
 
 function contentsOf(page: PdfPage | PlacedPage): string {

@@ -39,14 +39,15 @@ it.each([
   expect(isRead(characters, found)).toBe(expected)
 })
 
-it('a page without text and without a picture that liteparse sees has to be drawn to tell what it is', () => {
-  const needsDrawing = (characters: number, found: Partial<typeof stats>) => {
+it('a page with little text and no picture that liteparse sees may have one', () => {
+  const mayBe = (characters: number, found: Partial<typeof stats>) => {
     const page = { ...stats, textLength: characters, ...found }
     return mayBePicture(textLayerOf(text(characters), page), page)
   }
-  expect(needsDrawing(0, { needsOcr: true, reasons: ['no-text'] })).toBe(true)
-  expect(needsDrawing(0, { fullPageImage: true })).toBe(false)
-  expect(needsDrawing(48, { needsOcr: true, reasons: ['sparse-text'] })).toBe(false)
+  expect(mayBe(0, { needsOcr: true, reasons: ['no-text'] })).toBe(true)
+  expect(mayBe(48, { needsOcr: true, reasons: ['sparse-text'] })).toBe(true)
+  expect(mayBe(0, { fullPageImage: true })).toBe(false)
+  expect(mayBe(2_400, {})).toBe(false)
 })
 
 it('a text layer of signs that are no text is garbled', () => {
@@ -77,6 +78,7 @@ it('a picture that liteparse does not see is read by OCR, an empty page is not',
   const shading = `/Shading << /S ${shade} << /FunctionType 2 /Domain [0 1] /C0 [0] /C1 [1] /N 1 >> >> >>`
   const bytes = pdf([
     { jpeg, width: 90, height: 90, inForm: true },
+    { jpeg, width: 90, height: 90, inForm: true, stamp: 'Page 1 of 3' },
     { drawing: inline },
     { drawing: '/S sh' },
     { drawing: '' },
@@ -85,8 +87,8 @@ it('a picture that liteparse does not see is read by OCR, an empty page is not',
   ])
   const path = join(tempDir(), 'unseen.pdf')
   writeFileSync(path, bytes.toString('latin1').replaceAll('/Font << /F1 3 0 R >>', `$& ${shading}`), 'latin1')
-  const { pages } = await readPdf(path, { from: 1, to: 6 }, 'liteparse')
-  expect(pages.map(({ scanned = false }) => scanned)).toEqual([true, true, true, false, false, false])
+  const { pages } = await readPdf(path, { from: 1, to: 7 }, 'liteparse')
+  expect(pages.map(({ scanned = false }) => scanned)).toEqual([true, true, true, true, false, false, false])
 })
 
 it('a small picture is the content of its page, however little of the page it takes', async () => {

@@ -1,6 +1,6 @@
 // What OCR read never costs a page its own text, and says when it is a guess.
 import { describe, expect, it } from 'vitest'
-import { withoutRecognized, withRecognized } from '../../media/image/recognized-page.ts'
+import { withoutRecognized, withRecognized, withUnreadPicture } from '../../media/image/recognized-page.ts'
 import type { Recognized } from '../../media/page.ts'
 
 function read(...paragraphs: [text: string, confidence: number][]): Recognized {
@@ -50,6 +50,14 @@ it('a garbled text layer is replaced by OCR, but not by a bad guess', () => {
   expect(withRecognized(page, read(['The pump holds 12 bar.', 93])).text).toBe('The pump holds 12 bar.')
   for (const guess of [read(['Tn', 20]), read()])
     expect(withRecognized(page, guess)).toMatchObject({ text: page.text, notices: [{ code: 'uncertain' }] })
+})
+
+it('a garbled text layer that OCR failed to read, or was not to read, is named', () => {
+  const page = { page: 1, text: '\u0003\u0014 \u0015\u0016', garbled: true as const, scanned: true as const }
+  const garbled = { code: 'uncertain', message: 'The fonts do not tell which letters they show' }
+  expect(withUnreadPicture(page)).toMatchObject({ text: page.text, notices: [garbled] })
+  expect(withoutRecognized(page)).toMatchObject({ text: page.text, notices: [garbled, { code: 'not_read' }] })
+  expect(withUnreadPicture({ page: 2, text: 'Stamp', scanned: true }).notices).toMatchObject([{ code: 'unreadable' }])
 })
 
 it('without OCR the pages that it would have read are named', () => {
