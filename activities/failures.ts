@@ -38,7 +38,7 @@ export function toModelFailure(failure: ProviderFailure, model: ModelRef, failed
   return ApplicationFailure.create({
     message: described.message,
     type: failure.kind === 'final' ? FAILURE.final : FAILURE.retry,
-    nonRetryable: failure.kind === 'final' || failedBefore + 1 >= MODEL_ATTEMPTS,
+    nonRetryable: failure.kind === 'final' || failure.goesOn || failedBefore + 1 >= MODEL_ATTEMPTS,
     details: [described],
     ...(failure.retryAfter !== undefined && { nextRetryDelay: failure.retryAfter }),
   })

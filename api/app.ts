@@ -20,6 +20,7 @@ import { mcpRoutes } from './routes/mcp.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
 import { memoryRoutes } from './routes/memory.ts'
 import { oauthRoutes } from './routes/oauth.ts'
+import { statusRoutes } from './routes/status.ts'
 import { systemRoutes } from './routes/system.ts'
 import { turnRoutes } from './routes/turns.ts'
 import { userRoutes } from './routes/users.ts'
@@ -80,7 +81,8 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(jobRoutes(context))
         .use(knowledgeRoutes(context))
         .use(mcpServerRoutes(context))
-        .use(keyRoutes(context)),
+        .use(keyRoutes(context))
+        .use(statusRoutes(context, version)),
     )
   knowRoutes(app.routes)
   return app

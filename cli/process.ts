@@ -121,6 +121,7 @@ async function start(
     stall_ms: settings.engine.model_stall_ms,
     guardedFetch: guard.fetch,
   })
+  models.warm().catch((error: unknown) => log.warn({ err: error }, 'a client of a model provider could not be loaded'))
   const embedder = createEmbedder(settings.providers, settings.embedding_model)
   const [fault] = modelFaults(settings.routing.model, settings.providers, 'file')
   if (fault) throw new SettingsError([`MUXI_ROUTING_MODEL: its ${fault.path.at(-1)} must be ${fault.expected}`])

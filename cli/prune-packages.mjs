@@ -38,6 +38,10 @@ function pruneForProduction() {
   // Imports use the ESM build, not this one.
   remove('mathjs/lib/cjs')
   remove('@mixmark-io/domino/test')
+  // Only the build for browsers is imported (`providers/gemini.ts`): it needs no sign-in of Google's.
+  for (const build of ['node', 'tokenizer', 'vertex_internal', 'genai.d.ts', 'index.cjs', 'index.mjs']) {
+    remove(`@google/genai/dist/${build}`)
+  }
   // The sources of the native module.
   remove('@temporalio/core-bridge/sdk-core')
   removeFiles(packages)

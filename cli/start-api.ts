@@ -43,6 +43,7 @@ export async function startApi(
     ...temporalUi(settings),
     providers: settings.providers,
     abilityFaults: (config, source) => models.abilityFaults(config, source),
+    modelStates: () => models.health.list(),
     checkUrl: guard.check,
     apiEnv: Object.fromEntries(
       settings.api_env.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),

@@ -27,6 +27,8 @@ export type FinalStatus = Extract<TurnStatus, 'completed' | 'failed' | 'cancelle
 export interface ModelRef {
   provider: string
   model: string
+  /** Its place in the agent's version, where that is not its place in the order of asking. */
+  place?: number
 }
 
 export interface ModelCallInput {
@@ -34,8 +36,10 @@ export interface ModelCallInput {
   agent_id: string
   agent_version: number
   step: number
-  /** Which model of the chain, from 0. */
+  /** Which model in the order of asking, from 0. */
   model: number
+  /** Its place in the agent's version; the same when left out. */
+  place?: number
 }
 
 export interface PlannedCall {

@@ -21,6 +21,10 @@ export interface ProviderFailureOptions {
   refused_tools?: readonly string[]
   /** What the model did, for clients: completes "The model 'x' of y …". Left out where its status tells. */
   how?: string
+  /** Whether the next model of the chain is asked at once. */
+  goes_on?: boolean
+  /** Whether no request was sent. */
+  is_unsent?: boolean
   /** What requests before the failed one came to, within the same call. */
   spent?: Partial<TokenUsage>
   cause?: unknown
@@ -37,6 +41,8 @@ export class ProviderFailure extends Error {
   readonly refusedTools: readonly string[]
   readonly spent: Partial<TokenUsage> | undefined
   readonly how: string | undefined
+  readonly goesOn: boolean
+  readonly isUnsent: boolean
 
   constructor(kind: FailureKind, message: string, options: ProviderFailureOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -47,22 +53,27 @@ export class ProviderFailure extends Error {
     this.refusedTools = options.refused_tools ?? []
     this.spent = options.spent
     this.how = options.how
+    this.goesOn = options.goes_on ?? false
+    this.isUnsent = options.is_unsent ?? false
     this.retryAfter = options.retryAfter === undefined ? undefined : Math.min(options.retryAfter, MAX_RETRY_AFTER_MS)
   }
 
   /** The same failure of a call that had sent other requests before. */
   withSpent(spent: Partial<TokenUsage>): ProviderFailure {
-    const {
-      kind,
-      message,
+    const { status, requestId: request_id, retryAfter, refusedTools: refused_tools, how, goesOn: goes_on } = this
+    const { provider, cause } = this
+    const options = {
       provider,
       status,
-      requestId: request_id,
+      request_id,
       retryAfter,
-      refusedTools: refused_tools,
+      refused_tools,
+      goes_on,
+      spent,
       cause,
-    } = this
-    return new ProviderFailure(kind, message, { provider, status, request_id, retryAfter, refused_tools, spent, cause })
+      ...(how && { how }),
+    }
+    return new ProviderFailure(this.kind, this.message, options)
   }
 }
 

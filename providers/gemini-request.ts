@@ -17,7 +17,6 @@ const FOREIGN_CALL = 'skip_thought_signature_validator'
 /** @returns the request for the client, and what of it could not be said in this form */
 export function toGeminiParams(request: GenerateRequest): { params: GenerateContentParameters; warnings: string[] } {
   const { model, system, tools, temperature, top_p, max_output_tokens, response_schema } = request
-  const warnings: string[] = []
   const signs = !BUDGETED.test(model)
   const config: GenerateContentConfig = {
     ...(system !== '' && { systemInstruction: { parts: [{ text: system }] } }),
@@ -41,8 +40,9 @@ export function toGeminiParams(request: GenerateRequest): { params: GenerateCont
       responseJsonSchema: strictSchema(response_schema),
     }),
   }
-  const contents = merged(request.messages.map((message) => toContent(message, signs, warnings)))
-  return { params: { model, contents, config }, warnings }
+  const ids = ownIds(request.messages)
+  const contents = merged(request.messages.map((message) => toContent(message, { signs, ids })))
+  return { params: { model, contents, config }, warnings: [] }
 }
 
 function toThinking({ model, reasoning }: GenerateRequest): Pick<GenerateContentConfig, 'thinkingConfig'> {
@@ -66,18 +66,25 @@ function merged(contents: Content[]): Content[] {
   return kept
 }
 
-function toContent(message: ModelMessage, signs: boolean, warnings: string[]): Content {
+interface Sending {
+  /** Whether calls of the model have signatures. */
+  signs: boolean
+  /** The ids of calls that are Gemini's own. */
+  ids: ReadonlySet<string>
+}
+
+function toContent(message: ModelMessage, { signs, ids }: Sending): Content {
   switch (message.role) {
     case 'user':
-      return { role: 'user', parts: message.parts.flatMap((part) => toPart(part, warnings)) }
+      return { role: 'user', parts: message.parts.flatMap((part) => toPart(part)) }
     case 'assistant':
       return { role: 'model', parts: toModelParts(message.parts, signs) }
     case 'tool':
-      return { role: 'user', parts: toResults(message.parts, warnings) }
+      return { role: 'user', parts: toResults(message.parts, ids) }
   }
 }
 
-function toPart(part: UserPart, _warnings: string[]): Part[] {
+function toPart(part: UserPart): Part[] {
   if (part.type === 'text') return part.text === '' ? [] : [{ text: part.text }]
   return [{ inlineData: { mimeType: part.media_type, data: part.base64 } }]
 }
@@ -105,21 +112,24 @@ function toModelParts(parts: readonly AssistantPart[], signs: boolean): Part[] {
   })
 }
 
+function ownIds(messages: readonly ModelMessage[]): ReadonlySet<string> {
+  const calls = messages.flatMap(({ role, parts }) => (role === 'assistant' ? parts : []))
+  const own = calls.filter((part) => part.type === 'tool_call' && (part.metadata as GeminiMetadata | undefined)?.has_id)
+  return new Set(own.map((part) => ('id' in part ? part.id : '')))
+}
+
 /** Ids that we made up are not sent: results are then matched by their order. */
 function idOf(id: string, metadata: object | undefined): { id?: string } {
   return (metadata as GeminiMetadata | undefined)?.has_id === true ? { id } : {}
 }
 
-function toResults(parts: readonly ToolResultPart[], warnings: string[]): Part[] {
-  const results = parts.map(({ name, content, is_error }): Part => {
+function toResults(parts: readonly ToolResultPart[], ids: ReadonlySet<string>): Part[] {
+  const results = parts.map(({ call_id, name, content, is_error }): Part => {
     const text = content.map((part) => (part.type === 'text' ? part.text : '')).join('') || NO_OUTPUT
-    return { functionResponse: { name: sentName(name), response: is_error ? { error: text } : { output: text } } }
+    const response = is_error ? { error: text } : { output: text }
+    return { functionResponse: { ...(ids.has(call_id) && { id: call_id }), name: sentName(name), response } }
   })
   const pictures = parts.flatMap(({ content }) => content.filter(({ type }) => type === 'image'))
   if (pictures.length === 0) return results
-  return [
-    ...results,
-    { text: 'Pictures in the answers of the tools:' },
-    ...pictures.flatMap((part) => toPart(part, warnings)),
-  ]
+  return [...results, { text: 'Pictures in the answers of the tools:' }, ...pictures.flatMap((part) => toPart(part))]
 }

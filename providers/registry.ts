@@ -1,5 +1,6 @@
 // From an agent's config to the models that answer for it: the chain in order, and a provider opened with the right credential.
 import type { ModelRef } from '../contracts/turn.ts'
+import { mapAll } from '../contracts/map-all.ts'
 import { configuredOf, isElsewhere, type ModelFault, type ProvidersSettings } from '../contracts/model-check.ts'
 import type {
   Ability,
@@ -9,11 +10,12 @@ import type {
   Provider as ModelProvider,
 } from '../contracts/schemas/agent.ts'
 import type { OwnModels } from '../contracts/schemas/own-models.ts'
-import { vendorOf } from '../contracts/vendors.ts'
+import { VENDOR_NAMES, vendorOf, type Vendor } from '../contracts/vendors.ts'
 import { anthropicKeyHeaders, anthropicProvider } from './anthropic.ts'
 import { AUTO_VENDORS, DEFAULT_MODELS, factsOf, type ModelFacts } from './catalog.ts'
 import { geminiKeyHeaders, geminiProvider } from './gemini.ts'
 import type { LocalModels } from './local-models.ts'
+import { ModelHealth } from './model-health.ts'
 import { offlineProvider } from './offline.ts'
 import { openaiKeyHeaders, openaiProvider } from './openai.ts'
 import { withoutEnvironment, type Fetch } from './outgoing.ts'
@@ -22,10 +24,10 @@ import { RESPONSES_ONLY, responsesProvider } from './responses.ts'
 
 /** By the protocol of a vendor. */
 const ADAPTERS = {
-  openai: { open: openaiProvider, keyHeaders: openaiKeyHeaders },
-  responses: { open: responsesProvider, keyHeaders: openaiKeyHeaders },
-  anthropic: { open: anthropicProvider, keyHeaders: anthropicKeyHeaders },
-  gemini: { open: geminiProvider, keyHeaders: geminiKeyHeaders },
+  openai: { open: openaiProvider, keyHeaders: openaiKeyHeaders, load: () => import('openai') },
+  responses: { open: responsesProvider, keyHeaders: openaiKeyHeaders, load: () => import('openai') },
+  anthropic: { open: anthropicProvider, keyHeaders: anthropicKeyHeaders, load: () => import('@anthropic-ai/sdk') },
+  gemini: { open: geminiProvider, keyHeaders: geminiKeyHeaders, load: () => import('@google/genai/web') },
 }
 
 function adapterOf({ provider, model, base_url, api }: ChainModel): keyof typeof ADAPTERS {
@@ -55,6 +57,8 @@ export interface RegistryOptions {
 /** A model of a chain with what its call needs besides the messages. */
 export interface ChainModel
   extends ModelRef, Pick<GenerateRequest, 'temperature' | 'top_p' | 'reasoning' | 'max_output_tokens'> {
+  max_cost_usd?: number | undefined
+  max_first_token_ms?: number | undefined
   /** Of OpenAI's interfaces. */
   api?: 'chat' | 'responses' | undefined
   provider: ModelProvider
@@ -82,6 +86,11 @@ const ABILITY_WORDS: Record<Ability, string> = {
   response_schema: 'follows a JSON Schema by its vendor',
 }
 
+/** Of a usual call; a model without a known price is asked last. */
+function priceOf({ known }: ChainModel): number {
+  return known.costOf({ input_tokens: 1_000, output_tokens: 500 }) ?? Infinity
+}
+
 /** What an agent requires that the model is known not to do. MCP servers are of no use without calls of tools. */
 function missingOf({ model, mcp_servers = [] }: ModelsOf, known: ModelFacts): Ability[] {
   const required = new Set<Ability>([
@@ -99,9 +108,18 @@ function missingOf({ model, mcp_servers = [] }: ModelsOf, known: ModelFacts): Ab
 export class ModelRegistry {
   readonly #options: RegistryOptions
   readonly #open = new Map<string, Provider>()
+  readonly health = new ModelHealth()
 
   constructor(options: RegistryOptions) {
     this.#options = options
+  }
+
+  /** Loads the clients of the providers that are configured: their first message does not wait for that. */
+  async warm(): Promise<void> {
+    const { providers } = this.#options
+    const configured = VENDOR_NAMES.filter((name) => providers[name]?.api_key ?? providers[name]?.base_url)
+    const protocols = new Set(configured.map((name) => vendorOf(name).speaks))
+    await mapAll<Vendor['speaks'], unknown>(protocols, (speaks) => ADAPTERS[speaks].load())
   }
 
   /**
@@ -111,7 +129,19 @@ export class ModelRegistry {
   chainOf(config: ModelsOf, source: AgentSource): ChainModel[] {
     const chain = this.#configured(config, source)
     const able = chain.filter(({ known }) => missingOf(config, known).length === 0)
-    return able.length > 0 ? able : chain
+    const kept = able.length > 0 ? able : chain
+    return config.model?.strategy === 'cheapest' ? kept.toSorted((a, b) => priceOf(a) - priceOf(b)) : kept
+  }
+
+  /** The order in which the models of a chain are asked in a turn that starts now. */
+  orderOf(chain: readonly ChainModel[], config: ModelsOf): ModelRef[] {
+    const models = chain.map(({ provider, model }, place) => ({ provider, model, place }))
+    const names = ({ provider, model }: ModelRef) => ({ provider, model })
+    if (config.model?.strategy !== 'fastest') return models.map(names)
+    // One that has not answered yet is tried first: else it would never be measured.
+    const speedOf = ({ place }: { place: number }) => this.health.firstTokenOf(modelKey(chain[place]!)) ?? 0
+    const order = models.toSorted((a, b) => speedOf(a) - speedOf(b))
+    return order.map((model, index) => (model.place === index ? names(model) : model))
   }
 
   /** Why none of the models of an agent can do what it requires. */
@@ -127,7 +157,9 @@ export class ModelRegistry {
   /** A provider for a model of the chain. @param apiKey the agent's own key, when it has one */
   open(model: ChainModel, apiKey: string | undefined): Provider {
     const cacheKey = JSON.stringify([model.provider, adapterOf(model), model.base_url, model.source, apiKey])
-    const provider = this.#open.get(cacheKey) ?? this.#connect(model, apiKey)
+    const provider =
+      this.#open.get(cacheKey) ??
+      this.health.watch(this.#connect(model, apiKey), (name) => modelKey({ ...model, model: name }))
     // The one used last is last.
     this.#open.delete(cacheKey)
     this.#open.set(cacheKey, provider)
@@ -138,7 +170,7 @@ export class ModelRegistry {
 
   #configured({ model }: ModelsOf, source: AgentSource): ChainModel[] {
     if (!model) return [this.#auto(source)]
-    const { fallbacks = [], requires: _, ...first } = model
+    const { fallbacks = [], requires: _, strategy: __, ...first } = model
     return [
       this.#toChainModel(first, source, 'model.api_key'),
       ...fallbacks.map((each, index) => this.#toChainModel(each, source, `model.fallbacks.${index}.api_key`)),

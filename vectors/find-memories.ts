@@ -26,8 +26,8 @@ export async function searchMemories(
     text,
     vector,
     vector_weight: embedder.message_weight ?? 1,
-    // The passages of one message, and of those that are not wanted, take places.
-    top_k: limit * 2 + except.length,
+    // The passages of one message, and of some that are not wanted, take places.
+    top_k: limit * 2 + Math.min(except.length, limit),
   })
   const rows = await findRows(db, { agent_id, user_id }, [...new Set(hits.map(({ document_id }) => document_id))])
   const found = new Map<string, RecalledMemory>()

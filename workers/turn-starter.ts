@@ -13,7 +13,7 @@ import { turnStart } from '../workflows/labels.ts'
 export interface TurnStarterOptions {
   client: Client
   storage: Pick<Storage, 'db' | 'box'>
-  models: Pick<ModelRegistry, 'chainOf'>
+  models: Pick<ModelRegistry, 'chainOf' | 'orderOf'>
   limits: { steps_per_turn: number; turn_seconds: number; tokens_per_turn: number }
   /**
    * Whether the first workflow task may go directly to a worker of this process (eager start): it shares the client's
@@ -25,9 +25,10 @@ export interface TurnStarterOptions {
 /** Makes the function that starts the workflow of an active turn. "Already started" counts as success. */
 export function turnStarter(options: TurnStarterOptions): (turn: StartableTurn) => Promise<void> {
   const { client, storage, models, limits, eager } = options
-  const chainOf = oncePerVersion(async (id, version) => {
+  const modelsOf = oncePerVersion(async (id, version) => {
     const { config, source } = await getAgentVersion(storage.db, id, version)
-    return models.chainOf(config, source).map(({ provider, model }) => ({ provider, model }))
+    const chain = models.chainOf(config, source)
+    return () => models.orderOf(chain, config)
   })
 
   return async (turn) => {
@@ -39,7 +40,7 @@ export function turnStarter(options: TurnStarterOptions): (turn: StartableTurn) 
       agent_id,
       agent_version,
       user_hash: storage.box.pseudonym(user_id),
-      models: agent_id === AUTO ? [] : await chainOf(agent_id, agent_version),
+      models: agent_id === AUTO ? [] : (await modelsOf(agent_id, agent_version))(),
       max_steps: limits.steps_per_turn,
       max_tokens: limits.tokens_per_turn,
       deadline_ms: limits.turn_seconds * 1_000,

@@ -121,10 +121,10 @@ async function modelStep(turn: TurnInput, step: number, clock: TurnClock): Promi
   return askChain(models.length, async (index) => {
     const asked = models[index]
     if (!asked) throw noModel()
-    const { model } = asked
+    const { model, place } = asked
     setCurrentDetails(`Step ${step}: asking ${model}`)
     const options = { summary: `Step ${step}: ${model}`, scheduleToCloseTimeout: clock.left }
-    const input = { turn_id, agent_id, agent_version, step, model: index }
+    const input = { turn_id, agent_id, agent_version, step, model: index, ...(place !== undefined && { place }) }
     try {
       return await clock.count(() => callModel.executeWithOptions(options, [input]))
     } catch (error) {

@@ -5,6 +5,7 @@ import { completeUsage, deleteUsage, estimateTokens } from '../../db/queries/usa
 import type { StartableTurn } from '../../db/queries/turn-queue.ts'
 import { HEAD_START } from '../../db/queries/turns.ts'
 import { StopRequested } from '../../db/stops.ts'
+import { ProviderFailure } from '../../providers/failure.ts'
 import type { Delta, GenerateResult } from '../../providers/provider.ts'
 import { spentBy } from '../metered-call.ts'
 import type { ActivityResources } from '../resources.ts'
@@ -46,7 +47,8 @@ export class HeadStarts {
 
   /** The model that a turn's first request goes to, for the usage row that is inserted with the turn; undefined: no head start now. */
   plan(config: AgentConfig, source: AgentSource): { provider: string; model: string } | undefined {
-    if (this.#open.size >= MAX_OPEN) return undefined
+    // Which model is the fastest is decided once, when the workflow is started.
+    if (this.#open.size >= MAX_OPEN || config.model?.strategy === 'fastest') return undefined
     const { provider, model } = this.#resources.models.chainOf(config, source)[0]!
     return { provider, model }
   }
@@ -166,7 +168,9 @@ class HeadStart {
     const { db } = this.#resources
     const sent = await this.#sent
     if (!sent) return deleteUsage(db, this.#usageId)
-    const usage = (await sent.result.catch(() => undefined))?.usage
+    const ended = await sent.result.catch((error: unknown) => (error instanceof ProviderFailure ? error : undefined))
+    if (ended instanceof ProviderFailure && ended.isUnsent) return deleteUsage(db, this.#usageId)
+    const usage = ended instanceof ProviderFailure ? ended.spent : ended?.usage
     const estimate = { input_tokens: sent.prompt.input_tokens, output_tokens: estimateTokens(this.#text.content) }
     await completeUsage(db, this.#usageId, spentBy(sent.prompt.model, usage ?? {}, estimate))
   }

@@ -14,6 +14,7 @@ import {
   addUsage,
   completeUsage,
   countRequests,
+  deleteUsage,
   estimateTokens,
   insertUsage,
   totalUsage,
@@ -231,7 +232,8 @@ export async function closeAttempt(
   )
   return db.transaction().execute(async (tx) => {
     const failedBefore = await countAttempts(tx, workflowIdOfActivity(), activityInfo().activityId, 'failed')
-    await completeUsage(tx, attempt.usageId, spent)
+    if (reason instanceof ProviderFailure && reason.isUnsent) await deleteUsage(tx, attempt.usageId)
+    else await completeUsage(tx, attempt.usageId, spent)
     await endLogEntry(tx, attempt.logId, {
       status: statusOf(reason),
       duration_ms: performance.now() - attempt.startedAt,

@@ -204,8 +204,8 @@ export function routeTurnActivities(resources: Resources) {
     // The turn has ended meanwhile.
     if (agent_id === AUTO) throw overtaken()
     const { config, source } = await getAgentVersion(db, agent_id, agent_version)
-    const chain = models.chainOf(config, source).map(({ provider, model }) => ({ provider, model }))
-    return { turn_id, agent_id, agent_version, models: chain }
+    const order = models.orderOf(models.chainOf(config, source), config)
+    return { turn_id, agent_id, agent_version, models: order }
   }
 
   async function getTurnOrThrow(id: string): Promise<TurnsTable> {

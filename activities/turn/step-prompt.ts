@@ -14,6 +14,7 @@ import { modelKey, type ChainModel } from '../../providers/registry.ts'
 import { estimateInput } from '../metered-call.ts'
 import { fitToWindow } from './fit-window.ts'
 import { buildPrompt } from './prompt.ts'
+import { routedCall } from './routed-call.ts'
 import { schemaRule, structuredAnswers } from './structured-answer.ts'
 import { withoutRefusedTools } from './without-refused-tools.ts'
 import { hasToRecall, recall, type Recalled } from './recall.ts'
@@ -65,7 +66,8 @@ export function stepPrompts(resources: Resources): PrepareStep {
     const given = await readStepInput(db, turn_id, step, config.memory.buffer)
     const { turn } = given
     if (given.answered || isFinalStatus(turn.status) || turn.cancel_requested_at !== null) return { given }
-    const model = models.chainOf(config, source)[input.model]!
+    const chain = models.chainOf(config, source)
+    const model = chain[input.place ?? input.model]!
     const provider = withoutRefusedTools(models.open(model, secrets[model.key_path]), async (names, why) => {
       log.warn({ agent_id, model: model.model, tools: names, why }, 'a model does not take tools, they are left out')
       for (const name of names) await refuseTool(db, agent_id, name, modelKey(model), why)
@@ -97,16 +99,19 @@ export function stepPrompts(resources: Resources): PrepareStep {
     }
     const { messages, left_out } = fitToWindow(whole, model.known.context_window)
     const request = { ...whole, messages }
+    const input_tokens = estimateInput(request)
+    const isLast = input.model + 1 >= chain.length
+    const routed = routedCall(provider, models, { model, isLast, request, input_tokens })
     return {
       given,
       model,
-      provider: schema ? structuredAnswers(provider, schema) : provider,
+      provider: schema ? structuredAnswers(routed, schema) : routed,
       request,
       left_out,
       offered,
       shown: prompt.shown,
       recalled,
-      input_tokens: estimateInput(request),
+      input_tokens,
     }
   }
 }

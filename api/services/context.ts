@@ -7,6 +7,7 @@ import type { StartableTurn } from '../../db/queries/turn-queue.ts'
 import type { Storage } from '../../db/storage.ts'
 import type * as OAuth from '../../mcp/oauth.ts'
 import type * as OAuthClient from '../../mcp/oauth-client.ts'
+import type { ModelState } from '../../providers/model-health.ts'
 import type { Embedder } from '../../providers/embedder.ts'
 import type { Speaker } from '../../providers/speaker.ts'
 import type { VectorStore } from '../../vectors/store.ts'
@@ -55,6 +56,8 @@ export interface ApiContext {
   providers: ProvidersSettings
   /** Why none of the models of an agent can do what it requires. */
   abilityFaults: (config: Pick<AgentConfig, 'model' | 'mcp_servers'>, source: AgentSource) => ModelFault[]
+  /** The models that this process has called, by name, and the states of their circuits. */
+  modelStates: () => Record<string, ModelState>
   /** @throws UrlRefused when an address from the API is not allowed, or the resolver's error */
   checkUrl: (url: string) => Promise<void>
   /** Names of environment variables that secret fields may refer to over the API, with their values. */

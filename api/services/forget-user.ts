@@ -22,7 +22,10 @@ import { cancelJob } from './jobs.ts'
 import { cancelTurn } from './turns.ts'
 
 const PAGE = 50
+/** Between two looks at the rows, in milliseconds. */
 const PAUSE_MS = 100
+/** The same between requests for the deletion of histories. */
+const HISTORIES_PAUSE_MS = 500
 /** How long the writing of memory may take to notice, and the engine to remove histories. */
 const WAIT_MS = 10_000
 const RETRY_S = 5
@@ -145,15 +148,17 @@ async function deleteHistories({ client, namespace, log }: ApiContext, pseudonym
     const found = await listRuns(client, pseudonym)
     if (found.length === 0) return deleted.size
     for (const { workflowId, runId } of found) {
-      if (deleted.has(runId)) continue
       deleted.add(runId)
       await client.workflowService
         .deleteWorkflowExecution({ namespace, workflowExecution: { workflowId, runId } })
         .catch((error: unknown) => log.warn({ err: error }, 'a history could not be deleted'))
     }
-    // The engine deletes them in the background.
-    if (Date.now() > until) return deleted.size
-    await delay(PAUSE_MS)
+    // The engine deletes them in the background; a run that has just closed may have to be asked for again.
+    if (Date.now() > until) {
+      log.warn({ workflows: found.length }, 'histories of a forgotten user are still being deleted')
+      return deleted.size
+    }
+    await delay(HISTORIES_PAUSE_MS)
   }
 }
 

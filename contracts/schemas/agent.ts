@@ -64,6 +64,20 @@ const modelFields = {
         "Which of OpenAI's interfaces is used: chat completions, or responses, which keep reasoning between calls",
     }),
   ),
+  max_cost_usd: Type.Optional(
+    Type.Number({
+      minimum: 0,
+      maximum: 1_000_000,
+      description: 'Most that one call may cost, by the estimate before it',
+    }),
+  ),
+  max_first_token_ms: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 3_600_000,
+      description: 'How soon it must begin to answer, while there is a fallback',
+    }),
+  ),
   max_output_tokens: Type.Optional(
     Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Longest reply of one model call, in tokens' }),
   ),
@@ -85,8 +99,15 @@ const requires = Type.Optional(
   }),
 )
 
+const strategy = Type.Optional(
+  Type.Union([Type.Literal('fallback'), Type.Literal('cheapest'), Type.Literal('fastest')], {
+    description:
+      'The order in which the models are asked: as written, by price, or by the measured time to the first piece of an answer',
+  }),
+)
+
 /** A model and its fallbacks. */
-export const ModelSchema = Type.Object({ ...modelFields, fallbacks, requires }, closed)
+export const ModelSchema = Type.Object({ ...modelFields, fallbacks, requires, strategy }, closed)
 
 const BufferSizeSchema = Type.Integer({
   minimum: 0,

@@ -50,14 +50,14 @@ export async function findMemories(
   { agent_id, user_id }: MemoryOwner,
   ids: string[],
 ): Promise<Map<string, MemoryFact>> {
+  // The owner is compared here: with it in the statement SQLite reads all memories of the owner instead of these few.
   const rows = await db
     .selectFrom('memories')
-    .select(['id', 'message_id', 'conversation_id', 'role', 'said_at'])
+    .selectAll()
     .where('id', 'in', ['', ...ids])
-    .where('user_id', '=', user_id)
-    .where('agent_id', '=', agent_id)
     .execute()
-  return new Map(rows.map((row) => [row.id, row]))
+  const own = rows.filter((row) => row.user_id === user_id && row.agent_id === agent_id)
+  return new Map(own.map((row) => [row.id, row]))
 }
 
 export interface MemoryView {

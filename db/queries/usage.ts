@@ -139,6 +139,6 @@ export async function countRequests(
 }
 
 /** Deletes the row of a request that was not sent. */
-export async function deleteUsage(db: Db, id: string): Promise<void> {
+export async function deleteUsage(db: Db | Tx, id: string): Promise<void> {
   await db.deleteFrom('model_usage').where('id', '=', id).where('status', '=', 'sent').execute()
 }

@@ -7,7 +7,7 @@ import type { Page } from '../page.ts'
 import { filledForm, hiddenFields } from './pdf-form.ts'
 import { withPdfJs } from './pdf-js.ts'
 import { plainText } from './pdf-lost-text.ts'
-import { detailsOf, needsDetails, type PdfDetails, toPage, turnOf } from './pdf-page.ts'
+import { detailsOf, needsDetails, needsDrawing, type PdfDetails, toPage, turnOf } from './pdf-page.ts'
 import { joinedPieces } from './pdf-seen-text.ts'
 
 export type PdfEngine = 'liteparse' | 'pdf.js'
@@ -69,7 +69,11 @@ async function readWithLiteparse(bytes: Buffer, range: Range | undefined): Promi
   if (result.pages.length === 0 && result.pageErrors.length > 0) throw new Error(result.pageErrors[0]!.message)
   const upright = await readTurned(bytes, result)
   const details = await readDetails(bytes, result)
-  const pages = result.pages.map((page) => toPage(page, details.get(page.pageNum), upright.get(page.pageNum)))
+  const drawn = await drawnPages(bytes, result)
+  const pages = result.pages.map((page) => {
+    const { pageNum: at } = page
+    return toPage(page, { details: details.get(at), upright: upright.get(at), isDrawn: drawn.has(at) })
+  })
   const unread = result.pageErrors.map(({ pageNum }): Page => ({ page: pageNum, text: '', notices: [UNREAD] }))
   return { total: result.totalPages, pages: [...pages, ...unread].toSorted((a, b) => a.page - b.page) }
 }
@@ -95,6 +99,22 @@ async function readDetails(bytes: Buffer, { pages }: ParseResult): Promise<Map<n
   })
   await read.catch(() => undefined)
   return details
+}
+
+/** Enough to tell a blank page from one with a picture. */
+const COARSE_DPI = 30
+
+/** Pages without text that are not blank though liteparse sees no picture on them. */
+async function drawnPages(bytes: Buffer, { pages }: ParseResult): Promise<Set<number>> {
+  const drawn = new Set<number>()
+  const { LiteParse } = await import('@llamaindex/liteparse')
+  const parser = new LiteParse({ ...QUIET, dpi: COARSE_DPI })
+  for (const { pageNum } of pages.filter(needsDrawing)) {
+    // Whatever cannot be drawn here cannot be drawn for OCR.
+    const [picture] = await parser.screenshot(bytes, [pageNum]).catch(() => [])
+    if (picture && !picture.isSolidFill) drawn.add(pageNum)
+  }
+  return drawn
 }
 
 async function readWithPdfJs(bytes: Buffer, range: Range | undefined): Promise<PdfPart> {

@@ -9,7 +9,7 @@ import { withLineBreaks } from './pdf-line-breaks.ts'
 import { relaidPage } from './pdf-layout.ts'
 import { type PdfItem, rightAngleOf } from './pdf-lines.ts'
 import { plainText, withLostText } from './pdf-lost-text.ts'
-import { isPicture, textLayerOf } from './pdf-pictures.ts'
+import { isPicture, mayBePicture, textLayerOf } from './pdf-pictures.ts'
 import { inReadingOrder } from './pdf-seen-text.ts'
 import { hasRightToLeft, rightToLeftShare } from './right-to-left.ts'
 
@@ -53,18 +53,33 @@ export function turnOf({ textItems }: ParsedPage): 0 | 90 | 180 | 270 {
   return letters[most]! >= TURNED * all ? ([0, 90, 180, 270] as const)[most]! : 0
 }
 
-/** The page as Markdown, and whether OCR is to read it. @param upright the page again, turned by `turnOf` */
-export function toPage(parsed: ParsedPage, details: PdfDetails | undefined, upright: ParsedPage = parsed): Page {
+/** Whether a page has to be drawn to tell whether OCR is to read it. */
+export function needsDrawing({ text, complexity }: ParsedPage): boolean {
+  return complexity !== undefined && mayBePicture(textLayerOf(text, complexity), complexity)
+}
+
+/** What was learned of a page beside its text. */
+export interface PdfPageFinds {
+  details?: PdfDetails
+  /** The page again, turned by `turnOf`. */
+  upright?: ParsedPage
+  /** It needed drawing, and is not blank. */
+  isDrawn: boolean
+}
+
+/** The page as Markdown, and whether OCR is to read it. */
+export function toPage(parsed: ParsedPage, { details, upright = parsed, isDrawn }: PdfPageFinds): Page {
   const { fields = [], notes = [] } = details ?? {}
   const notices = hiddenFields(fields)
   const layer = parsed.complexity && textLayerOf(parsed.text, parsed.complexity)
+  const isScanned = isDrawn || (layer !== undefined && isPicture(layer, parsed.complexity!))
   return {
     page: parsed.pageNum,
     text: [textOf(parsed, details, upright), ...new Set(notes.flatMap(commentOf))]
       .filter((text) => text !== '')
       .join('\n\n'),
     ...(notices.length > 0 && { notices }),
-    ...(layer && isPicture(layer, parsed.complexity!) && { scanned: true }),
+    ...(isScanned && { scanned: true }),
     ...(layer?.isGarbled && { garbled: true }),
   }
 }

@@ -45,6 +45,14 @@ export function isPicture(layer: TextLayer, found: PageComplexityStats): boolean
   return found.imageCoverage >= PICTURE || found.reasons.includes('vector-text')
 }
 
+/**
+ * Whether only drawing a page tells that it is no empty one: liteparse does not see pictures within forms, pictures that
+ * stand in the contents of the page, and patterns.
+ */
+export function mayBePicture(layer: TextLayer, found: PageComplexityStats): boolean {
+  return layer.characters === 0 && !isPicture(layer, found)
+}
+
 /** `B Gc d]ĈhY_` for `A na posilku`: words with signs or capitals within. */
 function isMixed(text: string): boolean {
   const words = text.split(/\s+/).filter((word) => word.length > 2)

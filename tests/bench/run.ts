@@ -3,6 +3,7 @@ import { Client } from '@temporalio/client'
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
+import { adapters } from './adapters.ts'
 import { cost } from './cost.ts'
 import { fleet } from './fleet.ts'
 import { idle } from './idle.ts'
@@ -24,6 +25,7 @@ const TURNS = 200
 const BATCH_MS = 20
 
 const SECTIONS = {
+  adapters,
   first: firstToken,
   turns: turnsASecond,
   cost,

@@ -220,13 +220,14 @@ describe('one process', () => {
       const keyOf = async (user_id: string): Promise<string> =>
         (await stage.call(muxi.url, '/api/v1/keys', { body: { name: user_id, scopes: ['chat'], user_id } })).body.key
       const [many, few] = [await keyOf('many'), await keyOf('few')]
-      const begin = async (key: string): Promise<string> => {
-        const body = { kind: 'document', file_id: await stage.upload(muxi.url, 'book.pdf', book, key) }
-        return (await stage.call(muxi.url, '/api/v1/jobs', { key, body })).body.id
-      }
       const book = pdf(numberedPages(150))
-      await Promise.all(Array.from({ length: 30 }, () => begin(many)))
-      const one = await begin(few)
+      const upload = (key: string) => stage.upload(muxi.url, 'book.pdf', book, key)
+      const begin = async (key: string, file_id: string): Promise<string> =>
+        (await stage.call(muxi.url, '/api/v1/jobs', { key, body: { kind: 'document', file_id } })).body.id
+      const files = await Promise.all(Array.from({ length: 30 }, () => upload(many)))
+      const first = await upload(few)
+      await Promise.all(files.map((file) => begin(many, file)))
+      const one = await begin(few, first)
       expect((await (await stage.followJob(muxi.url, one)).untilFinal(60_000)).type).toBe('completed')
       const unfinished = async () =>
         stage.rows(`select id from jobs where user_id = 'many' and status in ('queued', 'running')`)

@@ -311,3 +311,16 @@ it(
     ])
   },
 )
+
+it(keeps('model.circuit', 'is passed over by the next message at once, and shown in /system/status'), async () => {
+  const cue = stage.model.script({ say: 'I am still the second.' })
+  const stream = await stage.chat(muxi.url, cue, { agent: 'chained' })
+  expect((await stream.untilFinal()).type).toBe('message_end')
+  expect(stage.model.requests(cue).map(({ model: name }) => name)).toEqual(['second'])
+  const { body } = await stage.call(muxi.url, '/api/v1/system/status')
+  expect(body).toMatchObject({
+    status: 'degraded',
+    database_status: 'ok',
+    models: { 'openai:first': { state: 'open', failures: 5 }, 'openai:second': { state: 'closed' } },
+  })
+})

@@ -74,6 +74,7 @@ export const REQUIREMENTS = {
   'model.reasoning': 'Reasoning is kept apart from the reply and given back where the server wants it',
   'model.cut-call': 'A tool call that was cut is not made, and the model is told why',
   'model.401': '401 is final: upstream_error names provider and status, the key is shown nowhere',
+  'model.circuit': 'A model that has failed five times in a row is not asked for a while where there is another one',
   'model.fallback': 'When the policy is used up, the next model of the chain answers',
 
   'cancel.before-first-token': 'Cancel before the first token: cancelled, the call to the model is closed',

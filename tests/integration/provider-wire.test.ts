@@ -1,6 +1,7 @@
 // Every adapter of a model vendor on the wire: one table of cases for all protocols.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ModelMessage } from '../../contracts/model-messages.ts'
+import { createEmbedder } from '../../providers/create-embedder.ts'
 import type { Delta, GenerateRequest, Provider } from '../../providers/provider.ts'
 import { KEY, PROTOCOLS, WireDouble } from '../support/wire-double.ts'
 
@@ -212,5 +213,39 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
       kind: 'retry',
       message: /could not be reached/,
     })
+  })
+})
+
+describe('embeddings of gemini', () => {
+  const gemini = PROTOCOLS.find(({ name }) => name === 'gemini')!
+  const open = () =>
+    createEmbedder(
+      { openai: {}, gemini: { api_key: KEY, base_url: double.rawUrl(gemini) } },
+      'gemini:gemini-embedding-001@2',
+    )
+  const { signal } = new AbortController()
+
+  it('are asked for in one request, and have length 1', async () => {
+    double.next({ body: JSON.stringify({ embeddings: [{ values: [3, 4] }, { values: [0, 2] }] }) })
+    const vectors = await open().embed(['a', ''], signal)
+    expect(vectors.map((vector) => [...vector].map((each) => Number(each.toFixed(3))))).toEqual([
+      [0.6, 0.8],
+      [0, 1],
+    ])
+    const { url, text } = double.requests.at(-1)!
+    expect(url).toContain('gemini-embedding-001:batchEmbedContents')
+    expect(text).toContain('"outputDimensionality":2')
+  })
+
+  it.each([
+    [
+      { status: 429, headers: { 'retry-after': '3' }, body: '{}' },
+      { kind: 'retry', status: 429, retryAfter: 3_000 },
+    ],
+    [{ body: JSON.stringify({ embeddings: [{ values: [1, 2, 3] }, { values: [1, 2, 3] }] }) }, { kind: 'final' }],
+    [{ body: JSON.stringify({ embeddings: [{ values: [1, 2] }] }) }, { kind: 'retry' }],
+  ])('fail by %j', async (answer, failure) => {
+    double.next(answer)
+    await expect(open().embed(['a', 'b'], signal)).rejects.toMatchObject(failure)
   })
 })

@@ -82,7 +82,7 @@ test('slides are labelled by number, with their notes', async () => {
 test('ODT keeps nested lists, footnotes and alternative text of images', async () => {
   const [first, second] = (await read(documents.odt())).pages
   expect(first!.text).toMatch(/to Sund leaves at 7:40\.\\\[1\\\]/)
-  expect(first!.text).toMatch(/^- +Animals\n\n +- +Dogs travel free$/m)
+  expect(first!.text).toMatch(/^- +Animals\n+ +- +Dogs travel free$/m)
   expect(first!.text).toContain('![The pier at dawn]')
   expect(second!.text).toMatch(/\\\[1\\\] Except on the day of the regatta\.$/)
 })

@@ -67,7 +67,9 @@ for (const dialect of dialects) {
       const id = await insert(a, conversation)
       expect(types((await inTx(a, (tx) => markAccepted(tx, id))) ?? [])).toEqual(['accepted'])
       expect(await inTx(b, (tx) => markAccepted(tx, id))).toEqual([])
-      expect(await claim(b, id)).toMatchObject({ conversation_id: conversation, agent_id: 'agent' })
+      expect(await claim(b, id)).toMatchObject({
+        additions: [{ event: { type: 'message_start', data: { conversation_id: conversation, agent_id: 'agent' } } }],
+      })
       expect((await claim(a, id))?.additions).toEqual([])
       const writer = { scope: 'step_1', fence: 1 }
       await b.events.begin(id, writer)

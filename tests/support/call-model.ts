@@ -25,7 +25,7 @@ export const OFFLINE = {
 export function callModels(
   storage: TestStorage,
   models = new ModelRegistry(OFFLINE),
-): (turnId: string, attempt?: number) => Promise<ModelCallResult> {
+): (turnId: string, attempt?: number, model?: number) => Promise<ModelCallResult> {
   const shared = { ...storage, models, embedder: hashingEmbedder(), tools: [], log: pino({ enabled: false }) }
   const activities = modelCallActivities({
     ...shared,
@@ -34,13 +34,17 @@ export function callModels(
     startTurn: async () => undefined,
     startMemory: async () => undefined,
   })
-  return (turn_id, attempt = 1) => {
+  return (turn_id, attempt = 1, model = 0) => {
     const worker = new MockActivityEnvironment(
-      { attempt, workflowExecution: { workflowId: workflowId.chatTurn(turn_id), runId: 'run' } },
+      {
+        attempt,
+        activityId: `model_${model}`,
+        workflowExecution: { workflowId: workflowId.chatTurn(turn_id), runId: 'run' },
+      },
       { logger: SILENT },
     )
     return worker.run(() =>
-      activities.callModel({ turn_id, agent_id: 'agent', agent_version: 1, step: 1, model: 0 }),
+      activities.callModel({ turn_id, agent_id: 'agent', agent_version: 1, step: 1, model }),
     ) as Promise<ModelCallResult>
   }
 }

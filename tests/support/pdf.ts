@@ -20,10 +20,19 @@ export interface PicturePage {
   jpeg: Buffer
   width: number
   height: number
+  /** Draws the picture within a form. */
+  inForm?: boolean
 }
 
+/** A page of any drawing, in operators of PDF. */
+export interface DrawnPage {
+  drawing: string
+}
+
+const WHOLE_PAGE = 'q 595 0 0 842 0 0 cm /I Do Q'
+
 /** A PDF with a text layer, except scanned pages. @param options `encrypt`: encrypted with a random password */
-export function pdf(pages: (PdfPage | PlacedPage | PicturePage)[], { encrypt = false } = {}): Buffer {
+export function pdf(pages: (PdfPage | PlacedPage | PicturePage | DrawnPage)[], { encrypt = false } = {}): Buffer {
   const objects: string[] = []
   const add = (body: string) => objects.push(body)
   // 1: catalog, 2: page tree, 3: font; then a page and its contents in turns. The catalog is written last, so that the
@@ -34,9 +43,10 @@ export function pdf(pages: (PdfPage | PlacedPage | PicturePage)[], { encrypt = f
   const pictures: PicturePage[] = []
   for (const page of pages) {
     if ('jpeg' in page) pictures.push(page)
-    const contents = 'jpeg' in page ? 'q 595 0 0 842 0 0 cm /I Do Q' : contentsOf(page)
-    const used =
-      'jpeg' in page ? `/XObject << /I ${3 + 2 * pages.length + pictures.length} 0 R >>` : '/Font << /F1 3 0 R >>'
+    const contents = 'jpeg' in page ? WHOLE_PAGE : 'drawing' in page ? page.drawing : contentsOf(page)
+    // A picture is followed by the form that draws it.
+    const drawn = 2 + 2 * pages.length + 2 * pictures.length + ('inForm' in page ? 1 : 0)
+    const used = 'jpeg' in page ? `/XObject << /I ${drawn} 0 R >>` : '/Font << /F1 3 0 R >>'
     const resources = `/MediaBox [0 0 595 842] /Resources << ${used} >>`
     add(`<< /Type /Page /Parent 2 0 R ${resources} /Contents ${objects.length + 2} 0 R >>`)
     add(`<< /Length ${contents.length} >>\nstream\n${contents}\nendstream`)
@@ -45,6 +55,8 @@ export function pdf(pages: (PdfPage | PlacedPage | PicturePage)[], { encrypt = f
     const described = `/Type /XObject /Subtype /Image /Width ${width} /Height ${height} /BitsPerComponent 8 /ColorSpace /DeviceGray`
     const bytes = jpeg.toString('latin1')
     add(`<< ${described} /Filter /DCTDecode /Length ${bytes.length} >>\nstream\n${bytes}\nendstream`)
+    const own = `/BBox [0 0 1 1] /Resources << /XObject << /I ${objects.length} 0 R >> >>`
+    add(`<< /Type /XObject /Subtype /Form ${own} /Length 5 >>\nstream\n/I Do\nendstream`)
   }
   const secret = () => `<${randomBytes(32).toString('hex')}>`
   if (encrypt) add(`<< /Filter /Standard /V 2 /R 3 /Length 128 /P -4 /O ${secret()} /U ${secret()} >>`)

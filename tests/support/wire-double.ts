@@ -169,7 +169,7 @@ export class WireDouble {
 
   /** The adapter of a protocol, asking aimock; or with `raw` the answers that are lined up. */
   open(protocol: Protocol, { raw = false, ...options }: Partial<AdapterOptions> & { raw?: boolean } = {}): Provider {
-    const base_url = `${this.#mock.url}${raw ? '/raw' : ''}${protocol.prefix}`
+    const base_url = raw ? this.rawUrl(protocol) : `${this.#mock.url}${protocol.prefix}`
     return protocol.open({ name: protocol.name, api_key: KEY, stall_ms: 10_000, base_url, ...options })
   }
 
@@ -189,6 +189,16 @@ export class WireDouble {
     this.#answers.push(...answers)
   }
 
+  /** The answer to the next request, whatever was lined up before. */
+  next(answer: RawAnswer): void {
+    this.#answers.splice(0, Infinity, answer)
+  }
+
+  /** The base URL of raw answers of a protocol. */
+  rawUrl({ prefix }: Protocol): string {
+    return `${this.#mock.url}/raw${prefix}`
+  }
+
   async stop(): Promise<void> {
     for (const response of this.#open) response.destroy()
     await this.#mock.stop()
@@ -203,9 +213,16 @@ export class WireDouble {
     })
     response.flushHeaders()
     if (body !== undefined) response.write(body)
-    for (const event of events) response.write(`data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`)
+    for (const event of events) response.write(framed(event))
     if (ending === 'end') response.end()
     // What was written is on its way before the connection breaks.
     if (ending === 'cut') setImmediate(() => response.socket?.end(() => response.destroy()))
   }
+}
+
+/** With its type as its name: Anthropic's own client reads no others. */
+function framed(event: unknown): string {
+  const type = (event as { type?: unknown }).type
+  const name = typeof type === 'string' ? `event: ${type}\n` : ''
+  return `${name}data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`
 }

@@ -89,3 +89,10 @@ test('other XML with a root of this name stays as it is', async () => {
   const { text } = await read('<article id="7"><name>Bolt</name><price>12</price></article>')
   expect(text).toBe('# Bolt\n\n- id: 7\n\n- price: 12')
 })
+
+test('formulas and tables of other XML are no lists of elements', async () => {
+  const { text } = await read(`<doc><note>x</note>
+<math xmlns="http://www.w3.org/1998/Math/MathML"><mrow><mi>a</mi><mo>=</mo><mn>2</mn></mrow></math>
+<table frame="all"><tr><th align="left">Place</th><th>g/l</th></tr><tr><td>North</td><td>35</td></tr></table></doc>`)
+  expect(text).toBe('# doc\n\n- note: x\n\n$a = 2$\n\n| Place | g/l |\n| --- | --- |\n| North | 35 |')
+})

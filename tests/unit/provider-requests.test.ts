@@ -170,7 +170,7 @@ describe('gemini', () => {
           { functionCall: { id: 'fc_1', name: 'look', args: { a: 1 } }, thoughtSignature: 'S2' },
         ],
       },
-      { role: 'user', parts: [{ functionResponse: { name: 'look', response: { output: 'R' } } }] },
+      { role: 'user', parts: [{ functionResponse: { id: 'fc_1', name: 'look', response: { output: 'R' } } }] },
     ])
     expect(JSON.stringify(params)).not.toContain('Hm.')
   })

@@ -89,7 +89,8 @@ function contentHtml(element: Element, level: number, except?: ReadonlySet<strin
   return html
 }
 
-function blockHtml(element: Element, level: number, isInLine = false): string {
+/** @param isInLine whether text stands beside it */
+export function blockHtml(element: Element, level: number, isInLine = false): string {
   const name = nameOf(element)
   const content = () => contentHtml(element, level)
   if (LEFT_OUT.has(name)) return ''

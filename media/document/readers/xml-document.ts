@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Notice } from '../../../contracts/notices.ts'
 import { textEncoding, decodeText } from '../text-encoding.ts'
-import { articleHtml, articlesOf, IDENTIFIERS } from './journal-article.ts'
+import { articleHtml, articlesOf, blockHtml, IDENTIFIERS } from './journal-article.ts'
 import { markupToMarkdown } from './markup.ts'
 import { cutAtBreaks } from './pages.ts'
 import { type UnnumberedPage, tableMarkdown } from './table.ts'
@@ -48,6 +48,7 @@ function blocksOf(element: Element, level: number): string[] {
   const children = childrenOf(element)
   const own = attributesOf(element)
   if (children.length === 0) return leafBlocks(element, own)
+  if (isPrinted(element)) return [markupToMarkdown(blockHtml(element, level))]
   if (isMixed(element)) return [wordsOf(element)]
   const [first] = children
   const title = first && TITLES.has(nameOf(first)) && isLeaf(first) ? wordsOf(first) : ''
@@ -72,6 +73,12 @@ function blocksOf(element: Element, level: number): string[] {
   }
   flush()
   return blocks
+}
+
+/** Formulas in MathML and tables of rows and cells mean the same in every vocabulary. */
+function isPrinted(element: Element): boolean {
+  const name = nameOf(element)
+  return (name === 'math' || name === 'table') && !descendantsOf(element, name === 'math' ? 'mrow' : 'td').next().done
 }
 
 function leafBlocks(element: Element, own: [string, string][]): string[] {

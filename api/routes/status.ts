@@ -1,0 +1,28 @@
+// What an operator looks at first: the process, and the models as it sees them.
+import { Elysia } from 'elysia'
+import { authenticated } from '../plugin.ts'
+import { checkReadiness } from '../services/readiness.ts'
+import type { ApiContext } from '../services/context.ts'
+
+export function statusRoutes(context: ApiContext, version: string) {
+  return new Elysia({ prefix: '/system', tags: ['system'] }).use(authenticated(context)).get(
+    '/status',
+    async () => {
+      const checks = await checkReadiness(context)
+      const models = context.modelStates()
+      const isHealthy =
+        Object.values(checks).every((state) => state === 'ok') &&
+        Object.values(models).every(({ state }) => state === 'closed')
+      return {
+        status: isHealthy ? 'healthy' : 'degraded',
+        version,
+        uptime_seconds: Math.floor(process.uptime()),
+        memory_usage_mb: Math.round(process.memoryUsage.rss() / 2 ** 20),
+        database_status: checks.database,
+        temporal_status: checks.temporal,
+        models,
+      }
+    },
+    { scope: 'admin', detail: { summary: 'State of this process, and of the models that it has called' } },
+  )
+}
