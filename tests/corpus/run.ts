@@ -96,8 +96,8 @@ async function readOne(on: Stage, { url }: Muxi, file: string): Promise<Read> {
     const { body } = await on.call(url, path)
     if (body.status === 'completed') {
       const { text: labelled } = await on.call(url, `${path}/text?format=md`)
-      // The number of a slide is no text of it.
-      const text = labelled.replaceAll(/^\*\*Slide \d+\*\*$/gm, '')
+      // The number of a slide, and the word before the name of a sheet, are no text of them.
+      const text = labelled.replaceAll(/^\*\*Slide \d+\*\*$/gm, '').replaceAll(/^\*\*Sheet (.+)\*\*$/gm, '**$1**')
       const notices = (body.result.notices ?? []).map(
         ({ message, count }: { message: string; count: number }) => `${message} (${count})`,
       )

@@ -28,7 +28,7 @@ const INLINE: Record<string, string> = {
   strike: 'del',
 }
 const PLAIN = new Set(
-  'xref named-content styled-content abbrev sc underline overline roman sans-serif inline-formula inline-graphic etal year month day season source volume issue fpage lpage elocation-id article-title chapter-title data-title part-title series edition publisher-name publisher-loc surname given-names prefix suffix collab institution institution-wrap addr-line country city state comment pub-id issn isbn conf-name conf-loc conf-date date-in-citation patent size std version fn-type role'.split(
+  'xref named-content styled-content abbrev sc underline overline roman sans-serif inline-formula inline-graphic etal year month day season source volume issue fpage lpage elocation-id article-title chapter-title data-title part-title series edition publisher-name publisher-loc surname given-names prefix suffix collab institution institution-wrap addr-line country city state comment pub-id isbn conf-name conf-loc conf-date date-in-citation patent size std version fn-type role'.split(
     ' ',
   ),
 )
@@ -37,8 +37,6 @@ const BLOCKS: Record<string, string> = {
   'list-item': 'li',
   'disp-quote': 'blockquote',
   'verse-group': 'blockquote',
-  preformat: 'pre',
-  'code-block': 'pre',
   table: 'table',
   thead: 'thead',
   tbody: 'tbody',
@@ -47,7 +45,13 @@ const BLOCKS: Record<string, string> = {
   td: 'td',
   th: 'th',
 }
-const LEFT_OUT = new Set(['object-id', 'alt-title', 'contrib-id', 'institution-id', 'colgroup', 'col'])
+/** Elements whose parts have no signs between them, unless the file writes them. */
+const PARTED = new Set(
+  'person-group element-citation mixed-citation citation nlm-citation aff institution-wrap addr-line date'.split(' '),
+)
+/** Numbers for catalogues. */
+export const IDENTIFIERS = ['journal-id', 'issn', 'contrib-id', 'institution-id', 'object-id']
+const LEFT_OUT = new Set([...IDENTIFIERS, 'colgroup', 'col'])
 const BESIDE = new Set(['label', 'title'])
 const MOST_LEVELS = 6
 
@@ -57,7 +61,7 @@ export function articlesOf(root: Element): Element[] {
   return articles.filter((each) => nameOf(each) === 'article' && childAt(each, 'front'))
 }
 
-/** Identifiers of journals, persons and institutions are left out. */
+/** `IDENTIFIERS` are left out. */
 export function articleHtml(article: Element, level = 1): string {
   const front = childrenOf(article, 'front', 'front-stub').map((each) => frontHtml(each, level, inlineHtml, blockHtml))
   const parts = childrenOf(article, 'body', 'back', 'floats-group').map((each) => contentHtml(each, level + 1))
@@ -67,7 +71,11 @@ export function articleHtml(article: Element, level = 1): string {
 
 /** The children of an element within a line. */
 function inlineHtml(element: Element): string {
-  return contentHtml(element, MOST_LEVELS)
+  return hasParts(element) ? partsHtml(element) : contentHtml(element, MOST_LEVELS)
+}
+
+function hasParts(element: Element): boolean {
+  return PARTED.has(nameOf(element)) && !hasText(element)
 }
 
 function contentHtml(element: Element, level: number, except?: ReadonlySet<string>): string {
@@ -81,7 +89,8 @@ function contentHtml(element: Element, level: number, except?: ReadonlySet<strin
   return html
 }
 
-function blockHtml(element: Element, level: number, isInLine = false): string {
+/** @param isInLine whether text stands beside it */
+export function blockHtml(element: Element, level: number, isInLine = false): string {
   const name = nameOf(element)
   const content = () => contentHtml(element, level)
   if (LEFT_OUT.has(name)) return ''
@@ -113,19 +122,18 @@ function blockHtml(element: Element, level: number, isInLine = false): string {
     case 'name':
     case 'string-name':
       return hasText(element) ? content() : childrenOf(element).map(inlineHtml).join(' ')
-    case 'person-group':
-    case 'element-citation':
-    case 'date':
-      return hasText(element) ? content() : citationHtml(element)
-    case 'mixed-citation':
-    case 'citation':
-    case 'nlm-citation':
-      return hasText(element) ? content() : citationHtml(element)
+    case 'preformat':
+    case 'code':
+      return `<pre><code>${content()}</code></pre>`
     case 'ref':
       return referenceHtml(element)
     default:
-      return isInLine || PLAIN.has(name) ? content() : `<div>${content()}</div>`
+      return shownIn(name, hasParts(element) ? partsHtml(element) : content(), isInLine)
   }
+}
+
+function shownIn(name: string, html: string, isInLine: boolean): string {
+  return isInLine || PLAIN.has(name) ? html : `<div>${html}</div>`
 }
 
 function sectionHtml(element: Element, level: number): string {
@@ -146,15 +154,17 @@ function referenceHtml(reference: Element): string {
   return `<ul><li>${number}${contentHtml(reference, MOST_LEVELS, BESIDE)}</li></ul>`
 }
 
-/** Parts of a citation without the signs between them. */
-function citationHtml(citation: Element): string {
+/** Parts without signs between them. */
+function partsHtml(element: Element): string {
   let html = ''
-  for (const part of childrenOf(citation)) {
+  let between = ''
+  for (const part of childrenOf(element)) {
     const kind = nameOf(part) === 'pub-id' ? (attribute(part, 'pub-id-type') ?? '').toUpperCase() : ''
     const words = blockHtml(part, MOST_LEVELS, true)
     if (words.trim() === '') continue
-    const between = html === '' ? '' : nameOf(part) === 'lpage' ? '–' : ', '
+    if (between !== '' && nameOf(part) === 'lpage') between = '–'
     html += between + (kind === '' ? '' : `${escapeHtml(kind)}: `) + words
+    between = nameOf(part) === 'label' ? '' : ', '
   }
   return html
 }

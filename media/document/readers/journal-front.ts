@@ -7,7 +7,7 @@ type Block = (element: Element, level: number) => string
 /** @param front `front` of an article, or `front-stub` of a part of it */
 export function frontHtml(front: Element, level: number, inline: Inline, block: Block): string {
   const meta = childAt(front, 'article-meta') ?? front
-  const journal = childAt(front, 'journal-meta', 'journal-title-group') ?? childAt(front, 'journal-meta')
+  const journal = childAt(front, 'journal-meta')
   const all = (...names: string[]) => childrenOf(meta, ...names)
   const titles = childrenOf(childAt(meta, 'title-group'), 'article-title', 'subtitle').map(inline)
   const paragraphs = [
@@ -63,7 +63,8 @@ function nameOfPerson(name: Element): string {
 function publicationOf(meta: Element, journal: Element | undefined, inline: Inline): string {
   const [date] = childrenOf(meta, 'pub-date')
   const parts = [
-    textOf(childAt(journal, 'journal-title')),
+    textOf(childAt(journal, 'journal-title-group', 'journal-title') ?? childAt(journal, 'journal-title')),
+    ...childrenOf(childAt(journal, 'publisher')).map(textOf),
     ...childrenOf(date, 'year').map(textOf),
     ...['volume', 'issue', 'fpage', 'lpage', 'elocation-id'].flatMap((name) => childrenOf(meta, name).map(textOf)),
   ].map(escapeHtml)

@@ -1,11 +1,13 @@
-// XML of any vocabulary as readable Markdown: headings for elements with children, lists of values, tables of records.
+// XML as readable Markdown: articles of journals as they are printed; of any other vocabulary headings for elements with children,
+// lists of values, tables of records.
 import { readFile } from 'node:fs/promises'
+import type { Notice } from '../../../contracts/notices.ts'
 import { textEncoding, decodeText } from '../text-encoding.ts'
-import { articleHtml, articlesOf } from './journal-article.ts'
+import { articleHtml, articlesOf, blockHtml, IDENTIFIERS } from './journal-article.ts'
 import { markupToMarkdown } from './markup.ts'
 import { cutAtBreaks } from './pages.ts'
 import { type UnnumberedPage, tableMarkdown } from './table.ts'
-import { childrenOf, nameOf, parseXml } from './xml.ts'
+import { childrenOf, descendantsOf, nameOf, parseXml } from './xml.ts'
 
 const MAX_LEVEL = 6
 const MAX_COLUMNS = 50
@@ -19,8 +21,15 @@ export async function readXmlDocument(path: string): Promise<UnnumberedPage[]> {
   const root = parseXml(decodeXml(await readFile(path)).replace(/^\s+/, ''))
   const articles = articlesOf(root)
   if (articles.length === 0) return cutAtBreaks(blocksOf(root, 1).join('\n\n')).map((text) => ({ text }))
-  const markdown = articles.map((article) => markupToMarkdown(articleHtml(article)))
-  return cutAtBreaks(markdown.join('\n\n')).map((text) => ({ text }))
+  const notices = identifiersLeftOut(root)
+  const markdown = articles.map((article) => markupToMarkdown(articleHtml(article), notices))
+  return cutAtBreaks(markdown.join('\n\n')).map((text, index) => ({ text, ...(index === 0 && { notices }) }))
+}
+
+function identifiersLeftOut(root: Element): Notice[] {
+  const count = IDENTIFIERS.reduce((sum, name) => sum + [...descendantsOf(root, name)].length, 0)
+  const message = 'Identifiers of journals, persons, institutions and figures are left out'
+  return count === 0 ? [] : [{ code: 'left_out', message, count, places: [] }]
 }
 
 /** In the declared encoding, unless the bytes tell another. */
@@ -39,6 +48,7 @@ function blocksOf(element: Element, level: number): string[] {
   const children = childrenOf(element)
   const own = attributesOf(element)
   if (children.length === 0) return leafBlocks(element, own)
+  if (isPrinted(element)) return [markupToMarkdown(blockHtml(element, level))]
   if (isMixed(element)) return [wordsOf(element)]
   const [first] = children
   const title = first && TITLES.has(nameOf(first)) && isLeaf(first) ? wordsOf(first) : ''
@@ -63,6 +73,12 @@ function blocksOf(element: Element, level: number): string[] {
   }
   flush()
   return blocks
+}
+
+/** Formulas in MathML and tables of rows and cells mean the same in every vocabulary. */
+function isPrinted(element: Element): boolean {
+  const name = nameOf(element)
+  return (name === 'math' || name === 'table') && !descendantsOf(element, name === 'math' ? 'mrow' : 'td').next().done
 }
 
 function leafBlocks(element: Element, own: [string, string][]): string[] {
