@@ -18,7 +18,7 @@ const FORMATS = [
   { name: 'deck.odp', write: documents.odp, type: /opendocument.presentation$/, page: 2, heading: /^Slide 2 > Fares$/ },
   { name: 'handbook.odt', write: documents.odt, type: /opendocument.text$/, page: 2, heading: /Fares/ },
   { name: 'handbook.rtf', write: documents.rtf, type: /^application\/rtf$/, page: 2, heading: /Fares/ },
-  { name: 'book.epub', write: documents.epub, type: /^application\/epub/, page: 2, heading: /^What it costs > Fares$/ },
+  { name: 'book.epub', write: documents.epub, type: /^application\/epub/, page: 3, heading: /^What it costs > Fares$/ },
   { name: 'handbook.json', write: documents.json, type: /^application\/json$/, page: 1 },
   { name: 'letter.eml', write: documents.eml, type: /^message\/rfc822$/, page: 1, heading: /Ferry Handbook/ },
 ]

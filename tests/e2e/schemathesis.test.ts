@@ -45,6 +45,7 @@ async function operations(): Promise<Operation[]> {
   const key = async () => (await post('/api/v1/keys', { name: 'spare', scopes: ['chat'] })).id as string
   const file = (name: string) => stage.upload(muxi.url, name, 'Tea is grown in Assam.')
   const [conversation_id, file_id] = [await conversation(), await file('tea.txt')]
+  const routed = (await post('/api/v1/conversations', {})).id as string
   const turn_id = (await post('/api/v1/agents/offline/chat', { content: 'Hello' })).turn_id as string
   const job_id = (await post('/api/v1/jobs', { kind: 'document', file_id })).id as string
   await (
@@ -65,7 +66,10 @@ async function operations(): Promise<Operation[]> {
     name,
     path: Object.fromEntries(Object.entries({ ...shared, ...own[name] }).filter(([id]) => name.includes(`{${id}}`))),
     body: {
-      ...(/chat/.test(name) && { conversation_id, 'attachments[*].file_id': file_id }),
+      ...(/chat/.test(name) && {
+        conversation_id: name.includes('{agent_id}') ? conversation_id : routed,
+        'attachments[*].file_id': file_id,
+      }),
       ...(name === 'POST /api/v1/jobs' && { file_id }),
       ...(name === 'POST /mcp' && { 'params.name': 'offline' }),
     },
@@ -117,8 +121,9 @@ async function schemathesis(
 
 describe.skipIf(onDeno)('requests generated from the OpenAPI document', () => {
   beforeAll(async () => {
-    // No generated request may start a program.
-    stage = await openStage({ env: { MUXI_MCP_COMMANDS: 'none' } })
+    // No generated request may start a program, and all messages go to the agent that needs no model.
+    const routing = { MUXI_DEFAULT_AGENT: 'offline', MUXI_ROUTING_THRESHOLD_PERCENT: '100' }
+    stage = await openStage({ env: { MUXI_MCP_COMMANDS: 'none', ...routing } })
     const requirements = fileURLToPath(new URL('../support/schemathesis.txt', import.meta.url))
     ;[python, muxi] = await Promise.all([pythonWith('schemathesis', requirements), stage.start('all')])
     return () => stage.close()
