@@ -23,6 +23,6 @@ export function statusRoutes(context: ApiContext, version: string) {
         models,
       }
     },
-    { scope: 'admin', detail: { summary: 'State of this process, and of the models that it has called' } },
+    { scope: 'read', detail: { summary: 'State of this process, and of the models that it has called' } },
   )
 }

@@ -77,6 +77,7 @@ const routes = (): Route[] => [
   { method: 'POST', path: '/api/v1/agents/offline/chat/stream', scope: 'chat', body: { content: 'Hello' } },
   { method: 'POST', path: '/api/v1/chat', scope: 'chat', body: { content: 'Hello' } },
   { method: 'POST', path: '/api/v1/chat/stream', scope: 'chat', body: { content: 'Hello' } },
+  { method: 'GET', path: '/api/v1/system/status', scope: 'read' },
   { method: 'GET', path: '/api/v1/turns', scope: 'chat' },
   { method: 'GET', path: `/api/v1/turns/${ids.turn}`, scope: 'chat', owned: true },
   { method: 'GET', path: `/api/v1/turns/${ids.turn}/stream`, scope: 'chat', owned: true },
