@@ -6,6 +6,9 @@ import { ReportedError } from './failure.ts'
 
 /** Longest answer that is not streamed, in bytes. */
 const MAX_DOCUMENT = 16_777_216
+/** The same of a stream, and of what comes before it. */
+const MAX_STREAM = 4 * MAX_DOCUMENT
+const MAX_BLANK = 1_048_576
 
 /**
  * Media types are often wrong: an event stream never begins with a brace or a bracket.
@@ -20,6 +23,7 @@ export async function* chunksOf(response: Response, controller: AbortController)
       const { done, value } = await reader.read()
       if (done) return
       head = Buffer.concat([head, value])
+      if (head.byteLength > MAX_BLANK) throw new Error(`the answer begins with more than ${MAX_BLANK} blank bytes`)
     }
     if (/^[{[]/.test(head.toString('utf8').replace('\ufeff', '').trimStart())) {
       const document = await readDocument(head, reader)
@@ -27,9 +31,12 @@ export async function* chunksOf(response: Response, controller: AbortController)
       return
     }
     const events: string[] = []
-    const parser = createParser({ onEvent: ({ data }) => void events.push(data) })
+    const parser = createParser({ onEvent: ({ data }) => void events.push(data), maxBufferSize: MAX_DOCUMENT })
     const decoder = new TextDecoder()
+    let size = 0
     for (let bytes: Uint8Array | undefined = head; ;) {
+      size += bytes?.byteLength ?? 0
+      if (size > MAX_STREAM) throw new Error(`the answer is longer than ${MAX_STREAM} bytes`)
       // Some servers end without the blank line that ends an event.
       parser.feed(bytes ? decoder.decode(bytes, { stream: true }) : '\n\n')
       for (const data of events.splice(0)) {

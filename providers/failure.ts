@@ -61,7 +61,7 @@ export class ProviderFailure extends Error {
   /** The same failure of a call that had sent other requests before. */
   withSpent(spent: Partial<TokenUsage>): ProviderFailure {
     const { status, requestId: request_id, retryAfter, refusedTools: refused_tools, how, goesOn: goes_on } = this
-    const { provider, cause } = this
+    const { provider, cause, isUnsent: is_unsent } = this
     const options = {
       provider,
       status,
@@ -69,6 +69,7 @@ export class ProviderFailure extends Error {
       retryAfter,
       refused_tools,
       goes_on,
+      is_unsent,
       spent,
       cause,
       ...(how && { how }),

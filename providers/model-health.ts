@@ -29,6 +29,9 @@ interface Circuit {
   first_token_ms: number | undefined
 }
 
+/** What a call without an answer counts as, in milliseconds to the first piece. */
+const NEVER_MS = 60_000
+
 export class ModelHealth {
   readonly #circuits = new Map<string, Circuit>()
   readonly #now: () => number
@@ -87,9 +90,14 @@ export class ModelHealth {
           circuit.openMs = OPEN_MS
           return result
         } catch (error) {
-          // A refused request says nothing about the model, and neither does a call that we have stopped.
-          if (error instanceof ProviderFailure && error.kind !== 'final' && !signal.aborted)
-            this.#failed(circuit, isProbe)
+          // A call that we have stopped says nothing about the model, unless it was stopped because the model is too slow.
+          const reason: unknown = signal.aborted ? signal.reason : error
+          if (reason instanceof ProviderFailure) {
+            // Else a model that never answers would stay unmeasured, and be tried first in every turn.
+            if (isFirst) this.#answered(circuit, NEVER_MS)
+            // A refused request says nothing about the model's state.
+            if (reason.kind !== 'final') this.#failed(circuit, isProbe)
+          }
           throw error
         } finally {
           if (isProbe) circuit.isProbing = false

@@ -14,7 +14,8 @@ const OWN_HEADERS = ['accept', 'content-type', 'user-agent', 'anthropic-version'
 const MAX_ERROR_BODY = 65_536
 
 /**
- * A fetch for servers that are not the operator's: nothing from the environment is sent to them, and no endless error is read.
+ * A fetch for servers that the client was not made for: nothing from the environment is sent to them, no redirect is followed with
+ * the key, and no endless error is read.
  * @param keyHeaders the headers that hold the agent's own key
  */
 export function withoutEnvironment(fetch: Fetch, keyHeaders: Readonly<Record<string, string>>): Fetch {
@@ -22,7 +23,7 @@ export function withoutEnvironment(fetch: Fetch, keyHeaders: Readonly<Record<str
     const given = new Headers(init?.headers)
     const own = OWN_HEADERS.flatMap((name) => (given.has(name) ? [[name, given.get(name)!] as const] : []))
     const headers = { ...Object.fromEntries(own), ...keyHeaders }
-    const response = await fetch(url, { ...init, headers })
+    const response = await fetch(url, { ...init, headers, redirect: 'manual' })
     if (response.ok || response.body === null) return response
     return new Response(await readStart(response, MAX_ERROR_BODY), response)
   }

@@ -169,7 +169,7 @@ export class ModelRegistry {
   }
 
   #configured({ model }: ModelsOf, source: AgentSource): ChainModel[] {
-    if (!model) return [this.#auto(source)]
+    if (!model) return [this.#auto()]
     const { fallbacks = [], requires: _, strategy: __, ...first } = model
     return [
       this.#toChainModel(first, source, 'model.api_key'),
@@ -185,15 +185,20 @@ export class ModelRegistry {
     const configured = configuredOf(providers, name)
     // The port of a local server is guarded as an address over the API is, unless the operator has configured it.
     const isGuarded = model.source === 'api' && vendor.isLocal === true && providers[name]?.base_url === undefined
-    if (!isGuarded && !isElsewhere(model, configured, model.source))
-      return ADAPTERS[adapterOf(model)].open({ name, ...configured, api_key: apiKey ?? configured.api_key, stall_ms })
-    // An address from an agent gets the agent's own key or none; one from the API is guarded as well.
     const { open, keyHeaders } = ADAPTERS[adapterOf(model)]
+    if (!isGuarded && !isElsewhere(model, configured, model.source)) {
+      const api_key = apiKey ?? configured.api_key
+      // The client of OpenAI adds what the environment says for OpenAI: not for the vendors that it is used for as well.
+      const isForeign = vendor.speaks === 'openai' && name !== 'openai'
+      const own = isForeign ? { fetch: withoutEnvironment(globalThis.fetch, keyHeaders(api_key)) } : {}
+      return open({ name, ...configured, api_key, stall_ms, ...own })
+    }
+    // An address from an agent gets the agent's own key or none; one from the API is guarded as well.
     const fetch = withoutEnvironment(model.source === 'api' ? guardedFetch : globalThis.fetch, keyHeaders(apiKey))
     return open({ name, api_key: apiKey, base_url: base_url ?? configured.base_url, stall_ms, fetch })
   }
 
-  #auto(source: AgentSource): ChainModel {
+  #auto(): ChainModel {
     const { providers } = this.#options
     const vendor = AUTO_VENDORS.find(
       (name) => providers[name]?.api_key !== undefined || providers[name]?.base_url !== undefined,
@@ -201,7 +206,8 @@ export class ModelRegistry {
     const chosen = vendor
       ? { provider: vendor, model: DEFAULT_MODELS[vendor].chat }
       : (this.#options.local?.current ?? { provider: 'offline' as const, model: 'offline' })
-    return this.#toChainModel(chosen, source, 'model.api_key')
+    // The address is the operator's or ours, not the agent's.
+    return this.#toChainModel(chosen, 'file', 'model.api_key')
   }
 
   #toChainModel(configured: FallbackModel, source: AgentSource, keyPath: string): ChainModel {

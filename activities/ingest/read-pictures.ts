@@ -29,7 +29,7 @@ type Resources = Pick<ActivityResources, 'db' | 'events'> & {
   ocr: Pick<Ocr, 'recognize'>
 }
 
-/** Adds the text of pictures to their pages, as the job's options ask. @throws MediaFailure, or the signal's reason */
+/** Adds the text of pictures to their pages, as the job's options ask. @throws the signal's reason */
 export async function readPictures(
   resources: Resources,
   job: JobsTable,
@@ -51,6 +51,9 @@ export async function readPictures(
         const recognized = await readOne(resources, job, member, part, signal).finally(give)
         if (recognized) read.set(member.name, recognized)
       })
+    }).catch((error: unknown) => {
+      // The document has its text: the pictures are named as not read.
+      if (!(error instanceof MediaFailure)) throw error
     })
   return withTexts(pages, read)
 }

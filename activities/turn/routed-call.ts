@@ -49,8 +49,10 @@ function withinFirstToken(provider: Provider, ms: number): Provider {
   return {
     name: provider.name,
     async generate(request, onDelta, signal) {
+      const how = `did not begin to answer within ${ms} ms`
+      const tooLate = new ProviderFailure('retry', `The model ${how}`, { provider: provider.name, how, goes_on: true })
       const late = new AbortController()
-      const timer = setTimeout(() => late.abort(), ms)
+      const timer = setTimeout(() => late.abort(tooLate), ms)
       try {
         return await provider.generate(
           request,
@@ -62,8 +64,7 @@ function withinFirstToken(provider: Provider, ms: number): Provider {
         )
       } catch (error) {
         if (!late.signal.aborted || signal.aborted) throw error
-        const how = `did not begin to answer within ${ms} ms`
-        throw new ProviderFailure('retry', `The model ${how}`, { provider: provider.name, how, goes_on: true })
+        throw tooLate
       } finally {
         clearTimeout(timer)
       }
