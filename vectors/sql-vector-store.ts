@@ -1,4 +1,5 @@
 // The vector store in the main database: the part that SQLite and Postgres share.
+import { AUTO } from '../contracts/routing.ts'
 import { sql, type RawBuilder } from 'kysely'
 import type { Db, Tx } from '../db/schema.ts'
 import { Collections } from './collections.ts'
@@ -74,7 +75,10 @@ export class SqlVectorStore implements VectorStore {
   async search(query: VectorQuery): Promise<Hit[]> {
     const collection = await this.#collections.findForSearch(query.collection, query.vector)
     if (!collection) return []
-    const spaces = query.scopes.map((scope) => spaceOf(query.collection, query.agent_id, scope))
+    // Files of a conversation with the orchestrator are for every agent.
+    const spaces = query.scopes.flatMap((scope) =>
+      [query.agent_id, ...(scope === '' ? [] : [AUTO])].map((agent) => spaceOf(query.collection, agent, scope)),
+    )
     return this.#dialect.search(this.#db, vectorTable(collection.dimension), spaces, query)
   }
 }

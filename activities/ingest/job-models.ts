@@ -1,5 +1,6 @@
 // The models that a job may call, in the order of its agent's chain, and a call of one of them.
 import { activityInfo } from '@temporalio/activity'
+import { AUTO } from '../../contracts/routing.ts'
 import { getAgentOrThrow, getAgentSecrets, getAgentVersion } from '../../db/queries/agents.ts'
 import { findTurn } from '../../db/queries/turns.ts'
 import type { Db, JobsTable } from '../../db/schema.ts'
@@ -57,6 +58,8 @@ async function agentOf(db: Db, { agent_id, turn_id }: JobsTable) {
   if (agent_id === null) return undefined
   const turn = turn_id === null ? undefined : await findTurn(db, turn_id)
   if (!turn) return getAgentOrThrow(db, agent_id)
+  // It ended before the orchestrator had chosen.
+  if (turn.agent_id === AUTO) return undefined
   const { agent_id: id, agent_version: version } = turn
   return { id, version, ...(await getAgentVersion(db, id, version)) }
 }

@@ -1,9 +1,8 @@
 // The agent whose description is nearest to a message in meaning.
+import { embeddedTexts } from '../../contracts/memory.ts'
 import { raceSignal } from '../../contracts/signals.ts'
 import type { RoutableAgent } from '../../db/queries/routing.ts'
 
-/** A longer message is compared by its beginning, in characters. */
-const MAX_MESSAGE = 8_000
 /** How much a difference in similarity counts: one of 0.1 makes a description e times as likely. */
 const SHARPNESS = 10
 
@@ -18,7 +17,7 @@ export async function nearestAgent(
   signal: AbortSignal,
 ): Promise<{ id: string; confidence: number }> {
   const described = agents.map(({ id, description }) => `${id.replaceAll(/[-_]+/g, ' ')}. ${description}`)
-  const [asked, ...vectors] = await raceSignal(embed([message.slice(0, MAX_MESSAGE), ...described]), signal)
+  const [asked, ...vectors] = await raceSignal(embed([embeddedTexts(message).question, ...described]), signal)
   const similarities = vectors.map((vector) => dot(asked!, vector))
   const weights = similarities.map((similarity) => Math.exp(similarity * SHARPNESS))
   const best = similarities.indexOf(Math.max(...similarities))

@@ -11,10 +11,11 @@ import {
   keepRoute,
   listMessagesBefore,
   listRoutable,
+  routingKey,
   setRoute,
   type RoutableAgent,
 } from '../../db/queries/routing.ts'
-import { findTurn } from '../../db/queries/turns.ts'
+import { findTurn, lockTurn } from '../../db/queries/turns.ts'
 import type { TurnsTable } from '../../db/schema.ts'
 import { StopRequested } from '../../db/stops.ts'
 import { briefOf } from '../../providers/failure.ts'
@@ -83,6 +84,7 @@ export function routeTurnActivities(resources: Resources) {
     const { attempt, activityId: activity_id, workflowExecution } = activityInfo()
     const startedAt = performance.now()
     const asked = await readAsked(turn)
+    const key = await routingKey(db, asked.message)
     const agents = await listRoutable(db)
     if (agents.length === 0) throw noAgent()
     const router = await routerOf(agents)
@@ -112,14 +114,15 @@ export function routeTurnActivities(resources: Resources) {
     const { agent, confidence, by, error } = choice
     const { config } = await getAgentVersion(db, agent.id, agent.version)
     const told = await db.transaction().execute(async (tx) => {
+      await lockTurn(tx, turn.id)
       await endLogEntry(tx, logId, {
         status: 'completed',
         ...ended(),
         output: { agent_id: agent.id, confidence, by },
         ...(error !== undefined && { error: { message: error } }),
       })
-      // What was decided because the model failed is decided again the next time.
-      if (error === undefined) await keepRoute(tx, asked.message, { agent_id: agent.id, confidence })
+      // Only what a model was sure of by the words of the message alone holds for other users too.
+      if (by === 'model' && asked.earlier.length === 0) await keepRoute(tx, key, { agent_id: agent.id, confidence })
       return setRoute(tx, turn.id, { ...agent, config }, confidence)
     })
     events.publish(turn.id, told)
@@ -137,12 +140,13 @@ export function routeTurnActivities(resources: Resources) {
         error = reasonOf(failure)
       }
     }
-    const near = await nearestAgent(
-      asked.message.content,
-      agents,
-      (texts) => embedOnce(db, embedder, texts, signal),
-      signal,
-    )
+    const either = AbortSignal.any([signal, AbortSignal.timeout(MODEL_MS)])
+    const embed = (texts: string[]) => embedOnce(db, embedder, texts, either)
+    const near = await nearestAgent(asked.message.content, agents, embed, either).catch((failure: unknown) => {
+      signal.throwIfAborted()
+      error ??= reasonOf(failure)
+      return { id: fallback.id, confidence: 0 }
+    })
     return { ...settle(near, 'meaning'), ...(error !== undefined && { error }) }
 
     function settle({ id, confidence }: { id: string; confidence: number }, by: Choice['by']): Choice {

@@ -162,7 +162,8 @@ async function insert(context: Context, principal: Principal, submission: Submis
       ...(routed && { routing_confidence: routed.confidence }),
       remembers: agent !== undefined && isRemembering(agent.config.memory),
     }
-    const attached = await insertAttachedJobs(tx, turn)
+    // In a conversation of the orchestrator a file is for every agent that answers there.
+    const attached = await insertAttachedJobs(tx, { ...turn, agent_id })
     await insertTurn(tx, { ...turn, attachments: attached }, active_turn_id === undefined ? 'active' : 'waiting')
     if (known) await insertIdempotent(tx, { ...known, result_id: turn.turn_id })
     const { turn_id, message_id } = turn

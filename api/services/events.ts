@@ -1,10 +1,11 @@
 // The events of a turn from any number on, for SSE and WebSocket alike.
+import { AUTO } from '../../contracts/routing.ts'
 import type { NewEvent, StoredEvent } from '../../contracts/events.ts'
 import { shownText } from '../../contracts/text.ts'
 import { turnError, turnUsage } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { readAllEvents, readHead } from '../../db/event-rows.ts'
-import { finalEvent, UNFINISHED } from '../../db/queries/turns.ts'
+import { finalEvent, startEvent, UNFINISHED } from '../../db/queries/turns.ts'
 import type { Db, TurnsTable } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
 
@@ -61,10 +62,10 @@ async function tellAnew(db: Db, turn: TurnsTable): Promise<StoredEvent[]> {
     .where('turn_id', '=', turn.id)
     .where('role', '=', 'assistant')
     .executeTakeFirst()
-  const { id: turn_id, message_id, conversation_id, agent_id, created_at } = turn
+  const { id: turn_id, message_id, conversation_id } = turn
   const told: NewEvent[] = [
     { type: 'accepted', data: { turn_id, conversation_id, message_id } },
-    { type: 'message_start', data: { id: message_id, turn_id, conversation_id, agent_id, created_at } },
+    ...(turn.agent_id === AUTO ? [] : [startEvent(turn_id, turn).event]),
   ]
   if (reply && reply.content !== '') told.push({ type: 'content', data: { content: reply.content, step: 1 } })
   const usage = parseColumn(turnUsage, turn.usage, turn.id) ?? { input_tokens: 0, output_tokens: 0 }

@@ -50,8 +50,17 @@ export async function findKnownRoute(db: Db, message: RoutedMessage): Promise<Ro
     .executeTakeFirst()
 }
 
+/** What a decision is kept by. */
+export interface RoutingKey {
+  hash: string
+  /** Names the set of agents. */
+  agents: string
+  /** The only agent there is. */
+  only: string | undefined
+}
+
 /** The key of a decision: the same words, after the same agent, with the same agents to choose from. */
-async function routingKey(db: Db | Tx, message: RoutedMessage) {
+export async function routingKey(db: Db | Tx, message: RoutedMessage): Promise<RoutingKey> {
   const agents = await readAgentsStamp(db)
   const [only, ...others] = await db
     .selectFrom('agents')
@@ -104,8 +113,7 @@ export async function listMessagesBefore(
 }
 
 /** Keeps a decision for the same message; decisions about other agents than there are now are dropped. */
-export async function keepRoute(db: Db | Tx, message: RoutedMessage, route: Route): Promise<void> {
-  const { hash, agents } = await routingKey(db, message)
+export async function keepRoute(db: Db | Tx, { hash, agents }: RoutingKey, route: Route): Promise<void> {
   await db.deleteFrom('routing_decisions').where('agents', '<>', agents).execute()
   await db
     .insertInto('routing_decisions')

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { nearestAgent } from '../../activities/turn/nearest-agent.ts'
 import { loadAgentFiles } from '../../config/agent-files.ts'
 import { syncFileAgents } from '../../db/queries/agents.ts'
-import { findKnownRoute, keepRoute } from '../../db/queries/routing.ts'
+import { findKnownRoute, keepRoute, routingKey } from '../../db/queries/routing.ts'
 import { openStorage } from '../../db/storage.ts'
 import { createEmbedder } from '../../providers/create-embedder.ts'
 import { freshDatabase, stopSharedPostgres } from '../support/postgres.ts'
@@ -59,7 +59,8 @@ async function known(name: string, options: Parameters<typeof openStorage>[0]): 
       agent_id: agent,
       routed: { conversation_id: 'conv_none', content: message, attachments: [] },
     }))
-    for (const { agent_id, routed } of asked) await keepRoute(storage.db, routed, { agent_id, confidence: 1 })
+    for (const { agent_id, routed } of asked)
+      await keepRoute(storage.db, await routingKey(storage.db, routed), { agent_id, confidence: 1 })
     const took: number[] = []
     for (const { agent_id, routed } of [...asked, ...asked, ...asked]) {
       const startedAt = performance.now()

@@ -100,6 +100,19 @@ it(keeps('routing.cached', 'with its confidence, and a change of an agent drops 
   await stage.call(api.url, '/api/v1/agents/newcomer', { method: 'DELETE' })
 })
 
+it('what is attached to a message is found by whichever agent answers later', async () => {
+  const user = { user_id: 'reader' }
+  const cue = stage.model.script(chooses('weather', 0.9), { say: 'I see.' })
+  const data = Buffer.from('The lamp of Sund burns 12 litres of whale oil.').toString('base64')
+  const attachments = [{ type: 'text/plain', name: 'lamp.txt', data }]
+  expect((await answered(`Keep this. ${cue}`, { ...user, attachments })).start).toMatchObject({ agent_id: 'weather' })
+  const other = stage.model.script(chooses('billing', 0.9), { say: '12 litres.' })
+  const { start, log } = await answered(`How much whale oil does the lamp of Sund burn? ${other}`, user)
+  expect(start).toMatchObject({ agent_id: 'billing' })
+  const recalled = log.entries.find(({ kind }: { kind: string }) => kind === 'recall')
+  expect(recalled.output.passages).toMatchObject([{ document: 'lamp.txt' }])
+})
+
 it.each<[string, Step, string]>([
   ['answers 500', { fail: 500 }, 'openai answered 500'],
   ['names an agent that does not exist', chooses('nobody', 1), 'the model named no agent'],
