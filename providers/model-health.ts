@@ -26,11 +26,13 @@ interface Circuit {
   openedAt: number
   openMs: number
   isProbing: boolean
+  /** Whether its latest call ended without the first piece of an answer. */
+  isSilent: boolean
   first_token_ms: number | undefined
 }
 
-/** What a call without an answer counts as, in milliseconds to the first piece. */
-const NEVER_MS = 60_000
+/** The time to the first piece that a model counts with whose latest call had none, in milliseconds. */
+const SILENT_MS = 60_000
 
 export class ModelHealth {
   readonly #circuits = new Map<string, Circuit>()
@@ -63,7 +65,8 @@ export class ModelHealth {
 
   /** Average time to the first piece of an answer, in milliseconds; undefined of a model that has not answered. */
   firstTokenOf(key: string): number | undefined {
-    return this.#circuits.get(key)?.first_token_ms
+    const circuit = this.#circuits.get(key)
+    return circuit?.isSilent ? SILENT_MS : circuit?.first_token_ms
   }
 
   /** The provider, whose calls are counted. @param keyOf names a model of it */
@@ -94,7 +97,7 @@ export class ModelHealth {
           const reason: unknown = signal.aborted ? signal.reason : error
           if (reason instanceof ProviderFailure) {
             // Else a model that never answers would stay unmeasured, and be tried first in every turn.
-            if (isFirst) this.#answered(circuit, NEVER_MS)
+            if (isFirst) circuit.isSilent = true
             // A refused request says nothing about the model's state.
             if (reason.kind !== 'final') this.#failed(circuit, isProbe)
           }
@@ -109,7 +112,14 @@ export class ModelHealth {
   #of(key: string): Circuit {
     const known = this.#circuits.get(key)
     if (known) return known
-    const made = { failures: 0, openedAt: 0, openMs: OPEN_MS, isProbing: false, first_token_ms: undefined }
+    const made = {
+      failures: 0,
+      openedAt: 0,
+      openMs: OPEN_MS,
+      isProbing: false,
+      isSilent: false,
+      first_token_ms: undefined,
+    }
     this.#circuits.set(key, made)
     const [oldest] = this.#circuits.keys()
     if (this.#circuits.size > MOST_MODELS) this.#circuits.delete(oldest!)
@@ -122,6 +132,7 @@ export class ModelHealth {
   }
 
   #answered(circuit: Circuit, ms: number): void {
+    circuit.isSilent = false
     const before = circuit.first_token_ms
     circuit.first_token_ms = before === undefined ? ms : before * (1 - LATEST) + ms * LATEST
   }

@@ -51,6 +51,36 @@ it('opens after five failures in a row, lets one probe through after a while, an
   expect(health.list()[KEY]).toEqual({ state: 'closed', failures: 0, first_token_ms: 20 })
 })
 
+it.each<FailureKind>(['final', 'retry'])(
+  'a model whose call failed (%s) is slower than any that answers',
+  async (kind) => {
+    const { health, ask, fail } = breaker()
+    expect(health.firstTokenOf(KEY)).toBeUndefined()
+    await fail(1, kind)
+    expect(health.firstTokenOf(KEY)).toBe(60_000)
+    await ask()
+    expect(health.firstTokenOf(KEY)).toBe(20)
+  },
+)
+
+it('a call that was stopped because the model was too slow counts as a failure, and one that a user stopped does not', async () => {
+  const stopped = async (reason: Error) => {
+    const { health, fail } = breaker()
+    await fail(4)
+    const model: Provider = {
+      name: 'openai',
+      generate: () => Promise.reject(reason),
+    }
+    await health
+      .watch(model, (name) => `openai:${name}`)
+      .generate(REQUEST, async () => undefined, AbortSignal.abort(reason))
+      .catch(() => undefined)
+    return health.admits(KEY)
+  }
+  expect(await stopped(new ProviderFailure('retry', 'Too late', { provider: 'openai' }))).toBe(false)
+  expect(await stopped(new Error('Stopped'))).toBe(true)
+})
+
 it('stays open twice as long after a probe that fails', async () => {
   const { health, fail, wait } = breaker()
   await fail(5)
