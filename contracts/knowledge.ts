@@ -5,9 +5,9 @@ export type Knowledge = Record<string, unknown>
 /** Where a field came from. */
 export interface FieldSource {
   at: string
-  /** The message it was told in; unset when it was set over the API. */
+  /** The message that it was read from; unset when it was set over the API. */
   message_id?: string
-  /** The agent that was told. */
+  /** The agent that received the message. */
   agent_id?: string
 }
 

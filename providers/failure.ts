@@ -81,7 +81,7 @@ export class ProviderFailure extends Error {
 /** An error that a server reports in an answer of status 200. */
 export class ReportedError extends Error {
   override readonly name = 'ReportedError'
-  /** As the server told it. */
+  /** As the server reported it. */
   readonly error: unknown
   readonly headers: Headers | undefined
 

@@ -3,7 +3,7 @@ import type { GoogleGenAI } from '@google/genai/web'
 import { isObject } from '../contracts/json.ts'
 import { toFailure } from './call-failure.ts'
 import type { Embedder } from './embedder.ts'
-import { normalize } from './embedder-vectors.ts'
+import { checkDimension, embedInBatches, normalize } from './embedder-vectors.ts'
 import { ProviderFailure } from './failure.ts'
 import { answerOf, geminiSdk } from './gemini.ts'
 
@@ -46,15 +46,7 @@ export function geminiEmbedder({ model, dimension, api_key, base_url }: GeminiEm
     model: `gemini:${model}@${dimension}`,
     dimension,
     isRemote: true,
-    async embed(texts, signal) {
-      const vectors: Float32Array[] = []
-      for (let start = 0; start < texts.length; start += TEXTS_A_REQUEST) {
-        // An empty text is refused by the vendor.
-        const batch = texts.slice(start, start + TEXTS_A_REQUEST).map((text) => (text.trim() === '' ? '-' : text))
-        vectors.push(...(await request(batch, signal)))
-      }
-      return vectors
-    },
+    embed: (texts, signal) => embedInBatches(texts, TEXTS_A_REQUEST, (batch) => request(batch, signal)),
   }
 }
 
@@ -63,12 +55,6 @@ function toVectors(body: unknown, wanted: number, dimension: number): Float32Arr
   const vectors = [given ?? []].flat().map((each: unknown) => (isObject(each) ? (each['values'] as number[]) : []))
   if (vectors.length !== wanted)
     throw new ProviderFailure('retry', 'The model left out vectors that it was asked for', { provider: 'gemini' })
-  const wrong = vectors.find((vector) => vector.length !== dimension)
-  if (wrong)
-    throw new ProviderFailure(
-      'final',
-      `The model's vectors have ${wrong.length} dimensions; ${dimension} are configured`,
-      { provider: 'gemini' },
-    )
+  for (const vector of vectors) checkDimension(vector, dimension, 'gemini')
   return vectors.map((vector) => normalize(Float32Array.from(vector)))
 }

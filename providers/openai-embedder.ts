@@ -2,7 +2,7 @@
 import type { Embedder } from './embedder.ts'
 import { ProviderFailure } from './failure.ts'
 import { openaiClient, type OpenAIServer } from './openai-client.ts'
-import { normalize } from './embedder-vectors.ts'
+import { checkDimension, embedInBatches, normalize } from './embedder-vectors.ts'
 
 /** Texts in one request; OpenAI takes 2048 and 300,000 tokens, small servers less. */
 const TEXTS_A_REQUEST = 64
@@ -34,15 +34,7 @@ export function openaiEmbedder(options: OpenAIEmbedderOptions): Embedder {
     model: `${name}:${model}@${dimension}`,
     dimension,
     isRemote: true,
-    async embed(texts, signal) {
-      const vectors: Float32Array[] = []
-      for (let start = 0; start < texts.length; start += TEXTS_A_REQUEST) {
-        // An empty text is refused by the vendor.
-        const batch = texts.slice(start, start + TEXTS_A_REQUEST).map((text) => (text.trim() === '' ? '-' : text))
-        vectors.push(...(await request(batch, signal)))
-      }
-      return vectors
-    },
+    embed: (texts, signal) => embedInBatches(texts, TEXTS_A_REQUEST, (batch) => request(batch, signal)),
   }
 }
 
@@ -54,14 +46,7 @@ function toVectors(
 ): Float32Array[] {
   const vectors = Array.from<Float32Array | undefined>({ length: wanted })
   for (const [place, { index, embedding }] of (data ?? []).entries()) {
-    if (embedding.length !== dimension)
-      throw new ProviderFailure(
-        'final',
-        `The model's vectors have ${embedding.length} dimensions; ${dimension} are configured`,
-        {
-          provider,
-        },
-      )
+    checkDimension(embedding, dimension, provider)
     vectors[index ?? place] = normalize(Float32Array.from(embedding))
   }
   if (vectors.length !== wanted || vectors.includes(undefined))

@@ -1,4 +1,4 @@
-// One streamed call of a model, whatever the vendor: sent, watched for silence, read, and its failure told in our words.
+// One streamed call of a model, whatever the vendor: sent, watched for silence, read, and its failure described in our words.
 import { chunksOf } from './answer-body.ts'
 import { toFailure, type CallOptions } from './call-failure.ts'
 import { StallTimer, watched, type Fetch } from './outgoing.ts'

@@ -1,4 +1,4 @@
-// Starts the writing of memory again where it was lost: the process that ended a turn may die before it has told Temporal.
+// Starts the writing of memory again where it was lost: the process that ended a turn may die before it has notified Temporal.
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import { workflowId } from '../contracts/temporal.ts'

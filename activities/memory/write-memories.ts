@@ -52,8 +52,8 @@ export async function rememberTurn(resources: Resources, row: OutboxRow, signal:
   const turn = await findTurn(db, row.turn_id)
   const version = turn && { ...turn, ...(await getAgentVersion(db, turn.agent_id, turn.agent_version)) }
   const all = version ? await listSaid(db, row.turn_id) : []
-  const told = all.find(({ role }) => role === 'user')
-  if (version?.config.memory.extract_user_info && told) await extractOrRetry(resources, row, version, told, signal)
+  const asked = all.find(({ role }) => role === 'user')
+  if (version?.config.memory.extract_user_info && asked) await extractOrRetry(resources, row, version, asked, signal)
   const said = version?.config.memory.long_term ? all : []
   for (const message of said) await index(resources, row, message, signal)
   const taken = await db.transaction().execute(async (tx) => {

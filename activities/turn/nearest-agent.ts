@@ -1,6 +1,7 @@
 // The agent whose description is nearest to a message in meaning.
 import { embeddedTexts } from '../../contracts/memory.ts'
 import { raceSignal } from '../../contracts/signals.ts'
+import { dot } from '../../providers/embedder-vectors.ts'
 import type { RoutableAgent } from '../../db/queries/routing.ts'
 
 /** How much a difference in similarity counts: one of 0.1 makes a description e times as likely. */
@@ -23,8 +24,4 @@ export async function nearestAgent(
   const best = similarities.indexOf(Math.max(...similarities))
   const share = weights[best]! / weights.reduce((sum, weight) => sum + weight, 0)
   return { id: agents[best]!.id, confidence: Number(share.toFixed(3)) }
-}
-
-function dot(a: Float32Array, b: Float32Array): number {
-  return a.reduce((sum, value, index) => sum + value * b[index]!, 0)
 }

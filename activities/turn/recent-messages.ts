@@ -5,6 +5,7 @@ import { listOlder, type OlderMessage } from '../../db/queries/conversations.ts'
 import { hashOf } from '../../db/queries/embeddings.ts'
 import type { Db } from '../../db/schema.ts'
 import type { Embedder } from '../../providers/embedder.ts'
+import { dot } from '../../providers/embedder-vectors.ts'
 import { embedOnce } from '../embed-once.ts'
 
 /** Messages that are shown. */
@@ -81,13 +82,6 @@ export function nearestOf(
 
 /** The cosine, from 0 to 1; 0 for zero vectors. */
 function similarityOf(a: Float32Array, b: Float32Array): number {
-  let dot = 0
-  let left = 0
-  let right = 0
-  for (let index = 0; index < a.length; index++) {
-    dot += a[index]! * b[index]!
-    left += a[index]! ** 2
-    right += b[index]! ** 2
-  }
-  return left === 0 || right === 0 ? 0 : Math.min(1, Math.max(0, dot / Math.sqrt(left * right)))
+  const lengths = Math.sqrt(dot(a, a) * dot(b, b))
+  return lengths === 0 ? 0 : Math.min(1, Math.max(0, dot(a, b) / lengths))
 }

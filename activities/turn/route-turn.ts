@@ -3,13 +3,12 @@
 import { activityInfo, cancellationSignal } from '@temporalio/activity'
 import { AUTO, type RouteResult } from '../../contracts/routing.ts'
 import type { Provider } from '../../contracts/schemas/agent.ts'
-import { parseAttachments } from '../../db/queries/conversations.ts'
+import { listOlder, parseAttachments } from '../../db/queries/conversations.ts'
 import { getAgentSecrets, getAgentVersion } from '../../db/queries/agents.ts'
 import { endLogEntry, startLogEntry } from '../../db/queries/log.ts'
 import {
   findPreviousAgent,
   keepRoute,
-  listMessagesBefore,
   listRoutable,
   routingKey,
   setRoute,
@@ -84,7 +83,7 @@ export function routeTurnActivities(resources: Resources) {
     const { attempt, activityId: activity_id, workflowExecution } = activityInfo()
     const startedAt = performance.now()
     const asked = await readAsked(turn)
-    const key = await routingKey(db, asked.message)
+    const key = await routingKey(db, asked.message, asked.previous)
     const agents = await listRoutable(db)
     if (agents.length === 0) throw noAgent()
     const router = await routerOf(agents)
@@ -113,7 +112,7 @@ export function routeTurnActivities(resources: Resources) {
     }
     const { agent, confidence, by, error } = choice
     const { config } = await getAgentVersion(db, agent.id, agent.version)
-    const told = await db.transaction().execute(async (tx) => {
+    const begun = await db.transaction().execute(async (tx) => {
       await lockTurn(tx, turn.id)
       await endLogEntry(tx, logId, {
         status: 'completed',
@@ -125,7 +124,7 @@ export function routeTurnActivities(resources: Resources) {
       if (by === 'model' && asked.earlier.length === 0) await keepRoute(tx, key, { agent_id: agent.id, confidence })
       return setRoute(tx, turn.id, { ...agent, config }, confidence)
     })
-    events.publish(turn.id, told)
+    events.publish(turn.id, begun)
     return resultOf(await getTurnOrThrow(turn.id))
   }
 
@@ -198,7 +197,7 @@ export function routeTurnActivities(resources: Resources) {
       .executeTakeFirstOrThrow()
     const attachments = parseAttachments(own.attachments, id)
     const message = { conversation_id, content: own.content, attachments, turn_id: id }
-    const earlier = await listMessagesBefore(db, turn, EARLIER)
+    const earlier = await listOlder(db, conversation_id, user_message_id, EARLIER)
     return { turn_id: id, message, earlier, previous: await findPreviousAgent(db, message) }
   }
 

@@ -9,7 +9,7 @@ import type { GenerateRequest, GenerateResult, Provider } from '../../providers/
 
 /** Further requests for one answer. */
 const MAX_REPAIRS = 2
-/** Longest list of faults that the model is told, in characters. */
+/** Longest list of faults that the model is sent, in characters. */
 const MAX_FAULTS = 2_000
 
 /** What the instructions say where a vendor does not enforce the schema. */

@@ -4,7 +4,7 @@ import type { StoredEvent } from '../../contracts/events.ts'
 import { isRemembering, type AgentConfig } from '../../contracts/schemas/agent.ts'
 import { AUTO } from '../../contracts/routing.ts'
 import { addEvents } from '../event-rows.ts'
-import type { AgentsTable, Db, MessagesTable, Tx, TurnsTable } from '../schema.ts'
+import type { AgentsTable, Db, Tx } from '../schema.ts'
 import { readAgentsStamp } from './agents.ts'
 import { STARTED, startEvent, type Attachment } from './turns.ts'
 
@@ -40,8 +40,9 @@ export function listRoutable(db: Db | Tx): Promise<RoutableAgent[]> {
 
 /** The route that no model is needed for: the only agent, or what was decided before; undefined when it is to be decided. */
 export async function findKnownRoute(db: Db, message: RoutedMessage): Promise<Route | undefined> {
-  const { hash, agents, only } = await routingKey(db, message)
+  const only = await findOnlyAgent(db)
   if (only !== undefined) return { agent_id: only, confidence: 1 }
+  const { hash, agents } = await routingKey(db, message, await findPreviousAgent(db, message))
   return db
     .selectFrom('routing_decisions')
     .select(['agent_id', 'confidence'])
@@ -50,32 +51,37 @@ export async function findKnownRoute(db: Db, message: RoutedMessage): Promise<Ro
     .executeTakeFirst()
 }
 
-/** What a decision is kept by. */
-export interface RoutingKey {
-  hash: string
-  /** Names the set of agents. */
-  agents: string
-  /** The only agent there is. */
-  only: string | undefined
-}
-
-/** The key of a decision: the same words, after the same agent, with the same agents to choose from. */
-export async function routingKey(db: Db | Tx, message: RoutedMessage): Promise<RoutingKey> {
-  const agents = await readAgentsStamp(db)
-  const [only, ...others] = await db
+async function findOnlyAgent(db: Db): Promise<string | undefined> {
+  const agents = await db
     .selectFrom('agents')
     .select('id')
     .where('deleted_at', 'is', null)
     .orderBy('id')
     .limit(2)
     .execute()
-  const previous = await findPreviousAgent(db, message)
-  const words = message.content.normalize('NFKC').toLowerCase().replaceAll(/\s+/g, ' ').trim()
-  const attached = message.attachments.map(({ name, type }) => [name, type])
+  return agents.length === 1 ? agents[0]!.id : undefined
+}
+
+/** What a decision is kept by. */
+export interface RoutingKey {
+  hash: string
+  /** Names the set of agents. */
+  agents: string
+}
+
+/** The key of a decision: the same words, after the same agent, with the same agents to choose from. */
+export async function routingKey(
+  db: Db | Tx,
+  { content, attachments }: Pick<RoutedMessage, 'content' | 'attachments'>,
+  previous: string | undefined,
+): Promise<RoutingKey> {
+  const agents = await readAgentsStamp(db)
+  const words = content.normalize('NFKC').toLowerCase().replaceAll(/\s+/g, ' ').trim()
+  const attached = attachments.map(({ name, type }) => [name, type])
   const hash = createHash('sha256')
     .update(JSON.stringify([agents, previous, words, attached]))
     .digest('hex')
-  return { hash, agents, only: others.length === 0 ? only?.id : undefined }
+  return { hash, agents }
 }
 
 /** The agent that answered last in the conversation, before the message's turn. */
@@ -93,23 +99,6 @@ export async function findPreviousAgent(
     .limit(1)
     .executeTakeFirst()
   return turn?.agent_id
-}
-
-/** The messages of the conversation before one, oldest first. */
-export async function listMessagesBefore(
-  db: Db,
-  { conversation_id, user_message_id }: Pick<TurnsTable, 'conversation_id' | 'user_message_id'>,
-  limit: number,
-): Promise<Pick<MessagesTable, 'role' | 'content'>[]> {
-  const rows = await db
-    .selectFrom('messages')
-    .select(['role', 'content'])
-    .where('conversation_id', '=', conversation_id)
-    .where('id', '<', user_message_id)
-    .orderBy('id', 'desc')
-    .limit(limit)
-    .execute()
-  return rows.toReversed()
 }
 
 /** Keeps a decision for the same message; decisions about other agents than there are now are dropped. */

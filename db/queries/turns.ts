@@ -112,7 +112,7 @@ export function acceptedEvent(
   return { event: { type: 'accepted', data: { turn_id, conversation_id, message_id } } }
 }
 
-/** The columns of a turn that its `message_start` tells. */
+/** The columns of a turn that its `message_start` contains. */
 export const STARTED = ['message_id', 'conversation_id', 'agent_id', 'routing_confidence', 'created_at'] as const
 
 export function startEvent(turn_id: string, turn: Pick<TurnsTable, (typeof STARTED)[number]>): Addition {

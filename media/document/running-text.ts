@@ -1,4 +1,4 @@
-// Running text, told from rows of a table by the places of its pieces.
+// Running text, distinguished from rows of a table by the places of its pieces.
 import { around, type Box } from './pdf-grids.ts'
 import type { PdfItem, PdfLine } from './pdf-lines.ts'
 

@@ -60,7 +60,7 @@ async function known(name: string, options: Parameters<typeof openStorage>[0]): 
       routed: { conversation_id: 'conv_none', content: message, attachments: [] },
     }))
     for (const { agent_id, routed } of asked)
-      await keepRoute(storage.db, await routingKey(storage.db, routed), { agent_id, confidence: 1 })
+      await keepRoute(storage.db, await routingKey(storage.db, routed, undefined), { agent_id, confidence: 1 })
     const took: number[] = []
     for (const { agent_id, routed } of [...asked, ...asked, ...asked]) {
       const startedAt = performance.now()

@@ -10,7 +10,7 @@ import { OFFLINE } from '../support/call-model.ts'
 const KEY = 'openai:m'
 const REQUEST = { model: 'm', system: '', messages: [], tools: [], passages: [] }
 
-/** A model that fails as told, and a clock that is moved by hand. */
+/** A model that fails when a test says so, and a clock that the test moves. */
 function breaker() {
   let now = 0
   let failing: FailureKind | undefined
