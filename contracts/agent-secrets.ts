@@ -1,5 +1,6 @@
 // Separates the secret values of an agent, so that they can be encrypted and never travel with it.
-import type { AgentConfig, McpServer } from './schemas/agent.ts'
+import type { AgentConfig } from './schemas/agent.ts'
+import type { McpServer } from './schemas/mcp-server.ts'
 import { dotted } from './schemas/faults.ts'
 
 export interface SeparatedAgent {

@@ -1,6 +1,6 @@
 // Checks of an agent's MCP servers beyond the schema: unique names, existing and applicable credentials.
 import { BUILTIN_SERVERS, type BuiltinServer } from './builtin-servers.ts'
-import type { McpServer } from './schemas/agent.ts'
+import type { McpServer } from './schemas/mcp-server.ts'
 
 export interface McpFault {
   /** Below the agent: `['mcp_servers', 0, 'credentials', 1, 'value']`. */

@@ -1,5 +1,5 @@
 // Timeouts of an MCP server, and its idle stop, in milliseconds: configured, or by default.
-import type { McpServer } from './schemas/agent.ts'
+import type { McpServer } from './schemas/mcp-server.ts'
 
 const CONNECT_S = 60
 const CALL_S = 60

@@ -1,6 +1,6 @@
 // Whether a call of an MCP tool requires approval: by the server's configuration and the tool's annotations.
 import { fits } from '../contracts/glob.ts'
-import type { Approval, McpServer } from '../contracts/schemas/agent.ts'
+import type { Approval, McpServer } from '../contracts/schemas/mcp-server.ts'
 import type { OfferedTool } from './tools.ts'
 
 type Policy = Pick<McpServer, 'approval' | 'trust_annotations' | 'read_only_tools'> & { builtin?: unknown }

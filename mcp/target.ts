@@ -2,7 +2,7 @@
 import { GUARDED } from '../contracts/builtin-servers.ts'
 import { builtinCommand } from './builtin-command.ts'
 import { withoutNul } from '../contracts/nul.ts'
-import type { McpServer } from '../contracts/schemas/agent.ts'
+import type { McpServer } from '../contracts/schemas/mcp-server.ts'
 
 export type McpTarget =
   | { command: string; args: string[]; env: Record<string, string>; secrets: string[] }

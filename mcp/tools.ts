@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson } from '../contracts/json.ts'
 import { withoutNul } from '../contracts/nul.ts'
-import type { McpServer } from '../contracts/schemas/agent.ts'
+import type { McpServer } from '../contracts/schemas/mcp-server.ts'
 import { shorten } from '../contracts/shorten.ts'
 import type { ListedTool } from './tool-list.ts'
 

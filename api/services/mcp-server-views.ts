@@ -1,7 +1,7 @@
 // What the API shows of an MCP server: its state, its tools and its warnings.
 import { notFound } from '../../contracts/failures.ts'
 import type { McpServerRef } from '../../contracts/mcp.ts'
-import type { McpServer } from '../../contracts/schemas/agent.ts'
+import type { McpServer } from '../../contracts/schemas/mcp-server.ts'
 import { serverWarnings, toolAnnotations, toolParameters } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import type { Principal } from '../../db/queries/keys.ts'

@@ -1,6 +1,6 @@
 // Which worker owns an MCP server, and the leases of the workers.
 import type { McpServerRef } from '../../contracts/mcp.ts'
-import type { McpServer } from '../../contracts/schemas/agent.ts'
+import type { McpServer } from '../../contracts/schemas/mcp-server.ts'
 import type { SecretBox } from '../secret-box.ts'
 import type { Db, Tx } from '../schema.ts'
 import { getSecrets } from './secrets.ts'

@@ -1,6 +1,6 @@
 // The rows of MCP servers, on both databases: changed only when something differs, held by one worker, forgotten with their secrets.
 import { describe, expect, it } from 'vitest'
-import type { McpServer } from '../../contracts/schemas/agent.ts'
+import type { McpServer } from '../../contracts/schemas/mcp-server.ts'
 import {
   changeServer,
   listHeldBy,
