@@ -48,6 +48,15 @@ test('texts are embedded in batches, and their vectors are returned in order wit
   for (const vector of vectors) expect(Math.hypot(...vector)).toBeCloseTo(1, 5)
 })
 
+test('a text without words is not sent empty, which vendors refuse', async () => {
+  const { base_url, requests } = await serve(({ input }) => [
+    200,
+    { data: input.map((_, index) => ({ index, embedding: [1, 1] })) },
+  ])
+  expect(await open(base_url).embed(['', ' \n', 'tea'], signal)).toHaveLength(3)
+  expect(requests[0]!.input).toEqual(['-', '-', 'tea'])
+})
+
 test('a model that can be shortened is asked for the dimension', async () => {
   const { base_url, requests } = await serve(({ dimensions }) => [
     200,
