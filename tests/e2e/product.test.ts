@@ -108,6 +108,8 @@ it(
     }
     cue()
     await second.stop()
+    // The kill may come between an attempt's usage row and its request.
+    await stage.check({ unsent: turns.length })
   },
 )
 
