@@ -29,7 +29,8 @@ export interface GenerateRequest {
 
 /** A piece of a reply while it streams. */
 export interface Delta {
-  type: 'text' | 'reasoning'
+  /** `tool_call` says that a call begins; its text is empty. */
+  type: 'text' | 'reasoning' | 'tool_call'
   text: string
 }
 

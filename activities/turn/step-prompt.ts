@@ -68,7 +68,8 @@ export function stepPrompts(resources: Resources): PrepareStep {
     if (given.answered || isFinalStatus(turn.status) || turn.cancel_requested_at !== null) return { given }
     const chain = models.chainOf(config, source)
     const model = chain[input.place ?? input.model]!
-    const provider = withoutRefusedTools(models.open(model, secrets[model.key_path]), async (names, why) => {
+    const api_key = secrets[model.key_path]
+    const provider = withoutRefusedTools(models.open(model, api_key), async (names, why) => {
       log.warn({ agent_id, model: model.model, tools: names, why }, 'a model does not take tools, they are left out')
       for (const name of names) await refuseTool(db, agent_id, name, modelKey(model), why)
     })
@@ -101,7 +102,7 @@ export function stepPrompts(resources: Resources): PrepareStep {
     const request = { ...whole, messages }
     const input_tokens = estimateInput(request)
     const isLast = input.model + 1 >= chain.length
-    const routed = routedCall(provider, models, { model, isLast, request, input_tokens })
+    const routed = routedCall(provider, models, { model, api_key, isLast, request, input_tokens })
     return {
       given,
       model,
