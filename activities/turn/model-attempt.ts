@@ -99,6 +99,7 @@ export async function beginAttempt(
         step,
         messages: prompt.request.messages.length,
         ...(prompt.left_out > 0 && { left_out: prompt.left_out }),
+        ...(prompt.without_material && { without_material: true }),
         ...(model.known.context_window !== undefined && { context_window: model.known.context_window }),
       },
     })

@@ -35,6 +35,8 @@ export interface StepPrompt {
   offered: readonly OfferedTool[]
   /** How many of the oldest messages did not fit into the model's context window. */
   left_out: number
+  /** Whether what was recalled did not fit either. */
+  without_material: boolean
   /** The text that earlier steps of the turn have shown. */
   shown: string
   /** What this attempt has recalled; undefined when the turn had recalled before, or there is nothing to search. */
@@ -98,8 +100,12 @@ export function stepPrompts(resources: Resources): PrepareStep {
       max_output_tokens: model.max_output_tokens,
       ...(schema && isEnforced && { response_schema: schema }),
     }
-    const { messages, left_out } = fitToWindow(whole, model.known.context_window)
-    const request = { ...whole, messages }
+    const { material_rule } = prompt
+    const { without_material, left_out, ...fitted } = fitToWindow(
+      { ...whole, material_rule },
+      model.known.context_window,
+    )
+    const request = { ...whole, ...fitted, ...(without_material && { passages: [] }) }
     const input_tokens = estimateInput(request)
     const isLast = input.model + 1 >= chain.length
     const routed = routedCall(provider, models, { model, api_key, isLast, request, input_tokens })
@@ -109,6 +115,7 @@ export function stepPrompts(resources: Resources): PrepareStep {
       provider: schema ? structuredAnswers(routed, schema) : routed,
       request,
       left_out,
+      without_material,
       offered,
       shown: prompt.shown,
       recalled,
