@@ -11,6 +11,8 @@ export interface ConversationsTable {
   title: string | null
   /** `<user>/<agent>` for the default conversation of messages without one; unique. */
   default_for: string | null
+  /** 1: left out of lists unless asked for. */
+  archived: Generated<number>
   created_at: string
 }
 

@@ -82,6 +82,7 @@ const routes = (): Route[] => [
   { method: 'GET', path: `/api/v1/turns/${ids.turn}`, scope: 'chat', owned: true },
   { method: 'GET', path: `/api/v1/turns/${ids.turn}/stream`, scope: 'chat', owned: true },
   { method: 'GET', path: `/api/v1/turns/${ids.turn}/log`, scope: 'chat', also: 'read', owned: true },
+  { method: 'GET', path: `/api/v1/turns/${ids.turn}/log/stream`, scope: 'chat', also: 'read', owned: true },
   { method: 'POST', path: `/api/v1/turns/${ids.turn}/cancel`, scope: 'chat', owned: true },
   {
     method: 'POST',
@@ -102,6 +103,7 @@ const routes = (): Route[] => [
     owned: true,
   },
   { method: 'GET', path: `/api/v1/conversations/${ids.conversation}/messages`, scope: 'chat', owned: true },
+  { method: 'GET', path: `/api/v1/conversations/${ids.conversation}/export`, scope: 'chat', owned: true },
   { method: 'DELETE', path: `/api/v1/conversations/${ids.conversation}`, scope: 'chat', owned: true },
   { method: 'POST', path: '/api/v1/files', scope: 'chat' },
   { method: 'GET', path: '/api/v1/files', scope: 'chat' },

@@ -6,6 +6,11 @@ export const REQUIREMENTS = {
     'Last-Event-ID resumes at the next event; an invalid one is 400, one at the end 204, one beyond the head gets the whole text',
   'chat.replay': 'A finished turn is replayed byte for byte',
 
+  'threads.pages':
+    'A page of messages begins anywhere in a conversation, and tells with each message what its turn did',
+  'threads.export': 'A conversation is downloaded as Markdown or JSON, with tool calls and approvals',
+  'log.live': 'The execution log is followed: each entry as it is, then each change, then an end',
+
   'routing.chosen': 'A message to no agent is answered by the one that the model chose, told with its confidence',
   'routing.cached': 'The same message is routed without a model, until agents change',
   'routing.failed':

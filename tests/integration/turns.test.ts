@@ -81,7 +81,7 @@ for (const dialect of dialects) {
       expect(await claim(b, id)).toBeUndefined()
       expect(types(await readAllEvents(a.db, id))).toEqual(['accepted', 'message_start', 'content', 'message_end'])
       expect(await findTurn(a.db, id)).toMatchObject({ status: 'completed', run_id: 'run', error: null })
-      const said = (await listMessages(a.db, conversation, 10)).map(({ role, content }) => [role, content])
+      const said = (await listMessages(a.db, conversation, { limit: 10 })).map(({ role, content }) => [role, content])
       expect(said).toEqual(
         expect.arrayContaining([
           ['user', 'Hello'],
@@ -131,7 +131,7 @@ for (const dialect of dialects) {
         await writing
         const events = await readAllEvents(a.db, id)
         const shown = events.map((event) => (event.type === 'content' ? event.data.content : '')).join('')
-        const reply = (await listMessages(a.db, conversation, 100)).find(
+        const reply = (await listMessages(a.db, conversation, { limit: 100 })).find(
           (message) => message.turn_id === id && message.role === 'assistant',
         )
         expect(types(events).at(-1)).toBe('cancelled')
