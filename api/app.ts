@@ -94,7 +94,7 @@ function corsHeaders(origins: Origins, origin: string): Record<string, string> {
     ...(origins.isConfigured(origin)
       ? { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' }
       : { 'access-control-allow-origin': '*' }),
-    'access-control-expose-headers': 'x-request-id, retry-after, mcp-session-id',
+    'access-control-expose-headers': 'x-request-id, retry-after, ratelimit, ratelimit-policy, mcp-session-id',
     vary: 'origin',
   }
 }

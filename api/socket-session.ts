@@ -112,6 +112,10 @@ export class SocketSession {
   }
 
   async #chat(id: string, { agent_id = AUTO, idempotency_key, ...request }: FrameData<'chat'>): Promise<void> {
+    if (this.#context.auth) {
+      const { refusal } = await this.#context.rateLimiter.admit(this.#principal, 'chat')
+      if (refusal) throw refusal
+    }
     const accepted = await acceptMessage(this.#context, this.#principal, {
       agent_id,
       request,

@@ -94,7 +94,7 @@ function refuse(socket: Duplex, failure: MuxiError): void {
 }
 
 async function authenticateUpgrade(
-  { auth, storage: { db } }: ApiContext,
+  { auth, storage: { db }, rateLimiter }: ApiContext,
   request: IncomingMessage,
 ): Promise<Principal> {
   if (!auth) return ANYBODY
@@ -103,7 +103,10 @@ async function authenticateUpgrade(
   const ticket = searchParams.get('ticket')
   if (ticket !== null) return authenticateTicket(db, ticket, remoteAddress)
   const secret = bearerOf(request.headers.authorization) ?? searchParams.get('api_key') ?? undefined
-  return authenticate(db, secret, remoteAddress)
+  return authenticate(db, secret, remoteAddress).catch(async (error: unknown) => {
+    if (error instanceof MuxiError && error.code === 'unauthorized') await rateLimiter.countWrongKey(remoteAddress)
+    throw error
+  })
 }
 
 function pathOf(request: IncomingMessage): URL {

@@ -3,6 +3,7 @@ import { startServer } from '../api/server.ts'
 import type { ApiContext } from '../api/services/context.ts'
 import { syncServers } from '../api/services/mcp-servers.ts'
 import { OpenStreams } from '../api/services/open-streams.ts'
+import { RateLimiter } from '../api/services/rate-limiter.ts'
 import { loadAgentFiles } from '../config/agent-files.ts'
 import { readEnvironment } from '../config/environment.ts'
 import type { Settings } from '../config/settings.ts'
@@ -67,6 +68,11 @@ export async function startApi(
       limits: settings.limits,
       findValid: (hashes) => findValidHashes(storage.db, hashes),
       log,
+    }),
+    rateLimiter: new RateLimiter({
+      db: storage.db,
+      limits: settings.rate_limits,
+      pseudonym: (userId) => storage.box.pseudonym(userId),
     }),
     auth: settings.api_key !== false,
     closing: stopping,

@@ -6,8 +6,10 @@ import { parseBlobUrl } from '../contracts/blob-url.ts'
 import { isLoopbackHost } from '../contracts/hosts.ts'
 import { SQLITE_FILE } from '../contracts/main-database.ts'
 import type { ProviderSettings, ProvidersSettings } from '../contracts/model-check.ts'
+import type { RateLimits } from '../contracts/rate-limits.ts'
 import { VENDOR_NAMES, vendorOf } from '../contracts/vendors.ts'
 import { type Environment, readEnvironment } from './environment.ts'
+import { readRateLimits } from './rate-settings.ts'
 import { readRouting, type RoutingSettings } from './routing-settings.ts'
 import { databaseName, readLongTermMemory } from './memory-settings.ts'
 import { SettingReader } from './setting-reader.ts'
@@ -103,6 +105,7 @@ export interface Settings {
   readonly mcp_commands: readonly string[]
   readonly allow_private_urls: boolean
   readonly limits: Limits
+  readonly rate_limits: RateLimits
   readonly engine: EngineSettings
   readonly offline_words_per_second: number
   /** How the orchestrator chooses agents. */
@@ -152,6 +155,7 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
     mcp_commands: read.list('MUXI_MCP_COMMANDS') ?? (onLoopback ? LAUNCHERS : []),
     allow_private_urls: read.flag('MUXI_ALLOW_PRIVATE_URLS', onLoopback),
     limits: read.numbers('MUXI_LIMIT_', LIMITS, { min: 1, max: 2 ** 40 }),
+    rate_limits: readRateLimits(read),
     engine: read.numbers('MUXI_ENGINE_', ENGINE, { min: 1, max: 2 ** 31 - 1 }),
     offline_words_per_second: read.integer('MUXI_OFFLINE_WORDS_PER_SECOND', { min: 1, max: 100_000 }, 40),
     routing: readRouting(read),

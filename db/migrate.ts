@@ -27,6 +27,7 @@ import * as unreadFiles from './migrations/024-unread-files.ts'
 import * as memory from './migrations/025-memory.ts'
 import * as routing from './migrations/026-routing.ts'
 import * as archived from './migrations/031-archived.ts'
+import * as rateLimits from './migrations/032-rate-limits.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -57,6 +58,7 @@ const MIGRATIONS = {
   '025-memory': memory,
   '026-routing': routing,
   '031-archived': archived,
+  '032-rate-limits': rateLimits,
 }
 
 /** Migrates the database to the newest schema, or to that of `last`; throws with the name of the migration that failed. */

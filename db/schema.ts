@@ -1,7 +1,7 @@
 // The database as Kysely types; its tables by subject stand in tables/. Times are ISO-8601 UTC text and structured values JSON text, the same on every dialect.
 import type { Kysely, Transaction } from 'kysely'
 import type { AgentsTable, AgentVersionsTable, RoutingDecisionsTable } from './tables/agents.ts'
-import type { ApiKeysTable, TicketsTable, IdempotencyKeysTable, SecretsTable } from './tables/keys.ts'
+import type { ApiKeysTable, TicketsTable, IdempotencyKeysTable, RateLimitsTable, SecretsTable } from './tables/keys.ts'
 import type {
   ConversationsTable,
   TurnsTable,
@@ -63,6 +63,7 @@ export interface DB {
   event_keys: EventKeysTable
   api_keys: ApiKeysTable
   tickets: TicketsTable
+  rate_limits: RateLimitsTable
   collections: CollectionsTable
   documents: DocumentsTable
   chunks: ChunksTable

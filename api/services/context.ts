@@ -12,6 +12,7 @@ import type { Embedder } from '../../providers/embedder.ts'
 import type { Speaker } from '../../providers/speaker.ts'
 import type { VectorStore } from '../../vectors/store.ts'
 import type { OpenStreams } from './open-streams.ts'
+import type { RateLimiter } from './rate-limiter.ts'
 
 /** Sends the first model request of a turn while Temporal starts its workflow. */
 export interface HeadStarts {
@@ -86,6 +87,7 @@ export interface ApiContext {
   /** A file of this media type was stored, and a job for it may follow soon. Undefined without workers in this process. */
   expectDocument: ((type: string) => void) | undefined
   openStreams: OpenStreams
+  rateLimiter: RateLimiter
   /** When false, every request has the anonymous principal. */
   auth: boolean
   /** Aborts when the server goes down: streams end, and their clients resume in other processes. */

@@ -2,6 +2,7 @@
 // deleted.
 import type { Db } from '../schema.ts'
 import { forgetEmbeddings } from './embeddings.ts'
+import { deleteFullBuckets } from './rate-limits.ts'
 
 /** Streams per transaction, which must stay short. */
 const BATCH = 50
@@ -40,6 +41,7 @@ export async function forgetOld(
   await forgetEmbeddings(db, before(retention.embedding_days), signal)
   await db.deleteFrom('idempotency_keys').where('created_at', '<', before(1)).execute()
   await db.deleteFrom('routing_decisions').where('created_at', '<', before(ROUTING_DAYS)).execute()
+  await deleteFullBuckets(db)
   return { streams, entries }
 }
 

@@ -6,6 +6,9 @@ export const REQUIREMENTS = {
     'Last-Event-ID resumes at the next event; an invalid one is 400, one at the end 204, one beyond the head gets the whole text',
   'chat.replay': 'A finished turn is replayed byte for byte',
 
+  'limits.exact': 'A key makes exactly as many requests of a class as it may, over all API processes',
+  'limits.wrong-key': 'Wrong keys from one address are counted, and refused beyond a limit',
+
   'threads.pages':
     'A page of messages begins anywhere in a conversation, and tells with each message what its turn did',
   'threads.export': 'A conversation is downloaded as Markdown or JSON, with tool calls and approvals',
