@@ -43,6 +43,14 @@ function principalOf(context: ApiContext, request: Request, route: string, heade
   return principal
 }
 
+/** Those of requests with a valid key, also when what they asked for was refused. */
+const principals = new WeakMap<Request, Principal>()
+
+/** Who has sent a request; undefined without a valid key. */
+export function senderOf(request: Request): Principal | undefined {
+  return principals.get(request)
+}
+
 async function admit(context: ApiContext, request: Request, route: string, headers: object): Promise<Principal> {
   const { storage, rateLimiter } = context
   const address = addressOf(request)
@@ -51,6 +59,7 @@ async function admit(context: ApiContext, request: Request, route: string, heade
     if (error instanceof MuxiError && error.code === 'unauthorized') await rateLimiter.countWrongKey(address)
     throw error
   })
+  principals.set(request, principal)
   checkScope(principal, request, route)
   const admitted = await rateLimiter.admit(principal, rateClassOf(request.method, route))
   Object.assign(headers, admitted.headers)

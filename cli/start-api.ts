@@ -2,6 +2,7 @@
 import { startServer } from '../api/server.ts'
 import type { ApiContext } from '../api/services/context.ts'
 import { syncServers } from '../api/services/mcp-servers.ts'
+import { Audit } from '../api/services/audit.ts'
 import { OpenStreams } from '../api/services/open-streams.ts'
 import { RateLimiter } from '../api/services/rate-limiter.ts'
 import { loadAgentFiles } from '../config/agent-files.ts'
@@ -34,6 +35,9 @@ export async function startApi(
   )
   await syncFileAgents(storage.db, storage.box, agents)
   const key = await ensureKey(storage.db, settings.api_key)
+  const pseudonym = (userId: string) => storage.box.pseudonym(userId)
+  const audit = new Audit({ db: storage.db, pseudonym, log })
+  closers.push(() => audit.close())
   const context: ApiContext = {
     storage,
     vectors,
@@ -72,8 +76,9 @@ export async function startApi(
     rateLimiter: new RateLimiter({
       db: storage.db,
       limits: settings.rate_limits,
-      pseudonym: (userId) => storage.box.pseudonym(userId),
+      pseudonym,
     }),
+    audit,
     auth: settings.api_key !== false,
     closing: stopping,
     log,

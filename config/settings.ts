@@ -64,7 +64,14 @@ const ENGINE = {
   /** Ping interval of an idle MCP server. */
   mcp_ping_ms: 30_000,
 }
-const RETENTION = { event_log_days: 7, log_days: 90, history_days: 30, orphan_file_days: 7, embedding_days: 30 }
+const RETENTION = {
+  event_log_days: 7,
+  log_days: 90,
+  audit_days: 90,
+  history_days: 30,
+  orphan_file_days: 7,
+  embedding_days: 30,
+}
 const ROLES = ['all', 'api', 'worker'] as const
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 const LAUNCHERS = ['node', 'npx', 'deno', 'python3', 'uvx']

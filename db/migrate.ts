@@ -28,6 +28,7 @@ import * as memory from './migrations/025-memory.ts'
 import * as routing from './migrations/026-routing.ts'
 import * as archived from './migrations/031-archived.ts'
 import * as rateLimits from './migrations/032-rate-limits.ts'
+import * as audit from './migrations/033-audit.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -59,6 +60,7 @@ const MIGRATIONS = {
   '026-routing': routing,
   '031-archived': archived,
   '032-rate-limits': rateLimits,
+  '033-audit': audit,
 }
 
 /** Migrates the database to the newest schema, or to that of `last`; throws with the name of the migration that failed. */

@@ -1,6 +1,7 @@
 // The database as Kysely types; its tables by subject stand in tables/. Times are ISO-8601 UTC text and structured values JSON text, the same on every dialect.
 import type { Kysely, Transaction } from 'kysely'
 import type { AgentsTable, AgentVersionsTable, RoutingDecisionsTable } from './tables/agents.ts'
+import type { AuditEntriesTable } from './tables/audit.ts'
 import type { ApiKeysTable, TicketsTable, IdempotencyKeysTable, RateLimitsTable, SecretsTable } from './tables/keys.ts'
 import type {
   ConversationsTable,
@@ -34,6 +35,7 @@ import type {
 } from './tables/mcp.ts'
 
 export type * from './tables/agents.ts'
+export type * from './tables/audit.ts'
 export type * from './tables/keys.ts'
 export type * from './tables/turns.ts'
 export type * from './tables/log.ts'
@@ -64,6 +66,7 @@ export interface DB {
   api_keys: ApiKeysTable
   tickets: TicketsTable
   rate_limits: RateLimitsTable
+  audit_entries: AuditEntriesTable
   collections: CollectionsTable
   documents: DocumentsTable
   chunks: ChunksTable

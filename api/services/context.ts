@@ -11,6 +11,7 @@ import type { ModelState } from '../../providers/model-health.ts'
 import type { Embedder } from '../../providers/embedder.ts'
 import type { Speaker } from '../../providers/speaker.ts'
 import type { VectorStore } from '../../vectors/store.ts'
+import type { Audit } from './audit.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 
@@ -88,6 +89,7 @@ export interface ApiContext {
   expectDocument: ((type: string) => void) | undefined
   openStreams: OpenStreams
   rateLimiter: RateLimiter
+  audit: Audit
   /** When false, every request has the anonymous principal. */
   auth: boolean
   /** Aborts when the server goes down: streams end, and their clients resume in other processes. */

@@ -144,6 +144,7 @@ const routes = (): Route[] => [
   { method: 'GET', path: '/api/v1/users/bert/export', scope: 'chat', also: 'manage', owned: true },
   { method: 'DELETE', path: '/api/v1/users/bert', scope: 'manage' },
   { method: 'GET', path: '/api/v1/keys', scope: 'admin' },
+  { method: 'GET', path: '/api/v1/audit', scope: 'admin' },
   { method: 'POST', path: '/api/v1/keys', scope: 'admin', body: { name: 'x', scopes: ['chat'] } },
   { method: 'POST', path: `/api/v1/keys/${ids.key}/rotate`, scope: 'admin', body: {} },
   { method: 'DELETE', path: `/api/v1/keys/${ids.key}`, scope: 'admin' },

@@ -9,6 +9,9 @@ export const REQUIREMENTS = {
   'limits.exact': 'A key makes exactly as many requests of a class as it may, over all API processes',
   'limits.wrong-key': 'Wrong keys from one address are counted, and refused beyond a limit',
 
+  'audit.complete': 'Every change and every refusal is in the audit: which key, from where, what, and the outcome',
+  'audit.refusals': 'Requests without a valid key are in the audit',
+
   'threads.pages':
     'A page of messages begins anywhere in a conversation, and tells with each message what its turn did',
   'threads.export': 'A conversation is downloaded as Markdown or JSON, with tool calls and approvals',

@@ -352,7 +352,11 @@ for (const dialect of dialects) {
       expect((await listActive(a.db, 10, page.at(-1)!.id)).map((turn) => turn.id)).toEqual(ids.slice(3))
       for (const id of ids.slice(1)) await end(a, id, 'completed')
       const forget = ({ db }: Storage) =>
-        forgetOld(db, { event_log_days: -1, log_days: -1, embedding_days: 30 }, AbortSignal.timeout(10_000))
+        forgetOld(
+          db,
+          { event_log_days: -1, log_days: -1, audit_days: 90, embedding_days: 30 },
+          AbortSignal.timeout(10_000),
+        )
       const forgotten = await Promise.all([forget(a), forget(b)])
       expect(forgotten[0]!.streams + forgotten[1]!.streams).toBe(7)
       expect(await readHead(a.db, ids[1]!)).toEqual({ head: 0, ended: false })
