@@ -10,6 +10,7 @@ import { knowRoutes } from './request-checks.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { audioRoutes } from './routes/audio.ts'
+import { budgetRoutes } from './routes/budgets.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { fileRoutes } from './routes/files.ts'
@@ -82,6 +83,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(knowledgeRoutes(context))
         .use(mcpServerRoutes(context))
         .use(keyRoutes(context))
+        .use(budgetRoutes(context))
         .use(statusRoutes(context, version)),
     )
   knowRoutes(app.routes)
@@ -104,7 +106,7 @@ function preflight(cors: Record<string, string>): Response {
     status: 204,
     headers: {
       ...cors,
-      'access-control-allow-methods': 'GET, POST, PATCH, DELETE',
+      'access-control-allow-methods': 'GET, POST, PUT, PATCH, DELETE',
       'access-control-allow-headers':
         'authorization, content-type, idempotency-key, last-event-id, x-namespace, mcp-session-id, mcp-protocol-version',
       'access-control-max-age': '600',

@@ -8,6 +8,7 @@ import { SQLITE_FILE } from '../contracts/main-database.ts'
 import type { ProviderSettings, ProvidersSettings } from '../contracts/model-check.ts'
 import { VENDOR_NAMES, vendorOf } from '../contracts/vendors.ts'
 import { type Environment, readEnvironment } from './environment.ts'
+import { readBudgets, type BudgetSettings } from './budget-settings.ts'
 import { readRouting, type RoutingSettings } from './routing-settings.ts'
 import { databaseName, readLongTermMemory } from './memory-settings.ts'
 import { SettingReader } from './setting-reader.ts'
@@ -107,6 +108,8 @@ export interface Settings {
   readonly offline_words_per_second: number
   /** How the orchestrator chooses agents. */
   readonly routing: RoutingSettings
+  /** Of keys and users without a budget of their own. */
+  readonly budgets: BudgetSettings
   /** `local`, or `<provider>:<model>[@dimension]`; default: the provider's when there is a key, else local. */
   readonly embedding_model?: string
   /** `none`, `local`, `openai:<model>`, `deepgram:<model>` or the address of a server; default: the first available. */
@@ -155,6 +158,7 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
     engine: read.numbers('MUXI_ENGINE_', ENGINE, { min: 1, max: 2 ** 31 - 1 }),
     offline_words_per_second: read.integer('MUXI_OFFLINE_WORDS_PER_SECOND', { min: 1, max: 100_000 }, 40),
     routing: readRouting(read),
+    budgets: readBudgets(read),
     embedding_model: read.matching(
       'MUXI_EMBEDDING_MODEL',
       (choice) => /^(local|[a-z]+:[^@\s]+(@\d+)?)$/.test(choice),

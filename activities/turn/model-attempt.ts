@@ -1,5 +1,6 @@
 // One attempt at a step's model call, in rows: begun before the request counts, completed or closed after it.
 import { activityInfo, cancellationDetails, cancellationSignal, log } from '@temporalio/activity'
+import { budgetExceeded } from '../../contracts/budget.ts'
 import type { FinalStatus, ModelCallInput, ModelCallResult } from '../../contracts/turn.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { RefusedError, type EventLog } from '../../db/event-log.ts'
@@ -16,7 +17,7 @@ import {
   countRequests,
   deleteUsage,
   estimateTokens,
-  insertUsage,
+  reserveUsage,
   totalUsage,
 } from '../../db/queries/usage.ts'
 import type { Db, Tx } from '../../db/schema.ts'
@@ -24,8 +25,15 @@ import { StopRequested } from '../../db/stops.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
 import type { GenerateResult } from '../../providers/provider.ts'
 import type { ChainModel } from '../../providers/registry.ts'
-import { checkRequests, isActivityFailure, overtaken, toInternalFailure, toModelFailure } from '../failures.ts'
-import { ATTEMPTS_A_MODEL, spentBy } from '../metered-call.ts'
+import {
+  checkRequests,
+  isActivityFailure,
+  overBudget,
+  overtaken,
+  toInternalFailure,
+  toModelFailure,
+} from '../failures.ts'
+import { ATTEMPTS_A_MODEL, neededBy, reservationOf, spentBy } from '../metered-call.ts'
 import { planCalls, toStoredParts } from './plan-calls.ts'
 import { storeRecalled } from './recall.ts'
 import type { StepPrompt } from './step-prompt.ts'
@@ -47,6 +55,7 @@ export interface Attempt {
  * transaction.
  * @param adopted a head start: its fence stands, and its usage row was inserted with the turn
  * @returns `stored` when an older attempt has stored the step meanwhile, undefined when the turn is over or to be cancelled
+ * @throws a final failure when a budget leaves no room for the request, which is not sent
  */
 export async function beginAttempt(
   db: Db,
@@ -78,19 +87,10 @@ export async function beginAttempt(
     const additions = [...claimed.additions, ...(raised.hadText ? [reset] : [])]
     const added = additions.length > 0 ? await addEvents(tx, turn_id, undefined, additions) : { events: [] }
     if ('refused' in added) throw overtaken()
-    const usage =
-      adopted?.usageId ??
-      (await insertUsage(tx, {
-        stream_id: turn_id,
-        step,
-        fence: writer.fence,
-        provider: model.provider,
-        model: model.model,
-        input_tokens: prompt.input_tokens,
-      }))
-    const logId = await startLogEntry(tx, {
+    const { id: usageId, exceeded } = adopted ? { id: adopted.usageId } : await reserve(tx)
+    const logged = {
       stream_id: turn_id,
-      kind: 'model_call',
+      kind: 'model_call' as const,
       name: model.model,
       workflow_id,
       activity_id,
@@ -102,13 +102,37 @@ export async function beginAttempt(
         ...(prompt.left_out > 0 && { left_out: prompt.left_out }),
         ...(model.known.context_window !== undefined && { context_window: model.known.context_window }),
       },
-    })
-    return { usageId: usage, logId, events: added.events }
+    }
+    if (exceeded) {
+      // The claim is kept, so that the turn counts as accepted, and what an older attempt has shown is withdrawn.
+      const { message, code: reason } = budgetExceeded(exceeded)
+      await addLogEntry(tx, logged, { status: 'failed', duration_ms: 0, error: { message, reason } })
+      return { exceeded, events: added.events }
+    }
+    return { usageId: usageId!, logId: await startLogEntry(tx, logged), events: added.events }
   })
   if (!begun || begun.stored) return begun
   events.publish(turn_id, begun.events)
+  if (begun.exceeded) throw overBudget(budgetExceeded(begun.exceeded))
   const isFirst = step === 1 && (adopted !== undefined || (writer.fence === 1 && !given.has_usage))
   return { writer, usageId: begun.usageId, logId: begun.logId, startedAt: performance.now(), isFirst }
+
+  function reserve(tx: Tx) {
+    const { key_id, user_id, agent_id } = given.turn
+    const start = {
+      key_id,
+      user_id,
+      agent_id,
+      stream_id: turn_id,
+      step,
+      fence: writer.fence,
+      provider: model.provider,
+      model: model.model,
+      input_tokens: prompt.input_tokens,
+      ...reservationOf(model, prompt.input_tokens),
+    }
+    return reserveUsage(tx, start, neededBy(model, prompt.input_tokens))
+  }
 }
 
 export interface Completed {

@@ -101,7 +101,7 @@ export function stepPrompts(resources: Resources): PrepareStep {
     const request = { ...whole, messages }
     const input_tokens = estimateInput(request)
     const isLast = input.model + 1 >= chain.length
-    const routed = routedCall(provider, models, { model, isLast, request, input_tokens })
+    const routed = routedCall(provider, models, { model, isLast, input_tokens })
     return {
       given,
       model,
