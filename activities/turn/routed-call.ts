@@ -2,11 +2,13 @@
 import { ProviderFailure } from '../../providers/failure.ts'
 import type { Provider } from '../../providers/provider.ts'
 import type { ChainModel, ModelRegistry } from '../../providers/registry.ts'
-import { modelKey } from '../../providers/registry.ts'
+import { watchedOf } from '../../providers/registry.ts'
 import { usualCost } from '../metered-call.ts'
 
 interface Routed {
   model: ChainModel
+  /** The agent's own key, when it has one. */
+  api_key: string | undefined
   /** Whether no model of the chain is left after it. */
   isLast: boolean
   /** Estimated. */
@@ -17,7 +19,7 @@ interface Routed {
 export function routedCall(
   provider: Provider,
   { health }: Pick<ModelRegistry, 'health'>,
-  { model, isLast, input_tokens }: Routed,
+  { model, api_key, isLast, input_tokens }: Routed,
 ): Provider {
   const { max_cost_usd, max_first_token_ms } = model
   const cost = usualCost(model, input_tokens)
@@ -30,7 +32,7 @@ export function routedCall(
     )
   // The last one is asked whatever its state: there is no other.
   if (isLast) return provider
-  if (!health.admits(modelKey(model)))
+  if (!health.admits(watchedOf(model, api_key)))
     return refusing(provider.name, 'retry', 'was not asked: it has failed several times in a row')
   return max_first_token_ms === undefined ? provider : withinFirstToken(provider, max_first_token_ms)
 }
