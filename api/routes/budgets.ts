@@ -30,20 +30,20 @@ export function budgetRoutes(context: ApiContext) {
       },
       { ...key, ...view, detail: { summary: 'Read the daily budget of a key, and what is spent of it' } },
     )
-    .put('/keys/:key_id/budget', ({ params, body }) => changeBudget(db, keyOf(params), toLimits(body)), {
+    .put('/keys/:key_id/budget', async ({ params, body }) => changeBudget(db, keyOf(params), toLimits(body)), {
       ...key,
       ...view,
       body: BudgetSchema,
       detail: { summary: 'Set the daily budget of a key, for the calls that begin from now on' },
     })
-    .delete('/keys/:key_id/budget', ({ params }) => removeBudget(db, keyOf(params)), {
+    .delete('/keys/:key_id/budget', async ({ params }) => removeBudget(db, keyOf(params)), {
       ...key,
       ...deleted,
       detail: { summary: 'Delete the daily budget of a key: the default applies again' },
     })
     .get(
       '/users/:user_id/budget',
-      ({ principal, params: { user_id } }) => viewBudget(db, userOf(ownUser(principal, user_id))),
+      async ({ principal, params: { user_id } }) => viewBudget(db, userOf(ownUser(principal, user_id))),
       {
         ...user,
         ...view,
@@ -53,7 +53,7 @@ export function budgetRoutes(context: ApiContext) {
     )
     .put(
       '/users/:user_id/budget',
-      ({ principal, params: { user_id }, body }) =>
+      async ({ principal, params: { user_id }, body }) =>
         changeBudget(db, userOf(ownUser(principal, user_id)), toLimits(body)),
       {
         ...manage,
@@ -64,7 +64,7 @@ export function budgetRoutes(context: ApiContext) {
     )
     .delete(
       '/users/:user_id/budget',
-      ({ principal, params: { user_id } }) => removeBudget(db, userOf(ownUser(principal, user_id))),
+      async ({ principal, params: { user_id } }) => removeBudget(db, userOf(ownUser(principal, user_id))),
       {
         ...manage,
         ...deleted,
