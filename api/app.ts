@@ -21,6 +21,7 @@ import { mcpRoutes } from './routes/mcp.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
 import { memoryRoutes } from './routes/memory.ts'
 import { oauthRoutes } from './routes/oauth.ts'
+import { spendingRoutes } from './routes/spending.ts'
 import { statusRoutes } from './routes/status.ts'
 import { systemRoutes } from './routes/system.ts'
 import { turnRoutes } from './routes/turns.ts'
@@ -84,6 +85,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(mcpServerRoutes(context))
         .use(keyRoutes(context))
         .use(budgetRoutes(context))
+        .use(spendingRoutes(context))
         .use(statusRoutes(context, version)),
     )
   knowRoutes(app.routes)

@@ -193,6 +193,28 @@ for (const database of ['sqlite', 'postgres'] as const) {
       ])
     })
 
+    it(keeps('budgets.usage', 'with the scope read; a chat key only what its own user has'), async () => {
+      const { id, key, user_id } = await makeKey()
+      const cue = stage.model.script({ say: 'One.' })
+      const { body } = await send(key, `Hello ${cue}`)
+      const { input_tokens, output_tokens } = body.usage
+      const spent = { requests: 1, input_tokens, output_tokens, cost_usd: expect.closeTo(body.usage.cost_usd, 8) }
+      const usage = async (query: string, as = stage.key) => {
+        const answer = await stage.call(api.url, `/api/v1/usage?${query}`, { key: as })
+        expect(answer.status, answer.text).toBe(200)
+        return answer.body.usage as { id: string }[]
+      }
+      const of = (found: { id: string }[], name: string) => found.find((each) => each.id === name)
+      expect(of(await usage('group_by=key&limit=100'), id)).toMatchObject(spent)
+      expect(of(await usage('group_by=user&limit=100'), user_id)).toMatchObject(spent)
+      expect(await usage('group_by=user', key)).toMatchObject([{ id: user_id, ...spent }])
+      expect(await usage('group_by=agent&period=last_30d', key)).toMatchObject([{ id: 'scripted', ...spent }])
+      expect(await usage('group_by=model', key)).toMatchObject([{ id: 'openai:gpt-4.1-mini', ...spent }])
+      expect((await stage.call(api.url, '/api/v1/usage?group_by=key', { key })).status).toBe(403)
+      const { body: keys } = await stage.call(api.url, '/api/v1/keys?limit=100')
+      expect(keys.keys.find((each: { id: string }) => each.id === id).budget.spent.requests).toBe(1)
+    })
+
     it(keeps('budgets.job', 'and a retry of it goes on where it failed'), async () => {
       const { id, key } = await makeKey({ daily_tokens: 0 }, { scopes: ['chat', 'manage'] })
       const cue = stage.model.script({ say: 'It is about a lamp.' })

@@ -144,6 +144,7 @@ const routes = (): Route[] => [
   { method: 'GET', path: '/api/v1/users/bert/budget', scope: 'chat', also: 'manage', owned: true },
   { method: 'PUT', path: '/api/v1/users/bert/budget', scope: 'manage', body: { daily_tokens: 1_000_000 } },
   { method: 'DELETE', path: '/api/v1/users/bert/budget', scope: 'manage' },
+  { method: 'GET', path: '/api/v1/usage', scope: 'chat', also: 'read' },
   { method: 'GET', path: `/api/v1/keys/${ids.key}/budget`, scope: 'admin' },
   { method: 'PUT', path: `/api/v1/keys/${ids.key}/budget`, scope: 'admin', body: { daily_tokens: 1_000_000 } },
   { method: 'DELETE', path: `/api/v1/keys/${ids.key}/budget`, scope: 'admin' },

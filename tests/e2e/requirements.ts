@@ -19,6 +19,7 @@ export const REQUIREMENTS = {
   'budgets.parallel': 'Of ten messages at once a budget that has room for one lets one through',
   'budgets.hidden': 'Calls that no client sees are booked to the key and the user of the turn',
   'budgets.memory': 'Messages are remembered over the budget too',
+  'budgets.usage': 'Tokens and cost of model calls are told by day, user, agent, model and key',
   'budgets.job': 'A job whose model call is over the budget fails with budget_exceeded',
 
   'worker-killed.other-worker':

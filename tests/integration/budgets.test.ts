@@ -1,13 +1,26 @@
 // Daily budgets on both databases: what is counted, what a check sees, and that parallel requests cannot pass it together.
 import { sql } from 'kysely'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { viewSpending } from '../../api/services/spending.ts'
+import { utcDay } from '../../contracts/budget.ts'
 import { newId } from '../../contracts/ids.ts'
 import { findExceeded, readBudget, setBudget, setDefaultBudgets, deleteBudget } from '../../db/queries/budgets.ts'
+import type { Principal, Scope } from '../../db/queries/keys.ts'
 import { createConversation } from '../../db/queries/conversations.ts'
 import { completeUsage, deleteUsage, insertUsage, reserveUsage } from '../../db/queries/usage.ts'
 import { dialects, type TestStorage } from '../support/dialects.ts'
 import { watchStatements } from '../support/statements.ts'
 import { aRequest, end, insert, inTx } from '../support/turn-rows.ts'
+
+const dayBefore = (days: number) => utcDay(new Date(Date.now() - days * 86_400_000))
+const [today, yesterday, lastMonth] = [dayBefore(0), dayBefore(1), dayBefore(31)] as const
+const principal = (scope: Scope): Principal => ({
+  key_id: 'key_0',
+  key_hash: '',
+  scopes: new Set([scope]),
+  bound_user: undefined,
+  networks: undefined,
+})
 
 const NO_LIMITS = { daily_tokens: null, daily_cost_usd: null }
 const key = (id: string) => ({ kind: 'key' as const, id })
@@ -183,6 +196,70 @@ for (const dialect of dialects) {
       }
     })
 
+    it('tells what was spent by day, user, key, agent and model, in pages', async () => {
+      const { db } = await open()
+      vi.useFakeTimers({ toFake: ['Date'] })
+      onTestFinished(() => void vi.useRealTimers())
+      for (const [place, day] of [lastMonth, yesterday, today, today].entries()) {
+        vi.setSystemTime(`${day}T12:00:00.000Z`)
+        const id = await insertUsage(
+          db,
+          aRequest(newId('turn'), {
+            key_id: `key_${(3 - place) % 2}`,
+            user_id: `user_${(3 - place) % 3}`,
+            agent_id: place === 3 ? null : 'agent',
+            model: `m${(3 - place) % 2}`,
+          }),
+        )
+        await completeUsage(db, id, {
+          input_tokens: 10 ** (3 - place),
+          output_tokens: 1,
+          cost_usd: 0.5,
+          estimated: false,
+        })
+      }
+      const reader = principal('read')
+      const ask = async (query: Parameters<typeof viewSpending>[2], as = reader) => {
+        const { usage } = await viewSpending(db, as, query)
+        return usage.map(({ id, requests, input_tokens, cost_usd }) => [id, requests, input_tokens, cost_usd])
+      }
+      expect(await ask({})).toEqual([[today, 2, 11, 1]])
+      expect(await ask({ period: 'last_7d' })).toEqual([
+        [yesterday, 1, 100, 0.5],
+        [today, 2, 11, 1],
+      ])
+      expect(await ask({ period: 'last_7d', group_by: 'user' })).toEqual([
+        ['user_0', 1, 1, 0.5],
+        ['user_1', 1, 10, 0.5],
+        ['user_2', 1, 100, 0.5],
+      ])
+      expect(await ask({ period: 'last_7d', group_by: 'user', limit: 1, cursor: 'user_0' })).toEqual([
+        ['user_1', 1, 10, 0.5],
+        ['user_2', 1, 100, 0.5],
+      ])
+      expect(await ask({ period: 'last_7d', group_by: 'key' })).toEqual([
+        ['key_0', 2, 101, 1],
+        ['key_1', 1, 10, 0.5],
+      ])
+      expect(await ask({ period: 'last_7d', group_by: 'agent' })).toEqual([
+        [null, 1, 1, 0.5],
+        ['agent', 2, 110, 1],
+      ])
+      expect(await ask({ period: 'last_7d', group_by: 'model' })).toEqual([
+        ['p:m0', 2, 101, 1],
+        ['p:m1', 1, 10, 0.5],
+      ])
+      expect(await ask({ period: 'last_7d', group_by: 'key', user_id: 'user_2' })).toEqual([['key_0', 1, 100, 0.5]])
+      const bound = { ...principal('chat'), bound_user: 'user_1' }
+      expect(await ask({ period: 'last_7d', group_by: 'user' }, bound)).toEqual([['user_1', 1, 10, 0.5]])
+      expect(await ask({ period: 'last_7d', group_by: 'model' }, bound)).toEqual([['p:m1', 1, 10, 0.5]])
+      expect(await ask({ period: 'last_7d' }, bound)).toEqual([[today, 1, 10, 0.5]])
+      await expect(ask({ group_by: 'key' }, bound)).rejects.toMatchObject({ code: 'forbidden' })
+      await expect(ask({ user_id: 'user_2' }, bound)).rejects.toMatchObject({ code: 'forbidden' })
+      // Without a user of its own a chat key acts as the default user.
+      expect(await ask({ group_by: 'user' }, principal('chat'))).toEqual([])
+    })
+
     it('finds each row of a check by its primary key', async () => {
       const record = watchStatements()
       const { db } = await open()
@@ -197,7 +274,7 @@ for (const dialect of dialects) {
       )
       // Two owners, each with its limits, the defaults and today's counters.
       expect(found, plan.join('\n')).toHaveLength(6)
-      expect(plan.filter((line) => /SCAN (own|every|today)|Seq Scan/.test(line))).toEqual([])
+      expect(plan.filter((line) => /SCAN (own|every|today)\b|Seq Scan/.test(line))).toEqual([])
     })
   })
 }
