@@ -11,6 +11,7 @@ import { listMemoriesOf } from '../../db/queries/memories.ts'
 import type { ApprovalRow } from '../../db/queries/approvals.ts'
 import type { ToolCallsTable, TurnsTable } from '../../db/schema.ts'
 import { viewApproval } from './approvals.ts'
+import { viewBudget } from './budgets.ts'
 import type { ApiContext } from './context.ts'
 import { viewJob } from './jobs.ts'
 import { viewCall } from './turns.ts'
@@ -38,6 +39,7 @@ async function* documentOf(context: ApiContext, userId: string): AsyncGenerator<
     exported_at: new Date().toISOString(),
     context_memory: known?.knowledge ?? {},
     provenance: known?.sources ?? {},
+    budget: await viewBudget(db, { kind: 'user', id: userId }),
   }
   yield openObject(head)
   yield* listOf('conversations', conversationsOf(context, userId))

@@ -101,9 +101,6 @@ export async function deleteRowsOf(tx: Tx, userId: string): Promise<DeletedRows 
   const documents = await deleteJobs(tx, own)
   for (const table of ['mcp_grants', 'mcp_sign_ins', 'approvals'] as const)
     await tx.deleteFrom(table).where('user_id', '=', userId).execute()
-  await forgetSpending(tx, 'user', [userId])
-  // The rows of requests stay, without the user.
-  await tx.updateTable('model_usage').set({ user_id: null }).where('user_id', '=', userId).execute()
   const keys = tx.selectFrom('api_keys').where('user_id', '=', userId)
   await forgetSpending(
     tx,
@@ -112,6 +109,10 @@ export async function deleteRowsOf(tx: Tx, userId: string): Promise<DeletedRows 
   )
   await tx.deleteFrom('tickets').where('key_hash', 'in', keys.select('hash')).execute()
   await tx.deleteFrom('idempotency_keys').where('key_id', 'in', keys.select('id')).execute()
+  // After those of the keys, in the order in which requests are counted.
+  await forgetSpending(tx, 'user', [userId])
+  // The rows of requests stay, without the user.
+  await tx.updateTable('model_usage').set({ user_id: null }).where('user_id', '=', userId).execute()
   const deleted = await tx.deleteFrom('api_keys').where('user_id', '=', userId).executeTakeFirst()
   return {
     documents: [...memories.documents, ...documents],
