@@ -9,6 +9,7 @@ import { loadAgentFiles } from '../config/agent-files.ts'
 import { readEnvironment } from '../config/environment.ts'
 import type { Settings } from '../config/settings.ts'
 import { syncFileAgents } from '../db/queries/agents.ts'
+import { setDefaultBudgets } from '../db/queries/budgets.ts'
 import { findValidHashes } from '../db/queries/keys.ts'
 import { sqliteFile } from '../db/storage.ts'
 import { checkIssuer, finishSignIn, openSignIn } from '../mcp/oauth.ts'
@@ -34,6 +35,7 @@ export async function startApi(
     (agent, source) => models.abilityFaults(agent, source),
   )
   await syncFileAgents(storage.db, storage.box, agents)
+  await setDefaultBudgets(storage.db, settings.budgets)
   const key = await ensureKey(storage.db, settings.api_key)
   const pseudonym = (userId: string) => storage.box.pseudonym(userId)
   const audit = new Audit({ db: storage.db, pseudonym, log })

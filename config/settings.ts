@@ -10,6 +10,7 @@ import type { RateLimits } from '../contracts/rate-limits.ts'
 import { VENDOR_NAMES, vendorOf } from '../contracts/vendors.ts'
 import { type Environment, readEnvironment } from './environment.ts'
 import { readRateLimits } from './rate-settings.ts'
+import { readBudgets, type BudgetSettings } from './budget-settings.ts'
 import { readRouting, type RoutingSettings } from './routing-settings.ts'
 import { databaseName, readLongTermMemory } from './memory-settings.ts'
 import { SettingReader } from './setting-reader.ts'
@@ -117,6 +118,8 @@ export interface Settings {
   readonly offline_words_per_second: number
   /** How the orchestrator chooses agents. */
   readonly routing: RoutingSettings
+  /** Of keys and users without a budget of their own. */
+  readonly budgets: BudgetSettings
   /** `local`, or `<provider>:<model>[@dimension]`; default: the provider's when there is a key, else local. */
   readonly embedding_model?: string
   /** `none`, `local`, `openai:<model>`, `deepgram:<model>` or the address of a server; default: the first available. */
@@ -166,6 +169,7 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
     engine: read.numbers('MUXI_ENGINE_', ENGINE, { min: 1, max: 2 ** 31 - 1 }),
     offline_words_per_second: read.integer('MUXI_OFFLINE_WORDS_PER_SECOND', { min: 1, max: 100_000 }, 40),
     routing: readRouting(read),
+    budgets: readBudgets(read),
     embedding_model: read.matching(
       'MUXI_EMBEDDING_MODEL',
       (choice) => /^(local|[a-z]+:[^@\s]+(@\d+)?)$/.test(choice),

@@ -13,7 +13,7 @@ import type {
   RecallsTable,
   EngineStateTable,
 } from './tables/turns.ts'
-import type { ModelUsageTable, LogEntriesTable } from './tables/log.ts'
+import type { BudgetsTable, ModelUsageTable, LogEntriesTable, UsageDaysTable } from './tables/log.ts'
 import type { EventStreamsTable, EventSegmentsTable, EventFencesTable, EventKeysTable } from './tables/events.ts'
 import type { FilesTable, NotedBlobsTable } from './tables/files.ts'
 import type { JobsTable, JobBatchesTable, OcrPagesTable, JobSummariesTable } from './tables/jobs.ts'
@@ -57,6 +57,8 @@ export interface DB {
   idempotency_keys: IdempotencyKeysTable
   model_steps: ModelStepsTable
   model_usage: ModelUsageTable
+  budgets: BudgetsTable
+  usage_days: UsageDaysTable
   tool_calls: ToolCallsTable
   log_entries: LogEntriesTable
   event_streams: EventStreamsTable

@@ -108,7 +108,7 @@ export function stepPrompts(resources: Resources): PrepareStep {
     const request = { ...whole, ...fitted, ...(without_material && { passages: [] }) }
     const input_tokens = estimateInput(request)
     const isLast = input.model + 1 >= chain.length
-    const routed = routedCall(provider, models, { model, api_key, isLast, request, input_tokens })
+    const routed = routedCall(provider, models, { model, api_key, isLast, input_tokens })
     return {
       given,
       model,

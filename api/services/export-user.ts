@@ -4,6 +4,7 @@ import { listConversations } from '../../db/queries/conversations.ts'
 import { listFilesOf } from '../../db/queries/files.ts'
 import { listJobs } from '../../db/queries/jobs.ts'
 import { listMemoriesOf } from '../../db/queries/memories.ts'
+import { viewBudget } from './budgets.ts'
 import type { ApiContext } from './context.ts'
 import { viewJob } from './jobs.ts'
 import { download, jsonOf } from './messages.ts'
@@ -23,6 +24,7 @@ async function* documentOf(context: ApiContext, userId: string): AsyncGenerator<
     exported_at: new Date().toISOString(),
     context_memory: known?.knowledge ?? {},
     provenance: known?.sources ?? {},
+    budget: await viewBudget(db, { kind: 'user', id: userId }),
   }
   yield openObject(head)
   yield* listOf('conversations', conversationsOf(context, userId))

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { workflowId } from '../../contracts/temporal.ts'
 import { isFinal, type StoredEvent } from '../../contracts/events.ts'
+import { secondsUntil } from '../../contracts/budget.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 import { parseExact } from '../../contracts/exact-json.ts'
 import { logError, logInput, logOutput, logUsage, turnError, turnUsage } from '../../db/columns.ts'
@@ -172,8 +173,10 @@ export async function cancelTurn(context: ApiContext, { id, conversation_id }: T
 export function throwIfFailed(turn: TurnsTable): void {
   if (turn.status !== 'failed') return
   const error = parseColumn(turnError, turn.error, turn.id)
+  const resets_at = error?.details?.['resets_at']
   throw new MuxiError(error?.code ?? 'internal_error', error?.message ?? 'The turn failed', {
     details: { ...error?.details, turn_id: turn.id },
+    ...(typeof resets_at === 'string' && { retryAfter: secondsUntil(resets_at) }),
   })
 }
 

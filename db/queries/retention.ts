@@ -1,4 +1,4 @@
-// Deletes data past its retention: live event logs, execution log entries, vectors, Idempotency-Keys. Messages stay until
+// Deletes data past its retention: live event logs, execution log entries, vectors, Idempotency-Keys, counters. Messages stay until
 // deleted.
 import type { Db } from '../schema.ts'
 import { forgetEmbeddings } from './embeddings.ts'
@@ -9,6 +9,8 @@ const BATCH = 50
 /** The same for rows that stand alone. */
 const ROWS = 500
 const DAY_MS = 86_400_000
+/** Counters of what keys and users have spent are kept for so many days. */
+const SPENDING_DAYS = 400
 /** Decisions of the orchestrator are made again after so many days. */
 const ROUTING_DAYS = 7
 
@@ -41,6 +43,7 @@ export async function forgetOld(
   }
   await forgetEmbeddings(db, before(retention.embedding_days), signal)
   await db.deleteFrom('idempotency_keys').where('created_at', '<', before(1)).execute()
+  await db.deleteFrom('usage_days').where('day', '<', before(SPENDING_DAYS)).execute()
   await db.deleteFrom('routing_decisions').where('created_at', '<', before(ROUTING_DAYS)).execute()
   await db.deleteFrom('audit_entries').where('at', '<', before(retention.audit_days)).execute()
   await deleteFullBuckets(db)

@@ -24,6 +24,15 @@ export const REQUIREMENTS = {
   'routing.killed': 'kill -9 of a worker while the model chooses: another one chooses, and the turn ends once',
   'routing.cancelled': 'Cancel while the model chooses: cancelled, and the request is closed',
 
+  'budgets.acceptance':
+    'A message over the daily budget of its key or its user is refused with 429 budget_exceeded: which limit, what is spent, when it begins again',
+  'budgets.mid-turn': 'A budget that is used up within a turn ends it as failed, its text so far kept',
+  'budgets.parallel': 'Of ten messages at once a budget that has room for one lets one through',
+  'budgets.hidden': 'Calls that no client sees are booked to the key and the user of the turn',
+  'budgets.memory': 'Messages are remembered over the budget too',
+  'budgets.usage': 'Tokens and cost of model calls are told by day, user, agent, model and key',
+  'budgets.job': 'A job whose model call is over the budget fails with budget_exceeded',
+
   'worker-killed.other-worker':
     'kill -9 of a worker while a reply streams: withdrawn, re-emitted in full, next token within 10 s with another worker running',
   'worker-killed.supervised': 'kill -9 of the process in role all: the supervisor restarts it, next token within 25 s',

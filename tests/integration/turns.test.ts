@@ -32,7 +32,7 @@ import { completeUsage, insertUsage, totalUsage } from '../../db/queries/usage.t
 import type { Storage } from '../../db/storage.ts'
 import { StopRequested } from '../../db/stops.ts'
 import { dialects } from '../support/dialects.ts'
-import { aTurn, end, insert, inTx } from '../support/turn-rows.ts'
+import { aRequest, aTurn, end, insert, inTx } from '../support/turn-rows.ts'
 
 const times = (n: number) => Array.from({ length: n }, (_, index) => index)
 const types = (events: StoredEvent[]) => events.map(({ type }) => type)
@@ -145,15 +145,8 @@ for (const dialect of dialects) {
       for (let round = 0; round < 5; round += 1) {
         const id = await insert(a, conversation)
         await claim(a, id)
-        const usageId = await insertUsage(a.db, {
-          stream_id: id,
-          step: 1,
-          fence: 1,
-          provider: 'p',
-          model: 'm',
-          input_tokens: 10,
-        })
-        await insertUsage(a.db, { stream_id: id, step: 1, fence: 2, provider: 'p', model: 'm', input_tokens: 10 })
+        const usageId = await insertUsage(a.db, aRequest(id))
+        await insertUsage(a.db, aRequest(id, { fence: 2 }))
         await completeUsage(a.db, usageId, { input_tokens: 11, output_tokens: 5, cost_usd: 0.25, estimated: false })
         const calls = times(4).map((n) => ({
           call_id: `call_1_${n}`,
