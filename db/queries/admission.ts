@@ -45,6 +45,8 @@ const selectAdmission = compiled<{ conversation_id: string; user_id: string; key
       .where('activated_at', 'is not', null)
       .where('finished_at', 'is', null)
       .where('status', '<>', 'awaiting_approval')
+      // What an agent asks another for is part of the turn that asks.
+      .where('parent_turn_id', 'is', null)
       .select(count)
     return db
       .selectFrom('conversations')

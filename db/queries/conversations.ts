@@ -37,7 +37,7 @@ const views = (db: Db | Tx) =>
     ])
 
 export async function findConversation(db: Db | Tx, id: string): Promise<ConversationView | undefined> {
-  return views(db).where('id', '=', id).executeTakeFirst()
+  return views(db).where('id', '=', id).where('hidden_in', 'is', null).executeTakeFirst()
 }
 
 /**
@@ -63,9 +63,10 @@ export async function createConversation(db: Db | Tx, conversation: NewConversat
     title: conversation.title ?? null,
     default_for: null,
     created_at: new Date().toISOString(),
+    hidden_in: null,
   }
   await db.insertInto('conversations').values(row).execute()
-  const { default_for: _, ...rest } = row
+  const { default_for: _, hidden_in: _none, ...rest } = row
   return { ...rest, last_message_at: null }
 }
 
@@ -102,7 +103,7 @@ export async function listConversations(
   db: Db,
   filter: { user_id?: string | undefined; agent_id?: string | undefined; limit: number; cursor?: string | undefined },
 ): Promise<ConversationView[]> {
-  let query = views(db).orderBy('id', 'desc').limit(filter.limit)
+  let query = views(db).where('hidden_in', 'is', null).orderBy('id', 'desc').limit(filter.limit)
   if (filter.user_id !== undefined) query = query.where('user_id', '=', filter.user_id)
   if (filter.agent_id !== undefined) query = query.where('agent_id', '=', filter.agent_id)
   if (filter.cursor !== undefined) query = query.where('id', '<', filter.cursor)
@@ -121,9 +122,16 @@ export interface DeletedConversation {
 }
 
 /**
- * Deletes a conversation with its messages, turns, events and memories. The caller has checked that no turn runs.
+ * Deletes a conversation with its messages, turns, events and memories, and those that are hidden in it. The caller has checked that
+ * no turn runs.
  */
 export async function deleteConversation(tx: Tx, id: string): Promise<DeletedConversation> {
+  const hidden = await tx.selectFrom('conversations').select('id').where('hidden_in', '=', id).execute()
+  for (const { id: each } of hidden) await deleteOne(tx, each)
+  return deleteOne(tx, id)
+}
+
+async function deleteOne(tx: Tx, id: string): Promise<DeletedConversation> {
   const remembered = await deleteMemories(tx, { conversation_id: id })
   const documents = [...(await deleteJobsOf(tx, id)), ...remembered.documents]
   const turns = tx.selectFrom('turns').select('id').where('conversation_id', '=', id)

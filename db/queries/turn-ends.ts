@@ -8,7 +8,7 @@ import { shownText } from '../../contracts/text.ts'
 import { compiled } from '../compiled.ts'
 import { addEvents, lockStream, readAllEvents } from '../event-rows.ts'
 import type { Tx, TurnsTable } from '../schema.ts'
-import { cancelApprovals } from './approval-changes.ts'
+import { cancelApprovals, type Shown } from './approval-changes.ts'
 import { lockConversation } from './conversations.ts'
 import { interruptEntries } from './log.ts'
 import { insertOutbox } from './memory-outbox.ts'
@@ -21,6 +21,8 @@ export interface TurnEnd {
   status: FinalStatus
   /** To be published. */
   events: StoredEvent[]
+  /** The same, of the root of the turn: what the turn waited for is cancelled. */
+  above: Shown[]
   /** The next active turn of the conversation, whose workflow must be started. */
   next: StartableTurn | undefined
   /** Set when the messages of the turn are to be remembered: its row is in the outbox. */
@@ -98,7 +100,11 @@ export async function finishTurn(
   )
   return {
     status,
-    events: [...decided, ...('events' in ended ? ended.events : [])],
+    events: [
+      ...decided.flatMap((shown) => (shown.turn_id === turn_id ? shown.events : [])),
+      ...('events' in ended ? ended.events : []),
+    ],
+    above: decided.filter((shown) => shown.turn_id !== turn_id),
     next: turn.activated_at === null ? undefined : await activateNext(tx, conversation_id),
     remembers: await leaveOutbox(tx, turn_id, turn, stamp),
   }
@@ -178,6 +184,7 @@ export async function completeTurn(tx: Tx, answer: Answer): Promise<TurnEnd | un
   return {
     status,
     events: 'events' in ended ? ended.events : [],
+    above: [],
     next: turn.next === null ? undefined : await activateTurn(tx, turn.next),
     remembers: await leaveOutbox(tx, turn_id, turn, stamp),
   }

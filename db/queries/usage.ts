@@ -5,6 +5,7 @@ import { newId } from '../../contracts/ids.ts'
 import type { TokenUsage } from '../../contracts/model-messages.ts'
 import { compiled, inserting } from '../compiled.ts'
 import type { Db, Tx } from '../schema.ts'
+import { withDescendants } from './child-turns.ts'
 
 /** Characters per token, for estimates. */
 const CHARACTERS_A_TOKEN = 4
@@ -90,7 +91,7 @@ export async function settleUsage(tx: Tx, streamId: string, shown: string): Prom
     .execute()
 }
 
-/** Sum over every attempt of a turn or job, except the row `except`. */
+/** Sum over every attempt of a turn or job, and of the turns below it, except the row `except`. */
 export async function totalUsage(db: Db | Tx, streamId: string, except = ''): Promise<Usage> {
   const total = await db
     .selectFrom('model_usage')
@@ -99,7 +100,7 @@ export async function totalUsage(db: Db | Tx, streamId: string, except = ''): Pr
       eb.fn.sum<number | null>('output_tokens').as('output_tokens'),
       eb.fn.sum<number | null>('cost_usd').as('cost_usd'),
     ])
-    .where('stream_id', '=', streamId)
+    .where('stream_id', 'in', withDescendants(db, streamId))
     .where('id', '<>', except)
     .executeTakeFirstOrThrow()
   return {

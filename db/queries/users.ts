@@ -1,6 +1,7 @@
 // What is stored of one user in rows of several kinds: what runs, what is exported, and what is deleted besides conversations.
 import { memoryScope } from '../../contracts/memory.ts'
 import type { Db, JobsTable, TurnsTable, Tx } from '../schema.ts'
+import { withHidden } from './child-turns.ts'
 import { deleteContextMemory } from './context-memory.ts'
 import { deleteJobs } from './jobs.ts'
 import { deleteMemories } from './memories.ts'
@@ -31,7 +32,7 @@ export async function listTextsOf(db: Db, { conversation_id }: { conversation_id
   const rows = await db
     .selectFrom('messages')
     .select('content')
-    .where('conversation_id', '=', conversation_id)
+    .where('conversation_id', 'in', withHidden(db, conversation_id))
     .execute()
   return rows.map(({ content }) => content)
 }

@@ -242,6 +242,9 @@ export const REQUIREMENTS = {
     'An MCP server that wants a sign-in before it lists its tools says where an operator signs in',
   'mcp.sign-in.call':
     'A call waits for its user to sign in, whichever processes are restarted meanwhile, and is made once',
+  'agents.ask':
+    'An agent asks another as a tool: a turn of its own in a hidden conversation, whose answer is the result',
+
   'mcp.sign-in.user': 'Each user calls an MCP server with tokens of their own',
   'mcp.sign-in.refresh': 'A token that has ended is renewed once for all calls that want it',
   'mcp.sign-in.more': 'A call that wants more rights asks for a sign-in that gives them',
