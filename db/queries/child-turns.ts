@@ -1,6 +1,5 @@
 // Turns that a tool call of another turn has asked for: the agent that was asked answers in a conversation that is hidden in that of
 // the client's turn, the root.
-import { sql } from 'kysely'
 import { newId } from '../../contracts/ids.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
 import { lockTurn, UNFINISHED } from './turns.ts'
@@ -55,12 +54,14 @@ export const withHidden = (db: Db | Tx, id: string) =>
     .select('id')
     .where((eb) => eb.or([eb('id', '=', id), eb('hidden_in', '=', id)]))
 
-/** A turn and all turns below it, as a subquery; for a job, its own id only. */
-export const withDescendants = (db: Db | Tx, id: string) =>
+/** The ids of all turns below one, as a subquery. */
+export const descendantsOf = (db: Db | Tx, turnId: string) =>
   db
-    .withRecursive('tree(id)', (tree) =>
+    .withRecursive('tree', (tree) =>
       tree
-        .selectNoFrom(sql<string>`cast(${id} as text)`.as('id'))
+        .selectFrom('turns')
+        .select('id')
+        .where('parent_turn_id', '=', turnId)
         .unionAll(tree.selectFrom('turns').innerJoin('tree', 'turns.parent_turn_id', 'tree.id').select('turns.id')),
     )
     .selectFrom('tree')
@@ -71,8 +72,7 @@ export async function requestStopBelow(db: Db, turnId: string): Promise<string[]
   const rows = await db
     .updateTable('turns')
     .set({ cancel_requested_at: new Date().toISOString() })
-    .where('id', 'in', withDescendants(db, turnId))
-    .where('id', '<>', turnId)
+    .where('id', 'in', descendantsOf(db, turnId))
     .where('status', 'in', UNFINISHED)
     .where('cancel_requested_at', 'is', null)
     .returning('id')
