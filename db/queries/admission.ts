@@ -68,6 +68,7 @@ const selectAdmission = compiled<{ conversation_id: string; user_id: string; key
         concurrent.where('user_id', '=', parameter('user_id')).as('user'),
         concurrent.where('key_id', '=', parameter('key_id')).as('key'),
       ])
+      .where('conversations.hidden_in', 'is', null)
       .where('conversations.id', '=', parameter('conversation_id')) as unknown as Compilable<AdmissionRow>
   },
 )

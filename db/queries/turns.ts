@@ -140,9 +140,19 @@ export function finalEvent(
   usage: Usage,
   finish_reason: FinishReason | null,
   error: ErrorBody | undefined,
+  /** Of a turn that was handed over: who has answered. */
+  agent_id?: string,
 ): NewEvent {
   if (status === 'completed')
-    return { type: 'message_end', data: { id: messageId, usage, ...(finish_reason !== null && { finish_reason }) } }
+    return {
+      type: 'message_end',
+      data: {
+        id: messageId,
+        usage,
+        ...(finish_reason !== null && { finish_reason }),
+        ...(agent_id !== undefined && { agent_id }),
+      },
+    }
   if (status === 'cancelled') return { type: 'cancelled', data: { id: messageId } }
   return { type: 'error', data: error ?? { code: 'internal_error', message: 'The turn failed' } }
 }
