@@ -12,7 +12,7 @@ import { parseColumn } from '../../db/json-column.ts'
 import { findAgent, getAgentVersion, type AgentRow } from '../../db/queries/agents.ts'
 import { below, createHiddenConversation } from '../../db/queries/child-turns.ts'
 import { addLogEntry, endLogEntryOf, startLogEntry } from '../../db/queries/log.ts'
-import { countHandoffs, finishToolCall, getToolCallOrThrow, startAsk } from '../../db/queries/steps.ts'
+import { finishToolCall, getToolCallOrThrow, listHandoffs, startAsk } from '../../db/queries/steps.ts'
 import { findStartable } from '../../db/queries/turn-queue.ts'
 import { findReply, findTurn, handOver, insertTurn, isFinalStatus } from '../../db/queries/turns.ts'
 import type { ToolCallsTable, Tx, TurnsTable } from '../../db/schema.ts'
@@ -102,9 +102,9 @@ export function agentCallActivities(resources: Resources) {
         const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
         if (call.status !== 'planned') return toResult(call)
         const turn = await getTurnOrThrow(tx, input.turn_id)
-        const made = await countHandoffs(tx, turn.id)
-        const isSecond = made.steps.includes(call.step)
-        const barred = isSecond ? onlyOne() : made.steps.length >= MAX_HANDOFFS ? tooOften() : undefined
+        const made = await listHandoffs(tx, turn.id)
+        const isSecond = made.includes(call.step)
+        const barred = isSecond ? onlyOne() : made.length >= MAX_HANDOFFS ? tooOften() : undefined
         const read = await readCall(tx, call, turn, barred)
         if ('refusal' in read) return refuse(tx, show, call, read)
         const { agent, parameters } = read

@@ -56,6 +56,7 @@ export function viewTurnBriefly(context: ApiContext, turn: TurnsTable) {
     agent_id: turn.agent_id,
     user_id: turn.user_id,
     conversation_id: turn.conversation_id,
+    ...(turn.parent_turn_id !== null && { parent_turn_id: turn.parent_turn_id }),
     ...(turn.error !== null && { error: parseColumn(turnError, turn.error, turn.id) }),
     workflow: viewWorkflow(context, turn),
     created_at: turn.created_at,
@@ -110,6 +111,7 @@ function viewCall(call: ToolCallsTable) {
     parameters: parseOr(call.arguments),
     output: outputOf(call.output ?? ''),
     is_error: call.status !== 'done',
+    ...(call.child_turn_id !== null && { turn_id: call.child_turn_id }),
   }
 }
 

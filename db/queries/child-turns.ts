@@ -2,7 +2,8 @@
 // the client's turn, the root.
 import { newId } from '../../contracts/ids.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
-import { lockTurn, UNFINISHED } from './turns.ts'
+import { requestStopIn } from './stop-requests.ts'
+import { lockTurn } from './turns.ts'
 
 /** Where a turn stands below the one that a client asked for. */
 export type Below = Pick<TurnsTable, 'parent_turn_id' | 'parent_call_id' | 'root_turn_id' | 'root_call_id' | 'depth'>
@@ -67,17 +68,20 @@ export const descendantsOf = (db: Db | Tx, turnId: string) =>
     .selectFrom('tree')
     .select('id')
 
-/** Requests that all turns below one stop; its own request is in its row already. @returns their ids, to be stopped in this process */
+/**
+ * Requests that all turns below one stop; its own request is in its row already. One by one, so that no lock is held while another is
+ * waited for.
+ * @returns their ids, to be stopped in this process
+ */
 export async function requestStopBelow(db: Db, turnId: string): Promise<string[]> {
-  const rows = await db
-    .updateTable('turns')
-    .set({ cancel_requested_at: new Date().toISOString() })
+  const below = await db
+    .selectFrom('turns')
+    .select('id')
     .where('id', 'in', descendantsOf(db, turnId))
-    .where('status', 'in', UNFINISHED)
-    .where('cancel_requested_at', 'is', null)
-    .returning('id')
+    .where('finished_at', 'is', null)
     .execute()
-  return rows.map(({ id }) => id)
+  for (const { id } of below) await db.transaction().execute((tx) => requestStopIn(tx, id))
+  return below.map(({ id }) => id)
 }
 
 /** Locks turns and their roots, the newest first: a turn is locked before those above it, and concurrent callers cannot deadlock. */

@@ -177,8 +177,8 @@ export async function startAsk(
     .execute()
 }
 
-/** The steps of a turn that handed it over. */
-export async function countHandoffs(tx: Tx, turnId: string): Promise<{ steps: number[] }> {
+/** The steps in which a turn was handed over. */
+export async function listHandoffs(tx: Tx, turnId: string): Promise<number[]> {
   const rows = await tx
     .selectFrom('tool_calls')
     .select('step')
@@ -186,7 +186,7 @@ export async function countHandoffs(tx: Tx, turnId: string): Promise<{ steps: nu
     .where('agent_call', '=', 'handoff')
     .where('status', '=', 'done')
     .execute()
-  return { steps: rows.map(({ step }) => step) }
+  return rows.map(({ step }) => step)
 }
 
 /** Removes the ledger row: the tool certainly did not run, so the call may be made later. */

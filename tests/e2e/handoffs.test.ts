@@ -47,7 +47,7 @@ async function begin(content: string, conversation_id?: string) {
 
 /** Which agents were asked, by their instructions. */
 const asked = (cue: string) =>
-  stage.model.requests(cue).map(({ messages }) => /You are (\w+)/.exec(String(messages[0]!.content))?.[1])
+  stage.model.requests(cue).map(({ messages }) => /You are (\w+)/.exec(JSON.stringify(messages[0]!.content))?.[1])
 
 it(
   keeps('agents.handoff', 'the other agent goes on with its own model, instructions and tools, and sees all'),
