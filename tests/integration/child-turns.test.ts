@@ -51,9 +51,9 @@ function worker(storage: TestStorage) {
     return new MockActivityEnvironment({ workflowExecution }).run(() => work(input as never)) as Promise<T>
   }
   return {
-    begin: (turnId: string, callId?: string) => run(activities.beginAsk, turnId, callId),
-    end: (turnId: string, callId?: string) => run(activities.endAsk, turnId, callId),
-    handOver: (turnId: string, callId?: string) => run(activities.handOver, turnId, callId),
+    begin: (turnId: string, callId?: string) => run((input) => activities.beginAsk(input), turnId, callId),
+    end: (turnId: string, callId?: string) => run((input) => activities.endAsk(input), turnId, callId),
+    handOver: (turnId: string, callId?: string) => run((input) => activities.handOver(input), turnId, callId),
   }
 }
 
