@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
 import { type AgentFileFault, AgentFilesError, type LoadedAgent, loadAgentFiles } from '../../config/agent-files.ts'
 import type { ProvidersSettings } from '../../contracts/model-check.ts'
 import { VENDOR_NAMES, vendorOf } from '../../contracts/vendors.ts'
@@ -418,3 +419,11 @@ describe('other agents', () => {
       'handoffs',
     ]))
 })
+
+test.each(['../../agents', '../../examples/routing/agents', '../../examples/handoffs/agents'])(
+  'the files in %s are good',
+  (folder) => {
+    const agents = loadAgentFiles(fileURLToPath(new URL(folder, import.meta.url)), {}, OPENAI_KEY, [], MEMORY)
+    expect(agents.length).toBeGreaterThan(0)
+  },
+)
