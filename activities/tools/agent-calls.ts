@@ -33,6 +33,8 @@ interface Refusal {
   output: string
 }
 
+const CANCELLED: Refusal = { status: 'cancelled', output: 'Cancelled before it began' }
+const NOT_ASKED: Refusal = { status: 'error', output: 'The agent could not be asked. Nothing was done.' }
 const LOST = { code: 'internal_error' as const, message: 'The turn of the agent that was asked was lost' }
 
 export function agentCallActivities(resources: Resources) {
@@ -78,8 +80,9 @@ export function agentCallActivities(resources: Resources) {
         const tokens = tokensOf(child)
         if (call.status !== 'planned' && call.status !== 'started') return { ...toResult(call), ...tokens }
         if (!child) {
-          await finishToolCall(tx, call.turn_id, call.call_id, 'cancelled', 'Cancelled before it began')
-          return { ...refOf(call), outcome: 'cancelled' }
+          const { cancel_requested_at } = await getTurnOrThrow(tx, input.turn_id)
+          const refusal = cancel_requested_at === null ? NOT_ASKED : CANCELLED
+          return refuse(tx, show, call, { refusal, parameters: call.arguments })
         }
         const { status, text } = await answerOf(tx, child)
         const output = shorten(text, tool_output_characters)
@@ -144,8 +147,7 @@ async function readCall(
   const read = readArguments({ name: call.name, parameters }, call.arguments)
   if ('fault' in read) return { refusal: { status: 'invalid', output: read.fault }, parameters: call.arguments }
   const given = read.parameters
-  if (turn.cancel_requested_at !== null)
-    return { refusal: { status: 'cancelled', output: 'Cancelled before it began' }, parameters: given }
+  if (turn.cancel_requested_at !== null) return { refusal: CANCELLED, parameters: given }
   if (barred !== undefined) return { refusal: { status: 'error', output: barred }, parameters: given }
   const agent = call.to_agent === null ? undefined : await findAgent(tx, call.to_agent)
   if (agent) return { agent, parameters: given }

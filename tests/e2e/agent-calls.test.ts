@@ -2,6 +2,7 @@
 import { afterEach, beforeAll, expect, it } from 'vitest'
 import { HeldReply } from '../support/held-reply.ts'
 import { FAULTY, NODE } from '../support/mcp-servers.ts'
+import { runningTimers } from '../support/running-timers.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
@@ -225,6 +226,37 @@ it(keeps('agents.cancel', 'a turn that was asked for can be cancelled alone, and
   expect(toldTo(cue)).toEqual([expect.stringContaining('was stopped')])
 })
 
+it(keeps('agents.cancel', 'a message that interrupts stops the turns below too'), async () => {
+  const asked = stage.model.script({ say: manyWords('slow', 40), held: new HeldReply() })
+  const { stream, turn_id, conversation_id } = await begin(stage.model.script({ call: [ask('writer', asked)] }))
+  await expect.poll(() => stage.model.calls(asked), { interval: 10 }).toBe(1)
+  const more = { agent: 'leader', conversation_id, on_busy: 'interrupt' }
+  const next = await stage.chat(api.url, stage.model.script({ say: 'Next.' }), more)
+  expect((await next.untilFinal()).type).toBe('message_end')
+  expect(stream.final?.type).toBe('cancelled')
+  expect(await below(turn_id)).toMatchObject([{ status: 'cancelled' }])
+})
+
+it(
+  keeps('agents.fails', 'an agent that was deleted meanwhile is told to the model, and not offered again'),
+  async () => {
+    const held = new HeldReply(1)
+    const cue = stage.model.script(
+      { say: manyWords('wait', 40), held, call: [ask('writer', 'Hello?')] },
+      { say: 'Alone.' },
+    )
+    const { stream } = await begin(cue)
+    await stream.waitFor('content')
+    await stage.write([`update agents set deleted_at = 'now' where id = 'writer'`])
+    held.release()
+    expect((await stream.untilFinal()).type).toBe('message_end')
+    await stage.write([`update agents set deleted_at = null where id = 'writer'`])
+    expect(toldTo(cue)).toEqual([expect.stringContaining("no agent 'writer'")])
+    const offered = stage.model.requests(cue).map(({ tools }) => tools!.map((tool) => tool.function.name))
+    expect(offered.map((names) => names.includes('ask_writer'))).toEqual([true, false])
+  },
+)
+
 it(keeps('agents.approval', 'what a turn below waits for is shown and decided at the root'), async () => {
   const counting = stage.model.script(
     { call: [{ name: 'faulty__count', arguments: { label: 'approved below' } }] },
@@ -245,6 +277,9 @@ it(keeps('agents.approval', 'what a turn below waits for is shown and decided at
   const { body } = await stage.call(api.url, '/api/v1/approvals?status=waiting')
   expect(body.approvals).toMatchObject([{ id: required.id, turn_id, agent_id: 'writer' }])
   expect(stage.counted()).not.toContain('approved below')
+  // No time passes for any of them.
+  for (const { id } of [{ id: turn_id }, ...(await below(turn_id))])
+    await expect.poll(() => runningTimers(stage, String(id))).toEqual([])
   const path = `/api/v1/turns/${turn_id}/approvals/${required.id}`
   const decided = await stage.call(api.url, path, { body: { decision: 'approve' } })
   expect([decided.status, decided.body.turn_id]).toEqual([200, turn_id])
