@@ -8,6 +8,7 @@ import { parseExact } from '../../contracts/exact-json.ts'
 import { logError, logInput, logOutput, logUsage, turnError, turnUsage } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { listApprovalsOfTurn } from '../../db/queries/approvals.ts'
+import { requestStopBelow } from '../../db/queries/child-turns.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { listLogOfTurn, listLogStates, readLogEntries } from '../../db/queries/log.ts'
 import { lockConversation, parseAttachments } from '../../db/queries/conversations.ts'
@@ -61,6 +62,7 @@ export function viewTurnBriefly(context: ApiContext, turn: TurnsTable) {
     agent_id: turn.agent_id,
     user_id: turn.user_id,
     conversation_id: turn.conversation_id,
+    ...(turn.parent_turn_id !== null && { parent_turn_id: turn.parent_turn_id }),
     ...(turn.error !== null && { error: parseColumn(turnError, turn.error, turn.id) }),
     workflow: viewWorkflow(context, turn),
     created_at: turn.created_at,
@@ -116,6 +118,7 @@ export function viewCall(call: ToolCallsTable) {
     parameters: parseOr(call.arguments),
     output: outputOf(call.output ?? ''),
     is_error: call.status !== 'done',
+    ...(call.child_turn_id !== null && { turn_id: call.child_turn_id }),
   }
 }
 
@@ -164,9 +167,15 @@ export async function cancelTurn(context: ApiContext, { id, conversation_id }: T
     return finishTurn(tx, { turn_id: id, conversation_id, status: 'cancelled' })
   })
   if (ended) return storage.events.publish(id, ended.events)
+  await stopBelow(storage, id)
   storage.stops.stop(id)
   await stopTurn(context, id)
   await waitForEnd(context, id, AbortSignal.timeout(STOP_WAIT_MS))
+}
+
+/** Stops at once what the turn has asked other agents for; Temporal's cancellation of the turn reaches it too, later. */
+export async function stopBelow({ db, stops }: ApiContext['storage'], turnId: string): Promise<void> {
+  for (const id of await requestStopBelow(db, turnId)) stops.stop(id)
 }
 
 /** Throws the error of a failed turn for its waiting caller; otherwise does nothing. @throws MuxiError */

@@ -66,7 +66,7 @@ function titleOf(text: string): string | null {
 }
 
 export async function findConversation(db: Db | Tx, id: string): Promise<ConversationView | undefined> {
-  const row = await selectViews(db).where('id', '=', id).executeTakeFirst()
+  const row = await selectViews(db).where('id', '=', id).where('hidden_in', 'is', null).executeTakeFirst()
   return row && toView(row)
 }
 
@@ -94,6 +94,7 @@ export async function createConversation(db: Db | Tx, conversation: NewConversat
     default_for: null,
     archived: 0,
     created_at: new Date().toISOString(),
+    hidden_in: null,
   }
   await db.insertInto('conversations').values(row).execute()
   return toView({ ...row, last_message_at: null, first_message: null })
@@ -138,7 +139,7 @@ export async function listConversations(
     cursor?: string | undefined
   },
 ): Promise<ConversationView[]> {
-  let query = selectViews(db).orderBy('id', 'desc').limit(filter.limit)
+  let query = selectViews(db).where('hidden_in', 'is', null).orderBy('id', 'desc').limit(filter.limit)
   if (filter.user_id !== undefined) query = query.where('user_id', '=', filter.user_id)
   if (filter.agent_id !== undefined) query = query.where('agent_id', '=', filter.agent_id)
   if (filter.archived !== undefined) query = query.where('archived', '=', filter.archived ? 1 : 0)
@@ -167,9 +168,18 @@ export interface DeletedConversation {
 }
 
 /**
- * Deletes a conversation with its messages, turns, events and memories. The caller has checked that no turn runs.
+ * Deletes a conversation with its messages, turns, events and memories, and those that are hidden in it. The caller has checked that
+ * no turn runs.
  */
 export async function deleteConversation(tx: Tx, id: string): Promise<DeletedConversation> {
+  const hidden = await tx.selectFrom('conversations').select('id').where('hidden_in', '=', id).execute()
+  const documents: string[] = []
+  for (const { id: each } of hidden) documents.push(...(await deleteOne(tx, each)).documents)
+  const deleted = await deleteOne(tx, id)
+  return { ...deleted, documents: [...deleted.documents, ...documents] }
+}
+
+async function deleteOne(tx: Tx, id: string): Promise<DeletedConversation> {
   const remembered = await deleteMemories(tx, { conversation_id: id })
   const conversation = await tx.selectFrom('conversations').select('user_id').where('id', '=', id).executeTakeFirst()
   if (conversation) await forgetRecalled(tx, conversation.user_id, id)

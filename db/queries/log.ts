@@ -75,6 +75,21 @@ export async function endLogEntry(db: Db | Tx, id: string, end: LogEnd): Promise
   await updateEnded(db, { id, ...columnsOf(end) })
 }
 
+/** Closes the entry of an activity, by its place. */
+export async function endLogEntryOf(
+  tx: Tx,
+  { workflow_id, activity_id }: Pick<LogStart, 'workflow_id' | 'activity_id'>,
+  end: LogEnd,
+): Promise<void> {
+  const entry = await tx
+    .selectFrom('log_entries')
+    .select('id')
+    .where('workflow_id', '=', workflow_id)
+    .where('activity_id', '=', activity_id)
+    .executeTakeFirst()
+  if (entry) await endLogEntry(tx, entry.id, end)
+}
+
 const updateEnded = compiled<ReturnType<typeof columnsOf> & { id: string }>(
   (db, parameter) =>
     db

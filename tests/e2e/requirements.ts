@@ -262,6 +262,20 @@ export const REQUIREMENTS = {
     'An MCP server that wants a sign-in before it lists its tools says where an operator signs in',
   'mcp.sign-in.call':
     'A call waits for its user to sign in, whichever processes are restarted meanwhile, and is made once',
+  'agents.ask':
+    'An agent asks another as a tool: a turn of its own in a hidden conversation, whose answer is the result',
+  'agents.usage': 'The usage of a turn includes that of the turns below it, and its log names them',
+  'agents.hidden': 'The conversations in which agents answer each other are in no list, export or statistic',
+  'agents.depth': 'Agents ask each other a bounded number of levels deep, and the model is told where that ends',
+  'agents.parallel': 'Agents that are asked in one step answer in parallel, beside other tools',
+  'agents.fails': 'The failure of an agent that is asked is an error result, and the turn goes on',
+  'agents.cancel': 'Cancelling a turn stops the turns below it at any depth; one below can be cancelled alone',
+  'agents.approval': 'What turns below wait for is shown, listed and decided at the root, which waits meanwhile',
+  'agents.worker-killed': 'Whatever is killed while an agent is asked, it answers once and nothing finished runs twice',
+  'agents.deleted': 'What agents asked each other is deleted with the conversation and with the user',
+  'agents.handoff': 'A turn that is handed over is answered by the other agent, in the same turn and conversation',
+  'agents.handoff-bound': 'A turn is handed over a bounded number of times, and the model is told where that ends',
+
   'mcp.sign-in.user': 'Each user calls an MCP server with tokens of their own',
   'mcp.sign-in.refresh': 'A token that has ended is renewed once for all calls that want it',
   'mcp.sign-in.more': 'A call that wants more rights asks for a sign-in that gives them',
