@@ -3,6 +3,9 @@ import { findEmbeddings, hashOf, storeEmbeddings } from '../db/queries/embedding
 import type { Db } from '../db/schema.ts'
 import type { Embedder } from '../providers/embedder.ts'
 
+/** Texts that are embedded and stored before the next ones: what was paid for is kept when the rest takes too long. */
+const STORED_AT_ONCE = 100
+
 export async function embedOnce(
   db: Db,
   embedder: Embedder,
@@ -15,9 +18,14 @@ export async function embedOnce(
   const missing = new Map(
     texts.map((text, index) => [hashes[index]!, text]).filter(([hash]) => !known.has(hash!)) as [string, string][],
   )
-  if (missing.size > 0) {
-    const embedded = await embedder.embed([...missing.values()], signal)
-    const made = new Map([...missing.keys()].map((hash, index) => [hash, embedded[index]!]))
+  const left = [...missing]
+  while (left.length > 0) {
+    const batch = left.splice(0, STORED_AT_ONCE)
+    const embedded = await embedder.embed(
+      batch.map(([, text]) => text),
+      signal,
+    )
+    const made = new Map(batch.map(([hash], index) => [hash, embedded[index]!]))
     await storeEmbeddings(db, embedder.model, made)
     for (const [hash, vector] of made) known.set(hash, vector)
   }

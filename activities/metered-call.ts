@@ -1,7 +1,7 @@
 // What all model calls share: the estimate, the usage row, and the meaning of the finish reason.
 import { isTokenCount, textOf, type TokenUsage } from '../contracts/model-messages.ts'
-import { completeUsage, estimateTokens, insertUsage, type SpentTokens } from '../db/queries/usage.ts'
-import type { Db } from '../db/schema.ts'
+import { completeUsage, deleteUsage, estimateTokens, insertUsage, type SpentTokens } from '../db/queries/usage.ts'
+import type { Db, Tx } from '../db/schema.ts'
 import { ProviderFailure } from '../providers/failure.ts'
 import type { GenerateRequest, GenerateResult, Provider } from '../providers/provider.ts'
 import type { ChainModel } from '../providers/registry.ts'
@@ -31,6 +31,32 @@ export function spentBy(
   const cost_usd = known.costOf(tokens)
   const estimated = !isTokenCount(input_tokens) || !isTokenCount(output_tokens)
   return { ...tokens, ...(cost_usd !== undefined && { cost_usd }), estimated }
+}
+
+/**
+ * What a call came to that failed: nothing is known of its last request, those before it were counted.
+ * @param estimate of the last request
+ * @returns undefined when nothing was sent
+ */
+export function spentByFailure(
+  model: Pick<ChainModel, 'known'>,
+  failure: unknown,
+  estimate: TokenUsage,
+): SpentTokens | undefined {
+  const { spent, isUnsent } = failure instanceof ProviderFailure ? failure : {}
+  if (isUnsent) return spent && spentBy(model, spent, { input_tokens: 0, output_tokens: 0 })
+  const { input_tokens = 0, output_tokens = 0, cached_tokens, cache_write_tokens } = spent ?? {}
+  return spentBy(
+    model,
+    { cached_tokens, cache_write_tokens },
+    { input_tokens: input_tokens + estimate.input_tokens, output_tokens: output_tokens + estimate.output_tokens },
+  )
+}
+
+/** Completes the usage row of a call. @param spent undefined of a call that sent nothing, whose row is deleted */
+export async function settleUsage(db: Db | Tx, usageId: string, spent: SpentTokens | undefined): Promise<void> {
+  if (spent) await completeUsage(db, usageId, spent)
+  else await deleteUsage(db, usageId)
 }
 
 /**
@@ -84,7 +110,7 @@ export async function callMetered(
     input_tokens,
   })
   let said = ''
-  let result: GenerateResult | undefined
+  let result: GenerateResult
   try {
     result = await provider.generate(
       request,
@@ -94,10 +120,15 @@ export async function callMetered(
       },
       signal,
     )
-  } finally {
-    const estimate = { input_tokens, output_tokens: estimateTokens(said) }
-    await completeUsage(db, usageId, spentBy(model, result?.usage ?? {}, estimate))
+  } catch (error) {
+    await settleUsage(db, usageId, spentByFailure(model, error, estimate()))
+    throw error
   }
+  await completeUsage(db, usageId, spentBy(model, result.usage, estimate()))
   const { finish_reason, usage } = usableReply(result, provider.name)
   return { text: said.trim(), finish_reason, usage }
+
+  function estimate(): TokenUsage {
+    return { input_tokens, output_tokens: estimateTokens(said) }
+  }
 }

@@ -14,7 +14,6 @@ import {
   addUsage,
   completeUsage,
   countRequests,
-  deleteUsage,
   estimateTokens,
   insertUsage,
   totalUsage,
@@ -25,7 +24,7 @@ import { ProviderFailure } from '../../providers/failure.ts'
 import type { GenerateResult } from '../../providers/provider.ts'
 import type { ChainModel } from '../../providers/registry.ts'
 import { checkRequests, isActivityFailure, overtaken, toInternalFailure, toModelFailure } from '../failures.ts'
-import { ATTEMPTS_A_MODEL, spentBy } from '../metered-call.ts'
+import { ATTEMPTS_A_MODEL, settleUsage, spentBy, spentByFailure } from '../metered-call.ts'
 import { planCalls, toStoredParts } from './plan-calls.ts'
 import { storeRecalled } from './recall.ts'
 import type { StepPrompt } from './step-prompt.ts'
@@ -100,6 +99,7 @@ export async function beginAttempt(
         step,
         messages: prompt.request.messages.length,
         ...(prompt.left_out > 0 && { left_out: prompt.left_out }),
+        ...(prompt.without_material && { without_material: true }),
         ...(model.known.context_window !== undefined && { context_window: model.known.context_window }),
       },
     })
@@ -222,18 +222,10 @@ export async function closeAttempt(
   content: string,
   reason: unknown,
 ): Promise<number> {
-  const before = reason instanceof ProviderFailure ? (reason.spent ?? {}) : {}
-  // Nothing is known of the request that failed; what was sent before it was counted.
-  const { input_tokens: sent = 0, output_tokens: said = 0, cached_tokens, cache_write_tokens } = before
-  const spent = spentBy(
-    model,
-    { cached_tokens, cache_write_tokens },
-    { input_tokens: sent + input_tokens, output_tokens: said + estimateTokens(content) },
-  )
+  const spent = spentByFailure(model, reason, { input_tokens, output_tokens: estimateTokens(content) })
   return db.transaction().execute(async (tx) => {
     const failedBefore = await countAttempts(tx, workflowIdOfActivity(), activityInfo().activityId, 'failed')
-    if (reason instanceof ProviderFailure && reason.isUnsent) await deleteUsage(tx, attempt.usageId)
-    else await completeUsage(tx, attempt.usageId, spent)
+    await settleUsage(tx, attempt.usageId, spent)
     await endLogEntry(tx, attempt.logId, {
       status: statusOf(reason),
       duration_ms: performance.now() - attempt.startedAt,

@@ -193,6 +193,7 @@ function brief({ document, page, similarity, content }: Passage) {
   return { document, page, similarity: Number(similarity.toFixed(3)), content: content.slice(0, 200) }
 }
 
-function briefMemory({ message_id, role, from, similarity, content }: RecalledMemory) {
-  return { message_id, role, from, similarity: Number(similarity.toFixed(3)), content: content.slice(0, 200) }
+/** Without the words: they may be of a conversation that is deleted before this log. */
+function briefMemory({ message_id, role, from, similarity }: RecalledMemory) {
+  return { message_id, role, from, similarity: Number(similarity.toFixed(3)) }
 }

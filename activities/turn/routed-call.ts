@@ -2,13 +2,15 @@
 import { ProviderFailure } from '../../providers/failure.ts'
 import type { GenerateRequest, Provider } from '../../providers/provider.ts'
 import type { ChainModel, ModelRegistry } from '../../providers/registry.ts'
-import { modelKey } from '../../providers/registry.ts'
+import { watchedOf } from '../../providers/registry.ts'
 
 /** Tokens of a reply, for the cost of a call before it is made. */
 const USUAL_REPLY = 1_000
 
 interface Routed {
   model: ChainModel
+  /** The agent's own key, when it has one. */
+  api_key: string | undefined
   /** Whether no model of the chain is left after it. */
   isLast: boolean
   request: GenerateRequest
@@ -20,7 +22,7 @@ interface Routed {
 export function routedCall(
   provider: Provider,
   { health }: Pick<ModelRegistry, 'health'>,
-  { model, isLast, request, input_tokens }: Routed,
+  { model, api_key, isLast, request, input_tokens }: Routed,
 ): Provider {
   const { max_cost_usd, max_first_token_ms, known } = model
   const cost = known.costOf({ input_tokens, output_tokens: request.max_output_tokens ?? USUAL_REPLY })
@@ -33,7 +35,7 @@ export function routedCall(
     )
   // The last one is asked whatever its state: there is no other.
   if (isLast) return provider
-  if (!health.admits(modelKey(model)))
+  if (!health.admits(watchedOf(model, api_key)))
     return refusing(provider.name, 'retry', 'was not asked: it has failed several times in a row')
   return max_first_token_ms === undefined ? provider : withinFirstToken(provider, max_first_token_ms)
 }

@@ -3,7 +3,7 @@ import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { MuxiError } from '../../contracts/failures.ts'
 import { AUTO } from '../../contracts/routing.ts'
-import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
+import { AgentFilterSchema, AgentIdSchema } from '../../contracts/schemas/agent.ts'
 import { ConversationIdSchema, UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
@@ -65,7 +65,7 @@ export function conversationRoutes(context: ApiContext) {
       },
       {
         query: Type.Object(
-          { ...pageFields, user_id: Type.Optional(UserIdSchema), agent_id: Type.Optional(AgentIdSchema) },
+          { ...pageFields, user_id: Type.Optional(UserIdSchema), agent_id: Type.Optional(AgentFilterSchema) },
           closed,
         ),
         scope: 'chat',

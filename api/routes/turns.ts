@@ -2,7 +2,7 @@
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { TurnIdSchema, UserIdSchema } from '../../contracts/schemas/chat.ts'
-import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
+import { AgentFilterSchema } from '../../contracts/schemas/agent.ts'
 import { ApprovalIdSchema, DecisionSchema } from '../../contracts/schemas/approvals.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { resumeHeaders } from '../../contracts/schemas/streams.ts'
@@ -41,7 +41,7 @@ export function turnRoutes(context: ApiContext) {
           {
             ...pageFields,
             status: Type.Optional(StatusSchema),
-            agent_id: Type.Optional(AgentIdSchema),
+            agent_id: Type.Optional(AgentFilterSchema),
             user_id: Type.Optional(UserIdSchema),
           },
           { additionalProperties: false },

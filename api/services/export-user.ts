@@ -1,10 +1,19 @@
-// Everything that is stored of a user as one JSON document, written row by row.
+// What is stored of a user as one JSON document, written row by row.
 import { Readable } from 'node:stream'
 import { findContextMemory } from '../../db/queries/context-memory.ts'
-import { listConversations, listMessages } from '../../db/queries/conversations.ts'
+import { turnError, turnUsage } from '../../db/columns.ts'
+import { parseColumn } from '../../db/json-column.ts'
+import { listConversations, parseAttachments, type ConversationView } from '../../db/queries/conversations.ts'
+import { listExported } from '../../db/queries/exports.ts'
 import { listFilesOf } from '../../db/queries/files.ts'
+import { listJobs } from '../../db/queries/jobs.ts'
 import { listMemoriesOf } from '../../db/queries/memories.ts'
+import type { ApprovalRow } from '../../db/queries/approvals.ts'
+import type { ToolCallsTable, TurnsTable } from '../../db/schema.ts'
+import { viewApproval } from './approvals.ts'
 import type { ApiContext } from './context.ts'
+import { viewJob } from './jobs.ts'
+import { viewCall } from './turns.ts'
 
 const PAGE = 100
 
@@ -21,7 +30,7 @@ export function exportUser(context: ApiContext, userId: string): Response {
   })
 }
 
-async function* documentOf(context: ApiContext, userId: string): AsyncGenerator<Buffer> {
+async function* documentOf(context: ApiContext, userId: string): AsyncGenerator<string> {
   const { db } = context.storage
   const known = await findContextMemory(db, userId)
   const head = {
@@ -30,38 +39,87 @@ async function* documentOf(context: ApiContext, userId: string): AsyncGenerator<
     context_memory: known?.knowledge ?? {},
     provenance: known?.sources ?? {},
   }
-  yield Buffer.from(JSON.stringify(head).slice(0, -1))
+  yield openObject(head)
   yield* listOf('conversations', conversationsOf(context, userId))
-  yield* listOf('memories', memoriesOf(context, userId))
-  yield* listOf('files', filesOf(context, userId))
-  yield Buffer.from('}\n')
+  yield* listOf('memories', each(memoriesOf(context, userId)))
+  yield* listOf('files', each(filesOf(context, userId)))
+  yield* listOf('jobs', each(jobsOf(context, userId)))
+  yield '}\n'
 }
 
-async function* listOf(name: string, items: AsyncIterable<object>): AsyncGenerator<Buffer> {
-  yield Buffer.from(`,\n"${name}": [`)
+/** An object that more members follow. */
+function openObject(head: object): string {
+  return JSON.stringify(head).slice(0, -1)
+}
+
+/** A member whose value is a list. @param items the texts of an item each, in pieces */
+async function* listOf(name: string, items: AsyncIterable<AsyncIterable<string>>): AsyncGenerator<string> {
+  yield `,\n"${name}": [`
   let separator = ''
   for await (const item of items) {
-    yield Buffer.from(`${separator}${JSON.stringify(item)}`)
+    if (separator !== '') yield separator
+    yield* item
     separator = ',\n'
   }
-  yield Buffer.from(']')
+  yield ']'
 }
 
-async function* conversationsOf({ storage: { db } }: ApiContext, user_id: string) {
+async function* each(items: AsyncIterable<object>): AsyncGenerator<AsyncGenerator<string>> {
+  for await (const item of items) yield pieceOf(item)
+}
+
+async function* pieceOf(item: object): AsyncGenerator<string> {
+  yield JSON.stringify(item)
+}
+
+async function* conversationsOf(context: ApiContext, user_id: string): AsyncGenerator<AsyncGenerator<string>> {
   for (let cursor: string | undefined; ;) {
-    const conversations = await listConversations(db, { user_id, limit: PAGE, cursor })
-    for (const conversation of conversations) {
-      const messages = []
-      for (let before: string | undefined; ;) {
-        const some = await listMessages(db, conversation.id, PAGE, before)
-        messages.unshift(...some.toReversed())
-        before = some.at(-1)?.id
-        if (some.length < PAGE) break
-      }
-      yield { ...conversation, messages }
-    }
+    const conversations = await listConversations(context.storage.db, { user_id, limit: PAGE, cursor })
+    for (const conversation of conversations) yield conversationOf(context, conversation)
     cursor = conversations.at(-1)?.id
     if (conversations.length < PAGE) return
+  }
+}
+
+async function* conversationOf(context: ApiContext, conversation: ConversationView): AsyncGenerator<string> {
+  yield openObject(conversation)
+  yield* listOf('messages', each(messagesOf(context, conversation.id)))
+  yield '}'
+}
+
+async function* messagesOf({ storage: { db } }: ApiContext, conversationId: string) {
+  for (let after: string | undefined; ;) {
+    const exported = await listExported(db, conversationId, PAGE, after)
+    for (const { message, turn, calls, approvals } of exported) {
+      const { id, turn_id, role, content, status, created_at } = message
+      yield {
+        id,
+        turn_id,
+        role,
+        content,
+        status,
+        attachments: parseAttachments(message.attachments, id),
+        created_at,
+        ...(turn && { turn: viewExported(turn, calls, approvals) }),
+      }
+    }
+    after = exported.at(-1)?.message.id
+    if (exported.length < PAGE) return
+  }
+}
+
+function viewExported(turn: TurnsTable, calls: ToolCallsTable[], approvals: ApprovalRow[]) {
+  const { id, status, agent_id, finish_reason, routing_confidence, finished_at } = turn
+  return {
+    status,
+    agent_id,
+    finish_reason,
+    routing_confidence,
+    usage: parseColumn(turnUsage, turn.usage, id) ?? null,
+    error: parseColumn(turnError, turn.error, id) ?? null,
+    finished_at,
+    tool_calls: calls.map(viewCall),
+    approvals: approvals.map(viewApproval),
   }
 }
 
@@ -77,4 +135,13 @@ async function* memoriesOf({ storage: { db } }: ApiContext, userId: string) {
 async function* filesOf({ storage: { db } }: ApiContext, userId: string) {
   for (const { id, name, type, size, sha256, created_at } of await listFilesOf(db, userId))
     yield { id, name, type, size: Number(size), sha256, created_at, content: `/api/v1/files/${id}/content` }
+}
+
+async function* jobsOf(context: ApiContext, user_id: string) {
+  for (let cursor: string | undefined; ;) {
+    const jobs = await listJobs(context.storage.db, { user_id, limit: PAGE, cursor })
+    for (const job of jobs) yield { ...viewJob(context, job), text: `/api/v1/jobs/${job.id}/text?format=md` }
+    cursor = jobs.at(-1)?.id
+    if (jobs.length < PAGE) return
+  }
 }

@@ -101,7 +101,8 @@ export async function viewReply({ storage: { db } }: ApiContext, turn: TurnsTabl
   }
 }
 
-function viewCall(call: ToolCallsTable) {
+/** A tool call as it stands in a reply. */
+export function viewCall(call: ToolCallsTable) {
   return {
     id: call.call_id,
     name: call.tool ?? call.name,

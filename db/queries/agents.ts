@@ -179,9 +179,16 @@ export interface AgentStats {
 /** How much an agent is used; messages of people and of the agent both count. */
 export async function getAgentStats(db: Db, id: string): Promise<AgentStats> {
   const conversations = await db
-    .selectFrom('conversations')
+    .selectFrom(
+      db
+        .selectFrom('conversations')
+        .select(['id', 'user_id'])
+        .where('agent_id', '=', id)
+        // Those of the orchestrator in which it was chosen.
+        .union(db.selectFrom('turns').select(['conversation_id as id', 'user_id']).where('agent_id', '=', id))
+        .as('used'),
+    )
     .select((eb) => [eb.fn.countAll().as('n'), eb.fn.count('user_id').distinct().as('users')])
-    .where('agent_id', '=', id)
     .executeTakeFirstOrThrow()
   const messages = await db
     .selectFrom('messages')

@@ -7,6 +7,7 @@ import { differencesOf } from '../dialect.ts'
 import type { ConversationsTable, Db, Tx } from '../schema.ts'
 import { deleteJobsOf } from './jobs.ts'
 import { deleteMemories } from './memories.ts'
+import { forgetRecalled } from './recalls.ts'
 import type { Attachment } from './turns.ts'
 
 export interface ConversationView {
@@ -125,6 +126,8 @@ export interface DeletedConversation {
  */
 export async function deleteConversation(tx: Tx, id: string): Promise<DeletedConversation> {
   const remembered = await deleteMemories(tx, { conversation_id: id })
+  const conversation = await tx.selectFrom('conversations').select('user_id').where('id', '=', id).executeTakeFirst()
+  if (conversation) await forgetRecalled(tx, conversation.user_id, id)
   const documents = [...(await deleteJobsOf(tx, id)), ...remembered.documents]
   const turns = tx.selectFrom('turns').select('id').where('conversation_id', '=', id)
   for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams'] as const) {

@@ -3,7 +3,7 @@ import { memoryScope } from '../../contracts/memory.ts'
 import type { Db, JobsTable, TurnsTable, Tx } from '../schema.ts'
 import { deleteContextMemory } from './context-memory.ts'
 import { deleteJobs } from './jobs.ts'
-import { deleteMemories } from './memories.ts'
+import { deleteMemories, type MemoryOwner } from './memories.ts'
 
 /** Turns of a user that have not ended: those that wait first, because they end at once. */
 export function listUnfinishedTurns(db: Db, userId: string): Promise<TurnsTable[]> {
@@ -42,31 +42,33 @@ export interface IndexedDocument {
   passages: string[]
 }
 
-/** Documents of the index: of a conversation, or of everything else of a user. */
+/** Documents of the index: of a conversation, of everything else of a user, or of what an agent remembers of a user. */
 export async function listDocumentsOf(
   db: Db,
-  of: { conversation_id: string } | { user_id: string },
+  of: { conversation_id: string } | { user_id: string } | MemoryOwner,
 ): Promise<IndexedDocument[]> {
-  const jobs = db.selectFrom('jobs').select('document_id as id')
-  const [own, remembered] =
-    'conversation_id' in of
-      ? [
-          jobs.where('conversation_id', '=', of.conversation_id),
-          db.selectFrom('memories').select('id').where('conversation_id', '=', of.conversation_id),
-        ]
-      : [
-          jobs.where('user_id', '=', of.user_id),
-          // Also what an interrupted deletion has left.
-          db.selectFrom('documents').select('id').where('scope', '=', memoryScope(of.user_id)),
-        ]
   const rows = await db
     .selectFrom('chunks')
     .select(['document_id', 'content'])
-    .where((eb) => eb.or([eb('document_id', 'in', own), eb('document_id', 'in', remembered)]))
+    .where((eb) => eb.or(documentsOf(db, of).map((ids) => eb('document_id', 'in', ids))))
     .execute()
   return [...Map.groupBy(rows, ({ document_id }) => document_id)].map(([id, chunks]) => {
     return { id, passages: chunks.map(({ content }) => content) }
   })
+}
+
+function documentsOf(db: Db, of: { conversation_id: string } | { user_id: string } | MemoryOwner) {
+  const jobs = db.selectFrom('jobs').select('document_id as id')
+  const memories = db.selectFrom('memories').select('id')
+  if ('conversation_id' in of)
+    return [
+      jobs.where('conversation_id', '=', of.conversation_id),
+      memories.where('conversation_id', '=', of.conversation_id),
+    ]
+  if ('agent_id' in of) return [memories.where('user_id', '=', of.user_id).where('agent_id', '=', of.agent_id)]
+  // Also what an interrupted deletion has left.
+  const scope = memoryScope(of.user_id)
+  return [jobs.where('user_id', '=', of.user_id), db.selectFrom('documents').select('id').where('scope', '=', scope)]
 }
 
 export interface DeletedRows {
@@ -78,8 +80,18 @@ export interface DeletedRows {
   fields: string[]
 }
 
-/** Deletes what is stored of a user besides conversations and files. The caller removes the documents from the index. */
-export async function deleteRowsOf(tx: Tx, userId: string): Promise<DeletedRows> {
+/**
+ * Deletes what is stored of a user besides conversations and files. The caller removes the documents from the index.
+ * @returns undefined, with nothing deleted, while the user has a conversation
+ */
+export async function deleteRowsOf(tx: Tx, userId: string): Promise<DeletedRows | undefined> {
+  const conversation = await tx
+    .selectFrom('conversations')
+    .select('id')
+    .where('user_id', '=', userId)
+    .limit(1)
+    .execute()
+  if (conversation.length > 0) return undefined
   const memories = await deleteMemories(tx, { user_id: userId })
   const fields = await deleteContextMemory(tx, userId)
   const own = tx.selectFrom('jobs').select('id').where('user_id', '=', userId)

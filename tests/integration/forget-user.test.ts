@@ -202,5 +202,27 @@ for (const dialect of dialects) {
       const again = await forgetUser(context as unknown as ApiContext, USER)
       expect(again).toMatchObject({ conversations: 0, memories: 0, files: 0, jobs: 0 })
     })
+
+    it('forgets what is said meanwhile as a whole', async () => {
+      const storage = await (await dialect.fresh()).open()
+      await addRememberingAgent(storage)
+      await live(storage, USER)
+      let comes = true
+      const discard = async (id: string) => {
+        await storage.vectors.discard(id)
+        const left = await storage.db.selectFrom('conversations').select('id').where('user_id', '=', USER).execute()
+        if (!comes || left.length > 0) return
+        comes = false
+        const conversation_id = await ensureDefaultConversation(storage.db, 'agent', USER)
+        await say(storage, conversation_id, { content: `The ${SECRET_WORD} again.`, user_id: USER })
+      }
+      const vectors = { discard }
+      const { client } = engine([])
+      const log = pino({ level: 'silent' })
+      const context = { storage, vectors, client, namespace: 'default', log } as unknown as ApiContext
+      expect(await forgetUser(context, USER)).toMatchObject({ conversations: 2, messages: 6 })
+      const rows = await dump(storage)
+      for (const [table, text] of rows) if (!KEPT.includes(table)) expect(text, table).not.toContain(SECRET_WORD)
+    })
   })
 }

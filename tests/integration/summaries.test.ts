@@ -76,6 +76,18 @@ for (const dialect of dialects) {
       await embedOnce(db, { ...embedder, isCostly: false }, ['bb'], signal)
       expect(asked).toEqual([['a', 'bb'], ['ccc'], ['bb'], ['bb']])
 
+      const many = Array.from({ length: 250 }, (_, index) => `text ${index}`)
+      const failing: Embedder = {
+        ...embedder,
+        model: 'openai:third@2',
+        embed: (texts, each) =>
+          texts.includes('text 249') ? Promise.reject(new Error('Too late')) : embedder.embed(texts, each),
+      }
+      await expect(embedOnce(db, failing, many, signal)).rejects.toThrow('Too late')
+      asked.splice(0)
+      await embedOnce(db, { ...embedder, model: failing.model }, many, signal)
+      expect(asked.flat(), 'what was made before the failure').toHaveLength(50)
+
       const old = new Date(Date.now() - 40 * 86_400_000).toISOString()
       await db
         .updateTable('embeddings')
