@@ -14,6 +14,8 @@ const LOAD_MS = 120_000
 const MOST_CORES = 4
 /** Leaves some for the rest of the process. */
 const CORES = Math.max(1, Math.min(MOST_CORES, Math.floor(availableParallelism() / 2)))
+/** Measured with LoCoMo (docs/benchmarks.md), on half of its conversations: models that tell questions apart are trained to search. */
+const MESSAGE_WEIGHT = { search: 0.3, similarity: 0.1 }
 const provider = 'local-model'
 
 interface Job extends EmbedText, PromiseWithResolvers<Float32Array> {}
@@ -27,12 +29,14 @@ export async function openOnnxEmbedder(place: string): Promise<Embedder> {
   const folder = await readModelFolder(place)
   const thread = new ModelThread(folder)
   const dimension = await thread.load().dimension
+  const { fingerprint, prompts } = folder
   return {
     // Not the name of the folder: the same model in another place has the same vectors.
-    model: `${provider}:${folder.fingerprint}@${dimension}`,
+    model: `${provider}:${fingerprint}@${dimension}`,
     dimension,
     isCostly: true,
     separatesQuestions: true,
+    message_weight: MESSAGE_WEIGHT[prompts.question === prompts.passage ? 'similarity' : 'search'],
     embed: (texts, signal, use = 'passage') => thread.embed(texts, use, signal),
     close: () => thread.close(),
   }
