@@ -1,4 +1,4 @@
-// Embeds texts; vectors that were requested from a server before are read from the database.
+// Embeds passages; vectors that cost much and were made before are read from the database.
 import { findEmbeddings, hashOf, storeEmbeddings } from '../db/queries/embeddings.ts'
 import type { Db } from '../db/schema.ts'
 import type { Embedder } from '../providers/embedder.ts'
@@ -12,8 +12,7 @@ export async function embedOnce(
   texts: readonly string[],
   signal: AbortSignal,
 ): Promise<Float32Array[]> {
-  // Computing it locally is faster than a lookup.
-  if (!embedder.isRemote) return embedder.embed([...texts], signal)
+  if (!embedder.isCostly) return embedder.embed([...texts], signal)
   const hashes = texts.map(hashOf)
   const known = await findEmbeddings(db, embedder.model, [...new Set(hashes)])
   const missing = new Map(

@@ -120,7 +120,7 @@ export interface Settings {
   readonly routing: RoutingSettings
   /** Of keys and users without a budget of their own. */
   readonly budgets: BudgetSettings
-  /** `local`, or `<provider>:<model>[@dimension]`; default: the provider's when there is a key, else local. */
+  /** `local`, `local-model:<folder or package>` or `<provider>:<model>[@dimension]`; default: the provider's when there is a key, else local. */
   readonly embedding_model?: string
   /** `none`, `local`, `openai:<model>`, `deepgram:<model>` or the address of a server; default: the first available. */
   readonly transcription?: string
@@ -172,8 +172,8 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
     budgets: readBudgets(read),
     embedding_model: read.matching(
       'MUXI_EMBEDDING_MODEL',
-      (choice) => /^(local|[a-z]+:[^@\s]+(@\d+)?)$/.test(choice),
-      "'local', or a provider and its model, such as openai:text-embedding-3-small@384",
+      (choice) => /^(local|local-model:.+|[a-z]+:[^@\s]+(@\d+)?)$/.test(choice),
+      "'local', 'local-model:' and a folder or package, or a provider and its model, such as openai:text-embedding-3-small@384",
     ),
     transcription: read.matching(
       'MUXI_TRANSCRIPTION',

@@ -29,7 +29,7 @@ export async function findMemories(
   query: string,
   limit: number,
 ): Promise<FoundMemory[]> {
-  const [vector] = await embedder.embed([query], closing).catch((error: unknown) => {
+  const [vector] = await embedder.embed([query], closing, 'question').catch((error: unknown) => {
     log.warn({ err: error, embedder: embedder.model }, 'a search failed')
     throw toUpstreamError('The query could not be embedded', error)
   })

@@ -66,6 +66,8 @@ export const REQUIREMENTS = {
   'head-start.provider-fails': 'A head start that fails counts as the first attempt',
   'memory.turns': 'A turn that is over leaves nothing in the memory of the processes that ran it',
   'memory.killed': 'kill -9 between the end of a turn and the writing of its memory: it is written once, by any worker',
+  'memory.local-model':
+    'With an embedding model on this machine, what was said in other words is found without a key and without a network',
   'memory.swept': 'The writing of memory that was never started is started by the sweeper',
   'memory.log': 'The execution log lists what a turn recalled, and what was remembered of it',
   'memory.routes': 'Memories and context memory are read and changed over the API, by their own user only',
