@@ -23,6 +23,8 @@ export interface ExceededBudget {
   spent: number
   /** By calls that have not ended. */
   reserved: number
+  /** What the refused call takes for certain. */
+  needed: number
 }
 
 const UNITS = { daily_tokens: 'tokens', daily_cost_usd: 'USD' }
@@ -45,14 +47,15 @@ export function roundCost(usd: number): number {
 }
 
 /** The error of a call that was not made, for clients and for the histories of workflows: it names no key and no user. */
-export function budgetExceeded({ of, limit, limit_value, spent, reserved }: ExceededBudget): MuxiError {
+export function budgetExceeded({ of, limit, limit_value, spent, reserved, needed }: ExceededBudget): MuxiError {
   const resets_at = budgetsReset()
   const unit = UNITS[limit]
   const message =
     `Cannot call a model: the daily budget of the ${of} is ${limit_value} ${unit}, of which ${spent} are spent` +
     (reserved > 0 ? ` and ${reserved} reserved by calls in progress` : '') +
+    (needed > 0 && spent + reserved < limit_value ? `, and the call takes at least ${needed}` : '') +
     `; it begins again at ${resets_at}`
-  const details = { budget: of, limit, [limit]: limit_value, spent, reserved, resets_at }
+  const details = { budget: of, limit, [limit]: limit_value, spent, reserved, needed, resets_at }
   return new MuxiError('budget_exceeded', message, { details, retryAfter: secondsUntil(resets_at) })
 }
 

@@ -25,6 +25,7 @@ export const BudgetSchema = Type.Object(limits, {
   ...closed,
   minProperties: 1,
   description: 'The limits of one day; they take the place of the defaults as a whole',
+  examples: [{ daily_tokens: 200_000, daily_cost_usd: null }],
 })
 
 export function toLimits({ daily_tokens = null, daily_cost_usd = null }: Static<typeof BudgetSchema>): BudgetLimits {

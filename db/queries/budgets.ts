@@ -165,7 +165,7 @@ export async function findExceeded(
     for (const [limit, limit_value, used, open, more] of checks) {
       if (limit_value === null) continue
       if (used + open >= limit_value || used + open + more > limit_value)
-        return { of: row.kind, limit, limit_value, spent: used, reserved: Math.max(0, open) }
+        return { of: row.kind, limit, limit_value, spent: used, reserved: Math.max(0, open), needed: more }
     }
   }
   return undefined

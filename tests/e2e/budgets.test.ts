@@ -111,6 +111,24 @@ for (const database of ['sqlite', 'postgres'] as const) {
       expect((await send(key, `Again ${again}`)).status).toBe(200)
     })
 
+    it.runIf(database === 'sqlite')(
+      keeps('budgets.acceptance', 'of every user, as the operator has set it, unless the user has an own budget'),
+      async () => {
+        const { key, user_id } = await makeKey()
+        const path = `/users/${encodeURIComponent(user_id)}/budget`
+        const limited = await stage.start('api', { env: { MUXI_BUDGET_DAILY_TOKENS_PER_USER: '0' } })
+        expectRefused(await send(key, 'Hello'), { budget: 'user', limit: 'daily_tokens', daily_tokens: 0 })
+        const { body } = await stage.call(api.url, `/api/v1${path}`)
+        expect(body).toMatchObject({ daily_tokens: 0, source: 'default' })
+        await put(path, { daily_tokens: null })
+        const cue = stage.model.script({ say: 'Yes.' })
+        expect((await send(key, `Hello ${cue}`)).status).toBe(200)
+        await limited.kill()
+        await (await stage.start('api')).kill()
+        expect((await stage.call(api.url, '/api/v1/users/another/budget')).body.daily_tokens).toBeNull()
+      },
+    )
+
     it(keeps('budgets.mid-turn', 'at once, without a second model'), async () => {
       const { key } = await makeKey({ daily_tokens: 400 })
       const cue = stage.model.script({ say: LONG, call: [{ name: 'current_time', arguments: {} }] })

@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { viewSpending } from '../../api/services/spending.ts'
-import { utcDay } from '../../contracts/budget.ts'
+import { budgetExceeded, utcDay } from '../../contracts/budget.ts'
 import { newId } from '../../contracts/ids.ts'
 import { findExceeded, readBudget, setBudget, setDefaultBudgets, deleteBudget } from '../../db/queries/budgets.ts'
 import type { Principal, Scope } from '../../db/queries/keys.ts'
@@ -131,7 +131,18 @@ for (const dialect of dialects) {
       await setBudget(storage.db, key('key_1'), { ...NO_LIMITS, daily_tokens: 100 })
       const reserve = (tokens: number) =>
         inTx(storage, (tx) => reserveUsage(tx, aRequest(newId('turn')), { tokens, cost_usd: 0 }))
-      expect(await reserve(101)).toMatchObject({ exceeded: { limit: 'daily_tokens', limit_value: 100, spent: 0 } })
+      const { exceeded } = await reserve(101)
+      expect(exceeded).toEqual({
+        of: 'key',
+        limit: 'daily_tokens',
+        limit_value: 100,
+        spent: 0,
+        reserved: 0,
+        needed: 101,
+      })
+      expect(budgetExceeded(exceeded!).message).toMatch(
+        /^Cannot call a model: the daily budget of the key is 100 tokens, of which 0 are spent, and the call takes at least 101; it begins/,
+      )
       expect(await storage.db.selectFrom('model_usage').select('id').execute()).toEqual([])
       expect(await reserve(100)).toMatchObject({ id: expect.any(String) })
     })
