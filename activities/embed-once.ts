@@ -1,11 +1,11 @@
 // Embeds texts; vectors that were requested from a server before are read from the database.
 import { findEmbeddings, hashOf, storeEmbeddings } from '../db/queries/embeddings.ts'
 import type { Db } from '../db/schema.ts'
-import type { Embedder } from '../providers/embedder.ts'
+import type { IndexEmbedder } from '../vectors/search-index.ts'
 
 export async function embedOnce(
   db: Db,
-  embedder: Embedder,
+  embedder: IndexEmbedder,
   texts: readonly string[],
   signal: AbortSignal,
 ): Promise<Float32Array[]> {

@@ -12,7 +12,7 @@ import { publicUrl, readVersion, type Composition } from './composition.ts'
 
 /** Starts the workers and the sweeper. @returns a function that drains them */
 export async function startWorkers(
-  { settings, storage, vectors, log, client, stopping, models, embedder, turns }: Composition,
+  { settings, storage, log, client, stopping, models, index, turns }: Composition,
   connection: NativeConnection,
 ): Promise<() => Promise<void>> {
   const worker = await createWorker({
@@ -20,9 +20,8 @@ export async function startWorkers(
     namespace: settings.temporal.namespace,
     cache_dir: join(settings.data_dir, 'cache'),
     storage,
-    vectors,
     models,
-    embedder,
+    index,
     findTranscriber: transcriberFinder({ ...settings, choice: settings.transcription }),
     turns,
     tool_output_characters: settings.limits.tool_output_characters,

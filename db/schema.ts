@@ -19,6 +19,7 @@ import type { JobsTable, JobBatchesTable, OcrPagesTable, JobSummariesTable } fro
 import type {
   KnowledgeSourcesTable,
   CollectionsTable,
+  VectorSetsTable,
   DocumentsTable,
   ChunksTable,
   EmbeddingsTable,
@@ -64,6 +65,7 @@ export interface DB {
   api_keys: ApiKeysTable
   tickets: TicketsTable
   collections: CollectionsTable
+  vector_sets: VectorSetsTable
   documents: DocumentsTable
   chunks: ChunksTable
   files: FilesTable

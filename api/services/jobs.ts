@@ -35,7 +35,7 @@ type Beginner = Pick<ApiContext, 'storage' | 'client'>
 
 /** Starts a job for an uploaded file. Agent knowledge requires the scope to manage it. @throws MuxiError */
 export async function createJob(
-  context: Beginner & Pick<ApiContext, 'embedder'>,
+  context: Beginner & Pick<ApiContext, 'index'>,
   principal: Principal,
   request: JobRequest,
   idempotency_key?: string,
@@ -53,13 +53,13 @@ export async function createJob(
     idempotency_key: idempotency_key ?? '',
     body_hash: createHash('sha256').update(canonicalJson(request)).digest('hex'),
   }
-  const { model } = context.embedder
+  const { collection } = await context.index.serving()
   const job = await db.transaction().execute(async (tx) => {
     const made = idempotency_key === undefined ? undefined : await findIdempotent(tx, known)
     const before = made === undefined ? undefined : await findJob(tx, made)
     if (before) return before
     const wanted = { kind, file, key_id: principal.key_id, agent_id, options }
-    const twin = await findTwin(tx, { ...wanted, knowledge_id: request.knowledge_id }, model)
+    const twin = await findTwin(tx, { ...wanted, knowledge_id: request.knowledge_id }, collection)
     if (twin) {
       const made = await insertTwin(tx, wanted, twin)
       if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: made.job.id })
