@@ -1,7 +1,16 @@
 // Embeds texts; vectors that were requested from a server before are read from the database.
 import { findEmbeddings, hashOf, storeEmbeddings } from '../db/queries/embeddings.ts'
 import type { Db } from '../db/schema.ts'
+import { ProviderFailure } from '../providers/failure.ts'
 import type { IndexEmbedder } from '../vectors/search-index.ts'
+
+/** Answers of an embedding server to a text that it will never take: it is found by its words only. */
+const REFUSED_TEXT = [400, 413, 422]
+
+/** Whether an embedding server has refused the texts themselves. */
+export function isRefusedText(error: unknown): error is ProviderFailure {
+  return error instanceof ProviderFailure && REFUSED_TEXT.includes(error.status ?? 0)
+}
 
 export async function embedOnce(
   db: Db,

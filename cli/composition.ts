@@ -7,6 +7,7 @@ import type { TurnResources } from '../activities/turn/turn-resources.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Storage } from '../db/storage.ts'
 import type { ModelRegistry } from '../providers/registry.ts'
+import type { HiddenVectors } from '../vectors/hidden-vectors.ts'
 import type { SearchIndex } from '../vectors/search-index.ts'
 import type { UrlGuard } from '../net/url-guard.ts'
 
@@ -20,6 +21,7 @@ export interface Composition {
   stopping: AbortSignal
   models: ModelRegistry
   index: SearchIndex
+  hidden: HiddenVectors
   turns: TurnResources
   guard: UrlGuard
 }

@@ -97,7 +97,7 @@ async function start(
 ): Promise<{ url?: string; key?: string }> {
   const target = { ...settings.temporal, address: settings.temporal.address ?? DEFAULT_ADDRESS }
   installRuntime(settings, log)
-  const { vectors, close: closeVectors } = openVectors(storage.db, settings)
+  const { vectors, hidden, close: closeVectors } = openVectors(storage.db, settings)
   closers.push(closeVectors)
   const patience = { patience_ms: CONNECT_MS, signal: stopping }
   const worker = role === 'api' ? undefined : await retryConnect(target, (to) => NativeConnection.connect(to), patience)
@@ -143,7 +143,7 @@ async function start(
     headStart: role === 'all',
     log,
   })
-  const shared = { settings, storage, log, client, stopping, models, index, turns, guard }
+  const shared = { settings, storage, log, client, stopping, models, index, hidden, turns, guard }
   if (worker) {
     await upgradeTurns({ client, namespace, storage, startTurn: turns.startTurn, log })
     closers.push(await startWorkers(shared, worker))

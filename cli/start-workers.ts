@@ -12,7 +12,7 @@ import { publicUrl, readVersion, type Composition } from './composition.ts'
 
 /** Starts the workers and the sweeper. @returns a function that drains them */
 export async function startWorkers(
-  { settings, storage, log, client, stopping, models, index, turns }: Composition,
+  { settings, storage, log, client, stopping, models, index, hidden, turns }: Composition,
   connection: NativeConnection,
 ): Promise<() => Promise<void>> {
   const worker = await createWorker({
@@ -22,6 +22,7 @@ export async function startWorkers(
     storage,
     models,
     index,
+    hidden,
     findTranscriber: transcriberFinder({ ...settings, choice: settings.transcription }),
     turns,
     tool_output_characters: settings.limits.tool_output_characters,
@@ -65,6 +66,7 @@ export async function startWorkers(
     {
       client,
       storage,
+      hidden,
       log,
       startTurn: turns.startTurn,
       startMemory: turns.startMemory,

@@ -24,6 +24,11 @@ export class Collections {
     this.#dialect = dialect
   }
 
+  /** The next call reads what serves. */
+  forget(): void {
+    this.#known = undefined
+  }
+
   /** What serves, perhaps as it was before another process changed it. A new or empty index takes the given model. */
   async serving(configured: VectorModel): Promise<Serving> {
     const known = this.#known ?? (await this.#read())
@@ -47,7 +52,7 @@ export class Collections {
 
   /**
    * What serves until the transaction ends: a change of the model waits for it.
-   * @throws VectorsMismatch when it is not the given model
+   * @throws VectorsMismatch when it is not the given model, IndexClosed when it is about to be changed
    */
   async claim(tx: Tx, what: string, given: VectorModel): Promise<CollectionsTable> {
     const row = await tx
@@ -56,8 +61,9 @@ export class Collections {
       .where('serves', '=', 1)
       .forKeyShare()
       .executeTakeFirstOrThrow()
-    if (row.vectors !== this.#known?.table) this.#known = undefined
+    if (row.vectors !== this.#known?.table) this.forget()
     check(what, row, given)
+    if (row.closed_until !== null && row.closed_until > new Date().toISOString()) throw new IndexClosed()
     return row
   }
 
@@ -79,7 +85,7 @@ export class Collections {
     const created_at = new Date().toISOString()
     await tx
       .insertInto('collections')
-      .values({ id: COLLECTION, model: '', dimension: 0, vectors: '', serves: 1, created_at })
+      .values({ id: COLLECTION, model: '', dimension: 0, vectors: '', serves: 1, closed_until: null, created_at })
       .onConflict((c) => c.doNothing())
       .execute()
     const before = await lockServing(tx)
@@ -95,6 +101,9 @@ export class Collections {
     await tx.updateTable('collections').set({ model, dimension, vectors: table }).execute()
   }
 }
+
+/** Nothing is added to the index for a moment. */
+export class IndexClosed extends Error {}
 
 /** The serving collection, locked: no chunk is added until the transaction ends. */
 export function lockServing(tx: Tx): Promise<CollectionsTable> {

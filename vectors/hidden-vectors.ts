@@ -10,6 +10,11 @@ import { VectorsMismatch, type VectorModel } from './store.ts'
 /** Vectors per transaction: writes of chats wait for it. */
 const VECTORS_A_TRANSACTION = 32
 
+/** With at most so many chunks to embed before the switch, no others are added. */
+const FEW_CHUNKS = 512
+/** For how long, in milliseconds: so long do writers wait when the job dies just then. */
+const CLOSED_MS = 5_000
+
 /** How far a set is, in chunks. */
 export interface Filled {
   done: number
@@ -152,13 +157,16 @@ export class HiddenVectors {
       const upto = await lastChunk(tx)
       if (upto > Number(set.last_chunk)) {
         await tx.updateTable('vector_sets').set({ upto }).where('name', '=', set.name).execute()
+        const { done, total } = await filledOf(tx, { ...set, upto })
+        // Else a writer that is as fast as the job would put the switch off for ever.
+        if (total - done <= FEW_CHUNKS) await closeUntil(tx, new Date(Date.now() + CLOSED_MS).toISOString())
         return undefined
       }
       const { name, model, dimension } = set
       await tx.updateTable('vector_sets').set({ state: 'old' }).where('name', '<>', name).execute()
       await tx.updateTable('vector_sets').set({ state: 'serving' }).where('name', '=', name).execute()
       // Of every collection: chunks that a change of the model had left behind are found again.
-      await tx.updateTable('collections').set({ model, dimension, vectors: name }).execute()
+      await tx.updateTable('collections').set({ model, dimension, vectors: name, closed_until: null }).execute()
       return { completed: await complete(tx, { model, dimension, ...(await filledOf(tx, set)) }) }
     })
   }
@@ -185,6 +193,10 @@ export class HiddenVectors {
 
 function findBuilding(db: Db | Tx, jobId: string) {
   return db.selectFrom('vector_sets').selectAll().where('state', '=', 'building').where('job_id', '=', jobId)
+}
+
+function closeUntil(tx: Tx, closed_until: string) {
+  return tx.updateTable('collections').set({ closed_until }).where('serves', '=', 1).execute()
 }
 
 async function discard(tx: Tx, name: string): Promise<void> {

@@ -39,10 +39,24 @@ export class SearchIndex {
     this.embedders = embedders
   }
 
+  /** What serves, as this process knows it: the store refuses it when it was changed since. */
   async serving(): Promise<ServingEmbedder> {
-    const served = await this.vectors.serving(this.embedders.configured)
-    const found = this.#find(served)
-    return { collection: served.collection, embedder: found ?? wordsOnly(served), hasVectors: found !== undefined }
+    return this.#withEmbedder(await this.vectors.serving(this.embedders.configured))
+  }
+
+  /** The same as the database has it. */
+  async servingNow(): Promise<ServingEmbedder> {
+    return this.#withEmbedder(await this.vectors.servingNow(this.embedders.configured))
+  }
+
+  #withEmbedder(served: ServingModel): ServingEmbedder {
+    const found = this.embedderOf(served.model)
+    return {
+      collection: served.collection,
+      ...(found?.dimension === served.dimension
+        ? { embedder: found, hasVectors: true }
+        : { embedder: wordsOnly(served), hasVectors: false }),
+    }
   }
 
   /** Does work with what serves; again when the model was changed meanwhile. */
@@ -56,10 +70,10 @@ export class SearchIndex {
     }
   }
 
-  #find({ model, dimension }: ServingModel): IndexEmbedder | undefined {
+  /** Undefined when the model cannot be asked. */
+  embedderOf(model: string): IndexEmbedder | undefined {
     const { configured } = this.embedders
-    const found = configured.model === model ? configured : this.embedders.find(model)
-    return found?.dimension === dimension ? found : undefined
+    return configured.model === model ? configured : this.embedders.find(model)
   }
 }
 

@@ -1,8 +1,9 @@
 // The vector store in the main database: the part that SQLite and Postgres share.
+import { setTimeout as delay } from 'node:timers/promises'
 import { AUTO } from '../contracts/routing.ts'
 import { sql } from 'kysely'
 import type { Db, Tx } from '../db/schema.ts'
-import { Collections, type Serving } from './collections.ts'
+import { Collections, IndexClosed, type Serving } from './collections.ts'
 import type { AddedTo, VectorDialect } from './dialect.ts'
 import { enterDocument, spaceOf } from './documents.ts'
 import type {
@@ -15,6 +16,8 @@ import type {
   VectorStore,
 } from './store.ts'
 
+/** Interval of looks at a closed index, in milliseconds. */
+const CLOSED_LOOK_MS = 100
 const SEARCH = 'search the index'
 
 export class SqlVectorStore implements VectorStore {
@@ -32,6 +35,11 @@ export class SqlVectorStore implements VectorStore {
     return this.#collections.serving(configured)
   }
 
+  servingNow(configured: VectorModel): Promise<ServingModel> {
+    this.#collections.forget()
+    return this.#collections.serving(configured)
+  }
+
   async addChunks(document: DocumentGeneration, chunks: VectorChunk[]): Promise<void> {
     const { model, agent_id, scope } = document
     const dimensions = new Set(chunks.map(({ vector }) => vector.length))
@@ -42,11 +50,13 @@ export class SqlVectorStore implements VectorStore {
       const { id: collection, vectors: table } = claimed!
       return { collection, table, space: spaceOf(collection, agent_id, scope) }
     }
-    await this.#db.transaction().execute(async (tx) => {
-      if (chunks.length > 0) await claim(tx)
-      await enterDocument(tx, document)
+    await untilOpen(async () => {
+      await this.#db.transaction().execute(async (tx) => {
+        if (chunks.length > 0) await claim(tx)
+        await enterDocument(tx, document)
+      })
+      await this.#dialect.addChunks(this.#db, document, chunks, claim)
     })
-    await this.#dialect.addChunks(this.#db, document, chunks, claim)
   }
 
   async publish(documentId: string, generation: number): Promise<void> {
@@ -88,6 +98,18 @@ export class SqlVectorStore implements VectorStore {
     } finally {
       // A table that another process has removed meanwhile is no error, and what was found in it no answer.
       await this.#collections.checkStill(SEARCH, serving, given)
+    }
+  }
+}
+
+/** Adds when the index is not closed, which it is for some seconds at most; what is added already is not added again. */
+async function untilOpen(add: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await add()
+    } catch (error) {
+      if (!(error instanceof IndexClosed)) throw error
+      await delay(CLOSED_LOOK_MS)
     }
   }
 }

@@ -70,8 +70,10 @@ export class VectorsMismatch extends Error {
 }
 
 export interface VectorStore {
-  /** What the index is made with. A new or empty index takes the given model. */
+  /** What the index is made with, as this process knows it. A new or empty index takes the given model. */
   serving(configured: VectorModel): Promise<ServingModel>
+  /** The same as the database has it. */
+  servingNow(configured: VectorModel): Promise<ServingModel>
   /** Adds hidden chunks; existing ones (by document, generation, position) are unchanged. @throws VectorsMismatch */
   addChunks(document: DocumentGeneration, chunks: VectorChunk[]): Promise<void>
   /** Publishes a generation in place of the previous one, whose chunks are then deleted. */

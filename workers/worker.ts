@@ -34,6 +34,7 @@ export interface WorkerOptions {
   storage: Storage
   models: ModelRegistry
   index: SearchIndex
+  hidden: ActivityResources['hidden']
   findTranscriber: ActivityResources['findTranscriber']
   turns: TurnResources
   tool_output_characters: number
@@ -79,6 +80,7 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
       vectors: index.vectors,
       models: options.models,
       index,
+      hidden: options.hidden,
       findTranscriber: options.findTranscriber,
       tool_output_characters: options.tool_output_characters,
     }),

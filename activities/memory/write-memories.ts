@@ -11,7 +11,7 @@ import type { Db } from '../../db/schema.ts'
 import { chunkPages } from '../../media/document/chunk.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
 import type { IndexEmbedder } from '../../vectors/search-index.ts'
-import { embedOnce } from '../embed-once.ts'
+import { embedOnce, isRefusedText } from '../embed-once.ts'
 import { toHiddenCallFailure } from '../failures.ts'
 import { startBeating } from '../heartbeat.ts'
 import type { ActivityResources } from '../resources.ts'
@@ -21,8 +21,6 @@ import { extractUserInfo } from './extract-user-info.ts'
 const TURNS = 20
 /** A longer message is remembered by its beginning, in characters. */
 const MAX_CHARACTERS = 32_000
-/** Answers of an embedding server to a text that it will never take: the message is found by its words only. */
-const REFUSED_TEXT = [400, 413, 422]
 /** Memories have one generation: a message never changes. */
 const GENERATION = 1
 
@@ -113,7 +111,7 @@ async function embed(db: Db, embedder: IndexEmbedder, texts: string[], signal: A
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof ProviderFailure)) throw error
-    if (!REFUSED_TEXT.includes(error.status ?? 0)) throw toHiddenCallFailure(error)
+    if (!isRefusedText(error)) throw toHiddenCallFailure(error)
     return texts.map(() => new Float32Array(embedder.dimension))
   }
 }

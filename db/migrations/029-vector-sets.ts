@@ -10,6 +10,7 @@ export async function up(db: Kysely<any>): Promise<void> {
     .alterTable('collections')
     .addColumn('serves', 'integer', (c) => c.notNull().defaultTo(0))
     .execute()
+  await db.schema.alterTable('collections').addColumn('closed_until', 'text').execute()
   await sql`create unique index collections_one_serves on collections (serves) where serves = 1`.execute(db)
   await db.schema
     .createTable('vector_sets')

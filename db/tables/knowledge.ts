@@ -25,6 +25,8 @@ export interface CollectionsTable {
   vectors: string
   /** 1: new chunks belong to it. Searches find those of every collection with the same vectors. */
   serves: number
+  /** No chunks are added before this: a job is about to change the model. */
+  closed_until: string | null
   created_at: string
 }
 
