@@ -158,7 +158,7 @@ export class HiddenVectors {
       if (upto > Number(set.last_chunk)) {
         await tx.updateTable('vector_sets').set({ upto }).where('name', '=', set.name).execute()
         const { done, total } = await filledOf(tx, { ...set, upto })
-        // Else a writer that is as fast as the job would put the switch off for ever.
+        // Else a writer that is as fast as the job would postpone the switch without a limit.
         if (total - done <= FEW_CHUNKS) await closeUntil(tx, new Date(Date.now() + CLOSED_MS).toISOString())
         return undefined
       }

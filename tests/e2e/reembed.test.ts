@@ -1,6 +1,7 @@
 // The change of the embedding model in the whole product: the former one serves until a job has embedded everything again.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type EmbeddingServer, startEmbeddingServer } from '../support/embedding-server.ts'
+import { LONG } from '../support/long.ts'
 import { type Answer, type CallOptions, type DatabaseName, type Muxi, openStage, type Stage } from '../support/stage.ts'
 import { keeps } from './requirements.ts'
 
@@ -26,7 +27,7 @@ const LETTERS = Array.from({ length: 420 }, (_, index) => {
   return `# Letter ${index}\n\nThe ferry number ${index} leaves from pier ${index + 1}. ${words.join(' ')}`
 }).join('\n\n')
 
-describe.each<DatabaseName>(['sqlite', 'postgres'])('on %s', (database) => {
+describe.each<DatabaseName>(LONG ? ['sqlite', 'postgres'] : ['sqlite'])('on %s', (database) => {
   let embeddings: EmbeddingServer
   let stage: Stage
   let api: Muxi

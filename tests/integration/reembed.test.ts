@@ -1,91 +1,21 @@
 // The change of the embedding model on both databases: hidden vectors beside those that searches use, the switch, and what is
 // written, removed, cancelled and repeated meanwhile.
-import { MockActivityEnvironment } from '@temporalio/testing'
-import { DefaultLogger } from '@temporalio/worker'
 import { sql } from 'kysely'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { reembedActivities } from '../../activities/ingest/reembed.ts'
-import { migrate } from '../../db/migrate.ts'
-import { openPostgresPatiently } from '../../db/postgres.ts'
+import { readAllEvents } from '../../db/event-rows.ts'
 import { finishJob, reviveJob } from '../../db/queries/job-ends.ts'
-import { claimJob, findJob } from '../../db/queries/jobs.ts'
+import { findJob } from '../../db/queries/jobs.ts'
 import { insertReembed } from '../../db/queries/reembed-jobs.ts'
 import { requestStop } from '../../db/queries/stop-requests.ts'
-import type { JobsTable } from '../../db/schema.ts'
-import { openSqlite } from '../../db/sqlite.ts'
-import { sqliteFile } from '../../db/storage.ts'
-import { readAllEvents } from '../../db/event-rows.ts'
 import type { Embedder } from '../../providers/embedder.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
-import { hashingEmbedder } from '../../providers/hashing-embedder.ts'
 import { VectorsMismatch } from '../../vectors/store.ts'
 import { dialects, type TestStorage } from '../support/dialects.ts'
-import { folded } from '../support/embedding-server.ts'
+import { find, old, Other, workerOf, write } from '../support/reembedding.ts'
 import { indexOf } from '../support/search-index.ts'
 import { inTx } from '../support/turn-rows.ts'
 
-const SILENT = new DefaultLogger('ERROR', () => undefined)
 const { signal } = new AbortController()
-const old = hashingEmbedder()
-
-/** An embedding server of another dimension, which counts what it is asked. */
-class Other implements Embedder {
-  readonly isRemote = true
-  readonly dimension: number
-  readonly model: string
-  readonly asked: string[] = []
-  /** Called before each answer. */
-  before: (texts: readonly string[]) => Promise<void> | void = () => undefined
-
-  constructor(dimension = 96) {
-    this.dimension = dimension
-    this.model = `openai:other@${dimension}`
-  }
-
-  async embed(texts: string[]): Promise<Float32Array[]> {
-    await this.before(texts)
-    this.asked.push(...texts)
-    const vectors = await old.embed(texts, signal)
-    return vectors.map((vector) => folded(vector, this.dimension))
-  }
-}
-
-/** Adds and publishes a document of one page for each text. */
-async function write(storage: TestStorage, embedder: Embedder, document_id: string, texts: string[]): Promise<void> {
-  await indexOf(storage, embedder, [old]).use(async ({ embedder: serving }) => {
-    const vectors = await serving.embed(texts, signal)
-    await storage.vectors.addChunks(
-      { model: serving.model, agent_id: 'agent', scope: '', document_id, generation: 1 },
-      texts.map((text, position) => ({ text, page: position + 1, position, vector: vectors[position]! })),
-    )
-  })
-  await storage.vectors.publish(document_id, 1)
-}
-
-/** What is found for a question, by vectors only. */
-function find(storage: TestStorage, embedder: Embedder, question: string, others: Embedder[] = [old]) {
-  return indexOf(storage, embedder, others).use(async ({ embedder: serving }) => {
-    const [vector] = await serving.embed([question], signal)
-    const query = { model: serving.model, agent_id: 'agent', scopes: [''], text: '', vector: vector!, top_k: 3 }
-    return (await storage.vectors.search(query)).map(({ content }) => content)
-  })
-}
-
-function workerOf(storage: TestStorage, embedder: Embedder, job: JobsTable) {
-  const activities = reembedActivities({ ...storage, index: indexOf(storage, embedder, [old]) })
-  const worker = new MockActivityEnvironment({}, { logger: SILENT })
-  return {
-    claim: (run = 1) => inTx(storage, (tx) => claimJob(tx, { job_id: job.id, run }, `run-${run}`)),
-    plan: (run = 1) => worker.run(() => activities.planReembed({ job_id: job.id, run })),
-    embed: (run = 1) => worker.run(() => activities.embedChunks({ job_id: job.id, run })),
-    takeOver: (run = 1) =>
-      worker.run<[], { completed: boolean }, () => Promise<{ completed: boolean }>>(() =>
-        activities.takeOverVectors({ job_id: job.id, run }),
-      ),
-    removeOld: () => worker.run(() => activities.removeOldVectors()),
-  }
-}
-
 const TEXTS = Array.from({ length: 300 }, (_, index) => `Letter ${index} of the keeper, about ferry number ${index}.`)
 
 for (const dialect of dialects) {
@@ -330,47 +260,6 @@ for (const dialect of dialects) {
       const query = { model: old.model, agent_id: 'agent', scopes: [''], text: 'harbour', vector: vector!, top_k: 3 }
       const hits = await storage.vectors.search(query)
       expect(hits.map(({ content }) => content).toSorted()).toEqual(['A second harbour.', 'The harbour master.'])
-    })
-
-    it('serves after an upgrade what the newest passage was embedded with, and brings the others back', async () => {
-      const database = await dialect.fresh()
-      const { database_url, data_dir } = database.options
-      const earlier =
-        database_url === undefined ? openSqlite(sqliteFile(data_dir)).db : openPostgresPatiently(database_url)
-      await migrate(earlier, '026-routing')
-      const table = sql.table('chunk_vectors_384')
-      if (dialect.name === 'sqlite')
-        await sql`create virtual table ${table} using vec0(space text partition key, embedding float[384], chunk_size=256)`.execute(
-          earlier,
-        )
-      else
-        await sql`create table ${table} (chunk_id bigint primary key references chunks (id) on delete cascade,
-          space text collate "C" not null, embedding halfvec(384) not null)`.execute(earlier)
-      const left = { model: 'openai:left@384', dimension: 384 }
-      for (const [index, { model, dimension }] of [left, old].entries()) {
-        await sql`insert into collections (id, model, dimension, created_at) values (${model}, ${model}, ${dimension}, '')`.execute(
-          earlier,
-        )
-        await sql`insert into documents (id, agent_id, scope, generation, created_at)
-          values (${`doc_${index}`}, 'agent', '', 1, '')`.execute(earlier)
-        await sql`insert into chunks (document_id, generation, position, collection_id, page, content)
-          values (${`doc_${index}`}, 1, 0, ${model}, 1, ${`Text ${index} of the harbour.`})`.execute(earlier)
-      }
-      await earlier.destroy()
-
-      const storage = await database.open()
-      expect(await storage.vectors.serving(left)).toMatchObject({ model: old.model, collection: old.model })
-      const job = await inTx(storage, (tx) => insertReembed(tx, old.model, 'key'))
-      const worker = workerOf(storage, old, job)
-      await worker.claim()
-      await worker.plan()
-      await worker.embed()
-      await worker.takeOver()
-      await worker.removeOld()
-      expect((await find(storage, old, 'text of the harbour')).toSorted()).toEqual([
-        'Text 0 of the harbour.',
-        'Text 1 of the harbour.',
-      ])
     })
   })
 }
