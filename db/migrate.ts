@@ -26,7 +26,7 @@ import * as searchWords from './migrations/023-search-words.ts'
 import * as unreadFiles from './migrations/024-unread-files.ts'
 import * as memory from './migrations/025-memory.ts'
 import * as routing from './migrations/026-routing.ts'
-import * as indexes from './migrations/030-indexes.ts'
+import * as recall from './migrations/030-recall.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -56,7 +56,7 @@ const MIGRATIONS = {
   '024-unread-files': unreadFiles,
   '025-memory': memory,
   '026-routing': routing,
-  '030-indexes': indexes,
+  '030-recall': recall,
 }
 
 /** Migrates the database to the newest schema, or to that of `last`; throws with the name of the migration that failed. */

@@ -60,7 +60,7 @@ function plansOnSqlite(file: string, statements: RecordedStatement[]): Plan[] {
 /** SQLite names a table by its alias. */
 function tableNamed(alias: string, statement: string, tables: ReadonlySet<string>): string {
   if (tables.has(alias)) return alias
-  const named = new RegExp(`"?(\\w+)"? as "?${alias}"?\\b`, 'i').exec(statement)?.[1]
+  const named = new RegExp(`"?(\\w+)"? (?:as )?"?${alias}"?\\b`, 'i').exec(statement)?.[1]
   return named ?? alias
 }
 

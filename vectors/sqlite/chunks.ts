@@ -1,14 +1,14 @@
-// One chunk in SQLite: its row, full text in FTS5 and vector in sqlite-vec, all under one id.
+// One chunk in SQLite: its row, full text in FTS5, vector and its code in sqlite-vec, all under one id.
 import { sql } from 'kysely'
 import { indexWords } from '../../contracts/search-words.ts'
 import type { Tx } from '../../db/schema.ts'
+import { codeOf } from '../../db/vector-code.ts'
 import { toUnit, vectorTable } from '../documents.ts'
 import type { DocumentGeneration, VectorChunk } from '../store.ts'
 
-/** A vector scaled to length 1 in sqlite-vec's binary format; undefined for the zero vector. */
-export function unitBytes(vector: Float32Array): Uint8Array | undefined {
-  const unit = toUnit(vector)
-  return unit && new Uint8Array(unit.buffer)
+/** A vector in sqlite-vec's binary format. */
+export function toBytes({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
 }
 
 /** Inserts the chunk with vector and full text, unless it exists. */
@@ -28,11 +28,10 @@ export async function addChunk(tx: Tx, document: DocumentGeneration, space: stri
   await sql`insert into chunk_words (rowid, content, heading, space) values (${id}, ${words}, ${title}, ${space})`.execute(
     tx,
   )
-  const bytes = unitBytes(vector)
-  if (bytes)
-    await sql`insert into ${sql.table(vectorTable(vector.length))} (rowid, space, embedding) values (${id}, ${space}, ${bytes})`.execute(
-      tx,
-    )
+  const unit = toUnit(vector)
+  if (unit)
+    await sql`insert into ${sql.table(vectorTable(vector.length))} (rowid, space, code, embedding)
+      values (${id}, ${space}, vec_bit(${codeOf(unit)}), ${toBytes(unit)})`.execute(tx)
 }
 
 export async function removeChunk(tx: Tx, chunkId: number, dimension: number): Promise<void> {
