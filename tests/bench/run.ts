@@ -19,6 +19,7 @@ import { recalling } from './recalling.ts'
 import { retrieval } from './retrieval.ts'
 import { routing } from './routing.ts'
 import { toolCalls, type BareChild } from './tools.ts'
+import { vectors } from './vectors.ts'
 
 const TURNS = 200
 /** The interval at which the event log commits; see `db/event-log.ts`. */
@@ -41,6 +42,7 @@ const SECTIONS = {
   retrieval,
   routing,
   memories,
+  vectors,
   locomo,
   fleet,
   tools: toolCalls,

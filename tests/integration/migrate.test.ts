@@ -57,7 +57,7 @@ for (const dialect of dialects) {
       await sql`insert into documents (id, agent_id, scope, generation, created_at) values ('d', 'a', '', 1, '')`.execute(
         old,
       )
-      const vectors = ['-1 0', '0.6 0.8', '0 1'].map((numbers) => numbers.split(' ').map(Number))
+      const vectors = ['0 -1', '0.6 0.8', '0 1'].map((numbers) => numbers.split(' ').map(Number))
       const space = spaceOf('c', 'a', '')
       if (dialect.name === 'sqlite')
         await sql`create virtual table chunk_vectors_2 using vec0(space text partition key, embedding float[2], chunk_size=256)`.execute(
