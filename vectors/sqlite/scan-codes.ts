@@ -2,46 +2,55 @@
 
 /** Of a byte. */
 const VALUES = 256
+/** More than a block has. */
+const PLACES = 4_096
 
-/** Vectors of one space: a bit a vector that says whether it is there, its id and its code. */
+/** Codes of one space. */
 export interface CodeBlock {
+  block: number
+  /** A bit a place that says whether there is a code. */
   validity: Uint8Array
-  /** 64-bit integers, little-endian. */
-  rowids: Uint8Array
   codes: Uint8Array
 }
 
+/** A code's block and its place there, as one number. */
+export const toSpot = (block: number, place: number): number => block * PLACES + place
+
+export const ofSpot = (spot: number): { block: number; place: number } => ({
+  block: Math.floor(spot / PLACES),
+  place: spot % PLACES,
+})
+
 /**
- * The ids of the most alike, in no order, and how many there are in all.
+ * The spots of the most alike codes, best first, and how many were compared.
  * @param table of the vector, by `likenessTable`
- * @param only the ids that count
+ * @param only the spots that count
  */
 export function scanCodes(
   blocks: Iterable<CodeBlock>,
   table: Float32Array,
   wanted: number,
   only?: ReadonlySet<number>,
-): { ids: number[]; compared: number } {
+): { spots: number[]; compared: number } {
   const bytes = table.length / VALUES
-  let best: { id: number; likeness: number }[] = []
+  let best: { spot: number; likeness: number }[] = []
   let least = Number.NEGATIVE_INFINITY
   let compared = 0
-  for (const { validity, rowids, codes } of blocks) {
-    const idAt = idsOf(rowids)
+  for (const { block, validity, codes } of blocks) {
     for (let place = 0, from = 0; from < codes.length; place += 1, from += bytes) {
       if ((validity[place >> 3]! & (1 << (place & 7))) === 0) continue
-      if (only && !only.has(idAt(place))) continue
+      if (only && !only.has(toSpot(block, place))) continue
       compared += 1
       const likeness = likenessOf(codes, from, bytes, table)
       if (likeness <= least) continue
-      best.push({ id: idAt(place), likeness })
+      best.push({ spot: toSpot(block, place), likeness })
       if (best.length < 2 * wanted) continue
       best = best.toSorted((a, b) => b.likeness - a.likeness).slice(0, wanted)
       least = best.at(-1)!.likeness
     }
   }
   const nearest = best.toSorted((a, b) => b.likeness - a.likeness).slice(0, wanted)
-  return { ids: nearest.map(({ id }) => id), compared }
+  return { spots: nearest.map(({ spot }) => spot), compared }
 }
 
 /** Four sums, because in one each addition would wait for the one before: three times as fast. */
@@ -59,9 +68,4 @@ function likenessOf(codes: Uint8Array, from: number, bytes: number, table: Float
     fourth += table[row + 3 * VALUES + codes[at + 3]!]!
   }
   return first + second + third + fourth
-}
-
-function idsOf({ buffer, byteOffset, byteLength }: Uint8Array): (place: number) => number {
-  const view = new DataView(buffer, byteOffset, byteLength)
-  return (place) => Number(view.getBigInt64(place * 8, true))
 }
