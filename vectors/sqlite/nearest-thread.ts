@@ -62,7 +62,13 @@ function findNear(space: string, query: NearestQuery, likeness: Float32Array): N
 }
 
 /** The ids with the most alike codes. The blocks are those in which sqlite-vec stores a column of vectors by their partition key. */
-function scan(space: string, { table }: NearestQuery, likeness: Float32Array, most: number, only?: ReadonlySet<number>) {
+function scan(
+  space: string,
+  { table }: NearestQuery,
+  likeness: Float32Array,
+  most: number,
+  only?: ReadonlySet<number>,
+) {
   // The plus keeps SQLite from converting, which would keep it from using the index of the codes.
   const blocks = prepare(
     `select chunk_id as block, validity, vectors as codes from "${table}_chunks" blocks
