@@ -64,6 +64,7 @@ export const REQUIREMENTS = {
   'head-start.other-worker': 'A head start whose turn another worker took writes nothing and ends',
   'head-start.stopped': 'A cancelled turn ends its head start',
   'head-start.provider-fails': 'A head start that fails counts as the first attempt',
+  'turns.indexed': 'No statement of a turn reads a table as a whole that grows with use',
   'memory.turns': 'A turn that is over leaves nothing in the memory of the processes that ran it',
   'memory.killed': 'kill -9 between the end of a turn and the writing of its memory: it is written once, by any worker',
   'memory.local-model':
