@@ -29,6 +29,9 @@ const BATCH = 500
 const EF_SEARCH = ['40', '100', '200', '400']
 const { signal } = new AbortController()
 
+/** One name for every embedder: the index is new. */
+const MODEL = 'bench'
+
 interface Texts {
   model: string
   stored: Float32Array[]
@@ -94,7 +97,7 @@ function nearest(question: Float32Array, stored: readonly Float32Array[]): numbe
 async function on(
   name: string,
   place: Parameters<typeof openStorage>[0],
-  { model, stored, questions }: Texts,
+  { stored, questions }: Texts,
   exact: readonly number[],
 ): Promise<void> {
   const storage = await openStorage(place)
@@ -103,7 +106,7 @@ async function on(
   const table = vectorTable(dimension)
   const index = sql.table(`${table}_by_nearness`)
   try {
-    await store.serving({ model: 'c', dimension })
+    await store.serving({ model: MODEL, dimension })
     // Made at the end, which takes a tenth of the time.
     if (place.database_url !== undefined) await sql`drop index ${index}`.execute(storage.db)
     const per = Math.ceil(stored.length / USERS)
@@ -152,7 +155,7 @@ async function add(
   document_id: string,
   own: readonly Float32Array[],
 ): Promise<void> {
-  const document = { model: 'c', agent_id, scope, document_id, generation: 1 }
+  const document = { model: MODEL, agent_id, scope, document_id, generation: 1 }
   for (let from = 0; from < own.length; from += BATCH) {
     const some = own.slice(from, from + BATCH)
     await store.addChunks(
@@ -180,7 +183,7 @@ async function measure(
     for (const [at, vector] of questions.entries()) {
       const startedAt = performance.now()
       const hits = await store.search({
-        model: 'c',
+        model: MODEL,
         agent_id,
         scopes: [memoryScope(userOf())],
         text: '',
