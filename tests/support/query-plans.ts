@@ -81,7 +81,10 @@ async function plansOnPostgres(connectionString: string, statements: RecordedSta
     // Planned for tables of a million rows. One without a page counts as empty whatever its statistics say, unless it has none:
     // then Postgres assumes a few hundred rows. Rolled back at the end.
     await client.query('begin')
-    await client.query('set local enable_seqscan = off')
+    // Without statistics of columns, Postgres expects too many rows of a rare value, and would read all of a joined table.
+    await client.query(
+      'set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off',
+    )
     await client.query(`select pg_restore_relation_stats('schemaname', 'public', 'relname', relname::text,
       'relpages', (pg_relation_size(pg_class.oid) > 0)::int,
       'reltuples', case when pg_relation_size(pg_class.oid) > 0 then 1000000 else -1 end::real) from pg_class join pg_namespace on pg_namespace.oid = relnamespace
