@@ -1,19 +1,27 @@
-// Embeds texts; vectors that were requested from a server before are read from the database.
+// Embeds passages; vectors that cost much and were made before are read from the database.
 import { findEmbeddings, hashOf, storeEmbeddings } from '../db/queries/embeddings.ts'
 import type { Db } from '../db/schema.ts'
-import type { Embedder } from '../providers/embedder.ts'
+import { ProviderFailure } from '../providers/failure.ts'
+import type { IndexEmbedder } from '../vectors/search-index.ts'
+
+/** Answers of an embedding server to a text that it will never take: it is found by its words only. */
+const REFUSED_TEXT = [400, 413, 422]
+
+/** Whether an embedding server has refused the texts themselves. */
+export function isRefusedText(error: unknown): error is ProviderFailure {
+  return error instanceof ProviderFailure && REFUSED_TEXT.includes(error.status ?? 0)
+}
 
 /** Texts that are embedded and stored before the next ones: what was paid for is kept when the rest takes too long. */
 const STORED_AT_ONCE = 100
 
 export async function embedOnce(
   db: Db,
-  embedder: Embedder,
+  embedder: IndexEmbedder,
   texts: readonly string[],
   signal: AbortSignal,
 ): Promise<Float32Array[]> {
-  // Computing it locally is faster than a lookup.
-  if (!embedder.isRemote) return embedder.embed([...texts], signal)
+  if (!embedder.isCostly) return embedder.embed([...texts], signal)
   const hashes = texts.map(hashOf)
   const known = await findEmbeddings(db, embedder.model, [...new Set(hashes)])
   const missing = new Map(

@@ -1,4 +1,5 @@
 // The activities, made from their dependencies: the worker registers them, workflows import their types.
+import { agentCallActivities } from './tools/agent-calls.ts'
 import { describeActivities } from './ingest/describe-image.ts'
 import { indexAndPublishActivities } from './ingest/index-and-publish.ts'
 import { mcpRouteActivities } from './mcp/route-call.ts'
@@ -6,6 +7,7 @@ import { memoryActivities } from './memory/write-memories.ts'
 import { modelCallActivities } from './turn/model-call.ts'
 import type { ActivityResources } from './resources.ts'
 import { routeTurnActivities } from './turn/route-turn.ts'
+import { reembedActivities } from './ingest/reembed.ts'
 import { summaryActivities } from './ingest/summarize.ts'
 import { toolCallActivities } from './tools/tool-call.ts'
 import { transcribeActivities } from './ingest/transcribe.ts'
@@ -18,12 +20,14 @@ export function createActivities(resources: ActivityResources & TurnResources) {
     ...routeTurnActivities(resources),
     ...modelCallActivities(resources),
     ...toolCallActivities(resources),
+    ...agentCallActivities(resources),
     ...mcpRouteActivities(resources),
     ...indexAndPublishActivities(resources),
     ...describeActivities(resources),
     ...transcribeActivities(resources),
     ...summaryActivities(resources),
     ...memoryActivities(resources),
+    ...reembedActivities(resources),
   }
 }
 

@@ -2,7 +2,9 @@
 import { startServer } from '../api/server.ts'
 import type { ApiContext } from '../api/services/context.ts'
 import { syncServers } from '../api/services/mcp-servers.ts'
+import { Audit } from '../api/services/audit.ts'
 import { OpenStreams } from '../api/services/open-streams.ts'
+import { RateLimiter } from '../api/services/rate-limiter.ts'
 import { loadAgentFiles } from '../config/agent-files.ts'
 import { readEnvironment } from '../config/environment.ts'
 import type { Settings } from '../config/settings.ts'
@@ -21,7 +23,7 @@ import { publicUrl, readVersion, type Composition } from './composition.ts'
 
 /** Starts the API, with the agents, servers and knowledge of the operator's files. @param closers gets what has to be closed */
 export async function startApi(
-  { settings, storage, vectors, log, client, stopping, embedder, models, turns, guard }: Composition,
+  { settings, storage, log, client, stopping, index, models, turns, guard }: Composition,
   closers: (() => Promise<void>)[],
 ): Promise<{ url: string; key?: string }> {
   const agents = loadAgentFiles(
@@ -35,10 +37,13 @@ export async function startApi(
   await syncFileAgents(storage.db, storage.box, agents)
   await setDefaultBudgets(storage.db, settings.budgets)
   const key = await ensureKey(storage.db, settings.api_key)
+  const pseudonym = (userId: string) => storage.box.pseudonym(userId)
+  const audit = new Audit({ db: storage.db, pseudonym, log })
+  closers.push(() => audit.close())
   const context: ApiContext = {
     storage,
-    vectors,
-    embedder,
+    vectors: index.vectors,
+    index,
     speaker: createSpeaker(settings),
     client,
     namespace: settings.temporal.namespace,
@@ -70,6 +75,12 @@ export async function startApi(
       findValid: (hashes) => findValidHashes(storage.db, hashes),
       log,
     }),
+    rateLimiter: new RateLimiter({
+      db: storage.db,
+      limits: settings.rate_limits,
+      pseudonym,
+    }),
+    audit,
     auth: settings.api_key !== false,
     closing: stopping,
     log,

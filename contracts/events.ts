@@ -18,17 +18,19 @@ export interface TurnEventData {
   }
   content: { content: string; step: number }
   content_reset: { step: number; reason: string; content: string }
-  tool_call_start: { id: string; name: string; server: string; parameters: unknown }
+  /** `turn_id`: the turn of the agent that is asked. */
+  tool_call_start: { id: string; name: string; server: string; parameters: unknown; turn_id?: string }
   tool_call_progress: { id: string; progress: number; total?: number; message?: string }
-  tool_call_end: { id: string; output: unknown; is_error: boolean }
+  /** `agent_id`: the agent that goes on with the turn. */
+  tool_call_end: { id: string; output: unknown; is_error: boolean; agent_id?: string }
   approval_required: ApprovalRequired
   approval_decided: { id: string; decision: ApprovalDecision | 'cancelled' }
-  /** `finish_reason` is missing of turns that ended before it was recorded. */
-  message_end: { id: string; usage: Usage; finish_reason?: FinishReason }
+  /** `finish_reason` is missing of turns that ended before it was recorded; `agent_id`: the agent that the turn was handed over to. */
+  message_end: { id: string; usage: Usage; finish_reason?: FinishReason; agent_id?: string }
   cancelled: { id: string }
   error: ErrorBody
   progress: JobProgress
-  completed: { id: string; result: JobResult }
+  completed: { id: string; result: JobResult | ReembedResult }
   failed: ErrorBody & { id: string }
 }
 
@@ -45,13 +47,15 @@ export interface ApprovalRequired {
   schema?: unknown
   url?: string
   message?: string
+  /** The agent that was asked and whose call waits; `call_id` is then the call that asked it. */
+  agent_id?: string
 }
 
 /** Progress of a job in its current stage. */
 export interface JobProgress {
   done: number
   total: number
-  unit: 'pages' | 'pictures' | 'segments' | 'parts'
+  unit: 'pages' | 'pictures' | 'segments' | 'parts' | 'chunks'
   stage: JobStage
   eta_s?: number
 }
@@ -76,6 +80,16 @@ export interface JobResult {
   usage?: Usage
   /** The earlier job with the same bytes and options, whose results are reused. */
   reused_job_id?: string
+}
+
+/** Of a job that embedded everything again. */
+export interface ReembedResult {
+  /** The model that searches use from now on. */
+  model: string
+  dimension: number
+  chunks: number
+  /** How many chunks the embedding server refused; they are found by their words only. */
+  refused?: number
 }
 
 export type TurnEventType = keyof TurnEventData

@@ -1,7 +1,8 @@
 // The database as Kysely types; its tables by subject stand in tables/. Times are ISO-8601 UTC text and structured values JSON text, the same on every dialect.
 import type { Kysely, Transaction } from 'kysely'
 import type { AgentsTable, AgentVersionsTable, RoutingDecisionsTable } from './tables/agents.ts'
-import type { ApiKeysTable, TicketsTable, IdempotencyKeysTable, SecretsTable } from './tables/keys.ts'
+import type { AuditEntriesTable } from './tables/audit.ts'
+import type { ApiKeysTable, TicketsTable, IdempotencyKeysTable, RateLimitsTable, SecretsTable } from './tables/keys.ts'
 import type {
   ConversationsTable,
   TurnsTable,
@@ -19,6 +20,7 @@ import type { JobsTable, JobBatchesTable, OcrPagesTable, JobSummariesTable } fro
 import type {
   KnowledgeSourcesTable,
   CollectionsTable,
+  VectorSetsTable,
   DocumentsTable,
   ChunksTable,
   EmbeddingsTable,
@@ -34,6 +36,7 @@ import type {
 } from './tables/mcp.ts'
 
 export type * from './tables/agents.ts'
+export type * from './tables/audit.ts'
 export type * from './tables/keys.ts'
 export type * from './tables/turns.ts'
 export type * from './tables/log.ts'
@@ -65,7 +68,10 @@ export interface DB {
   event_keys: EventKeysTable
   api_keys: ApiKeysTable
   tickets: TicketsTable
+  rate_limits: RateLimitsTable
+  audit_entries: AuditEntriesTable
   collections: CollectionsTable
+  vector_sets: VectorSetsTable
   documents: DocumentsTable
   chunks: ChunksTable
   files: FilesTable

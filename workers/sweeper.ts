@@ -15,6 +15,7 @@ import { sweepFiles } from './sweep-files.ts'
 import { sweepJobs } from './sweep-jobs.ts'
 import { sweepMcpServers } from './sweep-mcp-servers.ts'
 import { sweepMemory } from './sweep-memory.ts'
+import type { HiddenVectors } from '../vectors/hidden-vectors.ts'
 import type { StartMemory } from './memory-starter.ts'
 
 const PAGE = 100
@@ -24,6 +25,7 @@ const FILES_MS = 3_600_000
 export interface SweeperOptions {
   client: Client
   storage: Storage
+  hidden: HiddenVectors
   log: Logger
   /** Starts the workflow of an active turn; one that has been started counts as success. */
   startTurn: (turn: StartableTurn) => Promise<void>
@@ -46,6 +48,7 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
       await sweepJobs(options, before, signal)
       await sweepMcpServers(options, signal)
       await sweepMemory(options, before, signal)
+      await options.hidden.removeOld(signal)
       await forgetOld(options.storage.db, options.retention, signal)
       if (Date.now() >= filesAt) {
         await sweepFiles(options, options.retention.orphan_file_days, signal)
@@ -90,6 +93,7 @@ async function sweepTurn(options: SweeperOptions, turn: ActiveTurn, before: stri
   const isYoung = (turn.activated_at ?? '') > before
   const isUnclaimed = turn.status === 'queued'
   if (isYoung && !isUnclaimed) return
+  const parent = turn.parent_turn_id
   const swept = (what: string) => log.warn({ turn_id: turn.id, was: turn.status }, `swept a turn: ${what}`)
   switch (await stateOf(client, workflowId.chatTurn(turn.id))) {
     case 'open':
@@ -101,7 +105,9 @@ async function sweepTurn(options: SweeperOptions, turn: ActiveTurn, before: stri
       storage.events.publish(turn.id, (await storage.db.transaction().execute((tx) => markAccepted(tx, turn.id))) ?? [])
       return swept('accepted late')
     case 'none':
-      if (isUnclaimed) {
+      // The workflow of the turn that asks for it starts it, or has not recorded yet that it will not.
+      if (parent !== null && (await stateOf(client, workflowId.chatTurn(parent))) === 'open') return
+      if (isUnclaimed && parent === null) {
         await startTurn(turn)
         return swept('started again')
       }
@@ -115,7 +121,8 @@ async function sweepTurn(options: SweeperOptions, turn: ActiveTurn, before: stri
     // The finding is valid only for the status that was read: a repeated request may just have started the turn.
     const end = await storage.db.transaction().execute((tx) => finishTurn(tx, ending, [turn.status]))
     if (!end) return
-    storage.events.publish(turn.id, end.events)
+    for (const shown of [{ turn_id: turn.id, events: end.events }, ...end.above])
+      storage.events.publish(shown.turn_id, shown.events)
     swept(error.message)
     if (end.next) await startTurn(end.next)
   }

@@ -18,7 +18,8 @@ import type { StepPrompt } from './step-prompt.ts'
 import { StepText } from './step-text.ts'
 import type { TurnResources } from './turn-resources.ts'
 
-type Resources = Pick<ActivityResources, 'db' | 'events' | 'stops'> & Omit<TurnResources, 'tools' | 'routing'>
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'stops'> &
+  Omit<TurnResources, 'tools' | 'routing' | 'describeTurn'>
 
 export function modelCallActivities(resources: Resources) {
   const { db, events, stops, headStarts, prepareStep } = resources

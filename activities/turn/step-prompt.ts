@@ -20,9 +20,10 @@ import { withoutRefusedTools } from './without-refused-tools.ts'
 import { hasToRecall, recall, type Recalled } from './recall.ts'
 import { MessageVectors } from './recent-messages.ts'
 import type { ActivityResources } from '../resources.ts'
+import { agentTools } from '../tools/agent-tools.ts'
 import { offerTools, type OfferedTool } from '../tools/tools.ts'
 
-type Resources = Pick<ActivityResources, 'db' | 'blobs' | 'box' | 'models' | 'tools' | 'vectors' | 'embedder'> & {
+type Resources = Pick<ActivityResources, 'db' | 'blobs' | 'box' | 'models' | 'tools' | 'index'> & {
   log: Logger
 }
 
@@ -55,8 +56,8 @@ export type PrepareStep = (input: ModelCallInput, signal: AbortSignal) => Promis
 
 /** Makes the function that prepares a step. Of a turn that is over, answered or to be cancelled it reads the rows only. */
 export function stepPrompts(resources: Resources): PrepareStep {
-  const { db, blobs, box, models, tools, embedder, log } = resources
-  const messageVectors = new MessageVectors(db, embedder)
+  const { db, blobs, box, models, tools, log } = resources
+  const messageVectors = new MessageVectors(db)
   const versionOf = oncePerVersion(async (id, version) => {
     const { config, source } = await getAgentVersion(db, id, version)
     return { config, source, secrets: await getAgentSecrets(db, box, id, version) }
@@ -79,7 +80,8 @@ export function stepPrompts(resources: Resources): PrepareStep {
     const recalled = isFirst ? await recall({ ...resources, messageVectors }, given, config.memory, signal) : undefined
     const { passages = [], memories, about_user } = recalled ?? given
     const prompt = await buildPrompt(db, blobs, { ...given, passages, memories, about_user }, step, config, model)
-    const own = tools.filter(({ needs }) => needs !== 'documents' || given.searchable)
+    const builtIn = tools.filter(({ needs }) => needs !== 'documents' || given.searchable)
+    const own = [...builtIn, ...(await agentTools(db, config))]
     const offered = given.has_servers ? await offerTools(db, agent_id, own, modelKey(model)) : own
     const schema =
       turn.response_schema === null ? undefined : parseColumn(turnResponseSchema, turn.response_schema, turn_id)

@@ -28,6 +28,7 @@ import { bodyHash } from './body-hash.ts'
 import type { ApiContext, ApiLimits, PlannedRequest } from './context.ts'
 import { startTurn, stopTurn } from './engine.ts'
 import { checkQuota } from './files.ts'
+import { stopBelow } from './turns.ts'
 
 /** Retry-After of a full queue, in seconds. */
 const BUSY_RETRY_S = 5
@@ -102,7 +103,8 @@ export async function acceptMessage(
 /** The row of the interrupted turn has the stop request already; this ends it at once. If this call is lost, the sweeper repeats it. */
 function interrupt(context: Context, turnId: string): void {
   context.storage.stops.stop(turnId)
-  stopTurn(context, turnId).catch((error: unknown) =>
+  const stopping = stopBelow(context.storage, turnId).then(() => stopTurn(context, turnId))
+  stopping.catch((error: unknown) =>
     context.log.warn({ err: error, turn_id: turnId }, 'an interrupted turn will be cancelled by the sweeper'),
   )
 }

@@ -10,10 +10,12 @@ import type { Storage } from '../../db/storage.ts'
 import type * as OAuth from '../../mcp/oauth.ts'
 import type * as OAuthClient from '../../mcp/oauth-client.ts'
 import type { ModelState } from '../../providers/model-health.ts'
-import type { Embedder } from '../../providers/embedder.ts'
 import type { Speaker } from '../../providers/speaker.ts'
+import type { SearchIndex } from '../../vectors/search-index.ts'
 import type { VectorStore } from '../../vectors/store.ts'
+import type { Audit } from './audit.ts'
 import type { OpenStreams } from './open-streams.ts'
+import type { RateLimiter } from './rate-limiter.ts'
 
 /** A request that will be sent, for its usage row. */
 export type PlannedRequest = Pick<UsageStart, 'provider' | 'model' | 'reserved_tokens' | 'reserved_cost_usd'> & {
@@ -52,7 +54,8 @@ export interface ApiLimits {
 export interface ApiContext {
   storage: Storage
   vectors: VectorStore
-  embedder: Embedder
+  /** The vectors with their embedder. */
+  index: SearchIndex
   speaker: Speaker
   client: Client
   namespace: string
@@ -93,6 +96,8 @@ export interface ApiContext {
   /** A file of this media type was stored, and a job for it may follow soon. Undefined without workers in this process. */
   expectDocument: ((type: string) => void) | undefined
   openStreams: OpenStreams
+  rateLimiter: RateLimiter
+  audit: Audit
   /** When false, every request has the anonymous principal. */
   auth: boolean
   /** Aborts when the server goes down: streams end, and their clients resume in other processes. */

@@ -2,6 +2,7 @@
 // deleted.
 import type { Db } from '../schema.ts'
 import { forgetEmbeddings } from './embeddings.ts'
+import { deleteFullBuckets } from './rate-limits.ts'
 
 /** Streams per transaction, which must stay short. */
 const BATCH = 50
@@ -16,6 +17,7 @@ const ROUTING_DAYS = 7
 export interface Retention {
   event_log_days: number
   log_days: number
+  audit_days: number
   /** Of unused cached vectors. */
   embedding_days: number
   /** Of files without references. */
@@ -25,7 +27,7 @@ export interface Retention {
 /** Deletes data past its retention. @returns the number of event logs and log entries */
 export async function forgetOld(
   db: Db,
-  retention: Pick<Retention, 'event_log_days' | 'log_days' | 'embedding_days'>,
+  retention: Pick<Retention, 'event_log_days' | 'log_days' | 'audit_days' | 'embedding_days'>,
   signal: AbortSignal,
 ): Promise<{ streams: number; entries: number }> {
   const before = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString()
@@ -43,6 +45,8 @@ export async function forgetOld(
   await db.deleteFrom('idempotency_keys').where('created_at', '<', before(1)).execute()
   await db.deleteFrom('usage_days').where('day', '<', before(SPENDING_DAYS)).execute()
   await db.deleteFrom('routing_decisions').where('created_at', '<', before(ROUTING_DAYS)).execute()
+  await db.deleteFrom('audit_entries').where('at', '<', before(retention.audit_days)).execute()
+  await deleteFullBuckets(db)
   return { streams, entries }
 }
 

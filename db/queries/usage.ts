@@ -7,6 +7,7 @@ import type { TokenUsage } from '../../contracts/model-messages.ts'
 import { compiled, inserting } from '../compiled.ts'
 import type { Db, Tx } from '../schema.ts'
 import { findExceeded, type Needed, type Reservation } from './budgets.ts'
+import { descendantsOf } from './child-turns.ts'
 
 /** Characters per token, for estimates. */
 const CHARACTERS_A_TOKEN = 4
@@ -122,23 +123,24 @@ export async function settleUsage(tx: Tx, streamId: string, shown: string): Prom
     .execute()
 }
 
-/** Sum over every attempt of a turn or job, except the row `except`. */
+/** Sum over every attempt of a turn or job, and of the turns below it, except the row `except`. */
 export async function totalUsage(db: Db | Tx, streamId: string, except = ''): Promise<Usage> {
-  const total = await db
+  const sums = db
     .selectFrom('model_usage')
     .select((eb) => [
       eb.fn.sum<number | null>('input_tokens').as('input_tokens'),
       eb.fn.sum<number | null>('output_tokens').as('output_tokens'),
       eb.fn.sum<number | null>('cost_usd').as('cost_usd'),
     ])
-    .where('stream_id', '=', streamId)
-    .where('id', '<>', except)
-    .executeTakeFirstOrThrow()
-  return {
-    input_tokens: Number(total.input_tokens ?? 0),
-    output_tokens: Number(total.output_tokens ?? 0),
-    ...(total.cost_usd !== null && { cost_usd: Number(total.cost_usd) }),
-  }
+  const own = sums.where('stream_id', '=', streamId).where('id', '<>', except)
+  const rows = await own.unionAll(sums.where('stream_id', 'in', descendantsOf(db, streamId))).execute()
+  return rows
+    .map(({ input_tokens, output_tokens, cost_usd }) => ({
+      input_tokens: Number(input_tokens ?? 0),
+      output_tokens: Number(output_tokens ?? 0),
+      ...(cost_usd !== null && { cost_usd: Number(cost_usd) }),
+    }))
+    .reduce(addUsage)
 }
 
 /** The cost is known when either has one. */

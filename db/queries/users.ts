@@ -2,6 +2,7 @@
 import { memoryScope } from '../../contracts/memory.ts'
 import type { Db, JobsTable, TurnsTable, Tx } from '../schema.ts'
 import { forgetSpending } from './budgets.ts'
+import { withHidden } from './child-turns.ts'
 import { deleteContextMemory } from './context-memory.ts'
 import { deleteJobs } from './jobs.ts'
 import { deleteMemories, type MemoryOwner } from './memories.ts'
@@ -32,7 +33,7 @@ export async function listTextsOf(db: Db, { conversation_id }: { conversation_id
   const rows = await db
     .selectFrom('messages')
     .select('content')
-    .where('conversation_id', '=', conversation_id)
+    .where('conversation_id', 'in', withHidden(db, conversation_id))
     .execute()
   return rows.map(({ content }) => content)
 }

@@ -9,8 +9,8 @@ import { openVectors } from '../../vectors/open-vectors.ts'
 import type { VectorStore } from '../../vectors/store.ts'
 import { chunkPages } from '../../media/document/chunk.ts'
 import { inspectDocument, parsePages } from '../../media/document/parse-document.ts'
-import { createEmbedder } from '../../providers/create-embedder.ts'
 import { freshDatabase, stopSharedPostgres } from '../support/postgres.ts'
+import { embedder } from './bench-embedder.ts'
 import { report } from './measure.ts'
 import { MANUALS, QUESTIONS, type Manual } from './questions.ts'
 
@@ -18,8 +18,7 @@ const TOP = 5
 const BATCH_PAGES = 50
 const { signal } = new AbortController()
 const limits = { memory_mb: 1_024, time_ms: 120_000, output_bytes: 2 ** 26, max_pages: 5_000 }
-const embedder = createEmbedder({ openai: {} }, 'local')
-const collection = embedder.model
+const { model } = embedder
 
 export async function retrieval(): Promise<void> {
   const missing = Object.values(MANUALS).filter(({ path }) => !existsSync(path))
@@ -45,7 +44,7 @@ async function retrievalOn(name: string, options: Parameters<typeof openStorage>
     for (const manual of Object.keys(MANUALS) as Manual[]) chunks += await index(store, manual, options.data_dir)
     const found = { vectors: 0, words: 0, both: 0 }
     for (const [manual, question, pages] of QUESTIONS) {
-      const [vector] = await embedder.embed([question], signal)
+      const [vector] = await embedder.embed([question], signal, 'question')
       const ways = {
         // What has no direction is near nothing, and what has no words matches none.
         vectors: { text: '', vector: vector! },
@@ -55,7 +54,7 @@ async function retrievalOn(name: string, options: Parameters<typeof openStorage>
       for (const [way, asked] of Object.entries(ways) as [keyof typeof ways, (typeof ways)['both']][]) {
         const hits = await store.search({
           ...asked,
-          collection,
+          model,
           agent_id: 'reader',
           scopes: [''],
           top_k: TOP,
@@ -83,8 +82,8 @@ async function index(vectors: VectorStore, manual: Manual, folder: string): Prom
   const file = join(folder, `${manual}.pdf`)
   writeFileSync(file, path.endsWith('.gz') ? gunzipSync(bytes) : bytes)
   const { pages } = await inspectDocument(file, { signal, limits })
-  await vectors.ensureCollection({ id: collection, model: collection, dimension: embedder.dimension })
-  const document = { collection, agent_id: 'reader', scope: '', document_id: manual, generation: 1 }
+  await vectors.serving(embedder)
+  const document = { model, agent_id: 'reader', scope: '', document_id: manual, generation: 1 }
   let added = 0
   for (let from = 1; from <= pages; from += BATCH_PAGES) {
     const to = Math.min(pages, from + BATCH_PAGES - 1)

@@ -82,6 +82,7 @@ const routes = (): Route[] => [
   { method: 'GET', path: `/api/v1/turns/${ids.turn}`, scope: 'chat', owned: true },
   { method: 'GET', path: `/api/v1/turns/${ids.turn}/stream`, scope: 'chat', owned: true },
   { method: 'GET', path: `/api/v1/turns/${ids.turn}/log`, scope: 'chat', also: 'read', owned: true },
+  { method: 'GET', path: `/api/v1/turns/${ids.turn}/log/stream`, scope: 'chat', also: 'read', owned: true },
   { method: 'POST', path: `/api/v1/turns/${ids.turn}/cancel`, scope: 'chat', owned: true },
   {
     method: 'POST',
@@ -102,6 +103,7 @@ const routes = (): Route[] => [
     owned: true,
   },
   { method: 'GET', path: `/api/v1/conversations/${ids.conversation}/messages`, scope: 'chat', owned: true },
+  { method: 'GET', path: `/api/v1/conversations/${ids.conversation}/export`, scope: 'chat', owned: true },
   { method: 'DELETE', path: `/api/v1/conversations/${ids.conversation}`, scope: 'chat', owned: true },
   { method: 'POST', path: '/api/v1/files', scope: 'chat' },
   { method: 'GET', path: '/api/v1/files', scope: 'chat' },
@@ -149,6 +151,7 @@ const routes = (): Route[] => [
   { method: 'PUT', path: `/api/v1/keys/${ids.key}/budget`, scope: 'admin', body: { daily_tokens: 1_000_000 } },
   { method: 'DELETE', path: `/api/v1/keys/${ids.key}/budget`, scope: 'admin' },
   { method: 'GET', path: '/api/v1/keys', scope: 'admin' },
+  { method: 'GET', path: '/api/v1/audit', scope: 'admin' },
   { method: 'POST', path: '/api/v1/keys', scope: 'admin', body: { name: 'x', scopes: ['chat'] } },
   { method: 'POST', path: `/api/v1/keys/${ids.key}/rotate`, scope: 'admin', body: {} },
   { method: 'DELETE', path: `/api/v1/keys/${ids.key}`, scope: 'admin' },
@@ -230,6 +233,25 @@ describe('keys', () => {
         expectError(await call(path, { method, body, key: wrong }), 403, 'forbidden')
       },
     )
+  })
+
+  it(keeps('refuse.keys', 'everything is embedded again for keys that may chat and manage only: 403'), async () => {
+    const body = { kind: 'reembed' }
+    for (const key of [keys.chat, keys.manage, keys.anna])
+      expectError(await call('/api/v1/jobs', { body, key }), 403, 'forbidden')
+    for (const wrong of [{ ...body, file_id: ids.file }, { ...body, agent_id: 'offline' }, { kind: 'document' }])
+      expectError(await call('/api/v1/jobs', { body: wrong }), 400, 'bad_request')
+    const { body: both } = await call('/api/v1/keys', { body: { name: 'both', scopes: ['chat', 'manage'] } })
+    const begun = await call('/api/v1/jobs', { body, key: both.key })
+    expect(begun.status, begun.text).toBe(202)
+    const { id } = begun.body
+    for (const [key, path, status, code] of [
+      [keys.chat, '/cancel', 403, 'forbidden'],
+      [keys.chat, '/retry', 403, 'forbidden'],
+      [keys.anna, '', 404, 'not_found'],
+    ] as const)
+      expectError(await call(`/api/v1/jobs/${id}${path}`, { key, ...(path && { method: 'POST' }) }), status, code)
+    await expect.poll(async () => (await call(`/api/v1/jobs/${id}`)).body.status).toBe('completed')
   })
 
   it(keeps('refuse.keys', 'a key that has been deleted or has expired: 401'), async () => {
