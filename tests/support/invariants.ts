@@ -34,6 +34,14 @@ export async function checkInvariants(place: Place, expectations: Expectations =
   if (breaches.length > 0) throw new Error(`Broken invariants:\n${breaches.join('\n')}`)
 }
 
+const ofOwner = `from model_usage where day = substr(created_at, 1, 10)
+  and owner_id = case owner_kind when 'key' then key_id else user_id end`
+/** Counters of budgets that differ from the rows they count. */
+const MISCOUNTED = `select owner_kind, owner_id, day from usage_days where requests <> (select count(*) ${ofOwner})
+  or input_tokens + output_tokens <> (select sum(case status when 'sent' then 0 else input_tokens + output_tokens end) ${ofOwner})
+  or reserved_tokens <> (select sum(case status when 'sent' then reserved_tokens else 0 end) ${ofOwner})
+  or abs(cost_usd - (select sum(case status when 'sent' then 0 else coalesce(cost_usd, 0) end) ${ofOwner})) > 0.000001`
+
 async function findBreaches(
   ask: Ask,
   { after = { turn: '', job: '' }, modelCalls, unsent = 0, counted = [], repeatable = [] }: Expectations,
@@ -51,6 +59,8 @@ async function findBreaches(
   if (modelCalls !== undefined && (sent.length < modelCalls || sent.length > modelCalls + unsent)) {
     breaches.push(`the model saw ${modelCalls} requests, and there are ${sent.length} usage rows`)
   }
+  for (const { owner_kind, owner_id, day } of await ask(MISCOUNTED))
+    breaches.push(`what ${owner_kind} '${owner_id}' has spent on ${day} is not the sum of its usage rows`)
   const doubled = counted.filter((label, index) => !repeatable.includes(label) && counted.indexOf(label) !== index)
   if (doubled.length > 0) breaches.push(`tools had their effect more than once: ${doubled.join(', ')}`)
   for (const { stream_id } of await ask(
