@@ -1,11 +1,9 @@
 // Whether a model of a chain is asked in a step: not while its circuit is open, not beyond the limits of its agent.
 import { ProviderFailure } from '../../providers/failure.ts'
-import type { GenerateRequest, Provider } from '../../providers/provider.ts'
+import type { Provider } from '../../providers/provider.ts'
 import type { ChainModel, ModelRegistry } from '../../providers/registry.ts'
 import { watchedOf } from '../../providers/registry.ts'
-
-/** Tokens of a reply, for the cost of a call before it is made. */
-const USUAL_REPLY = 1_000
+import { usualCost } from '../metered-call.ts'
 
 interface Routed {
   model: ChainModel
@@ -13,7 +11,6 @@ interface Routed {
   api_key: string | undefined
   /** Whether no model of the chain is left after it. */
   isLast: boolean
-  request: GenerateRequest
   /** Estimated. */
   input_tokens: number
 }
@@ -22,10 +19,10 @@ interface Routed {
 export function routedCall(
   provider: Provider,
   { health }: Pick<ModelRegistry, 'health'>,
-  { model, api_key, isLast, request, input_tokens }: Routed,
+  { model, api_key, isLast, input_tokens }: Routed,
 ): Provider {
-  const { max_cost_usd, max_first_token_ms, known } = model
-  const cost = known.costOf({ input_tokens, output_tokens: request.max_output_tokens ?? USUAL_REPLY })
+  const { max_cost_usd, max_first_token_ms } = model
+  const cost = usualCost(model, input_tokens)
   // Where the price is not known, nothing is known to be too dear.
   if (max_cost_usd !== undefined && cost !== undefined && cost > max_cost_usd)
     return refusing(

@@ -20,6 +20,7 @@ import { withoutRefusedTools } from './without-refused-tools.ts'
 import { hasToRecall, recall, type Recalled } from './recall.ts'
 import { MessageVectors } from './recent-messages.ts'
 import type { ActivityResources } from '../resources.ts'
+import { agentTools } from '../tools/agent-tools.ts'
 import { offerTools, type OfferedTool } from '../tools/tools.ts'
 
 type Resources = Pick<ActivityResources, 'db' | 'blobs' | 'box' | 'models' | 'tools' | 'vectors' | 'embedder'> & {
@@ -79,7 +80,8 @@ export function stepPrompts(resources: Resources): PrepareStep {
     const recalled = isFirst ? await recall({ ...resources, messageVectors }, given, config.memory, signal) : undefined
     const { passages = [], memories, about_user } = recalled ?? given
     const prompt = await buildPrompt(db, blobs, { ...given, passages, memories, about_user }, step, config, model)
-    const own = tools.filter(({ needs }) => needs !== 'documents' || given.searchable)
+    const builtIn = tools.filter(({ needs }) => needs !== 'documents' || given.searchable)
+    const own = [...builtIn, ...(await agentTools(db, config))]
     const offered = given.has_servers ? await offerTools(db, agent_id, own, modelKey(model)) : own
     const schema =
       turn.response_schema === null ? undefined : parseColumn(turnResponseSchema, turn.response_schema, turn_id)
@@ -108,7 +110,7 @@ export function stepPrompts(resources: Resources): PrepareStep {
     const request = { ...whole, ...fitted, ...(without_material && { passages: [] }) }
     const input_tokens = estimateInput(request)
     const isLast = input.model + 1 >= chain.length
-    const routed = routedCall(provider, models, { model, api_key, isLast, request, input_tokens })
+    const routed = routedCall(provider, models, { model, api_key, isLast, input_tokens })
     return {
       given,
       model,

@@ -1,33 +1,19 @@
 // What is stored of a user as one JSON document, written row by row.
-import { Readable } from 'node:stream'
 import { findContextMemory } from '../../db/queries/context-memory.ts'
-import { turnError, turnUsage } from '../../db/columns.ts'
-import { parseColumn } from '../../db/json-column.ts'
-import { listConversations, parseAttachments, type ConversationView } from '../../db/queries/conversations.ts'
-import { listExported } from '../../db/queries/exports.ts'
+import { listConversations } from '../../db/queries/conversations.ts'
 import { listFilesOf } from '../../db/queries/files.ts'
 import { listJobs } from '../../db/queries/jobs.ts'
 import { listMemoriesOf } from '../../db/queries/memories.ts'
-import type { ApprovalRow } from '../../db/queries/approvals.ts'
-import type { ToolCallsTable, TurnsTable } from '../../db/schema.ts'
-import { viewApproval } from './approvals.ts'
+import { viewBudget } from './budgets.ts'
 import type { ApiContext } from './context.ts'
 import { viewJob } from './jobs.ts'
-import { viewCall } from './turns.ts'
+import { download, jsonOf } from './messages.ts'
 
 const PAGE = 100
 
 /** The document as a download. The bytes of files are left out: each says where they are. */
 export function exportUser(context: ApiContext, userId: string): Response {
-  const bytes = Readable.from(documentOf(context, userId), { objectMode: false })
-  return new Response(Readable.toWeb(bytes) as unknown as ReadableStream<Uint8Array>, {
-    headers: {
-      'content-type': 'application/json',
-      'content-disposition': `attachment; filename="user.json"`,
-      'cache-control': 'private, no-store',
-      'x-content-type-options': 'nosniff',
-    },
-  })
+  return download(documentOf(context, userId), 'user.json', 'application/json')
 }
 
 async function* documentOf(context: ApiContext, userId: string): AsyncGenerator<string> {
@@ -38,6 +24,7 @@ async function* documentOf(context: ApiContext, userId: string): AsyncGenerator<
     exported_at: new Date().toISOString(),
     context_memory: known?.knowledge ?? {},
     provenance: known?.sources ?? {},
+    budget: await viewBudget(db, { kind: 'user', id: userId }),
   }
   yield openObject(head)
   yield* listOf('conversations', conversationsOf(context, userId))
@@ -75,51 +62,9 @@ async function* pieceOf(item: object): AsyncGenerator<string> {
 async function* conversationsOf(context: ApiContext, user_id: string): AsyncGenerator<AsyncGenerator<string>> {
   for (let cursor: string | undefined; ;) {
     const conversations = await listConversations(context.storage.db, { user_id, limit: PAGE, cursor })
-    for (const conversation of conversations) yield conversationOf(context, conversation)
+    for (const conversation of conversations) yield jsonOf(context.storage.db, conversation)
     cursor = conversations.at(-1)?.id
     if (conversations.length < PAGE) return
-  }
-}
-
-async function* conversationOf(context: ApiContext, conversation: ConversationView): AsyncGenerator<string> {
-  yield openObject(conversation)
-  yield* listOf('messages', each(messagesOf(context, conversation.id)))
-  yield '}'
-}
-
-async function* messagesOf({ storage: { db } }: ApiContext, conversationId: string) {
-  for (let after: string | undefined; ;) {
-    const exported = await listExported(db, conversationId, PAGE, after)
-    for (const { message, turn, calls, approvals } of exported) {
-      const { id, turn_id, role, content, status, created_at } = message
-      yield {
-        id,
-        turn_id,
-        role,
-        content,
-        status,
-        attachments: parseAttachments(message.attachments, id),
-        created_at,
-        ...(turn && { turn: viewExported(turn, calls, approvals) }),
-      }
-    }
-    after = exported.at(-1)?.message.id
-    if (exported.length < PAGE) return
-  }
-}
-
-function viewExported(turn: TurnsTable, calls: ToolCallsTable[], approvals: ApprovalRow[]) {
-  const { id, status, agent_id, finish_reason, routing_confidence, finished_at } = turn
-  return {
-    status,
-    agent_id,
-    finish_reason,
-    routing_confidence,
-    usage: parseColumn(turnUsage, turn.usage, id) ?? null,
-    error: parseColumn(turnError, turn.error, id) ?? null,
-    finished_at,
-    tool_calls: calls.map(viewCall),
-    approvals: approvals.map(viewApproval),
   }
 }
 

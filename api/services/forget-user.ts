@@ -119,7 +119,10 @@ async function stopWork(context: ApiContext, userId: string): Promise<void> {
   const unlessOver = (error: unknown) => {
     if (!(error instanceof MuxiError) || error.code !== 'conflict') throw error
   }
-  for (const turn of await listUnfinishedTurns(db, userId)) await cancelTurn(context, turn).catch(unlessOver)
+  for (const turn of await listUnfinishedTurns(db, userId)) {
+    // Its parent stops it.
+    if (turn.parent_turn_id === null) await cancelTurn(context, turn).catch(unlessOver)
+  }
   for (const job of await listUnfinishedJobsOf(db, userId)) await cancelJob(context, job).catch(unlessOver)
   const left = [...(await listUnfinishedTurns(db, userId)), ...(await listUnfinishedJobsOf(db, userId))]
   if (left.length > 0) throw busy(userId)

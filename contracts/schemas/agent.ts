@@ -189,7 +189,12 @@ const words = {
   }),
 }
 
+const otherAgents = (description: string) =>
+  Type.Optional(Type.Array(AgentIdSchema, { maxItems: 32, uniqueItems: true, description }))
+
 const behaviour = {
+  agent_tools: otherAgents('Agents that its model may ask: each is a tool, whose answer it goes on with'),
+  handoffs: otherAgents('Agents that its model may hand a turn over to: the other one answers'),
   on_busy: Type.Optional(OnBusySchema),
   knowledge: Type.Optional(Type.Array(KnowledgeSchema, { maxItems: 100 })),
   mcp_servers: Type.Optional(Type.Array(McpServerSchema, { maxItems: 32 })),

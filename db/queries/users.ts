@@ -1,6 +1,8 @@
 // What is stored of one user in rows of several kinds: what runs, what is exported, and what is deleted besides conversations.
 import { memoryScope } from '../../contracts/memory.ts'
 import type { Db, JobsTable, TurnsTable, Tx } from '../schema.ts'
+import { forgetSpending } from './budgets.ts'
+import { withHidden } from './child-turns.ts'
 import { deleteContextMemory } from './context-memory.ts'
 import { deleteJobs } from './jobs.ts'
 import { deleteMemories, type MemoryOwner } from './memories.ts'
@@ -31,7 +33,7 @@ export async function listTextsOf(db: Db, { conversation_id }: { conversation_id
   const rows = await db
     .selectFrom('messages')
     .select('content')
-    .where('conversation_id', '=', conversation_id)
+    .where('conversation_id', 'in', withHidden(db, conversation_id))
     .execute()
   return rows.map(({ content }) => content)
 }
@@ -101,8 +103,17 @@ export async function deleteRowsOf(tx: Tx, userId: string): Promise<DeletedRows 
   for (const table of ['mcp_grants', 'mcp_sign_ins', 'approvals'] as const)
     await tx.deleteFrom(table).where('user_id', '=', userId).execute()
   const keys = tx.selectFrom('api_keys').where('user_id', '=', userId)
+  await forgetSpending(
+    tx,
+    'key',
+    (await keys.select('id').execute()).map(({ id }) => id),
+  )
   await tx.deleteFrom('tickets').where('key_hash', 'in', keys.select('hash')).execute()
   await tx.deleteFrom('idempotency_keys').where('key_id', 'in', keys.select('id')).execute()
+  // After those of the keys, in the order in which requests are counted.
+  await forgetSpending(tx, 'user', [userId])
+  // The rows of requests stay, without the user.
+  await tx.updateTable('model_usage').set({ user_id: null }).where('user_id', '=', userId).execute()
   const deleted = await tx.deleteFrom('api_keys').where('user_id', '=', userId).executeTakeFirst()
   return {
     documents: [...memories.documents, ...documents],

@@ -131,11 +131,7 @@ const slow: Provider = {
     new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
 }
 function route(chosen: ChainModel, isLast: boolean, health = new ModelHealth()) {
-  const routed = routedCall(
-    slow,
-    { health },
-    { model: chosen, api_key: undefined, isLast, request: REQUEST, input_tokens: 1_000 },
-  )
+  const routed = routedCall(slow, { health }, { model: chosen, api_key: undefined, isLast, input_tokens: 1_000 })
   return { routed, asked: () => routed.generate(REQUEST, async () => undefined, new AbortController().signal) }
 }
 
