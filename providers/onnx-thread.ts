@@ -56,7 +56,7 @@ async function loadModel(): Promise<Model> {
   const session = await InferenceSession.create(model.model_file, {
     intraOpNumThreads: model.cores,
     interOpNumThreads: 1,
-    logSeverityLevel: 3,
+    logSeverityLevel: 4,
   }).catch((cause: unknown) => {
     throw wrong('an ONNX model that can be loaded', `'${model.model_file}': ${textOf(cause)}`)
   })
@@ -81,7 +81,7 @@ async function loadModel(): Promise<Model> {
     const values = [filled((place) => ids[place]!), filled(() => 1), filled(() => 0)]
     const given = Object.fromEntries(INPUTS.map((name, index) => [name, values[index]!] as const))
     const feeds = Object.fromEntries(inputNames.map((name) => [name, given[name]!]))
-    const { [wanted]: result } = await session.run(feeds, [wanted])
+    const { [wanted]: result } = await session.run(feeds, [wanted], { logSeverityLevel: 4 })
     return pool(result!)
   }
 

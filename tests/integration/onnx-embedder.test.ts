@@ -1,6 +1,6 @@
 // Embeddings of a local model in a folder: what is read of the folder, what the vectors are made of, and what is refused.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { pathToFileURL } from 'node:url'
@@ -9,7 +9,7 @@ import { openEmbedder } from '../../providers/create-embedder.ts'
 import { dot } from '../../providers/embedder-vectors.ts'
 import { ROOT } from '../support/children.ts'
 import { tempDir } from '../support/temp-dir.ts'
-import { DIMENSION, tinyModel, type TinyModel } from '../support/tiny-model.ts'
+import { DIMENSION, tinyModel, type TinyModel, tinyTokenizer } from '../support/tiny-model.ts'
 
 const { signal } = new AbortController()
 const RELATED = ['the cat sat on a mat', 'a kitten rests on the rug', 'quarterly revenue grew']
@@ -107,6 +107,26 @@ test('an abort ends a call, and no other', async () => {
   await expect(many).rejects.toThrow('stop')
   expect(await other).toHaveLength(1)
   await expect(embedder.embed(['cat'], controller.signal)).rejects.toThrow('stop')
+})
+
+test('a text that the model cannot take is refused for good, and the next one is embedded', async () => {
+  const tokenizer = tinyTokenizer({ dog: 9_999 })
+  const embedder = await opened({ files: { 'tokenizer.json': tokenizer } })
+  const refused = embedder.embed(['dog', 'cat'], signal)
+  await expect(refused).rejects.toMatchObject({ name: 'ProviderFailure', kind: 'final', status: 422 })
+  expect(await embedder.embed(['cat'], signal)).toHaveLength(1)
+})
+
+test('a thread that has ended is started again; without its model, the text may be tried again later', async () => {
+  const folder = tinyModel()
+  const embedder = await open(folder)
+  const before = await embedder.embed(['cat'], signal)
+  await embedder.close!()
+  expect(await embedder.embed(['cat'], signal)).toEqual(before)
+  await embedder.close!()
+  rmSync(join(folder, 'model.onnx'))
+  const failure = { kind: 'retry', message: expect.stringContaining('could not be loaded: Cannot open') }
+  await expect(embedder.embed(['cat', 'mat'], signal)).rejects.toMatchObject(failure)
 })
 
 test('questions do not wait for many passages, nor do other calls', async () => {

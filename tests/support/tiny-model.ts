@@ -33,7 +33,7 @@ export function tinyModel({
   files = {},
 }: TinyModel = {}): string {
   const folder = tempDir()
-  const all = { 'tokenizer.json': TOKENIZER, ...files }
+  const all = { 'tokenizer.json': tinyTokenizer(), ...files }
   if (!('model.onnx' in all)) writeFileSync(join(folder, 'model.onnx'), onnx(inputs))
   for (const [name, content] of Object.entries(all)) {
     if (content === null) continue
@@ -43,7 +43,8 @@ export function tinyModel({
   return folder
 }
 
-const TOKENIZER = {
+/** @param more words that the table does not have, with their ids */
+export const tinyTokenizer = (more: Record<string, number> = {}) => ({
   version: '1.0',
   truncation: null,
   padding: null,
@@ -75,9 +76,9 @@ const TOKENIZER = {
     unk_token: '[UNK]',
     continuing_subword_prefix: '##',
     max_input_chars_per_word: 100,
-    vocab: Object.fromEntries(WORDS.map((word, id) => [word, id])),
+    vocab: { ...Object.fromEntries(WORDS.map((word, id) => [word, id])), ...more },
   },
-}
+})
 
 /** The table: what says little has short rows. */
 function rows(): Float32Array {
