@@ -1,4 +1,5 @@
 // The activities, made from their dependencies: the worker registers them, workflows import their types.
+import { agentCallActivities } from './tools/agent-calls.ts'
 import { describeActivities } from './ingest/describe-image.ts'
 import { indexAndPublishActivities } from './ingest/index-and-publish.ts'
 import { mcpRouteActivities } from './mcp/route-call.ts'
@@ -19,6 +20,7 @@ export function createActivities(resources: ActivityResources & TurnResources) {
     ...routeTurnActivities(resources),
     ...modelCallActivities(resources),
     ...toolCallActivities(resources),
+    ...agentCallActivities(resources),
     ...mcpRouteActivities(resources),
     ...indexAndPublishActivities(resources),
     ...describeActivities(resources),

@@ -9,7 +9,7 @@ import { openStorage, type Storage } from '../db/storage.ts'
 import { checkSecretKey } from '../db/unreadable.ts'
 import { connectOrThrow, retryConnect } from '../temporal-config/connection.ts'
 import { ensureNamespace } from '../temporal-config/namespace.ts'
-import { createEmbedder, findEmbedder } from '../providers/create-embedder.ts'
+import { findEmbedder, openEmbedder } from '../providers/create-embedder.ts'
 import { LocalModels } from '../providers/local-models.ts'
 import { ModelRegistry } from '../providers/registry.ts'
 import { urlGuard } from '../net/url-guard.ts'
@@ -123,10 +123,9 @@ async function start(
     guardedFetch: guard.fetch,
   })
   models.warm().catch((error: unknown) => log.warn({ err: error }, 'a client of a model provider could not be loaded'))
-  const index = new SearchIndex(vectors, {
-    configured: createEmbedder(settings.providers, settings.embedding_model),
-    find: (model) => findEmbedder(settings.providers, model),
-  })
+  const configured = await openEmbedder(settings.providers, settings.embedding_model)
+  closers.push(() => configured.close?.() ?? Promise.resolve())
+  const index = new SearchIndex(vectors, { configured, find: (model) => findEmbedder(settings.providers, model) })
   await tellEmbedder(index, log)
   const [fault] = modelFaults(settings.routing.model, settings.providers, 'file')
   if (fault) throw new SettingsError([`MUXI_ROUTING_MODEL: its ${fault.path.at(-1)} must be ${fault.expected}`])

@@ -12,6 +12,7 @@ import {
   type MemoryDefaults,
   resolveAgent,
 } from '../contracts/schemas/agent.ts'
+import { otherAgentFaults } from '../contracts/other-agents.ts'
 import { dotted, schemaFaults } from '../contracts/schemas/faults.ts'
 import { type AgentDocument, type DocumentFault, type Path, readAgentDocument } from './agent-document.ts'
 import { isSecretPath, type SeparatedAgent, separateSecrets, showablePath } from '../contracts/agent-secrets.ts'
@@ -72,6 +73,7 @@ export function loadAgentFiles(
 ): LoadedAgent[] {
   const faults: AgentFileFault[] = []
   const agents = new Map<string, LoadedAgent>()
+  const checks: (() => void)[] = []
   for (const file of agentFilesIn(dir)) {
     const shown = join(relative(process.cwd(), dir), file)
     const fail = (fault: DocumentFault): void =>
@@ -101,7 +103,16 @@ export function loadAgentFiles(
           : ({} as SeparatedAgent)
       agents.set(id, { id, file, ...kept })
     }
+    // Once all are known: agents name each other in any order.
+    if (id !== undefined && wrong.length === 0)
+      checks.push(() => {
+        for (const { path, expected } of otherAgentFaults(document.value as AgentInput, id, (other) =>
+          agents.has(other),
+        ))
+          fail({ ...document.locate(path), path, expected, found: show(document, path) })
+      })
   }
+  for (const check of checks) check()
   if (faults.length > 0) throw new AgentFilesError(faults)
   return [...agents.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
 }

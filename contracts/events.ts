@@ -18,13 +18,15 @@ export interface TurnEventData {
   }
   content: { content: string; step: number }
   content_reset: { step: number; reason: string; content: string }
-  tool_call_start: { id: string; name: string; server: string; parameters: unknown }
+  /** `turn_id`: the turn of the agent that is asked. */
+  tool_call_start: { id: string; name: string; server: string; parameters: unknown; turn_id?: string }
   tool_call_progress: { id: string; progress: number; total?: number; message?: string }
-  tool_call_end: { id: string; output: unknown; is_error: boolean }
+  /** `agent_id`: the agent that goes on with the turn. */
+  tool_call_end: { id: string; output: unknown; is_error: boolean; agent_id?: string }
   approval_required: ApprovalRequired
   approval_decided: { id: string; decision: ApprovalDecision | 'cancelled' }
-  /** `finish_reason` is missing of turns that ended before it was recorded. */
-  message_end: { id: string; usage: Usage; finish_reason?: FinishReason }
+  /** `finish_reason` is missing of turns that ended before it was recorded; `agent_id`: the agent that the turn was handed over to. */
+  message_end: { id: string; usage: Usage; finish_reason?: FinishReason; agent_id?: string }
   cancelled: { id: string }
   error: ErrorBody
   progress: JobProgress
@@ -45,6 +47,8 @@ export interface ApprovalRequired {
   schema?: unknown
   url?: string
   message?: string
+  /** The agent that was asked and whose call waits; `call_id` is then the call that asked it. */
+  agent_id?: string
 }
 
 /** Progress of a job in its current stage. */

@@ -18,7 +18,12 @@ export interface TurnInput extends Labels {
   deadline_ms: number
   /** Ingestion jobs of the message's attachments; omitted when there are none. */
   jobs?: { id: string; kind: JobKind }[]
+  /** Of a turn that another agent asked for: the id of the call. */
+  parent_call_id?: string
 }
+
+/** How a call reaches another agent: it asks and gets the answer, or hands the turn over. */
+export type AgentCall = 'ask' | 'handoff'
 
 export type TurnStatus = 'pending' | 'queued' | 'running' | 'awaiting_approval' | 'completed' | 'failed' | 'cancelled'
 export type FinalStatus = Extract<TurnStatus, 'completed' | 'failed' | 'cancelled'>
@@ -47,6 +52,8 @@ export interface PlannedCall {
   name: string
   /** The MCP server of the tool; omitted for a built-in tool. */
   server?: string
+  /** Of a call that reaches another agent, which its row names. */
+  agent_call?: AgentCall
 }
 
 /** Names its row, so that our codec endpoint can show its text in the Temporal UI. */
@@ -77,6 +84,16 @@ export interface ToolCallResult {
   call_id: string
   /** `invalid`: the arguments did not match the tool's schema; the tool did not run. */
   outcome: 'done' | 'error' | 'invalid' | 'unknown' | 'cancelled'
+  /** Tokens that a turn used which the call asked for. */
+  tokens?: number
+}
+
+/** A call that asks another agent: ended, or to be made by this turn. */
+export type AskState = { result: ToolCallResult } | { turn: TurnInput }
+
+/** A call that hands the turn over; without an agent it was refused. */
+export interface HandoffResult extends ToolCallResult {
+  agent?: Pick<TurnInput, 'agent_id' | 'agent_version' | 'models'>
 }
 
 export interface FinishInput {

@@ -219,6 +219,7 @@ export const recallMemories = column<RecalledMemory[]>(
       said_at: text,
       similarity: number,
       from: text,
+      conversation_id: Type.Optional(text),
     }),
   ),
 )

@@ -30,7 +30,7 @@ export async function findPassages(
   signal: AbortSignal,
 ): Promise<Passage[]> {
   return resources.index.use(async ({ embedder }) => {
-    const [vector] = await embedder.embed([query.text], signal)
+    const [vector] = await embedder.embed([query.text], signal, 'question')
     return searchPassages(resources, query, { model: embedder.model, vector: vector! })
   })
 }

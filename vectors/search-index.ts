@@ -7,9 +7,12 @@ export interface IndexEmbedder {
   /** Names the vector space. */
   readonly model: string
   readonly dimension: number
-  readonly isRemote: boolean
+  /** Its vectors are kept in the database: they cost more than reading them. */
+  readonly isCostly: boolean
+  /** Questions are embedded apart from passages. */
+  readonly separatesQuestions?: boolean
   readonly message_weight?: number
-  embed(texts: string[], signal: AbortSignal): Promise<Float32Array[]>
+  embed(texts: string[], signal: AbortSignal, use?: 'question'): Promise<Float32Array[]>
 }
 
 export interface Embedders {
@@ -81,7 +84,7 @@ function wordsOnly({ model, dimension }: VectorModel): IndexEmbedder {
   return {
     model,
     dimension,
-    isRemote: false,
+    isCostly: false,
     embed: (texts) => Promise.resolve(texts.map(() => new Float32Array(dimension))),
   }
 }

@@ -93,6 +93,7 @@ async function sweepTurn(options: SweeperOptions, turn: ActiveTurn, before: stri
   const isYoung = (turn.activated_at ?? '') > before
   const isUnclaimed = turn.status === 'queued'
   if (isYoung && !isUnclaimed) return
+  const parent = turn.parent_turn_id
   const swept = (what: string) => log.warn({ turn_id: turn.id, was: turn.status }, `swept a turn: ${what}`)
   switch (await stateOf(client, workflowId.chatTurn(turn.id))) {
     case 'open':
@@ -104,7 +105,9 @@ async function sweepTurn(options: SweeperOptions, turn: ActiveTurn, before: stri
       storage.events.publish(turn.id, (await storage.db.transaction().execute((tx) => markAccepted(tx, turn.id))) ?? [])
       return swept('accepted late')
     case 'none':
-      if (isUnclaimed) {
+      // The workflow of the turn that asks for it starts it, or has not recorded yet that it will not.
+      if (parent !== null && (await stateOf(client, workflowId.chatTurn(parent))) === 'open') return
+      if (isUnclaimed && parent === null) {
         await startTurn(turn)
         return swept('started again')
       }
@@ -118,7 +121,8 @@ async function sweepTurn(options: SweeperOptions, turn: ActiveTurn, before: stri
     // The finding is valid only for the status that was read: a repeated request may just have started the turn.
     const end = await storage.db.transaction().execute((tx) => finishTurn(tx, ending, [turn.status]))
     if (!end) return
-    storage.events.publish(turn.id, end.events)
+    for (const shown of [{ turn_id: turn.id, events: end.events }, ...end.above])
+      storage.events.publish(shown.turn_id, shown.events)
     swept(error.message)
     if (end.next) await startTurn(end.next)
   }

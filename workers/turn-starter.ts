@@ -22,9 +22,12 @@ export interface TurnStarterOptions {
   eager: () => boolean
 }
 
-/** Makes the function that starts the workflow of an active turn. "Already started" counts as success. */
-export function turnStarter(options: TurnStarterOptions): (turn: StartableTurn) => Promise<void> {
-  const { client, storage, models, limits, eager } = options
+/** Makes the function that gives the input of a turn's workflow. */
+export function turnDescriber({
+  storage,
+  models,
+  limits,
+}: Pick<TurnStarterOptions, 'storage' | 'models' | 'limits'>): (turn: StartableTurn) => Promise<TurnInput> {
   const modelsOf = oncePerVersion(async (id, version) => {
     const { config, source } = await getAgentVersion(storage.db, id, version)
     const chain = models.chainOf(config, source)
@@ -34,7 +37,7 @@ export function turnStarter(options: TurnStarterOptions): (turn: StartableTurn) 
   return async (turn) => {
     const { id, conversation_id, agent_id, agent_version, user_id, attached } = turn
     const jobs = attached ? await listJobsOfTurn(storage.db, id) : []
-    const input: TurnInput = {
+    return {
       turn_id: id,
       conversation_id,
       agent_id,
@@ -46,6 +49,16 @@ export function turnStarter(options: TurnStarterOptions): (turn: StartableTurn) 
       deadline_ms: limits.turn_seconds * 1_000,
       ...(jobs.length > 0 && { jobs: jobs.map(({ id: jobId, kind }) => ({ id: jobId, kind })) }),
     }
+  }
+}
+
+/** Makes the function that starts the workflow of an active turn. "Already started" counts as success. */
+export function turnStarter(
+  { client, eager }: Pick<TurnStarterOptions, 'client' | 'eager'>,
+  describe: (turn: StartableTurn) => Promise<TurnInput>,
+): (turn: StartableTurn) => Promise<void> {
+  return async (turn) => {
+    const input = await describe(turn)
     try {
       await client.workflow.start('chatTurn', { ...turnStart(input), requestEagerStart: eager() })
     } catch (error) {

@@ -15,7 +15,7 @@ import { HeadStarts } from '../activities/turn/head-start.ts'
 import { stepPrompts } from '../activities/turn/step-prompt.ts'
 import type { SearchIndex } from '../vectors/search-index.ts'
 import { memoryStarter } from './memory-starter.ts'
-import { turnStarter, type TurnStarterOptions } from './turn-starter.ts'
+import { turnDescriber, turnStarter, type TurnStarterOptions } from './turn-starter.ts'
 import { failureInterceptor } from './failure-interceptor.ts'
 import { workflowBundle } from './workflow-bundle.ts'
 
@@ -56,12 +56,14 @@ export function createTurnResources(options: TurnResourcesOptions): TurnResource
   const { storage, models, index, log } = options
   const tools = [...(options.tools ?? BUILT_IN_TOOLS), searchKnowledge({ ...storage, index })]
   const prepareStep = stepPrompts({ ...storage, models, index, tools, log })
+  const describeTurn = turnDescriber(options)
   return {
     tools,
     routing: options.routing,
     prepareStep,
     headStarts: options.headStart ? new HeadStarts({ ...storage, models }, prepareStep) : undefined,
-    startTurn: turnStarter(options),
+    describeTurn,
+    startTurn: turnStarter(options, describeTurn),
     startMemory: memoryStarter(options.client, storage),
   }
 }

@@ -10,12 +10,22 @@ import { MCP_TASK_QUEUE, MEDIA_TASK_QUEUE } from '../contracts/temporal.ts'
 const HEARTBEAT_TIMEOUT = '5s'
 
 /** Database work of a few milliseconds: retried until the database answers. */
-export const { claimTurn, finishTurn, abandonToolCall, locateMcpServer, giveUpMcpCall, beginJob, finishJob } =
-  proxyLocalActivities<TurnActivities>({
-    startToCloseTimeout: '10s',
-    scheduleToCloseTimeout: '1h',
-    retry: { initialInterval: '50ms', backoffCoefficient: 2, maximumInterval: '5s' },
-  })
+export const {
+  claimTurn,
+  finishTurn,
+  abandonToolCall,
+  locateMcpServer,
+  giveUpMcpCall,
+  beginAsk,
+  endAsk,
+  handOver,
+  beginJob,
+  finishJob,
+} = proxyLocalActivities<TurnActivities>({
+  startToCloseTimeout: '10s',
+  scheduleToCloseTimeout: '1h',
+  retry: { initialInterval: '50ms', backoffCoefficient: 2, maximumInterval: '5s' },
+})
 
 /**
  * Temporal retries without a limit, because the death of a worker is not a model failure; the activity itself stops

@@ -14,6 +14,7 @@ import { JOB_WORKFLOWS, type JobKind } from '../contracts/job.ts'
 import { AUTO } from '../contracts/routing.ts'
 import { workflowId, type Labels } from '../contracts/temporal.ts'
 import type { FinalStatus, ModelCallResult, PlannedCall, ToolCallResult, TurnInput } from '../contracts/turn.ts'
+import { askAgent, handOverTurn, tellParent } from './agent-calls.ts'
 import { callModel, claimTurn, finishTurn, routeTurn } from './activities.ts'
 import { describeFailure, endedBy, finalFailure } from './failures.ts'
 import { searchAttributesOf } from './labels.ts'
@@ -29,7 +30,8 @@ const CANCELLATION_GRACE = '10s'
 
 export async function chatTurn(turn: TurnInput): Promise<{ status: FinalStatus }> {
   const { turn_id } = turn
-  const clock = new TurnClock(turn.deadline_ms)
+  const { parent_call_id } = turn
+  const clock = new TurnClock(turn.deadline_ms, parent_call_id === undefined ? undefined : tellParent(parent_call_id))
   setHandler(parked, (call) => clock.setParked(call))
   try {
     const status = await answer(turn, clock)
@@ -55,7 +57,7 @@ async function answer(accepted: TurnInput, clock: TurnClock): Promise<FinalStatu
     const claim = await claimTurn({ turn_id: accepted.turn_id })
     if (!claim.claimed) return claim.status
   }
-  const turn = isRouted ? await route(accepted, clock) : accepted
+  let turn = isRouted ? await route(accepted, clock) : accepted
   if (jobs.length > 0) {
     setCurrentDetails(`Reading ${jobs.length} attached`)
     const reading = () =>
@@ -70,12 +72,38 @@ async function answer(accepted: TurnInput, clock: TurnClock): Promise<FinalStatu
     tokens += reply.input_tokens + reply.output_tokens
     if (tokens > max_tokens) throw overBudget(`The turn used more than ${max_tokens} tokens`)
     setCurrentDetails(`Step ${step}: ${reply.calls.map(({ name }) => name).join(', ')}`)
-    const calls = () => Promise.all(reply.calls.map((call) => clock.during(call.call_id, () => runTool(turn, call))))
-    const results = await clock.limit(calls, () => tooLong(turn))
+    const results = await makeCalls(turn, reply.calls, clock)
+    // After the other calls, which are those of the agent that hands over.
+    for (const call of reply.calls.filter(isHandoff)) {
+      const { agent, ...result } = await handOverTurn(turn, call)
+      results.push(result)
+      if (agent) turn = withAgent(turn, agent)
+    }
+    tokens += results.reduce((sum, { tokens: asked = 0 }) => sum + asked, 0)
     invalidRounds = results.every(({ outcome }) => outcome === 'invalid') ? invalidRounds + 1 : 0
     if (invalidRounds >= MAX_INVALID_ROUNDS) throw invalidArguments(turn)
   }
   throw overBudget(`The turn took more than ${max_steps} steps`)
+}
+
+/** Makes the calls of a step in parallel, except handoffs. */
+function makeCalls(turn: TurnInput, planned: PlannedCall[], clock: TurnClock): Promise<ToolCallResult[]> {
+  const calls = planned.filter((call) => !isHandoff(call))
+  const make = (call: PlannedCall) => (call.agent_call === 'ask' ? askAgent(turn, call) : runTool(turn, call))
+  return clock.limit(
+    () => Promise.all(calls.map((call) => clock.during(call.call_id, () => make(call)))),
+    () => tooLong(turn),
+  )
+}
+
+function isHandoff({ agent_call }: PlannedCall): boolean {
+  return agent_call === 'handoff'
+}
+
+function withAgent(turn: TurnInput, agent: Pick<TurnInput, 'agent_id' | 'agent_version' | 'models'>): TurnInput {
+  const changed = { ...turn, ...agent }
+  upsertSearchAttributes(searchAttributesOf('turn', labelsOf(changed)).getAll())
+  return changed
 }
 
 /** Lets the orchestrator choose the agent. @returns the turn with it */
@@ -87,9 +115,7 @@ async function route(turn: TurnInput, clock: TurnClock): Promise<TurnInput> {
     const { agent_id, agent_version, models } = await clock.count(() =>
       routeTurn.executeWithOptions(options, [{ turn_id }]),
     )
-    const routed = { ...turn, agent_id, agent_version, models }
-    upsertSearchAttributes(searchAttributesOf('turn', labelsOf(routed)).getAll())
-    return routed
+    return withAgent(turn, { agent_id, agent_version, models })
   } catch (error) {
     throw isTooLate(error) ? tooLong(turn) : error
   }

@@ -10,10 +10,15 @@ export class TurnClock {
   #timer: { scope: CancellationScope; fired: Promise<void> } | undefined
   #work: CancellationScope | undefined
   #isLate = false
+  readonly #tell: ((waits: boolean) => void) | undefined
+  /** As it was told last. */
+  #waits = false
 
-  /** @param ms how much active time the turn may take */
-  constructor(ms: number) {
+  /** @param ms how much active time the turn may take
+   * @param tell is called when all running calls begin to wait for people, and when they do not wait any more */
+  constructor(ms: number, tell?: (waits: boolean) => void) {
     this.#left = ms
+    this.#tell = tell
   }
 
   /** What is left, in milliseconds; at least 1, because Temporal takes no timeout of 0. */
@@ -71,6 +76,11 @@ export class TurnClock {
 
   #update(): void {
     const isActive = [...this.#running].some((id) => !this.#waiting.has(id))
+    const waits = this.#running.size > 0 && !isActive
+    if (waits !== this.#waits) {
+      this.#waits = waits
+      this.#tell?.(waits)
+    }
     if (!this.#work || !isActive) void this.#stop()
     else if (!this.#timer) this.#start(this.#work)
   }

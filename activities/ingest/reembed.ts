@@ -1,5 +1,6 @@
 // The steps of a job that embeds everything again with another model: hidden vectors, filled in batches, take the place of those
 // that searches use (decision 062).
+import { mapAll } from '../../contracts/map-all.ts'
 import { cancellationSignal } from '@temporalio/activity'
 import type { JobRef } from '../../contracts/job.ts'
 import { advanceReembed } from '../../db/queries/job-progress.ts'
@@ -116,7 +117,7 @@ async function embedChunks(
   const requests: string[][] = []
   for (let from = 0; from < texts.length; from += TEXTS_A_REQUEST)
     requests.push(texts.slice(from, from + TEXTS_A_REQUEST))
-  const embedded = await Promise.all(requests.map((some) => embedAccepted(db, embedder, some, signal)))
+  const embedded = await mapAll(requests, (some) => embedAccepted(db, embedder, some, signal))
   return embedded.flat()
 }
 

@@ -42,9 +42,9 @@ export function callApprovals(resources: Pick<ActivityResources, 'db' | 'events'
         }
         const asks = call.status === 'planned' ? await gate(tx, call, approvals) : undefined
         if (!asks) return undefined
-        const { approval, events } = await askApproval(tx, { ...refOf(input), ...asks })
-        shown.push(events)
-        return { approval_id: approval.id }
+        const asking = await askApproval(tx, { ...refOf(input), ...asks })
+        shown.push(...asking.shown)
+        return { approval_id: asking.approval.id }
       })
     },
 
@@ -60,9 +60,9 @@ export function callApprovals(resources: Pick<ActivityResources, 'db' | 'events'
           const duration_ms = performance.now() - run.startedAt
           await endLogEntry(tx, run.logId, { status: 'interrupted', duration_ms })
         }
-        const { approval, events } = await askApproval(tx, { ...refOf(input), ...asked })
-        shown.push(events)
-        return approval.id
+        const asking = await askApproval(tx, { ...refOf(input), ...asked })
+        shown.push(...asking.shown)
+        return asking.approval.id
       })
       return parked(id)
     },
@@ -71,16 +71,16 @@ export function callApprovals(resources: Pick<ActivityResources, 'db' | 'events'
     ask(input: ToolCallInput, { writer }: BegunCall, question: Asked): Promise<{ id: string; after: number }> {
       return commit(input.turn_id, async (tx, show, shown) => {
         await show(writer, [])
-        const { approval, events } = await askApproval(tx, { ...refOf(input), ...question })
-        shown.push(events)
-        return { id: approval.id, after: events[0]?.id ?? 0 }
+        const asking = await askApproval(tx, { ...refOf(input), ...question })
+        shown.push(...asking.shown)
+        return { id: asking.approval.id, after: asking.shown[0]?.events[0]?.id ?? 0 }
       })
     },
 
     /** The decision on a question; an undecided one is cancelled. */
     readAnswer(input: ToolCallInput, id: string): Promise<ApprovalRow | undefined> {
       return commit(input.turn_id, async (tx, _, shown) => {
-        shown.push(await cancelApprovals(tx, input.turn_id, { id }))
+        shown.push(...(await cancelApprovals(tx, input.turn_id, { id })))
         await takeApproval(tx, id)
         return findApproval(tx, id)
       })

@@ -17,8 +17,19 @@ export function plannedStartEvent(call: ToolCallsTable): Addition {
   return startEvent(call, parseOr(call.arguments))
 }
 
-export function endEvent(id: string, output: string, isError: boolean): Addition {
-  return { event: { type: 'tool_call_end', data: { id, output, is_error: isError } }, key: `end:${id}` }
+/** The start of a call that asks another agent. @param turnId the turn in which it answers */
+export function askedEvent(call: ToolCallsTable, parameters: unknown, turnId: string): Addition {
+  const { call_id: id, name, server } = call
+  return {
+    event: { type: 'tool_call_start', data: { id, name, server, parameters, turn_id: turnId } },
+    key: `start:${id}`,
+  }
+}
+
+/** @param agentId only of a handoff: the agent that goes on */
+export function endEvent(id: string, output: string, isError: boolean, agentId?: string): Addition {
+  const agent = agentId === undefined ? {} : { agent_id: agentId }
+  return { event: { type: 'tool_call_end', data: { id, output, is_error: isError, ...agent } }, key: `end:${id}` }
 }
 
 function parseOr(text: string): unknown {

@@ -1,5 +1,6 @@
 // The steps of a tool call: each is one transaction under the turn's lock.
 import { addEvents, type Addition, type Writer } from '../../db/event-rows.ts'
+import type { Shown } from '../../db/queries/approval-changes.ts'
 import { lockTurn } from '../../db/queries/turns.ts'
 import type { Tx } from '../../db/schema.ts'
 import { overtaken } from '../failures.ts'
@@ -12,24 +13,24 @@ export function callTransactions({ db, events }: Pick<ActivityResources, 'db' | 
     work: (
       tx: Tx,
       show: (writer: Writer | undefined, additions: Addition[]) => Promise<void>,
-      shown: Parameters<typeof events.publish>[1][],
+      shown: Shown[],
     ) => Promise<T>,
   ): Promise<T> {
     const { value, shown } = await db.transaction().execute(async (tx) => {
       await lockTurn(tx, turnId)
-      const shown: Parameters<typeof events.publish>[1][] = []
+      const shown: Shown[] = []
       const value = await work(
         tx,
         async (writer, additions) => {
           const added = await addEvents(tx, turnId, writer, additions)
           if ('refused' in added) throw overtaken()
-          shown.push(added.events)
+          shown.push({ turn_id: turnId, events: added.events })
         },
         shown,
       )
       return { value, shown }
     })
-    for (const added of shown) events.publish(turnId, added)
+    for (const each of shown) events.publish(each.turn_id, each.events)
     return value
   }
 }

@@ -60,7 +60,7 @@ export function toolLedger({
         const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
         if (call.status !== 'planned' && call.status !== 'started') return { result: toResult(input, call.status) }
         if (!(await raiseFence(tx, input.turn_id, writer))) throw overtaken()
-        shown.push(await dropQuestions(tx, input))
+        shown.push(...(await dropQuestions(tx, input)))
         const tool = await find(tx, call)
         const read = tool ? readArguments(tool, call.arguments) : { fault: `There is no tool '${call.name}'` }
         const logId = await startLogEntry(tx, {
@@ -127,7 +127,7 @@ export function toolLedger({
       const duration_ms = performance.now() - startedAt
       return commit(input.turn_id, async (tx, show, shown) => {
         await finishToolCall(tx, input.turn_id, input.call_id, status, text, images)
-        shown.push(await dropQuestions(tx, input))
+        shown.push(...(await dropQuestions(tx, input)))
         await show(writer, [endEvent(input.call_id, text, status !== 'done')])
         await endLogEntry(tx, logId, {
           status: status === 'done' ? 'completed' : 'failed',
@@ -141,7 +141,7 @@ export function toolLedger({
     /** Removes the ledger row: the tool certainly did not run. */
     async giveBack(input: ToolCallInput, { writer, logId, startedAt }: BegunCall, why: string): Promise<void> {
       await commit(input.turn_id, async (tx, show, shown) => {
-        shown.push(await dropQuestions(tx, input))
+        shown.push(...(await dropQuestions(tx, input)))
         // Also without an event: a superseded attempt must not change the row.
         await show(writer, [])
         await returnToolCall(tx, input.turn_id, input.call_id)
@@ -153,7 +153,7 @@ export function toolLedger({
     /** Ends a call that no attempt will finish: refused for a reason, never started, or started and of unknown outcome. */
     async abandon(input: ToolCallInput, reason?: string): Promise<ToolCallResult> {
       return commit(input.turn_id, async (tx, show, shown) => {
-        shown.push(await dropQuestions(tx, input))
+        shown.push(...(await dropQuestions(tx, input)))
         const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
         const status = call.status !== 'planned' ? 'unknown' : reason === undefined ? 'cancelled' : 'error'
         const output = status === 'unknown' ? OUTCOME_UNKNOWN : (reason ?? 'Cancelled before it began')
@@ -177,6 +177,6 @@ function toResult({ turn_id, call_id }: ToolCallInput, outcome: ToolCallResult['
   return { turn_id, call_id, outcome }
 }
 
-function shorten(text: string, most: number): string {
+export function shorten(text: string, most: number): string {
   return text.length <= most ? text : `${text.slice(0, most)}\n[shortened: ${text.length - most} characters left out]`
 }

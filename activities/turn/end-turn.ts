@@ -31,7 +31,9 @@ export async function startNextOf(
   conversation_id: string,
   end: TurnEnd | undefined,
 ): Promise<void> {
-  if (end) events.publish(turnId, end.events)
+  if (end)
+    for (const shown of [{ turn_id: turnId, events: end.events }, ...end.above])
+      events.publish(shown.turn_id, shown.events)
   // Not awaited, so that memory delays nothing; the sweeper starts what this does not.
   if (end?.remembers)
     startMemory({ conversation_id, ...end.remembers }).catch((error: unknown) =>

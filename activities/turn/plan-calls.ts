@@ -22,7 +22,7 @@ const CUT: Partial<Record<FinishReason, string>> = {
 export function planCalls(step: number, reply: GenerateResult, offered: readonly OfferedTool[]): NewToolCall[] {
   const requested = reply.parts.filter((part) => part.type === 'tool_call')
   return requested.map((call, index) => {
-    const { server = '', tool } = offered.find(({ name }) => name === call.name) ?? {}
+    const { server = '', tool, to_agent } = offered.find(({ name }) => name === call.name) ?? {}
     const isLast = index === requested.length - 1
     const cut = isComplete(call, isLast) ? undefined : CUT[reply.finish_reason]
     return {
@@ -33,6 +33,7 @@ export function planCalls(step: number, reply: GenerateResult, offered: readonly
       provider_call_id: call.id,
       arguments: call.arguments,
       refusal: index >= MAX_CALLS ? TOO_MANY : cut,
+      ...(to_agent && { agent_call: to_agent.kind, to_agent: to_agent.id }),
     }
   })
 }

@@ -6,11 +6,13 @@ import { mcpFaults, withFallbacks } from '../../contracts/mcp-check.ts'
 import { modelFaults } from '../../contracts/model-check.ts'
 import { dotted } from '../../contracts/schemas/faults.ts'
 import { resolveAgent, type AgentConfig, type AgentInput } from '../../contracts/schemas/agent.ts'
+import { otherAgentFaults } from '../../contracts/other-agents.ts'
 import { mapAll } from '../../contracts/map-all.ts'
-import { createAgent, getAgentStats, refuseTaken, type AgentRow } from '../../db/queries/agents.ts'
+import { createAgent, getAgentStats, listDescriptions, refuseTaken, type AgentRow } from '../../db/queries/agents.ts'
 import { listSources } from '../../db/queries/knowledge.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { listServers } from '../../db/queries/mcp-servers.ts'
+import type { Db } from '../../db/schema.ts'
 import type { ApiContext } from './context.ts'
 import { prepareSources } from './knowledge.ts'
 import { checkServer } from './add-mcp-server.ts'
@@ -43,6 +45,8 @@ export async function viewAgent({ storage: { db } }: ApiContext, agent: AgentRow
     system_message: config.system_message,
     memory: config.memory,
     on_busy: config.on_busy,
+    ...(config.agent_tools && { agent_tools: config.agent_tools }),
+    ...(config.handoffs && { handoffs: config.handoffs }),
     created_at: agent.created_at,
     updated_at: agent.updated_at,
     stats: await getAgentStats(db, agent.id),
@@ -88,6 +92,7 @@ export async function addAgent(context: ApiContext, principal: Principal, input:
     Object.entries(secrets).map(([path, value]) => [path, resolveSecret('create the agent', path, value, apiEnv)]),
   )
   checkModel(config, resolved, context)
+  await checkOtherAgents(storage.db, config)
   // The transaction checks again; here nothing of an existing agent is read or stored.
   await refuseTaken(storage.db, id)
   const knowing = await prepareSources(context, principal, id, knowledge)
@@ -138,6 +143,16 @@ function refuseSharedKeys(config: AgentConfig, secrets: Record<string, string>):
     path: `${path}.api_key`,
     expected: `a key itself, not the name of a variable, because '${path}.base_url' is given`,
   }))
+  const told = fields.map(({ path, expected }) => `'${path}' must be ${expected}`).join('; ')
+  throw new MuxiError('unprocessable', `Cannot create the agent: ${told}`, { details: { fields } })
+}
+
+/** The agents that it names must exist, except that one of them may be removed later: then a call of it fails. */
+async function checkOtherAgents(db: Db, config: AgentConfig): Promise<void> {
+  const known = await listDescriptions(db, [...(config.agent_tools ?? []), ...(config.handoffs ?? [])])
+  const faults = otherAgentFaults(config, config.id, (id) => known.has(id))
+  if (faults.length === 0) return
+  const fields = faults.map(({ path, expected }) => ({ path: dotted(path), expected }))
   const told = fields.map(({ path, expected }) => `'${path}' must be ${expected}`).join('; ')
   throw new MuxiError('unprocessable', `Cannot create the agent: ${told}`, { details: { fields } })
 }

@@ -6,7 +6,7 @@ import type { DecisionRequest } from '../../contracts/schemas/approvals.ts'
 import { approvalAnswer, approvalArguments, approvalSchema } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { decideApproval } from '../../db/queries/approval-changes.ts'
-import { findApproval, listApprovalsOfTurn, requiredOf, type ApprovalRow } from '../../db/queries/approvals.ts'
+import { findApproval, listWaiting, requiredAtRoot, type ApprovalRow } from '../../db/queries/approvals.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { findTool, parametersOf } from '../../db/queries/mcp-tools.ts'
 import { lockTurn } from '../../db/queries/turns.ts'
@@ -16,10 +16,10 @@ import { tellDecision } from './engine.ts'
 
 /** The view of an approval in lists and turns. */
 export function viewApproval(row: ApprovalRow) {
-  const { turn_id, agent_id, user_id, status, decision, reason, created_at, decided_at } = row
+  const { turn_id, root_turn_id, agent_id, user_id, status, decision, reason, created_at, decided_at } = row
   return {
-    ...requiredOf(row),
-    turn_id,
+    ...requiredAtRoot(row),
+    turn_id: root_turn_id ?? turn_id,
     agent_id,
     user_id,
     status,
@@ -34,8 +34,7 @@ export function viewApproval(row: ApprovalRow) {
 
 /** The pending approvals of a turn. */
 export async function waitingOf(db: Db, turnId: string) {
-  const rows = await listApprovalsOfTurn(db, turnId)
-  return rows.filter(({ status }) => status === 'waiting').map(viewApproval)
+  return (await listWaiting(db, turnId)).map(viewApproval)
 }
 
 /**
@@ -52,25 +51,26 @@ export async function decide(
 ): Promise<{ approval: ApprovalRow; event: StoredEvent | undefined }> {
   const { db, events } = context.storage
   const approval = await findApproval(db, approvalId)
-  if (approval?.turn_id !== turn.id) throw notFound('approval', approvalId)
+  if (!approval || ![approval.turn_id, approval.root_turn_id].includes(turn.id)) throw notFound('approval', approvalId)
   if (approval.status !== 'waiting') throw tooLate(approval)
   await check(db, approval, request)
   const added = await db.transaction().execute(async (tx) => {
-    await lockTurn(tx, turn.id)
+    await lockTurn(tx, approval.turn_id)
     return decideApproval(tx, approval, { ...request, decided_by: principal.key_id })
   })
   const after = (await findApproval(db, approvalId)) ?? approval
   if (!added) throw tooLate(after)
-  events.publish(turn.id, added)
+  for (const shown of added) events.publish(shown.turn_id, shown.events)
+  const event = added.find(({ turn_id }) => turn_id === turn.id)?.events[0]
   // A question is answered by the process that runs the call, which follows the events.
-  if (approval.kind === 'question') return { approval: after, event: added[0] }
+  if (approval.kind === 'question') return { approval: after, event }
   await tellDecision(context, approval).catch((error: unknown) =>
     context.log.warn(
       { err: error, approval_id: approvalId },
       'a decision is kept, and will be told when the engine is back',
     ),
   )
-  return { approval: after, event: added[0] }
+  return { approval: after, event }
 }
 
 /** @throws MuxiError bad_request */

@@ -1,7 +1,6 @@
 // Sign-in of users to MCP servers: redirect to the authorization server, callback, and continuation of the waiting calls.
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import type { StoredEvent } from '../../contracts/events.ts'
-import { decideApproval, type Decision } from '../../db/queries/approval-changes.ts'
+import { decideApproval, type Decision, type Shown } from '../../db/queries/approval-changes.ts'
 import { listApprovalsOfCall, type ApprovalRow } from '../../db/queries/approvals.ts'
 import { putGrant } from '../../db/queries/grants.ts'
 import {
@@ -13,7 +12,7 @@ import {
   type SignIn,
 } from '../../db/queries/sign-ins.ts'
 import { reconnectServer } from '../../db/queries/mcp-servers.ts'
-import { lockTurn } from '../../db/queries/turns.ts'
+import { lockWithRoots } from '../../db/queries/child-turns.ts'
 import type { Tx } from '../../db/schema.ts'
 import type { Grant, SignInPlan } from '../../mcp/oauth.ts'
 import type { ApiContext } from './context.ts'
@@ -146,21 +145,23 @@ async function decideAll(
   const { db, events } = context.storage
   const decided = await db.transaction().execute(async (tx) => {
     const { calls, decision } = await work(tx)
-    const done: { approval: ApprovalRow; events: StoredEvent[] }[] = []
-    // Lock ordering: sorted, so that concurrent callers cannot deadlock.
-    for (const { turn_id, call_id } of calls.toSorted((a, b) => (a.turn_id < b.turn_id ? -1 : 1))) {
-      if (turn_id === '') continue
-      await lockTurn(tx, turn_id)
+    const done: { approval: ApprovalRow; shown: Shown[] }[] = []
+    const waiting = calls.filter(({ turn_id }) => turn_id !== '')
+    await lockWithRoots(
+      tx,
+      waiting.map(({ turn_id }) => turn_id),
+    )
+    for (const { turn_id, call_id } of waiting) {
       for (const approval of await listApprovalsOfCall(tx, turn_id, call_id)) {
         if (approval.kind !== 'sign_in' || approval.status !== 'waiting') continue
-        const added = await decideApproval(tx, approval, decision)
-        if (added) done.push({ approval, events: added })
+        const shown = await decideApproval(tx, approval, decision)
+        if (shown) done.push({ approval, shown })
       }
     }
     return done
   })
-  for (const { approval, events: added } of decided) {
-    events.publish(approval.turn_id, added)
+  for (const { approval, shown } of decided) {
+    for (const each of shown) events.publish(each.turn_id, each.events)
     await tellDecision(context, approval).catch((error: unknown) =>
       context.log.warn(
         { err: error, approval_id: approval.id },

@@ -1,19 +1,22 @@
 // Turns for users: read from rows, wait, stop, and the execution log.
+import { setTimeout as delay } from 'node:timers/promises'
 import { workflowId } from '../../contracts/temporal.ts'
 import { isFinal, type StoredEvent } from '../../contracts/events.ts'
+import { secondsUntil } from '../../contracts/budget.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 import { parseExact } from '../../contracts/exact-json.ts'
 import { logError, logInput, logOutput, logUsage, turnError, turnUsage } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { listApprovalsOfTurn } from '../../db/queries/approvals.ts'
+import { requestStopBelow } from '../../db/queries/child-turns.ts'
 import type { Principal } from '../../db/queries/keys.ts'
-import { listLogOfTurn } from '../../db/queries/log.ts'
+import { listLogOfTurn, listLogStates, readLogEntries } from '../../db/queries/log.ts'
 import { lockConversation, parseAttachments } from '../../db/queries/conversations.ts'
 import { listToolCalls } from '../../db/queries/steps.ts'
 import { requestStop } from '../../db/queries/stop-requests.ts'
 import { finishTurn } from '../../db/queries/turn-ends.ts'
 import { findPosition } from '../../db/queries/turn-queue.ts'
-import { findTurn } from '../../db/queries/turns.ts'
+import { findTurn, isFinalStatus } from '../../db/queries/turns.ts'
 import type { Db, LogEntriesTable, ToolCallsTable, TurnsTable } from '../../db/schema.ts'
 import { ownedOrThrow } from './access.ts'
 import { viewApproval, waitingOf } from './approvals.ts'
@@ -22,6 +25,10 @@ import { stopTurn } from './engine.ts'
 
 /** Longest wait of a stop request for the turn's end, in milliseconds. */
 const STOP_WAIT_MS = 5_000
+/** Between two looks at a log that is followed, in milliseconds. */
+const LOG_POLL_MS = 500
+/** Entries of a log that are read at once. */
+const LOG_BATCH = 100
 
 /** @throws MuxiError not_found, also for another user's turn */
 export async function getTurnOrThrow(context: ApiContext, principal: Principal, turnId: string): Promise<TurnsTable> {
@@ -55,6 +62,7 @@ export function viewTurnBriefly(context: ApiContext, turn: TurnsTable) {
     agent_id: turn.agent_id,
     user_id: turn.user_id,
     conversation_id: turn.conversation_id,
+    ...(turn.parent_turn_id !== null && { parent_turn_id: turn.parent_turn_id }),
     ...(turn.error !== null && { error: parseColumn(turnError, turn.error, turn.id) }),
     workflow: viewWorkflow(context, turn),
     created_at: turn.created_at,
@@ -101,7 +109,8 @@ export async function viewReply({ storage: { db } }: ApiContext, turn: TurnsTabl
   }
 }
 
-function viewCall(call: ToolCallsTable) {
+/** A tool call as it stands in a reply. */
+export function viewCall(call: ToolCallsTable) {
   return {
     id: call.call_id,
     name: call.tool ?? call.name,
@@ -109,6 +118,7 @@ function viewCall(call: ToolCallsTable) {
     parameters: parseOr(call.arguments),
     output: outputOf(call.output ?? ''),
     is_error: call.status !== 'done',
+    ...(call.child_turn_id !== null && { turn_id: call.child_turn_id }),
   }
 }
 
@@ -157,17 +167,25 @@ export async function cancelTurn(context: ApiContext, { id, conversation_id }: T
     return finishTurn(tx, { turn_id: id, conversation_id, status: 'cancelled' })
   })
   if (ended) return storage.events.publish(id, ended.events)
+  await stopBelow(storage, id)
   storage.stops.stop(id)
   await stopTurn(context, id)
   await waitForEnd(context, id, AbortSignal.timeout(STOP_WAIT_MS))
+}
+
+/** Stops at once what the turn has asked other agents for; Temporal's cancellation of the turn reaches it too, later. */
+export async function stopBelow({ db, stops }: ApiContext['storage'], turnId: string): Promise<void> {
+  for (const id of await requestStopBelow(db, turnId)) stops.stop(id)
 }
 
 /** Throws the error of a failed turn for its waiting caller; otherwise does nothing. @throws MuxiError */
 export function throwIfFailed(turn: TurnsTable): void {
   if (turn.status !== 'failed') return
   const error = parseColumn(turnError, turn.error, turn.id)
+  const resets_at = error?.details?.['resets_at']
   throw new MuxiError(error?.code ?? 'internal_error', error?.message ?? 'The turn failed', {
     details: { ...error?.details, turn_id: turn.id },
+    ...(typeof resets_at === 'string' && { retryAfter: secondsUntil(resets_at) }),
   })
 }
 
@@ -187,6 +205,30 @@ export async function viewLog({ storage: { db } }: ApiContext, turn: TurnsTable)
       output_tokens: usage?.output_tokens ?? 0,
       cost_usd: usage?.cost_usd ?? null,
     },
+  }
+}
+
+/**
+ * Each entry of the log as it is now, then each that changes or is new, until the turn has ended.
+ * @returns batches of entries
+ */
+export async function* followLog(
+  { storage: { db } }: ApiContext,
+  turnId: string,
+  signal: AbortSignal,
+): AsyncGenerator<ReturnType<typeof viewEntry>[]> {
+  const told = new Map<string, string>()
+  for (;;) {
+    // Read before the log: what is written by the end of the turn is in the log that is read after it.
+    const turn = await findTurn(db, turnId)
+    const states = await listLogStates(db, turnId)
+    const changed = states.filter(({ id, status }) => told.get(id) !== status).map(({ id }) => id)
+    for (const { id, status } of states) told.set(id, status)
+    for (let from = 0; from < changed.length; from += LOG_BATCH)
+      yield (await readLogEntries(db, changed.slice(from, from + LOG_BATCH))).map(viewEntry)
+    if (!turn || isFinalStatus(turn.status)) return
+    await delay(LOG_POLL_MS, undefined, { signal }).catch(() => undefined)
+    if (signal.aborted) return
   }
 }
 

@@ -45,6 +45,8 @@ const selectAdmission = compiled<{ conversation_id: string; user_id: string; key
       .where('activated_at', 'is not', null)
       .where('finished_at', 'is', null)
       .where('status', '<>', 'awaiting_approval')
+      // What an agent asks another for is part of the turn that asks.
+      .where('parent_turn_id', 'is', null)
       .select(count)
     return db
       .selectFrom('conversations')
@@ -66,6 +68,7 @@ const selectAdmission = compiled<{ conversation_id: string; user_id: string; key
         concurrent.where('user_id', '=', parameter('user_id')).as('user'),
         concurrent.where('key_id', '=', parameter('key_id')).as('key'),
       ])
+      .where('conversations.hidden_in', 'is', null)
       .where('conversations.id', '=', parameter('conversation_id')) as unknown as Compilable<AdmissionRow>
   },
 )

@@ -136,6 +136,17 @@ export async function listAgents(db: Db, limit: number, cursor: string | undefin
   }))
 }
 
+/** The descriptions of agents by their ids, without those that were deleted. */
+export async function listDescriptions(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
+  const rows = await db
+    .selectFrom('agents')
+    .select(['id', 'description'])
+    .where('id', 'in', ['', ...ids])
+    .where('deleted_at', 'is', null)
+    .execute()
+  return new Map(rows.map(({ id, description }) => [id, description]))
+}
+
 /** A text that is another one after any agent was made, changed or removed. */
 export async function readAgentsStamp(db: Db): Promise<string> {
   const row = await db
@@ -176,18 +187,33 @@ export interface AgentStats {
   active_users: number
 }
 
-/** How much an agent is used; messages of people and of the agent both count. */
+/** How much an agent is used by people; their messages and those of the agent both count. */
 export async function getAgentStats(db: Db, id: string): Promise<AgentStats> {
   const conversations = await db
-    .selectFrom('conversations')
+    .selectFrom(
+      db
+        .selectFrom('conversations')
+        .select(['id', 'user_id'])
+        .where('agent_id', '=', id)
+        .where('hidden_in', 'is', null)
+        // Those of the orchestrator in which it was chosen.
+        .union(
+          db
+            .selectFrom('turns')
+            .select(['conversation_id as id', 'user_id'])
+            .where('agent_id', '=', id)
+            .where('parent_turn_id', 'is', null),
+        )
+        .as('used'),
+    )
     .select((eb) => [eb.fn.countAll().as('n'), eb.fn.count('user_id').distinct().as('users')])
-    .where('agent_id', '=', id)
     .executeTakeFirstOrThrow()
   const messages = await db
     .selectFrom('messages')
     .innerJoin('turns', 'turns.id', 'messages.turn_id')
     .select((eb) => eb.fn.countAll().as('n'))
     .where('turns.agent_id', '=', id)
+    .where('turns.parent_turn_id', 'is', null)
     .executeTakeFirstOrThrow()
   return {
     conversations: Number(conversations.n),

@@ -1,13 +1,14 @@
 // Approvals are requested, decided and cancelled, each under the lock of its turn. A decision is one compare-and-set, and the row is the truth.
 import type { ApprovalDecision, ApprovalKind } from '../../contracts/approval.ts'
-import type { StoredEvent } from '../../contracts/events.ts'
+import type { ApprovalRequired, StoredEvent } from '../../contracts/events.ts'
 import { newId } from '../../contracts/ids.ts'
 import { workflowId } from '../../contracts/temporal.ts'
 import { approvalArguments } from '../columns.ts'
-import { addEvents } from '../event-rows.ts'
+import { addEvents, type Addition } from '../event-rows.ts'
 import { parseColumn } from '../json-column.ts'
 import type { Tx } from '../schema.ts'
-import { requiredOf, type ApprovalRow } from './approvals.ts'
+import { listWaiting, requiredAtRoot, requiredOf, type ApprovalRow } from './approvals.ts'
+import { lockRootOf } from './child-turns.ts'
 import { startLogEntry } from './log.ts'
 
 export interface NewApproval {
@@ -26,16 +27,19 @@ export interface NewApproval {
   message?: string | undefined
 }
 
+/** Events of a turn, or of the root where they are shown too, to be published. */
+export interface Shown {
+  turn_id: string
+  events: StoredEvent[]
+}
+
 /**
- * Requests a decision, unless it is requested already, and marks the turn as waiting; does nothing for a turn that has
+ * Requests a decision, unless it is requested already, and marks the turn as waiting, and its root; does nothing for a turn that has
  * ended.
  * The caller holds the turn's lock.
  * @returns the current row, and the events to publish
  */
-export async function askApproval(
-  tx: Tx,
-  asked: NewApproval,
-): Promise<{ approval: ApprovalRow; events: StoredEvent[] }> {
+export async function askApproval(tx: Tx, asked: NewApproval): Promise<{ approval: ApprovalRow; shown: Shown[] }> {
   const { turn_id, call_id, place, kind, name, server } = asked
   const known = await tx
     .selectFrom('approvals')
@@ -44,7 +48,8 @@ export async function askApproval(
     .where('call_id', '=', call_id)
     .where('place', '=', place)
     .executeTakeFirst()
-  if (known) return { approval: known, events: [] }
+  if (known) return { approval: known, shown: [] }
+  const root = await lockRootOf(tx, turn_id)
   const { status, ...turn } = await tx
     .selectFrom('turns')
     .select(['user_id', 'agent_id', 'status'])
@@ -70,14 +75,16 @@ export async function askApproval(
       message: asked.message ?? null,
       status: isOver ? 'cancelled' : 'waiting',
       created_at: new Date().toISOString(),
+      root_turn_id: root?.turn_id ?? null,
+      root_call_id: root?.call_id ?? null,
     })
     .returningAll()
     .executeTakeFirstOrThrow()
-  if (isOver) return { approval, events: [] }
+  if (isOver) return { approval, shown: [] }
   await tx
     .updateTable('turns')
     .set({ status: 'awaiting_approval' })
-    .where('id', '=', turn_id)
+    .where('id', 'in', root ? [turn_id, root.turn_id] : [turn_id])
     .where('status', '=', 'running')
     .execute()
   await startLogEntry(tx, {
@@ -88,9 +95,22 @@ export async function askApproval(
     attempt: 1,
     input: { kind, parameters: asked.parameters, message: asked.message, url: asked.url },
   })
-  const event = { type: 'approval_required' as const, data: requiredOf(approval) }
-  const added = await addEvents(tx, turn_id, undefined, [{ event, key: `ask:${approval.id}` }])
-  return { approval, events: 'events' in added ? added.events : [] }
+  const event = (data: ApprovalRequired) => ({
+    event: { type: 'approval_required' as const, data },
+    key: `ask:${approval.id}`,
+  })
+  return {
+    approval,
+    shown: [
+      await show(tx, turn_id, [event(requiredOf(approval))]),
+      ...(root ? [await show(tx, root.turn_id, [event(requiredAtRoot(approval))])] : []),
+    ],
+  }
+}
+
+async function show(tx: Tx, turn_id: string, additions: Addition[]): Promise<Shown> {
+  const added = await addEvents(tx, turn_id, undefined, additions)
+  return { turn_id, events: 'events' in added ? added.events : [] }
 }
 
 export interface Decision {
@@ -110,7 +130,8 @@ export async function decideApproval(
   tx: Tx,
   { turn_id, id }: Pick<ApprovalRow, 'turn_id' | 'id'>,
   decision: Decision,
-): Promise<StoredEvent[] | undefined> {
+): Promise<Shown[] | undefined> {
+  const root = await lockRootOf(tx, turn_id)
   const decided = await tx
     .updateTable('approvals')
     .set({
@@ -124,8 +145,16 @@ export async function decideApproval(
     })
     .where('id', '=', id)
     .where('status', '=', 'waiting')
-    .where('turn_id', 'in', (eb) =>
-      eb.selectFrom('turns').select('id').where('id', '=', turn_id).where('cancel_requested_at', 'is', null),
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('turns')
+            .select('id')
+            .where('id', 'in', root ? [turn_id, root.turn_id] : [turn_id])
+            .where('cancel_requested_at', 'is not', null),
+        ),
+      ),
     )
     .returningAll()
     .executeTakeFirst()
@@ -146,7 +175,7 @@ export async function cancelApprovals(
   tx: Tx,
   turnId: string,
   of: { call_id?: string; kind?: ApprovalKind; id?: string } = {},
-): Promise<StoredEvent[]> {
+): Promise<Shown[]> {
   const stamp = new Date().toISOString()
   let query = tx
     .updateTable('approvals')
@@ -160,26 +189,24 @@ export async function cancelApprovals(
   return cancelled.length === 0 ? [] : settle(tx, turnId, cancelled, 'cancelled')
 }
 
-/** Writes the events and log entry of a decision; the turn continues when it waits for nothing else. */
+/** Writes the events and log entry of a decision; the turn continues when it waits for nothing else, and so does its root. */
 async function settle(
   tx: Tx,
   turnId: string,
   approvals: ApprovalRow[],
   decision: ApprovalDecision | 'cancelled',
-): Promise<StoredEvent[]> {
-  const waiting = await tx
-    .selectFrom('approvals')
-    .select('id')
-    .where('turn_id', '=', turnId)
-    .where('status', '=', 'waiting')
-    .executeTakeFirst()
-  if (!waiting)
+): Promise<Shown[]> {
+  const root = await lockRootOf(tx, turnId)
+  const shownAt = root ? [turnId, root.turn_id] : [turnId]
+  for (const id of shownAt) {
+    if ((await listWaiting(tx, id)).length > 0) continue
     await tx
       .updateTable('turns')
       .set({ status: 'running' })
-      .where('id', '=', turnId)
+      .where('id', '=', id)
       .where('status', '=', 'awaiting_approval')
       .execute()
+  }
   for (const approval of approvals) {
     const { workflow_id, activity_id } = logPlaceOf(approval)
     const { decided_by, reason, created_at, decided_at } = approval
@@ -202,16 +229,13 @@ async function settle(
       .where('activity_id', '=', activity_id)
       .execute()
   }
-  const added = await addEvents(
-    tx,
-    turnId,
-    undefined,
-    approvals.map(({ id }) => ({
-      event: { type: 'approval_decided' as const, data: { id, decision } },
-      key: `decide:${id}`,
-    })),
-  )
-  return 'events' in added ? added.events : []
+  const additions = approvals.map(({ id }) => ({
+    event: { type: 'approval_decided' as const, data: { id, decision } },
+    key: `decide:${id}`,
+  }))
+  const shown: Shown[] = []
+  for (const id of shownAt) shown.push(await show(tx, id, additions))
+  return shown
 }
 
 /** Its entry in the execution log. */

@@ -36,8 +36,21 @@ export function findApproval(db: Db | Tx, id: string): Promise<ApprovalRow | und
   return db.selectFrom('approvals').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
+const shownAt = (db: Db | Tx, turnId: string) =>
+  db
+    .selectFrom('approvals')
+    .selectAll()
+    .where((eb) => eb.or([eb('turn_id', '=', turnId), eb('root_turn_id', '=', turnId)]))
+    .orderBy('id')
+
+/** The approvals of a turn, and of the turns below it when it is the root. */
 export function listApprovalsOfTurn(db: Db | Tx, turnId: string): Promise<ApprovalRow[]> {
-  return db.selectFrom('approvals').selectAll().where('turn_id', '=', turnId).orderBy('id').execute()
+  return shownAt(db, turnId).execute()
+}
+
+/** The same, those that wait. */
+export function listWaiting(db: Db | Tx, turnId: string): Promise<ApprovalRow[]> {
+  return shownAt(db, turnId).where('status', '=', 'waiting').execute()
 }
 
 /** The approvals of one call, oldest first. */
@@ -84,4 +97,11 @@ export function requiredOf(approval: ApprovalRow): ApprovalRequired {
     ...(url !== null && { url }),
     ...(message !== null && { message }),
   }
+}
+
+/** The payload at the root of the turn: its call is the root's, and the agent that waits is named. */
+export function requiredAtRoot(approval: ApprovalRow): ApprovalRequired {
+  const required = requiredOf(approval)
+  if (approval.root_call_id === null) return required
+  return { ...required, call_id: approval.root_call_id, agent_id: approval.agent_id }
 }

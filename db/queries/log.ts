@@ -75,6 +75,21 @@ export async function endLogEntry(db: Db | Tx, id: string, end: LogEnd): Promise
   await updateEnded(db, { id, ...columnsOf(end) })
 }
 
+/** Closes the entry of an activity, by its place. */
+export async function endLogEntryOf(
+  tx: Tx,
+  { workflow_id, activity_id }: Pick<LogStart, 'workflow_id' | 'activity_id'>,
+  end: LogEnd,
+): Promise<void> {
+  const entry = await tx
+    .selectFrom('log_entries')
+    .select('id')
+    .where('workflow_id', '=', workflow_id)
+    .where('activity_id', '=', activity_id)
+    .executeTakeFirst()
+  if (entry) await endLogEntry(tx, entry.id, end)
+}
+
 const updateEnded = compiled<ReturnType<typeof columnsOf> & { id: string }>(
   (db, parameter) =>
     db
@@ -134,6 +149,15 @@ export async function countAttempts(
 
 export function listLogOfTurn(db: Db, turnId: string): Promise<LogEntriesTable[]> {
   return db.selectFrom('log_entries').selectAll().where('stream_id', '=', turnId).orderBy('id').execute()
+}
+
+/** The entries of a turn in order, without what they hold. */
+export function listLogStates(db: Db, turnId: string): Promise<Pick<LogEntriesTable, 'id' | 'status'>[]> {
+  return db.selectFrom('log_entries').select(['id', 'status']).where('stream_id', '=', turnId).orderBy('id').execute()
+}
+
+export function readLogEntries(db: Db, ids: readonly string[]): Promise<LogEntriesTable[]> {
+  return db.selectFrom('log_entries').selectAll().where('id', 'in', ids).orderBy('id').execute()
 }
 
 function columnsOf({ status, duration_ms, output, error, usage }: LogEnd) {

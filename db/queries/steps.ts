@@ -1,6 +1,6 @@
 // Results of a turn's model calls and tool calls: stored once, read by every later attempt.
 import { sql, type Compilable } from 'kysely'
-import type { PlannedCall } from '../../contracts/turn.ts'
+import type { AgentCall, PlannedCall } from '../../contracts/turn.ts'
 import type { StoredPart } from '../../contracts/schemas/stored-parts.ts'
 import { callImages, stepParts, type StoredImage } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
@@ -20,6 +20,8 @@ export interface NewToolCall {
   arguments: string
   /** Why the call is not made: the error for the model. */
   refusal?: string | undefined
+  agent_call?: AgentCall | undefined
+  to_agent?: string | undefined
 }
 
 export interface NewStep extends Omit<ModelStepsTable, 'parts'> {
@@ -95,7 +97,7 @@ export async function findStep(db: Db | Tx, turnId: string, step: number) {
   if (!found) return undefined
   const calls = await db
     .selectFrom('tool_calls')
-    .select(['call_id', 'name', 'server', 'tool'])
+    .select(['call_id', 'name', 'server', 'tool', 'agent_call'])
     .where('turn_id', '=', turnId)
     .where('step', '=', step)
     // Those that were refused when the step was stored are not to be made.
@@ -111,8 +113,12 @@ export function toPlannedCall({
   name,
   server,
   tool,
-}: Pick<NewToolCall, 'call_id' | 'name' | 'server'> & { tool?: string | null | undefined }): PlannedCall {
-  return { call_id, name, ...(tool != null && { server }) }
+  agent_call,
+}: Pick<NewToolCall, 'call_id' | 'name' | 'server'> & {
+  tool?: string | null | undefined
+  agent_call?: AgentCall | null | undefined
+}): PlannedCall {
+  return { call_id, name, ...(tool != null && { server }), ...(agent_call != null && { agent_call }) }
 }
 
 /** All steps of a turn so far, in order: the input of the next model call. */
@@ -155,6 +161,32 @@ export async function startToolCall(tx: Tx, turnId: string, callId: string): Pro
     .where('status', '=', 'planned')
     .executeTakeFirst()
   return started.numUpdatedRows > 0n
+}
+
+/** Starts a call that asks another agent. */
+export async function startAsk(
+  tx: Tx,
+  { turn_id, call_id }: Pick<ToolCallsTable, 'turn_id' | 'call_id'>,
+  child_turn_id: string,
+): Promise<void> {
+  await tx
+    .updateTable('tool_calls')
+    .set({ status: 'started', started_at: new Date().toISOString(), child_turn_id })
+    .where('turn_id', '=', turn_id)
+    .where('call_id', '=', call_id)
+    .execute()
+}
+
+/** The steps in which a turn was handed over. */
+export async function listHandoffs(tx: Tx, turnId: string): Promise<number[]> {
+  const rows = await tx
+    .selectFrom('tool_calls')
+    .select('step')
+    .where('turn_id', '=', turnId)
+    .where('agent_call', '=', 'handoff')
+    .where('status', '=', 'done')
+    .execute()
+  return rows.map(({ step }) => step)
 }
 
 /** Removes the ledger row: the tool certainly did not run, so the call may be made later. */

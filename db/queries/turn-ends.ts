@@ -1,5 +1,5 @@
 // The end of a turn: message, status, usage, the final event and the activation of the next turn, in one transaction.
-import { sql, type Compilable } from 'kysely'
+import { expressionBuilder, sql, type Compilable } from 'kysely'
 import type { FinalStatus } from '../../contracts/turn.ts'
 import type { StoredEvent, Usage } from '../../contracts/events.ts'
 import type { ErrorBody } from '../../contracts/failures.ts'
@@ -7,8 +7,8 @@ import type { FinishReason } from '../../contracts/model-messages.ts'
 import { shownText } from '../../contracts/text.ts'
 import { compiled } from '../compiled.ts'
 import { addEvents, lockStream, readAllEvents } from '../event-rows.ts'
-import type { Tx, TurnsTable } from '../schema.ts'
-import { cancelApprovals } from './approval-changes.ts'
+import type { DB, Db, Tx, TurnsTable } from '../schema.ts'
+import { cancelApprovals, type Shown } from './approval-changes.ts'
 import { lockConversation } from './conversations.ts'
 import { interruptEntries } from './log.ts'
 import { insertOutbox } from './memory-outbox.ts'
@@ -21,6 +21,8 @@ export interface TurnEnd {
   status: FinalStatus
   /** To be published. */
   events: StoredEvent[]
+  /** The same, of the root of the turn: what the turn waited for is cancelled. */
+  above: Shown[]
   /** The next active turn of the conversation, whose workflow must be started. */
   next: StartableTurn | undefined
   /** Set when the messages of the turn are to be remembered: its row is in the outbox. */
@@ -98,7 +100,11 @@ export async function finishTurn(
   )
   return {
     status,
-    events: [...decided, ...('events' in ended ? ended.events : [])],
+    events: [
+      ...decided.flatMap((shown) => (shown.turn_id === turn_id ? shown.events : [])),
+      ...('events' in ended ? ended.events : []),
+    ],
+    above: decided.filter((shown) => shown.turn_id !== turn_id),
     next: turn.activated_at === null ? undefined : await activateNext(tx, conversation_id),
     remembers: await leaveOutbox(tx, turn_id, turn, stamp),
   }
@@ -118,7 +124,7 @@ type Remembering = Pick<
   TurnsTable,
   'conversation_id' | 'message_id' | 'user_message_id' | 'agent_id' | 'user_id' | 'remembers'
 >
-type Ended = Remembering & { status: FinalStatus; next: string | null }
+type Ended = Remembering & { status: FinalStatus; next: string | null; handed_over: number | boolean }
 
 /** Leaves the turn to be remembered, in the transaction that ends it. */
 async function leaveOutbox(
@@ -132,6 +138,17 @@ async function leaveOutbox(
   await insertOutbox(tx, { turn_id, conversation_id, agent_id, user_id, user_message_id, message_id, created_at })
   return { agent_id, user_id }
 }
+
+/** Whether the turn has gone to another agent than the one it began with. */
+const handedOver = (db: Db | Tx, turnId: string) =>
+  expressionBuilder<DB>().exists(
+    db
+      .selectFrom('tool_calls')
+      .select('call_id')
+      .where('turn_id', '=', turnId)
+      .where('agent_call', '=', 'handoff')
+      .where('status', '=', 'done'),
+  )
 
 const updateCompleted = compiled<
   { turn_id: string; conversation_id: string; now: string; usage: string; finish_reason: FinishReason },
@@ -157,6 +174,7 @@ const updateCompleted = compiled<
         'user_id',
         'remembers',
         nextWaiting(db, parameter('conversation_id')).as('next'),
+        handedOver(db, parameter('turn_id')).as('handed_over'),
       ]) as Compilable<Ended>,
 )
 
@@ -173,11 +191,21 @@ export async function completeTurn(tx: Tx, answer: Answer): Promise<TurnEnd | un
   const { status } = turn
   await insertReply(tx, answer, status, stamp)
   const ended = await addEvents(tx, turn_id, undefined, [
-    { event: finalEvent(message_id, status, usage, finish_reason, undefined) },
+    {
+      event: finalEvent(
+        message_id,
+        status,
+        usage,
+        finish_reason,
+        undefined,
+        turn.handed_over ? turn.agent_id : undefined,
+      ),
+    },
   ])
   return {
     status,
     events: 'events' in ended ? ended.events : [],
+    above: [],
     next: turn.next === null ? undefined : await activateTurn(tx, turn.next),
     remembers: await leaveOutbox(tx, turn_id, turn, stamp),
   }

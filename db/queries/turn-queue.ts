@@ -1,6 +1,7 @@
 // The queue of a conversation, in rows: the active turn, the waiting ones, and their order. Changed under the conversation's lock.
 import { sql } from 'kysely'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
+import { withHidden } from './child-turns.ts'
 import { lockConversation } from './conversations.ts'
 
 /** The columns needed to start a turn's workflow. */
@@ -91,20 +92,25 @@ export async function findPosition(
   return position > 0 && active ? { position, waits_for: active.id } : undefined
 }
 
-/** An unfinished turn of the conversation; none can be added until the transaction ends. */
+/** An unfinished turn of the conversation, or of one that is hidden in it; none can be added until the transaction ends. */
 export async function findUnfinishedOf(tx: Tx, conversationId: string): Promise<string | undefined> {
   await lockConversation(tx, conversationId)
-  const row = await unfinishedOf(tx, conversationId).executeTakeFirst()
+  const row = await tx
+    .selectFrom('turns')
+    .select('id')
+    .where('conversation_id', 'in', withHidden(tx, conversationId))
+    .where('finished_at', 'is', null)
+    .executeTakeFirst()
   return row?.id
 }
 
 export type ActiveTurn = StartableTurn &
-  Pick<TurnsTable, 'status' | 'accepted_at' | 'activated_at' | 'cancel_requested_at'>
+  Pick<TurnsTable, 'status' | 'accepted_at' | 'activated_at' | 'cancel_requested_at' | 'parent_turn_id'>
 
 /** Unfinished active turns, for the sweeper, by id. */
 export async function listActive(db: Db, limit: number, after = ''): Promise<ActiveTurn[]> {
   const rows = await startable(db)
-    .select(['status', 'accepted_at', 'activated_at', 'cancel_requested_at'])
+    .select(['status', 'accepted_at', 'activated_at', 'cancel_requested_at', 'parent_turn_id'])
     .where('activated_at', 'is not', null)
     .where('finished_at', 'is', null)
     .where('id', '>', after)

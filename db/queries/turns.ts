@@ -29,7 +29,11 @@ export interface NewTurn {
   routing_confidence?: number
   /** Whether its end leaves a row in the outbox of memory. */
   remembers?: boolean
+  /** Only of a turn that another agent asks for. */
+  below?: Pick<TurnsTable, 'parent_turn_id' | 'parent_call_id' | 'root_turn_id' | 'root_call_id' | 'depth'>
 }
+
+const AT_THE_ROOT = { parent_turn_id: null, parent_call_id: null, root_turn_id: null, root_call_id: null, depth: 0 }
 
 /**
  * Inserts a turn with the user's message.
@@ -40,8 +44,10 @@ export async function insertTurn(tx: Tx, turn: NewTurn, place: 'active' | 'waiti
   const stamp = new Date().toISOString()
   const { content, attachments, response_schema, turn_id, user_message_id, conversation_id, remembers, ...columns } =
     turn
+  const { below = AT_THE_ROOT, ...own } = columns
   await insertTurnRow(tx, {
-    ...columns,
+    ...own,
+    ...below,
     id: turn_id,
     conversation_id,
     user_message_id,
@@ -82,6 +88,11 @@ const insertTurnRow = inserting('turns', [
   'routing_confidence',
   'created_at',
   'remembers',
+  'parent_turn_id',
+  'parent_call_id',
+  'root_turn_id',
+  'root_call_id',
+  'depth',
 ])
 
 /** Inserts a message of a turn. */
@@ -129,9 +140,19 @@ export function finalEvent(
   usage: Usage,
   finish_reason: FinishReason | null,
   error: ErrorBody | undefined,
+  /** Of a turn that was handed over: who has answered. */
+  agent_id?: string,
 ): NewEvent {
   if (status === 'completed')
-    return { type: 'message_end', data: { id: messageId, usage, ...(finish_reason !== null && { finish_reason }) } }
+    return {
+      type: 'message_end',
+      data: {
+        id: messageId,
+        usage,
+        ...(finish_reason !== null && { finish_reason }),
+        ...(agent_id !== undefined && { agent_id }),
+      },
+    }
   if (status === 'cancelled') return { type: 'cancelled', data: { id: messageId } }
   return { type: 'error', data: error ?? { code: 'internal_error', message: 'The turn failed' } }
 }
@@ -156,14 +177,45 @@ export interface TurnFilter {
   cursor?: string | undefined
 }
 
-/** Newest first. */
+/** Newest first, without those that agents have asked each other for. */
 export async function listTurns(db: Db, filter: TurnFilter): Promise<TurnsTable[]> {
-  let query = db.selectFrom('turns').selectAll().orderBy('id', 'desc').limit(filter.limit)
+  let query = db
+    .selectFrom('turns')
+    .selectAll()
+    .where('parent_turn_id', 'is', null)
+    .orderBy('id', 'desc')
+    .limit(filter.limit)
   if (filter.status !== undefined) query = query.where('status', '=', filter.status)
   if (filter.agent_id !== undefined) query = query.where('agent_id', '=', filter.agent_id)
   if (filter.user_id !== undefined) query = query.where('user_id', '=', filter.user_id)
   if (filter.cursor !== undefined) query = query.where('id', '<', filter.cursor)
   return query.execute()
+}
+
+/** Gives a turn to another agent, whose recall follows. @param remembers whether its end leaves a row in the outbox of memory */
+export async function handOver(
+  tx: Tx,
+  turnId: string,
+  { id: agent_id, version: agent_version }: { id: string; version: number },
+  remembers: boolean,
+): Promise<void> {
+  await tx
+    .updateTable('turns')
+    .set({ agent_id, agent_version, remembers: remembers ? 1 : 0 })
+    .where('id', '=', turnId)
+    .execute()
+  await tx.deleteFrom('recalls').where('turn_id', '=', turnId).execute()
+}
+
+/** The text of a turn's reply. */
+export async function findReply(db: Db | Tx, turnId: string): Promise<string> {
+  const row = await db
+    .selectFrom('messages')
+    .select('content')
+    .where('turn_id', '=', turnId)
+    .where('role', '=', 'assistant')
+    .executeTakeFirst()
+  return row?.content ?? ''
 }
 
 export async function findTurn(db: Db | Tx, id: string): Promise<TurnsTable | undefined> {

@@ -1,7 +1,7 @@
 // Conversations, their turns, and what a turn does: messages, model steps, tool calls, approvals, recalled passages.
 import type { Generated } from 'kysely'
 import type { ApprovalDecision, ApprovalKind } from '../../contracts/approval.ts'
-import type { OnBusy, TurnStatus } from '../../contracts/turn.ts'
+import type { AgentCall, OnBusy, TurnStatus } from '../../contracts/turn.ts'
 import type { FinishReason } from '../../contracts/model-messages.ts'
 
 export interface ConversationsTable {
@@ -11,7 +11,11 @@ export interface ConversationsTable {
   title: string | null
   /** `<user>/<agent>` for the default conversation of messages without one; unique. */
   default_for: string | null
+  /** 1: left out of lists unless asked for. */
+  archived: Generated<number>
   created_at: string
+  /** The conversation that this one is hidden in: that of the turn whose agent asked the agent of this one, at the root. */
+  hidden_in: string | null
 }
 
 export interface TurnsTable {
@@ -47,6 +51,14 @@ export interface TurnsTable {
   routing_confidence: number | null
   /** 1 when its end leaves a row in `memory_outbox`. */
   remembers: number
+  /** The turn and its tool call that asked for this one; null for a turn that a client asked for. */
+  parent_turn_id: string | null
+  parent_call_id: string | null
+  /** The turn of the client, and its call that led here. */
+  root_turn_id: string | null
+  root_call_id: string | null
+  /** How many turns are above it. */
+  depth: number
 }
 
 export interface MessagesTable {
@@ -93,6 +105,11 @@ export interface ToolCallsTable {
   tool: string | null
   /** JSON array of the images in the result: `{media_type, sha256}`, blobs of the turn's user. */
   images: string | null
+  /** Of a call that asks another agent or hands over to it: which of the two, and the agent. */
+  agent_call: AgentCall | null
+  to_agent: string | null
+  /** The turn of the agent that was asked. */
+  child_turn_id: string | null
 }
 
 /** An approval that a turn waits for. The row is authoritative: workflows are only signalled that it has changed. */
@@ -132,6 +149,9 @@ export interface ApprovalsTable {
   decided_at: string | null
   /** When the waiting call has read the decision; until then the signal is sent again. */
   taken_at: string | null
+  /** Of a turn that another agent asked for: the client's turn and its call that led here, where the approval is shown. */
+  root_turn_id: string | null
+  root_call_id: string | null
 }
 
 /** What was recalled for a turn: the same in every step and attempt. */

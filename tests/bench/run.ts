@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
 import { adapters } from './adapters.ts'
 import { cost } from './cost.ts'
+import { embedding } from './embedding.ts'
 import { fleet } from './fleet.ts'
 import { idle } from './idle.ts'
 import { ingestion } from './ingestion.ts'
@@ -19,6 +20,7 @@ import { recalling } from './recalling.ts'
 import { retrieval } from './retrieval.ts'
 import { routing } from './routing.ts'
 import { toolCalls, type BareChild } from './tools.ts'
+import { vectors } from './vectors.ts'
 
 const TURNS = 200
 /** The interval at which the event log commits; see `db/event-log.ts`. */
@@ -39,8 +41,10 @@ const SECTIONS = {
   large,
   recall: recalling,
   retrieval,
+  embedding,
   routing,
   memories,
+  vectors,
   locomo,
   fleet,
   tools: toolCalls,

@@ -1,7 +1,7 @@
 // Calls that wait for people, and servers that ask them: an API and a worker over one data folder, and everything that can be killed is killed.
-import { Client, Connection } from '@temporalio/client'
 import { beforeAll, afterEach, expect, it } from 'vitest'
 import { EVERYTHING, FAULTY, NODE } from '../support/mcp-servers.ts'
+import { runningTimers } from '../support/running-timers.ts'
 import type { SseClient } from '../support/sse-client.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { keeps } from './requirements.ts'
@@ -59,33 +59,13 @@ it(keeps('approvals.time', 'the deadline of a turn is paused while it waits for 
   const { turn_id, asked, stream } = await begin('faulty__count', { label: 'late' }, { say: 'Counted.' })
   const question = await begin('everything__trigger-elicitation-request', {}, { say: 'Thanks.' })
   // The limit of a turn is a timer of its workflow: none runs while it waits.
-  for (const id of [turn_id, question.turn_id]) await expect.poll(() => runningTimers(id)).toEqual([])
+  for (const id of [turn_id, question.turn_id]) await expect.poll(() => runningTimers(stage, id)).toEqual([])
   await decide(turn_id, asked.id, { decision: 'approve' })
   await decide(question.turn_id, question.asked.id, { decision: 'answer', answer: { name: 'Ada' } })
   expect((await stream.untilFinal()).type).toBe('message_end')
   expect((await question.stream.untilFinal()).type).toBe('message_end')
   expect(counted('late')).toBe(1)
 })
-
-/** The timers of a turn's workflow that were started and neither fired nor were cancelled. */
-async function runningTimers(turnId: string): Promise<string[]> {
-  const connection = await Connection.connect({ address: stage.temporal!.address })
-  try {
-    const { events } = await new Client({ connection }).workflow.getHandle(`turn/${turnId}`).fetchHistory()
-    const idsOf = (
-      each: (event: NonNullable<typeof events>[number]) => { timerId?: string | null } | null | undefined,
-    ) => (events ?? []).flatMap((event) => each(event)?.timerId ?? [])
-    const started = idsOf((event) => event.timerStartedEventAttributes)
-    const over = [
-      ...idsOf((event) => event.timerCanceledEventAttributes),
-      ...idsOf((event) => event.timerFiredEventAttributes),
-    ]
-    // A turn that waits has started one at least, when its call began.
-    return started.length === 0 ? ['none was started'] : started.filter((id) => !over.includes(id))
-  } finally {
-    await connection.close()
-  }
-}
 
 it(
   keeps('approvals.restarted', 'a call waits while everything is killed, and granted afterwards it is made once'),

@@ -14,7 +14,7 @@ import { claimTurn, markAccepted } from '../../db/queries/turn-starts.ts'
 import { findTurn, listTurns } from '../../db/queries/turns.ts'
 import type { Storage } from '../../db/storage.ts'
 import { ModelRegistry } from '../../providers/registry.ts'
-import { turnStarter } from '../../workers/turn-starter.ts'
+import { turnDescriber, turnStarter } from '../../workers/turn-starter.ts'
 import { OFFLINE } from '../support/call-model.ts'
 import { dialects, type TestDialect, type TestStorage } from '../support/dialects.ts'
 import { indexOf } from '../support/search-index.ts'
@@ -44,13 +44,14 @@ async function open(dialect: TestDialect) {
   const client = new Client({ connection })
   const models = new ModelRegistry(OFFLINE)
   const start = (storage: Storage) =>
-    turnStarter({
-      client,
-      storage,
-      models,
-      limits: { steps_per_turn: 8, turn_seconds: 60, tokens_per_turn: 100_000 },
-      eager: () => false,
-    })
+    turnStarter(
+      { client, eager: () => false },
+      turnDescriber({
+        storage,
+        models,
+        limits: { steps_per_turn: 8, turn_seconds: 60, tokens_per_turn: 100_000 },
+      }),
+    )
   /** @returns the turn's id, or the code with which it was refused */
   const send = (storage: Storage, content = 'Hello') =>
     acceptMessage({ storage, client, limits, log, headStarts: undefined, startTurn: start(storage) }, principal, {

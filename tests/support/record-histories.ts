@@ -24,7 +24,14 @@ const remembering = {
   model: { provider: 'offline', model: 'offline' },
   memory: { long_term: true },
 }
-const stage = await openStage({ env: { MUXI_TRANSCRIPTION: whisper.url }, agents: { remembering } })
+const leading = {
+  description: 'Leads.',
+  system_message: 'Lead.',
+  model: { provider: 'openai', model: 'gpt-4.1-mini' },
+  agent_tools: ['scripted'],
+  handoffs: ['scripted'],
+}
+const stage = await openStage({ env: { MUXI_TRANSCRIPTION: whisper.url }, agents: { remembering, leading } })
 const temporal = async (...args: string[]) =>
   (await run(await temporalBinary(), [...args, '--address', stage.temporal!.address], { maxBuffer: 2 ** 26 })).stdout
 
@@ -106,7 +113,17 @@ try {
 
   const remembered = await stage.call(url, '/api/v1/agents/remembering/chat', { body: { content: 'I live in Bern.' } })
 
+  const answering = stage.model.script({ say: 'An answer.' })
+  const leadingCue = stage.model.script(
+    { call: [{ name: 'ask_scripted', arguments: { message: answering } }] },
+    { call: [{ name: 'transfer_to_scripted', arguments: {} }] },
+    { say: 'Handed over.' },
+  )
+  const led = await stage.call(url, '/api/v1/agents/leading/chat', { body: { content: leadingCue } })
+
   const names = {
+    [`turn/${led.body.turn_id}`]: 'turn-that-asked-and-handed-over',
+    [`turn/${led.body.agent_response.tool_calls[0].turn_id}`]: 'turn-that-was-asked-for',
     [`memory/${remembered.body.conversation_id}`]: 'memory-write',
     ...ingested,
     [`turn/${parkedId}`]: 'turn-that-waited',

@@ -19,7 +19,7 @@ export const old = hashingEmbedder()
 
 /** An embedding server of another dimension, which counts what it is asked. */
 export class Other implements Embedder {
-  readonly isRemote = true
+  readonly isCostly = true
   readonly dimension: number
   readonly model: string
   readonly asked: string[] = []

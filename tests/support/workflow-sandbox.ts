@@ -155,6 +155,9 @@ const NAMES: (keyof Activities)[] = [
   'locateMcpServer',
   'callMcpTool',
   'giveUpMcpCall',
+  'beginAsk',
+  'endAsk',
+  'handOver',
   'beginJob',
   'finishJob',
   'inspectFile',
@@ -169,7 +172,8 @@ const NAMES: (keyof Activities)[] = [
   'writeMemories',
 ]
 
-function aTurn(given: Partial<TurnInput>): TurnInput {
+/** The input of a turn with defaults for what the test leaves out. */
+export function aTurn(given: Partial<TurnInput>): TurnInput {
   return {
     turn_id: `turn_${randomUUID()}`,
     agent_id: 'agent',

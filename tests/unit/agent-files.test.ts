@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
 import { type AgentFileFault, AgentFilesError, type LoadedAgent, loadAgentFiles } from '../../config/agent-files.ts'
 import type { ProvidersSettings } from '../../contracts/model-check.ts'
 import { VENDOR_NAMES, vendorOf } from '../../contracts/vendors.ts'
@@ -168,16 +169,16 @@ describe('wrong files', () => {
   it.each([
     [
       '',
-      '1 : an object with the keys id, name, description, system_message, model, memory, on_busy, knowledge, mcp_servers / nothing',
+      '1 : an object with the keys id, name, description, system_message, model, memory, agent_tools, handoffs, on_busy, knowledge, mcp_servers / nothing',
     ],
     [
       '- a\n',
-      '1 : an object with the keys id, name, description, system_message, model, memory, on_busy, knowledge, mcp_servers / a list',
+      '1 : an object with the keys id, name, description, system_message, model, memory, agent_tools, handoffs, on_busy, knowledge, mcp_servers / a list',
     ],
     [`${WORDS}description: e\n`, '3 : well-formed YAML or JSON / map keys must be unique'],
     [
       `${WORDS}__proto__: {id: x}\n`,
-      "3 __proto__: one of the keys id, name, description, system_message, model, memory, on_busy, knowledge, mcp_servers / the unknown key '__proto__'",
+      "3 __proto__: one of the keys id, name, description, system_message, model, memory, agent_tools, handoffs, on_busy, knowledge, mcp_servers / the unknown key '__proto__'",
     ],
     [
       `id: 7\n${WORDS}`,
@@ -390,3 +391,39 @@ describe('MCP servers', () => {
     expect(refused({ 'a.yaml': text }).faults.map(brief)).toEqual([fault]),
   )
 })
+
+describe('other agents', () => {
+  const naming = (list: string) => `${WORDS}agent_tools: ${list}\nhandoffs: ${list}\n`
+
+  it('are named in any order', () => {
+    const agents = load({ 'a.yaml': naming('[b]'), 'b.yaml': naming('[a]') })
+    expect(agents.map(({ config }) => [config.agent_tools, config.handoffs])).toEqual([
+      [['b'], ['b']],
+      [['a'], ['a']],
+    ])
+  })
+
+  it.each([
+    [
+      '[b, c]',
+      ["3 agent_tools.1: the id of an agent that exists / 'c'", "4 handoffs.1: the id of an agent that exists / 'c'"],
+    ],
+    ['[a]', ["3 agent_tools.0: another agent, not this one / 'a'", "4 handoffs.0: another agent, not this one / 'a'"]],
+  ])('must exist and be others: %s', (list, faults) =>
+    expect(refused({ 'a.yaml': naming(list), 'b.yaml': WORDS }).faults.map(brief)).toEqual(faults),
+  )
+
+  it('are named once', () =>
+    expect(refused({ 'a.yaml': naming('[b, b]'), 'b.yaml': WORDS }).faults.map(({ path }) => path)).toEqual([
+      'agent_tools',
+      'handoffs',
+    ]))
+})
+
+test.each(['../../agents', '../../examples/routing/agents', '../../examples/handoffs/agents'])(
+  'the files in %s are good',
+  (folder) => {
+    const agents = loadAgentFiles(fileURLToPath(new URL(folder, import.meta.url)), {}, OPENAI_KEY, [], MEMORY)
+    expect(agents.length).toBeGreaterThan(0)
+  },
+)

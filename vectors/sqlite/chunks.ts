@@ -1,15 +1,15 @@
-// One chunk in SQLite: its row, full text in FTS5 and vector in sqlite-vec, all under one id.
+// One chunk in SQLite: its row, full text in FTS5, vector and its code in sqlite-vec, all under one id.
 import { sql } from 'kysely'
 import { indexWords } from '../../contracts/search-words.ts'
 import type { Tx } from '../../db/schema.ts'
+import { codeOf } from '../../db/vector-code.ts'
 import { toUnit } from '../documents.ts'
 import type { AddedTo, ChunkVector } from '../dialect.ts'
 import type { DocumentGeneration, VectorChunk } from '../store.ts'
 
-/** A vector scaled to length 1 in sqlite-vec's binary format; undefined for the zero vector. */
-export function unitBytes(vector: Float32Array): Uint8Array | undefined {
-  const unit = toUnit(vector)
-  return unit && new Uint8Array(unit.buffer)
+/** A vector in sqlite-vec's binary format. */
+export function toBytes({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
 }
 
 /** Inserts the chunk with vector and full text, unless it exists. */
@@ -38,11 +38,10 @@ export async function addChunk(
 
 /** A zero vector is left out: it has no direction. */
 export async function addVector(tx: Tx, table: string, { id, space, vector }: ChunkVector): Promise<void> {
-  const bytes = unitBytes(vector)
-  if (bytes)
-    await sql`insert into ${sql.table(table)} (rowid, space, embedding) values (${BigInt(id)}, ${space}, ${bytes})`.execute(
-      tx,
-    )
+  const unit = toUnit(vector)
+  if (unit)
+    await sql`insert into ${sql.table(table)} (rowid, space, code, embedding)
+      values (${BigInt(id)}, ${space}, vec_bit(${codeOf(unit)}), ${toBytes(unit)})`.execute(tx)
 }
 
 /** @param tables the sets of vectors */

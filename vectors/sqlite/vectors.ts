@@ -2,6 +2,7 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { sql } from 'kysely'
 import type { Db, Tx } from '../../db/schema.ts'
+import { codeBits } from '../../db/vector-code.ts'
 import type { VectorDialect } from '../dialect.ts'
 import { addChunk, addVector, removeChunk } from './chunks.ts'
 import type { NearestFinder } from './nearest.ts'
@@ -10,18 +11,21 @@ import { wordCounts } from './terms.ts'
 
 /** Longest transaction, in milliseconds: writes of chats wait for it. */
 const TRANSACTION_MS = 5
-/** Vectors per block of sqlite-vec; a space takes at least one block. */
-const VECTORS_A_BLOCK = 256
+/** Codes per block of sqlite-vec; a space takes at least one block. */
+const CODES_A_BLOCK = 128
 
 /** @param nearest vector search in the same file */
 export function sqliteVectors(nearest: NearestFinder): VectorDialect {
   const counts = wordCounts()
   return {
     async createTable(tx, table, dimension) {
+      // The codes stand in blocks, each of one space; the vectors in rows of their own, so that few of them can be read.
       await sql`create virtual table if not exists ${sql.table(table)} using vec0(
-        space text partition key, embedding float[${sql.lit(dimension)}], chunk_size=${sql.lit(VECTORS_A_BLOCK)})`.execute(
-        tx,
-      )
+        space text partition key, code bit[${sql.lit(codeBits(dimension))}], +embedding blob,
+        chunk_size=${sql.lit(CODES_A_BLOCK)})`.execute(tx)
+      // sqlite-vec itself would look through the blocks of all spaces, to search in one and to add to it.
+      await sql`create index if not exists ${sql.ref(`${table}_by_space`)} on ${sql.table(`${table}_chunks`)}
+        (partition00)`.execute(tx)
     },
 
     async dropTable(tx, table) {
