@@ -146,6 +146,39 @@ for (const dialect of dialects) {
       expect((await findJob(storage.db, job.id))?.status).toBe('completed')
     })
 
+    // SQLite has one writer at a time.
+    it.runIf(dialect.name === 'postgres')('waits for a transaction that is adding a passage', async () => {
+      const { database, storage, worker } = await open(['The harbour.'])
+      const [second, third] = [await database.open(), await database.open()]
+      await worker.plan()
+      await worker.embed()
+      const [locked, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      onTestFinished(() => released.resolve())
+      const holding = inTx(third, async (tx) => {
+        await sql`lock table chunk_words in exclusive mode`.execute(tx)
+        locked.resolve()
+        await released.promise
+      })
+      const waiting = async (count: number) =>
+        expect
+          .poll(async () => {
+            const { rows } =
+              await sql`select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`.execute(
+                storage.db,
+              )
+            return rows.length
+          })
+          .toBe(count)
+      await locked.promise
+      const adding = write(second, old, 'doc_b', ['A passage that is just being added.'])
+      await waiting(1)
+      const taking = worker.takeOver()
+      await waiting(2)
+      released.resolve()
+      await Promise.all([holding, adding])
+      expect(await taking).toEqual({ completed: false })
+    })
+
     it('goes on after a crash where its vectors are stored, and asks for none of them again', async () => {
       const { storage, other, worker, job } = await open()
       let requests = 0
