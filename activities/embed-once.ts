@@ -1,7 +1,10 @@
-// Embeds texts; vectors that were requested from a server before are read from the database.
+// Embeds passages; vectors that cost much and were made before are read from the database.
 import { findEmbeddings, hashOf, storeEmbeddings } from '../db/queries/embeddings.ts'
 import type { Db } from '../db/schema.ts'
 import type { Embedder } from '../providers/embedder.ts'
+
+/** Texts that are embedded and stored before the next ones: what was paid for is kept when the rest takes too long. */
+const STORED_AT_ONCE = 100
 
 export async function embedOnce(
   db: Db,
@@ -9,16 +12,20 @@ export async function embedOnce(
   texts: readonly string[],
   signal: AbortSignal,
 ): Promise<Float32Array[]> {
-  // Computing it locally is faster than a lookup.
-  if (!embedder.isRemote) return embedder.embed([...texts], signal)
+  if (!embedder.isCostly) return embedder.embed([...texts], signal)
   const hashes = texts.map(hashOf)
   const known = await findEmbeddings(db, embedder.model, [...new Set(hashes)])
   const missing = new Map(
     texts.map((text, index) => [hashes[index]!, text]).filter(([hash]) => !known.has(hash!)) as [string, string][],
   )
-  if (missing.size > 0) {
-    const embedded = await embedder.embed([...missing.values()], signal)
-    const made = new Map([...missing.keys()].map((hash, index) => [hash, embedded[index]!]))
+  const left = [...missing]
+  while (left.length > 0) {
+    const batch = left.splice(0, STORED_AT_ONCE)
+    const embedded = await embedder.embed(
+      batch.map(([, text]) => text),
+      signal,
+    )
+    const made = new Map(batch.map(([hash], index) => [hash, embedded[index]!]))
     await storeEmbeddings(db, embedder.model, made)
     for (const [hash, vector] of made) known.set(hash, vector)
   }

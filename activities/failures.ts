@@ -3,7 +3,7 @@
 import { ApplicationFailure } from '@temporalio/activity'
 import { CancelledFailure } from '@temporalio/common'
 import { FAILURE } from '../contracts/temporal.ts'
-import type { TurnFailure } from '../contracts/failures.ts'
+import type { MuxiError, TurnFailure } from '../contracts/failures.ts'
 import type { ModelRef } from '../contracts/turn.ts'
 import { briefOf, type ProviderFailure } from '../providers/failure.ts'
 
@@ -107,6 +107,11 @@ export function unforeseen(activity: string): Error {
 export function unreadableCredential(): Error {
   const message = 'A stored credential cannot be decrypted: MUXI_SECRET_KEY must be the key it was stored with'
   return final({ code: 'internal_error', message })
+}
+
+/** A budget leaves no room for the call: no other model is asked. The error names neither the key nor the user. */
+export function overBudget({ message, details }: MuxiError): Error {
+  return final({ code: 'budget_exceeded', message, details: details as TurnFailure['details'] & {} })
 }
 
 /** The orchestrator has nothing to choose from. */

@@ -5,11 +5,13 @@ import { newId } from '../contracts/ids.ts'
 import { codecRoutes } from './codec.ts'
 import { errorResponse, toMuxiError } from './errors.ts'
 import type { Origins } from './origins.ts'
-import { methodNotAllowed } from './plugin.ts'
+import { addressOf, methodNotAllowed, senderOf } from './plugin.ts'
 import { knowRoutes } from './request-checks.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { audioRoutes } from './routes/audio.ts'
+import { auditRoutes } from './routes/audit.ts'
+import { budgetRoutes } from './routes/budgets.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { fileRoutes } from './routes/files.ts'
@@ -20,6 +22,7 @@ import { mcpRoutes } from './routes/mcp.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
 import { memoryRoutes } from './routes/memory.ts'
 import { oauthRoutes } from './routes/oauth.ts'
+import { spendingRoutes } from './routes/spending.ts'
 import { statusRoutes } from './routes/status.ts'
 import { systemRoutes } from './routes/system.ts'
 import { turnRoutes } from './routes/turns.ts'
@@ -82,11 +85,32 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(knowledgeRoutes(context))
         .use(mcpServerRoutes(context))
         .use(keyRoutes(context))
+        .use(auditRoutes(context))
+        .use(budgetRoutes(context))
+        .use(spendingRoutes(context))
         .use(statusRoutes(context, version)),
     )
   knowRoutes(app.routes)
   return app
 }
+
+/** Answers a request, and notes it in the audit. */
+export async function answer(context: ApiContext, app: ReturnType<typeof createApp>, request: Request) {
+  const response = await app.fetch(request)
+  const { pathname: path } = new URL(request.url)
+  if (AUDITED.test(path))
+    context.audit.note({
+      principal: senderOf(request),
+      address: addressOf(request),
+      action: request.method,
+      path,
+      status: response.status,
+      request_id: response.headers.get('x-request-id'),
+    })
+  return response
+}
+
+const AUDITED = /^\/(api\/v1|mcp)(\/|$)/
 
 /** Pages of configured origins may send the session cookie. Any other page that gets here must have its own key. */
 function corsHeaders(origins: Origins, origin: string): Record<string, string> {
@@ -94,7 +118,7 @@ function corsHeaders(origins: Origins, origin: string): Record<string, string> {
     ...(origins.isConfigured(origin)
       ? { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' }
       : { 'access-control-allow-origin': '*' }),
-    'access-control-expose-headers': 'x-request-id, retry-after, mcp-session-id',
+    'access-control-expose-headers': 'x-request-id, retry-after, ratelimit, ratelimit-policy, mcp-session-id',
     vary: 'origin',
   }
 }
@@ -104,7 +128,7 @@ function preflight(cors: Record<string, string>): Response {
     status: 204,
     headers: {
       ...cors,
-      'access-control-allow-methods': 'GET, POST, PATCH, DELETE',
+      'access-control-allow-methods': 'GET, POST, PUT, PATCH, DELETE',
       'access-control-allow-headers':
         'authorization, content-type, idempotency-key, last-event-id, x-namespace, mcp-session-id, mcp-protocol-version',
       'access-control-max-age': '600',

@@ -7,6 +7,7 @@ import { readJsonBody } from './body.ts'
 import { checkBody, checkScope } from './request-checks.ts'
 import { ANYBODY, authenticate } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
+import { rateClassOf } from './services/rate-limiter.ts'
 
 /** Routes whose bodies may carry attachments. */
 const CHAT_ROUTE = /\/chat(\/stream)?$/
@@ -29,13 +30,40 @@ const NUMBERS = ['limit', 'top_k', 'threshold']
 
 const asked = new WeakMap<Request, Promise<Principal>>()
 
-/** The principal of a request; looked up once. @throws MuxiError unauthorized, forbidden */
-function principalOf({ auth, storage }: ApiContext, request: Request): Promise<Principal> {
-  if (!auth) return Promise.resolve(ANYBODY)
+/**
+ * The principal of a request, which is counted; once. @param headers of the answer
+ * @throws MuxiError unauthorized, forbidden, rate_limited
+ */
+function principalOf(context: ApiContext, request: Request, route: string, headers: object): Promise<Principal> {
+  if (!context.auth) return Promise.resolve(ANYBODY)
   const known = asked.get(request)
   if (known) return known
-  const principal = authenticate(storage.db, bearerOf(request.headers.get('authorization')), addressOf(request))
+  const principal = admit(context, request, route, headers)
   asked.set(request, principal)
+  return principal
+}
+
+/** Those of requests with a valid key, also when what they asked for was refused. */
+const principals = new WeakMap<Request, Principal>()
+
+/** Who has sent a request; undefined without a valid key. */
+export function senderOf(request: Request): Principal | undefined {
+  return principals.get(request)
+}
+
+async function admit(context: ApiContext, request: Request, route: string, headers: object): Promise<Principal> {
+  const { storage, rateLimiter } = context
+  const address = addressOf(request)
+  const secret = bearerOf(request.headers.get('authorization'))
+  const principal = await authenticate(storage.db, secret, address).catch(async (error: unknown) => {
+    if (error instanceof MuxiError && error.code === 'unauthorized') await rateLimiter.countWrongKey(address)
+    throw error
+  })
+  principals.set(request, principal)
+  checkScope(principal, request, route)
+  const admitted = await rateLimiter.admit(principal, rateClassOf(request.method, route))
+  Object.assign(headers, admitted.headers)
+  if (admitted.refusal) throw admitted.refusal
   return principal
 }
 
@@ -43,9 +71,9 @@ function principalOf({ auth, storage }: ApiContext, request: Request): Promise<P
 export function authenticated(context: ApiContext) {
   return (
     new Elysia({ name: 'authenticated' })
-      .onParse({ as: 'global' }, async ({ request, route }) => {
+      .onParse({ as: 'global' }, async ({ request, route, set }) => {
         // No body is read without an authorized key.
-        checkScope(await principalOf(context, request), request, route)
+        await principalOf(context, request, route, set.headers)
         const { limits } = context
         const { pathname } = new URL(request.url)
         // Never undefined: Elysia would then read the body itself, a form into memory.
@@ -60,8 +88,8 @@ export function authenticated(context: ApiContext) {
       })
       // Never reached: it declares in the OpenAPI document the body type that the hook above reads.
       .guard({ as: 'global', parse: ['json'] })
-      .onTransform({ as: 'scoped' }, async ({ request, route, body }) => {
-        checkScope(await principalOf(context, request), request, route)
+      .onTransform({ as: 'scoped' }, async ({ request, route, body, set }) => {
+        await principalOf(context, request, route, set.headers)
         checkBody(body, request, route)
       })
       // Query values arrive as text; schemas expect numbers here.
@@ -72,8 +100,8 @@ export function authenticated(context: ApiContext) {
           if (typeof text === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(text)) given[name] = Number(text)
         }
       })
-      .derive({ as: 'scoped' }, async ({ request }): Promise<{ principal: Principal }> => ({
-        principal: await principalOf(context, request),
+      .derive({ as: 'scoped' }, async ({ request, route, set }): Promise<{ principal: Principal }> => ({
+        principal: await principalOf(context, request, route, set.headers),
       }))
   )
 }

@@ -1,7 +1,7 @@
 // The HTTP and WebSocket server: Elysia behind node:http, the same on Node and Deno.
 import { createServer, type RequestListener } from 'node:http'
 import { toNodeHandler } from 'srvx/node'
-import { createApp } from './app.ts'
+import { answer, createApp } from './app.ts'
 import { Origins } from './origins.ts'
 import type { ApiContext } from './services/context.ts'
 import { serveWebSocket } from './websocket.ts'
@@ -30,7 +30,7 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
     context.temporalUiUrl,
   ])
   const app = createApp(context, origins, options.version)
-  const handler = toNodeHandler((request) => app.fetch(request)) as RequestListener
+  const handler = toNodeHandler((request) => answer(context, app, request)) as RequestListener
   // A client that does not read must not hold a connection forever; a streaming one may.
   const server = createServer(
     {

@@ -38,19 +38,32 @@ const SERVER_NAME: Partial<Record<StoredEvent['type'], string>> = {
   message_end: 'chat_end',
 }
 
+/** Who has opened a socket. */
+export interface SocketOwner {
+  principal: Principal
+  /** The network address. */
+  address: string | undefined
+  /** Aborts when the key is no longer valid. */
+  revoked: AbortSignal
+}
+
+/** Frames that change something. */
+const CHANGES = ['chat', 'cancel', 'approve'] as const
+
 /** Reads frames, answers each under its id, and stops its subscriptions when it closes. */
 export class SocketSession {
   readonly #socket: WebSocket
   readonly #context: ApiContext
   readonly #principal: Principal
+  readonly #address: string | undefined
   readonly #closed = new AbortController()
   #requests = 0
 
-  /** @param revoked aborts when the key is no longer valid */
-  constructor(socket: WebSocket, context: ApiContext, principal: Principal, revoked: AbortSignal) {
+  constructor(socket: WebSocket, context: ApiContext, { principal, address, revoked }: SocketOwner) {
     this.#socket = socket
     this.#context = context
     this.#principal = principal
+    this.#address = address
     socket.on('close', () => this.#closed.abort())
     revoked.addEventListener('abort', () => this.#revoke(), { signal: this.#closed.signal })
   }
@@ -59,6 +72,7 @@ export class SocketSession {
     // Frames that arrive before the peer confirms the close are not answered.
     if (this.#closed.signal.aborted) return
     let id = ''
+    let type: FrameType | undefined
     this.#requests += 1
     try {
       const read = await this.#read(data as Buffer, isBinary)
@@ -68,14 +82,23 @@ export class SocketSession {
       authorize(this.#principal, 'chat')
       check(FrameSchema, read)
       const frame = read as Frame
-      await this.#answer(readType(frame), id, frame.data ?? {})
+      type = readType(frame)
+      await this.#answer(type, id, frame.data ?? {})
     } catch (error) {
       const failure = toMuxiError(error, this.#context.log)
       const body = failure.toBody()
-      this.#send('error', id, { ...body, details: { ...body.details, request_id: newId('req') } })
+      const request_id = newId('req')
+      this.#send('error', id, { ...body, details: { ...body.details, request_id } })
+      const change = CHANGES.find((each) => each === type)
+      if (change !== undefined) this.#note(change, failure.status, request_id)
     } finally {
       this.#requests -= 1
     }
+  }
+
+  #note(change: (typeof CHANGES)[number], status: number, request_id: string | null = null): void {
+    const [principal, address] = [this.#principal, this.#address]
+    this.#context.audit.note({ principal, address, action: `ws ${change}`, path: '/api/v1/ws', status, request_id })
   }
 
   #revoke(): void {
@@ -112,12 +135,17 @@ export class SocketSession {
   }
 
   async #chat(id: string, { agent_id = AUTO, idempotency_key, ...request }: FrameData<'chat'>): Promise<void> {
+    if (this.#context.auth) {
+      const { refusal } = await this.#context.rateLimiter.admit(this.#principal, 'chat')
+      if (refusal) throw refusal
+    }
     const accepted = await acceptMessage(this.#context, this.#principal, {
       agent_id,
       request,
       idempotency_key,
       route: `chat/${agent_id}`,
     })
+    this.#note('chat', 202)
     if (request.background) return this.#send('accepted', id, accepted)
     const turn = await getTurnOrThrow(this.#context, this.#principal, accepted.turn_id)
     await this.#follow(id, turn, 0)
@@ -133,6 +161,7 @@ export class SocketSession {
   async #cancel(id: string, { turn_id }: FrameData<'cancel'>): Promise<void> {
     const turn = await getTurnOrThrow(this.#context, this.#principal, turn_id)
     await cancelTurn(this.#context, turn)
+    this.#note('cancel', 200)
     const last = await lastEvent(
       this.#context.storage.db,
       await getTurnOrThrow(this.#context, this.#principal, turn_id),
@@ -145,6 +174,7 @@ export class SocketSession {
   async #approve(id: string, { turn_id, approval_id, ...decision }: FrameData<'approve'>): Promise<void> {
     const turn = await getTurnOrThrow(this.#context, this.#principal, turn_id)
     const { event } = await decide(this.#context, this.#principal, turn, approval_id, decision)
+    this.#note('approve', 200)
     if (event) this.#sendEvent(id, event)
   }
 

@@ -40,11 +40,15 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
     )
     // The peer's close frame must be read in any case.
     socket.resume()
-    if (principal instanceof MuxiError)
+    const { remoteAddress: address } = request.socket
+    if (principal instanceof MuxiError) {
+      const { status } = principal
+      context.audit.note({ principal: undefined, address, action: 'ws open', path: PATH, status, request_id: null })
       return socket.close(
         principal.code === 'unavailable' ? CLOSE.slow : CLOSE.unauthorized,
         principal.message.slice(0, 120),
       )
+    }
     // Closed during the key lookup: `close` is not emitted again.
     if (socket.readyState === socket.CLOSED) return undefined
     let opened: OpenStream
@@ -54,7 +58,7 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
       return socket.close(CLOSE.tooMany, toMuxiError(error, context.log).message.slice(0, 120))
     }
     socket.on('close', opened.close)
-    const session = new SocketSession(socket, context, principal, opened.revoked)
+    const session = new SocketSession(socket, context, { principal, address, revoked: opened.revoked })
     socket.on('message', (data, isBinary) => void session.take(data, isBinary))
   }
 
@@ -94,7 +98,7 @@ function refuse(socket: Duplex, failure: MuxiError): void {
 }
 
 async function authenticateUpgrade(
-  { auth, storage: { db } }: ApiContext,
+  { auth, storage: { db }, rateLimiter }: ApiContext,
   request: IncomingMessage,
 ): Promise<Principal> {
   if (!auth) return ANYBODY
@@ -103,7 +107,10 @@ async function authenticateUpgrade(
   const ticket = searchParams.get('ticket')
   if (ticket !== null) return authenticateTicket(db, ticket, remoteAddress)
   const secret = bearerOf(request.headers.authorization) ?? searchParams.get('api_key') ?? undefined
-  return authenticate(db, secret, remoteAddress)
+  return authenticate(db, secret, remoteAddress).catch(async (error: unknown) => {
+    if (error instanceof MuxiError && error.code === 'unauthorized') await rateLimiter.countWrongKey(remoteAddress)
+    throw error
+  })
 }
 
 function pathOf(request: IncomingMessage): URL {

@@ -9,7 +9,7 @@ import { openStorage, type Storage } from '../db/storage.ts'
 import { checkSecretKey } from '../db/unreadable.ts'
 import { connectOrThrow, retryConnect } from '../temporal-config/connection.ts'
 import { ensureNamespace } from '../temporal-config/namespace.ts'
-import { createEmbedder } from '../providers/create-embedder.ts'
+import { openEmbedder } from '../providers/create-embedder.ts'
 import { LocalModels } from '../providers/local-models.ts'
 import { ModelRegistry } from '../providers/registry.ts'
 import { urlGuard } from '../net/url-guard.ts'
@@ -122,7 +122,8 @@ async function start(
     guardedFetch: guard.fetch,
   })
   models.warm().catch((error: unknown) => log.warn({ err: error }, 'a client of a model provider could not be loaded'))
-  const embedder = createEmbedder(settings.providers, settings.embedding_model)
+  const embedder = await openEmbedder(settings.providers, settings.embedding_model)
+  closers.push(() => embedder.close?.() ?? Promise.resolve())
   const [fault] = modelFaults(settings.routing.model, settings.providers, 'file')
   if (fault) throw new SettingsError([`MUXI_ROUTING_MODEL: its ${fault.path.at(-1)} must be ${fault.expected}`])
   const turns = createTurnResources({

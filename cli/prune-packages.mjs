@@ -22,6 +22,12 @@ function pruneAlways() {
   if (names('@llamaindex').some((name) => name.startsWith('liteparse-'))) {
     removeIn('@llamaindex/liteparse', (name) => /\.(node|so|dylib|dll)$/.test(name))
   }
+  // Installed by choice, with native modules for every platform.
+  for (const version of names('onnxruntime-node/bin')) {
+    const platforms = `onnxruntime-node/bin/${version}`
+    removeIn(platforms, (name) => name !== process.platform)
+    removeIn(`${platforms}/${process.platform}`, (name) => name !== process.arch)
+  }
   // The builds in one file are for browsers. The others all stay: tesseract.js 7.0.0 loads the one for both engines on Node,
   // even if only the newer engine is requested (November 2026).
   removeIn('tesseract.js-core', (name) => name.endsWith('.wasm.js'))

@@ -2,11 +2,14 @@
 import { startServer } from '../api/server.ts'
 import type { ApiContext } from '../api/services/context.ts'
 import { syncServers } from '../api/services/mcp-servers.ts'
+import { Audit } from '../api/services/audit.ts'
 import { OpenStreams } from '../api/services/open-streams.ts'
+import { RateLimiter } from '../api/services/rate-limiter.ts'
 import { loadAgentFiles } from '../config/agent-files.ts'
 import { readEnvironment } from '../config/environment.ts'
 import type { Settings } from '../config/settings.ts'
 import { syncFileAgents } from '../db/queries/agents.ts'
+import { setDefaultBudgets } from '../db/queries/budgets.ts'
 import { findValidHashes } from '../db/queries/keys.ts'
 import { sqliteFile } from '../db/storage.ts'
 import { checkIssuer, finishSignIn, openSignIn } from '../mcp/oauth.ts'
@@ -32,7 +35,11 @@ export async function startApi(
     (agent, source) => models.abilityFaults(agent, source),
   )
   await syncFileAgents(storage.db, storage.box, agents)
+  await setDefaultBudgets(storage.db, settings.budgets)
   const key = await ensureKey(storage.db, settings.api_key)
+  const pseudonym = (userId: string) => storage.box.pseudonym(userId)
+  const audit = new Audit({ db: storage.db, pseudonym, log })
+  closers.push(() => audit.close())
   const context: ApiContext = {
     storage,
     vectors,
@@ -68,6 +75,12 @@ export async function startApi(
       findValid: (hashes) => findValidHashes(storage.db, hashes),
       log,
     }),
+    rateLimiter: new RateLimiter({
+      db: storage.db,
+      limits: settings.rate_limits,
+      pseudonym,
+    }),
+    audit,
     auth: settings.api_key !== false,
     closing: stopping,
     log,

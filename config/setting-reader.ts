@@ -93,13 +93,20 @@ export class SettingReader {
       .filter((item) => item !== '')
   }
 
-  /** Whole numbers named `<prefix><KEY>`, one for each default; any other name with the prefix is a fault. */
-  numbers<T extends Record<string, number>>(prefix: string, defaults: T, range: Range): T {
-    const names = Object.keys(defaults).map((key) => prefix + key.toUpperCase())
+  /** Any other name with the prefix is a fault. */
+  only(prefix: string, names: readonly string[]): void {
     for (const [name, value] of Object.entries(this.#env)) {
       if (value !== undefined && name.startsWith(prefix) && !names.includes(name))
         this.fault(name, `one of ${names.join(', ')}`, 'an unknown name')
     }
+  }
+
+  /** Whole numbers named `<prefix><KEY>`, one for each default; any other name with the prefix is a fault. */
+  numbers<T extends Record<string, number>>(prefix: string, defaults: T, range: Range): T {
+    this.only(
+      prefix,
+      Object.keys(defaults).map((key) => prefix + key.toUpperCase()),
+    )
     const read = Object.entries(defaults).map(([key, fallback]) => [
       key,
       this.integer(prefix + key.toUpperCase(), range, fallback),

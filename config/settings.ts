@@ -6,8 +6,11 @@ import { parseBlobUrl } from '../contracts/blob-url.ts'
 import { isLoopbackHost } from '../contracts/hosts.ts'
 import { SQLITE_FILE } from '../contracts/main-database.ts'
 import type { ProviderSettings, ProvidersSettings } from '../contracts/model-check.ts'
+import type { RateLimits } from '../contracts/rate-limits.ts'
 import { VENDOR_NAMES, vendorOf } from '../contracts/vendors.ts'
 import { type Environment, readEnvironment } from './environment.ts'
+import { readRateLimits } from './rate-settings.ts'
+import { readBudgets, type BudgetSettings } from './budget-settings.ts'
 import { readRouting, type RoutingSettings } from './routing-settings.ts'
 import { databaseName, readLongTermMemory } from './memory-settings.ts'
 import { SettingReader } from './setting-reader.ts'
@@ -62,7 +65,14 @@ const ENGINE = {
   /** Ping interval of an idle MCP server. */
   mcp_ping_ms: 30_000,
 }
-const RETENTION = { event_log_days: 7, log_days: 90, history_days: 30, orphan_file_days: 7, embedding_days: 30 }
+const RETENTION = {
+  event_log_days: 7,
+  log_days: 90,
+  audit_days: 90,
+  history_days: 30,
+  orphan_file_days: 7,
+  embedding_days: 30,
+}
 const ROLES = ['all', 'api', 'worker'] as const
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 const LAUNCHERS = ['node', 'npx', 'deno', 'python3', 'uvx']
@@ -103,11 +113,14 @@ export interface Settings {
   readonly mcp_commands: readonly string[]
   readonly allow_private_urls: boolean
   readonly limits: Limits
+  readonly rate_limits: RateLimits
   readonly engine: EngineSettings
   readonly offline_words_per_second: number
   /** How the orchestrator chooses agents. */
   readonly routing: RoutingSettings
-  /** `local`, or `<provider>:<model>[@dimension]`; default: the provider's when there is a key, else local. */
+  /** Of keys and users without a budget of their own. */
+  readonly budgets: BudgetSettings
+  /** `local`, `local-model:<folder or package>` or `<provider>:<model>[@dimension]`; default: the provider's when there is a key, else local. */
   readonly embedding_model?: string
   /** `none`, `local`, `openai:<model>`, `deepgram:<model>` or the address of a server; default: the first available. */
   readonly transcription?: string
@@ -152,13 +165,15 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
     mcp_commands: read.list('MUXI_MCP_COMMANDS') ?? (onLoopback ? LAUNCHERS : []),
     allow_private_urls: read.flag('MUXI_ALLOW_PRIVATE_URLS', onLoopback),
     limits: read.numbers('MUXI_LIMIT_', LIMITS, { min: 1, max: 2 ** 40 }),
+    rate_limits: readRateLimits(read),
     engine: read.numbers('MUXI_ENGINE_', ENGINE, { min: 1, max: 2 ** 31 - 1 }),
     offline_words_per_second: read.integer('MUXI_OFFLINE_WORDS_PER_SECOND', { min: 1, max: 100_000 }, 40),
     routing: readRouting(read),
+    budgets: readBudgets(read),
     embedding_model: read.matching(
       'MUXI_EMBEDDING_MODEL',
-      (choice) => /^(local|[a-z]+:[^@\s]+(@\d+)?)$/.test(choice),
-      "'local', or a provider and its model, such as openai:text-embedding-3-small@384",
+      (choice) => /^(local|local-model:.+|[a-z]+:[^@\s]+(@\d+)?)$/.test(choice),
+      "'local', 'local-model:' and a folder or package, or a provider and its model, such as openai:text-embedding-3-small@384",
     ),
     transcription: read.matching(
       'MUXI_TRANSCRIPTION',

@@ -14,6 +14,7 @@ export type IdPrefix =
   | 'job'
   | 'doc'
   | 'appr'
+  | 'aud'
 
 /** A new id such as `turn_0199c0…` (prefix, underscore, 32 hex digits; ascending in time). */
 export function newId(prefix: IdPrefix): string {

@@ -13,6 +13,8 @@ export interface RecalledMemory {
   similarity: number
   /** `conversation`: an older message of the same conversation; `long_term`: of any conversation of the user with the agent. */
   from: 'conversation' | 'long_term'
+  /** Of a message of another conversation. */
+  conversation_id?: string
 }
 
 /** The id of a message's memory: the same in every attempt, so that it is written once. */

@@ -218,6 +218,7 @@ export const recallMemories = column<RecalledMemory[]>(
       said_at: text,
       similarity: number,
       from: text,
+      conversation_id: Type.Optional(text),
     }),
   ),
 )

@@ -3,6 +3,7 @@
 import type { DialectAdapter, Kysely } from 'kysely'
 import type { StoredEvent } from '../contracts/events.ts'
 import type { Db, Tx } from './schema.ts'
+import type { RowTrigger } from './usage-counters.ts'
 
 export interface Differences {
   /** Converts a value to one that the driver accepts. */
@@ -20,6 +21,9 @@ export interface Differences {
   /** The same for stop requests: rows of a table whose `cancel_requested_at` is set. */
   // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
   announceStops(db: Kysely<any>, table: string): Promise<void>
+  /** Makes the database execute statements for each row that is written. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
+  addRowTrigger(db: Kysely<any>, trigger: RowTrigger): Promise<void>
 }
 
 /** New events of a stream. */

@@ -26,7 +26,11 @@ import * as searchWords from './migrations/023-search-words.ts'
 import * as unreadFiles from './migrations/024-unread-files.ts'
 import * as memory from './migrations/025-memory.ts'
 import * as routing from './migrations/026-routing.ts'
+import * as budgets from './migrations/027-budgets.ts'
 import * as childTurns from './migrations/028-child-turns.ts'
+import * as archived from './migrations/031-archived.ts'
+import * as rateLimits from './migrations/032-rate-limits.ts'
+import * as audit from './migrations/033-audit.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -56,7 +60,11 @@ const MIGRATIONS = {
   '024-unread-files': unreadFiles,
   '025-memory': memory,
   '026-routing': routing,
+  '027-budgets': budgets,
   '028-child-turns': childTurns,
+  '031-archived': archived,
+  '032-rate-limits': rateLimits,
+  '033-audit': audit,
 }
 
 /** Migrates the database to the newest schema, or to that of `last`; throws with the name of the migration that failed. */

@@ -16,6 +16,7 @@ import type { Database, Differences, NewSegment } from './dialect.ts'
 import { PostgresClient } from './postgres-client.ts'
 import { Listener, toCommits } from './postgres-listener.ts'
 import type { DB, Tx } from './schema.ts'
+import type { RowTrigger } from './usage-counters.ts'
 
 const POOL_SIZE = 16
 /** A separate pool, because of different session settings; a search uses two connections at once. */
@@ -197,6 +198,15 @@ class Adapter extends PostgresAdapter implements Differences {
     await sql`
       create or replace trigger announce_stop after update of cancel_requested_at on ${sql.table(table)}
       for each row when (new.cancel_requested_at is not null) execute function muxi_announce_stop()`.execute(db)
+  }
+
+  // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
+  async addRowTrigger(db: Kysely<any>, { name, event, body }: RowTrigger): Promise<void> {
+    const called = sql.ref(`muxi_${name}`)
+    await sql`create function ${called}() returns trigger language plpgsql as $$ begin ${body} return null; end $$`.execute(
+      db,
+    )
+    await sql`create trigger ${sql.ref(name)} ${event} for each row execute function ${called}()`.execute(db)
   }
 }
 

@@ -1,7 +1,8 @@
 // The database as Kysely types; its tables by subject stand in tables/. Times are ISO-8601 UTC text and structured values JSON text, the same on every dialect.
 import type { Kysely, Transaction } from 'kysely'
 import type { AgentsTable, AgentVersionsTable, RoutingDecisionsTable } from './tables/agents.ts'
-import type { ApiKeysTable, TicketsTable, IdempotencyKeysTable, SecretsTable } from './tables/keys.ts'
+import type { AuditEntriesTable } from './tables/audit.ts'
+import type { ApiKeysTable, TicketsTable, IdempotencyKeysTable, RateLimitsTable, SecretsTable } from './tables/keys.ts'
 import type {
   ConversationsTable,
   TurnsTable,
@@ -12,7 +13,7 @@ import type {
   RecallsTable,
   EngineStateTable,
 } from './tables/turns.ts'
-import type { ModelUsageTable, LogEntriesTable } from './tables/log.ts'
+import type { BudgetsTable, ModelUsageTable, LogEntriesTable, UsageDaysTable } from './tables/log.ts'
 import type { EventStreamsTable, EventSegmentsTable, EventFencesTable, EventKeysTable } from './tables/events.ts'
 import type { FilesTable, NotedBlobsTable } from './tables/files.ts'
 import type { JobsTable, JobBatchesTable, OcrPagesTable, JobSummariesTable } from './tables/jobs.ts'
@@ -34,6 +35,7 @@ import type {
 } from './tables/mcp.ts'
 
 export type * from './tables/agents.ts'
+export type * from './tables/audit.ts'
 export type * from './tables/keys.ts'
 export type * from './tables/turns.ts'
 export type * from './tables/log.ts'
@@ -55,6 +57,8 @@ export interface DB {
   idempotency_keys: IdempotencyKeysTable
   model_steps: ModelStepsTable
   model_usage: ModelUsageTable
+  budgets: BudgetsTable
+  usage_days: UsageDaysTable
   tool_calls: ToolCallsTable
   log_entries: LogEntriesTable
   event_streams: EventStreamsTable
@@ -63,6 +67,8 @@ export interface DB {
   event_keys: EventKeysTable
   api_keys: ApiKeysTable
   tickets: TicketsTable
+  rate_limits: RateLimitsTable
+  audit_entries: AuditEntriesTable
   collections: CollectionsTable
   documents: DocumentsTable
   chunks: ChunksTable

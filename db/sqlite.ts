@@ -24,6 +24,7 @@ import type { Database, Differences, NewSegment } from './dialect.ts'
 import type { DB, Tx } from './schema.ts'
 import { PolledCommits } from './sqlite-commits.ts'
 import { BUSY_MS, openFile } from './sqlite-file.ts'
+import type { RowTrigger } from './usage-counters.ts'
 
 /** Retry interval of a statement that waits for another process's write, in milliseconds. */
 const BUSY_LOOK_MS = 2
@@ -202,6 +203,11 @@ class Adapter extends SqliteAdapter implements Differences {
   async announceEvents(): Promise<void> {}
 
   async announceStops(): Promise<void> {}
+
+  // oxlint-disable-next-line typescript/no-explicit-any -- a migration knows no schema
+  async addRowTrigger(db: Kysely<any>, { name, event, body }: RowTrigger): Promise<void> {
+    await sql`create trigger ${sql.ref(name)} ${event} begin ${body} end`.execute(db)
+  }
 }
 
 class Compiler extends SqliteQueryCompiler {

@@ -1,7 +1,13 @@
 // Reads the events of Anthropic's messages into the parts of a reply.
 import { isObject } from '../contracts/json.ts'
 import { withoutNul } from '../contracts/nul.ts'
-import { isTokenCount, type AssistantPart, type FinishReason, type TokenUsage } from '../contracts/model-messages.ts'
+import {
+  isTokenCount,
+  type AssistantPart,
+  type FinishReason,
+  type TokenUsage,
+  type ToolCallPart,
+} from '../contracts/model-messages.ts'
 import { ProviderFailure } from './failure.ts'
 import type { Delta, GenerateResult } from './provider.ts'
 import { ReplyParts } from './reply-parts.ts'
@@ -58,7 +64,6 @@ const FINISH_REASONS: Record<string, FinishReason> = {
 }
 
 type ReasoningPart = Extract<AssistantPart, { type: 'reasoning' }>
-type ToolCallPart = Extract<AssistantPart, { type: 'tool_call' }>
 type OpenBlock = { part: ReasoningPart | ToolCallPart | undefined; args: string }
 
 /** @throws ProviderFailure when the stream ends before the message does */
@@ -96,8 +101,7 @@ export async function readMessage(
         draft.part = { type: 'tool_call', id, name, arguments: '' }
         // Its arguments follow in pieces; when the answer is not streamed they stand here.
         draft.args = isObject(block.input) && Object.keys(block.input).length > 0 ? JSON.stringify(block.input) : ''
-        reply.parts.push(draft.part)
-        return
+        return reply.addCall(draft.part)
       }
       default:
         warnings.push(`A block of type '${String(block.type).slice(0, 64)}' was left out`)

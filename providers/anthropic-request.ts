@@ -43,8 +43,9 @@ export function toAnthropicParams(request: GenerateRequest): {
   const { model, system, tools, response_schema } = request
   const warnings: string[] = []
   const messages = merged(withUniqueIds(request.messages, USUAL_ID).map((message) => toMessage(message, warnings)))
-  const max_tokens =
-    request.max_output_tokens ?? MAX_TOKENS.find(([names]) => names.test(model))?.[1] ?? USUAL_MAX_TOKENS
+  const most = request.max_output_tokens ?? MAX_TOKENS.find(([names]) => names.test(model))?.[1] ?? USUAL_MAX_TOKENS
+  // Old models refuse a request that could go beyond their window.
+  const max_tokens = Math.min(most, request.output_room ?? Infinity)
   const thinking = toThinking(request, max_tokens, warnings)
   const isThinking = thinking !== undefined && thinking.type !== 'disabled'
   const sampling = isThinking || UNSAMPLED.test(model) ? {} : toSampling(request)

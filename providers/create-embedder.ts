@@ -1,11 +1,21 @@
-// Chooses the embedder: a provider's model or the local one.
+// Chooses the embedder: a provider's model, a model in a folder of this machine, or the one that needs none.
 import { configuredOf, type ProvidersSettings } from '../contracts/model-check.ts'
 import { VENDOR_NAMES, vendorOf, type VendorName } from '../contracts/vendors.ts'
 import { DEFAULT_MODELS, EMBEDDING_MODELS } from './catalog.ts'
 import type { Embedder } from './embedder.ts'
+import { openOnnxEmbedder } from './onnx-embedder.ts'
 import { geminiEmbedder } from './gemini-embedder.ts'
 import { hashingEmbedder } from './hashing-embedder.ts'
 import { openaiEmbedder } from './openai-embedder.ts'
+
+/** `local-model:`, and the place of the model. */
+const IN_A_FOLDER = /^local-model:(.+)$/
+
+/** Like `createEmbedder`, and `local-model:<folder or package>`, which is loaded. @throws Error that says what is wrong */
+export async function openEmbedder(providers: ProvidersSettings, choice?: string): Promise<Embedder> {
+  const [, place] = IN_A_FOLDER.exec(choice ?? '') ?? []
+  return place === undefined ? createEmbedder(providers, choice) : openOnnxEmbedder(place)
+}
 
 /**
  * @param choice `local`, `<provider>:<model>` or `<provider>:<model>@<dimension>`. Without it OpenAI when its key is set and no
@@ -21,7 +31,7 @@ export function createEmbedder(providers: ProvidersSettings, choice?: string): E
   const name = VENDOR_NAMES.find((each) => each === vendor && vendorOf(each).speaks !== 'anthropic')
   if (model === undefined || name === undefined)
     throw new Error(
-      `Cannot choose embeddings: 'MUXI_EMBEDDING_MODEL' must be 'local' or '<provider>:<model>', with a provider that has embeddings, got '${chosen}'`,
+      `Cannot choose embeddings: 'MUXI_EMBEDDING_MODEL' must be 'local', 'local-model:<folder or package>' or '<provider>:<model>', with a provider that has embeddings, got '${chosen}'`,
     )
   const known = EMBEDDING_MODELS[model]
   const dimension = stated === undefined ? known?.dimension : Number(stated)

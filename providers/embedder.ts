@@ -4,13 +4,20 @@ export interface Embedder {
   /** Names the vector space, e.g. `hashing-384`: vectors of two models are never compared. */
   readonly model: string
   readonly dimension: number
-  /** Asked of a server, and paid for: its vectors are worth keeping. */
-  readonly isRemote: boolean
+  /** Its vectors are kept in the database: they cost more than reading them. */
+  readonly isCostly: boolean
+  /** Questions are embedded apart from passages: ahead of them, and perhaps with another vector. */
+  readonly separatesQuestions?: boolean
   /** How much a ranking of messages by its vectors counts beside one by their words; 1 when left out. */
   readonly message_weight?: number
   /**
    * One vector of length 1 for each text, in order; never retries by itself.
    * @throws ProviderFailure, or the signal's reason
    */
-  embed(texts: string[], signal: AbortSignal): Promise<Float32Array[]>
+  embed(texts: string[], signal: AbortSignal, use?: EmbeddingUse): Promise<Float32Array[]>
+  /** Frees what it holds: called once, when the process stops. */
+  close?(): Promise<void>
 }
+
+/** What the vectors are for; passages when left out. */
+export type EmbeddingUse = 'question' | 'passage'

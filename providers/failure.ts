@@ -23,9 +23,9 @@ export interface ProviderFailureOptions {
   how?: string
   /** Whether the next model of the chain is asked at once. */
   goes_on?: boolean
-  /** Whether no request was sent. */
+  /** Whether no request was sent besides those counted in `spent`. */
   is_unsent?: boolean
-  /** What requests before the failed one came to, within the same call. */
+  /** What the requests of the call came to that were answered. */
   spent?: Partial<TokenUsage>
   cause?: unknown
 }

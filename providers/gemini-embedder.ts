@@ -45,7 +45,7 @@ export function geminiEmbedder({ model, dimension, api_key, base_url }: GeminiEm
   return {
     model: `gemini:${model}@${dimension}`,
     dimension,
-    isRemote: true,
+    isCostly: true,
     embed: (texts, signal) => embedInBatches(texts, TEXTS_A_REQUEST, (batch) => request(batch, signal)),
   }
 }

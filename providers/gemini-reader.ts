@@ -2,7 +2,13 @@
 import { randomBytes } from 'node:crypto'
 import { isObject } from '../contracts/json.ts'
 import { withoutNul } from '../contracts/nul.ts'
-import { isTokenCount, type AssistantPart, type FinishReason, type TokenUsage } from '../contracts/model-messages.ts'
+import {
+  isTokenCount,
+  type AssistantPart,
+  type FinishReason,
+  type TokenUsage,
+  type ToolCallPart,
+} from '../contracts/model-messages.ts'
 import { ProviderFailure } from './failure.ts'
 import type { Delta, GenerateResult } from './provider.ts'
 import { ReplyParts } from './reply-parts.ts'
@@ -57,8 +63,7 @@ export async function readContent(
     const signature = typeof thoughtSignature === 'string' && thoughtSignature !== '' ? thoughtSignature : undefined
     if (isObject(functionCall)) {
       await reply.finish()
-      reply.parts.push(toCall(functionCall, signature))
-      return
+      return reply.addCall(toCall(functionCall, signature))
     }
     if (typeof text !== 'string') return
     if (thought === true) return reply.add('reasoning', text)
@@ -97,7 +102,7 @@ export async function readContent(
 function toCall(
   { id, name, args }: NonNullable<StreamedPart['functionCall']>,
   signature: string | undefined,
-): AssistantPart {
+): ToolCallPart {
   const hasId = typeof id === 'string' && id !== ''
   const metadata: GeminiMetadata = {
     ...(signature !== undefined && { signature }),

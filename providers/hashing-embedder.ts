@@ -29,7 +29,7 @@ export function hashingEmbedder(): Embedder {
   return {
     model: `hashing-${DIMENSION}`,
     dimension: DIMENSION,
-    isRemote: false,
+    isCostly: false,
     message_weight: MESSAGE_WEIGHT,
     async embed(texts, signal) {
       const vectors: Float32Array[] = []

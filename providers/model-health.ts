@@ -21,21 +21,40 @@ export interface ModelState {
   first_token_ms?: number
 }
 
-interface Circuit {
+/** A model as one holder of a key sees it: a refused key or a used-up quota says nothing about the calls of others. */
+export interface Watched {
+  /** `provider:model`, for those who read the states. */
+  name: string
+  /** The name and the address. */
+  server: string
+  /** Of an agent with a key of its own; empty for the operator's key. */
+  holder: string
+}
+
+interface Circuit extends Pick<Watched, 'name'> {
   failures: number
   openedAt: number
   openMs: number
   isProbing: boolean
+}
+
+interface Speed {
   /** Whether its latest call ended without the first piece of an answer. */
   isSilent: boolean
   first_token_ms: number | undefined
 }
 
+/** The worst first. */
+const STATES = ['open', 'half_open', 'closed'] as const
+
 /** The time to the first piece that a model counts with whose latest call had none, in milliseconds. */
 const SILENT_MS = 60_000
 
 export class ModelHealth {
+  /** By server and holder. */
   readonly #circuits = new Map<string, Circuit>()
+  /** By server: how fast it is does not depend on the key. */
+  readonly #speeds = new Map<string, Speed>()
   readonly #now: () => number
 
   /** @param now only tests use another clock */
@@ -44,37 +63,44 @@ export class ModelHealth {
   }
 
   /** Whether a model is to be asked while there is another one to ask. */
-  admits(key: string): boolean {
-    const state = this.#stateOf(this.#circuits.get(key))
-    return state === 'closed' || (state === 'half_open' && !this.#circuits.get(key)!.isProbing)
+  admits(watched: Pick<Watched, 'server' | 'holder'>): boolean {
+    const circuit = this.#circuits.get(keyOf(watched))
+    const state = this.#stateOf(circuit)
+    return state === 'closed' || (state === 'half_open' && !circuit!.isProbing)
   }
 
-  /** Every model that was asked, by its name. */
+  /** Every model that was asked, by its name: of several circuits the worst. */
   list(): Record<string, ModelState> {
-    return Object.fromEntries(
-      [...this.#circuits].map(([key, circuit]) => {
-        const { failures, first_token_ms } = circuit
-        const state = this.#stateOf(circuit)
-        return [
-          key,
-          { state, failures, ...(first_token_ms !== undefined && { first_token_ms: Math.round(first_token_ms) }) },
-        ]
-      }),
-    )
+    const states = new Map<string, ModelState>()
+    for (const [key, circuit] of this.#circuits) {
+      const { name, failures } = circuit
+      const state = this.#stateOf(circuit)
+      const first_token_ms = this.#speeds.get(serverOf(key))?.first_token_ms
+      const known = states.get(name)
+      if (known && STATES.indexOf(known.state) <= STATES.indexOf(state)) continue
+      states.set(name, {
+        state,
+        failures,
+        ...(first_token_ms !== undefined && { first_token_ms: Math.round(first_token_ms) }),
+      })
+    }
+    return Object.fromEntries(states)
   }
 
-  /** Average time to the first piece of an answer, in milliseconds; undefined of a model that has not answered. */
-  firstTokenOf(key: string): number | undefined {
-    const circuit = this.#circuits.get(key)
-    return circuit?.isSilent ? SILENT_MS : circuit?.first_token_ms
+  /** Average time to the first piece of an answer, in milliseconds; undefined of a server that has not answered. */
+  firstTokenOf(server: string): number | undefined {
+    const speed = this.#speeds.get(server)
+    return speed?.isSilent ? SILENT_MS : speed?.first_token_ms
   }
 
-  /** The provider, whose calls are counted. @param keyOf names a model of it */
-  watch(provider: Provider, keyOf: (model: string) => string): Provider {
+  /** The provider, whose calls are counted. @param watchedOf names a model of it */
+  watch(provider: Provider, watchedOf: (model: string) => Watched): Provider {
     return {
       name: provider.name,
       generate: async (request, onDelta, signal) => {
-        const circuit = this.#of(keyOf(request.model))
+        const watched = watchedOf(request.model)
+        const circuit = this.#circuitOf(watched)
+        const speed = this.#speedOf(watched)
         const startedAt = this.#now()
         let isFirst = true
         const isProbe = this.#stateOf(circuit) === 'half_open'
@@ -83,7 +109,7 @@ export class ModelHealth {
           const result = await provider.generate(
             request,
             (delta) => {
-              if (isFirst) this.#answered(circuit, this.#now() - startedAt)
+              if (isFirst) measure(speed, this.#now() - startedAt)
               isFirst = false
               return onDelta(delta)
             },
@@ -97,7 +123,7 @@ export class ModelHealth {
           const reason: unknown = signal.aborted ? signal.reason : error
           if (reason instanceof ProviderFailure) {
             // Else a model that never answers would stay unmeasured, and be tried first in every turn.
-            if (isFirst) circuit.isSilent = true
+            if (isFirst) speed.isSilent = true
             // A refused request says nothing about the model's state.
             if (reason.kind !== 'final') this.#failed(circuit, isProbe)
           }
@@ -109,32 +135,24 @@ export class ModelHealth {
     }
   }
 
-  #of(key: string): Circuit {
-    const known = this.#circuits.get(key)
-    if (known) return known
-    const made = {
+  #circuitOf(watched: Watched): Circuit {
+    const { name } = watched
+    return bounded(this.#circuits, keyOf(watched), {
+      name,
       failures: 0,
       openedAt: 0,
       openMs: OPEN_MS,
       isProbing: false,
-      isSilent: false,
-      first_token_ms: undefined,
-    }
-    this.#circuits.set(key, made)
-    const [oldest] = this.#circuits.keys()
-    if (this.#circuits.size > MOST_MODELS) this.#circuits.delete(oldest!)
-    return made
+    })
+  }
+
+  #speedOf({ server }: Watched): Speed {
+    return bounded(this.#speeds, server, { isSilent: false, first_token_ms: undefined })
   }
 
   #stateOf(circuit: Circuit | undefined): ModelState['state'] {
     if (!circuit || circuit.failures < FAILURES_TO_OPEN) return 'closed'
     return this.#now() - circuit.openedAt < circuit.openMs ? 'open' : 'half_open'
-  }
-
-  #answered(circuit: Circuit, ms: number): void {
-    circuit.isSilent = false
-    const before = circuit.first_token_ms
-    circuit.first_token_ms = before === undefined ? ms : before * (1 - LATEST) + ms * LATEST
   }
 
   #failed(circuit: Circuit, isProbe: boolean): void {
@@ -143,4 +161,28 @@ export class ModelHealth {
     if (isProbe) circuit.openMs = Math.min(circuit.openMs * 2, MAX_OPEN_MS)
     circuit.openedAt = this.#now()
   }
+}
+
+function measure(speed: Speed, ms: number): void {
+  speed.isSilent = false
+  const before = speed.first_token_ms
+  speed.first_token_ms = before === undefined ? ms : before * (1 - LATEST) + ms * LATEST
+}
+
+function keyOf({ server, holder }: Pick<Watched, 'server' | 'holder'>): string {
+  return `${server}\n${holder}`
+}
+
+function serverOf(key: string): string {
+  return key.slice(0, key.indexOf('\n'))
+}
+
+/** The entry of a map; a new one may take the place of the oldest. */
+function bounded<T>(map: Map<string, T>, key: string, fresh: T): T {
+  const known = map.get(key)
+  if (known) return known
+  map.set(key, fresh)
+  const [oldest] = map.keys()
+  if (map.size > MOST_MODELS) map.delete(oldest!)
+  return fresh
 }

@@ -33,7 +33,7 @@ export function openaiEmbedder(options: OpenAIEmbedderOptions): Embedder {
   return {
     model: `${name}:${model}@${dimension}`,
     dimension,
-    isRemote: true,
+    isCostly: true,
     embed: (texts, signal) => embedInBatches(texts, TEXTS_A_REQUEST, (batch) => request(batch, signal)),
   }
 }

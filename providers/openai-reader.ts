@@ -98,7 +98,7 @@ export async function readChunks(
     if (field) await reply.add('reasoning', delta[field], { field })
     await addContent(delta.content)
     await reply.add('text', delta.refusal)
-    parts.push(...calls.read(delta.tool_calls, delta.function_call))
+    for (const call of calls.read(delta.tool_calls, delta.function_call)) await reply.addCall(call)
     if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '') finish = choice.finish_reason
   }
   await reply.finish()

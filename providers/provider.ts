@@ -21,6 +21,8 @@ export interface GenerateRequest {
   reasoning?: Reasoning | undefined
   /** Longest reply, in tokens, reasoning included. */
   max_output_tokens?: number | undefined
+  /** Tokens that the context window leaves for the reply, estimated; undefined when it is not known. */
+  output_room?: number | undefined
   /** The recalled passages and messages that stand in the messages, once more as data. */
   passages: { document: string; page?: number; content: string }[]
   /** JSON Schema that the answer must follow. */
@@ -29,7 +31,8 @@ export interface GenerateRequest {
 
 /** A piece of a reply while it streams. */
 export interface Delta {
-  type: 'text' | 'reasoning'
+  /** `tool_call` says that a call begins; its text is empty. */
+  type: 'text' | 'reasoning' | 'tool_call'
   text: string
 }
 

@@ -1,4 +1,5 @@
 // From an agent's config to the models that answer for it: the chain in order, and a provider opened with the right credential.
+import { createHash } from 'node:crypto'
 import type { ModelRef } from '../contracts/turn.ts'
 import { mapAll } from '../contracts/map-all.ts'
 import { configuredOf, isElsewhere, type ModelFault, type ProvidersSettings } from '../contracts/model-check.ts'
@@ -15,7 +16,7 @@ import { anthropicKeyHeaders, anthropicProvider } from './anthropic.ts'
 import { AUTO_VENDORS, DEFAULT_MODELS, factsOf, type ModelFacts } from './catalog.ts'
 import { geminiKeyHeaders, geminiProvider } from './gemini.ts'
 import type { LocalModels } from './local-models.ts'
-import { ModelHealth } from './model-health.ts'
+import { ModelHealth, type Watched } from './model-health.ts'
 import { offlineProvider } from './offline.ts'
 import { openaiKeyHeaders, openaiProvider } from './openai.ts'
 import { withoutEnvironment, type Fetch } from './outgoing.ts'
@@ -75,6 +76,12 @@ export interface ChainModel
 export function modelKey({ provider, model, base_url }: ChainModel): string {
   const host = base_url !== undefined && URL.canParse(base_url) ? ` at ${new URL(base_url).host}` : ''
   return `${provider}:${model}${host}`
+}
+
+/** The model as the holder of a key asks it. @param apiKey the agent's own key, when it has one */
+export function watchedOf(model: ChainModel, apiKey: string | undefined): Watched {
+  const holder = apiKey === undefined ? '' : createHash('sha256').update(apiKey).digest('base64url')
+  return { name: `${model.provider}:${model.model}`, server: modelKey(model), holder }
 }
 
 /** Of an agent: its models, and what they are needed for. */
@@ -159,7 +166,7 @@ export class ModelRegistry {
     const cacheKey = JSON.stringify([model.provider, adapterOf(model), model.base_url, model.source, apiKey])
     const provider =
       this.#open.get(cacheKey) ??
-      this.health.watch(this.#connect(model, apiKey), (name) => modelKey({ ...model, model: name }))
+      this.health.watch(this.#connect(model, apiKey), (name) => watchedOf({ ...model, model: name }, apiKey))
     // The one used last is last.
     this.#open.delete(cacheKey)
     this.#open.set(cacheKey, provider)

@@ -1,5 +1,5 @@
 // The parts of a reply while it streams: pieces become parts, no character is cut, and text and reasoning are passed on.
-import type { AssistantPart, ProviderMetadata } from '../contracts/model-messages.ts'
+import type { AssistantPart, ProviderMetadata, ToolCallPart } from '../contracts/model-messages.ts'
 import { withoutNul } from '../contracts/nul.ts'
 import type { Delta } from './provider.ts'
 
@@ -28,6 +28,12 @@ export class ReplyParts {
     const part = { type, text: '', ...(metadata && { metadata }) }
     this.parts.push(part)
     return part
+  }
+
+  /** Adds a call, whose arguments may follow. */
+  async addCall(call: ToolCallPart): Promise<void> {
+    this.parts.push(call)
+    await this.#onDelta({ type: 'tool_call', text: '' })
   }
 
   /** Passes on what was held back. */

@@ -57,7 +57,7 @@ export async function readResponse(
     else if (item.type === 'function_call') {
       await reply.finish()
       draft.part = { type: 'tool_call', id: '', name: '', arguments: '' }
-      reply.parts.push(draft.part)
+      await reply.addCall(draft.part)
     } else warnings.push(`An item of type '${String(item.type).slice(0, 64)}' was left out`)
     return draft
   }

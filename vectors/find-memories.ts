@@ -34,8 +34,8 @@ export async function searchMemories(
   for (const { document_id, content, similarity } of hits) {
     const row = rows.get(document_id)
     if (!row || except.includes(row.message_id) || found.has(document_id)) continue
-    const { message_id, role, said_at } = row
-    found.set(document_id, { message_id, role, content, said_at, similarity, from: 'long_term' })
+    const { message_id, conversation_id, role, said_at } = row
+    found.set(document_id, { message_id, conversation_id, role, content, said_at, similarity, from: 'long_term' })
     if (found.size === limit) break
   }
   return [...found.values()]

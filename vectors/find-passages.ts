@@ -12,7 +12,7 @@ export interface PassageResources {
     model: string
     dimension: number
     message_weight?: number
-    embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]>
+    embed(texts: readonly string[], signal: AbortSignal, use?: 'question'): Promise<Float32Array[]>
   }
 }
 
@@ -30,7 +30,7 @@ export async function findPassages(
   query: PassageQuery,
   signal: AbortSignal,
 ): Promise<Passage[]> {
-  const [vector] = await resources.embedder.embed([query.text], signal)
+  const [vector] = await resources.embedder.embed([query.text], signal, 'question')
   return searchPassages(resources, query, vector!)
 }
 

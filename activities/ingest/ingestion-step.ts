@@ -11,6 +11,7 @@ import { ProviderFailure } from '../../providers/failure.ts'
 import {
   checkRequests,
   isActivityFailure,
+  overBudget,
   overtaken,
   refusedFile,
   toInternalFailure,
@@ -98,6 +99,8 @@ async function toFailure(reason: unknown, step: IngestionStep, countFailures: ()
   }
   // The blob storage is unavailable for now: Temporal retries.
   if (reason instanceof MuxiError && reason.code === 'unavailable') return reason
+  // The job fails, and a retry of it, once there is a budget again, goes on with this step.
+  if (reason instanceof MuxiError && reason.code === 'budget_exceeded') return overBudget(reason)
   if (reason instanceof MuxiError) return refusedFile(reason.message, reason.code, 'unprocessable')
   if (reason instanceof ProviderFailure) {
     const model = { provider: reason.provider, model: step.name === 'index' ? 'embedding' : step.name }

@@ -41,7 +41,9 @@ export async function askModel(
   const agent = await agentOf(db, job)
   // Keys of the version that names the model, so that no key is sent to another address.
   const secrets = agent ? await getAgentSecrets(db, box, agent.id, agent.version) : {}
+  const { key_id, user_id } = job
   const call = {
+    owner: { key_id, user_id, agent_id: agent?.id ?? null },
     step,
     fence: place * ATTEMPTS_A_MODEL + activityInfo().attempt,
     model,

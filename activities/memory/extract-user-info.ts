@@ -1,5 +1,6 @@
 // Context memory filled by a model: what users say about themselves in a message, with that message as the source of each field.
 import { activityInfo } from '@temporalio/activity'
+import { MuxiError } from '../../contracts/failures.ts'
 import { isPlainObject, knowledgeFault, type Knowledge } from '../../contracts/knowledge.ts'
 import { textPart } from '../../contracts/model-messages.ts'
 import { delimited } from '../../contracts/prompt-text.ts'
@@ -22,6 +23,7 @@ const MAX_MESSAGE = 8_000
 type Resources = Pick<ActivityResources, 'db' | 'box' | 'models'>
 
 export interface TurnVersion {
+  key_id: string | null
   agent_id: string
   agent_version: number
   config: AgentConfig
@@ -75,6 +77,7 @@ export async function extractUserInfo(
   try {
     const known = (await findContextMemory(db, user_id))?.knowledge ?? {}
     const call = {
+      owner: { key_id: version.key_id, user_id, agent_id },
       step: MEMORY_STEP,
       fence: sent + 1,
       model,
@@ -93,11 +96,18 @@ export async function extractUserInfo(
     })
   } catch (error) {
     signal.throwIfAborted()
-    if (!(error instanceof ProviderFailure) && !(error instanceof KnowledgeTooLong)) throw error
-    const why = error instanceof KnowledgeTooLong ? 'the context memory of the user is full' : briefOf(error)
+    const why = reasonOf(error)
+    if (why === undefined) throw error
     await db.transaction().execute((tx) => addLogEntry(tx, ...log({ status: 'failed', error: { message: why } })))
     if (error instanceof ProviderFailure && sent + 1 < REQUESTS) throw error
   }
+}
+
+/** Why a message is not looked through, for the log; undefined for what a further attempt may pass. The messages are remembered all the same. */
+function reasonOf(error: unknown): string | undefined {
+  if (error instanceof KnowledgeTooLong) return 'the context memory of the user is full'
+  if (error instanceof MuxiError && error.code === 'budget_exceeded') return error.message
+  return error instanceof ProviderFailure ? briefOf(error) : undefined
 }
 
 function toPrompt(known: Knowledge, said: string) {

@@ -1,4 +1,5 @@
-// Cuts a request to the context window of its model, in tokens: the oldest exchanges go first, and no tool exchange is divided.
+// Cuts a request to the context window of its model, in tokens. Results of tools beyond their share are shortened, then the oldest
+// exchanges go, then what was recalled; no tool exchange is divided.
 import type { ModelMessage, ToolResultPart } from '../../contracts/model-messages.ts'
 import type { GenerateRequest } from '../../providers/provider.ts'
 
@@ -14,7 +15,15 @@ const MARGIN = 1.05
 const SHORTEST_RESULT = 400
 const CUT = '\n[The rest was left out: it did not fit into the context window.]'
 
-type Sized = Pick<GenerateRequest, 'system' | 'messages' | 'tools' | 'max_output_tokens'>
+/** Of the room for messages, what the results of tools may take while there is anything else to keep. */
+const RESULTS_SHARE = 0.5
+/** The exchange with what was recalled. */
+const MATERIAL_MESSAGES = 2
+
+interface Sized extends Pick<GenerateRequest, 'system' | 'messages' | 'tools' | 'max_output_tokens'> {
+  /** What the instructions say of the recalled material, which is the exchange before the question; undefined without one. */
+  material_rule?: string | undefined
+}
 
 /** Estimated: models divide English into pieces of about four characters, other scripts into shorter ones. */
 export function countTokens(text: string): number {
@@ -43,10 +52,13 @@ function tokensOfPart(part: ModelMessage['parts'][number]): number {
   }
 }
 
-export interface Fitted {
-  messages: ModelMessage[]
+export interface Fitted extends Pick<GenerateRequest, 'system' | 'messages'> {
   /** How many of the oldest messages were left out. */
   left_out: number
+  /** Whether the recalled material was left out, with its rule. */
+  without_material: boolean
+  /** Tokens that the window leaves for the reply, estimated; undefined when it is not known. */
+  output_room?: number
 }
 
 /**
@@ -54,22 +66,46 @@ export interface Fitted {
  * @returns messages that begin with a user's and end with the current turn, whole; only long results of its tools are shortened
  */
 export function fitToWindow(request: Sized, window: number | undefined): Fitted {
-  const { messages } = request
-  if (window === undefined) return { messages, left_out: 0 }
+  const { system, material_rule, tools } = request
+  const instructions = material_rule === undefined ? system : `${system}\n\n${material_rule}`
+  if (window === undefined)
+    return { system: instructions, messages: request.messages, left_out: 0, without_material: false }
   const reply = Math.min(request.max_output_tokens ?? REPLY_TOKENS, Math.floor(window / 4))
-  const fixed = countTokens(request.system) + countTokens(JSON.stringify(request.tools))
+  const fixed = countTokens(instructions) + countTokens(JSON.stringify(tools))
   const room = (window - reply) / MARGIN - fixed
+  let total = sum(request.messages)
+  let { messages } = request
+  const excess = resultsOf(messages) - Math.max(0, room) * RESULTS_SHARE
+  if (total > room && excess > 0) messages = withShorterResults(messages, Math.min(excess, total - room))
   const current = messages.findLastIndex(({ role }) => role === 'user')
+  const material = material_rule === undefined ? 0 : MATERIAL_MESSAGES
   const sizes = messages.map(tokensOf)
-  let total = sizes.reduce((sum, size) => sum + size, 0)
+  total = sizes.reduce((all, size) => all + size, 0)
   let from = 0
   // An exchange is a user's message and all that follows it up to the next one.
-  while (total > room && from < current) {
+  while (total > room && from < current - material) {
     const next = messages.findIndex(({ role }, index) => index > from && role === 'user')
     for (; from < next; from += 1) total -= sizes[from]!
   }
-  const kept = messages.slice(from)
-  return { messages: total > room ? withShorterResults(kept, total - room) : kept, left_out: from }
+  const without_material = total > room && material > 0
+  if (without_material) for (; from < current; from += 1) total -= sizes[from]!
+  messages = messages.slice(from)
+  if (total > room) messages = withShorterResults(messages, total - room)
+  return {
+    system: without_material ? system : instructions,
+    messages,
+    left_out: without_material ? from - material : from,
+    without_material,
+    output_room: Math.max(1, Math.floor(window - (sum(messages) + fixed) * MARGIN)),
+  }
+}
+
+function sum(messages: readonly ModelMessage[]): number {
+  return messages.reduce((all, message) => all + tokensOf(message), 0)
+}
+
+function resultsOf(messages: readonly ModelMessage[]): number {
+  return sum(messages.filter(({ role }) => role === 'tool'))
 }
 
 /** Takes so many tokens away from the results of tools, the oldest first. */

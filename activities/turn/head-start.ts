@@ -1,13 +1,14 @@
 // Head starts: the process that accepts a message sends the first model request while Temporal starts the turn's workflow, and the
 // first attempt of the model activity in the same process adopts it. docs/decisions/029 says what makes this safe.
 import type { AgentConfig, AgentSource } from '../../contracts/schemas/agent.ts'
-import { completeUsage, deleteUsage, estimateTokens } from '../../db/queries/usage.ts'
+import type { Needed } from '../../db/queries/budgets.ts'
+import { completeUsage, deleteUsage, estimateTokens, type UsageStart } from '../../db/queries/usage.ts'
 import type { StartableTurn } from '../../db/queries/turn-queue.ts'
 import { HEAD_START } from '../../db/queries/turns.ts'
 import { StopRequested } from '../../db/stops.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
 import type { Delta, GenerateResult } from '../../providers/provider.ts'
-import { spentBy } from '../metered-call.ts'
+import { neededBy, reservationOf, spentBy } from '../metered-call.ts'
 import type { ActivityResources } from '../resources.ts'
 import type { PrepareStep, StepPrompt } from './step-prompt.ts'
 import { StepText } from './step-text.ts'
@@ -25,6 +26,14 @@ const MAX_OPEN = 32
 const MAX_TEXT = 65_536
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'models' | 'stops'>
+
+/** A request that will be sent, for its usage row. */
+export interface PlannedRequest extends Pick<
+  UsageStart,
+  'provider' | 'model' | 'reserved_tokens' | 'reserved_cost_usd'
+> {
+  needed: Needed
+}
 
 /** A request in progress, for the attempt that adopts it. */
 export interface AdoptedRequest {
@@ -45,12 +54,17 @@ export class HeadStarts {
     this.#prepare = prepare
   }
 
-  /** The model that a turn's first request goes to, for the usage row that is inserted with the turn; undefined: no head start now. */
-  plan(config: AgentConfig, source: AgentSource): { provider: string; model: string } | undefined {
+  /**
+   * The model that a turn's first request goes to, for the usage row that is inserted with the turn; undefined: no head start now.
+   * @param content the message: the rest of the prompt is not known yet
+   */
+  plan(config: AgentConfig, source: AgentSource, content: string): PlannedRequest | undefined {
     // Which model is the fastest is decided once, when the workflow is started.
     if (this.#open.size >= MAX_OPEN || config.model?.strategy === 'fastest') return undefined
-    const { provider, model } = this.#resources.models.chainOf(config, source)[0]!
-    return { provider, model }
+    const model = this.#resources.models.chainOf(config, source)[0]!
+    const tokens = estimateTokens(config.system_message) + estimateTokens(content)
+    const named = { provider: model.provider, model: model.model }
+    return { ...named, ...reservationOf(model, tokens), needed: neededBy(model, tokens) }
   }
 
   /** Sends the first request of a turn that was just inserted. A failure is kept for the attempt that adopts the request. */

@@ -1,11 +1,12 @@
 // One attempt at a step's model call, in rows: begun before the request counts, completed or closed after it.
-import { activityInfo, cancellationDetails, cancellationSignal, log } from '@temporalio/activity'
+import { activityInfo } from '@temporalio/activity'
+import { budgetExceeded } from '../../contracts/budget.ts'
 import type { FinalStatus, ModelCallInput, ModelCallResult } from '../../contracts/turn.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { RefusedError, type EventLog } from '../../db/event-log.ts'
 import { addEvents, raiseFence, type Addition, type Writer } from '../../db/event-rows.ts'
 import { lockConversation } from '../../db/queries/conversations.ts'
-import { addLogEntry, countAttempts, endLogEntry, startLogEntry, type LogEnd } from '../../db/queries/log.ts'
+import { addLogEntry, countAttempts, endLogEntry, startLogEntry } from '../../db/queries/log.ts'
 import { findStep, insertStep, toPlannedCall, type NewToolCall } from '../../db/queries/steps.ts'
 import { completeTurn, settleOpen, type TurnEnd } from '../../db/queries/turn-ends.ts'
 import { claimTurn } from '../../db/queries/turn-starts.ts'
@@ -14,21 +15,18 @@ import {
   addUsage,
   completeUsage,
   countRequests,
-  deleteUsage,
   estimateTokens,
-  insertUsage,
+  reserveUsage,
   totalUsage,
 } from '../../db/queries/usage.ts'
 import type { Db, Tx } from '../../db/schema.ts'
-import { StopRequested } from '../../db/stops.ts'
-import { ProviderFailure } from '../../providers/failure.ts'
 import type { GenerateResult } from '../../providers/provider.ts'
-import type { ChainModel } from '../../providers/registry.ts'
-import { checkRequests, isActivityFailure, overtaken, toInternalFailure, toModelFailure } from '../failures.ts'
-import { ATTEMPTS_A_MODEL, spentBy } from '../metered-call.ts'
+import { checkRequests, overBudget, overtaken } from '../failures.ts'
+import { ATTEMPTS_A_MODEL, neededBy, reservationOf, settleUsage, spentBy, spentByFailure } from '../metered-call.ts'
 import { planCalls, toStoredParts } from './plan-calls.ts'
 import { storeRecalled } from './recall.ts'
 import type { StepPrompt } from './step-prompt.ts'
+import { describeAttempt, statusOf } from './attempt-failure.ts'
 import type { AdoptedRequest } from './head-start.ts'
 import { STEP_SEPARATOR } from './step-text.ts'
 import { endEvent, startEvent } from '../tools/call-events.ts'
@@ -47,6 +45,7 @@ export interface Attempt {
  * transaction.
  * @param adopted a head start: its fence stands, and its usage row was inserted with the turn
  * @returns `stored` when an older attempt has stored the step meanwhile, undefined when the turn is over or to be cancelled
+ * @throws a final failure when a budget leaves no room for the request, which is not sent
  */
 export async function beginAttempt(
   db: Db,
@@ -78,19 +77,10 @@ export async function beginAttempt(
     const additions = [...claimed.additions, ...(raised.hadText ? [reset] : [])]
     const added = additions.length > 0 ? await addEvents(tx, turn_id, undefined, additions) : { events: [] }
     if ('refused' in added) throw overtaken()
-    const usage =
-      adopted?.usageId ??
-      (await insertUsage(tx, {
-        stream_id: turn_id,
-        step,
-        fence: writer.fence,
-        provider: model.provider,
-        model: model.model,
-        input_tokens: prompt.input_tokens,
-      }))
-    const logId = await startLogEntry(tx, {
+    const { id: usageId, exceeded } = adopted ? { id: adopted.usageId } : await reserve(tx)
+    const logged = {
       stream_id: turn_id,
-      kind: 'model_call',
+      kind: 'model_call' as const,
       name: model.model,
       workflow_id,
       activity_id,
@@ -100,15 +90,40 @@ export async function beginAttempt(
         step,
         messages: prompt.request.messages.length,
         ...(prompt.left_out > 0 && { left_out: prompt.left_out }),
+        ...(prompt.without_material && { without_material: true }),
         ...(model.known.context_window !== undefined && { context_window: model.known.context_window }),
       },
-    })
-    return { usageId: usage, logId, events: added.events }
+    }
+    if (exceeded) {
+      // The claim is kept, so that the turn counts as accepted, and what an older attempt has shown is withdrawn.
+      const { message, code: reason } = budgetExceeded(exceeded)
+      await addLogEntry(tx, logged, { status: 'failed', duration_ms: 0, error: { message, reason } })
+      return { exceeded, events: added.events }
+    }
+    return { usageId: usageId!, logId: await startLogEntry(tx, logged), events: added.events }
   })
   if (!begun || begun.stored) return begun
   events.publish(turn_id, begun.events)
+  if (begun.exceeded) throw overBudget(budgetExceeded(begun.exceeded))
   const isFirst = step === 1 && (adopted !== undefined || (writer.fence === 1 && !given.has_usage))
   return { writer, usageId: begun.usageId, logId: begun.logId, startedAt: performance.now(), isFirst }
+
+  function reserve(tx: Tx) {
+    const { key_id, user_id, agent_id } = given.turn
+    const start = {
+      key_id,
+      user_id,
+      agent_id,
+      stream_id: turn_id,
+      step,
+      fence: writer.fence,
+      provider: model.provider,
+      model: model.model,
+      input_tokens: prompt.input_tokens,
+      ...reservationOf(model, prompt.input_tokens),
+    }
+    return reserveUsage(tx, start, neededBy(model, prompt.input_tokens))
+  }
 }
 
 export interface Completed {
@@ -222,57 +237,22 @@ export async function closeAttempt(
   content: string,
   reason: unknown,
 ): Promise<number> {
-  const before = reason instanceof ProviderFailure ? (reason.spent ?? {}) : {}
-  // Nothing is known of the request that failed; what was sent before it was counted.
-  const { input_tokens: sent = 0, output_tokens: said = 0, cached_tokens, cache_write_tokens } = before
-  const spent = spentBy(
-    model,
-    { cached_tokens, cache_write_tokens },
-    { input_tokens: sent + input_tokens, output_tokens: said + estimateTokens(content) },
-  )
+  const spent = spentByFailure(model, reason, { input_tokens, output_tokens: estimateTokens(content) })
   return db.transaction().execute(async (tx) => {
     const failedBefore = await countAttempts(tx, workflowIdOfActivity(), activityInfo().activityId, 'failed')
-    if (reason instanceof ProviderFailure && reason.isUnsent) await deleteUsage(tx, attempt.usageId)
-    else await completeUsage(tx, attempt.usageId, spent)
+    await settleUsage(tx, attempt.usageId, spent)
     await endLogEntry(tx, attempt.logId, {
       status: statusOf(reason),
       duration_ms: performance.now() - attempt.startedAt,
       output: { content },
-      error: describe(reason),
+      error: describeAttempt(reason),
     })
     return failedBefore
   })
 }
 
-/** What an attempt that did not finish throws to Temporal. */
-export function toActivityFailure(reason: unknown, model: ChainModel, failedBefore: number): unknown {
-  if (reason instanceof RefusedError) return overtaken()
-  if (!(reason instanceof ProviderFailure)) {
-    // Another request is paid for as well: our own failures have the limit that those of models have.
-    if (isActivityFailure(reason) || statusOf(reason) !== 'failed') return reason
-    log.error('a model call failed by an error of this program', { model: model.model, error: reason })
-    return toInternalFailure(reason, failedBefore)
-  }
-  log.warn('a model call failed', { provider: reason.provider, model: model.model, status: reason.status })
-  return toModelFailure(reason, model, failedBefore)
-}
-
-/** A worker that shuts down interrupts its calls; another one will begin them again. */
-function statusOf(reason: unknown): LogEnd['status'] {
-  if (reason instanceof StopRequested) return 'cancelled'
-  if (reason instanceof RefusedError) return 'interrupted'
-  if (!cancellationSignal().aborted) return 'failed'
-  return cancellationDetails()?.workerShutdown ? 'interrupted' : 'cancelled'
-}
-
 function workflowIdOfActivity(): string {
   return activityInfo().workflowExecution?.workflowId ?? ''
-}
-
-function describe(error: unknown) {
-  if (!(error instanceof ProviderFailure)) return { message: error instanceof Error ? error.name : 'unknown' }
-  const { message, provider, status, requestId: request_id, kind } = error
-  return { message, provider, status, request_id, kind }
 }
 
 export function toResult(

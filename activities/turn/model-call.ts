@@ -7,19 +7,12 @@ import type { StepInput } from '../../db/queries/turn-input.ts'
 import { isFinalStatus } from '../../db/queries/turns.ts'
 import { untilDatabaseIsBack } from '../../db/storage.ts'
 import { StopRequested } from '../../db/stops.ts'
+import { toActivityFailure } from './attempt-failure.ts'
 import { endTurn, startNextOf } from './end-turn.ts'
 import type { AdoptedRequest } from './head-start.ts'
 import { startBeating } from '../heartbeat.ts'
 import { usableReply } from '../metered-call.ts'
-import {
-  beginAttempt,
-  closeAttempt,
-  completeAttempt,
-  toActivityFailure,
-  toResult,
-  type Attempt,
-  type Completed,
-} from './model-attempt.ts'
+import { beginAttempt, closeAttempt, completeAttempt, toResult, type Attempt, type Completed } from './model-attempt.ts'
 import type { ActivityResources } from '../resources.ts'
 import type { StepPrompt } from './step-prompt.ts'
 import { StepText } from './step-text.ts'

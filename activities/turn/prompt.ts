@@ -28,6 +28,8 @@ import { STEP_SEPARATOR } from './step-text.ts'
 
 export interface Prompt {
   system: string
+  /** What the instructions say of the recalled material, which is the exchange before the question; undefined without one. */
+  material_rule: string | undefined
   messages: ModelMessage[]
   /** The passages that stand in the messages. */
   passages: Passage[]
@@ -54,8 +56,8 @@ export async function buildPrompt(
   const material = tellMaterial({ passages, memories, about_user })
   if (material) messages.push(...exchange([textPart(material.text)], material.received))
   messages.push({ role: 'user', parts: question }, ...happened.messages)
-  const system = material ? `${config.system_message}\n\n${material.rule}` : config.system_message
-  return { system, messages, passages, shown: happened.shown.join(STEP_SEPARATOR) }
+  const shown = happened.shown.join(STEP_SEPARATOR)
+  return { system: config.system_message, material_rule: material?.rule, messages, passages, shown }
 }
 
 /** What has happened in the turn so far. */

@@ -114,10 +114,8 @@ async function search(
       ? []
       : await readOlder(resources.db, conversation_id, oldest, Math.min(buffer * (buffer_multiplier - 1), MAX_OLDER))
   if (!searchable && !attached && !isLongTerm && older.length === 0) return { passages: [], memories: [] }
-  const [vector, ...vectors] = await resources.messageVectors.embed(
-    [text, ...older.map(({ content }) => content)],
-    signal,
-  )
+  const compared = older.map(({ content }) => content)
+  const [vector, ...vectors] = await resources.messageVectors.embed(text, compared, signal)
   const shown = [turn.user_message_id, ...earlier.map(({ id }) => id)]
   const near = nearestOf(vector!, older, vectors)
   const except = [...shown, ...near.map(({ message_id }) => message_id)]
@@ -195,6 +193,7 @@ function brief({ document, page, similarity, content }: Passage) {
   return { document, page, similarity: Number(similarity.toFixed(3)), content: content.slice(0, 200) }
 }
 
-function briefMemory({ message_id, role, from, similarity, content }: RecalledMemory) {
-  return { message_id, role, from, similarity: Number(similarity.toFixed(3)), content: content.slice(0, 200) }
+/** Without the words: they may be of a conversation that is deleted before this log. */
+function briefMemory({ message_id, role, from, similarity }: RecalledMemory) {
+  return { message_id, role, from, similarity: Number(similarity.toFixed(3)) }
 }

@@ -28,8 +28,14 @@ export class MessageVectors {
     this.#most = Math.floor(CACHE_BYTES / (embedder.dimension * Float32Array.BYTES_PER_ELEMENT))
   }
 
-  /** The vectors of texts, in one request for those that are not known. The first text is the question. */
-  async embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+  /** The vectors of a question and of messages, in one request for those that are not known. */
+  async embed(question: string, messages: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+    if (!this.#embedder.separatesQuestions) return this.#embed([question, ...messages], signal)
+    const asked = this.#embedder.embed([question], signal, 'question')
+    return (await Promise.all([asked, this.#embed(messages, signal)])).flat()
+  }
+
+  async #embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
     const hashes = texts.map(hashOf)
     const missing = texts.filter((_, index) => !this.#known.has(hashes[index]!))
     const made = missing.length === 0 ? [] : await embedOnce(this.#db, this.#embedder, missing, signal)

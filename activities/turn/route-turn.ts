@@ -1,6 +1,8 @@
 // The orchestrator: a model chooses the agent of a turn by the agents' descriptions. Without a model, or when it fails, the nearest
 // description in meaning decides; a choice that is not sure enough goes to the default agent.
 import { activityInfo, cancellationSignal } from '@temporalio/activity'
+import type { UsageOwner } from '../../contracts/budget.ts'
+import { MuxiError } from '../../contracts/failures.ts'
 import { AUTO, type RouteResult } from '../../contracts/routing.ts'
 import type { Provider } from '../../contracts/schemas/agent.ts'
 import { listOlder, parseAttachments } from '../../db/queries/conversations.ts'
@@ -100,7 +102,7 @@ export function routeTurnActivities(resources: Resources) {
     const ended = () => ({ duration_ms: performance.now() - startedAt })
     let choice: Choice
     try {
-      choice = await choose(asked, agents, router, signal)
+      choice = await choose(turn, asked, agents, router, signal)
     } catch (error) {
       const isStopped = signal.aborted
       await endLogEntry(db, logId, {
@@ -128,12 +130,18 @@ export function routeTurnActivities(resources: Resources) {
     return resultOf(await getTurnOrThrow(turn.id))
   }
 
-  async function choose(asked: Asked, agents: RoutableAgent[], router: Router, signal: AbortSignal): Promise<Choice> {
+  async function choose(
+    turn: TurnsTable,
+    asked: Asked,
+    agents: RoutableAgent[],
+    router: Router,
+    signal: AbortSignal,
+  ): Promise<Choice> {
     const { model, fallback } = router
     let error: string | undefined
     if (model && activityInfo().attempt <= MODEL_ATTEMPTS) {
       try {
-        return settle(await askModel(asked, agents, model, signal), 'model')
+        return settle(await askModel(turn, asked, agents, model, signal), 'model')
       } catch (failure) {
         signal.throwIfAborted()
         error = reasonOf(failure)
@@ -155,8 +163,15 @@ export function routeTurnActivities(resources: Resources) {
     }
   }
 
-  /** @throws ProviderFailure, or an error when the answer names no agent */
-  async function askModel(asked: Asked, agents: RoutableAgent[], model: RouterModel, signal: AbortSignal) {
+  /** @throws ProviderFailure, MuxiError, or an error when the answer names no agent */
+  async function askModel(
+    owner: UsageOwner,
+    asked: Asked,
+    agents: RoutableAgent[],
+    model: RouterModel,
+    signal: AbortSignal,
+  ) {
+    const { key_id, user_id, agent_id } = owner
     const limit = AbortSignal.timeout(MODEL_MS)
     const request: GenerateRequest = {
       model: model.model,
@@ -167,6 +182,7 @@ export function routeTurnActivities(resources: Resources) {
       response_schema: answerSchema(agents),
     }
     const call = {
+      owner: { key_id, user_id, agent_id },
       step: ROUTING_STEP,
       fence: activityInfo().attempt,
       model,
@@ -224,5 +240,6 @@ interface Router {
 }
 
 function reasonOf(error: unknown): string {
+  if (error instanceof MuxiError) return error.message
   return error instanceof UnknownAgent ? 'the model named no agent' : briefOf(error)
 }

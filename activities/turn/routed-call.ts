@@ -1,17 +1,16 @@
 // Whether a model of a chain is asked in a step: not while its circuit is open, not beyond the limits of its agent.
 import { ProviderFailure } from '../../providers/failure.ts'
-import type { GenerateRequest, Provider } from '../../providers/provider.ts'
+import type { Provider } from '../../providers/provider.ts'
 import type { ChainModel, ModelRegistry } from '../../providers/registry.ts'
-import { modelKey } from '../../providers/registry.ts'
-
-/** Tokens of a reply, for the cost of a call before it is made. */
-const USUAL_REPLY = 1_000
+import { watchedOf } from '../../providers/registry.ts'
+import { usualCost } from '../metered-call.ts'
 
 interface Routed {
   model: ChainModel
+  /** The agent's own key, when it has one. */
+  api_key: string | undefined
   /** Whether no model of the chain is left after it. */
   isLast: boolean
-  request: GenerateRequest
   /** Estimated. */
   input_tokens: number
 }
@@ -20,10 +19,10 @@ interface Routed {
 export function routedCall(
   provider: Provider,
   { health }: Pick<ModelRegistry, 'health'>,
-  { model, isLast, request, input_tokens }: Routed,
+  { model, api_key, isLast, input_tokens }: Routed,
 ): Provider {
-  const { max_cost_usd, max_first_token_ms, known } = model
-  const cost = known.costOf({ input_tokens, output_tokens: request.max_output_tokens ?? USUAL_REPLY })
+  const { max_cost_usd, max_first_token_ms } = model
+  const cost = usualCost(model, input_tokens)
   // Where the price is not known, nothing is known to be too dear.
   if (max_cost_usd !== undefined && cost !== undefined && cost > max_cost_usd)
     return refusing(
@@ -33,7 +32,7 @@ export function routedCall(
     )
   // The last one is asked whatever its state: there is no other.
   if (isLast) return provider
-  if (!health.admits(modelKey(model)))
+  if (!health.admits(watchedOf(model, api_key)))
     return refusing(provider.name, 'retry', 'was not asked: it has failed several times in a row')
   return max_first_token_ms === undefined ? provider : withinFirstToken(provider, max_first_token_ms)
 }

@@ -36,6 +36,8 @@ export interface StepPrompt {
   offered: readonly OfferedTool[]
   /** How many of the oldest messages did not fit into the model's context window. */
   left_out: number
+  /** Whether what was recalled did not fit either. */
+  without_material: boolean
   /** The text that earlier steps of the turn have shown. */
   shown: string
   /** What this attempt has recalled; undefined when the turn had recalled before, or there is nothing to search. */
@@ -69,7 +71,8 @@ export function stepPrompts(resources: Resources): PrepareStep {
     if (given.answered || isFinalStatus(turn.status) || turn.cancel_requested_at !== null) return { given }
     const chain = models.chainOf(config, source)
     const model = chain[input.place ?? input.model]!
-    const provider = withoutRefusedTools(models.open(model, secrets[model.key_path]), async (names, why) => {
+    const api_key = secrets[model.key_path]
+    const provider = withoutRefusedTools(models.open(model, api_key), async (names, why) => {
       log.warn({ agent_id, model: model.model, tools: names, why }, 'a model does not take tools, they are left out')
       for (const name of names) await refuseTool(db, agent_id, name, modelKey(model), why)
     })
@@ -99,17 +102,22 @@ export function stepPrompts(resources: Resources): PrepareStep {
       max_output_tokens: model.max_output_tokens,
       ...(schema && isEnforced && { response_schema: schema }),
     }
-    const { messages, left_out } = fitToWindow(whole, model.known.context_window)
-    const request = { ...whole, messages }
+    const { material_rule } = prompt
+    const { without_material, left_out, ...fitted } = fitToWindow(
+      { ...whole, material_rule },
+      model.known.context_window,
+    )
+    const request = { ...whole, ...fitted, ...(without_material && { passages: [] }) }
     const input_tokens = estimateInput(request)
     const isLast = input.model + 1 >= chain.length
-    const routed = routedCall(provider, models, { model, isLast, request, input_tokens })
+    const routed = routedCall(provider, models, { model, api_key, isLast, input_tokens })
     return {
       given,
       model,
       provider: schema ? structuredAnswers(routed, schema) : routed,
       request,
       left_out,
+      without_material,
       offered,
       shown: prompt.shown,
       recalled,

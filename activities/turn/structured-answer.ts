@@ -44,6 +44,7 @@ export function structuredAnswers(provider: Provider, schema: Record<string, unk
           throw new ProviderFailure('final', `The answer does not follow response_schema: ${read.fault}`, {
             provider: provider.name,
             how: 'did not answer as response_schema demands',
+            is_unsent: true,
             spent,
           })
         warnings.push(`The answer did not follow response_schema and was asked for again: ${read.fault}`)
@@ -55,7 +56,7 @@ export function structuredAnswers(provider: Provider, schema: Record<string, unk
           return await provider.generate(
             each,
             async (delta) => {
-              if (delta.type === 'reasoning') await onDelta(delta)
+              if (delta.type !== 'text') await onDelta(delta)
             },
             signal,
           )

@@ -1,25 +1,25 @@
-// Conversations of a user: create, list, read, rename, delete.
+// Conversations of a user: create, list, read, change, export, delete.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { MuxiError } from '../../contracts/failures.ts'
 import { AUTO } from '../../contracts/routing.ts'
-import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
-import { ConversationIdSchema, UserIdSchema } from '../../contracts/schemas/chat.ts'
+import { AgentFilterSchema, AgentIdSchema } from '../../contracts/schemas/agent.ts'
+import { ConversationIdSchema, MessageIdSchema, UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import {
+  changeConversation,
   createConversation,
   deleteConversation,
   findConversation,
   listConversations,
-  listMessages,
-  renameConversation,
 } from '../../db/queries/conversations.ts'
 import { findUnfinishedOf } from '../../db/queries/turn-queue.ts'
 import { authenticated, page } from '../plugin.ts'
 import { actingUser, ownedOrThrow, visibleUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
+import { exportConversation, pageOfMessages, withTurns } from '../services/messages.ts'
 
 const closed = { additionalProperties: false }
 const TitleSchema = Type.String({ minLength: 1, maxLength: 200 })
@@ -54,9 +54,10 @@ export function conversationRoutes(context: ApiContext) {
     )
     .get(
       '',
-      async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, ...filter } }) => {
+      async ({ principal, query: { limit = DEFAULT_LIMIT, user_id, archived = 'false', ...filter } }) => {
         const rows = await listConversations(db, {
           ...filter,
+          archived: archived === 'true',
           user_id: visibleUser(principal, user_id),
           limit: limit + 1,
         })
@@ -65,7 +66,14 @@ export function conversationRoutes(context: ApiContext) {
       },
       {
         query: Type.Object(
-          { ...pageFields, user_id: Type.Optional(UserIdSchema), agent_id: Type.Optional(AgentIdSchema) },
+          {
+            ...pageFields,
+            user_id: Type.Optional(UserIdSchema),
+            agent_id: Type.Optional(AgentFilterSchema),
+            archived: Type.Optional(
+              Type.Union([Type.Literal('true'), Type.Literal('false')], { description: "'true' or 'false'" }),
+            ),
+          },
           closed,
         ),
         scope: 'chat',
@@ -80,15 +88,15 @@ export function conversationRoutes(context: ApiContext) {
     .patch(
       '/:conversation_id',
       async ({ principal, params: { conversation_id }, body }) => {
-        const conversation = await getOwned(principal, conversation_id)
-        await renameConversation(db, conversation.id, body.title)
-        return { ...conversation, title: body.title }
+        const { id } = await getOwned(principal, conversation_id)
+        await changeConversation(db, id, body)
+        return getOwned(principal, id)
       },
       {
         params,
-        body: Type.Object({ title: TitleSchema }, closed),
+        body: Type.Object({ title: Type.Optional(TitleSchema), archived: Type.Optional(Type.Boolean()) }, closed),
         scope: 'chat',
-        detail: { summary: 'Rename a conversation' },
+        detail: { summary: 'Rename or archive a conversation' },
       },
     )
     .delete(
@@ -107,16 +115,42 @@ export function conversationRoutes(context: ApiContext) {
     )
     .get(
       '/:conversation_id/messages',
-      async ({ principal, params: { conversation_id }, query: { limit = DEFAULT_LIMIT, cursor } }) => {
+      async ({ principal, params: { conversation_id }, query: { limit = DEFAULT_LIMIT, include, ...place } }) => {
         const { id } = await getOwned(principal, conversation_id)
-        const { items, ...rest } = page(await listMessages(db, id, limit + 1, cursor), limit, (message) => message.id)
-        return { messages: items, ...rest }
+        const { messages, ...rest } = await pageOfMessages(db, id, { limit, ...place })
+        return { messages: include === 'turns' ? await withTurns(db, messages) : messages, ...rest }
       },
       {
         params,
-        query: Type.Object(pageFields, closed),
+        query: Type.Object(
+          {
+            ...pageFields,
+            after: Type.Optional(MessageIdSchema),
+            around: Type.Optional(MessageIdSchema),
+            include: Type.Optional(Type.Literal('turns')),
+          },
+          closed,
+        ),
         scope: 'chat',
-        detail: { summary: 'List messages, newest first' },
+        detail: { summary: 'List messages, newest first: the latest, those before or after one, or those around one' },
+      },
+    )
+    .get(
+      '/:conversation_id/export',
+      async ({ principal, params: { conversation_id }, query: { format = 'json' } }) =>
+        exportConversation(db, await getOwned(principal, conversation_id), format),
+      {
+        params,
+        query: Type.Object(
+          {
+            format: Type.Optional(
+              Type.Union([Type.Literal('md'), Type.Literal('json')], { description: "'md' or 'json'" }),
+            ),
+          },
+          closed,
+        ),
+        scope: 'chat',
+        detail: { summary: 'Download a conversation as Markdown or JSON' },
       },
     )
 }

@@ -2,12 +2,14 @@
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { MuxiError, wrongField } from '../../contracts/failures.ts'
+import { BudgetSchema, toLimits } from '../../contracts/schemas/budgets.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { idSchema } from '../../contracts/schemas/ids.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { createKey, createTicket, deleteKey, listKeys, rotateKey, SCOPES } from '../../db/queries/keys.ts'
 import { authenticated, page } from '../plugin.ts'
 import { isNetwork } from '../services/access.ts'
+import { viewBudget, withBudgets } from '../services/budgets.ts'
 import type { ApiContext } from '../services/context.ts'
 
 const closed = { additionalProperties: false }
@@ -29,6 +31,7 @@ const NewKeySchema = Type.Object(
         description: 'an ISO-8601 time in UTC',
       }),
     ),
+    budget: Type.Optional(BudgetSchema),
   },
   closed,
 )
@@ -44,7 +47,7 @@ export function keyRoutes(context: ApiContext) {
       '/keys',
       async ({ query: { limit = DEFAULT_LIMIT, cursor } }) => {
         const { items, ...rest } = page(await listKeys(db, limit + 1, cursor), limit, ({ id }) => id)
-        return { keys: items, ...rest }
+        return { keys: await withBudgets(db, items), ...rest }
       },
       {
         query: Type.Object(pageFields, closed),
@@ -54,12 +57,13 @@ export function keyRoutes(context: ApiContext) {
     )
     .get(
       '/key',
-      ({ principal }) => ({
+      async ({ principal }) => ({
         id: principal.key_id,
         scopes: [...principal.scopes],
         user_id: principal.bound_user ?? null,
+        budget: await viewBudget(db, { kind: 'key', id: principal.key_id }),
       }),
-      { scope: 'chat', detail: { summary: 'Read what the key of this request may do' } },
+      { scope: 'chat', detail: { summary: 'Read what the key of this request may do, and its daily budget' } },
     )
     .post(
       '/keys',
@@ -71,8 +75,10 @@ export function keyRoutes(context: ApiContext) {
             `Cannot create the key: 'networks' must be CIDR blocks, got '${wrong.slice(0, 64)}'`,
           )
         const expires_at = body.expires_at === undefined ? undefined : readExpiry(body.expires_at)
-        const { key, secret } = await createKey(db, { ...body, expires_at })
-        return status(201, { ...key, key: secret })
+        const budget = body.budget && toLimits(body.budget)
+        const { key, secret } = await createKey(db, { ...body, expires_at, budget })
+        const of = { kind: 'key' as const, id: key.id }
+        return status(201, { ...key, key: secret, budget: await viewBudget(db, of) })
       },
       { body: NewKeySchema, scope: 'admin', detail: { summary: 'Make a key; this answer is the only copy of it' } },
     )

@@ -2,7 +2,7 @@
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { TurnIdSchema, UserIdSchema } from '../../contracts/schemas/chat.ts'
-import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
+import { AgentFilterSchema } from '../../contracts/schemas/agent.ts'
 import { ApprovalIdSchema, DecisionSchema } from '../../contracts/schemas/approvals.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { resumeHeaders } from '../../contracts/schemas/streams.ts'
@@ -11,9 +11,9 @@ import { authenticated, page } from '../plugin.ts'
 import { visibleUser } from '../services/access.ts'
 import { decide, viewApproval } from '../services/approvals.ts'
 import type { ApiContext } from '../services/context.ts'
-import { cancelTurn, getTurnOrThrow, viewLog, viewTurn, viewTurnBriefly } from '../services/turns.ts'
+import { cancelTurn, followLog, getTurnOrThrow, viewLog, viewTurn, viewTurnBriefly } from '../services/turns.ts'
 import { resumeEvents } from '../services/events.ts'
-import { readLastEventId, sseResponse } from '../sse.ts'
+import { framesResponse, readLastEventId, sseResponse } from '../sse.ts'
 
 const StatusSchema = Type.Union(
   (['pending', 'queued', 'running', 'awaiting_approval', 'completed', 'failed', 'cancelled'] as const).map((status) =>
@@ -41,7 +41,7 @@ export function turnRoutes(context: ApiContext) {
           {
             ...pageFields,
             status: Type.Optional(StatusSchema),
-            agent_id: Type.Optional(AgentIdSchema),
+            agent_id: Type.Optional(AgentFilterSchema),
             user_id: Type.Optional(UserIdSchema),
           },
           { additionalProperties: false },
@@ -96,4 +96,22 @@ export function turnRoutes(context: ApiContext) {
       async ({ principal, params: { turn_id } }) => viewLog(context, await getTurnOrThrow(context, principal, turn_id)),
       { params, scope: ['read', 'chat'], detail: { summary: 'The execution log of a turn' } },
     )
+    .get(
+      '/:turn_id/log/stream',
+      async ({ principal, params: { turn_id }, request }) => {
+        const turn = await getTurnOrThrow(context, principal, turn_id)
+        return framesResponse(context, principal, request, (signal) => logFrames(followLog(context, turn.id, signal)))
+      },
+      {
+        params,
+        scope: ['read', 'chat'],
+        detail: { summary: 'Follow the execution log of a turn: `entry` for each entry and each change, then `end`' },
+      },
+    )
+}
+
+async function* logFrames(log: AsyncGenerator<object[]>): AsyncGenerator<string> {
+  for await (const entries of log)
+    yield entries.map((entry) => `event: entry\ndata: ${JSON.stringify(entry)}\n\n`).join('')
+  yield 'event: end\ndata: {}\n\n'
 }

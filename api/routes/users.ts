@@ -1,10 +1,10 @@
 // Users: what is known about them (context memory), everything of them as a download, and forgetting them.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
-import { notFound, wrongField } from '../../contracts/failures.ts'
+import { wrongField } from '../../contracts/failures.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
-import type { Principal } from '../../db/queries/keys.ts'
 import { authenticated } from '../plugin.ts'
+import { ownUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { exportUser } from '../services/export-user.ts'
 import { forgetUser } from '../services/forget-user.ts'
@@ -20,12 +20,6 @@ const KnowledgeBody = Type.Object(
   },
   closed,
 )
-
-/** A user that the key may act as; another one is reported as not found. @throws MuxiError not_found */
-function ownUser(principal: Principal, id: string): string {
-  if (principal.bound_user !== undefined && principal.bound_user !== id) throw notFound('user', id)
-  return id
-}
 
 export function userRoutes(context: ApiContext) {
   const params = Type.Object({ user_id: UserIdSchema })

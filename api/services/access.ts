@@ -89,6 +89,12 @@ export function visibleUser(principal: Principal, requested: string | undefined)
   return principal.bound_user === undefined ? requested : actingUser(principal, requested)
 }
 
+/** A user that the key may act as; another one is reported as not found. @throws MuxiError not_found */
+export function ownUser(principal: Principal, id: string): string {
+  if (principal.bound_user !== undefined && principal.bound_user !== id) throw notFound('user', id)
+  return id
+}
+
 /** The row, if it exists and the key may access its user; another user's row is reported as not found. */
 export function ownedOrThrow<T extends { user_id: string }>(
   principal: Principal,

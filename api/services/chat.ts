@@ -1,4 +1,5 @@
 // Accepting a message: first the row, then the workflow, then the receipt; idempotent under an Idempotency-Key.
+import { budgetExceeded, type UsageOwner } from '../../contracts/budget.ts'
 import type { OnBusy } from '../../contracts/turn.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
@@ -8,6 +9,7 @@ import { responseSchemaFault } from '../../contracts/response-schema.ts'
 import { isRemembering } from '../../contracts/schemas/agent.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { findAgent, getAgentOrThrow } from '../../db/queries/agents.ts'
+import { findExceeded } from '../../db/queries/budgets.ts'
 import { ensureDefaultConversation, findDefaultConversation } from '../../db/queries/conversations.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
@@ -18,12 +20,12 @@ import { admit, MAX_WAITING, type Admission } from '../../db/queries/admission.t
 import { findPosition, findStartable, listOvertaken, type StartableTurn } from '../../db/queries/turn-queue.ts'
 import { addAccepted, markAccepted } from '../../db/queries/turn-starts.ts'
 import { findTurn, HEAD_START, insertTurn, wasGivenUp } from '../../db/queries/turns.ts'
-import { insertUsage } from '../../db/queries/usage.ts'
+import { reserveUsage } from '../../db/queries/usage.ts'
 import type { Db, Tx, TurnsTable } from '../../db/schema.ts'
 import { actingUser, ownedOrThrow } from './access.ts'
 import { insertAttachedJobs, storeAttachments } from './attachments.ts'
 import { bodyHash } from './body-hash.ts'
-import type { ApiContext, ApiLimits } from './context.ts'
+import type { ApiContext, ApiLimits, PlannedRequest } from './context.ts'
 import { startTurn, stopTurn } from './engine.ts'
 import { checkQuota } from './files.ts'
 import { stopBelow } from './turns.ts'
@@ -174,11 +176,12 @@ async function insert(context: Context, principal: Principal, submission: Submis
       const { agent_id: chosen, agent_version } = turn
       const isAttached = attached.length > 0
       const start = { id: turn_id, conversation_id, agent_id: chosen, agent_version, user_id, attached: isAttached }
-      const planned = isAttached || !agent ? undefined : headStarts?.plan(agent.config, agent.source)
-      const first = planned && { stream_id: turn_id, step: 1, fence: HEAD_START.fence, ...planned, input_tokens: 0 }
-      const usageId = first && (await insertUsage(tx, first))
+      const planned = isAttached || !agent ? undefined : headStarts?.plan(agent.config, agent.source, content)
+      const owner = { key_id, user_id, agent_id: chosen }
+      const usageId = planned ? await reserveFirst(tx, turn_id, planned, owner) : await checkBudgets(tx, owner)
       return { receipt: { ...accepted, position: 0 }, start, ...(usageId !== undefined && { usageId }), events: [] }
     }
+    await checkBudgets(tx, turn)
     const events = [{ turn_id, events: await addAccepted(tx, turn_id, turn) }]
     if (on_busy !== 'interrupt') {
       return { receipt: { ...accepted, position: admission!.waiting + 1, waits_for: active_turn_id }, events }
@@ -191,6 +194,25 @@ async function insert(context: Context, principal: Principal, submission: Submis
     await requestStopIn(tx, active_turn_id)
     return { receipt: { ...accepted, position: 1, waits_for: active_turn_id }, events, interrupted: active_turn_id }
   })
+}
+
+/** @throws MuxiError budget_exceeded when nothing is left of the budget of the key or the user */
+async function checkBudgets(tx: Tx, owner: Parameters<typeof findExceeded>[1]): Promise<undefined> {
+  const exceeded = await findExceeded(tx, owner)
+  if (exceeded) throw budgetExceeded(exceeded)
+}
+
+/** Inserts the usage row of a head start. @throws MuxiError budget_exceeded */
+async function reserveFirst(
+  tx: Tx,
+  stream_id: string,
+  { needed, ...request }: PlannedRequest,
+  owner: UsageOwner,
+): Promise<string> {
+  const start = { ...owner, ...request, stream_id, step: 1, fence: HEAD_START.fence, input_tokens: 0 }
+  const { id, exceeded } = await reserveUsage(tx, start, needed)
+  if (exceeded) throw budgetExceeded(exceeded)
+  return id
 }
 
 async function getDefaultConversation(db: Db, agentId: string, userId: string): Promise<string> {

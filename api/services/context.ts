@@ -3,6 +3,8 @@ import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import type { AgentConfig, AgentSource, MemoryDefaults } from '../../contracts/schemas/agent.ts'
 import type { ModelFault, ProvidersSettings } from '../../contracts/model-check.ts'
+import type { Needed } from '../../db/queries/budgets.ts'
+import type { UsageStart } from '../../db/queries/usage.ts'
 import type { StartableTurn } from '../../db/queries/turn-queue.ts'
 import type { Storage } from '../../db/storage.ts'
 import type * as OAuth from '../../mcp/oauth.ts'
@@ -11,12 +13,19 @@ import type { ModelState } from '../../providers/model-health.ts'
 import type { Embedder } from '../../providers/embedder.ts'
 import type { Speaker } from '../../providers/speaker.ts'
 import type { VectorStore } from '../../vectors/store.ts'
+import type { Audit } from './audit.ts'
 import type { OpenStreams } from './open-streams.ts'
+import type { RateLimiter } from './rate-limiter.ts'
+
+/** A request that will be sent, for its usage row. */
+export type PlannedRequest = Pick<UsageStart, 'provider' | 'model' | 'reserved_tokens' | 'reserved_cost_usd'> & {
+  needed: Needed
+}
 
 /** Sends the first model request of a turn while Temporal starts its workflow. */
 export interface HeadStarts {
   /** The model that the first request of an agent's turn goes to; undefined: no head start now. */
-  plan(config: AgentConfig, source: AgentSource): { provider: string; model: string } | undefined
+  plan(config: AgentConfig, source: AgentSource, content: string): PlannedRequest | undefined
   /** @param usageId the usage row that was inserted with the turn */
   begin(turn: StartableTurn, usageId: string): void
   /** The turn is accepted, and the fence of the head start is set: its text is written from now on. */
@@ -86,6 +95,8 @@ export interface ApiContext {
   /** A file of this media type was stored, and a job for it may follow soon. Undefined without workers in this process. */
   expectDocument: ((type: string) => void) | undefined
   openStreams: OpenStreams
+  rateLimiter: RateLimiter
+  audit: Audit
   /** When false, every request has the anonymous principal. */
   auth: boolean
   /** Aborts when the server goes down: streams end, and their clients resume in other processes. */

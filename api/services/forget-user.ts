@@ -29,6 +29,8 @@ const HISTORIES_PAUSE_MS = 500
 /** How long the writing of memory may take to notice, and the engine to remove histories. */
 const WAIT_MS = 10_000
 const RETRY_S = 5
+/** A user who goes on writing is not forgotten. */
+const MOST_TRIES = 5
 
 export interface ForgottenCounts {
   conversations: number
@@ -43,9 +45,6 @@ export interface ForgottenCounts {
 
 /** Forgets a user everywhere; usage rows stay, which hold numbers only. @throws MuxiError unavailable */
 export async function forgetUser(context: ApiContext, userId: string): Promise<ForgottenCounts> {
-  const { storage, vectors } = context
-  const { db, blobs } = storage
-  await stopWork(context, userId)
   const counts = {
     conversations: 0,
     messages: 0,
@@ -56,6 +55,18 @@ export async function forgetUser(context: ApiContext, userId: string): Promise<F
     context_fields: 0,
     workflows: 0,
   }
+  for (let tries = 1; !(await forgetStored(context, userId, counts)); tries += 1)
+    if (tries === MOST_TRIES) throw busy(userId)
+  await endWriting(context, userId)
+  counts.workflows = await deleteHistories(context, context.storage.box.pseudonym(userId))
+  return counts
+}
+
+/** @returns false when a message came meanwhile: what came with it must not be deleted in part */
+async function forgetStored(context: ApiContext, userId: string, counts: ForgottenCounts): Promise<boolean> {
+  const { storage, vectors } = context
+  const { db, blobs } = storage
+  await stopWork(context, userId)
   for (;;) {
     const conversations = await listConversations(db, { user_id: userId, limit: PAGE })
     for (const { id } of conversations) {
@@ -77,6 +88,7 @@ export async function forgetUser(context: ApiContext, userId: string): Promise<F
   }
   await forgetTexts(context, [], await listDocumentsOf(db, { user_id: userId }))
   const rest = await db.transaction().execute((tx) => deleteRowsOf(tx, userId))
+  if (!rest) return false
   for (const document of rest.documents) await vectors.discard(document)
   counts.memories += rest.memories
   counts.jobs += rest.jobs
@@ -88,9 +100,7 @@ export async function forgetUser(context: ApiContext, userId: string): Promise<F
   }
   await blobs.deleteAll(userId)
   await deleteNotesOf(db, userId)
-  await endWriting(context, userId)
-  counts.workflows = await deleteHistories(context, storage.box.pseudonym(userId))
-  return counts
+  return true
 }
 
 function busy(userId: string): MuxiError {

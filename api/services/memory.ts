@@ -8,7 +8,9 @@ import {
   KnowledgeTooLong,
   mergeContextMemory,
 } from '../../db/queries/context-memory.ts'
+import { deleteEmbeddings } from '../../db/queries/embeddings.ts'
 import { deleteMemories, type MemoryOwner } from '../../db/queries/memories.ts'
+import { listDocumentsOf } from '../../db/queries/users.ts'
 import { searchMemories } from '../../vectors/find-memories.ts'
 import type { ApiContext } from './context.ts'
 import { toUpstreamError } from './upstream.ts'
@@ -27,7 +29,7 @@ export async function findMemories(
   query: string,
   limit: number,
 ): Promise<FoundMemory[]> {
-  const [vector] = await embedder.embed([query], closing).catch((error: unknown) => {
+  const [vector] = await embedder.embed([query], closing, 'question').catch((error: unknown) => {
     log.warn({ err: error, embedder: embedder.model }, 'a search failed')
     throw toUpstreamError('The query could not be embedded', error)
   })
@@ -39,6 +41,11 @@ export async function findMemories(
 
 /** Makes an agent forget what a user said to it; the messages stay in their conversations. */
 export async function clearMemories({ storage: { db }, vectors }: ApiContext, owner: MemoryOwner): Promise<void> {
+  // Before the rows, which say what there is.
+  await deleteEmbeddings(
+    db,
+    (await listDocumentsOf(db, owner)).flatMap(({ passages }) => passages),
+  )
   const { documents } = await db.transaction().execute((tx) => deleteMemories(tx, owner))
   for (const id of documents) await vectors.discard(id)
 }

@@ -1,6 +1,8 @@
 // Turns for users: read from rows, wait, stop, and the execution log.
+import { setTimeout as delay } from 'node:timers/promises'
 import { workflowId } from '../../contracts/temporal.ts'
 import { isFinal, type StoredEvent } from '../../contracts/events.ts'
+import { secondsUntil } from '../../contracts/budget.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 import { parseExact } from '../../contracts/exact-json.ts'
 import { logError, logInput, logOutput, logUsage, turnError, turnUsage } from '../../db/columns.ts'
@@ -8,13 +10,13 @@ import { parseColumn } from '../../db/json-column.ts'
 import { listApprovalsOfTurn } from '../../db/queries/approvals.ts'
 import { requestStopBelow } from '../../db/queries/child-turns.ts'
 import type { Principal } from '../../db/queries/keys.ts'
-import { listLogOfTurn } from '../../db/queries/log.ts'
+import { listLogOfTurn, listLogStates, readLogEntries } from '../../db/queries/log.ts'
 import { lockConversation, parseAttachments } from '../../db/queries/conversations.ts'
 import { listToolCalls } from '../../db/queries/steps.ts'
 import { requestStop } from '../../db/queries/stop-requests.ts'
 import { finishTurn } from '../../db/queries/turn-ends.ts'
 import { findPosition } from '../../db/queries/turn-queue.ts'
-import { findTurn } from '../../db/queries/turns.ts'
+import { findTurn, isFinalStatus } from '../../db/queries/turns.ts'
 import type { Db, LogEntriesTable, ToolCallsTable, TurnsTable } from '../../db/schema.ts'
 import { ownedOrThrow } from './access.ts'
 import { viewApproval, waitingOf } from './approvals.ts'
@@ -23,6 +25,10 @@ import { stopTurn } from './engine.ts'
 
 /** Longest wait of a stop request for the turn's end, in milliseconds. */
 const STOP_WAIT_MS = 5_000
+/** Between two looks at a log that is followed, in milliseconds. */
+const LOG_POLL_MS = 500
+/** Entries of a log that are read at once. */
+const LOG_BATCH = 100
 
 /** @throws MuxiError not_found, also for another user's turn */
 export async function getTurnOrThrow(context: ApiContext, principal: Principal, turnId: string): Promise<TurnsTable> {
@@ -103,7 +109,8 @@ export async function viewReply({ storage: { db } }: ApiContext, turn: TurnsTabl
   }
 }
 
-function viewCall(call: ToolCallsTable) {
+/** A tool call as it stands in a reply. */
+export function viewCall(call: ToolCallsTable) {
   return {
     id: call.call_id,
     name: call.tool ?? call.name,
@@ -175,8 +182,10 @@ export async function stopBelow({ db, stops }: ApiContext['storage'], turnId: st
 export function throwIfFailed(turn: TurnsTable): void {
   if (turn.status !== 'failed') return
   const error = parseColumn(turnError, turn.error, turn.id)
+  const resets_at = error?.details?.['resets_at']
   throw new MuxiError(error?.code ?? 'internal_error', error?.message ?? 'The turn failed', {
     details: { ...error?.details, turn_id: turn.id },
+    ...(typeof resets_at === 'string' && { retryAfter: secondsUntil(resets_at) }),
   })
 }
 
@@ -196,6 +205,30 @@ export async function viewLog({ storage: { db } }: ApiContext, turn: TurnsTable)
       output_tokens: usage?.output_tokens ?? 0,
       cost_usd: usage?.cost_usd ?? null,
     },
+  }
+}
+
+/**
+ * Each entry of the log as it is now, then each that changes or is new, until the turn has ended.
+ * @returns batches of entries
+ */
+export async function* followLog(
+  { storage: { db } }: ApiContext,
+  turnId: string,
+  signal: AbortSignal,
+): AsyncGenerator<ReturnType<typeof viewEntry>[]> {
+  const told = new Map<string, string>()
+  for (;;) {
+    // Read before the log: what is written by the end of the turn is in the log that is read after it.
+    const turn = await findTurn(db, turnId)
+    const states = await listLogStates(db, turnId)
+    const changed = states.filter(({ id, status }) => told.get(id) !== status).map(({ id }) => id)
+    for (const { id, status } of states) told.set(id, status)
+    for (let from = 0; from < changed.length; from += LOG_BATCH)
+      yield (await readLogEntries(db, changed.slice(from, from + LOG_BATCH))).map(viewEntry)
+    if (!turn || isFinalStatus(turn.status)) return
+    await delay(LOG_POLL_MS, undefined, { signal }).catch(() => undefined)
+    if (signal.aborted) return
   }
 }
 

@@ -15,6 +15,12 @@ export const AgentIdSchema = Type.String({
     "1 to 64 lower-case letters, digits, '_' or '-', beginning with a letter or a digit, and not 'auto' or 'import'",
 })
 
+/** In filters: an agent, or `auto` for conversations of the orchestrator and turns whose agent is not chosen yet. */
+export const AgentFilterSchema = Type.String({
+  pattern: '^(?!import$)[a-z0-9][a-z0-9_-]{0,63}$',
+  description: "the id of an agent, or 'auto' for the orchestrator",
+})
+
 /** The providers a model may name; `openai` is also every compatible server, by `base_url`. */
 export const ProviderSchema = Type.Union([
   Type.Literal('openai'),

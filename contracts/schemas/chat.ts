@@ -13,6 +13,7 @@ export const UserIdSchema = Type.String({
 
 export const ConversationIdSchema = idSchema('conv')
 export const TurnIdSchema = idSchema('turn')
+export const MessageIdSchema = idSchema('msg')
 
 const attachmentFields = {
   type: Type.String({ minLength: 1, maxLength: 128, description: "what it is, such as 'image/png'" }),

@@ -190,10 +190,23 @@ export interface AgentStats {
 /** How much an agent is used by people; their messages and those of the agent both count. */
 export async function getAgentStats(db: Db, id: string): Promise<AgentStats> {
   const conversations = await db
-    .selectFrom('conversations')
+    .selectFrom(
+      db
+        .selectFrom('conversations')
+        .select(['id', 'user_id'])
+        .where('agent_id', '=', id)
+        .where('hidden_in', 'is', null)
+        // Those of the orchestrator in which it was chosen.
+        .union(
+          db
+            .selectFrom('turns')
+            .select(['conversation_id as id', 'user_id'])
+            .where('agent_id', '=', id)
+            .where('parent_turn_id', 'is', null),
+        )
+        .as('used'),
+    )
     .select((eb) => [eb.fn.countAll().as('n'), eb.fn.count('user_id').distinct().as('users')])
-    .where('agent_id', '=', id)
-    .where('hidden_in', 'is', null)
     .executeTakeFirstOrThrow()
   const messages = await db
     .selectFrom('messages')

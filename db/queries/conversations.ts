@@ -1,4 +1,5 @@
 // Conversations and their messages: find, create, list, and read for prompts.
+import { sql } from 'kysely'
 import { newId } from '../../contracts/ids.ts'
 import { messageAttachments } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
@@ -7,37 +8,66 @@ import { differencesOf } from '../dialect.ts'
 import type { ConversationsTable, Db, Tx } from '../schema.ts'
 import { deleteJobsOf } from './jobs.ts'
 import { deleteMemories } from './memories.ts'
+import { forgetRecalled } from './recalls.ts'
 import type { Attachment } from './turns.ts'
+
+/** Of the first message, what its title is made from; and longest title that is made, in characters. */
+const TITLED_CHARACTERS = 500
+const TITLE_CHARACTERS = 80
 
 export interface ConversationView {
   id: string
   agent_id: string
   user_id: string
   title: string | null
+  archived: boolean
   created_at: string
   last_message_at: string | null
 }
 
-const views = (db: Db | Tx) =>
-  db
-    .selectFrom('conversations')
-    .select((eb) => [
+const selectViews = (db: Db | Tx) =>
+  db.selectFrom('conversations').select((eb) => {
+    const messages = eb.selectFrom('messages').whereRef('messages.conversation_id', '=', 'conversations.id').limit(1)
+    return [
       'id',
       'agent_id',
       'user_id',
       'title',
+      'archived',
       'created_at',
-      eb
-        .selectFrom('messages')
-        .select('messages.created_at')
-        .whereRef('messages.conversation_id', '=', 'conversations.id')
-        .orderBy('messages.id', 'desc')
-        .limit(1)
-        .as('last_message_at'),
-    ])
+      messages.select('messages.created_at').orderBy('messages.id', 'desc').as('last_message_at'),
+      messages
+        .select(sql<string>`substr(messages.content, 1, ${sql.lit(TITLED_CHARACTERS)})`.as('text'))
+        .orderBy('messages.id')
+        .as('first_message'),
+    ]
+  })
+
+type Row = Pick<ConversationsTable, 'id' | 'agent_id' | 'user_id' | 'title' | 'created_at'> & {
+  archived: number
+  last_message_at: string | null
+  first_message: string | null
+}
+
+function toView({ first_message, archived, ...row }: Row): ConversationView {
+  return { ...row, title: row.title ?? titleOf(first_message ?? ''), archived: archived === 1 }
+}
+
+/** The first line with words, shortened between words; null without one. */
+function titleOf(text: string): string | null {
+  const line = text
+    .split('\n')
+    .map((each) => each.replaceAll(/\s+/g, ' ').trim())
+    .find((each) => each !== '')
+  if (line === undefined) return null
+  if (line.length <= TITLE_CHARACTERS) return line
+  const cut = line.slice(0, TITLE_CHARACTERS).toWellFormed()
+  return `${cut.slice(0, cut.lastIndexOf(' ') > TITLE_CHARACTERS / 2 ? cut.lastIndexOf(' ') : undefined)}…`
+}
 
 export async function findConversation(db: Db | Tx, id: string): Promise<ConversationView | undefined> {
-  return views(db).where('id', '=', id).where('hidden_in', 'is', null).executeTakeFirst()
+  const row = await selectViews(db).where('id', '=', id).where('hidden_in', 'is', null).executeTakeFirst()
+  return row && toView(row)
 }
 
 /**
@@ -56,18 +86,18 @@ export interface NewConversation {
 }
 
 export async function createConversation(db: Db | Tx, conversation: NewConversation): Promise<ConversationView> {
-  const row: ConversationsTable = {
+  const row = {
     id: newId('conv'),
     agent_id: conversation.agent_id,
     user_id: conversation.user_id,
     title: conversation.title ?? null,
     default_for: null,
+    archived: 0,
     created_at: new Date().toISOString(),
     hidden_in: null,
   }
   await db.insertInto('conversations').values(row).execute()
-  const { default_for: _, hidden_in: _none, ...rest } = row
-  return { ...rest, last_message_at: null }
+  return toView({ ...row, last_message_at: null, first_message: null })
 }
 
 const selectDefault = compiled<{ default_for: string }, { id: string }>((db, parameter) =>
@@ -101,17 +131,33 @@ export async function ensureDefaultConversation(db: Db | Tx, agentId: string, us
 /** Newest first. */
 export async function listConversations(
   db: Db,
-  filter: { user_id?: string | undefined; agent_id?: string | undefined; limit: number; cursor?: string | undefined },
+  filter: {
+    user_id?: string | undefined
+    agent_id?: string | undefined
+    archived?: boolean | undefined
+    limit: number
+    cursor?: string | undefined
+  },
 ): Promise<ConversationView[]> {
-  let query = views(db).where('hidden_in', 'is', null).orderBy('id', 'desc').limit(filter.limit)
+  let query = selectViews(db).where('hidden_in', 'is', null).orderBy('id', 'desc').limit(filter.limit)
   if (filter.user_id !== undefined) query = query.where('user_id', '=', filter.user_id)
   if (filter.agent_id !== undefined) query = query.where('agent_id', '=', filter.agent_id)
+  if (filter.archived !== undefined) query = query.where('archived', '=', filter.archived ? 1 : 0)
   if (filter.cursor !== undefined) query = query.where('id', '<', filter.cursor)
-  return query.execute()
+  return (await query.execute()).map(toView)
 }
 
-export async function renameConversation(db: Db, id: string, title: string): Promise<void> {
-  await db.updateTable('conversations').set({ title }).where('id', '=', id).execute()
+/** Changes the title, whether it is archived, or both. */
+export async function changeConversation(
+  db: Db,
+  id: string,
+  { title, archived }: { title?: string | undefined; archived?: boolean | undefined },
+): Promise<void> {
+  const change = {
+    ...(title !== undefined && { title }),
+    ...(archived !== undefined && { archived: archived ? 1 : 0 }),
+  }
+  if (Object.keys(change).length > 0) await db.updateTable('conversations').set(change).where('id', '=', id).execute()
 }
 
 export interface DeletedConversation {
@@ -127,12 +173,16 @@ export interface DeletedConversation {
  */
 export async function deleteConversation(tx: Tx, id: string): Promise<DeletedConversation> {
   const hidden = await tx.selectFrom('conversations').select('id').where('hidden_in', '=', id).execute()
-  for (const { id: each } of hidden) await deleteOne(tx, each)
-  return deleteOne(tx, id)
+  const documents: string[] = []
+  for (const { id: each } of hidden) documents.push(...(await deleteOne(tx, each)).documents)
+  const deleted = await deleteOne(tx, id)
+  return { ...deleted, documents: [...deleted.documents, ...documents] }
 }
 
 async function deleteOne(tx: Tx, id: string): Promise<DeletedConversation> {
   const remembered = await deleteMemories(tx, { conversation_id: id })
+  const conversation = await tx.selectFrom('conversations').select('user_id').where('id', '=', id).executeTakeFirst()
+  if (conversation) await forgetRecalled(tx, conversation.user_id, id)
   const documents = [...(await deleteJobsOf(tx, id)), ...remembered.documents]
   const turns = tx.selectFrom('turns').select('id').where('conversation_id', '=', id)
   for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams'] as const) {
@@ -182,20 +232,30 @@ export interface MessageView {
   created_at: string
 }
 
-/** The messages of a conversation, newest first, before a message when one is given. */
+/** At most one of the messages may be given. */
+export interface MessageFilter {
+  limit: number
+  before?: string | undefined
+  /** This one included. */
+  up_to?: string
+  after?: string
+}
+
+/** Messages of a conversation: newest first, or oldest first `after` one. */
 export async function listMessages(
   db: Db,
   conversationId: string,
-  limit: number,
-  before?: string,
+  { limit, before, up_to, after }: MessageFilter,
 ): Promise<MessageView[]> {
   let query = db
     .selectFrom('messages')
     .select(['id', 'turn_id', 'role', 'content', 'status', 'attachments', 'created_at'])
     .where('conversation_id', '=', conversationId)
-    .orderBy('id', 'desc')
+    .orderBy('id', after === undefined ? 'desc' : 'asc')
     .limit(limit)
   if (before !== undefined) query = query.where('id', '<', before)
+  if (up_to !== undefined) query = query.where('id', '<=', up_to)
+  if (after !== undefined) query = query.where('id', '>', after)
   return (await query.execute()).map((row) => ({ ...row, attachments: parseAttachments(row.attachments, row.id) }))
 }
 

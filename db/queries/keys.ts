@@ -1,12 +1,14 @@
 // API keys, stored as a hash, and single-use tickets that authenticate in place of a key.
 import { createHash, randomBytes } from 'node:crypto'
+import type { BudgetLimits } from '../../contracts/budget.ts'
 import { notFound } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
 import { SCOPES, type Scope } from '../../contracts/scopes.ts'
 import { keyNetworks, keyScopes } from '../columns.ts'
 import { compiled } from '../compiled.ts'
 import { parseColumn } from '../json-column.ts'
-import type { ApiKeysTable, Db } from '../schema.ts'
+import type { ApiKeysTable, Db, Tx } from '../schema.ts'
+import { forgetSpending, setBudget } from './budgets.ts'
 
 export { SCOPES, type Scope }
 
@@ -36,6 +38,8 @@ export interface NewKey {
   user_id?: string | undefined
   networks?: readonly string[] | undefined
   expires_at?: string | undefined
+  /** Its own daily budget, in place of the operator's default. */
+  budget?: BudgetLimits | undefined
 }
 
 export interface KeyView {
@@ -59,7 +63,10 @@ function hashKey(secret: string): string {
 /** Creates a key. `secret` is the only copy of the plain secret. */
 export async function createKey(db: Db, key: NewKey, secret = newSecret()): Promise<{ key: KeyView; secret: string }> {
   const row = toRow(newId('key'), key, secret)
-  await db.insertInto('api_keys').values(row).execute()
+  await db.transaction().execute(async (tx) => {
+    await tx.insertInto('api_keys').values(row).execute()
+    if (key.budget) await setBudget(tx, { kind: 'key', id: row.id }, key.budget)
+  })
   return { key: toView(row), secret }
 }
 
@@ -196,10 +203,17 @@ export async function rotateKey(db: Db, id: string, graceSeconds: number): Promi
   return { key: toView(row), secret }
 }
 
+/** Keeps the key until the transaction ends. @throws MuxiError not_found */
+export async function lockKey(tx: Tx, id: string): Promise<void> {
+  const keys = tx.selectFrom('api_keys').select('id').where('id', '=', id).where('alias_of', 'is', null)
+  if (!(await keys.forUpdate().executeTakeFirst())) throw notFound('key', id)
+}
+
 export async function deleteKey(db: Db, id: string): Promise<void> {
   await db.transaction().execute(async (tx) => {
     const deleted = await tx.deleteFrom('api_keys').where('id', '=', id).executeTakeFirst()
     if (deleted.numDeletedRows === 0n) throw notFound('key', id)
+    await forgetSpending(tx, 'key', [id])
     // After the key itself: a concurrent rotation has written its old secret by now.
     await tx.deleteFrom('api_keys').where('alias_of', '=', id).execute()
   })

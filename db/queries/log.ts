@@ -151,6 +151,15 @@ export function listLogOfTurn(db: Db, turnId: string): Promise<LogEntriesTable[]
   return db.selectFrom('log_entries').selectAll().where('stream_id', '=', turnId).orderBy('id').execute()
 }
 
+/** The entries of a turn in order, without what they hold. */
+export function listLogStates(db: Db, turnId: string): Promise<Pick<LogEntriesTable, 'id' | 'status'>[]> {
+  return db.selectFrom('log_entries').select(['id', 'status']).where('stream_id', '=', turnId).orderBy('id').execute()
+}
+
+export function readLogEntries(db: Db, ids: readonly string[]): Promise<LogEntriesTable[]> {
+  return db.selectFrom('log_entries').selectAll().where('id', 'in', ids).orderBy('id').execute()
+}
+
 function columnsOf({ status, duration_ms, output, error, usage }: LogEnd) {
   return {
     status,

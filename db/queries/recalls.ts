@@ -1,6 +1,6 @@
 // What was recalled for turns.
 import type { RecalledMemory } from '../../contracts/memory.ts'
-import { recallPassages, type Passage } from '../columns.ts'
+import { recallMemories, recallPassages, type Passage } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import type { Db, Tx } from '../schema.ts'
 
@@ -16,6 +16,27 @@ export interface Recall {
   passages: Passage[]
   memories: RecalledMemory[]
   about_user: Record<string, unknown> | undefined
+}
+
+/** Takes what was said in a conversation out of the recalls of the user's other turns. */
+export async function forgetRecalled(tx: Tx, userId: string, conversationId: string): Promise<void> {
+  const told = await tx
+    .selectFrom('recalls')
+    .innerJoin('turns', 'turns.id', 'recalls.turn_id')
+    .select(['turn_id', 'memories'])
+    .where('user_id', '=', userId)
+    .where('memories', 'like', `%"${conversationId}"%`)
+    .execute()
+  for (const { turn_id, memories } of told) {
+    const kept = parseColumn(recallMemories, memories, turn_id)?.filter(
+      (each) => each.conversation_id !== conversationId,
+    )
+    await tx
+      .updateTable('recalls')
+      .set({ memories: JSON.stringify(kept ?? []) })
+      .where('turn_id', '=', turn_id)
+      .execute()
+  }
 }
 
 /** The first stored result is kept: every attempt of every step uses the same. */

@@ -1,19 +1,23 @@
-// Deletes data past its retention: live event logs, execution log entries, vectors, Idempotency-Keys. Messages stay until
+// Deletes data past its retention: live event logs, execution log entries, vectors, Idempotency-Keys, counters. Messages stay until
 // deleted.
 import type { Db } from '../schema.ts'
 import { forgetEmbeddings } from './embeddings.ts'
+import { deleteFullBuckets } from './rate-limits.ts'
 
 /** Streams per transaction, which must stay short. */
 const BATCH = 50
 /** The same for rows that stand alone. */
 const ROWS = 500
 const DAY_MS = 86_400_000
+/** Counters of what keys and users have spent are kept for so many days. */
+const SPENDING_DAYS = 400
 /** Decisions of the orchestrator are made again after so many days. */
 const ROUTING_DAYS = 7
 
 export interface Retention {
   event_log_days: number
   log_days: number
+  audit_days: number
   /** Of unused cached vectors. */
   embedding_days: number
   /** Of files without references. */
@@ -23,7 +27,7 @@ export interface Retention {
 /** Deletes data past its retention. @returns the number of event logs and log entries */
 export async function forgetOld(
   db: Db,
-  retention: Pick<Retention, 'event_log_days' | 'log_days' | 'embedding_days'>,
+  retention: Pick<Retention, 'event_log_days' | 'log_days' | 'audit_days' | 'embedding_days'>,
   signal: AbortSignal,
 ): Promise<{ streams: number; entries: number }> {
   const before = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString()
@@ -39,7 +43,10 @@ export async function forgetOld(
   }
   await forgetEmbeddings(db, before(retention.embedding_days), signal)
   await db.deleteFrom('idempotency_keys').where('created_at', '<', before(1)).execute()
+  await db.deleteFrom('usage_days').where('day', '<', before(SPENDING_DAYS)).execute()
   await db.deleteFrom('routing_decisions').where('created_at', '<', before(ROUTING_DAYS)).execute()
+  await db.deleteFrom('audit_entries').where('at', '<', before(retention.audit_days)).execute()
+  await deleteFullBuckets(db)
   return { streams, entries }
 }
 

@@ -30,6 +30,7 @@ export interface StepInput {
     | 'agent_version'
     | 'conversation_id'
     | 'user_id'
+    | 'key_id'
     | 'message_id'
     | 'user_message_id'
     | 'cancel_requested_at'
@@ -86,6 +87,7 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
       'turns.agent_version',
       'turns.conversation_id',
       'turns.user_id',
+      'turns.key_id',
       'turns.message_id',
       'turns.user_message_id',
       'turns.cancel_requested_at',

@@ -1,10 +1,12 @@
 // Usage of each model request: a row before it is sent, completed after; interrupted requests are estimated.
 import type { Compilable } from 'kysely'
+import { type ExceededBudget, type UsageOwner } from '../../contracts/budget.ts'
 import type { Usage } from '../../contracts/events.ts'
 import { newId } from '../../contracts/ids.ts'
 import type { TokenUsage } from '../../contracts/model-messages.ts'
 import { compiled, inserting } from '../compiled.ts'
 import type { Db, Tx } from '../schema.ts'
+import { findExceeded, type Needed, type Reservation } from './budgets.ts'
 import { descendantsOf } from './child-turns.ts'
 
 /** Characters per token, for estimates. */
@@ -14,7 +16,7 @@ export function estimateTokens(text: string): number {
   return Math.ceil(text.length / CHARACTERS_A_TOKEN)
 }
 
-export interface UsageStart {
+export interface UsageStart extends UsageOwner {
   stream_id: string
   step: number
   fence: number
@@ -22,13 +24,34 @@ export interface UsageStart {
   model: string
   /** An estimate until the provider reports it. */
   input_tokens: number
+  /** Estimated: counts against the budgets until the request has ended. */
+  reserved_tokens: number
+  /** Null where the price is not known. */
+  reserved_cost_usd: number | null
 }
 
-/** Inserts the usage row of a request about to be sent. @returns the id of its row */
+/** Inserts the usage row of a request that no budget is asked about. @returns the id of its row */
 export async function insertUsage(db: Db | Tx, start: UsageStart): Promise<string> {
   const id = newId('use')
   await insertUsageRow(db, { id, ...start, status: 'sent', output_tokens: 0, created_at: new Date().toISOString() })
   return id
+}
+
+/**
+ * Inserts the usage row of a request about to be sent, unless a budget of its key or user leaves no room for it. The row is counted
+ * before the budgets are read, under the lock of their counters: of parallel requests each sees those before it.
+ */
+export async function reserveUsage(
+  tx: Tx,
+  start: UsageStart,
+  needed: Needed,
+): Promise<{ id: string; exceeded?: undefined } | { id?: undefined; exceeded: ExceededBudget }> {
+  const id = await insertUsage(tx, start)
+  const own: Reservation = { tokens: start.reserved_tokens, cost_usd: start.reserved_cost_usd ?? 0 }
+  const exceeded = await findExceeded(tx, start, needed, own)
+  if (!exceeded) return { id }
+  await deleteUsage(tx, id)
+  return { exceeded }
 }
 
 const insertUsageRow = inserting('model_usage', [
@@ -42,6 +65,11 @@ const insertUsageRow = inserting('model_usage', [
   'input_tokens',
   'output_tokens',
   'created_at',
+  'key_id',
+  'user_id',
+  'agent_id',
+  'reserved_tokens',
+  'reserved_cost_usd',
 ])
 
 export interface SpentTokens extends TokenUsage {
@@ -85,7 +113,11 @@ const updateUsage = compiled<{
 export async function settleUsage(tx: Tx, streamId: string, shown: string): Promise<void> {
   await tx
     .updateTable('model_usage')
-    .set({ status: 'estimated', output_tokens: estimateTokens(shown) })
+    .set((eb) => ({
+      status: 'estimated',
+      output_tokens: estimateTokens(shown),
+      cost_usd: eb.ref('reserved_cost_usd'),
+    }))
     .where('stream_id', '=', streamId)
     .where('status', '=', 'sent')
     .execute()

@@ -1,10 +1,11 @@
 // What is stored of one user in rows of several kinds: what runs, what is exported, and what is deleted besides conversations.
 import { memoryScope } from '../../contracts/memory.ts'
 import type { Db, JobsTable, TurnsTable, Tx } from '../schema.ts'
+import { forgetSpending } from './budgets.ts'
 import { withHidden } from './child-turns.ts'
 import { deleteContextMemory } from './context-memory.ts'
 import { deleteJobs } from './jobs.ts'
-import { deleteMemories } from './memories.ts'
+import { deleteMemories, type MemoryOwner } from './memories.ts'
 
 /** Turns of a user that have not ended: those that wait first, because they end at once. */
 export function listUnfinishedTurns(db: Db, userId: string): Promise<TurnsTable[]> {
@@ -43,31 +44,33 @@ export interface IndexedDocument {
   passages: string[]
 }
 
-/** Documents of the index: of a conversation, or of everything else of a user. */
+/** Documents of the index: of a conversation, of everything else of a user, or of what an agent remembers of a user. */
 export async function listDocumentsOf(
   db: Db,
-  of: { conversation_id: string } | { user_id: string },
+  of: { conversation_id: string } | { user_id: string } | MemoryOwner,
 ): Promise<IndexedDocument[]> {
-  const jobs = db.selectFrom('jobs').select('document_id as id')
-  const [own, remembered] =
-    'conversation_id' in of
-      ? [
-          jobs.where('conversation_id', '=', of.conversation_id),
-          db.selectFrom('memories').select('id').where('conversation_id', '=', of.conversation_id),
-        ]
-      : [
-          jobs.where('user_id', '=', of.user_id),
-          // Also what an interrupted deletion has left.
-          db.selectFrom('documents').select('id').where('scope', '=', memoryScope(of.user_id)),
-        ]
   const rows = await db
     .selectFrom('chunks')
     .select(['document_id', 'content'])
-    .where((eb) => eb.or([eb('document_id', 'in', own), eb('document_id', 'in', remembered)]))
+    .where((eb) => eb.or(documentsOf(db, of).map((ids) => eb('document_id', 'in', ids))))
     .execute()
   return [...Map.groupBy(rows, ({ document_id }) => document_id)].map(([id, chunks]) => {
     return { id, passages: chunks.map(({ content }) => content) }
   })
+}
+
+function documentsOf(db: Db, of: { conversation_id: string } | { user_id: string } | MemoryOwner) {
+  const jobs = db.selectFrom('jobs').select('document_id as id')
+  const memories = db.selectFrom('memories').select('id')
+  if ('conversation_id' in of)
+    return [
+      jobs.where('conversation_id', '=', of.conversation_id),
+      memories.where('conversation_id', '=', of.conversation_id),
+    ]
+  if ('agent_id' in of) return [memories.where('user_id', '=', of.user_id).where('agent_id', '=', of.agent_id)]
+  // Also what an interrupted deletion has left.
+  const scope = memoryScope(of.user_id)
+  return [jobs.where('user_id', '=', of.user_id), db.selectFrom('documents').select('id').where('scope', '=', scope)]
 }
 
 export interface DeletedRows {
@@ -79,8 +82,18 @@ export interface DeletedRows {
   fields: string[]
 }
 
-/** Deletes what is stored of a user besides conversations and files. The caller removes the documents from the index. */
-export async function deleteRowsOf(tx: Tx, userId: string): Promise<DeletedRows> {
+/**
+ * Deletes what is stored of a user besides conversations and files. The caller removes the documents from the index.
+ * @returns undefined, with nothing deleted, while the user has a conversation
+ */
+export async function deleteRowsOf(tx: Tx, userId: string): Promise<DeletedRows | undefined> {
+  const conversation = await tx
+    .selectFrom('conversations')
+    .select('id')
+    .where('user_id', '=', userId)
+    .limit(1)
+    .execute()
+  if (conversation.length > 0) return undefined
   const memories = await deleteMemories(tx, { user_id: userId })
   const fields = await deleteContextMemory(tx, userId)
   const own = tx.selectFrom('jobs').select('id').where('user_id', '=', userId)
@@ -90,8 +103,17 @@ export async function deleteRowsOf(tx: Tx, userId: string): Promise<DeletedRows>
   for (const table of ['mcp_grants', 'mcp_sign_ins', 'approvals'] as const)
     await tx.deleteFrom(table).where('user_id', '=', userId).execute()
   const keys = tx.selectFrom('api_keys').where('user_id', '=', userId)
+  await forgetSpending(
+    tx,
+    'key',
+    (await keys.select('id').execute()).map(({ id }) => id),
+  )
   await tx.deleteFrom('tickets').where('key_hash', 'in', keys.select('hash')).execute()
   await tx.deleteFrom('idempotency_keys').where('key_id', 'in', keys.select('id')).execute()
+  // After those of the keys, in the order in which requests are counted.
+  await forgetSpending(tx, 'user', [userId])
+  // The rows of requests stay, without the user.
+  await tx.updateTable('model_usage').set({ user_id: null }).where('user_id', '=', userId).execute()
   const deleted = await tx.deleteFrom('api_keys').where('user_id', '=', userId).executeTakeFirst()
   return {
     documents: [...memories.documents, ...documents],

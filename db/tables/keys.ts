@@ -39,3 +39,11 @@ export interface SecretsTable {
   ciphertext: string
   created_at: string
 }
+
+/** A bucket of requests; one without a row is full. */
+export interface RateLimitsTable {
+  /** `key/<id>/<class>`, `user/<pseudonym>/<class>` or `address/<ip>/wrong_key`. */
+  name: string
+  /** When it is full again, in milliseconds since 1970. */
+  full_at: number
+}

@@ -11,6 +11,8 @@ export interface ConversationsTable {
   title: string | null
   /** `<user>/<agent>` for the default conversation of messages without one; unique. */
   default_for: string | null
+  /** 1: left out of lists unless asked for. */
+  archived: Generated<number>
   created_at: string
   /** The conversation that this one is hidden in: that of the turn whose agent asked the agent of this one, at the root. */
   hidden_in: string | null

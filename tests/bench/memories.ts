@@ -14,13 +14,13 @@ import { mergeContextMemory } from '../../db/queries/context-memory.ts'
 import { readStepInput } from '../../db/queries/turn-input.ts'
 import { insertMessage } from '../../db/queries/turns.ts'
 import { openStorage, type Storage } from '../../db/storage.ts'
-import { createEmbedder } from '../../providers/create-embedder.ts'
 import { searchMemories } from '../../vectors/find-memories.ts'
 import { openVectors } from '../../vectors/open-vectors.ts'
 import type { VectorStore } from '../../vectors/store.ts'
 import { freshDatabase, stopSharedPostgres } from '../support/postgres.ts'
 import { seeded } from '../support/seeded.ts'
 import { insert } from '../support/turn-rows.ts'
+import { embedder } from './bench-embedder.ts'
 import { sentence } from './corpus.ts'
 import { ms, percentile, report } from './measure.ts'
 
@@ -30,7 +30,6 @@ const OLDER = 200
 const BATCH = 100
 const QUESTIONS = 100
 const MEMORY = { buffer: 20, buffer_multiplier: 10, long_term: true }
-const embedder = createEmbedder({ openai: {} }, 'local')
 const collection = embedder.model
 const { signal } = new AbortController()
 
@@ -196,7 +195,7 @@ async function evidence(name: string, stores: Stores, samples: Sample[]): Promis
     for (const { question, evidence: wanted = [] } of qa) {
       const ids = wanted.flatMap((text) => text.match(/D\d+:\d+/g) ?? [])
       if (ids.length === 0) continue
-      const [vector] = await embedder.embed([question], signal)
+      const [vector] = await embedder.embed([question], signal, 'question')
       const ways = {
         vectors: { text: '', vector: vector! },
         words: { text: question, vector: new Float32Array(embedder.dimension) },

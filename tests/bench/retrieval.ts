@@ -9,8 +9,8 @@ import { openVectors } from '../../vectors/open-vectors.ts'
 import type { VectorStore } from '../../vectors/store.ts'
 import { chunkPages } from '../../media/document/chunk.ts'
 import { inspectDocument, parsePages } from '../../media/document/parse-document.ts'
-import { createEmbedder } from '../../providers/create-embedder.ts'
 import { freshDatabase, stopSharedPostgres } from '../support/postgres.ts'
+import { embedder } from './bench-embedder.ts'
 import { report } from './measure.ts'
 import { MANUALS, QUESTIONS, type Manual } from './questions.ts'
 
@@ -18,7 +18,6 @@ const TOP = 5
 const BATCH_PAGES = 50
 const { signal } = new AbortController()
 const limits = { memory_mb: 1_024, time_ms: 120_000, output_bytes: 2 ** 26, max_pages: 5_000 }
-const embedder = createEmbedder({ openai: {} }, 'local')
 const collection = embedder.model
 
 export async function retrieval(): Promise<void> {
@@ -45,7 +44,7 @@ async function retrievalOn(name: string, options: Parameters<typeof openStorage>
     for (const manual of Object.keys(MANUALS) as Manual[]) chunks += await index(store, manual, options.data_dir)
     const found = { vectors: 0, words: 0, both: 0 }
     for (const [manual, question, pages] of QUESTIONS) {
-      const [vector] = await embedder.embed([question], signal)
+      const [vector] = await embedder.embed([question], signal, 'question')
       const ways = {
         // What has no direction is near nothing, and what has no words matches none.
         vectors: { text: '', vector: vector! },

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
 import { adapters } from './adapters.ts'
 import { cost } from './cost.ts'
+import { embedding } from './embedding.ts'
 import { fleet } from './fleet.ts'
 import { idle } from './idle.ts'
 import { ingestion } from './ingestion.ts'
@@ -39,6 +40,7 @@ const SECTIONS = {
   large,
   recall: recalling,
   retrieval,
+  embedding,
   routing,
   memories,
   locomo,

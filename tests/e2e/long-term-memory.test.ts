@@ -178,6 +178,10 @@ it(
     expect(exported).toMatchObject({ user_id: 'anna', context_memory: { name: 'Anna' } })
     expect(JSON.stringify(exported.conversations)).toContain('Emmental')
     expect(JSON.stringify(exported.memories)).toContain('Emmental')
+    const [{ messages }] = exported.conversations
+    expect(messages.map(({ role }: { role: string }) => role)).toEqual(['user', 'assistant'])
+    expect(messages[0].turn).toMatchObject({ status: 'completed', agent_id: AGENT, tool_calls: [], approvals: [] })
+    expect(exported).toMatchObject({ files: [], jobs: [] })
 
     const forgotten = await stage.call(muxi.url, '/api/v1/users/anna', { method: 'DELETE' })
     expect(forgotten.body, forgotten.text).toMatchObject({

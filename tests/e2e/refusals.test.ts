@@ -50,7 +50,7 @@ function expectError(answer: Answer, status: number, code: string): void {
 type Scope = 'chat' | 'read' | 'manage' | 'admin'
 
 interface Route {
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   path: string
   scope: Scope
   /** Another scope that is enough. */
@@ -82,6 +82,7 @@ const routes = (): Route[] => [
   { method: 'GET', path: `/api/v1/turns/${ids.turn}`, scope: 'chat', owned: true },
   { method: 'GET', path: `/api/v1/turns/${ids.turn}/stream`, scope: 'chat', owned: true },
   { method: 'GET', path: `/api/v1/turns/${ids.turn}/log`, scope: 'chat', also: 'read', owned: true },
+  { method: 'GET', path: `/api/v1/turns/${ids.turn}/log/stream`, scope: 'chat', also: 'read', owned: true },
   { method: 'POST', path: `/api/v1/turns/${ids.turn}/cancel`, scope: 'chat', owned: true },
   {
     method: 'POST',
@@ -102,6 +103,7 @@ const routes = (): Route[] => [
     owned: true,
   },
   { method: 'GET', path: `/api/v1/conversations/${ids.conversation}/messages`, scope: 'chat', owned: true },
+  { method: 'GET', path: `/api/v1/conversations/${ids.conversation}/export`, scope: 'chat', owned: true },
   { method: 'DELETE', path: `/api/v1/conversations/${ids.conversation}`, scope: 'chat', owned: true },
   { method: 'POST', path: '/api/v1/files', scope: 'chat' },
   { method: 'GET', path: '/api/v1/files', scope: 'chat' },
@@ -141,7 +143,15 @@ const routes = (): Route[] => [
   },
   { method: 'GET', path: '/api/v1/users/bert/export', scope: 'chat', also: 'manage', owned: true },
   { method: 'DELETE', path: '/api/v1/users/bert', scope: 'manage' },
+  { method: 'GET', path: '/api/v1/users/bert/budget', scope: 'chat', also: 'manage', owned: true },
+  { method: 'PUT', path: '/api/v1/users/bert/budget', scope: 'manage', body: { daily_tokens: 1_000_000 } },
+  { method: 'DELETE', path: '/api/v1/users/bert/budget', scope: 'manage' },
+  { method: 'GET', path: '/api/v1/usage', scope: 'chat', also: 'read' },
+  { method: 'GET', path: `/api/v1/keys/${ids.key}/budget`, scope: 'admin' },
+  { method: 'PUT', path: `/api/v1/keys/${ids.key}/budget`, scope: 'admin', body: { daily_tokens: 1_000_000 } },
+  { method: 'DELETE', path: `/api/v1/keys/${ids.key}/budget`, scope: 'admin' },
   { method: 'GET', path: '/api/v1/keys', scope: 'admin' },
+  { method: 'GET', path: '/api/v1/audit', scope: 'admin' },
   { method: 'POST', path: '/api/v1/keys', scope: 'admin', body: { name: 'x', scopes: ['chat'] } },
   { method: 'POST', path: `/api/v1/keys/${ids.key}/rotate`, scope: 'admin', body: {} },
   { method: 'DELETE', path: `/api/v1/keys/${ids.key}`, scope: 'admin' },
@@ -325,7 +335,8 @@ describe('input', () => {
     const methods = Map.groupBy(plain, ({ path }) => path)
     const faults: unknown[] = []
     for (const [path, known] of methods) {
-      const answer = await call(path, { method: 'PUT', body: {} })
+      const unknown = known.some(({ method }) => method === 'PUT') ? 'PATCH' : 'PUT'
+      const answer = await call(path, { method: unknown, body: {} })
       const allow = (answer.headers.get('allow') ?? '').split(', ').toSorted()
       const expected = known.map(({ method }) => method).toSorted()
       if (answer.status !== 405 || answer.body.error.code !== 'method_not_allowed' || allow.join() !== expected.join())

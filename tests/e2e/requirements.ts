@@ -6,12 +6,32 @@ export const REQUIREMENTS = {
     'Last-Event-ID resumes at the next event; an invalid one is 400, one at the end 204, one beyond the head gets the whole text',
   'chat.replay': 'A finished turn is replayed byte for byte',
 
+  'limits.exact': 'A key makes exactly as many requests of a class as it may, over all API processes',
+  'limits.wrong-key': 'Wrong keys from one address are counted, and refused beyond a limit',
+
+  'audit.complete': 'Every change and every refusal is in the audit: which key, from where, what, and the outcome',
+  'audit.refusals': 'Requests without a valid key are in the audit',
+
+  'threads.pages':
+    'A page of messages begins anywhere in a conversation, and tells with each message what its turn did',
+  'threads.export': 'A conversation is downloaded as Markdown or JSON, with tool calls and approvals',
+  'log.live': 'The execution log is followed: each entry as it is, then each change, then an end',
+
   'routing.chosen': 'A message to no agent is answered by the one that the model chose, told with its confidence',
   'routing.cached': 'The same message is routed without a model, until agents change',
   'routing.failed':
     'When the model fails or names no agent, the nearest description decides; unsure, the default agent',
   'routing.killed': 'kill -9 of a worker while the model chooses: another one chooses, and the turn ends once',
   'routing.cancelled': 'Cancel while the model chooses: cancelled, and the request is closed',
+
+  'budgets.acceptance':
+    'A message over the daily budget of its key or its user is refused with 429 budget_exceeded: which limit, what is spent, when it begins again',
+  'budgets.mid-turn': 'A budget that is used up within a turn ends it as failed, its text so far kept',
+  'budgets.parallel': 'Of ten messages at once a budget that has room for one lets one through',
+  'budgets.hidden': 'Calls that no client sees are booked to the key and the user of the turn',
+  'budgets.memory': 'Messages are remembered over the budget too',
+  'budgets.usage': 'Tokens and cost of model calls are told by day, user, agent, model and key',
+  'budgets.job': 'A job whose model call is over the budget fails with budget_exceeded',
 
   'worker-killed.other-worker':
     'kill -9 of a worker while a reply streams: withdrawn, re-emitted in full, next token within 10 s with another worker running',
@@ -46,6 +66,8 @@ export const REQUIREMENTS = {
   'head-start.provider-fails': 'A head start that fails counts as the first attempt',
   'memory.turns': 'A turn that is over leaves nothing in the memory of the processes that ran it',
   'memory.killed': 'kill -9 between the end of a turn and the writing of its memory: it is written once, by any worker',
+  'memory.local-model':
+    'With an embedding model on this machine, what was said in other words is found without a key and without a network',
   'memory.swept': 'The writing of memory that was never started is started by the sweeper',
   'memory.log': 'The execution log lists what a turn recalled, and what was remembered of it',
   'memory.routes': 'Memories and context memory are read and changed over the API, by their own user only',

@@ -65,6 +65,11 @@ it(keeps('routing.chosen', 'and the request is logged and priced'), async () => 
   const cost = costs.reduce((sum, { cost_usd }) => sum + Number(cost_usd), 0)
   expect(log.totals.cost_usd).toBeCloseTo(cost, 12)
   expect(message.usage.cost_usd).toBeCloseTo(cost, 12)
+  const read = async (path: string) => (await stage.call(api.url, `/api/v1${path}`)).body
+  expect((await read('/agents/weather')).stats).toEqual({ conversations: 1, total_messages: 2, active_users: 1 })
+  const { conversations } = await read('/conversations?agent_id=auto')
+  expect(conversations.map(({ id }: { id: string }) => id)).toEqual([message.conversation_id])
+  expect((await read('/turns?agent_id=auto')).turns).toEqual([])
 })
 
 it(keeps('routing.chosen', 'in the reply without a stream too, and over the WebSocket'), async () => {

@@ -20,7 +20,7 @@ import { ModelRegistry } from '../../providers/registry.ts'
 import { turnDescriber } from '../../workers/turn-starter.ts'
 import { OFFLINE } from '../support/call-model.ts'
 import { dialects, type TestStorage } from '../support/dialects.ts'
-import { end, insert, inTx } from '../support/turn-rows.ts'
+import { aRequest, end, insert, inTx } from '../support/turn-rows.ts'
 
 const models = new ModelRegistry(OFFLINE)
 const limits = { steps_per_turn: 8, turn_seconds: 60, tokens_per_turn: 100_000 }
@@ -170,14 +170,7 @@ for (const dialect of dialects) {
       await plan(storage, child, [asks()])
       const grandchild = begun(await worker(storage).begin(child)).turn_id
       for (const [index, stream_id] of [turnId, child, grandchild].entries()) {
-        const usage = await insertUsage(db, {
-          stream_id,
-          step: 1,
-          fence: 1,
-          provider: 'p',
-          model: 'm',
-          input_tokens: 1,
-        })
+        const usage = await insertUsage(db, aRequest(stream_id))
         await completeUsage(db, usage, { input_tokens: 10 ** index, output_tokens: 1, cost_usd: 0.5, estimated: false })
       }
       expect(await totalUsage(db, turnId)).toEqual({ input_tokens: 111, output_tokens: 3, cost_usd: 1.5 })

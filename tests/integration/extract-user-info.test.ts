@@ -11,6 +11,7 @@ import { ProviderFailure } from '../../providers/failure.ts'
 import type { GenerateRequest } from '../../providers/provider.ts'
 import type { ModelRegistry } from '../../providers/registry.ts'
 import { dialects, type TestStorage } from '../support/dialects.ts'
+import { aRequest } from '../support/turn-rows.ts'
 import { addRememberingAgent, memoryWriter, say } from '../support/write-memory.ts'
 
 /** A chain of models with scripted answers. */
@@ -75,8 +76,7 @@ describe.each(dialects)('$name', (dialect) => {
     const storage = await (await dialect.fresh()).open()
     const { id, turnId } = await told(storage, 'I am Anna.')
     // The request that chose the agent of the turn is none of them.
-    const routing = { stream_id: turnId, step: ROUTING_STEP, fence: 1, provider: 'openai', model: 'm', input_tokens: 1 }
-    await insertUsage(storage.db, routing)
+    await insertUsage(storage.db, aRequest(turnId, { step: ROUTING_STEP }))
     const { models, requests } = scripted(failure(500), failure(429), failure(500))
     const write = memoryWriter(storage, undefined, models)
     await expect(write(id)).rejects.toThrow('A call for memory failed: openai answered 500')

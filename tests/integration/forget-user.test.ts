@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import type { ApiContext } from '../../api/services/context.ts'
 import { forgetUser } from '../../api/services/forget-user.ts'
 import { newId } from '../../contracts/ids.ts'
+import { setBudget } from '../../db/queries/budgets.ts'
 import { mergeContextMemory } from '../../db/queries/context-memory.ts'
 import { ensureDefaultConversation } from '../../db/queries/conversations.ts'
 import { storeEmbeddings, hashOf } from '../../db/queries/embeddings.ts'
@@ -17,13 +18,13 @@ import { addLogEntry } from '../../db/queries/log.ts'
 import { storeRecall } from '../../db/queries/recalls.ts'
 import { insertUsage } from '../../db/queries/usage.ts'
 import { dialects, type TestStorage } from '../support/dialects.ts'
-import { inTx } from '../support/turn-rows.ts'
+import { aRequest, inTx } from '../support/turn-rows.ts'
 import { addRememberingAgent, memoryWriter, say } from '../support/write-memory.ts'
 
 const USER = 'anna.canary@example.test'
 const OTHER = 'anna.canary@example.tes'
 const SECRET_WORD = 'xylophone-canary'
-/** Numbers only, kept for the accounts; named by the id of a turn. */
+/** Kept for the accounts: numbers, the id of the turn and of the key, without the user. */
 const KEPT = ['model_usage']
 
 /** The engine, with the runs of the user. */
@@ -119,7 +120,9 @@ async function live(storage: TestStorage, user_id: string): Promise<string[]> {
         },
         { status: 'completed', duration_ms: 1 },
       )
-    await insertUsage(tx, { stream_id: turn_id, step: 1, fence: 1, provider: 'p', model: 'm', input_tokens: 1 })
+    await setBudget(tx, { kind: 'user', id: user_id }, { daily_tokens: 1_000, daily_cost_usd: null })
+    await setBudget(tx, { kind: 'key', id: key_id }, { daily_tokens: 1_000, daily_cost_usd: null })
+    await insertUsage(tx, aRequest(turn_id, { user_id, key_id }))
   })
   return [user_id, conversation_id, turn_id, waiting, file.id, sha256, key_id, ...jobs]
 }
@@ -187,7 +190,10 @@ for (const dialect of dialects) {
 
       const after = await dump(storage)
       for (const [table, rows] of after) {
-        if (KEPT.includes(table)) continue
+        if (KEPT.includes(table)) {
+          expect(rows, table).not.toContain(`"${USER}"`)
+          continue
+        }
         for (const id of ids.filter((each) => !others.includes(each)))
           expect(rows, `${table} holds ${id}`).not.toContain(JSON.stringify(id).slice(1, id === USER ? undefined : -1))
       }
@@ -201,6 +207,28 @@ for (const dialect of dialects) {
       for (const table of await ownedTables(storage)) expect(after.get(table), table).toContain(OTHER)
       const again = await forgetUser(context as unknown as ApiContext, USER)
       expect(again).toMatchObject({ conversations: 0, memories: 0, files: 0, jobs: 0 })
+    })
+
+    it('forgets what is said meanwhile as a whole', async () => {
+      const storage = await (await dialect.fresh()).open()
+      await addRememberingAgent(storage)
+      await live(storage, USER)
+      let comes = true
+      const discard = async (id: string) => {
+        await storage.vectors.discard(id)
+        const left = await storage.db.selectFrom('conversations').select('id').where('user_id', '=', USER).execute()
+        if (!comes || left.length > 0) return
+        comes = false
+        const conversation_id = await ensureDefaultConversation(storage.db, 'agent', USER)
+        await say(storage, conversation_id, { content: `The ${SECRET_WORD} again.`, user_id: USER })
+      }
+      const vectors = { discard }
+      const { client } = engine([])
+      const log = pino({ level: 'silent' })
+      const context = { storage, vectors, client, namespace: 'default', log } as unknown as ApiContext
+      expect(await forgetUser(context, USER)).toMatchObject({ conversations: 2, messages: 6 })
+      const rows = await dump(storage)
+      for (const [table, text] of rows) if (!KEPT.includes(table)) expect(text, table).not.toContain(SECRET_WORD)
     })
   })
 }

@@ -29,7 +29,7 @@ class HeldEmbedder implements Embedder {
   readonly #letGo = Promise.withResolvers<void>()
   readonly model = this.#local.model
   readonly dimension = this.#local.dimension
-  readonly isRemote = false
+  readonly isCostly = false
   readonly asked = this.#asked.promise
 
   letGo(): void {

@@ -5,6 +5,7 @@ import { MessageVectors } from '../../activities/turn/recent-messages.ts'
 import { createConversation, deleteConversation } from '../../db/queries/conversations.ts'
 import { deleteMemories, listMemories } from '../../db/queries/memories.ts'
 import { claimOutbox, listOutbox } from '../../db/queries/memory-outbox.ts'
+import { storeRecall } from '../../db/queries/recalls.ts'
 import { readStepInput } from '../../db/queries/turn-input.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
 import { hashingEmbedder } from '../../providers/hashing-embedder.ts'
@@ -166,8 +167,15 @@ for (const dialect of dialects) {
         await say(storage, id, { content: `I am in ${id}.` })
         await write(id)
       }
+      // A turn of another conversation has recalled both.
+      const recalling = await insert(storage, await conversation(), { content: 'Where are you?' })
+      const memories = await search(storage, 'I am in')
+      await inTx(storage, (tx) => storeRecall(tx, recalling, { passages: [], memories, about_user: undefined }))
       const { documents } = await inTx(storage, (tx) => deleteConversation(tx, deleted))
       expect(documents).toHaveLength(2)
+      const recalled = (await readStepInput(storage.db, recalling, 1, 20)).memories
+      expect(recalled.map(({ conversation_id }) => conversation_id)).toEqual([kept, kept])
+      expect(recalled.map(({ content }) => content).join()).not.toContain(deleted)
       const owner = { agent_id: 'agent', user_id: 'user' }
       const listed = await listMemories(storage.db, owner, 10, undefined)
       expect(listed.map(({ role, content }) => [role, content])).toEqual([

@@ -1,7 +1,7 @@
 // NUL in texts of clients, models and tools: both databases store and find the same.
 import { describe, expect, it } from 'vitest'
 import { createAgent, getAgentOrThrow } from '../../db/queries/agents.ts'
-import { createConversation, findConversation, renameConversation } from '../../db/queries/conversations.ts'
+import { createConversation, findConversation, changeConversation } from '../../db/queries/conversations.ts'
 import { addLogEntry, listLogOfTurn } from '../../db/queries/log.ts'
 import { finishToolCall, insertStep, listSteps, listToolCalls } from '../../db/queries/steps.ts'
 import { raiseFence } from '../../db/event-rows.ts'
@@ -48,7 +48,7 @@ for (const dialect of dialects) {
       })
       const { id } = await createConversation(db, { agent_id: 'agent', user_id: 'user', title: GIVEN })
       expect(await findConversation(db, id)).toMatchObject({ title: STORED })
-      await renameConversation(db, id, `${GIVEN}!`)
+      await changeConversation(db, id, { title: `${GIVEN}!` })
       expect(await findConversation(db, id)).toMatchObject({ title: `${STORED}!` })
 
       const turn_id = await insert(storage, id, { content: GIVEN })

@@ -55,8 +55,9 @@ describe.each(PROTOCOLS)('$name', (protocol) => {
   it('reads parallel calls whose arguments come in pieces', async () => {
     const toolCalls = ['Bergen', 'Oslo'].map((city) => ({ name: 'get_weather', arguments: JSON.stringify({ city }) }))
     double.say({ toolCalls }, { chunkSize: 3 })
-    const { parts, finish_reason } = await ask(double.open(protocol), { tools: [TOOL] })
+    const { parts, finish_reason, deltas } = await ask(double.open(protocol), { tools: [TOOL] })
     expect(finish_reason).toBe('tool_calls')
+    expect(deltas).toEqual(Array.from({ length: 2 }, () => ({ type: 'tool_call', text: '' })))
     expect(parts.map((part) => part.type === 'tool_call' && [part.name, JSON.parse(part.arguments)])).toEqual([
       ['get_weather', { city: 'Bergen' }],
       ['get_weather', { city: 'Oslo' }],

@@ -129,7 +129,9 @@ for (const dialect of dialects) {
       })
       const started_at = new Date(Date.now() - 91 * DAY_MS).toISOString()
       await db.updateTable('log_entries').set({ started_at }).where('activity_id', '!=', '7').execute()
-      expect(await forgetOld(db, { event_log_days: 7, log_days: 90, embedding_days: 30 }, soon())).toMatchObject({
+      expect(
+        await forgetOld(db, { event_log_days: 7, log_days: 90, audit_days: 90, embedding_days: 30 }, soon()),
+      ).toMatchObject({
         entries: 1_200,
       })
       expect(await db.selectFrom('log_entries').select('activity_id').execute()).toEqual([{ activity_id: '7' }])

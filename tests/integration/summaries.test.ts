@@ -62,7 +62,7 @@ for (const dialect of dialects) {
       const embedder: Embedder = {
         model: 'openai:some@2',
         dimension: 2,
-        isRemote: true,
+        isCostly: true,
         async embed(texts) {
           asked.push(texts)
           return texts.map((text) => new Float32Array([text.length, 0.5]))
@@ -73,8 +73,20 @@ for (const dialect of dialects) {
       )
       await embedOnce(db, embedder, ['bb', 'ccc'], signal)
       await embedOnce(db, { ...embedder, model: 'openai:other@2' }, ['bb'], signal)
-      await embedOnce(db, { ...embedder, isRemote: false }, ['bb'], signal)
+      await embedOnce(db, { ...embedder, isCostly: false }, ['bb'], signal)
       expect(asked).toEqual([['a', 'bb'], ['ccc'], ['bb'], ['bb']])
+
+      const many = Array.from({ length: 250 }, (_, index) => `text ${index}`)
+      const failing: Embedder = {
+        ...embedder,
+        model: 'openai:third@2',
+        embed: (texts, each) =>
+          texts.includes('text 249') ? Promise.reject(new Error('Too late')) : embedder.embed(texts, each),
+      }
+      await expect(embedOnce(db, failing, many, signal)).rejects.toThrow('Too late')
+      asked.splice(0)
+      await embedOnce(db, { ...embedder, model: failing.model }, many, signal)
+      expect(asked.flat(), 'what was made before the failure').toHaveLength(50)
 
       const old = new Date(Date.now() - 40 * 86_400_000).toISOString()
       await db

@@ -11,7 +11,7 @@ import { callModels } from '../support/call-model.ts'
 import { dialects } from '../support/dialects.ts'
 import { watchStatements } from '../support/statements.ts'
 
-const MAX_STATEMENTS = 20
+const MAX_STATEMENTS = 22
 const log = pino({ level: 'silent' })
 const limits = { attachments: 1, content_bytes: 100, turns_per_user: 10, turns_per_key: 10, user_bytes: 0 }
 const client = {

@@ -32,7 +32,7 @@ import { completeUsage, insertUsage, totalUsage } from '../../db/queries/usage.t
 import type { Storage } from '../../db/storage.ts'
 import { StopRequested } from '../../db/stops.ts'
 import { dialects } from '../support/dialects.ts'
-import { aTurn, end, insert, inTx } from '../support/turn-rows.ts'
+import { aRequest, aTurn, end, insert, inTx } from '../support/turn-rows.ts'
 
 const times = (n: number) => Array.from({ length: n }, (_, index) => index)
 const types = (events: StoredEvent[]) => events.map(({ type }) => type)
@@ -81,7 +81,7 @@ for (const dialect of dialects) {
       expect(await claim(b, id)).toBeUndefined()
       expect(types(await readAllEvents(a.db, id))).toEqual(['accepted', 'message_start', 'content', 'message_end'])
       expect(await findTurn(a.db, id)).toMatchObject({ status: 'completed', run_id: 'run', error: null })
-      const said = (await listMessages(a.db, conversation, 10)).map(({ role, content }) => [role, content])
+      const said = (await listMessages(a.db, conversation, { limit: 10 })).map(({ role, content }) => [role, content])
       expect(said).toEqual(
         expect.arrayContaining([
           ['user', 'Hello'],
@@ -131,7 +131,7 @@ for (const dialect of dialects) {
         await writing
         const events = await readAllEvents(a.db, id)
         const shown = events.map((event) => (event.type === 'content' ? event.data.content : '')).join('')
-        const reply = (await listMessages(a.db, conversation, 100)).find(
+        const reply = (await listMessages(a.db, conversation, { limit: 100 })).find(
           (message) => message.turn_id === id && message.role === 'assistant',
         )
         expect(types(events).at(-1)).toBe('cancelled')
@@ -145,15 +145,8 @@ for (const dialect of dialects) {
       for (let round = 0; round < 5; round += 1) {
         const id = await insert(a, conversation)
         await claim(a, id)
-        const usageId = await insertUsage(a.db, {
-          stream_id: id,
-          step: 1,
-          fence: 1,
-          provider: 'p',
-          model: 'm',
-          input_tokens: 10,
-        })
-        await insertUsage(a.db, { stream_id: id, step: 1, fence: 2, provider: 'p', model: 'm', input_tokens: 10 })
+        const usageId = await insertUsage(a.db, aRequest(id))
+        await insertUsage(a.db, aRequest(id, { fence: 2 }))
         await completeUsage(a.db, usageId, { input_tokens: 11, output_tokens: 5, cost_usd: 0.25, estimated: false })
         const calls = times(4).map((n) => ({
           call_id: `call_1_${n}`,
@@ -352,7 +345,11 @@ for (const dialect of dialects) {
       expect((await listActive(a.db, 10, page.at(-1)!.id)).map((turn) => turn.id)).toEqual(ids.slice(3))
       for (const id of ids.slice(1)) await end(a, id, 'completed')
       const forget = ({ db }: Storage) =>
-        forgetOld(db, { event_log_days: -1, log_days: -1, embedding_days: 30 }, AbortSignal.timeout(10_000))
+        forgetOld(
+          db,
+          { event_log_days: -1, log_days: -1, audit_days: 90, embedding_days: 30 },
+          AbortSignal.timeout(10_000),
+        )
       const forgotten = await Promise.all([forget(a), forget(b)])
       expect(forgotten[0]!.streams + forgotten[1]!.streams).toBe(7)
       expect(await readHead(a.db, ids[1]!)).toEqual({ head: 0, ended: false })

@@ -11,7 +11,7 @@ import { insertUsage } from '../../db/queries/usage.ts'
 import type { Storage } from '../../db/storage.ts'
 import { upgradeTurns } from '../../workers/upgrade.ts'
 import { dialects } from '../support/dialects.ts'
-import { aTurn, end, inTx } from '../support/turn-rows.ts'
+import { aRequest, aTurn, end, inTx } from '../support/turn-rows.ts'
 
 const log = pino({ level: 'silent' })
 
@@ -90,8 +90,7 @@ for (const dialect of dialects) {
 
     it('fails running and never accepted turns, starts waiting ones in order, and does nothing the second time', async () => {
       const { a, running, pending, queued, parked, started, upgrade, state } = await open()
-      const sent = { stream_id: running, step: 1, fence: 1, provider: 'p', model: 'm', input_tokens: 10 }
-      await insertUsage(a.db, sent)
+      await insertUsage(a.db, aRequest(running))
       await inTx(a, (tx) =>
         startLogEntry(tx, {
           stream_id: running,

@@ -43,7 +43,11 @@ async function findBreaches(
     breaches.push(...(await breachesOfTurn(turn, ask)).map((breach) => `${turn['id']} (${turn['status']}): ${breach}`))
   for (const job of await ask('select * from jobs where id > ? order by id', after.job))
     breaches.push(...(await breachesOfJob(job, ask)).map((breach) => `${job['id']} (${job['status']}): ${breach}`))
-  const sent = await ask(`select id from model_usage where stream_id > ? and provider <> 'offline'`, after.turn)
+  const sent = await ask(
+    `select id from model_usage where provider <> 'offline' and stream_id > (case when stream_id like 'job_%' then ? else ? end)`,
+    after.job,
+    after.turn,
+  )
   if (modelCalls !== undefined && (sent.length < modelCalls || sent.length > modelCalls + unsent)) {
     breaches.push(`the model saw ${modelCalls} requests, and there are ${sent.length} usage rows`)
   }

@@ -143,6 +143,10 @@ export class Stage {
       MUXI_OFFLINE_WORDS_PER_SECOND: '100000',
       MUXI_LIMIT_TURNS_PER_USER: '1000',
       MUXI_LIMIT_TURNS_PER_KEY: '1000',
+      MUXI_RATE_CHAT: 'off',
+      MUXI_RATE_WRITE: 'off',
+      MUXI_RATE_READ: 'off',
+      MUXI_RATE_WRONG_KEY: 'off',
       MUXI_TEST_COUNT_FILE: this.countFile,
       ...(this.#databaseUrl !== undefined && {
         DATABASE_URL: this.#databaseUrl,

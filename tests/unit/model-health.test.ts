@@ -7,7 +7,9 @@ import type { Provider } from '../../providers/provider.ts'
 import { ModelRegistry, type ChainModel } from '../../providers/registry.ts'
 import { OFFLINE } from '../support/call-model.ts'
 
-const KEY = 'openai:m'
+const NAME = 'openai:m'
+const watchedOf = (model: string) => ({ name: `openai:${model}`, server: `openai:${model}`, holder: '' })
+const OWN = watchedOf('m')
 const REQUEST = { model: 'm', system: '', messages: [], tools: [], passages: [] }
 
 /** A model that fails when a test says so, and a clock that the test moves. */
@@ -24,7 +26,7 @@ function breaker() {
       return { parts: [], finish_reason: 'stop', usage: {}, warnings: [] }
     },
   }
-  const watched = health.watch(model, (name) => `openai:${name}`)
+  const watched = health.watch(model, watchedOf)
   const ask = (signal = new AbortController().signal) =>
     watched.generate(REQUEST, async () => undefined, signal).catch((error: unknown) => error)
   const fail = async (times: number, kind: FailureKind = 'retry') => {
@@ -38,28 +40,28 @@ function breaker() {
 it('opens after five failures in a row, lets one probe through after a while, and closes when it succeeds', async () => {
   const { health, ask, fail, wait } = breaker()
   await fail(4)
-  expect(health.admits(KEY)).toBe(true)
+  expect(health.admits(OWN)).toBe(true)
   await fail(1)
-  expect(health.admits(KEY)).toBe(false)
-  expect(health.list()).toEqual({ [KEY]: { state: 'open', failures: 5 } })
+  expect(health.admits(OWN)).toBe(false)
+  expect(health.list()).toEqual({ [NAME]: { state: 'open', failures: 5 } })
   wait(30_000)
-  expect(health.list()[KEY]!.state).toBe('half_open')
+  expect(health.list()[NAME]!.state).toBe('half_open')
   const probe = ask()
-  expect(health.admits(KEY), 'a second probe beside the first').toBe(false)
+  expect(health.admits(OWN), 'a second probe beside the first').toBe(false)
   await probe
-  expect(health.admits(KEY)).toBe(true)
-  expect(health.list()[KEY]).toEqual({ state: 'closed', failures: 0, first_token_ms: 20 })
+  expect(health.admits(OWN)).toBe(true)
+  expect(health.list()[NAME]).toEqual({ state: 'closed', failures: 0, first_token_ms: 20 })
 })
 
 it.each<FailureKind>(['final', 'retry'])(
   'a model whose call failed (%s) is slower than any that answers',
   async (kind) => {
     const { health, ask, fail } = breaker()
-    expect(health.firstTokenOf(KEY)).toBeUndefined()
+    expect(health.firstTokenOf(OWN.server)).toBeUndefined()
     await fail(1, kind)
-    expect(health.firstTokenOf(KEY)).toBe(60_000)
+    expect(health.firstTokenOf(OWN.server)).toBe(60_000)
     await ask()
-    expect(health.firstTokenOf(KEY)).toBe(20)
+    expect(health.firstTokenOf(OWN.server)).toBe(20)
   },
 )
 
@@ -72,10 +74,10 @@ it('a call that was stopped because the model was too slow counts as a failure, 
       generate: () => Promise.reject(reason),
     }
     await health
-      .watch(model, (name) => `openai:${name}`)
+      .watch(model, watchedOf)
       .generate(REQUEST, async () => undefined, AbortSignal.abort(reason))
       .catch(() => undefined)
-    return health.admits(KEY)
+    return health.admits(OWN)
   }
   expect(await stopped(new ProviderFailure('retry', 'Too late', { provider: 'openai' }))).toBe(false)
   expect(await stopped(new Error('Stopped'))).toBe(true)
@@ -87,9 +89,9 @@ it('stays open twice as long after a probe that fails', async () => {
   wait(30_000)
   await fail(1)
   wait(40_000)
-  expect(health.admits(KEY)).toBe(false)
+  expect(health.admits(OWN)).toBe(false)
   wait(20_000)
-  expect(health.admits(KEY)).toBe(true)
+  expect(health.admits(OWN)).toBe(true)
 })
 
 it('a success between failures counts from zero; refused requests and stopped calls do not count', async () => {
@@ -98,7 +100,21 @@ it('a success between failures counts from zero; refused requests and stopped ca
   await ask()
   await fail(4)
   await fail(9, 'final')
-  expect(health.admits(KEY)).toBe(true)
+  expect(health.admits(OWN)).toBe(true)
+})
+
+it('a key that is refused or used up closes the model to its holder alone', async () => {
+  const health = new ModelHealth(() => 0)
+  const busy: Provider = {
+    name: 'openai',
+    generate: () => Promise.reject(new ProviderFailure('retry', 'No quota', { provider: 'openai', status: 429 })),
+  }
+  const theirs = { ...OWN, holder: 'k' }
+  const watched = health.watch(busy, () => theirs)
+  for (let n = 0; n < 5; n += 1)
+    await watched.generate(REQUEST, async () => undefined, new AbortController().signal).catch(() => undefined)
+  expect([health.admits(theirs), health.admits(OWN)]).toEqual([false, true])
+  expect(health.list()).toEqual({ [NAME]: { state: 'open', failures: 5 } })
 })
 
 const registry = new ModelRegistry({
@@ -115,7 +131,7 @@ const slow: Provider = {
     new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
 }
 function route(chosen: ChainModel, isLast: boolean, health = new ModelHealth()) {
-  const routed = routedCall(slow, { health }, { model: chosen, isLast, request: REQUEST, input_tokens: 1_000 })
+  const routed = routedCall(slow, { health }, { model: chosen, api_key: undefined, isLast, input_tokens: 1_000 })
   return { routed, asked: () => routed.generate(REQUEST, async () => undefined, new AbortController().signal) }
 }
 
@@ -151,6 +167,23 @@ it('a model that does not begin in time is given up for the next one', async () 
   })
 })
 
+it('one that begins with a call of a tool has begun', async () => {
+  const calls: Provider = {
+    name: 'openai',
+    async generate(_, onDelta, signal) {
+      await onDelta({ type: 'tool_call', text: '' })
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      signal.throwIfAborted()
+      return { parts: [], finish_reason: 'tool_calls', usage: {}, warnings: [] }
+    },
+  }
+  const chosen = model({ max_first_token_ms: 5 })
+  const asked = { model: chosen, api_key: undefined, isLast: false, request: REQUEST, input_tokens: 1 }
+  const routed = routedCall(calls, { health: new ModelHealth() }, asked)
+  const result = await routed.generate(REQUEST, async () => undefined, new AbortController().signal)
+  expect(result.finish_reason).toBe('tool_calls')
+})
+
 it('models are asked by price or by their measured speed where the agent says so', async () => {
   const fallbacks = [
     { provider: 'openai' as const, model: 'gpt-4.1-nano' },
@@ -170,7 +203,7 @@ it('models are asked by price or by their measured speed where the agent says so
       return { parts: [], finish_reason: 'stop', usage: {}, warnings: [] }
     },
   }
-  const health = registry.health.watch(answer, (name) => `openai:${name}`)
+  const health = registry.health.watch(answer, watchedOf)
   for (const name of ['gpt-4.1', 'of-unknown-price'])
     await health.generate({ ...REQUEST, model: name }, async () => undefined, new AbortController().signal)
   const fastest = { model: { ...config.model, strategy: 'fastest' as const } }

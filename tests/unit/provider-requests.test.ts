@@ -108,6 +108,14 @@ describe('anthropic', () => {
     expect(params).toMatchObject(expected)
     expect(params).not.toHaveProperty('temperature')
   })
+
+  it('asks for no longer reply than the context window has room for', () => {
+    const tokens = (fields: object) =>
+      toAnthropicParams(ask({ model: 'claude-sonnet-4-5', ...fields })).params.max_tokens
+    expect([tokens({}), tokens({ output_room: 900 }), tokens({ output_room: 900, max_output_tokens: 50 })]).toEqual([
+      32_000, 900, 50,
+    ])
+  })
 })
 
 it.each([

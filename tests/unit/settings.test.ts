@@ -73,6 +73,26 @@ describe('an empty environment', () => {
   })
 })
 
+describe('daily budgets', () => {
+  it('limit nothing unless they are set, each for itself', () => {
+    const none = { daily_tokens: null, daily_cost_usd: null }
+    expect(load().budgets).toEqual({ key: none, user: none })
+    const env = { MUXI_BUDGET_DAILY_TOKENS_PER_KEY: '0', MUXI_BUDGET_DAILY_COST_USD_PER_USER: '2.50' }
+    expect(load(env).budgets).toEqual({
+      key: { ...none, daily_tokens: 0 },
+      user: { ...none, daily_cost_usd: 2.5 },
+    })
+  })
+
+  it.each([
+    ['MUXI_BUDGET_DAILY_TOKENS_PER_KEY', '1.5', 'a whole number'],
+    ['MUXI_BUDGET_DAILY_COST_USD_PER_USER', '$5', 'an amount in US dollars'],
+    ['MUXI_BUDGET_TOKENS_PER_KEY', '5', 'one of MUXI_BUDGET_DAILY_TOKENS_PER_KEY'],
+  ])('refuse %s=%s', (name, value, expected) => {
+    expect(faults({ [name]: value })).toEqual([expect.stringContaining(`'${name}' must be ${expected}`)])
+  })
+})
+
 describe('the .env file', () => {
   it('is read, and the environment takes precedence', () => {
     writeFileSync(

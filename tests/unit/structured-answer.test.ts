@@ -1,9 +1,11 @@
 // Answers that must follow a schema: held back, repaired, and refused after a bounded number of requests.
 import { expect, it } from 'vitest'
 import { readAnswer, structuredAnswers } from '../../activities/turn/structured-answer.ts'
+import { spentByFailure } from '../../activities/metered-call.ts'
 import { textPart, type AssistantPart } from '../../contracts/model-messages.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
 import type { GenerateRequest, Provider } from '../../providers/provider.ts'
+import type { ChainModel } from '../../providers/registry.ts'
 
 const SCHEMA = {
   type: 'object',
@@ -61,13 +63,19 @@ it('one that does not is asked for again with its faults, is never shown, and al
 
 it('after two repairs it is a final failure that tells what was spent', async () => {
   const { result, requests } = await ask('a', 'b', 'c', GOOD)
-  expect(result).toMatchObject({ kind: 'final', spent: { input_tokens: 30, output_tokens: 15 } })
+  expect(result).toMatchObject({ kind: 'final', isUnsent: true, spent: { input_tokens: 30, output_tokens: 15 } })
   expect(requests).toHaveLength(3)
+  const estimate = { input_tokens: 100, output_tokens: 100 }
+  const known = { costOf: () => 1 } as unknown as ChainModel['known']
+  expect(spentByFailure({ known }, result, estimate)).toMatchObject({ input_tokens: 30, estimated: false })
 })
 
 it('a failure of a repair tells what was spent before it', async () => {
   const { result } = await ask('a', new ProviderFailure('retry', 'Busy', { provider: 'openai', status: 529 }))
-  expect(result).toMatchObject({ kind: 'retry', status: 529, spent: usage })
+  expect(result).toMatchObject({ kind: 'retry', status: 529, isUnsent: false, spent: usage })
+  const known = { costOf: () => 1 } as unknown as ChainModel['known']
+  const estimate = { input_tokens: 100, output_tokens: 100 }
+  expect(spentByFailure({ known }, result, estimate)).toMatchObject({ input_tokens: 110, estimated: true })
 })
 
 it('a step that calls tools is no answer', async () => {

@@ -1,0 +1,37 @@
+// The audit: who changed what, from where, with which key, and what was refused.
+import { Elysia } from 'elysia'
+import { Type } from '@sinclair/typebox'
+import { idSchema } from '../../contracts/schemas/ids.ts'
+import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { listAudit } from '../../db/queries/audit.ts'
+import { authenticated, page } from '../plugin.ts'
+import type { ApiContext } from '../services/context.ts'
+
+export function auditRoutes(context: ApiContext) {
+  return new Elysia({ tags: ['system'] }).use(authenticated(context)).get(
+    '/audit',
+    async ({ query: { limit = DEFAULT_LIMIT, refused, ...filter } }) => {
+      const rows = await listAudit(context.storage.db, { ...filter, refused: refused === 'true', limit: limit + 1 })
+      const { items, ...rest } = page(rows, limit, ({ id }) => id)
+      return { entries: items, ...rest }
+    },
+    {
+      query: Type.Object(
+        {
+          ...pageFields,
+          key_id: Type.Optional(idSchema('key')),
+          refused: Type.Optional(Type.Literal('true')),
+          since: Type.Optional(
+            Type.String({
+              pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?Z$',
+              description: 'an ISO-8601 time in UTC',
+            }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+      scope: 'admin',
+      detail: { summary: 'Who changed what, from where, with which key; and what was refused' },
+    },
+  )
+}

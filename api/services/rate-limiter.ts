@@ -1,0 +1,115 @@
+// Limits of requests by key, user and address. Writes are counted exactly over all processes; reads take leases, so that most of
+// them need no statement.
+import { MuxiError } from '../../contracts/failures.ts'
+import type { RateClass, RateLimit, RateLimits } from '../../contracts/rate-limits.ts'
+import type { Principal } from '../../db/queries/keys.ts'
+import { takeRequests, type Taken } from '../../db/queries/rate-limits.ts'
+import type { Db } from '../../db/schema.ts'
+
+/** Reads that are taken at once. What a process does not use within the time of a lease is lost. */
+const LEASE = 20
+const LEASE_MS = 10_000
+/** Leases kept by a process. */
+const MOST_LEASES = 10_000
+
+interface Lease {
+  left: number
+  /** What was left beside the lease when it was taken. */
+  beside: number
+  until: number
+  full_at: number
+}
+
+export interface Admitted {
+  /** Of draft-ietf-httpapi-ratelimit-headers-11; undefined when the class is not limited. */
+  headers?: Record<'ratelimit-policy' | 'ratelimit', string>
+  /** Set when the request is one too many. */
+  refusal?: MuxiError
+}
+
+export interface RateLimiterOptions {
+  db: Db
+  limits: RateLimits
+  /** Names a user without its id. */
+  pseudonym: (userId: string) => string
+}
+
+export class RateLimiter {
+  readonly #options: RateLimiterOptions
+  readonly #leases = new Map<string, Lease>()
+
+  constructor(options: RateLimiterOptions) {
+    this.#options = options
+  }
+
+  /** Counts a request of a key, and of the user that it is bound to. */
+  async admit({ key_id, bound_user }: Principal, kind: RateClass): Promise<Admitted> {
+    const { limits, pseudonym } = this.#options
+    const limit = limits[kind]
+    if (!limit) return {}
+    const key = await this.#take(`key/${key_id}/${kind}`, limit, kind)
+    if (!key.allowed || bound_user === undefined) return admitted(limit, kind, key, 'key')
+    const user = await this.#take(`user/${pseudonym(bound_user)}/${kind}`, limit, kind)
+    if (!user.allowed || user.remaining < key.remaining) return admitted(limit, kind, user, 'user')
+    return admitted(limit, kind, key, 'key')
+  }
+
+  /** Counts a wrong key from an address. @throws MuxiError rate_limited, when there were too many */
+  async countWrongKey(address: string | undefined): Promise<void> {
+    const limit = this.#options.limits.wrong_key
+    if (!limit) return
+    const taken = await takeRequests(this.#options.db, `address/${address ?? 'unknown'}/wrong_key`, limit, 1)
+    if (!taken.allowed) throw refusalOf(limit, 'wrong_key', taken, 'address')
+  }
+
+  #take(name: string, limit: RateLimit, kind: RateClass): Promise<Taken> | Taken {
+    // A lease of a small bucket would be all of it.
+    if (kind !== 'read' || limit.requests < LEASE * 2) return takeRequests(this.#options.db, name, limit, 1)
+    const now = Date.now()
+    const lease = this.#leases.get(name)
+    if (!lease || lease.left === 0 || lease.until < now) return this.#renew(name, limit)
+    lease.left -= 1
+    return { allowed: true, remaining: lease.beside + lease.left, wait_ms: Math.max(0, lease.full_at - now) }
+  }
+
+  async #renew(name: string, limit: RateLimit): Promise<Taken> {
+    const { db } = this.#options
+    const taken = await takeRequests(db, name, limit, LEASE)
+    // Near the limit, one by one.
+    if (!taken.allowed) return takeRequests(db, name, limit, 1)
+    const now = Date.now()
+    const kept = this.#leases.get(name)
+    // Another request has renewed it meanwhile: both are used.
+    const left = LEASE - 1 + (kept && kept.until >= now ? kept.left : 0)
+    this.#leases.delete(name)
+    this.#leases.set(name, { left, beside: taken.remaining, until: now + LEASE_MS, full_at: now + taken.wait_ms })
+    const [oldest] = this.#leases.keys()
+    if (this.#leases.size > MOST_LEASES) this.#leases.delete(oldest!)
+    return { ...taken, remaining: taken.remaining + left }
+  }
+}
+
+function admitted(limit: RateLimit, kind: RateClass, taken: Taken, whose: string): Admitted {
+  const { requests, seconds } = limit
+  const headers = {
+    'ratelimit-policy': `"${kind}";q=${requests};w=${seconds}`,
+    ratelimit: `"${kind}";r=${taken.remaining};t=${Math.ceil(taken.wait_ms / 1_000)}`,
+  }
+  return { headers, ...(!taken.allowed && { refusal: refusalOf(limit, kind, taken, whose) }) }
+}
+
+function refusalOf({ requests, seconds }: RateLimit, kind: string, { wait_ms }: Taken, whose: string): MuxiError {
+  return new MuxiError(
+    'rate_limited',
+    `Cannot take more requests of the class '${kind}': this ${whose} may make ${requests} in ${seconds} s`,
+    { retryAfter: Math.max(1, Math.ceil(wait_ms / 1_000)), details: { class: kind } },
+  )
+}
+
+const CHAT = /\/(chat|chat\/stream)$/
+
+/** The class of a request by its method and path. */
+export function rateClassOf(method: string, path: string): RateClass {
+  if (method === 'GET' || method === 'HEAD') return 'read'
+  return CHAT.test(path) ? 'chat' : 'write'
+}

@@ -1,0 +1,15 @@
+// How many requests of a kind are taken in a time.
+
+/** `chat`: messages. `write`: everything else that is not a GET. `read`: GETs. */
+export const RATE_CLASSES = ['chat', 'write', 'read'] as const
+export type RateClass = (typeof RATE_CLASSES)[number]
+
+export interface RateLimit {
+  /** At once, and in each further period. */
+  requests: number
+  /** The period, in seconds. */
+  seconds: number
+}
+
+/** By class, of each key, and of each user that a key is bound to. Undefined: not limited. */
+export type RateLimits = Record<RateClass | 'wrong_key', RateLimit | undefined>

@@ -1,0 +1,75 @@
+// What was spent on models: the question and the answer.
+import { Type, type Static } from '@sinclair/typebox'
+import { UserIdSchema } from './chat.ts'
+import { pageFields } from './lists.ts'
+
+const closed = { additionalProperties: false }
+const oneOf = <const T extends string>(names: readonly T[], description: string) =>
+  Type.Unsafe<T>(
+    Type.Union(
+      names.map((name) => Type.Literal(name)),
+      { description },
+    ),
+  )
+const Count = Type.Integer({ minimum: 0 })
+const Day = Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\d$' })
+const Group = oneOf(['day', 'user', 'agent', 'model', 'key'], 'Default: `day`')
+const Period = oneOf(['today', 'last_7d', 'last_30d'], 'Whole days in UTC, today included; default: `today`')
+
+export const SpendingQuerySchema = Type.Object(
+  {
+    group_by: Type.Optional(Group),
+    period: Type.Optional(Period),
+    user_id: Type.Optional(UserIdSchema),
+    ...pageFields,
+  },
+  closed,
+)
+export type SpendingQuery = Static<typeof SpendingQuerySchema>
+
+export const SpendingSchema = Type.Object(
+  {
+    period: Period,
+    since: Day,
+    until: Day,
+    group_by: Group,
+    usage: Type.Array(
+      Type.Object(
+        {
+          id: Type.Union([Type.String(), Type.Null()], {
+            description: 'Of the key, user, agent, model or day; null: calls without an agent',
+          }),
+          requests: Count,
+          input_tokens: Count,
+          output_tokens: Count,
+          cost_usd: Type.Number({ minimum: 0, description: 'Of the requests whose price is known' }),
+        },
+        closed,
+      ),
+    ),
+    has_more: Type.Boolean(),
+    next_cursor: Type.Union([Type.String(), Type.Null()]),
+  },
+  {
+    ...closed,
+    examples: [
+      {
+        period: 'last_7d',
+        since: '2026-11-23',
+        until: '2026-11-29',
+        group_by: 'model',
+        usage: [
+          {
+            id: 'openai:gpt-4.1-mini',
+            requests: 1_204,
+            input_tokens: 910_332,
+            output_tokens: 201_877,
+            cost_usd: 0.687136,
+          },
+        ],
+        has_more: false,
+        next_cursor: null,
+      },
+    ],
+  },
+)

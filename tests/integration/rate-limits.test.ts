@@ -1,0 +1,83 @@
+// Buckets of requests on both databases: exact over several processes, refilled with time.
+import { describe, expect, it } from 'vitest'
+import type { RateLimit } from '../../contracts/rate-limits.ts'
+import { RateLimiter } from '../../api/services/rate-limiter.ts'
+import { deleteFullBuckets, takeRequests } from '../../db/queries/rate-limits.ts'
+import { dialects } from '../support/dialects.ts'
+
+const times = (n: number) => Array.from({ length: n }, (_, index) => index)
+const principal = (key_id: string, bound_user?: string) => ({
+  key_id,
+  key_hash: 'h',
+  scopes: new Set(['chat' as const]),
+  bound_user,
+  networks: undefined,
+})
+
+for (const dialect of dialects) {
+  describe(dialect.name, () => {
+    it('lets exactly as many through as a bucket holds, over four processes', async () => {
+      const database = await dialect.fresh()
+      const processes = await Promise.all(times(4).map(() => database.open()))
+      // One more comes every minute.
+      const limit: RateLimit = { requests: 100, seconds: 6_000 }
+      const now = Date.now()
+      const taken = await Promise.all(
+        times(1_000).map((n) => takeRequests(processes[n % 4]!.db, 'key/a/write', limit, 1, now)),
+      )
+      const allowed = taken.filter((each) => each.allowed)
+      expect(allowed).toHaveLength(100)
+      expect(allowed.map(({ remaining }) => remaining).toSorted((a, b) => a - b)).toEqual(times(100))
+      const refused = taken.find((each) => !each.allowed)!
+      expect(refused).toEqual({ allowed: false, remaining: 0, wait_ms: 60_000 })
+    })
+
+    it('refills with time, to the brim and no further, and buckets do not know each other', async () => {
+      const { db } = await (await dialect.fresh()).open()
+      const limit = { requests: 3, seconds: 30 }
+      const now = Date.now()
+      const take = async (seconds: number, count = 1, name = 'a') => {
+        const { allowed, remaining, wait_ms } = await takeRequests(db, name, limit, count, now + seconds * 1_000)
+        return [allowed, remaining, wait_ms / 1_000]
+      }
+      expect(await take(0, 3)).toEqual([true, 0, 30])
+      expect(await take(4)).toEqual([false, 0, 6])
+      expect(await take(0, 1, 'b')).toEqual([true, 2, 10])
+      expect(await take(10)).toEqual([true, 0, 30])
+      expect(await take(1_000)).toEqual([true, 2, 10])
+      expect(await take(1_000, 4), 'more than a bucket holds').toEqual([false, 0, 30])
+      expect(await deleteFullBuckets(db, now + 1_005_000)).toBe(1)
+      expect(await deleteFullBuckets(db, now + 1_010_001)).toBe(1)
+    })
+
+    it('a key and the user it is bound to have a bucket each, and reads are taken twenty at once', async () => {
+      const { db } = await (await dialect.fresh()).open()
+      const limits = {
+        chat: { requests: 2, seconds: 3_600 },
+        write: undefined,
+        read: { requests: 100, seconds: 3_600 },
+        wrong_key: { requests: 1, seconds: 3_600 },
+      }
+      const limiter = new RateLimiter({ db, limits, pseudonym: (user) => `hash of ${user}` })
+      const other = new RateLimiter({ db, limits, pseudonym: (user) => `hash of ${user}` })
+      expect(await limiter.admit(principal('one'), 'write')).toEqual({})
+      const first = await limiter.admit(principal('one', 'anna'), 'chat')
+      expect(first.headers).toEqual({ 'ratelimit-policy': '"chat";q=2;w=3600', ratelimit: '"chat";r=1;t=1800' })
+      expect((await other.admit(principal('two', 'anna'), 'chat')).refusal).toBeUndefined()
+      const third = await limiter.admit(principal('three', 'anna'), 'chat')
+      expect(third.refusal).toMatchObject({ code: 'rate_limited', message: /this user may make 2 in 3600 s/ })
+      expect(third.headers!.ratelimit).toMatch(/^"chat";r=0;t=1[78]\d\d$/)
+
+      let reads = 0
+      const tries = [limiter, other]
+      for (let n = 0; n < 300; n += 1) if (!(await tries[n % 2]!.admit(principal('one'), 'read')).refusal) reads += 1
+      expect(reads).toBe(100)
+      const rows = await db.selectFrom('rate_limits').select('name').orderBy('name').execute()
+      expect(rows.map(({ name }) => name)).toContain('user/hash of anna/chat')
+
+      await limiter.countWrongKey('10.0.0.1')
+      await expect(other.countWrongKey('10.0.0.1')).rejects.toMatchObject({ code: 'rate_limited' })
+      await other.countWrongKey('10.0.0.2')
+    })
+  })
+}
