@@ -263,7 +263,9 @@ it(keeps('agents.approval', 'what a turn below waits for is shown and decided at
     { say: 'Counted.' },
   )
   const asked = stage.model.script({ call: [ask('writer', counting)] }, { say: 'Asked.' })
-  const { stream, turn_id } = await begin(stage.model.script({ call: [ask('researcher', asked)] }, { say: 'Done.' }))
+  const { stream, turn_id, conversation_id } = await begin(
+    stage.model.script({ call: [ask('researcher', asked)] }, { say: 'Done.' }),
+  )
   const required = (await stream.waitFor('approval_required')).data
   expect(required).toMatchObject({
     call_id: 'call_1_1',
@@ -276,6 +278,8 @@ it(keeps('agents.approval', 'what a turn below waits for is shown and decided at
   expect(turn).toMatchObject({ status: 'awaiting_approval', approvals: [{ id: required.id, turn_id }] })
   const { body } = await stage.call(api.url, '/api/v1/approvals?status=waiting')
   expect(body.approvals).toMatchObject([{ id: required.id, turn_id, agent_id: 'writer' }])
+  const page = await stage.call(api.url, `/api/v1/conversations/${conversation_id}/messages?include=turns`)
+  expect(page.body.messages[0].turn.approvals).toMatchObject([{ id: required.id, turn_id }])
   expect(stage.counted()).not.toContain('approved below')
   // No time passes for any of them.
   for (const { id } of [{ id: turn_id }, ...(await below(turn_id))])

@@ -45,7 +45,7 @@ async function setUp() {
       startMemory: async () => undefined,
       interval_ms: 60_000,
       min_age_ms: -60_000,
-      retention: { event_log_days: 7, log_days: 90, embedding_days: 30, orphan_file_days: 7 },
+      retention: { event_log_days: 7, log_days: 90, embedding_days: 30, orphan_file_days: 7, audit_days: 90 },
     }
     const sweeping = runSweeper(options, stop.signal)
     await until()
