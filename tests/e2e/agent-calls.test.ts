@@ -106,6 +106,14 @@ it(
       turn_id,
     )
     expect(Number(sum!['n'])).toBe(5)
+    // Budgets are those of the user and the key that asked the leader.
+    const owners = await stage.rows(
+      `select distinct usage.agent_id, usage.user_id, usage.key_id = turns.key_id as own from model_usage as usage
+       join turns on turns.id = ? where stream_id in (select id from turns where root_turn_id = ?) order by 1`,
+      turn_id,
+      turn_id,
+    )
+    expect(owners).toEqual(['researcher', 'writer'].map((agent_id) => ({ agent_id, user_id: 'default', own: 1 })))
     expect(usage).toMatchObject({ input_tokens: Number(sum!['input']), output_tokens: Number(sum!['output']) })
     const { body: log } = await stage.call(api.url, `/api/v1/turns/${turn_id}/log`)
     const child = children[0]!['id']
