@@ -25,6 +25,7 @@ const SAME_ON_DENO = [
   'mcp-sign-in',
   'memory',
   'model-failures',
+  'query-plans',
   'scans',
   'secrets',
   'summaries',

@@ -7,6 +7,7 @@ import { memoryActivities } from './memory/write-memories.ts'
 import { modelCallActivities } from './turn/model-call.ts'
 import type { ActivityResources } from './resources.ts'
 import { routeTurnActivities } from './turn/route-turn.ts'
+import { reembedActivities } from './ingest/reembed.ts'
 import { summaryActivities } from './ingest/summarize.ts'
 import { toolCallActivities } from './tools/tool-call.ts'
 import { transcribeActivities } from './ingest/transcribe.ts'
@@ -26,6 +27,7 @@ export function createActivities(resources: ActivityResources & TurnResources) {
     ...transcribeActivities(resources),
     ...summaryActivities(resources),
     ...memoryActivities(resources),
+    ...reembedActivities(resources),
   }
 }
 

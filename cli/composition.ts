@@ -6,22 +6,22 @@ import { urlOf } from '../api/server.ts'
 import type { TurnResources } from '../activities/turn/turn-resources.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Storage } from '../db/storage.ts'
-import type { Embedder } from '../providers/embedder.ts'
 import type { ModelRegistry } from '../providers/registry.ts'
-import type { VectorStore } from '../vectors/store.ts'
+import type { HiddenVectors } from '../vectors/hidden-vectors.ts'
+import type { SearchIndex } from '../vectors/search-index.ts'
 import type { UrlGuard } from '../net/url-guard.ts'
 
 /** What the parts of the process share. */
 export interface Composition {
   settings: Settings
   storage: Storage
-  vectors: VectorStore
   log: Logger
   client: Client
   /** Aborts when the process is to drain. */
   stopping: AbortSignal
   models: ModelRegistry
-  embedder: Embedder
+  index: SearchIndex
+  hidden: HiddenVectors
   turns: TurnResources
   guard: UrlGuard
 }

@@ -9,11 +9,12 @@ import { openStorage, type Storage } from '../db/storage.ts'
 import { checkSecretKey } from '../db/unreadable.ts'
 import { connectOrThrow, retryConnect } from '../temporal-config/connection.ts'
 import { ensureNamespace } from '../temporal-config/namespace.ts'
-import { openEmbedder } from '../providers/create-embedder.ts'
+import { findEmbedder, openEmbedder } from '../providers/create-embedder.ts'
 import { LocalModels } from '../providers/local-models.ts'
 import { ModelRegistry } from '../providers/registry.ts'
 import { urlGuard } from '../net/url-guard.ts'
 import { openVectors } from '../vectors/open-vectors.ts'
+import { SearchIndex } from '../vectors/search-index.ts'
 import { upgradeTurns } from '../workers/upgrade.ts'
 import { modelFaults } from '../contracts/model-check.ts'
 import { SettingsError } from '../config/settings-error.ts'
@@ -96,7 +97,7 @@ async function start(
 ): Promise<{ url?: string; key?: string }> {
   const target = { ...settings.temporal, address: settings.temporal.address ?? DEFAULT_ADDRESS }
   installRuntime(settings, log)
-  const { vectors, close: closeVectors } = openVectors(storage.db, settings)
+  const { vectors, hidden, close: closeVectors } = openVectors(storage.db, settings)
   closers.push(closeVectors)
   const patience = { patience_ms: CONNECT_MS, signal: stopping }
   const worker = role === 'api' ? undefined : await retryConnect(target, (to) => NativeConnection.connect(to), patience)
@@ -122,16 +123,17 @@ async function start(
     guardedFetch: guard.fetch,
   })
   models.warm().catch((error: unknown) => log.warn({ err: error }, 'a client of a model provider could not be loaded'))
-  const embedder = await openEmbedder(settings.providers, settings.embedding_model)
-  closers.push(() => embedder.close?.() ?? Promise.resolve())
+  const configured = await openEmbedder(settings.providers, settings.embedding_model)
+  closers.push(() => configured.close?.() ?? Promise.resolve())
+  const index = new SearchIndex(vectors, { configured, find: (model) => findEmbedder(settings.providers, model) })
+  await tellEmbedder(index, log)
   const [fault] = modelFaults(settings.routing.model, settings.providers, 'file')
   if (fault) throw new SettingsError([`MUXI_ROUTING_MODEL: its ${fault.path.at(-1)} must be ${fault.expected}`])
   const turns = createTurnResources({
     client,
     storage,
-    vectors,
     models,
-    embedder,
+    index,
     tools,
     limits: settings.limits,
     routing: settings.routing,
@@ -140,12 +142,24 @@ async function start(
     headStart: role === 'all',
     log,
   })
-  const shared = { settings, storage, vectors, log, client, stopping, models, embedder, turns, guard }
+  const shared = { settings, storage, log, client, stopping, models, index, hidden, turns, guard }
   if (worker) {
     await upgradeTurns({ client, namespace, storage, startTurn: turns.startTurn, log })
     closers.push(await startWorkers(shared, worker))
   }
   return role === 'worker' ? {} : startApi(shared, closers)
+}
+
+/** Says so when the index has vectors of another model than the configured one. */
+async function tellEmbedder(index: SearchIndex, log: Logger): Promise<void> {
+  const { embedder, hasVectors } = await index.serving()
+  const { model: configured } = index.embedders.configured
+  if (embedder.model === configured) return
+  const how = hasVectors ? 'searches go on with that model' : 'that model cannot be asked, searches find by words only'
+  log.warn(
+    { index: embedder.model, configured },
+    `the index has vectors of another model than MUXI_EMBEDDING_MODEL names: ${how}; POST /api/v1/jobs {"kind":"reembed"} embeds everything again`,
+  )
 }
 
 if (import.meta.main) {

@@ -23,7 +23,7 @@ import { publicUrl, readVersion, type Composition } from './composition.ts'
 
 /** Starts the API, with the agents, servers and knowledge of the operator's files. @param closers gets what has to be closed */
 export async function startApi(
-  { settings, storage, vectors, log, client, stopping, embedder, models, turns, guard }: Composition,
+  { settings, storage, log, client, stopping, index, models, turns, guard }: Composition,
   closers: (() => Promise<void>)[],
 ): Promise<{ url: string; key?: string }> {
   const agents = loadAgentFiles(
@@ -42,8 +42,8 @@ export async function startApi(
   closers.push(() => audit.close())
   const context: ApiContext = {
     storage,
-    vectors,
-    embedder,
+    vectors: index.vectors,
+    index,
     speaker: createSpeaker(settings),
     client,
     namespace: settings.temporal.namespace,

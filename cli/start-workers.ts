@@ -12,7 +12,7 @@ import { publicUrl, readVersion, type Composition } from './composition.ts'
 
 /** Starts the workers and the sweeper. @returns a function that drains them */
 export async function startWorkers(
-  { settings, storage, vectors, log, client, stopping, models, embedder, turns }: Composition,
+  { settings, storage, log, client, stopping, models, index, hidden, turns }: Composition,
   connection: NativeConnection,
 ): Promise<() => Promise<void>> {
   const worker = await createWorker({
@@ -20,9 +20,9 @@ export async function startWorkers(
     namespace: settings.temporal.namespace,
     cache_dir: join(settings.data_dir, 'cache'),
     storage,
-    vectors,
     models,
-    embedder,
+    index,
+    hidden,
     findTranscriber: transcriberFinder({ ...settings, choice: settings.transcription }),
     turns,
     tool_output_characters: settings.limits.tool_output_characters,
@@ -66,6 +66,7 @@ export async function startWorkers(
     {
       client,
       storage,
+      hidden,
       log,
       startTurn: turns.startTurn,
       startMemory: turns.startMemory,

@@ -30,7 +30,7 @@ export interface TurnEventData {
   cancelled: { id: string }
   error: ErrorBody
   progress: JobProgress
-  completed: { id: string; result: JobResult }
+  completed: { id: string; result: JobResult | ReembedResult }
   failed: ErrorBody & { id: string }
 }
 
@@ -55,7 +55,7 @@ export interface ApprovalRequired {
 export interface JobProgress {
   done: number
   total: number
-  unit: 'pages' | 'pictures' | 'segments' | 'parts'
+  unit: 'pages' | 'pictures' | 'segments' | 'parts' | 'chunks'
   stage: JobStage
   eta_s?: number
 }
@@ -80,6 +80,16 @@ export interface JobResult {
   usage?: Usage
   /** The earlier job with the same bytes and options, whose results are reused. */
   reused_job_id?: string
+}
+
+/** Of a job that embedded everything again. */
+export interface ReembedResult {
+  /** The model that searches use from now on. */
+  model: string
+  dimension: number
+  chunks: number
+  /** How many chunks the embedding server refused; they are found by their words only. */
+  refused?: number
 }
 
 export type TurnEventType = keyof TurnEventData

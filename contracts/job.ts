@@ -1,9 +1,11 @@
-// An ingestion job: its states, and the inputs and results of its workflow and activities.
+// A job, an ingestion or a re-embedding: its states, and the inputs and results of its workflow and activities.
 import type { Labels } from './temporal.ts'
 import type { TurnFailure } from './failures.ts'
 
 export type JobStatus = 'queued' | 'running' | 'completed' | 'failed' | 'cancelled'
-export type JobKind = 'document' | 'image' | 'audio'
+/** Jobs that read a file. */
+export type FileJobKind = 'document' | 'image' | 'audio'
+export type JobKind = FileJobKind | 'reembed'
 export type JobStage =
   | 'waiting'
   | 'inspecting'
@@ -13,13 +15,19 @@ export type JobStage =
   | 'reading'
   | 'transcribing'
   | 'indexing'
+  | 'embedding'
   | 'summarizing'
   | 'publishing'
   | 'retrying'
   | 'done'
 
 /** The workflow of each kind. */
-export const JOB_WORKFLOWS = { document: 'ingestDocument', image: 'ingestImage', audio: 'ingestAudio' } as const
+export const JOB_WORKFLOWS = {
+  document: 'ingestDocument',
+  image: 'ingestImage',
+  audio: 'ingestAudio',
+  reembed: 'reembed',
+} as const
 
 /** `agent_id` and `conversation_id` are empty if the job has none. */
 export interface JobInput extends Labels {

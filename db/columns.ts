@@ -2,7 +2,7 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import type { FieldSource, Knowledge } from '../contracts/knowledge.ts'
 import type { RecalledMemory } from '../contracts/memory.ts'
-import type { JobResult, NewEvent, Usage } from '../contracts/events.ts'
+import type { JobResult, ReembedResult, NewEvent, Usage } from '../contracts/events.ts'
 import type { JobKind } from '../contracts/job.ts'
 import type { ErrorBody } from '../contracts/failures.ts'
 import { OnBusySchema, type AgentConfig } from '../contracts/schemas/agent.ts'
@@ -179,6 +179,7 @@ const result = Type.Object({
   usage: Type.Optional(usage),
   reused_job_id: Type.Optional(text),
 })
+const reembedded = Type.Object({ model: text, dimension: number, chunks: number, refused: Type.Optional(number) })
 const options = Type.Object({
   ocr: Type.Optional(text),
   languages: Type.Optional(Type.Array(text)),
@@ -257,6 +258,7 @@ export const approvalSchema = column<Record<string, unknown>>('approvals', 'sche
 
 export const jobOptions = column<JobOptions>('jobs', 'options', options)
 export const jobResult = column<JobResult>('jobs', 'result', result)
+export const reembedResult = column<ReembedResult>('jobs', 'result', reembedded)
 export const jobError = column<ErrorBody>('jobs', 'error', error)
 const containedFiles = Type.Object({
   parts: Type.Array(

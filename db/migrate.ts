@@ -28,6 +28,8 @@ import * as memory from './migrations/025-memory.ts'
 import * as routing from './migrations/026-routing.ts'
 import * as budgets from './migrations/027-budgets.ts'
 import * as childTurns from './migrations/028-child-turns.ts'
+import * as vectorSets from './migrations/029-vector-sets.ts'
+import * as recall from './migrations/030-recall.ts'
 import * as archived from './migrations/031-archived.ts'
 import * as rateLimits from './migrations/032-rate-limits.ts'
 import * as audit from './migrations/033-audit.ts'
@@ -62,6 +64,8 @@ const MIGRATIONS = {
   '026-routing': routing,
   '027-budgets': budgets,
   '028-child-turns': childTurns,
+  '029-vector-sets': vectorSets,
+  '030-recall': recall,
   '031-archived': archived,
   '032-rate-limits': rateLimits,
   '033-audit': audit,

@@ -20,6 +20,7 @@ import type { JobsTable, JobBatchesTable, OcrPagesTable, JobSummariesTable } fro
 import type {
   KnowledgeSourcesTable,
   CollectionsTable,
+  VectorSetsTable,
   DocumentsTable,
   ChunksTable,
   EmbeddingsTable,
@@ -70,6 +71,7 @@ export interface DB {
   rate_limits: RateLimitsTable
   audit_entries: AuditEntriesTable
   collections: CollectionsTable
+  vector_sets: VectorSetsTable
   documents: DocumentsTable
   chunks: ChunksTable
   files: FilesTable

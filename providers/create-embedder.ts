@@ -1,5 +1,5 @@
 // Chooses the embedder: a provider's model, a model in a folder of this machine, or the one that needs none.
-import { configuredOf, type ProvidersSettings } from '../contracts/model-check.ts'
+import { configuredOf, type ProviderSettings, type ProvidersSettings } from '../contracts/model-check.ts'
 import { VENDOR_NAMES, vendorOf, type VendorName } from '../contracts/vendors.ts'
 import { DEFAULT_MODELS, EMBEDDING_MODELS } from './catalog.ts'
 import type { Embedder } from './embedder.ts'
@@ -40,6 +40,27 @@ export function createEmbedder(providers: ProvidersSettings, choice?: string): E
       `Cannot choose embeddings: 'MUXI_EMBEDDING_MODEL' must say the dimension of a model that is not known, as in '${name}:${model}@768'`,
     )
   return open(name, model, dimension, providers)
+}
+
+/**
+ * The embedder of a model, by the name that is recorded with vectors.
+ * @returns undefined when it cannot be asked here: its vendor needs a key and has none, or it is not known
+ */
+export function findEmbedder(providers: ProvidersSettings, model: string): Embedder | undefined {
+  const local = hashingEmbedder()
+  if (model === local.model) return local
+  const name = VENDOR_NAMES.find((each) => model.startsWith(`${each}:`))
+  if (name === undefined || (!vendorOf(name).isLocal && !isConfigured(providers[name]))) return undefined
+  try {
+    const found = createEmbedder(providers, model)
+    return found.model === model ? found : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isConfigured({ api_key, base_url }: ProviderSettings = {}): boolean {
+  return api_key !== undefined || base_url !== undefined
 }
 
 function open(name: VendorName, model: string, dimension: number, providers: ProvidersSettings): Embedder {

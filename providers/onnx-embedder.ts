@@ -1,6 +1,7 @@
 // Embeddings of a local model in ONNX, in a thread of this process: meaning is found without a key and without a network.
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
+import { mapAll } from '../contracts/map-all.ts'
 import { raceSignal } from '../contracts/signals.ts'
 import type { Embedder, EmbeddingUse } from './embedder.ts'
 import { ProviderFailure } from './failure.ts'
@@ -77,7 +78,10 @@ class ModelThread {
     else this.#calls.push(waiting)
     void this.#next()
     try {
-      return await raceSignal(Promise.all(jobs.map(({ promise }) => promise)), signal)
+      return await raceSignal(
+        mapAll(jobs, ({ promise }) => promise),
+        signal,
+      )
     } finally {
       this.#calls = this.#calls.filter((call) => call !== waiting)
     }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Tx } from '../db/schema.ts'
 import type { DocumentGeneration } from './store.ts'
 
-/** The table that holds all vectors of a dimension. */
+/** The table of the first set of vectors of a dimension. */
 export const vectorTable = (dimension: number): string => `chunk_vectors_${dimension}`
 
 /** Restricts chunks to published ones. */

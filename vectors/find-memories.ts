@@ -1,31 +1,29 @@
 // Search in long-term memory: one user's with one agent. The partition of the index is one of both, and the rows are checked again.
 import { memoryScope, type RecalledMemory } from '../contracts/memory.ts'
 import { findMemories as findRows, type MemoryOwner } from '../db/queries/memories.ts'
-import type { PassageResources } from './find-passages.ts'
+import type { EmbeddedQuestion, PassageResources } from './find-passages.ts'
 
-export interface MemoryQuery extends MemoryOwner {
+export interface MemoryQuery extends MemoryOwner, EmbeddedQuestion {
   text: string
-  /** Of the text. */
-  vector: Float32Array
+  /** How much the ranking by vectors counts; 1 when left out. */
+  vector_weight?: number | undefined
   limit: number
   /** Messages that are not wanted. */
   except?: readonly string[]
 }
 
-/** The best memories, best first, each message once. */
+/** The best memories, best first, each message once. @throws VectorsMismatch */
 export async function searchMemories(
-  { db, vectors, embedder }: PassageResources,
-  { agent_id, user_id, text, vector, limit, except = [] }: MemoryQuery,
+  { db, index }: PassageResources,
+  { agent_id, user_id, text, model, vector, vector_weight = 1, limit, except = [] }: MemoryQuery,
 ): Promise<RecalledMemory[]> {
-  const collection = embedder.model
-  await vectors.ensureCollection({ id: collection, model: collection, dimension: embedder.dimension })
-  const hits = await vectors.search({
-    collection,
+  const hits = await index.vectors.search({
+    model,
     agent_id,
     scopes: [memoryScope(user_id)],
     text,
     vector,
-    vector_weight: embedder.message_weight ?? 1,
+    vector_weight,
     // The passages of one message, and of some that are not wanted, take places.
     top_k: limit * 2 + Math.min(except.length, limit),
   })

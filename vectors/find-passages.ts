@@ -2,18 +2,17 @@
 import type { Passage } from '../db/columns.ts'
 import { findDocumentNames } from '../db/queries/jobs.ts'
 import type { Db } from '../db/schema.ts'
-import type { VectorStore } from './store.ts'
+import type { SearchIndex } from './search-index.ts'
 
 export interface PassageResources {
   db: Db
-  vectors: VectorStore
-  embedder: {
-    /** Names the vector space: a collection has vectors of one model only. */
-    model: string
-    dimension: number
-    message_weight?: number
-    embed(texts: readonly string[], signal: AbortSignal, use?: 'question'): Promise<Float32Array[]>
-  }
+  index: SearchIndex
+}
+
+/** The vector of a question, and the model that made it. */
+export interface EmbeddedQuestion {
+  model: string
+  vector: Float32Array
 }
 
 export interface PassageQuery {
@@ -30,18 +29,19 @@ export async function findPassages(
   query: PassageQuery,
   signal: AbortSignal,
 ): Promise<Passage[]> {
-  const [vector] = await resources.embedder.embed([query.text], signal, 'question')
-  return searchPassages(resources, query, vector!)
+  return resources.index.use(async ({ embedder }) => {
+    const [vector] = await embedder.embed([query.text], signal, 'question')
+    return searchPassages(resources, query, { model: embedder.model, vector: vector! })
+  })
 }
 
-/** The same for a query that is embedded already. */
+/** The same for a query that is embedded already. @throws VectorsMismatch */
 export async function searchPassages(
-  { db, vectors, embedder }: PassageResources,
+  { db, index }: PassageResources,
   query: PassageQuery,
-  vector: Float32Array,
+  question: EmbeddedQuestion,
 ): Promise<Passage[]> {
-  await vectors.ensureCollection({ id: embedder.model, model: embedder.model, dimension: embedder.dimension })
-  const hits = await vectors.search({ ...query, collection: embedder.model, vector })
+  const hits = await index.vectors.search({ ...query, ...question })
   const names = await findDocumentNames(db, [...new Set(hits.map(({ document_id }) => document_id))])
   return hits.map(({ document_id, page, heading, content, similarity, knowledge_id }) => ({
     document_id,

@@ -4,6 +4,8 @@ import { openPostgresForSearches } from '../db/postgres.ts'
 import type { Db } from '../db/schema.ts'
 import { postgresVectors } from './postgres/vectors.ts'
 import { SEARCH_SETTINGS } from './postgres/search.ts'
+import type { VectorDialect } from './dialect.ts'
+import { HiddenVectors } from './hidden-vectors.ts'
 import { SqlVectorStore } from './sql-vector-store.ts'
 import { NearestFinder } from './sqlite/nearest.ts'
 import { sqliteVectors } from './sqlite/vectors.ts'
@@ -11,6 +13,7 @@ import type { VectorStore } from './store.ts'
 
 export interface OpenVectors {
   vectors: VectorStore
+  hidden: HiddenVectors
   /** Ends its thread or its connections; called before the database is closed. */
   close: () => Promise<void>
 }
@@ -19,8 +22,12 @@ export interface OpenVectors {
 export function openVectors(db: Db, { data_dir, database_url }: StorageOptions): OpenVectors {
   if (database_url === undefined) {
     const nearest = new NearestFinder(sqliteFile(data_dir))
-    return { vectors: new SqlVectorStore(db, sqliteVectors(nearest)), close: () => nearest.close() }
+    return { ...stores(db, sqliteVectors(nearest)), close: () => nearest.close() }
   }
   const searches = openPostgresForSearches(database_url, SEARCH_SETTINGS)
-  return { vectors: new SqlVectorStore(db, postgresVectors(searches)), close: () => searches.destroy() }
+  return { ...stores(db, postgresVectors(searches)), close: () => searches.destroy() }
+}
+
+function stores(db: Db, dialect: VectorDialect): Pick<OpenVectors, 'vectors' | 'hidden'> {
+  return { vectors: new SqlVectorStore(db, dialect), hidden: new HiddenVectors(db, dialect) }
 }

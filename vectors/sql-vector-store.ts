@@ -1,21 +1,24 @@
 // The vector store in the main database: the part that SQLite and Postgres share.
+import { setTimeout as delay } from 'node:timers/promises'
 import { AUTO } from '../contracts/routing.ts'
-import { sql, type RawBuilder } from 'kysely'
+import { sql } from 'kysely'
 import type { Db, Tx } from '../db/schema.ts'
-import { Collections } from './collections.ts'
-import { enterDocument, spaceOf, vectorTable } from './documents.ts'
-import type { CollectionSpec, DocumentGeneration, Hit, VectorChunk, VectorQuery, VectorStore } from './store.ts'
+import { Collections, IndexClosed, type Serving } from './collections.ts'
+import type { AddedTo, VectorDialect } from './dialect.ts'
+import { enterDocument, spaceOf } from './documents.ts'
+import type {
+  DocumentGeneration,
+  Hit,
+  ServingModel,
+  VectorChunk,
+  VectorModel,
+  VectorQuery,
+  VectorStore,
+} from './store.ts'
 
-/** The dialect-specific operations. */
-export interface VectorDialect {
-  /** Creates the table for vectors of a dimension, unless it exists. */
-  createTable(tx: Tx, dimension: number): Promise<void>
-  /** Adds missing chunks, in short transactions. */
-  addChunks(db: Db, document: DocumentGeneration, space: string, chunks: VectorChunk[]): Promise<void>
-  /** Removes chunks of a document with their vectors and words. @param concerned condition on chunks */
-  removeChunks(db: Db, documentId: string, concerned: RawBuilder<boolean>): Promise<void>
-  search(db: Db, table: string, spaces: string[], query: VectorQuery): Promise<Hit[]>
-}
+/** Interval of looks at a closed index, in milliseconds. */
+const CLOSED_LOOK_MS = 100
+const SEARCH = 'search the index'
 
 export class SqlVectorStore implements VectorStore {
   readonly #db: Db
@@ -25,21 +28,35 @@ export class SqlVectorStore implements VectorStore {
   constructor(db: Db, dialect: VectorDialect) {
     this.#db = db
     this.#dialect = dialect
-    this.#collections = new Collections(db, (tx, dimension) => dialect.createTable(tx, dimension))
+    this.#collections = new Collections(db, dialect)
   }
 
-  ensureCollection(collection: CollectionSpec): Promise<void> {
-    return this.#collections.ensure(collection)
+  serving(configured: VectorModel): Promise<ServingModel> {
+    return this.#collections.serving(configured)
+  }
+
+  servingNow(configured: VectorModel): Promise<ServingModel> {
+    this.#collections.forget()
+    return this.#collections.serving(configured)
   }
 
   async addChunks(document: DocumentGeneration, chunks: VectorChunk[]): Promise<void> {
-    await this.#collections.checkAdded(
-      document.collection,
-      chunks.map(({ vector }) => vector),
-    )
-    await this.#db.transaction().execute((tx) => enterDocument(tx, document))
-    const space = spaceOf(document.collection, document.agent_id, document.scope)
-    await this.#dialect.addChunks(this.#db, document, space, chunks)
+    const { model, agent_id, scope } = document
+    const dimensions = new Set(chunks.map(({ vector }) => vector.length))
+    const claim = async (tx: Tx): Promise<AddedTo> => {
+      let claimed
+      for (const dimension of dimensions)
+        claimed = await this.#collections.claim(tx, 'add to the index', { model, dimension })
+      const { id: collection, vectors: table } = claimed!
+      return { collection, table, space: spaceOf(collection, agent_id, scope) }
+    }
+    await untilOpen(async () => {
+      await this.#db.transaction().execute(async (tx) => {
+        if (chunks.length > 0) await claim(tx)
+        await enterDocument(tx, document)
+      })
+      await this.#dialect.addChunks(this.#db, document, chunks, claim)
+    })
   }
 
   async publish(documentId: string, generation: number): Promise<void> {
@@ -73,12 +90,35 @@ export class SqlVectorStore implements VectorStore {
   }
 
   async search(query: VectorQuery): Promise<Hit[]> {
-    const collection = await this.#collections.findForSearch(query.collection, query.vector)
-    if (!collection) return []
-    // Files of a conversation with the orchestrator are for every agent.
-    const spaces = query.scopes.flatMap((scope) =>
-      [query.agent_id, ...(scope === '' ? [] : [AUTO])].map((agent) => spaceOf(query.collection, agent, scope)),
-    )
-    return this.#dialect.search(this.#db, vectorTable(collection.dimension), spaces, query)
+    const given = { model: query.model, dimension: query.vector.length }
+    const serving = await this.#collections.servingOf(SEARCH, given)
+    if (!serving) return []
+    try {
+      return await this.#dialect.search(this.#db, serving.table, spacesOf(serving, query), query)
+    } finally {
+      // A table that another process has removed meanwhile is no error, and what was found in it no answer.
+      await this.#collections.checkStill(SEARCH, serving, given)
+    }
   }
+}
+
+/** Adds when the index is not closed, which it is for some seconds at most; what is added already is not added again. */
+async function untilOpen(add: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await add()
+    } catch (error) {
+      if (!(error instanceof IndexClosed)) throw error
+      await delay(CLOSED_LOOK_MS)
+    }
+  }
+}
+
+/** Files of a conversation with the orchestrator are for every agent. */
+function spacesOf({ collections }: Serving, { agent_id, scopes }: VectorQuery): string[] {
+  return collections.flatMap((collection) =>
+    scopes.flatMap((scope) =>
+      [agent_id, ...(scope === '' ? [] : [AUTO])].map((agent) => spaceOf(collection, agent, scope)),
+    ),
+  )
 }

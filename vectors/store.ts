@@ -1,14 +1,21 @@
-// The interface of every vector database: collections of chunks, hidden until their generation is published.
+// The interface of the vector index in the main or another database: chunks, hidden until their generation is published.
 
-export interface CollectionSpec {
-  id: string
+/** What vectors are made with: those of two models are never compared. */
+export interface VectorModel {
   model: string
   dimension: number
 }
 
+/** What the vectors of the index are made with. */
+export interface ServingModel extends VectorModel {
+  /** Of new chunks; stays the same when the model changes. */
+  collection: string
+}
+
 /** The generation that a run of an ingestion writes. */
 export interface DocumentGeneration {
-  collection: string
+  /** That embedded its chunks. */
+  model: string
   agent_id: string
   /** Empty for an agent's knowledge, otherwise the only conversation that may read it. */
   scope: string
@@ -27,7 +34,8 @@ export interface VectorChunk {
 }
 
 export interface VectorQuery {
-  collection: string
+  /** That embedded the text. */
+  model: string
   agent_id: string
   scopes: string[]
   text: string
@@ -50,15 +58,28 @@ export interface Hit {
   score: number
 }
 
+/** Vectors of another model or dimension than the index has: perhaps it was changed meanwhile. */
+export class VectorsMismatch extends Error {
+  override readonly name = 'VectorsMismatch'
+
+  constructor(what: string, has: VectorModel, got: VectorModel) {
+    super(
+      `Cannot ${what}: 'vector' must be of '${has.model}' (${has.dimension} dimensions), got one of '${got.model}' (${got.dimension})`,
+    )
+  }
+}
+
 export interface VectorStore {
-  /** Creates the collection once. @throws Error when it holds vectors of another model or dimension */
-  ensureCollection(collection: CollectionSpec): Promise<void>
-  /** Adds hidden chunks; existing ones (by document, generation, position) are unchanged. */
+  /** What the index is made with, as this process knows it. A new or empty index takes the given model. */
+  serving(configured: VectorModel): Promise<ServingModel>
+  /** The same as the database has it. */
+  servingNow(configured: VectorModel): Promise<ServingModel>
+  /** Adds hidden chunks; existing ones (by document, generation, position) are unchanged. @throws VectorsMismatch */
   addChunks(document: DocumentGeneration, chunks: VectorChunk[]): Promise<void>
   /** Publishes a generation in place of the previous one, whose chunks are then deleted. */
   publish(documentId: string, generation: number): Promise<void>
   /** Deletes one generation of a document, or the whole document. */
   discard(documentId: string, generation?: number): Promise<void>
-  /** Hybrid search by vectors and full text, in published generations only. */
+  /** Hybrid search by vectors and full text, in published generations only. @throws VectorsMismatch, also when the model was changed meanwhile */
   search(query: VectorQuery): Promise<Hit[]>
 }

@@ -15,6 +15,7 @@ import { sweepFiles } from './sweep-files.ts'
 import { sweepJobs } from './sweep-jobs.ts'
 import { sweepMcpServers } from './sweep-mcp-servers.ts'
 import { sweepMemory } from './sweep-memory.ts'
+import type { HiddenVectors } from '../vectors/hidden-vectors.ts'
 import type { StartMemory } from './memory-starter.ts'
 
 const PAGE = 100
@@ -24,6 +25,7 @@ const FILES_MS = 3_600_000
 export interface SweeperOptions {
   client: Client
   storage: Storage
+  hidden: HiddenVectors
   log: Logger
   /** Starts the workflow of an active turn; one that has been started counts as success. */
   startTurn: (turn: StartableTurn) => Promise<void>
@@ -46,6 +48,7 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
       await sweepJobs(options, before, signal)
       await sweepMcpServers(options, signal)
       await sweepMemory(options, before, signal)
+      await options.hidden.removeOld(signal)
       await forgetOld(options.storage.db, options.retention, signal)
       if (Date.now() >= filesAt) {
         await sweepFiles(options, options.retention.orphan_file_days, signal)

@@ -10,11 +10,10 @@ import { searchKnowledge } from '../activities/tools/search-knowledge.ts'
 import { BUILT_IN_TOOLS } from '../activities/tools/tools.ts'
 import { TASK_QUEUE } from '../contracts/temporal.ts'
 import type { Storage } from '../db/storage.ts'
-import type { Embedder } from '../providers/embedder.ts'
 import type { ModelRegistry } from '../providers/registry.ts'
 import { HeadStarts } from '../activities/turn/head-start.ts'
 import { stepPrompts } from '../activities/turn/step-prompt.ts'
-import type { VectorStore } from '../vectors/store.ts'
+import type { SearchIndex } from '../vectors/search-index.ts'
 import { memoryStarter } from './memory-starter.ts'
 import { turnDescriber, turnStarter, type TurnStarterOptions } from './turn-starter.ts'
 import { failureInterceptor } from './failure-interceptor.ts'
@@ -33,9 +32,9 @@ export interface WorkerOptions {
   /** Folder of the cached workflow bundle. */
   cache_dir: string
   storage: Storage
-  vectors: VectorStore
   models: ModelRegistry
-  embedder: Embedder
+  index: SearchIndex
+  hidden: ActivityResources['hidden']
   findTranscriber: ActivityResources['findTranscriber']
   turns: TurnResources
   tool_output_characters: number
@@ -45,9 +44,8 @@ export interface WorkerOptions {
 export interface TurnResourcesOptions extends TurnStarterOptions {
   routing: RoutingOptions
   storage: Storage
-  vectors: VectorStore
   models: ModelRegistry
-  embedder: Embedder
+  index: SearchIndex
   tools?: readonly Tool[] | undefined
   /** Whether messages are accepted in this process too, so that their first model requests may be sent early. */
   headStart: boolean
@@ -55,9 +53,9 @@ export interface TurnResourcesOptions extends TurnStarterOptions {
 }
 
 export function createTurnResources(options: TurnResourcesOptions): TurnResources {
-  const { storage, vectors, models, embedder, log } = options
-  const tools = [...(options.tools ?? BUILT_IN_TOOLS), searchKnowledge({ ...storage, vectors, embedder })]
-  const prepareStep = stepPrompts({ ...storage, vectors, models, embedder, tools, log })
+  const { storage, models, index, log } = options
+  const tools = [...(options.tools ?? BUILT_IN_TOOLS), searchKnowledge({ ...storage, index })]
+  const prepareStep = stepPrompts({ ...storage, models, index, tools, log })
   const describeTurn = turnDescriber(options)
   return {
     tools,
@@ -72,7 +70,7 @@ export function createTurnResources(options: TurnResourcesOptions): TurnResource
 
 /** A worker that is ready to `run()`; it must be shut down before the storage is closed. */
 export async function createWorker(options: WorkerOptions): Promise<Worker> {
-  const { storage, embedder, log } = options
+  const { storage, index, log } = options
   return Worker.create({
     connection: options.connection,
     namespace: options.namespace,
@@ -81,9 +79,10 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
     activities: createActivities({
       ...storage,
       ...options.turns,
-      vectors: options.vectors,
+      vectors: index.vectors,
       models: options.models,
-      embedder,
+      index,
+      hidden: options.hidden,
       findTranscriber: options.findTranscriber,
       tool_output_characters: options.tool_output_characters,
     }),

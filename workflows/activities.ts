@@ -92,6 +92,14 @@ export const { writeMemories } = proxyActivities<TurnActivities>({
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '5m' },
 })
 
+/** Several batches an attempt; what is stored is not done again. */
+export const { planReembed, embedChunks, takeOverVectors, removeOldVectors } = proxyActivities<TurnActivities>({
+  startToCloseTimeout: '30m',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
+})
+
 export const { indexBatch, publishJob, describeImage, transcribeSegment, planSummary, summarizePart, indexSummary } =
   proxyActivities<TurnActivities>({
     startToCloseTimeout: '30m',

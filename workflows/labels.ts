@@ -29,7 +29,12 @@ export function searchAttributesOf(
 /** Priority of background work: after every chat turn. */
 const BULK = 4
 
-const SUMMARIES = { document: 'A document', image: 'A picture', audio: 'A recording' } as const
+const SUMMARIES = {
+  document: 'A document',
+  image: 'A picture',
+  audio: 'A recording',
+  reembed: 'New vectors for everything',
+} as const
 
 /** Start options of a turn's workflow: its id is never reused. */
 export function turnStart(turn: TurnInput) {

@@ -30,10 +30,10 @@ const FEW_PAGES = 10
 /** Yields to the event loop. setImmediate would run before pending timers when called from an I/O callback. */
 const yieldToEventLoop = () => delay(1)
 
-type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'vectors' | 'embedder'>
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'vectors' | 'index'>
 
 export function indexAndPublishActivities(resources: Resources) {
-  const { db, events, blobs, vectors, embedder } = resources
+  const { db, events, blobs, vectors, index: searchIndex } = resources
 
   /** The prepared audio of a recording is large, and not needed once it is transcribed. */
   async function removeSound(job: JobsTable): Promise<void> {
@@ -53,14 +53,16 @@ export function indexAndPublishActivities(resources: Resources) {
     for (let from = 0; from < chunks.length; from += EMBED_AT_ONCE) {
       const some = chunks.slice(from, from + EMBED_AT_ONCE)
       const texts = some.map(({ text }) => text)
-      const embedded = await embedOnce(db, embedder, texts, signal)
-      signal.throwIfAborted()
-      const rows: VectorChunk[] = some.map((chunk, index) => ({
-        ...chunk,
-        position: batch * POSITIONS_A_BATCH + chunk.position,
-        vector: embedded[index]!,
-      }))
-      await vectors.addChunks(generationOf(job, embedder.model), rows)
+      await searchIndex.use(async ({ embedder }) => {
+        const embedded = await embedOnce(db, embedder, texts, signal)
+        signal.throwIfAborted()
+        const rows: VectorChunk[] = some.map((chunk, index) => ({
+          ...chunk,
+          position: batch * POSITIONS_A_BATCH + chunk.position,
+          vector: embedded[index]!,
+        }))
+        await vectors.addChunks(generationOf(job, embedder.model), rows)
+      })
       await yieldToEventLoop()
     }
     const told = await db.transaction().execute(async (tx) => {
@@ -90,8 +92,7 @@ export function indexAndPublishActivities(resources: Resources) {
         const stored = await findBatch(db, job.id, batch)
         if (stored && stored.chunks !== null) return { batch, chunks: stored.chunks }
         if (!stored?.pages) throw new Error(`batch ${batch} of ${job.id} is not parsed`)
-        await vectors.ensureCollection({ id: embedder.model, model: embedder.model, dimension: embedder.dimension })
-        await setCollection(db, job.id, embedder.model)
+        await setCollection(db, job.id, (await searchIndex.serving()).collection)
         const pages = await readCleaned(db, job.id, batch, stored.pages)
         await yieldToEventLoop()
         const chunks = chunkPages(pages)
@@ -146,10 +147,10 @@ async function readCleaned(db: Db, jobId: string, batch: number, pages: StoredPa
   return cleanPages(pages, before?.pages)
 }
 
-/** The generation that the chunks of a job are written to. */
-export function generationOf(job: JobsTable, collection: string): DocumentGeneration {
+/** The generation that the chunks of a job are written to. @param model that embeds them */
+export function generationOf(job: JobsTable, model: string): DocumentGeneration {
   return {
-    collection,
+    model,
     agent_id: job.agent_id ?? '',
     scope: job.conversation_id ?? '',
     document_id: job.document_id,

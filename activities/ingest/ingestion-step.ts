@@ -103,7 +103,10 @@ async function toFailure(reason: unknown, step: IngestionStep, countFailures: ()
   if (reason instanceof MuxiError && reason.code === 'budget_exceeded') return overBudget(reason)
   if (reason instanceof MuxiError) return refusedFile(reason.message, reason.code, 'unprocessable')
   if (reason instanceof ProviderFailure) {
-    const model = { provider: reason.provider, model: step.name === 'index' ? 'embedding' : step.name }
+    const model = {
+      provider: reason.provider,
+      model: step.name === 'index' || step.name === 'embed' ? 'embedding' : step.name,
+    }
     return toModelFailure(reason, model, (await countFailures()) - 1)
   }
   const isOwn = !isActivityFailure(reason) && statusOf(reason) === 'failed'

@@ -35,13 +35,10 @@ const MATERIAL =
 /** Step numbers of each level in the usage rows of a job. */
 const STEPS_A_LEVEL = 10_000
 
-type Resources = Pick<
-  ActivityResources,
-  'db' | 'events' | 'blobs' | 'box' | 'stops' | 'models' | 'vectors' | 'embedder'
->
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'box' | 'stops' | 'models' | 'vectors' | 'index'>
 
 export function summaryActivities(resources: Resources) {
-  const { db, events, models, vectors, embedder } = resources
+  const { db, events, models, vectors, index: searchIndex } = resources
 
   return {
     /** Divides the text into parts. @returns the number of parts at each level, and of models that may be called */
@@ -92,12 +89,14 @@ export function summaryActivities(resources: Resources) {
         const page = { page: 1, text: `Summary of ${promptName(job.name)}: ${whole.text}` }
         const chunks = chunkPages([page]).map((chunk) => ({ ...chunk, heading: 'Summary' }))
         const texts = chunks.map(({ text }) => text)
-        const embedded = await embedOnce(db, embedder, texts, signal)
-        signal.throwIfAborted()
-        await vectors.addChunks(
-          generationOf(job, embedder.model),
-          chunks.map((chunk, index) => ({ ...chunk, vector: embedded[index]! })),
-        )
+        await searchIndex.use(async ({ embedder }) => {
+          const embedded = await embedOnce(db, embedder, texts, signal)
+          signal.throwIfAborted()
+          await vectors.addChunks(
+            generationOf(job, embedder.model),
+            chunks.map((chunk, index) => ({ ...chunk, vector: embedded[index]! })),
+          )
+        })
         // The cancellation emptied the index before this was written into it.
         if (await isForsaken(db, job)) {
           await vectors.discard(job.document_id, job.generation)

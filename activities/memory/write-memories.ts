@@ -7,9 +7,11 @@ import { addLogEntry } from '../../db/queries/log.ts'
 import { findRemembered, insertMemories, listSaid, toMemories, type SaidMessage } from '../../db/queries/memories.ts'
 import { claimOutbox, deleteForgotten, listOutbox, takeOutbox, type OutboxRow } from '../../db/queries/memory-outbox.ts'
 import { findTurn } from '../../db/queries/turns.ts'
+import type { Db } from '../../db/schema.ts'
 import { chunkPages } from '../../media/document/chunk.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
-import { embedOnce } from '../embed-once.ts'
+import type { IndexEmbedder } from '../../vectors/search-index.ts'
+import { embedOnce, isRefusedText } from '../embed-once.ts'
 import { toHiddenCallFailure } from '../failures.ts'
 import { startBeating } from '../heartbeat.ts'
 import type { ActivityResources } from '../resources.ts'
@@ -19,12 +21,10 @@ import { extractUserInfo } from './extract-user-info.ts'
 const TURNS = 20
 /** A longer message is remembered by its beginning, in characters. */
 const MAX_CHARACTERS = 32_000
-/** Answers of an embedding server to a text that it will never take: the message is found by its words only. */
-const REFUSED_TEXT = [400, 413, 422]
 /** Memories have one generation: a message never changes. */
 const GENERATION = 1
 
-type Resources = Pick<ActivityResources, 'db' | 'box' | 'vectors' | 'embedder' | 'models'>
+type Resources = Pick<ActivityResources, 'db' | 'box' | 'vectors' | 'index' | 'models'>
 
 export function memoryActivities(resources: Resources) {
   const { db } = resources
@@ -55,7 +55,7 @@ export async function rememberTurn(resources: Resources, row: OutboxRow, signal:
   const asked = all.find(({ role }) => role === 'user')
   if (version?.config.memory.extract_user_info && asked) await extractOrRetry(resources, row, version, asked, signal)
   const said = version?.config.memory.long_term ? all : []
-  for (const message of said) await index(resources, row, message, signal)
+  for (const message of said) await remember(resources, row, message, signal)
   const taken = await db.transaction().execute(async (tx) => {
     if (!(await takeOutbox(tx, row.turn_id))) return false
     await insertMemories(tx, toMemories(row, said, memoryIdOf))
@@ -84,41 +84,34 @@ async function extractOrRetry(...args: Parameters<typeof extractUserInfo>): Prom
   })
 }
 
-async function index(
-  { db, vectors, embedder }: Resources,
+async function remember(
+  { db, vectors, index }: Resources,
   { agent_id, user_id }: OutboxRow,
   message: SaidMessage,
   signal: AbortSignal,
 ): Promise<void> {
   const chunks = chunkPages([{ page: 1, text: message.content.slice(0, MAX_CHARACTERS).toWellFormed() }])
-  const embedded = await embed(
-    { db, embedder },
-    chunks.map(({ text }) => text),
-    signal,
-  )
-  const { model, dimension } = embedder
   const document_id = memoryIdOf(message.id)
   const scope = memoryScope(user_id)
-  await vectors.ensureCollection({ id: model, model, dimension })
-  await vectors.addChunks(
-    { collection: model, agent_id, scope, document_id, generation: GENERATION },
-    chunks.map(({ text, page, position }, place) => ({ text, page, position, vector: embedded[place]! })),
-  )
+  await index.use(async ({ embedder }) => {
+    const texts = chunks.map(({ text }) => text)
+    const embedded = await embed(db, embedder, texts, signal)
+    await vectors.addChunks(
+      { model: embedder.model, agent_id, scope, document_id, generation: GENERATION },
+      chunks.map(({ text, page, position }, place) => ({ text, page, position, vector: embedded[place]! })),
+    )
+  })
   await vectors.publish(document_id, GENERATION)
 }
 
 /** Vectors of the texts; zero vectors, which are not indexed, when the embedding server refuses the texts themselves. */
-async function embed(
-  { db, embedder }: Pick<Resources, 'db' | 'embedder'>,
-  texts: string[],
-  signal: AbortSignal,
-): Promise<Float32Array[]> {
+async function embed(db: Db, embedder: IndexEmbedder, texts: string[], signal: AbortSignal): Promise<Float32Array[]> {
   try {
     return await embedOnce(db, embedder, texts, signal)
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof ProviderFailure)) throw error
-    if (!REFUSED_TEXT.includes(error.status ?? 0)) throw toHiddenCallFailure(error)
+    if (!isRefusedText(error)) throw toHiddenCallFailure(error)
     return texts.map(() => new Float32Array(embedder.dimension))
   }
 }

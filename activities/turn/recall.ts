@@ -10,10 +10,10 @@ import { storeRecall, type Passage, type Recall } from '../../db/queries/recalls
 import type { Tx, Db } from '../../db/schema.ts'
 import { addLogEntry, type LogStart } from '../../db/queries/log.ts'
 import type { StepInput } from '../../db/queries/turn-input.ts'
-import type { Embedder } from '../../providers/embedder.ts'
 import { briefOf } from '../../providers/failure.ts'
 import { searchMemories } from '../../vectors/find-memories.ts'
 import { searchPassages, type PassageResources } from '../../vectors/find-passages.ts'
+import type { IndexEmbedder } from '../../vectors/search-index.ts'
 import { nearestOf, readOlder, type MessageVectors } from './recent-messages.ts'
 
 /** Time limit of the search, in milliseconds. */
@@ -36,7 +36,6 @@ export interface Recalled extends Recall {
 }
 
 interface Resources extends PassageResources {
-  embedder: Embedder
   messageVectors: MessageVectors
 }
 
@@ -75,10 +74,15 @@ export async function recall(
   const about_user = has_context ? (await findContextMemory(resources.db, turn.user_id))?.knowledge : undefined
   let found: Found = { passages: [], memories: [] }
   let error: string | undefined
+  let model = resources.index.embedders.configured.model
   if (query.trim() !== '') {
     try {
       const either = AbortSignal.any([signal, limit])
-      found = await raceSignal(search(resources, given, memory, query, either), either)
+      const searching = resources.index.use(({ embedder }) => {
+        model = embedder.model
+        return search(resources, embedder, given, memory, query, either)
+      })
+      found = await raceSignal(searching, either)
     } catch (failure) {
       signal.throwIfAborted()
       error = limit.aborted ? `took longer than ${RECALL_MS} ms` : briefOf(failure)
@@ -90,7 +94,7 @@ export async function recall(
     memories: found.memories,
     about_user,
     query,
-    model: resources.embedder.model,
+    model,
     duration_ms: performance.now() - startedAt,
     ...(error !== undefined && { error }),
   }
@@ -99,6 +103,7 @@ export async function recall(
 /** All searches of a turn, in parallel, by one vector of the question. */
 async function search(
   resources: Resources,
+  embedder: IndexEmbedder,
   given: StepInput,
   memory: MemoryConfig,
   text: string,
@@ -115,15 +120,26 @@ async function search(
       : await readOlder(resources.db, conversation_id, oldest, Math.min(buffer * (buffer_multiplier - 1), MAX_OLDER))
   if (!searchable && !attached && !isLongTerm && older.length === 0) return { passages: [], memories: [] }
   const compared = older.map(({ content }) => content)
-  const [vector, ...vectors] = await resources.messageVectors.embed(text, compared, signal)
+  const [vector, ...vectors] = await resources.messageVectors.embed(embedder, text, compared, signal)
   const shown = [turn.user_message_id, ...earlier.map(({ id }) => id)]
   const near = nearestOf(vector!, older, vectors)
+  const question = { model: embedder.model, vector: vector! }
   const except = [...shown, ...near.map(({ message_id }) => message_id)]
   const [passages, longTerm] = await Promise.all([
     searchable || attached
-      ? searchPassages(resources, { agent_id, scopes: ['', conversation_id], text, top_k: PASSAGES }, vector!)
+      ? searchPassages(resources, { agent_id, scopes: ['', conversation_id], text, top_k: PASSAGES }, question)
       : [],
-    isLongTerm ? searchMemories(resources, { agent_id, user_id, text, vector: vector!, limit: MEMORIES, except }) : [],
+    isLongTerm
+      ? searchMemories(resources, {
+          agent_id,
+          user_id,
+          text,
+          ...question,
+          vector_weight: embedder.message_weight,
+          limit: MEMORIES,
+          except,
+        })
+      : [],
   ])
   return { passages, memories: [...longTerm, ...near] }
 }

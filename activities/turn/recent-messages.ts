@@ -4,7 +4,7 @@ import { embeddedTexts, type RecalledMemory } from '../../contracts/memory.ts'
 import { listOlder, type OlderMessage } from '../../db/queries/conversations.ts'
 import { hashOf } from '../../db/queries/embeddings.ts'
 import type { Db } from '../../db/schema.ts'
-import type { Embedder } from '../../providers/embedder.ts'
+import type { IndexEmbedder } from '../../vectors/search-index.ts'
 import { dot } from '../../providers/embedder-vectors.ts'
 import { embedOnce } from '../embed-once.ts'
 
@@ -18,39 +18,53 @@ const CACHE_BYTES = 8 * 2 ** 20
 /** Vectors of messages by the hash of their text, so that a conversation is not embedded again for each of its turns. */
 export class MessageVectors {
   readonly #db: Db
-  readonly #embedder: Embedder
   readonly #known = new Map<string, Float32Array>()
-  readonly #most: number
+  /** That made them. */
+  #model = ''
 
-  constructor(db: Db, embedder: Embedder) {
+  constructor(db: Db) {
     this.#db = db
-    this.#embedder = embedder
-    this.#most = Math.floor(CACHE_BYTES / (embedder.dimension * Float32Array.BYTES_PER_ELEMENT))
   }
 
   /** The vectors of a question and of messages, in one request for those that are not known. */
-  async embed(question: string, messages: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
-    if (!this.#embedder.separatesQuestions) return this.#embed([question, ...messages], signal)
-    const asked = this.#embedder.embed([question], signal, 'question')
-    return (await Promise.all([asked, this.#embed(messages, signal)])).flat()
+  async embed(
+    embedder: IndexEmbedder,
+    question: string,
+    messages: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Float32Array[]> {
+    if (!embedder.separatesQuestions) return this.#embed(embedder, [question, ...messages], signal)
+    const asked = embedder.embed([question], signal, 'question')
+    return (await Promise.all([asked, this.#embed(embedder, messages, signal)])).flat()
   }
 
-  async #embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+  async #embed(embedder: IndexEmbedder, texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
     const hashes = texts.map(hashOf)
+    this.#forgetOthers(embedder)
     const missing = texts.filter((_, index) => !this.#known.has(hashes[index]!))
-    const made = missing.length === 0 ? [] : await embedOnce(this.#db, this.#embedder, missing, signal)
+    const kept = new Map(hashes.flatMap((hash) => (this.#known.has(hash) ? [[hash, this.#known.get(hash)!]] : [])))
+    const made = missing.length === 0 ? [] : await embedOnce(this.#db, embedder, missing, signal)
     const found = new Map(missing.map((text, index) => [hashOf(text), made[index]!]))
-    const vectors = hashes.map((hash) => this.#known.get(hash) ?? found.get(hash)!)
+    const vectors = hashes.map((hash) => kept.get(hash) ?? found.get(hash)!)
+    // Meanwhile those of another model may have taken their place.
+    if (this.#model !== embedder.model) return vectors
+    const most = Math.floor(CACHE_BYTES / (embedder.dimension * Float32Array.BYTES_PER_ELEMENT))
     for (const [index, hash] of hashes.entries()) {
       // Again at the end of the order: the least recently used are evicted.
       this.#known.delete(hash)
       this.#known.set(hash, vectors[index]!)
     }
     for (const hash of this.#known.keys()) {
-      if (this.#known.size <= this.#most) break
+      if (this.#known.size <= most) break
       this.#known.delete(hash)
     }
     return vectors
+  }
+
+  #forgetOthers({ model }: IndexEmbedder): void {
+    if (this.#model === model) return
+    this.#known.clear()
+    this.#model = model
   }
 }
 

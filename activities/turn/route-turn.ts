@@ -48,7 +48,7 @@ const EARLIER = 2
 /** What the model says beyond is not read, in characters. */
 const MAX_ANSWER = 2_000
 
-type Resources = Pick<ActivityResources, 'db' | 'events' | 'box' | 'stops' | 'models' | 'embedder'> & {
+type Resources = Pick<ActivityResources, 'db' | 'events' | 'box' | 'stops' | 'models' | 'index'> & {
   routing: RoutingOptions
 }
 
@@ -61,7 +61,8 @@ interface Choice {
 }
 
 export function routeTurnActivities(resources: Resources) {
-  const { db, events, box, stops, models, embedder, routing } = resources
+  const { db, events, box, stops, models, index, routing } = resources
+  const embedder = index.embedders.configured
   return {
     /** Chooses the agent of a turn, once. */
     async routeTurn({ turn_id }: { turn_id: string }): Promise<RouteResult> {

@@ -23,7 +23,7 @@ import type { ActivityResources } from '../resources.ts'
 import { agentTools } from '../tools/agent-tools.ts'
 import { offerTools, type OfferedTool } from '../tools/tools.ts'
 
-type Resources = Pick<ActivityResources, 'db' | 'blobs' | 'box' | 'models' | 'tools' | 'vectors' | 'embedder'> & {
+type Resources = Pick<ActivityResources, 'db' | 'blobs' | 'box' | 'models' | 'tools' | 'index'> & {
   log: Logger
 }
 
@@ -56,8 +56,8 @@ export type PrepareStep = (input: ModelCallInput, signal: AbortSignal) => Promis
 
 /** Makes the function that prepares a step. Of a turn that is over, answered or to be cancelled it reads the rows only. */
 export function stepPrompts(resources: Resources): PrepareStep {
-  const { db, blobs, box, models, tools, embedder, log } = resources
-  const messageVectors = new MessageVectors(db, embedder)
+  const { db, blobs, box, models, tools, log } = resources
+  const messageVectors = new MessageVectors(db)
   const versionOf = oncePerVersion(async (id, version) => {
     const { config, source } = await getAgentVersion(db, id, version)
     return { config, source, secrets: await getAgentSecrets(db, box, id, version) }

@@ -1,4 +1,4 @@
-// Ingestion jobs: start, list, read, follow, stop, retry, and read the extracted text.
+// Jobs: start, list, read, follow, stop, retry, and read the extracted text.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
@@ -10,7 +10,17 @@ import { listJobs } from '../../db/queries/jobs.ts'
 import { authenticated, page } from '../plugin.ts'
 import { visibleUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
-import { cancelJob, createJob, followJob, getJobOrThrow, retryJob, textResponse, viewJob } from '../services/jobs.ts'
+import {
+  cancelJob,
+  createJob,
+  followJob,
+  getChangedJobOrThrow,
+  getJobOrThrow,
+  retryJob,
+  textResponse,
+  viewJob,
+} from '../services/jobs.ts'
+import { createReembed } from '../services/reembed.ts'
 import { readLastEventId, sseResponse } from '../sse.ts'
 
 const closed = { additionalProperties: false }
@@ -23,13 +33,17 @@ export function jobRoutes(context: ApiContext) {
     .post(
       '',
       async ({ principal, body, headers, status }) => {
-        return status(202, viewJob(context, await createJob(context, principal, body, headers['idempotency-key'])))
+        const key = headers['idempotency-key']
+        const job = await (body.kind === 'reembed'
+          ? createReembed(context, principal, body, key)
+          : createJob(context, principal, body, key))
+        return status(202, viewJob(context, job))
       },
       {
         body: JobRequestSchema,
         headers: idempotencyHeaders('job'),
         scope: 'chat',
-        detail: { summary: 'Ingest an uploaded file' },
+        detail: { summary: 'Ingest an uploaded file, or embed everything again with another model' },
       },
     )
     .get(
@@ -90,7 +104,7 @@ export function jobRoutes(context: ApiContext) {
     .post(
       '/:job_id/cancel',
       async ({ principal, params: { job_id } }) => {
-        await cancelJob(context, await getJobOrThrow(context, principal, job_id))
+        await cancelJob(context, await getChangedJobOrThrow(context, principal, job_id))
         return viewJob(context, await getJobOrThrow(context, principal, job_id))
       },
       { params, scope: 'chat', detail: { summary: 'Stop a job; nothing of it stays in the index' } },
@@ -98,7 +112,7 @@ export function jobRoutes(context: ApiContext) {
     .post(
       '/:job_id/retry',
       async ({ principal, params: { job_id }, status }) => {
-        await retryJob(context, await getJobOrThrow(context, principal, job_id))
+        await retryJob(context, await getChangedJobOrThrow(context, principal, job_id))
         return status(202, viewJob(context, await getJobOrThrow(context, principal, job_id)))
       },
       { params, scope: 'chat', detail: { summary: 'Go on from the stage that failed' } },

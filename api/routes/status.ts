@@ -1,6 +1,7 @@
 // What an operator looks at first: the process, and the models as it sees them.
 import { Elysia } from 'elysia'
 import { authenticated } from '../plugin.ts'
+import { embeddingState } from '../services/reembed.ts'
 import { checkReadiness } from '../services/readiness.ts'
 import type { ApiContext } from '../services/context.ts'
 
@@ -10,8 +11,10 @@ export function statusRoutes(context: ApiContext, version: string) {
     async () => {
       const checks = await checkReadiness(context)
       const models = context.modelStates()
+      const embedding = checks.database === 'ok' ? await embeddingState(context) : undefined
       const isHealthy =
         Object.values(checks).every((state) => state === 'ok') &&
+        embedding?.state !== 'words_only' &&
         Object.values(models).every(({ state }) => state === 'closed')
       return {
         status: isHealthy ? 'healthy' : 'degraded',
@@ -20,6 +23,7 @@ export function statusRoutes(context: ApiContext, version: string) {
         memory_usage_mb: Math.round(process.memoryUsage.rss() / 2 ** 20),
         database_status: checks.database,
         temporal_status: checks.temporal,
+        embedding,
         models,
       }
     },

@@ -10,8 +10,8 @@ import type { Storage } from '../../db/storage.ts'
 import type * as OAuth from '../../mcp/oauth.ts'
 import type * as OAuthClient from '../../mcp/oauth-client.ts'
 import type { ModelState } from '../../providers/model-health.ts'
-import type { Embedder } from '../../providers/embedder.ts'
 import type { Speaker } from '../../providers/speaker.ts'
+import type { SearchIndex } from '../../vectors/search-index.ts'
 import type { VectorStore } from '../../vectors/store.ts'
 import type { Audit } from './audit.ts'
 import type { OpenStreams } from './open-streams.ts'
@@ -54,7 +54,8 @@ export interface ApiLimits {
 export interface ApiContext {
   storage: Storage
   vectors: VectorStore
-  embedder: Embedder
+  /** The vectors with their embedder. */
+  index: SearchIndex
   speaker: Speaker
   client: Client
   namespace: string

@@ -6,17 +6,18 @@ import type { StoredEvent } from '../../contracts/events.ts'
 import { wrongField } from '../../contracts/failures.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import type { JobRequest } from '../../contracts/schemas/jobs.ts'
-import { jobError, jobMedia, jobResult } from '../../db/columns.ts'
+import { jobError, jobMedia } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { readHead } from '../../db/event-rows.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { discardJob, findJob, insertJob } from '../../db/queries/jobs.ts'
-import { endOfJob, finishJob, reviveJob } from '../../db/queries/job-ends.ts'
+import { endOfJob, finishJob, resultOf, reviveJob } from '../../db/queries/job-ends.ts'
 import { progressOf } from '../../db/queries/job-progress.ts'
 import { readText } from '../../db/queries/job-batches.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import { joinSource, listLatestJobs } from '../../db/queries/knowledge.ts'
 import type { Principal } from '../../db/queries/keys.ts'
+import { checkOnly } from '../../db/queries/reembed-jobs.ts'
 import { findTwin, insertTwin } from '../../db/queries/reuse.ts'
 import { requestStop } from '../../db/queries/stop-requests.ts'
 import type { JobsTable } from '../../db/schema.ts'
@@ -35,17 +36,18 @@ type Beginner = Pick<ApiContext, 'storage' | 'client'>
 
 /** Starts a job for an uploaded file. Agent knowledge requires the scope to manage it. @throws MuxiError */
 export async function createJob(
-  context: Beginner & Pick<ApiContext, 'embedder'>,
+  context: Beginner & Pick<ApiContext, 'index'>,
   principal: Principal,
   request: JobRequest,
   idempotency_key?: string,
 ): Promise<JobsTable> {
   const { db } = context.storage
-  const { agent_id, options, kind } = request
+  const { agent_id, options, kind, file_id } = request
+  if (file_id === undefined) throw wrongField('begin the job', 'file_id', 'given')
   if (request.knowledge_id !== undefined && agent_id === undefined)
     throw wrongField('begin the job', 'agent_id', "given with 'knowledge_id'")
   if (agent_id !== undefined) authorize(principal, 'manage')
-  const file = await getFileOrThrow(context, principal, request.file_id)
+  const file = await getFileOrThrow(context, principal, file_id)
   const knowledge_id = agent_id === undefined ? undefined : (request.knowledge_id ?? file.id)
   const known = {
     key_id: principal.key_id,
@@ -53,13 +55,13 @@ export async function createJob(
     idempotency_key: idempotency_key ?? '',
     body_hash: createHash('sha256').update(canonicalJson(request)).digest('hex'),
   }
-  const { model } = context.embedder
+  const { collection } = await context.index.serving()
   const job = await db.transaction().execute(async (tx) => {
     const made = idempotency_key === undefined ? undefined : await findIdempotent(tx, known)
     const before = made === undefined ? undefined : await findJob(tx, made)
     if (before) return before
     const wanted = { kind, file, key_id: principal.key_id, agent_id, options }
-    const twin = await findTwin(tx, { ...wanted, knowledge_id: request.knowledge_id }, model)
+    const twin = await findTwin(tx, { ...wanted, knowledge_id: request.knowledge_id }, collection)
     if (twin) {
       const made = await insertTwin(tx, wanted, twin)
       if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: made.job.id })
@@ -80,11 +82,20 @@ export async function createJob(
     if (idempotency_key !== undefined) await insertIdempotent(tx, { ...known, result_id: job.id })
     return job
   })
+  await startCreated(context, job, idempotency_key)
+  return job
+}
+
+/** Starts the workflow of a job that a request has made, or has found by its Idempotency-Key. @throws MuxiError unavailable */
+export async function startCreated(
+  context: Beginner,
+  job: JobsTable,
+  idempotency_key: string | undefined,
+): Promise<void> {
+  if (job.status !== 'queued') return
   // With an Idempotency-Key the row stays, and the sweeper starts it: another request with the key may have returned its id.
-  if (job.status !== 'queued') return job
   if (idempotency_key === undefined) await beginJob(context, job)
   else await startRun(context, job, 'first')
-  return job
 }
 
 /** Starts the workflow of a new job. If that fails, the job is deleted. @throws MuxiError unavailable */
@@ -123,15 +134,22 @@ export async function getJobOrThrow(
   return ownedOrThrow(principal, await findJob(db, id), 'job', id)
 }
 
+/** The same of a job that is to be stopped or retried. @throws MuxiError forbidden */
+export async function getChangedJobOrThrow(context: ApiContext, principal: Principal, id: string): Promise<JobsTable> {
+  const job = await getJobOrThrow(context, principal, id)
+  if (job.kind === 'reembed') authorize(principal, 'manage')
+  return job
+}
+
 export function viewJob({ namespace, temporalUiUrl }: ApiContext, job: JobsTable) {
-  const result = parseColumn(jobResult, job.result, job.id)
-  const id = workflowId.job(result?.reused_job_id ?? job.id)
+  const result = resultOf(job)
+  const id = workflowId.job((result && 'reused_job_id' in result && result.reused_job_id) || job.id)
   const path = `/namespaces/${namespace}/workflows/${encodeURIComponent(id)}${job.run_id ? `/${job.run_id}` : ''}`
   return {
     id: job.id,
     kind: job.kind,
     status: job.status,
-    file_id: job.file_id,
+    file_id: job.file_id || null,
     name: job.name,
     agent_id: job.agent_id,
     knowledge_id: job.knowledge_id,
@@ -191,7 +209,10 @@ export async function cancelJob(context: ApiContext, job: JobsTable): Promise<vo
 /** Resumes from the stage that failed: parsed and indexed batches are reused. @throws MuxiError conflict, unavailable */
 export async function retryJob(context: ApiContext, job: JobsTable): Promise<void> {
   const { storage } = context
-  const revived = await storage.db.transaction().execute((tx) => reviveJob(tx, job.id))
+  const revived = await storage.db.transaction().execute(async (tx) => {
+    if (job.kind === 'reembed') await checkOnly(tx)
+    return reviveJob(tx, job.id)
+  })
   storage.events.publish(job.id, revived.events)
   await startRun(context, revived.job, 'again')
 }

@@ -38,18 +38,19 @@ export interface SourceChange extends FoundChange {
 
 /** @returns undefined when nothing differs */
 export async function findChange(
-  { storage: { db }, embedder: { model } }: ApiContext,
+  { storage: { db }, index }: ApiContext,
   agentId: string,
   source: Pick<Source, 'id' | 'description'>,
   { documents, unread }: SourceContent,
 ): Promise<FoundChange | undefined> {
+  const { collection } = await index.serving()
   const content_hash = createHash('sha256')
-    .update(JSON.stringify([model, ...documents.map(({ name, sha256 }) => [name, sha256])]))
+    .update(JSON.stringify([collection, ...documents.map(({ name, sha256 }) => [name, sha256])]))
     .digest('hex')
   const known = await findSource(db, agentId, source.id)
   const latest = await listLatestJobs(db, agentId, source.id)
   const pairs = documents.map((document) => ({ document, before: jobOf(document, documents, latest) }))
-  const changed = pairs.filter(({ document, before }) => !before || isStale(before, document, model))
+  const changed = pairs.filter(({ document, before }) => !before || isStale(before, document, collection))
   const isUnread = (name: string) =>
     unread.some((file) => file.name === name || (file.name.endsWith('/') && name.startsWith(file.name)))
   const gone = latest.filter((job) => !pairs.some(({ before }) => before === job) && !isUnread(job.name))
@@ -135,9 +136,9 @@ function jobOf(
 }
 
 /** What the file itself is to blame for stays as it is until the file changes. */
-function isStale(before: JobsTable, { name, sha256 }: SourceDocument, model: string): boolean {
+function isStale(before: JobsTable, { name, sha256 }: SourceDocument, collection: string): boolean {
   if (before.sha256 !== sha256 || before.name !== name) return true
-  if (before.collection !== null && before.collection !== model) return true
+  if (before.collection !== null && before.collection !== collection) return true
   if (before.status === 'cancelled') return true
   return before.status === 'failed' && parseColumn(jobError, before.error, before.id)?.code !== 'unprocessable'
 }

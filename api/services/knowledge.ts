@@ -191,13 +191,13 @@ function unlessOver(error: unknown): void {
 
 /** Passages of an agent's knowledge, best first. */
 export async function searchKnowledge(
-  { storage: { db }, vectors, embedder, closing, log }: ApiContext,
+  { storage: { db }, index, closing, log }: ApiContext,
   agentId: string,
   { query, top_k, threshold }: { query: string; top_k: number; threshold: number },
 ): Promise<Passage[]> {
   const asked = { agent_id: agentId, scopes: [''], text: query, top_k }
-  const found = await findPassages({ db, vectors, embedder }, asked, closing).catch((error: unknown) => {
-    log.warn({ err: error, embedder: embedder.model }, 'a search failed')
+  const found = await findPassages({ db, index }, asked, closing).catch((error: unknown) => {
+    log.warn({ err: error }, 'a search failed')
     throw toUpstreamError('The query could not be embedded', error)
   })
   return found.filter(({ similarity }) => similarity >= threshold)

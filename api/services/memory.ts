@@ -24,16 +24,19 @@ export interface FoundMemory {
 
 /** Memories of a user with an agent, best first. @throws MuxiError upstream_error */
 export async function findMemories(
-  { storage: { db }, vectors, embedder, closing, log }: ApiContext,
+  { storage: { db }, index, closing, log }: ApiContext,
   owner: MemoryOwner,
   query: string,
   limit: number,
 ): Promise<FoundMemory[]> {
-  const [vector] = await embedder.embed([query], closing, 'question').catch((error: unknown) => {
-    log.warn({ err: error, embedder: embedder.model }, 'a search failed')
-    throw toUpstreamError('The query could not be embedded', error)
+  const found = await index.use(async ({ embedder }) => {
+    const [vector] = await embedder.embed([query], closing, 'question').catch((error: unknown) => {
+      log.warn({ err: error, embedder: embedder.model }, 'a search failed')
+      throw toUpstreamError('The query could not be embedded', error)
+    })
+    const { model, message_weight: vector_weight } = embedder
+    return searchMemories({ db, index }, { ...owner, text: query, model, vector: vector!, vector_weight, limit })
   })
-  const found = await searchMemories({ db, vectors, embedder }, { ...owner, text: query, vector: vector!, limit })
   return found.map(({ content, similarity, said_at: created_at, message_id }) => {
     return { content, similarity, created_at, message_id }
   })

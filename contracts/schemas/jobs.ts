@@ -29,8 +29,8 @@ export const FileFormSchema = Type.Object(
 )
 
 export const JobKindSchema = Type.Union(
-  (['document', 'image', 'audio'] as const).map((kind) => Type.Literal(kind)),
-  { description: "'document', 'image' or 'audio'" },
+  (['document', 'image', 'audio', 'reembed'] as const).map((kind) => Type.Literal(kind)),
+  { description: "'document', 'image', 'audio' or 'reembed'" },
 )
 
 /** `ocr` and `describe` apply to images, `denoise` and `language` to recordings. */
@@ -52,10 +52,11 @@ const JobOptionsSchema = Type.Object(
 )
 export type JobOptions = Static<typeof JobOptionsSchema>
 
+/** `reembed` embeds everything again with the configured model, and takes nothing else; the others read a file. */
 export const JobRequestSchema = Type.Object(
   {
     kind: JobKindSchema,
-    file_id: FileIdSchema,
+    file_id: Type.Optional(FileIdSchema),
     agent_id: Type.Optional(AgentIdSchema),
     knowledge_id: Type.Optional(AgentIdSchema),
     options: Type.Optional(JobOptionsSchema),

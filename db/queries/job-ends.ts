@@ -1,9 +1,9 @@
 // The end of a job, completed or not, and its retry. Every change is compare-and-set.
-import type { FinishJobInput, JobRef } from '../../contracts/job.ts'
-import type { JobResult, StoredEvent } from '../../contracts/events.ts'
+import type { FileJobKind, FinishJobInput, JobRef } from '../../contracts/job.ts'
+import type { JobResult, ReembedResult, StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
 import { mergeNotices, type Notice, noticeText } from '../../contracts/notices.ts'
-import { jobError, jobMedia, jobOptions, jobResult } from '../columns.ts'
+import { jobError, jobMedia, jobOptions, jobResult, reembedResult } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import { reopenStream, type Addition } from '../event-rows.ts'
 import type { JobsTable, Tx } from '../schema.ts'
@@ -26,7 +26,7 @@ export async function completeJob(
 ): Promise<{ result: JobResult; events: StoredEvent[] } | undefined> {
   await lockJob(tx, ref.job_id)
   const job = await findRunning(tx, ref)
-  if (!job) return undefined
+  if (!job || job.kind === 'reembed') return undefined
   const counted = await tx
     .selectFrom('job_batches')
     .select((eb) => eb.fn.sum<number | null>('chunks').as('chunks'))
@@ -39,7 +39,7 @@ export async function completeJob(
   const replaced = (await hasReplaced(tx, job)) ? [REPLACED] : []
   const notices = mergeNotices([
     ...replaced,
-    ...(read.hasText ? [] : [noText(job)]),
+    ...(read.hasText ? [] : [noText({ ...job, kind: job.kind })]),
     ...(told.notices ?? []),
     ...read.notices,
   ])
@@ -86,6 +86,14 @@ export async function finishJob(tx: Tx, { job_id, run, status, failure }: Finish
   if (status === 'cancelled')
     for (const table of ['job_batches', 'job_summaries'] as const)
       await tx.updateTable(table).set({ chunks: null }).where('job_id', '=', job_id).execute()
+  // Vectors of a cancelled job are removed; those of a failed one are kept for a retry.
+  if (status === 'cancelled')
+    await tx
+      .updateTable('vector_sets')
+      .set({ state: 'old' })
+      .where('job_id', '=', job_id)
+      .where('state', '=', 'building')
+      .execute()
   await interruptEntries(tx, job_id)
   return addToStream(tx, job_id, { event: finalJobEvent(job_id, error) })
 }
@@ -97,9 +105,13 @@ function finalJobEvent(id: string, error: ErrorBody | undefined): Addition['even
 
 /** The final event of a job whose event log is past its retention. */
 export function endOfJob(job: JobsTable): Addition['event'] {
-  if (job.status === 'completed')
-    return { type: 'completed', data: { id: job.id, result: parseColumn(jobResult, job.result, job.id)! } }
+  if (job.status === 'completed') return { type: 'completed', data: { id: job.id, result: resultOf(job)! } }
   return finalJobEvent(job.id, parseColumn(jobError, job.error, job.id))
+}
+
+/** The result of a job, once it is completed. */
+export function resultOf({ id, kind, result }: JobsTable): JobResult | ReembedResult | undefined {
+  return kind === 'reembed' ? parseColumn(reembedResult, result, id) : parseColumn(jobResult, result, id)
 }
 
 /** Sets a failed or cancelled job back to queued, with the next run. @throws MuxiError `conflict` */
@@ -154,7 +166,7 @@ async function hasReplaced(tx: Tx, { id, document_id, sha256 }: JobsTable): Prom
   return before !== undefined && before.sha256 !== sha256
 }
 
-function noText({ id, kind, options }: JobsTable): Notice {
+function noText({ id, kind, options }: Pick<JobsTable, 'id' | 'options'> & { kind: FileJobKind }): Notice {
   const isUnread = kind !== 'audio' && parseColumn(jobOptions, options, id).ocr === 'never'
   return isUnread
     ? { code: 'not_read', message: "No page has text; pictures of text are read with options.ocr 'auto'", count: 1 }

@@ -36,6 +36,33 @@ export async function advance(
   return addToStream(tx, job.id, { event: { type: 'progress', data }, key: `${job.run}:${stage}:${key}` })
 }
 
+/** The same for a job that embeds everything again. @param filled chunks that have been embedded, of all */
+export async function advanceReembed(
+  tx: Tx,
+  { id, run }: Pick<JobsTable, 'id' | 'run'>,
+  { done, total }: { done: number; total: number },
+): Promise<StoredEvent[]> {
+  const stage = 'embedding'
+  const now = new Date().toISOString()
+  await lockJob(tx, id)
+  const updated = await tx
+    .updateTable('jobs')
+    .set((eb) => ({
+      stage,
+      done,
+      total,
+      stage_started_at: eb.case().when('stage', '=', stage).then(eb.ref('stage_started_at')).else(now).end(),
+    }))
+    .where('id', '=', id)
+    .where('run', '=', run)
+    .where('status', 'in', UNFINISHED)
+    .returning(['kind', 'stage', 'done', 'total', 'stage_started_at'])
+    .executeTakeFirst()
+  if (!updated) return []
+  const event = { type: 'progress' as const, data: progressOf(updated) }
+  return addToStream(tx, id, { event, key: `${run}:${stage}:${done}/${total}` })
+}
+
 async function countDone(tx: Tx, jobId: string, stage: JobStage, total: number): Promise<number> {
   if (stage === 'summarizing') return (await countSummaries(tx, jobId)).done
   if (stage !== 'parsing' && stage !== 'transcribing' && stage !== 'indexing')
@@ -51,7 +78,7 @@ async function countDone(tx: Tx, jobId: string, stage: JobStage, total: number):
   return stage === 'parsing' ? whole + (await countRead(tx, jobId)) : whole
 }
 
-const UNITS = { document: 'pages', image: 'pictures', audio: 'segments' } as const
+const UNITS = { document: 'pages', image: 'pictures', audio: 'segments', reembed: 'chunks' } as const
 
 /** The progress of a job, with the estimated remaining time of the stage. */
 export function progressOf(

@@ -177,10 +177,10 @@ export function listJobsOfMessages(
 ): Promise<(JobsTable & { user_message_id: string })[]> {
   return db
     .selectFrom('jobs')
-    .innerJoin('turns', 'turns.id', 'jobs.turn_id')
+    .innerJoin('messages', 'messages.turn_id', 'jobs.turn_id')
     .selectAll('jobs')
-    .select('turns.user_message_id')
-    .where('turns.user_message_id', 'in', messageIds)
+    .select('messages.id as user_message_id')
+    .where('messages.id', 'in', messageIds)
     .orderBy('jobs.id')
     .execute()
 }

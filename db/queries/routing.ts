@@ -103,7 +103,11 @@ export async function findPreviousAgent(
 
 /** Keeps a decision for the same message; decisions about other agents than there are now are dropped. */
 export async function keepRoute(db: Db | Tx, { hash, agents }: RoutingKey, route: Route): Promise<void> {
-  await db.deleteFrom('routing_decisions').where('agents', '<>', agents).execute()
+  // Two ranges, because an index finds no rows by `<>`: mostly both are empty.
+  await db
+    .deleteFrom('routing_decisions')
+    .where((is) => is.or([is('agents', '<', agents), is('agents', '>', agents)]))
+    .execute()
   await db
     .insertInto('routing_decisions')
     .values({ message_hash: hash, agents, ...route, created_at: new Date().toISOString() })

@@ -141,15 +141,8 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
     .where((eb) =>
       eb.or([
         eb('messages.id', '=', eb.ref('turns.user_message_id')),
-        eb.not(
-          eb.exists(
-            eb
-              .selectFrom('turns as waiting')
-              .select('waiting.id')
-              .whereRef('waiting.id', '=', 'messages.turn_id')
-              .where('waiting.status', '=', 'queued'),
-          ),
-        ),
+        // A value, because Postgres may execute `exists` by reading all queued turns.
+        sql<boolean>`coalesce((select waiting.status from turns as waiting where waiting.id = messages.turn_id), '') <> 'queued'`,
       ]),
     )
     .orderBy('messages.id', 'desc')

@@ -16,11 +16,37 @@ export interface KnowledgeSourcesTable {
   created_at: string
 }
 
-/** A set of comparable vectors: one model, one dimension. */
+/** Chunks with comparable vectors: one model, one dimension. Its id never changes, the model may (decision 062). */
 export interface CollectionsTable {
   id: string
   model: string
   dimension: number
+  /** The set that its vectors are in. */
+  vectors: string
+  /** 1: new chunks belong to it. Searches find those of every collection with the same vectors. */
+  serves: number
+  /** No chunks are added before this: a job is about to change the model. */
+  closed_until: string | null
+  created_at: string
+}
+
+/** A table of vectors, one a chunk. */
+export interface VectorSetsTable {
+  /** The table's name. */
+  name: string
+  model: string
+  dimension: number
+  /** `building`: hidden, filled by a job. `old`: to be removed. */
+  state: 'serving' | 'building' | 'old'
+  job_id: string | null
+  /** Of a set that is built: chunks up to this one have been embedded. */
+  last_chunk: Generated<number>
+  /** Chunks that existed when it was last looked. */
+  upto: Generated<number>
+  /** How many were embedded. */
+  done: Generated<number>
+  /** How many of these the embedding server refused: they are found by their words only. */
+  refused: Generated<number>
   created_at: string
 }
 

@@ -23,6 +23,7 @@ import { insert } from '../support/turn-rows.ts'
 import { embedder } from './bench-embedder.ts'
 import { sentence } from './corpus.ts'
 import { ms, percentile, report } from './measure.ts'
+import { indexOf } from '../support/search-index.ts'
 
 const MEMORIES = 10_000
 const CHUNKS = 10_000
@@ -30,7 +31,7 @@ const OLDER = 200
 const BATCH = 100
 const QUESTIONS = 100
 const MEMORY = { buffer: 20, buffer_multiplier: 10, long_term: true }
-const collection = embedder.model
+const { model } = embedder
 const { signal } = new AbortController()
 
 type Place = Parameters<typeof openStorage>[0]
@@ -93,7 +94,7 @@ async function recalls(name: string, stores: Stores): Promise<void> {
   for (let from = 0; from < CHUNKS; from += BATCH) {
     const texts = Array.from({ length: BATCH }, () => sentence(120))
     const embedded = await embedder.embed(texts, signal)
-    const document = { collection, agent_id: 'agent', scope: '', document_id: job.document_id, generation: 1 }
+    const document = { model, agent_id: 'agent', scope: '', document_id: job.document_id, generation: 1 }
     await vectors.addChunks(
       document,
       texts.map((text, index) => ({ text, page: 1, position: from + index, vector: embedded[index]! })),
@@ -104,7 +105,7 @@ async function recalls(name: string, stores: Stores): Promise<void> {
   const { id: conversation_id } = await createConversation(db, of)
   for (let n = 0; n < OLDER; n += 1) await say(stores, conversation_id, sentence(30))
 
-  const resources = { ...stores, embedder, messageVectors: new MessageVectors(db, embedder) }
+  const resources = { ...stores, index: indexOf(stores, embedder), messageVectors: new MessageVectors(db) }
   const took: number[] = []
   const busy: number[] = []
   for (let n = 0; n < QUESTIONS + 10; n += 1) {
@@ -140,7 +141,7 @@ async function remember(
   conversation_id: string,
   texts: string[],
 ): Promise<string[]> {
-  await vectors.ensureCollection({ id: collection, model: collection, dimension: embedder.dimension })
+  await vectors.serving(embedder)
   const messages: string[] = []
   const said_at = new Date().toISOString()
   for (let from = 0; from < texts.length; from += BATCH) {
@@ -155,7 +156,7 @@ async function remember(
     await db.transaction().execute((tx) => insertMemories(tx, rows))
     await Promise.all(
       rows.map(async ({ id: document_id }, index) => {
-        const document = { collection, agent_id: 'agent', scope: memoryScope(user_id), document_id, generation: 1 }
+        const document = { model, agent_id: 'agent', scope: memoryScope(user_id), document_id, generation: 1 }
         await vectors.addChunks(document, [{ text: some[index]!, page: 1, position: 0, vector: embedded[index]! }])
         await vectors.publish(document_id, 1)
       }),
@@ -203,7 +204,10 @@ async function evidence(name: string, stores: Stores, samples: Sample[]): Promis
       }
       for (const [way, asked] of Object.entries(ways)) {
         const owner = { agent_id: 'agent', user_id: sample_id }
-        const hits = await searchMemories({ ...stores, embedder }, { ...owner, ...asked, limit: Math.max(...TOPS) })
+        const hits = await searchMemories(
+          { ...stores, index: indexOf(stores, embedder) },
+          { ...owner, ...asked, model, vector_weight: embedder.message_weight, limit: Math.max(...TOPS) },
+        )
         const shown = hits.map(({ message_id }) => turnOf.get(message_id))
         for (const top of TOPS) {
           const among = new Set(shown.slice(0, top))

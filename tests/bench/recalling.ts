@@ -20,7 +20,7 @@ const TURNS = 60
 const ASK = { words: 1, gap_ms: 0 }
 
 const embedder = createEmbedder({ openai: {} }, 'local')
-const collection = embedder.model
+const { model } = embedder
 const { signal } = new AbortController()
 
 const QUESTIONS = {
@@ -74,7 +74,7 @@ async function recallingOn(bench: Bench, name: string, database_url: string | un
 
 /** Sources of knowledge with 10,000 chunks in all, as if ingested. */
 async function fill(db: Db, vectors: VectorStore, name: string): Promise<void> {
-  await vectors.ensureCollection({ id: collection, model: collection, dimension: embedder.dimension })
+  await vectors.serving(embedder)
   let took = 0
   for (let source = 0; source < SOURCES; source += 1) {
     const knowledge_id = `source${source}`
@@ -84,7 +84,7 @@ async function fill(db: Db, vectors: VectorStore, name: string): Promise<void> {
       .execute((tx) => insertJob(tx, { file, key_id: null, agent_id: 'reader', knowledge_id }))
     await db.updateTable('jobs').set({ status: 'completed' }).where('id', '=', job.id).execute()
     const { document_id } = job
-    const document = { collection, agent_id: 'reader', scope: '', document_id, generation: 1, knowledge_id }
+    const document = { model, agent_id: 'reader', scope: '', document_id, generation: 1, knowledge_id }
     for (let from = 0; from < CHUNKS / SOURCES; from += AT_ONCE) {
       const texts = Array.from({ length: Math.min(AT_ONCE, CHUNKS / SOURCES - from) }, () => sentence(CHUNK_WORDS))
       const embedded = await embedder.embed(texts, signal)
@@ -111,7 +111,7 @@ async function searches(
     const text = question()
     const [vector] = await embedder.embed([text], signal)
     const startedAt = performance.now()
-    const query = { collection, agent_id: 'reader', scopes: ['', 'conv_1'], text, vector: vector!, top_k: 5 }
+    const query = { model, agent_id: 'reader', scopes: ['', 'conv_1'], text, vector: vector!, top_k: 5 }
     await vectors.search({ ...query, ...narrowed })
     if (n >= 10) took.push(performance.now() - startedAt)
   }

@@ -18,7 +18,7 @@ const TOP = 5
 const BATCH_PAGES = 50
 const { signal } = new AbortController()
 const limits = { memory_mb: 1_024, time_ms: 120_000, output_bytes: 2 ** 26, max_pages: 5_000 }
-const collection = embedder.model
+const { model } = embedder
 
 export async function retrieval(): Promise<void> {
   const missing = Object.values(MANUALS).filter(({ path }) => !existsSync(path))
@@ -54,7 +54,7 @@ async function retrievalOn(name: string, options: Parameters<typeof openStorage>
       for (const [way, asked] of Object.entries(ways) as [keyof typeof ways, (typeof ways)['both']][]) {
         const hits = await store.search({
           ...asked,
-          collection,
+          model,
           agent_id: 'reader',
           scopes: [''],
           top_k: TOP,
@@ -82,8 +82,8 @@ async function index(vectors: VectorStore, manual: Manual, folder: string): Prom
   const file = join(folder, `${manual}.pdf`)
   writeFileSync(file, path.endsWith('.gz') ? gunzipSync(bytes) : bytes)
   const { pages } = await inspectDocument(file, { signal, limits })
-  await vectors.ensureCollection({ id: collection, model: collection, dimension: embedder.dimension })
-  const document = { collection, agent_id: 'reader', scope: '', document_id: manual, generation: 1 }
+  await vectors.serving(embedder)
+  const document = { model, agent_id: 'reader', scope: '', document_id: manual, generation: 1 }
   let added = 0
   for (let from = 1; from <= pages; from += BATCH_PAGES) {
     const to = Math.min(pages, from + BATCH_PAGES - 1)

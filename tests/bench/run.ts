@@ -20,6 +20,7 @@ import { recalling } from './recalling.ts'
 import { retrieval } from './retrieval.ts'
 import { routing } from './routing.ts'
 import { toolCalls, type BareChild } from './tools.ts'
+import { vectors } from './vectors.ts'
 
 const TURNS = 200
 /** The interval at which the event log commits; see `db/event-log.ts`. */
@@ -43,6 +44,7 @@ const SECTIONS = {
   embedding,
   routing,
   memories,
+  vectors,
   locomo,
   fleet,
   tools: toolCalls,

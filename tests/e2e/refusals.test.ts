@@ -235,6 +235,25 @@ describe('keys', () => {
     )
   })
 
+  it(keeps('refuse.keys', 'everything is embedded again for keys that may chat and manage only: 403'), async () => {
+    const body = { kind: 'reembed' }
+    for (const key of [keys.chat, keys.manage, keys.anna])
+      expectError(await call('/api/v1/jobs', { body, key }), 403, 'forbidden')
+    for (const wrong of [{ ...body, file_id: ids.file }, { ...body, agent_id: 'offline' }, { kind: 'document' }])
+      expectError(await call('/api/v1/jobs', { body: wrong }), 400, 'bad_request')
+    const { body: both } = await call('/api/v1/keys', { body: { name: 'both', scopes: ['chat', 'manage'] } })
+    const begun = await call('/api/v1/jobs', { body, key: both.key })
+    expect(begun.status, begun.text).toBe(202)
+    const { id } = begun.body
+    for (const [key, path, status, code] of [
+      [keys.chat, '/cancel', 403, 'forbidden'],
+      [keys.chat, '/retry', 403, 'forbidden'],
+      [keys.anna, '', 404, 'not_found'],
+    ] as const)
+      expectError(await call(`/api/v1/jobs/${id}${path}`, { key, ...(path && { method: 'POST' }) }), status, code)
+    await expect.poll(async () => (await call(`/api/v1/jobs/${id}`)).body.status).toBe('completed')
+  })
+
   it(keeps('refuse.keys', 'a key that has been deleted or has expired: 401'), async () => {
     const { body } = await call('/api/v1/keys', { body: { name: 'short', scopes: ['chat'] } })
     expect((await call('/api/v1/turns', { key: body.key })).status).toBe(200)

@@ -64,6 +64,7 @@ export const REQUIREMENTS = {
   'head-start.other-worker': 'A head start whose turn another worker took writes nothing and ends',
   'head-start.stopped': 'A cancelled turn ends its head start',
   'head-start.provider-fails': 'A head start that fails counts as the first attempt',
+  'turns.indexed': 'No statement of a turn reads a table as a whole that grows with use',
   'memory.turns': 'A turn that is over leaves nothing in the memory of the processes that ran it',
   'memory.killed': 'kill -9 between the end of a turn and the writing of its memory: it is written once, by any worker',
   'memory.local-model':
@@ -71,6 +72,12 @@ export const REQUIREMENTS = {
   'memory.swept': 'The writing of memory that was never started is started by the sweeper',
   'memory.log': 'The execution log lists what a turn recalled, and what was remembered of it',
   'memory.routes': 'Memories and context memory are read and changed over the API, by their own user only',
+  'reembed.serves':
+    'After a change of the embedding model the former one serves, says so, and new vectors are made by a job',
+  'reembed.killed':
+    'A worker killed while everything is embedded again: the job goes on, nothing is asked for twice, nothing is missing',
+  'reembed.ends': 'A job that embeds everything again is cancelled or fails: the former model serves; a retry goes on',
+  'reembed.words': 'When the model of the index cannot be asked, searches find by words and say so',
   'memory.forgotten': 'Forgetting a user removes rows, memories, files and the histories of the engine',
   'head-start.counted': 'Every request of the model has one usage row, and head starts do not double requests',
   'turn.eleven-events': 'A turn of one step has exactly 11 events in its workflow history: one workflow, one activity',

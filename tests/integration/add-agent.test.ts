@@ -6,8 +6,8 @@ import { addAgent, viewAgent } from '../../api/services/agents.ts'
 import { ANYBODY } from '../../api/services/access.ts'
 import type { ApiContext } from '../../api/services/context.ts'
 import type { Storage } from '../../db/storage.ts'
-import { hashingEmbedder } from '../../providers/hashing-embedder.ts'
-import { dialects, type TestDialect } from '../support/dialects.ts'
+import { dialects, type TestDialect, type TestStorage } from '../support/dialects.ts'
+import { indexOf } from '../support/search-index.ts'
 
 const AGENT = {
   id: 'clerk',
@@ -22,11 +22,11 @@ const AGENT = {
 }
 
 /** What the service uses, with an engine that is away: starting workflows is left to the sweeper. */
-function contextOf(storage: Storage): ApiContext {
+function contextOf(storage: TestStorage): ApiContext {
   const away = () => Promise.reject(new Error('Temporal is away'))
   const context: Partial<ApiContext> = {
     storage,
-    embedder: hashingEmbedder(),
+    index: indexOf(storage),
     client: { withDeadline: away, workflow: { start: away } } as unknown as ApiContext['client'],
     providers: { openai: {}, anthropic: {}, gemini: {}, xai: {} },
     abilityFaults: () => [],

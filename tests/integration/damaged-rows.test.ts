@@ -11,9 +11,9 @@ import { insertFile } from '../../db/queries/files.ts'
 import { planBatches, storeParsed } from '../../db/queries/job-batches.ts'
 import { claimJob, insertJob } from '../../db/queries/jobs.ts'
 import { startOcr } from '../../db/queries/ocr.ts'
-import { hashingEmbedder } from '../../providers/hashing-embedder.ts'
 import { failureInterceptor } from '../../workers/failure-interceptor.ts'
 import { dialects } from '../support/dialects.ts'
+import { indexOf } from '../support/search-index.ts'
 import { inTx } from '../support/turn-rows.ts'
 
 const SILENT = new DefaultLogger('ERROR', () => undefined)
@@ -41,7 +41,7 @@ for (const dialect of dialects) {
         return job
       })
       await db.updateTable('job_batches').set({ pages: '[{"text":"private"}]' }).execute()
-      const activities = indexAndPublishActivities({ ...storage, embedder: hashingEmbedder() })
+      const activities = indexAndPublishActivities({ ...storage, index: indexOf(storage) })
       const failure = await inWorker(() => activities.indexBatch({ job_id: job.id, run: 1, batch: 1 })).catch(
         (error: unknown) => error,
       )

@@ -15,6 +15,7 @@ import type { Storage } from '../../db/storage.ts'
 import type { Embedder } from '../../providers/embedder.ts'
 import { hashingEmbedder } from '../../providers/hashing-embedder.ts'
 import { dialects, type TestStorage } from '../support/dialects.ts'
+import { indexOf } from '../support/search-index.ts'
 
 const BATCHES = 6
 const inTx = <T>({ db }: Storage, work: (tx: Tx) => Promise<T>) => db.transaction().execute(work)
@@ -91,7 +92,7 @@ for (const dialect of dialects) {
       await inTx(a, (tx) => storeParsed(tx, job.id, 1, [{ page: 1, text: 'The ferry leaves at nine.' }]))
       const slow = new HeldEmbedder()
       const run = (storage: TestStorage, embedder: Embedder) => {
-        const activities = indexAndPublishActivities({ ...storage, embedder })
+        const activities = indexAndPublishActivities({ ...storage, index: indexOf(storage, embedder) })
         const worker = new MockActivityEnvironment({}, { logger: SILENT })
         return {
           index: (run: number) => worker.run(() => activities.indexBatch({ ...ref, run, batch: 1 })),

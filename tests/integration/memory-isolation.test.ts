@@ -9,6 +9,7 @@ import { insertMemories } from '../../db/queries/memories.ts'
 import { hashingEmbedder } from '../../providers/hashing-embedder.ts'
 import { searchMemories } from '../../vectors/find-memories.ts'
 import { dialects, type TestStorage } from '../support/dialects.ts'
+import { indexOf } from '../support/search-index.ts'
 import { inTx } from '../support/turn-rows.ts'
 
 const MEMORIES = 1_000
@@ -16,7 +17,7 @@ const MEMORIES = 1_000
 const BATCH = 100
 const { signal } = new AbortController()
 const embedder = hashingEmbedder()
-const collection = embedder.model
+const { model } = embedder
 
 /** Both users say the same but for their own mark. */
 const sayingOf = (mark: string, n: number) => `Item ${n} of the stock list is the ${mark} valve in hall ${n % 7}.`
@@ -24,7 +25,7 @@ const sayingOf = (mark: string, n: number) => `Item ${n} of the stock list is th
 async function fill(storage: TestStorage, user_id: string, mark: string): Promise<void> {
   const { db, vectors } = storage
   const { id: conversation_id } = await createConversation(db, { agent_id: 'agent', user_id })
-  await vectors.ensureCollection({ id: collection, model: collection, dimension: embedder.dimension })
+  await vectors.serving(embedder)
   for (let from = 0; from < MEMORIES; from += BATCH) {
     const said = Array.from({ length: BATCH }, (_, index) => {
       return { message_id: newId('msg'), turn_id: newId('turn'), content: sayingOf(mark, from + index) }
@@ -46,7 +47,7 @@ async function fill(storage: TestStorage, user_id: string, mark: string): Promis
     await Promise.all(
       said.map(async ({ message_id, content }, index) => {
         const document_id = memoryIdOf(message_id)
-        const document = { collection, agent_id: 'agent', scope: memoryScope(user_id), document_id, generation: 1 }
+        const document = { model, agent_id: 'agent', scope: memoryScope(user_id), document_id, generation: 1 }
         await vectors.addChunks(document, [{ text: content, page: 1, position: 0, vector: embedded[index]! }])
         await vectors.publish(document_id, 1)
       }),
@@ -56,7 +57,10 @@ async function fill(storage: TestStorage, user_id: string, mark: string): Promis
 
 async function found(storage: TestStorage, user_id: string, text: string, agent_id = 'agent'): Promise<string[]> {
   const [vector] = await embedder.embed([text], signal)
-  const hits = await searchMemories({ ...storage, embedder }, { agent_id, user_id, text, vector: vector!, limit: 50 })
+  const hits = await searchMemories(
+    { ...storage, index: indexOf(storage, embedder) },
+    { agent_id, user_id, text, model, vector: vector!, vector_weight: embedder.message_weight, limit: 50 },
+  )
   return hits.map(({ content }) => content)
 }
 

@@ -11,6 +11,7 @@ import { ProviderFailure } from '../../providers/failure.ts'
 import { hashingEmbedder } from '../../providers/hashing-embedder.ts'
 import { searchMemories } from '../../vectors/find-memories.ts'
 import { dialects, type TestStorage } from '../support/dialects.ts'
+import { indexOf } from '../support/search-index.ts'
 import { end, insert, inTx } from '../support/turn-rows.ts'
 import { addRememberingAgent, memoryWriter, say } from '../support/write-memory.ts'
 
@@ -38,7 +39,7 @@ async function recallFor(
   const { user_id = 'user', buffer = MEMORY.buffer } = more
   const turnId = await insert(storage, conversationId, { content, user_id })
   const given = await readStepInput(storage.db, turnId, 1, buffer)
-  const resources = { ...storage, embedder, messageVectors: new MessageVectors(storage.db, embedder) }
+  const resources = { ...storage, index: indexOf(storage, embedder), messageVectors: new MessageVectors(storage.db) }
   const recalled = await recall(resources, given, { ...MEMORY, buffer }, signal)
   await end(storage, turnId, 'cancelled')
   return { given, ...recalled }
@@ -46,7 +47,18 @@ async function recallFor(
 
 async function search(storage: TestStorage, text: string, user_id = 'user', limit = 5) {
   const [vector] = await embedder.embed([text], signal)
-  return searchMemories({ ...storage, embedder }, { agent_id: 'agent', user_id, text, vector: vector!, limit })
+  return searchMemories(
+    { ...storage, index: indexOf(storage, embedder) },
+    {
+      agent_id: 'agent',
+      user_id,
+      text,
+      model: embedder.model,
+      vector: vector!,
+      vector_weight: embedder.message_weight,
+      limit,
+    },
+  )
 }
 
 const rowsOf = async ({ db }: TestStorage, table: 'chunks' | 'documents' | 'memories' | 'memory_outbox') =>

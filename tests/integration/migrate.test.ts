@@ -8,6 +8,7 @@ import { listLogOfTurn } from '../../db/queries/log.ts'
 import { totalUsage } from '../../db/queries/usage.ts'
 import { openSqlite } from '../../db/sqlite.ts'
 import { sqliteFile } from '../../db/storage.ts'
+import { spaceOf } from '../../vectors/documents.ts'
 import { startChild } from '../support/children.ts'
 import { dialects } from '../support/dialects.ts'
 import { tempDir } from '../support/temp-dir.ts'
@@ -45,6 +46,45 @@ for (const dialect of dialects) {
         expect(await listLogOfTurn(db, id)).toMatchObject([{ id: `log_${id}`, stream_id: id, attempt: 1 }])
         expect(await readAllEvents(db, id)).toEqual([{ id: 1, ...event }])
       }
+    })
+
+    it('keeps the vectors of a database that has no codes of them', async () => {
+      const database = await dialect.fresh()
+      const { database_url, data_dir } = database.options
+      const old = database_url === undefined ? openSqlite(sqliteFile(data_dir)).db : openPostgresPatiently(database_url)
+      await migrate(old, '026-routing')
+      await sql`insert into collections (id, model, dimension, created_at) values ('c', 'c', 2, '')`.execute(old)
+      await sql`insert into documents (id, agent_id, scope, generation, created_at) values ('d', 'a', '', 1, '')`.execute(
+        old,
+      )
+      const vectors = ['0 -1', '0.6 0.8', '0 1'].map((numbers) => numbers.split(' ').map(Number))
+      const space = spaceOf('c', 'a', '')
+      if (dialect.name === 'sqlite')
+        await sql`create virtual table chunk_vectors_2 using vec0(space text partition key, embedding float[2], chunk_size=256)`.execute(
+          old,
+        )
+      else
+        await sql`create table chunk_vectors_2 (chunk_id bigint primary key references chunks (id) on delete cascade,
+          space text collate "C" not null, embedding halfvec(2) not null)`.execute(old)
+      for (const [position, vector] of vectors.entries()) {
+        const { rows } = await sql<{ id: number }>`insert into chunks
+          (document_id, generation, collection_id, position, page, content) values ('d', 1, 'c', ${position}, 1, ${`Text ${position}`})
+          returning id`.execute(old)
+        const id = BigInt(rows[0]!.id)
+        const bytes = new Uint8Array(Float32Array.from(vector).buffer)
+        await (
+          dialect.name === 'sqlite'
+            ? sql`insert into chunk_vectors_2 (rowid, space, embedding) values (${id}, ${space}, ${bytes})`
+            : sql`insert into chunk_vectors_2 values (${id}, ${space}, ${JSON.stringify(vector)})`
+        ).execute(old)
+      }
+      await old.destroy()
+
+      const { vectors: store } = await database.open()
+      const query = { model: 'c', agent_id: 'a', scopes: [''], text: '', top_k: 3 }
+      const hits = await store.search({ ...query, vector: Float32Array.of(0, 1) })
+      expect(hits.map(({ content }) => content)).toEqual(['Text 2', 'Text 1'])
+      expect(hits[1]!.similarity).toBeCloseTo(0.8, 3)
     })
 
     it('is safe in several processes on a new database', async () => {

@@ -9,6 +9,7 @@ import { listLogOfTurn } from '../../db/queries/log.ts'
 import { readStepInput } from '../../db/queries/turn-input.ts'
 import { createEmbedder } from '../../providers/create-embedder.ts'
 import { dialects } from '../support/dialects.ts'
+import { indexOf } from '../support/search-index.ts'
 import { insert, inTx } from '../support/turn-rows.ts'
 
 /** The provider's own text must not reach the log of the turn. */
@@ -30,7 +31,7 @@ async function recallFrom(answer: RequestListener) {
   const { id: conversation_id } = await createConversation(storage.db, { agent_id: 'agent', user_id: 'user' })
   const turnId = await insert(storage, conversation_id)
   const given = { ...(await readStepInput(storage.db, turnId, 1, 0)), searchable: true }
-  const resources = { ...storage, embedder, messageVectors: new MessageVectors(storage.db, embedder) }
+  const resources = { ...storage, index: indexOf(storage, embedder), messageVectors: new MessageVectors(storage.db) }
   const recalled = await recall(resources, given, MEMORY, new AbortController().signal)
   await inTx(storage, (tx) =>
     storeRecalled(tx, turnId, recalled, { workflow_id: `turn/${turnId}`, activity_id: '1', attempt: 1 }),
@@ -64,7 +65,7 @@ it('the cancellation of the turn ends recalling', async () => {
   const turnId = await insert(storage, conversation_id)
   const given = { ...(await readStepInput(storage.db, turnId, 1, 0)), searchable: true }
   const embedder = { ...createEmbedder({ openai: {} }, 'local'), embed: () => new Promise<never>(() => undefined) }
-  const resources = { ...storage, embedder, messageVectors: new MessageVectors(storage.db, embedder) }
+  const resources = { ...storage, index: indexOf(storage, embedder), messageVectors: new MessageVectors(storage.db) }
   const recalling = recall(resources, given, MEMORY, stopped.signal)
   stopped.abort(new Error('stopped'))
   await expect(recalling).rejects.toThrow('stopped')

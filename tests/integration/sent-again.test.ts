@@ -13,11 +13,11 @@ import type { Principal } from '../../db/queries/keys.ts'
 import { claimTurn, markAccepted } from '../../db/queries/turn-starts.ts'
 import { findTurn, listTurns } from '../../db/queries/turns.ts'
 import type { Storage } from '../../db/storage.ts'
-import { hashingEmbedder } from '../../providers/hashing-embedder.ts'
 import { ModelRegistry } from '../../providers/registry.ts'
 import { turnDescriber, turnStarter } from '../../workers/turn-starter.ts'
 import { OFFLINE } from '../support/call-model.ts'
-import { dialects, type TestDialect } from '../support/dialects.ts'
+import { dialects, type TestDialect, type TestStorage } from '../support/dialects.ts'
+import { indexOf } from '../support/search-index.ts'
 import { freePort } from '../support/free-port.ts'
 import { end, inTx } from '../support/turn-rows.ts'
 
@@ -110,8 +110,8 @@ for (const dialect of dialects) {
       const { a, b, client } = await open(dialect)
       const of = { user_id: 'user', key_id: 'key_1', name: 'n', type: 'text/plain', size: 1, sha256: 's' }
       const { id: file_id } = await insertFile(a.db, of)
-      const begin = (storage: Storage, key?: string) =>
-        createJob({ storage, client, embedder: hashingEmbedder() }, principal, { kind: 'document', file_id }, key).then(
+      const begin = (storage: TestStorage, key?: string) =>
+        createJob({ storage, client, index: indexOf(storage) }, principal, { kind: 'document', file_id }, key).then(
           ({ id }) => id,
           ({ code }: { code: string }) => code,
         )

@@ -2,24 +2,26 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { up as indexAgain } from '../../db/migrations/023-search-words.ts'
 import type { Db } from '../../db/schema.ts'
-import type { DocumentGeneration, VectorQuery, VectorStore } from '../../vectors/store.ts'
+import { type DocumentGeneration, type VectorQuery, VectorsMismatch, type VectorStore } from '../../vectors/store.ts'
+import type { HiddenVectors } from '../../vectors/hidden-vectors.ts'
 import { createEmbedder } from '../../providers/create-embedder.ts'
 import { dialects } from '../support/dialects.ts'
 
 const embedder = createEmbedder({ openai: {} })
-const collection = embedder.model
+const { model } = embedder
 const { signal } = new AbortController()
 
 describe.each(dialects)('the index on $name', (dialect) => {
   let db: Db
   let store: VectorStore
+  let hidden: HiddenVectors
   beforeEach(async () => {
-    ;({ db, vectors: store } = await (await dialect.fresh()).open())
-    await store.ensureCollection({ id: collection, model: embedder.model, dimension: embedder.dimension })
+    ;({ db, vectors: store, hidden } = await (await dialect.fresh()).open())
+    await store.serving(embedder)
   })
 
   const generation = (document_id: string, more: Partial<DocumentGeneration> = {}): DocumentGeneration => ({
-    collection,
+    model,
     agent_id: 'scholar',
     scope: '',
     document_id,
@@ -37,7 +39,7 @@ describe.each(dialects)('the index on $name', (dialect) => {
   }
   async function find(text: string, more: Partial<VectorQuery> = {}) {
     const [vector] = await embedder.embed([text], signal)
-    return store.search({ collection, agent_id: 'scholar', scopes: [''], text, vector: vector!, top_k: 5, ...more })
+    return store.search({ model, agent_id: 'scholar', scopes: [''], text, vector: vector!, top_k: 5, ...more })
   }
   const contents = async (text: string, more: Partial<VectorQuery> = {}) =>
     (await find(text, more)).map((hit) => hit.content)
@@ -188,7 +190,7 @@ describe.each(dialects)('the index on $name', (dialect) => {
     ])
     await store.publish('doc_a', 1)
     const hits = await store.search({
-      collection,
+      model,
       agent_id: 'scholar',
       scopes: [''],
       text: 'zeppelin',
@@ -255,30 +257,32 @@ describe.each(dialects)('the index on $name', (dialect) => {
   })
 
   test('models and dimensions are never mixed', async () => {
-    const other = { id: collection, model: 'openai:text-embedding-3-small@384', dimension: 384 }
-    await expect(store.ensureCollection(other)).rejects.toThrow(/^Cannot use collection 'hashing-384' with 'openai:/)
-    await expect(store.ensureCollection({ ...other, model: embedder.model, dimension: 768 })).rejects.toThrow(
-      /768 dimensions/,
-    )
     const vector = new Float32Array(3).fill(1)
-    await expect(store.addChunks(generation('doc_a'), [{ text: 'x', page: 1, position: 0, vector }])).rejects.toThrow(
-      /384 dimensions, got 3/,
+    const short = [{ text: 'x', page: 1, position: 0, vector }]
+    const whole = [{ ...short[0]!, vector: new Float32Array(embedder.dimension).fill(1) }]
+    const mixing = await Promise.allSettled([
+      store.addChunks(generation('doc_a'), short),
+      store.addChunks(generation('doc_a', { model: 'openai:other@384' }), whole),
+      store.addChunks(generation('doc_a'), [...whole, { ...short[0]!, position: 1 }]),
+      find('x', { vector }),
+      find('x', { model: 'openai:other@384' }),
+    ])
+    expect(mixing).toEqual(Array(5).fill({ status: 'rejected', reason: expect.any(VectorsMismatch) }))
+    await expect(find('x', { vector })).rejects.toThrow(
+      "Cannot search the index: 'vector' must be of 'hashing-384' (384 dimensions), got one of 'hashing-384' (3)",
     )
-    await expect(find('x', { vector })).rejects.toThrow(/384 dimensions, got 3/)
-    expect(await find('x', { collection: 'nobody' })).toEqual([])
+    expect(await rows()).toBe(0)
   })
 
-  test('a document moves to another model with its next generation', async () => {
-    await shown(generation('doc_a'), ['Whales, in the old space.'])
-    await store.ensureCollection({ id: 'new', model: 'new', dimension: 2 })
-    await store.addChunks(generation('doc_a', { collection: 'new', generation: 2 }), [
-      { text: 'Whales, in the new space.', page: 1, position: 0, vector: Float32Array.of(1, 0) },
-    ])
-    await store.publish('doc_a', 2)
-    expect(await find('whales')).toEqual([])
-    const hits = await find('whales', { collection: 'new', vector: Float32Array.of(1, 0) })
-    expect(hits.map((hit) => hit.content)).toEqual(['Whales, in the new space.'])
-    expect(await rows()).toBe(1)
+  test('an index without chunks takes another model at once, one with chunks keeps its own', async () => {
+    const other = { model: 'openai:other@2', dimension: 2 }
+    expect(await store.serving(other)).toMatchObject(other)
+    expect(await store.serving(embedder)).toMatchObject({ model, dimension: embedder.dimension })
+    await shown(generation('doc_a'), ['Whales.'])
+    expect(await store.serving(other)).toMatchObject({ model, dimension: embedder.dimension })
+    expect(await contents('whales')).toEqual(['Whales.'])
+    await hidden.removeOld(signal)
+    expect(await contents('whales')).toEqual(['Whales.'])
   })
 
   test('a vector that is part of a larger buffer is stored as itself', async () => {

@@ -6,9 +6,9 @@ import { modelCallActivities } from '../../activities/turn/model-call.ts'
 import { stepPrompts } from '../../activities/turn/step-prompt.ts'
 import { workflowId } from '../../contracts/temporal.ts'
 import type { ModelCallResult } from '../../contracts/turn.ts'
-import { hashingEmbedder } from '../../providers/hashing-embedder.ts'
 import { ModelRegistry } from '../../providers/registry.ts'
 import type { TestStorage } from './dialects.ts'
+import { indexOf } from './search-index.ts'
 
 const SILENT = new DefaultLogger('ERROR', () => undefined)
 
@@ -26,7 +26,7 @@ export function callModels(
   storage: TestStorage,
   models = new ModelRegistry(OFFLINE),
 ): (turnId: string, attempt?: number, model?: number) => Promise<ModelCallResult> {
-  const shared = { ...storage, models, embedder: hashingEmbedder(), tools: [], log: pino({ enabled: false }) }
+  const shared = { ...storage, models, index: indexOf(storage), tools: [], log: pino({ enabled: false }) }
   const activities = modelCallActivities({
     ...shared,
     prepareStep: stepPrompts(shared),

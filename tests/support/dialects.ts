@@ -5,11 +5,12 @@ import { afterAll, onTestFinished } from 'vitest'
 import type { Db } from '../../db/schema.ts'
 import { openStorage, type Storage, type StorageOptions } from '../../db/storage.ts'
 import { openVectors } from '../../vectors/open-vectors.ts'
+import type { HiddenVectors } from '../../vectors/hidden-vectors.ts'
 import type { VectorStore } from '../../vectors/store.ts'
 import { freshDatabase, stopSharedPostgres } from './postgres.ts'
 import { tempDir } from './temp-dir.ts'
 
-export type TestStorage = Storage & { vectors: VectorStore }
+export type TestStorage = Storage & { vectors: VectorStore; hidden: HiddenVectors }
 
 /** A database of a test's own, which any number of storages, as of so many processes, may open. */
 export interface TestDatabase {
@@ -30,10 +31,10 @@ function database(options: StorageOptions): TestDatabase {
     async open() {
       const storage = await openStorage(options)
       let closed: Promise<void> | undefined
-      const { vectors, close: closeVectors } = openVectors(storage.db, options)
+      const { vectors, hidden, close: closeVectors } = openVectors(storage.db, options)
       const close = () => (closed ??= closeVectors().then(() => storage.close()))
       onTestFinished(close)
-      return { ...storage, vectors, close }
+      return { ...storage, vectors, hidden, close }
     },
   }
 }

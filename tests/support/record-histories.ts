@@ -73,6 +73,10 @@ try {
   await (await stage.followJob(url, summary.body.id)).untilFinal()
   ingested[`job/${summary.body.id}`] = 'ingestion-with-summary'
 
+  const { body: again } = await stage.call(url, '/api/v1/jobs', { body: { kind: 'reembed' } })
+  await (await stage.followJob(url, again.id)).untilFinal()
+  ingested[`job/${again.id}`] = 'reembed'
+
   const faulty = {
     name: 'faulty',
     command: NODE,

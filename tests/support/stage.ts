@@ -300,12 +300,12 @@ export class Stage {
 
   /** Rows of the database, for what no route shows. */
   rows(statement: string, ...parameters: string[]): Promise<Row[]> {
-    return readRows(this.#place(), (ask) => ask(statement, ...parameters))
+    return readRows(this.place(), (ask) => ask(statement, ...parameters))
   }
 
   /** Runs statements that change the database, for what no route changes. */
   async write(statements: string[] | Record<DatabaseName, string[]>): Promise<void> {
-    const place = this.#place()
+    const place = this.place()
     const name = 'file' in place ? 'sqlite' : 'postgres'
     await writeRows(place, Array.isArray(statements) ? statements : statements[name])
   }
@@ -321,10 +321,11 @@ export class Stage {
     }
     const modelCalls = this.#checked.calls - calls
     const after = { turn, job }
-    await checkInvariants(this.#place(), { after, modelCalls, counted: this.counted(), ...expectations })
+    await checkInvariants(this.place(), { after, modelCalls, counted: this.counted(), ...expectations })
   }
 
-  #place(): Place {
+  /** Where the database is. */
+  place(): Place {
     return this.#databaseUrl === undefined ? { file: join(this.dataDir, 'muxi.db') } : { url: this.#databaseUrl }
   }
 

@@ -13,6 +13,7 @@ import { ModelRegistry } from '../../providers/registry.ts'
 import { OFFLINE } from './call-model.ts'
 import type { TestStorage } from './dialects.ts'
 import { insert, inTx } from './turn-rows.ts'
+import { indexOf } from './search-index.ts'
 
 const SILENT = new DefaultLogger('ERROR', () => undefined)
 
@@ -48,7 +49,11 @@ export function memoryWriter(
   embedder: Embedder = hashingEmbedder(),
   models: Pick<ModelRegistry, 'chainOf' | 'open'> = new ModelRegistry(OFFLINE),
 ) {
-  const activities = memoryActivities({ ...storage, embedder, models: models as ModelRegistry })
+  const activities = memoryActivities({
+    ...storage,
+    index: indexOf(storage, embedder),
+    models: models as ModelRegistry,
+  })
   let runs = 0
   return (conversation_id: string, signal?: AbortSignal): Promise<{ written: number; left: boolean }> => {
     const id = workflowId.writeMemory(conversation_id)

@@ -1,6 +1,6 @@
 // Which embedder is chosen, and what the local one can tell apart.
 import { expect, test } from 'vitest'
-import { createEmbedder } from '../../providers/create-embedder.ts'
+import { createEmbedder, findEmbedder } from '../../providers/create-embedder.ts'
 
 const local = createEmbedder({ openai: {} })
 const { signal } = new AbortController()
@@ -33,6 +33,24 @@ test.each(['', 'openai', 'openai:', 'cohere:x', 'anthropic:x@3', 'openai:a@b'])(
     )
   },
 )
+
+test.each([
+  [{}, 'hashing-384', 384],
+  [{ openai: { api_key: 'k' } }, 'openai:text-embedding-3-small@384', 384],
+  [{ openai: { base_url: 'http://localhost:1/v1' } }, 'openai:some-embed-text@768', 768],
+  [{ mistral: { api_key: 'k' } }, 'mistral:mistral-embed@1024', 1_024],
+  [{ gemini: { api_key: 'k' } }, 'gemini:gemini-embedding-001@768', 768],
+  [{}, 'ollama:nomic-embed-text@768', 768],
+  [{}, 'openai:text-embedding-3-small@384', undefined],
+  [{ openai: { api_key: 'k' } }, 'mistral:mistral-embed@1024', undefined],
+  [{}, 'hashing-512', undefined],
+  [{}, '', undefined],
+  [{ anthropic: { api_key: 'k' } }, 'anthropic:x@3', undefined],
+])('with %j vectors of %s are compared in %j dimensions', (settings, model, dimension) => {
+  const found = findEmbedder({ openai: {}, ...settings }, model)
+  expect(found?.dimension).toBe(dimension)
+  expect(found?.model).toBe(dimension && model)
+})
 
 test('the dimension of a model that is not known must be said', () => {
   expect(() => createEmbedder({ openai: {} }, 'openai:some-embed-text')).toThrow(/openai:some-embed-text@768/)

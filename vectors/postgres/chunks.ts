@@ -1,7 +1,8 @@
 // Chunks in Postgres: their rows, full text as tsvector and vectors in pgvector, all under one id.
 import { sql } from 'kysely'
 import type { Tx } from '../../db/schema.ts'
-import { toUnit, vectorTable } from '../documents.ts'
+import { toUnit } from '../documents.ts'
+import type { AddedTo, ChunkVector } from '../dialect.ts'
 import { spaceLexeme, toVector } from './terms.ts'
 import type { DocumentGeneration, VectorChunk } from '../store.ts'
 
@@ -14,11 +15,10 @@ export function unitText(vector: Float32Array): string | undefined {
 /** Inserts chunks with vectors and full text, except existing ones. All vectors have one dimension. */
 export async function addSomeChunks(
   tx: Tx,
-  document: DocumentGeneration,
-  space: string,
+  { document_id, generation }: DocumentGeneration,
+  { collection: collection_id, space, table }: AddedTo,
   chunks: VectorChunk[],
 ): Promise<void> {
-  const { document_id, generation, collection: collection_id } = document
   const inserted = await tx
     .insertInto('chunks')
     .values(
@@ -39,11 +39,19 @@ export async function addSomeChunks(
       || array_to_tsvector(array[${spaceLexeme(space)}::text]))`
   })
   await sql`insert into chunk_words (chunk_id, words) values ${sql.join(words)}`.execute(tx)
-  const vectors = added.flatMap(({ position, vector }) => {
+  await addVectors(
+    tx,
+    table,
+    added.map(({ position, vector }) => ({ id: ids.get(position)!, space, vector })),
+  )
+}
+
+/** Zero vectors are left out: they have no direction. */
+export async function addVectors(tx: Tx, table: string, vectors: ChunkVector[]): Promise<void> {
+  const rows = vectors.flatMap(({ id, space, vector }) => {
     const unit = unitText(vector)
-    return unit === undefined ? [] : [sql`(${ids.get(position)}, ${space}, ${unit})`]
+    return unit === undefined ? [] : [sql`(${id}, ${space}, ${unit})`]
   })
-  if (vectors.length === 0) return
-  const table = sql.table(vectorTable(chunks[0]!.vector.length))
-  await sql`insert into ${table} (chunk_id, space, embedding) values ${sql.join(vectors)}`.execute(tx)
+  if (rows.length === 0) return
+  await sql`insert into ${sql.table(table)} (chunk_id, space, embedding) values ${sql.join(rows)}`.execute(tx)
 }

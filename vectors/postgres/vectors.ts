@@ -2,23 +2,23 @@
 import { sql } from 'kysely'
 import { differencesOf } from '../../db/dialect.ts'
 import type { Db } from '../../db/schema.ts'
-import { vectorTable } from '../documents.ts'
-import { addSomeChunks } from './chunks.ts'
+import { addSomeChunks, addVectors } from './chunks.ts'
 import { searchPostgres } from './search.ts'
 import { wordCounts } from './terms.ts'
-import type { VectorDialect } from '../sql-vector-store.ts'
+import type { VectorDialect } from '../dialect.ts'
 
 /** Rows per statement that inserts or deletes. */
 const ROWS_A_STATEMENT = 200
 /** Most dimensions of an HNSW index of halfvec; larger vectors are scanned exactly. */
 const MOST_INDEXED_DIMENSIONS = 4_000
+/** Longest wait for the lock of a table that is removed, in milliseconds. */
+const LOCK_MS = 2_000
 
 /** @param searches connections with the settings of searches */
 export function postgresVectors(searches: Db): VectorDialect {
   const counts = wordCounts()
   return {
-    async createTable(tx, dimension) {
-      const table = vectorTable(dimension)
+    async createTable(tx, table, dimension) {
       // Concurrent creations of the same table would fail.
       await differencesOf(tx).lockNames(tx, [table])
       await sql`create table if not exists ${sql.table(table)} (
@@ -30,12 +30,20 @@ export function postgresVectors(searches: Db): VectorDialect {
         using hnsw (embedding halfvec_cosine_ops)`.execute(tx)
     },
 
-    async addChunks(db, document, space, chunks) {
+    async dropTable(tx, table) {
+      // It locks the chunks, too: writers wait for it, and it does not wait for a long transaction.
+      await sql`set local lock_timeout = ${sql.lit(LOCK_MS)}`.execute(tx)
+      await sql`drop table if exists ${sql.table(table)}`.execute(tx)
+    },
+
+    addVectors,
+
+    async addChunks(db, document, chunks, claim) {
       // Lock ordering: sorted, so that two attempts at the same chunks cannot deadlock.
       const ordered = chunks.toSorted((a, b) => a.position - b.position)
       for (let from = 0; from < ordered.length; from += ROWS_A_STATEMENT) {
         const some = ordered.slice(from, from + ROWS_A_STATEMENT)
-        await db.transaction().execute((tx) => addSomeChunks(tx, document, space, some))
+        await db.transaction().execute(async (tx) => addSomeChunks(tx, document, await claim(tx), some))
       }
     },
 

@@ -1,19 +1,24 @@
-// One chunk in SQLite: its row, full text in FTS5 and vector in sqlite-vec, all under one id.
+// One chunk in SQLite: its row, full text in FTS5, vector and its code in sqlite-vec, all under one id.
 import { sql } from 'kysely'
 import { indexWords } from '../../contracts/search-words.ts'
 import type { Tx } from '../../db/schema.ts'
-import { toUnit, vectorTable } from '../documents.ts'
+import { codeOf } from '../../db/vector-code.ts'
+import { toUnit } from '../documents.ts'
+import type { AddedTo, ChunkVector } from '../dialect.ts'
 import type { DocumentGeneration, VectorChunk } from '../store.ts'
 
-/** A vector scaled to length 1 in sqlite-vec's binary format; undefined for the zero vector. */
-export function unitBytes(vector: Float32Array): Uint8Array | undefined {
-  const unit = toUnit(vector)
-  return unit && new Uint8Array(unit.buffer)
+/** A vector in sqlite-vec's binary format. */
+export function toBytes({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
 }
 
 /** Inserts the chunk with vector and full text, unless it exists. */
-export async function addChunk(tx: Tx, document: DocumentGeneration, space: string, chunk: VectorChunk): Promise<void> {
-  const { document_id, generation, collection: collection_id } = document
+export async function addChunk(
+  tx: Tx,
+  { document_id, generation }: DocumentGeneration,
+  { collection: collection_id, space, table }: AddedTo,
+  chunk: VectorChunk,
+): Promise<void> {
   const { text: content, heading = null, page, position, vector } = chunk
   const inserted = await tx
     .insertInto('chunks')
@@ -28,16 +33,21 @@ export async function addChunk(tx: Tx, document: DocumentGeneration, space: stri
   await sql`insert into chunk_words (rowid, content, heading, space) values (${id}, ${words}, ${title}, ${space})`.execute(
     tx,
   )
-  const bytes = unitBytes(vector)
-  if (bytes)
-    await sql`insert into ${sql.table(vectorTable(vector.length))} (rowid, space, embedding) values (${id}, ${space}, ${bytes})`.execute(
-      tx,
-    )
+  await addVector(tx, table, { id: inserted.id, space, vector })
 }
 
-export async function removeChunk(tx: Tx, chunkId: number, dimension: number): Promise<void> {
+/** A zero vector is left out: it has no direction. */
+export async function addVector(tx: Tx, table: string, { id, space, vector }: ChunkVector): Promise<void> {
+  const unit = toUnit(vector)
+  if (unit)
+    await sql`insert into ${sql.table(table)} (rowid, space, code, embedding)
+      values (${BigInt(id)}, ${space}, vec_bit(${codeOf(unit)}), ${toBytes(unit)})`.execute(tx)
+}
+
+/** @param tables the sets of vectors */
+export async function removeChunk(tx: Tx, chunkId: number, tables: readonly string[]): Promise<void> {
   const id = BigInt(chunkId)
-  await sql`delete from ${sql.table(vectorTable(dimension))} where rowid = ${id}`.execute(tx)
+  for (const table of tables) await sql`delete from ${sql.table(table)} where rowid = ${id}`.execute(tx)
   await sql`delete from chunk_words where rowid = ${id}`.execute(tx)
   await tx.deleteFrom('chunks').where('id', '=', chunkId).execute()
 }

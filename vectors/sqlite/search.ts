@@ -3,7 +3,8 @@ import { sql } from 'kysely'
 import { questionWords } from '../../contracts/search-words.ts'
 import type { Db } from '../../db/schema.ts'
 import { CANDIDATES_A_HIT, candidatesFor, fuseRanks, toHit } from '../fuse.ts'
-import { unitBytes } from './chunks.ts'
+import { toUnit } from '../documents.ts'
+import { toBytes } from './chunks.ts'
 import type { Hit, VectorQuery } from '../store.ts'
 import type { NearestFinder } from './nearest.ts'
 import { matchOf } from './terms.ts'
@@ -26,7 +27,7 @@ export async function searchSqlite(
   query: VectorQuery,
 ): Promise<Hit[]> {
   const wanted = candidatesFor(query.top_k, MOST_NEIGHBOURS)
-  const vector = unitBytes(query.vector)
+  const vector = toUnit(query.vector)
   // Each space is a partition of the vectors; there are few.
   const distinct = [...new Set(spaces)]
   const enough = wanted / CANDIDATES_A_HIT
@@ -46,11 +47,13 @@ export async function searchSqlite(
     best.map(([id]) => id),
     query,
   )
+  const unknown = best.flatMap(([id]) => (near.has(id) ? [] : [id]))
+  const others = vector ? await getDistances(db, table, unknown, vector) : new Map<number, number>()
   const hits: Hit[] = []
   for (const [id, score] of best) {
     const row = rows.get(id)
     if (!row) continue
-    const distance = near.get(id) ?? (vector && (await getDistance(db, table, id, vector)))
+    const distance = near.get(id) ?? others.get(id)
     hits.push(toHit(row, distance === undefined ? 0 : toSimilarity(distance), score))
   }
   return hits
@@ -102,11 +105,13 @@ async function getVisible(db: Db, ids: number[], { knowledge_id }: Narrowed) {
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-/** The distance of a passage that was found by full text only. */
-async function getDistance(db: Db, table: string, id: number, vector: Uint8Array): Promise<number | undefined> {
-  const { rows } = await sql<{ distance: number }>`select vec_distance_l2(embedding, ${vector}) as distance
-    from ${sql.table(table)} where rowid = ${BigInt(id)}`.execute(db)
-  return rows[0]?.distance
+/** The distances of passages that were found by full text only. */
+async function getDistances(db: Db, table: string, ids: number[], vector: Float32Array): Promise<Map<number, number>> {
+  if (ids.length === 0) return new Map()
+  const { rows } = await sql<{ id: number; distance: number }>`
+    select rowid as id, vec_distance_l2(value00, ${toBytes(vector)}) as distance from ${sql.table(`${table}_auxiliary`)}
+    where rowid in (select value from json_each(${JSON.stringify(ids)}))`.execute(db)
+  return new Map(rows.map(({ id, distance }) => [id, distance]))
 }
 
 /** The cosine similarity of two unit vectors, from their distance. */
