@@ -2,7 +2,7 @@
 import type { Db, ToolCallsTable, TurnsTable } from '../schema.ts'
 import type { ApprovalRow } from './approvals.ts'
 
-/** A turn with its tool calls and approvals, in the order in which they were made. */
+/** A turn with its tool calls and approvals, also those of turns below it, in the order in which they were made. */
 export interface TurnRows {
   turn: TurnsTable
   calls: ToolCallsTable[]
@@ -20,9 +20,14 @@ export async function readTurns(db: Db, ids: readonly string[]): Promise<Map<str
     .orderBy('step')
     .orderBy('position')
     .execute()
-  const approvals = await db.selectFrom('approvals').selectAll().where('turn_id', 'in', ids).orderBy('id').execute()
+  const approvals = await db
+    .selectFrom('approvals')
+    .selectAll()
+    .where((eb) => eb.or([eb('turn_id', 'in', ids), eb('root_turn_id', 'in', ids)]))
+    .orderBy('id')
+    .execute()
   const callsOf = Map.groupBy(calls, ({ turn_id }) => turn_id)
-  const approvalsOf = Map.groupBy(approvals, ({ turn_id }) => turn_id)
+  const approvalsOf = Map.groupBy(approvals, ({ turn_id, root_turn_id }) => root_turn_id ?? turn_id)
   return new Map(
     turns.map((turn) => [
       turn.id,

@@ -106,6 +106,14 @@ it(
       turn_id,
     )
     expect(Number(sum!['n'])).toBe(5)
+    // Budgets are those of the user and the key that asked the leader.
+    const owners = await stage.rows(
+      `select distinct usage.agent_id, usage.user_id, usage.key_id = turns.key_id as own from model_usage as usage
+       join turns on turns.id = ? where stream_id in (select id from turns where root_turn_id = ?) order by 1`,
+      turn_id,
+      turn_id,
+    )
+    expect(owners).toEqual(['researcher', 'writer'].map((agent_id) => ({ agent_id, user_id: 'default', own: 1 })))
     expect(usage).toMatchObject({ input_tokens: Number(sum!['input']), output_tokens: Number(sum!['output']) })
     const { body: log } = await stage.call(api.url, `/api/v1/turns/${turn_id}/log`)
     const child = children[0]!['id']
@@ -263,7 +271,9 @@ it(keeps('agents.approval', 'what a turn below waits for is shown and decided at
     { say: 'Counted.' },
   )
   const asked = stage.model.script({ call: [ask('writer', counting)] }, { say: 'Asked.' })
-  const { stream, turn_id } = await begin(stage.model.script({ call: [ask('researcher', asked)] }, { say: 'Done.' }))
+  const { stream, turn_id, conversation_id } = await begin(
+    stage.model.script({ call: [ask('researcher', asked)] }, { say: 'Done.' }),
+  )
   const required = (await stream.waitFor('approval_required')).data
   expect(required).toMatchObject({
     call_id: 'call_1_1',
@@ -276,6 +286,8 @@ it(keeps('agents.approval', 'what a turn below waits for is shown and decided at
   expect(turn).toMatchObject({ status: 'awaiting_approval', approvals: [{ id: required.id, turn_id }] })
   const { body } = await stage.call(api.url, '/api/v1/approvals?status=waiting')
   expect(body.approvals).toMatchObject([{ id: required.id, turn_id, agent_id: 'writer' }])
+  const page = await stage.call(api.url, `/api/v1/conversations/${conversation_id}/messages?include=turns`)
+  expect(page.body.messages[0].turn.approvals).toMatchObject([{ id: required.id, turn_id }])
   expect(stage.counted()).not.toContain('approved below')
   // No time passes for any of them.
   for (const { id } of [{ id: turn_id }, ...(await below(turn_id))])

@@ -2,7 +2,7 @@
 import { pino } from 'pino'
 import { sql } from 'kysely'
 import { describe, expect, it } from 'vitest'
-import { addAgent } from '../../api/services/agents.ts'
+import { addAgent, viewAgent } from '../../api/services/agents.ts'
 import { ANYBODY } from '../../api/services/access.ts'
 import type { ApiContext } from '../../api/services/context.ts'
 import type { Storage } from '../../db/storage.ts'
@@ -69,6 +69,24 @@ async function countRows({ db }: Storage): Promise<Record<string, number>> {
 for (const dialect of dialects) {
   describe(dialect.name, () => {
     const open = async () => (await dialect.fresh()).open()
+
+    it('takes other agents that exist, and refuses itself and those that do not', async () => {
+      const storage = await open()
+      const context = contextOf(storage)
+      const { mcp_servers: _servers, knowledge: _knowledge, ...clerk } = AGENT
+      const desk = { ...clerk, id: 'desk', agent_tools: ['clerk'], handoffs: ['desk', 'clerk'] }
+      const refused = (...fields: string[]) => ({
+        code: 'unprocessable',
+        details: { fields: fields.map((path) => expect.objectContaining({ path })) },
+      })
+      await expect(addAgent(context, ANYBODY, desk)).rejects.toMatchObject(
+        refused('agent_tools.0', 'handoffs.0', 'handoffs.1'),
+      )
+      await addAgent(context, ANYBODY, clerk)
+      await expect(addAgent(context, ANYBODY, desk)).rejects.toMatchObject(refused('handoffs.0'))
+      const { agent } = await addAgent(context, ANYBODY, { ...desk, handoffs: ['clerk'] })
+      expect(await viewAgent(context, agent)).toMatchObject({ agent_tools: ['clerk'], handoffs: ['clerk'] })
+    })
 
     it('leaves nothing of an agent whose second source of knowledge fails, and the same request succeeds afterwards', async () => {
       const storage = await open()
