@@ -40,6 +40,7 @@ async function setUp() {
     const options = {
       client: { workflow: { getHandle } } as unknown as Client,
       storage,
+      hidden: storage.hidden,
       log: pino({ level: 'silent' }),
       startTurn: async ({ id }: { id: string }) => void started.push(id),
       startMemory: async () => undefined,
