@@ -11,6 +11,7 @@ const agents = {
     system_message: 'You help.',
     model: { ...model, fallbacks: [{ provider: 'openai', model: 'gpt-4.1' }] },
   },
+  leader: { description: 'Asks.', system_message: 'You ask.', model, agent_tools: ['chain'] },
   rememberer: {
     description: 'Remembers.',
     system_message: 'You remember.',
@@ -194,6 +195,16 @@ for (const database of ['sqlite', 'postgres'] as const) {
         [1, 'rememberer'],
       ])
       expect((await budgetOf(key)).spent.tokens).toBe(rows.reduce((sum, { tokens }) => sum + Number(tokens), 0))
+    })
+
+    it(keeps('budgets.hidden', 'the turns of agents that are asked by agents'), async () => {
+      const { key } = await makeKey()
+      const asked = stage.model.script({ say: 'It is 42.' })
+      const call = { name: 'ask_chain', arguments: { message: `What is it? ${asked}` } }
+      const cue = stage.model.script({ say: 'I ask. ', call: [call] }, { say: '42.' })
+      const { status, text } = await send(key, `Ask. ${cue}`, { path: '/agents/leader/chat' })
+      expect(status, text).toBe(200)
+      expect((await budgetOf(key)).spent.requests).toBe(3)
     })
 
     it(keeps('budgets.memory', 'without what a model would have extracted'), async () => {
