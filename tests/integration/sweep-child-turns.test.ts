@@ -6,6 +6,7 @@ import { below, createHiddenConversation } from '../../db/queries/child-turns.ts
 import { createConversation } from '../../db/queries/conversations.ts'
 import { claimTurn } from '../../db/queries/turn-starts.ts'
 import { findTurn, insertTurn } from '../../db/queries/turns.ts'
+import type { HiddenVectors } from '../../vectors/hidden-vectors.ts'
 import { runSweeper } from '../../workers/sweeper.ts'
 import { dialects } from '../support/dialects.ts'
 import { aTurn, insert, inTx } from '../support/turn-rows.ts'
@@ -40,6 +41,7 @@ async function setUp() {
     const options = {
       client: { workflow: { getHandle } } as unknown as Client,
       storage,
+      hidden: { removeOld: async () => undefined } as unknown as HiddenVectors,
       log: pino({ level: 'silent' }),
       startTurn: async ({ id }: { id: string }) => void started.push(id),
       startMemory: async () => undefined,
