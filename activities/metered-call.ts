@@ -1,15 +1,9 @@
 // What all model calls share: the estimate, the usage row, the budgets that pay for it, and the meaning of the finish reason.
 import { budgetExceeded, type UsageOwner } from '../contracts/budget.ts'
 import { isTokenCount, textOf, type TokenUsage } from '../contracts/model-messages.ts'
+import { estimateTokens } from '../contracts/tokens.ts'
 import type { Needed } from '../db/queries/budgets.ts'
-import {
-  completeUsage,
-  deleteUsage,
-  estimateTokens,
-  reserveUsage,
-  type SpentTokens,
-  type UsageStart,
-} from '../db/queries/usage.ts'
+import { completeUsage, deleteUsage, reserveUsage, type SpentTokens, type UsageStart } from '../db/queries/usage.ts'
 import type { Db, Tx } from '../db/schema.ts'
 import { ProviderFailure } from '../providers/failure.ts'
 import type { GenerateRequest, GenerateResult, Provider } from '../providers/provider.ts'
@@ -18,9 +12,14 @@ import type { ChainModel } from '../providers/registry.ts'
 /** Attempts at the next model of a chain count on from here, so that they fence off those at the one before. */
 export const ATTEMPTS_A_MODEL = 1_000
 
-/** Tokens of the text that is sent; pictures are not counted. */
-export function estimateInput({ system, messages }: Pick<GenerateRequest, 'system' | 'messages'>): number {
-  return messages.reduce((sum, message) => sum + estimateTokens(textOf(message)), estimateTokens(system))
+/** Tokens of the text that is sent, tools included; pictures are not counted. */
+export function estimateInput({
+  system,
+  messages,
+  tools,
+}: Pick<GenerateRequest, 'system' | 'messages' | 'tools'>): number {
+  const described = tools.length === 0 ? '' : JSON.stringify(tools)
+  return messages.reduce((sum, message) => sum + estimateTokens(textOf(message)), estimateTokens(system + described))
 }
 
 /** Tokens of a reply, for what is not known before the call. */
@@ -101,12 +100,12 @@ export async function settleUsage(db: Db | Tx, usageId: string, spent: SpentToke
  * @throws ProviderFailure `retry` after an error, `final` when a filter left nothing
  */
 export function usableReply(result: GenerateResult, provider: string): GenerateResult {
-  const { finish_reason, parts } = result
-  if (finish_reason === 'error')
-    throw new ProviderFailure('retry', 'The model ended its answer with an error', { provider })
+  const { finish_reason, parts, usage } = result
+  const options = { provider, ...(isTokenCount(usage.input_tokens) && { spent: usage, is_unsent: true }) }
+  if (finish_reason === 'error') throw new ProviderFailure('retry', 'The model ended its answer with an error', options)
   const isEmpty = parts.every((part) => part.type === 'reasoning')
   if (finish_reason === 'content_filter' && isEmpty)
-    throw new ProviderFailure('final', 'The model refused by its content policy', { provider })
+    throw new ProviderFailure('final', 'The model refused by its content policy', options)
   return result
 }
 

@@ -60,10 +60,10 @@ async function admit(context: ApiContext, request: Request, route: string, heade
     throw error
   })
   principals.set(request, principal)
-  checkScope(principal, request, route)
   const admitted = await rateLimiter.admit(principal, rateClassOf(request.method, route))
   Object.assign(headers, admitted.headers)
   if (admitted.refusal) throw admitted.refusal
+  checkScope(principal, request, route)
   return principal
 }
 

@@ -5,6 +5,7 @@ import type { RawData, WebSocket } from 'ws'
 import { isFinal, type StoredEvent } from '../contracts/events.ts'
 import { MuxiError } from '../contracts/failures.ts'
 import { newId } from '../contracts/ids.ts'
+import type { RateClass } from '../contracts/rate-limits.ts'
 import { AUTO } from '../contracts/routing.ts'
 import { schemaFaults } from '../contracts/schemas/faults.ts'
 import { FRAME_DATA, FrameSchema, type FrameData, type FrameType } from '../contracts/schemas/frames.ts'
@@ -48,7 +49,7 @@ export interface SocketOwner {
 }
 
 /** Frames that change something. */
-const CHANGES = ['chat', 'cancel', 'approve'] as const
+const CHANGES = new Set<FrameType | undefined>(['chat', 'cancel', 'approve'])
 
 /** Reads frames, answers each under its id, and stops its subscriptions when it closes. */
 export class SocketSession {
@@ -89,16 +90,16 @@ export class SocketSession {
       const body = failure.toBody()
       const request_id = newId('req')
       this.#send('error', id, { ...body, details: { ...body.details, request_id } })
-      const change = CHANGES.find((each) => each === type)
-      if (change !== undefined) this.#note(change, failure.status, request_id)
+      const isRefusal = failure.status === 403 || failure.status === 429
+      if (isRefusal || CHANGES.has(type)) this.#note(type ?? 'frame', failure.status, request_id)
     } finally {
       this.#requests -= 1
     }
   }
 
-  #note(change: (typeof CHANGES)[number], status: number, request_id: string | null = null): void {
+  #note(type: FrameType | 'frame', status: number, request_id: string | null = null): void {
     const [principal, address] = [this.#principal, this.#address]
-    this.#context.audit.note({ principal, address, action: `ws ${change}`, path: '/api/v1/ws', status, request_id })
+    this.#context.audit.note({ principal, address, action: `ws ${type}`, path: '/api/v1/ws', status, request_id })
   }
 
   #revoke(): void {
@@ -134,11 +135,15 @@ export class SocketSession {
     }
   }
 
+  /** @throws MuxiError rate_limited */
+  async #admit(kind: RateClass): Promise<void> {
+    if (!this.#context.auth) return
+    const { refusal } = await this.#context.rateLimiter.admit(this.#principal, kind)
+    if (refusal) throw refusal
+  }
+
   async #chat(id: string, { agent_id = AUTO, idempotency_key, ...request }: FrameData<'chat'>): Promise<void> {
-    if (this.#context.auth) {
-      const { refusal } = await this.#context.rateLimiter.admit(this.#principal, 'chat')
-      if (refusal) throw refusal
-    }
+    await this.#admit('chat')
     const accepted = await acceptMessage(this.#context, this.#principal, {
       agent_id,
       request,
@@ -152,6 +157,7 @@ export class SocketSession {
   }
 
   async #resume(id: string, { after = 0, ...what }: FrameData<'resume'>): Promise<void> {
+    await this.#admit('read')
     if ('job_id' in what)
       return this.#followJob(id, await getJobOrThrow(this.#context, this.#principal, what.job_id), after)
     const { turn_id } = what
@@ -160,18 +166,20 @@ export class SocketSession {
 
   async #cancel(id: string, { turn_id }: FrameData<'cancel'>): Promise<void> {
     const turn = await getTurnOrThrow(this.#context, this.#principal, turn_id)
+    await this.#admit('write')
     await cancelTurn(this.#context, turn)
-    this.#note('cancel', 200)
     const last = await lastEvent(
       this.#context.storage.db,
       await getTurnOrThrow(this.#context, this.#principal, turn_id),
     )
-    if (!isFinal(last.type))
+    if (isFinal(last.type)) this.#note('cancel', 200)
+    else
       throw new MuxiError('unavailable', `Turn '${turn_id}' is being stopped but has not ended yet`, { retryAfter: 1 })
     this.#sendEvent(id, last)
   }
 
   async #approve(id: string, { turn_id, approval_id, ...decision }: FrameData<'approve'>): Promise<void> {
+    await this.#admit('write')
     const turn = await getTurnOrThrow(this.#context, this.#principal, turn_id)
     const { event } = await decide(this.#context, this.#principal, turn, approval_id, decision)
     this.#note('approve', 200)

@@ -44,10 +44,7 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
     if (principal instanceof MuxiError) {
       const { status } = principal
       context.audit.note({ principal: undefined, address, action: 'ws open', path: PATH, status, request_id: null })
-      return socket.close(
-        principal.code === 'unavailable' ? CLOSE.slow : CLOSE.unauthorized,
-        principal.message.slice(0, 120),
-      )
+      return socket.close(closeCodeOf(principal), principal.message.slice(0, 120))
     }
     // Closed during the key lookup: `close` is not emitted again.
     if (socket.readyState === socket.CLOSED) return undefined
@@ -68,6 +65,11 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
     await new Promise<void>((resolve) => sockets.close(() => resolve()))
     clearTimeout(deadline)
   }
+}
+
+function closeCodeOf({ code }: MuxiError): number {
+  if (code === 'unavailable') return CLOSE.slow
+  return code === 'rate_limited' ? CLOSE.tooMany : CLOSE.unauthorized
 }
 
 /** The reason to refuse an upgrade; undefined when it is accepted. */
@@ -105,9 +107,10 @@ async function authenticateUpgrade(
   const { searchParams } = pathOf(request)
   const { remoteAddress } = request.socket
   const ticket = searchParams.get('ticket')
-  if (ticket !== null) return authenticateTicket(db, ticket, remoteAddress)
   const secret = bearerOf(request.headers.authorization) ?? searchParams.get('api_key') ?? undefined
-  return authenticate(db, secret, remoteAddress).catch(async (error: unknown) => {
+  const found =
+    ticket === null ? authenticate(db, secret, remoteAddress) : authenticateTicket(db, ticket, remoteAddress)
+  return found.catch(async (error: unknown) => {
     if (error instanceof MuxiError && error.code === 'unauthorized') await rateLimiter.countWrongKey(remoteAddress)
     throw error
   })

@@ -61,9 +61,8 @@ function open(file: string): Database {
   mkdirSync(dirname(file), { recursive: true })
   const raw = openFile(file)
   // WAL: readers never wait for the writer. NORMAL: a killed process loses nothing; a power cut may lose the last commits.
-  raw.exec(
-    'pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on; pragma journal_size_limit = 67108864',
-  )
+  patiently(() => raw.exec('pragma journal_mode = wal'))
+  raw.exec('pragma synchronous = normal; pragma foreign_keys = on; pragma journal_size_limit = 67108864')
   // Checkpoints wait for the disk: a thread makes them, and a writer only when the thread falls far behind.
   raw.exec(`pragma wal_autocheckpoint = ${LONGEST_LOG_PAGES}`)
   const checkpoints = new Checkpoints(file)
@@ -76,6 +75,19 @@ function open(file: string): Database {
     await db.destroy()
   }
   return { db, commits, stops: commits, close }
+}
+
+/** Of two processes that change the mode of a new file at once, SQLite refuses one without waiting. Blocks the thread, at the start. */
+function patiently(act: () => void): void {
+  const until = performance.now() + BUSY_MS
+  for (;;) {
+    try {
+      return act()
+    } catch (error) {
+      if (((error as { errcode?: number }).errcode ?? 0) % 256 !== SQLITE_BUSY || performance.now() > until) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BUSY_LOOK_MS)
+    }
+  }
 }
 
 class Dialect extends SqliteDialect {

@@ -122,10 +122,12 @@ export class ModelHealth {
           // A call that we have stopped says nothing about the model, unless it was stopped because the model is too slow.
           const reason: unknown = signal.aborted ? signal.reason : error
           if (reason instanceof ProviderFailure) {
-            // Else a model that never answers would stay unmeasured, and be tried first in every turn.
-            if (isFirst) speed.isSilent = true
             // A refused request says nothing about the model's state.
             if (reason.kind !== 'final') this.#failed(circuit, isProbe)
+            // Else a model that never answers would stay unmeasured, and be tried first in every turn. What an agent's own key is
+            // refused says nothing to others.
+            const isOurs = reason.kind !== 'final' || watched.holder === ''
+            if (isFirst && isOurs) speed.isSilent = true
           }
           throw error
         } finally {

@@ -59,6 +59,8 @@ class ModelThread {
   #running: Job | undefined
   #timer: NodeJS.Timeout | undefined
   #loading: Loading | undefined
+  /** The text with which the model failed last. */
+  #failed: string | undefined
 
   constructor(folder: ModelFolder) {
     this.#data = { ...folder, cores: CORES }
@@ -128,12 +130,16 @@ class ModelThread {
       }
       thread.unref()
       if ('dimension' in message) return resolve(message.dimension)
-      this.#settle((running) => {
-        if ('vector' in message) running.resolve(message.vector)
-        // As a server refuses a text that it will never take.
-        else
-          running.reject(new ProviderFailure('final', `The model failed: ${message.error}`, { provider, status: 422 }))
-      })
+      if ('vector' in message) return this.#settle((running) => running.resolve(message.vector))
+      const text = this.#running?.text
+      // It may be short of memory, in a state that only a new thread has not.
+      if (text !== this.#failed) {
+        this.#failed = text
+        return this.#end(thread, `failed: ${message.error}`)
+      }
+      // As a server refuses a text that it will never take.
+      const failure = new ProviderFailure('final', `The model failed: ${message.error}`, { provider, status: 422 })
+      this.#settle((running) => running.reject(failure))
     })
     thread.on('error', (error) => {
       reject(error)

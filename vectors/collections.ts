@@ -47,7 +47,7 @@ export class Collections {
   /** @throws VectorsMismatch when something else serves by now */
   async checkStill(what: string, before: Serving, given: VectorModel): Promise<void> {
     const now = await this.#read()
-    if (now?.table !== before.table) throw new VectorsMismatch(what, now ?? before, given)
+    if (now?.table !== before.table || now.model !== before.model) throw new VectorsMismatch(what, now ?? before, given)
   }
 
   /**
@@ -61,7 +61,7 @@ export class Collections {
       .where('serves', '=', 1)
       .forKeyShare()
       .executeTakeFirstOrThrow()
-    if (row.vectors !== this.#known?.table) this.forget()
+    if (row.vectors !== this.#known?.table || row.model !== this.#known.model) this.forget()
     check(what, row, given)
     if (row.closed_until !== null && row.closed_until > new Date().toISOString()) throw new IndexClosed()
     return row
@@ -110,7 +110,7 @@ export function lockServing(tx: Tx): Promise<CollectionsTable> {
   return tx.selectFrom('collections').selectAll().where('serves', '=', 1).forUpdate().executeTakeFirstOrThrow()
 }
 
-/** A name that no set has or had: each gets a table of its own, also with the same dimension. */
+/** A name that no set has: each has a table of its own, also with the same dimension. */
 export async function nameNewTable(tx: Tx, dimension: number): Promise<string> {
   const rows = await tx.selectFrom('vector_sets').select('name').execute()
   const first = vectorTable(dimension)

@@ -36,6 +36,9 @@ export interface NextChunks {
   chunks: HiddenChunk[]
 }
 
+/** Of Postgres. */
+const LOCK_NOT_AVAILABLE = '55P03'
+
 export class HiddenVectors {
   readonly #db: Db
   readonly #dialect: Pick<VectorDialect, 'createTable' | 'dropTable' | 'addVectors'>
@@ -45,13 +48,19 @@ export class HiddenVectors {
     this.#dialect = dialect
   }
 
-  /** Begins a set of a model for a job, or goes on with the one that an earlier job has left. One of another model is given up. */
+  /**
+   * Begins a set of a model for a job, or goes on with the one that an earlier job has left. One of another model is given up, and
+   * one of the model that serves: its vectors are made again because the model may have changed under its name.
+   */
   async begin(jobId: string, { model, dimension }: VectorModel): Promise<Filled> {
     return this.#db.transaction().execute(async (tx) => {
       // Every chunk with an id up to the highest is committed, because transactions that add some hold this lock.
-      await lockServing(tx)
+      const serving = await lockServing(tx)
       const found = await tx.selectFrom('vector_sets').selectAll().where('state', '=', 'building').execute()
-      let set = found.find((each) => each.model === model && each.dimension === dimension)
+      const isAgain = serving.model === model
+      let set = found.find(
+        (each) => each.model === model && each.dimension === dimension && (!isAgain || each.job_id === jobId),
+      )
       for (const { name } of found.filter((each) => each !== set)) await discard(tx, name)
       if (!set) {
         const name = await nameNewTable(tx, dimension)
@@ -64,6 +73,11 @@ export class HiddenVectors {
       await tx.updateTable('vector_sets').set({ job_id: jobId, upto }).where('name', '=', set.name).execute()
       return filledOf(tx, { ...set, upto })
     })
+  }
+
+  /** Whether a job has begun to fill its set. */
+  async hasBegun(jobId: string): Promise<boolean> {
+    return (await findBuilding(this.#db, jobId).executeTakeFirst()) !== undefined
   }
 
   /** The next chunks of the job's set; none when all that it knew of are embedded. Undefined when it has no set. */
@@ -181,11 +195,16 @@ export class HiddenVectors {
     const old = await this.#db.selectFrom('vector_sets').select('name').where('state', '=', 'old').execute()
     for (const { name } of old) {
       signal.throwIfAborted()
-      removed += await this.#db.transaction().execute(async (tx) => {
-        await this.#dialect.dropTable(tx, name)
-        const { numDeletedRows } = await tx.deleteFrom('vector_sets').where('name', '=', name).executeTakeFirst()
-        return Number(numDeletedRows)
-      })
+      try {
+        removed += await this.#db.transaction().execute(async (tx) => {
+          await this.#dialect.dropTable(tx, name)
+          const { numDeletedRows } = await tx.deleteFrom('vector_sets').where('name', '=', name).executeTakeFirst()
+          return Number(numDeletedRows)
+        })
+      } catch (error) {
+        // It is in use by a long transaction: the sweeper removes it later.
+        if ((error as { code?: unknown }).code !== LOCK_NOT_AVAILABLE) throw error
+      }
     }
     return removed
   }

@@ -1,6 +1,5 @@
 // The vector store in the main database: the part that SQLite and Postgres share.
 import { setTimeout as delay } from 'node:timers/promises'
-import { AUTO } from '../contracts/routing.ts'
 import { sql } from 'kysely'
 import type { Db, Tx } from '../db/schema.ts'
 import { Collections, IndexClosed, type Serving } from './collections.ts'
@@ -89,12 +88,25 @@ export class SqlVectorStore implements VectorStore {
     await this.#dialect.removeChunks(this.#db, documentId, concerned)
   }
 
+  async #agentsIn(conversations: string[]): Promise<Map<string, string[]>> {
+    if (conversations.length === 0) return new Map()
+    const rows = await this.#db
+      .selectFrom('documents')
+      .select(['scope', 'agent_id'])
+      .distinct()
+      .where('scope', 'in', conversations)
+      .execute()
+    const byScope = Map.groupBy(rows, ({ scope }) => scope)
+    return new Map([...byScope].map(([scope, some]) => [scope, some.map((row) => row.agent_id)]))
+  }
+
   async search(query: VectorQuery): Promise<Hit[]> {
     const given = { model: query.model, dimension: query.vector.length }
     const serving = await this.#collections.servingOf(SEARCH, given)
     if (!serving) return []
     try {
-      return await this.#dialect.search(this.#db, serving.table, spacesOf(serving, query), query)
+      const spaces = spacesOf(serving, query, await this.#agentsIn(query.scopes.filter(isConversation)))
+      return await this.#dialect.search(this.#db, serving.table, spaces, query)
     } finally {
       // A table that another process has removed meanwhile is no error, and what was found in it no answer.
       await this.#collections.checkStill(SEARCH, serving, given)
@@ -114,11 +126,25 @@ async function untilOpen(add: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Files of a conversation with the orchestrator are for every agent. */
-function spacesOf({ collections }: Serving, { agent_id, scopes }: VectorQuery): string[] {
+/** Scopes of users have a slash; that of knowledge is empty. */
+function isConversation(scope: string): boolean {
+  return scope !== '' && !scope.includes('/')
+}
+
+/**
+ * @param agentsIn those that documents of a conversation were stored for: they are for whoever answers there, also after a
+ * handoff or another choice of the orchestrator
+ */
+function spacesOf(
+  { collections }: Serving,
+  { agent_id, scopes }: VectorQuery,
+  agentsIn: ReadonlyMap<string, string[]>,
+): string[] {
   return collections.flatMap((collection) =>
     scopes.flatMap((scope) =>
-      [agent_id, ...(scope === '' ? [] : [AUTO])].map((agent) => spaceOf(collection, agent, scope)),
+      (isConversation(scope) ? (agentsIn.get(scope) ?? []) : [agent_id]).map((agent) =>
+        spaceOf(collection, agent, scope),
+      ),
     ),
   )
 }

@@ -5,14 +5,17 @@ import { beginAsk, endAsk, handOver } from './activities.ts'
 import { turnStart } from './labels.ts'
 import { parked } from './messages.ts'
 
-/** Asks another agent. Its failure is the result of the call; its cancellation, when this turn goes on, too. */
-export async function askAgent(turn: TurnInput, call: PlannedCall): Promise<ToolCallResult> {
+/**
+ * Asks another agent. Its failure is the result of the call; its cancellation, when this turn goes on, too.
+ * @param left tokens that the asking turn has left: the other one may use no more
+ */
+export async function askAgent(turn: TurnInput, call: PlannedCall, left: number): Promise<ToolCallResult> {
   const input = toInput(turn, call)
   try {
     const begun = await beginAsk(input)
     if ('result' in begun) return begun.result
     await executeChild('chatTurn', {
-      ...turnStart(begun.turn),
+      ...turnStart({ ...begun.turn, max_tokens: Math.min(begun.turn.max_tokens, left) }),
       parentClosePolicy: 'REQUEST_CANCEL',
       cancellationType: 'WAIT_CANCELLATION_COMPLETED',
     })

@@ -72,7 +72,7 @@ async function answer(accepted: TurnInput, clock: TurnClock): Promise<FinalStatu
     tokens += reply.input_tokens + reply.output_tokens
     if (tokens > max_tokens) throw overBudget(`The turn used more than ${max_tokens} tokens`)
     setCurrentDetails(`Step ${step}: ${reply.calls.map(({ name }) => name).join(', ')}`)
-    const results = await makeCalls(turn, reply.calls, clock)
+    const results = await makeCalls(turn, reply.calls, clock, max_tokens - tokens)
     // After the other calls, which are those of the agent that hands over.
     for (const call of reply.calls.filter(isHandoff)) {
       const { agent, ...result } = await handOverTurn(turn, call)
@@ -80,6 +80,7 @@ async function answer(accepted: TurnInput, clock: TurnClock): Promise<FinalStatu
       if (agent) turn = withAgent(turn, agent)
     }
     tokens += results.reduce((sum, { tokens: asked = 0 }) => sum + asked, 0)
+    if (tokens > max_tokens) throw overBudget(`The turn used more than ${max_tokens} tokens`)
     invalidRounds = results.every(({ outcome }) => outcome === 'invalid') ? invalidRounds + 1 : 0
     if (invalidRounds >= MAX_INVALID_ROUNDS) throw invalidArguments(turn)
   }
@@ -87,9 +88,15 @@ async function answer(accepted: TurnInput, clock: TurnClock): Promise<FinalStatu
 }
 
 /** Makes the calls of a step in parallel, except handoffs. */
-function makeCalls(turn: TurnInput, planned: PlannedCall[], clock: TurnClock): Promise<ToolCallResult[]> {
+function makeCalls(
+  turn: TurnInput,
+  planned: PlannedCall[],
+  clock: TurnClock,
+  tokensLeft: number,
+): Promise<ToolCallResult[]> {
   const calls = planned.filter((call) => !isHandoff(call))
-  const make = (call: PlannedCall) => (call.agent_call === 'ask' ? askAgent(turn, call) : runTool(turn, call))
+  const make = (call: PlannedCall) =>
+    call.agent_call === 'ask' ? askAgent(turn, call, tokensLeft) : runTool(turn, call)
   return clock.limit(
     () => Promise.all(calls.map((call) => clock.during(call.call_id, () => make(call)))),
     () => tooLong(turn),

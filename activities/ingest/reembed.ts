@@ -4,6 +4,7 @@ import { mapAll } from '../../contracts/map-all.ts'
 import { cancellationSignal } from '@temporalio/activity'
 import type { JobRef } from '../../contracts/job.ts'
 import { advanceReembed } from '../../db/queries/job-progress.ts'
+import { deleteEmbeddingsOf } from '../../db/queries/embeddings.ts'
 import { findJob, findRunning } from '../../db/queries/jobs.ts'
 import { completeReembed } from '../../db/queries/reembed-jobs.ts'
 import type { Db, JobsTable, Tx } from '../../db/schema.ts'
@@ -43,7 +44,12 @@ export function reembedActivities(resources: Resources) {
     /** Begins the hidden vectors, or goes on with those of an attempt that failed. */
     async planReembed(ref: JobRef): Promise<{ chunks: number }> {
       return ingestionStep(resources, ref, { name: 'plan', input: {} }, async (job) => {
-        const filled = await hidden.begin(job.id, embedderOf(job))
+        const embedder = embedderOf(job)
+        const { embedder: serving } = await index.servingNow()
+        // The model may have changed under its name: what it has made is of no use.
+        if (serving.model === embedder.model && !(await hidden.hasBegun(job.id)))
+          await deleteEmbeddingsOf(db, embedder.model)
+        const filled = await hidden.begin(job.id, embedder)
         await tell(job, filled)
         return { chunks: filled.total }
       })
@@ -51,7 +57,7 @@ export function reembedActivities(resources: Resources) {
 
     /** Embeds the next batches. @returns whether chunks are left */
     async embedChunks(ref: JobRef): Promise<{ chunks: number; left: boolean }> {
-      return ingestionStep(resources, ref, { name: 'embed', input: {} }, async (job, signal) => {
+      return ingestionStep(resources, ref, { name: 'embed', input: {}, paid: true }, async (job, signal) => {
         const embedder = embedderOf(job)
         const until = performance.now() + SLICE_MS
         const filled = await hidden.filled(job.id)

@@ -10,7 +10,7 @@ import { findContextMemory, KnowledgeTooLong, mergeContextMemory } from '../../d
 import { addLogEntry, hasCompleted, type LogEnd } from '../../db/queries/log.ts'
 import { claimOutbox, type OutboxRow } from '../../db/queries/memory-outbox.ts'
 import type { SaidMessage } from '../../db/queries/memories.ts'
-import { countRequests, settleUsage } from '../../db/queries/usage.ts'
+import { countRequests, settleLost } from '../../db/queries/usage.ts'
 import { briefOf, ProviderFailure } from '../../providers/failure.ts'
 import { callMetered, MEMORY_STEP } from '../metered-call.ts'
 import type { ActivityResources } from '../resources.ts'
@@ -62,7 +62,7 @@ export async function extractUserInfo(
   if (chain.length === 0 || (await hasCompleted(db, entry))) return
   const sent = await countRequests(db, turn_id, MEMORY_STEP, { from: 0, to: REQUESTS })
   // Of an attempt that died.
-  await db.transaction().execute((tx) => settleUsage(tx, turn_id, ''))
+  await db.transaction().execute((tx) => settleLost(tx, turn_id, 0))
   if (sent >= REQUESTS) return
   const model = chain[Math.min(sent, chain.length - 1)]!
   const secrets = await getAgentSecrets(db, box, version.agent_id, version.agent_version)

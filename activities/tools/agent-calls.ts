@@ -1,7 +1,7 @@
 // Calls that reach another agent, in rows: an ask makes a turn of the other agent and ends with its answer, a handoff gives the turn
 // to the other agent. Each step is one transaction under the lock of the calling turn, and may be repeated.
 import { activityInfo } from '@temporalio/activity'
-import { MAX_DEPTH, MAX_HANDOFFS } from '../../contracts/agent-calls.ts'
+import { MAX_AT_ONCE, MAX_DEPTH, MAX_HANDOFFS } from '../../contracts/agent-calls.ts'
 import { readArguments } from '../../contracts/arguments.ts'
 import { newId } from '../../contracts/ids.ts'
 import { isRemembering } from '../../contracts/schemas/agent.ts'
@@ -10,7 +10,7 @@ import type { AskState, HandoffResult, ToolCallInput, ToolCallResult } from '../
 import { turnError, turnUsage } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { findAgent, getAgentVersion, type AgentRow } from '../../db/queries/agents.ts'
-import { below, createHiddenConversation } from '../../db/queries/child-turns.ts'
+import { below, countUnfinishedBelow, createHiddenConversation } from '../../db/queries/child-turns.ts'
 import { addLogEntry, endLogEntryOf, startLogEntry } from '../../db/queries/log.ts'
 import { finishToolCall, getToolCallOrThrow, listHandoffs, startAsk } from '../../db/queries/steps.ts'
 import { findStartable } from '../../db/queries/turn-queue.ts'
@@ -48,7 +48,13 @@ export function agentCallActivities(resources: Resources) {
         if (call.child_turn_id !== null && call.status === 'started') return { child: call.child_turn_id }
         if (call.status !== 'planned') return { result: toResult(call) }
         const turn = await getTurnOrThrow(tx, input.turn_id)
-        const read = await readCall(tx, call, turn, turn.depth >= MAX_DEPTH ? tooDeep() : undefined)
+        const barred =
+          turn.depth >= MAX_DEPTH
+            ? tooDeep()
+            : (await countUnfinishedBelow(tx, turn.root_turn_id ?? turn.id)) >= MAX_AT_ONCE
+              ? tooMany()
+              : undefined
+        const read = await readCall(tx, call, turn, barred)
         if ('refusal' in read) return { result: await refuse(tx, show, call, read) }
         const { agent, parameters } = read
         const child = await insertChild(tx, turn, call, agent, String(parameters['message']))
@@ -236,6 +242,10 @@ function toResult(call: ToolCallsTable): ToolCallResult {
 
 function tooDeep(): string {
   return `Not asked: agents may ask each other ${MAX_DEPTH} levels deep, and this is the last one. Answer with what you know.`
+}
+
+function tooMany(): string {
+  return `Not asked: ${MAX_AT_ONCE} agents are being asked for this message. Ask fewer at once, or answer with what you know.`
 }
 
 function tooOften(): string {

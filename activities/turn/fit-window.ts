@@ -1,5 +1,6 @@
 // Cuts a request to the context window of its model, in tokens. Results of tools beyond their share are shortened, then the oldest
 // exchanges go, then what was recalled; no tool exchange is divided.
+import { estimateTokens } from '../../contracts/tokens.ts'
 import type { ModelMessage, ToolResultPart } from '../../contracts/model-messages.ts'
 import type { GenerateRequest } from '../../providers/provider.ts'
 
@@ -25,13 +26,6 @@ interface Sized extends Pick<GenerateRequest, 'system' | 'messages' | 'tools' | 
   material_rule?: string | undefined
 }
 
-/** Estimated: models divide English into pieces of about four characters, other scripts into shorter ones. */
-export function countTokens(text: string): number {
-  let others = 0
-  for (let index = 0; index < text.length; index += 1) if (text.charCodeAt(index) > 0x2ff) others += 1
-  return Math.ceil((text.length - others) / 4 + others / 1.3)
-}
-
 function tokensOf({ parts }: ModelMessage): number {
   return parts.reduce((sum, part) => sum + tokensOfPart(part), MESSAGE_TOKENS)
 }
@@ -40,9 +34,9 @@ function tokensOfPart(part: ModelMessage['parts'][number]): number {
   switch (part.type) {
     case 'text':
     case 'reasoning':
-      return countTokens(part.text)
+      return estimateTokens(part.text)
     case 'tool_call':
-      return MESSAGE_TOKENS + countTokens(part.name) + countTokens(part.arguments)
+      return MESSAGE_TOKENS + estimateTokens(part.name) + estimateTokens(part.arguments)
     case 'tool_result':
       return MESSAGE_TOKENS + part.content.reduce((sum, each) => sum + tokensOfPart(each), 0)
     case 'image':
@@ -71,7 +65,7 @@ export function fitToWindow(request: Sized, window: number | undefined): Fitted 
   if (window === undefined)
     return { system: instructions, messages: request.messages, left_out: 0, without_material: false }
   const reply = Math.min(request.max_output_tokens ?? REPLY_TOKENS, Math.floor(window / 4))
-  const fixed = countTokens(instructions) + countTokens(JSON.stringify(tools))
+  const fixed = estimateTokens(instructions) + estimateTokens(JSON.stringify(tools))
   const room = (window - reply) / MARGIN - fixed
   let total = sum(request.messages)
   let { messages } = request
@@ -116,11 +110,11 @@ function withShorterResults(messages: ModelMessage[], excess: number): ModelMess
     const parts = message.parts.map((part): ToolResultPart => {
       const content = part.content.map((each) => {
         if (each.type !== 'text' || left <= 0 || each.text.length <= SHORTEST_RESULT) return each
-        const before = countTokens(each.text)
-        const share = Math.max(0, 1 - (left + countTokens(CUT)) / before)
+        const before = estimateTokens(each.text)
+        const share = Math.max(0, 1 - (left + estimateTokens(CUT)) / before)
         const text =
           each.text.slice(0, Math.max(SHORTEST_RESULT, Math.floor(each.text.length * share))).toWellFormed() + CUT
-        left -= Math.max(0, before - countTokens(text))
+        left -= Math.max(0, before - estimateTokens(text))
         return { ...each, text }
       })
       return { ...part, content }

@@ -1,14 +1,15 @@
 // Head starts: the process that accepts a message sends the first model request while Temporal starts the turn's workflow, and the
 // first attempt of the model activity in the same process adopts it. docs/decisions/029 says what makes this safe.
 import type { AgentConfig, AgentSource } from '../../contracts/schemas/agent.ts'
+import { estimateTokens } from '../../contracts/tokens.ts'
 import type { Needed } from '../../db/queries/budgets.ts'
-import { completeUsage, deleteUsage, estimateTokens, type UsageStart } from '../../db/queries/usage.ts'
+import { deleteUsage, type UsageStart } from '../../db/queries/usage.ts'
 import type { StartableTurn } from '../../db/queries/turn-queue.ts'
 import { HEAD_START } from '../../db/queries/turns.ts'
 import { StopRequested } from '../../db/stops.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
 import type { Delta, GenerateResult } from '../../providers/provider.ts'
-import { neededBy, reservationOf, spentBy } from '../metered-call.ts'
+import { neededBy, reservationOf, settleUsage, spentBy, spentByFailure } from '../metered-call.ts'
 import type { ActivityResources } from '../resources.ts'
 import type { PrepareStep, StepPrompt } from './step-prompt.ts'
 import { StepText } from './step-text.ts'
@@ -183,9 +184,10 @@ class HeadStart {
     const sent = await this.#sent
     if (!sent) return deleteUsage(db, this.#usageId)
     const ended = await sent.result.catch((error: unknown) => (error instanceof ProviderFailure ? error : undefined))
-    if (ended instanceof ProviderFailure && ended.isUnsent) return deleteUsage(db, this.#usageId)
-    const usage = ended instanceof ProviderFailure ? ended.spent : ended?.usage
-    const estimate = { input_tokens: sent.prompt.input_tokens, output_tokens: estimateTokens(this.#text.content) }
-    await completeUsage(db, this.#usageId, spentBy(sent.prompt.model, usage ?? {}, estimate))
+    const { model, input_tokens } = sent.prompt
+    const estimate = { input_tokens, output_tokens: estimateTokens(this.#text.content) }
+    const isFailed = !ended || ended instanceof ProviderFailure
+    const spent = isFailed ? spentByFailure(model, ended, estimate) : spentBy(model, ended.usage, estimate)
+    await settleUsage(db, this.#usageId, spent)
   }
 }

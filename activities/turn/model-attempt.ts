@@ -2,6 +2,7 @@
 import { activityInfo } from '@temporalio/activity'
 import { budgetExceeded } from '../../contracts/budget.ts'
 import type { FinalStatus, ModelCallInput, ModelCallResult } from '../../contracts/turn.ts'
+import { estimateTokens } from '../../contracts/tokens.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { RefusedError, type EventLog } from '../../db/event-log.ts'
 import { addEvents, raiseFence, type Addition, type Writer } from '../../db/event-rows.ts'
@@ -11,14 +12,7 @@ import { findStep, insertStep, toPlannedCall, type NewToolCall } from '../../db/
 import { completeTurn, settleOpen, type TurnEnd } from '../../db/queries/turn-ends.ts'
 import { claimTurn } from '../../db/queries/turn-starts.ts'
 import { HEAD_START, lockTurn } from '../../db/queries/turns.ts'
-import {
-  addUsage,
-  completeUsage,
-  countRequests,
-  estimateTokens,
-  reserveUsage,
-  totalUsage,
-} from '../../db/queries/usage.ts'
+import { addUsage, completeUsage, countRequests, reserveUsage, totalUsage } from '../../db/queries/usage.ts'
 import type { Db, Tx } from '../../db/schema.ts'
 import type { GenerateResult } from '../../providers/provider.ts'
 import { checkRequests, overBudget, overtaken } from '../failures.ts'

@@ -100,7 +100,9 @@ export function turnRoutes(context: ApiContext) {
       '/:turn_id/log/stream',
       async ({ principal, params: { turn_id }, request }) => {
         const turn = await getTurnOrThrow(context, principal, turn_id)
-        return framesResponse(context, principal, request, (signal) => logFrames(followLog(context, turn.id, signal)))
+        return framesResponse(context, principal, request, (signal) =>
+          logFrames(followLog(context, turn.id, signal), signal),
+        )
       },
       {
         params,
@@ -110,8 +112,9 @@ export function turnRoutes(context: ApiContext) {
     )
 }
 
-async function* logFrames(log: AsyncGenerator<object[]>): AsyncGenerator<string> {
+async function* logFrames(log: AsyncGenerator<object[]>, signal: AbortSignal): AsyncGenerator<string> {
   for await (const entries of log)
     yield entries.map((entry) => `event: entry\ndata: ${JSON.stringify(entry)}\n\n`).join('')
-  yield 'event: end\ndata: {}\n\n'
+  // A stream that the server gives up has no end: its client opens it again.
+  if (!signal.aborted) yield 'event: end\ndata: {}\n\n'
 }

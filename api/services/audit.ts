@@ -1,8 +1,9 @@
 // What clients changed and what they were refused, written in batches, so that no request waits for it.
 import type { Logger } from 'pino'
+import { newId } from '../../contracts/ids.ts'
 import type { Principal } from '../../db/queries/keys.ts'
-import { insertAudit, type AuditEntry } from '../../db/queries/audit.ts'
-import type { Db } from '../../db/schema.ts'
+import { insertAudit } from '../../db/queries/audit.ts'
+import type { AuditEntriesTable, Db } from '../../db/schema.ts'
 
 /** Longest time that an entry waits, in milliseconds: what a killed process loses. */
 const FLUSH_MS = 100
@@ -34,7 +35,7 @@ export interface Audited {
 
 export class Audit {
   readonly #options: AuditOptions
-  #waiting: AuditEntry[] = []
+  #waiting: AuditEntriesTable[] = []
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> | undefined
   #dropped = 0
@@ -49,6 +50,7 @@ export class Audit {
     if (isRead && !REFUSALS.has(status)) return
     const { pseudonym } = this.#options
     const entry = {
+      id: newId('aud'),
       at: new Date().toISOString(),
       key_id: principal?.key_id ?? null,
       user_hash: principal?.bound_user === undefined ? null : pseudonym(principal.bound_user),
@@ -59,44 +61,55 @@ export class Audit {
       request_id,
       count: 1,
     }
-    const equal = REFUSALS.has(status) ? this.#waiting.find((each) => isSameRefusal(each, entry)) : undefined
+    const equal = isCounted(entry) ? this.#waiting.find((each) => isSameRefusal(each, entry)) : undefined
     if (equal) equal.count += 1
-    else if (this.#waiting.length < MOST_WAITING) this.#waiting.push(entry)
-    else this.#dropped += 1
-    this.#timer ??= setTimeout(() => void this.#flush(), FLUSH_MS)
+    else this.#add([entry])
+    // While a batch is written, its end sees to the next one.
+    if (!this.#writing) this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS)
   }
 
-  /** Writes what waits. */
+  /** Writes what waits, once more if the database is away. */
   async close(): Promise<void> {
-    clearTimeout(this.#timer)
     await this.#writing
-    await this.#flush()
+    clearTimeout(this.#timer)
+    this.#flush()
+    await this.#writing
     clearTimeout(this.#timer)
   }
 
-  #flush(): Promise<void> {
-    this.#writing = this.#write().finally(() => {
-      this.#writing = undefined
-    })
-    return this.#writing
+  #add(entries: AuditEntriesTable[]): void {
+    const room = Math.max(0, MOST_WAITING - this.#waiting.length)
+    this.#waiting.push(...entries.slice(0, room))
+    this.#dropped += Math.max(0, entries.length - room)
   }
 
-  async #write(): Promise<void> {
-    const { db, log } = this.#options
+  /** One write at a time. */
+  #flush(): void {
     this.#timer = undefined
+    this.#writing = this.#write().then((delay) => {
+      this.#writing = undefined
+      if (delay !== undefined) this.#timer = setTimeout(() => this.#flush(), delay)
+    })
+  }
+
+  /** @returns after how many milliseconds there is more to write */
+  async #write(): Promise<number | undefined> {
+    const { db, log } = this.#options
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, BATCH)
       try {
         await insertAudit(db, batch)
       } catch (error) {
-        this.#waiting = [...batch, ...this.#waiting].slice(0, MOST_WAITING)
+        const later = this.#waiting
+        this.#waiting = batch
+        this.#add(later)
         log.warn({ err: error, waiting: this.#waiting.length }, 'the audit could not be written, it will be again')
-        this.#timer = setTimeout(() => void this.#flush(), RETRY_MS)
-        return
+        return RETRY_MS
       }
     }
     if (this.#dropped > 0) log.warn({ entries: this.#dropped }, 'entries of the audit were dropped: too many waited')
     this.#dropped = 0
+    return undefined
   }
 }
 
@@ -111,13 +124,13 @@ function decode(text: string): string {
   }
 }
 
-/** Without a key the path is the attacker's choice: the first one stands for all. */
-function isSameRefusal(a: AuditEntry, b: AuditEntry): boolean {
-  return (
-    a.status === b.status &&
-    a.key_id === b.key_id &&
-    a.address === b.address &&
-    a.action === b.action &&
-    (a.path === b.path || a.key_id === null)
-  )
+/** Whether equal entries are one with a count: refusals, and whatever fails without a key. */
+function isCounted({ status, key_id }: AuditEntriesTable): boolean {
+  return REFUSALS.has(status) || (key_id === null && status >= 400)
+}
+
+/** Without a key, method and path are the attacker's choice: the first ones stand for all. */
+function isSameRefusal(a: AuditEntriesTable, b: AuditEntriesTable): boolean {
+  if (a.status !== b.status || a.key_id !== b.key_id || a.address !== b.address) return false
+  return a.key_id === null || (a.action === b.action && a.path === b.path)
 }

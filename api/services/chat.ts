@@ -209,7 +209,7 @@ async function reserveFirst(
   { needed, ...request }: PlannedRequest,
   owner: UsageOwner,
 ): Promise<string> {
-  const start = { ...owner, ...request, stream_id, step: 1, fence: HEAD_START.fence, input_tokens: 0 }
+  const start = { ...owner, ...request, stream_id, step: 1, fence: HEAD_START.fence, input_tokens: needed.tokens }
   const { id, exceeded } = await reserveUsage(tx, start, needed)
   if (exceeded) throw budgetExceeded(exceeded)
   return id

@@ -61,7 +61,12 @@ async function* pieceOf(item: object): AsyncGenerator<string> {
 
 async function* conversationsOf(context: ApiContext, user_id: string): AsyncGenerator<AsyncGenerator<string>> {
   for (let cursor: string | undefined; ;) {
-    const conversations = await listConversations(context.storage.db, { user_id, limit: PAGE, cursor })
+    const conversations = await listConversations(context.storage.db, {
+      user_id,
+      with_hidden: true,
+      limit: PAGE,
+      cursor,
+    })
     for (const conversation of conversations) yield jsonOf(context.storage.db, conversation)
     cursor = conversations.at(-1)?.id
     if (conversations.length < PAGE) return

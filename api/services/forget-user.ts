@@ -5,6 +5,7 @@ import type { Client } from '@temporalio/client'
 import { MuxiError } from '../../contracts/failures.ts'
 import { embeddedTexts, memoryIdOf } from '../../contracts/memory.ts'
 import { deleteConversation, listConversations } from '../../db/queries/conversations.ts'
+import { forgetAudited } from '../../db/queries/audit.ts'
 import { deleteEmbeddings } from '../../db/queries/embeddings.ts'
 import { deleteFile, listFilesOf } from '../../db/queries/files.ts'
 import { deleteForgotten, listOutboxOf } from '../../db/queries/memory-outbox.ts'
@@ -12,6 +13,7 @@ import { findUnfinishedOf } from '../../db/queries/turn-queue.ts'
 import {
   deleteNotesOf,
   deleteRowsOf,
+  forgetUsageOf,
   listDocumentsOf,
   listTextsOf,
   listUnfinishedJobsOf,
@@ -58,6 +60,10 @@ export async function forgetUser(context: ApiContext, userId: string): Promise<F
   for (let tries = 1; !(await forgetStored(context, userId, counts)); tries += 1)
     if (tries === MOST_TRIES) throw busy(userId)
   await endWriting(context, userId)
+  const { db, box } = context.storage
+  // Again: what was still being written has had requests.
+  await db.transaction().execute((tx) => forgetUsageOf(tx, userId))
+  await forgetAudited(db, box.pseudonym(userId))
   counts.workflows = await deleteHistories(context, context.storage.box.pseudonym(userId))
   return counts
 }

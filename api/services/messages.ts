@@ -53,7 +53,7 @@ function viewTurnOf({ turn, calls, approvals }: TurnRows) {
 export interface MessagePage {
   /** Newest first. */
   messages: MessageView[]
-  /** Whether there are older ones, which `next_cursor` leads to. */
+  /** Whether there are older ones, which `next_cursor` leads to; false of an empty page. */
   has_more: boolean
   next_cursor: string | null
   /** Whether there are newer ones: `after` the first message of the page leads to them. */
@@ -135,12 +135,19 @@ export async function* jsonOf(db: Db, conversation: ConversationView): AsyncGene
 
 async function* toMarkdown(db: Db, { id, title, agent_id }: ConversationView): AsyncGenerator<string> {
   yield `# ${oneLine(title ?? id)}\n`
-  for await (const { role, content, created_at, attachments, status, turn } of allMessages(db, id)) {
-    const who = role === 'user' ? 'User' : agent_id === AUTO ? 'Agent' : agent_id
+  // A user's message has the turn, the reply after it what the turn did.
+  let turn: MessageWithTurn['turn']
+  for await (const message of allMessages(db, id)) {
+    const { role, content, created_at, attachments, status } = message
+    if (role === 'user') turn = message.turn
+    const answered = turn?.turn_id === message.turn_id ? turn : undefined
+    const agent = answered?.agent_id ?? agent_id
+    const who = role === 'user' ? 'User' : agent === AUTO ? 'Agent' : agent
     const ended = status === 'completed' ? '' : `, ${status}`
     yield `\n## ${who}, ${created_at}${ended}\n\n${content}\n`
     for (const { name } of attachments) yield `\n- Attached: ${oneLine(name)}\n`
-    for (const { name, server, is_error } of turn?.tool_calls ?? [])
+    if (role === 'user') continue
+    for (const { name, server, is_error } of answered?.tool_calls ?? [])
       yield `\n- Tool call: ${oneLine(name)} (${oneLine(server)})${is_error ? ', failed' : ''}\n`
   }
 }

@@ -1,5 +1,6 @@
 // Limits of requests by key, user and address. Writes are counted exactly over all processes; reads take leases, so that most of
 // them need no statement.
+import { isIP } from 'node:net'
 import { MuxiError } from '../../contracts/failures.ts'
 import type { RateClass, RateLimit, RateLimits } from '../../contracts/rate-limits.ts'
 import type { Principal } from '../../db/queries/keys.ts'
@@ -37,6 +38,7 @@ export interface RateLimiterOptions {
 export class RateLimiter {
   readonly #options: RateLimiterOptions
   readonly #leases = new Map<string, Lease>()
+  readonly #renewing = new Map<string, Promise<boolean>>()
 
   constructor(options: RateLimiterOptions) {
     this.#options = options
@@ -58,11 +60,11 @@ export class RateLimiter {
   async countWrongKey(address: string | undefined): Promise<void> {
     const limit = this.#options.limits.wrong_key
     if (!limit) return
-    const taken = await takeRequests(this.#options.db, `address/${address ?? 'unknown'}/wrong_key`, limit, 1)
+    const taken = await takeRequests(this.#options.db, `address/${networkOf(address)}/wrong_key`, limit, 1)
     if (!taken.allowed) throw refusalOf(limit, 'wrong_key', taken, 'address')
   }
 
-  #take(name: string, limit: RateLimit, kind: RateClass): Promise<Taken> | Taken {
+  async #take(name: string, limit: RateLimit, kind: RateClass): Promise<Taken> {
     // A lease of a small bucket would be all of it.
     if (kind !== 'read' || limit.requests < LEASE * 2) return takeRequests(this.#options.db, name, limit, 1)
     const now = Date.now()
@@ -72,20 +74,30 @@ export class RateLimiter {
     return { allowed: true, remaining: lease.beside + lease.left, wait_ms: Math.max(0, lease.full_at - now) }
   }
 
+  /** Requests that find no lease wait for one: each of its own would take the whole bucket. */
   async #renew(name: string, limit: RateLimit): Promise<Taken> {
     const { db } = this.#options
-    const taken = await takeRequests(db, name, limit, LEASE)
+    const renewing = this.#renewing.get(name) ?? this.#lease(name, limit).finally(() => this.#renewing.delete(name))
+    this.#renewing.set(name, renewing)
     // Near the limit, one by one.
-    if (!taken.allowed) return takeRequests(db, name, limit, 1)
+    return (await renewing) ? this.#take(name, limit, 'read') : takeRequests(db, name, limit, 1)
+  }
+
+  /** @returns whether there is one */
+  async #lease(name: string, limit: RateLimit): Promise<boolean> {
+    const taken = await takeRequests(this.#options.db, name, limit, LEASE)
+    if (!taken.allowed) return false
     const now = Date.now()
-    const kept = this.#leases.get(name)
-    // Another request has renewed it meanwhile: both are used.
-    const left = LEASE - 1 + (kept && kept.until >= now ? kept.left : 0)
     this.#leases.delete(name)
-    this.#leases.set(name, { left, beside: taken.remaining, until: now + LEASE_MS, full_at: now + taken.wait_ms })
+    this.#leases.set(name, {
+      left: LEASE,
+      beside: taken.remaining,
+      until: now + LEASE_MS,
+      full_at: now + taken.wait_ms,
+    })
     const [oldest] = this.#leases.keys()
     if (this.#leases.size > MOST_LEASES) this.#leases.delete(oldest!)
-    return { ...taken, remaining: taken.remaining + left }
+    return true
   }
 }
 
@@ -104,6 +116,17 @@ function refusalOf({ requests, seconds }: RateLimit, kind: string, { wait_ms }: 
     `Cannot take more requests of the class '${kind}': this ${whose} may make ${requests} in ${seconds} s`,
     { retryAfter: Math.max(1, Math.ceil(wait_ms / 1_000)), details: { class: kind } },
   )
+}
+
+/** The address; of IPv6 the network of 64 bits, all of which one client usually has. */
+function networkOf(address: string | undefined): string {
+  if (address === undefined || isIP(address) !== 6 || address.startsWith('::ffff:')) return address ?? 'unknown'
+  const [before = '', after] = address.split('::')
+  const given = before === '' ? [] : before.split(':')
+  const rest = after === undefined ? [] : after.split(':')
+  const zeros =
+    after === undefined ? [] : Array.from({ length: Math.max(0, 8 - given.length - rest.length) }, () => '0')
+  return `${[...given, ...zeros, ...rest].slice(0, 4).join(':')}::/64`
 }
 
 const CHAT = /\/(chat|chat\/stream)$/

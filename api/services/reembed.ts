@@ -1,6 +1,6 @@
 // Starts a job that embeds everything again with the configured model, and tells which model serves.
 import { createHash } from 'node:crypto'
-import { wrongField } from '../../contracts/failures.ts'
+import { MuxiError, wrongField } from '../../contracts/failures.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import type { JobRequest } from '../../contracts/schemas/jobs.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
@@ -20,6 +20,8 @@ export async function createReembed(
   idempotency_key?: string,
 ): Promise<JobsTable> {
   authorize(principal, 'manage')
+  if (principal.bound_user !== undefined)
+    throw new MuxiError('forbidden', 'Cannot embed everything again: the key is bound to a user')
   const [wrong] = Object.keys(request).filter((field) => field !== 'kind')
   if (wrong !== undefined) throw wrongField('begin the job', wrong, "left out with the kind 'reembed'")
   const { key_id } = principal

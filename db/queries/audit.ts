@@ -1,13 +1,13 @@
 // The audit: added in batches, read in pages.
-import { newId } from '../../contracts/ids.ts'
+import { sql } from 'kysely'
 import type { AuditEntriesTable, Db } from '../schema.ts'
 
-export type AuditEntry = Omit<AuditEntriesTable, 'id'>
-
-export async function insertAudit(db: Db, entries: readonly AuditEntry[]): Promise<void> {
+/** Adds entries; those that an earlier attempt has added stay as they are. */
+export async function insertAudit(db: Db, entries: readonly AuditEntriesTable[]): Promise<void> {
   await db
     .insertInto('audit_entries')
-    .values(entries.map((entry) => ({ id: newId('aud'), ...entry })))
+    .values(entries)
+    .onConflict((oc) => oc.doNothing())
     .execute()
 }
 
@@ -32,4 +32,13 @@ export function listAudit(
   if (since !== undefined) query = query.where('at', '>=', since)
   if (cursor !== undefined) query = query.where('id', '<', cursor)
   return query.execute()
+}
+
+/** Takes a user out of the audit; the entries stay. */
+export async function forgetAudited(db: Db, userHash: string): Promise<void> {
+  await db
+    .updateTable('audit_entries')
+    .set({ user_hash: null, path: sql<string>`replace(path, ${userHash}, '-')` })
+    .where((eb) => eb.or([eb('user_hash', '=', userHash), eb('path', 'like', `/api/v1/users/${userHash}%`)]))
+    .execute()
 }

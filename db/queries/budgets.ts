@@ -45,7 +45,9 @@ async function upsertBudget(db: Db | Tx, budget: Omit<BudgetsTable, 'updated_at'
 
 /** Deletes the budgets of owners and what is counted of them. */
 export async function forgetSpending(tx: Tx, kind: BudgetKind, ids: readonly string[]): Promise<void> {
-  for (const table of ['budgets', 'usage_days'] as const)
+  // What a deleted key has spent stays in the sums of its days.
+  const tables = kind === 'key' ? (['budgets'] as const) : (['budgets', 'usage_days'] as const)
+  for (const table of tables)
     for (const id of ids) await tx.deleteFrom(table).where('owner_kind', '=', kind).where('owner_id', '=', id).execute()
 }
 

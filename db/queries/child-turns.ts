@@ -68,6 +68,17 @@ export const descendantsOf = (db: Db | Tx, turnId: string) =>
     .selectFrom('tree')
     .select('id')
 
+/** How many turns below one have not ended. */
+export async function countUnfinishedBelow(tx: Tx, turnId: string): Promise<number> {
+  const { n } = await tx
+    .selectFrom('turns')
+    .select((eb) => eb.fn.countAll().as('n'))
+    .where('id', 'in', descendantsOf(tx, turnId))
+    .where('finished_at', 'is', null)
+    .executeTakeFirstOrThrow()
+  return Number(n)
+}
+
 /**
  * Requests that all turns below one stop; its own request is in its row already. One by one, so that no lock is held while another is
  * waited for.

@@ -135,11 +135,14 @@ export async function listConversations(
     user_id?: string | undefined
     agent_id?: string | undefined
     archived?: boolean | undefined
+    /** Also those in which agents were asked by agents. */
+    with_hidden?: boolean
     limit: number
     cursor?: string | undefined
   },
 ): Promise<ConversationView[]> {
-  let query = selectViews(db).where('hidden_in', 'is', null).orderBy('id', 'desc').limit(filter.limit)
+  let query = selectViews(db).orderBy('id', 'desc').limit(filter.limit)
+  if (filter.with_hidden !== true) query = query.where('hidden_in', 'is', null)
   if (filter.user_id !== undefined) query = query.where('user_id', '=', filter.user_id)
   if (filter.agent_id !== undefined) query = query.where('agent_id', '=', filter.agent_id)
   if (filter.archived !== undefined) query = query.where('archived', '=', filter.archived ? 1 : 0)

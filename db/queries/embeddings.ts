@@ -56,6 +56,19 @@ export async function deleteEmbeddings(db: Db, texts: readonly string[]): Promis
       .execute()
 }
 
+/** Deletes the cached vectors of a model. */
+export async function deleteEmbeddingsOf(db: Db, model: string): Promise<void> {
+  for (let deleted = ROWS; deleted === ROWS;) {
+    const some = db.selectFrom('embeddings').select('hash').where('model', '=', model).limit(ROWS)
+    const result = await db
+      .deleteFrom('embeddings')
+      .where('model', '=', model)
+      .where('hash', 'in', some)
+      .executeTakeFirst()
+    deleted = Number(result.numDeletedRows)
+  }
+}
+
 /** Evicts vectors that were not used for long, and the oldest beyond the limit. @returns how many */
 export async function forgetEmbeddings(
   db: Db,

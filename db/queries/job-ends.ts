@@ -12,7 +12,7 @@ import { advance, progressOf, addToStream } from './job-progress.ts'
 import { nextGeneration, findJob, findRunning, lockJob, UNFINISHED } from './jobs.ts'
 import { interruptEntries } from './log.ts'
 import { findWholeSummary } from './summaries.ts'
-import { settleUsage, totalUsage } from './usage.ts'
+import { settleLost, totalUsage } from './usage.ts'
 
 /**
  * Completes the job: result, status and final event in one transaction.
@@ -33,7 +33,7 @@ export async function completeJob(
     .where('job_id', '=', job.id)
     .executeTakeFirstOrThrow()
   const summary = await findWholeSummary(tx, job.id)
-  await settleUsage(tx, job.id, '')
+  await settleLost(tx, job.id, 0)
   const usage = await totalUsage(tx, job.id)
   const told = toldOfMedia(job)
   const replaced = (await hasReplaced(tx, job)) ? [REPLACED] : []
@@ -81,7 +81,7 @@ export async function finishJob(tx: Tx, { job_id, run, status, failure }: Finish
     .where('status', 'in', UNFINISHED)
     .executeTakeFirst()
   if (updated.numUpdatedRows === 0n) return []
-  await settleUsage(tx, job_id, '')
+  await settleLost(tx, job_id, 0)
   // A cancelled job leaves nothing in the index; parsed pages are kept for a retry.
   if (status === 'cancelled')
     for (const table of ['job_batches', 'job_summaries'] as const)

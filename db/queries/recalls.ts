@@ -20,14 +20,16 @@ export interface Recall {
 
 /** Takes what was said in a conversation out of the recalls of the user's other turns. */
 export async function forgetRecalled(tx: Tx, userId: string, conversationId: string): Promise<void> {
-  const told = await tx
+  const rows = await tx
     .selectFrom('recalls')
     .innerJoin('turns', 'turns.id', 'recalls.turn_id')
     .select(['turn_id', 'memories'])
     .where('user_id', '=', userId)
     .where('memories', 'like', `%"${conversationId}"%`)
+    .orderBy('turn_id')
+    .forUpdate('recalls')
     .execute()
-  for (const { turn_id, memories } of told) {
+  for (const { turn_id, memories } of rows) {
     const kept = parseColumn(recallMemories, memories, turn_id)?.filter(
       (each) => each.conversation_id !== conversationId,
     )
@@ -44,7 +46,7 @@ export async function storeRecall(tx: Tx, turn_id: string, { passages, memories,
   const row = {
     turn_id,
     passages: JSON.stringify(passages),
-    memories: JSON.stringify(memories),
+    memories: JSON.stringify(await withoutDeleted(tx, memories)),
     about_user: about_user === undefined ? null : JSON.stringify(about_user),
     created_at: new Date().toISOString(),
   }
@@ -53,4 +55,13 @@ export async function storeRecall(tx: Tx, turn_id: string, { passages, memories,
     .values(row)
     .onConflict((oc) => oc.doNothing())
     .execute()
+}
+
+/** Without messages of conversations that were deleted since the search. */
+async function withoutDeleted(tx: Tx, memories: RecalledMemory[]): Promise<RecalledMemory[]> {
+  const ids = memories.flatMap(({ conversation_id }) => conversation_id ?? [])
+  if (ids.length === 0) return memories
+  const rows = await tx.selectFrom('conversations').select('id').where('id', 'in', ids).execute()
+  const kept = new Set(rows.map(({ id }) => id))
+  return memories.filter(({ conversation_id }) => conversation_id === undefined || kept.has(conversation_id))
 }

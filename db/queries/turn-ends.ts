@@ -14,7 +14,7 @@ import { interruptEntries } from './log.ts'
 import { insertOutbox } from './memory-outbox.ts'
 import { activateNext, activateTurn, nextWaiting, type StartableTurn } from './turn-queue.ts'
 import { acceptedEvent, finalEvent, insertMessage, UNFINISHED, wasGivenUp } from './turns.ts'
-import { settleUsage, totalUsage } from './usage.ts'
+import { settleLost, totalUsage } from './usage.ts'
 
 /** Work that remains after the commit of a turn's end. */
 export interface TurnEnd {
@@ -237,13 +237,19 @@ async function insertReply(
  */
 export async function settleOpen(tx: Tx, turnId: string, shown: string, stamp = new Date().toISOString()) {
   const open = await findOpen(tx, turnId)
-  if (open.usage) await settleUsage(tx, turnId, shown)
+  if (open.usage) await settleLost(tx, turnId, await unstoredOf(tx, turnId, shown))
   if (open.calls) {
     const calls = tx.updateTable('tool_calls').where('turn_id', '=', turnId)
     await calls.set({ status: 'cancelled', finished_at: stamp }).where('status', '=', 'planned').execute()
     await calls.set({ status: 'unknown', finished_at: stamp }).where('status', '=', 'started').execute()
   }
   if (open.entries) await interruptEntries(tx, turnId)
+}
+
+/** How much of the text that was shown is of no stored step, in characters. */
+async function unstoredOf(tx: Tx, turnId: string, shown: string): Promise<number> {
+  const steps = await tx.selectFrom('model_steps').select('content').where('turn_id', '=', turnId).execute()
+  return Math.max(0, shown.length - steps.reduce((sum, { content }) => sum + content.length, 0))
 }
 
 async function findOpen(tx: Tx, turnId: string): Promise<{ usage: boolean; calls: boolean; entries: boolean }> {

@@ -9,12 +9,8 @@ import type { Db, Tx } from '../schema.ts'
 import { findExceeded, type Needed, type Reservation } from './budgets.ts'
 import { descendantsOf } from './child-turns.ts'
 
-/** Characters per token, for estimates. */
+/** Characters per token, where only their number is known. */
 const CHARACTERS_A_TOKEN = 4
-
-export function estimateTokens(text: string): number {
-  return Math.ceil(text.length / CHARACTERS_A_TOKEN)
-}
 
 export interface UsageStart extends UsageOwner {
   stream_id: string
@@ -109,13 +105,16 @@ const updateUsage = compiled<{
       .where('status', '<>', 'completed') as unknown as Compilable<never>,
 )
 
-/** Estimates the usage of requests without a recorded end: the delivered text is a lower bound of the output. */
-export async function settleUsage(tx: Tx, streamId: string, shown: string): Promise<void> {
+/**
+ * Estimates the usage of requests without a recorded end.
+ * @param shown characters that they have shown: a lower bound of the output
+ */
+export async function settleLost(tx: Tx, streamId: string, shown: number): Promise<void> {
   await tx
     .updateTable('model_usage')
     .set((eb) => ({
       status: 'estimated',
-      output_tokens: estimateTokens(shown),
+      output_tokens: Math.ceil(shown / CHARACTERS_A_TOKEN),
       cost_usd: eb.ref('reserved_cost_usd'),
     }))
     .where('stream_id', '=', streamId)

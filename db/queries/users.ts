@@ -102,19 +102,17 @@ export async function deleteRowsOf(tx: Tx, userId: string): Promise<DeletedRows 
   const documents = await deleteJobs(tx, own)
   for (const table of ['mcp_grants', 'mcp_sign_ins', 'approvals'] as const)
     await tx.deleteFrom(table).where('user_id', '=', userId).execute()
-  const keys = tx.selectFrom('api_keys').where('user_id', '=', userId)
-  await forgetSpending(
-    tx,
-    'key',
-    (await keys.select('id').execute()).map(({ id }) => id),
-  )
-  await tx.deleteFrom('tickets').where('key_hash', 'in', keys.select('hash')).execute()
-  await tx.deleteFrom('idempotency_keys').where('key_id', 'in', keys.select('id')).execute()
-  // After those of the keys, in the order in which requests are counted.
-  await forgetSpending(tx, 'user', [userId])
-  // The rows of requests stay, without the user.
-  await tx.updateTable('model_usage').set({ user_id: null }).where('user_id', '=', userId).execute()
-  const deleted = await tx.deleteFrom('api_keys').where('user_id', '=', userId).executeTakeFirst()
+  const own_keys = await tx.selectFrom('api_keys').select(['id', 'hash']).where('user_id', '=', userId).execute()
+  const ids = ['', ...own_keys.map(({ id }) => id)]
+  // The keys first, as where one is deleted.
+  const deleted = await tx.deleteFrom('api_keys').where('id', 'in', ids).executeTakeFirst()
+  await tx
+    .deleteFrom('tickets')
+    .where('key_hash', 'in', ['', ...own_keys.map(({ hash }) => hash)])
+    .execute()
+  await tx.deleteFrom('idempotency_keys').where('key_id', 'in', ids).execute()
+  await forgetSpending(tx, 'key', ids)
+  await forgetUsageOf(tx, userId)
   return {
     documents: [...memories.documents, ...documents],
     memories: memories.documents.length,
@@ -122,6 +120,12 @@ export async function deleteRowsOf(tx: Tx, userId: string): Promise<DeletedRows 
     keys: Number(deleted.numDeletedRows),
     fields,
   }
+}
+
+/** Deletes the budget and the counters of a user, and takes its name from the rows of requests, which stay. */
+export async function forgetUsageOf(tx: Tx, userId: string): Promise<void> {
+  await forgetSpending(tx, 'user', [userId])
+  await tx.updateTable('model_usage').set({ user_id: null }).where('user_id', '=', userId).execute()
 }
 
 /** Deletes the intent rows of blobs whose bytes were removed. */

@@ -28,6 +28,7 @@ beforeAll(async () => {
   })
   api = await stage.start('api')
   worker = await stage.start('worker')
+  await expect.poll(() => stage.rows('select status from jobs')).toEqual([{ status: 'completed' }])
   return () => stage.close()
 })
 
@@ -192,4 +193,22 @@ it(keeps('agents.handoff', 'the orchestrator sees who has answered last'), async
   await second.untilFinal()
   expect(JSON.stringify(stage.model.requests(next)[0])).toContain('The agent that answered last: billing')
   expect(second.events.find(({ type }) => type === 'message_start')?.data.agent_id).toBe('billing')
+})
+
+it(keeps('agents.handoff', 'and finds what was attached earlier in the conversation'), async () => {
+  const first = stage.model.script({ say: 'I have it.' })
+  const data = Buffer.from('The notice period of the contract is seven weeks.').toString('base64')
+  const conversation_id = await stage.conversation(api.url, { agent_id: 'desk' })
+  const attachments = [{ type: 'text/plain', name: 'contract.txt', data }]
+  const sent = await stage.chat(api.url, `Keep this. ${first}`, { agent: 'desk', conversation_id, attachments })
+  expect((await sent.untilFinal()).type).toBe('message_end')
+  const cue = stage.model.script(
+    { call: [transfer('billing')] },
+    { call: [{ name: 'search_knowledge', arguments: { query: 'notice period of the contract' } }] },
+    { say: 'Seven weeks.' },
+  )
+  const { stream } = await begin(`How long is it? ${cue}`, conversation_id)
+  expect((await stream.untilFinal()).type).toBe('message_end')
+  const found = stream.events.filter(({ type }) => type === 'tool_call_end').at(-1)!.data
+  expect(JSON.stringify(found.output)).toContain('seven weeks')
 })

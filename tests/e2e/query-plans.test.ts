@@ -13,6 +13,7 @@ import { keeps } from './requirements.ts'
 const SMALL: Record<string, string> = {
   agents: 'what an operator configures',
   mcp_workers: 'the worker processes that run',
+  collections: 'one row, and one for each model that was used before they were united',
 }
 
 const agents = {

@@ -25,7 +25,7 @@ const USER = 'anna.canary@example.test'
 const OTHER = 'anna.canary@example.tes'
 const SECRET_WORD = 'xylophone-canary'
 /** Kept for the accounts: numbers, the id of the turn and of the key, without the user. */
-const KEPT = ['model_usage']
+const KEPT = ['model_usage', 'usage_days']
 
 /** The engine, with the runs of the user. */
 function engine(runs: { workflowId: string; runId: string }[]) {

@@ -112,8 +112,13 @@ test('an abort ends a call, and no other', async () => {
 test('a text that the model cannot take is refused for good, and the next one is embedded', async () => {
   const tokenizer = tinyTokenizer({ dog: 9_999 })
   const embedder = await opened({ files: { 'tokenizer.json': tokenizer } })
-  const refused = embedder.embed(['dog', 'cat'], signal)
-  await expect(refused).rejects.toMatchObject({ name: 'ProviderFailure', kind: 'final', status: 422 })
+  // It may have been the thread's fault: the text is tried again in another one.
+  await expect(embedder.embed(['dog', 'cat'], signal)).rejects.toMatchObject({ kind: 'retry' })
+  await expect(embedder.embed(['dog', 'cat'], signal)).rejects.toMatchObject({
+    name: 'ProviderFailure',
+    kind: 'final',
+    status: 422,
+  })
   expect(await embedder.embed(['cat'], signal)).toHaveLength(1)
 })
 

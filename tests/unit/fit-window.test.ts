@@ -1,6 +1,7 @@
 // A conversation cut to a context window: the oldest exchanges go, tool exchanges stay whole.
 import { expect, it } from 'vitest'
-import { countTokens, fitToWindow } from '../../activities/turn/fit-window.ts'
+import { fitToWindow } from '../../activities/turn/fit-window.ts'
+import { estimateTokens } from '../../contracts/tokens.ts'
 import { textPart, type ModelMessage } from '../../contracts/model-messages.ts'
 import { seeded } from '../support/seeded.ts'
 
@@ -101,6 +102,6 @@ it('whatever the conversation and the window: a user begins, every call has its 
 })
 
 it('other scripts have more tokens a character', () => {
-  expect(countTokens('word'.repeat(100))).toBe(100)
-  expect(countTokens('言葉'.repeat(100))).toBe(154)
+  expect(estimateTokens('word'.repeat(100))).toBe(100)
+  expect(estimateTokens('言葉'.repeat(100))).toBe(154)
 })

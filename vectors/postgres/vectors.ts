@@ -12,7 +12,7 @@ const ROWS_A_STATEMENT = 200
 /** Most dimensions of an HNSW index of halfvec; larger vectors are scanned exactly. */
 const MOST_INDEXED_DIMENSIONS = 4_000
 /** Longest wait for the lock of a table that is removed, in milliseconds. */
-const LOCK_MS = 2_000
+const LOCK_MS = 200
 
 /** @param searches connections with the settings of searches */
 export function postgresVectors(searches: Db): VectorDialect {

@@ -116,10 +116,14 @@ parentPort!.on('message', ({ number, query }: { number: number; query: NearestQu
   let answer: Answer
   try {
     const likeness = likenessTable(query.vector)
+    // One snapshot for all statements.
+    db.exec('begin')
     answer = { number, near: query.spaces.flatMap((space) => findNear(space, query, likeness)) }
   } catch (error) {
     const { message, code, errcode } = error as Error & { code?: unknown; errcode?: unknown }
     answer = { number, error: { message, code, errcode } }
+  } finally {
+    if (db.isTransaction) db.exec('commit')
   }
   parentPort!.postMessage(answer)
 })
