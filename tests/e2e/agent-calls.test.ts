@@ -150,8 +150,9 @@ it(
     expect((await get(`/turns?user_id=${user_id}`)).turns.map((turn: { turn_id: string }) => turn.turn_id)).toEqual([
       turn_id,
     ])
+    // What is stored of a user is exported as a whole.
     const exported = await stage.call(api.url, `/api/v1/users/${user_id}/export`)
-    expect(exported.text).not.toContain(hidden)
+    expect(exported.text).toContain(hidden)
     expect((await get('/agents/writer')).stats).toEqual({ conversations: 0, total_messages: 0, active_users: 0 })
     for (const path of [`/conversations/${hidden}`, `/conversations/${hidden}/messages`])
       expect((await stage.call(api.url, `/api/v1${path}`)).status).toBe(404)

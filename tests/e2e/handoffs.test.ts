@@ -1,5 +1,5 @@
 // Turns that one agent hands over to another, which answers them.
-import { afterEach, beforeAll, expect, it } from 'vitest'
+import { afterEach, beforeAll, expect, it, vi } from 'vitest'
 import { HeldReply } from '../support/held-reply.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
@@ -28,7 +28,10 @@ beforeAll(async () => {
   })
   api = await stage.start('api')
   worker = await stage.start('worker')
-  await expect.poll(() => stage.rows('select status from jobs')).toEqual([{ status: 'completed' }])
+  await vi.waitFor(async () => expect(await stage.rows('select status from jobs')).toEqual([{ status: 'completed' }]), {
+    timeout: 20_000,
+    interval: 100,
+  })
   return () => stage.close()
 })
 
