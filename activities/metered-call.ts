@@ -50,7 +50,7 @@ export function neededBy({ known }: Pick<ChainModel, 'known'>, input_tokens: num
   return { tokens: input_tokens, cost_usd: known.costOf({ input_tokens, output_tokens: 0 }) ?? 0 }
 }
 
-/** What a request came to: each count of the provider, else the estimate where there is none or one that cannot be stored. */
+/** The usage of a request: each count of the provider, else the estimate where there is none or one that cannot be stored. */
 export function spentBy(
   { known }: Pick<ChainModel, 'known'>,
   counted: Partial<TokenUsage>,
@@ -70,7 +70,7 @@ export function spentBy(
 }
 
 /**
- * What a call came to that failed: nothing is known of its last request, those before it were counted.
+ * The usage of a failed call: its last request is estimated, those before it were counted.
  * @param estimate of the last request
  * @returns undefined when nothing was sent
  */

@@ -12,7 +12,7 @@ export interface RowTrigger {
 type Row = 'old' | 'new'
 type Change = { add?: Row; subtract?: Row }
 
-/** A sent request counts as what is reserved for it, an ended one as what it came to. */
+/** A sent request counts as what is reserved for it, an ended one by its actual usage. */
 const COUNTERS: Record<string, (row: RawBuilder<unknown>) => RawBuilder<unknown>> = {
   requests: () => sql`1`,
   input_tokens: (row) => sql`case ${row}.status when 'sent' then 0 else ${row}.input_tokens end`,

@@ -1,4 +1,5 @@
-// Codes of vectors: one bit a dimension, compared before the vectors themselves are read (RaBitQ, Gao and Long, 2024).
+// Binary quantization of vectors: codes of one bit a dimension, compared before the best are rescored by their full vectors (RaBitQ,
+// Gao and Long, 2024).
 
 /** Rounds of random signs and a Hadamard transform: after three the result is as good as that of a random rotation. */
 const ROUNDS = 3

@@ -25,7 +25,7 @@ export interface ProviderFailureOptions {
   goes_on?: boolean
   /** Whether no request was sent besides those counted in `spent`. */
   is_unsent?: boolean
-  /** What the requests of the call came to that were answered. */
+  /** Usage of the requests of the call that were answered. */
   spent?: Partial<TokenUsage>
   cause?: unknown
 }

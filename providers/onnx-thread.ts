@@ -124,7 +124,7 @@ function loadRuntime(): typeof Runtime {
   )
 }
 
-/** The ids of a text by runs of the model, each with the marks of the model around. */
+/** The ids of a text by runs of the model, each with the model's special tokens. */
 function loadTokenizer(): (text: string) => number[][] {
   const read = (name: string) => JSON.parse(readFileSync(join(model.folder, name), 'utf8')) as object
   let tokenizer: Tokenizer

@@ -102,7 +102,7 @@ export class Collections {
   }
 }
 
-/** Nothing is added to the index for a moment. */
+/** The index rejects writes until `closed_until`: its model is about to be changed. */
 export class IndexClosed extends Error {}
 
 /** The serving collection, locked: no chunk is added until the transaction ends. */

@@ -25,7 +25,7 @@ export interface Embedders {
 /** What serves at this moment. */
 export interface ServingEmbedder {
   collection: string
-  /** Of the index; one of zero vectors, which find by words only, where its model cannot be asked. */
+  /** Of the index; one of zero vectors where its model cannot be asked: then search is full text only. */
   embedder: IndexEmbedder
   hasVectors: boolean
 }

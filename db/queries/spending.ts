@@ -75,7 +75,7 @@ const GROUPS = {
 }
 export type Group = keyof typeof GROUPS
 
-/** What the requests of one day came to. On SQLite a statement blocks its process, so that longer periods are read day by day. */
+/** The usage of one day by group. On SQLite a statement blocks its process, so that longer periods are read day by day. */
 export async function listSpendingBy(
   db: Db,
   group: Group,

@@ -74,7 +74,7 @@ export interface SpentTokens extends TokenUsage {
   estimated: boolean
 }
 
-/** What the request came to. What was completed before stays. */
+/** Stores the actual usage of a request, unless it has been stored. */
 export async function completeUsage(db: Db | Tx, id: string, spent: SpentTokens): Promise<void> {
   const { input_tokens, output_tokens, cost_usd = null, cached_tokens = null, reasoning_tokens = null } = spent
   const status = spent.estimated ? 'estimated' : 'completed'

@@ -1,4 +1,4 @@
-// The thread for vector search: it compares the codes of a space with a question, then the vectors of those that are most like it.
+// The thread for vector search: it compares the binary codes of a space with a query, then rescores the best by their full vectors.
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { openFile } from '../../db/sqlite-file.ts'
