@@ -55,10 +55,7 @@ async function admit(context: ApiContext, request: Request, route: string, heade
   const { storage, rateLimiter } = context
   const address = addressOf(request)
   const secret = bearerOf(request.headers.get('authorization'))
-  const principal = await authenticate(storage.db, secret, address).catch(async (error: unknown) => {
-    if (error instanceof MuxiError && error.code === 'unauthorized') await rateLimiter.countWrongKey(address)
-    throw error
-  })
+  const principal = await rateLimiter.authenticated(authenticate(storage.db, secret, address), address)
   principals.set(request, principal)
   const admitted = await rateLimiter.admit(principal, rateClassOf(request.method, route))
   Object.assign(headers, admitted.headers)

@@ -137,9 +137,7 @@ export class SocketSession {
 
   /** @throws MuxiError rate_limited */
   async #admit(kind: RateClass): Promise<void> {
-    if (!this.#context.auth) return
-    const { refusal } = await this.#context.rateLimiter.admit(this.#principal, kind)
-    if (refusal) throw refusal
+    if (this.#context.auth) await this.#context.rateLimiter.admitOrThrow(this.#principal, kind)
   }
 
   async #chat(id: string, { agent_id = AUTO, idempotency_key, ...request }: FrameData<'chat'>): Promise<void> {

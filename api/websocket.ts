@@ -110,10 +110,7 @@ async function authenticateUpgrade(
   const secret = bearerOf(request.headers.authorization) ?? searchParams.get('api_key') ?? undefined
   const found =
     ticket === null ? authenticate(db, secret, remoteAddress) : authenticateTicket(db, ticket, remoteAddress)
-  return found.catch(async (error: unknown) => {
-    if (error instanceof MuxiError && error.code === 'unauthorized') await rateLimiter.countWrongKey(remoteAddress)
-    throw error
-  })
+  return rateLimiter.authenticated(found, remoteAddress)
 }
 
 function pathOf(request: IncomingMessage): URL {

@@ -1,8 +1,7 @@
 // How many requests of a kind are taken in a time.
 
 /** `chat`: messages. `write`: everything else that is not a GET. `read`: GETs. */
-export const RATE_CLASSES = ['chat', 'write', 'read'] as const
-export type RateClass = (typeof RATE_CLASSES)[number]
+export type RateClass = 'chat' | 'write' | 'read'
 
 export interface RateLimit {
   /** At once, and in each further period. */

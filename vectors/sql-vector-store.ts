@@ -132,7 +132,7 @@ function isConversation(scope: string): boolean {
 }
 
 /**
- * @param agentsIn those that documents of a conversation were stored for: they are for whoever answers there, also after a
+ * @param agentsIn those that documents of a conversation were stored for: every agent that answers there may search them, also after a
  * handoff or another choice of the orchestrator
  */
 function spacesOf(

@@ -11,7 +11,7 @@ export class TurnClock {
   #work: CancellationScope | undefined
   #isLate = false
   readonly #tell: ((waits: boolean) => void) | undefined
-  /** As it was told last. */
+  /** As signalled last. */
   #waits = false
 
   /** @param ms how much active time the turn may take

@@ -14,7 +14,7 @@ import { below, countUnfinishedBelow, createHiddenConversation } from '../../db/
 import { addLogEntry, endLogEntryOf, startLogEntry } from '../../db/queries/log.ts'
 import { finishToolCall, getToolCallOrThrow, listHandoffs, startAsk } from '../../db/queries/steps.ts'
 import { findStartable } from '../../db/queries/turn-queue.ts'
-import { findReply, findTurn, handOver, insertTurn, isFinalStatus } from '../../db/queries/turns.ts'
+import { findReply, findTurn, getTurn, handOver, insertTurn, isFinalStatus } from '../../db/queries/turns.ts'
 import type { ToolCallsTable, Tx, TurnsTable } from '../../db/schema.ts'
 import type { ActivityResources } from '../resources.ts'
 import { endTurn } from '../turn/end-turn.ts'
@@ -47,7 +47,7 @@ export function agentCallActivities(resources: Resources) {
         const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
         if (call.child_turn_id !== null && call.status === 'started') return { child: call.child_turn_id }
         if (call.status !== 'planned') return { result: toResult(call) }
-        const turn = await getTurnOrThrow(tx, input.turn_id)
+        const turn = await getTurn(tx, input.turn_id)
         const barred =
           turn.depth >= MAX_DEPTH
             ? tooDeep()
@@ -86,7 +86,7 @@ export function agentCallActivities(resources: Resources) {
         const tokens = tokensOf(child)
         if (call.status !== 'planned' && call.status !== 'started') return { ...toResult(call), ...tokens }
         if (!child) {
-          const { cancel_requested_at } = await getTurnOrThrow(tx, input.turn_id)
+          const { cancel_requested_at } = await getTurn(tx, input.turn_id)
           const refusal = cancel_requested_at === null ? NOT_ASKED : CANCELLED
           return refuse(tx, show, call, { refusal, parameters: call.arguments })
         }
@@ -110,7 +110,7 @@ export function agentCallActivities(resources: Resources) {
       const result = await commit(input.turn_id, async (tx, show) => {
         const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
         if (call.status !== 'planned') return toResult(call)
-        const turn = await getTurnOrThrow(tx, input.turn_id)
+        const turn = await getTurn(tx, input.turn_id)
         const made = await listHandoffs(tx, turn.id)
         const isSecond = made.includes(call.step)
         const barred = isSecond ? onlyOne() : made.length >= MAX_HANDOFFS ? tooOften() : undefined
@@ -126,7 +126,7 @@ export function agentCallActivities(resources: Resources) {
         return { ...refOf(call), outcome: 'done' as const }
       })
       if (result.outcome !== 'done') return result
-      const { agent_id, agent_version } = await getTurnOrThrow(db, input.turn_id)
+      const { agent_id, agent_version } = await getTurn(db, input.turn_id)
       const { config, source } = await getAgentVersion(db, agent_id, agent_version)
       const order = models.orderOf(models.chainOf(config, source), config)
       return { ...result, agent: { agent_id, agent_version, models: order } }
@@ -224,12 +224,6 @@ function logPlaceOf({ call_id }: Pick<ToolCallsTable, 'call_id'>, childId: strin
 function tokensOf(child: TurnsTable | undefined): Pick<ToolCallResult, 'tokens'> {
   const usage = child && parseColumn(turnUsage, child.usage, child.id)
   return usage ? { tokens: usage.input_tokens + usage.output_tokens } : {}
-}
-
-async function getTurnOrThrow(db: Parameters<typeof findTurn>[0], id: string): Promise<TurnsTable> {
-  const turn = await findTurn(db, id)
-  if (!turn) throw new Error(`Cannot find turn '${id}'`)
-  return turn
 }
 
 function refOf({ turn_id, call_id }: Pick<ToolCallsTable, 'turn_id' | 'call_id'>) {

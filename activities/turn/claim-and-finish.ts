@@ -3,7 +3,7 @@ import { activityInfo } from '@temporalio/activity'
 import type { FinalStatus, FinishInput } from '../../contracts/turn.ts'
 import { addEvents } from '../../db/event-rows.ts'
 import { claimTurn } from '../../db/queries/turn-starts.ts'
-import { findTurn, isFinalStatus } from '../../db/queries/turns.ts'
+import { getTurn, isFinalStatus } from '../../db/queries/turns.ts'
 import { endTurn } from './end-turn.ts'
 import type { ActivityResources } from '../resources.ts'
 import type { TurnResources } from './turn-resources.ts'
@@ -30,21 +30,15 @@ export function claimAndFinishActivities(
         events.publish(turn_id, claimed)
         return { claimed: true }
       }
-      const turn = await getTurnOrThrow(turn_id)
+      const turn = await getTurn(db, turn_id)
       if (isFinalStatus(turn.status)) return { claimed: false, status: turn.status }
       return { claimed: false, status: await endTurn(resources, endingOf(turn, 'cancelled')) }
     },
 
     /** Records how the turn ended, once. @returns the final status */
     async finishTurn({ turn_id, status, failure }: FinishInput): Promise<FinalStatus> {
-      return endTurn(resources, { ...endingOf(await getTurnOrThrow(turn_id), status), error: failure })
+      return endTurn(resources, { ...endingOf(await getTurn(db, turn_id), status), error: failure })
     },
-  }
-
-  async function getTurnOrThrow(turnId: string) {
-    const turn = await findTurn(db, turnId)
-    if (!turn) throw new Error(`Cannot find turn '${turnId}'`)
-    return turn
   }
 }
 

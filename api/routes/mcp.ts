@@ -58,8 +58,7 @@ export function mcpRoutes(context: ApiContext, version: string) {
         if (message.method !== 'tools/call') return answer(context, principal, version, request, message)
         const call = await readCall(context, message)
         if ('error' in call) return Response.json({ jsonrpc: '2.0', id: message.id, error: call.error })
-        const { refusal } = context.auth ? await context.rateLimiter.admit(principal, 'chat') : {}
-        if (refusal) throw refusal
+        if (context.auth) await context.rateLimiter.admitOrThrow(principal, 'chat')
         return framesResponse(context, principal, request, (signal) => {
           // Started even if the client disconnects.
           const begun = beginCall(context, principal, session, call, call.agent_id, call.given)

@@ -56,8 +56,23 @@ export class RateLimiter {
     return admitted(limit, kind, key, 'key')
   }
 
-  /** Counts a wrong key from an address. @throws MuxiError rate_limited, when there were too many */
-  async countWrongKey(address: string | undefined): Promise<void> {
+  /** The same where the answer has no headers. @throws MuxiError rate_limited */
+  async admitOrThrow(principal: Principal, kind: RateClass): Promise<void> {
+    const { refusal } = await this.admit(principal, kind)
+    if (refusal) throw refusal
+  }
+
+  /** The outcome of an authentication; a wrong key counts. @throws MuxiError also rate_limited, when there were too many */
+  async authenticated<T>(authenticating: Promise<T>, address: string | undefined): Promise<T> {
+    try {
+      return await authenticating
+    } catch (error) {
+      if (error instanceof MuxiError && error.code === 'unauthorized') await this.#countWrongKey(address)
+      throw error
+    }
+  }
+
+  async #countWrongKey(address: string | undefined): Promise<void> {
     const limit = this.#options.limits.wrong_key
     if (!limit) return
     const taken = await takeRequests(this.#options.db, `address/${networkOf(address)}/wrong_key`, limit, 1)

@@ -218,6 +218,13 @@ export async function findReply(db: Db | Tx, turnId: string): Promise<string> {
   return row?.content ?? ''
 }
 
+/** @throws when there is none */
+export async function getTurn(db: Db | Tx, id: string): Promise<TurnsTable> {
+  const turn = await findTurn(db, id)
+  if (!turn) throw new Error(`Cannot find turn '${id}'`)
+  return turn
+}
+
 export async function findTurn(db: Db | Tx, id: string): Promise<TurnsTable | undefined> {
   return db.selectFrom('turns').selectAll().where('id', '=', id).executeTakeFirst()
 }

@@ -49,7 +49,7 @@ async function begin(content: string, more: { user_id?: string } = {}) {
   return { stream, turn_id, conversation_id }
 }
 
-/** What the model was told of its calls. */
+/** The results of its calls as the model got them. */
 const toldTo = (cue: string) =>
   stage.model
     .requests(cue)

@@ -1,6 +1,7 @@
 // Buckets of requests on both databases: exact over several processes, refilled with time.
 import { describe, expect, it } from 'vitest'
 import type { RateLimit } from '../../contracts/rate-limits.ts'
+import { unauthorized } from '../../api/services/access.ts'
 import { RateLimiter } from '../../api/services/rate-limiter.ts'
 import { deleteFullBuckets, takeRequests } from '../../db/queries/rate-limits.ts'
 import { dialects } from '../support/dialects.ts'
@@ -13,6 +14,9 @@ const principal = (key_id: string, bound_user?: string) => ({
   bound_user,
   networks: undefined,
 })
+
+const wrongKey = (limiter: RateLimiter, address: string) =>
+  limiter.authenticated(Promise.reject(unauthorized()), address)
 
 for (const dialect of dialects) {
   describe(dialect.name, () => {
@@ -75,9 +79,9 @@ for (const dialect of dialects) {
       const rows = await db.selectFrom('rate_limits').select('name').orderBy('name').execute()
       expect(rows.map(({ name }) => name)).toContain('user/hash of anna/chat')
 
-      await limiter.countWrongKey('10.0.0.1')
-      await expect(other.countWrongKey('10.0.0.1')).rejects.toMatchObject({ code: 'rate_limited' })
-      await other.countWrongKey('10.0.0.2')
+      await expect(wrongKey(limiter, '10.0.0.1')).rejects.toMatchObject({ code: 'unauthorized' })
+      await expect(wrongKey(other, '10.0.0.1')).rejects.toMatchObject({ code: 'rate_limited' })
+      await expect(wrongKey(other, '10.0.0.2')).rejects.toMatchObject({ code: 'unauthorized' })
     })
   })
 }
