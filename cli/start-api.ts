@@ -1,6 +1,7 @@
 // Composes and starts the API of a process.
 import { startServer } from '../api/server.ts'
 import type { ApiContext } from '../api/services/context.ts'
+import { forgetDeletedAgents } from '../api/services/delete-agent.ts'
 import { syncServers } from '../api/services/mcp-servers.ts'
 import { Audit } from '../api/services/audit.ts'
 import { OpenStreams } from '../api/services/open-streams.ts'
@@ -88,6 +89,7 @@ export async function startApi(
   const server = await startServer(context, { ...settings, version: readVersion() })
   closers.push(() => server.close())
   await syncServers(context, agents)
+  await forgetDeletedAgents(context)
   const watching = watchKnowledge(context, agents, stopping)
   closers.push(() => watching)
   return { url: server.url, ...(key !== undefined && { key }) }

@@ -1,12 +1,15 @@
-// Agents: list, read, create.
+// Agents: list, read, create, change, delete.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { AgentIdSchema, AgentSchema } from '../../contracts/schemas/agent.ts'
+import { AgentPatchSchema } from '../../contracts/schemas/agent-patch.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { mapAll } from '../../contracts/map-all.ts'
 import { getAgentOrThrow, listAgents } from '../../db/queries/agents.ts'
 import { authenticated, page } from '../plugin.ts'
 import { addAgent, viewAgent, viewAgentBriefly } from '../services/agents.ts'
+import { changeAgent } from '../services/change-agent.ts'
+import { deleteAgent } from '../services/delete-agent.ts'
 import type { ApiContext } from '../services/context.ts'
 
 export function agentRoutes(context: ApiContext) {
@@ -46,6 +49,38 @@ export function agentRoutes(context: ApiContext) {
         body: AgentSchema,
         scope: 'manage',
         detail: { summary: 'Make an agent; what it is to know is read by jobs in the background' },
+      },
+    )
+    .patch(
+      '/:agent_id',
+      async ({ principal, params: { agent_id }, body }) => {
+        const { id, description, updated_at } = await changeAgent(context, principal, agent_id, body)
+        return { id, description, updated_at, status: 'updated' }
+      },
+      {
+        params: Type.Object({ agent_id: AgentIdSchema }),
+        body: AgentPatchSchema,
+        scope: 'manage',
+        detail: {
+          summary: 'Change an agent by a merge patch (RFC 7386)',
+          description:
+            'Objects are merged, null removes an optional part, lists are replaced as a whole. A turn keeps the version that it began with.',
+        },
+      },
+    )
+    .delete(
+      '/:agent_id',
+      async ({ params: { agent_id } }) => {
+        await deleteAgent(context, agent_id)
+        return { id: agent_id, status: 'deleted' }
+      },
+      {
+        params: Type.Object({ agent_id: AgentIdSchema }),
+        scope: 'manage',
+        detail: {
+          summary: 'Delete an agent with its knowledge and memories',
+          description: 'Its turns are cancelled; conversations and the log stay readable.',
+        },
       },
     )
 }

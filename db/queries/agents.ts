@@ -7,7 +7,7 @@ import { parseColumn } from '../json-column.ts'
 import { differencesOf } from '../dialect.ts'
 import type { SecretBox } from '../secret-box.ts'
 import type { AgentsTable, Db, Tx } from '../schema.ts'
-import { getSecrets, putSecrets } from './secrets.ts'
+import { deleteSecrets, getSecrets, putSecrets } from './secrets.ts'
 
 export interface AgentRow extends Omit<AgentsTable, 'deleted_at'> {
   config: AgentConfig
@@ -21,7 +21,8 @@ export interface NewAgent {
   secrets: Record<string, string>
 }
 
-const secretOwner = (id: string, version: number) => `agent/${id}/${version}`
+const secretsOf = (id: string) => `agent/${id}`
+const secretOwner = (id: string, version: number) => `${secretsOf(id)}/${version}`
 
 /** Brings the agents of the operator's files into the database: new, changed and vanished ones. */
 export async function syncFileAgents(db: Db, box: SecretBox, agents: (NewAgent & { file: string })[]): Promise<void> {
@@ -39,7 +40,7 @@ export async function syncFileAgents(db: Db, box: SecretBox, agents: (NewAgent &
 }
 
 /** Several processes start at once with the same files, and two people may make the same agent. */
-function lockAgents(tx: Tx): Promise<void> {
+export function lockAgents(tx: Tx): Promise<void> {
   return differencesOf(tx).lockNames(tx, ['agents'])
 }
 
@@ -73,6 +74,27 @@ export async function createAgent(tx: Tx, box: SecretBox, agent: NewAgent): Prom
   await refuseTaken(tx, agent.id)
   const known = await tx.selectFrom('agents').select('version').where('id', '=', agent.id).executeTakeFirst()
   await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'api', null)
+  // Another agent than the deleted one of this id.
+  if (known)
+    await tx
+      .updateTable('agents')
+      .set((eb) => ({ created_at: eb.ref('updated_at') }))
+      .where('id', '=', agent.id)
+      .execute()
+  return getAgentOrThrow(tx, agent.id)
+}
+
+/** The next version of an agent made over the API. @returns undefined when it has another version than that meanwhile, or was deleted */
+export async function addAgentVersion(
+  tx: Tx,
+  box: SecretBox,
+  agent: NewAgent,
+  current: number,
+): Promise<AgentRow | undefined> {
+  await lockAgents(tx)
+  const known = await findAgent(tx, agent.id)
+  if (known?.version !== current || known.source !== 'api') return undefined
+  await writeVersion(tx, box, agent, current + 1, 'api', null)
   return getAgentOrThrow(tx, agent.id)
 }
 
@@ -96,6 +118,30 @@ async function writeVersion(
     .values({ id: agent.id, created_at: stamp, ...head })
     .onConflict((oc) => oc.column('id').doUpdateSet(head))
     .execute()
+}
+
+/** Deletes an agent, and the secrets of all its versions; the versions stay, because the log and the turns name them. */
+export async function deleteAgentRow(tx: Tx, id: string): Promise<void> {
+  await tx.updateTable('agents').set({ deleted_at: new Date().toISOString() }).where('id', '=', id).execute()
+  await deleteSecrets(tx, secretsOf(id))
+}
+
+/** Agents that were deleted over the API and still have knowledge or memories. */
+export async function listDeletedAgents(db: Db): Promise<string[]> {
+  const rows = await db
+    .selectFrom('agents')
+    .select('id')
+    .where('source', '=', 'api')
+    .where('deleted_at', 'is not', null)
+    .where((eb) =>
+      eb.or(
+        (['knowledge_sources', 'memories', 'memory_outbox'] as const).map((table) =>
+          eb.exists(eb.selectFrom(table).select('agent_id').whereRef(`${table}.agent_id`, '=', 'agents.id')),
+        ),
+      ),
+    )
+    .execute()
+  return rows.map(({ id }) => id)
 }
 
 const agentRows = (db: Db | Tx) =>
