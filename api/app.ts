@@ -7,6 +7,7 @@ import { errorResponse, toMuxiError } from './errors.ts'
 import type { Origins } from './origins.ts'
 import { addressOf, methodNotAllowed, senderOf } from './plugin.ts'
 import { knowRoutes } from './request-checks.ts'
+import { agentFileRoutes } from './routes/agent-files.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { audioRoutes } from './routes/audio.ts'
@@ -73,6 +74,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     .group('/api/v1', (api) =>
       api
         .use(agentRoutes(context))
+        .use(agentFileRoutes(context))
         .use(audioRoutes(context))
         .use(chatRoutes(context))
         .use(turnRoutes(context))
@@ -139,7 +141,10 @@ function preflight(cors: Record<string, string>): Response {
 /** The allowed methods of a path, when the requested one is not among them. */
 function otherMethods(routes: readonly { method: string; path: string }[], request: Request): string[] {
   const path = new URL(request.url).pathname.replace(/(?<=.)\/$/, '')
-  const matches = routes.filter((route) => toPattern(route.path).test(path)).map(({ method }) => method)
+  // A path such as `/agents/import` also looks like that of an agent.
+  const exact = routes.filter((route) => route.path === path)
+  const matching = exact.length > 0 ? exact : routes.filter((route) => toPattern(route.path).test(path))
+  const matches = matching.map(({ method }) => method)
   return matches.includes(request.method) ? [] : [...new Set(matches)]
 }
 

@@ -6,9 +6,10 @@ import { syncServers } from '../api/services/mcp-servers.ts'
 import { Audit } from '../api/services/audit.ts'
 import { OpenStreams } from '../api/services/open-streams.ts'
 import { RateLimiter } from '../api/services/rate-limiter.ts'
-import { loadAgentFiles } from '../config/agent-files.ts'
+import { AgentFilesError, loadAgentFiles, readAgentFile } from '../config/agent-files.ts'
 import { readEnvironment } from '../config/environment.ts'
 import type { Settings } from '../config/settings.ts'
+import { MuxiError } from '../contracts/failures.ts'
 import { syncFileAgents } from '../db/queries/agents.ts'
 import { setDefaultBudgets } from '../db/queries/budgets.ts'
 import { findValidHashes } from '../db/queries/keys.ts'
@@ -27,14 +28,14 @@ export async function startApi(
   { settings, storage, log, client, stopping, index, models, turns, guard }: Composition,
   closers: (() => Promise<void>)[],
 ): Promise<{ url: string; key?: string }> {
-  const agents = loadAgentFiles(
-    settings.agents_dir,
+  const checks = [
     readEnvironment(process.env),
     settings.providers,
     settings.knowledge_dirs,
     { long_term: settings.long_term_memory, database: { ...settings, sqlite_file: sqliteFile(settings.data_dir) } },
-    (agent, source) => models.abilityFaults(agent, source),
-  )
+    (agent: Parameters<typeof models.abilityFaults>[0], source: 'file') => models.abilityFaults(agent, source),
+  ] as const
+  const agents = loadAgentFiles(settings.agents_dir, ...checks)
   await syncFileAgents(storage.db, storage.box, agents)
   await setDefaultBudgets(storage.db, settings.budgets)
   const key = await ensureKey(storage.db, settings.api_key)
@@ -59,6 +60,13 @@ export async function startApi(
     limits: settings.limits,
     memoryDefaults: { long_term: settings.long_term_memory },
     agentsDir: settings.agents_dir,
+    readAgentFile: (path) => {
+      try {
+        return readAgentFile(settings.agents_dir, path, ...checks)
+      } catch (error) {
+        throw error instanceof AgentFilesError ? new MuxiError('unprocessable', error.message, { cause: error }) : error
+      }
+    },
     knowledgeDirs: settings.knowledge_dirs,
     mcp: {
       commands: settings.mcp_commands,

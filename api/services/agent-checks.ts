@@ -5,7 +5,7 @@ import { MuxiError, wrongField } from '../../contracts/failures.ts'
 import { mapAll } from '../../contracts/map-all.ts'
 import { modelFaults } from '../../contracts/model-check.ts'
 import { otherAgentFaults } from '../../contracts/other-agents.ts'
-import type { AgentConfig, AgentInput } from '../../contracts/schemas/agent.ts'
+import type { AgentConfig, AgentInput, AgentSource } from '../../contracts/schemas/agent.ts'
 import { dotted } from '../../contracts/schemas/faults.ts'
 import type { McpServer } from '../../contracts/schemas/mcp-server.ts'
 import { UrlRefused } from '../../contracts/url-refused.ts'
@@ -126,8 +126,9 @@ export function checkModel(
   doing: Doing,
   config: AgentConfig,
   secrets: Readonly<Record<string, string>>,
+  source: AgentSource = 'api',
 ): void {
-  const faults = [...modelFaults(config.model, providers, 'api'), ...abilityFaults(config, 'api')].filter(
+  const faults = [...modelFaults(config.model, providers, source), ...abilityFaults(config, source)].filter(
     ({ path }) => secrets[dotted(path)] === undefined,
   )
   refuse(doing, 'unprocessable', faults)

@@ -2,7 +2,7 @@
 import { separateSecrets } from '../../contracts/agent-secrets.ts'
 import { wrongField } from '../../contracts/failures.ts'
 import { resolveAgent, type AgentInput } from '../../contracts/schemas/agent.ts'
-import { createAgent, getAgentStats, refuseTaken, type AgentRow } from '../../db/queries/agents.ts'
+import { createAgent, getAgentStats, refuseTaken, type AgentRow, type ImportedFile } from '../../db/queries/agents.ts'
 import { listSources } from '../../db/queries/knowledge.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { listServers } from '../../db/queries/mcp-servers.ts'
@@ -68,10 +68,24 @@ export interface AddedAgent {
   sources: { id: string; job_id: string | undefined }[]
 }
 
-/** Creates an agent, with its MCP servers and knowledge, in one transaction: a failure leaves nothing. @throws MuxiError bad_request, forbidden, not_found, unprocessable, conflict */
-export async function addAgent(context: ApiContext, principal: Principal, input: AgentInput): Promise<AddedAgent> {
+/** What an agent that is read from a file of the operator may do besides. */
+export interface FromFile extends ImportedFile {
+  id: string
+}
+
+/**
+ * Creates an agent, with its MCP servers and knowledge, in one transaction: a failure leaves nothing.
+ * @param from an agent file of the operator, whose variables have been replaced
+ * @throws MuxiError bad_request, forbidden, not_found, unprocessable, conflict
+ */
+export async function addAgent(
+  context: ApiContext,
+  principal: Principal,
+  input: AgentInput,
+  from?: FromFile,
+): Promise<AddedAgent> {
   const { storage } = context
-  const id = input.id ?? input.name
+  const id = from?.id ?? input.id ?? input.name
   if (id === undefined) throw wrongField(DOING, 'id', 'given')
   checkMemory(DOING, input)
   // Knowledge is stored as sources, which are added and removed one by one.
@@ -80,16 +94,17 @@ export async function addAgent(context: ApiContext, principal: Principal, input:
   const { config, secrets } = separateSecrets(
     resolveAgent({ ...rest, ...(servers.length > 0 && { mcp_servers: checked }) }, id, context.memoryDefaults),
   )
-  await checkAddresses(context, DOING, config)
-  const resolved = resolveSecrets(context, DOING, config, secrets)
-  checkModel(context, DOING, config, resolved)
+  if (!from) await checkAddresses(context, DOING, config)
+  const resolved = from ? secrets : resolveSecrets(context, DOING, config, secrets)
+  checkModel(context, DOING, config, resolved, from ? 'file' : 'api')
   await checkOtherAgents(context, DOING, config)
   // The transaction checks again; here nothing of an existing agent is read or stored.
   await refuseTaken(storage.db, id)
-  const knowing = await prepareSources(context, principal, id, knowledge)
+  const knowing = await prepareSources(context, principal, id, knowledge, from !== undefined)
   const described = { id, config, secrets: resolved }
   const added = await storage.db.transaction().execute(async (tx) => {
-    const agent = await createAgent(tx, storage.box, { ...described, secrets: withoutServers(resolved) })
+    const own = { ...described, secrets: withoutServers(resolved) }
+    const agent = await createAgent(tx, storage.box, own, from)
     await putServersOf(tx, storage.box, described)
     return { agent, sources: await knowing.insert(tx) }
   })

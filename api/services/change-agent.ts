@@ -1,16 +1,14 @@
 // An agent that was made over the API is changed: the configuration with a merge patch applied is checked as a whole, and
 // becomes its next version. Turns that have begun keep theirs.
-import { joinSecrets, separateSecrets } from '../../contracts/agent-secrets.ts'
+import { separateSecrets } from '../../contracts/agent-secrets.ts'
 import { MuxiError, wrongField } from '../../contracts/failures.ts'
 import { canonicalJson } from '../../contracts/json.ts'
-import { mapAll } from '../../contracts/map-all.ts'
 import { mergePatch } from '../../contracts/merge-patch.ts'
-import { AgentSchema, resolveAgent, toAgentInput, type AgentInput } from '../../contracts/schemas/agent.ts'
+import { AgentSchema, resolveAgent, type AgentInput } from '../../contracts/schemas/agent.ts'
 import type { AgentPatch } from '../../contracts/schemas/agent-patch.ts'
 import { schemaFaults } from '../../contracts/schemas/faults.ts'
-import { addAgentVersion, getAgentOrThrow, getAgentSecrets, type AgentRow } from '../../db/queries/agents.ts'
+import { addAgentVersion, getAgentOrThrow, type AgentRow } from '../../db/queries/agents.ts'
 import type { Principal } from '../../db/queries/keys.ts'
-import { configOf, getServerSecrets, listServers } from '../../db/queries/mcp-servers.ts'
 import {
   checkAddresses,
   checkMemory,
@@ -22,6 +20,7 @@ import {
   withoutServers,
 } from './agent-checks.ts'
 import type { ApiContext } from './context.ts'
+import { readAgent } from './read-agent.ts'
 import { putServersOf, startServersOf, type DescribedAgent } from './mcp-servers.ts'
 
 const DOING = 'change the agent'
@@ -89,16 +88,6 @@ async function describeChange(
   if (patch.model !== undefined || servers) checkModel(context, DOING, config, resolved)
   if (patch.agent_tools !== undefined || patch.handoffs !== undefined) await checkOtherAgents(context, DOING, config)
   return { id: agent.id, config, secrets: resolved }
-}
-
-/** An agent as it is written, with its secrets, and with the MCP servers that it has now. */
-async function readAgent({ storage: { db, box } }: ApiContext, agent: AgentRow): Promise<AgentInput> {
-  const { mcp_servers: _described, ...input } = toAgentInput(agent.config)
-  const secrets = withoutServers(await getAgentSecrets(db, box, agent.id, agent.version))
-  const servers = await mapAll(await listServers(db, agent.id), async (row) =>
-    joinSecrets(configOf(row), await getServerSecrets(db, box, row)),
-  )
-  return { ...joinSecrets(input, secrets), ...(servers.length > 0 && { mcp_servers: servers }) }
 }
 
 /** A stored key is never sent to another provider or address than the one that it was given for. */

@@ -1,7 +1,7 @@
 // Dependencies of the API's services.
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
-import type { AgentConfig, AgentSource, MemoryDefaults } from '../../contracts/schemas/agent.ts'
+import type { AgentConfig, AgentInput, AgentSource, MemoryDefaults } from '../../contracts/schemas/agent.ts'
 import type { ModelFault, ProvidersSettings } from '../../contracts/model-check.ts'
 import type { Needed } from '../../db/queries/budgets.ts'
 import type { UsageStart } from '../../db/queries/usage.ts'
@@ -78,6 +78,8 @@ export interface ApiContext {
   /** Public URL of the API, without a trailing slash. */
   public_url: string
   agentsDir: string
+  /** Reads an agent file below the folder of agents, to import it. @throws MuxiError unprocessable */
+  readAgentFile: (path: string) => { id: string; input: AgentInput; file: string | undefined } | undefined
   /** Folders whose files may be ingested over the API. */
   knowledgeDirs: readonly string[]
   mcp: {

@@ -46,10 +46,11 @@ export function lockAgents(tx: Tx): Promise<void> {
 
 async function syncFileAgent(tx: Tx, box: SecretBox, agent: NewAgent & { file: string }): Promise<void> {
   const known = await tx.selectFrom('agents').selectAll().where('id', '=', agent.id).executeTakeFirst()
-  if (known?.source === 'api' && known.deleted_at === null) {
+  // One that was imported from the same file is defined by it again.
+  if (known?.source === 'api' && known.deleted_at === null && known.file !== agent.file) {
     throw new Error(`Cannot load '${agent.file}': an agent '${agent.id}' was already made over the API`)
   }
-  if (known && known.deleted_at === null && known.file === agent.file) {
+  if (known?.source === 'file' && known.deleted_at === null && known.file === agent.file) {
     const { config } = await getAgentVersion(tx, agent.id, known.version)
     const secrets = await getSecrets(tx, box, secretOwner(agent.id, known.version))
     if (canonicalJson([config, secrets]) === canonicalJson([agent.config, agent.secrets])) return
@@ -68,12 +69,18 @@ export async function refuseTaken(db: Db | Tx, id: string): Promise<void> {
   if (known.length > 0) throw new MuxiError('conflict', `Cannot create agent '${id}': the id is taken`)
 }
 
+/** Where an agent was imported from: it is trusted as the operator's file is, and is changed over the API. */
+export interface ImportedFile {
+  /** When it is loaded at every start. */
+  file: string | undefined
+}
+
 /** @throws MuxiError `conflict` when the id is taken */
-export async function createAgent(tx: Tx, box: SecretBox, agent: NewAgent): Promise<AgentRow> {
+export async function createAgent(tx: Tx, box: SecretBox, agent: NewAgent, imported?: ImportedFile): Promise<AgentRow> {
   await lockAgents(tx)
   await refuseTaken(tx, agent.id)
   const known = await tx.selectFrom('agents').select('version').where('id', '=', agent.id).executeTakeFirst()
-  await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'api', null)
+  await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'api', imported?.file ?? null, imported && 'file')
   // Another agent than the deleted one of this id.
   if (known)
     await tx
@@ -94,7 +101,7 @@ export async function addAgentVersion(
   await lockAgents(tx)
   const known = await findAgent(tx, agent.id)
   if (known?.version !== current || known.source !== 'api') return undefined
-  await writeVersion(tx, box, agent, current + 1, 'api', null)
+  await writeVersion(tx, box, agent, current + 1, 'api', known.file)
   return getAgentOrThrow(tx, agent.id)
 }
 
@@ -105,11 +112,12 @@ async function writeVersion(
   version: number,
   source: AgentSource,
   file: string | null,
+  writtenBy = source,
 ): Promise<void> {
   const stamp = new Date().toISOString()
   await tx
     .insertInto('agent_versions')
-    .values({ agent_id: agent.id, version, config: JSON.stringify(agent.config), source, created_at: stamp })
+    .values({ agent_id: agent.id, version, config: JSON.stringify(agent.config), source: writtenBy, created_at: stamp })
     .execute()
   await putSecrets(tx, box, secretOwner(agent.id, version), agent.secrets)
   const head = { version, source, file, description: agent.config.description, updated_at: stamp, deleted_at: null }

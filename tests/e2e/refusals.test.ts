@@ -75,6 +75,8 @@ const routes = (): Route[] => [
   { method: 'GET', path: '/api/v1/agents/offline', scope: 'read' },
   { method: 'PATCH', path: '/api/v1/agents/offline', scope: 'manage', body: { description: 'Changed.' } },
   { method: 'DELETE', path: '/api/v1/agents/offline', scope: 'manage' },
+  { method: 'POST', path: '/api/v1/agents/import', scope: 'manage', body: { config: AGENT } },
+  { method: 'GET', path: '/api/v1/agents/offline/export', scope: 'read' },
   { method: 'POST', path: '/api/v1/agents/offline/chat', scope: 'chat', body: { content: 'Hello' } },
   { method: 'POST', path: '/api/v1/agents/offline/chat/stream', scope: 'chat', body: { content: 'Hello' } },
   { method: 'POST', path: '/api/v1/chat', scope: 'chat', body: { content: 'Hello' } },
