@@ -1,11 +1,12 @@
 // The HTTP application: every route, one way for requests in and one way for errors out.
-import { openapi } from '@elysiajs/openapi'
 import { Elysia } from 'elysia'
 import { newId } from '../contracts/ids.ts'
 import { codecRoutes } from './codec.ts'
 import { errorResponse, toMuxiError } from './errors.ts'
+import { openApiRoutes } from './openapi.ts'
 import type { Origins } from './origins.ts'
 import { addressOf, methodNotAllowed, senderOf } from './plugin.ts'
+import type { Route } from './replies.ts'
 import { knowRoutes } from './request-checks.ts'
 import { agentFileRoutes } from './routes/agent-files.ts'
 import { agentRoutes } from './routes/agents.ts'
@@ -26,6 +27,7 @@ import { oauthRoutes } from './routes/oauth.ts'
 import { spendingRoutes } from './routes/spending.ts'
 import { statusRoutes } from './routes/status.ts'
 import { systemRoutes } from './routes/system.ts'
+import { systemUsageRoutes } from './routes/system-usage.ts'
 import { turnRoutes } from './routes/turns.ts'
 import { userRoutes } from './routes/users.ts'
 import { webRoutes } from './routes/web.ts'
@@ -34,6 +36,7 @@ import { sessionRoutes } from './session.ts'
 import { temporalUiRoutes } from './temporal-ui.ts'
 
 export function createApp(context: ApiContext, origins: Origins, version: string) {
+  const routes: Route[] = []
   const app = new Elysia({ normalize: false })
     .onRequest(({ request, set }) => {
       set.headers['x-request-id'] = newId('req')
@@ -52,18 +55,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
       set.status = response.status
       return response.body
     })
-    .use(
-      openapi({
-        // The API reference page is served locally: it needs no network.
-        provider: null,
-        specPath: '/openapi.json',
-        documentation: {
-          info: { title: 'muxi', version, description: 'Agents that people can leave alone' },
-          components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
-          security: [{ key: [] }],
-        },
-      }),
-    )
+    .use(openApiRoutes(routes, version))
     .use(systemRoutes(context))
     .use(webRoutes())
     .use(codecRoutes(context, origins))
@@ -90,9 +82,11 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(auditRoutes(context))
         .use(budgetRoutes(context))
         .use(spendingRoutes(context))
-        .use(statusRoutes(context, version)),
+        .use(statusRoutes(context, version))
+        .use(systemUsageRoutes(context)),
     )
-  knowRoutes(app.routes)
+  routes.push(...(app.routes as Route[]))
+  knowRoutes(routes)
   return app
 }
 

@@ -2,6 +2,7 @@
 import type { TSchema } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
+import { exampleOf } from '../contracts/schemas/examples.ts'
 import type { Principal, Scope } from '../db/queries/keys.ts'
 import { readJsonBody } from './body.ts'
 import { checkBody, checkScope } from './request-checks.ts'
@@ -35,12 +36,20 @@ const asked = new WeakMap<Request, Promise<Principal>>()
  * @throws MuxiError unauthorized, forbidden, rate_limited
  */
 function principalOf(context: ApiContext, request: Request, route: string, headers: object): Promise<Principal> {
-  if (!context.auth) return Promise.resolve(ANYBODY)
   const known = asked.get(request)
   if (known) return known
-  const principal = admit(context, request, route, headers)
+  const principal = context.auth ? admit(context, request, route, headers) : Promise.resolve(ANYBODY)
+  void principal.then(
+    () => context.requestCounts.add(countedName(request.method, route)),
+    () => senderOf(request) && context.requestCounts.add(countedName(request.method, route)),
+  )
   asked.set(request, principal)
   return principal
+}
+
+/** A route as in the OpenAPI document, without a parameter's value. */
+function countedName(method: string, route: string): string {
+  return `${method} ${route.replaceAll(/:(\w+)/g, '{$1}')}`
 }
 
 /** Those of requests with a valid key, also when what they asked for was refused. */
@@ -105,7 +114,7 @@ export function authenticated(context: ApiContext) {
 
 /** For the OpenAPI document: the body of a route whose handler reads it. @param schemas by content type */
 export function bodyOf(schemas: Record<string, TSchema>) {
-  const content = Object.entries(schemas).map(([type, schema]) => [type, { schema }])
+  const content = Object.entries(schemas).map(([type, schema]) => [type, { schema, example: exampleOf(schema) }])
   return { required: true, content: Object.fromEntries(content) as Record<string, object> }
 }
 

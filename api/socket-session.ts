@@ -84,6 +84,7 @@ export class SocketSession {
       check(FrameSchema, read)
       const frame = read as Frame
       type = readType(frame)
+      this.#context.requestCounts.add(`ws ${type}`)
       await this.#answer(type, id, frame.data ?? {})
     } catch (error) {
       const failure = toMuxiError(error, this.#context.log)

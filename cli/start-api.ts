@@ -5,6 +5,7 @@ import { forgetDeletedAgents } from '../api/services/delete-agent.ts'
 import { syncServers } from '../api/services/mcp-servers.ts'
 import { Audit } from '../api/services/audit.ts'
 import { OpenStreams } from '../api/services/open-streams.ts'
+import { RequestCounts } from '../api/services/request-counts.ts'
 import { RateLimiter } from '../api/services/rate-limiter.ts'
 import { AgentFilesError, loadAgentFiles, readAgentFile } from '../config/agent-files.ts'
 import { readEnvironment } from '../config/environment.ts'
@@ -42,6 +43,8 @@ export async function startApi(
   const pseudonym = (userId: string) => storage.box.pseudonym(userId)
   const audit = new Audit({ db: storage.db, pseudonym, log })
   closers.push(() => audit.close())
+  const requestCounts = new RequestCounts({ db: storage.db, log })
+  closers.push(() => requestCounts.flush())
   const context: ApiContext = {
     storage,
     vectors: index.vectors,
@@ -89,6 +92,7 @@ export async function startApi(
       limits: settings.rate_limits,
       pseudonym,
     }),
+    requestCounts,
     audit,
     auth: settings.api_key !== false,
     closing: stopping,

@@ -34,6 +34,7 @@ import * as archived from './migrations/031-archived.ts'
 import * as rateLimits from './migrations/032-rate-limits.ts'
 import * as audit from './migrations/033-audit.ts'
 import * as agentMemories from './migrations/040-agent-memories.ts'
+import * as requestCounts from './migrations/041-request-counts.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -71,6 +72,7 @@ const MIGRATIONS = {
   '032-rate-limits': rateLimits,
   '033-audit': audit,
   '040-agent-memories': agentMemories,
+  '041-request-counts': requestCounts,
 }
 
 /** Migrates the database to the newest schema, or to that of `last`; throws with the name of the migration that failed. */

@@ -2,13 +2,23 @@
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { stringify } from 'yaml'
-import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
+import { AgentIdSchema, AgentSchema } from '../../contracts/schemas/agent.ts'
+import { AgentImportedSchema } from '../../contracts/schemas/agent-views.ts'
+import { textOf } from '../../contracts/schemas/fields.ts'
 import { AgentImportSchema } from '../../contracts/schemas/agent-import.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { authenticated } from '../plugin.ts'
+import { Content, replies } from '../replies.ts'
 import type { ApiContext } from '../services/context.ts'
 import { importAgent } from '../services/import-agent.ts'
 import { exportAgent } from '../services/read-agent.ts'
+
+const download = new Content('The agent as a file', {
+  'application/json': AgentSchema,
+  'application/yaml': textOf(
+    'id: tea\ndescription: Answers questions about tea\nsystem_message: You answer questions about tea.\n',
+  ),
+})
 
 export function agentFileRoutes(context: ApiContext) {
   return new Elysia({ prefix: '/agents', tags: ['agents'] })
@@ -29,6 +39,7 @@ export function agentFileRoutes(context: ApiContext) {
       },
       {
         body: AgentImportSchema,
+        ...replies({ 201: AgentImportedSchema }, 'not_found', 'conflict', 'unprocessable'),
         scope: 'manage',
         detail: {
           summary: 'Make an agent of an exported one, or of a file of the server',
@@ -52,6 +63,7 @@ export function agentFileRoutes(context: ApiContext) {
       },
       {
         params: Type.Object({ agent_id: AgentIdSchema }),
+        ...replies({ 200: download }),
         scope: 'read',
         detail: {
           summary: 'An agent as a file, YAML or JSON by `Accept`; JSON when it names neither',

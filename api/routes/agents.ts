@@ -3,10 +3,18 @@ import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { AgentIdSchema, AgentSchema } from '../../contracts/schemas/agent.ts'
 import { AgentPatchSchema } from '../../contracts/schemas/agent-patch.ts'
-import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import {
+  AgentBriefSchema,
+  AgentCreatedSchema,
+  AgentDeletedSchema,
+  AgentUpdatedSchema,
+  AgentViewSchema,
+} from '../../contracts/schemas/agent-views.ts'
+import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { mapAll } from '../../contracts/map-all.ts'
 import { getAgentOrThrow, listAgents } from '../../db/queries/agents.ts'
 import { authenticated, page } from '../plugin.ts'
+import { replies } from '../replies.ts'
 import { addAgent, viewAgent, viewAgentBriefly } from '../services/agents.ts'
 import { changeAgent } from '../services/change-agent.ts'
 import { deleteAgent } from '../services/delete-agent.ts'
@@ -24,12 +32,14 @@ export function agentRoutes(context: ApiContext) {
       },
       {
         query: Type.Object(pageFields, { additionalProperties: false }),
+        ...replies({ 200: pageOf('agents', AgentBriefSchema) }),
         scope: 'read',
         detail: { summary: 'List agents' },
       },
     )
     .get('/:agent_id', async ({ params: { agent_id } }) => viewAgent(context, await getAgentOrThrow(db, agent_id)), {
       params: Type.Object({ agent_id: AgentIdSchema }),
+      ...replies({ 200: AgentViewSchema }),
       scope: 'read',
       detail: { summary: 'Read an agent' },
     })
@@ -47,6 +57,7 @@ export function agentRoutes(context: ApiContext) {
       },
       {
         body: AgentSchema,
+        ...replies({ 201: AgentCreatedSchema }, 'not_found', 'conflict', 'unprocessable'),
         scope: 'manage',
         detail: { summary: 'Make an agent; what it is to know is read by jobs in the background' },
       },
@@ -55,11 +66,12 @@ export function agentRoutes(context: ApiContext) {
       '/:agent_id',
       async ({ principal, params: { agent_id }, body }) => {
         const { id, description, updated_at } = await changeAgent(context, principal, agent_id, body)
-        return { id, description, updated_at, status: 'updated' }
+        return { id, description, updated_at, status: 'updated' as const }
       },
       {
         params: Type.Object({ agent_id: AgentIdSchema }),
         body: AgentPatchSchema,
+        ...replies({ 200: AgentUpdatedSchema }, 'conflict', 'unprocessable'),
         scope: 'manage',
         detail: {
           summary: 'Change an agent by a merge patch (RFC 7386)',
@@ -72,10 +84,11 @@ export function agentRoutes(context: ApiContext) {
       '/:agent_id',
       async ({ params: { agent_id } }) => {
         await deleteAgent(context, agent_id)
-        return { id: agent_id, status: 'deleted' }
+        return { id: agent_id, status: 'deleted' as const }
       },
       {
         params: Type.Object({ agent_id: AgentIdSchema }),
+        ...replies({ 200: AgentDeletedSchema }, 'conflict'),
         scope: 'manage',
         detail: {
           summary: 'Delete an agent with its knowledge and memories',

@@ -16,6 +16,7 @@ import type { VectorStore } from '../../vectors/store.ts'
 import type { Audit } from './audit.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { RateLimiter } from './rate-limiter.ts'
+import type { RequestCounts } from './request-counts.ts'
 
 /** A request that will be sent, for its usage row. */
 export type PlannedRequest = Pick<UsageStart, 'provider' | 'model' | 'reserved_tokens' | 'reserved_cost_usd'> & {
@@ -99,6 +100,7 @@ export interface ApiContext {
   expectDocument: ((type: string) => void) | undefined
   openStreams: OpenStreams
   rateLimiter: RateLimiter
+  requestCounts: RequestCounts
   audit: Audit
   /** When false, every request has the anonymous principal. */
   auth: boolean

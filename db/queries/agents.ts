@@ -190,6 +190,15 @@ export async function listAgents(db: Db, limit: number, cursor: string | undefin
   }))
 }
 
+export async function countAgents(db: Db): Promise<number> {
+  const { n } = await db
+    .selectFrom('agents')
+    .select((eb) => eb.fn.countAll().as('n'))
+    .where('deleted_at', 'is', null)
+    .executeTakeFirstOrThrow()
+  return Number(n)
+}
+
 /** The descriptions of agents by their ids, without those that were deleted. */
 export async function listDescriptions(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
   const rows = await db
