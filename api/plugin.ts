@@ -66,6 +66,7 @@ async function admit(context: ApiContext, request: Request, route: string, heade
   const secret = bearerOf(request.headers.get('authorization'))
   const principal = await rateLimiter.authenticated(authenticate(storage.db, secret, address), address)
   principals.set(request, principal)
+  context.requestCounts.used(principal.key_id)
   const admitted = await rateLimiter.admit(principal, rateClassOf(request.method, route))
   Object.assign(headers, admitted.headers)
   if (admitted.refusal) throw admitted.refusal

@@ -33,7 +33,7 @@ import * as recall from './migrations/030-recall.ts'
 import * as archived from './migrations/031-archived.ts'
 import * as rateLimits from './migrations/032-rate-limits.ts'
 import * as audit from './migrations/033-audit.ts'
-import * as agentMemories from './migrations/040-agent-memories.ts'
+import * as agentsAndKeys from './migrations/040-agents-and-keys.ts'
 import * as requestCounts from './migrations/041-request-counts.ts'
 import type { Db } from './schema.ts'
 
@@ -71,7 +71,7 @@ const MIGRATIONS = {
   '031-archived': archived,
   '032-rate-limits': rateLimits,
   '033-audit': audit,
-  '040-agent-memories': agentMemories,
+  '040-agents-and-keys': agentsAndKeys,
   '041-request-counts': requestCounts,
 }
 

@@ -3,6 +3,7 @@ import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { MuxiError, wrongField } from '../../contracts/failures.ts'
 import { BudgetSchema, toLimits } from '../../contracts/schemas/budgets.ts'
+import { KeyRateLimitsSchema } from '../../contracts/schemas/rate-limits.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { idSchema } from '../../contracts/schemas/ids.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
@@ -32,6 +33,7 @@ const NewKeySchema = Type.Object(
       }),
     ),
     budget: Type.Optional(BudgetSchema),
+    rate_limits: Type.Optional(KeyRateLimitsSchema),
   },
   closed,
 )
@@ -61,6 +63,7 @@ export function keyRoutes(context: ApiContext) {
         id: principal.key_id,
         scopes: [...principal.scopes],
         user_id: principal.bound_user ?? null,
+        rate_limits: principal.rate_limits ?? null,
         budget: await viewBudget(db, { kind: 'key', id: principal.key_id }),
       }),
       { scope: 'chat', detail: { summary: 'Read what the key of this request may do, and its daily budget' } },

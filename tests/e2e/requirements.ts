@@ -273,6 +273,7 @@ export const REQUIREMENTS = {
     'An MCP server that wants a sign-in before it lists its tools says where an operator signs in',
   'mcp.sign-in.call':
     'A call waits for its user to sign in, whichever processes are restarted meanwhile, and is made once',
+  'limits.key': 'A key may have limits of its own',
   'system.usage':
     'Requests, turns, users and tokens are counted over all processes and restarts, by the patterns of routes',
   'system.status': 'The state of a process names its agents, connections and workers',
