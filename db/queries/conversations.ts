@@ -91,10 +91,8 @@ export async function createConversation(db: Db | Tx, conversation: NewConversat
     agent_id: conversation.agent_id,
     user_id: conversation.user_id,
     title: conversation.title ?? null,
-    default_for: null,
     archived: 0,
     created_at: new Date().toISOString(),
-    hidden_in: null,
   }
   await db.insertInto('conversations').values(row).execute()
   return toView({ ...row, last_message_at: null, first_message: null })
