@@ -12,6 +12,10 @@ export const REQUIREMENTS = {
   'audit.complete': 'Every change and every refusal is in the audit: which key, from where, what, and the outcome',
   'audit.refusals': 'Requests without a valid key are in the audit',
 
+  'openai.models': "OpenAI's clients list the agents as models",
+  'openai.chat': 'A chat completion is a turn of the agent that its model names',
+  'openai.stream': 'A streamed chat completion is framed byte for byte as OpenAI frames it',
+
   'threads.pages':
     'A page of messages begins anywhere in a conversation, and tells with each message what its turn did',
   'threads.export': 'A conversation is downloaded as Markdown or JSON, with tool calls and approvals',
