@@ -20,8 +20,7 @@ export async function readRequest(
 ): Promise<{ request: ChatRequest; carried: CarriedRequest }> {
   checkConversation(body.messages)
   checkChoice(body)
-  if (body.user != null && !Value.Check(UserIdSchema, body.user))
-    throw wrongField(READING, 'user', UserIdSchema.description ?? '')
+  const user_id = actingAs(body.user)
   const media = new MediaReader(context, body.messages)
   const messages: CarriedMessage[] = []
   for (const [index, message] of body.messages.entries()) {
@@ -37,7 +36,7 @@ export async function readRequest(
   return {
     request: {
       content,
-      ...(body.user != null && { user_id: body.user }),
+      ...(user_id !== undefined && { user_id }),
       ...(media.attachments.length > 0 && { attachments: media.attachments }),
       ...(response_schema && { response_schema }),
     },
@@ -52,6 +51,13 @@ export async function readRequest(
       ...(max_output_tokens != null && { max_output_tokens }),
     },
   }
+}
+
+/** The user that a request names. @throws MuxiError bad_request */
+export function actingAs(user: string | null | undefined): string | undefined {
+  if (user == null) return undefined
+  if (!Value.Check(UserIdSchema, user)) throw wrongField(READING, 'user', UserIdSchema.description ?? '')
+  return user
 }
 
 function instructionOf(message: ChatCompletionMessage): string[] {
