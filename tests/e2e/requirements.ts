@@ -24,6 +24,7 @@ export const REQUIREMENTS = {
   'openai.reset': 'Text that is withdrawn ends the stream with an error chunk',
   'openai.parked': 'A chat completion does not wait for a person: an error names the turn, which does',
   'openai.killed': 'Killed processes: the turn of a chat completion ends as any other',
+  'docs.api': 'The examples in docs/api.md are run as they are written, and every operation has one',
 
   'threads.pages':
     'A page of messages begins anywhere in a conversation, and tells with each message what its turn did',
