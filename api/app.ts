@@ -3,6 +3,8 @@ import { Elysia } from 'elysia'
 import { newId } from '../contracts/ids.ts'
 import { codecRoutes } from './codec.ts'
 import { errorResponse, toMuxiError } from './errors.ts'
+import { isOpenaiPath, openaiErrorResponse } from './openai/errors.ts'
+import { openaiRoutes } from './openai/routes.ts'
 import { openApiRoutes } from './openapi.ts'
 import type { Origins } from './origins.ts'
 import { addressOf, methodNotAllowed, senderOf } from './plugin.ts'
@@ -47,7 +49,8 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     .onError(({ error, code, request, set }) => {
       const allowed = code === 'NOT_FOUND' ? otherMethods(app.routes, request) : []
       const failure = allowed.length > 0 ? methodNotAllowed(allowed) : toMuxiError(error, context.log)
-      const response = errorResponse(failure, String(set.headers['x-request-id']))
+      const toResponse = isOpenaiPath(new URL(request.url).pathname) ? openaiErrorResponse : errorResponse
+      const response = toResponse(failure, String(set.headers['x-request-id']))
       if (allowed.length > 0) set.headers['allow'] = allowed.join(', ')
       Object.assign(set.headers, response.headers)
       set.status = response.status
@@ -61,6 +64,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     .use(oauthRoutes(context))
     .use(temporalUiRoutes(context, origins))
     .use(mcpRoutes(context, version))
+    .use(openaiRoutes(context))
     .group('/api/v1', (api) =>
       api
         .use(agentRoutes(context))
@@ -102,7 +106,7 @@ export async function answer(context: ApiContext, app: ReturnType<typeof createA
   return response
 }
 
-const AUDITED = /^\/(api\/v1|mcp)(\/|$)/
+const AUDITED = /^\/(api\/v1|v1|mcp)(\/|$)/
 
 /** Pages of configured origins may send the session cookie. Any other page that gets here must have its own key. */
 function corsHeaders(origins: Origins, origin: string): Record<string, string> {

@@ -6,6 +6,7 @@ import type { ApiKeysTable, TicketsTable, IdempotencyKeysTable, RateLimitsTable,
 import type {
   ConversationsTable,
   TurnsTable,
+  TurnRequestsTable,
   MessagesTable,
   ModelStepsTable,
   ToolCallsTable,
@@ -54,6 +55,7 @@ export interface DB {
   secrets: SecretsTable
   conversations: ConversationsTable
   turns: TurnsTable
+  turn_requests: TurnRequestsTable
   messages: MessagesTable
   idempotency_keys: IdempotencyKeysTable
   model_steps: ModelStepsTable

@@ -74,7 +74,7 @@ async function forgetStored(context: ApiContext, userId: string, counts: Forgott
   const { db, blobs } = storage
   await stopWork(context, userId)
   for (;;) {
-    const conversations = await listConversations(db, { user_id: userId, limit: PAGE })
+    const conversations = await listConversations(db, { user_id: userId, with_hidden: 'own', limit: PAGE })
     for (const { id } of conversations) {
       await forgetTexts(
         context,

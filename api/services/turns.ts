@@ -121,7 +121,7 @@ export function viewCall(call: ToolCallsTable) {
     server: call.server,
     parameters: parseOr(call.arguments),
     output: outputOf(call.output ?? ''),
-    is_error: call.status !== 'done',
+    is_error: call.status !== 'done' && call.status !== 'returned',
     ...(call.child_turn_id !== null && { turn_id: call.child_turn_id }),
   }
 }

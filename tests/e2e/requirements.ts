@@ -12,6 +12,18 @@ export const REQUIREMENTS = {
   'audit.complete': 'Every change and every refusal is in the audit: which key, from where, what, and the outcome',
   'audit.refusals': 'Requests without a valid key are in the audit',
 
+  'openai.models': "OpenAI's clients list the agents as models",
+  'openai.chat': 'A chat completion is a turn of the agent that its model names',
+  'openai.stream': 'A streamed chat completion is framed byte for byte as OpenAI frames it',
+  'openai.hidden': 'The conversation of a chat completion is in no list; it is exported, forgotten and swept',
+  'openai.tools': 'Tools of the caller are called by the caller, those of the agent by the server',
+  'openai.media': 'Pictures, recordings and files of the messages are attachments of the turn',
+  'openai.embeddings': 'Texts become vectors of the configured embedder',
+  'openai.audio': 'Recordings become text and text becomes speech',
+  'openai.errors': "Every refusal below /v1 has the form of OpenAI's errors",
+  'openai.reset': 'Text that is withdrawn ends the stream with an error chunk',
+  'openai.parked': 'A chat completion does not wait for a person: an error names the turn, which does',
+  'openai.killed': 'Killed processes: the turn of a chat completion ends as any other',
   'docs.api': 'The examples in docs/api.md are run as they are written, and every operation has one',
 
   'threads.pages':
