@@ -1,11 +1,12 @@
 // The HTTP application: every route, one way for requests in and one way for errors out.
-import { openapi } from '@elysiajs/openapi'
 import { Elysia } from 'elysia'
 import { newId } from '../contracts/ids.ts'
 import { codecRoutes } from './codec.ts'
 import { errorResponse, toMuxiError } from './errors.ts'
+import { openApiRoutes } from './openapi.ts'
 import type { Origins } from './origins.ts'
 import { addressOf, methodNotAllowed, senderOf } from './plugin.ts'
+import type { Route } from './replies.ts'
 import { knowRoutes } from './request-checks.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { approvalRoutes } from './routes/approvals.ts'
@@ -35,6 +36,7 @@ import { temporalUiRoutes } from './temporal-ui.ts'
 import { FILE_HEADER } from './tus.ts'
 
 export function createApp(context: ApiContext, origins: Origins, version: string) {
+  const routes: Route[] = []
   const app = new Elysia({ normalize: false })
     .onRequest(({ request, set }) => {
       set.headers['x-request-id'] = newId('req')
@@ -53,18 +55,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
       set.status = response.status
       return response.body
     })
-    .use(
-      openapi({
-        // The API reference page is served locally: it needs no network.
-        provider: null,
-        specPath: '/openapi.json',
-        documentation: {
-          info: { title: 'muxi', version, description: 'Agents that people can leave alone' },
-          components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
-          security: [{ key: [] }],
-        },
-      }),
-    )
+    .use(openApiRoutes(routes, version))
     .use(systemRoutes(context))
     .use(webRoutes())
     .use(codecRoutes(context, origins))
@@ -93,7 +84,8 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(spendingRoutes(context))
         .use(statusRoutes(context, version)),
     )
-  knowRoutes(app.routes)
+  routes.push(...(app.routes as Route[]))
+  knowRoutes(routes)
   return app
 }
 

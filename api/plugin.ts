@@ -2,6 +2,7 @@
 import type { TSchema } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
+import { exampleOf } from '../contracts/schemas/examples.ts'
 import type { Principal, Scope } from '../db/queries/keys.ts'
 import { readJsonBody } from './body.ts'
 import { checkBody, checkScope } from './request-checks.ts'
@@ -105,7 +106,7 @@ export function authenticated(context: ApiContext) {
 
 /** For the OpenAPI document: the body of a route whose handler reads it. @param schemas by content type */
 export function bodyOf(schemas: Record<string, TSchema>) {
-  const content = Object.entries(schemas).map(([type, schema]) => [type, { schema }])
+  const content = Object.entries(schemas).map(([type, schema]) => [type, { schema, example: exampleOf(schema) }])
   return { required: true, content: Object.fromEntries(content) as Record<string, object> }
 }
 

@@ -4,14 +4,8 @@ import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
 import { schemaFaults } from '../contracts/schemas/faults.ts'
 import { type Principal, SCOPES, type Scope } from '../db/queries/keys.ts'
 import { invalid } from './errors.ts'
+import type { Route } from './replies.ts'
 import { authorize } from './services/access.ts'
-
-/** A route as listed by Elysia; its scopes are the security requirements of the OpenAPI document. */
-interface Route {
-  method: string
-  path: string
-  hooks: { body?: TSchema; detail?: { security?: { key?: string[] }[] } }
-}
 
 interface Rule {
   /** Any of these suffices. */

@@ -2,10 +2,12 @@
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { AgentIdSchema, AgentSchema } from '../../contracts/schemas/agent.ts'
-import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { AgentBriefSchema, AgentCreatedSchema, AgentViewSchema } from '../../contracts/schemas/agent-views.ts'
+import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { mapAll } from '../../contracts/map-all.ts'
 import { getAgentOrThrow, listAgents } from '../../db/queries/agents.ts'
 import { authenticated, page } from '../plugin.ts'
+import { replies } from '../replies.ts'
 import { addAgent, viewAgent, viewAgentBriefly } from '../services/agents.ts'
 import type { ApiContext } from '../services/context.ts'
 
@@ -21,12 +23,14 @@ export function agentRoutes(context: ApiContext) {
       },
       {
         query: Type.Object(pageFields, { additionalProperties: false }),
+        ...replies({ 200: pageOf('agents', AgentBriefSchema) }),
         scope: 'read',
         detail: { summary: 'List agents' },
       },
     )
     .get('/:agent_id', async ({ params: { agent_id } }) => viewAgent(context, await getAgentOrThrow(db, agent_id)), {
       params: Type.Object({ agent_id: AgentIdSchema }),
+      ...replies({ 200: AgentViewSchema }),
       scope: 'read',
       detail: { summary: 'Read an agent' },
     })
@@ -44,6 +48,7 @@ export function agentRoutes(context: ApiContext) {
       },
       {
         body: AgentSchema,
+        ...replies({ 201: AgentCreatedSchema }, 'not_found', 'conflict', 'unprocessable'),
         scope: 'manage',
         detail: { summary: 'Make an agent; what it is to know is read by jobs in the background' },
       },

@@ -1,6 +1,8 @@
 // What an operator looks at first: the process, and the models as it sees them.
 import { Elysia } from 'elysia'
+import { SystemStatusSchema } from '../../contracts/schemas/system.ts'
 import { authenticated } from '../plugin.ts'
+import { replies } from '../replies.ts'
 import { embeddingState } from '../services/reembed.ts'
 import { checkReadiness } from '../services/readiness.ts'
 import type { ApiContext } from '../services/context.ts'
@@ -17,7 +19,7 @@ export function statusRoutes(context: ApiContext, version: string) {
         embedding?.state !== 'words_only' &&
         Object.values(models).every(({ state }) => state === 'closed')
       return {
-        status: isHealthy ? 'healthy' : 'degraded',
+        status: isHealthy ? ('healthy' as const) : ('degraded' as const),
         version,
         uptime_seconds: Math.floor(process.uptime()),
         memory_usage_mb: Math.round(process.memoryUsage.rss() / 2 ** 20),
@@ -27,6 +29,10 @@ export function statusRoutes(context: ApiContext, version: string) {
         models,
       }
     },
-    { scope: 'read', detail: { summary: 'State of this process, and of the models that it has called' } },
+    {
+      ...replies({ 200: SystemStatusSchema }),
+      scope: 'read',
+      detail: { summary: 'State of this process, and of the models that it has called' },
+    },
   )
 }

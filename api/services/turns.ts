@@ -96,10 +96,14 @@ export async function viewReply({ storage: { db } }: ApiContext, turn: TurnsTabl
     conversation_id: turn.conversation_id,
     status: turn.status,
     ...(turn.routing_confidence !== null && { routing_confidence: turn.routing_confidence }),
-    user_message: { role: 'user', content: asked?.content ?? '', ...(attachments.length > 0 && { attachments }) },
+    user_message: {
+      role: 'user' as const,
+      content: asked?.content ?? '',
+      ...(attachments.length > 0 && { attachments }),
+    },
     ...(replied && {
       agent_response: {
-        role: 'assistant',
+        role: 'assistant' as const,
         content: replied.content,
         ...(calls.length > 0 && { tool_calls: calls.map(viewCall) }),
       },
