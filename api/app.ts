@@ -29,11 +29,13 @@ import { spendingRoutes } from './routes/spending.ts'
 import { statusRoutes } from './routes/status.ts'
 import { systemRoutes } from './routes/system.ts'
 import { turnRoutes } from './routes/turns.ts'
+import { uploadRoutes } from './routes/uploads.ts'
 import { userRoutes } from './routes/users.ts'
 import { webRoutes } from './routes/web.ts'
 import type { ApiContext } from './services/context.ts'
 import { sessionRoutes } from './session.ts'
 import { temporalUiRoutes } from './temporal-ui.ts'
+import { FILE_HEADER } from './tus.ts'
 
 export function createApp(context: ApiContext, origins: Origins, version: string) {
   const routes: Route[] = []
@@ -76,6 +78,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(memoryRoutes(context))
         .use(userRoutes(context))
         .use(fileRoutes(context))
+        .use(uploadRoutes(context))
         .use(jobRoutes(context))
         .use(knowledgeRoutes(context))
         .use(mcpServerRoutes(context))
@@ -108,13 +111,24 @@ export async function answer(context: ApiContext, app: ReturnType<typeof createA
 
 const AUDITED = /^\/(api\/v1|v1|mcp)(\/|$)/
 
+/** What pages of other origins may send and read besides what browsers always allow. */
+const ALLOWED = [
+  'authorization, content-type, idempotency-key, last-event-id, x-namespace, mcp-session-id, mcp-protocol-version',
+  'tus-resumable, upload-length, upload-metadata, upload-offset, x-requested-with',
+].join(', ')
+const EXPOSED = [
+  'x-request-id, retry-after, ratelimit, ratelimit-policy, mcp-session-id',
+  `location, ${FILE_HEADER}, tus-resumable, tus-version, tus-extension, tus-max-size`,
+  'upload-expires, upload-length, upload-metadata, upload-offset',
+].join(', ')
+
 /** Pages of configured origins may send the session cookie. Any other page that gets here must have its own key. */
 function corsHeaders(origins: Origins, origin: string): Record<string, string> {
   return {
     ...(origins.isConfigured(origin)
       ? { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' }
       : { 'access-control-allow-origin': '*' }),
-    'access-control-expose-headers': 'x-request-id, retry-after, ratelimit, ratelimit-policy, mcp-session-id',
+    'access-control-expose-headers': EXPOSED,
     vary: 'origin',
   }
 }
@@ -124,9 +138,8 @@ function preflight(cors: Record<string, string>): Response {
     status: 204,
     headers: {
       ...cors,
-      'access-control-allow-methods': 'GET, POST, PUT, PATCH, DELETE',
-      'access-control-allow-headers':
-        'authorization, content-type, idempotency-key, last-event-id, x-namespace, mcp-session-id, mcp-protocol-version',
+      'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
+      'access-control-allow-headers': ALLOWED,
       'access-control-max-age': '600',
     },
   })
@@ -135,7 +148,9 @@ function preflight(cors: Record<string, string>): Response {
 /** The allowed methods of a path, when the requested one is not among them. */
 function otherMethods(routes: readonly { method: string; path: string }[], request: Request): string[] {
   const path = new URL(request.url).pathname.replace(/(?<=.)\/$/, '')
-  const matches = routes.filter((route) => toPattern(route.path).test(path)).map(({ method }) => method)
+  const exact = routes.filter((route) => route.path === path)
+  const found = exact.length > 0 ? exact : routes.filter((route) => toPattern(route.path).test(path))
+  const matches = found.map(({ method }) => method).filter((method) => method !== 'OPTIONS')
   return matches.includes(request.method) ? [] : [...new Set(matches)]
 }
 

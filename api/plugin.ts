@@ -14,7 +14,7 @@ import { rateClassOf } from './services/rate-limiter.ts'
 const CHAT_ROUTE = /\/chat(\/stream|\/completions)?$/
 
 /** Routes whose handlers stream the body themselves. */
-const UPLOAD_ROUTE = /\/(files|audio\/transcriptions)$/
+const UPLOAD_ROUTE = /\/(files|files\/uploads(\/[^/]+)?|audio\/transcriptions)$/
 
 /** The client's network address, from srvx. */
 export function addressOf(request: Request): string | undefined {

@@ -204,6 +204,12 @@ export const keyScopes = column<Scope[]>(
 )
 export const keyNetworks = column<string[]>('api_keys', 'networks', Type.Array(text))
 
+export const uploadMetadata = column<Record<string, string | null>>(
+  'uploads',
+  'metadata',
+  Type.Record(text, Type.Union([text, Type.Null()])),
+)
+
 export const turnError = column<ErrorBody>('turns', 'error', error)
 export const turnResponseSchema = column<Record<string, unknown>>('turns', 'response_schema', anyObject)
 export const carriedRequest = column<CarriedRequest>('turn_requests', 'request', CarriedRequestSchema)

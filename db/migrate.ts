@@ -34,6 +34,7 @@ import * as archived from './migrations/031-archived.ts'
 import * as rateLimits from './migrations/032-rate-limits.ts'
 import * as audit from './migrations/033-audit.ts'
 import * as turnRequests from './migrations/034-turn-requests.ts'
+import * as uploads from './migrations/038-uploads.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -71,6 +72,7 @@ const MIGRATIONS = {
   '032-rate-limits': rateLimits,
   '033-audit': audit,
   '034-turn-requests': turnRequests,
+  '038-uploads': uploads,
 }
 
 /** Migrates the database to the newest schema, or to that of `last`; throws with the name of the migration that failed. */

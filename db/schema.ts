@@ -16,7 +16,7 @@ import type {
 } from './tables/turns.ts'
 import type { BudgetsTable, ModelUsageTable, LogEntriesTable, UsageDaysTable } from './tables/log.ts'
 import type { EventStreamsTable, EventSegmentsTable, EventFencesTable, EventKeysTable } from './tables/events.ts'
-import type { FilesTable, NotedBlobsTable } from './tables/files.ts'
+import type { FilesTable, NotedBlobsTable, UploadPiecesTable, UploadsTable } from './tables/files.ts'
 import type { JobsTable, JobBatchesTable, OcrPagesTable, JobSummariesTable } from './tables/jobs.ts'
 import type {
   KnowledgeSourcesTable,
@@ -81,6 +81,8 @@ export interface DB {
   job_batches: JobBatchesTable
   ocr_pages: OcrPagesTable
   noted_blobs: NotedBlobsTable
+  uploads: UploadsTable
+  upload_pieces: UploadPiecesTable
   job_summaries: JobSummariesTable
   embeddings: EmbeddingsTable
   knowledge_sources: KnowledgeSourcesTable

@@ -9,6 +9,8 @@ import { forgetAudited } from '../../db/queries/audit.ts'
 import { deleteEmbeddings } from '../../db/queries/embeddings.ts'
 import { deleteFile, listFilesOf } from '../../db/queries/files.ts'
 import { deleteForgotten, listOutboxOf } from '../../db/queries/memory-outbox.ts'
+import { listUploadIds } from '../../db/queries/uploads.ts'
+import { removeUpload } from '../../db/remove-upload.ts'
 import { findUnfinishedOf } from '../../db/queries/turn-queue.ts'
 import {
   deleteNotesOf,
@@ -104,6 +106,7 @@ async function forgetStored(context: ApiContext, userId: string, counts: Forgott
     await db.transaction().execute((tx) => deleteFile(tx, file))
     counts.files += 1
   }
+  for (const id of await listUploadIds(db, { user_id: userId })) await removeUpload(storage, id)
   await blobs.deleteAll(userId)
   await deleteNotesOf(db, userId)
   return true

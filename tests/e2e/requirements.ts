@@ -189,6 +189,8 @@ export const REQUIREMENTS = {
 
   'files.take':
     'Files come as a form or in JSON, are listed, read in part, and refused early when they are too large or too many',
+  'files.uploads':
+    'Large files are uploaded in parts by any tus client, which goes on at the stored offset after a cut or a kill',
   'files.s3': 'API and workers that share nothing but Postgres and a bucket ingest, answer, and lose nothing to a kill',
 
   'images.ingest': 'Every kind of picture is made upright, small and free of private metadata, described, and found',
