@@ -17,6 +17,10 @@ export const REQUIREMENTS = {
   'threads.export': 'A conversation is downloaded as Markdown or JSON, with tool calls and approvals',
   'log.live': 'The execution log is followed: each entry as it is, then each change, then an end',
 
+  'feed.changes': 'Changes of lists are told within a second, from any process, each item in the form of its list',
+  'feed.owner': 'A key is told what it may read: the topics of its scopes, and the rows of its user',
+  'feed.revoked': 'A feed ends with its key',
+
   'routing.chosen': 'A message to no agent is answered by the one that the model chose, told with its confidence',
   'routing.cached': 'The same message is routed without a model, until agents change',
   'routing.failed':
