@@ -141,6 +141,12 @@ export const REQUIREMENTS = {
   'ws.resume': 'Resume over WebSocket goes on after an event',
   'ws.cancel': 'Cancel over WebSocket',
   'ws.ping': 'Ping is answered, and a server that goes down closes with 1012',
+  'ws.subscribe': 'Changes of lists come over the WebSocket, as over SSE',
+  'ws.attachments': 'Attachments come with a message over the WebSocket, inline or by the id of a file',
+  'ws.audio': 'Audio frames are refused by name until there is live audio, and the socket stays open',
+  'ws.slow': 'A reader that stops reading costs little memory, is closed with 1013 and can resume',
+  'ws.bulk': 'A reader that reads gets megabytes at once without being taken for a slow one',
+  'ws.restart': 'Clients of a server that is restarted reconnect, resume, and have the text of an undisturbed run',
   'ws.ticket': 'A ticket opens one socket, once',
 
   'documents.answer': 'A question is answered from an uploaded document, with its name and page',
