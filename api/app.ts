@@ -17,6 +17,7 @@ import { auditRoutes } from './routes/audit.ts'
 import { budgetRoutes } from './routes/budgets.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { conversationRoutes } from './routes/conversations.ts'
+import { eventRoutes } from './routes/events.ts'
 import { fileRoutes } from './routes/files.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { keyRoutes } from './routes/keys.ts'
@@ -74,6 +75,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(chatRoutes(context))
         .use(turnRoutes(context))
         .use(approvalRoutes(context))
+        .use(eventRoutes(context))
         .use(conversationRoutes(context))
         .use(memoryRoutes(context))
         .use(userRoutes(context))

@@ -2,6 +2,7 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { AgentsTable, AgentVersionsTable, RoutingDecisionsTable } from './tables/agents.ts'
 import type { AuditEntriesTable } from './tables/audit.ts'
+import type { ChangesTable } from './tables/changes.ts'
 import type { ApiKeysTable, TicketsTable, IdempotencyKeysTable, RateLimitsTable, SecretsTable } from './tables/keys.ts'
 import type {
   ConversationsTable,
@@ -38,6 +39,7 @@ import type {
 
 export type * from './tables/agents.ts'
 export type * from './tables/audit.ts'
+export type * from './tables/changes.ts'
 export type * from './tables/keys.ts'
 export type * from './tables/turns.ts'
 export type * from './tables/log.ts'
@@ -72,6 +74,7 @@ export interface DB {
   tickets: TicketsTable
   rate_limits: RateLimitsTable
   audit_entries: AuditEntriesTable
+  changes: ChangesTable
   collections: CollectionsTable
   vector_sets: VectorSetsTable
   documents: DocumentsTable

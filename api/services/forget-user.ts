@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from '@temporalio/client'
 import { MuxiError } from '../../contracts/failures.ts'
 import { embeddedTexts, memoryIdOf } from '../../contracts/memory.ts'
+import { forgetChangesOf } from '../../db/queries/changes.ts'
 import { deleteConversation, listConversations } from '../../db/queries/conversations.ts'
 import { forgetAudited } from '../../db/queries/audit.ts'
 import { deleteEmbeddings } from '../../db/queries/embeddings.ts'
@@ -64,7 +65,10 @@ export async function forgetUser(context: ApiContext, userId: string): Promise<F
   await endWriting(context, userId)
   const { db, box } = context.storage
   // Again: what was still being written has had requests.
-  await db.transaction().execute((tx) => forgetUsageOf(tx, userId))
+  await db.transaction().execute(async (tx) => {
+    await forgetUsageOf(tx, userId)
+    await forgetChangesOf(tx, userId)
+  })
   await forgetAudited(db, box.pseudonym(userId))
   counts.workflows = await deleteHistories(context, context.storage.box.pseudonym(userId))
   return counts

@@ -70,6 +70,11 @@ export async function findConversation(db: Db | Tx, id: string): Promise<Convers
   return row && toView(row)
 }
 
+/** Conversations by their ids, without hidden ones. */
+export async function findConversations(db: Db, ids: readonly string[]): Promise<ConversationView[]> {
+  return (await selectViews(db).where('id', 'in', ids).where('hidden_in', 'is', null).execute()).map(toView)
+}
+
 /**
  * Serializes everything that adds, activates, ends or deletes turns of the conversation, until the transaction ends.
  * A name is locked instead of the row, so that what is read afterwards is the newest state also on Postgres.

@@ -226,6 +226,10 @@ export async function getTurn(db: Db | Tx, id: string): Promise<TurnsTable> {
   return turn
 }
 
+export function findTurns(db: Db, ids: readonly string[]): Promise<TurnsTable[]> {
+  return db.selectFrom('turns').selectAll().where('id', 'in', ids).execute()
+}
+
 export async function findTurn(db: Db | Tx, id: string): Promise<TurnsTable | undefined> {
   return db.selectFrom('turns').selectAll().where('id', '=', id).executeTakeFirst()
 }

@@ -31,6 +31,10 @@ export const REQUIREMENTS = {
   'threads.export': 'A conversation is downloaded as Markdown or JSON, with tool calls and approvals',
   'log.live': 'The execution log is followed: each entry as it is, then each change, then an end',
 
+  'feed.changes': 'Changes of lists are told within a second, from any process, each item in the form of its list',
+  'feed.owner': 'A key is told what it may read: the topics of its scopes, and the rows of its user',
+  'feed.revoked': 'A feed ends with its key',
+
   'routing.chosen': 'A message to no agent is answered by the one that the model chose, told with its confidence',
   'routing.cached': 'The same message is routed without a model, until agents change',
   'routing.failed':
@@ -151,6 +155,12 @@ export const REQUIREMENTS = {
   'ws.resume': 'Resume over WebSocket goes on after an event',
   'ws.cancel': 'Cancel over WebSocket',
   'ws.ping': 'Ping is answered, and a server that goes down closes with 1012',
+  'ws.subscribe': 'Changes of lists come over the WebSocket, as over SSE',
+  'ws.attachments': 'Attachments come with a message over the WebSocket, inline or by the id of a file',
+  'ws.audio': 'Audio frames are refused by name until there is live audio, and the socket stays open',
+  'ws.slow': 'A reader that stops reading costs little memory, is closed with 1013 and can resume',
+  'ws.bulk': 'A reader that reads gets megabytes at once without being taken for a slow one',
+  'ws.restart': 'Clients of a server that is restarted reconnect, resume, and have the text of an undisturbed run',
   'ws.ticket': 'A ticket opens one socket, once',
 
   'documents.answer': 'A question is answered from an uploaded document, with its name and page',
