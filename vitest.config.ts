@@ -26,6 +26,7 @@ const SAME_ON_DENO = [
   'memory',
   'model-failures',
   'query-plans',
+  'replaces',
   'scans',
   'secrets',
   'summaries',

@@ -33,6 +33,7 @@ import * as recall from './migrations/030-recall.ts'
 import * as archived from './migrations/031-archived.ts'
 import * as rateLimits from './migrations/032-rate-limits.ts'
 import * as audit from './migrations/033-audit.ts'
+import * as superseded from './migrations/035-superseded.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -69,6 +70,7 @@ const MIGRATIONS = {
   '031-archived': archived,
   '032-rate-limits': rateLimits,
   '033-audit': audit,
+  '035-superseded': superseded,
 }
 
 /** Migrates the database to the newest schema, or to that of `last`; throws with the name of the migration that failed. */
