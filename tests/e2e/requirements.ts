@@ -12,6 +12,8 @@ export const REQUIREMENTS = {
   'audit.complete': 'Every change and every refusal is in the audit: which key, from where, what, and the outcome',
   'audit.refusals': 'Requests without a valid key are in the audit',
 
+  'docs.api': 'The examples in docs/api.md are run as they are written, and every operation has one',
+
   'threads.pages':
     'A page of messages begins anywhere in a conversation, and tells with each message what its turn did',
   'threads.replaces':
