@@ -34,6 +34,7 @@ import * as archived from './migrations/031-archived.ts'
 import * as rateLimits from './migrations/032-rate-limits.ts'
 import * as audit from './migrations/033-audit.ts'
 import * as turnRequests from './migrations/034-turn-requests.ts'
+import * as superseded from './migrations/035-superseded.ts'
 import * as changes from './migrations/037-changes.ts'
 import * as uploads from './migrations/038-uploads.ts'
 import type { Db } from './schema.ts'
@@ -73,6 +74,7 @@ const MIGRATIONS = {
   '032-rate-limits': rateLimits,
   '033-audit': audit,
   '034-turn-requests': turnRequests,
+  '035-superseded': superseded,
   '037-changes': changes,
   '038-uploads': uploads,
 }

@@ -219,6 +219,7 @@ export async function getAgentStats(db: Db, id: string): Promise<AgentStats> {
     .select((eb) => eb.fn.countAll().as('n'))
     .where('turns.agent_id', '=', id)
     .where('turns.parent_turn_id', 'is', null)
+    .where('turns.superseded_by', 'is', null)
     .executeTakeFirstOrThrow()
   return {
     conversations: Number(conversations.n),

@@ -9,6 +9,7 @@ import type { ConversationsTable, Db, Tx } from '../schema.ts'
 import { deleteJobsOf } from './jobs.ts'
 import { deleteMemories } from './memories.ts'
 import { forgetRecalled } from './recalls.ts'
+import { isCurrent } from './superseded.ts'
 import type { Attachment } from './turns.ts'
 
 /** Of the first message, what its title is made from; and longest title that is made, in characters. */
@@ -27,7 +28,11 @@ export interface ConversationView {
 
 const selectViews = (db: Db | Tx) =>
   db.selectFrom('conversations').select((eb) => {
-    const messages = eb.selectFrom('messages').whereRef('messages.conversation_id', '=', 'conversations.id').limit(1)
+    const messages = eb
+      .selectFrom('messages')
+      .whereRef('messages.conversation_id', '=', 'conversations.id')
+      .where(isCurrent)
+      .limit(1)
     return [
       'id',
       'agent_id',
@@ -227,7 +232,7 @@ async function deleteOne(tx: Tx, id: string): Promise<DeletedConversation> {
 
 export type OlderMessage = Pick<MessageView, 'id' | 'role' | 'content' | 'created_at'>
 
-/** The messages of a conversation before one of them, oldest first, without those that were never accepted or are blank. */
+/** The messages of a conversation before one of them, oldest first, without those that were never accepted, were replaced or are blank. */
 export async function listOlder(
   db: Db,
   conversationId: string,
@@ -239,6 +244,7 @@ export async function listOlder(
     .select(['id', 'role', 'content', 'status', 'created_at'])
     .where('conversation_id', '=', conversationId)
     .where('id', '<', before)
+    .where(isCurrent)
     .orderBy('id', 'desc')
     .limit(limit)
     .execute()
@@ -255,6 +261,8 @@ export interface MessageView {
   status: 'completed' | 'cancelled' | 'failed'
   attachments: Attachment[]
   created_at: string
+  /** Only of a message that was replaced. */
+  superseded?: true
 }
 
 /** At most one of the messages may be given. */
@@ -264,24 +272,32 @@ export interface MessageFilter {
   /** This one included. */
   up_to?: string
   after?: string
+  /** Also those that were replaced. */
+  with_superseded?: boolean
 }
 
 /** Messages of a conversation: newest first, or oldest first `after` one. */
 export async function listMessages(
   db: Db,
   conversationId: string,
-  { limit, before, up_to, after }: MessageFilter,
+  { limit, before, up_to, after, with_superseded = false }: MessageFilter,
 ): Promise<MessageView[]> {
   let query = db
     .selectFrom('messages')
     .select(['id', 'turn_id', 'role', 'content', 'status', 'attachments', 'created_at'])
+    .select(isCurrent.as('current'))
     .where('conversation_id', '=', conversationId)
     .orderBy('id', after === undefined ? 'desc' : 'asc')
     .limit(limit)
   if (before !== undefined) query = query.where('id', '<', before)
   if (up_to !== undefined) query = query.where('id', '<=', up_to)
   if (after !== undefined) query = query.where('id', '>', after)
-  return (await query.execute()).map((row) => ({ ...row, attachments: parseAttachments(row.attachments, row.id) }))
+  if (!with_superseded) query = query.where(isCurrent)
+  return (await query.execute()).map(({ current, ...row }) => ({
+    ...row,
+    attachments: parseAttachments(row.attachments, row.id),
+    ...(!current && { superseded: true as const }),
+  }))
 }
 
 /** @param row the message's id, or its turn's */

@@ -62,6 +62,8 @@ export interface TurnsTable {
   root_call_id: string | null
   /** How many turns are above it. */
   depth: number
+  /** The turn whose message has replaced this one's, or one before it: the turn is left out of prompts and pages. */
+  superseded_by: string | null
 }
 
 /** What a message brought that continues no conversation here: its own earlier messages, instructions and tools. */

@@ -28,6 +28,10 @@ export const REQUIREMENTS = {
 
   'threads.pages':
     'A page of messages begins anywhere in a conversation, and tells with each message what its turn did',
+  'threads.replaces':
+    'A message that replaces an earlier one continues the conversation from before it, over REST, SSE and WebSocket',
+  'threads.replaces-killed':
+    'kill -9 of API and worker while a message is replaced: it is answered once, and what it replaced is told no model',
   'threads.export': 'A conversation is downloaded as Markdown or JSON, with tool calls and approvals',
   'log.live': 'The execution log is followed: each entry as it is, then each change, then an end',
 
