@@ -4,6 +4,8 @@ import { Type, type TSchema } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { type ErrorCode, STATUS_OF_CODE } from '../contracts/failures.ts'
 import { ERROR_EXAMPLES, ErrorSchema } from '../contracts/schemas/errors.ts'
+import { ClientFrameSchema } from '../contracts/schemas/frames.ts'
+import { ServerFrameSchema } from '../contracts/schemas/server-frames.ts'
 import { exampleOf } from '../contracts/schemas/examples.ts'
 import { Content, errorsOf, type Route } from './replies.ts'
 
@@ -21,6 +23,8 @@ export function openApiDocument(routes: readonly Route[], version: string) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}').replace(/(?<=.)\/$/, '')
     ;(paths[path] ??= {})[route.method.toLowerCase()] = operationOf(route, path, schemas)
   }
+  // Frames of the WebSocket, which OpenAPI has no operations for.
+  for (const frame of [ClientFrameSchema, ServerFrameSchema]) schemas.convert(frame)
   const responses = Object.fromEntries(
     CODES.map((code): [string, Json] => [nameOfStatus(STATUS_OF_CODE[code]), errorResponseOf(code, schemas)]),
   )

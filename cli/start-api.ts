@@ -4,6 +4,8 @@ import type { ApiContext } from '../api/services/context.ts'
 import { forgetDeletedAgents } from '../api/services/delete-agent.ts'
 import { syncServers } from '../api/services/mcp-servers.ts'
 import { Audit } from '../api/services/audit.ts'
+import { Feed } from '../api/services/feed.ts'
+import { feedViewers } from '../api/services/feed-viewers.ts'
 import { OpenStreams } from '../api/services/open-streams.ts'
 import { RequestCounts } from '../api/services/request-counts.ts'
 import { RateLimiter } from '../api/services/rate-limiter.ts'
@@ -45,14 +47,13 @@ export async function startApi(
   closers.push(() => audit.close())
   const requestCounts = new RequestCounts({ db: storage.db, log })
   closers.push(() => requestCounts.flush())
+  const shown = { storage, namespace: settings.temporal.namespace, ...temporalUi(settings), log }
   const context: ApiContext = {
-    storage,
+    ...shown,
     vectors: index.vectors,
     index,
     speaker: createSpeaker(settings),
     client,
-    namespace: settings.temporal.namespace,
-    ...temporalUi(settings),
     providers: settings.providers,
     abilityFaults: (config, source) => models.abilityFaults(config, source),
     modelStates: () => models.health.list(),
@@ -87,6 +88,7 @@ export async function startApi(
       findValid: (hashes) => findValidHashes(storage.db, hashes),
       log,
     }),
+    feed: new Feed({ db: storage.db, viewers: feedViewers(shown), log }),
     rateLimiter: new RateLimiter({
       db: storage.db,
       limits: settings.rate_limits,
@@ -96,7 +98,6 @@ export async function startApi(
     audit,
     auth: settings.api_key !== false,
     closing: stopping,
-    log,
   }
   const server = await startServer(context, { ...settings, version: readVersion() })
   closers.push(() => server.close())

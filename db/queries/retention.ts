@@ -1,6 +1,7 @@
 // Deletes data past its retention: live event logs, execution log entries, vectors, Idempotency-Keys, counters. Messages stay until
 // deleted.
 import type { Db } from '../schema.ts'
+import { deleteOldChanges } from './changes.ts'
 import { forgetEmbeddings } from './embeddings.ts'
 import { deleteFullBuckets } from './rate-limits.ts'
 
@@ -50,6 +51,7 @@ export async function forgetOld(
   await db.deleteFrom('audit_entries').where('at', '<', before(retention.audit_days)).execute()
   await db.deleteFrom('request_counts').where('hour', '<', before(REQUEST_COUNT_DAYS)).execute()
   await deleteFullBuckets(db)
+  await deleteOldChanges(db)
   return { streams, entries }
 }
 

@@ -8,6 +8,7 @@ import { connectOrThrow } from '../../temporal-config/connection.ts'
 import { type DevServer, serverFiles, startDevServer } from '../../temporal-config/dev-server.ts'
 import { ensureNamespace } from '../../temporal-config/namespace.ts'
 import { findServers } from '../../temporal-config/server-processes.ts'
+import { apiCheck } from './api-check.ts'
 import { type Child, cleanEnvironment, killWithUs, type Runtime, startChild } from './children.ts'
 import { freePort } from './free-port.ts'
 import { checkInvariants, type Expectations } from './invariants.ts'
@@ -217,13 +218,15 @@ export class Stage {
         : body === undefined
           ? undefined
           : JSON.stringify(body)
+    const method = init.method ?? (body === undefined ? 'GET' : 'POST')
     const response = await fetch(`${url}${path}`, {
-      method: body === undefined ? 'GET' : 'POST',
       ...init,
+      method,
       headers,
       ...(text !== undefined && { body: text as BodyInit }),
     })
     const answered = await response.text()
+    ;(await apiCheck(url))?.answer(method, `${url}${path}`, response, answered)
     const json = response.headers.get('content-type')?.includes('json') ? JSON.parse(answered) : undefined
     return { status: response.status, headers: response.headers, text: answered, body: json }
   }
