@@ -1,8 +1,8 @@
-// Checks answers, events and frames of a server against the document that it serves, and records which operations were called.
+// Checks answers, events and frames of a server against the document that it serves, and records which operations were called with success.
 import { appendFileSync } from 'node:fs'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 
-/** File to which each process appends the operations of the document and those that it has called, a JSON line each. */
+/** File to which each process appends the operations of the document and those that it has called with success, a JSON line each. */
 const RECORD = process.env['MUXI_TEST_OPERATIONS']
 
 interface Document {
@@ -60,8 +60,7 @@ class ApiCheck {
       return
     }
     const { name } = operation
-    if (!this.#called.has(name)) record({ called: name })
-    this.#called.add(name)
+    if (response.ok) this.#note(name)
     const described = operation.responses[response.status]
     if (!described) throw new Error(`${name}: the status ${response.status} is not documented: ${text.slice(0, 300)}`)
     const at = described.$ref?.split('/').slice(1) ?? [...operation.pointer, 'responses', String(response.status)]
@@ -72,6 +71,18 @@ class ApiCheck {
     if (documented === undefined) throw new Error(`${name}: ${response.status} is not documented as '${type}'`)
     if (documented === 'application/json')
       this.#check([...at, 'content', documented, 'schema'], JSON.parse(text), `${name}: ${response.status}`)
+  }
+
+  /** A stream was opened, whose events will be checked. */
+  opened(method: string, url: string): void {
+    const operation = this.#find(method, new URL(url).pathname)
+    if (!operation) throw new Error(`${method} ${url} is not documented`)
+    this.#note(operation.name)
+  }
+
+  #note(name: string): void {
+    if (!this.#called.has(name)) record({ called: name })
+    this.#called.add(name)
   }
 
   /** @throws when an event of a stream is not as documented */

@@ -264,8 +264,10 @@ export class Stage {
       body,
       signal: AbortSignal.timeout(60_000),
     })
-    if (response.status !== 201) throw new Error(`not uploaded: ${await response.text()}`)
-    return ((await response.json()) as { id: string }).id
+    const text = await response.text()
+    if (response.status !== 201) throw new Error(`not uploaded: ${text}`)
+    ;(await apiCheck(url))?.answer('POST', `${url}/api/v1/files`, response, text)
+    return (JSON.parse(text) as { id: string }).id
   }
 
   /** Follows a job, from its start or after an event. */
