@@ -40,7 +40,6 @@ export class SseClient {
       throw new Error(`no event stream: ${response.status} ${await response.text()}`)
     }
     const check = await apiCheck(url)
-    check?.opened(init.method ?? 'GET', url)
     return new SseClient(response, abort, (event) => check?.event(init.method ?? 'GET', url, event))
   }
 
