@@ -1,5 +1,6 @@
 // The HTTP application: every route, one way for requests in and one way for errors out.
 import { Elysia } from 'elysia'
+import { MuxiError } from '../contracts/failures.ts'
 import { newId } from '../contracts/ids.ts'
 import { codecRoutes } from './codec.ts'
 import { errorResponse, toMuxiError } from './errors.ts'
@@ -53,7 +54,10 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     })
     .onError(({ error, code, request, set }) => {
       const allowed = code === 'NOT_FOUND' ? otherMethods(app.routes, request) : []
-      const failure = allowed.length > 0 ? methodNotAllowed(allowed) : toMuxiError(error, context.log)
+      const failure =
+        allowed.length > 0
+          ? methodNotAllowed(allowed)
+          : ((code === 'NOT_FOUND' ? unknownVersion(request) : undefined) ?? toMuxiError(error, context.log))
       const toResponse = isOpenaiPath(new URL(request.url).pathname) ? openaiErrorResponse : errorResponse
       const response = toResponse(failure, String(set.headers['x-request-id']))
       if (allowed.length > 0) set.headers['allow'] = allowed.join(', ')
@@ -149,6 +153,13 @@ function preflight(cors: Record<string, string>): Response {
       'access-control-max-age': '600',
     },
   })
+}
+
+/** For a path of another version of the API. */
+function unknownVersion(request: Request): MuxiError | undefined {
+  const [, version] = /^\/api\/(v\d{1,4})(?:\/|$)/.exec(new URL(request.url).pathname) ?? []
+  if (version === undefined || version === 'v1') return undefined
+  return new MuxiError('not_found', `There is no version '${version}' of the API: its paths begin with /api/v1`)
 }
 
 /** The allowed methods of a path, when the requested one is not among them. */

@@ -52,7 +52,7 @@ export function mcpServerRoutes(context: ApiContext) {
       {
         params,
         body: McpServerSchema,
-        ...replies({ 201: AddedMcpServerSchema }, 'conflict', 'upstream_error'),
+        ...replies({ 201: AddedMcpServerSchema }, 'conflict', 'unprocessable', 'upstream_error'),
         scope: 'manage',
         detail: { summary: 'Add an MCP server, and wait until it is connected' },
       },

@@ -481,6 +481,11 @@ describe('input', () => {
     }
     expectError(await call('/api/v1/agents/nobody/chat', { body: { content: 'Hello' } }), 404, 'not_found')
     expectError(await call('/api/v1/nowhere'), 404, 'not_found')
+    for (const path of ['/api/v2', '/api/v2/agents', '/api/v0/agents']) {
+      const answer = await call(path)
+      expectError(answer, 404, 'not_found')
+      expect(answer.body.error.message).toContain('/api/v1')
+    }
   })
 
   it(keeps('refuse.bodies', 'over the limit: 413, and the connection lives'), async () => {

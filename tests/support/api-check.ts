@@ -1,8 +1,8 @@
-// Checks answers, events and frames of a server against the document that it serves, and records which operations were called.
+// Checks answers, events and frames of a server against the document that it serves, and records which operations were called with success.
 import { appendFileSync } from 'node:fs'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 
-/** File to which each process appends the operations of the document and those that it has called, a JSON line each. */
+/** File to which each process appends the operations of the document and those that it has called with success, a JSON line each. */
 const RECORD = process.env['MUXI_TEST_OPERATIONS']
 
 interface Document {
@@ -52,7 +52,7 @@ class ApiCheck {
   }
 
   /** @throws when the status, the content type or the body of an answer is not as documented */
-  answer(method: string, url: string, response: Response, text: string): void {
+  answer(method: string, url: string, response: Response, json: string | undefined): void {
     const { pathname } = new URL(url)
     const operation = this.#find(method, pathname)
     if (!operation) {
@@ -60,18 +60,22 @@ class ApiCheck {
       return
     }
     const { name } = operation
-    if (!this.#called.has(name)) record({ called: name })
-    this.#called.add(name)
+    if (response.ok) this.#note(name)
     const described = operation.responses[response.status]
-    if (!described) throw new Error(`${name}: the status ${response.status} is not documented: ${text.slice(0, 300)}`)
+    if (!described) throw new Error(`${name}: the status ${response.status} is not documented: ${json?.slice(0, 300)}`)
     const at = described.$ref?.split('/').slice(1) ?? [...operation.pointer, 'responses', String(response.status)]
     const { content = {} } = described.$ref === undefined ? described : this.#document.components.responses[at.at(-1)!]!
     const type = response.headers.get('content-type')?.split(';')[0]
-    if (text === '' && Object.keys(content).length === 0) return
+    if (type === undefined && Object.keys(content).length === 0) return
     const documented = [type ?? '', '*/*'].find((each) => each in content)
     if (documented === undefined) throw new Error(`${name}: ${response.status} is not documented as '${type}'`)
-    if (documented === 'application/json')
-      this.#check([...at, 'content', documented, 'schema'], JSON.parse(text), `${name}: ${response.status}`)
+    if (documented === 'application/json' && json !== undefined)
+      this.#check([...at, 'content', documented, 'schema'], JSON.parse(json), `${name}: ${response.status}`)
+  }
+
+  #note(name: string): void {
+    if (!this.#called.has(name)) record({ called: name })
+    this.#called.add(name)
   }
 
   /** @throws when an event of a stream is not as documented */
@@ -119,9 +123,29 @@ let made: ApiCheck | undefined
 export async function apiCheck(url: string): Promise<ApiCheck | undefined> {
   if (made) return made
   const address = new URL('/openapi.json', url.replace(/^ws/, 'http'))
-  const response = await fetch(address, { signal: AbortSignal.timeout(20_000) }).catch(() => undefined)
+  const response = await unchecked(address, { signal: AbortSignal.timeout(20_000) }).catch(() => undefined)
   if (!response?.ok) return undefined
   return (made ??= new ApiCheck((await response.json()) as Document))
+}
+
+const unchecked = globalThis.fetch
+const origins = new Set<string>()
+
+/** From now on, whatever this process fetches from a server, also through other packages, is checked. */
+export function checkAnswersOf(url: string): void {
+  origins.add(new URL(url).origin)
+  globalThis.fetch = checkedFetch
+}
+
+async function checkedFetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+  const response = await unchecked(input, init)
+  const url = input instanceof Request ? input.url : String(input)
+  if (!origins.has(new URL(url).origin)) return response
+  const check = await apiCheck(url)
+  const method = init?.method ?? (input instanceof Request ? input.method : 'GET')
+  const isJson = response.headers.get('content-type')?.includes('json')
+  check?.answer(method, url, response, isJson ? await response.clone().text() : undefined)
+  return response
 }
 
 /** Fails the test file: for faults that are found while nothing awaits them. */

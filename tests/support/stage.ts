@@ -8,7 +8,7 @@ import { connectOrThrow } from '../../temporal-config/connection.ts'
 import { type DevServer, serverFiles, startDevServer } from '../../temporal-config/dev-server.ts'
 import { ensureNamespace } from '../../temporal-config/namespace.ts'
 import { findServers } from '../../temporal-config/server-processes.ts'
-import { apiCheck } from './api-check.ts'
+import { checkAnswersOf } from './api-check.ts'
 import { type Child, cleanEnvironment, killWithUs, type Runtime, startChild } from './children.ts'
 import { freePort } from './free-port.ts'
 import { checkInvariants, type Expectations } from './invariants.ts'
@@ -173,6 +173,7 @@ export class Stage {
     const [, announced = '{}'] = await child.says(/^ready (.*)$/m)
     const { url = '', key } = JSON.parse(announced) as { url?: string; key?: string }
     if (key !== undefined) this.key = key
+    if (url !== '') checkAnswersOf(url)
     return { ...child, role, url, logs: () => parseLogs(child.stderr()) }
   }
 
@@ -188,6 +189,7 @@ export class Stage {
     await child.says(/chat\/stream/, { ms: 90_000 })
     const key = /API key +(\S+)/.exec(child.stdout())?.[1]
     if (key !== undefined) this.key = key
+    checkAnswersOf(`http://127.0.0.1:${port}`)
     const appPid = () => {
       const [pid] = childrenOf(child.pid).filter((each) => !this.serverPids().includes(each))
       if (pid === undefined) throw new Error('the supervisor has no app process')
@@ -218,15 +220,13 @@ export class Stage {
         : body === undefined
           ? undefined
           : JSON.stringify(body)
-    const method = init.method ?? (body === undefined ? 'GET' : 'POST')
     const response = await fetch(`${url}${path}`, {
+      method: body === undefined ? 'GET' : 'POST',
       ...init,
-      method,
       headers,
       ...(text !== undefined && { body: text as BodyInit }),
     })
     const answered = await response.text()
-    ;(await apiCheck(url))?.answer(method, `${url}${path}`, response, answered)
     const json = response.headers.get('content-type')?.includes('json') ? JSON.parse(answered) : undefined
     return { status: response.status, headers: response.headers, text: answered, body: json }
   }
