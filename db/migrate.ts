@@ -34,6 +34,7 @@ import * as archived from './migrations/031-archived.ts'
 import * as rateLimits from './migrations/032-rate-limits.ts'
 import * as audit from './migrations/033-audit.ts'
 import * as superseded from './migrations/035-superseded.ts'
+import * as externalIds from './migrations/036-external-ids.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -71,6 +72,7 @@ const MIGRATIONS = {
   '032-rate-limits': rateLimits,
   '033-audit': audit,
   '035-superseded': superseded,
+  '036-external-ids': externalIds,
 }
 
 /** Migrates the database to the newest schema, or to that of `last`; throws with the name of the migration that failed. */

@@ -5,6 +5,7 @@ import { MuxiError } from '../../contracts/failures.ts'
 import { AUTO } from '../../contracts/routing.ts'
 import { AgentFilterSchema, AgentIdSchema } from '../../contracts/schemas/agent.ts'
 import { ConversationIdSchema, MessageIdSchema, UserIdSchema } from '../../contracts/schemas/chat.ts'
+import { ChatIdSchema } from '../../contracts/schemas/ui-stream.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import type { Principal } from '../../db/queries/keys.ts'
@@ -70,6 +71,7 @@ export function conversationRoutes(context: ApiContext) {
             ...pageFields,
             user_id: Type.Optional(UserIdSchema),
             agent_id: Type.Optional(AgentFilterSchema),
+            external_id: Type.Optional(ChatIdSchema),
             archived: Type.Optional(
               Type.Union([Type.Literal('true'), Type.Literal('false')], { description: "'true' or 'false'" }),
             ),

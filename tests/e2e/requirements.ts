@@ -14,6 +14,8 @@ export const REQUIREMENTS = {
 
   'docs.api': 'The examples in docs/api.md are run as they are written, and every operation has one',
 
+  'ui.resume': 'useChat shows the text of a reply once, however often the page is reloaded',
+
   'threads.pages':
     'A page of messages begins anywhere in a conversation, and tells with each message what its turn did',
   'threads.replaces':
