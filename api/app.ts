@@ -34,6 +34,7 @@ import { systemRoutes } from './routes/system.ts'
 import { systemUsageRoutes } from './routes/system-usage.ts'
 import { turnRoutes } from './routes/turns.ts'
 import { uploadRoutes } from './routes/uploads.ts'
+import { uiStreamRoutes } from './routes/ui-stream.ts'
 import { userRoutes } from './routes/users.ts'
 import { webRoutes } from './routes/web.ts'
 import type { ApiContext } from './services/context.ts'
@@ -80,6 +81,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(agentFileRoutes(context))
         .use(audioRoutes(context))
         .use(chatRoutes(context))
+        .use(uiStreamRoutes(context))
         .use(turnRoutes(context))
         .use(approvalRoutes(context))
         .use(eventRoutes(context))
