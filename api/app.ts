@@ -34,6 +34,7 @@ import { systemRoutes } from './routes/system.ts'
 import { systemUsageRoutes } from './routes/system-usage.ts'
 import { turnRoutes } from './routes/turns.ts'
 import { uploadRoutes } from './routes/uploads.ts'
+import { uiStreamRoutes } from './routes/ui-stream.ts'
 import { userRoutes } from './routes/users.ts'
 import { webRoutes } from './routes/web.ts'
 import type { ApiContext } from './services/context.ts'
@@ -80,6 +81,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(agentFileRoutes(context))
         .use(audioRoutes(context))
         .use(chatRoutes(context))
+        .use(uiStreamRoutes(context))
         .use(turnRoutes(context))
         .use(approvalRoutes(context))
         .use(eventRoutes(context))
@@ -165,7 +167,6 @@ function unknownVersion(request: Request): MuxiError | undefined {
 /** The allowed methods of a path, when the requested one is not among them. */
 function otherMethods(routes: readonly { method: string; path: string }[], request: Request): string[] {
   const path = new URL(request.url).pathname.replace(/(?<=.)\/$/, '')
-  // A path such as `/agents/import` also looks like that of an agent.
   const exact = routes.filter((route) => route.path === path)
   const found = exact.length > 0 ? exact : routes.filter((route) => toPattern(route.path).test(path))
   const matches = found.map(({ method }) => method).filter((method) => method !== 'OPTIONS')

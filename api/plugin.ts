@@ -11,7 +11,7 @@ import type { ApiContext } from './services/context.ts'
 import { rateClassOf } from './services/rate-limiter.ts'
 
 /** Routes whose bodies may carry attachments. */
-const CHAT_ROUTE = /\/chat(\/stream|\/completions)?$/
+const CHAT_ROUTE = /\/chat(\/(stream|completions|ui))?$/
 
 /** Routes whose handlers stream the body themselves. */
 const UPLOAD_ROUTE = /\/(files|files\/uploads(\/[^/]+)?|audio\/transcriptions)$/

@@ -45,9 +45,9 @@ export async function startApi(
   const pseudonym = (userId: string) => storage.box.pseudonym(userId)
   const audit = new Audit({ db: storage.db, pseudonym, log })
   closers.push(() => audit.close())
+  const shown = { storage, namespace: settings.temporal.namespace, ...temporalUi(settings), log }
   const requestCounts = new RequestCounts({ db: storage.db, log })
   closers.push(() => requestCounts.flush())
-  const shown = { storage, namespace: settings.temporal.namespace, ...temporalUi(settings), log }
   const context: ApiContext = {
     ...shown,
     vectors: index.vectors,

@@ -56,6 +56,8 @@ export interface Submission {
   idempotency_key?: string | undefined
   /** The scope of the key's uniqueness. */
   route: string
+  /** The client's name of the message. */
+  external_id?: string | undefined
 }
 
 type Context = Pick<ApiContext, 'storage' | 'vectors' | 'client' | 'startTurn' | 'headStarts' | 'log'> & {
@@ -194,6 +196,7 @@ async function insert(context: Context, principal: Principal, submission: Submis
       key_id,
       on_busy,
       content,
+      external_id: submission.external_id,
       attachments,
       response_schema: request.response_schema,
       ...(routed && { routing_confidence: routed.confidence }),

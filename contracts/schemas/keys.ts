@@ -41,10 +41,10 @@ const keyFields = {
   scopes: Type.Array(oneOf(SCOPES)),
   user_id: orNull(textOf('anna', 'The user that it is bound to')),
   networks: orNull(Type.Array(textOf('10.0.0.0/8'))),
-  rate_limits: orNull(KeyRateLimitsSchema),
   created_at: TimeSchema,
   expires_at: orNull(TimeSchema),
-  last_used_at: orNull(Type.String({ ...TimeSchema, description: 'Within a minute' })),
+  rate_limits: orNull(KeyRateLimitsSchema),
+  last_used_at: orNull(TimeSchema),
 }
 
 export const KeySchema = Type.Object({ ...keyFields, budget: BudgetViewSchema }, { ...closed, $id: 'Key' })

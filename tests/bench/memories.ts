@@ -131,7 +131,7 @@ async function recalls(name: string, stores: Stores): Promise<void> {
 async function say({ db }: Stores, conversation_id: string, content: string): Promise<void> {
   const [id, turn_id] = [newId('msg'), newId('turn')]
   const row = { id, conversation_id, turn_id, role: 'user' as const, content, status: 'completed' as const }
-  await insertMessage(db, { ...row, attachments: null, created_at: new Date().toISOString() })
+  await insertMessage(db, { ...row, attachments: null, external_id: null, created_at: new Date().toISOString() })
 }
 
 /** Memories as the workflow writes them. @returns their messages, in order */

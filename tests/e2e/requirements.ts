@@ -26,6 +26,8 @@ export const REQUIREMENTS = {
   'openai.killed': 'Killed processes: the turn of a chat completion ends as any other',
   'docs.api': 'The examples in docs/api.md are run as they are written, and every operation has one',
 
+  'ui.resume': 'useChat shows the text of a reply once, however often the page is reloaded',
+
   'threads.pages':
     'A page of messages begins anywhere in a conversation, and tells with each message what its turn did',
   'threads.replaces':
