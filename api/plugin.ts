@@ -5,8 +5,9 @@ import { MuxiError } from '../contracts/failures.ts'
 import { exampleOf } from '../contracts/schemas/examples.ts'
 import type { Principal, Scope } from '../db/queries/keys.ts'
 import { readJsonBody } from './body.ts'
+import { addressOf } from './clients.ts'
 import { checkBody, checkScope } from './request-checks.ts'
-import { ANYBODY, authenticate } from './services/access.ts'
+import { anybody, authenticate } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
 import { rateClassOf } from './services/rate-limiter.ts'
 
@@ -15,11 +16,6 @@ const CHAT_ROUTE = /\/chat(\/stream)?$/
 
 /** Routes whose handlers stream the body themselves. */
 const UPLOAD_ROUTE = /\/(files|files\/uploads(\/[^/]+)?|audio\/transcriptions)$/
-
-/** The client's network address, from srvx. */
-export function addressOf(request: Request): string | undefined {
-  return (request as { ip?: string | undefined }).ip
-}
 
 /** The key in an `Authorization` header. */
 export function bearerOf(header: string | null | undefined): string | undefined {
@@ -36,7 +32,7 @@ const asked = new WeakMap<Request, Promise<Principal>>()
  * @throws MuxiError unauthorized, forbidden, rate_limited
  */
 function principalOf(context: ApiContext, request: Request, route: string, headers: object): Promise<Principal> {
-  if (!context.auth) return Promise.resolve(ANYBODY)
+  if (!context.auth) return Promise.resolve(anybody(context, addressOf(request)))
   const known = asked.get(request)
   if (known) return known
   const principal = admit(context, request, route, headers)
@@ -53,10 +49,10 @@ export function senderOf(request: Request): Principal | undefined {
 }
 
 async function admit(context: ApiContext, request: Request, route: string, headers: object): Promise<Principal> {
-  const { storage, rateLimiter } = context
+  const { rateLimiter } = context
   const address = addressOf(request)
   const secret = bearerOf(request.headers.get('authorization'))
-  const principal = await rateLimiter.authenticated(authenticate(storage.db, secret, address), address)
+  const principal = await rateLimiter.authenticated(authenticate(context, secret, address), address)
   principals.set(request, principal)
   const admitted = await rateLimiter.admit(principal, rateClassOf(request.method, route))
   Object.assign(headers, admitted.headers)

@@ -8,7 +8,7 @@ import { idSchema } from '../../contracts/schemas/ids.ts'
 import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { createKey, createTicket, deleteKey, listKeys, rotateKey, SCOPES } from '../../db/queries/keys.ts'
 import { authenticated, page } from '../plugin.ts'
-import { isNetwork } from '../services/access.ts'
+import { isNetwork } from '../../contracts/networks.ts'
 import { viewBudget, withBudgets } from '../services/budgets.ts'
 import type { ApiContext } from '../services/context.ts'
 

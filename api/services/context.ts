@@ -13,6 +13,8 @@ import type { ModelState } from '../../providers/model-health.ts'
 import type { Speaker } from '../../providers/speaker.ts'
 import type { SearchIndex } from '../../vectors/search-index.ts'
 import type { VectorStore } from '../../vectors/store.ts'
+import type { Networks } from '../../contracts/networks.ts'
+import type { Clients } from '../clients.ts'
 import type { Audit } from './audit.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { RateLimiter } from './rate-limiter.ts'
@@ -98,6 +100,10 @@ export interface ApiContext {
   openStreams: OpenStreams
   rateLimiter: RateLimiter
   audit: Audit
+  /** Reads the forwarding headers of trusted proxies. */
+  clients: Clients
+  /** Where the scope `admin` may be used; undefined: everywhere. */
+  adminNetworks: Networks | undefined
   /** When false, every request has the anonymous principal. */
   auth: boolean
   /** Aborts when the server goes down: streams end, and their clients resume in other processes. */

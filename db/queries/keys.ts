@@ -30,6 +30,8 @@ export interface Principal {
   /** The user this key is bound to; undefined when it may act as any. */
   bound_user: string | undefined
   networks: readonly string[] | undefined
+  /** The scope `admin` is missing because of the address. */
+  outside?: boolean
 }
 
 export interface NewKey {
