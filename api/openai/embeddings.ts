@@ -1,7 +1,9 @@
 // Embeddings of texts, by the configured embedder.
+import type { Static } from '@sinclair/typebox'
 import { budgetExceeded } from '../../contracts/budget.ts'
 import { wrongField } from '../../contracts/failures.ts'
 import { estimateTokens } from '../../contracts/tokens.ts'
+import type { EmbeddingsSchema } from '../../contracts/schemas/openai-replies.ts'
 import type { EmbeddingRequest } from '../../contracts/schemas/openai-requests.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { completeUsage, deleteUsage, reserveUsage } from '../../db/queries/usage.ts'
@@ -23,7 +25,7 @@ export async function embed(
   body: EmbeddingRequest,
   requestId: string,
   signal: AbortSignal,
-): Promise<object> {
+): Promise<Static<typeof EmbeddingsSchema>> {
   const { configured: embedder } = context.index.embedders
   const { dimensions, encoding_format } = body
   const length = dimensions ?? embedder.dimension

@@ -9,13 +9,10 @@ import type { CarriedRequest } from '../../contracts/schemas/carried-request.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { findAgent, getAgentOrThrow } from '../../db/queries/agents.ts'
 import { findExceeded } from '../../db/queries/budgets.ts'
-import {
-  createOwnConversation,
-  ensureDefaultConversation,
-  findDefaultConversation,
-} from '../../db/queries/conversations.ts'
+import { ensureDefaultConversation, findDefaultConversation } from '../../db/queries/conversations.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
+import { createOwnConversation } from '../../db/queries/own-conversations.ts'
 import { findKnownRoute, type Route } from '../../db/queries/routing.ts'
 import { requestStopIn } from '../../db/queries/stop-requests.ts'
 import { finishTurn } from '../../db/queries/turn-ends.ts'

@@ -128,18 +128,6 @@ export async function findDefaultConversation(db: Db | Tx, agentId: string, user
   return rows[0]?.id
 }
 
-/** Creates the conversation of a turn that brings its own: hidden in itself. */
-export async function createOwnConversation(
-  tx: Tx,
-  { id, agent_id, user_id }: Pick<ConversationsTable, 'id' | 'agent_id' | 'user_id'>,
-): Promise<void> {
-  const created_at = new Date().toISOString()
-  await tx
-    .insertInto('conversations')
-    .values({ id, agent_id, user_id, title: null, default_for: null, created_at, hidden_in: id })
-    .execute()
-}
-
 /** The id of the conversation of (user, agent) for messages that name none; created when there is none yet. */
 export async function ensureDefaultConversation(db: Db | Tx, agentId: string, userId: string): Promise<string> {
   const found = await findDefaultConversation(db, agentId, userId)

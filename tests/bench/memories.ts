@@ -42,7 +42,11 @@ async function onBoth(measure: (name: string, stores: Stores) => Promise<void>):
   const folder = mkdtempSync(join(tmpdir(), 'muxi-bench-'))
   try {
     await on('SQLite', { data_dir: join(folder, 'sqlite') }, measure)
-    await on('Postgres', { data_dir: join(folder, 'postgres'), database_url: await freshDatabase() }, measure)
+    await on(
+      'Postgres',
+      { data_dir: join(folder, 'postgres'), database_url: await freshDatabase({ sharedBuffers: '128MB' }) },
+      measure,
+    )
   } finally {
     await stopSharedPostgres()
     rmSync(folder, { recursive: true, force: true })

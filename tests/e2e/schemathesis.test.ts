@@ -14,7 +14,7 @@ const EXAMPLES = 10
 const REQUEST_S = 20
 const RUN_MS = 240_000
 /** Operations that answer 502 when a program or server outside muxi fails, as the API contract has it. */
-const UPSTREAM = ['POST /api/v1/audio/speech', 'POST /api/v1/agents/{agent_id}/mcp_servers']
+const UPSTREAM = ['POST /api/v1/audio/speech', 'POST /v1/audio/speech', 'POST /api/v1/agents/{agent_id}/mcp_servers']
 /** How often an id in a body is one that exists. */
 const KNOWN_IDS = 0.8
 
@@ -51,7 +51,7 @@ async function operations(): Promise<Operation[]> {
   await (
     await stage.followJob(muxi.url, job_id)
   ).ended
-  const shared = { agent_id: 'offline', turn_id, job_id, conversation_id, file_id }
+  const shared = { agent_id: 'offline', model: 'offline', turn_id, job_id, conversation_id, file_id }
   const own: Record<string, Record<string, string>> = {
     'DELETE /api/v1/conversations/{conversation_id}': { conversation_id: await conversation() },
     'DELETE /api/v1/files/{file_id}': { file_id: await file('unused.txt') },
@@ -66,11 +66,12 @@ async function operations(): Promise<Operation[]> {
     name,
     path: Object.fromEntries(Object.entries({ ...shared, ...own[name] }).filter(([id]) => name.includes(`{${id}}`))),
     body: {
-      ...(/chat/.test(name) && {
+      ...(/\/api\/v1\/.*chat/.test(name) && {
         conversation_id: name.includes('{agent_id}') ? conversation_id : routed,
         'attachments[*].file_id': file_id,
       }),
       ...(name === 'POST /api/v1/jobs' && { file_id }),
+      ...(name === 'POST /v1/chat/completions' && { model: 'offline' }),
       ...(name === 'POST /mcp' && { 'params.name': 'offline' }),
     },
     // The MCP transport refuses clients that do not accept both.
