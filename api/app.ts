@@ -4,6 +4,8 @@ import { MuxiError } from '../contracts/failures.ts'
 import { newId } from '../contracts/ids.ts'
 import { codecRoutes } from './codec.ts'
 import { errorResponse, toMuxiError } from './errors.ts'
+import { isOpenaiPath, openaiErrorResponse } from './openai/errors.ts'
+import { openaiRoutes } from './openai/routes.ts'
 import { openApiRoutes } from './openapi.ts'
 import type { Origins } from './origins.ts'
 import { addressOf, methodNotAllowed, senderOf } from './plugin.ts'
@@ -16,6 +18,7 @@ import { auditRoutes } from './routes/audit.ts'
 import { budgetRoutes } from './routes/budgets.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { conversationRoutes } from './routes/conversations.ts'
+import { eventRoutes } from './routes/events.ts'
 import { fileRoutes } from './routes/files.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { keyRoutes } from './routes/keys.ts'
@@ -28,11 +31,13 @@ import { spendingRoutes } from './routes/spending.ts'
 import { statusRoutes } from './routes/status.ts'
 import { systemRoutes } from './routes/system.ts'
 import { turnRoutes } from './routes/turns.ts'
+import { uploadRoutes } from './routes/uploads.ts'
 import { userRoutes } from './routes/users.ts'
 import { webRoutes } from './routes/web.ts'
 import type { ApiContext } from './services/context.ts'
 import { sessionRoutes } from './session.ts'
 import { temporalUiRoutes } from './temporal-ui.ts'
+import { FILE_HEADER } from './tus.ts'
 
 export function createApp(context: ApiContext, origins: Origins, version: string) {
   const routes: Route[] = []
@@ -51,7 +56,8 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         allowed.length > 0
           ? methodNotAllowed(allowed)
           : ((code === 'NOT_FOUND' ? unknownVersion(request) : undefined) ?? toMuxiError(error, context.log))
-      const response = errorResponse(failure, String(set.headers['x-request-id']))
+      const toResponse = isOpenaiPath(new URL(request.url).pathname) ? openaiErrorResponse : errorResponse
+      const response = toResponse(failure, String(set.headers['x-request-id']))
       if (allowed.length > 0) set.headers['allow'] = allowed.join(', ')
       Object.assign(set.headers, response.headers)
       set.status = response.status
@@ -65,6 +71,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     .use(oauthRoutes(context))
     .use(temporalUiRoutes(context, origins))
     .use(mcpRoutes(context, version))
+    .use(openaiRoutes(context))
     .group('/api/v1', (api) =>
       api
         .use(agentRoutes(context))
@@ -72,10 +79,12 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(chatRoutes(context))
         .use(turnRoutes(context))
         .use(approvalRoutes(context))
+        .use(eventRoutes(context))
         .use(conversationRoutes(context))
         .use(memoryRoutes(context))
         .use(userRoutes(context))
         .use(fileRoutes(context))
+        .use(uploadRoutes(context))
         .use(jobRoutes(context))
         .use(knowledgeRoutes(context))
         .use(mcpServerRoutes(context))
@@ -106,7 +115,18 @@ export async function answer(context: ApiContext, app: ReturnType<typeof createA
   return response
 }
 
-const AUDITED = /^\/(api\/v1|mcp)(\/|$)/
+const AUDITED = /^\/(api\/v1|v1|mcp)(\/|$)/
+
+/** What pages of other origins may send and read besides what browsers always allow. */
+const ALLOWED = [
+  'authorization, content-type, idempotency-key, last-event-id, x-namespace, mcp-session-id, mcp-protocol-version',
+  'tus-resumable, upload-length, upload-metadata, upload-offset, x-requested-with',
+].join(', ')
+const EXPOSED = [
+  'x-request-id, retry-after, ratelimit, ratelimit-policy, mcp-session-id',
+  `location, ${FILE_HEADER}, tus-resumable, tus-version, tus-extension, tus-max-size`,
+  'upload-expires, upload-length, upload-metadata, upload-offset',
+].join(', ')
 
 /** Pages of configured origins may send the session cookie. Any other page that gets here must have its own key. */
 function corsHeaders(origins: Origins, origin: string): Record<string, string> {
@@ -114,7 +134,7 @@ function corsHeaders(origins: Origins, origin: string): Record<string, string> {
     ...(origins.isConfigured(origin)
       ? { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' }
       : { 'access-control-allow-origin': '*' }),
-    'access-control-expose-headers': 'x-request-id, retry-after, ratelimit, ratelimit-policy, mcp-session-id',
+    'access-control-expose-headers': EXPOSED,
     vary: 'origin',
   }
 }
@@ -124,9 +144,8 @@ function preflight(cors: Record<string, string>): Response {
     status: 204,
     headers: {
       ...cors,
-      'access-control-allow-methods': 'GET, POST, PUT, PATCH, DELETE',
-      'access-control-allow-headers':
-        'authorization, content-type, idempotency-key, last-event-id, x-namespace, mcp-session-id, mcp-protocol-version',
+      'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
+      'access-control-allow-headers': ALLOWED,
       'access-control-max-age': '600',
     },
   })
@@ -142,7 +161,9 @@ function unknownVersion(request: Request): MuxiError | undefined {
 /** The allowed methods of a path, when the requested one is not among them. */
 function otherMethods(routes: readonly { method: string; path: string }[], request: Request): string[] {
   const path = new URL(request.url).pathname.replace(/(?<=.)\/$/, '')
-  const matches = routes.filter((route) => toPattern(route.path).test(path)).map(({ method }) => method)
+  const exact = routes.filter((route) => route.path === path)
+  const found = exact.length > 0 ? exact : routes.filter((route) => toPattern(route.path).test(path))
+  const matches = found.map(({ method }) => method).filter((method) => method !== 'OPTIONS')
   return matches.includes(request.method) ? [] : [...new Set(matches)]
 }
 

@@ -1,4 +1,4 @@
-// The common part of every route of /api/v1: authentication, client address, and body limits.
+// The common part of every route of /api/v1, /v1 and /mcp: authentication, client address, and body limits.
 import type { TSchema } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
@@ -11,10 +11,10 @@ import type { ApiContext } from './services/context.ts'
 import { rateClassOf } from './services/rate-limiter.ts'
 
 /** Routes whose bodies may carry attachments. */
-const CHAT_ROUTE = /\/chat(\/stream)?$/
+const CHAT_ROUTE = /\/chat(\/stream|\/completions)?$/
 
 /** Routes whose handlers stream the body themselves. */
-const UPLOAD_ROUTE = /\/(files|audio\/transcriptions)$/
+const UPLOAD_ROUTE = /\/(files|files\/uploads(\/[^/]+)?|audio\/transcriptions)$/
 
 /** The client's network address, from srvx. */
 export function addressOf(request: Request): string | undefined {

@@ -11,7 +11,8 @@ import { bearerOf } from './plugin.ts'
 import { ANYBODY, authenticate, authenticateTicket } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
 import type { OpenStream } from './services/open-streams.ts'
-import { CLOSE, CLOSE_MS, SocketSession } from './socket-session.ts'
+import { SocketSession } from './socket-session.ts'
+import { CLOSE, CLOSE_MS } from './socket-writer.ts'
 
 const PATH = '/api/v1/ws'
 

@@ -3,6 +3,8 @@ import { startServer } from '../api/server.ts'
 import type { ApiContext } from '../api/services/context.ts'
 import { syncServers } from '../api/services/mcp-servers.ts'
 import { Audit } from '../api/services/audit.ts'
+import { Feed } from '../api/services/feed.ts'
+import { feedViewers } from '../api/services/feed-viewers.ts'
 import { OpenStreams } from '../api/services/open-streams.ts'
 import { RateLimiter } from '../api/services/rate-limiter.ts'
 import { loadAgentFiles } from '../config/agent-files.ts'
@@ -40,14 +42,13 @@ export async function startApi(
   const pseudonym = (userId: string) => storage.box.pseudonym(userId)
   const audit = new Audit({ db: storage.db, pseudonym, log })
   closers.push(() => audit.close())
+  const shown = { storage, namespace: settings.temporal.namespace, ...temporalUi(settings), log }
   const context: ApiContext = {
-    storage,
+    ...shown,
     vectors: index.vectors,
     index,
     speaker: createSpeaker(settings),
     client,
-    namespace: settings.temporal.namespace,
-    ...temporalUi(settings),
     providers: settings.providers,
     abilityFaults: (config, source) => models.abilityFaults(config, source),
     modelStates: () => models.health.list(),
@@ -75,6 +76,7 @@ export async function startApi(
       findValid: (hashes) => findValidHashes(storage.db, hashes),
       log,
     }),
+    feed: new Feed({ db: storage.db, viewers: feedViewers(shown), log }),
     rateLimiter: new RateLimiter({
       db: storage.db,
       limits: settings.rate_limits,
@@ -83,7 +85,6 @@ export async function startApi(
     audit,
     auth: settings.api_key !== false,
     closing: stopping,
-    log,
   }
   const server = await startServer(context, { ...settings, version: readVersion() })
   closers.push(() => server.close())

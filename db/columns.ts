@@ -8,6 +8,7 @@ import type { ErrorBody } from '../contracts/failures.ts'
 import { OnBusySchema, type AgentConfig } from '../contracts/schemas/agent.ts'
 import { type McpServer } from '../contracts/schemas/mcp-server.ts'
 import type { JobOptions } from '../contracts/schemas/jobs.ts'
+import { CarriedRequestSchema, type CarriedRequest } from '../contracts/schemas/carried-request.ts'
 import { StoredPartsSchema, type StoredPart } from '../contracts/schemas/stored-parts.ts'
 import { SCOPES, type Scope } from '../contracts/scopes.ts'
 import type { Notice } from '../contracts/notices.ts'
@@ -203,8 +204,15 @@ export const keyScopes = column<Scope[]>(
 )
 export const keyNetworks = column<string[]>('api_keys', 'networks', Type.Array(text))
 
+export const uploadMetadata = column<Record<string, string | null>>(
+  'uploads',
+  'metadata',
+  Type.Record(text, Type.Union([text, Type.Null()])),
+)
+
 export const turnError = column<ErrorBody>('turns', 'error', error)
 export const turnResponseSchema = column<Record<string, unknown>>('turns', 'response_schema', anyObject)
+export const carriedRequest = column<CarriedRequest>('turn_requests', 'request', CarriedRequestSchema)
 export const turnUsage = column<Usage>('turns', 'usage', usage)
 export const messageAttachments = column<Attachment[]>('messages', 'attachments', Type.Array(attachment))
 export const recallPassages = column<Passage[]>('recalls', 'passages', Type.Array(passage))

@@ -33,6 +33,10 @@ import * as recall from './migrations/030-recall.ts'
 import * as archived from './migrations/031-archived.ts'
 import * as rateLimits from './migrations/032-rate-limits.ts'
 import * as audit from './migrations/033-audit.ts'
+import * as turnRequests from './migrations/034-turn-requests.ts'
+import * as superseded from './migrations/035-superseded.ts'
+import * as changes from './migrations/037-changes.ts'
+import * as uploads from './migrations/038-uploads.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -69,6 +73,10 @@ const MIGRATIONS = {
   '031-archived': archived,
   '032-rate-limits': rateLimits,
   '033-audit': audit,
+  '034-turn-requests': turnRequests,
+  '035-superseded': superseded,
+  '037-changes': changes,
+  '038-uploads': uploads,
 }
 
 /** Migrates the database to the newest schema, or to that of `last`; throws with the name of the migration that failed. */

@@ -23,7 +23,7 @@ import { isVariable, resolveSecret } from './secret-values.ts'
 /** The model in the view of an agent without one. */
 const AUTO = { provider: 'auto', model: 'auto' }
 
-export async function viewAgentBriefly({ storage: { db } }: ApiContext, agent: AgentRow) {
+export async function viewAgentBriefly({ storage: { db } }: Pick<ApiContext, 'storage'>, agent: AgentRow) {
   const { provider, model } = agent.config.model ?? AUTO
   const { conversations, total_messages } = await getAgentStats(db, agent.id)
   return {

@@ -14,6 +14,7 @@ import type { Speaker } from '../../providers/speaker.ts'
 import type { SearchIndex } from '../../vectors/search-index.ts'
 import type { VectorStore } from '../../vectors/store.ts'
 import type { Audit } from './audit.ts'
+import type { Feed } from './feed.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 
@@ -96,6 +97,7 @@ export interface ApiContext {
   /** A file of this media type was stored, and a job for it may follow soon. Undefined without workers in this process. */
   expectDocument: ((type: string) => void) | undefined
   openStreams: OpenStreams
+  feed: Feed
   rateLimiter: RateLimiter
   audit: Audit
   /** When false, every request has the anonymous principal. */

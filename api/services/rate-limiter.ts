@@ -144,7 +144,7 @@ function networkOf(address: string | undefined): string {
   return `${[...given, ...zeros, ...rest].slice(0, 4).join(':')}::/64`
 }
 
-const CHAT = /\/(chat|chat\/stream)$/
+const CHAT = /\/chat(\/stream|\/completions)?$/
 
 /** The class of a request by its method and path. */
 export function rateClassOf(method: string, path: string): RateClass {

@@ -147,6 +147,11 @@ export async function listDescriptions(db: Db, ids: readonly string[]): Promise<
   return new Map(rows.map(({ id, description }) => [id, description]))
 }
 
+/** All agents, by id, with when they were made. */
+export function listModels(db: Db): Promise<Pick<AgentsTable, 'id' | 'created_at'>[]> {
+  return db.selectFrom('agents').select(['id', 'created_at']).where('deleted_at', 'is', null).orderBy('id').execute()
+}
+
 /** A text that is another one after any agent was made, changed or removed. */
 export async function readAgentsStamp(db: Db): Promise<string> {
   const row = await db
@@ -214,6 +219,7 @@ export async function getAgentStats(db: Db, id: string): Promise<AgentStats> {
     .select((eb) => eb.fn.countAll().as('n'))
     .where('turns.agent_id', '=', id)
     .where('turns.parent_turn_id', 'is', null)
+    .where('turns.superseded_by', 'is', null)
     .executeTakeFirstOrThrow()
   return {
     conversations: Number(conversations.n),

@@ -1,6 +1,7 @@
 // Deletes data past its retention: live event logs, execution log entries, vectors, Idempotency-Keys, counters. Messages stay until
 // deleted.
 import type { Db } from '../schema.ts'
+import { deleteOldChanges } from './changes.ts'
 import { forgetEmbeddings } from './embeddings.ts'
 import { deleteFullBuckets } from './rate-limits.ts'
 
@@ -47,6 +48,7 @@ export async function forgetOld(
   await db.deleteFrom('routing_decisions').where('created_at', '<', before(ROUTING_DAYS)).execute()
   await db.deleteFrom('audit_entries').where('at', '<', before(retention.audit_days)).execute()
   await deleteFullBuckets(db)
+  await deleteOldChanges(db)
   return { streams, entries }
 }
 
