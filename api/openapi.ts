@@ -6,6 +6,7 @@ import { type ErrorCode, STATUS_OF_CODE } from '../contracts/failures.ts'
 import { ERROR_EXAMPLES, ErrorSchema } from '../contracts/schemas/errors.ts'
 import { ClientFrameSchema } from '../contracts/schemas/frames.ts'
 import { ServerFrameSchema } from '../contracts/schemas/server-frames.ts'
+import { chunkSchema, OpenaiErrorSchema } from '../contracts/schemas/openai-replies.ts'
 import { exampleOf } from '../contracts/schemas/examples.ts'
 import { Content, errorsOf, type Route } from './replies.ts'
 
@@ -23,10 +24,18 @@ export function openApiDocument(routes: readonly Route[], version: string) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}').replace(/(?<=.)\/$/, '')
     ;(paths[path] ??= {})[route.method.toLowerCase()] = operationOf(route, path, schemas)
   }
-  // Frames of the WebSocket, which OpenAPI has no operations for.
-  for (const frame of [ClientFrameSchema, ServerFrameSchema]) schemas.convert(frame)
+  // Frames of the WebSocket, which OpenAPI has no operations for, and what stands in texts.
+  for (const frame of [ClientFrameSchema, ServerFrameSchema, chunkSchema]) schemas.convert(frame)
   const responses = Object.fromEntries(
-    CODES.map((code): [string, Json] => [nameOfStatus(STATUS_OF_CODE[code]), errorResponseOf(code, schemas)]),
+    CODES.flatMap((code): [string, Json][] => {
+      const response = errorResponseOf(code, schemas)
+      const content = contentOf({ 'application/json': OpenaiErrorSchema }, schemas)
+      const name = nameOfStatus(STATUS_OF_CODE[code])
+      return [
+        [name, response],
+        [`openai_${name}`, { ...response, content }],
+      ]
+    }),
   )
   return {
     openapi: OPENAPI,
@@ -65,7 +74,9 @@ function operationOf(route: Route, path: string, schemas: Schemas): Json {
   }
   for (const code of errorsOf(route)) {
     const status = STATUS_OF_CODE[code]
-    responses[status] ??= { $ref: `#/components/responses/${nameOfStatus(status)}` }
+    responses[status] ??= {
+      $ref: `#/components/responses/${path.startsWith('/v1/') ? 'openai_' : ''}${nameOfStatus(status)}`,
+    }
   }
   const parameters = [
     ...parametersOf('path', hooks.params, schemas),

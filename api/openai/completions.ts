@@ -2,6 +2,7 @@
 import { isFinal, type StoredEvent } from '../../contracts/events.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 import { AUTO } from '../../contracts/routing.ts'
+import type { ChatCompletion } from '../../contracts/schemas/openai-replies.ts'
 import type { ChatCompletionRequest } from '../../contracts/schemas/openai-chat.ts'
 import { turnUsage } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
@@ -30,7 +31,7 @@ interface Sent {
 }
 
 /** The reply as a whole, or streamed. @throws MuxiError */
-export function complete(context: ApiContext, sent: Sent): Promise<Response | object> {
+export function complete(context: ApiContext, sent: Sent): Promise<Response | ChatCompletion> {
   if (!sent.body.stream) return whole(context, sent)
   return framesResponse(context, sent.principal, sent.request, async (signal) => {
     const accepted = await accept(context, sent, signal)
@@ -47,7 +48,7 @@ async function accept(context: ApiContext, sent: Sent, signal: AbortSignal): Pro
   return acceptMessage(context, principal, { agent_id: model, request, carried, idempotency_key, route: `v1/${model}` })
 }
 
-async function whole(context: ApiContext, sent: Sent): Promise<object> {
+async function whole(context: ApiContext, sent: Sent): Promise<ChatCompletion> {
   const { principal, request, body } = sent
   const { db } = context.storage
   const { revoked, close } = context.openStreams.watch(principal)
@@ -63,7 +64,7 @@ async function whole(context: ApiContext, sent: Sent): Promise<object> {
     const calls = await returnedCalls(db, turn_id)
     const content = await findReply(db, turn_id)
     const message = {
-      role: 'assistant',
+      role: 'assistant' as const,
       content: content === '' && calls.length > 0 ? null : content,
       refusal: null,
       ...(calls.length > 0 && { tool_calls: calls.map(toCall) }),

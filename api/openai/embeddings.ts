@@ -1,4 +1,6 @@
 // Embeddings of texts, by the configured embedder.
+import type { Static } from '@sinclair/typebox'
+import type { EmbeddingsSchema } from '../../contracts/schemas/openai-replies.ts'
 import { budgetExceeded } from '../../contracts/budget.ts'
 import { wrongField } from '../../contracts/failures.ts'
 import { estimateTokens } from '../../contracts/tokens.ts'
@@ -23,7 +25,7 @@ export async function embed(
   body: EmbeddingRequest,
   requestId: string,
   signal: AbortSignal,
-): Promise<object> {
+): Promise<Static<typeof EmbeddingsSchema>> {
   const { configured: embedder } = context.index.embedders
   const { dimensions, encoding_format } = body
   const length = dimensions ?? embedder.dimension
@@ -46,9 +48,9 @@ export async function embed(
   }
   await settle?.(true)
   return {
-    object: 'list',
+    object: 'list' as const,
     data: vectors.map((vector, index) => ({
-      object: 'embedding',
+      object: 'embedding' as const,
       index,
       embedding: encode(isShorter ? shortened(vector, length) : vector, encoding_format === 'base64'),
     })),

@@ -4,14 +4,26 @@ import { Elysia } from 'elysia'
 import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
 import { TranscriptionFormSchema } from '../../contracts/schemas/audio.ts'
 import { ChatCompletionRequestSchema } from '../../contracts/schemas/openai-chat.ts'
+import { JobSchema } from '../../contracts/schemas/job-views.ts'
+import {
+  type ChatCompletion,
+  completionTypes,
+  EmbeddingsSchema,
+  ModelSchema,
+  ModelsSchema,
+} from '../../contracts/schemas/openai-replies.ts'
 import { EmbeddingRequestSchema, OpenaiSpeechRequestSchema } from '../../contracts/schemas/openai-requests.ts'
 import { authenticated, bodyOf } from '../plugin.ts'
 import { transcribe } from '../services/audio.ts'
 import type { ApiContext } from '../services/context.ts'
+import { spoken, transcribed } from '../routes/audio.ts'
+import { Content, replies } from '../replies.ts'
 import { complete } from './completions.ts'
 import { embed } from './embeddings.ts'
 import { viewModel, viewModels } from './models.ts'
 import { speakOpenai } from './speech.ts'
+
+const completed = new Content<Response | ChatCompletion>('The reply, or with `stream` its chunks', completionTypes)
 
 // Handlers are `async`: of some others Elysia 1.4.30 leaves a rejection unhandled, such as one that reads `set` (November 2026).
 export function openaiRoutes(context: ApiContext) {
@@ -19,17 +31,20 @@ export function openaiRoutes(context: ApiContext) {
   return new Elysia({ prefix: '/v1', tags: ['openai'] })
     .use(authenticated(context))
     .get('/models', async () => viewModels(db), {
+      ...replies({ 200: ModelsSchema }),
       scope: ['chat', 'read'],
       detail: { summary: 'List the agents as models' },
     })
     .get('/models/:model', async ({ params }) => viewModel(db, params.model), {
-      params: Type.Object({ model: Type.String() }),
+      params: Type.Object({ model: Type.String({ examples: ['helper'] }) }),
+      ...replies({ 200: ModelSchema }),
       scope: ['chat', 'read'],
       detail: { summary: 'Show an agent as a model' },
     })
     .post('/chat/completions', async (sent) => complete(context, sent), {
       body: ChatCompletionRequestSchema,
       headers: idempotencyHeaders('turn'),
+      ...replies({ 200: completed }, 'not_found', 'conflict', 'unprocessable', 'budget_exceeded', 'upstream_error'),
       scope: 'chat',
       detail: { summary: "Answer a conversation in the form of OpenAI's chat completions, also streamed" },
     })
@@ -39,6 +54,7 @@ export function openaiRoutes(context: ApiContext) {
         embed(context, principal, body, String(set.headers['x-request-id']), request.signal),
       {
         body: EmbeddingRequestSchema,
+        ...replies({ 200: EmbeddingsSchema }, 'budget_exceeded', 'upstream_error'),
         scope: 'chat',
         detail: { summary: 'Turn texts into vectors' },
       },
@@ -47,6 +63,14 @@ export function openaiRoutes(context: ApiContext) {
       '/audio/transcriptions',
       async ({ principal, request }) => transcribe(context, principal, request, { lenient: true }),
       {
+        ...replies(
+          { 200: transcribed, 202: JobSchema },
+          'bad_request',
+          'conflict',
+          'unprocessable',
+          'budget_exceeded',
+          'upstream_error',
+        ),
         scope: 'chat',
         detail: {
           summary: "Turn speech into text, in the form of OpenAI's transcriptions",
@@ -56,6 +80,7 @@ export function openaiRoutes(context: ApiContext) {
     )
     .post('/audio/speech', async ({ body, request }) => speakOpenai(context, body, request.signal), {
       body: OpenaiSpeechRequestSchema,
+      ...replies({ 200: spoken }, 'upstream_error'),
       scope: 'chat',
       detail: { summary: "Turn text into speech, in the form of OpenAI's speech" },
     })

@@ -107,6 +107,10 @@ export const ChatCompletionRequestSchema = Type.Object(
     n: optional(Type.Integer({ minimum: 1, maximum: 1, description: '1: a turn has one reply' })),
     user: optional(Type.String({ description: 'The user that the request acts as' })),
   },
-  { additionalProperties: true },
+  {
+    additionalProperties: true,
+    $id: 'ChatCompletionRequest',
+    examples: [{ model: 'helper', messages: [{ role: 'user', content: 'Which tea grows in Assam?' }] }],
+  },
 )
 export type ChatCompletionRequest = Static<typeof ChatCompletionRequestSchema>
