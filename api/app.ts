@@ -11,6 +11,7 @@ import type { Origins } from './origins.ts'
 import { addressOf, methodNotAllowed, senderOf } from './plugin.ts'
 import type { Route } from './replies.ts'
 import { knowRoutes } from './request-checks.ts'
+import { agentFileRoutes } from './routes/agent-files.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { audioRoutes } from './routes/audio.ts'
@@ -30,6 +31,7 @@ import { oauthRoutes } from './routes/oauth.ts'
 import { spendingRoutes } from './routes/spending.ts'
 import { statusRoutes } from './routes/status.ts'
 import { systemRoutes } from './routes/system.ts'
+import { systemUsageRoutes } from './routes/system-usage.ts'
 import { turnRoutes } from './routes/turns.ts'
 import { uploadRoutes } from './routes/uploads.ts'
 import { userRoutes } from './routes/users.ts'
@@ -75,6 +77,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     .group('/api/v1', (api) =>
       api
         .use(agentRoutes(context))
+        .use(agentFileRoutes(context))
         .use(audioRoutes(context))
         .use(chatRoutes(context))
         .use(turnRoutes(context))
@@ -92,7 +95,8 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(auditRoutes(context))
         .use(budgetRoutes(context))
         .use(spendingRoutes(context))
-        .use(statusRoutes(context, version)),
+        .use(statusRoutes(context, version))
+        .use(systemUsageRoutes(context)),
     )
   routes.push(...(app.routes as Route[]))
   knowRoutes(routes)

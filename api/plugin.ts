@@ -36,12 +36,20 @@ const asked = new WeakMap<Request, Promise<Principal>>()
  * @throws MuxiError unauthorized, forbidden, rate_limited
  */
 function principalOf(context: ApiContext, request: Request, route: string, headers: object): Promise<Principal> {
-  if (!context.auth) return Promise.resolve(ANYBODY)
   const known = asked.get(request)
   if (known) return known
-  const principal = admit(context, request, route, headers)
+  const principal = context.auth ? admit(context, request, route, headers) : Promise.resolve(ANYBODY)
+  void principal.then(
+    () => context.requestCounts.add(countedName(request.method, route)),
+    () => senderOf(request) && context.requestCounts.add(countedName(request.method, route)),
+  )
   asked.set(request, principal)
   return principal
+}
+
+/** A route as in the OpenAPI document, without a parameter's value. */
+function countedName(method: string, route: string): string {
+  return `${method} ${route.replaceAll(/:(\w+)/g, '{$1}')}`
 }
 
 /** Those of requests with a valid key, also when what they asked for was refused. */
@@ -58,6 +66,7 @@ async function admit(context: ApiContext, request: Request, route: string, heade
   const secret = bearerOf(request.headers.get('authorization'))
   const principal = await rateLimiter.authenticated(authenticate(storage.db, secret, address), address)
   principals.set(request, principal)
+  context.requestCounts.used(principal.key_id)
   const admitted = await rateLimiter.admit(principal, rateClassOf(request.method, route))
   Object.assign(headers, admitted.headers)
   if (admitted.refusal) throw admitted.refusal

@@ -37,6 +37,8 @@ import * as turnRequests from './migrations/034-turn-requests.ts'
 import * as superseded from './migrations/035-superseded.ts'
 import * as changes from './migrations/037-changes.ts'
 import * as uploads from './migrations/038-uploads.ts'
+import * as agentsAndKeys from './migrations/040-agents-and-keys.ts'
+import * as requestCounts from './migrations/041-request-counts.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -77,6 +79,8 @@ const MIGRATIONS = {
   '035-superseded': superseded,
   '037-changes': changes,
   '038-uploads': uploads,
+  '040-agents-and-keys': agentsAndKeys,
+  '041-request-counts': requestCounts,
 }
 
 /** Migrates the database to the newest schema, or to that of `last`; throws with the name of the migration that failed. */

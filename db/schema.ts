@@ -1,8 +1,8 @@
 // The database as Kysely types; its tables by subject stand in tables/. Times are ISO-8601 UTC text and structured values JSON text, the same on every dialect.
 import type { Kysely, Transaction } from 'kysely'
 import type { AgentsTable, AgentVersionsTable, RoutingDecisionsTable } from './tables/agents.ts'
-import type { AuditEntriesTable } from './tables/audit.ts'
 import type { ChangesTable } from './tables/changes.ts'
+import type { AuditEntriesTable, RequestCountsTable } from './tables/audit.ts'
 import type { ApiKeysTable, TicketsTable, IdempotencyKeysTable, RateLimitsTable, SecretsTable } from './tables/keys.ts'
 import type {
   ConversationsTable,
@@ -75,6 +75,7 @@ export interface DB {
   rate_limits: RateLimitsTable
   audit_entries: AuditEntriesTable
   changes: ChangesTable
+  request_counts: RequestCountsTable
   collections: CollectionsTable
   vector_sets: VectorSetsTable
   documents: DocumentsTable

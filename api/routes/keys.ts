@@ -48,6 +48,7 @@ export function keyRoutes(context: ApiContext) {
         id: principal.key_id,
         scopes: [...principal.scopes],
         user_id: principal.bound_user ?? null,
+        rate_limits: principal.rate_limits ?? null,
         budget: await viewBudget(db, { kind: 'key', id: principal.key_id }),
       }),
       {

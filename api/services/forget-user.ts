@@ -132,12 +132,12 @@ async function stopWork(context: ApiContext, userId: string): Promise<void> {
   const unlessOver = (error: unknown) => {
     if (!(error instanceof MuxiError) || error.code !== 'conflict') throw error
   }
-  for (const turn of await listUnfinishedTurns(db, userId)) {
+  for (const turn of await listUnfinishedTurns(db, { user_id: userId })) {
     // Its parent stops it.
     if (turn.parent_turn_id === null) await cancelTurn(context, turn).catch(unlessOver)
   }
   for (const job of await listUnfinishedJobsOf(db, userId)) await cancelJob(context, job).catch(unlessOver)
-  const left = [...(await listUnfinishedTurns(db, userId)), ...(await listUnfinishedJobsOf(db, userId))]
+  const left = [...(await listUnfinishedTurns(db, { user_id: userId })), ...(await listUnfinishedJobsOf(db, userId))]
   if (left.length > 0) throw busy(userId)
 }
 

@@ -5,6 +5,7 @@ import { BudgetSchema, BudgetViewSchema } from './budgets.ts'
 import { UserIdSchema } from './chat.ts'
 import { CountSchema, oneOf, orNull, textOf, TimeSchema } from './fields.ts'
 import { idSchema } from './ids.ts'
+import { KeyRateLimitsSchema } from './rate-limits.ts'
 
 const closed = { additionalProperties: false }
 export const KeyIdSchema = idSchema('key')
@@ -24,6 +25,7 @@ export const NewKeySchema = Type.Object(
       }),
     ),
     budget: Type.Optional(BudgetSchema),
+    rate_limits: Type.Optional(KeyRateLimitsSchema),
   },
   { ...closed, examples: [{ name: 'web shop', scopes: ['chat'], user_id: 'anna', networks: ['10.0.0.0/8'] }] },
 )
@@ -41,6 +43,8 @@ const keyFields = {
   networks: orNull(Type.Array(textOf('10.0.0.0/8'))),
   created_at: TimeSchema,
   expires_at: orNull(TimeSchema),
+  rate_limits: orNull(KeyRateLimitsSchema),
+  last_used_at: orNull(TimeSchema),
 }
 
 export const KeySchema = Type.Object({ ...keyFields, budget: BudgetViewSchema }, { ...closed, $id: 'Key' })
@@ -56,6 +60,7 @@ export const OwnKeySchema = Type.Object(
     id: textOf('key_0199c0ffee7a7d3c8f21b7a0e4d95c16'),
     scopes: Type.Array(oneOf(SCOPES)),
     user_id: orNull(textOf('anna')),
+    rate_limits: orNull(KeyRateLimitsSchema),
     budget: BudgetViewSchema,
   },
   closed,

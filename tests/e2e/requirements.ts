@@ -301,6 +301,15 @@ export const REQUIREMENTS = {
     'An MCP server that wants a sign-in before it lists its tools says where an operator signs in',
   'mcp.sign-in.call':
     'A call waits for its user to sign in, whichever processes are restarted meanwhile, and is made once',
+  'limits.key': 'A key may have limits of its own',
+  'system.usage':
+    'Requests, turns, users and tokens are counted over all processes and restarts, by the patterns of routes',
+  'system.status': 'The state of a process names its agents, connections and workers',
+  'agents.change':
+    'An agent made over the API is changed by a merge patch; a turn keeps the version that it began with',
+  'agents.delete':
+    'A deleted agent leaves conversations and the log: its turns, servers, secrets and knowledge end with it',
+  'agents.files': 'Agents are exported as files without secrets, and imported by content or by path',
   'agents.ask':
     'An agent asks another as a tool: a turn of its own in a hidden conversation, whose answer is the result',
   'agents.usage': 'The usage of a turn includes that of the turns below it, and its log names them',
