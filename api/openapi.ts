@@ -51,7 +51,8 @@ export function openApiDocument(routes: readonly Route[], version: string) {
   }
 }
 
-const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']
+/** HEAD and OPTIONS follow from the others. */
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 const HEADERS = {
   'x-request-id': { description: 'The id of the request, for questions and logs', schema: { type: 'string' } },

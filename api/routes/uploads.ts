@@ -42,11 +42,7 @@ export function uploadRoutes(context: ApiContext) {
   }
   return new Elysia({ prefix: '/files/uploads', tags: ['files'] })
     .use(authenticated(context))
-    .options('', ({ principal, request, set }) => serve(principal, request, set), {
-      ...replies({ 204: noBody('What is spoken here, in the headers') }, ...refusals),
-      scope: 'chat',
-      detail: { summary: 'Read which version of tus is spoken' },
-    })
+    .options('', ({ principal, request, set }) => serve(principal, request, set), { scope: 'chat' })
     .post('', ({ principal, request, set }) => serve(principal, request, set), {
       ...replies({ 201: noBody('Its address is in the header `location`') }, ...refusals, 'unprocessable'),
       scope: 'chat',
