@@ -8,7 +8,8 @@ import { isOpenaiPath, openaiErrorResponse } from './openai/errors.ts'
 import { openaiRoutes } from './openai/routes.ts'
 import { openApiRoutes } from './openapi.ts'
 import type { Origins } from './origins.ts'
-import { addressOf, methodNotAllowed, senderOf } from './plugin.ts'
+import { addressOf, hostOf, noteClient } from './clients.ts'
+import { methodNotAllowed, senderOf } from './plugin.ts'
 import type { Route } from './replies.ts'
 import { knowRoutes } from './request-checks.ts'
 import { agentFileRoutes } from './routes/agent-files.ts'
@@ -34,20 +35,29 @@ import { systemRoutes } from './routes/system.ts'
 import { systemUsageRoutes } from './routes/system-usage.ts'
 import { turnRoutes } from './routes/turns.ts'
 import { uploadRoutes } from './routes/uploads.ts'
+import { uiStreamRoutes } from './routes/ui-stream.ts'
 import { userRoutes } from './routes/users.ts'
 import { webRoutes } from './routes/web.ts'
 import type { ApiContext } from './services/context.ts'
 import { sessionRoutes } from './session.ts'
+import { securityHeaders } from './security-headers.ts'
 import { temporalUiRoutes } from './temporal-ui.ts'
 import { FILE_HEADER } from './tus.ts'
 
-export function createApp(context: ApiContext, origins: Origins, version: string) {
+export interface AppOptions {
+  version: string
+  /** Whether muxi itself serves HTTPS. */
+  encrypted: boolean
+}
+
+export function createApp(context: ApiContext, origins: Origins, { version, encrypted }: AppOptions) {
   const routes: Route[] = []
   const app = new Elysia({ normalize: false })
     .onRequest(({ request, set }) => {
       set.headers['x-request-id'] = newId('req')
+      Object.assign(set.headers, securityHeaders(pathOf(request), encrypted))
       const origin = request.headers.get('origin')
-      origins.check(request.headers.get('host'), origin)
+      origins.check(hostOf(request), origin)
       if (origin === null) return undefined
       Object.assign(set.headers, corsHeaders(origins, origin))
       return request.method === 'OPTIONS' ? preflight(corsHeaders(origins, origin)) : undefined
@@ -80,6 +90,7 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(agentFileRoutes(context))
         .use(audioRoutes(context))
         .use(chatRoutes(context))
+        .use(uiStreamRoutes(context))
         .use(turnRoutes(context))
         .use(approvalRoutes(context))
         .use(eventRoutes(context))
@@ -105,8 +116,13 @@ export function createApp(context: ApiContext, origins: Origins, version: string
 
 /** Answers a request, and notes it in the audit. */
 export async function answer(context: ApiContext, app: ReturnType<typeof createApp>, request: Request) {
+  const { ip } = request as { ip?: string | undefined }
+  noteClient(
+    request,
+    context.clients.of(ip, (name) => request.headers.get(name)),
+  )
   const response = await app.fetch(request)
-  const { pathname: path } = new URL(request.url)
+  const path = pathOf(request)
   if (AUDITED.test(path))
     context.audit.note({
       principal: senderOf(request),
@@ -117,6 +133,10 @@ export async function answer(context: ApiContext, app: ReturnType<typeof createA
       request_id: response.headers.get('x-request-id'),
     })
   return response
+}
+
+function pathOf(request: Request): string {
+  return new URL(request.url).pathname
 }
 
 const AUDITED = /^\/(api\/v1|v1|mcp)(\/|$)/
@@ -164,7 +184,7 @@ function unknownVersion(request: Request): MuxiError | undefined {
 
 /** The allowed methods of a path, when the requested one is not among them. */
 function otherMethods(routes: readonly { method: string; path: string }[], request: Request): string[] {
-  const path = new URL(request.url).pathname.replace(/(?<=.)\/$/, '')
+  const path = pathOf(request).replace(/(?<=.)\/$/, '')
   const exact = routes.filter((route) => route.path === path)
   const found = exact.length > 0 ? exact : routes.filter((route) => toPattern(route.path).test(path))
   const matches = found.map(({ method }) => method).filter((method) => method !== 'OPTIONS')

@@ -1,4 +1,6 @@
 // Composes and starts the API of a process.
+import { Networks } from '../contracts/networks.ts'
+import { Clients } from '../api/clients.ts'
 import { startServer } from '../api/server.ts'
 import type { ApiContext } from '../api/services/context.ts'
 import { forgetDeletedAgents } from '../api/services/delete-agent.ts'
@@ -96,10 +98,12 @@ export async function startApi(
     }),
     requestCounts,
     audit,
+    clients: new Clients(settings.edge.trusted_proxies),
+    adminNetworks: settings.edge.admin_networks && new Networks(settings.edge.admin_networks),
     auth: settings.api_key !== false,
     closing: stopping,
   }
-  const server = await startServer(context, { ...settings, version: readVersion() })
+  const server = await startServer(context, { ...settings, tls: settings.edge.tls, version: readVersion() })
   closers.push(() => server.close())
   await syncServers(context, agents)
   await forgetDeletedAgents(context)

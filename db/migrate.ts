@@ -35,6 +35,7 @@ import * as rateLimits from './migrations/032-rate-limits.ts'
 import * as audit from './migrations/033-audit.ts'
 import * as turnRequests from './migrations/034-turn-requests.ts'
 import * as superseded from './migrations/035-superseded.ts'
+import * as externalIds from './migrations/036-external-ids.ts'
 import * as changes from './migrations/037-changes.ts'
 import * as uploads from './migrations/038-uploads.ts'
 import * as agentsAndKeys from './migrations/040-agents-and-keys.ts'
@@ -77,6 +78,7 @@ const MIGRATIONS = {
   '033-audit': audit,
   '034-turn-requests': turnRequests,
   '035-superseded': superseded,
+  '036-external-ids': externalIds,
   '037-changes': changes,
   '038-uploads': uploads,
   '040-agents-and-keys': agentsAndKeys,

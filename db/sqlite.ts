@@ -17,6 +17,7 @@ import {
   type SqliteDatabase,
   type SqliteDialectConfig,
   type SqliteStatement,
+  type RawBuilder,
 } from 'kysely'
 import { withoutNul } from '../contracts/nul.ts'
 import { Checkpoints } from './checkpoints.ts'
@@ -182,6 +183,10 @@ class Adapter extends SqliteAdapter implements Differences {
 
   bind(value: unknown): unknown {
     return typeof value === 'string' ? withoutNul(value) : value
+  }
+
+  timeIn(ms: number): RawBuilder<string> {
+    return sql<string>`strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ${`${ms / 1_000} seconds`})`
   }
 
   async lockNames(): Promise<void> {}

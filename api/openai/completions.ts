@@ -1,9 +1,10 @@
 // Chat completions: a request becomes a turn that brings its own conversation, and its events become a reply in OpenAI's form.
+import type { Static } from '@sinclair/typebox'
 import { isFinal, type StoredEvent } from '../../contracts/events.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 import { AUTO } from '../../contracts/routing.ts'
-import type { ChatCompletion } from '../../contracts/schemas/openai-replies.ts'
 import type { ChatCompletionRequest } from '../../contracts/schemas/openai-chat.ts'
+import type { CompletionSchema } from '../../contracts/schemas/openai-replies.ts'
 import { turnUsage } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { findAgent } from '../../db/queries/agents.ts'
@@ -31,8 +32,8 @@ interface Sent {
 }
 
 /** The reply as a whole, or streamed. @throws MuxiError */
-export function complete(context: ApiContext, sent: Sent): Promise<Response | ChatCompletion> {
-  if (!sent.body.stream) return whole(context, sent)
+export async function complete(context: ApiContext, sent: Sent): Promise<Response> {
+  if (!sent.body.stream) return Response.json(await whole(context, sent))
   return framesResponse(context, sent.principal, sent.request, async (signal) => {
     const accepted = await accept(context, sent, signal)
     return streamed(context, sent.body, accepted, signal)
@@ -48,7 +49,7 @@ async function accept(context: ApiContext, sent: Sent, signal: AbortSignal): Pro
   return acceptMessage(context, principal, { agent_id: model, request, carried, idempotency_key, route: `v1/${model}` })
 }
 
-async function whole(context: ApiContext, sent: Sent): Promise<ChatCompletion> {
+async function whole(context: ApiContext, sent: Sent): Promise<Static<typeof CompletionSchema>> {
   const { principal, request, body } = sent
   const { db } = context.storage
   const { revoked, close } = context.openStreams.watch(principal)
@@ -163,7 +164,7 @@ function callerCallId(turnId: string, index: number): string {
 }
 
 function toCall({ id, name, arguments: text }: ReturnedCall) {
-  return { id, type: 'function', function: { name, arguments: text } }
+  return { id, type: 'function' as const, function: { name, arguments: text } }
 }
 
 function parked(turn_id: string): MuxiError {

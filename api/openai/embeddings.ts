@@ -1,9 +1,9 @@
 // Embeddings of texts, by the configured embedder.
 import type { Static } from '@sinclair/typebox'
-import type { EmbeddingsSchema } from '../../contracts/schemas/openai-replies.ts'
 import { budgetExceeded } from '../../contracts/budget.ts'
 import { wrongField } from '../../contracts/failures.ts'
 import { estimateTokens } from '../../contracts/tokens.ts'
+import type { EmbeddingsSchema } from '../../contracts/schemas/openai-replies.ts'
 import type { EmbeddingRequest } from '../../contracts/schemas/openai-requests.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { completeUsage, deleteUsage, reserveUsage } from '../../db/queries/usage.ts'
@@ -48,9 +48,9 @@ export async function embed(
   }
   await settle?.(true)
   return {
-    object: 'list' as const,
+    object: 'list',
     data: vectors.map((vector, index) => ({
-      object: 'embedding' as const,
+      object: 'embedding',
       index,
       embedding: encode(isShorter ? shortened(vector, length) : vector, encoding_format === 'base64'),
     })),

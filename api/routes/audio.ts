@@ -14,13 +14,13 @@ import { Content, replies } from '../replies.ts'
 import { speak, transcribe } from '../services/audio.ts'
 import type { ApiContext } from '../services/context.ts'
 
-export const transcribed = new Content('The text, in the form of `response_format`', {
+const transcribed = new Content('The text, in the form of `response_format`', {
   'application/json': Type.Union([TranscriptionSchema, VerboseTranscriptionSchema]),
   'text/plain': textOf('Tea is grown in Assam.'),
   'text/vtt': textOf('WEBVTT\n\n00:00:00.000 --> 00:00:02.400\nTea is grown in Assam.\n'),
 })
 const sound = textOf('the bytes')
-export const spoken = new Content('The sound, in the format that was asked for', {
+const spoken = new Content('The sound, in the format that was asked for', {
   'audio/mpeg': sound,
   'audio/ogg': sound,
   'audio/aac': sound,

@@ -17,8 +17,8 @@ import {
 import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { createKey, createTicket, deleteKey, listKeys, rotateKey } from '../../db/queries/keys.ts'
 import { authenticated, page } from '../plugin.ts'
+import { isNetwork } from '../../contracts/networks.ts'
 import { replies } from '../replies.ts'
-import { isNetwork } from '../services/access.ts'
 import { viewBudget, withBudgets } from '../services/budgets.ts'
 import type { ApiContext } from '../services/context.ts'
 

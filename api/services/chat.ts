@@ -9,13 +9,10 @@ import type { CarriedRequest } from '../../contracts/schemas/carried-request.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { findAgent, getAgentOrThrow } from '../../db/queries/agents.ts'
 import { findExceeded } from '../../db/queries/budgets.ts'
-import {
-  createOwnConversation,
-  ensureDefaultConversation,
-  findDefaultConversation,
-} from '../../db/queries/conversations.ts'
+import { ensureDefaultConversation, findDefaultConversation } from '../../db/queries/conversations.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
+import { createOwnConversation } from '../../db/queries/own-conversations.ts'
 import { findKnownRoute, type Route } from '../../db/queries/routing.ts'
 import { requestStopIn } from '../../db/queries/stop-requests.ts'
 import { finishTurn } from '../../db/queries/turn-ends.ts'
@@ -56,6 +53,8 @@ export interface Submission {
   idempotency_key?: string | undefined
   /** The scope of the key's uniqueness. */
   route: string
+  /** The client's name of the message. */
+  external_id?: string | undefined
 }
 
 type Context = Pick<ApiContext, 'storage' | 'vectors' | 'client' | 'startTurn' | 'headStarts' | 'log'> & {
@@ -194,6 +193,7 @@ async function insert(context: Context, principal: Principal, submission: Submis
       key_id,
       on_busy,
       content,
+      external_id: submission.external_id,
       attachments,
       response_schema: request.response_schema,
       ...(routed && { routing_confidence: routed.confidence }),

@@ -13,6 +13,8 @@ import type { ModelState } from '../../providers/model-health.ts'
 import type { Speaker } from '../../providers/speaker.ts'
 import type { SearchIndex } from '../../vectors/search-index.ts'
 import type { VectorStore } from '../../vectors/store.ts'
+import type { Networks } from '../../contracts/networks.ts'
+import type { Clients } from '../clients.ts'
 import type { Audit } from './audit.ts'
 import type { Feed } from './feed.ts'
 import type { OpenStreams } from './open-streams.ts'
@@ -104,6 +106,10 @@ export interface ApiContext {
   rateLimiter: RateLimiter
   requestCounts: RequestCounts
   audit: Audit
+  /** Reads the forwarding headers of trusted proxies. */
+  clients: Clients
+  /** Where the scope `admin` may be used; undefined: everywhere. */
+  adminNetworks: Networks | undefined
   /** When false, every request has the anonymous principal. */
   auth: boolean
   /** Aborts when the server goes down: streams end, and their clients resume in other processes. */

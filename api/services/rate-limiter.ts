@@ -145,7 +145,7 @@ function networkOf(address: string | undefined): string {
   return `${[...given, ...zeros, ...rest].slice(0, 4).join(':')}::/64`
 }
 
-const CHAT = /\/chat(\/stream|\/completions)?$/
+const CHAT = /\/chat(\/(stream|completions|ui))?$/
 
 /** The class of a request by its method and path. */
 export function rateClassOf(method: string, path: string): RateClass {

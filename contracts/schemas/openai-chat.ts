@@ -109,8 +109,7 @@ export const ChatCompletionRequestSchema = Type.Object(
   },
   {
     additionalProperties: true,
-    $id: 'ChatCompletionRequest',
-    examples: [{ model: 'helper', messages: [{ role: 'user', content: 'Which tea grows in Assam?' }] }],
+    examples: [{ model: 'helper', messages: [{ role: 'user', content: 'Hello' }] }],
   },
 )
 export type ChatCompletionRequest = Static<typeof ChatCompletionRequestSchema>

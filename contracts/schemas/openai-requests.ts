@@ -25,7 +25,7 @@ export const EmbeddingRequestSchema = Type.Object(
     dimensions: optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
     user,
   },
-  { ...open, examples: [{ model: 'text-embedding-3-small', input: 'Tea is grown in Assam.' }] },
+  { ...open, examples: [{ model: 'any', input: ['The ferry leaves at nine.'] }] },
 )
 export type EmbeddingRequest = Static<typeof EmbeddingRequestSchema>
 
@@ -40,6 +40,6 @@ export const OpenaiSpeechRequestSchema = Type.Object(
     speed: optional(speed),
     instructions: optional(instructions),
   },
-  { ...open, examples: [{ model: 'tts-1', input: 'Tea is ready.', voice: 'alloy' }] },
+  { ...open, examples: [{ model: 'any', input: 'The ferry leaves at nine.', voice: 'alloy' }] },
 )
 export type OpenaiSpeechRequest = Static<typeof OpenaiSpeechRequestSchema>

@@ -21,6 +21,8 @@ export interface ConversationView {
   agent_id: string
   user_id: string
   title: string | null
+  /** Only of a chat that a client has named. */
+  external_id?: string
   archived: boolean
   created_at: string
   last_message_at: string | null
@@ -38,6 +40,7 @@ const selectViews = (db: Db | Tx) =>
       'agent_id',
       'user_id',
       'title',
+      'external_id',
       'archived',
       'created_at',
       messages.select('messages.created_at').orderBy('messages.id', 'desc').as('last_message_at'),
@@ -49,13 +52,19 @@ const selectViews = (db: Db | Tx) =>
   })
 
 type Row = Pick<ConversationsTable, 'id' | 'agent_id' | 'user_id' | 'title' | 'created_at'> & {
+  external_id: string | null
   archived: number
   last_message_at: string | null
   first_message: string | null
 }
 
-function toView({ first_message, archived, ...row }: Row): ConversationView {
-  return { ...row, title: row.title ?? titleOf(first_message ?? ''), archived: archived === 1 }
+function toView({ first_message, archived, external_id, ...row }: Row): ConversationView {
+  return {
+    ...row,
+    ...(external_id !== null && { external_id }),
+    title: row.title ?? titleOf(first_message ?? ''),
+    archived: archived === 1,
+  }
 }
 
 /** The first line with words, shortened between words; null without one. */
@@ -101,6 +110,7 @@ export async function createConversation(db: Db | Tx, conversation: NewConversat
     agent_id: conversation.agent_id,
     user_id: conversation.user_id,
     title: conversation.title ?? null,
+    external_id: null,
     archived: 0,
     created_at: new Date().toISOString(),
   }
@@ -116,18 +126,6 @@ const selectDefault = compiled<{ default_for: string }, { id: string }>((db, par
 export async function findDefaultConversation(db: Db | Tx, agentId: string, userId: string) {
   const { rows } = await selectDefault(db, { default_for: `${userId}/${agentId}` })
   return rows[0]?.id
-}
-
-/** Creates the conversation of a turn that brings its own: hidden in itself. */
-export async function createOwnConversation(
-  tx: Tx,
-  { id, agent_id, user_id }: Pick<ConversationsTable, 'id' | 'agent_id' | 'user_id'>,
-): Promise<void> {
-  const created_at = new Date().toISOString()
-  await tx
-    .insertInto('conversations')
-    .values({ id, agent_id, user_id, title: null, default_for: null, created_at, hidden_in: id })
-    .execute()
 }
 
 /** The id of the conversation of (user, agent) for messages that name none; created when there is none yet. */
@@ -155,6 +153,7 @@ export async function listConversations(
     user_id?: string | undefined
     agent_id?: string | undefined
     archived?: boolean | undefined
+    external_id?: string | undefined
     /** Also those that are hidden in themselves, or all that are hidden. */
     with_hidden?: 'own' | 'all'
     limit: number
@@ -167,6 +166,7 @@ export async function listConversations(
     query = query.where((is) => is.or([is('hidden_in', 'is', null), is('hidden_in', '=', is.ref('id'))]))
   if (filter.user_id !== undefined) query = query.where('user_id', '=', filter.user_id)
   if (filter.agent_id !== undefined) query = query.where('agent_id', '=', filter.agent_id)
+  if (filter.external_id !== undefined) query = query.where('external_id', '=', filter.external_id)
   if (filter.archived !== undefined) query = query.where('archived', '=', filter.archived ? 1 : 0)
   if (filter.cursor !== undefined) query = query.where('id', '<', filter.cursor)
   return (await query.execute()).map(toView)

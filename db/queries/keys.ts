@@ -33,6 +33,8 @@ export interface Principal {
   networks: readonly string[] | undefined
   /** In place of the operator's limits. */
   rate_limits?: KeyRateLimits | undefined
+  /** The scope `admin` is missing because of the address. */
+  outside?: boolean
 }
 
 export interface NewKey {

@@ -231,6 +231,7 @@ async function insertReply(
     status,
     attachments: null,
     created_at,
+    external_id: null,
   }
   await insertMessage(tx, row)
 }

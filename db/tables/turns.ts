@@ -11,6 +11,8 @@ export interface ConversationsTable {
   title: string | null
   /** `<user>/<agent>` for the default conversation of messages without one; unique. */
   default_for: string | null
+  /** The client's name of it; unique among those of the user with the agent. */
+  external_id: Generated<string | null>
   /** 1: left out of lists unless asked for. */
   archived: Generated<number>
   created_at: string
@@ -82,6 +84,8 @@ export interface MessagesTable {
   status: 'completed' | 'cancelled' | 'failed'
   attachments: string | null
   created_at: string
+  /** The client's name of a message of the user: after an edit, another message has the same one. */
+  external_id: Generated<string | null>
 }
 
 /** The complete output of a model in one step of a turn. */

@@ -26,6 +26,8 @@ export const REQUIREMENTS = {
   'openai.killed': 'Killed processes: the turn of a chat completion ends as any other',
   'docs.api': 'The examples in docs/api.md are run as they are written, and every operation has one',
 
+  'ui.resume': 'useChat shows the text of a reply once, however often the page is reloaded',
+
   'threads.pages':
     'A page of messages begins anywhere in a conversation, and tells with each message what its turn did',
   'threads.replaces':
@@ -205,6 +207,9 @@ export const REQUIREMENTS = {
     'Files come as a form or in JSON, are listed, read in part, and refused early when they are too large or too many',
   'files.uploads':
     'Large files are uploaded in parts by any tus client, which goes on at the stored offset after a cut or a kill',
+  'edge.tls': 'HTTPS by certificate files, with HSTS, for WebSockets too',
+  'edge.proxy': 'Behind a trusted proxy the address of the client counts, and what the client says of it does not',
+  'edge.admin': 'What needs the scope admin is refused outside of MUXI_ADMIN_NETWORKS',
   'files.s3': 'API and workers that share nothing but Postgres and a bucket ingest, answer, and lose nothing to a kill',
 
   'images.ingest': 'Every kind of picture is made upright, small and free of private metadata, described, and found',

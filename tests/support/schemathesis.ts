@@ -11,6 +11,8 @@ const REQUEST_S = 20
 /** Operations that answer 502 when a model, program or server outside muxi fails, as the API contract has it. */
 const UPSTREAM = [
   'POST /api/v1/audio/speech',
+  'POST /v1/audio/speech',
+  'POST /v1/chat/completions',
   'POST /api/v1/agents/{agent_id}/mcp_servers',
   'POST /api/v1/agents/{agent_id}/chat',
   'POST /api/v1/chat',
@@ -36,6 +38,15 @@ const WITH_RULES = [
   'POST /api/v1/users/{user_id}/context_memory',
   'GET /mcp',
   'POST /mcp',
+  'POST /v1/audio/speech',
+  'POST /v1/audio/transcriptions',
+  'POST /v1/chat/completions',
+  'POST /v1/embeddings',
+  'POST /api/v1/agents/import',
+  'PATCH /api/v1/agents/{agent_id}',
+  'GET /api/v1/events',
+  'POST /api/v1/files/uploads',
+  'PATCH /api/v1/files/uploads/{upload_id}',
 ]
 /** Its path is also that of a source that may be deleted, which `Allow` rightly names. */
 const SHARED_PATH = 'GET /api/v1/agents/{agent_id}/knowledge/search'
@@ -67,7 +78,7 @@ async function operations(stage: Stage, muxi: Muxi): Promise<Operation[]> {
   await (
     await stage.followJob(muxi.url, job_id)
   ).ended
-  const shared = { agent_id: 'offline', turn_id, job_id, conversation_id, file_id }
+  const shared = { agent_id: 'offline', model: 'offline', turn_id, job_id, conversation_id, file_id }
   const own: Record<string, Record<string, string>> = {
     'DELETE /api/v1/conversations/{conversation_id}': { conversation_id: await conversation() },
     'DELETE /api/v1/files/{file_id}': { file_id: await file('unused.txt') },
@@ -82,11 +93,12 @@ async function operations(stage: Stage, muxi: Muxi): Promise<Operation[]> {
     name,
     path: Object.fromEntries(Object.entries({ ...shared, ...own[name] }).filter(([id]) => name.includes(`{${id}}`))),
     body: {
-      ...(/chat/.test(name) && {
+      ...(/\/api\/v1\/.*chat/.test(name) && {
         conversation_id: name.includes('{agent_id}') ? conversation_id : routed,
         'attachments[*].file_id': file_id,
       }),
       ...(name === 'POST /api/v1/jobs' && { file_id }),
+      ...(name === 'POST /v1/chat/completions' && { model: 'offline' }),
       ...(name === 'POST /mcp' && { 'params.name': 'offline' }),
     },
     // The MCP transport refuses clients that do not accept both.
