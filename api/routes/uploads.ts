@@ -38,6 +38,8 @@ export function uploadRoutes(context: ApiContext) {
       throw refusalOf(response.status, await response.text())
     }
     for (const name of OTHERS) response.headers.delete(name)
+    // Its answers have no bodies.
+    response.headers.delete('content-type')
     return response
   }
   return new Elysia({ prefix: '/files/uploads', tags: ['files'] })
