@@ -59,7 +59,8 @@ interface ErrorForm {
 const MUXI_ERRORS: ErrorForm = { prefix: '', schema: ErrorSchema, examples: ERROR_EXAMPLES }
 const OPENAI_ERRORS: ErrorForm = { prefix: 'openai_', schema: OpenaiErrorSchema, examples: OPENAI_ERROR_EXAMPLES }
 
-const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']
+/** HEAD and OPTIONS follow from the others. */
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 const HEADERS = {
   'x-request-id': { description: 'The id of the request, for questions and logs', schema: { type: 'string' } },

@@ -84,7 +84,10 @@ export function authenticated(context: ApiContext) {
         // Never undefined: Elysia would then read the body itself, a form into memory.
         if (UPLOAD_ROUTE.test(pathname)) return null
         const limit = CHAT_ROUTE.test(pathname) ? limits.chat_body_bytes : limits.json_body_bytes
-        return (await readJsonBody(request, limit)) ?? null
+        const body = await readJsonBody(request, limit)
+        // Below, null stands for no body.
+        if (body === null) throw new MuxiError('bad_request', "Cannot read the request's body: it must not be null")
+        return body ?? null
       })
       .macro({
         scope: (scope: Scope | readonly Scope[]) => ({

@@ -16,7 +16,7 @@ const examplesOf = ({ example, examples }) =>
 /** An event as it stands in a stream; anything else as JSON or text. */
 const shown = (type, example) =>
   type === 'text/event-stream'
-    ? `${example.id ? `id: ${example.id}\n` : ''}event: ${example.event}\ndata: ${JSON.stringify(example.data)}`
+    ? `${example.id ? `id: ${example.id}\n` : ''}event: ${example.event}\ndata: ${example.data}`
     : pretty(example)
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`

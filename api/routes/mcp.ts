@@ -37,8 +37,11 @@ const RETRY_MS = 1_000
 /** From this version on clients accept an event without data, which gives them an id to resume from. */
 const PRIMED_SINCE = '2025-11-25'
 
-const header = (name: string) => ({ name, in: 'header', required: false, schema: Type.String() })
-const SESSION_HEADERS = [header('mcp-session-id'), header('mcp-protocol-version')]
+const header = (name: string, schema: object = Type.String()) => ({ name, in: 'header', required: false, schema })
+const SESSION_HEADERS = [
+  header('mcp-session-id'),
+  header('mcp-protocol-version', { type: 'string', enum: SUPPORTED_PROTOCOL_VERSIONS }),
+]
 
 const answered = new Content('The answer, or the messages of a call and its result', {
   'application/json': JsonRpcSchema,

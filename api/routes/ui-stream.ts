@@ -4,9 +4,15 @@ import { Type } from '@sinclair/typebox'
 import { AUTO } from '../../contracts/routing.ts'
 import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
-import { ChatIdSchema, UiChatRequestSchema, type UiChatRequest } from '../../contracts/schemas/ui-stream.ts'
+import {
+  ChatIdSchema,
+  UiChatRequestSchema,
+  UiEventSchema,
+  type UiChatRequest,
+} from '../../contracts/schemas/ui-stream.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { authenticated } from '../plugin.ts'
+import { noBody, replies, streamOf } from '../replies.ts'
 import type { ApiContext } from '../services/context.ts'
 import { resumeUi, sendUi } from '../services/ui-chat.ts'
 import { framesResponse } from '../sse.ts'
@@ -14,11 +20,17 @@ import type { UiChunk } from '../ui-stream/chunks.ts'
 
 const chat = { chat_id: ChatIdSchema }
 const agent = { agent_id: AgentIdSchema }
+const ERRORS = ['not_found', 'conflict', 'unprocessable', 'budget_exceeded', 'upstream_error'] as const
 
 export function uiStreamRoutes(context: ApiContext) {
-  const posted = { body: UiChatRequestSchema, scope: 'chat' as const }
+  const posted = {
+    body: UiChatRequestSchema,
+    ...replies({ 200: streamOf(UiEventSchema), 204: noBody('There is nothing to follow') }, ...ERRORS),
+    scope: 'chat' as const,
+  }
   const followed = {
     query: Type.Object({ user_id: Type.Optional(UserIdSchema) }, { additionalProperties: false }),
+    ...replies({ 200: streamOf(UiEventSchema), 204: noBody('No turn of the chat runs') }, ...ERRORS),
     scope: 'chat' as const,
   }
   return new Elysia({ tags: ['chat'] })

@@ -1,5 +1,6 @@
 // Requests to turn speech into text and text into speech.
 import { type Static, Type } from '@sinclair/typebox'
+import { UserIdSchema } from './chat.ts'
 import { CountSchema, textOf } from './fields.ts'
 import { JobIdSchema } from './jobs.ts'
 
@@ -46,6 +47,7 @@ export const TranscriptionFormSchema = Type.Object(
   {
     file: Type.String({ format: 'binary', description: 'a recording or a video', examples: ['the bytes'] }),
     ...TranscriptionFieldsSchema.properties,
+    user_id: Type.Optional(UserIdSchema),
     model: Type.Optional(Type.String({ description: "Not used: OpenAI's clients send it" })),
   },
   { additionalProperties: false },

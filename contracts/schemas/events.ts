@@ -6,6 +6,7 @@ import { AgentIdSchema } from './agent.ts'
 import { ApprovalIdSchema } from './approvals.ts'
 import { ConversationIdSchema, MessageIdSchema, TurnIdSchema } from './chat.ts'
 import { ErrorBodySchema } from './errors.ts'
+import { exampleOf } from './examples.ts'
 import { CountSchema, oneOf, textOf, TimeSchema } from './fields.ts'
 import { JobIdSchema } from './jobs.ts'
 
@@ -177,6 +178,16 @@ export const jobEventData = {
   cancelled: object({ id: JobIdSchema }),
 }
 
+/** JSON as text, as OpenAPI 3.2 describes the data of events. */
+function jsonText(schema: TSchema) {
+  return Type.Unsafe<string>({
+    type: 'string',
+    contentMediaType: 'application/json',
+    contentSchema: schema,
+    examples: [JSON.stringify(exampleOf(schema))],
+  })
+}
+
 /** One event of a stream. @param data the schema of each event by its name */
 export function eventSchema(name: string, data: Record<string, TSchema>) {
   return Type.Union(
@@ -185,7 +196,7 @@ export function eventSchema(name: string, data: Record<string, TSchema>) {
         {
           id: Type.Optional(textOf('3', 'The number of the event; `Last-Event-ID` goes on after it')),
           event: Type.Literal(event),
-          data: schema,
+          data: jsonText(schema),
         },
         closed,
       ),

@@ -18,3 +18,30 @@ export const FileSchema = Type.Object(
 )
 
 export const DeletedFileSchema = Type.Object({ id: FileIdSchema, status: Type.Literal('deleted') }, closed)
+
+/** How far an upload is, and the file that it became. */
+export const UploadSchema = Type.Union(
+  [
+    Type.Object(
+      {
+        id: FileIdSchema,
+        status: Type.Literal('receiving'),
+        offset: CountSchema,
+        size: CountSchema,
+        expires_at: TimeSchema,
+      },
+      closed,
+    ),
+    Type.Object(
+      {
+        id: FileIdSchema,
+        status: Type.Literal('completed'),
+        offset: CountSchema,
+        size: CountSchema,
+        file: FileSchema,
+      },
+      closed,
+    ),
+  ],
+  { $id: 'Upload' },
+)

@@ -1,9 +1,11 @@
 // The frames that the server sends over the WebSocket: the events of turns and jobs, errors, and answers to requests.
 import { type TObject, type TSchema, Type } from '@sinclair/typebox'
+import { TOPICS } from '../feed.ts'
 import { MessageIdSchema } from './chat.ts'
 import { ErrorBodySchema } from './errors.ts'
 import { jobEventData, turnEventData } from './events.ts'
-import { CountSchema, textOf } from './fields.ts'
+import { feedEventData } from './feed.ts'
+import { CountSchema, oneOf, textOf } from './fields.ts'
 
 const closed = { additionalProperties: false }
 const event_id = Type.Integer({ minimum: 0, description: 'The number of the event: `resume` goes on after it' })
@@ -33,6 +35,8 @@ const SERVER_FRAME_DATA: Record<string, TSchema> = {
   cancelled: Type.Object({ ...cancelled.properties, id: Type.String(), event_id }, closed),
   error: Type.Object({ ...ErrorBodySchema.properties, event_id: Type.Optional(event_id) }, closed),
   pong: Type.Object({}, closed),
+  subscribed: Type.Object({ topics: Type.Array(oneOf(TOPICS)) }, closed),
+  ...feedEventData,
   ...Object.fromEntries(Object.entries(otherEvents).map(([type, data]) => [type, numbered(data)])),
   progress: numbered(progress),
   completed: numbered(completed),

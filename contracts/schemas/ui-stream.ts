@@ -13,6 +13,7 @@ export const ChatIdSchema = Type.String({
   maxLength: 200,
   pattern: '^[^\\x00-\\x1f\\x7f]+$',
   description: 'the id that useChat gives to the chat',
+  examples: ['tea-chat'],
 })
 
 const clientId = Type.String({ minLength: 1, maxLength: 200 })
@@ -38,7 +39,28 @@ export const UiChatRequestSchema = Type.Object(
     on_busy: Type.Optional(OnBusySchema),
     response_schema: chatFields.response_schema,
   },
-  open,
+  {
+    ...open,
+    $id: 'UiChatRequest',
+    examples: [
+      {
+        id: 'tea-chat',
+        trigger: 'submit-message',
+        messages: [{ id: 'm1', role: 'user', parts: [{ type: 'text', text: 'Which tea grows in Assam?' }] }],
+      },
+    ],
+  },
+)
+
+/** One event of the UI message stream. */
+export const UiEventSchema = Type.Object(
+  {
+    data: Type.String({
+      description: 'JSON of a chunk of the UI message stream protocol v1 of the `ai` package, or `[DONE]`',
+      examples: ['{"type":"text-delta","id":"text-1","delta":"Assam tea is malty."}'],
+    }),
+  },
+  { additionalProperties: false, $id: 'UiEvent' },
 )
 
 export type UiChatRequest = Static<typeof UiChatRequestSchema>

@@ -149,7 +149,7 @@ export const REQUIREMENTS = {
     'Malformed WebSocket frames get an error and the socket stays open; over the limit 1009, wrong key 4401',
 
   'fuzz.requests':
-    'Requests that schemathesis generates from the OpenAPI document never crash the process or get a 5xx of ours',
+    'Requests that schemathesis generates from the OpenAPI document, one by one and in sequences, get only what is documented, and never a 5xx of ours',
   'fuzz.frames':
     'Generated WebSocket frames: every malformed one gets an error, valid requests are answered, the process lives',
 

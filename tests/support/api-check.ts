@@ -7,7 +7,10 @@ const RECORD = process.env['MUXI_TEST_OPERATIONS']
 
 interface Document {
   paths: Record<string, Record<string, { responses: Record<string, Described> }>>
-  components: { responses: Record<string, Described> }
+  components: {
+    responses: Record<string, Described>
+    schemas: Record<string, { anyOf?: { properties: { event: { const: string } } }[] }>
+  }
 }
 interface Described {
   $ref?: string
@@ -53,6 +56,7 @@ class ApiCheck {
 
   /** @throws when the status, the content type or the body of an answer is not as documented */
   answer(method: string, url: string, response: Response, json: string | undefined): void {
+    if (method === 'HEAD' || method === 'OPTIONS') return
     const { pathname } = new URL(url)
     const operation = this.#find(method, pathname)
     if (!operation) {
@@ -79,11 +83,18 @@ class ApiCheck {
   }
 
   /** @throws when an event of a stream is not as documented */
-  event(method: string, url: string, event: { id?: string; event: string; data: unknown }): void {
+  event(method: string, url: string, event: { event: string; data: unknown }): void {
     const operation = this.#find(method, new URL(url).pathname)
     if (!operation) throw new Error(`${method} ${url} is not documented`)
-    const at = [...operation.pointer, 'responses', '200', 'content', 'text/event-stream', 'schema']
-    this.#check(at, event, `${operation.name}: the event`)
+    const stream = operation.responses['200']?.content?.['text/event-stream'] as
+      | { schema: { $ref: string } }
+      | undefined
+    const named = stream?.schema.$ref.split('/').slice(1) ?? []
+    const { anyOf } = this.#document.components.schemas[named.at(-1) ?? ''] ?? {}
+    const index = anyOf?.findIndex(({ properties }) => properties.event.const === event.event) ?? -1
+    if (index < 0) throw new Error(`${operation.name}: the event '${event.event}' is not documented`)
+    const at = [...named, 'anyOf', String(index), 'properties', 'data', 'contentSchema']
+    this.#check(at, event.data, `${operation.name}: the event '${event.event}'`)
   }
 
   /** @throws when a frame is not as documented */

@@ -13,7 +13,7 @@ export interface SeenEvent {
   at: number
 }
 
-type RawEvent = { id?: string; event: string; data: unknown }
+type RawEvent = { event: string; data: unknown }
 
 export class SseClient {
   readonly events: SeenEvent[] = []
@@ -103,7 +103,7 @@ export class SseClient {
         const seen = { id: Number(id), type: event ?? '', data: JSON.parse(data), at: Date.now() }
         this.events.push(seen)
         try {
-          this.#check({ ...(id !== undefined && { id }), event: seen.type, data: seen.data as unknown })
+          this.#check({ event: seen.type, data: seen.data as unknown })
         } catch (error) {
           failLater(error)
         }
