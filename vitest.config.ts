@@ -27,6 +27,7 @@ const SAME_ON_DENO = [
   'model-failures',
   'query-plans',
   'scans',
+  'search',
   'secrets',
   'summaries',
   'temporal-ui',

@@ -33,7 +33,7 @@ import * as recall from './migrations/030-recall.ts'
 import * as archived from './migrations/031-archived.ts'
 import * as rateLimits from './migrations/032-rate-limits.ts'
 import * as audit from './migrations/033-audit.ts'
-import * as changes from './migrations/037-changes.ts'
+import * as changes from './migrations/037-changes-and-search.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -70,7 +70,7 @@ const MIGRATIONS = {
   '031-archived': archived,
   '032-rate-limits': rateLimits,
   '033-audit': audit,
-  '037-changes': changes,
+  '037-changes-and-search': changes,
 }
 
 /** Migrates the database to the newest schema, or to that of `last`; throws with the name of the migration that failed. */

@@ -26,6 +26,7 @@ import type {
   ChunksTable,
   EmbeddingsTable,
 } from './tables/knowledge.ts'
+import type { MessageIndexTable } from './tables/message-index.ts'
 import type { ContextMemoriesTable, MemoriesTable, MemoryOutboxTable } from './tables/memory.ts'
 import type {
   McpServersTable,
@@ -47,6 +48,7 @@ export type * from './tables/files.ts'
 export type * from './tables/jobs.ts'
 export type * from './tables/knowledge.ts'
 export type * from './tables/memory.ts'
+export type * from './tables/message-index.ts'
 export type * from './tables/mcp.ts'
 
 export interface DB {
@@ -57,6 +59,7 @@ export interface DB {
   conversations: ConversationsTable
   turns: TurnsTable
   messages: MessagesTable
+  message_index: MessageIndexTable
   idempotency_keys: IdempotencyKeysTable
   model_steps: ModelStepsTable
   model_usage: ModelUsageTable

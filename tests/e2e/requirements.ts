@@ -15,6 +15,8 @@ export const REQUIREMENTS = {
   'threads.pages':
     'A page of messages begins anywhere in a conversation, and tells with each message what its turn did',
   'threads.export': 'A conversation is downloaded as Markdown or JSON, with tool calls and approvals',
+  'search.messages':
+    'A user finds their own messages by words and by meaning, best first, with the part that was found; never those of another user',
   'log.live': 'The execution log is followed: each entry as it is, then each change, then an end',
 
   'feed.changes': 'Changes of lists are told within a second, from any process, each item in the form of its list',
