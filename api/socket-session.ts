@@ -125,6 +125,7 @@ export class SocketSession {
         throw new MuxiError('rate_limited', 'Too many requests at once on one socket', { retryAfter: 1 })
       const frame = checkFrame(read)
       request.type = frame.type
+      this.#context.requestCounts.add(`ws ${frame.type}`)
       if (!OTHER_SCOPES.has(frame.type)) authorize(this.#principal, 'chat')
       return await this.#answer(frame.type, request.id, frame.data)
     } finally {

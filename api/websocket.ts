@@ -56,6 +56,7 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
       return socket.close(CLOSE.tooMany, toMuxiError(error, context.log).message.slice(0, 120))
     }
     socket.on('close', opened.close)
+    context.requestCounts.used(principal.key_id)
     const session = new SocketSession(socket, context, { principal, address, revoked: opened.revoked })
     socket.on('message', (data, isBinary) => void session.take(data, isBinary))
   }

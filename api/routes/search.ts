@@ -1,7 +1,8 @@
 // Search in a user's own messages.
 import { Elysia } from 'elysia'
-import { DEFAULT_RESULTS, SearchQuerySchema } from '../../contracts/schemas/search.ts'
+import { DEFAULT_RESULTS, SearchQuerySchema, SearchResultsSchema } from '../../contracts/schemas/search.ts'
 import { authenticated } from '../plugin.ts'
+import { replies } from '../replies.ts'
 import { actingUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { searchMessages } from '../services/search.ts'
@@ -14,6 +15,7 @@ export function searchRoutes(context: ApiContext) {
     }),
     {
       query: SearchQuerySchema,
+      ...replies({ 200: SearchResultsSchema }),
       scope: 'chat',
       detail: {
         summary: "Search a user's own messages by words and meaning, best first",

@@ -52,3 +52,14 @@ export const AUDIO_FRAMES: readonly string[] = ['audio_start', 'audio_chunk', 'a
 
 export type FrameType = keyof typeof FRAME_DATA
 export type FrameData<T extends FrameType> = Static<(typeof FRAME_DATA)[T]>
+
+/** Any frame of a client; only the OpenAPI document uses this schema. */
+export const ClientFrameSchema = Type.Union(
+  Object.entries(FRAME_DATA).map(([type, data]) =>
+    Type.Object({ ...FrameSchema.properties, type: Type.Literal(type), data }, closed),
+  ),
+  {
+    $id: 'ClientFrame',
+    examples: [{ type: 'chat', id: '1', data: { agent_id: 'helper', content: 'Which tea grows in Assam?' } }],
+  },
+)

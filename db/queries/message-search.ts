@@ -98,6 +98,7 @@ export async function findSearchable(
         'messages.role',
         'messages.status',
         'turns.agent_id',
+        'turns.superseded_by',
       ])
       .where(column, 'in', ids)
       .execute()
@@ -106,6 +107,7 @@ export async function findSearchable(
       (row) =>
         row.user_id === user_id &&
         (agent_id === undefined || row.agent_id === agent_id) &&
+        row.superseded_by === null &&
         // A message that was never accepted.
         !(row.role === 'user' && row.status === 'failed'),
     )

@@ -12,6 +12,8 @@ const ROWS = 500
 const DAY_MS = 86_400_000
 /** Counters of what keys and users have spent are kept for so many days. */
 const SPENDING_DAYS = 400
+/** Counts of requests are shown for 30 days. */
+const REQUEST_COUNT_DAYS = 31
 /** Decisions of the orchestrator are made again after so many days. */
 const ROUTING_DAYS = 7
 
@@ -47,6 +49,7 @@ export async function forgetOld(
   await db.deleteFrom('usage_days').where('day', '<', before(SPENDING_DAYS)).execute()
   await db.deleteFrom('routing_decisions').where('created_at', '<', before(ROUTING_DAYS)).execute()
   await db.deleteFrom('audit_entries').where('at', '<', before(retention.audit_days)).execute()
+  await db.deleteFrom('request_counts').where('hour', '<', before(REQUEST_COUNT_DAYS)).execute()
   await deleteFullBuckets(db)
   await deleteOldChanges(db)
   return { streams, entries }

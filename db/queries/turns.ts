@@ -7,6 +7,7 @@ import type { Attachment } from '../columns.ts'
 import { inserting } from '../compiled.ts'
 import type { Addition, Writer } from '../event-rows.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
+import { unlessCarried } from './turn-requests.ts'
 
 export type { Attachment }
 
@@ -201,7 +202,7 @@ export async function handOver(
 ): Promise<void> {
   await tx
     .updateTable('turns')
-    .set({ agent_id, agent_version, remembers: remembers ? 1 : 0 })
+    .set({ agent_id, agent_version, remembers: unlessCarried(remembers) })
     .where('id', '=', turnId)
     .execute()
   await tx.deleteFrom('recalls').where('turn_id', '=', turnId).execute()

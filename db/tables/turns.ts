@@ -14,7 +14,10 @@ export interface ConversationsTable {
   /** 1: left out of lists unless asked for. */
   archived: Generated<number>
   created_at: string
-  /** The conversation that this one is hidden in: that of the turn whose agent asked the agent of this one, at the root. */
+  /**
+   * The conversation that this one is hidden in: that of the turn whose agent asked the agent of this one, at the root. Itself, of a turn
+   * that brings its whole conversation.
+   */
   hidden_in: string | null
 }
 
@@ -59,6 +62,15 @@ export interface TurnsTable {
   root_call_id: string | null
   /** How many turns are above it. */
   depth: number
+  /** The turn whose message has replaced this one's, or one before it: the turn is left out of prompts and pages. */
+  superseded_by: string | null
+}
+
+/** What a message brought that continues no conversation here: its own earlier messages, instructions and tools. */
+export interface TurnRequestsTable {
+  turn_id: string
+  /** JSON: a CarriedRequest. */
+  request: string
 }
 
 export interface MessagesTable {
@@ -96,8 +108,11 @@ export interface ToolCallsTable {
   provider_call_id: string
   /** As the model wrote them, possibly invalid JSON; or as changed by the approval. */
   arguments: string
-  /** `started` is the ledger row: it is written just before the call, and at most once while it exists. */
-  status: 'planned' | 'started' | 'done' | 'error' | 'invalid' | 'unknown' | 'cancelled'
+  /**
+   * `started` is the ledger row: it is written just before the call, and at most once while it exists. `returned`: a tool of the caller,
+   * which gets the call.
+   */
+  status: 'planned' | 'started' | 'done' | 'error' | 'invalid' | 'unknown' | 'cancelled' | 'returned'
   output: string | null
   started_at: string | null
   finished_at: string | null

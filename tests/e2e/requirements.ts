@@ -12,8 +12,26 @@ export const REQUIREMENTS = {
   'audit.complete': 'Every change and every refusal is in the audit: which key, from where, what, and the outcome',
   'audit.refusals': 'Requests without a valid key are in the audit',
 
+  'openai.models': "OpenAI's clients list the agents as models",
+  'openai.chat': 'A chat completion is a turn of the agent that its model names',
+  'openai.stream': 'A streamed chat completion is framed byte for byte as OpenAI frames it',
+  'openai.hidden': 'The conversation of a chat completion is in no list; it is exported, forgotten and swept',
+  'openai.tools': 'Tools of the caller are called by the caller, those of the agent by the server',
+  'openai.media': 'Pictures, recordings and files of the messages are attachments of the turn',
+  'openai.embeddings': 'Texts become vectors of the configured embedder',
+  'openai.audio': 'Recordings become text and text becomes speech',
+  'openai.errors': "Every refusal below /v1 has the form of OpenAI's errors",
+  'openai.reset': 'Text that is withdrawn ends the stream with an error chunk',
+  'openai.parked': 'A chat completion does not wait for a person: an error names the turn, which does',
+  'openai.killed': 'Killed processes: the turn of a chat completion ends as any other',
+  'docs.api': 'The examples in docs/api.md are run as they are written, and every operation has one',
+
   'threads.pages':
     'A page of messages begins anywhere in a conversation, and tells with each message what its turn did',
+  'threads.replaces':
+    'A message that replaces an earlier one continues the conversation from before it, over REST, SSE and WebSocket',
+  'threads.replaces-killed':
+    'kill -9 of API and worker while a message is replaced: it is answered once, and what it replaced is told no model',
   'threads.export': 'A conversation is downloaded as Markdown or JSON, with tool calls and approvals',
   'search.messages':
     'A user finds their own messages by words and by meaning, best first, with the part that was found; never those of another user',
@@ -187,6 +205,8 @@ export const REQUIREMENTS = {
 
   'files.take':
     'Files come as a form or in JSON, are listed, read in part, and refused early when they are too large or too many',
+  'files.uploads':
+    'Large files are uploaded in parts by any tus client, which goes on at the stored offset after a cut or a kill',
   'files.s3': 'API and workers that share nothing but Postgres and a bucket ingest, answer, and lose nothing to a kill',
 
   'images.ingest': 'Every kind of picture is made upright, small and free of private metadata, described, and found',
@@ -283,6 +303,15 @@ export const REQUIREMENTS = {
     'An MCP server that wants a sign-in before it lists its tools says where an operator signs in',
   'mcp.sign-in.call':
     'A call waits for its user to sign in, whichever processes are restarted meanwhile, and is made once',
+  'limits.key': 'A key may have limits of its own',
+  'system.usage':
+    'Requests, turns, users and tokens are counted over all processes and restarts, by the patterns of routes',
+  'system.status': 'The state of a process names its agents, connections and workers',
+  'agents.change':
+    'An agent made over the API is changed by a merge patch; a turn keeps the version that it began with',
+  'agents.delete':
+    'A deleted agent leaves conversations and the log: its turns, servers, secrets and knowledge end with it',
+  'agents.files': 'Agents are exported as files without secrets, and imported by content or by path',
   'agents.ask':
     'An agent asks another as a tool: a turn of its own in a hidden conversation, whose answer is the result',
   'agents.usage': 'The usage of a turn includes that of the turns below it, and its log names them',

@@ -1,0 +1,78 @@
+// docs/api.md: its examples are run as they are written, and it has one for each operation.
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { ExampleRun, operationOf, readExamples, writeAnswers } from '../support/api-doc.ts'
+import { openStage, type Muxi, type Stage } from '../support/stage.ts'
+import { WhisperDouble } from '../support/whisper-double.ts'
+import { keeps } from './requirements.ts'
+
+const DOCUMENT = join(import.meta.dirname, '../../docs/api.md')
+/** `MUXI_RECORD_DOCS=yes` writes the answers of this run into the document. */
+const RECORD = process.env['MUXI_RECORD_DOCS'] === 'yes'
+
+const examples = readExamples(DOCUMENT)
+const hasCurl = spawnSync('curl', ['--version']).status === 0
+if (!hasCurl) console.log('api-docs.test.ts is skipped: there is no curl on this machine')
+
+let stage: Stage
+let muxi: Muxi
+let run: ExampleRun
+const answers: { example: (typeof examples)[number]; actual: string }[] = []
+
+beforeAll(async () => {
+  const offline = { model: { provider: 'offline', model: 'offline' } }
+  const whisper = await WhisperDouble.start()
+  stage = await openStage({
+    env: { MUXI_TRANSCRIPTION: whisper.url, MUXI_SPEECH: 'espeak-ng' },
+    agents: {
+      assistant: {
+        ...offline,
+        description: 'Answers everyday questions.',
+        system_message: 'You are a helpful assistant.',
+        memory: { buffer: 20, long_term: true },
+        mcp_servers: [{ name: 'calculator', builtin: 'calculator' }],
+      },
+    },
+  })
+  muxi = await stage.start('all')
+  // The first message of the document is answered with a tool of this server.
+  const calculator = async () => (await stage.call(muxi.url, '/api/v1/agents/assistant/mcp_servers/calculator')).body
+  await vi.waitUntil(async () => (await calculator()).connected === true, { timeout: 20_000 })
+  writeFileSync(join(stage.folder, 'tea.txt'), 'Assam is a strong black tea. It is brewed for four minutes.\n')
+  run = new ExampleRun(stage.folder, { MUXI: muxi.url, AUTH: `Authorization: Bearer ${stage.key}` })
+  return async () => {
+    await stage.close()
+    await whisper.stop()
+  }
+})
+
+afterAll(() => {
+  if (RECORD) writeAnswers(DOCUMENT, answers, run.ids)
+})
+
+describe.skipIf(!hasCurl)('the examples of docs/api.md', () => {
+  it.for(examples.map((example) => [example.command.split('\n')[0] ?? '', example] as const))(
+    keeps('docs.api', '%s'),
+    async ([, example]) => {
+      const actual = await run.run(example)
+      answers.push({ example, actual })
+      const faults = example.at ? run.compare(example, actual) : []
+      expect(RECORD ? [] : faults, actual).toEqual([])
+    },
+  )
+})
+
+it(keeps('docs.api', 'every operation has an example'), async () => {
+  const { body } = await stage.call(muxi.url, '/openapi.json')
+  const called = examples.flatMap(({ command }) => operationOf(command) ?? [])
+  const missing = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) => {
+    const pattern = new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}/?$`)
+    return Object.keys(methods)
+      .map((method) => method.toUpperCase())
+      .filter((method) => !called.some((call) => call.method === method && pattern.test(call.path)))
+      .map((method) => `${method} ${path}`)
+  })
+  expect(missing).toEqual([])
+})
