@@ -36,6 +36,7 @@ const SAME_ON_DENO = [
   'replaces',
   'routing',
   'scans',
+  'search',
   'secrets',
   'summaries',
   'temporal-ui',

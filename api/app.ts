@@ -29,6 +29,7 @@ import { mcpRoutes } from './routes/mcp.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
 import { memoryRoutes } from './routes/memory.ts'
 import { oauthRoutes } from './routes/oauth.ts'
+import { searchRoutes } from './routes/search.ts'
 import { spendingRoutes } from './routes/spending.ts'
 import { statusRoutes } from './routes/status.ts'
 import { systemRoutes } from './routes/system.ts'
@@ -95,6 +96,7 @@ export function createApp(context: ApiContext, origins: Origins, { version, encr
         .use(approvalRoutes(context))
         .use(eventRoutes(context))
         .use(conversationRoutes(context))
+        .use(searchRoutes(context))
         .use(memoryRoutes(context))
         .use(userRoutes(context))
         .use(fileRoutes(context))

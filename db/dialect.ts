@@ -2,10 +2,13 @@
 // implements it.
 import type { DialectAdapter, Kysely, RawBuilder } from 'kysely'
 import type { StoredEvent } from '../contracts/events.ts'
+import type { MessageWords } from './message-words.ts'
 import type { Db, Tx } from './schema.ts'
 import type { RowTrigger } from './row-trigger.ts'
 
 export interface Differences {
+  /** The full-text index over messages. */
+  readonly words: MessageWords
   /** Converts a value to one that the driver accepts. */
   bind(value: unknown): unknown
   /** The database's time as it is stored, some milliseconds from now: the clocks of hosts differ. */

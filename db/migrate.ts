@@ -40,6 +40,7 @@ import * as changes from './migrations/037-changes.ts'
 import * as uploads from './migrations/038-uploads.ts'
 import * as agentsAndKeys from './migrations/040-agents-and-keys.ts'
 import * as requestCounts from './migrations/041-request-counts.ts'
+import * as messageSearch from './migrations/042-message-search.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -83,6 +84,7 @@ const MIGRATIONS = {
   '038-uploads': uploads,
   '040-agents-and-keys': agentsAndKeys,
   '041-request-counts': requestCounts,
+  '042-message-search': messageSearch,
 }
 
 /** Migrates the database to the newest schema, or to that of `last`; throws with the name of the migration that failed. */

@@ -15,6 +15,7 @@ import pg from 'pg'
 import { withoutNul } from '../contracts/nul.ts'
 import type { Database, Differences, NewSegment } from './dialect.ts'
 import { PostgresClient } from './postgres-client.ts'
+import { postgresWords } from './postgres-words.ts'
 import { Listener, toCommits } from './postgres-listener.ts'
 import type { DB, Tx } from './schema.ts'
 import type { RowTrigger } from './row-trigger.ts'
@@ -132,6 +133,8 @@ class Dialect extends PostgresDialect {
 }
 
 class Adapter extends PostgresAdapter implements Differences {
+  readonly words = postgresWords
+
   bind(value: unknown): unknown {
     return typeof value === 'string' ? withoutNul(value) : value
   }

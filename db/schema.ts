@@ -27,6 +27,7 @@ import type {
   ChunksTable,
   EmbeddingsTable,
 } from './tables/knowledge.ts'
+import type { MessageIndexTable } from './tables/message-index.ts'
 import type { ContextMemoriesTable, MemoriesTable, MemoryOutboxTable } from './tables/memory.ts'
 import type {
   McpServersTable,
@@ -48,6 +49,7 @@ export type * from './tables/files.ts'
 export type * from './tables/jobs.ts'
 export type * from './tables/knowledge.ts'
 export type * from './tables/memory.ts'
+export type * from './tables/message-index.ts'
 export type * from './tables/mcp.ts'
 
 export interface DB {
@@ -59,6 +61,7 @@ export interface DB {
   turns: TurnsTable
   turn_requests: TurnRequestsTable
   messages: MessagesTable
+  message_index: MessageIndexTable
   idempotency_keys: IdempotencyKeysTable
   model_steps: ModelStepsTable
   model_usage: ModelUsageTable

@@ -24,6 +24,7 @@ import { Checkpoints } from './checkpoints.ts'
 import type { Database, Differences, NewSegment } from './dialect.ts'
 import type { DB, Tx } from './schema.ts'
 import { PolledCommits } from './sqlite-commits.ts'
+import { sqliteWords } from './sqlite-words.ts'
 import { BUSY_MS, openFile } from './sqlite-file.ts'
 import type { RowTrigger } from './row-trigger.ts'
 
@@ -176,6 +177,8 @@ class PatientConnection implements DatabaseConnection {
 
 /** Every transaction is `begin immediate`: there is one writer at a time, which needs no further locks. */
 class Adapter extends SqliteAdapter implements Differences {
+  readonly words = sqliteWords
+
   /** SQLite supports it, which Kysely does not know: it lets several processes migrate one new file at once. */
   override get supportsTransactionalDdl(): boolean {
     return true

@@ -4,6 +4,7 @@ import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import { workflowId } from '../contracts/temporal.ts'
 import type { TurnFailure } from '../contracts/failures.ts'
+import { indexMessages } from '../db/queries/message-search.ts'
 import { forgetOld, type Retention } from '../db/queries/retention.ts'
 import { finishTurn } from '../db/queries/turn-ends.ts'
 import { listActive, listBlocked, unblock, type ActiveTurn, type StartableTurn } from '../db/queries/turn-queue.ts'
@@ -21,6 +22,8 @@ import type { VectorStore } from '../vectors/store.ts'
 import type { StartMemory } from './memory-starter.ts'
 
 const PAGE = 100
+/** Messages that are added to the index in one sweep. */
+const INDEXED_A_SWEEP = 10_000
 /** Files and conversations are swept less often: each pass reads all old files without references. */
 const FILES_MS = 3_600_000
 
@@ -52,6 +55,7 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
       await sweepMcpServers(options, signal)
       await sweepMemory(options, before, signal)
       await options.hidden.removeOld(signal)
+      await indexMessages(options.storage.db, undefined, INDEXED_A_SWEEP)
       await forgetOld(options.storage.db, options.retention, signal)
       if (Date.now() >= filesAt) {
         await sweepConversations(options, options.retention.log_days, signal)

@@ -1,6 +1,6 @@
 // The live feed of changes over SSE.
 import { Elysia } from 'elysia'
-import { FeedEventSchema, FeedQuerySchema } from '../../contracts/schemas/feed.ts'
+import { ChangedEventSchema, FeedQuerySchema } from '../../contracts/schemas/feed.ts'
 import { authenticated } from '../plugin.ts'
 import { replies, streamOf } from '../replies.ts'
 import type { ApiContext } from '../services/context.ts'
@@ -18,7 +18,7 @@ export function eventRoutes(context: ApiContext) {
     },
     {
       query: FeedQuerySchema,
-      ...replies({ 200: streamOf(FeedEventSchema) }, 'bad_request'),
+      ...replies({ 200: streamOf(ChangedEventSchema) }),
       scope: ['chat', 'read'],
       detail: {
         summary: 'Follow changes of lists: `changed {topic, id, op, item}`, from now on',

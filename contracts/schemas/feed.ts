@@ -1,11 +1,15 @@
 // What a client asks of the live feed.
-import { Type } from '@sinclair/typebox'
-import { type ChangeOp, TOPICS } from '../feed.ts'
+import { Type, type TSchema } from '@sinclair/typebox'
+import { TOPICS, type ChangeOp, type Topic } from '../feed.ts'
+import { AgentIdSchema } from './agent.ts'
 import { AgentBriefSchema } from './agent-views.ts'
+import { ApprovalIdSchema } from './approvals.ts'
+import { ConversationIdSchema, TurnIdSchema } from './chat.ts'
 import { ConversationSchema } from './conversations.ts'
 import { eventSchema } from './events.ts'
-import { oneOf, textOf } from './fields.ts'
+import { oneOf } from './fields.ts'
 import { JobSchema } from './job-views.ts'
+import { JobIdSchema } from './jobs.ts'
 import { ApprovalSchema, TurnBriefSchema } from './turns.ts'
 
 export const FeedQuerySchema = Type.Object(
@@ -22,18 +26,22 @@ export const FeedQuerySchema = Type.Object(
   { additionalProperties: false },
 )
 
-const changed = Type.Object(
-  {
-    topic: oneOf(TOPICS),
-    id: textOf('job_0199c0ffee7a7d3c8f21b7a0e4d95c16'),
-    op: oneOf(['created', 'updated', 'deleted'] satisfies ChangeOp[]),
-    item: Type.Union([Type.Null(), ApprovalSchema, JobSchema, ConversationSchema, TurnBriefSchema, AgentBriefSchema], {
-      description: 'As in the list of its topic; null when it was deleted',
-    }),
-  },
-  { additionalProperties: false, $id: 'Change' },
+const closed = { additionalProperties: false }
+const op = oneOf(['created', 'updated', 'deleted'] satisfies ChangeOp[])
+/** Items as their list routes give them. */
+const ITEMS: [topic: Topic, id: TSchema, item: TSchema][] = [
+  ['conversations', ConversationIdSchema, ConversationSchema],
+  ['turns', TurnIdSchema, TurnBriefSchema],
+  ['approvals', ApprovalIdSchema, ApprovalSchema],
+  ['jobs', JobIdSchema, JobSchema],
+  ['agents', AgentIdSchema, AgentBriefSchema],
+]
+
+export const ChangedSchema = Type.Union(
+  ITEMS.map(([topic, id, item]) =>
+    Type.Object({ topic: Type.Literal(topic), id, op, item: Type.Union([item, Type.Null()]) }, closed),
+  ),
+  { $id: 'Changed', description: '`item` is null when `op` is `deleted`' },
 )
 
-/** The data of each event of the feed. */
-export const feedEventData = { changed }
-export const FeedEventSchema = eventSchema('FeedEvent', feedEventData)
+export const ChangedEventSchema = eventSchema('ChangedEvent', { changed: ChangedSchema })

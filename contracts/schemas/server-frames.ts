@@ -4,7 +4,7 @@ import { TOPICS } from '../feed.ts'
 import { MessageIdSchema } from './chat.ts'
 import { ErrorBodySchema } from './errors.ts'
 import { jobEventData, turnEventData } from './events.ts'
-import { feedEventData } from './feed.ts'
+import { ChangedSchema } from './feed.ts'
 import { CountSchema, oneOf, textOf } from './fields.ts'
 
 const closed = { additionalProperties: false }
@@ -36,7 +36,7 @@ const SERVER_FRAME_DATA: Record<string, TSchema> = {
   error: Type.Object({ ...ErrorBodySchema.properties, event_id: Type.Optional(event_id) }, closed),
   pong: Type.Object({}, closed),
   subscribed: Type.Object({ topics: Type.Array(oneOf(TOPICS)) }, closed),
-  ...feedEventData,
+  changed: ChangedSchema,
   ...Object.fromEntries(Object.entries(otherEvents).map(([type, data]) => [type, numbered(data)])),
   progress: numbered(progress),
   completed: numbered(completed),

@@ -76,6 +76,7 @@ async function runTurns(stage: Stage, url: string): Promise<void> {
   for (const content of ['Which tide is it?', 'And at Saint Elmo?', 'And the spring tide?']) await ended(content, anna)
   await ended('What does it say?', { ...anna, attachments })
   await expect.poll(() => stage.rows('select turn_id from memory_outbox')).toEqual([])
+  for (const more of ['', '&agent_id=keeper']) await api(`/search?query=spring+tide&user_id=anna${more}`)
   await api('/users/anna/context_memory', { knowledge: { name: 'Anna' } })
   await ended(stage.model.script({ say: 'Looking. ', call: looks }, { say: 'Found.' }), anna)
   stop()

@@ -114,6 +114,7 @@ const routes = (): Route[] => [
   },
   { method: 'GET', path: '/api/v1/approvals', scope: 'chat' },
   { method: 'GET', path: '/api/v1/events', scope: 'chat', also: 'read' },
+  { method: 'GET', path: '/api/v1/search?query=tea', scope: 'chat' },
   { method: 'GET', path: '/api/v1/conversations', scope: 'chat' },
   { method: 'POST', path: '/api/v1/conversations', scope: 'chat', body: { agent_id: 'offline' } },
   { method: 'GET', path: `/api/v1/conversations/${ids.conversation}`, scope: 'chat', owned: true },

@@ -35,6 +35,8 @@ export const REQUIREMENTS = {
   'threads.replaces-killed':
     'kill -9 of API and worker while a message is replaced: it is answered once, and what it replaced is told no model',
   'threads.export': 'A conversation is downloaded as Markdown or JSON, with tool calls and approvals',
+  'search.messages':
+    'A user finds their own messages by words and by meaning, best first, with the part that was found; never those of another user',
   'log.live': 'The execution log is followed: each entry as it is, then each change, then an end',
 
   'feed.changes': 'Changes of lists are told within a second, from any process, each item in the form of its list',

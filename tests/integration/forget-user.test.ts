@@ -133,7 +133,7 @@ async function live(storage: TestStorage, user_id: string): Promise<string[]> {
 }
 
 /** Parts of the full-text index and of the vectors, which have tables of their own. */
-const SHADOW = /^chunk_(words|vectors_\d+)_/
+const SHADOW = /^(chunk|message)_(words|vectors_\d+)_/
 
 /** The rows of every table as JSON. */
 async function dump({ db }: TestStorage): Promise<Map<string, string>> {

@@ -1,13 +1,15 @@
 // What WebSockets must withstand, in the size that a test chooses.
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { SLOW } from '../../api/socket-session.ts'
+import { startChild } from './children.ts'
 import { freePort } from './free-port.ts'
 import { memoryOf } from './process-memory.ts'
 import { ResumingSocket, type Heard } from './resuming-socket.ts'
 import type { Muxi, Stage } from './stage.ts'
 import { manyWords } from './words.ts'
-import type { SeenFrame } from './ws-client.ts'
+import type { SeenFrame, WsClient } from './ws-client.ts'
 
 const MB = 2 ** 20
 
@@ -113,4 +115,82 @@ export async function restartUnder(
   const heard = await Promise.all(clients.map(({ done }) => done))
   stop()
   return { heard, text }
+}
+
+/** Opens sockets that say nothing. @returns by how much the memory of the server grew */
+export async function idleSockets(stage: Stage, { url, pid }: Muxi, count: number): Promise<{ grown_mb: number }> {
+  // What the first sockets load stays out of the figure.
+  const first = await openMany(stage, url, 20)
+  const before = memoryOf(pid, 'Rss')
+  const sockets = await openMany(stage, url, count)
+  const pong = sockets.map((socket, index) => {
+    socket.send('ping', `p${index}`)
+    return socket.waitFor(({ type }) => type === 'pong')
+  })
+  await Promise.all(pong)
+  const grown_mb = (memoryOf(pid, 'Rss') - before) / 1_024
+  for (const socket of [...first, ...sockets]) socket.close()
+  return { grown_mb }
+}
+
+async function openMany(stage: Stage, url: string, count: number): Promise<WsClient[]> {
+  const sockets: WsClient[] = []
+  for (let from = 0; from < count; from += 50)
+    sockets.push(...(await Promise.all(Array.from({ length: Math.min(50, count - from) }, () => stage.socket(url)))))
+  return sockets
+}
+
+export interface ReadersSeen {
+  /** Readers without the whole text. */
+  lost: number
+  /** From the first reader that sees a word to each other, in milliseconds. */
+  p50_ms: number
+  p99_ms: number
+  /** The slowest answer of /healthz meanwhile. */
+  health_ms: number
+}
+
+/** Follows turns that run with many readers over SSE and as many over WebSocket, which run in a process of their own. */
+export async function manyReaders(
+  stage: Stage,
+  { url }: Muxi,
+  { readers, turns }: { readers: number; turns: number },
+): Promise<ReadersSeen> {
+  const text = manyWords('word', 60)
+  const stop = stage.model.otherwise({ say: text, piece: 8, pieces_per_second: 5, after_ms: 20_000 })
+  const ids = await Promise.all(
+    Array.from({ length: turns }, async () => {
+      const body = { content: 'Say it.', conversation_id: await stage.conversation(url), background: true }
+      const answer = await stage.call(url, '/api/v1/agents/scripted/chat', { body })
+      return answer.body.turn_id as string
+    }),
+  )
+  const child = startChild({
+    script: 'tests/support/stream-readers.ts',
+    args: [url, stage.key, String(readers), ...ids],
+    cwd: stage.folder,
+    runtime: 'node',
+  })
+  await child.says(/^reading$/m, { ms: 120_000 })
+  let health_ms = 0
+  let isOver = false
+  const asking = (async () => {
+    while (!isOver) {
+      const began = performance.now()
+      await (await fetch(`${url}/healthz`)).text()
+      health_ms = Math.max(health_ms, performance.now() - began)
+      await sleep(100)
+    }
+  })()
+  const [, told = '{}'] = await child.says(/^seen (.*)$/m, { ms: 240_000 })
+  isOver = true
+  await asking
+  await child.ended
+  stop()
+  const { texts, p50_ms, p99_ms } = JSON.parse(told) as {
+    texts: Record<string, number>
+    p50_ms: number
+    p99_ms: number
+  }
+  return { lost: readers * 2 - (texts[text] ?? 0), p50_ms, p99_ms, health_ms }
 }

@@ -1,0 +1,101 @@
+// Search in a user's own messages: by words in all of them, and by meaning in those that agents remember.
+import { questionWords } from '../../contracts/search-words.ts'
+import { snippetOf } from '../../contracts/snippet.ts'
+import { findSearchable, indexMessages, listRememberingAgents, matchMessages } from '../../db/queries/message-search.ts'
+import { searchMemories } from '../../vectors/find-memories.ts'
+import type { RecalledMemory } from '../../contracts/memory.ts'
+import type { ApiContext } from './context.ts'
+
+/** Messages of the user that a search adds to the index, if there are any that the sweeper has not added yet. */
+const INDEXED_AT_ONCE = 2_000
+/** Agents whose memories are searched by meaning. */
+const MOST_AGENTS = 20
+/** Candidates of each ranking per requested result. */
+const CANDIDATES_A_RESULT = 4
+/** Smoothing constant of reciprocal rank fusion, as in the vector index. */
+const K = 60
+
+export interface MessageQuery {
+  user_id: string
+  agent_id?: string | undefined
+  query: string
+  limit: number
+}
+
+export interface MessageResult {
+  conversation_id: string
+  message_id: string
+  snippet: string
+  created_at: string
+  /** The larger of the cosine similarity and the share of the question's words in the message. */
+  similarity: number
+}
+
+/** The best messages, best first. Without an embedding server they are found by their words only. */
+export async function searchMessages(context: ApiContext, asked: MessageQuery): Promise<MessageResult[]> {
+  const { db } = context.storage
+  const words = questionWords(asked.query)
+  const [{ remembered, weight }, byWords] = await Promise.all([
+    byMeaning(context, asked),
+    byWord(context, asked.user_id, words),
+  ])
+  const rows = await findSearchable(db, asked, {
+    index_ids: byWords,
+    message_ids: remembered.map(({ message_id }) => message_id),
+  })
+  const places = {
+    words: new Map(byWords.map((id, place) => [id, place])),
+    meaning: new Map(remembered.map(({ message_id }, place) => [message_id, place])),
+  }
+  const similarities = new Map(remembered.map(({ message_id, similarity }) => [message_id, similarity]))
+  const score = (place: number | undefined) => (place === undefined ? 0 : 1 / (K + place + 1))
+  const best = rows
+    .map((row) => ({ row, score: score(places.words.get(row.index_id)) + weight * score(places.meaning.get(row.id)) }))
+    .toSorted((a, b) => b.score - a.score)
+    .slice(0, asked.limit)
+  const results = best.map(({ row: { id: message_id, conversation_id, content, created_at }, score }) => {
+    const { text: snippet, coverage } = snippetOf(content, words)
+    const similarity = Math.max(similarities.get(message_id) ?? 0, coverage)
+    return { score, result: { conversation_id, message_id, snippet, created_at, similarity } }
+  })
+  // The first of each ranking have equal scores.
+  return results
+    .toSorted((a, b) => b.score - a.score || b.result.similarity - a.result.similarity)
+    .map(({ result }) => result)
+}
+
+async function byWord(
+  { storage: { db } }: ApiContext,
+  userId: string,
+  words: ReturnType<typeof questionWords>,
+): Promise<number[]> {
+  await indexMessages(db, userId, INDEXED_AT_ONCE)
+  return matchMessages(db, userId, words)
+}
+
+async function byMeaning(
+  { storage: { db }, index, closing, log }: ApiContext,
+  { user_id, agent_id, query, limit }: MessageQuery,
+): Promise<{ remembered: RecalledMemory[]; weight: number }> {
+  const remembering = await listRememberingAgents(db, user_id, MOST_AGENTS)
+  const agents = remembering.filter((id) => agent_id === undefined || id === agent_id)
+  let weight = 1
+  if (agents.length === 0) return { remembered: [], weight }
+  try {
+    const found = await index.use(async ({ embedder }) => {
+      const [vector] = await embedder.embed([query], closing, 'question')
+      const { model, message_weight: vector_weight } = embedder
+      weight = vector_weight ?? 1
+      const more = { text: query, model, vector: vector!, vector_weight, limit: limit * CANDIDATES_A_RESULT }
+      const results: RecalledMemory[] = []
+      for (const each of agents)
+        results.push(...(await searchMemories({ db, index }, { agent_id: each, user_id, ...more })))
+      return results
+    })
+    const remembered = found.toSorted((a, b) => b.similarity - a.similarity).slice(0, limit * CANDIDATES_A_RESULT)
+    return { remembered, weight }
+  } catch (error) {
+    log.warn({ err: error }, 'messages are searched by their words only')
+    return { remembered: [], weight }
+  }
+}

@@ -1,0 +1,47 @@
+// The full-text index over messages on Postgres: tsvectors with the user as a term, under a GIN index.
+import { sql } from 'kysely'
+import type { SearchWord } from '../contracts/search-words.ts'
+import { MOST_RANKED, spaceOf, type MessageWords } from './message-words.ts'
+
+/** The last position that a tsvector holds, and positions that it holds of one word. */
+const LAST_POSITION = 16_383
+
+/** Words have letters, digits and marks only. */
+const lexeme = ({ text, isPrefix }: SearchWord) => `'${text}'${isPrefix ? ':*' : ''}`
+const queryOf = (userId: string, words: readonly SearchWord[], operator: '&' | '|') =>
+  `'/${spaceOf(userId)}' & (${words.map(lexeme).join(` ${operator} `)})`
+
+export const postgresWords: MessageWords = {
+  async add(tx, messages) {
+    const vectors = messages.map(({ user_id, words }) =>
+      [`'/${spaceOf(user_id)}'`, ...words.map((word, at) => `'${word}':${Math.min(at + 1, LAST_POSITION)}`)].join(' '),
+    )
+    await sql`insert into message_words (id, words)
+      select * from unnest(${messages.map(({ id }) => id)}::bigint[], ${vectors}::tsvector[])
+      on conflict (id) do nothing`.execute(tx)
+  },
+
+  async count(db, userId, words) {
+    const { rows } = await sql<{ messages: number }>`select (select count(*) from (
+        select from message_words where words @@ asked::tsquery limit ${MOST_RANKED + 1}) counted) as messages
+      from unnest(${words.map((word) => queryOf(userId, [word], '|'))}::text[]) with ordinality as asked (asked, place)
+      order by place`.execute(db)
+    return rows.map(({ messages }) => messages)
+  },
+
+  async best(db, userId, words) {
+    const query = queryOf(userId, words, '|')
+    const { rows } = await sql<{ id: number }>`with found as materialized (
+        select id, ts_rank(words, ${query}::tsquery, 1) as rank from message_words where words @@ ${query}::tsquery
+        limit ${MOST_RANKED})
+      select id from found order by rank desc, id desc`.execute(db)
+    return rows.map(({ id }) => id)
+  },
+
+  async newest(db, userId, words) {
+    const { rows } = await sql<{ id: number }>`with found as materialized (
+        select id from message_words where words @@ ${queryOf(userId, words, '&')}::tsquery)
+      select id from found order by id desc limit ${MOST_RANKED}`.execute(db)
+    return rows.map(({ id }) => id)
+  },
+}

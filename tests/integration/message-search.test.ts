@@ -1,0 +1,117 @@
+// Search in messages on both databases: what is found, whose, and how fast.
+import { sql } from 'kysely'
+import { describe, expect, it } from 'vitest'
+import { newId } from '../../contracts/ids.ts'
+import { questionWords } from '../../contracts/search-words.ts'
+import { deleteConversation, ensureDefaultConversation } from '../../db/queries/conversations.ts'
+import { findSearchable, indexMessages, matchMessages } from '../../db/queries/message-search.ts'
+import type { Db } from '../../db/schema.ts'
+import { dialects } from '../support/dialects.ts'
+import { insert, inTx } from '../support/turn-rows.ts'
+
+const MESSAGES = 10_000
+
+async function search(db: Db, user_id: string, query: string, agent_id?: string): Promise<string[]> {
+  await indexMessages(db, user_id, 100_000)
+  const index_ids = await matchMessages(db, user_id, questionWords(query))
+  const rows = await findSearchable(db, { user_id, agent_id }, { index_ids, message_ids: [] })
+  const places = new Map(index_ids.map((id, place) => [id, place]))
+  return rows.toSorted((a, b) => places.get(a.index_id)! - places.get(b.index_id)!).map(({ content }) => content)
+}
+
+for (const dialect of dialects) {
+  describe(dialect.name, () => {
+    it("finds a user's messages by forms of their words, and never another user's or hidden ones", async () => {
+      const storage = await (await dialect.fresh()).open()
+      const { db } = storage
+      const conversations: Record<string, string> = {}
+      for (const user_id of ['anna', 'bert']) {
+        const id = (conversations[user_id] = await ensureDefaultConversation(db, 'agent', user_id))
+        for (const content of ['The boats are in the harbour.', 'Tea is ready.', `${user_id} café 東京都`])
+          await insert(storage, id, { user_id, content })
+      }
+      const hidden = {
+        id: newId('conv'),
+        agent_id: 'agent',
+        user_id: 'anna',
+        created_at: '',
+        hidden_in: conversations['anna']!,
+      }
+      await db.insertInto('conversations').values(hidden).execute()
+      await insert(storage, hidden.id, { user_id: 'anna', content: 'A hidden boat.' })
+      expect(await search(db, 'anna', 'boat')).toEqual(['The boats are in the harbour.'])
+      expect(await search(db, 'anna', 'the harbours of boats, and tea')).toEqual([
+        'The boats are in the harbour.',
+        'Tea is ready.',
+      ])
+      for (const word of ['CAFE', '東京', '京都', '東'])
+        expect(await search(db, 'anna', word), word).toEqual(['anna café 東京都'])
+      expect(await search(db, 'anna', 'bert')).toEqual([])
+      for (const hostile of ['"', "'", 'a" OR space : "x', 'NEAR(', "') | 'x", '*', ':*', '\0', '\\'])
+        expect(await search(db, 'anna', hostile)).toEqual([])
+      expect(await search(db, 'anna', 'boat', 'other')).toEqual([])
+      await inTx(storage, (tx) => deleteConversation(tx, conversations['anna']!))
+      expect(await search(db, 'anna', 'boat tea')).toEqual([])
+      expect(await search(db, 'bert', 'boat')).toEqual(['The boats are in the harbour.'])
+      const left = await sql<{ n: number }>`select count(*) as n from message_index`.execute(db)
+      expect(left.rows[0]!.n).toBe(3)
+    })
+
+    it(`finds one of ${MESSAGES} in milliseconds, also by a word that is in all`, { timeout: 120_000 }, async () => {
+      const storage = await (await dialect.fresh()).open()
+      const { db } = storage
+      const conversation_id = await ensureDefaultConversation(db, 'agent', 'user')
+      await insert(storage, conversation_id)
+      const template = await db.selectFrom('turns').selectAll().executeTakeFirstOrThrow()
+      const created_at = new Date().toISOString()
+      for (let from = 0; from < MESSAGES; from += 500) {
+        const numbers = Array.from({ length: 500 }, (_, at) => from + at)
+        const turns = numbers.map(() => ({
+          ...template,
+          id: newId('turn'),
+          status: 'failed' as const,
+          finished_at: created_at,
+        }))
+        for (let at = 0; at < 500; at += 50)
+          await db
+            .insertInto('turns')
+            .values(turns.slice(at, at + 50))
+            .execute()
+        await db
+          .insertInto('messages')
+          .values(
+            numbers.map((number, at) => ({
+              id: newId('msg'),
+              conversation_id,
+              turn_id: turns[at]!.id,
+              role: 'user' as const,
+              content: `Ship number${number} of group${number % 7} in berth${number % 900} unloads timber and tea.`,
+              status: 'completed' as const,
+              attachments: null,
+              created_at,
+            })),
+          )
+          .execute()
+      }
+      const began = performance.now()
+      await indexMessages(db, 'user', MESSAGES * 2)
+      const indexed = performance.now() - began
+      const timed = async (query: string) => {
+        await search(db, 'user', query)
+        const from = performance.now()
+        const found = await search(db, 'user', query)
+        return { found, ms: performance.now() - from }
+      }
+      const rare = await timed('number4711')
+      expect(rare.found[0]).toContain('number4711 ')
+      const some = await timed('timber in berth 17 of ships: berth17')
+      expect(some.found[0]).toContain('berth17 ')
+      const common = await timed('timber and tea')
+      expect(common.found.length).toBeGreaterThan(100)
+      console.log(
+        `${dialect.name}: ${MESSAGES} messages indexed in ${Math.round(indexed)} ms; found in ${[rare, some, common].map(({ ms }) => ms.toFixed(1)).join(', ')} ms`,
+      )
+      for (const { ms } of [rare, some, common]) expect(ms).toBeLessThan(500)
+    })
+  })
+}
