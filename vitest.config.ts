@@ -8,6 +8,7 @@ const patient = { expect: { poll: { timeout: 20_000 }, requireAssertions: true }
 /** What no runtime can do differently, such as queries and the order of turns: on Deno in `npm run test:long` only. */
 const SAME_ON_DENO = [
   'agent-calls',
+  'agents',
   'api-docs',
   'api-killed',
   'approvals',
@@ -39,6 +40,7 @@ const SAME_ON_DENO = [
   'search',
   'secrets',
   'summaries',
+  'system',
   'temporal-ui',
   'threads',
   'turn-history',
