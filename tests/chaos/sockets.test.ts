@@ -1,5 +1,6 @@
 // Sockets in full numbers: 200 under restarts, 1,000 idle ones, 1,000 readers of 20 turns, and one that stops reading.
 import { expect, it, onTestFinished } from 'vitest'
+import { MALLOC } from '../../cli/app-process.ts'
 import { idleSockets, manyReaders, restartUnder, stopReading } from '../support/socket-trials.ts'
 import { openStage } from '../support/stage.ts'
 
@@ -25,7 +26,9 @@ for (const kill of ['SIGTERM', 'SIGKILL'] as const)
 
 it('1,000 idle sockets need at most 60 MB', async () => {
   const stage = await open()
-  const muxi = await stage.start('api')
+  // As the supervisor starts it.
+  const env = { ...MALLOC, NODE_OPTIONS: '--max-semi-space-size=8' }
+  const muxi = await stage.start('api', { env, runtime: 'node' })
   const { grown_mb } = await idleSockets(stage, muxi, 1_000)
   console.log(`1,000 idle sockets: ${grown_mb.toFixed(1)} MB`)
   expect(grown_mb).toBeLessThan(60)
