@@ -10,7 +10,7 @@ const name = NameSchema
 const type = oneOf(['http', 'command'])
 const agent_id = AgentIdSchema
 const sign_in_url = Type.Optional(
-  Type.String({ description: 'Where an operator signs in; secret, because whoever has it may' }),
+  Type.String({ description: 'Where an operator signs in; a secret: it authorizes the sign-in' }),
 )
 const seconds = orNull(Type.Number({ minimum: 0 }))
 
