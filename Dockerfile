@@ -10,6 +10,7 @@ RUN npm ci --omit=dev --loglevel=error \
  && rm -rf node_modules/node node_modules/.bin/node
 
 FROM node:24-bookworm-slim
+# All addresses: the start is refused without MUXI_TLS_CERT and MUXI_TLS_KEY, or MUXI_TRUSTED_PROXIES.
 ENV NODE_ENV=production MUXI_HOST=0.0.0.0 MUXI_DATA_DIR=/data NODE_COMPILE_CACHE=/data/cache/node
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules

@@ -35,6 +35,7 @@ const SAME_ON_DENO = [
   'query-plans',
   'rate-limits',
   'reembed',
+  'replaces',
   'routing',
   'scans',
   'secrets',

@@ -1,5 +1,6 @@
 // The HTTP application: every route, one way for requests in and one way for errors out.
 import { Elysia } from 'elysia'
+import { MuxiError } from '../contracts/failures.ts'
 import { newId } from '../contracts/ids.ts'
 import { codecRoutes } from './codec.ts'
 import { errorResponse, toMuxiError } from './errors.ts'
@@ -7,9 +8,11 @@ import { isOpenaiPath, openaiErrorResponse } from './openai/errors.ts'
 import { openaiRoutes } from './openai/routes.ts'
 import { openApiRoutes } from './openapi.ts'
 import type { Origins } from './origins.ts'
-import { addressOf, methodNotAllowed, senderOf } from './plugin.ts'
+import { addressOf, hostOf, noteClient } from './clients.ts'
+import { methodNotAllowed, senderOf } from './plugin.ts'
 import type { Route } from './replies.ts'
 import { knowRoutes } from './request-checks.ts'
+import { agentFileRoutes } from './routes/agent-files.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { audioRoutes } from './routes/audio.ts'
@@ -17,6 +20,7 @@ import { auditRoutes } from './routes/audit.ts'
 import { budgetRoutes } from './routes/budgets.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { conversationRoutes } from './routes/conversations.ts'
+import { eventRoutes } from './routes/events.ts'
 import { fileRoutes } from './routes/files.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { keyRoutes } from './routes/keys.ts'
@@ -28,27 +32,42 @@ import { oauthRoutes } from './routes/oauth.ts'
 import { spendingRoutes } from './routes/spending.ts'
 import { statusRoutes } from './routes/status.ts'
 import { systemRoutes } from './routes/system.ts'
+import { systemUsageRoutes } from './routes/system-usage.ts'
 import { turnRoutes } from './routes/turns.ts'
+import { uploadRoutes } from './routes/uploads.ts'
+import { uiStreamRoutes } from './routes/ui-stream.ts'
 import { userRoutes } from './routes/users.ts'
 import { webRoutes } from './routes/web.ts'
 import type { ApiContext } from './services/context.ts'
 import { sessionRoutes } from './session.ts'
+import { securityHeaders } from './security-headers.ts'
 import { temporalUiRoutes } from './temporal-ui.ts'
+import { FILE_HEADER } from './tus.ts'
 
-export function createApp(context: ApiContext, origins: Origins, version: string) {
+export interface AppOptions {
+  version: string
+  /** Whether muxi itself serves HTTPS. */
+  encrypted: boolean
+}
+
+export function createApp(context: ApiContext, origins: Origins, { version, encrypted }: AppOptions) {
   const routes: Route[] = []
   const app = new Elysia({ normalize: false })
     .onRequest(({ request, set }) => {
       set.headers['x-request-id'] = newId('req')
+      Object.assign(set.headers, securityHeaders(pathOf(request), encrypted))
       const origin = request.headers.get('origin')
-      origins.check(request.headers.get('host'), origin)
+      origins.check(hostOf(request), origin)
       if (origin === null) return undefined
       Object.assign(set.headers, corsHeaders(origins, origin))
       return request.method === 'OPTIONS' ? preflight(corsHeaders(origins, origin)) : undefined
     })
     .onError(({ error, code, request, set }) => {
       const allowed = code === 'NOT_FOUND' ? otherMethods(app.routes, request) : []
-      const failure = allowed.length > 0 ? methodNotAllowed(allowed) : toMuxiError(error, context.log)
+      const failure =
+        allowed.length > 0
+          ? methodNotAllowed(allowed)
+          : ((code === 'NOT_FOUND' ? unknownVersion(request) : undefined) ?? toMuxiError(error, context.log))
       const toResponse = isOpenaiPath(new URL(request.url).pathname) ? openaiErrorResponse : errorResponse
       const response = toResponse(failure, String(set.headers['x-request-id']))
       if (allowed.length > 0) set.headers['allow'] = allowed.join(', ')
@@ -68,14 +87,18 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     .group('/api/v1', (api) =>
       api
         .use(agentRoutes(context))
+        .use(agentFileRoutes(context))
         .use(audioRoutes(context))
         .use(chatRoutes(context))
+        .use(uiStreamRoutes(context))
         .use(turnRoutes(context))
         .use(approvalRoutes(context))
+        .use(eventRoutes(context))
         .use(conversationRoutes(context))
         .use(memoryRoutes(context))
         .use(userRoutes(context))
         .use(fileRoutes(context))
+        .use(uploadRoutes(context))
         .use(jobRoutes(context))
         .use(knowledgeRoutes(context))
         .use(mcpServerRoutes(context))
@@ -83,7 +106,8 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(auditRoutes(context))
         .use(budgetRoutes(context))
         .use(spendingRoutes(context))
-        .use(statusRoutes(context, version)),
+        .use(statusRoutes(context, version))
+        .use(systemUsageRoutes(context)),
     )
   routes.push(...(app.routes as Route[]))
   knowRoutes(routes)
@@ -92,8 +116,13 @@ export function createApp(context: ApiContext, origins: Origins, version: string
 
 /** Answers a request, and notes it in the audit. */
 export async function answer(context: ApiContext, app: ReturnType<typeof createApp>, request: Request) {
+  const { ip } = request as { ip?: string | undefined }
+  noteClient(
+    request,
+    context.clients.of(ip, (name) => request.headers.get(name)),
+  )
   const response = await app.fetch(request)
-  const { pathname: path } = new URL(request.url)
+  const path = pathOf(request)
   if (AUDITED.test(path))
     context.audit.note({
       principal: senderOf(request),
@@ -106,7 +135,22 @@ export async function answer(context: ApiContext, app: ReturnType<typeof createA
   return response
 }
 
+function pathOf(request: Request): string {
+  return new URL(request.url).pathname
+}
+
 const AUDITED = /^\/(api\/v1|v1|mcp)(\/|$)/
+
+/** What pages of other origins may send and read besides what browsers always allow. */
+const ALLOWED = [
+  'authorization, content-type, idempotency-key, last-event-id, x-namespace, mcp-session-id, mcp-protocol-version',
+  'tus-resumable, upload-length, upload-metadata, upload-offset, x-requested-with',
+].join(', ')
+const EXPOSED = [
+  'x-request-id, retry-after, ratelimit, ratelimit-policy, mcp-session-id',
+  `location, ${FILE_HEADER}, tus-resumable, tus-version, tus-extension, tus-max-size`,
+  'upload-expires, upload-length, upload-metadata, upload-offset',
+].join(', ')
 
 /** Pages of configured origins may send the session cookie. Any other page that gets here must have its own key. */
 function corsHeaders(origins: Origins, origin: string): Record<string, string> {
@@ -114,7 +158,7 @@ function corsHeaders(origins: Origins, origin: string): Record<string, string> {
     ...(origins.isConfigured(origin)
       ? { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' }
       : { 'access-control-allow-origin': '*' }),
-    'access-control-expose-headers': 'x-request-id, retry-after, ratelimit, ratelimit-policy, mcp-session-id',
+    'access-control-expose-headers': EXPOSED,
     vary: 'origin',
   }
 }
@@ -124,18 +168,26 @@ function preflight(cors: Record<string, string>): Response {
     status: 204,
     headers: {
       ...cors,
-      'access-control-allow-methods': 'GET, POST, PUT, PATCH, DELETE',
-      'access-control-allow-headers':
-        'authorization, content-type, idempotency-key, last-event-id, x-namespace, mcp-session-id, mcp-protocol-version',
+      'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
+      'access-control-allow-headers': ALLOWED,
       'access-control-max-age': '600',
     },
   })
 }
 
+/** For a path of another version of the API. */
+function unknownVersion(request: Request): MuxiError | undefined {
+  const [, version] = /^\/api\/(v\d{1,4})(?:\/|$)/.exec(new URL(request.url).pathname) ?? []
+  if (version === undefined || version === 'v1') return undefined
+  return new MuxiError('not_found', `There is no version '${version}' of the API: its paths begin with /api/v1`)
+}
+
 /** The allowed methods of a path, when the requested one is not among them. */
 function otherMethods(routes: readonly { method: string; path: string }[], request: Request): string[] {
-  const path = new URL(request.url).pathname.replace(/(?<=.)\/$/, '')
-  const matches = routes.filter((route) => toPattern(route.path).test(path)).map(({ method }) => method)
+  const path = pathOf(request).replace(/(?<=.)\/$/, '')
+  const exact = routes.filter((route) => route.path === path)
+  const found = exact.length > 0 ? exact : routes.filter((route) => toPattern(route.path).test(path))
+  const matches = found.map(({ method }) => method).filter((method) => method !== 'OPTIONS')
   return matches.includes(request.method) ? [] : [...new Set(matches)]
 }
 

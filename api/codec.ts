@@ -4,7 +4,8 @@ import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { Principal } from '../db/queries/keys.ts'
 import type { Origins } from './origins.ts'
-import { bearerOf, addressOf } from './plugin.ts'
+import { addressOf } from './clients.ts'
+import { bearerOf } from './plugin.ts'
 import { readJsonBody } from './body.ts'
 import { readJson } from './json.ts'
 import { checkBody } from './request-checks.ts'
@@ -61,7 +62,7 @@ export function codecRoutes(context: ApiContext, origins: Origins) {
 async function principalOfUi(context: ApiContext, origins: Origins, request: Request): Promise<Principal> {
   const bearer = bearerOf(request.headers.get('authorization'))
   const principal = bearer
-    ? await authenticate(context.storage.db, bearer, addressOf(request))
+    ? await authenticate(context, bearer, addressOf(request))
     : await sessionOf(context, origins, request)
   authorize(principal, 'chat')
   return principal

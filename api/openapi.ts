@@ -4,6 +4,8 @@ import { Type, type TSchema } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { type ErrorCode, STATUS_OF_CODE } from '../contracts/failures.ts'
 import { ERROR_EXAMPLES, ErrorSchema } from '../contracts/schemas/errors.ts'
+import { ClientFrameSchema } from '../contracts/schemas/frames.ts'
+import { ServerFrameSchema } from '../contracts/schemas/server-frames.ts'
 import { exampleOf } from '../contracts/schemas/examples.ts'
 import { OPENAI_ERROR_EXAMPLES, OpenaiErrorSchema } from '../contracts/schemas/openai-replies.ts'
 import { isOpenaiPath } from './openai/errors.ts'
@@ -23,6 +25,8 @@ export function openApiDocument(routes: readonly Route[], version: string) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}').replace(/(?<=.)\/$/, '')
     ;(paths[path] ??= {})[route.method.toLowerCase()] = operationOf(route, path, schemas)
   }
+  // Frames of the WebSocket, which OpenAPI has no operations for.
+  for (const frame of [ClientFrameSchema, ServerFrameSchema]) schemas.convert(frame)
   const responses = Object.fromEntries(
     [MUXI_ERRORS, OPENAI_ERRORS].flatMap((form) =>
       CODES.map((code): [string, Json] => [

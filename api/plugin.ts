@@ -5,21 +5,17 @@ import { MuxiError } from '../contracts/failures.ts'
 import { exampleOf } from '../contracts/schemas/examples.ts'
 import type { Principal, Scope } from '../db/queries/keys.ts'
 import { readJsonBody } from './body.ts'
+import { addressOf } from './clients.ts'
 import { checkBody, checkScope } from './request-checks.ts'
-import { ANYBODY, authenticate } from './services/access.ts'
+import { anybody, authenticate } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
 import { rateClassOf } from './services/rate-limiter.ts'
 
 /** Routes whose bodies may carry attachments. */
-const CHAT_ROUTE = /\/chat(\/stream|\/completions)?$/
+const CHAT_ROUTE = /\/chat(\/(stream|completions|ui))?$/
 
 /** Routes whose handlers stream the body themselves. */
-const UPLOAD_ROUTE = /\/(files|audio\/transcriptions)$/
-
-/** The client's network address, from srvx. */
-export function addressOf(request: Request): string | undefined {
-  return (request as { ip?: string | undefined }).ip
-}
+const UPLOAD_ROUTE = /\/(files|files\/uploads(\/[^/]+)?|audio\/transcriptions)$/
 
 /** The key in an `Authorization` header. */
 export function bearerOf(header: string | null | undefined): string | undefined {
@@ -36,12 +32,22 @@ const asked = new WeakMap<Request, Promise<Principal>>()
  * @throws MuxiError unauthorized, forbidden, rate_limited
  */
 function principalOf(context: ApiContext, request: Request, route: string, headers: object): Promise<Principal> {
-  if (!context.auth) return Promise.resolve(ANYBODY)
   const known = asked.get(request)
   if (known) return known
-  const principal = admit(context, request, route, headers)
+  const principal = context.auth
+    ? admit(context, request, route, headers)
+    : Promise.resolve(anybody(context, addressOf(request)))
+  void principal.then(
+    () => context.requestCounts.add(countedName(request.method, route)),
+    () => senderOf(request) && context.requestCounts.add(countedName(request.method, route)),
+  )
   asked.set(request, principal)
   return principal
+}
+
+/** A route as in the OpenAPI document, without a parameter's value. */
+function countedName(method: string, route: string): string {
+  return `${method} ${route.replaceAll(/:(\w+)/g, '{$1}')}`
 }
 
 /** Those of requests with a valid key, also when what they asked for was refused. */
@@ -53,11 +59,12 @@ export function senderOf(request: Request): Principal | undefined {
 }
 
 async function admit(context: ApiContext, request: Request, route: string, headers: object): Promise<Principal> {
-  const { storage, rateLimiter } = context
+  const { rateLimiter } = context
   const address = addressOf(request)
   const secret = bearerOf(request.headers.get('authorization'))
-  const principal = await rateLimiter.authenticated(authenticate(storage.db, secret, address), address)
+  const principal = await rateLimiter.authenticated(authenticate(context, secret, address), address)
   principals.set(request, principal)
+  context.requestCounts.used(principal.key_id)
   const admitted = await rateLimiter.admit(principal, rateClassOf(request.method, route))
   Object.assign(headers, admitted.headers)
   if (admitted.refusal) throw admitted.refusal

@@ -5,13 +5,15 @@ import { WebSocketServer, type WebSocket } from 'ws'
 import { MuxiError } from '../contracts/failures.ts'
 import { newId } from '../contracts/ids.ts'
 import type { Principal } from '../db/queries/keys.ts'
+import type { ClientSide } from './clients.ts'
 import { errorResponse, toMuxiError } from './errors.ts'
 import type { Origins } from './origins.ts'
 import { bearerOf } from './plugin.ts'
-import { ANYBODY, authenticate, authenticateTicket } from './services/access.ts'
+import { anybody, authenticate, authenticateTicket } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
 import type { OpenStream } from './services/open-streams.ts'
-import { CLOSE, CLOSE_MS, SocketSession } from './socket-session.ts'
+import { SocketSession } from './socket-session.ts'
+import { CLOSE, CLOSE_MS } from './socket-writer.ts'
 
 const PATH = '/api/v1/ws'
 
@@ -21,7 +23,7 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
 
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
-    const refusal = refuseUpgrade(request, origins)
+    const refusal = refuseUpgrade(request, origins, clientOf(context, request).host)
     if (refusal) return refuse(socket, refusal)
     sockets.handleUpgrade(request, socket, head, (opened) => void open(opened, request))
   })
@@ -40,7 +42,7 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
     )
     // The peer's close frame must be read in any case.
     socket.resume()
-    const { remoteAddress: address } = request.socket
+    const { address } = clientOf(context, request)
     if (principal instanceof MuxiError) {
       const { status } = principal
       context.audit.note({ principal: undefined, address, action: 'ws open', path: PATH, status, request_id: null })
@@ -55,6 +57,7 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
       return socket.close(CLOSE.tooMany, toMuxiError(error, context.log).message.slice(0, 120))
     }
     socket.on('close', opened.close)
+    context.requestCounts.used(principal.key_id)
     const session = new SocketSession(socket, context, { principal, address, revoked: opened.revoked })
     socket.on('message', (data, isBinary) => void session.take(data, isBinary))
   }
@@ -73,10 +76,10 @@ function closeCodeOf({ code }: MuxiError): number {
 }
 
 /** The reason to refuse an upgrade; undefined when it is accepted. */
-function refuseUpgrade(request: IncomingMessage, origins: Origins): MuxiError | undefined {
+function refuseUpgrade(request: IncomingMessage, origins: Origins, host = request.headers.host): MuxiError | undefined {
   if (pathOf(request).pathname !== PATH) return new MuxiError('not_found', 'There is no such address for a WebSocket')
   try {
-    origins.check(request.headers.host, request.headers.origin)
+    origins.check(host, request.headers.origin)
     return undefined
   } catch (error) {
     return error instanceof MuxiError ? error : new MuxiError('forbidden', 'Cannot open a WebSocket from there')
@@ -99,18 +102,19 @@ function refuse(socket: Duplex, failure: MuxiError): void {
   socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`)
 }
 
-async function authenticateUpgrade(
-  { auth, storage: { db }, rateLimiter }: ApiContext,
-  request: IncomingMessage,
-): Promise<Principal> {
-  if (!auth) return ANYBODY
+async function authenticateUpgrade(context: ApiContext, request: IncomingMessage): Promise<Principal> {
+  const { auth, rateLimiter } = context
+  const { address } = clientOf(context, request)
+  if (!auth) return anybody(context, address)
   const { searchParams } = pathOf(request)
-  const { remoteAddress } = request.socket
   const ticket = searchParams.get('ticket')
   const secret = bearerOf(request.headers.authorization) ?? searchParams.get('api_key') ?? undefined
-  const found =
-    ticket === null ? authenticate(db, secret, remoteAddress) : authenticateTicket(db, ticket, remoteAddress)
-  return rateLimiter.authenticated(found, remoteAddress)
+  const found = ticket === null ? authenticate(context, secret, address) : authenticateTicket(context, ticket, address)
+  return rateLimiter.authenticated(found, address)
+}
+
+function clientOf({ clients }: ApiContext, { socket, headers }: IncomingMessage): ClientSide {
+  return clients.of(socket.remoteAddress, (name) => headers[name]?.toString())
 }
 
 function pathOf(request: IncomingMessage): URL {

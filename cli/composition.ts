@@ -33,6 +33,6 @@ export function readVersion(): string {
 }
 
 /** Public URL of the API, without a trailing slash. */
-export function publicUrl({ public_url, host, port }: Settings): string {
-  return (public_url ?? urlOf(host, port)).replace(/\/$/, '')
+export function publicUrl({ public_url, host, port, edge: { tls } }: Settings): string {
+  return (public_url ?? urlOf({ host, port, tls })).replace(/\/$/, '')
 }

@@ -128,9 +128,9 @@ class Supervisor {
 }
 
 /** The URL of the codec endpoint for a browser on this machine. */
-function codecEndpoint({ host, port }: Settings): string {
+function codecEndpoint({ host, port, edge }: Settings): string {
   const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
-  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}/codec`
+  return `http${edge.tls ? 's' : ''}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}/codec`
 }
 
 const output = new LineWriter(1, {

@@ -8,6 +8,7 @@ import { SQLITE_FILE } from '../contracts/main-database.ts'
 import type { ProviderSettings, ProvidersSettings } from '../contracts/model-check.ts'
 import type { RateLimits } from '../contracts/rate-limits.ts'
 import { VENDOR_NAMES, vendorOf } from '../contracts/vendors.ts'
+import { checkEdge, readEdge, type EdgeSettings } from './edge-settings.ts'
 import { type Environment, readEnvironment } from './environment.ts'
 import { readRateLimits } from './rate-settings.ts'
 import { readBudgets, type BudgetSettings } from './budget-settings.ts'
@@ -87,6 +88,7 @@ export interface Settings {
   readonly host: string
   readonly port: number
   readonly public_url?: string
+  readonly edge: EdgeSettings
   /** Absolute, like all folders here. */
   readonly data_dir: string
   readonly agents_dir: string
@@ -142,6 +144,7 @@ export function loadSettings(env: Environment, { cwd = process.cwd() }: { cwd?: 
     host,
     port: read.integer('MUXI_PORT', { min: 1, max: 65_535 }, 5050),
     public_url: read.url('MUXI_PUBLIC_URL'),
+    edge: readEdge(read, cwd),
     data_dir,
     agents_dir: resolve(cwd, read.text('MUXI_AGENTS_DIR') ?? 'agents'),
     knowledge_dirs: (read.list('MUXI_KNOWLEDGE_DIRS') ?? []).map((dir) => resolve(cwd, dir)),
@@ -202,6 +205,7 @@ function checkTogether(settings: Settings, read: SettingReader): void {
       `'${settings.host}'`,
     )
   }
+  if (settings.role !== 'worker') checkEdge(read, settings.host, settings.edge)
   // Two processes over one SQLite folder share its key and its blobs; over one Postgres they may be on two machines.
   if (read.text(databaseName(read)) !== undefined && settings.role !== 'all') {
     for (const name of ['MUXI_SECRET_KEY', 'BLOB_URL']) {

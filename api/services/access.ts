@@ -1,6 +1,6 @@
 // Authorization: the one place that checks keys, scopes, networks and owners.
-import { BlockList, isIP } from 'node:net'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
+import { Networks } from '../../contracts/networks.ts'
 import {
   findPrincipal,
   findPrincipalByHash,
@@ -9,7 +9,9 @@ import {
   type Principal,
   type Scope,
 } from '../../db/queries/keys.ts'
-import type { Db } from '../../db/schema.ts'
+import type { ApiContext } from './context.ts'
+
+type Access = Pick<ApiContext, 'storage' | 'adminNetworks'>
 
 /** The user that a request acts as when neither it nor its key names one. */
 const DEFAULT_USER = 'default'
@@ -28,13 +30,13 @@ export const ANYBODY: Principal = {
  * forbidden
  */
 export async function authenticate(
-  db: Db,
+  context: Access,
   secret: string | undefined,
   address: string | undefined,
 ): Promise<Principal> {
-  const principal = secret === undefined ? undefined : await findPrincipal(db, secret)
+  const principal = secret === undefined ? undefined : await findPrincipal(context.storage.db, secret)
   if (!principal) throw unauthorized()
-  return fromHere(principal, address)
+  return fromHere(context, principal, address)
 }
 
 export function unauthorized(): MuxiError {
@@ -42,9 +44,13 @@ export function unauthorized(): MuxiError {
 }
 
 /** Redeems a ticket. @returns its principal @throws MuxiError unauthorized, forbidden */
-export async function authenticateTicket(db: Db, ticket: string, address: string | undefined): Promise<Principal> {
-  const principal = await redeemTicket(db, ticket)
-  if (principal) return fromHere(principal, address)
+export async function authenticateTicket(
+  context: Access,
+  ticket: string,
+  address: string | undefined,
+): Promise<Principal> {
+  const principal = await redeemTicket(context.storage.db, ticket)
+  if (principal) return fromHere(context, principal, address)
   throw new MuxiError(
     'unauthorized',
     'Cannot authenticate: the ticket must be a fresh one from POST /api/v1/ws/tickets, of a key that is still valid',
@@ -53,24 +59,38 @@ export async function authenticateTicket(db: Db, ticket: string, address: string
 
 /** The principal of a session, by the hash of the key's secret. @throws MuxiError unauthorized, forbidden */
 export async function authenticateSession(
-  db: Db,
+  context: Access,
   keyHash: string | undefined,
   address: string | undefined,
 ): Promise<Principal> {
-  const principal = keyHash === undefined ? undefined : await findPrincipalByHash(db, keyHash)
-  if (principal) return fromHere(principal, address)
+  const principal = keyHash === undefined ? undefined : await findPrincipalByHash(context.storage.db, keyHash)
+  if (principal) return fromHere(context, principal, address)
   throw new MuxiError('unauthorized', 'Cannot show this: open it from the web page, which signs you in with its key')
 }
 
 /** @throws MuxiError forbidden when the key may not be used from the address */
-function fromHere(principal: Principal, address: string | undefined): Principal {
-  if (!principal.networks || isWithin(address, principal.networks)) return principal
-  throw new MuxiError('forbidden', 'Cannot use this key from this network address')
+function fromHere(context: Access, principal: Principal, address: string | undefined): Principal {
+  if (principal.networks && !new Networks(principal.networks).has(address))
+    throw new MuxiError('forbidden', 'Cannot use this key from this network address')
+  return withinAdminNetworks(context, principal, address)
+}
+
+/** Outside of the networks of administrators a key has every other scope of it. */
+function withinAdminNetworks({ adminNetworks }: Access, principal: Principal, address: string | undefined): Principal {
+  if (!adminNetworks || !principal.scopes.has('admin') || adminNetworks.has(address)) return principal
+  return { ...principal, scopes: new Set(SCOPES.filter((scope) => scope !== 'admin')), outside: true }
+}
+
+/** The principal without authentication. */
+export function anybody(context: Access, address: string | undefined): Principal {
+  return withinAdminNetworks(context, ANYBODY, address)
 }
 
 /** @throws MuxiError forbidden when the key has none of the scopes */
 export function authorize(principal: Principal, ...scopes: [Scope, ...Scope[]]): void {
   if (principal.scopes.has('admin') || scopes.some((scope) => principal.scopes.has(scope))) return
+  if (principal.outside)
+    throw new MuxiError('forbidden', "Cannot do this from this network address: 'MUXI_ADMIN_NETWORKS' must contain it")
   const names = scopes.map((scope) => `'${scope}'`).join(' or ')
   throw new MuxiError('forbidden', `Cannot do this: the key must have the scope ${names}`)
 }
@@ -104,24 +124,4 @@ export function ownedOrThrow<T extends { user_id: string }>(
 ): T {
   if (!thing || (principal.bound_user !== undefined && principal.bound_user !== thing.user_id)) throw notFound(what, id)
   return thing
-}
-
-function isWithin(address: string | undefined, networks: readonly string[]): boolean {
-  if (address === undefined) return false
-  const plain = address.replace(/^::ffff:(?=\d+\.)/, '')
-  const list = new BlockList()
-  for (const network of networks) {
-    const [base = '', bits] = network.split('/')
-    const family = isIP(base) === 6 ? 'ipv6' : 'ipv4'
-    list.addSubnet(base, bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits), family)
-  }
-  return list.check(plain, isIP(plain) === 6 ? 'ipv6' : 'ipv4')
-}
-
-/** Whether a text is an IP address or a CIDR block, such as `10.0.0.0/8`. */
-export function isNetwork(text: string): boolean {
-  const [base = '', bits, ...rest] = text.split('/')
-  const family = isIP(base)
-  if (family === 0 || rest.length > 0) return false
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32))
 }

@@ -67,7 +67,7 @@ async function* conversationsOf(context: ApiContext, user_id: string): AsyncGene
       limit: PAGE,
       cursor,
     })
-    for (const conversation of conversations) yield jsonOf(context.storage.db, conversation)
+    for (const conversation of conversations) yield jsonOf(context.storage.db, conversation, true)
     cursor = conversations.at(-1)?.id
     if (conversations.length < PAGE) return
   }

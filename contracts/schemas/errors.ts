@@ -47,6 +47,7 @@ export const ERROR_EXAMPLES: Record<ErrorCode, ReturnType<typeof example>> = {
   not_found: example('not_found', "Cannot find agent 'helper'"),
   method_not_allowed: example('method_not_allowed', 'Cannot do this here: the method must be GET', { allow: ['GET'] }),
   conflict: example('conflict', "Cannot create the agent: 'helper' exists already"),
+  precondition_failed: example('precondition_failed', "Cannot continue the upload: 'Tus-Resumable' must be 1.0.0"),
   payload_too_large: example('payload_too_large', 'Cannot take the request: its body must be at most 1048576 bytes'),
   unsupported_media_type: example(
     'unsupported_media_type',

@@ -81,27 +81,36 @@ const NoticeSchema = object({
   text: Type.Optional(textOf('Formulas without a stored value (Sheet Costs, C2)')),
 })
 
-const DocumentResultSchema = object({
+export const DocumentResultSchema = object({
   document_id: textOf('doc_0199c0ffee7a7d3c8f21b7a0e4d95c16'),
   pages: CountSchema,
   chunks: CountSchema,
-  notices: Type.Optional(Type.Array(NoticeSchema)),
+  notices: Type.Optional(Type.Array(NoticeSchema, { description: 'What was left out, not read or guessed' })),
   image_file_id: Type.Optional(Type.String({ description: 'Of an image: a copy without private metadata' })),
   thumbnail_file_id: Type.Optional(Type.String()),
   description: Type.Optional(Type.String()),
   duration_ms: Type.Optional(Type.Number({ description: 'Of a recording' })),
   sound_ms: Type.Optional(Type.Number({ description: 'Of a recording, without silence' })),
   summary: Type.Optional(Type.String()),
-  skipped: Type.Optional(Type.Array(object({ name: Type.String(), reason: Type.String() }))),
+  skipped: Type.Optional(
+    Type.Array(object({ name: Type.String(), reason: Type.String() }), {
+      description: 'Files within it that were not read',
+    }),
+  ),
   usage: Type.Optional(UsageSchema),
   reused_job_id: Type.Optional(Type.String({ description: 'The earlier job with the same bytes and options' })),
 })
 
-const ReembedResultSchema = object({
+export const ReembedResultSchema = object({
   model: textOf('text-embedding-3-small'),
   dimension: CountSchema,
   chunks: CountSchema,
-  refused: Type.Optional(CountSchema),
+  refused: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      description: 'Chunks that the embedding server refused; they are found by their words only',
+    }),
+  ),
 })
 
 export const JobResultSchema = Type.Union([DocumentResultSchema, ReembedResultSchema], {

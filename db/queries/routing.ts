@@ -95,6 +95,7 @@ export async function findPreviousAgent(
     .select('agent_id')
     .where('conversation_id', '=', conversation_id)
     .where('agent_id', '<>', AUTO)
+    .where('superseded_by', 'is', null)
     .$if(turn_id !== undefined, (turns) => turns.where('id', '<', turn_id!))
     .orderBy('id', 'desc')
     .limit(1)

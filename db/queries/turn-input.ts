@@ -143,12 +143,17 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
         .as('answered'),
     ])
     .where('turns.id', '=', parameter('turn_id'))
-    // A message that still waits, passed by one that interrupts, is answered later.
+    // A message that still waits, passed by one that interrupts, is answered later. A turn that was replaced while it runs keeps the
+    // messages that were replaced with it.
     .where((eb) =>
       eb.or([
         eb('messages.id', '=', eb.ref('turns.user_message_id')),
         // A value, because Postgres may execute `exists` by reading all queued turns.
-        sql<boolean>`coalesce((select waiting.status from turns as waiting where waiting.id = messages.turn_id), '') <> 'queued'`,
+        sql<boolean>`coalesce((select case
+            when said.status = 'queued' then 0
+            when said.superseded_by is null or said.superseded_by >= turns.superseded_by then 1
+            else 0 end
+          from turns as said where said.id = messages.turn_id), 1) = 1`,
       ]),
     )
     .orderBy('messages.id', 'desc')

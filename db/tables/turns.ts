@@ -11,6 +11,8 @@ export interface ConversationsTable {
   title: string | null
   /** `<user>/<agent>` for the default conversation of messages without one; unique. */
   default_for: string | null
+  /** The client's name of it; unique among those of the user with the agent. */
+  external_id: Generated<string | null>
   /** 1: left out of lists unless asked for. */
   archived: Generated<number>
   created_at: string
@@ -62,6 +64,8 @@ export interface TurnsTable {
   root_call_id: string | null
   /** How many turns are above it. */
   depth: number
+  /** The turn whose message has replaced this one's, or one before it: the turn is left out of prompts and pages. */
+  superseded_by: string | null
 }
 
 /** What a message brought that continues no conversation here: its own earlier messages, instructions and tools. */
@@ -80,6 +84,8 @@ export interface MessagesTable {
   status: 'completed' | 'cancelled' | 'failed'
   attachments: string | null
   created_at: string
+  /** The client's name of a message of the user: after an edit, another message has the same one. */
+  external_id: Generated<string | null>
 }
 
 /** The complete output of a model in one step of a turn. */

@@ -8,5 +8,5 @@ import type { ApiContext } from '../../api/services/context.ts'
 const nothing: object = new Proxy(() => undefined, { get: (_, name) => (name === 'then' ? undefined : nothing) })
 
 export function apiRoutes(): Route[] {
-  return createApp(nothing as ApiContext, new Origins([]), '0.0.0').routes as Route[]
+  return createApp(nothing as ApiContext, new Origins([]), { version: '0.0.0', encrypted: false }).routes as Route[]
 }

@@ -1,7 +1,8 @@
 // Keys, scopes, networks and owners.
 import { describe, expect, test } from 'vitest'
 import type { Principal, Scope } from '../../db/queries/keys.ts'
-import { actingUser, authorize, isNetwork, ownedOrThrow, visibleUser } from '../../api/services/access.ts'
+import { isNetwork } from '../../contracts/networks.ts'
+import { actingUser, authorize, ownedOrThrow, visibleUser } from '../../api/services/access.ts'
 
 const key = (scopes: Scope[], bound_user?: string): Principal => ({
   key_id: 'key_1',

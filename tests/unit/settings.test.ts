@@ -183,6 +183,45 @@ describe('a wrong environment', () => {
   })
 })
 
+const PROXY = { MUXI_TRUSTED_PROXIES: '10.0.0.0/8' }
+
+describe('HTTPS and proxies', () => {
+  const file = (name: string) => join(import.meta.dirname, '../fixtures/tls', name)
+  const pair = (cert: string, key: string) => ({ MUXI_TLS_CERT: file(cert), MUXI_TLS_KEY: file(key) })
+  const pathed = (expected: string) => expect.stringMatching(new RegExp(`^Cannot start: '${expected}`))
+
+  it('plain HTTP is for loopback, private addresses and trusted proxies', () => {
+    for (const MUXI_HOST of ['127.0.0.1', '::1', '192.168.1.5', 'muxi']) expect(faults({ MUXI_HOST })).toEqual([])
+    for (const MUXI_HOST of ['0.0.0.0', '::', '203.0.113.5', 'muxi.example.com']) {
+      expect(faults({ MUXI_HOST })).toEqual([pathed("MUXI_HOST' must be a loopback or private address unless")])
+      expect(faults({ MUXI_HOST, ...PROXY })).toEqual([])
+      expect(faults({ MUXI_HOST, MUXI_ROLE: 'worker' })).toEqual([])
+      expect(faults({ MUXI_HOST, ...pair('server.crt', 'server.key') })).toEqual([])
+    }
+  })
+
+  it.each([
+    [
+      'server.crt',
+      'other.key',
+      "MUXI_TLS_KEY' must be the key of the certificate in MUXI_TLS_CERT, got that of another",
+    ],
+    ['expired.crt', 'server.key', "MUXI_TLS_CERT' must be valid now, got '.*expired.crt', which is valid from .* to "],
+    ['missing.crt', 'server.key', "MUXI_TLS_CERT' must be a file that muxi may read, got '.*missing.crt' \\(ENOENT\\)"],
+    ['server.key', 'server.key', "MUXI_TLS_CERT' must be a certificate in PEM, got something else"],
+    ['server.crt', 'server.crt', "MUXI_TLS_KEY' must be a private key in PEM without a passphrase, got something else"],
+  ])('%s and %s are no pair', (cert, key, expected) => expect(faults(pair(cert, key))).toEqual([pathed(expected)]))
+
+  it('a certificate needs a key, lists need networks', () => {
+    expect(faults({ MUXI_TLS_CERT: file('server.crt') })).toEqual([pathed("MUXI_TLS_KEY' must be set together")])
+    expect(faults({ MUXI_TRUSTED_PROXIES: '10.0.0.0/8,all' })).toEqual([
+      pathed("MUXI_TRUSTED_PROXIES' must be a comma"),
+    ])
+    expect(faults({ MUXI_ADMIN_NETWORKS: '10.0.0.0/33' })).toEqual([pathed("MUXI_ADMIN_NETWORKS' must be a comma")])
+    expect(load({ MUXI_ADMIN_NETWORKS: '10.0.0.0/8, ::1' }).edge.admin_networks).toEqual(['10.0.0.0/8', '::1'])
+  })
+})
+
 describe('authentication', () => {
   it.each([
     [undefined, true],
@@ -195,10 +234,10 @@ describe('authentication', () => {
 
   it('may be off on loopback only', () => {
     expect(faults({ MUXI_API_KEY: 'false', MUXI_HOST: '::1' })).toEqual([])
-    expect(faults({ MUXI_API_KEY: 'false', MUXI_HOST: '0.0.0.0' })).toEqual([
+    expect(faults({ ...PROXY, MUXI_API_KEY: 'false', MUXI_HOST: '0.0.0.0' })).toEqual([
       "Cannot start: 'MUXI_HOST' must be a loopback address while MUXI_API_KEY is 'false' (MUXI_ALLOW_NO_AUTH=yes lifts this), got '0.0.0.0'",
     ])
-    expect(faults({ MUXI_API_KEY: 'false', MUXI_HOST: '0.0.0.0', MUXI_ALLOW_NO_AUTH: 'yes' })).toEqual([])
+    expect(faults({ ...PROXY, MUXI_API_KEY: 'false', MUXI_HOST: '0.0.0.0', MUXI_ALLOW_NO_AUTH: 'yes' })).toEqual([])
   })
 
   it('does not accept a short word as a key, because it may be a misspelt false', () => {
@@ -206,8 +245,8 @@ describe('authentication', () => {
   })
 
   it('away from loopback, closes MCP programs and private addresses by default', () => {
-    expect(load({ MUXI_HOST: '0.0.0.0' })).toMatchObject({ mcp_commands: [], allow_private_urls: false })
-    expect(load({ MUXI_HOST: '0.0.0.0', MUXI_MCP_COMMANDS: '*' }).mcp_commands).toEqual(['*'])
+    expect(load({ ...PROXY, MUXI_HOST: '0.0.0.0' })).toMatchObject({ mcp_commands: [], allow_private_urls: false })
+    expect(load({ ...PROXY, MUXI_HOST: '0.0.0.0', MUXI_MCP_COMMANDS: '*' }).mcp_commands).toEqual(['*'])
   })
 })
 
