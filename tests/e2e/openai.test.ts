@@ -117,7 +117,7 @@ it(keeps('openai.chat', 'with the conversation that the request brings'), async 
   expect(log.totals).toMatchObject({ model_calls: 1, input_tokens: reply.usage!.prompt_tokens })
 })
 
-it(keeps('openai.hidden', 'in no list, but in the export, and forgotten with the user'), async () => {
+it(keeps('openai.hidden', 'in no list, but in the export of the user'), async () => {
   const cue = stage.model.script({ say: 'Hello Dora.' })
   const reply = await client.chat.completions.create({
     model: 'scripted',
