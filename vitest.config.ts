@@ -31,6 +31,8 @@ const SAME_ON_DENO = [
   'mcp-sign-in',
   'memory',
   'model-failures',
+  'openai',
+  'openai-docs',
   'query-plans',
   'rate-limits',
   'reembed',

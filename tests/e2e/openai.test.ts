@@ -1,5 +1,11 @@
 // The OpenAI-compatible API with the official package for Node, unpatched.
-import OpenAI, { APIError, AuthenticationError, BadRequestError, NotFoundError, PermissionDeniedError } from 'openai'
+import OpenAI, {
+  type APIError,
+  AuthenticationError,
+  BadRequestError,
+  NotFoundError,
+  PermissionDeniedError,
+} from 'openai'
 import sharp from 'sharp'
 import { afterEach, beforeAll, expect, it } from 'vitest'
 import { HeldReply } from '../support/held-reply.ts'
@@ -111,7 +117,7 @@ it(keeps('openai.chat', 'with the conversation that the request brings'), async 
   expect(log.totals).toMatchObject({ model_calls: 1, input_tokens: reply.usage!.prompt_tokens })
 })
 
-it(keeps('openai.hidden', 'in no list, but in the export, and forgotten with the user'), async () => {
+it(keeps('openai.hidden', 'in no list, but in the export of the user'), async () => {
   const cue = stage.model.script({ say: 'Hello Dora.' })
   const reply = await client.chat.completions.create({
     model: 'scripted',
@@ -366,7 +372,7 @@ it(keeps('openai.errors', 'of a model that fails: not asked again by the client'
     .create({ model: 'scripted', messages: [user(cue)] })
     .catch((reason: unknown) => reason as APIError)
   expect(error).toMatchObject({ status: 502, code: 'upstream_error', type: 'server_error' })
-  expect(String(error)).toMatch(/turn turn_/)
+  expect((error as APIError).message).toMatch(/turn turn_/)
 })
 
 it(keeps('openai.reset', 'text that no longer holds ends the stream with an error that names the turn'), async () => {

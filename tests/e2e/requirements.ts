@@ -23,6 +23,7 @@ export const REQUIREMENTS = {
   'openai.errors': "Every refusal below /v1 has the form of OpenAI's errors",
   'openai.reset': 'Text that is withdrawn ends the stream with an error chunk',
   'openai.parked': 'A chat completion does not wait for a person: an error names the turn, which does',
+  'openai.docs': 'The examples in docs/openai.md are run as they are written, and every operation has one',
   'openai.killed': 'Killed processes: the turn of a chat completion ends as any other',
   'docs.api': 'The examples in docs/api.md are run as they are written, and every operation has one',
 

@@ -87,11 +87,16 @@ export class ScriptedModel {
   script(...steps: Step[]): string {
     this.#cues += 1
     const cue = `[cue ${this.#cues}]`
+    this.scriptFor(cue, ...steps)
+    return cue
+  }
+
+  /** The same for messages that contain a text of their own. */
+  scriptFor(cue: string, ...steps: Step[]): void {
     const script: Script = { steps, used: 0 }
     for (const { held } of steps) if (held) this.#held.add(held)
     this.#scripts.set(cue, script)
     for (const [index, step] of steps.entries()) this.#mock.addFixture(toFixture(cue, script, index, step))
-    return cue
   }
 
   /** Handles requests that match no script, until the returned function is called. */
