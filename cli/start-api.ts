@@ -5,6 +5,7 @@ import { startServer } from '../api/server.ts'
 import type { ApiContext } from '../api/services/context.ts'
 import { syncServers } from '../api/services/mcp-servers.ts'
 import { Audit } from '../api/services/audit.ts'
+import { KeyCache } from '../api/services/key-cache.ts'
 import { OpenStreams } from '../api/services/open-streams.ts'
 import { RateLimiter } from '../api/services/rate-limiter.ts'
 import { loadAgentFiles } from '../config/agent-files.ts'
@@ -12,7 +13,7 @@ import { readEnvironment } from '../config/environment.ts'
 import type { Settings } from '../config/settings.ts'
 import { syncFileAgents } from '../db/queries/agents.ts'
 import { setDefaultBudgets } from '../db/queries/budgets.ts'
-import { findValidHashes } from '../db/queries/keys.ts'
+import { findPrincipalByHash, findValidHashes } from '../db/queries/keys.ts'
 import { sqliteFile } from '../db/storage.ts'
 import { checkIssuer, finishSignIn, openSignIn } from '../mcp/oauth.ts'
 import { expectDocument } from '../media/document/parse-document.ts'
@@ -83,6 +84,7 @@ export async function startApi(
       pseudonym,
     }),
     audit,
+    keys: new KeyCache((hash) => findPrincipalByHash(storage.db, hash)),
     clients: new Clients(settings.edge.trusted_proxies),
     adminNetworks: settings.edge.admin_networks && new Networks(settings.edge.admin_networks),
     auth: settings.api_key !== false,

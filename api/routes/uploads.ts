@@ -32,7 +32,10 @@ export function uploadRoutes(context: ApiContext) {
   }
   return new Elysia({ prefix: '/files/uploads', tags: ['files'] })
     .use(authenticated(context))
-    .options('', ({ principal, request, set }) => serve(principal, request, set), { scope: 'chat' })
+    .options('', ({ principal, request, set }) => serve(principal, request, set), {
+      scope: 'chat',
+      detail: { hide: true },
+    })
     .post('', ({ principal, request, set }) => serve(principal, request, set), {
       scope: 'chat',
       detail: { summary: 'Begin a resumable upload (tus 1.0); its address is in Location' },

@@ -106,7 +106,9 @@ export function userRoutes(context: ApiContext) {
       '',
       async ({ principal, params: { user_id } }) => {
         const user = ownUser(principal, user_id)
-        return { status: 'deleted', user_id: user, counts: await forgetUser(context, user) }
+        const counts = await forgetUser(context, user)
+        context.keys.forget()
+        return { status: 'deleted', user_id: user, counts }
       },
       {
         params,

@@ -1,17 +1,10 @@
 // Authorization: the one place that checks keys, scopes, networks and owners.
 import { MuxiError, notFound } from '../../contracts/failures.ts'
 import { Networks } from '../../contracts/networks.ts'
-import {
-  findPrincipal,
-  findPrincipalByHash,
-  redeemTicket,
-  SCOPES,
-  type Principal,
-  type Scope,
-} from '../../db/queries/keys.ts'
+import { hashKey, redeemTicket, SCOPES, type Principal, type Scope } from '../../db/queries/keys.ts'
 import type { ApiContext } from './context.ts'
 
-type Access = Pick<ApiContext, 'storage' | 'adminNetworks'>
+type Access = Pick<ApiContext, 'storage' | 'keys' | 'adminNetworks'>
 
 /** The user that a request acts as when neither it nor its key names one. */
 const DEFAULT_USER = 'default'
@@ -34,7 +27,7 @@ export async function authenticate(
   secret: string | undefined,
   address: string | undefined,
 ): Promise<Principal> {
-  const principal = secret === undefined ? undefined : await findPrincipal(context.storage.db, secret)
+  const principal = secret === undefined ? undefined : await context.keys.find(hashKey(secret))
   if (!principal) throw unauthorized()
   return fromHere(context, principal, address)
 }
@@ -63,7 +56,7 @@ export async function authenticateSession(
   keyHash: string | undefined,
   address: string | undefined,
 ): Promise<Principal> {
-  const principal = keyHash === undefined ? undefined : await findPrincipalByHash(context.storage.db, keyHash)
+  const principal = keyHash === undefined ? undefined : await context.keys.find(keyHash)
   if (principal) return fromHere(context, principal, address)
   throw new MuxiError('unauthorized', 'Cannot show this: open it from the web page, which signs you in with its key')
 }

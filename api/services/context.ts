@@ -16,6 +16,7 @@ import type { VectorStore } from '../../vectors/store.ts'
 import type { Networks } from '../../contracts/networks.ts'
 import type { Clients } from '../clients.ts'
 import type { Audit } from './audit.ts'
+import type { KeyCache } from './key-cache.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 
@@ -100,6 +101,7 @@ export interface ApiContext {
   openStreams: OpenStreams
   rateLimiter: RateLimiter
   audit: Audit
+  keys: KeyCache
   /** Reads the forwarding headers of trusted proxies. */
   clients: Clients
   /** Where the scope `admin` may be used; undefined: everywhere. */
