@@ -1,7 +1,14 @@
 // Authorization: the one place that checks keys, scopes, networks and owners.
 import { MuxiError, notFound } from '../../contracts/failures.ts'
 import { Networks } from '../../contracts/networks.ts'
-import { hashKey, redeemTicket, SCOPES, type Principal, type Scope } from '../../db/queries/keys.ts'
+import {
+  findPrincipalByHash,
+  hashKey,
+  redeemTicket,
+  SCOPES,
+  type Principal,
+  type Scope,
+} from '../../db/queries/keys.ts'
 import type { ApiContext } from './context.ts'
 
 type Access = Pick<ApiContext, 'storage' | 'keys' | 'adminNetworks'>
@@ -56,7 +63,7 @@ export async function authenticateSession(
   keyHash: string | undefined,
   address: string | undefined,
 ): Promise<Principal> {
-  const principal = keyHash === undefined ? undefined : await context.keys.find(keyHash)
+  const principal = keyHash === undefined ? undefined : await findPrincipalByHash(context.storage.db, keyHash)
   if (principal) return fromHere(context, principal, address)
   throw new MuxiError('unauthorized', 'Cannot show this: open it from the web page, which signs you in with its key')
 }
