@@ -1,7 +1,7 @@
 // The OpenAPI document, made from the schemas of all routes: named schemas (`$id`) stand once, and all have examples.
-import { createHash } from 'node:crypto'
 import { Type, type TSchema } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
+import { StaticFile } from './static-file.ts'
 import { type ErrorCode, STATUS_OF_CODE } from '../contracts/failures.ts'
 import { ERROR_EXAMPLES, ErrorSchema } from '../contracts/schemas/errors.ts'
 import { ClientFrameSchema } from '../contracts/schemas/frames.ts'
@@ -202,15 +202,11 @@ class Schemas {
 
 /** `GET /openapi.json`. @param routes read with the first request: all are registered by then */
 export function openApiRoutes(routes: readonly Route[], version: string) {
-  let made: { text: string; etag: string } | undefined
-  const make = () => {
-    const text = JSON.stringify(openApiDocument(routes, version))
-    return { text, etag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 27)}"` }
-  }
+  const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-cache' }
+  let made: StaticFile | undefined
+  const make = () => new StaticFile(Buffer.from(JSON.stringify(openApiDocument(routes, version))), headers)
   return new Elysia({ detail: { hide: true } }).get('/openapi.json', ({ request }) => {
-    const { text, etag } = (made ??= make())
-    const headers = { 'content-type': 'application/json; charset=utf-8', etag, 'cache-control': 'no-cache' }
-    if (request.headers.get('if-none-match') === etag) return new Response(null, { status: 304, headers })
-    return new Response(text, { headers })
+    made ??= make()
+    return made.answer(request.headers)
   })
 }

@@ -8,6 +8,7 @@ import { syncServers } from '../api/services/mcp-servers.ts'
 import { Audit } from '../api/services/audit.ts'
 import { Feed } from '../api/services/feed.ts'
 import { feedViewers } from '../api/services/feed-viewers.ts'
+import { KeyCache } from '../api/services/key-cache.ts'
 import { OpenStreams } from '../api/services/open-streams.ts'
 import { RequestCounts } from '../api/services/request-counts.ts'
 import { RateLimiter } from '../api/services/rate-limiter.ts'
@@ -17,7 +18,7 @@ import type { Settings } from '../config/settings.ts'
 import { MuxiError } from '../contracts/failures.ts'
 import { syncFileAgents } from '../db/queries/agents.ts'
 import { setDefaultBudgets } from '../db/queries/budgets.ts'
-import { findValidHashes } from '../db/queries/keys.ts'
+import { findPrincipalByHash, findValidHashes } from '../db/queries/keys.ts'
 import { sqliteFile } from '../db/storage.ts'
 import { checkIssuer, finishSignIn, openSignIn } from '../mcp/oauth.ts'
 import { expectDocument } from '../media/document/parse-document.ts'
@@ -98,6 +99,7 @@ export async function startApi(
     }),
     requestCounts,
     audit,
+    keys: new KeyCache((hash) => findPrincipalByHash(storage.db, hash)),
     clients: new Clients(settings.edge.trusted_proxies),
     adminNetworks: settings.edge.admin_networks && new Networks(settings.edge.admin_networks),
     auth: settings.api_key !== false,

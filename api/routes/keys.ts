@@ -83,6 +83,7 @@ export function keyRoutes(context: ApiContext) {
       '/keys/:key_id/rotate',
       async ({ params: { key_id }, body }) => {
         const { key, secret } = await rotateKey(db, key_id, body?.grace_seconds ?? 0)
+        context.keys.forget()
         await context.openStreams.check()
         return { ...key, key: secret }
       },
@@ -98,6 +99,7 @@ export function keyRoutes(context: ApiContext) {
       '/keys/:key_id',
       async ({ params: { key_id } }) => {
         await deleteKey(db, key_id)
+        context.keys.forget()
         await context.openStreams.check()
         return { id: key_id, status: 'deleted' as const }
       },

@@ -44,7 +44,10 @@ export function uploadRoutes(context: ApiContext) {
   }
   return new Elysia({ prefix: '/files/uploads', tags: ['files'] })
     .use(authenticated(context))
-    .options('', ({ principal, request, set }) => serve(principal, request, set), { scope: 'chat' })
+    .options('', ({ principal, request, set }) => serve(principal, request, set), {
+      scope: 'chat',
+      detail: { hide: true },
+    })
     .post('', ({ principal, request, set }) => serve(principal, request, set), {
       ...replies({ 201: noBody('Its address is in the header `location`') }, ...refusals, 'unprocessable'),
       scope: 'chat',

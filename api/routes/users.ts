@@ -120,7 +120,9 @@ export function userRoutes(context: ApiContext) {
       '',
       async ({ principal, params: { user_id } }) => {
         const user = ownUser(principal, user_id)
-        return { status: 'deleted' as const, user_id: user, counts: await forgetUser(context, user) }
+        const counts = await forgetUser(context, user)
+        context.keys.forget()
+        return { status: 'deleted' as const, user_id: user, counts }
       },
       {
         params,

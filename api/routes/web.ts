@@ -1,6 +1,7 @@
 // The web page and its files.
 import { readdirSync, readFileSync } from 'node:fs'
 import { Elysia } from 'elysia'
+import { StaticFile } from '../static-file.ts'
 
 const FOLDER = new URL('../../web/', import.meta.url)
 const TYPES: readonly (readonly [ending: string, type: string])[] = [
@@ -24,7 +25,8 @@ export function webRoutes() {
     if (type === undefined) continue
     const content = readFileSync(new URL(file, FOLDER))
     const path = file === 'index.html' ? '/' : `/${file.replace(/\.html$/, '')}`
-    app.get(path, () => new Response(content, { headers: { 'content-type': type, ...HEADERS } }))
+    const served = new StaticFile(content, { 'content-type': type, ...HEADERS })
+    app.get(path, ({ request }) => served.answer(request.headers))
   }
   return app
 }

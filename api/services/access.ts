@@ -2,8 +2,8 @@
 import { MuxiError, notFound } from '../../contracts/failures.ts'
 import { Networks } from '../../contracts/networks.ts'
 import {
-  findPrincipal,
   findPrincipalByHash,
+  hashKey,
   redeemTicket,
   SCOPES,
   type Principal,
@@ -11,7 +11,7 @@ import {
 } from '../../db/queries/keys.ts'
 import type { ApiContext } from './context.ts'
 
-type Access = Pick<ApiContext, 'storage' | 'adminNetworks'>
+type Access = Pick<ApiContext, 'storage' | 'keys' | 'adminNetworks'>
 
 /** The user that a request acts as when neither it nor its key names one. */
 const DEFAULT_USER = 'default'
@@ -34,7 +34,7 @@ export async function authenticate(
   secret: string | undefined,
   address: string | undefined,
 ): Promise<Principal> {
-  const principal = secret === undefined ? undefined : await findPrincipal(context.storage.db, secret)
+  const principal = secret === undefined ? undefined : await context.keys.find(hashKey(secret))
   if (!principal) throw unauthorized()
   return fromHere(context, principal, address)
 }

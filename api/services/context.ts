@@ -17,6 +17,7 @@ import type { Networks } from '../../contracts/networks.ts'
 import type { Clients } from '../clients.ts'
 import type { Audit } from './audit.ts'
 import type { Feed } from './feed.ts'
+import type { KeyCache } from './key-cache.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 import type { RequestCounts } from './request-counts.ts'
@@ -106,6 +107,7 @@ export interface ApiContext {
   rateLimiter: RateLimiter
   requestCounts: RequestCounts
   audit: Audit
+  keys: KeyCache
   /** Reads the forwarding headers of trusted proxies. */
   clients: Clients
   /** Where the scope `admin` may be used; undefined: everywhere. */

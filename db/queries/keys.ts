@@ -64,7 +64,8 @@ function newSecret(): string {
   return `sk_muxi_${randomBytes(24).toString('base64url')}`
 }
 
-function hashKey(secret: string): string {
+/** What is stored of a secret. */
+export function hashKey(secret: string): string {
   return createHash('sha256').update(secret).digest('hex')
 }
 
