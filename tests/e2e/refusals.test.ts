@@ -69,6 +69,7 @@ const AGENT = {
 const KNOWLEDGE = { id: 'notes', description: 'Notes.', source_type: 'content', content: 'Tea.' }
 /** Discard, a port without a listener. */
 const MCP_SERVER = { name: 'nobody', url: 'http://127.0.0.1:9/mcp' }
+const UI_CHAT = { id: 'chat', messages: [{ id: 'm1', role: 'user', parts: [{ type: 'text', text: 'Hello' }] }] }
 const routes = (): Route[] => [
   { method: 'GET', path: '/api/v1/agents', scope: 'read' },
   { method: 'POST', path: '/api/v1/agents', scope: 'manage', body: AGENT },
@@ -77,6 +78,10 @@ const routes = (): Route[] => [
   { method: 'POST', path: '/api/v1/agents/offline/chat/stream', scope: 'chat', body: { content: 'Hello' } },
   { method: 'POST', path: '/api/v1/chat', scope: 'chat', body: { content: 'Hello' } },
   { method: 'POST', path: '/api/v1/chat/stream', scope: 'chat', body: { content: 'Hello' } },
+  { method: 'POST', path: '/api/v1/agents/offline/chat/ui', scope: 'chat', body: UI_CHAT },
+  { method: 'POST', path: '/api/v1/chat/ui', scope: 'chat', body: UI_CHAT },
+  { method: 'GET', path: '/api/v1/agents/offline/chat/ui/chat/stream', scope: 'chat' },
+  { method: 'GET', path: '/api/v1/chat/ui/chat/stream', scope: 'chat' },
   { method: 'GET', path: '/api/v1/system/status', scope: 'read' },
   { method: 'GET', path: '/api/v1/turns', scope: 'chat' },
   { method: 'GET', path: `/api/v1/turns/${ids.turn}`, scope: 'chat', owned: true },
