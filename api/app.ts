@@ -1,12 +1,17 @@
 // The HTTP application: every route, one way for requests in and one way for errors out.
-import { openapi } from '@elysiajs/openapi'
 import { Elysia } from 'elysia'
+import { MuxiError } from '../contracts/failures.ts'
 import { newId } from '../contracts/ids.ts'
 import { codecRoutes } from './codec.ts'
 import { errorResponse, toMuxiError } from './errors.ts'
+import { isOpenaiPath, openaiErrorResponse } from './openai/errors.ts'
+import { openaiRoutes } from './openai/routes.ts'
+import { openApiRoutes } from './openapi.ts'
 import type { Origins } from './origins.ts'
 import { addressOf, methodNotAllowed, senderOf } from './plugin.ts'
+import type { Route } from './replies.ts'
 import { knowRoutes } from './request-checks.ts'
+import { agentFileRoutes } from './routes/agent-files.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { audioRoutes } from './routes/audio.ts'
@@ -14,6 +19,7 @@ import { auditRoutes } from './routes/audit.ts'
 import { budgetRoutes } from './routes/budgets.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { conversationRoutes } from './routes/conversations.ts'
+import { eventRoutes } from './routes/events.ts'
 import { fileRoutes } from './routes/files.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { keyRoutes } from './routes/keys.ts'
@@ -25,15 +31,19 @@ import { oauthRoutes } from './routes/oauth.ts'
 import { spendingRoutes } from './routes/spending.ts'
 import { statusRoutes } from './routes/status.ts'
 import { systemRoutes } from './routes/system.ts'
+import { systemUsageRoutes } from './routes/system-usage.ts'
 import { turnRoutes } from './routes/turns.ts'
 import { uiStreamRoutes } from './routes/ui-stream.ts'
+import { uploadRoutes } from './routes/uploads.ts'
 import { userRoutes } from './routes/users.ts'
 import { webRoutes } from './routes/web.ts'
 import type { ApiContext } from './services/context.ts'
 import { sessionRoutes } from './session.ts'
 import { temporalUiRoutes } from './temporal-ui.ts'
+import { FILE_HEADER } from './tus.ts'
 
 export function createApp(context: ApiContext, origins: Origins, version: string) {
+  const routes: Route[] = []
   const app = new Elysia({ normalize: false })
     .onRequest(({ request, set }) => {
       set.headers['x-request-id'] = newId('req')
@@ -45,25 +55,18 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     })
     .onError(({ error, code, request, set }) => {
       const allowed = code === 'NOT_FOUND' ? otherMethods(app.routes, request) : []
-      const failure = allowed.length > 0 ? methodNotAllowed(allowed) : toMuxiError(error, context.log)
-      const response = errorResponse(failure, String(set.headers['x-request-id']))
+      const failure =
+        allowed.length > 0
+          ? methodNotAllowed(allowed)
+          : ((code === 'NOT_FOUND' ? unknownVersion(request) : undefined) ?? toMuxiError(error, context.log))
+      const toResponse = isOpenaiPath(new URL(request.url).pathname) ? openaiErrorResponse : errorResponse
+      const response = toResponse(failure, String(set.headers['x-request-id']))
       if (allowed.length > 0) set.headers['allow'] = allowed.join(', ')
       Object.assign(set.headers, response.headers)
       set.status = response.status
       return response.body
     })
-    .use(
-      openapi({
-        // The API reference page is served locally: it needs no network.
-        provider: null,
-        specPath: '/openapi.json',
-        documentation: {
-          info: { title: 'muxi', version, description: 'Agents that people can leave alone' },
-          components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
-          security: [{ key: [] }],
-        },
-      }),
-    )
+    .use(openApiRoutes(routes, version))
     .use(systemRoutes(context))
     .use(webRoutes())
     .use(codecRoutes(context, origins))
@@ -71,18 +74,22 @@ export function createApp(context: ApiContext, origins: Origins, version: string
     .use(oauthRoutes(context))
     .use(temporalUiRoutes(context, origins))
     .use(mcpRoutes(context, version))
+    .use(openaiRoutes(context))
     .group('/api/v1', (api) =>
       api
         .use(agentRoutes(context))
+        .use(agentFileRoutes(context))
         .use(audioRoutes(context))
         .use(chatRoutes(context))
         .use(uiStreamRoutes(context))
         .use(turnRoutes(context))
         .use(approvalRoutes(context))
+        .use(eventRoutes(context))
         .use(conversationRoutes(context))
         .use(memoryRoutes(context))
         .use(userRoutes(context))
         .use(fileRoutes(context))
+        .use(uploadRoutes(context))
         .use(jobRoutes(context))
         .use(knowledgeRoutes(context))
         .use(mcpServerRoutes(context))
@@ -90,9 +97,11 @@ export function createApp(context: ApiContext, origins: Origins, version: string
         .use(auditRoutes(context))
         .use(budgetRoutes(context))
         .use(spendingRoutes(context))
-        .use(statusRoutes(context, version)),
+        .use(statusRoutes(context, version))
+        .use(systemUsageRoutes(context)),
     )
-  knowRoutes(app.routes)
+  routes.push(...(app.routes as Route[]))
+  knowRoutes(routes)
   return app
 }
 
@@ -112,7 +121,18 @@ export async function answer(context: ApiContext, app: ReturnType<typeof createA
   return response
 }
 
-const AUDITED = /^\/(api\/v1|mcp)(\/|$)/
+const AUDITED = /^\/(api\/v1|v1|mcp)(\/|$)/
+
+/** What pages of other origins may send and read besides what browsers always allow. */
+const ALLOWED = [
+  'authorization, content-type, idempotency-key, last-event-id, x-namespace, mcp-session-id, mcp-protocol-version',
+  'tus-resumable, upload-length, upload-metadata, upload-offset, x-requested-with',
+].join(', ')
+const EXPOSED = [
+  'x-request-id, retry-after, ratelimit, ratelimit-policy, mcp-session-id',
+  `location, ${FILE_HEADER}, tus-resumable, tus-version, tus-extension, tus-max-size`,
+  'upload-expires, upload-length, upload-metadata, upload-offset',
+].join(', ')
 
 /** Pages of configured origins may send the session cookie. Any other page that gets here must have its own key. */
 function corsHeaders(origins: Origins, origin: string): Record<string, string> {
@@ -120,7 +140,7 @@ function corsHeaders(origins: Origins, origin: string): Record<string, string> {
     ...(origins.isConfigured(origin)
       ? { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' }
       : { 'access-control-allow-origin': '*' }),
-    'access-control-expose-headers': 'x-request-id, retry-after, ratelimit, ratelimit-policy, mcp-session-id',
+    'access-control-expose-headers': EXPOSED,
     vary: 'origin',
   }
 }
@@ -130,18 +150,26 @@ function preflight(cors: Record<string, string>): Response {
     status: 204,
     headers: {
       ...cors,
-      'access-control-allow-methods': 'GET, POST, PUT, PATCH, DELETE',
-      'access-control-allow-headers':
-        'authorization, content-type, idempotency-key, last-event-id, x-namespace, mcp-session-id, mcp-protocol-version',
+      'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
+      'access-control-allow-headers': ALLOWED,
       'access-control-max-age': '600',
     },
   })
 }
 
+/** For a path of another version of the API. */
+function unknownVersion(request: Request): MuxiError | undefined {
+  const [, version] = /^\/api\/(v\d{1,4})(?:\/|$)/.exec(new URL(request.url).pathname) ?? []
+  if (version === undefined || version === 'v1') return undefined
+  return new MuxiError('not_found', `There is no version '${version}' of the API: its paths begin with /api/v1`)
+}
+
 /** The allowed methods of a path, when the requested one is not among them. */
 function otherMethods(routes: readonly { method: string; path: string }[], request: Request): string[] {
   const path = new URL(request.url).pathname.replace(/(?<=.)\/$/, '')
-  const matches = routes.filter((route) => toPattern(route.path).test(path)).map(({ method }) => method)
+  const exact = routes.filter((route) => route.path === path)
+  const found = exact.length > 0 ? exact : routes.filter((route) => toPattern(route.path).test(path))
+  const matches = found.map(({ method }) => method).filter((method) => method !== 'OPTIONS')
   return matches.includes(request.method) ? [] : [...new Set(matches)]
 }
 

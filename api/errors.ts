@@ -14,8 +14,7 @@ const DISK_FULL_S = 10
 /** Converts an error thrown inside the API to the client's error. Unforeseen ones are logged and lose their message. */
 export function toMuxiError(error: unknown, log: Logger): MuxiError {
   if (error instanceof MuxiError) return error
-  // A response that does not follow its schema is our fault.
-  if (error instanceof ValidationError && error.type !== 'response') return toBadRequest(error)
+  if (error instanceof ValidationError) return toBadRequest(error)
   // Elysia wraps errors of a parser.
   const { cause } = (error ?? {}) as { cause?: unknown }
   if (cause instanceof MuxiError) return cause

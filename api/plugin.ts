@@ -1,7 +1,8 @@
-// The common part of every route of /api/v1: authentication, client address, and body limits.
+// The common part of every route of /api/v1, /v1 and /mcp: authentication, client address, and body limits.
 import type { TSchema } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
+import { exampleOf } from '../contracts/schemas/examples.ts'
 import type { Principal, Scope } from '../db/queries/keys.ts'
 import { readJsonBody } from './body.ts'
 import { checkBody, checkScope } from './request-checks.ts'
@@ -10,10 +11,10 @@ import type { ApiContext } from './services/context.ts'
 import { rateClassOf } from './services/rate-limiter.ts'
 
 /** Routes whose bodies may carry attachments. */
-const CHAT_ROUTE = /\/chat(\/(stream|ui))?$/
+const CHAT_ROUTE = /\/chat(\/(stream|ui|completions))?$/
 
 /** Routes whose handlers stream the body themselves. */
-const UPLOAD_ROUTE = /\/(files|audio\/transcriptions)$/
+const UPLOAD_ROUTE = /\/(files|files\/uploads(\/[^/]+)?|audio\/transcriptions)$/
 
 /** The client's network address, from srvx. */
 export function addressOf(request: Request): string | undefined {
@@ -35,12 +36,20 @@ const asked = new WeakMap<Request, Promise<Principal>>()
  * @throws MuxiError unauthorized, forbidden, rate_limited
  */
 function principalOf(context: ApiContext, request: Request, route: string, headers: object): Promise<Principal> {
-  if (!context.auth) return Promise.resolve(ANYBODY)
   const known = asked.get(request)
   if (known) return known
-  const principal = admit(context, request, route, headers)
+  const principal = context.auth ? admit(context, request, route, headers) : Promise.resolve(ANYBODY)
+  void principal.then(
+    () => context.requestCounts.add(countedName(request.method, route)),
+    () => senderOf(request) && context.requestCounts.add(countedName(request.method, route)),
+  )
   asked.set(request, principal)
   return principal
+}
+
+/** A route as in the OpenAPI document, without a parameter's value. */
+function countedName(method: string, route: string): string {
+  return `${method} ${route.replaceAll(/:(\w+)/g, '{$1}')}`
 }
 
 /** Those of requests with a valid key, also when what they asked for was refused. */
@@ -57,6 +66,7 @@ async function admit(context: ApiContext, request: Request, route: string, heade
   const secret = bearerOf(request.headers.get('authorization'))
   const principal = await rateLimiter.authenticated(authenticate(storage.db, secret, address), address)
   principals.set(request, principal)
+  context.requestCounts.used(principal.key_id)
   const admitted = await rateLimiter.admit(principal, rateClassOf(request.method, route))
   Object.assign(headers, admitted.headers)
   if (admitted.refusal) throw admitted.refusal
@@ -105,7 +115,7 @@ export function authenticated(context: ApiContext) {
 
 /** For the OpenAPI document: the body of a route whose handler reads it. @param schemas by content type */
 export function bodyOf(schemas: Record<string, TSchema>) {
-  const content = Object.entries(schemas).map(([type, schema]) => [type, { schema }])
+  const content = Object.entries(schemas).map(([type, schema]) => [type, { schema, example: exampleOf(schema) }])
   return { required: true, content: Object.fromEntries(content) as Record<string, object> }
 }
 

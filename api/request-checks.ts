@@ -4,14 +4,8 @@ import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
 import { schemaFaults } from '../contracts/schemas/faults.ts'
 import { type Principal, SCOPES, type Scope } from '../db/queries/keys.ts'
 import { invalid } from './errors.ts'
+import type { Route } from './replies.ts'
 import { authorize } from './services/access.ts'
-
-/** A route as listed by Elysia; its scopes are the security requirements of the OpenAPI document. */
-interface Route {
-  method: string
-  path: string
-  hooks: { body?: TSchema; detail?: { security?: { key?: string[] }[] } }
-}
 
 interface Rule {
   /** Any of these suffices. */
@@ -21,7 +15,7 @@ interface Rule {
 }
 
 /** Path prefixes whose routes must declare a scope. */
-const WITH_SCOPE = /^\/(api\/v1|mcp)(\/|$)/
+const WITH_SCOPE = /^\/(api\/v1|v1|mcp)(\/|$)/
 /** By method and path; the same in every server of a process. */
 const rules = new Map<string, Rule>()
 

@@ -28,6 +28,8 @@ function pruneAlways() {
     removeIn(platforms, (name) => name !== process.platform)
     removeIn(`${platforms}/${process.platform}`, (name) => name !== process.arch)
   }
+  // Only for stores of @tus/server that are not used.
+  for (const name of ['ioredis', '@ioredis', '@redis', 'redis-parser', 'redis-errors']) remove(name)
   // The builds in one file are for browsers. The others all stay: tesseract.js 7.0.0 loads the one for both engines on Node,
   // even if only the newer engine is requested (November 2026).
   removeIn('tesseract.js-core', (name) => name.endsWith('.wasm.js'))

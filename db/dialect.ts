@@ -3,7 +3,7 @@
 import type { DialectAdapter, Kysely } from 'kysely'
 import type { StoredEvent } from '../contracts/events.ts'
 import type { Db, Tx } from './schema.ts'
-import type { RowTrigger } from './usage-counters.ts'
+import type { RowTrigger } from './row-trigger.ts'
 
 export interface Differences {
   /** Converts a value to one that the driver accepts. */

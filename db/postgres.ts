@@ -16,7 +16,7 @@ import type { Database, Differences, NewSegment } from './dialect.ts'
 import { PostgresClient } from './postgres-client.ts'
 import { Listener, toCommits } from './postgres-listener.ts'
 import type { DB, Tx } from './schema.ts'
-import type { RowTrigger } from './usage-counters.ts'
+import type { RowTrigger } from './row-trigger.ts'
 
 const POOL_SIZE = 16
 /** A separate pool, because of different session settings; a search uses two connections at once. */

@@ -24,7 +24,7 @@ import type { Database, Differences, NewSegment } from './dialect.ts'
 import type { DB, Tx } from './schema.ts'
 import { PolledCommits } from './sqlite-commits.ts'
 import { BUSY_MS, openFile } from './sqlite-file.ts'
-import type { RowTrigger } from './usage-counters.ts'
+import type { RowTrigger } from './row-trigger.ts'
 
 /** Retry interval of a statement that waits for another process's write, in milliseconds. */
 const BUSY_LOOK_MS = 2

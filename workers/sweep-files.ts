@@ -1,7 +1,9 @@
-// Removes files without references, and partial uploads left by a crash, after a time.
+// Removes files without references, abandoned uploads, and partial files left by a crash, after a time.
 import type { Logger } from 'pino'
 import { deleteFile, isAttached, isReferred, listUnread } from '../db/queries/files.ts'
 import { beginRemoval, forgetNote, listNoted } from '../db/queries/noted-blobs.ts'
+import { isPiece, listUploadIds } from '../db/queries/uploads.ts'
+import { removeUpload } from '../db/remove-upload.ts'
 import type { Storage } from '../db/storage.ts'
 
 const PAGE = 100
@@ -35,6 +37,10 @@ export async function sweepFiles(
     if (!last) break
     after = last.id
   }
+  for (const id of await listUploadIds(db, { abandoned: true })) {
+    if (signal.aborted) return
+    if (await removeUpload({ db, blobs }, id)) removed += 1
+  }
   const noted = await sweepNoted({ db, blobs }, signal)
   const leftovers = await blobs.removeLeftovers(LEFTOVER_MS, signal)
   if (removed + noted + leftovers > 0)
@@ -49,7 +55,7 @@ async function sweepNoted({ db, blobs }: Options['storage'], signal: AbortSignal
     const noted = await listNoted(db, before, PAGE)
     for (const each of noted) {
       if (signal.aborted) return removed
-      if (!(await isReferred(db, each))) {
+      if (!(await isReferred(db, each)) && !(await isPiece(db, each))) {
         if (!(await beginRemoval(db, each))) continue
         await blobs.delete(each.owner, each.sha256)
         removed += 1

@@ -6,6 +6,7 @@ import { BudgetSchema, BudgetViewSchema, DeletedBudgetSchema, toLimits } from '.
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { idSchema } from '../../contracts/schemas/ids.ts'
 import { authenticated } from '../plugin.ts'
+import { replies } from '../replies.ts'
 import { ownUser } from '../services/access.ts'
 import { changeBudget, removeBudget, viewBudget, withBudgets } from '../services/budgets.ts'
 import type { ApiContext } from '../services/context.ts'
@@ -15,8 +16,8 @@ export function budgetRoutes(context: ApiContext) {
   const key = { params: Type.Object({ key_id: idSchema('key') }), scope: 'admin' as const }
   const user = { params: Type.Object({ user_id: UserIdSchema }) }
   const manage = { ...user, scope: 'manage' as const }
-  const view = { response: { 200: BudgetViewSchema } }
-  const deleted = { response: { 200: DeletedBudgetSchema } }
+  const view = replies({ 200: BudgetViewSchema })
+  const deleted = replies({ 200: DeletedBudgetSchema })
   const keyOf = ({ key_id: id }: { key_id: string }) => ({ kind: 'key' as const, id })
   const userOf = (id: string) => ({ kind: 'user' as const, id })
   return new Elysia({ tags: ['budgets'] })

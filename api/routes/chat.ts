@@ -5,8 +5,11 @@ import { AUTO } from '../../contracts/routing.ts'
 import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
 import { ChatRequestSchema, type ChatRequest } from '../../contracts/schemas/chat.ts'
 import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
+import { TurnEventSchema } from '../../contracts/schemas/events.ts'
+import { ReceiptSchema, ReplySchema } from '../../contracts/schemas/turns.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { authenticated } from '../plugin.ts'
+import { replies, streamOf } from '../replies.ts'
 import { unauthorized } from '../services/access.ts'
 import { acceptMessage, type AcceptedTurn } from '../services/chat.ts'
 import { waitingOf } from '../services/approvals.ts'
@@ -23,23 +26,30 @@ export function chatRoutes(context: ApiContext) {
     headers: idempotencyHeaders('turn'),
     scope: 'chat' as const,
   }
+  const errors = ['not_found', 'conflict', 'unprocessable', 'budget_exceeded', 'upstream_error'] as const
+  const replied = replies({ 200: ReplySchema, 202: ReceiptSchema }, ...errors)
+  const streamed = replies({ 200: streamOf(TurnEventSchema) }, ...errors)
   const toAgent = { ...common, params: Type.Object({ agent_id: AgentIdSchema }) }
   return new Elysia({ tags: ['chat'] })
     .use(authenticated(context))
     .post('/agents/:agent_id/chat', (sent) => reply(sent.params.agent_id, sent), {
       ...toAgent,
+      ...replied,
       detail: { summary: 'Send a message and wait for the reply' },
     })
     .post('/agents/:agent_id/chat/stream', (sent) => stream(sent.params.agent_id, sent), {
       ...toAgent,
+      ...streamed,
       detail: { summary: 'Send a message and stream the reply as server-sent events' },
     })
     .post('/chat', (sent) => reply(AUTO, sent), {
       ...common,
+      ...replied,
       detail: { summary: 'Send a message to the agent that the orchestrator chooses, and wait for the reply' },
     })
     .post('/chat/stream', (sent) => stream(AUTO, sent), {
       ...common,
+      ...streamed,
       detail: { summary: 'Send a message to the agent that the orchestrator chooses, and stream the reply' },
     })
 
@@ -53,7 +63,7 @@ export function chatRoutes(context: ApiContext) {
     const accepted = await accept(agent_id, sent)
     if (body.background) {
       const { message_id: _, ...receipt } = accepted
-      return status(202, { ...receipt, status: 'queued' })
+      return status(202, { ...receipt, status: 'queued' as const })
     }
     const { revoked, close } = context.openStreams.watch(principal)
     const signal = AbortSignal.any([request.signal, context.closing, AbortSignal.timeout(WAIT_MS), revoked])

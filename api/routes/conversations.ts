@@ -3,10 +3,19 @@ import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { MuxiError } from '../../contracts/failures.ts'
 import { AUTO } from '../../contracts/routing.ts'
-import { AgentFilterSchema, AgentIdSchema } from '../../contracts/schemas/agent.ts'
+import { AgentFilterSchema } from '../../contracts/schemas/agent.ts'
 import { ConversationIdSchema, MessageIdSchema, UserIdSchema } from '../../contracts/schemas/chat.ts'
+import {
+  ConversationChangeSchema,
+  ConversationExportSchema,
+  ConversationSchema,
+  DeletedConversationSchema,
+  MessagePageSchema,
+  NewConversationSchema,
+} from '../../contracts/schemas/conversations.ts'
+import { textOf } from '../../contracts/schemas/fields.ts'
+import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { ChatIdSchema } from '../../contracts/schemas/ui-stream.ts'
-import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import {
@@ -18,12 +27,17 @@ import {
 } from '../../db/queries/conversations.ts'
 import { findUnfinishedOf } from '../../db/queries/turn-queue.ts'
 import { authenticated, page } from '../plugin.ts'
+import { Content, replies } from '../replies.ts'
 import { actingUser, ownedOrThrow, visibleUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { exportConversation, pageOfMessages, withTurns } from '../services/messages.ts'
 
 const closed = { additionalProperties: false }
-const TitleSchema = Type.String({ minLength: 1, maxLength: 200 })
+
+const download = new Content('The conversation as a file', {
+  'application/json': ConversationExportSchema,
+  'text/markdown': textOf('# Tea from Assam\n'),
+})
 
 export function conversationRoutes(context: ApiContext) {
   const { db } = context.storage
@@ -41,14 +55,8 @@ export function conversationRoutes(context: ApiContext) {
         return status(201, await createConversation(db, { agent_id, title, user_id }))
       },
       {
-        body: Type.Object(
-          {
-            agent_id: Type.Optional(AgentIdSchema),
-            user_id: Type.Optional(UserIdSchema),
-            title: Type.Optional(TitleSchema),
-          },
-          closed,
-        ),
+        body: NewConversationSchema,
+        ...replies({ 201: ConversationSchema }, 'not_found'),
         scope: 'chat',
         detail: { summary: 'Begin a conversation: with an agent, or without one with the orchestrator' },
       },
@@ -78,12 +86,14 @@ export function conversationRoutes(context: ApiContext) {
           },
           closed,
         ),
+        ...replies({ 200: pageOf('conversations', ConversationSchema) }),
         scope: 'chat',
         detail: { summary: 'List conversations, newest first' },
       },
     )
     .get('/:conversation_id', ({ principal, params: { conversation_id } }) => getOwned(principal, conversation_id), {
       params,
+      ...replies({ 200: ConversationSchema }),
       scope: 'chat',
       detail: { summary: 'Read a conversation' },
     })
@@ -96,7 +106,8 @@ export function conversationRoutes(context: ApiContext) {
       },
       {
         params,
-        body: Type.Object({ title: Type.Optional(TitleSchema), archived: Type.Optional(Type.Boolean()) }, closed),
+        body: ConversationChangeSchema,
+        ...replies({ 200: ConversationSchema }),
         scope: 'chat',
         detail: { summary: 'Rename or archive a conversation' },
       },
@@ -111,9 +122,14 @@ export function conversationRoutes(context: ApiContext) {
           return deleteConversation(tx, id)
         })
         for (const documentId of deleted.documents) await context.vectors.discard(documentId)
-        return { id, status: 'deleted', message_count: deleted.messages }
+        return { id, status: 'deleted' as const, message_count: deleted.messages }
       },
-      { params, scope: 'chat', detail: { summary: 'Delete a conversation with everything said in it' } },
+      {
+        params,
+        ...replies({ 200: DeletedConversationSchema }, 'conflict'),
+        scope: 'chat',
+        detail: { summary: 'Delete a conversation with everything said in it' },
+      },
     )
     .get(
       '/:conversation_id/messages',
@@ -133,6 +149,7 @@ export function conversationRoutes(context: ApiContext) {
           },
           closed,
         ),
+        ...replies({ 200: MessagePageSchema }),
         scope: 'chat',
         detail: { summary: 'List messages, newest first: the latest, those before or after one, or those around one' },
       },
@@ -151,6 +168,7 @@ export function conversationRoutes(context: ApiContext) {
           },
           closed,
         ),
+        ...replies({ 200: download }),
         scope: 'chat',
         detail: { summary: 'Download a conversation as Markdown or JSON' },
       },

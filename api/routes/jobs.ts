@@ -2,12 +2,16 @@
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
+import { JobEventSchema } from '../../contracts/schemas/events.ts'
+import { textOf } from '../../contracts/schemas/fields.ts'
+import { JobSchema, JobTextSchema } from '../../contracts/schemas/job-views.ts'
 import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
 import { JobIdSchema, JobKindSchema, JobRequestSchema, JobStatusSchema } from '../../contracts/schemas/jobs.ts'
-import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { resumeHeaders } from '../../contracts/schemas/streams.ts'
 import { listJobs } from '../../db/queries/jobs.ts'
 import { authenticated, page } from '../plugin.ts'
+import { Content, noBody, replies, streamOf } from '../replies.ts'
 import { visibleUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import {
@@ -26,6 +30,12 @@ import { readLastEventId, sseResponse } from '../sse.ts'
 const closed = { additionalProperties: false }
 const FormatSchema = Type.Union([Type.Literal('md'), Type.Literal('txt'), Type.Literal('json')])
 
+const extracted = new Content('What was extracted', {
+  'text/markdown': textOf('# Tea\n\nTea is grown in Assam.'),
+  'text/plain': textOf('Tea\n\nTea is grown in Assam.'),
+  'application/json': JobTextSchema,
+})
+
 export function jobRoutes(context: ApiContext) {
   const params = Type.Object({ job_id: JobIdSchema })
   return new Elysia({ prefix: '/jobs', tags: ['jobs'] })
@@ -42,6 +52,7 @@ export function jobRoutes(context: ApiContext) {
       {
         body: JobRequestSchema,
         headers: idempotencyHeaders('job'),
+        ...replies({ 202: JobSchema }, 'not_found', 'conflict', 'unprocessable'),
         scope: 'chat',
         detail: { summary: 'Ingest an uploaded file, or embed everything again with another model' },
       },
@@ -67,6 +78,7 @@ export function jobRoutes(context: ApiContext) {
           },
           closed,
         ),
+        ...replies({ 200: pageOf('jobs', JobSchema) }),
         scope: 'chat',
         detail: { summary: 'List jobs, newest first' },
       },
@@ -74,7 +86,7 @@ export function jobRoutes(context: ApiContext) {
     .get(
       '/:job_id',
       async ({ principal, params: { job_id } }) => viewJob(context, await getJobOrThrow(context, principal, job_id)),
-      { params, scope: 'chat', detail: { summary: 'Read a job' } },
+      { params, ...replies({ 200: JobSchema }), scope: 'chat', detail: { summary: 'Read a job' } },
     )
     .get(
       '/:job_id/stream',
@@ -86,6 +98,7 @@ export function jobRoutes(context: ApiContext) {
       {
         params,
         headers: resumeHeaders,
+        ...replies({ 200: streamOf(JobEventSchema), 204: noBody('Nothing comes after that event') }),
         scope: 'chat',
         detail: { summary: 'Follow a job from its start, or after Last-Event-ID' },
       },
@@ -97,6 +110,7 @@ export function jobRoutes(context: ApiContext) {
       {
         params,
         query: Type.Object({ format: Type.Optional(FormatSchema) }, closed),
+        ...replies({ 200: extracted }, 'conflict'),
         scope: 'chat',
         detail: { summary: 'Read what was extracted' },
       },
@@ -107,7 +121,12 @@ export function jobRoutes(context: ApiContext) {
         await cancelJob(context, await getChangedJobOrThrow(context, principal, job_id))
         return viewJob(context, await getJobOrThrow(context, principal, job_id))
       },
-      { params, scope: 'chat', detail: { summary: 'Stop a job; nothing of it stays in the index' } },
+      {
+        params,
+        ...replies({ 200: JobSchema }, 'conflict'),
+        scope: 'chat',
+        detail: { summary: 'Stop a job; nothing of it stays in the index' },
+      },
     )
     .post(
       '/:job_id/retry',
@@ -115,6 +134,11 @@ export function jobRoutes(context: ApiContext) {
         await retryJob(context, await getChangedJobOrThrow(context, principal, job_id))
         return status(202, viewJob(context, await getJobOrThrow(context, principal, job_id)))
       },
-      { params, scope: 'chat', detail: { summary: 'Go on from the stage that failed' } },
+      {
+        params,
+        ...replies({ 202: JobSchema }, 'conflict'),
+        scope: 'chat',
+        detail: { summary: 'Go on from the stage that failed' },
+      },
     )
 }

@@ -17,11 +17,13 @@ import {
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { MuxiError } from '../../contracts/failures.ts'
-import { McpMessageSchema } from '../../contracts/schemas/agent-tool.ts'
+import { JsonRpcSchema, McpMessageSchema } from '../../contracts/schemas/agent-tool.ts'
+import { eventSchema } from '../../contracts/schemas/events.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { toMuxiError } from '../errors.ts'
 import { authenticated, bodyOf } from '../plugin.ts'
+import { Content, noBody, replies, streamOf } from '../replies.ts'
 import type { ApiContext } from '../services/context.ts'
 import { beginCall, cancelCall, findCall, refusalOf, resultOf, tellCall, type McpCall } from '../services/mcp-call.ts'
 import { beginMcpSession, getMcpSessionOrThrow, type McpSession } from '../services/mcp-session.ts'
@@ -37,6 +39,11 @@ const PRIMED_SINCE = '2025-11-25'
 
 const header = (name: string) => ({ name, in: 'header', required: false, schema: Type.String() })
 const SESSION_HEADERS = [header('mcp-session-id'), header('mcp-protocol-version')]
+
+const answered = new Content('The answer, or the messages of a call and its result', {
+  'application/json': JsonRpcSchema,
+  'text/event-stream': eventSchema('McpEvent', { message: JsonRpcSchema }),
+})
 
 export function mcpRoutes(context: ApiContext, version: string) {
   const watch = new AgentsWatch(context.storage.db)
@@ -67,6 +74,7 @@ export function mcpRoutes(context: ApiContext, version: string) {
         })
       },
       {
+        ...replies({ 200: answered, 202: noBody('A notification, or a response') }, 'not_found', 'conflict'),
         scope: 'chat',
         detail: {
           summary: 'MCP over Streamable HTTP: one JSON-RPC message',
@@ -87,6 +95,7 @@ export function mcpRoutes(context: ApiContext, version: string) {
         )
       },
       {
+        ...replies({ 200: streamOf(eventSchema('McpEvent', { message: JsonRpcSchema })) }, 'bad_request', 'not_found'),
         scope: 'chat',
         detail: {
           summary: 'MCP over Streamable HTTP: what comes unasked, or the rest of a call after Last-Event-ID',

@@ -3,6 +3,7 @@ import { Elysia } from 'elysia'
 import { DEFAULT_LIMIT } from '../../contracts/schemas/lists.ts'
 import { SpendingQuerySchema, SpendingSchema } from '../../contracts/schemas/spending.ts'
 import { authenticated, page } from '../plugin.ts'
+import { replies } from '../replies.ts'
 import type { ApiContext } from '../services/context.ts'
 import { viewSpending } from '../services/spending.ts'
 
@@ -17,7 +18,7 @@ export function spendingRoutes(context: ApiContext) {
     },
     {
       query: SpendingQuerySchema,
-      response: { 200: SpendingSchema },
+      ...replies({ 200: SpendingSchema }),
       scope: ['chat', 'read'],
       detail: { summary: 'Read what model calls came to, by day, user, agent, model or key' },
     },

@@ -4,10 +4,20 @@ import { Type } from '@sinclair/typebox'
 import { TurnIdSchema, UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { AgentFilterSchema } from '../../contracts/schemas/agent.ts'
 import { ApprovalIdSchema, DecisionSchema } from '../../contracts/schemas/approvals.ts'
-import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { eventSchema, TurnEventSchema } from '../../contracts/schemas/events.ts'
+import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { resumeHeaders } from '../../contracts/schemas/streams.ts'
+import {
+  ApprovalSchema,
+  logEventData,
+  TurnBriefSchema,
+  TurnLogSchema,
+  TurnSchema,
+  TurnStatusSchema,
+} from '../../contracts/schemas/turns.ts'
 import { listTurns } from '../../db/queries/turns.ts'
 import { authenticated, page } from '../plugin.ts'
+import { noBody, replies, streamOf } from '../replies.ts'
 import { visibleUser } from '../services/access.ts'
 import { decide, viewApproval } from '../services/approvals.ts'
 import type { ApiContext } from '../services/context.ts'
@@ -15,11 +25,7 @@ import { cancelTurn, followLog, getTurnOrThrow, viewLog, viewTurn, viewTurnBrief
 import { resumeEvents } from '../services/events.ts'
 import { framesResponse, readLastEventId, sseResponse } from '../sse.ts'
 
-const StatusSchema = Type.Union(
-  (['pending', 'queued', 'running', 'awaiting_approval', 'completed', 'failed', 'cancelled'] as const).map((status) =>
-    Type.Literal(status),
-  ),
-)
+const LogEventSchema = eventSchema('LogEvent', logEventData)
 
 export function turnRoutes(context: ApiContext) {
   const params = Type.Object({ turn_id: TurnIdSchema })
@@ -40,12 +46,13 @@ export function turnRoutes(context: ApiContext) {
         query: Type.Object(
           {
             ...pageFields,
-            status: Type.Optional(StatusSchema),
+            status: Type.Optional(TurnStatusSchema),
             agent_id: Type.Optional(AgentFilterSchema),
             user_id: Type.Optional(UserIdSchema),
           },
           { additionalProperties: false },
         ),
+        ...replies({ 200: pageOf('turns', TurnBriefSchema) }),
         scope: 'chat',
         detail: { summary: 'List turns, newest first' },
       },
@@ -54,7 +61,7 @@ export function turnRoutes(context: ApiContext) {
       '/:turn_id',
       async ({ principal, params: { turn_id } }) =>
         viewTurn(context, await getTurnOrThrow(context, principal, turn_id)),
-      { params, scope: 'chat', detail: { summary: 'Read a turn' } },
+      { params, ...replies({ 200: TurnSchema }), scope: 'chat', detail: { summary: 'Read a turn' } },
     )
     .get(
       '/:turn_id/stream',
@@ -66,6 +73,7 @@ export function turnRoutes(context: ApiContext) {
       {
         params,
         headers: resumeHeaders,
+        ...replies({ 200: streamOf(TurnEventSchema), 204: noBody('Nothing comes after that event') }),
         scope: 'chat',
         detail: { summary: 'Follow a turn from its start, or after Last-Event-ID' },
       },
@@ -76,7 +84,12 @@ export function turnRoutes(context: ApiContext) {
         await cancelTurn(context, await getTurnOrThrow(context, principal, turn_id))
         return viewTurn(context, await getTurnOrThrow(context, principal, turn_id))
       },
-      { params, scope: 'chat', detail: { summary: 'Stop a turn, queued or running' } },
+      {
+        params,
+        ...replies({ 200: TurnSchema }, 'conflict'),
+        scope: 'chat',
+        detail: { summary: 'Stop a turn, queued or running' },
+      },
     )
     .post(
       '/:turn_id/approvals/:approval_id',
@@ -87,6 +100,7 @@ export function turnRoutes(context: ApiContext) {
       {
         params: Type.Object({ turn_id: TurnIdSchema, approval_id: ApprovalIdSchema }),
         body: DecisionSchema,
+        ...replies({ 200: ApprovalSchema }, 'conflict'),
         scope: 'chat',
         detail: { summary: 'Decide on what a turn waits for; the first decision is the one that counts' },
       },
@@ -94,7 +108,12 @@ export function turnRoutes(context: ApiContext) {
     .get(
       '/:turn_id/log',
       async ({ principal, params: { turn_id } }) => viewLog(context, await getTurnOrThrow(context, principal, turn_id)),
-      { params, scope: ['read', 'chat'], detail: { summary: 'The execution log of a turn' } },
+      {
+        params,
+        ...replies({ 200: TurnLogSchema }),
+        scope: ['read', 'chat'],
+        detail: { summary: 'The execution log of a turn' },
+      },
     )
     .get(
       '/:turn_id/log/stream',
@@ -106,6 +125,7 @@ export function turnRoutes(context: ApiContext) {
       },
       {
         params,
+        ...replies({ 200: streamOf(LogEventSchema) }),
         scope: ['read', 'chat'],
         detail: { summary: 'Follow the execution log of a turn: `entry` for each entry and each change, then `end`' },
       },

@@ -4,9 +4,15 @@ import { Type } from '@sinclair/typebox'
 import { AUTO } from '../../contracts/routing.ts'
 import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
-import { ChatIdSchema, UiChatRequestSchema, type UiChatRequest } from '../../contracts/schemas/ui-stream.ts'
+import {
+  ChatIdSchema,
+  UiChatRequestSchema,
+  UiChunkSchema,
+  type UiChatRequest,
+} from '../../contracts/schemas/ui-stream.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { authenticated } from '../plugin.ts'
+import { noBody, replies, streamOf } from '../replies.ts'
 import type { ApiContext } from '../services/context.ts'
 import { resumeUi, sendUi } from '../services/ui-chat.ts'
 import { framesResponse } from '../sse.ts'
@@ -16,8 +22,16 @@ const chat = { chat_id: ChatIdSchema }
 const agent = { agent_id: AgentIdSchema }
 
 export function uiStreamRoutes(context: ApiContext) {
-  const posted = { body: UiChatRequestSchema, scope: 'chat' as const }
+  const posted = {
+    body: UiChatRequestSchema,
+    ...replies(
+      { 200: streamOf(UiChunkSchema), 204: noBody('The reply has ended, and the client has seen all of it') },
+      ...(['not_found', 'conflict', 'unprocessable', 'budget_exceeded'] as const),
+    ),
+    scope: 'chat' as const,
+  }
   const followed = {
+    ...replies({ 200: streamOf(UiChunkSchema), 204: noBody('No turn of the chat runs') }, 'not_found'),
     query: Type.Object({ user_id: Type.Optional(UserIdSchema) }, { additionalProperties: false }),
     scope: 'chat' as const,
   }

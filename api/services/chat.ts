@@ -5,16 +5,22 @@ import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
 import { AUTO } from '../../contracts/routing.ts'
 import { isRemembering } from '../../contracts/schemas/agent.ts'
+import type { CarriedRequest } from '../../contracts/schemas/carried-request.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { findAgent, getAgentOrThrow } from '../../db/queries/agents.ts'
 import { findExceeded } from '../../db/queries/budgets.ts'
-import { ensureDefaultConversation, findDefaultConversation } from '../../db/queries/conversations.ts'
+import {
+  createOwnConversation,
+  ensureDefaultConversation,
+  findDefaultConversation,
+} from '../../db/queries/conversations.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { findKnownRoute, type Route } from '../../db/queries/routing.ts'
 import { requestStopIn } from '../../db/queries/stop-requests.ts'
 import { finishTurn } from '../../db/queries/turn-ends.ts'
 import { admit } from '../../db/queries/admission.ts'
+import { insertTurnRequest } from '../../db/queries/turn-requests.ts'
 import { findPosition, findStartable, listOvertaken, type StartableTurn } from '../../db/queries/turn-queue.ts'
 import { supersede, type Superseded } from '../../db/queries/superseded.ts'
 import { addAccepted, markAccepted } from '../../db/queries/turn-starts.ts'
@@ -45,6 +51,8 @@ export interface Submission {
   /** `auto`: the orchestrator chooses. */
   agent_id: string
   request: ChatRequest
+  /** Set when the message brings its whole conversation: its turn has a conversation of its own, which is hidden. */
+  carried?: CarriedRequest | undefined
   idempotency_key?: string | undefined
   /** The scope of the key's uniqueness. */
   route: string
@@ -125,15 +133,18 @@ function discard({ vectors, log }: Context, documents: readonly string[]): void 
 
 async function insert(context: Context, principal: Principal, submission: Submission): Promise<Inserted> {
   const { storage, limits, headStarts } = context
-  const { request, agent_id } = submission
+  const { request, agent_id, carried } = submission
   const { key_id } = principal
   const user_id = actingUser(principal, request.user_id)
-  checkSize(request, limits)
+  checkSize(request, limits, carried !== undefined)
   const known = submission.idempotency_key === undefined ? undefined : await idempotent(principal, submission)
   const attachments = await storeAttachments(storage, user_id, request.attachments ?? [], (bytes) =>
     checkQuota(context, user_id, bytes),
   )
-  const conversation_id = request.conversation_id ?? (await getDefaultConversation(storage.db, agent_id, user_id))
+  if (carried && agent_id !== AUTO) await getAgentOrThrow(storage.db, agent_id)
+  const own = carried ? newId('conv') : ''
+  const conversation_id =
+    own || (request.conversation_id ?? (await getDefaultConversation(storage.db, agent_id, user_id)))
   const { content } = request
   const route =
     agent_id === AUTO && request.replaces === undefined
@@ -146,7 +157,8 @@ async function insert(context: Context, principal: Principal, submission: Submis
     // The client of a turn that was never accepted got an error: the key starts a new one.
     if (before && !wasGivenUp(before)) return repeat(tx, before)
 
-    const admission = await admit(tx, { conversation_id, user_id, key_id })
+    if (carried) await createOwnConversation(tx, { id: own, agent_id, user_id })
+    const admission = await admit(tx, { conversation_id, user_id, key_id, hidden_in: own })
     const conversation = ownedOrThrow(
       { ...principal, bound_user: user_id },
       admission?.conversation,
@@ -188,11 +200,13 @@ async function insert(context: Context, principal: Principal, submission: Submis
       attachments,
       response_schema: request.response_schema,
       ...(routed && { routing_confidence: routed.confidence }),
-      remembers: agent !== undefined && isRemembering(agent.config.memory),
+      // The caller keeps the conversation, and repeats it with each request.
+      remembers: !carried && agent !== undefined && isRemembering(agent.config.memory),
     }
     // In a conversation of the orchestrator a file is for every agent that answers there.
     const attached = await insertAttachedJobs(tx, { ...turn, agent_id })
     await insertTurn(tx, { ...turn, attachments: attached }, active_turn_id === undefined ? 'active' : 'waiting')
+    if (carried) await insertTurnRequest(tx, turn.turn_id, carried)
     if (known) await insertIdempotent(tx, { ...known, result_id: turn.turn_id })
     const accepted = { turn_id, conversation_id, message_id: turn.message_id }
     const events: Inserted['events'] = []
@@ -201,7 +215,10 @@ async function insert(context: Context, principal: Principal, submission: Submis
       const { agent_id: chosen, agent_version } = turn
       const isAttached = attached.length > 0
       const start = { id: turn_id, conversation_id, agent_id: chosen, agent_version, user_id, attached: isAttached }
-      const planned = isAttached || !agent ? undefined : headStarts?.plan(agent.config, agent.source, content)
+      const planned =
+        isAttached || !agent
+          ? undefined
+          : headStarts?.plan(agent.config, agent.source, carried ? JSON.stringify(carried) : content)
       const owner = { key_id, user_id, agent_id: chosen }
       const usageId = planned ? await reserveFirst(tx, turn_id, planned, owner) : await checkBudgets(tx, owner)
       return {
@@ -275,6 +292,9 @@ async function repeat(tx: Tx, turn: TurnsTable): Promise<Inserted> {
   return { receipt, ...(start && { start }), events: [] }
 }
 
-async function idempotent({ key_id }: Principal, { agent_id, request, route, idempotency_key = '' }: Submission) {
-  return { key_id, route, idempotency_key, body_hash: await bodyHash(agent_id, request) }
+async function idempotent(
+  { key_id }: Principal,
+  { agent_id, request, carried, route, idempotency_key = '' }: Submission,
+) {
+  return { key_id, route, idempotency_key, body_hash: await bodyHash(agent_id, request, carried) }
 }

@@ -63,7 +63,7 @@ async function* conversationsOf(context: ApiContext, user_id: string): AsyncGene
   for (let cursor: string | undefined; ;) {
     const conversations = await listConversations(context.storage.db, {
       user_id,
-      with_hidden: true,
+      with_hidden: 'all',
       limit: PAGE,
       cursor,
     })

@@ -11,6 +11,7 @@ import type { ByteRange, Received } from '../../db/blobs.ts'
 import { countBytes, deleteFile, findFile, insertFile, isInUse, listMadeOf } from '../../db/queries/files.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
+import { countReceived } from '../../db/queries/uploads.ts'
 import type { FilesTable, Tx } from '../../db/schema.ts'
 import { readJsonBody } from '../body.ts'
 import { invalid } from '../errors.ts'
@@ -129,7 +130,7 @@ export async function checkQuota(
   owner: string,
   size: number,
 ): Promise<void> {
-  const used = await countBytes(db, owner)
+  const used = (await countBytes(db, owner)) + (await countReceived(db, owner))
   if (used + size <= user_bytes) return
   throw new MuxiError(
     'payload_too_large',

@@ -14,9 +14,9 @@ const BUSY_RETRY_S = 5
 type Limits = Pick<ApiLimits, 'attachments' | 'content_bytes' | 'turns_per_user' | 'turns_per_key'>
 
 /** @throws MuxiError bad_request, payload_too_large */
-export function checkSize(request: ChatRequest, limits: Limits): void {
+export function checkSize(request: ChatRequest, limits: Limits, mayBeEmpty: boolean): void {
   const attached = request.attachments?.length ?? 0
-  if (request.content === '' && attached === 0)
+  if (request.content === '' && attached === 0 && !mayBeEmpty)
     throw wrongField('read the message', 'content', 'not empty, unless something is attached')
   if (attached > limits.attachments)
     throw wrongField('read the message', 'attachments', `at most ${limits.attachments}`)

@@ -11,6 +11,7 @@ import {
   type MessageView,
 } from '../../db/queries/conversations.ts'
 import { readTurns, type TurnRows } from '../../db/queries/message-turns.ts'
+import { listTurnRequests } from '../../db/queries/turn-requests.ts'
 import type { Db } from '../../db/schema.ts'
 import { viewApproval } from './approvals.ts'
 import { viewCall } from './turns.ts'
@@ -130,7 +131,9 @@ export async function* jsonOf(db: Db, conversation: ConversationView, withSupers
     yield separator + JSON.stringify(message)
     separator = ',\n'
   }
-  yield ']}'
+  // What the messages of a hidden conversation brought.
+  const requests = await listTurnRequests(db, conversation.id)
+  yield requests.length > 0 ? `],"requests": ${JSON.stringify(requests)}}` : ']}'
 }
 
 async function* toMarkdown(db: Db, { id, title, agent_id }: ConversationView): AsyncGenerator<string> {

@@ -48,7 +48,12 @@ export async function embeddingState({ index, storage: { db } }: ApiContext) {
     model: embedder.model,
     dimension: embedder.dimension,
     configured,
-    state: hasVectors ? (embedder.model === configured ? 'current' : 'outdated') : 'words_only',
+    state: stateOf(hasVectors, embedder.model === configured),
     ...(job && { job_id: job.id }),
   }
+}
+
+function stateOf(hasVectors: boolean, isConfigured: boolean): 'current' | 'outdated' | 'words_only' {
+  if (!hasVectors) return 'words_only'
+  return isConfigured ? 'current' : 'outdated'
 }

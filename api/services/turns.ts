@@ -55,7 +55,7 @@ async function placeOf(db: Db, turn: TurnsTable) {
 }
 
 /** The view of a turn in lists: without its text. */
-export function viewTurnBriefly(context: ApiContext, turn: TurnsTable) {
+export function viewTurnBriefly(context: Pick<ApiContext, 'namespace' | 'temporalUiUrl'>, turn: TurnsTable) {
   return {
     turn_id: turn.id,
     status: turn.status,
@@ -64,7 +64,7 @@ export function viewTurnBriefly(context: ApiContext, turn: TurnsTable) {
     conversation_id: turn.conversation_id,
     ...(turn.parent_turn_id !== null && { parent_turn_id: turn.parent_turn_id }),
     ...(turn.error !== null && { error: parseColumn(turnError, turn.error, turn.id) }),
-    ...(turn.superseded_by !== null && { superseded: true }),
+    ...(turn.superseded_by !== null && { superseded: true as const }),
     workflow: viewWorkflow(context, turn),
     created_at: turn.created_at,
     started_at: turn.started_at,
@@ -72,7 +72,7 @@ export function viewTurnBriefly(context: ApiContext, turn: TurnsTable) {
   }
 }
 
-function viewWorkflow({ namespace, temporalUiUrl }: ApiContext, turn: TurnsTable) {
+function viewWorkflow({ namespace, temporalUiUrl }: Pick<ApiContext, 'namespace' | 'temporalUiUrl'>, turn: TurnsTable) {
   const id = workflowId.chatTurn(turn.id)
   const path = `/namespaces/${namespace}/workflows/${encodeURIComponent(id)}${turn.run_id ? `/${turn.run_id}` : ''}`
   return { id, run_id: turn.run_id, url: temporalUiUrl === undefined ? null : `${temporalUiUrl}${path}` }
@@ -97,10 +97,14 @@ export async function viewReply({ storage: { db } }: ApiContext, turn: TurnsTabl
     conversation_id: turn.conversation_id,
     status: turn.status,
     ...(turn.routing_confidence !== null && { routing_confidence: turn.routing_confidence }),
-    user_message: { role: 'user', content: asked?.content ?? '', ...(attachments.length > 0 && { attachments }) },
+    user_message: {
+      role: 'user' as const,
+      content: asked?.content ?? '',
+      ...(attachments.length > 0 && { attachments }),
+    },
     ...(replied && {
       agent_response: {
-        role: 'assistant',
+        role: 'assistant' as const,
         content: replied.content,
         ...(calls.length > 0 && { tool_calls: calls.map(viewCall) }),
       },
@@ -118,7 +122,7 @@ export function viewCall(call: ToolCallsTable) {
     server: call.server,
     parameters: parseOr(call.arguments),
     output: outputOf(call.output ?? ''),
-    is_error: call.status !== 'done',
+    is_error: call.status !== 'done' && call.status !== 'returned',
     ...(call.child_turn_id !== null && { turn_id: call.child_turn_id }),
   }
 }

@@ -13,12 +13,14 @@ export const AgentIdSchema = Type.String({
   pattern: '^(?!(?:auto|import)$)[a-z0-9][a-z0-9_-]{0,63}$',
   description:
     "1 to 64 lower-case letters, digits, '_' or '-', beginning with a letter or a digit, and not 'auto' or 'import'",
+  examples: ['helper'],
 })
 
 /** In filters: an agent, or `auto` for conversations of the orchestrator and turns whose agent is not chosen yet. */
 export const AgentFilterSchema = Type.String({
   pattern: '^(?!import$)[a-z0-9][a-z0-9_-]{0,63}$',
   description: "the id of an agent, or 'auto' for the orchestrator",
+  examples: ['helper'],
 })
 
 /** The providers a model may name; `openai` is also every compatible server, by `base_url`. */
@@ -210,7 +212,19 @@ export const AgentSchema = Type.Object(
     memory: Type.Optional(MemorySchema),
     ...behaviour,
   },
-  closed,
+  {
+    ...closed,
+    $id: 'AgentRequest',
+    examples: [
+      {
+        id: 'helper',
+        description: 'Answers questions about tea',
+        system_message: 'You answer questions about tea.',
+        model: { provider: 'openai', model: 'gpt-4.1-mini', temperature: 0.3 },
+        memory: { buffer: 20, long_term: true },
+      },
+    ],
+  },
 )
 
 /** The source of an agent: the operator's file, or a client of the API. */
@@ -250,6 +264,12 @@ export function resolveAgent(
 ): AgentConfig {
   const { name: _alias, memory, ...rest } = input
   return { ...rest, id, memory: resolveMemory(memory ?? {}, defaults), on_busy: rest.on_busy ?? 'queue' }
+}
+
+/** A configuration as it is written: what `resolveAgent` resolves to the same again. */
+export function toAgentInput({ memory: { buffer, buffer_multiplier, ...memory }, ...rest }: AgentConfig): AgentInput {
+  const size = buffer_multiplier === undefined ? buffer : { max_size: buffer, buffer_multiplier }
+  return { ...rest, memory: { buffer: size, ...memory } }
 }
 
 /** As in the MUXI framework. */

@@ -1,5 +1,6 @@
 // Decisions on approvals, the same over REST and WebSocket.
 import { type Static, Type } from '@sinclair/typebox'
+import { oneOf } from './fields.ts'
 import { idSchema } from './ids.ts'
 
 export const ApprovalIdSchema = idSchema('appr')
@@ -17,9 +18,10 @@ export const decisionFields = {
   reason: Type.Optional(Type.String({ maxLength: 2000, description: 'Told to the model' })),
 }
 
-export const DecisionSchema = Type.Object(decisionFields, { additionalProperties: false })
+export const DecisionSchema = Type.Object(decisionFields, {
+  additionalProperties: false,
+  examples: [{ decision: 'approve', arguments: { to: 'bert@example.org' } }],
+})
 export type DecisionRequest = Static<typeof DecisionSchema>
 
-export const ApprovalStatusSchema = Type.Union(
-  (['waiting', 'decided', 'cancelled'] as const).map((status) => Type.Literal(status)),
-)
+export const ApprovalStatusSchema = oneOf(['waiting', 'decided', 'cancelled'])

@@ -1,6 +1,7 @@
 // Daily budgets on the wire: limits in, limits with what is spent out.
 import { Type, type Static } from '@sinclair/typebox'
 import type { BudgetLimits } from '../budget.ts'
+import { CountSchema, TimeSchema } from './fields.ts'
 
 const closed = { additionalProperties: false }
 /** Largest limits: whole numbers that JSON and both databases keep. */
@@ -32,24 +33,24 @@ export function toLimits({ daily_tokens = null, daily_cost_usd = null }: Static<
   return { daily_tokens, daily_cost_usd }
 }
 
-const Count = Type.Integer({ minimum: 0 })
 const Usd = Type.Number({ minimum: 0 })
 const LimitsView = {
-  daily_tokens: Type.Union([Count, Type.Null()]),
+  daily_tokens: Type.Union([CountSchema, Type.Null()]),
   daily_cost_usd: Type.Union([Usd, Type.Null()]),
 }
-const SpentView = Type.Object({ requests: Count, tokens: Count, cost_usd: Usd }, closed)
+const SpentView = Type.Object({ requests: CountSchema, tokens: CountSchema, cost_usd: Usd }, closed)
 
 export const BudgetViewSchema = Type.Object(
   {
     ...LimitsView,
     source: Type.Union([Type.Literal('own'), Type.Literal('default')]),
     spent: SpentView,
-    reserved: Type.Object({ tokens: Count, cost_usd: Usd }, { ...closed, description: 'By calls in progress' }),
-    resets_at: Type.String({ format: 'date-time' }),
+    reserved: Type.Object({ tokens: CountSchema, cost_usd: Usd }, { ...closed, description: 'By calls in progress' }),
+    resets_at: TimeSchema,
   },
   {
     ...closed,
+    $id: 'Budget',
     examples: [
       {
         daily_tokens: 200_000,

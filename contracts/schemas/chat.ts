@@ -9,6 +9,7 @@ const closed = { additionalProperties: false }
 export const UserIdSchema = Type.String({
   pattern: '^[^\\s\\x00-\\x1f/]([^\\x00-\\x1f/]{0,126}[^\\s\\x00-\\x1f/])?$',
   description: 'a name of 1 to 128 characters, without slashes, control characters or spaces at its ends',
+  examples: ['anna'],
 })
 
 export const ConversationIdSchema = idSchema('conv')
@@ -49,6 +50,10 @@ export const chatFields = {
   ),
 }
 
-export const ChatRequestSchema = Type.Object(chatFields, closed)
+export const ChatRequestSchema = Type.Object(chatFields, {
+  ...closed,
+  $id: 'ChatRequest',
+  examples: [{ content: 'Which tea grows in Assam?', user_id: 'anna' }],
+})
 export type ChatRequest = Static<typeof ChatRequestSchema>
 export type AttachmentInput = Static<typeof AttachmentSchema>

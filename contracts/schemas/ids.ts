@@ -1,4 +1,4 @@
-// Ids in requests.
+// Ids in requests and replies.
 import { Type } from '@sinclair/typebox'
 import type { IdPrefix } from '../ids.ts'
 
@@ -9,5 +9,6 @@ export function idSchema(prefix: IdPrefix) {
   return Type.String({
     pattern: `^${prefix}_[A-Za-z0-9]{1,${MAX_LENGTH}}$`,
     description: `an id that begins with '${prefix}_'`,
+    examples: [`${prefix}_0199c0ffee7a7d3c8f21b7a0e4d95c16`],
   })
 }

@@ -2,6 +2,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { AgentIdSchema, KnowledgeSchema } from './agent.ts'
 import { UserIdSchema } from './chat.ts'
+import { oneOf } from './fields.ts'
 import { idSchema } from './ids.ts'
 
 const closed = { additionalProperties: false }
@@ -12,10 +13,11 @@ export const JobIdSchema = idSchema('job')
 /** A file in a JSON body, for clients that cannot send a form. */
 export const InlineFileSchema = Type.Object(
   {
-    name: Type.String({ minLength: 1, maxLength: 255, description: 'what the file is called' }),
+    name: Type.String({ minLength: 1, maxLength: 255, description: 'what the file is called', examples: ['tea.txt'] }),
     data: Type.String({
       pattern: '^[A-Za-z0-9+/]*={0,2}$',
       description: 'the bytes in base64',
+      examples: ['VGVhIGlzIGdyb3duIGluIEFzc2FtLg=='],
     }),
     user_id: Type.Optional(UserIdSchema),
   },
@@ -24,14 +26,14 @@ export const InlineFileSchema = Type.Object(
 
 /** The same as a form; only the OpenAPI document uses this schema, because forms are parsed as streams. */
 export const FileFormSchema = Type.Object(
-  { file: Type.String({ format: 'binary', description: 'the file' }), user_id: Type.Optional(UserIdSchema) },
+  {
+    file: Type.String({ format: 'binary', description: 'the file', examples: ['Tea is grown in Assam.'] }),
+    user_id: Type.Optional(UserIdSchema),
+  },
   closed,
 )
 
-export const JobKindSchema = Type.Union(
-  (['document', 'image', 'audio', 'reembed'] as const).map((kind) => Type.Literal(kind)),
-  { description: "'document', 'image', 'audio' or 'reembed'" },
-)
+export const JobKindSchema = oneOf(['document', 'image', 'audio', 'reembed'])
 
 /** `ocr` and `describe` apply to images, `denoise` and `language` to recordings. */
 const JobOptionsSchema = Type.Object(
@@ -61,18 +63,21 @@ export const JobRequestSchema = Type.Object(
     knowledge_id: Type.Optional(AgentIdSchema),
     options: Type.Optional(JobOptionsSchema),
   },
-  closed,
+  { ...closed, examples: [{ kind: 'document', file_id: 'file_0199c0ffee7a7d3c8f21b7a0e4d95c16' }] },
 )
 export type JobRequest = Static<typeof JobRequestSchema>
 
-export const JobStatusSchema = Type.Union(
-  (['queued', 'running', 'completed', 'failed', 'cancelled'] as const).map((status) => Type.Literal(status)),
-)
+export const JobStatusSchema = oneOf(['queued', 'running', 'completed', 'failed', 'cancelled'])
 
 const background = Type.Optional(Type.Boolean({ description: 'Answer at once; the job is followed later' }))
 
 /** A source as in agent files, and whether to wait for it. */
 export const KnowledgeRequestSchema = Type.Union(
   KnowledgeSchema.anyOf.map((source) => Type.Object({ ...source.properties, background }, closed)),
+  {
+    examples: [
+      { id: 'handbook', description: 'The handbook', source_type: 'content', content: 'Tea is grown in Assam.' },
+    ],
+  },
 )
 export type KnowledgeRequest = Static<typeof KnowledgeSchema> & { background?: boolean }

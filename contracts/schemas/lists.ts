@@ -1,5 +1,5 @@
-// Query parameters of every list.
-import { Type } from '@sinclair/typebox'
+// Query parameters and replies of every list.
+import { Type, type TSchema } from '@sinclair/typebox'
 
 /** `limit` and `cursor`, in addition to a list's own filters. Query values arrive as text. */
 export const pageFields = {
@@ -7,4 +7,20 @@ export const pageFields = {
   cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: '`next_cursor` of the page before' })),
 }
 
+/** Of the next page; null on the last one. */
+export const NextCursorSchema = Type.Union([Type.Null(), Type.String()], {
+  description: 'The `cursor` of the next page; null: there is none',
+  examples: [null],
+})
+
 export const DEFAULT_LIMIT = 20
+
+/** One page of a list, as `page()` makes it. @param name the key of the array */
+export function pageOf<const N extends string, T extends TSchema>(name: N, item: T) {
+  return Type.Object(
+    { [name]: Type.Array(item), has_more: Type.Boolean(), next_cursor: NextCursorSchema } as {
+      [key in N]: ReturnType<typeof Type.Array<T>>
+    } & { has_more: ReturnType<typeof Type.Boolean>; next_cursor: typeof NextCursorSchema },
+    { additionalProperties: false },
+  )
+}

@@ -1,18 +1,11 @@
 // What was spent on models: the question and the answer.
 import { Type, type Static } from '@sinclair/typebox'
 import { UserIdSchema } from './chat.ts'
+import { CountSchema, oneOf } from './fields.ts'
 import { pageFields } from './lists.ts'
 
 const closed = { additionalProperties: false }
-const oneOf = <const T extends string>(names: readonly T[], description: string) =>
-  Type.Unsafe<T>(
-    Type.Union(
-      names.map((name) => Type.Literal(name)),
-      { description },
-    ),
-  )
-const Count = Type.Integer({ minimum: 0 })
-const Day = Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\d$' })
+const Day = Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\d$', examples: ['2026-11-29'] })
 const Group = oneOf(['day', 'user', 'agent', 'model', 'key'], 'Default: `day`')
 const Period = oneOf(['today', 'last_7d', 'last_30d'], 'Whole days in UTC, today included; default: `today`')
 
@@ -39,9 +32,9 @@ export const SpendingSchema = Type.Object(
           id: Type.Union([Type.String(), Type.Null()], {
             description: 'Of the key, user, agent, model or day; null: calls without an agent',
           }),
-          requests: Count,
-          input_tokens: Count,
-          output_tokens: Count,
+          requests: CountSchema,
+          input_tokens: CountSchema,
+          output_tokens: CountSchema,
           cost_usd: Type.Number({ minimum: 0, description: 'Of the requests whose price is known' }),
         },
         closed,
@@ -52,6 +45,7 @@ export const SpendingSchema = Type.Object(
   },
   {
     ...closed,
+    $id: 'Usage',
     examples: [
       {
         period: 'last_7d',

@@ -41,5 +41,11 @@ export const UiChatRequestSchema = Type.Object(
   open,
 )
 
+/** A chunk of the UI message stream: the `ai` package has the schema of each kind. */
+export const UiChunkSchema = Type.Object(
+  { type: Type.String({ examples: ['text-delta'] }) },
+  { ...open, $id: 'UiChunk', examples: [{ type: 'text-delta', id: 'text-1', delta: 'Assam is' }] },
+)
+
 export type UiChatRequest = Static<typeof UiChatRequestSchema>
 export type UiMessage = Static<typeof UiMessageSchema>

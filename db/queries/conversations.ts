@@ -84,6 +84,11 @@ export async function findConversation(db: Db | Tx, id: string): Promise<Convers
   return row && toView(row)
 }
 
+/** Conversations by their ids, without hidden ones. */
+export async function findConversations(db: Db, ids: readonly string[]): Promise<ConversationView[]> {
+  return (await selectViews(db).where('id', 'in', ids).where('hidden_in', 'is', null).execute()).map(toView)
+}
+
 /**
  * Serializes everything that adds, activates, ends or deletes turns of the conversation, until the transaction ends.
  * A name is locked instead of the row, so that what is read afterwards is the newest state also on Postgres.
@@ -106,10 +111,8 @@ export async function createConversation(db: Db | Tx, conversation: NewConversat
     user_id: conversation.user_id,
     title: conversation.title ?? null,
     external_id: null,
-    default_for: null,
     archived: 0,
     created_at: new Date().toISOString(),
-    hidden_in: null,
   }
   await db.insertInto('conversations').values(row).execute()
   return toView({ ...row, last_message_at: null, first_message: null })
@@ -123,6 +126,18 @@ const selectDefault = compiled<{ default_for: string }, { id: string }>((db, par
 export async function findDefaultConversation(db: Db | Tx, agentId: string, userId: string) {
   const { rows } = await selectDefault(db, { default_for: `${userId}/${agentId}` })
   return rows[0]?.id
+}
+
+/** Creates the conversation of a turn that brings its own: hidden in itself. */
+export async function createOwnConversation(
+  tx: Tx,
+  { id, agent_id, user_id }: Pick<ConversationsTable, 'id' | 'agent_id' | 'user_id'>,
+): Promise<void> {
+  const created_at = new Date().toISOString()
+  await tx
+    .insertInto('conversations')
+    .values({ id, agent_id, user_id, title: null, default_for: null, created_at, hidden_in: id })
+    .execute()
 }
 
 /** The id of the conversation of (user, agent) for messages that name none; created when there is none yet. */
@@ -151,14 +166,16 @@ export async function listConversations(
     agent_id?: string | undefined
     archived?: boolean | undefined
     external_id?: string | undefined
-    /** Also those in which agents were asked by agents. */
-    with_hidden?: boolean
+    /** Also those that are hidden in themselves, or all that are hidden. */
+    with_hidden?: 'own' | 'all'
     limit: number
     cursor?: string | undefined
   },
 ): Promise<ConversationView[]> {
   let query = selectViews(db).orderBy('id', 'desc').limit(filter.limit)
-  if (filter.with_hidden !== true) query = query.where('hidden_in', 'is', null)
+  if (filter.with_hidden === undefined) query = query.where('hidden_in', 'is', null)
+  if (filter.with_hidden === 'own')
+    query = query.where((is) => is.or([is('hidden_in', 'is', null), is('hidden_in', '=', is.ref('id'))]))
   if (filter.user_id !== undefined) query = query.where('user_id', '=', filter.user_id)
   if (filter.agent_id !== undefined) query = query.where('agent_id', '=', filter.agent_id)
   if (filter.external_id !== undefined) query = query.where('external_id', '=', filter.external_id)
@@ -192,7 +209,12 @@ export interface DeletedConversation {
  * no turn runs.
  */
 export async function deleteConversation(tx: Tx, id: string): Promise<DeletedConversation> {
-  const hidden = await tx.selectFrom('conversations').select('id').where('hidden_in', '=', id).execute()
+  const hidden = await tx
+    .selectFrom('conversations')
+    .select('id')
+    .where('hidden_in', '=', id)
+    .where('id', '<>', id)
+    .execute()
   const documents: string[] = []
   for (const { id: each } of hidden) documents.push(...(await deleteOne(tx, each)).documents)
   const deleted = await deleteOne(tx, id)
@@ -208,7 +230,7 @@ async function deleteOne(tx: Tx, id: string): Promise<DeletedConversation> {
   for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams'] as const) {
     await tx.deleteFrom(table).where('stream_id', 'in', turns).execute()
   }
-  for (const table of ['model_steps', 'tool_calls', 'approvals', 'recalls'] as const) {
+  for (const table of ['model_steps', 'tool_calls', 'approvals', 'recalls', 'turn_requests'] as const) {
     await tx.deleteFrom(table).where('turn_id', 'in', turns).execute()
   }
   await tx.deleteFrom('log_entries').where('stream_id', 'in', turns).execute()

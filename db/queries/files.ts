@@ -12,8 +12,9 @@ export function agentOwner(agentId: string): string {
   return `agent/${agentId}`
 }
 
-export async function insertFile(db: Db | Tx, file: NewFile): Promise<FilesTable> {
-  const row = { key_id: null, made_of: null, ...file, id: newId('file'), created_at: new Date().toISOString() }
+/** @param file without an id it gets a new one */
+export async function insertFile(db: Db | Tx, file: NewFile & { id?: string }): Promise<FilesTable> {
+  const row = { id: newId('file'), key_id: null, made_of: null, ...file, created_at: new Date().toISOString() }
   await db.insertInto('files').values(row).execute()
   return row
 }

@@ -60,6 +60,15 @@ export async function findMemories(
   return new Map(own.map((row) => [row.id, row]))
 }
 
+/** The users of whom an agent remembers something, or is about to. */
+export async function listMemoryOwners(db: Db, agentId: string): Promise<string[]> {
+  const remembered = db.selectFrom('memories').select('user_id').where('agent_id', '=', agentId)
+  const rows = await remembered
+    .union(db.selectFrom('memory_outbox').select('user_id').where('agent_id', '=', agentId))
+    .execute()
+  return rows.map(({ user_id }) => user_id)
+}
+
 export interface MemoryView {
   id: string
   content: string

@@ -6,6 +6,7 @@ import { AUTO } from '../../contracts/routing.ts'
 import { addEvents } from '../event-rows.ts'
 import type { AgentsTable, Db, Tx } from '../schema.ts'
 import { readAgentsStamp } from './agents.ts'
+import { unlessCarried } from './turn-requests.ts'
 import { STARTED, startEvent, type Attachment } from './turns.ts'
 
 /** Agents that a message may be routed to, by id; more are left out. */
@@ -129,7 +130,7 @@ export async function setRoute(
       agent_id: agent.id,
       agent_version: agent.version,
       routing_confidence: confidence,
-      remembers: isRemembering(agent.config.memory) ? 1 : 0,
+      remembers: unlessCarried(isRemembering(agent.config.memory)),
     })
     .where('id', '=', turnId)
     .where('agent_id', '=', AUTO)

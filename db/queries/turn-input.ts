@@ -1,7 +1,8 @@
 // The input of a step's model call, read in one statement.
 import { sql } from 'kysely'
 import type { RecalledMemory } from '../../contracts/memory.ts'
-import { recallAboutUser, recallMemories, recallPassages } from '../columns.ts'
+import type { CarriedRequest } from '../../contracts/schemas/carried-request.ts'
+import { carriedRequest, recallAboutUser, recallMemories, recallPassages } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import { compiled } from '../compiled.ts'
 import type { Db, TurnsTable } from '../schema.ts'
@@ -15,6 +16,7 @@ type StepRow = StepInput['turn'] &
     passages: string | null
     memories: string | null
     about_user: string | null
+    carried: string | null
     asked_id: string
     role: 'user' | 'assistant'
     content: string
@@ -36,6 +38,8 @@ export interface StepInput {
     | 'cancel_requested_at'
     | 'response_schema'
   >
+  /** What the message brought, when it continues no conversation here. */
+  carried: CarriedRequest | undefined
   /** The message to answer. */
   asked: string
   /** Whether files are attached to it. */
@@ -80,6 +84,7 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
         .onRef('messages.id', '<=', 'turns.user_message_id'),
     )
     .leftJoin('recalls', 'recalls.turn_id', 'turns.id')
+    .leftJoin('turn_requests', 'turn_requests.turn_id', 'turns.id')
     .select((eb) => [
       'turns.id',
       'turns.status',
@@ -95,6 +100,7 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
       'recalls.passages',
       'recalls.memories',
       'recalls.about_user',
+      'turn_requests.request as carried',
       'messages.id as asked_id',
       'messages.role',
       'messages.content',
@@ -161,6 +167,7 @@ export async function readStepInput(db: Db, turnId: string, step: number, buffer
   if (!first) throw new Error(`Cannot read turn '${turnId}': it does not exist`)
   return {
     turn: first,
+    carried: parseColumn(carriedRequest, first.carried, turnId),
     asked: first.content,
     attached: Boolean(first.attached),
     passages: parseColumn(recallPassages, first.passages, turnId),

@@ -7,6 +7,7 @@ import type { Attachment } from '../columns.ts'
 import { inserting } from '../compiled.ts'
 import type { Addition, Writer } from '../event-rows.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
+import { unlessCarried } from './turn-requests.ts'
 
 export type { Attachment }
 
@@ -205,7 +206,7 @@ export async function handOver(
 ): Promise<void> {
   await tx
     .updateTable('turns')
-    .set({ agent_id, agent_version, remembers: remembers ? 1 : 0 })
+    .set({ agent_id, agent_version, remembers: unlessCarried(remembers) })
     .where('id', '=', turnId)
     .execute()
   await tx.deleteFrom('recalls').where('turn_id', '=', turnId).execute()
@@ -227,6 +228,10 @@ export async function getTurn(db: Db | Tx, id: string): Promise<TurnsTable> {
   const turn = await findTurn(db, id)
   if (!turn) throw new Error(`Cannot find turn '${id}'`)
   return turn
+}
+
+export function findTurns(db: Db, ids: readonly string[]): Promise<TurnsTable[]> {
+  return db.selectFrom('turns').selectAll().where('id', 'in', ids).execute()
 }
 
 export async function findTurn(db: Db | Tx, id: string): Promise<TurnsTable | undefined> {

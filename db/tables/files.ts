@@ -23,3 +23,29 @@ export interface NotedBlobsTable {
   /** Start of a running removal. */
   removing_at: string | null
 }
+
+/** A resumable upload that is not finished. Its id becomes that of the file. */
+export interface UploadsTable {
+  id: string
+  user_id: string
+  key_id: string | null
+  /** The name of the file. */
+  name: string
+  /** JSON: what the client said of it. */
+  metadata: string
+  size: number
+  /** Bytes that are stored. */
+  received: number
+  created_at: string
+  /** When the last bytes were stored. */
+  updated_at: string
+}
+
+/** Stored bytes of an upload: the blob of (`upload/<id>`, sha256). */
+export interface UploadPiecesTable {
+  upload_id: string
+  /** Offset of the first byte. */
+  start: number
+  size: number
+  sha256: string
+}

@@ -16,7 +16,10 @@ export interface ConversationsTable {
   /** 1: left out of lists unless asked for. */
   archived: Generated<number>
   created_at: string
-  /** The conversation that this one is hidden in: that of the turn whose agent asked the agent of this one, at the root. */
+  /**
+   * The conversation that this one is hidden in: that of the turn whose agent asked the agent of this one, at the root. Itself, of a turn
+   * that brings its whole conversation.
+   */
   hidden_in: string | null
 }
 
@@ -65,6 +68,13 @@ export interface TurnsTable {
   superseded_by: string | null
 }
 
+/** What a message brought that continues no conversation here: its own earlier messages, instructions and tools. */
+export interface TurnRequestsTable {
+  turn_id: string
+  /** JSON: a CarriedRequest. */
+  request: string
+}
+
 export interface MessagesTable {
   id: string
   conversation_id: string
@@ -102,8 +112,11 @@ export interface ToolCallsTable {
   provider_call_id: string
   /** As the model wrote them, possibly invalid JSON; or as changed by the approval. */
   arguments: string
-  /** `started` is the ledger row: it is written just before the call, and at most once while it exists. */
-  status: 'planned' | 'started' | 'done' | 'error' | 'invalid' | 'unknown' | 'cancelled'
+  /**
+   * `started` is the ledger row: it is written just before the call, and at most once while it exists. `returned`: a tool of the caller,
+   * which gets the call.
+   */
+  status: 'planned' | 'started' | 'done' | 'error' | 'invalid' | 'unknown' | 'cancelled' | 'returned'
   output: string | null
   started_at: string | null
   finished_at: string | null

@@ -79,6 +79,10 @@ const routes = (): Route[] => [
   { method: 'GET', path: '/api/v1/agents', scope: 'read' },
   { method: 'POST', path: '/api/v1/agents', scope: 'manage', body: AGENT },
   { method: 'GET', path: '/api/v1/agents/offline', scope: 'read' },
+  { method: 'PATCH', path: '/api/v1/agents/offline', scope: 'manage', body: { description: 'Changed.' } },
+  { method: 'DELETE', path: '/api/v1/agents/offline', scope: 'manage' },
+  { method: 'POST', path: '/api/v1/agents/import', scope: 'manage', body: { config: AGENT } },
+  { method: 'GET', path: '/api/v1/agents/offline/export', scope: 'read' },
   { method: 'POST', path: '/api/v1/agents/offline/chat', scope: 'chat', body: { content: 'Hello' } },
   { method: 'POST', path: '/api/v1/agents/offline/chat/stream', scope: 'chat', body: { content: 'Hello' } },
   { method: 'POST', path: '/api/v1/chat', scope: 'chat', body: { content: 'Hello' } },
@@ -88,6 +92,7 @@ const routes = (): Route[] => [
   { method: 'GET', path: `/api/v1/agents/offline/chat/ui/${UI_CHAT.id}/stream`, scope: 'chat' },
   { method: 'GET', path: `/api/v1/chat/ui/${UI_CHAT.id}/stream`, scope: 'chat' },
   { method: 'GET', path: '/api/v1/system/status', scope: 'read' },
+  { method: 'GET', path: '/api/v1/system/usage', scope: 'read' },
   { method: 'GET', path: '/api/v1/turns', scope: 'chat' },
   { method: 'GET', path: `/api/v1/turns/${ids.turn}`, scope: 'chat', owned: true },
   { method: 'GET', path: `/api/v1/turns/${ids.turn}/stream`, scope: 'chat', owned: true },
@@ -102,6 +107,7 @@ const routes = (): Route[] => [
     owned: true,
   },
   { method: 'GET', path: '/api/v1/approvals', scope: 'chat' },
+  { method: 'GET', path: '/api/v1/events', scope: 'chat', also: 'read' },
   { method: 'GET', path: '/api/v1/conversations', scope: 'chat' },
   { method: 'POST', path: '/api/v1/conversations', scope: 'chat', body: { agent_id: 'offline' } },
   { method: 'GET', path: `/api/v1/conversations/${ids.conversation}`, scope: 'chat', owned: true },
@@ -120,6 +126,10 @@ const routes = (): Route[] => [
   { method: 'GET', path: `/api/v1/files/${ids.file}`, scope: 'chat', owned: true },
   { method: 'GET', path: `/api/v1/files/${ids.file}/content`, scope: 'chat', owned: true },
   { method: 'DELETE', path: `/api/v1/files/${ids.file}`, scope: 'chat', owned: true },
+  { method: 'POST', path: '/api/v1/files/uploads', scope: 'chat' },
+  { method: 'GET', path: `/api/v1/files/uploads/${ids.file}`, scope: 'chat', owned: true },
+  { method: 'PATCH', path: `/api/v1/files/uploads/${ids.file}`, scope: 'chat', owned: true },
+  { method: 'DELETE', path: `/api/v1/files/uploads/${ids.file}`, scope: 'chat', owned: true },
   { method: 'GET', path: '/api/v1/jobs', scope: 'chat' },
   { method: 'POST', path: '/api/v1/jobs', scope: 'chat', body: { kind: 'document', file_id: ids.file } },
   { method: 'GET', path: `/api/v1/jobs/${ids.job}`, scope: 'chat', owned: true },
@@ -183,8 +193,8 @@ it('the OpenAPI document tells the body of every route that takes one', async ()
   const { body } = await call('/openapi.json')
   const posts = ['/agents', '/agents/{agent_id}/chat', '/jobs', '/keys', '/conversations']
   for (const path of posts) {
-    const { schema } = body.paths[`/api/v1${path}`].post.requestBody.content['application/json']
-    expect(Object.keys(schema.properties), path).not.toEqual([])
+    const { example } = body.paths[`/api/v1${path}`].post.requestBody.content['application/json']
+    expect(Object.keys(example), path).not.toEqual([])
   }
 })
 
@@ -481,6 +491,11 @@ describe('input', () => {
     }
     expectError(await call('/api/v1/agents/nobody/chat', { body: { content: 'Hello' } }), 404, 'not_found')
     expectError(await call('/api/v1/nowhere'), 404, 'not_found')
+    for (const path of ['/api/v2', '/api/v2/agents', '/api/v0/agents']) {
+      const answer = await call(path)
+      expectError(answer, 404, 'not_found')
+      expect(answer.body.error.message).toContain('/api/v1')
+    }
   })
 
   it(keeps('refuse.bodies', 'over the limit: 413, and the connection lives'), async () => {

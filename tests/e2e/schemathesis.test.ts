@@ -1,4 +1,4 @@
-// Requests generated from the OpenAPI document by schemathesis, with its check for server errors only.
+// Requests generated from the OpenAPI document by schemathesis, one by one and in sequences, with all of its checks.
 import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -134,8 +134,8 @@ describe.skipIf(onDeno)('requests generated from the OpenAPI document', () => {
     async () => {
       const tested = await operations()
       const { code, report } = await schemathesis(['--no-color', `--config-file=${writeConfig(tested)}`, 'run'], {
-        checks: 'not_a_server_error',
-        phases: 'examples,coverage,fuzzing',
+        checks: 'all',
+        phases: 'examples,coverage,fuzzing,stateful',
         'max-examples': EXAMPLES,
         seed: SEED,
         'generation-database': 'none',

@@ -16,6 +16,7 @@ import { insertJob } from '../../db/queries/jobs.ts'
 import { createKey, createTicket, findPrincipal } from '../../db/queries/keys.ts'
 import { addLogEntry } from '../../db/queries/log.ts'
 import { storeRecall } from '../../db/queries/recalls.ts'
+import { addPiece, insertUpload, newUploadId, pieceOwner } from '../../db/queries/uploads.ts'
 import { insertUsage } from '../../db/queries/usage.ts'
 import { dialects, type TestStorage } from '../support/dialects.ts'
 import { aRequest, inTx } from '../support/turn-rows.ts'
@@ -24,8 +25,8 @@ import { addRememberingAgent, memoryWriter, say } from '../support/write-memory.
 const USER = 'anna.canary@example.test'
 const OTHER = 'anna.canary@example.tes'
 const SECRET_WORD = 'xylophone-canary'
-/** Kept for the accounts: numbers, the id of the turn and of the key, without the user. */
-const KEPT = ['model_usage', 'usage_days']
+/** Kept for the accounts: numbers, the id of the turn and of the key, without the user; and for minutes, which ids have changed. */
+const KEPT = ['model_usage', 'usage_days', 'changes']
 
 /** The engine, with the runs of the user. */
 function engine(runs: { workflowId: string; runId: string }[]) {
@@ -59,6 +60,10 @@ async function live(storage: TestStorage, user_id: string): Promise<string[]> {
   await createTicket(db, key_hash)
   const sha256 = await blobs.put(user_id, Buffer.from(SECRET_WORD))
   const file = await insertFile(db, { user_id, name: `${SECRET_WORD}.txt`, type: 'text/plain', size: 3, sha256 })
+  const upload = newUploadId()
+  await insertUpload(db, upload, { user_id, key_id, name: `${SECRET_WORD}.txt`, size: 9, metadata: {} })
+  const piece = await blobs.put(pieceOwner(upload), Buffer.from(SECRET_WORD))
+  await addPiece(db, { upload_id: upload, start: 0, size: 9, sha256: piece })
   await storeEmbeddings(db, 'openai:small@2', new Map([[hashOf(`I play the ${SECRET_WORD}.`), new Float32Array(2)]]))
   const jobs: string[] = []
   for (const conversation of [conversation_id, undefined]) {

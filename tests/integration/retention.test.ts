@@ -11,6 +11,7 @@ import { startLogEntry } from '../../db/queries/log.ts'
 import { beginRemoval, forgetNote, listNoted, noteBlob } from '../../db/queries/noted-blobs.ts'
 import { forgetOld } from '../../db/queries/retention.ts'
 import { insertTurn, type Attachment } from '../../db/queries/turns.ts'
+import { addPiece, findUpload, insertUpload, newUploadId, pieceOwner } from '../../db/queries/uploads.ts'
 import type { FilesTable } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
 import { sweepFiles } from '../../workers/sweep-files.ts'
@@ -59,6 +60,31 @@ for (const dialect of dialects) {
         [old, young, read, shown, kept].map(({ sha256 }) => storage.blobs.has('u', sha256)),
       )
       expect(bytes).toEqual([false, true, true, true, true])
+    })
+
+    it('removes uploads without new bytes for a day, and keeps the pieces of those that go on', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const { db, blobs } = storage
+      const begin = async (content: string) => {
+        const id = newUploadId()
+        await insertUpload(db, id, { user_id: 'u', key_id: null, name: 'n', size: 100, metadata: {} })
+        const sha256 = await blobs.put(pieceOwner(id), Buffer.from(content))
+        await addPiece(db, { upload_id: id, start: 0, size: content.length, sha256 })
+        return { id, sha256 }
+      }
+      const uploads = [await begin('abandoned'), await begin('goes on')]
+      const long = new Date(Date.now() - 2 * DAY_MS).toISOString()
+      await db.updateTable('uploads').set({ updated_at: long }).where('id', '=', uploads[0]!.id).execute()
+      // Pieces may be older than the time after which bytes without a row are removed.
+      await db.updateTable('noted_blobs').set({ noted_at: long }).execute()
+      expect(await findUpload(db, uploads[0]!.id)).toBe(undefined)
+      await sweepFiles({ storage, log }, 7, soon())
+      const left = await Promise.all(uploads.map(({ id, sha256 }) => blobs.has(pieceOwner(id), sha256)))
+      expect(left).toEqual([false, true])
+      expect(await db.selectFrom('upload_pieces').select('upload_id').execute()).toEqual([
+        { upload_id: uploads[1]!.id },
+      ])
+      expect((await findUpload(db, uploads[1]!.id))?.received).toBe(7)
     })
 
     it('removes bytes that never got a row, or whose last row went before them, and keeps those that are referred to', async () => {

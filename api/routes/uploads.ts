@@ -1,0 +1,80 @@
+// Resumable uploads (tus 1.0) of large files; a finished one is a file, whose id is that of the upload.
+import { Elysia } from 'elysia'
+import { Type } from '@sinclair/typebox'
+import { FileIdSchema } from '../../contracts/schemas/jobs.ts'
+import { MuxiError } from '../../contracts/failures.ts'
+import type { Principal } from '../../db/queries/keys.ts'
+import { authenticated, bodyOf } from '../plugin.ts'
+import type { ApiContext } from '../services/context.ts'
+import { UploadLocks } from '../services/upload-locks.ts'
+import { finishUpload, getUploadOrThrow, isComplete, viewUpload } from '../services/uploads.ts'
+import { FILE_HEADER, refusalOf, tusServer } from '../tus.ts'
+
+const VERSION = { 'tus-resumable': '1.0.0', 'cache-control': 'no-store' }
+/** The API has its own rules for pages of other origins. */
+const OTHERS = ['allow-origin', 'allow-methods', 'allow-headers', 'expose-headers', 'max-age'].map(
+  (name) => `access-control-${name}`,
+)
+const BYTES = { requestBody: bodyOf({ 'application/offset+octet-stream': Type.String({ format: 'binary' }) }) }
+
+export function uploadRoutes(context: ApiContext) {
+  const params = Type.Object({ upload_id: FileIdSchema })
+  const locks = new UploadLocks()
+  const serve = async (principal: Principal, request: Request, set: { headers: object }) => {
+    Object.assign(set.headers, VERSION)
+    const response = await tusServer(context, principal, locks).handleWeb(request)
+    if (response.status >= 400) {
+      if (response.status === 412) Object.assign(set.headers, { 'tus-version': '1.0.0' })
+      throw refusalOf(response.status, await response.text())
+    }
+    for (const name of OTHERS) response.headers.delete(name)
+    return response
+  }
+  return new Elysia({ prefix: '/files/uploads', tags: ['files'] })
+    .use(authenticated(context))
+    .options('', ({ principal, request, set }) => serve(principal, request, set), { scope: 'chat' })
+    .post('', ({ principal, request, set }) => serve(principal, request, set), {
+      scope: 'chat',
+      detail: { summary: 'Begin a resumable upload (tus 1.0); its address is in Location' },
+    })
+    .get(
+      '/:upload_id',
+      async ({ principal, params: { upload_id }, request, set }) => {
+        const state = await getUploadOrThrow(context, principal, upload_id)
+        // The process that took the last byte may have died before it made the file.
+        const file = isComplete(state) ? await finishUpload(context, state) : undefined
+        // Elysia answers HEAD by the route of GET.
+        if (request.method !== 'HEAD') return viewUpload(file ? { file } : state)
+        const response = await serve(principal, request, set)
+        if (file) response.headers.set(FILE_HEADER, file.id)
+        return response
+      },
+      {
+        params,
+        scope: 'chat',
+        detail: { summary: 'Read how far an upload is, and the file that it became; HEAD as in tus 1.0' },
+      },
+    )
+    .patch(
+      '/:upload_id',
+      async ({ principal, params: { upload_id }, request, set }) => {
+        // Before it may end another request of the owner.
+        await getUploadOrThrow(context, principal, upload_id)
+        return serve(principal, request, set)
+      },
+      { params, scope: 'chat', detail: { summary: 'Continue an upload at its offset (tus 1.0)', ...BYTES } },
+    )
+    .delete(
+      '/:upload_id',
+      async ({ principal, params: { upload_id }, request, set }) => {
+        const { file } = await getUploadOrThrow(context, principal, upload_id)
+        if (file)
+          throw new MuxiError(
+            'conflict',
+            `Cannot end the upload: it is finished, and DELETE /api/v1/files/${file.id} deletes the file`,
+          )
+        return serve(principal, request, set)
+      },
+      { params, scope: 'chat', detail: { summary: 'End an upload, and remove what has arrived (tus 1.0)' } },
+    )
+}
