@@ -1,8 +1,7 @@
 // The example of docs/use-chat.md as a page in Chromium: bundled as it is written, and served by the browser itself.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { uiMessageChunkSchema } from 'ai'
-import { asSchema } from '@ai-sdk/provider-utils'
+import { asSchema, uiMessageChunkSchema } from 'ai'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { build } from 'vite'
 

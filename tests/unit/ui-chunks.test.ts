@@ -1,6 +1,5 @@
 // Events of a turn as chunks of the UI message stream: what the `ai` package makes of them.
-import { readUIMessageStream, uiMessageChunkSchema, type UIMessage, type UIMessageChunk } from 'ai'
-import { asSchema } from '@ai-sdk/provider-utils'
+import { asSchema, readUIMessageStream, uiMessageChunkSchema, type UIMessage, type UIMessageChunk } from 'ai'
 import { describe, expect, it } from 'vitest'
 import { UiChunks, type UiChunk } from '../../api/ui-stream/chunks.ts'
 import type { NewEvent } from '../../contracts/events.ts'
