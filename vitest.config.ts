@@ -47,6 +47,7 @@ const SAME_ON_DENO = [
   'threads',
   'turn-history',
   'turn-queue',
+  'use-chat',
   'web-page',
 ].map((name) => `tests/e2e/${name}.test.ts`)
 const withProcesses = { ...patient, testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: MAX_WORKERS }

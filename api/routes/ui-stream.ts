@@ -20,17 +20,19 @@ import type { UiChunk } from '../ui-stream/chunks.ts'
 
 const chat = { chat_id: ChatIdSchema }
 const agent = { agent_id: AgentIdSchema }
-const ERRORS = ['not_found', 'conflict', 'unprocessable', 'budget_exceeded', 'upstream_error'] as const
 
 export function uiStreamRoutes(context: ApiContext) {
   const posted = {
     body: UiChatRequestSchema,
-    ...replies({ 200: streamOf(UiEventSchema), 204: noBody('There is nothing to follow') }, ...ERRORS),
+    ...replies(
+      { 200: streamOf(UiEventSchema), 204: noBody('The reply has ended, and the client has seen all of it') },
+      ...(['not_found', 'conflict', 'unprocessable', 'budget_exceeded'] as const),
+    ),
     scope: 'chat' as const,
   }
   const followed = {
+    ...replies({ 200: streamOf(UiEventSchema), 204: noBody('No turn of the chat runs') }, 'not_found'),
     query: Type.Object({ user_id: Type.Optional(UserIdSchema) }, { additionalProperties: false }),
-    ...replies({ 200: streamOf(UiEventSchema), 204: noBody('No turn of the chat runs') }, ...ERRORS),
     scope: 'chat' as const,
   }
   return new Elysia({ tags: ['chat'] })

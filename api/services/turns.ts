@@ -64,7 +64,7 @@ export function viewTurnBriefly(context: Pick<ApiContext, 'namespace' | 'tempora
     conversation_id: turn.conversation_id,
     ...(turn.parent_turn_id !== null && { parent_turn_id: turn.parent_turn_id }),
     ...(turn.error !== null && { error: parseColumn(turnError, turn.error, turn.id) }),
-    ...(turn.superseded_by !== null && { superseded: true }),
+    ...(turn.superseded_by !== null && { superseded: true as const }),
     workflow: viewWorkflow(context, turn),
     created_at: turn.created_at,
     started_at: turn.started_at,

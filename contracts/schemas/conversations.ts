@@ -71,6 +71,7 @@ export const MessageSchema = Type.Object(
     attachments: Type.Array(AttachmentViewSchema),
     created_at: TimeSchema,
     turn: Type.Optional(MessageTurnSchema),
+    superseded: Type.Optional(Type.Literal(true, { description: 'A later message has replaced it' })),
   },
   { ...closed, $id: 'Message' },
 )

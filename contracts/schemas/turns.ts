@@ -142,6 +142,7 @@ const briefFields = {
   conversation_id: ConversationIdSchema,
   parent_turn_id: Type.Optional(Type.String({ description: 'The turn whose agent asked for this one' })),
   error: Type.Optional(ErrorBodySchema),
+  superseded: Type.Optional(Type.Literal(true, { description: 'A later message has replaced that of the turn' })),
   workflow: WorkflowSchema,
   created_at: TimeSchema,
   started_at: orNull(TimeSchema),

@@ -27,6 +27,11 @@ export const REQUIREMENTS = {
   'openai.killed': 'Killed processes: the turn of a chat completion ends as any other',
   'docs.api': 'The examples in docs/api.md are run as they are written, and every operation has one',
 
+  'ui.chunks': 'The UI message stream is what the schema of the ai package says',
+  'ui.reset': 'useChat shows no text twice when a model call is made again',
+  'ui.stop': 'useChat that goes away does not stop a turn; a cancel does, and ends its stream',
+  'ui.approval': 'useChat approves and denies calls by its next request',
+  'ui.regenerate': 'useChat regenerates a reply: there is one afterwards',
   'ui.resume': 'useChat shows the text of a reply once, however often the page is reloaded',
 
   'threads.pages':

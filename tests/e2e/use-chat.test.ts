@@ -1,18 +1,25 @@
 // The UI message stream: useChat of @ai-sdk/react in Chromium, and its requests as bytes.
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { HeldReply } from '../support/held-reply.ts'
+import { FAULTY, NODE } from '../support/mcp-servers.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
+import { cutsOf, reloadAtWords } from '../support/use-chat-cuts.ts'
 import { hasChromium, readChunks, UseChatBrowser } from '../support/use-chat-page.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
 
 if (!hasChromium) console.log('use-chat.test.ts: the tests with a browser are skipped (set CHROMIUM to one)')
 
+const SEED = Number(process.env['MUXI_TEST_SEED'] ?? 18)
+
 let stage: Stage
 let muxi: Muxi
 beforeAll(async () => {
-  stage = await openStage()
+  stage = await openStage({ env: { MUXI_MCP_COMMANDS: NODE } })
   muxi = await stage.start('all')
+  const faulty = { name: 'faulty', command: NODE, args: [FAULTY, 'none', stage.countFile] }
+  const { status, text } = await stage.call(muxi.url, '/api/v1/agents/scripted/mcp_servers', { body: faulty })
+  if (status !== 201) throw new Error(text)
   return () => stage.close()
 })
 afterEach(async () => {
@@ -26,7 +33,7 @@ const post = (body: object, agent = 'scripted') =>
   stage.call(muxi.url, `/api/v1/agents/${agent}/chat/ui`, { body: { trigger: 'submit-message', ...body } })
 const asks = (id: string, text: string) => ({ id, role: 'user', parts: [{ type: 'text', text }] })
 
-it('streams a reply as chunks of the protocol, once for a repeated request', async () => {
+it(keeps('ui.chunks', 'and a repeated request gets the same'), async () => {
   const chat = newChat()
   const cue = stage.model.script({ say: 'The reply.' })
   const body = { id: chat, messages: [asks('m1', cue)], more: 'ignored' }
@@ -59,26 +66,92 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
     browser = await UseChatBrowser.open()
     return () => browser.close()
   })
-  const open = (chat: string, agent = 'scripted') => browser.chat(muxi.url, { agent, key: stage.key, chat })
+  const open = (chat = newChat()) => browser.chat(muxi.url, { agent: 'scripted', key: stage.key, chat })
+  const lastTurn = async () => {
+    const [row] = await stage.rows('select id from turns order by id desc limit 1')
+    return stage.turn(muxi.url, String(row?.['id']))
+  }
 
-  it(keeps('ui.resume', 'at the first load, while it streams and after its end'), async () => {
-    const chat = newChat()
-    const reply = manyWords('word', 60)
-    const held = new HeldReply()
-    const cue = stage.model.script({ say: reply, held })
-    const page = await open(chat)
+  it(keeps('ui.resume', 'here at five random words of one reply'), async () => {
+    const cuts = cutsOf(SEED, 5, 60)
+    const page = await open()
+    const { shown, expected } = await reloadAtWords(stage, page, { words: 60, cuts })
+    expect(shown).toEqual(expected)
+    expect((await lastTurn()).message.agent_response.content).toBe(expected[1])
+    await page.reload()
+    await page.shows('word-60.')
+    expect(await page.shown()).toEqual(expected)
+    await page.close()
+  })
+
+  it(keeps('ui.reset', 'with a tool call before it'), async () => {
+    const page = await open()
+    const cue = stage.model.script(
+      { say: 'I count. ', call: [{ name: 'count', arguments: { label: 'shown' } }] },
+      { say: manyWords('lost', 20), break_after_pieces: 8 },
+      { say: 'One.' },
+    )
     await page.send(cue)
-    await page.shows('word-5 ')
-    await page.page.reload()
-    await page.shows('word-5 ')
-    await page.status('streaming')
-    held.release()
+    await page.shows('One.')
     await page.status('ready')
-    expect(await page.shown()).toEqual([cue, reply])
-    await page.page.reload()
-    await page.shows('word-59')
-    expect(await page.shown()).toEqual([cue, reply])
-    expect(page.faults).toEqual([])
+    expect(await page.shown()).toEqual([cue, (await lastTurn()).message.agent_response.content])
+    expect(await page.toolStates()).toEqual(['output-available'])
+    await page.close()
+  })
+
+  it(keeps('ui.stop', 'and its text stays'), async () => {
+    const page = await open()
+    const cue = stage.model.script({ say: manyWords('word', 60), held: new HeldReply() })
+    await page.send(cue)
+    await page.shows('word-3 ')
+    await page.click('Leave')
+    await page.status('ready')
+    expect((await lastTurn()).status).toBe('running')
+    await page.reload()
+    await page.shows('word-3 ')
+    await page.click('Stop')
+    await page.status('ready')
+    await expect.poll(async () => (await lastTurn()).status).toBe('cancelled')
+    expect(await page.shown()).toEqual([cue, (await lastTurn()).message.agent_response.content])
+    await page.close()
+  })
+
+  it(keeps('ui.approval', 'also after a reload'), async () => {
+    const page = await open()
+    const call = (label: string) => ({ call: [{ name: 'faulty__count', arguments: { label } }] })
+    const [approved, denied] = [
+      stage.model.script(call('approved'), { say: 'Counted.' }),
+      stage.model.script(call('denied'), { say: 'Not counted.' }),
+    ]
+    await page.send(approved)
+    await page.status('ready')
+    await page.reload()
+    await page.click('Approve')
+    await page.shows('Counted.')
+    await page.status('ready')
+    expect(await page.toolStates()).toEqual(['output-available'])
+    await page.send(denied)
+    await page.click('Deny')
+    await page.shows('Not counted.')
+    expect(await page.toolStates()).toEqual(['output-available', 'output-denied'])
+    expect(stage.counted().filter((label) => ['approved', 'denied'].includes(label))).toEqual(['approved'])
+    await page.close()
+  })
+
+  it(keeps('ui.regenerate', 'and the earlier one is stopped'), async () => {
+    const page = await open()
+    const cue = stage.model.script({ say: manyWords('word', 60), held: new HeldReply() }, { say: 'Better.' })
+    await page.send(cue)
+    await page.shows('word-3 ')
+    await page.click('Leave')
+    await page.status('ready')
+    await page.click('Regenerate')
+    await page.shows('Better.')
+    await page.status('ready')
+    expect(await page.shown()).toEqual([cue, 'Better.'])
+    await page.reload()
+    await page.shows('Better.')
+    expect(await page.shown()).toEqual([cue, 'Better.'])
     await page.close()
   })
 })

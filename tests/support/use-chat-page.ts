@@ -1,8 +1,7 @@
 // The example of docs/use-chat.md as a page in Chromium: bundled as it is written, and served by the browser itself.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { uiMessageChunkSchema } from 'ai'
-import { asSchema } from '@ai-sdk/provider-utils'
+import { asSchema, uiMessageChunkSchema } from 'ai'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { build } from 'vite'
 
@@ -33,6 +32,8 @@ async function bundle(): Promise<string> {
     root: ROOT,
     logLevel: 'error',
     define: { 'process.env.NODE_ENV': '"production"' },
+    // Whatever NODE_ENV the tests run with.
+    oxc: { jsx: { runtime: 'automatic', development: false } },
     plugins: [
       {
         name: 'example',
@@ -76,9 +77,10 @@ export class UseChatBrowser {
         ? route.fulfill({ contentType: 'text/javascript', body: this.#code })
         : route.fulfill({ contentType: 'text/html', body: HTML }),
     )
+    const shown = new UseChatPage(context, page)
     const query = new URLSearchParams({ agent, key, chat })
     await page.goto(`${url}${PATH}?${query.toString()}`)
-    return new UseChatPage(context, page)
+    return shown
   }
 
   close(): Promise<void> {
@@ -88,13 +90,13 @@ export class UseChatBrowser {
 
 export class UseChatPage {
   readonly page: Page
-  readonly faults: string[] = []
+  readonly #faults: string[] = []
   readonly #context: BrowserContext
 
   constructor(context: BrowserContext, page: Page) {
     this.#context = context
     this.page = page
-    page.on('pageerror', ({ message }) => this.faults.push(message))
+    page.on('pageerror', ({ message }) => this.#faults.push(message))
   }
 
   async send(text: string): Promise<void> {
@@ -121,8 +123,19 @@ export class UseChatPage {
     return this.page.locator(`main[data-status="${status}"]`).waitFor()
   }
 
-  close(): Promise<void> {
-    return this.#context.close()
+  async reload(): Promise<void> {
+    await this.page.reload()
+  }
+
+  /** The states of the tool calls of all messages. */
+  toolStates(): Promise<(string | null)[]> {
+    return this.page.locator('aside').evaluateAll((all) => all.map((each) => each.getAttribute('data-state')))
+  }
+
+  /** @throws when the page had an error */
+  async close(): Promise<void> {
+    await this.#context.close()
+    if (this.#faults.length > 0) throw new Error(`the page failed: ${this.#faults.join('; ')}`)
   }
 }
 
