@@ -33,6 +33,7 @@ const SAME_ON_DENO = [
   'query-plans',
   'rate-limits',
   'reembed',
+  'replaces',
   'routing',
   'scans',
   'secrets',

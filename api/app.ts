@@ -1,14 +1,18 @@
 // The HTTP application: every route, one way for requests in and one way for errors out.
 import { Elysia } from 'elysia'
+import { MuxiError } from '../contracts/failures.ts'
 import { newId } from '../contracts/ids.ts'
 import { codecRoutes } from './codec.ts'
 import { errorResponse, toMuxiError } from './errors.ts'
+import { isOpenaiPath, openaiErrorResponse } from './openai/errors.ts'
+import { openaiRoutes } from './openai/routes.ts'
 import { openApiRoutes } from './openapi.ts'
 import type { Origins } from './origins.ts'
 import { addressOf, hostOf, noteClient } from './clients.ts'
 import { methodNotAllowed, senderOf } from './plugin.ts'
 import type { Route } from './replies.ts'
 import { knowRoutes } from './request-checks.ts'
+import { agentFileRoutes } from './routes/agent-files.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { audioRoutes } from './routes/audio.ts'
@@ -16,6 +20,7 @@ import { auditRoutes } from './routes/audit.ts'
 import { budgetRoutes } from './routes/budgets.ts'
 import { chatRoutes } from './routes/chat.ts'
 import { conversationRoutes } from './routes/conversations.ts'
+import { eventRoutes } from './routes/events.ts'
 import { fileRoutes } from './routes/files.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { keyRoutes } from './routes/keys.ts'
@@ -27,8 +32,10 @@ import { oauthRoutes } from './routes/oauth.ts'
 import { spendingRoutes } from './routes/spending.ts'
 import { statusRoutes } from './routes/status.ts'
 import { systemRoutes } from './routes/system.ts'
+import { systemUsageRoutes } from './routes/system-usage.ts'
 import { turnRoutes } from './routes/turns.ts'
 import { uploadRoutes } from './routes/uploads.ts'
+import { uiStreamRoutes } from './routes/ui-stream.ts'
 import { userRoutes } from './routes/users.ts'
 import { webRoutes } from './routes/web.ts'
 import type { ApiContext } from './services/context.ts'
@@ -57,8 +64,12 @@ export function createApp(context: ApiContext, origins: Origins, { version, encr
     })
     .onError(({ error, code, request, set }) => {
       const allowed = code === 'NOT_FOUND' ? otherMethods(app.routes, request) : []
-      const failure = allowed.length > 0 ? methodNotAllowed(allowed) : toMuxiError(error, context.log)
-      const response = errorResponse(failure, String(set.headers['x-request-id']))
+      const failure =
+        allowed.length > 0
+          ? methodNotAllowed(allowed)
+          : ((code === 'NOT_FOUND' ? unknownVersion(request) : undefined) ?? toMuxiError(error, context.log))
+      const toResponse = isOpenaiPath(new URL(request.url).pathname) ? openaiErrorResponse : errorResponse
+      const response = toResponse(failure, String(set.headers['x-request-id']))
       if (allowed.length > 0) set.headers['allow'] = allowed.join(', ')
       Object.assign(set.headers, response.headers)
       set.status = response.status
@@ -72,13 +83,17 @@ export function createApp(context: ApiContext, origins: Origins, { version, encr
     .use(oauthRoutes(context))
     .use(temporalUiRoutes(context, origins))
     .use(mcpRoutes(context, version))
+    .use(openaiRoutes(context))
     .group('/api/v1', (api) =>
       api
         .use(agentRoutes(context))
+        .use(agentFileRoutes(context))
         .use(audioRoutes(context))
         .use(chatRoutes(context))
+        .use(uiStreamRoutes(context))
         .use(turnRoutes(context))
         .use(approvalRoutes(context))
+        .use(eventRoutes(context))
         .use(conversationRoutes(context))
         .use(memoryRoutes(context))
         .use(userRoutes(context))
@@ -91,7 +106,8 @@ export function createApp(context: ApiContext, origins: Origins, { version, encr
         .use(auditRoutes(context))
         .use(budgetRoutes(context))
         .use(spendingRoutes(context))
-        .use(statusRoutes(context, version)),
+        .use(statusRoutes(context, version))
+        .use(systemUsageRoutes(context)),
     )
   routes.push(...(app.routes as Route[]))
   knowRoutes(routes)
@@ -123,7 +139,7 @@ function pathOf(request: Request): string {
   return new URL(request.url).pathname
 }
 
-const AUDITED = /^\/(api\/v1|mcp)(\/|$)/
+const AUDITED = /^\/(api\/v1|v1|mcp)(\/|$)/
 
 /** What pages of other origins may send and read besides what browsers always allow. */
 const ALLOWED = [
@@ -157,6 +173,13 @@ function preflight(cors: Record<string, string>): Response {
       'access-control-max-age': '600',
     },
   })
+}
+
+/** For a path of another version of the API. */
+function unknownVersion(request: Request): MuxiError | undefined {
+  const [, version] = /^\/api\/(v\d{1,4})(?:\/|$)/.exec(new URL(request.url).pathname) ?? []
+  if (version === undefined || version === 'v1') return undefined
+  return new MuxiError('not_found', `There is no version '${version}' of the API: its paths begin with /api/v1`)
 }
 
 /** The allowed methods of a path, when the requested one is not among them. */

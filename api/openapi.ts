@@ -4,7 +4,11 @@ import { Elysia } from 'elysia'
 import { StaticFile } from './static-file.ts'
 import { type ErrorCode, STATUS_OF_CODE } from '../contracts/failures.ts'
 import { ERROR_EXAMPLES, ErrorSchema } from '../contracts/schemas/errors.ts'
+import { ClientFrameSchema } from '../contracts/schemas/frames.ts'
+import { ServerFrameSchema } from '../contracts/schemas/server-frames.ts'
 import { exampleOf } from '../contracts/schemas/examples.ts'
+import { OPENAI_ERROR_EXAMPLES, OpenaiErrorSchema } from '../contracts/schemas/openai-replies.ts'
+import { isOpenaiPath } from './openai/errors.ts'
 import { Content, errorsOf, type Route } from './replies.ts'
 
 const OPENAPI = '3.1.1'
@@ -21,8 +25,15 @@ export function openApiDocument(routes: readonly Route[], version: string) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}').replace(/(?<=.)\/$/, '')
     ;(paths[path] ??= {})[route.method.toLowerCase()] = operationOf(route, path, schemas)
   }
+  // Frames of the WebSocket, which OpenAPI has no operations for.
+  for (const frame of [ClientFrameSchema, ServerFrameSchema]) schemas.convert(frame)
   const responses = Object.fromEntries(
-    CODES.map((code): [string, Json] => [nameOfStatus(STATUS_OF_CODE[code]), errorResponseOf(code, schemas)]),
+    [MUXI_ERRORS, OPENAI_ERRORS].flatMap((form) =>
+      CODES.map((code): [string, Json] => [
+        form.prefix + nameOfStatus(STATUS_OF_CODE[code]),
+        errorResponseOf(code, form, schemas),
+      ]),
+    ),
   )
   return {
     openapi: OPENAPI,
@@ -38,7 +49,18 @@ export function openApiDocument(routes: readonly Route[], version: string) {
   }
 }
 
-const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']
+/** The two forms of errors: below /v1 that of OpenAI. */
+interface ErrorForm {
+  /** Of the names of its responses. */
+  prefix: string
+  schema: TSchema
+  examples: Record<ErrorCode, unknown>
+}
+const MUXI_ERRORS: ErrorForm = { prefix: '', schema: ErrorSchema, examples: ERROR_EXAMPLES }
+const OPENAI_ERRORS: ErrorForm = { prefix: 'openai_', schema: OpenaiErrorSchema, examples: OPENAI_ERROR_EXAMPLES }
+
+/** HEAD and OPTIONS follow from the others. */
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 const HEADERS = {
   'x-request-id': { description: 'The id of the request, for questions and logs', schema: { type: 'string' } },
@@ -59,9 +81,10 @@ function operationOf(route: Route, path: string, schemas: Schemas): Json {
       ...(Object.keys(types).length > 0 && { content: contentOf(types, schemas) }),
     }
   }
+  const { prefix } = isOpenaiPath(path) ? OPENAI_ERRORS : MUXI_ERRORS
   for (const code of errorsOf(route)) {
     const status = STATUS_OF_CODE[code]
-    responses[status] ??= { $ref: `#/components/responses/${nameOfStatus(status)}` }
+    responses[status] ??= { $ref: `#/components/responses/${prefix}${nameOfStatus(status)}` }
   }
   const parameters = [
     ...parametersOf('path', hooks.params, schemas),
@@ -123,7 +146,7 @@ function nameOfStatus(status: number): string {
   return CODES.find((code) => STATUS_OF_CODE[code] === status) ?? String(status)
 }
 
-function errorResponseOf(code: ErrorCode, schemas: Schemas): Json {
+function errorResponseOf(code: ErrorCode, { schema, examples }: ErrorForm, schemas: Schemas): Json {
   const status = STATUS_OF_CODE[code]
   const codes = CODES.filter((each) => STATUS_OF_CODE[each] === status)
   return {
@@ -131,8 +154,8 @@ function errorResponseOf(code: ErrorCode, schemas: Schemas): Json {
     headers: status === 429 || status === 503 ? headersOf('x-request-id', 'retry-after') : headersOf('x-request-id'),
     content: {
       'application/json': {
-        schema: schemas.convert(ErrorSchema),
-        examples: Object.fromEntries(codes.map((each) => [each, { value: ERROR_EXAMPLES[each] }])),
+        schema: schemas.convert(schema),
+        examples: Object.fromEntries(codes.map((each) => [each, { value: examples[each] }])),
       },
     },
   }

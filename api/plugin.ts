@@ -1,4 +1,4 @@
-// The common part of every route of /api/v1: authentication, client address, and body limits.
+// The common part of every route of /api/v1, /v1 and /mcp: authentication, client address, and body limits.
 import type { TSchema } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
@@ -12,7 +12,7 @@ import type { ApiContext } from './services/context.ts'
 import { rateClassOf } from './services/rate-limiter.ts'
 
 /** Routes whose bodies may carry attachments. */
-const CHAT_ROUTE = /\/chat(\/stream)?$/
+const CHAT_ROUTE = /\/chat(\/(stream|completions|ui))?$/
 
 /** Routes whose handlers stream the body themselves. */
 const UPLOAD_ROUTE = /\/(files|files\/uploads(\/[^/]+)?|audio\/transcriptions)$/
@@ -32,12 +32,22 @@ const asked = new WeakMap<Request, Promise<Principal>>()
  * @throws MuxiError unauthorized, forbidden, rate_limited
  */
 function principalOf(context: ApiContext, request: Request, route: string, headers: object): Promise<Principal> {
-  if (!context.auth) return Promise.resolve(anybody(context, addressOf(request)))
   const known = asked.get(request)
   if (known) return known
-  const principal = admit(context, request, route, headers)
+  const principal = context.auth
+    ? admit(context, request, route, headers)
+    : Promise.resolve(anybody(context, addressOf(request)))
+  void principal.then(
+    () => context.requestCounts.add(countedName(request.method, route)),
+    () => senderOf(request) && context.requestCounts.add(countedName(request.method, route)),
+  )
   asked.set(request, principal)
   return principal
+}
+
+/** A route as in the OpenAPI document, without a parameter's value. */
+function countedName(method: string, route: string): string {
+  return `${method} ${route.replaceAll(/:(\w+)/g, '{$1}')}`
 }
 
 /** Those of requests with a valid key, also when what they asked for was refused. */
@@ -54,6 +64,7 @@ async function admit(context: ApiContext, request: Request, route: string, heade
   const secret = bearerOf(request.headers.get('authorization'))
   const principal = await rateLimiter.authenticated(authenticate(context, secret, address), address)
   principals.set(request, principal)
+  context.requestCounts.used(principal.key_id)
   const admitted = await rateLimiter.admit(principal, rateClassOf(request.method, route))
   Object.assign(headers, admitted.headers)
   if (admitted.refusal) throw admitted.refusal
@@ -73,7 +84,10 @@ export function authenticated(context: ApiContext) {
         // Never undefined: Elysia would then read the body itself, a form into memory.
         if (UPLOAD_ROUTE.test(pathname)) return null
         const limit = CHAT_ROUTE.test(pathname) ? limits.chat_body_bytes : limits.json_body_bytes
-        return (await readJsonBody(request, limit)) ?? null
+        const body = await readJsonBody(request, limit)
+        // Below, null stands for no body.
+        if (body === null) throw new MuxiError('bad_request', "Cannot read the request's body: it must not be null")
+        return body ?? null
       })
       .macro({
         scope: (scope: Scope | readonly Scope[]) => ({

@@ -2,8 +2,13 @@
 import type { TSchema, TUnsafe } from '@sinclair/typebox'
 import { type ErrorCode, STATUS_OF_CODE } from '../contracts/failures.ts'
 
-/** A body that is not one JSON value: a stream, a download, or none at all. Its handler returns a `Response`. */
-export class Content {
+/**
+ * A body that is not one JSON value: a stream, a download, or none at all. Its handler returns a `Response`, unless `Returned` says
+ * what else.
+ */
+export class Content<Returned = Response> {
+  /** For the compiler only. */
+  declare readonly returned: Returned
   /** By media type; empty when there is no body. */
   readonly types: Readonly<Record<string, TSchema>>
   readonly description: string
@@ -23,7 +28,7 @@ export function noBody(description: string): Content {
   return new Content(description)
 }
 
-type Bodies = Record<number, TSchema | Content>
+type Bodies = Record<number, TSchema | Content<unknown>>
 
 /** What `replies` declares, as the key of a route's options from which the OpenAPI document is made. */
 export interface Declared {
@@ -41,7 +46,7 @@ export interface Declared {
 export function replies<const B extends Bodies>(
   bodies: B,
   ...errors: ErrorCode[]
-): { response: { [S in keyof B]: B[S] extends TSchema ? B[S] : TUnsafe<Response> } } {
+): { response: { [S in keyof B]: B[S] extends TSchema ? B[S] : B[S] extends Content<infer R> ? TUnsafe<R> : never } } {
   const declared: { replies: Declared } = { replies: { bodies, errors } }
   return declared as never
 }

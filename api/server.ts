@@ -1,9 +1,19 @@
 // The HTTP and WebSocket server: Elysia behind node:http, the same on Node and Deno.
 import { readFileSync } from 'node:fs'
-import { createServer, type RequestListener, type ServerOptions as HttpOptions } from 'node:http'
+import {
+  createServer,
+  maxHeaderSize,
+  type RequestListener,
+  type ServerOptions as HttpOptions,
+  STATUS_CODES,
+} from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import type { Duplex } from 'node:stream'
 import { toNodeHandler } from 'srvx/node'
+import { newId } from '../contracts/ids.ts'
+import { MuxiError } from '../contracts/failures.ts'
 import { answer, createApp } from './app.ts'
+import { errorResponse } from './errors.ts'
 import { Origins } from './origins.ts'
 import type { ApiContext } from './services/context.ts'
 import { serveWebSocket } from './websocket.ts'
@@ -54,6 +64,7 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
   const server = options.tls
     ? createTlsServer({ ...HTTP, ...readTls(options.tls) }, listener)
     : createServer(HTTP, listener)
+  server.on('clientError', (error, socket) => refuseUnreadable(error, socket))
   const closeSockets = serveWebSocket(server, context, origins)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -70,6 +81,22 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
       clearTimeout(deadline)
     },
   }
+}
+
+/** Answers a request that is not HTTP, or whose headers are too long, as every other error; Node's own answer has no body. */
+function refuseUnreadable(error: Error, socket: Duplex): void {
+  const tooLong = (error as NodeJS.ErrnoException).code === 'HPE_HEADER_OVERFLOW'
+  const must = tooLong ? `its address and headers must be at most ${maxHeaderSize} bytes together` : 'it must be HTTP'
+  const { status, body } = errorResponse(new MuxiError('bad_request', `Cannot read the request: ${must}`), newId('req'))
+  const text = JSON.stringify(body)
+  if (!socket.writable) return void socket.destroy()
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'content-type: application/json;charset=utf-8',
+    `content-length: ${Buffer.byteLength(text)}`,
+    'connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`)
 }
 
 function readTls({ cert, key }: { cert: string; key: string }) {

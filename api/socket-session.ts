@@ -1,20 +1,16 @@
 // One WebSocket: many requests at once, and the same events with the same ids as over SSE.
-import type { Static, TSchema } from '@sinclair/typebox'
-import { Value } from '@sinclair/typebox/value'
 import type { RawData, WebSocket } from 'ws'
 import { isFinal, type StoredEvent } from '../contracts/events.ts'
 import { MuxiError } from '../contracts/failures.ts'
 import { newId } from '../contracts/ids.ts'
 import type { RateClass } from '../contracts/rate-limits.ts'
 import { AUTO } from '../contracts/routing.ts'
-import { schemaFaults } from '../contracts/schemas/faults.ts'
-import { FRAME_DATA, FrameSchema, type FrameData, type FrameType } from '../contracts/schemas/frames.ts'
+import type { FrameData, FrameType } from '../contracts/schemas/frames.ts'
 import { endOfJob } from '../db/queries/job-ends.ts'
 import type { Principal } from '../db/queries/keys.ts'
 import type { JobsTable, TurnsTable } from '../db/schema.ts'
-import { invalid, toMuxiError } from './errors.ts'
+import { toMuxiError } from './errors.ts'
 import { eventJson } from './event-json.ts'
-import { readJson } from './json.ts'
 import { authorize } from './services/access.ts'
 import { decide } from './services/approvals.ts'
 import { acceptMessage } from './services/chat.ts'
@@ -22,17 +18,13 @@ import type { ApiContext } from './services/context.ts'
 import { lastEvent, resumeEvents } from './services/events.ts'
 import { followJob, getJobOrThrow } from './services/jobs.ts'
 import { cancelTurn, getTurnOrThrow } from './services/turns.ts'
+import { checkFrame, idOf, parseFrame } from './socket-frames.ts'
+import { CLOSE, SocketWriter } from './socket-writer.ts'
 
-/** Unsent bytes after which a slow reader is disconnected and must resume. */
-const MAX_UNSENT = 4 * 2 ** 20
 const MAX_REQUESTS_A_SOCKET = 200
-/** Bytes from which a frame is parsed incrementally. */
-const LARGE_FRAME = 2 ** 20
-/** Timeout of the closing handshake, in milliseconds. */
-export const CLOSE_MS = 2_000
+/** Bytes of frames in progress from which no more are read: besides small ones there is one large frame at a time. */
+const MAX_TAKEN = 2 ** 20
 
-/** Codes with which the server closes a socket. */
-export const CLOSE = { unauthorized: 4401, tooMany: 4429, slow: 1013, restart: 1012 } as const
 const SERVER_NAME: Partial<Record<StoredEvent['type'], string>> = {
   message_start: 'chat_start',
   content: 'chat_content',
@@ -48,53 +40,73 @@ export interface SocketOwner {
   revoked: AbortSignal
 }
 
+/** Logged. */
+export const SLOW = 'a reader of a WebSocket was too slow and is disconnected'
 /** Frames that change something. */
 const CHANGES = new Set<FrameType | undefined>(['chat', 'cancel', 'approve'])
+/** Frames that keys with another scope than `chat` may send. */
+const OTHER_SCOPES = new Set<FrameType>(['subscribe', 'ping'])
+
+/** What is sent after the request itself has been read and is no longer needed. */
+type Rest = (() => Promise<void>) | undefined
+
+interface Request {
+  id: string
+  type: FrameType | undefined
+}
 
 /** Reads frames, answers each under its id, and stops its subscriptions when it closes. */
 export class SocketSession {
   readonly #socket: WebSocket
+  readonly #writer: SocketWriter
   readonly #context: ApiContext
   readonly #principal: Principal
   readonly #address: string | undefined
-  readonly #closed = new AbortController()
+  readonly #subscriptions = new Map<string, AbortController>()
   #requests = 0
+  /** Bytes of frames whose requests have not been accepted yet. */
+  #taken = 0
 
   constructor(socket: WebSocket, context: ApiContext, { principal, address, revoked }: SocketOwner) {
     this.#socket = socket
+    this.#writer = new SocketWriter(socket, () => context.log.warn({ key_id: principal.key_id }, SLOW))
     this.#context = context
     this.#principal = principal
     this.#address = address
-    socket.on('close', () => this.#closed.abort())
-    revoked.addEventListener('abort', () => this.#revoke(), { signal: this.#closed.signal })
+    revoked.addEventListener('abort', () => this.#writer.close(CLOSE.unauthorized, 'the key is no longer valid'), {
+      signal: this.#writer.closed,
+    })
   }
 
-  async take(data: RawData, isBinary: boolean): Promise<void> {
+  take(data: RawData, isBinary: boolean): Promise<void> {
+    const request: Request = { id: '', type: undefined }
     // Frames that arrive before the peer confirms the close are not answered.
-    if (this.#closed.signal.aborted) return
-    let id = ''
-    let type: FrameType | undefined
+    if (this.#writer.closed.aborted) return Promise.resolve()
     this.#requests += 1
+    return this.#finish(request, this.#begin(request, data as Buffer, isBinary))
+  }
+
+  /** Has no reference to the frame, which may be large: a turn may be followed for hours. */
+  async #finish(request: Request, begun: Promise<Rest>): Promise<void> {
     try {
-      const read = await this.#read(data as Buffer, isBinary)
-      id = idOf(read)
-      if (this.#requests > MAX_REQUESTS_A_SOCKET)
-        throw new MuxiError('rate_limited', 'Too many requests at once on one socket', { retryAfter: 1 })
-      authorize(this.#principal, 'chat')
-      check(FrameSchema, read)
-      const frame = read as Frame
-      type = readType(frame)
-      await this.#answer(type, id, frame.data ?? {})
+      const rest = await begun
+      await rest?.()
     } catch (error) {
-      const failure = toMuxiError(error, this.#context.log)
-      const body = failure.toBody()
-      const request_id = newId('req')
-      this.#send('error', id, { ...body, details: { ...body.details, request_id } })
-      const isRefusal = failure.status === 403 || failure.status === 429
-      if (isRefusal || CHANGES.has(type)) this.#note(type ?? 'frame', failure.status, request_id)
+      this.#refuse(request, error)
     } finally {
       this.#requests -= 1
     }
+  }
+
+  #refuse({ id, type }: Request, error: unknown): void {
+    const failure = toMuxiError(error, this.#context.log)
+    const body = failure.toBody()
+    const request_id = newId('req')
+    const retry_after_s = failure.retryAfter === undefined ? undefined : Math.ceil(failure.retryAfter)
+    const details = { ...body.details, ...(retry_after_s !== undefined && { retry_after_s }), request_id }
+    this.#send('error', id, { ...body, details })
+    const isRefusal = failure.status === 403 || failure.status === 429
+    if (isRefusal || CHANGES.has(type)) this.#note(type ?? 'frame', failure.status, request_id)
   }
 
   #note(type: FrameType | 'frame', status: number, request_id: string | null = null): void {
@@ -102,25 +114,27 @@ export class SocketSession {
     this.#context.audit.note({ principal, address, action: `ws ${type}`, path: '/api/v1/ws', status, request_id })
   }
 
-  #revoke(): void {
-    this.#closed.abort()
-    this.#socket.close(CLOSE.unauthorized, 'the key is no longer valid')
-    setTimeout(() => this.#socket.terminate(), CLOSE_MS).unref()
-  }
-
-  /** While a large frame is parsed, the socket is paused. */
-  async #read(data: Buffer, isBinary: boolean): Promise<unknown> {
-    if (isBinary) throw new MuxiError('bad_request', 'Cannot read the frame: it must be JSON text')
-    const isLarge = data.byteLength > LARGE_FRAME
-    if (isLarge) this.#socket.pause()
+  /** Reads a frame and does what it asks, up to what follows when the frame is no longer needed. */
+  async #begin(request: Request, data: Buffer, isBinary: boolean): Promise<Rest> {
+    this.#taken += data.byteLength
+    if (this.#taken > MAX_TAKEN) this.#socket.pause()
     try {
-      return await readJson(data, 'read the frame: it')
+      const read = await parseFrame(data, isBinary)
+      request.id = idOf(read)
+      if (this.#requests > MAX_REQUESTS_A_SOCKET)
+        throw new MuxiError('rate_limited', 'Too many requests at once on one socket', { retryAfter: 1 })
+      const frame = checkFrame(read)
+      request.type = frame.type
+      this.#context.requestCounts.add(`ws ${frame.type}`)
+      if (!OTHER_SCOPES.has(frame.type)) authorize(this.#principal, 'chat')
+      return await this.#answer(frame.type, request.id, frame.data)
     } finally {
-      if (isLarge) this.#socket.resume()
+      this.#taken -= data.byteLength
+      if (this.#taken <= MAX_TAKEN && this.#socket.isPaused) this.#socket.resume()
     }
   }
 
-  #answer(type: FrameType, id: string, data: unknown): Promise<void> | void {
+  async #answer(type: FrameType, id: string, data: unknown): Promise<Rest> {
     switch (type) {
       case 'chat':
         return this.#chat(id, data as FrameData<'chat'>)
@@ -130,8 +144,11 @@ export class SocketSession {
         return this.#cancel(id, data as FrameData<'cancel'>)
       case 'approve':
         return this.#approve(id, data as FrameData<'approve'>)
+      case 'subscribe':
+        return this.#subscribe(id, data as FrameData<'subscribe'>)
       case 'ping':
-        return this.#send('pong', id, {})
+        this.#send('pong', id, {})
+        return undefined
     }
   }
 
@@ -140,7 +157,7 @@ export class SocketSession {
     if (this.#context.auth) await this.#context.rateLimiter.admitOrThrow(this.#principal, kind)
   }
 
-  async #chat(id: string, { agent_id = AUTO, idempotency_key, ...request }: FrameData<'chat'>): Promise<void> {
+  async #chat(id: string, { agent_id = AUTO, idempotency_key, ...request }: FrameData<'chat'>): Promise<Rest> {
     await this.#admit('chat')
     const accepted = await acceptMessage(this.#context, this.#principal, {
       agent_id,
@@ -149,53 +166,96 @@ export class SocketSession {
       route: `chat/${agent_id}`,
     })
     this.#note('chat', 202)
-    if (request.background) return this.#send('accepted', id, accepted)
+    if (request.background) {
+      this.#send('accepted', id, accepted)
+      return undefined
+    }
     const turn = await getTurnOrThrow(this.#context, this.#principal, accepted.turn_id)
-    await this.#follow(id, turn, 0)
+    return () => this.#follow(id, turn, 0)
   }
 
-  async #resume(id: string, { after = 0, ...what }: FrameData<'resume'>): Promise<void> {
+  async #resume(id: string, { after = 0, ...what }: FrameData<'resume'>): Promise<Rest> {
     await this.#admit('read')
-    if ('job_id' in what)
-      return this.#followJob(id, await getJobOrThrow(this.#context, this.#principal, what.job_id), after)
-    const { turn_id } = what
-    await this.#follow(id, await getTurnOrThrow(this.#context, this.#principal, turn_id), after)
+    if ('job_id' in what) {
+      const job = await getJobOrThrow(this.#context, this.#principal, what.job_id)
+      return () => this.#followJob(id, job, after)
+    }
+    const turn = await getTurnOrThrow(this.#context, this.#principal, what.turn_id)
+    return () => this.#follow(id, turn, after)
   }
 
-  async #cancel(id: string, { turn_id }: FrameData<'cancel'>): Promise<void> {
+  /** The answer is the turn's final event, also when that takes long. */
+  async #cancel(id: string, { turn_id }: FrameData<'cancel'>): Promise<Rest> {
     const turn = await getTurnOrThrow(this.#context, this.#principal, turn_id)
     await this.#admit('write')
     await cancelTurn(this.#context, turn)
-    const last = await lastEvent(
-      this.#context.storage.db,
-      await getTurnOrThrow(this.#context, this.#principal, turn_id),
-    )
-    if (isFinal(last.type)) this.#note('cancel', 200)
-    else
-      throw new MuxiError('unavailable', `Turn '${turn_id}' is being stopped but has not ended yet`, { retryAfter: 1 })
-    this.#sendEvent(id, last)
+    const { db, events } = this.#context.storage
+    const last = await lastEvent(db, await getTurnOrThrow(this.#context, this.#principal, turn_id))
+    this.#note('cancel', isFinal(last.type) ? 200 : 202)
+    if (isFinal(last.type)) {
+      this.#sendEvent(id, last)
+      return undefined
+    }
+    return async () => {
+      for await (const batch of events.follow(turn_id, last.id, this.#writer.closed))
+        for (const event of batch) if (isFinal(event.type)) this.#sendEvent(id, event)
+    }
   }
 
-  async #approve(id: string, { turn_id, approval_id, ...decision }: FrameData<'approve'>): Promise<void> {
+  async #approve(id: string, { turn_id, approval_id, ...decision }: FrameData<'approve'>): Promise<undefined> {
     await this.#admit('write')
     const turn = await getTurnOrThrow(this.#context, this.#principal, turn_id)
     const { event } = await decide(this.#context, this.#principal, turn, approval_id, decision)
     this.#note('approve', 200)
     if (event) this.#sendEvent(id, event)
+    else this.#send('approval_decided', id, { id: approval_id, decision: decision.decision })
+  }
+
+  /** Takes the place of the subscription under the same id; without topics that one ends. */
+  async #subscribe(id: string, { topics }: FrameData<'subscribe'>): Promise<Rest> {
+    await this.#admit('read')
+    if (topics.length === 0) {
+      this.#subscriptions.get(id)?.abort()
+      this.#send('subscribed', id, { topics })
+      return undefined
+    }
+    const subscription = new AbortController()
+    const signal = AbortSignal.any([subscription.signal, this.#writer.closed])
+    const changes = await this.#context.feed.subscribe(this.#principal, topics, signal)
+    this.#subscriptions.get(id)?.abort()
+    this.#subscriptions.set(id, subscription)
+    this.#send('subscribed', id, { topics })
+    return async () => {
+      for await (const batch of changes) {
+        for (const { json } of batch) this.#writer.send('changed', id, json)
+        if (this.#writer.isFull) await this.#writer.drained()
+      }
+      if (this.#subscriptions.get(id) === subscription) this.#subscriptions.delete(id)
+      // Too slow, or changes were lost: the client reads the lists again.
+      if (!signal.aborted) this.#writer.disconnectSlow()
+    }
   }
 
   async #follow(id: string, turn: TurnsTable, after: number): Promise<void> {
     const { storage } = this.#context
-    const events = await resumeEvents(storage, turn, after, this.#closed.signal)
+    const events = await resumeEvents(storage, turn, after, this.#writer.closed)
     // No events are left: repeats the final event.
     if (!events) return this.#sendEvent(id, await lastEvent(storage.db, turn))
-    for await (const batch of events) for (const event of batch) this.#sendEvent(id, event)
+    await this.#sendAll(id, events)
   }
 
   async #followJob(id: string, job: JobsTable, after: number): Promise<void> {
-    const events = await followJob(this.#context.storage, job, after, this.#closed.signal)
+    const events = await followJob(this.#context.storage, job, after, this.#writer.closed)
     if (!events) return this.#sendEvent(id, { ...endOfJob(job), id: after })
-    for await (const batch of events) for (const event of batch) this.#sendEvent(id, event)
+    await this.#sendAll(id, events)
+  }
+
+  async #sendAll(id: string, events: AsyncGenerator<StoredEvent[]>): Promise<void> {
+    for await (const batch of events)
+      for (const event of batch) {
+        this.#sendEvent(id, event)
+        if (this.#writer.isFull) await this.#writer.drained()
+      }
   }
 
   #sendEvent(id: string, event: StoredEvent): void {
@@ -203,44 +263,10 @@ export class SocketSession {
     const more = JSON.stringify({ ...message, event_id: event.id })
     // The event's own JSON is shared by all readers, and is never an empty object.
     const data = `${eventJson(event).slice(0, -1)},${more.slice(1)}`
-    this.#sendText(SERVER_NAME[event.type] ?? event.type, id, data)
+    this.#writer.send(SERVER_NAME[event.type] ?? event.type, id, data)
   }
 
   #send(type: string, id: string, data: unknown): void {
-    this.#sendText(type, id, JSON.stringify(data))
+    this.#writer.send(type, id, JSON.stringify(data))
   }
-
-  /** @param data JSON */
-  #sendText(type: string, id: string, data: string): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return
-    if (this.#socket.bufferedAmount > MAX_UNSENT) {
-      this.#closed.abort()
-      return this.#socket.close(CLOSE.slow, 'too slow: resume where you are')
-    }
-    this.#socket.send(`{"type":${JSON.stringify(type)},"id":${JSON.stringify(id)},"data":${data}}`)
-  }
-}
-
-type Frame = Static<typeof FrameSchema>
-
-/** The id of a frame for its answer, also when the rest is invalid. */
-function idOf(frame: unknown): string {
-  const { id } = (frame ?? {}) as { id?: unknown }
-  return Value.Check(FrameSchema.properties.id, id) ? id : ''
-}
-
-/** The type of a frame, with its data validated. */
-function readType({ type, data = {} }: Frame): FrameType {
-  if (!Object.hasOwn(FRAME_DATA, type)) {
-    throw new MuxiError(
-      'bad_request',
-      `Cannot read the frame: 'type' must be one of ${Object.keys(FRAME_DATA).join(', ')}`,
-    )
-  }
-  check(FRAME_DATA[type as FrameType], data)
-  return type as FrameType
-}
-
-function check(schema: TSchema, value: unknown): void {
-  if (!Value.Check(schema, value)) throw invalid('the frame', schemaFaults(schema, value))
 }

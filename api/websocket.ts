@@ -12,7 +12,8 @@ import { bearerOf } from './plugin.ts'
 import { anybody, authenticate, authenticateTicket } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
 import type { OpenStream } from './services/open-streams.ts'
-import { CLOSE, CLOSE_MS, SocketSession } from './socket-session.ts'
+import { SocketSession } from './socket-session.ts'
+import { CLOSE, CLOSE_MS } from './socket-writer.ts'
 
 const PATH = '/api/v1/ws'
 
@@ -56,6 +57,7 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
       return socket.close(CLOSE.tooMany, toMuxiError(error, context.log).message.slice(0, 120))
     }
     socket.on('close', opened.close)
+    context.requestCounts.used(principal.key_id)
     const session = new SocketSession(socket, context, { principal, address, revoked: opened.revoked })
     socket.on('message', (data, isBinary) => void session.take(data, isBinary))
   }

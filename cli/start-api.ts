@@ -3,14 +3,19 @@ import { Networks } from '../contracts/networks.ts'
 import { Clients } from '../api/clients.ts'
 import { startServer } from '../api/server.ts'
 import type { ApiContext } from '../api/services/context.ts'
+import { forgetDeletedAgents } from '../api/services/delete-agent.ts'
 import { syncServers } from '../api/services/mcp-servers.ts'
 import { Audit } from '../api/services/audit.ts'
 import { KeyCache } from '../api/services/key-cache.ts'
+import { Feed } from '../api/services/feed.ts'
+import { feedViewers } from '../api/services/feed-viewers.ts'
 import { OpenStreams } from '../api/services/open-streams.ts'
+import { RequestCounts } from '../api/services/request-counts.ts'
 import { RateLimiter } from '../api/services/rate-limiter.ts'
-import { loadAgentFiles } from '../config/agent-files.ts'
+import { AgentFilesError, loadAgentFiles, readAgentFile } from '../config/agent-files.ts'
 import { readEnvironment } from '../config/environment.ts'
 import type { Settings } from '../config/settings.ts'
+import { MuxiError } from '../contracts/failures.ts'
 import { syncFileAgents } from '../db/queries/agents.ts'
 import { setDefaultBudgets } from '../db/queries/budgets.ts'
 import { findPrincipalByHash, findValidHashes } from '../db/queries/keys.ts'
@@ -29,28 +34,29 @@ export async function startApi(
   { settings, storage, log, client, stopping, index, models, turns, guard }: Composition,
   closers: (() => Promise<void>)[],
 ): Promise<{ url: string; key?: string }> {
-  const agents = loadAgentFiles(
-    settings.agents_dir,
+  const checks = [
     readEnvironment(process.env),
     settings.providers,
     settings.knowledge_dirs,
     { long_term: settings.long_term_memory, database: { ...settings, sqlite_file: sqliteFile(settings.data_dir) } },
-    (agent, source) => models.abilityFaults(agent, source),
-  )
+    (agent: Parameters<typeof models.abilityFaults>[0], source: 'file') => models.abilityFaults(agent, source),
+  ] as const
+  const agents = loadAgentFiles(settings.agents_dir, ...checks)
   await syncFileAgents(storage.db, storage.box, agents)
   await setDefaultBudgets(storage.db, settings.budgets)
   const key = await ensureKey(storage.db, settings.api_key)
   const pseudonym = (userId: string) => storage.box.pseudonym(userId)
   const audit = new Audit({ db: storage.db, pseudonym, log })
   closers.push(() => audit.close())
+  const shown = { storage, namespace: settings.temporal.namespace, ...temporalUi(settings), log }
+  const requestCounts = new RequestCounts({ db: storage.db, log })
+  closers.push(() => requestCounts.flush())
   const context: ApiContext = {
-    storage,
+    ...shown,
     vectors: index.vectors,
     index,
     speaker: createSpeaker(settings),
     client,
-    namespace: settings.temporal.namespace,
-    ...temporalUi(settings),
     providers: settings.providers,
     abilityFaults: (config, source) => models.abilityFaults(config, source),
     modelStates: () => models.health.list(),
@@ -61,6 +67,13 @@ export async function startApi(
     limits: settings.limits,
     memoryDefaults: { long_term: settings.long_term_memory },
     agentsDir: settings.agents_dir,
+    readAgentFile: (path) => {
+      try {
+        return readAgentFile(settings.agents_dir, path, ...checks)
+      } catch (error) {
+        throw error instanceof AgentFilesError ? new MuxiError('unprocessable', error.message, { cause: error }) : error
+      }
+    },
     knowledgeDirs: settings.knowledge_dirs,
     mcp: {
       commands: settings.mcp_commands,
@@ -78,22 +91,24 @@ export async function startApi(
       findValid: (hashes) => findValidHashes(storage.db, hashes),
       log,
     }),
+    feed: new Feed({ db: storage.db, viewers: feedViewers(shown), log }),
     rateLimiter: new RateLimiter({
       db: storage.db,
       limits: settings.rate_limits,
       pseudonym,
     }),
+    requestCounts,
     audit,
     keys: new KeyCache((hash) => findPrincipalByHash(storage.db, hash)),
     clients: new Clients(settings.edge.trusted_proxies),
     adminNetworks: settings.edge.admin_networks && new Networks(settings.edge.admin_networks),
     auth: settings.api_key !== false,
     closing: stopping,
-    log,
   }
   const server = await startServer(context, { ...settings, tls: settings.edge.tls, version: readVersion() })
   closers.push(() => server.close())
   await syncServers(context, agents)
+  await forgetDeletedAgents(context)
   const watching = watchKnowledge(context, agents, stopping)
   closers.push(() => watching)
   return { url: server.url, ...(key !== undefined && { key }) }

@@ -67,6 +67,7 @@ export async function startWorkers(
       client,
       storage,
       hidden,
+      vectors: index.vectors,
       log,
       startTurn: turns.startTurn,
       startMemory: turns.startMemory,

@@ -1,6 +1,6 @@
 // Loads the operator's agent files, or reports every fault in them.
 import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
-import { extname, isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { basename, extname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { isShowableAddress } from '../contracts/hosts.ts'
 import { isMainDatabase, MAIN_DATABASE, shownConnection, type MainDatabase } from '../contracts/main-database.ts'
 import { mcpFaults, withFallbacks } from '../contracts/mcp-check.ts'
@@ -115,6 +115,47 @@ export function loadAgentFiles(
   for (const check of checks) check()
   if (faults.length > 0) throw new AgentFilesError(faults)
   return [...agents.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+/** An agent file that is to be imported: its agent as written, with `${NAME}` replaced. */
+export interface ReadAgentFile {
+  id: string
+  input: AgentInput
+  /** Its name within the folder, when it stands directly in it and is loaded at every start. */
+  file: string | undefined
+}
+
+/**
+ * The agent described by one file below `dir`, links resolved; undefined when there is no such file.
+ * @throws AgentFilesError
+ */
+export function readAgentFile(
+  dir: string,
+  path: string,
+  env: Environment,
+  providers: ProvidersSettings,
+  knowledgeDirs: readonly string[],
+  memory: MemorySettings,
+  abilityFaults: AbilityFaults,
+): ReadAgentFile | undefined {
+  if (!isBelow(path, [dir]) || !EXTENSIONS.has(extname(path))) return undefined
+  const root = realpathSync(dir)
+  const real = realpathSync(isAbsolute(path) ? path : resolve(root, path))
+  const shown = relative(root, real)
+  const text = readText(real)
+  if (text === undefined) return undefined
+  const document = withCredentials(readAgentDocument(text, env), env)
+  const faults = faultsOf(document, basename(real), providers, [dir, ...knowledgeDirs], memory.database, abilityFaults)
+  const told = faults.map((fault) => ({ ...fault, file: shown, path: dotted(showablePath(fault.path)) }))
+  if (told.length > 0) throw new AgentFilesError(told)
+  const input = document.value as AgentInput
+  const { memory: remembers } = input
+  const resolved = typeof remembers?.long_term === 'string' ? { memory: { ...remembers, long_term: true } } : {}
+  return {
+    id: idOf(document, basename(real))!,
+    input: { ...input, ...resolved },
+    file: shown === basename(shown) ? shown : undefined,
+  }
 }
 
 function agentFilesIn(dir: string): string[] {

@@ -35,6 +35,18 @@ export function separateSecrets(agent: AgentConfig): SeparatedAgent {
   return { config: config as AgentConfig, secrets }
 }
 
+/** A copy of the agent, or of an MCP server, with its secret values in their places. */
+export function joinSecrets<T>(from: T, secrets: Readonly<Record<string, string>>): T {
+  const joined = structuredClone(from)
+  for (const [path, value] of Object.entries(secrets)) {
+    // No name in a path contains a dot.
+    const steps = path.split('.')
+    const parent = steps.slice(0, -1).reduce<unknown>((at, step) => (at as Record<string, unknown>)?.[step], joined)
+    if (typeof parent === 'object' && parent !== null) Object.assign(parent, { [steps.at(-1)!]: value })
+  }
+  return joined
+}
+
 /** A copy of an MCP server without its secret values, and those values by their path in it: `credentials.TOKEN`. */
 export function separateServer(server: McpServer): { config: McpServer; secrets: Record<string, string> } {
   const { config, secrets } = separate(server, ['mcp_servers', 0])

@@ -12,3 +12,6 @@ export interface RateLimit {
 
 /** By class, of each key, and of each user that a key is bound to. Undefined: not limited. */
 export type RateLimits = Record<RateClass | 'wrong_key', RateLimit | undefined>
+
+/** Limits that a key has of its own, in place of the operator's. */
+export type KeyRateLimits = Partial<Record<RateClass, RateLimit>>

@@ -1,5 +1,6 @@
 // The JSON columns and what they hold. Their schemas name what the code relies on; other keys pass, so that rows of earlier releases stay readable.
 import { type TSchema, Type } from '@sinclair/typebox'
+import type { KeyRateLimits } from '../contracts/rate-limits.ts'
 import type { FieldSource, Knowledge } from '../contracts/knowledge.ts'
 import type { RecalledMemory } from '../contracts/memory.ts'
 import type { JobResult, ReembedResult, NewEvent, Usage } from '../contracts/events.ts'
@@ -8,6 +9,7 @@ import type { ErrorBody } from '../contracts/failures.ts'
 import { OnBusySchema, type AgentConfig } from '../contracts/schemas/agent.ts'
 import { type McpServer } from '../contracts/schemas/mcp-server.ts'
 import type { JobOptions } from '../contracts/schemas/jobs.ts'
+import { CarriedRequestSchema, type CarriedRequest } from '../contracts/schemas/carried-request.ts'
 import { StoredPartsSchema, type StoredPart } from '../contracts/schemas/stored-parts.ts'
 import { SCOPES, type Scope } from '../contracts/scopes.ts'
 import type { Notice } from '../contracts/notices.ts'
@@ -201,6 +203,12 @@ export const keyScopes = column<Scope[]>(
   'scopes',
   Type.Array(Type.Union(SCOPES.map((each) => Type.Literal(each)))),
 )
+const rateLimit = Type.Optional(Type.Object({ requests: Type.Number(), seconds: Type.Number() }))
+export const keyRateLimits = column<KeyRateLimits>(
+  'api_keys',
+  'rate_limits',
+  Type.Object({ chat: rateLimit, write: rateLimit, read: rateLimit }),
+)
 export const keyNetworks = column<string[]>('api_keys', 'networks', Type.Array(text))
 
 export const uploadMetadata = column<Record<string, string | null>>(
@@ -211,6 +219,7 @@ export const uploadMetadata = column<Record<string, string | null>>(
 
 export const turnError = column<ErrorBody>('turns', 'error', error)
 export const turnResponseSchema = column<Record<string, unknown>>('turns', 'response_schema', anyObject)
+export const carriedRequest = column<CarriedRequest>('turn_requests', 'request', CarriedRequestSchema)
 export const turnUsage = column<Usage>('turns', 'usage', usage)
 export const messageAttachments = column<Attachment[]>('messages', 'attachments', Type.Array(attachment))
 export const recallPassages = column<Passage[]>('recalls', 'passages', Type.Array(passage))

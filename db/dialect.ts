@@ -1,13 +1,15 @@
 // The differences between the two databases, as an interface for queries. Each dialect's file (sqlite.ts, postgres.ts)
 // implements it.
-import type { DialectAdapter, Kysely } from 'kysely'
+import type { DialectAdapter, Kysely, RawBuilder } from 'kysely'
 import type { StoredEvent } from '../contracts/events.ts'
 import type { Db, Tx } from './schema.ts'
-import type { RowTrigger } from './usage-counters.ts'
+import type { RowTrigger } from './row-trigger.ts'
 
 export interface Differences {
   /** Converts a value to one that the driver accepts. */
   bind(value: unknown): unknown
+  /** The database's time as it is stored, some milliseconds from now: the clocks of hosts differ. */
+  timeIn(ms: number): RawBuilder<string>
   /** Takes locks on names until the transaction ends. In the given order: callers use one order, to prevent deadlocks. */
   lockNames(tx: Tx, names: readonly string[]): Promise<void>
   /** Advances streams by new events, except those that have ended, and stores the events. @returns the new heads */

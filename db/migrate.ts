@@ -33,7 +33,13 @@ import * as recall from './migrations/030-recall.ts'
 import * as archived from './migrations/031-archived.ts'
 import * as rateLimits from './migrations/032-rate-limits.ts'
 import * as audit from './migrations/033-audit.ts'
+import * as turnRequests from './migrations/034-turn-requests.ts'
+import * as superseded from './migrations/035-superseded.ts'
+import * as externalIds from './migrations/036-external-ids.ts'
+import * as changes from './migrations/037-changes.ts'
 import * as uploads from './migrations/038-uploads.ts'
+import * as agentsAndKeys from './migrations/040-agents-and-keys.ts'
+import * as requestCounts from './migrations/041-request-counts.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -70,7 +76,13 @@ const MIGRATIONS = {
   '031-archived': archived,
   '032-rate-limits': rateLimits,
   '033-audit': audit,
+  '034-turn-requests': turnRequests,
+  '035-superseded': superseded,
+  '036-external-ids': externalIds,
+  '037-changes': changes,
   '038-uploads': uploads,
+  '040-agents-and-keys': agentsAndKeys,
+  '041-request-counts': requestCounts,
 }
 
 /** Migrates the database to the newest schema, or to that of `last`; throws with the name of the migration that failed. */

@@ -9,6 +9,7 @@ import {
   sql,
   type ColumnDefinitionNode,
   type DataTypeNode,
+  type RawBuilder,
 } from 'kysely'
 import pg from 'pg'
 import { withoutNul } from '../contracts/nul.ts'
@@ -16,7 +17,7 @@ import type { Database, Differences, NewSegment } from './dialect.ts'
 import { PostgresClient } from './postgres-client.ts'
 import { Listener, toCommits } from './postgres-listener.ts'
 import type { DB, Tx } from './schema.ts'
-import type { RowTrigger } from './usage-counters.ts'
+import type { RowTrigger } from './row-trigger.ts'
 
 const POOL_SIZE = 16
 /** A separate pool, because of different session settings; a search uses two connections at once. */
@@ -133,6 +134,11 @@ class Dialect extends PostgresDialect {
 class Adapter extends PostgresAdapter implements Differences {
   bind(value: unknown): unknown {
     return typeof value === 'string' ? withoutNul(value) : value
+  }
+
+  timeIn(ms: number): RawBuilder<string> {
+    return sql<string>`to_char((clock_timestamp() + ${ms}::float8 * interval '1 millisecond') at time zone 'utc',
+      'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
   }
 
   async lockNames(tx: Tx, names: readonly string[]): Promise<void> {

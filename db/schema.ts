@@ -1,11 +1,13 @@
 // The database as Kysely types; its tables by subject stand in tables/. Times are ISO-8601 UTC text and structured values JSON text, the same on every dialect.
 import type { Kysely, Transaction } from 'kysely'
 import type { AgentsTable, AgentVersionsTable, RoutingDecisionsTable } from './tables/agents.ts'
-import type { AuditEntriesTable } from './tables/audit.ts'
+import type { ChangesTable } from './tables/changes.ts'
+import type { AuditEntriesTable, RequestCountsTable } from './tables/audit.ts'
 import type { ApiKeysTable, TicketsTable, IdempotencyKeysTable, RateLimitsTable, SecretsTable } from './tables/keys.ts'
 import type {
   ConversationsTable,
   TurnsTable,
+  TurnRequestsTable,
   MessagesTable,
   ModelStepsTable,
   ToolCallsTable,
@@ -37,6 +39,7 @@ import type {
 
 export type * from './tables/agents.ts'
 export type * from './tables/audit.ts'
+export type * from './tables/changes.ts'
 export type * from './tables/keys.ts'
 export type * from './tables/turns.ts'
 export type * from './tables/log.ts'
@@ -54,6 +57,7 @@ export interface DB {
   secrets: SecretsTable
   conversations: ConversationsTable
   turns: TurnsTable
+  turn_requests: TurnRequestsTable
   messages: MessagesTable
   idempotency_keys: IdempotencyKeysTable
   model_steps: ModelStepsTable
@@ -70,6 +74,8 @@ export interface DB {
   tickets: TicketsTable
   rate_limits: RateLimitsTable
   audit_entries: AuditEntriesTable
+  changes: ChangesTable
+  request_counts: RequestCountsTable
   collections: CollectionsTable
   vector_sets: VectorSetsTable
   documents: DocumentsTable

@@ -17,6 +17,7 @@ import {
   type SqliteDatabase,
   type SqliteDialectConfig,
   type SqliteStatement,
+  type RawBuilder,
 } from 'kysely'
 import { withoutNul } from '../contracts/nul.ts'
 import { Checkpoints } from './checkpoints.ts'
@@ -24,7 +25,7 @@ import type { Database, Differences, NewSegment } from './dialect.ts'
 import type { DB, Tx } from './schema.ts'
 import { PolledCommits } from './sqlite-commits.ts'
 import { BUSY_MS, openFile } from './sqlite-file.ts'
-import type { RowTrigger } from './usage-counters.ts'
+import type { RowTrigger } from './row-trigger.ts'
 
 /** Retry interval of a statement that waits for another process's write, in milliseconds. */
 const BUSY_LOOK_MS = 2
@@ -182,6 +183,10 @@ class Adapter extends SqliteAdapter implements Differences {
 
   bind(value: unknown): unknown {
     return typeof value === 'string' ? withoutNul(value) : value
+  }
+
+  timeIn(ms: number): RawBuilder<string> {
+    return sql<string>`strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ${`${ms / 1_000} seconds`})`
   }
 
   async lockNames(): Promise<void> {}

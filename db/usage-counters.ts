@@ -1,13 +1,6 @@
 // The triggers that count usage rows by key, user and day, in the transaction that writes the row: no writer can miss it.
 import { sql, type RawBuilder } from 'kysely'
-
-export interface RowTrigger {
-  name: string
-  /** Such as `after insert on model_usage`. */
-  event: RawBuilder<unknown>
-  /** Statements over the rows `old` and `new`. */
-  body: RawBuilder<unknown>
-}
+import type { RowTrigger } from './row-trigger.ts'
 
 type Row = 'old' | 'new'
 type Change = { add?: Row; subtract?: Row }

@@ -70,12 +70,25 @@ export function toAnthropicParams(request: GenerateRequest): {
           ...(description !== '' && { description }),
           input_schema: { type: 'object', ...parameters },
         })),
+        ...toChoice(request, isThinking, warnings),
       }),
       ...sampling,
       ...(thinking && { thinking }),
       ...(Object.keys(output).length > 0 && { output_config: output }),
     },
     warnings,
+  }
+}
+
+/** A model that reasons refuses to be told to call a tool. */
+function toChoice({ tool_choice }: GenerateRequest, isThinking: boolean, warnings: string[]) {
+  if (tool_choice === undefined) return {}
+  if (isThinking) {
+    warnings.push('That a tool must be called was left out: the model takes that only while it does not reason')
+    return {}
+  }
+  return {
+    tool_choice: tool_choice === 'required' ? { type: 'any' as const } : { type: 'tool' as const, ...tool_choice },
   }
 }
 

@@ -1,5 +1,11 @@
 // A neutral request in the form of Gemini's generateContent.
-import type { Content, GenerateContentConfig, GenerateContentParameters, Part } from '@google/genai/web'
+import type {
+  Content,
+  FunctionCallingConfigMode,
+  GenerateContentConfig,
+  GenerateContentParameters,
+  Part,
+} from '@google/genai/web'
 import { parseExact } from '../contracts/exact-json.ts'
 import type { AssistantPart, ModelMessage, ToolResultPart, UserPart } from '../contracts/model-messages.ts'
 import type { Reasoning } from '../contracts/schemas/agent.ts'
@@ -33,6 +39,7 @@ export function toGeminiParams(request: GenerateRequest): { params: GenerateCont
           })),
         },
       ],
+      ...toChoice(request),
     }),
     ...toThinking(request),
     ...(response_schema !== undefined && {
@@ -43,6 +50,12 @@ export function toGeminiParams(request: GenerateRequest): { params: GenerateCont
   const ids = ownIds(request.messages)
   const contents = merged(request.messages.map((message) => toContent(message, { signs, ids })))
   return { params: { model, contents, config }, warnings: [] }
+}
+
+function toChoice({ tool_choice }: GenerateRequest): Pick<GenerateContentConfig, 'toolConfig'> {
+  if (tool_choice === undefined) return {}
+  const names = tool_choice === 'required' ? {} : { allowedFunctionNames: [tool_choice.name] }
+  return { toolConfig: { functionCallingConfig: { mode: 'ANY' as FunctionCallingConfigMode, ...names } } }
 }
 
 function toThinking({ model, reasoning }: GenerateRequest): Pick<GenerateContentConfig, 'thinkingConfig'> {

@@ -8,6 +8,7 @@ import type * as Runtime from 'onnxruntime-node'
 import type { EmbeddingUse } from './embedder.ts'
 import { normalize } from './embedder-vectors.ts'
 import { type ModelFolder, wrong } from './model-folder.ts'
+import { toWindows } from './token-windows.ts'
 
 /** The package that runs models, which is not among our dependencies because of its size (docs/decisions/063). */
 const RUNTIME = 'onnxruntime-node@1.30.0'
@@ -89,7 +90,7 @@ async function loadModel(): Promise<Model> {
   return {
     dimension,
     async embed({ text, use }) {
-      const windows = text.trim() === '' ? [] : tokenize(model.prompts[use] + text.slice(0, MOST_CHARACTERS))
+      const windows = text.trim() === '' ? [] : tokenize(text.slice(0, MOST_CHARACTERS), model.prompts[use])
       const sum = new Float32Array(dimension)
       for (const ids of windows) {
         const vector = await runOnce(ids)
@@ -125,7 +126,7 @@ function loadRuntime(): typeof Runtime {
 }
 
 /** The ids of a text by runs of the model, each with the model's special tokens. */
-function loadTokenizer(): (text: string) => number[][] {
+function loadTokenizer(): (text: string, prompt?: string) => number[][] {
   const read = (name: string) => JSON.parse(readFileSync(join(model.folder, name), 'utf8')) as object
   let tokenizer: Tokenizer
   try {
@@ -140,13 +141,9 @@ function loadTokenizer(): (text: string) => number[][] {
   const before = at < 0 ? [] : marked.slice(0, at)
   const after = at < 0 ? [] : marked.slice(at + probe.length)
   const room = Math.max(1, model.max_tokens - before.length - after.length)
-  return (text) => {
-    const ids = bare(model.lower_case ? text.toLowerCase() : text)
-    const windows: number[][] = []
-    for (let from = 0; from < ids.length && windows.length < MOST_WINDOWS; from += room)
-      windows.push([...before, ...ids.slice(from, from + room), ...after])
-    return windows
-  }
+  const idsOf = (text: string) => bare(model.lower_case ? text.toLowerCase() : text)
+  return (text, prompt = '') =>
+    toWindows(idsOf(prompt + text), prompt === '' ? [] : idsOf(prompt), { before, after }, room, MOST_WINDOWS)
 }
 
 /** The vector of one run: of `[1, dimension]`, or of `[1, tokens, dimension]` as the model pools. */

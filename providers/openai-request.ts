@@ -50,12 +50,17 @@ export function toParams(
     ...(request.top_p !== undefined && { top_p: request.top_p }),
     ...(request.tools.length > 0 && {
       tools: request.tools.map((tool) => ({ type: 'function' as const, function: tool })),
+      ...(request.tool_choice !== undefined && { tool_choice: toChoice(request.tool_choice) }),
     }),
     ...(request.max_output_tokens !== undefined && { [dialect.max_tokens]: request.max_output_tokens }),
     ...(request.reasoning !== undefined && dialect.reasoning(request.reasoning)),
     ...(request.response_schema !== undefined && { response_format: toFormat(request.response_schema) }),
   }
   return { params, warnings }
+}
+
+function toChoice(choice: NonNullable<GenerateRequest['tool_choice']>) {
+  return choice === 'required' ? choice : { type: 'function' as const, function: choice }
 }
 
 function toFormat(schema: unknown) {

@@ -15,6 +15,8 @@ export interface GenerateRequest {
   system: string
   messages: ModelMessage[]
   tools: ToolDefinition[]
+  /** The model must call one of the tools, or this one; it decides for itself when left out. */
+  tool_choice?: 'required' | { name: string } | undefined
   temperature?: number | undefined
   top_p?: number | undefined
   /** How much the model is to reason before it answers; the vendor's default when left out. */

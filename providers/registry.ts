@@ -17,6 +17,7 @@ import { AUTO_VENDORS, DEFAULT_MODELS, factsOf, type ModelFacts } from './catalo
 import { geminiKeyHeaders, geminiProvider } from './gemini.ts'
 import type { LocalModels } from './local-models.ts'
 import { ModelHealth, type Watched } from './model-health.ts'
+import { ProviderLimits } from './provider-limits.ts'
 import { offlineProvider } from './offline.ts'
 import { openaiKeyHeaders, openaiProvider } from './openai.ts'
 import { withoutEnvironment, type Fetch } from './outgoing.ts'
@@ -116,6 +117,7 @@ export class ModelRegistry {
   readonly #options: RegistryOptions
   readonly #open = new Map<string, Provider>()
   readonly health = new ModelHealth()
+  readonly limits = new ProviderLimits()
 
   constructor(options: RegistryOptions) {
     this.#options = options
@@ -166,7 +168,13 @@ export class ModelRegistry {
     const cacheKey = JSON.stringify([model.provider, adapterOf(model), model.base_url, model.source, apiKey])
     const provider =
       this.#open.get(cacheKey) ??
-      this.health.watch(this.#connect(model, apiKey), (name) => watchedOf({ ...model, model: name }, apiKey))
+      // Outside of the watch: what the limits hold back says nothing about the model's health.
+      this.limits.guard(
+        this.health.watch(this.#connect(model, apiKey, cacheKey), (name) =>
+          watchedOf({ ...model, model: name }, apiKey),
+        ),
+        cacheKey,
+      )
     // The one used last is last.
     this.#open.delete(cacheKey)
     this.#open.set(cacheKey, provider)
@@ -184,7 +192,9 @@ export class ModelRegistry {
     ]
   }
 
-  #connect(model: ChainModel, apiKey: string | undefined): Provider {
+  #connect(model: ChainModel, apiKey: string | undefined, limitsKey: string): Provider {
+    const observe = (name: string, status: number, headers: Headers) =>
+      this.limits.observe(limitsKey, name, status, headers)
     const { provider: name, base_url } = model
     if (name === 'offline') return offlineProvider(this.#options.offline_words_per_second)
     const vendor = vendorOf(name)
@@ -198,11 +208,11 @@ export class ModelRegistry {
       // The client of OpenAI adds what the environment says for OpenAI: not for the vendors that it is used for as well.
       const isForeign = vendor.speaks === 'openai' && name !== 'openai'
       const own = isForeign ? { fetch: withoutEnvironment(globalThis.fetch, keyHeaders(api_key)) } : {}
-      return open({ name, ...configured, api_key, stall_ms, ...own })
+      return open({ name, ...configured, api_key, stall_ms, observe, ...own })
     }
     // An address from an agent gets the agent's own key or none; one from the API is guarded as well.
     const fetch = withoutEnvironment(model.source === 'api' ? guardedFetch : globalThis.fetch, keyHeaders(apiKey))
-    return open({ name, api_key: apiKey, base_url: base_url ?? configured.base_url, stall_ms, fetch })
+    return open({ name, api_key: apiKey, base_url: base_url ?? configured.base_url, stall_ms, observe, fetch })
   }
 
   #auto(): ChainModel {

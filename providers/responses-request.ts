@@ -19,7 +19,8 @@ export function toResponsesParams(request: GenerateRequest): {
   params: ResponseCreateParamsStreaming
   warnings: string[]
 } {
-  const { model, system, tools, reasoning, temperature, top_p, max_output_tokens, response_schema } = request
+  const { model, system, tools, tool_choice, reasoning, temperature, top_p, max_output_tokens, response_schema } =
+    request
   const warnings: string[] = []
   const reasons = reasoning !== undefined || REASONS.test(model)
   return {
@@ -38,6 +39,9 @@ export function toResponsesParams(request: GenerateRequest): {
           parameters,
           strict: false,
         })),
+        ...(tool_choice !== undefined && {
+          tool_choice: tool_choice === 'required' ? tool_choice : { type: 'function' as const, ...tool_choice },
+        }),
       }),
       ...(reasoning !== undefined && {
         reasoning: { effort: reasoning, ...(reasoning !== 'none' && { summary: 'auto' as const }) },

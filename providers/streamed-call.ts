@@ -22,7 +22,7 @@ interface Steps {
 /** @throws ProviderFailure, or the signal's reason when it aborts */
 export async function streamedCall(
   options: CallOptions,
-  { tools }: GenerateRequest,
+  { model, tools }: GenerateRequest,
   signal: AbortSignal,
   { send, read, warnings }: Steps,
 ): Promise<GenerateResult> {
@@ -31,11 +31,14 @@ export async function streamedCall(
     const closing = new AbortController()
     const either = AbortSignal.any([signal, stall.signal])
     const response = await send(AbortSignal.any([either, closing.signal]))
+    options.observe?.(model, response.status, response.headers)
     stall.restart()
     const result = await read(watched(chunksOf(response, closing), stall, either))
     return { ...result, warnings: [...warnings, ...result.warnings] }
   } catch (error) {
     signal.throwIfAborted()
+    const { status, headers } = (error ?? {}) as { status?: unknown; headers?: unknown }
+    if (typeof status === 'number' && headers instanceof Headers) options.observe?.(model, status, headers)
     throw toFailure(
       error,
       options,

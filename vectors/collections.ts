@@ -1,4 +1,6 @@
 // What the vectors of the index are made with: its collections and their set of vectors, in both SQL stores.
+import { sql } from 'kysely'
+import { differencesOf } from '../db/dialect.ts'
 import type { CollectionsTable, Db, Tx } from '../db/schema.ts'
 import type { VectorDialect } from './dialect.ts'
 import { vectorTable } from './documents.ts'
@@ -58,12 +60,13 @@ export class Collections {
     const row = await tx
       .selectFrom('collections')
       .selectAll()
+      .select(sql<number | boolean>`closed_until > ${differencesOf(tx).timeIn(0)}`.as('is_closed'))
       .where('serves', '=', 1)
       .forKeyShare()
       .executeTakeFirstOrThrow()
     if (row.vectors !== this.#known?.table || row.model !== this.#known.model) this.forget()
     check(what, row, given)
-    if (row.closed_until !== null && row.closed_until > new Date().toISOString()) throw new IndexClosed()
+    if (row.is_closed) throw new IndexClosed()
     return row
   }
 
@@ -103,7 +106,13 @@ export class Collections {
 }
 
 /** The index rejects writes until `closed_until`: its model is about to be changed. */
-export class IndexClosed extends Error {}
+export class IndexClosed extends Error {
+  override readonly name = 'IndexClosed'
+
+  constructor() {
+    super('Cannot add to the index: its embedding model is about to be changed')
+  }
+}
 
 /** The serving collection, locked: no chunk is added until the transaction ends. */
 export function lockServing(tx: Tx): Promise<CollectionsTable> {

@@ -8,14 +8,14 @@ export interface MemoryQuery extends MemoryOwner, EmbeddedQuestion {
   /** How much the ranking by vectors counts; 1 when left out. */
   vector_weight?: number | undefined
   limit: number
-  /** Messages that are not wanted. */
-  except?: readonly string[]
+  /** Passages that are compared: some are of one message. */
+  top_k?: number
 }
 
 /** The best memories, best first, each message once. @throws VectorsMismatch */
 export async function searchMemories(
   { db, index }: PassageResources,
-  { agent_id, user_id, text, model, vector, vector_weight = 1, limit, except = [] }: MemoryQuery,
+  { agent_id, user_id, text, model, vector, vector_weight = 1, limit, top_k = 2 * limit }: MemoryQuery,
 ): Promise<RecalledMemory[]> {
   const hits = await index.vectors.search({
     model,
@@ -24,14 +24,13 @@ export async function searchMemories(
     text,
     vector,
     vector_weight,
-    // The passages of one message, and of some that are not wanted, take places.
-    top_k: limit * 2 + Math.min(except.length, limit),
+    top_k,
   })
   const rows = await findRows(db, { agent_id, user_id }, [...new Set(hits.map(({ document_id }) => document_id))])
   const found = new Map<string, RecalledMemory>()
   for (const { document_id, content, similarity } of hits) {
     const row = rows.get(document_id)
-    if (!row || except.includes(row.message_id) || found.has(document_id)) continue
+    if (!row || found.has(document_id)) continue
     const { message_id, conversation_id, role, said_at } = row
     found.set(document_id, { message_id, conversation_id, role, content, said_at, similarity, from: 'long_term' })
     if (found.size === limit) break

@@ -1,6 +1,7 @@
 // Hybrid search for a question: embeds it, and names the documents of the passages found.
 import type { Passage } from '../db/columns.ts'
 import { findDocumentNames } from '../db/queries/jobs.ts'
+import { listSupersededDocuments } from '../db/queries/superseded.ts'
 import type { Db } from '../db/schema.ts'
 import type { SearchIndex } from './search-index.ts'
 
@@ -41,8 +42,10 @@ export async function searchPassages(
   query: PassageQuery,
   question: EmbeddedQuestion,
 ): Promise<Passage[]> {
-  const hits = await index.vectors.search({ ...query, ...question })
-  const names = await findDocumentNames(db, [...new Set(hits.map(({ document_id }) => document_id))])
+  const found = await index.vectors.search({ ...query, ...question })
+  const ids = [...new Set(found.map(({ document_id }) => document_id))]
+  const [names, superseded] = await Promise.all([findDocumentNames(db, ids), listSupersededDocuments(db, ids)])
+  const hits = found.filter(({ document_id }) => !superseded.has(document_id))
   return hits.map(({ document_id, page, heading, content, similarity, knowledge_id }) => ({
     document_id,
     document: names.get(document_id) ?? document_id,

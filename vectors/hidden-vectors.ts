@@ -1,6 +1,7 @@
 // A set of vectors of another model, hidden beside the one that searches use: filled in batches of chunks, oldest first, then it
 // takes the other's place in one transaction (decision 062).
 import type { Selectable } from 'kysely'
+import { differencesOf } from '../db/dialect.ts'
 import type { Db, Tx, VectorSetsTable } from '../db/schema.ts'
 import { lockServing, nameNewTable } from './collections.ts'
 import { spaceOf } from './documents.ts'
@@ -173,7 +174,7 @@ export class HiddenVectors {
         await tx.updateTable('vector_sets').set({ upto }).where('name', '=', set.name).execute()
         const { done, total } = await filledOf(tx, { ...set, upto })
         // Else a writer that is as fast as the job would postpone the switch without a limit.
-        if (total - done <= FEW_CHUNKS) await closeUntil(tx, new Date(Date.now() + CLOSED_MS).toISOString())
+        if (total - done <= FEW_CHUNKS) await close(tx, CLOSED_MS)
         return undefined
       }
       const { name, model, dimension } = set
@@ -214,7 +215,8 @@ function findBuilding(db: Db | Tx, jobId: string) {
   return db.selectFrom('vector_sets').selectAll().where('state', '=', 'building').where('job_id', '=', jobId)
 }
 
-function closeUntil(tx: Tx, closed_until: string) {
+function close(tx: Tx, ms: number) {
+  const closed_until = differencesOf(tx).timeIn(ms)
   return tx.updateTable('collections').set({ closed_until }).where('serves', '=', 1).execute()
 }
 

@@ -17,14 +17,19 @@ import type {
 
 /** Interval of looks at a closed index, in milliseconds. */
 const CLOSED_LOOK_MS = 100
+/** Longest wait for it: the switch takes seconds, and one that is not made ends by itself. */
+const MOST_CLOSED_MS = 30_000
 const SEARCH = 'search the index'
 
 export class SqlVectorStore implements VectorStore {
   readonly #db: Db
   readonly #dialect: VectorDialect
   readonly #collections: Collections
+  readonly #mostClosedMs: number
 
-  constructor(db: Db, dialect: VectorDialect) {
+  /** @param mostClosedMs longest wait of writers for a closed index, in milliseconds */
+  constructor(db: Db, dialect: VectorDialect, mostClosedMs = MOST_CLOSED_MS) {
+    this.#mostClosedMs = mostClosedMs
     this.#db = db
     this.#dialect = dialect
     this.#collections = new Collections(db, dialect)
@@ -55,7 +60,7 @@ export class SqlVectorStore implements VectorStore {
         await enterDocument(tx, document)
       })
       await this.#dialect.addChunks(this.#db, document, chunks, claim)
-    })
+    }, this.#mostClosedMs)
   }
 
   async publish(documentId: string, generation: number): Promise<void> {
@@ -114,13 +119,17 @@ export class SqlVectorStore implements VectorStore {
   }
 }
 
-/** Adds when the index is not closed, which it is for some seconds at most; what is added already is not added again. */
-async function untilOpen(add: () => Promise<void>): Promise<void> {
+/**
+ * Adds when the index is not closed; what is added already is not added again.
+ * @throws IndexClosed when it is closed for longer than the limit
+ */
+async function untilOpen(add: () => Promise<void>, limitMs: number): Promise<void> {
+  const startedAt = performance.now()
   for (;;) {
     try {
       return await add()
     } catch (error) {
-      if (!(error instanceof IndexClosed)) throw error
+      if (!(error instanceof IndexClosed) || performance.now() - startedAt > limitMs) throw error
       await delay(CLOSED_LOOK_MS)
     }
   }

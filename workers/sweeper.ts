@@ -11,21 +11,24 @@ import { markAccepted } from '../db/queries/turn-starts.ts'
 import type { Storage } from '../db/storage.ts'
 import { orWhenNotFound, stateOf } from './engine.ts'
 import { sweepApprovals } from './sweep-approvals.ts'
+import { sweepConversations } from './sweep-conversations.ts'
 import { sweepFiles } from './sweep-files.ts'
 import { sweepJobs } from './sweep-jobs.ts'
 import { sweepMcpServers } from './sweep-mcp-servers.ts'
 import { sweepMemory } from './sweep-memory.ts'
 import type { HiddenVectors } from '../vectors/hidden-vectors.ts'
+import type { VectorStore } from '../vectors/store.ts'
 import type { StartMemory } from './memory-starter.ts'
 
 const PAGE = 100
-/** Files are swept less often: each pass reads all old files without references. */
+/** Files and conversations are swept less often: each pass reads all old files without references. */
 const FILES_MS = 3_600_000
 
 export interface SweeperOptions {
   client: Client
   storage: Storage
   hidden: HiddenVectors
+  vectors: Pick<VectorStore, 'discard'>
   log: Logger
   /** Starts the workflow of an active turn; one that has been started counts as success. */
   startTurn: (turn: StartableTurn) => Promise<void>
@@ -51,6 +54,7 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
       await options.hidden.removeOld(signal)
       await forgetOld(options.storage.db, options.retention, signal)
       if (Date.now() >= filesAt) {
+        await sweepConversations(options, options.retention.log_days, signal)
         await sweepFiles(options, options.retention.orphan_file_days, signal)
         filesAt = Date.now() + FILES_MS
       }

@@ -29,7 +29,7 @@ export function callApprovals(resources: Pick<ActivityResources, 'db' | 'events'
       return commit(input.turn_id, async (tx, show, shown) => {
         const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
         if (call.status !== 'planned' && call.status !== 'started')
-          return { result: { ...refOf(input), outcome: call.status } }
+          return { result: { ...refOf(input), outcome: call.status as ToolCallResult['outcome'] } }
         const approvals = await gatesOf(tx, input)
         const waiting = approvals.find(({ status }) => status === 'waiting')
         if (waiting) return { approval_id: waiting.id }

@@ -58,7 +58,8 @@ export function toolLedger({
         const { attempt, activityId, workflowExecution } = activityInfo()
         const writer = { scope: input.call_id, fence }
         const call = await getToolCallOrThrow(tx, input.turn_id, input.call_id)
-        if (call.status !== 'planned' && call.status !== 'started') return { result: toResult(input, call.status) }
+        if (call.status !== 'planned' && call.status !== 'started')
+          return { result: toResult(input, call.status as ToolCallResult['outcome']) }
         if (!(await raiseFence(tx, input.turn_id, writer))) throw overtaken()
         shown.push(...(await dropQuestions(tx, input)))
         const tool = await find(tx, call)

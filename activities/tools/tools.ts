@@ -15,10 +15,12 @@ export interface OfferedTool extends ToolDefinition {
   tool?: string
   /** The agent that it reaches. */
   to_agent?: { id: string; kind: AgentCall }
+  /** The caller's own: its calls are returned. */
+  is_callers?: boolean
 }
 
 /** Tools that providers accept in one request. */
-const MAX_TOOLS = 128
+export const MAX_TOOLS = 128
 
 /**
  * Built-in tools and other agents first, then those of the agent's MCP servers as last listed, up to the providers' limit.

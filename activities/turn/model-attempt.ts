@@ -146,8 +146,9 @@ export async function completeAttempt(
   const { estimated: _, cost_usd, ...counted } = spent
   const { input_tokens, output_tokens } = counted
   const usage = { input_tokens, output_tokens, ...(cost_usd !== undefined && { cost_usd }) }
-  const calls = planCalls(step, generated, offered)
-  const isAnswer = calls.length === 0
+  const calls = planCalls(step, generated, offered, given.carried)
+  const hasReturned = calls.some(({ refusal, returned }) => returned && refusal === undefined)
+  const isAnswer = calls.length === 0 || hasReturned
   const reasoning = generated.parts.map((part) => (part.type === 'reasoning' ? part.text : '')).join('')
   const { end, events } = await db.transaction().execute(async (tx) => {
     if (isAnswer) await lockConversation(tx, conversation_id)
@@ -182,7 +183,7 @@ export async function completeAttempt(
     })
     return { end: ended, events: await tellRefused(tx, turn_id, calls) }
   })
-  const planned = calls.filter(({ refusal }) => refusal === undefined).map(toPlannedCall)
+  const planned = calls.filter(({ refusal, returned }) => refusal === undefined && !returned).map(toPlannedCall)
   return { result: toResult(input, planned, counted, end?.status), end, events }
 
   async function endTurn(tx: Tx): Promise<TurnEnd> {
@@ -195,7 +196,7 @@ export async function completeAttempt(
       message_id,
       content: reply,
       usage: total,
-      finish_reason,
+      finish_reason: hasReturned ? 'tool_calls' : finish_reason,
     })
     if (!ended) throw new RefusedError(turn_id, 'ended')
     return ended

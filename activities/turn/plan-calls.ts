@@ -10,6 +10,9 @@ import type { OfferedTool } from '../tools/tools.ts'
 export const MAX_CALLS = 16
 
 const TOO_MANY = `Not called: one step makes at most ${MAX_CALLS} calls. Nothing was done. Make this call in the next step if it is still needed.`
+/** The results of its own tools would be lost to the model: the caller's next request has the caller's calls only. */
+const AFTER_OWN =
+  'Not called: the other calls of this step were made first, and their results are here. Make this call again in a step without them if it is still needed.'
 const CUT: Partial<Record<FinishReason, string>> = {
   length:
     'Not called: the reply reached its length limit before the arguments of this call were complete. Nothing was done. ' +
@@ -18,11 +21,28 @@ const CUT: Partial<Record<FinishReason, string>> = {
     "Not called: the provider's content filter ended the reply before the arguments of this call were complete. Nothing was done.",
 }
 
-/** The calls of a step, in order. A cut reply makes the calls that were complete before the cut. */
-export function planCalls(step: number, reply: GenerateResult, offered: readonly OfferedTool[]): NewToolCall[] {
+/**
+ * The calls of a step, in order. A cut reply makes the calls that were complete before the cut. Calls of the caller's tools are returned
+ * when the step has no others.
+ */
+export function planCalls(
+  step: number,
+  reply: GenerateResult,
+  offered: readonly OfferedTool[],
+  { single_call = false }: { single_call?: boolean | undefined } = {},
+): NewToolCall[] {
+  const planned = readCalls(step, reply, offered)
+  const isMade = ({ refusal }: NewToolCall) => refusal === undefined
+  if (planned.some((call) => isMade(call) && !call.returned))
+    return planned.map(({ returned, ...call }) => (returned && isMade(call) ? { ...call, refusal: AFTER_OWN } : call))
+  const first = planned.find((call) => isMade(call) && call.returned)
+  return single_call && first ? [first] : planned
+}
+
+function readCalls(step: number, reply: GenerateResult, offered: readonly OfferedTool[]): NewToolCall[] {
   const requested = reply.parts.filter((part) => part.type === 'tool_call')
   return requested.map((call, index) => {
-    const { server = '', tool, to_agent } = offered.find(({ name }) => name === call.name) ?? {}
+    const { server = '', tool, to_agent, is_callers } = offered.find(({ name }) => name === call.name) ?? {}
     const isLast = index === requested.length - 1
     const cut = isComplete(call, isLast) ? undefined : CUT[reply.finish_reason]
     return {
@@ -34,6 +54,7 @@ export function planCalls(step: number, reply: GenerateResult, offered: readonly
       arguments: call.arguments,
       refusal: index >= MAX_CALLS ? TOO_MANY : cut,
       ...(to_agent && { agent_call: to_agent.kind, to_agent: to_agent.id }),
+      ...(is_callers && { returned: true }),
     }
   })
 }

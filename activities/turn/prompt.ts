@@ -22,6 +22,7 @@ import type { StepInput } from '../../db/queries/turn-input.ts'
 import type { Db, JobsTable } from '../../db/schema.ts'
 import type { ChainModel } from '../../providers/registry.ts'
 import { readMedia } from '../ingest/media-rows.ts'
+import { tellCarried } from './carried-messages.ts'
 import { tellMaterial } from './recalled-material.ts'
 import { ShownPictures } from './shown-pictures.ts'
 import { STEP_SEPARATOR } from './step-text.ts'
@@ -42,7 +43,7 @@ type PromptedModel = Pick<ChainModel, 'provider' | 'model' | 'known'>
 export async function buildPrompt(
   db: Db,
   blobs: Blobs,
-  { turn, asked, attached, passages = [], memories, about_user, earlier }: StepInput,
+  { turn, carried, asked, attached, passages = [], memories, about_user, earlier }: StepInput,
   step: number,
   config: AgentConfig,
   model: PromptedModel,
@@ -51,13 +52,21 @@ export async function buildPrompt(
   // The latest pictures first: of those before them, as many are shown as the model's limits leave room for.
   const happened = step > 1 ? await showSteps(db, pictures, turn, model) : { messages: [], shown: [] }
   const jobs = attached ? await listJobsOfTurn(db, turn.id) : []
-  const question = await tellMessage(pictures, asked, jobs)
-  const messages = alternating(await tellEarlier(db, pictures, earlier))
+  const messages = carried
+    ? await tellCarried(pictures, carried.messages, jobs, tellAttached)
+    : await tellConversation()
   const material = tellMaterial({ passages, memories, about_user })
-  if (material) messages.push(...exchange([textPart(material.text)], material.received))
-  messages.push({ role: 'user', parts: question }, ...happened.messages)
+  const question = messages.findLastIndex(({ role }) => role === 'user')
+  if (material) messages.splice(question, 0, ...exchange([textPart(material.text)], material.received))
+  messages.push(...happened.messages)
+  const system = [config.system_message, carried?.instructions].filter(Boolean).join('\n\n')
   const shown = happened.shown.join(STEP_SEPARATOR)
-  return { system: config.system_message, material_rule: material?.rule, messages, passages, shown }
+  return { system, material_rule: material?.rule, messages, passages, shown }
+
+  async function tellConversation(): Promise<ModelMessage[]> {
+    const question = await tellMessage(pictures, asked, jobs)
+    return [...alternating(await tellEarlier(db, pictures, earlier)), { role: 'user', parts: question }]
+  }
 }
 
 /** What has happened in the turn so far. */

@@ -21,6 +21,8 @@ const RECALL_MS = 5_000
 const PASSAGES = 5
 /** Of long-term memory. */
 const MEMORIES = 5
+/** That are found for these: some are of messages that the prompt shows anyway. */
+const MEMORIES_FOUND = 15
 /** Older messages of the conversation that are compared. */
 const MAX_OLDER = 500
 /** Characters of an attachment that the model gets in full, from the beginning. */
@@ -40,6 +42,8 @@ interface Resources extends PassageResources {
 }
 
 type Found = Pick<Recall, 'passages' | 'memories'>
+
+const NOTHING: Found = { passages: [], memories: [] }
 
 /** Whether a turn that has not recalled yet has anything to recall. */
 export function hasToRecall(given: StepInput, memory: MemoryConfig): boolean {
@@ -70,29 +74,33 @@ export async function recall(
   const startedAt = performance.now()
   const query = embeddedTexts(question).question
   const limit = AbortSignal.timeout(RECALL_MS)
-  const attachments = attached ? await attachedText(resources.db, turn.id) : []
-  const about_user = has_context ? (await findContextMemory(resources.db, turn.user_id))?.knowledge : undefined
-  let found: Found = { passages: [], memories: [] }
   let error: string | undefined
   let model = resources.index.embedders.configured.model
-  if (query.trim() !== '') {
+  const searchUntilLimit = async (): Promise<Found> => {
+    if (query.trim() === '') return NOTHING
     try {
       const either = AbortSignal.any([signal, limit])
       const searching = resources.index.use(({ embedder }) => {
         model = embedder.model
         return search(resources, embedder, given, memory, query, either)
       })
-      found = await raceSignal(searching, either)
+      return await raceSignal(searching, either)
     } catch (failure) {
       signal.throwIfAborted()
       error = limit.aborted ? `took longer than ${RECALL_MS} ms` : briefOf(failure)
+      return NOTHING
     }
   }
+  const [found, attachments, context] = await Promise.all([
+    searchUntilLimit(),
+    attached ? attachedText(resources.db, turn.id) : [],
+    has_context ? findContextMemory(resources.db, turn.user_id) : undefined,
+  ])
   const passages = [...attachments, ...found.passages.filter((hit) => !attachments.some((whole) => holds(whole, hit)))]
   return {
     passages,
     memories: found.memories,
-    about_user,
+    about_user: context?.knowledge,
     query,
     model,
     duration_ms: performance.now() - startedAt,
@@ -111,37 +119,51 @@ async function search(
 ): Promise<Found> {
   const { turn, searchable, attached, earlier } = given
   const { agent_id, user_id, conversation_id } = turn
+  const { db, messageVectors } = resources
   const isLongTerm = recallsLongTerm(given, memory)
   const { buffer, buffer_multiplier = BUFFER_MULTIPLIER } = memory
   const oldest = recallsBuffer(given, memory) ? earlier[0]?.id : undefined
-  const older =
-    oldest === undefined
-      ? []
-      : await readOlder(resources.db, conversation_id, oldest, Math.min(buffer * (buffer_multiplier - 1), MAX_OLDER))
-  if (!searchable && !attached && !isLongTerm && older.length === 0) return { passages: [], memories: [] }
-  const compared = older.map(({ content }) => content)
-  const [vector, ...vectors] = await resources.messageVectors.embed(embedder, text, compared, signal)
-  const shown = [turn.user_message_id, ...earlier.map(({ id }) => id)]
-  const near = nearestOf(vector!, older, vectors)
-  const question = { model: embedder.model, vector: vector! }
-  const except = [...shown, ...near.map(({ message_id }) => message_id)]
-  const [passages, longTerm] = await Promise.all([
-    searchable || attached
-      ? searchPassages(resources, { agent_id, scopes: ['', conversation_id], text, top_k: PASSAGES }, question)
-      : [],
-    isLongTerm
-      ? searchMemories(resources, {
-          agent_id,
-          user_id,
-          text,
-          ...question,
-          vector_weight: embedder.message_weight,
-          limit: MEMORIES,
-          except,
-        })
-      : [],
+  const mostOlder = Math.min(buffer * (buffer_multiplier - 1), MAX_OLDER)
+  const reading = oldest === undefined ? Promise.resolve([]) : readOlder(db, conversation_id, oldest, mostOlder)
+  if (!searchable && !attached && !isLongTerm && (await reading).length === 0) return NOTHING
+  const embedding = messageVectors.embedQuery(embedder, text, signal)
+  const { model } = embedder
+  const [near, passages, longTerm] = await Promise.all([
+    Promise.all([embedding, reading]).then(async ([vector, older]) => {
+      const compared = older.map(({ content }) => content)
+      return nearestOf(vector, older, await messageVectors.embed(embedder, compared, signal))
+    }),
+    embedding.then((vector) =>
+      searchable || attached
+        ? searchPassages(
+            resources,
+            { agent_id, scopes: ['', conversation_id], text, top_k: PASSAGES },
+            { model, vector },
+          )
+        : [],
+    ),
+    embedding.then((vector) =>
+      isLongTerm
+        ? searchMemories(resources, {
+            agent_id,
+            user_id,
+            text,
+            model,
+            vector,
+            vector_weight: embedder.message_weight,
+            limit: MEMORIES_FOUND,
+            top_k: MEMORIES_FOUND,
+          })
+        : [],
+    ),
   ])
-  return { passages, memories: [...longTerm, ...near] }
+  const shown = new Set([
+    turn.user_message_id,
+    ...earlier.map(({ id }) => id),
+    ...near.map(({ message_id }) => message_id),
+  ])
+  const further = longTerm.filter(({ message_id }) => !shown.has(message_id)).slice(0, MEMORIES)
+  return { passages, memories: [...further, ...near] }
 }
 
 /** Stores what a turn has recalled with its log entry; the first stored result is kept. */

@@ -26,19 +26,15 @@ export class MessageVectors {
     this.#db = db
   }
 
-  /** The vectors of a question and of messages, in one request for those that are not known. */
-  async embed(
-    embedder: IndexEmbedder,
-    question: string,
-    messages: readonly string[],
-    signal: AbortSignal,
-  ): Promise<Float32Array[]> {
-    if (!embedder.separatesQuestions) return this.#embed(embedder, [question, ...messages], signal)
-    const asked = embedder.embed([question], signal, 'question')
-    return (await Promise.all([asked, this.#embed(embedder, messages, signal)])).flat()
+  async embedQuery(embedder: IndexEmbedder, query: string, signal: AbortSignal): Promise<Float32Array> {
+    const [vector] = embedder.separatesQuestions
+      ? await embedder.embed([query], signal, 'question')
+      : await this.embed(embedder, [query], signal)
+    return vector!
   }
 
-  async #embed(embedder: IndexEmbedder, texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+  /** The vectors of texts, in one request for those that are not known. */
+  async embed(embedder: IndexEmbedder, texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
     const hashes = texts.map(hashOf)
     this.#forgetOthers(embedder)
     const missing = texts.filter((_, index) => !this.#known.has(hashes[index]!))

@@ -21,6 +21,7 @@ import { hasToRecall, recall, type Recalled } from './recall.ts'
 import { MessageVectors } from './recent-messages.ts'
 import type { ActivityResources } from '../resources.ts'
 import { agentTools } from '../tools/agent-tools.ts'
+import { callersTools, withCallersTools } from '../tools/callers-tools.ts'
 import { offerTools, type OfferedTool } from '../tools/tools.ts'
 
 type Resources = Pick<ActivityResources, 'db' | 'blobs' | 'box' | 'models' | 'tools' | 'index'> & {
@@ -67,14 +68,16 @@ export function stepPrompts(resources: Resources): PrepareStep {
     const { turn_id, step, agent_id, agent_version } = input
     const { config, source, secrets } = await versionOf(agent_id, agent_version)
     const given = await readStepInput(db, turn_id, step, config.memory.buffer)
-    const { turn } = given
+    const { turn, carried } = given
     if (given.answered || isFinalStatus(turn.status) || turn.cancel_requested_at !== null) return { given }
     const chain = models.chainOf(config, source)
     const model = chain[input.place ?? input.model]!
     const api_key = secrets[model.key_path]
+    const callers = callersTools(carried)
     const provider = withoutRefusedTools(models.open(model, api_key), async (names, why) => {
       log.warn({ agent_id, model: model.model, tools: names, why }, 'a model does not take tools, they are left out')
-      for (const name of names) await refuseTool(db, agent_id, name, modelKey(model), why)
+      const listed = names.filter((name) => !callers.some((tool) => tool.name === name))
+      for (const name of listed) await refuseTool(db, agent_id, name, modelKey(model), why)
     })
     const isFirst = given.passages === undefined && hasToRecall(given, config.memory)
     const recalled = isFirst ? await recall({ ...resources, messageVectors }, given, config.memory, signal) : undefined
@@ -82,7 +85,8 @@ export function stepPrompts(resources: Resources): PrepareStep {
     const prompt = await buildPrompt(db, blobs, { ...given, passages, memories, about_user }, step, config, model)
     const builtIn = tools.filter(({ needs }) => needs !== 'documents' || given.searchable)
     const own = [...builtIn, ...(await agentTools(db, config))]
-    const offered = given.has_servers ? await offerTools(db, agent_id, own, modelKey(model)) : own
+    const ofAgent = given.has_servers ? await offerTools(db, agent_id, own, modelKey(model)) : own
+    const { offered, tool_choice } = withCallersTools(ofAgent, callers, carried)
     const schema =
       turn.response_schema === null ? undefined : parseColumn(turnResponseSchema, turn.response_schema, turn_id)
     const isEnforced = model.known.enforces_schema
@@ -96,10 +100,11 @@ export function stepPrompts(resources: Resources): PrepareStep {
         parameters: toOfferedSchema(parameters),
       })),
       passages: [...passages, ...memories.map(toPassage)],
-      temperature: model.temperature,
-      top_p: model.top_p,
+      ...(tool_choice !== undefined && { tool_choice }),
+      temperature: carried?.temperature ?? model.temperature,
+      top_p: carried?.top_p ?? model.top_p,
       reasoning: model.reasoning,
-      max_output_tokens: model.max_output_tokens,
+      max_output_tokens: least(model.max_output_tokens, carried?.max_output_tokens),
       ...(schema && isEnforced && { response_schema: schema }),
     }
     const { material_rule } = prompt
@@ -124,6 +129,11 @@ export function stepPrompts(resources: Resources): PrepareStep {
       input_tokens,
     }
   }
+}
+
+/** A caller may ask for less than the agent's limit, not for more. */
+function least(limit: number | undefined, asked: number | undefined): number | undefined {
+  return limit === undefined || asked === undefined ? (asked ?? limit) : Math.min(limit, asked)
 }
 
 /** A message of earlier as the offline model quotes it. */

@@ -1,14 +1,23 @@
-// Agents: list, read, create.
+// Agents: list, read, create, change, delete.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { AgentIdSchema, AgentSchema } from '../../contracts/schemas/agent.ts'
-import { AgentBriefSchema, AgentCreatedSchema, AgentViewSchema } from '../../contracts/schemas/agent-views.ts'
+import { AgentPatchSchema } from '../../contracts/schemas/agent-patch.ts'
+import {
+  AgentBriefSchema,
+  AgentCreatedSchema,
+  AgentDeletedSchema,
+  AgentUpdatedSchema,
+  AgentViewSchema,
+} from '../../contracts/schemas/agent-views.ts'
 import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { mapAll } from '../../contracts/map-all.ts'
 import { getAgentOrThrow, listAgents } from '../../db/queries/agents.ts'
 import { authenticated, page } from '../plugin.ts'
 import { replies } from '../replies.ts'
 import { addAgent, viewAgent, viewAgentBriefly } from '../services/agents.ts'
+import { changeAgent } from '../services/change-agent.ts'
+import { deleteAgent } from '../services/delete-agent.ts'
 import type { ApiContext } from '../services/context.ts'
 
 export function agentRoutes(context: ApiContext) {
@@ -51,6 +60,40 @@ export function agentRoutes(context: ApiContext) {
         ...replies({ 201: AgentCreatedSchema }, 'not_found', 'conflict', 'unprocessable'),
         scope: 'manage',
         detail: { summary: 'Make an agent; what it is to know is read by jobs in the background' },
+      },
+    )
+    .patch(
+      '/:agent_id',
+      async ({ principal, params: { agent_id }, body }) => {
+        const { id, description, updated_at } = await changeAgent(context, principal, agent_id, body)
+        return { id, description, updated_at, status: 'updated' as const }
+      },
+      {
+        params: Type.Object({ agent_id: AgentIdSchema }),
+        body: AgentPatchSchema,
+        ...replies({ 200: AgentUpdatedSchema }, 'conflict', 'unprocessable'),
+        scope: 'manage',
+        detail: {
+          summary: 'Change an agent by a merge patch (RFC 7386)',
+          description:
+            'Objects are merged, null removes an optional part, lists are replaced as a whole. A turn keeps the version that it began with.',
+        },
+      },
+    )
+    .delete(
+      '/:agent_id',
+      async ({ params: { agent_id } }) => {
+        await deleteAgent(context, agent_id)
+        return { id: agent_id, status: 'deleted' as const }
+      },
+      {
+        params: Type.Object({ agent_id: AgentIdSchema }),
+        ...replies({ 200: AgentDeletedSchema }, 'conflict'),
+        scope: 'manage',
+        detail: {
+          summary: 'Delete an agent with its knowledge and memories',
+          description: 'Its turns are cancelled; conversations and the log stay readable.',
+        },
       },
     )
 }

@@ -4,9 +4,11 @@ import { Type } from '@sinclair/typebox'
 import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
 import { ApprovalStatusSchema } from '../../contracts/schemas/approvals.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
-import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
+import { ApprovalSchema } from '../../contracts/schemas/turns.ts'
 import { listApprovals } from '../../db/queries/approvals.ts'
 import { authenticated, page } from '../plugin.ts'
+import { replies } from '../replies.ts'
 import { visibleUser } from '../services/access.ts'
 import { viewApproval } from '../services/approvals.ts'
 import type { ApiContext } from '../services/context.ts'
@@ -33,6 +35,7 @@ export function approvalRoutes(context: ApiContext) {
         },
         { additionalProperties: false },
       ),
+      ...replies({ 200: pageOf('approvals', ApprovalSchema) }),
       scope: 'chat',
       detail: { summary: 'List what turns wait for people to decide, or have waited for, newest first' },
     },

@@ -1,14 +1,46 @@
 // Speech to text and text to speech.
 import { Elysia } from 'elysia'
-import { SpeechRequestSchema, TranscriptionFormSchema } from '../../contracts/schemas/audio.ts'
+import { Type } from '@sinclair/typebox'
+import {
+  SpeechRequestSchema,
+  TranscriptionFormSchema,
+  TranscriptionSchema,
+  VerboseTranscriptionSchema,
+} from '../../contracts/schemas/audio.ts'
+import { textOf } from '../../contracts/schemas/fields.ts'
+import { JobSchema } from '../../contracts/schemas/job-views.ts'
 import { authenticated, bodyOf } from '../plugin.ts'
+import { Content, replies } from '../replies.ts'
 import { speak, transcribe } from '../services/audio.ts'
 import type { ApiContext } from '../services/context.ts'
+
+const transcribed = new Content('The text, in the form of `response_format`', {
+  'application/json': Type.Union([TranscriptionSchema, VerboseTranscriptionSchema]),
+  'text/plain': textOf('Tea is grown in Assam.'),
+  'text/vtt': textOf('WEBVTT\n\n00:00:00.000 --> 00:00:02.400\nTea is grown in Assam.\n'),
+})
+const sound = textOf('the bytes')
+const spoken = new Content('The sound, in the format that was asked for', {
+  'audio/mpeg': sound,
+  'audio/ogg': sound,
+  'audio/aac': sound,
+  'audio/flac': sound,
+  'audio/wav': sound,
+  'audio/pcm': sound,
+})
 
 export function audioRoutes(context: ApiContext) {
   return new Elysia({ prefix: '/audio', tags: ['audio'] })
     .use(authenticated(context))
     .post('/transcriptions', ({ principal, request }) => transcribe(context, principal, request), {
+      ...replies(
+        { 200: transcribed, 202: JobSchema },
+        'bad_request',
+        'conflict',
+        'unprocessable',
+        'budget_exceeded',
+        'upstream_error',
+      ),
       scope: 'chat',
       detail: {
         summary: 'Turn speech into text',
@@ -17,6 +49,7 @@ export function audioRoutes(context: ApiContext) {
     })
     .post('/speech', ({ body, request }) => speak(context, body, request.signal), {
       body: SpeechRequestSchema,
+      ...replies({ 200: spoken }, 'upstream_error'),
       scope: 'chat',
       detail: { summary: 'Turn text into speech' },
     })

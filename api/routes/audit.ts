@@ -1,10 +1,11 @@
 // The audit: who changed what, from where, with which key, and what was refused.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
-import { idSchema } from '../../contracts/schemas/ids.ts'
-import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { AuditEntrySchema, KeyIdSchema } from '../../contracts/schemas/keys.ts'
+import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { listAudit } from '../../db/queries/audit.ts'
 import { authenticated, page } from '../plugin.ts'
+import { replies } from '../replies.ts'
 import type { ApiContext } from '../services/context.ts'
 
 export function auditRoutes(context: ApiContext) {
@@ -19,7 +20,7 @@ export function auditRoutes(context: ApiContext) {
       query: Type.Object(
         {
           ...pageFields,
-          key_id: Type.Optional(idSchema('key')),
+          key_id: Type.Optional(KeyIdSchema),
           refused: Type.Optional(Type.Literal('true')),
           since: Type.Optional(
             Type.String({
@@ -30,6 +31,7 @@ export function auditRoutes(context: ApiContext) {
         },
         { additionalProperties: false },
       ),
+      ...replies({ 200: pageOf('entries', AuditEntrySchema) }),
       scope: 'admin',
       detail: { summary: 'Who changed what, from where, with which key; and what was refused' },
     },

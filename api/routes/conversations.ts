@@ -15,6 +15,7 @@ import {
 } from '../../contracts/schemas/conversations.ts'
 import { textOf } from '../../contracts/schemas/fields.ts'
 import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
+import { ChatIdSchema } from '../../contracts/schemas/ui-stream.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import {
@@ -78,6 +79,7 @@ export function conversationRoutes(context: ApiContext) {
             ...pageFields,
             user_id: Type.Optional(UserIdSchema),
             agent_id: Type.Optional(AgentFilterSchema),
+            external_id: Type.Optional(ChatIdSchema),
             archived: Type.Optional(
               Type.Union([Type.Literal('true'), Type.Literal('false')], { description: "'true' or 'false'" }),
             ),

@@ -3,13 +3,18 @@ import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
+import { textOf } from '../../contracts/schemas/fields.ts'
+import { DeletedFileSchema, FileSchema } from '../../contracts/schemas/files.ts'
 import { FileFormSchema, FileIdSchema, InlineFileSchema } from '../../contracts/schemas/jobs.ts'
-import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { listFiles } from '../../db/queries/files.ts'
 import { authenticated, bodyOf, page } from '../plugin.ts'
+import { Content, noBody, replies } from '../replies.ts'
 import { visibleUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { fileResponse, getFileOrThrow, removeFile, uploadFile, viewFile } from '../services/files.ts'
+
+const bytes = new Content('The bytes, with the type of the file', { '*/*': textOf('Tea is grown in Assam.') })
 
 export function fileRoutes(context: ApiContext) {
   const params = Type.Object({ file_id: FileIdSchema })
@@ -22,6 +27,7 @@ export function fileRoutes(context: ApiContext) {
       },
       {
         headers: idempotencyHeaders('file'),
+        ...replies({ 201: FileSchema }, 'bad_request', 'conflict', 'unprocessable'),
         scope: 'chat',
         detail: {
           summary: 'Upload a file, as a form or in JSON',
@@ -42,6 +48,7 @@ export function fileRoutes(context: ApiContext) {
       },
       {
         query: Type.Object({ ...pageFields, user_id: Type.Optional(UserIdSchema) }, { additionalProperties: false }),
+        ...replies({ 200: pageOf('files', FileSchema) }),
         scope: 'chat',
         detail: { summary: 'List uploaded files, newest first' },
       },
@@ -49,7 +56,7 @@ export function fileRoutes(context: ApiContext) {
     .get(
       '/:file_id',
       async ({ principal, params: { file_id } }) => viewFile(await getFileOrThrow(context, principal, file_id)),
-      { params, scope: 'chat', detail: { summary: 'Read about a file' } },
+      { params, ...replies({ 200: FileSchema }), scope: 'chat', detail: { summary: 'Read about a file' } },
     )
     .get(
       '/:file_id/content',
@@ -57,16 +64,22 @@ export function fileRoutes(context: ApiContext) {
         const file = await getFileOrThrow(context, principal, file_id)
         return fileResponse(context, file, request.headers.get('range'))
       },
-      { params, scope: 'chat', detail: { summary: 'Download a file, or a part of it by Range' } },
+      {
+        params,
+        ...replies({ 200: bytes, 206: bytes, 416: noBody('The file is shorter than the range') }),
+        scope: 'chat',
+        detail: { summary: 'Download a file, or a part of it by Range' },
+      },
     )
     .delete(
       '/:file_id',
       async ({ principal, params: { file_id } }) => {
         await removeFile(context, await getFileOrThrow(context, principal, file_id))
-        return { id: file_id, status: 'deleted' }
+        return { id: file_id, status: 'deleted' as const }
       },
       {
         params,
+        ...replies({ 200: DeletedFileSchema }, 'conflict'),
         scope: 'chat',
         detail: { summary: 'Delete a file and the text extracted from it; what an agent knows from it stays' },
       },

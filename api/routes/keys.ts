@@ -2,44 +2,30 @@
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { MuxiError, wrongField } from '../../contracts/failures.ts'
-import { BudgetSchema, toLimits } from '../../contracts/schemas/budgets.ts'
-import { UserIdSchema } from '../../contracts/schemas/chat.ts'
-import { idSchema } from '../../contracts/schemas/ids.ts'
-import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
-import { createKey, createTicket, deleteKey, listKeys, rotateKey, SCOPES } from '../../db/queries/keys.ts'
+import { toLimits } from '../../contracts/schemas/budgets.ts'
+import {
+  CreatedKeySchema,
+  DeletedKeySchema,
+  KeyIdSchema,
+  KeySchema,
+  NewKeySchema,
+  OwnKeySchema,
+  RotatedKeySchema,
+  RotationSchema,
+  TicketSchema,
+} from '../../contracts/schemas/keys.ts'
+import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
+import { createKey, createTicket, deleteKey, listKeys, rotateKey } from '../../db/queries/keys.ts'
 import { authenticated, page } from '../plugin.ts'
 import { isNetwork } from '../../contracts/networks.ts'
+import { replies } from '../replies.ts'
 import { viewBudget, withBudgets } from '../services/budgets.ts'
 import type { ApiContext } from '../services/context.ts'
-
-const closed = { additionalProperties: false }
-const NewKeySchema = Type.Object(
-  {
-    name: Type.String({ minLength: 1, maxLength: 100 }),
-    scopes: Type.Array(Type.Union(SCOPES.map((scope) => Type.Literal(scope))), {
-      minItems: 1,
-      maxItems: SCOPES.length,
-      uniqueItems: true,
-    }),
-    user_id: Type.Optional(UserIdSchema),
-    networks: Type.Optional(
-      Type.Array(Type.String(), { minItems: 1, maxItems: 32, description: 'IPv4 or IPv6 CIDR blocks' }),
-    ),
-    expires_at: Type.Optional(
-      Type.String({
-        pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?Z$',
-        description: 'an ISO-8601 time in UTC',
-      }),
-    ),
-    budget: Type.Optional(BudgetSchema),
-  },
-  closed,
-)
 
 export function keyRoutes(context: ApiContext) {
   const { db } = context.storage
   const params = Type.Object({
-    key_id: idSchema('key'),
+    key_id: KeyIdSchema,
   })
   return new Elysia({ tags: ['keys'] })
     .use(authenticated(context))
@@ -50,7 +36,8 @@ export function keyRoutes(context: ApiContext) {
         return { keys: await withBudgets(db, items), ...rest }
       },
       {
-        query: Type.Object(pageFields, closed),
+        query: Type.Object(pageFields, { additionalProperties: false }),
+        ...replies({ 200: pageOf('keys', KeySchema) }),
         scope: 'admin',
         detail: { summary: 'List keys; their secrets are not kept' },
       },
@@ -61,9 +48,14 @@ export function keyRoutes(context: ApiContext) {
         id: principal.key_id,
         scopes: [...principal.scopes],
         user_id: principal.bound_user ?? null,
+        rate_limits: principal.rate_limits ?? null,
         budget: await viewBudget(db, { kind: 'key', id: principal.key_id }),
       }),
-      { scope: 'chat', detail: { summary: 'Read what the key of this request may do, and its daily budget' } },
+      {
+        ...replies({ 200: OwnKeySchema }),
+        scope: 'chat',
+        detail: { summary: 'Read what the key of this request may do, and its daily budget' },
+      },
     )
     .post(
       '/keys',
@@ -80,7 +72,12 @@ export function keyRoutes(context: ApiContext) {
         const of = { kind: 'key' as const, id: key.id }
         return status(201, { ...key, key: secret, budget: await viewBudget(db, of) })
       },
-      { body: NewKeySchema, scope: 'admin', detail: { summary: 'Make a key; this answer is the only copy of it' } },
+      {
+        body: NewKeySchema,
+        ...replies({ 201: CreatedKeySchema }),
+        scope: 'admin',
+        detail: { summary: 'Make a key; this answer is the only copy of it' },
+      },
     )
     .post(
       '/keys/:key_id/rotate',
@@ -92,9 +89,8 @@ export function keyRoutes(context: ApiContext) {
       },
       {
         params,
-        body: Type.Optional(
-          Type.Object({ grace_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 30 * 86_400 })) }, closed),
-        ),
+        body: Type.Optional(RotationSchema),
+        ...replies({ 200: RotatedKeySchema }),
         scope: 'admin',
         detail: { summary: 'Give a key a new secret; the old one stays valid for the grace period' },
       },
@@ -105,16 +101,25 @@ export function keyRoutes(context: ApiContext) {
         await deleteKey(db, key_id)
         context.keys.forget()
         await context.openStreams.check()
-        return { id: key_id, status: 'deleted' }
+        return { id: key_id, status: 'deleted' as const }
       },
-      { params, scope: 'admin', detail: { summary: 'Delete a key, and end what was opened with it' } },
+      {
+        params,
+        ...replies({ 200: DeletedKeySchema }),
+        scope: 'admin',
+        detail: { summary: 'Delete a key, and end what was opened with it' },
+      },
     )
     .post(
       '/ws/tickets',
       async ({ principal, status }) => {
         return status(201, await createTicket(db, principal.key_hash))
       },
-      { scope: 'chat', detail: { summary: 'A single-use ticket for the WebSocket or the Temporal UI, for a minute' } },
+      {
+        ...replies({ 201: TicketSchema }),
+        scope: 'chat',
+        detail: { summary: 'A single-use ticket for the WebSocket or the Temporal UI, for a minute' },
+      },
     )
 }
 

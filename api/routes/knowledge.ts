@@ -4,15 +4,22 @@ import { Type } from '@sinclair/typebox'
 import { MuxiError } from '../../contracts/failures.ts'
 import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
 import { KnowledgeRequestSchema, type KnowledgeRequest } from '../../contracts/schemas/jobs.ts'
+import {
+  addedSource,
+  KnowledgeResultsSchema,
+  KnowledgeSourcesSchema,
+  RemovedSourceSchema,
+} from '../../contracts/schemas/knowledge.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { findSource, listSources } from '../../db/queries/knowledge.ts'
 import { authenticated } from '../plugin.ts'
+import { replies } from '../replies.ts'
 import type { ApiContext } from '../services/context.ts'
 import { addSource, removeSource, searchKnowledge } from '../services/knowledge.ts'
 
 const SearchSchema = Type.Object(
   {
-    query: Type.String({ minLength: 1, maxLength: 4_000 }),
+    query: Type.String({ minLength: 1, maxLength: 4_000, examples: ['tea'] }),
     top_k: Type.Optional(Type.Integer({ minimum: 1, maximum: 50, default: 3 })),
     threshold: Type.Optional(Type.Number({ minimum: 0, maximum: 1, default: 0 })),
   },
@@ -30,24 +37,27 @@ export function knowledgeRoutes(context: ApiContext) {
         await getAgentOrThrow(db, agent_id)
         return { agent_id, knowledge_sources: await listSources(db, agent_id) }
       },
-      { params, scope: 'read', detail: { summary: "List an agent's sources of knowledge" } },
+      {
+        params,
+        ...replies({ 200: KnowledgeSourcesSchema }),
+        scope: 'read',
+        detail: { summary: "List an agent's sources of knowledge" },
+      },
     )
     .post(
       '',
       async ({ principal, params: { agent_id }, body, status }) => {
         await getAgentOrThrow(db, agent_id)
         const { source, job } = await addSource(context, principal, agent_id, body as KnowledgeRequest)
-        const added = job.status === 'completed'
-        return status(added ? 201 : 202, {
-          status: added ? 'added' : 'queued',
-          agent_id,
-          knowledge_source: source,
-          job_id: job.id,
-        })
+        const added = { agent_id, knowledge_source: source, job_id: job.id }
+        return job.status === 'completed'
+          ? status(201, { status: 'added', ...added })
+          : status(202, { status: 'queued', ...added })
       },
       {
         params,
         body: KnowledgeRequestSchema,
+        ...replies({ 201: addedSource('added'), 202: addedSource('queued') }, 'conflict', 'unprocessable'),
         scope: 'manage',
         detail: { summary: 'Add a source of knowledge, and wait until it can be searched' },
       },
@@ -63,10 +73,11 @@ export function knowledgeRoutes(context: ApiContext) {
           )
         }
         await removeSource(context, agent_id, knowledge_id)
-        return { status: 'removed', agent_id, knowledge_source: { id: knowledge_id } }
+        return { status: 'removed' as const, agent_id, knowledge_source: { id: knowledge_id } }
       },
       {
         params: Type.Object({ agent_id: AgentIdSchema, knowledge_id: AgentIdSchema }),
+        ...replies({ 200: RemovedSourceSchema }, 'conflict'),
         scope: 'manage',
         detail: { summary: 'Remove a source of knowledge' },
       },
@@ -78,6 +89,12 @@ export function knowledgeRoutes(context: ApiContext) {
         const found = await searchKnowledge(context, agent_id, { query, top_k, threshold })
         return { agent_id, query, results: found }
       },
-      { params, query: SearchSchema, scope: 'read', detail: { summary: "Search an agent's knowledge" } },
+      {
+        params,
+        query: SearchSchema,
+        ...replies({ 200: KnowledgeResultsSchema }, 'upstream_error'),
+        scope: 'read',
+        detail: { summary: "Search an agent's knowledge" },
+      },
     )
 }

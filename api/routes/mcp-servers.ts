@@ -4,10 +4,17 @@ import { Type } from '@sinclair/typebox'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
 import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
 import { McpServerSchema, type McpServer } from '../../contracts/schemas/mcp-server.ts'
+import {
+  AddedMcpServerSchema,
+  McpServersSchema,
+  McpServerViewSchema,
+  RemovedMcpServerSchema,
+} from '../../contracts/schemas/mcp-views.ts'
 import { NameSchema } from '../../contracts/schemas/fields.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { findServer, listServers } from '../../db/queries/mcp-servers.ts'
 import { authenticated } from '../plugin.ts'
+import { replies } from '../replies.ts'
 import type { ApiContext } from '../services/context.ts'
 import { addServer } from '../services/add-mcp-server.ts'
 import { signInUrlOf, viewServer, viewServerBriefly } from '../services/mcp-server-views.ts'
@@ -25,7 +32,12 @@ export function mcpServerRoutes(context: ApiContext) {
         await getAgentOrThrow(db, agent_id)
         return { agent_id, mcp_servers: (await listServers(db, agent_id)).map(viewServerBriefly) }
       },
-      { params, scope: 'read', detail: { summary: "List an agent's MCP servers" } },
+      {
+        params,
+        ...replies({ 200: McpServersSchema }),
+        scope: 'read',
+        detail: { summary: "List an agent's MCP servers" },
+      },
     )
     .post(
       '',
@@ -40,6 +52,7 @@ export function mcpServerRoutes(context: ApiContext) {
       {
         params,
         body: McpServerSchema,
+        ...replies({ 201: AddedMcpServerSchema }, 'conflict', 'unprocessable', 'upstream_error'),
         scope: 'manage',
         detail: { summary: 'Add an MCP server, and wait until it is connected' },
       },
@@ -52,6 +65,7 @@ export function mcpServerRoutes(context: ApiContext) {
       },
       {
         params: both,
+        ...replies({ 200: McpServerViewSchema }),
         scope: 'read',
         detail: { summary: 'Look at an MCP server and its tools; an idle one is started' },
       },
@@ -64,8 +78,13 @@ export function mcpServerRoutes(context: ApiContext) {
         if (server?.origin === 'config' && agent.source === 'file')
           throw new MuxiError('conflict', `Cannot remove '${name}': it stands in the agent's own file '${agent.file}'`)
         if (!(await removeServer(context, { agent_id, name }))) throw notFound('MCP server', name)
-        return { status: 'disconnected', agent_id, server: { name } }
+        return { status: 'disconnected' as const, agent_id, server: { name } }
       },
-      { params: both, scope: 'manage', detail: { summary: 'Remove an MCP server, and end its program' } },
+      {
+        params: both,
+        ...replies({ 200: RemovedMcpServerSchema }, 'conflict'),
+        scope: 'manage',
+        detail: { summary: 'Remove an MCP server, and end its program' },
+      },
     )
 }

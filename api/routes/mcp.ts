@@ -17,11 +17,13 @@ import {
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { MuxiError } from '../../contracts/failures.ts'
-import { McpMessageSchema } from '../../contracts/schemas/agent-tool.ts'
+import { JsonRpcSchema, McpMessageSchema } from '../../contracts/schemas/agent-tool.ts'
+import { eventSchema } from '../../contracts/schemas/events.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { toMuxiError } from '../errors.ts'
 import { authenticated, bodyOf } from '../plugin.ts'
+import { Content, noBody, replies, streamOf } from '../replies.ts'
 import type { ApiContext } from '../services/context.ts'
 import { beginCall, cancelCall, findCall, refusalOf, resultOf, tellCall, type McpCall } from '../services/mcp-call.ts'
 import { beginMcpSession, getMcpSessionOrThrow, type McpSession } from '../services/mcp-session.ts'
@@ -35,8 +37,16 @@ const RETRY_MS = 1_000
 /** From this version on clients accept an event without data, which gives them an id to resume from. */
 const PRIMED_SINCE = '2025-11-25'
 
-const header = (name: string) => ({ name, in: 'header', required: false, schema: Type.String() })
-const SESSION_HEADERS = [header('mcp-session-id'), header('mcp-protocol-version')]
+const header = (name: string, schema: object = Type.String()) => ({ name, in: 'header', required: false, schema })
+const SESSION_HEADERS = [
+  header('mcp-session-id'),
+  header('mcp-protocol-version', { type: 'string', enum: SUPPORTED_PROTOCOL_VERSIONS }),
+]
+
+const answered = new Content('The answer, or the messages of a call and its result', {
+  'application/json': JsonRpcSchema,
+  'text/event-stream': eventSchema('McpEvent', { message: JsonRpcSchema }),
+})
 
 export function mcpRoutes(context: ApiContext, version: string) {
   const watch = new AgentsWatch(context.storage.db)
@@ -67,6 +77,7 @@ export function mcpRoutes(context: ApiContext, version: string) {
         })
       },
       {
+        ...replies({ 200: answered, 202: noBody('A notification, or a response') }, 'not_found', 'conflict'),
         scope: 'chat',
         detail: {
           summary: 'MCP over Streamable HTTP: one JSON-RPC message',
@@ -87,6 +98,7 @@ export function mcpRoutes(context: ApiContext, version: string) {
         )
       },
       {
+        ...replies({ 200: streamOf(eventSchema('McpEvent', { message: JsonRpcSchema })) }, 'bad_request', 'not_found'),
         scope: 'chat',
         detail: {
           summary: 'MCP over Streamable HTTP: what comes unasked, or the rest of a call after Last-Event-ID',

@@ -3,10 +3,12 @@ import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
-import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { ClearedMemorySchema, MemoryResultsSchema, MemorySchema } from '../../contracts/schemas/knowledge.ts'
+import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { listMemories } from '../../db/queries/memories.ts'
 import { authenticated, page } from '../plugin.ts'
+import { replies } from '../replies.ts'
 import { actingUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { clearMemories, findMemories } from '../services/memory.ts'
@@ -31,6 +33,7 @@ export function memoryRoutes(context: ApiContext) {
       {
         params,
         query: Type.Object({ ...pageFields, user_id }, closed),
+        ...replies({ 200: pageOf('memories', MemorySchema) }),
         scope: 'chat',
         detail: { summary: 'List what an agent remembers of a user, newest first' },
       },
@@ -46,12 +49,13 @@ export function memoryRoutes(context: ApiContext) {
         params,
         query: Type.Object(
           {
-            query: Type.String({ minLength: 1, maxLength: 4_000 }),
+            query: Type.String({ minLength: 1, maxLength: 4_000, examples: ['tea'] }),
             user_id,
             limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 50, default: DEFAULT_RESULTS })),
           },
           closed,
         ),
+        ...replies({ 200: MemoryResultsSchema }, 'upstream_error'),
         scope: 'chat',
         detail: { summary: 'Search what an agent remembers of a user, best first' },
       },
@@ -62,11 +66,12 @@ export function memoryRoutes(context: ApiContext) {
         const owner = { agent_id, user_id: actingUser(principal, asked) }
         await getAgentOrThrow(db, agent_id)
         await clearMemories(context, owner)
-        return { status: 'cleared', ...owner }
+        return { status: 'cleared' as const, ...owner }
       },
       {
         params,
         query: Type.Object({ user_id }, closed),
+        ...replies({ 200: ClearedMemorySchema }),
         scope: 'chat',
         detail: { summary: 'Make an agent forget what a user said to it; the conversations stay' },
       },

@@ -1,10 +1,12 @@
 // Resumable uploads (tus 1.0) of large files; a finished one is a file, whose id is that of the upload.
 import { Elysia } from 'elysia'
-import { Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
+import { UploadSchema } from '../../contracts/schemas/files.ts'
 import { FileIdSchema } from '../../contracts/schemas/jobs.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { authenticated, bodyOf } from '../plugin.ts'
+import { Content, noBody, replies } from '../replies.ts'
 import type { ApiContext } from '../services/context.ts'
 import { UploadLocks } from '../services/upload-locks.ts'
 import { finishUpload, getUploadOrThrow, isComplete, viewUpload } from '../services/uploads.ts'
@@ -15,7 +17,15 @@ const VERSION = { 'tus-resumable': '1.0.0', 'cache-control': 'no-store' }
 const OTHERS = ['allow-origin', 'allow-methods', 'allow-headers', 'expose-headers', 'max-age'].map(
   (name) => `access-control-${name}`,
 )
-const BYTES = { requestBody: bodyOf({ 'application/offset+octet-stream': Type.String({ format: 'binary' }) }) }
+const BYTES = {
+  requestBody: bodyOf({
+    'application/offset+octet-stream': Type.String({ format: 'binary', examples: ['the bytes'] }),
+  }),
+}
+
+const refusals = ['bad_request', 'conflict', 'precondition_failed'] as const
+
+const state = new Content<Response | Static<typeof UploadSchema>>('How far it is', { 'application/json': UploadSchema })
 
 export function uploadRoutes(context: ApiContext) {
   const params = Type.Object({ upload_id: FileIdSchema })
@@ -28,6 +38,8 @@ export function uploadRoutes(context: ApiContext) {
       throw refusalOf(response.status, await response.text())
     }
     for (const name of OTHERS) response.headers.delete(name)
+    // Its answers have no bodies.
+    response.headers.delete('content-type')
     return response
   }
   return new Elysia({ prefix: '/files/uploads', tags: ['files'] })
@@ -37,23 +49,25 @@ export function uploadRoutes(context: ApiContext) {
       detail: { hide: true },
     })
     .post('', ({ principal, request, set }) => serve(principal, request, set), {
+      ...replies({ 201: noBody('Its address is in the header `location`') }, ...refusals, 'unprocessable'),
       scope: 'chat',
       detail: { summary: 'Begin a resumable upload (tus 1.0); its address is in Location' },
     })
     .get(
       '/:upload_id',
       async ({ principal, params: { upload_id }, request, set }) => {
-        const state = await getUploadOrThrow(context, principal, upload_id)
+        const found = await getUploadOrThrow(context, principal, upload_id)
         // The process that took the last byte may have died before it made the file.
-        const file = isComplete(state) ? await finishUpload(context, state) : undefined
+        const file = isComplete(found) ? await finishUpload(context, found) : undefined
         // Elysia answers HEAD by the route of GET.
-        if (request.method !== 'HEAD') return viewUpload(file ? { file } : state)
+        if (request.method !== 'HEAD') return viewUpload(file ? { file } : found)
         const response = await serve(principal, request, set)
         if (file) response.headers.set(FILE_HEADER, file.id)
         return response
       },
       {
         params,
+        ...replies({ 200: state }, ...refusals),
         scope: 'chat',
         detail: { summary: 'Read how far an upload is, and the file that it became; HEAD as in tus 1.0' },
       },
@@ -65,7 +79,12 @@ export function uploadRoutes(context: ApiContext) {
         await getUploadOrThrow(context, principal, upload_id)
         return serve(principal, request, set)
       },
-      { params, scope: 'chat', detail: { summary: 'Continue an upload at its offset (tus 1.0)', ...BYTES } },
+      {
+        params,
+        ...replies({ 204: noBody('The new offset is in the header `upload-offset`') }, ...refusals),
+        scope: 'chat',
+        detail: { summary: 'Continue an upload at its offset (tus 1.0)', ...BYTES },
+      },
     )
     .delete(
       '/:upload_id',
@@ -78,6 +97,11 @@ export function uploadRoutes(context: ApiContext) {
           )
         return serve(principal, request, set)
       },
-      { params, scope: 'chat', detail: { summary: 'End an upload, and remove what has arrived (tus 1.0)' } },
+      {
+        params,
+        ...replies({ 204: noBody('It is removed') }, ...refusals),
+        scope: 'chat',
+        detail: { summary: 'End an upload, and remove what has arrived (tus 1.0)' },
+      },
     )
 }

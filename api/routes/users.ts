@@ -3,7 +3,18 @@ import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { wrongField } from '../../contracts/failures.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
+import {
+  AddedFieldsSchema,
+  ContextMemorySchema,
+  DeletedFieldsSchema,
+  ForgottenUserSchema,
+  KnowledgeChangeSchema,
+  ProvenanceSchema,
+  UpdatedFieldsSchema,
+  UserExportSchema,
+} from '../../contracts/schemas/knowledge.ts'
 import { authenticated } from '../plugin.ts'
+import { Content, replies } from '../replies.ts'
 import { ownUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { exportUser } from '../services/export-user.ts'
@@ -12,14 +23,7 @@ import { addContext, removeContext, viewContext, viewProvenance } from '../servi
 
 const closed = { additionalProperties: false }
 const MAX_FIELDS = 100
-const KnowledgeBody = Type.Object(
-  {
-    knowledge: Type.Record(Type.String(), Type.Unknown(), {
-      description: 'Fields by name, nested as you like; merged key by key, lists and other values replaced',
-    }),
-  },
-  closed,
-)
+const exported = new Content('Everything as a file', { 'application/json': UserExportSchema })
 
 export function userRoutes(context: ApiContext) {
   const params = Type.Object({ user_id: UserIdSchema })
@@ -34,34 +38,42 @@ export function userRoutes(context: ApiContext) {
       },
       {
         params,
-        body: KnowledgeBody,
+        body: KnowledgeChangeSchema,
+        ...replies({ 201: AddedFieldsSchema }),
         scope: ['chat', 'manage'],
         detail: { summary: 'Add to what is known about a user' },
       },
     )
     .get('/context_memory', ({ principal, params: { user_id } }) => viewContext(context, ownUser(principal, user_id)), {
       params,
+      ...replies({ 200: ContextMemorySchema }),
       scope: ['chat', 'manage'],
       detail: { summary: 'Read what is known about a user' },
     })
     .get(
       '/context_memory/provenance',
       ({ principal, params: { user_id } }) => viewProvenance(context, ownUser(principal, user_id)),
-      { params, scope: ['chat', 'manage'], detail: { summary: 'Read which message each field came from' } },
+      {
+        params,
+        ...replies({ 200: ProvenanceSchema }),
+        scope: ['chat', 'manage'],
+        detail: { summary: 'Read which message each field came from' },
+      },
     )
     .patch(
       '/context_memory',
       async ({ principal, params: { user_id }, body }) => {
         const user = ownUser(principal, user_id)
         return {
-          status: 'updated',
+          status: 'updated' as const,
           user_id: user,
           fields_updated: await addContext(context, user, body.knowledge),
         }
       },
       {
         params,
-        body: KnowledgeBody,
+        body: KnowledgeChangeSchema,
+        ...replies({ 200: UpdatedFieldsSchema }),
         scope: ['chat', 'manage'],
         detail: { summary: 'Change what is known about a user; nested objects are merged' },
       },
@@ -77,7 +89,7 @@ export function userRoutes(context: ApiContext) {
             'fields',
             `1 to ${MAX_FIELDS} names or dotted paths with commas between them`,
           )
-        return { status: 'deleted', user_id: user, fields_deleted: await removeContext(context, user, paths) }
+        return { status: 'deleted' as const, user_id: user, fields_deleted: await removeContext(context, user, paths) }
       },
       {
         params,
@@ -93,12 +105,14 @@ export function userRoutes(context: ApiContext) {
           },
           closed,
         ),
+        ...replies({ 200: DeletedFieldsSchema }),
         scope: ['chat', 'manage'],
         detail: { summary: 'Delete fields of what is known about a user, or all of it' },
       },
     )
     .get('/export', ({ principal, params: { user_id } }) => exportUser(context, ownUser(principal, user_id)), {
       params,
+      ...replies({ 200: exported }),
       scope: ['chat', 'manage'],
       detail: { summary: 'Download everything that is stored of a user, as JSON' },
     })
@@ -108,10 +122,11 @@ export function userRoutes(context: ApiContext) {
         const user = ownUser(principal, user_id)
         const counts = await forgetUser(context, user)
         context.keys.forget()
-        return { status: 'deleted', user_id: user, counts }
+        return { status: 'deleted' as const, user_id: user, counts }
       },
       {
         params,
+        ...replies({ 200: ForgottenUserSchema }),
         scope: 'manage',
         detail: { summary: 'Forget a user: messages, memories, files and the histories of the engine' },
       },

@@ -24,11 +24,21 @@ import { toUpstreamError } from './upstream.ts'
 /** Longest wait for the job, in milliseconds; after it the response is the job. */
 const WAIT_MS = 120_000
 
+export interface TranscribeOptions {
+  /** Fields that are not known are ignored, and the transcript is waited for however long it takes. */
+  lenient?: boolean
+}
+
 /**
  * Stores a recording, starts its transcription, and waits.
  * @throws MuxiError bad_request, payload_too_large, unsupported_media_type, and the job's failure
  */
-export async function transcribe(context: ApiContext, principal: Principal, request: Request): Promise<Response> {
+export async function transcribe(
+  context: ApiContext,
+  principal: Principal,
+  request: Request,
+  { lenient = false }: TranscribeOptions = {},
+): Promise<Response> {
   const { storage, limits, closing } = context
   let received: Received | undefined
   let job: JobsTable
@@ -39,7 +49,8 @@ export async function transcribe(context: ApiContext, principal: Principal, requ
       return { ...part, received }
     })
     // OpenAI's clients name a model; muxi's server chooses it.
-    const { model: _, ...known } = fields
+    const { model: _, ...others } = fields
+    const known = lenient ? openaiFields(others) : others
     const wrong = [...Value.Errors(TranscriptionFieldsSchema, known)][0]
     if (wrong)
       throw wrongField(
@@ -73,9 +84,18 @@ export async function transcribe(context: ApiContext, principal: Principal, requ
     throw error
   }
   await beginJob(context, job)
-  const signal = AbortSignal.any([request.signal, closing, AbortSignal.timeout(WAIT_MS)])
+  const signal = AbortSignal.any([request.signal, closing, ...(lenient ? [] : [AbortSignal.timeout(WAIT_MS)])])
   if (!(await waitForJob(context, job.id, signal))) return Response.json(viewJob(context, job), { status: 202 })
   return answer(context, (await findJob(storage.db, job.id))!, format)
+}
+
+/** Of OpenAI's fields, those that are known here. */
+function openaiFields({ user, language, response_format }: Record<string, string>): Record<string, string> {
+  return {
+    ...(user !== undefined && { user_id: user }),
+    ...(language !== undefined && { language }),
+    ...(response_format !== undefined && { response_format }),
+  }
 }
 
 async function answer({ storage: { db } }: ApiContext, job: JobsTable, format: string): Promise<Response> {

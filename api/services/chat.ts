@@ -1,23 +1,25 @@
 // Accepting a message: first the row, then the workflow, then the receipt; idempotent under an Idempotency-Key.
 import { budgetExceeded, type UsageOwner } from '../../contracts/budget.ts'
-import type { OnBusy } from '../../contracts/turn.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
 import { AUTO } from '../../contracts/routing.ts'
-import { responseSchemaFault } from '../../contracts/response-schema.ts'
 import { isRemembering } from '../../contracts/schemas/agent.ts'
+import type { CarriedRequest } from '../../contracts/schemas/carried-request.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { findAgent, getAgentOrThrow } from '../../db/queries/agents.ts'
 import { findExceeded } from '../../db/queries/budgets.ts'
 import { ensureDefaultConversation, findDefaultConversation } from '../../db/queries/conversations.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
+import { createOwnConversation } from '../../db/queries/own-conversations.ts'
 import { findKnownRoute, type Route } from '../../db/queries/routing.ts'
 import { requestStopIn } from '../../db/queries/stop-requests.ts'
 import { finishTurn } from '../../db/queries/turn-ends.ts'
-import { admit, MAX_WAITING, type Admission } from '../../db/queries/admission.ts'
+import { admit } from '../../db/queries/admission.ts'
+import { insertTurnRequest } from '../../db/queries/turn-requests.ts'
 import { findPosition, findStartable, listOvertaken, type StartableTurn } from '../../db/queries/turn-queue.ts'
+import { supersede, type Superseded } from '../../db/queries/superseded.ts'
 import { addAccepted, markAccepted } from '../../db/queries/turn-starts.ts'
 import { findTurn, HEAD_START, insertTurn, wasGivenUp } from '../../db/queries/turns.ts'
 import { reserveUsage } from '../../db/queries/usage.ts'
@@ -28,10 +30,8 @@ import { bodyHash } from './body-hash.ts'
 import type { ApiContext, ApiLimits, PlannedRequest } from './context.ts'
 import { startTurn, stopTurn } from './engine.ts'
 import { checkQuota } from './files.ts'
+import { checkBusy, checkConcurrent, checkSize, getReplacedOrThrow } from './message-checks.ts'
 import { stopBelow } from './turns.ts'
-
-/** Retry-After of a full queue, in seconds. */
-const BUSY_RETRY_S = 5
 
 /** The receipt. */
 export interface AcceptedTurn {
@@ -48,12 +48,16 @@ export interface Submission {
   /** `auto`: the orchestrator chooses. */
   agent_id: string
   request: ChatRequest
+  /** Set when the message brings its whole conversation: its turn has a conversation of its own, which is hidden. */
+  carried?: CarriedRequest | undefined
   idempotency_key?: string | undefined
   /** The scope of the key's uniqueness. */
   route: string
+  /** The client's name of the message. */
+  external_id?: string | undefined
 }
 
-type Context = Pick<ApiContext, 'storage' | 'client' | 'startTurn' | 'headStarts' | 'log'> & {
+type Context = Pick<ApiContext, 'storage' | 'vectors' | 'client' | 'startTurn' | 'headStarts' | 'log'> & {
   limits: Pick<ApiLimits, 'attachments' | 'content_bytes' | 'turns_per_user' | 'turns_per_key' | 'user_bytes'>
 }
 
@@ -67,6 +71,8 @@ interface Inserted {
   events: { turn_id: string; events: StoredEvent[] }[]
   /** The active turn that the new one interrupts. */
   interrupted?: string
+  /** Of what the new one replaces: to be removed from the index. */
+  documents?: string[]
 }
 
 /** Accepts a message: first the row, then the workflow, then the receipt. @throws MuxiError */
@@ -76,10 +82,13 @@ export async function acceptMessage(
   submission: Submission,
 ): Promise<AcceptedTurn> {
   const { storage, headStarts } = context
-  const { receipt, start, usageId, events, interrupted } = await insert(context, principal, submission)
+  const { receipt, start, usageId, events, interrupted, documents = [] } = await insert(context, principal, submission)
   for (const each of events) storage.events.publish(each.turn_id, each.events)
   if (interrupted !== undefined) interrupt(context, interrupted)
-  if (!start) return receipt
+  if (!start) {
+    discard(context, documents)
+    return receipt
+  }
   storage.events.keep(start.id)
   if (usageId !== undefined) headStarts?.begin(start, usageId)
   try {
@@ -96,6 +105,8 @@ export async function acceptMessage(
     throw new MuxiError('unavailable', 'The message was accepted too late: please send it again', { retryAfter: 1 })
   }
   storage.events.publish(start.id, accepted)
+  // Not before: a turn that is given up restores what it replaced.
+  discard(context, documents)
   if (isAhead) headStarts?.confirm(start.id)
   return receipt
 }
@@ -109,20 +120,33 @@ function interrupt(context: Context, turnId: string): void {
   )
 }
 
+/** What remains in the index when this fails is checked against the rows by every search. */
+function discard({ vectors, log }: Context, documents: readonly string[]): void {
+  for (const id of documents)
+    vectors
+      .discard(id)
+      .catch((error: unknown) => log.warn({ err: error, document_id: id }, 'a replaced document stays in the index'))
+}
+
 async function insert(context: Context, principal: Principal, submission: Submission): Promise<Inserted> {
   const { storage, limits, headStarts } = context
-  const { request, agent_id } = submission
+  const { request, agent_id, carried } = submission
   const { key_id } = principal
   const user_id = actingUser(principal, request.user_id)
-  checkSize(request, limits)
+  checkSize(request, limits, carried !== undefined)
   const known = submission.idempotency_key === undefined ? undefined : await idempotent(principal, submission)
   const attachments = await storeAttachments(storage, user_id, request.attachments ?? [], (bytes) =>
     checkQuota(context, user_id, bytes),
   )
-  const conversation_id = request.conversation_id ?? (await getDefaultConversation(storage.db, agent_id, user_id))
+  if (carried && agent_id !== AUTO) await getAgentOrThrow(storage.db, agent_id)
+  const own = carried ? newId('conv') : ''
+  const conversation_id =
+    own || (request.conversation_id ?? (await getDefaultConversation(storage.db, agent_id, user_id)))
   const { content } = request
   const route =
-    agent_id === AUTO ? await findKnownRoute(storage.db, { conversation_id, content, attachments }) : undefined
+    agent_id === AUTO && request.replaces === undefined
+      ? await findKnownRoute(storage.db, { conversation_id, content, attachments })
+      : undefined
 
   return storage.db.transaction().execute(async (tx) => {
     const made = known && (await findIdempotent(tx, known))
@@ -130,7 +154,8 @@ async function insert(context: Context, principal: Principal, submission: Submis
     // The client of a turn that was never accepted got an error: the key starts a new one.
     if (before && !wasGivenUp(before)) return repeat(tx, before)
 
-    const admission = await admit(tx, { conversation_id, user_id, key_id })
+    if (carried) await createOwnConversation(tx, { id: own, agent_id, user_id })
+    const admission = await admit(tx, { conversation_id, user_id, key_id, hidden_in: own })
     const conversation = ownedOrThrow(
       { ...principal, bound_user: user_id },
       admission?.conversation,
@@ -146,11 +171,18 @@ async function insert(context: Context, principal: Principal, submission: Submis
     const agent = routed ?? admission!.agent
     if (!agent && agent_id !== AUTO) throw notFound('agent', agent_id)
     const on_busy = request.on_busy ?? agent?.config.on_busy ?? 'queue'
+    const replaced =
+      request.replaces === undefined ? undefined : await getReplacedOrThrow(tx, conversation_id, request.replaces)
+    const turn_id = newId('turn')
+    const { waiting: cancelled, documents } = replaced
+      ? await supersede(tx, { conversation_id, from: replaced, by: turn_id })
+      : NOTHING
+    const waiting = admission!.waiting - cancelled.length
     if (active_turn_id === undefined) checkConcurrent(admission!, limits)
-    else checkBusy(admission!, on_busy)
+    else checkBusy(waiting, on_busy)
 
     const turn = {
-      turn_id: newId('turn'),
+      turn_id,
       user_message_id: newId('msg'),
       message_id: newId('msg'),
       conversation_id,
@@ -161,39 +193,58 @@ async function insert(context: Context, principal: Principal, submission: Submis
       key_id,
       on_busy,
       content,
+      external_id: submission.external_id,
       attachments,
       response_schema: request.response_schema,
       ...(routed && { routing_confidence: routed.confidence }),
-      remembers: agent !== undefined && isRemembering(agent.config.memory),
+      // The caller keeps the conversation, and repeats it with each request.
+      remembers: !carried && agent !== undefined && isRemembering(agent.config.memory),
     }
     // In a conversation of the orchestrator a file is for every agent that answers there.
     const attached = await insertAttachedJobs(tx, { ...turn, agent_id })
     await insertTurn(tx, { ...turn, attachments: attached }, active_turn_id === undefined ? 'active' : 'waiting')
+    if (carried) await insertTurnRequest(tx, turn.turn_id, carried)
     if (known) await insertIdempotent(tx, { ...known, result_id: turn.turn_id })
-    const { turn_id, message_id } = turn
-    const accepted = { turn_id, conversation_id, message_id }
+    const accepted = { turn_id, conversation_id, message_id: turn.message_id }
+    const events: Inserted['events'] = []
+    for (const each of cancelled) events.push(await cancelWaiting(tx, each, conversation_id))
     if (active_turn_id === undefined) {
       const { agent_id: chosen, agent_version } = turn
       const isAttached = attached.length > 0
       const start = { id: turn_id, conversation_id, agent_id: chosen, agent_version, user_id, attached: isAttached }
-      const planned = isAttached || !agent ? undefined : headStarts?.plan(agent.config, agent.source, content)
+      const planned =
+        isAttached || !agent
+          ? undefined
+          : headStarts?.plan(agent.config, agent.source, carried ? JSON.stringify(carried) : content)
       const owner = { key_id, user_id, agent_id: chosen }
       const usageId = planned ? await reserveFirst(tx, turn_id, planned, owner) : await checkBudgets(tx, owner)
-      return { receipt: { ...accepted, position: 0 }, start, ...(usageId !== undefined && { usageId }), events: [] }
+      return {
+        receipt: { ...accepted, position: 0 },
+        start,
+        ...(usageId !== undefined && { usageId }),
+        events,
+        documents,
+      }
     }
     await checkBudgets(tx, turn)
-    const events = [{ turn_id, events: await addAccepted(tx, turn_id, turn) }]
+    events.push({ turn_id, events: await addAccepted(tx, turn_id, turn) })
     if (on_busy !== 'interrupt') {
-      return { receipt: { ...accepted, position: admission!.waiting + 1, waits_for: active_turn_id }, events }
+      return { receipt: { ...accepted, position: waiting + 1, waits_for: active_turn_id }, events, documents }
     }
     for (const overtaken of await listOvertaken(tx, conversation_id)) {
-      if (overtaken === turn_id) continue
-      const end = await finishTurn(tx, { turn_id: overtaken, conversation_id, status: 'cancelled' })
-      events.push({ turn_id: overtaken, events: end?.events ?? [] })
+      if (overtaken !== turn_id) events.push(await cancelWaiting(tx, overtaken, conversation_id))
     }
     await requestStopIn(tx, active_turn_id)
-    return { receipt: { ...accepted, position: 1, waits_for: active_turn_id }, events, interrupted: active_turn_id }
+    const receipt = { ...accepted, position: 1, waits_for: active_turn_id }
+    return { receipt, events, documents, interrupted: active_turn_id }
   })
+}
+
+const NOTHING: Superseded = { waiting: [], documents: [] }
+
+async function cancelWaiting(tx: Tx, turn_id: string, conversation_id: string) {
+  const end = await finishTurn(tx, { turn_id, conversation_id, status: 'cancelled' })
+  return { turn_id, events: end?.events ?? [] }
 }
 
 /** @throws MuxiError budget_exceeded when nothing is left of the budget of the key or the user */
@@ -238,42 +289,9 @@ async function repeat(tx: Tx, turn: TurnsTable): Promise<Inserted> {
   return { receipt, ...(start && { start }), events: [] }
 }
 
-async function idempotent({ key_id }: Principal, { agent_id, request, route, idempotency_key = '' }: Submission) {
-  return { key_id, route, idempotency_key, body_hash: await bodyHash(agent_id, request) }
-}
-
-function checkSize(request: ChatRequest, limits: Context['limits']): void {
-  const attached = request.attachments?.length ?? 0
-  if (request.content === '' && attached === 0)
-    throw wrongField('read the message', 'content', 'not empty, unless something is attached')
-  if (attached > limits.attachments)
-    throw wrongField('read the message', 'attachments', `at most ${limits.attachments}`)
-  const schemaFault = request.response_schema && responseSchemaFault(request.response_schema)
-  if (schemaFault !== undefined) throw wrongField('read the message', 'response_schema', schemaFault)
-  if (Buffer.byteLength(request.content) > limits.content_bytes) {
-    throw new MuxiError(
-      'payload_too_large',
-      `Cannot take the message: 'content' must be at most ${limits.content_bytes} bytes`,
-    )
-  }
-}
-
-/** @throws MuxiError rate_limited */
-function checkConcurrent({ concurrent }: Admission, limits: Context['limits']): void {
-  const over =
-    concurrent.user >= limits.turns_per_user
-      ? `a user may have ${limits.turns_per_user} turns at once`
-      : concurrent.key >= limits.turns_per_key
-        ? `a key may have ${limits.turns_per_key} turns at once`
-        : undefined
-  if (over) throw new MuxiError('rate_limited', `Cannot take another message: ${over}`, { retryAfter: 1 })
-}
-
-/** @throws MuxiError conflict, rate_limited */
-function checkBusy({ waiting }: Admission, onBusy: OnBusy): void {
-  if (onBusy === 'reject') throw new MuxiError('conflict', 'The conversation is answering another message')
-  if (waiting >= MAX_WAITING)
-    throw new MuxiError('rate_limited', `Cannot take another message: ${MAX_WAITING} wait in this conversation`, {
-      retryAfter: BUSY_RETRY_S,
-    })
+async function idempotent(
+  { key_id }: Principal,
+  { agent_id, request, carried, route, idempotency_key = '' }: Submission,
+) {
+  return { key_id, route, idempotency_key, body_hash: await bodyHash(agent_id, request, carried) }
 }

@@ -1,7 +1,7 @@
 // Dependencies of the API's services.
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
-import type { AgentConfig, AgentSource, MemoryDefaults } from '../../contracts/schemas/agent.ts'
+import type { AgentConfig, AgentInput, AgentSource, MemoryDefaults } from '../../contracts/schemas/agent.ts'
 import type { ModelFault, ProvidersSettings } from '../../contracts/model-check.ts'
 import type { Needed } from '../../db/queries/budgets.ts'
 import type { UsageStart } from '../../db/queries/usage.ts'
@@ -17,8 +17,10 @@ import type { Networks } from '../../contracts/networks.ts'
 import type { Clients } from '../clients.ts'
 import type { Audit } from './audit.ts'
 import type { KeyCache } from './key-cache.ts'
+import type { Feed } from './feed.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { RateLimiter } from './rate-limiter.ts'
+import type { RequestCounts } from './request-counts.ts'
 
 /** A request that will be sent, for its usage row. */
 export type PlannedRequest = Pick<UsageStart, 'provider' | 'model' | 'reserved_tokens' | 'reserved_cost_usd'> & {
@@ -81,6 +83,8 @@ export interface ApiContext {
   /** Public URL of the API, without a trailing slash. */
   public_url: string
   agentsDir: string
+  /** Reads an agent file below the folder of agents, to import it. @throws MuxiError unprocessable */
+  readAgentFile: (path: string) => { id: string; input: AgentInput; file: string | undefined } | undefined
   /** Folders whose files may be ingested over the API. */
   knowledgeDirs: readonly string[]
   mcp: {
@@ -99,7 +103,9 @@ export interface ApiContext {
   /** A file of this media type was stored, and a job for it may follow soon. Undefined without workers in this process. */
   expectDocument: ((type: string) => void) | undefined
   openStreams: OpenStreams
+  feed: Feed
   rateLimiter: RateLimiter
+  requestCounts: RequestCounts
   audit: Audit
   keys: KeyCache
   /** Reads the forwarding headers of trusted proxies. */

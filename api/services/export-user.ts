@@ -63,11 +63,11 @@ async function* conversationsOf(context: ApiContext, user_id: string): AsyncGene
   for (let cursor: string | undefined; ;) {
     const conversations = await listConversations(context.storage.db, {
       user_id,
-      with_hidden: true,
+      with_hidden: 'all',
       limit: PAGE,
       cursor,
     })
-    for (const conversation of conversations) yield jsonOf(context.storage.db, conversation)
+    for (const conversation of conversations) yield jsonOf(context.storage.db, conversation, true)
     cursor = conversations.at(-1)?.id
     if (conversations.length < PAGE) return
   }

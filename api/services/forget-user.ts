@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from '@temporalio/client'
 import { MuxiError } from '../../contracts/failures.ts'
 import { embeddedTexts, memoryIdOf } from '../../contracts/memory.ts'
+import { forgetChangesOf } from '../../db/queries/changes.ts'
 import { deleteConversation, listConversations } from '../../db/queries/conversations.ts'
 import { forgetAudited } from '../../db/queries/audit.ts'
 import { deleteEmbeddings } from '../../db/queries/embeddings.ts'
@@ -64,7 +65,10 @@ export async function forgetUser(context: ApiContext, userId: string): Promise<F
   await endWriting(context, userId)
   const { db, box } = context.storage
   // Again: what was still being written has had requests.
-  await db.transaction().execute((tx) => forgetUsageOf(tx, userId))
+  await db.transaction().execute(async (tx) => {
+    await forgetUsageOf(tx, userId)
+    await forgetChangesOf(tx, userId)
+  })
   await forgetAudited(db, box.pseudonym(userId))
   counts.workflows = await deleteHistories(context, context.storage.box.pseudonym(userId))
   return counts
@@ -76,7 +80,7 @@ async function forgetStored(context: ApiContext, userId: string, counts: Forgott
   const { db, blobs } = storage
   await stopWork(context, userId)
   for (;;) {
-    const conversations = await listConversations(db, { user_id: userId, limit: PAGE })
+    const conversations = await listConversations(db, { user_id: userId, with_hidden: 'own', limit: PAGE })
     for (const { id } of conversations) {
       await forgetTexts(
         context,
@@ -128,12 +132,12 @@ async function stopWork(context: ApiContext, userId: string): Promise<void> {
   const unlessOver = (error: unknown) => {
     if (!(error instanceof MuxiError) || error.code !== 'conflict') throw error
   }
-  for (const turn of await listUnfinishedTurns(db, userId)) {
+  for (const turn of await listUnfinishedTurns(db, { user_id: userId })) {
     // Its parent stops it.
     if (turn.parent_turn_id === null) await cancelTurn(context, turn).catch(unlessOver)
   }
   for (const job of await listUnfinishedJobsOf(db, userId)) await cancelJob(context, job).catch(unlessOver)
-  const left = [...(await listUnfinishedTurns(db, userId)), ...(await listUnfinishedJobsOf(db, userId))]
+  const left = [...(await listUnfinishedTurns(db, { user_id: userId })), ...(await listUnfinishedJobsOf(db, userId))]
   if (left.length > 0) throw busy(userId)
 }
 

@@ -141,7 +141,7 @@ export async function getChangedJobOrThrow(context: ApiContext, principal: Princ
   return job
 }
 
-export function viewJob({ namespace, temporalUiUrl }: ApiContext, job: JobsTable) {
+export function viewJob({ namespace, temporalUiUrl }: Pick<ApiContext, 'namespace' | 'temporalUiUrl'>, job: JobsTable) {
   const result = resultOf(job)
   const id = workflowId.job((result && 'reused_job_id' in result && result.reused_job_id) || job.id)
   const path = `/namespaces/${namespace}/workflows/${encodeURIComponent(id)}${job.run_id ? `/${job.run_id}` : ''}`

@@ -84,16 +84,18 @@ export interface PreparedSources {
   begin(): Promise<void>
 }
 
-/** Checks and reads what an agent that is being created is to know. @throws MuxiError */
+/** Checks and reads what an agent that is being created is to know. @param fromFile whether a file of the operator names it @throws MuxiError */
 export async function prepareSources(
   context: ApiContext,
   principal: Principal,
   agentId: string,
   sources: readonly Source[],
+  fromFile = false,
 ): Promise<PreparedSources> {
   const twice = sources.findIndex(({ id }, index) => sources.findIndex((other) => other.id === id) < index)
   if (twice >= 0) throw wrongSource(twice, 'id', 'an id that no other source has')
-  const access = accessOf(context, principal)
+  const dirs = fromFile ? [context.agentsDir, ...context.knowledgeDirs] : context.knowledgeDirs
+  const access = { ...accessOf(context, principal), dirs, folders: fromFile }
   const read: { source: Source; content: SourceContent }[] = []
   for (const [index, source] of sources.entries()) {
     const content = await contentOf(source, access).catch((error: unknown) => {

@@ -29,8 +29,13 @@ export async function syncServersOf(context: ApiContext, agent: DescribedAgent):
   await startServersOf(context, agent)
 }
 
-/** The rows of `syncServersOf`. */
-export async function putServersOf(tx: Tx, box: SecretBox, { id, config, secrets }: DescribedAgent): Promise<void> {
+/** The rows of `syncServersOf`. @param replaces which servers vanish when they are not named */
+export async function putServersOf(
+  tx: Tx,
+  box: SecretBox,
+  { id, config, secrets }: DescribedAgent,
+  replaces: 'config' | 'all' = 'config',
+): Promise<void> {
   const servers = config.mcp_servers ?? []
   for (const [index, server] of servers.entries()) {
     const prefix = `mcp_servers.${index}.`
@@ -39,7 +44,7 @@ export async function putServersOf(tx: Tx, box: SecretBox, { id, config, secrets
     await putServer(tx, box, { agent_id: id, origin: 'config', server, secrets: below })
   }
   for (const { name, origin } of await listServers(tx, id)) {
-    if (origin === 'config' && !servers.some((server) => server.name === name))
+    if ((replaces === 'all' || origin === 'config') && !servers.some((server) => server.name === name))
       await deleteServer(tx, { agent_id: id, name })
   }
 }

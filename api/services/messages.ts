@@ -11,6 +11,7 @@ import {
   type MessageView,
 } from '../../db/queries/conversations.ts'
 import { readTurns, type TurnRows } from '../../db/queries/message-turns.ts'
+import { listTurnRequests } from '../../db/queries/turn-requests.ts'
 import type { Db } from '../../db/schema.ts'
 import { viewApproval } from './approvals.ts'
 import { viewCall } from './turns.ts'
@@ -98,9 +99,9 @@ function toPage(newer: MessageView[], older: MessageView[], has_more: boolean, h
 }
 
 /** All messages of a conversation, oldest first, a page at a time. */
-export async function* allMessages(db: Db, conversationId: string): AsyncGenerator<MessageWithTurn> {
+async function* allMessages(db: Db, conversationId: string, with_superseded = false): AsyncGenerator<MessageWithTurn> {
   for (let after = ''; ;) {
-    const messages = await listMessages(db, conversationId, { limit: PAGE, after })
+    const messages = await listMessages(db, conversationId, { limit: PAGE, after, with_superseded })
     yield* await withTurns(db, messages)
     if (messages.length < PAGE) return
     after = messages.at(-1)!.id
@@ -122,15 +123,17 @@ async function* toJson(db: Db, conversation: ConversationView): AsyncGenerator<s
   yield '\n'
 }
 
-/** The JSON of a conversation in pieces. */
-export async function* jsonOf(db: Db, conversation: ConversationView): AsyncGenerator<string> {
+/** The JSON of a conversation in pieces. @param withSuperseded also messages that were replaced */
+export async function* jsonOf(db: Db, conversation: ConversationView, withSuperseded = false): AsyncGenerator<string> {
   yield `${JSON.stringify(conversation).slice(0, -1)},"messages": [`
   let separator = '\n'
-  for await (const message of allMessages(db, conversation.id)) {
+  for await (const message of allMessages(db, conversation.id, withSuperseded)) {
     yield separator + JSON.stringify(message)
     separator = ',\n'
   }
-  yield ']}'
+  // What the messages of a hidden conversation brought.
+  const requests = await listTurnRequests(db, conversation.id)
+  yield requests.length > 0 ? `],"requests": ${JSON.stringify(requests)}}` : ']}'
 }
 
 async function* toMarkdown(db: Db, { id, title, agent_id }: ConversationView): AsyncGenerator<string> {

@@ -39,6 +39,11 @@ export class OpenStreams {
     this.#options = options
   }
 
+  /** The event streams and WebSockets that are open. */
+  get count(): number {
+    return this.#all
+  }
+
   /** The keys and secrets that are in memory: those with an open stream. */
   get remembered(): number {
     return this.#perKey.size + this.#perHash.size

@@ -45,15 +45,16 @@ export class RateLimiter {
   }
 
   /** Counts a request of a key, and of the user that it is bound to. */
-  async admit({ key_id, bound_user }: Principal, kind: RateClass): Promise<Admitted> {
+  async admit({ key_id, bound_user, rate_limits }: Principal, kind: RateClass): Promise<Admitted> {
     const { limits, pseudonym } = this.#options
     const limit = limits[kind]
-    if (!limit) return {}
-    const key = await this.#take(`key/${key_id}/${kind}`, limit, kind)
-    if (!key.allowed || bound_user === undefined) return admitted(limit, kind, key, 'key')
+    const own = rate_limits?.[kind] ?? limit
+    if (!own) return {}
+    const key = await this.#take(`key/${key_id}/${kind}`, own, kind)
+    if (!key.allowed || bound_user === undefined || !limit) return admitted(own, kind, key, 'key')
     const user = await this.#take(`user/${pseudonym(bound_user)}/${kind}`, limit, kind)
     if (!user.allowed || user.remaining < key.remaining) return admitted(limit, kind, user, 'user')
-    return admitted(limit, kind, key, 'key')
+    return admitted(own, kind, key, 'key')
   }
 
   /** The same where the answer has no headers. @throws MuxiError rate_limited */
@@ -144,7 +145,7 @@ function networkOf(address: string | undefined): string {
   return `${[...given, ...zeros, ...rest].slice(0, 4).join(':')}::/64`
 }
 
-const CHAT = /\/(chat|chat\/stream)$/
+const CHAT = /\/chat(\/(stream|completions|ui))?$/
 
 /** The class of a request by its method and path. */
 export function rateClassOf(method: string, path: string): RateClass {

@@ -12,17 +12,23 @@ const POLLER_FRESH_MS = 120_000
 export type Readiness = { database: string; disk: string; temporal: string; worker: string }
 
 export async function checkReadiness(context: ApiContext): Promise<Readiness> {
+  return (await checkParts(context)).checks
+}
+
+/** The same, with the number of workers; undefined when it is not known. */
+export async function checkParts(context: ApiContext): Promise<{ checks: Readiness; workers: number | undefined }> {
   const [database, disk, pollers] = await Promise.all([
     Promise.race([answers(context.storage.db), delay(CHECK_MS, 'unreachable', { ref: false })]),
     Promise.race([context.storage.disk.check(), delay(CHECK_MS, 'unreachable', { ref: false })]),
     countPollers(context).catch(() => undefined),
   ])
-  return {
+  const checks = {
     database,
     disk,
     temporal: pollers === undefined ? 'unreachable' : 'ok',
     worker: pollers === undefined ? 'unknown' : pollers > 0 ? 'ok' : 'missing',
   }
+  return { checks, workers: pollers }
 }
 
 function answers(db: Db): Promise<string> {

@@ -55,7 +55,7 @@ async function placeOf(db: Db, turn: TurnsTable) {
 }
 
 /** The view of a turn in lists: without its text. */
-export function viewTurnBriefly(context: ApiContext, turn: TurnsTable) {
+export function viewTurnBriefly(context: Pick<ApiContext, 'namespace' | 'temporalUiUrl'>, turn: TurnsTable) {
   return {
     turn_id: turn.id,
     status: turn.status,
@@ -64,6 +64,7 @@ export function viewTurnBriefly(context: ApiContext, turn: TurnsTable) {
     conversation_id: turn.conversation_id,
     ...(turn.parent_turn_id !== null && { parent_turn_id: turn.parent_turn_id }),
     ...(turn.error !== null && { error: parseColumn(turnError, turn.error, turn.id) }),
+    ...(turn.superseded_by !== null && { superseded: true }),
     workflow: viewWorkflow(context, turn),
     created_at: turn.created_at,
     started_at: turn.started_at,
@@ -71,7 +72,7 @@ export function viewTurnBriefly(context: ApiContext, turn: TurnsTable) {
   }
 }
 
-function viewWorkflow({ namespace, temporalUiUrl }: ApiContext, turn: TurnsTable) {
+function viewWorkflow({ namespace, temporalUiUrl }: Pick<ApiContext, 'namespace' | 'temporalUiUrl'>, turn: TurnsTable) {
   const id = workflowId.chatTurn(turn.id)
   const path = `/namespaces/${namespace}/workflows/${encodeURIComponent(id)}${turn.run_id ? `/${turn.run_id}` : ''}`
   return { id, run_id: turn.run_id, url: temporalUiUrl === undefined ? null : `${temporalUiUrl}${path}` }
@@ -121,7 +122,7 @@ export function viewCall(call: ToolCallsTable) {
     server: call.server,
     parameters: parseOr(call.arguments),
     output: outputOf(call.output ?? ''),
-    is_error: call.status !== 'done',
+    is_error: call.status !== 'done' && call.status !== 'returned',
     ...(call.child_turn_id !== null && { turn_id: call.child_turn_id }),
   }
 }

@@ -153,12 +153,12 @@ export function viewUpload({ upload, file }: UploadState) {
   if (file)
     return {
       id: file.id,
-      status: 'completed',
+      status: 'completed' as const,
       offset: Number(file.size),
       size: Number(file.size),
       file: viewFile(file),
     }
   const { id, received, size, updated_at } = upload
   const expires_at = new Date(Date.parse(updated_at) + UPLOAD_IDLE_MS).toISOString()
-  return { id, status: 'receiving', offset: received, size, expires_at }
+  return { id, status: 'receiving' as const, offset: received, size, expires_at }
 }

@@ -49,29 +49,46 @@ export type AgentToolInput = Static<typeof AgentToolInputForAnyUserSchema>
 export type AgentToolOutput = Static<typeof AgentToolOutputSchema>
 
 /** A message to `/mcp`; only the OpenAPI document uses this schema, because the MCP SDK validates messages. */
-export const McpMessageSchema = Type.Object({
-  jsonrpc: Type.Literal('2.0'),
-  id: Type.Optional(Type.Union([Type.String(), Type.Integer()])),
-  method: Type.Union(
-    (
-      [
-        'initialize',
-        'notifications/initialized',
-        'notifications/cancelled',
-        'ping',
-        'tools/list',
-        'tools/call',
-      ] as const
-    ).map((method) => Type.Literal(method)),
-  ),
-  params: Type.Optional(
-    Type.Object({
-      name: Type.Optional(Type.String({ description: 'Of `tools/call`: the id of an agent' })),
-      arguments: Type.Optional(Type.Partial(AgentToolInputForAnyUserSchema)),
-      requestId: Type.Optional(Type.Union([Type.String(), Type.Integer()])),
-      protocolVersion: Type.Optional(Type.String()),
-      capabilities: Type.Optional(Type.Object({})),
-      clientInfo: Type.Optional(Type.Object({ name: Type.String(), version: Type.String() })),
-    }),
-  ),
-})
+export const McpMessageSchema = Type.Object(
+  {
+    jsonrpc: Type.Literal('2.0'),
+    id: Type.Optional(Type.Union([Type.String(), Type.Integer()])),
+    method: Type.Union(
+      (
+        [
+          'initialize',
+          'notifications/initialized',
+          'notifications/cancelled',
+          'ping',
+          'tools/list',
+          'tools/call',
+        ] as const
+      ).map((method) => Type.Literal(method)),
+    ),
+    params: Type.Optional(
+      Type.Object({
+        name: Type.Optional(Type.String({ description: 'Of `tools/call`: the id of an agent' })),
+        arguments: Type.Optional(Type.Partial(AgentToolInputForAnyUserSchema)),
+        requestId: Type.Optional(Type.Union([Type.String(), Type.Integer()])),
+        protocolVersion: Type.Optional(Type.String()),
+        capabilities: Type.Optional(Type.Object({})),
+        clientInfo: Type.Optional(Type.Object({ name: Type.String(), version: Type.String() })),
+      }),
+    ),
+  },
+  {
+    examples: [
+      { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'helper', arguments: { content: 'Hello' } } },
+    ],
+  },
+)
+
+/** A message of `/mcp`. */
+export const JsonRpcSchema = Type.Object(
+  { jsonrpc: Type.Literal('2.0') },
+  {
+    additionalProperties: true,
+    $id: 'JsonRpcMessage',
+    examples: [{ jsonrpc: '2.0', id: 1, result: { content: [{ type: 'text', text: 'Hello' }], isError: false } }],
+  },
+)

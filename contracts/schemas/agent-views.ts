@@ -92,3 +92,18 @@ export const AgentCreatedSchema = Type.Object(
   },
   closed,
 )
+
+export const AgentUpdatedSchema = Type.Object(
+  { id: AgentIdSchema, description, updated_at: TimeSchema, status: Type.Literal('updated') },
+  closed,
+)
+
+export const AgentDeletedSchema = Type.Object({ id: AgentIdSchema, status: Type.Literal('deleted') }, closed)
+
+export const AgentImportedSchema = Type.Object(
+  {
+    ...AgentCreatedSchema.properties,
+    mcp_servers_connected: Type.Integer({ minimum: 0, description: 'Servers whose tools can be called' }),
+  },
+  closed,
+)

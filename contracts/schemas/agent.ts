@@ -266,6 +266,12 @@ export function resolveAgent(
   return { ...rest, id, memory: resolveMemory(memory ?? {}, defaults), on_busy: rest.on_busy ?? 'queue' }
 }
 
+/** A configuration as it is written: what `resolveAgent` resolves to the same again. */
+export function toAgentInput({ memory: { buffer, buffer_multiplier, ...memory }, ...rest }: AgentConfig): AgentInput {
+  const size = buffer_multiplier === undefined ? buffer : { max_size: buffer, buffer_multiplier }
+  return { ...rest, memory: { buffer: size, ...memory } }
+}
+
 /** As in the MUXI framework. */
 export const BUFFER_MULTIPLIER = 10
 

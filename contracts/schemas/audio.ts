@@ -1,5 +1,8 @@
 // Requests to turn speech into text and text into speech.
 import { type Static, Type } from '@sinclair/typebox'
+import { UserIdSchema } from './chat.ts'
+import { CountSchema, textOf } from './fields.ts'
+import { JobIdSchema } from './jobs.ts'
 
 /** Compatible with OpenAI's. */
 export const SpeechRequestSchema = Type.Object(
@@ -17,7 +20,7 @@ export const SpeechRequestSchema = Type.Object(
     speed: Type.Optional(Type.Number({ minimum: 0.25, maximum: 4, description: 'a number from 0.25 to 4' })),
     instructions: Type.Optional(Type.String({ maxLength: 4_096, description: 'How it is to sound' })),
   },
-  { additionalProperties: false },
+  { additionalProperties: false, examples: [{ input: 'Tea is ready.', voice: 'alloy', format: 'mp3' }] },
 )
 export type SpeechRequest = Static<typeof SpeechRequestSchema>
 
@@ -42,9 +45,35 @@ export const TranscriptionFieldsSchema = Type.Object(
 /** The whole form; only the OpenAPI document uses this schema, because forms are parsed as streams. */
 export const TranscriptionFormSchema = Type.Object(
   {
-    file: Type.String({ format: 'binary', description: 'a recording or a video' }),
+    file: Type.String({ format: 'binary', description: 'a recording or a video', examples: ['the bytes'] }),
     ...TranscriptionFieldsSchema.properties,
+    user_id: Type.Optional(UserIdSchema),
     model: Type.Optional(Type.String({ description: "Not used: OpenAI's clients send it" })),
+  },
+  { additionalProperties: false },
+)
+
+const time = (example: number) => Type.Number({ minimum: 0, examples: [example], description: 'In seconds' })
+
+/** Compatible with OpenAI's, with the job. */
+export const TranscriptionSchema = Type.Object(
+  { text: textOf('Tea is grown in Assam.'), job_id: JobIdSchema },
+  { additionalProperties: false },
+)
+
+export const VerboseTranscriptionSchema = Type.Object(
+  {
+    task: Type.Literal('transcribe'),
+    language: Type.Optional(textOf('en')),
+    duration: time(2.4),
+    text: textOf('Tea is grown in Assam.'),
+    segments: Type.Array(
+      Type.Object(
+        { id: CountSchema, start: time(0), end: time(2.4), text: textOf('Tea is grown in Assam.') },
+        { additionalProperties: false },
+      ),
+    ),
+    job_id: JobIdSchema,
   },
   { additionalProperties: false },
 )

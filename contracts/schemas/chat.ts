@@ -42,6 +42,12 @@ export const chatFields = {
   response_schema: Type.Optional(
     Type.Record(Type.String(), Type.Unknown(), { description: 'JSON Schema that the answer must follow' }),
   ),
+  replaces: Type.Optional(
+    Type.String({
+      ...idSchema('msg'),
+      description: 'An earlier message of the user in the conversation, which goes on from before it',
+    }),
+  ),
 }
 
 export const ChatRequestSchema = Type.Object(chatFields, {

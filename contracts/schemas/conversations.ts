@@ -34,6 +34,7 @@ export const ConversationSchema = Type.Object(
     archived: Type.Boolean(),
     created_at: TimeSchema,
     last_message_at: orNull(TimeSchema),
+    external_id: Type.Optional(textOf('chat-7', 'The id that useChat gave to the chat')),
   },
   { ...closed, $id: 'Conversation' },
 )

@@ -6,6 +6,7 @@ import { AgentIdSchema } from './agent.ts'
 import { ApprovalIdSchema } from './approvals.ts'
 import { ConversationIdSchema, MessageIdSchema, TurnIdSchema } from './chat.ts'
 import { ErrorBodySchema } from './errors.ts'
+import { exampleOf } from './examples.ts'
 import { CountSchema, oneOf, textOf, TimeSchema } from './fields.ts'
 import { JobIdSchema } from './jobs.ts'
 
@@ -81,27 +82,36 @@ const NoticeSchema = object({
   text: Type.Optional(textOf('Formulas without a stored value (Sheet Costs, C2)')),
 })
 
-const DocumentResultSchema = object({
+export const DocumentResultSchema = object({
   document_id: textOf('doc_0199c0ffee7a7d3c8f21b7a0e4d95c16'),
   pages: CountSchema,
   chunks: CountSchema,
-  notices: Type.Optional(Type.Array(NoticeSchema)),
+  notices: Type.Optional(Type.Array(NoticeSchema, { description: 'What was left out, not read or guessed' })),
   image_file_id: Type.Optional(Type.String({ description: 'Of an image: a copy without private metadata' })),
   thumbnail_file_id: Type.Optional(Type.String()),
   description: Type.Optional(Type.String()),
   duration_ms: Type.Optional(Type.Number({ description: 'Of a recording' })),
   sound_ms: Type.Optional(Type.Number({ description: 'Of a recording, without silence' })),
   summary: Type.Optional(Type.String()),
-  skipped: Type.Optional(Type.Array(object({ name: Type.String(), reason: Type.String() }))),
+  skipped: Type.Optional(
+    Type.Array(object({ name: Type.String(), reason: Type.String() }), {
+      description: 'Files within it that were not read',
+    }),
+  ),
   usage: Type.Optional(UsageSchema),
   reused_job_id: Type.Optional(Type.String({ description: 'The earlier job with the same bytes and options' })),
 })
 
-const ReembedResultSchema = object({
+export const ReembedResultSchema = object({
   model: textOf('text-embedding-3-small'),
   dimension: CountSchema,
   chunks: CountSchema,
-  refused: Type.Optional(CountSchema),
+  refused: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      description: 'Chunks that the embedding server refused; they are found by their words only',
+    }),
+  ),
 })
 
 export const JobResultSchema = Type.Union([DocumentResultSchema, ReembedResultSchema], {
@@ -168,6 +178,16 @@ export const jobEventData = {
   cancelled: object({ id: JobIdSchema }),
 }
 
+/** JSON as text, as OpenAPI 3.2 describes the data of events. */
+function jsonText(schema: TSchema) {
+  return Type.Unsafe<string>({
+    type: 'string',
+    contentMediaType: 'application/json',
+    contentSchema: schema,
+    examples: [JSON.stringify(exampleOf(schema))],
+  })
+}
+
 /** One event of a stream. @param data the schema of each event by its name */
 export function eventSchema(name: string, data: Record<string, TSchema>) {
   return Type.Union(
@@ -176,7 +196,7 @@ export function eventSchema(name: string, data: Record<string, TSchema>) {
         {
           id: Type.Optional(textOf('3', 'The number of the event; `Last-Event-ID` goes on after it')),
           event: Type.Literal(event),
-          data: schema,
+          data: jsonText(schema),
         },
         closed,
       ),

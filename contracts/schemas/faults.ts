@@ -83,6 +83,8 @@ function expectation(schema: TSchema): string {
       return minimum === undefined ? 'a number' : `a number from ${minimum} to ${maximum}`
     case 'Integer':
       return minimum === undefined ? 'a whole number' : `a whole number from ${minimum} to ${maximum}`
+    case 'Null':
+      return 'null'
     case 'Boolean':
       return 'true or false'
     case 'Array':

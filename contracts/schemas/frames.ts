@@ -1,5 +1,6 @@
 // The frames that a client sends over the WebSocket.
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { TOPICS } from '../feed.ts'
 import { AgentIdSchema } from './agent.ts'
 import { ApprovalIdSchema, decisionFields } from './approvals.ts'
 import { chatFields, TurnIdSchema } from './chat.ts'
@@ -33,8 +34,32 @@ export const FRAME_DATA = {
   ]),
   cancel: Type.Object({ turn_id: TurnIdSchema }, closed),
   approve: Type.Object({ turn_id: TurnIdSchema, approval_id: ApprovalIdSchema, ...decisionFields }, closed),
+  subscribe: Type.Object(
+    {
+      topics: Type.Array(Type.Union(TOPICS.map((topic) => Type.Literal(topic))), {
+        maxItems: TOPICS.length,
+        uniqueItems: true,
+        description: `a list of different topics: ${TOPICS.join(', ')}`,
+      }),
+    },
+    closed,
+  ),
   ping: Type.Object({}, closed),
 } satisfies Record<string, TSchema>
 
+/** Frames of live speech. */
+export const AUDIO_FRAMES: readonly string[] = ['audio_start', 'audio_chunk', 'audio_end']
+
 export type FrameType = keyof typeof FRAME_DATA
 export type FrameData<T extends FrameType> = Static<(typeof FRAME_DATA)[T]>
+
+/** Any frame of a client; only the OpenAPI document uses this schema. */
+export const ClientFrameSchema = Type.Union(
+  Object.entries(FRAME_DATA).map(([type, data]) =>
+    Type.Object({ ...FrameSchema.properties, type: Type.Literal(type), data }, closed),
+  ),
+  {
+    $id: 'ClientFrame',
+    examples: [{ type: 'chat', id: '1', data: { agent_id: 'helper', content: 'Which tea grows in Assam?' } }],
+  },
+)

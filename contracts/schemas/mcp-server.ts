@@ -28,10 +28,10 @@ function seconds(maximum: number, description: string) {
 }
 
 /** Which calls require approval. */
-const ApprovalSchema = Type.Union([Type.Literal('never'), Type.Literal('always'), Type.Literal('destructive')])
+export const ApprovalSchema = Type.Union([Type.Literal('never'), Type.Literal('always'), Type.Literal('destructive')])
 export type Approval = Static<typeof ApprovalSchema>
 
-const ApprovalsSchema = Type.Object(
+export const ApprovalsSchema = Type.Object(
   {
     default: Type.Optional(ApprovalSchema),
     tools: Type.Optional(
@@ -119,27 +119,32 @@ const OAuthSchema = Type.Object(
 )
 
 /** An MCP server: by URL, a program, or a built-in one. */
-export const McpServerSchema = Type.Union([
-  Type.Object(
-    {
-      ...mcpFields,
-      url: HttpUrlSchema,
-      transport: Type.Optional(Type.Union([Type.Literal('auto'), Type.Literal('http'), Type.Literal('sse')])),
-      oauth: Type.Optional(OAuthSchema),
-    },
-    closed,
-  ),
-  Type.Object(
-    {
-      ...mcpFields,
-      command: Type.String({ minLength: 1, maxLength: 4096 }),
-      args: Type.Optional(Type.Array(Type.String({ maxLength: 4096 }), { maxItems: 128 })),
-      env,
-      idle_stop,
-    },
-    closed,
-  ),
-  Type.Object({ ...mcpFields, builtin: BuiltinSchema, env, idle_stop }, closed),
-])
+export const McpServerSchema = Type.Union(
+  [
+    Type.Object(
+      {
+        ...mcpFields,
+        url: HttpUrlSchema,
+        transport: Type.Optional(Type.Union([Type.Literal('auto'), Type.Literal('http'), Type.Literal('sse')])),
+        oauth: Type.Optional(OAuthSchema),
+      },
+      closed,
+    ),
+    Type.Object(
+      {
+        ...mcpFields,
+        command: Type.String({ minLength: 1, maxLength: 4096 }),
+        args: Type.Optional(Type.Array(Type.String({ maxLength: 4096 }), { maxItems: 128 })),
+        env,
+        idle_stop,
+      },
+      closed,
+    ),
+    Type.Object({ ...mcpFields, builtin: BuiltinSchema, env, idle_stop }, closed),
+  ],
+  {
+    examples: [{ name: 'weather', url: 'https://weather.example.org/mcp', credentials: { Authorization: 'Bearer …' } }],
+  },
+)
 
 export type McpServer = Static<typeof McpServerSchema>

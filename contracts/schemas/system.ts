@@ -1,6 +1,6 @@
 // What operators and load balancers read: health, readiness, and the state of a process.
 import { Type } from '@sinclair/typebox'
-import { CountSchema, oneOf, textOf } from './fields.ts'
+import { CountSchema, oneOf, orNull, textOf } from './fields.ts'
 import { JobIdSchema } from './jobs.ts'
 
 const closed = { additionalProperties: false }
@@ -32,9 +32,12 @@ export const SystemStatusSchema = Type.Object(
     status: oneOf(['healthy', 'degraded']),
     version: textOf('0.2.0'),
     uptime_seconds: CountSchema,
+    active_agents: orNull(CountSchema),
+    active_connections: Type.Integer({ minimum: 0, description: 'Streams and WebSockets of this process' }),
     memory_usage_mb: CountSchema,
     database_status: textOf('ok'),
     temporal_status: textOf('ok'),
+    workers: orNull(CountSchema),
     embedding: Type.Optional(
       Type.Object(
         {

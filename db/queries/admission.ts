@@ -20,6 +20,14 @@ export interface Admission {
   concurrent: { user: number; key: number }
 }
 
+interface Asked {
+  conversation_id: string
+  user_id: string
+  key_id: string
+  /** The conversation that it is hidden in; empty of one that is not hidden. */
+  hidden_in: string
+}
+
 interface AdmissionRow {
   id: string
   agent_id: string
@@ -33,22 +41,22 @@ interface AdmissionRow {
   key: number
 }
 
-const selectAdmission = compiled<{ conversation_id: string; user_id: string; key_id: string }, AdmissionRow>(
-  (db, parameter) => {
-    const count = sql<number>`count(*)`.as('n')
-    const unfinished = db
-      .selectFrom('turns')
-      .where('conversation_id', '=', parameter('conversation_id'))
-      .where('finished_at', 'is', null)
-    const concurrent = db
-      .selectFrom('turns')
-      .where('activated_at', 'is not', null)
-      .where('finished_at', 'is', null)
-      .where('status', '<>', 'awaiting_approval')
-      // What an agent asks another for is part of the turn that asks.
-      .where('parent_turn_id', 'is', null)
-      .select(count)
-    return db
+const selectAdmission = compiled<Asked, AdmissionRow>((db, parameter) => {
+  const count = sql<number>`count(*)`.as('n')
+  const unfinished = db
+    .selectFrom('turns')
+    .where('conversation_id', '=', parameter('conversation_id'))
+    .where('finished_at', 'is', null)
+  const concurrent = db
+    .selectFrom('turns')
+    .where('activated_at', 'is not', null)
+    .where('finished_at', 'is', null)
+    .where('status', '<>', 'awaiting_approval')
+    // What an agent asks another for is part of the turn that asks.
+    .where('parent_turn_id', 'is', null)
+    .select(count)
+  return (
+    db
       .selectFrom('conversations')
       .leftJoin('agents', (join) =>
         join.onRef('agents.id', '=', 'conversations.agent_id').on('agents.deleted_at', 'is', null),
@@ -68,18 +76,19 @@ const selectAdmission = compiled<{ conversation_id: string; user_id: string; key
         concurrent.where('user_id', '=', parameter('user_id')).as('user'),
         concurrent.where('key_id', '=', parameter('key_id')).as('key'),
       ])
-      .where('conversations.hidden_in', 'is', null)
+      // A hidden one only for the message that it was created for.
+      .where((is) => is(is.fn.coalesce('conversations.hidden_in', is.val('')), '=', parameter('hidden_in')))
       .where('conversations.id', '=', parameter('conversation_id')) as unknown as Compilable<AdmissionRow>
-  },
-)
+  )
+})
 
 /** Reads the admission data in one statement, under the locks of the conversation, the user and the key. */
 export async function admit(
   tx: Tx,
-  { conversation_id, user_id, key_id }: { conversation_id: string; user_id: string; key_id: string },
+  { conversation_id, user_id, key_id, hidden_in = '' }: Omit<Asked, 'hidden_in'> & Partial<Asked>,
 ): Promise<Admission | undefined> {
   await lockConversation(tx, conversation_id, [`user/${user_id}`, `key/${key_id}`])
-  const [row] = (await selectAdmission(tx, { conversation_id, user_id, key_id })).rows
+  const [row] = (await selectAdmission(tx, { conversation_id, user_id, key_id, hidden_in })).rows
   if (!row) return undefined
   const { id, agent_id, user_id: owner, version, config, source } = row
   return {

@@ -7,7 +7,7 @@ import { parseColumn } from '../json-column.ts'
 import { differencesOf } from '../dialect.ts'
 import type { SecretBox } from '../secret-box.ts'
 import type { AgentsTable, Db, Tx } from '../schema.ts'
-import { getSecrets, putSecrets } from './secrets.ts'
+import { deleteSecrets, getSecrets, putSecrets } from './secrets.ts'
 
 export interface AgentRow extends Omit<AgentsTable, 'deleted_at'> {
   config: AgentConfig
@@ -21,7 +21,8 @@ export interface NewAgent {
   secrets: Record<string, string>
 }
 
-const secretOwner = (id: string, version: number) => `agent/${id}/${version}`
+const secretsOf = (id: string) => `agent/${id}`
+const secretOwner = (id: string, version: number) => `${secretsOf(id)}/${version}`
 
 /** Brings the agents of the operator's files into the database: new, changed and vanished ones. */
 export async function syncFileAgents(db: Db, box: SecretBox, agents: (NewAgent & { file: string })[]): Promise<void> {
@@ -39,16 +40,17 @@ export async function syncFileAgents(db: Db, box: SecretBox, agents: (NewAgent &
 }
 
 /** Several processes start at once with the same files, and two people may make the same agent. */
-function lockAgents(tx: Tx): Promise<void> {
+export function lockAgents(tx: Tx): Promise<void> {
   return differencesOf(tx).lockNames(tx, ['agents'])
 }
 
 async function syncFileAgent(tx: Tx, box: SecretBox, agent: NewAgent & { file: string }): Promise<void> {
   const known = await tx.selectFrom('agents').selectAll().where('id', '=', agent.id).executeTakeFirst()
-  if (known?.source === 'api' && known.deleted_at === null) {
+  // One that was imported from the same file is defined by it again.
+  if (known?.source === 'api' && known.deleted_at === null && known.file !== agent.file) {
     throw new Error(`Cannot load '${agent.file}': an agent '${agent.id}' was already made over the API`)
   }
-  if (known && known.deleted_at === null && known.file === agent.file) {
+  if (known?.source === 'file' && known.deleted_at === null && known.file === agent.file) {
     const { config } = await getAgentVersion(tx, agent.id, known.version)
     const secrets = await getSecrets(tx, box, secretOwner(agent.id, known.version))
     if (canonicalJson([config, secrets]) === canonicalJson([agent.config, agent.secrets])) return
@@ -67,12 +69,39 @@ export async function refuseTaken(db: Db | Tx, id: string): Promise<void> {
   if (known.length > 0) throw new MuxiError('conflict', `Cannot create agent '${id}': the id is taken`)
 }
 
+/** Where an agent was imported from: it is trusted as the operator's file is, and is changed over the API. */
+export interface ImportedFile {
+  /** When it is loaded at every start. */
+  file: string | undefined
+}
+
 /** @throws MuxiError `conflict` when the id is taken */
-export async function createAgent(tx: Tx, box: SecretBox, agent: NewAgent): Promise<AgentRow> {
+export async function createAgent(tx: Tx, box: SecretBox, agent: NewAgent, imported?: ImportedFile): Promise<AgentRow> {
   await lockAgents(tx)
   await refuseTaken(tx, agent.id)
   const known = await tx.selectFrom('agents').select('version').where('id', '=', agent.id).executeTakeFirst()
-  await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'api', null)
+  await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'api', imported?.file ?? null, imported && 'file')
+  // Another agent than the deleted one of this id.
+  if (known)
+    await tx
+      .updateTable('agents')
+      .set((eb) => ({ created_at: eb.ref('updated_at') }))
+      .where('id', '=', agent.id)
+      .execute()
+  return getAgentOrThrow(tx, agent.id)
+}
+
+/** The next version of an agent made over the API. @returns undefined when it has another version than that meanwhile, or was deleted */
+export async function addAgentVersion(
+  tx: Tx,
+  box: SecretBox,
+  agent: NewAgent,
+  current: number,
+): Promise<AgentRow | undefined> {
+  await lockAgents(tx)
+  const known = await findAgent(tx, agent.id)
+  if (known?.version !== current || known.source !== 'api') return undefined
+  await writeVersion(tx, box, agent, current + 1, 'api', known.file)
   return getAgentOrThrow(tx, agent.id)
 }
 
@@ -83,11 +112,12 @@ async function writeVersion(
   version: number,
   source: AgentSource,
   file: string | null,
+  writtenBy = source,
 ): Promise<void> {
   const stamp = new Date().toISOString()
   await tx
     .insertInto('agent_versions')
-    .values({ agent_id: agent.id, version, config: JSON.stringify(agent.config), source, created_at: stamp })
+    .values({ agent_id: agent.id, version, config: JSON.stringify(agent.config), source: writtenBy, created_at: stamp })
     .execute()
   await putSecrets(tx, box, secretOwner(agent.id, version), agent.secrets)
   const head = { version, source, file, description: agent.config.description, updated_at: stamp, deleted_at: null }
@@ -96,6 +126,30 @@ async function writeVersion(
     .values({ id: agent.id, created_at: stamp, ...head })
     .onConflict((oc) => oc.column('id').doUpdateSet(head))
     .execute()
+}
+
+/** Deletes an agent, and the secrets of all its versions; the versions stay, because the log and the turns name them. */
+export async function deleteAgentRow(tx: Tx, id: string): Promise<void> {
+  await tx.updateTable('agents').set({ deleted_at: new Date().toISOString() }).where('id', '=', id).execute()
+  await deleteSecrets(tx, secretsOf(id))
+}
+
+/** Agents that were deleted over the API and still have knowledge or memories. */
+export async function listDeletedAgents(db: Db): Promise<string[]> {
+  const rows = await db
+    .selectFrom('agents')
+    .select('id')
+    .where('source', '=', 'api')
+    .where('deleted_at', 'is not', null)
+    .where((eb) =>
+      eb.or(
+        (['knowledge_sources', 'memories', 'memory_outbox'] as const).map((table) =>
+          eb.exists(eb.selectFrom(table).select('agent_id').whereRef(`${table}.agent_id`, '=', 'agents.id')),
+        ),
+      ),
+    )
+    .execute()
+  return rows.map(({ id }) => id)
 }
 
 const agentRows = (db: Db | Tx) =>
@@ -136,6 +190,15 @@ export async function listAgents(db: Db, limit: number, cursor: string | undefin
   }))
 }
 
+export async function countAgents(db: Db): Promise<number> {
+  const { n } = await db
+    .selectFrom('agents')
+    .select((eb) => eb.fn.countAll().as('n'))
+    .where('deleted_at', 'is', null)
+    .executeTakeFirstOrThrow()
+  return Number(n)
+}
+
 /** The descriptions of agents by their ids, without those that were deleted. */
 export async function listDescriptions(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
   const rows = await db
@@ -145,6 +208,11 @@ export async function listDescriptions(db: Db, ids: readonly string[]): Promise<
     .where('deleted_at', 'is', null)
     .execute()
   return new Map(rows.map(({ id, description }) => [id, description]))
+}
+
+/** All agents, by id, with when they were made. */
+export function listModels(db: Db): Promise<Pick<AgentsTable, 'id' | 'created_at'>[]> {
+  return db.selectFrom('agents').select(['id', 'created_at']).where('deleted_at', 'is', null).orderBy('id').execute()
 }
 
 /** A text that is another one after any agent was made, changed or removed. */
@@ -214,6 +282,7 @@ export async function getAgentStats(db: Db, id: string): Promise<AgentStats> {
     .select((eb) => eb.fn.countAll().as('n'))
     .where('turns.agent_id', '=', id)
     .where('turns.parent_turn_id', 'is', null)
+    .where('turns.superseded_by', 'is', null)
     .executeTakeFirstOrThrow()
   return {
     conversations: Number(conversations.n),

@@ -64,6 +64,10 @@ export function listApprovalsOfCall(db: Db | Tx, turnId: string, callId: string)
     .execute()
 }
 
+export function findApprovals(db: Db, ids: readonly string[]): Promise<ApprovalRow[]> {
+  return db.selectFrom('approvals').selectAll().where('id', 'in', ids).execute()
+}
+
 export interface ApprovalFilter {
   status?: ApprovalsTable['status'] | undefined
   user_id?: string | undefined

@@ -9,6 +9,7 @@ import type { ConversationsTable, Db, Tx } from '../schema.ts'
 import { deleteJobsOf } from './jobs.ts'
 import { deleteMemories } from './memories.ts'
 import { forgetRecalled } from './recalls.ts'
+import { isCurrent } from './superseded.ts'
 import type { Attachment } from './turns.ts'
 
 /** Of the first message, what its title is made from; and longest title that is made, in characters. */
@@ -20,6 +21,8 @@ export interface ConversationView {
   agent_id: string
   user_id: string
   title: string | null
+  /** Only of a chat that a client has named. */
+  external_id?: string
   archived: boolean
   created_at: string
   last_message_at: string | null
@@ -27,12 +30,17 @@ export interface ConversationView {
 
 const selectViews = (db: Db | Tx) =>
   db.selectFrom('conversations').select((eb) => {
-    const messages = eb.selectFrom('messages').whereRef('messages.conversation_id', '=', 'conversations.id').limit(1)
+    const messages = eb
+      .selectFrom('messages')
+      .whereRef('messages.conversation_id', '=', 'conversations.id')
+      .where(isCurrent)
+      .limit(1)
     return [
       'id',
       'agent_id',
       'user_id',
       'title',
+      'external_id',
       'archived',
       'created_at',
       messages.select('messages.created_at').orderBy('messages.id', 'desc').as('last_message_at'),
@@ -44,13 +52,19 @@ const selectViews = (db: Db | Tx) =>
   })
 
 type Row = Pick<ConversationsTable, 'id' | 'agent_id' | 'user_id' | 'title' | 'created_at'> & {
+  external_id: string | null
   archived: number
   last_message_at: string | null
   first_message: string | null
 }
 
-function toView({ first_message, archived, ...row }: Row): ConversationView {
-  return { ...row, title: row.title ?? titleOf(first_message ?? ''), archived: archived === 1 }
+function toView({ first_message, archived, external_id, ...row }: Row): ConversationView {
+  return {
+    ...row,
+    ...(external_id !== null && { external_id }),
+    title: row.title ?? titleOf(first_message ?? ''),
+    archived: archived === 1,
+  }
 }
 
 /** The first line with words, shortened between words; null without one. */
@@ -68,6 +82,11 @@ function titleOf(text: string): string | null {
 export async function findConversation(db: Db | Tx, id: string): Promise<ConversationView | undefined> {
   const row = await selectViews(db).where('id', '=', id).where('hidden_in', 'is', null).executeTakeFirst()
   return row && toView(row)
+}
+
+/** Conversations by their ids, without hidden ones. */
+export async function findConversations(db: Db, ids: readonly string[]): Promise<ConversationView[]> {
+  return (await selectViews(db).where('id', 'in', ids).where('hidden_in', 'is', null).execute()).map(toView)
 }
 
 /**
@@ -91,10 +110,9 @@ export async function createConversation(db: Db | Tx, conversation: NewConversat
     agent_id: conversation.agent_id,
     user_id: conversation.user_id,
     title: conversation.title ?? null,
-    default_for: null,
+    external_id: null,
     archived: 0,
     created_at: new Date().toISOString(),
-    hidden_in: null,
   }
   await db.insertInto('conversations').values(row).execute()
   return toView({ ...row, last_message_at: null, first_message: null })
@@ -135,16 +153,20 @@ export async function listConversations(
     user_id?: string | undefined
     agent_id?: string | undefined
     archived?: boolean | undefined
-    /** Also those in which agents were asked by agents. */
-    with_hidden?: boolean
+    external_id?: string | undefined
+    /** Also those that are hidden in themselves, or all that are hidden. */
+    with_hidden?: 'own' | 'all'
     limit: number
     cursor?: string | undefined
   },
 ): Promise<ConversationView[]> {
   let query = selectViews(db).orderBy('id', 'desc').limit(filter.limit)
-  if (filter.with_hidden !== true) query = query.where('hidden_in', 'is', null)
+  if (filter.with_hidden === undefined) query = query.where('hidden_in', 'is', null)
+  if (filter.with_hidden === 'own')
+    query = query.where((is) => is.or([is('hidden_in', 'is', null), is('hidden_in', '=', is.ref('id'))]))
   if (filter.user_id !== undefined) query = query.where('user_id', '=', filter.user_id)
   if (filter.agent_id !== undefined) query = query.where('agent_id', '=', filter.agent_id)
+  if (filter.external_id !== undefined) query = query.where('external_id', '=', filter.external_id)
   if (filter.archived !== undefined) query = query.where('archived', '=', filter.archived ? 1 : 0)
   if (filter.cursor !== undefined) query = query.where('id', '<', filter.cursor)
   return (await query.execute()).map(toView)
@@ -175,7 +197,12 @@ export interface DeletedConversation {
  * no turn runs.
  */
 export async function deleteConversation(tx: Tx, id: string): Promise<DeletedConversation> {
-  const hidden = await tx.selectFrom('conversations').select('id').where('hidden_in', '=', id).execute()
+  const hidden = await tx
+    .selectFrom('conversations')
+    .select('id')
+    .where('hidden_in', '=', id)
+    .where('id', '<>', id)
+    .execute()
   const documents: string[] = []
   for (const { id: each } of hidden) documents.push(...(await deleteOne(tx, each)).documents)
   const deleted = await deleteOne(tx, id)
@@ -191,7 +218,7 @@ async function deleteOne(tx: Tx, id: string): Promise<DeletedConversation> {
   for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams'] as const) {
     await tx.deleteFrom(table).where('stream_id', 'in', turns).execute()
   }
-  for (const table of ['model_steps', 'tool_calls', 'approvals', 'recalls'] as const) {
+  for (const table of ['model_steps', 'tool_calls', 'approvals', 'recalls', 'turn_requests'] as const) {
     await tx.deleteFrom(table).where('turn_id', 'in', turns).execute()
   }
   await tx.deleteFrom('log_entries').where('stream_id', 'in', turns).execute()
@@ -205,7 +232,7 @@ async function deleteOne(tx: Tx, id: string): Promise<DeletedConversation> {
 
 export type OlderMessage = Pick<MessageView, 'id' | 'role' | 'content' | 'created_at'>
 
-/** The messages of a conversation before one of them, oldest first, without those that were never accepted or are blank. */
+/** The messages of a conversation before one of them, oldest first, without those that were never accepted, were replaced or are blank. */
 export async function listOlder(
   db: Db,
   conversationId: string,
@@ -217,6 +244,7 @@ export async function listOlder(
     .select(['id', 'role', 'content', 'status', 'created_at'])
     .where('conversation_id', '=', conversationId)
     .where('id', '<', before)
+    .where(isCurrent)
     .orderBy('id', 'desc')
     .limit(limit)
     .execute()
@@ -233,6 +261,8 @@ export interface MessageView {
   status: 'completed' | 'cancelled' | 'failed'
   attachments: Attachment[]
   created_at: string
+  /** Only of a message that was replaced. */
+  superseded?: true
 }
 
 /** At most one of the messages may be given. */
@@ -242,24 +272,32 @@ export interface MessageFilter {
   /** This one included. */
   up_to?: string
   after?: string
+  /** Also those that were replaced. */
+  with_superseded?: boolean
 }
 
 /** Messages of a conversation: newest first, or oldest first `after` one. */
 export async function listMessages(
   db: Db,
   conversationId: string,
-  { limit, before, up_to, after }: MessageFilter,
+  { limit, before, up_to, after, with_superseded = false }: MessageFilter,
 ): Promise<MessageView[]> {
   let query = db
     .selectFrom('messages')
     .select(['id', 'turn_id', 'role', 'content', 'status', 'attachments', 'created_at'])
+    .select(isCurrent.as('current'))
     .where('conversation_id', '=', conversationId)
     .orderBy('id', after === undefined ? 'desc' : 'asc')
     .limit(limit)
   if (before !== undefined) query = query.where('id', '<', before)
   if (up_to !== undefined) query = query.where('id', '<=', up_to)
   if (after !== undefined) query = query.where('id', '>', after)
-  return (await query.execute()).map((row) => ({ ...row, attachments: parseAttachments(row.attachments, row.id) }))
+  if (!with_superseded) query = query.where(isCurrent)
+  return (await query.execute()).map(({ current, ...row }) => ({
+    ...row,
+    attachments: parseAttachments(row.attachments, row.id),
+    ...(!current && { superseded: true as const }),
+  }))
 }
 
 /** @param row the message's id, or its turn's */

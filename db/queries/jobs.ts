@@ -74,6 +74,10 @@ export function findJob(db: Db | Tx, id: string): Promise<JobsTable | undefined>
   return db.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
+export function findJobs(db: Db, ids: readonly string[]): Promise<JobsTable[]> {
+  return db.selectFrom('jobs').selectAll().where('id', 'in', ids).execute()
+}
+
 /** Deletes a job whose workflow was never started. */
 export async function discardJob(db: Db, id: string): Promise<void> {
   await db.deleteFrom('jobs').where('id', '=', id).where('status', '=', 'queued').execute()

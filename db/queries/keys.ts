@@ -3,8 +3,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { BudgetLimits } from '../../contracts/budget.ts'
 import { notFound } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
+import type { KeyRateLimits } from '../../contracts/rate-limits.ts'
 import { SCOPES, type Scope } from '../../contracts/scopes.ts'
-import { keyNetworks, keyScopes } from '../columns.ts'
+import { keyNetworks, keyRateLimits, keyScopes } from '../columns.ts'
 import { compiled } from '../compiled.ts'
 import { parseColumn } from '../json-column.ts'
 import type { ApiKeysTable, Db, Tx } from '../schema.ts'
@@ -30,6 +31,8 @@ export interface Principal {
   /** The user this key is bound to; undefined when it may act as any. */
   bound_user: string | undefined
   networks: readonly string[] | undefined
+  /** In place of the operator's limits. */
+  rate_limits?: KeyRateLimits | undefined
   /** The scope `admin` is missing because of the address. */
   outside?: boolean
 }
@@ -40,6 +43,7 @@ export interface NewKey {
   user_id?: string | undefined
   networks?: readonly string[] | undefined
   expires_at?: string | undefined
+  rate_limits?: KeyRateLimits | undefined
   /** Its own daily budget, in place of the operator's default. */
   budget?: BudgetLimits | undefined
 }
@@ -50,8 +54,10 @@ export interface KeyView {
   scopes: Scope[]
   user_id: string | null
   networks: string[] | null
+  rate_limits: KeyRateLimits | null
   created_at: string
   expires_at: string | null
+  last_used_at: string | null
 }
 
 function newSecret(): string {
@@ -93,8 +99,10 @@ function toRow(id: string, key: NewKey, secret: string) {
     scopes: JSON.stringify(key.scopes),
     user_id: key.user_id ?? null,
     networks: key.networks ? JSON.stringify(key.networks) : null,
+    rate_limits: key.rate_limits ? JSON.stringify(key.rate_limits) : null,
     created_at: new Date().toISOString(),
     expires_at: key.expires_at ?? null,
+    last_used_at: null,
   }
 }
 
@@ -160,6 +168,7 @@ function toPrincipal(row: ApiKeysTable): Principal | undefined {
     scopes: new Set(parseColumn(keyScopes, row.scopes, row.id)),
     bound_user: row.user_id ?? undefined,
     networks: parseColumn(keyNetworks, row.networks, row.id),
+    rate_limits: parseColumn(keyRateLimits, row.rate_limits, row.id),
   }
 }
 
@@ -222,6 +231,16 @@ export async function deleteKey(db: Db, id: string): Promise<void> {
   })
 }
 
+/** Records that keys were used. */
+export async function touchKeys(db: Db, ids: readonly string[]): Promise<void> {
+  const last_used_at = new Date().toISOString()
+  await db
+    .updateTable('api_keys')
+    .set({ last_used_at })
+    .where('id', 'in', ['', ...ids])
+    .execute()
+}
+
 /** Creates a ticket for a secret of a key: valid once, for a minute. */
 export async function createTicket(db: Db, keyHash: string): Promise<{ ticket: string; expires_at: string }> {
   const ticket = randomBytes(24).toString('base64url')
@@ -248,7 +267,9 @@ function toView(row: Omit<ApiKeysTable, 'alias_of'>): KeyView {
     scopes: parseColumn(keyScopes, row.scopes, row.id),
     user_id: row.user_id,
     networks: parseColumn(keyNetworks, row.networks, row.id) ?? null,
+    rate_limits: parseColumn(keyRateLimits, row.rate_limits, row.id) ?? null,
     created_at: row.created_at,
     expires_at: row.expires_at,
+    last_used_at: row.last_used_at,
   }
 }

@@ -27,6 +27,11 @@ export function configOf({ agent_id, name, config }: Pick<ServerRow, 'agent_id' 
   return parseColumn(serverConfig, config, `${agent_id}/${name}`)
 }
 
+/** The credentials of a server, decrypted, by their path in its configuration. */
+export function getServerSecrets(db: Db | Tx, box: SecretBox, ref: McpServerRef): Promise<Record<string, string>> {
+  return getSecrets(db, box, secretOwner(ref))
+}
+
 export interface NewServer {
   agent_id: string
   origin: 'config' | 'api'

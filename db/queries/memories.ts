@@ -60,6 +60,15 @@ export async function findMemories(
   return new Map(own.map((row) => [row.id, row]))
 }
 
+/** The users of whom an agent remembers something, or is about to. */
+export async function listMemoryOwners(db: Db, agentId: string): Promise<string[]> {
+  const remembered = db.selectFrom('memories').select('user_id').where('agent_id', '=', agentId)
+  const rows = await remembered
+    .union(db.selectFrom('memory_outbox').select('user_id').where('agent_id', '=', agentId))
+    .execute()
+  return rows.map(({ user_id }) => user_id)
+}
+
 export interface MemoryView {
   id: string
   content: string
@@ -103,25 +112,39 @@ function views(db: Db, userId: string, limit: number, cursor: string | undefined
     .limit(limit)
 }
 
-/** Which memories: all of a user, of a user with one agent, or of a conversation. */
-export type ForgottenMemories = { user_id: string; agent_id?: string } | { conversation_id: string }
+/** Which memories: all of a user, of a user with one agent, of a conversation, or of it from one message on. */
+export type ForgottenMemories =
+  | { user_id: string; agent_id?: string }
+  | { conversation_id: string; from?: Pick<MessagesTable, 'id' | 'turn_id'> }
 
 /**
  * Deletes memories, and what is still to be remembered. The caller removes the documents from the index after the commit.
  * A row of the outbox that a worker has claimed stays, marked: that worker, or the next one, removes what it has indexed.
  */
 export async function deleteMemories(tx: Tx, which: ForgottenMemories): Promise<{ documents: string[] }> {
-  const concerned = Object.entries(which).map(([column, value]) => sql<boolean>`${sql.ref(column)} = ${value}`)
+  const { from, ...owner } = { from: undefined, ...which }
+  const concerned = Object.entries(owner).map(([column, value]) => sql<boolean>`${sql.ref(column)} = ${value}`)
   const condition = sql<boolean>`${sql.join(concerned, sql` and `)}`
   // Before the memories: a worker that is storing its memories holds the row until it has committed them.
   await tx
     .updateTable('memory_outbox')
     .set({ forgotten: 1 })
     .where(condition)
+    .where('turn_id', '>=', from?.turn_id ?? '')
     .where('claimed_at', 'is not', null)
     .execute()
-  await tx.deleteFrom('memory_outbox').where(condition).where('claimed_at', 'is', null).execute()
-  const deleted = await tx.deleteFrom('memories').where(condition).returning('id').execute()
+  await tx
+    .deleteFrom('memory_outbox')
+    .where(condition)
+    .where('turn_id', '>=', from?.turn_id ?? '')
+    .where('claimed_at', 'is', null)
+    .execute()
+  const deleted = await tx
+    .deleteFrom('memories')
+    .where(condition)
+    .where('message_id', '>=', from?.id ?? '')
+    .returning('id')
+    .execute()
   return { documents: deleted.map(({ id }) => id) }
 }
 

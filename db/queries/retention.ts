@@ -1,6 +1,7 @@
 // Deletes data past its retention: live event logs, execution log entries, vectors, Idempotency-Keys, counters. Messages stay until
 // deleted.
 import type { Db } from '../schema.ts'
+import { deleteOldChanges } from './changes.ts'
 import { forgetEmbeddings } from './embeddings.ts'
 import { deleteFullBuckets } from './rate-limits.ts'
 
@@ -11,6 +12,8 @@ const ROWS = 500
 const DAY_MS = 86_400_000
 /** Counters of what keys and users have spent are kept for so many days. */
 const SPENDING_DAYS = 400
+/** Counts of requests are shown for 30 days. */
+const REQUEST_COUNT_DAYS = 31
 /** Decisions of the orchestrator are made again after so many days. */
 const ROUTING_DAYS = 7
 
@@ -46,7 +49,9 @@ export async function forgetOld(
   await db.deleteFrom('usage_days').where('day', '<', before(SPENDING_DAYS)).execute()
   await db.deleteFrom('routing_decisions').where('created_at', '<', before(ROUTING_DAYS)).execute()
   await db.deleteFrom('audit_entries').where('at', '<', before(retention.audit_days)).execute()
+  await db.deleteFrom('request_counts').where('hour', '<', before(REQUEST_COUNT_DAYS)).execute()
   await deleteFullBuckets(db)
+  await deleteOldChanges(db)
   return { streams, entries }
 }
 

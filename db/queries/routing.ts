@@ -6,6 +6,7 @@ import { AUTO } from '../../contracts/routing.ts'
 import { addEvents } from '../event-rows.ts'
 import type { AgentsTable, Db, Tx } from '../schema.ts'
 import { readAgentsStamp } from './agents.ts'
+import { unlessCarried } from './turn-requests.ts'
 import { STARTED, startEvent, type Attachment } from './turns.ts'
 
 /** Agents that a message may be routed to, by id; more are left out. */
@@ -94,6 +95,7 @@ export async function findPreviousAgent(
     .select('agent_id')
     .where('conversation_id', '=', conversation_id)
     .where('agent_id', '<>', AUTO)
+    .where('superseded_by', 'is', null)
     .$if(turn_id !== undefined, (turns) => turns.where('id', '<', turn_id!))
     .orderBy('id', 'desc')
     .limit(1)
@@ -128,7 +130,7 @@ export async function setRoute(
       agent_id: agent.id,
       agent_version: agent.version,
       routing_confidence: confidence,
-      remembers: isRemembering(agent.config.memory) ? 1 : 0,
+      remembers: unlessCarried(isRemembering(agent.config.memory)),
     })
     .where('id', '=', turnId)
     .where('agent_id', '=', AUTO)

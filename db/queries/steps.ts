@@ -22,6 +22,8 @@ export interface NewToolCall {
   refusal?: string | undefined
   agent_call?: AgentCall | undefined
   to_agent?: string | undefined
+  /** A tool of the caller, which gets the call. */
+  returned?: boolean
 }
 
 export interface NewStep extends Omit<ModelStepsTable, 'parts'> {
@@ -54,14 +56,14 @@ export async function insertStep(
   await tx
     .insertInto('tool_calls')
     .values(
-      calls.map(({ refusal, ...call }, position) => ({
+      calls.map(({ refusal, returned, ...call }, position) => ({
         ...call,
         turn_id: step.turn_id,
         step: step.step,
         position,
-        status: refusal === undefined ? ('planned' as const) : ('invalid' as const),
+        status: refusal !== undefined ? ('invalid' as const) : returned ? ('returned' as const) : ('planned' as const),
         output: refusal ?? null,
-        finished_at: refusal === undefined ? null : stamp,
+        finished_at: refusal === undefined && !returned ? null : stamp,
       })),
     )
     .execute()
@@ -100,8 +102,8 @@ export async function findStep(db: Db | Tx, turnId: string, step: number) {
     .select(['call_id', 'name', 'server', 'tool', 'agent_call'])
     .where('turn_id', '=', turnId)
     .where('step', '=', step)
-    // Those that were refused when the step was stored are not to be made.
-    .where('status', '<>', 'invalid')
+    // Those that were refused when the step was stored are not to be made, nor those of the caller.
+    .where('status', 'not in', ['invalid', 'returned'])
     .orderBy('position')
     .execute()
   return { ...found, calls: calls.map(toPlannedCall) }

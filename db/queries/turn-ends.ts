@@ -12,6 +12,7 @@ import { cancelApprovals, type Shown } from './approval-changes.ts'
 import { lockConversation } from './conversations.ts'
 import { interruptEntries } from './log.ts'
 import { insertOutbox } from './memory-outbox.ts'
+import { restoreSuperseded } from './superseded.ts'
 import { activateNext, activateTurn, nextWaiting, type StartableTurn } from './turn-queue.ts'
 import { acceptedEvent, finalEvent, insertMessage, UNFINISHED, wasGivenUp } from './turns.ts'
 import { settleLost, totalUsage } from './usage.ts'
@@ -68,6 +69,7 @@ export async function finishTurn(
       'agent_id',
       'user_id',
       'remembers',
+      'superseded_by',
     ])
     .executeTakeFirst()
   if (!turn) return undefined
@@ -86,8 +88,10 @@ export async function finishTurn(
     .execute()
   const decided = await cancelApprovals(tx, turn_id)
   // The client got an error and sends the message again: it is excluded from prompts.
-  if (wasGivenUp(turn))
+  if (wasGivenUp(turn)) {
     await tx.updateTable('messages').set({ status: 'failed' }).where('id', '=', turn.user_message_id).execute()
+    await restoreSuperseded(tx, { conversation_id, by: turn_id })
+  }
   if (status === 'completed' || text !== '')
     await insertReply(tx, { turn_id, conversation_id, message_id: turn.message_id, content: text }, status, stamp)
   const final = { event: finalEvent(turn.message_id, status, usage, null, failure) }
@@ -122,7 +126,7 @@ export interface Answer {
 
 type Remembering = Pick<
   TurnsTable,
-  'conversation_id' | 'message_id' | 'user_message_id' | 'agent_id' | 'user_id' | 'remembers'
+  'conversation_id' | 'message_id' | 'user_message_id' | 'agent_id' | 'user_id' | 'remembers' | 'superseded_by'
 >
 type Ended = Remembering & { status: FinalStatus; next: string | null; handed_over: number | boolean }
 
@@ -133,7 +137,7 @@ async function leaveOutbox(
   turn: Remembering,
   created_at: string,
 ): Promise<TurnEnd['remembers']> {
-  if (!turn.remembers) return undefined
+  if (!turn.remembers || turn.superseded_by !== null) return undefined
   const { conversation_id, agent_id, user_id, user_message_id, message_id } = turn
   await insertOutbox(tx, { turn_id, conversation_id, agent_id, user_id, user_message_id, message_id, created_at })
   return { agent_id, user_id }
@@ -173,6 +177,7 @@ const updateCompleted = compiled<
         'agent_id',
         'user_id',
         'remembers',
+        'superseded_by',
         nextWaiting(db, parameter('conversation_id')).as('next'),
         handedOver(db, parameter('turn_id')).as('handed_over'),
       ]) as Compilable<Ended>,
@@ -226,6 +231,7 @@ async function insertReply(
     status,
     attachments: null,
     created_at,
+    external_id: null,
   }
   await insertMessage(tx, row)
 }

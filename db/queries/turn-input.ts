@@ -1,7 +1,8 @@
 // The input of a step's model call, read in one statement.
 import { sql } from 'kysely'
 import type { RecalledMemory } from '../../contracts/memory.ts'
-import { recallAboutUser, recallMemories, recallPassages } from '../columns.ts'
+import type { CarriedRequest } from '../../contracts/schemas/carried-request.ts'
+import { carriedRequest, recallAboutUser, recallMemories, recallPassages } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import { compiled } from '../compiled.ts'
 import type { Db, TurnsTable } from '../schema.ts'
@@ -15,6 +16,7 @@ type StepRow = StepInput['turn'] &
     passages: string | null
     memories: string | null
     about_user: string | null
+    carried: string | null
     asked_id: string
     role: 'user' | 'assistant'
     content: string
@@ -36,6 +38,8 @@ export interface StepInput {
     | 'cancel_requested_at'
     | 'response_schema'
   >
+  /** What the message brought, when it continues no conversation here. */
+  carried: CarriedRequest | undefined
   /** The message to answer. */
   asked: string
   /** Whether files are attached to it. */
@@ -80,6 +84,7 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
         .onRef('messages.id', '<=', 'turns.user_message_id'),
     )
     .leftJoin('recalls', 'recalls.turn_id', 'turns.id')
+    .leftJoin('turn_requests', 'turn_requests.turn_id', 'turns.id')
     .select((eb) => [
       'turns.id',
       'turns.status',
@@ -95,6 +100,7 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
       'recalls.passages',
       'recalls.memories',
       'recalls.about_user',
+      'turn_requests.request as carried',
       'messages.id as asked_id',
       'messages.role',
       'messages.content',
@@ -137,12 +143,17 @@ const selectStepInput = compiled<{ turn_id: string; step: number; limit: number 
         .as('answered'),
     ])
     .where('turns.id', '=', parameter('turn_id'))
-    // A message that still waits, passed by one that interrupts, is answered later.
+    // A message that still waits, passed by one that interrupts, is answered later. A turn that was replaced while it runs keeps the
+    // messages that were replaced with it.
     .where((eb) =>
       eb.or([
         eb('messages.id', '=', eb.ref('turns.user_message_id')),
         // A value, because Postgres may execute `exists` by reading all queued turns.
-        sql<boolean>`coalesce((select waiting.status from turns as waiting where waiting.id = messages.turn_id), '') <> 'queued'`,
+        sql<boolean>`coalesce((select case
+            when said.status = 'queued' then 0
+            when said.superseded_by is null or said.superseded_by >= turns.superseded_by then 1
+            else 0 end
+          from turns as said where said.id = messages.turn_id), 1) = 1`,
       ]),
     )
     .orderBy('messages.id', 'desc')
@@ -156,6 +167,7 @@ export async function readStepInput(db: Db, turnId: string, step: number, buffer
   if (!first) throw new Error(`Cannot read turn '${turnId}': it does not exist`)
   return {
     turn: first,
+    carried: parseColumn(carriedRequest, first.carried, turnId),
     asked: first.content,
     attached: Boolean(first.attached),
     passages: parseColumn(recallPassages, first.passages, turnId),

@@ -7,6 +7,7 @@ import type { Attachment } from '../columns.ts'
 import { inserting } from '../compiled.ts'
 import type { Addition, Writer } from '../event-rows.ts'
 import type { Db, Tx, TurnsTable } from '../schema.ts'
+import { unlessCarried } from './turn-requests.ts'
 
 export type { Attachment }
 
@@ -23,6 +24,8 @@ export interface NewTurn {
   key_id: string | null
   on_busy: OnBusy
   content: string
+  /** The client's name of the message. */
+  external_id?: string | undefined
   attachments: Attachment[]
   response_schema: unknown
   /** Only of a turn whose agent the orchestrator has chosen already. */
@@ -42,8 +45,8 @@ const AT_THE_ROOT = { parent_turn_id: null, parent_call_id: null, root_turn_id: 
  */
 export async function insertTurn(tx: Tx, turn: NewTurn, place: 'active' | 'waiting'): Promise<void> {
   const stamp = new Date().toISOString()
-  const { content, attachments, response_schema, turn_id, user_message_id, conversation_id, remembers, ...columns } =
-    turn
+  const { content, external_id = null, attachments, response_schema, turn_id, user_message_id, ...rest } = turn
+  const { conversation_id, remembers, ...columns } = rest
   const { below = AT_THE_ROOT, ...own } = columns
   await insertTurnRow(tx, {
     ...own,
@@ -68,6 +71,7 @@ export async function insertTurn(tx: Tx, turn: NewTurn, place: 'active' | 'waiti
     status: 'completed',
     attachments: attachments.length > 0 ? JSON.stringify(attachments) : null,
     created_at: stamp,
+    external_id,
   })
 }
 
@@ -105,6 +109,7 @@ export const insertMessage = inserting('messages', [
   'status',
   'attachments',
   'created_at',
+  'external_id',
 ])
 
 /** The writer of a head start: every attempt of the activity has a higher fence. */
@@ -201,7 +206,7 @@ export async function handOver(
 ): Promise<void> {
   await tx
     .updateTable('turns')
-    .set({ agent_id, agent_version, remembers: remembers ? 1 : 0 })
+    .set({ agent_id, agent_version, remembers: unlessCarried(remembers) })
     .where('id', '=', turnId)
     .execute()
   await tx.deleteFrom('recalls').where('turn_id', '=', turnId).execute()
@@ -223,6 +228,10 @@ export async function getTurn(db: Db | Tx, id: string): Promise<TurnsTable> {
   const turn = await findTurn(db, id)
   if (!turn) throw new Error(`Cannot find turn '${id}'`)
   return turn
+}
+
+export function findTurns(db: Db, ids: readonly string[]): Promise<TurnsTable[]> {
+  return db.selectFrom('turns').selectAll().where('id', 'in', ids).execute()
 }
 
 export async function findTurn(db: Db | Tx, id: string): Promise<TurnsTable | undefined> {

@@ -7,12 +7,15 @@ import { deleteContextMemory } from './context-memory.ts'
 import { deleteJobs } from './jobs.ts'
 import { deleteMemories, type MemoryOwner } from './memories.ts'
 
-/** Turns of a user that have not ended: those that wait first, because they end at once. */
-export function listUnfinishedTurns(db: Db, userId: string): Promise<TurnsTable[]> {
+/** Turns of a user, or of an agent, that have not ended: those that wait first, because they end at once. */
+export function listUnfinishedTurns(
+  db: Db,
+  of: Pick<TurnsTable, 'user_id'> | Pick<TurnsTable, 'agent_id'>,
+): Promise<TurnsTable[]> {
   return db
     .selectFrom('turns')
     .selectAll()
-    .where('user_id', '=', userId)
+    .where((eb) => eb.and(of))
     .where('finished_at', 'is', null)
     .orderBy('activated_at', (by) => by.asc())
     .orderBy('id', 'desc')

@@ -5,7 +5,7 @@ export interface AgentsTable {
   id: string
   version: number
   source: AgentSource
-  /** Name of the defining file, when `source` is `file`. */
+  /** Name of the defining file, when `source` is `file`, else of the file that it was imported from and that is loaded at every start. */
   file: string | null
   description: string
   created_at: string
@@ -18,6 +18,7 @@ export interface AgentVersionsTable {
   version: number
   /** AgentConfig without credentials. */
   config: string
+  /** Who wrote it: an operator in a file, or a client of the API. */
   source: AgentSource
   created_at: string
 }

@@ -18,3 +18,12 @@ export interface AuditEntriesTable {
   /** How many equal refusals the entry stands for. */
   count: number
 }
+
+/** Requests of a route in an hour, of every process. */
+export interface RequestCountsTable {
+  /** `2026-11-29T18`. */
+  hour: string
+  /** Method and pattern of the route. */
+  name: string
+  count: number
+}

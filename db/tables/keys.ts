@@ -11,8 +11,12 @@ export interface ApiKeysTable {
   alias_of: string | null
   /** JSON array of CIDR blocks, or null for everywhere. */
   networks: string | null
+  /** JSON object by class: in place of the operator's limits. */
+  rate_limits: string | null
   created_at: string
   expires_at: string | null
+  /** Within a minute. */
+  last_used_at: string | null
 }
 
 /** Single-use tickets that authenticate one WebSocket or one Temporal UI session in place of a key. */

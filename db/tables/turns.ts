@@ -11,10 +11,15 @@ export interface ConversationsTable {
   title: string | null
   /** `<user>/<agent>` for the default conversation of messages without one; unique. */
   default_for: string | null
+  /** The client's name of it; unique among those of the user with the agent. */
+  external_id: Generated<string | null>
   /** 1: left out of lists unless asked for. */
   archived: Generated<number>
   created_at: string
-  /** The conversation that this one is hidden in: that of the turn whose agent asked the agent of this one, at the root. */
+  /**
+   * The conversation that this one is hidden in: that of the turn whose agent asked the agent of this one, at the root. Itself, of a turn
+   * that brings its whole conversation.
+   */
   hidden_in: string | null
 }
 
@@ -59,6 +64,15 @@ export interface TurnsTable {
   root_call_id: string | null
   /** How many turns are above it. */
   depth: number
+  /** The turn whose message has replaced this one's, or one before it: the turn is left out of prompts and pages. */
+  superseded_by: string | null
+}
+
+/** What a message brought that continues no conversation here: its own earlier messages, instructions and tools. */
+export interface TurnRequestsTable {
+  turn_id: string
+  /** JSON: a CarriedRequest. */
+  request: string
 }
 
 export interface MessagesTable {
@@ -70,6 +84,8 @@ export interface MessagesTable {
   status: 'completed' | 'cancelled' | 'failed'
   attachments: string | null
   created_at: string
+  /** The client's name of a message of the user: after an edit, another message has the same one. */
+  external_id: Generated<string | null>
 }
 
 /** The complete output of a model in one step of a turn. */
@@ -96,8 +112,11 @@ export interface ToolCallsTable {
   provider_call_id: string
   /** As the model wrote them, possibly invalid JSON; or as changed by the approval. */
   arguments: string
-  /** `started` is the ledger row: it is written just before the call, and at most once while it exists. */
-  status: 'planned' | 'started' | 'done' | 'error' | 'invalid' | 'unknown' | 'cancelled'
+  /**
+   * `started` is the ledger row: it is written just before the call, and at most once while it exists. `returned`: a tool of the caller,
+   * which gets the call.
+   */
+  status: 'planned' | 'started' | 'done' | 'error' | 'invalid' | 'unknown' | 'cancelled' | 'returned'
   output: string | null
   started_at: string | null
   finished_at: string | null

@@ -42,7 +42,11 @@ async function onBoth(measure: (name: string, stores: Stores) => Promise<void>):
   const folder = mkdtempSync(join(tmpdir(), 'muxi-bench-'))
   try {
     await on('SQLite', { data_dir: join(folder, 'sqlite') }, measure)
-    await on('Postgres', { data_dir: join(folder, 'postgres'), database_url: await freshDatabase() }, measure)
+    await on(
+      'Postgres',
+      { data_dir: join(folder, 'postgres'), database_url: await freshDatabase({ sharedBuffers: '128MB' }) },
+      measure,
+    )
   } finally {
     await stopSharedPostgres()
     rmSync(folder, { recursive: true, force: true })
@@ -131,7 +135,7 @@ async function recalls(name: string, stores: Stores): Promise<void> {
 async function say({ db }: Stores, conversation_id: string, content: string): Promise<void> {
   const [id, turn_id] = [newId('msg'), newId('turn')]
   const row = { id, conversation_id, turn_id, role: 'user' as const, content, status: 'completed' as const }
-  await insertMessage(db, { ...row, attachments: null, created_at: new Date().toISOString() })
+  await insertMessage(db, { ...row, attachments: null, external_id: null, created_at: new Date().toISOString() })
 }
 
 /** Memories as the workflow writes them. @returns their messages, in order */

@@ -45,7 +45,7 @@ export async function vectors(): Promise<void> {
   const exact = texts.questions.map((question) => nearest(question, texts.stored))
   try {
     await on('SQLite', { data_dir: join(folder, 'sqlite') }, texts, exact)
-    const database_url = await freshDatabase()
+    const database_url = await freshDatabase({ sharedBuffers: '128MB' })
     await on('Postgres', { data_dir: join(folder, 'postgres'), database_url }, texts, exact)
   } finally {
     await stopSharedPostgres()

@@ -193,12 +193,17 @@ it(keeps('approvals.chat', 'the client that waits for the reply is told that the
     { say: 'Counted.' },
   )
   const conversation_id = await stage.conversation(api.url)
+  const feed = await stage.socket(api.url)
+  feed.send('subscribe', 'feed', { topics: ['approvals'] })
+  await feed.waitFor(({ type }) => type === 'subscribed')
   const { status, body } = await stage.call(api.url, '/api/v1/agents/scripted/chat', {
     body: { content: cue, conversation_id },
   })
   expect([status, body]).toMatchObject([202, { status: 'awaiting_approval', approvals: [{ kind: 'tool' }] }])
   const socket = await stage.socket(api.url)
   const { turn_id, approvals } = body
+  const waiting = await feed.waitFor(({ type, data }) => type === 'changed' && data.id === approvals[0].id)
+  expect(waiting.data).toEqual({ topic: 'approvals', op: 'created', id: approvals[0].id, item: approvals[0] })
   socket.send('resume', 'follow', { turn_id })
   await socket.waitFor(({ type, id }) => type === 'approval_required' && id === 'follow')
   const frame = { turn_id, approval_id: approvals[0].id, decision: 'approve' }
@@ -206,6 +211,9 @@ it(keeps('approvals.chat', 'the client that waits for the reply is told that the
   const told = await socket.waitFor(({ id }) => id === 'yes')
   expect(told).toMatchObject({ type: 'approval_decided', data: { id: approvals[0].id, decision: 'approve' } })
   await socket.waitFor(({ type, id }) => type === 'chat_end' && id === 'follow')
+  const after = await feed.waitFor(({ data }) => data.id === approvals[0].id && data.item.status === 'decided')
+  expect(after.data).toMatchObject({ op: 'updated', item: { decision: 'approve' } })
+  feed.close()
   socket.send('approve', 'again', frame)
   expect(await socket.waitFor(({ id }) => id === 'again')).toMatchObject({ type: 'error', data: { code: 'conflict' } })
   socket.close()

@@ -174,11 +174,15 @@ it(
 
     const { conversation_id, turn_id } = await say('My favourite cheese is Emmental.', 'anna')
     await expect.poll(waitingRows).toEqual([])
+    // It brings its conversation, which is hidden.
+    const brought = { model: 'offline', user: 'anna', messages: [{ role: 'user', content: 'I collect stamps.' }] }
+    expect((await stage.call(muxi.url, '/v1/chat/completions', { body: brought })).status).toBe(200)
     const exported = (await stage.call(muxi.url, '/api/v1/users/anna/export')).body
     expect(exported).toMatchObject({ user_id: 'anna', context_memory: { name: 'Anna' } })
     expect(JSON.stringify(exported.conversations)).toContain('Emmental')
     expect(JSON.stringify(exported.memories)).toContain('Emmental')
-    const [{ messages }] = exported.conversations
+    expect(JSON.stringify(exported.conversations)).toContain('stamps')
+    const [, { messages }] = exported.conversations
     expect(messages.map(({ role }: { role: string }) => role)).toEqual(['user', 'assistant'])
     expect(messages[0].turn).toMatchObject({ status: 'completed', agent_id: AGENT, tool_calls: [], approvals: [] })
     expect(exported).toMatchObject({ files: [], jobs: [] })
@@ -187,7 +191,7 @@ it(
     expect(forgotten.body, forgotten.text).toMatchObject({
       status: 'deleted',
       user_id: 'anna',
-      counts: { conversations: 3 },
+      counts: { conversations: 4 },
     })
     expect(await memoriesOf('anna')).toEqual([])
     expect((await stage.call(muxi.url, `/api/v1/conversations/${conversation_id}`)).status).toBe(404)
@@ -198,5 +202,6 @@ it(
       await expect.poll(() => isKnown(client, id), { timeout: 60_000 }).toBe(false)
     await connection.close()
     expect(await stage.rows(`select id from turns where user_id = 'anna'`)).toEqual([])
+    expect(await stage.rows('select turn_id from turn_requests')).toEqual([])
   },
 )

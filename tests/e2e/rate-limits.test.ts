@@ -6,6 +6,8 @@ import { keeps } from './requirements.ts'
 let stage: Stage
 let first: Muxi
 let second: Muxi
+/** Uses up its bucket of writes. */
+let writer: string
 beforeAll(async () => {
   stage = await openStage({
     env: {
@@ -17,12 +19,13 @@ beforeAll(async () => {
   })
   first = await stage.start('all')
   second = await stage.start('api')
+  writer = (await stage.call(first.url, '/api/v1/keys', { body: { name: 'w', scopes: ['admin'] } })).body.key
   return () => stage.close()
 })
 
 it(keeps('limits.exact', 'with the headers of the standard'), async () => {
   const sent = Array.from({ length: 60 }, (_, n) =>
-    stage.call((n % 2 ? first : second).url, '/api/v1/conversations', { body: { agent_id: 'offline' } }),
+    stage.call((n % 2 ? first : second).url, '/api/v1/conversations', { body: { agent_id: 'offline' }, key: writer }),
   )
   const answers = await Promise.all(sent)
   expect(answers.filter(({ status }) => status === 201)).toHaveLength(30)
@@ -60,4 +63,26 @@ it(keeps('limits.wrong-key', 'while the right one goes on'), async () => {
   expect(statuses.filter((status) => status === 401)).toHaveLength(5)
   expect(statuses.filter((status) => status === 429)).toHaveLength(7)
   expect((await stage.call(first.url, '/api/v1/agents')).status).toBe(200)
+})
+
+it(keeps('limits.key', "in place of the operator's, told by headers and by GET /key, with its last use"), async () => {
+  const rate_limits = { read: { requests: 3, seconds: 3600 } }
+  const { status, body, text } = await stage.call(second.url, '/api/v1/keys', {
+    body: { name: 'slow', scopes: ['chat', 'read'], rate_limits },
+  })
+  expect(status, text).toBe(201)
+  expect(body).toMatchObject({ rate_limits, last_used_at: null })
+  const { key } = body
+  const seen = await stage.call(first.url, '/api/v1/key', { key })
+  expect(seen.body.rate_limits).toEqual(rate_limits)
+  expect(seen.headers.get('ratelimit-policy')).toBe('"read";q=3;w=3600')
+  const statuses = []
+  for (const { url } of [first, second, first]) statuses.push((await stage.call(url, '/api/v1/agents', { key })).status)
+  expect(statuses).toEqual([200, 200, 429])
+  const listed = async () =>
+    (await stage.call(first.url, '/api/v1/keys')).body.keys.find(({ id }: { id: string }) => id === body.id)
+  await expect.poll(async () => (await listed()).last_used_at).toMatch(/Z$/)
+  expect((await stage.call(first.url, '/api/v1/agents')).headers.get('ratelimit-policy')).toBe('"read";q=6000;w=60')
+  const wrong = { name: 'x', scopes: ['chat'], rate_limits: { read: { requests: 0, seconds: 1 } } }
+  expect((await stage.call(first.url, '/api/v1/keys', { body: wrong })).status).toBe(400)
 })

@@ -37,10 +37,25 @@ beforeAll(async () => {
   return () => stage.close()
 })
 
-const call = (path: string, options?: CallOptions): Promise<Answer> => stage.call(muxi.url, path, options)
+const call = async (path: string, options?: CallOptions): Promise<Answer & { path: string }> => ({
+  ...(await stage.call(muxi.url, path, options)),
+  path,
+})
 
-/** Every error has one form. */
-function expectError(answer: Answer, status: number, code: string): void {
+const OPENAI_CODES: Record<string, string> = {
+  unauthorized: 'invalid_api_key',
+  forbidden: 'insufficient_permissions',
+  rate_limited: 'rate_limit_exceeded',
+}
+
+/** Every error has one form, and below /v1 that of OpenAI. */
+function expectError(answer: Answer & { path?: string }, status: number, code: string): void {
+  if (answer.path?.startsWith('/v1/')) {
+    expect([answer.status, answer.body?.error?.code], answer.text).toEqual([status, OPENAI_CODES[code] ?? code])
+    expect(Object.keys(answer.body.error)).toEqual(['message', 'type', 'param', 'code'])
+    expect(answer.headers.get('x-request-id')).toMatch(/^req_/)
+    return
+  }
   expect([answer.status, answer.body?.error?.code], answer.text).toEqual([status, code])
   expect(answer.body.error.message).toMatch(/\w/)
   expect(answer.body.error.details.request_id).toBe(answer.headers.get('x-request-id'))
@@ -66,6 +81,7 @@ const AGENT = {
   system_message: 'New.',
   model: { provider: 'offline', model: 'offline' },
 }
+const COMPLETION = { model: 'offline', messages: [{ role: 'user', content: 'Hello' }] }
 const KNOWLEDGE = { id: 'notes', description: 'Notes.', source_type: 'content', content: 'Tea.' }
 /** Discard, a port without a listener. */
 const MCP_SERVER = { name: 'nobody', url: 'http://127.0.0.1:9/mcp' }
@@ -73,11 +89,16 @@ const routes = (): Route[] => [
   { method: 'GET', path: '/api/v1/agents', scope: 'read' },
   { method: 'POST', path: '/api/v1/agents', scope: 'manage', body: AGENT },
   { method: 'GET', path: '/api/v1/agents/offline', scope: 'read' },
+  { method: 'PATCH', path: '/api/v1/agents/offline', scope: 'manage', body: { description: 'Changed.' } },
+  { method: 'DELETE', path: '/api/v1/agents/offline', scope: 'manage' },
+  { method: 'POST', path: '/api/v1/agents/import', scope: 'manage', body: { config: AGENT } },
+  { method: 'GET', path: '/api/v1/agents/offline/export', scope: 'read' },
   { method: 'POST', path: '/api/v1/agents/offline/chat', scope: 'chat', body: { content: 'Hello' } },
   { method: 'POST', path: '/api/v1/agents/offline/chat/stream', scope: 'chat', body: { content: 'Hello' } },
   { method: 'POST', path: '/api/v1/chat', scope: 'chat', body: { content: 'Hello' } },
   { method: 'POST', path: '/api/v1/chat/stream', scope: 'chat', body: { content: 'Hello' } },
   { method: 'GET', path: '/api/v1/system/status', scope: 'read' },
+  { method: 'GET', path: '/api/v1/system/usage', scope: 'read' },
   { method: 'GET', path: '/api/v1/turns', scope: 'chat' },
   { method: 'GET', path: `/api/v1/turns/${ids.turn}`, scope: 'chat', owned: true },
   { method: 'GET', path: `/api/v1/turns/${ids.turn}/stream`, scope: 'chat', owned: true },
@@ -92,6 +113,7 @@ const routes = (): Route[] => [
     owned: true,
   },
   { method: 'GET', path: '/api/v1/approvals', scope: 'chat' },
+  { method: 'GET', path: '/api/v1/events', scope: 'chat', also: 'read' },
   { method: 'GET', path: '/api/v1/conversations', scope: 'chat' },
   { method: 'POST', path: '/api/v1/conversations', scope: 'chat', body: { agent_id: 'offline' } },
   { method: 'GET', path: `/api/v1/conversations/${ids.conversation}`, scope: 'chat', owned: true },
@@ -161,6 +183,12 @@ const routes = (): Route[] => [
   { method: 'DELETE', path: `/api/v1/keys/${ids.key}`, scope: 'admin' },
   { method: 'GET', path: '/api/v1/key', scope: 'chat' },
   { method: 'POST', path: '/api/v1/ws/tickets', scope: 'chat' },
+  { method: 'GET', path: '/v1/models', scope: 'chat', also: 'read' },
+  { method: 'GET', path: '/v1/models/offline', scope: 'chat', also: 'read' },
+  { method: 'POST', path: '/v1/chat/completions', scope: 'chat', body: COMPLETION },
+  { method: 'POST', path: '/v1/embeddings', scope: 'chat', body: { input: 'Tea.' } },
+  { method: 'POST', path: '/v1/audio/transcriptions', scope: 'chat' },
+  { method: 'POST', path: '/v1/audio/speech', scope: 'chat', body: { input: 'Hello' } },
 ]
 
 async function each(which: (route: Route) => boolean, check: (route: Route) => Promise<void>): Promise<void> {
@@ -185,7 +213,7 @@ it('the OpenAPI document tells the body of every route that takes one', async ()
 it('the table of routes is the whole API', async () => {
   const { body } = await call('/openapi.json')
   const documented = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) =>
-    path.startsWith('/api/v1')
+    /^(\/api)?\/v1\//.test(path)
       ? Object.keys(methods).map(
           (method) => `${method.toUpperCase()} ${path.replaceAll(/\{\w+\}/g, '*').replace(/\/$/, '')}`,
         )
@@ -196,6 +224,7 @@ it('the table of routes is the whole API', async () => {
       `${method} ${path
         .replaceAll(/(turn|conv|key|file|job|appr)_[0-9a-f]{32}/g, '*')
         .replace('/agents/offline', '/agents/*')
+        .replace('/models/offline', '/models/*')
         .replace('/knowledge/notes', '/knowledge/*')
         .replace('/users/bert', '/users/*')
         .replace('/mcp_servers/nobody', '/mcp_servers/*')
@@ -374,7 +403,7 @@ describe('input', () => {
 
   it(keeps('refuse.types', 'an unknown key in a body is named, on every route that takes one'), async () => {
     await each(
-      ({ body }) => body !== undefined,
+      ({ body, path }) => body !== undefined && path.startsWith('/api/'),
       async ({ method, path, body }) => {
         const answer = await call(path, { method, body: { ...(body as object), surplus: 1 } })
         expectError(answer, 400, 'bad_request')
@@ -475,6 +504,11 @@ describe('input', () => {
     }
     expectError(await call('/api/v1/agents/nobody/chat', { body: { content: 'Hello' } }), 404, 'not_found')
     expectError(await call('/api/v1/nowhere'), 404, 'not_found')
+    for (const path of ['/api/v2', '/api/v2/agents', '/api/v0/agents']) {
+      const answer = await call(path)
+      expectError(answer, 404, 'not_found')
+      expect(answer.body.error.message).toContain('/api/v1')
+    }
   })
 
   it(keeps('refuse.bodies', 'over the limit: 413, and the connection lives'), async () => {

@@ -12,12 +12,34 @@ export const REQUIREMENTS = {
   'audit.complete': 'Every change and every refusal is in the audit: which key, from where, what, and the outcome',
   'audit.refusals': 'Requests without a valid key are in the audit',
 
+  'openai.models': "OpenAI's clients list the agents as models",
+  'openai.chat': 'A chat completion is a turn of the agent that its model names',
+  'openai.stream': 'A streamed chat completion is framed byte for byte as OpenAI frames it',
+  'openai.hidden': 'The conversation of a chat completion is in no list; it is exported, forgotten and swept',
+  'openai.tools': 'Tools of the caller are called by the caller, those of the agent by the server',
+  'openai.media': 'Pictures, recordings and files of the messages are attachments of the turn',
+  'openai.embeddings': 'Texts become vectors of the configured embedder',
+  'openai.audio': 'Recordings become text and text becomes speech',
+  'openai.errors': "Every refusal below /v1 has the form of OpenAI's errors",
+  'openai.reset': 'Text that is withdrawn ends the stream with an error chunk',
+  'openai.parked': 'A chat completion does not wait for a person: an error names the turn, which does',
+  'openai.killed': 'Killed processes: the turn of a chat completion ends as any other',
   'docs.api': 'The examples in docs/api.md are run as they are written, and every operation has one',
+
+  'ui.resume': 'useChat shows the text of a reply once, however often the page is reloaded',
 
   'threads.pages':
     'A page of messages begins anywhere in a conversation, and tells with each message what its turn did',
+  'threads.replaces':
+    'A message that replaces an earlier one continues the conversation from before it, over REST, SSE and WebSocket',
+  'threads.replaces-killed':
+    'kill -9 of API and worker while a message is replaced: it is answered once, and what it replaced is told no model',
   'threads.export': 'A conversation is downloaded as Markdown or JSON, with tool calls and approvals',
   'log.live': 'The execution log is followed: each entry as it is, then each change, then an end',
+
+  'feed.changes': 'Changes of lists are told within a second, from any process, each item in the form of its list',
+  'feed.owner': 'A key is told what it may read: the topics of its scopes, and the rows of its user',
+  'feed.revoked': 'A feed ends with its key',
 
   'routing.chosen': 'A message to no agent is answered by the one that the model chose, told with its confidence',
   'routing.cached': 'The same message is routed without a model, until agents change',
@@ -127,7 +149,7 @@ export const REQUIREMENTS = {
     'Malformed WebSocket frames get an error and the socket stays open; over the limit 1009, wrong key 4401',
 
   'fuzz.requests':
-    'Requests that schemathesis generates from the OpenAPI document never crash the process or get a 5xx of ours',
+    'Requests that schemathesis generates from the OpenAPI document, one by one and in sequences, get only what is documented, and never a 5xx of ours',
   'fuzz.frames':
     'Generated WebSocket frames: every malformed one gets an error, valid requests are answered, the process lives',
 
@@ -139,6 +161,12 @@ export const REQUIREMENTS = {
   'ws.resume': 'Resume over WebSocket goes on after an event',
   'ws.cancel': 'Cancel over WebSocket',
   'ws.ping': 'Ping is answered, and a server that goes down closes with 1012',
+  'ws.subscribe': 'Changes of lists come over the WebSocket, as over SSE',
+  'ws.attachments': 'Attachments come with a message over the WebSocket, inline or by the id of a file',
+  'ws.audio': 'Audio frames are refused by name until there is live audio, and the socket stays open',
+  'ws.slow': 'A reader that stops reading costs little memory, is closed with 1013 and can resume',
+  'ws.bulk': 'A reader that reads gets megabytes at once without being taken for a slow one',
+  'ws.restart': 'Clients of a server that is restarted reconnect, resume, and have the text of an undisturbed run',
   'ws.ticket': 'A ticket opens one socket, once',
 
   'documents.answer': 'A question is answered from an uploaded document, with its name and page',
@@ -278,6 +306,15 @@ export const REQUIREMENTS = {
     'An MCP server that wants a sign-in before it lists its tools says where an operator signs in',
   'mcp.sign-in.call':
     'A call waits for its user to sign in, whichever processes are restarted meanwhile, and is made once',
+  'limits.key': 'A key may have limits of its own',
+  'system.usage':
+    'Requests, turns, users and tokens are counted over all processes and restarts, by the patterns of routes',
+  'system.status': 'The state of a process names its agents, connections and workers',
+  'agents.change':
+    'An agent made over the API is changed by a merge patch; a turn keeps the version that it began with',
+  'agents.delete':
+    'A deleted agent leaves conversations and the log: its turns, servers, secrets and knowledge end with it',
+  'agents.files': 'Agents are exported as files without secrets, and imported by content or by path',
   'agents.ask':
     'An agent asks another as a tool: a turn of its own in a hidden conversation, whose answer is the result',
   'agents.usage': 'The usage of a turn includes that of the turns below it, and its log names them',

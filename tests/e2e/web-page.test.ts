@@ -362,7 +362,13 @@ describe.skipIf(!found)('the web page', () => {
     const call = page.locator('summary').filter({ hasText: /^POST \/api\/v1\/jobs / })
     await call.press('Enter')
     await page.locator('details[open] td').filter({ hasText: 'idempotency-key' }).waitFor()
-    expect(await page.getByRole('region', { name: 'knowledge' }).locator('summary').count()).toBe(4)
+    expect(await page.getByRole('region', { name: 'knowledge' }).locator('.tool > summary').count()).toBe(4)
+    const open = page.locator('.tool[open]')
+    expect(await open.locator('pre').filter({ hasText: 'curl -X POST' }).textContent()).toContain(
+      `${muxi.url}/api/v1/jobs`,
+    )
+    await open.locator('summary').filter({ hasText: /^202 / }).press('Enter')
+    await open.locator('pre').filter({ hasText: '"status": "queued"' }).waitFor()
     expect(new Set(asked)).toEqual(new Set([new URL(muxi.url).origin]))
   })
 

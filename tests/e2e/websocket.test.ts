@@ -120,6 +120,78 @@ it(keeps('ws.cancel', 'stops a turn of another connection; both see it end'), as
   other.close()
 })
 
+it(
+  keeps('ws.subscribe', 'several subscriptions at once; one under the same id takes the place of the former'),
+  async () => {
+    const socket = await stage.socket(muxi.url)
+    const subscribed = (id: string, topics: string[]) =>
+      socket.waitFor(
+        (frame) => frame.id === id && frame.type === 'subscribed' && frame.data.topics.join() === topics.join(),
+      )
+    for (const [id, topics] of [
+      ['a', ['conversations']],
+      ['b', ['turns']],
+    ] as const) {
+      socket.send('subscribe', id, { topics })
+      await subscribed(id, [...topics])
+    }
+    const conversation_id = await stage.conversation(muxi.url)
+    const changed = (id: string, item: string) =>
+      socket.waitFor((frame) => frame.id === id && frame.type === 'changed' && frame.data.id === item)
+    const { data } = await changed('a', conversation_id)
+    expect(data).toMatchObject({ topic: 'conversations', op: 'created', item: { id: conversation_id } })
+    const stream = await stage.chat(muxi.url, stage.model.script({ say: 'Words.' }), { conversation_id })
+    await stream.untilFinal()
+    await changed('b', stream.events[0]!.data.turn_id)
+    socket.send('subscribe', 'a', { topics: [] })
+    await subscribed('a', [])
+    const other = await stage.conversation(muxi.url)
+    socket.send('subscribe', 'c', { topics: ['conversations'] })
+    await subscribed('c', ['conversations'])
+    const last = await stage.conversation(muxi.url)
+    await changed('c', last)
+    expect(socket.frames.filter(({ id, data: { id: item } }) => id === 'a' && [other, last].includes(item))).toEqual([])
+    expect(socket.frames.filter(({ id, data: { topic } }) => id === 'b' && topic === 'conversations')).toEqual([])
+    socket.send('subscribe', 'd', { topics: ['nonsense'] })
+    expect((await socket.waitFor(({ id }) => id === 'd')).data.code).toBe('bad_request')
+    const { body } = await stage.call(muxi.url, '/api/v1/keys', { body: { name: 'reader', scopes: ['read'] } })
+    const reader = await stage.socket(muxi.url, body.key)
+    reader.send('subscribe', 'agents', { topics: ['agents'] })
+    expect((await reader.waitFor(({ id }) => id === 'agents')).type).toBe('subscribed')
+    reader.send('subscribe', 'turns', { topics: ['turns'] })
+    expect((await reader.waitFor(({ id }) => id === 'turns')).data.code).toBe('forbidden')
+    for (const each of [socket, reader]) each.close()
+  },
+)
+
+it(keeps('ws.attachments', 'inline and by file id, also without text'), async () => {
+  const socket = await stage.socket(muxi.url)
+  const file_id = await stage.upload(muxi.url, 'boats.txt', 'The boat house.')
+  const inline = { type: 'text/plain', name: 'tides.txt', data: Buffer.from('The spring tide.').toString('base64') }
+  const attachments = [inline, { type: 'text/plain', name: 'boats.txt', file_id }]
+  const conversation_id = await stage.conversation(muxi.url, { agent_id: 'offline' })
+  socket.send('chat', 'c', { agent_id: 'offline', content: '', conversation_id, attachments })
+  expect((await ended(socket, 'c')).type).toBe('chat_end')
+  const { body } = await stage.call(muxi.url, `/api/v1/conversations/${conversation_id}/messages`)
+  const asked = body.messages.find(({ role }: { role: string }) => role === 'user')
+  expect(asked.attachments.map(({ name }: { name: string }) => name)).toEqual(['tides.txt', 'boats.txt'])
+  socket.close()
+})
+
+it(keeps('ws.audio', 'and binary frames'), async () => {
+  const socket = await stage.socket(muxi.url)
+  for (const type of ['audio_start', 'audio_chunk', 'audio_end']) {
+    socket.send(type, type, { format: 'pcm16', sample_rate: 16_000 })
+    const { data } = await socket.waitFor(({ id }) => id === type)
+    expect([data.code, data.message]).toEqual(['bad_request', expect.stringContaining('has no live audio')])
+  }
+  socket.socket.send(Buffer.alloc(1_000, 7), { binary: true })
+  expect((await socket.waitFor(({ id }) => id === '')).data.code).toBe('bad_request')
+  socket.send('ping', 'p')
+  expect((await socket.waitFor(({ id }) => id === 'p')).type).toBe('pong')
+  socket.close()
+})
+
 it(keeps('ws.ticket', 'opens one socket, once; a key in the address opens any number'), async () => {
   const { body, status } = await stage.call(muxi.url, '/api/v1/ws/tickets', { method: 'POST' })
   expect(status).toBe(201)

@@ -1,13 +1,11 @@
 // POST /agents as one transaction, on both databases: a failure in the middle leaves nothing, and the same request succeeds afterwards.
-import { pino } from 'pino'
 import { sql } from 'kysely'
 import { describe, expect, it } from 'vitest'
 import { addAgent, viewAgent } from '../../api/services/agents.ts'
 import { ANYBODY } from '../../api/services/access.ts'
-import type { ApiContext } from '../../api/services/context.ts'
 import type { Storage } from '../../db/storage.ts'
-import { dialects, type TestDialect, type TestStorage } from '../support/dialects.ts'
-import { indexOf } from '../support/search-index.ts'
+import { agentContext as contextOf } from '../support/agent-context.ts'
+import { dialects, type TestDialect } from '../support/dialects.ts'
 
 const AGENT = {
   id: 'clerk',
@@ -19,25 +17,6 @@ const AGENT = {
     { id: 'crew', content: 'The captain is called Ingrid.' },
     { id: 'prices', content: 'A ticket costs 12 crowns.' },
   ],
-}
-
-/** What the service uses, with an engine that is away: starting workflows is left to the sweeper. */
-function contextOf(storage: TestStorage): ApiContext {
-  const away = () => Promise.reject(new Error('Temporal is away'))
-  const context: Partial<ApiContext> = {
-    storage,
-    index: indexOf(storage),
-    client: { withDeadline: away, workflow: { start: away } } as unknown as ApiContext['client'],
-    providers: { openai: {}, anthropic: {}, gemini: {}, xai: {} },
-    abilityFaults: () => [],
-    checkUrl: () => Promise.resolve(),
-    apiEnv: {},
-    limits: { upload_bytes: 2 ** 20, knowledge_files: 10 } as ApiContext['limits'],
-    knowledgeDirs: [],
-    mcp: { commands: [], allow_private_urls: false } as unknown as ApiContext['mcp'],
-    log: pino({ level: 'silent' }),
-  }
-  return context as ApiContext
 }
 
 /** Has inserts into a table fail from the second of a transaction on. @returns lets them succeed again */

@@ -25,8 +25,8 @@ import { addRememberingAgent, memoryWriter, say } from '../support/write-memory.
 const USER = 'anna.canary@example.test'
 const OTHER = 'anna.canary@example.tes'
 const SECRET_WORD = 'xylophone-canary'
-/** Kept for the accounts: numbers, the id of the turn and of the key, without the user. */
-const KEPT = ['model_usage', 'usage_days']
+/** Kept for the accounts: numbers, the id of the turn and of the key, without the user; and for minutes, which ids have changed. */
+const KEPT = ['model_usage', 'usage_days', 'changes']
 
 /** The engine, with the runs of the user. */
 function engine(runs: { workflowId: string; runId: string }[]) {

@@ -5,6 +5,10 @@ import { Readable } from 'node:stream'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { ensureDefaultConversation } from '../../db/queries/conversations.ts'
+import { newId } from '../../contracts/ids.ts'
+import { createHiddenConversation } from '../../db/queries/child-turns.ts'
+import { createOwnConversation } from '../../db/queries/own-conversations.ts'
+import { insertTurnRequest } from '../../db/queries/turn-requests.ts'
 import { deleteFile, findFile, insertFile } from '../../db/queries/files.ts'
 import { insertJob } from '../../db/queries/jobs.ts'
 import { startLogEntry } from '../../db/queries/log.ts'
@@ -14,9 +18,10 @@ import { insertTurn, type Attachment } from '../../db/queries/turns.ts'
 import { addPiece, findUpload, insertUpload, newUploadId, pieceOwner } from '../../db/queries/uploads.ts'
 import type { FilesTable } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
+import { sweepConversations } from '../../workers/sweep-conversations.ts'
 import { sweepFiles } from '../../workers/sweep-files.ts'
 import { dialects } from '../support/dialects.ts'
-import { aTurn, inTx } from '../support/turn-rows.ts'
+import { aTurn, end, inTx } from '../support/turn-rows.ts'
 
 const DAY_MS = 86_400_000
 const log = pino({ level: 'silent' })
@@ -40,8 +45,38 @@ async function attach(storage: Storage, { sha256, size, name }: FilesTable): Pro
   })
 }
 
+/** A conversation that a request has brought, so many days ago, with one that is hidden in it. */
+async function bring(storage: Storage, days: number): Promise<{ id: string; turn_id: string }> {
+  const id = newId('conv')
+  const turn = aTurn(id)
+  await inTx(storage, async (tx) => {
+    await createOwnConversation(tx, { id, agent_id: 'agent', user_id: 'user' })
+    await insertTurn(tx, turn, 'active')
+    await insertTurnRequest(tx, turn.turn_id, { instructions: 'Be brief.', messages: [], tools: [] })
+    await createHiddenConversation(tx, { conversation_id: id, user_id: 'user' }, 'other')
+  })
+  const created_at = new Date(Date.now() - days * DAY_MS).toISOString()
+  await storage.db.updateTable('conversations').set({ created_at }).where('id', '=', id).execute()
+  return { id, turn_id: turn.turn_id }
+}
+
 for (const dialect of dialects) {
   describe(dialect.name, () => {
+    it('removes conversations that requests have brought after their time, unless a turn of them runs', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const [old, young, running] = [await bring(storage, 91), await bring(storage, 89), await bring(storage, 91)]
+      for (const { turn_id } of [old, young]) await end(storage, turn_id, 'completed')
+      const shown = await inTx(storage, (tx) => ensureDefaultConversation(tx, 'agent', 'user'))
+      const created_at = new Date(0).toISOString()
+      await storage.db.updateTable('conversations').set({ created_at }).where('id', '=', shown).execute()
+      await sweepConversations({ storage, vectors: { discard: async () => undefined }, log }, 90, soon())
+      const left = await storage.db.selectFrom('conversations').select(['id', 'hidden_in']).execute()
+      expect(new Set(left.map(({ id, hidden_in }) => hidden_in ?? id))).toEqual(new Set([young.id, running.id, shown]))
+      expect(left).toHaveLength(5)
+      const requests = await storage.db.selectFrom('turn_requests').select('turn_id').execute()
+      expect(requests.map(({ turn_id }) => turn_id).toSorted()).toEqual([young.turn_id, running.turn_id].toSorted())
+    })
+
     it('removes files after their time, unless a job or a message refers to them or their bytes', async () => {
       const storage = await (await dialect.fresh()).open()
       const [old, young, read, shown] = [

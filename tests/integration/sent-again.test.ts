@@ -15,6 +15,7 @@ import { findTurn, listTurns } from '../../db/queries/turns.ts'
 import type { Storage } from '../../db/storage.ts'
 import { ModelRegistry } from '../../providers/registry.ts'
 import { turnDescriber, turnStarter } from '../../workers/turn-starter.ts'
+import type { VectorStore } from '../../vectors/store.ts'
 import { OFFLINE } from '../support/call-model.ts'
 import { dialects, type TestDialect, type TestStorage } from '../support/dialects.ts'
 import { indexOf } from '../support/search-index.ts'
@@ -54,12 +55,16 @@ async function open(dialect: TestDialect) {
     )
   /** @returns the turn's id, or the code with which it was refused */
   const send = (storage: Storage, content = 'Hello') =>
-    acceptMessage({ storage, client, limits, log, headStarts: undefined, startTurn: start(storage) }, principal, {
-      agent_id: 'agent',
-      request: { content, conversation_id: conversation.id },
-      idempotency_key: 'once',
-      route: 'chat/agent',
-    }).then(
+    acceptMessage(
+      { storage, client, limits, log, headStarts: undefined, vectors: {} as VectorStore, startTurn: start(storage) },
+      principal,
+      {
+        agent_id: 'agent',
+        request: { content, conversation_id: conversation.id },
+        idempotency_key: 'once',
+        route: 'chat/agent',
+      },
+    ).then(
       ({ turn_id }) => turn_id,
       ({ code }: { code: string }) => code,
     )

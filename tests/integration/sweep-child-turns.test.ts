@@ -41,6 +41,7 @@ async function setUp() {
       client: { workflow: { getHandle } } as unknown as Client,
       storage,
       hidden: storage.hidden,
+      vectors: { discard: async () => undefined },
       log: pino({ level: 'silent' }),
       startTurn: async ({ id }: { id: string }) => void started.push(id),
       startMemory: async () => undefined,

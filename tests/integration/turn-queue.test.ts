@@ -16,6 +16,7 @@ import { findPosition, type StartableTurn } from '../../db/queries/turn-queue.ts
 import { claimTurn } from '../../db/queries/turn-starts.ts'
 import { findTurn, listTurns } from '../../db/queries/turns.ts'
 import type { Storage } from '../../db/storage.ts'
+import type { VectorStore } from '../../vectors/store.ts'
 import { dialects, type TestDialect } from '../support/dialects.ts'
 import { end, insert, inTx } from '../support/turn-rows.ts'
 
@@ -53,6 +54,7 @@ async function open(dialect: TestDialect, limits = { turns_per_user: 1_000, turn
         log,
         startTurn,
         headStarts: undefined,
+        vectors: {} as VectorStore,
         limits: { attachments: 1, content_bytes: 100, user_bytes: 0, ...limits },
       },
       principal,

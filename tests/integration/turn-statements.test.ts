@@ -7,6 +7,7 @@ import { resolveAgent } from '../../contracts/schemas/agent.ts'
 import { syncFileAgents } from '../../db/queries/agents.ts'
 import { createConversation } from '../../db/queries/conversations.ts'
 import { createKey, findPrincipal } from '../../db/queries/keys.ts'
+import type { VectorStore } from '../../vectors/store.ts'
 import { callModels } from '../support/call-model.ts'
 import { dialects } from '../support/dialects.ts'
 import { watchStatements } from '../support/statements.ts'
@@ -40,7 +41,15 @@ for (const dialect of dialects) {
       const callModel = callModels(storage)
       const turn = async () => {
         const principal = (await findPrincipal(db, secret))!
-        const context = { storage, client, log, limits, headStarts: undefined, startTurn: async () => undefined }
+        const context = {
+          storage,
+          client,
+          log,
+          limits,
+          headStarts: undefined,
+          vectors: {} as VectorStore,
+          startTurn: async () => undefined,
+        }
         const request = { content: 'Hello', conversation_id }
         const { turn_id } = await acceptMessage(context, principal, { agent_id: 'agent', request, route: 'chat' })
         expect(await callModel(turn_id)).toMatchObject({ finish: 'ended', status: 'completed' })

@@ -1,14 +1,18 @@
 // How Postgres executes the search for the nearest vectors: with the index by nearness in a large space, exactly in a small one.
 import pg from 'pg'
 import { expect, it, onTestFinished } from 'vitest'
+import { openPostgresForSearches } from '../../db/postgres.ts'
 import { SEARCH_SETTINGS } from '../../vectors/postgres/search.ts'
+import { postgresVectors } from '../../vectors/postgres/vectors.ts'
+import { SqlVectorStore } from '../../vectors/sql-vector-store.ts'
 import { dialects } from '../support/dialects.ts'
 import { seeded } from '../support/seeded.ts'
 
 const DIMENSION = 8
-/** More than are compared exactly. */
-const LARGE = 2_300
-const SMALL = 50
+const MOST_EXACT = 500
+const LARGE = 600
+const SMALL = 400
+const FEW = 50
 const TOP = 10
 
 interface Asked {
@@ -18,13 +22,17 @@ interface Asked {
 
 it('finds the nearest of a large space by the index, as many as are wanted, beside other spaces', async () => {
   const database = await dialects.find(({ name }) => name === 'postgres')!.fresh()
-  const { vectors } = await database.open()
+  const { db } = await database.open()
+  const searches = openPostgresForSearches(database.options.database_url!, SEARCH_SETTINGS)
+  onTestFinished(() => searches.destroy())
+  const vectors = new SqlVectorStore(db, postgresVectors(searches, MOST_EXACT))
   const random = seeded(3)
   const vector = () => Float32Array.from({ length: DIMENSION }, () => random() - 0.5)
   await vectors.serving({ model: 'c', dimension: DIMENSION })
   for (const [scope, count] of [
     ['large', LARGE],
     ['small', SMALL],
+    ['few', FEW],
     ['other', LARGE],
   ] as const) {
     const document = { model: 'c', agent_id: 'agent', scope, document_id: scope, generation: 1 }
@@ -38,7 +46,7 @@ it('finds the nearest of a large space by the index, as many as are wanted, besi
   const send = pg.Client.prototype.query as (...given: unknown[]) => unknown
   pg.Client.prototype.query = function (this: pg.Client, ...given: unknown[]) {
     const [query] = given as [Asked]
-    if (query.text?.includes('as distance from') && query.text.includes('order by')) asked.push(query)
+    if (query.text?.includes('<=>') && query.text.includes('order by')) asked.push(query)
     return send.apply(this, given)
   } as never
   onTestFinished(() => {
@@ -53,6 +61,7 @@ it('finds the nearest of a large space by the index, as many as are wanted, besi
   for (const [scope, index] of [
     ['large', 'by_nearness'],
     ['small', 'by_space'],
+    ['few', 'by_space'],
   ] as const) {
     asked.length = 0
     expect(await vectors.search({ ...query, scopes: [scope] })).toHaveLength(TOP)

@@ -22,6 +22,8 @@ const identity = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}
 export interface PostgresOptions {
   /** Commits reach the disk, as they do by default outside tests. */
   durable?: boolean
+  /** Postgres's own default; the tests' servers get half of it. */
+  sharedBuffers?: '128MB'
 }
 
 export interface PostgresServer {
@@ -45,11 +47,11 @@ export interface PostgresServer {
 
 let shared: Promise<PostgresServer> | undefined
 
-/** The address of a fresh database, on a server that all tests of a file share and that ends with it. */
-export async function freshDatabase(): Promise<string> {
+/** The address of a fresh database, on a server that all tests of a file share and that ends with it. @param options of this server */
+export async function freshDatabase(options?: PostgresOptions): Promise<string> {
   const external = process.env['TEST_DATABASE_URL']
   if (external !== undefined) return createDatabase(external)
-  shared ??= startPostgres()
+  shared ??= startPostgres(options)
   return (await shared).createDatabase()
 }
 
@@ -60,7 +62,7 @@ export async function stopSharedPostgres(): Promise<void> {
   await server?.stop()
 }
 
-export async function startPostgres({ durable = false }: PostgresOptions = {}): Promise<PostgresServer> {
+export async function startPostgres({ durable = false, sharedBuffers }: PostgresOptions = {}): Promise<PostgresServer> {
   const programs = join(await installed(), PROGRAMS)
   const folder = mkdtempSync(join(tmpdir(), 'muxi-postgres-'))
   const data = join(folder, 'data')
@@ -77,7 +79,7 @@ export async function startPostgres({ durable = false }: PostgresOptions = {}): 
     listen_addresses: '127.0.0.1',
     unix_socket_directories: folder,
     max_connections: '200',
-    ...(!durable && { fsync: 'off', full_page_writes: 'off', shared_buffers: '64MB' }),
+    ...(!durable && { fsync: 'off', full_page_writes: 'off', shared_buffers: sharedBuffers ?? '64MB' }),
   }
   const url = (database: string) => `postgres://${USER}@127.0.0.1:${port}/${database}`
 

@@ -1,6 +1,7 @@
 // A client of an event stream that keeps every byte, can be cut at any moment, and knows how to go on.
 import { createParser } from 'eventsource-parser'
 import { isFinal } from '../../contracts/events.ts'
+import { apiCheck, failLater } from './api-check.ts'
 import { News } from './news.ts'
 
 export interface SeenEvent {
@@ -12,17 +13,21 @@ export interface SeenEvent {
   at: number
 }
 
+type RawEvent = { event: string; data: unknown }
+
 export class SseClient {
   readonly events: SeenEvent[] = []
   readonly response: Response
   /** Resolves when the server has ended the stream or the connection broke. */
   readonly ended: Promise<'ended' | 'cut'>
   readonly #abort: AbortController
+  readonly #check: (event: RawEvent) => void
   readonly #news = new News()
   #raw = ''
 
-  private constructor(response: Response, abort: AbortController) {
+  private constructor(response: Response, abort: AbortController, check: (event: RawEvent) => void) {
     this.response = response
+    this.#check = check
     this.#abort = abort
     this.ended = this.#read()
   }
@@ -34,7 +39,8 @@ export class SseClient {
     if (response.status !== 200 || !response.headers.get('content-type')?.startsWith('text/event-stream')) {
       throw new Error(`no event stream: ${response.status} ${await response.text()}`)
     }
-    return new SseClient(response, abort)
+    const check = await apiCheck(url)
+    return new SseClient(response, abort, (event) => check?.event(init.method ?? 'GET', url, event))
   }
 
   /** The bytes of all whole frames, as text, without pings. */
@@ -94,7 +100,13 @@ export class SseClient {
   async #read(): Promise<'ended' | 'cut'> {
     const parser = createParser({
       onEvent: ({ id, event, data }) => {
-        this.events.push({ id: Number(id), type: event ?? '', data: JSON.parse(data), at: Date.now() })
+        const seen = { id: Number(id), type: event ?? '', data: JSON.parse(data), at: Date.now() }
+        this.events.push(seen)
+        try {
+          this.#check({ event: seen.type, data: seen.data as unknown })
+        } catch (error) {
+          failLater(error)
+        }
       },
     })
     const decoder = new TextDecoder()

@@ -8,6 +8,7 @@ import { connectOrThrow } from '../../temporal-config/connection.ts'
 import { type DevServer, serverFiles, startDevServer } from '../../temporal-config/dev-server.ts'
 import { ensureNamespace } from '../../temporal-config/namespace.ts'
 import { findServers } from '../../temporal-config/server-processes.ts'
+import { checkAnswersOf } from './api-check.ts'
 import { type Child, cleanEnvironment, killWithUs, type Runtime, startChild } from './children.ts'
 import { freePort } from './free-port.ts'
 import { checkInvariants, type Expectations } from './invariants.ts'
@@ -172,6 +173,7 @@ export class Stage {
     const [, announced = '{}'] = await child.says(/^ready (.*)$/m)
     const { url = '', key } = JSON.parse(announced) as { url?: string; key?: string }
     if (key !== undefined) this.key = key
+    if (url !== '') checkAnswersOf(url)
     return { ...child, role, url, logs: () => parseLogs(child.stderr()) }
   }
 
@@ -187,6 +189,7 @@ export class Stage {
     await child.says(/chat\/stream/, { ms: 90_000 })
     const key = /API key +(\S+)/.exec(child.stdout())?.[1]
     if (key !== undefined) this.key = key
+    checkAnswersOf(`http://127.0.0.1:${port}`)
     const appPid = () => {
       const [pid] = childrenOf(child.pid).filter((each) => !this.serverPids().includes(each))
       if (pid === undefined) throw new Error('the supervisor has no app process')

@@ -1,5 +1,6 @@
 // A WebSocket client that keeps every frame.
 import { WebSocket } from 'ws'
+import { apiCheck } from './api-check.ts'
 import { News } from './news.ts'
 
 export interface SeenFrame {
@@ -24,8 +25,10 @@ export class WsClient {
     })
     void this.closed.then((code) => this.#news.end(`The socket was closed with ${code}`))
     this.socket.on('message', (data) => {
-      this.frames.push(JSON.parse((data as Buffer).toString('utf8')) as SeenFrame)
+      const frame = JSON.parse((data as Buffer).toString('utf8')) as SeenFrame
+      this.frames.push(frame)
       this.#news.more()
+      void apiCheck(url).then((check) => check?.frame(frame))
     })
   }
 

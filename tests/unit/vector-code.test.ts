@@ -1,7 +1,8 @@
 // Codes of vectors: how well they find what is nearest, and how blocks of them are read.
 import { describe, expect, it } from 'vitest'
-import { codeBits, codeOf, likenessTable } from '../../db/vector-code.ts'
-import { type CodeBlock, ofSpot, scanCodes, toSpot } from '../../vectors/sqlite/scan-codes.ts'
+import { codeBits, codeOf } from '../../db/vector-code.ts'
+import type { CodeBlock } from '../../vectors/sqlite/kept-codes.ts'
+import { codeQuery, scanCodes } from '../../vectors/sqlite/scan-codes.ts'
 import { seeded } from '../support/seeded.ts'
 
 const DIMENSION = 384
@@ -16,22 +17,25 @@ function unit(share: number): Float32Array {
 }
 
 const size = 16
+/** Of the first code; more than 32 bits. */
+const FIRST_ID = 2 ** 33
 
 /** Blocks of 16 places; `gone` are places whose vector was deleted. */
 function blocksOf(codes: readonly Uint8Array[], gone: readonly number[] = []): CodeBlock[] {
   return Array.from({ length: Math.ceil(codes.length / size) }, (_, block) => {
     const bytes = codes[0]!.length
     const [validity, all] = [new Uint8Array(size / 8), new Uint8Array(size * bytes)]
+    const ids = BigInt64Array.from({ length: size }, (_id, place) => BigInt(FIRST_ID + block * size + place))
     for (const [place, code] of codes.slice(block * size, (block + 1) * size).entries()) {
       const index = block * size + place
       if (!gone.includes(index)) validity[place >> 3]! |= 1 << (place & 7)
       all.set(code, place * bytes)
     }
-    return { block, validity, codes: all }
+    return { validity, rowids: new Uint8Array(ids.buffer), codes: all }
   })
 }
 
-const indexOf = (spot: number) => ofSpot(spot).block * size + ofSpot(spot).place
+const indexOf = (id: number) => id - FIRST_ID
 
 describe('codes of vectors', () => {
   it.each([
@@ -43,9 +47,9 @@ describe('codes of vectors', () => {
     let found = 0
     for (let n = 0; n < 20; n += 1) {
       const question = unit(share)
-      const { spots, compared } = scanCodes(blocks, likenessTable(question), 100)
+      const { ids, compared } = scanCodes(blocks, codeQuery(question), 100)
       expect(compared).toBe(vectors.length)
-      const alike = new Set(spots.map(indexOf))
+      const alike = new Set(ids.map(indexOf))
       const nearest = vectors
         .map((vector, index) => ({ index, likeness: dot(vector, question) }))
         .toSorted((a, b) => b.likeness - a.likeness)
@@ -69,16 +73,16 @@ describe('codes of vectors', () => {
   it('of deleted vectors are passed over, and of others than those that count', () => {
     const vectors = Array.from({ length: 40 }, () => unit(1))
     const blocks = blocksOf(vectors.map(codeOf), [3, 17])
-    const table = likenessTable(vectors[3]!)
+    const table = codeQuery(vectors[3]!)
     const all = scanCodes(blocks, table, 100)
     expect(all.compared).toBe(38)
-    expect(all.spots.map(indexOf).toSorted((a, b) => a - b)).toEqual(
+    expect(all.ids.map(indexOf).toSorted((a, b) => a - b)).toEqual(
       Array.from({ length: 40 }, (_, at) => at).filter((index) => ![3, 17].includes(index)),
     )
-    const some = new Set([3, 4, 5].map((index) => toSpot(Math.floor(index / size), index % size)))
-    const { spots, compared } = scanCodes(blocks, table, 100, some)
-    expect([spots.map(indexOf).toSorted((a, b) => a - b), compared]).toEqual([[4, 5], 2])
-    expect(scanCodes(blocks, likenessTable(vectors[20]!), 1).spots.map(indexOf)).toEqual([20])
-    expect(scanCodes([], table, 5)).toEqual({ spots: [], compared: 0 })
+    const some = new Set([3, 4, 5].map((index) => FIRST_ID + index))
+    const { ids, compared } = scanCodes(blocks, table, 100, some)
+    expect([ids.map(indexOf).toSorted((a, b) => a - b), compared]).toEqual([[4, 5], 2])
+    expect(scanCodes(blocks, codeQuery(vectors[20]!), 1).ids.map(indexOf)).toEqual([20])
+    expect(scanCodes([], table, 5)).toEqual({ ids: [], compared: 0 })
   })
 })

@@ -11,8 +11,13 @@ import { type Narrowed, narrowedTo, VISIBLE, type VisibleChunk } from '../visibl
 
 /** Largest `hnsw.ef_search`. */
 const MOST_NEIGHBOURS = 1_000
-/** Spaces of up to this many vectors are scanned exactly: as fast, and complete. */
-const MOST_EXACT = 2_000
+/**
+ * Spaces of up to this many vectors are compared exactly, which takes 5 ms for 10,000: as long as with HNSW, which takes longer when
+ * vectors of other spaces are nearer.
+ */
+export const MOST_EXACT = 10_000
+/** Vectors of an exact comparison for each one that is wanted: some may be hidden. */
+const EXACT_A_RESULT = 2
 
 /**
  * All queries use indexes. Without fresh statistics, as after an ingestion, Postgres would
@@ -22,7 +27,7 @@ export const SEARCH_SETTINGS = {
   // With a filter HNSW would return only the remainder of its first candidates: iterative scans continue until there are
   // enough.
   'hnsw.iterative_scan': 'strict_order',
-  'hnsw.ef_search': '100',
+  'hnsw.ef_search': '140',
   enable_seqscan: 'off',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
@@ -38,10 +43,15 @@ interface Near {
   distance: number
 }
 
-/** @param searches connections with the settings above */
+export interface Searched {
+  /** Connections with the settings above. */
+  searches: Db
+  counts: WordCounts
+  mostExact: number
+}
+
 export async function searchPostgres(
-  searches: Db,
-  counts: WordCounts,
+  { searches, counts, mostExact }: Searched,
   table: string,
   spaces: string[],
   query: VectorQuery,
@@ -50,7 +60,7 @@ export async function searchPostgres(
   const vector = unitText(query.vector)
   // Concurrently, on two connections.
   const [nearest, worded] = await Promise.all([
-    vector === undefined ? [] : findNear(searches, table, spaces, vector, wanted, query),
+    vector === undefined ? [] : findNear(searches, table, spaces, vector, wanted, query, mostExact),
     findWords(searches, counts, spaces, wanted, query),
   ])
   // In a small index every chunk is among the nearest: those without similarity to the query are dropped.
@@ -77,33 +87,44 @@ async function findNear(
   vector: string,
   wanted: number,
   narrowed: Narrowed,
+  mostExact: number,
 ): Promise<Near[]> {
-  const nearest = async (from: RawBuilder<unknown>, distance: RawBuilder<unknown>) => {
-    const { rows } = await sql<Near>`select near.chunk_id as id, ${distance} as distance from ${from}
-      where near.space = any(${spaces}) ${narrowedTo(narrowed)} order by ${distance} limit ${wanted}`.execute(db)
-    return rows
-  }
-  const vectorsFirst = sql`${sql.table(table)} near join chunks on chunks.id = near.chunk_id ${VISIBLE}`
-  const chunksFirst = sql`chunks ${VISIBLE} join ${sql.table(table)} near on near.chunk_id = chunks.id`
+  const vectors = sql.table(table)
+  const inSpaces = sql`near.space = any(${spaces})`
   const distance = sql`near.embedding <=> ${vector}::halfvec`
   // As part of a sum it does not match the index order.
-  const comparingAll = () =>
-    nearest(narrowed.knowledge_id === undefined ? vectorsFirst : chunksFirst, sql`(${distance}) + 0`)
-  if (await isSmall(db, table, spaces, narrowed)) return comparingAll()
-  const found = await nearest(vectorsFirst, distance)
-  // HNSW stopped with too few visible candidates. An exact scan is slower, so only then.
+  const exact = sql`(${distance}) + 0`
+  // Ordered by the name of the column: written again it would be another parameter, computed twice for each row.
+  const nearest = async (statement: RawBuilder<Near>) => (await statement.execute(db)).rows
+  const amongVisible = (from: RawBuilder<unknown>, by: RawBuilder<unknown>) =>
+    nearest(sql<Near>`select near.chunk_id as id, ${by} as distance from ${from}
+      where ${inSpaces} ${narrowedTo(narrowed)} order by distance limit ${wanted}`)
+  const vectorsFirst = sql`${vectors} near join chunks on chunks.id = near.chunk_id ${VISIBLE}`
+  const chunksFirst = sql`chunks ${VISIBLE} join ${vectors} near on near.chunk_id = chunks.id`
+  const comparingAll = () => amongVisible(narrowed.knowledge_id === undefined ? vectorsFirst : chunksFirst, exact)
+  const compared = await countUpTo(db, table, spaces, narrowed, mostExact + 1)
+  const few = EXACT_A_RESULT * wanted
+  if (compared <= (narrowed.knowledge_id === undefined ? few : mostExact)) return comparingAll()
+  const found =
+    compared > mostExact
+      ? await amongVisible(vectorsFirst, distance)
+      : await nearest(sql<Near>`with near as materialized (select near.chunk_id, ${exact} as distance
+            from ${vectors} near where ${inSpaces} order by distance limit ${few})
+          select near.chunk_id as id, near.distance from near join chunks on chunks.id = near.chunk_id ${VISIBLE}
+          order by near.distance limit ${wanted}`)
+  // Hidden vectors may displace visible ones, and HNSW may stop with too few. Comparing all visible ones is slower, so only then.
   return found.length >= wanted / CANDIDATES_A_HIT ? found : comparingAll()
 }
 
-/** Whether an exact scan is cheap: few vectors in the spaces, or in one source of knowledge, which is within one space. */
-async function isSmall(db: Db, table: string, spaces: string[], narrowed: Narrowed): Promise<boolean> {
+/** Counts the vectors of the spaces, or of one source of knowledge, which is within one space. */
+async function countUpTo(db: Db, table: string, spaces: string[], narrowed: Narrowed, most: number): Promise<number> {
   const compared =
     narrowed.knowledge_id === undefined
       ? sql`${sql.table(table)} where space = any(${spaces})`
       : sql`chunks ${VISIBLE} ${narrowedTo(narrowed)}`
   const { rows } = await sql<{ n: number }>`select count(*) as n
-    from (select from ${compared} limit ${MOST_EXACT + 1}) counted`.execute(db)
-  return Number(rows[0]?.n) <= MOST_EXACT
+    from (select from ${compared} limit ${most}) counted`.execute(db)
+  return Number(rows[0]?.n)
 }
 
 async function findWords(

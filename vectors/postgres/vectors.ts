@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { differencesOf } from '../../db/dialect.ts'
 import type { Db } from '../../db/schema.ts'
 import { addSomeChunks, addVectors } from './chunks.ts'
-import { searchPostgres } from './search.ts'
+import { MOST_EXACT, searchPostgres } from './search.ts'
 import { wordCounts } from './terms.ts'
 import type { VectorDialect } from '../dialect.ts'
 
@@ -14,8 +14,11 @@ const MOST_INDEXED_DIMENSIONS = 4_000
 /** Longest wait for the lock of a table that is removed, in milliseconds. */
 const LOCK_MS = 200
 
-/** @param searches connections with the settings of searches */
-export function postgresVectors(searches: Db): VectorDialect {
+/**
+ * @param searches connections with the settings of searches
+ * @param mostExact vectors of a space that are compared exactly
+ */
+export function postgresVectors(searches: Db, mostExact = MOST_EXACT): VectorDialect {
   const counts = wordCounts()
   return {
     async createTable(tx, table, dimension) {
@@ -57,6 +60,6 @@ export function postgresVectors(searches: Db): VectorDialect {
       }
     },
 
-    search: (_, ...asked) => searchPostgres(searches, counts, ...asked),
+    search: (_, ...asked) => searchPostgres({ searches, counts, mostExact }, ...asked),
   }
 }

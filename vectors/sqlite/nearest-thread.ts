@@ -2,14 +2,16 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { openFile } from '../../db/sqlite-file.ts'
-import { likenessTable } from '../../db/vector-code.ts'
 import { JOIN_PUBLISHED } from '../documents.ts'
 import { toBytes } from './chunks.ts'
-import { type CodeBlock, ofSpot, scanCodes, toSpot } from './scan-codes.ts'
+import { KeptCodes } from './kept-codes.ts'
+import { type CodeQuery, codeQuery, scanCodes } from './scan-codes.ts'
 
 /** Vectors that are compared for each one that is wanted, and at least: a space of fewer is compared as a whole. */
 const COMPARED_A_RESULT = 4
 const LEAST_COMPARED = 200
+/** Of codes that are kept in memory: 450,000 of 384 dimensions. */
+const KEPT_BYTES = 32 * 2 ** 20
 
 export interface NearestQuery {
   table: string
@@ -36,6 +38,7 @@ export type Answer = { number: number } & (
 const VISIBLE = `select chunks.id from chunks ${JOIN_PUBLISHED}`
 
 const db = openFile(workerData as string, { readOnly: true })
+const kept = new KeptCodes(db, KEPT_BYTES)
 const statements = new Map<string, StatementSync>()
 
 function prepare(text: string): StatementSync {
@@ -44,57 +47,41 @@ function prepare(text: string): StatementSync {
   return statement
 }
 
-function findNear(space: string, query: NearestQuery, likeness: Float32Array): Near[] {
-  const { table, wanted, enough, knowledge_id } = query
+function findNear(space: string, query: NearestQuery, code: CodeQuery): Near[] {
+  const { wanted, enough, knowledge_id } = query
   const most = Math.max(wanted * COMPARED_A_RESULT, LEAST_COMPARED)
   // A source of knowledge is a small part of its space, whose nearest vectors are mostly others.
   if (knowledge_id !== undefined) {
-    const only = spotsOf(table, `${VISIBLE} where documents.scope = '' and documents.knowledge_id = ?`, knowledge_id)
-    return compare(scan(space, query, likeness, most, only).ids, query).slice(0, wanted)
+    const only = idsOf(`${VISIBLE} where documents.scope = '' and documents.knowledge_id = ?`, knowledge_id)
+    return compareCodes(space, query, code, most, only).near.slice(0, wanted)
   }
-  const { ids, compared } = scan(space, query, likeness, most)
-  const near = compare(ids, query)
+  const { near, compared } = compareCodes(space, query, code, most)
   const first = visibleOf(near.slice(0, wanted))
   if (first.length >= enough || near.length <= wanted) return first
   if (compared <= most) return visibleOf(near).slice(0, wanted)
   // Hidden chunks displaced visible ones. A scan restricted to visible chunks is slower, so only then.
-  return compare(scan(space, query, likeness, most, spotsOf(table, VISIBLE)).ids, query).slice(0, wanted)
+  return compareCodes(space, query, code, most, idsOf(VISIBLE)).near.slice(0, wanted)
 }
 
-/** The ids with the most alike codes. The blocks are those in which sqlite-vec stores a column of vectors by their partition key. */
-function scan(
+/** The vectors with the most alike codes, nearest first. */
+function compareCodes(
   space: string,
-  { table }: NearestQuery,
-  likeness: Float32Array,
+  query: NearestQuery,
+  code: CodeQuery,
   most: number,
   only?: ReadonlySet<number>,
-) {
-  // The plus keeps SQLite from converting, which would keep it from using the index of the codes.
-  const blocks = prepare(
-    `select chunk_id as block, validity, vectors as codes from "${table}_chunks" blocks
-      cross join "${table}_vector_chunks00" codes on codes.rowid = +blocks.chunk_id where blocks.partition00 = ?`,
-  )
-  const found = scanCodes(blocks.iterate(space) as Iterable<CodeBlock>, likeness, most, only)
-  return { ids: idsAt(table, found.spots), compared: found.compared }
+): { near: Near[]; compared: number } {
+  const { ids, compared } = scanCodes(kept.read(query.table, space), code, most, only)
+  const near = compare(ids, query)
+  if (near.length === ids.length) return { near, compared }
+  // Some were deleted since their codes were read, and displaced others.
+  const again = scanCodes(kept.readAgain(query.table, space), code, most, only)
+  return { near: compare(again.ids, query), compared: again.compared }
 }
 
-/** The ids of the vectors at these spots. */
-function idsAt(table: string, spots: readonly number[]): number[] {
-  const places = spots.map(ofSpot)
-  const blocks = JSON.stringify([...new Set(places.map(({ block }) => block))])
-  const rows = prepare(
-    `select chunk_id as block, rowids from "${table}_chunks" where chunk_id in (select value from json_each(?))`,
-  ).all(blocks) as { block: number; rowids: Uint8Array }[]
-  const views = new Map(rows.map(({ block, rowids }) => [block, new DataView(rowids.buffer, rowids.byteOffset)]))
-  return places.map(({ block, place }) => Number(views.get(block)!.getBigInt64(place * 8, true)))
-}
-
-/** Where the codes of some chunks are. */
-function spotsOf(table: string, chunks: string, ...parameters: SQLInputValue[]): Set<number> {
-  const rows = prepare(
-    `select chunk_id as block, chunk_offset as place from "${table}_rowids" where rowid in (${chunks})`,
-  ).all(...parameters) as { block: number; place: number }[]
-  return new Set(rows.map(({ block, place }) => toSpot(block, place)))
+function idsOf(chunks: string, ...parameters: SQLInputValue[]): Set<number> {
+  const rows = prepare(chunks).all(...parameters) as { id: number }[]
+  return new Set(rows.map(({ id }) => id))
 }
 
 /** Their distances, nearest first. The vectors are read past sqlite-vec, which would take ten times as long for each. */
@@ -115,10 +102,10 @@ function visibleOf(near: readonly Near[]): Near[] {
 parentPort!.on('message', ({ number, query }: { number: number; query: NearestQuery }) => {
   let answer: Answer
   try {
-    const likeness = likenessTable(query.vector)
+    const code = codeQuery(query.vector)
     // One snapshot for all statements.
     db.exec('begin')
-    answer = { number, near: query.spaces.flatMap((space) => findNear(space, query, likeness)) }
+    answer = { number, near: query.spaces.flatMap((space) => findNear(space, query, code)) }
   } catch (error) {
     const { message, code, errcode } = error as Error & { code?: unknown; errcode?: unknown }
     answer = { number, error: { message, code, errcode } }

@@ -1,0 +1,196 @@
+// Chat completions: a request becomes a turn that brings its own conversation, and its events become a reply in OpenAI's form.
+import type { Static } from '@sinclair/typebox'
+import { isFinal, type StoredEvent } from '../../contracts/events.ts'
+import { MuxiError } from '../../contracts/failures.ts'
+import { AUTO } from '../../contracts/routing.ts'
+import type { ChatCompletionRequest } from '../../contracts/schemas/openai-chat.ts'
+import type { CompletionSchema } from '../../contracts/schemas/openai-replies.ts'
+import { turnUsage } from '../../db/columns.ts'
+import { parseColumn } from '../../db/json-column.ts'
+import { findAgent } from '../../db/queries/agents.ts'
+import type { Principal } from '../../db/queries/keys.ts'
+import { listToolCalls } from '../../db/queries/steps.ts'
+import { findReply } from '../../db/queries/turns.ts'
+import type { Db } from '../../db/schema.ts'
+import { unauthorized } from '../services/access.ts'
+import { acceptMessage, type AcceptedTurn } from '../services/chat.ts'
+import type { ApiContext } from '../services/context.ts'
+import { getTurnOrThrow, throwIfFailed, waitForReply } from '../services/turns.ts'
+import { framesResponse } from '../sse.ts'
+import { Chunks, DONE, errorChunk, toFinishReason, toUsage, type CompletionHead, type ReturnedCall } from './chunks.ts'
+import { toOpenaiError } from './errors.ts'
+import { noModel, secondsOf } from './models.ts'
+import { readRequest } from './read-request.ts'
+
+const NOTHING = { input_tokens: 0, output_tokens: 0 }
+
+interface Sent {
+  principal: Principal
+  body: ChatCompletionRequest
+  headers: { 'idempotency-key'?: string | undefined }
+  request: Request
+}
+
+/** The reply as a whole, or streamed. @throws MuxiError */
+export async function complete(context: ApiContext, sent: Sent): Promise<Response> {
+  if (!sent.body.stream) return Response.json(await whole(context, sent))
+  return framesResponse(context, sent.principal, sent.request, async (signal) => {
+    const accepted = await accept(context, sent, signal)
+    return streamed(context, sent.body, accepted, signal)
+  })
+}
+
+async function accept(context: ApiContext, sent: Sent, signal: AbortSignal): Promise<AcceptedTurn> {
+  const { principal, body, headers } = sent
+  const { model } = body
+  if (model !== AUTO && !(await findAgent(context.storage.db, model))) throw noModel(model)
+  const { request, carried } = await readRequest(context, body, signal)
+  const idempotency_key = headers['idempotency-key']
+  return acceptMessage(context, principal, { agent_id: model, request, carried, idempotency_key, route: `v1/${model}` })
+}
+
+async function whole(context: ApiContext, sent: Sent): Promise<Static<typeof CompletionSchema>> {
+  const { principal, request, body } = sent
+  const { db } = context.storage
+  const { revoked, close } = context.openStreams.watch(principal)
+  const signal = AbortSignal.any([request.signal, context.closing, revoked])
+  try {
+    const { turn_id } = await accept(context, sent, signal)
+    const ended = await waitForReply(context, turn_id, signal)
+    if (revoked.aborted) throw unauthorized()
+    const turn = await getTurnOrThrow(context, principal, turn_id)
+    if (!ended) throw signal.aborted ? goesOn(turn_id) : parked(turn_id)
+    throwIfFailed(turn)
+    if (turn.status === 'cancelled') throw cancelled(turn_id)
+    const calls = await returnedCalls(db, turn_id)
+    const content = await findReply(db, turn_id)
+    const message = {
+      role: 'assistant' as const,
+      content: content === '' && calls.length > 0 ? null : content,
+      refusal: null,
+      ...(calls.length > 0 && { tool_calls: calls.map(toCall) }),
+    }
+    return {
+      ...headOf(turn_id, turn.created_at, body.model, turn.agent_id),
+      choices: [{ index: 0, message, logprobs: null, finish_reason: toFinishReason(turn.finish_reason) }],
+      usage: toUsage(parseColumn(turnUsage, turn.usage, turn_id) ?? NOTHING),
+    }
+  } finally {
+    close()
+  }
+}
+
+/** @returns frames: the chunks of the reply, or an error chunk, then the end */
+async function* streamed(
+  context: ApiContext,
+  body: ChatCompletionRequest,
+  { turn_id }: AcceptedTurn,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  let chunks: Chunks | undefined
+  let hasText = false
+  for await (const events of context.storage.events.follow(turn_id, 0, signal)) {
+    let frames = ''
+    for (const event of events) {
+      const told = await tell(event)
+      frames += told
+      if (told.endsWith(DONE)) {
+        yield frames
+        return
+      }
+    }
+    if (frames !== '') yield frames
+  }
+  yield errorChunk(toOpenaiError(goesOn(turn_id).toBody(), turn_id))
+
+  async function tell(event: StoredEvent): Promise<string> {
+    switch (event.type) {
+      case 'message_start': {
+        const { object: _, ...head } = headOf(turn_id, event.data.created_at, body.model, event.data.agent_id)
+        chunks = new Chunks(head, body.stream_options?.include_usage === true)
+        return chunks.role()
+      }
+      case 'content':
+        return text(event.data.content)
+      case 'content_reset':
+        return hasText ? failed(withdrawn(turn_id)) : text(event.data.content)
+      case 'approval_required':
+        return failed(parked(turn_id))
+      case 'message_end': {
+        const calls = await returnedCalls(context.storage.db, turn_id)
+        const told = calls.map((call, index) => chunks!.call(call, index))
+        return told.join('') + chunks!.end(event.data.finish_reason, event.data.usage)
+      }
+      case 'cancelled':
+        return failed(cancelled(turn_id))
+      case 'error':
+        return errorChunk(toOpenaiError(event.data, turn_id))
+      default:
+        if (isFinal(event.type)) throw new Error(`Cannot stream turn '${turn_id}': it ended with '${event.type}'`)
+        return ''
+    }
+  }
+
+  function text(content: string): string {
+    if (content === '') return ''
+    hasText = true
+    return chunks!.text(content)
+  }
+
+  function failed(error: MuxiError): string {
+    return errorChunk(toOpenaiError(error.toBody(), turn_id))
+  }
+}
+
+function headOf(
+  turn_id: string,
+  created_at: string,
+  asked: string,
+  answered: string,
+): CompletionHead & { object: 'chat.completion' } {
+  const model = asked === AUTO ? answered : asked
+  return { id: `chatcmpl-${turn_id}`, object: 'chat.completion', created: secondsOf(created_at), model }
+}
+
+/** The calls that the turn has ended with, for the caller to make. */
+async function returnedCalls(db: Db, turnId: string): Promise<ReturnedCall[]> {
+  const calls = (await listToolCalls(db, turnId)).filter(({ status }) => status === 'returned')
+  return calls.map(({ name, arguments: text }, index) => ({ id: callerCallId(turnId, index), name, arguments: text }))
+}
+
+/** At most 40 characters, as OpenAI takes them. */
+function callerCallId(turnId: string, index: number): string {
+  return `call_${turnId.slice(turnId.indexOf('_') + 1)}_${index}`
+}
+
+function toCall({ id, name, arguments: text }: ReturnedCall) {
+  return { id, type: 'function' as const, function: { name, arguments: text } }
+}
+
+function parked(turn_id: string): MuxiError {
+  const how = `decide its approval under /api/v1/turns/${turn_id}/approvals, and read its reply at /api/v1/turns/${turn_id}`
+  return new MuxiError('unprocessable', `The turn waits for a person: ${how}`, {
+    details: { turn_id, openai_code: 'approval_required' },
+  })
+}
+
+function withdrawn(turn_id: string): MuxiError {
+  const why = 'A model call was interrupted and is made again, and what was streamed of it no longer holds'
+  return new MuxiError('upstream_error', `${why}: the reply is at /api/v1/turns/${turn_id}`, {
+    details: { turn_id, openai_code: 'content_reset' },
+  })
+}
+
+function cancelled(turn_id: string): MuxiError {
+  return new MuxiError('conflict', 'The turn was cancelled', { details: { turn_id, openai_code: 'cancelled' } })
+}
+
+function goesOn(turn_id: string): MuxiError {
+  return new MuxiError(
+    'unavailable',
+    `The server goes down: the turn goes on, its reply is at /api/v1/turns/${turn_id}`,
+    {
+      details: { turn_id },
+    },
+  )
+}

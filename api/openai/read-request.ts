@@ -1,0 +1,157 @@
+// A chat completion's request as a message that brings its whole conversation.
+import { Value } from '@sinclair/typebox/value'
+import { wrongField } from '../../contracts/failures.ts'
+import type { CarriedMessage, CarriedRequest } from '../../contracts/schemas/carried-request.ts'
+import { UserIdSchema, type ChatRequest } from '../../contracts/schemas/chat.ts'
+import type { ChatCompletionMessage, ChatCompletionRequest } from '../../contracts/schemas/openai-chat.ts'
+import type { ApiContext } from '../services/context.ts'
+import { MediaReader } from './read-media.ts'
+
+const READING = 'read the request'
+
+type Tools = ChatCompletionRequest['tools']
+type UserContent = Extract<ChatCompletionMessage, { role: 'user' }>['content']
+
+/** @throws MuxiError bad_request */
+export async function readRequest(
+  context: Pick<ApiContext, 'mcp' | 'limits'>,
+  body: ChatCompletionRequest,
+  signal: AbortSignal,
+): Promise<{ request: ChatRequest; carried: CarriedRequest }> {
+  checkConversation(body.messages)
+  checkChoice(body)
+  const user_id = actingAs(body.user)
+  const media = new MediaReader(context, body.messages)
+  const messages: CarriedMessage[] = []
+  for (const [index, message] of body.messages.entries()) {
+    const read = await readMessage(message, media, `messages.${index}.content`, signal)
+    if (read) messages.push(read)
+  }
+  const asked = body.messages.findLast(({ role }) => role === 'user')
+  const content = asked?.role === 'user' ? textOf(asked.content) : ''
+  const response_schema = schemaOf(body.response_format)
+  const choice = choiceOf(body.tool_choice)
+  const { temperature, top_p } = body
+  const max_output_tokens = body.max_completion_tokens ?? body.max_tokens
+  return {
+    request: {
+      content,
+      ...(user_id !== undefined && { user_id }),
+      ...(media.attachments.length > 0 && { attachments: media.attachments }),
+      ...(response_schema && { response_schema }),
+    },
+    carried: {
+      instructions: body.messages.flatMap(instructionOf).join('\n\n'),
+      messages,
+      tools: toolsOf(body.tools),
+      ...(choice !== undefined && { tool_choice: choice }),
+      ...(body.parallel_tool_calls === false && { single_call: true }),
+      ...(temperature != null && { temperature }),
+      ...(top_p != null && { top_p }),
+      ...(max_output_tokens != null && { max_output_tokens }),
+    },
+  }
+}
+
+/** The user that a request names. @throws MuxiError bad_request */
+export function actingAs(user: string | null | undefined): string | undefined {
+  if (user == null) return undefined
+  if (!Value.Check(UserIdSchema, user)) throw wrongField(READING, 'user', UserIdSchema.description ?? '')
+  return user
+}
+
+function instructionOf(message: ChatCompletionMessage): string[] {
+  if (message.role !== 'system' && message.role !== 'developer') return []
+  return [textOf(message.content)].filter((text) => text !== '')
+}
+
+async function readMessage(
+  message: ChatCompletionMessage,
+  media: MediaReader,
+  path: string,
+  signal: AbortSignal,
+): Promise<CarriedMessage | undefined> {
+  switch (message.role) {
+    case 'system':
+    case 'developer':
+      return undefined
+    case 'user':
+      return { role: 'user', parts: await media.partsOf(message.content, path, signal) }
+    case 'assistant':
+      return {
+        role: 'assistant',
+        content: textOf(message.content ?? ''),
+        calls: (message.tool_calls ?? []).map(({ id, function: { name, arguments: text } }) => ({
+          id,
+          name,
+          arguments: text,
+        })),
+      }
+    case 'tool':
+      return { role: 'tool', call_id: message.tool_call_id, content: textOf(message.content) }
+  }
+}
+
+function textOf(content: string | readonly { type: string; text?: string; refusal?: string }[] | UserContent): string {
+  if (typeof content === 'string') return content
+  const parts = content as readonly { type: string; text?: string; refusal?: string }[]
+  return parts
+    .map(({ text, refusal }) => text ?? refusal ?? '')
+    .filter((text) => text !== '')
+    .join('\n')
+}
+
+/** Results follow their calls, each once. @throws MuxiError bad_request */
+function checkConversation(messages: readonly ChatCompletionMessage[]): void {
+  let open = new Set<string>()
+  let hasUser = false
+  for (const [index, message] of messages.entries()) {
+    if (message.role === 'tool') {
+      if (!open.delete(message.tool_call_id))
+        throw wrongField(
+          READING,
+          `messages.${index}.tool_call_id`,
+          "the id of a call in 'tool_calls' of the assistant's message before it",
+        )
+      continue
+    }
+    const [unanswered] = open
+    if (unanswered !== undefined)
+      throw wrongField(READING, `messages.${index}`, `the result of the call '${unanswered}', of role 'tool'`)
+    hasUser ||= message.role === 'user'
+    open = new Set(message.role === 'assistant' ? (message.tool_calls ?? []).map(({ id }) => id) : [])
+  }
+  const [unanswered] = open
+  if (unanswered !== undefined)
+    throw wrongField(READING, 'messages', `followed by the result of the call '${unanswered}', of role 'tool'`)
+  if (!hasUser) throw wrongField(READING, 'messages', "with a message of role 'user'")
+}
+
+/** @throws MuxiError bad_request */
+function checkChoice({ tools, tool_choice }: ChatCompletionRequest): void {
+  const names = (tools ?? []).map((tool) => tool.function.name)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) throw wrongField(READING, 'tools', `functions of different names, got '${twice}' twice`)
+  if (tool_choice === 'required' && names.length === 0)
+    throw wrongField(READING, 'tool_choice', "left out without 'tools'")
+  if (typeof tool_choice === 'object' && tool_choice && !names.includes(tool_choice.function.name))
+    throw wrongField(READING, 'tool_choice', "a function of 'tools'")
+}
+
+function toolsOf(tools: Tools): CarriedRequest['tools'] {
+  return (tools ?? []).map(({ function: { name, description, parameters } }) => ({
+    name,
+    description: description ?? '',
+    parameters: parameters ?? { type: 'object', properties: {} },
+  }))
+}
+
+function choiceOf(choice: ChatCompletionRequest['tool_choice']): CarriedRequest['tool_choice'] {
+  if (choice == null || choice === 'auto') return undefined
+  return typeof choice === 'string' ? choice : { name: choice.function.name }
+}
+
+function schemaOf(format: ChatCompletionRequest['response_format']): Record<string, unknown> | undefined {
+  if (format?.type === 'json_schema') return format.json_schema.schema ?? { type: 'object' }
+  return format?.type === 'json_object' ? { type: 'object' } : undefined
+}

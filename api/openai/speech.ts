@@ -1,0 +1,20 @@
+// Speech in OpenAI's form: the format is called `response_format` there.
+import type { OpenaiSpeechRequest } from '../../contracts/schemas/openai-requests.ts'
+import { speak } from '../services/audio.ts'
+import type { ApiContext } from '../services/context.ts'
+
+/** @throws MuxiError */
+export function speakOpenai(context: ApiContext, body: OpenaiSpeechRequest, signal: AbortSignal): Promise<Response> {
+  const { input, voice, response_format, speed, instructions } = body
+  return speak(
+    context,
+    {
+      input,
+      ...(voice != null && { voice }),
+      ...(response_format != null && { format: response_format }),
+      ...(speed != null && { speed }),
+      ...(instructions != null && { instructions }),
+    },
+    signal,
+  )
+}

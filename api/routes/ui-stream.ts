@@ -1,0 +1,94 @@
+// POST /agents/{agent_id}/chat/ui and /chat/ui: useChat of the `ai` package, unpatched; with /{chat_id}/stream to resume.
+import { Elysia } from 'elysia'
+import { Type } from '@sinclair/typebox'
+import { AUTO } from '../../contracts/routing.ts'
+import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
+import { UserIdSchema } from '../../contracts/schemas/chat.ts'
+import {
+  ChatIdSchema,
+  UiChatRequestSchema,
+  UiEventSchema,
+  type UiChatRequest,
+} from '../../contracts/schemas/ui-stream.ts'
+import type { Principal } from '../../db/queries/keys.ts'
+import { authenticated } from '../plugin.ts'
+import { noBody, replies, streamOf } from '../replies.ts'
+import type { ApiContext } from '../services/context.ts'
+import { resumeUi, sendUi } from '../services/ui-chat.ts'
+import { framesResponse } from '../sse.ts'
+import type { UiChunk } from '../ui-stream/chunks.ts'
+
+const chat = { chat_id: ChatIdSchema }
+const agent = { agent_id: AgentIdSchema }
+const ERRORS = ['not_found', 'conflict', 'unprocessable', 'budget_exceeded', 'upstream_error'] as const
+
+export function uiStreamRoutes(context: ApiContext) {
+  const posted = {
+    body: UiChatRequestSchema,
+    ...replies({ 200: streamOf(UiEventSchema), 204: noBody('There is nothing to follow') }, ...ERRORS),
+    scope: 'chat' as const,
+  }
+  const followed = {
+    query: Type.Object({ user_id: Type.Optional(UserIdSchema) }, { additionalProperties: false }),
+    ...replies({ 200: streamOf(UiEventSchema), 204: noBody('No turn of the chat runs') }, ...ERRORS),
+    scope: 'chat' as const,
+  }
+  return new Elysia({ tags: ['chat'] })
+    .use(authenticated(context))
+    .post('/agents/:agent_id/chat/ui', (sent) => send(sent.params.agent_id, sent), {
+      ...posted,
+      params: Type.Object(agent),
+      detail: { summary: 'Send a message of useChat and stream the reply as a UI message stream' },
+    })
+    .post('/chat/ui', (sent) => send(AUTO, sent), {
+      ...posted,
+      detail: { summary: 'Send a message of useChat to the agent that the orchestrator chooses' },
+    })
+    .get('/agents/:agent_id/chat/ui/:chat_id/stream', (sent) => resume(sent.params.agent_id, sent), {
+      ...followed,
+      params: Type.Object({ ...agent, ...chat }),
+      detail: { summary: 'Follow the running turn of a chat of useChat from its beginning; 204 when none runs' },
+    })
+    .get('/chat/ui/:chat_id/stream', (sent) => resume(AUTO, sent), {
+      ...followed,
+      params: Type.Object(chat),
+      detail: { summary: 'The same for a chat with the orchestrator' },
+    })
+
+  function send(agent_id: string, { principal, body, request }: Sent & { body: UiChatRequest }) {
+    return respond({ principal, request }, (signal) => sendUi(context, principal, { agent_id, request: body, signal }))
+  }
+
+  function resume(
+    agent_id: string,
+    { principal, request, params, query }: Sent & { params: { chat_id: string }; query: { user_id?: string } },
+  ) {
+    const { chat_id: external_id } = params
+    return respond({ principal, request }, (signal) =>
+      resumeUi(context, principal, { agent_id, external_id, user_id: query.user_id, signal }),
+    )
+  }
+
+  async function respond(
+    { principal, request }: Sent,
+    begin: (signal: AbortSignal) => Promise<AsyncGenerator<UiChunk[]> | undefined>,
+  ): Promise<Response> {
+    const response = await framesResponse(context, principal, request, async (signal) => {
+      const chunks = await begin(signal)
+      return chunks && framed(chunks, signal)
+    })
+    response.headers.set('x-vercel-ai-ui-message-stream', 'v1')
+    return response
+  }
+}
+
+interface Sent {
+  principal: Principal
+  request: Request
+}
+
+async function* framed(chunks: AsyncGenerator<UiChunk[]>, signal: AbortSignal): AsyncGenerator<string> {
+  for await (const batch of chunks) yield batch.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join('')
+  // A stream that the server gives up has no end: its client resumes it.
+  if (!signal.aborted) yield 'data: [DONE]\n\n'
+}

@@ -1,0 +1,49 @@
+// An agent that was made over the API is deleted: its turns are cancelled, its MCP servers end, and its secrets, its knowledge and
+// what it remembers are removed. Conversations and the log stay. Every step may be repeated.
+import { mapAll } from '../../contracts/map-all.ts'
+import { MuxiError } from '../../contracts/failures.ts'
+import { deleteAgentRow, getAgentOrThrow, listDeletedAgents, lockAgents } from '../../db/queries/agents.ts'
+import { listSources } from '../../db/queries/knowledge.ts'
+import { listMemoryOwners } from '../../db/queries/memories.ts'
+import { deleteServer, listServers } from '../../db/queries/mcp-servers.ts'
+import { listUnfinishedTurns } from '../../db/queries/users.ts'
+import { refuseFileAgent } from './change-agent.ts'
+import type { ApiContext } from './context.ts'
+import { removeSource } from './knowledge.ts'
+import { clearMemories } from './memory.ts'
+import { cancelTurn } from './turns.ts'
+
+/** @throws MuxiError not_found, conflict when it is defined by a file */
+export async function deleteAgent(context: ApiContext, id: string): Promise<void> {
+  const { db } = context.storage
+  await db.transaction().execute(async (tx) => {
+    await lockAgents(tx)
+    refuseFileAgent('delete the agent', await getAgentOrThrow(tx, id))
+    await deleteAgentRow(tx, id)
+    // Their supervisors detect the removal, and stop them with their programs.
+    for (const { name } of await listServers(tx, id)) await deleteServer(tx, { agent_id: id, name })
+  })
+  await forgetAgent(context, id)
+}
+
+/** Ends what a deleted agent does, and removes what it knows. */
+export async function forgetAgent(context: ApiContext, id: string): Promise<void> {
+  const { db } = context.storage
+  const turns = await listUnfinishedTurns(db, { agent_id: id })
+  await mapAll(turns, (turn) => cancelTurn(context, turn).catch(unlessOver))
+  for (const source of await listSources(db, id)) await removeSource(context, id, source.id).catch(unlessOver)
+  for (const user_id of await listMemoryOwners(db, id)) await clearMemories(context, { agent_id: id, user_id })
+}
+
+/** Finishes deletions that were interrupted. */
+export async function forgetDeletedAgents(context: ApiContext): Promise<void> {
+  for (const id of await listDeletedAgents(context.storage.db))
+    await forgetAgent(context, id).catch((error: unknown) =>
+      context.log.warn({ err: error, agent_id: id }, 'what a deleted agent has left could not be removed yet'),
+    )
+}
+
+/** Another process does the same. */
+function unlessOver(error: unknown): void {
+  if (!(error instanceof MuxiError) || (error.code !== 'conflict' && error.code !== 'not_found')) throw error
+}

@@ -1,0 +1,181 @@
+// What useChat sends: its chat is a conversation, its last message or its answers to approvals begin or continue a turn.
+import { AUTO } from '../../contracts/routing.ts'
+import { MuxiError, notFound } from '../../contracts/failures.ts'
+import type { AttachmentInput } from '../../contracts/schemas/chat.ts'
+import type { UiChatRequest } from '../../contracts/schemas/ui-stream.ts'
+import type { StoredEvent } from '../../contracts/events.ts'
+import { readAllEvents } from '../../db/event-rows.ts'
+import { getAgentOrThrow } from '../../db/queries/agents.ts'
+import { listWaiting } from '../../db/queries/approvals.ts'
+import {
+  ensureExternal,
+  findExternal,
+  findExternalMessage,
+  findRunningTurn,
+  findTurnOfReply,
+  type ExternalMessage,
+} from '../../db/queries/external-ids.ts'
+import type { Principal } from '../../db/queries/keys.ts'
+import type { TurnsTable } from '../../db/schema.ts'
+import { UiChunks, type UiChunk } from '../ui-stream/chunks.ts'
+import { idempotencyKeyOf, readUiRequest, type UiAnswers, type UiSubmission } from '../ui-stream/request.ts'
+import { actingUser } from './access.ts'
+import { decide } from './approvals.ts'
+import { acceptMessage } from './chat.ts'
+import type { ApiContext } from './context.ts'
+import { resumeEvents } from './events.ts'
+import { getTurnOrThrow } from './turns.ts'
+
+type Chunks = AsyncGenerator<UiChunk[]>
+
+/** Accepts what a request of useChat asks for. @returns the chunks of its turn @throws MuxiError */
+export async function sendUi(
+  context: ApiContext,
+  principal: Principal,
+  { agent_id, request, signal }: { agent_id: string; request: UiChatRequest; signal: AbortSignal },
+): Promise<Chunks | undefined> {
+  const { db } = context.storage
+  const asked = readUiRequest(request)
+  const user_id = actingUser(principal, request.user_id)
+  const chat = { user_id, agent_id, external_id: request.id }
+  if (agent_id !== AUTO) await getAgentOrThrow(db, agent_id)
+  if (asked.kind === 'answers') {
+    const turn = await answered(context, principal, await findExternal(db, chat), asked)
+    return follow(context, turn, signal, asked.known)
+  }
+  const conversation_id = await ensureExternal(db, chat)
+  const current = await findExternalMessage(db, conversation_id, asked.client_id)
+  const turn_id =
+    current && isRepeated(asked, current)
+      ? current.turn_id
+      : await submit(context, principal, { agent_id, request, conversation_id, asked, current })
+  return follow(context, await getTurnOrThrow(context, principal, turn_id), signal)
+}
+
+/** The chunks of the running turn of a chat from its beginning; undefined when none runs. */
+export async function resumeUi(
+  context: ApiContext,
+  principal: Principal,
+  { signal, ...chat }: { agent_id: string; user_id: string | undefined; external_id: string; signal: AbortSignal },
+): Promise<Chunks | undefined> {
+  const { db } = context.storage
+  if (chat.agent_id !== AUTO) await getAgentOrThrow(db, chat.agent_id)
+  const conversation = await findExternal(db, { ...chat, user_id: actingUser(principal, chat.user_id) })
+  const turnId = conversation === undefined ? undefined : await findRunningTurn(db, conversation)
+  return turnId === undefined ? undefined : follow(context, await getTurnOrThrow(context, principal, turnId), signal)
+}
+
+interface Submitted {
+  agent_id: string
+  request: UiChatRequest
+  conversation_id: string
+  asked: UiSubmission
+  current: ExternalMessage | undefined
+}
+
+async function submit(
+  context: ApiContext,
+  principal: Principal,
+  { agent_id, request, conversation_id, asked, current }: Submitted,
+): Promise<string> {
+  const { user_id, on_busy, response_schema } = request
+  const kept = asked.change === 'regenerate' ? current : undefined
+  const { turn_id } = await acceptMessage(context, principal, {
+    agent_id,
+    request: {
+      content: kept?.content ?? asked.content,
+      conversation_id,
+      attachments: kept ? kept.attachments.map(inputOf) : asked.attachments,
+      ...(user_id !== undefined && { user_id }),
+      ...(response_schema !== undefined && { response_schema }),
+      // The reply that is replaced is not waited for.
+      ...(current ? { replaces: current.id, on_busy: on_busy ?? 'interrupt' } : on_busy && { on_busy }),
+    },
+    idempotency_key: idempotencyKeyOf(asked, current?.id),
+    route: `chat/${agent_id}/ui/${conversation_id}`,
+    external_id: asked.client_id,
+  })
+  return turn_id
+}
+
+/** Whether the message, or the change of it, is there already: a request may be sent twice. */
+function isRepeated({ change, content, reply_id }: UiSubmission, current: ExternalMessage): boolean {
+  if (change === 'new') return true
+  const { finished_at, reply_id: known } = current
+  // A regenerated reply has another id than the one that was to be replaced.
+  if (change === 'regenerate') return reply_id !== undefined && reply_id !== known && finished_at === null
+  return finished_at === null && content === current.content
+}
+
+function inputOf({ type, name, file_id = '' }: ExternalMessage['attachments'][number]): AttachmentInput {
+  return { type, name, file_id }
+}
+
+/** Decides as the client has; what was decided before stays. @returns the turn @throws MuxiError not_found, bad_request */
+async function answered(
+  context: ApiContext,
+  principal: Principal,
+  conversation: string | undefined,
+  { reply_id, decisions }: UiAnswers,
+): Promise<TurnsTable> {
+  const turn =
+    conversation === undefined ? undefined : await findTurnOfReply(context.storage.db, conversation, reply_id)
+  if (!turn) throw notFound('message', reply_id)
+  for (const { id, approved, reason } of decisions) {
+    const decision = approved ? ('approve' as const) : ('deny' as const)
+    await decide(context, principal, turn, id, { decision, ...(reason !== undefined && { reason }) }).catch(
+      (error: unknown) => {
+        if (!(error instanceof MuxiError && error.code === 'conflict')) throw error
+      },
+    )
+  }
+  return turn
+}
+
+/** @param known the approvals that the client has been asked for, when it continues a reply: what it has seen is left out */
+async function follow(
+  context: ApiContext,
+  turn: TurnsTable,
+  signal: AbortSignal,
+  known?: ReadonlySet<string>,
+): Promise<Chunks | undefined> {
+  const seen = known ? seenBy(await readAllEvents(context.storage.db, turn.id), known) : 0
+  const events = await resumeEvents(context.storage, turn, 0, signal)
+  return events && chunksOf(context, turn.id, events, seen)
+}
+
+/** The number of the event after which the client's earlier stream has ended. */
+function seenBy(events: readonly StoredEvent[], known: ReadonlySet<string>): number {
+  const chunks = new UiChunks()
+  let seen = 0
+  for (const event of events) {
+    chunks.next(event)
+    const parked = chunks.parkedFor
+    if (parked.length > 0 && parked.every((id) => known.has(id))) seen = event.id
+  }
+  return seen
+}
+
+async function* chunksOf(
+  { storage: { db } }: ApiContext,
+  turnId: string,
+  events: AsyncGenerator<StoredEvent[]>,
+  seen: number,
+): Chunks {
+  const translated = new UiChunks()
+  for await (const batch of events) {
+    const chunks: UiChunk[] = []
+    for (const event of batch) {
+      const next = translated.next(event)
+      // The first chunk says which message goes on.
+      if (event.id > seen || event.type === 'accepted') chunks.push(...next)
+      const parked = translated.parkedFor
+      if (event.id < seen || parked.length === 0) continue
+      const waiting = new Set((await listWaiting(db, turnId)).map(({ id }) => id))
+      if (!parked.every((id) => waiting.has(id))) continue
+      yield [...chunks, ...translated.park()]
+      return
+    }
+    if (chunks.length > 0) yield chunks
+  }
+}

@@ -1,0 +1,45 @@
+// Reads the frames of a WebSocket.
+import type { TSchema } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { MuxiError } from '../contracts/failures.ts'
+import { schemaFaults } from '../contracts/schemas/faults.ts'
+import { AUDIO_FRAMES, FRAME_DATA, FrameSchema, type FrameType } from '../contracts/schemas/frames.ts'
+import { invalid } from './errors.ts'
+import { readJson } from './json.ts'
+
+/** @throws MuxiError bad_request */
+export async function parseFrame(data: Buffer, isBinary: boolean): Promise<unknown> {
+  if (!isBinary) return readJson(data, 'read the frame: it')
+  throw new MuxiError(
+    'bad_request',
+    'Cannot read the frame: it must be JSON text, because no audio stream has begun that binary frames belong to',
+  )
+}
+
+/** The id of a frame for its answer, also when the rest is invalid. */
+export function idOf(frame: unknown): string {
+  const { id } = (frame ?? {}) as { id?: unknown }
+  return Value.Check(FrameSchema.properties.id, id) ? id : ''
+}
+
+/** The type of a frame, with its data. @throws MuxiError bad_request */
+export function checkFrame(frame: unknown): { type: FrameType; data: unknown } {
+  if (!Value.Check(FrameSchema, frame)) throw fault(FrameSchema, frame)
+  const { type, data = {} } = frame
+  if (AUDIO_FRAMES.includes(type))
+    throw new MuxiError(
+      'bad_request',
+      `Cannot take '${type}': this version has no live audio; upload recordings to POST /api/v1/audio/transcriptions`,
+    )
+  if (!Object.hasOwn(FRAME_DATA, type)) {
+    const types = Object.keys(FRAME_DATA).join(', ')
+    throw new MuxiError('bad_request', `Cannot read the frame: 'type' must be one of ${types}`)
+  }
+  const schema: TSchema = FRAME_DATA[type as FrameType]
+  if (!Value.Check(schema, data)) throw fault(schema, data)
+  return { type: type as FrameType, data }
+}
+
+function fault(schema: TSchema, value: unknown): MuxiError {
+  return invalid('the frame', schemaFaults(schema, value))
+}

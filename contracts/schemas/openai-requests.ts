@@ -1,0 +1,45 @@
+// The bodies of POST /v1/embeddings and /v1/audio/speech: the part of OpenAI's requests that is read; null is the same as left out.
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { SpeechRequestSchema } from './audio.ts'
+
+const open = { additionalProperties: true }
+const optional = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
+const model = optional(Type.String({ maxLength: 256, description: "Not used: it is the server's choice" }))
+const user = optional(Type.String({ description: 'The user that the request acts as' }))
+
+/** Texts of one request, as at OpenAI. */
+const MAX_TEXTS = 2_048
+
+export const EmbeddingRequestSchema = Type.Object(
+  {
+    model,
+    input: Type.Union([
+      Type.String({ minLength: 1 }),
+      Type.Array(Type.String({ minLength: 1 }), {
+        minItems: 1,
+        maxItems: MAX_TEXTS,
+        description: 'a text, or a list of texts; tokens are not taken',
+      }),
+    ]),
+    encoding_format: optional(Type.Union([Type.Literal('float'), Type.Literal('base64')])),
+    dimensions: optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
+    user,
+  },
+  { ...open, examples: [{ model: 'any', input: ['The ferry leaves at nine.'] }] },
+)
+export type EmbeddingRequest = Static<typeof EmbeddingRequestSchema>
+
+const { input, voice, format, speed, instructions } = SpeechRequestSchema.properties
+
+export const OpenaiSpeechRequestSchema = Type.Object(
+  {
+    model,
+    input,
+    voice: optional(voice),
+    response_format: optional(format),
+    speed: optional(speed),
+    instructions: optional(instructions),
+  },
+  { ...open, examples: [{ model: 'any', input: 'The ferry leaves at nine.', voice: 'alloy' }] },
+)
+export type OpenaiSpeechRequest = Static<typeof OpenaiSpeechRequestSchema>

@@ -1,0 +1,200 @@
+// Requests generated from the OpenAPI document by schemathesis, one by one and in sequences, with all of its checks.
+import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { pythonWith } from './python.ts'
+import { openStage, type Muxi, type Stage } from './stage.ts'
+
+/** In seconds. Every stream that these requests can open ends by itself. */
+const REQUEST_S = 20
+/** Operations that answer 502 when a model, program or server outside muxi fails, as the API contract has it. */
+const UPSTREAM = [
+  'POST /api/v1/audio/speech',
+  'POST /v1/audio/speech',
+  'POST /v1/chat/completions',
+  'POST /api/v1/agents/{agent_id}/mcp_servers',
+  'POST /api/v1/agents/{agent_id}/chat',
+  'POST /api/v1/chat',
+]
+/** Operations with rules that no schema can say, such as files that are really pictures, and addresses that exist. */
+const WITH_RULES = [
+  'GET /api/v1/conversations/{conversation_id}/messages',
+  'POST /api/v1/agents',
+  'POST /api/v1/agents/{agent_id}/chat',
+  'POST /api/v1/agents/{agent_id}/chat/stream',
+  'POST /api/v1/agents/{agent_id}/knowledge',
+  'POST /api/v1/agents/{agent_id}/mcp_servers',
+  'POST /api/v1/audio/speech',
+  'POST /api/v1/audio/transcriptions',
+  'POST /api/v1/chat',
+  'POST /api/v1/chat/stream',
+  'POST /api/v1/files',
+  'POST /api/v1/jobs',
+  'POST /api/v1/keys',
+  'POST /api/v1/turns/{turn_id}/approvals/{approval_id}',
+  'DELETE /api/v1/users/{user_id}/context_memory',
+  'PATCH /api/v1/users/{user_id}/context_memory',
+  'POST /api/v1/users/{user_id}/context_memory',
+  'GET /mcp',
+  'POST /mcp',
+  'POST /v1/audio/speech',
+  'POST /v1/audio/transcriptions',
+  'POST /v1/chat/completions',
+  'POST /v1/embeddings',
+  'POST /api/v1/agents/import',
+  'PATCH /api/v1/agents/{agent_id}',
+  'GET /api/v1/events',
+  'POST /api/v1/files/uploads',
+  'PATCH /api/v1/files/uploads/{upload_id}',
+]
+/** Its path is also that of a source that may be deleted, which `Allow` rightly names. */
+const SHARED_PATH = 'GET /api/v1/agents/{agent_id}/knowledge/search'
+/** How often an id in a body is one that exists. */
+const KNOWN_IDS = 0.8
+
+/** The configuration of schemathesis for one operation. */
+interface Operation {
+  /** Such as `GET /healthz`. */
+  name: string
+  /** Values of path parameters. */
+  path: Record<string, string>
+  /** Ids that fields of the body mostly have. */
+  body: Record<string, string>
+  headers: ReadonlyMap<string, string>
+}
+
+/** What operations need to reach beyond "not found". What they delete or rotate is used by no other, and is never the key in use. */
+async function operations(stage: Stage, muxi: Muxi): Promise<Operation[]> {
+  const post = async (path: string, body?: object) =>
+    (await stage.call(muxi.url, path, { method: 'POST', ...(body && { body }) })).body
+  const conversation = () => stage.conversation(muxi.url, { agent_id: 'offline' })
+  const key = async () => (await post('/api/v1/keys', { name: 'spare', scopes: ['chat'] })).id as string
+  const file = (name: string) => stage.upload(muxi.url, name, 'Tea is grown in Assam.')
+  const [conversation_id, file_id] = [await conversation(), await file('tea.txt')]
+  const routed = (await post('/api/v1/conversations', {})).id as string
+  const turn_id = (await post('/api/v1/agents/offline/chat', { content: 'Hello' })).turn_id as string
+  const job_id = (await post('/api/v1/jobs', { kind: 'document', file_id })).id as string
+  await (
+    await stage.followJob(muxi.url, job_id)
+  ).ended
+  const shared = { agent_id: 'offline', model: 'offline', turn_id, job_id, conversation_id, file_id }
+  const own: Record<string, Record<string, string>> = {
+    'DELETE /api/v1/conversations/{conversation_id}': { conversation_id: await conversation() },
+    'DELETE /api/v1/files/{file_id}': { file_id: await file('unused.txt') },
+    'DELETE /api/v1/keys/{key_id}': { key_id: await key() },
+    'POST /api/v1/keys/{key_id}/rotate': { key_id: await key() },
+  }
+  const { body: document } = await stage.call(muxi.url, '/openapi.json')
+  const names = Object.entries(document.paths as Record<string, object>).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  )
+  return names.map((name) => ({
+    name,
+    path: Object.fromEntries(Object.entries({ ...shared, ...own[name] }).filter(([id]) => name.includes(`{${id}}`))),
+    body: {
+      ...(/\/api\/v1\/.*chat/.test(name) && {
+        conversation_id: name.includes('{agent_id}') ? conversation_id : routed,
+        'attachments[*].file_id': file_id,
+      }),
+      ...(name === 'POST /api/v1/jobs' && { file_id }),
+      ...(name === 'POST /v1/chat/completions' && { model: 'offline' }),
+      ...(name === 'POST /mcp' && { 'params.name': 'offline' }),
+    },
+    // The MCP transport refuses clients that do not accept both.
+    headers: new Map(name.endsWith(' /mcp') ? [['accept', 'application/json, text/event-stream']] : []),
+  }))
+}
+
+function writeConfig(stage: Stage, list: Operation[]): string {
+  const text = JSON.stringify
+  const sections = list.map(({ name, path, body, headers }) => [
+    '[[operations]]',
+    `include-name = ${text(name)}`,
+    '[operations.headers]',
+    ...[...headers].map(([header, value]) => `${text(header)} = ${text(value)}`),
+    ...(UPSTREAM.includes(name)
+      ? ['[operations.checks.not_a_server_error]', "expected-statuses = ['2xx', '4xx', 502]"]
+      : []),
+    ...(WITH_RULES.includes(name)
+      ? ['[operations.checks.positive_data_acceptance]', "expected-statuses = ['2xx', '4xx', '5xx']"]
+      : []),
+    ...(name === SHARED_PATH ? ['[operations.checks.allow_header_conformance]', 'enabled = false'] : []),
+    '[operations.parameters]',
+    ...Object.entries(path).map(([id, value]) => `${text(`path.${id}`)} = ${text(value)}`),
+    ...Object.entries(body).map(
+      ([field, id]) => `${text(`body.${field}`)} = { dictionary = ${text(id)}, probability = ${KNOWN_IDS} }`,
+    ),
+  ])
+  const ids = new Set(list.flatMap(({ body }) => Object.values(body)))
+  const dictionaries = ['[dictionaries]', ...[...ids].map((id) => `${text(id)} = { values = [${text(id)}] }`)]
+  const file = join(stage.folder, 'schemathesis.toml')
+  writeFileSync(file, [...dictionaries, ...sections.flat(), ''].join('\n'))
+  return file
+}
+
+const UNFINISHED = `select id from turns where status not in ('completed', 'failed', 'cancelled')
+  union all select id from jobs where status not in ('completed', 'failed', 'cancelled')`
+
+/** A run of schemathesis. */
+export interface Fuzzing {
+  /** Of schemathesis; 0: it found nothing. */
+  code: number
+  report: string
+  /** How many operations there are. */
+  operations: number
+  /** What was logged as an error. */
+  errors: object[]
+  /** Rows that the requests made. */
+  made: number
+  /** The turns and jobs that are not over. */
+  unfinished: () => Promise<object[]>
+  stage: Stage
+}
+
+/** Sends generated requests to a server of their own. @param max_ms of the run; the caller closes the stage */
+export async function fuzzRequests(examples: number, seed: number, max_ms: number): Promise<Fuzzing> {
+  // No generated request may start a program, and all messages go to the agent that needs no model.
+  const routing = { MUXI_DEFAULT_AGENT: 'offline', MUXI_ROUTING_THRESHOLD_PERCENT: '100' }
+  const stage = await openStage({ env: { MUXI_MCP_COMMANDS: 'none', ...routing } })
+  try {
+    const requirements = fileURLToPath(new URL('schemathesis.txt', import.meta.url))
+    const [python, muxi] = await Promise.all([pythonWith('schemathesis', requirements), stage.start('all')])
+    const tested = await operations(stage, muxi)
+    const flags = {
+      checks: 'all',
+      phases: 'examples,coverage,fuzzing,stateful',
+      'max-examples': examples,
+      seed,
+      'generation-database': 'none',
+      header: `Authorization: Bearer ${stage.key}`,
+      'request-timeout': REQUEST_S,
+      'suppress-health-check': 'all',
+      warnings: 'off',
+    }
+    const config = `--config-file=${writeConfig(stage, tested)}`
+    const named = Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
+    const command = ['-m', 'schemathesis.cli', '--no-color', config, 'run', ...named]
+    const args = [...command, '--no-shrink', '--continue-on-failure', `${muxi.url}/openapi.json`]
+    const { code, report } = await new Promise<Pick<Fuzzing, 'code' | 'report'>>((resolve) => {
+      const limits = { cwd: stage.folder, timeout: max_ms, maxBuffer: 64 * 2 ** 20 }
+      execFile(python, args, limits, (error, stdout, stderr) =>
+        resolve({ code: error === null ? 0 : Number(error.code ?? -1), report: `${stdout}${stderr}` }),
+      )
+    })
+    if (muxi.child.exitCode !== null || muxi.child.signalCode !== null) throw new Error('the server has ended')
+    const [{ made } = {}] = await stage.rows('select count(*) as made from conversations')
+    return {
+      code,
+      report,
+      operations: tested.length,
+      errors: muxi.logs().filter(({ level }) => level >= 50),
+      made: Number(made),
+      unfinished: () => stage.rows(UNFINISHED),
+      stage,
+    }
+  } catch (error) {
+    await stage.close()
+    throw error
+  }
+}

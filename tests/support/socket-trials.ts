@@ -1,0 +1,116 @@
+// What WebSockets must withstand, in the size that a test chooses.
+import { once } from 'node:events'
+import { expect } from 'vitest'
+import { SLOW } from '../../api/socket-session.ts'
+import { freePort } from './free-port.ts'
+import { memoryOf } from './process-memory.ts'
+import { ResumingSocket, type Heard } from './resuming-socket.ts'
+import type { Muxi, Stage } from './stage.ts'
+import { manyWords } from './words.ts'
+import type { SeenFrame } from './ws-client.ts'
+
+const MB = 2 ** 20
+
+export interface StoppedReader {
+  code: number
+  /** By how much the server's memory grew meanwhile. */
+  grown_mb: number
+  /** The text that was read before the close, after resuming, and that of an undisturbed reader. */
+  before: string
+  after: string
+  whole: string
+}
+
+/** Follows a long reply several times over one socket that is not read. */
+export async function stopReading(
+  stage: Stage,
+  muxi: Muxi,
+  { megabytes }: { megabytes: number },
+): Promise<StoppedReader> {
+  const { url, pid } = muxi
+  const { turn_id, whole } = await longTurn(stage, url)
+  const socket = await stage.socket(url)
+  const rss = memoryOf(pid, 'Rss')
+  let most = rss
+  const timer = setInterval(() => (most = Math.max(most, memoryOf(pid, 'Rss'))), 50)
+  socket.socket.pause()
+  for (let count = 0; count < megabytes / 2; count += 1) socket.send('resume', `r${count}`, { turn_id })
+  // The server gives up; only then is the rest read, with the code behind it.
+  await expect.poll(() => muxi.logs().some(({ msg }) => msg === SLOW), { timeout: 30_000 }).toBe(true)
+  socket.socket.resume()
+  const code = await socket.closed
+  clearInterval(timer)
+  // One of those that were cut.
+  const ended = new Set(socket.frames.flatMap(({ id, type }) => (type === 'chat_end' ? [id] : [])))
+  const cut = socket.frames.find(({ id }) => !ended.has(id))?.id
+  const read = socket.frames.filter(({ id }) => id === cut)
+  const again = await stage.socket(url)
+  again.send('resume', 'again', { turn_id, after: read.at(-1)?.data.event_id ?? 0 })
+  await again.waitFor(({ type }) => type === 'chat_end')
+  const [before, after] = [textOf(read), textOf(again.frames)]
+  again.close()
+  return { code, grown_mb: (most - rss) / 1_024, before, after, whole }
+}
+
+/** A turn whose reply has 2 MB. */
+async function longTurn(stage: Stage, url: string): Promise<{ turn_id: string; whole: string }> {
+  const whole = 'All work and no play. '.repeat(Math.ceil((2 * MB) / 22))
+  const cue = stage.model.script({ say: whole, piece: 32_768 })
+  const turn = await stage.chat(url, cue, { conversation_id: await stage.conversation(url) })
+  await turn.untilFinal()
+  return { turn_id: turn.events[0]!.data.turn_id, whole }
+}
+
+const textOf = (frames: readonly SeenFrame[]) =>
+  frames.flatMap(({ type, data }) => (type === 'chat_content' ? [data.content as string] : [])).join('')
+
+/** Follows a long reply several times over one socket. @returns the codes with which it was closed meanwhile, and what was read */
+export async function readInBulk(stage: Stage, { url }: Muxi, times: number) {
+  const { turn_id, whole } = await longTurn(stage, url)
+  const socket = await stage.socket(url)
+  const codes: number[] = []
+  void socket.closed.then((code) => codes.push(code))
+  const ids = Array.from({ length: times }, (_, index) => `r${index}`)
+  for (const id of ids) socket.send('resume', id, { turn_id })
+  for (const id of ids) await socket.waitFor((frame) => frame.id === id && frame.type === 'chat_end')
+  const texts = ids.map((id) => textOf(socket.frames.filter((frame) => frame.id === id)))
+  const seen = [...codes]
+  socket.close()
+  return { codes: seen, texts, whole }
+}
+
+export interface Restarted {
+  heard: Heard[]
+  /** Of an undisturbed run. */
+  text: string
+}
+
+/** Restarts an API process while turns run, each on a socket of its own; a worker must run elsewhere. */
+export async function restartUnder(
+  stage: Stage,
+  options: {
+    sockets: number
+    words: number
+    words_per_second: number
+    kill: 'SIGTERM' | 'SIGKILL'
+    env?: Record<string, string>
+  },
+): Promise<Restarted> {
+  const text = manyWords('word', options.words)
+  const stop = stage.model.otherwise({ say: text, piece: 8, pieces_per_second: options.words_per_second })
+  const port = await freePort()
+  const env = options.env ?? {}
+  let api = await stage.start('api', { port, env })
+  const conversations = await Promise.all(Array.from({ length: options.sockets }, () => stage.conversation(api.url)))
+  const clients = conversations.map((conversation_id, index) => {
+    const message = { agent_id: 'scripted', content: `Message ${index}`, conversation_id }
+    return new ResumingSocket(api.url, stage.key, message, `restart-${port}-${index}`)
+  })
+  await Promise.all(clients.map(({ begun }) => begun))
+  api.child.kill(options.kill)
+  await once(api.child, 'exit')
+  api = await stage.start('api', { port, env })
+  const heard = await Promise.all(clients.map(({ done }) => done))
+  stop()
+  return { heard, text }
+}
