@@ -9,9 +9,15 @@ import {
   type Principal,
   type Scope,
 } from '../../db/queries/keys.ts'
-import type { ApiContext } from './context.ts'
+import type { Db } from '../../db/schema.ts'
+import type { KeyCache } from './key-cache.ts'
 
-type Access = Pick<ApiContext, 'storage' | 'keys' | 'adminNetworks'>
+interface Access {
+  storage: { db: Db }
+  keys: KeyCache
+  /** Where the scope `admin` may be used; undefined: everywhere. */
+  adminNetworks: Networks | undefined
+}
 
 /** The user that a request acts as when neither it nor its key names one. */
 const DEFAULT_USER = 'default'

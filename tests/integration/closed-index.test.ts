@@ -17,9 +17,9 @@ const claimOnly = (db: Db) =>
     },
   }) as Partial<VectorDialect> as VectorDialect
 
-for (const { name, fresh } of dialects)
-  it(`on ${name} an index is closed by the database's clock, and writers give up at their limit`, async () => {
-    const { db, vectors } = await (await fresh()).open()
+for (const dialect of dialects)
+  it(`on ${dialect.name} an index is closed by the database's clock, and writers give up at their limit`, async () => {
+    const { db, vectors } = await (await dialect.fresh()).open()
     await vectors.serving(model)
     const add = (limitMs: number) =>
       new SqlVectorStore(db, claimOnly(db), limitMs).addChunks(document, [{ text: 'a', page: 1, position: 0, vector }])
