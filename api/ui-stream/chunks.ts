@@ -178,7 +178,7 @@ export class UiChunks {
       const next = call.waiting.filter(isDecidedByRequest).slice(0, 1).map(approvalRequest)
       const approved = decision === 'approve'
       call.denied ||= !approved
-      // Not as a response: `sendAutomaticallyWhen` would send the request again for ever.
+      // Not as a response: `sendAutomaticallyWhen` would send the request again forever.
       if (decision === 'cancelled') return [{ type: 'tool-output-denied', toolCallId }, ...next]
       return [{ type: 'tool-approval-response', approvalId: id, approved }, ...next]
     }
