@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { beforeAll, expect, it } from 'vitest'
-import { ExampleRun, operationOf, readExamples } from '../support/api-doc.ts'
+import { ExampleRun, operationsOf, readExamples } from '../support/api-doc.ts'
 import { sound, spoken } from '../support/media.ts'
 import { pythonWith } from '../support/python.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
@@ -88,7 +88,7 @@ it(keeps('openai.docs', 'and everything else that the client for Python is relie
 
 it(keeps('openai.docs', 'every operation has an example'), async () => {
   const { body } = await stage.call(muxi.url, '/openapi.json')
-  const called = examples.flatMap(({ command }) => command.split('\n').flatMap((line) => operationOf(line) ?? []))
+  const called = examples.flatMap(({ command }) => operationsOf(command))
   const missing = Object.entries(body.paths as Record<string, object>)
     .filter(([path]) => path.startsWith('/v1/'))
     .flatMap(([path, methods]) => Object.keys(methods).map((method) => [method.toUpperCase(), path] as const))

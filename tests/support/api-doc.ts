@@ -1,6 +1,7 @@
 // Reads docs/api.md: runs its commands as they are written, compares the answers with those in the document, and can write new ones into it.
 import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 
 /** Blocks of a request and of its answer, one after the other. */
 const BLOCK = /```(sh|json|text)\n([\s\S]*?)```/g
@@ -40,12 +41,14 @@ export function readExamples(file: string): Example[] {
   return examples.filter(({ command }) => !command.startsWith('export '))
 }
 
-/** The operation that a command calls, such as `GET /api/v1/agents/x`; undefined when it calls none. */
-export function operationOf(command: string): { method: string; path: string } | undefined {
-  const path = /\$MUXI(\/[^\s"'?\\]*)/.exec(command)?.[1]
-  if (path === undefined) return undefined
-  const method = / -X ([A-Z]+)/.exec(command)?.[1] ?? (/ (--json|-F|-d|--data-binary) /.test(command) ? 'POST' : 'GET')
-  return { method: / -I /.test(command) ? 'HEAD' : method, path }
+/** The operations that a command calls with curl, such as `GET /api/v1/agents/x`. */
+export function operationsOf(command: string): { method: string; path: string }[] {
+  return command.split(/\bcurl\b/).flatMap((call) => {
+    const path = /\$MUXI(\/[^\s"'?\\]*)/.exec(call)?.[1]
+    if (path === undefined) return []
+    const method = / -X ([A-Z]+)/.exec(call)?.[1] ?? (/ (--json|-F|-d|--data-binary) /.test(call) ? 'POST' : 'GET')
+    return [{ method: / -I /.test(call) ? 'HEAD' : method, path }]
+  })
 }
 
 /** Runs the commands of a document one after the other, in one folder. */
@@ -72,7 +75,7 @@ export class ExampleRun {
     return new Promise((resolve, reject) => {
       const options = {
         cwd: this.#folder,
-        env: { PATH: process.env['PATH'] ?? '', ...this.#env },
+        env: { PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`, ...this.#env },
         timeout: COMMAND_MS,
         maxBuffer: 16 * 2 ** 20,
       }
@@ -182,7 +185,7 @@ export function writeAnswers(
 function clean(shown: string): string {
   return shown
     .replaceAll(SECRET, 'sk_muxi_…')
-    .replaceAll(/("ticket": "\w{4})[^"]*/g, '$1…')
+    .replaceAll(/("ticket": ")[^"]*/g, '$1…')
     .replaceAll(/http:\/\/127\.0\.0\.1:\d+/g, 'http://127.0.0.1:5050')
     .replaceAll(ID, '$1$3')
 }
@@ -196,22 +199,25 @@ function shortened(value: unknown): unknown {
 
 const MAX_FRAMES = 14
 const MAX_PARAGRAPHS = 4
-const MAX_LINE = 300
+const MAX_LINE = 400
 
-/** An event stream with the first only of events that follow each other, and with lines cut. */
+/** A stream with the first only of events that follow each other, and with lines cut; other text without its later paragraphs. */
 function brief(actual: string): string {
-  const frames = actual.trimEnd().split('\n\n')
-  const isStream = /^(event|id|data): /m.test(actual)
-  const typeOf = (frame = '') => /^event: (.*)$/m.exec(frame)?.[1]
+  const isFrames = actual.startsWith('{"type":')
+  const isStream = isFrames || /^(event|id|data): /m.test(actual)
+  const frames = clean(actual)
+    .trimEnd()
+    .split(isFrames ? '\n' : '\n\n')
+  const typeOf = (frame = '') => /^(?:event: |{"type":")(\w+)/m.exec(frame)?.[1]
   const shown = frames
     .filter((frame, index) => typeOf(frame) === undefined || typeOf(frame) !== typeOf(frames[index - 1]))
     .map((frame) => {
       // How a text is cut into pieces is not the same in the next run.
-      const text = typeOf(frame) === 'content' ? frame.replace(/("content":"[^"]{0,8})[^"]*"/, '$1…"') : frame
-      const lines = text.split('\n')
+      const isText = /^(chat_)?content$/.test(typeOf(frame) ?? '')
+      const lines = (isText ? frame.replace(/("content":"[^"]{0,8})[^"]*"/, '$1…"') : frame).split('\n')
       return lines.map((line) => (line.length > MAX_LINE ? `${line.slice(0, MAX_LINE)}…` : line)).join('\n')
     })
-  return `${shown.slice(0, isStream ? MAX_FRAMES : MAX_PARAGRAPHS).join('\n\n')}\n`
+  return `${shown.slice(0, isStream ? MAX_FRAMES : MAX_PARAGRAPHS).join(isFrames ? '\n' : '\n\n')}\n`
 }
 
 const WIDTH = 120
