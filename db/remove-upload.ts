@@ -2,7 +2,7 @@
 import { deleteUpload, pieceOwner } from './queries/uploads.ts'
 import type { Storage } from './storage.ts'
 
-/** A piece that is being stored meanwhile has an intent row, by which it is swept. @returns whether there was an upload */
+/** Should the bytes not be removed, and for a piece that is being stored meanwhile, there is an intent row by which they are swept. @returns whether there was an upload */
 export async function removeUpload({ db, blobs }: Pick<Storage, 'db' | 'blobs'>, id: string): Promise<boolean> {
   const removed = await db.transaction().execute((tx) => deleteUpload(tx, id))
   await blobs.deleteAll(pieceOwner(id))

@@ -106,11 +106,12 @@ async function forgetStored(context: ApiContext, userId: string, counts: Forgott
   counts.jobs += rest.jobs
   counts.keys += rest.keys
   counts.context_fields += rest.fields.length
+  // Before the files: an upload that is becoming one then ends without.
+  for (const id of await listUploadIds(db, { user_id: userId })) await removeUpload(storage, id)
   for (const file of await listFilesOf(db, userId)) {
     await db.transaction().execute((tx) => deleteFile(tx, file))
     counts.files += 1
   }
-  for (const id of await listUploadIds(db, { user_id: userId })) await removeUpload(storage, id)
   await blobs.deleteAll(userId)
   await deleteNotesOf(db, userId)
   return true

@@ -17,7 +17,7 @@ import {
 } from '../../db/queries/external-ids.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { TurnsTable } from '../../db/schema.ts'
-import { UiChunks, type UiChunk } from '../ui-stream/chunks.ts'
+import { seenBy, UiChunks, type UiChunk } from '../ui-stream/chunks.ts'
 import { idempotencyKeyOf, readUiRequest, type UiAnswers, type UiSubmission } from '../ui-stream/request.ts'
 import { actingUser } from './access.ts'
 import { decide } from './approvals.ts'
@@ -45,10 +45,18 @@ export async function sendUi(
   }
   const conversation_id = await ensureExternal(db, chat)
   const current = await findExternalMessage(db, conversation_id, asked.client_id)
+  // Under the key of the request, one that was stored but not started is started again.
+  const isUnstarted = asked.change === 'new' && current?.status === 'pending'
   const turn_id =
-    current && isRepeated(asked, current)
+    current && isRepeated(asked, current) && !isUnstarted
       ? current.turn_id
-      : await submit(context, principal, { agent_id, request, conversation_id, asked, current })
+      : await submit(context, principal, {
+          agent_id,
+          request,
+          conversation_id,
+          asked,
+          current: isUnstarted ? undefined : current,
+        })
   return follow(context, await getTurnOrThrow(context, principal, turn_id), signal)
 }
 
@@ -99,12 +107,13 @@ async function submit(
 }
 
 /** Whether the message, or the change of it, is there already: a request may be sent twice. */
-function isRepeated({ change, content, reply_id }: UiSubmission, current: ExternalMessage): boolean {
+function isRepeated({ change, content, attachments, reply_id }: UiSubmission, current: ExternalMessage): boolean {
   if (change === 'new') return true
   const { finished_at, reply_id: known } = current
   // A regenerated reply has another id than the one that was to be replaced.
   if (change === 'regenerate') return reply_id !== undefined && reply_id !== known && finished_at === null
-  return finished_at === null && content === current.content
+  const names = (files: readonly { name: string }[]) => files.map(({ name }) => name).join('\n')
+  return finished_at === null && content === current.content && names(attachments) === names(current.attachments)
 }
 
 function inputOf({ type, name, file_id = '' }: ExternalMessage['attachments'][number]): AttachmentInput {
@@ -142,18 +151,6 @@ async function follow(
   const seen = known ? seenBy(await readAllEvents(context.storage.db, turn.id), known) : 0
   const events = await resumeEvents(context.storage, turn, 0, signal)
   return events && chunksOf(context, turn.id, events, seen)
-}
-
-/** The number of the event after which the client's earlier stream has ended. */
-function seenBy(events: readonly StoredEvent[], known: ReadonlySet<string>): number {
-  const chunks = new UiChunks()
-  let seen = 0
-  for (const event of events) {
-    chunks.next(event)
-    const parked = chunks.parkedFor
-    if (parked.length > 0 && parked.every((id) => known.has(id))) seen = event.id
-  }
-  return seen
 }
 
 async function* chunksOf(

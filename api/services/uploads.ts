@@ -2,6 +2,7 @@
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import { Value } from '@sinclair/typebox/value'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
+import type { Received } from '../../db/blobs.ts'
 import { findFile, insertFile } from '../../db/queries/files.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import {
@@ -123,8 +124,9 @@ export async function finishUpload(context: ApiContext, state: UploadState): Pro
 
 async function makeFile(context: ApiContext, { id, user_id, key_id, name, size }: Upload): Promise<FilesTable> {
   const { db, blobs } = context.storage
-  const received = await blobs.receive(joined(context, id))
+  let received: Received | undefined
   try {
+    received = await blobs.receive(joined(context, id))
     if (received.size !== size) throw new Error(`the pieces of upload '${id}' have ${received.size} of ${size} bytes`)
     const { sha256, head } = received
     await received.keep(user_id)
@@ -139,7 +141,10 @@ async function makeFile(context: ApiContext, { id, user_id, key_id, name, size }
     await removeUpload(context.storage, id)
     return file
   } catch (error) {
-    await received.discard()
+    await received?.discard()
+    // Another process has made it, and has removed the pieces meanwhile.
+    const made = await findFile(db, id)
+    if (made) return made
     throw error
   }
 }

@@ -1,5 +1,5 @@
 // The events of a turn as chunks of the UI message stream protocol v1 of the `ai` package.
-import type { ApprovalRequired, NewEvent } from '../../contracts/events.ts'
+import type { ApprovalRequired, NewEvent, StoredEvent } from '../../contracts/events.ts'
 import type { FinishReason } from '../../contracts/model-messages.ts'
 import { ShownText } from '../../contracts/text.ts'
 
@@ -231,4 +231,20 @@ function approvalRequest({ id, call_id, message, ...descriptor }: ApprovalRequir
 function approvalData(required: ApprovalRequired, decision?: string): UiChunk {
   const data = { ...required, ...(decision !== undefined && { decision }) }
   return { type: 'data-muxi-approval', id: required.id, data }
+}
+
+/** The number of the event after which the stream has ended of a client that knows these approvals. */
+export function seenBy(events: readonly StoredEvent[], known: ReadonlySet<string>): number {
+  const chunks = new UiChunks()
+  const told = new Set<string>()
+  let seen = 0
+  for (const event of events) {
+    chunks.next(event)
+    const parked = chunks.parkedFor
+    // Without a new question the client reads on: what came beside a call that still waits is new to it.
+    if (!parked.every((id) => known.has(id)) || parked.every((id) => told.has(id))) continue
+    seen = event.id
+    for (const id of parked) told.add(id)
+  }
+  return seen
 }

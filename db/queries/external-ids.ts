@@ -38,7 +38,7 @@ export async function ensureExternal(db: Db, conversation: ExternalConversation)
   return (await findExternal(db, conversation))!
 }
 
-export interface ExternalMessage extends Pick<TurnsTable, 'finished_at'> {
+export interface ExternalMessage extends Pick<TurnsTable, 'finished_at' | 'status'> {
   id: string
   turn_id: string
   /** The id of its reply. */
@@ -56,7 +56,8 @@ export async function findExternalMessage(
   const row = await db
     .selectFrom('messages')
     .innerJoin('turns', 'turns.id', 'messages.turn_id')
-    .select(['messages.id', 'turn_id', 'turns.message_id as reply_id', 'content', 'attachments', 'turns.finished_at'])
+    .select(['messages.id', 'turn_id', 'turns.message_id as reply_id', 'content', 'attachments'])
+    .select(['turns.finished_at', 'turns.status'])
     .where('messages.conversation_id', '=', conversationId)
     .where('role', '=', 'user')
     .where('messages.status', '<>', 'failed')

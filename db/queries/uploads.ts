@@ -1,6 +1,7 @@
 // Resumable uploads: their rows, and those of the pieces that have arrived. The bytes of a piece are a blob.
 import type { Insertable } from 'kysely'
 import { newId } from '../../contracts/ids.ts'
+import { noteBlob } from './noted-blobs.ts'
 import { uploadMetadata } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import type { Db, Tx, UploadPiecesTable, UploadsTable } from '../schema.ts'
@@ -85,10 +86,11 @@ export async function countReceived(db: Db, userId: string): Promise<number> {
   return Number(bytes ?? 0)
 }
 
-/** Deletes the rows of an upload. @returns whether there was one */
+/** Deletes the rows of an upload, and notes its pieces, whose bytes are then removed. @returns whether there was one */
 export async function deleteUpload(tx: Tx, id: string): Promise<boolean> {
   const { numDeletedRows } = await tx.deleteFrom('uploads').where('id', '=', id).executeTakeFirst()
-  await tx.deleteFrom('upload_pieces').where('upload_id', '=', id).execute()
+  const pieces = await tx.deleteFrom('upload_pieces').where('upload_id', '=', id).returning('sha256').execute()
+  for (const { sha256 } of pieces) await noteBlob(tx, { owner: pieceOwner(id), sha256 })
   return numDeletedRows > 0n
 }
 

@@ -1,7 +1,7 @@
 // Events of a turn as chunks of the UI message stream: what the `ai` package makes of them.
 import { asSchema, readUIMessageStream, uiMessageChunkSchema, type UIMessage, type UIMessageChunk } from 'ai'
 import { describe, expect, it } from 'vitest'
-import { UiChunks, type UiChunk } from '../../api/ui-stream/chunks.ts'
+import { seenBy, UiChunks, type UiChunk } from '../../api/ui-stream/chunks.ts'
 import type { NewEvent } from '../../contracts/events.ts'
 
 const schema = asSchema(uiMessageChunkSchema)
@@ -137,5 +137,21 @@ describe('UiChunks', () => {
   ])('closes the text before the end of a turn that did not complete', async (final, chunk) => {
     const chunks = await chunksOf([...START, says('half'), final])
     expect(chunks.slice(-3)).toMatchObject([{ type: 'text-end' }, { type: 'finish-step' }, chunk])
+  })
+})
+
+describe('what a client has seen that answers an approval', () => {
+  const numbered = (events: readonly NewEvent[]) => events.map((event, index) => ({ ...event, id: index + 1 }))
+
+  it('nothing of a call that ran beside the one that waits', () => {
+    const events = [...START, calls('a'), asksFor('appr_1', 'a'), calls('b'), ends('b')]
+    expect(seenBy(numbered(events), new Set(['appr_1']))).toBe(4)
+  })
+
+  it('all up to the last question that it knows', () => {
+    const events = [...START, calls('a'), asksFor('appr_1', 'a'), calls('b'), asksFor('appr_2', 'b')]
+    expect(seenBy(numbered(events), new Set(['appr_1', 'appr_2']))).toBe(6)
+    expect(seenBy(numbered(events), new Set(['appr_1']))).toBe(4)
+    expect(seenBy(numbered(events), new Set())).toBe(0)
   })
 })
