@@ -50,12 +50,17 @@ export function checkBusy(waiting: number, onBusy: OnBusy): void {
     })
 }
 
-/** The message that a new one replaces. @throws MuxiError not_found, bad_request, conflict */
+/** The message that a new one replaces. @throws MuxiError not_found, bad_request, conflict, unavailable */
 export async function getReplacedOrThrow(tx: Tx, conversationId: string, messageId: string): Promise<ReplacedMessage> {
   const replaced = await findReplaced(tx, conversationId, messageId)
   if (!replaced) throw notFound('message', messageId)
   if (replaced.role !== 'user')
     throw wrongField('read the message', 'replaces', "a message of the user, not an agent's")
+  // That one may still be given up: its client was told to send it again.
+  if (replaced.replaced_in === 'pending')
+    throw new MuxiError('unavailable', `Cannot replace message '${messageId}' yet: another message is being accepted`, {
+      retryAfter: BUSY_RETRY_S,
+    })
   if (replaced.superseded_by !== null)
     throw new MuxiError('conflict', `Cannot replace message '${messageId}': it was replaced already`)
   return replaced

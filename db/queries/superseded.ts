@@ -6,14 +6,20 @@ import { deleteMemories } from './memories.ts'
 /** Of a message in a statement, whether it is still part of its conversation. A value, because Postgres may execute `exists` by reading all turns. */
 export const isCurrent = sql<boolean>`(select said.superseded_by from turns as said where said.id = messages.turn_id) is null`
 
-export type ReplacedMessage = Pick<MessagesTable, 'id' | 'turn_id' | 'role'> & Pick<TurnsTable, 'superseded_by'>
+export interface ReplacedMessage
+  extends Pick<MessagesTable, 'id' | 'turn_id' | 'role'>, Pick<TurnsTable, 'superseded_by'> {
+  /** The state of the turn that has replaced it; null when none has. */
+  replaced_in: TurnsTable['status'] | null
+}
 
 /** A message of a conversation that may be replaced. */
 export function findReplaced(tx: Tx, conversationId: string, messageId: string): Promise<ReplacedMessage | undefined> {
   return tx
     .selectFrom('messages')
     .innerJoin('turns', 'turns.id', 'messages.turn_id')
+    .leftJoin('turns as replacing', 'replacing.id', 'turns.superseded_by')
     .select(['messages.id', 'messages.turn_id', 'messages.role', 'turns.superseded_by'])
+    .select('replacing.status as replaced_in')
     .where('messages.id', '=', messageId)
     .where('messages.conversation_id', '=', conversationId)
     .executeTakeFirst()
@@ -55,18 +61,27 @@ export async function supersede(
   }
 }
 
-/** Takes back what a turn has replaced that was never accepted; its memories are written again. The caller holds the conversation's lock. */
+/**
+ * Takes back what a turn has replaced that was never accepted; its memories are written again. If the turn was replaced itself
+ * meanwhile, so is what it had replaced. The caller holds the conversation's lock.
+ */
 export async function restoreSuperseded(
   tx: Tx,
   { conversation_id, by }: { conversation_id: string; by: string },
 ): Promise<void> {
+  const { superseded_by } = await tx
+    .selectFrom('turns')
+    .select('superseded_by')
+    .where('id', '=', by)
+    .executeTakeFirstOrThrow()
   const restored = await tx
     .updateTable('turns')
-    .set({ superseded_by: null })
+    .set({ superseded_by })
     .where('conversation_id', '=', conversation_id)
     .where('superseded_by', '=', by)
     .returning(['id as turn_id', 'agent_id', 'user_id', 'user_message_id', 'message_id', 'remembers', 'finished_at'])
     .execute()
+  if (superseded_by !== null) return
   for (const { remembers, finished_at, ...turn } of restored) {
     if (remembers === 0 || finished_at === null) continue
     await tx

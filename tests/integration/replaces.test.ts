@@ -186,5 +186,23 @@ for (const dialect of dialects) {
       const again = await send('edited', { replaces: sent.asked, key: 'key' })
       expect((await findTurn(db, sent.turn_id))?.superseded_by).toBe(again.turn_id)
     })
+
+    it('a message that is never accepted does not restore what another one has replaced meanwhile', async () => {
+      const { storage, db, engine, say, send, page } = await open(dialect)
+      const [first, second] = [await say('first'), await say('second')]
+      engine.away = true
+      await expect(send('second, edited', { replaces: second.asked })).rejects.toThrow()
+      await expect(send('second, again', { replaces: second.asked })).rejects.toMatchObject({ code: 'unavailable' })
+      engine.away = false
+      await send('begun again', { replaces: first.asked })
+      const [lost] = await db
+        .selectFrom('turns')
+        .select('id')
+        .where('accepted_at', 'is', null)
+        .where('activated_at', 'is not', null)
+        .execute()
+      await end(storage, lost!.id, 'failed')
+      expect(await page()).toEqual(['begun again'])
+    })
   })
 }
