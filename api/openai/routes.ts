@@ -2,7 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
-import { TranscriptionFormSchema } from '../../contracts/schemas/audio.ts'
+import { SPOKEN_TYPES, TranscriptionFormSchema } from '../../contracts/schemas/audio.ts'
 import { ChatCompletionRequestSchema } from '../../contracts/schemas/openai-chat.ts'
 import { EmbeddingRequestSchema, OpenaiSpeechRequestSchema } from '../../contracts/schemas/openai-requests.ts'
 import {
@@ -36,7 +36,7 @@ export function openaiRoutes(context: ApiContext) {
     'application/json': OpenaiTranscriptionSchema,
     'text/plain': Type.String({ examples: ['The ferry leaves at nine.'] }),
   })
-  const sound = new Content('The sound', { 'audio/mpeg': Type.String({ format: 'binary', examples: ['…'] }) })
+  const sound = new Content('The sound, in the format that was asked for', SPOKEN_TYPES)
   return new Elysia({ prefix: '/v1', tags: ['openai'] })
     .use(authenticated(context))
     .get('/models', async () => viewModels(db), {
