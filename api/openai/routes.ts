@@ -6,7 +6,7 @@ import { SPOKEN_TYPES, TranscriptionFormSchema } from '../../contracts/schemas/a
 import { ChatCompletionRequestSchema } from '../../contracts/schemas/openai-chat.ts'
 import { EmbeddingRequestSchema, OpenaiSpeechRequestSchema } from '../../contracts/schemas/openai-requests.ts'
 import {
-  CompletionChunkSchema,
+  CompletionEventSchema,
   CompletionSchema,
   EmbeddingsSchema,
   ModelListSchema,
@@ -30,7 +30,7 @@ export function openaiRoutes(context: ApiContext) {
   const failing = ['budget_exceeded', 'upstream_error'] as const
   const either = new Content('The whole reply, or with `stream` its chunks, then `[DONE]`', {
     'application/json': CompletionSchema,
-    'text/event-stream': CompletionChunkSchema,
+    'text/event-stream': CompletionEventSchema,
   })
   const transcript = new Content('The transcript, in the form of `response_format`', {
     'application/json': OpenaiTranscriptionSchema,

@@ -38,6 +38,9 @@ const WITH_RULES: Record<string, number[]> = {
       ]),
     ),
   ),
+  // The offline model's answers have no form that a caller could ask for.
+  'POST /api/v1/agents/{agent_id}/chat': [400, 413, 415, 422, 502],
+  'POST /api/v1/chat': [400, 413, 415, 422, 502],
   // A file or a text, not both.
   'POST /api/v1/agents/{agent_id}/knowledge': [400, 413, 415, 422],
   // Voices that the synthesizer does not have.
