@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { pythonWith } from './python.ts'
 import { openStage, type Muxi, type Stage } from './stage.ts'
 
-/** In seconds. Every stream that these requests can open ends by itself. */
+/** In seconds. Every stream that these requests can open, but one, ends by itself. */
 const REQUEST_S = 20
 /** Operations that answer 502 when a model, program or server outside muxi fails, as the API contract has it. */
 const UPSTREAM = [
@@ -49,13 +49,13 @@ const WITH_RULES: Record<string, number[]> = {
   // Bytes that are no recording.
   'POST /api/v1/audio/transcriptions': [400, 415, 422],
   'POST /v1/audio/transcriptions': [400, 415, 422],
-  // Multipart forms whose `file` comes last.
+  // Forms without a file.
   'POST /api/v1/files': [400, 415, 422],
   // What a kind of job may have, such as the only running one of its kind.
   'POST /api/v1/jobs': [400, 413, 415, 422],
   // Networks in CIDR notation, a time in the future.
   'POST /api/v1/keys': [400],
-  // Only an approval of the turn's own tool may be edited.
+  // Decisions that this call allows, and arguments that its tool takes.
   'POST /api/v1/turns/{turn_id}/approvals/{approval_id}': [400],
   // Sizes of a context memory as a whole.
   'POST /api/v1/users/{user_id}/context_memory': [400, 413],
@@ -67,7 +67,7 @@ const WITH_RULES: Record<string, number[]> = {
   // Which fields of OpenAI's go with which.
   'POST /v1/chat/completions': [400, 413, 415, 422],
   'POST /v1/embeddings': [400],
-  // A length, or one that comes later; metadata in base64.
+  // Metadata in base64, and a length within the limit.
   'POST /api/v1/files/uploads': [400, 413],
   // Bytes beyond the length.
   'PATCH /api/v1/files/uploads/{upload_id}': [400, 413, 415],
