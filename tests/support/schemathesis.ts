@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { pythonWith } from './python.ts'
 import { openStage, type Muxi, type Stage } from './stage.ts'
 
-/** In seconds. Every stream that these requests can open, but one, ends by itself. */
+/** In seconds. Every stream that these requests can open ends by itself, or in `schemathesis_hooks.py`. */
 const REQUEST_S = 20
 /** Operations that answer 502 when a model, program or server outside muxi fails, as the API contract has it. */
 const UPSTREAM = [
@@ -78,8 +78,6 @@ const VERSIONED = /\/files\/uploads/
 const SHARED_PATH = 'GET /api/v1/agents/{agent_id}/knowledge/search'
 /** Paths that are also those of other operations, with a parameter in their place, whose answer is not 405. */
 const SHADOWED = ['POST /api/v1/files/uploads', 'POST /api/v1/agents/import']
-/** It has no end: it is read for a second. */
-const ENDLESS = 'GET /api/v1/events'
 /** How often an id in a body is one that exists. */
 const KNOWN_IDS = 0.8
 
@@ -148,7 +146,6 @@ function writeConfig(stage: Stage, list: Operation[]): string {
   const sections = list.map(({ name, path, body, headers }) => [
     '[[operations]]',
     `include-name = ${text(name)}`,
-    ...(name === ENDLESS ? ['request-timeout = 1'] : []),
     '[operations.headers]',
     ...[...headers].map(([header, value]) => `${text(header)} = ${text(value)}`),
     ...(UPSTREAM.includes(name)
