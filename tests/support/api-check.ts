@@ -10,8 +10,11 @@ interface Document {
   paths: Record<string, Record<string, { responses: Record<string, Described> }>>
   components: {
     responses: Record<string, Described>
-    schemas: Record<string, { anyOf?: { properties: { event: { const: string } } }[] }>
+    schemas: Record<string, EventSchema & { anyOf?: EventSchema[] }>
   }
+}
+interface EventSchema {
+  properties?: { event?: { const?: string } }
 }
 interface Described {
   $ref?: string
@@ -94,10 +97,11 @@ class ApiCheck {
       | { schema: { $ref: string } }
       | undefined
     const named = stream?.schema.$ref.split('/').slice(1) ?? []
-    const { anyOf } = this.#document.components.schemas[named.at(-1) ?? ''] ?? {}
-    const index = anyOf?.findIndex(({ properties }) => properties.event.const === event.event) ?? -1
+    const schema = this.#document.components.schemas[named.at(-1) ?? '']
+    // A stream of one kind of event has no alternatives.
+    const index = (schema?.anyOf ?? [schema]).findIndex((each) => each?.properties?.event?.const === event.event)
     if (index < 0) throw new Error(`${operation.name}: the event '${event.event}' is not documented`)
-    const at = [...named, 'anyOf', String(index), 'properties', 'data', 'contentSchema']
+    const at = [...named, ...(schema?.anyOf ? ['anyOf', String(index)] : []), 'properties', 'data', 'contentSchema']
     this.#check(at, event.data, `${operation.name}: the event '${event.event}'`)
   }
 
