@@ -2,11 +2,11 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
-import { TranscriptionFormSchema } from '../../contracts/schemas/audio.ts'
+import { SPOKEN_TYPES, TranscriptionFormSchema } from '../../contracts/schemas/audio.ts'
 import { ChatCompletionRequestSchema } from '../../contracts/schemas/openai-chat.ts'
 import { EmbeddingRequestSchema, OpenaiSpeechRequestSchema } from '../../contracts/schemas/openai-requests.ts'
 import {
-  CompletionChunkSchema,
+  CompletionEventSchema,
   CompletionSchema,
   EmbeddingsSchema,
   ModelListSchema,
@@ -30,13 +30,13 @@ export function openaiRoutes(context: ApiContext) {
   const failing = ['budget_exceeded', 'upstream_error'] as const
   const either = new Content('The whole reply, or with `stream` its chunks, then `[DONE]`', {
     'application/json': CompletionSchema,
-    'text/event-stream': CompletionChunkSchema,
+    'text/event-stream': CompletionEventSchema,
   })
   const transcript = new Content('The transcript, in the form of `response_format`', {
     'application/json': OpenaiTranscriptionSchema,
     'text/plain': Type.String({ examples: ['The ferry leaves at nine.'] }),
   })
-  const sound = new Content('The sound', { 'audio/mpeg': Type.String({ format: 'binary', examples: ['…'] }) })
+  const sound = new Content('The sound, in the format that was asked for', SPOKEN_TYPES)
   return new Elysia({ prefix: '/v1', tags: ['openai'] })
     .use(authenticated(context))
     .get('/models', async () => viewModels(db), {

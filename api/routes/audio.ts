@@ -2,6 +2,7 @@
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import {
+  SPOKEN_TYPES,
   SpeechRequestSchema,
   TranscriptionFormSchema,
   TranscriptionSchema,
@@ -19,15 +20,7 @@ const transcribed = new Content('The text, in the form of `response_format`', {
   'text/plain': textOf('Tea is grown in Assam.'),
   'text/vtt': textOf('WEBVTT\n\n00:00:00.000 --> 00:00:02.400\nTea is grown in Assam.\n'),
 })
-const sound = textOf('the bytes')
-const spoken = new Content('The sound, in the format that was asked for', {
-  'audio/mpeg': sound,
-  'audio/ogg': sound,
-  'audio/aac': sound,
-  'audio/flac': sound,
-  'audio/wav': sound,
-  'audio/pcm': sound,
-})
+const spoken = new Content('The sound, in the format that was asked for', SPOKEN_TYPES)
 
 export function audioRoutes(context: ApiContext) {
   return new Elysia({ prefix: '/audio', tags: ['audio'] })

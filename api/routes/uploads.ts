@@ -23,6 +23,15 @@ const BYTES = {
   }),
 }
 
+const header = (name: string, required: boolean, schema: object) => ({ name, in: 'header', required, schema })
+const VERSION_HEADER = header('tus-resumable', true, { type: 'string', enum: ['1.0.0'], examples: ['1.0.0'] })
+const bytes = { type: 'integer', minimum: 0, examples: [0] }
+const BEGIN_HEADERS = [
+  VERSION_HEADER,
+  header('upload-length', true, { ...bytes, examples: [1_000_000] }),
+  header('upload-metadata', false, { type: 'string', examples: ['filename dGVhLnBkZg=='] }),
+]
+
 const refusals = ['bad_request', 'conflict', 'precondition_failed'] as const
 
 const state = new Content<Response | Static<typeof UploadSchema>>('How far it is', { 'application/json': UploadSchema })
@@ -51,7 +60,7 @@ export function uploadRoutes(context: ApiContext) {
     .post('', ({ principal, request, set }) => serve(principal, request, set), {
       ...replies({ 201: noBody('Its address is in the header `location`') }, ...refusals, 'unprocessable'),
       scope: 'chat',
-      detail: { summary: 'Begin a resumable upload (tus 1.0); its address is in Location' },
+      detail: { summary: 'Begin a resumable upload (tus 1.0); its address is in Location', parameters: BEGIN_HEADERS },
     })
     .get(
       '/:upload_id',
@@ -83,7 +92,11 @@ export function uploadRoutes(context: ApiContext) {
         params,
         ...replies({ 204: noBody('The new offset is in the header `upload-offset`') }, ...refusals),
         scope: 'chat',
-        detail: { summary: 'Continue an upload at its offset (tus 1.0)', ...BYTES },
+        detail: {
+          summary: 'Continue an upload at its offset (tus 1.0)',
+          parameters: [VERSION_HEADER, header('upload-offset', true, bytes)],
+          ...BYTES,
+        },
       },
     )
     .delete(
@@ -101,7 +114,7 @@ export function uploadRoutes(context: ApiContext) {
         params,
         ...replies({ 204: noBody('It is removed') }, ...refusals),
         scope: 'chat',
-        detail: { summary: 'End an upload, and remove what has arrived (tus 1.0)' },
+        detail: { summary: 'End an upload, and remove what has arrived (tus 1.0)', parameters: [VERSION_HEADER] },
       },
     )
 }

@@ -74,7 +74,9 @@ export async function checkServer(
     if (!variablesOf(given).every((name) => keys.includes(name))) authorize(principal, 'admin')
     await checkSettings(given, { checkUrl, mcp })
   } else {
-    await checkUrl(given.url).catch((error: Error) => refuse([{ path: ['url'], expected: error.message }]))
+    await checkUrl(given.url).catch((error: Error) =>
+      refuse([{ path: ['url'], expected: `an address that may be reached: ${error.message}` }]),
+    )
   }
   const [server] = withFallbacks([given], apiEnv)
   const faults = faultsOf(server!, [], [])

@@ -22,6 +22,17 @@ export const SpeechRequestSchema = Type.Object(
   },
   { additionalProperties: false, examples: [{ input: 'Tea is ready.', voice: 'alloy', format: 'mp3' }] },
 )
+const sound = textOf('the bytes')
+/** The sound by its media type, in the order of the formats. */
+export const SPOKEN_TYPES = {
+  'audio/mpeg': sound,
+  'audio/ogg': sound,
+  'audio/aac': sound,
+  'audio/flac': sound,
+  'audio/wav': sound,
+  'audio/pcm': sound,
+}
+
 export type SpeechRequest = Static<typeof SpeechRequestSchema>
 
 /** The fields of the form besides the file. */

@@ -179,7 +179,7 @@ export const jobEventData = {
 }
 
 /** JSON as text, as OpenAPI 3.2 describes the data of events. */
-function jsonText(schema: TSchema) {
+export function jsonText(schema: TSchema) {
   return Type.Unsafe<string>({
     type: 'string',
     contentMediaType: 'application/json',

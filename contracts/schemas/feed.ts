@@ -18,6 +18,7 @@ export const FeedQuerySchema = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: 200,
+        pattern: `^(${TOPICS.join('|')})( *, *(${TOPICS.join('|')}))*$`,
         description: `a comma list of ${TOPICS.join(', ')}; default: all that the key may read`,
         examples: ['conversations,turns'],
       }),

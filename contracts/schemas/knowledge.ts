@@ -5,6 +5,7 @@ import { SourceFields } from './agent-views.ts'
 import { MessageIdSchema, UserIdSchema } from './chat.ts'
 import { anything } from './events.ts'
 import { CountSchema, oneOf, orNull, textOf, TimeSchema } from './fields.ts'
+import { idSchema } from './ids.ts'
 import { JobIdSchema } from './jobs.ts'
 
 const closed = { additionalProperties: false }
@@ -59,7 +60,7 @@ export const KnowledgeResultsSchema = Type.Object(
 
 export const MemorySchema = Type.Object(
   {
-    id: MessageIdSchema,
+    id: idSchema('mem'),
     content: textOf('I like tea.'),
     role: oneOf(['user', 'assistant']),
     created_at: TimeSchema,

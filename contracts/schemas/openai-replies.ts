@@ -1,6 +1,7 @@
 // What /v1 answers, in OpenAI's form: errors, models, chat completions whole and in chunks, embeddings, transcriptions.
 import { Type } from '@sinclair/typebox'
 import { type ErrorCode, STATUS_OF_CODE } from '../failures.ts'
+import { jsonText } from './events.ts'
 
 const closed = { additionalProperties: false }
 const turn = 'turn_0199c0ffee7a7d3c8f21b7a0e4d95c16'
@@ -115,7 +116,7 @@ export const CompletionSchema = Type.Object(
 )
 
 /** The data of each event, but the last, which is `[DONE]`; or an error. */
-export const CompletionChunkSchema = Type.Union(
+const CompletionChunkSchema = Type.Union(
   [
     Type.Object(
       {
@@ -152,6 +153,15 @@ export const CompletionChunkSchema = Type.Union(
       },
     ],
   },
+)
+
+/** One event of a streamed completion. */
+export const CompletionEventSchema = Type.Object(
+  {
+    event: Type.Optional(Type.Literal('message', { description: 'as every event that does not name its type' })),
+    data: Type.Union([jsonText(CompletionChunkSchema), Type.Literal('[DONE]')]),
+  },
+  { ...closed, $id: 'OpenaiCompletionEvent', examples: [{ data: '[DONE]' }] },
 )
 
 export const EmbeddingsSchema = Type.Object(

@@ -55,6 +55,7 @@ export const UiChatRequestSchema = Type.Object(
 /** One event of the UI message stream. */
 export const UiEventSchema = Type.Object(
   {
+    event: Type.Optional(Type.Literal('message', { description: 'as every event that does not name its type' })),
     data: Type.String({
       description: 'JSON of a chunk of the UI message stream protocol v1 of the `ai` package, or `[DONE]`',
       examples: ['{"type":"text-delta","id":"text-1","delta":"Assam tea is malty."}'],

@@ -4,12 +4,14 @@ import { fuzzRequests } from '../support/schemathesis.ts'
 
 const SEED = 11
 const EXAMPLES = 100
+const PHASES = ['examples', 'coverage', 'fuzzing', 'stateful'] as const
 const RUN_MS = 3_600_000
 
 it(
   `${EXAMPLES} generated requests an operation get what is documented, seed ${SEED}`,
   async () => {
-    const { code, report, operations, errors, made, unfinished, stage } = await fuzzRequests(EXAMPLES, SEED, RUN_MS)
+    const plan = { examples: EXAMPLES, phases: PHASES, seed: SEED, max_ms: RUN_MS }
+    const { code, report, operations, errors, made, unfinished, stage } = await fuzzRequests(plan)
     try {
       expect(code, report).toBe(0)
       expect(report).toContain(`Tested: ${operations}`)

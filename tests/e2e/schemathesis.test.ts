@@ -5,6 +5,7 @@ import { keeps } from './requirements.ts'
 
 const SEED = 11
 const EXAMPLES = 10
+const PHASES = ['examples', 'fuzzing', 'stateful'] as const
 const RUN_MS = 300_000
 
 const onDeno = process.env['MUXI_TEST_RUNTIME'] === 'deno'
@@ -13,7 +14,8 @@ if (onDeno) console.log('schemathesis.test.ts is skipped on Deno: it would send 
 it.skipIf(onDeno)(
   keeps('fuzz.requests', `${EXAMPLES} examples an operation, seed ${SEED}`),
   async () => {
-    const { code, report, operations, errors, made, unfinished, stage } = await fuzzRequests(EXAMPLES, SEED, RUN_MS)
+    const plan = { examples: EXAMPLES, phases: PHASES, seed: SEED, max_ms: RUN_MS }
+    const { code, report, operations, errors, made, unfinished, stage } = await fuzzRequests(plan)
     try {
       expect(code, report).toBe(0)
       expect(report).toContain(`Tested: ${operations}`)

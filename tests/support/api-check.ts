@@ -1,5 +1,6 @@
 // Checks answers, events and frames of a server against the document that it serves, and records which operations were called with success.
 import { appendFileSync } from 'node:fs'
+import { createParser } from 'eventsource-parser'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 
 /** File to which each process appends the operations of the document and those that it has called with success, a JSON line each. */
@@ -9,8 +10,11 @@ interface Document {
   paths: Record<string, Record<string, { responses: Record<string, Described> }>>
   components: {
     responses: Record<string, Described>
-    schemas: Record<string, { anyOf?: { properties: { event: { const: string } } }[] }>
+    schemas: Record<string, EventSchema & { anyOf?: EventSchema[] }>
   }
+}
+interface EventSchema {
+  properties?: { event?: { const?: string } }
 }
 interface Described {
   $ref?: string
@@ -22,6 +26,9 @@ interface Operation {
   pointer: string[]
   responses: Record<string, Described>
 }
+
+/** What of an answer is checked besides its body. */
+type Answered = Pick<Response, 'ok' | 'status' | 'headers'>
 
 /** Paths outside of the document: pages, and what other programs define. */
 const UNDOCUMENTED = /^\/(?!api\/|v1\/|mcp$|healthz$|readyz$)/
@@ -55,7 +62,7 @@ class ApiCheck {
   }
 
   /** @throws when the status, the content type or the body of an answer is not as documented */
-  answer(method: string, url: string, response: Response, json: string | undefined): void {
+  answer(method: string, url: string, response: Answered, json: string | undefined): void {
     if (method === 'HEAD' || method === 'OPTIONS') return
     const { pathname } = new URL(url)
     const operation = this.#find(method, pathname)
@@ -90,10 +97,11 @@ class ApiCheck {
       | { schema: { $ref: string } }
       | undefined
     const named = stream?.schema.$ref.split('/').slice(1) ?? []
-    const { anyOf } = this.#document.components.schemas[named.at(-1) ?? ''] ?? {}
-    const index = anyOf?.findIndex(({ properties }) => properties.event.const === event.event) ?? -1
+    const schema = this.#document.components.schemas[named.at(-1) ?? '']
+    // A stream of one kind of event has no alternatives.
+    const index = (schema?.anyOf ?? [schema]).findIndex((each) => each?.properties?.event?.const === event.event)
     if (index < 0) throw new Error(`${operation.name}: the event '${event.event}' is not documented`)
-    const at = [...named, 'anyOf', String(index), 'properties', 'data', 'contentSchema']
+    const at = [...named, ...(schema?.anyOf ? ['anyOf', String(index)] : []), 'properties', 'data', 'contentSchema']
     this.#check(at, event.data, `${operation.name}: the event '${event.event}'`)
   }
 
@@ -157,6 +165,37 @@ async function checkedFetch(input: string | URL | Request, init?: RequestInit): 
   const isJson = response.headers.get('content-type')?.includes('json')
   check?.answer(method, url, response, isJson ? await response.clone().text() : undefined)
   return response
+}
+
+/** One line for each request of curl: the arguments that make it write them to standard error, and their reader. */
+export const CURL_REPORT = String.raw`-w '%{stderr}\nanswered %{http_code} %{method} %{url_effective} %{content_type}\n'`
+const ANSWERED = /^answered (\d+) (\w+) (\S+) ?(.*)$/gm
+
+/** Checks what curl got, by its reports. @throws when an answer is not as documented */
+export async function checkCurl(reports: string, stdout: string): Promise<void> {
+  const answers = [...reports.matchAll(ANSWERED)]
+  for (const [, status, method = '', url = '', type] of answers) {
+    const check = await apiCheck(url)
+    const code = Number(status)
+    const headers = new Headers(type ? { 'content-type': type } : {})
+    // What several requests wrote is not told apart.
+    const json = answers.length === 1 && type?.includes('json') && isJson(stdout) ? stdout : undefined
+    check?.answer(method, url, { ok: code >= 200 && code < 300, status: code, headers }, json)
+    if (answers.length > 1 || !type?.startsWith('text/event-stream')) continue
+    const parser = createParser({
+      onEvent: ({ event, data }) => event && check?.event(method, url, { event, data: JSON.parse(data) as unknown }),
+    })
+    parser.feed(stdout)
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Fails the test file: for faults that are found while nothing awaits them. */

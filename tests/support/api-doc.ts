@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { checkCurl, CURL_REPORT } from './api-check.ts'
 
 /** Blocks of a request and of its answer, one after the other. */
 const BLOCK = /```(sh|json|text)\n([\s\S]*?)```/g
@@ -79,10 +80,15 @@ export class ExampleRun {
         timeout: COMMAND_MS,
         maxBuffer: 16 * 2 ** 20,
       }
-      execFile('bash', ['-c', `curl() { command curl -sS "$@"; }\n${script}`], options, (error, stdout, stderr) => {
-        if (error && error.code !== TIMED_OUT) reject(new Error(`${script}\nfailed: ${stderr || error.message}`))
-        else resolve(stdout)
-      })
+      execFile(
+        'bash',
+        ['-c', `curl() { command curl -sS ${CURL_REPORT} "$@"; }\n${script}`],
+        options,
+        (error, stdout, stderr) => {
+          if (error && error.code !== TIMED_OUT) reject(new Error(`${script}\nfailed: ${stderr || error.message}`))
+          else resolve(checkCurl(stderr, stdout).then(() => stdout))
+        },
+      )
     })
   }
 

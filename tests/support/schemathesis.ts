@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { pythonWith } from './python.ts'
 import { openStage, type Muxi, type Stage } from './stage.ts'
 
-/** In seconds. Every stream that these requests can open ends by itself. */
+/** In seconds. Every stream that these requests can open ends by itself, or in `schemathesis_hooks.py`. */
 const REQUEST_S = 20
 /** Operations that answer 502 when a model, program or server outside muxi fails, as the API contract has it. */
 const UPSTREAM = [
@@ -17,39 +17,67 @@ const UPSTREAM = [
   'POST /api/v1/agents/{agent_id}/chat',
   'POST /api/v1/chat',
 ]
-/** Operations with rules that no schema can say, such as files that are really pictures, and addresses that exist. */
-const WITH_RULES = [
-  'GET /api/v1/conversations/{conversation_id}/messages',
-  'POST /api/v1/agents',
-  'POST /api/v1/agents/{agent_id}/chat',
-  'POST /api/v1/agents/{agent_id}/chat/stream',
-  'POST /api/v1/agents/{agent_id}/knowledge',
-  'POST /api/v1/agents/{agent_id}/mcp_servers',
-  'POST /api/v1/audio/speech',
-  'POST /api/v1/audio/transcriptions',
-  'POST /api/v1/chat',
-  'POST /api/v1/chat/stream',
-  'POST /api/v1/files',
-  'POST /api/v1/jobs',
-  'POST /api/v1/keys',
-  'POST /api/v1/turns/{turn_id}/approvals/{approval_id}',
-  'DELETE /api/v1/users/{user_id}/context_memory',
-  'PATCH /api/v1/users/{user_id}/context_memory',
-  'POST /api/v1/users/{user_id}/context_memory',
-  'GET /mcp',
-  'POST /mcp',
-  'POST /v1/audio/speech',
-  'POST /v1/audio/transcriptions',
-  'POST /v1/chat/completions',
-  'POST /v1/embeddings',
-  'POST /api/v1/agents/import',
-  'PATCH /api/v1/agents/{agent_id}',
-  'GET /api/v1/events',
-  'POST /api/v1/files/uploads',
-  'PATCH /api/v1/files/uploads/{upload_id}',
-]
+/**
+ * Statuses with which operations may refuse what fits their schema, besides 401, 403, 404, 409 and 429, each for a rule that no schema
+ * can say.
+ */
+const WITH_RULES: Record<string, number[]> = {
+  // At most one of `cursor`, `after` and `around`.
+  'GET /api/v1/conversations/{conversation_id}/messages': [400],
+  // What only files of agents may have; settings of MCP servers, and addresses and programs that are looked up.
+  'POST /api/v1/agents': [400, 422],
+  'POST /api/v1/agents/import': [400, 422],
+  'PATCH /api/v1/agents/{agent_id}': [400, 422],
+  'POST /api/v1/agents/{agent_id}/mcp_servers': [400, 422, 502],
+  ...Object.fromEntries(
+    // Neither content nor attachments, more of them than the server is set to take, files that are not what they are called.
+    ['', '/stream', '/ui'].flatMap((end) =>
+      ['POST /api/v1/agents/{agent_id}/chat', 'POST /api/v1/chat'].map((path) => [
+        `${path}${end}`,
+        [400, 413, 415, 422],
+      ]),
+    ),
+  ),
+  // The offline model's answers have no form that a caller could ask for.
+  'POST /api/v1/agents/{agent_id}/chat': [400, 413, 415, 422, 502],
+  'POST /api/v1/chat': [400, 413, 415, 422, 502],
+  // A file or a text, not both.
+  'POST /api/v1/agents/{agent_id}/knowledge': [400, 413, 415, 422],
+  // Voices that the synthesizer does not have.
+  'POST /api/v1/audio/speech': [400, 502],
+  'POST /v1/audio/speech': [400, 502],
+  // Bytes that are no recording.
+  'POST /api/v1/audio/transcriptions': [400, 415, 422],
+  'POST /v1/audio/transcriptions': [400, 415, 422],
+  // Forms without a file.
+  'POST /api/v1/files': [400, 415, 422],
+  // What a kind of job may have, such as the only running one of its kind.
+  'POST /api/v1/jobs': [400, 413, 415, 422],
+  // Networks in CIDR notation, a time in the future.
+  'POST /api/v1/keys': [400],
+  // Decisions that this call allows, and arguments that its tool takes.
+  'POST /api/v1/turns/{turn_id}/approvals/{approval_id}': [400],
+  // Sizes of a context memory as a whole.
+  'POST /api/v1/users/{user_id}/context_memory': [400, 413],
+  'PATCH /api/v1/users/{user_id}/context_memory': [400, 413],
+  'DELETE /api/v1/users/{user_id}/context_memory': [400],
+  // Sessions and event ids that the server has given out.
+  'GET /mcp': [400],
+  'POST /mcp': [400],
+  // Which fields of OpenAI's go with which.
+  'POST /v1/chat/completions': [400, 413, 415, 422],
+  'POST /v1/embeddings': [400],
+  // Metadata in base64, and a length within the limit.
+  'POST /api/v1/files/uploads': [400, 413],
+  // Bytes beyond the length.
+  'PATCH /api/v1/files/uploads/{upload_id}': [400, 413, 415],
+}
+/** The protocol has a status of its own for a request without its version. */
+const VERSIONED = /\/files\/uploads/
 /** Its path is also that of a source that may be deleted, which `Allow` rightly names. */
 const SHARED_PATH = 'GET /api/v1/agents/{agent_id}/knowledge/search'
+/** Paths that are also those of other operations, with a parameter in their place, whose answer is not 405. */
+const SHADOWED = ['POST /api/v1/files/uploads', 'POST /api/v1/agents/import']
 /** How often an id in a body is one that exists. */
 const KNOWN_IDS = 0.8
 
@@ -78,10 +106,17 @@ async function operations(stage: Stage, muxi: Muxi): Promise<Operation[]> {
   await (
     await stage.followJob(muxi.url, job_id)
   ).ended
-  const shared = { agent_id: 'offline', model: 'offline', turn_id, job_id, conversation_id, file_id }
+  const upload = async () => {
+    const headers = { 'tus-resumable': '1.0.0', 'upload-length': '4' }
+    const begun = await stage.call(muxi.url, '/api/v1/files/uploads', { method: 'POST', headers })
+    return begun.headers.get('location')!.split('/').at(-1)!
+  }
+  const upload_id = await upload()
+  const shared = { upload_id, agent_id: 'offline', model: 'offline', turn_id, job_id, conversation_id, file_id }
   const own: Record<string, Record<string, string>> = {
     'DELETE /api/v1/conversations/{conversation_id}': { conversation_id: await conversation() },
     'DELETE /api/v1/files/{file_id}': { file_id: await file('unused.txt') },
+    'DELETE /api/v1/files/uploads/{upload_id}': { upload_id: await upload() },
     'DELETE /api/v1/keys/{key_id}': { key_id: await key() },
     'POST /api/v1/keys/{key_id}/rotate': { key_id: await key() },
   }
@@ -116,9 +151,11 @@ function writeConfig(stage: Stage, list: Operation[]): string {
     ...(UPSTREAM.includes(name)
       ? ['[operations.checks.not_a_server_error]', "expected-statuses = ['2xx', '4xx', 502]"]
       : []),
-    ...(WITH_RULES.includes(name)
-      ? ['[operations.checks.positive_data_acceptance]', "expected-statuses = ['2xx', '4xx', '5xx']"]
+    ...(WITH_RULES[name] ? acceptance(WITH_RULES[name]) : []),
+    ...(VERSIONED.test(name)
+      ? ['[operations.checks.negative_data_rejection]', `expected-statuses = [${REFUSED.join(', ')}, 412]`]
       : []),
+    ...(SHADOWED.includes(name) ? ['[operations.checks.unsupported_method]', 'enabled = false'] : []),
     ...(name === SHARED_PATH ? ['[operations.checks.allow_header_conformance]', 'enabled = false'] : []),
     '[operations.parameters]',
     ...Object.entries(path).map(([id, value]) => `${text(`path.${id}`)} = ${text(value)}`),
@@ -131,6 +168,14 @@ function writeConfig(stage: Stage, list: Operation[]): string {
   const file = join(stage.folder, 'schemathesis.toml')
   writeFileSync(file, [...dictionaries, ...sections.flat(), ''].join('\n'))
   return file
+}
+
+/** What invalid input gets: the default of schemathesis. */
+const REFUSED = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 429]
+
+function acceptance(statuses: number[]): string[] {
+  const expected = ['2xx', 401, 403, 404, 409, 429, 503, ...statuses]
+  return ['[operations.checks.positive_data_acceptance]', `expected-statuses = ${JSON.stringify(expected)}`]
 }
 
 const UNFINISHED = `select id from turns where status not in ('completed', 'failed', 'cancelled')
@@ -152,8 +197,18 @@ export interface Fuzzing {
   stage: Stage
 }
 
-/** Sends generated requests to a server of their own. @param max_ms of the run; the caller closes the stage */
-export async function fuzzRequests(examples: number, seed: number, max_ms: number): Promise<Fuzzing> {
+interface Plan {
+  /** For each operation in the phases `fuzzing` and `stateful`. */
+  examples: number
+  /** `coverage` sends a request for each bound of each field, some thousands. */
+  phases: readonly ('examples' | 'coverage' | 'fuzzing' | 'stateful')[]
+  seed: number
+  /** Of the run. */
+  max_ms: number
+}
+
+/** Sends generated requests to a server of their own. The caller closes the stage. */
+export async function fuzzRequests({ examples, phases, seed, max_ms }: Plan): Promise<Fuzzing> {
   // No generated request may start a program, and all messages go to the agent that needs no model.
   const routing = { MUXI_DEFAULT_AGENT: 'offline', MUXI_ROUTING_THRESHOLD_PERCENT: '100' }
   const stage = await openStage({ env: { MUXI_MCP_COMMANDS: 'none', ...routing } })
@@ -163,7 +218,7 @@ export async function fuzzRequests(examples: number, seed: number, max_ms: numbe
     const tested = await operations(stage, muxi)
     const flags = {
       checks: 'all',
-      phases: 'examples,coverage,fuzzing,stateful',
+      phases: phases.join(),
       'max-examples': examples,
       seed,
       'generation-database': 'none',
@@ -172,12 +227,13 @@ export async function fuzzRequests(examples: number, seed: number, max_ms: numbe
       'suppress-health-check': 'all',
       warnings: 'off',
     }
+    const env = { ...process.env, SCHEMATHESIS_HOOKS: fileURLToPath(new URL('schemathesis_hooks.py', import.meta.url)) }
     const config = `--config-file=${writeConfig(stage, tested)}`
     const named = Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
     const command = ['-m', 'schemathesis.cli', '--no-color', config, 'run', ...named]
     const args = [...command, '--no-shrink', '--continue-on-failure', `${muxi.url}/openapi.json`]
     const { code, report } = await new Promise<Pick<Fuzzing, 'code' | 'report'>>((resolve) => {
-      const limits = { cwd: stage.folder, timeout: max_ms, maxBuffer: 64 * 2 ** 20 }
+      const limits = { cwd: stage.folder, env, timeout: max_ms, maxBuffer: 64 * 2 ** 20 }
       execFile(python, args, limits, (error, stdout, stderr) =>
         resolve({ code: error === null ? 0 : Number(error.code ?? -1), report: `${stdout}${stderr}` }),
       )
