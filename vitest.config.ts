@@ -17,6 +17,7 @@ const SAME_ON_DENO = [
   'audit',
   'budgets',
   'cancel',
+  'contract',
   'conversation',
   'example-agents',
   'faults',
