@@ -21,6 +21,7 @@ const SAME_ON_DENO = [
   'conversation',
   'example-agents',
   'faults',
+  'foreign-ids',
   'formats',
   'handoffs',
   'head-start',
