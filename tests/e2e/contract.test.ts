@@ -70,3 +70,39 @@ it(keeps('log.all', 'newest first, by agent, user, kind, status and time, and a 
   for (const query of ['since=yesterday', 'kind=x', 'status=done', 'limit=101'])
     expect((await call(`/logs?${query}`)).status, query).toBe(400)
 })
+
+it('every response has a request id: pages, streams, downloads, empty ones and refusals', async () => {
+  const { turn_id, conversation_id } = await say('one')
+  const file = await stage.upload(muxi.url, 'tea.txt', 'Tea.')
+  const paths = [
+    ...['/', '/docs', '/openapi.json', '/healthz', '/readyz', '/v1/models', '/v1/nowhere', '/nowhere', '/mcp'],
+    ...['/api/v1/agents/offline/export', `/api/v1/files/${file}/content`, '/api/v1/nowhere', '/oauth/callback'],
+    ...[`/api/v1/turns/${turn_id}/stream`, `/api/v1/turns/${turn_id}/log/stream`],
+    ...[`/api/v1/conversations/${conversation_id}/export?format=md`, '/api/v1/chat/ui/nothing/stream', '/api/v1/ws'],
+  ]
+  const missing: string[] = []
+  const look = async (path: string, init: RequestInit = {}) => {
+    const authorization = `Bearer ${stage.key}`
+    const { headers, status, body } = await fetch(`${muxi.url}${path}`, {
+      redirect: 'manual',
+      ...init,
+      headers: { authorization, ...(init.headers as Record<string, string> | undefined) },
+    })
+    await body?.cancel()
+    if (!/^req_/.test(headers.get('x-request-id') ?? '')) missing.push(`${init.method ?? 'GET'} ${path}: ${status}`)
+    return headers
+  }
+  for (const path of paths) {
+    const etag = (await look(path)).get('etag')
+    if (etag !== null) await look(path, { headers: { 'if-none-match': etag } })
+    await look(path, { method: 'HEAD' })
+  }
+  await look('/api/v1/agents', { method: 'OPTIONS', headers: { origin: 'http://localhost:3000' } })
+  await look('/api/v1/agents', { headers: { origin: 'https://evil.example' } })
+  await look('/api/v1/files/uploads', { method: 'OPTIONS', headers: { 'tus-resumable': '1.0.0' } })
+  await look('/api/v1/files/uploads', {
+    method: 'POST',
+    headers: { 'tus-resumable': '1.0.0', 'upload-length': '5' },
+  })
+  expect(missing).toEqual([])
+})
