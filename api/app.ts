@@ -12,6 +12,7 @@ import { addressOf, hostOf, noteClient } from './clients.ts'
 import { methodNotAllowed, senderOf } from './plugin.ts'
 import type { Route } from './replies.ts'
 import { knowRoutes } from './request-checks.ts'
+import { agentConversationRoutes } from './routes/agent-conversations.ts'
 import { agentFileRoutes } from './routes/agent-files.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { approvalRoutes } from './routes/approvals.ts'
@@ -25,6 +26,7 @@ import { fileRoutes } from './routes/files.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { knowledgeRoutes } from './routes/knowledge.ts'
+import { logRoutes } from './routes/logs.ts'
 import { mcpRoutes } from './routes/mcp.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
 import { memoryRoutes } from './routes/memory.ts'
@@ -89,10 +91,12 @@ export function createApp(context: ApiContext, origins: Origins, { version, encr
       api
         .use(agentRoutes(context))
         .use(agentFileRoutes(context))
+        .use(agentConversationRoutes(context))
         .use(audioRoutes(context))
         .use(chatRoutes(context))
         .use(uiStreamRoutes(context))
         .use(turnRoutes(context))
+        .use(logRoutes(context))
         .use(approvalRoutes(context))
         .use(eventRoutes(context))
         .use(conversationRoutes(context))

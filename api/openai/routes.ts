@@ -2,9 +2,13 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
-import { SPOKEN_TYPES, TranscriptionFormSchema } from '../../contracts/schemas/audio.ts'
+import { SPOKEN_TYPES } from '../../contracts/schemas/audio.ts'
 import { ChatCompletionRequestSchema } from '../../contracts/schemas/openai-chat.ts'
-import { EmbeddingRequestSchema, OpenaiSpeechRequestSchema } from '../../contracts/schemas/openai-requests.ts'
+import {
+  EmbeddingRequestSchema,
+  OpenaiSpeechRequestSchema,
+  OpenaiTranscriptionFormSchema,
+} from '../../contracts/schemas/openai-requests.ts'
 import {
   CompletionEventSchema,
   CompletionSchema,
@@ -21,8 +25,6 @@ import { complete } from './completions.ts'
 import { embed } from './embeddings.ts'
 import { viewModel, viewModels } from './models.ts'
 import { speakOpenai } from './speech.ts'
-
-const FORM = { ...TranscriptionFormSchema, examples: [{ file: 'the bytes', model: 'whisper-1' }] }
 
 // Handlers are `async`: of some others Elysia 1.4.30 leaves a rejection unhandled, such as one that reads `set` (November 2026).
 export function openaiRoutes(context: ApiContext) {
@@ -76,7 +78,7 @@ export function openaiRoutes(context: ApiContext) {
         scope: 'chat',
         detail: {
           summary: "Turn speech into text, in the form of OpenAI's transcriptions",
-          requestBody: bodyOf({ 'multipart/form-data': FORM }),
+          requestBody: bodyOf({ 'multipart/form-data': OpenaiTranscriptionFormSchema }),
         },
       },
     )

@@ -15,7 +15,7 @@ import {
   TurnSchema,
   TurnStatusSchema,
 } from '../../contracts/schemas/turns.ts'
-import { listTurns } from '../../db/queries/turns.ts'
+import { isFinalStatus, listTurns } from '../../db/queries/turns.ts'
 import { authenticated, page } from '../plugin.ts'
 import { noBody, replies, streamOf } from '../replies.ts'
 import { visibleUser } from '../services/access.ts'
@@ -80,13 +80,14 @@ export function turnRoutes(context: ApiContext) {
     )
     .post(
       '/:turn_id/cancel',
-      async ({ principal, params: { turn_id } }) => {
+      async ({ principal, params: { turn_id }, status }) => {
         await cancelTurn(context, await getTurnOrThrow(context, principal, turn_id))
-        return viewTurn(context, await getTurnOrThrow(context, principal, turn_id))
+        const turn = await viewTurn(context, await getTurnOrThrow(context, principal, turn_id))
+        return isFinalStatus(turn.status) ? turn : status(202, turn)
       },
       {
         params,
-        ...replies({ 200: TurnSchema }, 'conflict'),
+        ...replies({ 200: TurnSchema, 202: TurnSchema }, 'conflict'),
         scope: 'chat',
         detail: { summary: 'Stop a turn, queued or running' },
       },

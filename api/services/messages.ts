@@ -85,6 +85,8 @@ export async function pageOfMessages(
     return toPage(newer.slice(0, limit - half), older.slice(0, half), older.length > half, newer.length > limit - half)
   }
   if (after !== undefined) {
+    const [found] = await listMessages(db, conversationId, { up_to: after, with_superseded: true, limit: 1 })
+    if (found?.id !== after) throw notFound('message', after)
     const newer = await list({ after }, limit)
     return toPage(newer.slice(0, limit), [], newer.length > 0, newer.length > limit)
   }

@@ -237,7 +237,8 @@ export async function* followLog(
   }
 }
 
-function viewEntry(entry: LogEntriesTable) {
+/** An entry of the execution log. */
+export function viewEntry(entry: LogEntriesTable) {
   return {
     id: entry.id,
     kind: entry.kind,

@@ -1,6 +1,6 @@
-// The bodies of POST /v1/embeddings and /v1/audio/speech: the part of OpenAI's requests that is read; null is the same as left out.
+// The bodies of POST /v1/embeddings and /v1/audio/*: the part of OpenAI's requests that is read; null is the same as left out.
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
-import { SpeechRequestSchema } from './audio.ts'
+import { SpeechRequestSchema, TranscriptionFormSchema } from './audio.ts'
 
 const open = { additionalProperties: true }
 const optional = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
@@ -43,3 +43,17 @@ export const OpenaiSpeechRequestSchema = Type.Object(
   { ...open, examples: [{ model: 'any', input: 'The ferry leaves at nine.', voice: 'alloy' }] },
 )
 export type OpenaiSpeechRequest = Static<typeof OpenaiSpeechRequestSchema>
+
+const { file, language, response_format } = TranscriptionFormSchema.properties
+
+/** Only the OpenAPI document uses this schema, because forms are parsed as streams. */
+export const OpenaiTranscriptionFormSchema = Type.Object(
+  {
+    file,
+    model: Type.Optional(Type.String({ description: "Not used: it is the server's choice" })),
+    user: Type.Optional(Type.String({ description: 'The user that the request acts as' })),
+    language,
+    response_format,
+  },
+  { ...open, examples: [{ file: 'the bytes', model: 'whisper-1' }] },
+)

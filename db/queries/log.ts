@@ -2,7 +2,7 @@
 import type { Compilable } from 'kysely'
 import { newId } from '../../contracts/ids.ts'
 import { compiled } from '../compiled.ts'
-import type { Db, LogEntriesTable, Tx } from '../schema.ts'
+import type { Db, LogEntriesTable, TurnsTable, Tx } from '../schema.ts'
 
 export type LogStart = Pick<
   LogEntriesTable,
@@ -149,6 +149,38 @@ export async function countAttempts(
 
 export function listLogOfTurn(db: Db, turnId: string): Promise<LogEntriesTable[]> {
   return db.selectFrom('log_entries').selectAll().where('stream_id', '=', turnId).orderBy('id').execute()
+}
+
+export interface LogFilter {
+  agent_id?: string | undefined
+  user_id?: string | undefined
+  kind?: LogEntriesTable['kind'] | undefined
+  status?: LogEntriesTable['status'] | undefined
+  /** The earliest begin, in UTC. */
+  since?: string | undefined
+  cursor?: string | undefined
+  limit: number
+}
+
+/** Entries of turns, newest first. */
+export function listLog(
+  db: Db,
+  { agent_id, user_id, kind, status, since, cursor, limit }: LogFilter,
+): Promise<(LogEntriesTable & Pick<TurnsTable, 'agent_id' | 'user_id'>)[]> {
+  let query = db
+    .selectFrom('log_entries')
+    .innerJoin('turns', 'turns.id', 'log_entries.stream_id')
+    .selectAll('log_entries')
+    .select(['turns.agent_id', 'turns.user_id'])
+    .orderBy('log_entries.id', 'desc')
+    .limit(limit)
+  if (agent_id !== undefined) query = query.where('turns.agent_id', '=', agent_id)
+  if (user_id !== undefined) query = query.where('turns.user_id', '=', user_id)
+  if (kind !== undefined) query = query.where('log_entries.kind', '=', kind)
+  if (status !== undefined) query = query.where('log_entries.status', '=', status)
+  if (since !== undefined) query = query.where('log_entries.started_at', '>=', since)
+  if (cursor !== undefined) query = query.where('log_entries.id', '<', cursor)
+  return query.execute()
 }
 
 /** The entries of a turn in order, without what they hold. */

@@ -197,7 +197,7 @@ it(
       const cancelled = stage.call(url, `/api/v1/turns/${accepted.body.turn_id}/cancel`, { method: 'POST' })
       // What the killed worker had taken of the workflow must time out first.
       await expect.poll(() => hasTaskUnderWay(stage, accepted.body.turn_id), { interval: 100 }).toBe(false)
-      expect((await cancelled).status).toBe(200)
+      expect((await cancelled).status).toBe(202)
       worker = await stage.start('worker')
       await expect
         .poll(async () => (await stage.turn(url, accepted.body.turn_id)).status, { timeout: 30_000, interval: 200 })

@@ -43,6 +43,9 @@ export const REQUIREMENTS = {
   'threads.export': 'A conversation is downloaded as Markdown or JSON, with tool calls and approvals',
   'search.messages':
     'A user finds their own messages by words and by meaning, best first, with the part that was found; never those of another user',
+  'threads.exchanges': 'What a user and an agent have said to each other is listed over all conversations, and cleared',
+  'log.all':
+    'The execution log of all turns is listed, filtered and paged; a key that is bound to a user sees that of the user',
   'log.live': 'The execution log is followed: each entry as it is, then each change, then an end',
 
   'feed.changes': 'Changes of lists are told within a second, from any process, each item in the form of its list',

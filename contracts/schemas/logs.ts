@@ -1,0 +1,32 @@
+// The execution log over all turns.
+import { Type } from '@sinclair/typebox'
+import { AgentFilterSchema } from './agent.ts'
+import { TurnIdSchema, UserIdSchema } from './chat.ts'
+import { pageFields } from './lists.ts'
+import { LogEntrySchema } from './turns.ts'
+
+const closed = { additionalProperties: false }
+const { kind, status } = LogEntrySchema.properties
+
+export const LogFilterSchema = Type.Object(
+  {
+    ...pageFields,
+    agent_id: Type.Optional(AgentFilterSchema),
+    user_id: Type.Optional(UserIdSchema),
+    kind: Type.Optional(kind),
+    status: Type.Optional(status),
+    since: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        description: 'a time such as 2026-11-29T09:41:07Z: entries that began then or later',
+        examples: ['2026-11-29T09:41:07Z'],
+      }),
+    ),
+  },
+  closed,
+)
+
+export const TurnLogEntrySchema = Type.Object(
+  { turn_id: TurnIdSchema, agent_id: AgentFilterSchema, user_id: UserIdSchema, ...LogEntrySchema.properties },
+  { ...closed, $id: 'TurnLogEntry' },
+)
