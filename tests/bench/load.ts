@@ -45,7 +45,7 @@ function useConnection(
   const socket = connect({ host: hostname, port: Number(port), noDelay: true })
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   let startedAt = 0
-  let received = Buffer.alloc(0)
+  let received: Buffer = Buffer.alloc(0)
   const send = () => {
     const count = next()
     if (count === undefined) return void socket.end()

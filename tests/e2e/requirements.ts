@@ -320,6 +320,7 @@ export const REQUIREMENTS = {
   'system.status': 'The state of a process names its agents, connections and workers',
   'agents.change':
     'An agent made over the API is changed by a merge patch; a turn keeps the version that it began with',
+  'agents.cached': 'The list of agents has an ETag, and is remembered until anything that it shows has changed',
   'agents.delete':
     'A deleted agent leaves conversations and the log: its turns, servers, secrets and knowledge end with it',
   'agents.files': 'Agents are exported as files without secrets, and imported by content or by path',
