@@ -352,6 +352,7 @@ export const REQUIREMENTS = {
   'attack.bounds': 'JSON that is deep, or of very many values, is a bad_request wherever JSON is taken',
   'attack.malformed':
     'Malformed cookies, codec payloads, queries and upgrades are refused or ignored, never a server error',
+  'attack.injection': 'SQL, markup, header lines, paths and control sequences come back as the data that they are',
   'attack.ids': 'WebSocket errors carry the id of their request, and a refused upgrade has a body with a request id',
   'attack.event-loop': 'No request blocks the event loop for long, whatever its body',
 
