@@ -13,6 +13,7 @@ const SAME_ON_DENO = [
   'api-killed',
   'approvals',
   'attacks-host',
+  'attacks-injection',
   'attacks-keys',
   'audit',
   'budgets',

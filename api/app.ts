@@ -149,11 +149,11 @@ const AUDITED = /^\/(api\/v1|v1|mcp)(\/|$)/
 
 /** What pages of other origins may send and read besides what browsers always allow. */
 const ALLOWED = [
-  'authorization, content-type, idempotency-key, last-event-id, x-namespace, mcp-session-id, mcp-protocol-version',
+  'authorization, content-type, idempotency-key, if-none-match, last-event-id, x-namespace, mcp-session-id, mcp-protocol-version',
   'tus-resumable, upload-length, upload-metadata, upload-offset, x-requested-with',
 ].join(', ')
 const EXPOSED = [
-  'x-request-id, retry-after, ratelimit, ratelimit-policy, mcp-session-id',
+  'etag, x-request-id, retry-after, ratelimit, ratelimit-policy, mcp-session-id',
   `location, ${FILE_HEADER}, tus-resumable, tus-version, tus-extension, tus-max-size`,
   'upload-expires, upload-length, upload-metadata, upload-offset',
 ].join(', ')

@@ -16,6 +16,7 @@ import { answer, createApp } from './app.ts'
 import { errorResponse } from './errors.ts'
 import { Origins } from './origins.ts'
 import type { ApiContext } from './services/context.ts'
+import { CLIENT_LIMITS, clientTimeouts, limitClients } from './slow-clients.ts'
 import { serveWebSocket } from './websocket.ts'
 
 /** Drain timeout of open requests at shutdown, in milliseconds. */
@@ -36,11 +37,8 @@ export interface RunningServer {
   close(): Promise<void>
 }
 
-// A client that does not read must not hold a connection forever; a streaming one may.
 const HTTP: HttpOptions = {
-  requestTimeout: 300_000,
-  headersTimeout: 15_000,
-  keepAliveTimeout: 75_000,
+  ...clientTimeouts(CLIENT_LIMITS),
   // Any other upgrade, such as h2c, may be ignored (RFC 9110, 7.8): the request is served without it.
   shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
 }
@@ -64,6 +62,7 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
   const server = options.tls
     ? createTlsServer({ ...HTTP, ...readTls(options.tls) }, listener)
     : createServer(HTTP, listener)
+  limitClients(server, CLIENT_LIMITS)
   server.on('clientError', (error, socket) => refuseUnreadable(error, socket))
   const closeSockets = serveWebSocket(server, context, origins)
   await new Promise<void>((resolve, reject) => {
@@ -83,10 +82,14 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
   }
 }
 
-/** Answers a request that is not HTTP, or whose headers are too long, as every other error; Node's own answer has no body. */
+const MUST: Record<string, string> = {
+  HPE_HEADER_OVERFLOW: `its address and headers must be at most ${maxHeaderSize} bytes together`,
+  ERR_HTTP_REQUEST_TIMEOUT: `its headers must arrive within ${CLIENT_LIMITS.headers_ms / 1_000} s`,
+}
+
+/** Answers a request that is not HTTP, that is too slow, or whose headers are too long, as every other error; Node's own answer has no body. */
 function refuseUnreadable(error: Error, socket: Duplex): void {
-  const tooLong = (error as NodeJS.ErrnoException).code === 'HPE_HEADER_OVERFLOW'
-  const must = tooLong ? `its address and headers must be at most ${maxHeaderSize} bytes together` : 'it must be HTTP'
+  const must = MUST[(error as NodeJS.ErrnoException).code ?? ''] ?? 'it must be HTTP'
   const { status, body } = errorResponse(new MuxiError('bad_request', `Cannot read the request: ${must}`), newId('req'))
   const text = JSON.stringify(body)
   if (!socket.writable) return void socket.destroy()
@@ -100,7 +103,8 @@ function refuseUnreadable(error: Error, socket: Duplex): void {
 }
 
 function readTls({ cert, key }: { cert: string; key: string }) {
-  return { cert: readFileSync(cert), key: readFileSync(key), minVersion: 'TLSv1.2' as const }
+  const handshakeTimeout = CLIENT_LIMITS.headers_ms
+  return { cert: readFileSync(cert), key: readFileSync(key), minVersion: 'TLSv1.2' as const, handshakeTimeout }
 }
 
 /** The URL of a listening server on this machine. */

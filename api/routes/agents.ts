@@ -11,30 +11,46 @@ import {
   AgentViewSchema,
 } from '../../contracts/schemas/agent-views.ts'
 import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
-import { mapAll } from '../../contracts/map-all.ts'
-import { getAgentOrThrow, listAgents } from '../../db/queries/agents.ts'
-import { authenticated, page } from '../plugin.ts'
-import { replies } from '../replies.ts'
-import { addAgent, viewAgent, viewAgentBriefly } from '../services/agents.ts'
+import { getAgentOrThrow } from '../../db/queries/agents.ts'
+import { authenticated } from '../plugin.ts'
+import { Content, noBody, replies } from '../replies.ts'
+import { AgentPages } from '../services/agent-pages.ts'
+import { addAgent, viewAgent } from '../services/agents.ts'
 import { changeAgent } from '../services/change-agent.ts'
 import { deleteAgent } from '../services/delete-agent.ts'
 import type { ApiContext } from '../services/context.ts'
+import { matches } from '../static-file.ts'
+
+const listed = new Content('A page of agents', { 'application/json': pageOf('agents', AgentBriefSchema) })
+/** Kept by the client alone, and asked for with its ETag each time. */
+const REVALIDATED = { 'cache-control': 'private, no-cache' }
+const IF_NONE_MATCH = {
+  name: 'if-none-match',
+  in: 'header',
+  required: false,
+  description: 'The ETag of the page that the client has',
+  schema: { type: 'string' as const },
+}
 
 export function agentRoutes(context: ApiContext) {
   const { db } = context.storage
+  const pages = new AgentPages(context)
   return new Elysia({ prefix: '/agents', tags: ['agents'] })
     .use(authenticated(context))
     .get(
       '',
-      async ({ query: { limit = DEFAULT_LIMIT, cursor } }) => {
-        const { items, ...rest } = page(await listAgents(db, limit + 1, cursor), limit, ({ id }) => id)
-        return { agents: await mapAll(items, (agent) => viewAgentBriefly(context, agent)), ...rest }
+      async ({ query: { limit = DEFAULT_LIMIT, cursor }, request }) => {
+        const { json, etag } = await pages.find(limit, cursor)
+        const headers = { etag, ...REVALIDATED }
+        return matches(request.headers.get('if-none-match'), etag)
+          ? new Response(null, { status: 304, headers })
+          : new Response(json, { headers: { 'content-type': 'application/json;charset=utf-8', ...headers } })
       },
       {
         query: Type.Object(pageFields, { additionalProperties: false }),
-        ...replies({ 200: pageOf('agents', AgentBriefSchema) }),
+        ...replies({ 200: listed, 304: noBody('The page with the ETag of `if-none-match` is still the newest') }),
         scope: 'read',
-        detail: { summary: 'List agents' },
+        detail: { summary: 'List agents', parameters: [IF_NONE_MATCH] },
       },
     )
     .get('/:agent_id', async ({ params: { agent_id } }) => viewAgent(context, await getAgentOrThrow(db, agent_id)), {

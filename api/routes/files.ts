@@ -62,11 +62,16 @@ export function fileRoutes(context: ApiContext) {
       '/:file_id/content',
       async ({ principal, params: { file_id }, request }) => {
         const file = await getFileOrThrow(context, principal, file_id)
-        return fileResponse(context, file, request.headers.get('range'))
+        return fileResponse(context, file, request.headers)
       },
       {
         params,
-        ...replies({ 200: bytes, 206: bytes, 416: noBody('The file is shorter than the range') }),
+        ...replies({
+          200: bytes,
+          206: bytes,
+          304: noBody('The client has the file: `if-none-match` names its ETag'),
+          416: noBody('The file is shorter than the range'),
+        }),
         scope: 'chat',
         detail: { summary: 'Download a file, or a part of it by Range' },
       },

@@ -16,6 +16,7 @@ import type { FilesTable, Tx } from '../../db/schema.ts'
 import { readJsonBody } from '../body.ts'
 import { invalid } from '../errors.ts'
 import { plainName, readForm } from '../multipart.ts'
+import { matches } from '../static-file.ts'
 import { actingUser, ownedOrThrow } from './access.ts'
 import { mediaTypeOf } from '../../media/kind/media-type.ts'
 import type { ApiContext, ApiLimits } from './context.ts'
@@ -156,20 +157,21 @@ export function viewFile({ id, name, type, size, sha256, created_at }: FilesTabl
 export async function fileResponse(
   { storage: { blobs } }: ApiContext,
   file: FilesTable,
-  asked: string | null,
+  asked: Headers,
 ): Promise<Response> {
   const size = Number(file.size)
-  const range = rangeOf(asked, size)
+  const etag = `"${file.sha256}"`
+  const range = rangeOf(asked.get('range'), size)
   const ascii = file.name.replaceAll(/[^\x20-\x7e]|["\\%]/g, '_')
   const headers = {
-    'content-type': file.type,
     'accept-ranges': 'bytes',
-    etag: `"${file.sha256}"`,
+    etag,
     'content-disposition': `attachment; filename="${ascii}"; filename*=UTF-8''${encodeURIComponent(file.name).replaceAll(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)}`,
     'x-content-type-options': 'nosniff',
     'content-security-policy': "default-src 'none'; sandbox",
     'cache-control': 'private, no-store',
   }
+  if (matches(asked.get('if-none-match'), etag)) return new Response(null, { status: 304, headers })
   if (range === 'outside')
     return new Response(null, { status: 416, headers: { ...headers, 'content-range': `bytes */${size}` } })
   const stream = await blobs.read(file.user_id, file.sha256, range)
@@ -177,6 +179,7 @@ export async function fileResponse(
     status: range ? 206 : 200,
     headers: {
       ...headers,
+      'content-type': file.type,
       'content-length': String(range ? range.end - range.start + 1 : size),
       ...(range && { 'content-range': `bytes ${range.start}-${range.end}/${size}` }),
     },

@@ -1,8 +1,18 @@
-// Changes for the live feed: the end of their retention. They are written by triggers and read by ChangeReader.
+// Changes for the live feed: the newest, and the end of their retention. They are written by triggers and read by ChangeReader.
+import { compiled } from '../compiled.ts'
 import type { Db, Tx } from '../schema.ts'
 
 /** Readers are a second behind. */
 const KEPT_MS = 300_000
+
+const selectNewest = compiled<object, { id: number | null }>((db) =>
+  db.selectFrom('changes').select((eb) => eb.fn.max<number | null>('id').as('id')),
+)
+
+/** The id of the newest change that is visible: another one after any change of what lists show. */
+export async function findNewestChange(db: Db): Promise<number | undefined> {
+  return (await selectNewest(db, {})).rows[0]?.id ?? undefined
+}
 
 /** Deletes changes past their retention. The newest one stays: readers begin after it. */
 export async function deleteOldChanges(db: Db): Promise<void> {

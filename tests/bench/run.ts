@@ -4,6 +4,7 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
 import { adapters } from './adapters.ts'
+import { api } from './api.ts'
 import { cost } from './cost.ts'
 import { embedding } from './embedding.ts'
 import { fleet } from './fleet.ts'
@@ -28,6 +29,7 @@ const BATCH_MS = 20
 
 const SECTIONS = {
   adapters,
+  api,
   first: firstToken,
   turns: turnsASecond,
   cost,

@@ -103,6 +103,40 @@ describe('PATCH', () => {
   })
 })
 
+it(keeps('agents.cached', 'in every process, and a stored file too'), async () => {
+  const other = await stage.start('api')
+  const list = (url: string, etag?: string) =>
+    stage.call(url, '/api/v1/agents', { headers: etag === undefined ? {} : { 'if-none-match': etag } })
+  const etagOf = async (url: string) => (await list(url)).headers.get('etag')!
+  const seen = await etagOf(muxi.url)
+  expect(await etagOf(other.url)).toBe(seen)
+  for (const { url } of [muxi, other]) {
+    const again = await list(url, seen)
+    expect([again.status, again.text, again.headers.get('cache-control')]).toEqual([304, '', 'private, no-cache'])
+  }
+  // What one process writes is seen by the next request to any other.
+  expect((await call('/agents', { body: { id: 'later', ...FILED } })).status).toBe(201)
+  for (const { url } of [muxi, other]) {
+    const changed = await list(url, seen)
+    expect([changed.status, changed.body.agents.map(({ id }: { id: string }) => id)]).toEqual([
+      200,
+      expect.arrayContaining(['later']),
+    ])
+  }
+  const before = await etagOf(other.url)
+  await call('/conversations', { body: { agent_id: 'later' } })
+  const counted = await list(other.url, before)
+  expect(counted.body.agents.find(({ id }: { id: string }) => id === 'later').stats.conversations).toBe(1)
+  await remove('later')
+  expect((await list(other.url)).text).not.toContain('"later"')
+
+  const file = await stage.upload(muxi.url, 'note.txt', 'Tea is at four.')
+  const bytes = await call(`/files/${file}/content`)
+  const known = await call(`/files/${file}/content`, { headers: { 'if-none-match': bytes.headers.get('etag')! } })
+  expect([bytes.status, known.status, known.text]).toEqual([200, 304, ''])
+  await other.stop()
+})
+
 describe('DELETE', () => {
   it(keeps('agents.delete', 'cancels its turns and ends its servers; conversations and the log stay'), async () => {
     const sums = { name: 'sums', builtin: 'calculator', idle_stop: 'never' }

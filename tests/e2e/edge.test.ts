@@ -66,7 +66,8 @@ describe('HTTPS', () => {
         'referrer-policy': 'no-referrer',
         'content-security-policy': expect.stringContaining("frame-ancestors 'none'"),
       })
-      if (path.startsWith('/api')) expect(answer.headers['cache-control']).toBe('no-store')
+      if (path.startsWith('/api'))
+        expect(answer.headers['cache-control']).toBe(path.endsWith('/agents') ? 'private, no-cache' : 'no-store')
     }
     const page = await call('/')
     expect(page.headers['content-security-policy']).toContain("default-src 'self'")

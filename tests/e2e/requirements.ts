@@ -323,6 +323,7 @@ export const REQUIREMENTS = {
   'system.status': 'The state of a process names its agents, connections and workers',
   'agents.change':
     'An agent made over the API is changed by a merge patch; a turn keeps the version that it began with',
+  'agents.cached': 'The list of agents has an ETag, and is remembered until anything that it shows has changed',
   'agents.delete':
     'A deleted agent leaves conversations and the log: its turns, servers, secrets and knowledge end with it',
   'agents.files': 'Agents are exported as files without secrets, and imported by content or by path',
@@ -354,6 +355,7 @@ export const REQUIREMENTS = {
   'attack.bounds': 'JSON that is deep, or of very many values, is a bad_request wherever JSON is taken',
   'attack.malformed':
     'Malformed cookies, codec payloads, queries and upgrades are refused or ignored, never a server error',
+  'attack.injection': 'SQL, markup, header lines, paths and control sequences come back as the data that they are',
   'attack.ids': 'WebSocket errors carry the id of their request, and a refused upgrade has a body with a request id',
   'attack.event-loop': 'No request blocks the event loop for long, whatever its body',
 

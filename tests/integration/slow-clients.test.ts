@@ -1,0 +1,95 @@
+// Connections that are held by sending nothing, or little: closed in time, while slow but steady uploads go on.
+import { createServer, type Server } from 'node:http'
+import { connect, type AddressInfo, type Socket } from 'node:net'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { CLIENT_LIMITS, clientTimeouts, limitClients } from '../../api/slow-clients.ts'
+
+const limits = { headers_ms: 300, idle_ms: 300, body_ms: 300, bytes_a_second: 1_000, check_ms: 50, connections: 40 }
+const CONNECTIONS = 20
+/** Between two bytes. */
+const DRIP_MS = 40
+
+let server: Server
+let port: number
+beforeAll(async () => {
+  server = createServer(clientTimeouts(limits), (request, response) => {
+    if (request.url === '/stream') return void response.writeHead(200).write('begun')
+    request.resume().on('end', () => response.end('whole'))
+    return undefined
+  })
+  limitClients(server, limits)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  port = (server.address() as AddressInfo).port
+})
+afterAll(() => {
+  server.closeAllConnections()
+  server.close()
+})
+
+/** @param text sent at once @param drip sent again and again after that @returns how long it was open, and what was answered */
+async function hold(text: string, drip?: () => string): Promise<{ ms: number; answer: string }> {
+  const startedAt = performance.now()
+  const socket = open()
+  let answer = ''
+  socket.on('data', (data) => (answer += data.toString()))
+  socket.write(text)
+  const timer = drip && setInterval(() => socket.write(drip()), DRIP_MS)
+  await new Promise((resolve) => socket.on('close', resolve))
+  clearInterval(timer)
+  return { ms: performance.now() - startedAt, answer }
+}
+
+function open(): Socket {
+  return connect(port, '127.0.0.1').on('error', () => undefined)
+}
+
+const POST = 'POST / HTTP/1.1\r\nhost: x\r\n'
+it.each([
+  ['nothing', '', undefined],
+  ['headers byte by byte', 'GET / HTTP/1.1\r\nx: ', () => 'a'],
+  ['a body byte by byte', `${POST}content-length: 100000\r\n\r\n`, () => 'a'],
+  ['chunks of one byte', `${POST}transfer-encoding: chunked\r\n\r\n`, () => '1\r\na\r\n'],
+  ['a whole request, then nothing', 'GET / HTTP/1.1\r\nhost: x\r\n\r\n', undefined],
+])('a connection that sends %s is closed', async (_, text, drip) => {
+  const held = await Promise.all(Array.from({ length: CONNECTIONS }, () => hold(text, drip)))
+  for (const { ms } of held) {
+    expect(ms).toBeGreaterThan(limits.headers_ms * 0.9)
+    expect(ms).toBeLessThan(5_000)
+  }
+})
+
+it('an upload that takes longer than any of the limits goes on while its bytes flow', async () => {
+  const piece = 'a'.repeat(200)
+  const pieces = 40
+  let sent = 0
+  const { ms, answer } = await hold(`${POST}content-length: ${piece.length * pieces}\r\n\r\n`, () =>
+    (sent += 1) <= pieces ? piece : '',
+  )
+  expect(answer).toContain('whole')
+  expect(ms).toBeGreaterThan(DRIP_MS * pieces)
+})
+
+it('a stream goes on whose route reads no body', async () => {
+  const socket = open()
+  socket.write('POST /stream HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n')
+  await new Promise((resolve) => socket.once('data', resolve))
+  await hold('')
+  await hold('')
+  expect(socket.destroyed || socket.readableEnded).toBe(false)
+  socket.destroy()
+})
+
+it('more connections than allowed are refused', async () => {
+  const sockets = Array.from({ length: limits.connections }, open)
+  await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))))
+  const startedAt = performance.now()
+  await Promise.race(
+    Array.from({ length: 10 }, open).map((socket) => new Promise((resolve) => socket.once('close', resolve))),
+  )
+  expect(performance.now() - startedAt).toBeLessThan(limits.headers_ms)
+  for (const socket of sockets) socket.destroy()
+})
+
+it('of the real server a body may take hours, and headers 15 s', () => {
+  expect(clientTimeouts(CLIENT_LIMITS)).toMatchObject({ requestTimeout: 0, headersTimeout: 15_000 })
+})
