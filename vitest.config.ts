@@ -18,6 +18,7 @@ const SAME_ON_DENO = [
   'budgets',
   'cancel',
   'conversation',
+  'events',
   'example-agents',
   'faults',
   'formats',

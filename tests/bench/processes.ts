@@ -130,7 +130,7 @@ export async function startBench(): Promise<Bench> {
   }
 }
 
-async function startScript(script: string, args: string[], env: Record<string, string | undefined>) {
+export async function startScript(script: string, args: string[], env: Record<string, string | undefined>) {
   // As the supervisor starts it.
   const [program, given] = withV8Flags(runtimeCommand(script, ...args), V8_FLAGS)
   const child = spawn(program, given, { env: { ...MALLOC, ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
