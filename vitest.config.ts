@@ -20,6 +20,7 @@ const SAME_ON_DENO = [
   'cancel',
   'contract',
   'conversation',
+  'events',
   'example-agents',
   'faults',
   'foreign-ids',

@@ -17,6 +17,9 @@ export interface RecalledMemory {
   conversation_id?: string
 }
 
+/** Less similar messages are not about the same: they count where words lead to them only. */
+export const LEAST_SIMILARITY = 0.2
+
 /** The id of a message's memory: the same in every attempt, so that it is written once. */
 export function memoryIdOf(messageId: string): string {
   return messageId.replace(/^msg_/, 'mem_')

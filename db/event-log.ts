@@ -1,4 +1,5 @@
 // The live event log of turns: group commit by writers; readers see only committed events, from any number, in any process.
+import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import type { StoredEvent } from '../contracts/events.ts'
 import { isFinal } from '../contracts/events.ts'
 import type { Commits, ForeignCommits } from './dialect.ts'
@@ -23,6 +24,9 @@ const KEEP_MS = 1_000
 const RING_EVENTS = 512
 /** Streams per statement that reads new events. */
 const STREAMS_A_READ = 100
+
+/** Readers that are told before other work gets its turn: each sends what it reads at once. */
+const READERS_AT_ONCE = 100
 
 /** A write was refused: the attempt is superseded, or the stream has ended. */
 export class RefusedError extends Error {
@@ -261,6 +265,7 @@ export class EventLog {
     } finally {
       this.#lastCommit = performance.now()
     }
+    let told = 0
     for (const [index, waiting] of group.entries()) {
       const outcome = outcomes[index]!
       if ('refused' in outcome) {
@@ -269,6 +274,10 @@ export class EventLog {
       }
       this.publish(waiting.stream, outcome.events)
       waiting.resolve(outcome.events)
+      told += this.#rings.get(waiting.stream)?.followers.size ?? 0
+      if (told < READERS_AT_ONCE) continue
+      told = 0
+      await yieldToOthers()
     }
   }
 }

@@ -1,6 +1,6 @@
 // The buffer beyond the latest messages: older messages of the conversation that are nearest in meaning to the question. Read from
 // rows, so the same in every process and after a restart.
-import { embeddedTexts, type RecalledMemory } from '../../contracts/memory.ts'
+import { embeddedTexts, LEAST_SIMILARITY, type RecalledMemory } from '../../contracts/memory.ts'
 import { listOlder, type OlderMessage } from '../../db/queries/conversations.ts'
 import { hashOf } from '../../db/queries/embeddings.ts'
 import type { Db } from '../../db/schema.ts'
@@ -10,8 +10,6 @@ import { embedOnce } from '../embed-once.ts'
 
 /** Messages that are shown. */
 const NEAREST = 4
-/** Less similar messages are not about the same. */
-const LEAST_SIMILARITY = 0.2
 /** Vectors kept by a process, in bytes. */
 const CACHE_BYTES = 8 * 2 ** 20
 

@@ -3,7 +3,7 @@ import { questionWords } from '../../contracts/search-words.ts'
 import { snippetOf } from '../../contracts/snippet.ts'
 import { findSearchable, indexMessages, listRememberingAgents, matchMessages } from '../../db/queries/message-search.ts'
 import { searchMemories } from '../../vectors/find-memories.ts'
-import type { RecalledMemory } from '../../contracts/memory.ts'
+import { LEAST_SIMILARITY, type RecalledMemory } from '../../contracts/memory.ts'
 import type { ApiContext } from './context.ts'
 
 /** Messages of the user that a search adds to the index, if there are any that the sweeper has not added yet. */
@@ -92,7 +92,10 @@ async function byMeaning(
         results.push(...(await searchMemories({ db, index }, { agent_id: each, user_id, ...more })))
       return results
     })
-    const remembered = found.toSorted((a, b) => b.similarity - a.similarity).slice(0, limit * CANDIDATES_A_RESULT)
+    const remembered = found
+      .filter(({ similarity }) => similarity >= LEAST_SIMILARITY)
+      .toSorted((a, b) => b.similarity - a.similarity)
+      .slice(0, limit * CANDIDATES_A_RESULT)
     return { remembered, weight }
   } catch (error) {
     log.warn({ err: error }, 'messages are searched by their words only')

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
 import { adapters } from './adapters.ts'
 import { api } from './api.ts'
+import { changes } from './changes.ts'
 import { cost } from './cost.ts'
 import { embedding } from './embedding.ts'
 import { fleet } from './fleet.ts'
@@ -20,6 +21,7 @@ import { startBench, type Bench } from './processes.ts'
 import { recalling } from './recalling.ts'
 import { retrieval } from './retrieval.ts'
 import { routing } from './routing.ts'
+import { sockets } from './sockets.ts'
 import { toolCalls, type BareChild } from './tools.ts'
 import { vectors } from './vectors.ts'
 
@@ -45,6 +47,8 @@ const SECTIONS = {
   retrieval,
   embedding,
   routing,
+  'api-sockets': sockets,
+  changes,
   memories,
   vectors,
   locomo,

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { HeldReply } from '../support/held-reply.ts'
 import { holdAfter } from '../support/held-rows.ts'
 import { numberedPages, pdf } from '../support/pdf.ts'
+import { SseClient, type SeenEvent } from '../support/sse-client.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
@@ -54,6 +55,22 @@ it(keeps('postgres.turn', 'a turn is cancelled at the other API, and its model c
   expect((await stream.untilFinal()).type).toBe('cancelled')
   await expect.poll(() => stage.model.served.at(-1)?.closed_at, { interval: 10 }).toBeDefined()
   expect(stage.model.served.at(-1)!.finished).toBe(false)
+})
+
+it(keeps('feed.changes', 'of what one API of two changes, at the other within a second'), async () => {
+  const headers = { authorization: `Bearer ${stage.key}` }
+  const feed = await SseClient.open(`${there!.url}/api/v1/events?topics=conversations,turns`, { headers })
+  const began = Date.now()
+  const id = await stage.conversation(here!.url)
+  const of = (topic: string, changed: string) => (event: SeenEvent) =>
+    event.data.topic === topic && event.data.id === changed
+  expect((await feed.waitFor(of('conversations', id))).at - began).toBeLessThan(1_000)
+  const stream = await stage.chat(here!.url, stage.model.script({ say: 'Words.' }), { conversation_id: id })
+  await stream.untilFinal()
+  const { turn_id } = stream.events[0]!.data
+  const done = await feed.waitFor((event) => of('turns', turn_id)(event) && event.data.item.status === 'completed')
+  expect(done.data.item).toEqual((await stage.call(here!.url, '/api/v1/turns?limit=1')).body.turns[0])
+  feed.cut()
 })
 
 it(keeps('postgres.document', 'a PDF uploaded at one API is followed, found and cited at the other'), async () => {

@@ -5,6 +5,7 @@ import { expect } from 'vitest'
 import { SLOW } from '../../api/socket-session.ts'
 import { startChild } from './children.ts'
 import { freePort } from './free-port.ts'
+import { notedBlocks } from './loop-watch.ts'
 import { memoryOf } from './process-memory.ts'
 import { ResumingSocket, type Heard } from './resuming-socket.ts'
 import type { Muxi, Stage } from './stage.ts'
@@ -12,6 +13,9 @@ import { manyWords } from './words.ts'
 import type { SeenFrame, WsClient } from './ws-client.ts'
 
 const MB = 2 ** 20
+
+/** An API process, also that of the product. */
+type Served = Pick<Muxi, 'url' | 'pid' | 'logs'>
 
 export interface StoppedReader {
   code: number
@@ -26,7 +30,7 @@ export interface StoppedReader {
 /** Follows a long reply several times over one socket that is not read. */
 export async function stopReading(
   stage: Stage,
-  muxi: Muxi,
+  muxi: Served,
   { megabytes }: { megabytes: number },
 ): Promise<StoppedReader> {
   const { url, pid } = muxi
@@ -118,7 +122,7 @@ export async function restartUnder(
 }
 
 /** Opens sockets that say nothing. @returns by how much the memory of the server grew */
-export async function idleSockets(stage: Stage, { url, pid }: Muxi, count: number): Promise<{ grown_mb: number }> {
+export async function idleSockets(stage: Stage, { url, pid }: Served, count: number): Promise<{ grown_mb: number }> {
   // What the first sockets load stays out of the figure.
   const first = await openMany(stage, url, 20)
   const before = memoryOf(pid, 'Rss')
@@ -146,15 +150,18 @@ export interface ReadersSeen {
   /** From the first reader that sees a word to each other, in milliseconds. */
   p50_ms: number
   p99_ms: number
-  /** The slowest answer of /healthz meanwhile. */
+  /** The slowest answer of /healthz meanwhile, and by how much one was later than that of an idle server. */
   health_ms: number
+  added_ms: number
+  /** How long the event loop was blocked at most, by the time that its thread has computed. */
+  block_ms: number
 }
 
 /** Follows turns that run with many readers over SSE and as many over WebSocket, which run in a process of their own. */
 export async function manyReaders(
   stage: Stage,
-  { url }: Muxi,
-  { readers, turns }: { readers: number; turns: number },
+  { url }: Served,
+  { readers, turns, loopFile }: { readers: number; turns: number; loopFile: string },
 ): Promise<ReadersSeen> {
   const text = manyWords('word', 60)
   const stop = stage.model.otherwise({ say: text, piece: 8, pieces_per_second: 5, after_ms: 20_000 })
@@ -172,19 +179,11 @@ export async function manyReaders(
     runtime: 'node',
   })
   await child.says(/^reading$/m, { ms: 120_000 })
-  let health_ms = 0
-  let isOver = false
-  const asking = (async () => {
-    while (!isOver) {
-      const began = performance.now()
-      await (await fetch(`${url}/healthz`)).text()
-      health_ms = Math.max(health_ms, performance.now() - began)
-      await sleep(100)
-    }
-  })()
+  const blocks = notedBlocks(loopFile).length
+  const health = await watchHealth(url, stage.folder)
   const [, told = '{}'] = await child.says(/^seen (.*)$/m, { ms: 240_000 })
-  isOver = true
-  await asking
+  const { health_ms, added_ms } = await health.stop()
+  const block_ms = Math.max(0, ...notedBlocks(loopFile).slice(blocks))
   await child.ended
   stop()
   const { texts, p50_ms, p99_ms } = JSON.parse(told) as {
@@ -192,5 +191,34 @@ export async function manyReaders(
     p50_ms: number
     p99_ms: number
   }
-  return { lost: readers * 2 - (texts[text] ?? 0), p50_ms, p99_ms, health_ms }
+  return { lost: readers * 2 - (texts[text] ?? 0), p50_ms, p99_ms, health_ms, added_ms, block_ms }
+}
+
+/** Asks for the health of a server, and at the same moments an idle server. @returns a function that ends it */
+async function watchHealth(url: string, cwd: string) {
+  const idle = startChild({ script: 'tests/support/idle-server.ts', cwd, runtime: 'node' })
+  const [, idleUrl = ''] = await idle.says(/^ready (.*)$/m)
+  const timed = async (address: string) => {
+    const began = performance.now()
+    await (await fetch(address)).text()
+    return performance.now() - began
+  }
+  const seen = { health_ms: 0, added_ms: 0 }
+  let isOver = false
+  const asking = (async () => {
+    while (!isOver) {
+      const [ours, its] = await Promise.all([timed(`${url}/healthz`), timed(idleUrl)])
+      seen.health_ms = Math.max(seen.health_ms, ours)
+      seen.added_ms = Math.max(seen.added_ms, ours - its)
+      await sleep(100)
+    }
+  })()
+  return {
+    stop: async () => {
+      isOver = true
+      await asking
+      await idle.kill()
+      return seen
+    },
+  }
 }

@@ -57,6 +57,8 @@ export interface Muxi extends Child {
 /** The supervisor with everything it started. */
 export interface Product extends Child {
   url: string
+  /** Of its app. */
+  logs: Muxi['logs']
   /** Kills the supervisor, the Temporal server and the app at once with -9. */
   killAll(): Promise<void>
   appPid(): number
@@ -199,6 +201,7 @@ export class Stage {
       ...child,
       url: `http://127.0.0.1:${port}`,
       appPid,
+      logs: () => parseLogs(child.stderr()),
       killAll: async () => {
         for (const pid of [child.pid, appPid(), ...this.serverPids()]) process.kill(pid, 'SIGKILL')
         await child.ended
