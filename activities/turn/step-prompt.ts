@@ -81,7 +81,6 @@ export function stepPrompts(resources: Resources): PrepareStep {
     })
     const isFirst = given.passages === undefined && hasToRecall(given, config.memory)
     const recalled = isFirst ? await recall({ ...resources, messageVectors }, given, config.memory, signal) : undefined
-    if (recalled?.billed) given.has_usage = true
     const { passages = [], memories, about_user } = recalled ?? given
     const prompt = await buildPrompt(db, blobs, { ...given, passages, memories, about_user }, step, config, model)
     const builtIn = tools.filter(({ needs }) => needs !== 'documents' || given.searchable)
