@@ -114,18 +114,20 @@ async function start(
   closers.push(() => guard.close())
   const local = new LocalModels(settings.providers)
   await local.look()
+  const own_models = readModelsFile(settings.models_file)
   const models = new ModelRegistry({
     local,
     providers: settings.providers,
-    own_models: readModelsFile(settings.models_file),
+    own_models,
     offline_words_per_second: settings.offline_words_per_second,
     stall_ms: settings.engine.model_stall_ms,
     guardedFetch: guard.fetch,
   })
   models.warm().catch((error: unknown) => log.warn({ err: error }, 'a client of a model provider could not be loaded'))
-  const configured = await openEmbedder(settings.providers, settings.embedding_model)
+  const configured = await openEmbedder(settings.providers, settings.embedding_model, own_models)
   closers.push(() => configured.close?.() ?? Promise.resolve())
-  const index = new SearchIndex(vectors, { configured, find: (model) => findEmbedder(settings.providers, model) })
+  const find = (model: string) => findEmbedder(settings.providers, model, own_models)
+  const index = new SearchIndex(vectors, { configured, find })
   await tellEmbedder(index, log)
   const [fault] = modelFaults(settings.routing.model, settings.providers, 'file')
   if (fault) throw new SettingsError([`MUXI_ROUTING_MODEL: its ${fault.path.at(-1)} must be ${fault.expected}`])

@@ -41,6 +41,7 @@ import * as uploads from './migrations/038-uploads.ts'
 import * as agentsAndKeys from './migrations/040-agents-and-keys.ts'
 import * as requestCounts from './migrations/041-request-counts.ts'
 import * as messageSearch from './migrations/042-message-search.ts'
+import * as usageKinds from './migrations/043-usage-kinds.ts'
 import type { Db } from './schema.ts'
 
 const MIGRATIONS = {
@@ -85,6 +86,7 @@ const MIGRATIONS = {
   '040-agents-and-keys': agentsAndKeys,
   '041-request-counts': requestCounts,
   '042-message-search': messageSearch,
+  '043-usage-kinds': usageKinds,
 }
 
 /** Migrates the database to the newest schema, or to that of `last`; throws with the name of the migration that failed. */

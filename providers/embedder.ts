@@ -1,4 +1,5 @@
 // The interface of embedders: text into vectors.
+import type { Billed } from '../contracts/billed.ts'
 
 export interface Embedder {
   /** Names the vector space, e.g. `hashing-384`: vectors of two models are never compared. */
@@ -10,14 +11,20 @@ export interface Embedder {
   readonly separatesQuestions?: boolean
   /** How much a ranking of messages by its vectors counts beside one by their words; 1 when left out. */
   readonly message_weight?: number
+  /** Left out where its requests are not paid for. */
+  readonly billed?: Billed
   /**
    * One vector of length 1 for each text, in order; never retries by itself.
+   * @param count is told the tokens of each answer, as its server counts them
    * @throws ProviderFailure, or the signal's reason
    */
-  embed(texts: string[], signal: AbortSignal, use?: EmbeddingUse): Promise<Float32Array[]>
+  embed(texts: string[], signal: AbortSignal, use?: EmbeddingUse, count?: CountTokens): Promise<Float32Array[]>
   /** Frees what it holds: called once, when the process stops. */
   close?(): Promise<void>
 }
 
 /** What the vectors are for; passages when left out. */
 export type EmbeddingUse = 'question' | 'passage'
+
+/** Undefined when the server does not tell. */
+export type CountTokens = (counted: { input_tokens: number } | undefined) => void

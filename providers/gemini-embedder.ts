@@ -2,7 +2,8 @@
 import type { GoogleGenAI } from '@google/genai/web'
 import { isObject } from '../contracts/json.ts'
 import { toFailure } from './call-failure.ts'
-import type { Embedder } from './embedder.ts'
+import type { Billed } from '../contracts/billed.ts'
+import type { CountTokens, Embedder } from './embedder.ts'
 import { checkDimension, embedInBatches, normalize } from './embedder-vectors.ts'
 import { ProviderFailure } from './failure.ts'
 import { answerOf, geminiSdk } from './gemini.ts'
@@ -17,11 +18,12 @@ export interface GeminiEmbedderOptions {
   dimension: number
   api_key: string | undefined
   base_url: string | undefined
+  billed: Billed
 }
 
-export function geminiEmbedder({ model, dimension, api_key, base_url }: GeminiEmbedderOptions): Embedder {
+export function geminiEmbedder({ model, dimension, api_key, base_url, billed }: GeminiEmbedderOptions): Embedder {
   let client: Promise<GoogleGenAI> | undefined
-  const request = async (texts: string[], signal: AbortSignal): Promise<Float32Array[]> => {
+  const request = async (texts: string[], signal: AbortSignal, count?: CountTokens): Promise<Float32Array[]> => {
     client ??= geminiSdk({ api_key, base_url })
     const { models } = await client
     const timeout = AbortSignal.timeout(TIMEOUT_MS)
@@ -36,7 +38,10 @@ export function geminiEmbedder({ model, dimension, api_key, base_url }: GeminiEm
         },
         '{}',
       )
-      return toVectors(await response.json(), texts.length, dimension)
+      const body: unknown = await response.json()
+      // It counts none of its tokens.
+      count?.(undefined)
+      return toVectors(body, texts.length, dimension)
     } catch (error) {
       signal.throwIfAborted()
       throw toFailure(error, { name: 'gemini', api_key, stall_ms: TIMEOUT_MS }, timeout.aborted)
@@ -46,7 +51,9 @@ export function geminiEmbedder({ model, dimension, api_key, base_url }: GeminiEm
     model: `gemini:${model}@${dimension}`,
     dimension,
     isCostly: true,
-    embed: (texts, signal) => embedInBatches(texts, TEXTS_A_REQUEST, (batch) => request(batch, signal)),
+    billed,
+    embed: (texts, signal, _, count) =>
+      embedInBatches(texts, TEXTS_A_REQUEST, (batch) => request(batch, signal, count)),
   }
 }
 

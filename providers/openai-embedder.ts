@@ -1,5 +1,6 @@
 // Embeddings of OpenAI and of every server that speaks its `/embeddings`, on the `openai` package.
-import type { Embedder } from './embedder.ts'
+import type { Billed } from '../contracts/billed.ts'
+import type { CountTokens, Embedder } from './embedder.ts'
 import { ProviderFailure } from './failure.ts'
 import { openaiClient, type OpenAIServer } from './openai-client.ts'
 import { checkDimension, embedInBatches, normalize } from './embedder-vectors.ts'
@@ -14,16 +15,20 @@ export interface OpenAIEmbedderOptions extends OpenAIServer {
   dimension: number
   /** Ask the model for the dimension; others have the one they have. */
   shorten: boolean
+  billed: Billed
 }
 
 export function openaiEmbedder(options: OpenAIEmbedderOptions): Embedder {
-  const { name = 'openai', model, dimension, shorten } = options
+  const { name = 'openai', model, dimension, shorten, billed } = options
   const sendOnce = openaiClient(options)
-  const request = (input: string[], signal: AbortSignal): Promise<Float32Array[]> => {
+  const request = (input: string[], signal: AbortSignal, count?: CountTokens): Promise<Float32Array[]> => {
     const body = { model, input, encoding_format: 'float' as const, ...(shorten && { dimensions: dimension }) }
     return sendOnce(
       async (client, either) => {
-        const { data } = await client.embeddings.create(body, { signal: either })
+        const { data, usage } = await client.embeddings.create(body, { signal: either })
+        // Compatible servers may leave it out.
+        const input_tokens = (usage as typeof usage | undefined)?.prompt_tokens
+        count?.(input_tokens === undefined ? undefined : { input_tokens })
         return toVectors(data, input.length, dimension, name)
       },
       TIMEOUT_MS,
@@ -34,7 +39,9 @@ export function openaiEmbedder(options: OpenAIEmbedderOptions): Embedder {
     model: `${name}:${model}@${dimension}`,
     dimension,
     isCostly: true,
-    embed: (texts, signal) => embedInBatches(texts, TEXTS_A_REQUEST, (batch) => request(batch, signal)),
+    billed,
+    embed: (texts, signal, _, count) =>
+      embedInBatches(texts, TEXTS_A_REQUEST, (batch) => request(batch, signal, count)),
   }
 }
 

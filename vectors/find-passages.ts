@@ -1,8 +1,10 @@
 // Hybrid search for a question: embeds it, and names the documents of the passages found.
+import type { UsageOwner } from '../contracts/budget.ts'
 import type { Passage } from '../db/columns.ts'
 import { findDocumentNames } from '../db/queries/jobs.ts'
 import { listSupersededDocuments } from '../db/queries/superseded.ts'
 import type { Db } from '../db/schema.ts'
+import { meteredEmbedder } from './metered-embedder.ts'
 import type { SearchIndex } from './search-index.ts'
 
 export interface PassageResources {
@@ -24,14 +26,19 @@ export interface PassageQuery {
   top_k: number
 }
 
-/** The best passages, best first. @throws the embedder's failure, or the signal's reason */
+/** The best passages, best first. @throws MuxiError `budget_exceeded`, the embedder's failure, or the signal's reason */
 export async function findPassages(
   resources: PassageResources,
   query: PassageQuery,
+  { stream_id, owner }: { stream_id: string; owner: UsageOwner },
   signal: AbortSignal,
 ): Promise<Passage[]> {
   return resources.index.use(async ({ embedder }) => {
-    const [vector] = await embedder.embed([query.text], signal, 'question')
+    const [vector] = await meteredEmbedder(resources.db, embedder, stream_id, owner).embed(
+      [query.text],
+      signal,
+      'question',
+    )
     return searchPassages(resources, query, { model: embedder.model, vector: vector! })
   })
 }

@@ -14,6 +14,7 @@ import { findBatch, readNotices, type StoredPage, storeIndexed } from '../../db/
 import type { Db, JobsTable } from '../../db/schema.ts'
 import { chunkPages } from '../../media/document/chunk.ts'
 import { cleanPages } from '../../media/document/clean.ts'
+import { meteredForJob } from './metered-for-job.ts'
 import { embedOnce } from '../embed-once.ts'
 import { overtaken } from '../failures.ts'
 import type { ActivityResources } from '../resources.ts'
@@ -54,7 +55,7 @@ export function indexAndPublishActivities(resources: Resources) {
       const some = chunks.slice(from, from + EMBED_AT_ONCE)
       const texts = some.map(({ text }) => text)
       await searchIndex.use(async ({ embedder }) => {
-        const embedded = await embedOnce(db, embedder, texts, signal)
+        const embedded = await embedOnce(db, meteredForJob(db, embedder, job), texts, signal)
         signal.throwIfAborted()
         const rows: VectorChunk[] = some.map((chunk, index) => ({
           ...chunk,

@@ -14,6 +14,7 @@ import { embedOnce, isRefusedText } from '../embed-once.ts'
 import { overtaken, refusedFile } from '../failures.ts'
 import { startBeating } from '../heartbeat.ts'
 import type { ActivityResources } from '../resources.ts'
+import { meteredForJob } from './metered-for-job.ts'
 import { ingestionStep } from './ingestion-step.ts'
 
 /** Texts per embedding request. */
@@ -67,7 +68,7 @@ export function reembedActivities(resources: Resources) {
           const next = await hidden.next(job.id, TEXTS_A_REQUEST * REQUESTS_AT_ONCE)
           if (!next) throw overtaken()
           if (next.chunks.length === 0) return { chunks: filled.done - before, left: false }
-          const vectors = await embedChunks(db, embedder, next.chunks, signal)
+          const vectors = await embedChunks(db, meteredForJob(db, embedder, job), next.chunks, signal)
           signal.throwIfAborted()
           // Another attempt that was faster has stored them, and this one goes on after it.
           if (!(await hidden.store(job.id, next, vectors, (tx) => checkOwned(tx, ref)))) continue

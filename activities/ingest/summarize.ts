@@ -16,6 +16,7 @@ import { chunkPages } from '../../media/document/chunk.ts'
 import { MediaFailure } from '../../media/failure.ts'
 import { extractSummary } from '../../providers/extract-summary.ts'
 import type { GenerateRequest } from '../../providers/provider.ts'
+import { meteredForJob } from './metered-for-job.ts'
 import { embedOnce } from '../embed-once.ts'
 import { overtaken } from '../failures.ts'
 import { generationOf } from './index-and-publish.ts'
@@ -90,7 +91,7 @@ export function summaryActivities(resources: Resources) {
         const chunks = chunkPages([page]).map((chunk) => ({ ...chunk, heading: 'Summary' }))
         const texts = chunks.map(({ text }) => text)
         await searchIndex.use(async ({ embedder }) => {
-          const embedded = await embedOnce(db, embedder, texts, signal)
+          const embedded = await embedOnce(db, meteredForJob(db, embedder, job), texts, signal)
           signal.throwIfAborted()
           await vectors.addChunks(
             generationOf(job, embedder.model),

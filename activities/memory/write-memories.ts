@@ -1,15 +1,18 @@
 // The activity that drains the outbox of a conversation: its messages are embedded, indexed in the partition of their user, and
 // remembered by rows. Idempotent: every attempt of every worker writes the same passages under the same ids.
 import { activityInfo, cancellationSignal } from '@temporalio/activity'
+import { MuxiError } from '../../contracts/failures.ts'
 import { memoryIdOf, memoryScope, type MemoryRef } from '../../contracts/memory.ts'
 import { getAgentVersion } from '../../db/queries/agents.ts'
 import { addLogEntry } from '../../db/queries/log.ts'
 import { findRemembered, insertMemories, listSaid, toMemories, type SaidMessage } from '../../db/queries/memories.ts'
 import { claimOutbox, deleteForgotten, listOutbox, takeOutbox, type OutboxRow } from '../../db/queries/memory-outbox.ts'
+import { settleLost } from '../../db/queries/usage.ts'
 import { findTurn } from '../../db/queries/turns.ts'
 import type { Db } from '../../db/schema.ts'
 import { chunkPages } from '../../media/document/chunk.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
+import { meteredEmbedder } from '../../vectors/metered-embedder.ts'
 import type { IndexEmbedder } from '../../vectors/search-index.ts'
 import { embedOnce, isRefusedText } from '../embed-once.ts'
 import { toHiddenCallFailure } from '../failures.ts'
@@ -48,6 +51,8 @@ export function memoryActivities(resources: Resources) {
 export async function rememberTurn(resources: Resources, row: OutboxRow, signal: AbortSignal): Promise<number> {
   const { db } = resources
   const startedAt = performance.now()
+  // Of an attempt that died.
+  await db.transaction().execute((tx) => settleLost(tx, row.turn_id, 0))
   if (!(await claimOutbox(db, row.turn_id))) return dropUnwanted(resources, row)
   const turn = await findTurn(db, row.turn_id)
   const version = turn && { ...turn, ...(await getAgentVersion(db, turn.agent_id, turn.agent_version)) }
@@ -55,7 +60,7 @@ export async function rememberTurn(resources: Resources, row: OutboxRow, signal:
   const asked = all.find(({ role }) => role === 'user')
   if (version?.config.memory.extract_user_info && asked) await extractOrRetry(resources, row, version, asked, signal)
   const said = version?.config.memory.long_term ? all : []
-  for (const message of said) await remember(resources, row, message, signal)
+  if (version) for (const message of said) await remember(resources, row, version.key_id, message, signal)
   const taken = await db.transaction().execute(async (tx) => {
     if (!(await takeOutbox(tx, row.turn_id))) return false
     await insertMemories(tx, toMemories(row, said, memoryIdOf))
@@ -86,7 +91,8 @@ async function extractOrRetry(...args: Parameters<typeof extractUserInfo>): Prom
 
 async function remember(
   { db, vectors, index }: Resources,
-  { agent_id, user_id }: OutboxRow,
+  { turn_id, agent_id, user_id }: OutboxRow,
+  key_id: string | null,
   message: SaidMessage,
   signal: AbortSignal,
 ): Promise<void> {
@@ -95,7 +101,8 @@ async function remember(
   const scope = memoryScope(user_id)
   await index.use(async ({ embedder }) => {
     const texts = chunks.map(({ text }) => text)
-    const embedded = await embed(db, embedder, texts, signal)
+    const metered = meteredEmbedder(db, embedder, turn_id, { key_id, user_id, agent_id })
+    const embedded = await embed(db, metered, texts, signal)
     await vectors.addChunks(
       { model: embedder.model, agent_id, scope, document_id, generation: GENERATION },
       chunks.map(({ text, page, position }, place) => ({ text, page, position, vector: embedded[place]! })),
@@ -104,15 +111,20 @@ async function remember(
   await vectors.publish(document_id, GENERATION)
 }
 
-/** Vectors of the texts; zero vectors, which are not indexed, when the embedding server refuses the texts themselves. */
+/**
+ * Vectors of the texts; zero vectors, which are not indexed, when the embedding server refuses the texts themselves or a budget is
+ * used up: such a message is found by its words only.
+ */
 async function embed(db: Db, embedder: IndexEmbedder, texts: string[], signal: AbortSignal): Promise<Float32Array[]> {
   try {
     return await embedOnce(db, embedder, texts, signal)
   } catch (error) {
     signal.throwIfAborted()
+    const none = () => texts.map(() => new Float32Array(embedder.dimension))
+    if (error instanceof MuxiError && error.code === 'budget_exceeded') return none()
     if (!(error instanceof ProviderFailure)) throw error
     if (!isRefusedText(error)) throw toHiddenCallFailure(error)
-    return texts.map(() => new Float32Array(embedder.dimension))
+    return none()
   }
 }
 

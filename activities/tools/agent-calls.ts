@@ -21,7 +21,7 @@ import { endTurn } from '../turn/end-turn.ts'
 import type { TurnResources } from '../turn/turn-resources.ts'
 import { AGENT_CALL_PARAMETERS } from './agent-tools.ts'
 import { askedEvent, endEvent, startEvent } from './call-events.ts'
-import { callTransactions } from './call-transactions.ts'
+import { callTransactions, refOf } from './call-transactions.ts'
 import { shorten } from './tool-ledger.ts'
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'models' | 'tool_output_characters'> &
@@ -224,10 +224,6 @@ function logPlaceOf({ call_id }: Pick<ToolCallsTable, 'call_id'>, childId: strin
 function tokensOf(child: TurnsTable | undefined): Pick<ToolCallResult, 'tokens'> {
   const usage = child && parseColumn(turnUsage, child.usage, child.id)
   return usage ? { tokens: usage.input_tokens + usage.output_tokens } : {}
-}
-
-function refOf({ turn_id, call_id }: Pick<ToolCallsTable, 'turn_id' | 'call_id'>) {
-  return { turn_id, call_id }
 }
 
 function toResult(call: ToolCallsTable): ToolCallResult {

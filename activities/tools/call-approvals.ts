@@ -8,7 +8,7 @@ import type { ToolCallsTable, Tx } from '../../db/schema.ts'
 import { parked } from '../failures.ts'
 import type { ActivityResources } from '../resources.ts'
 import { endEvent, plannedStartEvent } from './call-events.ts'
-import { callTransactions } from './call-transactions.ts'
+import { callTransactions, refOf } from './call-transactions.ts'
 import type { BegunCall } from './tool-ledger.ts'
 
 /** An approval request without the ids of its call. */
@@ -89,10 +89,6 @@ export function callApprovals(resources: Pick<ActivityResources, 'db' | 'events'
 }
 
 export type CallApprovals = ReturnType<typeof callApprovals>
-
-function refOf({ turn_id, call_id }: ToolCallInput) {
-  return { turn_id, call_id }
-}
 
 /** Approvals required before the call, in contrast to questions during it. */
 async function gatesOf(tx: Tx, { turn_id, call_id }: ToolCallInput): Promise<ApprovalRow[]> {

@@ -2,7 +2,7 @@
 import { addEvents, type Addition, type Writer } from '../../db/event-rows.ts'
 import type { Shown } from '../../db/queries/approval-changes.ts'
 import { lockTurn } from '../../db/queries/turns.ts'
-import type { Tx } from '../../db/schema.ts'
+import type { ToolCallsTable, Tx } from '../../db/schema.ts'
 import { overtaken } from '../failures.ts'
 import type { ActivityResources } from '../resources.ts'
 
@@ -33,4 +33,9 @@ export function callTransactions({ db, events }: Pick<ActivityResources, 'db' | 
     for (const each of shown) events.publish(each.turn_id, each.events)
     return value
   }
+}
+
+/** The keys of a tool call, of what is known about it. */
+export function refOf({ turn_id, call_id }: Pick<ToolCallsTable, 'turn_id' | 'call_id'>) {
+  return { turn_id, call_id }
 }

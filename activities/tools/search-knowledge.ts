@@ -1,4 +1,5 @@
 // The built-in tool with which a model searches the documents beyond the recalled passages.
+import { getTurn } from '../../db/queries/turns.ts'
 import { findPassages, type PassageResources } from '../../vectors/find-passages.ts'
 import type { Tool } from './tool.ts'
 
@@ -31,10 +32,12 @@ export function searchKnowledge(resources: PassageResources): Tool {
     },
     idempotent: true,
     needs: 'documents',
-    async run(parameters, signal, { agent_id, conversation_id }) {
+    async run(parameters, signal, { turn_id, agent_id, conversation_id }) {
       const { query: text, passages = DEFAULT_PASSAGES } = parameters as { query: string; passages?: number }
       const query = { agent_id, scopes: ['', conversation_id], text, top_k: passages }
-      const found = await findPassages(resources, query, signal)
+      const { key_id, user_id } = await getTurn(resources.db, turn_id)
+      const booked = { stream_id: turn_id, owner: { key_id, user_id, agent_id } }
+      const found = await findPassages(resources, query, booked, signal)
       return { passages: found.map(({ document, page, heading, content }) => ({ document, page, heading, content })) }
     },
   }

@@ -27,8 +27,8 @@ export function toolCallActivities(resources: Resources) {
       const signal = AbortSignal.any([stop.signal, cancellationSignal()])
       let end: CallEnd
       try {
-        const { agent_id, conversation_id } = input
-        const output = await raceSignal(tool.run(parameters, signal, { agent_id, conversation_id }), signal)
+        const { turn_id, agent_id, conversation_id } = input
+        const output = await raceSignal(tool.run(parameters, signal, { turn_id, agent_id, conversation_id }), signal)
         end = { status: 'done', text: typeof output === 'string' ? output : JSON.stringify(output), output }
       } catch (error) {
         // abandonToolCall settles the outcome, once Temporal's cancellation has arrived.

@@ -13,6 +13,7 @@ export interface Tool extends ToolDefinition {
 
 /** The user and turn that a tool runs for. */
 export interface ToolContext {
+  turn_id: string
   agent_id: string
   conversation_id: string
 }

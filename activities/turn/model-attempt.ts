@@ -99,7 +99,8 @@ export async function beginAttempt(
   if (!begun || begun.stored) return begun
   events.publish(turn_id, begun.events)
   if (begun.exceeded) throw overBudget(budgetExceeded(begun.exceeded))
-  const isFirst = step === 1 && (adopted !== undefined || (writer.fence === 1 && !given.has_usage))
+  const hasRecallUsage = prompt.recalled?.billed === true
+  const isFirst = step === 1 && !hasRecallUsage && (adopted !== undefined || (writer.fence === 1 && !given.has_usage))
   return { writer, usageId: begun.usageId, logId: begun.logId, startedAt: performance.now(), isFirst }
 
   function reserve(tx: Tx) {

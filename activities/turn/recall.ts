@@ -13,6 +13,7 @@ import type { StepInput } from '../../db/queries/turn-input.ts'
 import { briefOf } from '../../providers/failure.ts'
 import { searchMemories } from '../../vectors/find-memories.ts'
 import { searchPassages, type PassageResources } from '../../vectors/find-passages.ts'
+import { meteredEmbedder } from '../../vectors/metered-embedder.ts'
 import type { IndexEmbedder } from '../../vectors/search-index.ts'
 import { nearestOf, readOlder, type MessageVectors } from './recent-messages.ts'
 
@@ -32,6 +33,8 @@ export interface Recalled extends Recall {
   /** The query of the search. */
   query: string
   model: string
+  /** Whether its embeddings are paid for. */
+  billed: boolean
   duration_ms: number
   /** The reason when the search failed or timed out. */
   error?: string
@@ -75,14 +78,14 @@ export async function recall(
   const query = embeddedTexts(question).question
   const limit = AbortSignal.timeout(RECALL_MS)
   let error: string | undefined
-  let model = resources.index.embedders.configured.model
+  let { model, billed } = resources.index.embedders.configured
   const searchUntilLimit = async (): Promise<Found> => {
     if (query.trim() === '') return NOTHING
     try {
       const either = AbortSignal.any([signal, limit])
       const searching = resources.index.use(({ embedder }) => {
-        model = embedder.model
-        return search(resources, embedder, given, memory, query, either)
+        ;({ model, billed } = embedder)
+        return search(resources, meteredEmbedder(resources.db, embedder, turn.id, turn), given, memory, query, either)
       })
       return await raceSignal(searching, either)
     } catch (failure) {
@@ -103,6 +106,7 @@ export async function recall(
     about_user: context?.knowledge,
     query,
     model,
+    billed: billed !== undefined,
     duration_ms: performance.now() - startedAt,
     ...(error !== undefined && { error }),
   }

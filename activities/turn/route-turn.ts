@@ -22,6 +22,7 @@ import { StopRequested } from '../../db/stops.ts'
 import { briefOf } from '../../providers/failure.ts'
 import type { GenerateRequest } from '../../providers/provider.ts'
 import type { ChainModel } from '../../providers/registry.ts'
+import { meteredEmbedder } from '../../vectors/metered-embedder.ts'
 import { embedOnce } from '../embed-once.ts'
 import { noAgent, overtaken } from '../failures.ts'
 import { startBeating } from '../heartbeat.ts'
@@ -149,7 +150,7 @@ export function routeTurnActivities(resources: Resources) {
       }
     }
     const either = AbortSignal.any([signal, AbortSignal.timeout(MODEL_MS)])
-    const embed = (texts: string[]) => embedOnce(db, embedder, texts, either)
+    const embed = (texts: string[]) => embedOnce(db, meteredEmbedder(db, embedder, turn.id, turn), texts, either)
     const near = await nearestAgent(asked.message.content, agents, embed, either).catch((failure: unknown) => {
       signal.throwIfAborted()
       error ??= reasonOf(failure)

@@ -1,12 +1,11 @@
 // Embeddings of texts, by the configured embedder.
 import type { Static } from '@sinclair/typebox'
-import { budgetExceeded } from '../../contracts/budget.ts'
 import { wrongField } from '../../contracts/failures.ts'
 import { estimateTokens } from '../../contracts/tokens.ts'
 import type { EmbeddingsSchema } from '../../contracts/schemas/openai-replies.ts'
 import type { EmbeddingRequest } from '../../contracts/schemas/openai-requests.ts'
 import type { Principal } from '../../db/queries/keys.ts'
-import { completeUsage, deleteUsage, reserveUsage } from '../../db/queries/usage.ts'
+import { meteredEmbedder } from '../../vectors/metered-embedder.ts'
 import { actingUser } from '../services/access.ts'
 import type { ApiContext } from '../services/context.ts'
 import { toUpstreamError } from '../services/upstream.ts'
@@ -18,7 +17,7 @@ const BATCH = 100
 const SHORTENED =
   /text-embedding-3|gemini-embedding|embeddinggemma|qwen3-embedding|nomic-embed-text-v1\.5|mxbai-embed-large/i
 
-/** @throws MuxiError */
+/** @throws MuxiError, `budget_exceeded` when a budget leaves no room */
 export async function embed(
   context: ApiContext,
   principal: Principal,
@@ -35,18 +34,17 @@ export async function embed(
   const texts = typeof body.input === 'string' ? [body.input] : body.input
   const tokens = texts.reduce((sum, text) => sum + estimateTokens(text), 0)
   const user_id = actingUser(principal, actingAs(body.user))
-  const settle = embedder.isCostly ? await reserve() : undefined
+  const owner = { key_id: principal.key_id, user_id, agent_id: null }
+  const metered = meteredEmbedder(context.storage.db, embedder, requestId, owner)
   const vectors: Float32Array[] = []
   try {
     const either = AbortSignal.any([signal, context.closing])
     for (let from = 0; from < texts.length; from += BATCH)
-      vectors.push(...(await embedder.embed(texts.slice(from, from + BATCH), either)))
+      vectors.push(...(await metered.embed(texts.slice(from, from + BATCH), either)))
   } catch (error) {
-    await settle?.(vectors.length > 0)
     context.log.warn({ err: error, embedder: embedder.model }, 'texts could not be embedded')
     throw toUpstreamError('The texts could not be embedded', error)
   }
-  await settle?.(true)
   return {
     object: 'list',
     data: vectors.map((vector, index) => ({
@@ -56,28 +54,6 @@ export async function embed(
     })),
     model: embedder.model,
     usage: { prompt_tokens: tokens, total_tokens: tokens },
-  }
-
-  /** Books the request to its key and user. @throws MuxiError budget_exceeded */
-  async function reserve(): Promise<(isSent: boolean) => Promise<void>> {
-    const { db } = context.storage
-    const start = {
-      key_id: principal.key_id,
-      user_id,
-      agent_id: null,
-      stream_id: requestId,
-      step: 0,
-      fence: 0,
-      provider: 'embeddings',
-      model: embedder.model,
-      input_tokens: tokens,
-      reserved_tokens: tokens,
-      reserved_cost_usd: null,
-    }
-    const { id, exceeded } = await db.transaction().execute((tx) => reserveUsage(tx, start, { tokens, cost_usd: 0 }))
-    if (exceeded) throw budgetExceeded(exceeded)
-    return (isSent) =>
-      isSent ? completeUsage(db, id, { input_tokens: tokens, output_tokens: 0, estimated: true }) : deleteUsage(db, id)
   }
 }
 

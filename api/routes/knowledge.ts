@@ -84,15 +84,15 @@ export function knowledgeRoutes(context: ApiContext) {
     )
     .get(
       '/search',
-      async ({ params: { agent_id }, query: { query, top_k = 3, threshold = 0 } }) => {
+      async ({ principal, params: { agent_id }, query: { query, top_k = 3, threshold = 0 } }) => {
         await getAgentOrThrow(db, agent_id)
-        const found = await searchKnowledge(context, agent_id, { query, top_k, threshold })
+        const found = await searchKnowledge(context, principal, agent_id, { query, top_k, threshold })
         return { agent_id, query, results: found }
       },
       {
         params,
         query: SearchSchema,
-        ...replies({ 200: KnowledgeResultsSchema }, 'upstream_error'),
+        ...replies({ 200: KnowledgeResultsSchema }, 'budget_exceeded', 'upstream_error'),
         scope: 'read',
         detail: { summary: "Search an agent's knowledge" },
       },

@@ -43,7 +43,7 @@ export function memoryRoutes(context: ApiContext) {
       async ({ principal, params: { agent_id }, query: { query, limit = DEFAULT_RESULTS, user_id: asked } }) => {
         const owner = { agent_id, user_id: actingUser(principal, asked) }
         await getAgentOrThrow(db, agent_id)
-        return { results: await findMemories(context, owner, query, limit) }
+        return { results: await findMemories(context, principal, owner, query, limit) }
       },
       {
         params,
@@ -55,7 +55,7 @@ export function memoryRoutes(context: ApiContext) {
           },
           closed,
         ),
-        ...replies({ 200: MemoryResultsSchema }, 'upstream_error'),
+        ...replies({ 200: MemoryResultsSchema }, 'budget_exceeded', 'upstream_error'),
         scope: 'chat',
         detail: { summary: 'Search what an agent remembers of a user, best first' },
       },

@@ -11,7 +11,12 @@ export function searchRoutes(context: ApiContext) {
   return new Elysia({ prefix: '/search', tags: ['conversations'] }).use(authenticated(context)).get(
     '',
     async ({ principal, query: { user_id, limit = DEFAULT_RESULTS, ...asked } }) => ({
-      results: await searchMessages(context, { ...asked, limit, user_id: actingUser(principal, user_id) }),
+      results: await searchMessages(context, {
+        ...asked,
+        limit,
+        key_id: principal.key_id,
+        user_id: actingUser(principal, user_id),
+      }),
     }),
     {
       query: SearchQuerySchema,

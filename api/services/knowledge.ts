@@ -14,6 +14,7 @@ import {
   setUnread,
   type SourceView,
 } from '../../db/queries/knowledge.ts'
+import { newId } from '../../contracts/ids.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { Passage } from '../../db/queries/recalls.ts'
 import type { JobsTable, Tx } from '../../db/schema.ts'
@@ -194,11 +195,16 @@ function unlessOver(error: unknown): void {
 /** Passages of an agent's knowledge, best first. */
 export async function searchKnowledge(
   { storage: { db }, index, closing, log }: ApiContext,
+  principal: Principal,
   agentId: string,
   { query, top_k, threshold }: { query: string; top_k: number; threshold: number },
 ): Promise<Passage[]> {
   const asked = { agent_id: agentId, scopes: [''], text: query, top_k }
-  const found = await findPassages({ db, index }, asked, closing).catch((error: unknown) => {
+  const booked = {
+    stream_id: newId('req'),
+    owner: { key_id: principal.key_id, user_id: principal.bound_user ?? null, agent_id: agentId },
+  }
+  const found = await findPassages({ db, index }, asked, booked, closing).catch((error: unknown) => {
     log.warn({ err: error }, 'a search failed')
     throw toUpstreamError('The query could not be embedded', error)
   })

@@ -1,6 +1,7 @@
 // What agents remember of a user, and what is known about a user: listed, searched, changed and cleared.
 import { knowledgeFault, MAX_KNOWLEDGE_BYTES, type FieldSource, type Knowledge } from '../../contracts/knowledge.ts'
 import { wrongField } from '../../contracts/failures.ts'
+import { newId } from '../../contracts/ids.ts'
 import {
   deleteContextFields,
   deleteContextMemory,
@@ -9,8 +10,10 @@ import {
   mergeContextMemory,
 } from '../../db/queries/context-memory.ts'
 import { deleteEmbeddings } from '../../db/queries/embeddings.ts'
+import type { Principal } from '../../db/queries/keys.ts'
 import { deleteMemories, type MemoryOwner } from '../../db/queries/memories.ts'
 import { listDocumentsOf } from '../../db/queries/users.ts'
+import { meteredEmbedder } from '../../vectors/metered-embedder.ts'
 import { searchMemories } from '../../vectors/find-memories.ts'
 import type { ApiContext } from './context.ts'
 import { toUpstreamError } from './upstream.ts'
@@ -22,15 +25,17 @@ export interface FoundMemory {
   message_id: string
 }
 
-/** Memories of a user with an agent, best first. @throws MuxiError upstream_error */
+/** Memories of a user with an agent, best first. @throws MuxiError budget_exceeded, upstream_error */
 export async function findMemories(
   { storage: { db }, index, closing, log }: ApiContext,
+  { key_id }: Pick<Principal, 'key_id'>,
   owner: MemoryOwner,
   query: string,
   limit: number,
 ): Promise<FoundMemory[]> {
   const found = await index.use(async ({ embedder }) => {
-    const [vector] = await embedder.embed([query], closing, 'question').catch((error: unknown) => {
+    const booked = meteredEmbedder(db, embedder, newId('req'), { key_id, ...owner })
+    const [vector] = await booked.embed([query], closing, 'question').catch((error: unknown) => {
       log.warn({ err: error, embedder: embedder.model }, 'a search failed')
       throw toUpstreamError('The query could not be embedded', error)
     })

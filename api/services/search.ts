@@ -1,7 +1,9 @@
 // Search in a user's own messages: by words in all of them, and by meaning in those that agents remember.
+import { newId } from '../../contracts/ids.ts'
 import { questionWords } from '../../contracts/search-words.ts'
 import { snippetOf } from '../../contracts/snippet.ts'
 import { findSearchable, indexMessages, listRememberingAgents, matchMessages } from '../../db/queries/message-search.ts'
+import { meteredEmbedder } from '../../vectors/metered-embedder.ts'
 import { searchMemories } from '../../vectors/find-memories.ts'
 import { LEAST_SIMILARITY, type RecalledMemory } from '../../contracts/memory.ts'
 import type { ApiContext } from './context.ts'
@@ -16,6 +18,7 @@ const CANDIDATES_A_RESULT = 4
 const K = 60
 
 export interface MessageQuery {
+  key_id: string | null
   user_id: string
   agent_id?: string | undefined
   query: string
@@ -75,7 +78,7 @@ async function byWord(
 
 async function byMeaning(
   { storage: { db }, index, closing, log }: ApiContext,
-  { user_id, agent_id, query, limit }: MessageQuery,
+  { key_id, user_id, agent_id, query, limit }: MessageQuery,
 ): Promise<{ remembered: RecalledMemory[]; weight: number }> {
   const remembering = await listRememberingAgents(db, user_id, MOST_AGENTS)
   const agents = remembering.filter((id) => agent_id === undefined || id === agent_id)
@@ -83,7 +86,8 @@ async function byMeaning(
   if (agents.length === 0) return { remembered: [], weight }
   try {
     const found = await index.use(async ({ embedder }) => {
-      const [vector] = await embedder.embed([query], closing, 'question')
+      const booked = meteredEmbedder(db, embedder, newId('req'), { key_id, user_id, agent_id: null })
+      const [vector] = await booked.embed([query], closing, 'question')
       const { model, message_weight: vector_weight } = embedder
       weight = vector_weight ?? 1
       const more = { text: query, model, vector: vector!, vector_weight, limit: limit * CANDIDATES_A_RESULT }

@@ -1,5 +1,5 @@
 // Usage of each model request: a row before it is sent, completed after; interrupted requests are estimated.
-import type { Compilable } from 'kysely'
+import { sql, type Compilable } from 'kysely'
 import { type ExceededBudget, type UsageOwner } from '../../contracts/budget.ts'
 import type { Usage } from '../../contracts/events.ts'
 import { newId } from '../../contracts/ids.ts'
@@ -12,7 +12,13 @@ import { descendantsOf } from './child-turns.ts'
 /** Characters per token, where only their number is known. */
 const CHARACTERS_A_TOKEN = 4
 
+export type UsageKind = 'chat' | 'embedding' | 'transcription' | 'speech'
+
 export interface UsageStart extends UsageOwner {
+  /** A chat when left out. */
+  kind?: UsageKind
+  /** Seconds of sound, or characters that are spoken. */
+  units?: number | null
   stream_id: string
   step: number
   fence: number
@@ -27,9 +33,10 @@ export interface UsageStart extends UsageOwner {
 }
 
 /** Inserts the usage row of a request that no budget is asked about. @returns the id of its row */
-export async function insertUsage(db: Db | Tx, start: UsageStart): Promise<string> {
+export async function insertUsage(db: Db | Tx, { kind = 'chat', units = null, ...start }: UsageStart): Promise<string> {
   const id = newId('use')
-  await insertUsageRow(db, { id, ...start, status: 'sent', output_tokens: 0, created_at: new Date().toISOString() })
+  const created_at = new Date().toISOString()
+  await insertUsageRow(db, { id, ...start, kind, units, status: 'sent', output_tokens: 0, created_at })
   return id
 }
 
@@ -66,6 +73,8 @@ const insertUsageRow = inserting('model_usage', [
   'agent_id',
   'reserved_tokens',
   'reserved_cost_usd',
+  'kind',
+  'units',
 ])
 
 export interface SpentTokens extends TokenUsage {
@@ -114,7 +123,12 @@ export async function settleLost(tx: Tx, streamId: string, shown: number): Promi
     .updateTable('model_usage')
     .set((eb) => ({
       status: 'estimated',
-      output_tokens: Math.ceil(shown / CHARACTERS_A_TOKEN),
+      output_tokens: eb
+        .case()
+        .when('kind', '=', 'chat')
+        .then(sql<number>`cast(${Math.ceil(shown / CHARACTERS_A_TOKEN)} as integer)`)
+        .else(0)
+        .end(),
       cost_usd: eb.ref('reserved_cost_usd'),
     }))
     .where('stream_id', '=', streamId)

@@ -25,6 +25,9 @@ export interface ModelUsageTable {
   /** Counts against the budgets while the request is in progress. */
   reserved_tokens: Generated<number>
   reserved_cost_usd: number | null
+  kind: Generated<'chat' | 'embedding' | 'transcription' | 'speech'>
+  /** Seconds of sound that are transcribed, characters that are spoken. */
+  units: number | null
 }
 
 /** Daily limits of a key or a user; `every_key` and `every_user`, with an empty id, hold the operator's defaults. */
