@@ -69,7 +69,7 @@ it(keeps('feed.changes', 'of what one API of two changes, at the other within a 
   await stream.untilFinal()
   const { turn_id } = stream.events[0]!.data
   const done = await feed.waitFor((event) => of('turns', turn_id)(event) && event.data.item.status === 'completed')
-  expect(done.data.item).toEqual((await stage.call(here!.url, '/api/v1/turns?limit=1')).body.turns[0])
+  expect(done.data.item).toEqual((await stage.call(there!.url, '/api/v1/turns?limit=1')).body.turns[0])
   feed.cut()
 })
 
