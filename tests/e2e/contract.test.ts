@@ -75,10 +75,24 @@ it('every response has a request id: pages, streams, downloads, empty ones and r
   const { turn_id, conversation_id } = await say('one')
   const file = await stage.upload(muxi.url, 'tea.txt', 'Tea.')
   const paths = [
-    ...['/', '/docs', '/openapi.json', '/healthz', '/readyz', '/v1/models', '/v1/nowhere', '/nowhere', '/mcp'],
-    ...['/api/v1/agents/offline/export', `/api/v1/files/${file}/content`, '/api/v1/nowhere', '/oauth/callback'],
-    ...[`/api/v1/turns/${turn_id}/stream`, `/api/v1/turns/${turn_id}/log/stream`],
-    ...[`/api/v1/conversations/${conversation_id}/export?format=md`, '/api/v1/chat/ui/nothing/stream', '/api/v1/ws'],
+    '/',
+    '/docs',
+    '/openapi.json',
+    '/healthz',
+    '/readyz',
+    '/v1/models',
+    '/v1/nowhere',
+    '/nowhere',
+    '/mcp',
+    '/api/v1/agents/offline/export',
+    `/api/v1/files/${file}/content`,
+    '/api/v1/nowhere',
+    '/oauth/callback',
+    `/api/v1/turns/${turn_id}/stream`,
+    `/api/v1/turns/${turn_id}/log/stream`,
+    `/api/v1/conversations/${conversation_id}/export?format=md`,
+    '/api/v1/chat/ui/nothing/stream',
+    '/api/v1/ws',
   ]
   const missing: string[] = []
   const look = async (path: string, init: RequestInit = {}) => {
@@ -89,7 +103,7 @@ it('every response has a request id: pages, streams, downloads, empty ones and r
       headers: { authorization, ...(init.headers as Record<string, string> | undefined) },
     })
     await body?.cancel()
-    if (!/^req_/.test(headers.get('x-request-id') ?? '')) missing.push(`${init.method ?? 'GET'} ${path}: ${status}`)
+    if (!headers.get('x-request-id')?.startsWith('req_')) missing.push(`${init.method ?? 'GET'} ${path}: ${status}`)
     return headers
   }
   for (const path of paths) {
