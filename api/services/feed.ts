@@ -149,10 +149,14 @@ export class Feed {
     for (let more = true; more;) {
       const batch = await reader.read()
       const told = await this.#view(merge(batch.changes))
-      batch.taken()
+      const lost = batch.taken()
       for (const subscriber of this.#subscribers) {
         tell(subscriber, told)
         if (subscriber.waiting.length > MAX_BEHIND) this.#drop(subscriber)
+      }
+      if (lost) {
+        this.#options.log.warn({}, 'too many open transactions: readers of changes have to read the lists again')
+        this.#end()
       }
       more = batch.more
     }
