@@ -4,7 +4,7 @@ import { Networks, plainAddress } from '../contracts/networks.ts'
 
 /** What is known of the client of a request. */
 export interface ClientSide {
-  /** Undefined once the connection is closed. */
+  /** Undefined once the connection is closed, and where it cannot be known: no network contains it then. */
   address: string | undefined
   /** As a trusted proxy gives them; undefined where there is none. */
   proto: string | undefined
@@ -28,23 +28,22 @@ export class Clients {
     const forwarded = readForwarded(header('forwarded'))
     const hops = readList(header('x-forwarded-for'))
     const told = forwarded.map(({ for: hop }) => hop ?? '')
-    // A proxy writes one of the two headers, and passes on what a client wrote in the other one.
+    // A proxy writes one of the two families, and passes on what a client wrote in the other one.
     const agree = hops.length === 0 || told.length === 0 || this.#client(hops, nearest) === this.#client(told, nearest)
+    const standard = hops.length === 0 ? forwarded.at(-1) : undefined
     return {
-      address: agree ? this.#client(hops.length > 0 ? hops : told, nearest) : nearest,
-      proto: (readList(header('x-forwarded-proto')).at(-1) ?? forwarded.at(-1)?.proto)?.toLowerCase(),
-      host: readList(header('x-forwarded-host')).at(-1) ?? forwarded.at(-1)?.host,
+      address: agree ? this.#client(hops.length > 0 ? hops : told, nearest) : undefined,
+      proto: (standard ? standard.proto : readList(header('x-forwarded-proto')).at(-1))?.toLowerCase(),
+      host: standard ? standard.host : readList(header('x-forwarded-host')).at(-1),
     }
   }
 
-  /** The rightmost address that is no trusted proxy: what stands left of it may be invented. */
+  /** The rightmost address that is no trusted proxy: what stands left of it may be invented. Undefined where it is no address. */
   #client(hops: readonly string[], nearest: string | undefined): string | undefined {
     let client = nearest
     for (const hop of hops.toReversed()) {
       if (!this.#trusted.has(client)) break
-      const address = plainAddress(withoutPort(hop))
-      if (address === undefined) break
-      client = address
+      client = plainAddress(withoutPort(hop))
     }
     return client
   }

@@ -19,8 +19,11 @@ export function readLastEventId(header: string | null | undefined): number {
 }
 
 type Server = Pick<ApiContext, 'openStreams' | 'closing'>
-/** The signal aborts when the client disconnects, its key becomes invalid, or the server shuts down. */
-type Begin<T> = (signal: AbortSignal) => T | undefined | Promise<T | undefined>
+/**
+ * The signal aborts when the client disconnects, its key becomes invalid, or the server shuts down. `close` frees what the stream
+ * holds before its frames have ended.
+ */
+type Begin<T> = (signal: AbortSignal, close: () => void) => T | undefined | Promise<T | undefined>
 
 /**
  * A response that streams events, or 204 when `begin` returns none. @throws MuxiError rate_limited, before `begin` is called
@@ -31,8 +34,8 @@ export function sseResponse(
   request: Request,
   begin: Begin<AsyncGenerator<StoredEvent[]>>,
 ): Promise<Response> {
-  return framesResponse(server, principal, request, async (signal) => {
-    const events = await begin(signal)
+  return framesResponse(server, principal, request, async (signal, close) => {
+    const events = await begin(signal, close)
     return events && framed(events)
   })
 }
@@ -55,7 +58,7 @@ export async function framesResponse(
   signal.addEventListener('abort', () => opened.close())
   if (signal.aborted) opened.close()
   try {
-    const frames = await begin(signal)
+    const frames = await begin(signal, () => closed.abort())
     if (frames) return streamed(frames, closed)
   } catch (error) {
     closed.abort()

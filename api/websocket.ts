@@ -17,9 +17,18 @@ import { CLOSE, CLOSE_MS } from './socket-writer.ts'
 
 const PATH = '/api/v1/ws'
 
+/** Interval of pings, in milliseconds; a socket that has not answered one by the next is closed. */
+const PING_MS = 30_000
+
 /** Serves the WebSocket on an HTTP server. @returns a function that closes every socket with 1012 */
-export function serveWebSocket(server: Server, context: ApiContext, origins: Origins): () => Promise<void> {
+export function serveWebSocket(
+  server: Server,
+  context: ApiContext,
+  origins: Origins,
+  ping_ms = PING_MS,
+): () => Promise<void> {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: context.limits.ws_frame_bytes })
+  const stopPinging = pingAll(sockets, ping_ms)
 
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
@@ -63,11 +72,30 @@ export function serveWebSocket(server: Server, context: ApiContext, origins: Ori
   }
 
   return async () => {
+    stopPinging()
     for (const socket of sockets.clients) socket.close(CLOSE.restart, 'the server restarts')
     const deadline = setTimeout(() => sockets.clients.forEach((socket) => socket.terminate()), CLOSE_MS)
     await new Promise<void>((resolve) => sockets.close(() => resolve()))
     clearTimeout(deadline)
   }
+}
+
+/** Ends connections whose peer has disappeared without closing them. @returns a function that stops it */
+function pingAll(sockets: WebSocketServer, ping_ms: number): () => void {
+  const waiting = new WeakSet<WebSocket>()
+  const timer = setInterval(() => {
+    for (const socket of sockets.clients) {
+      // Of a paused socket no answer is read.
+      if (socket.readyState !== socket.OPEN || socket.isPaused) waiting.delete(socket)
+      else if (waiting.has(socket)) socket.terminate()
+      else {
+        waiting.add(socket)
+        socket.once('pong', () => waiting.delete(socket))
+        socket.ping()
+      }
+    }
+  }, ping_ms).unref()
+  return () => clearInterval(timer)
 }
 
 function closeCodeOf({ code }: MuxiError): number {

@@ -3,7 +3,7 @@ import { Networks } from '../contracts/networks.ts'
 import { Clients } from '../api/clients.ts'
 import { startServer } from '../api/server.ts'
 import type { ApiContext } from '../api/services/context.ts'
-import { forgetDeletedAgents } from '../api/services/delete-agent.ts'
+import { runAgentDeletions } from '../api/services/delete-agent.ts'
 import { syncServers } from '../api/services/mcp-servers.ts'
 import { Audit } from '../api/services/audit.ts'
 import { Feed } from '../api/services/feed.ts'
@@ -108,7 +108,8 @@ export async function startApi(
   const server = await startServer(context, { ...settings, tls: settings.edge.tls, version: readVersion() })
   closers.push(() => server.close())
   await syncServers(context, agents)
-  await forgetDeletedAgents(context)
+  const deleting = runAgentDeletions(context, settings.engine.sweep_ms, stopping)
+  closers.push(() => deleting)
   const watching = watchKnowledge(context, agents, stopping)
   closers.push(() => watching)
   return { url: server.url, ...(key !== undefined && { key }) }

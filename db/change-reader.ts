@@ -10,6 +10,7 @@ const BATCH = 500
 const LOOK_BACK = 200
 /** A transaction that has not committed after so many milliseconds was rolled back. */
 const GAP_MS = 60_000
+/** Ids that are asked for again at once. */
 const MAX_GAPS = 1_000
 
 interface Row extends Change {
@@ -33,15 +34,26 @@ export class ChangeReader {
   /** Of what is committed from now on. */
   static async fromNow(db: Db): Promise<ChangeReader> {
     const reader = new ChangeReader(db)
-    const newest = await db.selectFrom('changes').select('id').orderBy('id', 'desc').limit(LOOK_BACK).execute()
-    const ids = newest.map(({ id }) => id).toReversed()
+    const newest = await db
+      .selectFrom('changes')
+      .select(['id', 'created_at'])
+      .orderBy('id', 'desc')
+      .limit(LOOK_BACK)
+      .execute()
+    // What is missing before an old row was rolled back.
+    const old = new Date(Date.now() - GAP_MS).toISOString()
+    const oldest = newest.findIndex(({ created_at }) => created_at < old)
+    const ids = (oldest === -1 ? newest : newest.slice(0, oldest + 1)).map(({ id }) => id).toReversed()
     reader.#head = (ids[0] ?? 1) - 1
     reader.#pass(ids)
     return reader
   }
 
-  /** The next changes in the order of their commits for each item; the same again until `taken` is called. */
-  async read(): Promise<{ changes: Change[]; more: boolean; taken: () => void }> {
+  /**
+   * The next changes in the order of their commits for each item; the same again until `taken` is called, which returns whether
+   * others may be lost, because more ids are open than are asked for again.
+   */
+  async read(): Promise<{ changes: Change[]; more: boolean; taken: () => boolean }> {
     const columns = ['id', 'topic', 'item_id', 'op', 'user_id'] as const
     const rows = (await this.#db
       .selectFrom('changes')
@@ -62,17 +74,21 @@ export class ChangeReader {
             .execute()) as Row[])
     const taken = () => {
       for (const { id } of late) this.#gaps.delete(id)
-      this.#pass(rows.map(({ id }) => id))
+      return this.#pass(rows.map(({ id }) => id))
     }
     return { changes: [...late, ...rows], more: rows.length === BATCH, taken }
   }
 
-  #pass(ids: readonly number[]): void {
+  #pass(ids: readonly number[]): boolean {
+    let lost = false
     const now = Date.now()
     for (const [id, until] of this.#gaps) if (until < now) this.#gaps.delete(id)
     for (const id of ids) {
-      for (let gap = this.#head + 1; gap < id && this.#gaps.size < MAX_GAPS; gap += 1) this.#gaps.set(gap, now + GAP_MS)
+      let gap = this.#head + 1
+      for (; gap < id && this.#gaps.size < MAX_GAPS; gap += 1) this.#gaps.set(gap, now + GAP_MS)
+      lost ||= gap < id
       this.#head = id
     }
+    return lost
   }
 }

@@ -12,8 +12,8 @@ export function eventRoutes(context: ApiContext) {
     '',
     ({ principal, query: { topics }, request }) => {
       const wanted = readTopics(topics)
-      return framesResponse(context, principal, request, async (signal) =>
-        feedFrames(await context.feed.subscribe(principal, wanted, signal)),
+      return framesResponse(context, principal, request, async (signal, close) =>
+        feedFrames(await context.feed.subscribe(principal, wanted, signal, close)),
       )
     },
     {

@@ -121,7 +121,6 @@ export function userRoutes(context: ApiContext) {
       async ({ principal, params: { user_id } }) => {
         const user = ownUser(principal, user_id)
         const counts = await forgetUser(context, user)
-        context.keys.forget()
         return { status: 'deleted' as const, user_id: user, counts }
       },
       {

@@ -1,8 +1,10 @@
 // An agent that was made over the API is deleted: its turns are cancelled, its MCP servers end, and its secrets, its knowledge and
 // what it remembers are removed. Conversations and the log stay. Every step may be repeated.
+import { setTimeout as delay } from 'node:timers/promises'
 import { mapAll } from '../../contracts/map-all.ts'
 import { MuxiError } from '../../contracts/failures.ts'
-import { deleteAgentRow, getAgentOrThrow, listDeletedAgents, lockAgents } from '../../db/queries/agents.ts'
+import { deleteAgentRow, getAgentOrThrow, lockAgents } from '../../db/queries/agents.ts'
+import { listDeletedAgents } from '../../db/queries/deleted-agents.ts'
 import { listSources } from '../../db/queries/knowledge.ts'
 import { listMemoryOwners } from '../../db/queries/memories.ts'
 import { deleteServer, listServers } from '../../db/queries/mcp-servers.ts'
@@ -41,6 +43,16 @@ export async function forgetDeletedAgents(context: ApiContext): Promise<void> {
     await forgetAgent(context, id).catch((error: unknown) =>
       context.log.warn({ err: error, agent_id: id }, 'what a deleted agent has left could not be removed yet'),
     )
+}
+
+/** The same at once and then at every interval until the signal aborts. */
+export async function runAgentDeletions(context: ApiContext, interval_ms: number, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await forgetDeletedAgents(context).catch((error: unknown) =>
+      context.log.warn({ err: error }, 'deleted agents could not be read; the next pass tries again'),
+    )
+    await delay(interval_ms, undefined, { signal }).catch(() => undefined)
+  }
 }
 
 /** Another process does the same. */

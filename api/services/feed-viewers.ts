@@ -22,12 +22,13 @@ export function feedViewers(context: Context): Viewers {
   const viewed = async <T extends { id: string }>(
     topic: Topic,
     rows: T[],
-    view: (row: T) => object | Promise<object>,
+    view: (row: T) => object | undefined | Promise<object | undefined>,
   ) => {
     const items = new Map<string, object>()
     for (const row of rows) {
       try {
-        items.set(row.id, await view(row))
+        const item = await view(row)
+        if (item) items.set(row.id, item)
       } catch (error) {
         if (isDatabaseAway(error)) throw error
         log.warn({ err: error, topic, id: row.id }, 'a change of a damaged row is left out')
@@ -40,13 +41,12 @@ export function feedViewers(context: Context): Viewers {
     turns: async (ids) => viewed('turns', await findTurns(db, ids), (row) => viewTurnBriefly(context, row)),
     approvals: async (ids) => viewed('approvals', await findApprovals(db, ids), viewApproval),
     jobs: async (ids) => viewed('jobs', await findJobs(db, ids), (row) => viewJob(context, row)),
-    agents: async (ids) => {
-      const rows = await Promise.all(ids.map((id) => findAgent(db, id)))
-      return viewed(
-        'agents',
-        rows.filter((row) => row !== undefined),
-        (row) => viewAgentBriefly(context, row),
-      )
+    agents: (ids) => {
+      const rows = ids.map((id) => ({ id }))
+      return viewed('agents', rows, async ({ id }) => {
+        const agent = await findAgent(db, id)
+        return agent && viewAgentBriefly(context, agent)
+      })
     },
   }
 }

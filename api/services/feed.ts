@@ -35,6 +35,7 @@ interface Subscriber {
   wake: () => void
   /** Too slow, or changes were lost. */
   over: boolean
+  onOver: () => void
 }
 
 export interface FeedOptions {
@@ -56,12 +57,14 @@ export class Feed {
   /**
    * Every change that is committed after this has resolved, in batches, until the signal aborts or the reader is too slow.
    * @param topics default: all that the key may see
+   * @param onOver is called when the feed ends by itself, also while the reader takes nothing
    * @throws MuxiError forbidden
    */
   async subscribe(
     principal: Principal,
     topics: readonly Topic[] | undefined,
     signal: AbortSignal,
+    onOver: () => void = () => undefined,
   ): Promise<AsyncGenerator<FeedChange[]>> {
     for (const topic of topics ?? []) authorize(principal, TOPIC_SCOPES[topic])
     const subscriber: Subscriber = {
@@ -70,6 +73,7 @@ export class Feed {
       waiting: [],
       wake: () => undefined,
       over: false,
+      onOver,
     }
     this.#subscribers.add(subscriber)
     const leave = () => {
@@ -129,19 +133,31 @@ export class Feed {
   }
 
   #end(): void {
-    for (const subscriber of this.#subscribers) {
-      subscriber.over = true
-      subscriber.wake()
-    }
-    this.#subscribers.clear()
+    for (const subscriber of this.#subscribers) this.#drop(subscriber)
+  }
+
+  /** A reader that takes nothing must not keep what waits for it. */
+  #drop(subscriber: Subscriber): void {
+    this.#subscribers.delete(subscriber)
+    subscriber.over = true
+    subscriber.waiting = []
+    subscriber.wake()
+    subscriber.onOver()
   }
 
   async #readAll(reader: ChangeReader): Promise<void> {
     for (let more = true; more;) {
       const batch = await reader.read()
       const told = await this.#view(merge(batch.changes))
-      batch.taken()
-      for (const subscriber of this.#subscribers) tell(subscriber, told)
+      const lost = batch.taken()
+      for (const subscriber of this.#subscribers) {
+        tell(subscriber, told)
+        if (subscriber.waiting.length > MAX_BEHIND) this.#drop(subscriber)
+      }
+      if (lost) {
+        this.#options.log.warn({}, 'too many open transactions: readers of changes have to read the lists again')
+        this.#end()
+      }
       more = batch.more
     }
   }
@@ -203,6 +219,5 @@ function tell(subscriber: Subscriber, told: readonly FeedChange[]): void {
   )
   if (seen.length === 0) return
   waiting.push(...seen)
-  subscriber.over ||= waiting.length > MAX_BEHIND
   subscriber.wake()
 }

@@ -34,6 +34,11 @@ const HISTORIES_PAUSE_MS = 500
 /** How long the writing of memory may take to notice, and the engine to remove histories. */
 const WAIT_MS = 10_000
 const RETRY_S = 5
+/**
+ * Within so many milliseconds every process notices that a key was deleted, and closes its streams: longer than a key is cached and
+ * than the time between two checks of open streams.
+ */
+const REVOKED_MS = 2_500
 /** A user who goes on writing is not forgotten. */
 const MOST_TRIES = 5
 
@@ -48,8 +53,16 @@ export interface ForgottenCounts {
   workflows: number
 }
 
-/** Forgets a user everywhere; usage rows stay, which hold numbers only. @throws MuxiError unavailable */
-export async function forgetUser(context: ApiContext, userId: string): Promise<ForgottenCounts> {
+/**
+ * Forgets a user everywhere; usage rows stay, which hold numbers only.
+ * @param revokedMs how long other processes may still accept the user's keys
+ * @throws MuxiError unavailable
+ */
+export async function forgetUser(
+  context: ApiContext,
+  userId: string,
+  revokedMs = REVOKED_MS,
+): Promise<ForgottenCounts> {
   const counts = {
     conversations: 0,
     messages: 0,
@@ -60,8 +73,19 @@ export async function forgetUser(context: ApiContext, userId: string): Promise<F
     context_fields: 0,
     workflows: 0,
   }
-  for (let tries = 1; !(await forgetStored(context, userId, counts)); tries += 1)
-    if (tries === MOST_TRIES) throw busy(userId)
+  const forgetAll = async () => {
+    for (let tries = 1; !(await forgetStored(context, userId, counts)); tries += 1)
+      if (tries === MOST_TRIES) throw busy(userId)
+  }
+  try {
+    await forgetAll()
+  } finally {
+    context.keys.forget()
+  }
+  await context.openStreams.check()
+  // Again: until now the deleted keys could write in other processes.
+  await delay(revokedMs)
+  await forgetAll()
   await endWriting(context, userId)
   const { db, box } = context.storage
   // Again: what was still being written has had requests.

@@ -7,8 +7,10 @@ import type { Principal } from '../../db/queries/keys.ts'
 import { takeRequests, type Taken } from '../../db/queries/rate-limits.ts'
 import type { Db } from '../../db/schema.ts'
 
-/** Reads that are taken at once. What a process does not use within the time of a lease is lost. */
-const LEASE = 20
+/** Most reads that are taken at once. What a process does not use within the time of a lease is lost. */
+const MOST_LEASED = 20
+/** The part of a bucket that a process may lose. */
+const LEASED_PART = 1 / 50
 const LEASE_MS = 10_000
 /** Leases kept by a process. */
 const MOST_LEASES = 10_000
@@ -81,8 +83,7 @@ export class RateLimiter {
   }
 
   async #take(name: string, limit: RateLimit, kind: RateClass): Promise<Taken> {
-    // A lease of a small bucket would be all of it.
-    if (kind !== 'read' || limit.requests < LEASE * 2) return takeRequests(this.#options.db, name, limit, 1)
+    if (kind !== 'read' || leaseOf(limit) < 2) return takeRequests(this.#options.db, name, limit, 1)
     const now = Date.now()
     const lease = this.#leases.get(name)
     if (!lease || lease.left === 0 || lease.until < now) return this.#renew(name, limit)
@@ -101,12 +102,12 @@ export class RateLimiter {
 
   /** @returns whether there is one */
   async #lease(name: string, limit: RateLimit): Promise<boolean> {
-    const taken = await takeRequests(this.#options.db, name, limit, LEASE)
+    const taken = await takeRequests(this.#options.db, name, limit, leaseOf(limit))
     if (!taken.allowed) return false
     const now = Date.now()
     this.#leases.delete(name)
     this.#leases.set(name, {
-      left: LEASE,
+      left: leaseOf(limit),
       beside: taken.remaining,
       until: now + LEASE_MS,
       full_at: now + taken.wait_ms,
@@ -115,6 +116,11 @@ export class RateLimiter {
     if (this.#leases.size > MOST_LEASES) this.#leases.delete(oldest!)
     return true
   }
+}
+
+/** The reads that are taken at once: of a small bucket few, so that several processes do not divide it among themselves. */
+function leaseOf({ requests }: RateLimit): number {
+  return Math.min(MOST_LEASED, Math.floor(requests * LEASED_PART))
 }
 
 function admitted(limit: RateLimit, kind: RateClass, taken: Taken, whose: string): Admitted {

@@ -7,6 +7,7 @@ import { parseColumn } from '../json-column.ts'
 import { differencesOf } from '../dialect.ts'
 import type { SecretBox } from '../secret-box.ts'
 import type { AgentsTable, Db, Tx } from '../schema.ts'
+import { deletedAgents } from './deleted-agents.ts'
 import { deleteSecrets, getSecrets, putSecrets } from './secrets.ts'
 
 export interface AgentRow extends Omit<AgentsTable, 'deleted_at'> {
@@ -29,13 +30,15 @@ export async function syncFileAgents(db: Db, box: SecretBox, agents: (NewAgent &
   await db.transaction().execute(async (tx) => {
     await lockAgents(tx)
     for (const agent of agents) await syncFileAgent(tx, box, agent)
-    await tx
+    const vanished = await tx
       .updateTable('agents')
       .set({ deleted_at: new Date().toISOString() })
       .where('source', '=', 'file')
       .where('deleted_at', 'is', null)
       .where('id', 'not in', ['', ...agents.map(({ id }) => id)])
+      .returning('id')
       .execute()
+    for (const { id } of vanished) await deleteSecrets(tx, secretsOf(id))
   })
 }
 
@@ -58,7 +61,7 @@ async function syncFileAgent(tx: Tx, box: SecretBox, agent: NewAgent & { file: s
   await writeVersion(tx, box, agent, (known?.version ?? 0) + 1, 'file', agent.file)
 }
 
-/** @throws MuxiError `conflict` when there is an agent with this id */
+/** @throws MuxiError `conflict` when there is an agent with this id, or one is being deleted */
 export async function refuseTaken(db: Db | Tx, id: string): Promise<void> {
   const known = await db
     .selectFrom('agents')
@@ -67,6 +70,10 @@ export async function refuseTaken(db: Db | Tx, id: string): Promise<void> {
     .where('deleted_at', 'is', null)
     .execute()
   if (known.length > 0) throw new MuxiError('conflict', `Cannot create agent '${id}': the id is taken`)
+  // It would get what the deleted agent knows.
+  const [deleted] = await deletedAgents(db).where('id', '=', id).execute()
+  if (deleted)
+    throw new MuxiError('conflict', `Cannot create agent '${id}': the agent that had this id is being deleted`)
 }
 
 /** Where an agent was imported from: it is trusted as the operator's file is, and is changed over the API. */
@@ -132,24 +139,6 @@ async function writeVersion(
 export async function deleteAgentRow(tx: Tx, id: string): Promise<void> {
   await tx.updateTable('agents').set({ deleted_at: new Date().toISOString() }).where('id', '=', id).execute()
   await deleteSecrets(tx, secretsOf(id))
-}
-
-/** Agents that were deleted over the API and still have knowledge or memories. */
-export async function listDeletedAgents(db: Db): Promise<string[]> {
-  const rows = await db
-    .selectFrom('agents')
-    .select('id')
-    .where('source', '=', 'api')
-    .where('deleted_at', 'is not', null)
-    .where((eb) =>
-      eb.or(
-        (['knowledge_sources', 'memories', 'memory_outbox'] as const).map((table) =>
-          eb.exists(eb.selectFrom(table).select('agent_id').whereRef(`${table}.agent_id`, '=', 'agents.id')),
-        ),
-      ),
-    )
-    .execute()
-  return rows.map(({ id }) => id)
 }
 
 const agentRows = (db: Db | Tx) =>

@@ -1,4 +1,4 @@
-// Recent changes of what the live feed shows; written by triggers only (change-triggers.ts), kept for minutes.
+// Recent changes of what the live feed shows; written by triggers only (migration 037), kept for minutes.
 import type { Generated } from 'kysely'
 import type { ChangeOp, Topic } from '../../contracts/feed.ts'
 

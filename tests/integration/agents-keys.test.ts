@@ -83,11 +83,9 @@ for (const dialect of dialects) {
 
     it('finds the credentials of one version and of no other', async () => {
       const [a] = await open()
-      for (const version of times(11))
-        await syncFileAgents(a.db, a.box, [
-          { ...anAgent('a', `${version}`), secrets: { key: `${version}` }, file: 'a.yaml' },
-        ])
-      await syncFileAgents(a.db, a.box, [{ ...anAgent('a.b'), file: 'b.yaml' }])
+      const version = (n: number) => ({ ...anAgent('a', `${n}`), secrets: { key: `${n}` }, file: 'a.yaml' })
+      for (const n of times(11)) await syncFileAgents(a.db, a.box, [version(n)])
+      await syncFileAgents(a.db, a.box, [version(10), { ...anAgent('a.b'), file: 'b.yaml' }])
       expect(await getAgentSecrets(a.db, a.box, 'a', 1)).toEqual({ key: '0' })
       expect(await getAgentSecrets(a.db, a.box, 'a', 11)).toEqual({ key: '10' })
     })

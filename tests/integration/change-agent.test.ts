@@ -8,9 +8,12 @@ import type { ApiContext } from '../../api/services/context.ts'
 import { deleteAgent, forgetDeletedAgents } from '../../api/services/delete-agent.ts'
 import type { AgentPatch } from '../../contracts/schemas/agent-patch.ts'
 import { deleteAgentRow, findAgent, getAgentOrThrow, getAgentSecrets, syncFileAgents } from '../../db/queries/agents.ts'
+import { ensureDefaultConversation } from '../../db/queries/conversations.ts'
+import { listDeletedAgents } from '../../db/queries/deleted-agents.ts'
 import { getServerSecrets, listServers } from '../../db/queries/mcp-servers.ts'
 import { agentContext } from '../support/agent-context.ts'
 import { dialects } from '../support/dialects.ts'
+import { end, insert } from '../support/turn-rows.ts'
 
 const id = 'clerk'
 const AGENT = {
@@ -149,8 +152,39 @@ for (const dialect of dialects) {
       await forgetDeletedAgents(context)
       expect(await db.selectFrom('memories').select('id').execute()).toHaveLength(1)
       await db.transaction().execute((tx) => deleteAgentRow(tx, id))
+      const { mcp_servers: _, model: _model, ...plain } = AGENT
+      const creating = () => addAgent(context, ANYBODY, plain)
+      await expect(creating()).rejects.toMatchObject({
+        code: 'conflict',
+        message: expect.stringContaining('is being deleted'),
+      })
       await forgetDeletedAgents(context)
       expect(await db.selectFrom('memories').select('id').execute()).toEqual([])
+      expect((await creating()).agent.version).toBe(2)
+    })
+
+    it('leaves the id of a deleted agent free only when its turns have ended', async () => {
+      const { context, db, storage } = await open()
+      const turn = await insert(storage, await ensureDefaultConversation(db, id, 'anna'), { agent_id: id })
+      await db.transaction().execute((tx) => deleteAgentRow(tx, id))
+      expect(await listDeletedAgents(db)).toEqual([id])
+      const { mcp_servers: _, model: _model, ...plain } = AGENT
+      await expect(addAgent(context, ANYBODY, plain)).rejects.toMatchObject({ code: 'conflict' })
+      await end(storage, turn, 'failed')
+      expect(await listDeletedAgents(db)).toEqual([])
+      expect((await addAgent(context, ANYBODY, plain)).agent.version).toBe(2)
+    })
+
+    it('keeps no credential of an agent whose file was removed', async () => {
+      const { db, read, storage } = await open()
+      const config = { ...(await read()).config, id: 'filed' }
+      const filed = { id: 'filed', config, secrets: { 'model.api_key': 'sk-of-the-file' }, file: 'filed.yaml' }
+      await syncFileAgents(db, storage.box, [filed])
+      expect(await getAgentSecrets(db, storage.box, 'filed', 1)).toEqual(filed.secrets)
+      await syncFileAgents(db, storage.box, [])
+      expect(await getAgentSecrets(db, storage.box, 'filed', 1)).toEqual({})
+      await syncFileAgents(db, storage.box, [filed])
+      expect(await getAgentSecrets(db, storage.box, 'filed', 2)).toEqual(filed.secrets)
     })
 
     it('changes and deletes no agent of a file', async () => {

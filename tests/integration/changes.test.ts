@@ -86,6 +86,11 @@ for (const dialect of dialects) {
         expect.arrayContaining([`turns updated ${turn}`]),
       )
 
+      for (const superseded_by of ['turn_2', null]) {
+        await db.updateTable('turns').set({ superseded_by }).execute()
+        expect(short(await next(reader))).toEqual([`turns updated ${turn}`])
+      }
+
       const file = { id: 'file_1', user_id: 'user', name: 'a.txt', sha256: 'x' }
       const job = await inTx(storage, (tx) => insertJob(tx, { file, key_id: null }))
       await db.updateTable('jobs').set({ stage: 'parsing', done: 1 }).execute()

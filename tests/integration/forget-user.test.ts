@@ -47,6 +47,9 @@ function engine(runs: { workflowId: string; runId: string }[]) {
   return { client, deleted, queries }
 }
 
+/** What notices that keys were deleted. */
+const revoking = () => ({ keys: { forget: () => undefined }, openStreams: { check: () => Promise.resolve() } })
+
 /** Everything that a user leaves. @returns ids that must not be found afterwards */
 async function live(storage: TestStorage, user_id: string): Promise<string[]> {
   const { db, box, blobs } = storage
@@ -173,13 +176,14 @@ for (const dialect of dialects) {
         { workflowId: 'memory/1', runId: 'b' },
       ])
       const context = {
+        ...revoking(),
         storage,
         vectors: storage.vectors,
         client,
         namespace: 'default',
         log: pino({ level: 'silent' }),
       }
-      const counts = await forgetUser(context as unknown as ApiContext, USER)
+      const counts = await forgetUser(context as unknown as ApiContext, USER, 0)
       expect(counts).toEqual({
         conversations: 1,
         messages: 4,
@@ -210,7 +214,7 @@ for (const dialect of dialects) {
 
       expect(await storage.blobs.has(OTHER, sha256)).toBe(true)
       for (const table of await ownedTables(storage)) expect(after.get(table), table).toContain(OTHER)
-      const again = await forgetUser(context as unknown as ApiContext, USER)
+      const again = await forgetUser(context as unknown as ApiContext, USER, 0)
       expect(again).toMatchObject({ conversations: 0, memories: 0, files: 0, jobs: 0 })
     })
 
@@ -230,10 +234,37 @@ for (const dialect of dialects) {
       const vectors = { discard }
       const { client } = engine([])
       const log = pino({ level: 'silent' })
-      const context = { storage, vectors, client, namespace: 'default', log } as unknown as ApiContext
-      expect(await forgetUser(context, USER)).toMatchObject({ conversations: 2, messages: 6 })
+      const context = { ...revoking(), storage, vectors, client, namespace: 'default', log } as unknown as ApiContext
+      expect(await forgetUser(context, USER, 0)).toMatchObject({ conversations: 2, messages: 6 })
       const rows = await dump(storage)
       for (const [table, text] of rows) if (!KEPT.includes(table)) expect(text, table).not.toContain(SECRET_WORD)
+    })
+
+    it('forgets what was written with a key until every process knew that it was deleted', async () => {
+      const storage = await (await dialect.fresh()).open()
+      await addRememberingAgent(storage)
+      await live(storage, USER)
+      const { client } = engine([])
+      const steps: string[] = []
+      const write = async () => {
+        steps.push('streams')
+        expect(await storage.db.selectFrom('api_keys').select('id').where('user_id', '=', USER).execute()).toEqual([])
+        const conversation_id = await ensureDefaultConversation(storage.db, 'agent', USER)
+        await say(storage, conversation_id, { content: `The ${SECRET_WORD} again.`, user_id: USER })
+      }
+      const context = {
+        storage,
+        vectors: storage.vectors,
+        client,
+        namespace: 'default',
+        log: pino({ level: 'silent' }),
+        keys: { forget: () => steps.push('keys') },
+        openStreams: { check: write },
+      } as unknown as ApiContext
+      expect(await forgetUser(context, USER, 0)).toMatchObject({ conversations: 2, messages: 6, keys: 1 })
+      expect(steps).toEqual(['keys', 'streams'])
+      for (const [table, text] of await dump(storage))
+        if (!KEPT.includes(table)) expect(text, table).not.toContain(SECRET_WORD)
     })
   })
 }

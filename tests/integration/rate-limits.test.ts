@@ -54,7 +54,21 @@ for (const dialect of dialects) {
       expect(await deleteFullBuckets(db, now + 1_010_001)).toBe(1)
     })
 
-    it('a key and the user it is bound to have a bucket each, and reads are taken twenty at once', async () => {
+    it.each([40, 100])('two quiet processes take little of a limit of %d reads from a third one', async (requests) => {
+      const database = await dialect.fresh()
+      const { db } = await database.open()
+      const limits = { chat: undefined, write: undefined, read: { requests, seconds: 36_000 }, wrong_key: undefined }
+      const limiters = times(3).map(() => new RateLimiter({ db, limits, pseudonym: (user) => user }))
+      const reads = async (limiter: RateLimiter, most: number) => {
+        let allowed = 0
+        while (allowed < most && !(await limiter.admit(principal('one'), 'read')).refusal) allowed += 1
+        return allowed
+      }
+      for (const quiet of limiters.slice(1)) expect(await reads(quiet, 1)).toBe(1)
+      expect(2 + (await reads(limiters[0]!, requests))).toBeGreaterThanOrEqual(requests * 0.96)
+    })
+
+    it('a key and the user it is bound to have a bucket each, and reads are leased', async () => {
       const { db } = await (await dialect.fresh()).open()
       const limits = {
         chat: { requests: 2, seconds: 3_600 },

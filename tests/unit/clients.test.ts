@@ -35,13 +35,19 @@ describe('Clients', () => {
     ['from a proxy its client does', '10.0.0.1', { 'x-forwarded-for': '2.2.2.2' }, '2.2.2.2'],
     ['the rightmost untrusted one', '10.0.0.1', { 'x-forwarded-for': '9.9.9.9, 2.2.2.2, 10.0.0.2' }, '2.2.2.2'],
     ['trusted ones only: the first', '10.0.0.1', { 'x-forwarded-for': '10.0.0.3, 10.0.0.2' }, '10.0.0.3'],
-    ['no address: the proxy that said so', '10.0.0.1', { 'x-forwarded-for': '2.2.2.2, unknown' }, '10.0.0.1'],
+    ['no address: unknown', '10.0.0.1', { 'x-forwarded-for': '2.2.2.2, unknown' }, undefined],
     ['with a port', '10.0.0.1', { 'x-forwarded-for': '2.2.2.2:1234' }, '2.2.2.2'],
     ['an IPv6 peer in IPv4 form', '::ffff:10.0.0.1', { 'x-forwarded-for': '2001:db9::1' }, '2001:db9::1'],
     ['RFC 7239', '10.0.0.1', { forwarded: 'for=9.9.9.9, For="[2001:db9::1]:80";proto=https' }, '2001:db9::1'],
-    ['hidden by RFC 7239', '10.0.0.1', { forwarded: 'for=_secret' }, '10.0.0.1'],
+    ['hidden by RFC 7239', '10.0.0.1', { forwarded: 'for=_secret' }, undefined],
     ['two that agree', '10.0.0.1', { forwarded: 'for=2.2.2.2', 'x-forwarded-for': '2.2.2.2' }, '2.2.2.2'],
-    ['two that do not: neither', '10.0.0.1', { forwarded: 'for=2.2.2.2', 'x-forwarded-for': '3.3.3.3' }, '10.0.0.1'],
+    ['two that do not: unknown', '10.0.0.1', { forwarded: 'for=2.2.2.2', 'x-forwarded-for': '3.3.3.3' }, undefined],
+    [
+      'one of them without an address',
+      '10.0.0.1',
+      { forwarded: 'proto=https', 'x-forwarded-for': '3.3.3.3' },
+      undefined,
+    ],
     ['none', '10.0.0.1', {}, '10.0.0.1'],
   ])('%s', (_, peer, headers, address) => expect(addressOf(peer, headers as Record<string, string>)).toBe(address))
 
@@ -54,6 +60,18 @@ describe('Clients', () => {
       address: '1.1.1.1',
       host: 'muxi.example',
       proto: 'https',
+    })
+  })
+
+  it('host and protocol come from the family of headers that names the client', () => {
+    const headers: Record<string, string> = {
+      forwarded: 'for=1.1.1.1;host=invented.example;proto=https',
+      'x-forwarded-for': '1.1.1.1',
+    }
+    expect(clients.of('10.0.0.1', (name) => headers[name])).toEqual({
+      address: '1.1.1.1',
+      proto: undefined,
+      host: undefined,
     })
   })
 })
