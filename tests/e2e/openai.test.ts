@@ -117,6 +117,16 @@ it(keeps('openai.chat', 'with the conversation that the request brings'), async 
   expect(log.totals).toMatchObject({ model_calls: 1, input_tokens: reply.usage!.prompt_tokens })
 })
 
+it(keeps('openai.chat', 'a conversation of more values than other requests may have'), async () => {
+  const cue = stage.model.script({ say: 'Still here.' })
+  const before = Array.from({ length: 2_000 }, (_, n) => [
+    user(`${n}`),
+    { role: 'assistant' as const, content: 'Yes.' },
+  ])
+  const reply = await client.chat.completions.create({ model: 'scripted', messages: [...before.flat(), user(cue)] })
+  expect(reply.choices[0]!.message.content).toBe('Still here.')
+})
+
 it(keeps('openai.hidden', 'in no list, but in the export of the user'), async () => {
   const cue = stage.model.script({ say: 'Hello Dora.' })
   const reply = await client.chat.completions.create({
