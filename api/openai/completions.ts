@@ -24,24 +24,38 @@ import { readRequest } from './read-request.ts'
 
 const NOTHING = { input_tokens: 0, output_tokens: 0 }
 
+/** What a reply needs of its request. */
+interface Asked {
+  model: string
+  include_usage: boolean
+}
+
 interface Sent {
   principal: Principal
-  body: ChatCompletionRequest
+  /** Taken out when the message is accepted: Elysia keeps its context as long as the reply, and the body may be large. */
+  body?: ChatCompletionRequest
   headers: { 'idempotency-key'?: string | undefined }
   request: Request
 }
 
 /** The reply as a whole, or streamed. @throws MuxiError */
 export async function complete(context: ApiContext, sent: Sent): Promise<Response> {
-  if (!sent.body.stream) return Response.json(await whole(context, sent))
+  if (!sent.body!.stream) return Response.json(await whole(context, sent))
   return framesResponse(context, sent.principal, sent.request, async (signal) => {
+    const asked = askedOf(sent)
     const accepted = await accept(context, sent, signal)
-    return streamed(context, sent.body, accepted, signal)
+    return streamed(context, asked, accepted, signal)
   })
 }
 
+function askedOf({ body }: Sent): Asked {
+  return { model: body!.model, include_usage: body!.stream_options?.include_usage === true }
+}
+
 async function accept(context: ApiContext, sent: Sent, signal: AbortSignal): Promise<AcceptedTurn> {
-  const { principal, body, headers } = sent
+  const { principal, headers } = sent
+  const body = sent.body!
+  delete sent.body
   const { model } = body
   if (model !== AUTO && !(await findAgent(context.storage.db, model))) throw noModel(model)
   const { request, carried } = await readRequest(context, body, signal)
@@ -50,7 +64,8 @@ async function accept(context: ApiContext, sent: Sent, signal: AbortSignal): Pro
 }
 
 async function whole(context: ApiContext, sent: Sent): Promise<Static<typeof CompletionSchema>> {
-  const { principal, request, body } = sent
+  const { principal, request } = sent
+  const { model } = askedOf(sent)
   const { db } = context.storage
   const { revoked, close } = context.openStreams.watch(principal)
   const signal = AbortSignal.any([request.signal, context.closing, revoked])
@@ -71,7 +86,7 @@ async function whole(context: ApiContext, sent: Sent): Promise<Static<typeof Com
       ...(calls.length > 0 && { tool_calls: calls.map(toCall) }),
     }
     return {
-      ...headOf(turn_id, turn.created_at, body.model, turn.agent_id),
+      ...headOf(turn_id, turn.created_at, model, turn.agent_id),
       choices: [{ index: 0, message, logprobs: null, finish_reason: toFinishReason(turn.finish_reason) }],
       usage: toUsage(parseColumn(turnUsage, turn.usage, turn_id) ?? NOTHING),
     }
@@ -83,7 +98,7 @@ async function whole(context: ApiContext, sent: Sent): Promise<Static<typeof Com
 /** @returns frames: the chunks of the reply, or an error chunk, then the end */
 async function* streamed(
   context: ApiContext,
-  body: ChatCompletionRequest,
+  { model, include_usage }: Asked,
   { turn_id }: AcceptedTurn,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
@@ -106,8 +121,8 @@ async function* streamed(
   async function tell(event: StoredEvent): Promise<string> {
     switch (event.type) {
       case 'message_start': {
-        const { object: _, ...head } = headOf(turn_id, event.data.created_at, body.model, event.data.agent_id)
-        chunks = new Chunks(head, body.stream_options?.include_usage === true)
+        const { object: _, ...head } = headOf(turn_id, event.data.created_at, model, event.data.agent_id)
+        chunks = new Chunks(head, include_usage)
         return chunks.role()
       }
       case 'content':
