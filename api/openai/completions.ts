@@ -1,6 +1,6 @@
 // Chat completions: a request becomes a turn that brings its own conversation, and its events become a reply in OpenAI's form.
 import type { Static } from '@sinclair/typebox'
-import { isFinal, type StoredEvent } from '../../contracts/events.ts'
+import { isFinal, type StoredEvent, type Usage } from '../../contracts/events.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 import { AUTO } from '../../contracts/routing.ts'
 import type { ChatCompletionRequest } from '../../contracts/schemas/openai-chat.ts'
@@ -10,9 +10,10 @@ import { parseColumn } from '../../db/json-column.ts'
 import { findAgent } from '../../db/queries/agents.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { listToolCalls } from '../../db/queries/steps.ts'
-import { findReply } from '../../db/queries/turns.ts'
-import type { Db } from '../../db/schema.ts'
+import { findReply, findTurn, isFinalStatus } from '../../db/queries/turns.ts'
+import type { Db, TurnsTable } from '../../db/schema.ts'
 import { unauthorized } from '../services/access.ts'
+import { waitingOf } from '../services/approvals.ts'
 import { acceptMessage, type AcceptedTurn } from '../services/chat.ts'
 import type { ApiContext } from '../services/context.ts'
 import { getTurnOrThrow, throwIfFailed, waitForReply } from '../services/turns.ts'
@@ -43,8 +44,9 @@ export async function complete(context: ApiContext, sent: Sent): Promise<Respons
   if (!sent.body!.stream) return Response.json(await whole(context, sent))
   return framesResponse(context, sent.principal, sent.request, async (signal) => {
     const asked = askedOf(sent)
-    const accepted = await accept(context, sent, signal)
-    return streamed(context, asked, accepted, signal)
+    const { turn_id } = await accept(context, sent, signal)
+    const ended = sent.headers['idempotency-key'] === undefined ? undefined : await findEnded(context, turn_id)
+    return ended ? replayed(context, asked, ended) : streamed(context, asked, turn_id, signal)
   })
 }
 
@@ -88,18 +90,53 @@ async function whole(context: ApiContext, sent: Sent): Promise<Static<typeof Com
     return {
       ...headOf(turn_id, turn.created_at, model, turn.agent_id),
       choices: [{ index: 0, message, logprobs: null, finish_reason: toFinishReason(turn.finish_reason) }],
-      usage: toUsage(parseColumn(turnUsage, turn.usage, turn_id) ?? NOTHING),
+      usage: toUsage(usageOf(turn)),
     }
   } finally {
     close()
   }
 }
 
+/** The turn, when it is a repeated request's and has ended. */
+async function findEnded({ storage: { db } }: ApiContext, turn_id: string): Promise<TurnsTable | undefined> {
+  const turn = await findTurn(db, turn_id)
+  return turn && isFinalStatus(turn.status) ? turn : undefined
+}
+
+/** @returns frames: the stored reply of an ended turn, whose events may hold text that was withdrawn, in one chunk */
+async function* replayed(
+  { storage: { db } }: ApiContext,
+  { model, include_usage }: Asked,
+  turn: TurnsTable,
+): AsyncGenerator<string> {
+  try {
+    throwIfFailed(turn)
+    if (turn.status === 'cancelled') throw cancelled(turn.id)
+    const { object: _, ...head } = headOf(turn.id, turn.created_at, model, turn.agent_id)
+    const chunks = new Chunks(head, include_usage)
+    const content = await findReply(db, turn.id)
+    const calls = await returnedCalls(db, turn.id)
+    yield (
+      chunks.role() +
+        (content === '' ? '' : chunks.text(content)) +
+        calls.map((call, index) => chunks.call(call, index)).join('') +
+        chunks.end(turn.finish_reason ?? undefined, usageOf(turn))
+    )
+  } catch (error) {
+    if (!(error instanceof MuxiError)) throw error
+    yield errorChunk(toOpenaiError(error.toBody(), turn.id))
+  }
+}
+
+function usageOf({ id, usage }: TurnsTable): Usage {
+  return parseColumn(turnUsage, usage, id) ?? NOTHING
+}
+
 /** @returns frames: the chunks of the reply, or an error chunk, then the end */
 async function* streamed(
   context: ApiContext,
   { model, include_usage }: Asked,
-  { turn_id }: AcceptedTurn,
+  turn_id: string,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
   let chunks: Chunks | undefined
@@ -130,7 +167,8 @@ async function* streamed(
       case 'content_reset':
         return hasText ? failed(withdrawn(turn_id)) : text(event.data.content)
       case 'approval_required':
-        return failed(parked(turn_id))
+        // A repeated request also reads those that are decided.
+        return (await waitingOf(context.storage.db, turn_id)).length > 0 ? failed(parked(turn_id)) : ''
       case 'message_end': {
         const calls = await returnedCalls(context.storage.db, turn_id)
         const told = calls.map((call, index) => chunks!.call(call, index))

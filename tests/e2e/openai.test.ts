@@ -445,7 +445,7 @@ it(keeps('openai.parked', 'an approval ends the reply with an error that names t
   for (const stream of [true, false]) {
     const cue = stage.model.script(call(`parked ${stream}`), { say: 'Counted.' })
     const error = await client.chat.completions
-      .create({ model: 'scripted', messages: [user(cue)], stream })
+      .create({ model: 'scripted', messages: [user(cue)], stream }, { headers: { 'Idempotency-Key': cue } })
       .then((answer) => Array.fromAsync(answer as AsyncIterable<unknown>))
       .catch((reason: unknown) => reason as APIError)
     expect(error).toMatchObject({ code: 'approval_required', type: 'invalid_request_error' })
@@ -456,5 +456,10 @@ it(keeps('openai.parked', 'an approval ends the reply with an error that names t
       body: { decision: 'approve' },
     })
     await expect.poll(async () => (await turnOf(turn_id)).status).toBe('completed')
+    const again = client.chat.completions.stream(
+      { model: 'scripted', messages: [user(cue)] },
+      { headers: { 'Idempotency-Key': cue } },
+    )
+    expect((await again.finalChatCompletion()).choices[0]!.message.content).toBe('Counted.')
   }
 })

@@ -9,9 +9,12 @@ import { OpenStreams } from '../../api/services/open-streams.ts'
 import { resolveAgent } from '../../contracts/schemas/agent.ts'
 import { syncFileAgents } from '../../db/queries/agents.ts'
 import type { Principal } from '../../db/queries/keys.ts'
-import { listTurns } from '../../db/queries/turns.ts'
+import { completeTurn } from '../../db/queries/turn-ends.ts'
+import { listTurns, startEvent } from '../../db/queries/turns.ts'
+import type { Addition } from '../../db/event-rows.ts'
+import type { TurnsTable } from '../../db/schema.ts'
 import { dialects } from '../support/dialects.ts'
-import { end } from '../support/turn-rows.ts'
+import { end, inTx } from '../support/turn-rows.ts'
 
 const MB = 2 ** 20
 const log = pino({ level: 'silent' })
@@ -65,7 +68,55 @@ async function open(more: object = {}) {
   return { context, storage, sent, turns }
 }
 
+const answerOf = ({ id: turn_id, conversation_id, message_id }: TurnsTable) => ({
+  turn_id,
+  conversation_id,
+  message_id,
+  usage: { input_tokens: 1, output_tokens: 1 },
+  finish_reason: 'stop' as const,
+})
 const code = (error: { code: string }) => error.code
+
+it('a streamed repeat after the end of its turn gets the stored reply, not what was withdrawn or decided on the way', async () => {
+  const { context, storage, sent, turns } = await open()
+  const headers = { 'idempotency-key': 'once' }
+  const read = async () => {
+    const response = await complete(context, sent('Hello', { stream: true }, headers))
+    return response.text()
+  }
+  const first = read()
+  await expect.poll(async () => (await turns())[0]?.status).toBe('queued')
+  const [turn] = await turns()
+  const events = [
+    { type: 'content', data: { content: 'Never ' } },
+    { type: 'content_reset', data: { content: '' } },
+    { type: 'content', data: { content: 'After all.' } },
+  ]
+  const start = startEvent(turn!.id, turn!)
+  const additions = [start, ...events.map((event) => ({ event }))] as Addition[]
+  await storage.events.append(turn!.id, undefined, additions)
+  expect(await first).toContain('"code":"content_reset"')
+  await inTx(storage, (tx) => completeTurn(tx, { ...answerOf(turn!), content: 'After all.' }))
+  const text = await read()
+  expect(text).not.toContain('"error"')
+  expect(text).toContain('"content":"After all."')
+  expect(text).toContain('"finish_reason":"stop"')
+  expect(text.endsWith('data: [DONE]\n\n')).toBe(true)
+})
+
+it('a stream goes on after an approval that is decided', async () => {
+  const { context, storage, sent, turns } = await open()
+  const reading = complete(context, sent('Hello', { stream: true })).then((response) => response.text())
+  await expect.poll(async () => (await turns())[0]?.status).toBe('queued')
+  const [turn] = await turns()
+  const decided = { event: { type: 'approval_required', data: { approval_id: 'appr_1' } } } as unknown as Addition
+  await storage.events.append(turn!.id, undefined, [startEvent(turn!.id, turn!), decided])
+  const { events } = (await inTx(storage, (tx) => completeTurn(tx, { ...answerOf(turn!), content: 'Done.' })))!
+  storage.events.publish(turn!.id, events)
+  const text = await reading
+  expect(text).not.toContain('"error"')
+  expect(text).toContain('"finish_reason":"stop"')
+})
 
 it.each([false, true])('the body of a request is not kept while its turn runs, streamed: %s', async (stream) => {
   setFlagsFromString('--expose-gc')
