@@ -2,12 +2,13 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { pino } from 'pino'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { complete } from '../../api/openai/completions.ts'
 import type { ApiContext } from '../../api/services/context.ts'
 import { OpenStreams } from '../../api/services/open-streams.ts'
 import { resolveAgent } from '../../contracts/schemas/agent.ts'
 import { syncFileAgents } from '../../db/queries/agents.ts'
+import { setBudget } from '../../db/queries/budgets.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { completeTurn } from '../../db/queries/turn-ends.ts'
 import { listTurns, startEvent } from '../../db/queries/turns.ts'
@@ -116,6 +117,43 @@ it('a stream goes on after an approval that is decided', async () => {
   const text = await reading
   expect(text).not.toContain('"error"')
   expect(text).toContain('"finish_reason":"stop"')
+})
+
+it('all pictures of a request that are fetched share one limit of bytes and one of time', async () => {
+  let fetched = 0
+  const fetch = async () => {
+    const piece = new Uint8Array(100_000)
+    return new Response(
+      new ReadableStream({
+        pull(queue) {
+          fetched += piece.byteLength
+          queue.enqueue(piece)
+          if (fetched % 500_000 === 0) queue.close()
+        },
+      }),
+    )
+  }
+  const { context, sent, turns } = await open({ mcp: { fetch } })
+  const part = { type: 'image_url', image_url: { url: 'https://pictures.example/1.png' } }
+  const refusal = complete(context, sent(Array.from({ length: 20 }, () => part))).catch(code)
+  expect(await refusal).toBe('payload_too_large')
+  expect(fetched).toBeLessThan(2 * MB)
+  expect(await turns()).toEqual([])
+
+  const timeout = vi.spyOn(AbortSignal, 'timeout')
+  onTestFinished(() => timeout.mockRestore())
+  fetched = 0
+  expect(await complete(context, sent([part, part])).catch(code)).toBe('unsupported_media_type')
+  expect(timeout).toHaveBeenCalledTimes(1)
+})
+
+it('without a budget nothing is fetched', async () => {
+  const fetch = vi.fn<() => Promise<Response>>()
+  const { context, storage, sent } = await open({ mcp: { fetch } })
+  await setBudget(storage.db, { kind: 'user', id: 'user' }, { daily_tokens: 0, daily_cost_usd: null })
+  const part = { type: 'image_url', image_url: { url: 'https://pictures.example/1.png' } }
+  expect(await complete(context, sent([part])).catch(code)).toBe('budget_exceeded')
+  expect(fetch).not.toHaveBeenCalled()
 })
 
 it.each([false, true])('the body of a request is not kept while its turn runs, streamed: %s', async (stream) => {
