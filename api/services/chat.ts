@@ -30,7 +30,7 @@ import { bodyHash } from './body-hash.ts'
 import type { ApiContext, ApiLimits, PlannedRequest } from './context.ts'
 import { startTurn, stopTurn } from './engine.ts'
 import { checkQuota } from './files.ts'
-import { checkBusy, checkConcurrent, checkSize, getReplacedOrThrow } from './message-checks.ts'
+import { carriedJson, checkBusy, checkConcurrent, checkSize, getReplacedOrThrow } from './message-checks.ts'
 import { stopBelow } from './turns.ts'
 
 /** The receipt. */
@@ -58,7 +58,10 @@ export interface Submission {
 }
 
 type Context = Pick<ApiContext, 'storage' | 'vectors' | 'client' | 'startTurn' | 'headStarts' | 'log'> & {
-  limits: Pick<ApiLimits, 'attachments' | 'content_bytes' | 'turns_per_user' | 'turns_per_key' | 'user_bytes'>
+  limits: Pick<
+    ApiLimits,
+    'attachments' | 'content_bytes' | 'carried_bytes' | 'turns_per_user' | 'turns_per_key' | 'user_bytes'
+  >
 }
 
 /** Work after the transaction that inserted or found a turn. */
@@ -134,6 +137,7 @@ async function insert(context: Context, principal: Principal, submission: Submis
   const { key_id } = principal
   const user_id = actingUser(principal, request.user_id)
   checkSize(request, limits, carried !== undefined)
+  const carriedText = carried && carriedJson(carried, limits)
   const known = submission.idempotency_key === undefined ? undefined : await idempotent(principal, submission)
   const attachments = await storeAttachments(storage, user_id, request.attachments ?? [], (bytes) =>
     checkQuota(context, user_id, bytes),
@@ -203,7 +207,7 @@ async function insert(context: Context, principal: Principal, submission: Submis
     // In a conversation of the orchestrator a file is for every agent that answers there.
     const attached = await insertAttachedJobs(tx, { ...turn, agent_id })
     await insertTurn(tx, { ...turn, attachments: attached }, active_turn_id === undefined ? 'active' : 'waiting')
-    if (carried) await insertTurnRequest(tx, turn.turn_id, carried)
+    if (carriedText !== undefined) await insertTurnRequest(tx, turn.turn_id, carriedText)
     if (known) await insertIdempotent(tx, { ...known, result_id: turn.turn_id })
     const accepted = { turn_id, conversation_id, message_id: turn.message_id }
     const events: Inserted['events'] = []
@@ -213,9 +217,7 @@ async function insert(context: Context, principal: Principal, submission: Submis
       const isAttached = attached.length > 0
       const start = { id: turn_id, conversation_id, agent_id: chosen, agent_version, user_id, attached: isAttached }
       const planned =
-        isAttached || !agent
-          ? undefined
-          : headStarts?.plan(agent.config, agent.source, carried ? JSON.stringify(carried) : content)
+        isAttached || !agent ? undefined : headStarts?.plan(agent.config, agent.source, carriedText ?? content)
       const owner = { key_id, user_id, agent_id: chosen }
       const usageId = planned ? await reserveFirst(tx, turn_id, planned, owner) : await checkBudgets(tx, owner)
       return {

@@ -6,6 +6,7 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import { complete } from '../../api/openai/completions.ts'
 import type { ApiContext } from '../../api/services/context.ts'
 import { OpenStreams } from '../../api/services/open-streams.ts'
+import type { MuxiError } from '../../contracts/failures.ts'
 import { resolveAgent } from '../../contracts/schemas/agent.ts'
 import { syncFileAgents } from '../../db/queries/agents.ts'
 import { setBudget } from '../../db/queries/budgets.ts'
@@ -30,6 +31,7 @@ const limits = {
   attachments: 20,
   chat_body_bytes: MB,
   content_bytes: MB,
+  carried_bytes: 10_000,
   turns_per_user: 10,
   turns_per_key: 10,
   user_bytes: 20 * MB,
@@ -145,6 +147,17 @@ it('all pictures of a request that are fetched share one limit of bytes and one 
   fetched = 0
   expect(await complete(context, sent([part, part])).catch(code)).toBe('unsupported_media_type')
   expect(timeout).toHaveBeenCalledTimes(1)
+})
+
+it('what a request brings is bounded, without its attachments', async () => {
+  const { context, sent, turns } = await open()
+  const messages = Array.from({ length: 200 }, () => ({ role: 'user', content: 'A line of a long conversation' }))
+  const failure = await complete(context, sent('', { messages })).catch((error: MuxiError) => error)
+  expect(failure).toMatchObject({
+    code: 'payload_too_large',
+    message: "Cannot take the request: 'messages' and 'tools' must be at most 10000 bytes without attachments",
+  })
+  expect(await turns()).toEqual([])
 })
 
 it('without a budget nothing is fetched', async () => {
