@@ -1,6 +1,5 @@
 // Chat completions: a request becomes a turn that brings its own conversation, and its events become a reply in OpenAI's form.
 import type { Static } from '@sinclair/typebox'
-import { budgetExceeded } from '../../contracts/budget.ts'
 import { isFinal, type StoredEvent, type Usage } from '../../contracts/events.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 import { AUTO } from '../../contracts/routing.ts'
@@ -9,13 +8,13 @@ import type { CompletionSchema } from '../../contracts/schemas/openai-replies.ts
 import { turnUsage } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { findAgent } from '../../db/queries/agents.ts'
-import { findExceeded } from '../../db/queries/budgets.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { listToolCalls } from '../../db/queries/steps.ts'
 import { findReply, findTurn, isFinalStatus } from '../../db/queries/turns.ts'
 import type { Db, TurnsTable } from '../../db/schema.ts'
 import { actingUser, unauthorized } from '../services/access.ts'
 import { waitingOf } from '../services/approvals.ts'
+import { checkBudgets } from '../services/budget-checks.ts'
 import { acceptMessage, type AcceptedTurn } from '../services/chat.ts'
 import type { ApiContext } from '../services/context.ts'
 import { getTurnOrThrow, throwIfFailed, waitForReply } from '../services/turns.ts'
@@ -63,16 +62,12 @@ async function accept(context: ApiContext, sent: Sent, signal: AbortSignal): Pro
   const { model } = body
   if (model !== AUTO && !(await findAgent(context.storage.db, model))) throw noModel(model)
   const idempotency_key = headers['idempotency-key']
+  const { key_id } = principal
+  const user_id = actingUser(principal, actingAs(body.user))
   // Before pictures are fetched for it. A repeated request gets its turn, whatever is left of the budget.
-  if (idempotency_key === undefined) await checkBudget(context, principal, actingUser(principal, actingAs(body.user)))
+  if (idempotency_key === undefined) await checkBudgets(context.storage.db, { key_id, user_id })
   const { request, carried } = await readRequest(context, body, signal)
   return acceptMessage(context, principal, { agent_id: model, request, carried, idempotency_key, route: `v1/${model}` })
-}
-
-/** @throws MuxiError budget_exceeded */
-async function checkBudget({ storage: { db } }: ApiContext, { key_id }: Principal, user_id: string): Promise<void> {
-  const exceeded = await findExceeded(db, { key_id, user_id })
-  if (exceeded) throw budgetExceeded(exceeded)
 }
 
 async function whole(context: ApiContext, sent: Sent): Promise<Static<typeof CompletionSchema>> {

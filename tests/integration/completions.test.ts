@@ -6,11 +6,14 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import { complete } from '../../api/openai/completions.ts'
 import type { ApiContext } from '../../api/services/context.ts'
 import { OpenStreams } from '../../api/services/open-streams.ts'
-import type { MuxiError } from '../../contracts/failures.ts'
+import { MuxiError } from '../../contracts/failures.ts'
 import { resolveAgent } from '../../contracts/schemas/agent.ts'
+import { workflowId } from '../../contracts/temporal.ts'
 import { syncFileAgents } from '../../db/queries/agents.ts'
 import { setBudget } from '../../db/queries/budgets.ts'
 import type { Principal } from '../../db/queries/keys.ts'
+import type { StartableTurn } from '../../db/queries/turn-queue.ts'
+import { claimTurn } from '../../db/queries/turn-starts.ts'
 import { completeTurn } from '../../db/queries/turn-ends.ts'
 import { listTurns, startEvent } from '../../db/queries/turns.ts'
 import type { Addition } from '../../db/event-rows.ts'
@@ -158,6 +161,37 @@ it('what a request brings is bounded, without its attachments', async () => {
     message: "Cannot take the request: 'messages' and 'tools' must be at most 10000 bytes without attachments",
   })
   expect(await turns()).toEqual([])
+})
+
+it('a turn does not run whose request without Idempotency-Key was answered with 503', async () => {
+  const unavailable = new MuxiError('unavailable', 'Temporal cannot be reached')
+  let beforeFailing = async (_: StartableTurn): Promise<void> => undefined
+  const stopped: string[] = []
+  const { context, storage, sent, turns } = await open({
+    startTurn: async (turn: StartableTurn) => {
+      await beforeFailing(turn)
+      throw unavailable
+    },
+    client: {
+      ...client,
+      workflow: { getHandle: (id: string) => ({ cancel: async () => void stopped.push(id) }) },
+    },
+  })
+  expect(await complete(context, sent('Hello')).catch(code)).toBe('unavailable')
+  const [unstarted] = await turns()
+  expect([unstarted!.status, unstarted!.accepted_at]).toEqual(['failed', null])
+  expect(await inTx(storage, (tx) => claimTurn(tx, unstarted!.id, 'run'))).toBeUndefined()
+
+  // The workflow was started, and its worker was faster than the lost answer.
+  beforeFailing = async ({ id }) => void (await inTx(storage, (tx) => claimTurn(tx, id, 'run')))
+  expect(await complete(context, sent('Hello')).catch(code)).toBe('unavailable')
+  const [, claimed] = await turns()
+  expect([claimed!.status, claimed!.cancel_requested_at]).toEqual(['running', expect.any(String)])
+  expect(stopped).toEqual([workflowId.chatTurn(claimed!.id)])
+
+  // Under a key, the repeated request gets the same turn.
+  expect(await complete(context, sent('Hello', {}, { 'idempotency-key': 'once' })).catch(code)).toBe('unavailable')
+  expect((await turns())[2]).toMatchObject({ status: 'running', cancel_requested_at: null })
 })
 
 it('without a budget nothing is fetched', async () => {
