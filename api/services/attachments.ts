@@ -4,7 +4,7 @@ import type { JobKind } from '../../contracts/job.ts'
 import type { AttachmentInput } from '../../contracts/schemas/chat.ts'
 import { shorten } from '../../contracts/shorten.ts'
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
-import { findFile, insertFile } from '../../db/queries/files.ts'
+import { findFile, findSameFile, insertFile } from '../../db/queries/files.ts'
 import { insertJob } from '../../db/queries/jobs.ts'
 import type { Attachment, NewTurn } from '../../db/queries/turns.ts'
 import type { Db, Tx } from '../../db/schema.ts'
@@ -76,13 +76,17 @@ function kindOf(name: string, media_type: string): Pick<Attachment, 'type' | 'na
   )
 }
 
-/** Ingesting attachments is part of the turn: one job per file. */
-export async function insertAttachedJobs(tx: Tx, turn: NewTurn): Promise<Attachment[]> {
+/**
+ * Ingesting attachments is part of the turn: one job per file.
+ * @param reusing a file of the user with the same bytes is taken in place of a new one: the client sends them with each message
+ */
+export async function insertAttachedJobs(tx: Tx, turn: NewTurn, reusing: boolean): Promise<Attachment[]> {
   const attached: Attachment[] = []
   for (const attachment of turn.attachments) {
     const { type: kind, name, media_type: type, size, sha256 } = attachment
     const { user_id, key_id, agent_id, conversation_id, turn_id } = turn
-    const file_id = attachment.file_id ?? (await insertFile(tx, { user_id, key_id, name, type, size, sha256 })).id
+    const known = attachment.file_id ?? (reusing ? await findSameFile(tx, user_id, sha256) : undefined)
+    const file_id = known ?? (await insertFile(tx, { user_id, key_id, name, type, size, sha256 })).id
     const file = { id: file_id, user_id, name, sha256 }
     await insertJob(tx, { kind, file, key_id, agent_id, conversation_id, turn_id })
     attached.push({ ...attachment, file_id })

@@ -207,7 +207,7 @@ async function insert(context: Context, principal: Principal, submission: Submis
       remembers: !carried && agent !== undefined && isRemembering(agent.config.memory),
     }
     // In a conversation of the orchestrator a file is for every agent that answers there.
-    const attached = await insertAttachedJobs(tx, { ...turn, agent_id })
+    const attached = await insertAttachedJobs(tx, { ...turn, agent_id }, carried !== undefined)
     await insertTurn(tx, { ...turn, attachments: attached }, active_turn_id === undefined ? 'active' : 'waiting')
     if (carriedText !== undefined) await insertTurnRequest(tx, turn.turn_id, carriedText)
     if (known) await insertIdempotent(tx, { ...known, result_id: turn.turn_id })

@@ -2,6 +2,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { pino } from 'pino'
+import sharp from 'sharp'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { complete } from '../../api/openai/completions.ts'
 import type { ApiContext } from '../../api/services/context.ts'
@@ -11,6 +12,7 @@ import { resolveAgent } from '../../contracts/schemas/agent.ts'
 import { workflowId } from '../../contracts/temporal.ts'
 import { syncFileAgents } from '../../db/queries/agents.ts'
 import { setBudget } from '../../db/queries/budgets.ts'
+import { countBytes, insertFile } from '../../db/queries/files.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { StartableTurn } from '../../db/queries/turn-queue.ts'
 import { claimTurn } from '../../db/queries/turn-starts.ts'
@@ -192,6 +194,32 @@ it('a turn does not run whose request without Idempotency-Key was answered with 
   // Under a key, the repeated request gets the same turn.
   expect(await complete(context, sent('Hello', {}, { 'idempotency-key': 'once' })).catch(code)).toBe('unavailable')
   expect((await turns())[2]).toMatchObject({ status: 'running', cancel_requested_at: null })
+})
+
+it('a picture that is sent with each request is one file, and counted once', async () => {
+  const { context, storage, sent, turns } = await open()
+  const png = await sharp({ create: { width: 8, height: 8, channels: 3, background: 'blue' } })
+    .png()
+    .toBuffer()
+  const part = { type: 'image_url', image_url: { url: `data:image/png;base64,${png.toString('base64')}` } }
+  for (const n of [1, 2, 3]) {
+    const reply = complete(context, sent([part, part]))
+    await expect.poll(async () => (await turns())[n - 1]?.status).toBe('queued')
+    const { id } = (await turns())[n - 1]!
+    storage.events.publish(id, (await end(storage, id, 'cancelled'))!.events)
+    expect(await reply.catch(code)).toBe('conflict')
+  }
+  expect(await storage.db.selectFrom('files').select('size').execute()).toEqual([{ size: png.byteLength }])
+  const [file] = await storage.db.selectFrom('files').selectAll().execute()
+  await insertFile(storage.db, {
+    user_id: 'user',
+    key_id: null,
+    name: 'n',
+    type: 'image/png',
+    size: file!.size,
+    sha256: file!.sha256,
+  })
+  expect(await countBytes(storage.db, 'user')).toBe(png.byteLength)
 })
 
 it('without a budget nothing is fetched', async () => {
