@@ -38,13 +38,27 @@ export async function storeAttachments(
     sinceYield = 0
     await yieldToEventLoop()
   }
-  const inlineBytes = found.reduce((sum, { bytes }) => sum + (bytes?.byteLength ?? 0), 0)
-  if (inlineBytes > 0) await mayKeep(inlineBytes)
+  const newBytes = await countNew(db, userId, found)
+  if (newBytes > 0) await mayKeep(newBytes)
   const stored: Attachment[] = []
   // Sequentially: each is hashed in one call.
   for (const { bytes, ...attachment } of found)
     stored.push(bytes ? { ...attachment, sha256: await blobs.put(userId, bytes) } : attachment)
   return stored
+}
+
+/** The inline bytes that are not stored yet: equal ones are stored once. */
+async function countNew(db: Db, userId: string, found: readonly Found[]): Promise<number> {
+  const seen = new Set<string>()
+  let size = 0
+  for (const { bytes } of found) {
+    if (!bytes) continue
+    const sha256 = Buffer.from(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)).toString('hex')
+    if (seen.has(sha256)) continue
+    seen.add(sha256)
+    if ((await findSameFile(db, userId, sha256)) === undefined) size += bytes.byteLength
+  }
+  return size
 }
 
 type Found = Attachment & { bytes?: Buffer }

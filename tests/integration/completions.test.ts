@@ -197,7 +197,7 @@ it('a turn does not run whose request without Idempotency-Key was answered with 
 })
 
 it('a picture that is sent with each request is one file, and counted once', async () => {
-  const { context, storage, sent, turns } = await open()
+  const { context, storage, sent, turns } = await open({ limits: { ...limits, user_bytes: 100 } })
   const png = await sharp({ create: { width: 8, height: 8, channels: 3, background: 'blue' } })
     .png()
     .toBuffer()
