@@ -6,7 +6,7 @@ import { JsonReader } from './json.ts'
 const MAX_DRAINED = 64 * 2 ** 20
 
 /** The JSON value of a request's body; undefined when it has none. @throws MuxiError payload_too_large, unsupported_media_type, bad_request */
-export async function readJsonBody(request: Request, limit: number): Promise<unknown> {
+export async function readJsonBody(request: Request, limit: number, maxValues?: number): Promise<unknown> {
   if (
     request.headers.get('content-length') === '0' ||
     !(request.headers.has('content-length') || request.headers.has('transfer-encoding'))
@@ -18,7 +18,7 @@ export async function readJsonBody(request: Request, limit: number): Promise<unk
     void drain(request.body)
     throw new MuxiError('unsupported_media_type', "Cannot read the request: 'Content-Type' must be application/json")
   }
-  const json = new JsonReader('read the request: its body')
+  const json = new JsonReader('read the request: its body', maxValues)
   try {
     await eachChunk(request, limit, (chunk) => json.take(chunk))
   } catch (error) {

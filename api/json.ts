@@ -11,14 +11,15 @@ const AT_ONCE = 2 ** 20
 /** An incremental reader of one JSON text. */
 export class JsonReader {
   readonly #what: string
-  readonly #bounds = new JsonBounds()
+  readonly #bounds: JsonBounds
   readonly #decoder = new TextDecoder('utf-8', { fatal: true })
   readonly #parts: string[] = []
   #size = 0
 
   /** @param what completes "Cannot …", such as `read the request: its body` */
-  constructor(what: string) {
+  constructor(what: string, maxValues?: number) {
     this.#what = what
+    this.#bounds = new JsonBounds(maxValues)
   }
 
   /** @throws MuxiError bad_request */

@@ -2,6 +2,7 @@
 import type { TSchema } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
+import { MAX_CONVERSATION_VALUES, MAX_JSON_VALUES } from '../contracts/json-bounds.ts'
 import { exampleOf } from '../contracts/schemas/examples.ts'
 import type { Principal, Scope } from '../db/queries/keys.ts'
 import { readJsonBody } from './body.ts'
@@ -13,6 +14,9 @@ import { rateClassOf } from './services/rate-limiter.ts'
 
 /** Routes whose bodies may carry attachments. */
 const CHAT_ROUTE = /\/chat(\/(stream|completions|ui))?$/
+
+/** Those whose clients send the whole conversation with each message. */
+const CONVERSATION_ROUTE = /\/chat\/(completions|ui)$/
 
 /** Routes whose handlers stream the body themselves. */
 const UPLOAD_ROUTE = /\/(files|files\/uploads(\/[^/]+)?|audio\/transcriptions)$/
@@ -84,7 +88,8 @@ export function authenticated(context: ApiContext) {
         // Never undefined: Elysia would then read the body itself, a form into memory.
         if (UPLOAD_ROUTE.test(pathname)) return null
         const limit = CHAT_ROUTE.test(pathname) ? limits.chat_body_bytes : limits.json_body_bytes
-        const body = await readJsonBody(request, limit)
+        const values = CONVERSATION_ROUTE.test(pathname) ? MAX_CONVERSATION_VALUES : MAX_JSON_VALUES
+        const body = await readJsonBody(request, limit, values)
         // Below, null stands for no body.
         if (body === null) throw new MuxiError('bad_request', "Cannot read the request's body: it must not be null")
         return body ?? null

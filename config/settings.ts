@@ -25,6 +25,8 @@ const LIMITS = {
   json_body_bytes: MB,
   chat_body_bytes: 25 * MB,
   content_bytes: 256 * 1024,
+  /** Messages, instructions and tools of a request to /v1, without attachments: stored beside its turn. */
+  carried_bytes: 2 * MB,
   upload_bytes: 2048 * MB,
   /** All stored files of a user. */
   user_bytes: 20_480 * MB,

@@ -82,3 +82,9 @@ export interface TurnFailure {
   message: string
   details?: Record<string, string | number>
 }
+
+/** Of a turn that has not run and will not: its client got an error in place of its id. */
+export const NEVER_ACCEPTED: TurnFailure = {
+  code: 'unavailable',
+  message: 'The message was never accepted: please send it again',
+}

@@ -4,16 +4,23 @@
 export const MAX_JSON_DEPTH = 64
 /** Most values, including keys: every value is visited by several checks. */
 export const MAX_JSON_VALUES = 20_000
+/** The same where a client sends its whole conversation each time, which the limit of the body's bytes bounds as well. */
+export const MAX_CONVERSATION_VALUES = 1_000_000
 
 const [QUOTE = 0, BACKSLASH = 0, COMMA, COLON, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] =
   Buffer.from('"\\,:[]{}')
 
 /** Checks the bytes of one JSON text incrementally. The parser checks its syntax. */
 export class JsonBounds {
+  readonly #maxValues: number
   #depth = 0
   #values = 1
   #inText = false
   #isEscaped = false
+
+  constructor(maxValues = MAX_JSON_VALUES) {
+    this.#maxValues = maxValues
+  }
 
   /** The expectation that the text violates; undefined while it is within the bounds. */
   take(bytes: Uint8Array): string | undefined {
@@ -37,7 +44,7 @@ export class JsonBounds {
         this.#depth -= 1
       } else if (byte === COMMA || byte === COLON) {
         this.#values += 1
-        if (this.#values > MAX_JSON_VALUES) return `JSON of at most ${MAX_JSON_VALUES} values`
+        if (this.#values > this.#maxValues) return `JSON of at most ${this.#maxValues} values`
       }
     }
     this.#inText = inText

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import { workflowId } from '../contracts/temporal.ts'
-import type { TurnFailure } from '../contracts/failures.ts'
+import { NEVER_ACCEPTED, type TurnFailure } from '../contracts/failures.ts'
 import { indexMessages } from '../db/queries/message-search.ts'
 import { forgetOld, type Retention } from '../db/queries/retention.ts'
 import { finishTurn } from '../db/queries/turn-ends.ts'
@@ -136,10 +136,6 @@ async function sweepTurn(options: SweeperOptions, turn: ActiveTurn, before: stri
   }
 }
 
-export const NEVER_ACCEPTED: TurnFailure = {
-  code: 'unavailable',
-  message: 'The message was never accepted: please send it again',
-}
 const LOST: TurnFailure = {
   code: 'internal_error',
   message: "The turn's workflow was lost; it is not run again by guess",

@@ -2,12 +2,11 @@
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import { TASK_QUEUE } from '../contracts/temporal.ts'
-import type { TurnFailure } from '../contracts/failures.ts'
+import { NEVER_ACCEPTED, type TurnFailure } from '../contracts/failures.ts'
 import { differencesOf } from '../db/dialect.ts'
 import { finishTurn } from '../db/queries/turn-ends.ts'
 import { listBlocked, unblock, type StartableTurn } from '../db/queries/turn-queue.ts'
 import type { Storage } from '../db/storage.ts'
-import { NEVER_ACCEPTED } from './sweeper.ts'
 
 /** Pollers seen within this time count as running, in milliseconds. */
 const POLLER_MS = 60_000

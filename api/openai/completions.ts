@@ -1,6 +1,6 @@
 // Chat completions: a request becomes a turn that brings its own conversation, and its events become a reply in OpenAI's form.
 import type { Static } from '@sinclair/typebox'
-import { isFinal, type StoredEvent } from '../../contracts/events.ts'
+import { isFinal, type StoredEvent, type Usage } from '../../contracts/events.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 import { AUTO } from '../../contracts/routing.ts'
 import type { ChatCompletionRequest } from '../../contracts/schemas/openai-chat.ts'
@@ -10,9 +10,11 @@ import { parseColumn } from '../../db/json-column.ts'
 import { findAgent } from '../../db/queries/agents.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { listToolCalls } from '../../db/queries/steps.ts'
-import { findReply } from '../../db/queries/turns.ts'
-import type { Db } from '../../db/schema.ts'
-import { unauthorized } from '../services/access.ts'
+import { findReply, findTurn, isFinalStatus } from '../../db/queries/turns.ts'
+import type { Db, TurnsTable } from '../../db/schema.ts'
+import { actingUser, unauthorized } from '../services/access.ts'
+import { waitingOf } from '../services/approvals.ts'
+import { checkBudgets } from '../services/budget-checks.ts'
 import { acceptMessage, type AcceptedTurn } from '../services/chat.ts'
 import type { ApiContext } from '../services/context.ts'
 import { getTurnOrThrow, throwIfFailed, waitForReply } from '../services/turns.ts'
@@ -20,37 +22,57 @@ import { framesResponse } from '../sse.ts'
 import { Chunks, DONE, errorChunk, toFinishReason, toUsage, type CompletionHead, type ReturnedCall } from './chunks.ts'
 import { toOpenaiError } from './errors.ts'
 import { noModel, secondsOf } from './models.ts'
-import { readRequest } from './read-request.ts'
+import { actingAs, readRequest } from './read-request.ts'
 
 const NOTHING = { input_tokens: 0, output_tokens: 0 }
 
+/** What a reply needs of its request. */
+interface Asked {
+  model: string
+  include_usage: boolean
+}
+
 interface Sent {
   principal: Principal
-  body: ChatCompletionRequest
+  /** Taken out when the message is accepted: Elysia keeps its context as long as the reply, and the body may be large. */
+  body?: ChatCompletionRequest
   headers: { 'idempotency-key'?: string | undefined }
   request: Request
 }
 
 /** The reply as a whole, or streamed. @throws MuxiError */
 export async function complete(context: ApiContext, sent: Sent): Promise<Response> {
-  if (!sent.body.stream) return Response.json(await whole(context, sent))
+  if (!sent.body!.stream) return Response.json(await whole(context, sent))
   return framesResponse(context, sent.principal, sent.request, async (signal) => {
-    const accepted = await accept(context, sent, signal)
-    return streamed(context, sent.body, accepted, signal)
+    const asked = askedOf(sent)
+    const { turn_id } = await accept(context, sent, signal)
+    const ended = sent.headers['idempotency-key'] === undefined ? undefined : await findEnded(context, turn_id)
+    return ended ? replayed(context, asked, ended) : streamed(context, asked, turn_id, signal)
   })
 }
 
+function askedOf({ body }: Sent): Asked {
+  return { model: body!.model, include_usage: body!.stream_options?.include_usage === true }
+}
+
 async function accept(context: ApiContext, sent: Sent, signal: AbortSignal): Promise<AcceptedTurn> {
-  const { principal, body, headers } = sent
+  const { principal, headers } = sent
+  const body = sent.body!
+  delete sent.body
   const { model } = body
   if (model !== AUTO && !(await findAgent(context.storage.db, model))) throw noModel(model)
-  const { request, carried } = await readRequest(context, body, signal)
   const idempotency_key = headers['idempotency-key']
+  const { key_id } = principal
+  const user_id = actingUser(principal, actingAs(body.user))
+  // Before pictures are fetched for it. A repeated request gets its turn, whatever is left of the budget.
+  if (idempotency_key === undefined) await checkBudgets(context.storage.db, { key_id, user_id })
+  const { request, carried } = await readRequest(context, body, signal)
   return acceptMessage(context, principal, { agent_id: model, request, carried, idempotency_key, route: `v1/${model}` })
 }
 
 async function whole(context: ApiContext, sent: Sent): Promise<Static<typeof CompletionSchema>> {
-  const { principal, request, body } = sent
+  const { principal, request } = sent
+  const { model } = askedOf(sent)
   const { db } = context.storage
   const { revoked, close } = context.openStreams.watch(principal)
   const signal = AbortSignal.any([request.signal, context.closing, revoked])
@@ -71,20 +93,55 @@ async function whole(context: ApiContext, sent: Sent): Promise<Static<typeof Com
       ...(calls.length > 0 && { tool_calls: calls.map(toCall) }),
     }
     return {
-      ...headOf(turn_id, turn.created_at, body.model, turn.agent_id),
+      ...headOf(turn_id, turn.created_at, model, turn.agent_id),
       choices: [{ index: 0, message, logprobs: null, finish_reason: toFinishReason(turn.finish_reason) }],
-      usage: toUsage(parseColumn(turnUsage, turn.usage, turn_id) ?? NOTHING),
+      usage: toUsage(usageOf(turn)),
     }
   } finally {
     close()
   }
 }
 
+/** The turn, when it is a repeated request's and has ended. */
+async function findEnded({ storage: { db } }: ApiContext, turn_id: string): Promise<TurnsTable | undefined> {
+  const turn = await findTurn(db, turn_id)
+  return turn && isFinalStatus(turn.status) ? turn : undefined
+}
+
+/** @returns frames: the stored reply of an ended turn, whose events may hold text that was withdrawn, in one chunk */
+async function* replayed(
+  { storage: { db } }: ApiContext,
+  { model, include_usage }: Asked,
+  turn: TurnsTable,
+): AsyncGenerator<string> {
+  try {
+    throwIfFailed(turn)
+    if (turn.status === 'cancelled') throw cancelled(turn.id)
+    const { object: _, ...head } = headOf(turn.id, turn.created_at, model, turn.agent_id)
+    const chunks = new Chunks(head, include_usage)
+    const content = await findReply(db, turn.id)
+    const calls = await returnedCalls(db, turn.id)
+    yield (
+      chunks.role() +
+        (content === '' ? '' : chunks.text(content)) +
+        calls.map((call, index) => chunks.call(call, index)).join('') +
+        chunks.end(turn.finish_reason ?? undefined, usageOf(turn))
+    )
+  } catch (error) {
+    if (!(error instanceof MuxiError)) throw error
+    yield errorChunk(toOpenaiError(error.toBody(), turn.id))
+  }
+}
+
+function usageOf({ id, usage }: TurnsTable): Usage {
+  return parseColumn(turnUsage, usage, id) ?? NOTHING
+}
+
 /** @returns frames: the chunks of the reply, or an error chunk, then the end */
 async function* streamed(
   context: ApiContext,
-  body: ChatCompletionRequest,
-  { turn_id }: AcceptedTurn,
+  { model, include_usage }: Asked,
+  turn_id: string,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
   let chunks: Chunks | undefined
@@ -106,8 +163,8 @@ async function* streamed(
   async function tell(event: StoredEvent): Promise<string> {
     switch (event.type) {
       case 'message_start': {
-        const { object: _, ...head } = headOf(turn_id, event.data.created_at, body.model, event.data.agent_id)
-        chunks = new Chunks(head, body.stream_options?.include_usage === true)
+        const { object: _, ...head } = headOf(turn_id, event.data.created_at, model, event.data.agent_id)
+        chunks = new Chunks(head, include_usage)
         return chunks.role()
       }
       case 'content':
@@ -115,7 +172,8 @@ async function* streamed(
       case 'content_reset':
         return hasText ? failed(withdrawn(turn_id)) : text(event.data.content)
       case 'approval_required':
-        return failed(parked(turn_id))
+        // A repeated request also reads those that are decided.
+        return (await waitingOf(context.storage.db, turn_id)).length > 0 ? failed(parked(turn_id)) : ''
       case 'message_end': {
         const calls = await returnedCalls(context.storage.db, turn_id)
         const told = calls.map((call, index) => chunks!.call(call, index))

@@ -7,6 +7,8 @@ import type { ApiContext } from '../services/context.ts'
 import { fetchMedia } from './fetch-media.ts'
 
 const READING = 'read the request'
+/** Time limit of all pictures of a request that are fetched, in milliseconds. */
+const FETCH_MS = 30_000
 /** Of a conversation that brings more than a turn may have. */
 const LEFT_OUT = '[Left out: only the latest attachments are shown.]'
 
@@ -19,9 +21,13 @@ export class MediaReader {
   readonly #context: Pick<ApiContext, 'mcp' | 'limits'>
   /** How many of the oldest are left out. */
   #over: number
+  /** Bytes that what is fetched may still have. */
+  #left: number
+  #deadline: AbortSignal | undefined
 
   constructor(context: Pick<ApiContext, 'mcp' | 'limits'>, messages: readonly ChatCompletionMessage[]) {
     this.#context = context
+    this.#left = context.limits.chat_body_bytes
     const parts = messages.flatMap((message) =>
       message.role === 'user' && typeof message.content !== 'string' ? message.content : [],
     )
@@ -51,7 +57,7 @@ export class MediaReader {
         const { url } = part.image_url
         const place = `${path}.image_url.url`
         const data = /^https?:/i.test(url)
-          ? await fetchMedia(this.#context, url, place, signal)
+          ? await this.#fetch(url, place, signal)
           : dataOf(url, place, 'a data URL in base64, or an http or https URL')
         return { type: 'image', name: `image-${number}`, data }
       }
@@ -72,6 +78,13 @@ export class MediaReader {
         return { type: 'document', name, data }
       }
     }
+  }
+
+  async #fetch(url: string, path: string, signal: AbortSignal): Promise<string> {
+    this.#deadline ??= AbortSignal.timeout(FETCH_MS)
+    const bytes = await fetchMedia(this.#context, url, path, { most: this.#left, signal, deadline: this.#deadline })
+    this.#left -= bytes.byteLength
+    return bytes.toString('base64')
   }
 }
 

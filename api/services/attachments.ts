@@ -4,7 +4,7 @@ import type { JobKind } from '../../contracts/job.ts'
 import type { AttachmentInput } from '../../contracts/schemas/chat.ts'
 import { shorten } from '../../contracts/shorten.ts'
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
-import { findFile, insertFile } from '../../db/queries/files.ts'
+import { findFile, findSameFile, insertFile } from '../../db/queries/files.ts'
 import { insertJob } from '../../db/queries/jobs.ts'
 import type { Attachment, NewTurn } from '../../db/queries/turns.ts'
 import type { Db, Tx } from '../../db/schema.ts'
@@ -38,13 +38,27 @@ export async function storeAttachments(
     sinceYield = 0
     await yieldToEventLoop()
   }
-  const inlineBytes = found.reduce((sum, { bytes }) => sum + (bytes?.byteLength ?? 0), 0)
-  if (inlineBytes > 0) await mayKeep(inlineBytes)
+  const newBytes = await countNew(db, userId, found)
+  if (newBytes > 0) await mayKeep(newBytes)
   const stored: Attachment[] = []
   // Sequentially: each is hashed in one call.
   for (const { bytes, ...attachment } of found)
     stored.push(bytes ? { ...attachment, sha256: await blobs.put(userId, bytes) } : attachment)
   return stored
+}
+
+/** The inline bytes that are not stored yet: equal ones are stored once. */
+async function countNew(db: Db, userId: string, found: readonly Found[]): Promise<number> {
+  const seen = new Set<string>()
+  let size = 0
+  for (const { bytes } of found) {
+    if (!bytes) continue
+    const sha256 = Buffer.from(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)).toString('hex')
+    if (seen.has(sha256)) continue
+    seen.add(sha256)
+    if ((await findSameFile(db, userId, sha256)) === undefined) size += bytes.byteLength
+  }
+  return size
 }
 
 type Found = Attachment & { bytes?: Buffer }
@@ -76,13 +90,17 @@ function kindOf(name: string, media_type: string): Pick<Attachment, 'type' | 'na
   )
 }
 
-/** Ingesting attachments is part of the turn: one job per file. */
-export async function insertAttachedJobs(tx: Tx, turn: NewTurn): Promise<Attachment[]> {
+/**
+ * Ingesting attachments is part of the turn: one job per file.
+ * @param reusing a file of the user with the same bytes is taken in place of a new one: the client sends them with each message
+ */
+export async function insertAttachedJobs(tx: Tx, turn: NewTurn, reusing: boolean): Promise<Attachment[]> {
   const attached: Attachment[] = []
   for (const attachment of turn.attachments) {
     const { type: kind, name, media_type: type, size, sha256 } = attachment
     const { user_id, key_id, agent_id, conversation_id, turn_id } = turn
-    const file_id = attachment.file_id ?? (await insertFile(tx, { user_id, key_id, name, type, size, sha256 })).id
+    const known = attachment.file_id ?? (reusing ? await findSameFile(tx, user_id, sha256) : undefined)
+    const file_id = known ?? (await insertFile(tx, { user_id, key_id, name, type, size, sha256 })).id
     const file = { id: file_id, user_id, name, sha256 }
     await insertJob(tx, { kind, file, key_id, agent_id, conversation_id, turn_id })
     attached.push({ ...attachment, file_id })

@@ -1,5 +1,4 @@
 // Accepting a message: first the row, then the workflow, then the receipt; idempotent under an Idempotency-Key.
-import { budgetExceeded, type UsageOwner } from '../../contracts/budget.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
@@ -8,7 +7,6 @@ import { isRemembering } from '../../contracts/schemas/agent.ts'
 import type { CarriedRequest } from '../../contracts/schemas/carried-request.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import { findAgent, getAgentOrThrow } from '../../db/queries/agents.ts'
-import { findExceeded } from '../../db/queries/budgets.ts'
 import { ensureDefaultConversation, findDefaultConversation } from '../../db/queries/conversations.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
@@ -21,16 +19,17 @@ import { insertTurnRequest } from '../../db/queries/turn-requests.ts'
 import { findPosition, findStartable, listOvertaken, type StartableTurn } from '../../db/queries/turn-queue.ts'
 import { supersede, type Superseded } from '../../db/queries/superseded.ts'
 import { addAccepted, markAccepted } from '../../db/queries/turn-starts.ts'
-import { findTurn, HEAD_START, insertTurn, wasGivenUp } from '../../db/queries/turns.ts'
-import { reserveUsage } from '../../db/queries/usage.ts'
+import { findTurn, insertTurn, wasGivenUp } from '../../db/queries/turns.ts'
 import type { Db, Tx, TurnsTable } from '../../db/schema.ts'
 import { actingUser, ownedOrThrow } from './access.ts'
 import { insertAttachedJobs, storeAttachments } from './attachments.ts'
 import { bodyHash } from './body-hash.ts'
-import type { ApiContext, ApiLimits, PlannedRequest } from './context.ts'
+import { checkBudgets, reserveFirst } from './budget-checks.ts'
+import type { ApiContext, ApiLimits } from './context.ts'
 import { startTurn, stopTurn } from './engine.ts'
 import { checkQuota } from './files.ts'
-import { checkBusy, checkConcurrent, checkSize, getReplacedOrThrow } from './message-checks.ts'
+import { giveUpTurn } from './give-up.ts'
+import { carriedJson, checkBusy, checkConcurrent, checkSize, getReplacedOrThrow } from './message-checks.ts'
 import { stopBelow } from './turns.ts'
 
 /** The receipt. */
@@ -58,7 +57,10 @@ export interface Submission {
 }
 
 type Context = Pick<ApiContext, 'storage' | 'vectors' | 'client' | 'startTurn' | 'headStarts' | 'log'> & {
-  limits: Pick<ApiLimits, 'attachments' | 'content_bytes' | 'turns_per_user' | 'turns_per_key' | 'user_bytes'>
+  limits: Pick<
+    ApiLimits,
+    'attachments' | 'content_bytes' | 'carried_bytes' | 'turns_per_user' | 'turns_per_key' | 'user_bytes'
+  >
 }
 
 /** Work after the transaction that inserted or found a turn. */
@@ -91,15 +93,18 @@ export async function acceptMessage(
   }
   storage.events.keep(start.id)
   if (usageId !== undefined) headStarts?.begin(start, usageId)
+  const isAhead = usageId !== undefined
+  let accepted: StoredEvent[] | undefined
   try {
     await startTurn(context, start)
+    accepted = await storage.db.transaction().execute((tx) => markAccepted(tx, start.id, isAhead))
   } catch (error) {
     // The outcome is unknown: the sweeper resolves it, and the request may be repeated under its Idempotency-Key.
     headStarts?.abort(start.id)
+    // Clients of OpenAI repeat it without a key: it must not run twice.
+    if (submission.carried && submission.idempotency_key === undefined) await giveUpTurn(context, start)
     throw error
   }
-  const isAhead = usageId !== undefined
-  const accepted = await storage.db.transaction().execute((tx) => markAccepted(tx, start.id, isAhead))
   if (!accepted) {
     headStarts?.abort(start.id)
     throw new MuxiError('unavailable', 'The message was accepted too late: please send it again', { retryAfter: 1 })
@@ -134,6 +139,7 @@ async function insert(context: Context, principal: Principal, submission: Submis
   const { key_id } = principal
   const user_id = actingUser(principal, request.user_id)
   checkSize(request, limits, carried !== undefined)
+  const carriedText = carried && carriedJson(carried, limits)
   const known = submission.idempotency_key === undefined ? undefined : await idempotent(principal, submission)
   const attachments = await storeAttachments(storage, user_id, request.attachments ?? [], (bytes) =>
     checkQuota(context, user_id, bytes),
@@ -201,9 +207,9 @@ async function insert(context: Context, principal: Principal, submission: Submis
       remembers: !carried && agent !== undefined && isRemembering(agent.config.memory),
     }
     // In a conversation of the orchestrator a file is for every agent that answers there.
-    const attached = await insertAttachedJobs(tx, { ...turn, agent_id })
+    const attached = await insertAttachedJobs(tx, { ...turn, agent_id }, carried !== undefined)
     await insertTurn(tx, { ...turn, attachments: attached }, active_turn_id === undefined ? 'active' : 'waiting')
-    if (carried) await insertTurnRequest(tx, turn.turn_id, carried)
+    if (carriedText !== undefined) await insertTurnRequest(tx, turn.turn_id, carriedText)
     if (known) await insertIdempotent(tx, { ...known, result_id: turn.turn_id })
     const accepted = { turn_id, conversation_id, message_id: turn.message_id }
     const events: Inserted['events'] = []
@@ -213,9 +219,7 @@ async function insert(context: Context, principal: Principal, submission: Submis
       const isAttached = attached.length > 0
       const start = { id: turn_id, conversation_id, agent_id: chosen, agent_version, user_id, attached: isAttached }
       const planned =
-        isAttached || !agent
-          ? undefined
-          : headStarts?.plan(agent.config, agent.source, carried ? JSON.stringify(carried) : content)
+        isAttached || !agent ? undefined : headStarts?.plan(agent.config, agent.source, carriedText ?? content)
       const owner = { key_id, user_id, agent_id: chosen }
       const usageId = planned ? await reserveFirst(tx, turn_id, planned, owner) : await checkBudgets(tx, owner)
       return {
@@ -245,25 +249,6 @@ const NOTHING: Superseded = { waiting: [], documents: [] }
 async function cancelWaiting(tx: Tx, turn_id: string, conversation_id: string) {
   const end = await finishTurn(tx, { turn_id, conversation_id, status: 'cancelled' })
   return { turn_id, events: end?.events ?? [] }
-}
-
-/** @throws MuxiError budget_exceeded when nothing is left of the budget of the key or the user */
-async function checkBudgets(tx: Tx, owner: Parameters<typeof findExceeded>[1]): Promise<undefined> {
-  const exceeded = await findExceeded(tx, owner)
-  if (exceeded) throw budgetExceeded(exceeded)
-}
-
-/** Inserts the usage row of a head start. @throws MuxiError budget_exceeded */
-async function reserveFirst(
-  tx: Tx,
-  stream_id: string,
-  { needed, ...request }: PlannedRequest,
-  owner: UsageOwner,
-): Promise<string> {
-  const start = { ...owner, ...request, stream_id, step: 1, fence: HEAD_START.fence, input_tokens: needed.tokens }
-  const { id, exceeded } = await reserveUsage(tx, start, needed)
-  if (exceeded) throw budgetExceeded(exceeded)
-  return id
 }
 
 async function getDefaultConversation(db: Db, agentId: string, userId: string): Promise<string> {

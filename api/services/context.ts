@@ -42,6 +42,8 @@ export interface ApiLimits {
   json_body_bytes: number
   chat_body_bytes: number
   content_bytes: number
+  /** What a message brings that continues no conversation here. */
+  carried_bytes: number
   upload_bytes: number
   /** All stored files of a user. */
   user_bytes: number

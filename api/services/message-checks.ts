@@ -1,6 +1,7 @@
 // What a message must be to be accepted: its size, what it replaces, and how much runs and waits already.
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import { responseSchemaFault } from '../../contracts/response-schema.ts'
+import type { CarriedRequest } from '../../contracts/schemas/carried-request.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import type { OnBusy } from '../../contracts/turn.ts'
 import { MAX_WAITING, type Admission } from '../../db/queries/admission.ts'
@@ -28,6 +29,16 @@ export function checkSize(request: ChatRequest, limits: Limits, mayBeEmpty: bool
       `Cannot take the message: 'content' must be at most ${limits.content_bytes} bytes`,
     )
   }
+}
+
+/** The JSON of what a message brings. @throws MuxiError payload_too_large */
+export function carriedJson(carried: CarriedRequest, { carried_bytes }: Pick<ApiLimits, 'carried_bytes'>): string {
+  const text = JSON.stringify(carried)
+  if (Buffer.byteLength(text) <= carried_bytes) return text
+  throw new MuxiError(
+    'payload_too_large',
+    `Cannot take the request: 'messages' and 'tools' must be at most ${carried_bytes} bytes without attachments`,
+  )
 }
 
 /** @throws MuxiError rate_limited */

@@ -23,6 +23,20 @@ export function findFile(db: Db | Tx, id: string): Promise<FilesTable | undefine
   return db.selectFrom('files').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
+/** The newest upload of a user with these bytes. */
+export async function findSameFile(db: Db | Tx, user_id: string, sha256: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('files')
+    .select('id')
+    .where('user_id', '=', user_id)
+    .where('sha256', '=', sha256)
+    .where('made_of', 'is', null)
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.id
+}
+
 export interface FileFilter {
   user_id?: string | undefined
   limit: number
@@ -42,12 +56,18 @@ export function listFilesOf(db: Db, userId: string): Promise<FilesTable[]> {
   return db.selectFrom('files').selectAll().where('user_id', '=', userId).orderBy('id').execute()
 }
 
-/** The stored bytes of an owner, including derived files. */
+/** The stored bytes of an owner, including derived files; equal files are stored once. */
 export async function countBytes(db: Db | Tx, owner: string): Promise<number> {
   const { bytes } = await db
-    .selectFrom('files')
+    .selectFrom((eb) =>
+      eb
+        .selectFrom('files')
+        .select((of) => of.fn.max('size').as('size'))
+        .where('user_id', '=', owner)
+        .groupBy('sha256')
+        .as('stored'),
+    )
     .select((eb) => eb.fn.sum<number | string | null>('size').as('bytes'))
-    .where('user_id', '=', owner)
     .executeTakeFirstOrThrow()
   return Number(bytes ?? 0)
 }

@@ -1,4 +1,4 @@
-// Deletes data past its retention: live event logs, execution log entries, vectors, Idempotency-Keys, counters. Messages stay until
+// Deletes data past its retention: live event logs and what the messages of their turns brought, execution log entries, vectors, Idempotency-Keys, counters. Messages stay until
 // deleted.
 import type { Db } from '../schema.ts'
 import { deleteOldChanges } from './changes.ts'
@@ -72,6 +72,8 @@ async function forgetStreams(db: Db, before: string): Promise<number> {
     for (const table of ['event_segments', 'event_keys', 'event_fences', 'event_streams'] as const) {
       await tx.deleteFrom(table).where('stream_id', 'in', ids).execute()
     }
+    // Of turns: no step of an ended one reads what its message brought.
+    await tx.deleteFrom('turn_requests').where('turn_id', 'in', ids).execute()
     return ids.length
   })
 }

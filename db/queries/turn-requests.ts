@@ -5,11 +5,9 @@ import { carriedRequest } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import type { Db, Tx } from '../schema.ts'
 
-export async function insertTurnRequest(tx: Tx, turn_id: string, request: CarriedRequest): Promise<void> {
-  await tx
-    .insertInto('turn_requests')
-    .values({ turn_id, request: JSON.stringify(request) })
-    .execute()
+/** @param request the JSON of a `CarriedRequest` */
+export async function insertTurnRequest(tx: Tx, turn_id: string, request: string): Promise<void> {
+  await tx.insertInto('turn_requests').values({ turn_id, request }).execute()
 }
 
 /** What the messages of a conversation brought. */

@@ -117,6 +117,16 @@ it(keeps('openai.chat', 'with the conversation that the request brings'), async 
   expect(log.totals).toMatchObject({ model_calls: 1, input_tokens: reply.usage!.prompt_tokens })
 })
 
+it(keeps('openai.chat', 'a conversation of more values than other requests may have'), async () => {
+  const cue = stage.model.script({ say: 'Still here.' })
+  const before = Array.from({ length: 2_000 }, (_, n) => [
+    user(`${n}`),
+    { role: 'assistant' as const, content: 'Yes.' },
+  ])
+  const reply = await client.chat.completions.create({ model: 'scripted', messages: [...before.flat(), user(cue)] })
+  expect(reply.choices[0]!.message.content).toBe('Still here.')
+})
+
 it(keeps('openai.hidden', 'in no list, but in the export of the user'), async () => {
   const cue = stage.model.script({ say: 'Hello Dora.' })
   const reply = await client.chat.completions.create({
@@ -435,7 +445,7 @@ it(keeps('openai.parked', 'an approval ends the reply with an error that names t
   for (const stream of [true, false]) {
     const cue = stage.model.script(call(`parked ${stream}`), { say: 'Counted.' })
     const error = await client.chat.completions
-      .create({ model: 'scripted', messages: [user(cue)], stream })
+      .create({ model: 'scripted', messages: [user(cue)], stream }, { headers: { 'Idempotency-Key': cue } })
       .then((answer) => Array.fromAsync(answer as AsyncIterable<unknown>))
       .catch((reason: unknown) => reason as APIError)
     expect(error).toMatchObject({ code: 'approval_required', type: 'invalid_request_error' })
@@ -446,5 +456,10 @@ it(keeps('openai.parked', 'an approval ends the reply with an error that names t
       body: { decision: 'approve' },
     })
     await expect.poll(async () => (await turnOf(turn_id)).status).toBe('completed')
+    const again = client.chat.completions.stream(
+      { model: 'scripted', messages: [user(cue)] },
+      { headers: { 'Idempotency-Key': cue } },
+    )
+    expect((await again.finalChatCompletion()).choices[0]!.message.content).toBe('Counted.')
   }
 })

@@ -52,7 +52,14 @@ async function open(dialect: TestDialect) {
     log,
     headStarts: undefined,
     vectors: { discard: async (id: string) => void discarded.push(id) } as unknown as VectorStore,
-    limits: { attachments: 1, content_bytes: 100, user_bytes: 0, turns_per_user: 100, turns_per_key: 100 },
+    limits: {
+      attachments: 1,
+      content_bytes: 100,
+      carried_bytes: 100,
+      user_bytes: 0,
+      turns_per_user: 100,
+      turns_per_key: 100,
+    },
     startTurn: async () => {
       if (engine.away) throw new Error('Temporal is away')
     },

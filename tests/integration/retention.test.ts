@@ -52,7 +52,7 @@ async function bring(storage: Storage, days: number): Promise<{ id: string; turn
   await inTx(storage, async (tx) => {
     await createOwnConversation(tx, { id, agent_id: 'agent', user_id: 'user' })
     await insertTurn(tx, turn, 'active')
-    await insertTurnRequest(tx, turn.turn_id, { instructions: 'Be brief.', messages: [], tools: [] })
+    await insertTurnRequest(tx, turn.turn_id, JSON.stringify({ instructions: 'Be brief.', messages: [], tools: [] }))
     await createHiddenConversation(tx, { conversation_id: id, user_id: 'user' }, 'other')
   })
   const created_at = new Date(Date.now() - days * DAY_MS).toISOString()
@@ -180,6 +180,17 @@ for (const dialect of dialects) {
       utimesSync(join(incoming, 'left'), yesterday, yesterday)
       await sweepFiles({ storage, log }, 7, soon())
       expect(readdirSync(incoming)).toEqual(['growing'])
+    })
+
+    it('forgets what messages brought with the event logs of their turns', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const [old, young, running] = [await bring(storage, 8), await bring(storage, 6), await bring(storage, 8)]
+      for (const { turn_id } of [old, young]) await end(storage, turn_id, 'completed')
+      const updated_at = new Date(Date.now() - 8 * DAY_MS).toISOString()
+      await storage.db.updateTable('event_streams').set({ updated_at }).where('stream_id', '=', old.turn_id).execute()
+      await forgetOld(storage.db, { event_log_days: 7, log_days: 90, audit_days: 90, embedding_days: 30 }, soon())
+      const requests = await storage.db.selectFrom('turn_requests').select('turn_id').execute()
+      expect(requests.map(({ turn_id }) => turn_id).toSorted()).toEqual([young.turn_id, running.turn_id].toSorted())
     })
 
     it('forgets entries of the execution log, however many', async () => {

@@ -31,7 +31,14 @@ const principal: Principal = {
 }
 const NEVER = { code: 'unavailable', message: 'never accepted' } as const
 const log = pino({ level: 'silent' })
-const limits = { attachments: 1, content_bytes: 100, turns_per_user: 10, turns_per_key: 10, user_bytes: 0 }
+const limits = {
+  attachments: 1,
+  content_bytes: 100,
+  carried_bytes: 100,
+  turns_per_user: 10,
+  turns_per_key: 10,
+  user_bytes: 0,
+}
 
 async function open(dialect: TestDialect) {
   const database = await dialect.fresh()

@@ -55,7 +55,7 @@ async function open(dialect: TestDialect, limits = { turns_per_user: 1_000, turn
         startTurn,
         headStarts: undefined,
         vectors: {} as VectorStore,
-        limits: { attachments: 1, content_bytes: 100, user_bytes: 0, ...limits },
+        limits: { attachments: 1, content_bytes: 100, carried_bytes: 100, user_bytes: 0, ...limits },
       },
       principal,
       { agent_id: 'agent', request: { content: 'Hello', conversation_id, ...(on_busy && { on_busy }) }, route: 'chat' },

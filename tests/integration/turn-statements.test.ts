@@ -14,7 +14,14 @@ import { watchStatements } from '../support/statements.ts'
 
 const MAX_STATEMENTS = 22
 const log = pino({ level: 'silent' })
-const limits = { attachments: 1, content_bytes: 100, turns_per_user: 10, turns_per_key: 10, user_bytes: 0 }
+const limits = {
+  attachments: 1,
+  content_bytes: 100,
+  carried_bytes: 100,
+  turns_per_user: 10,
+  turns_per_key: 10,
+  user_bytes: 0,
+}
 const client = {
   withDeadline: (_: number, call: () => Promise<unknown>) => call(),
   withAbortSignal: (_: AbortSignal, call: () => Promise<unknown>) => call(),

@@ -45,6 +45,7 @@ describe('an empty environment', () => {
       limits: {
         json_body_bytes: 1_048_576,
         content_bytes: 262_144,
+        carried_bytes: 2_097_152,
         attachments: 20,
         turns_per_user: 10,
         turns_per_key: 100,
