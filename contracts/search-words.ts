@@ -10,7 +10,7 @@ const RUNS = new RegExp(String.raw`(?<pairs>(?:${PAIRED}\p{M}*)+)|[[\p{L}\p{N}\p
 const ACCENTS = /[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670]+/g
 const RAISED = /[\u00b2\u00b3\u00b9\u2070-\u209c]+/g
 const ENGLISH = /^[a-z]+$/
-/** Longest word, in UTF-16 code units. */
+/** Longest word, in UTF-16 code units: at most 192 bytes. */
 const MAX_WORD = 64
 const MAX_QUESTION_WORDS = 16
 /** Characters of a question that are read. */
@@ -33,7 +33,7 @@ export function indexWords(text: string): string[] {
   return runsOf(text).flatMap((run) => {
     if (!run.isPairs) return [stemOf(run.text)]
     const characters = charactersOf(run.text)
-    return characters.map((character, at) => character + (characters[at + 1] ?? ''))
+    return characters.map((character, at) => cut(character + (characters[at + 1] ?? '')))
   })
 }
 
@@ -51,8 +51,8 @@ export function questionWords(question: string): SearchWord[] {
 
 function pairsOf(run: string): SearchWord[] {
   const characters = charactersOf(run)
-  if (characters.length === 1) return [{ text: characters[0]!, isPrefix: true }]
-  return characters.slice(1).map((next, at) => ({ text: characters[at]! + next, isPrefix: false }))
+  if (characters.length === 1) return [{ text: cut(characters[0]!), isPrefix: true }]
+  return characters.slice(1).map((next, at) => ({ text: cut(characters[at]! + next), isPrefix: false }))
 }
 
 function runsOf(text: string): { text: string; isPairs: boolean }[] {
@@ -83,6 +83,11 @@ function charactersOf(run: string): string[] {
 }
 
 function stemOf(word: string): string {
-  const short = word.slice(0, MAX_WORD).toWellFormed()
+  const short = cut(word)
   return ENGLISH.test(short) ? stemmer(short) : short
+}
+
+/** Bounds a word, whose marks may be any number: Postgres accepts at most 2,046 bytes. Never cuts through a code point. */
+function cut(word: string): string {
+  return word.length > MAX_WORD ? word.slice(0, MAX_WORD).toWellFormed() : word
 }

@@ -3,8 +3,23 @@ import { sql } from 'kysely'
 import type { SearchWord } from '../contracts/search-words.ts'
 import { MOST_RANKED, spaceOf, type MessageWords } from './message-words.ts'
 
-/** The last position that a tsvector holds, and positions that it holds of one word. */
+/** The last position that a tsvector holds. */
 const LAST_POSITION = 16_383
+/** A tsvector holds 1,048,575 bytes: the words as they are read, and as they are stored with their positions. */
+const MOST_BYTES = 1_000_000
+const BYTES_A_POSITION = 5
+
+/** Words as a tsvector, in its text form; of too many the first ones. */
+export function tsvectorOf(words: readonly string[], weight: 'A' | 'D' | '' = ''): string {
+  const terms: string[] = []
+  let bytes = 0
+  for (const word of words) {
+    bytes += Buffer.byteLength(word) + BYTES_A_POSITION
+    if (bytes > MOST_BYTES) break
+    terms.push(`'${word}':${Math.min(terms.length + 1, LAST_POSITION)}${weight}`)
+  }
+  return terms.join(' ')
+}
 
 /** Words have letters, digits and marks only. */
 const lexeme = ({ text, isPrefix }: SearchWord) => `'${text}'${isPrefix ? ':*' : ''}`
@@ -13,9 +28,7 @@ const queryOf = (userId: string, words: readonly SearchWord[], operator: '&' | '
 
 export const postgresWords: MessageWords = {
   async add(tx, messages) {
-    const vectors = messages.map(({ user_id, words }) =>
-      [`'/${spaceOf(user_id)}'`, ...words.map((word, at) => `'${word}':${Math.min(at + 1, LAST_POSITION)}`)].join(' '),
-    )
+    const vectors = messages.map(({ user_id, words }) => `'/${spaceOf(user_id)}' ${tsvectorOf(words)}`)
     await sql`insert into message_words (id, words)
       select * from unnest(${messages.map(({ id }) => id)}::bigint[], ${vectors}::tsvector[])
       on conflict (id) do nothing`.execute(tx)

@@ -55,7 +55,6 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
       await sweepMcpServers(options, signal)
       await sweepMemory(options, before, signal)
       await options.hidden.removeOld(signal)
-      await indexMessages(options.storage.db, undefined, INDEXED_A_SWEEP)
       await forgetOld(options.storage.db, options.retention, signal)
       if (Date.now() >= filesAt) {
         await sweepConversations(options, options.retention.log_days, signal)
@@ -65,6 +64,10 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
     } catch (error) {
       if (!signal.aborted) options.log.warn({ err: error }, 'a sweep failed; the next one goes on')
     }
+    // Apart from the rest, which must go on when a message cannot be indexed.
+    await indexMessages(options.storage.db, undefined, INDEXED_A_SWEEP).catch((error: unknown) =>
+      options.log.warn({ err: error }, 'messages could not be indexed; the next sweep tries again'),
+    )
     await delay(options.interval_ms, undefined, { signal }).catch(() => undefined)
   }
 }

@@ -57,6 +57,18 @@ for (const dialect of dialects) {
       expect(left.rows[0]!.n).toBe(3)
     })
 
+    it('indexes texts that exceed the limits of a full-text index', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const { db } = storage
+      const id = await ensureDefaultConversation(db, 'agent', 'user')
+      const endless = ['ก' + '\u0e48'.repeat(700), '㍿'.repeat(64_000), 'ﷺ'.repeat(64_000)]
+      for (const content of endless) await insert(storage, id, { content: `${content} anchor` })
+      await insert(storage, id, { content: 'A short anchor.' })
+      expect(await search(db, 'user', 'short')).toEqual(['A short anchor.'])
+      for (const content of endless)
+        expect(await search(db, 'user', content.slice(0, 700)), content.slice(0, 2)).toContain(`${content} anchor`)
+    })
+
     it(`finds one of ${MESSAGES} in milliseconds, also by a word that is in all`, { timeout: 120_000 }, async () => {
       const storage = await (await dialect.fresh()).open()
       const { db } = storage
