@@ -9,6 +9,8 @@ const RUNS = new RegExp(String.raw`(?<pairs>(?:${PAIRED}\p{M}*)+)|[[\p{L}\p{N}\p
 /** Accents of Latin, Greek and Cyrillic letters; points of Hebrew and Arabic ones. */
 const ACCENTS = /[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670]+/g
 const RAISED = /[\u00b2\u00b3\u00b9\u2070-\u209c]+/g
+const BESIDE_WORDS = /[\s\p{P}]/u
+const LOW_SURROGATE = /[\udc00-\udfff]/
 const ENGLISH = /^[a-z]+$/
 /** Longest word, in UTF-16 code units: at most 192 bytes. */
 const MAX_WORD = 64
@@ -35,6 +37,25 @@ export function indexWords(text: string): string[] {
     const characters = charactersOf(run.text)
     return characters.map((character, at) => cut(character + (characters[at + 1] ?? '')))
   })
+}
+
+/**
+ * Parts of a text of up to so many characters, so that its words can be made in steps. Cut after a space or punctuation; where
+ * there is none, the last character of a part is the first of the next one, as of the pairs.
+ */
+export function* piecesOf(text: string, size: number): Generator<{ at: number; text: string }> {
+  for (let at = 0; at < text.length;) {
+    let end = Math.min(text.length, at + size)
+    let next = end
+    if (end < text.length) {
+      while (end > at + size / 2 && !BESIDE_WORDS.test(text[end - 1]!)) end -= 1
+      const isCutBesideWords = end > at + size / 2
+      if (!isCutBesideWords) end = LOW_SURROGATE.test(text[next]!) ? next - 1 : next
+      next = isCutBesideWords ? end : end - (LOW_SURROGATE.test(text[end - 1]!) ? 2 : 1)
+    }
+    yield { at, text: text.slice(at, end) }
+    at = next
+  }
 }
 
 /** The distinct words of a question, without stop words, unless there are no others. */

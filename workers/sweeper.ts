@@ -4,7 +4,7 @@ import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import { workflowId } from '../contracts/temporal.ts'
 import type { TurnFailure } from '../contracts/failures.ts'
-import { indexMessages } from '../db/queries/message-search.ts'
+import { indexMessages } from '../db/queries/index-messages.ts'
 import { forgetOld, type Retention } from '../db/queries/retention.ts'
 import { finishTurn } from '../db/queries/turn-ends.ts'
 import { listActive, listBlocked, unblock, type ActiveTurn, type StartableTurn } from '../db/queries/turn-queue.ts'
@@ -22,8 +22,8 @@ import type { VectorStore } from '../vectors/store.ts'
 import type { StartMemory } from './memory-starter.ts'
 
 const PAGE = 100
-/** Messages that are added to the index in one sweep. */
-const INDEXED_A_SWEEP = 10_000
+/** Time for adding messages to the index in one sweep. */
+const INDEXING_MS = 5_000
 /** Files and conversations are swept less often: each pass reads all old files without references. */
 const FILES_MS = 3_600_000
 
@@ -65,7 +65,7 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
       if (!signal.aborted) options.log.warn({ err: error }, 'a sweep failed; the next one goes on')
     }
     // Apart from the rest, which must go on when a message cannot be indexed.
-    await indexMessages(options.storage.db, undefined, INDEXED_A_SWEEP).catch((error: unknown) =>
+    await indexMessages(options.storage.db, { ms: INDEXING_MS, signal }).catch((error: unknown) =>
       options.log.warn({ err: error }, 'messages could not be indexed; the next sweep tries again'),
     )
     await delay(options.interval_ms, undefined, { signal }).catch(() => undefined)

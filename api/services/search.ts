@@ -1,13 +1,14 @@
 // Search in a user's own messages: by words in all of them, and by meaning in those that agents remember.
 import { questionWords } from '../../contracts/search-words.ts'
 import { snippetOf } from '../../contracts/snippet.ts'
-import { findSearchable, indexMessages, listRememberingAgents, matchMessages } from '../../db/queries/message-search.ts'
+import { indexMessages } from '../../db/queries/index-messages.ts'
+import { findSearchable, listRememberingAgents, matchMessages } from '../../db/queries/message-search.ts'
 import { searchMemories } from '../../vectors/find-memories.ts'
 import type { RecalledMemory } from '../../contracts/memory.ts'
 import type { ApiContext } from './context.ts'
 
-/** Messages of the user that a search adds to the index, if there are any that the sweeper has not added yet. */
-const INDEXED_AT_ONCE = 2_000
+/** Time in which a search adds messages of the user to the index, if there are any that the sweeper has not added yet. */
+const INDEXING_MS = 500
 /** Agents whose memories are searched by meaning. */
 const MOST_AGENTS = 20
 /** Candidates of each ranking per requested result. */
@@ -65,11 +66,13 @@ export async function searchMessages(context: ApiContext, asked: MessageQuery): 
 }
 
 async function byWord(
-  { storage: { db } }: ApiContext,
+  { storage: { db }, log }: ApiContext,
   userId: string,
   words: ReturnType<typeof questionWords>,
 ): Promise<number[]> {
-  await indexMessages(db, userId, INDEXED_AT_ONCE)
+  await indexMessages(db, { user_id: userId, ms: INDEXING_MS }).catch((error: unknown) =>
+    log.warn({ err: error }, 'a search goes on without messages that could not be indexed'),
+  )
   return matchMessages(db, userId, words)
 }
 

@@ -1,51 +1,8 @@
-// Search in the messages of a user by their words: index, find, and read what is found.
-import { sql } from 'kysely'
-import { indexWords, type SearchWord } from '../../contracts/search-words.ts'
+// Search in the messages of a user by their words: find, and read what is found.
+import type { SearchWord } from '../../contracts/search-words.ts'
 import { differencesOf } from '../dialect.ts'
 import { MOST_RANKED } from '../message-words.ts'
 import type { Db, MessagesTable } from '../schema.ts'
-
-/** Messages per transaction, which must stay short. */
-const AT_ONCE = 100
-/** A longer message is found by its beginning, in characters. */
-const INDEXED_CHARACTERS = 64_000
-
-/**
- * Adds messages to the index that are not in it yet, newest first; triggers note them.
- * @param userId undefined: of all users @returns how many
- */
-export async function indexMessages(db: Db, userId: string | undefined, limit: number): Promise<number> {
-  const { words } = differencesOf(db)
-  let indexed = 0
-  for (;;) {
-    const added = await db.transaction().execute(async (tx) => {
-      let query = tx
-        .selectFrom('message_index')
-        .innerJoin('messages', 'messages.id', 'message_index.message_id')
-        .select(['message_index.id', 'message_index.user_id', 'messages.content'])
-        // Literally: the partial index is used for this value only.
-        .where('message_index.indexed', '=', sql.lit(0))
-        .limit(AT_ONCE)
-      if (userId !== undefined)
-        query = query.where('message_index.user_id', '=', userId).orderBy('message_index.id', 'desc')
-      const rows = await query.forUpdate('message_index').skipLocked().execute()
-      if (rows.length === 0) return 0
-      await words.add(
-        tx,
-        rows.map(({ id, user_id, content }) => ({
-          id,
-          user_id,
-          words: indexWords(content.slice(0, INDEXED_CHARACTERS)),
-        })),
-      )
-      const ids = rows.map(({ id }) => id)
-      await tx.updateTable('message_index').set({ indexed: 1 }).where('id', 'in', ids).execute()
-      return rows.length
-    })
-    indexed += added
-    if (added < AT_ONCE || indexed >= limit) return indexed
-  }
-}
 
 /** Ids of `message_index`, best first. Words that are in very many messages count only where there are no others. */
 export async function matchMessages(db: Db, userId: string, question: readonly SearchWord[]): Promise<number[]> {

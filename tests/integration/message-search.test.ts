@@ -1,10 +1,12 @@
 // Search in messages on both databases: what is found, whose, and how fast.
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { sql } from 'kysely'
 import { describe, expect, it } from 'vitest'
 import { newId } from '../../contracts/ids.ts'
 import { questionWords } from '../../contracts/search-words.ts'
 import { deleteConversation, ensureDefaultConversation } from '../../db/queries/conversations.ts'
-import { findSearchable, indexMessages, matchMessages } from '../../db/queries/message-search.ts'
+import { indexMessages } from '../../db/queries/index-messages.ts'
+import { findSearchable, matchMessages } from '../../db/queries/message-search.ts'
 import type { Db } from '../../db/schema.ts'
 import { dialects } from '../support/dialects.ts'
 import { insert, inTx } from '../support/turn-rows.ts'
@@ -12,7 +14,7 @@ import { insert, inTx } from '../support/turn-rows.ts'
 const MESSAGES = 10_000
 
 async function search(db: Db, user_id: string, query: string, agent_id?: string): Promise<string[]> {
-  await indexMessages(db, user_id, 100_000)
+  await indexMessages(db, { user_id, ms: 60_000 })
   const index_ids = await matchMessages(db, user_id, questionWords(query))
   const rows = await findSearchable(db, { user_id, agent_id }, { index_ids, message_ids: [] })
   const places = new Map(index_ids.map((id, place) => [id, place]))
@@ -69,6 +71,33 @@ for (const dialect of dialects) {
         expect(await search(db, 'user', content.slice(0, 700)), content.slice(0, 2)).toContain(`${content} anchor`)
     })
 
+    it('yields to the event loop while long messages are indexed', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const { db } = storage
+      const id = await ensureDefaultConversation(db, 'agent', 'user')
+      const content = Array.from({ length: 6_000 }, (_, at) => `harbour${at % 700}s`).join(' ')
+      for (let count = 0; count < 24; count += 1) await insert(storage, id, { content })
+      const delay = monitorEventLoopDelay({ resolution: 5 })
+      delay.enable()
+      await indexMessages(db, { ms: 60_000 })
+      delay.disable()
+      expect(delay.max / 1e6).toBeLessThan(400)
+      expect((await search(db, 'user', 'harbour699s')).length).toBeGreaterThan(0)
+    })
+
+    it('indexes the other messages when one is refused', async () => {
+      const storage = await (await dialect.fresh()).open()
+      const { db } = storage
+      const id = await ensureDefaultConversation(db, 'agent', 'user')
+      for (const content of ['First ship.', 'Second ship.', 'Third ship.']) await insert(storage, id, { content })
+      const rows = await db.selectFrom('message_index').select('id').orderBy('id').execute()
+      const refused = rows[2]!.id
+      await dialect.refuseUpdates(db, 'message_index', 'indexed', `old.id = ${refused}`)
+      await expect(indexMessages(db, { ms: 60_000 })).rejects.toThrow('Messages could not be indexed')
+      const left = await db.selectFrom('message_index').select('id').where('indexed', '=', 0).execute()
+      expect(left.map((row) => row.id)).toEqual([refused])
+    })
+
     it(`finds one of ${MESSAGES} in milliseconds, also by a word that is in all`, { timeout: 120_000 }, async () => {
       const storage = await (await dialect.fresh()).open()
       const { db } = storage
@@ -106,7 +135,7 @@ for (const dialect of dialects) {
           .execute()
       }
       const began = performance.now()
-      await indexMessages(db, 'user', MESSAGES * 2)
+      await indexMessages(db, { user_id: 'user', ms: 60_000 })
       const indexed = performance.now() - began
       const timed = async (query: string) => {
         await search(db, 'user', query)
