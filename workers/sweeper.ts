@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { workflowId } from '../contracts/temporal.ts'
 import type { TurnFailure } from '../contracts/failures.ts'
 import { indexMessages } from '../db/queries/index-messages.ts'
+import { noteOldMessages } from '../db/queries/message-backlog.ts'
 import { forgetOld, type Retention } from '../db/queries/retention.ts'
 import { finishTurn } from '../db/queries/turn-ends.ts'
 import { listActive, listBlocked, unblock, type ActiveTurn, type StartableTurn } from '../db/queries/turn-queue.ts'
@@ -65,11 +66,18 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
       if (!signal.aborted) options.log.warn({ err: error }, 'a sweep failed; the next one goes on')
     }
     // Apart from the rest, which must go on when a message cannot be indexed.
-    await indexMessages(options.storage.db, { ms: INDEXING_MS, signal }).catch((error: unknown) =>
+    await sweepIndex(options, signal).catch((error: unknown) =>
       options.log.warn({ err: error }, 'messages could not be indexed; the next sweep tries again'),
     )
     await delay(options.interval_ms, undefined, { signal }).catch(() => undefined)
   }
+}
+
+/** Adds messages to the full-text index, those from before it too. */
+async function sweepIndex({ storage: { db } }: SweeperOptions, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await noteOldMessages(db, { ms: INDEXING_MS, signal })
+  await indexMessages(db, { ms: INDEXING_MS, signal })
 }
 
 /** One pass over the active turns, and over conversations without one. */

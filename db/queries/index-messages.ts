@@ -19,7 +19,7 @@ const STEP_MS = 5
 const MOST_FAILURES = 10
 
 export interface Indexing {
-  /** Undefined: the messages of all users. Otherwise the newest first. */
+  /** Undefined: the messages of all users, one user's after the other's; the newest first. */
   user_id?: string
   /** Ends after the step in which this time is over. */
   ms: number

@@ -4,10 +4,15 @@ import { sql } from 'kysely'
 import { describe, expect, it } from 'vitest'
 import { newId } from '../../contracts/ids.ts'
 import { questionWords } from '../../contracts/search-words.ts'
+import { migrate } from '../../db/migrate.ts'
+import { openPostgresPatiently } from '../../db/postgres.ts'
 import { deleteConversation, ensureDefaultConversation } from '../../db/queries/conversations.ts'
 import { indexMessages } from '../../db/queries/index-messages.ts'
+import { noteOldMessages } from '../../db/queries/message-backlog.ts'
 import { findSearchable, matchMessages } from '../../db/queries/message-search.ts'
 import type { Db } from '../../db/schema.ts'
+import { openSqlite } from '../../db/sqlite.ts'
+import { sqliteFile } from '../../db/storage.ts'
 import { dialects } from '../support/dialects.ts'
 import { insert, inTx } from '../support/turn-rows.ts'
 
@@ -96,6 +101,31 @@ for (const dialect of dialects) {
       await expect(indexMessages(db, { ms: 60_000 })).rejects.toThrow('Messages could not be indexed')
       const left = await db.selectFrom('message_index').select('id').where('indexed', '=', 0).execute()
       expect(left.map((row) => row.id)).toEqual([refused])
+    })
+
+    it('notes messages from before the index in order, and finds and deletes them', async () => {
+      const database = await dialect.fresh()
+      const { database_url, data_dir } = database.options
+      const old = database_url === undefined ? openSqlite(sqliteFile(data_dir)).db : openPostgresPatiently(database_url)
+      await migrate(old, '041-request-counts')
+      const id = await ensureDefaultConversation(old, 'agent', 'user')
+      for (let count = 1; count <= 501; count += 1) await insert({ db: old }, id, { content: `Old ship ${count}.` })
+      await old.destroy()
+      const { db } = await database.open()
+      expect(await db.selectFrom('message_index').select('id').execute()).toEqual([])
+      await insert({ db }, id, { content: 'New ship.' })
+      const newest = await db.selectFrom('messages').select('id').orderBy('id', 'desc').execute()
+      await noteOldMessages(db, { ms: 0 })
+      expect(await db.selectFrom('message_index').select('id').execute()).toHaveLength(500)
+      await noteOldMessages(db, { ms: 60_000 })
+      const noted = await db.selectFrom('message_index').select('message_id').orderBy('id', 'desc').execute()
+      expect(noted.map((row) => row.message_id)).toEqual(newest.map((row) => row.id))
+      expect(await db.selectFrom('message_backlog').selectAll().execute()).toEqual([])
+      expect(await search(db, 'user', '501')).toEqual(['Old ship 501.'])
+      expect((await search(db, 'user', 'ship'))[0]).toBe('New ship.')
+      await db.transaction().execute((tx) => deleteConversation(tx, id))
+      expect(await search(db, 'user', 'ship')).toEqual([])
+      expect(await db.selectFrom('message_index').select('id').execute()).toEqual([])
     })
 
     it(`finds one of ${MESSAGES} in milliseconds, also by a word that is in all`, { timeout: 120_000 }, async () => {
