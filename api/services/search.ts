@@ -38,7 +38,7 @@ export async function searchMessages(context: ApiContext, asked: MessageQuery): 
   const words = questionWords(asked.query)
   const [{ remembered, weight }, byWords] = await Promise.all([
     byMeaning(context, asked),
-    byWord(context, asked.user_id, words),
+    byWord(context, asked, words),
   ])
   const rows = await findSearchable(db, asked, {
     index_ids: byWords,
@@ -67,21 +67,20 @@ export async function searchMessages(context: ApiContext, asked: MessageQuery): 
 
 async function byWord(
   { storage: { db }, log }: ApiContext,
-  userId: string,
+  { user_id, agent_id }: MessageQuery,
   words: ReturnType<typeof questionWords>,
 ): Promise<number[]> {
-  await indexMessages(db, { user_id: userId, ms: INDEXING_MS }).catch((error: unknown) =>
+  await indexMessages(db, { user_id, ms: INDEXING_MS }).catch((error: unknown) =>
     log.warn({ err: error }, 'a search goes on without messages that could not be indexed'),
   )
-  return matchMessages(db, userId, words)
+  return matchMessages(db, { user_id, agent_id }, words)
 }
 
 async function byMeaning(
   { storage: { db }, index, closing, log }: ApiContext,
   { user_id, agent_id, query, limit }: MessageQuery,
 ): Promise<{ remembered: RecalledMemory[]; weight: number }> {
-  const remembering = await listRememberingAgents(db, user_id, MOST_AGENTS)
-  const agents = remembering.filter((id) => agent_id === undefined || id === agent_id)
+  const agents = await listRememberingAgents(db, { user_id, agent_id }, MOST_AGENTS)
   let weight = 1
   if (agents.length === 0) return { remembered: [], weight }
   try {

@@ -1,25 +1,25 @@
 // Search in the messages of a user by their words: find, and read what is found.
 import type { SearchWord } from '../../contracts/search-words.ts'
 import { differencesOf } from '../dialect.ts'
-import { MOST_RANKED } from '../message-words.ts'
+import { MOST_RANKED, type Searched } from '../message-words.ts'
 import type { Db, MessagesTable } from '../schema.ts'
 
 /** Ids of `message_index`, best first. Words that are in very many messages count only where there are no others. */
-export async function matchMessages(db: Db, userId: string, question: readonly SearchWord[]): Promise<number[]> {
+export async function matchMessages(db: Db, of: Searched, question: readonly SearchWord[]): Promise<number[]> {
   const { words } = differencesOf(db)
   if (question.length === 0) return []
-  const counts = await words.count(db, userId, question)
+  const counts = await words.count(db, of, question)
   const known = question
     .map((word, index) => ({ word, count: counts[index] ?? 0 }))
     .filter(({ count }) => count > 0)
     .toSorted((a, b) => a.count - b.count)
   let ranked = 0
   const rare = known.filter(({ count }) => (ranked += count) <= MOST_RANKED).map(({ word }) => word)
-  if (rare.length > 0) return words.best(db, userId, rare)
+  if (rare.length > 0) return words.best(db, of, rare)
   return known.length > 0
     ? words.newest(
         db,
-        userId,
+        of,
         known.map(({ word }) => word),
       )
     : []
@@ -36,7 +36,7 @@ export type FoundMessage = Pick<MessagesTable, 'id' | 'conversation_id' | 'conte
  */
 export async function findSearchable(
   db: Db,
-  { user_id, agent_id }: { user_id: string; agent_id?: string | undefined },
+  { user_id, agent_id }: Searched,
   found: { index_ids: readonly number[]; message_ids: readonly string[] },
 ): Promise<FoundMessage[]> {
   const read = async (column: 'message_index.id' | 'message_index.message_id', ids: readonly (number | string)[]) => {
@@ -76,14 +76,10 @@ export async function findSearchable(
   return [...new Map(rows.map((row) => [row.id, row])).values()]
 }
 
-/** The agents that remember something of a user. */
-export async function listRememberingAgents(db: Db, userId: string, limit: number): Promise<string[]> {
-  const rows = await db
-    .selectFrom('memories')
-    .select('agent_id')
-    .distinct()
-    .where('user_id', '=', userId)
-    .limit(limit)
-    .execute()
-  return rows.map(({ agent_id }) => agent_id)
+/** The agents that remember something of a user, or the given one of them. */
+export async function listRememberingAgents(db: Db, { user_id, agent_id }: Searched, limit: number): Promise<string[]> {
+  let query = db.selectFrom('memories').select('agent_id').distinct().where('user_id', '=', user_id).limit(limit)
+  if (agent_id !== undefined) query = query.where('agent_id', '=', agent_id)
+  const rows = await query.execute()
+  return rows.map((row) => row.agent_id)
 }
