@@ -18,7 +18,7 @@ const MAX_QUESTION_WORDS = 16
 /** Characters of a question that are read. */
 const MAX_QUESTION = 4_000
 
-const FOLDED_STOP_WORDS = new Set(Array.from(STOP_WORDS, fold))
+const FOLDED_STOP_WORDS = new Set(Array.from(STOP_WORDS, foldText))
 
 /** A word of a question as it stands in the index. */
 export interface SearchWord {
@@ -32,11 +32,23 @@ export interface SearchWord {
  * a script without spaces gives its pairs of characters, then its last character.
  */
 export function indexWords(text: string): string[] {
-  return runsOf(text).flatMap((run) => {
-    if (!run.isPairs) return [stemOf(run.text)]
+  return Array.from(placedWords(foldText(text)), ({ word }) => word)
+}
+
+/** The words of a folded text, with where they begin in it. */
+export function* placedWords(folded: string): Generator<{ word: string; at: number }> {
+  for (const run of runsOf(folded)) {
+    if (!run.isPairs) {
+      yield { word: stemOf(run.text), at: run.at }
+      continue
+    }
     const characters = charactersOf(run.text)
-    return characters.map((character, at) => cut(character + (characters[at + 1] ?? '')))
-  })
+    let { at } = run
+    for (const [index, character] of characters.entries()) {
+      yield { word: cut(character + (characters[index + 1] ?? '')), at }
+      at += character.length
+    }
+  }
 }
 
 /**
@@ -60,7 +72,7 @@ export function* piecesOf(text: string, size: number): Generator<{ at: number; t
 
 /** The distinct words of a question, without stop words, unless there are no others. */
 export function questionWords(question: string): SearchWord[] {
-  const runs = runsOf(question.slice(0, MAX_QUESTION).toWellFormed())
+  const runs = runsOf(foldText(question.slice(0, MAX_QUESTION).toWellFormed()))
   const telling = runs.filter(({ text }) => !FOLDED_STOP_WORDS.has(text))
   const words = new Map<string, SearchWord>()
   for (const run of telling.length > 0 ? telling : runs) {
@@ -76,14 +88,16 @@ function pairsOf(run: string): SearchWord[] {
   return characters.slice(1).map((next, at) => ({ text: cut(characters[at]! + next), isPrefix: false }))
 }
 
-function runsOf(text: string): { text: string; isPairs: boolean }[] {
-  return Array.from(fold(text).matchAll(RUNS), ({ 0: run, groups }) => ({
+function runsOf(folded: string): { text: string; at: number; isPairs: boolean }[] {
+  return Array.from(folded.matchAll(RUNS), ({ 0: run, index, groups }) => ({
     text: run,
+    at: index,
     isPairs: groups?.pairs !== undefined,
   }))
 }
 
-function fold(text: string): string {
+/** Compatibility forms, case and accents. */
+export function foldText(text: string): string {
   return (
     text
       // "10⁶" is not "106".

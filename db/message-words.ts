@@ -7,6 +7,8 @@ import type { Db, Tx } from './schema.ts'
 
 /** Matches that are ranked: each costs a microsecond or two. */
 export const MOST_RANKED = 400
+/** A longer message is found by its beginning, in characters. */
+export const INDEXED_CHARACTERS = 64_000
 
 /** Whose messages are searched: of all agents, or of one. */
 export interface Searched {

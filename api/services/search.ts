@@ -1,8 +1,14 @@
 // Search in a user's own messages: by words in all of them, and by meaning in those that agents remember.
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { questionWords } from '../../contracts/search-words.ts'
 import { snippetOf } from '../../contracts/snippet.ts'
 import { indexMessages } from '../../db/queries/index-messages.ts'
-import { findSearchable, listRememberingAgents, matchMessages } from '../../db/queries/message-search.ts'
+import {
+  findSearchable,
+  listRememberingAgents,
+  matchMessages,
+  readBeginnings,
+} from '../../db/queries/message-search.ts'
 import { searchMemories } from '../../vectors/find-memories.ts'
 import type { RecalledMemory } from '../../contracts/memory.ts'
 import type { ApiContext } from './context.ts'
@@ -11,6 +17,7 @@ import type { ApiContext } from './context.ts'
 const INDEXING_MS = 500
 /** Agents whose memories are searched by meaning. */
 const MOST_AGENTS = 20
+const AGENTS_AT_ONCE = 4
 /** Candidates of each ranking per requested result. */
 const CANDIDATES_A_RESULT = 4
 /** Smoothing constant of reciprocal rank fusion, as in the vector index. */
@@ -54,11 +61,18 @@ export async function searchMessages(context: ApiContext, asked: MessageQuery): 
     .map((row) => ({ row, score: score(places.words.get(row.index_id)) + weight * score(places.meaning.get(row.id)) }))
     .toSorted((a, b) => b.score - a.score)
     .slice(0, asked.limit)
-  const results = best.map(({ row: { id: message_id, conversation_id, content, created_at }, score }) => {
-    const { text: snippet, coverage } = snippetOf(content, words)
+  const contents = await readBeginnings(
+    db,
+    best.map(({ row }) => row.id),
+  )
+  const results: { score: number; result: MessageResult }[] = []
+  for (const { row, score } of best) {
+    const { id: message_id, conversation_id, created_at } = row
+    const { text: snippet, coverage } = snippetOf(contents.get(message_id) ?? '', words)
     const similarity = Math.max(similarities.get(message_id) ?? 0, coverage)
-    return { score, result: { conversation_id, message_id, snippet, created_at, similarity } }
-  })
+    results.push({ score, result: { conversation_id, message_id, snippet, created_at, similarity } })
+    await yieldToEventLoop()
+  }
   // The first of each ranking have equal scores.
   return results
     .toSorted((a, b) => b.score - a.score || b.result.similarity - a.result.similarity)
@@ -90,8 +104,11 @@ async function byMeaning(
       weight = vector_weight ?? 1
       const more = { text: query, model, vector: vector!, vector_weight, limit: limit * CANDIDATES_A_RESULT }
       const results: RecalledMemory[] = []
-      for (const each of agents)
-        results.push(...(await searchMemories({ db, index }, { agent_id: each, user_id, ...more })))
+      for (let from = 0; from < agents.length; from += AGENTS_AT_ONCE) {
+        const some = agents.slice(from, from + AGENTS_AT_ONCE)
+        const found = some.map((each) => searchMemories({ db, index }, { agent_id: each, user_id, ...more }))
+        results.push(...(await Promise.all(found)).flat())
+      }
       return results
     })
     const remembered = found.toSorted((a, b) => b.similarity - a.similarity).slice(0, limit * CANDIDATES_A_RESULT)

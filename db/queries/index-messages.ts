@@ -3,14 +3,13 @@ import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { indexWords, piecesOf } from '../../contracts/search-words.ts'
 import { differencesOf } from '../dialect.ts'
+import { INDEXED_CHARACTERS } from '../message-words.ts'
 import type { Db } from '../schema.ts'
 
 /** Messages that are read at once. */
 const PAGE = 50
 /** Characters of messages whose words are added in one transaction; a single message may have as many. */
 const CHARACTERS_AT_ONCE = 64_000
-/** A longer message is found by its beginning, in characters. */
-const INDEXED_CHARACTERS = 64_000
 /** Characters whose words are made without a look at the clock: a millisecond or two. */
 const PIECE = 2_000
 /** Time between two yields to the event loop. */

@@ -1,7 +1,8 @@
 // Search in the messages of a user by their words: find, and read what is found.
+import { sql } from 'kysely'
 import type { SearchWord } from '../../contracts/search-words.ts'
 import { differencesOf } from '../dialect.ts'
-import { MOST_RANKED, type Searched } from '../message-words.ts'
+import { INDEXED_CHARACTERS, MOST_RANKED, type Searched } from '../message-words.ts'
 import type { Db, MessagesTable } from '../schema.ts'
 
 /** Ids of `message_index`, best first. Words that are in very many messages count only where there are no others. */
@@ -25,7 +26,7 @@ export async function matchMessages(db: Db, of: Searched, question: readonly Sea
     : []
 }
 
-export type FoundMessage = Pick<MessagesTable, 'id' | 'conversation_id' | 'content' | 'created_at'> & {
+export type FoundMessage = Pick<MessagesTable, 'id' | 'conversation_id' | 'created_at'> & {
   /** In `message_index`. */
   index_id: number
 }
@@ -50,7 +51,6 @@ export async function findSearchable(
         'message_index.user_id',
         'messages.id',
         'messages.conversation_id',
-        'messages.content',
         'messages.created_at',
         'messages.role',
         'messages.status',
@@ -74,6 +74,17 @@ export async function findSearchable(
     ...(await read('message_index.message_id', found.message_ids)),
   ]
   return [...new Map(rows.map((row) => [row.id, row])).values()]
+}
+
+/** The beginnings of messages, as far as they are indexed, by id: longer ones are not read as a whole. */
+export async function readBeginnings(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('messages')
+    .select(['id', sql<string>`substr(content, 1, ${sql.lit(INDEXED_CHARACTERS)})`.as('content')])
+    .where('id', 'in', ids)
+    .execute()
+  return new Map(rows.map(({ id, content }) => [id, content]))
 }
 
 /** The agents that remember something of a user, or the given one of them. */

@@ -9,7 +9,7 @@ import { openPostgresPatiently } from '../../db/postgres.ts'
 import { deleteConversation, ensureDefaultConversation } from '../../db/queries/conversations.ts'
 import { indexMessages } from '../../db/queries/index-messages.ts'
 import { noteOldMessages } from '../../db/queries/message-backlog.ts'
-import { findSearchable, matchMessages } from '../../db/queries/message-search.ts'
+import { findSearchable, matchMessages, readBeginnings } from '../../db/queries/message-search.ts'
 import type { Db } from '../../db/schema.ts'
 import { openSqlite } from '../../db/sqlite.ts'
 import { sqliteFile } from '../../db/storage.ts'
@@ -23,7 +23,11 @@ async function search(db: Db, user_id: string, query: string, agent_id?: string)
   const index_ids = await matchMessages(db, { user_id, agent_id }, questionWords(query))
   const rows = await findSearchable(db, { user_id, agent_id }, { index_ids, message_ids: [] })
   const places = new Map(index_ids.map((id, place) => [id, place]))
-  return rows.toSorted((a, b) => places.get(a.index_id)! - places.get(b.index_id)!).map(({ content }) => content)
+  const contents = await readBeginnings(
+    db,
+    rows.map((row) => row.id),
+  )
+  return rows.toSorted((a, b) => places.get(a.index_id)! - places.get(b.index_id)!).map((row) => contents.get(row.id)!)
 }
 
 for (const dialect of dialects) {
@@ -73,7 +77,9 @@ for (const dialect of dialects) {
       await insert(storage, id, { content: 'A short anchor.' })
       expect(await search(db, 'user', 'short')).toEqual(['A short anchor.'])
       for (const content of endless)
-        expect(await search(db, 'user', content.slice(0, 700)), content.slice(0, 2)).toContain(`${content} anchor`)
+        expect(await search(db, 'user', content.slice(0, 700)), content.slice(0, 2)).toContain(
+          `${content} anchor`.slice(0, 64_000),
+        )
     })
 
     it('yields to the event loop while long messages are indexed', async () => {
