@@ -9,14 +9,16 @@ const RUNS = new RegExp(String.raw`(?<pairs>(?:${PAIRED}\p{M}*)+)|[[\p{L}\p{N}\p
 /** Accents of Latin, Greek and Cyrillic letters; points of Hebrew and Arabic ones. */
 const ACCENTS = /[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670]+/g
 const RAISED = /[\u00b2\u00b3\u00b9\u2070-\u209c]+/g
+const BESIDE_WORDS = /[\s\p{P}]/u
+const LOW_SURROGATE = /[\udc00-\udfff]/
 const ENGLISH = /^[a-z]+$/
-/** Longest word, in UTF-16 code units. */
+/** Longest word, in UTF-16 code units: at most 192 bytes. */
 const MAX_WORD = 64
 const MAX_QUESTION_WORDS = 16
 /** Characters of a question that are read. */
 const MAX_QUESTION = 4_000
 
-const FOLDED_STOP_WORDS = new Set(Array.from(STOP_WORDS, fold))
+const FOLDED_STOP_WORDS = new Set(Array.from(STOP_WORDS, foldText))
 
 /** A word of a question as it stands in the index. */
 export interface SearchWord {
@@ -30,16 +32,47 @@ export interface SearchWord {
  * a script without spaces gives its pairs of characters, then its last character.
  */
 export function indexWords(text: string): string[] {
-  return runsOf(text).flatMap((run) => {
-    if (!run.isPairs) return [stemOf(run.text)]
+  return Array.from(placedWords(foldText(text)), ({ word }) => word)
+}
+
+/** The words of a folded text, with where they begin in it. */
+export function* placedWords(folded: string): Generator<{ word: string; at: number }> {
+  for (const run of runsOf(folded)) {
+    if (!run.isPairs) {
+      yield { word: stemOf(run.text), at: run.at }
+      continue
+    }
     const characters = charactersOf(run.text)
-    return characters.map((character, at) => character + (characters[at + 1] ?? ''))
-  })
+    let { at } = run
+    for (const [index, character] of characters.entries()) {
+      yield { word: cut(character + (characters[index + 1] ?? '')), at }
+      at += character.length
+    }
+  }
+}
+
+/**
+ * Parts of a text of up to so many characters, so that its words can be made in steps. Cut after a space or punctuation; where
+ * there is none, the last character of a part is the first of the next one, as of the pairs.
+ */
+export function* piecesOf(text: string, size: number): Generator<{ at: number; text: string }> {
+  for (let at = 0; at < text.length;) {
+    let end = Math.min(text.length, at + size)
+    let next = end
+    if (end < text.length) {
+      while (end > at + size / 2 && !BESIDE_WORDS.test(text[end - 1]!)) end -= 1
+      const isCutBesideWords = end > at + size / 2
+      if (!isCutBesideWords) end = LOW_SURROGATE.test(text[next]!) ? next - 1 : next
+      next = isCutBesideWords ? end : end - (LOW_SURROGATE.test(text[end - 1]!) ? 2 : 1)
+    }
+    yield { at, text: text.slice(at, end) }
+    at = next
+  }
 }
 
 /** The distinct words of a question, without stop words, unless there are no others. */
 export function questionWords(question: string): SearchWord[] {
-  const runs = runsOf(question.slice(0, MAX_QUESTION).toWellFormed())
+  const runs = runsOf(foldText(question.slice(0, MAX_QUESTION).toWellFormed()))
   const telling = runs.filter(({ text }) => !FOLDED_STOP_WORDS.has(text))
   const words = new Map<string, SearchWord>()
   for (const run of telling.length > 0 ? telling : runs) {
@@ -51,18 +84,20 @@ export function questionWords(question: string): SearchWord[] {
 
 function pairsOf(run: string): SearchWord[] {
   const characters = charactersOf(run)
-  if (characters.length === 1) return [{ text: characters[0]!, isPrefix: true }]
-  return characters.slice(1).map((next, at) => ({ text: characters[at]! + next, isPrefix: false }))
+  if (characters.length === 1) return [{ text: cut(characters[0]!), isPrefix: true }]
+  return characters.slice(1).map((next, at) => ({ text: cut(characters[at]! + next), isPrefix: false }))
 }
 
-function runsOf(text: string): { text: string; isPairs: boolean }[] {
-  return Array.from(fold(text).matchAll(RUNS), ({ 0: run, groups }) => ({
+function runsOf(folded: string): { text: string; at: number; isPairs: boolean }[] {
+  return Array.from(folded.matchAll(RUNS), ({ 0: run, index, groups }) => ({
     text: run,
+    at: index,
     isPairs: groups?.pairs !== undefined,
   }))
 }
 
-function fold(text: string): string {
+/** Compatibility forms, case and accents. */
+export function foldText(text: string): string {
   return (
     text
       // "10⁶" is not "106".
@@ -83,6 +118,11 @@ function charactersOf(run: string): string[] {
 }
 
 function stemOf(word: string): string {
-  const short = word.slice(0, MAX_WORD).toWellFormed()
+  const short = cut(word)
   return ENGLISH.test(short) ? stemmer(short) : short
+}
+
+/** Bounds a word, whose marks may be any number: Postgres accepts at most 2,046 bytes. Never cuts through a code point. */
+function cut(word: string): string {
+  return word.length > MAX_WORD ? word.slice(0, MAX_WORD).toWellFormed() : word
 }

@@ -1,10 +1,14 @@
 // The part of a text that answers a question: around the most of its words.
-import { indexWords, type SearchWord } from './search-words.ts'
+import { foldText, piecesOf, placedWords, type SearchWord } from './search-words.ts'
 
 const SNIPPET_CHARACTERS = 240
 /** Of a longer text the beginning is looked at, in characters. */
 const READ_CHARACTERS = 64_000
-const TOKENS = /[\p{L}\p{N}\p{M}]+/gu
+/** Characters that are folded at once: folding may change the length, so that places are exact to this. */
+const PIECE = 200
+/** Pieces whose words are made: 8,000 characters. The others are only searched for the letters of a word. */
+const MOST_READ = 40
+const ENGLISH = /^[a-z]{2,}$/
 
 export interface Snippet {
   text: string
@@ -25,10 +29,19 @@ interface Place {
 
 function placesOf(content: string, question: readonly SearchWord[]): Place[] {
   const places: Place[] = []
-  for (const { 0: token, index: at } of content.matchAll(TOKENS)) {
-    const words = indexWords(token)
-    for (const { text, isPrefix } of question)
-      if (words.some((word) => (isPrefix ? word.startsWith(text) : word === text))) places.push({ at, word: text })
+  // A stem may end in another letter than its words: "poni" and "pony".
+  const beginnings = question.map(({ text }) => (ENGLISH.test(text) ? text.slice(0, -1) : text))
+  let read = 0
+  for (const piece of piecesOf(content, PIECE)) {
+    const folded = foldText(piece.text)
+    if (!beginnings.some((letters) => folded.includes(letters))) continue
+    for (const { word, at } of placedWords(folded)) {
+      for (const { text, isPrefix } of question)
+        if (isPrefix ? word.startsWith(text) : word === text)
+          places.push({ at: piece.at + Math.min(at, piece.text.length - 1), word: text })
+    }
+    read += 1
+    if (read === MOST_READ) break
   }
   return places
 }

@@ -27,7 +27,7 @@ import type {
   ChunksTable,
   EmbeddingsTable,
 } from './tables/knowledge.ts'
-import type { MessageIndexTable } from './tables/message-index.ts'
+import type { MessageBacklogTable, MessageIndexTable } from './tables/message-index.ts'
 import type { ContextMemoriesTable, MemoriesTable, MemoryOutboxTable } from './tables/memory.ts'
 import type {
   McpServersTable,
@@ -62,6 +62,7 @@ export interface DB {
   turn_requests: TurnRequestsTable
   messages: MessagesTable
   message_index: MessageIndexTable
+  message_backlog: MessageBacklogTable
   idempotency_keys: IdempotencyKeysTable
   model_steps: ModelStepsTable
   model_usage: ModelUsageTable

@@ -4,7 +4,8 @@ import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import { workflowId } from '../contracts/temporal.ts'
 import { NEVER_ACCEPTED, type TurnFailure } from '../contracts/failures.ts'
-import { indexMessages } from '../db/queries/message-search.ts'
+import { indexMessages } from '../db/queries/index-messages.ts'
+import { noteOldMessages } from '../db/queries/message-backlog.ts'
 import { forgetOld, type Retention } from '../db/queries/retention.ts'
 import { finishTurn } from '../db/queries/turn-ends.ts'
 import { listActive, listBlocked, unblock, type ActiveTurn, type StartableTurn } from '../db/queries/turn-queue.ts'
@@ -22,8 +23,8 @@ import type { VectorStore } from '../vectors/store.ts'
 import type { StartMemory } from './memory-starter.ts'
 
 const PAGE = 100
-/** Messages that are added to the index in one sweep. */
-const INDEXED_A_SWEEP = 10_000
+/** Time for adding messages to the index in one sweep. */
+const INDEXING_MS = 5_000
 /** Files and conversations are swept less often: each pass reads all old files without references. */
 const FILES_MS = 3_600_000
 
@@ -55,7 +56,6 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
       await sweepMcpServers(options, signal)
       await sweepMemory(options, before, signal)
       await options.hidden.removeOld(signal)
-      await indexMessages(options.storage.db, undefined, INDEXED_A_SWEEP)
       await forgetOld(options.storage.db, options.retention, signal)
       if (Date.now() >= filesAt) {
         await sweepConversations(options, options.retention.log_days, signal)
@@ -65,8 +65,19 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
     } catch (error) {
       if (!signal.aborted) options.log.warn({ err: error }, 'a sweep failed; the next one goes on')
     }
+    // Apart from the rest, which must go on when a message cannot be indexed.
+    await sweepIndex(options, signal).catch((error: unknown) =>
+      options.log.warn({ err: error }, 'messages could not be indexed; the next sweep tries again'),
+    )
     await delay(options.interval_ms, undefined, { signal }).catch(() => undefined)
   }
+}
+
+/** Adds messages to the full-text index, those from before it too. */
+async function sweepIndex({ storage: { db } }: SweeperOptions, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await noteOldMessages(db, { ms: INDEXING_MS, signal })
+  await indexMessages(db, { ms: INDEXING_MS, signal })
 }
 
 /** One pass over the active turns, and over conversations without one. */

@@ -1,17 +1,26 @@
 // Search in a user's own messages: by words in all of them, and by meaning in those that agents remember.
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { newId } from '../../contracts/ids.ts'
+import { mapAll } from '../../contracts/map-all.ts'
 import { questionWords } from '../../contracts/search-words.ts'
 import { snippetOf } from '../../contracts/snippet.ts'
-import { findSearchable, indexMessages, listRememberingAgents, matchMessages } from '../../db/queries/message-search.ts'
+import { indexMessages } from '../../db/queries/index-messages.ts'
+import {
+  findSearchable,
+  listRememberingAgents,
+  matchMessages,
+  readBeginnings,
+} from '../../db/queries/message-search.ts'
 import { meteredEmbedder } from '../../vectors/metered-embedder.ts'
 import { searchMemories } from '../../vectors/find-memories.ts'
 import { LEAST_SIMILARITY, type RecalledMemory } from '../../contracts/memory.ts'
 import type { ApiContext } from './context.ts'
 
-/** Messages of the user that a search adds to the index, if there are any that the sweeper has not added yet. */
-const INDEXED_AT_ONCE = 2_000
+/** Time in which a search adds messages of the user to the index, if there are any that the sweeper has not added yet. */
+const INDEXING_MS = 500
 /** Agents whose memories are searched by meaning. */
 const MOST_AGENTS = 20
+const AGENTS_AT_ONCE = 4
 /** Candidates of each ranking per requested result. */
 const CANDIDATES_A_RESULT = 4
 /** Smoothing constant of reciprocal rank fusion, as in the vector index. */
@@ -40,7 +49,7 @@ export async function searchMessages(context: ApiContext, asked: MessageQuery): 
   const words = questionWords(asked.query)
   const [{ remembered, weight }, byWords] = await Promise.all([
     byMeaning(context, asked),
-    byWord(context, asked.user_id, words),
+    byWord(context, asked, words),
   ])
   const rows = await findSearchable(db, asked, {
     index_ids: byWords,
@@ -56,11 +65,18 @@ export async function searchMessages(context: ApiContext, asked: MessageQuery): 
     .map((row) => ({ row, score: score(places.words.get(row.index_id)) + weight * score(places.meaning.get(row.id)) }))
     .toSorted((a, b) => b.score - a.score)
     .slice(0, asked.limit)
-  const results = best.map(({ row: { id: message_id, conversation_id, content, created_at }, score }) => {
-    const { text: snippet, coverage } = snippetOf(content, words)
+  const contents = await readBeginnings(
+    db,
+    best.map(({ row }) => row.id),
+  )
+  const results: { score: number; result: MessageResult }[] = []
+  for (const { row, score } of best) {
+    const { id: message_id, conversation_id, created_at } = row
+    const { text: snippet, coverage } = snippetOf(contents.get(message_id) ?? '', words)
     const similarity = Math.max(similarities.get(message_id) ?? 0, coverage)
-    return { score, result: { conversation_id, message_id, snippet, created_at, similarity } }
-  })
+    results.push({ score, result: { conversation_id, message_id, snippet, created_at, similarity } })
+    await yieldToEventLoop()
+  }
   // The first of each ranking have equal scores.
   return results
     .toSorted((a, b) => b.score - a.score || b.result.similarity - a.result.similarity)
@@ -68,20 +84,21 @@ export async function searchMessages(context: ApiContext, asked: MessageQuery): 
 }
 
 async function byWord(
-  { storage: { db } }: ApiContext,
-  userId: string,
+  { storage: { db }, log }: ApiContext,
+  { user_id, agent_id }: MessageQuery,
   words: ReturnType<typeof questionWords>,
 ): Promise<number[]> {
-  await indexMessages(db, userId, INDEXED_AT_ONCE)
-  return matchMessages(db, userId, words)
+  await indexMessages(db, { user_id, ms: INDEXING_MS }).catch((error: unknown) =>
+    log.warn({ err: error }, 'a search goes on without messages that could not be indexed'),
+  )
+  return matchMessages(db, { user_id, agent_id }, words)
 }
 
 async function byMeaning(
   { storage: { db }, index, closing, log }: ApiContext,
   { key_id, user_id, agent_id, query, limit }: MessageQuery,
 ): Promise<{ remembered: RecalledMemory[]; weight: number }> {
-  const remembering = await listRememberingAgents(db, user_id, MOST_AGENTS)
-  const agents = remembering.filter((id) => agent_id === undefined || id === agent_id)
+  const agents = await listRememberingAgents(db, { user_id, agent_id }, MOST_AGENTS)
   let weight = 1
   if (agents.length === 0) return { remembered: [], weight }
   try {
@@ -92,8 +109,11 @@ async function byMeaning(
       weight = vector_weight ?? 1
       const more = { text: query, model, vector: vector!, vector_weight, limit: limit * CANDIDATES_A_RESULT }
       const results: RecalledMemory[] = []
-      for (const each of agents)
-        results.push(...(await searchMemories({ db, index }, { agent_id: each, user_id, ...more })))
+      for (let from = 0; from < agents.length; from += AGENTS_AT_ONCE) {
+        const some = agents.slice(from, from + AGENTS_AT_ONCE)
+        const found = await mapAll(some, (each) => searchMemories({ db, index }, { agent_id: each, user_id, ...more }))
+        results.push(...found.flat())
+      }
       return results
     })
     const remembered = found

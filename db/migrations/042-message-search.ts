@@ -7,7 +7,7 @@ export async function up(db: Kysely<any>): Promise<void> {
   const sqlite = db.getExecutor().adapter instanceof SqliteAdapter
   await db.schema
     .createTable('message_index')
-    // Never reused: it is the key of a message's words.
+    // The key of a message's words. Negative ones are of messages from before the index.
     .addColumn('id', sqlite ? 'integer' : 'bigserial', (c) =>
       sqlite ? c.notNull().primaryKey().autoIncrement() : c.notNull().primaryKey(),
     )
@@ -29,10 +29,12 @@ export async function up(db: Kysely<any>): Promise<void> {
     await sql`create index message_words_by_word on message_words using gin (words) with (fastupdate = off)`.execute(db)
   }
   for (const trigger of indexedMessages(sqlite)) await differencesOf(db).addRowTrigger(db, trigger)
-  await sql`insert into message_index (message_id, user_id)
-    select messages.id, conversations.user_id from messages
-    join conversations on conversations.id = messages.conversation_id
-    where conversations.hidden_in is null order by messages.id`.execute(db)
+  // Existing messages are added by the sweeper: a copy here would lock the tables for as long as it takes.
+  await db.schema
+    .createTable('message_backlog')
+    .addColumn('before_id', 'text', (c) => c.notNull())
+    .execute()
+  await sql`insert into message_backlog (before_id) values ('~')`.execute(db)
 }
 
 /** No writer of messages can miss the index, and nothing of a deleted message stays in it. */

@@ -1,74 +1,32 @@
-// Search in the messages of a user by their words: index, find, and read what is found.
+// Search in the messages of a user by their words: find, and read what is found.
 import { sql } from 'kysely'
-import { indexWords, type SearchWord } from '../../contracts/search-words.ts'
+import type { SearchWord } from '../../contracts/search-words.ts'
 import { differencesOf } from '../dialect.ts'
-import { MOST_RANKED } from '../message-words.ts'
+import { INDEXED_CHARACTERS, MOST_RANKED, type Searched } from '../message-words.ts'
 import type { Db, MessagesTable } from '../schema.ts'
 
-/** Messages per transaction, which must stay short. */
-const AT_ONCE = 100
-/** A longer message is found by its beginning, in characters. */
-const INDEXED_CHARACTERS = 64_000
-
-/**
- * Adds messages to the index that are not in it yet, newest first; triggers note them.
- * @param userId undefined: of all users @returns how many
- */
-export async function indexMessages(db: Db, userId: string | undefined, limit: number): Promise<number> {
-  const { words } = differencesOf(db)
-  let indexed = 0
-  for (;;) {
-    const added = await db.transaction().execute(async (tx) => {
-      let query = tx
-        .selectFrom('message_index')
-        .innerJoin('messages', 'messages.id', 'message_index.message_id')
-        .select(['message_index.id', 'message_index.user_id', 'messages.content'])
-        // Literally: the partial index is used for this value only.
-        .where('message_index.indexed', '=', sql.lit(0))
-        .limit(AT_ONCE)
-      if (userId !== undefined)
-        query = query.where('message_index.user_id', '=', userId).orderBy('message_index.id', 'desc')
-      const rows = await query.forUpdate('message_index').skipLocked().execute()
-      if (rows.length === 0) return 0
-      await words.add(
-        tx,
-        rows.map(({ id, user_id, content }) => ({
-          id,
-          user_id,
-          words: indexWords(content.slice(0, INDEXED_CHARACTERS)),
-        })),
-      )
-      const ids = rows.map(({ id }) => id)
-      await tx.updateTable('message_index').set({ indexed: 1 }).where('id', 'in', ids).execute()
-      return rows.length
-    })
-    indexed += added
-    if (added < AT_ONCE || indexed >= limit) return indexed
-  }
-}
-
 /** Ids of `message_index`, best first. Words that are in very many messages count only where there are no others. */
-export async function matchMessages(db: Db, userId: string, question: readonly SearchWord[]): Promise<number[]> {
+export async function matchMessages(db: Db, of: Searched, question: readonly SearchWord[]): Promise<number[]> {
   const { words } = differencesOf(db)
   if (question.length === 0) return []
-  const counts = await words.count(db, userId, question)
+  const counts = await words.count(db, of, question)
   const known = question
     .map((word, index) => ({ word, count: counts[index] ?? 0 }))
     .filter(({ count }) => count > 0)
     .toSorted((a, b) => a.count - b.count)
   let ranked = 0
   const rare = known.filter(({ count }) => (ranked += count) <= MOST_RANKED).map(({ word }) => word)
-  if (rare.length > 0) return words.best(db, userId, rare)
+  if (rare.length > 0) return words.best(db, of, rare)
   return known.length > 0
     ? words.newest(
         db,
-        userId,
+        of,
         known.map(({ word }) => word),
       )
     : []
 }
 
-export type FoundMessage = Pick<MessagesTable, 'id' | 'conversation_id' | 'content' | 'created_at'> & {
+export type FoundMessage = Pick<MessagesTable, 'id' | 'conversation_id' | 'created_at'> & {
   /** In `message_index`. */
   index_id: number
 }
@@ -79,7 +37,7 @@ export type FoundMessage = Pick<MessagesTable, 'id' | 'conversation_id' | 'conte
  */
 export async function findSearchable(
   db: Db,
-  { user_id, agent_id }: { user_id: string; agent_id?: string | undefined },
+  { user_id, agent_id }: Searched,
   found: { index_ids: readonly number[]; message_ids: readonly string[] },
 ): Promise<FoundMessage[]> {
   const read = async (column: 'message_index.id' | 'message_index.message_id', ids: readonly (number | string)[]) => {
@@ -93,7 +51,6 @@ export async function findSearchable(
         'message_index.user_id',
         'messages.id',
         'messages.conversation_id',
-        'messages.content',
         'messages.created_at',
         'messages.role',
         'messages.status',
@@ -119,14 +76,21 @@ export async function findSearchable(
   return [...new Map(rows.map((row) => [row.id, row])).values()]
 }
 
-/** The agents that remember something of a user. */
-export async function listRememberingAgents(db: Db, userId: string, limit: number): Promise<string[]> {
+/** The beginnings of messages, as far as they are indexed, by id: longer ones are not read as a whole. */
+export async function readBeginnings(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map()
   const rows = await db
-    .selectFrom('memories')
-    .select('agent_id')
-    .distinct()
-    .where('user_id', '=', userId)
-    .limit(limit)
+    .selectFrom('messages')
+    .select(['id', sql<string>`substr(content, 1, ${sql.lit(INDEXED_CHARACTERS)})`.as('content')])
+    .where('id', 'in', ids)
     .execute()
-  return rows.map(({ agent_id }) => agent_id)
+  return new Map(rows.map(({ id, content }) => [id, content]))
+}
+
+/** The agents that remember something of a user, or the given one of them. */
+export async function listRememberingAgents(db: Db, { user_id, agent_id }: Searched, limit: number): Promise<string[]> {
+  let query = db.selectFrom('memories').select('agent_id').distinct().where('user_id', '=', user_id).limit(limit)
+  if (agent_id !== undefined) query = query.where('agent_id', '=', agent_id)
+  const rows = await query.execute()
+  return rows.map((row) => row.agent_id)
 }

@@ -58,7 +58,7 @@ async function setUp() {
     const turns = await Promise.all([root, child].map((id) => findTurn(storage.db, id)))
     return turns.map((turn) => turn?.status)
   }
-  return { root, child, states, started, described, sweep, statuses }
+  return { storage, root, child, states, started, described, sweep, statuses }
 }
 
 it('leaves a turn alone that its parent has yet to start', async () => {
@@ -73,4 +73,12 @@ it('gives up a turn whose parent has ended without having started it', async () 
   states.set(`turn/${root}`, 'TERMINATED')
   await sweep(() => expect.poll(statuses).toEqual(['failed', 'failed']))
   expect(started).toEqual([])
+})
+
+it('deletes old rows even when messages cannot be indexed', async () => {
+  const { storage, states, root, sweep } = await setUp()
+  states.set(`turn/${root}`, 'RUNNING')
+  await dialects[0]!.refuseUpdates(storage.db, 'message_index', 'indexed')
+  await storage.db.insertInto('request_counts').values({ hour: '2020-01-01T00', name: 'x', count: 1 }).execute()
+  await sweep(() => expect.poll(() => storage.db.selectFrom('request_counts').selectAll().execute()).toEqual([]))
 })

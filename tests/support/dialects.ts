@@ -21,8 +21,8 @@ export interface TestDatabase {
 export interface TestDialect {
   name: 'sqlite' | 'postgres'
   fresh(): Promise<TestDatabase>
-  /** From now on the database refuses every update of the column. */
-  refuseUpdates(db: Db, table: string, column: string): Promise<unknown>
+  /** From now on the database refuses every update of the column, or those of the rows where a condition holds. */
+  refuseUpdates(db: Db, table: string, column: string, when?: string): Promise<unknown>
 }
 
 function database(options: StorageOptions): TestDatabase {
@@ -43,8 +43,8 @@ export const dialects: readonly TestDialect[] = [
   {
     name: 'sqlite',
     fresh: async () => database({ data_dir: join(tempDir(), 'data') }),
-    refuseUpdates: (db, table, column) =>
-      sql`create trigger refuse before update of ${sql.ref(column)} on ${sql.table(table)} begin select raise(abort, 'refused'); end`.execute(
+    refuseUpdates: (db, table, column, when = 'true') =>
+      sql`create trigger refuse before update of ${sql.ref(column)} on ${sql.table(table)} when ${sql.raw(when)} begin select raise(abort, 'refused'); end`.execute(
         db,
       ),
   },
@@ -53,11 +53,11 @@ export const dialects: readonly TestDialect[] = [
     async fresh() {
       return database({ data_dir: join(tempDir(), 'data'), database_url: await freshDatabase() })
     },
-    async refuseUpdates(db, table, column) {
+    async refuseUpdates(db, table, column, when = 'true') {
       await sql`create function refuse() returns trigger language plpgsql as $$ begin raise exception 'refused'; end $$`.execute(
         db,
       )
-      await sql`create trigger refuse before update of ${sql.ref(column)} on ${sql.table(table)} for each row execute function refuse()`.execute(
+      await sql`create trigger refuse before update of ${sql.ref(column)} on ${sql.table(table)} for each row when (${sql.raw(when)}) execute function refuse()`.execute(
         db,
       )
     },

@@ -10,7 +10,7 @@ import type { UsageStart } from '../../db/queries/usage.ts'
 import type { Tx } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
 
-export const inTx = <T>({ db }: Storage, work: (tx: Tx) => Promise<T>) => db.transaction().execute(work)
+export const inTx = <T>({ db }: Pick<Storage, 'db'>, work: (tx: Tx) => Promise<T>) => db.transaction().execute(work)
 
 export function aTurn(conversationId: string, more: Partial<NewTurn> = {}): NewTurn {
   return {
@@ -49,7 +49,11 @@ export function aRequest(streamId: string, more: Partial<UsageStart> = {}): Usag
 }
 
 /** Inserts a turn: active when the conversation has no active one, otherwise waiting. */
-export async function insert(storage: Storage, conversationId: string, more?: Partial<NewTurn>): Promise<string> {
+export async function insert(
+  storage: Pick<Storage, 'db'>,
+  conversationId: string,
+  more?: Partial<NewTurn>,
+): Promise<string> {
   const turn = aTurn(conversationId, more)
   const { turn_id, user_id } = turn
   await inTx(storage, async (tx) => {

@@ -36,6 +36,19 @@ describe('indexWords()', () => {
   })
 })
 
+describe('characters with any number of marks', () => {
+  const marked = 'ก' + '\u0e48'.repeat(700)
+
+  it.each([marked, `${marked}ข`, `ข${marked}`, marked.repeat(3)])(
+    'give words within the limits of the databases',
+    (text) => {
+      const words = [...indexWords(text), ...questionWords(text).map((word) => word.text)]
+      for (const word of words) expect(Buffer.byteLength(word)).toBeLessThanOrEqual(192)
+      expect(isFound(text, text)).toBe(true)
+    },
+  )
+})
+
 describe('questionWords()', () => {
   it('leaves stop words out, unless there are no others, and each word once', () => {
     expect(questionWords('Where is the ship, the SHIPS?').map(({ text }) => text)).toEqual(['ship'])

@@ -1,6 +1,7 @@
 // The tsquery of a question: matches its rarer words and ranks by all of them, in bounded time.
 import { sql, type RawBuilder } from 'kysely'
 import { indexWords, type SearchWord } from '../../contracts/search-words.ts'
+import { tsvectorOf } from '../../db/postgres-words.ts'
 import type { Db } from '../../db/schema.ts'
 import { type Uncounted, type WordCount, WordCounts } from '../word-counts.ts'
 
@@ -13,13 +14,8 @@ export const MOST_MATCHED = 5 * MOST_RANKED
 
 /** A text as a tsvector, in its text form: the words are made by this program, not by a configuration of Postgres. */
 export function toVector(text: string, weight: 'A' | 'D'): string {
-  return indexWords(text)
-    .map((word, index) => `'${word}':${Math.min(index + 1, LAST_POSITION)}${weight}`)
-    .join(' ')
+  return tsvectorOf(indexWords(text), weight)
 }
-
-/** The last position that a tsvector holds. */
-const LAST_POSITION = 16_383
 
 /** A space as a term of the full-text index; no text can contain it, because of its first character. */
 export const spaceLexeme = (space: string): string => `/${space}`
