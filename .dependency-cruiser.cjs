@@ -13,7 +13,7 @@ const OURS =
 /** The files that `muxi serve` keeps loaded, closed under value imports. */
 const SUPERVISOR =
   '^(cli/(supervisor|announcement|app-process|check-port|data-lock|keep-running|line-writer|private-files|runtime-command|stop-signals|temporal-(keeper|place))|' +
-  'config/(settings|settings-error|environment|setting-reader|temporal-settings|memory-settings|budget-settings|rate-settings|edge-settings|routing-settings)|contracts/(blob-url|hosts|main-database|networks|retry|temporal|vendors)|' +
+  'config/(settings|defaults|settings-error|environment|setting-reader|temporal-settings|memory-settings|budget-settings|rate-settings|edge-settings|routing-settings)|contracts/(blob-url|hosts|main-database|networks|retry|temporal|vendors)|' +
   'temporal-config/(dev-server|health|run-program|server-[a-z]+))\\.ts$'
 const VALUES = { dependencyTypesNot: ['type-only'] }
 const TYPES = { dependencyTypes: ['type-only'] }

@@ -1,5 +1,6 @@
 // Maps the settings to the limits of images and recordings, and to the speech synthesizer.
-import type { Limits, Settings } from '../config/settings.ts'
+import type { Settings } from '../config/settings.ts'
+import type { Limits } from '../config/defaults.ts'
 import { MuxiError, wrongField } from '../contracts/failures.ts'
 import type { AudioLimits } from '../media/audio/ffmpeg.ts'
 import { hasEspeak, speakOffline } from '../media/audio/espeak.ts'

@@ -1,87 +1,23 @@
-// The JSON columns and what they hold. Their schemas name what the code relies on; other keys pass, so that rows of earlier releases stay readable.
-import { type TSchema, Type } from '@sinclair/typebox'
+// The JSON columns and what they hold; those of jobs are in job-columns.ts. Their schemas name what the code relies on; other keys pass, so that rows of earlier releases stay readable.
+import { Type } from '@sinclair/typebox'
 import type { KeyRateLimits } from '../contracts/rate-limits.ts'
 import type { FieldSource, Knowledge } from '../contracts/knowledge.ts'
 import type { RecalledMemory } from '../contracts/memory.ts'
-import type { JobResult, ReembedResult, NewEvent, Usage } from '../contracts/events.ts'
+import type { NewEvent, Usage } from '../contracts/events.ts'
 import type { JobKind } from '../contracts/job.ts'
 import type { ErrorBody } from '../contracts/failures.ts'
 import { OnBusySchema, type AgentConfig } from '../contracts/schemas/agent.ts'
 import { type McpServer } from '../contracts/schemas/mcp-server.ts'
-import type { JobOptions } from '../contracts/schemas/jobs.ts'
 import { CarriedRequestSchema, type CarriedRequest } from '../contracts/schemas/carried-request.ts'
 import { StoredPartsSchema, type StoredPart } from '../contracts/schemas/stored-parts.ts'
 import { SCOPES, type Scope } from '../contracts/scopes.ts'
-import type { Notice } from '../contracts/notices.ts'
-import type { JsonColumn } from './json-column.ts'
-import type { DB } from './schema.ts'
-
-/** A span of a recording, in milliseconds, and what was said in it. */
-export interface StoredSpan {
-  from_ms: number
-  to_ms: number
-  text: string
-}
-
-/** A page of what was extracted from a file, or a segment of a recording. */
-export interface StoredPage extends Partial<Pick<StoredSpan, 'from_ms' | 'to_ms'>> {
-  page: number
-  text: string
-  /** What the page is called in its document: `Slide 3`. */
-  label?: string
-  notices?: Notice[]
-  language?: string
-  /** What was said in a segment, with times. */
-  parts?: StoredSpan[]
-}
+import { column, exactColumn } from './json-column.ts'
 
 /** A file of a source of knowledge that could not be read. */
 export interface UnreadFile {
   /** Within the folder; of a folder with a slash at the end; empty for the source itself. */
   name: string
   reason: string
-}
-
-/** What OCR read of a page. */
-export interface StoredOcr {
-  text: string
-  confidence: number
-  turned: number
-  paragraphs: { confidence: number; box: number[] }[]
-}
-
-/** A file that was derived from an upload. */
-export interface MadeFile {
-  /** `thumbnail`, or for which models: `2048-15728640`. */
-  name: string
-  file_id: string
-  sha256: string
-  media_type: string
-}
-
-export interface ContainedFile {
-  name: string
-  kind: 'pdf' | 'image' | 'other'
-  /** Its first page among all pages, and its number of pages. */
-  from: number
-  pages: number
-}
-
-export interface ContainedFiles {
-  parts: ContainedFile[]
-  /** Skipped files with the reason. */
-  skipped: { name: string; reason: string }[]
-}
-
-/** The description of a prepared image or recording, or of the files within one. */
-export interface JobMedia {
-  /** Merged into the job's result. */
-  result: Partial<JobResult>
-  /** As extracted; private fields do not leave this row. */
-  metadata: Record<string, unknown>
-  made: MadeFile[]
-  /** The parts of an archive or mail. */
-  parts?: ContainedFiles
 }
 
 /** A piece of a document, as models and people are shown it. */
@@ -119,21 +55,12 @@ export interface Attachment {
   file_id?: string
 }
 
-function column<T>(table: keyof DB, name: string, schema: TSchema): JsonColumn<T> {
-  return { table, name, schema, exact: false }
-}
-
-/** Of JSON that models and tools wrote: its numbers keep their digits. */
-function exactColumn<T>(table: keyof DB, name: string, schema: TSchema): JsonColumn<T> {
-  return { ...column<T>(table, name, schema), exact: true }
-}
-
 const text = Type.String()
 const number = Type.Number()
 const anyObject = Type.Record(Type.String(), Type.Unknown())
 const anything = Type.Unknown()
-const error = Type.Object({ code: text, message: text, details: Type.Optional(anyObject) })
-const usage = Type.Object({ input_tokens: number, output_tokens: number, cost_usd: Type.Optional(number) })
+export const errorBody = Type.Object({ code: text, message: text, details: Type.Optional(anyObject) })
+export const usage = Type.Object({ input_tokens: number, output_tokens: number, cost_usd: Type.Optional(number) })
 
 const mcpFields = { name: text, offered_tools: Type.Optional(Type.Array(text)) }
 const server = Type.Union([
@@ -163,34 +90,6 @@ const passage = Type.Object({
   knowledge_id: Type.Optional(text),
 })
 const attachment = Type.Object({ type: text, name: text, media_type: text, sha256: text, size: number })
-const notice = Type.Object({
-  code: text,
-  message: text,
-  count: number,
-  places: Type.Optional(Type.Array(text)),
-  text: Type.Optional(text),
-})
-const result = Type.Object({
-  document_id: text,
-  pages: number,
-  chunks: number,
-  notices: Type.Optional(Type.Array(notice)),
-  description: Type.Optional(text),
-  duration_ms: Type.Optional(number),
-  summary: Type.Optional(text),
-  usage: Type.Optional(usage),
-  reused_job_id: Type.Optional(text),
-})
-const reembedded = Type.Object({ model: text, dimension: number, chunks: number, refused: Type.Optional(number) })
-const options = Type.Object({
-  ocr: Type.Optional(text),
-  languages: Type.Optional(Type.Array(text)),
-  describe: Type.Optional(Type.Boolean()),
-  summarize: Type.Optional(Type.Boolean()),
-  denoise: Type.Optional(Type.Boolean()),
-  language: Type.Optional(text),
-})
-
 export const agentConfig = column<AgentConfig>('agent_versions', 'config', agent)
 export const serverConfig = column<McpServer>('mcp_servers', 'config', server)
 export const serverWarnings = column<string[]>('mcp_servers', 'warnings', Type.Array(text))
@@ -217,7 +116,7 @@ export const uploadMetadata = column<Record<string, string | null>>(
   Type.Record(text, Type.Union([text, Type.Null()])),
 )
 
-export const turnError = column<ErrorBody>('turns', 'error', error)
+export const turnError = column<ErrorBody>('turns', 'error', errorBody)
 export const turnResponseSchema = column<Record<string, unknown>>('turns', 'response_schema', anyObject)
 export const carriedRequest = column<CarriedRequest>('turn_requests', 'request', CarriedRequestSchema)
 export const turnUsage = column<Usage>('turns', 'usage', usage)
@@ -270,58 +169,6 @@ export const approvalAnswer = column<Record<string, string | number | boolean | 
   Type.Record(text, Type.Union([text, number, Type.Boolean(), Type.Array(text)])),
 )
 export const approvalSchema = column<Record<string, unknown>>('approvals', 'schema', anyObject)
-
-export const jobOptions = column<JobOptions>('jobs', 'options', options)
-export const jobResult = column<JobResult>('jobs', 'result', result)
-export const reembedResult = column<ReembedResult>('jobs', 'result', reembedded)
-export const jobError = column<ErrorBody>('jobs', 'error', error)
-const containedFiles = Type.Object({
-  parts: Type.Array(
-    Type.Object({
-      name: text,
-      kind: Type.Union([Type.Literal('pdf'), Type.Literal('image'), Type.Literal('other')]),
-      from: number,
-      pages: number,
-    }),
-  ),
-  skipped: Type.Array(Type.Object({ name: text, reason: text })),
-})
-export const jobMedia = column<JobMedia>(
-  'jobs',
-  'media',
-  Type.Object({
-    result: Type.Partial(result),
-    metadata: anyObject,
-    made: Type.Array(Type.Object({ name: text, file_id: text, sha256: text, media_type: text })),
-    parts: Type.Optional(containedFiles),
-  }),
-)
-const span = { from_ms: number, to_ms: number }
-export const batchPages = column<StoredPage[]>(
-  'job_batches',
-  'pages',
-  Type.Array(
-    Type.Object({
-      page: number,
-      text,
-      label: Type.Optional(text),
-      notices: Type.Optional(Type.Array(notice)),
-      ...Type.Partial(Type.Object(span)).properties,
-      language: Type.Optional(text),
-      parts: Type.Optional(Type.Array(Type.Object({ ...span, text }))),
-    }),
-  ),
-)
-export const ocrRead = column<StoredOcr>(
-  'ocr_pages',
-  'read',
-  Type.Object({
-    text,
-    confidence: number,
-    turned: number,
-    paragraphs: Type.Array(Type.Object({ confidence: number, box: Type.Array(number) })),
-  }),
-)
 
 export const unreadFiles = column<UnreadFile[]>(
   'knowledge_sources',

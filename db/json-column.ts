@@ -16,6 +16,16 @@ export interface JsonColumn<T> {
   readonly holds?: T
 }
 
+/** A column of a table, whose values follow the schema. */
+export function column<T>(table: keyof DB, name: string, schema: TSchema): JsonColumn<T> {
+  return { table, name, schema, exact: false }
+}
+
+/** Of JSON that models and tools wrote: its numbers keep their digits. */
+export function exactColumn<T>(table: keyof DB, name: string, schema: TSchema): JsonColumn<T> {
+  return { ...column<T>(table, name, schema), exact: true }
+}
+
 /** The JSON of a column is not what it must be. The message holds no value of it, because that may be private. */
 export class DamagedColumn extends Error {
   override readonly name = 'DamagedColumn'

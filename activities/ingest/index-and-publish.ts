@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { activityInfo } from '@temporalio/activity'
 import type { BatchRef, FinishJobInput, JobClaim, JobRef } from '../../contracts/job.ts'
-import { jobOptions, jobResult } from '../../db/columns.ts'
+import { jobOptions, jobResult } from '../../db/job-columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import type { DocumentGeneration, VectorChunk } from '../../vectors/store.ts'
 import { deleteFile } from '../../db/queries/files.ts'

@@ -1,5 +1,5 @@
 // The stored description of a prepared image or recording, or of the files within one, in its job's row.
-import { jobMedia, type JobMedia, type MadeFile } from '../../db/columns.ts'
+import { jobMedia, type JobMedia, type MadeFile } from '../../db/job-columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import type { JobsTable } from '../../db/schema.ts'
 

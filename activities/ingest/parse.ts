@@ -1,7 +1,7 @@
 // Parsing, on the task queue for CPU-bound work: detects a document's format, and reads its pages one batch at a time.
 import type { BatchRef, JobRef } from '../../contracts/job.ts'
 import { mergeNotices, type Notice } from '../../contracts/notices.ts'
-import { jobOptions, type JobMedia } from '../../db/columns.ts'
+import { jobOptions, type JobMedia } from '../../db/job-columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { isParsed, planBatches, startParse, storeParsed } from '../../db/queries/job-batches.ts'

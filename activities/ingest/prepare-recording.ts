@@ -1,7 +1,7 @@
 // Recordings, on the task queue for CPU-bound work: decoded, normalized, and cut at their silences.
 import { createReadStream } from 'node:fs'
 import type { JobRef } from '../../contracts/job.ts'
-import { jobOptions } from '../../db/columns.ts'
+import { jobOptions } from '../../db/job-columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { insertFile } from '../../db/queries/files.ts'
 import { advance } from '../../db/queries/job-progress.ts'
@@ -12,7 +12,7 @@ import type { AudioLimits } from '../../media/audio/ffmpeg.ts'
 import { inScratch } from '../../media/process/scratch.ts'
 import { ingestionStep } from './ingestion-step.ts'
 import { readMedia } from './media-rows.ts'
-import type { JobMedia } from '../../db/columns.ts'
+import type { JobMedia } from '../../db/job-columns.ts'
 import type { ActivityResources } from '../resources.ts'
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops'> & { audio_limits: AudioLimits }

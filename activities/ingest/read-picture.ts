@@ -1,5 +1,5 @@
 // Pictures as pages of text: each page of a TIFF, one of any other.
-import { jobOptions } from '../../db/columns.ts'
+import { jobOptions } from '../../db/job-columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import type { JobsTable } from '../../db/schema.ts'
 import { type ImageLimits, READABLE, withPreparedImage } from '../../media/image/image.ts'

@@ -1,7 +1,7 @@
 // The pictures within documents of Office and OpenDocument: each is read once by OCR, and its text added to its first page.
 import { mapAll } from '../../contracts/map-all.ts'
 import { Slots } from '../../contracts/slots.ts'
-import { jobOptions } from '../../db/columns.ts'
+import { jobOptions } from '../../db/job-columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import type { JobsTable } from '../../db/schema.ts'
 import { type Member, withMembers } from '../../media/document/members.ts'

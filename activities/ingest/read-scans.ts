@@ -1,5 +1,5 @@
 // Pages that are pictures of text: each is read once, whatever happens to the worker meanwhile.
-import { jobOptions } from '../../db/columns.ts'
+import { jobOptions } from '../../db/job-columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { startOcr, storeOcr } from '../../db/queries/ocr.ts'

@@ -1,6 +1,6 @@
 // Transcribes the segments of a recording, each once.
 import type { BatchRef } from '../../contracts/job.ts'
-import { jobOptions } from '../../db/columns.ts'
+import { jobOptions } from '../../db/job-columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { startParse, storeParsed } from '../../db/queries/job-batches.ts'

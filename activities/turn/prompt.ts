@@ -12,7 +12,7 @@ import {
 import { noticeText } from '../../contracts/notices.ts'
 import { bracketedName, promptText } from '../../contracts/prompt-text.ts'
 import type { AgentConfig } from '../../contracts/schemas/agent.ts'
-import { jobError, jobResult } from '../../db/columns.ts'
+import { jobError, jobResult } from '../../db/job-columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import type { Blobs } from '../../db/blobs.ts'
 import { listJobsOfMessages, listJobsOfTurn } from '../../db/queries/jobs.ts'

@@ -1,7 +1,7 @@
 // How the documents of a knowledge source differ from its jobs, and the rows that bring it up to them.
 import { createHash } from 'node:crypto'
 import { MuxiError } from '../../contracts/failures.ts'
-import { jobError } from '../../db/columns.ts'
+import { jobError } from '../../db/job-columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { agentOwner, insertFile, type NewFile } from '../../db/queries/files.ts'
 import { insertJob } from '../../db/queries/jobs.ts'

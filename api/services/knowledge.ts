@@ -1,7 +1,7 @@
 // What an agent knows: sources added, listed, removed and searched; those that agent files name are kept as the files say.
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import type { KnowledgeRequest } from '../../contracts/schemas/jobs.ts'
-import { jobError } from '../../db/columns.ts'
+import { jobError } from '../../db/job-columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { agentOwner, deleteFile, findFile } from '../../db/queries/files.ts'
 import { findJob } from '../../db/queries/jobs.ts'

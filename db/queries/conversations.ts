@@ -3,7 +3,6 @@ import { sql } from 'kysely'
 import { newId } from '../../contracts/ids.ts'
 import { messageAttachments } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
-import { compiled } from '../compiled.ts'
 import { differencesOf } from '../dialect.ts'
 import type { ConversationsTable, Db, Tx } from '../schema.ts'
 import { deleteJobsOf } from './jobs.ts'
@@ -116,34 +115,6 @@ export async function createConversation(db: Db | Tx, conversation: NewConversat
   }
   await db.insertInto('conversations').values(row).execute()
   return toView({ ...row, last_message_at: null, first_message: null })
-}
-
-const selectDefault = compiled<{ default_for: string }, { id: string }>((db, parameter) =>
-  db.selectFrom('conversations').select('id').where('default_for', '=', parameter('default_for')),
-)
-
-/** The id of the conversation of (user, agent) for messages that name none. */
-export async function findDefaultConversation(db: Db | Tx, agentId: string, userId: string) {
-  const { rows } = await selectDefault(db, { default_for: `${userId}/${agentId}` })
-  return rows[0]?.id
-}
-
-/** The id of the conversation of (user, agent) for messages that name none; created when there is none yet. */
-export async function ensureDefaultConversation(db: Db | Tx, agentId: string, userId: string): Promise<string> {
-  const found = await findDefaultConversation(db, agentId, userId)
-  if (found !== undefined) return found
-  await db
-    .insertInto('conversations')
-    .values({
-      id: newId('conv'),
-      agent_id: agentId,
-      user_id: userId,
-      default_for: `${userId}/${agentId}`,
-      created_at: new Date().toISOString(),
-    })
-    .onConflict((oc) => oc.column('default_for').doNothing())
-    .execute()
-  return (await findDefaultConversation(db, agentId, userId))!
 }
 
 /** Newest first. */

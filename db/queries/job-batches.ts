@@ -1,7 +1,7 @@
 // The batches of a job: ranges of pages, or segments of a recording, with the text extracted from each.
 import type { JobRef } from '../../contracts/job.ts'
 import { mergeNotices, type Notice } from '../../contracts/notices.ts'
-import { batchPages, type StoredPage } from '../columns.ts'
+import { batchPages, type StoredPage } from '../job-columns.ts'
 import { parseColumn } from '../json-column.ts'
 import type { Db, JobBatchesTable, Tx } from '../schema.ts'
 import { findRunning, lockJob } from './jobs.ts'

@@ -3,7 +3,7 @@ import type { FileJobKind, FinishJobInput, JobRef } from '../../contracts/job.ts
 import type { JobResult, ReembedResult, StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
 import { mergeNotices, type Notice, noticeText } from '../../contracts/notices.ts'
-import { jobError, jobMedia, jobOptions, jobResult, reembedResult } from '../columns.ts'
+import { jobError, jobMedia, jobOptions, jobResult, reembedResult } from '../job-columns.ts'
 import { parseColumn } from '../json-column.ts'
 import { reopenStream, type Addition } from '../event-rows.ts'
 import type { JobsTable, Tx } from '../schema.ts'

@@ -1,7 +1,8 @@
 // Knowledge of agents: their sources.
 import type { Insertable } from 'kysely'
 import { MuxiError } from '../../contracts/failures.ts'
-import { jobError, unreadFiles, type UnreadFile } from '../columns.ts'
+import { unreadFiles, type UnreadFile } from '../columns.ts'
+import { jobError } from '../job-columns.ts'
 import { parseColumn } from '../json-column.ts'
 import { differencesOf } from '../dialect.ts'
 import type { Db, JobsTable, KnowledgeSourcesTable, Tx } from '../schema.ts'

@@ -1,5 +1,5 @@
 // OCR results per page, so that no page is read twice.
-import { ocrRead, type StoredOcr } from '../columns.ts'
+import { ocrRead, type StoredOcr } from '../job-columns.ts'
 import { parseColumn } from '../json-column.ts'
 import type { Db, Tx } from '../schema.ts'
 

@@ -1,7 +1,7 @@
 // Reuse of an ingestion: the same bytes with the same options give a job that is completed at once.
 import { canonicalJson } from '../../contracts/json.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
-import { jobOptions, jobResult } from '../columns.ts'
+import { jobOptions, jobResult } from '../job-columns.ts'
 import { parseColumn } from '../json-column.ts'
 import { addEvents } from '../event-rows.ts'
 import type { JobsTable, Tx } from '../schema.ts'

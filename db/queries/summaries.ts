@@ -1,5 +1,5 @@
 // A summary in rows: the parts of a text at level 1, what sums up some of the level before at every further one, a single part at the last.
-import { batchPages } from '../columns.ts'
+import { batchPages } from '../job-columns.ts'
 import { parseColumn } from '../json-column.ts'
 import type { Db, JobSummariesTable, Tx } from '../schema.ts'
 import { readText } from './job-batches.ts'

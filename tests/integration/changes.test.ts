@@ -3,12 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { newId } from '../../contracts/ids.ts'
 import { ChangeReader, type Change } from '../../db/change-reader.ts'
 import { deleteOldChanges } from '../../db/queries/changes.ts'
-import {
-  changeConversation,
-  createConversation,
-  deleteConversation,
-  ensureDefaultConversation,
-} from '../../db/queries/conversations.ts'
+import { changeConversation, createConversation, deleteConversation } from '../../db/queries/conversations.ts'
+import { ensureDefaultConversation } from '../../db/queries/default-conversations.ts'
 import { insertJob } from '../../db/queries/jobs.ts'
 import type { Db } from '../../db/schema.ts'
 import { dialects } from '../support/dialects.ts'

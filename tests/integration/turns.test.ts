@@ -6,10 +6,10 @@ import { addEvents, raiseFence, readAllEvents, readHead } from '../../db/event-r
 import {
   createConversation,
   deleteConversation,
-  ensureDefaultConversation,
   findConversation,
   listMessages,
 } from '../../db/queries/conversations.ts'
+import { ensureDefaultConversation } from '../../db/queries/default-conversations.ts'
 import { insertFile } from '../../db/queries/files.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import { insertJob } from '../../db/queries/jobs.ts'
