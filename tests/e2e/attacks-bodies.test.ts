@@ -212,7 +212,7 @@ describe('ids', () => {
       expect(data.details.request_id).toMatch(/^req_/)
     }
     const reader = await stage.socket(api.url, readKey)
-    reader.send('ping', 'p1')
+    reader.send('cancel', 'p1', { turn_id: `turn_${'0'.repeat(32)}` })
     expect((await reader.waitFor(({ id }) => id === 'p1')).data.code).toBe('forbidden')
     reader.close()
     socket.close()
