@@ -115,7 +115,8 @@ it(keeps('head-start.stopped', 'ends with a cancel of its turn that another proc
   const stopped = cancel(stage, other.url, String(turn!['id']))
   await expect.poll(() => stage.model.served[0]?.closed_at, { interval: 20 }).toBeDefined()
   expect((await sent).status).toBe(503)
-  expect((await stopped).status).toBe(200)
+  // Temporal does not answer: the turn has not ended after 5 seconds.
+  expect((await stopped).status).toBe(202)
   gate.open()
   await expectStatus(stage, String(turn!['id']), 'cancelled')
   stage.model.assertUsed()
