@@ -45,7 +45,7 @@ for (const dialect of dialects) {
       const { id } = await createConversation(storage.db, owner)
       const turnId = await insert(storage, id)
       const queries: [name: string, query: (tx: Tx) => Promise<unknown>, index: string][] = [
-        ['step input', (tx) => readStepInput(tx, turnId, 1, 20), 'memories_by_owner'],
+        ['step input', (tx) => readStepInput(tx, turnId, 1, 20), 'memories_by_agent'],
         ['memories by id', (tx) => findMemories(tx, owner, ['mem_1', 'mem_2']), isSqlite ? '(id=?)' : 'memories_pkey'],
         ['memories of a user', (tx) => listMemories(tx, owner, 20, undefined), 'memories_by_owner'],
         ['older messages', (tx) => listOlder(tx, id, 'msg_1', 100), 'messages_by_conversation'],

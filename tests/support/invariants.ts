@@ -52,7 +52,7 @@ async function findBreaches(
   for (const job of await ask('select * from jobs where id > ? order by id', after.job))
     breaches.push(...(await breachesOfJob(job, ask)).map((breach) => `${job['id']} (${job['status']}): ${breach}`))
   const sent = await ask(
-    `select id from model_usage where provider <> 'offline' and stream_id > (case when stream_id like 'job_%' then ? else ? end)`,
+    `select id from model_usage where kind = 'chat' and provider <> 'offline' and stream_id > (case when stream_id like 'job_%' then ? else ? end)`,
     after.job,
     after.turn,
   )
