@@ -25,7 +25,7 @@ const RING_EVENTS = 512
 /** Streams per statement that reads new events. */
 const STREAMS_A_READ = 100
 
-/** Readers that are told before other work gets its turn: each sends what it reads at once. */
+/** Readers that are woken before the event loop does other work: each sends what it reads at once. */
 const READERS_AT_ONCE = 100
 
 /** A write was refused: the attempt is superseded, or the stream has ended. */

@@ -10,7 +10,7 @@ export interface CallOptions {
   api_key?: string | undefined
   /** Longest silence of the model before the call is given up, in milliseconds. */
   stall_ms: number
-  /** Is told the headers of each answer. */
+  /** Is called with the headers of each answer. */
   observe?: ((model: string, status: number, headers: Headers) => void) | undefined
 }
 

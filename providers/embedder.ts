@@ -15,7 +15,7 @@ export interface Embedder {
   readonly billed?: Billed
   /**
    * One vector of length 1 for each text, in order; never retries by itself.
-   * @param count is told the tokens of each answer, as its server counts them
+   * @param count is called with the tokens of each answer, as its server counts them
    * @throws ProviderFailure, or the signal's reason
    */
   embed(texts: string[], signal: AbortSignal, use?: EmbeddingUse, count?: CountTokens): Promise<Float32Array[]>

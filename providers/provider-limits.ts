@@ -14,7 +14,7 @@ const MOST_LIMITS = 1_000
 interface Bucket {
   limit: number
   remaining: number
-  /** When it was full again, or will be, at the pace that the provider told. */
+  /** When it was full again, or will be, at the rate in the provider's headers. */
   full_at: number
   at: number
 }

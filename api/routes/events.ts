@@ -30,7 +30,7 @@ export function eventRoutes(context: ApiContext) {
 }
 
 async function* feedFrames(changes: AsyncGenerator<FeedChange[]>): AsyncGenerator<string> {
-  // Sent at once: what changes after this is told.
+  // Sent at once: what changes after this is sent too.
   yield ': listening\n\n'
   for await (const batch of changes) yield batch.map(({ json }) => `event: changed\ndata: ${json}\n\n`).join('')
 }

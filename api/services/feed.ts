@@ -1,4 +1,4 @@
-// The live feed: each change of a list, read once in this process and told to all who may see it.
+// The live feed: each change of a list, read once in this process and sent to all subscribers that may see it.
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { MuxiError } from '../../contracts/failures.ts'
@@ -19,7 +19,7 @@ const MAX_AWAY_MS = 60_000
 /** Reads items by their ids, in the form of their list. @returns by id, without those that were deleted */
 export type Viewers = Record<Topic, (ids: string[]) => Promise<Map<string, object>>>
 
-/** A change as it is told. */
+/** A change as it is sent. */
 export interface FeedChange {
   topic: Topic
   user_id: string | null
@@ -148,10 +148,10 @@ export class Feed {
   async #readAll(reader: ChangeReader): Promise<void> {
     for (let more = true; more;) {
       const batch = await reader.read()
-      const told = await this.#view(merge(batch.changes))
+      const viewed = await this.#view(merge(batch.changes))
       const lost = batch.taken()
       for (const subscriber of this.#subscribers) {
-        tell(subscriber, told)
+        deliver(subscriber, viewed)
         if (subscriber.waiting.length > MAX_BEHIND) this.#drop(subscriber)
       }
       if (lost) {
@@ -211,9 +211,9 @@ function mergeOps(before: ChangeOp | undefined, op: ChangeOp): ChangeOp {
   return before === 'created' && op === 'updated' ? 'created' : op
 }
 
-function tell(subscriber: Subscriber, told: readonly FeedChange[]): void {
+function deliver(subscriber: Subscriber, changes: readonly FeedChange[]): void {
   const { topics, user, waiting } = subscriber
-  const seen = told.filter(
+  const seen = changes.filter(
     ({ topic, user_id }) =>
       topics.has(topic) && (TOPIC_SCOPES[topic] === 'read' || user === undefined || user_id === user),
   )

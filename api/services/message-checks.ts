@@ -67,7 +67,7 @@ export async function getReplacedOrThrow(tx: Tx, conversationId: string, message
   if (!replaced) throw notFound('message', messageId)
   if (replaced.role !== 'user')
     throw wrongField('read the message', 'replaces', "a message of the user, not an agent's")
-  // That one may still be given up: its client was told to send it again.
+  // That one may still be given up: its client got 503, which asks it to send the message again.
   if (replaced.replaced_in === 'pending')
     throw new MuxiError('unavailable', `Cannot replace message '${messageId}' yet: another message is being accepted`, {
       retryAfter: BUSY_RETRY_S,

@@ -13,25 +13,18 @@ import { workflowId } from '../../contracts/temporal.ts'
 import { syncFileAgents } from '../../db/queries/agents.ts'
 import { setBudget } from '../../db/queries/budgets.ts'
 import { countBytes, insertFile } from '../../db/queries/files.ts'
-import type { Principal } from '../../db/queries/keys.ts'
 import type { StartableTurn } from '../../db/queries/turn-queue.ts'
 import { claimTurn } from '../../db/queries/turn-starts.ts'
 import { completeTurn } from '../../db/queries/turn-ends.ts'
 import { listTurns, startEvent } from '../../db/queries/turns.ts'
 import type { Addition } from '../../db/event-rows.ts'
 import type { TurnsTable } from '../../db/schema.ts'
+import { principal } from '../support/accepting.ts'
 import { dialects } from '../support/dialects.ts'
 import { end, inTx } from '../support/turn-rows.ts'
 
 const MB = 2 ** 20
 const log = pino({ level: 'silent' })
-const principal: Principal = {
-  key_id: 'key_1',
-  key_hash: '',
-  scopes: new Set(['chat']),
-  bound_user: 'user',
-  networks: undefined,
-}
 const limits = {
   attachments: 20,
   chat_body_bytes: MB,

@@ -1,5 +1,4 @@
 // Messages that replace earlier ones: what is accepted, and who reads what was replaced, on both databases.
-import type { Client } from '@temporalio/client'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { acceptMessage } from '../../api/services/chat.ts'
@@ -7,27 +6,15 @@ import { memoryIdOf } from '../../contracts/memory.ts'
 import { resolveAgent } from '../../contracts/schemas/agent.ts'
 import { getAgentStats, syncFileAgents } from '../../db/queries/agents.ts'
 import { createConversation, findConversation, listMessages, listOlder } from '../../db/queries/conversations.ts'
-import type { Principal } from '../../db/queries/keys.ts'
 import { insertMemories, listMemories } from '../../db/queries/memories.ts'
 import { readStepInput } from '../../db/queries/turn-input.ts'
 import { findTurn } from '../../db/queries/turns.ts'
 import type { VectorStore } from '../../vectors/store.ts'
+import { client, principal } from '../support/accepting.ts'
 import { dialects, type TestDialect } from '../support/dialects.ts'
 import { end, inTx } from '../support/turn-rows.ts'
 
 const log = pino({ level: 'silent' })
-const principal: Principal = {
-  key_id: 'key_1',
-  key_hash: '',
-  scopes: new Set(['chat']),
-  bound_user: 'user',
-  networks: undefined,
-}
-const client = {
-  withDeadline: (_: number, call: () => Promise<unknown>) => call(),
-  withAbortSignal: (_: AbortSignal, call: () => Promise<unknown>) => call(),
-  workflow: { getHandle: () => ({ cancel: async () => undefined }) },
-} as unknown as Client
 
 interface Sent {
   replaces?: string

@@ -9,26 +9,19 @@ import { syncFileAgents } from '../../db/queries/agents.ts'
 import { createConversation } from '../../db/queries/conversations.ts'
 import { insertFile } from '../../db/queries/files.ts'
 import { claimJob, listJobs } from '../../db/queries/jobs.ts'
-import type { Principal } from '../../db/queries/keys.ts'
 import { claimTurn, markAccepted } from '../../db/queries/turn-starts.ts'
 import { findTurn, listTurns } from '../../db/queries/turns.ts'
 import type { Storage } from '../../db/storage.ts'
 import { ModelRegistry } from '../../providers/registry.ts'
 import { turnDescriber, turnStarter } from '../../workers/turn-starter.ts'
 import type { VectorStore } from '../../vectors/store.ts'
+import { principal } from '../support/accepting.ts'
 import { OFFLINE } from '../support/call-model.ts'
 import { dialects, type TestDialect, type TestStorage } from '../support/dialects.ts'
 import { indexOf } from '../support/search-index.ts'
 import { freePort } from '../support/free-port.ts'
 import { end, inTx } from '../support/turn-rows.ts'
 
-const principal: Principal = {
-  key_id: 'key_1',
-  key_hash: '',
-  scopes: new Set(['chat']),
-  bound_user: 'user',
-  networks: undefined,
-}
 const NEVER = { code: 'unavailable', message: 'never accepted' } as const
 const log = pino({ level: 'silent' })
 const limits = {

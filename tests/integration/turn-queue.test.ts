@@ -1,5 +1,4 @@
 // The queue of a conversation in rows, on both databases; two storages on one database stand for two processes.
-import type { Client } from '@temporalio/client'
 import { sql } from 'kysely'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
@@ -8,7 +7,6 @@ import { resolveAgent } from '../../contracts/schemas/agent.ts'
 import { addEvents } from '../../db/event-rows.ts'
 import { syncFileAgents } from '../../db/queries/agents.ts'
 import { createConversation, lockConversation } from '../../db/queries/conversations.ts'
-import type { Principal } from '../../db/queries/keys.ts'
 import { requestStop } from '../../db/queries/stop-requests.ts'
 import { completeTurn } from '../../db/queries/turn-ends.ts'
 import { MAX_WAITING } from '../../db/queries/admission.ts'
@@ -17,24 +15,12 @@ import { claimTurn } from '../../db/queries/turn-starts.ts'
 import { findTurn, listTurns } from '../../db/queries/turns.ts'
 import type { Storage } from '../../db/storage.ts'
 import type { VectorStore } from '../../vectors/store.ts'
+import { client, principal } from '../support/accepting.ts'
 import { dialects, type TestDialect } from '../support/dialects.ts'
 import { end, insert, inTx } from '../support/turn-rows.ts'
 
 const log = pino({ level: 'silent' })
 const times = (n: number) => Array.from({ length: n }, (_, index) => index)
-const principal: Principal = {
-  key_id: 'key_1',
-  key_hash: '',
-  scopes: new Set(['chat']),
-  bound_user: 'user',
-  networks: undefined,
-}
-/** The cancellation of an interrupted turn's workflow finds none. */
-const client = {
-  withDeadline: (_: number, call: () => Promise<unknown>) => call(),
-  withAbortSignal: (_: AbortSignal, call: () => Promise<unknown>) => call(),
-  workflow: { getHandle: () => ({ cancel: async () => undefined }) },
-} as unknown as Client
 
 async function open(dialect: TestDialect, limits = { turns_per_user: 1_000, turns_per_key: 1_000 }) {
   const database = await dialect.fresh()

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { expect } from 'vitest'
 import { pythonWith } from './python.ts'
 import { openStage, type Muxi, type Stage } from './stage.ts'
 
@@ -182,7 +183,7 @@ const UNFINISHED = `select id from turns where status not in ('completed', 'fail
   union all select id from jobs where status not in ('completed', 'failed', 'cancelled')`
 
 /** A run of schemathesis. */
-export interface Fuzzing {
+interface Fuzzing {
   /** Of schemathesis; 0: it found nothing. */
   code: number
   report: string
@@ -208,7 +209,7 @@ interface Plan {
 }
 
 /** Sends generated requests to a server of their own. The caller closes the stage. */
-export async function fuzzRequests({ examples, phases, seed, max_ms }: Plan): Promise<Fuzzing> {
+async function fuzzRequests({ examples, phases, seed, max_ms }: Plan): Promise<Fuzzing> {
   // No generated request may start a program, and all messages go to the agent that needs no model.
   const routing = { MUXI_DEFAULT_AGENT: 'offline', MUXI_ROUTING_THRESHOLD_PERCENT: '100' }
   const stage = await openStage({ env: { MUXI_MCP_COMMANDS: 'none', ...routing } })
@@ -252,5 +253,22 @@ export async function fuzzRequests({ examples, phases, seed, max_ms }: Plan): Pr
   } catch (error) {
     await stage.close()
     throw error
+  }
+}
+
+/** Expects that generated requests get what is documented, that nothing was logged as an error, and that all turns and jobs end. */
+export async function expectDocumented(plan: Plan): Promise<void> {
+  const { code, report, operations, errors, made, unfinished, stage } = await fuzzRequests(plan)
+  try {
+    expect(code, report).toBe(0)
+    expect(report).toContain(`Tested: ${operations}`)
+    console.log(report.trim().split('\n').at(-1))
+    expect(errors).toEqual([])
+    // The key was good for all of it, and requests got as far as the rows.
+    expect(made).toBeGreaterThan(5)
+    await expect.poll(unfinished, { timeout: 60_000 }).toEqual([])
+    await stage.check()
+  } finally {
+    await stage.close()
   }
 }
