@@ -54,7 +54,7 @@ const SAME_ON_DENO = [
   'use-chat',
   'web-page',
 ].map((name) => `tests/e2e/${name}.test.ts`)
-const withProcesses = { ...patient, testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: MAX_WORKERS }
+const withProcesses = { ...patient, testTimeout: 240_000, hookTimeout: 240_000, maxWorkers: MAX_WORKERS }
 
 export default defineConfig({
   test: {
@@ -76,7 +76,7 @@ export default defineConfig({
           ...patient,
           name: 'integration',
           include: ['tests/integration/**/*.test.ts'],
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 120_000,
           maxWorkers: MAX_WORKERS,
           sequence: { groupOrder: 1 },

@@ -374,20 +374,24 @@ it(
   },
 )
 
-it.each([
-  ['too_much_memory', { MUXI_LIMIT_DOCUMENT_MEMORY_MB: '50' }],
-  ['too_slow', { MUXI_LIMIT_DOCUMENT_MS: '40' }],
-  ['too_much_output', { MUXI_LIMIT_DOCUMENT_OUTPUT_BYTES: '2000' }],
-])(keeps('documents.limits', 'past one of them the file is %s, and the next is read'), async (reason, env) => {
-  stage = await openStage({ env })
-  try {
-    const { url } = await stage.start('all')
+describe('past one of its limits', () => {
+  beforeAll(async () => {
+    stage = await openStage()
+  })
+  afterAll(() => stage.close())
+
+  it.each([
+    ['too_much_memory', { MUXI_LIMIT_DOCUMENT_MEMORY_MB: '50' }],
+    ['too_slow', { MUXI_LIMIT_DOCUMENT_MS: '40' }],
+    ['too_much_output', { MUXI_LIMIT_DOCUMENT_OUTPUT_BYTES: '2000' }],
+  ])(keeps('documents.limits', 'past one of them the file is %s, and the next is read'), async (reason, env) => {
+    const muxi = await stage.start('all', { env })
+    const { url } = muxi
     const jobId = await ingest(url, await stage.upload(url, 'long.pdf', pdf(numberedPages(1_000))))
     await (await stage.followJob(url, jobId)).untilFinal()
     expect((await job(url, jobId)).error).toMatchObject({ code: 'unprocessable', details: { reason } })
     const next = await ingest(url, await stage.upload(url, 'short.txt', 'Short.'))
     expect((await (await stage.followJob(url, next)).untilFinal()).type).toBe('completed')
-  } finally {
-    await stage.close()
-  }
+    expect(await muxi.stop()).toBe(0)
+  })
 })
