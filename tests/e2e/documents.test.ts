@@ -169,7 +169,7 @@ describe('one process', () => {
 
       expect((await stage.call(muxi.url, `/api/v1/jobs/${jobId}/retry`, { method: 'POST' })).status).toBe(202)
       const again = await stage.followJob(muxi.url, jobId, stream.lastId)
-      expect((await again.untilFinal(100_000)).data.result).toMatchObject({ pages: 1_200 })
+      expect((await again.untilFinal(200_000)).data.result).toMatchObject({ pages: 1_200 })
       expect(again.events[0]?.id).toBe(stream.lastId + 1)
       const after = await parses(jobId)
       expect(before.map(({ batch }) => after.find((each) => each['batch'] === batch)?.['parses'])).toEqual(
