@@ -41,6 +41,7 @@ module.exports = {
         'db',
         'vectors',
         'workflows/(messages|labels)\\.ts',
+        'client/ui-chunks\\.ts',
         'media/document/blocks\\.ts',
         'media/kind/(kind-of-file|media-type)\\.ts',
       ],
@@ -49,10 +50,14 @@ module.exports = {
         to: VALUES,
       },
     ),
-    only('api', ['contracts', 'db', 'vectors', 'workflows', 'providers', 'mcp/oauth(-client)?\\.ts'], {
-      name: 'api-types',
-      to: TYPES,
-    }),
+    only(
+      'api',
+      ['contracts', 'client/ui-chunks\\.ts', 'db', 'vectors', 'workflows', 'providers', 'mcp/oauth(-client)?\\.ts'],
+      {
+        name: 'api-types',
+        to: TYPES,
+      },
+    ),
     {
       name: 'config-is-read-at-the-top',
       severity: 'error',
