@@ -9,7 +9,7 @@ const only = (from, may, options = {}) => ({
   to: { path: OURS, pathNot: [from, ...may].map((path) => `^${path}${path.includes('.') ? '$' : '/'}`), ...options.to },
 })
 const OURS =
-  '^(activities|agents|api|cli|config|contracts|db|mcp|media|net|providers|temporal-config|tests|vectors|web|workers|workflows)/'
+  '^(activities|agents|api|cli|client|config|contracts|db|mcp|media|net|providers|temporal-config|tests|vectors|web|workers|workflows)/'
 /** The files that `muxi serve` keeps loaded, closed under value imports. */
 const SUPERVISOR =
   '^(cli/(supervisor|announcement|app-process|check-port|data-lock|keep-running|line-writer|private-files|runtime-command|stop-signals|temporal-(keeper|place))|' +
@@ -22,6 +22,9 @@ module.exports = {
   forbidden: [
     only('contracts', []),
     only('config', ['contracts']),
+    // Published alone: of the other folders it has types only.
+    only('client', [], { name: 'client-values', to: VALUES }),
+    only('client', ['contracts'], { name: 'client-types', to: TYPES }),
     only('workflows', ['contracts'], { name: 'workflows-values', to: VALUES }),
     only('workflows', ['contracts', 'activities'], { name: 'workflows-types', to: TYPES }),
     only('activities', ['contracts', 'db', 'vectors', 'media', 'mcp', 'providers']),
