@@ -7,6 +7,7 @@ import { type FollowJobOptions, FollowedJob } from './job.ts'
 import { bind } from './operations.ts'
 import type { ClientOptions } from './options.ts'
 import * as resources from './resources.ts'
+import { MuxiSocket } from './socket.ts'
 import { type ResumeOptions, Turn } from './turn.ts'
 import type { AgentImported, Change, StoredFile, Transcription, TranscriptionOptions, TurnLogEntry } from './types.ts'
 import type { FileInput, UploadOptions } from './uploads.ts'
@@ -103,6 +104,11 @@ export class Muxi {
     return options.stream ? streamReply(this.http, text, options) : askForReply(this.http, text, options)
   }
 
+  /** A socket for many turns at once. It connects with the first message. */
+  openSocket(): MuxiSocket {
+    return new MuxiSocket(this.http)
+  }
+
   /** Changes of lists as they happen. */
   changes(options?: ChangeOptions): AsyncGenerator<Change, void, undefined> {
     return followChanges(this.http, options)
@@ -116,6 +122,11 @@ export class Muxi {
   /** An agent by its id; nothing is sent. */
   getAgent(name: string): AgentHandle {
     return new AgentHandle(this, name)
+  }
+
+  /** Alias of `openSocket`. */
+  open_socket(): MuxiSocket {
+    return this.openSocket()
   }
 
   /** Alias of `addAgent`. */
