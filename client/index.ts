@@ -11,6 +11,8 @@ export { applyEvent, emptyMessage, type Message, type PendingApproval, type Tool
 export { Muxi, muxi, type MuxiOptions } from './muxi.ts'
 export type { ClientOptions, Fetch, LogEntry } from './options.ts'
 export type { List } from './pages.ts'
+export type { MuxiSocket, SocketChange, SocketMessageOptions } from './socket.ts'
+export type { SocketConstructor, SocketInit, SocketLike } from './socket-like.ts'
 export { type ResumeOptions, Turn, type TurnEvent, type TurnOptions } from './turn.ts'
 export type * from './types.ts'
 export type { FileInput, UploadOptions, UploadProgress } from './uploads.ts'

@@ -114,6 +114,11 @@ export class Muxi {
     return this.openSocket()
   }
 
+  /** A socket for many turns at once. It connects with the first message. */
+  openSocket(): MuxiSocket {
+    return new MuxiSocket(this.http)
+  }
+
   /** Changes of lists as they happen. */
   changes(options?: ChangeOptions): AsyncGenerator<Change, void, undefined> {
     return followChanges(this.http, options)
@@ -127,6 +132,11 @@ export class Muxi {
   /** An agent by its id; nothing is sent. */
   getAgent(name: string): AgentHandle {
     return new AgentHandle(this, name)
+  }
+
+  /** Alias of `openSocket`. */
+  open_socket(): MuxiSocket {
+    return this.openSocket()
   }
 
   /** Alias of `addAgent`. */
