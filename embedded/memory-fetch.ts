@@ -7,6 +7,13 @@ export function memoryFetch(answer: (request: Request) => Promise<Response>): Fe
     const request = new Request(url, init)
     const { signal } = request
     signal.throwIfAborted()
+    // As over a network: without either, there is no body.
+    const { body } = init
+    if (typeof body === 'string') request.headers.set('content-length', String(Buffer.byteLength(body)))
+    else if (body instanceof ArrayBuffer || ArrayBuffer.isView(body))
+      request.headers.set('content-length', String(body.byteLength))
+    else if (body instanceof Blob) request.headers.set('content-length', String(body.size))
+    else if (request.body) request.headers.set('transfer-encoding', 'chunked')
     const { promise: aborted, reject } = Promise.withResolvers<never>()
     const abort = () => reject(signal.reason)
     signal.addEventListener('abort', abort, { once: true })
