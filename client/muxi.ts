@@ -1,8 +1,10 @@
 // The client: every resource of the server, and the shortest way to a reply.
+import { type MessageOptions, requestOf } from './chat-request.ts'
 import { type CallOptions, Http, newKey } from './http.ts'
 import type { ClientOptions } from './options.ts'
 import { type List, listOf } from './pages.ts'
-import type { AgentBrief, Approval, ChatRequest, PageOf, PageQuery, Receipt, Reply, TurnRecord } from './types.ts'
+import { MuxiSocket } from './socket.ts'
+import type { AgentBrief, Approval, PageOf, PageQuery, Receipt, Reply, TurnRecord } from './types.ts'
 
 export type MuxiOptions = Partial<ClientOptions> & {
   /** Alias of `serverUrl`. */
@@ -11,17 +13,7 @@ export type MuxiOptions = Partial<ClientOptions> & {
   api_key?: string | undefined
 }
 
-export interface ChatOptions extends CallOptions {
-  /** Without it the orchestrator chooses. */
-  agentName?: string | undefined
-  userId?: string | undefined
-  conversationId?: string | undefined
-  attachments?: ChatRequest['attachments']
-  responseSchema?: Record<string, unknown> | undefined
-  /** An earlier message of the user, which this one takes the place of. */
-  replaces?: string | undefined
-  onBusy?: ChatRequest['on_busy']
-}
+export interface ChatOptions extends CallOptions, MessageOptions {}
 
 /** The reply of an agent: `String(reply)` is its text. */
 export type ChatReply = Reply & {
@@ -57,25 +49,25 @@ export class Muxi {
     const { agentName, idempotencyKey = newKey(), ...call } = options
     const path = `${agentName === undefined ? '' : `/agents/${encodeURIComponent(agentName)}`}/chat`
     const { data, response } = await this.http
-      .json<Reply | Receipt>('POST', path, { ...callOptionsOf(call), json: requestOf(text, options), idempotencyKey })
+      .json<Reply | Receipt>('POST', path, {
+        ...callOptionsOf(call),
+        json: await requestOf(this.http, text, options),
+        idempotencyKey,
+      })
       .withResponse()
     if (response.status === 200) return replyOf(data as Reply)
     const record = await this.http.json<TurnRecord>('GET', `/turns/${data.turn_id}`)
     return replyOf(record.message as Reply, record.approvals)
   }
-}
 
-/** The body of a chat request. */
-export function requestOf(text: string, options: ChatOptions): ChatRequest {
-  const { userId, conversationId, attachments, responseSchema, replaces, onBusy } = options
-  return {
-    content: text,
-    ...(userId !== undefined && { user_id: userId }),
-    ...(conversationId !== undefined && { conversation_id: conversationId }),
-    ...(attachments && { attachments }),
-    ...(responseSchema && { response_schema: responseSchema }),
-    ...(replaces !== undefined && { replaces }),
-    ...(onBusy && { on_busy: onBusy }),
+  /** A socket for many turns at once. It connects with the first message. */
+  openSocket(): MuxiSocket {
+    return new MuxiSocket(this.http)
+  }
+
+  /** Alias of `openSocket`. */
+  open_socket(): MuxiSocket {
+    return this.openSocket()
   }
 }
 

@@ -1,4 +1,5 @@
 // The options of a client, with their defaults.
+import type { SocketConstructor } from './socket-like.ts'
 
 /** What the client needs of `fetch`. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
@@ -23,7 +24,7 @@ export interface ClientOptions {
   /** Default: the global `fetch`. */
   fetch?: Fetch | undefined
   /** Default: the global `WebSocket`. */
-  WebSocket?: typeof WebSocket | undefined
+  WebSocket?: SocketConstructor | undefined
   /** Of each attempt, until its answer is read; of a stream, until it begins. Default: 600,000. */
   timeoutMs?: number | undefined
   /** Attempts after the first. Default: 2. */
