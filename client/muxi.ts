@@ -109,16 +109,6 @@ export class Muxi {
     return new MuxiSocket(this.http)
   }
 
-  /** Alias of `openSocket`. */
-  open_socket(): MuxiSocket {
-    return this.openSocket()
-  }
-
-  /** A socket for many turns at once. It connects with the first message. */
-  openSocket(): MuxiSocket {
-    return new MuxiSocket(this.http)
-  }
-
   /** Changes of lists as they happen. */
   changes(options?: ChangeOptions): AsyncGenerator<Change, void, undefined> {
     return followChanges(this.http, options)
