@@ -17,6 +17,8 @@ const SAME_ON_DENO = [
   'attacks-keys',
   'audit',
   'budgets',
+  'client-docs',
+  'client-examples',
   'cancel',
   'contract',
   'conversation',
@@ -82,7 +84,14 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
-      { test: { ...withProcesses, name: 'e2e', include: ['tests/e2e/**/*.test.ts'], sequence: { groupOrder: 1 } } },
+      {
+        test: {
+          ...withProcesses,
+          name: 'e2e',
+          include: ['tests/{e2e,client}/**/*.test.ts'],
+          sequence: { groupOrder: 1 },
+        },
+      },
       {
         test: {
           ...withProcesses,

@@ -68,6 +68,9 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port, options.host, resolve)
+  }).catch(async (error: unknown) => {
+    await closeSockets()
+    throw error
   })
   return {
     url: urlOf(options),

@@ -178,8 +178,9 @@ export class Followed<E> {
             resolve(value === undefined ? DONE : { done: false, value })
           },
           (error: unknown) => {
-            end()
+            // Left meanwhile: settled already.
             reject(error as Error)
+            end()
           },
         )
       })

@@ -52,12 +52,13 @@ export class Http {
       return { data: (await (isJson ? response.json() : response.text())) as T, response }
     }
     const answered = this.#call(method, path, init, read)
-    return Object.assign(
-      answered.then(({ data }) => data),
-      {
-        withResponse: () => answered.then((each) => ({ ...each, requestId: requestIdOf(each.response) })),
-      },
-    )
+    const data = answered.then((each) => each.data)
+    const withResponse = () => {
+      // The caller has the other promise.
+      data.catch(() => undefined)
+      return answered.then((each) => ({ ...each, requestId: requestIdOf(each.response) }))
+    }
+    return Object.assign(data, { withResponse })
   }
 
   /**

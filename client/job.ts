@@ -23,6 +23,9 @@ export interface FollowJobOptions {
 
 const isFinal = (type: string) => type === 'completed' || type === 'failed' || type === 'cancelled'
 
+/** The events of the job after a number, over another connection than one of its own. */
+export type JobSource = (after: number, signal: AbortSignal) => AsyncGenerator<StreamEvent, void, undefined>
+
 /** Iterating gives every event, once, in order; after a `failed` event it throws that error. */
 export class FollowedJob implements AsyncIterable<JobEvent> {
   readonly id: string
@@ -32,12 +35,12 @@ export class FollowedJob implements AsyncIterable<JobEvent> {
   #progress: JobProgress | undefined
   #end: JobEvent | undefined
 
-  constructor(http: Http, id: string, { signal, after = 0, timing }: FollowJobOptions = {}) {
+  constructor(http: Http, id: string, { signal, after = 0, timing }: FollowJobOptions = {}, source?: JobSource) {
     this.id = id
     this.#http = http
     this.#after = after
     this.#followed = new Followed<JobEvent>({
-      open: (from, stop) => this.#open(from, stop, timing),
+      open: source ?? ((from, stop) => this.#open(from, stop, timing)),
       view: ({ id: number, type, data }) => ({ id: number, type, data }) as JobEvent,
       take: (_, event) => {
         if (event.type === 'progress') this.#progress = event.data

@@ -1,4 +1,5 @@
 // The options of a client, with their defaults.
+import type { SocketConstructor } from './socket-like.ts'
 
 /** What the client needs of `fetch`. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
@@ -23,7 +24,7 @@ export interface ClientOptions {
   /** Default: the global `fetch`. */
   fetch?: Fetch | undefined
   /** Default: the global `WebSocket`. */
-  WebSocket?: typeof WebSocket | undefined
+  WebSocket?: SocketConstructor | undefined
   /** Of each attempt, until its answer is read; of a stream, until it begins. Default: 600,000. */
   timeoutMs?: number | undefined
   /** Attempts after the first. Default: 2. */
@@ -40,5 +41,5 @@ export function resolveOptions({ apiKey, ...options }: ClientOptions): ResolvedO
   if (typeof serverUrl !== 'string')
     throw new TypeError("Cannot create the client: 'serverUrl' must be an address such as http://127.0.0.1:5050")
   const resolved = { ...options, serverUrl: serverUrl.replace(/\/+$/, ''), fetch, timeoutMs, maxRetries }
-  return Object.defineProperty(resolved, 'apiKey', { value: apiKey })
+  return Object.defineProperty(resolved, 'apiKey', { get: () => apiKey })
 }

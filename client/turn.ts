@@ -83,14 +83,14 @@ export class Turn implements AsyncIterable<TurnEvent> {
   #shown = ''
 
   /** Sends a message at once. @param path such as `/agents/tea/chat/stream` */
-  static start(http: Http, path: string, body: ChatRequest, options: TurnOptions = {}): Turn {
+  static start(http: Http, path: string, body: ChatRequest | Promise<ChatRequest>, options: TurnOptions = {}): Turn {
     const { idempotencyKey = newKey(), timing, signal: _, timeoutMs, ...call } = options
     return new Turn(
-      httpSource(http, timing, (signal) =>
+      httpSource(http, timing, async (signal) =>
         http.send('POST', path, {
           ...call,
           ...(timeoutMs !== undefined && { timeoutMs }),
-          json: body,
+          json: await body,
           accept: 'text/event-stream',
           idempotencyKey,
           signal,
@@ -156,8 +156,7 @@ export class Turn implements AsyncIterable<TurnEvent> {
 
   /** The message at its end, also when the turn has failed or was cancelled. */
   async done(): Promise<Message> {
-    await this.#accepted
-    await this.#readUntil(() => false)
+    await this.#readUntil(() => false, this.#accepted)
     return this.#message
   }
 
@@ -184,8 +183,9 @@ export class Turn implements AsyncIterable<TurnEvent> {
     return this.#message
   }
 
-  async #readUntil(isEnough: () => boolean): Promise<void> {
+  async #readUntil(isEnough: () => boolean, begun?: Promise<unknown>): Promise<void> {
     const reading = this.#followed.iterate(async () => {
+      await begun
       while (!isEnough()) if (!(await this.#followed.advance())) break
       return undefined
     })
