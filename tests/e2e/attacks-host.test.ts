@@ -49,7 +49,6 @@ describe('a web page on the same machine', () => {
     const ports = listeningPorts(stage.serverPids()[0]!)
     expect(ports.length).toBeGreaterThan(4)
     expect(ports.filter(isClosedToBrowsers)).toEqual([uiPort])
-    // All at once: some of these ports never answer.
     const asked = ports
       .filter((each) => each !== uiPort)
       .flatMap((port) =>
