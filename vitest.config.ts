@@ -96,7 +96,11 @@ export default defineConfig({
         test: {
           ...withProcesses,
           name: 'deno',
-          include: ['tests/e2e/**/*.test.ts', 'tests/integration/{supervisor,data-lock,migrate}.test.ts'],
+          include: [
+            'tests/e2e/**/*.test.ts',
+            'tests/client/embedded.test.ts',
+            'tests/integration/{supervisor,data-lock,migrate}.test.ts',
+          ],
           exclude: SAME_ON_DENO,
           // Every process that a test starts; the tests themselves run on Node.
           env: { MUXI_TEST_RUNTIME: 'deno' },

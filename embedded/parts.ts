@@ -14,11 +14,23 @@ import { publicUrl, readVersion } from '../composition/composition.ts'
 import { ensureKey } from '../composition/ensure-key.ts'
 import { startApiWork } from '../composition/start-api.ts'
 import { startWorkers } from '../composition/start-workers.ts'
+import { installRuntime } from '../composition/temporal-runtime.ts'
 import { openStorage } from '../db/storage.ts'
 import { checkSecretKey } from '../db/unreadable.ts'
+import type { SocketHost } from './memory-socket.ts'
 import type { ListeningServer, ServeOptions } from './options.ts'
 import { type EmbeddedSettings, serverSettings } from './settings.ts'
-import type { Closers, Embedded } from './start.ts'
+
+export interface Parts {
+  answer: (request: Request) => Promise<Response>
+  sockets: SocketHost
+  serve: (options: ServeOptions) => Promise<ListeningServer>
+  /** Aborts, with the reason, when it cannot go on. */
+  failed: AbortSignal
+}
+
+/** What is closed, in the order of opening. */
+export type Closers = (() => Promise<void>)[]
 
 export interface PartsOptions extends EmbeddedSettings {
   log: Logger
@@ -30,7 +42,7 @@ export interface PartsOptions extends EmbeddedSettings {
 /** The sender of what does not come over a network: such a request needs no key. */
 const HERE = { address: undefined, proto: undefined, host: 'localhost' }
 
-export async function openParts(options: PartsOptions): Promise<Omit<Embedded, 'close'>> {
+export async function openParts(options: PartsOptions): Promise<Parts> {
   const { settings, env, log, temporal, closers, stopping } = options
   const storage = await openStorage(settings)
   closers.push(() => storage.close())
@@ -39,6 +51,7 @@ export async function openParts(options: PartsOptions): Promise<Omit<Embedded, '
   const placed = place
     ? { ...settings, temporal: { ...settings.temporal, address: place.address, ui_url: place.uiUrl } }
     : settings
+  installRuntime(settings, log, { forward: true })
   const composed = { settings: placed, env, role: 'all' as const, storage, log, closers, stopping }
   const { shared, worker } = await compose(composed)
   const failed = new AbortController()
@@ -86,7 +99,8 @@ async function serve(
     ...context,
     auth: settings.api_key !== false,
     public_url,
-    temporalUiUrl: temporalUpstream && temporalUiUrl ? `${public_url}${new URL(temporalUiUrl).pathname}` : temporalUiUrl,
+    temporalUiUrl:
+      temporalUpstream && temporalUiUrl ? `${public_url}${new URL(temporalUiUrl).pathname}` : temporalUiUrl,
     closing: AbortSignal.any([context.closing, closing.signal]),
   }
   const server = await startServer(served, { ...settings, tls: settings.edge.tls, version: readVersion() })

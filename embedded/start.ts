@@ -1,5 +1,7 @@
 // Starts everything in this process, with the Temporal server as its child, and without a port of its own.
 import { mkdirSync } from 'node:fs'
+import module from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { takeDataLockOrThrow } from '../cli/data-lock.ts'
 import { closeDataFolder } from '../cli/private-files.ts'
 import { runtimeCommand } from '../cli/runtime-command.ts'
@@ -9,23 +11,15 @@ import { serverFiles } from '../temporal-config/dev-server.ts'
 import { getServerBinaryOrThrow } from '../temporal-config/server-binary.ts'
 import { leash } from './leash.ts'
 import { openLog } from './log.ts'
-import type { SocketHost } from './memory-socket.ts'
-import type { EmbeddedOptions, ListeningServer, ServeOptions } from './options.ts'
+import type { EmbeddedOptions } from './options.ts'
+import type { Closers, Parts } from './parts.ts'
 import { embeddedSettings, type EmbeddedSettings } from './settings.ts'
 
 /** What runs in this process. */
-export interface Embedded {
-  answer: (request: Request) => Promise<Response>
-  sockets: SocketHost
-  serve: (options: ServeOptions) => Promise<ListeningServer>
-  /** Aborts, with the reason, when it cannot go on. */
-  failed: AbortSignal
+export interface Embedded extends Parts {
   /** Drains and ends everything. */
   close: () => Promise<void>
 }
-
-/** What is closed, in the order of opening. */
-export type Closers = (() => Promise<void>)[]
 
 /** @param signal aborts the start, which then ends what it has begun */
 export async function startEmbedded(options: EmbeddedOptions, signal: AbortSignal): Promise<Embedded> {
@@ -52,6 +46,7 @@ export async function startEmbedded(options: EmbeddedOptions, signal: AbortSigna
     // The server starts while the modules are loaded and the database is opened.
     const temporal = startTemporal(read, log, stopping.signal, closers)
     temporal?.catch(() => {}) // it is awaited below
+    keepCompiled()
     const { openParts } = await import('./parts.ts')
     const parts = await openParts({ ...read, log, temporal, closers, stopping: stopping.signal })
     stopping.signal.throwIfAborted()
@@ -72,7 +67,13 @@ function startTemporal(
   if (temporal.address !== undefined) return undefined
   let unleash: (() => Promise<void>) | undefined
   // Said aloud: getting it may take minutes, once.
-  const binary = { dataDir: data_dir, env, say: (line: string) => log.warn(line), scriptCommand: runtimeCommand, signal }
+  const binary = {
+    dataDir: data_dir,
+    env,
+    say: (line: string) => log.warn(line),
+    scriptCommand: runtimeCommand,
+    signal,
+  }
   const keeper = new TemporalKeeper({
     dataDir: data_dir,
     port: temporal.port,
@@ -89,4 +90,10 @@ function startTemporal(
     await unleash?.()
   })
   return keeper.start()
+}
+
+/** As `cli/muxi.mjs`: otherwise types are stripped at every start, which takes longer than everything else. Deno has a cache of its own. */
+function keepCompiled(): void {
+  if (module.getCompileCacheDir?.() !== undefined) return
+  module.enableCompileCache?.(fileURLToPath(new URL('../node_modules/.cache/muxi', import.meta.url)))
 }
