@@ -29,7 +29,7 @@ export interface Timing {
 
 const PING_MS = 15_000
 /** Silence is noticed within 35 s. */
-const TIMING: Timing = { silenceMs: 34_500, attempts: 20 }
+export const TIMING: Timing = { silenceMs: 34_500, attempts: 20 }
 
 /** The numbers of the events have a gap: some were lost, in a proxy or by a fault of the server. */
 export class EventGapError extends MuxiError {
@@ -108,7 +108,8 @@ export async function* follow(options: FollowOptions): AsyncGenerator<StreamEven
       const where = { lastEventId: last, ...options.position?.() }
       throw new ConnectionLostError(message, { ...where, retryAfterMs, cause: failure })
     }
-    const delay = attempt === 0 ? (failure.retryAfterMs ?? 0) : delayOf(attempt - 1, failure.retryAfterMs)
+    // Spread also when the server asks all its clients for the same pause.
+    const delay = (failure.retryAfterMs ?? 0) + (attempt > 0 ? delayOf(attempt - 1) : 0)
     if (delay > 0) await pause(delay, signal)
   }
 }
