@@ -5,8 +5,8 @@ import { asSchema, uiMessageChunkSchema } from 'ai'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { build } from 'vite'
 
-const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
-const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-proxy-server']
+export const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
+export const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-proxy-server']
 const ROOT = join(import.meta.dirname, '../..')
 const PATH = '/use-chat-example'
 const HTML = `<!doctype html><title>useChat</title><div id="root"></div><script type="module" src="${PATH}.js"></script>`
