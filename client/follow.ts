@@ -1,5 +1,5 @@
 // A stream of numbered events over as many connections as it takes: each event once, in order, up to the final one.
-import { delayOf, sleep } from './backoff.ts'
+import { delayOf, SILENCE_MS, sleep } from './backoff.ts'
 import { ConnectionLostError, EventGapError, MuxiError, type Position } from './errors.ts'
 import { readEvents, type StreamEvent } from './event-stream.ts'
 import type { Http } from './http.ts'
@@ -28,8 +28,7 @@ export interface Timing {
 }
 
 const PING_MS = 15_000
-/** Silence is noticed within 35 s. */
-const TIMING: Timing = { silenceMs: 34_500, attempts: 20 }
+const TIMING: Timing = { silenceMs: SILENCE_MS, attempts: 20 }
 
 /**
  * Follows a stream to its final event, or until the server says that nothing comes any more (204).
@@ -101,7 +100,8 @@ export async function* follow(options: FollowOptions): AsyncGenerator<StreamEven
       const where = { lastEventId: last, ...options.position?.() }
       throw new ConnectionLostError(message, { ...where, retryAfterMs, cause: failure })
     }
-    const delay = attempt === 0 ? (failure.retryAfterMs ?? 0) : delayOf(attempt - 1, failure.retryAfterMs)
+    // Spread also when the server asks all its clients for the same pause.
+    const delay = (failure.retryAfterMs ?? 0) + (attempt > 0 ? delayOf(attempt - 1) : 0)
     if (delay > 0) await pause(delay, signal)
   }
 }

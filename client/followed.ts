@@ -155,6 +155,16 @@ export class Followed<E> {
     })
   }
 
+  /** Reads until it is enough, or to the end. @param begun what must have happened before */
+  async readUntil(isEnough: () => boolean, begun?: Promise<unknown>): Promise<void> {
+    const reading = this.iterate(async () => {
+      await begun
+      while (!isEnough()) if (!(await this.advance())) break
+      return undefined
+    })
+    await reading.next()
+  }
+
   /** Counts as a reader until it is left or has ended. @param pull gives the next value, undefined at the end */
   iterate<T>(pull: () => Promise<T | undefined>, left?: () => void): AsyncIterableIterator<T> {
     let state: 'new' | 'reading' | 'over' = 'new'

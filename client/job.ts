@@ -65,11 +65,7 @@ export class FollowedJob implements AsyncIterable<JobEvent> {
 
   /** What the job results in; undefined when it was cancelled. @throws MuxiError when it fails */
   async result(): Promise<JobResult | ReembedResult | undefined> {
-    const reading = this.#followed.iterate(async () => {
-      while (await this.#followed.advance());
-      return undefined
-    })
-    await reading.next()
+    await this.#followed.readUntil(() => false)
     const end = this.#end
     if (end?.type === 'failed') throw errorOf(end.data as ErrorBody)
     return end?.type === 'completed' ? end.data.result : undefined

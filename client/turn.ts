@@ -1,4 +1,5 @@
 // A turn that is followed: its events, the message they make, and its text.
+import { SILENCE_MS } from './backoff.ts'
 import { ConnectionLostError, errorOf, MuxiError } from './errors.ts'
 import type { StreamEvent } from './event-stream.ts'
 import type { Timing } from './follow.ts'
@@ -53,6 +54,9 @@ export function isFinalEvent(type: string): boolean {
   return type === 'message_end' || type === 'cancelled' || type === 'error'
 }
 
+/** Of a message with attachments, in bytes a millisecond: slower is a lost connection. */
+const SLOWEST_UPLOAD = 25
+
 class Event {
   readonly id: number
   readonly type: string
@@ -86,16 +90,17 @@ export class Turn implements AsyncIterable<TurnEvent> {
   static start(http: Http, path: string, body: ChatRequest | Promise<ChatRequest>, options: TurnOptions = {}): Turn {
     const { idempotencyKey = newKey(), timing, signal: _, timeoutMs, ...call } = options
     return new Turn(
-      httpSource(http, timing, async (signal) =>
-        http.send('POST', path, {
+      httpSource(http, timing, async (signal) => {
+        const json = await body
+        return http.send('POST', path, {
           ...call,
-          ...(timeoutMs !== undefined && { timeoutMs }),
-          json: await body,
+          timeoutMs: timeoutMs ?? (timing?.silenceMs ?? SILENCE_MS) + sizeOf(json) / SLOWEST_UPLOAD,
+          json,
           accept: 'text/event-stream',
           idempotencyKey,
           signal,
-        }),
-      ),
+        })
+      }),
       options,
     )
   }
@@ -121,7 +126,7 @@ export class Turn implements AsyncIterable<TurnEvent> {
       signal,
     })
     // Counts as a reader until the turn is accepted: who leaves before has a turn all the same.
-    this.#accepted = turnId === undefined ? this.#readUntil(() => this.id !== undefined) : Promise.resolve()
+    this.#accepted = turnId === undefined ? this.#followed.readUntil(() => this.id !== undefined) : Promise.resolve()
     this.#accepted.catch(() => undefined)
   }
 
@@ -130,7 +135,7 @@ export class Turn implements AsyncIterable<TurnEvent> {
     return this.#message.turn_id || undefined
   }
 
-  /** What has been read so far. It grows while somebody reads. */
+  /** What has been read so far. It grows while a reader reads. */
   get message(): Message {
     return this.#message
   }
@@ -156,7 +161,7 @@ export class Turn implements AsyncIterable<TurnEvent> {
 
   /** The message at its end, also when the turn has failed or was cancelled. */
   async done(): Promise<Message> {
-    await this.#readUntil(() => false, this.#accepted)
+    await this.#followed.readUntil(() => false, this.#accepted)
     return this.#message
   }
 
@@ -181,15 +186,6 @@ export class Turn implements AsyncIterable<TurnEvent> {
     for (const event of endOf(await this.#source.record(id), this.lastEventId))
       this.#message = applyEvent(this.#message, event as AnyTurnEvent)
     return this.#message
-  }
-
-  async #readUntil(isEnough: () => boolean, begun?: Promise<unknown>): Promise<void> {
-    const reading = this.#followed.iterate(async () => {
-      await begun
-      while (!isEnough()) if (!(await this.#followed.advance())) break
-      return undefined
-    })
-    await reading.next()
   }
 
   async *#open(after: number, signal: AbortSignal): AsyncGenerator<StreamEvent, void, undefined> {
@@ -217,6 +213,11 @@ export class Turn implements AsyncIterable<TurnEvent> {
       this.#shown = text
     }
   }
+}
+
+/** Of the bytes of what is attached, about. */
+function sizeOf({ attachments = [] }: ChatRequest): number {
+  return attachments.reduce((sum, attachment) => sum + ('data' in attachment ? attachment.data.length : 0), 0)
 }
 
 function httpSource(

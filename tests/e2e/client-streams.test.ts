@@ -35,7 +35,7 @@ it(
       silence_ms: 1_000,
     })
     const injected = Object.entries(proxy.faults).flatMap(([fault, count]) => (count > 0 ? [fault] : []))
-    expect(injected.toSorted()).toEqual(['cut', 'end', 'hang', 'none', 'refuse', 'reset'])
+    expect(injected).toEqual(expect.arrayContaining(['cut', 'hang', 'refuse', 'reset']))
     for (const { ids } of followed) expect(ids).toEqual(ids.map((_, index) => index + 1))
     expect(followed.map(({ ids: _, ...rest }) => rest)).toEqual(
       followed.map(() => ({ printed: said, text: said, content: said, status: 'completed', turns: 1 })),
@@ -85,13 +85,15 @@ for (const how of ['started', 'resumed'] as const)
   })
 
 it(keeps('client.reducer', 'the message has tools and text as the record of the turn has them'), async () => {
-  const call = { name: 'calculate', arguments: { expression: '6 * 7' } }
-  const cue = stage.model.script({ say: 'I calculate. ', call: [call] }, { say: 'It is 42.' })
+  const call = { name: 'count', arguments: { label: 'tea' } }
+  const cue = stage.model.script({ say: 'I count. ', call: [call] }, { say: 'Counted.' })
   const conversation_id = await stage.conversation(muxi.url)
   const turn = Turn.start(connect(), '/agents/scripted/chat/stream', { content: cue, conversation_id })
   const message = await turn.done()
   const { agent_response, usage, id, agent_id } = (await stage.turn(muxi.url, turn.id!)).message
   expect(message).toMatchObject({ id, agent_id, conversation_id, usage, text: agent_response.content })
   expect(message.tool_calls).toEqual(agent_response.tool_calls)
-  expect(message.tool_calls).toMatchObject([{ name: 'calculate', output: expect.stringContaining('42') }])
+  expect(message.tool_calls).toMatchObject([
+    { name: 'count', parameters: { label: 'tea' }, output: { counted: 'tea' } },
+  ])
 })

@@ -180,6 +180,7 @@ export async function restartUnderClients(
     }),
   )
   const http = new Http({ serverUrl: proxy.url, apiKey: stage.key })
+  const begun = new Set<Turn>()
   const back: number[] = []
   let stoppedAt = Infinity
   const reading = Array.from({ length: clients }, async (_, index) => {
@@ -195,7 +196,6 @@ export async function restartUnderClients(
     }
     return turn.text()
   })
-  const begun = new Set<Turn>()
   while (begun.size < clients) await sleep(50)
   stoppedAt = performance.now()
   await api.stop()

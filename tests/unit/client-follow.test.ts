@@ -160,11 +160,11 @@ it('an abort ends a read and a pause at once, with its reason', async () => {
 it('the request that begins a stream is repeated while its answer is lost, and is final when it is refused', async () => {
   AT_ONCE()
   const server = await scriptedStream(breaks(), hangs(), refuse(503, {}), ends(...FRAMES))
-  let path: string | undefined
+  const path = () => undefined
   const first = (signal: AbortSignal) => server.http.send('POST', '/chat/stream', { signal, maxRetries: 0 })
   const stream = follow({
     http: server.http,
-    path: () => path,
+    path,
     first,
     isFinal: isFinalEvent,
     timing: { silenceMs: 50 },
@@ -176,7 +176,7 @@ it('the request that begins a stream is repeated while its answer is lost, and i
   const refusing = await scriptedStream(refuse(502, {}, { error }))
   const refused = follow({
     http: refusing.http,
-    path: () => path,
+    path,
     first: (signal) => refusing.http.send('POST', '/chat/stream', { signal, maxRetries: 0 }),
     isFinal: isFinalEvent,
   })
