@@ -73,13 +73,10 @@ export const TYPED_PROJECT = {
 }
 
 /**
- * What a page loads for a program, minified and compressed.
- * @returns bytes of what it loads at once, and of each further chunk by its name
+ * What a page loads for a program, minified and compressed together.
+ * @param late names of chunks that are loaded later and count too
  */
-export async function sizesOf(
-  project: string,
-  program: string,
-): Promise<{ atOnce: number; chunks: Map<string, number> }> {
+export async function sizeOf(project: string, program: string, late = /^$/): Promise<number> {
   const entry = join(project, 'page.js')
   writeFileSync(entry, program)
   const built = await build({
@@ -95,23 +92,16 @@ export async function sizesOf(
     },
   })
   const outputs = [built].flat().flatMap((each) => ('output' in each ? each.output : []))
-  const chunks = new Map<string, number>()
-  const byName = new Map(outputs.flatMap((each) => (each.type === 'chunk' ? [[each.fileName, each] as const] : [])))
-  const first = [...byName.values()].find(({ isEntry }) => isEntry)
-  const atOnce = new Set<string>()
+  const chunks = new Map(outputs.flatMap((each) => (each.type === 'chunk' ? [[each.fileName, each] as const] : [])))
+  const loaded = new Set<string>()
   const load = (name: string): void => {
-    if (atOnce.has(name)) return
-    atOnce.add(name)
-    byName.get(name)?.imports.forEach(load)
+    if (loaded.has(name)) return
+    loaded.add(name)
+    chunks.get(name)?.imports.forEach(load)
   }
-  load(first!.fileName)
-  let bytes = 0
-  for (const [name, { code }] of byName) {
-    const size = gzipSync(code, { level: 9 }).length
-    if (atOnce.has(name)) bytes += size
-    else chunks.set(name, size)
-  }
-  return { atOnce: bytes, chunks }
+  for (const [name, { isEntry }] of chunks) if (isEntry || late.test(name)) load(name)
+  const code = [...loaded].map((name) => chunks.get(name)?.code ?? '')
+  return gzipSync(code.join('\n'), { level: 9 }).length
 }
 
 export interface TinyServer {
