@@ -55,7 +55,7 @@ export async function startApi(
     ...shown,
     vectors: index.vectors,
     index,
-    speaker: createSpeaker(settings),
+    speaker: createSpeaker(settings, models.ownModels),
     client,
     providers: settings.providers,
     abilityFaults: (config, source) => models.abilityFaults(config, source),
