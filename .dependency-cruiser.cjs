@@ -9,7 +9,7 @@ const only = (from, may, options = {}) => ({
   to: { path: OURS, pathNot: [from, ...may].map((path) => `^${path}${path.includes('.') ? '$' : '/'}`), ...options.to },
 })
 const OURS =
-  '^(activities|agents|api|cli|config|contracts|db|mcp|media|net|providers|temporal-config|tests|vectors|web|workers|workflows)/'
+  '^(activities|agents|api|cli|client|config|contracts|db|mcp|media|net|providers|publish|temporal-config|tests|vectors|web|workers|workflows)/'
 /** The files that `muxi serve` keeps loaded, closed under value imports. */
 const SUPERVISOR =
   '^(cli/(supervisor|announcement|app-process|check-port|data-lock|keep-running|line-writer|private-files|runtime-command|stop-signals|temporal-(keeper|place))|' +
@@ -22,6 +22,11 @@ module.exports = {
   forbidden: [
     only('contracts', []),
     only('config', ['contracts']),
+    // Published alone: of the other folders it has types only.
+    only('client', [], { name: 'client-values', to: VALUES }),
+    only('client', ['contracts'], { name: 'client-types', to: TYPES }),
+    // Writes what is published; never part of what runs.
+    only('publish', []),
     only('workflows', ['contracts'], { name: 'workflows-values', to: VALUES }),
     only('workflows', ['contracts', 'activities'], { name: 'workflows-types', to: TYPES }),
     only('activities', ['contracts', 'db', 'vectors', 'media', 'mcp', 'providers']),
@@ -36,6 +41,7 @@ module.exports = {
         'db',
         'vectors',
         'workflows/(messages|labels)\\.ts',
+        'client/ui-chunks\\.ts',
         'media/document/blocks\\.ts',
         'media/kind/(kind-of-file|media-type)\\.ts',
       ],
@@ -44,10 +50,14 @@ module.exports = {
         to: VALUES,
       },
     ),
-    only('api', ['contracts', 'db', 'vectors', 'workflows', 'providers', 'mcp/oauth(-client)?\\.ts'], {
-      name: 'api-types',
-      to: TYPES,
-    }),
+    only(
+      'api',
+      ['contracts', 'client/ui-chunks\\.ts', 'db', 'vectors', 'workflows', 'providers', 'mcp/oauth(-client)?\\.ts'],
+      {
+        name: 'api-types',
+        to: TYPES,
+      },
+    ),
     {
       name: 'config-is-read-at-the-top',
       severity: 'error',
@@ -95,7 +105,7 @@ module.exports = {
     {
       name: 'no-development-packages',
       severity: 'error',
-      from: { pathNot: '^(tests/|vitest\\.config\\.ts$)' },
+      from: { pathNot: '^(tests/|publish/|vitest\\.config\\.ts$)' },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['npm', 'type-only'] },
     },
   ],
@@ -103,7 +113,7 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     // The template is a separate project with its own packages. The servers of the peers use packages
     // that tests/bench/peers/install.ts installs into a cache and that muxi does not have.
-    exclude: { path: '^(data|coverage|mcp/template|tests/bench/peers/servers)/' },
+    exclude: { path: '^(data|coverage|client/(dist|reference)|mcp/template|tests/bench/peers/servers)/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {

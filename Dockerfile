@@ -3,6 +3,8 @@
 FROM node:24-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+# The workspace, which brings no packages of its own.
+COPY client/package.json client/
 # It runs after the installation and removes what is never loaded.
 COPY cli/prune-packages.mjs cli/
 # `node` comes from npm for people's machines; here the image brings it.

@@ -82,7 +82,14 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
-      { test: { ...withProcesses, name: 'e2e', include: ['tests/e2e/**/*.test.ts'], sequence: { groupOrder: 1 } } },
+      {
+        test: {
+          ...withProcesses,
+          name: 'e2e',
+          include: ['tests/{e2e,client}/**/*.test.ts'],
+          sequence: { groupOrder: 1 },
+        },
+      },
       {
         test: {
           ...withProcesses,

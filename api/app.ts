@@ -8,7 +8,7 @@ import { isOpenaiPath, openaiErrorResponse } from './openai/errors.ts'
 import { openaiRoutes } from './openai/routes.ts'
 import { openApiRoutes } from './openapi.ts'
 import type { Origins } from './origins.ts'
-import { addressOf, hostOf, noteClient } from './clients.ts'
+import { addressOf, type ClientSide, hostOf, noteClient } from './clients.ts'
 import { methodNotAllowed, senderOf } from './plugin.ts'
 import type { Route } from './replies.ts'
 import { knowRoutes } from './request-checks.ts'
@@ -120,12 +120,17 @@ export function createApp(context: ApiContext, origins: Origins, { version, encr
   return app
 }
 
-/** Answers a request, and notes it in the audit. */
-export async function answer(context: ApiContext, app: ReturnType<typeof createApp>, request: Request) {
+/** Answers a request, and notes it in the audit. @param client who sends it, where that is not to be read from the request */
+export async function answer(
+  context: ApiContext,
+  app: ReturnType<typeof createApp>,
+  request: Request,
+  client?: ClientSide,
+): Promise<Response> {
   const { ip } = request as { ip?: string | undefined }
   noteClient(
     request,
-    context.clients.of(ip, (name) => request.headers.get(name)),
+    client ?? context.clients.of(ip, (name) => request.headers.get(name)),
   )
   const response = await app.fetch(request)
   const path = pathOf(request)

@@ -8,6 +8,7 @@ import {
   STATUS_CODES,
 } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { toNodeHandler } from 'srvx/node'
 import { newId } from '../contracts/ids.ts'
@@ -24,6 +25,7 @@ const DRAIN_MS = 5_000
 
 export interface ServerOptions {
   host: string
+  /** 0: one that is free. */
   port: number
   public_url?: string | undefined
   /** Paths of PEM files; undefined: plain HTTP. */
@@ -70,7 +72,7 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
     server.listen(options.port, options.host, resolve)
   })
   return {
-    url: urlOf(options),
+    url: urlOf({ ...options, port: (server.address() as AddressInfo).port }),
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       await closeSockets()

@@ -1,5 +1,5 @@
 // One WebSocket: many requests at once, and the same events with the same ids as over SSE.
-import type { RawData, WebSocket } from 'ws'
+import type { RawData } from 'ws'
 import { isFinal, type StoredEvent } from '../contracts/events.ts'
 import { MuxiError } from '../contracts/failures.ts'
 import { newId } from '../contracts/ids.ts'
@@ -11,6 +11,7 @@ import type { Principal } from '../db/queries/keys.ts'
 import type { JobsTable, TurnsTable } from '../db/schema.ts'
 import { toMuxiError } from './errors.ts'
 import { eventJson } from './event-json.ts'
+import type { ServerSocket } from './server-socket.ts'
 import { authorize } from './services/access.ts'
 import { decide } from './services/approvals.ts'
 import { acceptMessage } from './services/chat.ts'
@@ -57,7 +58,7 @@ interface Request {
 
 /** Reads frames, answers each under its id, and stops its subscriptions when it closes. */
 export class SocketSession {
-  readonly #socket: WebSocket
+  readonly #socket: ServerSocket
   readonly #writer: SocketWriter
   readonly #context: ApiContext
   readonly #principal: Principal
@@ -67,7 +68,7 @@ export class SocketSession {
   /** Bytes of frames whose requests have not been accepted yet. */
   #taken = 0
 
-  constructor(socket: WebSocket, context: ApiContext, { principal, address, revoked }: SocketOwner) {
+  constructor(socket: ServerSocket, context: ApiContext, { principal, address, revoked }: SocketOwner) {
     this.#socket = socket
     this.#writer = new SocketWriter(socket, () => context.log.warn({ key_id: principal.key_id }, SLOW))
     this.#context = context

@@ -1,6 +1,6 @@
 // What is sent over one WebSocket, without growing the server's memory: writers wait for the reader, and one that stops
 // reading is disconnected and must resume.
-import type { WebSocket } from 'ws'
+import type { ServerSocket } from './server-socket.ts'
 
 /** Unsent bytes from which writers of streams wait. */
 const WAIT_BYTES = 2 ** 17
@@ -16,13 +16,13 @@ const SLOW_CLOSE_MS = 10_000
 export const CLOSE = { unauthorized: 4401, tooMany: 4429, slow: 1013, restart: 1012 } as const
 
 export class SocketWriter {
-  readonly #socket: WebSocket
+  readonly #socket: ServerSocket
   readonly #closed = new AbortController()
   readonly #onSlow: () => void
   #waiting: (() => void)[] = []
 
   /** @param onSlow is called when a slow reader is disconnected */
-  constructor(socket: WebSocket, onSlow: () => void) {
+  constructor(socket: ServerSocket, onSlow: () => void) {
     this.#socket = socket
     this.#onSlow = onSlow
     socket.on('close', () => this.#end())

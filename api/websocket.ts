@@ -9,10 +9,9 @@ import type { ClientSide } from './clients.ts'
 import { errorResponse, toMuxiError } from './errors.ts'
 import type { Origins } from './origins.ts'
 import { bearerOf } from './plugin.ts'
+import { serveSocket } from './serve-socket.ts'
 import { anybody, authenticate, authenticateTicket } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
-import type { OpenStream } from './services/open-streams.ts'
-import { SocketSession } from './socket-session.ts'
 import { CLOSE, CLOSE_MS } from './socket-writer.ts'
 
 const PATH = '/api/v1/ws'
@@ -59,16 +58,7 @@ export function serveWebSocket(
     }
     // Closed during the key lookup: `close` is not emitted again.
     if (socket.readyState === socket.CLOSED) return undefined
-    let opened: OpenStream
-    try {
-      opened = context.openStreams.open(principal)
-    } catch (error) {
-      return socket.close(CLOSE.tooMany, toMuxiError(error, context.log).message.slice(0, 120))
-    }
-    socket.on('close', opened.close)
-    context.requestCounts.used(principal.key_id)
-    const session = new SocketSession(socket, context, { principal, address, revoked: opened.revoked })
-    socket.on('message', (data, isBinary) => void session.take(data, isBinary))
+    return serveSocket(socket, context, { principal, address })
   }
 
   return async () => {

@@ -3,7 +3,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { findPhrases } from './support/word-list.ts'
 
 const FILES =
-  '{*,.ci/**/*,.github/**/*,{activities,agents,api,cli,config,contracts,db,docs,mcp,media,net,providers,temporal-config,tests,web,workers,workflows}/**/*}'
+  '{*,.ci/**/*,.github/**/*,{activities,agents,api,cli,client,config,contracts,db,docs,mcp,media,net,providers,temporal-config,tests,web,workers,workflows}/**/*}'
 const CODE = /\.(ts|mjs|cjs|js)$/
 const TEXT = /\.(md|ya?ml)$|(^|\/)Dockerfile$/
 /** Packages, test data, and the list itself. */

@@ -25,6 +25,7 @@ import {
   findConversation,
   listConversations,
 } from '../../db/queries/conversations.ts'
+import { ensureExternal } from '../../db/queries/external-ids.ts'
 import { findUnfinishedOf } from '../../db/queries/turn-queue.ts'
 import { authenticated, page } from '../plugin.ts'
 import { Content, replies } from '../replies.ts'
@@ -50,8 +51,12 @@ export function conversationRoutes(context: ApiContext) {
       '',
       async ({ principal, body, status }) => {
         const user_id = actingUser(principal, body.user_id)
-        const { agent_id = AUTO, title } = body
+        const { agent_id = AUTO, title, external_id } = body
         if (agent_id !== AUTO) await getAgentOrThrow(db, agent_id)
+        if (external_id !== undefined) {
+          const id = await ensureExternal(db, { user_id, agent_id, external_id }, title)
+          return status(201, await getOwned(principal, id))
+        }
         return status(201, await createConversation(db, { agent_id, title, user_id }))
       },
       {

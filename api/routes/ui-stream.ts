@@ -1,6 +1,7 @@
 // POST /agents/{agent_id}/chat/ui and /chat/ui: useChat of the `ai` package, unpatched; with /{chat_id}/stream to resume.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
+import type { UiChunk } from '../../client/ui-chunks.ts'
 import { AUTO } from '../../contracts/routing.ts'
 import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
@@ -16,7 +17,6 @@ import { noBody, replies, streamOf } from '../replies.ts'
 import type { ApiContext } from '../services/context.ts'
 import { resumeUi, sendUi } from '../services/ui-chat.ts'
 import { framesResponse } from '../sse.ts'
-import type { UiChunk } from '../ui-stream/chunks.ts'
 
 const chat = { chat_id: ChatIdSchema }
 const agent = { agent_id: AgentIdSchema }

@@ -1,4 +1,5 @@
 // What useChat sends: its chat is a conversation, its last message or its answers to approvals begin or continue a turn.
+import { UiChunks, type UiChunk } from '../../client/ui-chunks.ts'
 import { AUTO } from '../../contracts/routing.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
 import type { AttachmentInput } from '../../contracts/schemas/chat.ts'
@@ -17,8 +18,8 @@ import {
 } from '../../db/queries/external-ids.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { TurnsTable } from '../../db/schema.ts'
-import { seenBy, UiChunks, type UiChunk } from '../ui-stream/chunks.ts'
 import { idempotencyKeyOf, readUiRequest, type UiAnswers, type UiSubmission } from '../ui-stream/request.ts'
+import { seenBy } from '../ui-stream/seen-by.ts'
 import { actingUser } from './access.ts'
 import { decide } from './approvals.ts'
 import { acceptMessage } from './chat.ts'

@@ -7,6 +7,7 @@ import { FinishReasonSchema, UsageSchema } from './events.ts'
 import { CountSchema, oneOf, orNull, textOf, TimeSchema } from './fields.ts'
 import { NextCursorSchema } from './lists.ts'
 import { ApprovalSchema, AttachmentViewSchema, ToolCallSchema, TurnStatusSchema } from './turns.ts'
+import { ChatIdSchema } from './ui-stream.ts'
 
 const closed = { additionalProperties: false }
 const TitleSchema = Type.String({ minLength: 1, maxLength: 200, examples: ['Tea from Assam'] })
@@ -16,6 +17,10 @@ export const NewConversationSchema = Type.Object(
     agent_id: Type.Optional(AgentIdSchema),
     user_id: Type.Optional(UserIdSchema),
     title: Type.Optional(TitleSchema),
+    external_id: Type.Optional({
+      ...ChatIdSchema,
+      description: 'Your name for it, one for a user and an agent: the conversation that has it already is the answer',
+    }),
   },
   closed,
 )

@@ -26,13 +26,13 @@ export async function findExternal(
   return row?.id
 }
 
-/** The same; it is created when there is none yet. */
-export async function ensureExternal(db: Db, conversation: ExternalConversation): Promise<string> {
+/** The same; it is created when there is none yet. @param title of a new one */
+export async function ensureExternal(db: Db, conversation: ExternalConversation, title?: string): Promise<string> {
   const found = await findExternal(db, conversation)
   if (found !== undefined) return found
   await db
     .insertInto('conversations')
-    .values({ id: newId('conv'), ...conversation, created_at: new Date().toISOString() })
+    .values({ id: newId('conv'), ...conversation, title: title ?? null, created_at: new Date().toISOString() })
     .onConflict((oc) => oc.columns(['user_id', 'agent_id', 'external_id']).doNothing())
     .execute()
   return (await findExternal(db, conversation))!

@@ -34,6 +34,11 @@ export const REQUIREMENTS = {
   'ui.regenerate': 'useChat regenerates a reply: there is one afterwards',
   'ui.resume': 'useChat shows the text of a reply once, however often the page is reloaded',
 
+  'client.socket': 'Many turns, jobs and changes at once over one socket of the client, which closing ends',
+  'client.socket-lost':
+    'A socket of the client whose connection or server is lost goes on: each event once, in order, and one turn for a message',
+  'client.use-chat': 'useChat with the transport of the client: exact after reloads and resets, and stopped by stop',
+
   'threads.pages':
     'A page of messages begins anywhere in a conversation, and tells with each message what its turn did',
   'threads.replaces':

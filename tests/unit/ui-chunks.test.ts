@@ -1,7 +1,8 @@
 // Events of a turn as chunks of the UI message stream: what the `ai` package makes of them.
 import { asSchema, readUIMessageStream, uiMessageChunkSchema, type UIMessage, type UIMessageChunk } from 'ai'
 import { describe, expect, it } from 'vitest'
-import { seenBy, UiChunks, type UiChunk } from '../../api/ui-stream/chunks.ts'
+import { seenBy } from '../../api/ui-stream/seen-by.ts'
+import { UiChunks, type UiChunk } from '../../client/ui-chunks.ts'
 import type { NewEvent } from '../../contracts/events.ts'
 
 const schema = asSchema(uiMessageChunkSchema)

@@ -1,10 +1,40 @@
 // The events of a turn as chunks of the UI message stream protocol v1 of the `ai` package.
-import type { ApprovalRequired, NewEvent, StoredEvent } from '../../contracts/events.ts'
-import type { FinishReason } from '../../contracts/model-messages.ts'
-import { ShownText } from '../../contracts/text.ts'
+import type { ApprovalRequired, NewEvent } from '../contracts/events.ts'
+import type { FinishReason } from '../contracts/model-messages.ts'
 
-/** A chunk; `uiMessageChunkSchema` of the package is its definition, which the tests apply. */
-export type UiChunk = { type: string; [field: string]: unknown }
+interface OfCall {
+  toolCallId: string
+  dynamic?: boolean
+  providerExecuted?: boolean
+}
+
+/** The chunks of the package that muxi sends: `uiMessageChunkSchema` defines them, and the tests apply it. */
+export type UiChunk =
+  | { type: 'start'; messageId: string; messageMetadata: object }
+  | { type: 'message-metadata'; messageMetadata: object }
+  | { type: 'start-step' | 'finish-step' | 'reset-step' }
+  | { type: 'text-start' | 'text-end'; id: string }
+  | { type: 'text-delta'; id: string; delta: string }
+  | ({ type: 'tool-input-available'; toolName: string; input: unknown; toolMetadata: UiToolMetadata } & OfCall)
+  | ({ type: 'tool-output-available'; output: unknown } & OfCall)
+  | ({ type: 'tool-output-error'; errorText: string } & OfCall)
+  | { type: 'tool-output-denied'; toolCallId: string }
+  | {
+      type: 'tool-approval-request'
+      approvalId: string
+      toolCallId: string
+      approvalDescriptor: object
+      reason?: string
+    }
+  | { type: 'tool-approval-response'; approvalId: string; approved: boolean }
+  | { type: `data-muxi-${string}`; id?: string; data: unknown; transient?: boolean }
+  | { type: 'finish'; finishReason?: UiFinishReason; messageMetadata?: object }
+  | { type: 'abort'; reason: string }
+  | { type: 'error'; errorText: string }
+
+/** Where a tool runs, and the turn of an agent that was asked. */
+export type UiToolMetadata = { server: string; turn_id?: string }
+type UiFinishReason = 'stop' | 'length' | 'tool-calls' | 'content-filter' | 'error'
 
 /** A tool call that has not ended. */
 interface OpenCall {
@@ -13,7 +43,7 @@ interface OpenCall {
   denied: boolean
 }
 
-const FINISH: Record<FinishReason, string> = {
+const FINISH: Record<FinishReason, UiFinishReason> = {
   stop: 'stop',
   length: 'length',
   tool_calls: 'tool-calls',
@@ -26,9 +56,11 @@ const FINISH: Record<FinishReason, string> = {
  * the text of a model call that is made again and nothing else.
  */
 export class UiChunks {
-  readonly #shown = new ShownText()
   readonly #calls = new Map<string, OpenCall>()
   #step: number | undefined
+  /** Everything that is shown, and what of it was there before the step. */
+  #shown = ''
+  #before = ''
   /** The id of the text part that is open. */
   #text: string | undefined
   #texts = 0
@@ -42,9 +74,7 @@ export class UiChunks {
 
   /** The chunks of the next event. */
   next(event: NewEvent): UiChunk[] {
-    const chunks = this.#translate(event)
-    this.#shown.apply(event)
-    return chunks
+    return this.#translate(event)
   }
 
   /** The chunks that end the stream of a turn which waits. */
@@ -92,19 +122,17 @@ export class UiChunks {
 
   #content(step: number, content: string): UiChunk[] {
     const opened = this.#enter(step)
-    return content === ''
-      ? opened
-      : [...opened, ...this.#openText(), { type: 'text-delta', id: this.#text, delta: content }]
+    this.#shown += content
+    return content === '' ? opened : [...opened, ...this.#say(content)]
   }
 
   #reset({ step, content }: { step: number; content: string }): UiChunk[] {
-    const before = this.#shown.before(step)
     const entered = [...this.#enter(step), ...this.#closeText()]
-    const data = { type: 'data-muxi-reset', data: { step } }
+    this.#shown = content
+    const data = { type: 'data-muxi-reset', data: { step } } as const
     // What the earlier steps have said stays: the rest of the text is what this step says from now on.
-    const again = content.startsWith(before) ? content.slice(before.length) : content
-    const text = again === '' ? [] : [{ type: 'text-delta', id: `text-${this.#texts + 1}`, delta: again }]
-    return [...entered, { type: 'reset-step' }, data, ...this.#openText(), ...text]
+    const again = content.startsWith(this.#before) ? content.slice(this.#before.length) : content
+    return [...entered, { type: 'reset-step' }, data, ...(again === '' ? this.#openText() : this.#say(again))]
   }
 
   #toolCall(event: Extract<NewEvent, { type: `tool_call_${string}` }>): UiChunk[] {
@@ -146,7 +174,7 @@ export class UiChunks {
     const { id, name, server, parameters, turn_id } = call
     const opened = [...this.#enter(this.#step ?? 1), ...this.#closeText()]
     if (!this.#calls.has(id)) this.#calls.set(id, { waiting: [], denied: false })
-    const chunk = {
+    const chunk: UiChunk = {
       type: 'tool-input-available',
       toolCallId: id,
       toolName: name,
@@ -190,12 +218,18 @@ export class UiChunks {
     if (this.#step === step) return []
     const closed = this.#closeStep()
     this.#step = step
+    this.#before = this.#shown
     return [...closed, { type: 'start-step' }]
   }
 
   #closeStep(): UiChunk[] {
     const closed = this.#closeText()
     return this.#step === undefined ? closed : [...closed, { type: 'finish-step' }]
+  }
+
+  #say(content: string): UiChunk[] {
+    const opened = this.#openText()
+    return [...opened, { type: 'text-delta', id: this.#text!, delta: content }]
   }
 
   #openText(): UiChunk[] {
@@ -231,20 +265,4 @@ function approvalRequest({ id, call_id, message, ...descriptor }: ApprovalRequir
 function approvalData(required: ApprovalRequired, decision?: string): UiChunk {
   const data = { ...required, ...(decision !== undefined && { decision }) }
   return { type: 'data-muxi-approval', id: required.id, data }
-}
-
-/** The number of the event after which the stream has ended of a client that knows these approvals. */
-export function seenBy(events: readonly StoredEvent[], known: ReadonlySet<string>): number {
-  const chunks = new UiChunks()
-  const told = new Set<string>()
-  let seen = 0
-  for (const event of events) {
-    chunks.next(event)
-    const parked = chunks.parkedFor
-    // Without a new question the client reads on: what came beside a call that still waits is new to it.
-    if (!parked.every((id) => known.has(id)) || parked.every((id) => told.has(id))) continue
-    seen = event.id
-    for (const id of parked) told.add(id)
-  }
-  return seen
 }

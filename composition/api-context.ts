@@ -1,10 +1,8 @@
-// Composes and starts the API of a process.
+// Composes the context of the API's services, with the agents of the operator's files.
 import { Networks } from '../contracts/networks.ts'
 import { Clients } from '../api/clients.ts'
-import { startServer } from '../api/server.ts'
 import type { ApiContext } from '../api/services/context.ts'
-import { runAgentDeletions } from '../api/services/delete-agent.ts'
-import { syncServers } from '../api/services/mcp-servers.ts'
+import type { LoadedAgent } from '../config/agent-files.ts'
 import { Audit } from '../api/services/audit.ts'
 import { Feed } from '../api/services/feed.ts'
 import { feedViewers } from '../api/services/feed-viewers.ts'
@@ -25,17 +23,16 @@ import { expectDocument } from '../media/document/parse-document.ts'
 import { clientDocument } from '../mcp/oauth-client.ts'
 import { isOurUi } from '../temporal-config/server-arguments.ts'
 import { createSpeaker } from './media.ts'
-import { ensureKey } from './key.ts'
-import { watchKnowledge } from './watch-knowledge.ts'
-import { publicUrl, readVersion, type Composition } from './composition.ts'
+import { publicUrl, type Composition } from './composition.ts'
 
-/** Starts the API, with the agents, servers and knowledge of the operator's files. @param closers gets what has to be closed */
-export async function startApi(
-  { settings, storage, log, client, stopping, index, models, turns, guard }: Composition,
+/** The context, and the agents of the files, which are stored. @param closers gets what has to be closed */
+export async function createApiContext(
+  { settings, env, storage, log, client, stopping, index, models, turns, guard }: Composition,
   closers: (() => Promise<void>)[],
-): Promise<{ url: string; key?: string }> {
+): Promise<{ context: ApiContext; agents: LoadedAgent[] }> {
+  const variables = readEnvironment(env)
   const checks = [
-    readEnvironment(process.env),
+    variables,
     settings.providers,
     settings.knowledge_dirs,
     { long_term: settings.long_term_memory, database: { ...settings, sqlite_file: sqliteFile(settings.data_dir) } },
@@ -44,7 +41,6 @@ export async function startApi(
   const agents = loadAgentFiles(settings.agents_dir, ...checks)
   await syncFileAgents(storage.db, storage.box, agents)
   await setDefaultBudgets(storage.db, settings.budgets)
-  const key = await ensureKey(storage.db, settings.api_key)
   const pseudonym = (userId: string) => storage.box.pseudonym(userId)
   const audit = new Audit({ db: storage.db, pseudonym, log })
   closers.push(() => audit.close())
@@ -62,7 +58,7 @@ export async function startApi(
     modelStates: () => models.health.list(),
     checkUrl: guard.check,
     apiEnv: Object.fromEntries(
-      settings.api_env.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+      settings.api_env.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])),
     ),
     limits: settings.limits,
     memoryDefaults: { long_term: settings.long_term_memory },
@@ -105,14 +101,7 @@ export async function startApi(
     auth: settings.api_key !== false,
     closing: stopping,
   }
-  const server = await startServer(context, { ...settings, tls: settings.edge.tls, version: readVersion() })
-  closers.push(() => server.close())
-  await syncServers(context, agents)
-  const deleting = runAgentDeletions(context, settings.engine.sweep_ms, stopping)
-  closers.push(() => deleting)
-  const watching = watchKnowledge(context, agents, stopping)
-  closers.push(() => watching)
-  return { url: server.url, ...(key !== undefined && { key }) }
+  return { context, agents }
 }
 
 /** The API serves the UI of muxi's own server; an external UI is only linked. */

@@ -1,9 +1,10 @@
-// What the API and the workers of a process are composed from.
+// What the API and the workers of a process are composed from, and share.
 import { readFileSync } from 'node:fs'
 import type { Client } from '@temporalio/client'
 import type { Logger } from 'pino'
 import { urlOf } from '../api/server.ts'
 import type { TurnResources } from '../activities/turn/turn-resources.ts'
+import type { Environment } from '../config/environment.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Storage } from '../db/storage.ts'
 import type { ModelRegistry } from '../providers/registry.ts'
@@ -11,9 +12,10 @@ import type { HiddenVectors } from '../vectors/hidden-vectors.ts'
 import type { SearchIndex } from '../vectors/search-index.ts'
 import type { UrlGuard } from '../net/url-guard.ts'
 
-/** What the parts of the process share. */
 export interface Composition {
   settings: Settings
+  /** What the settings were read from. */
+  env: Environment
   storage: Storage
   log: Logger
   client: Client

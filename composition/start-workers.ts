@@ -4,18 +4,23 @@ import type { NativeConnection } from '@temporalio/worker'
 import { createMcpWorker } from '../workers/mcp-worker.ts'
 import { transcriberFinder } from '../providers/find-transcriber.ts'
 import { createMediaWorker } from '../workers/media-worker.ts'
+import { upgradeTurns } from '../workers/upgrade.ts'
 import { runSweeper } from '../workers/sweeper.ts'
 import { createWorker } from '../workers/worker.ts'
 import { endIdleChildren } from '../media/process/child-pool.ts'
 import { audioLimits, imageLimits } from './media.ts'
 import { publicUrl, readVersion, type Composition } from './composition.ts'
 
-/** Starts the workers and the sweeper. @returns a function that drains them */
+/**
+ * Starts the workers and the sweeper. @param onFailure is called when a worker cannot go on @returns a function that drains them
+ */
 export async function startWorkers(
   { settings, storage, log, client, stopping, models, index, hidden, turns }: Composition,
   connection: NativeConnection,
+  onFailure: (error: unknown) => void,
 ): Promise<() => Promise<void>> {
-  const worker = await createWorker({
+  await upgradeTurns({ client, namespace: settings.temporal.namespace, storage, startTurn: turns.startTurn, log })
+  const creatingWorker = createWorker({
     connection,
     namespace: settings.temporal.namespace,
     cache_dir: join(settings.data_dir, 'cache'),
@@ -29,7 +34,7 @@ export async function startWorkers(
     log,
   })
   const { document_memory_mb, document_ms, document_output_bytes, document_pages } = settings.limits
-  const media = await createMediaWorker({
+  const creatingMedia = createMediaWorker({
     connection,
     namespace: settings.temporal.namespace,
     storage,
@@ -44,7 +49,7 @@ export async function startWorkers(
     audio_limits: audioLimits(settings.limits),
     log,
   })
-  const mcp = await createMcpWorker({
+  const creatingMcp = createMcpWorker({
     connection,
     client,
     namespace: settings.temporal.namespace,
@@ -60,6 +65,7 @@ export async function startWorkers(
     tool_output_characters: settings.limits.tool_output_characters,
     log,
   })
+  const [worker, media, mcp] = await Promise.all([creatingWorker, creatingMedia, creatingMcp])
   const running = Promise.all([worker.run(), media.run(), mcp.run()])
   const swept = new AbortController()
   const sweeping = runSweeper(
@@ -79,7 +85,7 @@ export async function startWorkers(
   )
   running.catch((error: unknown) => {
     log.fatal({ err: error }, 'the worker failed')
-    process.exit(1)
+    onFailure(error)
   })
   return async () => {
     swept.abort()

@@ -1,0 +1,28 @@
+// How long to wait before another attempt, and a wait that a signal ends.
+
+const FIRST_MS = 500
+const LONGEST_MS = 15_000
+
+/**
+ * Full jitter: anything up to 0.5 s · 2ⁿ, at most 15 s.
+ * @param attempt attempts that have failed since the last success, less one: 0 for the first retry
+ * @param retryAfterMs what the server asked for; it takes precedence
+ */
+export function delayOf(attempt: number, retryAfterMs?: number): number {
+  return retryAfterMs ?? Math.random() * Math.min(LONGEST_MS, FIRST_MS * 2 ** attempt)
+}
+
+/** Resolves after some milliseconds; rejects with the signal's reason as soon as it is aborted. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', end)
+      if (signal?.aborted) reject(signal.reason as Error)
+      else resolve()
+    }
+    const timer = setTimeout(end, ms)
+    if (signal?.aborted) end()
+    else signal?.addEventListener('abort', end)
+  })
+}

@@ -1,0 +1,11 @@
+// The public interface of the client.
+export * from './errors.ts'
+export { EventGapError } from './follow.ts'
+export { Http, type Answer, type CallOptions } from './http.ts'
+export { FollowedJob, type FollowJobOptions, type JobEvent } from './job.ts'
+export { applyEvent, emptyMessage, type Message, type PendingApproval, type ToolCall } from './message.ts'
+export { type ChatOptions, type ChatReply, Muxi, muxi, type MuxiOptions } from './muxi.ts'
+export type { ClientOptions, Fetch, LogEntry } from './options.ts'
+export type { List } from './pages.ts'
+export { type ResumeOptions, Turn, type TurnEvent, type TurnOptions } from './turn.ts'
+export type * from './types.ts'

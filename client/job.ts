@@ -1,0 +1,114 @@
+// A job that is followed: its progress, and what it results in.
+import type { JobProgress, JobResult, ReembedResult, TurnEventData } from '../contracts/events.ts'
+import type { ErrorBody } from '../contracts/failures.ts'
+import type { Static } from '@sinclair/typebox'
+import type { JobSchema } from '../contracts/schemas/job-views.ts'
+import { ConnectionLostError, errorOf, MuxiError } from './errors.ts'
+import type { StreamEvent } from './event-stream.ts'
+import { follow, type Timing } from './follow.ts'
+import { Followed } from './followed.ts'
+import { type Http, newKey } from './http.ts'
+
+type JobEventType = 'progress' | 'completed' | 'failed' | 'cancelled'
+
+export type JobEvent = { [T in JobEventType]: { id: number; type: T; data: TurnEventData[T] } }[JobEventType]
+
+export interface FollowJobOptions {
+  /** Stops reading. The job goes on: `cancel()` ends it. */
+  signal?: AbortSignal | undefined
+  /** The last event that is known already: iterating goes on after it. */
+  after?: number | undefined
+  timing?: Partial<Timing> | undefined
+}
+
+const isFinal = (type: string) => type === 'completed' || type === 'failed' || type === 'cancelled'
+
+/** The events of the job after a number, over another connection than one of its own. */
+export type JobSource = (after: number, signal: AbortSignal) => AsyncGenerator<StreamEvent, void, undefined>
+
+/** Iterating gives every event, once, in order; after a `failed` event it throws that error. */
+export class FollowedJob implements AsyncIterable<JobEvent> {
+  readonly id: string
+  readonly #http: Http
+  readonly #after: number
+  readonly #followed: Followed<JobEvent>
+  #progress: JobProgress | undefined
+  #end: JobEvent | undefined
+
+  constructor(http: Http, id: string, { signal, after = 0, timing }: FollowJobOptions = {}, source?: JobSource) {
+    this.id = id
+    this.#http = http
+    this.#after = after
+    this.#followed = new Followed<JobEvent>({
+      open: source ?? ((from, stop) => this.#open(from, stop, timing)),
+      view: ({ id: number, type, data }) => ({ id: number, type, data }) as JobEvent,
+      take: (_, event) => {
+        if (event.type === 'progress') this.#progress = event.data
+        else this.#end = event
+      },
+      isFinal,
+      ended: (last) => {
+        if (last?.type === 'failed') throw errorOf(last.data as ErrorBody)
+      },
+      signal,
+    })
+  }
+
+  /** The latest that has been read. */
+  get progress(): JobProgress | undefined {
+    return this.#progress
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<JobEvent> {
+    return this.#followed.events(this.#after)
+  }
+
+  /** What the job results in; undefined when it was cancelled. @throws MuxiError when it fails */
+  async result(): Promise<JobResult | ReembedResult | undefined> {
+    const reading = this.#followed.iterate(async () => {
+      while (await this.#followed.advance());
+      return undefined
+    })
+    await reading.next()
+    const end = this.#end
+    if (end?.type === 'failed') throw errorOf(end.data as ErrorBody)
+    return end?.type === 'completed' ? end.data.result : undefined
+  }
+
+  /** Ends the job; nothing of it stays in the index. */
+  async cancel(): Promise<void> {
+    try {
+      await this.#http.json('POST', `/jobs/${this.id}/cancel`, { idempotencyKey: newKey() })
+    } catch (error) {
+      // It has ended already.
+      if (!(error instanceof MuxiError) || error.code !== 'conflict') throw error
+    }
+  }
+
+  async *#open(
+    after: number,
+    signal: AbortSignal,
+    timing: FollowJobOptions['timing'],
+  ): AsyncGenerator<StreamEvent, void, undefined> {
+    const { id } = this
+    const path = `/jobs/${id}/stream`
+    let last = after
+    for await (const event of follow({
+      http: this.#http,
+      path,
+      after,
+      signal,
+      isFinal,
+      timing,
+      position: () => ({ jobId: id }),
+    })) {
+      yield event
+      if (isFinal(event.type)) return
+      last = event.id ?? last
+    }
+    const { status, result, error } = await this.#http.json<Static<typeof JobSchema>>('GET', `/jobs/${id}`)
+    if (!isFinal(status))
+      throw new ConnectionLostError('The stream ended before the job', { jobId: id, lastEventId: last })
+    yield { id: last + 1, type: status, data: { id, result, ...error }, size: 0 }
+  }
+}

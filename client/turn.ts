@@ -1,0 +1,259 @@
+// A turn that is followed: its events, the message they make, and its text.
+import { ConnectionLostError, errorOf, MuxiError } from './errors.ts'
+import type { StreamEvent } from './event-stream.ts'
+import { follow, type Timing } from './follow.ts'
+import { Followed } from './followed.ts'
+import { type Http, newKey } from './http.ts'
+import { type AnyTurnEvent, applyEvent, emptyMessage, type Message } from './message.ts'
+import type { ChatRequest, TurnRecord } from './types.ts'
+
+/** An event of a turn. As a string it is the text that it adds: `process.stdout.write(`${event}`)` prints a reply. */
+export type TurnEvent = AnyTurnEvent & {
+  /** From 1, without gaps. */
+  id: number
+  /** The text that it adds to what was shown. Text that a reset has withdrawn is not added twice. */
+  text: string
+  toString(): string
+}
+
+export interface TurnOptions {
+  /** Stops reading. The turn goes on: `cancel()` ends it. */
+  signal?: AbortSignal | undefined
+  /** The same key and body give the same turn; one is made when it is left out. */
+  idempotencyKey?: string | undefined
+  /** For the answer that begins the stream. */
+  timeoutMs?: number | undefined
+  maxRetries?: number | undefined
+  headers?: Record<string, string> | undefined
+  timing?: Partial<Timing> | undefined
+}
+
+export interface ResumeOptions extends Pick<TurnOptions, 'signal' | 'timing'> {
+  /** The last event that is known already: iterating goes on after it. */
+  after?: number | undefined
+}
+
+/** Where the events of a turn come from, over whichever connection. */
+export interface TurnSource {
+  /**
+   * The events after a number, up to the final one, or until the server says that none comes any more.
+   * @param turnId undefined until the turn is accepted: then the message is sent, again under the same key
+   */
+  events(
+    turnId: () => string | undefined,
+    after: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<StreamEvent, void, undefined>
+  record(turnId: string): Promise<TurnRecord>
+  cancel(turnId: string): Promise<unknown>
+}
+
+/** @param type of an event of a turn */
+export function isFinalEvent(type: string): boolean {
+  return type === 'message_end' || type === 'cancelled' || type === 'error'
+}
+
+class Event {
+  readonly id: number
+  readonly type: string
+  readonly data: unknown
+  text: string
+
+  constructor({ id = 0, type, data }: StreamEvent) {
+    this.id = id
+    this.type = type
+    this.data = data
+    this.text = type === 'content' ? (data as { content: string }).content : ''
+  }
+
+  toString(): string {
+    return this.text
+  }
+}
+
+/** Iterating gives every event from the beginning, once, in order; after an `error` event it throws that error. */
+export class Turn implements AsyncIterable<TurnEvent> {
+  readonly #source: TurnSource
+  readonly #signal: AbortSignal | undefined
+  readonly #followed: Followed<TurnEvent>
+  readonly #accepted: Promise<unknown>
+  readonly #after: number
+  #message: Message
+  /** The text of the events so far, put one after another. */
+  #shown = ''
+
+  /** Sends a message at once. @param path such as `/agents/tea/chat/stream` */
+  static start(http: Http, path: string, body: ChatRequest, options: TurnOptions = {}): Turn {
+    const { idempotencyKey = newKey(), timing, signal: _, timeoutMs, ...call } = options
+    return new Turn(
+      httpSource(http, timing, (signal) =>
+        http.send('POST', path, {
+          ...call,
+          ...(timeoutMs !== undefined && { timeoutMs }),
+          json: body,
+          accept: 'text/event-stream',
+          idempotencyKey,
+          signal,
+        }),
+      ),
+      options,
+    )
+  }
+
+  /** Follows a turn of which the id is known. Nothing is sent until it is read. */
+  static resume(http: Http, turnId: string, options: ResumeOptions = {}): Turn {
+    return new Turn(httpSource(http, options.timing), options, turnId)
+  }
+
+  constructor(source: TurnSource, { signal, after = 0 }: ResumeOptions = {}, turnId?: string) {
+    this.#source = source
+    this.#signal = signal
+    this.#after = after
+    this.#message = emptyMessage(turnId)
+    this.#followed = new Followed<TurnEvent>({
+      open: (from, stop) => this.#open(from, stop),
+      view: (event) => new Event(event) as TurnEvent,
+      take: (_, event) => this.#take(event),
+      isFinal: isFinalEvent,
+      ended: (last) => {
+        if (last?.type === 'error') throw errorOf(last.data)
+      },
+      signal,
+    })
+    // Counts as a reader until the turn is accepted: who leaves before has a turn all the same.
+    this.#accepted = turnId === undefined ? this.#readUntil(() => this.id !== undefined) : Promise.resolve()
+    this.#accepted.catch(() => undefined)
+  }
+
+  /** Known as soon as the server has accepted the message. */
+  get id(): string | undefined {
+    return this.#message.turn_id || undefined
+  }
+
+  /** What has been read so far. It grows while somebody reads. */
+  get message(): Message {
+    return this.#message
+  }
+
+  /** The number of the last event that has been read. */
+  get lastEventId(): number {
+    return this.#followed.last
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<TurnEvent> {
+    return this.#followed.events(this.#after, this.#accepted)
+  }
+
+  /** The message in all its states, beginning with that of now. A slow reader gets the latest one. */
+  messages(): AsyncIterableIterator<Message> {
+    let shown: Message | undefined
+    return this.#followed.iterate(async () => {
+      if (shown === this.#message) await this.#accepted
+      while (shown === this.#message) if (!(await this.#followed.advance())) return undefined
+      return (shown = this.#message)
+    })
+  }
+
+  /** The message at its end, also when the turn has failed or was cancelled. */
+  async done(): Promise<Message> {
+    await this.#readUntil(() => false, this.#accepted)
+    return this.#message
+  }
+
+  /** The whole text. Of a cancelled turn, what it had said. @throws MuxiError when the turn fails */
+  async text(): Promise<string> {
+    const { error, text } = await this.done()
+    if (error) throw errorOf(error)
+    return text
+  }
+
+  /** Ends the turn, also after the signal was aborted. @returns the message with what was said */
+  async cancel(): Promise<Message> {
+    await this.#accepted
+    const id = this.id!
+    try {
+      await this.#source.cancel(id)
+    } catch (error) {
+      // It has ended already.
+      if (!(error instanceof MuxiError) || error.code !== 'conflict') throw error
+    }
+    if (!this.#signal?.aborted) return this.done()
+    for (const event of endOf(await this.#source.record(id), this.lastEventId))
+      this.#message = applyEvent(this.#message, event as AnyTurnEvent)
+    return this.#message
+  }
+
+  async #readUntil(isEnough: () => boolean, begun?: Promise<unknown>): Promise<void> {
+    const reading = this.#followed.iterate(async () => {
+      await begun
+      while (!isEnough()) if (!(await this.#followed.advance())) break
+      return undefined
+    })
+    await reading.next()
+  }
+
+  async *#open(after: number, signal: AbortSignal): AsyncGenerator<StreamEvent, void, undefined> {
+    let last = after
+    for await (const event of this.#source.events(() => this.id, after, signal)) {
+      yield event
+      if (isFinalEvent(event.type)) return
+      last = event.id ?? last
+    }
+    yield* endOf(await this.#source.record(this.id!), last)
+  }
+
+  #take(event: TurnEvent): void {
+    const before = this.#message.text
+    this.#message = applyEvent(this.#message, event)
+    const { text } = this.#message
+    const shown = this.#shown
+    if (event.type === 'content' && before === shown) this.#shown = text
+    else if (text.startsWith(shown)) {
+      event.text = text.slice(shown.length)
+      this.#shown = text
+    } else if (shown.startsWith(text)) event.text = ''
+    else {
+      event.text = `\n${text}`
+      this.#shown = text
+    }
+  }
+}
+
+function httpSource(
+  http: Http,
+  timing: Partial<Timing> | undefined,
+  first?: (signal: AbortSignal) => Promise<Response>,
+): TurnSource {
+  return {
+    events: (turnId, after, signal) =>
+      follow({
+        http,
+        path: () => (turnId() === undefined ? undefined : `/turns/${turnId()}/stream`),
+        ...(first && { first }),
+        after,
+        signal,
+        isFinal: isFinalEvent,
+        timing,
+        position: () => ({ turnId: turnId() }),
+      }),
+    record: (turnId) => http.json<TurnRecord>('GET', `/turns/${turnId}`),
+    cancel: (turnId) => http.json('POST', `/turns/${turnId}/cancel`, { idempotencyKey: newKey() }),
+  }
+}
+
+/** The events that a turn ends with, from its record. */
+function endOf({ turn_id, message, error, status }: TurnRecord, last: number): StreamEvent[] {
+  const id = message?.id ?? ''
+  const final =
+    status === 'completed'
+      ? { type: 'message_end', data: { id, usage: message?.usage } }
+      : status === 'cancelled'
+        ? { type: 'cancelled', data: { id } }
+        : status === 'failed'
+          ? { type: 'error', data: error }
+          : undefined
+  if (!final) throw new ConnectionLostError('The stream ended before the turn', { turnId: turn_id, lastEventId: last })
+  const content = message?.agent_response?.content ?? ''
+  const reset = { type: 'content_reset', data: { step: 0, reason: 'read from the record', content } }
+  return [reset, final].map((event, index) => ({ ...event, id: last + 1 + index, size: content.length }))
+}
