@@ -17,6 +17,8 @@ const SAME_ON_DENO = [
   'attacks-keys',
   'audit',
   'budgets',
+  'client-docs',
+  'client-examples',
   'cancel',
   'contract',
   'conversation',

@@ -1,9 +1,10 @@
 // What goes with a message: small things travel in it, large ones are uploaded first and sent by their ids.
-import { type CallOptions, type Http, newKey } from './http.ts'
+import type { CallOptions, Http } from './http.ts'
 import type { Attachment } from './types.ts'
+import { type FileInput, sourceOf, upload } from './uploads.ts'
 
-/** A path (Node and Deno), a file or other bytes, or the id of an uploaded file. */
-export type Attached = string | Blob | Uint8Array<ArrayBuffer> | ArrayBuffer | { file_id: string }
+/** A path (Node and Deno), a file, bytes or a stream, or the id of an uploaded file. */
+export type Attached = FileInput | { file_id: string }
 
 /** What a message may bring along; the server finds out what each is from its bytes. */
 export interface Attachments {
@@ -17,54 +18,51 @@ export interface Attachments {
 export interface AttachOptions extends Pick<CallOptions, 'signal'> {
   /** The user of the message; uploaded files become theirs. */
   userId?: string | undefined
-  /** Reads the file of a path. Default: with `node:fs`. */
-  readFile?: ((path: string) => Promise<Blob>) | undefined
 }
 
 /** Bytes from which a file is uploaded first. */
 const INLINE_BYTES = 2 ** 18
 /** Bytes that are encoded at once; a multiple of three. */
 const ENCODED_BYTES = 3 * 2 ** 13
+const type = 'application/octet-stream'
 
-/** The attachments as a request has them; undefined when there are none. */
+/** The attachments as a request has them. */
 export async function attachmentsOf(
   http: Http,
   { images = [], audio = [], files = [], attachments = [] }: Attachments,
   options: AttachOptions = {},
-): Promise<Attachment[] | undefined> {
-  const given = [...images, ...audio, ...files]
+): Promise<Attachment[]> {
   const read: Attachment[] = [...attachments]
   // One at a time: each may be large.
-  for (const [index, each] of given.entries()) read.push(await attachmentOf(http, each, `file-${index + 1}`, options))
-  return read.length > 0 ? read : undefined
+  for (const [index, each] of [...images, ...audio, ...files].entries())
+    read.push(await attachmentOf(http, each, `file-${index + 1}`, options))
+  return read
 }
 
 async function attachmentOf(
   http: Http,
   given: Attached,
   fallback: string,
-  { userId, signal, readFile = readPath }: AttachOptions,
+  { userId, signal }: AttachOptions,
 ): Promise<Attachment> {
-  const type = 'application/octet-stream'
   if (typeof given === 'object' && 'file_id' in given) return { type, name: fallback, file_id: given.file_id }
   if (typeof given === 'string' && /^file_[A-Za-z0-9]+$/.test(given)) return { type, name: fallback, file_id: given }
-  const isPath = typeof given === 'string'
-  const blob = isPath ? await readFile(given) : given instanceof Blob ? given : new Blob([given])
-  const name = (isPath ? given.split(/[\\/]/).at(-1) : (blob as Partial<File>).name) || fallback
-  const named = { type: blob.type || type, name }
-  if (blob.size <= INLINE_BYTES) return { ...named, data: base64Of(new Uint8Array(await blob.arrayBuffer())) }
-  const form = new FormData()
-  if (userId !== undefined) form.append('user_id', userId)
-  form.append('file', blob, name)
-  const { id } = await http.json<{ id: string }>('POST', '/files', { form, idempotencyKey: newKey(), signal })
-  return { ...named, file_id: id }
-}
-
-async function readPath(path: string): Promise<Blob> {
-  // Bundlers for browsers must not look for it.
-  const name = 'node:fs'
-  const { openAsBlob } = (await import(/* @vite-ignore */ name)) as { openAsBlob: (path: string) => Promise<Blob> }
-  return openAsBlob(path)
+  if (given instanceof ReadableStream) {
+    const { id, name } = await upload(http, given, { name: fallback, userId, signal })
+    return { type, name, file_id: id }
+  }
+  const source = await sourceOf(given)
+  try {
+    const named = { type: source.type || type, name: source.name || fallback }
+    if (source.size > INLINE_BYTES) {
+      const { id } = await upload(http, source, { name: named.name, userId, signal })
+      return { ...named, file_id: id }
+    }
+    const bytes = await new Blob([await source.slice(0, source.size)]).arrayBuffer()
+    return { ...named, data: base64Of(new Uint8Array(bytes)) }
+  } finally {
+    await source.close?.()
+  }
 }
 
 function base64Of(bytes: Uint8Array): string {

@@ -1,9 +1,9 @@
 // The request of a message, the same over HTTP and a socket.
-import { type AttachOptions, type Attachments, attachmentsOf } from './attachments.ts'
+import type { AttachOptions, Attachments } from './attachments.ts'
 import type { Http } from './http.ts'
 import type { ChatRequest } from './types.ts'
 
-export interface MessageOptions extends Attachments, Pick<AttachOptions, 'readFile'> {
+export interface MessageOptions extends Attachments {
   /** Without it the orchestrator chooses. */
   agentName?: string | undefined
   userId?: string | undefined
@@ -21,7 +21,11 @@ export async function requestOf(
   options: MessageOptions & Pick<AttachOptions, 'signal'>,
 ): Promise<ChatRequest> {
   const { userId, conversationId, responseSchema, replaces, onBusy } = options
-  const attachments = await attachmentsOf(http, options, options)
+  const { images, audio, files, attachments: given } = options
+  // Only who attaches something loads what reads files.
+  const attachments =
+    (images ?? audio ?? files ?? given) &&
+    (await (await import('./attachments.ts')).attachmentsOf(http, options, options))
   return {
     content: text,
     ...(userId !== undefined && { user_id: userId }),

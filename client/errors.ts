@@ -121,16 +121,18 @@ export async function errorOfResponse(response: Response, secret = ''): Promise<
     requestId: headers.get('x-request-id') ?? undefined,
     retryAfterMs: retryAfterOf(headers.get('retry-after')),
   }
+  let message = `The server answered with status ${status}`
   try {
     const { error } = JSON.parse(secret === '' ? text : text.replaceAll(secret, 'sk_muxi_…'))
     if (error.code in KINDS) return errorOf(error, init)
+    message = String(error.message)
   } catch {
-    // Not JSON.
+    // Not JSON, or of another form.
   }
   const codes = Object.keys(KINDS) as ErrorCode[]
   const code =
     status > 500 ? 'unavailable' : (codes.find((each) => KINDS[each][0] === status) ?? codes[status < 500 ? 0 : 12])
-  return errorOf({ code: code as ErrorCode, message: `The server answered with status ${status}` }, init)
+  return errorOf({ code: code as ErrorCode, message }, init)
 }
 
 /** @param header seconds, or a date */

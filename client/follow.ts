@@ -28,7 +28,8 @@ export interface Timing {
 }
 
 const PING_MS = 15_000
-const TIMING: Timing = { silenceMs: 35_000, attempts: 20 }
+/** Silence is noticed within 35 s. */
+const TIMING: Timing = { silenceMs: 34_500, attempts: 20 }
 
 /** The numbers of the events have a gap: some were lost, in a proxy or by a fault of the server. */
 export class EventGapError extends MuxiError {

@@ -1,10 +1,16 @@
 // The client: every resource of the server, and the shortest way to a reply.
-import { type MessageOptions, requestOf } from './chat-request.ts'
-import { type CallOptions, Http, newKey } from './http.ts'
+import { AgentHandle, type AgentInput, type KnowledgeOptions } from './agent-handle.ts'
+import { type ChangeOptions, followChanges, followLog } from './changes.ts'
+import { askForReply, type ChatOptions, type ChatReply, streamReply } from './chat.ts'
+import { Http } from './http.ts'
+import { type FollowJobOptions, FollowedJob } from './job.ts'
+import { bind } from './operations.ts'
 import type { ClientOptions } from './options.ts'
-import { type List, listOf } from './pages.ts'
+import * as resources from './resources.ts'
 import { MuxiSocket } from './socket.ts'
-import type { AgentBrief, Approval, PageOf, PageQuery, Receipt, Reply, TurnRecord } from './types.ts'
+import { type ResumeOptions, Turn } from './turn.ts'
+import type { AgentImported, Change, StoredFile, Transcription, TranscriptionOptions, TurnLogEntry } from './types.ts'
+import type { FileInput, UploadOptions } from './uploads.ts'
 
 export type MuxiOptions = Partial<ClientOptions> & {
   /** Alias of `serverUrl`. */
@@ -13,51 +19,89 @@ export type MuxiOptions = Partial<ClientOptions> & {
   api_key?: string | undefined
 }
 
-export interface ChatOptions extends CallOptions, MessageOptions {}
-
-/** The reply of an agent: `String(reply)` is its text. */
-export type ChatReply = Reply & {
-  text: string
-  /** What the turn waits for. */
-  approvals: Approval[]
-  toString(): string
-}
-
 /** Connects to a server. Nothing is sent before the first call. */
 export function muxi({ server_url, api_key, ...options }: MuxiOptions): Muxi {
   return new Muxi({ ...options, serverUrl: options.serverUrl ?? server_url!, apiKey: options.apiKey ?? api_key })
 }
 
 export class Muxi {
+  /** For requests of your own: `app.http.json('GET', '/system/status')`. */
   readonly http: Http
-  readonly agents: {
-    list: (query?: PageQuery, options?: CallOptions) => List<AgentBrief, PageOf<'agents', AgentBrief>>
-  }
+  readonly agents
+  readonly conversations
+  readonly turns
+  readonly approvals
+  readonly jobs
+  readonly files
+  readonly knowledge
+  readonly memory
+  readonly users
+  readonly keys
+  readonly mcpServers
+  readonly audit
+  readonly logs
+  readonly search
+  readonly system
+  readonly audio
+  readonly budgets
+  readonly openai
+  readonly mcp
+  readonly ui
 
   constructor(options: ClientOptions) {
-    this.http = new Http(options)
-    this.agents = {
-      list: (query, options) =>
-        listOf('agents', false, (next) =>
-          this.http.json('GET', '/agents', { ...options, query: { ...query, ...next } }),
-        ),
+    const http = new Http(options)
+    this.http = http
+    this.agents = bind(http, resources.AGENTS)
+    this.conversations = bind(http, resources.CONVERSATIONS)
+    this.approvals = bind(http, resources.APPROVALS)
+    this.knowledge = bind(http, resources.KNOWLEDGE)
+    this.memory = bind(http, resources.MEMORY)
+    this.users = bind(http, resources.USERS)
+    this.keys = bind(http, resources.KEYS)
+    this.mcpServers = bind(http, resources.MCP_SERVERS)
+    this.audit = bind(http, resources.AUDIT)
+    this.logs = bind(http, resources.LOGS)
+    this.search = bind(http, { search: resources.SEARCH }).search
+    this.system = bind(http, resources.SYSTEM)
+    this.budgets = bind(http, resources.BUDGETS)
+    this.openai = bind(http, resources.OPENAI)
+    this.mcp = bind(http, resources.MCP)
+    this.ui = bind(http, resources.UI)
+    this.turns = {
+      ...bind(http, resources.TURNS),
+      /** Follows a turn of which the id is known. */
+      follow: (id: string, more?: ResumeOptions): Turn => Turn.resume(http, id, more),
+      followLog: (id: string, more?: { signal?: AbortSignal }): AsyncGenerator<TurnLogEntry, void, undefined> =>
+        followLog(http, id, more),
+    }
+    this.jobs = {
+      ...bind(http, resources.JOBS),
+      /** Its progress, and `await job.result()`. */
+      follow: (id: string, more?: FollowJobOptions): FollowedJob => new FollowedJob(http, id, more),
+    }
+    this.files = {
+      ...bind(http, resources.FILES),
+      /** Uploads a file: a path (Node and Deno), a Blob, bytes or a stream. */
+      create: async (file: FileInput, more?: UploadOptions): Promise<StoredFile> =>
+        (await import('./uploads.ts')).upload(http, file, more),
+    }
+    this.audio = {
+      ...bind(http, resources.AUDIO),
+      /** Speech as text. A recording or a video. */
+      transcribe: async (
+        file: FileInput,
+        fields?: TranscriptionOptions,
+        more?: UploadOptions,
+      ): Promise<Transcription | string> => (await import('./uploads.ts')).transcribe(http, file, fields, more),
     }
   }
 
-  /** Sends a message and waits for the reply. */
-  async chat(text: string, options: ChatOptions = {}): Promise<ChatReply> {
-    const { agentName, idempotencyKey = newKey(), ...call } = options
-    const path = `${agentName === undefined ? '' : `/agents/${encodeURIComponent(agentName)}`}/chat`
-    const { data, response } = await this.http
-      .json<Reply | Receipt>('POST', path, {
-        ...callOptionsOf(call),
-        json: await requestOf(this.http, text, options),
-        idempotencyKey,
-      })
-      .withResponse()
-    if (response.status === 200) return replyOf(data as Reply)
-    const record = await this.http.json<TurnRecord>('GET', `/turns/${data.turn_id}`)
-    return replyOf(record.message as Reply, record.approvals)
+  /** Sends a message, and follows the reply. The turn goes on when it is not read. */
+  chat(text: string, options: ChatOptions & { stream: true }): Turn
+  /** Sends a message, and waits for the reply. */
+  chat(text: string, options?: ChatOptions & { stream?: false | undefined }): Promise<ChatReply>
+  chat(text: string, options: ChatOptions & { stream?: boolean | undefined } = {}): Turn | Promise<ChatReply> {
+    return options.stream ? streamReply(this.http, text, options) : askForReply(this.http, text, options)
   }
 
   /** A socket for many turns at once. It connects with the first message. */
@@ -65,17 +109,33 @@ export class Muxi {
     return new MuxiSocket(this.http)
   }
 
+  /** Changes of lists as they happen. */
+  changes(options?: ChangeOptions): AsyncGenerator<Change, void, undefined> {
+    return followChanges(this.http, options)
+  }
+
+  /** Creates an agent from its configuration, or from the path of one (YAML or JSON; Node and Deno). */
+  async addAgent(name: string, source: string | AgentInput, options?: KnowledgeOptions): Promise<AgentImported> {
+    return (await import('./agent-files.ts')).addAgent(this, name, source, options)
+  }
+
+  /** An agent by its id; nothing is sent. */
+  getAgent(name: string): AgentHandle {
+    return new AgentHandle(this, name)
+  }
+
   /** Alias of `openSocket`. */
   open_socket(): MuxiSocket {
     return this.openSocket()
   }
-}
 
-function callOptionsOf({ signal, timeoutMs, maxRetries, headers }: CallOptions): CallOptions {
-  return { signal, timeoutMs, maxRetries, headers }
-}
+  /** Alias of `addAgent`. */
+  add_agent(...args: Parameters<Muxi['addAgent']>): Promise<AgentImported> {
+    return this.addAgent(...args)
+  }
 
-function replyOf(reply: Reply, approvals: Approval[] = []): ChatReply {
-  const text = reply.agent_response?.content ?? ''
-  return Object.defineProperty({ ...reply, text, approvals } as ChatReply, 'toString', { value: () => text })
+  /** Alias of `getAgent`. */
+  get_agent(name: string): AgentHandle {
+    return this.getAgent(name)
+  }
 }

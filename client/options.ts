@@ -41,5 +41,5 @@ export function resolveOptions({ apiKey, ...options }: ClientOptions): ResolvedO
   if (typeof serverUrl !== 'string')
     throw new TypeError("Cannot create the client: 'serverUrl' must be an address such as http://127.0.0.1:5050")
   const resolved = { ...options, serverUrl: serverUrl.replace(/\/+$/, ''), fetch, timeoutMs, maxRetries }
-  return Object.defineProperty(resolved, 'apiKey', { value: apiKey })
+  return Object.defineProperty(resolved, 'apiKey', { get: () => apiKey })
 }

@@ -2,7 +2,7 @@
 import { delayOf, sleep } from './backoff.ts'
 import { ConnectionLostError, type ErrorCode, errorOf, MuxiError } from './errors.ts'
 import type { Http } from './http.ts'
-import type { SocketConstructor, SocketInit, SocketLike } from './socket-like.ts'
+import type { SocketInit, SocketLike } from './socket-like.ts'
 import { onReturn } from './wake.ts'
 
 /** A frame of the server, with its length in characters. */
@@ -126,7 +126,7 @@ export class SocketConnection {
     await this.#running
   }
 
-  /** One connection after another, for as long as somebody waits for an answer. */
+  /** One connection after another, for as long as an answer is awaited. */
   async #run(): Promise<void> {
     const { signal } = this.#closed
     for (let attempt = 0; this.#known.size > 0 && !signal.aborted;) {

@@ -83,14 +83,14 @@ export class Turn implements AsyncIterable<TurnEvent> {
   #shown = ''
 
   /** Sends a message at once. @param path such as `/agents/tea/chat/stream` */
-  static start(http: Http, path: string, body: ChatRequest, options: TurnOptions = {}): Turn {
+  static start(http: Http, path: string, body: ChatRequest | Promise<ChatRequest>, options: TurnOptions = {}): Turn {
     const { idempotencyKey = newKey(), timing, signal: _, timeoutMs, ...call } = options
     return new Turn(
-      httpSource(http, timing, (signal) =>
+      httpSource(http, timing, async (signal) =>
         http.send('POST', path, {
           ...call,
           ...(timeoutMs !== undefined && { timeoutMs }),
-          json: body,
+          json: await body,
           accept: 'text/event-stream',
           idempotencyKey,
           signal,

@@ -26,6 +26,8 @@ export const REQUIREMENTS = {
   'openai.docs': 'The examples in docs/openai.md are run as they are written, and every operation has one',
   'openai.killed': 'Killed processes: the turn of a chat completion ends as any other',
   'docs.api': 'The examples in docs/api.md are run as they are written, and every operation has one',
+  'docs.client': 'The examples in docs/client.md are run as they are written',
+  'examples.run': 'Every example runs with one command, without a key',
 
   'ui.chunks': 'The UI message stream is what the schema of the ai package says',
   'ui.reset': 'useChat shows no text twice when a model call is made again',
@@ -80,6 +82,11 @@ export const REQUIREMENTS = {
     'kill -9 of a worker during a tool call: an idempotent tool runs again, any other has an unknown outcome and ran once',
   'worker-killed.finished-step':
     'kill -9 of a worker after a finished step: neither the model call nor the tool call of that step runs again',
+  'client.exactly-once': 'The client gives each event of a turn once, in order, whatever breaks on the way',
+  'client.one-turn': 'A message of the client makes one turn, wherever its request or answer is cut',
+  'client.two-ways-out': 'The client leaves a turn running when it stops reading, and ends it by a cancel',
+  'client.reducer': "The client's message of a turn is that of its record",
+
   'api-killed.turn-goes-on': 'kill -9 of the API while a reply streams: the turn finishes',
   'api-killed.resume':
     'A client that reconnects after that gets every later event exactly once: its bytes are those of the log',

@@ -52,6 +52,26 @@ export async function runIn(project: string, runtime: keyof typeof RUNTIMES, ...
   return stdout
 }
 
+/** A page that makes a client and nothing else. */
+export const CORE_PAGE = `import { muxi } from '@muxi/client'\nglobalThis.muxi = muxi\n`
+/** What is loaded with the first message of a socket. */
+export const SOCKET_CHUNKS = /socket/
+
+/** The settings of a user's project, whose program is `main.ts`. */
+export const TYPED_PROJECT = {
+  compilerOptions: {
+    target: 'es2023',
+    lib: ['es2023', 'dom', 'dom.asynciterable'],
+    module: 'nodenext',
+    types: [],
+    strict: true,
+    skipLibCheck: true,
+    exactOptionalPropertyTypes: true,
+    noEmit: true,
+  },
+  files: ['main.ts'],
+}
+
 /**
  * What a page loads for a program, minified and compressed.
  * @returns bytes of what it loads at once, and of each further chunk by its name
@@ -68,10 +88,10 @@ export async function sizesOf(
     logLevel: 'error',
     build: {
       write: false,
-      minify: true,
       target: 'es2022',
-      modulePreload: false,
-      rolldownOptions: { input: entry, output: { format: 'es', chunkFileNames: '[name]' } },
+      // As a library: a page of vite has code of vite's too.
+      lib: { entry, formats: ['es'] },
+      rolldownOptions: { output: { minify: true, chunkFileNames: '[name]' } },
     },
   })
   const outputs = [built].flat().flatMap((each) => ('output' in each ? each.output : []))

@@ -1,4 +1,5 @@
 // Turns of the client: several readers, leaving, cancelling, and text that is withdrawn, against a real HTTP server.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { UpstreamError } from '../../client/errors.ts'
 import { FollowedJob } from '../../client/job.ts'
@@ -183,6 +184,43 @@ it('a slow reader is kept at most 8 MB, and reads the rest over a connection of 
   expect(seen.map(({ id }) => id)).toEqual(frames.map((_, index) => index + 1))
   expect(seen.map(String).join('')).toBe(text)
   expect(server.requests.map(({ lastEventId }) => lastEventId)).toEqual([undefined, '1'])
+})
+
+it('a reader that stops slows the server down, and goes on after the last event when it is dropped meanwhile', async () => {
+  const frames = turnFrames(...Array.from({ length: 512 }, (_, index) => `${index} `.padEnd(2 ** 16, '.')))
+  let written = 0
+  let drop = (): unknown => undefined
+  const server = await scriptedStream(
+    (response) => {
+      drop = () => response.socket?.resetAndDestroy()
+      response.writeHead(200)
+      const rest = [...frames]
+      const more = () => {
+        while (!response.closed && rest.length > 0) {
+          written += rest[0]!.length
+          if (!response.write(rest.shift())) return
+        }
+      }
+      response.on('drain', more)
+      more()
+    },
+    (response) => ends(...frames.slice(Number(server.requests[1]!.lastEventId)))(response),
+  )
+  const turn = start(server)
+  const ids: number[] = []
+  for await (const { id } of turn) {
+    ids.push(id)
+    if (id !== 10) continue
+    let before = -1
+    while (before < written) {
+      before = written
+      await sleep(200)
+    }
+    expect(written).toBeLessThan(8 * 2 ** 20)
+    drop()
+  }
+  expect(ids).toEqual(frames.map((_, index) => index + 1))
+  expect(server.requests.map(({ lastEventId }) => Number(lastEventId ?? 0))).toEqual([0, expect.any(Number)])
 })
 
 it('a job has progress, a result, and an error when it fails', async () => {
