@@ -224,6 +224,13 @@ describe('one process', () => {
     expect(job.progress).toMatchObject({ unit: 'segments', done: job.progress.total })
     const found = await stage.call(muxi.url, '/api/v1/agents/offline/knowledge/search?query=gull%20cried')
     expect(found.body.results[0]).toMatchObject({ heading: expect.stringMatching(/^\d\d:\d\d:\d\d–\d\d:\d\d:\d\d$/) })
+    const used = await stage.rows(
+      `select kind, provider, model, key_id is null as no_key, units from model_usage where stream_id = ? order by units desc`,
+      id,
+    )
+    expect(used).toHaveLength(job.progress.total)
+    const model = { provider: 'compatible', model: 'whisper-1' }
+    expect(used[0]).toMatchObject({ kind: 'transcription', ...model, no_key: 0 })
     const kept = await stage.rows(`select name from files where made_of = ?`, job.file_id)
     expect(kept, 'the prepared sound goes when its text is known').toEqual([])
   })
@@ -287,11 +294,15 @@ describe('one process', () => {
       expect((await speak({ input: '' })).status).toBe(400)
       expect((await speak({ input: 'x', format: 'midi' })).status).toBe(400)
 
-      const transcribe = (name: string, bytes: Uint8Array, fields: Record<string, string> = {}) => {
+      const transcribe = (name: string, bytes: Uint8Array, fields: Record<string, string> = {}, key = stage.key) => {
         const form = new FormData()
         for (const [field, value] of Object.entries(fields)) form.set(field, value)
         form.set('file', new Blob([bytes as Uint8Array<ArrayBuffer>]), name)
-        return fetch(`${muxi.url}/api/v1/audio/transcriptions`, { method: 'POST', headers, body: form })
+        return fetch(`${muxi.url}/api/v1/audio/transcriptions`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${key}` },
+          body: form,
+        })
       }
       const plain = await transcribe('said.mp3', said['mp3']!)
       expect(await plain.json()).toMatchObject({ text: expect.stringContaining('A gull cried') })
@@ -302,6 +313,13 @@ describe('one process', () => {
       )
       expect((await transcribe('a.mp3', Buffer.from('No sound.'))).status).toBe(415)
       expect((await transcribe('a.mp3', said['mp3']!, { language: 'English' })).status).toBe(400)
+      const poor = await stage.call(muxi.url, '/api/v1/keys', {
+        body: { name: 'poor', scopes: ['chat'], budget: { daily_tokens: 0 } },
+      })
+      const asked = whisper.asked.length
+      const over = await transcribe('b.mp3', said['mp3']!, {}, poor.body.key)
+      expect([over.status, (await over.json()).error.code]).toEqual([429, 'budget_exceeded'])
+      expect(whisper.asked).toHaveLength(asked)
       const nobody = await fetch(`${muxi.url}/api/v1/audio/speech`, { method: 'POST' })
       expect(nobody.status).toBe(401)
     },
