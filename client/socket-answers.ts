@@ -11,7 +11,6 @@ export function ask(connection: SocketConnection, type: string, data: object): P
     let sent = 0
     const request: SocketRequest = {
       size: JSON.stringify(data).length,
-      isPending: true,
       frame: () => {
         sent += 1
         return { type, data }
@@ -47,7 +46,6 @@ export async function* changesOf(
   }
   const request: SocketRequest = {
     size: 0,
-    isPending: false,
     frame: () => ({ type: 'subscribe', data: { topics } }),
     take: ({ type, data }) => {
       kept.push({ type, data } as unknown as SocketChange)

@@ -2,7 +2,8 @@
 import { delayOf, sleep } from './backoff.ts'
 import { ConnectionLostError, type ErrorCode, errorOf, MuxiError } from './errors.ts'
 import type { Http } from './http.ts'
-import type { SocketInit, SocketLike } from './socket-like.ts'
+import type { SocketLike } from './socket-like.ts'
+import { dispose, SocketOpener } from './socket-opener.ts'
 import { onReturn } from './wake.ts'
 
 /** A frame of the server, with its length in characters. */
@@ -17,8 +18,6 @@ export interface ServerFrame {
 export interface SocketRequest {
   /** Characters that are held until the request is done. */
   readonly size: number
-  /** Whether the server has not accepted it yet. */
-  readonly isPending: boolean
   /** What is sent now. */
   frame(): { type: string; data: object }
   take(frame: ServerFrame): void
@@ -46,7 +45,6 @@ const MAX_UNSENT = 2 ** 20
 const POLL_MS = 20
 /** How often a request is repeated that the server has no room for. */
 const MAX_REFUSALS = 8
-const CLOSE_MS = 2_000
 const RESTART_MS = 1_000
 const TOO_MANY_MS = 60_000
 
@@ -61,14 +59,13 @@ interface Known {
 }
 
 export class SocketConnection {
-  readonly #http: Http
+  readonly #opener: SocketOpener
   readonly #timing: SocketTiming
   readonly #known = new Map<string, Known>()
   readonly #closed = new AbortController()
   #socket: SocketLike | undefined
   #isOpen = false
   #running: Promise<void> | undefined
-  #usesTicket = false
   #ids = 0
   #size = 0
   #poll: ReturnType<typeof setTimeout> | undefined
@@ -77,7 +74,7 @@ export class SocketConnection {
   #end: (code: number) => void = () => undefined
 
   constructor(http: Http, timing?: Partial<SocketTiming>) {
-    this.#http = http
+    this.#opener = new SocketOpener(http)
     this.#timing = { ...TIMING, ...timing }
   }
 
@@ -91,7 +88,8 @@ export class SocketConnection {
     } else {
       this.#known.set(id, { request, state: 'new', refusals: 0 })
       this.#size += request.size
-      if (this.#isOpen) this.#pump()
+      // Not at once: a socket in memory may answer within `send`.
+      queueMicrotask(() => this.#pump())
       this.#start()
     }
     return id
@@ -111,7 +109,7 @@ export class SocketConnection {
     if (!known) return
     this.#known.delete(id)
     this.#size -= known.request.size
-    if (this.#isOpen) this.#pump()
+    this.#pump()
   }
 
   /** Sends a frame if there is a connection. */
@@ -142,8 +140,8 @@ export class SocketConnection {
           return this.#failAll(error)
         cause = error
       }
-      if (code === CLOSE.tooLarge) this.#failPending()
-      if (code === CLOSE.unauthorized) this.#usesTicket = true
+      if (code === CLOSE.tooLarge) this.#failLargest()
+      if (code === CLOSE.unauthorized) this.#opener.usesTicket = true
       attempt = this.#hasProgress || Date.now() - begun > this.#timing.pingMs ? 0 : attempt + 1
       const isOffline = (globalThis.navigator as Navigator | undefined)?.onLine === false
       if (attempt > this.#timing.attempts && !isOffline)
@@ -173,7 +171,7 @@ export class SocketConnection {
   /** @returns the code with which the connection has ended */
   async #connect(signal: AbortSignal): Promise<number> {
     // Listened to at once: one in memory may open before anything that is awaited.
-    const socket = this.#construct() ?? this.#construct(await this.#ticket(signal))!
+    const socket = this.#opener.construct() ?? this.#opener.construct(await this.#opener.ticket(signal))!
     const { silenceMs, pingMs } = this.#timing
     this.#socket = socket
     this.#heardAt = Date.now()
@@ -222,36 +220,10 @@ export class SocketConnection {
     }
   }
 
-  /** @returns undefined when there must be a ticket */
-  #construct(ticket?: string): SocketLike | undefined {
-    const { WebSocket = globalThis.WebSocket, apiKey } = this.#http.options
-    if (!WebSocket)
-      throw new TypeError("Cannot open a socket: this runtime has no WebSocket, so the option 'WebSocket' must be one")
-    const Socket = WebSocket as unknown as new (url: string, init?: SocketInit) => SocketLike
-    const url = new URL(this.#http.url('/ws'), (globalThis.location as Location | undefined)?.href)
-    url.protocol = url.protocol.replace('http', 'ws')
-    if (ticket !== undefined) url.searchParams.set('ticket', ticket)
-    else if (this.#usesTicket) return undefined
-    else if (apiKey !== undefined)
-      try {
-        return new Socket(url.href, { headers: { authorization: `Bearer ${apiKey}` } })
-      } catch {
-        // It takes protocols there, as browsers do.
-        this.#usesTicket = true
-        return undefined
-      }
-    return new Socket(url.href)
-  }
-
-  async #ticket(signal: AbortSignal): Promise<string> {
-    const { ticket } = await this.#http.json<{ ticket: string }>('POST', '/ws/tickets', { signal, maxRetries: 0 })
-    return ticket
-  }
-
   /** Sends what waits, as far as there is room. */
   #pump(): void {
     const socket = this.#socket
-    if (!socket || this.#poll !== undefined) return
+    if (!socket || !this.#isOpen || this.#poll !== undefined) return
     let active = 0
     for (const { state } of this.#known.values()) if (state === 'sent') active += 1
     for (const [id, known] of this.#known) {
@@ -272,7 +244,13 @@ export class SocketConnection {
 
   #take(text: string): void {
     this.#heardAt = Date.now()
-    const frame = { ...(JSON.parse(text) as Omit<ServerFrame, 'size'>), size: text.length }
+    let frame: ServerFrame
+    try {
+      frame = { ...(JSON.parse(text) as Omit<ServerFrame, 'size'>), size: text.length }
+    } catch {
+      // Not from the server.
+      return this.#end(LOST)
+    }
     const known = this.#known.get(frame.id)
     if (!known) return
     if (frame.type === 'error' && frame.data.event_id === undefined) this.#refused(frame, known)
@@ -297,18 +275,21 @@ export class SocketConnection {
     known.state = 'refused'
     const again = () => {
       known.state = 'new'
-      if (this.#isOpen) this.#pump()
+      this.#pump()
     }
     void sleep(delayOf(known.refusals - 1, retryAfterMs), this.#closed.signal).then(again, () => undefined)
   }
 
-  /** One of them was larger than the server takes. */
-  #failPending(): void {
-    for (const [id, { request, state }] of this.#known) {
-      if (state === 'new' || !request.isPending) continue
-      this.remove(id)
-      request.fail(errorOf({ code: 'payload_too_large', message: 'The message is larger than the server takes' }))
-    }
+  /** The largest one was larger than the server takes. */
+  #failLargest(): void {
+    let largest: [id: string, request: SocketRequest] | undefined
+    for (const [id, { request, state }] of this.#known)
+      if (state !== 'new' && request.size > (largest?.[1].size ?? -1)) largest = [id, request]
+    if (!largest) return
+    this.remove(largest[0])
+    largest[1].fail(
+      errorOf({ code: 'payload_too_large', message: 'Cannot send the message: it is larger than the server takes' }),
+    )
   }
 
   #failAll(error: unknown): void {
@@ -323,21 +304,4 @@ export class SocketConnection {
 
 function closedError(): MuxiError {
   return new ConnectionLostError('The socket was closed')
-}
-
-/** A lost connection is not waited for: its closing handshake may take minutes. */
-async function dispose(socket: SocketLike, gone: Promise<unknown>, isLast: boolean): Promise<void> {
-  try {
-    socket.close(CLOSE.normal)
-  } catch {
-    // Not open yet.
-  }
-  if (!isLast) return socket.terminate?.()
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, CLOSE_MS)
-  })
-  await Promise.race([gone, late])
-  clearTimeout(timer)
-  socket.terminate?.()
 }

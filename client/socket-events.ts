@@ -74,10 +74,6 @@ class Following implements SocketRequest {
     return this.#message?.length ?? 0
   }
 
-  get isPending(): boolean {
-    return this.#of === undefined
-  }
-
   frame(): { type: string; data: object } {
     this.#isNext = true
     if (this.#of) return { type: 'resume', data: { ...this.#of, after: this.#last } }

@@ -110,8 +110,9 @@ export class MuxiSocket {
     await (await this.#load()).ask(type, data)
   }
 
-  async #load(): Promise<SocketSession> {
-    if (this.#isClosed && !this.#session) throw new ConnectionLostError('The socket was closed')
+  // Not `async`: what was asked for before closing comes first there, too.
+  #load(): Promise<SocketSession> {
+    if (this.#isClosed && !this.#session) return Promise.reject(new ConnectionLostError('The socket was closed'))
     this.#session ??= import('./socket-session.ts').then(
       ({ SocketSession: Session }) => new Session(this.#http, this.#timing),
     )

@@ -75,6 +75,7 @@ afterEach(() => {
 
 it('sends a message again under its key until it is accepted, and then resumes its turn', async () => {
   const turn = open().sendMessage('Hello', { agentName: 'tea', idempotencyKey: 'key' })
+  const text = turn.text()
   const first = await connection(1)
   expect(first).toMatchObject({
     url: 'ws://muxi/api/v1/ws',
@@ -99,7 +100,7 @@ it('sends a message again under its key until it is accepted, and then resumes i
   third.says(id, 'chat_content', { content: 'Hi', step: 1, event_id: 2 })
   third.says(id, 'chat_content', { content: '!', step: 1, event_id: 3 })
   third.says(id, 'chat_end', { id: 'msg_1', usage: {}, event_id: 4 })
-  expect(await turn.text()).toBe('Hi!')
+  expect(await text).toBe('Hi!')
 })
 
 it('keeps a part of what a slow reader has not read, and asks for the rest when it has', async () => {
