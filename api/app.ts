@@ -5,7 +5,7 @@ import { newId } from '../contracts/ids.ts'
 import { codecRoutes } from './codec.ts'
 import { errorResponse, toMuxiError } from './errors.ts'
 import { isOpenaiPath, openaiErrorResponse } from './openai/errors.ts'
-import { openaiRoutes } from './openai/routes.ts'
+import { openaiRoutes } from './routes/openai.ts'
 import { openApiRoutes } from './openapi.ts'
 import type { Origins } from './origins.ts'
 import { addressOf, type ClientSide, hostOf, noteClient } from './clients.ts'
@@ -128,10 +128,7 @@ export async function answer(
   client?: ClientSide,
 ): Promise<Response> {
   const { ip } = request as { ip?: string | undefined }
-  noteClient(
-    request,
-    client ?? context.clients.of(ip, (name) => request.headers.get(name)),
-  )
+  noteClient(request, client ?? context.clients.of(ip, (name) => request.headers.get(name)))
   const response = await app.fetch(request)
   const path = pathOf(request)
   if (AUDITED.test(path))

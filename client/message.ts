@@ -52,7 +52,7 @@ export function emptyMessage(turnId = ''): Message {
   return { ...ids, status: 'pending', text: '', tool_calls: [], approvals: [] }
 }
 
-/** The message after an event. It changes no message: whoever holds an earlier one may keep it. */
+/** The message after an event. It changes no message: a caller may keep an earlier one. */
 export function applyEvent(message: Message, { type, data }: AnyTurnEvent): Message {
   switch (type) {
     case 'accepted':

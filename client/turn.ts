@@ -130,7 +130,7 @@ export class Turn implements AsyncIterable<TurnEvent> {
     return this.#message.turn_id || undefined
   }
 
-  /** What has been read so far. It grows while somebody reads. */
+  /** What has been read so far. It grows while a caller reads. */
   get message(): Message {
     return this.#message
   }

@@ -107,7 +107,9 @@ class ClientHalf extends EventTarget {
 
 function bytesOf(data: ArrayBuffer | ArrayBufferView): Buffer {
   // A copy: the caller may change its own.
-  return Buffer.from(ArrayBuffer.isView(data) ? data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength) : data.slice(0))
+  return Buffer.from(
+    ArrayBuffer.isView(data) ? data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength) : data.slice(0),
+  )
 }
 
 interface Sent {

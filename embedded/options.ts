@@ -2,7 +2,10 @@
 import type { Environment } from '../config/environment.ts'
 import type { MuxiOptions } from '../client/index.ts'
 
-export interface EmbeddedOptions extends Omit<MuxiOptions, 'serverUrl' | 'server_url' | 'apiKey' | 'api_key' | 'fetch' | 'WebSocket'> {
+export interface EmbeddedOptions extends Omit<
+  MuxiOptions,
+  'serverUrl' | 'server_url' | 'apiKey' | 'api_key' | 'fetch' | 'WebSocket'
+> {
   serverUrl?: undefined
   server_url?: undefined
   /** Where everything is stored; one process at a time may use it. Default: `MUXI_DATA_DIR`, else `./data`. */

@@ -86,7 +86,8 @@ async function serve(
     ...context,
     auth: settings.api_key !== false,
     public_url,
-    temporalUiUrl: temporalUpstream && temporalUiUrl ? `${public_url}${new URL(temporalUiUrl).pathname}` : temporalUiUrl,
+    temporalUiUrl:
+      temporalUpstream && temporalUiUrl ? `${public_url}${new URL(temporalUiUrl).pathname}` : temporalUiUrl,
     closing: AbortSignal.any([context.closing, closing.signal]),
   }
   const server = await startServer(served, { ...settings, tls: settings.edge.tls, version: readVersion() })

@@ -72,7 +72,13 @@ function startTemporal(
   if (temporal.address !== undefined) return undefined
   let unleash: (() => Promise<void>) | undefined
   // Said aloud: getting it may take minutes, once.
-  const binary = { dataDir: data_dir, env, say: (line: string) => log.warn(line), scriptCommand: runtimeCommand, signal }
+  const binary = {
+    dataDir: data_dir,
+    env,
+    say: (line: string) => log.warn(line),
+    scriptCommand: runtimeCommand,
+    signal,
+  }
   const keeper = new TemporalKeeper({
     dataDir: data_dir,
     port: temporal.port,

@@ -19,11 +19,19 @@ export async function client(): Promise<void> {
     report('client: loaded at once, minified, gzip', `${atOnce} bytes`, undefined, 'at most 8,000')
     report('client: with the socket', `${atOnce + socket} bytes`, undefined, 'at most 12,000')
     writeFileSync(join(project, 'tsconfig.json'), JSON.stringify(TYPED_PROJECT))
-    const programs = { nothing: 'export {}\n', client: "import { muxi } from '@muxi/client'\nawait muxi({ serverUrl: '' }).chat('Hello')\n" }
+    const programs = {
+      nothing: 'export {}\n',
+      client: "import { muxi } from '@muxi/client'\nawait muxi({ serverUrl: '' }).chat('Hello')\n",
+    }
     for (const [name, text] of Object.entries(programs)) {
       writeFileSync(join(project, 'main.ts'), text)
       const times = Array.from({ length: RUNS }, () => secondsOf(project)).toSorted((a, b) => a - b)
-      report(`types of a project that imports ${name}`, `${times[0]!.toFixed(2)} s of processor time`, undefined, 'at most 2')
+      report(
+        `types of a project that imports ${name}`,
+        `${times[0]!.toFixed(2)} s of processor time`,
+        undefined,
+        'at most 2',
+      )
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })

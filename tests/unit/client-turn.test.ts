@@ -43,7 +43,7 @@ it('an event as a string is the text that it adds', async () => {
   expect(printed).toBe('One two.')
 })
 
-it('text that a reset withdraws and that is said again is not added twice; other text begins a new line', async () => {
+it('text that a reset withdraws and that is re-emitted is not added twice; other text begins a new line', async () => {
   const say = (id: number, content: string) => frame(id, 'content', { content, step: 1 })
   const reset = (id: number, content: string) => frame(id, 'content_reset', { step: 1, reason: 'interrupted', content })
   const [accepted = ''] = FRAMES
