@@ -122,7 +122,7 @@ export interface MeteredCall {
   model: ChainModel
   provider: Provider
   request: GenerateRequest
-  /** What is said beyond is left out, in characters. */
+  /** Longest text that is kept, in characters. */
   max_characters: number
 }
 
@@ -152,13 +152,13 @@ export async function callMetered(
     .transaction()
     .execute((tx) => reserveUsage(tx, start, neededBy(model, input_tokens)))
   if (exceeded) throw budgetExceeded(exceeded)
-  let said = ''
+  let received = ''
   let result: GenerateResult
   try {
     result = await provider.generate(
       request,
       ({ type, text }) => {
-        if (type === 'text') said = (said + text).slice(0, max_characters)
+        if (type === 'text') received = (received + text).slice(0, max_characters)
         return Promise.resolve()
       },
       signal,
@@ -169,9 +169,9 @@ export async function callMetered(
   }
   await completeUsage(db, usageId, spentBy(model, result.usage, estimate()))
   const { finish_reason, usage } = usableReply(result, provider.name)
-  return { text: said.trim(), finish_reason, usage }
+  return { text: received.trim(), finish_reason, usage }
 
   function estimate(): TokenUsage {
-    return { input_tokens, output_tokens: estimateTokens(said) }
+    return { input_tokens, output_tokens: estimateTokens(received) }
   }
 }

@@ -27,12 +27,15 @@ export class Clients {
     if (!this.#trusted.has(nearest)) return { address: nearest, proto: undefined, host: undefined }
     const forwarded = readForwarded(header('forwarded'))
     const hops = readList(header('x-forwarded-for'))
-    const told = forwarded.map(({ for: hop }) => hop ?? '')
+    const forwardedHops = forwarded.map(({ for: hop }) => hop ?? '')
     // A proxy writes one of the two families, and passes on what a client wrote in the other one.
-    const agree = hops.length === 0 || told.length === 0 || this.#client(hops, nearest) === this.#client(told, nearest)
+    const agree =
+      hops.length === 0 ||
+      forwardedHops.length === 0 ||
+      this.#client(hops, nearest) === this.#client(forwardedHops, nearest)
     const standard = hops.length === 0 ? forwarded.at(-1) : undefined
     return {
-      address: agree ? this.#client(hops.length > 0 ? hops : told, nearest) : undefined,
+      address: agree ? this.#client(hops.length > 0 ? hops : forwardedHops, nearest) : undefined,
       proto: (standard ? standard.proto : readList(header('x-forwarded-proto')).at(-1))?.toLowerCase(),
       host: standard ? standard.host : readList(header('x-forwarded-host')).at(-1),
     }

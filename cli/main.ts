@@ -34,7 +34,7 @@ const COMMANDS: Record<string, Command> = {
     run: mcpNew,
   },
   help: {
-    summary: 'tells of the commands; so does --help',
+    summary: 'lists the commands; so does --help',
     run: async () => console.log(help()),
   },
 }

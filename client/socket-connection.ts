@@ -1,4 +1,4 @@
-// The connection under a socket: opened when there is something to ask, made again when it is lost, closed for good by `close`.
+// The connection under a socket: opened when there is something to ask, made again when it is lost, closed permanently by `close`.
 import { delayOf, sleep } from './backoff.ts'
 import { ConnectionLostError, type ErrorCode, errorOf, MuxiError } from './errors.ts'
 import type { Http } from './http.ts'

@@ -69,7 +69,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   closers.push(() => configured.close?.() ?? Promise.resolve())
   const find = (model: string) => findEmbedder(settings.providers, model, own_models)
   const index = new SearchIndex(vectors, { configured, find })
-  await tellEmbedder(index, log)
+  await warnOfOtherModel(index, log)
   const [fault] = modelFaults(settings.routing.model, settings.providers, 'file')
   if (fault) throw new SettingsError([`MUXI_ROUTING_MODEL: its ${fault.path.at(-1)} must be ${fault.expected}`])
   const turns = createTurnResources({
@@ -103,8 +103,8 @@ async function connect({ settings, role, log, closers, stopping }: ComposeOption
   return { client: new Client({ connection, namespace }), worker }
 }
 
-/** Says so when the index has vectors of another model than the configured one. */
-async function tellEmbedder(index: SearchIndex, log: Logger): Promise<void> {
+/** Logs a warning when the index has vectors of another model than the configured one. */
+async function warnOfOtherModel(index: SearchIndex, log: Logger): Promise<void> {
   const { embedder, hasVectors } = await index.serving()
   const { model: configured } = index.embedders.configured
   if (embedder.model === configured) return

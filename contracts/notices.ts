@@ -1,4 +1,4 @@
-// What a job tells of its own limits: what it left out, could not read, or had to guess.
+// The limits that a job reports: what it left out, could not read, or had to guess.
 
 export type NoticeCode =
   /** Nothing to read was found. */

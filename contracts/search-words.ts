@@ -14,13 +14,13 @@ const LOW_SURROGATE = /[\udc00-\udfff]/
 const ENGLISH = /^[a-z]+$/
 /** Longest word, in UTF-16 code units: at most 192 bytes. */
 const MAX_WORD = 64
-const MAX_QUESTION_WORDS = 16
-/** Characters of a question that are read. */
-const MAX_QUESTION = 4_000
+const MAX_QUERY_WORDS = 16
+/** Characters of a query that are read. */
+const MAX_QUERY = 4_000
 
 const FOLDED_STOP_WORDS = new Set(Array.from(STOP_WORDS, foldText))
 
-/** A word of a question as it stands in the index. */
+/** A word of a query as it stands in the index. */
 export interface SearchWord {
   text: string
   /** One character of a script that is indexed by pairs: it is found as the first of a pair. */
@@ -70,14 +70,14 @@ export function* piecesOf(text: string, size: number): Generator<{ at: number; t
   }
 }
 
-/** The distinct words of a question, without stop words, unless there are no others. */
-export function questionWords(question: string): SearchWord[] {
-  const runs = runsOf(foldText(question.slice(0, MAX_QUESTION).toWellFormed()))
+/** The distinct words of a query, without stop words, unless there are no others. */
+export function queryWords(query: string): SearchWord[] {
+  const runs = runsOf(foldText(query.slice(0, MAX_QUERY).toWellFormed()))
   const telling = runs.filter(({ text }) => !FOLDED_STOP_WORDS.has(text))
   const words = new Map<string, SearchWord>()
   for (const run of telling.length > 0 ? telling : runs) {
     for (const word of run.isPairs ? pairsOf(run.text) : [{ text: stemOf(run.text), isPrefix: false }])
-      if (words.size < MAX_QUESTION_WORDS) words.set(word.text, word)
+      if (words.size < MAX_QUERY_WORDS) words.set(word.text, word)
   }
   return [...words.values()]
 }

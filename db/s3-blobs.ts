@@ -97,7 +97,7 @@ class S3Blobs implements Blobs {
   async put(owner: string, bytes: Uint8Array): Promise<string> {
     const sha256 = createHash('sha256').update(bytes).digest('hex')
     if (!(await this.has(owner, sha256)))
-      await told(this.#client.send(new PutObjectCommand({ ...this.#key(owner, sha256), Body: bytes })))
+      await withOwnFailure(this.#client.send(new PutObjectCommand({ ...this.#key(owner, sha256), Body: bytes })))
     return sha256
   }
 
@@ -122,7 +122,7 @@ class S3Blobs implements Blobs {
   }
 
   async read(owner: string, sha256: string, range?: ByteRange): Promise<Readable> {
-    const { Body } = await told(
+    const { Body } = await withOwnFailure(
       this.#client.send(
         new GetObjectCommand({
           ...this.#key(owner, sha256),
@@ -144,15 +144,15 @@ class S3Blobs implements Blobs {
   }
 
   async delete(owner: string, sha256: string): Promise<void> {
-    await told(this.#client.send(new DeleteObjectCommand(this.#key(owner, sha256))))
+    await withOwnFailure(this.#client.send(new DeleteObjectCommand(this.#key(owner, sha256))))
   }
 
   async deleteAll(owner: string): Promise<void> {
     const Prefix = this.#key(owner, '').Key
     for (let isMore = true; isMore;) {
-      const listed = await told(this.#client.send(new ListObjectsV2Command({ Bucket: this.#bucket, Prefix })))
+      const listed = await withOwnFailure(this.#client.send(new ListObjectsV2Command({ Bucket: this.#bucket, Prefix })))
       for (const { Key } of listed.Contents ?? [])
-        await told(this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key })))
+        await withOwnFailure(this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key })))
       isMore = listed.IsTruncated === true
     }
   }
@@ -170,7 +170,9 @@ class S3Blobs implements Blobs {
       const listed: ListMultipartUploadsCommandOutput = await this.#listUploads(after)
       for (const { Key, UploadId, Initiated } of listed.Uploads ?? []) {
         if (!Key || !UploadId || !Initiated || Initiated.getTime() > before) continue
-        await told(this.#client.send(new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId })))
+        await withOwnFailure(
+          this.#client.send(new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId })),
+        )
         removed += 1
       }
       after = listed.IsTruncated
@@ -186,7 +188,7 @@ class S3Blobs implements Blobs {
   }
 
   #listUploads(after: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined }) {
-    return told(
+    return withOwnFailure(
       this.#client.send(new ListMultipartUploadsCommand({ Bucket: this.#bucket, Prefix: this.#prefix, ...after })),
     )
   }
@@ -197,11 +199,15 @@ class S3Blobs implements Blobs {
     const key = this.#key(owner, sha256)
     // The file, or one part of it, is buffered in memory, so that a failed request can be retried.
     if (size <= PART_BYTES)
-      return void (await told(this.#client.send(new PutObjectCommand({ ...key, Body: await readFile(path) }))))
+      return void (await withOwnFailure(
+        this.#client.send(new PutObjectCommand({ ...key, Body: await readFile(path) })),
+      ))
     const file = createReadStream(path, { highWaterMark: 2 ** 20 })
     const params = { ...key, Body: file }
     try {
-      await told(new Upload({ client: this.#client, params, partSize: PART_BYTES, queueSize: PARTS_AT_ONCE }).done())
+      await withOwnFailure(
+        new Upload({ client: this.#client, params, partSize: PART_BYTES, queueSize: PARTS_AT_ONCE }).done(),
+      )
     } finally {
       file.destroy()
     }
@@ -231,7 +237,7 @@ class S3Blobs implements Blobs {
 
 class BlobMissing extends Error {}
 
-async function told<T>(asked: Promise<T>): Promise<T> {
+async function withOwnFailure<T>(asked: Promise<T>): Promise<T> {
   try {
     return await asked
   } catch (error) {

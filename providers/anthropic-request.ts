@@ -16,7 +16,7 @@ import type { GenerateRequest } from './provider.ts'
 import { NO_OUTPUT, sentArguments, sentName, USUAL_ID, withUniqueIds } from './sent-calls.ts'
 import { strictSchema } from './strict-schema.ts'
 
-/** Anthropic wants a limit with each request; older models refuse one beyond theirs. */
+/** Anthropic requires a limit in each request; older models refuse one beyond theirs. */
 const MAX_TOKENS: readonly [RegExp, number][] = [
   [/^claude-3-(opus|sonnet|haiku)/, 4_096],
   [/^claude-3-5/, 8_192],
@@ -35,7 +35,7 @@ interface Message {
 
 const CACHED = { type: 'ephemeral' as const }
 
-/** @returns the body of the request, and what of it could not be said in this form */
+/** @returns the body of the request, and what of it could not be expressed in this form */
 export function toAnthropicParams(request: GenerateRequest): {
   params: MessageCreateParamsStreaming
   warnings: string[]

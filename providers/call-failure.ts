@@ -43,17 +43,17 @@ export function toFailure(
       cause: refused,
     })
   if (error instanceof ReportedError || isRefusedCall(error)) {
-    const { headers, message, error: told } = error
+    const { headers, message, error: body } = error
     const { status, param } = error instanceof ReportedError ? {} : error
     return new ProviderFailure(
-      status === undefined ? kindOfReport(told) : kindOfStatus(status),
+      status === undefined ? kindOfReport(body) : kindOfStatus(status),
       redact(message, api_key),
       {
         provider,
         status,
         request_id: REQUEST_IDS.map((id) => headers?.get(id)).find((id) => typeof id === 'string') ?? undefined,
-        refused_tools: refusedTools({ status, message, param, error: told }, tools),
-        retryAfter: parseRetryAfter(headers?.get('retry-after')) ?? retryInfoOf(told),
+        refused_tools: refusedTools({ status, message, param, error: body }, tools),
+        retryAfter: parseRetryAfter(headers?.get('retry-after')) ?? retryInfoOf(body),
         // Not kept as the cause: it holds the whole answer, which may repeat the key, and loggers print causes.
       },
     )
@@ -98,7 +98,7 @@ function causesOf(error: unknown): Error[] {
   return causes
 }
 
-/** Google tells the delay in the body: `{"@type": "….RetryInfo", "retryDelay": "19s"}`. */
+/** Google sends the delay in the body: `{"@type": "….RetryInfo", "retryDelay": "19s"}`. */
 function retryInfoOf(error: unknown): number | undefined {
   const { details } = (typeof error === 'object' && error !== null ? error : {}) as { details?: unknown }
   if (!Array.isArray(details)) return undefined

@@ -37,7 +37,7 @@ export const AUTO_VENDORS = [
 
 /** Dimension of each known embedding model, and whether it can be asked for another one. */
 export const EMBEDDING_MODELS: Readonly<Record<string, { dimension: number; shortens: boolean }>> = {
-  // Shortened: a search looks at every vector, and 384 numbers of this model keep nearly all it knows.
+  // Shortened: a search looks at every vector, and 384 dimensions of this model keep nearly all of its quality.
   'text-embedding-3-small': { dimension: 384, shortens: true },
   'text-embedding-3-large': { dimension: 384, shortens: true },
   'text-embedding-ada-002': { dimension: 1_536, shortens: false },

@@ -7,8 +7,8 @@ export interface Embedder {
   readonly dimension: number
   /** Its vectors are kept in the database: they cost more than reading them. */
   readonly isCostly: boolean
-  /** Questions are embedded apart from passages: ahead of them, and perhaps with another vector. */
-  readonly separatesQuestions?: boolean
+  /** Queries are embedded apart from passages: ahead of them, and perhaps with another vector. */
+  readonly separatesQueries?: boolean
   /** How much a ranking of messages by its vectors counts beside one by their words; 1 when left out. */
   readonly message_weight?: number
   /** Left out where its requests are not paid for. */
@@ -24,4 +24,4 @@ export interface Embedder {
 }
 
 /** What the vectors are for; passages when left out. */
-export type EmbeddingUse = 'question' | 'passage'
+export type EmbeddingUse = 'query' | 'passage'

@@ -19,7 +19,7 @@ export interface ProviderFailureOptions {
   retryAfter?: number | undefined
   /** Names of offered tools that the vendor does not take. */
   refused_tools?: readonly string[]
-  /** What the model did, for clients: completes "The model 'x' of y …". Left out where its status tells. */
+  /** What the model did, for clients: completes "The model 'x' of y …". Left out where its status says it. */
   how?: string
   /** Whether the next model of the chain is asked at once. */
   goes_on?: boolean
@@ -93,7 +93,7 @@ export class ReportedError extends Error {
   }
 }
 
-/** 408, 409, 429 and 5xx pass; every other refusal is for good (bad key, unknown model, policy, context too long). */
+/** 408, 409, 429 and 5xx pass; every other refusal is final (bad key, unknown model, policy, context too long). */
 export function kindOfStatus(status: number): FailureKind {
   return status === 408 || status === 409 || status === 429 || status >= 500 ? 'retry' : 'final'
 }

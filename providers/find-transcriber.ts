@@ -23,7 +23,7 @@ const COMPATIBLE = 'compatible'
 /** How long a server that was found is not looked for again, in milliseconds. */
 const FOUND_MS = 60_000
 
-/** Asks `findTranscriber` now and then: a server may be started, or gone, later. */
+/** Calls `findTranscriber` again after a while: a server may be started or stopped later. */
 export function transcriberFinder(options: TranscriberOptions): () => Promise<Transcriber | undefined> {
   let known: { until: number; transcriber: Transcriber } | undefined
   return async () => {
@@ -35,7 +35,7 @@ export function transcriberFinder(options: TranscriberOptions): () => Promise<Tr
 }
 
 /**
- * Finds who transcribes. Without a choice: OpenAI when its key is set and no other server is (which may well serve chat only),
+ * Finds the transcriber. Without a choice: OpenAI when its key is set and no other server is (which may well serve chat only),
  * then Deepgram, then a server on this machine.
  * @returns undefined when there is none
  */

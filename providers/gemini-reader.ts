@@ -126,15 +126,15 @@ function readFinish(finish: string, parts: readonly AssistantPart[], warnings: s
 }
 
 /** The counts that are there and can be stored. Gemini counts reasoning beside the other output. */
-function readUsage(told: unknown): Partial<TokenUsage> {
-  if (!isObject(told)) return {}
-  const count = (name: string) => (isTokenCount(told[name]) ? told[name] : undefined)
+function readUsage(reported: unknown): Partial<TokenUsage> {
+  if (!isObject(reported)) return {}
+  const count = (name: string) => (isTokenCount(reported[name]) ? reported[name] : undefined)
   const [prompt, used] = [count('promptTokenCount'), count('toolUsePromptTokenCount')]
-  const [said, thought] = [count('candidatesTokenCount'), count('thoughtsTokenCount')]
+  const [answered, thought] = [count('candidatesTokenCount'), count('thoughtsTokenCount')]
   const cached_tokens = count('cachedContentTokenCount')
   return {
     ...(prompt !== undefined && { input_tokens: prompt + (used ?? 0) }),
-    ...((said ?? thought) !== undefined && { output_tokens: (said ?? 0) + (thought ?? 0) }),
+    ...((answered ?? thought) !== undefined && { output_tokens: (answered ?? 0) + (thought ?? 0) }),
     ...(cached_tokens !== undefined && { cached_tokens }),
     ...(thought !== undefined && { reasoning_tokens: thought }),
   }

@@ -20,7 +20,7 @@ const BUDGETS: Record<Reasoning, number> = { none: 0, low: 1_024, medium: 8_192,
 /** Google's word for a call that came without a signature: another model made it. */
 const FOREIGN_CALL = 'skip_thought_signature_validator'
 
-/** @returns the request for the client, and what of it could not be said in this form */
+/** @returns the request for the client, and what of it could not be expressed in this form */
 export function toGeminiParams(request: GenerateRequest): { params: GenerateContentParameters; warnings: string[] } {
   const { model, system, tools, temperature, top_p, max_output_tokens, response_schema } = request
   const signs = !BUDGETED.test(model)

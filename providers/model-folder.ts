@@ -25,7 +25,7 @@ export interface ModelFolder {
   pooling: Pooling
   lower_case: boolean
   /** Written before a text, as the model was trained. */
-  prompts: { question: string; passage: string }
+  prompts: { query: string; passage: string }
   /** Names the vector space: a hash of everything above, of the weights and of the tokenizer. */
   fingerprint: string
 }
@@ -116,7 +116,7 @@ function readPrompts(folder: string): ModelFolder['prompts'] {
   const prompts = isObject(given) ? given : {}
   const first = (...names: string[]) =>
     names.map((name) => prompts[name]).find((text): text is string => typeof text === 'string' && text !== '') ?? ''
-  return { question: first('query'), passage: first('document', 'passage', 'corpus') }
+  return { query: first('query'), passage: first('document', 'passage', 'corpus') }
 }
 
 /** Weights of more than 2 GB are files of their own, named after the model's. */

@@ -97,10 +97,12 @@ const MAX_RECEIVED = 600
 /** What came with the message, when the question asks for nothing in it by name: the text of a picture, the words of a recording. */
 function sayReceived(asked: string, passages: GenerateRequest['passages']): string | undefined {
   const came = passages.filter(({ document }) => asked.includes(`[Attached: ${bracketedName(document)}, `))
-  const told = came.map(
+  const quoted = came.map(
     ({ document, content }) => `${document}: “${content.replace(/^## .*\n+/, '').slice(0, MAX_RECEIVED)}”`,
   )
-  return told.length === 0 ? undefined : `This came with your message. ${told.join(' ')} (Quoted by the offline model.)`
+  return quoted.length === 0
+    ? undefined
+    : `This came with your message. ${quoted.join(' ')} (Quoted by the offline model.)`
 }
 
 /** Sentences of one answer. */
@@ -137,10 +139,10 @@ function quote(asked: string, passages: GenerateRequest['passages']): string | u
   if (!best) return undefined
   const chosen = [best, ...scored.slice(1).filter(({ score }) => score >= best.score * 0.6)].slice(0, MAX_SENTENCES)
   const seen = new Set<string>()
-  const told = chosen
+  const quoted = chosen
     .filter(({ text }) => !seen.has(text) && seen.add(text))
     .map(({ text, document, page }) => `“${text}” (${document}${page === undefined ? '' : `, page ${page}`})`)
-  return `I found this ${chosen.every(({ page }) => page === undefined) ? 'in what was said before' : 'in the documents'}: ${told.join(' ')} (Quoted by the offline model.)`
+  return `I found this ${chosen.every(({ page }) => page === undefined) ? 'in what was said before' : 'in the documents'}: ${quoted.join(' ')} (Quoted by the offline model.)`
 }
 
 export function sentencesOf(text: string): string[] {
@@ -162,10 +164,10 @@ export function wordsOf(text: string): string[] {
 }
 
 /** It has no tokens: words are counted instead. */
-function usageOf(request: GenerateRequest, said: string): TokenUsage {
+function usageOf(request: GenerateRequest, answer: string): TokenUsage {
   const words = (text: string) => text.split(/\s+/).filter(Boolean).length
   return {
     input_tokens: request.messages.reduce((sum, message) => sum + words(textOf(message)), words(request.system)),
-    output_tokens: words(said),
+    output_tokens: words(answer),
   }
 }

@@ -15,7 +15,7 @@ const LOAD_MS = 120_000
 const MOST_CORES = 4
 /** Leaves some for the rest of the process. */
 const CORES = Math.max(1, Math.min(MOST_CORES, Math.floor(availableParallelism() / 2)))
-/** Measured with LoCoMo (docs/benchmarks.md), on half of its conversations: models that tell questions apart are trained to search. */
+/** Measured with LoCoMo (docs/benchmarks.md), on half of its conversations: models that distinguish queries from passages are trained to search. */
 const MESSAGE_WEIGHT = { search: 0.3, similarity: 0.1 }
 const provider = 'local-model'
 
@@ -36,8 +36,8 @@ export async function openOnnxEmbedder(place: string): Promise<Embedder> {
     model: `${provider}:${fingerprint}@${dimension}`,
     dimension,
     isCostly: true,
-    separatesQuestions: true,
-    message_weight: MESSAGE_WEIGHT[prompts.question === prompts.passage ? 'similarity' : 'search'],
+    separatesQueries: true,
+    message_weight: MESSAGE_WEIGHT[prompts.query === prompts.passage ? 'similarity' : 'search'],
     embed: (texts, signal, use = 'passage') => thread.embed(texts, use, signal),
     close: () => thread.close(),
   }
@@ -51,7 +51,7 @@ interface Loading {
 
 /**
  * Texts are embedded one after the other: so a vector does not depend on the texts beside it (quantised models scale by batch), and
- * memory is bounded. Questions go first, then the calls take turns.
+ * memory is bounded. Queries go first, then the calls take turns.
  */
 class ModelThread {
   readonly #data: ThreadData
@@ -76,7 +76,7 @@ class ModelThread {
     signal.throwIfAborted()
     const jobs = texts.map((text): Job => ({ text, use, ...Promise.withResolvers<Float32Array>() }))
     const waiting = [...jobs]
-    if (use === 'question') this.#calls.unshift(waiting)
+    if (use === 'query') this.#calls.unshift(waiting)
     else this.#calls.push(waiting)
     void this.#next()
     try {

@@ -5,7 +5,7 @@ import { isObjectText } from '../contracts/json.ts'
 import { withoutNul } from '../contracts/nul.ts'
 import type { ToolCallPart } from '../contracts/model-messages.ts'
 
-/** The metadata of a call: fields that the server wants back with it. */
+/** The metadata of a call: fields that the server requires back with it. */
 export interface CallMetadata {
   /** Gemini keeps its thought signatures here. */
   extra_content?: object

@@ -104,13 +104,13 @@ export async function readChunks(
   await reply.finish()
   const isCut = finish === undefined && !calls.areComplete
   const kept = calls.finish()
-  const told = parts.filter((part) => part.type !== 'tool_call' || kept.has(part))
+  const usable = parts.filter((part) => part.type !== 'tool_call' || kept.has(part))
   if (finish === undefined) {
-    if (isCut || !told.some(({ type }) => type !== 'reasoning'))
+    if (isCut || !usable.some(({ type }) => type !== 'reasoning'))
       throw new ProviderFailure('retry', 'The model ended its answer without saying that it was finished', { provider })
     warnings.push("No finish reason, read as 'stop'")
   }
-  return { parts: told, finish_reason: readFinish(finish ?? 'stop', kept.size > 0, warnings), usage, warnings }
+  return { parts: usable, finish_reason: readFinish(finish ?? 'stop', kept.size > 0, warnings), usage, warnings }
 }
 
 /** The items of a list that are objects; one object is a list of one. */
@@ -145,10 +145,10 @@ interface ChunkUsage {
 /** The counts that are there and can be stored; what is missing is estimated. */
 function readUsage(usage: unknown): Partial<TokenUsage> {
   if (typeof usage !== 'object' || usage === null) return {}
-  const told = usage as ChunkUsage
-  const { prompt_tokens: input_tokens, completion_tokens: output_tokens } = told
-  const cached_tokens = told.prompt_tokens_details?.cached_tokens
-  const reasoning_tokens = told.completion_tokens_details?.reasoning_tokens
+  const counted = usage as ChunkUsage
+  const { prompt_tokens: input_tokens, completion_tokens: output_tokens } = counted
+  const cached_tokens = counted.prompt_tokens_details?.cached_tokens
+  const reasoning_tokens = counted.completion_tokens_details?.reasoning_tokens
   return {
     ...(isTokenCount(input_tokens) && { input_tokens }),
     ...(isTokenCount(output_tokens) && { output_tokens }),

@@ -29,7 +29,7 @@ const AUDIO_FORMATS: Record<string, 'wav' | 'mp3'> = {
   'audio/mp3': 'mp3',
 }
 
-/** @returns the body of the request, and what of it could not be said in this form */
+/** @returns the body of the request, and what of it could not be expressed in this form */
 export function toParams(
   request: GenerateRequest,
   dialect: Dialect = dialectOf('openai', undefined),

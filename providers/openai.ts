@@ -7,7 +7,7 @@ import { toClientFetch } from './outgoing.ts'
 import type { Provider } from './provider.ts'
 import { streamedCall, type AdapterOptions } from './streamed-call.ts'
 
-/** Servers without a key still want the header to be there. */
+/** Servers without a key still require the header. */
 const NO_KEY = 'none'
 
 /** The headers that hold a key. */

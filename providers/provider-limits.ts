@@ -1,4 +1,4 @@
-// The rate limits of providers as their answers tell them, by key and model: a token bucket of requests and one of tokens. A request
+// The rate limits of providers as their answers report them, by key and model: a token bucket of requests and one of tokens. A request
 // that would be refused waits a moment, or fails as a 429 would without being sent. Each process counts for itself.
 import { setTimeout as delay } from 'node:timers/promises'
 import { textOf } from '../contracts/model-messages.ts'
@@ -46,7 +46,7 @@ export class ProviderLimits {
     }
   }
 
-  /** What an answer tells of the limits of its key and model. */
+  /** What an answer reports of the limits of its key and model. */
   observe(key: string, model: string, status: number, headers: Headers): void {
     const now = this.#now()
     const requests = readBucket(headers, 'requests', now)

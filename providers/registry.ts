@@ -99,7 +99,7 @@ function priceOf({ known }: ChainModel): number {
   return known.costOf({ input_tokens: 1_000, output_tokens: 500 }) ?? Infinity
 }
 
-/** What an agent requires that the model is known not to do. MCP servers are of no use without calls of tools. */
+/** What an agent requires that the model is known not to do. MCP servers need calls of tools. */
 function missingOf({ model, mcp_servers = [] }: ModelsOf, known: ModelFacts): Ability[] {
   const required = new Set<Ability>([
     ...(model?.requires ?? []),

@@ -8,8 +8,8 @@ const FINAL =
 /** A status in the code decides, else the type and code. The text of a message decides nothing. */
 export function kindOfReport(error: unknown): FailureKind {
   const { code, status, type } = (typeof error === 'object' && error !== null ? error : {}) as Record<string, unknown>
-  const told = [status, code].map(Number).find((number) => number >= 400 && number < 600)
-  if (told !== undefined) return kindOfStatus(told)
+  const reported = [status, code].map(Number).find((number) => number >= 400 && number < 600)
+  if (reported !== undefined) return kindOfStatus(reported)
   const names = [type, code].filter((name) => typeof name === 'string').join(' ')
   // Before the others: servers answer a spent quota as a rate limit.
   if (/insufficient.?(quota|credit|balance)/i.test(names)) return 'final'

@@ -158,9 +158,9 @@ function textsOf(content: unknown): string {
 }
 
 /** The counts that are there and can be stored; what is missing is estimated. */
-function readUsage(told: unknown): Partial<TokenUsage> {
-  if (!isObject(told)) return {}
-  const { input_tokens, output_tokens, input_tokens_details, output_tokens_details } = told
+function readUsage(reported: unknown): Partial<TokenUsage> {
+  if (!isObject(reported)) return {}
+  const { input_tokens, output_tokens, input_tokens_details, output_tokens_details } = reported
   const cached_tokens = isObject(input_tokens_details) ? input_tokens_details['cached_tokens'] : undefined
   const reasoning_tokens = isObject(output_tokens_details) ? output_tokens_details['reasoning_tokens'] : undefined
   return {

@@ -15,7 +15,7 @@ interface Steps {
   /** Sends the request. @returns the answer, unread */
   send: (signal: AbortSignal) => Promise<Response>
   read: (chunks: AsyncIterable<unknown>) => Promise<GenerateResult>
-  /** What of the request could not be said. */
+  /** The parts of the request that could not be expressed. */
   warnings: readonly string[]
 }
 

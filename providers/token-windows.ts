@@ -1,6 +1,6 @@
 // Divides the tokens of a text that is longer than a model's input into windows, each an input of its own.
 
-/** Ids that a model wants around each input. */
+/** Ids that a model requires around each input. */
 export interface Around {
   before: readonly number[]
   after: readonly number[]

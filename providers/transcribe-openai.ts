@@ -76,6 +76,6 @@ export function readTranscript(answer: unknown): Transcript {
     to_ms: Math.round(each.end * 1_000),
     text: each.text.trim(),
   }))
-  const said = spoken && segments && spoken.length < segments.length ? parts.map((part) => part.text).join(' ') : text
-  return { text: said.trim(), language, parts }
+  const whole = spoken && segments && spoken.length < segments.length ? parts.map((part) => part.text).join(' ') : text
+  return { text: whole.trim(), language, parts }
 }

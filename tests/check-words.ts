@@ -16,6 +16,7 @@ const DATA = new Set([
   'tests/e2e/summaries.test.ts Nobody',
   'tests/e2e/summaries.test.ts Everybody',
   'tests/e2e/web-page.test.ts somebody',
+  'tests/integration/client-package.test.ts nobody',
   'tests/integration/ocr.test.ts Nobody',
   'tests/integration/search.test.ts nobody',
 ])

@@ -1,9 +1,9 @@
 // Search in long-term memory: one user's with one agent. The partition of the index is one of both, and the rows are checked again.
 import { memoryScope, type RecalledMemory } from '../contracts/memory.ts'
 import { findMemories as findRows, type MemoryOwner } from '../db/queries/memories.ts'
-import type { EmbeddedQuestion, PassageResources } from './find-passages.ts'
+import type { EmbeddedQuery, PassageResources } from './find-passages.ts'
 
-export interface MemoryQuery extends MemoryOwner, EmbeddedQuestion {
+export interface MemoryQuery extends MemoryOwner, EmbeddedQuery {
   text: string
   /** How much the ranking by vectors counts; 1 when left out. */
   vector_weight?: number | undefined

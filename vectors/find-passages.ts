@@ -1,4 +1,4 @@
-// Hybrid search for a question: embeds it, and names the documents of the passages found.
+// Hybrid search for a query: embeds it, and names the documents of the passages found.
 import type { UsageOwner } from '../contracts/budget.ts'
 import type { Passage } from '../db/columns.ts'
 import { findDocumentNames } from '../db/queries/jobs.ts'
@@ -12,8 +12,8 @@ export interface PassageResources {
   index: SearchIndex
 }
 
-/** The vector of a question, and the model that made it. */
-export interface EmbeddedQuestion {
+/** The vector of a query, and the model that made it. */
+export interface EmbeddedQuery {
   model: string
   vector: Float32Array
 }
@@ -37,7 +37,7 @@ export async function findPassages(
     const [vector] = await meteredEmbedder(resources.db, embedder, stream_id, owner).embed(
       [query.text],
       signal,
-      'question',
+      'query',
     )
     return searchPassages(resources, query, { model: embedder.model, vector: vector! })
   })
@@ -47,9 +47,9 @@ export async function findPassages(
 export async function searchPassages(
   { db, index }: PassageResources,
   query: PassageQuery,
-  question: EmbeddedQuestion,
+  embedded: EmbeddedQuery,
 ): Promise<Passage[]> {
-  const found = await index.vectors.search({ ...query, ...question })
+  const found = await index.vectors.search({ ...query, ...embedded })
   const ids = [...new Set(found.map(({ document_id }) => document_id))]
   const [names, superseded] = await Promise.all([findDocumentNames(db, ids), listSupersededDocuments(db, ids)])
   const hits = found.filter(({ document_id }) => !superseded.has(document_id))

@@ -169,7 +169,7 @@ export class HiddenVectors {
    * @param complete part of the same transaction
    * @returns undefined when there are more chunks, or the job has no set
    */
-  async takeOver<T>(
+  async activate<T>(
     jobId: string,
     complete: (tx: Tx, set: VectorModel & Filled) => Promise<T>,
   ): Promise<{ completed: T } | undefined> {

@@ -10,14 +10,14 @@ import type { IndexEmbedder } from './search-index.ts'
  * @param streamId the turn or job, or the request that belongs to none
  */
 export function meteredEmbedder(db: Db, embedder: IndexEmbedder, streamId: string, owner: UsageOwner): IndexEmbedder {
-  const { billed, model, dimension, isCostly, separatesQuestions, message_weight } = embedder
+  const { billed, model, dimension, isCostly, separatesQueries, message_weight } = embedder
   if (!billed) return embedder
   return {
     model,
     dimension,
     isCostly,
     billed,
-    ...(separatesQuestions !== undefined && { separatesQuestions }),
+    ...(separatesQueries !== undefined && { separatesQueries }),
     ...(message_weight !== undefined && { message_weight }),
     embed(texts, signal, use) {
       const input_tokens = texts.reduce((sum, text) => sum + estimateTokens(text), 0)

@@ -10,13 +10,13 @@ export interface IndexEmbedder {
   readonly dimension: number
   /** Its vectors are kept in the database: they cost more than reading them. */
   readonly isCostly: boolean
-  /** Questions are embedded apart from passages. */
-  readonly separatesQuestions?: boolean
+  /** Queries are embedded apart from passages. */
+  readonly separatesQueries?: boolean
   readonly message_weight?: number
   /** Left out where its requests are not paid for. */
   readonly billed?: Billed
   /** @param count is called with the tokens of each answer, as its server counts them */
-  embed(texts: string[], signal: AbortSignal, use?: 'question', count?: Count): Promise<Float32Array[]>
+  embed(texts: string[], signal: AbortSignal, use?: 'query', count?: Count): Promise<Float32Array[]>
 }
 
 export interface Embedders {

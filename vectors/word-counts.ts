@@ -1,4 +1,4 @@
-// Document frequencies of a question's words. Counting a common word is slow, so it is cached for a while.
+// Document frequencies of a query's words. Counting a common word is slow, so it is cached for a while.
 
 const REMEMBERED_MS = 60_000
 const MOST_REMEMBERED = 10_000
@@ -9,7 +9,7 @@ export interface WordCount {
   chunks: number
 }
 
-/** A word of a question, and the space in which its chunks are counted. */
+/** A word of a query, and the space in which its chunks are counted. */
 export interface Uncounted {
   space: string
   asked: string
@@ -34,7 +34,7 @@ export class WordCounts {
     words: readonly string[],
     count: (uncounted: Uncounted[]) => Promise<(Uncounted & WordCount)[]>,
   ): Promise<WordCount[]> {
-    // By space and word: several words of a question may have the same stem.
+    // By space and word: several words of a query may have the same stem.
     const found = new Map<string, WordCount>()
     const uncounted: Uncounted[] = []
     for (const space of spaces) {

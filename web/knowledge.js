@@ -209,7 +209,7 @@ class Learning {
     return button
   }
 
-  /** Nothing was learned: neither the source nor the file is of use. */
+  /** Nothing was learned: neither the source nor the file is needed. */
   async forget() {
     const gone = (path) => call(path, undefined, 'DELETE').catch(() => undefined)
     if (this.source) await gone(`/agents/${this.agentId}/knowledge/${this.source}`)

@@ -43,7 +43,7 @@ async function showMessages(current, cursor) {
   })
 }
 
-/** A turn as the server tells of it; followed from its first event when it is not over. */
+/** A turn as the server shows it; followed from its first event when it is not over. */
 function turnOf(view, asked) {
   const known = [...live.values()].find(({ turn_id }) => turn_id === view.turn_id)
   if (known) return known

@@ -33,8 +33,8 @@ export function handOverTurn(turn: TurnInput, call: PlannedCall): Promise<Handof
   return handOver(toInput(turn, call))
 }
 
-/** Tells the turn that asked for this one when all of its calls wait for a person, and when they do not: its deadline is paused too. */
-export function tellParent(call_id: string): (waits: boolean) => void {
+/** Signals to the turn that asked for this one whether all calls of this one wait for a person: its deadline is paused too. */
+export function parentNotifier(call_id: string): (waits: boolean) => void {
   let last = Promise.resolve()
   return (waits) => {
     const { parent } = workflowInfo()

@@ -14,7 +14,7 @@ import { JOB_WORKFLOWS, type JobKind } from '../contracts/job.ts'
 import { AUTO } from '../contracts/routing.ts'
 import { workflowId, type Labels } from '../contracts/temporal.ts'
 import type { FinalStatus, ModelCallResult, PlannedCall, ToolCallResult, TurnInput } from '../contracts/turn.ts'
-import { askAgent, handOverTurn, tellParent } from './agent-calls.ts'
+import { askAgent, handOverTurn, parentNotifier } from './agent-calls.ts'
 import { callModel, claimTurn, finishTurn, routeTurn } from './activities.ts'
 import { describeFailure, endedBy, finalFailure } from './failures.ts'
 import { searchAttributesOf } from './labels.ts'
@@ -31,7 +31,10 @@ const CANCELLATION_GRACE = '10s'
 export async function chatTurn(turn: TurnInput): Promise<{ status: FinalStatus }> {
   const { turn_id } = turn
   const { parent_call_id } = turn
-  const clock = new TurnClock(turn.deadline_ms, parent_call_id === undefined ? undefined : tellParent(parent_call_id))
+  const clock = new TurnClock(
+    turn.deadline_ms,
+    parent_call_id === undefined ? undefined : parentNotifier(parent_call_id),
+  )
   setHandler(parked, (call) => clock.setParked(call))
   try {
     const status = await answer(turn, clock)

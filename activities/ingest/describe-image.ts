@@ -37,11 +37,11 @@ export function describeActivities(resources: Resources) {
         })
         const question = toQuestion(job.name, pictures)
         const { text, facts } = await askModel(resources, job, model, place, question, signal)
-        const told = await db.transaction().execute(async (tx) => {
+        const added = await db.transaction().execute(async (tx) => {
           await setMedia(tx, job.id, { ...media, result: { ...media.result, description: text } })
           return advance(tx, job, 'describing', '')
         })
-        events.publish(job.id, told)
+        events.publish(job.id, added)
         return { characters: text.length, ...facts }
       })
     },

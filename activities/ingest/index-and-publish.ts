@@ -66,11 +66,11 @@ export function indexAndPublishActivities(resources: Resources) {
       })
       await yieldToEventLoop()
     }
-    const told = await db.transaction().execute(async (tx) => {
+    const added = await db.transaction().execute(async (tx) => {
       if (!(await storeIndexed(tx, ref, batch, chunks.length))) throw overtaken()
       return advance(tx, job, 'indexing', String(batch))
     })
-    events.publish(job.id, told)
+    events.publish(job.id, added)
     return { batch, chunks: chunks.length }
   }
 
@@ -79,10 +79,10 @@ export function indexAndPublishActivities(resources: Resources) {
     async beginJob(ref: JobRef): Promise<JobClaim> {
       const begun = await db.transaction().execute(async (tx) => {
         const job = await claimJob(tx, ref, activityInfo().workflowExecution?.runId ?? '')
-        return job && { job, told: await advance(tx, job, 'inspecting', '') }
+        return job && { job, added: await advance(tx, job, 'inspecting', '') }
       })
       if (!begun) return { claimed: false }
-      events.publish(ref.job_id, begun.told)
+      events.publish(ref.job_id, begun.added)
       const { summarize } = parseColumn(jobOptions, begun.job.options, begun.job.id)
       return { claimed: true, indexed: begun.job.agent_id !== null, ...(summarize && { summarize }) }
     },
@@ -136,8 +136,8 @@ export function indexAndPublishActivities(resources: Resources) {
       const job = await findJob(db, input.job_id)
       if (!job || job.run !== input.run || (job.status !== 'running' && job.status !== 'queued')) return
       if (input.status === 'cancelled' && job.agent_id !== null) await vectors.discard(job.document_id, job.generation)
-      const told = await db.transaction().execute((tx) => finishJob(tx, input))
-      events.publish(input.job_id, told)
+      const added = await db.transaction().execute((tx) => finishJob(tx, input))
+      events.publish(input.job_id, added)
     },
   }
 }

@@ -22,7 +22,7 @@ export async function visionModelsOf(db: Db, models: ModelRegistry, job: JobsTab
 export interface JobQuestion extends Pick<GenerateRequest, 'system' | 'messages'> {
   /** Place of the call in the usage of the job. */
   step: number
-  /** What is said beyond is left out, in characters. */
+  /** Longest text that is kept, in characters. */
   max_characters: number
 }
 

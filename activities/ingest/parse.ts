@@ -62,12 +62,12 @@ export function parseActivities(resources: Resources) {
           job.pages !== null
             ? { pages: job.pages }
             : await blobs.withFile(job.user_id, job.sha256, (path) => inspect(path, job, signal), signal)
-        const { batches, parsed, told } = await db.transaction().execute(async (tx) => {
+        const { batches, parsed, added } = await db.transaction().execute(async (tx) => {
           if (parts) await setMedia(tx, job.id, mediaOf(parts))
           const batches = await planBatches(tx, job.id, pages, whole)
-          return { batches, parsed: await isParsed(tx, job.id), told: await advance(tx, job, 'parsing', '') }
+          return { batches, parsed: await isParsed(tx, job.id), added: await advance(tx, job, 'parsing', '') }
         })
-        events.publish(job.id, told)
+        events.publish(job.id, added)
         return { pages, batches, parsed }
       })
     },
@@ -92,11 +92,11 @@ export function parseActivities(resources: Resources) {
           },
           signal,
         )
-        const told = await db.transaction().execute(async (tx) => {
+        const added = await db.transaction().execute(async (tx) => {
           await storeParsed(tx, job.id, batch, pages)
           return advance(tx, job, 'parsing', String(batch))
         })
-        events.publish(job.id, told)
+        events.publish(job.id, added)
         return { batch, parsed: true }
       })
     },

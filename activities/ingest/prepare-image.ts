@@ -96,12 +96,12 @@ export function pictureActivities(resources: Resources) {
           return { media, pages: facts.pages }
         }
         const { media, pages } = await blobs.withFile(job.user_id, job.sha256, prepareAll, signal)
-        const told = await db.transaction().execute(async (tx) => {
+        const added = await db.transaction().execute(async (tx) => {
           await setMedia(tx, job.id, media)
           await planBatches(tx, job.id, Math.min(pages, MAX_PAGES))
           return advance(tx, job, 'preparing', '')
         })
-        events.publish(job.id, told)
+        events.publish(job.id, added)
         return answer
       })
     },
@@ -124,11 +124,11 @@ export function pictureActivities(resources: Resources) {
             : await blobs.withFile(job.user_id, job.sha256, readAll, signal)
         const text = [description, first!.text.trim()].filter((each) => each !== '').join('\n\n')
         const pages: Page[] = [{ ...first!, text }, ...others]
-        const told = await db.transaction().execute(async (tx) => {
+        const added = await db.transaction().execute(async (tx) => {
           await storeParsed(tx, job.id, 1, pages)
           return advance(tx, job, 'reading', '')
         })
-        events.publish(job.id, told)
+        events.publish(job.id, added)
         return { characters: pages.reduce((sum, page) => sum + page.text.length, 0) }
       })
     },

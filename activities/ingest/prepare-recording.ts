@@ -45,7 +45,7 @@ export function recordingActivities(resources: Resources) {
           }
         })
         const { duration_ms, ...metadata } = facts
-        const told = await db.transaction().execute(async (tx) => {
+        const added = await db.transaction().execute(async (tx) => {
           const { id } = await insertFile(tx, {
             user_id: job.user_id,
             key_id: job.key_id,
@@ -65,7 +65,7 @@ export function recordingActivities(resources: Resources) {
           await planSegments(tx, job.id, spans)
           return advance(tx, job, 'preparing', '')
         })
-        events.publish(job.id, told)
+        events.publish(job.id, added)
         return { segments: spans.length, seconds: Math.round(duration_ms / 1_000) }
       })
     },

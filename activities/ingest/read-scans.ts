@@ -74,10 +74,10 @@ export async function readOnce(
   if (attempts > MAX_ATTEMPTS)
     throw new MediaFailure('damaged', `Page ${page} cannot be read: its reader did not survive it`)
   const read = await ocr.recognize(source, options)
-  const told = await db.transaction().execute(async (tx) => {
+  const added = await db.transaction().execute(async (tx) => {
     await storeOcr(tx, ref, read)
     return part === '' && !isImage ? advance(tx, job, 'parsing', `page ${page}`) : []
   })
-  events.publish(job.id, told)
+  events.publish(job.id, added)
   return read
 }

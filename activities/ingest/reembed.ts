@@ -37,7 +37,7 @@ export function reembedActivities(resources: Resources) {
     throw refusedFile(message, 'no_embedder', 'unavailable')
   }
 
-  async function tell(job: JobsTable, filled: Filled): Promise<void> {
+  async function showProgress(job: JobsTable, filled: Filled): Promise<void> {
     events.publish(job.id, await db.transaction().execute((tx) => advanceReembed(tx, job, filled)))
   }
 
@@ -47,11 +47,11 @@ export function reembedActivities(resources: Resources) {
       return ingestionStep(resources, ref, { name: 'plan', input: {} }, async (job) => {
         const embedder = embedderOf(job)
         const { embedder: serving } = await index.servingNow()
-        // The model may have changed under its name: what it has made is of no use.
+        // The model may have changed under its name: its cached vectors are not valid any more.
         if (serving.model === embedder.model && !(await hidden.hasBegun(job.id)))
           await deleteEmbeddingsOf(db, embedder.model)
         const filled = await hidden.begin(job.id, embedder)
-        await tell(job, filled)
+        await showProgress(job, filled)
         return { chunks: filled.total }
       })
     },
@@ -73,7 +73,7 @@ export function reembedActivities(resources: Resources) {
           // Another attempt that was faster has stored them, and this one goes on after it.
           if (!(await hidden.store(job.id, next, vectors, (tx) => checkOwned(tx, ref)))) continue
           filled.done += next.chunks.length
-          await tell(job, { ...filled, total: Math.max(filled.total, filled.done) })
+          await showProgress(job, { ...filled, total: Math.max(filled.total, filled.done) })
         } while (performance.now() < until)
         return { chunks: filled.done - before, left: true }
       })
@@ -86,10 +86,10 @@ export function reembedActivities(resources: Resources) {
       if (before?.status === 'completed' && before.run === ref.run) return { completed: true }
       return ingestionStep(resources, ref, { name: 'take over', input: {} }, async (job, signal) => {
         await hidden.buildIndex(job.id, signal)
-        const taken = await hidden.takeOver(job.id, async (tx, { model, dimension, done: chunks, refused }) => {
-          const told = await completeReembed(tx, ref, { model, dimension, chunks, ...(refused > 0 && { refused }) })
-          if (!told) throw overtaken()
-          return told
+        const taken = await hidden.activate(job.id, async (tx, { model, dimension, done: chunks, refused }) => {
+          const added = await completeReembed(tx, ref, { model, dimension, chunks, ...(refused > 0 && { refused }) })
+          if (!added) throw overtaken()
+          return added
         })
         if (taken) events.publish(job.id, taken.completed)
         return { completed: taken !== undefined }

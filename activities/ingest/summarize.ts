@@ -47,8 +47,8 @@ export function summaryActivities(resources: Resources) {
       return ingestionStep(resources, ref, { name: 'plan summary', input: {} }, async (job) => {
         const parts = await planSummary(db, job.id)
         if (!parts) throw new MediaFailure('too_large', 'The text is too long to be summarized')
-        const told = await db.transaction().execute((tx) => advance(tx, job, 'summarizing', ''))
-        events.publish(job.id, told)
+        const added = await db.transaction().execute((tx) => advance(tx, job, 'summarizing', ''))
+        events.publish(job.id, added)
         return { parts, models: (await modelsOf(db, models, job)).length }
       })
     },
@@ -69,15 +69,15 @@ export function summaryActivities(resources: Resources) {
           max_characters: MAX_WHOLE,
           ...toPrompt(job.name, source, level, last),
         }
-        const { text: said, facts } = isOffline
+        const { text: written, facts } = isOffline
           ? { text: extractSummary(source, last ? WHOLE_SENTENCES : PART_SENTENCES), facts: undefined }
           : await askModel(resources, job, chosen, model, question, signal)
-        const text = last && isOffline ? BY_RULE + said : said.slice(0, last ? MAX_WHOLE : MAX_PART)
-        const told = await db.transaction().execute(async (tx) => {
+        const text = last && isOffline ? BY_RULE + written : written.slice(0, last ? MAX_WHOLE : MAX_PART)
+        const added = await db.transaction().execute(async (tx) => {
           await storeSummary(tx, job.id, level, part, text)
           return advance(tx, job, 'summarizing', `${level}/${part}`)
         })
-        events.publish(job.id, told)
+        events.publish(job.id, added)
         return { characters: text.length, ...facts }
       })
     },

@@ -77,7 +77,7 @@ export function mcpCallActivities(resources: Resources) {
         onQuestion: (question, over) => questions.put(question, AbortSignal.any([signal, over]), signal),
         silence_ms,
         total_ms,
-        onProgress: (news) => progress.tell({ ...news, ...(news.message && { message: held.clean(news.message) }) }),
+        onProgress: (news) => progress.report({ ...news, ...(news.message && { message: held.clean(news.message) }) }),
       })
       const answer = readAnswer(result)
       const { user_id, chain } = await untilDatabaseIsBack(() => readersOf(input), signal)
@@ -92,8 +92,8 @@ export function mcpCallActivities(resources: Resources) {
         clean: (given) => held.clean(given),
         signal,
       })
-      const told = await untilDatabaseIsBack(() => keepWhole(input, text), signal)
-      return { status: answer.is_error ? 'error' : 'done', text: told, images }
+      const kept = await untilDatabaseIsBack(() => keepWhole(input, text), signal)
+      return { status: answer.is_error ? 'error' : 'done', text: kept, images }
     } finally {
       await progress.end()
     }

@@ -1,4 +1,4 @@
-// The state of an MCP server that is owned by this worker, as its row and the log tell it.
+// The state of an MCP server that is owned by this worker, as its row and the log show it.
 import type { Logger } from 'pino'
 import { changeServer, type Hold } from '../../db/queries/mcp-owners.ts'
 import type { Db } from '../../db/schema.ts'
@@ -65,7 +65,7 @@ export class ServerState {
     })
   }
 
-  /** The row does not tell of a fault of muxi. */
+  /** The row does not show a fault of muxi. */
   unforeseen(error: unknown): void {
     this.#log.warn({ err: error, ...this.#named }, 'an MCP server failed unexpectedly')
   }

@@ -10,7 +10,7 @@ import type { AskState, HandoffResult, ToolCallInput, ToolCallResult } from '../
 import { turnError, turnUsage } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { findAgent, getAgentVersion, type AgentRow } from '../../db/queries/agents.ts'
-import { below, countUnfinishedBelow, createHiddenConversation } from '../../db/queries/child-turns.ts'
+import { below, countUnfinishedBelow, createHiddenConversation, lockRootOf } from '../../db/queries/child-turns.ts'
 import { addLogEntry, endLogEntryOf, startLogEntry } from '../../db/queries/log.ts'
 import { finishToolCall, getToolCallOrThrow, listHandoffs, startAsk } from '../../db/queries/steps.ts'
 import { findStartable } from '../../db/queries/turn-queue.ts'
@@ -48,6 +48,8 @@ export function agentCallActivities(resources: Resources) {
         if (call.child_turn_id !== null && call.status === 'started') return { child: call.child_turn_id }
         if (call.status !== 'planned') return { result: toResult(call) }
         const turn = await getTurn(tx, input.turn_id)
+        // Turns of the same root may ask at the same time.
+        await lockRootOf(tx, turn.id)
         const barred =
           turn.depth >= MAX_DEPTH
             ? tooDeep()

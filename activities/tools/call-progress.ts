@@ -19,7 +19,7 @@ export class CallProgress {
     this.#write = write
   }
 
-  tell(news: Progress): void {
+  report(news: Progress): void {
     if (this.#isOver) return
     this.#latest = news
     if (!this.#timer) this.#next()

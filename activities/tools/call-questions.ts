@@ -31,7 +31,7 @@ export function callQuestions(
   const { workflowId = '', runId } = info.workflowExecution ?? {}
 
   /** Signals the call's workflow that the call waits, or continues: the turn's deadline is paused in between. */
-  async function tell(signal: 'asked' | 'decided', id: string, over: AbortSignal): Promise<void> {
+  async function signalCall(signal: 'asked' | 'decided', id: string, over: AbortSignal): Promise<void> {
     const workflow = client.workflow.getHandle(workflowId, runId)
     while (!over.aborted) {
       try {
@@ -61,15 +61,15 @@ export function callQuestions(
         message,
         ...('schema' in question ? { schema: question.schema } : { url: question.url }),
       })
-      const telling = tell('asked', id, over)
+      const signalling = signalCall('asked', id, over)
       try {
         for await (const batch of events.follow(input.turn_id, after, over)) {
           if (batch.some(({ type, data }) => type === 'approval_decided' && data.id === id)) break
         }
       } finally {
-        await telling
+        await signalling
         // Not awaited: the server waits for the answer.
-        void tell('decided', id, ended)
+        void signalCall('decided', id, ended)
       }
       const row = await untilDatabaseIsBack(() => approvals.readAnswer(input, id), over)
       if (row?.status !== 'decided') return { action: 'cancel' }

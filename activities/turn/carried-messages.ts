@@ -13,22 +13,22 @@ const GO_ON = '(Go on.)'
  * @param pictures the latest pictures first: of those before them, as many are shown as the model's limits leave room for
  * @param jobs those of the turn's attachments, in their order
  */
-export async function tellCarried(
+export async function toModelMessages(
   pictures: ShownPictures,
   carried: readonly CarriedMessage[],
   jobs: readonly JobsTable[],
-  tellAttached: (job: JobsTable) => string,
+  describeAttached: (job: JobsTable) => string,
 ): Promise<ModelMessage[]> {
   const names = new Map(
     carried.flatMap((message) =>
       message.role === 'assistant' ? message.calls.map(({ id, name }) => [id, name] as const) : [],
     ),
   )
-  const told: ModelMessage[] = []
-  for (const message of carried.toReversed()) told.unshift(await tell(message))
+  const converted: ModelMessage[] = []
+  for (const message of carried.toReversed()) converted.unshift(await convert(message))
   const messages: ModelMessage[] = []
-  if (told[0]?.role === 'assistant') messages.push({ role: 'user', parts: [textPart(BEGINNING)] })
-  for (const message of told) {
+  if (converted[0]?.role === 'assistant') messages.push({ role: 'user', parts: [textPart(BEGINNING)] })
+  for (const message of converted) {
     const last = messages.at(-1)
     if (last?.role === message.role) (last.parts as unknown[]).push(...message.parts)
     else messages.push(message)
@@ -36,7 +36,7 @@ export async function tellCarried(
   if (messages.at(-1)?.role === 'assistant') messages.push({ role: 'user', parts: [textPart(GO_ON)] })
   return messages
 
-  async function tell(message: CarriedMessage): Promise<ModelMessage> {
+  async function convert(message: CarriedMessage): Promise<ModelMessage> {
     switch (message.role) {
       case 'user':
         return { role: 'user', parts: await tellParts(message.parts) }
@@ -68,7 +68,7 @@ export async function tellCarried(
       const taken = await pictures.takeJob(job)
       // A picture that is seen needs no words.
       if (taken.parts.length > 0 && !taken.note) shown.unshift(...taken.parts)
-      else shown.unshift(textPart([tellAttached(job), taken.note].filter(Boolean).join(' ')), ...taken.parts)
+      else shown.unshift(textPart([describeAttached(job), taken.note].filter(Boolean).join(' ')), ...taken.parts)
     }
     return shown
   }

@@ -22,7 +22,7 @@ import type { StepInput } from '../../db/queries/turn-input.ts'
 import type { Db, JobsTable } from '../../db/schema.ts'
 import type { ChainModel } from '../../providers/registry.ts'
 import { readMedia } from '../ingest/media-rows.ts'
-import { tellCarried } from './carried-messages.ts'
+import { toModelMessages } from './carried-messages.ts'
 import { tellMaterial } from './recalled-material.ts'
 import { ShownPictures } from './shown-pictures.ts'
 import { STEP_SEPARATOR } from './step-text.ts'
@@ -53,7 +53,7 @@ export async function buildPrompt(
   const happened = step > 1 ? await showSteps(db, pictures, turn, model) : { messages: [], shown: [] }
   const jobs = attached ? await listJobsOfTurn(db, turn.id) : []
   const messages = carried
-    ? await tellCarried(pictures, carried.messages, jobs, tellAttached)
+    ? await toModelMessages(pictures, carried.messages, jobs, describeAttached)
     : await tellConversation()
   const material = tellMaterial({ passages, memories, about_user })
   const question = messages.findLastIndex(({ role }) => role === 'user')
@@ -98,7 +98,7 @@ async function tellMessage(pictures: ShownPictures, content: string, jobs: reado
   for (const job of jobs.toReversed()) {
     const { parts, note } = await pictures.takeJob(job)
     shown.unshift(...parts)
-    notes.unshift([tellAttached(job), note].filter(Boolean).join(' '))
+    notes.unshift([describeAttached(job), note].filter(Boolean).join(' '))
   }
   return [textPart([content, ...notes].filter(Boolean).join('\n\n')), ...shown]
 }
@@ -168,14 +168,14 @@ function toCallPart({ provider_call_id, name, arguments: args }: Step['calls'][n
   return { type: 'tool_call', id: provider_call_id, name, arguments: args }
 }
 
-export function tellAttached(job: JobsTable): string {
+export function describeAttached(job: JobsTable): string {
   const { status, error } = job
   const name = bracketedName(job.name)
   if (status === 'completed') {
     const notices = parseColumn(jobResult, job.result, job.id)?.notices ?? []
     // A picture is seen: that it has no text is nothing to tell.
-    const told = notices.filter(({ code }) => job.kind !== 'image' || code !== 'no_text')
-    return `[${['Attached: ' + name + ', ' + sizeOf(job), ...told.map((notice) => bracketedName(noticeText(notice)))].join('. ')}]`
+    const listed = notices.filter(({ code }) => job.kind !== 'image' || code !== 'no_text')
+    return `[${['Attached: ' + name + ', ' + sizeOf(job), ...listed.map((notice) => bracketedName(noticeText(notice)))].join('. ')}]`
   }
   const why = parseColumn(jobError, error, job.id)?.message ?? 'it was not read'
   return `[Attached, but it could not be read: ${name} (${bracketedName(why)})]`

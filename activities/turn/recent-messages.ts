@@ -25,8 +25,8 @@ export class MessageVectors {
   }
 
   async embedQuery(embedder: IndexEmbedder, query: string, signal: AbortSignal): Promise<Float32Array> {
-    const [vector] = embedder.separatesQuestions
-      ? await embedder.embed([query], signal, 'question')
+    const [vector] = embedder.separatesQueries
+      ? await embedder.embed([query], signal, 'query')
       : await this.embed(embedder, [query], signal)
     return vector!
   }

@@ -149,9 +149,9 @@ async function* streamed(
   for await (const events of context.storage.events.follow(turn_id, 0, signal)) {
     let frames = ''
     for (const event of events) {
-      const told = await tell(event)
-      frames += told
-      if (told.endsWith(DONE)) {
+      const frame = await frameOf(event)
+      frames += frame
+      if (frame.endsWith(DONE)) {
         yield frames
         return
       }
@@ -160,7 +160,7 @@ async function* streamed(
   }
   yield errorChunk(toOpenaiError(goesOn(turn_id).toBody(), turn_id))
 
-  async function tell(event: StoredEvent): Promise<string> {
+  async function frameOf(event: StoredEvent): Promise<string> {
     switch (event.type) {
       case 'message_start': {
         const { object: _, ...head } = headOf(turn_id, event.data.created_at, model, event.data.agent_id)
@@ -176,8 +176,8 @@ async function* streamed(
         return (await waitingOf(context.storage.db, turn_id)).length > 0 ? failed(parked(turn_id)) : ''
       case 'message_end': {
         const calls = await returnedCalls(context.storage.db, turn_id)
-        const told = calls.map((call, index) => chunks!.call(call, index))
-        return told.join('') + chunks!.end(event.data.finish_reason, event.data.usage)
+        const shown = calls.map((call, index) => chunks!.call(call, index))
+        return shown.join('') + chunks!.end(event.data.finish_reason, event.data.usage)
       }
       case 'cancelled':
         return failed(cancelled(turn_id))

@@ -64,7 +64,7 @@ export class Audit {
     const equal = isCounted(entry) ? this.#waiting.find((each) => isSameRefusal(each, entry)) : undefined
     if (equal) equal.count += 1
     else this.#add([entry])
-    // While a batch is written, its end sees to the next one.
+    // While a batch is written, its end starts the next one.
     if (!this.#writing) this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS)
   }
 

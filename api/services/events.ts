@@ -24,8 +24,8 @@ export async function resumeEvents(
 ): Promise<AsyncGenerator<StoredEvent[]> | undefined> {
   const { head, ended } = await readHead(db, turn.id)
   if (head === 0 && !UNFINISHED.includes(turn.status)) {
-    const told = (await tellAnew(db, turn)).filter(({ id }) => id > after)
-    return told.length > 0 ? once(told) : undefined
+    const left = (await rebuildEvents(db, turn)).filter(({ id }) => id > after)
+    return left.length > 0 ? once(left) : undefined
   }
   if (ended && after >= head) return undefined
   return after <= head ? events.follow(turn.id, after, signal) : resetAndFollow({ db, events }, turn.id, signal)
@@ -34,7 +34,7 @@ export async function resumeEvents(
 /** The final event of a turn that has ended. */
 export async function lastEvent(db: Db, turn: TurnsTable): Promise<StoredEvent> {
   const known = await readAllEvents(db, turn.id)
-  return known.at(-1) ?? (await tellAnew(db, turn)).at(-1)!
+  return known.at(-1) ?? (await rebuildEvents(db, turn)).at(-1)!
 }
 
 async function* once(events: StoredEvent[]): AsyncGenerator<StoredEvent[]> {
@@ -55,7 +55,7 @@ async function* resetAndFollow(
 }
 
 /** The shortest stream with the outcome of a turn. */
-async function tellAnew(db: Db, turn: TurnsTable): Promise<StoredEvent[]> {
+async function rebuildEvents(db: Db, turn: TurnsTable): Promise<StoredEvent[]> {
   const reply = await db
     .selectFrom('messages')
     .select('content')
@@ -63,13 +63,13 @@ async function tellAnew(db: Db, turn: TurnsTable): Promise<StoredEvent[]> {
     .where('role', '=', 'assistant')
     .executeTakeFirst()
   const { id: turn_id, message_id, conversation_id } = turn
-  const told: NewEvent[] = [
+  const events: NewEvent[] = [
     { type: 'accepted', data: { turn_id, conversation_id, message_id } },
     ...(turn.agent_id === AUTO ? [] : [startEvent(turn_id, turn).event]),
   ]
-  if (reply && reply.content !== '') told.push({ type: 'content', data: { content: reply.content, step: 1 } })
+  if (reply && reply.content !== '') events.push({ type: 'content', data: { content: reply.content, step: 1 } })
   const usage = parseColumn(turnUsage, turn.usage, turn.id) ?? { input_tokens: 0, output_tokens: 0 }
   const error = parseColumn(turnError, turn.error, turn.id)
-  told.push(finalEvent(message_id, turn.status, usage, turn.finish_reason, error))
-  return told.map((event, index) => ({ ...event, id: index + 1 }))
+  events.push(finalEvent(message_id, turn.status, usage, turn.finish_reason, error))
+  return events.map((event, index) => ({ ...event, id: index + 1 }))
 }

@@ -198,10 +198,10 @@ export async function cancelJob(context: ApiContext, job: JobsTable): Promise<vo
   await requestStop(storage.db, 'job', job.id)
   storage.stops.stop(job.id)
   if (!(await stopJob(context, job.id))) {
-    const told = await storage.db
+    const added = await storage.db
       .transaction()
       .execute((tx) => finishJob(tx, { job_id: job.id, run: job.run, status: 'cancelled' }))
-    storage.events.publish(job.id, told)
+    storage.events.publish(job.id, added)
   }
   await waitForJob(context, job.id, AbortSignal.timeout(STOP_WAIT_MS))
 }

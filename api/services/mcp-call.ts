@@ -126,7 +126,7 @@ export async function* tellCall(
   const events = await resumeEvents(context.storage, turn, 0, AbortSignal.any([signal, patience]))
   const progress = new Progress()
   let last = 0
-  let told = 0
+  let reported = 0
   const isWanted = () => call.progress_token !== undefined && last > after
   for await (const batch of events ? withTimeouts(events, () => (isWanted() ? progress.dueInMs : undefined)) : []) {
     for (const event of batch ?? []) progress.apply(event)
@@ -135,8 +135,8 @@ export async function* tellCall(
     if (!isWanted()) continue
     for (let message = progress.take(); message !== undefined; message = progress.take()) {
       // It has to increase: a tool call and text may come in one batch.
-      told = last > told ? last : told + 0.5
-      const params = { progressToken: call.progress_token!, progress: told, message }
+      reported = last > reported ? last : reported + 0.5
+      const params = { progressToken: call.progress_token!, progress: reported, message }
       yield { event: last, message: { jsonrpc: '2.0', method: 'notifications/progress', params } }
     }
   }
@@ -174,8 +174,8 @@ class Progress {
   readonly #shown = new ShownText()
   readonly #tools = new Map<string, string>()
   #tool: string | undefined
-  #told = ''
-  #toldAt = 0
+  #sent = ''
+  #sentAt = 0
 
   apply(event: StoredEvent): void {
     this.#shown.apply(event)
@@ -195,8 +195,8 @@ class Progress {
 
   /** Milliseconds until the next text progress is due; undefined when all text was sent. */
   get dueInMs(): number | undefined {
-    if (this.#shown.text === this.#told) return undefined
-    return Math.max(0, this.#toldAt + PROGRESS_MS - Date.now())
+    if (this.#shown.text === this.#sent) return undefined
+    return Math.max(0, this.#sentAt + PROGRESS_MS - Date.now())
   }
 
   /** The next due progress text, if any. */
@@ -208,8 +208,8 @@ class Progress {
     }
     if (this.dueInMs !== 0) return undefined
     const { text } = this.#shown
-    this.#told = text
-    this.#toldAt = Date.now()
+    this.#sent = text
+    this.#sentAt = Date.now()
     return endOf(text)
   }
 }

@@ -35,7 +35,7 @@ export async function findMemories(
 ): Promise<FoundMemory[]> {
   const found = await index.use(async ({ embedder }) => {
     const booked = meteredEmbedder(db, embedder, newId('req'), { key_id, ...owner })
-    const [vector] = await booked.embed([query], closing, 'question').catch((error: unknown) => {
+    const [vector] = await booked.embed([query], closing, 'query').catch((error: unknown) => {
       log.warn({ err: error, embedder: embedder.model }, 'a search failed')
       throw toUpstreamError('The query could not be embedded', error)
     })

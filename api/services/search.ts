@@ -2,7 +2,7 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { newId } from '../../contracts/ids.ts'
 import { mapAll } from '../../contracts/map-all.ts'
-import { questionWords } from '../../contracts/search-words.ts'
+import { queryWords } from '../../contracts/search-words.ts'
 import { snippetOf } from '../../contracts/snippet.ts'
 import { indexMessages } from '../../db/queries/index-messages.ts'
 import {
@@ -46,7 +46,7 @@ export interface MessageResult {
 /** The best messages, best first. Without an embedding server they are found by their words only. */
 export async function searchMessages(context: ApiContext, asked: MessageQuery): Promise<MessageResult[]> {
   const { db } = context.storage
-  const words = questionWords(asked.query)
+  const words = queryWords(asked.query)
   const [{ remembered, weight }, byWords] = await Promise.all([
     byMeaning(context, asked),
     byWord(context, asked, words),
@@ -86,7 +86,7 @@ export async function searchMessages(context: ApiContext, asked: MessageQuery): 
 async function byWord(
   { storage: { db }, log }: ApiContext,
   { user_id, agent_id }: MessageQuery,
-  words: ReturnType<typeof questionWords>,
+  words: ReturnType<typeof queryWords>,
 ): Promise<number[]> {
   await indexMessages(db, { user_id, ms: INDEXING_MS }).catch((error: unknown) =>
     log.warn({ err: error }, 'a search goes on without messages that could not be indexed'),
@@ -104,7 +104,7 @@ async function byMeaning(
   try {
     const found = await index.use(async ({ embedder }) => {
       const booked = meteredEmbedder(db, embedder, newId('req'), { key_id, user_id, agent_id: null })
-      const [vector] = await booked.embed([query], closing, 'question')
+      const [vector] = await booked.embed([query], closing, 'query')
       const { model, message_weight: vector_weight } = embedder
       weight = vector_weight ?? 1
       const more = { text: query, model, vector: vector!, vector_weight, limit: limit * CANDIDATES_A_RESULT }

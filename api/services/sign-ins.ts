@@ -124,14 +124,14 @@ async function goOn(context: ApiContext, { agent_id, server, user_id, id }: Sign
 
 /** The authorization server refused: the waiting call fails. An operator may try again. */
 async function refused(context: ApiContext, signIn: SignIn, error = 'no answer'): Promise<SignInPage> {
-  const told = /^[\w.-]{1,64}$/.test(error) ? error : 'an error'
-  const page = failed(context, signIn, 403, `the authorization server answered '${told}'`)
-  if (signIn.turn_id === '' || PASSING.includes(told)) return page
+  const code = /^[\w.-]{1,64}$/.test(error) ? error : 'an error'
+  const page = failed(context, signIn, 403, `the authorization server answered '${code}'`)
+  if (signIn.turn_id === '' || PASSING.includes(code)) return page
   await decideAll(context, async (tx) => {
     await closeSignIn(tx, signIn.id)
     return {
       calls: [signIn],
-      decision: { decision: 'deny', decided_by: 'sign_in', reason: `the authorization server answered '${told}'` },
+      decision: { decision: 'deny', decided_by: 'sign_in', reason: `the authorization server answered '${code}'` },
     }
   })
   return { ...page, text: `${page.text} The conversation goes on without it.`, again: undefined }
@@ -165,7 +165,7 @@ async function decideAll(
     await tellDecision(context, approval).catch((error: unknown) =>
       context.log.warn(
         { err: error, approval_id: approval.id },
-        'a sign-in is kept, and will be told when the engine is back',
+        'a sign-in is stored, and its workflow is signalled when the engine is back',
       ),
     )
   }

@@ -222,13 +222,13 @@ export async function* followLog(
   turnId: string,
   signal: AbortSignal,
 ): AsyncGenerator<ReturnType<typeof viewEntry>[]> {
-  const told = new Map<string, string>()
+  const shown = new Map<string, string>()
   for (;;) {
     // Read before the log: what is written by the end of the turn is in the log that is read after it.
     const turn = await findTurn(db, turnId)
     const states = await listLogStates(db, turnId)
-    const changed = states.filter(({ id, status }) => told.get(id) !== status).map(({ id }) => id)
-    for (const { id, status } of states) told.set(id, status)
+    const changed = states.filter(({ id, status }) => shown.get(id) !== status).map(({ id }) => id)
+    for (const { id, status } of states) shown.set(id, status)
     for (let from = 0; from < changed.length; from += LOG_BATCH)
       yield (await readLogEntries(db, changed.slice(from, from + LOG_BATCH))).map(viewEntry)
     if (!turn || isFinalStatus(turn.status)) return

@@ -141,7 +141,7 @@ const memoryFields = {
   extract_user_info: Type.Optional(
     Type.Boolean({
       description:
-        "Whether a model call after each turn adds what the user tells of themselves to the user's context memory",
+        "Whether a model call after each turn adds what users say about themselves to the user's context memory",
     }),
   ),
 }

@@ -70,7 +70,7 @@ export async function refuseTaken(db: Db | Tx, id: string): Promise<void> {
     .where('deleted_at', 'is', null)
     .execute()
   if (known.length > 0) throw new MuxiError('conflict', `Cannot create agent '${id}': the id is taken`)
-  // It would get what the deleted agent knows.
+  // It would get the knowledge of the deleted agent.
   const [deleted] = await deletedAgents(db).where('id', '=', id).execute()
   if (deleted)
     throw new MuxiError('conflict', `Cannot create agent '${id}': the agent that had this id is being deleted`)
@@ -217,7 +217,7 @@ export async function readAgentsStamp(db: Db): Promise<string> {
   return JSON.stringify(row)
 }
 
-/** The config of a version and where it came from, also of an agent that has changed or gone since. */
+/** The config of a version and where it came from, also of an agent that was changed or deleted since. */
 export async function getAgentVersion(
   db: Db | Tx,
   id: string,

@@ -35,12 +35,12 @@ export async function completeJob(
   const summary = await findWholeSummary(tx, job.id)
   await settleLost(tx, job.id, 0)
   const usage = await totalUsage(tx, job.id)
-  const told = toldOfMedia(job)
+  const media = mediaResult(job)
   const replaced = (await hasReplaced(tx, job)) ? [REPLACED] : []
   const notices = mergeNotices([
     ...replaced,
     ...(read.hasText ? [] : [noText({ ...job, kind: job.kind })]),
-    ...(told.notices ?? []),
+    ...(media.notices ?? []),
     ...read.notices,
   ])
   const result: JobResult = {
@@ -48,8 +48,8 @@ export async function completeJob(
     pages: job.pages ?? 0,
     chunks: Number(counted.chunks ?? 0) + (summary?.chunks ?? 0),
     ...(summary && { summary: summary.text ?? '' }),
-    ...(usage.input_tokens > 0 && { usage }),
-    ...told,
+    ...((usage.input_tokens > 0 || usage.cost_usd !== undefined) && { usage }),
+    ...media,
     ...(notices.length > 0 && { notices: notices.map((notice) => ({ ...notice, text: noticeText(notice) })) }),
   }
   await tx
@@ -173,7 +173,7 @@ function noText({ id, kind, options }: Pick<JobsTable, 'id' | 'options'> & { kin
     : { code: 'no_text', message: NO_TEXT[kind], count: 1 }
 }
 
-/** What the result of a job tells of its picture or recording. */
-function toldOfMedia({ id, media }: JobsTable): Partial<JobResult> {
+/** The part of the result that is of a picture or recording. */
+function mediaResult({ id, media }: JobsTable): Partial<JobResult> {
   return parseColumn(jobMedia, media, id)?.result ?? {}
 }

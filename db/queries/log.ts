@@ -78,15 +78,10 @@ export async function endLogEntry(db: Db | Tx, id: string, end: LogEnd): Promise
 /** Closes the entry of an activity, by its place. */
 export async function endLogEntryOf(
   tx: Tx,
-  { workflow_id, activity_id }: Pick<LogStart, 'workflow_id' | 'activity_id'>,
+  place: Pick<LogStart, 'workflow_id' | 'activity_id'>,
   end: LogEnd,
 ): Promise<void> {
-  const entry = await tx
-    .selectFrom('log_entries')
-    .select('id')
-    .where('workflow_id', '=', workflow_id)
-    .where('activity_id', '=', activity_id)
-    .executeTakeFirst()
+  const entry = await entriesOf(tx, place).executeTakeFirst()
   if (entry) await endLogEntry(tx, entry.id, end)
 }
 
@@ -116,18 +111,17 @@ export async function interruptEntries(tx: Tx, streamId: string): Promise<void> 
 }
 
 /** Whether an attempt of an activity has completed. */
-export async function hasCompleted(
-  db: Db,
-  { workflow_id, activity_id }: Pick<LogStart, 'workflow_id' | 'activity_id'>,
-): Promise<boolean> {
-  const row = await db
+export async function hasCompleted(db: Db, place: Pick<LogStart, 'workflow_id' | 'activity_id'>): Promise<boolean> {
+  return (await entriesOf(db, place).where('status', '=', 'completed').executeTakeFirst()) !== undefined
+}
+
+/** The attempts of an activity. */
+function entriesOf(db: Db | Tx, { workflow_id, activity_id }: Pick<LogStart, 'workflow_id' | 'activity_id'>) {
+  return db
     .selectFrom('log_entries')
     .select('id')
     .where('workflow_id', '=', workflow_id)
     .where('activity_id', '=', activity_id)
-    .where('status', '=', 'completed')
-    .executeTakeFirst()
-  return row !== undefined
 }
 
 /** How many attempts of an activity have begun, or ended with a status. */

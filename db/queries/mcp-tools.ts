@@ -80,7 +80,7 @@ export async function putTools(
     .execute()
   const known = await listTools(tx, hold)
   await deleteTools(tx, hold)
-  const gone = known.filter((before) => !tools.some(({ tool }) => tool === before.tool))
+  const removed = known.filter((before) => !tools.some(({ tool }) => tool === before.tool))
   // What comes with muxi changes with it, and with nothing else.
   const isOurs = 'builtin' in configOf(server)
   const rows = tools.map((tool, position) => {
@@ -90,7 +90,7 @@ export async function putTools(
     return { ...of, ...tool, position, listed: 1, approved_hash: before?.approved_hash ?? tool.hash, refused }
   })
   // Removed tools are kept as rows: one may reappear with another definition.
-  const all = [...rows, ...gone.slice(0, MAX_GONE).map((each) => ({ ...each, listed: 0 }))]
+  const all = [...rows, ...removed.slice(0, MAX_REMOVED).map((each) => ({ ...each, listed: 0 }))]
   for (let at = 0; at < all.length; at += ROWS_A_STATEMENT) {
     await tx
       .insertInto('mcp_tools')
@@ -101,7 +101,7 @@ export async function putTools(
 }
 
 const ROWS_A_STATEMENT = 100
-const MAX_GONE = 1_000
+const MAX_REMOVED = 1_000
 
 export function listTools(db: Db | Tx, { agent_id, name }: McpServerRef): Promise<McpToolsTable[]> {
   return db

@@ -6,11 +6,11 @@ import { INDEXED_CHARACTERS, MOST_RANKED, type Searched } from '../message-words
 import type { Db, MessagesTable } from '../schema.ts'
 
 /** Ids of `message_index`, best first. Words that are in very many messages count only where there are no others. */
-export async function matchMessages(db: Db, of: Searched, question: readonly SearchWord[]): Promise<number[]> {
+export async function matchMessages(db: Db, of: Searched, query: readonly SearchWord[]): Promise<number[]> {
   const { words } = differencesOf(db)
-  if (question.length === 0) return []
-  const counts = await words.count(db, of, question)
-  const known = question
+  if (query.length === 0) return []
+  const counts = await words.count(db, of, query)
+  const known = query
     .map((word, index) => ({ word, count: counts[index] ?? 0 }))
     .filter(({ count }) => count > 0)
     .toSorted((a, b) => a.count - b.count)

@@ -3,7 +3,7 @@
 /** Versions kept in memory by a process. */
 const REMEMBERED_VERSIONS = 200
 
-/** Reads what belongs to a version of an agent once: no version ever changes. */
+/** Reads what belongs to a version of an agent once: versions do not change. */
 export function oncePerVersion<T>(
   read: (id: string, version: number) => Promise<T>,
 ): (id: string, version: number) => Promise<T> {

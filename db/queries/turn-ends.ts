@@ -143,7 +143,7 @@ async function leaveOutbox(
   return { agent_id, user_id }
 }
 
-/** Whether the turn has gone to another agent than the one it began with. */
+/** Whether the turn was handed over to another agent than the one it began with. */
 const handedOver = (db: Db | Tx, turnId: string) =>
   expressionBuilder<DB>().exists(
     db

@@ -127,8 +127,9 @@ export async function deleteRowsOf(tx: Tx, userId: string): Promise<DeletedRows 
 
 /** Deletes the budget and the counters of a user, and takes its name from the rows of requests, which stay. */
 export async function forgetUsageOf(tx: Tx, userId: string): Promise<void> {
-  await forgetSpending(tx, 'user', [userId])
+  // Lock ordering: a request that ends locks its row before the counters.
   await tx.updateTable('model_usage').set({ user_id: null }).where('user_id', '=', userId).execute()
+  await forgetSpending(tx, 'user', [userId])
 }
 
 /** Deletes the intent rows of blobs whose bytes were removed. */

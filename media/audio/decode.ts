@@ -75,7 +75,7 @@ interface Track {
   language: string
 }
 
-/** The tracks that ffmpeg's log tells of. */
+/** The tracks that ffmpeg's log lists. */
 export function tracksOf(told: string): Track[] {
   const [input = ''] = told.split(/^Output #0/m)
   const found = input.matchAll(/Stream #0:\d+(?:\[\w+\])?(?:\((\w+)\))?: Audio: .*?, \d+ Hz, ([^,\n]+)/g)

@@ -14,7 +14,7 @@ import { isPicture, textLayerOf } from './pdf-pictures.ts'
 import { inReadingOrder } from './pdf-seen-text.ts'
 import { hasRightToLeft, rightToLeftShare } from './right-to-left.ts'
 
-/** What only pdf.js tells of a page. */
+/** What only pdf.js reports of a page. */
 export interface PdfDetails {
   fields: PdfField[]
   notes: PdfNote[]

@@ -102,7 +102,7 @@ export class ChildProgram {
   }
 
   #take(line: string): void {
-    // Output after a kill is of no use, and may be cut.
+    // Output after a kill is ignored: it may be cut.
     if (!this.alive) return
     try {
       const message = JSON.parse(line) as ChildMessage

@@ -81,7 +81,7 @@ async function start(spare: Spare): Promise<ChildProgram> {
   if (!wanted.aborted) await Promise.race([rested, once(wanted, 'abort')])
   for (const sample of kind.samples ?? []) {
     if (wanted.aborted) break
-    // Only what the sample has loaded is of use.
+    // Only what the sample has loaded is needed.
     await program.ask(sample, { signal: spare.ended.signal, limits: { ...SAMPLE, memory_mb } }).catch(() => undefined)
   }
   return program

@@ -17,7 +17,7 @@ export async function embedding(): Promise<void> {
   const took: number[] = []
   for (const [, question] of QUESTIONS) {
     const askedAt = performance.now()
-    await embedder.embed([question], signal, 'question')
+    await embedder.embed([question], signal, 'query')
     took.push(performance.now() - askedAt)
   }
   report('embedding of a question', `${ms(percentile(took, 50))} p50, ${ms(percentile(took, 95))} p95`)

@@ -200,7 +200,7 @@ async function evidence(name: string, stores: Stores, samples: Sample[]): Promis
     for (const { question, evidence: wanted = [] } of qa) {
       const ids = wanted.flatMap((text) => text.match(/D\d+:\d+/g) ?? [])
       if (ids.length === 0) continue
-      const [vector] = await embedder.embed([question], signal, 'question')
+      const [vector] = await embedder.embed([question], signal, 'query')
       const ways = {
         vectors: { text: '', vector: vector! },
         words: { text: question, vector: new Float32Array(embedder.dimension) },

@@ -44,7 +44,7 @@ async function retrievalOn(name: string, options: Parameters<typeof openStorage>
     for (const manual of Object.keys(MANUALS) as Manual[]) chunks += await index(store, manual, options.data_dir)
     const found = { vectors: 0, words: 0, both: 0 }
     for (const [manual, question, pages] of QUESTIONS) {
-      const [vector] = await embedder.embed([question], signal, 'question')
+      const [vector] = await embedder.embed([question], signal, 'query')
       const ways = {
         // What has no direction is near nothing, and what has no words matches none.
         vectors: { text: '', vector: vector! },

@@ -3,16 +3,10 @@ import { afterEach, beforeAll, expect, it } from 'vitest'
 import { HeldReply } from '../support/held-reply.ts'
 import { FAULTY, NODE } from '../support/mcp-servers.ts'
 import { runningTimers } from '../support/running-timers.ts'
+import { scriptedAgent } from '../support/scripted-agent.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
-
-const agent = (fields: object) => ({
-  description: 'Says what a test scripted.',
-  system_message: 'You say what the test scripted.',
-  model: { provider: 'openai', model: 'gpt-4.1-mini' },
-  ...fields,
-})
 
 let stage: Stage
 let api: Muxi
@@ -21,9 +15,9 @@ beforeAll(async () => {
   stage = await openStage({
     env: { MUXI_MCP_COMMANDS: NODE },
     agents: {
-      leader: agent({ agent_tools: ['researcher', 'writer'] }),
-      researcher: agent({ description: 'Finds things out.', agent_tools: ['leader', 'writer'] }),
-      writer: agent({ description: 'Writes.' }),
+      leader: scriptedAgent({ agent_tools: ['researcher', 'writer'] }),
+      researcher: scriptedAgent({ description: 'Finds things out.', agent_tools: ['leader', 'writer'] }),
+      writer: scriptedAgent({ description: 'Writes.' }),
     },
   })
   api = await stage.start('api')

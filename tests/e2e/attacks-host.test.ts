@@ -173,7 +173,7 @@ describe.skipIf(!canMount(join(tmpdir(), 'muxi-small-disk')))('a full disk', () 
       () => 'gone',
     )
 
-  it(keeps('attack.full-disk', 'stops nothing for good'), { timeout: 240_000 }, async () => {
+  it(keeps('attack.full-disk', 'stops nothing permanently'), { timeout: 240_000 }, async () => {
     expect((await chat()).status).toBe(200)
     const before = await stage.chat(url, 'What time is it in Europe/Berlin?', { agent: 'offline' })
     await before.waitFor('message_start')

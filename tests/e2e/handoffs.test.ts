@@ -1,16 +1,18 @@
 // Turns that one agent hands over to another, which answers them.
 import { afterEach, beforeAll, expect, it, vi } from 'vitest'
 import { HeldReply } from '../support/held-reply.ts'
+import { scriptedAgent } from '../support/scripted-agent.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
 
-const agent = (name: string, fields: object = {}) => ({
-  description: `Answers what is for ${name}.`,
-  system_message: `You are ${name}.`,
-  model: { provider: 'openai', model: `model-of-${name}` },
-  ...fields,
-})
+const agent = (name: string, fields: object = {}) =>
+  scriptedAgent({
+    description: `Answers what is for ${name}.`,
+    system_message: `You are ${name}.`,
+    model: { provider: 'openai', model: `model-of-${name}` },
+    ...fields,
+  })
 
 let stage: Stage
 let api: Muxi

@@ -148,7 +148,7 @@ it(
   },
 )
 
-it(keeps('mcp.progress', 'what a tool tells of its progress becomes events'), async () => {
+it(keeps('mcp.progress', 'progress that a tool reports becomes events'), async () => {
   const cue = stage.model.script({ call: [{ name: 'faulty__slowly', arguments: {} }] }, { say: 'Done.' })
   const stream = await stage.chat(api.url, cue, { agent: 'caller' })
   await stream.untilFinal()

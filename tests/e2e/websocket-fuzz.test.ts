@@ -243,7 +243,7 @@ it(keeps('fuzz.frames', `${RAW_SOCKETS} sockets that send bytes instead of frame
   await expectAlive()
 })
 
-/** A connection that has been upgraded, on which nothing sees to it that frames are sent. */
+/** A connection that has been upgraded, on which no code ensures that frames are sent. */
 function upgraded(): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const headers = {

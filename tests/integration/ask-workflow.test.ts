@@ -74,6 +74,19 @@ describe('an agent that is asked', () => {
     expect(sandbox.inputs('beginAsk')).toHaveLength(1)
   })
 
+  it('may use no more tokens than the turn that asks has left', async () => {
+    // Each call of a model takes 15: the turn that asks has 25 left.
+    const loops = ({ turn_id, step }: ModelCallInput) =>
+      reply(turn_id, step, { call_id: `call_${step}_1`, name: 'count' })
+    const result = await run(asking(loops, { callTool: (call) => made(call) }), { max_tokens: 40 })
+    expect(result).toEqual({ status: 'completed' })
+    const asked = sandbox.inputs('callModel').filter(({ turn_id }) => isChild(turn_id))
+    expect(asked).toHaveLength(2)
+    expect(sandbox.inputs('finishTurn')).toMatchObject([
+      { status: 'failed', failure: { code: 'budget_exceeded', message: 'The turn used more than 25 tokens' } },
+    ])
+  })
+
   it('is stopped when the time of the turn that asks is over, and both record it', async () => {
     const result = await run(asking(untilCancelled), { deadline_ms: 1_500 })
     expect(result).toMatchObject({ type: 'budget_exceeded' })

@@ -5,9 +5,10 @@ import { viewSpending } from '../../api/services/spending.ts'
 import { budgetExceeded, utcDay } from '../../contracts/budget.ts'
 import { newId } from '../../contracts/ids.ts'
 import { findExceeded, readBudget, setBudget, setDefaultBudgets, deleteBudget } from '../../db/queries/budgets.ts'
-import type { Principal, Scope } from '../../db/queries/keys.ts'
+import { createKey, deleteKey, type Principal, type Scope } from '../../db/queries/keys.ts'
 import { createConversation } from '../../db/queries/conversations.ts'
 import { completeUsage, deleteUsage, insertUsage, reserveUsage } from '../../db/queries/usage.ts'
+import { deleteRowsOf, forgetUsageOf } from '../../db/queries/users.ts'
 import { dialects, type TestStorage } from '../support/dialects.ts'
 import { watchStatements } from '../support/statements.ts'
 import { aRequest, end, insert, inTx } from '../support/turn-rows.ts'
@@ -269,6 +270,70 @@ for (const dialect of dialects) {
       await expect(ask({ user_id: 'user_2' }, bound)).rejects.toMatchObject({ code: 'forbidden' })
       // Without a user of its own a chat key acts as the default user.
       expect(await ask({ group_by: 'user' }, principal('chat'))).toEqual([])
+    })
+
+    // SQLite has one writer at a time.
+    it.runIf(dialect.name === 'postgres')(
+      'a user is forgotten while its requests end, without a deadlock',
+      async () => {
+        const database = await dialect.fresh()
+        const [one, two, three] = [await database.open(), await database.open(), await database.open()]
+        const first = await insertUsage(one.db, aRequest(newId('turn')))
+        const second = await insertUsage(one.db, aRequest(newId('turn')))
+        const waits = (count: number) =>
+          expect
+            .poll(async () => {
+              const { rows } = await sql`select pid from pg_stat_activity
+              where wait_event_type = 'Lock' and datname = current_database()`.execute(one.db)
+              return rows.length
+            })
+            .toBe(count)
+        const [held, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+        onTestFinished(() => released.resolve())
+        const holding = inTx(one, async (tx) => {
+          await tx.selectFrom('model_usage').select('id').where('id', '=', first).forUpdate().execute()
+          held.resolve()
+          await released.promise
+        })
+        await held.promise
+        const forgetting = inTx(two, (tx) => forgetUsageOf(tx, 'user'))
+        await waits(1)
+        const spent = { input_tokens: 1, output_tokens: 1, estimated: false }
+        const ending = completeUsage(three.db, second, spent)
+        const isOver = ending.then(() => true)
+        await Promise.race([isOver, waits(2)])
+        released.resolve()
+        await Promise.all([holding, forgetting, ending])
+        expect((await one.db.selectFrom('model_usage').select('user_id').execute()).map((row) => row.user_id)).toEqual([
+          null,
+          null,
+        ])
+        expect(await one.db.selectFrom('usage_days').select('owner_kind').execute()).toEqual([{ owner_kind: 'key' }])
+      },
+    )
+
+    it('keys are deleted one by one while their user is, without a deadlock', async () => {
+      const database = await dialect.fresh()
+      const [one, two] = [await database.open(), await database.open()]
+      const fields = {
+        name: 'k',
+        scopes: ['chat' as const],
+        user_id: 'user',
+        budget: { daily_tokens: 9, daily_cost_usd: 1 },
+      }
+      const ids: string[] = []
+      for (let n = 0; n < 10; n += 1) ids.push((await createKey(one.db, fields)).key.id)
+      for (const key_id of ids) await insertUsage(one.db, aRequest(newId('turn'), { key_id }))
+      const deleted = ids.toReversed().map((id) => deleteKey(two.db, id))
+      const forgotten = inTx(one, (tx) => deleteRowsOf(tx, 'user'))
+      const outcomes = await Promise.allSettled([...deleted, forgotten])
+      // A key that went with its user is not found.
+      const failures = outcomes.flatMap((each) =>
+        each.status === 'rejected' ? [each.reason as { code?: unknown }] : [],
+      )
+      expect(failures.map(({ code }) => code).filter((code) => code !== 'not_found')).toEqual([])
+      expect(await one.db.selectFrom('api_keys').select('id').execute()).toEqual([])
+      expect(await one.db.selectFrom('budgets').select('owner_id').execute()).toEqual([])
     })
 
     it('finds each row of a check by its primary key', async () => {

@@ -2,6 +2,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing'
 import { describe, expect, it } from 'vitest'
 import { agentCallActivities } from '../../activities/tools/agent-calls.ts'
+import { MAX_AT_ONCE } from '../../contracts/agent-calls.ts'
 import { resolveAgent } from '../../contracts/schemas/agent.ts'
 import { raiseFence, readAllEvents } from '../../db/event-rows.ts'
 import { syncFileAgents } from '../../db/queries/agents.ts'
@@ -145,6 +146,27 @@ for (const dialect of dialects) {
         .select((eb) => eb.fn.countAll().as('n'))
         .execute()
       expect(Number(n)).toBe(1)
+    })
+
+    it('as many agents are asked at once as the limit allows, by all turns of a message together', async () => {
+      const database = await dialect.fresh()
+      const { storage, running } = await setUp(() => database.open())
+      const [one, two] = [worker(storage), worker(await database.open())]
+      const numbers = Array.from({ length: MAX_AT_ONCE - 1 }, (_, index) => index + 1)
+      const turnId = await running(...numbers.map((n) => asks(n)), asks(MAX_AT_ONCE))
+      const asked: string[] = []
+      for (const n of numbers) asked.push(begun(await one.begin(turnId, `call_1_${n}`)).turn_id)
+      // There is room for one more, and two of those that were asked ask.
+      const [left, right] = asked
+      for (const id of [left!, right!]) await plan(storage, id, [asks()])
+      const states = await Promise.all([one.begin(left!), two.begin(right!)])
+      const refused = states.flatMap((state) => ('result' in state ? [state.result!] : []))
+      expect(refused).toMatchObject([{ outcome: 'error' }])
+      const { output } = await getToolCallOrThrow(storage.db, refused[0]!.turn_id, refused[0]!.call_id)
+      expect(output).toContain(`Not asked: ${MAX_AT_ONCE} agents are being asked for this message`)
+      await inTx(storage, (tx) => claimTurn(tx, asked[2]!, 'run'))
+      await end(storage, asked[2]!, 'completed')
+      begun(await one.begin(turnId, `call_1_${MAX_AT_ONCE}`))
     })
 
     it('a handoff that two workers make counts once, fixes the version and drops what was recalled', async () => {

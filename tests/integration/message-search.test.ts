@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { describe, expect, it } from 'vitest'
 import { newId } from '../../contracts/ids.ts'
-import { questionWords } from '../../contracts/search-words.ts'
+import { queryWords } from '../../contracts/search-words.ts'
 import { migrate } from '../../db/migrate.ts'
 import { openPostgresPatiently } from '../../db/postgres.ts'
 import { deleteConversation } from '../../db/queries/conversations.ts'
@@ -21,7 +21,7 @@ const MESSAGES = 5_000
 
 async function search(db: Db, user_id: string, query: string, agent_id?: string): Promise<string[]> {
   await indexMessages(db, { user_id, ms: 60_000 })
-  const index_ids = await matchMessages(db, { user_id, agent_id }, questionWords(query))
+  const index_ids = await matchMessages(db, { user_id, agent_id }, queryWords(query))
   const rows = await findSearchable(db, { user_id, agent_id }, { index_ids, message_ids: [] })
   const places = new Map(index_ids.map((id, place) => [id, place]))
   const contents = await readBeginnings(

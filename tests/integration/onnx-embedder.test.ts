@@ -75,10 +75,10 @@ test('a text of more tokens than the model takes is embedded in parts, as a whol
   expect(dot(giant!, cat!)).toBeGreaterThan(0.9)
 })
 
-test('questions and passages get the prompts of the model', async () => {
+test('queries and passages get the prompts of the model', async () => {
   const prompts = { query: 'query: ', passage: 'passage: ' }
   const embedder = await opened({ files: { 'config_sentence_transformers.json': { prompts } } })
-  const [asked] = await embedder.embed(['cat'], signal, 'question')
+  const [asked] = await embedder.embed(['cat'], signal, 'query')
   const [said] = await embedder.embed(['cat'], signal)
   const [query, passage] = [8, 9]
   expect(asked![query]).toBeGreaterThan(0.5)
@@ -109,7 +109,7 @@ test('an abort ends a call, and no other', async () => {
   await expect(embedder.embed(['cat'], controller.signal)).rejects.toThrow('stop')
 })
 
-test('a text that the model cannot take is refused for good, and the next one is embedded', async () => {
+test('a text that the model cannot take is a final failure, and the next one is embedded', async () => {
   const tokenizer = tinyTokenizer({ dog: 9_999 })
   const embedder = await opened({ files: { 'tokenizer.json': tokenizer } })
   // It may have been the thread's fault: the text is tried again in another one.
@@ -134,7 +134,7 @@ test('a thread that has ended is started again; without its model, the text may 
   await expect(embedder.embed(['cat', 'mat'], signal)).rejects.toMatchObject(failure)
 })
 
-test('questions do not wait for many passages, nor do other calls', async () => {
+test('queries do not wait for many passages, nor do other calls', async () => {
   const embedder = await opened()
   const done: string[] = []
   const note = (name: string) => () => done.push(name)
@@ -146,9 +146,9 @@ test('questions do not wait for many passages, nor do other calls', async () => 
       )
       .then(note('many passages')),
     embedder.embed(['cat', 'mat'], signal).then(note('two passages')),
-    embedder.embed(['cat'], signal, 'question').then(note('question')),
+    embedder.embed(['cat'], signal, 'query').then(note('query')),
   ])
-  expect(done).toEqual(['question', 'two passages', 'many passages'])
+  expect(done).toEqual(['query', 'two passages', 'many passages'])
 })
 
 test('the model computes in another thread', async () => {

@@ -36,7 +36,7 @@ for (const dialect of dialects) {
       expect(refused).toEqual({ allowed: false, remaining: 0, wait_ms: 60_000 })
     })
 
-    it('refills with time, to the brim and no further, and buckets do not know each other', async () => {
+    it('refills with time, up to its limit, and buckets are independent', async () => {
       const { db } = await (await dialect.fresh()).open()
       const limit = { requests: 3, seconds: 30 }
       const now = Date.now()
@@ -66,6 +66,33 @@ for (const dialect of dialects) {
       }
       for (const quiet of limiters.slice(1)) expect(await reads(quiet, 1)).toBe(1)
       expect(2 + (await reads(limiters[0]!, requests))).toBeGreaterThanOrEqual(requests * 0.96)
+    })
+
+    it('leases of four busy processes let exactly as many reads through as the bucket holds', async () => {
+      const database = await dialect.fresh()
+      const storages = await Promise.all(times(4).map(() => database.open()))
+      const limits = {
+        chat: undefined,
+        write: undefined,
+        read: { requests: 1_000, seconds: 36_000_000 },
+        wrong_key: undefined,
+      }
+      let statements = 0
+      const limiters = storages.map(({ db }) => {
+        const counting = db.withPlugin({
+          transformQuery: ({ node }) => ((statements += 1), node),
+          transformResult: async ({ result }) => result,
+        })
+        return new RateLimiter({ db: counting, limits, pseudonym: (user) => user })
+      })
+      const admitted: Awaited<ReturnType<RateLimiter['admit']>>[] = []
+      for (let wave = 0; wave < 30; wave += 1)
+        admitted.push(...(await Promise.all(times(40).map((n) => limiters[n % 4]!.admit(principal('one'), 'read')))))
+      expect(admitted.filter(({ refusal }) => !refusal)).toHaveLength(1_000)
+      const refused = admitted.find(({ refusal }) => refusal)!
+      expect(refused.refusal).toMatchObject({ code: 'rate_limited' })
+      // A lease for 20 reads; each refusal takes two statements, and a failed lease goes before it.
+      expect(statements).toBeLessThan(50 + 200 * 4)
     })
 
     it('a key and the user it is bound to have a bucket each, and reads are leased', async () => {

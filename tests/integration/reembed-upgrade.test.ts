@@ -45,7 +45,7 @@ for (const dialect of dialects) {
       await worker.claim()
       await worker.plan()
       await worker.embed()
-      await worker.takeOver()
+      await worker.activate()
       await worker.removeOld()
       expect((await find(storage, old, 'text of the harbour')).toSorted()).toEqual([
         'Text 0 of the harbour.',

@@ -2,6 +2,7 @@
 // written, removed, cancelled and repeated meanwhile.
 import { sql } from 'kysely'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { embedOnce } from '../../activities/embed-once.ts'
 import { readAllEvents } from '../../db/event-rows.ts'
 import { finishJob, reviveJob } from '../../db/queries/job-ends.ts'
 import { findJob } from '../../db/queries/jobs.ts'
@@ -51,7 +52,7 @@ for (const dialect of dialects) {
       expect(await worker.embed()).toEqual({ chunks: TEXTS.length, left: false })
       expect(await find(storage, other, 'ferry number 7')).toContain(TEXTS[7])
       expect((await indexOf(storage, other, [old]).serving()).embedder.model).toBe(old.model)
-      expect(await worker.takeOver()).toEqual({ completed: true })
+      expect(await worker.activate()).toEqual({ completed: true })
       // The other process does not know yet.
       expect(await find(second, other, 'ferry number 7')).toContain(TEXTS[7])
       expect((await indexOf(second, other).serving()).embedder.model).toBe(other.model)
@@ -89,7 +90,7 @@ for (const dialect of dialects) {
       await expect(search(other)).rejects.toThrow(VectorsMismatch)
       await worker.plan()
       await worker.embed()
-      await worker.takeOver()
+      await worker.activate()
       await expect(add(old)).rejects.toThrow(VectorsMismatch)
       await expect(search(old)).rejects.toThrow(VectorsMismatch)
       await expect(add(other, 384)).rejects.toThrow(VectorsMismatch)
@@ -111,11 +112,11 @@ for (const dialect of dialects) {
       await worker.embed()
       other.before = () => undefined
       await write(second, old, 'doc_last', ['The last note before the switch.'])
-      expect(await worker.takeOver()).toEqual({ completed: false })
+      expect(await worker.activate()).toEqual({ completed: false })
       // Nothing is added now: what comes is added by the new model.
       const waiting = write(second, other, 'doc_after', ['A note after the switch.'])
       await worker.embed()
-      expect(await worker.takeOver()).toEqual({ completed: true })
+      expect(await worker.activate()).toEqual({ completed: true })
       await waiting
       expect(await missing(storage)).toBe(0)
       for (const question of ['note 1 in the meantime', 'last note before the switch', 'note after the switch'])
@@ -136,7 +137,7 @@ for (const dialect of dialects) {
       })()
       await worker.plan()
       do await worker.embed()
-      while (!(await worker.takeOver()).completed)
+      while (!(await worker.activate()).completed)
       const { model } = await storage.vectors.servingNow(other)
       stop.abort()
       const written = await writing
@@ -164,7 +165,7 @@ for (const dialect of dialects) {
         // As a build that was interrupted leaves it.
         await hidden.buildIndex(job.id, signal)
         await sql`update pg_index set indisvalid = false where indexrelid = to_regclass(${name})`.execute(db)
-        expect(await worker.takeOver()).toEqual({ completed: true })
+        expect(await worker.activate()).toEqual({ completed: true })
         expect(await isValid()).toBe(true)
       },
     )
@@ -207,7 +208,7 @@ for (const dialect of dialects) {
       await refused
       released.resolve()
       await holding
-      expect(await worker.takeOver()).toEqual({ completed: true })
+      expect(await worker.activate()).toEqual({ completed: true })
     })
 
     // SQLite has one writer at a time.
@@ -236,7 +237,7 @@ for (const dialect of dialects) {
       await locked.promise
       const adding = write(second, old, 'doc_b', ['A passage that is just being added.'])
       await waiting(1)
-      const taking = worker.takeOver()
+      const taking = worker.activate()
       await waiting(2)
       released.resolve()
       await Promise.all([holding, adding])
@@ -261,12 +262,12 @@ for (const dialect of dialects) {
       expect(await worker.plan(2)).toEqual({ chunks: TEXTS.length })
       // Two attempts at once, as after a suspension: each chunk is stored once.
       await Promise.all([worker.embed(2), worker.embed(2)])
-      expect(await worker.takeOver(2)).toEqual({ completed: true })
+      expect(await worker.activate(2)).toEqual({ completed: true })
       expect(new Set(other.asked).size).toBe(TEXTS.length)
       expect(other.asked.slice(256).filter((text) => TEXTS.indexOf(text) < 256)).toEqual([])
       expect(await missing(storage)).toBe(0)
       // The reply of the activity was lost.
-      expect(await worker.takeOver(2)).toEqual({ completed: true })
+      expect(await worker.activate(2)).toEqual({ completed: true })
     })
 
     it('leaves the former vectors alone when it is cancelled, also just before the switch', async () => {
@@ -274,7 +275,7 @@ for (const dialect of dialects) {
       await worker.plan()
       await worker.embed()
       await requestStop(storage.db, 'job', job.id)
-      await expect(worker.takeOver()).rejects.toThrow('A newer attempt has begun')
+      await expect(worker.activate()).rejects.toThrow('A newer attempt has begun')
       await inTx(storage, (tx) => finishJob(tx, { job_id: job.id, run: 1, status: 'cancelled' }))
       expect((await sets(storage)).map(({ state }) => state)).toEqual(['serving', 'old'])
       expect(await worker.removeOld()).toEqual({ removed: 1 })
@@ -286,7 +287,7 @@ for (const dialect of dialects) {
       await worker.claim(2)
       await worker.plan(2)
       await worker.embed(2)
-      expect(await worker.takeOver(2)).toEqual({ completed: true })
+      expect(await worker.activate(2)).toEqual({ completed: true })
       expect(new Set(other.asked).size).toBe(other.asked.length)
     })
 
@@ -302,7 +303,7 @@ for (const dialect of dialects) {
         if (texts.some((text) => text.includes('refused'))) throw refusal
       }
       await worker.embed()
-      await worker.takeOver()
+      await worker.activate()
       expect(await missing(storage)).toBe(1)
       const query = { model: other.model, agent_id: 'agent', scopes: [''], vector: new Float32Array(96), top_k: 3 }
       const hits = await storage.vectors.search({ ...query, text: 'refused' })
@@ -325,7 +326,7 @@ for (const dialect of dialects) {
         [third.model, 'building'],
       ])
       await again.embed()
-      await again.takeOver()
+      await again.activate()
       expect(await again.removeOld()).toEqual({ removed: 2 })
       expect(await find(storage, third, 'harbour')).toEqual(['The harbour.'])
     })
@@ -338,13 +339,39 @@ for (const dialect of dialects) {
       await worker.claim()
       await worker.plan()
       await worker.embed()
-      await worker.takeOver()
+      await worker.activate()
       await worker.removeOld()
       expect(await find(storage, old, 'harbour')).toEqual(['The harbour.'])
       await write(storage, old, 'doc_b', ['A lighthouse.'])
       expect(await find(storage, old, 'lighthouse')).toEqual(['A lighthouse.'])
       await storage.vectors.discard('doc_b')
       expect(await missing(storage)).toBe(0)
+    })
+
+    it('asks for vectors of the same model again, though they are cached, and for none of them twice', async () => {
+      const { storage, job } = await open([])
+      await inTx(storage, (tx) => finishJob(tx, { job_id: job.id, run: 1, status: 'failed' }))
+      const served = new Other()
+      const texts = TEXTS.slice(0, 100)
+      const index = indexOf(storage, served)
+      const embedCached = () => index.use(({ embedder }) => embedOnce(storage.db, embedder, texts, signal))
+      await embedCached()
+      await embedCached()
+      expect(served.asked, 'the vectors are cached').toHaveLength(100)
+      await write(storage, served, 'doc_same', texts)
+      served.asked.length = 0
+      const same = await inTx(storage, (tx) => insertReembed(tx, served.model, 'key'))
+      const worker = workerOf(storage, served, same)
+      await worker.claim()
+      await worker.plan()
+      await worker.embed()
+      expect(served.asked.toSorted()).toEqual(texts.toSorted())
+      // An attempt that begins after the first one has stored vectors deletes none of them.
+      await worker.plan()
+      await worker.embed()
+      await worker.activate()
+      await embedCached()
+      expect(served.asked).toHaveLength(100)
     })
 
     it('finds by words when the model of the index cannot be asked', async () => {

@@ -14,7 +14,7 @@ export interface GoodFile {
 }
 
 export interface DamagedFile extends GoodFile {
-  /** How it was damaged, to tell of it. */
+  /** How it was damaged, for messages of tests. */
   how: string
 }
 

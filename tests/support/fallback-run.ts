@@ -107,7 +107,7 @@ export async function runFallbacks(storage: TestStorage, double: WireDouble, tur
       { events: [...protocol.text(text, false), protocol.reported] },
       { events: [] },
     ]
-    // The first vendor is down for a while, now and then.
+    // The first vendor is down for a while, at random times.
     const share = protocol === CHAIN[0] && n % 20 > 13 ? 1 : 0.45
     if (random() < 0.01)
       return protocol.wrongKey.status === 401

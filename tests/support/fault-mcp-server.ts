@@ -27,7 +27,7 @@ const tools = [
   { name: 'exit', description: 'Ends the server.', inputSchema: label },
   { name: 'big', description: 'Answers much.', inputSchema: { type: 'object' } },
   { name: 'never', description: 'Answers nothing.', inputSchema: { type: 'object' } },
-  { name: 'slowly', description: 'Tells of its progress.', inputSchema: { type: 'object' } },
+  { name: 'slowly', description: 'Reports its progress.', inputSchema: { type: 'object' } },
   { name: 'environment', description: 'Tells its environment.', inputSchema: { type: 'object' } },
   {
     name: 'children',

@@ -72,7 +72,7 @@ export function workerOf(storage: TestStorage, embedder: Embedder, job: JobsTabl
     claim: (run = 1) => inTx(storage, (tx) => claimJob(tx, { job_id: job.id, run }, `run-${run}`)),
     plan: (run = 1) => worker.run(() => activities.planReembed({ job_id: job.id, run })),
     embed: (run = 1) => worker.run(() => activities.embedChunks({ job_id: job.id, run })),
-    takeOver: (run = 1) =>
+    activate: (run = 1) =>
       worker.run<[], { completed: boolean }, () => Promise<{ completed: boolean }>>(() =>
         activities.takeOverVectors({ job_id: job.id, run }),
       ),

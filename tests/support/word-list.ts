@@ -27,6 +27,14 @@ const PHRASES: readonly [phrase: string, suggestion: string][] = [
   ['side by side', 'in parallel; concurrently'],
   ['came to its end|comes? to its end', 'ended'],
   ['its word that', 'heartbeat; confirmation'],
+  ['for good', 'permanently; final'],
+  ['now and then', 'at intervals'],
+  ['as ever', 'as before'],
+  ['(could|can|cannot) (not )?be said', 'be expressed'],
+  ['(is|are) of (no )?use', 'is needed; is ignored'],
+  ['to the brim', 'up to the limit'],
+  ['sees? to it|sees to', 'ensures; starts'],
+  ['tells? of', 'reports; lists; shows'],
   ['what became of|what (came|comes) of', 'the outcome of'],
 ]
 const PATTERNS = PHRASES.map(([phrase, suggestion]) => [new RegExp(`\\b(?:${phrase})\\b`, 'gi'), suggestion] as const)

@@ -85,7 +85,7 @@ describe('the body', () => {
     expect((await unpacked(bytes)).members.map(({ name }) => name)).toEqual(['a.csv'])
   })
 
-  it('tells of parts that are encrypted, and of pictures that are not read', async () => {
+  it('names parts that are encrypted, and pictures that are not read', async () => {
     const related = multipart('related', 'z', part('text/html', '<p>Hello <img src="cid:a"></p>'), [
       'Content-ID: <a>',
       ...part('image/png', 'x'),

@@ -1,6 +1,6 @@
 // Untrusted text in a prompt: it stays between its delimiters, and opens no other element.
 import { describe, expect, it, test } from 'vitest'
-import { tellAttached } from '../../activities/turn/prompt.ts'
+import { describeAttached } from '../../activities/turn/prompt.ts'
 import { tellPassages } from '../../activities/turn/recalled-material.ts'
 import { toPrompt } from '../../activities/ingest/summarize.ts'
 import { textOf } from '../../contracts/model-messages.ts'
@@ -16,7 +16,7 @@ const passage = (fields: object) => ({
   ...fields,
 })
 const attached = (fields: Partial<JobsTable>) =>
-  tellAttached({
+  describeAttached({
     name: 'a.pdf',
     kind: 'document',
     status: 'completed',

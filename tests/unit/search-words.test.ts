@@ -1,11 +1,11 @@
 // Words of the full-text indexes: folding, stems, and scripts without spaces.
 import { describe, expect, it } from 'vitest'
-import { indexWords, questionWords } from '../../contracts/search-words.ts'
+import { indexWords, queryWords } from '../../contracts/search-words.ts'
 
 /** Whether a text is found by each word of a question. */
 function isFound(text: string, question: string): boolean {
   const indexed = indexWords(text)
-  return questionWords(question).every(({ text: word, isPrefix }) =>
+  return queryWords(question).every(({ text: word, isPrefix }) =>
     indexed.some((each) => (isPrefix ? each.startsWith(word) : each === word)),
   )
 }
@@ -42,22 +42,22 @@ describe('characters with any number of marks', () => {
   it.each([marked, `${marked}ข`, `ข${marked}`, marked.repeat(3)])(
     'give words within the limits of the databases',
     (text) => {
-      const words = [...indexWords(text), ...questionWords(text).map((word) => word.text)]
+      const words = [...indexWords(text), ...queryWords(text).map((word) => word.text)]
       for (const word of words) expect(Buffer.byteLength(word)).toBeLessThanOrEqual(192)
       expect(isFound(text, text)).toBe(true)
     },
   )
 })
 
-describe('questionWords()', () => {
+describe('queryWords()', () => {
   it('leaves stop words out, unless there are no others, and each word once', () => {
-    expect(questionWords('Where is the ship, the SHIPS?').map(({ text }) => text)).toEqual(['ship'])
-    expect(questionWords('to be or not to be').map(({ text }) => text)).toEqual(['to', 'be', 'or', 'not'])
+    expect(queryWords('Where is the ship, the SHIPS?').map(({ text }) => text)).toEqual(['ship'])
+    expect(queryWords('to be or not to be').map(({ text }) => text)).toEqual(['to', 'be', 'or', 'not'])
   })
 
   it('reads a bounded part of a question', () => {
     const words = Array.from({ length: 5_000 }, (_, index) => `w${index}`)
-    expect(questionWords(words.join(' '))).toHaveLength(16)
+    expect(queryWords(words.join(' '))).toHaveLength(16)
   })
 
   it.each([

@@ -94,7 +94,7 @@ async function lock(db: Db, name: string, signal: AbortSignal): Promise<void> {
     const { rows } = await sql<{ locked: boolean }>`
       select pg_try_advisory_lock(hashtextextended(${name}, 0)) as locked`.execute(db)
     if (rows[0]!.locked) return
-    await delay(LOCK_LOOK_MS, undefined, { signal })
+    await delay(LOCK_LOOK_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
 }
 

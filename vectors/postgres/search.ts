@@ -1,6 +1,6 @@
 // Hybrid search on Postgres: nearest vectors and full text, each restricted to visible chunks, fused by rank.
 import { sql, type RawBuilder } from 'kysely'
-import { questionWords } from '../../contracts/search-words.ts'
+import { queryWords } from '../../contracts/search-words.ts'
 import type { Db } from '../../db/schema.ts'
 import { CANDIDATES_A_HIT, candidatesFor, fuseRanks, toHit } from '../fuse.ts'
 import { unitText } from './chunks.ts'
@@ -134,7 +134,7 @@ async function findWords(
   wanted: number,
   query: VectorQuery,
 ): Promise<{ id: number; rank: number }[]> {
-  const found = await matchOf(db, counts, spaces, questionWords(query.text))
+  const found = await matchOf(db, counts, spaces, queryWords(query.text))
   if (found === undefined) return []
   // Matched before the join: Postgres overestimates the match's selectivity and would scan all chunks.
   const { rows } = await sql<{ id: number; rank: number }>`with found as materialized (

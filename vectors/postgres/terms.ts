@@ -1,4 +1,4 @@
-// The tsquery of a question: matches its rarer words and ranks by all of them, in bounded time.
+// The tsquery of a query: matches its rarer words and ranks by all of them, in bounded time.
 import { sql, type RawBuilder } from 'kysely'
 import { indexWords, type SearchWord } from '../../contracts/search-words.ts'
 import { tsvectorOf } from '../../db/postgres-words.ts'

@@ -1,6 +1,6 @@
 // Hybrid search on SQLite: nearest vectors and full text, each restricted to visible chunks, fused by rank.
 import { sql } from 'kysely'
-import { questionWords } from '../../contracts/search-words.ts'
+import { queryWords } from '../../contracts/search-words.ts'
 import type { Db } from '../../db/schema.ts'
 import { CANDIDATES_A_HIT, candidatesFor, fuseRanks, toHit } from '../fuse.ts'
 import { toUnit } from '../documents.ts'
@@ -72,7 +72,7 @@ async function findWords(
   query: VectorQuery,
 ): Promise<Ranked[]> {
   const found: Ranked[] = []
-  const words = questionWords(query.text)
+  const words = queryWords(query.text)
   for (const space of spaces) {
     const match = await matchOf(db, counts, space, words)
     if (match === undefined) continue

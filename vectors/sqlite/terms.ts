@@ -1,4 +1,4 @@
-// The FTS5 query of a question: matches its rarer words and ranks by all of them, in bounded time.
+// The FTS5 query of a query: matches its rarer words and ranks by all of them, in bounded time.
 import { sql } from 'kysely'
 import type { SearchWord } from '../../contracts/search-words.ts'
 import type { Db } from '../../db/schema.ts'

@@ -21,10 +21,10 @@ import { authenticated, bodyOf } from '../plugin.ts'
 import { Content, replies } from '../replies.ts'
 import { transcribe } from '../services/audio.ts'
 import type { ApiContext } from '../services/context.ts'
-import { complete } from './completions.ts'
-import { embed } from './embeddings.ts'
-import { viewModel, viewModels } from './models.ts'
-import { speakOpenai } from './speech.ts'
+import { complete } from '../openai/completions.ts'
+import { embed } from '../openai/embeddings.ts'
+import { viewModel, viewModels } from '../openai/models.ts'
+import { speakOpenai } from '../openai/speech.ts'
 
 // Handlers are `async`: of some others Elysia 1.4.30 leaves a rejection unhandled, such as one that reads `set` (November 2026).
 export function openaiRoutes(context: ApiContext) {
