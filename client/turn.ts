@@ -1,7 +1,8 @@
 // A turn that is followed: its events, the message they make, and its text.
 import { ConnectionLostError, errorOf, MuxiError } from './errors.ts'
 import type { StreamEvent } from './event-stream.ts'
-import { follow, type Timing } from './follow.ts'
+import type { Timing } from './follow.ts'
+import { follow } from './follow-later.ts'
 import { Followed } from './followed.ts'
 import { type Http, newKey } from './http.ts'
 import { type AnyTurnEvent, applyEvent, emptyMessage, type Message } from './message.ts'

@@ -1,8 +1,8 @@
 // Streams of the client against a real HTTP server that answers byte by byte, breaks off, repeats, skips and hangs.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished, vi } from 'vitest'
-import { ConnectionLostError, ForbiddenError, UnavailableError } from '../../client/errors.ts'
-import { EventGapError, follow, type FollowOptions } from '../../client/follow.ts'
+import { ConnectionLostError, EventGapError, ForbiddenError, UnavailableError } from '../../client/errors.ts'
+import { follow, type FollowOptions } from '../../client/follow.ts'
 import { isFinalEvent } from '../../client/turn.ts'
 import {
   breaks,
