@@ -12,7 +12,7 @@ export const AGENTS = {
   delete: op<Call<[id: string], t.AgentDeleted>>('DELETE /agents/{id}'),
   import: op<Call<[agent: t.AgentImport], t.AgentImported>>('POST /agents/import ='),
   /** As JSON; as YAML with the header `accept: application/yaml`. */
-  export: op<Call<[id: string], t.AgentConfig>>('GET /agents/{id}/export'),
+  export: op<Call<[id: string], t.AgentConfig | string>>('GET /agents/{id}/export'),
   /** What a user and an agent have said to each other, newest first. */
   exchanges: op<ListCall<[id: string, query?: t.ExchangeQuery], t.Exchange, t.Exchanges>>(
     'GET /agents/{id}/conversations ?< messages',

@@ -2,7 +2,6 @@
 import type { Static } from '@sinclair/typebox'
 import type * as agentConversations from '../contracts/schemas/agent-conversations.ts'
 import type * as agentImports from '../contracts/schemas/agent-import.ts'
-import type * as agentPatches from '../contracts/schemas/agent-patch.ts'
 import type * as agentViews from '../contracts/schemas/agent-views.ts'
 import type * as agents from '../contracts/schemas/agent.ts'
 import type * as approvals from '../contracts/schemas/approvals.ts'
@@ -55,7 +54,12 @@ export type AgentBrief = Static<typeof agentViews.AgentBriefSchema>
 export type Agent = Static<typeof agentViews.AgentViewSchema>
 /** An agent as it is written, also in agent files. */
 export type AgentConfig = Static<typeof agents.AgentSchema>
-export type AgentPatch = Static<typeof agentPatches.AgentPatchSchema>
+/** A merge patch: objects are merged, null removes an optional part, lists are replaced as a whole. */
+export type AgentPatch = PatchOf<Omit<AgentConfig, 'id' | 'name' | 'knowledge'>> & { id?: string; name?: string }
+type PatchOf<T> = {
+  [K in keyof T]?: undefined extends T[K] ? Patched<Exclude<T[K], undefined>> | null : Patched<T[K]>
+}
+type Patched<T> = [T] extends [readonly unknown[]] ? T : [T] extends [object] ? PatchOf<T> : T
 export type AgentImport = Static<typeof agentImports.AgentImportSchema>
 export type AgentCreated = Static<typeof agentViews.AgentCreatedSchema>
 export type AgentUpdated = Static<typeof agentViews.AgentUpdatedSchema>
