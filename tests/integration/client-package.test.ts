@@ -69,7 +69,7 @@ const app = muxi({ serverUrl, apiKey })
 console.log(\`\${await app.chat('Hello')}\`)
 for await (const event of app.chat('Hello', { stream: true })) globalThis.process.stdout.write(\`\${event}|\`)
 try {
-  await app.chat('Hello', { agentName: 'nobody' })
+  await app.chat('Hello', { agentName: 'unknown' })
 } catch (error) {
   console.log(error instanceof NotFoundError, error.name)
 }
@@ -115,7 +115,7 @@ it('is small', async () => {
   expect(withSocket).toBeGreaterThan(core)
 })
 
-it('has a docstring for every export', async () => {
+it('has a docstring for every class and function', async () => {
   const reference = await Application.bootstrap({
     options: join(ROOT, 'publish/typedoc.json'),
     entryPoints: ['index.d.ts', 'chat-transport.d.ts'].map((name) => join(installed.folder, name)),
