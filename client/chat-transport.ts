@@ -41,6 +41,7 @@ interface Reading {
 /** How long a turn that waits for approvals is read on: other calls may ask for more at the same moment. */
 const PARK_MS = 150
 
+/** The transport of `useChat`: `new MuxiChatTransport(muxi({ serverUrl: '' }))`. */
 export class MuxiChatTransport {
   /** A resumed turn is given from its beginning, and takes the place of what the page shows of it. */
   readonly resumeStreamIsReplay = true

@@ -31,6 +31,7 @@ export interface Answer<T> extends Promise<T> {
 /** A server that asks for a longer pause gets no retry: the error says when to come back. */
 const LONGEST_PAUSE_MS = 60_000
 
+/** Requests to one server: what every resource of the client is made of. */
 export class Http {
   readonly options: ResolvedOptions
 

@@ -24,6 +24,7 @@ export function muxi({ server_url, api_key, ...options }: MuxiOptions): Muxi {
   return new Muxi({ ...options, serverUrl: options.serverUrl ?? server_url!, apiKey: options.apiKey ?? api_key })
 }
 
+/** A server, by its resources. */
 export class Muxi {
   /** For requests of your own: `app.http.json('GET', '/system/status')`. */
   readonly http: Http

@@ -1,4 +1,4 @@
-// The package @muxi/client as a user gets it: built, packed, and installed in a project outside of the repository.
+// The package @muxi/client as its users get it: built, packed, and installed in a project outside of the repository.
 import { execFile, execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
