@@ -9,7 +9,7 @@ const only = (from, may, options = {}) => ({
   to: { path: OURS, pathNot: [from, ...may].map((path) => `^${path}${path.includes('.') ? '$' : '/'}`), ...options.to },
 })
 const OURS =
-  '^(activities|agents|api|cli|client|config|contracts|db|mcp|media|net|providers|publish|temporal-config|tests|vectors|web|workers|workflows)/'
+  '^(activities|agents|api|cli|client|composition|config|contracts|db|embedded|mcp|media|net|providers|publish|temporal-config|tests|vectors|web|workers|workflows)/'
 /** The files that `muxi serve` keeps loaded, closed under value imports. */
 const SUPERVISOR =
   '^(cli/(supervisor|announcement|app-process|check-port|data-lock|keep-running|line-writer|private-files|runtime-command|stop-signals|temporal-(keeper|place))|' +
@@ -25,6 +25,38 @@ module.exports = {
     // Published alone: of the other folders it has types only.
     only('client', [], { name: 'client-values', to: VALUES }),
     only('client', ['contracts'], { name: 'client-types', to: TYPES }),
+    {
+      name: 'composition-is-below-processes',
+      severity: 'error',
+      comment: 'What processes and embedders are composed from knows neither',
+      from: { path: '^composition/' },
+      to: { path: '^(cli|client|embedded|publish|web)/' },
+    },
+    only(
+      'embedded',
+      [
+        'client',
+        'composition',
+        'config',
+        'db/(storage|unreadable)\\.ts',
+        'temporal-config/(dev-server|server-binary)\\.ts',
+        'api/(app|origins|serve-socket|server-socket|server|services/access|services/context)\\.ts',
+        'cli/(data-lock|line-writer|private-files|runtime-command|temporal-(keeper|place))\\.ts',
+      ],
+      {
+        comment: 'The program that embeds muxi keeps its signals, output and exit: of cli/ only what leaves them alone',
+      },
+    ),
+    {
+      name: 'embedded-loads-when-it-starts',
+      severity: 'error',
+      comment: 'A program with the address of a server loads the client only',
+      from: { path: '^embedded/(index|muxi|memory-[a-z]+|options)\\.ts$' },
+      to: {
+        pathNot: '^(client/|embedded/(index|muxi|memory-[a-z]+|options)\\.ts$)',
+        dependencyTypesNot: ['core', 'type-only', 'dynamic-import'],
+      },
+    },
     // Writes what is published; never part of what runs.
     only('publish', []),
     only('workflows', ['contracts'], { name: 'workflows-values', to: VALUES }),
@@ -61,8 +93,8 @@ module.exports = {
     {
       name: 'config-is-read-at-the-top',
       severity: 'error',
-      comment: 'Only cli/ knows the settings; everything else takes what it uses',
-      from: { pathNot: '^(config/|cli/|tests/)' },
+      comment: 'Only composition/, cli/ and embedded/ know the settings; everything else takes what it uses',
+      from: { pathNot: '^(config/|composition/|cli/|embedded/|tests/)' },
       to: { path: '^config/' },
     },
     {

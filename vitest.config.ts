@@ -17,6 +17,8 @@ const SAME_ON_DENO = [
   'attacks-keys',
   'audit',
   'budgets',
+  'client-docs',
+  'client-examples',
   'cancel',
   'contract',
   'conversation',
@@ -54,7 +56,7 @@ const SAME_ON_DENO = [
   'use-chat',
   'web-page',
 ].map((name) => `tests/e2e/${name}.test.ts`)
-const withProcesses = { ...patient, testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: MAX_WORKERS }
+const withProcesses = { ...patient, testTimeout: 240_000, hookTimeout: 240_000, maxWorkers: MAX_WORKERS }
 
 export default defineConfig({
   test: {
@@ -76,7 +78,7 @@ export default defineConfig({
           ...patient,
           name: 'integration',
           include: ['tests/integration/**/*.test.ts'],
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 120_000,
           maxWorkers: MAX_WORKERS,
           sequence: { groupOrder: 1 },
@@ -94,7 +96,11 @@ export default defineConfig({
         test: {
           ...withProcesses,
           name: 'deno',
-          include: ['tests/e2e/**/*.test.ts', 'tests/integration/{supervisor,data-lock,migrate}.test.ts'],
+          include: [
+            'tests/e2e/**/*.test.ts',
+            'tests/client/embedded.test.ts',
+            'tests/integration/{supervisor,data-lock,migrate}.test.ts',
+          ],
           exclude: SAME_ON_DENO,
           // Every process that a test starts; the tests themselves run on Node.
           env: { MUXI_TEST_RUNTIME: 'deno' },

@@ -128,10 +128,7 @@ export async function answer(
   client?: ClientSide,
 ): Promise<Response> {
   const { ip } = request as { ip?: string | undefined }
-  noteClient(
-    request,
-    client ?? context.clients.of(ip, (name) => request.headers.get(name)),
-  )
+  noteClient(request, client ?? context.clients.of(ip, (name) => request.headers.get(name)))
   const response = await app.fetch(request)
   const path = pathOf(request)
   if (AUDITED.test(path))

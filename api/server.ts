@@ -8,7 +8,6 @@ import {
   STATUS_CODES,
 } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { toNodeHandler } from 'srvx/node'
 import { newId } from '../contracts/ids.ts'
@@ -25,7 +24,6 @@ const DRAIN_MS = 5_000
 
 export interface ServerOptions {
   host: string
-  /** 0: one that is free. */
   port: number
   public_url?: string | undefined
   /** Paths of PEM files; undefined: plain HTTP. */
@@ -70,9 +68,12 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port, options.host, resolve)
+  }).catch(async (error: unknown) => {
+    await closeSockets()
+    throw error
   })
   return {
-    url: urlOf({ ...options, port: (server.address() as AddressInfo).port }),
+    url: urlOf(options),
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       await closeSockets()

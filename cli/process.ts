@@ -4,6 +4,7 @@ import type { Tool } from '../activities/tools/tool.ts'
 import { compose } from '../composition/compose.ts'
 import { startApi } from '../composition/start-api.ts'
 import { startWorkers } from '../composition/start-workers.ts'
+import { installRuntime } from '../composition/temporal-runtime.ts'
 import { loadSettings, type Role, type Settings } from '../config/settings.ts'
 import { openStorage } from '../db/storage.ts'
 import { checkSecretKey } from '../db/unreadable.ts'
@@ -39,6 +40,7 @@ export async function runProcess({ env, role, temporalOnStdin = false, tools }: 
     await checkSecretKey(storage.db, storage.box)
     const place = await temporal
     const placed = place ? withTemporal(settings, place) : settings
+    installRuntime(settings, log)
     const options = { settings: placed, env, role, storage, log, closers, stopping, tools }
     const { shared, worker } = await compose(options)
     if (worker) closers.push(await startWorkers(shared, worker, () => process.exit(1)))

@@ -28,6 +28,8 @@ export interface KeeperOptions {
   memoryMb?: number | undefined
   env: Record<string, string | undefined>
   findBinary: () => Promise<string>
+  /** Called when this process begins to keep the server, before it is started. */
+  onKeep?: () => void
   say: (line: string) => void
   signal: AbortSignal
   /** Shorter in tests. */
@@ -81,6 +83,7 @@ export class TemporalKeeper {
     const lock = takeDataLock(this.#options.dataDir, 'temporal')
     if (!('release' in lock)) return lock
     this.#lock = lock
+    this.#options.onKeep?.()
     return undefined
   }
 

@@ -56,6 +56,13 @@ export class InternalError extends MuxiError {}
 export class UpstreamError extends MuxiError {}
 export class UnavailableError extends MuxiError {}
 
+/** The numbers of the events have a gap: some were lost, in a proxy or by a fault of the server. */
+export class EventGapError extends MuxiError {
+  constructor(after: number, id: number) {
+    super('internal_error', `Event ${id} came after event ${after}: those between them are missing`)
+  }
+}
+
 /** The connection broke, or could not be made. A turn or job that was accepted goes on: it can be resumed. */
 export class ConnectionLostError extends MuxiError {
   readonly turnId: string | undefined

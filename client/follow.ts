@@ -1,6 +1,6 @@
 // A stream of numbered events over as many connections as it takes: each event once, in order, up to the final one.
-import { delayOf, sleep } from './backoff.ts'
-import { ConnectionLostError, MuxiError, type Position } from './errors.ts'
+import { delayOf, SILENCE_MS, sleep } from './backoff.ts'
+import { ConnectionLostError, EventGapError, MuxiError, type Position } from './errors.ts'
 import { readEvents, type StreamEvent } from './event-stream.ts'
 import type { Http } from './http.ts'
 import { onReturn } from './wake.ts'
@@ -28,15 +28,7 @@ export interface Timing {
 }
 
 const PING_MS = 15_000
-/** Silence is noticed within 35 s. */
-export const TIMING: Timing = { silenceMs: 34_500, attempts: 20 }
-
-/** The numbers of the events have a gap: some were lost, in a proxy or by a fault of the server. */
-export class EventGapError extends MuxiError {
-  constructor(after: number, id: number) {
-    super('internal_error', `Event ${id} came after event ${after}: those between them are missing`)
-  }
-}
+const TIMING: Timing = { silenceMs: SILENCE_MS, attempts: 20 }
 
 /**
  * Follows a stream to its final event, or until the server says that nothing comes any more (204).

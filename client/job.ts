@@ -5,7 +5,7 @@ import type { Static } from '@sinclair/typebox'
 import type { JobSchema } from '../contracts/schemas/job-views.ts'
 import { ConnectionLostError, errorOf, MuxiError } from './errors.ts'
 import type { StreamEvent } from './event-stream.ts'
-import { follow, type Timing } from './follow.ts'
+import type { Timing } from './follow.ts'
 import { Followed } from './followed.ts'
 import { type Http, newKey } from './http.ts'
 
@@ -89,6 +89,7 @@ export class FollowedJob implements AsyncIterable<JobEvent> {
     const { id } = this
     const path = `/jobs/${id}/stream`
     let last = after
+    const { follow } = await import('./follow.ts')
     for await (const event of follow({
       http: this.#http,
       path,

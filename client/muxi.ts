@@ -1,6 +1,6 @@
 // The client: every resource of the server, and the shortest way to a reply.
 import { AgentHandle, type AgentInput, type KnowledgeOptions } from './agent-handle.ts'
-import { type ChangeOptions, followChanges, followLog } from './changes.ts'
+import type { ChangeOptions } from './changes.ts'
 import { askForReply, type ChatOptions, type ChatReply, streamReply } from './chat.ts'
 import { Http } from './http.ts'
 import { type FollowJobOptions, FollowedJob } from './job.ts'
@@ -71,8 +71,10 @@ export class Muxi {
       ...bind(http, resources.TURNS),
       /** Follows a turn of which the id is known. */
       follow: (id: string, more?: ResumeOptions): Turn => Turn.resume(http, id, more),
-      followLog: (id: string, more?: { signal?: AbortSignal }): AsyncGenerator<TurnLogEntry, void, undefined> =>
-        followLog(http, id, more),
+      /** The execution log: entries as they are now, then each that is added or changes, until the turn is over. */
+      async *followLog(id: string, more?: { signal?: AbortSignal }): AsyncGenerator<TurnLogEntry, void, undefined> {
+        yield* (await import('./changes.ts')).followLog(http, id, more)
+      },
     }
     this.jobs = {
       ...bind(http, resources.JOBS),
@@ -110,8 +112,8 @@ export class Muxi {
   }
 
   /** Changes of lists as they happen. */
-  changes(options?: ChangeOptions): AsyncGenerator<Change, void, undefined> {
-    return followChanges(this.http, options)
+  async *changes(options?: ChangeOptions): AsyncGenerator<Change, void, undefined> {
+    yield* (await import('./changes.ts')).followChanges(this.http, options)
   }
 
   /** Creates an agent from its configuration, or from the path of one (YAML or JSON; Node and Deno). */

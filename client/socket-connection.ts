@@ -2,7 +2,7 @@
 import { delayOf, sleep } from './backoff.ts'
 import { ConnectionLostError, type ErrorCode, errorOf, MuxiError } from './errors.ts'
 import type { Http } from './http.ts'
-import type { SocketConstructor, SocketInit, SocketLike } from './socket-like.ts'
+import type { SocketInit, SocketLike } from './socket-like.ts'
 import { onReturn } from './wake.ts'
 
 /** A frame of the server, with its length in characters. */
@@ -126,7 +126,7 @@ export class SocketConnection {
     await this.#running
   }
 
-  /** One connection after another, for as long as somebody waits for an answer. */
+  /** One connection after another, for as long as an answer is awaited. */
   async #run(): Promise<void> {
     const { signal } = this.#closed
     for (let attempt = 0; this.#known.size > 0 && !signal.aborted;) {
@@ -172,7 +172,8 @@ export class SocketConnection {
 
   /** @returns the code with which the connection has ended */
   async #connect(signal: AbortSignal): Promise<number> {
-    const socket = await this.#construct(signal)
+    // Listened to at once: one in memory may open before anything that is awaited.
+    const socket = this.#construct() ?? this.#construct(await this.#ticket(signal))!
     const { silenceMs, pingMs } = this.#timing
     this.#socket = socket
     this.#heardAt = Date.now()
@@ -221,25 +222,30 @@ export class SocketConnection {
     }
   }
 
-  async #construct(signal: AbortSignal): Promise<SocketLike> {
+  /** @returns undefined when there must be a ticket */
+  #construct(ticket?: string): SocketLike | undefined {
     const { WebSocket = globalThis.WebSocket, apiKey } = this.#http.options
     if (!WebSocket)
       throw new TypeError("Cannot open a socket: this runtime has no WebSocket, so the option 'WebSocket' must be one")
     const Socket = WebSocket as unknown as new (url: string, init?: SocketInit) => SocketLike
     const url = new URL(this.#http.url('/ws'), (globalThis.location as Location | undefined)?.href)
     url.protocol = url.protocol.replace('http', 'ws')
-    if (!this.#usesTicket) {
-      if (apiKey === undefined) return new Socket(url.href)
+    if (ticket !== undefined) url.searchParams.set('ticket', ticket)
+    else if (this.#usesTicket) return undefined
+    else if (apiKey !== undefined)
       try {
         return new Socket(url.href, { headers: { authorization: `Bearer ${apiKey}` } })
       } catch {
         // It takes protocols there, as browsers do.
         this.#usesTicket = true
+        return undefined
       }
-    }
-    const { ticket } = await this.#http.json<{ ticket: string }>('POST', '/ws/tickets', { signal, maxRetries: 0 })
-    url.searchParams.set('ticket', ticket)
     return new Socket(url.href)
+  }
+
+  async #ticket(signal: AbortSignal): Promise<string> {
+    const { ticket } = await this.#http.json<{ ticket: string }>('POST', '/ws/tickets', { signal, maxRetries: 0 })
+    return ticket
   }
 
   /** Sends what waits, as far as there is room. */

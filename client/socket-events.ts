@@ -1,7 +1,7 @@
 // The events of a turn or a job over a socket, each once and in order, over as many connections as it takes.
 import type { MuxiError } from './errors.ts'
 import type { StreamEvent } from './event-stream.ts'
-import { EventGapError } from './follow.ts'
+import { EventGapError } from './errors.ts'
 import type { ServerFrame, SocketConnection, SocketRequest } from './socket-connection.ts'
 
 /** What is kept for a slow reader, in characters: then the rest is asked for again when it has caught up. */

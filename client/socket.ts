@@ -5,11 +5,12 @@ import type { DecisionSchema } from '../contracts/schemas/approvals.ts'
 import type { ConversationSchema } from '../contracts/schemas/conversations.ts'
 import type { JobSchema } from '../contracts/schemas/job-views.ts'
 import type { TurnBriefSchema } from '../contracts/schemas/turns.ts'
-import { sleep } from './backoff.ts'
-import { type MessageOptions, requestOf } from './chat-request.ts'
-import { type Http, newKey } from './http.ts'
+import type { MessageOptions } from './chat-request.ts'
+import { ConnectionLostError } from './errors.ts'
+import type { Http } from './http.ts'
 import { FollowedJob, type FollowJobOptions } from './job.ts'
-import type { SocketConnection, SocketTiming } from './socket-connection.ts'
+import type { SocketTiming } from './socket-connection.ts'
+import type { Outgoing, SocketSession } from './socket-session.ts'
 import { isFinalEvent, type ResumeOptions, Turn, type TurnOptions, type TurnSource } from './turn.ts'
 import type { AgentBrief, Approval, TurnRecord } from './types.ts'
 
@@ -34,24 +35,11 @@ export type SocketChange =
 export interface SocketMessageOptions extends MessageOptions, Pick<TurnOptions, 'signal' | 'idempotencyKey'> {}
 
 const isFinalOfJob = (type: string) => type === 'completed' || type === 'failed' || type === 'cancelled'
-/** How long closing waits until the server has accepted what was sent. */
-const SETTLE_MS = 10_000
-
-const load = async () => {
-  const [connection, events, answers] = await Promise.all([
-    import('./socket-connection.ts'),
-    import('./socket-events.ts'),
-    import('./socket-answers.ts'),
-  ])
-  return { ...connection, ...events, ...answers }
-}
-type Parts = Awaited<ReturnType<typeof load>>
 
 export class MuxiSocket {
   readonly #http: Http
   readonly #timing: Partial<SocketTiming> | undefined
-  readonly #unanswered = new Set<Promise<void>>()
-  #opened: Promise<[Parts, SocketConnection]> | undefined
+  #session: Promise<SocketSession> | undefined
   #isClosed = false
 
   constructor(http: Http, timing?: Partial<SocketTiming>) {
@@ -61,16 +49,10 @@ export class MuxiSocket {
 
   /** Sends a message. */
   sendMessage(text: string, options: SocketMessageOptions = {}): Turn {
-    const { agentName, idempotencyKey = newKey() } = options
-    const message = requestOf(this.#http, text, options).then((request) =>
-      JSON.stringify({
-        ...request,
-        ...(agentName !== undefined && { agent_id: agentName }),
-        idempotency_key: idempotencyKey,
-      }),
-    )
-    message.catch(() => undefined)
-    return new Turn(this.#source(message), { signal: options.signal })
+    // At once: closing waits for it.
+    const outgoing = this.#load().then((session) => session.prepare(text, options))
+    outgoing.catch(() => undefined)
+    return new Turn(this.#source(outgoing), { signal: options.signal })
   }
 
   /** Alias of `sendMessage`; options may have `agent_name`. */
@@ -85,8 +67,10 @@ export class MuxiSocket {
 
   /** Follows a job. */
   followJob(jobId: string, options: Omit<FollowJobOptions, 'timing'> = {}): FollowedJob {
-    const events = (after: number, signal: AbortSignal) => this.#events({ job_id: jobId }, after, signal)
-    return new FollowedJob(this.#http, jobId, options, events)
+    const load = () => this.#load()
+    return new FollowedJob(this.#http, jobId, options, async function* (after, signal) {
+      yield* (await load()).events({ job_id: jobId }, after, signal, isFinalOfJob)
+    })
   }
 
   /** The changes of some topics, for as long as they are read or until the signal is aborted. */
@@ -94,100 +78,56 @@ export class MuxiSocket {
     topics: readonly Topic[],
     { signal }: { signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<SocketChange, void, undefined> {
-    const [{ changesOf }, connection] = await this.#open()
-    yield* changesOf(connection, topics, signal)
+    yield* (await this.#load()).changes(topics, signal)
   }
 
   /** Ends a turn. Resolves when it has ended. */
-  async cancel(turnId: string): Promise<void> {
-    await this.#ask('cancel', { turn_id: turnId })
+  cancel(turnId: string): Promise<void> {
+    return this.#ask('cancel', { turn_id: turnId })
   }
 
   /** Decides what a turn waits for. */
-  async approve(turnId: string, approvalId: string, decision: Static<typeof DecisionSchema>): Promise<void> {
-    await this.#ask('approve', { turn_id: turnId, approval_id: approvalId, ...decision })
+  approve(turnId: string, approvalId: string, decision: Static<typeof DecisionSchema>): Promise<void> {
+    return this.#ask('approve', { turn_id: turnId, approval_id: approvalId, ...decision })
   }
 
-  /** @returns the time until the server has answered, in milliseconds */
-  async ping(): Promise<number> {
-    const begun = performance.now()
-    await this.#ask('ping', {})
-    return performance.now() - begun
+  /** Resolves when the server has answered. */
+  ping(): Promise<void> {
+    return this.#ask('ping', {})
   }
 
   /** Waits until the server has accepted what was sent, at most 10 s, and closes the connection. Turns go on. */
   async close(): Promise<void> {
     this.#isClosed = true
-    const timer = new AbortController()
-    const late = sleep(SETTLE_MS, timer.signal).catch(() => undefined)
-    await Promise.race([Promise.all(this.#unanswered), late])
-    timer.abort()
-    const [, connection] = (await this.#opened) ?? []
-    await connection?.close()
+    await (await this.#session)?.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 
-  #open(): Promise<[Parts, SocketConnection]> {
-    if (this.#isClosed && !this.#opened) throw new TypeError('Cannot use the socket: it was closed')
-    this.#opened ??= load().then((parts) => [parts, new parts.SocketConnection(this.#http, this.#timing)])
-    return this.#opened
+  async #ask(type: string, data: object): Promise<void> {
+    await (await this.#load()).ask(type, data)
   }
 
-  #source(message?: Promise<string>): TurnSource {
-    const events = this.#events.bind(this)
+  async #load(): Promise<SocketSession> {
+    if (this.#isClosed && !this.#session) throw new ConnectionLostError('The socket was closed')
+    this.#session ??= import('./socket-session.ts').then(
+      ({ SocketSession: Session }) => new Session(this.#http, this.#timing),
+    )
+    return this.#session
+  }
+
+  #source(outgoing?: Promise<Outgoing>): TurnSource {
+    const load = () => this.#load()
     return {
-      events: (turnId, after, signal) => {
-        const id = turnId()
-        return events(id === undefined ? undefined : { turn_id: id }, after, signal, message)
+      async *events(turnId, after, signal) {
+        const turn_id = turnId()
+        const of = turn_id === undefined ? await outgoing! : { turn_id }
+        yield* (await load()).events(of, after, signal, isFinalEvent)
       },
       record: (turnId) => this.#http.json<TurnRecord>('GET', `/turns/${turnId}`),
       cancel: (turnId) => this.cancel(turnId),
-    }
-  }
-
-  async *#events(
-    of: { turn_id: string } | { job_id: string } | undefined,
-    after: number,
-    signal: AbortSignal,
-    message?: Promise<string>,
-  ) {
-    const answered = of ? undefined : this.#awaitAnswer()
-    try {
-      const [{ socketEvents }, connection] = await this.#open()
-      const isFinal = of && 'job_id' in of ? isFinalOfJob : isFinalEvent
-      const sent = of ? undefined : await message
-      for await (const event of socketEvents(connection, { message: sent, of, after, signal, isFinal })) {
-        answered?.()
-        yield event
-      }
-    } finally {
-      answered?.()
-    }
-  }
-
-  async #ask(type: string, data: object): Promise<void> {
-    const answered = this.#awaitAnswer()
-    try {
-      const [{ ask }, connection] = await this.#open()
-      await ask(connection, type, data)
-    } finally {
-      answered()
-    }
-  }
-
-  /** Closing waits until the function is called. */
-  #awaitAnswer(): () => void {
-    let answered = () => {}
-    const promise = new Promise<void>((resolve) => {
-      answered = resolve
-    })
-    this.#unanswered.add(promise)
-    return () => {
-      answered()
-      this.#unanswered.delete(promise)
     }
   }
 }

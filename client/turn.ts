@@ -1,7 +1,8 @@
 // A turn that is followed: its events, the message they make, and its text.
+import { SILENCE_MS } from './backoff.ts'
 import { ConnectionLostError, errorOf, MuxiError } from './errors.ts'
 import type { StreamEvent } from './event-stream.ts'
-import { follow, type Timing, TIMING } from './follow.ts'
+import type { Timing } from './follow.ts'
 import { Followed } from './followed.ts'
 import { type Http, newKey } from './http.ts'
 import { type AnyTurnEvent, applyEvent, emptyMessage, type Message } from './message.ts'
@@ -93,7 +94,7 @@ export class Turn implements AsyncIterable<TurnEvent> {
         const json = await body
         return http.send('POST', path, {
           ...call,
-          timeoutMs: timeoutMs ?? { ...TIMING, ...timing }.silenceMs + sizeOf(json) / SLOWEST_UPLOAD,
+          timeoutMs: timeoutMs ?? (timing?.silenceMs ?? SILENCE_MS) + sizeOf(json) / SLOWEST_UPLOAD,
           json,
           accept: 'text/event-stream',
           idempotencyKey,
@@ -225,8 +226,9 @@ function httpSource(
   first?: (signal: AbortSignal) => Promise<Response>,
 ): TurnSource {
   return {
-    events: (turnId, after, signal) =>
-      follow({
+    events: async function* (turnId, after, signal) {
+      const { follow } = await import('./follow.ts')
+      yield* follow({
         http,
         path: () => (turnId() === undefined ? undefined : `/turns/${turnId()}/stream`),
         ...(first && { first }),
@@ -235,7 +237,8 @@ function httpSource(
         isFinal: isFinalEvent,
         timing,
         position: () => ({ turnId: turnId() }),
-      }),
+      })
+    },
     record: (turnId) => http.json<TurnRecord>('GET', `/turns/${turnId}`),
     cancel: (turnId) => http.json('POST', `/turns/${turnId}/cancel`, { idempotencyKey: newKey() }),
   }

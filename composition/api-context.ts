@@ -51,7 +51,7 @@ export async function createApiContext(
     ...shown,
     vectors: index.vectors,
     index,
-    speaker: createSpeaker(settings),
+    speaker: createSpeaker(settings, models.ownModels),
     client,
     providers: settings.providers,
     abilityFaults: (config, source) => models.abilityFaults(config, source),

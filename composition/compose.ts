@@ -19,7 +19,6 @@ import { openVectors } from '../vectors/open-vectors.ts'
 import { SearchIndex } from '../vectors/search-index.ts'
 import { createTurnResources } from '../workers/worker.ts'
 import type { Composition } from './composition.ts'
-import { installRuntime } from './temporal-runtime.ts'
 
 const DEFAULT_ADDRESS = '127.0.0.1:7233'
 /** Timeout in milliseconds: an external server may be starting concurrently, as with docker compose. */
@@ -49,7 +48,6 @@ export interface Composed {
 /** @throws SettingsError, or an error that says that Temporal cannot be reached */
 export async function compose(options: ComposeOptions): Promise<Composed> {
   const { settings, env, role, storage, log, closers, stopping, tools } = options
-  installRuntime(settings, log)
   const { vectors, hidden, close: closeVectors } = openVectors(storage.db, settings)
   closers.push(closeVectors)
   const { client, worker } = await connect(options)

@@ -2,10 +2,12 @@
 import type { Settings } from '../config/settings.ts'
 import type { Limits } from '../config/defaults.ts'
 import { MuxiError, wrongField } from '../contracts/failures.ts'
+import type { OwnModels } from '../contracts/schemas/own-models.ts'
 import type { AudioLimits } from '../media/audio/ffmpeg.ts'
 import { hasEspeak, speakOffline } from '../media/audio/espeak.ts'
 import type { ImageLimits } from '../media/image/image.ts'
 import { ProgramFailed } from '../media/process/limited-process.ts'
+import { billedSpeech } from '../providers/billed-model.ts'
 import { DEFAULT_MODELS } from '../providers/catalog.ts'
 import type { Speaker } from '../providers/speaker.ts'
 import { openaiSpeaker } from '../providers/speech-openai.ts'
@@ -26,11 +28,13 @@ export function audioLimits({ audio_memory_mb, audio_ms, audio_seconds }: Limits
 }
 
 /** OpenAI's voice when its key is set and no other server is, else espeak-ng, unless the settings say which. */
-export function createSpeaker({ providers, speech, limits }: Settings): Speaker {
+export function createSpeaker({ providers, speech, limits }: Settings, own: OwnModels): Speaker {
   const { api_key, base_url } = providers.openai
   const model = speech?.startsWith('openai:') ? speech.slice('openai:'.length) : DEFAULT_MODELS.openai.speech
   const withOpenai = speech === undefined ? api_key !== undefined && base_url === undefined : speech !== 'espeak-ng'
-  return withOpenai ? openaiSpeaker({ model, api_key, base_url }) : offlineSpeaker(audioLimits(limits))
+  if (!withOpenai) return offlineSpeaker(audioLimits(limits))
+  const billed = billedSpeech({ provider: 'openai', model }, base_url, own)
+  return openaiSpeaker({ billed, api_key, base_url })
 }
 
 function offlineSpeaker(limits: AudioLimits): Speaker {

@@ -28,7 +28,7 @@ export async function startWorkers(
     models,
     index,
     hidden,
-    findTranscriber: transcriberFinder({ ...settings, choice: settings.transcription }),
+    findTranscriber: transcriberFinder({ ...settings, choice: settings.transcription, own: models.ownModels }),
     turns,
     tool_output_characters: settings.limits.tool_output_characters,
     log,

@@ -6,7 +6,8 @@ import { type OwnModels, OwnModelsSchema } from '../contracts/schemas/own-models
 import { readAgentDocument } from './agent-document.ts'
 import { SettingsError } from './settings-error.ts'
 
-const PROVIDERS = ProviderSchema.anyOf.map((each) => each.const)
+/** Of models that agents name, and of those that transcribe only. */
+const PROVIDERS: readonly string[] = [...ProviderSchema.anyOf.map((each) => each.const), 'deepgram', 'compatible']
 
 /** The entries of the file, none without a file. @throws SettingsError with every fault */
 export function readModelsFile(path: string | undefined): OwnModels {

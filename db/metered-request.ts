@@ -1,5 +1,5 @@
 // Requests that are no chats, each with its usage row: checked against the budgets before, booked after.
-import type { Billed, Used } from '../contracts/billed.ts'
+import type { Billed, Count, Used } from '../contracts/billed.ts'
 import { budgetExceeded, type UsageOwner } from '../contracts/budget.ts'
 import { isTokenCount } from '../contracts/model-messages.ts'
 import { completeUsage, deleteUsage, reserveUsage, type UsageKind } from './queries/usage.ts'
@@ -18,18 +18,15 @@ export interface MeteredRequest {
   estimate: Used
 }
 
-/** What a server has counted of a request; undefined when it counts nothing. */
-export type Counted = Partial<Used> | undefined
-
 /**
  * Sends a request that is paid for.
- * @param send tells what the server has counted, once for each of its answers
+ * @param send reports what the server has counted, once for each of its answers
  * @throws MuxiError `budget_exceeded` before anything is sent, or what `send` throws
  */
 export async function sendMetered<T>(
   db: Db,
   { kind, stream_id, owner, billed, estimate }: MeteredRequest,
-  send: (count: (counted: Counted) => void) => Promise<T>,
+  send: (count: Count) => Promise<T>,
 ): Promise<T> {
   const { provider, model } = billed
   const tokens = estimate.input_tokens
@@ -52,7 +49,7 @@ export async function sendMetered<T>(
   const needed = { tokens, cost_usd: cost_usd ?? 0 }
   const { id, exceeded } = await db.transaction().execute((tx) => reserveUsage(tx, start, needed))
   if (exceeded) throw budgetExceeded(exceeded)
-  const answers: Counted[] = []
+  const answers: (Partial<Used> | undefined)[] = []
   let result: T
   try {
     result = await send((counted) => answers.push(counted))
@@ -66,19 +63,39 @@ export async function sendMetered<T>(
   return result
 
   async function complete(broke: boolean): Promise<void> {
-    const counts = answers.map((counted) => counted?.input_tokens).filter(isTokenCount)
-    const isCounted = !broke && counts.length > 0 && counts.length === answers.length
-    const { input_tokens, output_tokens = 0 } = isCounted
-      ? { input_tokens: sumOf(counts), output_tokens: sumOf(answers.map((counted) => counted?.output_tokens ?? 0)) }
-      : estimate
-    const cost = billed.costOf({ ...estimate, input_tokens, output_tokens })
-    const spent = { input_tokens, output_tokens, estimated: !isCounted, ...(cost !== undefined && { cost_usd: cost }) }
-    await completeUsage(db, id!, spent)
+    const counts = broke ? undefined : countsOf(answers, billed.counted)
+    const used = { ...estimate, ...counts }
+    const cost = billed.costOf(used)
+    const { input_tokens, output_tokens = 0, units } = used
+    await completeUsage(db, id!, {
+      input_tokens,
+      output_tokens,
+      estimated: counts === undefined,
+      ...(units !== undefined && { units }),
+      ...(cost !== undefined && { cost_usd: cost }),
+    })
   }
 }
 
-function sumOf(numbers: readonly number[]): number {
-  return numbers.reduce((sum, number) => sum + number, 0)
+/** The sums over all answers; undefined when there is none, or the server did not count one of them. */
+function countsOf(
+  answers: readonly (Partial<Used> | undefined)[],
+  counted: Billed['counted'],
+): Partial<Used> | undefined {
+  const isCounted = (answer: Partial<Used> | undefined) =>
+    counted === 'tokens' ? isTokenCount(answer?.input_tokens) : isUnitCount(answer?.units)
+  if (answers.length === 0 || !answers.every(isCounted)) return undefined
+  const sum = (field: keyof Used) => answers.reduce((total, answer) => total + (answer?.[field] ?? 0), 0)
+  if (counted === 'units') return { units: sum('units') }
+  return {
+    input_tokens: sum('input_tokens'),
+    output_tokens: sum('output_tokens'),
+    audio_tokens: sum('audio_tokens'),
+  }
+}
+
+function isUnitCount(value: unknown): boolean {
+  return Number.isFinite(value) && (value as number) >= 0
 }
 
 /** Whether a server has answered with an error, or no request was sent. */

@@ -64,9 +64,9 @@ export function openPostgresForSearches(url: string, settings: Readonly<Record<s
   return open(url, SEARCH_CONNECTIONS, { application_name: 'muxi-search', ...LIMITS }, settings)
 }
 
-/** For migrations: without statement timeouts, since they may be slow and wait for those of another process. */
-export function openPostgresPatiently(url: string): Kysely<DB> {
-  return open(url, 1, { application_name: 'muxi-migration' })
+/** For migrations and index builds: without statement timeouts, since they may be slow and wait for those of another process. */
+export function openPostgresPatiently(url: string, application_name = 'muxi-migration'): Kysely<DB> {
+  return open(url, 1, { application_name })
 }
 
 /** @param settings of each connection's session */

@@ -100,6 +100,16 @@ const PRICED_AS: Partial<Record<string, string>> = {
   openrouter: 'openrouter',
 } satisfies Partial<Record<Provider, string>>
 
+/** What a request about sound uses besides tokens, or as part of them. */
+export interface AudioUsage {
+  /** Of the input tokens. */
+  audio_tokens?: number | undefined
+  /** Of sound that is transcribed. */
+  audio_seconds?: number | undefined
+  /** That are spoken. */
+  characters?: number | undefined
+}
+
 /** What is known of one model. */
 export interface ModelFacts {
   /** In tokens. */
@@ -110,8 +120,10 @@ export interface ModelFacts {
   tools: boolean
   /** Whether its vendor enforces a JSON Schema of the answer. */
   enforces_schema: boolean
+  /** Whether its known price is one of tokens, and not of time or characters. */
+  priced_by_tokens: boolean
   /** Cost of a request in US dollars; undefined when the price is not known. */
-  costOf: (usage: TokenUsage) => number | undefined
+  costOf: (usage: TokenUsage & AudioUsage) => number | undefined
 }
 
 /** A version of a model by its date: gpt-4.1-2025-04-14, claude-sonnet-4-5-20250929. */
@@ -127,7 +139,7 @@ export function factsOf({ provider, model }: ModelRef, address: string | undefin
   const names = [model, model.replace(DATE, '')]
   const mine = names.map((name) => own[`${provider}:${name}`]).find((entry) => entry !== undefined)
   const vendor = vendorOf(provider, address)
-  const listed = (usage: TokenUsage) =>
+  const listed = (usage: TokenUsage & AudioUsage) =>
     vendor && names.map((name) => calcPrice(toUnits(usage), name, { providerId: vendor })).find((found) => found)
   const sees = mine?.pictures ?? (MANY_MAKERS.has(provider) ? SEEING : NOT_TEXT_ONLY).test(model)
   return {
@@ -136,7 +148,10 @@ export function factsOf({ provider, model }: ModelRef, address: string | undefin
     tools: mine?.tools ?? !NO_TOOLS.test(model),
     enforces_schema:
       mine?.response_schema ?? !(provider === 'deepseek' || provider === 'offline' || NO_SCHEMA.test(model)),
-    costOf: (usage) => (mine?.price ? priceOf(mine.price, usage) : (listed(usage) || undefined)?.total_price),
+    priced_by_tokens: hasOwnPrice(mine)
+      ? mine?.price !== undefined
+      : (listed(NO_TOKENS) || undefined)?.model_price['input_mtok'] !== undefined,
+    costOf: (usage) => (hasOwnPrice(mine) ? priceOf(mine!, usage) : (listed(usage) || undefined)?.total_price),
   }
 }
 
@@ -146,7 +161,9 @@ function vendorOf(provider: string, address: string | undefined): string | undef
   return there?.id ?? PRICED_AS[provider]
 }
 
-function toUnits({ input_tokens, output_tokens, cached_tokens = 0, cache_write_tokens = 0 }: TokenUsage) {
+function toUnits(usage: TokenUsage & AudioUsage) {
+  const { input_tokens, output_tokens, cached_tokens = 0, cache_write_tokens = 0 } = usage
+  const { audio_tokens = 0, audio_seconds } = usage
   const cache_read_tokens = Math.min(cached_tokens, input_tokens)
   return {
     input_tokens,
@@ -155,10 +172,25 @@ function toUnits({ input_tokens, output_tokens, cached_tokens = 0, cache_write_t
     ...(cache_write_tokens > 0 && {
       cache_write_tokens: Math.min(cache_write_tokens, input_tokens - cache_read_tokens),
     }),
+    ...(audio_tokens > 0 && { input_audio_tokens: Math.min(audio_tokens, input_tokens) }),
+    ...(audio_seconds !== undefined && { audio_seconds, input_audio_seconds: audio_seconds }),
   }
 }
 
-function priceOf(price: NonNullable<OwnModel['price']>, usage: TokenUsage): number {
+function hasOwnPrice({ price, price_per_minute, price_per_million_characters }: OwnModel = {}): boolean {
+  return [price, price_per_minute, price_per_million_characters].some((each) => each !== undefined)
+}
+
+/** Undefined of a request in units that the operator has given no price of. */
+function priceOf(
+  { price, price_per_minute, price_per_million_characters }: OwnModel,
+  usage: TokenUsage & AudioUsage,
+): number | undefined {
+  const { audio_seconds, characters } = usage
+  if (price_per_minute !== undefined && audio_seconds !== undefined) return (price_per_minute * audio_seconds) / 60
+  if (price_per_million_characters !== undefined && characters !== undefined)
+    return (price_per_million_characters * characters) / 1e6
+  if (!price) return undefined
   const { input_tokens, output_tokens, cache_read_tokens } = toUnits(usage)
   const { input, output, cached_input = input } = price
   return ((input_tokens - cache_read_tokens) * input + cache_read_tokens * cached_input + output_tokens * output) / 1e6

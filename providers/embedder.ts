@@ -1,5 +1,5 @@
 // The interface of embedders: text into vectors.
-import type { Billed } from '../contracts/billed.ts'
+import type { Billed, Count } from '../contracts/billed.ts'
 
 export interface Embedder {
   /** Names the vector space, e.g. `hashing-384`: vectors of two models are never compared. */
@@ -18,13 +18,10 @@ export interface Embedder {
    * @param count is called with the tokens of each answer, as its server counts them
    * @throws ProviderFailure, or the signal's reason
    */
-  embed(texts: string[], signal: AbortSignal, use?: EmbeddingUse, count?: CountTokens): Promise<Float32Array[]>
+  embed(texts: string[], signal: AbortSignal, use?: EmbeddingUse, count?: Count): Promise<Float32Array[]>
   /** Frees what it holds: called once, when the process stops. */
   close?(): Promise<void>
 }
 
 /** What the vectors are for; passages when left out. */
 export type EmbeddingUse = 'question' | 'passage'
-
-/** Undefined when the server does not tell. */
-export type CountTokens = (counted: { input_tokens: number } | undefined) => void

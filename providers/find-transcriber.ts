@@ -1,5 +1,7 @@
 // Chooses the transcriber by a setting, or finds one: OpenAI, Deepgram, or a local server.
 import type { ProvidersSettings } from '../contracts/model-check.ts'
+import type { OwnModels } from '../contracts/schemas/own-models.ts'
+import { billedTranscription } from './billed-model.ts'
 import { DEFAULT_MODELS } from './catalog.ts'
 import { deepgramTranscriber } from './transcribe-deepgram.ts'
 import { findLocalTranscriber } from './transcribe-local.ts'
@@ -11,7 +13,12 @@ export interface TranscriberOptions {
   deepgram: { api_key?: string; base_url?: string }
   /** `none`, `local`, `openai:<model>`, `deepgram:<model>` or the address of a compatible server, perhaps with `#<model>`. */
   choice?: string | undefined
+  /** What the operator says of prices. */
+  own: OwnModels
 }
+
+/** The provider of a server that is chosen by its address or found on this machine, in usage rows. */
+const COMPATIBLE = 'compatible'
 
 /** How long a server that was found is not looked for again, in milliseconds. */
 const FOUND_MS = 60_000
@@ -33,20 +40,38 @@ export function transcriberFinder(options: TranscriberOptions): () => Promise<Tr
  * @returns undefined when there is none
  */
 export async function findTranscriber(options: TranscriberOptions): Promise<Transcriber | undefined> {
-  const { choice } = options
+  const { choice, own } = options
   const { api_key, base_url } = options.providers.openai
   if (choice === 'none') return undefined
-  if (choice === 'local') return findLocalTranscriber()
-  const [, vendor, model] = /^(openai|deepgram):(.+)$/.exec(choice ?? '') ?? []
-  if (vendor === 'openai') return openaiTranscriber({ model: model!, api_key, base_url })
-  if (vendor === 'deepgram') return deepgramTranscriber({ model: model!, ...options.deepgram })
+  if (choice === 'local') return findLocalTranscriber(compatible)
+  const [, vendor, named] = /^(openai|deepgram):(.+)$/.exec(choice ?? '') ?? []
+  if (vendor === 'openai') return openai(named!)
+  if (vendor === 'deepgram') return deepgram(named!)
   if (choice !== undefined) {
-    const [address, named = DEFAULT_MODELS.openai.transcription] = choice.split('#')
-    return openaiTranscriber({ model: named, api_key: undefined, base_url: address })
+    const [address, model = DEFAULT_MODELS.openai.transcription] = choice.split('#')
+    return openaiTranscriber({ billed: compatible(model, address), api_key: undefined, base_url: address })
   }
-  if (api_key !== undefined && base_url === undefined)
-    return openaiTranscriber({ model: DEFAULT_MODELS.openai.transcription, api_key, base_url })
-  if (options.deepgram.api_key !== undefined)
-    return deepgramTranscriber({ model: DEFAULT_MODELS.deepgram.transcription, ...options.deepgram })
-  return findLocalTranscriber()
+  if (api_key !== undefined && base_url === undefined) return openai(DEFAULT_MODELS.openai.transcription)
+  if (options.deepgram.api_key !== undefined) return deepgram(DEFAULT_MODELS.deepgram.transcription)
+  return findLocalTranscriber(compatible)
+
+  function openai(model: string): Transcriber {
+    return openaiTranscriber({
+      billed: billedTranscription({ provider: 'openai', model }, base_url, own),
+      api_key,
+      base_url,
+    })
+  }
+
+  function deepgram(model: string): Transcriber {
+    const ref = { provider: 'deepgram', model }
+    return deepgramTranscriber({
+      ...options.deepgram,
+      billed: billedTranscription(ref, options.deepgram.base_url, own),
+    })
+  }
+
+  function compatible(model: string, address: string | undefined) {
+    return billedTranscription({ provider: COMPATIBLE, model }, address, own)
+  }
 }

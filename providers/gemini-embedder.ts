@@ -2,8 +2,8 @@
 import type { GoogleGenAI } from '@google/genai/web'
 import { isObject } from '../contracts/json.ts'
 import { toFailure } from './call-failure.ts'
-import type { Billed } from '../contracts/billed.ts'
-import type { CountTokens, Embedder } from './embedder.ts'
+import type { Billed, Count } from '../contracts/billed.ts'
+import type { Embedder } from './embedder.ts'
 import { checkDimension, embedInBatches, normalize } from './embedder-vectors.ts'
 import { ProviderFailure } from './failure.ts'
 import { answerOf, geminiSdk } from './gemini.ts'
@@ -23,7 +23,7 @@ export interface GeminiEmbedderOptions {
 
 export function geminiEmbedder({ model, dimension, api_key, base_url, billed }: GeminiEmbedderOptions): Embedder {
   let client: Promise<GoogleGenAI> | undefined
-  const request = async (texts: string[], signal: AbortSignal, count?: CountTokens): Promise<Float32Array[]> => {
+  const request = async (texts: string[], signal: AbortSignal, count?: Count): Promise<Float32Array[]> => {
     client ??= geminiSdk({ api_key, base_url })
     const { models } = await client
     const timeout = AbortSignal.timeout(TIMEOUT_MS)

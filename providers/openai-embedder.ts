@@ -1,6 +1,6 @@
 // Embeddings of OpenAI and of every server that speaks its `/embeddings`, on the `openai` package.
-import type { Billed } from '../contracts/billed.ts'
-import type { CountTokens, Embedder } from './embedder.ts'
+import type { Billed, Count } from '../contracts/billed.ts'
+import type { Embedder } from './embedder.ts'
 import { ProviderFailure } from './failure.ts'
 import { openaiClient, type OpenAIServer } from './openai-client.ts'
 import { checkDimension, embedInBatches, normalize } from './embedder-vectors.ts'
@@ -21,7 +21,7 @@ export interface OpenAIEmbedderOptions extends OpenAIServer {
 export function openaiEmbedder(options: OpenAIEmbedderOptions): Embedder {
   const { name = 'openai', model, dimension, shorten, billed } = options
   const sendOnce = openaiClient(options)
-  const request = (input: string[], signal: AbortSignal, count?: CountTokens): Promise<Float32Array[]> => {
+  const request = (input: string[], signal: AbortSignal, count?: Count): Promise<Float32Array[]> => {
     const body = { model, input, encoding_format: 'float' as const, ...(shorten && { dimensions: dimension }) }
     return sendOnce(
       async (client, either) => {

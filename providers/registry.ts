@@ -227,6 +227,11 @@ export class ModelRegistry {
     return this.#toChainModel(chosen, 'file', 'model.api_key')
   }
 
+  /** What the operator says of models. */
+  get ownModels(): OwnModels {
+    return this.#options.own_models
+  }
+
   #toChainModel(configured: FallbackModel, source: AgentSource, keyPath: string): ChainModel {
     const { provider, model, base_url, api_key: _, ...asked } = configured
     const { providers, own_models } = this.#options

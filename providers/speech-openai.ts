@@ -1,4 +1,5 @@
 // Text to speech of OpenAI and of every server that speaks its `/audio/speech`, on the `openai` package.
+import type { BilledAudio } from '../contracts/billed.ts'
 import { ProviderFailure } from './failure.ts'
 import { openaiClient, type OpenAIServer } from './openai-client.ts'
 import type { Speaker } from './speaker.ts'
@@ -9,14 +10,16 @@ const TIMEOUT_MS = 120_000
 const MAX_BYTES = 64 * 2 ** 20
 
 interface Options extends OpenAIServer {
-  model: string
+  billed: BilledAudio
 }
 
-export function openaiSpeaker({ model, api_key, base_url }: Options): Speaker {
+export function openaiSpeaker({ billed, api_key, base_url }: Options): Speaker {
+  const { provider, model } = billed
   const sendOnce = openaiClient({ api_key, base_url })
   return {
-    name: `openai:${model}`,
-    async speak({ text, voice, format, speed, instructions }, signal) {
+    name: `${provider}:${model}`,
+    billed,
+    async speak({ text, voice, format, speed, instructions }, signal, count) {
       const body = {
         model,
         input: text,
@@ -26,7 +29,12 @@ export function openaiSpeaker({ model, api_key, base_url }: Options): Speaker {
         ...(instructions !== undefined && { instructions }),
       }
       return sendOnce(
-        async (client, either) => readAll(await client.audio.speech.create(body, { signal: either })),
+        async (client, either) => {
+          const response = await client.audio.speech.create(body, { signal: either })
+          // The answer is the sound alone: its tokens are not known.
+          count?.({ units: text.length })
+          return readAll(response)
+        },
         TIMEOUT_MS,
         signal,
       )

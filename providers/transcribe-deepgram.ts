@@ -1,4 +1,5 @@
 // Speech to text of Deepgram, by one request a piece.
+import type { BilledAudio } from '../contracts/billed.ts'
 import { kindOfStatus, parseRetryAfter, ProviderFailure, redact } from './failure.ts'
 import type { Transcriber } from './transcriber.ts'
 
@@ -7,18 +8,25 @@ const DEFAULT_URL = 'https://api.deepgram.com/v1'
 const TIMEOUT_MS = 120_000
 
 interface Answered {
+  /** In seconds. */
+  metadata?: { duration?: number }
   results?: {
     channels?: { detected_language?: string; alternatives?: { transcript?: string }[] }[]
     utterances?: { start: number; end: number; transcript: string }[]
   }
 }
 
-export function deepgramTranscriber(options: { model: string; api_key?: string; base_url?: string }): Transcriber {
-  const { model, api_key, base_url = DEFAULT_URL } = options
-  const provider = 'deepgram'
+export function deepgramTranscriber(options: {
+  billed: BilledAudio
+  api_key?: string
+  base_url?: string
+}): Transcriber {
+  const { billed, api_key, base_url = DEFAULT_URL } = options
+  const { provider, model } = billed
   return {
-    name: `deepgram:${model}`,
-    async transcribe({ wav, language }, signal) {
+    name: `${provider}:${model}`,
+    billed,
+    async transcribe({ wav, language }, signal, count) {
       const query = new URLSearchParams({ model, smart_format: 'true', utterances: 'true' })
       if (language === undefined) query.set('detect_language', 'true')
       else query.set('language', language)
@@ -37,7 +45,8 @@ export function deepgramTranscriber(options: { model: string; api_key?: string; 
             retryAfter: parseRetryAfter(response.headers.get('retry-after')),
           })
         }
-        const { results } = (await response.json()) as Answered
+        const { results, metadata } = (await response.json()) as Answered
+        count?.(metadata?.duration === undefined ? undefined : { units: metadata.duration })
         const [channel] = results?.channels ?? []
         return {
           text: channel?.alternatives?.[0]?.transcript ?? '',

@@ -1,4 +1,6 @@
 // Speech to text of OpenAI and of every server that speaks its `/audio/transcriptions`, on the `openai` package.
+import type { BilledAudio, Used } from '../contracts/billed.ts'
+import { isObject } from '../contracts/json.ts'
 import { returnsTimes } from './catalog.ts'
 import { openaiClient, type OpenAIServer } from './openai-client.ts'
 import type { Transcriber, Transcript } from './transcriber.ts'
@@ -9,15 +11,17 @@ const TIMEOUT_MS = 600_000
 const NO_SPEECH = 0.6
 
 interface Options extends OpenAIServer {
-  model: string
+  billed: BilledAudio
 }
 
-export function openaiTranscriber({ model, api_key, base_url }: Options): Transcriber {
+export function openaiTranscriber({ billed, api_key, base_url }: Options): Transcriber {
+  const { provider, model } = billed
   const sendOnce = openaiClient({ api_key, base_url })
   const timed = returnsTimes(model)
   return {
-    name: `openai:${model}`,
-    async transcribe({ wav, language }, signal) {
+    name: `${provider}:${model}`,
+    billed,
+    async transcribe({ wav, language }, signal, count) {
       const body = {
         model,
         file: new File([wav as Uint8Array<ArrayBuffer>], 'sound.wav', { type: 'audio/wav' }),
@@ -25,7 +29,11 @@ export function openaiTranscriber({ model, api_key, base_url }: Options): Transc
         ...(language !== undefined && { language }),
       }
       return sendOnce(
-        async (client, either) => readTranscript(await client.audio.transcriptions.create(body, { signal: either })),
+        async (client, either) => {
+          const answer: unknown = await client.audio.transcriptions.create(body, { signal: either })
+          count?.(readUsage(answer))
+          return readTranscript(answer)
+        },
         TIMEOUT_MS,
         signal,
       )
@@ -37,6 +45,26 @@ interface Answered {
   text?: string
   language?: string
   segments?: { start: number; end: number; text: string; no_speech_prob?: number }[]
+  /** Tokens, or the seconds that are billed. */
+  usage?: Partial<{
+    input_tokens: number
+    output_tokens: number
+    input_token_details: { audio_tokens?: number }
+    seconds: number
+  }>
+}
+
+function readUsage(answer: unknown): Partial<Used> | undefined {
+  const usage = isObject(answer) ? (answer as Answered).usage : undefined
+  if (!isObject(usage)) return undefined
+  const { input_tokens, output_tokens, input_token_details, seconds } = usage
+  const audio_tokens = input_token_details?.audio_tokens
+  return {
+    ...(input_tokens !== undefined && { input_tokens }),
+    ...(output_tokens !== undefined && { output_tokens }),
+    ...(audio_tokens !== undefined && { audio_tokens }),
+    ...(seconds !== undefined && { units: seconds }),
+  }
 }
 
 /** What such a server answers, as leniently as they differ. */

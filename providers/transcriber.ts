@@ -1,4 +1,5 @@
 // The interface of transcribers: speech into text.
+import type { BilledAudio, Count } from '../contracts/billed.ts'
 
 export interface TranscribeRequest {
   /** WAV, 16 kHz, mono. */
@@ -10,16 +11,18 @@ export interface TranscribeRequest {
 export interface Transcript {
   text: string
   language?: string | undefined
-  /** Times in milliseconds from the beginning of the sound; none when the model tells no times. */
+  /** Times in milliseconds from the beginning of the sound; none when the model returns no times. */
   parts: { from_ms: number; to_ms: number; text: string }[]
 }
 
 export interface Transcriber {
   /** For logs: provider and model. */
   readonly name: string
+  readonly billed: BilledAudio
   /**
    * Never retries by itself.
+   * @param count is called with what the server has counted
    * @throws ProviderFailure, or the signal's reason
    */
-  transcribe(request: TranscribeRequest, signal: AbortSignal): Promise<Transcript>
+  transcribe(request: TranscribeRequest, signal: AbortSignal, count?: Count): Promise<Transcript>
 }

@@ -95,7 +95,7 @@ export class Collections {
     if (before.model === model && before.dimension === dimension) return
     if (await tx.selectFrom('chunks').select('id').limit(1).executeTakeFirst()) return
     const table = await nameNewTable(tx, dimension)
-    await this.#dialect.createTable(tx, table, dimension)
+    await this.#dialect.createTable(tx, table, dimension, 'at once')
     await tx.updateTable('vector_sets').set({ state: 'old' }).where('name', '=', before.vectors).execute()
     await tx
       .insertInto('vector_sets')

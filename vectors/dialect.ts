@@ -20,8 +20,10 @@ export interface ChunkVector {
 
 /** The dialect-specific operations. */
 export interface VectorDialect {
-  /** Creates the table of a set of vectors, unless it exists. */
-  createTable(tx: Tx, table: string, dimension: number): Promise<void>
+  /** Creates the table of a set of vectors, unless it exists. @param indexed whether now, or by `buildIndex` when it is full */
+  createTable(tx: Tx, table: string, dimension: number, indexed: 'at once' | 'later'): Promise<void>
+  /** Indexes a full table in bulk, unless that is done. @throws the signal's reason */
+  buildIndex(table: string, dimension: number, signal: AbortSignal): Promise<void>
   dropTable(tx: Tx, table: string): Promise<void>
   /** Adds missing chunks, in short transactions. @param claim called first in each of them */
   addChunks(

@@ -40,11 +40,13 @@ export interface NextChunks {
 /** Of Postgres. */
 const LOCK_NOT_AVAILABLE = '55P03'
 
+type HiddenDialect = Pick<VectorDialect, 'createTable' | 'buildIndex' | 'dropTable' | 'addVectors'>
+
 export class HiddenVectors {
   readonly #db: Db
-  readonly #dialect: Pick<VectorDialect, 'createTable' | 'dropTable' | 'addVectors'>
+  readonly #dialect: HiddenDialect
 
-  constructor(db: Db, dialect: Pick<VectorDialect, 'createTable' | 'dropTable' | 'addVectors'>) {
+  constructor(db: Db, dialect: HiddenDialect) {
     this.#db = db
     this.#dialect = dialect
   }
@@ -65,7 +67,7 @@ export class HiddenVectors {
       for (const { name } of found.filter((each) => each !== set)) await discard(tx, name)
       if (!set) {
         const name = await nameNewTable(tx, dimension)
-        await this.#dialect.createTable(tx, name, dimension)
+        await this.#dialect.createTable(tx, name, dimension, 'later')
         const created_at = new Date().toISOString()
         const row = { name, model, dimension, state: 'building' as const, job_id: jobId, created_at }
         set = await tx.insertInto('vector_sets').values(row).returningAll().executeTakeFirstOrThrow()
@@ -154,6 +156,12 @@ export class HiddenVectors {
   async filled(jobId: string): Promise<Filled | undefined> {
     const set = await findBuilding(this.#db, jobId).executeTakeFirst()
     return set && filledOf(this.#db, set)
+  }
+
+  /** Indexes the job's set, which is full but for chunks that are added meanwhile. @throws the signal's reason */
+  async buildIndex(jobId: string, signal: AbortSignal): Promise<void> {
+    const set = await findBuilding(this.#db, jobId).executeTakeFirst()
+    if (set) await this.#dialect.buildIndex(set.name, set.dimension, signal)
   }
 
   /**

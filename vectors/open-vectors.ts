@@ -1,6 +1,6 @@
 // Opens the vector store in the main database, by its dialect.
 import { sqliteFile, type StorageOptions } from '../db/storage.ts'
-import { openPostgresForSearches } from '../db/postgres.ts'
+import { openPostgresForSearches, openPostgresPatiently } from '../db/postgres.ts'
 import type { Db } from '../db/schema.ts'
 import { postgresVectors } from './postgres/vectors.ts'
 import { SEARCH_SETTINGS } from './postgres/search.ts'
@@ -25,7 +25,9 @@ export function openVectors(db: Db, { data_dir, database_url }: StorageOptions):
     return { ...stores(db, sqliteVectors(nearest)), close: () => nearest.close() }
   }
   const searches = openPostgresForSearches(database_url, SEARCH_SETTINGS)
-  return { ...stores(db, postgresVectors(searches)), close: () => searches.destroy() }
+  const builds = openPostgresPatiently(database_url, 'muxi-index')
+  const close = async () => void (await Promise.all([searches.destroy(), builds.destroy()]))
+  return { ...stores(db, postgresVectors({ searches, builds })), close }
 }
 
 function stores(db: Db, dialect: VectorDialect): Pick<OpenVectors, 'vectors' | 'hidden'> {

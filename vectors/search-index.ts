@@ -1,6 +1,6 @@
 // The index with the embedder that its vectors are made with, which need not be the configured one: a search never compares
 // vectors of two models.
-import type { Billed } from '../contracts/billed.ts'
+import type { Billed, Count } from '../contracts/billed.ts'
 import { VectorsMismatch, type ServingModel, type VectorModel, type VectorStore } from './store.ts'
 
 /** Turns texts into vectors. */
@@ -15,13 +15,8 @@ export interface IndexEmbedder {
   readonly message_weight?: number
   /** Left out where its requests are not paid for. */
   readonly billed?: Billed
-  /** @param count is told the tokens of each answer, as its server counts them */
-  embed(
-    texts: string[],
-    signal: AbortSignal,
-    use?: 'question',
-    count?: (counted: { input_tokens: number } | undefined) => void,
-  ): Promise<Float32Array[]>
+  /** @param count is called with the tokens of each answer, as its server counts them */
+  embed(texts: string[], signal: AbortSignal, use?: 'question', count?: Count): Promise<Float32Array[]>
 }
 
 export interface Embedders {

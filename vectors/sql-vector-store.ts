@@ -44,7 +44,7 @@ export class SqlVectorStore implements VectorStore {
     return this.#collections.serving(configured)
   }
 
-  async addChunks(document: DocumentGeneration, chunks: VectorChunk[]): Promise<void> {
+  async addChunks(document: DocumentGeneration, chunks: VectorChunk[], signal?: AbortSignal): Promise<void> {
     const { model, agent_id, scope } = document
     const dimensions = new Set(chunks.map(({ vector }) => vector.length))
     const claim = async (tx: Tx): Promise<AddedTo> => {
@@ -54,13 +54,14 @@ export class SqlVectorStore implements VectorStore {
       const { id: collection, vectors: table } = claimed!
       return { collection, table, space: spaceOf(collection, agent_id, scope) }
     }
-    await untilOpen(async () => {
+    const add = async () => {
       await this.#db.transaction().execute(async (tx) => {
         if (chunks.length > 0) await claim(tx)
         await enterDocument(tx, document)
       })
       await this.#dialect.addChunks(this.#db, document, chunks, claim)
-    }, this.#mostClosedMs)
+    }
+    await untilOpen(add, this.#mostClosedMs, signal)
   }
 
   async publish(documentId: string, generation: number): Promise<void> {
@@ -121,16 +122,16 @@ export class SqlVectorStore implements VectorStore {
 
 /**
  * Adds when the index is not closed; what is added already is not added again.
- * @throws IndexClosed when it is closed for longer than the limit
+ * @throws IndexClosed when it is closed for longer than the limit, or the signal's reason
  */
-async function untilOpen(add: () => Promise<void>, limitMs: number): Promise<void> {
+async function untilOpen(add: () => Promise<void>, limitMs: number, signal?: AbortSignal): Promise<void> {
   const startedAt = performance.now()
   for (;;) {
     try {
       return await add()
     } catch (error) {
       if (!(error instanceof IndexClosed) || performance.now() - startedAt > limitMs) throw error
-      await delay(CLOSED_LOOK_MS)
+      await delay(CLOSED_LOOK_MS, undefined, { signal }).catch(() => signal?.throwIfAborted())
     }
   }
 }

@@ -74,8 +74,8 @@ export interface VectorStore {
   serving(configured: VectorModel): Promise<ServingModel>
   /** The same as the database has it. */
   servingNow(configured: VectorModel): Promise<ServingModel>
-  /** Adds hidden chunks; existing ones (by document, generation, position) are unchanged. @throws VectorsMismatch */
-  addChunks(document: DocumentGeneration, chunks: VectorChunk[]): Promise<void>
+  /** Adds hidden chunks; existing ones (by document, generation, position) are unchanged. @throws VectorsMismatch, or the signal's reason */
+  addChunks(document: DocumentGeneration, chunks: VectorChunk[], signal?: AbortSignal): Promise<void>
   /** Publishes a generation in place of the previous one, whose chunks are then deleted. */
   publish(documentId: string, generation: number): Promise<void>
   /** Deletes one generation of a document, or the whole document. */

@@ -92,9 +92,9 @@ export const { writeMemories } = proxyActivities<TurnActivities>({
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '5m' },
 })
 
-/** Several batches an attempt; what is stored is not done again. */
+/** Several batches an attempt; what is stored is not done again. The index of many vectors takes long to build. */
 export const { planReembed, embedChunks, takeOverVectors, removeOldVectors } = proxyActivities<TurnActivities>({
-  startToCloseTimeout: '30m',
+  startToCloseTimeout: '6h',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },

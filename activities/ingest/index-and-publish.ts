@@ -62,7 +62,7 @@ export function indexAndPublishActivities(resources: Resources) {
           position: batch * POSITIONS_A_BATCH + chunk.position,
           vector: embedded[index]!,
         }))
-        await vectors.addChunks(generationOf(job, embedder.model), rows)
+        await vectors.addChunks(generationOf(job, embedder.model), rows, signal)
       })
       await yieldToEventLoop()
     }

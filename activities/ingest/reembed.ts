@@ -84,7 +84,8 @@ export function reembedActivities(resources: Resources) {
       const before = await findJob(db, ref.job_id)
       // An earlier attempt finished and only its reply was lost.
       if (before?.status === 'completed' && before.run === ref.run) return { completed: true }
-      return ingestionStep(resources, ref, { name: 'take over', input: {} }, async (job) => {
+      return ingestionStep(resources, ref, { name: 'take over', input: {} }, async (job, signal) => {
+        await hidden.buildIndex(job.id, signal)
         const taken = await hidden.takeOver(job.id, async (tx, { model, dimension, done: chunks, refused }) => {
           const told = await completeReembed(tx, ref, { model, dimension, chunks, ...(refused > 0 && { refused }) })
           if (!told) throw overtaken()

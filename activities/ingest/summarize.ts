@@ -96,6 +96,7 @@ export function summaryActivities(resources: Resources) {
           await vectors.addChunks(
             generationOf(job, embedder.model),
             chunks.map((chunk, index) => ({ ...chunk, vector: embedded[index]! })),
+            signal,
           )
         })
         // The cancellation emptied the index before this was written into it.

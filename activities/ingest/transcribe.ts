@@ -2,6 +2,7 @@
 import type { BatchRef } from '../../contracts/job.ts'
 import { jobOptions } from '../../db/job-columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
+import { sendMetered } from '../../db/metered-request.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { startParse, storeParsed } from '../../db/queries/job-batches.ts'
 import { rangeOfSegment, segmentAsWav } from '../../media/audio/audio.ts'
@@ -11,7 +12,7 @@ import { ingestionStep } from './ingestion-step.ts'
 import { findMade, readMedia } from './media-rows.ts'
 import type { ActivityResources } from '../resources.ts'
 
-const NOBODY =
+const NO_TRANSCRIBER =
   'Nothing here turns speech into text: set OPENAI_API_KEY or DEEPGRAM_API_KEY, or start a whisper server on this machine. ' +
   'The prepared recording is kept: try the job again then'
 
@@ -28,7 +29,7 @@ export function transcribeActivities(resources: Resources) {
         { name: 'transcribe', input: { batch }, paid: true },
         async (job, signal) => {
           const transcriber = await findTranscriber()
-          if (!transcriber) throw new MediaFailure('no_transcriber', NOBODY)
+          if (!transcriber) throw new MediaFailure('no_transcriber', NO_TRANSCRIBER)
           const begun = await db.transaction().execute((tx) => startParse(tx, job.id, batch))
           if (!begun) return { batch, transcribed: false }
           const sound = findMade(readMedia(job), 'sound')
@@ -36,12 +37,19 @@ export function transcribeActivities(resources: Resources) {
           const span = { from_ms: begun.from_ms, to_ms: begun.to_ms }
           const wav = segmentAsWav(await blobs.get(job.user_id, sound.sha256, rangeOfSegment(span)))
           const { language } = parseColumn(jobOptions, job.options, job.id)
-          const transcript = await transcriber.transcribe({ wav, language }, signal)
-          const told = await db.transaction().execute(async (tx) => {
+          const { billed } = transcriber
+          const stream_id = job.turn_id ?? job.id
+          const estimate = billed.estimate((span.to_ms - span.from_ms) / 1_000)
+          const transcript = await sendMetered(
+            db,
+            { kind: 'transcription', stream_id, owner: job, billed, estimate },
+            (count) => transcriber.transcribe({ wav, language }, signal, count),
+          )
+          const progressed = await db.transaction().execute(async (tx) => {
             await storeParsed(tx, job.id, batch, [toPage(batch, span, transcript)])
             return advance(tx, job, 'transcribing', String(batch))
           })
-          events.publish(job.id, told)
+          events.publish(job.id, progressed)
           return { batch, transcribed: true, by: transcriber.name }
         },
       )
@@ -51,10 +59,10 @@ export function transcribeActivities(resources: Resources) {
 
 /** A segment as a page whose heading is its time range, by which it is found and cited. */
 function toPage(page: number, span: { from_ms: number; to_ms: number }, { text, language, parts }: Transcript) {
-  const told = parts.length > 0 ? parts.map((part) => part.text).join('\n') : text
+  const spoken = parts.length > 0 ? parts.map((part) => part.text).join('\n') : text
   return {
     page,
-    text: text === '' ? '' : `## ${clock(span.from_ms)}–${clock(span.to_ms)}\n\n${told}`,
+    text: text === '' ? '' : `## ${clock(span.from_ms)}–${clock(span.to_ms)}\n\n${spoken}`,
     ...span,
     ...(language !== undefined && { language }),
     parts: parts.map((part) => ({

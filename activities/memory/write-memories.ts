@@ -106,6 +106,7 @@ async function remember(
     await vectors.addChunks(
       { model: embedder.model, agent_id, scope, document_id, generation: GENERATION },
       chunks.map(({ text, page, position }, place) => ({ text, page, position, vector: embedded[place]! })),
+      signal,
     )
   })
   await vectors.publish(document_id, GENERATION)

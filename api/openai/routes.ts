@@ -82,10 +82,15 @@ export function openaiRoutes(context: ApiContext) {
         },
       },
     )
-    .post('/audio/speech', async ({ body, request }) => speakOpenai(context, body, request.signal), {
-      body: OpenaiSpeechRequestSchema,
-      ...replies({ 200: sound }, ...failing),
-      scope: 'chat',
-      detail: { summary: "Turn text into speech, in the form of OpenAI's speech" },
-    })
+    .post(
+      '/audio/speech',
+      async ({ principal, body, request, set }) =>
+        speakOpenai(context, principal, body, String(set.headers['x-request-id']), request.signal),
+      {
+        body: OpenaiSpeechRequestSchema,
+        ...replies({ 200: sound }, ...failing),
+        scope: 'chat',
+        detail: { summary: "Turn text into speech, in the form of OpenAI's speech" },
+      },
+    )
 }

@@ -40,10 +40,15 @@ export function audioRoutes(context: ApiContext) {
         requestBody: bodyOf({ 'multipart/form-data': TranscriptionFormSchema }),
       },
     })
-    .post('/speech', ({ body, request }) => speak(context, body, request.signal), {
-      body: SpeechRequestSchema,
-      ...replies({ 200: spoken }, 'upstream_error'),
-      scope: 'chat',
-      detail: { summary: 'Turn text into speech' },
-    })
+    .post(
+      '/speech',
+      async ({ principal, body, request, set }) =>
+        speak(context, principal, body, String(set.headers['x-request-id']), request.signal),
+      {
+        body: SpeechRequestSchema,
+        ...replies({ 200: spoken }, 'budget_exceeded', 'upstream_error'),
+        scope: 'chat',
+        detail: { summary: 'Turn text into speech' },
+      },
+    )
 }

@@ -1,5 +1,6 @@
 // Speech to text as a job that the client waits for, and text to speech.
 import { Value } from '@sinclair/typebox/value'
+import type { Count } from '../../contracts/billed.ts'
 import { shorten } from '../../contracts/shorten.ts'
 import { MuxiError, wrongField, type ErrorBody } from '../../contracts/failures.ts'
 import { type SpeechRequest, TranscriptionFieldsSchema } from '../../contracts/schemas/audio.ts'
@@ -7,6 +8,7 @@ import { UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { jobError, jobResult } from '../../db/job-columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import type { Received } from '../../db/blobs.ts'
+import { sendMetered } from '../../db/metered-request.ts'
 import { insertFile } from '../../db/queries/files.ts'
 import { findJob, insertJob } from '../../db/queries/jobs.ts'
 import { readText } from '../../db/queries/job-batches.ts'
@@ -119,18 +121,18 @@ async function answer({ storage: { db } }: ApiContext, job: JobsTable, format: s
     case 'verbose_json': {
       const duration_ms = parseColumn(jobResult, job.result, job.id)?.duration_ms ?? 0
       const language = segments.find((segment) => segment.language !== undefined)?.language
-      const told = segments.map(({ from_ms, to_ms, text: said }, id) => ({
+      const timed = segments.map(({ from_ms, to_ms, text: spoken }, id) => ({
         id,
         start: from_ms / 1_000,
         end: to_ms / 1_000,
-        text: said,
+        text: spoken,
       }))
       return Response.json({
         task: 'transcribe',
         language,
         duration: duration_ms / 1_000,
         text,
-        segments: told,
+        segments: timed,
         job_id: job.id,
       })
     }
@@ -153,9 +155,9 @@ async function readSegments(db: Db, jobId: string): Promise<Segment[]> {
     for (const page of pages) {
       const { text, from_ms = 0, to_ms = 0, parts = [], language } = page
       const whole = { from_ms, to_ms, text: text.replace(/^## .*\n+/, '') }
-      const told = parts.length > 0 ? parts : [whole]
+      const timed = parts.length > 0 ? parts : [whole]
       segments.push(
-        ...told.filter((part) => part.text !== '').map((part) => ({ ...part, ...(language && { language }) })),
+        ...timed.filter((part) => part.text !== '').map((part) => ({ ...part, ...(language && { language }) })),
       )
     }
   }
@@ -185,18 +187,31 @@ const TYPES = {
   pcm: 'audio/pcm',
 } as const
 
-/** @throws MuxiError, or the failure of the speech synthesizer */
+/**
+ * @param requestId names the request in its usage row
+ * @throws MuxiError, `budget_exceeded` when a budget leaves no room
+ */
 export async function speak(
-  { speaker, closing, log }: ApiContext,
+  { speaker, closing, log, storage: { db } }: ApiContext,
+  principal: Principal,
   request: SpeechRequest,
+  requestId: string,
   signal: AbortSignal,
 ): Promise<Response> {
   const { input, voice = 'alloy', format = 'mp3', speed = 1, instructions } = request
+  const owner = { key_id: principal.key_id, user_id: actingUser(principal, undefined), agent_id: null }
+  const either = AbortSignal.any([signal, closing])
+  const synthesize = (count?: Count) =>
+    speaker.speak({ text: input, voice, format, speed, instructions }, either, count)
   try {
-    const sound = await speaker.speak(
-      { text: input, voice, format, speed, instructions },
-      AbortSignal.any([signal, closing]),
-    )
+    const { billed } = speaker
+    const sound = billed
+      ? await sendMetered(
+          db,
+          { kind: 'speech', stream_id: requestId, owner, billed, estimate: billed.estimate(input.length) },
+          synthesize,
+        )
+      : await synthesize()
     return new Response(sound as Uint8Array<ArrayBuffer>, {
       headers: { 'content-type': TYPES[format], 'content-length': String(sound.byteLength) },
     })
@@ -208,7 +223,7 @@ export async function speak(
       throw wrongField('read the request', 'voice', expected)
     }
     const message = `The text could not be spoken by ${speaker.name}`
-    const told = toUpstreamError(message, error)
-    throw told instanceof MuxiError ? told : new MuxiError('upstream_error', message, { cause: error })
+    const upstream = toUpstreamError(message, error)
+    throw upstream instanceof MuxiError ? upstream : new MuxiError('upstream_error', message, { cause: error })
   }
 }

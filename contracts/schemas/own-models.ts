@@ -8,6 +8,10 @@ const OwnModelSchema = Type.Object(
   {
     /** In US dollars per million tokens. */
     price: Type.Optional(Type.Object({ input: Price, output: Price, cached_input: Type.Optional(Price) }, closed)),
+    /** In US dollars for a minute of sound that is transcribed. */
+    price_per_minute: Type.Optional(Price),
+    /** In US dollars for a million characters that are spoken. */
+    price_per_million_characters: Type.Optional(Price),
     /** In tokens. */
     context_window: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000_000 })),
     /** Whether it takes pictures. */

@@ -79,7 +79,9 @@ const insertUsageRow = inserting('model_usage', [
 
 export interface SpentTokens extends TokenUsage {
   cost_usd?: number
-  /** The provider did not tell. */
+  /** Those of the start when left out. */
+  units?: number
+  /** The provider did not count them. */
   estimated: boolean
 }
 
@@ -87,7 +89,8 @@ export interface SpentTokens extends TokenUsage {
 export async function completeUsage(db: Db | Tx, id: string, spent: SpentTokens): Promise<void> {
   const { input_tokens, output_tokens, cost_usd = null, cached_tokens = null, reasoning_tokens = null } = spent
   const status = spent.estimated ? 'estimated' : 'completed'
-  await updateUsage(db, { id, input_tokens, output_tokens, cost_usd, cached_tokens, reasoning_tokens, status })
+  const { units = null } = spent
+  await updateUsage(db, { id, input_tokens, output_tokens, cost_usd, cached_tokens, reasoning_tokens, units, status })
 }
 
 const updateUsage = compiled<{
@@ -98,6 +101,7 @@ const updateUsage = compiled<{
   cost_usd: number | null
   cached_tokens: number | null
   reasoning_tokens: number | null
+  units: number | null
 }>(
   (db, parameter) =>
     db
@@ -109,6 +113,7 @@ const updateUsage = compiled<{
         cost_usd: parameter('cost_usd'),
         cached_tokens: parameter('cached_tokens'),
         reasoning_tokens: parameter('reasoning_tokens'),
+        units: sql<number | null>`coalesce(${parameter('units')}, units)`,
       })
       .where('id', '=', parameter('id'))
       .where('status', '<>', 'completed') as unknown as Compilable<never>,

@@ -129,7 +129,7 @@ async function on(
     if (place.database_url === undefined) return
     for (const ef of EF_SEARCH) {
       const searches = openPostgresForSearches(place.database_url, { ...SEARCH_SETTINGS, 'hnsw.ef_search': ef })
-      const tuned = new SqlVectorStore(storage.db, postgresVectors(searches))
+      const tuned = new SqlVectorStore(storage.db, postgresVectors({ searches, builds: storage.db }))
       await measure(`${name}: of one user, hnsw.ef_search = ${ef}`, tuned, 'one', one, questions, exact)
       await searches.destroy()
     }

@@ -119,7 +119,7 @@ it(keeps('client.socket', `${TURNS} turns and changes at once on one connection`
   expect(new Set(done.map(({ turn_id }) => turn_id)).size).toBe(TURNS)
   expect((await changes.next()).value).toMatchObject({ type: 'changed', data: { topic: 'turns' } })
   await changes.return(undefined)
-  expect(await socket.ping()).toBeGreaterThan(0)
+  await socket.ping()
   expect(made.length).toBe(1)
   await socket.close()
 })

@@ -168,7 +168,7 @@ describe('DELETE', () => {
       expect((await call(`/agents/leaving${path}`)).status, path).toBe(404)
     expect((await call('/agents/leaving/chat', { body: { content: 'x', conversation_id } })).status).toBe(404)
     expect((await remove('leaving')).status).toBe(404)
-    await expect.poll(() => isAlive(pid), { timeout: 15_000 }).toBe(false)
+    await expect.poll(() => isAlive(pid)).toBe(false)
     const left =
       'select (select count(*) from chunks) as chunks, (select count(*) from secrets where name like ?) as secrets'
     expect(await stage.rows(left, '%/leaving/%')).toEqual([{ chunks: 0, secrets: 0 }])

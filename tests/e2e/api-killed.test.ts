@@ -90,7 +90,7 @@ it(
       stage.call(url, '/api/v1/agents/scripted/chat', { body, headers: { 'idempotency-key': 'between' } })
     way.shut()
     const sent = send(api.url).catch(() => 'cut')
-    await expect.poll(() => turnsOf(conversation_id), { timeout: 10_000 }).toHaveLength(1)
+    await expect.poll(() => turnsOf(conversation_id)).toHaveLength(1)
     await api.kill()
     expect(await sent).toBe('cut')
     const again = await stage.start('api')

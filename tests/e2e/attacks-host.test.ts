@@ -9,7 +9,7 @@ import { type Browser, chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { SecretBox } from '../../db/secret-box.ts'
 import { killWithUs, ROOT, startChild } from '../support/children.ts'
-import { freePort } from '../support/free-port.ts'
+import { freePort, temporalPorts } from '../support/free-port.ts'
 import { listeningPorts } from '../support/listening-ports.ts'
 import { canMount, mountSmallDisk, type SmallDisk } from '../support/small-disk.ts'
 import { childrenOf, openStage, type Product, type Stage } from '../support/stage.ts'
@@ -49,14 +49,14 @@ describe('a web page on the same machine', () => {
     const ports = listeningPorts(stage.serverPids()[0]!)
     expect(ports.length).toBeGreaterThan(4)
     expect(ports.filter(isClosedToBrowsers)).toEqual([uiPort])
-    for (const port of ports.filter((each) => each !== uiPort)) {
-      for (const [method, path] of PATHS) {
-        for (const prefix of ['', '/temporal']) {
-          const answer = await rebound(port, method, `${prefix}${path}`)
-          expect.soft([403, 404, 'no HTTP'], `port ${port} ${method} ${prefix}${path}`).toContain(answer)
-        }
-      }
-    }
+    const asked = ports
+      .filter((each) => each !== uiPort)
+      .flatMap((port) =>
+        PATHS.flatMap(([method, path]) => ['', '/temporal'].map((to) => [port, method, `${to}${path}`] as const)),
+      )
+    const answers = await Promise.all(asked.map((each) => rebound(...each)))
+    for (const [index, answer] of answers.entries())
+      expect.soft([403, 404, 'no HTTP'], asked[index]!.join(' ')).toContain(answer)
     expect(await rebound(Number(new URL(product.url).port), 'GET', '/temporal/api/v1/namespaces')).toBe(403)
   })
 
@@ -130,12 +130,12 @@ describe.skipIf(!canMount(join(tmpdir(), 'muxi-small-disk')))('a full disk', () 
     disk = mountSmallDisk(mkdtempSync(join(tmpdir(), 'muxi-e2e-disk-')), 96)!
     stage = await openStage({ withoutTemporal: true })
     const port = await freePort()
-    const slow = { MUXI_OFFLINE_WORDS_PER_SECOND: '10' }
+    const settings = { MUXI_OFFLINE_WORDS_PER_SECOND: '10', ...(await temporalPorts()) }
     url = `http://127.0.0.1:${port}`
     log = join(disk.folder, 'muxi.log')
     const file = openSync(log, 'a')
     const child = spawn(process.execPath, [`${ROOT}cli/muxi.mjs`, 'serve'], {
-      env: { ...process.env, ...stage.env(), MUXI_DATA_DIR: disk.folder, MUXI_PORT: String(port), ...slow },
+      env: { ...process.env, ...stage.env(), MUXI_DATA_DIR: disk.folder, MUXI_PORT: String(port), ...settings },
       cwd: stage.folder,
       detached: true,
       stdio: ['pipe', file, file],

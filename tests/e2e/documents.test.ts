@@ -169,7 +169,7 @@ describe('one process', () => {
 
       expect((await stage.call(muxi.url, `/api/v1/jobs/${jobId}/retry`, { method: 'POST' })).status).toBe(202)
       const again = await stage.followJob(muxi.url, jobId, stream.lastId)
-      expect((await again.untilFinal(100_000)).data.result).toMatchObject({ pages: 1_200 })
+      expect((await again.untilFinal(200_000)).data.result).toMatchObject({ pages: 1_200 })
       expect(again.events[0]?.id).toBe(stream.lastId + 1)
       const after = await parses(jobId)
       expect(before.map(({ batch }) => after.find((each) => each['batch'] === batch)?.['parses'])).toEqual(
@@ -374,20 +374,24 @@ it(
   },
 )
 
-it.each([
-  ['too_much_memory', { MUXI_LIMIT_DOCUMENT_MEMORY_MB: '50' }],
-  ['too_slow', { MUXI_LIMIT_DOCUMENT_MS: '40' }],
-  ['too_much_output', { MUXI_LIMIT_DOCUMENT_OUTPUT_BYTES: '2000' }],
-])(keeps('documents.limits', 'past one of them the file is %s, and the next is read'), async (reason, env) => {
-  stage = await openStage({ env })
-  try {
-    const { url } = await stage.start('all')
+describe('past one of its limits', () => {
+  beforeAll(async () => {
+    stage = await openStage()
+  })
+  afterAll(() => stage.close())
+
+  it.each([
+    ['too_much_memory', { MUXI_LIMIT_DOCUMENT_MEMORY_MB: '50' }],
+    ['too_slow', { MUXI_LIMIT_DOCUMENT_MS: '40' }],
+    ['too_much_output', { MUXI_LIMIT_DOCUMENT_OUTPUT_BYTES: '2000' }],
+  ])(keeps('documents.limits', 'past one of them the file is %s, and the next is read'), async (reason, env) => {
+    const muxi = await stage.start('all', { env })
+    const { url } = muxi
     const jobId = await ingest(url, await stage.upload(url, 'long.pdf', pdf(numberedPages(1_000))))
     await (await stage.followJob(url, jobId)).untilFinal()
     expect((await job(url, jobId)).error).toMatchObject({ code: 'unprocessable', details: { reason } })
     const next = await ingest(url, await stage.upload(url, 'short.txt', 'Short.'))
     expect((await (await stage.followJob(url, next)).untilFinal()).type).toBe('completed')
-  } finally {
-    await stage.close()
-  }
+    expect(await muxi.stop()).toBe(0)
+  })
 })

@@ -122,8 +122,8 @@ it(
     const cue = stage.model.script(
       {
         call: [
-          { name: 'faulty__count', arguments: { label: 'once', ms: 8_000 } },
-          { name: 'faulty__count_again', arguments: { label: 'again', ms: 5_000 } },
+          { name: 'faulty__count', arguments: { label: 'once', held: true } },
+          { name: 'faulty__count_again', arguments: { label: 'again', held: true } },
         ],
       },
       { say: 'I do not know.' },
@@ -133,7 +133,8 @@ it(
     await worker.kill()
     worker = other
     const left = pids()
-    await expect.poll(() => left.filter(isAlive), { timeout: 3_000 }).toEqual([])
+    await expect.poll(() => left.filter(isAlive)).toEqual([])
+    writeFileSync(join(stage.folder, 'noted.released'), '')
     expect((await stream.untilFinal()).type).toBe('message_end')
     const ends = Object.fromEntries(
       stream.events.filter(({ type }) => type === 'tool_call_end').map(({ data }) => [data.id, data.output]),

@@ -31,6 +31,15 @@ async function finished(url: string, id: string) {
   return (await stage.call(url, `/api/v1/jobs/${id}`)).body
 }
 
+/** Ingests files, all at once. */
+const finishedAll = (kind: 'image' | 'audio', files: [string, Uint8Array][]) =>
+  Promise.all(
+    files.map(async ([name, bytes]) => ({
+      name,
+      job: await finished(muxi.url, (await ingest(muxi.url, kind, name, bytes)).id),
+    })),
+  )
+
 async function download(file_id: string): Promise<Buffer> {
   const headers = { authorization: `Bearer ${stage.key}` }
   const response = await fetch(`${muxi.url}/api/v1/files/${file_id}/content`, { headers })
@@ -75,8 +84,7 @@ describe('one process', () => {
         ],
         ['boat.heic', readFileSync(new URL('../fixtures/photograph.heic', import.meta.url))],
       ]
-      for (const [name, bytes] of files) {
-        const job = await finished(muxi.url, (await ingest(muxi.url, 'image', name, bytes)).id)
+      for (const { name, job } of await finishedAll('image', files)) {
         expect(job.status, `${name}: ${JSON.stringify(job.error)}`).toBe('completed')
         const shown = await sharp(await download(job.result.image_file_id)).metadata()
         expect(shown.exif, name).toBeUndefined()
@@ -157,10 +165,12 @@ describe('one process', () => {
         ['not_an_image', 'text.png', Buffer.from('This is no picture.')],
         ['damaged', 'half.jpg', whole.subarray(0, whole.length / 3)],
       ]
-      for (const [reason, name, bytes] of refused) {
-        const job = await finished(muxi.url, (await ingest(muxi.url, 'image', name, bytes)).id)
-        expect(job.error, name).toMatchObject({ code: 'unprocessable', details: { reason } })
-      }
+      const ends = await finishedAll(
+        'image',
+        refused.map(([, name, bytes]) => [name, bytes]),
+      )
+      for (const [index, [reason, name]] of refused.entries())
+        expect(ends[index]!.job.error, name).toMatchObject({ code: 'unprocessable', details: { reason } })
       const reaching = svg(
         `<image href="${address}" width="9" height="9"/><image href="file:///etc/hosts" width="9" height="9"/>`,
       )
@@ -188,12 +198,15 @@ describe('one process', () => {
         ['a.webm', opus],
         ['a.flac', []],
       ]
-      const made: [string, Buffer][] = []
-      for (const [name, args] of files) made.push([name, await sound(stage.folder, name, speech, ...args)])
+      const made = await Promise.all(
+        files.map(async ([name, args]): Promise<[string, Buffer]> => [
+          name,
+          await sound(stage.folder, name, speech, ...args),
+        ]),
+      )
       const video = ['-f', 'lavfi', '-i', 'testsrc=d=8:s=64x48:r=5', '-pix_fmt', 'yuv420p', '-shortest']
       made.push(['film.mp4', await sound(stage.folder, 'film.mp4', speech, ...video)])
-      for (const [name, bytes] of made) {
-        const job = await finished(muxi.url, (await ingest(muxi.url, 'audio', name, bytes)).id)
+      for (const { name, job } of await finishedAll('audio', made)) {
         expect(job.status, `${name}: ${JSON.stringify(job.error)}`).toBe('completed')
         expect(Math.abs(job.result.duration_ms - 8_000), name).toBeLessThan(200)
         const [page] = await pages(muxi.url, job.id)
@@ -211,6 +224,13 @@ describe('one process', () => {
     expect(job.progress).toMatchObject({ unit: 'segments', done: job.progress.total })
     const found = await stage.call(muxi.url, '/api/v1/agents/offline/knowledge/search?query=gull%20cried')
     expect(found.body.results[0]).toMatchObject({ heading: expect.stringMatching(/^\d\d:\d\d:\d\d–\d\d:\d\d:\d\d$/) })
+    const used = await stage.rows(
+      `select kind, provider, model, key_id is null as no_key, units from model_usage where stream_id = ? order by units desc`,
+      id,
+    )
+    expect(used).toHaveLength(job.progress.total)
+    const model = { provider: 'compatible', model: 'whisper-1' }
+    expect(used[0]).toMatchObject({ kind: 'transcription', ...model, no_key: 0 })
     const kept = await stage.rows(`select name from files where made_of = ?`, job.file_id)
     expect(kept, 'the prepared sound goes when its text is known').toEqual([])
   })
@@ -274,11 +294,15 @@ describe('one process', () => {
       expect((await speak({ input: '' })).status).toBe(400)
       expect((await speak({ input: 'x', format: 'midi' })).status).toBe(400)
 
-      const transcribe = (name: string, bytes: Uint8Array, fields: Record<string, string> = {}) => {
+      const transcribe = (name: string, bytes: Uint8Array, fields: Record<string, string> = {}, key = stage.key) => {
         const form = new FormData()
         for (const [field, value] of Object.entries(fields)) form.set(field, value)
         form.set('file', new Blob([bytes as Uint8Array<ArrayBuffer>]), name)
-        return fetch(`${muxi.url}/api/v1/audio/transcriptions`, { method: 'POST', headers, body: form })
+        return fetch(`${muxi.url}/api/v1/audio/transcriptions`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${key}` },
+          body: form,
+        })
       }
       const plain = await transcribe('said.mp3', said['mp3']!)
       expect(await plain.json()).toMatchObject({ text: expect.stringContaining('A gull cried') })
@@ -289,6 +313,13 @@ describe('one process', () => {
       )
       expect((await transcribe('a.mp3', Buffer.from('No sound.'))).status).toBe(415)
       expect((await transcribe('a.mp3', said['mp3']!, { language: 'English' })).status).toBe(400)
+      const poor = await stage.call(muxi.url, '/api/v1/keys', {
+        body: { name: 'poor', scopes: ['chat'], budget: { daily_tokens: 0 } },
+      })
+      const asked = whisper.asked.length
+      const over = await transcribe('b.mp3', said['mp3']!, {}, poor.body.key)
+      expect([over.status, (await over.json()).error.code]).toEqual([429, 'budget_exceeded'])
+      expect(whisper.asked).toHaveLength(asked)
       const nobody = await fetch(`${muxi.url}/api/v1/audio/speech`, { method: 'POST' })
       expect(nobody.status).toBe(401)
     },

@@ -5,6 +5,7 @@ import { holdAfter } from '../support/held-rows.ts'
 import { numberedPages, pdf } from '../support/pdf.ts'
 import { SseClient, type SeenEvent } from '../support/sse-client.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
+import { Stopwatch } from '../support/stopwatch.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
 
@@ -60,11 +61,12 @@ it(keeps('postgres.turn', 'a turn is cancelled at the other API, and its model c
 it(keeps('feed.changes', 'of what one API of two changes, at the other within a second'), async () => {
   const headers = { authorization: `Bearer ${stage.key}` }
   const feed = await SseClient.open(`${there!.url}/api/v1/events?topics=conversations,turns`, { headers })
-  const began = Date.now()
+  const began = new Stopwatch()
   const id = await stage.conversation(here!.url)
   const of = (topic: string, changed: string) => (event: SeenEvent) =>
     event.data.topic === topic && event.data.id === changed
-  expect((await feed.waitFor(of('conversations', id))).at - began).toBeLessThan(1_000)
+  const { at } = await feed.waitFor(of('conversations', id))
+  expect(began.undisturbed(at)).toBeLessThan(1_000)
   const stream = await stage.chat(here!.url, stage.model.script({ say: 'Words.' }), { conversation_id: id })
   await stream.untilFinal()
   const { turn_id } = stream.events[0]!.data

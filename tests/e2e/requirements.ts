@@ -26,6 +26,8 @@ export const REQUIREMENTS = {
   'openai.docs': 'The examples in docs/openai.md are run as they are written, and every operation has one',
   'openai.killed': 'Killed processes: the turn of a chat completion ends as any other',
   'docs.api': 'The examples in docs/api.md are run as they are written, and every operation has one',
+  'docs.client': 'The examples in docs/client.md are run as they are written',
+  'examples.run': 'Every example runs with one command, without a key',
 
   'ui.chunks': 'The UI message stream is what the schema of the ai package says',
   'ui.reset': 'useChat shows no text twice when a model call is made again',

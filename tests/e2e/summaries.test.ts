@@ -58,7 +58,7 @@ it(keeps('summaries.parts', 'a worker is killed between them: only what was not 
   const { id } = await begin('document', `log ${cue}.txt`, LONG, { agent_id: 'scripted', options })
   const stream = await stage.followJob(api.url, id)
   await stream.waitFor(({ data }) => data.stage === 'summarizing' && data.done === 2)
-  await expect.poll(() => stage.model.calls(cue), { timeout: 10_000 }).toBe(4)
+  await expect.poll(() => stage.model.calls(cue)).toBe(4)
   await worker.kill()
   worker = await stage.start('worker')
   const { result } = await finished(id)

@@ -1,14 +1,15 @@
 // The queue of a conversation and the acceptance of messages, while processes are killed and calls to Temporal are lost.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { Cast } from '../support/cast.ts'
 import { openGate } from '../support/gate.ts'
 import { HeldReply } from '../support/held-reply.ts'
+import { LONG } from '../support/long.ts'
 import { FAULTY, NODE } from '../support/mcp-servers.ts'
 import { type Strike, strikeAll, strikesOf } from '../support/nemesis.ts'
 import { HANG } from '../support/scripted-model.ts'
-import { type Answer, openStage, type Stage, type StageOptions } from '../support/stage.ts'
+import { type Answer, type Muxi, openStage, type Stage, type StageOptions } from '../support/stage.ts'
 import { cancel, expectStatus, send, SOON_SWEPT, SWEPT_MS, turnRow } from '../support/turns.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
@@ -41,10 +42,10 @@ function isStarted(client: Client, turnId: string): Promise<boolean> {
 }
 
 describe('processes that are killed', () => {
-  const MESSAGES = 120
+  const MESSAGES = LONG ? 120 : 72
   const CLIENTS = 3
   const CONVERSATIONS = 5
-  const SPAN_MS = 25_000
+  const SPAN_MS = LONG ? 25_000 : 15_000
 
   it(
     keeps('queue.killed', `${MESSAGES} messages into ${CONVERSATIONS} conversations end once each, in order`),
@@ -57,7 +58,7 @@ describe('processes that are killed', () => {
       const end = stage.model.otherwise({ say: manyWords('word', 8), pieces_per_second: 60 })
       const conversations = await Promise.all(Array.from({ length: CONVERSATIONS }, () => stage.conversation(url)))
       const victims = ['api 1', 'worker 1', 'both', 'temporal'].map((victim) => ({ victim, weight: 1 }))
-      const strikes = strikesOf(SEED, SPAN_MS, victims, { pause_ms: [3_000, 6_000], stops: 0 })
+      const strikes = strikesOf(SEED, SPAN_MS, victims, { pause_ms: [2_500, 5_000], stops: 0 })
       const both = {
         strike: async (strike: Strike) => {
           const struck = strike.victim === 'both' ? ['api 1', 'worker 1'] : [strike.victim]
@@ -265,9 +266,24 @@ describe('a turn that waits for an approval', () => {
 })
 
 describe('acceptance', () => {
+  let stage: Stage
+  let all: Muxi
+  beforeAll(async () => {
+    stage = await openStage({ env: { MUXI_ENGINE_SWEEP_MS: '1000' } })
+    all = await stage.start('all')
+  })
+  afterAll(() => stage.close())
+
+  /** Another API, whose way to Temporal a test can close. */
+  const openApi = async () => {
+    const gate = await openGate(stage.temporal!.address)
+    const api = await stage.start('api', { env: { TEMPORAL_ADDRESS: gate.address } })
+    onTestFinished(() => api.kill())
+    return { gate, url: api.url }
+  }
+
   it(keeps('cancel.race', 'a cancel that races the end never succeeds for a turn that stays completed'), async () => {
-    const stage = await open()
-    const { url } = await stage.start('all')
+    const { url } = all
     const end = stage.model.otherwise({ say: manyWords('word', 6), pieces_per_second: 200 })
     const outcomes: Record<string, number> = {}
     // Each lane moves its delay towards the moment at which the turn ends.
@@ -301,10 +317,7 @@ describe('acceptance', () => {
       'a start that Temporal took but never answered is 503, its repetition the receipt, and the turn runs once',
     ),
     async () => {
-      const stage = await open()
-      const gate = await openGate(stage.temporal!.address)
-      const { url } = await stage.start('api', { env: { TEMPORAL_ADDRESS: gate.address } })
-      await stage.start('worker')
+      const { gate, url } = await openApi()
       const conversation_id = await stage.conversation(url)
       const cue = stage.model.script({ say: 'Once.' })
       gate.dropAnswers()
@@ -314,7 +327,7 @@ describe('acceptance', () => {
       const repeated = await send(stage, url, cue, { conversation_id, key: 'unknown' })
       expect([repeated.status, repeated.body.position]).toEqual([202, 0])
       expect((await (await stage.follow(url, repeated.body.turn_id)).untilFinal()).type).toBe('message_end')
-      expect(await stage.rows('select id from turns')).toHaveLength(1)
+      expect(await stage.rows('select id from turns where conversation_id = ?', conversation_id)).toHaveLength(1)
       stage.model.assertUsed()
       await stage.check()
     },
@@ -326,10 +339,7 @@ describe('acceptance', () => {
       'repetitions while the start is in progress, after it was lost and after the end are one turn',
     ),
     async () => {
-      const stage = await open()
-      const gate = await openGate(stage.temporal!.address)
-      const { url } = await stage.start('api', { env: { TEMPORAL_ADDRESS: gate.address } })
-      await stage.start('worker')
+      const { gate, url } = await openApi()
       const conversation_id = await stage.conversation(url)
       const held = new HeldReply()
       const [cue, next] = [stage.model.script({ say: manyWords('one', 30), held }), stage.model.script({ say: 'Two.' })]
@@ -355,7 +365,7 @@ describe('acceptance', () => {
       await expectStatus(stage, waiting[0]!.body.turn_id, 'completed')
       expect((await second()).body).toMatchObject({ turn_id: waiting[0]!.body.turn_id, position: 0 })
       expect((await first()).body).toMatchObject({ turn_id: body.turn_id, position: 0 })
-      expect(await stage.rows('select id from turns')).toHaveLength(2)
+      expect(await stage.rows('select id from turns where conversation_id = ?', conversation_id)).toHaveLength(2)
       stage.model.assertUsed()
       await stage.check()
     },
@@ -367,10 +377,7 @@ describe('acceptance', () => {
       'while Temporal is away an idle conversation refuses a message, and a busy one takes it',
     ),
     async () => {
-      const stage = await open()
-      const gate = await openGate(stage.temporal!.address)
-      const { url } = await stage.start('api', { env: { TEMPORAL_ADDRESS: gate.address } })
-      await stage.start('worker')
+      const { gate, url } = await openApi()
       const [busy, idle] = [await stage.conversation(url), await stage.conversation(url)]
       const held = new HeldReply()
       const first = await send(stage, url, stage.model.script({ say: manyWords('one', 60), held }), {

@@ -4,18 +4,27 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { Application, Logger, LogLevel } from 'typedoc'
 import ts from 'typescript'
 import { beforeAll, expect, it } from 'vitest'
 import { ROOT } from '../support/children.ts'
-import { installClient, type Installed, runIn, RUNTIMES, sizesOf, startTinyServer } from '../support/client-package.ts'
+import {
+  CORE_PAGE,
+  installClient,
+  type Installed,
+  runIn,
+  RUNTIMES,
+  SOCKET_CHUNKS,
+  sizeOf,
+  startTinyServer,
+  TYPED_PROJECT,
+} from '../support/client-package.ts'
 
 const run = promisify(execFile)
 const BIN = join(ROOT, 'node_modules/.bin')
 /** Of everything that `tsc` reads for a small project, its own libraries included: about twice what it takes. */
 const MOST_INSTANTIATIONS = 20_000
 const MOST_TYPES = 20_000
-const CORE_BYTES = 8_000
-const WITH_SOCKET_BYTES = 12_000
 
 let installed: Installed
 let declarations: [name: string, text: string][]
@@ -58,6 +67,7 @@ const PROGRAM = `import { muxi, NotFoundError } from '@muxi/client'
 const [serverUrl, apiKey] = globalThis.process.argv.slice(-2)
 const app = muxi({ serverUrl, apiKey })
 console.log(\`\${await app.chat('Hello')}\`)
+for await (const event of app.chat('Hello', { stream: true })) globalThis.process.stdout.write(\`\${event}|\`)
 try {
   await app.chat('Hello', { agentName: 'nobody' })
 } catch (error) {
@@ -70,7 +80,7 @@ it.for(Object.keys(RUNTIMES) as (keyof typeof RUNTIMES)[])('runs on %s', async (
   try {
     writeFileSync(join(installed.project, 'main.js'), PROGRAM)
     const said = await runIn(installed.project, runtime, 'main.js', server.url, 'sk_muxi_1')
-    expect(said).toBe('Hello to you.\ntrue NotFoundError\n')
+    expect(said).toBe('Hello to you.\n|Hello |to you.||true NotFoundError\n')
   } finally {
     await server.close()
   }
@@ -80,6 +90,7 @@ const TYPED = `import { muxi, type ChatReply, MuxiError } from '@muxi/client'
 const app = muxi({ serverUrl: 'http://127.0.0.1:5050', apiKey: 'sk_muxi_1' })
 const reply: ChatReply = await app.chat('Hello', { agentName: 'assistant' })
 const tokens: number = reply.usage?.input_tokens ?? 0
+for await (const event of app.chat('Hello', { stream: true })) if (event.type === 'content') event.data.step.toFixed()
 for await (const agent of app.agents.list()) agent.model.provider.toUpperCase()
 // @ts-expect-error -- no such option
 await app.chat('Hello', { agentname: 'assistant' })
@@ -88,20 +99,7 @@ export const codes = (error: unknown) => (error instanceof MuxiError ? error.cod
 
 it('is type-checked quickly in a project of its user', async () => {
   writeFileSync(join(installed.project, 'main.ts'), TYPED)
-  const options = {
-    compilerOptions: {
-      target: 'es2023',
-      lib: ['es2023', 'dom', 'dom.asynciterable'],
-      module: 'nodenext',
-      types: [],
-      strict: true,
-      skipLibCheck: true,
-      exactOptionalPropertyTypes: true,
-      noEmit: true,
-    },
-    files: ['main.ts'],
-  }
-  writeFileSync(join(installed.project, 'tsconfig.json'), JSON.stringify(options))
+  writeFileSync(join(installed.project, 'tsconfig.json'), JSON.stringify(TYPED_PROJECT))
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
   const { stdout } = await run(process.execPath, [tsc, '-p', installed.project, '--extendedDiagnostics'])
   const count = (name: string) => Number(new RegExp(`^${name}: +(\\d+)`, 'm').exec(stdout)?.[1])
@@ -110,12 +108,37 @@ it('is type-checked quickly in a project of its user', async () => {
 })
 
 it('is small', async () => {
-  const { atOnce, chunks } = await sizesOf(
-    installed.project,
-    `import { muxi } from '@muxi/client'\nglobalThis.muxi = muxi\n`,
-  )
-  const socket = [...chunks].find(([name]) => name.includes('socket'))?.[1] ?? 0
-  console.log(`client: ${atOnce} bytes at once, ${socket} for the socket (gzip)`)
-  expect(atOnce).toBeLessThanOrEqual(CORE_BYTES)
-  expect(atOnce + socket).toBeLessThanOrEqual(WITH_SOCKET_BYTES)
+  const core = await sizeOf(installed.project, CORE_PAGE)
+  const withSocket = await sizeOf(installed.project, CORE_PAGE, SOCKET_CHUNKS)
+  expect(core).toBeLessThanOrEqual(8 * 1024)
+  expect(withSocket).toBeLessThanOrEqual(12 * 1024)
+  expect(withSocket).toBeGreaterThan(core)
 })
+
+it('has a docstring for every export', async () => {
+  const reference = await Application.bootstrap({
+    options: join(ROOT, 'publish/typedoc.json'),
+    entryPoints: ['index.d.ts', 'chat-transport.d.ts'].map((name) => join(installed.folder, name)),
+    tsconfig: join(installed.project, 'tsconfig.json'),
+    logLevel: 'None',
+  })
+  const faults: string[] = []
+  reference.logger = new Faults(faults)
+  const converted = await reference.convert()
+  reference.validate(converted!)
+  expect(faults).toEqual([])
+})
+
+/** Collects what TypeDoc finds. */
+class Faults extends Logger {
+  readonly #found: string[]
+
+  constructor(found: string[]) {
+    super()
+    this.#found = found
+  }
+
+  override log(message: string, level: LogLevel): void {
+    if (level >= LogLevel.Warn) this.#found.push(message)
+  }
+}

@@ -18,11 +18,12 @@ const claimOnly = (db: Db) =>
   }) as Partial<VectorDialect> as VectorDialect
 
 for (const dialect of dialects)
-  it(`on ${dialect.name} an index is closed by the database's clock, and writers give up at their limit`, async () => {
+  it(`on ${dialect.name} an index is closed by the database's clock, and writers give up at their limit or when they are stopped`, async () => {
     const { db, vectors } = await (await dialect.fresh()).open()
     await vectors.serving(model)
-    const add = (limitMs: number) =>
-      new SqlVectorStore(db, claimOnly(db), limitMs).addChunks(document, [{ text: 'a', page: 1, position: 0, vector }])
+    const chunks = [{ text: 'a', page: 1, position: 0, vector }]
+    const add = (limitMs: number, signal?: AbortSignal) =>
+      new SqlVectorStore(db, claimOnly(db), limitMs).addChunks(document, chunks, signal)
     const closeFor = (ms: number) =>
       db
         .updateTable('collections')
@@ -35,6 +36,10 @@ for (const dialect of dialects)
     await expect(add(0)).rejects.toThrow(closed)
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 })
     await expect(add(0)).rejects.toThrow(closed)
+    const stop = new AbortController()
+    const waiting = add(3_600_000, stop.signal)
+    stop.abort(new Error('the worker stops'))
+    await expect(waiting).rejects.toThrow('the worker stops')
     await closeFor(-1)
     vi.setSystemTime(Date.now() - 7_200_000)
     await add(0)

@@ -6,7 +6,12 @@ import { beforeAll, expect, it, onTestFinished } from 'vitest'
 import { connectOrThrow } from '../../temporal-config/connection.ts'
 import { type DevServerOptions, serverFiles, startDevServer } from '../../temporal-config/dev-server.ts'
 import { ensureNamespace } from '../../temporal-config/namespace.ts'
-import { isClosedToBrowsers } from '../../temporal-config/server-ports.ts'
+import {
+  choosePorts,
+  isClosedToBrowsers,
+  listenError,
+  PORTS_CLOSED_TO_BROWSERS,
+} from '../../temporal-config/server-ports.ts'
 import { findServers, isServerAlive } from '../../temporal-config/server-processes.ts'
 import { writeServerState } from '../../temporal-config/server-state.ts'
 import { freePort } from '../support/free-port.ts'
@@ -18,8 +23,10 @@ beforeAll(async () => {
   binary = await temporalBinary()
 })
 
-function options(more: Partial<DevServerOptions> = {}): DevServerOptions {
-  return { binary, dataDir: tempDir(), codecEndpoint: 'http://127.0.0.1:5050/codec', env: process.env, ...more }
+/** With a port for the UI, because those that a server chooses by itself are few. */
+async function options(more: Partial<DevServerOptions> = {}): Promise<DevServerOptions> {
+  const codecEndpoint = 'http://127.0.0.1:5050/codec'
+  return { binary, dataDir: tempDir(), codecEndpoint, uiPort: await freePort(), env: process.env, ...more }
 }
 
 async function start(given: DevServerOptions) {
@@ -30,21 +37,37 @@ async function start(given: DevServerOptions) {
 
 it('serves on the ports that were asked for, and again on the same ones after a restart', async () => {
   const [port, uiPort] = [await freePort(), await freePort()]
-  const given = options()
+  const { uiPort: chosen, ...given } = await options()
   const first = await start({ ...given, port, uiPort })
   expect(first).toMatchObject({ port, uiPort, address: `127.0.0.1:${port}`, adopted: false })
   await first.stop()
-  const second = await start(given)
-  expect(second).toMatchObject({ port, adopted: false })
-  // The port of the UI was asked for: by itself, only one that browsers refuse is taken.
-  expect(isClosedToBrowsers(second.uiPort)).toBe(true)
+  const second = await start({ ...given, uiPort: chosen })
+  expect(second).toMatchObject({ port, uiPort: chosen, adopted: false })
   await second.stop()
-  expect(await start(given)).toMatchObject({ port, uiPort: second.uiPort })
+  const third = await start(given)
+  // The port of the UI was asked for: by itself, only one that browsers refuse is taken.
+  expect(third.port).toBe(port)
+  expect(isClosedToBrowsers(third.uiPort)).toBe(true)
+})
+
+it('takes the ports of the last start where they are free', async () => {
+  const port = await freePort()
+  const kept: boolean[] = []
+  // All servers of this machine share these few: another one may take a port, or try it, at any moment.
+  for (let n = 0; kept.length < 30 && n < 300; n += 1) {
+    const uiPort = PORTS_CLOSED_TO_BROWSERS[n % PORTS_CLOSED_TO_BROWSERS.length]!
+    if (await listenError('127.0.0.1', uiPort)) continue
+    const chosen = await choosePorts({}, { port, uiPort })
+    expect(chosen.port).toBe(port)
+    if (chosen.uiPort === uiPort || !(await listenError('127.0.0.1', uiPort))) kept.push(chosen.uiPort === uiPort)
+  }
+  expect(kept.length).toBe(30)
+  expect(kept.filter(Boolean).length).toBeGreaterThan(24)
 })
 
 it('servers that are started at the same moment do not share a port', async () => {
   const last = { port: await freePort(), uiPort: await freePort() }
-  const given = Array.from({ length: 3 }, () => options())
+  const given = await Promise.all(Array.from({ length: 3 }, () => options()))
   // Each was last on the same port, so that all of them choose it.
   for (const { dataDir } of given) {
     mkdirSync(dirname(serverFiles(dataDir).state), { recursive: true })
@@ -63,7 +86,9 @@ it('inherits only the environment variables that it needs', async () => {
     DATABASE_URL: 'planted',
     MY_TOKEN: 'planted',
   }
-  const { pid } = await start(options({ env: { ...process.env, ...planted, TEMPORAL_API_KEY: 'planted', TZ: 'UTC' } }))
+  const { pid } = await start(
+    await options({ env: { ...process.env, ...planted, TEMPORAL_API_KEY: 'planted', TZ: 'UTC' } }),
+  )
   const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
   expect(environment).toContain('TZ=UTC')
   expect(environment).toContain(`PATH=${process.env['PATH']}`)
@@ -75,13 +100,13 @@ it.each([
   [{ memoryMb: 300 }, '300MiB'],
   [{ memoryMb: 300, env: { ...process.env, GOMEMLIMIT: '1GiB' } }, '1GiB'],
 ])('has a memory limit: with %j it is %s', async (given, limit) => {
-  const { pid } = await start(options(given))
+  const { pid } = await start(await options(given))
   expect(readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')).toContain(`GOMEMLIMIT=${limit}`)
 })
 
 it('chooses other ports when those of the last start are in use', async () => {
-  const given = options()
-  const first = await start(given)
+  const given = await options()
+  const first = await start({ ...given, port: await freePort() })
   await first.stop()
   const other = createServer()
   await new Promise<void>((resolve) => other.listen(first.port, '127.0.0.1', resolve))
@@ -94,13 +119,13 @@ it('refuses a configured port that is in use, naming the setting', async () => {
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => void other.close())
   const { port } = other.address() as { port: number }
-  await expect(startDevServer(options({ port }))).rejects.toThrow(
+  await expect(startDevServer(await options({ port }))).rejects.toThrow(
     `Cannot start the Temporal server: port ${port} ('MUXI_TEMPORAL_PORT') must be free, got EADDRINUSE`,
   )
 })
 
 it('adopts a server that still serves on the same database file', async () => {
-  const given = options()
+  const given = await options()
   const first = await start(given)
   const second = await start(given)
   expect(second).toMatchObject({ pid: first.pid, address: first.address, adopted: true })
@@ -109,13 +134,13 @@ it('adopts a server that still serves on the same database file', async () => {
 })
 
 it('adopts a server unchanged when it has no codec endpoint to set', async () => {
-  const given = options({ codecEndpoint: 'http://127.0.0.1:6060/codec' })
+  const given = await options({ codecEndpoint: 'http://127.0.0.1:6060/codec' })
   const first = await start(given)
   expect(await start({ ...given, codecEndpoint: undefined })).toMatchObject({ pid: first.pid, adopted: true })
 })
 
 it('stops an orphan with other arguments, and starts a new server', async () => {
-  const given = options()
+  const given = await options()
   const first = await start(given)
   const second = await start({ ...given, codecEndpoint: 'http://127.0.0.1:6060/codec' })
   expect(second.adopted).toBe(false)
@@ -124,7 +149,7 @@ it('stops an orphan with other arguments, and starts a new server', async () => 
 })
 
 it('starts again on the database of a server that was killed', async () => {
-  const given = options()
+  const given = await options()
   const first = await start(given)
   first.kill()
   expect(await first.ended).toBe('SIGKILL')
@@ -137,7 +162,7 @@ it('leaves no process behind when it is stopped during its start', async () => {
   const stuck = join(tempDir(), 'temporal')
   writeFileSync(stuck, `#!${process.execPath}\nsetInterval(() => {}, 1_000)\n`, { mode: 0o700 })
   const stopping = new AbortController()
-  const given = options({ binary: stuck, signal: stopping.signal })
+  const given = await options({ binary: stuck, signal: stopping.signal })
   const servers = () => findServers(`${given.dataDir}/temporal/temporal.db`)
   const starting = startDevServer(given)
   await expect.poll(() => servers().length).toBe(1)
@@ -147,7 +172,7 @@ it('leaves no process behind when it is stopped during its start', async () => {
 })
 
 it('makes a namespace with retention and search attributes once, and changes nothing the second time', async () => {
-  const connection = await connectOrThrow(await start(options()), { patience_ms: 0 })
+  const connection = await connectOrThrow(await start(await options()), { patience_ms: 0 })
   onTestFinished(() => connection.close())
   const wanted = { namespace: 'elsewhere', history_days: 30 }
   expect(await ensureNamespace(connection, wanted)).toEqual([

@@ -19,11 +19,13 @@ import { FAULTY, NODE } from '../support/mcp-servers.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
 const { signal } = new AbortController()
+/** Less than a configuration may say. */
+const IDLE_S = 0.25
 
 for (const dialect of dialects) {
   describe(dialect.name, () => {
     it('a program is started to list its tools and stopped when no call comes; its tools stay', async () => {
-      const { own, row, starts, storage } = await stage({ idle_stop: 1 })
+      const { own, row, starts, storage } = await stage({ idle_stop: IDLE_S })
       const held = await own()
       await expect.poll(row).toMatchObject({ state: 'idle', pid: null, last_error: null, connected_at: null })
       expect((await listTools(storage.db, held.hold)).map(({ tool }) => tool)).toContain('count')
@@ -33,7 +35,7 @@ for (const dialect of dialects) {
     })
 
     it('a list with an odd tool connects: the others are offered, and the row has the warning', async () => {
-      const { own, row, storage } = await stage({ idle_stop: 1 }, undefined, undefined, 'odd-tools')
+      const { own, row, storage } = await stage({ idle_stop: IDLE_S }, undefined, undefined, 'odd-tools')
       const held = await own()
       await expect.poll(row).toMatchObject({ state: 'idle', last_error: null })
       expect((await listTools(storage.db, held.hold)).map(({ tool }) => tool)).toEqual(['odd', 'count'])
@@ -41,7 +43,7 @@ for (const dialect of dialects) {
     })
 
     it('a call starts it, further calls share it, and after the idle time it is stopped and no reconnect', async () => {
-      const { own, row, starts, counted } = await stage({ idle_stop: 1 })
+      const { own, row, starts, counted } = await stage({ idle_stop: IDLE_S })
       const held = await own()
       await expect.poll(row).toMatchObject({ state: 'idle' })
       expect(held.isStarting).toBe(true)
@@ -53,15 +55,15 @@ for (const dialect of dialects) {
     })
 
     it('a program is not stopped while a call goes on', async () => {
-      const { own, row, starts } = await stage({ idle_stop: 1 })
+      const { own, row, starts } = await stage({ idle_stop: IDLE_S })
       const held = await own()
-      expect(await count(held, 'long', 2_500)).toBe('counted long')
+      expect(await count(held, 'long', 4 * IDLE_S * 1_000)).toBe('counted long')
       expect(starts()).toHaveLength(1)
       await expect.poll(row).toMatchObject({ state: 'idle' })
     })
 
     it('whose tools are known is not started by the next worker that owns it, unless it never stops', async () => {
-      const { own, row, starts, storage } = await stage({ idle_stop: 1 })
+      const { own, row, starts, storage } = await stage({ idle_stop: IDLE_S })
       await own()
       await expect.poll(row).toMatchObject({ state: 'idle' })
       await own('w2')
@@ -77,7 +79,7 @@ for (const dialect of dialects) {
     })
 
     it('a request over the API starts an idle program, and is stored until it runs', async () => {
-      const { own, row, starts, storage, ref } = await stage({ idle_stop: 1 })
+      const { own, row, starts, storage, ref } = await stage({ idle_stop: IDLE_S })
       const held = await own()
       await expect.poll(row).toMatchObject({ state: 'idle', wanted_at: null })
       await requestStart(storage.db, ref)
@@ -88,7 +90,7 @@ for (const dialect of dialects) {
     })
 
     it('a call that comes while the program is being stopped waits for that and starts it again', async () => {
-      const { own, starts, counted } = await stage({ idle_stop: 1 }, undefined, 's', 'stubborn')
+      const { own, starts, counted } = await stage({ idle_stop: IDLE_S }, undefined, 's', 'stubborn')
       const held = await own()
       expect(await count(held, 'early')).toBe('counted early')
       const [first = 0] = starts()
@@ -101,7 +103,7 @@ for (const dialect of dialects) {
     })
 
     it('a start that fails is tried again within the time that a call has', async () => {
-      const { own, row, counted, broken, starts } = await stage({ idle_stop: 1 })
+      const { own, row, counted, broken, starts } = await stage({ idle_stop: IDLE_S })
       const held = await own()
       await expect.poll(row).toMatchObject({ state: 'idle' })
       writeFileSync(broken, '')
@@ -113,7 +115,7 @@ for (const dialect of dialects) {
     })
 
     it('a start that fails until the timeout of the call fails it with the reason, and is not retried without limit', async () => {
-      const { own, row, broken, counted } = await stage({ idle_stop: 1, timeouts: { total: 2 } })
+      const { own, row, broken, counted } = await stage({ idle_stop: IDLE_S, timeouts: { total: 2 } })
       const held = await own()
       await expect.poll(row).toMatchObject({ state: 'idle' })
       writeFileSync(broken, '')
@@ -128,7 +130,7 @@ for (const dialect of dialects) {
     })
 
     it('calls that wait for a start fail as unsent when the worker releases the server', async () => {
-      const { own, row, end, slow } = await stage({ idle_stop: 1 })
+      const { own, row, end, slow } = await stage({ idle_stop: IDLE_S })
       const held = await own()
       await expect.poll(row).toMatchObject({ state: 'idle' })
       writeFileSync(slow, '30000')
@@ -143,7 +145,7 @@ for (const dialect of dialects) {
     })
 
     it('tools that have changed while the program was stopped have drifted after its next start', async () => {
-      const { own, row, storage, file } = await stage({ idle_stop: 1 })
+      const { own, row, storage, file } = await stage({ idle_stop: IDLE_S })
       const held = await own()
       await expect.poll(row).toMatchObject({ state: 'idle' })
       writeFileSync(`${file}.drift`, '')
@@ -158,7 +160,7 @@ for (const dialect of dialects) {
       const storage = await (await dialect.fresh()).open()
       const slots = new Slots(2)
       const servers = await Promise.all(
-        ['a', 'b', 'c', 'd'].map((name) => stage({ idle_stop: 1 }, storage, name, 'silent', slots)),
+        ['a', 'b', 'c', 'd'].map((name) => stage({ idle_stop: IDLE_S }, storage, name, 'silent', slots)),
       )
       const held = []
       for (const { own } of servers) held.push(await own())
@@ -170,7 +172,7 @@ for (const dialect of dialects) {
 
     it('tools of a built-in server are listed again by another version', async () => {
       const storage = await (await dialect.fresh()).open()
-      const server: McpServer = { name: 'calculator', builtin: 'calculator', idle_stop: 1 }
+      const server: McpServer = { name: 'calculator', builtin: 'calculator', idle_stop: IDLE_S }
       const { own, row } = await stage(server, storage, 'calculator')
       const held = await own()
       await expect.poll(row).toMatchObject({ state: 'idle', listed_by: '1' })

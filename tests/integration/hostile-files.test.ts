@@ -12,7 +12,7 @@ import { endIdleChildren } from '../../media/process/child-pool.ts'
 import { inScratch } from '../../media/process/scratch.ts'
 import { damage, goodFiles, type GoodFile } from '../support/damage.ts'
 
-const EACH = Number(process.env['MUXI_TEST_EACH'] ?? 3)
+const EACH = Number(process.env['MUXI_TEST_EACH'] ?? 2)
 const SEED = Number(process.env['MUXI_TEST_SEED'] ?? 20_261)
 const MB = 2 ** 20
 const { signal } = new AbortController()

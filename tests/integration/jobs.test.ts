@@ -68,7 +68,7 @@ for (const dialect of dialects) {
                 )
               expect(rows).toHaveLength(1)
             },
-            { timeout: 10_000, interval: 5 },
+            { timeout: 30_000, interval: 5 },
           )
 
     it('counts every batch that is done, however many are done at once', async () => {

@@ -16,7 +16,7 @@ import { tempDir } from '../support/temp-dir.ts'
 for (const dialect of dialects) {
   describe(dialect.name, () => {
     it('has nothing to do the second time', async () => {
-      const database = await dialect.fresh()
+      const database = await dialect.empty()
       const first = await database.open()
       const executed = await sql`select name, timestamp from kysely_migration`.execute(first.db)
       await first.close()
@@ -25,7 +25,7 @@ for (const dialect of dialects) {
     })
 
     it('keeps the usage, log and events of turns and jobs of a 0.2.0 database', async () => {
-      const database = await dialect.fresh()
+      const database = await dialect.empty()
       const { database_url, data_dir } = database.options
       const old = database_url === undefined ? openSqlite(sqliteFile(data_dir)).db : openPostgresPatiently(database_url)
       await migrate(old, '019-mcp-warnings')
@@ -49,7 +49,7 @@ for (const dialect of dialects) {
     })
 
     it('keeps the vectors of a database that has no codes of them', async () => {
-      const database = await dialect.fresh()
+      const database = await dialect.empty()
       const { database_url, data_dir } = database.options
       const old = database_url === undefined ? openSqlite(sqliteFile(data_dir)).db : openPostgresPatiently(database_url)
       await migrate(old, '026-routing')
@@ -88,7 +88,7 @@ for (const dialect of dialects) {
     })
 
     it('is safe in several processes on a new database', async () => {
-      const { options } = await dialect.fresh()
+      const { options } = await dialect.empty()
       const cwd = tempDir()
       const children = Array.from({ length: 4 }, () =>
         startChild({ script: 'tests/support/open-storage.ts', args: [JSON.stringify(options)], cwd }),

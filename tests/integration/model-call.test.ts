@@ -97,7 +97,7 @@ for (const dialect of dialects) {
 
     /** Resolves when an attempt has said everything and that is committed. */
     const saidAll = ({ models }: { models: HeldModels }, storage: Storage, turnId: string) =>
-      vi.waitFor(async () => expect(await shown(storage, turnId)).toBe(models.said), { timeout: 10_000, interval: 2 })
+      vi.waitFor(async () => expect(await shown(storage, turnId)).toBe(models.said), { timeout: 30_000, interval: 2 })
 
     /** What is kept of the step is what was shown, once. */
     async function expectShownOnce(storage: Storage, turnId: string) {
@@ -139,7 +139,7 @@ for (const dialect of dialects) {
         await lockTurn(tx, id)
         const second = begin(b, id, 2)
         // By then it has looked for the step, and has yet to take the turn's lock.
-        await vi.waitFor(() => expect(second.models.isOpened).toBe(true), 10_000)
+        await vi.waitFor(() => expect(second.models.isOpened).toBe(true), 30_000)
         const step = { turn_id: id, step: 1, content, provider: 'offline', model: 'offline' }
         const call = { call_id: 'call_1_1', name: 'tool', server: '', provider_call_id: 'c', arguments: '{}' }
         const writer = { scope: 'step_1', fence: 1 }
@@ -165,7 +165,7 @@ for (const dialect of dialects) {
         await saidAll(first, a, id)
         const second = begin(b, id, 2)
         second.models.letGo()
-        await vi.waitFor(() => expect(second.models.isOpened).toBe(true), { timeout: 10_000, interval: 1 })
+        await vi.waitFor(() => expect(second.models.isOpened).toBe(true), { timeout: 30_000, interval: 1 })
         first.models.letGo()
         await Promise.allSettled([first.outcome, second.outcome])
         await expect(second.outcome).resolves.toMatchObject({ finish: 'ended', status: 'completed' })

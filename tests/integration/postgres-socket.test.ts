@@ -33,7 +33,7 @@ describe('a DATABASE_URL of a Unix socket', () => {
         seen.push(...batch.map(({ type }) => type))
     })()
     await a.events.append('turn_1', undefined, [{ event: { type: 'content', data: { content: 'Hello', step: 1 } } }])
-    await expect.poll(() => seen, { timeout: 10_000, interval: 5 }).toEqual(['content'])
+    await expect.poll(() => seen, { interval: 5 }).toEqual(['content'])
     await a.events.append('turn_1', undefined, [{ event: { type: 'cancelled', data: { id: 'msg_1' } } }])
     await following
     expect(seen).toEqual(['content', 'cancelled'])

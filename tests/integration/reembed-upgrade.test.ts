@@ -13,7 +13,7 @@ import { inTx } from '../support/turn-rows.ts'
 for (const dialect of dialects) {
   describe(dialect.name, () => {
     it('serves after an upgrade what the newest passage was embedded with, and brings the others back', async () => {
-      const database = await dialect.fresh()
+      const database = await dialect.empty()
       const { database_url, data_dir } = database.options
       const earlier =
         database_url === undefined ? openSqlite(sqliteFile(data_dir)).db : openPostgresPatiently(database_url)

@@ -146,6 +146,70 @@ for (const dialect of dialects) {
       expect((await findJob(storage.db, job.id))?.status).toBe('completed')
     })
 
+    it.runIf(dialect.name === 'postgres')(
+      'builds the index of the new vectors in bulk, before the switch',
+      async () => {
+        const { storage, worker, job } = await open()
+        const { db, hidden } = storage
+        await worker.plan()
+        const [set] = await db.selectFrom('vector_sets').selectAll().where('state', '=', 'building').execute()
+        const name = `${set!.name}_by_nearness`
+        const isValid = async () => {
+          const { rows } = await sql<{ valid: boolean }>`
+          select indisvalid as valid from pg_index where indexrelid = to_regclass(${name})`.execute(db)
+          return rows[0]?.valid
+        }
+        await worker.embed()
+        expect(await isValid()).toBeUndefined()
+        // As a build that was interrupted leaves it.
+        await hidden.buildIndex(job.id, signal)
+        await sql`update pg_index set indisvalid = false where indexrelid = to_regclass(${name})`.execute(db)
+        expect(await worker.takeOver()).toEqual({ completed: true })
+        expect(await isValid()).toBe(true)
+      },
+    )
+
+    it.runIf(dialect.name === 'postgres')('stops a build of the index that waits', async () => {
+      const { database, storage, worker, job } = await open(['The harbour.'])
+      const [second, third] = [await database.open(), await database.open()]
+      await worker.plan()
+      await worker.embed()
+      const [reading, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      onTestFinished(() => released.resolve())
+      const [{ name } = { name: '' }] = await storage.db
+        .selectFrom('vector_sets')
+        .select('name')
+        .where('state', '=', 'building')
+        .execute()
+      const holding = inTx(third, async (tx) => {
+        await sql`lock table ${sql.table(name)} in exclusive mode`.execute(tx)
+        reading.resolve()
+        await released.promise
+      })
+      await reading.promise
+      const stop = new AbortController()
+      const building = second.hidden.buildIndex(job.id, stop.signal)
+      const another = storage.hidden.buildIndex(job.id, stop.signal)
+      const refused = Promise.all([
+        expect(building).rejects.toThrow('stopped'),
+        expect(another).rejects.toThrow('stopped'),
+      ])
+      await expect
+        .poll(async () => {
+          const { rows } = await sql`select pid from pg_stat_activity
+            where wait_event_type = 'Lock' and datname = current_database() and query like 'create index%'`.execute(
+            storage.db,
+          )
+          return rows.length
+        })
+        .toBe(1)
+      stop.abort(new Error('stopped'))
+      await refused
+      released.resolve()
+      await holding
+      expect(await worker.takeOver()).toEqual({ completed: true })
+    })
+
     // SQLite has one writer at a time.
     it.runIf(dialect.name === 'postgres')('waits for a transaction that is adding a passage', async () => {
       const { database, storage, worker } = await open(['The harbour.'])

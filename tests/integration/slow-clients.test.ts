@@ -39,8 +39,8 @@ async function hold(text: string, drip?: () => string): Promise<{ ms: number; an
   return { ms: performance.now() - startedAt, answer }
 }
 
-function open(): Socket {
-  return connect(port, '127.0.0.1').on('error', () => undefined)
+function open(to = port): Socket {
+  return connect(to, '127.0.0.1').on('error', () => undefined)
 }
 
 const POST = 'POST / HTTP/1.1\r\nhost: x\r\n'
@@ -54,7 +54,6 @@ it.each([
   const held = await Promise.all(Array.from({ length: CONNECTIONS }, () => hold(text, drip)))
   for (const { ms } of held) {
     expect(ms).toBeGreaterThan(limits.headers_ms * 0.9)
-    expect(ms).toBeLessThan(5_000)
   }
 })
 
@@ -80,14 +79,19 @@ it('a stream goes on whose route reads no body', async () => {
 })
 
 it('more connections than allowed are refused', async () => {
-  const sockets = Array.from({ length: limits.connections }, open)
+  const limits = { ...CLIENT_LIMITS, connections: 40 }
+  const full = createServer(clientTimeouts(limits))
+  limitClients(full, limits)
+  await new Promise<void>((resolve) => full.listen(0, '127.0.0.1', resolve))
+  const { port } = full.address() as AddressInfo
+  const sockets = Array.from({ length: limits.connections }, () => open(port))
   await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))))
-  const startedAt = performance.now()
-  await Promise.race(
-    Array.from({ length: 10 }, open).map((socket) => new Promise((resolve) => socket.once('close', resolve))),
-  )
-  expect(performance.now() - startedAt).toBeLessThan(limits.headers_ms)
-  for (const socket of sockets) socket.destroy()
+  // Nothing else closes a connection of this server within the time of a test.
+  const surplus = Array.from({ length: 10 }, () => open(port))
+  await Promise.all(surplus.map((socket) => new Promise((resolve) => socket.resume().once('close', resolve))))
+  expect(sockets.filter(({ closed }) => closed)).toEqual([])
+  full.closeAllConnections()
+  full.close()
 })
 
 it('of the real server a body may take hours, and headers 15 s', () => {

@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { LLMock } from '@copilotkit/aimock'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { billedSpeech, billedTranscription } from '../../providers/billed-model.ts'
 import { openaiSpeaker } from '../../providers/speech-openai.ts'
 import { deepgramTranscriber } from '../../providers/transcribe-deepgram.ts'
 import { findLocalTranscriber } from '../../providers/transcribe-local.ts'
@@ -13,6 +14,7 @@ import { WhisperDouble } from '../support/whisper-double.ts'
 const mock = new LLMock({ port: 0, host: '127.0.0.1', logLevel: 'silent' })
 const wav = Buffer.alloc(44 + 32_000)
 const { signal } = new AbortController()
+const billed = (provider: string, model: string) => billedTranscription({ provider, model }, undefined, {})
 beforeAll(async () => {
   await mock.start()
 })
@@ -27,18 +29,23 @@ it('transcribes with OpenAI, with times if the model returns them', async () => 
       segments: [{ id: 0, start: 0.25, end: 1, text: ' Mind the gap.' }],
     },
   })
-  const options = { api_key: 'sk-x', base_url: `${mock.url}/v1` }
-  expect(await openaiTranscriber({ ...options, model: 'whisper-1' }).transcribe({ wav }, signal)).toMatchObject({
+  const open = (model: string) =>
+    openaiTranscriber({ api_key: 'sk-x', base_url: `${mock.url}/v1`, billed: billed('openai', model) })
+  expect(await open('whisper-1').transcribe({ wav }, signal)).toMatchObject({
     text: 'Mind the gap.',
     parts: [{ from_ms: 250, to_ms: 1_000, text: 'Mind the gap.' }],
   })
-  const untimed = await openaiTranscriber({ ...options, model: 'gpt-4o-transcribe' }).transcribe({ wav }, signal)
+  const untimed = await open('gpt-4o-transcribe').transcribe({ wav }, signal)
   expect(untimed).toMatchObject({ text: 'Mind the gap.' })
 })
 
 it('speaks with OpenAI, and asks for the voice, speed and tone', async () => {
   mock.onSpeech(/ferry/, { audio: Buffer.from('sound').toString('base64'), format: 'mp3' })
-  const speaker = openaiSpeaker({ model: 'gpt-4o-mini-tts', api_key: 'sk-x', base_url: `${mock.url}/v1` })
+  const speaker = openaiSpeaker({
+    billed: billedSpeech({ provider: 'openai', model: 'gpt-4o-mini-tts' }, undefined, {}),
+    api_key: 'sk-x',
+    base_url: `${mock.url}/v1`,
+  })
   const sound = await speaker.speak(
     { text: 'The ferry is late.', voice: 'coral', format: 'mp3', speed: 1.5, instructions: 'Sadly.' },
     signal,
@@ -50,12 +57,13 @@ it('speaks with OpenAI, and asks for the voice, speed and tone', async () => {
 it('finds a server on this machine by its port, and none where none is running', async () => {
   const double = await WhisperDouble.start()
   const { port } = double
-  const found = await findLocalTranscriber([1, port])
-  expect(found?.name).toBe('openai:Systran/faster-whisper-tiny')
+  const compatible = (model: string) => billed('compatible', model)
+  const found = await findLocalTranscriber(compatible, [1, port])
+  expect(found?.name).toBe('compatible:Systran/faster-whisper-tiny')
   const { text } = await found!.transcribe({ wav }, signal)
   expect(text, 'what was invented in silence is left out').toBe('A gull cried for 1.000 seconds.')
   await double.stop()
-  expect(await findLocalTranscriber([1, port])).toBeUndefined()
+  expect(await findLocalTranscriber(compatible, [1, port])).toBeUndefined()
 })
 
 it('transcribes with Deepgram, and tells its refusals apart', async () => {
@@ -75,8 +83,9 @@ it('transcribes with Deepgram, and tells its refusals apart', async () => {
     )
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const nova = billed('deepgram', 'nova-3')
   const base_url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
-  const transcript = await deepgramTranscriber({ model: 'nova-3', api_key: 'dg-key', base_url }).transcribe(
+  const transcript = await deepgramTranscriber({ billed: nova, api_key: 'dg-key', base_url }).transcribe(
     { wav },
     signal,
   )
@@ -86,7 +95,7 @@ it('transcribes with Deepgram, and tells its refusals apart', async () => {
     parts: [{ from_ms: 100, to_ms: 900, text: 'Hej då.' }],
   })
   expect(asked[0]?.url).toMatch(/^\/v1\/listen\?model=nova-3&.*detect_language=true/)
-  const refused = deepgramTranscriber({ model: 'nova-3', api_key: 'dg-other', base_url }).transcribe({ wav }, signal)
+  const refused = deepgramTranscriber({ billed: nova, api_key: 'dg-other', base_url }).transcribe({ wav }, signal)
   await expect(refused).rejects.toMatchObject({
     kind: 'retry',
     status: 429,
@@ -98,10 +107,10 @@ it('transcribes with Deepgram, and tells its refusals apart', async () => {
 
 it('chooses OpenAI by its key, then Deepgram; a key for another server is no key for speech', async () => {
   const choose = async (openai: object, deepgram: object, choice?: string) =>
-    (await findTranscriber({ providers: { openai }, deepgram, choice }))?.name
+    (await findTranscriber({ providers: { openai }, deepgram, choice, own: {} }))?.name
   expect(await choose({ api_key: 'k' }, { api_key: 'd' })).toBe('openai:whisper-1')
   expect(await choose({ api_key: 'k', base_url: 'http://127.0.0.1:1/v1' }, { api_key: 'd' })).toBe('deepgram:nova-3')
   expect(await choose({ api_key: 'k' }, {}, 'none')).toBeUndefined()
-  expect(await choose({}, {}, 'http://127.0.0.1:1/v1#tiny')).toBe('openai:tiny')
+  expect(await choose({}, {}, 'http://127.0.0.1:1/v1#tiny')).toBe('compatible:tiny')
   expect(await choose({ api_key: 'k' }, {}, 'openai:gpt-4o-transcribe')).toBe('openai:gpt-4o-transcribe')
 })

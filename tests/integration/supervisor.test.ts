@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, expect, it, onTestFinished, vi } from 'vitest'
 import { findServers } from '../../temporal-config/server-processes.ts'
 import { type Child, startChild } from '../support/children.ts'
-import { freePort } from '../support/free-port.ts'
+import { freePort, temporalPorts } from '../support/free-port.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { temporalBinary } from '../support/temporal-binary.ts'
 
@@ -16,7 +16,13 @@ beforeAll(async () => {
 async function place() {
   const dir = tempDir()
   const port = await freePort()
-  const env = { MUXI_DATA_DIR: join(dir, 'data'), MUXI_PORT: String(port), MUXI_AGENTS_DIR: dir, MUXI_ROLE: 'all' }
+  const env = {
+    MUXI_DATA_DIR: join(dir, 'data'),
+    MUXI_PORT: String(port),
+    MUXI_AGENTS_DIR: dir,
+    MUXI_ROLE: 'all',
+    ...(await temporalPorts()),
+  }
   const servers = () => findServers(join(env.MUXI_DATA_DIR, 'temporal', 'temporal.db')).map(({ pid }) => pid)
   onTestFinished(() => {
     for (const pid of servers()) process.kill(pid, 'SIGKILL')

@@ -4,6 +4,7 @@ import { TemporalKeeper } from '../../cli/temporal-keeper.ts'
 import { connectOrThrow } from '../../temporal-config/connection.ts'
 import { serverFiles } from '../../temporal-config/dev-server.ts'
 import { findServers } from '../../temporal-config/server-processes.ts'
+import { freePort } from '../support/free-port.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { temporalBinary } from '../support/temporal-binary.ts'
 
@@ -21,6 +22,9 @@ it('kills a server that hangs, and starts it again at the same address', async (
     say: (line) => said.push(line),
     signal: new AbortController().signal,
     lookMs: 100,
+    // Not the default ones, which another test's server may take while this one is down.
+    port: await freePort(),
+    uiPort: await freePort(),
   })
   onTestFinished(() => keeper.stop())
   const { address } = await keeper.start()

@@ -25,7 +25,7 @@ it('finds the nearest of a large space by the index, as many as are wanted, besi
   const { db } = await database.open()
   const searches = openPostgresForSearches(database.options.database_url!, SEARCH_SETTINGS)
   onTestFinished(() => searches.destroy())
-  const vectors = new SqlVectorStore(db, postgresVectors(searches, MOST_EXACT))
+  const vectors = new SqlVectorStore(db, postgresVectors({ searches, builds: db, mostExact: MOST_EXACT }))
   const random = seeded(3)
   const vector = () => Float32Array.from({ length: DIMENSION }, () => random() - 0.5)
   await vectors.serving({ model: 'c', dimension: DIMENSION })

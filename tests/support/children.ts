@@ -93,7 +93,7 @@ export function startChild({ script, args = [], env = {}, cwd, runtime }: ChildO
   })
   void ended.then((how) => news.end(`${script} ended (${how})`))
   const output = () => `${written.stdout}${written.stderr}`
-  const says: Child['says'] = (pattern, { from = 0, ms = 60_000 } = {}) =>
+  const says: Child['says'] = (pattern, { from = 0, ms = 100_000 } = {}) =>
     news.first(
       () => pattern.exec(written.stdout.slice(from)),
       ms,

@@ -52,14 +52,31 @@ export async function runIn(project: string, runtime: keyof typeof RUNTIMES, ...
   return stdout
 }
 
+/** A page that makes a client and nothing else. */
+export const CORE_PAGE = `import { muxi } from '@muxi/client'\nglobalThis.muxi = muxi\n`
+/** What is loaded with the first message of a socket. */
+export const SOCKET_CHUNKS = /socket/
+
+/** The settings of a user's project, whose program is `main.ts`. */
+export const TYPED_PROJECT = {
+  compilerOptions: {
+    target: 'es2023',
+    lib: ['es2023', 'dom', 'dom.asynciterable'],
+    module: 'nodenext',
+    types: [],
+    strict: true,
+    skipLibCheck: true,
+    exactOptionalPropertyTypes: true,
+    noEmit: true,
+  },
+  files: ['main.ts'],
+}
+
 /**
- * What a page loads for a program, minified and compressed.
- * @returns bytes of what it loads at once, and of each further chunk by its name
+ * What a page loads for a program, minified and compressed together.
+ * @param late names of chunks that are loaded later and count too
  */
-export async function sizesOf(
-  project: string,
-  program: string,
-): Promise<{ atOnce: number; chunks: Map<string, number> }> {
+export async function sizeOf(project: string, program: string, late = /^$/): Promise<number> {
   const entry = join(project, 'page.js')
   writeFileSync(entry, program)
   const built = await build({
@@ -68,30 +85,23 @@ export async function sizesOf(
     logLevel: 'error',
     build: {
       write: false,
-      minify: true,
       target: 'es2022',
-      modulePreload: false,
-      rolldownOptions: { input: entry, output: { format: 'es', chunkFileNames: '[name]' } },
+      // As a library: a page of vite has code of vite's too.
+      lib: { entry, formats: ['es'] },
+      rolldownOptions: { output: { minify: true, chunkFileNames: '[name]' } },
     },
   })
   const outputs = [built].flat().flatMap((each) => ('output' in each ? each.output : []))
-  const chunks = new Map<string, number>()
-  const byName = new Map(outputs.flatMap((each) => (each.type === 'chunk' ? [[each.fileName, each] as const] : [])))
-  const first = [...byName.values()].find(({ isEntry }) => isEntry)
-  const atOnce = new Set<string>()
+  const chunks = new Map(outputs.flatMap((each) => (each.type === 'chunk' ? [[each.fileName, each] as const] : [])))
+  const loaded = new Set<string>()
   const load = (name: string): void => {
-    if (atOnce.has(name)) return
-    atOnce.add(name)
-    byName.get(name)?.imports.forEach(load)
+    if (loaded.has(name)) return
+    loaded.add(name)
+    chunks.get(name)?.imports.forEach(load)
   }
-  load(first!.fileName)
-  let bytes = 0
-  for (const [name, { code }] of byName) {
-    const size = gzipSync(code, { level: 9 }).length
-    if (atOnce.has(name)) bytes += size
-    else chunks.set(name, size)
-  }
-  return { atOnce: bytes, chunks }
+  for (const [name, { isEntry }] of chunks) if (isEntry || late.test(name)) load(name)
+  const code = [...loaded].map((name) => chunks.get(name)?.code ?? '')
+  return gzipSync(code.join('\n'), { level: 9 }).length
 }
 
 export interface TinyServer {

@@ -26,3 +26,11 @@ async function isFree(port: number): Promise<boolean> {
     await new Promise((resolve) => server.close(resolve))
   }
 }
+
+/**
+ * Settings of a supervisor whose Temporal server a test kills: it is started again on the same ports, and the default ones
+ * may be taken by another test's server meanwhile.
+ */
+export async function temporalPorts(): Promise<Record<'MUXI_TEMPORAL_PORT' | 'MUXI_TEMPORAL_UI_PORT', string>> {
+  return { MUXI_TEMPORAL_PORT: String(await freePort()), MUXI_TEMPORAL_UI_PORT: String(await freePort()) }
+}

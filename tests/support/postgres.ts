@@ -1,7 +1,7 @@
 // A real Postgres with pgvector for tests: `TEST_DATABASE_URL`, or one of our own, started once a test file from a Python wheel.
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -55,6 +55,14 @@ export async function freshDatabase(options?: PostgresOptions): Promise<string> 
   return (await shared).createDatabase()
 }
 
+/** Copies a database that has no connections. @returns the address of the copy, on the same server */
+export function copyDatabase(url: string): Promise<string> {
+  const template = new URL(url).pathname.slice(1)
+  const server = new URL(url)
+  server.pathname = '/postgres'
+  return createDatabase(server.href, template)
+}
+
 /** Ends the shared server. */
 export async function stopSharedPostgres(): Promise<void> {
   const server = await shared?.catch(() => undefined)
@@ -65,14 +73,9 @@ export async function stopSharedPostgres(): Promise<void> {
 export async function startPostgres({ durable = false, sharedBuffers }: PostgresOptions = {}): Promise<PostgresServer> {
   const programs = join(await installed(), PROGRAMS)
   const folder = mkdtempSync(join(tmpdir(), 'muxi-postgres-'))
+  if ('uid' in identity) chownSync(folder, NOBODY, NOBODY)
   const data = join(folder, 'data')
-  mkdirSync(data, { mode: 0o700 })
-  if ('uid' in identity) for (const path of [folder, data]) chownSync(path, NOBODY, NOBODY)
-  await run(
-    join(programs, 'initdb'),
-    ['-D', data, '-U', USER, '--auth', 'trust', '--no-sync', '--encoding', 'UTF8', '--locale', 'C.UTF-8'],
-    { ...identity, cwd: folder },
-  )
+  await run('cp', ['-a', await emptyCluster(programs), data], { ...identity, cwd: folder })
   const port = await freePort()
   const settings = {
     port,
@@ -175,19 +178,36 @@ async function installed(): Promise<string> {
     WHEEL,
   ])
   await run('chmod', ['-R', 'a+rX', partial])
-  try {
-    renameSync(partial, folder)
-  } catch (error) {
-    // Another process was first.
-    rmSync(partial, { recursive: true, force: true })
-    if (!existsSync(join(folder, PROGRAMS))) throw error
-  }
+  moveUnlessThere(partial, folder)
   return folder
 }
 
-async function createDatabase(server: string): Promise<string> {
+/** The data folder of a server without databases, which is copied: making it takes a second. */
+async function emptyCluster(programs: string): Promise<string> {
+  const cluster = `${await installed()}-cluster`
+  const data = join(cluster, 'data')
+  if (existsSync(data)) return data
+  const partial = mkdtempSync(`${cluster}.`)
+  if ('uid' in identity) chownSync(partial, NOBODY, NOBODY)
+  const flags = ['-U', USER, '--auth', 'trust', '--no-sync', '--encoding', 'UTF8', '--locale', 'C.UTF-8']
+  await run(join(programs, 'initdb'), ['-D', join(partial, 'data'), ...flags], { ...identity, cwd: partial })
+  moveUnlessThere(partial, cluster)
+  return data
+}
+
+/** Several processes may make the same folder: the first one's is used. */
+function moveUnlessThere(partial: string, folder: string): void {
+  try {
+    renameSync(partial, folder)
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true })
+    if (!existsSync(folder)) throw error
+  }
+}
+
+async function createDatabase(server: string, template = 'template1'): Promise<string> {
   const name = `muxi_${randomBytes(6).toString('hex')}`
-  await ask(server, `create database ${name}`)
+  await ask(server, `create database ${name} template ${template}`)
   const url = new URL(server)
   url.pathname = `/${name}`
   return url.href

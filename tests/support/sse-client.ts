@@ -58,7 +58,7 @@ export class SseClient {
   }
 
   /** Resolves with the first event, seen already or yet to come, that fits; rejects after `ms` or at the stream's end. */
-  waitFor(fits: string | ((event: SeenEvent) => boolean), ms = 30_000): Promise<SeenEvent> {
+  waitFor(fits: string | ((event: SeenEvent) => boolean), ms = 60_000): Promise<SeenEvent> {
     const matches = typeof fits === 'string' ? (event: SeenEvent) => event.type === fits : fits
     return this.#news.first(
       () => this.events.find(matches),
@@ -79,7 +79,7 @@ export class SseClient {
   }
 
   /** Resolves when the text of the reply so far has a part. */
-  async shows(part: string, ms = 30_000): Promise<void> {
+  async shows(part: string, ms = 60_000): Promise<void> {
     await this.#news.first(
       () => this.text.includes(part) || undefined,
       ms,
@@ -88,7 +88,7 @@ export class SseClient {
   }
 
   /** Resolves with the final event. */
-  untilFinal(ms = 60_000): Promise<SeenEvent> {
+  untilFinal(ms = 100_000): Promise<SeenEvent> {
     return this.waitFor((event) => isFinal(event.type), ms)
   }
 

@@ -114,7 +114,7 @@ export class Stage {
 
   async startTemporal(): Promise<void> {
     await this.#startTemporal({ port: await freePort(), uiPort: await freePort() })
-    const connection = await connectOrThrow(this.temporal!, { patience_ms: 10_000 })
+    const connection = await connectOrThrow(this.temporal!, { patience_ms: 60_000 })
     await ensureNamespace(connection, { namespace: 'default', history_days: 30 })
     await connection.close()
   }

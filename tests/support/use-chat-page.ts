@@ -1,12 +1,12 @@
-// The example of docs/use-chat.md as a page in Chromium: bundled as it is written, and served by the browser itself.
+// An example of docs/use-chat.md as a page in Chromium: bundled as it is written, and served by the browser itself.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { asSchema, uiMessageChunkSchema } from 'ai'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { build } from 'vite'
 
-const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
-const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-proxy-server']
+export const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
+export const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-proxy-server']
 const ROOT = join(import.meta.dirname, '../..')
 const PATH = '/use-chat-example'
 const HTML = `<!doctype html><title>useChat</title><div id="root"></div><script type="module" src="${PATH}.js"></script>`
@@ -14,14 +14,25 @@ const SETTINGS = `const { searchParams } = new URL(location.href)
 export const api = '/api/v1'
 export const agent = searchParams.get('agent')
 export const chatId = searchParams.get('chat')
-export const headers = { authorization: 'Bearer ' + searchParams.get('key') }
+export const apiKey = searchParams.get('key')
+export const serverUrl = location.origin
+export const headers = { authorization: 'Bearer ' + apiKey }
 `
 
 export const hasChromium = existsSync(CHROMIUM)
 
-/** Bundles the example. */
-async function bundle(): Promise<string> {
-  const [, example] = /```tsx\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, 'docs/use-chat.md'), 'utf8')) ?? []
+/** The packages of the client, as their sources. */
+const CLIENT: Record<string, string> = {
+  '@muxi/client': join(ROOT, 'client/index.ts'),
+  '@muxi/client/use-chat': join(ROOT, 'client/chat-transport.ts'),
+}
+
+/** The examples: with the transport of the `ai` package, and with that of the client. */
+type Example = 'default' | 'client'
+
+async function bundle(which: Example): Promise<string> {
+  const examples = readFileSync(join(ROOT, 'docs/use-chat.md'), 'utf8').matchAll(/```tsx\n([\s\S]*?)```/g)
+  const [, example] = [...examples][which === 'default' ? 0 : 1] ?? []
   const files: Record<string, string> = {
     [join(ROOT, 'docs/use-chat-example.tsx')]: example!,
     [join(ROOT, 'docs/settings.ts')]: SETTINGS,
@@ -38,11 +49,16 @@ async function bundle(): Promise<string> {
       {
         name: 'example',
         enforce: 'pre',
-        resolveId: (id) => (id === './settings' ? join(ROOT, 'docs/settings.ts') : id === entry ? entry : undefined),
+        resolveId: (id) =>
+          CLIENT[id] ?? (id === './settings' ? join(ROOT, 'docs/settings.ts') : id === entry ? entry : undefined),
         load: (id) => files[id],
       },
     ],
-    build: { write: false, minify: false, rollupOptions: { input: entry!, output: { format: 'es' } } },
+    build: {
+      write: false,
+      minify: false,
+      rollupOptions: { input: entry!, output: { format: 'es', codeSplitting: false } },
+    },
   })
   const output = [built].flat().flatMap((each) => ('output' in each ? each.output : []))
   const code = output.find(({ type }) => type === 'chunk')
@@ -60,10 +76,10 @@ export class UseChatBrowser {
     this.#code = code
   }
 
-  static async open(): Promise<UseChatBrowser> {
+  static async open(example: Example = 'default'): Promise<UseChatBrowser> {
     const [browser, code] = await Promise.all([
       chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS }),
-      bundle(),
+      bundle(example),
     ])
     return new UseChatBrowser(browser, code)
   }

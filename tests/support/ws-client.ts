@@ -46,7 +46,7 @@ export class WsClient {
   }
 
   /** Resolves with the first frame, seen already or yet to come, that fits; rejects after `ms` or when the socket was closed. */
-  waitFor(fits: (frame: SeenFrame) => boolean, ms = 30_000): Promise<SeenFrame> {
+  waitFor(fits: (frame: SeenFrame) => boolean, ms = 60_000): Promise<SeenFrame> {
     return this.#news.first(
       () => this.frames.find(fits),
       ms,
@@ -55,7 +55,7 @@ export class WsClient {
   }
 
   /** The code with which it closes, soon. */
-  closesWith(ms = 5_000): Promise<number | 'still open'> {
+  closesWith(ms = 30_000): Promise<number | 'still open'> {
     const late = new Promise<'still open'>((resolve) => setTimeout(() => resolve('still open'), ms).unref())
     return Promise.race([this.closed, late])
   }

@@ -111,10 +111,10 @@ describe('the file of the operator', () => {
     const path = file('llama3.2:\n  pictures: true\nopenai:a:\n  price: { input: -1 }\n  colour: red\n')
     expect(() => readModelsFile(path)).toThrow(
       [
-        `Cannot load ${path}:1:1: 'llama3.2' must be named '<provider>:<model>', with one of the providers ${PROVIDERS.join(', ')}, got 'llama3.2'`,
+        `Cannot load ${path}:1:1: 'llama3.2' must be named '<provider>:<model>', with one of the providers ${[...PROVIDERS, 'deepgram', 'compatible'].join(', ')}, got 'llama3.2'`,
         `Cannot load ${path}:4:3: 'openai:a.price.output' must be given (a number from 0 to 1000000), got nothing`,
         `Cannot load ${path}:4:19: 'openai:a.price.input' must be a number from 0 to 1000000, got something else`,
-        `Cannot load ${path}:5:11: 'openai:a.colour' must be one of the keys price, context_window, pictures, tools, response_schema, got an unknown key`,
+        `Cannot load ${path}:5:11: 'openai:a.colour' must be one of the keys price, price_per_minute, price_per_million_characters, context_window, pictures, tools, response_schema, got an unknown key`,
       ].join('\n'),
     )
   })

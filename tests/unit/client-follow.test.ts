@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { ConnectionLostError, ForbiddenError, UnavailableError } from '../../client/errors.ts'
-import { EventGapError, follow, type FollowOptions } from '../../client/follow.ts'
+import { EventGapError } from '../../client/errors.ts'
+import { follow, type FollowOptions } from '../../client/follow.ts'
 import { isFinalEvent } from '../../client/turn.ts'
 import {
   breaks,

@@ -48,9 +48,9 @@ describe('parseExact()', () => {
 
   it('takes linear time for a number of a million digits', () => {
     const number = `1.${'0'.repeat(1_000_000)}1`
-    const started = performance.now()
+    const started = process.threadCpuUsage()
     expect(JSON.stringify(parseExact(`[${number}]`)) === `[${number}]`).toBe(true)
-    expect(performance.now() - started).toBeLessThan(2_000)
+    expect(process.threadCpuUsage(started).user / 1_000).toBeLessThan(2_000)
   })
 
   it('gives every other value as JSON.parse does', () => {

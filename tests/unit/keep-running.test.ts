@@ -48,8 +48,9 @@ it('resets the backoff after serving for a while, and not after a failed start',
   const stop = new AbortController()
   const lines: string[] = []
   const after = (ms: number) => new Promise<string>((resolve) => setTimeout(() => resolve('SIGKILL'), ms))
-  const neverReady = () => ({ ready: Promise.reject(new Error('it ended')), ended: after(30) })
-  const served = () => ({ ready: Promise.resolve(), ended: after(30) })
+  const neverReady = () => ({ ready: Promise.reject(new Error('it ended')), ended: after(1) })
+  // Much longer than it has to: a busy machine may take from it.
+  const served = () => ({ ready: Promise.resolve(), ended: after(300) })
   const starts = [neverReady, served, served]
   const start = async () => {
     const next = starts.shift()

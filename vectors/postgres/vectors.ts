@@ -3,35 +3,40 @@ import { sql } from 'kysely'
 import { differencesOf } from '../../db/dialect.ts'
 import type { Db } from '../../db/schema.ts'
 import { addSomeChunks, addVectors } from './chunks.ts'
+import { buildNearnessIndex, createNearnessIndex } from './nearness-index.ts'
 import { MOST_EXACT, searchPostgres } from './search.ts'
 import { wordCounts } from './terms.ts'
 import type { VectorDialect } from '../dialect.ts'
 
 /** Rows per statement that inserts or deletes. */
 const ROWS_A_STATEMENT = 200
-/** Most dimensions of an HNSW index of halfvec; larger vectors are scanned exactly. */
-const MOST_INDEXED_DIMENSIONS = 4_000
 /** Longest wait for the lock of a table that is removed, in milliseconds. */
 const LOCK_MS = 200
 
-/**
- * @param searches connections with the settings of searches
- * @param mostExact vectors of a space that are compared exactly
- */
-export function postgresVectors(searches: Db, mostExact = MOST_EXACT): VectorDialect {
+export interface PostgresVectors {
+  /** Connections with the settings of searches. */
+  searches: Db
+  /** Connections without a timeout of statements. */
+  builds: Db
+  /** Vectors of a space that are compared exactly. */
+  mostExact?: number
+}
+
+export function postgresVectors({ searches, builds, mostExact = MOST_EXACT }: PostgresVectors): VectorDialect {
   const counts = wordCounts()
   return {
-    async createTable(tx, table, dimension) {
+    async createTable(tx, table, dimension, indexed) {
       // Concurrent creations of the same table would fail.
       await differencesOf(tx).lockNames(tx, [table])
       await sql`create table if not exists ${sql.table(table)} (
         chunk_id bigint primary key references chunks (id) on delete cascade,
         space text collate "C" not null, embedding halfvec(${sql.lit(dimension)}) not null)`.execute(tx)
       await sql`create index if not exists ${sql.ref(`${table}_by_space`)} on ${sql.table(table)} (space)`.execute(tx)
-      if (dimension > MOST_INDEXED_DIMENSIONS) return
-      await sql`create index if not exists ${sql.ref(`${table}_by_nearness`)} on ${sql.table(table)}
-        using hnsw (embedding halfvec_cosine_ops)`.execute(tx)
+      if (indexed === 'at once') await createNearnessIndex(tx, table, dimension)
     },
+
+    buildIndex: (table, dimension, signal) =>
+      buildNearnessIndex({ builds, others: searches }, table, dimension, signal),
 
     async dropTable(tx, table) {
       // It locks the chunks, too: writers wait for it, and it does not wait for a long transaction.

@@ -28,6 +28,9 @@ export function sqliteVectors(nearest: NearestFinder): VectorDialect {
         (partition00)`.execute(tx)
     },
 
+    // Searches read all codes of a space.
+    buildIndex: () => Promise.resolve(),
+
     async dropTable(tx, table) {
       await sql`drop table if exists ${sql.table(table)}`.execute(tx)
     },

@@ -1,0 +1,183 @@
+// The socket of the client over one in memory: what it sends when, what it keeps, and when it connects again.
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { Http } from '../../client/http.ts'
+import { MuxiSocket } from '../../client/socket.ts'
+import type { SocketLike } from '../../client/socket-like.ts'
+
+interface Frame {
+  type: string
+  id: string
+  data: Record<string, unknown>
+}
+interface Heard {
+  data: unknown
+  code: number
+  reason: string
+}
+
+class MemorySocket implements SocketLike {
+  static made: MemorySocket[] = []
+  bufferedAmount = 0
+  readonly url: string
+  readonly init: object | undefined
+  readonly sent: Frame[] = []
+  readonly #listeners = new Map<string, (event: Heard) => void>()
+
+  constructor(url: string, init?: object) {
+    this.url = url
+    this.init = init
+    MemorySocket.made.push(this)
+  }
+
+  send(text: string): void {
+    this.sent.push(JSON.parse(text) as Frame)
+  }
+
+  close(code = 1000): void {
+    this.emit('close', { code })
+  }
+
+  addEventListener(type: string, listener: (event: Heard) => void): void {
+    this.#listeners.set(type, listener)
+  }
+
+  emit(type: string, event: Partial<Heard> = {}): void {
+    this.#listeners.get(type)?.({ data: '', code: 0, reason: '', ...event })
+  }
+
+  says(id: string, type: string, data: object): void {
+    this.emit('message', { data: JSON.stringify({ type, id, data }) })
+  }
+}
+
+const fetched: string[] = []
+const fetch = async (url: string) => {
+  fetched.push(url)
+  return Response.json({ ticket: 'once' })
+}
+const open = () =>
+  new MuxiSocket(new Http({ serverUrl: 'http://muxi', apiKey: 'sk_muxi_key', fetch, WebSocket: MemorySocket }))
+/** The latest connection, once there have been so many. */
+async function connection(count: number): Promise<MemorySocket> {
+  await vi.waitFor(() => expect(MemorySocket.made.length).toBe(count))
+  return MemorySocket.made.at(-1)!
+}
+const accepted = { turn_id: 'turn_1', conversation_id: 'conv_1', message_id: 'msg_1', event_id: 1 }
+
+beforeEach(() => {
+  MemorySocket.made = []
+  fetched.length = 0
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+it('sends a message again under its key until it is accepted, and then resumes its turn', async () => {
+  const turn = open().sendMessage('Hello', { agentName: 'tea', idempotencyKey: 'key' })
+  const first = await connection(1)
+  expect(first).toMatchObject({
+    url: 'ws://muxi/api/v1/ws',
+    init: { headers: { authorization: 'Bearer sk_muxi_key' } },
+  })
+  expect(first.sent).toEqual([])
+  first.emit('open')
+  const asked = { type: 'chat', data: { content: 'Hello', agent_id: 'tea', idempotency_key: 'key' } }
+  expect(first.sent).toMatchObject([asked])
+  first.emit('close', { code: 1006 })
+  await vi.advanceTimersByTimeAsync(1_000)
+  const second = await connection(2)
+  second.emit('open')
+  expect(second.sent).toMatchObject([asked])
+  second.says(second.sent[0]!.id, 'accepted', accepted)
+  second.says(second.sent[0]!.id, 'chat_content', { content: 'Hi', step: 1, event_id: 2 })
+  second.emit('close', { code: 1013 })
+  const third = await connection(3)
+  third.emit('open')
+  expect(third.sent).toMatchObject([{ type: 'resume', data: { turn_id: 'turn_1', after: 2 } }])
+  const { id } = third.sent[0]!
+  third.says(id, 'chat_content', { content: 'Hi', step: 1, event_id: 2 })
+  third.says(id, 'chat_content', { content: '!', step: 1, event_id: 3 })
+  third.says(id, 'chat_end', { id: 'msg_1', usage: {}, event_id: 4 })
+  expect(await turn.text()).toBe('Hi!')
+})
+
+it('keeps a part of what a slow reader has not read, and asks for the rest when it has', async () => {
+  const turn = open().sendMessage('Hello')
+  const socket = await connection(1)
+  socket.emit('open')
+  const { id } = socket.sent[0]!
+  const piece = 'x'.repeat(2 ** 17)
+  socket.says(id, 'accepted', accepted)
+  for (let event_id = 2; event_id <= 41; event_id += 1)
+    socket.says(id, 'chat_content', { content: piece, step: 1, event_id })
+  const text = turn.text()
+  await vi.waitFor(() => expect(socket.sent.length).toBe(2))
+  const [, resumed] = socket.sent
+  expect(resumed).toMatchObject({ type: 'resume', data: { turn_id: 'turn_1' } })
+  const after = Number(resumed!.data['after'])
+  expect(after).toBeLessThan(20)
+  for (let event_id = after + 1; event_id <= 41; event_id += 1) {
+    socket.says(id, 'chat_content', { content: 'of the request before', step: 1, event_id })
+    socket.says(socket.sent.at(-1)!.id, 'chat_content', { content: piece, step: 1, event_id })
+    await vi.advanceTimersByTimeAsync(0)
+  }
+  await vi.waitFor(() => expect(turn.message.text.length).toBeGreaterThan(20 * piece.length))
+  socket.says(socket.sent.at(-1)!.id, 'chat_end', { id: 'msg_1', usage: {}, event_id: 42 })
+  expect(await text).toBe(piece.repeat(40))
+})
+
+it('sends no further request while the socket holds unsent bytes, and refuses when too much waits', async () => {
+  const socket = open()
+  void socket.ping().catch(() => undefined)
+  const made = await connection(1)
+  made.bufferedAmount = 2 ** 21
+  made.emit('open')
+  expect(made.sent).toEqual([])
+  made.bufferedAmount = 0
+  await vi.advanceTimersByTimeAsync(50)
+  expect(made.sent.map(({ type }) => type)).toEqual(['ping'])
+  const pings = Array.from({ length: 2_100 }, () => socket.ping().catch((error: Error) => error.name))
+  await vi.waitFor(() => expect(made.sent.length).toBe(180))
+  expect(await Promise.race(pings.slice(-1))).toBe('RateLimitedError')
+})
+
+it('asks for a ticket where headers do not authenticate, and leaves a server alone that has too many', async () => {
+  const socket = open()
+  const done = socket.ping()
+  const first = await connection(1)
+  first.emit('open')
+  first.emit('close', { code: 4401 })
+  const second = await connection(2)
+  expect(fetched).toEqual(['http://muxi/api/v1/ws/tickets'])
+  expect(second).toMatchObject({ url: 'ws://muxi/api/v1/ws?ticket=once', init: undefined })
+  second.emit('open')
+  second.emit('close', { code: 4429 })
+  await vi.advanceTimersByTimeAsync(59_000)
+  expect(MemorySocket.made.length).toBe(2)
+  await vi.advanceTimersByTimeAsync(1_000)
+  const third = await connection(3)
+  third.emit('open')
+  third.says(third.sent[0]!.id, 'error', { code: 'rate_limited', message: 'Later', details: { retry_after_s: 2 } })
+  await vi.advanceTimersByTimeAsync(1_900)
+  expect(third.sent.length).toBe(1)
+  await vi.advanceTimersByTimeAsync(100)
+  expect(third.sent.length).toBe(2)
+  third.says(third.sent[1]!.id, 'pong', {})
+  await done
+  await socket.close()
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+it('gives up a connection that is silent for 35 s although it was asked for a sign of life', async () => {
+  const turn = open().resume('turn_1')
+  const events = turn[Symbol.asyncIterator]()
+  void events.next()
+  const first = await connection(1)
+  first.emit('open')
+  await vi.advanceTimersByTimeAsync(34_000)
+  expect(first.sent.map(({ type }) => type)).toEqual(['resume', 'ping', 'ping', 'ping'])
+  expect(MemorySocket.made.length).toBe(1)
+  await vi.advanceTimersByTimeAsync(6_000)
+  expect(MemorySocket.made.length).toBe(2)
+})
