@@ -1,7 +1,7 @@
 // How long to wait before another attempt, and a wait that a signal ends.
 
 /** Silence of a stream that counts as a lost connection: it is noticed within 35 s. */
-export const SILENCE_MS = 34_500
+export const SILENCE_MS = 34_000
 
 const FIRST_MS = 500
 const LONGEST_MS = 15_000

@@ -64,7 +64,6 @@ export async function openFaultProxy(server: string, plan: () => Plan): Promise<
       client.end(BAD_GATEWAY)
     })
     const strike = (): void => {
-      isOver = true
       faults[fault] += 1
       if (fault === 'hang') {
         client.pause()
@@ -95,6 +94,7 @@ export async function openFaultProxy(server: string, plan: () => Plan): Promise<
         }
         const part = fault === 'end' ? bytes : bytes.subarray(0, after - passed[of])
         passed[direction] += part.length
+        isOver = true
         // A reset discards what the client has not read yet, as on a real network; the server gets its part of the request.
         to.write(part, strike)
       })
