@@ -57,9 +57,9 @@ export async function runProcess({ env, role, temporalOnStdin = false, tools }: 
     await checkSecretKey(storage.db, storage.box)
     const place = await temporal
     const placed = place ? withTemporal(settings, place) : settings
-    const announced = await start(placed, role, storage, log, closers, stopping, tools)
+    const { readers, ...announced } = await start(placed, role, storage, log, closers, stopping, tools)
     process.stdout.write(`ready ${JSON.stringify(announced)}\n`)
-    collectWhenIdle({ signal: stopping })
+    collectWhenIdle({ signal: stopping, ...(readers && { readers }) })
     await new Promise<void>((resolve) =>
       stopping.aborted ? resolve() : stopping.addEventListener('abort', () => resolve()),
     )
@@ -94,7 +94,7 @@ async function start(
   closers: (() => Promise<void>)[],
   stopping: AbortSignal,
   tools: readonly Tool[] | undefined,
-): Promise<{ url?: string; key?: string }> {
+): Promise<{ url?: string; key?: string; readers?: () => number }> {
   const target = { ...settings.temporal, address: settings.temporal.address ?? DEFAULT_ADDRESS }
   installRuntime(settings, log)
   const { vectors, hidden, close: closeVectors } = openVectors(storage.db, settings)

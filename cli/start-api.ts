@@ -33,7 +33,7 @@ import { publicUrl, readVersion, type Composition } from './composition.ts'
 export async function startApi(
   { settings, storage, log, client, stopping, index, models, turns, guard }: Composition,
   closers: (() => Promise<void>)[],
-): Promise<{ url: string; key?: string }> {
+): Promise<{ url: string; key?: string; readers: () => number }> {
   const checks = [
     readEnvironment(process.env),
     settings.providers,
@@ -112,7 +112,7 @@ export async function startApi(
   closers.push(() => deleting)
   const watching = watchKnowledge(context, agents, stopping)
   closers.push(() => watching)
-  return { url: server.url, ...(key !== undefined && { key }) }
+  return { url: server.url, ...(key !== undefined && { key }), readers: () => context.openStreams.count }
 }
 
 /** The API serves the UI of muxi's own server; an external UI is only linked. */
