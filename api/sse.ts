@@ -20,7 +20,7 @@ export function readLastEventId(header: string | null | undefined): number {
   throw new MuxiError('bad_request', "Cannot resume: 'Last-Event-ID' must be the number of an event")
 }
 
-type Server = Pick<ApiContext, 'openStreams' | 'closing'>
+type Server = Pick<ApiContext, 'openStreams' | 'metrics' | 'closing'>
 /**
  * The signal aborts when the client disconnects, its key becomes invalid, or the server shuts down. `close` frees what the stream
  * holds before its frames have ended.
@@ -63,7 +63,7 @@ interface Frames {
 
 /** The same with another frame format. */
 export async function framesResponse(
-  { openStreams, closing }: Server,
+  { openStreams, metrics, closing }: Server,
   principal: Principal,
   request: Request,
   begin: Begin<Frames>,
@@ -72,8 +72,15 @@ export async function framesResponse(
   const closed = new AbortController()
   const signal = AbortSignal.any([request.signal, closed.signal, closing, opened.revoked])
   // The slot is always released, also when the client disconnects before reading.
-  signal.addEventListener('abort', () => opened.close())
-  if (signal.aborted) opened.close()
+  const ended = metrics.opened('sse')
+  signal.addEventListener('abort', () => {
+    opened.close()
+    ended()
+  })
+  if (signal.aborted) {
+    opened.close()
+    ended()
+  }
   try {
     const frames = await begin(signal, () => closed.abort())
     if (frames) return streamed(frames, closed)

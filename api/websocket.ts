@@ -66,6 +66,8 @@ export function serveWebSocket(
       return socket.close(CLOSE.tooMany, toMuxiError(error, context.log).message.slice(0, 120))
     }
     socket.on('close', opened.close)
+    const ended = context.metrics.opened('websocket')
+    socket.on('close', ended)
     context.requestCounts.used(principal.key_id)
     const session = new SocketSession(socket, context, { principal, address, connection, revoked: opened.revoked })
     socket.on('message', (data, isBinary) => void session.take(data, isBinary))

@@ -4,6 +4,7 @@ import { type ExceededBudget, type UsageOwner } from '../../contracts/budget.ts'
 import type { Usage } from '../../contracts/events.ts'
 import { newId } from '../../contracts/ids.ts'
 import type { TokenUsage } from '../../contracts/model-messages.ts'
+import { modelCallEnded } from '../../contracts/telemetry.ts'
 import { compiled, inserting } from '../compiled.ts'
 import type { Db, Tx } from '../schema.ts'
 import { findExceeded, type Needed, type Reservation } from './budgets.ts'
@@ -87,18 +88,25 @@ export interface SpentTokens extends TokenUsage {
 export async function completeUsage(db: Db | Tx, id: string, spent: SpentTokens): Promise<void> {
   const { input_tokens, output_tokens, cost_usd = null, cached_tokens = null, reasoning_tokens = null } = spent
   const status = spent.estimated ? 'estimated' : 'completed'
-  await updateUsage(db, { id, input_tokens, output_tokens, cost_usd, cached_tokens, reasoning_tokens, status })
+  const stored = { id, input_tokens, output_tokens, cost_usd, cached_tokens, reasoning_tokens, status } as const
+  const [row] = (await updateUsage(db, stored)).rows
+  if (row) modelCallEnded.publish({ ...row, input_tokens, output_tokens, cost_usd: cost_usd ?? 0 })
 }
 
-const updateUsage = compiled<{
-  id: string
-  status: 'estimated' | 'completed'
-  input_tokens: number
-  output_tokens: number
-  cost_usd: number | null
-  cached_tokens: number | null
-  reasoning_tokens: number | null
-}>(
+type Asked = { provider: string; model: string; kind: string }
+
+const updateUsage = compiled<
+  {
+    id: string
+    status: 'estimated' | 'completed'
+    input_tokens: number
+    output_tokens: number
+    cost_usd: number | null
+    cached_tokens: number | null
+    reasoning_tokens: number | null
+  },
+  Asked
+>(
   (db, parameter) =>
     db
       .updateTable('model_usage')
@@ -111,7 +119,8 @@ const updateUsage = compiled<{
         reasoning_tokens: parameter('reasoning_tokens'),
       })
       .where('id', '=', parameter('id'))
-      .where('status', '<>', 'completed') as unknown as Compilable<never>,
+      .where('status', '<>', 'completed')
+      .returning(['provider', 'model', 'kind']) as unknown as Compilable<Asked>,
 )
 
 /**
