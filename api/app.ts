@@ -30,6 +30,7 @@ import { logRoutes } from './routes/logs.ts'
 import { mcpRoutes } from './routes/mcp.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
 import { memoryRoutes } from './routes/memory.ts'
+import { metricsRoutes } from './routes/metrics.ts'
 import { oauthRoutes } from './routes/oauth.ts'
 import { searchRoutes } from './routes/search.ts'
 import { spendingRoutes } from './routes/spending.ts'
@@ -65,6 +66,9 @@ export function createApp(context: ApiContext, origins: Origins, { version, encr
       Object.assign(set.headers, corsHeaders(origins, origin))
       return request.method === 'OPTIONS' ? preflight(corsHeaders(origins, origin)) : undefined
     })
+    // Before a key is asked for: also refusals are counted by their route.
+    .onParse({ as: 'global' }, ({ request, route }) => context.metrics.matched(request, route))
+    .onTransform({ as: 'global' }, ({ request, route }) => context.metrics.matched(request, route))
     .onError(({ error, code, request, set }) => {
       const allowed = code === 'NOT_FOUND' ? otherMethods(app.routes, request) : []
       const failure =
@@ -80,6 +84,7 @@ export function createApp(context: ApiContext, origins: Origins, { version, encr
     })
     .use(openApiRoutes(routes, version))
     .use(systemRoutes(context))
+    .use(metricsRoutes(context))
     .use(webRoutes())
     .use(codecRoutes(context, origins))
     .use(sessionRoutes(context))
@@ -129,7 +134,9 @@ export async function answer(
 ): Promise<Response> {
   const { ip } = request as { ip?: string | undefined }
   noteClient(request, client ?? context.clients.of(ip, (name) => request.headers.get(name)))
+  const began = performance.now()
   const response = await app.fetch(request)
+  context.metrics.answered(request, response.status, (performance.now() - began) / 1_000)
   const path = pathOf(request)
   if (AUDITED.test(path))
     context.audit.note({
@@ -147,7 +154,7 @@ function pathOf(request: Request): string {
   return new URL(request.url).pathname
 }
 
-const AUDITED = /^\/(api\/v1|v1|mcp)(\/|$)/
+const AUDITED = /^\/(api\/v1|v1|mcp|metrics)(\/|$)/
 
 /** What pages of other origins may send and read besides what browsers always allow. */
 const ALLOWED = [

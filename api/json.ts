@@ -1,7 +1,7 @@
 // Parses a client's JSON incrementally and within limits, without blocking the event loop for long.
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { MuxiError } from '../contracts/failures.ts'
-import { JsonBounds } from '../contracts/json-bounds.ts'
+import { JsonBounds, jsonBoundsFault } from '../contracts/json-bounds.ts'
 
 /** Bytes per piece. */
 const PIECE = 65_536
@@ -25,7 +25,7 @@ export class JsonReader {
   /** @throws MuxiError bad_request */
   take(bytes: Uint8Array): void {
     const fault = this.#bounds.take(bytes)
-    if (fault !== undefined) throw this.#unreadable(fault)
+    if (fault !== undefined) throw unreadable(this.#what, fault)
     this.#size += bytes.byteLength
     this.#decode(bytes)
   }
@@ -37,7 +37,7 @@ export class JsonReader {
     try {
       value = JSON.parse(this.#parts.join(''))
     } catch (cause) {
-      throw this.#unreadable('JSON', cause)
+      throw unreadable(this.#what, 'JSON', cause)
     }
     if (this.#size > AT_ONCE) await yieldToEventLoop()
     return value
@@ -47,17 +47,37 @@ export class JsonReader {
     try {
       this.#parts.push(bytes ? this.#decoder.decode(bytes, { stream: true }) : this.#decoder.decode())
     } catch (cause) {
-      throw this.#unreadable('UTF-8', cause)
+      throw unreadable(this.#what, 'UTF-8', cause)
     }
   }
+}
 
-  #unreadable(expected: string, cause?: unknown): MuxiError {
-    return new MuxiError('bad_request', `Cannot ${this.#what} must be ${expected}`, { cause })
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+/** Without a reader: it costs more than a short text itself. */
+function readPiece(bytes: Uint8Array, what: string): unknown {
+  const fault = jsonBoundsFault(bytes)
+  if (fault !== undefined) throw unreadable(what, fault)
+  let text: string
+  try {
+    text = decoder.decode(bytes)
+  } catch (cause) {
+    throw unreadable(what, 'UTF-8', cause)
   }
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw unreadable(what, 'JSON', cause)
+  }
+}
+
+function unreadable(what: string, expected: string, cause?: unknown): MuxiError {
+  return new MuxiError('bad_request', `Cannot ${what} must be ${expected}`, { cause })
 }
 
 /** The value of a whole JSON text. @throws MuxiError bad_request */
 export async function readJson(bytes: Uint8Array, what: string): Promise<unknown> {
+  if (bytes.byteLength <= PIECE) return readPiece(bytes, what)
   const reader = new JsonReader(what)
   for (let at = 0; at < bytes.byteLength; at += PIECE) {
     reader.take(bytes.subarray(at, at + PIECE))

@@ -15,7 +15,7 @@ interface Rule {
 }
 
 /** Path prefixes whose routes must declare a scope. */
-const WITH_SCOPE = /^\/(api\/v1|v1|mcp)(\/|$)/
+const WITH_SCOPE = /^\/(api\/v1|v1|mcp|metrics)(\/|$)/
 /** By method and path; the same in every server of a process. */
 const rules = new Map<string, Rule>()
 

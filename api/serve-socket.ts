@@ -1,4 +1,5 @@
 // Serves an open WebSocket of a caller that is allowed to have one, wherever its frames come from.
+import type { Writable } from 'node:stream'
 import type { Principal } from '../db/queries/keys.ts'
 import { toMuxiError } from './errors.ts'
 import type { ServerSocket } from './server-socket.ts'
@@ -11,7 +12,11 @@ import { CLOSE } from './socket-writer.ts'
 export function serveSocket(
   socket: ServerSocket,
   context: ApiContext,
-  { principal, address }: { principal: Principal; address: string | undefined },
+  {
+    principal,
+    address,
+    connection,
+  }: { principal: Principal; address: string | undefined; connection?: Writable | undefined },
 ): void {
   let opened: OpenStream
   try {
@@ -21,7 +26,8 @@ export function serveSocket(
     return
   }
   socket.on('close', opened.close)
+  socket.on('close', context.metrics.opened('websocket'))
   context.requestCounts.used(principal.key_id)
-  const session = new SocketSession(socket, context, { principal, address, revoked: opened.revoked })
+  const session = new SocketSession(socket, context, { principal, address, connection, revoked: opened.revoked })
   socket.on('message', (data, isBinary) => void session.take(data, isBinary))
 }

@@ -1,11 +1,14 @@
 // Reads the frames of a WebSocket.
-import type { TSchema } from '@sinclair/typebox'
-import { Value } from '@sinclair/typebox/value'
+import type { Static, TSchema } from '@sinclair/typebox'
+import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
 import { MuxiError } from '../contracts/failures.ts'
 import { schemaFaults } from '../contracts/schemas/faults.ts'
 import { AUDIO_FRAMES, FRAME_DATA, FrameSchema, type FrameType } from '../contracts/schemas/frames.ts'
 import { invalid } from './errors.ts'
 import { readJson } from './json.ts'
+
+/** Compiled when a frame needs them first. */
+const compiled = new Map<TSchema, TypeCheck<TSchema>>()
 
 /** @throws MuxiError bad_request */
 export async function parseFrame(data: Buffer, isBinary: boolean): Promise<unknown> {
@@ -19,12 +22,12 @@ export async function parseFrame(data: Buffer, isBinary: boolean): Promise<unkno
 /** The id of a frame for its answer, also when the rest is invalid. */
 export function idOf(frame: unknown): string {
   const { id } = (frame ?? {}) as { id?: unknown }
-  return Value.Check(FrameSchema.properties.id, id) ? id : ''
+  return fits(FrameSchema.properties.id, id) ? id : ''
 }
 
 /** The type of a frame, with its data. @throws MuxiError bad_request */
 export function checkFrame(frame: unknown): { type: FrameType; data: unknown } {
-  if (!Value.Check(FrameSchema, frame)) throw fault(FrameSchema, frame)
+  if (!fits(FrameSchema, frame)) throw fault(FrameSchema, frame)
   const { type, data = {} } = frame
   if (AUDIO_FRAMES.includes(type))
     throw new MuxiError(
@@ -36,8 +39,14 @@ export function checkFrame(frame: unknown): { type: FrameType; data: unknown } {
     throw new MuxiError('bad_request', `Cannot read the frame: 'type' must be one of ${types}`)
   }
   const schema: TSchema = FRAME_DATA[type as FrameType]
-  if (!Value.Check(schema, data)) throw fault(schema, data)
+  if (!fits(schema, data)) throw fault(schema, data)
   return { type: type as FrameType, data }
+}
+
+function fits<T extends TSchema>(schema: T, value: unknown): value is Static<T> {
+  let check = compiled.get(schema)
+  if (!check) compiled.set(schema, (check = TypeCompiler.Compile<TSchema>(schema)))
+  return check.Check(value)
 }
 
 function fault(schema: TSchema, value: unknown): MuxiError {

@@ -1,4 +1,5 @@
 // One WebSocket: many requests at once, and the same events with the same ids as over SSE.
+import type { Writable } from 'node:stream'
 import type { RawData } from 'ws'
 import { isFinal, type StoredEvent } from '../contracts/events.ts'
 import { MuxiError } from '../contracts/failures.ts'
@@ -10,7 +11,7 @@ import { endOfJob } from '../db/queries/job-ends.ts'
 import type { Principal } from '../db/queries/keys.ts'
 import type { JobsTable, TurnsTable } from '../db/schema.ts'
 import { toMuxiError } from './errors.ts'
-import { eventJson } from './event-json.ts'
+import { numberedJson } from './event-json.ts'
 import type { ServerSocket } from './server-socket.ts'
 import { authorize } from './services/access.ts'
 import { decide } from './services/approvals.ts'
@@ -37,6 +38,8 @@ export interface SocketOwner {
   principal: Principal
   /** The network address. */
   address: string | undefined
+  /** What the socket writes to. */
+  connection: Writable | undefined
   /** Aborts when the key is no longer valid. */
   revoked: AbortSignal
 }
@@ -68,9 +71,9 @@ export class SocketSession {
   /** Bytes of frames whose requests have not been accepted yet. */
   #taken = 0
 
-  constructor(socket: ServerSocket, context: ApiContext, { principal, address, revoked }: SocketOwner) {
+  constructor(socket: ServerSocket, context: ApiContext, { principal, address, connection, revoked }: SocketOwner) {
     this.#socket = socket
-    this.#writer = new SocketWriter(socket, () => context.log.warn({ key_id: principal.key_id }, SLOW))
+    this.#writer = new SocketWriter(socket, connection, () => context.log.warn({ key_id: principal.key_id }, SLOW))
     this.#context = context
     this.#principal = principal
     this.#address = address
@@ -260,11 +263,7 @@ export class SocketSession {
   }
 
   #sendEvent(id: string, event: StoredEvent): void {
-    const message = event.type === 'message_start' || event.type === 'message_end' ? { message_id: event.data.id } : {}
-    const more = JSON.stringify({ ...message, event_id: event.id })
-    // The event's own JSON is shared by all readers, and is never an empty object.
-    const data = `${eventJson(event).slice(0, -1)},${more.slice(1)}`
-    this.#writer.send(SERVER_NAME[event.type] ?? event.type, id, data)
+    this.#writer.send(SERVER_NAME[event.type] ?? event.type, id, numberedJson(event))
   }
 
   #send(type: string, id: string, data: unknown): void {

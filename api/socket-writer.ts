@@ -1,5 +1,6 @@
 // What is sent over one WebSocket, without growing the server's memory: writers wait for the reader, and one that stops
 // reading is disconnected and must resume.
+import type { Writable } from 'node:stream'
 import type { ServerSocket } from './server-socket.ts'
 
 /** Unsent bytes from which writers of streams wait. */
@@ -15,15 +16,24 @@ const SLOW_CLOSE_MS = 10_000
 /** Codes with which the server closes a socket. */
 export const CLOSE = { unauthorized: 4401, tooMany: 4429, slow: 1013, restart: 1012 } as const
 
+/** The reason of an abort; without one each abort makes an error with its stack. */
+const CLOSED = new DOMException('The socket is closed', 'AbortError')
+
 export class SocketWriter {
   readonly #socket: ServerSocket
+  readonly #connection: Writable | undefined
   readonly #closed = new AbortController()
   readonly #onSlow: () => void
   #waiting: (() => void)[] = []
+  #isHeld = false
 
-  /** @param onSlow is called when a slow reader is disconnected */
-  constructor(socket: ServerSocket, onSlow: () => void) {
+  /**
+   * @param connection what the socket writes to, where frames can be held to go out in one write
+   * @param onSlow is called when a slow reader is disconnected
+   */
+  constructor(socket: ServerSocket, connection: Writable | undefined, onSlow: () => void) {
     this.#socket = socket
+    this.#connection = connection
     this.#onSlow = onSlow
     socket.on('close', () => this.#end())
   }
@@ -50,6 +60,7 @@ export class SocketWriter {
     const { readyState, OPEN, bufferedAmount } = this.#socket
     if (readyState !== OPEN || this.closed.aborted) return
     if (bufferedAmount > MAX_UNSENT) return this.disconnectSlow()
+    this.#hold()
     const text = `{"type":${JSON.stringify(type)},"id":${JSON.stringify(id)},"data":${data}}`
     if (bufferedAmount + text.length <= WAIT_BYTES) this.#socket.send(text)
     else this.#socket.send(text, () => this.#wake())
@@ -72,12 +83,24 @@ export class SocketWriter {
     }
   }
 
+  /** What is sent before the running callback and its promises have ended goes out in one write: a write costs more than a frame. */
+  #hold(): void {
+    const connection = this.#connection
+    if (this.#isHeld || !connection) return
+    this.#isHeld = true
+    connection.cork()
+    process.nextTick(() => {
+      this.#isHeld = false
+      connection.uncork()
+    })
+  }
+
   #wake(): void {
     for (const wake of this.#waiting.splice(0)) wake()
   }
 
   #end(): void {
-    this.#closed.abort()
+    if (!this.closed.aborted) this.#closed.abort(CLOSED)
     this.#wake()
   }
 }

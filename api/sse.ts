@@ -2,7 +2,7 @@
 import { MuxiError } from '../contracts/failures.ts'
 import type { StoredEvent } from '../contracts/events.ts'
 import type { Principal } from '../db/queries/keys.ts'
-import { eventJson } from './event-json.ts'
+import { sseFrame } from './event-json.ts'
 import type { ApiContext } from './services/context.ts'
 
 /** Interval of pings, in milliseconds: proxies and clients close idle connections. */
@@ -10,6 +10,8 @@ const PING_MS = 15_000
 
 const encoder = new TextEncoder()
 const PING = encoder.encode(': ping\n\n')
+/** The reason of an abort; without one each abort makes an error with its stack. */
+const ENDED = new DOMException('The stream has ended', 'AbortError')
 
 /** The number in `Last-Event-ID`; 0 when there is none. @throws MuxiError bad_request */
 export function readLastEventId(header: string | null | undefined): number {
@@ -18,7 +20,7 @@ export function readLastEventId(header: string | null | undefined): number {
   throw new MuxiError('bad_request', "Cannot resume: 'Last-Event-ID' must be the number of an event")
 }
 
-type Server = Pick<ApiContext, 'openStreams' | 'closing'>
+type Server = Pick<ApiContext, 'openStreams' | 'metrics' | 'closing'>
 /**
  * The signal aborts when the client disconnects, its key becomes invalid, or the server shuts down. `close` frees what the stream
  * holds before its frames have ended.
@@ -40,23 +42,45 @@ export function sseResponse(
   })
 }
 
-async function* framed(events: AsyncGenerator<StoredEvent[]>): AsyncGenerator<string> {
-  for await (const batch of events) yield batch.map(frame).join('')
+/** Not a generator of its own: each step of one costs every reader of every event. */
+function framed(events: AsyncGenerator<StoredEvent[]>): Frames {
+  return {
+    next: async () => {
+      const { done, value } = await events.next()
+      return done === true
+        ? { done, value }
+        : { done: false, value: value.length === 1 ? sseFrame(value[0]!) : Buffer.concat(value.map(sseFrame)) }
+    },
+    return: () => events.return(undefined),
+  }
+}
+
+/** Frames of a stream, one or several at a time, as text or in UTF-8. */
+interface Frames {
+  next(): Promise<IteratorResult<string | Uint8Array, unknown>>
+  return(value: undefined): Promise<unknown>
 }
 
 /** The same with another frame format. */
 export async function framesResponse(
-  { openStreams, closing }: Server,
+  { openStreams, metrics, closing }: Server,
   principal: Principal,
   request: Request,
-  begin: Begin<AsyncGenerator<string>>,
+  begin: Begin<Frames>,
 ): Promise<Response> {
   const opened = openStreams.open(principal)
   const closed = new AbortController()
   const signal = AbortSignal.any([request.signal, closed.signal, closing, opened.revoked])
   // The slot is always released, also when the client disconnects before reading.
-  signal.addEventListener('abort', () => opened.close())
-  if (signal.aborted) opened.close()
+  const ended = metrics.opened('sse')
+  signal.addEventListener('abort', () => {
+    opened.close()
+    ended()
+  })
+  if (signal.aborted) {
+    opened.close()
+    ended()
+  }
   try {
     const frames = await begin(signal, () => closed.abort())
     if (frames) return streamed(frames, closed)
@@ -69,11 +93,11 @@ export async function framesResponse(
 }
 
 /** Streams frames with pings in between; aborts `closed` at the end, whichever side closes. */
-function streamed(frames: AsyncGenerator<string>, closed: AbortController): Response {
+function streamed(frames: Frames, closed: AbortController): Response {
   let ping: NodeJS.Timeout
   const end = () => {
     clearInterval(ping)
-    closed.abort()
+    closed.abort(ENDED)
   }
   const stream = new ReadableStream<Uint8Array>({
     start(controller) {
@@ -85,8 +109,8 @@ function streamed(frames: AsyncGenerator<string>, closed: AbortController): Resp
     async pull(controller) {
       try {
         const { done, value } = await frames.next()
-        if (!done) {
-          controller.enqueue(encoder.encode(value))
+        if (done !== true) {
+          controller.enqueue(typeof value === 'string' ? encoder.encode(value) : value)
           ping.refresh()
           return
         }
@@ -109,8 +133,4 @@ function streamed(frames: AsyncGenerator<string>, closed: AbortController): Resp
       'x-accel-buffering': 'no',
     },
   })
-}
-
-function frame(event: StoredEvent): string {
-  return `id: ${event.id}\nevent: ${event.type}\ndata: ${eventJson(event)}\n\n`
 }

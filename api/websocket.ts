@@ -33,14 +33,14 @@ export function serveWebSocket(
     socket.on('error', () => socket.destroy())
     const refusal = refuseUpgrade(request, origins, clientOf(context, request).host)
     if (refusal) return refuse(socket, refusal)
-    sockets.handleUpgrade(request, socket, head, (opened) => void open(opened, request))
+    sockets.handleUpgrade(request, socket, head, (opened) => void open(opened, socket, request))
   })
 
   sockets.on('wsClientError', ({ message }: Error, socket: Duplex) =>
     refuse(socket, new MuxiError('bad_request', `Cannot open a WebSocket: ${message}`)),
   )
 
-  async function open(socket: WebSocket, request: IncomingMessage): Promise<void> {
+  async function open(socket: WebSocket, connection: Duplex, request: IncomingMessage): Promise<void> {
     // ws closes the socket after an error; without a listener the event would end the process.
     socket.on('error', () => {})
     // Frames that arrive during the key lookup are queued.
@@ -58,7 +58,7 @@ export function serveWebSocket(
     }
     // Closed during the key lookup: `close` is not emitted again.
     if (socket.readyState === socket.CLOSED) return undefined
-    return serveSocket(socket, context, { principal, address })
+    return serveSocket(socket, context, { principal, address, connection })
   }
 
   return async () => {

@@ -10,14 +10,19 @@ const QUIET = 0.1
 const GROWTH = 1.2
 const GROWTH_BYTES = 16 * 2 ** 20
 
+/** Open streams from which on their readers come first: a collection stops them all. */
+const MANY_READERS = 50
+
 export interface IdleCollectionOptions {
   signal: AbortSignal
+  /** Streams that are open now. */
+  readers?: () => number
   /** In place of `LOOK_MS`, for tests; in milliseconds. */
   lookMs?: number
 }
 
 /** Collects the garbage of this thread while the process is quiet, until the signal aborts. Does nothing where the runtime cannot. */
-export function collectWhenIdle({ signal, lookMs = LOOK_MS }: IdleCollectionOptions): void {
+export function collectWhenIdle({ signal, readers = () => 0, lookMs = LOOK_MS }: IdleCollectionOptions): void {
   const collect = findCollector()
   if (!collect || signal.aborted) return
   let floor = 0
@@ -26,7 +31,8 @@ export function collectWhenIdle({ signal, lookMs = LOOK_MS }: IdleCollectionOpti
   const timer = setInterval(() => {
     const used = process.cpuUsage(before)
     const share = (used.user + used.system) / 1_000 / (performance.now() - lookedAt)
-    if (share < QUIET && process.memoryUsage().heapTotal > floor * GROWTH + GROWTH_BYTES) {
+    const isQuiet = share < QUIET && readers() < MANY_READERS
+    if (isQuiet && process.memoryUsage().heapTotal > floor * GROWTH + GROWTH_BYTES) {
       collect()
       floor = process.memoryUsage().heapTotal
     }

@@ -44,9 +44,10 @@ export async function runProcess({ env, role, temporalOnStdin = false, tools }: 
     const options = { settings: placed, env, role, storage, log, closers, stopping, tools }
     const { shared, worker } = await compose(options)
     if (worker) closers.push(await startWorkers(shared, worker, () => process.exit(1)))
-    const announced = role === 'worker' ? {} : await startApi(shared, closers)
+    const api = role === 'worker' ? undefined : await startApi(shared, closers)
+    const { readers, ...announced } = api ?? {}
     process.stdout.write(`ready ${JSON.stringify(announced)}\n`)
-    collectWhenIdle({ signal: stopping })
+    collectWhenIdle({ signal: stopping, ...(readers && { readers }) })
     await new Promise<void>((resolve) =>
       stopping.aborted ? resolve() : stopping.addEventListener('abort', () => resolve()),
     )

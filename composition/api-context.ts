@@ -7,6 +7,7 @@ import { Audit } from '../api/services/audit.ts'
 import { Feed } from '../api/services/feed.ts'
 import { feedViewers } from '../api/services/feed-viewers.ts'
 import { KeyCache } from '../api/services/key-cache.ts'
+import { Metrics } from '../api/services/metrics.ts'
 import { OpenStreams } from '../api/services/open-streams.ts'
 import { RequestCounts } from '../api/services/request-counts.ts'
 import { RateLimiter } from '../api/services/rate-limiter.ts'
@@ -94,6 +95,7 @@ export async function createApiContext(
       pseudonym,
     }),
     requestCounts,
+    metrics: new Metrics(),
     audit,
     keys: new KeyCache((hash) => findPrincipalByHash(storage.db, hash)),
     clients: new Clients(settings.edge.trusted_proxies),

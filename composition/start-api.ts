@@ -13,14 +13,14 @@ import { watchKnowledge } from './watch-knowledge.ts'
 export async function startApi(
   shared: Composition,
   closers: (() => Promise<void>)[],
-): Promise<{ url: string; key?: string }> {
+): Promise<{ url: string; key?: string; readers: () => number }> {
   const { settings, storage } = shared
   const { context, agents } = await createApiContext(shared, closers)
   const key = await ensureKey(storage.db, settings.api_key)
   const server = await startServer(context, { ...settings, tls: settings.edge.tls, version: readVersion() })
   closers.push(() => server.close())
   await startApiWork(shared, context, agents, closers)
-  return { url: server.url, ...(key !== undefined && { key }) }
+  return { url: server.url, ...(key !== undefined && { key }), readers: () => context.openStreams.count }
 }
 
 /** Starts the MCP servers of the agents, and what goes on beside requests. @param closers gets what has to be closed */

@@ -41,11 +41,20 @@ export interface NewSegment {
   events: string
 }
 
+/** Connections of a pool, and requests that wait for one. */
+export interface Connections {
+  open: number
+  idle: number
+  waiting: number
+}
+
 /** An open database, and notifications of commits by other processes. */
 export interface Database {
   db: Db
   commits: ForeignCommits
   stops: ForeignStops
+  /** Of its pool; undefined where there is none. */
+  connections?: () => Connections
   close: () => Promise<void>
 }
 

@@ -1,5 +1,4 @@
 // The live event log of turns: group commit by writers; readers see only committed events, from any number, in any process.
-import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import type { StoredEvent } from '../contracts/events.ts'
 import { isFinal } from '../contracts/events.ts'
 import type { Commits, ForeignCommits } from './dialect.ts'
@@ -14,6 +13,7 @@ import {
   type Refusal,
   type Writer,
 } from './event-rows.ts'
+import { ReaderWakes } from './reader-wakes.ts'
 import type { Db } from './schema.ts'
 
 /** Minimum interval between two group commits, in milliseconds; the first event after a pause is committed at once. */
@@ -24,9 +24,6 @@ const KEEP_MS = 1_000
 const RING_EVENTS = 512
 /** Streams per statement that reads new events. */
 const STREAMS_A_READ = 100
-
-/** Readers that are woken before the event loop does other work: each sends what it reads at once. */
-const READERS_AT_ONCE = 100
 
 /** A write was refused: the attempt is superseded, or the stream has ended. */
 export class RefusedError extends Error {
@@ -61,6 +58,7 @@ export class EventLog {
   readonly #db: Db
   readonly #foreign: ForeignCommits
   readonly #rings = new Map<string, Ring>()
+  readonly #wakes = new ReaderWakes()
   #queue: Waiting[] = []
   #timer: NodeJS.Timeout | undefined
   #committing: Promise<void> | undefined
@@ -115,7 +113,7 @@ export class EventLog {
     const ring = this.#rings.get(stream)
     if (!ring) return
     this.#extend(ring, events)
-    for (const wake of ring.followers) wake()
+    this.#wakes.wake(ring.followers)
   }
 
   /** Two commits may be published out of order, and commits of other processes in between are not published here. */
@@ -137,10 +135,16 @@ export class EventLog {
     let woken = Promise.withResolvers<void>()
     const wake = () => woken.resolve()
     const ring = this.#join(stream, wake)
-    signal.addEventListener('abort', wake)
+    // Asking a signal that depends on others costs more than the rest of a reader's step.
+    let isOver = signal.aborted
+    const end = () => {
+      isOver = true
+      wake()
+    }
+    signal.addEventListener('abort', end)
     try {
       let last = after
-      while (!signal.aborted) {
+      while (!isOver) {
         woken = Promise.withResolvers<void>()
         let events = fromRing(ring, last)
         if (!events) {
@@ -157,7 +161,7 @@ export class EventLog {
         if (isFinal(events.at(-1)!.type)) return
       }
     } finally {
-      signal.removeEventListener('abort', wake)
+      signal.removeEventListener('abort', end)
       this.#leave(stream, wake)
     }
   }
@@ -182,6 +186,7 @@ export class EventLog {
   #leave(stream: string, wake: () => void): void {
     const ring = this.#rings.get(stream)
     ring?.followers.delete(wake)
+    this.#wakes.forget(wake)
     if (ring?.followers.size === 0) this.#rings.delete(stream)
     if (this.#rings.size > 0) return
     this.#unlisten?.()
@@ -230,7 +235,7 @@ export class EventLog {
   #restart(ring: Ring): void {
     ring.events = []
     ring.restarts += 1
-    for (const wake of ring.followers) wake()
+    this.#wakes.wake(ring.followers)
   }
 
   #schedule(soon: boolean): void {
@@ -265,7 +270,6 @@ export class EventLog {
     } finally {
       this.#lastCommit = performance.now()
     }
-    let told = 0
     for (const [index, waiting] of group.entries()) {
       const outcome = outcomes[index]!
       if ('refused' in outcome) {
@@ -274,10 +278,6 @@ export class EventLog {
       }
       this.publish(waiting.stream, outcome.events)
       waiting.resolve(outcome.events)
-      told += this.#rings.get(waiting.stream)?.followers.size ?? 0
-      if (told < READERS_AT_ONCE) continue
-      told = 0
-      await yieldToOthers()
     }
   }
 }

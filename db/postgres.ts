@@ -40,17 +40,19 @@ const SMALL_BYTES = 1_500
 
 export function openPostgres(url: string): Database {
   const sender = `muxi-${randomBytes(6).toString('hex')}`
-  const db = open(url, POOL_SIZE, {
+  const pool = openPool(url, POOL_SIZE, {
     application_name: sender,
     ...LIMITS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
   })
+  const db = open(pool)
   const commits = new Listener(url, sender, COMMITS, toCommits)
   const stops = new Listener(url, sender, STOPS, ([id]) => [id!])
   return {
     db,
     commits,
     stops,
+    connections: () => ({ open: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     async close() {
       await commits.close()
       await stops.close()
@@ -61,21 +63,15 @@ export function openPostgres(url: string): Database {
 
 /** A pool for searches. @param settings of each connection's session */
 export function openPostgresForSearches(url: string, settings: Readonly<Record<string, string>>): Kysely<DB> {
-  return open(url, SEARCH_CONNECTIONS, { application_name: 'muxi-search', ...LIMITS }, settings)
+  return open(openPool(url, SEARCH_CONNECTIONS, { application_name: 'muxi-search', ...LIMITS }), settings)
 }
 
 /** For migrations and index builds: without statement timeouts, since they may be slow and wait for those of another process. */
 export function openPostgresPatiently(url: string, application_name = 'muxi-migration'): Kysely<DB> {
-  return open(url, 1, { application_name })
+  return open(openPool(url, 1, { application_name }))
 }
 
-/** @param settings of each connection's session */
-function open(
-  url: string,
-  max: number,
-  config: pg.ClientConfig,
-  settings: Readonly<Record<string, string>> = {},
-): Kysely<DB> {
+function openPool(url: string, max: number, config: pg.ClientConfig): pg.Pool {
   const pool = new pg.Pool({
     Client: PostgresClient,
     connectionString: url,
@@ -88,6 +84,11 @@ function open(
   // A dead connection emits `error` also when idle; a user of it gets the error from the failing query.
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
+  return pool
+}
+
+/** @param settings of each connection's session */
+function open(pool: pg.Pool, settings: Readonly<Record<string, string>> = {}): Kysely<DB> {
   const set = Object.entries(settings).map(([name, value]) => `set ${name} = '${value}'`)
   return new Kysely<DB>({
     dialect: new Dialect({

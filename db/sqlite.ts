@@ -1,7 +1,7 @@
 // Everything specific to SQLite: opening a file with node:sqlite, its locks, and detection of other processes' commits.
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextIteration, setTimeout as delay } from 'node:timers/promises'
 import { type DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import {
   Kysely,
@@ -24,6 +24,7 @@ import { Checkpoints } from './checkpoints.ts'
 import type { Database, Differences, NewSegment } from './dialect.ts'
 import type { DB, Tx } from './schema.ts'
 import { PolledCommits } from './sqlite-commits.ts'
+import { LoopShare } from './loop-share.ts'
 import { sqliteWords } from './sqlite-words.ts'
 import { BUSY_MS, openFile } from './sqlite-file.ts'
 import type { RowTrigger } from './row-trigger.ts'
@@ -118,6 +119,7 @@ class Dialect extends SqliteDialect {
 }
 
 class PatientDriver extends SqliteDriver {
+  readonly #share = new LoopShare()
   readonly #file: string
   readonly #committed: () => void
   #connection: PatientConnection | undefined
@@ -142,7 +144,9 @@ class PatientDriver extends SqliteDriver {
     }
   }
 
+  /** Statements block the thread: transactions that wait for one another would run without the event loop in between. */
   override async acquireConnection(): Promise<DatabaseConnection> {
+    if (this.#share.isUsed()) await nextIteration()
     return (this.#connection ??= new PatientConnection(this.#file, await super.acquireConnection()))
   }
 }

@@ -4,7 +4,7 @@ import { retry } from '../contracts/retry.ts'
 import { SQLITE_FILE } from '../contracts/main-database.ts'
 import type { BlobCredentials, Blobs } from './blobs.ts'
 import { openBlobs } from './open-blobs.ts'
-import type { Database } from './dialect.ts'
+import type { Connections, Database } from './dialect.ts'
 import { DiskProbe, isDiskFull } from './disk.ts'
 import { EventLog } from './event-log.ts'
 import { migrate } from './migrate.ts'
@@ -30,6 +30,8 @@ export interface Storage {
   events: EventLog
   stops: StopRegistry
   disk: DiskProbe
+  /** Of the database's pool; undefined where there is none. */
+  connections: (() => Connections) | undefined
   close(): Promise<void>
 }
 
@@ -46,7 +48,7 @@ export interface StorageOptions {
 /** Opens the database, migrated to the newest schema, the blobs and the data folder. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const blobs = await openBlobs(options)
-  const { db, commits, stops, close } = await openDatabase(options)
+  const { db, commits, stops, connections, close } = await openDatabase(options)
   const events = new EventLog(db, commits)
   return {
     db,
@@ -55,6 +57,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     events,
     stops: new StopRegistry(db, stops),
     disk: new DiskProbe(options.data_dir),
+    connections,
     async close() {
       await events.close()
       await blobs.close()

@@ -18,6 +18,7 @@ import type { Clients } from '../clients.ts'
 import type { Audit } from './audit.ts'
 import type { Feed } from './feed.ts'
 import type { KeyCache } from './key-cache.ts'
+import type { Metrics } from './metrics.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 import type { RequestCounts } from './request-counts.ts'
@@ -108,6 +109,7 @@ export interface ApiContext {
   feed: Feed
   rateLimiter: RateLimiter
   requestCounts: RequestCounts
+  metrics: Metrics
   audit: Audit
   keys: KeyCache
   /** Reads the forwarding headers of trusted proxies. */

@@ -2,6 +2,7 @@
 import type { FileJobKind, FinishJobInput, JobRef } from '../../contracts/job.ts'
 import type { JobResult, ReembedResult, StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, type ErrorBody } from '../../contracts/failures.ts'
+import { jobEnded } from '../../contracts/telemetry.ts'
 import { mergeNotices, type Notice, noticeText } from '../../contracts/notices.ts'
 import { jobError, jobMedia, jobOptions, jobResult, reembedResult } from '../job-columns.ts'
 import { parseColumn } from '../json-column.ts'
@@ -63,6 +64,7 @@ export async function completeJob(
     })
     .where('id', '=', job.id)
     .execute()
+  jobEnded.publish({ kind: job.kind, status: 'completed' })
   return {
     result,
     events: await addToStream(tx, job.id, { event: { type: 'completed', data: { id: job.id, result } } }),
@@ -79,8 +81,10 @@ export async function finishJob(tx: Tx, { job_id, run, status, failure }: Finish
     .where('id', '=', job_id)
     .where('run', '=', run)
     .where('status', 'in', UNFINISHED)
+    .returning('kind')
     .executeTakeFirst()
-  if (updated.numUpdatedRows === 0n) return []
+  if (!updated) return []
+  jobEnded.publish({ kind: updated.kind, status })
   await settleLost(tx, job_id, 0)
   // A cancelled job leaves nothing in the index; parsed pages are kept for a retry.
   if (status === 'cancelled')

@@ -2,6 +2,7 @@
 import { MuxiError } from '../../contracts/failures.ts'
 import type { JobRef } from '../../contracts/job.ts'
 import type { ReembedResult, StoredEvent } from '../../contracts/events.ts'
+import { jobEnded } from '../../contracts/telemetry.ts'
 import { differencesOf } from '../dialect.ts'
 import type { Db, JobsTable, Tx } from '../schema.ts'
 import { addToStream } from './job-progress.ts'
@@ -46,5 +47,6 @@ export async function completeReembed(tx: Tx, ref: JobRef, result: ReembedResult
     .set({ status: 'completed', stage: 'done', done, total: done, result: JSON.stringify(result), finished_at })
     .where('id', '=', job.id)
     .execute()
+  jobEnded.publish({ kind: 'reembed', status: 'completed' })
   return addToStream(tx, job.id, { event: { type: 'completed', data: { id: job.id, result } } })
 }

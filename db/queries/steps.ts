@@ -2,6 +2,7 @@
 import { sql, type Compilable } from 'kysely'
 import type { AgentCall, PlannedCall } from '../../contracts/turn.ts'
 import type { StoredPart } from '../../contracts/schemas/stored-parts.ts'
+import { toolCallEnded } from '../../contracts/telemetry.ts'
 import { callImages, stepParts, type StoredImage } from '../columns.ts'
 import { parseColumn } from '../json-column.ts'
 import { compiled } from '../compiled.ts'
@@ -223,5 +224,6 @@ export async function finishToolCall(
     .where('call_id', '=', callId)
     .where('status', 'in', ['planned', 'started'])
     .executeTakeFirst()
+  if (finished.numUpdatedRows > 0n) toolCallEnded.publish({ status })
   return finished.numUpdatedRows > 0n
 }

@@ -4,6 +4,7 @@ import type { FinalStatus } from '../../contracts/turn.ts'
 import type { StoredEvent, Usage } from '../../contracts/events.ts'
 import type { ErrorBody } from '../../contracts/failures.ts'
 import type { FinishReason } from '../../contracts/model-messages.ts'
+import { turnEnded } from '../../contracts/telemetry.ts'
 import { shownText } from '../../contracts/text.ts'
 import { compiled } from '../compiled.ts'
 import { addEvents, lockStream, readAllEvents } from '../event-rows.ts'
@@ -74,6 +75,7 @@ export async function finishTurn(
     .executeTakeFirst()
   if (!turn) return undefined
   const status = turn.status as FinalStatus
+  turnEnded.publish({ status })
 
   await lockStream(tx, turn_id)
   const stored = await readAllEvents(tx, turn_id)
@@ -194,6 +196,7 @@ export async function completeTurn(tx: Tx, answer: Answer): Promise<TurnEnd | un
   const [turn] = (await updateCompleted(tx, parameters)).rows
   if (!turn) return undefined
   const { status } = turn
+  turnEnded.publish({ status })
   await insertReply(tx, answer, status, stamp)
   const ended = await addEvents(tx, turn_id, undefined, [
     {

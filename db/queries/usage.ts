@@ -4,6 +4,7 @@ import { type ExceededBudget, type UsageOwner } from '../../contracts/budget.ts'
 import type { Usage } from '../../contracts/events.ts'
 import { newId } from '../../contracts/ids.ts'
 import type { TokenUsage } from '../../contracts/model-messages.ts'
+import { modelCallEnded } from '../../contracts/telemetry.ts'
 import { compiled, inserting } from '../compiled.ts'
 import type { Db, Tx } from '../schema.ts'
 import { findExceeded, type Needed, type Reservation } from './budgets.ts'
@@ -90,19 +91,26 @@ export async function completeUsage(db: Db | Tx, id: string, spent: SpentTokens)
   const { input_tokens, output_tokens, cost_usd = null, cached_tokens = null, reasoning_tokens = null } = spent
   const status = spent.estimated ? 'estimated' : 'completed'
   const { units = null } = spent
-  await updateUsage(db, { id, input_tokens, output_tokens, cost_usd, cached_tokens, reasoning_tokens, units, status })
+  const stored = { id, input_tokens, output_tokens, cost_usd, cached_tokens, reasoning_tokens, units, status } as const
+  const [row] = (await updateUsage(db, stored)).rows
+  if (row) modelCallEnded.publish({ ...row, input_tokens, output_tokens, cost_usd: cost_usd ?? 0 })
 }
 
-const updateUsage = compiled<{
-  id: string
-  status: 'estimated' | 'completed'
-  input_tokens: number
-  output_tokens: number
-  cost_usd: number | null
-  cached_tokens: number | null
-  reasoning_tokens: number | null
-  units: number | null
-}>(
+type Asked = { provider: string; model: string; kind: string }
+
+const updateUsage = compiled<
+  {
+    id: string
+    status: 'estimated' | 'completed'
+    input_tokens: number
+    output_tokens: number
+    cost_usd: number | null
+    cached_tokens: number | null
+    reasoning_tokens: number | null
+    units: number | null
+  },
+  Asked
+>(
   (db, parameter) =>
     db
       .updateTable('model_usage')
@@ -116,7 +124,8 @@ const updateUsage = compiled<{
         units: sql<number | null>`coalesce(${parameter('units')}, units)`,
       })
       .where('id', '=', parameter('id'))
-      .where('status', '<>', 'completed') as unknown as Compilable<never>,
+      .where('status', '<>', 'completed')
+      .returning(['provider', 'model', 'kind']) as unknown as Compilable<Asked>,
 )
 
 /**

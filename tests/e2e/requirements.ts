@@ -333,6 +333,8 @@ export const REQUIREMENTS = {
   'system.usage':
     'Requests, turns, users and tokens are counted over all processes and restarts, by the patterns of routes',
   'system.status': 'The state of a process names its agents, connections and workers',
+  'system.metrics':
+    'What a process counts and measures is read by Prometheus with a key of the scope read; labels name no user, key, conversation or path',
   'agents.change':
     'An agent made over the API is changed by a merge patch; a turn keeps the version that it began with',
   'agents.cached': 'The list of agents has an ETag, and is remembered until anything that it shows has changed',

@@ -67,3 +67,39 @@ it(keeps('system.usage', 'in the last hour as in the last month'), async () => {
   expect(Object.keys(after.endpoints).join()).not.toMatch(/unknown|nowhere/)
   expect((await stage.call(first.url, '/api/v1/system/usage?period=yesterday')).status).toBe(400)
 })
+
+it(keeps('system.metrics', 'of requests, turns, tokens, readers and the process'), async () => {
+  const cue = stage.model.script({ say: 'Hello.' })
+  await (await stage.chat(first.url, cue, { user_id: 'anna_of_metrics' })).untilFinal()
+  await stage.call(first.url, '/api/v1/agents/scripted')
+  await stage.call(first.url, '/api/v1/agents/unknown_to_metrics')
+  const socket = await stage.socket(first.url)
+  const read = async (authorization = `Bearer ${stage.key}`) => {
+    const answer = await fetch(`${first.url}/metrics`, { headers: { authorization } })
+    return { status: answer.status, text: await answer.text(), type: answer.headers.get('content-type') }
+  }
+  const { text, type } = await read()
+  expect(type).toMatch(/^text\/plain; version=0\.0\.4/)
+  for (const line of [
+    'muxi_http_requests_total{route="/api/v1/agents/{agent_id}",method="GET",status="200"} 1',
+    'muxi_http_requests_total{route="/api/v1/agents/{agent_id}",method="GET",status="404"} 1',
+    'muxi_turns_ended_total{status="completed"} 1',
+    'muxi_streams_open{kind="websocket"} 1',
+    'muxi_up{part="temporal"} 1',
+  ])
+    expect(text.split('\n')).toContain(line)
+  const tokens = /^muxi_model_tokens_total\{provider="openai",model="[^"]+",direction="output"\} (\d+)$/m.exec(text)
+  expect(Number(tokens?.[1])).toBeGreaterThan(0)
+  // Every line is a comment or a sample, and no label tells of one client.
+  const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  for (const sample of samples)
+    expect(sample).toMatch(/^muxi_[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? -?[\d.e+-]+$/)
+  expect(text).not.toMatch(/anna_of_metrics|unknown_to_metrics|(turn|conv|key|msg)_[0-9a-f]{6}/)
+  expect(samples.length).toBeLessThan(2_000)
+  expect((await read()).text).toContain('muxi_event_loop_delay_seconds{quantile="0.99"}')
+  socket.close()
+  const { key } = (await stage.call(first.url, '/api/v1/keys', { body: { name: 'chats', scopes: ['chat'] } })).body
+  const reader = (await stage.call(first.url, '/api/v1/keys', { body: { name: 'reads', scopes: ['read'] } })).body
+  const statuses = [await read(`Bearer ${key}`), await read(`Bearer ${reader.key}`), await read('')]
+  expect(statuses.map(({ status }) => status)).toEqual([403, 200, 401])
+})

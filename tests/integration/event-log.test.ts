@@ -301,6 +301,29 @@ for (const dialect of dialects) {
       expect(numbers(await readAllEvents(b.db, 'turn_1'))).toEqual([1, 2])
     })
 
+    it('wakes some of many readers in each iteration of the event loop, whichever process has committed', async () => {
+      const [a, b] = await twoProcesses(dialect)
+      await append(a, 'first')
+      let count = 0
+      const reading = upTo(200).map(async () => {
+        for await (const batch of b.events.follow('turn_1', 0, AbortSignal.timeout(20_000))) count += batch.length
+      })
+      await expect.poll(() => count, { interval: 5 }).toBe(200)
+      for (const [index, from] of [a, b, b].entries()) {
+        if (index === 2) await from.events.append('turn_1', undefined, [{ event: end }])
+        else await append(from, 'more')
+        let most = 0
+        while (count < 200 * (index + 2)) {
+          const before = count
+          await turn()
+          most = Math.max(most, count - before)
+        }
+        // Those of two iterations, when the look falls between them.
+        expect(most).toBeLessThan(150)
+      }
+      await Promise.all(reading)
+    })
+
     it('withstands many streams, writers, and readers of two processes at once', async () => {
       const [a, b] = await twoProcesses(dialect)
       const streams = upTo(20).map((n) => `turn_${n}`)

@@ -31,7 +31,7 @@ interface Operation {
 type Answered = Pick<Response, 'ok' | 'status' | 'headers'>
 
 /** Paths outside of the document: pages, and what other programs define. */
-const UNDOCUMENTED = /^\/(?!api\/|v1\/|mcp$|healthz$|readyz$)/
+const UNDOCUMENTED = /^\/(?!api\/|v1\/|mcp$|healthz$|readyz$|metrics$)/
 
 class ApiCheck {
   readonly #document: Document

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { SLOW } from '../../api/socket-session.ts'
+import { cpuSeconds } from '../bench/peers/usage.ts'
 import { startChild } from './children.ts'
 import { freePort } from './free-port.ts'
 import { notedBlocks } from './loop-watch.ts'
@@ -155,12 +156,14 @@ export interface ReadersSeen {
   added_ms: number
   /** How long the event loop was blocked at most, by the time that its thread has computed. */
   block_ms: number
+  /** Processor time of the server for an event that a reader gets, in microseconds; with that of the turns themselves. */
+  event_us: number
 }
 
 /** Follows turns that run with many readers over SSE and as many over WebSocket, which run in a process of their own. */
 export async function manyReaders(
   stage: Stage,
-  { url }: Served,
+  { url, pid }: Served,
   { readers, turns, loopFile }: { readers: number; turns: number; loopFile: string },
 ): Promise<ReadersSeen> {
   const text = manyWords('word', 60)
@@ -180,18 +183,22 @@ export async function manyReaders(
   })
   await child.says(/^reading$/m, { ms: 120_000 })
   const blocks = notedBlocks(loopFile).length
+  const used = cpuSeconds([pid])
   const health = await watchHealth(url, stage.folder)
   const [, told = '{}'] = await child.says(/^seen (.*)$/m, { ms: 240_000 })
   const { health_ms, added_ms } = await health.stop()
   const block_ms = Math.max(0, ...notedBlocks(loopFile).slice(blocks))
+  const computed = cpuSeconds([pid]) - used
   await child.ended
   stop()
-  const { texts, p50_ms, p99_ms } = JSON.parse(told) as {
+  const { texts, events, p50_ms, p99_ms } = JSON.parse(told) as {
     texts: Record<string, number>
+    events: number
     p50_ms: number
     p99_ms: number
   }
-  return { lost: readers * 2 - (texts[text] ?? 0), p50_ms, p99_ms, health_ms, added_ms, block_ms }
+  const event_us = (computed * 1_000_000) / events
+  return { lost: readers * 2 - (texts[text] ?? 0), p50_ms, p99_ms, health_ms, added_ms, block_ms, event_us }
 }
 
 /** Asks for the health of a server, and at the same moments an idle server. @returns a function that ends it */

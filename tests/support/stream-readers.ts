@@ -76,4 +76,5 @@ console.log('reading')
 for (const text of await Promise.all(reading)) texts[text] = (texts[text] ?? 0) + 1
 delays.sort((a, b) => a - b)
 const at = (share: number) => delays[Math.floor(share * (delays.length - 1))] ?? 0
-console.log(`seen ${JSON.stringify({ texts, p50_ms: at(0.5), p99_ms: at(0.99) })}`)
+const events = delays.length + first.size
+console.log(`seen ${JSON.stringify({ texts, events, p50_ms: at(0.5), p99_ms: at(0.99) })}`)
