@@ -1,12 +1,11 @@
 // Agents and knowledge from files: loaded when an agent is added, or what it is to know.
-import type { KnowledgeInput, KnowledgeOptions, AgentInput } from './agent-handle.ts'
+import type { AgentInput, AgentServer, KnowledgeInput, KnowledgeOptions } from './agent-input.ts'
 import { FollowedJob } from './job.ts'
-import type { Muxi } from './muxi.ts'
 import type { AddedKnowledge, AgentImported, NewKnowledge } from './types.ts'
 
 /** Adds a source of knowledge and waits until it can be searched. */
 export async function addKnowledge(
-  { http, files, knowledge }: Muxi,
+  { http, files, knowledge }: AgentServer,
   agent: string,
   source: string | KnowledgeInput,
   { background, ...call }: KnowledgeOptions = {},
@@ -41,7 +40,7 @@ function idOf(name = ''): string {
 
 /** Creates an agent from a configuration or the path of one (YAML or JSON), and uploads the files of its knowledge. */
 export async function addAgent(
-  muxi: Muxi,
+  muxi: AgentServer,
   name: string,
   source: string | AgentInput,
   options: KnowledgeOptions = {},

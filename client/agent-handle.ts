@@ -1,30 +1,9 @@
 // One agent: the operations on it without its name, and its knowledge.
+import type { AgentServer, KnowledgeInput, KnowledgeOptions } from './agent-input.ts'
 import type { ChatOptions, ChatReply } from './chat.ts'
-import type { CallOptions } from './http.ts'
-import type { Muxi } from './muxi.ts'
 import { segmentOf } from './operations.ts'
 import type { Turn } from './turn.ts'
-import type { AddedKnowledge, AgentConfig, NewKnowledge } from './types.ts'
-import type { FileInput } from './uploads.ts'
-
-/** What an agent is to know: a path of this machine or other bytes, a text, or an uploaded file. */
-export type KnowledgeInput = {
-  /** Default: made of the name or the description. */
-  id?: string | undefined
-  description?: string | undefined
-} & ({ path: string } | { file: FileInput; name?: string | undefined } | { content: string } | { file_id: string })
-
-export interface KnowledgeOptions extends CallOptions {
-  /** Answers at once; `job_id` tells when it can be searched. */
-  background?: boolean | undefined
-}
-
-/** An agent as it is written in files, where sources may be files of this machine. */
-export type AgentInput = Omit<AgentConfig, 'knowledge' | 'description'> & {
-  /** Default: the beginning of the system message. */
-  description?: string | undefined
-  knowledge?: readonly (KnowledgeInput | NewKnowledge)[] | undefined
-}
+import type { AddedKnowledge } from './types.ts'
 
 type OfOne<R> = {
   [K in keyof R]: R[K] extends (id: string, ...rest: infer Rest) => infer Result ? (...rest: Rest) => Result : never
@@ -38,12 +17,12 @@ function ofOne<R extends object>(name: string, resource: R): OfOne<R> {
 
 export class AgentHandle {
   readonly name: string
-  readonly #muxi: Muxi
-  readonly knowledge: OfOne<Muxi['knowledge']>
-  readonly memory: OfOne<Muxi['memory']>
-  readonly mcpServers: OfOne<Muxi['mcpServers']>
+  readonly #muxi: AgentServer
+  readonly knowledge: OfOne<AgentServer['knowledge']>
+  readonly memory: OfOne<AgentServer['memory']>
+  readonly mcpServers: OfOne<AgentServer['mcpServers']>
 
-  constructor(muxi: Muxi, name: string) {
+  constructor(muxi: AgentServer, name: string) {
     segmentOf('name', name)
     this.name = name
     this.#muxi = muxi

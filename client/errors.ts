@@ -92,13 +92,6 @@ export class TimeoutError extends MuxiError {
   }
 }
 
-/** The numbers of the events have a gap: some were lost, in a proxy or by a fault of the server. */
-export class EventGapError extends MuxiError {
-  constructor(after: number, id: number) {
-    super('internal_error', `Event ${id} came after event ${after}: those between them are missing`)
-  }
-}
-
 const KINDS: { [Code in ErrorCode]: [status: (typeof STATUS_OF_CODE)[Code], type: typeof MuxiError] } = {
   bad_request: [400, BadRequestError],
   unauthorized: [401, UnauthorizedError],

@@ -1,5 +1,6 @@
 // The public interface of the client.
-export type { AgentHandle, AgentInput, KnowledgeInput, KnowledgeOptions } from './agent-handle.ts'
+export type { AgentHandle } from './agent-handle.ts'
+export type { AgentInput, KnowledgeInput, KnowledgeOptions } from './agent-input.ts'
 export type { Attached } from './attachments.ts'
 export type { ChangeOptions } from './changes.ts'
 export type { ChatOptions, ChatReply } from './chat.ts'
@@ -11,8 +12,9 @@ export { applyEvent, emptyMessage, type Message, type PendingApproval, type Tool
 export { Muxi, muxi, type MuxiOptions } from './muxi.ts'
 export type { ClientOptions, Fetch, LogEntry } from './options.ts'
 export type { List } from './pages.ts'
-export type { MuxiSocket, SocketChange, SocketMessageOptions } from './socket.ts'
+export type { MuxiSocket } from './socket.ts'
 export type { SocketConstructor, SocketInit, SocketLike } from './socket-like.ts'
+export type { SocketChange, SocketMessageOptions } from './socket-types.ts'
 export { type ResumeOptions, Turn, type TurnEvent, type TurnOptions } from './turn.ts'
 export type * from './types.ts'
 export type { FileInput, UploadOptions, UploadProgress } from './uploads.ts'

@@ -1,5 +1,6 @@
 // The client: every resource of the server, and the shortest way to a reply.
-import { AgentHandle, type AgentInput, type KnowledgeOptions } from './agent-handle.ts'
+import { AgentHandle } from './agent-handle.ts'
+import type { AgentInput, KnowledgeOptions } from './agent-input.ts'
 import type { ChangeOptions } from './changes.ts'
 import { askForReply, type ChatOptions, type ChatReply, streamReply } from './chat.ts'
 import { Http } from './http.ts'
@@ -73,7 +74,10 @@ export class Muxi {
       /** Follows a turn of which the id is known. */
       follow: (id: string, more?: ResumeOptions): Turn => Turn.resume(http, id, more),
       /** The execution log: entries as they are now, then each that is added or changes, until the turn is over. */
-      async *followLog(id: string, more?: { signal?: AbortSignal }): AsyncGenerator<TurnLogEntry, void, undefined> {
+      followLog: async function* (
+        id: string,
+        more?: { signal?: AbortSignal },
+      ): AsyncGenerator<TurnLogEntry, void, undefined> {
         yield* (await import('./changes.ts')).followLog(http, id, more)
       },
     }

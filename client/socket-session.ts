@@ -6,7 +6,7 @@ import { type Http, newKey } from './http.ts'
 import { ask, changesOf } from './socket-answers.ts'
 import { SocketConnection, type SocketTiming } from './socket-connection.ts'
 import { socketEvents } from './socket-events.ts'
-import type { SocketChange, SocketMessageOptions, Topic } from './socket.ts'
+import type { SocketChange, SocketMessageOptions, Topic } from './socket-types.ts'
 
 /** How long closing waits until the server has accepted what was sent. */
 const SETTLE_MS = 10_000

@@ -1,38 +1,15 @@
 // A socket: many turns, jobs and questions at once over one connection, which is made with the first of them.
 import type { Static } from '@sinclair/typebox'
-import type { ChangeOp, Topic } from '../contracts/feed.ts'
+import type { Topic } from '../contracts/feed.ts'
 import type { DecisionSchema } from '../contracts/schemas/approvals.ts'
-import type { ConversationSchema } from '../contracts/schemas/conversations.ts'
-import type { JobSchema } from '../contracts/schemas/job-views.ts'
-import type { TurnBriefSchema } from '../contracts/schemas/turns.ts'
-import type { MessageOptions } from './chat-request.ts'
 import { ConnectionLostError } from './errors.ts'
 import type { Http } from './http.ts'
 import { FollowedJob, type FollowJobOptions } from './job.ts'
 import type { SocketTiming } from './socket-connection.ts'
 import type { Outgoing, SocketSession } from './socket-session.ts'
-import { isFinalEvent, type ResumeOptions, Turn, type TurnOptions, type TurnSource } from './turn.ts'
-import type { AgentBrief, Approval, TurnRecord } from './types.ts'
-
-export type { Topic }
-
-interface Items {
-  agents: AgentBrief
-  approvals: Approval
-  conversations: Static<typeof ConversationSchema>
-  jobs: Static<typeof JobSchema>
-  turns: Static<typeof TurnBriefSchema>
-}
-
-/** A change; `subscribed` comes first and after each reconnection: changes may have been missed, so the lists are to be read again. */
-export type SocketChange =
-  | { type: 'subscribed'; data: { topics: Topic[] } }
-  | {
-      type: 'changed'
-      data: { [T in Topic]: { topic: T; id: string; op: ChangeOp; item: Items[T] | null } }[Topic]
-    }
-
-export interface SocketMessageOptions extends MessageOptions, Pick<TurnOptions, 'signal' | 'idempotencyKey'> {}
+import type { SocketChange, SocketMessageOptions } from './socket-types.ts'
+import { isFinalEvent, type ResumeOptions, Turn, type TurnSource } from './turn.ts'
+import type { TurnRecord } from './types.ts'
 
 const isFinalOfJob = (type: string) => type === 'completed' || type === 'failed' || type === 'cancelled'
 

@@ -10,7 +10,7 @@ const TOO_BIG = 1009
 export interface SocketHost {
   /** Bytes of a frame that the server takes. */
   maxBytes: number
-  serve(socket: ServerSocket): void
+  serve: (socket: ServerSocket) => void
 }
 
 /** A class as `WebSocket`, whose sockets lead to a host in this process. @param host may resolve later; its rejection fails the socket */

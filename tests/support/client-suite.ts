@@ -62,7 +62,7 @@ export function clientSuite(stage: () => ClientStage): void {
     const { results } = await guide.knowledge.search({ query: 'ferry to Ven' })
     expect(results[0]!.content).toContain('nine')
     const reply = await guide.chat('Hello')
-    expect(`${reply}`).toBe(reply.agent_response!.content)
+    expect(String(reply)).toBe(reply.agent_response!.content)
     expect(reply).toMatchObject({ agent_id: 'guide', status: 'completed', approvals: [] })
     await app.agents.update('guide', { description: 'Knows ferries' })
     expect(await app.agents.get('guide')).toMatchObject({ description: 'Knows ferries', version: 2 })
@@ -82,7 +82,7 @@ export function clientSuite(stage: () => ClientStage): void {
     expect(String(reply)).toBe('The tide is low.')
     let streamed = ''
     for await (const event of app.chat(model.script({ say: 'The tide is high.', piece: 3 }), { ...more, stream: true }))
-      streamed += `${event}`
+      streamed += String(event)
     expect(streamed).toBe('The tide is high.')
     const messages = await all(app.conversations.messages(conversation.id, { limit: 1 }))
     expect(messages.filter(({ role }) => role === 'assistant').map(({ content }) => content)).toEqual([

@@ -61,7 +61,7 @@ async function followOne(
   let printed = ''
   for await (const event of turn) {
     ids.push(event.id)
-    printed += `${event}`
+    printed += String(event)
   }
   const { text, status } = (await states).at(-1)!
   const content = await persistent(

@@ -5,8 +5,8 @@ const doing: Record<string, () => Promise<void>> = {
   /** One agent from the folder of agents, by name and by the orchestrator, streamed, and over a socket. */
   async chat() {
     await using app = muxi()
-    console.log(`Response: ${await app.chat('What is the weather like in London?', { agentName: 'offline' })}`)
-    console.log(`Routed: ${await app.chat('Hello')}`)
+    console.log('Response:', String(await app.chat('What is the weather like in London?', { agentName: 'offline' })))
+    console.log('Routed:', String(await app.chat('Hello')))
     const types = new Set<string>()
     const answer = await app.http.send('POST', '/agents/offline/chat/stream', { json: { content: 'A short story' } })
     for await (const chunk of answer.body as unknown as AsyncIterable<unknown>)

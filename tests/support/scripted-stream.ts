@@ -21,7 +21,7 @@ export interface ScriptedStream {
   http: Http
   requests: SeenRequest[]
   /** Connections that are open. */
-  open(): number
+  open: () => number
 }
 
 /** Starts it for the time of a test. A request beyond the script is answered with 500. */

@@ -5,7 +5,7 @@ import { inspect } from 'node:util'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { delayOf } from '../../client/backoff.ts'
 import * as errors from '../../client/errors.ts'
-import { type LogEntry, Muxi, muxi } from '../../client/index.ts'
+import { type LogEntry, type Muxi, muxi } from '../../client/index.ts'
 import { STATUS_OF_CODE } from '../../contracts/failures.ts'
 
 const KEY = 'sk_muxi_planted_5f1c9e'

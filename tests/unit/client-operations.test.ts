@@ -25,11 +25,13 @@ it('none is missing, and those with an idempotency key get one', async () => {
   const leave = new AbortController()
   const { signal } = leave
   // Methods that the client makes itself, with what they need.
-  const { follow: _turn, followLog: _log, ...turns } = app.turns
+  const turns: Partial<typeof app.turns> = { ...app.turns }
+  delete turns.follow
+  delete turns.followLog
   const { follow: _job, ...jobs } = app.jobs
   const { create: _file, ...files } = app.files
   const { transcribe: _speech, ...audio } = app.audio
-  const { http: _http, search, ...resources } = { ...app, turns, jobs, files, audio }
+  const { http: _http, search, ...resources } = Object.assign({}, app, { turns, jobs, files, audio })
   const methods = [search, ...Object.values(resources).flatMap((resource) => Object.values(resource))]
   const begun: Promise<unknown>[] = methods.map((method) =>
     (method as (...args: unknown[]) => Promise<unknown>)('x', 'x', undefined, { signal }),

@@ -39,7 +39,7 @@ it('events, states, text and end are those of one stream, read by many at once a
 it('an event as a string is the text that it adds', async () => {
   const turn = start(await scriptedStream(ends(...FRAMES)))
   let printed = ''
-  for await (const event of turn) printed += `${event}`
+  for await (const event of turn) printed += String(event)
   expect(printed).toBe('One two.')
 })
 

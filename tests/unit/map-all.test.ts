@@ -4,7 +4,20 @@ import { mapAll } from '../../contracts/map-all.ts'
 
 const ROOT = new URL('../../', import.meta.url)
 /** Workflows are left out: there the SDK makes an unhandled rejection the failure of its workflow. */
-const FOLDERS = ['activities', 'api', 'cli', 'composition', 'config', 'contracts', 'db', 'embedded', 'mcp', 'media', 'providers', 'workers']
+const FOLDERS = [
+  'activities',
+  'api',
+  'cli',
+  'composition',
+  'config',
+  'contracts',
+  'db',
+  'embedded',
+  'mcp',
+  'media',
+  'providers',
+  'workers',
+]
 
 describe('mapAll()', () => {
   it('gives the results in the order of the items', async () => {
