@@ -150,6 +150,8 @@ export const SYSTEM = {
   readiness: op<Call<[], t.Readiness>>('GET readyz'),
   status: op<Call<[], t.SystemStatus>>('GET /system/status'),
   usage: op<Call<[query?: { period?: t.SystemUsage['period'] }], t.SystemUsage>>('GET /system/usage ?'),
+  /** Of the process that answers, in the text format of Prometheus. */
+  metrics: op<Call<[], string>>('GET metrics'),
 }
 
 export const AUDIO = {

@@ -48,6 +48,8 @@ export async function createApiContext(
   const shown = { storage, namespace: settings.temporal.namespace, ...temporalUi(settings), log }
   const requestCounts = new RequestCounts({ db: storage.db, log })
   closers.push(() => requestCounts.flush())
+  const metrics = new Metrics()
+  closers.push(async () => metrics.close())
   const context: ApiContext = {
     ...shown,
     vectors: index.vectors,
@@ -95,7 +97,7 @@ export async function createApiContext(
       pseudonym,
     }),
     requestCounts,
-    metrics: new Metrics(),
+    metrics,
     audit,
     keys: new KeyCache((hash) => findPrincipalByHash(storage.db, hash)),
     clients: new Clients(settings.edge.trusted_proxies),

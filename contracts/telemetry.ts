@@ -15,9 +15,11 @@ export class Measurement<T> {
     channel(this.#name).publish(value)
   }
 
-  /** Calls the listener with each value that is published in this thread. */
-  subscribe(listener: (value: T) => void): void {
-    channel(this.#name).subscribe((value) => listener(value as T))
+  /** Calls the listener with each value that is published in this thread. @returns a function that ends it */
+  subscribe(listener: (value: T) => void): () => void {
+    const listen = (value: unknown) => listener(value as T)
+    channel(this.#name).subscribe(listen)
+    return () => channel(this.#name).unsubscribe(listen)
   }
 }
 

@@ -1,5 +1,6 @@
 // The events with which a tool call begins and ends.
 import { parseExact } from '../../contracts/exact-json.ts'
+import { toolOutput } from '../../contracts/tool-output.ts'
 import type { Addition } from '../../db/event-rows.ts'
 import type { ToolCallsTable } from '../../db/schema.ts'
 
@@ -29,7 +30,8 @@ export function askedEvent(call: ToolCallsTable, parameters: unknown, turnId: st
 /** @param agentId only of a handoff: the agent that goes on */
 export function endEvent(id: string, output: string, isError: boolean, agentId?: string): Addition {
   const agent = agentId === undefined ? {} : { agent_id: agentId }
-  return { event: { type: 'tool_call_end', data: { id, output, is_error: isError, ...agent } }, key: `end:${id}` }
+  const data = { id, output: toolOutput(output), is_error: isError, ...agent }
+  return { event: { type: 'tool_call_end', data }, key: `end:${id}` }
 }
 
 function parseOr(text: string): unknown {

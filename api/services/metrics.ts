@@ -60,17 +60,27 @@ export class Metrics {
   readonly #cpu = this.#counter('process_cpu_seconds_total', 'Processor time of this process')
   readonly #delay = this.#gauge('event_loop_delay_seconds', 'Since the metrics were read before', 'quantile')
 
+  readonly #unsubscribe: (() => void)[]
+
   constructor() {
-    turnEnded.subscribe((ended) => this.#turns.inc(ended))
-    jobEnded.subscribe((ended) => this.#jobs.inc(ended))
-    toolCallEnded.subscribe((ended) => this.#tools.inc(ended))
-    modelCallEnded.subscribe(({ provider, model: name, kind, input_tokens, output_tokens, cost_usd }) => {
-      const model = this.#bounded(name)
-      this.#calls.inc({ provider, model, kind })
-      this.#tokens.inc({ provider, model, direction: 'input' }, input_tokens)
-      this.#tokens.inc({ provider, model, direction: 'output' }, output_tokens)
-      this.#cost.inc({ provider, model }, cost_usd)
-    })
+    this.#unsubscribe = [
+      turnEnded.subscribe((ended) => this.#turns.inc(ended)),
+      jobEnded.subscribe((ended) => this.#jobs.inc(ended)),
+      toolCallEnded.subscribe((ended) => this.#tools.inc(ended)),
+      modelCallEnded.subscribe(({ provider, model: name, kind, input_tokens, output_tokens, cost_usd }) => {
+        const model = this.#bounded(name)
+        this.#calls.inc({ provider, model, kind })
+        this.#tokens.inc({ provider, model, direction: 'input' }, input_tokens)
+        this.#tokens.inc({ provider, model, direction: 'output' }, output_tokens)
+        this.#cost.inc({ provider, model }, cost_usd)
+      }),
+    ]
+  }
+
+  /** Ends the measuring. */
+  close(): void {
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+    this.#loop?.disable()
   }
 
   get contentType(): string {

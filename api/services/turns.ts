@@ -5,6 +5,7 @@ import { isFinal, type StoredEvent } from '../../contracts/events.ts'
 import { secondsUntil } from '../../contracts/budget.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 import { parseExact } from '../../contracts/exact-json.ts'
+import { toolOutput } from '../../contracts/tool-output.ts'
 import { logError, logInput, logOutput, logUsage, turnError, turnUsage } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { listApprovalsOfTurn } from '../../db/queries/approvals.ts'
@@ -121,15 +122,10 @@ export function viewCall(call: ToolCallsTable) {
     name: call.tool ?? call.name,
     server: call.server,
     parameters: parseOr(call.arguments),
-    output: outputOf(call.output ?? ''),
+    output: toolOutput(call.output ?? ''),
     is_error: call.status !== 'done' && call.status !== 'returned',
     ...(call.child_turn_id !== null && { turn_id: call.child_turn_id }),
   }
-}
-
-/** Parses an object or a list; anything else stays text. */
-function outputOf(text: string): unknown {
-  return /^\s*[{[]/.test(text) ? parseOr(text) : text
 }
 
 function parseOr(text: string): unknown {

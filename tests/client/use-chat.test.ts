@@ -75,7 +75,7 @@ describe('as a ChatTransport', () => {
   it(keeps('client.use-chat', 'a message that is sent twice, a call, and text that is taken back'), async () => {
     const chat = newChat()
     const cue = stage.model.script(
-      { say: 'I count. ', call: [{ name: 'count', arguments: { label: 'shown' } }] },
+      { say: 'I count. ', call: [{ name: 'count', arguments: { label: 'sent twice' } }] },
       { say: manyWords('lost', 20), break_after_pieces: 8 },
       { say: 'One.' },
     )

@@ -223,7 +223,7 @@ describe('what is found', () => {
       expect((await turn.untilFinal()).type).toBe('message_end')
       const end = turn.events.find(({ type }) => type === 'tool_call_end')
       expect(end?.data.is_error).toBe(false)
-      expect(JSON.parse(end?.data.output)).toEqual({ passages: [{ document: 'lamps.md', page: 1, content }] })
+      expect(end?.data.output).toEqual({ passages: [{ document: 'lamps.md', page: 1, content }] })
       const { turn_id } = turn.events[0]!.data
       const { message } = await stage.turn(muxi.url, turn_id)
       expect(message.agent_response.tool_calls).toMatchObject([

@@ -49,7 +49,8 @@ async function callTool(name: string, given: object = {}): Promise<string> {
   const conversation_id = await stage.conversation(muxi.url)
   const stream = await stage.chat(muxi.url, cue, { conversation_id })
   await stream.untilFinal()
-  return String(stream.events.find(({ type }) => type === 'tool_call_end')?.data.output)
+  const { output } = stream.events.find(({ type }) => type === 'tool_call_end')?.data ?? {}
+  return typeof output === 'string' ? output : JSON.stringify(output)
 }
 
 /** What a model is offered of a server. */

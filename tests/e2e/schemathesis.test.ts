@@ -4,7 +4,7 @@ import { expectDocumented } from '../support/schemathesis.ts'
 import { keeps } from './requirements.ts'
 
 const SEED = 11
-const EXAMPLES = 6
+const EXAMPLES = 10
 const PHASES = ['examples', 'fuzzing', 'stateful'] as const
 const RUN_MS = 300_000
 

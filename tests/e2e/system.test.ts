@@ -90,7 +90,7 @@ it(keeps('system.metrics', 'of requests, turns, tokens, readers and the process'
     expect(text.split('\n')).toContain(line)
   const tokens = /^muxi_model_tokens_total\{provider="openai",model="[^"]+",direction="output"\} (\d+)$/m.exec(text)
   expect(Number(tokens?.[1])).toBeGreaterThan(0)
-  // Every line is a comment or a sample, and no label tells of one client.
+  // Every line is a comment or a sample, and no label lists one client.
   const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   for (const sample of samples)
     expect(sample).toMatch(/^muxi_[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? -?[\d.e+-]+$/)

@@ -21,6 +21,7 @@ type Form<Fields> = Fields & { file: string }
 export interface ClientOperations {
   'GET /healthz': Muxi['system']['health']
   'GET /readyz': Muxi['system']['readiness']
+  'GET /metrics': Muxi['system']['metrics']
   'POST /mcp': Another
   'GET /mcp': Streams
   'GET /v1/models': Muxi['openai']['models']
