@@ -66,7 +66,8 @@ export async function startWorkers(
     log,
   })
   const [worker, media, mcp] = await Promise.all([creatingWorker, creatingMedia, creatingMcp])
-  const running = Promise.all([worker.run(), media.run(), mcp.run()])
+  const runs = [worker.run(), media.run(), mcp.run()]
+  const running = Promise.all(runs)
   const swept = new AbortController()
   const sweeping = runSweeper(
     {
@@ -92,8 +93,10 @@ export async function startWorkers(
     turns.headStarts?.close()
     for (const each of [worker, media]) if (each.getState() === 'RUNNING') each.shutdown()
     mcp.shutdown()
-    await running
+    // Also when one has failed, the others drain.
+    await Promise.allSettled(runs)
     await endIdleChildren()
     await sweeping
+    await running
   }
 }

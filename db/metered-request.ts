@@ -29,7 +29,7 @@ export async function sendMetered<T>(
   send: (count: Count) => Promise<T>,
 ): Promise<T> {
   const { provider, model } = billed
-  const tokens = estimate.input_tokens
+  const tokens = estimate.input_tokens + (estimate.output_tokens ?? 0)
   const cost_usd = billed.costOf(estimate)
   const start = {
     key_id: owner.key_id,
@@ -41,7 +41,7 @@ export async function sendMetered<T>(
     model,
     step: NO_STEP,
     fence: 0,
-    input_tokens: tokens,
+    input_tokens: estimate.input_tokens,
     reserved_tokens: tokens,
     reserved_cost_usd: cost_usd ?? null,
     units: estimate.units ?? null,
@@ -85,12 +85,13 @@ function countsOf(
   const isCounted = (answer: Partial<Used> | undefined) =>
     counted === 'tokens' ? isTokenCount(answer?.input_tokens) : isUnitCount(answer?.units)
   if (answers.length === 0 || !answers.every(isCounted)) return undefined
-  const sum = (field: keyof Used) => answers.reduce((total, answer) => total + (answer?.[field] ?? 0), 0)
-  if (counted === 'units') return { units: sum('units') }
+  const sum = (field: keyof Used, isCount: (value: unknown) => boolean) =>
+    answers.reduce((total, answer) => total + (isCount(answer?.[field]) ? answer![field]! : 0), 0)
+  if (counted === 'units') return { units: sum('units', isUnitCount) }
   return {
-    input_tokens: sum('input_tokens'),
-    output_tokens: sum('output_tokens'),
-    audio_tokens: sum('audio_tokens'),
+    input_tokens: sum('input_tokens', isTokenCount),
+    output_tokens: sum('output_tokens', isTokenCount),
+    audio_tokens: sum('audio_tokens', isTokenCount),
   }
 }
 

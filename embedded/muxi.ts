@@ -69,12 +69,20 @@ export class EmbeddedMuxi extends Muxi {
   /** The same until SIGINT or SIGTERM, after which everything is drained and closed. A second signal ends the process at once. */
   async runServer(options: ServeOptions = {}): Promise<void> {
     const { promise: signalled, resolve } = Promise.withResolvers<void>()
-    const stop = () => resolve()
+    let isSignalled = false
+    const stop = () => {
+      isSignalled = true
+      // Ends a start, which may be getting the Temporal server for minutes.
+      this.#stop.abort()
+      resolve()
+    }
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, stop)
     try {
       const { url } = await this.startServer(options)
       console.log(`muxi is ready: ${url}`)
       await Promise.race([signalled, this.#failed()])
+    } catch (error) {
+      if (!isSignalled) throw error
     } finally {
       for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, stop)
       await this.close()
@@ -109,6 +117,7 @@ export class EmbeddedMuxi extends Muxi {
 
   async #failed(): Promise<never> {
     const { failed } = await this.#starting
+    failed.throwIfAborted()
     return new Promise((_, reject) => failed.addEventListener('abort', () => reject(failed.reason as Error)))
   }
 }

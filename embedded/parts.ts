@@ -1,12 +1,15 @@
 // The storage, the workers and the API in this process, opened together.
 import { createServer } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { answer, createApp } from '../api/app.ts'
 import { Origins } from '../api/origins.ts'
 import { serveSocket } from '../api/serve-socket.ts'
+import type { ServerSocket } from '../api/server-socket.ts'
 import { startServer } from '../api/server.ts'
 import { ANYBODY } from '../api/services/access.ts'
 import type { ApiContext } from '../api/services/context.ts'
+import { CLOSE } from '../api/socket-writer.ts'
 import type { TemporalPlace } from '../cli/temporal-place.ts'
 import { createApiContext } from '../composition/api-context.ts'
 import { compose } from '../composition/compose.ts'
@@ -39,6 +42,8 @@ export interface PartsOptions extends EmbeddedSettings {
   stopping: AbortSignal
 }
 
+/** Drain timeout of requests when it is closed, in milliseconds. */
+const DRAIN_MS = 5_000
 /** The sender of what does not come over a network: such a request needs no key. */
 const HERE = { address: undefined, proto: undefined, host: 'localhost' }
 
@@ -72,11 +77,27 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     temporalUpstream: undefined,
   }
   const app = createApp(local, new Origins([]), { version: readVersion(), encrypted: true })
+  const open = new Set<ServerSocket>()
+  const answering = new Set<Promise<Response>>()
+  closers.push(async () => {
+    for (const socket of open) socket.close(CLOSE.restart, 'muxi was closed')
+    await Promise.race([Promise.allSettled(answering), delay(DRAIN_MS, undefined, { ref: false })])
+  })
   return {
-    answer: (request) => answer(local, app, request, HERE),
+    answer: (request) => {
+      const answered = answer(local, app, request, HERE)
+      answering.add(answered)
+      const end = () => void answering.delete(answered)
+      answered.then(end, end)
+      return answered
+    },
     sockets: {
       maxBytes: settings.limits.ws_frame_bytes,
-      serve: (socket) => serveSocket(socket, local, { principal: ANYBODY, address: undefined }),
+      serve: (socket) => {
+        open.add(socket)
+        socket.on('close', () => open.delete(socket))
+        serveSocket(socket, local, { principal: ANYBODY, address: undefined })
+      },
     },
     serve: (asked) => serve(options, context, asked),
     failed: failed.signal,
@@ -104,6 +125,10 @@ async function serve(
     closing: AbortSignal.any([context.closing, closing.signal]),
   }
   const server = await startServer(served, { ...settings, tls: settings.edge.tls, version: readVersion() })
+  if (context.closing.aborted) {
+    await server.close()
+    throw new Error('Cannot serve: it was closed')
+  }
   let closed: Promise<void> | undefined
   const close = () => {
     closing.abort()

@@ -132,8 +132,14 @@ function weightFiles(modelFile: string): string[] {
   ]
 }
 
-async function fingerprintOf(files: string[], options: object): Promise<string> {
-  const hash = createHash('sha256').update(JSON.stringify(options))
+async function fingerprintOf(
+  files: string[],
+  options: Pick<ModelFolder, 'max_tokens' | 'pooling' | 'lower_case' | 'prompts'>,
+): Promise<string> {
+  // Stored with every vector: what is hashed must never change, the names and their order included.
+  const { prompts, ...rest } = options
+  const hashed = { ...rest, prompts: { question: prompts.query, passage: prompts.passage } }
+  const hash = createHash('sha256').update(JSON.stringify(hashed))
   for (const file of files) for await (const bytes of createReadStream(file)) hash.update(bytes as Buffer)
   return hash.digest('hex').slice(0, 16)
 }

@@ -58,7 +58,8 @@ function readUsage(answer: unknown): Partial<Used> | undefined {
   const usage = isObject(answer) ? (answer as Answered).usage : undefined
   if (!isObject(usage)) return undefined
   const { input_tokens, output_tokens, input_token_details, seconds } = usage
-  const audio_tokens = input_token_details?.audio_tokens
+  // No text is sent with the sound.
+  const audio_tokens = input_token_details?.audio_tokens ?? input_tokens
   return {
     ...(input_tokens !== undefined && { input_tokens }),
     ...(output_tokens !== undefined && { output_tokens }),

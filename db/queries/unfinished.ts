@@ -1,4 +1,5 @@
 // How many turns and jobs have not ended, for those who watch a deployment.
+import { sql } from 'kysely'
 import type { JobKind, JobStatus } from '../../contracts/job.ts'
 import type { TurnStatus } from '../../contracts/turn.ts'
 import type { Db } from '../schema.ts'
@@ -24,7 +25,8 @@ export async function countUnfinishedJobs(db: Db): Promise<{ kind: JobKind; stat
   const rows = await db
     .selectFrom('jobs')
     .select(({ fn }) => ['kind', 'status', fn.countAll<number>().as('n')])
-    .where('finished_at', 'is', null)
+    // As the partial index has it, without parameters: SQLite does not match those.
+    .where(sql<boolean>`status in ('queued', 'running')`)
     .groupBy(['kind', 'status'])
     .execute()
   return rows.map(({ kind, status, n }) => ({ kind, status, n: Number(n) }))

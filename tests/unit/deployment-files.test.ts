@@ -1,10 +1,11 @@
 // There is no Docker engine where this was written, so that is as far as a check can go here.
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { serverArguments } from '../../temporal-config/server-arguments.ts'
 
-const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
+const ROOT = new URL('../../', import.meta.url)
+const read = (file: string) => readFileSync(new URL(file, ROOT), 'utf8')
 const compose = parse(read('docker-compose.yml'), { merge: true }) as {
   services: Record<
     string,
@@ -41,6 +42,17 @@ it('docker-compose.yml gives API and worker the same secret key, database and bl
   const { api, worker } = compose.services
   expect(api?.image).toBe(worker?.image)
   expect({ ...worker?.environment, MUXI_ROLE: '' }).toEqual({ ...api?.environment, MUXI_ROLE: '' })
+})
+
+it('the image has every folder with code that is not for development', () => {
+  const development = ['docs', 'examples', 'node_modules', 'publish', 'tests']
+  const folders = readdirSync(ROOT, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && !development.includes(entry.name))
+    .map(({ name }) => name)
+    .filter((name) => readdirSync(new URL(`${name}/`, ROOT), { recursive: true }).some((file) => /\.(ts|js)$/.test(String(file))))
+  const taken = read('.dockerignore').split('\n').filter((line) => line.startsWith('!'))
+  expect(folders).toContain('composition')
+  expect(folders.filter((name) => !taken.includes(`!${name}`))).toEqual([])
 })
 
 it('the image holds no secret: all of them come from the environment at run time', () => {

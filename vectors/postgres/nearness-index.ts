@@ -43,16 +43,25 @@ export async function buildNearnessIndex(
   await builds.connection().execute(async (db) => {
     await lock(db, name, signal)
     const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db)
-    const cancel = () => void sql`select pg_cancel_backend(${rows[0]!.pid})`.execute(others).catch(() => undefined)
+    let cancelling: Promise<unknown> | undefined
+    const cancel = () => {
+      cancelling = sql`select pg_cancel_backend(${rows[0]!.pid})`.execute(others).catch(() => undefined)
+    }
     signal.addEventListener('abort', cancel)
     try {
       signal.throwIfAborted()
+      // Roles and databases may have one.
+      await sql`set statement_timeout = 0`.execute(db)
       if (!(await isValid(db, name))) await build(db, table, name, dimension)
     } catch (error) {
       signal.throwIfAborted()
       throw error
     } finally {
       signal.removeEventListener('abort', cancel)
+      await cancelling
+      // Takes a cancellation that arrives late.
+      if (cancelling) await sql`select 1`.execute(db).catch(() => undefined)
+      await sql`reset statement_timeout`.execute(db)
       await sql`reset maintenance_work_mem`.execute(db)
       await sql`reset max_parallel_maintenance_workers`.execute(db)
       await sql`select pg_advisory_unlock(hashtextextended(${name}, 0))`.execute(db)
