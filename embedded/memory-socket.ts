@@ -6,6 +6,8 @@ const [CONNECTING, OPEN, CLOSING, CLOSED] = [0, 1, 2, 3]
 const NO_STATUS = 1005
 const ABNORMAL = 1006
 const TOO_BIG = 1009
+/** After it the client sends a request, which gets the error: a socket has none to give. */
+const REFUSED = 4401
 
 export interface SocketHost {
   /** Bytes of a frame that the server takes. */
@@ -47,7 +49,7 @@ class ClientHalf extends EventTarget {
     this.url = String(url)
     void host().then(
       (found) => this.#open(found),
-      () => this.#fail(),
+      () => this.#fail(REFUSED),
     )
   }
 
@@ -89,12 +91,12 @@ class ClientHalf extends EventTarget {
     this.#emit(new Event('open'))
   }
 
-  #fail(): void {
+  #fail(code = ABNORMAL): void {
     if (this.readyState === CLOSED) return
     this.readyState = CLOSING
     queueMicrotask(() => {
       this.#emit(new Event('error'))
-      this.receive({ code: ABNORMAL, reason: '' })
+      this.receive({ code, reason: '' })
     })
   }
 
