@@ -34,17 +34,17 @@ export async function askForReply(http: Http, text: string, options: ChatOptions
   const { data, response } = await http
     .json<Reply | Receipt>('POST', pathOf(options), { signal, timeoutMs, maxRetries, headers, json, idempotencyKey })
     .withResponse()
-  return response.status === 200 ? replyOf(data as Reply) : waitForReply(http, data.turn_id, json, signal)
+  return response.status === 200 ? replyOf(data as Reply) : waitForReply(http, data.turn_id, json, { signal, headers })
 }
 
 async function waitForReply(
   http: Http,
   id: string,
   { content }: ChatRequest,
-  signal: AbortSignal | undefined,
+  call: Pick<ChatOptions, 'signal' | 'headers'>,
 ): Promise<ChatReply> {
-  const turn = Turn.resume(http, id, { signal })
-  const read = () => http.json<TurnRecord>('GET', `/turns/${id}`, { signal })
+  const turn = Turn.resume(http, id, call)
+  const read = () => http.json<TurnRecord>('GET', `/turns/${id}`, call)
   let record: TurnRecord | undefined
   for await (const _ of turn) {
     if (turn.message.status !== 'awaiting_approval') continue

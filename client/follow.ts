@@ -16,6 +16,7 @@ export interface FollowOptions {
   signal?: AbortSignal | undefined
   isFinal: (type: string) => boolean
   timing?: Partial<Timing> | undefined
+  headers?: Record<string, string> | undefined
   /** Named in the error, when there is no hope left. */
   position?: () => Position
 }
@@ -61,7 +62,7 @@ export async function* follow(options: FollowOptions): AsyncGenerator<StreamEven
               signal: both,
               maxRetries: 0,
               timeoutMs: silenceMs,
-              ...(last > 0 && { headers: { 'last-event-id': String(last) } }),
+              headers: { ...options.headers, ...(last > 0 && { 'last-event-id': String(last) }) },
             })
       if (response.status === 204 || !response.body) return
       const heard = () => {

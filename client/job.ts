@@ -103,7 +103,7 @@ export class FollowedJob implements AsyncIterable<JobEvent> {
       if (isFinal(event.type)) return
       last = event.id ?? last
     }
-    const { status, result, error } = await this.#http.json<Static<typeof JobSchema>>('GET', `/jobs/${id}`)
+    const { status, result, error } = await this.#http.json<Static<typeof JobSchema>>('GET', `/jobs/${id}`, { signal })
     if (!isFinal(status))
       throw new ConnectionLostError('The stream ended before the job', { jobId: id, lastEventId: last })
     yield { id: last + 1, type: status, data: { id, result, ...error }, size: 0 }

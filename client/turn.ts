@@ -29,7 +29,7 @@ export interface TurnOptions {
   timing?: Partial<Timing> | undefined
 }
 
-export interface ResumeOptions extends Pick<TurnOptions, 'signal' | 'timing'> {
+export interface ResumeOptions extends Pick<TurnOptions, 'signal' | 'timing' | 'headers'> {
   /** The last event that is known already: iterating goes on after it. */
   after?: number | undefined
 }
@@ -45,7 +45,7 @@ export interface TurnSource {
     after: number,
     signal: AbortSignal,
   ): AsyncGenerator<StreamEvent, void, undefined>
-  record(turnId: string): Promise<TurnRecord>
+  record(turnId: string, signal: AbortSignal): Promise<TurnRecord>
   cancel(turnId: string): Promise<unknown>
 }
 
@@ -89,25 +89,25 @@ export class Turn implements AsyncIterable<TurnEvent> {
   /** Sends a message at once. @param path such as `/agents/tea/chat/stream` */
   static start(http: Http, path: string, body: ChatRequest | Promise<ChatRequest>, options: TurnOptions = {}): Turn {
     const { idempotencyKey = newKey(), timing, signal: _, timeoutMs, ...call } = options
-    return new Turn(
-      httpSource(http, timing, async (signal) => {
-        const json = await body
-        return http.send('POST', path, {
+    const first = Promise.resolve(body).then(
+      (json) => (signal: AbortSignal) =>
+        http.send('POST', path, {
           ...call,
           timeoutMs: timeoutMs ?? (timing?.silenceMs ?? SILENCE_MS) + sizeOf(json) / SLOWEST_UPLOAD,
           json,
           accept: 'text/event-stream',
           idempotencyKey,
           signal,
-        })
-      }),
-      options,
+        }),
     )
+    // Readers get it; an abort may come before any of them.
+    first.catch(() => undefined)
+    return new Turn(httpSource(http, options, first), options)
   }
 
   /** Follows a turn of which the id is known. Nothing is sent until it is read. */
   static resume(http: Http, turnId: string, options: ResumeOptions = {}): Turn {
-    return new Turn(httpSource(http, options.timing), options, turnId)
+    return new Turn(httpSource(http, options), options, turnId)
   }
 
   constructor(source: TurnSource, { signal, after = 0 }: ResumeOptions = {}, turnId?: string) {
@@ -174,18 +174,16 @@ export class Turn implements AsyncIterable<TurnEvent> {
 
   /** Ends the turn, also after the signal was aborted. @returns the message with what was said */
   async cancel(): Promise<Message> {
-    await this.#accepted
-    const id = this.id!
+    // Sent again, a message that was not accepted before the abort gives the same turn.
+    const turn = this.#signal?.aborted ? new Turn(this.#source, {}, this.id) : this
+    await turn.#accepted
     try {
-      await this.#source.cancel(id)
+      await this.#source.cancel(turn.id!)
     } catch (error) {
       // It has ended already.
       if (!(error instanceof MuxiError) || error.code !== 'conflict') throw error
     }
-    if (!this.#signal?.aborted) return this.done()
-    for (const event of endOf(await this.#source.record(id), this.lastEventId))
-      this.#message = applyEvent(this.#message, event as AnyTurnEvent)
-    return this.#message
+    return (this.#message = await turn.done())
   }
 
   async *#open(after: number, signal: AbortSignal): AsyncGenerator<StreamEvent, void, undefined> {
@@ -195,7 +193,7 @@ export class Turn implements AsyncIterable<TurnEvent> {
       if (isFinalEvent(event.type)) return
       last = event.id ?? last
     }
-    yield* endOf(await this.#source.record(this.id!), last)
+    yield* endOf(await this.#source.record(this.id!, signal), last)
   }
 
   #take(event: TurnEvent): void {
@@ -222,11 +220,13 @@ function sizeOf({ attachments = [] }: ChatRequest): number {
 
 function httpSource(
   http: Http,
-  timing: Partial<Timing> | undefined,
-  first?: (signal: AbortSignal) => Promise<Response>,
+  { timing, headers }: ResumeOptions,
+  begun?: Promise<(signal: AbortSignal) => Promise<Response>>,
 ): TurnSource {
   return {
     events: async function* (turnId, after, signal) {
+      // A message that cannot be sent is not tried again.
+      const first = await begun
       const { follow } = await import('./follow.ts')
       yield* follow({
         http,
@@ -236,11 +236,12 @@ function httpSource(
         signal,
         isFinal: isFinalEvent,
         timing,
+        headers,
         position: () => ({ turnId: turnId() }),
       })
     },
-    record: (turnId) => http.json<TurnRecord>('GET', `/turns/${turnId}`),
-    cancel: (turnId) => http.json('POST', `/turns/${turnId}/cancel`, { idempotencyKey: newKey() }),
+    record: (turnId, signal) => http.json<TurnRecord>('GET', `/turns/${turnId}`, { signal, headers }),
+    cancel: (turnId) => http.json('POST', `/turns/${turnId}/cancel`, { idempotencyKey: newKey(), headers }),
   }
 }
 
