@@ -23,6 +23,8 @@ export interface FollowJobOptions {
 
 const isFinal = (type: string) => type === 'completed' || type === 'failed' || type === 'cancelled'
 
+const viewOf = ({ id, type, data }: StreamEvent) => ({ id, type, data }) as JobEvent
+
 /** The events of the job after a number, over another connection than one of its own. */
 export type JobSource = (after: number, signal: AbortSignal) => AsyncGenerator<StreamEvent, void, undefined>
 
@@ -41,8 +43,9 @@ export class FollowedJob implements AsyncIterable<JobEvent> {
     this.#after = after
     this.#followed = new Followed<JobEvent>({
       open: source ?? ((from, stop) => this.#open(from, stop, timing)),
-      view: ({ id: number, type, data }) => ({ id: number, type, data }) as JobEvent,
-      take: (_, event) => {
+      view: () => viewOf,
+      take: (taken) => {
+        const event = viewOf(taken)
         if (event.type === 'progress') this.#progress = event.data
         else this.#end = event
       },

@@ -61,13 +61,13 @@ class Event {
   readonly id: number
   readonly type: string
   readonly data: unknown
-  text: string
+  readonly text: string
 
-  constructor({ id = 0, type, data }: StreamEvent) {
+  constructor({ id = 0, type, data }: StreamEvent, text: string) {
     this.id = id
     this.type = type
     this.data = data
-    this.text = type === 'content' ? (data as { content: string }).content : ''
+    this.text = text
   }
 
   toString(): string {
@@ -83,8 +83,6 @@ export class Turn implements AsyncIterable<TurnEvent> {
   readonly #accepted: Promise<unknown>
   readonly #after: number
   #message: Message
-  /** The text of the events so far, put one after another. */
-  #shown = ''
 
   /** Sends a message at once. @param path such as `/agents/tea/chat/stream` */
   static start(http: Http, path: string, body: ChatRequest | Promise<ChatRequest>, options: TurnOptions = {}): Turn {
@@ -117,8 +115,10 @@ export class Turn implements AsyncIterable<TurnEvent> {
     this.#message = emptyMessage(turnId)
     this.#followed = new Followed<TurnEvent>({
       open: (from, stop) => this.#open(from, stop),
-      view: (event) => new Event(event) as TurnEvent,
-      take: (_, event) => this.#take(event),
+      view: eventsWithText,
+      take: (event) => {
+        this.#message = applyEvent(this.#message, event as AnyTurnEvent)
+      },
       isFinal: isFinalEvent,
       ended: (last) => {
         if (last?.type === 'error') throw errorOf(last.data)
@@ -195,21 +195,26 @@ export class Turn implements AsyncIterable<TurnEvent> {
     }
     yield* endOf(await this.#source.record(this.id!, signal), last)
   }
+}
 
-  #take(event: TurnEvent): void {
-    const before = this.#message.text
-    this.#message = applyEvent(this.#message, event)
-    const { text } = this.#message
-    const shown = this.#shown
-    if (event.type === 'content' && before === shown) this.#shown = text
-    else if (text.startsWith(shown)) {
-      event.text = text.slice(shown.length)
-      this.#shown = text
-    } else if (shown.startsWith(text)) event.text = ''
-    else {
-      event.text = `\n${text}`
-      this.#shown = text
+/** For one reader: events with the text that each adds to what was shown to it. */
+function eventsWithText(): (event: StreamEvent) => TurnEvent {
+  let message = emptyMessage()
+  /** The text of the events so far, put one after another. */
+  let shown = ''
+  return (event) => {
+    const before = message.text
+    message = applyEvent(message, event as AnyTurnEvent)
+    const { text } = message
+    let added = ''
+    // Comparing the whole text with each piece would cost ever more.
+    const isNext = event.type === 'content' && before === shown
+    if (isNext || !shown.startsWith(text)) {
+      if (isNext) added = (event.data as { content: string }).content
+      else added = text.startsWith(shown) ? text.slice(shown.length) : `\n${text}`
+      shown = text
     }
+    return new Event(event, added) as TurnEvent
   }
 }
 

@@ -1,4 +1,5 @@
 // Turns of the client: several readers, leaving, cancelling, and text that is withdrawn, against a real HTTP server.
+import type { ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
 import { askForReply } from '../../client/chat.ts'
@@ -284,6 +285,37 @@ it('a slow reader is kept at most 8 MB, and reads the rest over a connection of 
   expect(seen.map(({ id }) => id)).toEqual(frames.map((_, index) => index + 1))
   expect(seen.map(String).join('')).toBe(text)
   expect(server.requests.map(({ lastEventId }) => lastEventId)).toEqual([undefined, '1'])
+})
+
+it('a reader on a connection of its own gets no text twice, and the message grows with it when it is the last', async () => {
+  const reset = (id: number, content: string) => frame(id, 'content_reset', { step: 1, reason: 'interrupted', content })
+  const say = (id: number, content: string) => frame(id, 'content', { content, step: 1 })
+  const pieces = Array.from({ length: 64 }, (_, index) => say(index + 4, `${index} `.padEnd(2 ** 18, '.')))
+  const frames = [FRAMES[0]!, say(2, 'One tw'), reset(3, ''), ...pieces, frame(68, 'cancelled', { id: 'msg_1' })]
+  const goesOn = (response: ServerResponse) => ends(...frames.slice(Number(server.requests.at(-1)!.lastEventId)))(response)
+  const server = await scriptedStream(ends(...frames.slice(0, 58)), goesOn, goesOn)
+  const turn = start(server)
+  const slow = turn[Symbol.asyncIterator]()
+  const seen = [(await slow.next()).value as TurnEvent]
+  for await (const { id } of turn) if (id === 50) break
+  for await (const event of slow) seen.push(event)
+  expect(seen.map(({ id }) => id)).toEqual(frames.map((_, index) => index + 1))
+  expect(seen.map(String).join('')).toBe(`One tw\n${turn.message.text}`)
+  expect(turn.message.status).toBe('cancelled')
+  expect(server.requests.map(({ lastEventId }) => lastEventId)).toEqual([undefined, '1', '58'])
+})
+
+it('the latest event is kept, however large: its reader needs no second connection', async () => {
+  const content = 'x'.repeat(5 * 2 ** 20)
+  const server = await scriptedStream(
+    ends(
+      frame(1, 'content_reset', { step: 0, reason: 'interrupted', content }),
+      frame(2, 'message_end', { id: 'msg_1', usage: { input_tokens: 1, output_tokens: 1 } }),
+    ),
+  )
+  const events = await Array.fromAsync(Turn.resume(server.http, 'turn_1'))
+  expect(events.map(({ text }) => text.length)).toEqual([content.length, 0])
+  expect(server.requests).toHaveLength(1)
 })
 
 it('a reader that stops slows the server down, and goes on after the last event when it is dropped meanwhile', async () => {
