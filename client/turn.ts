@@ -1,6 +1,6 @@
 // A turn that is followed: its events, the message they make, and its text.
 import { SILENCE_MS } from './backoff.ts'
-import { ConnectionLostError, errorOf, MuxiError } from './errors.ts'
+import { errorOf, MuxiError } from './errors.ts'
 import type { StreamEvent } from './event-stream.ts'
 import type { Timing } from './follow.ts'
 import { Followed } from './followed.ts'
@@ -193,7 +193,8 @@ export class Turn implements AsyncIterable<TurnEvent> {
       if (isFinalEvent(event.type)) return
       last = event.id ?? last
     }
-    yield* endOf(await this.#source.record(this.id!, signal), last)
+    const record = await this.#source.record(this.id!, signal)
+    yield* (await import('./ended-turn.ts')).endOf(record, last)
   }
 }
 
@@ -248,21 +249,4 @@ function httpSource(
     record: (turnId, signal) => http.json<TurnRecord>('GET', `/turns/${turnId}`, { signal, headers }),
     cancel: (turnId) => http.json('POST', `/turns/${turnId}/cancel`, { idempotencyKey: newKey(), headers }),
   }
-}
-
-/** The events that a turn ends with, from its record. */
-function endOf({ turn_id, message, error, status }: TurnRecord, last: number): StreamEvent[] {
-  const id = message?.id ?? ''
-  const final =
-    status === 'completed'
-      ? { type: 'message_end', data: { id, usage: message?.usage } }
-      : status === 'cancelled'
-        ? { type: 'cancelled', data: { id } }
-        : status === 'failed'
-          ? { type: 'error', data: error }
-          : undefined
-  if (!final) throw new ConnectionLostError('The stream ended before the turn', { turnId: turn_id, lastEventId: last })
-  const content = message?.agent_response?.content ?? ''
-  const reset = { type: 'content_reset', data: { step: 0, reason: 'read from the record', content } }
-  return [reset, final].map((event, index) => ({ ...event, id: last + 1 + index, size: content.length }))
 }
