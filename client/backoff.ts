@@ -3,6 +3,11 @@
 /** Silence of a stream that counts as a lost connection: it is noticed within 35 s. */
 export const SILENCE_MS = 34_000
 
+/** A server that asks for a longer pause gets no retry: the error says when to come back. */
+export const LONGEST_PAUSE_MS = 60_000
+/** Longer timers would fire at once. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1
+
 const FIRST_MS = 500
 const LONGEST_MS = 15_000
 
@@ -24,7 +29,7 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
       if (signal?.aborted) reject(signal.reason as Error)
       else resolve()
     }
-    const timer = setTimeout(end, ms)
+    const timer = setTimeout(end, Math.min(ms, LONGEST_TIMER_MS))
     if (signal?.aborted) end()
     else signal?.addEventListener('abort', end)
   })

@@ -3,7 +3,7 @@ import { type MessageOptions, requestOf } from './chat-request.ts'
 import { type CallOptions, type Http, newKey } from './http.ts'
 import { segmentOf } from './operations.ts'
 import { Turn } from './turn.ts'
-import type { Approval, ChatRequest, Receipt, Reply, TurnRecord } from './types.ts'
+import type { Approval, Receipt, Reply } from './types.ts'
 
 export interface ChatOptions extends CallOptions, MessageOptions {
   /** Alias of `agentName`. */
@@ -27,41 +27,24 @@ export function streamReply(http: Http, text: string, options: ChatOptions): Tur
   return Turn.start(http, `${pathOf(options)}/stream`, requestOf(http, text, options), options)
 }
 
+/** A lost answer is asked for again under the same key: for about half a minute, unless nothing is to be repeated. */
+const OUTAGE_RETRIES = 8
+
 /** Sends a message and waits for the reply, as long as it takes, or until the turn needs an approval. */
 export async function askForReply(http: Http, text: string, options: ChatOptions): Promise<ChatReply> {
   const { idempotencyKey = newKey(), signal, timeoutMs, maxRetries, headers } = options
+  const retries = http.options.maxRetries
+  const outageRetries = maxRetries ?? (retries && Math.max(OUTAGE_RETRIES, retries))
   const json = await requestOf(http, text, options)
   const { data, response } = await http
-    .json<Reply | Receipt>('POST', pathOf(options), { signal, timeoutMs, maxRetries, headers, json, idempotencyKey })
+    .json<Reply | Receipt>('POST', pathOf(options), {
+      ...{ signal, timeoutMs, maxRetries, headers },
+      ...{ json, idempotencyKey, outageRetries },
+    })
     .withResponse()
-  return response.status === 200 ? replyOf(data as Reply) : waitForReply(http, data.turn_id, json, signal)
-}
-
-async function waitForReply(
-  http: Http,
-  id: string,
-  { content }: ChatRequest,
-  signal: AbortSignal | undefined,
-): Promise<ChatReply> {
-  const turn = Turn.resume(http, id, { signal })
-  const read = () => http.json<TurnRecord>('GET', `/turns/${id}`, { signal })
-  let record: TurnRecord | undefined
-  for await (const _ of turn) {
-    if (turn.message.status !== 'awaiting_approval') continue
-    record = await read()
-    // It may have been decided since.
-    if (record.status === 'awaiting_approval') break
-  }
-  record ??= await read()
-  if (record.status !== 'awaiting_approval') record = await read()
-  const { message, approvals, turn_id, agent_id, user_id, conversation_id, status, created_at } = record
-  const ids = { id: turn.message.id, turn_id, agent_id, user_id, conversation_id }
-  const user_message = { role: 'user' as const, content }
-  const usage = { input_tokens: 0, output_tokens: 0 }
-  return replyOf(
-    message ?? { ...ids, status, user_message, usage, created_at },
-    approvals.filter((each) => each.status === 'waiting'),
-  )
+  if (response.status === 200) return replyOf(data as Reply)
+  const { lateReply } = await import('./late-reply.ts')
+  return replyOf(...(await lateReply(http, data.turn_id, json, { signal, headers })))
 }
 
 function replyOf(reply: Reply, approvals: Approval[] = []): ChatReply {

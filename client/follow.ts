@@ -1,5 +1,5 @@
 // A stream of numbered events over as many connections as it takes: each event once, in order, up to the final one.
-import { delayOf, SILENCE_MS, sleep } from './backoff.ts'
+import { delayOf, LONGEST_PAUSE_MS, LONGEST_TIMER_MS, SILENCE_MS, sleep } from './backoff.ts'
 import { ConnectionLostError, EventGapError, MuxiError, type Position } from './errors.ts'
 import { readEvents, type StreamEvent } from './event-stream.ts'
 import type { Http } from './http.ts'
@@ -16,6 +16,7 @@ export interface FollowOptions {
   signal?: AbortSignal | undefined
   isFinal: (type: string) => boolean
   timing?: Partial<Timing> | undefined
+  headers?: Record<string, string> | undefined
   /** Named in the error, when there is no hope left. */
   position?: () => Position
 }
@@ -37,7 +38,8 @@ const TIMING: Timing = { silenceMs: SILENCE_MS, attempts: 20 }
  */
 export async function* follow(options: FollowOptions): AsyncGenerator<StreamEvent, void, undefined> {
   const { http, path, first, signal, isFinal } = options
-  const { silenceMs, attempts } = { ...TIMING, ...options.timing }
+  const { silenceMs: silence, attempts } = { ...TIMING, ...options.timing }
+  const silenceMs = Math.min(silence, LONGEST_TIMER_MS)
   const pathNow = () => (typeof path === 'string' ? path : path())
   let last = options.after ?? 0
   for (let attempt = 0; ;) {
@@ -61,7 +63,7 @@ export async function* follow(options: FollowOptions): AsyncGenerator<StreamEven
               signal: both,
               maxRetries: 0,
               timeoutMs: silenceMs,
-              ...(last > 0 && { headers: { 'last-event-id': String(last) } }),
+              headers: { ...options.headers, ...(last > 0 && { 'last-event-id': String(last) }) },
             })
       if (response.status === 204 || !response.body) return
       const heard = () => {
@@ -95,13 +97,15 @@ export async function* follow(options: FollowOptions): AsyncGenerator<StreamEven
     attempt = hasProgress || heardAt - begun > PING_MS ? 0 : attempt + 1
     // While the browser knows that there is no network, hope remains.
     const isOffline = (globalThis.navigator as Navigator | undefined)?.onLine === false
-    if (attempt > attempts && !isOffline) {
-      const { retryAfterMs, message } = failure
+    const { retryAfterMs = 0, message, details } = failure
+    if (retryAfterMs > LONGEST_PAUSE_MS || (attempt > attempts && !isOffline)) {
+      // Nothing was begun that could be gone on with.
+      if (known === undefined && retryAfterMs > LONGEST_PAUSE_MS) throw failure
       const where = { lastEventId: last, ...options.position?.() }
-      throw new ConnectionLostError(message, { ...where, retryAfterMs, cause: failure })
+      throw new ConnectionLostError(message, { ...where, details, retryAfterMs: failure.retryAfterMs, cause: failure })
     }
     // Spread also when the server asks all its clients for the same pause.
-    const delay = (failure.retryAfterMs ?? 0) + (attempt > 0 ? delayOf(attempt - 1) : 0)
+    const delay = retryAfterMs + (attempt > 0 ? delayOf(attempt - 1) : 0)
     if (delay > 0) await pause(delay, signal)
   }
 }

@@ -5,21 +5,14 @@ import type { StreamEvent } from './event-stream.ts'
 export interface FollowedOptions<E> {
   /** The events after a number, up to the final one. */
   open: (after: number, signal: AbortSignal) => AsyncGenerator<StreamEvent, void, undefined>
-  /** What readers get of an event. */
-  view: (event: StreamEvent) => E
+  /** Makes what one reader gets of each event: it is called with all of them in order, also with those before the first that it gets. */
+  view: () => (event: StreamEvent) => E
   /** Called for each event once, in order. */
-  take: (event: StreamEvent, view: E) => void
+  take: (event: StreamEvent) => void
   isFinal: (type: string) => boolean
   /** Called when a reader is at the end, with the last event that it got; may throw what the reader gets then. */
   ended?: (last: E | undefined) => void
   signal?: AbortSignal | undefined
-}
-
-interface Kept<E> {
-  id: number
-  view: E
-  size: number
-  isFinal: boolean
 }
 
 interface Connection {
@@ -32,12 +25,15 @@ const KEPT = 8 * 2 ** 20
 /** Of an event besides its data. */
 const OVERHEAD = 400
 
+/** What an event counts for. */
+const weightOf = ({ size }: StreamEvent) => 2 * size + OVERHEAD
+
 const DONE = { done: true, value: undefined } as const
 
 export class Followed<E> {
   readonly #options: FollowedOptions<E>
   /** The latest events; older ones are read from the server again. */
-  #kept: Kept<E>[] = []
+  #kept: StreamEvent[] = []
   /** How many came before those. */
   #dropped = 0
   #size = 0
@@ -69,7 +65,7 @@ export class Followed<E> {
   }
 
   async #read(): Promise<void> {
-    const { open, signal, view, take, isFinal } = this.#options
+    const { open, signal, take, isFinal } = this.#options
     if (!this.#connection) {
       const abort = new AbortController()
       const both = signal ? AbortSignal.any([signal, abort.signal]) : abort.signal
@@ -89,24 +85,23 @@ export class Followed<E> {
       this.#connection = undefined
       throw new ConnectionLostError('The stream ended before its final event', { lastEventId: this.#last })
     }
-    const viewed = view(event)
     this.#last = event.id ?? this.#last
-    const ends = isFinal(event.type)
-    this.#keep({ id: this.#last, view: viewed, size: 2 * event.size + OVERHEAD, isFinal: ends })
-    take(event, viewed)
-    if (ends) {
+    this.#keep(event)
+    take(event)
+    if (isFinal(event.type)) {
       this.#isOver = true
       this.#close()
     }
   }
 
-  #keep(kept: Kept<E>): void {
-    this.#kept.push(kept)
-    this.#size += kept.size
-    if (this.#size <= KEPT) return
-    const dropped = this.#kept.splice(0, Math.max(1, this.#kept.length >> 1))
+  #keep(event: StreamEvent): void {
+    this.#kept.push(event)
+    this.#size += weightOf(event)
+    // The latest stays, however large: it was not read yet.
+    if (this.#size <= KEPT || this.#kept.length < 2) return
+    const dropped = this.#kept.splice(0, this.#kept.length >> 1)
     this.#dropped += dropped.length
-    for (const { size } of dropped) this.#size -= size
+    for (const each of dropped) this.#size -= weightOf(each)
   }
 
   #close(): void {
@@ -118,33 +113,37 @@ export class Followed<E> {
   }
 
   /**
-   * Every event after a number, and the final one: kept events at once, dropped ones over a connection of the reader's own.
+   * Every event after a number, and the final one: kept events at once, dropped ones over a connection of the reader's own,
+   * until it has caught up with the kept ones.
    * @param begun what must have happened before
    */
   events(after: number, begun?: Promise<unknown>): AsyncIterableIterator<E> {
-    const { open, view, signal, ended } = this.#options
+    const { open, signal, isFinal, ended } = this.#options
+    const view = this.#options.view()
     const abort = new AbortController()
     let own: AsyncGenerator<StreamEvent, void, undefined> | undefined
     let next = 0
-    let last = after
+    let last = 0
     let latest: E | undefined
     const pull = async (): Promise<E | undefined> => {
       await begun
       for (;;) {
         if (next < this.#dropped) own ??= open(last, signal ? AbortSignal.any([signal, abort.signal]) : abort.signal)
-        const kept = this.#kept[next - this.#dropped]
-        if (own) {
-          const { value } = await own.next()
-          if (!value) break
-          return (latest = view(value))
+        const event = own ? (await own.next()).value : this.#kept[next - this.#dropped]
+        if (!event) {
+          if (own || !(await this.advance())) break
+          continue
         }
-        if (kept) {
-          next++
-          if (kept.id <= after && !kept.isFinal) continue
-          last = kept.id
-          return (latest = kept.view)
+        next++
+        last = event.id ?? last
+        const at = last - (this.#kept[0]?.id ?? Infinity)
+        if (own && this.#kept[at]?.id === last) {
+          own.return().catch(() => undefined)
+          own = undefined
+          next = this.#dropped + at + 1
         }
-        if (!(await this.advance())) break
+        const viewed = view(event)
+        if (last > after || isFinal(event.type)) return (latest = viewed)
       }
       ended?.(latest)
       return undefined

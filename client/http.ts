@@ -1,5 +1,5 @@
 // Requests to the server: retries with backoff, timeouts, idempotency keys, errors by code, and a log hook.
-import { delayOf, sleep } from './backoff.ts'
+import { delayOf, LONGEST_PAUSE_MS, LONGEST_TIMER_MS, sleep } from './backoff.ts'
 import { ConnectionLostError, errorOfResponse, MuxiError, TimeoutError } from './errors.ts'
 import { type ClientOptions, type ResolvedOptions, resolveOptions } from './options.ts'
 
@@ -13,23 +13,22 @@ export interface CallOptions {
   headers?: Record<string, string> | undefined
 }
 
-export type Query = { readonly [name: string]: string | number | boolean | readonly string[] | undefined }
+export type RequestQuery = { readonly [name: string]: string | number | boolean | readonly string[] | undefined }
 
 export interface RequestInitOf extends CallOptions {
-  query?: Query | undefined
+  query?: RequestQuery | undefined
   json?: unknown
   form?: FormData | undefined
   body?: BodyInit | undefined
   accept?: string | undefined
+  /** Attempts after the first while no server can be reached; default: as many as after other failures. */
+  outageRetries?: number | undefined
 }
 
 /** A promise of the data, which also gives the whole answer: `await app.agents.get('tea').withResponse()`. */
 export interface Answer<T> extends Promise<T> {
   withResponse(): Promise<{ data: T; response: Response; requestId: string | undefined }>
 }
-
-/** A server that asks for a longer pause gets no retry: the error says when to come back. */
-const LONGEST_PAUSE_MS = 60_000
 
 /** Requests to one server: what every resource of the client is made of. */
 export class Http {
@@ -40,7 +39,7 @@ export class Http {
   }
 
   /** @param path below `/api/v1`; without a slash in front, below the server's address: `healthz` */
-  url(path: string, query: Query = {}): string {
+  url(path: string, query: RequestQuery = {}): string {
     const given = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]))
     const search = given.length > 0 ? `?${new URLSearchParams(given).toString()}` : ''
     return `${this.options.serverUrl}${path.startsWith('/') ? '/api/v1' : '/'}${path}${search}`
@@ -50,6 +49,8 @@ export class Http {
   json<T>(method: string, path: string, init: RequestInitOf = {}): Answer<T> {
     const read = async (response: Response) => {
       const isJson = response.headers.get('content-type')?.includes('json')
+      // Of a deletion whose answer was lost.
+      if (response.status === 404) return { data: {} as T, response }
       return { data: (await (isJson ? response.json() : response.text())) as T, response }
     }
     const answered = this.#call(method, path, init, read)
@@ -72,7 +73,7 @@ export class Http {
   }
 
   async #call<T>(method: string, path: string, init: RequestInitOf, read: Read<T>): Promise<T> {
-    const { maxRetries = this.options.maxRetries, signal, idempotencyKey } = init
+    const { maxRetries = this.options.maxRetries, outageRetries = maxRetries, signal, idempotencyKey } = init
     const isRepeatable = /GET|HEAD|PUT|DELETE/.test(method) || idempotencyKey !== undefined
     for (let attempt = 0; ; attempt++) {
       const begun = Date.now()
@@ -87,34 +88,46 @@ export class Http {
           error,
         })
       try {
-        const [value, response] = await this.#attempt(method, path, init, read)
+        const [value, response] = await this.#attempt(method, path, init, read, attempt > 0)
         log(response.status, requestIdOf(response))
         return value
       } catch (error) {
         if (signal?.aborted || !(error instanceof MuxiError)) throw error
-        const { status, requestId, message, retryAfterMs = 0 } = error
+        const { code, status, requestId, message, retryAfterMs = 0 } = error
         log(status || undefined, requestId, message)
         const mayRetry = status === 429 || (isRepeatable && (status === 0 || status === 408 || status >= 500))
-        if (!mayRetry || attempt >= maxRetries || retryAfterMs > LONGEST_PAUSE_MS) throw error
+        const isOutage = code === 'connection_lost' || code === 'unavailable'
+        if (!mayRetry || attempt >= (isOutage ? outageRetries : maxRetries) || retryAfterMs > LONGEST_PAUSE_MS) {
+          // What was asked for may be under way: under the same key it is not done twice.
+          if (idempotencyKey !== undefined && (isOutage || status === 0))
+            Object.assign(error, { details: { ...error.details, idempotency_key: idempotencyKey } })
+          throw error
+        }
         await sleep(delayOf(attempt, error.retryAfterMs), signal)
       }
     }
   }
 
-  async #attempt<T>(method: string, path: string, init: RequestInitOf, read: Read<T>): Promise<[T, Response]> {
+  async #attempt<T>(
+    method: string,
+    path: string,
+    init: RequestInitOf,
+    read: Read<T>,
+    isRepeated: boolean,
+  ): Promise<[T, Response]> {
     const { fetch, apiKey, timeoutMs: defaultMs } = this.options
     const { json, query, form, accept, idempotencyKey, signal, timeoutMs = defaultMs } = init
-    const headers = {
+    const headers = new Headers({
       ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
       ...(json !== undefined && { 'content-type': 'application/json' }),
       ...(accept !== undefined && { accept }),
       ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
-      ...init.headers,
-    }
+    })
+    new Headers(init.headers).forEach((value, name) => headers.set(name, value))
     const body = json === undefined ? (form ?? init.body) : JSON.stringify(json)
     signal?.throwIfAborted()
     const late = new AbortController()
-    const timer = setTimeout(() => late.abort(), timeoutMs)
+    const timer = setTimeout(() => late.abort(), Math.min(timeoutMs, LONGEST_TIMER_MS))
     try {
       const response = await fetch(this.url(path, query), {
         method,
@@ -123,7 +136,10 @@ export class Http {
         ...(body !== undefined && { body }),
         ...(body instanceof ReadableStream && { duplex: 'half' }),
       })
-      if (!response.ok && response.status !== 304) throw await errorOfResponse(response, apiKey)
+      const { ok, status } = response
+      // What is not there any more was deleted by the attempt before.
+      const isGone = isRepeated && method === 'DELETE' && status === 404
+      if (!ok && status !== 304 && !isGone) throw await errorOfResponse(response, apiKey)
       return [await read(response), response]
     } catch (cause) {
       if (cause instanceof MuxiError) throw cause

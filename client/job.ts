@@ -1,9 +1,7 @@
 // A job that is followed: its progress, and what it results in.
 import type { JobProgress, JobResult, ReembedResult, TurnEventData } from '../contracts/events.ts'
 import type { ErrorBody } from '../contracts/failures.ts'
-import type { Static } from '@sinclair/typebox'
-import type { JobSchema } from '../contracts/schemas/job-views.ts'
-import { ConnectionLostError, errorOf, MuxiError } from './errors.ts'
+import { errorOf, MuxiError } from './errors.ts'
 import type { StreamEvent } from './event-stream.ts'
 import type { Timing } from './follow.ts'
 import { Followed } from './followed.ts'
@@ -21,7 +19,12 @@ export interface FollowJobOptions {
   timing?: Partial<Timing> | undefined
 }
 
-const isFinal = (type: string) => type === 'completed' || type === 'failed' || type === 'cancelled'
+/** @param type of an event of a job, or a status */
+export function isFinalOfJob(type: string): type is Exclude<JobEventType, 'progress'> {
+  return type === 'completed' || type === 'failed' || type === 'cancelled'
+}
+
+const viewOf = ({ id, type, data }: StreamEvent) => ({ id, type, data }) as JobEvent
 
 /** The events of the job after a number, over another connection than one of its own. */
 export type JobSource = (after: number, signal: AbortSignal) => AsyncGenerator<StreamEvent, void, undefined>
@@ -40,13 +43,18 @@ export class FollowedJob implements AsyncIterable<JobEvent> {
     this.#http = http
     this.#after = after
     this.#followed = new Followed<JobEvent>({
-      open: source ?? ((from, stop) => this.#open(from, stop, timing)),
-      view: ({ id: number, type, data }) => ({ id: number, type, data }) as JobEvent,
-      take: (_, event) => {
+      open:
+        source ??
+        (async function* (from, stop) {
+          yield* (await import('./job-events.ts')).jobEvents(http, id, from, stop, timing)
+        }),
+      view: () => viewOf,
+      take: (taken) => {
+        const event = viewOf(taken)
         if (event.type === 'progress') this.#progress = event.data
         else this.#end = event
       },
-      isFinal,
+      isFinal: isFinalOfJob,
       ended: (last) => {
         if (last?.type === 'failed') throw errorOf(last.data as ErrorBody)
       },
@@ -79,33 +87,5 @@ export class FollowedJob implements AsyncIterable<JobEvent> {
       // It has ended already.
       if (!(error instanceof MuxiError) || error.code !== 'conflict') throw error
     }
-  }
-
-  async *#open(
-    after: number,
-    signal: AbortSignal,
-    timing: FollowJobOptions['timing'],
-  ): AsyncGenerator<StreamEvent, void, undefined> {
-    const { id } = this
-    const path = `/jobs/${id}/stream`
-    let last = after
-    const { follow } = await import('./follow.ts')
-    for await (const event of follow({
-      http: this.#http,
-      path,
-      after,
-      signal,
-      isFinal,
-      timing,
-      position: () => ({ jobId: id }),
-    })) {
-      yield event
-      if (isFinal(event.type)) return
-      last = event.id ?? last
-    }
-    const { status, result, error } = await this.#http.json<Static<typeof JobSchema>>('GET', `/jobs/${id}`)
-    if (!isFinal(status))
-      throw new ConnectionLostError('The stream ended before the job', { jobId: id, lastEventId: last })
-    yield { id: last + 1, type: status, data: { id, result, ...error }, size: 0 }
   }
 }

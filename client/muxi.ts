@@ -18,7 +18,7 @@ export type MuxiOptions = Partial<ClientOptions> & {
   server_url?: string | undefined
   /** Alias of `apiKey`. */
   api_key?: string | undefined
-}
+} & ({ serverUrl: string } | { server_url: string })
 
 /** Connects to a server. Nothing is sent before the first call. */
 export function muxi({ server_url, api_key, ...options }: MuxiOptions): Muxi {

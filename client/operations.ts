@@ -1,5 +1,5 @@
 // Operations of the API as data, and the methods made from them.
-import { type Answer, type CallOptions, type Http, newKey, type Query } from './http.ts'
+import { type Answer, type CallOptions, type Http, newKey, type RequestQuery } from './http.ts'
 import { type List, listOf } from './pages.ts'
 
 /** A method of a resource: ids, then the query or the body, then options. */
@@ -33,7 +33,7 @@ function methodOf(http: Http, spec: string) {
   const [method = '', path = '', marks = '', items] = spec.split(' ')
   return (...args: unknown[]) => {
     const filled = path.replace(/{(\w+)}/g, (_, name: string) => segmentOf(name, args.shift()))
-    const query = marks.includes('?') ? (args.shift() as Query | undefined) : undefined
+    const query = marks.includes('?') ? (args.shift() as RequestQuery | undefined) : undefined
     const json = marks.includes('=') ? (args.shift() ?? {}) : undefined
     const form = marks.includes('f') ? (args.shift() as FormData) : undefined
     const options = args[0] as CallOptions | undefined
@@ -41,7 +41,7 @@ function methodOf(http: Http, spec: string) {
     if (marks.includes('t')) init.headers = { ...init.headers, ...TUS }
     if (marks.includes('!')) init.idempotencyKey ??= newKey()
     if (marks.includes('~')) return http.send(method, filled, init)
-    const read = (next?: Query) => http.json<unknown>(method, filled, { ...init, query: { ...query, ...next } })
+    const read = (next?: RequestQuery) => http.json<unknown>(method, filled, { ...init, query: { ...query, ...next } })
     return items === undefined ? read() : listOf(items, marks.includes('<'), read)
   }
 }

@@ -40,6 +40,8 @@ export function resolveOptions({ apiKey, ...options }: ClientOptions): ResolvedO
   const { serverUrl, fetch = globalThis.fetch, timeoutMs = 600_000, maxRetries = 2 } = options
   if (typeof serverUrl !== 'string')
     throw new TypeError("Cannot create the client: 'serverUrl' must be an address such as http://127.0.0.1:5050")
+  if (apiKey !== undefined && !/^[!-~]+$/.test(apiKey))
+    throw new TypeError("Cannot create the client: 'apiKey' must be printable ASCII without spaces")
   const resolved = { ...options, serverUrl: serverUrl.replace(/\/+$/, ''), fetch, timeoutMs, maxRetries }
   return Object.defineProperty(resolved, 'apiKey', { get: () => apiKey })
 }

@@ -1,6 +1,6 @@
 // A turn that is followed: its events, the message they make, and its text.
 import { SILENCE_MS } from './backoff.ts'
-import { ConnectionLostError, errorOf, MuxiError } from './errors.ts'
+import { errorOf, MuxiError } from './errors.ts'
 import type { StreamEvent } from './event-stream.ts'
 import type { Timing } from './follow.ts'
 import { Followed } from './followed.ts'
@@ -29,7 +29,7 @@ export interface TurnOptions {
   timing?: Partial<Timing> | undefined
 }
 
-export interface ResumeOptions extends Pick<TurnOptions, 'signal' | 'timing'> {
+export interface ResumeOptions extends Pick<TurnOptions, 'signal' | 'timing' | 'headers'> {
   /** The last event that is known already: iterating goes on after it. */
   after?: number | undefined
 }
@@ -45,7 +45,7 @@ export interface TurnSource {
     after: number,
     signal: AbortSignal,
   ): AsyncGenerator<StreamEvent, void, undefined>
-  record(turnId: string): Promise<TurnRecord>
+  record(turnId: string, signal: AbortSignal): Promise<TurnRecord>
   cancel(turnId: string): Promise<unknown>
 }
 
@@ -61,13 +61,13 @@ class Event {
   readonly id: number
   readonly type: string
   readonly data: unknown
-  text: string
+  readonly text: string
 
-  constructor({ id = 0, type, data }: StreamEvent) {
+  constructor({ id = 0, type, data }: StreamEvent, text: string) {
     this.id = id
     this.type = type
     this.data = data
-    this.text = type === 'content' ? (data as { content: string }).content : ''
+    this.text = text
   }
 
   toString(): string {
@@ -83,31 +83,29 @@ export class Turn implements AsyncIterable<TurnEvent> {
   readonly #accepted: Promise<unknown>
   readonly #after: number
   #message: Message
-  /** The text of the events so far, put one after another. */
-  #shown = ''
 
   /** Sends a message at once. @param path such as `/agents/tea/chat/stream` */
   static start(http: Http, path: string, body: ChatRequest | Promise<ChatRequest>, options: TurnOptions = {}): Turn {
     const { idempotencyKey = newKey(), timing, signal: _, timeoutMs, ...call } = options
-    return new Turn(
-      httpSource(http, timing, async (signal) => {
-        const json = await body
-        return http.send('POST', path, {
+    const first = Promise.resolve(body).then(
+      (json) => (signal: AbortSignal) =>
+        http.send('POST', path, {
           ...call,
           timeoutMs: timeoutMs ?? (timing?.silenceMs ?? SILENCE_MS) + sizeOf(json) / SLOWEST_UPLOAD,
           json,
           accept: 'text/event-stream',
           idempotencyKey,
           signal,
-        })
-      }),
-      options,
+        }),
     )
+    // Readers get it; an abort may come before any of them.
+    first.catch(() => undefined)
+    return new Turn(httpSource(http, options, first), options)
   }
 
   /** Follows a turn of which the id is known. Nothing is sent until it is read. */
   static resume(http: Http, turnId: string, options: ResumeOptions = {}): Turn {
-    return new Turn(httpSource(http, options.timing), options, turnId)
+    return new Turn(httpSource(http, options), options, turnId)
   }
 
   constructor(source: TurnSource, { signal, after = 0 }: ResumeOptions = {}, turnId?: string) {
@@ -117,8 +115,10 @@ export class Turn implements AsyncIterable<TurnEvent> {
     this.#message = emptyMessage(turnId)
     this.#followed = new Followed<TurnEvent>({
       open: (from, stop) => this.#open(from, stop),
-      view: (event) => new Event(event) as TurnEvent,
-      take: (_, event) => this.#take(event),
+      view: eventsWithText,
+      take: (event) => {
+        this.#message = applyEvent(this.#message, event as AnyTurnEvent)
+      },
       isFinal: isFinalEvent,
       ended: (last) => {
         if (last?.type === 'error') throw errorOf(last.data)
@@ -174,18 +174,16 @@ export class Turn implements AsyncIterable<TurnEvent> {
 
   /** Ends the turn, also after the signal was aborted. @returns the message with what was said */
   async cancel(): Promise<Message> {
-    await this.#accepted
-    const id = this.id!
+    // Sent again, a message that was not accepted before the abort gives the same turn.
+    const turn = this.#signal?.aborted ? new Turn(this.#source, {}, this.id) : this
+    await turn.#accepted
     try {
-      await this.#source.cancel(id)
+      await this.#source.cancel(turn.id!)
     } catch (error) {
       // It has ended already.
       if (!(error instanceof MuxiError) || error.code !== 'conflict') throw error
     }
-    if (!this.#signal?.aborted) return this.done()
-    for (const event of endOf(await this.#source.record(id), this.lastEventId))
-      this.#message = applyEvent(this.#message, event as AnyTurnEvent)
-    return this.#message
+    return (this.#message = await turn.done())
   }
 
   async *#open(after: number, signal: AbortSignal): AsyncGenerator<StreamEvent, void, undefined> {
@@ -195,23 +193,29 @@ export class Turn implements AsyncIterable<TurnEvent> {
       if (isFinalEvent(event.type)) return
       last = event.id ?? last
     }
-    yield* endOf(await this.#source.record(this.id!), last)
+    const record = await this.#source.record(this.id!, signal)
+    yield* (await import('./ended-turn.ts')).endOf(record, last)
   }
+}
 
-  #take(event: TurnEvent): void {
-    const before = this.#message.text
-    this.#message = applyEvent(this.#message, event)
-    const { text } = this.#message
-    const shown = this.#shown
-    if (event.type === 'content' && before === shown) this.#shown = text
-    else if (text.startsWith(shown)) {
-      event.text = text.slice(shown.length)
-      this.#shown = text
-    } else if (shown.startsWith(text)) event.text = ''
-    else {
-      event.text = `\n${text}`
-      this.#shown = text
+/** For one reader: events with the text that each adds to what was shown to it. */
+function eventsWithText(): (event: StreamEvent) => TurnEvent {
+  let message = emptyMessage()
+  /** The text of the events so far, put one after another. */
+  let shown = ''
+  return (event) => {
+    const before = message.text
+    message = applyEvent(message, event as AnyTurnEvent)
+    const { text } = message
+    let added = ''
+    // Comparing the whole text with each piece would cost ever more.
+    const isNext = event.type === 'content' && before === shown
+    if (isNext || !shown.startsWith(text)) {
+      if (isNext) added = (event.data as { content: string }).content
+      else added = text.startsWith(shown) ? text.slice(shown.length) : `\n${text}`
+      shown = text
     }
+    return new Event(event, added) as TurnEvent
   }
 }
 
@@ -222,11 +226,13 @@ function sizeOf({ attachments = [] }: ChatRequest): number {
 
 function httpSource(
   http: Http,
-  timing: Partial<Timing> | undefined,
-  first?: (signal: AbortSignal) => Promise<Response>,
+  { timing, headers }: ResumeOptions,
+  begun?: Promise<(signal: AbortSignal) => Promise<Response>>,
 ): TurnSource {
   return {
     events: async function* (turnId, after, signal) {
+      // A message that cannot be sent is not tried again.
+      const first = await begun
       const { follow } = await import('./follow.ts')
       yield* follow({
         http,
@@ -236,27 +242,11 @@ function httpSource(
         signal,
         isFinal: isFinalEvent,
         timing,
+        headers,
         position: () => ({ turnId: turnId() }),
       })
     },
-    record: (turnId) => http.json<TurnRecord>('GET', `/turns/${turnId}`),
-    cancel: (turnId) => http.json('POST', `/turns/${turnId}/cancel`, { idempotencyKey: newKey() }),
+    record: (turnId, signal) => http.json<TurnRecord>('GET', `/turns/${turnId}`, { signal, headers }),
+    cancel: (turnId) => http.json('POST', `/turns/${turnId}/cancel`, { idempotencyKey: newKey(), headers }),
   }
-}
-
-/** The events that a turn ends with, from its record. */
-function endOf({ turn_id, message, error, status }: TurnRecord, last: number): StreamEvent[] {
-  const id = message?.id ?? ''
-  const final =
-    status === 'completed'
-      ? { type: 'message_end', data: { id, usage: message?.usage } }
-      : status === 'cancelled'
-        ? { type: 'cancelled', data: { id } }
-        : status === 'failed'
-          ? { type: 'error', data: error }
-          : undefined
-  if (!final) throw new ConnectionLostError('The stream ended before the turn', { turnId: turn_id, lastEventId: last })
-  const content = message?.agent_response?.content ?? ''
-  const reset = { type: 'content_reset', data: { step: 0, reason: 'read from the record', content } }
-  return [reset, final].map((event, index) => ({ ...event, id: last + 1 + index, size: content.length }))
 }

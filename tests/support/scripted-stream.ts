@@ -11,6 +11,7 @@ export interface SeenRequest {
   path: string
   lastEventId: string | undefined
   key: string | undefined
+  authorization: string | undefined
   at: number
 }
 
@@ -36,6 +37,7 @@ export async function scriptedStream(...script: Answered[]): Promise<ScriptedStr
       path: url.replace('/api/v1', ''),
       lastEventId: one('last-event-id'),
       key: one('idempotency-key'),
+      authorization: headers.authorization,
       at: performance.now(),
     })
     request.resume()

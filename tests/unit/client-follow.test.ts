@@ -1,6 +1,7 @@
 // Streams of the client against a real HTTP server that answers byte by byte, breaks off, repeats, skips and hangs.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished, vi } from 'vitest'
+import { sleep as wait } from '../../client/backoff.ts'
 import { ConnectionLostError, ForbiddenError, UnavailableError } from '../../client/errors.ts'
 import { EventGapError } from '../../client/errors.ts'
 import { follow, type FollowOptions } from '../../client/follow.ts'
@@ -83,6 +84,39 @@ it('waits as long as the server asks', async () => {
   AT_ONCE()
   await read(server)
   expect(server.requests[1]!.at - server.requests[0]!.at).toBeGreaterThan(990)
+})
+
+it('does not wait for longer than a minute: the error says where to go on, and when', async () => {
+  const error = { code: 'unavailable', message: 'Back in an hour.' }
+  const busy = refuse(503, { 'retry-after': '3600' }, { error })
+  const server = await scriptedStream(breaks(...part(0, 2)), busy)
+  await expect(read(server, { position: () => ({ turnId: 'turn_1' }) })).rejects.toMatchObject({
+    ...{ code: 'connection_lost', message: error.message, turnId: 'turn_1', lastEventId: 2 },
+    ...{ retryAfterMs: 3_600_000, cause: { status: 503 } },
+  })
+  expect(server.requests).toHaveLength(2)
+})
+
+it('a failure that no other attempt helps with is told at once, as it is', async () => {
+  const failure = new UnavailableError('unavailable', 'It was closed.', { retryAfterMs: Infinity })
+  const { http } = await scriptedStream()
+  let calls = 0
+  const first = () => {
+    calls++
+    return Promise.reject(failure)
+  }
+  await expect(follow({ http, path: () => undefined, first, isFinal: isFinalEvent }).next()).rejects.toBe(failure)
+  expect(calls).toBe(1)
+})
+
+it('timers longer than the runtime has do not fire at once', async () => {
+  const stop = new AbortController()
+  const sleeping = wait(2 ** 40, stop.signal)
+  expect(await Promise.race([sleeping, sleep(50, 'asleep')])).toBe('asleep')
+  stop.abort(new Error('enough'))
+  await expect(sleeping).rejects.toThrow('enough')
+  const server = await scriptedStream((response) => setTimeout(() => ends(...FRAMES)(response), 50))
+  expect(await read(server, { timing: { silenceMs: Infinity, attempts: 0 } })).toEqual([1, 2, 3, 4, 5, 6])
 })
 
 it('gives up after too many attempts without progress, with the last event', async () => {

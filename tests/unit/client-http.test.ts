@@ -107,6 +107,27 @@ describe('retries', () => {
     await expect(app.agents.get('tea')).rejects.toMatchObject({ code: 'budget_exceeded', retryAfterMs: 3_600_000 })
   })
 
+  it('a message that is not streamed outlasts an outage, and its error has its key', async () => {
+    steps = [...Array.from({ length: 6 }, () => answers(503, {}, AT_ONCE)), answers(200, { turn_id: 'turn_1' })]
+    expect(await app.chat('Hi')).toMatchObject({ turn_id: 'turn_1' })
+    expect(new Set(seen.map(({ key }) => key)).size).toBe(1)
+    steps = [resets]
+    const error = await app.chat('Hi', { maxRetries: 0 }).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'connection_lost', details: { idempotency_key: seen.at(-1)!.key } })
+    steps = [resets]
+    await expect(muxi({ serverUrl, maxRetries: 0 }).chat('Hi')).rejects.toBeInstanceOf(errors.ConnectionLostError)
+    // The answer of a turn that has failed stays what it is.
+    steps = Array.from({ length: 3 }, () => answers(502, refused('upstream_error'), AT_ONCE))
+    await expect(app.chat('Hi')).rejects.toMatchObject({ code: 'upstream_error' })
+  })
+
+  it('what is gone after the answer to its deletion was lost was deleted', async () => {
+    steps = [resets, answers(404, refused('not_found'))]
+    expect(await app.agents.delete('tea')).toEqual({})
+    steps = [answers(404, refused('not_found'))]
+    await expect(app.agents.delete('tea')).rejects.toBeInstanceOf(errors.NotFoundError)
+  })
+
   it('Retry-After counts before the backoff, in seconds and as a date', async () => {
     // A date has whole seconds.
     const date = () => new Date(Date.now() + 2_000).toUTCString()
@@ -136,6 +157,11 @@ describe('limits', () => {
   it('an answer that does not come is a TimeoutError', async () => {
     steps = [never]
     await expect(app.agents.get('tea', { timeoutMs: 50, maxRetries: 0 })).rejects.toMatchObject({ code: 'timeout' })
+  })
+
+  it('a limit beyond the longest timer does not end a request at once', async () => {
+    steps = [(...call) => setTimeout(() => ok(...call), 50)]
+    expect(await app.agents.get('tea', { timeoutMs: Infinity, maxRetries: 0 })).toEqual({ id: 'tea' })
   })
 
   it('a signal ends a request and the wait before another one, with its own reason', async () => {
@@ -210,6 +236,29 @@ it('the key is in no client, error, option or log entry', async () => {
     expect(JSON.stringify(each)).not.toContain(KEY)
   }
   expect(JSON.stringify(refusal)).toContain('forbidden')
+})
+
+it('a header of a call takes the place of one of the client, however it is written', async () => {
+  let sent: IncomingMessage['headers'] = {}
+  steps = [
+    (request, response) => {
+      sent = request.headers
+      answers(202)(request, response)
+    },
+  ]
+  const headers = { Authorization: 'Bearer other', 'Idempotency-Key': 'own' }
+  await app.jobs.create({ kind: 'document', file_id: 'file_1' }, { headers })
+  expect(sent).toMatchObject({ authorization: 'Bearer other', 'idempotency-key': 'own' })
+})
+
+it('a client needs an address, and a key that a header can hold', () => {
+  // @ts-expect-error: no address
+  expect(() => muxi({})).toThrow(/'serverUrl' must be an address/)
+  for (const apiKey of ['', 'two words', 'sk_muxi_…', `${KEY}\n`]) {
+    const make = () => muxi({ serverUrl, apiKey })
+    expect(make).toThrow("Cannot create the client: 'apiKey' must be printable ASCII without spaces")
+    if (apiKey) expect(make).not.toThrow(apiKey)
+  }
 })
 
 it('a list is its first page when awaited, and all items when iterated', async () => {

@@ -64,6 +64,6 @@ it('none is missing, and those with an idempotency key get one', async () => {
   expect(withKey.length).toBeGreaterThan(5)
   for (const operation of withKey) {
     const init = called.get(operation.replaceAll(/{\w+}/g, 'x'))!
-    expect(Object.keys(init.headers as object), operation).toContain('idempotency-key')
+    expect([...(init.headers as Headers).keys()], operation).toContain('idempotency-key')
   }
 })

@@ -1,7 +1,10 @@
 // Turns of the client: several readers, leaving, cancelling, and text that is withdrawn, against a real HTTP server.
+import type { ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, it } from 'vitest'
-import { UpstreamError } from '../../client/errors.ts'
+import { expect, it, onTestFinished } from 'vitest'
+import { askForReply } from '../../client/chat.ts'
+import { ConnectionLostError, UpstreamError } from '../../client/errors.ts'
+import type { Http } from '../../client/http.ts'
 import { FollowedJob } from '../../client/job.ts'
 import { Turn, type TurnEvent } from '../../client/turn.ts'
 import {
@@ -92,12 +95,12 @@ it('one reader that leaves does not disturb another', async () => {
 })
 
 it('an abort ends all reading with its reason, closes the connection, and the turn can still be cancelled', async () => {
-  const record = {
-    turn_id: 'turn_1',
-    status: 'cancelled',
-    message: { id: 'msg_1', agent_response: { content: 'One' } },
-  }
-  const server = await scriptedStream(hangs(...FRAMES.slice(0, 3)), replies(record), replies(record))
+  const record = { turn_id: 'turn_1', status: 'running', message: null }
+  const server = await scriptedStream(
+    hangs(...FRAMES.slice(0, 3)),
+    replies(record),
+    ends(...FRAMES.slice(0, 3), frame(4, 'cancelled', { id: 'msg_1' })),
+  )
   const stop = new AbortController()
   const turn = start(server, { signal: stop.signal })
   for await (const { id } of turn) if (id === 3) break
@@ -106,8 +109,106 @@ it('an abort ends all reading with its reason, closes the connection, and the tu
   await expect(text).rejects.toThrow('enough')
   await expect(idsOf(turn)).rejects.toThrow('enough')
   await expect.poll(server.open, { interval: 5, timeout: 2_000 }).toBe(0)
-  expect(await turn.cancel()).toMatchObject({ status: 'cancelled', text: 'One' })
+  expect(await turn.cancel()).toMatchObject({ status: 'cancelled', text: 'One ' })
   expect(server.requests.map(({ method, path }) => `${method} ${path}`)).toContain('POST /turns/turn_1/cancel')
+})
+
+it('a turn that is aborted before it is accepted can still be cancelled, under its key', async () => {
+  const server = await scriptedStream(
+    () => undefined,
+    hangs(FRAMES[0]!),
+    refuse(202, {}),
+    ends(...FRAMES.slice(0, 1), frame(2, 'cancelled', { id: 'msg_1' })),
+  )
+  const stop = new AbortController()
+  const turn = start(server, { signal: stop.signal })
+  await expect.poll(() => server.requests.length).toBe(1)
+  stop.abort(new Error('enough'))
+  await expect(turn.done()).rejects.toThrow('enough')
+  expect(await turn.cancel()).toMatchObject({ turn_id: 'turn_1', status: 'cancelled' })
+  const [first, second, ...others] = server.requests
+  expect([second!.path, second!.key]).toEqual([first!.path, first!.key])
+  expect(others.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    'POST /turns/turn_1/cancel',
+    'GET /turns/turn_1/stream',
+  ])
+  expect(turn.id).toBe('turn_1')
+})
+
+it('an attachment that fails after an abort in the same tick is no unhandled rejection', async () => {
+  const unhandled: unknown[] = []
+  const listen = (reason: unknown) => void unhandled.push(reason)
+  process.on('unhandledRejection', listen)
+  onTestFinished(() => void process.off('unhandledRejection', listen))
+  const { http } = await scriptedStream()
+  const stop = new AbortController()
+  const body = new Promise<never>((_, reject) => stop.signal.addEventListener('abort', () => reject(new Error('enough'))))
+  const turn = Turn.start(http, '/chat/stream', body, { signal: stop.signal })
+  stop.abort(new Error('enough'))
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  expect(unhandled).toEqual([])
+  await expect(turn.text()).rejects.toThrow('enough')
+})
+
+it('an attachment that fails is told at once, and nothing is sent', async () => {
+  const server = await scriptedStream()
+  const lost = new ConnectionLostError('The upload broke off')
+  const turn = Turn.start(server.http, '/chat/stream', Promise.reject(lost))
+  const late = new Promise((resolve) => setTimeout(resolve, 1_000, 'late'))
+  expect(await Promise.race([turn.text().catch((error: unknown) => error), late])).toBe(lost)
+  expect(server.requests).toEqual([])
+})
+
+it('the headers of a call go with every request of its turn', async () => {
+  const record = {
+    turn_id: 'turn_1',
+    status: 'completed',
+    approvals: [],
+    message: { id: 'msg_1', agent_response: { content: 'One two.' }, usage: { input_tokens: 1, output_tokens: 2 } },
+  }
+  const headers = { authorization: 'Bearer one' }
+  const server = await scriptedStream(
+    breaks(...FRAMES.slice(0, 3)),
+    refuse(204, {}),
+    replies(record),
+    replies(record),
+    refuse(202, {}, { turn_id: 'turn_1' }),
+    ends(...FRAMES),
+    replies(record),
+    replies(record),
+  )
+  const turn = start(server, { headers })
+  expect(await turn.text()).toBe('One two.')
+  await turn.cancel()
+  expect((await askForReply(server.http, 'Hi', { headers })).text).toBe('One two.')
+  expect(server.requests.map(({ method, path, authorization }) => [method, path, authorization])).toEqual(
+    [
+      ['POST', '/chat/stream'],
+      ['GET', '/turns/turn_1/stream'],
+      ['GET', '/turns/turn_1'],
+      ['POST', '/turns/turn_1/cancel'],
+      ['POST', '/chat'],
+      ['GET', '/turns/turn_1/stream'],
+      ['GET', '/turns/turn_1'],
+      ['GET', '/turns/turn_1'],
+    ].map((each) => [...each, 'Bearer one']),
+  )
+})
+
+it('an abort ends the reading of the record', async () => {
+  for (const begin of [
+    (http: Http, signal: AbortSignal) => Turn.resume(http, 'turn_1', { signal }).done(),
+    (http: Http, signal: AbortSignal) => new FollowedJob(http, 'job_1', { signal }).result(),
+  ]) {
+    const server = await scriptedStream(refuse(204, {}), () => undefined)
+    const stop = new AbortController()
+    const reading = begin(server.http, stop.signal)
+    reading.catch(() => undefined)
+    await expect.poll(() => server.requests.length).toBe(2)
+    stop.abort(new Error('enough'))
+    const late = new Promise((resolve) => setTimeout(resolve, 1_000, 'late'))
+    expect(await Promise.race([reading.catch((error: unknown) => error), late])).toEqual(new Error('enough'))
+  }
 })
 
 it('cancelling a turn that has ended gives its end', async () => {
@@ -184,6 +285,37 @@ it('a slow reader is kept at most 8 MB, and reads the rest over a connection of 
   expect(seen.map(({ id }) => id)).toEqual(frames.map((_, index) => index + 1))
   expect(seen.map(String).join('')).toBe(text)
   expect(server.requests.map(({ lastEventId }) => lastEventId)).toEqual([undefined, '1'])
+})
+
+it('a reader on a connection of its own gets no text twice, and the message grows with it when it is the last', async () => {
+  const reset = (id: number, content: string) => frame(id, 'content_reset', { step: 1, reason: 'interrupted', content })
+  const say = (id: number, content: string) => frame(id, 'content', { content, step: 1 })
+  const pieces = Array.from({ length: 64 }, (_, index) => say(index + 4, `${index} `.padEnd(2 ** 18, '.')))
+  const frames = [FRAMES[0]!, say(2, 'One tw'), reset(3, ''), ...pieces, frame(68, 'cancelled', { id: 'msg_1' })]
+  const goesOn = (response: ServerResponse) => ends(...frames.slice(Number(server.requests.at(-1)!.lastEventId)))(response)
+  const server = await scriptedStream(ends(...frames.slice(0, 58)), goesOn, goesOn)
+  const turn = start(server)
+  const slow = turn[Symbol.asyncIterator]()
+  const seen = [(await slow.next()).value as TurnEvent]
+  for await (const { id } of turn) if (id === 50) break
+  for await (const event of slow) seen.push(event)
+  expect(seen.map(({ id }) => id)).toEqual(frames.map((_, index) => index + 1))
+  expect(seen.map(String).join('')).toBe(`One tw\n${turn.message.text}`)
+  expect(turn.message.status).toBe('cancelled')
+  expect(server.requests.map(({ lastEventId }) => lastEventId)).toEqual([undefined, '1', '58'])
+})
+
+it('the latest event is kept, however large: its reader needs no second connection', async () => {
+  const content = 'x'.repeat(5 * 2 ** 20)
+  const server = await scriptedStream(
+    ends(
+      frame(1, 'content_reset', { step: 0, reason: 'interrupted', content }),
+      frame(2, 'message_end', { id: 'msg_1', usage: { input_tokens: 1, output_tokens: 1 } }),
+    ),
+  )
+  const events = await Array.fromAsync(Turn.resume(server.http, 'turn_1'))
+  expect(events.map(({ text }) => text.length)).toEqual([content.length, 0])
+  expect(server.requests).toHaveLength(1)
 })
 
 it('a reader that stops slows the server down, and goes on after the last event when it is dropped meanwhile', async () => {
