@@ -175,18 +175,19 @@ it('asks for a ticket where headers do not authenticate, and leaves a server alo
 it('says where a turn and a job go on when the connection is lost for good', async () => {
   vi.spyOn(Math, 'random').mockReturnValue(0)
   const socket = open({ attempts: 1 })
-  const turn = socket.resume('turn_1', { after: 6 }).text()
-  const job = socket.followJob('job_1', { after: 2 }).result()
+  const turn = socket.resume('turn_1').text()
+  const job = socket.followJob('job_1').result()
   const failures = Promise.all([turn, job].map((each) => each.catch((error: unknown) => error)))
   const first = await connection(1)
   first.emit('open')
-  first.says(first.sent[0]!.id, 'chat_content', { content: 'Hi', step: 1, event_id: 7 })
+  const asked = first.sent.find(({ data }) => data['turn_id'] === 'turn_1')
+  first.says(asked!.id, 'chat_content', { content: 'Hi', step: 1, event_id: 1 })
   first.emit('close', { code: 1006 })
   for (const count of [2, 3]) (await connection(count)).emit('close', { code: 1006 })
   const lost = { code: 'connection_lost', cause: { code: 'connection_lost' } }
   expect(await failures).toMatchObject([
-    { ...lost, turnId: 'turn_1', lastEventId: 7 },
-    { ...lost, jobId: 'job_1', lastEventId: 2 },
+    { ...lost, turnId: 'turn_1', lastEventId: 1 },
+    { ...lost, jobId: 'job_1', lastEventId: 0 },
   ])
 })
 
