@@ -193,7 +193,10 @@ it('says where a turn and a job go on when the connection is lost for good', asy
 
 it('does not wait for an hour when the server asks for that', async () => {
   const fetch = async () =>
-    Response.json({ error: { code: 'unavailable', message: 'Later' } }, { status: 503, headers: { 'retry-after': '3600' } })
+    Response.json(
+      { error: { code: 'unavailable', message: 'Later' } },
+      { status: 503, headers: { 'retry-after': '3600' } },
+    )
   const http = new Http({ serverUrl: 'http://muxi', apiKey: 'sk_muxi_key', fetch, WebSocket: MemorySocket })
   const failed = new MuxiSocket(http).ping().catch((error: unknown) => error)
   const first = await connection(1)

@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Http } from '../../client/http.ts'
+import { muxi } from '../../client/index.ts'
+import { attachmentsOf } from '../../client/attachments.ts'
 import { transcribe, upload } from '../../client/uploads.ts'
 
 const MB = 2 ** 20
@@ -12,7 +14,7 @@ const file = { id: 'file_1', name: 'file', size: 9 * MB }
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 /** By method and path; what is not here is answered with 500. */
 let answers: Record<string, Answer> = {}
-let seen: { route: string; size: number; text: string }[] = []
+let seen: { route: string; size: number; text: string; key: unknown }[] = []
 let http: Http
 
 const json =
@@ -45,7 +47,7 @@ beforeAll(async () => {
       return
     }
     const route = `${request.method} ${request.url!.replace('/api/v1', '').replace(/\?.*/, '')}`
-    seen.push({ route, size, text })
+    seen.push({ route, size, text, key: request.headers['idempotency-key'] })
     ;(answers[route] ?? refuses(500, 'internal_error'))(request, response)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -125,6 +127,22 @@ describe('a stream of unknown size', () => {
   })
 })
 
+it('files of a message with a key have keys of their own, the same when it is sent again', async () => {
+  answers['POST /files'] = json(file, 201)
+  const large = new Blob([new Uint8Array(MB)])
+  const stream = () => new Blob(['small']).stream()
+  for (let time = 0; time < 2; time += 1)
+    await attachmentsOf(http, { images: [large], files: [stream()] }, { idempotencyKey: 'my-key' })
+  expect(seen.map(({ key }) => key)).toEqual(['file-1 my-key', 'file-2 my-key', 'file-1 my-key', 'file-2 my-key'])
+})
+
+it('an agent whose knowledge cannot be read is not created', async () => {
+  const app = muxi({ serverUrl: http.options.serverUrl })
+  const agent = { system_message: 'You answer.', knowledge: [{ content: 'Tea.' }, { path: '/no/such/file.txt' }] }
+  await expect(app.addAgent('guide', agent)).rejects.toThrow('ENOENT')
+  expect(seen).toEqual([])
+})
+
 describe('a recording', () => {
   const sound = new Blob([new Uint8Array(9 * MB)])
   const done = { id: 'job_1', result: {} }
@@ -141,7 +159,10 @@ describe('a recording', () => {
 
   it('is uploaded in pieces when it is large and only its text is asked for', async () => {
     jobAnswers()
-    expect(await transcribe(http, sound, { language: 'en', denoise: 'true' })).toEqual({ text: 'Tea.', job_id: 'job_1' })
+    expect(await transcribe(http, sound, { language: 'en', denoise: 'true' })).toEqual({
+      text: 'Tea.',
+      job_id: 'job_1',
+    })
     const asked = seen.find(({ route }) => route === 'POST /jobs')!
     expect(JSON.parse(asked.text)).toEqual({
       kind: 'audio',
