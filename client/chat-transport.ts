@@ -90,7 +90,7 @@ export class MuxiChatTransport {
     this.#parked.delete(chatId)
     const turnId = await this.#threads.findRunning(chatId, call)
     if (turnId === undefined) return null
-    return this.#stream(readingOf(Turn.resume(this.#http, turnId, { ...call })), options, resumes)
+    return this.#stream(readingOf(Turn.resume(this.#http, turnId, { after: 0, ...call })), options, resumes)
   }
 
   async #answer({ metadata, parts }: UiMessage, options: SendOptions): Promise<ReadableStream<UiChunk>> {
@@ -118,7 +118,10 @@ export class MuxiChatTransport {
     const asked = new Set((answered.length > 0 ? answered : approvals).map(({ id }) => id))
     const isSeen = (parkedFor: readonly string[]) =>
       !parkedFor.some((id) => asked.has(id)) || !parkedFor.every((id) => known.has(id))
-    return this.#stream({ ...readingOf(Turn.resume(this.#http, turn_id, { ...call })), asked, isSeen }, options)
+    return this.#stream(
+      { ...readingOf(Turn.resume(this.#http, turn_id, { after: 0, ...call })), asked, isSeen },
+      options,
+    )
   }
 
   /** @param resumes of the chat when the call began */
@@ -215,8 +218,8 @@ function readingOf(turn: Turn): Reading {
 }
 
 /** Of a call of `useChat`, for every request that it leads to. */
-function headersOf({ headers }: CallOf): Pick<CallOptions, 'headers'> {
-  return headers ? { headers: Object.fromEntries(new Headers(headers)) } : {}
+function headersOf({ headers }: CallOf): { headers: CallOptions['headers'] } {
+  return { headers: headers && Object.fromEntries(new Headers(headers)) }
 }
 
 async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {

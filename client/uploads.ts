@@ -219,7 +219,7 @@ export async function transcribe(
   { name, size, ...call }: UploadOptions = {},
 ): Promise<Transcription | string> {
   const isUnknown = input instanceof ReadableStream && size === undefined
-  const source = isUnknown ? await new Response(input).blob() : await sourceOf(input, size)
+  const source: FileSource = isUnknown ? await new Response(input).blob() : await sourceOf(input, size)
   const { language, denoise, user_id: userId, response_format = 'json' } = fields
   try {
     if (source.size > PIECE && TEXTUAL.includes(response_format)) {
