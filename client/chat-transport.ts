@@ -176,7 +176,7 @@ export class MuxiChatTransport {
     events: AsyncIterator<TurnEvent>,
     chatId: string,
   ): AsyncGenerator<UiChunk[], void, undefined> {
-    const { turn, chunks, asked } = reading
+    const { chunks, asked } = reading
     let { isSeen } = reading
     let next: Promise<IteratorResult<TurnEvent>> | undefined
     try {
