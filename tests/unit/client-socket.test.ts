@@ -172,7 +172,7 @@ it('asks for a ticket where headers do not authenticate, and leaves a server alo
   expect(vi.getTimerCount()).toBe(0)
 })
 
-it('says where a turn and a job go on when the connection is lost for good', async () => {
+it('says where a turn and a job go on when the connection is lost permanently', async () => {
   vi.spyOn(Math, 'random').mockReturnValue(0)
   const socket = open({ attempts: 1 })
   const turn = socket.resume('turn_1').text()
