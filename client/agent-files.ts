@@ -5,12 +5,21 @@ import type { AddedKnowledge, AgentImported, NewKnowledge } from './types.ts'
 
 /** Adds a source of knowledge and waits until it can be searched. */
 export async function addKnowledge(
-  { http, files, knowledge }: AgentServer,
+  server: AgentServer,
   agent: string,
   source: string | KnowledgeInput,
-  { background, ...call }: KnowledgeOptions = {},
+  options: KnowledgeOptions = {},
 ): Promise<AddedKnowledge> {
   const given = typeof source === 'string' ? { path: source } : source
+  return addSource(server, agent, await sourceOf(server, given, options), options)
+}
+
+/** A source as the server takes it, its file uploaded. */
+async function sourceOf(
+  { files }: AgentServer,
+  given: KnowledgeInput,
+  { background: _, ...call }: KnowledgeOptions,
+): Promise<NewKnowledge> {
   const { description } = given
   let sent: object
   let name = description
@@ -22,13 +31,20 @@ export async function addKnowledge(
     sent = { source_type: 'upload', file_id: file.id }
     name = file.name.replace(/\.\w+$/, '')
   }
-  const id = given.id ?? idOf(name)
-  const body = { id, ...(description !== undefined && { description }), ...sent } as NewKnowledge
-  const added = await knowledge.add(agent, { ...body, ...(background !== undefined && { background }) }, call)
+  return { id: given.id ?? idOf(name), ...(description !== undefined && { description }), ...sent } as NewKnowledge
+}
+
+async function addSource(
+  { http, knowledge }: AgentServer,
+  agent: string,
+  source: NewKnowledge,
+  { background, ...call }: KnowledgeOptions,
+): Promise<AddedKnowledge> {
+  const added = await knowledge.add(agent, { ...source, ...(background !== undefined && { background }) }, call)
   if (background || added.status === 'added') return added
   await new FollowedJob(http, added.job_id, call).result()
   const { knowledge_sources } = await knowledge.list(agent, call)
-  const found = knowledge_sources.find((each) => each.id === id)
+  const found = knowledge_sources.find((each) => each.id === source.id)
   return { ...added, status: 'added', knowledge_source: found ?? added.knowledge_source }
 }
 
@@ -48,14 +64,18 @@ export async function addAgent(
   const isPath = typeof source === 'string'
   const given = isPath ? ((await (await import('./read-file.ts')).readConfig(source)) as unknown as AgentInput) : source
   const { id: _id, name: _name, knowledge = [], ...rest } = given
-  const { background: _, ...call } = options
+  // A key is that of one request.
+  const { background, idempotencyKey: _key, ...call } = options
   const description = given.description ?? String(given.system_message).slice(0, 200)
-  const created = await muxi.agents.import({ config: { ...rest, id: name, description } }, call)
   const folder = isPath ? source.replace(/[^/\\]*$/, '') : ''
+  // First all files: when one cannot be read, there is no agent without its knowledge.
+  const sources: NewKnowledge[] = []
   for (const each of knowledge) {
     // Paths are relative to the file, as they are for the server.
     const isRelative = 'path' in each && !/^([/\\]|\w:)/.test(each.path)
-    await addKnowledge(muxi, name, isRelative ? { ...each, path: folder + each.path } : each, options)
+    sources.push(await sourceOf(muxi, isRelative ? { ...each, path: folder + each.path } : each, call))
   }
+  const created = await muxi.agents.import({ config: { ...rest, id: name, description } }, call)
+  for (const each of sources) await addSource(muxi, name, each, { ...call, background })
   return created
 }

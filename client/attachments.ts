@@ -18,12 +18,16 @@ export interface Attachments {
 export interface AttachOptions extends Pick<CallOptions, 'signal'> {
   /** The user of the message; uploaded files become theirs. */
   userId?: string | undefined
+  /** Of the message. Files up to 8 MB get keys made of it, so that it may be sent again; larger ones are new each time. */
+  idempotencyKey?: string | undefined
 }
 
 /** Bytes from which a file is uploaded first. */
 const INLINE_BYTES = 2 ** 18
 /** Bytes that are encoded at once; a multiple of three. */
 const ENCODED_BYTES = 3 * 2 ** 13
+/** Characters of a key that others are made of. */
+const LONGEST_KEY = 240
 const type = 'application/octet-stream'
 
 /** The attachments as a request has them. */
@@ -34,28 +38,33 @@ export async function attachmentsOf(
 ): Promise<Attachment[]> {
   const read: Attachment[] = [...attachments]
   // One at a time: each may be large.
-  for (const [index, each] of [...images, ...audio, ...files].entries())
-    read.push(await attachmentOf(http, each, `file-${index + 1}`, options))
+  for (const [index, each] of [...images, ...audio, ...files].entries()) {
+    const name = `file-${index + 1}`
+    const { idempotencyKey: key } = options
+    // One that would be too long is left out.
+    const idempotencyKey = key === undefined || key.length > LONGEST_KEY ? undefined : `${name} ${key}`
+    read.push(await readAttachment(http, each, name, { ...options, idempotencyKey }))
+  }
   return read
 }
 
-async function attachmentOf(
+async function readAttachment(
   http: Http,
   given: Attached,
   fallback: string,
-  { userId, signal }: AttachOptions,
+  { userId, signal, idempotencyKey }: AttachOptions,
 ): Promise<Attachment> {
   if (typeof given === 'object' && 'file_id' in given) return { type, name: fallback, file_id: given.file_id }
   if (typeof given === 'string' && /^file_[A-Za-z0-9]+$/.test(given)) return { type, name: fallback, file_id: given }
   if (given instanceof ReadableStream) {
-    const { id, name } = await upload(http, given, { name: fallback, userId, signal })
+    const { id, name } = await upload(http, given, { name: fallback, userId, signal, idempotencyKey })
     return { type, name, file_id: id }
   }
   const source = await sourceOf(given)
   try {
     const named = { type: source.type || type, name: source.name || fallback }
     if (source.size > INLINE_BYTES) {
-      const { id } = await upload(http, source, { name: named.name, userId, signal })
+      const { id } = await upload(http, source, { name: named.name, userId, signal, idempotencyKey })
       return { ...named, file_id: id }
     }
     const bytes = await new Blob([await source.slice(0, source.size)]).arrayBuffer()

@@ -1,6 +1,6 @@
 // A transport for `useChat` of the AI SDK: turns of muxi as streams of its chunks, resumed exactly, and ended by `stop`.
 import { MuxiError } from './errors.ts'
-import { type Http, newKey } from './http.ts'
+import { type CallOptions, type Http, newKey } from './http.ts'
 import { isFinalEvent, Turn, type TurnEvent } from './turn.ts'
 import { type UiChunk, UiChunks } from './ui-chunks.ts'
 import { type LoadedMessage, type UiMessage, UiThreads, type UiThreadsOptions } from './ui-threads.ts'
@@ -48,10 +48,10 @@ export class MuxiChatTransport {
   readonly #http: Http
   readonly #threads: UiThreads
   readonly #onStop: 'cancel' | 'leave'
-  /** Turns that wait for approvals, by their ids. */
+  /** The latest turn of each chat that waits for approvals, by the ids of chats. */
   readonly #parked = new Map<string, Reading>()
-  /** The number of the latest call of each chat. */
-  readonly #calls = new Map<string, number>()
+  /** How often each chat was resumed. */
+  readonly #resumes = new Map<string, number>()
 
   /** @param app what `muxi()` gives */
   constructor({ http }: { http: Http }, options: ChatTransportOptions = {}) {
@@ -71,20 +71,26 @@ export class MuxiChatTransport {
     const last = messages.at(-1)!
     const named = messages.findLast(({ id }) => id === messageId) ?? last
     if (options.trigger === 'submit-message' && named.role === 'assistant') return this.#answer(named, options)
-    const { path, request, idempotencyKey = newKey() } = await this.#threads.request(options)
-    const turn = Turn.start(this.#http, path, request, {
-      idempotencyKey,
-      ...(options.headers && { headers: Object.fromEntries(new Headers(options.headers)) }),
-    })
+    const {
+      path,
+      request,
+      idempotencyKey = newKey(),
+    } = await this.#threads.request({ ...options, ...headersOf(options) })
+    const turn = Turn.start(this.#http, path, request, { idempotencyKey, ...headersOf(options) })
     return this.#stream({ ...readingOf(turn), messageId: last.id }, options)
   }
 
   /** The turn that runs, or the one that ran when the messages were loaded, from its beginning. */
   async reconnectToStream(options: CallOf): Promise<ReadableStream<UiChunk> | null> {
-    this.#begin(options)
-    const turnId = await this.#threads.findRunning(options.chatId)
+    const { chatId } = options
+    const call = headersOf(options)
+    const resumes = (this.#resumes.get(chatId) ?? 0) + 1
+    this.#resumes.set(chatId, resumes)
+    // It is given from its beginning, or it was decided elsewhere.
+    this.#parked.delete(chatId)
+    const turnId = await this.#threads.findRunning(chatId, call)
     if (turnId === undefined) return null
-    return this.#stream(readingOf(Turn.resume(this.#http, turnId)), options)
+    return this.#stream(readingOf(Turn.resume(this.#http, turnId, { after: 0, ...call })), options, resumes)
   }
 
   async #answer({ metadata, parts }: UiMessage, options: SendOptions): Promise<ReadableStream<UiChunk>> {
@@ -92,66 +98,71 @@ export class MuxiChatTransport {
     const approvals = parts.flatMap(({ approval, state }) => (approval ? [{ ...approval, state }] : []))
     const known = new Set(approvals.map(({ id }) => id))
     const answered = approvals.filter(({ state, approved }) => state === 'approval-responded' && approved !== undefined)
-    const parked = this.#parked.get(turn_id)
-    this.#parked.delete(turn_id)
+    const call = headersOf(options)
+    const parked = this.#parked.get(options.chatId)
+    this.#parked.delete(options.chatId)
     for (const { id, approved, reason } of answered) {
       const decision = { decision: approved ? 'approve' : 'deny', ...(reason !== undefined && { reason }) }
       await this.#http
-        .json('POST', `/turns/${turn_id}/approvals/${id}`, { json: decision, idempotencyKey: newKey() })
+        .json('POST', `/turns/${turn_id}/approvals/${id}`, { ...call, json: decision, idempotencyKey: newKey() })
         .catch((error: unknown) => {
           // Decided before, here or elsewhere.
           if (!(error instanceof MuxiError && error.code === 'conflict')) throw error
         })
     }
-    if (parked) {
-      const turn = Turn.resume(this.#http, turn_id, { after: parked.last })
+    if (parked?.turn.id === turn_id) {
+      const turn = Turn.resume(this.#http, turn_id, { after: parked.last, ...call })
       return this.#stream({ ...parked, turn }, options)
     }
     // The page knows the reply from elsewhere: up to where it was asked for one of these.
     const asked = new Set((answered.length > 0 ? answered : approvals).map(({ id }) => id))
     const isSeen = (parkedFor: readonly string[]) =>
       !parkedFor.some((id) => asked.has(id)) || !parkedFor.every((id) => known.has(id))
-    return this.#stream({ ...readingOf(Turn.resume(this.#http, turn_id)), asked, isSeen }, options)
+    return this.#stream(
+      { ...readingOf(Turn.resume(this.#http, turn_id, { after: 0, ...call })), asked, isSeen },
+      options,
+    )
   }
 
-  /** @returns whether this is still the latest call of its chat */
-  #begin({ chatId }: CallOf): () => boolean {
-    const call = (this.#calls.get(chatId) ?? 0) + 1
-    this.#calls.set(chatId, call)
-    return () => this.#calls.get(chatId) === call
-  }
-
-  #stream(reading: Reading, options: CallOf): ReadableStream<UiChunk> {
-    const isLatest = this.#begin(options)
+  /** @param resumes of the chat when the call began */
+  #stream(
+    reading: Reading,
+    { chatId, abortSignal }: CallOf,
+    resumes = this.#resumes.get(chatId),
+  ): ReadableStream<UiChunk> {
     const events = reading.turn[Symbol.asyncIterator]()
-    const batches = this.#read(reading, events, options.chatId)
-    const { abortSignal } = options
+    const batches = this.#read(reading, events, chatId)
     const leave = () => void events.return?.()
     let stop: (() => void) | undefined
+    const unlisten = () => abortSignal?.removeEventListener('abort', stop!)
     return new ReadableStream<UiChunk>(
       {
         start: (controller) => {
           stop = () => {
             leave()
             controller.close()
-            // Another call of the same chat follows at once when it was not stopped, but resumed again.
+            // It was not stopped when the chat is resumed at once, as React does in development.
             setTimeout(() => {
-              if (this.#onStop === 'cancel' && isLatest()) reading.turn.cancel().catch(() => undefined)
+              const isStopped = this.#resumes.get(chatId) === resumes
+              if (this.#onStop === 'cancel' && isStopped) reading.turn.cancel().catch(() => undefined)
             })
           }
           abortSignal?.addEventListener('abort', stop)
           if (abortSignal?.aborted) stop()
         },
         pull: async (controller) => {
-          const { value, done } = await batches.next()
+          const { value, done } = await batches.next().catch((error: unknown) => {
+            unlisten()
+            throw error
+          })
           if (abortSignal?.aborted) return
           for (const chunk of value ?? []) controller.enqueue(chunk)
           if (!done) return
-          abortSignal?.removeEventListener('abort', stop!)
+          unlisten()
           controller.close()
         },
         cancel: () => {
-          abortSignal?.removeEventListener('abort', stop!)
+          unlisten()
           leave()
         },
       },
@@ -165,7 +176,7 @@ export class MuxiChatTransport {
     events: AsyncIterator<TurnEvent>,
     chatId: string,
   ): AsyncGenerator<UiChunk[], void, undefined> {
-    const { turn, chunks, asked } = reading
+    const { chunks, asked } = reading
     let { isSeen } = reading
     let next: Promise<IteratorResult<TurnEvent>> | undefined
     try {
@@ -175,7 +186,7 @@ export class MuxiChatTransport {
         const result = isParked ? await within(next, PARK_MS) : await next
         if (!result) {
           for (const id of chunks.parkedFor) asked.add(id)
-          this.#parked.set(turn.id!, reading)
+          this.#parked.set(chatId, reading)
           yield chunks.park()
           return
         }
@@ -204,6 +215,11 @@ export class MuxiChatTransport {
 
 function readingOf(turn: Turn): Reading {
   return { turn, chunks: new UiChunks(), last: 0, asked: new Set() }
+}
+
+/** Of a call of `useChat`, for every request that it leads to. */
+function headersOf({ headers }: CallOf): { headers: CallOptions['headers'] } {
+  return { headers: headers && Object.fromEntries(new Headers(headers)) }
 }
 
 async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {

@@ -25,7 +25,7 @@ const YAML = 'yaml'
 
 async function files(): Promise<Files> {
   try {
-    return (await import(/* @vite-ignore */ FILES)) as Files
+    return (await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ FILES)) as Files
   } catch (cause) {
     throw new TypeError('Cannot read a path here: pass a Blob, bytes or a stream', { cause })
   }
@@ -56,7 +56,7 @@ export async function readConfig(path: string): Promise<Record<string, unknown>>
   if (/\.json$/i.test(path)) return JSON.parse(text) as Record<string, unknown>
   let yaml: { parse(source: string): unknown }
   try {
-    yaml = (await import(/* @vite-ignore */ YAML)) as typeof yaml
+    yaml = (await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ YAML)) as typeof yaml
   } catch (cause) {
     throw new TypeError(`Cannot read '${path}': install the package 'yaml', or write the agent as JSON`, { cause })
   }

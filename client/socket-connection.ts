@@ -46,7 +46,8 @@ const POLL_MS = 20
 /** How often a request is repeated that the server has no room for. */
 const MAX_REFUSALS = 8
 const RESTART_MS = 1_000
-const TOO_MANY_MS = 60_000
+/** A server that asks for a longer pause is not asked again: the error says when to come back. */
+const LONGEST_PAUSE_MS = 60_000
 
 const CLOSE = { normal: 1000, tooLarge: 1009, restart: 1012, unauthorized: 4401, tooMany: 4429 }
 const LOST = 1006
@@ -136,8 +137,7 @@ export class SocketConnection {
         code = await this.#connect(signal)
       } catch (error) {
         if (signal.aborted) return
-        if (!(error instanceof MuxiError) || (error.status > 0 && error.status < 500 && error.status !== 429))
-          return this.#failAll(error)
+        if (!(error instanceof MuxiError) || !isPassing(error)) return this.#failAll(error)
         cause = error
       }
       if (code === CLOSE.tooLarge) this.#failLargest()
@@ -151,7 +151,7 @@ export class SocketConnection {
   }
 
   #delayOf(code: number, attempt: number, cause: unknown): number {
-    if (code === CLOSE.tooMany) return TOO_MANY_MS
+    if (code === CLOSE.tooMany) return LONGEST_PAUSE_MS
     // All clients of a server that restarts come back, but not at the same moment.
     if (code === CLOSE.restart && attempt <= 1) return Math.random() * RESTART_MS
     const isFirst = attempt === 0 || (code === CLOSE.unauthorized && attempt === 1)
@@ -256,6 +256,7 @@ export class SocketConnection {
     if (frame.type === 'error' && frame.data.event_id === undefined) this.#refused(frame, known)
     else {
       this.#hasProgress = true
+      known.refusals = 0
       known.request.take(frame)
     }
   }
@@ -267,7 +268,7 @@ export class SocketConnection {
     const retryAfterMs = seconds === undefined ? undefined : seconds * 1_000
     known.refusals += 1
     const mayHelp = code === 'rate_limited' || code === 'unavailable' || code === 'internal_error'
-    if (!mayHelp || known.refusals > MAX_REFUSALS || (retryAfterMs ?? 0) > TOO_MANY_MS) {
+    if (!mayHelp || known.refusals > MAX_REFUSALS || (retryAfterMs ?? 0) > LONGEST_PAUSE_MS) {
       this.remove(id)
       known.request.fail(errorOf({ code, message, ...(details && { details }) }, { retryAfterMs }))
       return
@@ -300,6 +301,11 @@ export class SocketConnection {
       request.fail(failure)
     }
   }
+}
+
+/** Whether another ticket may be had soon. */
+function isPassing({ status, retryAfterMs = 0 }: MuxiError): boolean {
+  return (status === 0 || status === 429 || status >= 500) && retryAfterMs <= LONGEST_PAUSE_MS
 }
 
 function closedError(): MuxiError {

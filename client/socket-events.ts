@@ -1,7 +1,6 @@
 // The events of a turn or a job over a socket, each once and in order, over as many connections as it takes.
-import type { MuxiError } from './errors.ts'
 import type { StreamEvent } from './event-stream.ts'
-import { EventGapError } from './errors.ts'
+import { ConnectionLostError, EventGapError, type MuxiError } from './errors.ts'
 import type { ServerFrame, SocketConnection, SocketRequest } from './socket-connection.ts'
 
 /** What is kept for a slow reader, in characters: then the rest is asked for again when it has caught up. */
@@ -99,7 +98,7 @@ class Following implements SocketRequest {
   }
 
   fail(error: MuxiError): void {
-    this.#failure = error
+    this.#failure = error instanceof ConnectionLostError ? this.#located(error) : error
     this.#leave()
     this.#wake()
   }
@@ -124,6 +123,12 @@ class Following implements SocketRequest {
     this.#kept = []
     this.#keptSize = 0
     return kept
+  }
+
+  /** The error with what it takes to go on. */
+  #located(cause: ConnectionLostError): MuxiError {
+    const { turn_id: turnId, job_id: jobId }: { turn_id?: string; job_id?: string } = this.#of ?? {}
+    return new ConnectionLostError(cause.message, { turnId, jobId, lastEventId: this.#last, cause })
   }
 
   #leave(): void {

@@ -1,4 +1,5 @@
 // Opens the WebSocket: with the key in a header where that can be sent, and otherwise with a single-use ticket in its URL.
+import { SILENCE_MS } from './backoff.ts'
 import type { Http } from './http.ts'
 import type { SocketInit, SocketLike } from './socket-like.ts'
 
@@ -35,7 +36,8 @@ export class SocketOpener {
   }
 
   async ticket(signal: AbortSignal): Promise<string> {
-    const { ticket } = await this.#http.json<{ ticket: string }>('POST', '/ws/tickets', { signal, maxRetries: 0 })
+    const init = { signal, maxRetries: 0, timeoutMs: SILENCE_MS }
+    const { ticket } = await this.#http.json<{ ticket: string }>('POST', '/ws/tickets', init)
     return ticket
   }
 }

@@ -90,10 +90,15 @@ export class MuxiSocket {
   // Not `async`: what was asked for before closing comes first there, too.
   #load(): Promise<SocketSession> {
     if (this.#isClosed && !this.#session) return Promise.reject(new ConnectionLostError('The socket was closed'))
-    this.#session ??= import('./socket-session.ts').then(
+    if (this.#session) return this.#session
+    const session = import('./socket-session.ts').then(
       ({ SocketSession: Session }) => new Session(this.#http, this.#timing),
     )
-    return this.#session
+    // The next use loads it again.
+    session.catch(() => {
+      this.#session = undefined
+    })
+    return (this.#session = session)
   }
 
   #source(outgoing?: Promise<Outgoing>): TurnSource {

@@ -198,8 +198,8 @@ export type SystemStatus = Static<typeof system.SystemStatusSchema>
 export type SystemUsage = Static<typeof systemUsage.SystemUsageSchema>
 
 export type SpeechRequest = audio.SpeechRequest
+/** A passage of speech; subtitles come as text. */
 export type Transcription = Static<typeof audio.TranscriptionSchema> | Static<typeof audio.VerboseTranscriptionSchema>
-/** A passage of speech, or subtitles, as text. */
 export interface TranscriptionOptions {
   user_id?: string
   /** Two letters, such as `en`. */

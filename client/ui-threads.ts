@@ -1,7 +1,7 @@
 // Chats of `useChat` as conversations of muxi: what their messages ask for, and the messages that there are.
 import type { Static } from '@sinclair/typebox'
 import type { ConversationSchema, MessagePageSchema, MessageSchema } from '../contracts/schemas/conversations.ts'
-import type { Http } from './http.ts'
+import { type CallOptions, type Http, newKey } from './http.ts'
 import type { Attachment, ChatRequest } from './types.ts'
 
 /** A part of a message of the `ai` package, as far as it is read here. */
@@ -50,7 +50,7 @@ export interface UiThreadsOptions {
   userId?: string | undefined
 }
 
-interface Asked {
+interface Asked extends Pick<CallOptions, 'headers'> {
   chatId: string
   trigger: 'submit-message' | 'regenerate-message'
   messageId: string | undefined
@@ -58,10 +58,15 @@ interface Asked {
   body?: object | undefined
 }
 
+/** What goes with every request of a call of the page. */
+type Call = Pick<CallOptions, 'headers'>
+
 type Stored = Static<typeof MessageSchema>
 
 /** Messages that are looked at; the page may load earlier ones itself. */
 const LIMIT = 100
+/** Characters of an idempotency key. */
+const LONGEST_KEY = 255
 const ENDED = ['completed', 'failed', 'cancelled']
 
 export class UiThreads {
@@ -86,15 +91,16 @@ export class UiThreads {
     messageId,
     messages,
     body,
-  }: Asked): Promise<{ path: string; request: ChatRequest; idempotencyKey?: string }> {
+    headers,
+  }: Asked): Promise<{ path: string; request: ChatRequest; idempotencyKey?: string | undefined }> {
     const last = messages.at(-1)!
     const { agentName, userId } = this.#options
     const { on_busy, response_schema } = (body ?? {}) as Pick<ChatRequest, 'on_busy' | 'response_schema'>
     const text = last.parts.filter(({ type }) => type === 'text').map((part) => part.text ?? '')
-    const attachments = last.parts.filter(({ type }) => type === 'file').map(attachmentOf)
-    const conversation_id = await this.#ensure(chatId)
+    const attachments = last.parts.filter(({ type }) => type === 'file').map(attachedPart)
+    const conversation_id = await this.#ensure(chatId, { headers })
     const isChange = trigger === 'regenerate-message' || messageId === last.id
-    const replaces = isChange ? await this.#storedId(conversation_id, chatId, last) : undefined
+    const replaces = isChange ? await this.#storedId(conversation_id, chatId, last, { headers }) : undefined
     const request = {
       content: text.join('\n\n'),
       conversation_id,
@@ -106,7 +112,7 @@ export class UiThreads {
     }
     const path = `${agentName === undefined ? '' : `/agents/${encodeURIComponent(agentName)}`}/chat/stream`
     // A message that is sent twice is answered once.
-    return { path, request, ...(!isChange && { idempotencyKey: `ui ${conversation_id} ${last.id}`.slice(0, 255) }) }
+    return { path, request, ...(!isChange && { idempotencyKey: await keyOf(conversation_id, last.id) }) }
   }
 
   /** A turn runs, which began with a message of the page or is resumed. */
@@ -133,19 +139,20 @@ export class UiThreads {
   }
 
   /** The turn that the page has not seen the end of, or one that runs. */
-  async findRunning(chatId: string): Promise<string | undefined> {
+  async findRunning(chatId: string, call: Call = {}): Promise<string | undefined> {
     const known = this.#unfinished.get(chatId)
     if (known !== undefined) return known
-    const id = await this.#find(chatId)
-    return id === undefined ? undefined : runningOf(await this.#messages(id))
+    const id = await this.#find(chatId, call)
+    return id === undefined ? undefined : runningOf(await this.#messages(id, call))
   }
 
-  async #find(chatId: string): Promise<string | undefined> {
+  async #find(chatId: string, call: Call = {}): Promise<string | undefined> {
     const known = this.#ids.get(chatId)
     if (known !== undefined) return known
     const { agentName: agent_id = 'auto', userId: user_id } = this.#options
     const query = { external_id: chatId, agent_id, user_id }
     const { conversations } = await this.#http.json<{ conversations: { id: string }[] }>('GET', '/conversations', {
+      ...call,
       query,
     })
     const id = conversations[0]?.id
@@ -153,33 +160,38 @@ export class UiThreads {
     return id
   }
 
-  async #ensure(chatId: string): Promise<string> {
+  async #ensure(chatId: string, call: Call): Promise<string> {
     const known = this.#ids.get(chatId)
     if (known !== undefined) return known
     const { agentName: agent_id, userId: user_id } = this.#options
     const { id } = await this.#http.json<Static<typeof ConversationSchema>>('POST', '/conversations', {
+      ...call,
       json: { external_id: chatId, agent_id, user_id },
-      // The same chat is the same conversation.
-      idempotencyKey: `ui ${chatId}`.slice(0, 255),
+      idempotencyKey: newKey(),
     })
     this.#ids.set(chatId, id)
     return id
   }
 
   /** The newest messages, oldest first. */
-  async #messages(conversationId: string): Promise<Stored[]> {
+  async #messages(conversationId: string, call: Call = {}): Promise<Stored[]> {
     const query = { limit: LIMIT, include: 'turns' }
     const page = await this.#http.json<Static<typeof MessagePageSchema>>(
       'GET',
       `/conversations/${conversationId}/messages`,
-      { query },
+      { ...call, query },
     )
     return page.messages.reverse()
   }
 
   /** The id of a message of the user as it is stored: the page may have given it another one. */
-  async #storedId(conversationId: string, chatId: string, { id, parts }: UiMessage): Promise<string | undefined> {
-    const stored = (await this.#messages(conversationId)).filter(({ role }) => role === 'user').reverse()
+  async #storedId(
+    conversationId: string,
+    chatId: string,
+    { id, parts }: UiMessage,
+    call: Call,
+  ): Promise<string | undefined> {
+    const stored = (await this.#messages(conversationId, call)).filter(({ role }) => role === 'user').reverse()
     const turnId = this.#turns.get(`${chatId} ${id}`)
     const text = parts.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n\n')
     const same =
@@ -188,6 +200,18 @@ export class UiThreads {
       stored.find(({ content }) => content === text)
     return same?.id
   }
+}
+
+/** The key of a message: the same for the same ids, however long they are and of whatever characters. */
+async function keyOf(conversationId: string, messageId: string): Promise<string | undefined> {
+  const key = `ui ${conversationId} ${encodeURIComponent(messageId)}`
+  if (key.length <= LONGEST_KEY) return key
+  // Pages over plain HTTP do not have it; a key that is cut could be that of another message.
+  const subtle = crypto.subtle as SubtleCrypto | undefined
+  const hash = await subtle?.digest('SHA-256', new TextEncoder().encode(messageId))
+  if (!hash) return undefined
+  const bytes = Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, '0'))
+  return `ui ${conversationId} ${bytes.join('')}`
 }
 
 /** The oldest turn that has not ended. */
@@ -213,7 +237,7 @@ function loaded({ id, role, turn_id, created_at, content, attachments }: Stored,
   return { id, role, metadata: { turn_id, created_at }, parts: [...files, ...tools, ...text] }
 }
 
-function attachmentOf({ url = '', mediaType, filename }: UiPart): Attachment {
+function attachedPart({ url = '', mediaType, filename }: UiPart): Attachment {
   const named = { type: mediaType || 'application/octet-stream', name: (filename || 'file').slice(0, 255) }
   const [, file_id] = /\/files\/(file_[A-Za-z0-9]+)(?:\/content)?$/.exec(url) ?? []
   if (file_id !== undefined) return { ...named, file_id }

@@ -1,10 +1,11 @@
 // Uploads: a form when small, else the resumable protocol tus 1.0; nothing large is held in memory.
 import { delayOf, sleep } from './backoff.ts'
-import { MuxiError } from './errors.ts'
+import { MuxiError, TimeoutError } from './errors.ts'
 import { type CallOptions, type Http, newKey } from './http.ts'
 import { FollowedJob } from './job.ts'
 import { TUS } from './operations.ts'
 import { type FileSource, openFile } from './read-file.ts'
+import { StreamSource } from './stream-source.ts'
 import type { Job, StoredFile, Transcription, TranscriptionOptions, UploadState } from './types.ts'
 
 /** A path (Node and Deno), a Blob, bytes, or a stream. */
@@ -32,8 +33,18 @@ export interface UploadProgress {
 const MB = 2 ** 20
 /** Larger files are sent in pieces of this size. */
 const PIECE = 8 * MB
+/** After a failure the pieces are halved, down to this: a slow connection gets them through in time. */
+const SMALLEST_PIECE = MB
+/** For a piece, until its answer. */
+const PIECE_MS = 120_000
 /** Attempts in a row that bring nothing. */
 const ATTEMPTS = 10
+/** A server that asks for a longer pause gets no further attempt: the error says when to come back. */
+const LONGEST_PAUSE_MS = 60_000
+/** Of a form, in bytes a millisecond: slower is a lost connection. */
+const SLOWEST_UPLOAD = 25
+/** The longest timer that there is. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Stores a file. The same call never makes two, however often its connection breaks. */
 export async function upload(
@@ -76,22 +87,26 @@ async function uploadForm(http: Http, blob: Blob, options: UploadOptions): Promi
 async function uploadPieces(http: Http, source: FileSource, options: UploadOptions): Promise<StoredFile> {
   const { name = '', userId, onProgress, signal, headers, timeoutMs } = options
   const call = { signal, timeoutMs }
+  let piece = PIECE
   const total = source.size
   const uploadId = options.uploadId ?? (await begin())
   const path = `/files/uploads/${uploadId}`
-  const begun: Query = options.uploadId === undefined ? { offset: 0 } : {}
+  const begun: Begun = options.uploadId === undefined ? { offset: 0 } : {}
   let { offset } = begun
   for (let attempt = 0; ;) {
     try {
       if (offset === undefined) {
         const state = await http.json<UploadState>('GET', path, { ...call, headers })
+        if (state.size !== total)
+          throw new TypeError(`Cannot go on with the upload: the file has ${total} bytes, and had ${state.size}`)
         if (state.status === 'completed') return state.file
         offset = state.offset
       }
-      const end = Math.min(offset + PIECE, total)
+      const end = Math.min(offset + piece, total)
       const body = await source.slice(offset, end)
       const response = await http.send('PATCH', path, {
-        ...call,
+        signal,
+        timeoutMs: timeoutMs ?? PIECE_MS,
         body,
         headers: {
           ...headers,
@@ -107,12 +122,13 @@ async function uploadPieces(http: Http, source: FileSource, options: UploadOptio
       if (offset >= total) offset = undefined
     } catch (error) {
       signal?.throwIfAborted()
-      const isPassing =
-        error instanceof MuxiError &&
-        (error.status < 400 || [408, 409, 429].includes(error.status) || error.status >= 500)
-      if (!isPassing) throw error
-      if (++attempt > ATTEMPTS) throw Object.assign(error, { details: { ...error.details, upload_id: uploadId } })
-      await sleep(delayOf(attempt - 1, error.retryAfterMs), signal)
+      if (!(error instanceof MuxiError)) throw error
+      const { status, retryAfterMs } = error
+      const isPassing = status < 400 || [408, 409, 429].includes(status) || status >= 500
+      if (!isPassing || (retryAfterMs ?? 0) > LONGEST_PAUSE_MS || ++attempt > ATTEMPTS)
+        throw Object.assign(error, { details: { ...error.details, upload_id: uploadId } })
+      await sleep(delayOf(attempt - 1, retryAfterMs), signal)
+      piece = Math.max(SMALLEST_PIECE, piece / 2)
       offset = undefined
     }
   }
@@ -132,7 +148,7 @@ async function uploadPieces(http: Http, source: FileSource, options: UploadOptio
   }
 }
 
-interface Query {
+interface Begun {
   offset?: number
 }
 
@@ -166,12 +182,18 @@ async function uploadStream(
   const before = `${userId === undefined ? '' : `${part('user_id')}\r\n\r\n${userId}\r\n`}${part('file')}; filename="${quoted}"\r\n\r\n`
   const text = new TextEncoder()
   let sent = 0
+  const { timeoutMs = http.options.timeoutMs } = call
+  const idle = new AbortController()
+  const late = () => idle.abort(new TimeoutError(`POST /files: no progress within ${timeoutMs} ms`))
+  let timer = setTimeout(late, timeoutMs)
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
     start(controller) {
       controller.enqueue(text.encode(before))
     },
     async pull(controller) {
+      clearTimeout(timer)
       const piece = pieces.shift() ?? (await reader.read()).value
+      timer = setTimeout(late, timeoutMs)
       if (piece) {
         controller.enqueue(piece)
         sent += piece.length
@@ -184,74 +206,58 @@ async function uploadStream(
     cancel: (reason) => reader.cancel(reason),
   })
   const headers = { ...call.headers, 'content-type': `multipart/form-data; boundary=${boundary}` }
-  return http.json<StoredFile>('POST', '/files', { ...call, maxRetries: 0, headers, body })
+  const signal = call.signal ? AbortSignal.any([call.signal, idle.signal]) : idle.signal
+  const init = { ...call, signal, timeoutMs: LONGEST_TIMER_MS, maxRetries: 0, headers, body }
+  return http.json<StoredFile>('POST', '/files', init).finally(() => clearTimeout(timer))
 }
 
-/** A stream of a known size: what was read last is kept, so that it can be sent again. */
-class StreamSource implements FileSource {
-  readonly size: number
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>
-  #kept: Uint8Array<ArrayBuffer>[] = []
-  #start = 0
-  #end = 0
-
-  constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>, size: number) {
-    this.#reader = stream.getReader()
-    this.size = size
-  }
-
-  async slice(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
-    if (start < this.#start) throw new TypeError('Cannot go back in a stream: upload it as a Blob or a path')
-    while (this.#end < end) {
-      const { value } = await this.#reader.read()
-      if (!value) throw new TypeError(`Cannot read the stream: it has ${this.#end} bytes, and 'size' is ${this.size}`)
-      this.#kept.push(value)
-      this.#end += value.length
-    }
-    const bytes = new Uint8Array(end - start)
-    let at = this.#start - start
-    const kept: Uint8Array<ArrayBuffer>[] = []
-    for (const piece of this.#kept) {
-      if (at + piece.length > 0) {
-        kept.push(piece)
-        if (at < bytes.length) {
-          const from = Math.max(0, -at)
-          bytes.set(piece.subarray(from, Math.min(piece.length, bytes.length - at)), at + from)
-        }
-      } else this.#start += piece.length
-      at += piece.length
-    }
-    this.#kept = kept
-    return bytes
-  }
-
-  async close(): Promise<void> {
-    await this.#reader.cancel()
-  }
-}
-
-/** Sends a recording, and waits for its text. */
+/** Sends a recording, and waits for its text. A large one whose text is enough is uploaded in pieces. */
 export async function transcribe(
   http: Http,
   input: FileInput,
   fields: TranscriptionOptions = {},
   { name, size, ...call }: UploadOptions = {},
 ): Promise<Transcription | string> {
-  const source = await sourceOf(input, size)
+  const isUnknown = input instanceof ReadableStream && size === undefined
+  const source: FileSource = isUnknown ? await new Response(input).blob() : await sourceOf(input, size)
+  const { language, denoise, user_id: userId, response_format = 'json' } = fields
   try {
+    if (source.size > PIECE && TEXTUAL.includes(response_format)) {
+      const { id: file_id } = await upload(http, source, { ...call, userId, name: name ?? source.name ?? 'audio' })
+      const options = { ...(language !== undefined && { language }), ...(denoise === 'true' && { denoise: true }) }
+      const json = { kind: 'audio', file_id, options }
+      const { id } = await http.json<Job>('POST', '/jobs', { ...call, json, idempotencyKey: newKey() })
+      return await transcriptOf(http, id, response_format, call)
+    }
     const form = new FormData()
     for (const [field, value] of Object.entries(fields)) if (value !== undefined) form.set(field, value as string)
     const blob = source instanceof Blob ? source : new Blob([await source.slice(0, source.size)])
     form.set('file', blob, name ?? source.name ?? 'audio')
+    const timeoutMs = call.timeoutMs ?? http.options.timeoutMs + blob.size / SLOWEST_UPLOAD
     const { data, response } = await http
-      .json<Transcription | Job>('POST', '/audio/transcriptions', { ...call, form })
+      .json<Transcription | Job>('POST', '/audio/transcriptions', { ...call, timeoutMs, form })
       .withResponse()
     if (response.status === 200) return data as Transcription
-    const { id } = data as Job
-    await new FollowedJob(http, id, call).result()
-    const text = await http.json<string>('GET', `/jobs/${id}/text`, { ...call, query: { format: 'txt' } })
-    return { text, job_id: id }
+    return await transcriptOf(http, (data as Job).id, response_format, call)
   } finally {
     await source.close?.()
   }
+}
+
+/** Forms of a transcript that the text of a job is enough for. */
+const TEXTUAL = ['json', 'text']
+
+async function transcriptOf(
+  http: Http,
+  id: string,
+  format: string,
+  { signal, headers }: CallOptions,
+): Promise<Transcription | string> {
+  if (!TEXTUAL.includes(format)) {
+    const message = `Cannot get the transcript as '${format}': it takes longer than the server waits; the job has its text`
+    throw new TimeoutError(message, { details: { job_id: id } })
+  }
+  await new FollowedJob(http, id, { signal }).result()
+  const text = await http.json<string>('GET', `/jobs/${id}/text`, { signal, headers, query: { format: 'txt' } })
+  return format === 'text' ? text : { text, job_id: id }
 }

@@ -26,7 +26,7 @@ export async function buildClient(folder: string): Promise<void> {
     build: {
       outDir: folder,
       target: TARGET,
-      // Whoever uses it minifies it; stack traces stay readable.
+      // The application that uses it minifies it; stack traces stay readable.
       minify: false,
       lib: { entry: entries.map((entry) => join(SOURCES, entry)), formats: ['es'] },
       rolldownOptions: { external: /^node:/, output: { entryFileNames: '[name].js', chunkFileNames: '[name].js' } },

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { Http } from '../../client/http.ts'
 import { MuxiSocket } from '../../client/socket.ts'
+import type { SocketTiming } from '../../client/socket-connection.ts'
 import type { SocketLike } from '../../client/socket-like.ts'
 
 interface Frame {
@@ -55,8 +56,8 @@ const fetch = async (url: string) => {
   fetched.push(url)
   return Response.json({ ticket: 'once' })
 }
-const open = () =>
-  new MuxiSocket(new Http({ serverUrl: 'http://muxi', apiKey: 'sk_muxi_key', fetch, WebSocket: MemorySocket }))
+const open = (timing?: Partial<SocketTiming>) =>
+  new MuxiSocket(new Http({ serverUrl: 'http://muxi', apiKey: 'sk_muxi_key', fetch, WebSocket: MemorySocket }), timing)
 /** The latest connection, once there have been so many. */
 async function connection(count: number): Promise<MemorySocket> {
   await vi.waitFor(() => expect(MemorySocket.made.length).toBe(count))
@@ -71,6 +72,7 @@ beforeEach(() => {
 })
 afterEach(() => {
   vi.useRealTimers()
+  vi.restoreAllMocks()
 })
 
 it('sends a message again under its key until it is accepted, and then resumes its turn', async () => {
@@ -168,6 +170,82 @@ it('asks for a ticket where headers do not authenticate, and leaves a server alo
   await done
   await socket.close()
   expect(vi.getTimerCount()).toBe(0)
+})
+
+it('says where a turn and a job go on when the connection is lost permanently', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0)
+  const socket = open({ attempts: 1 })
+  const turn = socket.resume('turn_1').text()
+  const job = socket.followJob('job_1').result()
+  const failures = Promise.all([turn, job].map((each) => each.catch((error: unknown) => error)))
+  const first = await connection(1)
+  first.emit('open')
+  const asked = first.sent.find(({ data }) => data['turn_id'] === 'turn_1')
+  first.says(asked!.id, 'chat_content', { content: 'Hi', step: 1, event_id: 1 })
+  first.emit('close', { code: 1006 })
+  for (const count of [2, 3]) (await connection(count)).emit('close', { code: 1006 })
+  const lost = { code: 'connection_lost', cause: { code: 'connection_lost' } }
+  expect(await failures).toMatchObject([
+    { ...lost, turnId: 'turn_1', lastEventId: 1 },
+    { ...lost, jobId: 'job_1', lastEventId: 0 },
+  ])
+})
+
+it('does not wait for an hour when the server asks for that', async () => {
+  const fetch = async () =>
+    Response.json(
+      { error: { code: 'unavailable', message: 'Later' } },
+      { status: 503, headers: { 'retry-after': '3600' } },
+    )
+  const http = new Http({ serverUrl: 'http://muxi', apiKey: 'sk_muxi_key', fetch, WebSocket: MemorySocket })
+  const failed = new MuxiSocket(http).ping().catch((error: unknown) => error)
+  const first = await connection(1)
+  first.emit('close', { code: 4401 })
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(await failed).toMatchObject({ code: 'unavailable', retryAfterMs: 3_600_000 })
+})
+
+it('counts the refusals of a request since its last event only', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0)
+  const turn = open().resume('turn_1')
+  const text = turn.text()
+  const socket = await connection(1)
+  socket.emit('open')
+  const { id } = socket.sent[0]!
+  for (let event_id = 1; event_id <= 12; event_id += 1) {
+    socket.says(id, 'chat_content', { content: '.', step: 1, event_id })
+    socket.says(id, 'error', { code: 'unavailable', message: 'Later' })
+    await vi.advanceTimersByTimeAsync(1)
+  }
+  socket.says(id, 'chat_end', { id: 'msg_1', usage: {}, event_id: 13 })
+  expect(await text).toBe('.'.repeat(12))
+})
+
+it('asks for another ticket when the request for one stalls', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0)
+  let asked = 0
+  const stalls = (_: string, { signal }: RequestInit) => {
+    asked += 1
+    return new Promise<Response>((_resolve, reject) => {
+      signal!.addEventListener('abort', () => reject(signal!.reason as Error))
+    })
+  }
+  class PageSocket extends MemorySocket {
+    constructor(url: string, init?: object) {
+      if (init) throw new TypeError('It takes protocols')
+      super(url)
+    }
+  }
+  const http = new Http({ serverUrl: 'http://muxi', apiKey: 'sk_muxi_key', fetch: stalls, WebSocket: PageSocket })
+  const socket = new MuxiSocket(http)
+  const failed = socket.ping().catch((error: Error) => error.name)
+  await vi.waitFor(() => expect(asked).toBe(1))
+  await vi.advanceTimersByTimeAsync(35_000)
+  expect(asked).toBe(2)
+  const closed = socket.close()
+  await vi.advanceTimersByTimeAsync(10_000)
+  await closed
+  expect(await failed).toBe('ConnectionLostError')
 })
 
 it('gives up a connection that is silent for 35 s although it was asked for a sign of life', async () => {
