@@ -38,8 +38,13 @@ export async function askForReply(http: Http, text: string, options: ChatOptions
   const json = await requestOf(http, text, options)
   const { data, response } = await http
     .json<Reply | Receipt>('POST', pathOf(options), {
-      ...{ signal, timeoutMs, maxRetries, headers },
-      ...{ json, idempotencyKey, outageRetries },
+      signal,
+      timeoutMs,
+      maxRetries,
+      headers,
+      json,
+      idempotencyKey,
+      outageRetries,
     })
     .withResponse()
   if (response.status === 200) return replyOf(data as Reply)

@@ -98,7 +98,7 @@ export class Http {
         const mayRetry = status === 429 || (isRepeatable && (status === 0 || status === 408 || status >= 500))
         const isOutage = code === 'connection_lost' || code === 'unavailable'
         if (!mayRetry || attempt >= (isOutage ? outageRetries : maxRetries) || retryAfterMs > LONGEST_PAUSE_MS) {
-          // What was asked for may be under way: under the same key it is not done twice.
+          // It may have been accepted: under the same key it is not done twice.
           if (idempotencyKey !== undefined && (isOutage || status === 0))
             Object.assign(error, { details: { ...error.details, idempotency_key: idempotencyKey } })
           throw error

@@ -45,9 +45,9 @@ export class FollowedJob implements AsyncIterable<JobEvent> {
     this.#followed = new Followed<JobEvent>({
       open:
         source ??
-        (async function* (from, stop) {
+        async function* (from, stop) {
           yield* (await import('./job-events.ts')).jobEvents(http, id, from, stop, timing)
-        }),
+        },
       view: () => viewOf,
       take: (taken) => {
         const event = viewOf(taken)

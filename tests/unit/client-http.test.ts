@@ -121,7 +121,7 @@ describe('retries', () => {
     await expect(app.chat('Hi')).rejects.toMatchObject({ code: 'upstream_error' })
   })
 
-  it('what is gone after the answer to its deletion was lost was deleted', async () => {
+  it('a deletion that finds nothing when it is repeated was done by the attempt before', async () => {
     steps = [resets, answers(404, refused('not_found'))]
     expect(await app.agents.delete('tea')).toEqual({})
     steps = [answers(404, refused('not_found'))]

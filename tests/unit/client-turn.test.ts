@@ -142,7 +142,9 @@ it('an attachment that fails after an abort in the same tick is no unhandled rej
   onTestFinished(() => void process.off('unhandledRejection', listen))
   const { http } = await scriptedStream()
   const stop = new AbortController()
-  const body = new Promise<never>((_, reject) => stop.signal.addEventListener('abort', () => reject(new Error('enough'))))
+  const body = new Promise<never>((_, reject) =>
+    stop.signal.addEventListener('abort', () => reject(new Error('enough'))),
+  )
   const turn = Turn.start(http, '/chat/stream', body, { signal: stop.signal })
   stop.abort(new Error('enough'))
   await new Promise((resolve) => setTimeout(resolve, 20))
@@ -292,7 +294,8 @@ it('a reader on a connection of its own gets no text twice, and the message grow
   const say = (id: number, content: string) => frame(id, 'content', { content, step: 1 })
   const pieces = Array.from({ length: 64 }, (_, index) => say(index + 4, `${index} `.padEnd(2 ** 18, '.')))
   const frames = [FRAMES[0]!, say(2, 'One tw'), reset(3, ''), ...pieces, frame(68, 'cancelled', { id: 'msg_1' })]
-  const goesOn = (response: ServerResponse) => ends(...frames.slice(Number(server.requests.at(-1)!.lastEventId)))(response)
+  const goesOn = (response: ServerResponse) =>
+    ends(...frames.slice(Number(server.requests.at(-1)!.lastEventId)))(response)
   const server = await scriptedStream(ends(...frames.slice(0, 58)), goesOn, goesOn)
   const turn = start(server)
   const slow = turn[Symbol.asyncIterator]()
