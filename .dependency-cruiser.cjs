@@ -40,7 +40,7 @@ module.exports = {
         'config',
         'db/(storage|unreadable)\\.ts',
         'temporal-config/(dev-server|server-binary)\\.ts',
-        'api/(app|origins|serve-socket|server-socket|server|services/access|services/context)\\.ts',
+        'api/(app|origins|serve-socket|server-socket|server|services/access|services/context|socket-writer)\\.ts',
         'cli/(data-lock|line-writer|private-files|runtime-command|temporal-(keeper|place))\\.ts',
       ],
       {

@@ -4,6 +4,7 @@ import type { ErrorBody } from '../contracts/failures.ts'
 import { errorOf, MuxiError } from './errors.ts'
 import type { StreamEvent } from './event-stream.ts'
 import type { Timing } from './follow.ts'
+import { isFinalOfJob } from './final-events.ts'
 import { Followed } from './followed.ts'
 import { type Http, newKey } from './http.ts'
 
@@ -17,11 +18,6 @@ export interface FollowJobOptions {
   /** The last event that is known already: iterating goes on after it. */
   after?: number | undefined
   timing?: Partial<Timing> | undefined
-}
-
-/** @param type of an event of a job, or a status */
-export function isFinalOfJob(type: string): type is Exclude<JobEventType, 'progress'> {
-  return type === 'completed' || type === 'failed' || type === 'cancelled'
 }
 
 const viewOf = ({ id, type, data }: StreamEvent) => ({ id, type, data }) as JobEvent

@@ -1,5 +1,5 @@
 // The connection under a socket: opened when there is something to ask, made again when it is lost, closed permanently by `close`.
-import { delayOf, sleep } from './backoff.ts'
+import { delayOf, LONGEST_PAUSE_MS, sleep } from './backoff.ts'
 import { ConnectionLostError, type ErrorCode, errorOf, MuxiError } from './errors.ts'
 import type { Http } from './http.ts'
 import type { SocketLike } from './socket-like.ts'
@@ -46,8 +46,6 @@ const POLL_MS = 20
 /** How often a request is repeated that the server has no room for. */
 const MAX_REFUSALS = 8
 const RESTART_MS = 1_000
-/** A server that asks for a longer pause is not asked again: the error says when to come back. */
-const LONGEST_PAUSE_MS = 60_000
 
 const CLOSE = { normal: 1000, tooLarge: 1009, restart: 1012, unauthorized: 4401, tooMany: 4429 }
 const LOST = 1006

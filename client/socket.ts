@@ -3,6 +3,7 @@ import type { Static } from '@sinclair/typebox'
 import type { Topic } from '../contracts/feed.ts'
 import type { DecisionSchema } from '../contracts/schemas/approvals.ts'
 import { ConnectionLostError } from './errors.ts'
+import { isFinalOfJob } from './final-events.ts'
 import type { Http } from './http.ts'
 import { FollowedJob, type FollowJobOptions } from './job.ts'
 import type { SocketTiming } from './socket-connection.ts'
@@ -10,8 +11,6 @@ import type { Outgoing, SocketSession } from './socket-session.ts'
 import type { SocketChange, SocketMessageOptions } from './socket-types.ts'
 import { isFinalEvent, type ResumeOptions, Turn, type TurnSource } from './turn.ts'
 import type { TurnRecord } from './types.ts'
-
-const isFinalOfJob = (type: string) => type === 'completed' || type === 'failed' || type === 'cancelled'
 
 export class MuxiSocket {
   readonly #http: Http

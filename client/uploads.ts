@@ -1,5 +1,5 @@
 // Uploads: a form when small, else the resumable protocol tus 1.0; nothing large is held in memory.
-import { delayOf, sleep } from './backoff.ts'
+import { delayOf, LONGEST_PAUSE_MS, LONGEST_TIMER_MS, sleep } from './backoff.ts'
 import { MuxiError, TimeoutError } from './errors.ts'
 import { type CallOptions, type Http, newKey } from './http.ts'
 import { FollowedJob } from './job.ts'
@@ -39,12 +39,8 @@ const SMALLEST_PIECE = MB
 const PIECE_MS = 120_000
 /** Attempts in a row that bring nothing. */
 const ATTEMPTS = 10
-/** A server that asks for a longer pause gets no further attempt: the error says when to come back. */
-const LONGEST_PAUSE_MS = 60_000
 /** Of a form, in bytes a millisecond: slower is a lost connection. */
 const SLOWEST_UPLOAD = 25
-/** The longest timer that there is. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Stores a file. The same call never makes two, however often its connection breaks. */
 export async function upload(

@@ -49,8 +49,12 @@ it('the image has every folder with code that is not for development', () => {
   const folders = readdirSync(ROOT, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && !development.includes(entry.name))
     .map(({ name }) => name)
-    .filter((name) => readdirSync(new URL(`${name}/`, ROOT), { recursive: true }).some((file) => /\.(ts|js)$/.test(String(file))))
-  const taken = read('.dockerignore').split('\n').filter((line) => line.startsWith('!'))
+    .filter((name) =>
+      readdirSync(new URL(`${name}/`, ROOT), { recursive: true }).some((file) => /\.(ts|js)$/.test(String(file))),
+    )
+  const taken = read('.dockerignore')
+    .split('\n')
+    .filter((line) => line.startsWith('!'))
   expect(folders).toContain('composition')
   expect(folders.filter((name) => !taken.includes(`!${name}`))).toEqual([])
 })
