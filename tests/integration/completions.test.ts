@@ -6,6 +6,7 @@ import sharp from 'sharp'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { complete } from '../../api/openai/completions.ts'
 import type { ApiContext } from '../../api/services/context.ts'
+import { Metrics } from '../../api/services/metrics.ts'
 import { OpenStreams } from '../../api/services/open-streams.ts'
 import { MuxiError } from '../../contracts/failures.ts'
 import { resolveAgent } from '../../contracts/schemas/agent.ts'
@@ -55,6 +56,7 @@ async function open(more: object = {}) {
       findValid: async () => new Set(),
       log,
     }),
+    metrics: new Metrics(),
     closing: new AbortController().signal,
     startTurn: async () => undefined,
     ...more,

@@ -8,6 +8,7 @@ import { WebSocket } from 'ws'
 import { Clients } from '../../api/clients.ts'
 import { Origins } from '../../api/origins.ts'
 import type { ApiContext } from '../../api/services/context.ts'
+import { Metrics } from '../../api/services/metrics.ts'
 import { OpenStreams } from '../../api/services/open-streams.ts'
 import { serveWebSocket } from '../../api/websocket.ts'
 
@@ -27,6 +28,7 @@ it('closes a socket that does not answer a ping, and no other one', async () => 
     requestCounts: { used: () => undefined },
     rateLimiter: {},
     openStreams,
+    metrics: new Metrics(),
     log,
   } as unknown as ApiContext
   const server = createServer()
