@@ -190,7 +190,7 @@ it('an abort ends a read and a pause at once, with its reason', async () => {
     const began = performance.now()
     stop.abort(new Error('enough'))
     await expect(reading).rejects.toThrow('enough')
-    expect(performance.now() - began).toBeLessThan(1_000)
+    expect(performance.now() - began).toBeLessThan(5_000)
     await expect.poll(server.open).toBe(0)
   }
 })

@@ -66,7 +66,7 @@ it('leaving closes the connection at once and leaves the turn running; reading a
   const server = await scriptedStream(hangs(...FRAMES.slice(0, 3)), ends(...FRAMES.slice(3)))
   const turn = start(server)
   for await (const { id } of turn) if (id === 3) break
-  await expect.poll(server.open, { interval: 5, timeout: 2_000 }).toBe(0)
+  await expect.poll(server.open, { interval: 5, timeout: 20_000 }).toBe(0)
   expect(await turn.text()).toBe('One two.')
   expect(server.requests.map(({ method, path, lastEventId }) => [method, path, lastEventId])).toEqual([
     ['POST', '/chat/stream', undefined],
@@ -82,7 +82,7 @@ it('a wait for the next event is left at once', async () => {
   const next = events.next()
   await events.return!()
   expect(await next).toEqual({ done: true, value: undefined })
-  await expect.poll(server.open, { interval: 5, timeout: 2_000 }).toBe(0)
+  await expect.poll(server.open, { interval: 5, timeout: 20_000 }).toBe(0)
 })
 
 it('one reader that leaves does not disturb another', async () => {
@@ -108,7 +108,7 @@ it('an abort ends all reading with its reason, closes the connection, and the tu
   stop.abort(new Error('enough'))
   await expect(text).rejects.toThrow('enough')
   await expect(idsOf(turn)).rejects.toThrow('enough')
-  await expect.poll(server.open, { interval: 5, timeout: 2_000 }).toBe(0)
+  await expect.poll(server.open, { interval: 5, timeout: 20_000 }).toBe(0)
   expect(await turn.cancel()).toMatchObject({ status: 'cancelled', text: 'One ' })
   expect(server.requests.map(({ method, path }) => `${method} ${path}`)).toContain('POST /turns/turn_1/cancel')
 })
