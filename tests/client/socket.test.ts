@@ -125,7 +125,7 @@ it(keeps('client.socket', `${TURNS} turns and changes at once on one connection`
 })
 
 it(keeps('client.socket-lost', 'a lost answer, a slow reader, a broken connection, and silence'), async () => {
-  const socket = openSocket({ silenceMs: 600, pingMs: 200 })
+  const socket = openSocket({ silenceMs: 3_000, pingMs: 1_000 })
   let lost = 0
   proxy.passes = (type) => type !== 'accepted' || (lost += 1) > 1
   const { held, reply, events } = await heldTurn(socket)
