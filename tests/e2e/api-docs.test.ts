@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ExampleRun, operationsOf, readExamples, writeAnswers } from '../support/api-doc.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
@@ -56,10 +57,18 @@ describe.skipIf(!hasCurl)('the examples of docs/api.md', () => {
   it.for(examples.map((example) => [example.command.split('\n')[0] ?? '', example] as const))(
     keeps('docs.api', '%s'),
     async ([, example]) => {
-      const actual = await run.run(example)
+      let actual = await run.run(example)
+      const faultsNow = () => (example.at && !RECORD ? run.compare(example, actual) : [])
+      let faults = faultsNow()
+      // What an earlier example has begun may not have ended: what only reads is asked again.
+      const onlyReads = operationsOf(example.command).every(({ method }) => method === 'GET')
+      for (let left = 20; onlyReads && faults.length > 0 && left > 0; left--) {
+        await sleep(250)
+        actual = await run.run(example)
+        faults = faultsNow()
+      }
       answers.push({ example, actual })
-      const faults = example.at ? run.compare(example, actual) : []
-      expect(RECORD ? [] : faults, actual).toEqual([])
+      expect(faults, actual).toEqual([])
     },
   )
 })

@@ -135,6 +135,7 @@ export class ExampleRun {
       .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
       .replaceAll('…', '[\\s\\S]*')
       .replaceAll(UUID, '[0-9a-f-]{36}')
+      .replaceAll(/\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]+ GMT/g, '[\\w,: ]+ GMT')
       .replaceAll(/\d{4}-\d\d-\d\d(T[\d:]+(\\\.\d+)?Z)?/g, '[\\dTZ:.-]+')
       .replaceAll(SHORT_ID, (id) => `${id.replace(/[0-9a-f]{6}$/, '')}[0-9a-f]{32}`)
       .replaceAll(/(?<![\w{[\\-])\d+(\\\.\d+)?(?![\w}\]-])/g, '[\\d.]+')

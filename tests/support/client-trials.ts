@@ -135,7 +135,7 @@ export async function cutEach(
   return seen
 }
 
-const headersOf = ({ headers }: RequestInit) => headers as Record<string, string>
+const headersOf = ({ headers }: RequestInit) => Object.fromEntries(new Headers(headers))
 
 async function sendOne(stage: Stage, url: string, http: Http) {
   const conversation_id = await stage.conversation(url)
