@@ -8,6 +8,9 @@ export const LONGEST_PAUSE_MS = 60_000
 /** Longer timers would fire at once. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1
 
+/** Of a request with files, in bytes a millisecond: slower is a lost connection. */
+export const SLOWEST_UPLOAD = 25
+
 const FIRST_MS = 500
 const LONGEST_MS = 15_000
 

@@ -1,10 +1,10 @@
 // A job that is followed: its progress, and what it results in.
 import type { JobProgress, JobResult, ReembedResult, TurnEventData } from '../contracts/events.ts'
 import type { ErrorBody } from '../contracts/failures.ts'
-import { errorOf, MuxiError } from './errors.ts'
+import { errorOf } from './errors.ts'
 import type { StreamEvent } from './event-stream.ts'
 import type { Timing } from './follow.ts'
-import { isFinalOfJob } from './final-events.ts'
+import { isFinalOfJob, unlessEnded } from './final-events.ts'
 import { Followed } from './followed.ts'
 import { type Http, newKey } from './http.ts'
 
@@ -77,11 +77,6 @@ export class FollowedJob implements AsyncIterable<JobEvent> {
 
   /** Ends the job; nothing of it stays in the index. */
   async cancel(): Promise<void> {
-    try {
-      await this.#http.json('POST', `/jobs/${this.id}/cancel`, { idempotencyKey: newKey() })
-    } catch (error) {
-      // It has ended already.
-      if (!(error instanceof MuxiError) || error.code !== 'conflict') throw error
-    }
+    await this.#http.json('POST', `/jobs/${this.id}/cancel`, { idempotencyKey: newKey() }).catch(unlessEnded)
   }
 }

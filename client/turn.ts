@@ -1,8 +1,9 @@
 // A turn that is followed: its events, the message they make, and its text.
-import { SILENCE_MS } from './backoff.ts'
-import { errorOf, MuxiError } from './errors.ts'
+import { SILENCE_MS, SLOWEST_UPLOAD } from './backoff.ts'
+import { errorOf } from './errors.ts'
 import type { StreamEvent } from './event-stream.ts'
 import type { Timing } from './follow.ts'
+import { unlessEnded } from './final-events.ts'
 import { Followed } from './followed.ts'
 import { type Http, newKey } from './http.ts'
 import { type AnyTurnEvent, applyEvent, emptyMessage, type Message } from './message.ts'
@@ -53,9 +54,6 @@ export interface TurnSource {
 export function isFinalEvent(type: string): boolean {
   return type === 'message_end' || type === 'cancelled' || type === 'error'
 }
-
-/** Of a message with attachments, in bytes a millisecond: slower is a lost connection. */
-const SLOWEST_UPLOAD = 25
 
 class Event {
   readonly id: number
@@ -177,12 +175,7 @@ export class Turn implements AsyncIterable<TurnEvent> {
     // Sent again, a message that was not accepted before the abort gives the same turn.
     const turn = this.#signal?.aborted ? new Turn(this.#source, {}, this.id) : this
     await turn.#accepted
-    try {
-      await this.#source.cancel(turn.id!)
-    } catch (error) {
-      // It has ended already.
-      if (!(error instanceof MuxiError) || error.code !== 'conflict') throw error
-    }
+    await this.#source.cancel(turn.id!).catch(unlessEnded)
     return (this.#message = await turn.done())
   }
 

@@ -1,5 +1,5 @@
 // Uploads: a form when small, else the resumable protocol tus 1.0; nothing large is held in memory.
-import { delayOf, LONGEST_PAUSE_MS, LONGEST_TIMER_MS, sleep } from './backoff.ts'
+import { delayOf, LONGEST_PAUSE_MS, LONGEST_TIMER_MS, sleep, SLOWEST_UPLOAD } from './backoff.ts'
 import { MuxiError, TimeoutError } from './errors.ts'
 import { type CallOptions, type Http, newKey } from './http.ts'
 import { FollowedJob } from './job.ts'
@@ -39,8 +39,6 @@ const SMALLEST_PIECE = MB
 const PIECE_MS = 120_000
 /** Attempts in a row that bring nothing. */
 const ATTEMPTS = 10
-/** Of a form, in bytes a millisecond: slower is a lost connection. */
-const SLOWEST_UPLOAD = 25
 
 /** Stores a file. The same call never makes two, however often its connection breaks. */
 export async function upload(

@@ -9,7 +9,7 @@ import { rateClassOf } from './rate-limiter.ts'
 
 /** Seconds. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
-/** Models that are told apart: agents, and with them names of models, are made by clients. */
+/** Most models with a label of their own: agents, and with them names of models, are made by clients. */
 const MOST_MODELS = 100
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 /** Between two samples of the event loop, in milliseconds. */
