@@ -80,7 +80,7 @@ async function admit(context: ApiContext, request: Request, route: string, heade
 export function authenticated(context: ApiContext) {
   return (
     new Elysia({ name: 'authenticated' })
-      .onParse({ as: 'global' }, async ({ request, route, set }) => {
+      .onParse({ as: 'scoped' }, async ({ request, route, set }) => {
         // No body is read without an authorized key.
         await principalOf(context, request, route, set.headers)
         const { limits } = context
@@ -100,7 +100,7 @@ export function authenticated(context: ApiContext) {
         }),
       })
       // Never reached: it declares in the OpenAPI document the body type that the hook above reads.
-      .guard({ as: 'global', parse: ['json'] })
+      .guard({ as: 'scoped', parse: ['json'] })
       .onTransform({ as: 'scoped' }, async ({ request, route, body, set }) => {
         await principalOf(context, request, route, set.headers)
         checkBody(body, request, route)
