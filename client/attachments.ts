@@ -15,7 +15,7 @@ export interface Attachments {
   attachments?: readonly Attachment[] | undefined
 }
 
-export interface AttachOptions extends Pick<CallOptions, 'signal'> {
+export interface AttachOptions extends Pick<CallOptions, 'signal' | 'headers'> {
   /** The user of the message; uploaded files become theirs. */
   userId?: string | undefined
   /** Of the message. Files up to 8 MB get keys made of it, so that it may be sent again; larger ones are new each time. */
@@ -52,19 +52,19 @@ async function readAttachment(
   http: Http,
   given: Attached,
   fallback: string,
-  { userId, signal, idempotencyKey }: AttachOptions,
+  { userId, signal, headers, idempotencyKey }: AttachOptions,
 ): Promise<Attachment> {
   if (typeof given === 'object' && 'file_id' in given) return { type, name: fallback, file_id: given.file_id }
   if (typeof given === 'string' && /^file_[A-Za-z0-9]+$/.test(given)) return { type, name: fallback, file_id: given }
   if (given instanceof ReadableStream) {
-    const { id, name } = await upload(http, given, { name: fallback, userId, signal, idempotencyKey })
+    const { id, name } = await upload(http, given, { name: fallback, userId, signal, headers, idempotencyKey })
     return { type, name, file_id: id }
   }
   const source = await sourceOf(given)
   try {
     const named = { type: source.type || type, name: source.name || fallback }
     if (source.size > INLINE_BYTES) {
-      const { id } = await upload(http, source, { name: named.name, userId, signal, idempotencyKey })
+      const { id } = await upload(http, source, { name: named.name, userId, signal, headers, idempotencyKey })
       return { ...named, file_id: id }
     }
     const bytes = await new Blob([await source.slice(0, source.size)]).arrayBuffer()

@@ -1,6 +1,6 @@
 // How long to wait before another attempt, and a wait that a signal ends.
 
-/** Silence of a stream that counts as a lost connection: it is noticed within 35 s. */
+/** Silence of a connection that counts as a lost connection: it is noticed within 35 s. */
 export const SILENCE_MS = 34_000
 
 /** A server that asks for a longer pause gets no retry: the error says when to come back. */

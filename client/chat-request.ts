@@ -18,7 +18,7 @@ export interface MessageOptions extends Attachments {
 export async function requestOf(
   http: Http,
   text: string,
-  options: MessageOptions & Pick<AttachOptions, 'signal' | 'idempotencyKey'>,
+  options: MessageOptions & Pick<AttachOptions, 'signal' | 'headers' | 'idempotencyKey'>,
 ): Promise<ChatRequest> {
   const { userId, conversationId, responseSchema, replaces, onBusy } = options
   const { images, audio, files, attachments: given } = options

@@ -1,5 +1,5 @@
 // The connection under a socket: opened when there is something to ask, made again when it is lost, closed permanently by `close`.
-import { delayOf, LONGEST_PAUSE_MS, sleep } from './backoff.ts'
+import { delayOf, LONGEST_PAUSE_MS, SILENCE_MS, sleep } from './backoff.ts'
 import { ConnectionLostError, type ErrorCode, errorOf, MuxiError } from './errors.ts'
 import type { Http } from './http.ts'
 import type { SocketLike } from './socket-like.ts'
@@ -34,7 +34,7 @@ export interface SocketTiming {
   attempts: number
 }
 
-const TIMING: SocketTiming = { silenceMs: 35_000, pingMs: 15_000, attempts: 20 }
+const TIMING: SocketTiming = { silenceMs: SILENCE_MS, pingMs: 15_000, attempts: 20 }
 /** The server takes 200 requests at once on one socket, those included whose answers are no longer read here. */
 const MAX_ACTIVE = 180
 const MAX_REQUESTS = 2_000
@@ -196,7 +196,7 @@ export class SocketConnection {
         if (silence > silenceMs) this.#end(LOST)
         else if (silence > pingMs) this.tell('ping', 'ping', {})
       },
-      Math.min(5_000, pingMs / 2),
+      Math.min(1_000, pingMs / 2),
     )
     const unwatch = onReturn((isNew) => {
       if (isNew || Date.now() - this.#heardAt > pingMs) this.#end(LOST)

@@ -37,7 +37,7 @@ export class MuxiSocket {
   }
 
   /** Follows a turn of which the id is known. */
-  resume(turnId: string, options: Omit<ResumeOptions, 'timing'> = {}): Turn {
+  resume(turnId: string, options: Omit<ResumeOptions, 'timing' | 'headers'> = {}): Turn {
     return new Turn(this.#source(), options, turnId)
   }
 

@@ -1,6 +1,7 @@
 // Composes and starts the workers of a process, and the sweeper.
 import { join } from 'node:path'
 import type { NativeConnection } from '@temporalio/worker'
+import { mapAll } from '../contracts/map-all.ts'
 import { createMcpWorker } from '../workers/mcp-worker.ts'
 import { transcriberFinder } from '../providers/find-transcriber.ts'
 import { createMediaWorker } from '../workers/media-worker.ts'
@@ -65,9 +66,11 @@ export async function startWorkers(
     tool_output_characters: settings.limits.tool_output_characters,
     log,
   })
-  const [worker, media, mcp] = await Promise.all([creatingWorker, creatingMedia, creatingMcp])
+  const [worker, media, mcp] = await Promise.all([creatingWorker, creatingMedia, creatingMcp]).catch(async (error: unknown) => {
+    await endUnused([creatingWorker, creatingMedia, creatingMcp])
+    throw error
+  })
   const runs = [worker.run(), media.run(), mcp.run()]
-  const running = Promise.all(runs)
   const swept = new AbortController()
   const sweeping = runSweeper(
     {
@@ -84,19 +87,37 @@ export async function startWorkers(
     },
     AbortSignal.any([stopping, swept.signal]),
   )
-  running.catch((error: unknown) => {
-    log.fatal({ err: error }, 'the worker failed')
-    onFailure(error)
-  })
+  for (const run of runs)
+    run.catch((error: unknown) => {
+      log.fatal({ err: error }, 'the worker failed')
+      onFailure(error)
+    })
   return async () => {
     swept.abort()
     turns.headStarts?.close()
     for (const each of [worker, media]) if (each.getState() === 'RUNNING') each.shutdown()
     mcp.shutdown()
-    // Also when one has failed, the others drain.
-    await Promise.allSettled(runs)
-    await endIdleChildren()
-    await sweeping
+    try {
+      // Also when one has failed, the others drain.
+      await mapAll(runs, (run) => run)
+    } finally {
+      await endIdleChildren()
+      await sweeping
+    }
+  }
+}
+
+interface Runnable {
+  run(): Promise<void>
+  shutdown(): void
+}
+
+/** A worker that was created keeps its connection until it has run. */
+async function endUnused(creating: readonly Promise<Runnable>[]): Promise<void> {
+  for (const created of await Promise.allSettled(creating)) {
+    if (created.status === 'rejected') continue
+    const running = created.value.run()
+    created.value.shutdown()
     await running
   }
 }

@@ -7,6 +7,7 @@ import type { ChatCompletionRequest } from '../../contracts/schemas/openai-chat.
 import type { CompletionSchema } from '../../contracts/schemas/openai-replies.ts'
 import { turnUsage } from '../../db/columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
+import { countConcurrent } from '../../db/queries/admission.ts'
 import { findAgent } from '../../db/queries/agents.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { listToolCalls } from '../../db/queries/steps.ts'
@@ -17,11 +18,13 @@ import { waitingOf } from '../services/approvals.ts'
 import { checkBudgets } from '../services/budget-checks.ts'
 import { acceptMessage, type AcceptedTurn } from '../services/chat.ts'
 import type { ApiContext } from '../services/context.ts'
+import { checkConcurrent } from '../services/message-checks.ts'
 import { getTurnOrThrow, throwIfFailed, waitForReply } from '../services/turns.ts'
 import { framesResponse } from '../sse.ts'
 import { Chunks, DONE, errorChunk, toFinishReason, toUsage, type CompletionHead, type ReturnedCall } from './chunks.ts'
 import { toOpenaiError } from './errors.ts'
 import { noModel, secondsOf } from './models.ts'
+import { fetchesPictures } from './read-media.ts'
 import { actingAs, readRequest } from './read-request.ts'
 
 const NOTHING = { input_tokens: 0, output_tokens: 0 }
@@ -65,7 +68,11 @@ async function accept(context: ApiContext, sent: Sent, signal: AbortSignal): Pro
   const { key_id } = principal
   const user_id = actingUser(principal, actingAs(body.user))
   // Before pictures are fetched for it. A repeated request gets its turn, whatever is left of the budget.
-  if (idempotency_key === undefined) await checkBudgets(context.storage.db, { key_id, user_id })
+  if (idempotency_key === undefined) {
+    await checkBudgets(context.storage.db, { key_id, user_id })
+    if (fetchesPictures(body.messages))
+      checkConcurrent(await countConcurrent(context.storage.db, { key_id, user_id }), context.limits)
+  }
   const { request, carried } = await readRequest(context, body, signal)
   return acceptMessage(context, principal, { agent_id: model, request, carried, idempotency_key, route: `v1/${model}` })
 }

@@ -16,6 +16,18 @@ type UserContent = Extract<ChatCompletionMessage, { role: 'user' }>['content']
 type UserPart = Exclude<UserContent, string>[number]
 type CarriedPart = Extract<CarriedMessage, { role: 'user' }>['parts'][number]
 
+/** Addresses that are fetched. */
+const WEB = /^https?:/i
+
+export function fetchesPictures(messages: readonly ChatCompletionMessage[]): boolean {
+  return messages.some(
+    ({ role, content }) =>
+      role === 'user' &&
+      typeof content !== 'string' &&
+      content.some((part) => part.type === 'image_url' && WEB.test(part.image_url.url)),
+  )
+}
+
 export class MediaReader {
   readonly attachments: AttachmentInput[] = []
   readonly #context: Pick<ApiContext, 'mcp' | 'limits'>
@@ -56,7 +68,7 @@ export class MediaReader {
       case 'image_url': {
         const { url } = part.image_url
         const place = `${path}.image_url.url`
-        const data = /^https?:/i.test(url)
+        const data = WEB.test(url)
           ? await this.#fetch(url, place, signal)
           : dataOf(url, place, 'a data URL in base64, or an http or https URL')
         return { type: 'image', name: `image-${number}`, data }

@@ -89,8 +89,18 @@ interface Sent {
   request: Request
 }
 
+/** What useChat takes for an end would leave part of a reply as if it were the whole. */
+const INTERRUPTED: UiChunk = {
+  type: 'error',
+  errorText: 'The stream was interrupted, and the reply is still being written: resume the chat to see all of it',
+}
+
 async function* framed(chunks: AsyncGenerator<UiChunk[]>, signal: AbortSignal): AsyncGenerator<string> {
-  for await (const batch of chunks) yield batch.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join('')
-  // A stream that the server gives up has no end: its client resumes it.
-  if (!signal.aborted) yield 'data: [DONE]\n\n'
+  for await (const batch of chunks) yield batch.map(frame).join('')
+  if (signal.aborted) yield frame(INTERRUPTED)
+  yield 'data: [DONE]\n\n'
+}
+
+function frame(chunk: UiChunk): string {
+  return `data: ${JSON.stringify(chunk)}\n\n`
 }

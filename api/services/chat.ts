@@ -184,7 +184,7 @@ async function insert(context: Context, principal: Principal, submission: Submis
       ? await supersede(tx, { conversation_id, from: replaced, by: turn_id })
       : NOTHING
     const waiting = admission!.waiting - cancelled.length
-    if (active_turn_id === undefined) checkConcurrent(admission!, limits)
+    if (active_turn_id === undefined) checkConcurrent(admission!.concurrent, limits)
     else checkBusy(waiting, on_busy)
 
     const turn = {

@@ -4,7 +4,7 @@ import { responseSchemaFault } from '../../contracts/response-schema.ts'
 import type { CarriedRequest } from '../../contracts/schemas/carried-request.ts'
 import type { ChatRequest } from '../../contracts/schemas/chat.ts'
 import type { OnBusy } from '../../contracts/turn.ts'
-import { MAX_WAITING, type Admission } from '../../db/queries/admission.ts'
+import { MAX_WAITING, type Concurrent } from '../../db/queries/admission.ts'
 import { findReplaced, type ReplacedMessage } from '../../db/queries/superseded.ts'
 import type { Tx } from '../../db/schema.ts'
 import type { ApiLimits } from './context.ts'
@@ -42,7 +42,7 @@ export function carriedJson(carried: CarriedRequest, { carried_bytes }: Pick<Api
 }
 
 /** @throws MuxiError rate_limited */
-export function checkConcurrent({ concurrent }: Admission, limits: Limits): void {
+export function checkConcurrent(concurrent: Concurrent, limits: Limits): void {
   const over =
     concurrent.user >= limits.turns_per_user
       ? `a user may have ${limits.turns_per_user} turns at once`

@@ -4,7 +4,7 @@ import type { AgentConfig, AgentSource } from '../../contracts/schemas/agent.ts'
 import { agentConfig } from '../columns.ts'
 import { compiled } from '../compiled.ts'
 import { parseColumn } from '../json-column.ts'
-import type { Tx } from '../schema.ts'
+import type { Db, Tx } from '../schema.ts'
 import { lockConversation } from './conversations.ts'
 
 /** Turns that may wait in one conversation. */
@@ -16,8 +16,13 @@ export interface Admission {
   agent: { version: number; config: AgentConfig; source: AgentSource } | undefined
   active_turn_id: string | undefined
   waiting: number
-  /** Active turns that do not wait for a person, of the user and of the key. */
-  concurrent: { user: number; key: number }
+  concurrent: Concurrent
+}
+
+/** Active turns that do not wait for a person, of the user and of the key. */
+export interface Concurrent {
+  user: number
+  key: number
 }
 
 interface Asked {
@@ -41,20 +46,40 @@ interface AdmissionRow {
   key: number
 }
 
+const count = sql<number>`count(*)`.as('n')
+
+function concurrentTurns(db: Db) {
+  return (
+    db
+      .selectFrom('turns')
+      .where('activated_at', 'is not', null)
+      .where('finished_at', 'is', null)
+      .where('status', '<>', 'awaiting_approval')
+      // What an agent asks another for is part of the turn that asks.
+      .where('parent_turn_id', 'is', null)
+      .select(count)
+  )
+}
+
+const selectConcurrent = compiled<Pick<Asked, 'user_id' | 'key_id'>, Concurrent>(
+  (db, parameter) =>
+    db.selectNoFrom([
+      concurrentTurns(db).where('user_id', '=', parameter('user_id')).as('user'),
+      concurrentTurns(db).where('key_id', '=', parameter('key_id')).as('key'),
+    ]) as unknown as Compilable<Concurrent>,
+)
+
+/** Counts without a lock: for a check before the one that decides. */
+export async function countConcurrent(db: Db, owner: Pick<Asked, 'user_id' | 'key_id'>): Promise<Concurrent> {
+  const [row] = (await selectConcurrent(db, owner)).rows
+  return { user: Number(row!.user), key: Number(row!.key) }
+}
+
 const selectAdmission = compiled<Asked, AdmissionRow>((db, parameter) => {
-  const count = sql<number>`count(*)`.as('n')
   const unfinished = db
     .selectFrom('turns')
     .where('conversation_id', '=', parameter('conversation_id'))
     .where('finished_at', 'is', null)
-  const concurrent = db
-    .selectFrom('turns')
-    .where('activated_at', 'is not', null)
-    .where('finished_at', 'is', null)
-    .where('status', '<>', 'awaiting_approval')
-    // What an agent asks another for is part of the turn that asks.
-    .where('parent_turn_id', 'is', null)
-    .select(count)
   return (
     db
       .selectFrom('conversations')
@@ -73,8 +98,8 @@ const selectAdmission = compiled<Asked, AdmissionRow>((db, parameter) => {
         'agent_versions.source',
         unfinished.where('activated_at', 'is not', null).select('turns.id').as('active_turn_id'),
         unfinished.where('activated_at', 'is', null).select(count).as('waiting'),
-        concurrent.where('user_id', '=', parameter('user_id')).as('user'),
-        concurrent.where('key_id', '=', parameter('key_id')).as('key'),
+        concurrentTurns(db).where('user_id', '=', parameter('user_id')).as('user'),
+        concurrentTurns(db).where('key_id', '=', parameter('key_id')).as('key'),
       ])
       // A hidden one only for the message that it was created for.
       .where((is) => is(is.fn.coalesce('conversations.hidden_in', is.val('')), '=', parameter('hidden_in')))

@@ -34,6 +34,7 @@ export const REQUIREMENTS = {
   'ui.stop': 'useChat that goes away does not stop a turn; a cancel does, and ends its stream',
   'ui.approval': 'useChat approves and denies calls by its next request',
   'ui.regenerate': 'useChat regenerates a reply: there is one afterwards',
+  'ui.interrupted': 'A UI message stream that a stopping server gives up ends with an error, and the reply goes on',
   'ui.resume': 'useChat shows the text of a reply once, however often the page is reloaded',
 
   'client.socket': 'Many turns, jobs and changes at once over one socket of the client, which closing ends',

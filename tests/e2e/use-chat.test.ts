@@ -60,6 +60,27 @@ it(keeps('ui.chunks', 'and a repeated request gets the same'), async () => {
   expect(stream.status).toBe(204)
 })
 
+it(keeps('ui.interrupted', 'and is resumed elsewhere'), async () => {
+  const api = await stage.start('api')
+  const chat = newChat()
+  const held = new HeldReply()
+  const cue = stage.model.script({ say: manyWords('word', 60), held })
+  const headers = { authorization: `Bearer ${stage.key}`, 'content-type': 'application/json' }
+  const body = JSON.stringify({ id: chat, messages: [asks('m1', cue)] })
+  const response = await fetch(`${api.url}/api/v1/agents/scripted/chat/ui`, { method: 'POST', headers, body })
+  let text = ''
+  let stopping: Promise<unknown> | undefined
+  for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) {
+    text += piece
+    if (text.includes('word-3 ')) stopping ??= api.stop()
+  }
+  expect(await stopping).toBe(0)
+  expect((await readChunks(text)).at(-1)).toMatchObject({ type: 'error', errorText: expect.stringContaining('resume the chat') })
+  held.release()
+  const resumed = await stage.call(muxi.url, `/api/v1/agents/scripted/chat/ui/${encodeURIComponent(chat)}/stream`)
+  expect((await readChunks(resumed.text)).at(-1)).toMatchObject({ type: 'finish', finishReason: 'stop' })
+})
+
 describe.skipIf(!hasChromium)('in Chromium', () => {
   let browser: UseChatBrowser
   beforeAll(async () => {

@@ -226,6 +226,19 @@ it('without a budget nothing is fetched', async () => {
   expect(fetch).not.toHaveBeenCalled()
 })
 
+it('a user with as many turns as may run at once gets nothing fetched', async () => {
+  const fetch = vi.fn<() => Promise<Response>>()
+  const { context, storage, sent, turns } = await open({ mcp: { fetch }, limits: { ...limits, turns_per_user: 1 } })
+  const running = complete(context, sent('Hello')).then((response) => response.text())
+  await expect.poll(async () => (await turns())[0]?.status).toBe('queued')
+  const part = { type: 'image_url', image_url: { url: 'https://pictures.example/1.png' } }
+  expect(await complete(context, sent([part])).catch(code)).toBe('rate_limited')
+  expect(fetch).not.toHaveBeenCalled()
+  const [turn] = await turns()
+  storage.events.publish(turn!.id, (await end(storage, turn!.id, 'cancelled'))!.events)
+  expect(await running.catch(code)).toBe('conflict')
+})
+
 it.each([false, true])('the body of a request is not kept while its turn runs, streamed: %s', async (stream) => {
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void

@@ -14,7 +14,7 @@ const file = { id: 'file_1', name: 'file', size: 9 * MB }
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 /** By method and path; what is not here is answered with 500. */
 let answers: Record<string, Answer> = {}
-let seen: { route: string; size: number; text: string; key: unknown }[] = []
+let seen: { route: string; size: number; text: string; key: unknown; tenant: unknown }[] = []
 let http: Http
 
 const json =
@@ -47,7 +47,7 @@ beforeAll(async () => {
       return
     }
     const route = `${request.method} ${request.url!.replace('/api/v1', '').replace(/\?.*/, '')}`
-    seen.push({ route, size, text, key: request.headers['idempotency-key'] })
+    seen.push({ route, size, text, key: request.headers['idempotency-key'], tenant: request.headers['x-tenant'] })
     ;(answers[route] ?? refuses(500, 'internal_error'))(request, response)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -134,6 +134,19 @@ it('files of a message with a key have keys of their own, the same when it is se
   for (let time = 0; time < 2; time += 1)
     await attachmentsOf(http, { images: [large], files: [stream()] }, { idempotencyKey: 'my-key' })
   expect(seen.map(({ key }) => key)).toEqual(['file-1 my-key', 'file-2 my-key', 'file-1 my-key', 'file-2 my-key'])
+})
+
+it('files of a message are uploaded with its headers', async () => {
+  answers['POST /files'] = json(file, 201)
+  answers['POST /agents/guide/chat'] = json({})
+  const files = [new Blob([new Uint8Array(MB)]), new Blob(['small']).stream()]
+  const headers = { 'x-tenant': 'blue' }
+  await muxi({ serverUrl: http.options.serverUrl }).chat('See.', { agentName: 'guide', files, headers })
+  expect(seen.map(({ route, tenant }) => [route, tenant])).toEqual([
+    ['POST /files', 'blue'],
+    ['POST /files', 'blue'],
+    ['POST /agents/guide/chat', 'blue'],
+  ])
 })
 
 it('an agent whose knowledge cannot be read is not created', async () => {
