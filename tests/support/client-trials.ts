@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Http } from '../../client/http.ts'
 import { Turn, type TurnOptions } from '../../client/turn.ts'
-import { type FaultProxy, openFaultProxy, type Plan, randomPlan } from './fault-proxy.ts'
+import { type FaultProxy, openFaultProxy, type Plan, randomPlans } from './fault-proxy.ts'
 import { seeded } from './seeded.ts'
 import type { Stage } from './stage.ts'
 import { manyWords } from './words.ts'
@@ -31,7 +31,7 @@ export async function streamThroughFaults(
   const said = manyWords('word', options.words)
   const stop = stage.model.otherwise({ say: said, piece: 8, pieces_per_second: 40 })
   const random = seeded(options.seed)
-  const proxy = await openFaultProxy(url, () => randomPlan(random, options.share, STRIKE_AFTER))
+  const proxy = await openFaultProxy(url, randomPlans(random, options.share, STRIKE_AFTER))
   const http = new Http({ serverUrl: proxy.url, apiKey: stage.key })
   const followed: Followed[] = []
   let next = 0

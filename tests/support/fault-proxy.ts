@@ -115,10 +115,16 @@ export async function openFaultProxy(server: string, plan: () => Plan): Promise<
   return proxy
 }
 
-/** A random fault after some bytes of an answer, the same for the same random numbers. @param share of connections with a fault */
-export function randomPlan(random: () => number, share: number, bytes: readonly [number, number]): Plan {
-  if (random() >= share) return { fault: 'none' }
-  const faults = ['reset', 'end', 'cut', 'hang', 'refuse'] as const
-  const fault = faults[Math.floor(random() * faults.length)]!
-  return { fault, after: Math.round(bytes[0] + random() * (bytes[1] - bytes[0])) }
+/**
+ * Random faults after some bytes of an answer, the same for the same random numbers; of each five faults each kind is one.
+ * @param share of connections with a fault
+ */
+export function randomPlans(random: () => number, share: number, bytes: readonly [number, number]): () => Plan {
+  let left: Fault[] = []
+  return () => {
+    if (random() >= share) return { fault: 'none' }
+    if (left.length === 0) left = ['reset', 'end', 'cut', 'hang', 'refuse']
+    const [fault] = left.splice(Math.floor(random() * left.length), 1)
+    return { fault: fault!, after: Math.round(bytes[0] + random() * (bytes[1] - bytes[0])) }
+  }
 }
