@@ -66,10 +66,11 @@ export function createApp(context: ApiContext, origins: Origins, { version, encr
       Object.assign(set.headers, corsHeaders(origins, origin))
       return request.method === 'OPTIONS' ? preflight(corsHeaders(origins, origin)) : undefined
     })
-    // Before a key is asked for: also refusals are counted by their route.
-    .onParse({ as: 'global' }, ({ request, route }) => context.metrics.matched(request, route))
+    // Not when parsing: with a hook there Elysia fails on routes that have no parser.
     .onTransform({ as: 'global' }, ({ request, route }) => context.metrics.matched(request, route))
-    .onError(({ error, code, request, set }) => {
+    .onError(({ error, code, request, route, set }) => {
+      // Refused before its body was read; without a route when it was refused before one was looked for.
+      if (route) context.metrics.matched(request, route)
       const allowed = code === 'NOT_FOUND' ? otherMethods(app.routes, request) : []
       const failure =
         allowed.length > 0

@@ -46,7 +46,7 @@ beforeEach(() => {
   const { WebSocket, made: all } = proxy.constructorOf()
   made = all
   app = muxi({ serverUrl: server.url, apiKey: stage.key, WebSocket })
-  Object.assign(proxy, { isFrozen: false, passes: () => true })
+  proxy.passes = () => true
   proxy.asked.length = 0
   proxy.urls.length = 0
 })
@@ -130,11 +130,10 @@ it(keeps('client.socket-lost', 'a lost answer, a slow reader, a broken connectio
   proxy.passes = (type) => type !== 'accepted' || (lost += 1) > 1
   const { held, reply, events } = await heldTurn(socket)
   expect(proxy.asked.map(({ type }) => type)).toEqual(['chat', 'chat'])
-  for (const cut of [() => proxy.closeAll(1013), () => proxy.breakAll(), () => void (proxy.isFrozen = true)]) {
+  for (const cut of [() => proxy.closeAll(1013), () => proxy.breakAll(), () => proxy.freezeAll()]) {
     const before = made.length
     cut()
     await expect.poll(() => made.length).toBeGreaterThan(before)
-    proxy.isFrozen = false
     await expect
       .poll(() => proxy.asked.filter(({ type }) => type === 'resume').length)
       .toBeGreaterThanOrEqual(before - 1)

@@ -37,6 +37,7 @@ export const REQUIREMENTS = {
   'ui.interrupted': 'A UI message stream that a stopping server gives up ends with an error, and the reply goes on',
   'ui.resume': 'useChat shows the text of a reply once, however often the page is reloaded',
 
+  'client.browser': 'The client works on a page and in a web worker',
   'client.socket': 'Many turns, jobs and changes at once over one socket of the client, which closing ends',
   'client.socket-lost':
     'A socket of the client whose connection or server is lost goes on: each event once, in order, and one turn for a message',

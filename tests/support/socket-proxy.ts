@@ -10,8 +10,7 @@ export class SocketProxy {
   readonly asked: { type: string; id: string; data: Record<string, unknown> }[] = []
   /** Called with each frame of the server: `false` withholds it and breaks the connection. */
   passes: (type: string) => boolean = () => true
-  /** Nothing passes any more, in either direction, and nothing is closed. */
-  isFrozen = false
+  readonly #frozen = new WeakSet<WebSocket>()
   readonly #server: WebSocketServer
 
   private constructor(server: WebSocketServer) {
@@ -30,14 +29,14 @@ export class SocketProxy {
       const waiting: string[] = []
       client.on('message', (data: Buffer) => {
         const text = data.toString('utf8')
+        if (proxy.#frozen.has(client)) return
         proxy.asked.push(JSON.parse(text))
-        if (proxy.isFrozen) return
         if (upstream.readyState === upstream.OPEN) upstream.send(text)
         else waiting.push(text)
       })
       upstream.on('open', () => waiting.forEach((text) => upstream.send(text)))
       upstream.on('message', (data: Buffer) => {
-        if (proxy.isFrozen) return
+        if (proxy.#frozen.has(client)) return
         const text = data.toString('utf8')
         if (proxy.passes(JSON.parse(text).type)) client.send(text)
         else client.terminate()
@@ -75,6 +74,11 @@ export class SocketProxy {
   /** Ends all connections without a closing handshake. */
   breakAll(): void {
     for (const client of this.#server.clients) client.terminate()
+  }
+
+  /** Nothing passes over the present connections any more, in either direction, and nothing is closed. */
+  freezeAll(): void {
+    for (const client of this.#server.clients) this.#frozen.add(client)
   }
 
   async stop(): Promise<void> {
