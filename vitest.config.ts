@@ -12,6 +12,7 @@ const SAME_ON_DENO = [
   'api-docs',
   'api-killed',
   'approvals',
+  'archives',
   'attacks-host',
   'attacks-injection',
   'attacks-keys',
@@ -25,6 +26,7 @@ const SAME_ON_DENO = [
   'events',
   'example-agents',
   'faults',
+  'files',
   'foreign-ids',
   'formats',
   'handoffs',
@@ -33,6 +35,7 @@ const SAME_ON_DENO = [
   'long-term-memory',
   'mcp-endpoint',
   'mcp-idle',
+  'mcp-product',
   'mcp-servers',
   'mcp-sign-in',
   'memory',
@@ -55,6 +58,7 @@ const SAME_ON_DENO = [
   'turn-queue',
   'use-chat',
   'web-page',
+  'worker-killed',
 ].map((name) => `tests/e2e/${name}.test.ts`)
 const withProcesses = { ...patient, testTimeout: 240_000, hookTimeout: 240_000, maxWorkers: MAX_WORKERS }
 

@@ -66,10 +66,12 @@ export async function startWorkers(
     tool_output_characters: settings.limits.tool_output_characters,
     log,
   })
-  const [worker, media, mcp] = await Promise.all([creatingWorker, creatingMedia, creatingMcp]).catch(async (error: unknown) => {
-    await endUnused([creatingWorker, creatingMedia, creatingMcp])
-    throw error
-  })
+  const [worker, media, mcp] = await Promise.all([creatingWorker, creatingMedia, creatingMcp]).catch(
+    async (error: unknown) => {
+      await endUnused([creatingWorker, creatingMedia, creatingMcp])
+      throw error
+    },
+  )
   const runs = [worker.run(), media.run(), mcp.run()]
   const swept = new AbortController()
   const sweeping = runSweeper(

@@ -4,9 +4,11 @@ import type { AuditEntriesTable, Db } from '../schema.ts'
 
 /** Adds entries; those that an earlier attempt has added stay as they are. */
 export async function insertAudit(db: Db, entries: readonly AuditEntriesTable[]): Promise<void> {
+  // In one order: a row that another write has added waits for its transaction.
+  const rows = entries.toSorted((a, b) => (a.id < b.id ? -1 : 1))
   await db
     .insertInto('audit_entries')
-    .values(entries)
+    .values(rows)
     .onConflict((oc) => oc.doNothing())
     .execute()
 }

@@ -39,9 +39,11 @@ export async function storeEmbeddings(
 ): Promise<void> {
   if (vectors.size === 0) return
   const used_at = new Date().toISOString()
+  // In one order: a row that another write has added waits for its transaction.
+  const sorted = [...vectors].toSorted(([a], [b]) => (a < b ? -1 : 1))
   await db
     .insertInto('embeddings')
-    .values([...vectors].map(([hash, vector]) => ({ model, hash, vector: toText(vector), used_at })))
+    .values(sorted.map(([hash, vector]) => ({ model, hash, vector: toText(vector), used_at })))
     .onConflict((oc) => oc.doNothing())
     .execute()
 }

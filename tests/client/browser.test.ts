@@ -41,8 +41,7 @@ async function bundle(): Promise<string> {
       {
         name: 'program',
         enforce: 'pre',
-        resolveId: (id) =>
-          id === '@muxi/client' ? join(ROOT, 'client/index.ts') : id === ENTRY ? ENTRY : undefined,
+        resolveId: (id) => (id === '@muxi/client' ? join(ROOT, 'client/index.ts') : id === ENTRY ? ENTRY : undefined),
         load: (id) => (id === ENTRY ? PROGRAM : undefined),
       },
     ],

@@ -5,9 +5,10 @@ import { HeldReply } from '../support/held-reply.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { expectStatus } from '../support/turns.ts'
 import { manyWords } from '../support/words.ts'
+import { LONG } from '../support/long.ts'
 import { keeps } from './requirements.ts'
 
-const MESSAGES = 200
+const MESSAGES = LONG ? 200 : 80
 
 let stage: Stage
 let server: Muxi

@@ -4,9 +4,13 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../support/free-port.ts'
 import { holdAfter } from '../support/held-rows.ts'
+import { isLeftOutOnDeno } from '../support/long.ts'
 import { numberedPages, pdf } from '../support/pdf.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { keeps } from './requirements.ts'
+
+if (isLeftOutOnDeno)
+  console.log('documents.killed of documents.test.ts is skipped on Deno: it would take half a minute')
 
 const GUIDE = '# Guide\n\nThe ferry to Sund leaves at 7:40 from pier nine.\n'
 
@@ -331,7 +335,7 @@ describe('one process', () => {
   })
 })
 
-it(
+it.skipIf(isLeftOutOnDeno)(
   keeps(
     'documents.killed',
     'kill -9 of everything during 300 pages: it finishes, nothing finished is parsed again, each chunk is there once',

@@ -6,12 +6,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeAll, expect, it } from 'vitest'
 import { isAlive } from '../support/is-alive.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
-import { LONG } from '../support/long.ts'
+import { isLeftOutOnDeno } from '../support/long.ts'
 import { EVERYTHING, FAULTY, NODE } from '../support/mcp-servers.ts'
 import { keeps } from './requirements.ts'
 
-const isDeno = process.env['MUXI_TEST_RUNTIME'] === 'deno'
-if (isDeno && !LONG) console.log('mcp.slow of mcp.test.ts is skipped on Deno: it would wait 12 s for the same program')
+if (isLeftOutOnDeno) console.log('mcp.slow of mcp.test.ts is skipped on Deno: it would wait 12 s for the same program')
 
 const PLANTED = 'mcp-planted-3b9d0e5c7f1a4826'
 const folder = mkdtempSync(join(tmpdir(), 'muxi-mcp-'))
@@ -227,7 +226,7 @@ it(
   },
 )
 
-it.skipIf(isDeno && !LONG)(
+it.skipIf(isLeftOutOnDeno)(
   keeps('mcp.slow', 'a call waits for a server that needs long to start, and is made once'),
   async () => {
     // Longer than Temporal waits for a heartbeat, and than a worker waits for a server by URL.

@@ -7,10 +7,13 @@ import { join } from 'node:path'
 import exif from 'exif-reader'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isLeftOutOnDeno } from '../support/long.ts'
 import { photograph, sound, spoken } from '../support/media.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { WhisperDouble } from '../support/whisper-double.ts'
 import { keeps } from './requirements.ts'
+
+if (isLeftOutOnDeno) console.log('audio.killed of media.test.ts is skipped on Deno: it would take half a minute')
 
 const canSpeak = spawnSync('espeak-ng', ['--version']).status === 0
 if (!canSpeak) console.log('tests/e2e/media.test.ts: speech is skipped, espeak-ng is not installed')
@@ -351,7 +354,7 @@ it(keeps('audio.nobody', 'unavailable, and after the retry nothing is prepared a
   }
 })
 
-it(
+it.skipIf(isLeftOutOnDeno)(
   keeps(
     'audio.killed',
     'a recording of 5 minutes: every piece that was done is asked for once, the text is that of an undisturbed run',

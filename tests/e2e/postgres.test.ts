@@ -2,12 +2,15 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { HeldReply } from '../support/held-reply.ts'
 import { holdAfter } from '../support/held-rows.ts'
+import { isLeftOutOnDeno } from '../support/long.ts'
 import { numberedPages, pdf } from '../support/pdf.ts'
 import { SseClient, type SeenEvent } from '../support/sse-client.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { Stopwatch } from '../support/stopwatch.ts'
 import { manyWords } from '../support/words.ts'
 import { keeps } from './requirements.ts'
+
+if (isLeftOutOnDeno) console.log('postgres.killed of postgres.test.ts is skipped on Deno: it would take 20 s')
 
 let stage: Stage
 let [here, there]: Muxi[] = []
@@ -95,7 +98,7 @@ it(keeps('postgres.document', 'a PDF uploaded at one API is followed, found and 
   }
 })
 
-it(
+it.skipIf(isLeftOutOnDeno)(
   keeps(
     'postgres.killed',
     'a turn and an ingestion continue when an API and a worker are killed, at the remaining API',

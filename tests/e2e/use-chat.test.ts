@@ -75,7 +75,10 @@ it(keeps('ui.interrupted', 'and is resumed elsewhere'), async () => {
     if (text.includes('word-3 ')) stopping ??= api.stop()
   }
   expect(await stopping).toBe(0)
-  expect((await readChunks(text)).at(-1)).toMatchObject({ type: 'error', errorText: expect.stringContaining('resume the chat') })
+  expect((await readChunks(text)).at(-1)).toMatchObject({
+    type: 'error',
+    errorText: expect.stringContaining('resume the chat'),
+  })
   held.release()
   const resumed = await stage.call(muxi.url, `/api/v1/agents/scripted/chat/ui/${encodeURIComponent(chat)}/stream`)
   expect((await readChunks(resumed.text)).at(-1)).toMatchObject({ type: 'finish', finishReason: 'stop' })
