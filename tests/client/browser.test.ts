@@ -1,4 +1,7 @@
 // The client in Chromium: on a page and in a web worker, where `window` and the file system are missing.
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
 import { build } from 'vite'
@@ -10,6 +13,8 @@ import { ARGUMENTS, CHROMIUM, hasChromium } from '../support/use-chat-page.ts'
 
 if (!hasChromium) console.log('browser.test.ts is skipped (set CHROMIUM to a browser)')
 
+const CODE = '/client.js'
+const HTML = `<!doctype html><title>Client</title><script type="module" src="${CODE}"></script>`
 const ENTRY = join(ROOT, 'tests/client/browser-program.js')
 /** What a reply is over each connection, and an upload in pieces. */
 const PROGRAM = `import { muxi } from '@muxi/client'
@@ -59,14 +64,23 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
   let stage: Stage
   let muxi: Muxi
   let browser: Browser
-  let code: string
+  /** Another origin than the server's. */
+  let site: string
   beforeAll(async () => {
     stage = await openStage()
     muxi = await stage.start('all')
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS })
-    code = await bundle()
+    const code = await bundle()
+    const server = createServer(({ url }, response) => {
+      const isCode = url === CODE
+      response.setHeader('content-type', isCode ? 'text/javascript' : 'text/html').end(isCode ? code : HTML)
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    site = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
     return async () => {
       await browser.close()
+      server.close()
       await stage.close()
     }
   })
@@ -77,15 +91,7 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
       const texts = [1, 2, 3].map((number) => stage.model.script({ say: `Reply ${number}.` }))
       const given = { serverUrl: muxi.url, apiKey: stage.key, texts }
       const page = await browser.newPage()
-      await page.route('**/client-test**', (route) =>
-        route.request().url().endsWith('.js')
-          ? route.fulfill({ contentType: 'text/javascript', body: code })
-          : route.fulfill({
-              contentType: 'text/html',
-              body: '<!doctype html><title>Client</title><script type="module" src="/client-test.js"></script>',
-            }),
-      )
-      await page.goto(`${muxi.url}/client-test`, { waitUntil: 'load' })
+      await page.goto(site, { waitUntil: 'load' })
       const seen = await page.evaluate(RUN[where], given)
       expect(seen).toEqual({
         reply: 'Reply 1.',
@@ -108,7 +114,7 @@ const RUN = {
     (globalThis as unknown as { run(given: Given): Promise<unknown> }).run(given),
   worker: (given: Given): Promise<unknown> =>
     new Promise((resolve, reject) => {
-      const worker = new Worker('/client-test.js', { type: 'module' })
+      const worker = new Worker('/client.js', { type: 'module' })
       worker.addEventListener('message', ({ data }) => resolve(data))
       worker.addEventListener('error', ({ message }) => reject(new Error(message)))
       worker.postMessage(given)
