@@ -73,7 +73,7 @@ module.exports = {
         'db',
         'vectors',
         'workflows/(messages|labels)\\.ts',
-        'client/ui-chunks\\.ts',
+        'client/ui/ui-chunks\\.ts',
         'media/document/blocks\\.ts',
         'media/kind/(kind-of-file|media-type)\\.ts',
       ],
@@ -84,7 +84,7 @@ module.exports = {
     ),
     only(
       'api',
-      ['contracts', 'client/ui-chunks\\.ts', 'db', 'vectors', 'workflows', 'providers', 'mcp/oauth(-client)?\\.ts'],
+      ['contracts', 'client/ui/ui-chunks\\.ts', 'db', 'vectors', 'workflows', 'providers', 'mcp/oauth(-client)?\\.ts'],
       {
         name: 'api-types',
         to: TYPES,
@@ -138,7 +138,7 @@ module.exports = {
       name: 'no-development-packages',
       severity: 'error',
       // The published client contains it.
-      from: { pathNot: '^(tests/|publish/|vitest\\.config\\.ts$|client/event-stream\\.ts$)' },
+      from: { pathNot: '^(tests/|publish/|vitest\\.config\\.ts$|client/streams/event-stream\\.ts$)' },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['npm', 'type-only'] },
     },
   ],

@@ -1,9 +1,9 @@
 // A transport for `useChat` of the AI SDK: turns of muxi as streams of its chunks, resumed exactly, and ended by `stop`.
 import { MuxiError } from './errors.ts'
 import { type CallOptions, type Http, newKey } from './http.ts'
-import { isFinalEvent, Turn, type TurnEvent } from './turn.ts'
-import { type UiChunk, UiChunks } from './ui-chunks.ts'
-import { type LoadedMessage, type UiMessage, UiThreads, type UiThreadsOptions } from './ui-threads.ts'
+import { isFinalEvent, Turn, type TurnEvent } from './turns/turn.ts'
+import { type UiChunk, UiChunks } from './ui/ui-chunks.ts'
+import { type LoadedMessage, type UiMessage, UiThreads, type UiThreadsOptions } from './ui/ui-threads.ts'
 
 export interface ChatTransportOptions extends UiThreadsOptions {
   /** What `stop()` of `useChat`, and leaving its component, do to the turn. Default: `cancel`. */

@@ -1,17 +1,17 @@
 // The client: every resource of the server, and the shortest way to a reply.
-import { AgentHandle } from './agent-handle.ts'
-import type { AgentInput, KnowledgeOptions } from './agent-input.ts'
-import type { ChangeOptions } from './changes.ts'
-import { askForReply, type ChatOptions, type ChatReply, streamReply } from './chat.ts'
+import { AgentHandle } from './agents/agent-handle.ts'
+import type { AgentInput, KnowledgeOptions } from './agents/agent-input.ts'
+import type { ChangeOptions } from './streams/changes.ts'
+import { askForReply, type ChatOptions, type ChatReply, streamReply } from './turns/chat.ts'
 import { Http } from './http.ts'
-import { type FollowJobOptions, FollowedJob } from './job.ts'
+import { type FollowJobOptions, FollowedJob } from './jobs/job.ts'
 import { bind } from './operations.ts'
 import type { ClientOptions } from './options.ts'
 import * as resources from './resources.ts'
-import { MuxiSocket } from './socket.ts'
-import { type ResumeOptions, Turn } from './turn.ts'
+import { MuxiSocket } from './socket/socket.ts'
+import { type ResumeOptions, Turn } from './turns/turn.ts'
 import type { AgentImported, Change, StoredFile, Transcription, TranscriptionOptions, TurnLogEntry } from './types.ts'
-import type { FileInput, UploadOptions } from './uploads.ts'
+import type { FileInput, UploadOptions } from './files/uploads.ts'
 
 export type MuxiOptions = Partial<ClientOptions> & {
   /** Alias of `serverUrl`. */
@@ -78,7 +78,7 @@ export class Muxi {
         id: string,
         more?: { signal?: AbortSignal },
       ): AsyncGenerator<TurnLogEntry, void, undefined> {
-        yield* (await import('./changes.ts')).followLog(http, id, more)
+        yield* (await import('./streams/changes.ts')).followLog(http, id, more)
       },
     }
     this.jobs = {
@@ -90,7 +90,7 @@ export class Muxi {
       ...bind(http, resources.FILES),
       /** Uploads a file: a path (Node and Deno), a Blob, bytes or a stream. */
       create: async (file: FileInput, more?: UploadOptions): Promise<StoredFile> =>
-        (await import('./uploads.ts')).upload(http, file, more),
+        (await import('./files/uploads.ts')).upload(http, file, more),
     }
     this.audio = {
       ...bind(http, resources.AUDIO),
@@ -99,7 +99,7 @@ export class Muxi {
         file: FileInput,
         fields?: TranscriptionOptions,
         more?: UploadOptions,
-      ): Promise<Transcription | string> => (await import('./uploads.ts')).transcribe(http, file, fields, more),
+      ): Promise<Transcription | string> => (await import('./files/uploads.ts')).transcribe(http, file, fields, more),
     }
   }
 
@@ -118,12 +118,12 @@ export class Muxi {
 
   /** Changes of lists as they happen. */
   async *changes(options?: ChangeOptions): AsyncGenerator<Change, void, undefined> {
-    yield* (await import('./changes.ts')).followChanges(this.http, options)
+    yield* (await import('./streams/changes.ts')).followChanges(this.http, options)
   }
 
   /** Creates an agent from its configuration, or from the path of one (YAML or JSON; Node and Deno). */
   async addAgent(name: string, source: string | AgentInput, options?: KnowledgeOptions): Promise<AgentImported> {
-    return (await import('./agent-files.ts')).addAgent(this, name, source, options)
+    return (await import('./agents/agent-files.ts')).addAgent(this, name, source, options)
   }
 
   /** An agent by its id; nothing is sent. */

@@ -1,5 +1,5 @@
 // The options of a client, with their defaults.
-import type { SocketConstructor } from './socket-like.ts'
+import type { SocketConstructor } from './socket/socket-like.ts'
 
 /** What the client needs of `fetch`. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>

@@ -1,7 +1,7 @@
 // POST /agents/{agent_id}/chat/ui and /chat/ui: useChat of the `ai` package, unpatched; with /{chat_id}/stream to resume.
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
-import type { UiChunk } from '../../client/ui-chunks.ts'
+import type { UiChunk } from '../../client/ui/ui-chunks.ts'
 import { AUTO } from '../../contracts/routing.ts'
 import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'

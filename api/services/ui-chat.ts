@@ -1,5 +1,5 @@
 // What useChat sends: its chat is a conversation, its last message or its answers to approvals begin or continue a turn.
-import { UiChunks, type UiChunk } from '../../client/ui-chunks.ts'
+import { UiChunks, type UiChunk } from '../../client/ui/ui-chunks.ts'
 import { AUTO } from '../../contracts/routing.ts'
 import { MuxiError, notFound } from '../../contracts/failures.ts'
 import type { AttachmentInput } from '../../contracts/schemas/chat.ts'

@@ -1,5 +1,5 @@
 // What a client of the UI message stream has seen already when it continues a reply by its answers to approvals.
-import { UiChunks } from '../../client/ui-chunks.ts'
+import { UiChunks } from '../../client/ui/ui-chunks.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 
 /** The number of the event after which the stream has ended of a client that knows these approvals. */

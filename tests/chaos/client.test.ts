@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
 import { Http } from '../../client/http.ts'
-import { Turn } from '../../client/turn.ts'
+import { Turn } from '../../client/turns/turn.ts'
 import { cutEach, restartUnderClients, sizesOf, streamThroughFaults } from '../support/client-trials.ts'
 import { openFaultProxy } from '../support/fault-proxy.ts'
 import { freePort } from '../support/free-port.ts'

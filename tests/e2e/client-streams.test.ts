@@ -1,7 +1,7 @@
 // Streams of the client against a real server, through a proxy that breaks connections.
 import { afterEach, beforeAll, expect, it } from 'vitest'
 import { Http } from '../../client/http.ts'
-import { Turn } from '../../client/turn.ts'
+import { Turn } from '../../client/turns/turn.ts'
 import { cutEach, sizesOf, streamThroughFaults } from '../support/client-trials.ts'
 import { HeldReply } from '../support/held-reply.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'

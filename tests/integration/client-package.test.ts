@@ -30,7 +30,8 @@ let declarations: [name: string, text: string][]
 beforeAll(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'muxi-client-'))
   installed = await installClient(folder)
-  const names = readdirSync(installed.folder).filter((name) => name.endsWith('.d.ts'))
+  const files = readdirSync(installed.folder, { recursive: true, encoding: 'utf8' })
+  const names = files.filter((name) => name.endsWith('.d.ts'))
   declarations = names.map((name) => [name, readFileSync(join(installed.folder, name), 'utf8')])
   return () => rmSync(folder, { recursive: true, force: true })
 })
@@ -55,7 +56,7 @@ it('has no dependencies, and no any in its declarations', () => {
       ts.forEachChild(node, visit)
     }
     visit(file)
-    const packages = ts.preProcessFile(text).importedFiles.filter(({ fileName }) => !fileName.startsWith('./'))
+    const packages = ts.preProcessFile(text).importedFiles.filter(({ fileName }) => !fileName.startsWith('.'))
     return [...found, ...packages.map(({ fileName }) => `${name} imports ${fileName}`)]
   })
   expect(faults).toEqual([])

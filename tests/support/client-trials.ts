@@ -1,7 +1,7 @@
 // What streams of the client must withstand, in the size that a test chooses.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Http } from '../../client/http.ts'
-import { Turn, type TurnOptions } from '../../client/turn.ts'
+import { Turn, type TurnOptions } from '../../client/turns/turn.ts'
 import { type FaultProxy, openFaultProxy, type Plan, randomPlans } from './fault-proxy.ts'
 import { seeded } from './seeded.ts'
 import type { Stage } from './stage.ts'

@@ -4,8 +4,8 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import { sleep as wait } from '../../client/backoff.ts'
 import { ConnectionLostError, ForbiddenError, UnavailableError } from '../../client/errors.ts'
 import { EventGapError } from '../../client/errors.ts'
-import { follow, type FollowOptions } from '../../client/follow.ts'
-import { isFinalEvent } from '../../client/turn.ts'
+import { follow, type FollowOptions } from '../../client/streams/follow.ts'
+import { isFinalEvent } from '../../client/turns/turn.ts'
 import {
   breaks,
   drips,

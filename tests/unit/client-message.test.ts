@@ -1,6 +1,6 @@
 // The reducer of the client: the message that the events of a turn make.
 import { expect, it } from 'vitest'
-import { applyEvent, emptyMessage, type Message } from '../../client/message.ts'
+import { applyEvent, emptyMessage, type Message } from '../../client/turns/message.ts'
 import { type NewEvent } from '../../contracts/events.ts'
 
 const START = [

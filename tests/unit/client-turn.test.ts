@@ -2,11 +2,11 @@
 import type { ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
-import { askForReply } from '../../client/chat.ts'
+import { askForReply } from '../../client/turns/chat.ts'
 import { ConnectionLostError, UpstreamError } from '../../client/errors.ts'
 import type { Http } from '../../client/http.ts'
-import { FollowedJob } from '../../client/job.ts'
-import { Turn, type TurnEvent } from '../../client/turn.ts'
+import { FollowedJob } from '../../client/jobs/job.ts'
+import { Turn, type TurnEvent } from '../../client/turns/turn.ts'
 import {
   breaks,
   ends,

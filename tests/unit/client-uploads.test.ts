@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Http } from '../../client/http.ts'
 import { muxi } from '../../client/index.ts'
-import { attachmentsOf } from '../../client/attachments.ts'
-import { transcribe, upload } from '../../client/uploads.ts'
+import { attachmentsOf } from '../../client/files/attachments.ts'
+import { transcribe, upload } from '../../client/files/uploads.ts'
 
 const MB = 2 ** 20
 const file = { id: 'file_1', name: 'file', size: 9 * MB }

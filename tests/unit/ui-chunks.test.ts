@@ -2,7 +2,7 @@
 import { asSchema, readUIMessageStream, uiMessageChunkSchema, type UIMessage, type UIMessageChunk } from 'ai'
 import { describe, expect, it } from 'vitest'
 import { seenBy } from '../../api/ui-stream/seen-by.ts'
-import { UiChunks, type UiChunk } from '../../client/ui-chunks.ts'
+import { UiChunks, type UiChunk } from '../../client/ui/ui-chunks.ts'
 import type { NewEvent } from '../../contracts/events.ts'
 
 const schema = asSchema(uiMessageChunkSchema)

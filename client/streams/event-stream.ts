@@ -1,6 +1,6 @@
 // Server-sent events of a response, one at a time, with the limits that make a dead connection and a huge event fail.
 import { createParser } from 'eventsource-parser'
-import { ConnectionLostError } from './errors.ts'
+import { ConnectionLostError } from '../errors.ts'
 
 /** An event as it came; streams without numbers, such as `/events`, have no ids. */
 export interface StreamEvent {

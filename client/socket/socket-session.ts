@@ -1,8 +1,8 @@
 // What a socket does, loaded when it is first used: the part of it that a page without sockets does not need.
-import { sleep } from './backoff.ts'
-import { requestOf } from './chat-request.ts'
-import type { StreamEvent } from './event-stream.ts'
-import { type Http, newKey } from './http.ts'
+import { sleep } from '../backoff.ts'
+import { requestOf } from '../turns/chat-request.ts'
+import type { StreamEvent } from '../streams/event-stream.ts'
+import { type Http, newKey } from '../http.ts'
 import { ask, changesOf } from './socket-answers.ts'
 import { SocketConnection, type SocketTiming } from './socket-connection.ts'
 import { socketEvents } from './socket-events.ts'

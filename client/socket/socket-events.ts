@@ -1,7 +1,8 @@
 // The events of a turn or a job over a socket, each once and in order, over as many connections as it takes.
-import type { StreamEvent } from './event-stream.ts'
-import { ConnectionLostError, EventGapError, type MuxiError } from './errors.ts'
-import type { ServerFrame, SocketConnection, SocketRequest } from './socket-connection.ts'
+import type { StreamEvent } from '../streams/event-stream.ts'
+import { ConnectionLostError, EventGapError, type MuxiError } from '../errors.ts'
+import type { SocketConnection } from './socket-connection.ts'
+import type { ServerFrame, SocketRequest } from './socket-requests.ts'
 
 /** What is kept for a slow reader, in characters: then the rest is asked for again when it has caught up. */
 const MAX_KEPT = 2 * 2 ** 20

@@ -1,7 +1,7 @@
 // The reply of an agent as it grows: the events of a turn, applied one by one.
-import type { ApprovalRequired, TurnEventData, Usage } from '../contracts/events.ts'
-import type { ErrorBody } from '../contracts/failures.ts'
-import type { TurnRecord } from './types.ts'
+import type { ApprovalRequired, TurnEventData, Usage } from '../../contracts/events.ts'
+import type { ErrorBody } from '../../contracts/failures.ts'
+import type { TurnRecord } from '../types.ts'
 
 /** A call of a tool, or of another agent. */
 export interface ToolCall {

@@ -1,6 +1,7 @@
 // Requests on a socket that one frame answers, and subscriptions to changes.
-import type { MuxiError } from './errors.ts'
-import type { ServerFrame, SocketConnection, SocketRequest } from './socket-connection.ts'
+import type { MuxiError } from '../errors.ts'
+import type { SocketConnection } from './socket-connection.ts'
+import type { ServerFrame, SocketRequest } from './socket-requests.ts'
 import type { SocketChange, Topic } from './socket-types.ts'
 
 const MAX_CHANGES = 1_000

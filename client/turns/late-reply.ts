@@ -1,7 +1,7 @@
 // The reply of a turn that takes longer than an answer is waited for, loaded when there is one.
-import type { CallOptions, Http } from './http.ts'
+import type { CallOptions, Http } from '../http.ts'
 import { Turn } from './turn.ts'
-import type { Approval, ChatRequest, Reply, TurnRecord } from './types.ts'
+import type { Approval, ChatRequest, Reply, TurnRecord } from '../types.ts'
 
 /** Waits for the end of the turn, or until it needs an approval. @returns the reply, and what it waits for */
 export async function lateReply(

@@ -1,5 +1,5 @@
 // A stream with any number of readers over one connection, which is open for as long as one of them reads.
-import { ConnectionLostError } from './errors.ts'
+import { ConnectionLostError } from '../errors.ts'
 import type { StreamEvent } from './event-stream.ts'
 
 export interface FollowedOptions<E> {

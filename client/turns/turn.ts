@@ -1,13 +1,13 @@
 // A turn that is followed: its events, the message they make, and its text.
-import { SILENCE_MS, SLOWEST_UPLOAD } from './backoff.ts'
-import { errorOf } from './errors.ts'
-import type { StreamEvent } from './event-stream.ts'
-import type { Timing } from './follow.ts'
-import { unlessEnded } from './final-events.ts'
-import { Followed } from './followed.ts'
-import { type Http, newKey } from './http.ts'
+import { SILENCE_MS, SLOWEST_UPLOAD } from '../backoff.ts'
+import { errorOf } from '../errors.ts'
+import type { StreamEvent } from '../streams/event-stream.ts'
+import type { Timing } from '../streams/follow.ts'
+import { unlessEnded } from '../streams/final-events.ts'
+import { Followed } from '../streams/followed.ts'
+import { type Http, newKey } from '../http.ts'
 import { type AnyTurnEvent, applyEvent, emptyMessage, type Message } from './message.ts'
-import type { ChatRequest, TurnRecord } from './types.ts'
+import type { ChatRequest, TurnRecord } from '../types.ts'
 
 /** An event of a turn. As a string it is the text that it adds: `process.stdout.write(`${event}`)` prints a reply. */
 export type TurnEvent = AnyTurnEvent & {
@@ -226,7 +226,7 @@ function httpSource(
     events: async function* (turnId, after, signal) {
       // A message that cannot be sent is not tried again.
       const first = await begun
-      const { follow } = await import('./follow.ts')
+      const { follow } = await import('../streams/follow.ts')
       yield* follow({
         http,
         path: () => (turnId() === undefined ? undefined : `/turns/${turnId()}/stream`),

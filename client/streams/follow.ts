@@ -1,9 +1,9 @@
 // A stream of numbered events over as many connections as it takes: each event once, in order, up to the final one.
-import { delayOf, LONGEST_PAUSE_MS, LONGEST_TIMER_MS, SILENCE_MS, sleep } from './backoff.ts'
-import { ConnectionLostError, EventGapError, MuxiError, type Position } from './errors.ts'
+import { delayOf, LONGEST_PAUSE_MS, LONGEST_TIMER_MS, SILENCE_MS, sleep } from '../backoff.ts'
+import { ConnectionLostError, EventGapError, MuxiError, type Position } from '../errors.ts'
 import { readEvents, type StreamEvent } from './event-stream.ts'
-import type { Http } from './http.ts'
-import { onReturn } from './wake.ts'
+import type { Http } from '../http.ts'
+import { onReturn } from '../wake.ts'
 
 export interface FollowOptions {
   http: Pick<Http, 'send'>

@@ -1,12 +1,12 @@
 // A job that is followed: its progress, and what it results in.
-import type { JobProgress, JobResult, ReembedResult, TurnEventData } from '../contracts/events.ts'
-import type { ErrorBody } from '../contracts/failures.ts'
-import { errorOf } from './errors.ts'
-import type { StreamEvent } from './event-stream.ts'
-import type { Timing } from './follow.ts'
-import { isFinalOfJob, unlessEnded } from './final-events.ts'
-import { Followed } from './followed.ts'
-import { type Http, newKey } from './http.ts'
+import type { JobProgress, JobResult, ReembedResult, TurnEventData } from '../../contracts/events.ts'
+import type { ErrorBody } from '../../contracts/failures.ts'
+import { errorOf } from '../errors.ts'
+import type { StreamEvent } from '../streams/event-stream.ts'
+import type { Timing } from '../streams/follow.ts'
+import { isFinalOfJob, unlessEnded } from '../streams/final-events.ts'
+import { Followed } from '../streams/followed.ts'
+import { type Http, newKey } from '../http.ts'
 
 type JobEventType = 'progress' | 'completed' | 'failed' | 'cancelled'
 

@@ -1,7 +1,7 @@
 // The request of a message, the same over HTTP and a socket.
-import type { AttachOptions, Attachments } from './attachments.ts'
-import type { Http } from './http.ts'
-import type { ChatRequest } from './types.ts'
+import type { AttachOptions, Attachments } from '../files/attachments.ts'
+import type { Http } from '../http.ts'
+import type { ChatRequest } from '../types.ts'
 
 export interface MessageOptions extends Attachments {
   /** Without it the orchestrator chooses. */
@@ -25,7 +25,7 @@ export async function requestOf(
   // Only who attaches something loads what reads files.
   const attachments =
     (images ?? audio ?? files ?? given) &&
-    (await (await import('./attachments.ts')).attachmentsOf(http, options, options))
+    (await (await import('../files/attachments.ts')).attachmentsOf(http, options, options))
   return {
     content: text,
     ...(userId !== undefined && { user_id: userId }),

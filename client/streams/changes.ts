@@ -1,8 +1,8 @@
 // Streams without numbered events: the live feed of lists, and the execution log of a turn.
 import { follow } from './follow.ts'
-import type { Http } from './http.ts'
-import { segmentOf } from './operations.ts'
-import type { Change, Topic, TurnLogEntry } from './types.ts'
+import type { Http } from '../http.ts'
+import { segmentOf } from '../operations.ts'
+import type { Change, Topic, TurnLogEntry } from '../types.ts'
 
 export interface ChangeOptions {
   /** Default: all that the key may read. */

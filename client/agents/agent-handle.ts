@@ -1,9 +1,9 @@
 // One agent: the operations on it without its name, and its knowledge.
 import type { AgentServer, KnowledgeInput, KnowledgeOptions } from './agent-input.ts'
-import type { ChatOptions, ChatReply } from './chat.ts'
-import { segmentOf } from './operations.ts'
-import type { Turn } from './turn.ts'
-import type { AddedKnowledge } from './types.ts'
+import type { ChatOptions, ChatReply } from '../turns/chat.ts'
+import { segmentOf } from '../operations.ts'
+import type { Turn } from '../turns/turn.ts'
+import type { AddedKnowledge } from '../types.ts'
 
 type OfOne<R> = {
   [K in keyof R]: R[K] extends (id: string, ...rest: infer Rest) => infer Result ? (...rest: Rest) => Result : never

@@ -1,9 +1,9 @@
 // A message and its whole reply.
 import { type MessageOptions, requestOf } from './chat-request.ts'
-import { type CallOptions, type Http, newKey } from './http.ts'
-import { segmentOf } from './operations.ts'
+import { type CallOptions, type Http, newKey } from '../http.ts'
+import { segmentOf } from '../operations.ts'
 import { Turn } from './turn.ts'
-import type { Approval, Receipt, Reply } from './types.ts'
+import type { Approval, Receipt, Reply } from '../types.ts'
 
 export interface ChatOptions extends CallOptions, MessageOptions {
   /** Alias of `agentName`. */

@@ -1,6 +1,6 @@
 // What goes with a message: small things travel in it, large ones are uploaded first and sent by their ids.
-import type { CallOptions, Http } from './http.ts'
-import type { Attachment } from './types.ts'
+import type { CallOptions, Http } from '../http.ts'
+import type { Attachment } from '../types.ts'
 import { type FileInput, sourceOf, upload } from './uploads.ts'
 
 /** A path (Node and Deno), a file, bytes or a stream, or the id of an uploaded file. */

@@ -1,16 +1,16 @@
 // A socket: many turns, jobs and questions at once over one connection, which is made with the first of them.
 import type { Static } from '@sinclair/typebox'
-import type { Topic } from '../contracts/feed.ts'
-import type { DecisionSchema } from '../contracts/schemas/approvals.ts'
-import { ConnectionLostError } from './errors.ts'
-import { isFinalOfJob } from './final-events.ts'
-import type { Http } from './http.ts'
-import { FollowedJob, type FollowJobOptions } from './job.ts'
+import type { Topic } from '../../contracts/feed.ts'
+import type { DecisionSchema } from '../../contracts/schemas/approvals.ts'
+import { ConnectionLostError } from '../errors.ts'
+import { isFinalOfJob } from '../streams/final-events.ts'
+import type { Http } from '../http.ts'
+import { FollowedJob, type FollowJobOptions } from '../jobs/job.ts'
 import type { SocketTiming } from './socket-connection.ts'
 import type { Outgoing, SocketSession } from './socket-session.ts'
 import type { SocketChange, SocketMessageOptions } from './socket-types.ts'
-import { isFinalEvent, type ResumeOptions, Turn, type TurnSource } from './turn.ts'
-import type { TurnRecord } from './types.ts'
+import { isFinalEvent, type ResumeOptions, Turn, type TurnSource } from '../turns/turn.ts'
+import type { TurnRecord } from '../types.ts'
 
 export class MuxiSocket {
   readonly #http: Http

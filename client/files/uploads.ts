@@ -1,12 +1,12 @@
 // Uploads: a form when small, else the resumable protocol tus 1.0; nothing large is held in memory.
-import { delayOf, LONGEST_PAUSE_MS, LONGEST_TIMER_MS, sleep, SLOWEST_UPLOAD } from './backoff.ts'
-import { MuxiError, TimeoutError } from './errors.ts'
-import { type CallOptions, type Http, newKey } from './http.ts'
-import { FollowedJob } from './job.ts'
-import { TUS } from './operations.ts'
+import { delayOf, LONGEST_PAUSE_MS, LONGEST_TIMER_MS, sleep, SLOWEST_UPLOAD } from '../backoff.ts'
+import { MuxiError, TimeoutError } from '../errors.ts'
+import { type CallOptions, type Http, newKey } from '../http.ts'
+import { FollowedJob } from '../jobs/job.ts'
+import { TUS } from '../operations.ts'
 import { type FileSource, openFile } from './read-file.ts'
 import { StreamSource } from './stream-source.ts'
-import type { Job, StoredFile, Transcription, TranscriptionOptions, UploadState } from './types.ts'
+import type { Job, StoredFile, Transcription, TranscriptionOptions, UploadState } from '../types.ts'
 
 /** A path (Node and Deno), a Blob, bytes, or a stream. */
 export type FileInput = string | Blob | Uint8Array<ArrayBuffer> | ArrayBuffer | ReadableStream<Uint8Array<ArrayBuffer>>

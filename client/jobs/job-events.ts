@@ -1,10 +1,10 @@
 // The events of a job over HTTP, loaded with the first of them.
-import { ConnectionLostError } from './errors.ts'
-import type { StreamEvent } from './event-stream.ts'
-import { isFinalOfJob as isFinal } from './final-events.ts'
-import { follow, type Timing } from './follow.ts'
-import type { Http } from './http.ts'
-import type { Job } from './types.ts'
+import { ConnectionLostError } from '../errors.ts'
+import type { StreamEvent } from '../streams/event-stream.ts'
+import { isFinalOfJob as isFinal } from '../streams/final-events.ts'
+import { follow, type Timing } from '../streams/follow.ts'
+import type { Http } from '../http.ts'
+import type { Job } from '../types.ts'
 
 /** Those after a number, up to the final one, which comes from the job itself when its stream is over. */
 export async function* jobEvents(

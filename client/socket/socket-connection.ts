@@ -1,29 +1,11 @@
 // The connection under a socket: opened when there is something to ask, made again when it is lost, closed permanently by `close`.
-import { delayOf, LONGEST_PAUSE_MS, SILENCE_MS, sleep } from './backoff.ts'
-import { ConnectionLostError, type ErrorCode, errorOf, MuxiError } from './errors.ts'
-import type { Http } from './http.ts'
+import { delayOf, LONGEST_PAUSE_MS, SILENCE_MS, sleep } from '../backoff.ts'
+import { ConnectionLostError, errorOf, MuxiError } from '../errors.ts'
+import type { Http } from '../http.ts'
 import type { SocketLike } from './socket-like.ts'
 import { dispose, SocketOpener } from './socket-opener.ts'
-import { onReturn } from './wake.ts'
-
-/** A frame of the server, with its length in characters. */
-export interface ServerFrame {
-  type: string
-  id: string
-  data: { event_id?: number; [field: string]: unknown }
-  size: number
-}
-
-/** What the client asks for: it is sent on every connection again, until it is removed. */
-export interface SocketRequest {
-  /** Characters that are held until the request is done. */
-  readonly size: number
-  /** What is sent now. */
-  frame(): { type: string; data: object }
-  take(frame: ServerFrame): void
-  /** There will be no answer. */
-  fail(error: MuxiError): void
-}
+import { type ServerFrame, type SocketRequest, SocketRequests } from './socket-requests.ts'
+import { onReturn } from '../wake.ts'
 
 export interface SocketTiming {
   /** Silence that counts as a lost connection, in milliseconds. */
@@ -35,38 +17,22 @@ export interface SocketTiming {
 }
 
 const TIMING: SocketTiming = { silenceMs: SILENCE_MS, pingMs: 15_000, attempts: 20 }
-/** The server takes 200 requests at once on one socket, those included whose answers are no longer read here. */
-const MAX_ACTIVE = 180
-const MAX_REQUESTS = 2_000
-/** Characters of all requests. */
-const MAX_SIZE = 32 * 2 ** 20
 /** Unsent bytes from which no further request is sent. */
 const MAX_UNSENT = 2 ** 20
 const POLL_MS = 20
-/** How often a request is repeated that the server has no room for. */
-const MAX_REFUSALS = 8
 const RESTART_MS = 1_000
 
 const CLOSE = { normal: 1000, tooLarge: 1009, restart: 1012, unauthorized: 4401, tooMany: 4429 }
 const LOST = 1006
 
-interface Known {
-  request: SocketRequest
-  /** `refused`: it is sent again after a while. */
-  state: 'new' | 'sent' | 'refused'
-  refusals: number
-}
-
 export class SocketConnection {
   readonly #opener: SocketOpener
   readonly #timing: SocketTiming
-  readonly #known = new Map<string, Known>()
+  readonly #requests = new SocketRequests()
   readonly #closed = new AbortController()
   #socket: SocketLike | undefined
   #isOpen = false
   #running: Promise<void> | undefined
-  #ids = 0
-  #size = 0
   #poll: ReturnType<typeof setTimeout> | undefined
   #heardAt = 0
   #hasProgress = false
@@ -79,18 +45,16 @@ export class SocketConnection {
 
   /** Sends a request as soon as there is a connection with room for it. @returns its id */
   add(request: SocketRequest): string {
-    const id = String((this.#ids += 1))
-    if (this.#closed.signal.aborted) queueMicrotask(() => request.fail(closedError()))
-    else if (this.#known.size >= MAX_REQUESTS || this.#size + request.size > MAX_SIZE) {
+    const id = this.#closed.signal.aborted ? undefined : this.#requests.add(request)
+    if (id === undefined) {
       const message = 'Cannot send: too much waits already to be sent, or to be answered, on this socket'
-      queueMicrotask(() => request.fail(errorOf({ code: 'rate_limited', message })))
-    } else {
-      this.#known.set(id, { request, state: 'new', refusals: 0 })
-      this.#size += request.size
-      // Not at once: a socket in memory may answer within `send`.
-      queueMicrotask(() => this.#pump())
-      this.#start()
+      const error = this.#closed.signal.aborted ? closedError() : errorOf({ code: 'rate_limited', message })
+      queueMicrotask(() => request.fail(error))
+      return ''
     }
+    // Not at once: a socket in memory may answer within `send`.
+    queueMicrotask(() => this.#pump())
+    this.#start()
     return id
   }
 
@@ -98,17 +62,13 @@ export class SocketConnection {
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
       // Added as it ended.
-      if (this.#known.size > 0 && !this.#closed.signal.aborted) this.#start()
+      if (!this.#requests.isEmpty && !this.#closed.signal.aborted) this.#start()
     })
   }
 
   /** Frames with its id are ignored from now on. */
   remove(id: string): void {
-    const known = this.#known.get(id)
-    if (!known) return
-    this.#known.delete(id)
-    this.#size -= known.request.size
-    this.#pump()
+    if (this.#requests.remove(id)) this.#pump()
   }
 
   /** Sends a frame if there is a connection. */
@@ -119,14 +79,14 @@ export class SocketConnection {
   /** Ends the connection, and fails what has no answer yet. */
   async close(): Promise<void> {
     this.#closed.abort(closedError())
-    this.#failAll(closedError())
+    this.#requests.failAll(closedError())
     await this.#running
   }
 
   /** One connection after another, for as long as an answer is awaited. */
   async #run(): Promise<void> {
     const { signal } = this.#closed
-    for (let attempt = 0; this.#known.size > 0 && !signal.aborted;) {
+    for (let attempt = 0; !this.#requests.isEmpty && !signal.aborted;) {
       const begun = Date.now()
       this.#hasProgress = false
       let code = LOST
@@ -135,15 +95,17 @@ export class SocketConnection {
         code = await this.#connect(signal)
       } catch (error) {
         if (signal.aborted) return
-        if (!(error instanceof MuxiError) || !isPassing(error)) return this.#failAll(error)
+        if (!(error instanceof MuxiError) || !isPassing(error)) return this.#requests.failAll(error)
         cause = error
       }
-      if (code === CLOSE.tooLarge) this.#failLargest()
+      if (code === CLOSE.tooLarge) this.#requests.failLargest()
       if (code === CLOSE.unauthorized) this.#opener.usesTicket = true
       attempt = this.#hasProgress || Date.now() - begun > this.#timing.pingMs ? 0 : attempt + 1
       const isOffline = (globalThis.navigator as Navigator | undefined)?.onLine === false
       if (attempt > this.#timing.attempts && !isOffline)
-        return this.#failAll(new ConnectionLostError(`The socket cannot be opened (close code ${code})`, { cause }))
+        return this.#requests.failAll(
+          new ConnectionLostError(`The socket cannot be opened (close code ${code})`, { cause }),
+        )
       await this.#pause(this.#delayOf(code, attempt, cause))
     }
   }
@@ -184,17 +146,20 @@ export class SocketConnection {
       if (this.#socket !== socket) return
       this.#heardAt = Date.now()
       this.#isOpen = true
-      for (const known of this.#known.values()) if (known.state === 'sent') known.state = 'new'
+      this.#requests.sendAgain()
       this.#pump()
     })
     socket.addEventListener('message', ({ data }) => {
       if (this.#socket === socket) this.#take(String(data))
     })
+    let askedAt = 0
     const watch = setInterval(
       () => {
-        const silence = Date.now() - this.#heardAt
-        if (silence > silenceMs) this.#end(LOST)
-        else if (silence > pingMs) this.tell('ping', 'ping', {})
+        const now = Date.now()
+        if (now - this.#heardAt > silenceMs) this.#end(LOST)
+        if (now - Math.max(this.#heardAt, askedAt) <= pingMs) return
+        askedAt = now
+        this.tell('ping', 'ping', {})
       },
       Math.min(1_000, pingMs / 2),
     )
@@ -222,22 +187,16 @@ export class SocketConnection {
   #pump(): void {
     const socket = this.#socket
     if (!socket || !this.#isOpen || this.#poll !== undefined) return
-    let active = 0
-    for (const { state } of this.#known.values()) if (state === 'sent') active += 1
-    for (const [id, known] of this.#known) {
-      if (known.state !== 'new') continue
-      if (active >= MAX_ACTIVE) return
-      if (socket.bufferedAmount > MAX_UNSENT) {
-        this.#poll = setTimeout(() => {
-          this.#poll = undefined
-          this.#pump()
-        }, POLL_MS)
-        return
-      }
-      known.state = 'sent'
-      active += 1
-      socket.send(JSON.stringify({ id, ...known.request.frame() }))
+    const unsent = this.#requests.unsent()
+    while (socket.bufferedAmount <= MAX_UNSENT) {
+      const { value: frame, done } = unsent.next()
+      if (done) return
+      socket.send(JSON.stringify(frame))
     }
+    this.#poll = setTimeout(() => {
+      this.#poll = undefined
+      this.#pump()
+    }, POLL_MS)
   }
 
   #take(text: string): void {
@@ -249,55 +208,17 @@ export class SocketConnection {
       // Not from the server.
       return this.#end(LOST)
     }
-    const known = this.#known.get(frame.id)
-    if (!known) return
-    if (frame.type === 'error' && frame.data.event_id === undefined) this.#refused(frame, known)
-    else {
-      this.#hasProgress = true
-      known.refusals = 0
-      known.request.take(frame)
-    }
-  }
-
-  /** Asks again when another time may help, and otherwise fails the request. */
-  #refused({ id, data }: ServerFrame, known: Known): void {
-    const { code, message, details } = data as unknown as { code: ErrorCode; message: string; details?: object }
-    const seconds = (details as { retry_after_s?: number } | undefined)?.retry_after_s
-    const retryAfterMs = seconds === undefined ? undefined : seconds * 1_000
-    known.refusals += 1
-    const mayHelp = code === 'rate_limited' || code === 'unavailable' || code === 'internal_error'
-    if (!mayHelp || known.refusals > MAX_REFUSALS || (retryAfterMs ?? 0) > LONGEST_PAUSE_MS) {
-      this.remove(id)
-      known.request.fail(errorOf({ code, message, ...(details && { details }) }, { retryAfterMs }))
+    if (frame.type !== 'error' || frame.data.event_id !== undefined) {
+      if (this.#requests.take(frame)) this.#hasProgress = true
       return
     }
-    known.state = 'refused'
-    const again = () => {
-      known.state = 'new'
+    const again = this.#requests.refuse(frame)
+    if (!again) return this.#pump()
+    const send = () => {
+      again.retry()
       this.#pump()
     }
-    void sleep(delayOf(known.refusals - 1, retryAfterMs), this.#closed.signal).then(again, () => undefined)
-  }
-
-  /** The largest one was larger than the server takes. */
-  #failLargest(): void {
-    let largest: [id: string, request: SocketRequest] | undefined
-    for (const [id, { request, state }] of this.#known)
-      if (state !== 'new' && request.size > (largest?.[1].size ?? -1)) largest = [id, request]
-    if (!largest) return
-    this.remove(largest[0])
-    largest[1].fail(
-      errorOf({ code: 'payload_too_large', message: 'Cannot send the message: it is larger than the server takes' }),
-    )
-  }
-
-  #failAll(error: unknown): void {
-    const failure =
-      error instanceof MuxiError ? error : new ConnectionLostError((error as Error).message, { cause: error })
-    for (const [id, { request }] of this.#known) {
-      this.remove(id)
-      request.fail(failure)
-    }
+    void sleep(again.ms, this.#closed.signal).then(send, () => undefined)
   }
 }
 

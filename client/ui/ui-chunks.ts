@@ -1,6 +1,6 @@
 // The events of a turn as chunks of the UI message stream protocol v1 of the `ai` package.
-import type { ApprovalRequired, NewEvent } from '../contracts/events.ts'
-import type { FinishReason } from '../contracts/model-messages.ts'
+import type { ApprovalRequired, NewEvent } from '../../contracts/events.ts'
+import type { FinishReason } from '../../contracts/model-messages.ts'
 
 interface OfCall {
   toolCallId: string

@@ -1,12 +1,12 @@
 // What is sent over a socket besides frames, and the changes that it brings.
 import type { Static } from '@sinclair/typebox'
-import type { ChangeOp, Topic } from '../contracts/feed.ts'
-import type { ConversationSchema } from '../contracts/schemas/conversations.ts'
-import type { JobSchema } from '../contracts/schemas/job-views.ts'
-import type { TurnBriefSchema } from '../contracts/schemas/turns.ts'
-import type { MessageOptions } from './chat-request.ts'
-import type { TurnOptions } from './turn.ts'
-import type { AgentBrief, Approval } from './types.ts'
+import type { ChangeOp, Topic } from '../../contracts/feed.ts'
+import type { ConversationSchema } from '../../contracts/schemas/conversations.ts'
+import type { JobSchema } from '../../contracts/schemas/job-views.ts'
+import type { TurnBriefSchema } from '../../contracts/schemas/turns.ts'
+import type { MessageOptions } from '../turns/chat-request.ts'
+import type { TurnOptions } from '../turns/turn.ts'
+import type { AgentBrief, Approval } from '../types.ts'
 
 export type { Topic }
 

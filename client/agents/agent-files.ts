@@ -1,7 +1,7 @@
 // Agents and knowledge from files: loaded when an agent is added, or what it is to know.
 import type { AgentInput, AgentServer, KnowledgeInput, KnowledgeOptions } from './agent-input.ts'
-import { FollowedJob } from './job.ts'
-import type { AddedKnowledge, AgentImported, NewKnowledge } from './types.ts'
+import { FollowedJob } from '../jobs/job.ts'
+import type { AddedKnowledge, AgentImported, NewKnowledge } from '../types.ts'
 
 /** Adds a source of knowledge and waits until it can be searched. */
 export async function addKnowledge(
@@ -62,7 +62,9 @@ export async function addAgent(
   options: KnowledgeOptions = {},
 ): Promise<AgentImported> {
   const isPath = typeof source === 'string'
-  const given = isPath ? ((await (await import('./read-file.ts')).readConfig(source)) as unknown as AgentInput) : source
+  const given = isPath
+    ? ((await (await import('../files/read-file.ts')).readConfig(source)) as unknown as AgentInput)
+    : source
   const { id: _id, name: _name, knowledge = [], ...rest } = given
   // A key is that of one request.
   const { background, idempotencyKey: _key, ...call } = options

@@ -1,10 +1,10 @@
 // What agents and their knowledge are made from, and the part of the client that makes them.
-import type { ChatOptions, ChatReply } from './chat.ts'
-import type { CallOptions, Http } from './http.ts'
-import type { AGENTS, KNOWLEDGE, MCP_SERVERS, MEMORY } from './resources.ts'
-import type { Turn } from './turn.ts'
-import type { AgentConfig, NewKnowledge, StoredFile } from './types.ts'
-import type { FileInput, UploadOptions } from './uploads.ts'
+import type { ChatOptions, ChatReply } from '../turns/chat.ts'
+import type { CallOptions, Http } from '../http.ts'
+import type { AGENTS, KNOWLEDGE, MCP_SERVERS, MEMORY } from '../resources.ts'
+import type { Turn } from '../turns/turn.ts'
+import type { AgentConfig, NewKnowledge, StoredFile } from '../types.ts'
+import type { FileInput, UploadOptions } from '../files/uploads.ts'
 
 /** What an agent is to know: a path of this machine or other bytes, a text, or an uploaded file. */
 export type KnowledgeInput = {

@@ -1,6 +1,6 @@
 // Opens the WebSocket: with the key in a header where that can be sent, and otherwise with a single-use ticket in its URL.
-import { SILENCE_MS } from './backoff.ts'
-import type { Http } from './http.ts'
+import { SILENCE_MS } from '../backoff.ts'
+import type { Http } from '../http.ts'
 import type { SocketInit, SocketLike } from './socket-like.ts'
 
 const NORMAL = 1000

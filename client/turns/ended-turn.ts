@@ -1,7 +1,7 @@
 // The end of a turn whose stream is over, loaded when it is needed.
-import { ConnectionLostError } from './errors.ts'
-import type { StreamEvent } from './event-stream.ts'
-import type { TurnRecord } from './types.ts'
+import { ConnectionLostError } from '../errors.ts'
+import type { StreamEvent } from '../streams/event-stream.ts'
+import type { TurnRecord } from '../types.ts'
 
 /** The events that a turn ends with, from its record. */
 export function endOf({ turn_id, message, error, status }: TurnRecord, last: number): StreamEvent[] {

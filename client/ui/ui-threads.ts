@@ -1,8 +1,8 @@
 // Chats of `useChat` as conversations of muxi: what their messages ask for, and the messages that there are.
 import type { Static } from '@sinclair/typebox'
-import type { ConversationSchema, MessagePageSchema, MessageSchema } from '../contracts/schemas/conversations.ts'
-import { type CallOptions, type Http, newKey } from './http.ts'
-import type { Attachment, ChatRequest } from './types.ts'
+import type { ConversationSchema, MessagePageSchema, MessageSchema } from '../../contracts/schemas/conversations.ts'
+import { type CallOptions, type Http, newKey } from '../http.ts'
+import type { Attachment, ChatRequest } from '../types.ts'
 
 /** A part of a message of the `ai` package, as far as it is read here. */
 export interface UiPart {

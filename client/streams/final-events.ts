@@ -1,5 +1,5 @@
 // How jobs and turns end: which events of a job are its last, and a cancellation that comes after the end.
-import { MuxiError } from './errors.ts'
+import { MuxiError } from '../errors.ts'
 
 /** @param type of an event of a job, or a status */
 export function isFinalOfJob(type: string): type is 'completed' | 'failed' | 'cancelled' {
