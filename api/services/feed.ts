@@ -121,6 +121,8 @@ export class Feed {
     let readAt = Date.now()
     while (this.#subscribers.size > 0) {
       await delay(POLL_MS, undefined, { ref: false })
+      // When the last one has left, the database may be closed.
+      if (this.#subscribers.size === 0) break
       try {
         await this.#readAll(reader)
         readAt = Date.now()
