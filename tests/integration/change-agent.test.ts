@@ -11,6 +11,7 @@ import { deleteAgentRow, findAgent, getAgentOrThrow, getAgentSecrets, syncFileAg
 import { ensureDefaultConversation } from '../../db/queries/default-conversations.ts'
 import { listDeletedAgents } from '../../db/queries/deleted-agents.ts'
 import { getServerSecrets, listServers } from '../../db/queries/mcp-servers.ts'
+import { forgetReplacedSecrets } from '../../db/queries/replaced-secrets.ts'
 import { agentContext } from '../support/agent-context.ts'
 import { dialects } from '../support/dialects.ts'
 import { end, insert } from '../support/turn-rows.ts'
@@ -124,6 +125,26 @@ for (const dialect of dialects) {
           memory: { buffer: 7 },
         },
       })
+    })
+
+    it('a day after a version was replaced its secrets are deleted, unless a turn runs with it', async () => {
+      const { patch, storage, db } = await open()
+      const secretsOf = (version: number) => getAgentSecrets(db, storage.box, id, version)
+      const turn = await insert(storage, await ensureDefaultConversation(db, id, 'user'), {
+        agent_id: id,
+        agent_version: 1,
+      })
+      for (const key of ['sk-second', 'sk-third']) await patch({ model: { api_key: key } })
+      await forgetReplacedSecrets(db, new Date(Date.now() - 86_400_000).toISOString())
+      expect(await secretsOf(2)).toHaveProperty(['model.api_key'], 'sk-second')
+      const tomorrow = new Date(Date.now() + 60_000).toISOString()
+      await forgetReplacedSecrets(db, tomorrow)
+      expect(await secretsOf(2)).toEqual({})
+      expect(await secretsOf(1)).toHaveProperty(['model.api_key'], 'sk-of-the-clerk')
+      await end(storage, turn, 'completed')
+      await forgetReplacedSecrets(db, tomorrow)
+      expect(await secretsOf(1)).toEqual({})
+      expect(await secretsOf(3)).toHaveProperty(['model.api_key'], 'sk-third')
     })
 
     it('leaves no secret, server or memory of a deleted agent to the next one of its id', async () => {
