@@ -239,7 +239,7 @@ describe('ids', () => {
 
 describe.runIf(onNode)('the event loop', () => {
   /** Of one go, in milliseconds of the thread's own time. */
-  const limitOf = (bytes: number) => (bytes <= MB ? 50 : 250)
+  const limitOf = (bytes: number) => (bytes <= MB ? 100 : 250)
   const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')
   const picture = (bytes: number) => Buffer.concat([PNG, Buffer.alloc(bytes, 'x')]).toString('base64')
   const attached = (count: number, bytes: number) =>
