@@ -29,7 +29,7 @@ const CACHED_WORKFLOWS = 500
 export interface WorkerOptions {
   connection: NativeConnection
   namespace: string
-  /** Folder of the cached workflow bundle. */
+  /** Folder of the workflow bundle when the installation is read-only. */
   cache_dir: string
   storage: Storage
   models: ModelRegistry

@@ -1,31 +1,50 @@
-// The workflow code as one script for Temporal's sandbox, bundled once per change and kept in the data folder.
+// The workflow code as one script for Temporal's sandbox, bundled once per change and kept beside the installed packages.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { WorkflowBundlePath } from '@temporalio/worker'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const BUNDLER = fileURLToPath(new URL('bundle-workflows.ts', import.meta.url))
+/** With the compiled code of `cli/muxi.mjs`: one bundle serves every data folder. */
+const INSTALLED = join(ROOT, 'node_modules/.cache/muxi')
 /** Folders whose code may stand in the bundle. */
 const SOURCES = ['workflows', 'contracts']
 
 /**
  * The bundle for the present sources; takes seconds the first time and milliseconds after that.
+ * @param otherwise the folder that it is kept in when the installation is read-only
  * @throws Error with what the bundler said
  */
-export async function workflowBundle(cacheDir: string): Promise<WorkflowBundlePath> {
-  const file = join(cacheDir, `workflows-${hashSources()}.js`)
-  if (!existsSync(file)) {
-    mkdirSync(cacheDir, { recursive: true })
+export async function workflowBundle(otherwise: string): Promise<WorkflowBundlePath> {
+  const name = `workflows-${hashSources()}.js`
+  const folder = isWritable(INSTALLED) ? INSTALLED : otherwise
+  const known = [INSTALLED, otherwise].map((each) => join(each, name)).find((each) => existsSync(each))
+  const file = known ?? join(folder, name)
+  if (known === undefined) {
+    mkdirSync(folder, { recursive: true })
     const flags = 'Deno' in globalThis ? ['run', '-A', '--node-modules-dir=manual'] : []
-    await promisify(execFile)(process.execPath, [...flags, BUNDLER, file]).catch((cause: Error) => {
-      throw new Error(`Cannot bundle the workflows: ${cause.message}`, { cause })
-    })
+    // The names of modules in it are relative to the working directory.
+    await promisify(execFile)(process.execPath, [...flags, BUNDLER, resolve(file)], { cwd: ROOT }).catch(
+      (cause: Error) => {
+        throw new Error(`Cannot bundle the workflows: ${cause.message}`, { cause })
+      },
+    )
   }
   return { codePath: file }
+}
+
+function isWritable(folder: string): boolean {
+  try {
+    mkdirSync(folder, { recursive: true })
+    accessSync(folder, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function hashSources(): string {

@@ -8,7 +8,6 @@ import { serverFiles } from '../../temporal-config/dev-server.ts'
 import { findServers } from '../../temporal-config/server-processes.ts'
 import { type Child, startChild } from '../support/children.ts'
 import { freePort } from '../support/free-port.ts'
-import { copyBundle } from '../support/shared-cache.ts'
 import { childrenOf } from '../support/stage.ts'
 
 /** A program may take this long to end by itself, in milliseconds. */
@@ -24,7 +23,6 @@ beforeEach(async () => {
   const model = { provider: 'offline', model: 'offline' }
   const agent = { description: 'Needs no model.', system_message: 'You answer.', model }
   writeFileSync(join(folder, 'agents', 'offline.json'), JSON.stringify(agent))
-  await Promise.all(['data', 'first', 'second'].map((name) => copyBundle(join(folder, name))))
 })
 
 afterEach(async () => {

@@ -5,7 +5,6 @@ import { beforeAll, expect, it } from 'vitest'
 import { ROOT } from '../support/children.ts'
 import { clientExamples, linkPackages, programOf, runProgram } from '../support/client-doc.ts'
 import { HeldReply } from '../support/held-reply.ts'
-import { copyBundle } from '../support/shared-cache.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { manyWords } from '../support/words.ts'
@@ -55,7 +54,6 @@ it(keeps('docs.client', 'without a server'), async () => {
   linkPackages(folder)
   mkdirSync(join(folder, 'configs'))
   copyFileSync(join(ROOT, 'examples/agent-from-config/configs/my_agent.yaml'), join(folder, 'configs/my_agent.yaml'))
-  await copyBundle(join(folder, 'data'))
   const [printed] = await runProgram(folder, programOf(clientExamples('embedded'), { url: '', key: '' }))
   expect(printed).toMatch(/^Response: .+\n(.*\n)*true\n$/)
 })

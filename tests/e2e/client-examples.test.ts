@@ -10,7 +10,6 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { type Child, cleanEnvironment, ROOT, startChild } from '../support/children.ts'
 import { freePort } from '../support/free-port.ts'
 import { pythonWith } from '../support/python.ts'
-import { copyBundle } from '../support/shared-cache.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { ARGUMENTS, CHROMIUM, hasChromium } from '../support/use-chat-page.ts'
 import { keeps } from './requirements.ts'
@@ -38,7 +37,6 @@ async function finish(name: string, env: Record<string, string>): Promise<string
 
 it(keeps('examples.run', 'agent-from-config'), async () => {
   const folder = tempDir()
-  await copyBundle(folder)
   const said = await finish('agent-from-config', { MUXI_DATA_DIR: folder })
   expect(said).toMatch(/^Response: .+/)
   expect(said).toMatch(/^assistant: .*11\.2375/m)
@@ -50,7 +48,6 @@ describe('with the server of api-server', () => {
   let key: string
   beforeAll(async () => {
     const folder = mkdtempSync(join(tmpdir(), 'muxi-examples-'))
-    await copyBundle(folder)
     const server = start('api-server', { MUXI_DATA_DIR: folder, PORT: String(await freePort()) })
     ;[, key = ''] = await server.says(/API key: (\S+)/)
     ;[, url = ''] = await server.says(/muxi is ready: (\S+)/)
