@@ -100,8 +100,8 @@ it('a connection on which nothing passes is noticed within 35 s', async () => {
   const text = turn.text()
   await expect.poll(() => proxy.faults.hang, { timeout: 20_000 }).toBe(1)
   const began = performance.now()
-  await expect.poll(() => proxy.connections.length, { timeout: 60_000 }).toBe(2)
-  const noticed_s = (performance.now() - began) / 1_000
+  await expect.poll(() => proxy.connections.length, { timeout: 60_000 }).toBeGreaterThan(1)
+  const noticed_s = (proxy.connections[1]! - began) / 1_000
   console.log(JSON.stringify({ noticed_s }))
   expect(noticed_s).toBeLessThan(35)
   held.release()
