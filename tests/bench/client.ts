@@ -1,6 +1,7 @@
-// The package @muxi/client as a page or a project gets it: bytes, and the processor time of checking a project's types.
+// The package @muxi/client as a page or a project gets it: bytes, and the processor time of checking a project's types. And how long
+// the package muxi takes to start in a process.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ROOT } from '../support/children.ts'
@@ -33,8 +34,42 @@ export async function client(): Promise<void> {
         'at most 2',
       )
     }
+    measureStart(folder)
   } finally {
     rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const START = `const { muxi } = await import(${JSON.stringify(join(ROOT, 'embedded/index.ts'))})
+const app = muxi()
+await app.ready()
+console.log(JSON.stringify({ ms: performance.now(), cpu_ms: (process.cpuUsage().user + process.cpuUsage().system) / 1e3 }))
+await app[Symbol.asyncDispose]()`
+
+/** From the start of a program until it can chat: in new data folders, and in one that is there. */
+function measureStart(folder: string): void {
+  const begin = (name: string): { ms: number; cpu_ms: number } => {
+    const cwd = join(folder, name)
+    mkdirSync(join(cwd, 'agents'), { recursive: true })
+    const agent = { description: 'Helps.', system_message: 'Help.', model: { provider: 'offline', model: 'offline' } }
+    writeFileSync(join(cwd, 'agents/offline.json'), JSON.stringify(agent))
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', START], {
+      cwd,
+      encoding: 'utf8',
+    })
+    if (status !== 0) throw new Error(`Cannot start: ${stderr}`)
+    return JSON.parse(stdout) as { ms: number; cpu_ms: number }
+  }
+  // What is made once for the installation: compiled code, and the bundle of workflows.
+  begin('first')
+  for (const [what, name] of [
+    ['in a new data folder', (run: number) => `new ${run}`],
+    ['again', () => 'first'],
+  ] as const) {
+    const [best] = Array.from({ length: RUNS }, (_, run) => begin(name(run))).toSorted((a, b) => a.ms - b.ms)
+    const { ms, cpu_ms } = best!
+    const seen = `${(ms / 1_000).toFixed(2)} s, ${(cpu_ms / 1_000).toFixed(2)} s of processor time`
+    report(`start in a process, ${what}`, seen, undefined, 'at most 3 s')
   }
 }
 
