@@ -12,7 +12,7 @@ import { scan, scannedPdf } from '../support/scan.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { keeps } from './requirements.ts'
 
-const PAGES = LONG ? 40 : 12
+const PAGES = LONG ? 40 : 20
 
 let stage: Stage
 let api: Muxi
