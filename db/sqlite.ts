@@ -2,7 +2,6 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setImmediate as nextIteration, setTimeout as delay } from 'node:timers/promises'
-import { type DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import {
   Kysely,
   SqliteAdapter,
@@ -16,13 +15,13 @@ import {
   type SelectModifierNode,
   type SqliteDatabase,
   type SqliteDialectConfig,
-  type SqliteStatement,
   type RawBuilder,
 } from 'kysely'
 import { withoutNul } from '../contracts/nul.ts'
 import { Checkpoints } from './checkpoints.ts'
 import type { Database, Differences, NewSegment } from './dialect.ts'
 import type { DB, Tx } from './schema.ts'
+import { NodeSqlite } from './node-sqlite.ts'
 import { PolledCommits } from './sqlite-commits.ts'
 import { LoopShare } from './loop-share.ts'
 import { sqliteWords } from './sqlite-words.ts'
@@ -34,7 +33,6 @@ const BUSY_LOOK_MS = 2
 const SQLITE_BUSY = 5
 const SQLITE_CORRUPT = 11
 const SQLITE_NOTADB = 26
-const CACHED_STATEMENTS = 256
 /** Pages of 4 KiB in the WAL at which a writer makes the checkpoint itself. */
 const LONGEST_LOG_PAGES = 8_192
 
@@ -243,59 +241,5 @@ class Compiler extends SqliteQueryCompiler {
   /** As in Postgres; functions of SQLite also take a NUL for the end of a text. */
   protected override appendValue(parameter: unknown): void {
     super.appendValue(typeof parameter === 'string' ? withoutNul(parameter) : parameter)
-  }
-}
-
-/**
- * An adapter of node:sqlite to the interface of better-sqlite3, which Kysely's driver expects; prepared statements are
- * cached.
- */
-class NodeSqlite implements SqliteDatabase {
-  readonly #raw: DatabaseSync
-  readonly #statements = new Map<string, NodeStatement>()
-
-  constructor(raw: DatabaseSync) {
-    this.#raw = raw
-  }
-
-  prepare(text: string): SqliteStatement {
-    // A deferred transaction that first reads and then writes fails at once when another process has written in between.
-    const sql = text === 'begin' ? 'begin immediate' : text
-    const known = this.#statements.get(sql)
-    if (known) return known
-    const statement = new NodeStatement(this.#raw.prepare(sql))
-    if (this.#statements.size >= CACHED_STATEMENTS) {
-      const [oldest] = this.#statements.keys()
-      this.#statements.delete(oldest!)
-    }
-    this.#statements.set(sql, statement)
-    return statement
-  }
-
-  close(): void {
-    this.#statements.clear()
-    this.#raw.close()
-  }
-}
-
-class NodeStatement implements SqliteStatement {
-  readonly #statement: StatementSync
-  readonly reader: boolean
-
-  constructor(statement: StatementSync) {
-    this.#statement = statement
-    this.reader = statement.columns().length > 0
-  }
-
-  all(parameters: readonly unknown[]): unknown[] {
-    return this.#statement.all(...(parameters as SQLInputValue[]))
-  }
-
-  run(parameters: readonly unknown[]): { changes: number | bigint; lastInsertRowid: number | bigint } {
-    return this.#statement.run(...(parameters as SQLInputValue[]))
-  }
-
-  iterate(parameters: readonly unknown[]): IterableIterator<unknown> {
-    return this.#statement.iterate(...(parameters as SQLInputValue[]))
   }
 }

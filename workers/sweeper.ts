@@ -7,6 +7,7 @@ import { NEVER_ACCEPTED, type TurnFailure } from '../contracts/failures.ts'
 import { indexMessages } from '../db/queries/index-messages.ts'
 import { noteOldMessages } from '../db/queries/message-backlog.ts'
 import { forgetOld, type Retention } from '../db/queries/retention.ts'
+import { forgetReplacedSecrets } from '../db/queries/replaced-secrets.ts'
 import { finishTurn } from '../db/queries/turn-ends.ts'
 import { listActive, listBlocked, unblock, type ActiveTurn, type StartableTurn } from '../db/queries/turn-queue.ts'
 import { markAccepted } from '../db/queries/turn-starts.ts'
@@ -25,8 +26,9 @@ import type { StartMemory } from './memory-starter.ts'
 const PAGE = 100
 /** Time for adding messages to the index in one sweep. */
 const INDEXING_MS = 5_000
-/** Files and conversations are swept less often: each pass reads all old files without references. */
+/** Files, conversations and secrets are swept less often: each pass reads all old files without references. */
 const FILES_MS = 3_600_000
+const DAY_MS = 86_400_000
 
 export interface SweeperOptions {
   client: Client
@@ -60,6 +62,7 @@ export async function runSweeper(options: SweeperOptions, signal: AbortSignal): 
       if (Date.now() >= filesAt) {
         await sweepConversations(options, options.retention.log_days, signal)
         await sweepFiles(options, options.retention.orphan_file_days, signal)
+        await forgetReplacedSecrets(options.storage.db, new Date(Date.now() - DAY_MS).toISOString())
         filesAt = Date.now() + FILES_MS
       }
     } catch (error) {

@@ -10,7 +10,7 @@ import type { WorkflowBundlePath } from '@temporalio/worker'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const BUNDLER = fileURLToPath(new URL('bundle-workflows.ts', import.meta.url))
 /** With the compiled code of `cli/muxi.mjs`: one bundle serves every data folder. */
-const INSTALLED = join(ROOT, 'node_modules/.cache/muxi')
+export const INSTALLED_CACHE = join(ROOT, 'node_modules/.cache/muxi')
 /** Folders whose code may stand in the bundle. */
 const SOURCES = ['workflows', 'contracts']
 
@@ -21,19 +21,16 @@ const SOURCES = ['workflows', 'contracts']
  */
 export async function workflowBundle(otherwise: string): Promise<WorkflowBundlePath> {
   const name = `workflows-${hashSources()}.js`
-  const folder = isWritable(INSTALLED) ? INSTALLED : otherwise
-  const known = [INSTALLED, otherwise].map((each) => join(each, name)).find((each) => existsSync(each))
-  const file = known ?? join(folder, name)
-  if (known === undefined) {
-    mkdirSync(folder, { recursive: true })
-    const flags = 'Deno' in globalThis ? ['run', '-A', '--node-modules-dir=manual'] : []
-    // The names of modules in it are relative to the working directory.
-    await promisify(execFile)(process.execPath, [...flags, BUNDLER, resolve(file)], { cwd: ROOT }).catch(
-      (cause: Error) => {
-        throw new Error(`Cannot bundle the workflows: ${cause.message}`, { cause })
-      },
-    )
-  }
+  const known = [INSTALLED_CACHE, otherwise].map((folder) => join(folder, name)).find((file) => existsSync(file))
+  if (known !== undefined) return { codePath: known }
+  const folder = isWritable(INSTALLED_CACHE) ? INSTALLED_CACHE : otherwise
+  mkdirSync(folder, { recursive: true })
+  const file = resolve(folder, name)
+  const flags = 'Deno' in globalThis ? ['run', '-A', '--node-modules-dir=manual'] : []
+  // The names of modules in it are relative to the working directory.
+  await promisify(execFile)(process.execPath, [...flags, BUNDLER, file], { cwd: ROOT }).catch((cause: Error) => {
+    throw new Error(`Cannot bundle the workflows: ${cause.message}`, { cause })
+  })
   return { codePath: file }
 }
 

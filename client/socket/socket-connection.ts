@@ -45,12 +45,11 @@ export class SocketConnection {
 
   /** Sends a request as soon as there is a connection with room for it. @returns its id */
   add(request: SocketRequest): string {
-    const id = this.#closed.signal.aborted ? undefined : this.#requests.add(request)
+    if (this.#closed.signal.aborted) return refused(request, closedError())
+    const id = this.#requests.add(request)
     if (id === undefined) {
       const message = 'Cannot send: too much waits already to be sent, or to be answered, on this socket'
-      const error = this.#closed.signal.aborted ? closedError() : errorOf({ code: 'rate_limited', message })
-      queueMicrotask(() => request.fail(error))
-      return ''
+      return refused(request, errorOf({ code: 'rate_limited', message }))
     }
     // Not at once: a socket in memory may answer within `send`.
     queueMicrotask(() => this.#pump())
@@ -220,6 +219,12 @@ export class SocketConnection {
     }
     void sleep(again.ms, this.#closed.signal).then(send, () => undefined)
   }
+}
+
+/** @returns the id of no request */
+function refused(request: SocketRequest, error: MuxiError): string {
+  queueMicrotask(() => request.fail(error))
+  return ''
 }
 
 /** Whether another ticket may be had soon. */

@@ -22,8 +22,11 @@ export interface NewAgent {
   secrets: Record<string, string>
 }
 
-const secretsOf = (id: string) => `agent/${id}`
-const secretOwner = (id: string, version: number) => `${secretsOf(id)}/${version}`
+/** Names of the secrets of all agents begin with it. */
+export const AGENT_SECRETS = 'agent/'
+const secretsOf = (id: string) => `${AGENT_SECRETS}${id}`
+/** Of the secrets of a version. */
+export const secretOwner = (id: string, version: number) => `${secretsOf(id)}/${version}`
 
 /** Brings the agents of the operator's files into the database: new, changed and vanished ones. */
 export async function syncFileAgents(db: Db, box: SecretBox, agents: (NewAgent & { file: string })[]): Promise<void> {

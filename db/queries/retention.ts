@@ -4,7 +4,6 @@ import type { Db } from '../schema.ts'
 import { deleteOldChanges } from './changes.ts'
 import { forgetEmbeddings } from './embeddings.ts'
 import { deleteFullBuckets } from './rate-limits.ts'
-import { forgetReplacedSecrets } from './replaced-secrets.ts'
 
 /** Streams per transaction, which must stay short. */
 const BATCH = 50
@@ -46,7 +45,6 @@ export async function forgetOld(
     forgotten = Number(deleted.numDeletedRows)
   }
   await forgetEmbeddings(db, before(retention.embedding_days), signal)
-  await forgetReplacedSecrets(db, before(1))
   await db.deleteFrom('idempotency_keys').where('created_at', '<', before(1)).execute()
   await db.deleteFrom('usage_days').where('day', '<', before(SPENDING_DAYS)).execute()
   await db.deleteFrom('routing_decisions').where('created_at', '<', before(ROUTING_DAYS)).execute()

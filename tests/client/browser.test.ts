@@ -4,9 +4,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
-import { build } from 'vite'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { keeps } from '../e2e/requirements.ts'
+import { bundlePage } from '../support/bundle-page.ts'
 import { ROOT } from '../support/children.ts'
 import { openStage, type Muxi, type Stage } from '../support/stage.ts'
 import { ARGUMENTS, CHROMIUM, hasChromium } from '../support/use-chat-page.ts'
@@ -37,29 +37,6 @@ globalThis.onmessage = async ({ data }) => {
 }
 `
 
-async function bundle(): Promise<string> {
-  const built = await build({
-    configFile: false,
-    root: ROOT,
-    logLevel: 'error',
-    plugins: [
-      {
-        name: 'program',
-        enforce: 'pre',
-        resolveId: (id) => (id === '@muxi/client' ? join(ROOT, 'client/index.ts') : id === ENTRY ? ENTRY : undefined),
-        load: (id) => (id === ENTRY ? PROGRAM : undefined),
-      },
-    ],
-    build: { write: false, rollupOptions: { input: ENTRY, output: { format: 'es', codeSplitting: false } } },
-  })
-  const code = [built]
-    .flat()
-    .flatMap((each) => ('output' in each ? each.output : []))
-    .find(({ type }) => type === 'chunk')
-  if (code?.type !== 'chunk') throw new Error('Cannot bundle the client: there is no output')
-  return code.code
-}
-
 describe.skipIf(!hasChromium)('in Chromium', () => {
   let stage: Stage
   let muxi: Muxi
@@ -70,7 +47,7 @@ describe.skipIf(!hasChromium)('in Chromium', () => {
     stage = await openStage()
     muxi = await stage.start('all')
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS })
-    const code = await bundle()
+    const code = await bundlePage(ENTRY, { [ENTRY]: PROGRAM })
     const server = createServer(({ url }, response) => {
       const isCode = url === CODE
       response.setHeader('content-type', isCode ? 'text/javascript' : 'text/html').end(isCode ? code : HTML)

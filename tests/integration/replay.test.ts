@@ -5,9 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from '@temporalio/worker'
 import { expect, test } from 'vitest'
-import { workflowBundle } from '../../workers/workflow-bundle.ts'
+import { INSTALLED_CACHE, workflowBundle } from '../../workers/workflow-bundle.ts'
 import * as workflows from '../../workflows/index.ts'
-import { SHARED_CACHE } from '../support/shared-cache.ts'
 
 const HISTORIES = fileURLToPath(new URL('../histories/', import.meta.url))
 
@@ -31,7 +30,7 @@ test('every workflow has a recorded history', () => {
 })
 
 test('every recorded history replays with the code of today', async () => {
-  const bundle = await workflowBundle(SHARED_CACHE)
+  const bundle = await workflowBundle(INSTALLED_CACHE)
   const results = Worker.runReplayHistories({ workflowBundle: bundle }, recorded as never)
   const broken: string[] = []
   for await (const { workflowId, error } of results) if (error) broken.push(`${workflowId}: ${error.message}`)

@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { INSTALLED_CACHE } from '../../workers/workflow-bundle.ts'
 import { News } from './news.ts'
-import { SHARED_CACHE } from './shared-cache.ts'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 export type Runtime = 'node' | 'deno'
@@ -68,7 +68,7 @@ export function startChild({ script, args = [], env = {}, cwd, runtime }: ChildO
   const [program, ...flags] = PROGRAMS[runtime ?? (process.env['MUXI_TEST_RUNTIME'] === 'deno' ? 'deno' : 'node')]
   // Its standard input stays open: when this process dies, the pipe ends and the child drains.
   const child = spawn(program, [...flags, `${ROOT}${script}`, ...args], {
-    env: { NODE_COMPILE_CACHE: SHARED_CACHE, ...cleanEnvironment(), ...env },
+    env: { NODE_COMPILE_CACHE: INSTALLED_CACHE, ...cleanEnvironment(), ...env },
     cwd,
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],

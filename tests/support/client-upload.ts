@@ -1,5 +1,4 @@
 // A program that uploads files with the client, and prints its memory: `client-upload.ts URL KEY FILE...`, the first file to warm up.
-import { readFileSync } from 'node:fs'
 import { muxi } from '../../client/index.ts'
 
 const [serverUrl, apiKey, ...files] = process.argv.slice(2)
@@ -7,7 +6,7 @@ const app = muxi({ serverUrl: serverUrl!, apiKey: apiKey! })
 const uploaded: { id: string; size: number }[] = []
 let before = 0
 for (const file of files) {
-  before = Math.max(before, peakMb())
+  before = peakMb()
   const { id, size } = await app.files.create(file)
   uploaded.push({ id, size })
 }
@@ -15,5 +14,5 @@ process.stdout.write(JSON.stringify({ uploaded, before_mb: before, peak_mb: peak
 
 /** Resident memory of this process at its peak, in MB. */
 function peakMb(): number {
-  return Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1_024
+  return process.resourceUsage().maxRSS / 1_024
 }

@@ -8,7 +8,7 @@ import { connectOrThrow } from '../../temporal-config/connection.ts'
 import { type DevServer, serverFiles, startDevServer } from '../../temporal-config/dev-server.ts'
 import { ensureNamespace } from '../../temporal-config/namespace.ts'
 import { findServers } from '../../temporal-config/server-processes.ts'
-import { workflowBundle } from '../../workers/workflow-bundle.ts'
+import { INSTALLED_CACHE, workflowBundle } from '../../workers/workflow-bundle.ts'
 import { checkAnswersOf } from './api-check.ts'
 import { type Child, cleanEnvironment, killWithUs, type Runtime, startChild } from './children.ts'
 import { freePort } from './free-port.ts'
@@ -16,7 +16,6 @@ import { checkInvariants, type Expectations } from './invariants.ts'
 import { type PostgresServer, startPostgres } from './postgres.ts'
 import { type Place, readRows, type Row, writeRows } from './rows.ts'
 import { ScriptedModel } from './scripted-model.ts'
-import { SHARED_CACHE } from './shared-cache.ts'
 import { SseClient } from './sse-client.ts'
 import { temporalBinary } from './temporal-binary.ts'
 import { WsClient } from './ws-client.ts'
@@ -71,7 +70,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const stage = new Stage(folder, model, options)
   if (options.database === 'postgres') await stage.startPostgres()
   // Before the processes that need the bundle: each would make it on its own.
-  await Promise.all([workflowBundle(SHARED_CACHE), options.withoutTemporal ? undefined : stage.startTemporal()])
+  await Promise.all([workflowBundle(INSTALLED_CACHE), options.withoutTemporal ? undefined : stage.startTemporal()])
   return stage
 }
 

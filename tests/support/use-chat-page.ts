@@ -3,11 +3,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { asSchema, uiMessageChunkSchema } from 'ai'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
-import { build } from 'vite'
+import { bundlePage } from './bundle-page.ts'
+import { ROOT } from './children.ts'
 
 export const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 export const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-proxy-server']
-const ROOT = join(import.meta.dirname, '../..')
 const PATH = '/use-chat-example'
 const HTML = `<!doctype html><title>useChat</title><div id="root"></div><script type="module" src="${PATH}.js"></script>`
 const SETTINGS = `const { searchParams } = new URL(location.href)
@@ -21,49 +21,19 @@ export const headers = { authorization: 'Bearer ' + apiKey }
 
 export const hasChromium = existsSync(CHROMIUM)
 
-/** The packages of the client, as their sources. */
-const CLIENT: Record<string, string> = {
-  '@muxi/client': join(ROOT, 'client/index.ts'),
-  '@muxi/client/use-chat': join(ROOT, 'client/chat-transport.ts'),
-}
-
 /** The examples: with the transport of the `ai` package, and with that of the client. */
 type Example = 'default' | 'client'
 
 async function bundle(which: Example): Promise<string> {
   const examples = readFileSync(join(ROOT, 'docs/use-chat.md'), 'utf8').matchAll(/```tsx\n([\s\S]*?)```/g)
   const [, example] = [...examples][which === 'default' ? 0 : 1] ?? []
-  const files: Record<string, string> = {
-    [join(ROOT, 'docs/use-chat-example.tsx')]: example!,
-    [join(ROOT, 'docs/settings.ts')]: SETTINGS,
-  }
-  const [entry] = Object.keys(files)
-  const built = await build({
-    configFile: false,
-    root: ROOT,
-    logLevel: 'error',
+  const entry = join(ROOT, 'docs/use-chat-example.tsx')
+  const files = { [entry]: example!, [join(ROOT, 'docs/settings.ts')]: SETTINGS }
+  return bundlePage(entry, files, {
     define: { 'process.env.NODE_ENV': '"production"' },
     // Whatever NODE_ENV the tests run with.
     oxc: { jsx: { runtime: 'automatic', development: false } },
-    plugins: [
-      {
-        name: 'example',
-        enforce: 'pre',
-        resolveId: (id) =>
-          CLIENT[id] ?? (id === './settings' ? join(ROOT, 'docs/settings.ts') : id === entry ? entry : undefined),
-        load: (id) => files[id],
-      },
-    ],
-    build: {
-      write: false,
-      minify: false,
-      rollupOptions: { input: entry!, output: { format: 'es', codeSplitting: false } },
-    },
   })
-  const output = [built].flat().flatMap((each) => ('output' in each ? each.output : []))
-  const code = output.find(({ type }) => type === 'chunk')
-  if (code?.type !== 'chunk') throw new Error('Cannot bundle the example: there is no output')
-  return code.code
 }
 
 /** A browser that shows the example. */

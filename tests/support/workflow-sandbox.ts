@@ -15,8 +15,7 @@ import type { ModelCallResult, TurnInput } from '../../contracts/turn.ts'
 import { connectOrThrow } from '../../temporal-config/connection.ts'
 import { startDevServer } from '../../temporal-config/dev-server.ts'
 import { ensureNamespace } from '../../temporal-config/namespace.ts'
-import { workflowBundle } from '../../workers/workflow-bundle.ts'
-import { SHARED_CACHE } from './shared-cache.ts'
+import { INSTALLED_CACHE, workflowBundle } from '../../workers/workflow-bundle.ts'
 import { temporalBinary } from './temporal-binary.ts'
 
 /** The queue of the worker that holds the MCP servers. */
@@ -91,7 +90,7 @@ export class WorkflowSandbox {
     }
     const activities = Object.fromEntries(NAMES.map((name) => [name, call(name)]))
     const shared = { connection: this.#connection, activities, maxHeartbeatThrottleInterval: 20 } as const
-    const bundle = await workflowBundle(SHARED_CACHE)
+    const bundle = await workflowBundle(INSTALLED_CACHE)
     const workers = await Promise.all([
       Worker.create({
         ...shared,
@@ -132,7 +131,7 @@ export class WorkflowSandbox {
 
   /** Replays histories with the code of today. @returns what went wrong */
   async replay(): Promise<string[]> {
-    const options = { workflowBundle: await workflowBundle(SHARED_CACHE) }
+    const options = { workflowBundle: await workflowBundle(INSTALLED_CACHE) }
     const wrong: string[] = []
     for await (const { workflowId, error } of Worker.runReplayHistories(options, await this.histories()))
       if (error) wrong.push(`${workflowId}: ${error.message}`)
