@@ -104,7 +104,7 @@ export default defineConfig({
           include: [
             'tests/e2e/**/*.test.ts',
             'tests/client/embedded.test.ts',
-            'tests/integration/{supervisor,data-lock,migrate}.test.ts',
+            'tests/integration/{supervisor,data-lock,migrate,slow-clients}.test.ts',
           ],
           exclude: SAME_ON_DENO,
           // Every process that a test starts; the tests themselves run on Node.

@@ -43,12 +43,11 @@ interface Receiving {
 
 /**
  * Closes connections whose bodies arrive too slowly, until the server closes. The rule is that of Apache's
- * `RequestReadTimeout` with a minimum rate. Deno does not tell how much has arrived: nothing is closed there.
+ * `RequestReadTimeout` with a minimum rate.
  */
 export function limitClients(server: Server, limits: ClientLimits): void {
   const { body_ms, bytes_a_second, check_ms, connections } = limits
   server.maxConnections = connections
-  if ('deno' in process.versions) return
   const receiving = new Map<IncomingMessage, Receiving>()
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { 'content-length': length, 'transfer-encoding': encoding } = request.headers

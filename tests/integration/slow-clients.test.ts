@@ -1,30 +1,28 @@
 // Connections that are held by sending nothing, or little: closed in time, while slow but steady uploads go on.
-import { createServer, type Server } from 'node:http'
-import { connect, type AddressInfo, type Socket } from 'node:net'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { CLIENT_LIMITS, clientTimeouts, limitClients } from '../../api/slow-clients.ts'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { beforeAll, expect, it, onTestFinished } from 'vitest'
+import { CLIENT_LIMITS, type ClientLimits, clientTimeouts } from '../../api/slow-clients.ts'
+import { startChild } from '../support/children.ts'
+
 
 const limits = { headers_ms: 300, idle_ms: 300, body_ms: 300, bytes_a_second: 1_000, check_ms: 50, connections: 40 }
 const CONNECTIONS = 20
 /** Between two bytes. */
 const DRIP_MS = 40
 
-let server: Server
 let port: number
 beforeAll(async () => {
-  server = createServer(clientTimeouts(limits), (request, response) => {
-    if (request.url === '/stream') return void response.writeHead(200).write('begun')
-    request.resume().on('end', () => response.end('whole'))
-    return undefined
-  })
-  limitClients(server, limits)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  port = (server.address() as AddressInfo).port
+  const server = await serve(limits)
+  port = server.port
+  return server.kill
 })
-afterAll(() => {
-  server.closeAllConnections()
-  server.close()
-})
+
+async function serve(given: ClientLimits) {
+  const child = startChild({ script: 'tests/support/slow-server.ts', args: [JSON.stringify(given)], cwd: tmpdir() })
+  const [, said] = await child.says(/port (\d+)/)
+  return { port: Number(said), kill: () => child.kill() }
+}
 
 /** @param text sent at once @param drip sent again and again after that @returns how long it was open, and what was answered */
 async function hold(text: string, drip?: () => string): Promise<{ ms: number; answer: string }> {
@@ -79,19 +77,14 @@ it('a stream goes on whose route reads no body', async () => {
 })
 
 it('more connections than allowed are refused', async () => {
-  const limits = { ...CLIENT_LIMITS, connections: 40 }
-  const full = createServer(clientTimeouts(limits))
-  limitClients(full, limits)
-  await new Promise<void>((resolve) => full.listen(0, '127.0.0.1', resolve))
-  const { port } = full.address() as AddressInfo
+  const { port, kill } = await serve({ ...CLIENT_LIMITS, connections: limits.connections })
+  onTestFinished(kill)
   const sockets = Array.from({ length: limits.connections }, () => open(port))
   await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))))
   // Nothing else closes a connection of this server within the time of a test.
   const surplus = Array.from({ length: 10 }, () => open(port))
   await Promise.all(surplus.map((socket) => new Promise((resolve) => socket.resume().once('close', resolve))))
   expect(sockets.filter(({ closed }) => closed)).toEqual([])
-  full.closeAllConnections()
-  full.close()
 })
 
 it('of the real server a body may take hours, and headers 15 s', () => {
