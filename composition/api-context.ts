@@ -4,6 +4,7 @@ import { Clients } from '../api/clients.ts'
 import type { ApiContext } from '../api/services/context.ts'
 import type { LoadedAgent } from '../config/agent-files.ts'
 import { Audit } from '../api/services/audit.ts'
+import { forgetDeletedAgents } from '../api/services/delete-agent.ts'
 import { Feed } from '../api/services/feed.ts'
 import { feedViewers } from '../api/services/feed-viewers.ts'
 import { KeyCache } from '../api/services/key-cache.ts'
@@ -40,7 +41,6 @@ export async function createApiContext(
     (agent: Parameters<typeof models.abilityFaults>[0], source: 'file') => models.abilityFaults(agent, source),
   ] as const
   const agents = loadAgentFiles(settings.agents_dir, ...checks)
-  await syncFileAgents(storage.db, storage.box, agents)
   await setDefaultBudgets(storage.db, settings.budgets)
   const pseudonym = (userId: string) => storage.box.pseudonym(userId)
   const audit = new Audit({ db: storage.db, pseudonym, log })
@@ -105,6 +105,9 @@ export async function createApiContext(
     auth: settings.api_key !== false,
     closing: stopping,
   }
+  // A file may take the id of a deleted agent, whose knowledge and memories it must not get.
+  await forgetDeletedAgents(context, new Set(agents.map(({ id }) => id)))
+  await syncFileAgents(storage.db, storage.box, agents)
   return { context, agents }
 }
 

@@ -37,9 +37,10 @@ export async function forgetAgent(context: ApiContext, id: string): Promise<void
   for (const user_id of await listMemoryOwners(db, id)) await clearMemories(context, { agent_id: id, user_id })
 }
 
-/** Finishes deletions that were interrupted. */
-export async function forgetDeletedAgents(context: ApiContext): Promise<void> {
-  for (const id of await listDeletedAgents(context.storage.db))
+/** Finishes deletions that were interrupted. @param only of these ids; left out: of all */
+export async function forgetDeletedAgents(context: ApiContext, only?: ReadonlySet<string>): Promise<void> {
+  const deleted = await listDeletedAgents(context.storage.db)
+  for (const id of deleted.filter((each) => only?.has(each) ?? true))
     await forgetAgent(context, id).catch((error: unknown) =>
       context.log.warn({ err: error, agent_id: id }, 'what a deleted agent has left could not be removed yet'),
     )

@@ -246,3 +246,17 @@ describe('files', () => {
     },
   )
 })
+
+it(keeps('agents.id-again', 'gets nothing of the deleted agent whose id it takes'), async () => {
+  const made = { id: 'harvest', ...FILED }
+  expect((await call('/agents', { body: made })).status).toBe(201)
+  const note = { id: 'fields', description: 'Fields', source_type: 'content', content: 'Barley grows in the north.' }
+  expect((await call('/agents/harvest/knowledge', { body: note })).status).toBe(201)
+  await muxi.stop()
+  // The deletion was interrupted after its first step.
+  await stage.write([`update agents set deleted_at = updated_at where id = 'harvest'`])
+  writeFileSync(join(stage.agentsDir, 'harvest.json'), JSON.stringify(FILED))
+  muxi = await stage.start('all')
+  expect((await call('/agents/harvest')).body).toMatchObject({ source: 'file', knowledge_sources: [] })
+  expect((await call('/agents/harvest/knowledge/search?query=barley')).body.results).toEqual([])
+})

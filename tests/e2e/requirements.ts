@@ -343,6 +343,7 @@ export const REQUIREMENTS = {
   'agents.delete':
     'A deleted agent leaves conversations and the log: its turns, servers, secrets and knowledge end with it',
   'agents.files': 'Agents are exported as files without secrets, and imported by content or by path',
+  'agents.id-again': 'An agent defined by a file has nothing of a deleted agent whose id it takes',
   'agents.ask':
     'An agent asks another as a tool: a turn of its own in a hidden conversation, whose answer is the result',
   'agents.usage': 'The usage of a turn includes that of the turns below it, and its log names them',

@@ -5,7 +5,6 @@ import { beforeAll, expect, it, onTestFinished } from 'vitest'
 import { CLIENT_LIMITS, type ClientLimits, clientTimeouts } from '../../api/slow-clients.ts'
 import { startChild } from '../support/children.ts'
 
-
 const limits = { headers_ms: 300, idle_ms: 300, body_ms: 300, bytes_a_second: 1_000, check_ms: 50, connections: 40 }
 const CONNECTIONS = 20
 /** Between two bytes. */
