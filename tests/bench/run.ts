@@ -32,6 +32,7 @@ const BATCH_MS = 20
 const SECTIONS = {
   adapters,
   api,
+  'api-sockets': sockets,
   first: firstToken,
   turns: turnsASecond,
   cost,
@@ -47,7 +48,6 @@ const SECTIONS = {
   retrieval,
   embedding,
   routing,
-  'api-sockets': sockets,
   changes,
   memories,
   vectors,
@@ -71,7 +71,8 @@ try {
   const bare = await startBare(bench.temporal)
   try {
     for (const [name, section] of Object.entries(SECTIONS)) {
-      if (wanted.length === 0 || wanted.includes(name)) await section(bench, bare)
+      if (wanted.length === 0 || wanted.some((each) => name === each || name.startsWith(`${each}-`)))
+        await section(bench, bare)
     }
   } finally {
     await bare.stop()

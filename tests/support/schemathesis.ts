@@ -65,8 +65,8 @@ const WITH_RULES: Record<string, number[]> = {
   // Sessions and event ids that the server has given out.
   'GET /mcp': [400],
   'POST /mcp': [400],
-  // Which fields of OpenAI's go with which.
-  'POST /v1/chat/completions': [400, 413, 415, 422],
+  // Which fields of OpenAI's go with which; agents whose provider is not there.
+  'POST /v1/chat/completions': [400, 413, 415, 422, 502],
   'POST /v1/embeddings': [400],
   // Metadata in base64, and a length within the limit.
   'POST /api/v1/files/uploads': [400, 413],
@@ -75,10 +75,11 @@ const WITH_RULES: Record<string, number[]> = {
 }
 /** The protocol has a status of its own for a request without its version. */
 const VERSIONED = /\/files\/uploads/
-/** Its path is also that of a source that may be deleted, which `Allow` rightly names. */
-const SHARED_PATH = 'GET /api/v1/agents/{agent_id}/knowledge/search'
-/** Paths that are also those of other operations, with a parameter in their place, whose answer is not 405. */
-const SHADOWED = ['POST /api/v1/files/uploads', 'POST /api/v1/agents/import']
+/**
+ * Paths that are also those of operations with a parameter in their place: a method that only those have is no 405, and `Allow`
+ * rightly names it.
+ */
+const SHARED_PATHS = ['/api/v1/files/uploads', '/api/v1/agents/import', '/api/v1/agents/{agent_id}/knowledge/search']
 /** How often an id in a body is one that exists. */
 const KNOWN_IDS = 0.8
 
@@ -154,22 +155,32 @@ function writeConfig(stage: Stage, list: Operation[]): string {
       : []),
     ...(WITH_RULES[name] ? acceptance(WITH_RULES[name]) : []),
     ...(VERSIONED.test(name)
-      ? ['[operations.checks.negative_data_rejection]', `expected-statuses = [${REFUSED.join(', ')}, 412]`]
+      ? ['negative_data_rejection', 'missing_required_header'].flatMap((check) => [
+          `[operations.checks.${check}]`,
+          `expected-statuses = [${REFUSED.join(', ')}, 412]`,
+        ])
       : []),
     // It waits up to 10 s for turns and jobs to stop, 2.5 s for processes that still know keys, and up to 10 s for histories.
     ...(name === 'DELETE /api/v1/users/{user_id}' ? ['[operations.checks]', `max_response_time = ${REQUEST_S}`] : []),
-    ...(SHADOWED.includes(name) ? ['[operations.checks.unsupported_method]', 'enabled = false'] : []),
-    ...(name === SHARED_PATH ? ['[operations.checks.allow_header_conformance]', 'enabled = false'] : []),
     '[operations.parameters]',
     ...Object.entries(path).map(([id, value]) => `${text(`path.${id}`)} = ${text(value)}`),
     ...Object.entries(body).map(
       ([field, id]) => `${text(`body.${field}`)} = { dictionary = ${text(id)}, probability = ${KNOWN_IDS} }`,
     ),
   ])
+  // By path: a method that is not declared has no name.
+  const shared = SHARED_PATHS.flatMap((path) => [
+    '[[operations]]',
+    `include-path = ${text(path)}`,
+    ...['unsupported_method', 'allow_header_conformance'].flatMap((check) => [
+      `[operations.checks.${check}]`,
+      'enabled = false',
+    ]),
+  ])
   const ids = new Set(list.flatMap(({ body }) => Object.values(body)))
   const dictionaries = ['[dictionaries]', ...[...ids].map((id) => `${text(id)} = { values = [${text(id)}] }`)]
   const file = join(stage.folder, 'schemathesis.toml')
-  writeFileSync(file, [...dictionaries, ...sections.flat(), ''].join('\n'))
+  writeFileSync(file, [...dictionaries, ...sections.flat(), ...shared, ''].join('\n'))
   return file
 }
 
@@ -219,8 +230,8 @@ async function fuzzRequests({ examples, phases, seed, max_ms }: Plan): Promise<F
     const requirements = fileURLToPath(new URL('schemathesis.txt', import.meta.url))
     const [python, muxi] = await Promise.all([pythonWith('schemathesis', requirements), stage.start('all')])
     const tested = await operations(stage, muxi)
+    // All checks are on; naming them here would turn those on again that the configuration turns off for an operation.
     const flags = {
-      checks: 'all',
       phases: phases.join(),
       'max-examples': examples,
       seed,
