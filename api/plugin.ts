@@ -7,7 +7,7 @@ import { exampleOf } from '../contracts/schemas/examples.ts'
 import type { Principal, Scope } from '../db/queries/keys.ts'
 import { readJsonBody } from './body.ts'
 import { addressOf } from './clients.ts'
-import { checkBody, checkScope } from './request-checks.ts'
+import { checkBody, checkQuery, checkScope } from './request-checks.ts'
 import { anybody, authenticate } from './services/access.ts'
 import type { ApiContext } from './services/context.ts'
 import { rateClassOf } from './services/rate-limiter.ts'
@@ -25,9 +25,6 @@ const UPLOAD_ROUTE = /\/(files|files\/uploads(\/[^/]+)?|audio\/transcriptions)$/
 export function bearerOf(header: string | null | undefined): string | undefined {
   return /^Bearer (\S+)$/i.exec(header ?? '')?.[1]
 }
-
-/** Names of numeric query parameters of all routes. */
-const NUMBERS = ['limit', 'top_k', 'threshold']
 
 const asked = new WeakMap<Request, Promise<Principal>>()
 
@@ -101,17 +98,10 @@ export function authenticated(context: ApiContext) {
       })
       // Never reached: it declares in the OpenAPI document the body type that the hook above reads.
       .guard({ as: 'scoped', parse: ['json'] })
-      .onTransform({ as: 'scoped' }, async ({ request, route, body, set }) => {
+      .onTransform({ as: 'scoped' }, async ({ request, route, body, query, set }) => {
         await principalOf(context, request, route, set.headers)
         checkBody(body, request, route)
-      })
-      // Query values arrive as text; schemas expect numbers here.
-      .onTransform({ as: 'scoped' }, ({ query }) => {
-        const given: Record<string, unknown> = query
-        for (const name of NUMBERS) {
-          const text = given[name]
-          if (typeof text === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(text)) given[name] = Number(text)
-        }
+        checkQuery(query, request, route)
       })
       .derive({ as: 'scoped' }, async ({ request, route, set }): Promise<{ principal: Principal }> => ({
         principal: await principalOf(context, request, route, set.headers),

@@ -51,44 +51,90 @@ function explain(error: ValueError, value: unknown): SchemaFault[] {
   if (error.type === ValueErrorType.ObjectAdditionalProperties) {
     return [{ path, kind: 'unknown', expected: allowedKeys(error.schema) }]
   }
-  const { anyOf } = error.schema
-  if (error.type === ValueErrorType.Union && !(anyOf as TSchema[]).every(isScalar)) {
-    // Reports the faults of the closest variant.
-    const variants = error.errors.map((inner) => faultsOf(inner, value))
-    const closest = variants.toSorted((a, b) => score(a, path) - score(b, path))[0]
-    if (closest !== undefined) return closest
-  }
+  if (error.type === ValueErrorType.Union) return explainUnion(error, path, value)
   return [{ path, kind: 'wrong', expected: expectation(error.schema) }]
 }
 
-/** The distance of a variant from the value; one of another type is farthest. */
-function score(faults: SchemaFault[], unionPath: (string | number)[]): number {
-  return faults.some((fault) => fault.path.length === unionPath.length) ? Infinity : faults.length
+/** The faults of the variant that is meant, or of the union as a whole when none is. */
+function explainUnion({ schema, errors, value: given }: ValueError, path: SchemaFault['path'], value: unknown) {
+  const variants: TSchema[] = schema['anyOf']
+  const whole: SchemaFault[] = [{ path, kind: 'wrong', expected: expectation(schema) }]
+  const faults = errors.map((inner) => faultsOf(inner, value))
+  const key = discriminator(variants)
+  if (key === undefined || !isObject(given)) {
+    // The closest variant; one that is of another type is not meant.
+    const [closest] = faults.toSorted((a, b) => a.length - b.length).filter((each) => isWithin(each, path))
+    return closest ?? whole
+  }
+  const named = variants.map((variant) => literalsOf(variant['properties']?.[key]))
+  const meant = named.findIndex((literals) => literals?.includes(given[key]))
+  const candidates = faults.filter((each) => isWithin(each, path))
+  if (meant >= 0) return faults[meant] ?? whole
+  const expected = `one of ${quoted(named.flatMap((literals) => literals ?? []))}`
+  if (key in given) return [{ path: [...path, key], kind: 'wrong' as const, expected }]
+  // A variant may do without it.
+  const without = variants.findIndex((variant) => !(variant['required'] as string[] | undefined)?.includes(key))
+  if (without >= 0) return faults[without] ?? candidates[0] ?? whole
+  return [{ path: [...path, key], kind: 'missing' as const, expected: `given (${expected})` }]
+}
+
+/** Whether none of the faults is that of the value at `path` itself, which would be of another type then. */
+function isWithin(faults: SchemaFault[], path: SchemaFault['path']): boolean {
+  return faults.every((fault) => fault.path.length > path.length)
+}
+
+/** The key whose literals tell objects apart, such as `type`; undefined when there is none. */
+function discriminator(variants: TSchema[]): string | undefined {
+  const [first, ...others] = variants.filter((variant) => variant[Kind] === 'Object')
+  if (first === undefined || others.length === 0) return undefined
+  return Object.keys(first['properties']).find((key) =>
+    [first, ...others].every(({ properties }) => literalsOf(properties[key]) !== undefined),
+  )
+}
+
+/** The values of a literal or of a union of literals. */
+function literalsOf(schema: TSchema | undefined): unknown[] | undefined {
+  if (schema === undefined) return undefined
+  if (isLiteral(schema)) return [schema['const']]
+  const variants: TSchema[] | undefined = schema['anyOf']
+  return variants?.every(isLiteral) ? variants.map((variant) => variant['const']) : undefined
+}
+
+function quoted(literals: readonly unknown[]): string {
+  return [...new Set(literals)].map((literal) => `'${String(literal)}'`).join(', ')
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function expectation(schema: TSchema): string {
-  const { anyOf, const: literal, pattern, description, minLength = 0, maxLength, minimum, maximum, maxItems } = schema
+  const { anyOf, const: literal, pattern, description, minLength = 0, maxLength } = schema
   if (anyOf !== undefined) {
     const variants: TSchema[] = anyOf
-    if (!variants.every(isLiteral)) return [...new Set(variants.map(expectation))].join(' or ')
-    return `one of ${variants.map((variant) => `'${variant['const']}'`).join(', ')}`
+    const literals = variants.filter(isLiteral).map((variant) => variant['const'])
+    const others = new Set(variants.filter((variant) => !isLiteral(variant)).map(expectation))
+    return [
+      ...(literals.length > 1 ? [`one of ${quoted(literals)}`] : literals.map((each) => `'${each}'`)),
+      ...others,
+    ].join(' or ')
   }
   if (literal !== undefined) return `'${literal}'`
   switch (schema[Kind]) {
     case 'String':
-      if (pattern !== undefined && description !== undefined) return description
+      if (pattern !== undefined) return description ?? `text that matches ${pattern}`
       if (maxLength !== undefined) return `text of ${minLength} to ${maxLength} characters`
       return minLength > 0 ? 'text that is not empty' : 'text'
     case 'Number':
-      return minimum === undefined ? 'a number' : `a number from ${minimum} to ${maximum}`
+      return within('a number', schema)
     case 'Integer':
-      return minimum === undefined ? 'a whole number' : `a whole number from ${minimum} to ${maximum}`
+      return within('a whole number', schema)
     case 'Null':
       return 'null'
     case 'Boolean':
       return 'true or false'
     case 'Array':
-      return maxItems === undefined ? 'a list' : `a list of at most ${maxItems}`
+      return listOf(schema)
     case 'Object':
       return `an object with the keys ${keysOf(schema)}`
     case 'Record':
@@ -97,12 +143,20 @@ function expectation(schema: TSchema): string {
   return 'something else'
 }
 
-function isLiteral(schema: TSchema): boolean {
-  return 'const' in schema
+function within(what: string, { minimum, maximum }: TSchema): string {
+  if (minimum === undefined) return maximum === undefined ? what : `${what} of at most ${maximum}`
+  if (maximum === undefined) return `${what} of at least ${minimum}`
+  return minimum === maximum ? String(minimum) : `${what} from ${minimum} to ${maximum}`
 }
 
-function isScalar(schema: TSchema): boolean {
-  return isLiteral(schema) || schema[Kind] === 'Integer'
+function listOf({ minItems = 0, maxItems, uniqueItems }: TSchema): string {
+  const what = uniqueItems === true ? 'a list without repetitions' : 'a list'
+  if (maxItems === undefined) return minItems > 0 ? `${what}, of at least ${minItems}` : what
+  return minItems > 0 ? `${what}, of ${minItems} to ${maxItems}` : `${what} of at most ${maxItems}`
+}
+
+function isLiteral(schema: TSchema): boolean {
+  return 'const' in schema
 }
 
 function keysOf({ properties }: TSchema): string {

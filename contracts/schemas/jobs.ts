@@ -44,7 +44,15 @@ const JobOptionsSchema = Type.Object(
         { description: "'auto', 'always' or 'never'" },
       ),
     ),
-    languages: Type.Optional(Type.Array(Type.String({ pattern: '^[a-z]{3}(_[a-z]{3,4})?$' }), { maxItems: 5 })),
+    languages: Type.Optional(
+      Type.Array(
+        Type.String({
+          pattern: '^[a-z]{3}(_[a-z]{3,4})?$',
+          description: 'a language as Tesseract names it, such as eng or chi_sim',
+        }),
+        { maxItems: 5 },
+      ),
+    ),
     describe: Type.Optional(Type.Boolean({ description: 'Have the agent’s model describe the picture' })),
     summarize: Type.Optional(Type.Boolean({ description: 'Have the agent’s model summarize it' })),
     denoise: Type.Optional(Type.Boolean()),

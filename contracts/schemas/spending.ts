@@ -5,7 +5,11 @@ import { CountSchema, oneOf } from './fields.ts'
 import { pageFields } from './lists.ts'
 
 const closed = { additionalProperties: false }
-const Day = Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\d$', examples: ['2026-11-29'] })
+const Day = Type.String({
+  pattern: '^\\d{4}-\\d\\d-\\d\\d$',
+  description: 'a day in UTC, such as 2026-11-29',
+  examples: ['2026-11-29'],
+})
 const Group = oneOf(['day', 'user', 'agent', 'model', 'key'], 'Default: `day`')
 const Period = oneOf(['today', 'last_7d', 'last_30d'], 'Whole days in UTC, today included; default: `today`')
 

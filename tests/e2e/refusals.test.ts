@@ -505,6 +505,18 @@ describe('input', () => {
     expect(new Set(names).size).toBe(4)
   })
 
+  it(keeps('refuse.types', 'a number in a query out of its bounds, and a text in its place'), async () => {
+    const path = '/api/v1/agents/offline/knowledge/search?query=tea&'
+    for (const given of ['-1', '-0.1', '1.5', 'abc', 'NaN', '']) {
+      const { status, body } = await call(`${path}threshold=${given}`)
+      expect([status, body.error?.details.fields], given).toEqual([
+        400,
+        [{ path: 'threshold', expected: 'a number from 0 to 1' }],
+      ])
+    }
+    expect((await call(`${path}threshold=0.5&top_k=2`)).status).toBe(200)
+  })
+
   it(keeps('refuse.types', 'ids in a path that have another form'), async () => {
     for (const path of [
       '/api/v1/turns/nonsense',
