@@ -4,6 +4,7 @@ import { MuxiError } from '../contracts/failures.ts'
 import { newId } from '../contracts/ids.ts'
 import { codecRoutes } from './codec.ts'
 import { errorResponse, toMuxiError } from './errors.ts'
+import { answerHead } from './head-requests.ts'
 import { isOpenaiPath, openaiErrorResponse } from './openai/errors.ts'
 import { openaiRoutes } from './routes/openai.ts'
 import { openApiRoutes } from './openapi.ts'
@@ -133,17 +134,20 @@ export async function answer(
   request: Request,
   client?: ClientSide,
 ): Promise<Response> {
+  const { method } = request
   const { ip } = request as { ip?: string | undefined }
   noteClient(request, client ?? context.clients.of(ip, (name) => request.headers.get(name)))
   const began = performance.now()
-  const response = await app.fetch(request)
+  const fetch = async (each: Request) => app.fetch(each)
+  const isHead = method === 'HEAD' && !methodsOf(app.routes, request).includes('HEAD')
+  const response = await (isHead ? answerHead(request, fetch) : fetch(request))
   context.metrics.answered(request, response.status, (performance.now() - began) / 1_000)
   const path = pathOf(request)
   if (AUDITED.test(path))
     context.audit.note({
       principal: senderOf(request),
       address: addressOf(request),
-      action: request.method,
+      action: method,
       path,
       status: response.status,
       request_id: response.headers.get('x-request-id'),
@@ -200,11 +204,16 @@ function unknownVersion(request: Request): MuxiError | undefined {
 
 /** The allowed methods of a path, when the requested one is not among them. */
 function otherMethods(routes: readonly { method: string; path: string }[], request: Request): string[] {
+  const methods = methodsOf(routes, request)
+  return methods.includes(request.method) ? [] : methods
+}
+
+/** The methods that the routes of a path declare. */
+function methodsOf(routes: readonly { method: string; path: string }[], request: Request): string[] {
   const path = pathOf(request).replace(/(?<=.)\/$/, '')
   const exact = routes.filter((route) => route.path === path)
   const found = exact.length > 0 ? exact : routes.filter((route) => toPattern(route.path).test(path))
-  const matches = found.map(({ method }) => method).filter((method) => method !== 'OPTIONS')
-  return matches.includes(request.method) ? [] : [...new Set(matches)]
+  return [...new Set(found.map(({ method }) => method).filter((method) => method !== 'OPTIONS'))]
 }
 
 function toPattern(path: string): RegExp {

@@ -1,9 +1,10 @@
-// Reading a request body: bounded, strict UTF-8, JSON only.
+// Reading a request body: bounded, strict UTF-8, JSON only; and the rest of one that is refused.
 import { MuxiError } from '../contracts/failures.ts'
 import { JsonReader } from './json.ts'
 
-/** Bytes of a refused body that are read before the connection is dropped. */
+/** What is read of a refused body before its connection is closed: bytes, and milliseconds. */
 const MAX_DRAINED = 64 * 2 ** 20
+const DRAIN_MS = 30_000
 
 /** The JSON value of a request's body; undefined when it has none. @throws MuxiError payload_too_large, unsupported_media_type, bad_request */
 export async function readJsonBody(request: Request, limit: number, maxValues?: number): Promise<unknown> {
@@ -15,16 +16,10 @@ export async function readJsonBody(request: Request, limit: number, maxValues?: 
   }
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
   if (type !== 'application/json' && !type?.endsWith('+json')) {
-    void drain(request.body)
     throw new MuxiError('unsupported_media_type', "Cannot read the request: 'Content-Type' must be application/json")
   }
   const json = new JsonReader('read the request: its body', maxValues)
-  try {
-    await eachChunk(request, limit, (chunk) => json.take(chunk))
-  } catch (error) {
-    void drain(request.body)
-    throw error
-  }
+  await eachChunk(request, limit, (chunk) => json.take(chunk))
   return json.end()
 }
 
@@ -48,15 +43,26 @@ async function eachChunk(request: Request, limit: number, take: (chunk: Uint8Arr
   }
 }
 
-/** Discards the rest of the body: otherwise the client does not get the error, and the connection's next request no response. */
-export async function drain(body: ReadableStream<Uint8Array> | null): Promise<void> {
-  let size = 0
+/**
+ * Discards what was not read of a refused body: many clients read no answer before all is sent. @returns false when
+ * there is still more; a body that another reader has is left to it
+ */
+export async function drain(body: ReadableStream<Uint8Array> | null): Promise<boolean> {
+  if (!body || body.locked) return true
+  const reader = body.getReader()
+  const timer = setTimeout(() => void reader.cancel().catch(() => undefined), DRAIN_MS)
   try {
-    for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
-      size += chunk.byteLength
-      if (size > MAX_DRAINED) return
+    let size = 0
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      size += part.value.byteLength
+      if (size > MAX_DRAINED) return false
     }
+    return true
   } catch {
     // The client disconnected.
+    return false
+  } finally {
+    clearTimeout(timer)
+    reader.releaseLock()
   }
 }

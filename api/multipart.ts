@@ -35,13 +35,12 @@ export async function readForm<T>(
   if (Number(headers.get('content-length') ?? 0) > mostBytes) throw tooLarge(limit)
   const parser = new FormParser(boundary, (stream, part) => take(bounded(stream, limit), part))
   try {
-    // `for await` would close the connection of a refused request before its client can read the answer.
-    const source = ((body ?? Readable.from([])) as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
     let bytes = 0
-    for (let next = await source.next(); !next.done; next = await source.next()) {
-      bytes += next.value.byteLength
+    // The rest of a refused body is read by the server, before its client can read the answer.
+    for await (const chunk of body?.values({ preventCancel: true }) ?? []) {
+      bytes += chunk.byteLength
       if (bytes > mostBytes) throw tooLarge(limit)
-      await parser.write(next.value)
+      await parser.write(chunk)
     }
     return await parser.end()
   } catch (error) {

@@ -35,9 +35,13 @@ const asked = new WeakMap<Request, Promise<Principal>>()
 function principalOf(context: ApiContext, request: Request, route: string, headers: object): Promise<Principal> {
   const known = asked.get(request)
   if (known) return known
-  const principal = context.auth
+  const admitted = context.auth
     ? admit(context, request, route, headers)
     : Promise.resolve(anybody(context, addressOf(request)))
+  const principal = admitted.then((each) => {
+    checkScope(each, request, route)
+    return each
+  })
   void principal.then(
     () => context.requestCounts.add(countedName(request.method, route)),
     () => senderOf(request) && context.requestCounts.add(countedName(request.method, route)),
@@ -69,7 +73,6 @@ async function admit(context: ApiContext, request: Request, route: string, heade
   const admitted = await rateLimiter.admit(principal, rateClassOf(request.method, route))
   Object.assign(headers, admitted.headers)
   if (admitted.refusal) throw admitted.refusal
-  checkScope(principal, request, route)
   return principal
 }
 

@@ -30,10 +30,11 @@ export function knowRoutes(routes: readonly Route[]): void {
   }
 }
 
-/** @throws MuxiError forbidden */
+/** @throws MuxiError forbidden; Error when nothing is declared for the route, which serves nobody then */
 export function checkScope(principal: Principal, { method }: Request, route: string): void {
   const [scope, ...others] = rules.get(nameOf(method, route))?.scopes ?? []
-  if (scope !== undefined) authorize(principal, scope, ...others)
+  if (scope === undefined) throw new Error(`Cannot serve ${method} ${route}: it has no scope`)
+  authorize(principal, scope, ...others)
 }
 
 /** Runs before Elysia's validation, whose error would repeat the whole body. @throws MuxiError bad_request */

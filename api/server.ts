@@ -5,14 +5,17 @@ import {
   maxHeaderSize,
   type RequestListener,
   type ServerOptions as HttpOptions,
+  type ServerResponse,
   STATUS_CODES,
 } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
+import type { ServerRequest } from 'srvx'
 import { toNodeHandler } from 'srvx/node'
 import { newId } from '../contracts/ids.ts'
 import { MuxiError } from '../contracts/failures.ts'
 import { answer, createApp } from './app.ts'
+import { drain } from './body.ts'
 import { errorResponse } from './errors.ts'
 import { Origins } from './origins.ts'
 import type { ApiContext } from './services/context.ts'
@@ -39,6 +42,8 @@ export interface RunningServer {
 
 const HTTP: HttpOptions = {
   ...clientTimeouts(CLIENT_LIMITS),
+  // The check of `Host` refuses a request without one, with a body.
+  requireHostHeader: false,
   // Any other upgrade, such as h2c, may be ignored (RFC 9110, 7.8): the request is served without it.
   shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
 }
@@ -51,7 +56,11 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
     context.temporalUiUrl,
   ])
   const app = createApp(context, origins, { version: options.version, encrypted: options.tls !== undefined })
-  const handler = toNodeHandler((request) => answer(context, app, request)) as RequestListener
+  const handler = toNodeHandler(async (request) => {
+    const response = await answer(context, app, request)
+    if (response.status >= 400) await readRest(request)
+    return response
+  }) as RequestListener
   const listener: RequestListener = (request, response) => {
     const answer = async () => handler(request, response)
     answer().catch((error: unknown) => {
@@ -64,6 +73,7 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
     : createServer(HTTP, listener)
   limitClients(server, CLIENT_LIMITS)
   server.on('clientError', (error, socket) => refuseUnreadable(error, socket))
+  server.on('checkExpectation', (_, response) => refuseExpectation(response))
   const closeSockets = serveWebSocket(server, context, origins)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -85,6 +95,13 @@ export async function startServer(context: ApiContext, options: ServerOptions): 
   }
 }
 
+/** Reads what a refused request still sends: before the answer where the connection is closed after it, which would take the answer with it. */
+async function readRest({ body, runtime }: ServerRequest): Promise<void> {
+  const { headers, httpVersion, socket } = runtime?.node?.req ?? {}
+  const drained = drain(body).then((isWhole) => isWhole || socket?.destroySoon())
+  if (httpVersion === '1.0' || headers?.connection?.toLowerCase() === 'close') await drained
+}
+
 const MUST: Record<string, string> = {
   HPE_HEADER_OVERFLOW: `its address and headers must be at most ${maxHeaderSize} bytes together`,
   ERR_HTTP_REQUEST_TIMEOUT: `its headers must arrive within ${CLIENT_LIMITS.headers_ms / 1_000} s`,
@@ -93,16 +110,29 @@ const MUST: Record<string, string> = {
 /** Answers a request that is not HTTP, that is too slow, or whose headers are too long, as every other error; Node's own answer has no body. */
 function refuseUnreadable(error: Error, socket: Duplex): void {
   const must = MUST[(error as NodeJS.ErrnoException).code ?? ''] ?? 'it must be HTTP'
-  const { status, body } = errorResponse(new MuxiError('bad_request', `Cannot read the request: ${must}`), newId('req'))
-  const text = JSON.stringify(body)
   if (!socket.writable) return void socket.destroy()
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'content-type: application/json;charset=utf-8',
-    `content-length: ${Buffer.byteLength(text)}`,
-    'connection: close',
-  ]
+  const { status, headers, text } = unreadable(must)
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+  const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, 'connection: close']
   socket.end(`${head.join('\r\n')}\r\n\r\n${text}`)
+}
+
+/** Answers a request with an `Expect` other than `100-continue`. */
+function refuseExpectation(response: ServerResponse): void {
+  const { headers, text } = unreadable("'Expect' must be 100-continue")
+  response.writeHead(417, headers).end(text)
+}
+
+function unreadable(must: string) {
+  const requestId = newId('req')
+  const { status, body } = errorResponse(new MuxiError('bad_request', `Cannot read the request: ${must}`), requestId)
+  const text = JSON.stringify(body)
+  const headers = {
+    'content-type': 'application/json;charset=utf-8',
+    'content-length': String(Buffer.byteLength(text)),
+    'x-request-id': requestId,
+  }
+  return { status, headers, text }
 }
 
 function readTls({ cert, key }: { cert: string; key: string }) {

@@ -55,6 +55,22 @@ function raw(text: string): Promise<string> {
   })
 }
 
+/** The same for one that reads nothing before all has been sent. */
+function sendThenRead(bytes: Buffer): Promise<string> {
+  const { hostname, port } = new URL(api.url)
+  return new Promise((resolve, reject) => {
+    let answered = ''
+    const socket = connect(Number(port), hostname)
+    socket.pause().setTimeout(10_000, () => socket.destroy(new Error(`no whole answer within 10 s: ${answered}`)))
+    socket.on('error', reject).on('close', () => resolve(answered))
+    socket.write(bytes, () => socket.resume())
+    socket.on('data', (data) => {
+      answered += data.toString()
+      if (/\r\n\r\n.*\}$|0\r\n\r\n$/s.test(answered)) socket.end()
+    })
+  })
+}
+
 describe('rejections', () => {
   const attachments = [
     { type: 'a', name: 'a', file_id: 'file_x' },
@@ -153,6 +169,38 @@ describe('refusals', () => {
   })
 })
 
+describe('large bodies that are refused', () => {
+  const BYTES = 12 * MB
+  const JSON_TYPE = 'content-type: application/json'
+  const FORM = 'content-type: multipart/form-data; boundary=x'
+  const cases = [
+    ['a wrong key', CHAT, JSON_TYPE, 'sk_muxi_wrong', 401],
+    ['a key of another scope', CHAT, JSON_TYPE, 'read', 403],
+    ['a wrong key for a file', '/api/v1/files', FORM, 'sk_muxi_wrong', 401],
+    ['a form that is none', '/api/v1/files', FORM, 'all', 400],
+    ['a wrong key for a resumable upload', '/api/v1/files/uploads', 'tus-resumable: 1.0.0', 'sk_muxi_wrong', 401],
+    ['a body over the limit', '/api/v1/agents', JSON_TYPE, 'all', 413],
+    ['another type', CHAT, 'content-type: text/plain', 'all', 415],
+    ['no such address', '/api/v1/nothing', JSON_TYPE, 'all', 404],
+  ] as const
+  it.each(
+    cases.flatMap((each) => ['1.1', '1.1 connection: close', '1.0'].map((version) => [...each, version] as const)),
+  )(
+    keeps(
+      'attack.refused',
+      'with %s are answered to a client that reads only when it has sent all: %s %s %s %s HTTP/%s',
+    ),
+    async (_, path, type, key, status, version) => {
+      const [http, close = ''] = version.split(' ', 1).concat(version.slice(4))
+      const secret = key === 'all' ? stage.key : key === 'read' ? readKey : key
+      const head = [`POST ${path} HTTP/${http}`, `host: ${new URL(api.url).host}`, `authorization: Bearer ${secret}`]
+      const lines = [...head, type, `content-length: ${BYTES}`, ...(close ? [close] : []), '', '']
+      const answered = await sendThenRead(Buffer.concat([Buffer.from(lines.join('\r\n')), Buffer.alloc(BYTES, 'a')]))
+      expect(answered).toMatch(new RegExp(`^HTTP/1.1 ${status} [^]*"error":\\{"code":"`))
+    },
+  )
+})
+
 describe('malformed requests', () => {
   it(keeps('attack.malformed', 'cookies that are not percent-encoded'), async () => {
     for (const cookie of ['muxi_session=%', 'muxi_session=%E0%A4%A', 'muxi_oauth=%', 'other=%; muxi_session=x'])
@@ -185,6 +233,22 @@ describe('malformed requests', () => {
     expect(await raw(`GET /healthz HTTP/1.1\r\n${headers}\r\n\r\n`)).toMatch(/^HTTP\/1.1 200 [^]*"ok"/)
     const posted = await raw(`POST ${CHAT} HTTP/1.1\r\n${headers}\r\ncontent-length: 2\r\n\r\n{}`)
     expect(posted).toMatch(/^HTTP\/1.1 401 /)
+  })
+
+  it.each([
+    ['no HTTP', 'GARBAGE\r\n\r\n', 400],
+    ['headers of 20 kB', `GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`, 400],
+    [
+      'two lengths',
+      'POST /healthz HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n',
+      400,
+    ],
+    ['no Host', 'GET /healthz HTTP/1.1\r\n\r\n', 403],
+    ['an unknown expectation', 'GET /healthz HTTP/1.1\r\nhost: localhost\r\nexpect: tea\r\n\r\n', 417],
+  ])(keeps('attack.malformed', '%s: an error with its request id'), async (_, text, status) => {
+    const answer = await raw(text)
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(answer).toContain(`"request_id":"${/x-request-id: (\S+)/.exec(answer)?.[1]}"`)
   })
 
   it(keeps('attack.malformed', 'a voice that does not exist is a bad_request'), async () => {

@@ -122,3 +122,11 @@ describe('behind a proxy', () => {
     expect((await call('/api/v1/agents', from('203.0.113.1'))).status).toBe(200)
   })
 })
+
+it(keeps('edge.admin', 'the networks of admin count without keys too'), async () => {
+  const open = await openStage()
+  const { url } = await open.start('api', { env: { MUXI_API_KEY: 'false', MUXI_ADMIN_NETWORKS: '192.0.2.0/24' } })
+  expect((await fetch(`${url}/api/v1/keys`)).status).toBe(403)
+  expect((await fetch(`${url}/api/v1/agents`)).status).toBe(200)
+  await open.close()
+})

@@ -205,6 +205,11 @@ const routes = (): Route[] => [
   { method: 'POST', path: '/v1/audio/speech', scope: 'chat', body: { input: 'Hello' } },
 ]
 
+async function head(path: string, key: string): Promise<[status: number, body: string]> {
+  const answer = await fetch(muxi.url + path, { method: 'HEAD', headers: { authorization: `Bearer ${key}` } })
+  return [answer.status, await answer.text()]
+}
+
 async function each(which: (route: Route) => boolean, check: (route: Route) => Promise<void>): Promise<void> {
   const faults: string[] = []
   for (const route of routes().filter(which)) {
@@ -281,6 +286,22 @@ describe('keys', () => {
       },
     )
   })
+
+  it(
+    keeps('refuse.keys', 'HEAD with a key of another scope: 403, and with the right one what GET answers'),
+    async () => {
+      await each(
+        ({ method, path }) => method === 'GET' && !path.endsWith('/export'),
+        async ({ path, scope, also }) => {
+          const wrong = also === 'read' ? keys.manage : scope === 'read' ? keys.chat : keys.read
+          expect(await head(path, wrong)).toEqual([403, ''])
+          // The feed has no end.
+          const status = path.includes('/events') ? 200 : (await call(path)).status
+          expect(await head(path, stage.key)).toEqual([status, ''])
+        },
+      )
+    },
+  )
 
   it(keeps('refuse.keys', 'everything is embedded again for keys that may chat and manage only: 403'), async () => {
     const body = { kind: 'reembed' }

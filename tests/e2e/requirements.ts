@@ -365,6 +365,8 @@ export const REQUIREMENTS = {
     'A sign-in that is refused is told to the call; answers that were not asked for count for nothing',
   'mcp.sign-in.secret': 'Tokens, codes and secrets of a sign-in stand in no row, log, history or event',
 
+  'attack.refused':
+    'A refused request with a large body is answered, also to a client that reads nothing before it has sent all',
   'attack.rejection':
     'A request with a wrong and a missing attachment is refused, over REST and WebSocket, and ends nothing',
   'attack.faults': 'A body of very many faults is answered with twenty of them, each short',
