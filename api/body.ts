@@ -1,13 +1,13 @@
 // Reading a request body: bounded, strict UTF-8, JSON only; and the rest of one that is refused.
 import { MuxiError } from '../contracts/failures.ts'
-import { JsonReader } from './json.ts'
+import { JsonReader, type JsonReading } from './json.ts'
 
 /** What is read of a refused body before its connection is closed: bytes, and milliseconds. */
 const MAX_DRAINED = 64 * 2 ** 20
 const DRAIN_MS = 30_000
 
 /** The JSON value of a request's body; undefined when it has none. @throws MuxiError payload_too_large, unsupported_media_type, bad_request */
-export async function readJsonBody(request: Request, limit: number, maxValues?: number): Promise<unknown> {
+export async function readJsonBody(request: Request, limit: number, reading: JsonReading = {}): Promise<unknown> {
   if (
     request.headers.get('content-length') === '0' ||
     !(request.headers.has('content-length') || request.headers.has('transfer-encoding'))
@@ -18,7 +18,7 @@ export async function readJsonBody(request: Request, limit: number, maxValues?: 
   if (type !== 'application/json' && !type?.endsWith('+json')) {
     throw new MuxiError('unsupported_media_type', "Cannot read the request: 'Content-Type' must be application/json")
   }
-  const json = new JsonReader('read the request: its body', maxValues)
+  const json = new JsonReader('read the request: its body', reading)
   await eachChunk(request, limit, (chunk) => json.take(chunk))
   return json.end()
 }

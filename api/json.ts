@@ -1,6 +1,7 @@
 // Parses a client's JSON incrementally and within limits, without blocking the event loop for long.
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { MuxiError } from '../contracts/failures.ts'
+import { parseExact } from '../contracts/exact-json.ts'
 import { JsonBounds, jsonBoundsFault } from '../contracts/json-bounds.ts'
 
 /** Bytes per piece. */
@@ -8,18 +9,26 @@ const PIECE = 65_536
 /** Bytes after which the parser yields to the event loop. */
 const AT_ONCE = 2 ** 20
 
+export interface JsonReading {
+  maxValues?: number | undefined
+  /** Whether numbers that JavaScript would round keep their digits, as values that are passed on must (decision 040). */
+  exact?: boolean
+}
+
 /** An incremental reader of one JSON text. */
 export class JsonReader {
   readonly #what: string
   readonly #bounds: JsonBounds
+  readonly #parse: (text: string) => unknown
   readonly #decoder = new TextDecoder('utf-8', { fatal: true })
   readonly #parts: string[] = []
   #size = 0
 
-  /** @param what completes "Cannot …", such as `read the request: its body` */
-  constructor(what: string, maxValues?: number) {
+  /** @param what completes "Cannot …", such as `read the request: its body` @param exact whether numbers keep their digits */
+  constructor(what: string, { maxValues, exact = false }: JsonReading = {}) {
     this.#what = what
     this.#bounds = new JsonBounds(maxValues)
+    this.#parse = exact ? parseExact : JSON.parse
   }
 
   /** @throws MuxiError bad_request */
@@ -35,7 +44,7 @@ export class JsonReader {
     this.#decode()
     let value: unknown
     try {
-      value = JSON.parse(this.#parts.join(''))
+      value = this.#parse(this.#parts.join(''))
     } catch (cause) {
       throw unreadable(this.#what, 'JSON', cause)
     }
@@ -65,7 +74,7 @@ function readPiece(bytes: Uint8Array, what: string): unknown {
     throw unreadable(what, 'UTF-8', cause)
   }
   try {
-    return JSON.parse(text)
+    return parseExact(text)
   } catch (cause) {
     throw unreadable(what, 'JSON', cause)
   }
@@ -75,10 +84,10 @@ function unreadable(what: string, expected: string, cause?: unknown): MuxiError 
   return new MuxiError('bad_request', `Cannot ${what} must be ${expected}`, { cause })
 }
 
-/** The value of a whole JSON text. @throws MuxiError bad_request */
+/** The value of a whole JSON text, whose numbers keep their digits. @throws MuxiError bad_request */
 export async function readJson(bytes: Uint8Array, what: string): Promise<unknown> {
   if (bytes.byteLength <= PIECE) return readPiece(bytes, what)
-  const reader = new JsonReader(what)
+  const reader = new JsonReader(what, { exact: true })
   for (let at = 0; at < bytes.byteLength; at += PIECE) {
     reader.take(bytes.subarray(at, at + PIECE))
     if (at > 0 && at % AT_ONCE === 0) await yieldToEventLoop()

@@ -18,6 +18,9 @@ const CHAT_ROUTE = /\/chat(\/(stream|completions|ui))?$/
 /** Those whose clients send the whole conversation with each message. */
 const CONVERSATION_ROUTE = /\/chat\/(completions|ui)$/
 
+/** The route whose body has arguments of a call, which are passed on. */
+const DECISION_ROUTE = /\/approvals\/[^/]+$/
+
 /** Routes whose handlers stream the body themselves. */
 const UPLOAD_ROUTE = /\/(files|files\/uploads(\/[^/]+)?|audio\/transcriptions)$/
 
@@ -88,8 +91,8 @@ export function authenticated(context: ApiContext) {
         // Never undefined: Elysia would then read the body itself, a form into memory.
         if (UPLOAD_ROUTE.test(pathname)) return null
         const limit = CHAT_ROUTE.test(pathname) ? limits.chat_body_bytes : limits.json_body_bytes
-        const values = CONVERSATION_ROUTE.test(pathname) ? MAX_CONVERSATION_VALUES : MAX_JSON_VALUES
-        const body = await readJsonBody(request, limit, values)
+        const maxValues = CONVERSATION_ROUTE.test(pathname) ? MAX_CONVERSATION_VALUES : MAX_JSON_VALUES
+        const body = await readJsonBody(request, limit, { maxValues, exact: DECISION_ROUTE.test(pathname) })
         // Below, null stands for no body.
         if (body === null) throw new MuxiError('bad_request', "Cannot read the request's body: it must not be null")
         return body ?? null

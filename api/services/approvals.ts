@@ -1,5 +1,6 @@
 // Approvals: views, and decisions made once. The row is authoritative; the waiting workflow is signalled to read it.
 import { faultOf } from '../../contracts/arguments.ts'
+import { rounded } from '../../contracts/exact-json.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import type { DecisionRequest } from '../../contracts/schemas/approvals.ts'
@@ -84,7 +85,7 @@ async function check(db: Db, approval: ApprovalRow, request: DecisionRequest): P
     const ref = { agent_id: approval.agent_id, name: approval.server }
     const tool = await findTool(db, ref, approval.name)
     const wants = tool && parametersOf(tool)
-    const fault = wants && faultOf(wants, request.arguments, 'arguments')
+    const fault = wants && faultOf(wants, rounded(request.arguments), 'arguments')
     if (fault !== undefined) throw wrong('arguments', `as the tool wants them: ${fault}`)
   }
   if (request.decision !== 'answer') {
@@ -92,7 +93,7 @@ async function check(db: Db, approval: ApprovalRow, request: DecisionRequest): P
     return
   }
   if (request.answer === undefined) throw wrong('answer', 'given')
-  const fault = faultOf(parseColumn(approvalSchema, schema, approval.id) ?? {}, request.answer, 'answer')
+  const fault = faultOf(parseColumn(approvalSchema, schema, approval.id) ?? {}, rounded(request.answer), 'answer')
   if (fault !== undefined) throw wrong('answer', `as its schema wants it: ${fault}`)
 }
 

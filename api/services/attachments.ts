@@ -1,5 +1,6 @@
 // Attachments of a message: checked, and their bytes stored before the turn is inserted.
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
+import { fromBase64 } from '../../contracts/base64.ts'
 import type { JobKind } from '../../contracts/job.ts'
 import type { AttachmentInput } from '../../contracts/schemas/chat.ts'
 import { shorten } from '../../contracts/shorten.ts'
@@ -17,8 +18,6 @@ export function jobKindOf(type: string): JobKind {
   return /^(audio|video)\//.test(type) ? 'audio' : 'document'
 }
 
-/** Characters outside base64; the padding at the end is checked separately. */
-const NOT_BASE64 = /[^A-Za-z0-9+/]/
 /** Decoded bytes after which it yields to the event loop. */
 const YIELD_BYTES = 2 ** 20
 
@@ -74,11 +73,6 @@ function inline(input: { name: string; data: string }, index: number): Found {
   const bytes = fromBase64(input.data)
   if (!bytes) throw wrongField('read the message', `attachments.${index}.data`, 'base64')
   return { ...kindOf(input.name, mediaTypeOf(bytes, input.name)), sha256: '', size: bytes.byteLength, bytes }
-}
-
-function fromBase64(text: string): Buffer | undefined {
-  const digits = text.slice(0, text.length - (text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0))
-  return NOT_BASE64.test(digits) ? undefined : Buffer.from(digits, 'base64')
 }
 
 function kindOf(name: string, media_type: string): Pick<Attachment, 'type' | 'name' | 'media_type'> {

@@ -1,6 +1,7 @@
 // Uploaded files: streamed in, downloaded by their owner, deleted.
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
+import { fromBase64 } from '../../contracts/base64.ts'
 import { MuxiError, wrongField } from '../../contracts/failures.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import { Value } from '@sinclair/typebox/value'
@@ -59,9 +60,9 @@ async function uploadInline(
   const { storage, limits } = context
   const body = await readJsonBody(request, limits.chat_body_bytes)
   if (!Value.Check(InlineFileSchema, body)) throw invalid('the file', schemaFaults(InlineFileSchema, body))
-  if (body.data.length % 4 !== 0)
-    throw wrongField('take the file', 'data', 'base64, padded to a multiple of four characters')
-  const received = await storage.blobs.receive(Readable.from([Buffer.from(body.data, 'base64')]))
+  const bytes = fromBase64(body.data)
+  if (!bytes) throw wrongField('take the file', 'data', 'base64')
+  const received = await storage.blobs.receive(Readable.from([bytes]))
   try {
     return await keepFile(context, principal, {
       name: plainName(body.name),

@@ -7,8 +7,9 @@ const closed = { additionalProperties: false }
 
 /** A person or program that talks to agents: any visible text without spaces at its ends. */
 export const UserIdSchema = Type.String({
-  pattern: '^[^\\s\\x00-\\x1f/]([^\\x00-\\x1f/]{0,126}[^\\s\\x00-\\x1f/])?$',
-  description: 'a name of 1 to 128 characters, without slashes, control characters or spaces at its ends',
+  pattern: '^(?!\\.{1,2}$)[^\\s\\x00-\\x1f/]([^\\x00-\\x1f/]{0,126}[^\\s\\x00-\\x1f/])?$',
+  description:
+    "a name of 1 to 128 characters, not '.' or '..', without slashes, control characters or spaces at its ends",
   examples: ['anna'],
 })
 

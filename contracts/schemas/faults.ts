@@ -109,7 +109,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function expectation(schema: TSchema): string {
-  const { anyOf, const: literal, pattern, description, minLength = 0, maxLength } = schema
+  const { anyOf, const: literal, pattern, format, description, minLength = 0, maxLength } = schema
   if (anyOf !== undefined) {
     const variants: TSchema[] = anyOf
     const literals = variants.filter(isLiteral).map((variant) => variant['const'])
@@ -122,6 +122,7 @@ function expectation(schema: TSchema): string {
   if (literal !== undefined) return `'${literal}'`
   switch (schema[Kind]) {
     case 'String':
+      if (format === 'date-time') return 'an ISO-8601 time, such as 2026-11-29T09:41:07Z'
       if (pattern !== undefined) return description ?? `text that matches ${pattern}`
       if (maxLength !== undefined) return `text of ${minLength} to ${maxLength} characters`
       return minLength > 0 ? 'text that is not empty' : 'text'

@@ -11,8 +11,8 @@ const MAX_PARTS = 1_000
 export const ChatIdSchema = Type.String({
   minLength: 1,
   maxLength: 200,
-  pattern: '^[^\\x00-\\x1f\\x7f]+$',
-  description: 'the id that useChat gives to the chat',
+  pattern: '^(?!\\.{1,2}$)[^\\x00-\\x1f\\x7f]+$',
+  description: "the id that useChat gives to the chat, not '.' or '..'",
   examples: ['tea-chat'],
 })
 

@@ -74,7 +74,7 @@ function titleOf(text: string): string | null {
     .find((each) => each !== '')
   if (line === undefined) return null
   if (line.length <= TITLE_CHARACTERS) return line
-  const cut = line.slice(0, TITLE_CHARACTERS).toWellFormed()
+  const cut = line.slice(0, TITLE_CHARACTERS).replace(/[\uD800-\uDBFF]$/, '')
   return `${cut.slice(0, cut.lastIndexOf(' ') > TITLE_CHARACTERS / 2 ? cut.lastIndexOf(' ') : undefined)}…`
 }
 

@@ -150,6 +150,26 @@ it(
   },
 )
 
+it(keeps('approvals.edited', 'numbers in changed arguments keep their digits, over REST and WebSocket'), async () => {
+  const changed = '{"n":12345678901234567890}'
+  const rest = await begin('faulty__repeat', { n: 1 }, { say: 'Repeated.' })
+  const body = `{"decision":"approve","arguments":${changed}}`
+  const headers = { 'content-type': 'application/json' }
+  const path = `/api/v1/turns/${rest.turn_id}/approvals/${rest.asked.id}`
+  expect((await stage.call(api.url, path, { body, headers })).status).toBe(200)
+  const other = await begin('faulty__repeat', { n: 1 }, { say: 'Repeated.' })
+  const socket = await stage.socket(api.url)
+  const data = `{"turn_id":"${other.turn_id}","approval_id":"${other.asked.id}",${body.slice(1)}`
+  socket.socket.send(`{"type":"approve","id":"a","data":${data}}`)
+  for (const { stream, turn_id } of [rest, other]) {
+    await stream.untilFinal()
+    const { text } = await stage.call(api.url, `/api/v1/turns/${turn_id}`)
+    // What was decided, what the call had, and what the tool repeated.
+    expect(text.split(changed.slice(1, -1)).length - 1).toBe(3)
+  }
+  socket.close()
+})
+
 it(
   keeps('approvals.once', 'of two who decide at once one has decided, and the other and all later ones get a conflict'),
   async () => {

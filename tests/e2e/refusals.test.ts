@@ -538,6 +538,16 @@ describe('input', () => {
     expect((await call(`${path}threshold=0.5&top_k=2`)).status).toBe(200)
   })
 
+  it(keeps('refuse.types', 'names that no path can have, because URLs fold them'), async () => {
+    for (const name of ['.', '..']) {
+      const chat = await call('/api/v1/agents/offline/chat', { body: { content: 'Hello', user_id: name } })
+      expect([chat.status, chat.body.error?.details.fields[0].path]).toEqual([400, 'user_id'])
+      const body = { id: name, messages: [{ id: 'm1', role: 'user', parts: [{ type: 'text', text: 'Hello' }] }] }
+      const ui = await call('/api/v1/agents/offline/chat/ui', { body })
+      expect([ui.status, ui.body.error?.details.fields[0].path]).toEqual([400, 'id'])
+    }
+  })
+
   it(keeps('refuse.types', 'ids in a path that have another form'), async () => {
     for (const path of [
       '/api/v1/turns/nonsense',

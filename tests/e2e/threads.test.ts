@@ -40,6 +40,9 @@ it('the title comes from the first message unless it is set, and an archived con
   expect((await read(`/conversations/${other}`)).title).toBe(
     'when do the ferries to the islands leave on Sunday mornings in winter, and…',
   )
+  const emoji = await converse(`${'x'.repeat(79)}😀😀`)
+  expect((await read(`/conversations/${emoji}`)).title).toBe(`${'x'.repeat(79)}…`)
+  await stage.call(muxi.url, `/api/v1/conversations/${emoji}`, { method: 'DELETE' })
   const change = (body: object) =>
     stage.call(muxi.url, `/api/v1/conversations/${id}`, { method: 'PATCH', body: body as Record<string, unknown> })
   expect((await change({ title: 'Ferries' })).body).toMatchObject({ id, title: 'Ferries', archived: false })

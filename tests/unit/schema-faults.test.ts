@@ -40,6 +40,7 @@ describe('of a union', () => {
 
 it.each([
   [Type.String({ pattern: '^[a-z]{3}$' }), 'english', 'text that matches ^[a-z]{3}$'],
+  [Type.String({ format: 'date-time' }), 'yesterday', 'an ISO-8601 time, such as 2026-11-29T09:41:07Z'],
   [Type.Number({ minimum: 0 }), -1, 'a number of at least 0'],
   [Type.Number({ maximum: 1 }), 2, 'a number of at most 1'],
   [Type.Integer({ minimum: 1, maximum: 5 }), 9, 'a whole number from 1 to 5'],
