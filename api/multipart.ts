@@ -1,6 +1,5 @@
 // Forms of multipart/form-data (RFC 7578), parsed by @fastify/busboy: small fields in memory, the file as a stream that is
 // never fully buffered.
-import { Readable } from 'node:stream'
 import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy'
 import { MuxiError, wrongField } from '../contracts/failures.ts'
 
