@@ -30,7 +30,7 @@ export function knowRoutes(routes: readonly Route[]): void {
   }
 }
 
-/** @throws MuxiError forbidden; Error when nothing is declared for the route, which serves nobody then */
+/** @throws MuxiError forbidden; Error when nothing is declared for the route, whose requests all fail then */
 export function checkScope(principal: Principal, { method }: Request, route: string): void {
   const [scope, ...others] = rules.get(nameOf(method, route))?.scopes ?? []
   if (scope === undefined) throw new Error(`Cannot serve ${method} ${route}: it has no scope`)
