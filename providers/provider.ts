@@ -33,8 +33,8 @@ export interface GenerateRequest {
 
 /** A piece of a reply while it streams. */
 export interface Delta {
-  /** `tool_call` says that a call begins; its text is empty. */
-  type: 'text' | 'reasoning' | 'tool_call'
+  /** `refusal` is text of the reply by which the model refuses. `tool_call` says that a call begins; its text is empty. */
+  type: 'text' | 'refusal' | 'reasoning' | 'tool_call'
   text: string
 }
 

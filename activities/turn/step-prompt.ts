@@ -120,7 +120,7 @@ export function stepPrompts(resources: Resources): PrepareStep {
     return {
       given,
       model,
-      provider: schema ? structuredAnswers(routed, schema) : routed,
+      provider: schema ? structuredAnswers(routed, schema, { shows_unfinished: carried !== undefined }) : routed,
       request,
       left_out,
       without_material,

@@ -92,11 +92,12 @@ async function whole(context: ApiContext, sent: Sent): Promise<Static<typeof Com
     throwIfFailed(turn)
     if (turn.status === 'cancelled') throw cancelled(turn_id)
     const calls = await returnedCalls(db, turn_id)
-    const content = await findReply(db, turn_id)
+    const reply = await findReply(db, turn_id)
+    const refused = turn.finish_reason === 'refusal'
     const message = {
       role: 'assistant' as const,
-      content: content === '' && calls.length > 0 ? null : content,
-      refusal: null,
+      content: refused || (reply === '' && calls.length > 0) ? null : reply,
+      refusal: refused ? reply : null,
       ...(calls.length > 0 && { tool_calls: calls.map(toCall) }),
     }
     return {
@@ -126,11 +127,12 @@ async function* replayed(
     if (turn.status === 'cancelled') throw cancelled(turn.id)
     const { object: _, ...head } = headOf(turn.id, turn.created_at, model, turn.agent_id)
     const chunks = new Chunks(head, include_usage)
-    const content = await findReply(db, turn.id)
+    const reply = await findReply(db, turn.id)
     const calls = await returnedCalls(db, turn.id)
+    const shown = turn.finish_reason === 'refusal' ? chunks.refusal(reply) : chunks.text(reply)
     yield (
       chunks.role() +
-        (content === '' ? '' : chunks.text(content)) +
+        (reply === '' ? '' : shown) +
         calls.map((call, index) => chunks.call(call, index)).join('') +
         chunks.end(turn.finish_reason ?? undefined, usageOf(turn))
     )
@@ -175,7 +177,7 @@ async function* streamed(
         return chunks.role()
       }
       case 'content':
-        return text(event.data.content)
+        return event.data.refusal ? refusal(event.data.content) : text(event.data.content)
       case 'content_reset':
         return hasText ? failed(withdrawn(turn_id)) : text(event.data.content)
       case 'approval_required':
@@ -200,6 +202,11 @@ async function* streamed(
     if (content === '') return ''
     hasText = true
     return chunks!.text(content)
+  }
+
+  function refusal(content: string): string {
+    hasText = true
+    return chunks!.refusal(content)
   }
 
   function failed(error: MuxiError): string {

@@ -80,7 +80,7 @@ async function readMessage(
     case 'assistant':
       return {
         role: 'assistant',
-        content: textOf(message.content ?? ''),
+        content: textOf(message.content ?? message.refusal ?? ''),
         calls: (message.tool_calls ?? []).map(({ id, function: { name, arguments: text } }) => ({
           id,
           name,

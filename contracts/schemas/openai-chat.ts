@@ -52,6 +52,7 @@ const MessageSchema = Type.Union([
         ),
       ]),
     ),
+    refusal: optional(Type.String()),
     tool_calls: optional(Type.Array(ToolCallSchema, { maxItems: 256 })),
   }),
   Type.Object({ role: Type.Literal('tool'), tool_call_id: Type.String({ minLength: 1 }), content: TextsSchema }),

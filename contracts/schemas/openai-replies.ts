@@ -79,7 +79,7 @@ export const CompletionSchema = Type.Object(
             {
               role: Type.Literal('assistant'),
               content: nullable(Type.String()),
-              refusal: Type.Null(),
+              refusal: nullable(Type.String({ description: 'In place of the content, when the model refuses' })),
               tool_calls: Type.Optional(Type.Array(CallSchema)),
             },
             closed,

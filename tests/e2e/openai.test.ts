@@ -275,6 +275,62 @@ it(keeps('openai.chat', 'an answer that follows a schema'), async () => {
   expect(stage.model.requests(cue)[0]!.response_format).toMatchObject({ type: 'json_schema' })
 })
 
+/** An agent whose model answers these chunks, one list per request. */
+async function agentWith(id: string, ...answers: object[][]): Promise<string> {
+  stage.model.raw(id, ...answers.map((chunks) => [...chunks.map((chunk) => JSON.stringify(chunk)), '[DONE]']))
+  const model = { provider: 'openai', model: 'gpt-4.1-mini', base_url: stage.model.rawUrl(id) }
+  const body = { id, description: 'Refuses.', system_message: 'Refuse.', model }
+  expect((await stage.call(api.url, '/api/v1/agents', { body })).status).toBe(201)
+  return id
+}
+
+const delta = (fields: object, finish_reason: string | null = null) => ({
+  choices: [{ index: 0, delta: fields, finish_reason }],
+})
+const CITY = {
+  type: 'json_schema' as const,
+  json_schema: { name: 'city', schema: { type: 'object', properties: { city: { type: 'string' } } } },
+}
+
+it(keeps('openai.chat', 'a refusal is no content, and is not asked for again, with a schema and without'), async () => {
+  const refused = [delta({ refusal: 'I cannot ' }), delta({ refusal: 'do that.' }), delta({}, 'stop')]
+  const model = await agentWith('refusing', refused, refused, refused, refused, refused)
+  for (const format of [undefined, CITY]) {
+    const asked = { model, messages: [user('Hello')], ...(format && { response_format: format }) }
+    const whole = await client.chat.completions.create(asked)
+    expect(whole.choices[0]).toMatchObject({
+      message: { content: null, refusal: 'I cannot do that.' },
+      finish_reason: 'stop',
+    })
+    const stream = client.chat.completions.stream(asked)
+    const { choices } = await stream.finalChatCompletion()
+    expect(choices[0]).toMatchObject({
+      message: { content: '', refusal: 'I cannot do that.' },
+      finish_reason: 'stop',
+    })
+    expect(await turnOf(whole.id)).toMatchObject({
+      message: { agent_response: { content: 'I cannot do that.' } },
+    })
+  }
+  expect(stage.model.calls(model)).toBe(4)
+  const chat = { content: 'Hello', response_schema: CITY.json_schema.schema }
+  const { status, body } = await stage.call(api.url, `/api/v1/agents/${model}/chat`, { body: chat })
+  expect([status, body.error.message]).toEqual([502, expect.stringContaining('refused to answer')])
+  expect(stage.model.calls(model)).toBe(5)
+})
+
+it(keeps('openai.chat', 'an answer with a schema that reaches its limit is given as far as it goes'), async () => {
+  const cut = [delta({ content: '{"city":"Os' }), delta({}, 'length')]
+  const model = await agentWith('cut', cut, cut)
+  const asked = { model, messages: [user('Hello')], response_format: CITY }
+  const expected = { message: { content: '{"city":"Os' }, finish_reason: 'length' }
+  expect((await client.chat.completions.create(asked)).choices[0]).toMatchObject(expected)
+  const chunks = await Array.fromAsync(await client.chat.completions.create({ ...asked, stream: true }))
+  expect(chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('')).toBe('{"city":"Os')
+  expect(chunks.at(-1)!.choices[0]!.finish_reason).toBe('length')
+  expect(stage.model.calls(model)).toBe(2)
+})
+
 it(
   keeps('openai.media', 'pictures are shown, recordings are heard, where they stand in the conversation'),
   async () => {
