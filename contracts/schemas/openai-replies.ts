@@ -197,6 +197,30 @@ export const EmbeddingsSchema = Type.Object(
   },
 )
 
+const TranscriptEventSchema = Type.Union(
+  [
+    Type.Object({ type: Type.Literal('transcript.text.delta'), delta: Type.String() }, closed),
+    Type.Object({ type: Type.Literal('transcript.text.done'), text: Type.String() }, closed),
+  ],
+  {
+    $id: 'OpenaiTranscriptEvent',
+    examples: [{ type: 'transcript.text.done', text: 'The ferry leaves at nine.' }],
+  },
+)
+
+/** One event of a streamed transcript. */
+export const TranscriptionEventSchema = Type.Object(
+  {
+    event: Type.Optional(Type.Literal('message', { description: 'as every event that does not name its type' })),
+    data: jsonText(TranscriptEventSchema),
+  },
+  {
+    ...closed,
+    $id: 'OpenaiTranscriptionEvent',
+    examples: [{ data: '{"type":"transcript.text.done","text":"The ferry leaves at nine."}' }],
+  },
+)
+
 export const OpenaiTranscriptionSchema = Type.Object(
   { text: Type.String() },
   {

@@ -378,12 +378,45 @@ it(keeps('openai.embeddings', 'as numbers and in base64, which the client asks f
   expect(plain.data[0]!.embedding).toEqual(data[0]!.embedding)
   expect(usage.total_tokens).toBeGreaterThan(0)
   await expect(client.embeddings.create({ model: 'any', input: 'x', dimensions: 5 })).rejects.toThrow(/dimensions/)
+  for (const input of [
+    [1, 2, 3],
+    [[1, 2], [3]],
+  ]) {
+    const tokens = client.embeddings.create({ model: 'any', input })
+    await expect(tokens).rejects.toMatchObject({
+      status: 400,
+      param: 'input.0',
+      message: expect.stringContaining('tokens are not taken'),
+    })
+  }
 })
 
 it(keeps('openai.audio', 'a recording becomes text'), async () => {
   const file = new File([new Uint8Array(await sound(stage.folder, 'talk.wav', spoken(2)))], 'talk.wav')
   const said = await client.audio.transcriptions.create({ file, model: 'whisper-1', prompt: 'Gulls.', temperature: 0 })
   expect(said.text).toContain('A gull cried')
+})
+
+it(keeps('openai.audio', 'a transcript is streamed where its form can be'), async () => {
+  const bytes = new Uint8Array(await sound(stage.folder, 'long.wav', spoken(2)))
+  const file = new File([bytes], 'long.wav')
+  const asked = { file, model: 'gpt-4o-transcribe', language: 'en-GB' }
+  const events = await Array.fromAsync(await client.audio.transcriptions.create({ ...asked, stream: true }))
+  const whole = await client.audio.transcriptions.create(asked)
+  expect(events.map(({ type }) => type)).toEqual([
+    ...events.slice(1).map(() => 'transcript.text.delta'),
+    'transcript.text.done',
+  ])
+  expect(events.length).toBeGreaterThan(1)
+  expect(events.map((event) => (event.type === 'transcript.text.delta' ? event.delta : '')).join('')).toBe(whole.text)
+  expect(events.at(-1)).toEqual({ type: 'transcript.text.done', text: whole.text })
+  const prompt = 'Gull. '.repeat(1_000)
+  const verbose = { ...asked, response_format: 'verbose_json', timestamp_granularities: ['word', 'segment'], prompt }
+  const timed = client.audio.transcriptions.create({ ...verbose, stream: true } as never)
+  const response = await (timed as unknown as { asResponse(): Promise<globalThis.Response> }).asResponse()
+  expect(await response.json()).toMatchObject({ text: whole.text, segments: [{ start: 0 }] })
+  const wrong = client.audio.transcriptions.create({ ...asked, language: 'English' })
+  await expect(wrong).rejects.toMatchObject({ status: 400, param: 'language' })
 })
 
 it(keeps('openai.errors', 'of its classes, with a code, a field and the id of the request'), async () => {
