@@ -1,6 +1,7 @@
 // A chat completion's request as a message that brings its whole conversation.
 import { Value } from '@sinclair/typebox/value'
-import { wrongField } from '../../contracts/failures.ts'
+import { MuxiError, wrongField } from '../../contracts/failures.ts'
+import type { Reasoning } from '../../contracts/schemas/agent.ts'
 import type { CarriedMessage, CarriedRequest } from '../../contracts/schemas/carried-request.ts'
 import { UserIdSchema, type ChatRequest } from '../../contracts/schemas/chat.ts'
 import type { ChatCompletionMessage, ChatCompletionRequest } from '../../contracts/schemas/openai-chat.ts'
@@ -18,6 +19,7 @@ export async function readRequest(
   body: ChatCompletionRequest,
   signal: AbortSignal,
 ): Promise<{ request: ChatRequest; carried: CarriedRequest }> {
+  refuseUnsupported(body)
   checkConversation(body.messages)
   checkChoice(body)
   const user_id = actingAs(body.user)
@@ -31,7 +33,8 @@ export async function readRequest(
   const content = asked?.role === 'user' ? textOf(asked.content) : ''
   const response_schema = schemaOf(body.response_format)
   const choice = choiceOf(body.tool_choice)
-  const { temperature, top_p } = body
+  const { temperature, top_p, seed, frequency_penalty, presence_penalty, reasoning_effort } = body
+  const stop = body.stop == null ? [] : [body.stop].flat()
   const max_output_tokens = body.max_completion_tokens ?? body.max_tokens
   return {
     request: {
@@ -49,7 +52,41 @@ export async function readRequest(
       ...(temperature != null && { temperature }),
       ...(top_p != null && { top_p }),
       ...(max_output_tokens != null && { max_output_tokens }),
+      ...(stop.length > 0 && { stop }),
+      ...(seed != null && { seed }),
+      // Zero is what is meant by leaving them out, and some models refuse them.
+      ...(frequency_penalty && { frequency_penalty }),
+      ...(presence_penalty && { presence_penalty }),
+      ...(reasoning_effort != null && { reasoning: REASONING[reasoning_effort] }),
     },
+  }
+}
+
+/** Each effort as the nearest level that every vendor has. */
+const REASONING: Record<NonNullable<ChatCompletionRequest['reasoning_effort']>, Reasoning> = {
+  none: 'none',
+  minimal: 'low',
+  low: 'low',
+  medium: 'medium',
+  high: 'high',
+  xhigh: 'high',
+  max: 'high',
+}
+
+/** Fields of OpenAI's that change the form of the reply: without them its clients would not find what they asked for. */
+const UNSUPPORTED = {
+  logprobs: 'left out or false: probabilities are not given',
+  functions: "left out: 'tools' take their place",
+  function_call: "left out: 'tool_choice' takes its place",
+}
+
+/** @throws MuxiError bad_request */
+function refuseUnsupported(body: ChatCompletionRequest): void {
+  const sent = body as ChatCompletionRequest & Record<string, unknown>
+  for (const [field, expected] of Object.entries(UNSUPPORTED)) {
+    if (sent[field] == null || sent[field] === false) continue
+    const { message, details } = wrongField(READING, field, expected)
+    throw new MuxiError('bad_request', message, { details: { ...details, openai_code: 'unsupported_parameter' } })
   }
 }
 
@@ -139,10 +176,11 @@ function checkChoice({ tools, tool_choice }: ChatCompletionRequest): void {
 }
 
 function toolsOf(tools: Tools): CarriedRequest['tools'] {
-  return (tools ?? []).map(({ function: { name, description, parameters } }) => ({
+  return (tools ?? []).map(({ function: { name, description, parameters, strict } }) => ({
     name,
     description: description ?? '',
     parameters: parameters ?? { type: 'object', properties: {} },
+    ...(strict != null && { strict }),
   }))
 }
 

@@ -91,6 +91,11 @@ it(keeps('openai.chat', 'with the conversation that the request brings'), async 
     temperature: 0.25,
     max_completion_tokens: 77,
     seed: 7,
+    stop: 'END',
+    frequency_penalty: 0.5,
+    presence_penalty: 0,
+    reasoning_effort: 'minimal',
+    tools: [{ ...WEATHER, function: { ...WEATHER.function, strict: true } }],
     user: 'carla',
   })
   expect(reply).toMatchObject({
@@ -100,7 +105,16 @@ it(keeps('openai.chat', 'with the conversation that the request brings'), async 
   })
   expect(reply.usage!.total_tokens).toBe(reply.usage!.prompt_tokens + reply.usage!.completion_tokens)
   const [asked] = stage.model.requests(cue)
-  expect(asked).toMatchObject({ temperature: 0.25, max_tokens: 77 })
+  expect(asked).toMatchObject({
+    temperature: 0.25,
+    max_tokens: 77,
+    seed: 7,
+    stop: ['END'],
+    frequency_penalty: 0.5,
+    reasoning_effort: 'low',
+  })
+  expect(asked).not.toHaveProperty('presence_penalty')
+  expect(asked!.tools![0]).toMatchObject({ function: { name: 'weather', strict: true } })
   expect(asked!.messages).toEqual([
     { role: 'system', content: 'You say what the test scripted.\n\nAnswer in French.\n\nBe brief.' },
     user('Hello'),
@@ -454,6 +468,10 @@ it(keeps('openai.errors', 'of its classes, with a code, a field and the id of th
     const error = await failure(fields)
     expect(error, `${param}: ${error}`).toBeInstanceOf(BadRequestError)
     expect(error.param).toBe(param)
+  }
+  for (const fields of [{ logprobs: true }, { functions: [WEATHER.function] }, { function_call: 'auto' }]) {
+    const [param] = Object.keys(fields)
+    expect(await failure(fields)).toMatchObject({ status: 400, code: 'unsupported_parameter', param })
   }
   const { body } = await stage.call(api.url, '/v1/nothing')
   expect(body).toEqual({
