@@ -1,7 +1,7 @@
 // Chat completions: a request becomes a turn that brings its own conversation, and its events become a reply in OpenAI's form.
 import type { Static } from '@sinclair/typebox'
 import { isFinal, type StoredEvent, type Usage } from '../../contracts/events.ts'
-import { MuxiError } from '../../contracts/failures.ts'
+import { MuxiError, wrongField } from '../../contracts/failures.ts'
 import { AUTO } from '../../contracts/routing.ts'
 import type { ChatCompletionRequest } from '../../contracts/schemas/openai-chat.ts'
 import type { CompletionSchema } from '../../contracts/schemas/openai-replies.ts'
@@ -73,8 +73,19 @@ async function accept(context: ApiContext, sent: Sent, signal: AbortSignal): Pro
     if (fetchesPictures(body.messages))
       checkConcurrent(await countConcurrent(context.storage.db, { key_id, user_id }), context.limits)
   }
-  const { request, carried } = await readRequest(context, body, signal)
-  return acceptMessage(context, principal, { agent_id: model, request, carried, idempotency_key, route: `v1/${model}` })
+  const { request, carried, paths } = await readRequest(context, body, signal)
+  const submission = { agent_id: model, request, carried, idempotency_key, route: `v1/${model}` }
+  return acceptMessage(context, principal, submission).catch((error: unknown) => {
+    throw placedIn(paths, error)
+  })
+}
+
+/** A fault of a field of the message as that of the request's field. */
+function placedIn(paths: ReadonlyMap<string, string>, error: unknown): unknown {
+  const fields = (error instanceof MuxiError && error.details?.['fields']) || []
+  const [field] = fields as { path: string; expected: string }[]
+  const place = field && paths.get(field.path)
+  return place === undefined ? error : wrongField('read the request', place, field!.expected)
 }
 
 async function whole(context: ApiContext, sent: Sent): Promise<Static<typeof CompletionSchema>> {

@@ -13,12 +13,12 @@ const READING = 'read the request'
 type Tools = ChatCompletionRequest['tools']
 type UserContent = Extract<ChatCompletionMessage, { role: 'user' }>['content']
 
-/** @throws MuxiError bad_request */
+/** @returns also the places in the request of what the message has elsewhere @throws MuxiError bad_request */
 export async function readRequest(
   context: Pick<ApiContext, 'mcp' | 'limits'>,
   body: ChatCompletionRequest,
   signal: AbortSignal,
-): Promise<{ request: ChatRequest; carried: CarriedRequest }> {
+): Promise<{ request: ChatRequest; carried: CarriedRequest; paths: ReadonlyMap<string, string> }> {
   refuseUnsupported(body)
   checkConversation(body.messages)
   checkChoice(body)
@@ -37,6 +37,7 @@ export async function readRequest(
   const stop = body.stop == null ? [] : [body.stop].flat()
   const max_output_tokens = body.max_completion_tokens ?? body.max_tokens
   return {
+    paths: media.paths.set('response_schema', 'response_format.json_schema.schema'),
     request: {
       content,
       ...(user_id !== undefined && { user_id }),
@@ -141,7 +142,6 @@ function textOf(content: string | readonly { type: string; text?: string; refusa
 /** Results follow their calls, each once. @throws MuxiError bad_request */
 function checkConversation(messages: readonly ChatCompletionMessage[]): void {
   let open = new Set<string>()
-  let hasUser = false
   for (const [index, message] of messages.entries()) {
     if (message.role === 'tool') {
       if (!open.delete(message.tool_call_id))
@@ -155,13 +155,11 @@ function checkConversation(messages: readonly ChatCompletionMessage[]): void {
     const [unanswered] = open
     if (unanswered !== undefined)
       throw wrongField(READING, `messages.${index}`, `the result of the call '${unanswered}', of role 'tool'`)
-    hasUser ||= message.role === 'user'
     open = new Set(message.role === 'assistant' ? (message.tool_calls ?? []).map(({ id }) => id) : [])
   }
   const [unanswered] = open
   if (unanswered !== undefined)
     throw wrongField(READING, 'messages', `followed by the result of the call '${unanswered}', of role 'tool'`)
-  if (!hasUser) throw wrongField(READING, 'messages', "with a message of role 'user'")
 }
 
 /** @throws MuxiError bad_request */

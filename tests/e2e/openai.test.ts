@@ -131,6 +131,20 @@ it(keeps('openai.chat', 'with the conversation that the request brings'), async 
   expect(log.totals).toMatchObject({ model_calls: 1, input_tokens: reply.usage!.prompt_tokens })
 })
 
+it(keeps('openai.chat', 'a conversation without a message of the user goes on'), async () => {
+  const rest = stage.model.otherwise({ say: 'I go on.' })
+  const system = { role: 'system' as const, content: 'Tell a story.' }
+  const said = { role: 'assistant' as const, content: 'Once upon a time' }
+  for (const messages of [[system], [system, said], [said]]) {
+    const reply = await client.chat.completions.create({ model: 'scripted', messages })
+    expect(reply.choices[0]!.message.content).toBe('I go on.')
+    const [asked] = stage.model.requests('(Go on.)').slice(-1)
+    expect(JSON.stringify(asked!.messages)).toContain(messages.at(-1)!.content)
+    expect(asked!.messages.at(-1)).toEqual(user('(Go on.)'))
+  }
+  rest()
+})
+
 it(keeps('openai.chat', 'a conversation of more values than other requests may have'), async () => {
   const cue = stage.model.script({ say: 'Still here.' })
   const before = Array.from({ length: 2_000 }, (_, n) => [
@@ -453,10 +467,22 @@ it(keeps('openai.errors', 'of its classes, with a code, a field and the id of th
     [{ messages: [] }, 'messages'],
     [{ temperature: 'warm' }, 'temperature'],
     [{ n: 2 }, 'n'],
-    [{ messages: [{ role: 'system', content: 'Only this.' }] }, 'messages'],
     [{ messages: [user('x'), { role: 'tool', tool_call_id: 'call_x', content: 'y' }] }, 'messages.1.tool_call_id'],
     [{ tool_choice: 'required' }, 'tool_choice'],
     [{ user: 'a/b' }, 'user'],
+    [
+      {
+        messages: [
+          user('Listen.'),
+          { role: 'user', content: [{ type: 'input_audio', input_audio: { data: '?', format: 'wav' } }] },
+        ],
+      },
+      'messages.1.content.0.input_audio.data',
+    ],
+    [
+      { response_format: { ...CITY, json_schema: { name: 'city', schema: { type: 'objekt' } } } },
+      'response_format.json_schema.schema',
+    ],
     [
       {
         messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'http://169.254.169.254/x' } }] }],
