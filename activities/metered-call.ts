@@ -158,7 +158,7 @@ export async function callMetered(
     result = await provider.generate(
       request,
       ({ type, text }) => {
-        if (type === 'text') received = (received + text).slice(0, max_characters)
+        if (type === 'text' || type === 'refusal') received = (received + text).slice(0, max_characters)
         return Promise.resolve()
       },
       signal,

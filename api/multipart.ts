@@ -22,17 +22,19 @@ export interface Form<T> {
  * Reads the one file, named `file`, and the fields of a form.
  * @param take consumes the file's bytes; its return value is part of the result. It is called once.
  * @param limit most bytes of the file
+ * @param known the fields that are read: others are left out, also when they are repeated or long; undefined: all are read
  * @throws MuxiError bad_request, unsupported_media_type, payload_too_large
  */
 export async function readForm<T>(
   { headers, body }: Pick<Request, 'headers' | 'body'>,
   limit: number,
   take: (bytes: AsyncIterable<Uint8Array>, part: FilePart) => Promise<T>,
+  known?: readonly string[],
 ): Promise<Form<T>> {
   const boundary = boundaryOf(headers.get('content-type'))
   const mostBytes = limit + MAX_PARTS * (MAX_HEADER + MAX_FIELD)
   if (Number(headers.get('content-length') ?? 0) > mostBytes) throw tooLarge(limit)
-  const parser = new FormParser(boundary, (stream, part) => take(bounded(stream, limit), part))
+  const parser = new FormParser(boundary, (stream, part) => take(bounded(stream, limit), part), known)
   try {
     let bytes = 0
     // The rest of a refused body is read by the server, before its client can read the answer.
@@ -52,14 +54,20 @@ export async function readForm<T>(
 class FormParser<T> {
   readonly #busboy: BusboyInstance
   readonly #take: (stream: BusboyFileStream, part: FilePart) => Promise<T>
+  readonly #known: readonly string[] | undefined
   readonly #fields: Record<string, string> = {}
   #file: { part: FilePart; stream: BusboyFileStream; taken: Promise<T> } | undefined
   #fault: { error: unknown } | undefined
   /** Ends the wait of the pending call. */
   #wake: () => void = () => {}
 
-  constructor(boundary: string, take: (stream: BusboyFileStream, part: FilePart) => Promise<T>) {
+  constructor(
+    boundary: string,
+    take: (stream: BusboyFileStream, part: FilePart) => Promise<T>,
+    known: readonly string[] | undefined,
+  ) {
     this.#take = take
+    this.#known = known
     this.#busboy = new Busboy({
       headers: { 'content-type': `multipart/form-data; boundary="${boundary}"` },
       limits: { fieldSize: MAX_FIELD, headerSize: MAX_HEADER, parts: MAX_PARTS },
@@ -109,6 +117,7 @@ class FormParser<T> {
   #takeField(name: string | undefined, value: string, truncated: boolean): void {
     if (name === undefined) return this.#fail(malformed('a part has no name'))
     if (name === 'file') return this.#fail(wrongField('read the form', 'file', 'a file, with a file name'))
+    if (this.#known?.includes(name) === false) return
     if (Object.hasOwn(this.#fields, name)) return this.#fail(wrongField('read the form', name, 'given once'))
     if (truncated) return this.#fail(malformed(`a field is longer than ${MAX_FIELD} bytes`))
     if (!isText(name) || !isText(value)) return this.#fail(notUtf8())

@@ -52,7 +52,7 @@ function validatorOf(schema: Record<string, unknown>): ValidateFunction | undefi
   let validate: ValidateFunction | undefined
   try {
     // A separate instance for each: untrusted schemas may have the same `$id`.
-    validate = ajv(String($schema)).compile(JSON.parse(text) as Record<string, unknown>)
+    validate = openAjv(String($schema)).compile(JSON.parse(text) as Record<string, unknown>)
   } catch {
     validate = undefined
   }
@@ -60,12 +60,15 @@ function validatorOf(schema: Record<string, unknown>): ValidateFunction | undefi
   return validate
 }
 
-function ajv(dialect: string): Ajv {
+/** A validator of untrusted schemas. @param dialect part of the address of its meta-schema; draft 07 unless it is 2020-12 */
+export function openAjv(dialect: string): Ajv {
   const options = {
     allErrors: true,
     strict: false,
     validateFormats: false,
     logger: false,
+    // Otherwise each reference is compiled where it stands: minutes for a schema at the bounds.
+    inlineRefs: false,
     code: { regExp: linearPattern },
   } as const
   const made = dialect.includes('2020-12') ? new Ajv2020(options) : new Ajv(options)

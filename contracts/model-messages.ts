@@ -54,8 +54,8 @@ export type ModelMessage =
   | { role: 'assistant'; parts: AssistantPart[] }
   | { role: 'tool'; parts: ToolResultPart[] }
 
-/** Why a model ended its reply. `length` and `content_filter`: the reply was cut. */
-export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'error'
+/** Why a model ended its reply. `length` and `content_filter`: the reply was cut; `refusal`: its text says that the model refuses. */
+export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'refusal' | 'error'
 
 /** In tokens. */
 export interface TokenUsage {

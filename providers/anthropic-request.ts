@@ -12,7 +12,7 @@ import { parseExact } from '../contracts/exact-json.ts'
 import type { AssistantPart, ModelMessage, TextPart, UserPart } from '../contracts/model-messages.ts'
 import type { Reasoning } from '../contracts/schemas/agent.ts'
 import type { ReasoningMetadata } from './anthropic-reader.ts'
-import type { GenerateRequest } from './provider.ts'
+import { leftOut, type GenerateRequest } from './provider.ts'
 import { NO_OUTPUT, sentArguments, sentName, USUAL_ID, withUniqueIds } from './sent-calls.ts'
 import { strictSchema } from './strict-schema.ts'
 
@@ -41,7 +41,9 @@ export function toAnthropicParams(request: GenerateRequest): {
   warnings: string[]
 } {
   const { model, system, tools, response_schema } = request
-  const warnings: string[] = []
+  const warnings = leftOut(request, ['seed', 'frequency_penalty', 'presence_penalty'])
+  // Texts of white space are refused.
+  const stop = request.stop?.filter((each) => each.trim() !== '') ?? []
   const messages = merged(withUniqueIds(request.messages, USUAL_ID).map((message) => toMessage(message, warnings)))
   const most = request.max_output_tokens ?? MAX_TOKENS.find(([names]) => names.test(model))?.[1] ?? USUAL_MAX_TOKENS
   // Old models refuse a request that could go beyond their window.
@@ -73,6 +75,7 @@ export function toAnthropicParams(request: GenerateRequest): {
         ...toChoice(request, isThinking, warnings),
       }),
       ...sampling,
+      ...(stop.length > 0 && { stop_sequences: stop }),
       ...(thinking && { thinking }),
       ...(Object.keys(output).length > 0 && { output_config: output }),
     },

@@ -23,12 +23,18 @@ const FOREIGN_CALL = 'skip_thought_signature_validator'
 /** @returns the request for the client, and what of it could not be expressed in this form */
 export function toGeminiParams(request: GenerateRequest): { params: GenerateContentParameters; warnings: string[] } {
   const { model, system, tools, temperature, top_p, max_output_tokens, response_schema } = request
+  const { stop, seed, frequency_penalty, presence_penalty } = request
   const signs = !BUDGETED.test(model)
   const config: GenerateContentConfig = {
     ...(system !== '' && { systemInstruction: { parts: [{ text: system }] } }),
     ...(temperature !== undefined && { temperature }),
     ...(top_p !== undefined && { topP: top_p }),
     ...(max_output_tokens !== undefined && { maxOutputTokens: max_output_tokens }),
+    ...(stop !== undefined && { stopSequences: stop }),
+    // An integer of 32 bits there.
+    ...(seed !== undefined && { seed: seed | 0 }),
+    ...(frequency_penalty !== undefined && { frequencyPenalty: frequency_penalty }),
+    ...(presence_penalty !== undefined && { presencePenalty: presence_penalty }),
     ...(tools.length > 0 && {
       tools: [
         {

@@ -81,7 +81,7 @@ export async function readChunks(
     for (const { type, text, refusal, thinking } of partsOf(content)) {
       if (type !== 'thinking' && type !== 'reasoning') {
         await reply.add('text', text)
-        await reply.add('text', refusal)
+        await reply.add('refusal', refusal)
       } else if (typeof thinking === 'string' || thinking === undefined) await reply.add('reasoning', thinking ?? text)
       else for (const thought of partsOf(thinking)) await reply.add('reasoning', thought.text)
     }
@@ -97,7 +97,7 @@ export async function readChunks(
     const field = REASONING_FIELDS.find((name) => typeof delta[name] === 'string' && delta[name] !== '')
     if (field) await reply.add('reasoning', delta[field], { field })
     await addContent(delta.content)
-    await reply.add('text', delta.refusal)
+    await reply.add('refusal', delta.refusal)
     for (const call of calls.read(delta.tool_calls, delta.function_call)) await reply.addCall(call)
     if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '') finish = choice.finish_reason
   }
@@ -110,7 +110,8 @@ export async function readChunks(
       throw new ProviderFailure('retry', 'The model ended its answer without saying that it was finished', { provider })
     warnings.push("No finish reason, read as 'stop'")
   }
-  return { parts: usable, finish_reason: readFinish(finish ?? 'stop', kept.size > 0, warnings), usage, warnings }
+  const told = readFinish(finish ?? 'stop', kept.size > 0, warnings)
+  return { parts: usable, finish_reason: reply.hasRefusal && told === 'stop' ? 'refusal' : told, usage, warnings }
 }
 
 /** The items of a list that are objects; one object is a list of one. */

@@ -48,6 +48,10 @@ export function toParams(
     ],
     ...(request.temperature !== undefined && { temperature: request.temperature }),
     ...(request.top_p !== undefined && { top_p: request.top_p }),
+    ...(request.stop !== undefined && { stop: request.stop }),
+    ...(request.seed !== undefined && { [dialect.seed]: request.seed }),
+    ...(request.frequency_penalty !== undefined && { frequency_penalty: request.frequency_penalty }),
+    ...(request.presence_penalty !== undefined && { presence_penalty: request.presence_penalty }),
     ...(request.tools.length > 0 && {
       tools: request.tools.map((tool) => ({ type: 'function' as const, function: tool })),
       ...(request.tool_choice !== undefined && { tool_choice: toChoice(request.tool_choice) }),

@@ -7,6 +7,8 @@ export interface ToolDefinition {
   description: string
   /** JSON Schema of the arguments. */
   parameters: Record<string, unknown>
+  /** The vendor is to enforce the schema, which is one of those that it can enforce. */
+  strict?: boolean | undefined
 }
 
 export interface GenerateRequest {
@@ -23,6 +25,12 @@ export interface GenerateRequest {
   reasoning?: Reasoning | undefined
   /** Longest reply, in tokens, reasoning included. */
   max_output_tokens?: number | undefined
+  /** The reply ends before one of these texts. */
+  stop?: string[] | undefined
+  seed?: number | undefined
+  /** From -2 to 2. */
+  frequency_penalty?: number | undefined
+  presence_penalty?: number | undefined
   /** Tokens that the context window leaves for the reply, estimated; undefined when it is not known. */
   output_room?: number | undefined
   /** The recalled passages and messages that stand in the messages, once more as data. */
@@ -33,8 +41,8 @@ export interface GenerateRequest {
 
 /** A piece of a reply while it streams. */
 export interface Delta {
-  /** `tool_call` says that a call begins; its text is empty. */
-  type: 'text' | 'reasoning' | 'tool_call'
+  /** `refusal` is text of the reply by which the model refuses. `tool_call` says that a call begins; its text is empty. */
+  type: 'text' | 'refusal' | 'reasoning' | 'tool_call'
   text: string
 }
 
@@ -60,4 +68,11 @@ export interface Provider {
     onDelta: (delta: Delta) => Promise<void>,
     signal: AbortSignal,
   ): Promise<GenerateResult>
+}
+
+/** Warnings for what a request has that the vendor does not know. */
+export function leftOut(request: GenerateRequest, unknown: readonly (keyof GenerateRequest)[]): string[] {
+  return unknown
+    .filter((name) => request[name] !== undefined)
+    .map((name) => `'${name}' was left out: the vendor has no such parameter`)
 }

@@ -4,18 +4,22 @@ import { withoutNul } from '../contracts/nul.ts'
 import type { Delta } from './provider.ts'
 
 type TextType = 'text' | 'reasoning'
+/** What is passed on: a refusal is a part of text. */
+type PieceType = TextType | 'refusal'
 
 export class ReplyParts {
   readonly parts: AssistantPart[] = []
   readonly #onDelta: (delta: Delta) => Promise<void>
-  readonly #halves = { text: '', reasoning: '' }
+  readonly #halves = { text: '', refusal: '', reasoning: '' }
+  /** Whether the model refuses: then that is why the reply ended. */
+  hasRefusal = false
 
   constructor(onDelta: (delta: Delta) => Promise<void>) {
     this.#onDelta = onDelta
   }
 
   /** Adds a piece to the last part if it is of the same type, else begins a part. @param metadata of the part that begins */
-  async add(type: TextType, piece: unknown, metadata?: object): Promise<void> {
+  async add(type: PieceType, piece: unknown, metadata?: object): Promise<void> {
     if (typeof piece !== 'string' || piece === '') return
     const [text, half] = splitHalf(this.#halves[type] + piece)
     this.#halves[type] = half
@@ -38,20 +42,22 @@ export class ReplyParts {
 
   /** Passes on what was held back. */
   async finish(): Promise<void> {
-    for (const type of ['reasoning', 'text'] as const) {
+    for (const type of ['reasoning', 'text', 'refusal'] as const) {
       const half = this.#halves[type]
       this.#halves[type] = ''
       await this.#give(type, half.toWellFormed())
     }
   }
 
-  async #give(type: TextType, given: string, metadata?: object): Promise<void> {
+  async #give(piece: PieceType, given: string, metadata?: object): Promise<void> {
     if (given === '') return
     const text = withoutNul(given)
+    const type = piece === 'refusal' ? 'text' : piece
+    if (piece === 'refusal') this.hasRefusal = true
     const last = this.parts.at(-1)
     if (last?.type === type) last.text += text
     else this.parts.push({ type, text, ...(metadata && { metadata: { ...metadata } }) })
-    await this.#onDelta({ type, text })
+    await this.#onDelta({ type: piece, text })
   }
 }
 

@@ -67,7 +67,10 @@ export async function readResponse(
     const draft = await open(index, item)
     const { part } = draft
     if (!draft.streamed) {
-      if (item.type === 'message') await reply.add('text', textsOf(item.content))
+      if (item.type === 'message') {
+        await reply.add('text', textsOf(item.content))
+        await reply.add('refusal', textsOf(item.content, 'refusal'))
+      }
       if (part?.type === 'reasoning') await reply.add('reasoning', textsOf(item.summary) || textsOf(item.content))
     }
     await reply.finish()
@@ -79,8 +82,8 @@ export async function readResponse(
     if (typeof item.arguments === 'string') part.arguments = item.arguments
   }
 
-  async function add(type: 'text' | 'reasoning', index: unknown, delta: unknown): Promise<void> {
-    const draft = await open(index, { type: type === 'text' ? 'message' : 'reasoning' })
+  async function add(type: 'text' | 'refusal' | 'reasoning', index: unknown, delta: unknown): Promise<void> {
+    const draft = await open(index, { type: type === 'reasoning' ? type : 'message' })
     draft.streamed = true
     await reply.add(type, delta)
   }
@@ -96,8 +99,10 @@ export async function readResponse(
         if (isObject(item)) await close(index, item)
         break
       case 'response.output_text.delta':
-      case 'response.refusal.delta':
         await add('text', index, delta)
+        break
+      case 'response.refusal.delta':
+        await add('refusal', index, delta)
         break
       case 'response.reasoning_summary_part.added':
         if (typeof event['summary_index'] === 'number' && event['summary_index'] > 0)
@@ -135,7 +140,9 @@ export async function readResponse(
       part.arguments = withoutNul(part.arguments.toWellFormed())
       part.name = withoutNul(part.name.toWellFormed())
     }
-  return { parts, finish_reason: readEnd(ended, parts), usage: readUsage(ended.usage), warnings }
+  const told = readEnd(ended, parts)
+  const finish_reason = reply.hasRefusal && told === 'stop' ? 'refusal' : told
+  return { parts, finish_reason, usage: readUsage(ended.usage), warnings }
 
   async function begin(index: unknown, item: Item): Promise<void> {
     const { part } = await open(index, item)
@@ -150,11 +157,9 @@ function readEnd({ status, incomplete_details }: Response, parts: readonly Assis
   return parts.some(({ type }) => type === 'tool_call') ? 'tool_calls' : 'stop'
 }
 
-function textsOf(content: unknown): string {
+function textsOf(content: unknown, field: 'text' | 'refusal' = 'text'): string {
   if (!Array.isArray(content)) return ''
-  return (content as { text?: unknown; refusal?: unknown }[])
-    .map(({ text, refusal }) => [text, refusal].filter((each) => typeof each === 'string').join(''))
-    .join('')
+  return content.map((each) => (isObject(each) && typeof each[field] === 'string' ? each[field] : '')).join('')
 }
 
 /** The counts that are there and can be stored; what is missing is estimated. */

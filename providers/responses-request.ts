@@ -6,7 +6,7 @@ import type {
   ResponseInputItem,
 } from 'openai/resources/responses/responses'
 import type { AssistantPart, ModelMessage, UserPart } from '../contracts/model-messages.ts'
-import type { GenerateRequest } from './provider.ts'
+import { leftOut, type GenerateRequest } from './provider.ts'
 import type { ItemMetadata } from './responses-reader.ts'
 import { NO_OUTPUT, sentArguments, sentName, USUAL_ID, withUniqueIds } from './sent-calls.ts'
 import { strictSchema } from './strict-schema.ts'
@@ -21,7 +21,7 @@ export function toResponsesParams(request: GenerateRequest): {
 } {
   const { model, system, tools, tool_choice, reasoning, temperature, top_p, max_output_tokens, response_schema } =
     request
-  const warnings: string[] = []
+  const warnings = leftOut(request, ['stop', 'seed', 'frequency_penalty', 'presence_penalty'])
   const reasons = reasoning !== undefined || REASONS.test(model)
   return {
     params: {
@@ -32,12 +32,12 @@ export function toResponsesParams(request: GenerateRequest): {
       ...(system !== '' && { instructions: system }),
       input: withUniqueIds(request.messages, USUAL_ID).flatMap((message) => toItems(message, warnings)),
       ...(tools.length > 0 && {
-        tools: tools.map(({ name, description, parameters }) => ({
+        tools: tools.map(({ name, description, parameters, strict = false }) => ({
           type: 'function' as const,
           name,
           description,
           parameters,
-          strict: false,
+          strict,
         })),
         ...(tool_choice !== undefined && {
           tool_choice: tool_choice === 'required' ? tool_choice : { type: 'function' as const, ...tool_choice },

@@ -13,7 +13,8 @@ import { findMade, readMedia } from './media-rows.ts'
 import type { ActivityResources } from '../resources.ts'
 
 const NO_TRANSCRIBER =
-  'Nothing here turns speech into text: set OPENAI_API_KEY or DEEPGRAM_API_KEY, or start a whisper server on this machine. ' +
+  'Nothing here turns speech into text: set MUXI_TRANSCRIPTION (openai:whisper-1 or the address of a server; where OPENAI_BASE_URL is ' +
+  'set, OPENAI_API_KEY alone does not choose one), OPENAI_API_KEY or DEEPGRAM_API_KEY, or start a whisper server on this machine. ' +
   'The prepared recording is kept: try the job again then'
 
 type Resources = Pick<ActivityResources, 'db' | 'events' | 'blobs' | 'stops' | 'findTranscriber'>

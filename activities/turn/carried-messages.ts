@@ -33,7 +33,8 @@ export async function toModelMessages(
     if (last?.role === message.role) (last.parts as unknown[]).push(...message.parts)
     else messages.push(message)
   }
-  if (messages.at(-1)?.role === 'assistant') messages.push({ role: 'user', parts: [textPart(GO_ON)] })
+  if (messages.length === 0 || messages.at(-1)?.role === 'assistant')
+    messages.push({ role: 'user', parts: [textPart(GO_ON)] })
   return messages
 
   async function convert(message: CarriedMessage): Promise<ModelMessage> {

@@ -163,18 +163,19 @@ class HeadStart {
 
   /** Takes the text: in memory until the start is confirmed, to the event log from then on. */
   #writing(): (delta: Delta) => Promise<void> {
-    let kept = ''
+    const kept = { text: '', refusal: '' }
     let isConfirmed = false
     const writing = this.#confirmed.promise.then(async (confirmed) => {
       if (!confirmed) return
       isConfirmed = true
-      await this.#text.write(kept)
+      // Both are taken before the first is awaited: the text may be flushed from now on.
+      await Promise.all([this.#text.write(kept.text), this.#text.write(kept.refusal, 'refusal')])
     })
     return async ({ type, text }) => {
-      if (type !== 'text') return
-      if (isConfirmed) return this.#text.write(text)
-      kept += text
-      if (kept.length > MAX_TEXT) await writing
+      if (type !== 'text' && type !== 'refusal') return
+      if (isConfirmed) return this.#text.write(text, type)
+      kept[type] += text
+      if (kept.text.length + kept.refusal.length > MAX_TEXT) await writing
     }
   }
 

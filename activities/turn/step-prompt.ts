@@ -95,16 +95,21 @@ export function stepPrompts(resources: Resources): PrepareStep {
       model: model.model,
       system: schema && !isEnforced ? `${prompt.system}\n\n${schemaRule(schema)}` : prompt.system,
       messages: prompt.messages,
-      tools: offered.map(({ name, description, parameters }) => ({
+      tools: offered.map(({ name, description, parameters, strict }) => ({
         name,
         description,
         parameters: toOfferedSchema(parameters),
+        ...(strict !== undefined && { strict }),
       })),
       passages: [...passages, ...memories.map(toPassage)],
       ...(tool_choice !== undefined && { tool_choice }),
       temperature: carried?.temperature ?? model.temperature,
       top_p: carried?.top_p ?? model.top_p,
-      reasoning: model.reasoning,
+      reasoning: carried?.reasoning ?? model.reasoning,
+      stop: carried?.stop,
+      seed: carried?.seed,
+      frequency_penalty: carried?.frequency_penalty,
+      presence_penalty: carried?.presence_penalty,
       max_output_tokens: least(model.max_output_tokens, carried?.max_output_tokens),
       ...(schema && isEnforced && { response_schema: schema }),
     }
@@ -120,7 +125,7 @@ export function stepPrompts(resources: Resources): PrepareStep {
     return {
       given,
       model,
-      provider: schema ? structuredAnswers(routed, schema) : routed,
+      provider: schema ? structuredAnswers(routed, schema, { shows_unfinished: carried !== undefined }) : routed,
       request,
       left_out,
       without_material,

@@ -1,6 +1,6 @@
 // The text of a step as the model gives it, written to the event log and set off from what earlier steps have shown.
 import type { EventLog } from '../../db/event-log.ts'
-import { TextWriter } from '../../db/text-writer.ts'
+import { TextWriter, type TextKind } from '../../db/text-writer.ts'
 import type { Writer } from '../../db/event-rows.ts'
 import type { Delta } from '../../providers/provider.ts'
 
@@ -24,14 +24,14 @@ export class StepText {
 
   /** Writes the text of a reply as it streams; reasoning is not shown. */
   readonly onDelta = async ({ type, text }: Delta): Promise<void> => {
-    if (type === 'text') await this.write(text)
+    if (type === 'text' || type === 'refusal') await this.write(text, type)
   }
 
-  async write(piece: string): Promise<void> {
+  async write(piece: string, type: TextKind = 'text'): Promise<void> {
     if (piece === '') return
     const written = this.content === '' ? this.#separator + piece : piece
     this.content += piece
-    await this.#writer.write(written)
+    await this.#writer.write(written, type)
   }
 
   /** Resolves when everything written is committed. @throws RefusedError */

@@ -3,7 +3,13 @@ import { faultOf } from '../../contracts/arguments.ts'
 import { parseExact, rounded } from '../../contracts/exact-json.ts'
 import { isObject } from '../../contracts/json.ts'
 import { jsonBoundsFault } from '../../contracts/json-bounds.ts'
-import { textPart, type AssistantPart, type ModelMessage, type TokenUsage } from '../../contracts/model-messages.ts'
+import {
+  textPart,
+  type AssistantPart,
+  type FinishReason,
+  type ModelMessage,
+  type TokenUsage,
+} from '../../contracts/model-messages.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
 import type { GenerateRequest, GenerateResult, Provider } from '../../providers/provider.ts'
 
@@ -17,11 +23,22 @@ export function schemaRule(schema: Record<string, unknown>): string {
   return `Answer with one JSON value that follows this JSON Schema, and with nothing else: ${JSON.stringify(schema)}`
 }
 
+/** How a reply ended that asking again does not mend. */
+const UNFINISHED: Partial<Record<FinishReason, string>> = {
+  refusal: 'refused to answer',
+  length: 'reached its limit of tokens before its answer was whole',
+}
+
 /**
  * Text is held back until it is known to follow the schema: what does not is never shown. A step that calls tools is no answer.
- * @throws ProviderFailure `final` when the answer does not follow it after so many repairs
+ * @param options shows_unfinished: a refusal, and an answer that reached its limit, are shown as they are
+ * @throws ProviderFailure `final` when the answer does not follow it after so many repairs, or is unfinished
  */
-export function structuredAnswers(provider: Provider, schema: Record<string, unknown>): Provider {
+export function structuredAnswers(
+  provider: Provider,
+  schema: Record<string, unknown>,
+  { shows_unfinished = false }: { shows_unfinished?: boolean } = {},
+): Provider {
   return {
     name: provider.name,
     async generate(request, onDelta, signal): Promise<GenerateResult> {
@@ -34,12 +51,22 @@ export function structuredAnswers(provider: Provider, schema: Record<string, unk
         warnings.push(...result.warnings)
         const text = textOf(result.parts)
         const isAnswer = result.parts.every(({ type }) => type !== 'tool_call')
-        const read = isAnswer && result.finish_reason !== 'content_filter' ? readAnswer(schema, text) : { text }
+        const checked = isAnswer && result.finish_reason !== 'content_filter' ? readAnswer(schema, text) : { text }
+        const unfinished = UNFINISHED[result.finish_reason]
+        const read = 'fault' in checked && unfinished !== undefined && shows_unfinished ? { text } : checked
         if ('text' in read) {
-          if (read.text !== '') await onDelta({ type: 'text', text: read.text })
+          const type = result.finish_reason === 'refusal' ? 'refusal' : 'text'
+          if (read.text !== '') await onDelta({ type, text: read.text })
           const parts = read.text === text ? result.parts : withText(result.parts, read.text)
           return { ...result, parts, usage: spent, warnings }
         }
+        if (unfinished !== undefined)
+          throw new ProviderFailure('final', `The model ${unfinished}: nothing follows response_schema`, {
+            provider: provider.name,
+            how: unfinished,
+            is_unsent: true,
+            spent,
+          })
         if (repairs === MAX_REPAIRS)
           throw new ProviderFailure('final', `The answer does not follow response_schema: ${read.fault}`, {
             provider: provider.name,
@@ -56,7 +83,7 @@ export function structuredAnswers(provider: Provider, schema: Record<string, unk
           return await provider.generate(
             each,
             async (delta) => {
-              if (delta.type !== 'text') await onDelta(delta)
+              if (delta.type !== 'text' && delta.type !== 'refusal') await onDelta(delta)
             },
             signal,
           )

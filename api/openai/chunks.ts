@@ -37,6 +37,10 @@ export class Chunks {
     return this.#choice({ content })
   }
 
+  refusal(refusal: string): string {
+    return this.#choice({ refusal })
+  }
+
   /** A call of the caller's tool: its name, then its arguments. */
   call({ id, name, arguments: text }: ReturnedCall, index: number): string {
     const begun = { index, id, type: 'function', function: { name, arguments: '' } }
@@ -70,8 +74,8 @@ function frame(data: object): string {
   return `data: ${JSON.stringify(data)}\n\n`
 }
 
-export function toFinishReason(reason: FinishReason | null | undefined): Exclude<FinishReason, 'error'> {
-  return reason == null || reason === 'error' ? 'stop' : reason
+export function toFinishReason(reason: FinishReason | null | undefined): Exclude<FinishReason, 'error' | 'refusal'> {
+  return reason == null || reason === 'error' || reason === 'refusal' ? 'stop' : reason
 }
 
 export function toUsage({ input_tokens, output_tokens }: Usage) {

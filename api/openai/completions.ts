@@ -1,7 +1,7 @@
 // Chat completions: a request becomes a turn that brings its own conversation, and its events become a reply in OpenAI's form.
 import type { Static } from '@sinclair/typebox'
 import { isFinal, type StoredEvent, type Usage } from '../../contracts/events.ts'
-import { MuxiError } from '../../contracts/failures.ts'
+import { MuxiError, wrongField } from '../../contracts/failures.ts'
 import { AUTO } from '../../contracts/routing.ts'
 import type { ChatCompletionRequest } from '../../contracts/schemas/openai-chat.ts'
 import type { CompletionSchema } from '../../contracts/schemas/openai-replies.ts'
@@ -73,8 +73,19 @@ async function accept(context: ApiContext, sent: Sent, signal: AbortSignal): Pro
     if (fetchesPictures(body.messages))
       checkConcurrent(await countConcurrent(context.storage.db, { key_id, user_id }), context.limits)
   }
-  const { request, carried } = await readRequest(context, body, signal)
-  return acceptMessage(context, principal, { agent_id: model, request, carried, idempotency_key, route: `v1/${model}` })
+  const { request, carried, paths } = await readRequest(context, body, signal)
+  const submission = { agent_id: model, request, carried, idempotency_key, route: `v1/${model}` }
+  return acceptMessage(context, principal, submission).catch((error: unknown) => {
+    throw placedIn(paths, error)
+  })
+}
+
+/** A fault of a field of the message as that of the request's field. */
+function placedIn(paths: ReadonlyMap<string, string>, error: unknown): unknown {
+  const fields = (error instanceof MuxiError && error.details?.['fields']) || []
+  const [field] = fields as { path: string; expected: string }[]
+  const place = field && paths.get(field.path)
+  return place === undefined ? error : wrongField('read the request', place, field!.expected)
 }
 
 async function whole(context: ApiContext, sent: Sent): Promise<Static<typeof CompletionSchema>> {
@@ -92,11 +103,12 @@ async function whole(context: ApiContext, sent: Sent): Promise<Static<typeof Com
     throwIfFailed(turn)
     if (turn.status === 'cancelled') throw cancelled(turn_id)
     const calls = await returnedCalls(db, turn_id)
-    const content = await findReply(db, turn_id)
+    const reply = await findReply(db, turn_id)
+    const refused = turn.finish_reason === 'refusal'
     const message = {
       role: 'assistant' as const,
-      content: content === '' && calls.length > 0 ? null : content,
-      refusal: null,
+      content: refused || (reply === '' && calls.length > 0) ? null : reply,
+      refusal: refused ? reply : null,
       ...(calls.length > 0 && { tool_calls: calls.map(toCall) }),
     }
     return {
@@ -126,11 +138,12 @@ async function* replayed(
     if (turn.status === 'cancelled') throw cancelled(turn.id)
     const { object: _, ...head } = headOf(turn.id, turn.created_at, model, turn.agent_id)
     const chunks = new Chunks(head, include_usage)
-    const content = await findReply(db, turn.id)
+    const reply = await findReply(db, turn.id)
     const calls = await returnedCalls(db, turn.id)
+    const shown = turn.finish_reason === 'refusal' ? chunks.refusal(reply) : chunks.text(reply)
     yield (
       chunks.role() +
-        (content === '' ? '' : chunks.text(content)) +
+        (reply === '' ? '' : shown) +
         calls.map((call, index) => chunks.call(call, index)).join('') +
         chunks.end(turn.finish_reason ?? undefined, usageOf(turn))
     )
@@ -175,7 +188,7 @@ async function* streamed(
         return chunks.role()
       }
       case 'content':
-        return text(event.data.content)
+        return event.data.refusal ? refusal(event.data.content) : text(event.data.content)
       case 'content_reset':
         return hasText ? failed(withdrawn(turn_id)) : text(event.data.content)
       case 'approval_required':
@@ -200,6 +213,11 @@ async function* streamed(
     if (content === '') return ''
     hasText = true
     return chunks!.text(content)
+  }
+
+  function refusal(content: string): string {
+    hasText = true
+    return chunks!.refusal(content)
   }
 
   function failed(error: MuxiError): string {

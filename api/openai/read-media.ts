@@ -30,6 +30,8 @@ export function fetchesPictures(messages: readonly ChatCompletionMessage[]): boo
 
 export class MediaReader {
   readonly attachments: AttachmentInput[] = []
+  /** The places in the request of what is checked later, by their places in the message. */
+  readonly paths = new Map<string, string>()
   readonly #context: Pick<ApiContext, 'mcp' | 'limits'>
   /** How many of the oldest are left out. */
   #over: number
@@ -71,12 +73,13 @@ export class MediaReader {
         const data = WEB.test(url)
           ? await this.#fetch(url, place, signal)
           : dataOf(url, place, 'a data URL in base64, or an http or https URL')
-        return { type: 'image', name: `image-${number}`, data }
+        return { type: 'image', name: `image-${number}`, data: this.#placed(data, place) }
       }
       case 'input_audio': {
         const { data, format } = part.input_audio
         const name = `recording-${number}.${format.replaceAll(/[^A-Za-z0-9]/g, '')}`
-        return { type: 'audio', name, data: checked(data, `${path}.input_audio.data`) }
+        const place = `${path}.input_audio.data`
+        return { type: 'audio', name, data: this.#placed(checked(data, place), place) }
       }
       case 'file': {
         const { file_data, filename, file_id } = part.file
@@ -87,9 +90,14 @@ export class MediaReader {
         const data = file_data.startsWith('data:')
           ? dataOf(file_data, place, 'a data URL in base64')
           : checked(file_data, place)
-        return { type: 'document', name, data }
+        return { type: 'document', name, data: this.#placed(data, place) }
       }
     }
+  }
+
+  #placed(data: string, place: string): string {
+    this.paths.set(`attachments.${this.attachments.length}.data`, place)
+    return data
   }
 
   async #fetch(url: string, path: string, signal: AbortSignal): Promise<string> {

@@ -1,6 +1,7 @@
 // A chat completion's request as a message that brings its whole conversation.
 import { Value } from '@sinclair/typebox/value'
-import { wrongField } from '../../contracts/failures.ts'
+import { MuxiError, wrongField } from '../../contracts/failures.ts'
+import type { Reasoning } from '../../contracts/schemas/agent.ts'
 import type { CarriedMessage, CarriedRequest } from '../../contracts/schemas/carried-request.ts'
 import { UserIdSchema, type ChatRequest } from '../../contracts/schemas/chat.ts'
 import type { ChatCompletionMessage, ChatCompletionRequest } from '../../contracts/schemas/openai-chat.ts'
@@ -12,12 +13,13 @@ const READING = 'read the request'
 type Tools = ChatCompletionRequest['tools']
 type UserContent = Extract<ChatCompletionMessage, { role: 'user' }>['content']
 
-/** @throws MuxiError bad_request */
+/** @returns also the places in the request of what the message has elsewhere @throws MuxiError bad_request */
 export async function readRequest(
   context: Pick<ApiContext, 'mcp' | 'limits'>,
   body: ChatCompletionRequest,
   signal: AbortSignal,
-): Promise<{ request: ChatRequest; carried: CarriedRequest }> {
+): Promise<{ request: ChatRequest; carried: CarriedRequest; paths: ReadonlyMap<string, string> }> {
+  refuseUnsupported(body)
   checkConversation(body.messages)
   checkChoice(body)
   const user_id = actingAs(body.user)
@@ -31,9 +33,11 @@ export async function readRequest(
   const content = asked?.role === 'user' ? textOf(asked.content) : ''
   const response_schema = schemaOf(body.response_format)
   const choice = choiceOf(body.tool_choice)
-  const { temperature, top_p } = body
+  const { temperature, top_p, seed, frequency_penalty, presence_penalty, reasoning_effort } = body
+  const stop = body.stop == null ? [] : [body.stop].flat()
   const max_output_tokens = body.max_completion_tokens ?? body.max_tokens
   return {
+    paths: media.paths.set('response_schema', 'response_format.json_schema.schema'),
     request: {
       content,
       ...(user_id !== undefined && { user_id }),
@@ -49,7 +53,41 @@ export async function readRequest(
       ...(temperature != null && { temperature }),
       ...(top_p != null && { top_p }),
       ...(max_output_tokens != null && { max_output_tokens }),
+      ...(stop.length > 0 && { stop }),
+      ...(seed != null && { seed }),
+      // Zero is what is meant by leaving them out, and some models refuse them.
+      ...(frequency_penalty && { frequency_penalty }),
+      ...(presence_penalty && { presence_penalty }),
+      ...(reasoning_effort != null && { reasoning: REASONING[reasoning_effort] }),
     },
+  }
+}
+
+/** Each effort as the nearest level that every vendor has. */
+const REASONING: Record<NonNullable<ChatCompletionRequest['reasoning_effort']>, Reasoning> = {
+  none: 'none',
+  minimal: 'low',
+  low: 'low',
+  medium: 'medium',
+  high: 'high',
+  xhigh: 'high',
+  max: 'high',
+}
+
+/** Fields of OpenAI's that change the form of the reply: without them its clients would not find what they asked for. */
+const UNSUPPORTED = {
+  logprobs: 'left out or false: probabilities are not given',
+  functions: "left out: 'tools' take their place",
+  function_call: "left out: 'tool_choice' takes its place",
+}
+
+/** @throws MuxiError bad_request */
+function refuseUnsupported(body: ChatCompletionRequest): void {
+  const sent = body as ChatCompletionRequest & Record<string, unknown>
+  for (const [field, expected] of Object.entries(UNSUPPORTED)) {
+    if (sent[field] == null || sent[field] === false) continue
+    const { message, details } = wrongField(READING, field, expected)
+    throw new MuxiError('bad_request', message, { details: { ...details, openai_code: 'unsupported_parameter' } })
   }
 }
 
@@ -80,7 +118,7 @@ async function readMessage(
     case 'assistant':
       return {
         role: 'assistant',
-        content: textOf(message.content ?? ''),
+        content: textOf(message.content ?? message.refusal ?? ''),
         calls: (message.tool_calls ?? []).map(({ id, function: { name, arguments: text } }) => ({
           id,
           name,
@@ -104,7 +142,6 @@ function textOf(content: string | readonly { type: string; text?: string; refusa
 /** Results follow their calls, each once. @throws MuxiError bad_request */
 function checkConversation(messages: readonly ChatCompletionMessage[]): void {
   let open = new Set<string>()
-  let hasUser = false
   for (const [index, message] of messages.entries()) {
     if (message.role === 'tool') {
       if (!open.delete(message.tool_call_id))
@@ -118,13 +155,11 @@ function checkConversation(messages: readonly ChatCompletionMessage[]): void {
     const [unanswered] = open
     if (unanswered !== undefined)
       throw wrongField(READING, `messages.${index}`, `the result of the call '${unanswered}', of role 'tool'`)
-    hasUser ||= message.role === 'user'
     open = new Set(message.role === 'assistant' ? (message.tool_calls ?? []).map(({ id }) => id) : [])
   }
   const [unanswered] = open
   if (unanswered !== undefined)
     throw wrongField(READING, 'messages', `followed by the result of the call '${unanswered}', of role 'tool'`)
-  if (!hasUser) throw wrongField(READING, 'messages', "with a message of role 'user'")
 }
 
 /** @throws MuxiError bad_request */
@@ -139,10 +174,11 @@ function checkChoice({ tools, tool_choice }: ChatCompletionRequest): void {
 }
 
 function toolsOf(tools: Tools): CarriedRequest['tools'] {
-  return (tools ?? []).map(({ function: { name, description, parameters } }) => ({
+  return (tools ?? []).map(({ function: { name, description, parameters, strict } }) => ({
     name,
     description: description ?? '',
     parameters: parameters ?? { type: 'object', properties: {} },
+    ...(strict != null && { strict }),
   }))
 }
 

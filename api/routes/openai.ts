@@ -16,6 +16,7 @@ import {
   ModelListSchema,
   ModelViewSchema,
   OpenaiTranscriptionSchema,
+  TranscriptionEventSchema,
 } from '../../contracts/schemas/openai-replies.ts'
 import { authenticated, bodyOf } from '../plugin.ts'
 import { Content, replies } from '../replies.ts'
@@ -34,9 +35,10 @@ export function openaiRoutes(context: ApiContext) {
     'application/json': CompletionSchema,
     'text/event-stream': CompletionEventSchema,
   })
-  const transcript = new Content('The transcript, in the form of `response_format`', {
+  const transcript = new Content('The transcript, in the form of `response_format`, or with `stream` its events', {
     'application/json': OpenaiTranscriptionSchema,
     'text/plain': Type.String({ examples: ['The ferry leaves at nine.'] }),
+    'text/event-stream': TranscriptionEventSchema,
   })
   const sound = new Content('The sound, in the format that was asked for', SPOKEN_TYPES)
   return new Elysia({ prefix: '/v1', tags: ['openai'] })

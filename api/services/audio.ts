@@ -14,7 +14,7 @@ import { findJob, insertJob } from '../../db/queries/jobs.ts'
 import { readText } from '../../db/queries/job-batches.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { Db, JobsTable } from '../../db/schema.ts'
-import { readForm } from '../multipart.ts'
+import { readForm, type FilePart } from '../multipart.ts'
 import { actingUser } from './access.ts'
 import { mediaTypeOf } from '../../media/kind/media-type.ts'
 import { jobKindOf } from './attachments.ts'
@@ -27,9 +27,14 @@ import { toUpstreamError } from './upstream.ts'
 const WAIT_MS = 120_000
 
 export interface TranscribeOptions {
-  /** Fields that are not known are ignored, and the transcript is waited for however long it takes. */
+  /** The form is OpenAI's, of which the fields that are not known are ignored; the transcript is waited for however long it takes. */
   lenient?: boolean
 }
+
+/** Of OpenAI's fields, those that are read. */
+const OPENAI_FIELDS = ['user', 'language', 'response_format', 'stream']
+/** Formats that can be streamed; with the others `stream` is ignored, as OpenAI does with models that cannot stream. */
+const STREAMED = ['json', 'text']
 
 /**
  * Stores a recording, starts its transcription, and waits.
@@ -45,14 +50,16 @@ export async function transcribe(
   let received: Received | undefined
   let job: JobsTable
   let format: string
+  let isStreamed = false
   try {
-    const { fields, file } = await readForm(request, limits.upload_bytes, async (bytes, part) => {
+    const receive = async (bytes: AsyncIterable<Uint8Array>, part: FilePart) => {
       received = await storage.blobs.receive(bytes)
       return { ...part, received }
-    })
+    }
+    const { fields, file } = await readForm(request, limits.upload_bytes, receive, lenient ? OPENAI_FIELDS : undefined)
     // OpenAI's clients name a model; muxi's server chooses it.
     const { model: _, ...others } = fields
-    const known = lenient ? openaiFields(others) : others
+    const known = lenient ? openaiFields(fields) : others
     const wrong = [...Value.Errors(TranscriptionFieldsSchema, known)][0]
     if (wrong)
       throw wrongField(
@@ -62,8 +69,9 @@ export async function transcribe(
       )
     const { user_id, language, denoise, response_format = 'json' } = known
     if (user_id !== undefined && !Value.Check(UserIdSchema, user_id))
-      throw wrongField('read the request', 'user_id', UserIdSchema.description ?? '')
+      throw wrongField('read the request', lenient ? 'user' : 'user_id', UserIdSchema.description ?? '')
     format = response_format
+    isStreamed = lenient && /^(true|1)$/i.test(fields['stream'] ?? '') && STREAMED.includes(format)
     const owner = actingUser(principal, user_id)
     const { name, received: kept } = file.value
     const type = mediaTypeOf(kept.head, name)
@@ -88,14 +96,15 @@ export async function transcribe(
   await beginJob(context, job)
   const signal = AbortSignal.any([request.signal, closing, ...(lenient ? [] : [AbortSignal.timeout(WAIT_MS)])])
   if (!(await waitForJob(context, job.id, signal))) return Response.json(viewJob(context, job), { status: 202 })
-  return answer(context, (await findJob(storage.db, job.id))!, format)
+  return answer(context, (await findJob(storage.db, job.id))!, isStreamed ? 'stream' : format)
 }
 
 /** Of OpenAI's fields, those that are known here. */
 function openaiFields({ user, language, response_format }: Record<string, string>): Record<string, string> {
   return {
     ...(user !== undefined && { user_id: user }),
-    ...(language !== undefined && { language }),
+    // Of a tag such as en-US, the language.
+    ...(language !== undefined && { language: language.split(/[-_]/)[0]!.toLowerCase() }),
     ...(response_format !== undefined && { response_format }),
   }
 }
@@ -109,6 +118,8 @@ async function answer({ storage: { db } }: ApiContext, job: JobsTable, format: s
   const segments = await readSegments(db, job.id)
   const text = segments.map((segment) => segment.text).join(' ')
   switch (format) {
+    case 'stream':
+      return plain(eventsOf(segments, text), 'text/event-stream')
     case 'text':
       return plain(text, 'text/plain')
     case 'srt':
@@ -139,6 +150,16 @@ async function answer({ storage: { db } }: ApiContext, job: JobsTable, format: s
     default:
       return Response.json({ text, job_id: job.id })
   }
+}
+
+/** OpenAI's events of a transcript: the segments, then the whole text. */
+function eventsOf(segments: readonly Segment[], text: string): string {
+  const deltas = segments.map((segment, index) => ({
+    type: 'transcript.text.delta',
+    delta: index === 0 ? segment.text : ` ${segment.text}`,
+  }))
+  const events = [...deltas, { type: 'transcript.text.done', text }]
+  return events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')
 }
 
 interface Segment {

@@ -67,7 +67,10 @@ async function rebuildEvents(db: Db, turn: TurnsTable): Promise<StoredEvent[]> {
     { type: 'accepted', data: { turn_id, conversation_id, message_id } },
     ...(turn.agent_id === AUTO ? [] : [startEvent(turn_id, turn).event]),
   ]
-  if (reply && reply.content !== '') events.push({ type: 'content', data: { content: reply.content, step: 1 } })
+  if (reply && reply.content !== '') {
+    const refusal = turn.finish_reason === 'refusal' && { refusal: true as const }
+    events.push({ type: 'content', data: { content: reply.content, step: 1, ...refusal } })
+  }
   const usage = parseColumn(turnUsage, turn.usage, turn.id) ?? { input_tokens: 0, output_tokens: 0 }
   const error = parseColumn(turnError, turn.error, turn.id)
   events.push(finalEvent(message_id, turn.status, usage, turn.finish_reason, error))

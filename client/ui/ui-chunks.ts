@@ -48,6 +48,7 @@ const FINISH: Record<FinishReason, UiFinishReason> = {
   length: 'length',
   tool_calls: 'tool-calls',
   content_filter: 'content-filter',
+  refusal: 'content-filter',
   error: 'error',
 }
 

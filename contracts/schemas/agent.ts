@@ -40,7 +40,7 @@ export const ProviderSchema = Type.Union([
   Type.Literal('offline'),
 ])
 
-const ReasoningSchema = Type.Union(
+export const ReasoningSchema = Type.Union(
   [Type.Literal('none'), Type.Literal('low'), Type.Literal('medium'), Type.Literal('high')],
   { description: "How much the model reasons before it answers; the vendor's default when left out" },
 )

@@ -1,5 +1,6 @@
 // What a message brings that continues no conversation here: all of its own conversation, with the caller's instructions and tools.
 import { type Static, Type } from '@sinclair/typebox'
+import { ReasoningSchema } from './agent.ts'
 
 const text = Type.String()
 
@@ -24,6 +25,8 @@ const CallerToolSchema = Type.Object({
   name: text,
   description: text,
   parameters: Type.Record(Type.String(), Type.Unknown()),
+  /** The arguments must follow the schema, where the vendor enforces it. */
+  strict: Type.Optional(Type.Boolean()),
 })
 
 export const CarriedRequestSchema = Type.Object({
@@ -40,5 +43,11 @@ export const CarriedRequestSchema = Type.Object({
   temperature: Type.Optional(Type.Number()),
   top_p: Type.Optional(Type.Number()),
   max_output_tokens: Type.Optional(Type.Integer()),
+  /** The reply ends before one of them. */
+  stop: Type.Optional(Type.Array(text)),
+  seed: Type.Optional(Type.Integer()),
+  frequency_penalty: Type.Optional(Type.Number()),
+  presence_penalty: Type.Optional(Type.Number()),
+  reasoning: Type.Optional(ReasoningSchema),
 })
 export type CarriedRequest = Static<typeof CarriedRequestSchema>

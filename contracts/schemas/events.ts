@@ -27,8 +27,8 @@ export const UsageSchema = Type.Object(
 )
 
 export const FinishReasonSchema = oneOf(
-  ['stop', 'length', 'tool_calls', 'content_filter', 'error'],
-  'Why the model ended the reply; `length` and `content_filter`: it was cut',
+  ['stop', 'length', 'tool_calls', 'content_filter', 'refusal', 'error'],
+  'Why the model ended the reply; `length` and `content_filter`: it was cut; `refusal`: its text says that the model refuses',
 )
 
 export const approvalRequiredFields = {
@@ -130,7 +130,11 @@ export const turnEventData = {
     routing_confidence: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
     created_at: TimeSchema,
   }),
-  content: object({ content: textOf('Assam tea is malty.'), step: Type.Integer({ minimum: 1 }) }),
+  content: object({
+    content: textOf('Assam tea is malty.'),
+    step: Type.Integer({ minimum: 1 }),
+    refusal: Type.Optional(Type.Literal(true, { description: 'The text says that the model refuses' })),
+  }),
   content_reset: object({
     step: Type.Integer({ minimum: 0 }),
     reason: textOf('interrupted'),

@@ -52,6 +52,7 @@ const MessageSchema = Type.Union([
         ),
       ]),
     ),
+    refusal: optional(Type.String()),
     tool_calls: optional(Type.Array(ToolCallSchema, { maxItems: 256 })),
   }),
   Type.Object({ role: Type.Literal('tool'), tool_call_id: Type.String({ minLength: 1 }), content: TextsSchema }),
@@ -69,6 +70,7 @@ const ToolSchema = Type.Object({
     name: FunctionNameSchema,
     description: optional(Type.String()),
     parameters: optional(Type.Record(Type.String(), Type.Unknown())),
+    strict: optional(Type.Boolean()),
   }),
 })
 
@@ -88,6 +90,10 @@ const ResponseFormatSchema = Type.Union([
   }),
 ])
 
+/** The efforts of OpenAI's models. */
+const EFFORTS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const
+const StopSchema = Type.String({ minLength: 1, maxLength: 1_024 })
+
 const tokens = (description: string) => optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description }))
 
 export const ChatCompletionRequestSchema = Type.Object(
@@ -104,6 +110,15 @@ export const ChatCompletionRequestSchema = Type.Object(
     top_p: optional(Type.Number({ minimum: 0, maximum: 1 })),
     max_completion_tokens: tokens('Longest reply of one model call, in tokens'),
     max_tokens: tokens("The older name of 'max_completion_tokens'"),
+    stop: optional(
+      Type.Union([StopSchema, Type.Array(StopSchema, { maxItems: 4 })], {
+        description: 'The reply ends before one of these texts',
+      }),
+    ),
+    seed: optional(Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER })),
+    frequency_penalty: optional(Type.Number({ minimum: -2, maximum: 2 })),
+    presence_penalty: optional(Type.Number({ minimum: -2, maximum: 2 })),
+    reasoning_effort: optional(Type.Union(EFFORTS.map((effort) => Type.Literal(effort)))),
     n: optional(Type.Integer({ minimum: 1, maximum: 1, description: '1: a turn has one reply' })),
     user: optional(Type.String({ description: 'The user that the request acts as' })),
   },

@@ -79,7 +79,7 @@ export const CompletionSchema = Type.Object(
             {
               role: Type.Literal('assistant'),
               content: nullable(Type.String()),
-              refusal: Type.Null(),
+              refusal: nullable(Type.String({ description: 'In place of the content, when the model refuses' })),
               tool_calls: Type.Optional(Type.Array(CallSchema)),
             },
             closed,
@@ -194,6 +194,30 @@ export const EmbeddingsSchema = Type.Object(
         usage: { prompt_tokens: 2, total_tokens: 2 },
       },
     ],
+  },
+)
+
+const TranscriptEventSchema = Type.Union(
+  [
+    Type.Object({ type: Type.Literal('transcript.text.delta'), delta: Type.String() }, closed),
+    Type.Object({ type: Type.Literal('transcript.text.done'), text: Type.String() }, closed),
+  ],
+  {
+    $id: 'OpenaiTranscriptEvent',
+    examples: [{ type: 'transcript.text.done', text: 'The ferry leaves at nine.' }],
+  },
+)
+
+/** One event of a streamed transcript. */
+export const TranscriptionEventSchema = Type.Object(
+  {
+    event: Type.Optional(Type.Literal('message', { description: 'as every event that does not name its type' })),
+    data: jsonText(TranscriptEventSchema),
+  },
+  {
+    ...closed,
+    $id: 'OpenaiTranscriptionEvent',
+    examples: [{ data: '{"type":"transcript.text.done","text":"The ferry leaves at nine."}' }],
   },
 )
 

@@ -10,12 +10,19 @@ const user = optional(Type.String({ description: 'The user that the request acts
 /** Texts of one request, as at OpenAI. */
 const MAX_TEXTS = 2_048
 
+/** The description is the fault of anything else. */
+const text = Type.String({
+  minLength: 1,
+  pattern: '[\\s\\S]',
+  description: 'text that is not empty: tokens are not taken',
+})
+
 export const EmbeddingRequestSchema = Type.Object(
   {
     model,
     input: Type.Union([
-      Type.String({ minLength: 1 }),
-      Type.Array(Type.String({ minLength: 1 }), {
+      text,
+      Type.Array(text, {
         minItems: 1,
         maxItems: MAX_TEXTS,
         description: 'a text, or a list of texts; tokens are not taken',
@@ -44,7 +51,7 @@ export const OpenaiSpeechRequestSchema = Type.Object(
 )
 export type OpenaiSpeechRequest = Static<typeof OpenaiSpeechRequestSchema>
 
-const { file, language, response_format } = TranscriptionFormSchema.properties
+const { file, response_format } = TranscriptionFormSchema.properties
 
 /** Only the OpenAPI document uses this schema, because forms are parsed as streams. */
 export const OpenaiTranscriptionFormSchema = Type.Object(
@@ -52,8 +59,11 @@ export const OpenaiTranscriptionFormSchema = Type.Object(
     file,
     model: Type.Optional(Type.String({ description: "Not used: it is the server's choice" })),
     user: Type.Optional(Type.String({ description: 'The user that the request acts as' })),
-    language,
+    language: Type.Optional(Type.String({ description: 'a language tag, such as en or en-US' })),
     response_format,
+    stream: Type.Optional(
+      Type.String({ description: "'true': the transcript as events, where `response_format` is json or text" }),
+    ),
   },
   { ...open, examples: [{ file: 'the bytes', model: 'whisper-1' }] },
 )

@@ -14,13 +14,17 @@ const MAX_PACE = 450
 const VOICES: Record<string, string> = {
   alloy: 'en-us',
   ash: 'en-us+m3',
+  ballad: 'en-gb+m3',
+  cedar: 'en-us+m4',
   coral: 'en-us+f2',
   echo: 'en-us+m1',
   fable: 'en-gb+m2',
+  marin: 'en-us+f1',
   nova: 'en-us+f3',
   onyx: 'en-us+m7',
   sage: 'en-us+f4',
   shimmer: 'en-us+f5',
+  verse: 'en-us+m5',
 }
 
 export interface SpokenText {

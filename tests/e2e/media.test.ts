@@ -340,7 +340,7 @@ it(keeps('audio.nobody', 'unavailable, and after the retry nothing is prepared a
       status: 'failed',
       error: { code: 'unavailable', details: { reason: 'no_transcriber' } },
     })
-    expect(job.error.message).toContain('OPENAI_API_KEY')
+    expect(job.error.message).toContain('MUXI_TRANSCRIPTION')
     await first.stop()
     const second = await stage.start('all', { env: { MUXI_TRANSCRIPTION: double.url } })
     expect((await stage.call(second.url, `/api/v1/jobs/${id}/retry`, { method: 'POST' })).status).toBe(202)

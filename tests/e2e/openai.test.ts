@@ -91,6 +91,11 @@ it(keeps('openai.chat', 'with the conversation that the request brings'), async 
     temperature: 0.25,
     max_completion_tokens: 77,
     seed: 7,
+    stop: 'END',
+    frequency_penalty: 0.5,
+    presence_penalty: 0,
+    reasoning_effort: 'minimal',
+    tools: [{ ...WEATHER, function: { ...WEATHER.function, strict: true } }],
     user: 'carla',
   })
   expect(reply).toMatchObject({
@@ -100,7 +105,16 @@ it(keeps('openai.chat', 'with the conversation that the request brings'), async 
   })
   expect(reply.usage!.total_tokens).toBe(reply.usage!.prompt_tokens + reply.usage!.completion_tokens)
   const [asked] = stage.model.requests(cue)
-  expect(asked).toMatchObject({ temperature: 0.25, max_tokens: 77 })
+  expect(asked).toMatchObject({
+    temperature: 0.25,
+    max_tokens: 77,
+    seed: 7,
+    stop: ['END'],
+    frequency_penalty: 0.5,
+    reasoning_effort: 'low',
+  })
+  expect(asked).not.toHaveProperty('presence_penalty')
+  expect(asked!.tools![0]).toMatchObject({ function: { name: 'weather', strict: true } })
   expect(asked!.messages).toEqual([
     { role: 'system', content: 'You say what the test scripted.\n\nAnswer in French.\n\nBe brief.' },
     user('Hello'),
@@ -115,6 +129,20 @@ it(keeps('openai.chat', 'with the conversation that the request brings'), async 
   })
   const { body: log } = await stage.call(api.url, `/api/v1/turns/${turn.turn_id}/log`)
   expect(log.totals).toMatchObject({ model_calls: 1, input_tokens: reply.usage!.prompt_tokens })
+})
+
+it(keeps('openai.chat', 'a conversation without a message of the user goes on'), async () => {
+  const rest = stage.model.otherwise({ say: 'I go on.' })
+  const system = { role: 'system' as const, content: 'Tell a story.' }
+  const said = { role: 'assistant' as const, content: 'Once upon a time' }
+  for (const messages of [[system], [system, said], [said]]) {
+    const reply = await client.chat.completions.create({ model: 'scripted', messages })
+    expect(reply.choices[0]!.message.content).toBe('I go on.')
+    const [asked] = stage.model.requests('(Go on.)').slice(-1)
+    expect(JSON.stringify(asked!.messages)).toContain(messages.at(-1)!.content)
+    expect(asked!.messages.at(-1)).toEqual(user('(Go on.)'))
+  }
+  rest()
 })
 
 it(keeps('openai.chat', 'a conversation of more values than other requests may have'), async () => {
@@ -275,6 +303,62 @@ it(keeps('openai.chat', 'an answer that follows a schema'), async () => {
   expect(stage.model.requests(cue)[0]!.response_format).toMatchObject({ type: 'json_schema' })
 })
 
+/** An agent whose model answers these chunks, one list per request. */
+async function agentWith(id: string, ...answers: object[][]): Promise<string> {
+  stage.model.raw(id, ...answers.map((chunks) => [...chunks.map((chunk) => JSON.stringify(chunk)), '[DONE]']))
+  const model = { provider: 'openai', model: 'gpt-4.1-mini', base_url: stage.model.rawUrl(id) }
+  const body = { id, description: 'Refuses.', system_message: 'Refuse.', model }
+  expect((await stage.call(api.url, '/api/v1/agents', { body })).status).toBe(201)
+  return id
+}
+
+const delta = (fields: object, finish_reason: string | null = null) => ({
+  choices: [{ index: 0, delta: fields, finish_reason }],
+})
+const CITY = {
+  type: 'json_schema' as const,
+  json_schema: { name: 'city', schema: { type: 'object', properties: { city: { type: 'string' } } } },
+}
+
+it(keeps('openai.chat', 'a refusal is no content, and is not asked for again, with a schema and without'), async () => {
+  const refused = [delta({ refusal: 'I cannot ' }), delta({ refusal: 'do that.' }), delta({}, 'stop')]
+  const model = await agentWith('refusing', refused, refused, refused, refused, refused)
+  for (const format of [undefined, CITY]) {
+    const asked = { model, messages: [user('Hello')], ...(format && { response_format: format }) }
+    const whole = await client.chat.completions.create(asked)
+    expect(whole.choices[0]).toMatchObject({
+      message: { content: null, refusal: 'I cannot do that.' },
+      finish_reason: 'stop',
+    })
+    const stream = client.chat.completions.stream(asked)
+    const { choices } = await stream.finalChatCompletion()
+    expect(choices[0]).toMatchObject({
+      message: { content: '', refusal: 'I cannot do that.' },
+      finish_reason: 'stop',
+    })
+    expect(await turnOf(whole.id)).toMatchObject({
+      message: { agent_response: { content: 'I cannot do that.' } },
+    })
+  }
+  expect(stage.model.calls(model)).toBe(4)
+  const chat = { content: 'Hello', response_schema: CITY.json_schema.schema }
+  const { status, body } = await stage.call(api.url, `/api/v1/agents/${model}/chat`, { body: chat })
+  expect([status, body.error.message]).toEqual([502, expect.stringContaining('refused to answer')])
+  expect(stage.model.calls(model)).toBe(5)
+})
+
+it(keeps('openai.chat', 'an answer with a schema that reaches its limit is given as far as it goes'), async () => {
+  const cut = [delta({ content: '{"city":"Os' }), delta({}, 'length')]
+  const model = await agentWith('cut', cut, cut)
+  const asked = { model, messages: [user('Hello')], response_format: CITY }
+  const expected = { message: { content: '{"city":"Os' }, finish_reason: 'length' }
+  expect((await client.chat.completions.create(asked)).choices[0]).toMatchObject(expected)
+  const chunks = await Array.fromAsync(await client.chat.completions.create({ ...asked, stream: true }))
+  expect(chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('')).toBe('{"city":"Os')
+  expect(chunks.at(-1)!.choices[0]!.finish_reason).toBe('length')
+  expect(stage.model.calls(model)).toBe(2)
+})
+
 it(
   keeps('openai.media', 'pictures are shown, recordings are heard, where they stand in the conversation'),
   async () => {
@@ -322,12 +406,45 @@ it(keeps('openai.embeddings', 'as numbers and in base64, which the client asks f
   expect(plain.data[0]!.embedding).toEqual(data[0]!.embedding)
   expect(usage.total_tokens).toBeGreaterThan(0)
   await expect(client.embeddings.create({ model: 'any', input: 'x', dimensions: 5 })).rejects.toThrow(/dimensions/)
+  for (const input of [
+    [1, 2, 3],
+    [[1, 2], [3]],
+  ]) {
+    const tokens = client.embeddings.create({ model: 'any', input })
+    await expect(tokens).rejects.toMatchObject({
+      status: 400,
+      param: 'input.0',
+      message: expect.stringContaining('tokens are not taken'),
+    })
+  }
 })
 
 it(keeps('openai.audio', 'a recording becomes text'), async () => {
   const file = new File([new Uint8Array(await sound(stage.folder, 'talk.wav', spoken(2)))], 'talk.wav')
   const said = await client.audio.transcriptions.create({ file, model: 'whisper-1', prompt: 'Gulls.', temperature: 0 })
   expect(said.text).toContain('A gull cried')
+})
+
+it(keeps('openai.audio', 'a transcript is streamed where its form can be'), async () => {
+  const bytes = new Uint8Array(await sound(stage.folder, 'long.wav', spoken(2)))
+  const file = new File([bytes], 'long.wav')
+  const asked = { file, model: 'gpt-4o-transcribe', language: 'en-GB' }
+  const events = await Array.fromAsync(await client.audio.transcriptions.create({ ...asked, stream: true }))
+  const whole = await client.audio.transcriptions.create(asked)
+  expect(events.map(({ type }) => type)).toEqual([
+    ...events.slice(1).map(() => 'transcript.text.delta'),
+    'transcript.text.done',
+  ])
+  expect(events.length).toBeGreaterThan(1)
+  expect(events.map((event) => (event.type === 'transcript.text.delta' ? event.delta : '')).join('')).toBe(whole.text)
+  expect(events.at(-1)).toEqual({ type: 'transcript.text.done', text: whole.text })
+  const prompt = 'Gull. '.repeat(1_000)
+  const verbose = { ...asked, response_format: 'verbose_json', timestamp_granularities: ['word', 'segment'], prompt }
+  const timed = client.audio.transcriptions.create({ ...verbose, stream: true } as never)
+  const response = await (timed as unknown as { asResponse(): Promise<globalThis.Response> }).asResponse()
+  expect(await response.json()).toMatchObject({ text: whole.text, segments: [{ start: 0 }] })
+  const wrong = client.audio.transcriptions.create({ ...asked, language: 'English' })
+  await expect(wrong).rejects.toMatchObject({ status: 400, param: 'language' })
 })
 
 it(keeps('openai.errors', 'of its classes, with a code, a field and the id of the request'), async () => {
@@ -350,10 +467,22 @@ it(keeps('openai.errors', 'of its classes, with a code, a field and the id of th
     [{ messages: [] }, 'messages'],
     [{ temperature: 'warm' }, 'temperature'],
     [{ n: 2 }, 'n'],
-    [{ messages: [{ role: 'system', content: 'Only this.' }] }, 'messages'],
     [{ messages: [user('x'), { role: 'tool', tool_call_id: 'call_x', content: 'y' }] }, 'messages.1.tool_call_id'],
     [{ tool_choice: 'required' }, 'tool_choice'],
     [{ user: 'a/b' }, 'user'],
+    [
+      {
+        messages: [
+          user('Listen.'),
+          { role: 'user', content: [{ type: 'input_audio', input_audio: { data: '?', format: 'wav' } }] },
+        ],
+      },
+      'messages.1.content.0.input_audio.data',
+    ],
+    [
+      { response_format: { ...CITY, json_schema: { name: 'city', schema: { type: 'objekt' } } } },
+      'response_format.json_schema.schema',
+    ],
     [
       {
         messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'http://169.254.169.254/x' } }] }],
@@ -365,6 +494,10 @@ it(keeps('openai.errors', 'of its classes, with a code, a field and the id of th
     const error = await failure(fields)
     expect(error, `${param}: ${error}`).toBeInstanceOf(BadRequestError)
     expect(error.param).toBe(param)
+  }
+  for (const fields of [{ logprobs: true }, { functions: [WEATHER.function] }, { function_call: 'auto' }]) {
+    const [param] = Object.keys(fields)
+    expect(await failure(fields)).toMatchObject({ status: 400, code: 'unsupported_parameter', param })
   }
   const { body } = await stage.call(api.url, '/v1/nothing')
   expect(body).toEqual({

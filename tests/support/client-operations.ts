@@ -29,7 +29,9 @@ export interface ClientOperations {
   'POST /v1/chat/completions': Muxi['openai']['complete']
   'POST /v1/embeddings': Muxi['openai']['embed']
   'POST /v1/audio/transcriptions': Sends<
-    Form<Pick<TranscriptionOptions, 'language' | 'response_format'> & { model?: string; user?: string }>,
+    Form<
+      Pick<TranscriptionOptions, 'language' | 'response_format'> & { model?: string; user?: string; stream?: string }
+    >,
     { text: string } | string
   >
   'POST /v1/audio/speech': Muxi['openai']['speak']

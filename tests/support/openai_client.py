@@ -54,10 +54,22 @@ assert [len(each.embedding) for each in vectors.data] == [384, 384]
 
 with open("talk.wav", "rb") as recording:
     assert "A gull cried" in client.audio.transcriptions.create(model="whisper-1", file=recording).text
+with open("talk.wav", "rb") as recording:
+    events = list(client.audio.transcriptions.create(model="gpt-4o-transcribe", file=recording, stream=True))
+assert [event.type for event in events][-1] == "transcript.text.done" and "A gull cried" in events[-1].text, events
+with open("talk.wav", "rb") as recording:
+    timed = client.audio.transcriptions.create(
+        model="whisper-1",
+        file=recording,
+        response_format="verbose_json",
+        timestamp_granularities=["word", "segment"],
+    )
+assert timed.segments, timed
 if os.environ.get("CAN_SPEAK"):
-    with client.audio.speech.with_streaming_response.create(
-        model="tts-1", voice="alloy", input="The ferry leaves at nine.", response_format="wav"
-    ) as spoken:
-        assert spoken.read()[:4] == b"RIFF"
+    for voice in ("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse"):
+        with client.audio.speech.with_streaming_response.create(
+            model="tts-1", voice=voice, input="Nine.", response_format="wav"
+        ) as spoken:
+            assert spoken.read()[:4] == b"RIFF", voice
 
 sys.stdout.write("all held\n")

@@ -22,6 +22,7 @@ async function read(
     limit = 1_000,
     type = 'multipart/form-data; boundary=bound',
     take = undefined as ((content: AsyncIterable<Uint8Array>) => Promise<void>) | undefined,
+    known = undefined as readonly string[] | undefined,
   } = {},
 ) {
   const bytes = Buffer.from(text)
@@ -40,6 +41,7 @@ async function read(
       for await (const piece of content) pieces.push(Buffer.from(piece))
       return part.name
     },
+    known,
   )
   return { ...form, content: Buffer.concat(pieces).toString() }
 }
@@ -55,6 +57,17 @@ function readFrom(
 }
 
 describe('readForm()', () => {
+  it('leaves out fields that are not known, whatever they are, where it is told which are', async () => {
+    const others = [field('list[]', 'a'), field('list[]', 'b'), field('prompt', 'x'.repeat(100_000))]
+    const parts = [...others, field('language', 'en'), file('a.pdf', PDF)]
+    const known = ['language']
+    expect(await read(body(parts), { known, size: 1_000 })).toMatchObject({ fields: { language: 'en' }, content: PDF })
+    const twice = read(body([...parts, field('language', 'de')]), { known, size: 1_000 })
+    await expect(twice).rejects.toThrow("'language' must be given once")
+    const long = read(body([field('language', 'x'.repeat(5_000)), file('a.pdf', PDF)]), { known, size: 1_000 })
+    await expect(long).rejects.toThrow('longer than 4096 bytes')
+  })
+
   for (const size of [1, 2, 3, 7, 64, 10_000]) {
     it(`gives the file and the fields of a body in pieces of ${size} bytes`, async () => {
       const form = await read(body([field('user_id', 'änna'), file('a.pdf', PDF), field('after', '')]), { size })

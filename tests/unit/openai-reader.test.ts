@@ -43,6 +43,19 @@ test.each([
   expect(await read(piece, finish(told))).toMatchObject({ finish_reason: expected })
 })
 
+it('a refusal is text of its own kind, and the reason why the reply ended', async () => {
+  const refusal = (text: string): Chunk => ({ choices: [{ delta: { refusal: text } }] })
+  const read1 = await read(refusal('I cannot '), refusal('do that.'), finish('stop'))
+  expect(read1).toMatchObject({ parts: [{ type: 'text', text: 'I cannot do that.' }], finish_reason: 'refusal' })
+  expect(read1.deltas.every(({ type }) => type === 'refusal')).toBe(true)
+  const part = { type: 'refusal', refusal: 'No.' }
+  expect(await read(content([part]), finish('stop'))).toMatchObject({
+    finish_reason: 'refusal',
+    deltas: [{ type: 'refusal', text: 'No.' }],
+  })
+  expect(await read(content('Yes.'), refusal(''), finish('stop'))).toMatchObject({ finish_reason: 'stop' })
+})
+
 it('an unknown finish reason is read as stop, with a warning', async () => {
   const { finish_reason, warnings } = await read(content('Hi'), finish('done_enough'))
   expect([finish_reason, warnings]).toEqual(['stop', ["Unknown finish reason 'done_enough', read as 'stop'"]])

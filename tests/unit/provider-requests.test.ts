@@ -305,3 +305,44 @@ it('a schema of answers is closed, and in strict mode all is required and what w
     properties: { b: { anyOf: [{ type: 'array' }, { type: 'null' }] } },
   })
 })
+
+it('what decides how a reply is sampled goes to the vendors that know it, and is left out with a warning elsewhere', () => {
+  const asked = ask({ stop: ['END', ' '], seed: 2 ** 40 + 7, frequency_penalty: 0.5, presence_penalty: -1 })
+  const named = { stop: ['END', ' '], seed: 2 ** 40 + 7, frequency_penalty: 0.5, presence_penalty: -1 }
+  expect(toParams(asked)).toMatchObject({ params: named, warnings: [] })
+  expect(toParams(asked, dialectOf('mistral', undefined)).params).toMatchObject({ random_seed: named.seed })
+  expect(toGeminiParams(asked).params.config).toMatchObject({
+    stopSequences: named.stop,
+    seed: 7,
+    frequencyPenalty: 0.5,
+    presencePenalty: -1,
+  })
+  const anthropic = toAnthropicParams(asked)
+  expect(anthropic.params).toMatchObject({ stop_sequences: ['END'] })
+  expect(anthropic.warnings).toHaveLength(3)
+  const responses = toResponsesParams(asked)
+  expect(Object.keys(responses.params).filter((name) => name in named)).toEqual([])
+  expect(responses.warnings).toHaveLength(4)
+})
+
+it('a tool is strict where its caller says so', () => {
+  const tools = [{ ...TOOL, strict: true }, TOOL]
+  expect(toParams(ask({ tools })).params.tools).toEqual([
+    { type: 'function', function: { ...TOOL, strict: true } },
+    { type: 'function', function: TOOL },
+  ])
+  expect(toResponsesParams(ask({ tools })).params.tools).toMatchObject([{ strict: true }, { strict: false }])
+})
+
+it('a refusal of responses is text of its own kind, streamed or not', async () => {
+  const types: string[] = []
+  const item = { type: 'message', content: [{ type: 'refusal', refusal: 'No.' }] }
+  const ended = { type: 'response.completed', response: { status: 'completed' } }
+  const streamed = [{ type: 'response.refusal.delta', output_index: 0, delta: 'No.' }]
+  for (const events of [streamed, []]) {
+    const done = { type: 'response.output_item.done', output_index: 0, item }
+    const read = readResponse(stream([...events, done, ended]), async ({ type }) => void types.push(type), 'openai')
+    expect(await read).toMatchObject({ parts: [{ type: 'text', text: 'No.' }], finish_reason: 'refusal' })
+  }
+  expect(types).toEqual(['refusal', 'refusal'])
+})

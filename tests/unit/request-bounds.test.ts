@@ -49,6 +49,45 @@ it('JsonBounds takes a text in any pieces', () => {
   for (const size of [1, 2, 3, 7, 1_000]) expect(levels(size)).toBe(MAX_JSON_DEPTH)
 })
 
+describe('responseSchemaFault()', () => {
+  const DRAFT_4 = 'http://json-schema.org/draft-04/schema#'
+  const item = { type: 'object', properties: { next: { $ref: '#/$defs/item' }, own: { $ref: '#' } } }
+
+  it.each<[Record<string, unknown>, string | undefined]>([
+    [{ type: 'objekt' }, "a JSON Schema, in which 'type' must be equal to one of the allowed values"],
+    [{ properties: { a: { minimum: '1' } } }, "a JSON Schema, in which 'properties.a.minimum' must be number"],
+    [{ $ref: '#/nope' }, "a JSON Schema that has what its references name, got '#/nope'"],
+    [
+      { items: { $ref: 'https://example.com/a.json' } },
+      "a JSON Schema that has what its references name, got 'https://example.com/a.json'",
+    ],
+    [{ $ref: '#/$defs/item', $defs: { item } }, undefined],
+    [{ $ref: '#/$defs/a~1b%20c', $defs: { 'a/b c': true } }, undefined],
+    [{ $ref: '#named', $defs: { a: { $anchor: 'named' } } }, undefined],
+    [{ $ref: 'a.json', $defs: { a: { $id: 'a.json' } } }, undefined],
+    [{ properties: { $ref: { const: { $ref: '#/nope' } } } }, undefined],
+    [{ $schema: 'https://json-schema.org/draft/2020-12/schema', prefixItems: [true], items: false }, undefined],
+    [
+      { $schema: 'https://json-schema.org/draft/2020-12/schema', minItems: -1 },
+      "a JSON Schema, in which 'minItems' must be >= 0",
+    ],
+    [{ $schema: DRAFT_4, minimum: 1, exclusiveMinimum: true }, undefined],
+    [{}, undefined],
+  ])('%j', (schema, fault) => {
+    expect(responseSchemaFault(schema)).toBe(fault)
+  })
+
+  it('takes no longer for a schema at its bounds', () => {
+    const properties = Object.fromEntries(Array.from({ length: 480 }, (_, n) => [`p${n}`, { $ref: '#/$defs/a' }]))
+    const a = { properties: Object.fromEntries(Array.from({ length: 400 }, (_, n) => [`q${n}`, { type: 'string' }])) }
+    const repeated = { enum: Array.from({ length: 20_000 }, () => []) }
+    const begun = performance.now()
+    expect(responseSchemaFault({ properties, $defs: { a } })).toBeUndefined()
+    responseSchemaFault(repeated)
+    expect(performance.now() - begun).toBeLessThan(1_000)
+  })
+})
+
 describe('readJson()', () => {
   it('refuses what is no UTF-8, no JSON or out of bounds, each in its own words', async () => {
     const read = (given: Uint8Array) => readJson(given, 'read the request: its body').catch((error: Error) => error)

@@ -2,9 +2,9 @@
 import { expect, it } from 'vitest'
 import { readAnswer, structuredAnswers } from '../../activities/turn/structured-answer.ts'
 import { spentByFailure } from '../../activities/metered-call.ts'
-import { textPart, type AssistantPart } from '../../contracts/model-messages.ts'
+import { textPart, type AssistantPart, type FinishReason } from '../../contracts/model-messages.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
-import type { GenerateRequest, Provider } from '../../providers/provider.ts'
+import type { Delta, GenerateRequest, Provider } from '../../providers/provider.ts'
 import type { ChainModel } from '../../providers/registry.ts'
 
 const SCHEMA = {
@@ -16,19 +16,26 @@ const SCHEMA = {
 const GOOD = '{"city":"Bergen","rain":true}'
 const usage = { input_tokens: 10, output_tokens: 5 }
 
-async function ask(...answers: (string | AssistantPart[] | ProviderFailure)[]) {
+type Answer = string | AssistantPart[] | ProviderFailure | { text: string; ends: FinishReason }
+
+const ask = (...answers: Answer[]) => askWith({}, answers)
+
+async function askWith(options: { shows_unfinished?: boolean }, answers: Answer[]) {
   const requests: GenerateRequest[] = []
-  const shown: string[] = []
+  const shown: Delta[] = []
   const provider: Provider = {
     name: 'openai',
     async generate(request, onDelta) {
       requests.push(request)
       const answer = answers.shift()!
       if (answer instanceof ProviderFailure) throw answer
-      const parts = typeof answer === 'string' ? [textPart(answer)] : answer
-      for (const part of parts) if (part.type === 'text') await onDelta({ type: 'text', text: part.text })
+      const ends = typeof answer === 'object' && 'ends' in answer ? answer : undefined
+      const parts =
+        typeof answer === 'string' ? [textPart(answer)] : ends ? [textPart(ends.text)] : (answer as AssistantPart[])
+      const type = ends?.ends === 'refusal' ? 'refusal' : 'text'
+      for (const part of parts) if (part.type === 'text') await onDelta({ type, text: part.text })
       const finish_reason = parts.some(({ type }) => type === 'tool_call') ? ('tool_calls' as const) : ('stop' as const)
-      return { parts, finish_reason, usage, warnings: [] }
+      return { parts, finish_reason: ends?.ends ?? finish_reason, usage, warnings: [] }
     },
   }
   const request = {
@@ -38,13 +45,13 @@ async function ask(...answers: (string | AssistantPart[] | ProviderFailure)[]) {
     tools: [],
     passages: [],
   }
-  const asked = structuredAnswers(provider, SCHEMA).generate(
+  const asked = structuredAnswers(provider, SCHEMA, options).generate(
     request,
-    async ({ text }) => void shown.push(text),
+    async (delta) => void shown.push(delta),
     new AbortController().signal,
   )
   const result = await asked.catch((error: unknown) => error as ProviderFailure)
-  return { result, requests, shown: shown.join('') }
+  return { result, requests, shown: shown.map(({ text }) => text).join(''), kinds: shown.map(({ type }) => type) }
 }
 
 it('an answer that follows the schema is shown as it is', async () => {
@@ -60,6 +67,26 @@ it('one that does not is asked for again with its faults, is never shown, and al
   expect(requests).toHaveLength(3)
   expect(JSON.stringify(requests[2]!.messages.at(-1))).toContain("answer must have required property 'city'")
 })
+
+it.each([
+  ['refusal', 'I cannot do that.', 'refused to answer'],
+  ['length', '{"city":"Ber', 'reached its limit of tokens before its answer was whole'],
+] as const)(
+  'an end by %s is not asked for again: it is shown where the caller takes it, else a failure',
+  async (ends, text, how) => {
+    const shown = await askWith({ shows_unfinished: true }, [{ text, ends }, GOOD])
+    expect(shown).toMatchObject({ result: { parts: [{ text }], finish_reason: ends, usage }, shown: text })
+    expect([shown.requests.length, shown.kinds]).toEqual([1, [ends === 'refusal' ? 'refusal' : 'text']])
+    const failed = await ask({ text, ends }, GOOD)
+    expect(failed).toMatchObject({ result: { kind: 'final', how, isUnsent: true, spent: usage }, shown: '' })
+    expect(failed.requests).toHaveLength(1)
+    // Its last token was the last one that was left.
+    expect(await ask({ text: GOOD, ends: 'length' })).toMatchObject({
+      result: { finish_reason: 'length' },
+      shown: GOOD,
+    })
+  },
+)
 
 it('after two repairs it is a final failure that tells what was spent', async () => {
   const { result, requests } = await ask('a', 'b', 'c', GOOD)
