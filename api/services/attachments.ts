@@ -4,7 +4,7 @@ import type { JobKind } from '../../contracts/job.ts'
 import type { AttachmentInput } from '../../contracts/schemas/chat.ts'
 import { shorten } from '../../contracts/shorten.ts'
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
-import { findFile, findSameFile, insertFile } from '../../db/queries/files.ts'
+import { findFile, findSameFile, insertFile, holdFileOrThrow } from '../../db/queries/files.ts'
 import { insertJob } from '../../db/queries/jobs.ts'
 import type { Attachment, NewTurn } from '../../db/queries/turns.ts'
 import type { Db, Tx } from '../../db/schema.ts'
@@ -101,6 +101,7 @@ export async function insertAttachedJobs(tx: Tx, turn: NewTurn, reusing: boolean
     const { user_id, key_id, agent_id, conversation_id, turn_id } = turn
     const known = attachment.file_id ?? (reusing ? await findSameFile(tx, user_id, sha256) : undefined)
     const file_id = known ?? (await insertFile(tx, { user_id, key_id, name, type, size, sha256 })).id
+    if (known !== undefined) await holdFileOrThrow(tx, known)
     const file = { id: file_id, user_id, name, sha256 }
     await insertJob(tx, { kind, file, key_id, agent_id, conversation_id, turn_id })
     attached.push({ ...attachment, file_id })

@@ -8,7 +8,7 @@ import { UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { InlineFileSchema } from '../../contracts/schemas/jobs.ts'
 import { schemaFaults } from '../../contracts/schemas/faults.ts'
 import type { ByteRange, Received } from '../../db/blobs.ts'
-import { countBytes, deleteFile, findFile, insertFile, isInUse, listMadeOf } from '../../db/queries/files.ts'
+import { countBytes, deleteFile, findFile, insertFile, isInUse, listMadeOf, lockFile } from '../../db/queries/files.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { countReceived } from '../../db/queries/uploads.ts'
@@ -197,9 +197,10 @@ export function rangeOf(asked: string | null, size: number): ByteRange | 'outsid
 }
 
 /** Deletes a file with its extracted text; agent knowledge from it is kept. @throws MuxiError conflict */
-export async function removeFile({ storage: { db, blobs } }: ApiContext, file: FilesTable): Promise<void> {
+export async function removeFile({ storage: { db, blobs } }: Pick<ApiContext, 'storage'>, file: FilesTable): Promise<void> {
   const made = await listMadeOf(db, file.id)
   const unused = await db.transaction().execute(async (tx) => {
+    await lockFile(tx, file.id)
     if (await isInUse(tx, file.id))
       throw new MuxiError('conflict', `Cannot delete file '${file.id}': a job still reads it`)
     const unused: FilesTable[] = []
