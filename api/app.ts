@@ -46,7 +46,7 @@ import type { ApiContext } from './services/context.ts'
 import { sessionRoutes } from './session.ts'
 import { securityHeaders } from './security-headers.ts'
 import { temporalUiRoutes } from './temporal-ui.ts'
-import { FILE_HEADER } from './tus.ts'
+import { FILE_HEADER, tusHeaders, UPLOADS_PATH } from './tus.ts'
 
 export interface AppOptions {
   version: string
@@ -59,7 +59,8 @@ export function createApp(context: ApiContext, origins: Origins, { version, encr
   const app = new Elysia({ normalize: false })
     .onRequest(({ request, set }) => {
       set.headers['x-request-id'] = newId('req')
-      Object.assign(set.headers, securityHeaders(pathOf(request), encrypted))
+      const path = pathOf(request)
+      Object.assign(set.headers, securityHeaders(path, encrypted), tusHeaders(request, path))
       const origin = request.headers.get('origin')
       origins.check(hostOf(request), origin)
       if (origin === null) return undefined
@@ -130,9 +131,10 @@ export function createApp(context: ApiContext, origins: Origins, { version, encr
 export async function answer(
   context: ApiContext,
   app: ReturnType<typeof createApp>,
-  request: Request,
+  sent: Request,
   client?: ClientSide,
 ): Promise<Response> {
+  const request = overridden(sent)
   const { ip } = request as { ip?: string | undefined }
   noteClient(request, client ?? context.clients.of(ip, (name) => request.headers.get(name)))
   const began = performance.now()
@@ -148,6 +150,24 @@ export async function answer(
       status: response.status,
       request_id: response.headers.get('x-request-id'),
     })
+  return sent.method === request.method ? response : asPost(response)
+}
+
+/** Methods that clients of tus may send as POST, for what lies between that knows only GET and POST. */
+const OVERRIDING = ['HEAD', 'PATCH', 'DELETE']
+
+/** The request with the method of its `X-HTTP-Method-Override` (tus 1.0): of an upload only. */
+function overridden(request: Request): Request {
+  const method = request.headers.get('x-http-method-override')?.toUpperCase()
+  if (method === undefined || request.method !== 'POST' || !OVERRIDING.includes(method)) return request
+  if (!pathOf(request).startsWith(`${UPLOADS_PATH}/`)) return request
+  // The body is neither read nor copied.
+  return new Proxy(request, { get: (real, name) => (name === 'method' ? method : Reflect.get(real, name, real)) })
+}
+
+/** An answer to HEAD may have the length of a body that it does not have; one to POST may not. */
+function asPost(response: Response): Response {
+  if (response.body === null) response.headers.delete('content-length')
   return response
 }
 
@@ -160,7 +180,7 @@ const AUDITED = /^\/(api\/v1|v1|mcp|metrics)(\/|$)/
 /** What pages of other origins may send and read besides what browsers always allow. */
 const ALLOWED = [
   'authorization, content-type, idempotency-key, if-none-match, last-event-id, x-namespace, mcp-session-id, mcp-protocol-version',
-  'tus-resumable, upload-length, upload-metadata, upload-offset, x-requested-with',
+  'tus-resumable, upload-length, upload-metadata, upload-offset, x-requested-with, x-http-method-override',
 ].join(', ')
 const EXPOSED = [
   'etag, x-request-id, retry-after, ratelimit, ratelimit-policy, mcp-session-id',
@@ -203,7 +223,8 @@ function otherMethods(routes: readonly { method: string; path: string }[], reque
   const path = pathOf(request).replace(/(?<=.)\/$/, '')
   const exact = routes.filter((route) => route.path === path)
   const found = exact.length > 0 ? exact : routes.filter((route) => toPattern(route.path).test(path))
-  const matches = found.map(({ method }) => method).filter((method) => method !== 'OPTIONS')
+  // Elysia answers HEAD by the route of GET.
+  const matches = found.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
   return matches.includes(request.method) ? [] : [...new Set(matches)]
 }
 
