@@ -6,7 +6,12 @@ import { JsonReader } from './json.ts'
 const MAX_DRAINED = 64 * 2 ** 20
 
 /** The JSON value of a request's body; undefined when it has none. @throws MuxiError payload_too_large, unsupported_media_type, bad_request */
-export async function readJsonBody(request: Request, limit: number, maxValues?: number): Promise<unknown> {
+export async function readJsonBody(
+  request: Request,
+  limit: number,
+  maxValues?: number,
+  parse?: (text: string) => unknown,
+): Promise<unknown> {
   if (
     request.headers.get('content-length') === '0' ||
     !(request.headers.has('content-length') || request.headers.has('transfer-encoding'))
@@ -18,7 +23,7 @@ export async function readJsonBody(request: Request, limit: number, maxValues?: 
     void drain(request.body)
     throw new MuxiError('unsupported_media_type', "Cannot read the request: 'Content-Type' must be application/json")
   }
-  const json = new JsonReader('read the request: its body', maxValues)
+  const json = new JsonReader('read the request: its body', maxValues, parse)
   try {
     await eachChunk(request, limit, (chunk) => json.take(chunk))
   } catch (error) {

@@ -14,11 +14,13 @@ export class JsonReader {
   readonly #bounds: JsonBounds
   readonly #decoder = new TextDecoder('utf-8', { fatal: true })
   readonly #parts: string[] = []
+  readonly #parse: (text: string) => unknown
   #size = 0
 
-  /** @param what completes "Cannot …", such as `read the request: its body` */
-  constructor(what: string, maxValues?: number) {
+  /** @param what completes "Cannot …", such as `read the request: its body` @param parse reads the whole text */
+  constructor(what: string, maxValues?: number, parse: (text: string) => unknown = JSON.parse) {
     this.#what = what
+    this.#parse = parse
     this.#bounds = new JsonBounds(maxValues)
   }
 
@@ -35,7 +37,7 @@ export class JsonReader {
     this.#decode()
     let value: unknown
     try {
-      value = JSON.parse(this.#parts.join(''))
+      value = this.#parse(this.#parts.join(''))
     } catch (cause) {
       throw unreadable(this.#what, 'JSON', cause)
     }

@@ -1,6 +1,7 @@
 // The common part of every route of /api/v1, /v1 and /mcp: authentication, client address, and body limits.
 import type { TSchema } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
+import { parseExact } from '../contracts/exact-json.ts'
 import { MuxiError } from '../contracts/failures.ts'
 import { MAX_CONVERSATION_VALUES, MAX_JSON_VALUES } from '../contracts/json-bounds.ts'
 import { exampleOf } from '../contracts/schemas/examples.ts'
@@ -17,6 +18,9 @@ const CHAT_ROUTE = /\/chat(\/(stream|completions|ui))?$/
 
 /** Those whose clients send the whole conversation with each message. */
 const CONVERSATION_ROUTE = /\/chat\/(completions|ui)$/
+
+/** Those that keep what they are given: they refuse numbers that they cannot keep. */
+const EXACT_ROUTE = /\/context_memory$/
 
 /** Routes whose handlers stream the body themselves. */
 const UPLOAD_ROUTE = /\/(files|files\/uploads(\/[^/]+)?|audio\/transcriptions)$/
@@ -89,7 +93,7 @@ export function authenticated(context: ApiContext) {
         if (UPLOAD_ROUTE.test(pathname)) return null
         const limit = CHAT_ROUTE.test(pathname) ? limits.chat_body_bytes : limits.json_body_bytes
         const values = CONVERSATION_ROUTE.test(pathname) ? MAX_CONVERSATION_VALUES : MAX_JSON_VALUES
-        const body = await readJsonBody(request, limit, values)
+        const body = await readJsonBody(request, limit, values, EXACT_ROUTE.test(pathname) ? parseExact : undefined)
         // Below, null stands for no body.
         if (body === null) throw new MuxiError('bad_request', "Cannot read the request's body: it must not be null")
         return body ?? null

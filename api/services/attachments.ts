@@ -9,6 +9,7 @@ import { insertJob } from '../../db/queries/jobs.ts'
 import type { Attachment, NewTurn } from '../../db/queries/turns.ts'
 import type { Db, Tx } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
+import { plainName } from '../multipart.ts'
 import { isDocumentType, mediaTypeOf } from '../../media/kind/media-type.ts'
 
 /** How a file of a type is ingested. */
@@ -73,7 +74,8 @@ async function uploaded(db: Db, userId: string, input: { file_id: string }): Pro
 function inline(input: { name: string; data: string }, index: number): Found {
   const bytes = fromBase64(input.data)
   if (!bytes) throw wrongField('read the message', `attachments.${index}.data`, 'base64')
-  return { ...kindOf(input.name, mediaTypeOf(bytes, input.name)), sha256: '', size: bytes.byteLength, bytes }
+  const name = plainName(input.name)
+  return { ...kindOf(name, mediaTypeOf(bytes, name)), sha256: '', size: bytes.byteLength, bytes }
 }
 
 function fromBase64(text: string): Buffer | undefined {
