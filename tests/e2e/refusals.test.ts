@@ -509,6 +509,24 @@ describe('input', () => {
     expect(new Set(names).size).toBe(4)
   })
 
+  it(keeps('refuse.types', 'cursors that no page has given, on every list'), async () => {
+    const lists = [
+      ...['agents', 'files', 'jobs', 'turns', 'conversations', 'keys', 'audit', 'approvals', 'logs', 'usage'],
+      `conversations/${ids.conversation}/messages`,
+      'agents/offline/memory',
+    ].map((path) => `/api/v1/${path}?`)
+    for (const group of ['user', 'agent', 'key']) lists.push(`/api/v1/usage?group_by=${group}&`)
+    const document = (await call('/openapi.json')).body as { paths: Record<string, Record<string, object>> }
+    const paged = Object.values(document.paths).filter(({ get }) => JSON.stringify(get)?.includes('"name":"cursor"'))
+    expect(paged).toHaveLength(12)
+    for (const page of [...lists.map((list) => `${list}cursor=Z/Z`), '/api/v1/files?cursor=file_zzz']) {
+      const answer = await call(page)
+      expectError(answer, 400, 'bad_request')
+      const expected = '`next_cursor` of the page before'
+      expect([page, answer.body.error.details.fields]).toEqual([page, [{ path: 'cursor', expected }]])
+    }
+  })
+
   it(keeps('refuse.types', 'ids in a path that have another form'), async () => {
     for (const path of [
       '/api/v1/turns/nonsense',
