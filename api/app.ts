@@ -3,10 +3,11 @@ import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
 import { newId } from '../contracts/ids.ts'
 import { codecRoutes } from './codec.ts'
-import { errorResponse, toMuxiError } from './errors.ts'
+import { errorResponse, parseErrorResponse, toMuxiError } from './errors.ts'
 import { isOpenaiPath, openaiErrorResponse } from './openai/errors.ts'
 import { openaiRoutes } from './routes/openai.ts'
 import { openApiRoutes } from './openapi.ts'
+import { MalformedJson } from './json.ts'
 import type { Origins } from './origins.ts'
 import { addressOf, type ClientSide, hostOf, noteClient } from './clients.ts'
 import { methodNotAllowed, senderOf } from './plugin.ts'
@@ -77,7 +78,7 @@ export function createApp(context: ApiContext, origins: Origins, { version, encr
         allowed.length > 0
           ? methodNotAllowed(allowed)
           : ((code === 'NOT_FOUND' ? unknownVersion(request) : undefined) ?? toMuxiError(error, context.log))
-      const toResponse = isOpenaiPath(new URL(request.url).pathname) ? openaiErrorResponse : errorResponse
+      const toResponse = errorFormOf(pathOf(request), failure)
       const response = toResponse(failure, String(set.headers['x-request-id']))
       if (allowed.length > 0) set.headers['allow'] = allowed.join(', ')
       Object.assign(set.headers, response.headers)
@@ -169,6 +170,12 @@ function overridden(request: Request): Request {
 function asPost(response: Response): Response {
   if (response.body === null) response.headers.delete('content-length')
   return response
+}
+
+/** How an error of a path is written. */
+function errorFormOf(path: string, failure: MuxiError): typeof errorResponse {
+  if (isOpenaiPath(path)) return openaiErrorResponse
+  return path === '/mcp' && failure instanceof MalformedJson ? parseErrorResponse : errorResponse
 }
 
 function pathOf(request: Request): string {

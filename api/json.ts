@@ -8,6 +8,9 @@ const PIECE = 65_536
 /** Bytes after which the parser yields to the event loop. */
 const AT_ONCE = 2 ** 20
 
+/** The text is not UTF-8 or not JSON. */
+export class MalformedJson extends MuxiError {}
+
 /** An incremental reader of one JSON text. */
 export class JsonReader {
   readonly #what: string
@@ -74,7 +77,8 @@ function readPiece(bytes: Uint8Array, what: string): unknown {
 }
 
 function unreadable(what: string, expected: string, cause?: unknown): MuxiError {
-  return new MuxiError('bad_request', `Cannot ${what} must be ${expected}`, { cause })
+  const message = `Cannot ${what} must be ${expected}`
+  return cause === undefined ? new MuxiError('bad_request', message) : new MalformedJson('bad_request', message, { cause })
 }
 
 /** The value of a whole JSON text. @throws MuxiError bad_request */
