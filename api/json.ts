@@ -78,7 +78,9 @@ function readPiece(bytes: Uint8Array, what: string): unknown {
 
 function unreadable(what: string, expected: string, cause?: unknown): MuxiError {
   const message = `Cannot ${what} must be ${expected}`
-  return cause === undefined ? new MuxiError('bad_request', message) : new MalformedJson('bad_request', message, { cause })
+  return cause === undefined
+    ? new MuxiError('bad_request', message)
+    : new MalformedJson('bad_request', message, { cause })
 }
 
 /** The value of a whole JSON text. @throws MuxiError bad_request */

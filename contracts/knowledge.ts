@@ -95,7 +95,8 @@ export function knowledgeFault(value: Knowledge, path: readonly string[] = []): 
     if (!KEY.test(key))
       return {
         path: path.join('.'),
-        expected: 'an object whose keys have 1 to 128 characters, without dots, commas, control characters and spaces at their ends',
+        expected:
+          'an object whose keys have 1 to 128 characters, without dots, commas, control characters and spaces at their ends',
       }
     if (here.length > MAX_DEPTH) return { path: path.join('.'), expected: `nested at most ${MAX_DEPTH} deep` }
     const fault = isPlainObject(inner) && !isRawNumber(inner) ? knowledgeFault(inner, here) : numberFault(inner, here)

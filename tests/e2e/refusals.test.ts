@@ -511,7 +511,16 @@ describe('input', () => {
 
   it(keeps('refuse.types', 'cursors that no page has given, on every list'), async () => {
     const lists = [
-      ...['agents', 'files', 'jobs', 'turns', 'conversations', 'keys', 'audit', 'approvals', 'logs', 'usage'],
+      'agents',
+      'files',
+      'jobs',
+      'turns',
+      'conversations',
+      'keys',
+      'audit',
+      'approvals',
+      'logs',
+      'usage',
       `conversations/${ids.conversation}/messages`,
       'agents/offline/memory',
     ].map((path) => `/api/v1/${path}?`)

@@ -163,7 +163,11 @@ it(keeps('files.uploads', 'what is refused: other users, wrong offsets and heade
     [{ path: address, key: keys.bert, method: 'DELETE', headers: tus() }, 404, 'not_found'],
     [patch(address, 0, { headers: { 'upload-offset': '0' } }), 412, 'precondition_failed'],
     [{ path: address, method: 'DELETE', headers: { 'tus-resumable': '0.2.2' } }, 412, 'precondition_failed'],
-    [{ path: address, method: 'DELETE', key: keys.bert, headers: { 'tus-resumable': '2' } }, 412, 'precondition_failed'],
+    [
+      { path: address, method: 'DELETE', key: keys.bert, headers: { 'tus-resumable': '2' } },
+      412,
+      'precondition_failed',
+    ],
     [{ ...begin, headers: { 'tus-resumable': '2.0.0', 'upload-length': '5' } }, 412, 'precondition_failed'],
     [{ ...begin, headers: tus(), key: 'sk_muxi_unknown' }, 401, 'unauthorized'],
     [{ path: `${PATH}/file_gone`, method: 'DELETE', headers: tus() }, 404, 'not_found'],
