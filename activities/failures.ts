@@ -78,6 +78,11 @@ export function refusedFile(message: string, reason: string, code: 'unprocessabl
   return final({ code, message, details: { reason } })
 }
 
+/** The bytes of a file were deleted: another attempt would not find them either. */
+export function deletedFile(): Error {
+  return refusedFile('The file is deleted', 'file_deleted', 'unprocessable')
+}
+
 /** The tool call waits for the decision on an approval; it is made again once decided. */
 export function parked(approvalId: string): Error {
   return ApplicationFailure.create({

@@ -3,11 +3,12 @@ import { Elysia } from 'elysia'
 import { MuxiError } from '../contracts/failures.ts'
 import { newId } from '../contracts/ids.ts'
 import { codecRoutes } from './codec.ts'
-import { errorResponse, toMuxiError } from './errors.ts'
-import { answerHead } from './head-requests.ts'
+import { errorResponse, parseErrorResponse, toMuxiError } from './errors.ts'
+import { answerHead, asMethod } from './request-methods.ts'
 import { isOpenaiPath, openaiErrorResponse } from './openai/errors.ts'
 import { openaiRoutes } from './routes/openai.ts'
 import { openApiRoutes } from './openapi.ts'
+import { MalformedJson } from './json.ts'
 import type { Origins } from './origins.ts'
 import { addressOf, type ClientSide, hostOf, noteClient } from './clients.ts'
 import { methodNotAllowed, senderOf } from './plugin.ts'
@@ -47,7 +48,7 @@ import type { ApiContext } from './services/context.ts'
 import { sessionRoutes } from './session.ts'
 import { securityHeaders } from './security-headers.ts'
 import { temporalUiRoutes } from './temporal-ui.ts'
-import { FILE_HEADER } from './tus.ts'
+import { FILE_HEADER, tusHeaders, UPLOADS_PATH } from './tus.ts'
 
 export interface AppOptions {
   version: string
@@ -60,7 +61,8 @@ export function createApp(context: ApiContext, origins: Origins, { version, encr
   const app = new Elysia({ normalize: false })
     .onRequest(({ request, set }) => {
       set.headers['x-request-id'] = newId('req')
-      Object.assign(set.headers, securityHeaders(pathOf(request), encrypted))
+      const path = pathOf(request)
+      Object.assign(set.headers, securityHeaders(path, encrypted), tusHeaders(request, path))
       const origin = request.headers.get('origin')
       origins.check(hostOf(request), origin)
       if (origin === null) return undefined
@@ -77,7 +79,7 @@ export function createApp(context: ApiContext, origins: Origins, { version, encr
         allowed.length > 0
           ? methodNotAllowed(allowed)
           : ((code === 'NOT_FOUND' ? unknownVersion(request) : undefined) ?? toMuxiError(error, context.log))
-      const toResponse = isOpenaiPath(new URL(request.url).pathname) ? openaiErrorResponse : errorResponse
+      const toResponse = errorFormOf(pathOf(request), failure)
       const response = toResponse(failure, String(set.headers['x-request-id']))
       if (allowed.length > 0) set.headers['allow'] = allowed.join(', ')
       Object.assign(set.headers, response.headers)
@@ -134,13 +136,16 @@ export async function answer(
   request: Request,
   client?: ClientSide,
 ): Promise<Response> {
-  const { method } = request
+  const sentAs = request.method
+  const method = overridingMethod(request) ?? sentAs
+  if (method !== sentAs) asMethod(request, method)
   const { ip } = request as { ip?: string | undefined }
   noteClient(request, client ?? context.clients.of(ip, (name) => request.headers.get(name)))
   const began = performance.now()
   const fetch = async (each: Request) => app.fetch(each)
-  const isHead = method === 'HEAD' && !methodsOf(app.routes, request).includes('HEAD')
-  const response = await (isHead ? answerHead(request, fetch) : fetch(request))
+  const response = await (method === 'HEAD' && !hasOwnHead(app.routes, request)
+    ? answerHead(request, fetch)
+    : fetch(request))
   context.metrics.answered(request, response.status, (performance.now() - began) / 1_000)
   const path = pathOf(request)
   if (AUDITED.test(path))
@@ -152,7 +157,29 @@ export async function answer(
       status: response.status,
       request_id: response.headers.get('x-request-id'),
     })
+  return method === sentAs ? response : asPost(response)
+}
+
+/** Methods that clients of tus may send as POST, for what lies between that knows only GET and POST. */
+const OVERRIDING = ['HEAD', 'PATCH', 'DELETE']
+
+/** The method in `X-HTTP-Method-Override` (tus 1.0): of an upload only. */
+function overridingMethod(request: Request): string | undefined {
+  const method = request.headers.get('x-http-method-override')?.toUpperCase()
+  if (method === undefined || request.method !== 'POST' || !OVERRIDING.includes(method)) return undefined
+  return pathOf(request).startsWith(`${UPLOADS_PATH}/`) ? method : undefined
+}
+
+/** An answer to HEAD may have the length of a body that it does not have; one to POST may not. */
+function asPost(response: Response): Response {
+  if (response.body === null) response.headers.delete('content-length')
   return response
+}
+
+/** How an error of a path is written. */
+function errorFormOf(path: string, failure: MuxiError): typeof errorResponse {
+  if (isOpenaiPath(path)) return openaiErrorResponse
+  return path === '/mcp' && failure instanceof MalformedJson ? parseErrorResponse : errorResponse
 }
 
 function pathOf(request: Request): string {
@@ -164,7 +191,7 @@ const AUDITED = /^\/(api\/v1|v1|mcp|metrics)(\/|$)/
 /** What pages of other origins may send and read besides what browsers always allow. */
 const ALLOWED = [
   'authorization, content-type, idempotency-key, if-none-match, last-event-id, x-namespace, mcp-session-id, mcp-protocol-version',
-  'tus-resumable, upload-length, upload-metadata, upload-offset, x-requested-with',
+  'tus-resumable, upload-length, upload-metadata, upload-offset, x-requested-with, x-http-method-override',
 ].join(', ')
 const EXPOSED = [
   'etag, x-request-id, retry-after, ratelimit, ratelimit-policy, mcp-session-id',
@@ -208,12 +235,21 @@ function otherMethods(routes: readonly { method: string; path: string }[], reque
   return methods.includes(request.method) ? [] : methods
 }
 
-/** The methods that the routes of a path declare. */
+/** The methods that a path has. */
 function methodsOf(routes: readonly { method: string; path: string }[], request: Request): string[] {
+  // HEAD is answered by the route of GET.
+  const methods = routesOf(routes, request).flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+  return [...new Set(methods)]
+}
+
+function hasOwnHead(routes: readonly { method: string; path: string }[], request: Request): boolean {
+  return routesOf(routes, request).some(({ method }) => method === 'HEAD')
+}
+
+function routesOf(routes: readonly { method: string; path: string }[], request: Request) {
   const path = pathOf(request).replace(/(?<=.)\/$/, '')
   const exact = routes.filter((route) => route.path === path)
-  const found = exact.length > 0 ? exact : routes.filter((route) => toPattern(route.path).test(path))
-  return [...new Set(found.map(({ method }) => method).filter((method) => method !== 'OPTIONS'))]
+  return exact.length > 0 ? exact : routes.filter((route) => toPattern(route.path).test(path))
 }
 
 function toPattern(path: string): RegExp {

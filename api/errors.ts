@@ -8,6 +8,8 @@ import { isDiskFull } from '../db/disk.ts'
 import { isDatabaseAway } from '../db/storage.ts'
 import { dotted, schemaFaults, type SchemaFault } from '../contracts/schemas/faults.ts'
 
+/** Of JSON-RPC. */
+const PARSE_ERROR = -32_700
 /** Retry-After of a full disk, in seconds: an operator must free space. */
 const DISK_FULL_S = 10
 
@@ -48,6 +50,13 @@ export function invalid(what: string, faults: SchemaFault[]): MuxiError {
   return new MuxiError('bad_request', `Cannot read ${what}: ${words || 'it is not as documented'}`, {
     details: { fields },
   })
+}
+
+/** Of a JSON-RPC request that is not JSON: its id is not known (JSON-RPC 2.0, 5.1). */
+export function parseErrorResponse(error: MuxiError, requestId: string): ReturnType<typeof errorResponse> {
+  const { status, headers } = errorResponse(error, requestId)
+  const body = { jsonrpc: '2.0', id: null, error: { code: PARSE_ERROR, message: error.message } }
+  return { status, body, headers }
 }
 
 /** The body and headers of an error response. */

@@ -9,6 +9,9 @@ const PIECE = 65_536
 /** Bytes after which the parser yields to the event loop. */
 const AT_ONCE = 2 ** 20
 
+/** The text is not UTF-8 or not JSON. */
+export class MalformedJson extends MuxiError {}
+
 export interface JsonReading {
   maxValues?: number | undefined
   /** Whether numbers that JavaScript would round keep their digits, as values that are passed on must (decision 040). */
@@ -19,9 +22,9 @@ export interface JsonReading {
 export class JsonReader {
   readonly #what: string
   readonly #bounds: JsonBounds
-  readonly #parse: (text: string) => unknown
   readonly #decoder = new TextDecoder('utf-8', { fatal: true })
   readonly #parts: string[] = []
+  readonly #parse: (text: string) => unknown
   #size = 0
 
   /** @param what completes "Cannot …", such as `read the request: its body` @param exact whether numbers keep their digits */
@@ -81,7 +84,10 @@ function readPiece(bytes: Uint8Array, what: string): unknown {
 }
 
 function unreadable(what: string, expected: string, cause?: unknown): MuxiError {
-  return new MuxiError('bad_request', `Cannot ${what} must be ${expected}`, { cause })
+  const message = `Cannot ${what} must be ${expected}`
+  return cause === undefined
+    ? new MuxiError('bad_request', message)
+    : new MalformedJson('bad_request', message, { cause })
 }
 
 /** The value of a whole JSON text, whose numbers keep their digits. @throws MuxiError bad_request */

@@ -173,12 +173,21 @@ function boundaryOf(contentType: string | null): string {
   return boundary
 }
 
-/** Without folders and control characters. */
+/** Longest file name, in UTF-16 code units. */
+const MAX_NAME = 255
+/** By it a program knows what a file is: `.csv`, `.tar.gz`. */
+const EXTENSION = /(\.\w{1,16}){1,2}$/
+
+/** Without folders and control characters. A long name is cut before its extension, and never within a character. */
 export function plainName(filename: string): string {
-  const base = filename.split(/[/\\]/).at(-1) ?? ''
+  const base = filename.toWellFormed().split(/[/\\]/).at(-1) ?? ''
   // oxlint-disable-next-line no-control-regex -- that is what is taken out
   const clean = base.replaceAll(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '').trim()
-  return clean.slice(0, 255) || 'unnamed'
+  if (/^\.{0,2}$/.test(clean)) return 'unnamed'
+  if (clean.length <= MAX_NAME) return clean
+  const extension = EXTENSION.exec(clean)?.[0] ?? ''
+  const cut = clean.slice(0, MAX_NAME - extension.length).replace(/[\uD800-\uDBFF]$/, '')
+  return `${cut.trimEnd()}${extension}`
 }
 
 function malformed(why: string, cause?: unknown): MuxiError {

@@ -18,8 +18,8 @@ const CHAT_ROUTE = /\/chat(\/(stream|completions|ui))?$/
 /** Those whose clients send the whole conversation with each message. */
 const CONVERSATION_ROUTE = /\/chat\/(completions|ui)$/
 
-/** The route whose body has arguments of a call, which are passed on. */
-const DECISION_ROUTE = /\/approvals\/[^/]+$/
+/** Those that keep or pass on what they are given: numbers have their digits there. */
+const EXACT_ROUTE = /\/(context_memory|approvals\/[^/]+)$/
 
 /** Routes whose handlers stream the body themselves. */
 const UPLOAD_ROUTE = /\/(files|files\/uploads(\/[^/]+)?|audio\/transcriptions)$/
@@ -92,7 +92,7 @@ export function authenticated(context: ApiContext) {
         if (UPLOAD_ROUTE.test(pathname)) return null
         const limit = CHAT_ROUTE.test(pathname) ? limits.chat_body_bytes : limits.json_body_bytes
         const maxValues = CONVERSATION_ROUTE.test(pathname) ? MAX_CONVERSATION_VALUES : MAX_JSON_VALUES
-        const body = await readJsonBody(request, limit, { maxValues, exact: DECISION_ROUTE.test(pathname) })
+        const body = await readJsonBody(request, limit, { maxValues, exact: EXACT_ROUTE.test(pathname) })
         // Below, null stands for no body.
         if (body === null) throw new MuxiError('bad_request', "Cannot read the request's body: it must not be null")
         return body ?? null

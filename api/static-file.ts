@@ -43,6 +43,11 @@ export function matches(header: string | null, etag: string): boolean {
   return header.trim() === '*' || header.split(',').some((each) => each.trim().replace(/^W\//, '') === etag)
 }
 
+/** The same of an `If-Match`, where an ETag that is `W/` is never this one (RFC 9110, 13.1.1). */
+export function matchesStrongly(header: string, etag: string): boolean {
+  return header.trim() === '*' || header.split(',').some((each) => each.trim() === etag)
+}
+
 /** Brotli before gzip; neither when its weight is 0. */
 function encodingOf(header: string | null): Encoding | undefined {
   const taken = (header ?? '')

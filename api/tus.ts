@@ -8,6 +8,12 @@ import type { ApiContext } from './services/context.ts'
 import { beginUpload, finishUpload, getUploadOrThrow, receiveBytes, type UploadState } from './services/uploads.ts'
 
 export const UPLOADS_PATH = '/api/v1/files/uploads'
+/** Headers of every answer and refusal of the protocol, which GET is no part of. */
+export function tusHeaders({ method }: Request, path: string): Record<string, string> {
+  if (method === 'GET' || !(path === UPLOADS_PATH || path.startsWith(`${UPLOADS_PATH}/`))) return {}
+  return { 'tus-resumable': '1.0.0', 'cache-control': 'no-store' }
+}
+
 /** The id of the finished file. */
 export const FILE_HEADER = 'x-file-id'
 /** How long a request may go on when the same upload is continued by another one, in milliseconds. */

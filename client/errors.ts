@@ -49,6 +49,7 @@ export class ConflictError extends MuxiError {}
 export class PreconditionFailedError extends MuxiError {}
 export class PayloadTooLargeError extends MuxiError {}
 export class UnsupportedMediaTypeError extends MuxiError {}
+export class RangeNotSatisfiableError extends MuxiError {}
 export class UnprocessableError extends MuxiError {}
 export class RateLimitedError extends MuxiError {}
 export class BudgetExceededError extends MuxiError {}
@@ -102,6 +103,7 @@ const KINDS: { [Code in ErrorCode]: [status: (typeof STATUS_OF_CODE)[Code], type
   precondition_failed: [412, PreconditionFailedError],
   payload_too_large: [413, PayloadTooLargeError],
   unsupported_media_type: [415, UnsupportedMediaTypeError],
+  range_not_satisfiable: [416, RangeNotSatisfiableError],
   unprocessable: [422, UnprocessableError],
   rate_limited: [429, RateLimitedError],
   budget_exceeded: [429, BudgetExceededError],

@@ -17,6 +17,8 @@ const LONG = /(?:^|[:,[\s])-?\d(?:[\d.]{15}|[\d.]{0,14}[eE])/
 
 /** Longer ones are not compared: they are kept as text. */
 const LONGEST = 400
+/** Most digits of `toPrecision`. */
+const MOST_DIGITS = 100
 
 export const isRawNumber = (value: unknown): value is RawNumber => json.isRawJSON(value)
 
@@ -41,6 +43,18 @@ export function rounded(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   // Own keys only, `__proto__` included.
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, rounded(each)]))
+}
+
+/**
+ * Whether a JavaScript number cannot stand for it: it has digits that the nearest one does not have, or no number is near. One
+ * that a program wrote with the 17 digits of a double, such as `0.10000000000000001`, is not lost.
+ */
+export function isLost({ rawJSON }: RawNumber): boolean {
+  const value = Number(rawJSON)
+  if (rawJSON.length > LONGEST || !Number.isFinite(value) || value === 0) return true
+  const digits = digitsOf(rawJSON)
+  const count = digits.indexOf('e')
+  return count > MOST_DIGITS || digitsOf(value.toPrecision(count)) !== digits
 }
 
 function isRounded(source: string, value: number): boolean {

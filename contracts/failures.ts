@@ -12,6 +12,7 @@ export const STATUS_OF_CODE = {
   precondition_failed: 412,
   payload_too_large: 413,
   unsupported_media_type: 415,
+  range_not_satisfiable: 416,
   unprocessable: 422,
   rate_limited: 429,
   budget_exceeded: 429,

@@ -1,5 +1,7 @@
 // Context memory: what is known about a user, as a JSON object whose fields are named by dotted paths. Pure.
 
+import { isLost, isRawNumber } from './exact-json.ts'
+
 export type Knowledge = Record<string, unknown>
 
 /** Where a field came from. */
@@ -15,8 +17,8 @@ export interface FieldSource {
 export const MAX_DEPTH = 8
 /** Longest knowledge of a user as JSON, in bytes: every turn shows it to the model. */
 export const MAX_KNOWLEDGE_BYTES = 16_384
-/** A key must be nameable in a path, and `__proto__` must not be one. */
-const KEY = /^(?!__proto__$)[^.\p{Cc}]{1,128}$/u
+/** A key must be nameable in a list of paths, and `__proto__` must not be one. */
+const KEY = /^(?!__proto__$|\s)[^.,\p{Cc}]{1,128}(?<!\s)$/u
 
 export function isPlainObject(value: unknown): value is Knowledge {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -80,20 +82,36 @@ export function concerns(field: string, path: string): boolean {
   return field === path || field.startsWith(`${path}.`) || path.startsWith(`${field}.`)
 }
 
-/** The first thing that is wrong with what a client sends as knowledge: its path, and what it must be. */
-export function knowledgeFault(
-  value: Knowledge,
-  path: readonly string[] = [],
-): { path: string; expected: string } | undefined {
+interface KnowledgeFault {
+  path: string
+  expected: string
+}
+
+/** The first thing that is wrong with what a client sends as knowledge, read by `parseExact`: its path, and what it must be. */
+export function knowledgeFault(value: Knowledge, path: readonly string[] = []): KnowledgeFault | undefined {
+  if (isRawNumber(value)) return { path: path.join('.'), expected: 'an object' }
   for (const [key, inner] of Object.entries(value)) {
     const here = [...path, key]
     if (!KEY.test(key))
       return {
         path: path.join('.'),
-        expected: 'an object whose keys have 1 to 128 characters, without dots and control characters',
+        expected:
+          'an object whose keys have 1 to 128 characters, without dots, commas, control characters and spaces at their ends',
       }
     if (here.length > MAX_DEPTH) return { path: path.join('.'), expected: `nested at most ${MAX_DEPTH} deep` }
-    const fault = isPlainObject(inner) ? knowledgeFault(inner, here) : undefined
+    const fault = isPlainObject(inner) && !isRawNumber(inner) ? knowledgeFault(inner, here) : numberFault(inner, here)
+    if (fault) return fault
+  }
+  return undefined
+}
+
+/** The first number in a value that would be another one when it is read again. */
+function numberFault(value: unknown, path: readonly string[]): KnowledgeFault | undefined {
+  if (isRawNumber(value) ? isLost(value) : typeof value === 'number' && !Number.isFinite(value))
+    return { path: path.join('.'), expected: 'a number that a double (IEEE 754) can hold, or a string' }
+  if (typeof value !== 'object' || value === null || isRawNumber(value)) return undefined
+  for (const [key, inner] of Object.entries(value)) {
+    const fault = numberFault(inner, [...path, key])
     if (fault) return fault
   }
   return undefined

@@ -18,6 +18,12 @@ export interface ByteRange {
   end: number
 }
 
+/** There are no such bytes: never stored, or deleted. Reading them again does not help. */
+export class BlobMissing extends Error {
+  override readonly name = 'BlobMissing'
+}
+
+/** Reading bytes that are not there throws `BlobMissing`. */
 export interface Blobs {
   /** Stores bytes once for an owner. @returns their SHA-256 in hex, the key for reading */
   put(owner: string, bytes: Uint8Array): Promise<string>
@@ -30,7 +36,10 @@ export interface Blobs {
   delete(owner: string, sha256: string): Promise<void>
   /** Removes all bytes of an owner. */
   deleteAll(owner: string): Promise<void>
-  /** Calls `work` with the path of a local file with the bytes; the path is valid only until it resolves. */
+  /**
+   * Calls `work` with the path of a local file with the bytes; the path is valid only until it resolves. When it fails and the
+   * bytes were deleted meanwhile, the error is `BlobMissing`.
+   */
   withFile<T>(owner: string, sha256: string, work: (path: string) => Promise<T>, signal: AbortSignal): Promise<T>
   /** Removes partial uploads of dead processes: those that have not grown for that long. @returns how many there were */
   removeLeftovers(olderThanMs: number, signal: AbortSignal): Promise<number>

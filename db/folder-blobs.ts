@@ -5,7 +5,7 @@ import { access, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/pr
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { ownerFolder } from './blob-key.ts'
-import type { Blobs, ByteRange, Received } from './blobs.ts'
+import { BlobMissing, type Blobs, type ByteRange, type Received } from './blobs.ts'
 import { Incoming } from './incoming.ts'
 
 export class FolderBlobs implements Blobs {
@@ -42,8 +42,8 @@ export class FolderBlobs implements Blobs {
 
   async get(owner: string, sha256: string, range?: ByteRange): Promise<Buffer> {
     const path = this.#path(owner, sha256)
-    if (!range) return readFile(path)
-    const file = await open(path)
+    if (!range) return found(readFile(path))
+    const file = await found(open(path))
     try {
       const bytes = Buffer.alloc(range.end - range.start + 1)
       const { bytesRead } = await file.read(bytes, 0, bytes.length, range.start)
@@ -55,7 +55,7 @@ export class FolderBlobs implements Blobs {
 
   async read(owner: string, sha256: string, range?: ByteRange): Promise<Readable> {
     const path = this.#path(owner, sha256)
-    await access(path)
+    await found(access(path))
     return createReadStream(path, range)
   }
 
@@ -81,7 +81,15 @@ export class FolderBlobs implements Blobs {
     signal: AbortSignal,
   ): Promise<T> {
     signal.throwIfAborted()
-    return work(this.#path(owner, sha256))
+    const path = this.#path(owner, sha256)
+    await found(access(path))
+    try {
+      return await work(path)
+    } catch (error) {
+      // Programs that read it say only that they failed.
+      await found(access(path))
+      throw error
+    }
   }
 
   removeLeftovers(olderThanMs: number, signal: AbortSignal): Promise<number> {
@@ -100,5 +108,15 @@ export class FolderBlobs implements Blobs {
 
   #path(owner: string, sha256: string): string {
     return join(this.#folder, ownerFolder(owner), sha256)
+  }
+}
+
+/** @throws BlobMissing when there is no such file */
+async function found<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await reading
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    throw new BlobMissing('the blob is not in the folder', { cause: error })
   }
 }

@@ -22,7 +22,7 @@ import type { BlobBucket } from '../contracts/blob-url.ts'
 import { MuxiError } from '../contracts/failures.ts'
 import { retry } from '../contracts/retry.ts'
 import { ownerFolder } from './blob-key.ts'
-import type { BlobCredentials, Blobs, ByteRange, Received } from './blobs.ts'
+import { BlobMissing, type BlobCredentials, type Blobs, type ByteRange, type Received } from './blobs.ts'
 import { Incoming } from './incoming.ts'
 import { LocalCopies } from './local-copies.ts'
 
@@ -234,8 +234,6 @@ class S3Blobs implements Blobs {
     return { Bucket: this.#bucket, Key: `${this.#prefix}${ownerFolder(owner)}/${sha256}` }
   }
 }
-
-class BlobMissing extends Error {}
 
 async function withOwnFailure<T>(asked: Promise<T>): Promise<T> {
   try {

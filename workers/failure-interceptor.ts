@@ -2,13 +2,14 @@
 import type { Context } from '@temporalio/activity'
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker'
 import type { Logger } from 'pino'
-import { damagedRow, isActivityFailure, unforeseen, unreadableCredential } from '../activities/failures.ts'
+import { damagedRow, deletedFile, isActivityFailure, unforeseen, unreadableCredential } from '../activities/failures.ts'
+import { BlobMissing } from '../db/blobs.ts'
 import { DamagedColumn } from '../db/json-column.ts'
 import { UnreadableSecret } from '../db/secret-box.ts'
 
 /**
  * Passes the failures of `activities/failures.ts`; any other error is replaced by one without a message and logged here. It is retried, since it
- * may come from the database; only an undecryptable credential and a damaged row are final.
+ * may come from the database; only an undecryptable credential, a damaged row and deleted bytes are final.
  */
 export function failureInterceptor(context: Context, log: Logger): ActivityInboundCallsInterceptor {
   return {
@@ -23,6 +24,7 @@ export function failureInterceptor(context: Context, log: Logger): ActivityInbou
           'an activity failed unexpectedly',
         )
         if (error instanceof UnreadableSecret) throw unreadableCredential()
+        if (error instanceof BlobMissing) throw deletedFile()
         throw error instanceof DamagedColumn ? damagedRow() : unforeseen(activityType)
       }
     },

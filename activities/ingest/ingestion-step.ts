@@ -1,6 +1,7 @@
 // The part that all ingestion activities share: log entry, heartbeat, cancellation and failures.
 import { activityInfo, cancellationDetails, cancellationSignal } from '@temporalio/activity'
 import type { JobRef } from '../../contracts/job.ts'
+import { BlobMissing } from '../../db/blobs.ts'
 import { findRunning } from '../../db/queries/jobs.ts'
 import { countAttempts, endLogEntry, startLogEntry, type LogEnd } from '../../db/queries/log.ts'
 import type { JobsTable } from '../../db/schema.ts'
@@ -10,6 +11,7 @@ import { MediaFailure } from '../../media/failure.ts'
 import { ProviderFailure } from '../../providers/failure.ts'
 import {
   checkRequests,
+  deletedFile,
   isActivityFailure,
   overBudget,
   overtaken,
@@ -97,6 +99,7 @@ async function toFailure(reason: unknown, step: IngestionStep, countFailures: ()
     const { message, reason: word } = reason
     return refusedFile(message, word, MISSING.has(word) ? 'unavailable' : 'unprocessable')
   }
+  if (reason instanceof BlobMissing) return deletedFile()
   // The blob storage is unavailable for now: Temporal retries.
   if (reason instanceof MuxiError && reason.code === 'unavailable') return reason
   // The job fails, and a retry of it, once there is a budget again, goes on with this step.

@@ -1,6 +1,6 @@
 // The pictures of a request within the model's limits: those that are asked for first are shown, the others are named as left out.
 import type { ImagePart } from '../../contracts/model-messages.ts'
-import type { Blobs } from '../../db/blobs.ts'
+import { BlobMissing, type Blobs } from '../../db/blobs.ts'
 import type { StoredImage } from '../../db/columns.ts'
 import type { JobsTable } from '../../db/schema.ts'
 import { MAX_PICTURE_BYTES, MAX_PICTURES, type PictureLimits } from '../../providers/catalog.ts'
@@ -40,8 +40,11 @@ export class ShownPictures {
     const parts: ImagePart[] = []
     let bytes = 0
     for (const { media_type, sha256 } of images) {
-      if (!(await this.#blobs.has(owner, sha256))) return { parts: [], note: '[Not shown: it has been deleted.]' }
-      const picture = await this.#blobs.get(owner, sha256)
+      const picture = await this.#blobs.get(owner, sha256).catch((error: unknown) => {
+        if (error instanceof BlobMissing) return undefined
+        throw error
+      })
+      if (!picture) return { parts: [], note: '[Not shown: it has been deleted.]' }
       bytes += picture.length
       if (this.#bytes + bytes > MAX_PICTURE_BYTES) return leftOut
       parts.push({ type: 'image', media_type, base64: picture.toString('base64') })

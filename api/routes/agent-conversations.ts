@@ -5,7 +5,7 @@ import { AUTO } from '../../contracts/routing.ts'
 import { AgentFilterSchema } from '../../contracts/schemas/agent.ts'
 import { ClearedConversationsSchema, ExchangesSchema } from '../../contracts/schemas/agent-conversations.ts'
 import { ConversationIdSchema, MessageIdSchema, UserIdSchema } from '../../contracts/schemas/chat.ts'
-import { DEFAULT_LIMIT, pageFields } from '../../contracts/schemas/lists.ts'
+import { DEFAULT_LIMIT, LimitSchema } from '../../contracts/schemas/lists.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { findConversation } from '../../db/queries/conversations.ts'
 import { authenticated } from '../plugin.ts'
@@ -38,7 +38,7 @@ export function agentConversationRoutes(context: ApiContext) {
           {
             user_id,
             conversation_id: Type.Optional(ConversationIdSchema),
-            limit: pageFields.limit,
+            limit: Type.Optional(LimitSchema),
             before: Type.Optional(MessageIdSchema),
           },
           closed,

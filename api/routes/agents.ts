@@ -47,7 +47,7 @@ export function agentRoutes(context: ApiContext) {
           : new Response(json, { headers: { 'content-type': 'application/json;charset=utf-8', ...headers } })
       },
       {
-        query: Type.Object(pageFields, { additionalProperties: false }),
+        query: Type.Object(pageFields(AgentIdSchema), { additionalProperties: false }),
         ...replies({ 200: listed, 304: noBody('The page with the ETag of `if-none-match` is still the newest') }),
         scope: 'read',
         detail: { summary: 'List agents', parameters: [IF_NONE_MATCH] },

@@ -4,7 +4,7 @@ import { Type } from '@sinclair/typebox'
 import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
 import { ApprovalStatusSchema } from '../../contracts/schemas/approvals.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
-import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
+import { DEFAULT_LIMIT, idPageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { ApprovalSchema } from '../../contracts/schemas/turns.ts'
 import { listApprovals } from '../../db/queries/approvals.ts'
 import { authenticated, page } from '../plugin.ts'
@@ -28,7 +28,7 @@ export function approvalRoutes(context: ApiContext) {
     {
       query: Type.Object(
         {
-          ...pageFields,
+          ...idPageFields('appr'),
           status: Type.Optional(ApprovalStatusSchema),
           agent_id: Type.Optional(AgentIdSchema),
           user_id: Type.Optional(UserIdSchema),

@@ -2,7 +2,7 @@
 import { Elysia } from 'elysia'
 import { Type } from '@sinclair/typebox'
 import { AuditEntrySchema, KeyIdSchema } from '../../contracts/schemas/keys.ts'
-import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
+import { DEFAULT_LIMIT, idPageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { listAudit } from '../../db/queries/audit.ts'
 import { authenticated, page } from '../plugin.ts'
 import { replies } from '../replies.ts'
@@ -19,7 +19,7 @@ export function auditRoutes(context: ApiContext) {
     {
       query: Type.Object(
         {
-          ...pageFields,
+          ...idPageFields('aud'),
           key_id: Type.Optional(KeyIdSchema),
           refused: Type.Optional(Type.Literal('true')),
           since: Type.Optional(

@@ -14,7 +14,7 @@ import {
   NewConversationSchema,
 } from '../../contracts/schemas/conversations.ts'
 import { textOf } from '../../contracts/schemas/fields.ts'
-import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
+import { DEFAULT_LIMIT, idPageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { ChatIdSchema } from '../../contracts/schemas/ui-stream.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import type { Principal } from '../../db/queries/keys.ts'
@@ -81,7 +81,7 @@ export function conversationRoutes(context: ApiContext) {
       {
         query: Type.Object(
           {
-            ...pageFields,
+            ...idPageFields('conv'),
             user_id: Type.Optional(UserIdSchema),
             agent_id: Type.Optional(AgentFilterSchema),
             external_id: Type.Optional(ChatIdSchema),
@@ -147,7 +147,7 @@ export function conversationRoutes(context: ApiContext) {
         params,
         query: Type.Object(
           {
-            ...pageFields,
+            ...idPageFields('msg'),
             after: Type.Optional(MessageIdSchema),
             around: Type.Optional(MessageIdSchema),
             include: Type.Optional(Type.Literal('turns')),

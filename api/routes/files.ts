@@ -6,7 +6,7 @@ import { UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { textOf } from '../../contracts/schemas/fields.ts'
 import { DeletedFileSchema, FileSchema } from '../../contracts/schemas/files.ts'
 import { FileFormSchema, FileIdSchema, InlineFileSchema } from '../../contracts/schemas/jobs.ts'
-import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
+import { DEFAULT_LIMIT, idPageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { listFiles } from '../../db/queries/files.ts'
 import { authenticated, bodyOf, page } from '../plugin.ts'
 import { Content, noBody, replies } from '../replies.ts'
@@ -47,7 +47,10 @@ export function fileRoutes(context: ApiContext) {
         return { files: items.map(viewFile), ...rest }
       },
       {
-        query: Type.Object({ ...pageFields, user_id: Type.Optional(UserIdSchema) }, { additionalProperties: false }),
+        query: Type.Object(
+          { ...idPageFields('file'), user_id: Type.Optional(UserIdSchema) },
+          { additionalProperties: false },
+        ),
         ...replies({ 200: pageOf('files', FileSchema) }),
         scope: 'chat',
         detail: { summary: 'List uploaded files, newest first' },
@@ -60,18 +63,21 @@ export function fileRoutes(context: ApiContext) {
     )
     .get(
       '/:file_id/content',
-      async ({ principal, params: { file_id }, request }) => {
+      async ({ principal, params: { file_id }, request, set }) => {
         const file = await getFileOrThrow(context, principal, file_id)
-        return fileResponse(context, file, request.headers)
+        return fileResponse(context, file, request, set.headers)
       },
       {
         params,
-        ...replies({
-          200: bytes,
-          206: bytes,
-          304: noBody('The client has the file: `if-none-match` names its ETag'),
-          416: noBody('The file is shorter than the range'),
-        }),
+        ...replies(
+          {
+            200: bytes,
+            206: bytes,
+            304: noBody('The client has the file: `if-none-match` names its ETag'),
+          },
+          'precondition_failed',
+          'range_not_satisfiable',
+        ),
         scope: 'chat',
         detail: { summary: 'Download a file, or a part of it by Range' },
       },

@@ -7,7 +7,7 @@ import { textOf } from '../../contracts/schemas/fields.ts'
 import { JobSchema, JobTextSchema } from '../../contracts/schemas/job-views.ts'
 import { idempotencyHeaders } from '../../contracts/schemas/idempotency.ts'
 import { JobIdSchema, JobKindSchema, JobRequestSchema, JobStatusSchema } from '../../contracts/schemas/jobs.ts'
-import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
+import { DEFAULT_LIMIT, idPageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { resumeHeaders } from '../../contracts/schemas/streams.ts'
 import { listJobs } from '../../db/queries/jobs.ts'
 import { authenticated, page } from '../plugin.ts'
@@ -71,7 +71,7 @@ export function jobRoutes(context: ApiContext) {
       {
         query: Type.Object(
           {
-            ...pageFields,
+            ...idPageFields('job'),
             status: Type.Optional(JobStatusSchema),
             kind: Type.Optional(JobKindSchema),
             user_id: Type.Optional(UserIdSchema),

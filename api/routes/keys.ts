@@ -14,7 +14,7 @@ import {
   RotationSchema,
   TicketSchema,
 } from '../../contracts/schemas/keys.ts'
-import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
+import { DEFAULT_LIMIT, idPageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { createKey, createTicket, deleteKey, listKeys, rotateKey } from '../../db/queries/keys.ts'
 import { authenticated, page } from '../plugin.ts'
 import { isNetwork } from '../../contracts/networks.ts'
@@ -36,7 +36,7 @@ export function keyRoutes(context: ApiContext) {
         return { keys: await withBudgets(db, items), ...rest }
       },
       {
-        query: Type.Object(pageFields, { additionalProperties: false }),
+        query: Type.Object(idPageFields('key'), { additionalProperties: false }),
         ...replies({ 200: pageOf('keys', KeySchema) }),
         scope: 'admin',
         detail: { summary: 'List keys; their secrets are not kept' },

@@ -18,6 +18,7 @@ import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { MuxiError } from '../../contracts/failures.ts'
 import { JsonRpcSchema, McpMessageSchema } from '../../contracts/schemas/agent-tool.ts'
+import { ErrorSchema } from '../../contracts/schemas/errors.ts'
 import { eventSchema } from '../../contracts/schemas/events.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import type { Principal } from '../../db/queries/keys.ts'
@@ -30,6 +31,8 @@ import { beginMcpSession, getMcpSessionOrThrow, type McpSession } from '../servi
 import { AgentsWatch, createMcpServer } from '../services/mcp-tools.ts'
 import { framesResponse } from '../sse.ts'
 
+/** What a call may be answered in. */
+const BOTH = ['application/json', 'text/event-stream']
 /** Longest textual request id or progress token, in characters. */
 const MAX_ID = 128
 /** Reconnect delay of clients (`retry`), in milliseconds. */
@@ -48,6 +51,10 @@ const answered = new Content('The answer, or the messages of a call and its resu
   'text/event-stream': eventSchema('McpEvent', { message: JsonRpcSchema }),
 })
 
+const refused = new Content('`bad_request`, or the JSON-RPC error of a body that is not JSON', {
+  'application/json': Type.Union([ErrorSchema, JsonRpcSchema]),
+})
+
 export function mcpRoutes(context: ApiContext, version: string) {
   const watch = new AgentsWatch(context.storage.db)
   return new Elysia({ tags: ['mcp'] })
@@ -55,7 +62,7 @@ export function mcpRoutes(context: ApiContext, version: string) {
     .post(
       '/mcp',
       async ({ principal, body, request }) => {
-        checkHeaders(request, ['application/json', 'text/event-stream'])
+        checkHeaders(request, BOTH)
         const session = findSession(context, principal, request)
         const message = readMessage(body)
         if (isJSONRPCNotification(message)) {
@@ -77,7 +84,11 @@ export function mcpRoutes(context: ApiContext, version: string) {
         })
       },
       {
-        ...replies({ 200: answered, 202: noBody('A notification, or a response') }, 'not_found', 'conflict'),
+        ...replies(
+          { 200: answered, 202: noBody('A notification, or a response'), 400: refused },
+          'not_found',
+          'conflict',
+        ),
         scope: 'chat',
         detail: {
           summary: 'MCP over Streamable HTTP: one JSON-RPC message',
@@ -119,8 +130,12 @@ async function answer(
   const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
   const server = createMcpServer(context, principal, version)
   await server.connect(transport)
+  const headers = new Headers(request.headers)
+  // The transport knows no wildcards.
+  headers.set('accept', BOTH.join(', '))
+  const plain = new Request(request.url, { method: 'POST', headers })
   try {
-    const response = await transport.handleRequest(request, { parsedBody: message })
+    const response = await transport.handleRequest(plain, { parsedBody: message })
     const introduced = InitializeRequestSchema.safeParse(message).data
     if (introduced && response.ok) {
       const elicits = introduced.params.capabilities.elicitation !== undefined
@@ -240,14 +255,23 @@ function readMessage(body: unknown): JSONRPCMessage {
 
 /** @throws MuxiError bad_request */
 function checkHeaders(request: Request, wanted: string[]): void {
-  const accepted = request.headers.get('accept') ?? ''
-  if (!wanted.every((type) => accepted.includes(type)))
+  const accepted = acceptedBy(request.headers.get('accept') ?? '')
+  if (!wanted.every(accepted))
     throw new MuxiError('bad_request', `Cannot answer: 'Accept' must name ${wanted.join(' and ')}`)
   const version = request.headers.get('mcp-protocol-version')
   if (version !== null && !SUPPORTED_PROTOCOL_VERSIONS.includes(version)) {
     const known = SUPPORTED_PROTOCOL_VERSIONS.join(', ')
     throw new MuxiError('bad_request', `Cannot answer: 'MCP-Protocol-Version' must be one of ${known}`)
   }
+}
+
+/** Whether a media type matches one of the ranges of `Accept`, such as `text/*` (RFC 9110, 12.5.1). */
+function acceptedBy(header: string): (type: string) => boolean {
+  const ranges = header.split(',').flatMap((each) => {
+    const [range = '', ...parameters] = each.toLowerCase().split(';')
+    return parameters.some((parameter) => /^\s*q=0(\.0*)?\s*$/.test(parameter)) ? [] : [range.trim()]
+  })
+  return (type) => ['*/*', `${type.split('/')[0]}/*`, type].some((range) => ranges.includes(range))
 }
 
 function versionOf(request: Request): string {

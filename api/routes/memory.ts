@@ -4,7 +4,7 @@ import { Type } from '@sinclair/typebox'
 import { AgentIdSchema } from '../../contracts/schemas/agent.ts'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { ClearedMemorySchema, MemoryResultsSchema, MemorySchema } from '../../contracts/schemas/knowledge.ts'
-import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
+import { DEFAULT_LIMIT, idPageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
 import { listMemories } from '../../db/queries/memories.ts'
 import { authenticated, page } from '../plugin.ts'
@@ -32,7 +32,7 @@ export function memoryRoutes(context: ApiContext) {
       },
       {
         params,
-        query: Type.Object({ ...pageFields, user_id }, closed),
+        query: Type.Object({ ...idPageFields('mem'), user_id }, closed),
         ...replies({ 200: pageOf('memories', MemorySchema) }),
         scope: 'chat',
         detail: { summary: 'List what an agent remembers of a user, newest first' },

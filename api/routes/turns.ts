@@ -5,7 +5,7 @@ import { TurnIdSchema, UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { AgentFilterSchema } from '../../contracts/schemas/agent.ts'
 import { ApprovalIdSchema, DecisionSchema } from '../../contracts/schemas/approvals.ts'
 import { eventSchema, TurnEventSchema } from '../../contracts/schemas/events.ts'
-import { DEFAULT_LIMIT, pageFields, pageOf } from '../../contracts/schemas/lists.ts'
+import { DEFAULT_LIMIT, idPageFields, pageOf } from '../../contracts/schemas/lists.ts'
 import { resumeHeaders } from '../../contracts/schemas/streams.ts'
 import {
   ApprovalSchema,
@@ -45,7 +45,7 @@ export function turnRoutes(context: ApiContext) {
       {
         query: Type.Object(
           {
-            ...pageFields,
+            ...idPageFields('turn'),
             status: Type.Optional(TurnStatusSchema),
             agent_id: Type.Optional(AgentFilterSchema),
             user_id: Type.Optional(UserIdSchema),

@@ -4,6 +4,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { UploadSchema } from '../../contracts/schemas/files.ts'
 import { FileIdSchema } from '../../contracts/schemas/jobs.ts'
 import { MuxiError } from '../../contracts/failures.ts'
+import { shorten } from '../../contracts/shorten.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { authenticated, bodyOf } from '../plugin.ts'
 import { Content, noBody, replies } from '../replies.ts'
@@ -12,7 +13,6 @@ import { UploadLocks } from '../services/upload-locks.ts'
 import { finishUpload, getUploadOrThrow, isComplete, viewUpload } from '../services/uploads.ts'
 import { FILE_HEADER, refusalOf, tusServer } from '../tus.ts'
 
-const VERSION = { 'tus-resumable': '1.0.0', 'cache-control': 'no-store' }
 /** The API has its own rules for pages of other origins. */
 const OTHERS = ['allow-origin', 'allow-methods', 'allow-headers', 'expose-headers', 'max-age'].map(
   (name) => `access-control-${name}`,
@@ -36,16 +36,22 @@ const refusals = ['bad_request', 'conflict', 'precondition_failed'] as const
 
 const state = new Content<Response | Static<typeof UploadSchema>>('How far it is', { 'application/json': UploadSchema })
 
+/** @param answered headers of the answer @throws MuxiError precondition_failed */
+function checkVersion({ method, headers }: Request, answered: object): void {
+  if (method === 'GET' || method === 'OPTIONS') return
+  const version = headers.get('tus-resumable')
+  if (version === '1.0.0') return
+  Object.assign(answered, { 'tus-version': '1.0.0' })
+  const got = version === null ? 'nothing' : `'${shorten(version)}'`
+  throw new MuxiError('precondition_failed', `Cannot continue the upload: 'Tus-Resumable' must be 1.0.0, got ${got}`)
+}
+
 export function uploadRoutes(context: ApiContext) {
   const params = Type.Object({ upload_id: FileIdSchema })
   const locks = new UploadLocks()
-  const serve = async (principal: Principal, request: Request, set: { headers: object }) => {
-    Object.assign(set.headers, VERSION)
+  const serve = async (principal: Principal, request: Request) => {
     const response = await tusServer(context, principal, locks).handleWeb(request)
-    if (response.status >= 400) {
-      if (response.status === 412) Object.assign(set.headers, { 'tus-version': '1.0.0' })
-      throw refusalOf(response.status, await response.text())
-    }
+    if (response.status >= 400) throw refusalOf(response.status, await response.text())
     for (const name of OTHERS) response.headers.delete(name)
     // Its answers have no bodies.
     response.headers.delete('content-type')
@@ -53,24 +59,25 @@ export function uploadRoutes(context: ApiContext) {
   }
   return new Elysia({ prefix: '/files/uploads', tags: ['files'] })
     .use(authenticated(context))
-    .options('', ({ principal, request, set }) => serve(principal, request, set), {
+    .onTransform(({ request, set }) => checkVersion(request, set.headers))
+    .options('', ({ principal, request }) => serve(principal, request), {
       scope: 'chat',
       detail: { hide: true },
     })
-    .post('', ({ principal, request, set }) => serve(principal, request, set), {
+    .post('', ({ principal, request }) => serve(principal, request), {
       ...replies({ 201: noBody('Its address is in the header `location`') }, ...refusals, 'unprocessable'),
       scope: 'chat',
       detail: { summary: 'Begin a resumable upload (tus 1.0); its address is in Location', parameters: BEGIN_HEADERS },
     })
     .get(
       '/:upload_id',
-      async ({ principal, params: { upload_id }, request, set }) => {
+      async ({ principal, params: { upload_id }, request }) => {
         const found = await getUploadOrThrow(context, principal, upload_id)
         // The process that took the last byte may have died before it made the file.
         const file = isComplete(found) ? await finishUpload(context, found) : undefined
         // Elysia answers HEAD by the route of GET.
         if (request.method !== 'HEAD') return viewUpload(file ? { file } : found)
-        const response = await serve(principal, request, set)
+        const response = await serve(principal, request)
         if (file) response.headers.set(FILE_HEADER, file.id)
         return response
       },
@@ -83,10 +90,10 @@ export function uploadRoutes(context: ApiContext) {
     )
     .patch(
       '/:upload_id',
-      async ({ principal, params: { upload_id }, request, set }) => {
+      async ({ principal, params: { upload_id }, request }) => {
         // Before it may end another request of the owner.
         await getUploadOrThrow(context, principal, upload_id)
-        return serve(principal, request, set)
+        return serve(principal, request)
       },
       {
         params,
@@ -101,14 +108,14 @@ export function uploadRoutes(context: ApiContext) {
     )
     .delete(
       '/:upload_id',
-      async ({ principal, params: { upload_id }, request, set }) => {
+      async ({ principal, params: { upload_id }, request }) => {
         const { file } = await getUploadOrThrow(context, principal, upload_id)
         if (file)
           throw new MuxiError(
             'conflict',
             `Cannot end the upload: it is finished, and DELETE /api/v1/files/${file.id} deletes the file`,
           )
-        return serve(principal, request, set)
+        return serve(principal, request)
       },
       {
         params,

@@ -5,11 +5,12 @@ import type { JobKind } from '../../contracts/job.ts'
 import type { AttachmentInput } from '../../contracts/schemas/chat.ts'
 import { shorten } from '../../contracts/shorten.ts'
 import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
-import { findFile, findSameFile, insertFile } from '../../db/queries/files.ts'
+import { findFile, findSameFile, insertFile, holdFileOrThrow } from '../../db/queries/files.ts'
 import { insertJob } from '../../db/queries/jobs.ts'
 import type { Attachment, NewTurn } from '../../db/queries/turns.ts'
 import type { Db, Tx } from '../../db/schema.ts'
 import type { Storage } from '../../db/storage.ts'
+import { plainName } from '../multipart.ts'
 import { isDocumentType, mediaTypeOf } from '../../media/kind/media-type.ts'
 
 /** How a file of a type is ingested. */
@@ -72,7 +73,8 @@ async function uploaded(db: Db, userId: string, input: { file_id: string }): Pro
 function inline(input: { name: string; data: string }, index: number): Found {
   const bytes = fromBase64(input.data)
   if (!bytes) throw wrongField('read the message', `attachments.${index}.data`, 'base64')
-  return { ...kindOf(input.name, mediaTypeOf(bytes, input.name)), sha256: '', size: bytes.byteLength, bytes }
+  const name = plainName(input.name)
+  return { ...kindOf(name, mediaTypeOf(bytes, name)), sha256: '', size: bytes.byteLength, bytes }
 }
 
 function kindOf(name: string, media_type: string): Pick<Attachment, 'type' | 'name' | 'media_type'> {
@@ -95,6 +97,7 @@ export async function insertAttachedJobs(tx: Tx, turn: NewTurn, reusing: boolean
     const { user_id, key_id, agent_id, conversation_id, turn_id } = turn
     const known = attachment.file_id ?? (reusing ? await findSameFile(tx, user_id, sha256) : undefined)
     const file_id = known ?? (await insertFile(tx, { user_id, key_id, name, type, size, sha256 })).id
+    if (known !== undefined) await holdFileOrThrow(tx, known)
     const file = { id: file_id, user_id, name, sha256 }
     await insertJob(tx, { kind, file, key_id, agent_id, conversation_id, turn_id })
     attached.push({ ...attachment, file_id })

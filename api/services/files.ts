@@ -2,14 +2,14 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { fromBase64 } from '../../contracts/base64.ts'
-import { MuxiError, wrongField } from '../../contracts/failures.ts'
+import { MuxiError, notFound, wrongField } from '../../contracts/failures.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import { Value } from '@sinclair/typebox/value'
 import { UserIdSchema } from '../../contracts/schemas/chat.ts'
 import { InlineFileSchema } from '../../contracts/schemas/jobs.ts'
 import { schemaFaults } from '../../contracts/schemas/faults.ts'
-import type { ByteRange, Received } from '../../db/blobs.ts'
-import { countBytes, deleteFile, findFile, insertFile, isInUse, listMadeOf } from '../../db/queries/files.ts'
+import { BlobMissing, type ByteRange, type Received } from '../../db/blobs.ts'
+import { countBytes, deleteFile, findFile, insertFile, isInUse, listMadeOf, lockFile } from '../../db/queries/files.ts'
 import { findIdempotent, insertIdempotent } from '../../db/queries/idempotency.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { countReceived } from '../../db/queries/uploads.ts'
@@ -17,7 +17,7 @@ import type { FilesTable, Tx } from '../../db/schema.ts'
 import { readJsonBody } from '../body.ts'
 import { invalid } from '../errors.ts'
 import { plainName, readForm } from '../multipart.ts'
-import { matches } from '../static-file.ts'
+import { matches, matchesStrongly } from '../static-file.ts'
 import { actingUser, ownedOrThrow } from './access.ts'
 import { mediaTypeOf } from '../../media/kind/media-type.ts'
 import type { ApiContext, ApiLimits } from './context.ts'
@@ -154,15 +154,19 @@ export function viewFile({ id, name, type, size, sha256, created_at }: FilesTabl
   return { id, name, type, size: Number(size), sha256, created_at }
 }
 
-/** The bytes, or the requested range, with headers that keep browsers from running or rendering them under this origin. */
+/**
+ * The bytes, or the requested range, with headers that keep browsers from running or rendering them under this origin.
+ * Preconditions are evaluated in the order of RFC 9110, 13.2.2.
+ * @param answered headers of a refusal @throws MuxiError precondition_failed, range_not_satisfiable, not_found
+ */
 export async function fileResponse(
   { storage: { blobs } }: ApiContext,
   file: FilesTable,
-  asked: Headers,
+  { method, headers: asked }: Pick<Request, 'method' | 'headers'>,
+  answered: object,
 ): Promise<Response> {
   const size = Number(file.size)
   const etag = `"${file.sha256}"`
-  const range = rangeOf(asked.get('range'), size)
   const ascii = file.name.replaceAll(/[^\x20-\x7e]|["\\%]/g, '_')
   const headers = {
     'accept-ranges': 'bytes',
@@ -172,10 +176,25 @@ export async function fileResponse(
     'content-security-policy': "default-src 'none'; sandbox",
     'cache-control': 'private, no-store',
   }
+  const wanted = asked.get('if-match')
+  if (wanted !== null && !matchesStrongly(wanted, etag)) {
+    Object.assign(answered, { etag })
+    throw new MuxiError('precondition_failed', `Cannot give file '${file.id}': 'If-Match' must name its ETag`)
+  }
   if (matches(asked.get('if-none-match'), etag)) return new Response(null, { status: 304, headers })
-  if (range === 'outside')
-    return new Response(null, { status: 416, headers: { ...headers, 'content-range': `bytes */${size}` } })
-  const stream = await blobs.read(file.user_id, file.sha256, range)
+  // Ranges are of GET only, and those of another version of the file are not given.
+  const isRanged = method === 'GET' && [null, etag].includes(asked.get('if-range'))
+  const range = isRanged ? rangeOf(asked.get('range'), size) : undefined
+  if (range === 'outside') {
+    Object.assign(answered, { etag, 'accept-ranges': 'bytes', 'content-range': `bytes */${size}` })
+    throw new MuxiError(
+      'range_not_satisfiable',
+      `Cannot give file '${file.id}': 'Range' must begin within its ${size} bytes`,
+    )
+  }
+  const stream = await blobs.read(file.user_id, file.sha256, range).catch((error: unknown) => {
+    throw error instanceof BlobMissing ? notFound('file', file.id) : error
+  })
   return new Response(Readable.toWeb(stream) as unknown as ReadableStream<Uint8Array>, {
     status: range ? 206 : 200,
     headers: {
@@ -198,9 +217,13 @@ export function rangeOf(asked: string | null, size: number): ByteRange | 'outsid
 }
 
 /** Deletes a file with its extracted text; agent knowledge from it is kept. @throws MuxiError conflict */
-export async function removeFile({ storage: { db, blobs } }: ApiContext, file: FilesTable): Promise<void> {
+export async function removeFile(
+  { storage: { db, blobs } }: Pick<ApiContext, 'storage'>,
+  file: FilesTable,
+): Promise<void> {
   const made = await listMadeOf(db, file.id)
   const unused = await db.transaction().execute(async (tx) => {
+    await lockFile(tx, file.id)
     if (await isInUse(tx, file.id))
       throw new MuxiError('conflict', `Cannot delete file '${file.id}': a job still reads it`)
     const unused: FilesTable[] = []

@@ -3,13 +3,14 @@ import { createHash } from 'node:crypto'
 import { toJobInput } from '../../contracts/job.ts'
 import { workflowId } from '../../contracts/temporal.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
-import { wrongField } from '../../contracts/failures.ts'
+import { MuxiError, wrongField } from '../../contracts/failures.ts'
 import { canonicalJson } from '../../contracts/json.ts'
 import type { JobRequest } from '../../contracts/schemas/jobs.ts'
 import { jobError, jobMedia } from '../../db/job-columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
 import { readHead } from '../../db/event-rows.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
+import { holdFileOrThrow } from '../../db/queries/files.ts'
 import { discardJob, findJob, insertJob } from '../../db/queries/jobs.ts'
 import { endOfJob, finishJob, resultOf, reviveJob } from '../../db/queries/job-ends.ts'
 import { progressOf } from '../../db/queries/job-progress.ts'
@@ -60,6 +61,7 @@ export async function createJob(
     const made = idempotency_key === undefined ? undefined : await findIdempotent(tx, known)
     const before = made === undefined ? undefined : await findJob(tx, made)
     if (before) return before
+    await holdFileOrThrow(tx, file.id)
     const wanted = { kind, file, key_id: principal.key_id, agent_id, options }
     const twin = await findTwin(tx, { ...wanted, knowledge_id: request.knowledge_id }, collection)
     if (twin) {
@@ -219,8 +221,16 @@ export async function retryJob(context: ApiContext, job: JobsTable): Promise<voi
 
 const encoder = new TextEncoder()
 
-/** The extracted text, one page at a time: `json` in blocks with their positions, `txt` without Markdown syntax. */
+/**
+ * The extracted text of a completed job, one page at a time: `json` in blocks with their positions, `txt` without Markdown syntax.
+ * @throws MuxiError conflict of any other job: what it has parsed so far is not its text
+ */
 export function textResponse({ storage: { db } }: ApiContext, job: JobsTable, format: 'md' | 'txt' | 'json'): Response {
+  const { id, status } = job
+  if (status !== 'completed')
+    throw new MuxiError('conflict', `Cannot read the text of job '${id}': it must be completed, got '${status}'`, {
+      details: { status },
+    })
   const pieces = format === 'json' ? toJson(job, readText(db, job.id)) : toText(readText(db, job.id), format)
   const stream = new ReadableStream<Uint8Array>({
     async pull(controller) {

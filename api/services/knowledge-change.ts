@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { MuxiError } from '../../contracts/failures.ts'
 import { jobError } from '../../db/job-columns.ts'
 import { parseColumn } from '../../db/json-column.ts'
-import { agentOwner, insertFile, type NewFile } from '../../db/queries/files.ts'
+import { agentOwner, holdFileOrThrow, insertFile, type NewFile } from '../../db/queries/files.ts'
 import { insertJob } from '../../db/queries/jobs.ts'
 import {
   changeSource,
@@ -93,6 +93,7 @@ export async function applyChange(
   const jobs: JobsTable[] = []
   for (const { file, before } of stored) {
     const kept = 'id' in file ? file : await insertFile(tx, file)
+    if ('id' in file) await holdFileOrThrow(tx, file.id)
     const document_id = before?.document_id
     jobs.push(
       await insertJob(tx, {

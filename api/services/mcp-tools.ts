@@ -14,6 +14,8 @@ import { toMuxiError } from '../errors.ts'
 import type { ApiContext } from './context.ts'
 
 const TOOLS_A_PAGE = 100
+/** What the cursors of the list begin with. */
+const CURSOR = 'after:'
 /** Poll interval for changes of agents, in milliseconds. */
 const LOOK_MS = 3_000
 
@@ -28,18 +30,32 @@ export function createMcpServer(context: ApiContext, principal: Principal, versi
     { capabilities: { tools: { listChanged: true } }, instructions: INSTRUCTIONS },
   )
   server.setRequestHandler(ListToolsRequestSchema, async ({ params }) => {
+    const after = readCursor(params?.cursor)
     try {
-      const agents = await listAgents(context.storage.db, TOOLS_A_PAGE + 1, params?.cursor)
+      const agents = await listAgents(context.storage.db, TOOLS_A_PAGE + 1, after)
       const shown = agents.slice(0, TOOLS_A_PAGE)
       return {
         tools: shown.map((agent) => toTool(agent, principal)),
-        ...(agents.length > TOOLS_A_PAGE && { nextCursor: shown.at(-1)!.id }),
+        ...(agents.length > TOOLS_A_PAGE && { nextCursor: cursorOf(shown.at(-1)!) }),
       }
     } catch (error) {
       throw new McpError(ErrorCode.InternalError, toMuxiError(error, context.log).message)
     }
   })
   return server
+}
+
+/** Unlike an id, it cannot be taken for what another server has given. */
+function cursorOf({ id }: Pick<AgentRow, 'id'>): string {
+  return Buffer.from(`${CURSOR}${id}`).toString('base64url')
+}
+
+/** @throws McpError when it is none of this list */
+function readCursor(cursor: string | undefined): string | undefined {
+  if (cursor === undefined) return undefined
+  const text = Buffer.from(cursor, 'base64url').toString()
+  if (text.startsWith(CURSOR)) return text.slice(CURSOR.length)
+  throw new McpError(ErrorCode.InvalidParams, "Cannot list the tools: 'cursor' must be `nextCursor` of the page before")
 }
 
 function toTool(agent: AgentRow, principal: Principal): Tool {

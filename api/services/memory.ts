@@ -1,5 +1,6 @@
 // What agents remember of a user, and what is known about a user: listed, searched, changed and cleared.
 import { knowledgeFault, MAX_KNOWLEDGE_BYTES, type FieldSource, type Knowledge } from '../../contracts/knowledge.ts'
+import { rounded } from '../../contracts/exact-json.ts'
 import { wrongField } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
 import {
@@ -76,7 +77,7 @@ export async function viewProvenance(
   return { user_id, provenance: Object.fromEntries(entries) }
 }
 
-/** Merges fields into what is known about a user. @returns the dotted paths of the fields that were set @throws MuxiError */
+/** Merges fields, read by `parseExact`, into what is known about a user. @returns the dotted paths of the fields that were set @throws MuxiError */
 export async function addContext(
   { storage: { db } }: ApiContext,
   user_id: string,
@@ -84,8 +85,9 @@ export async function addContext(
 ): Promise<string[]> {
   const fault = knowledgeFault(knowledge)
   if (fault) throw wrongField(WHAT, ['knowledge', fault.path].filter(Boolean).join('.'), fault.expected)
+  const kept = rounded(knowledge) as Knowledge
   try {
-    return await db.transaction().execute((tx) => mergeContextMemory(tx, user_id, knowledge, {}))
+    return await db.transaction().execute((tx) => mergeContextMemory(tx, user_id, kept, {}))
   } catch (error) {
     if (!(error instanceof KnowledgeTooLong)) throw error
     throw wrongField(

@@ -1,13 +1,26 @@
 // What was spent on models, as clients see it: by key, user, agent, model or day, over whole days in UTC.
+import { type TSchema, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import { roundCost, utcDay } from '../../contracts/budget.ts'
-import { MuxiError } from '../../contracts/failures.ts'
+import { MuxiError, wrongField } from '../../contracts/failures.ts'
+import { AgentFilterSchema } from '../../contracts/schemas/agent.ts'
+import { UserIdSchema } from '../../contracts/schemas/chat.ts'
+import { idSchema } from '../../contracts/schemas/ids.ts'
 import { DEFAULT_LIMIT } from '../../contracts/schemas/lists.ts'
 import type { SpendingQuery } from '../../contracts/schemas/spending.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { listDays, listSpendingBy, listSpendingOf, type Days, type Spending } from '../../db/queries/spending.ts'
 import type { Db } from '../../db/schema.ts'
-import { actingUser, visibleUser } from './access.ts'
+import { actingUser, ANYBODY, visibleUser } from './access.ts'
 
+/** What a page of groups may go on after; of models any text. */
+const CURSORS: Partial<Record<NonNullable<SpendingQuery['group_by']>, TSchema>> = {
+  day: Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\d$' }),
+  user: UserIdSchema,
+  // `none` stands for requests without a key.
+  key: Type.Union([Type.Literal(ANYBODY.key_id), idSchema('key')]),
+  agent: Type.Union([Type.Literal(''), AgentFilterSchema]),
+}
 const DAY_MS = 86_400_000
 const DAYS = { today: 1, last_7d: 7, last_30d: 30 }
 
@@ -19,6 +32,9 @@ export async function viewSpending(db: Db, principal: Principal, query: Spending
   const user = (isReader ? visibleUser : actingUser)(principal, query.user_id)
   if (group_by === 'key' && !isReader)
     throw new MuxiError('forbidden', "Cannot read what keys have spent: the key must have the scope 'read'")
+  const form = CURSORS[group_by]
+  if (cursor !== undefined && form && !Value.Check(form, cursor))
+    throw wrongField('read the usage', 'cursor', '`next_cursor` of the page before', cursor)
   const days = daysOf(period)
   return { period, ...days, group_by, usage: await list() }
 

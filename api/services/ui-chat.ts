@@ -18,6 +18,7 @@ import {
 } from '../../db/queries/external-ids.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import type { TurnsTable } from '../../db/schema.ts'
+import { plainName } from '../multipart.ts'
 import { idempotencyKeyOf, readUiRequest, type UiAnswers, type UiSubmission } from '../ui-stream/request.ts'
 import { seenBy } from '../ui-stream/seen-by.ts'
 import { actingUser } from './access.ts'
@@ -113,7 +114,7 @@ function isRepeated({ change, content, attachments, reply_id }: UiSubmission, cu
   const { finished_at, reply_id: known } = current
   // A regenerated reply has another id than the one that was to be replaced.
   if (change === 'regenerate') return reply_id !== undefined && reply_id !== known && finished_at === null
-  const names = (files: readonly { name: string }[]) => files.map(({ name }) => name).join('\n')
+  const names = (files: readonly { name: string }[]) => files.map(({ name }) => plainName(name)).join('\n')
   return finished_at === null && content === current.content && names(attachments) === names(current.attachments)
 }
 

@@ -53,6 +53,10 @@ export const ERROR_EXAMPLES: Record<ErrorCode, ReturnType<typeof example>> = {
     'unsupported_media_type',
     "Cannot read the request: 'Content-Type' must be application/json",
   ),
+  range_not_satisfiable: example(
+    'range_not_satisfiable',
+    "Cannot give the file: 'Range' must begin within its 60 bytes",
+  ),
   unprocessable: example('unprocessable', 'Cannot read the file: it is damaged'),
   rate_limited: example('rate_limited', 'Too many requests: try again in 12 seconds'),
   budget_exceeded: example('budget_exceeded', 'The daily budget is spent: it is renewed at midnight UTC'),

@@ -1,10 +1,19 @@
 // Query parameters and replies of every list.
-import { Type, type TSchema } from '@sinclair/typebox'
+import { Type, type TSchema, type TString } from '@sinclair/typebox'
+import type { IdPrefix } from '../ids.ts'
 
-/** `limit` and `cursor`, in addition to a list's own filters. Query values arrive as text. */
-export const pageFields = {
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 20 })),
-  cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: '`next_cursor` of the page before' })),
+export const LimitSchema = Type.Integer({ minimum: 1, maximum: 100, default: 20 })
+
+/** `limit` and `cursor`, in addition to a list's own filters. Query values arrive as text. @param cursor what an item is found by */
+export function pageFields(cursor: TString) {
+  const description = '`next_cursor` of the page before'
+  return { limit: Type.Optional(LimitSchema), cursor: Type.Optional(Type.String({ ...cursor, description })) }
+}
+
+/** `pageFields` of a list whose items are found by ids that muxi gave them. */
+export function idPageFields(prefix: IdPrefix | 'mem') {
+  const examples = [`${prefix}_0199c0ffee7a7d3c8f21b7a0e4d95c16`]
+  return pageFields(Type.String({ pattern: `^${prefix}_[0-9a-f]{32}$`, examples }))
 }
 
 /** Of the next page; null on the last one. */

@@ -2,7 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import { AgentFilterSchema } from './agent.ts'
 import { TurnIdSchema, UserIdSchema } from './chat.ts'
-import { pageFields } from './lists.ts'
+import { idPageFields } from './lists.ts'
 import { LogEntrySchema } from './turns.ts'
 
 const closed = { additionalProperties: false }
@@ -10,7 +10,7 @@ const { kind, status } = LogEntrySchema.properties
 
 export const LogFilterSchema = Type.Object(
   {
-    ...pageFields,
+    ...idPageFields('log'),
     agent_id: Type.Optional(AgentFilterSchema),
     user_id: Type.Optional(UserIdSchema),
     kind: Type.Optional(kind),

@@ -18,7 +18,8 @@ export const SpendingQuerySchema = Type.Object(
     group_by: Type.Optional(Group),
     period: Type.Optional(Period),
     user_id: Type.Optional(UserIdSchema),
-    ...pageFields,
+    // Of calls without an agent it is empty.
+    ...pageFields(Type.String({ maxLength: 256 })),
   },
   closed,
 )

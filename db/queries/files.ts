@@ -1,5 +1,6 @@
 // Uploaded files: their rows; the bytes are blobs.
 import type { Insertable } from 'kysely'
+import { notFound } from '../../contracts/failures.ts'
 import { newId } from '../../contracts/ids.ts'
 import { differencesOf } from '../dialect.ts'
 import type { Db, FilesTable, Tx } from '../schema.ts'
@@ -70,6 +71,21 @@ export async function countBytes(db: Db | Tx, owner: string): Promise<number> {
     .select((eb) => eb.fn.sum<number | string | null>('size').as('bytes'))
     .executeTakeFirstOrThrow()
   return Number(bytes ?? 0)
+}
+
+/** Keeps a file until the transaction ends, for a job that is to read it. @returns whether there is such a file */
+export async function holdFile(tx: Tx, id: string): Promise<boolean> {
+  return (await tx.selectFrom('files').select('id').where('id', '=', id).forShare().executeTakeFirst()) !== undefined
+}
+
+/** The same. @throws MuxiError not_found */
+export async function holdFileOrThrow(tx: Tx, id: string): Promise<void> {
+  if (!(await holdFile(tx, id))) throw notFound('file', id)
+}
+
+/** Locks a file for its deletion: jobs that are about to read it come before or find it deleted. */
+export async function lockFile(tx: Tx, id: string): Promise<void> {
+  await tx.selectFrom('files').select('id').where('id', '=', id).forUpdate().execute()
 }
 
 /** Whether an ingestion still reads the file. */

@@ -10,6 +10,7 @@ import { reopenStream, type Addition } from '../event-rows.ts'
 import type { JobsTable, Tx } from '../schema.ts'
 import type { JobText } from './job-batches.ts'
 import { advance, progressOf, addToStream } from './job-progress.ts'
+import { holdFile } from './files.ts'
 import { nextGeneration, findJob, findRunning, lockJob, UNFINISHED } from './jobs.ts'
 import { interruptEntries } from './log.ts'
 import { findWholeSummary } from './summaries.ts'
@@ -118,8 +119,12 @@ export function resultOf({ id, kind, result }: JobsTable): JobResult | ReembedRe
   return kind === 'reembed' ? parseColumn(reembedResult, result, id) : parseColumn(jobResult, result, id)
 }
 
-/** Sets a failed or cancelled job back to queued, with the next run. @throws MuxiError `conflict` */
+/** Sets a failed or cancelled job back to queued, with the next run. @throws MuxiError `conflict`, also when its file is deleted */
 export async function reviveJob(tx: Tx, id: string): Promise<{ job: JobsTable; events: StoredEvent[] }> {
+  // Before the job: the lock order of the deletion of a file.
+  const of = await findJob(tx, id)
+  if (of && of.kind !== 'reembed' && !(await holdFile(tx, of.file_id)))
+    throw new MuxiError('conflict', `Cannot retry job '${id}': its file is deleted`)
   await lockJob(tx, id)
   const before = await findJob(tx, id)
   // Nothing of a cancelled run may become visible: late writes of its workers belong to a generation that is never

@@ -1,7 +1,8 @@
 // Documents: uploaded, ingested, searched, quoted; stopped, tried again, killed in the middle, and refused for what they are.
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ownerFolder } from '../../db/blob-key.ts'
 import { freePort } from '../support/free-port.ts'
 import { holdAfter } from '../support/held-rows.ts'
 import { isLeftOutOnDeno } from '../support/long.ts'
@@ -169,6 +170,8 @@ describe('one process', () => {
       expect((await stage.call(muxi.url, `/api/v1/jobs/${jobId}/cancel`, { method: 'POST' })).status).toBe(409)
       const before = (await parses(jobId)).filter(({ parsed }) => parsed === 1)
       expect(before).toHaveLength(4)
+      const text = await stage.call(muxi.url, `/api/v1/jobs/${jobId}/text`)
+      expect(text.body.error).toMatchObject({ code: 'conflict', details: { status: 'cancelled' } })
       await letGo()
 
       expect((await stage.call(muxi.url, `/api/v1/jobs/${jobId}/retry`, { method: 'POST' })).status).toBe(202)
@@ -183,6 +186,32 @@ describe('one process', () => {
       await replay.ended
       expect(replay.events.filter(({ type }) => type !== 'progress').map(({ type }) => type)).toEqual(['completed'])
       expect((await stage.call(muxi.url, `/api/v1/jobs/${jobId}/retry`, { method: 'POST' })).status).toBe(409)
+    },
+  )
+
+  it(
+    keeps('documents.retry', 'a job whose file is deleted is not tried again, and ends when only the bytes are'),
+    async () => {
+      const failed = async (id: string) => {
+        await (await stage.followJob(muxi.url, id)).untilFinal()
+        return (await job(muxi.url, id)).error
+      }
+      const retry = (id: string) => stage.call(muxi.url, `/api/v1/jobs/${id}/retry`, { method: 'POST' })
+      const file = await stage.upload(muxi.url, 'half.pdf', pdf(numberedPages(3)).subarray(0, 500))
+      const jobId = await ingest(muxi.url, file)
+      expect((await failed(jobId)).code).toBe('unprocessable')
+      expect((await stage.call(muxi.url, `/api/v1/files/${file}`, { method: 'DELETE' })).status).toBe(200)
+      const refused = await retry(jobId)
+      expect(refused.body.error).toMatchObject({
+        code: 'conflict',
+        message: `Cannot retry job '${jobId}': its file is deleted`,
+      })
+      expect((await job(muxi.url, jobId)).status).toBe('failed')
+
+      const other = await stage.upload(muxi.url, 'other.txt', 'Other bytes, which are lost.')
+      const { sha256 } = (await stage.call(muxi.url, `/api/v1/files/${other}`)).body
+      rmSync(join(stage.dataDir, 'blobs', ownerFolder('default'), sha256))
+      expect(await failed(await ingest(muxi.url, other))).toMatchObject({ details: { reason: 'file_deleted' } })
     },
   )
 
@@ -251,6 +280,7 @@ describe('one process', () => {
     const file = await stage.upload(muxi.url, 'diary.txt', 'Dear diary.', anna)
     const begun = await stage.call(muxi.url, '/api/v1/jobs', { key: anna, body: { kind: 'document', file_id: file } })
     expect(begun.status).toBe(202)
+    await (await stage.followJob(muxi.url, begun.body.id)).untilFinal()
     const paths = [
       `/files/${file}`,
       `/files/${file}/content`,

@@ -49,8 +49,33 @@ describe('one process', () => {
     expect([some.status, some.text, some.headers.get('content-range')]).toEqual([206, 'ferry', 'bytes 4-8/25'])
     expect((await part('bytes=-5')).text).toBe('nine.')
     expect((await part('bytes=10-')).text).toBe(text.slice(10))
-    expect((await part('bytes=25-')).status).toBe(416)
     expect((await part('lines=1-2')).text).toBe(text)
+    const outside = await part('bytes=25-')
+    expect([outside.status, outside.headers.get('content-range')]).toEqual([416, 'bytes */25'])
+    expect(outside.body.error).toMatchObject({ code: 'range_not_satisfiable', message: expect.stringContaining('25') })
+
+    const etag = some.headers.get('etag')!
+    const ask = async (headers: Record<string, string>, method = 'GET') => {
+      const path = `/api/v1/files/${taken.body.id}/content`
+      const answer = await stage.call(muxi.url, path, { method, headers })
+      return [answer.status, answer.headers.get('content-length'), answer.text.slice(0, 3)]
+    }
+    const range = 'bytes=0-2'
+    const whole = [200, '25', 'The']
+    for (const [headers, expected] of [
+      [{ range, 'if-range': etag }, [206, '3', 'The']],
+      [{ range, 'if-range': '"other"' }, whole],
+      [{ range, 'if-range': `W/${etag}` }, whole],
+      [{ range, 'if-range': 'Mon, 30 Nov 2026 06:00:00 GMT' }, whole],
+      [{ range: 'bytes=25-', 'if-range': '"other"' }, whole],
+      [{ 'if-match': `"other", ${etag}` }, whole],
+      [{ 'if-match': '*' }, whole],
+    ] as const)
+      expect([headers, await ask(headers)]).toEqual([headers, expected])
+    for (const wrong of ['"other"', `W/${etag}`, '']) expect((await ask({ 'if-match': wrong }))[0]).toBe(412)
+    expect((await ask({ 'if-match': '"other"', 'if-none-match': etag }))[0]).toBe(412)
+    expect((await ask({ 'if-match': etag, 'if-none-match': etag }))[0]).toBe(304)
+    expect(await ask({ range }, 'HEAD')).toEqual([200, '25', ''])
   })
 
   it(keeps('files.take', '4 GB are refused before they come, and a file too many says how much there is'), async () => {

@@ -78,7 +78,11 @@ async function populate(user: keyof typeof keys): Promise<Ids> {
 const both = (prefix: string, name: string, id: string) => ({ [prefix]: id, [name]: id })
 
 async function send({ method, path, body, form }: ForeignRequest): Promise<{ status: number; text: string }> {
-  if (form !== true) return stage.call(muxi.url, path, { method, body, key: keys.anna })
+  if (form !== true) {
+    // Without the version of their protocol, uploads are not looked for.
+    const headers = path.includes('/files/uploads') ? { 'tus-resumable': '1.0.0' } : undefined
+    return stage.call(muxi.url, path, { method, body, headers, key: keys.anna })
+  }
   const fields = new FormData()
   const { file = '', ...texts } = body as Record<string, string>
   for (const [name, value] of Object.entries(texts)) fields.set(name, value)

@@ -2,6 +2,7 @@
 // over the API.
 import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { parseExact } from '../../contracts/exact-json.ts'
 import { workflowId } from '../../contracts/temporal.ts'
 import { type EmbeddingServer, startEmbeddingServer } from '../support/embedding-server.ts'
 import { type Muxi, openStage, type Stage } from '../support/stage.ts'
@@ -155,6 +156,19 @@ it(keeps('memory.routes', 'search, context memory and its provenance; another us
   })
   for (const knowledge of [{ 'a.b': 1 }, { big: 'x'.repeat(20_000) }, JSON.parse('{"__proto__": {"a": 1}}')])
     expect((await stage.call(muxi.url, path, { body: { knowledge } })).status).toBe(400)
+  for (const [knowledge, wrong] of [
+    ['{"location": {"a,b": 1}}', 'knowledge.location'],
+    ['{"balance": 1e400}', 'knowledge.balance'],
+    ['{"accounts": [12345678901234567890]}', 'knowledge.accounts.0'],
+    ['1e400', 'knowledge'],
+  ] as const) {
+    const refused = await stage.call(muxi.url, path, { body: parseExact(`{"knowledge": ${knowledge}}`) })
+    expect([refused.status, refused.body.error.details.fields[0].path]).toEqual([400, wrong])
+  }
+  const doubles = parseExact('{"knowledge": {"share": 0.10000000000000001}}')
+  expect((await stage.call(muxi.url, path, { method: 'PATCH', body: doubles })).status).toBe(200)
+  expect((await stage.call(muxi.url, path)).body.knowledge).toMatchObject({ share: 0.1 })
+  await stage.call(muxi.url, `${path}?fields=share`, { method: 'DELETE' })
   for (const user of ['%2E%2E%2Fanna', 'a%2Fb', '%20anna', 'a'.repeat(10_240), 'an%00na'])
     expect([400, 404, 414]).toContain((await stage.call(muxi.url, `/api/v1/users/${user}/context_memory`)).status)
 

@@ -192,6 +192,25 @@ it(keeps('mcp-out.refused', 'and another session is begun'), async () => {
   expect((await client.send({ hello: 'there' })).body.error.code).toBe('bad_request')
   expect(await client.resume('nonsense').catch(String)).toMatch(/400.*Last-Event-ID/)
   expect((await client.send({ ...ping, method: 'resources/list' })).body.error.code).toBe(-32601)
+  const page = { ...ping, method: 'tools/list', params: { cursor: 'zzz' } }
+  expect(await client.send(page)).toMatchObject({ status: 200, body: { id: 1, error: { code: -32602 } } })
+  for (const [body, code] of [
+    ['{"jsonrpc": "2.0", ', -32700],
+    [new Uint8Array([0x22, 0xff, 0x22]), -32700],
+    ['[1,', -32700],
+  ] as const)
+    expect(await client.sendRaw(body)).toEqual([
+      400,
+      { jsonrpc: '2.0', id: null, error: { code, message: expect.stringContaining('Cannot read the request') } },
+    ])
+  for (const [accept, status] of [
+    ['*/*', 200],
+    ['application/*, text/*;q=0.5', 200],
+    ['Application/JSON, text/event-stream; q=1', 200],
+    ['application/json', 400],
+    ['*/*;q=0', 400],
+  ] as const)
+    expect([accept, (await client.send(ping, { accept })).status]).toEqual([accept, status])
   const unknown = { ...ping, method: 'tools/call', params: { name: 'nobody', arguments: { content: 'Hello' } } }
   expect((await client.send(unknown)).body).toMatchObject({ id: 1, error: { code: -32602 } })
   expect((await client.send({ ...unknown, id: 'x'.repeat(200), params: { name: 'offline' } })).body.error.code).toBe(
@@ -283,6 +302,12 @@ class RawClient {
 
   send(body: unknown, headers: Record<string, string> = {}) {
     return stage.call(this.url, '/mcp', { body, headers: { ...this.#headers(), ...headers } })
+  }
+
+  async sendRaw(body: string | Uint8Array<ArrayBuffer>): Promise<[status: number, answer: unknown]> {
+    const headers = { ...this.#headers(), 'content-type': 'application/json' }
+    const response = await fetch(`${this.url}/mcp`, { method: 'POST', headers, body })
+    return [response.status, await response.json()]
   }
 
   post(body: unknown): Promise<RawStream> {

@@ -75,6 +75,7 @@ interface Route {
   owned?: boolean
   /** Ignores keys that it does not know, as its clients need it. */
   open?: boolean
+  headers?: Record<string, string>
 }
 
 const AGENT = {
@@ -85,6 +86,7 @@ const AGENT = {
 }
 const COMPLETION = { model: 'offline', messages: [{ role: 'user', content: 'Hello' }] }
 const KNOWLEDGE = { id: 'notes', description: 'Notes.', source_type: 'content', content: 'Tea.' }
+const TUS = { 'tus-resumable': '1.0.0' }
 /** Discard, a port without a listener. */
 const MCP_SERVER = { name: 'nobody', url: 'http://127.0.0.1:9/mcp' }
 const UI_CHAT = {
@@ -148,8 +150,8 @@ const routes = (): Route[] => [
   { method: 'DELETE', path: `/api/v1/files/${ids.file}`, scope: 'chat', owned: true },
   { method: 'POST', path: '/api/v1/files/uploads', scope: 'chat' },
   { method: 'GET', path: `/api/v1/files/uploads/${ids.file}`, scope: 'chat', owned: true },
-  { method: 'PATCH', path: `/api/v1/files/uploads/${ids.file}`, scope: 'chat', owned: true },
-  { method: 'DELETE', path: `/api/v1/files/uploads/${ids.file}`, scope: 'chat', owned: true },
+  { method: 'PATCH', path: `/api/v1/files/uploads/${ids.file}`, scope: 'chat', owned: true, headers: TUS },
+  { method: 'DELETE', path: `/api/v1/files/uploads/${ids.file}`, scope: 'chat', owned: true, headers: TUS },
   { method: 'GET', path: '/api/v1/jobs', scope: 'chat' },
   { method: 'POST', path: '/api/v1/jobs', scope: 'chat', body: { kind: 'document', file_id: ids.file } },
   { method: 'GET', path: `/api/v1/jobs/${ids.job}`, scope: 'chat', owned: true },
@@ -367,8 +369,8 @@ describe('owners', () => {
   it(keeps('refuse.owners', "an id of another user's is 404, on every route that takes one"), async () => {
     await each(
       ({ owned }) => owned === true,
-      async ({ method, path, body }) =>
-        expectError(await call(path, { method, body, key: keys.anna }), 404, 'not_found'),
+      async ({ method, path, body, headers }) =>
+        expectError(await call(path, { method, body, headers, key: keys.anna }), 404, 'not_found'),
     )
     const intrusion = { content: 'Hello', conversation_id: ids.conversation }
     for (const path of ['/api/v1/agents/offline/chat', '/api/v1/agents/offline/chat/stream']) {
@@ -379,11 +381,11 @@ describe('owners', () => {
   it(keeps('refuse.owners', 'ids that do not exist look just the same'), async () => {
     await each(
       ({ owned }) => owned === true,
-      async ({ method, path, body }) => {
+      async ({ method, path, body, headers }) => {
         const nowhere = path.replace(/[0-9a-f]{32}/, '0123456789abcdef0123456789abcdef')
         const [foreign, missing] = [
-          await call(path, { method, body, key: keys.anna }),
-          await call(nowhere, { method, body, key: keys.anna }),
+          await call(path, { method, body, headers, key: keys.anna }),
+          await call(nowhere, { method, body, headers, key: keys.anna }),
         ]
         expectError(missing, 404, 'not_found')
         const form = ({ body: { error } }: Answer) => error.message.replaceAll(/[0-9a-f]{32}/g, '…')
@@ -425,14 +427,16 @@ describe('input', () => {
       const unknown = known.some(({ method }) => method === 'PUT') ? 'PATCH' : 'PUT'
       const answer = await call(path, { method: unknown, body: {} })
       const allow = (answer.headers.get('allow') ?? '').split(', ').toSorted()
-      const expected = known.map(({ method }) => method).toSorted()
+      const expected = known.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+      if (path === '/api/v1/files/uploads') expected.push('OPTIONS')
+      expected.sort()
       if (answer.status !== 405 || answer.body.error.code !== 'method_not_allowed' || allow.join() !== expected.join())
         faults.push([path, answer.status, allow])
     }
     expect(faults).toEqual([])
     for (const path of ['/healthz', '/readyz', '/openapi.json', '/']) {
       const answer = await call(path, { method: 'POST', body: {} })
-      expect([path, answer.status, answer.headers.get('allow')]).toEqual([path, 405, 'GET'])
+      expect([path, answer.status, answer.headers.get('allow')]).toEqual([path, 405, 'GET, HEAD'])
     }
   })
 
@@ -545,6 +549,33 @@ describe('input', () => {
       const body = { id: name, messages: [{ id: 'm1', role: 'user', parts: [{ type: 'text', text: 'Hello' }] }] }
       const ui = await call('/api/v1/agents/offline/chat/ui', { body })
       expect([ui.status, ui.body.error?.details.fields[0].path]).toEqual([400, 'id'])
+    }
+  })
+
+  it(keeps('refuse.types', 'cursors that no page has given, on every list'), async () => {
+    const lists = [
+      'agents',
+      'files',
+      'jobs',
+      'turns',
+      'conversations',
+      'keys',
+      'audit',
+      'approvals',
+      'logs',
+      'usage',
+      `conversations/${ids.conversation}/messages`,
+      'agents/offline/memory',
+    ].map((path) => `/api/v1/${path}?`)
+    for (const group of ['user', 'agent', 'key']) lists.push(`/api/v1/usage?group_by=${group}&`)
+    const document = (await call('/openapi.json')).body as { paths: Record<string, Record<string, object>> }
+    const paged = Object.values(document.paths).filter(({ get }) => JSON.stringify(get)?.includes('"name":"cursor"'))
+    expect(paged).toHaveLength(12)
+    for (const page of [...lists.map((list) => `${list}cursor=Z/Z`), '/api/v1/files?cursor=file_zzz']) {
+      const answer = await call(page)
+      expectError(answer, 400, 'bad_request')
+      const expected = '`next_cursor` of the page before'
+      expect([page, answer.body.error.details.fields]).toEqual([page, [{ path: 'cursor', expected }]])
     }
   })
 

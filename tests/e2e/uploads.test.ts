@@ -93,6 +93,22 @@ describe('the official client', () => {
     expect(body).toMatchObject({ status: 'completed', offset: BYTES.length, file: { id: idOf(cut) } })
   })
 
+  it(keeps('files.uploads', 'with POST in place of PATCH, HEAD and DELETE'), async () => {
+    const done = await upload({ overridePatchMethod: true, chunkSize: 4 * MB })
+    expect((await content(idOf(done))).equals(BYTES)).toBe(true)
+    const cut = await upload({ chunkSize: 4 * MB, until: (sent) => sent >= 4 * MB })
+    const override = (method: string) => {
+      const authorization = `Bearer ${keys.anna}`
+      return fetch(cut.url!, { method: 'POST', headers: tus({ 'x-http-method-override': method, authorization }) })
+    }
+    const known = await override('HEAD')
+    expect([known.status, known.headers.get('upload-offset')]).toEqual([200, String(4 * MB)])
+    expect((await override('DELETE')).status).toBe(204)
+    expect((await override('HEAD')).status).toBe(404)
+    const other = await override('PUT')
+    expect([other.status, other.headers.get('allow')]).toEqual([405, 'GET, HEAD, PATCH, DELETE'])
+  })
+
   it(keeps('files.uploads', 'ended by the client: nothing is left'), async () => {
     const cut = await upload({ chunkSize: MB, until: (sent) => sent >= 2 * MB })
     await Upload.terminate(cut.url!, { headers: { authorization: `Bearer ${keys.anna}` } })
@@ -146,6 +162,16 @@ it(keeps('files.uploads', 'what is refused: other users, wrong offsets and heade
     [{ path: address, key: keys.bert }, 404, 'not_found'],
     [{ path: address, key: keys.bert, method: 'DELETE', headers: tus() }, 404, 'not_found'],
     [patch(address, 0, { headers: { 'upload-offset': '0' } }), 412, 'precondition_failed'],
+    [{ path: address, method: 'DELETE', headers: { 'tus-resumable': '0.2.2' } }, 412, 'precondition_failed'],
+    [
+      { path: address, method: 'DELETE', key: keys.bert, headers: { 'tus-resumable': '2' } },
+      412,
+      'precondition_failed',
+    ],
+    [{ ...begin, headers: { 'tus-resumable': '2.0.0', 'upload-length': '5' } }, 412, 'precondition_failed'],
+    [{ ...begin, headers: tus(), key: 'sk_muxi_unknown' }, 401, 'unauthorized'],
+    [{ path: `${PATH}/file_gone`, method: 'DELETE', headers: tus() }, 404, 'not_found'],
+    [{ path: `${PATH}/gone`, method: 'DELETE', headers: tus() }, 400, 'bad_request'],
     [patch(address, 0, { headers: tus({ 'upload-offset': '0', 'content-type': 'text/plain' }) }), 415, undefined],
     [patch(address, 3), 409, 'conflict'],
     [patch(address, 0, { body: Buffer.from('Hello!') }), 413, 'payload_too_large'],
@@ -155,13 +181,15 @@ it(keeps('files.uploads', 'what is refused: other users, wrong offsets and heade
     [{ ...begin, ...length(5, { 'upload-metadata': 'filename not-base64!' }) }, 400, 'bad_request'],
     [{ ...begin, ...length(5, { 'upload-metadata': `user_id ${btoa('bert')}` }) }, 403, 'forbidden'],
   ] as const) {
-    const { path, ...options } = asked as { path: string }
+    const { path, ...options } = asked as { path: string; method?: string }
     const answer = await call(path, options)
     expect([answer.status, answer.body.error.code], `${JSON.stringify(asked)} ${answer.text}`).toEqual([
       status,
       code ?? 'unsupported_media_type',
     ])
     expect(answer.headers.get('x-request-id')).toBe(answer.body.error.details.request_id)
+    expect(answer.headers.get('tus-resumable')).toBe(options.method === undefined ? null : '1.0.0')
+    expect(answer.headers.get('tus-version')).toBe(status === 412 ? '1.0.0' : null)
   }
   const known = await call(PATH, { method: 'OPTIONS' })
   expect([known.status, known.headers.get('tus-extension'), known.headers.get('tus-max-size')]).toEqual([

@@ -7,7 +7,7 @@ import { Readable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import { S3Client, CreateMultipartUploadCommand, UploadPartCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import type { Blobs } from '../../db/blobs.ts'
+import { BlobMissing, type Blobs } from '../../db/blobs.ts'
 import { openBlobs } from '../../db/open-blobs.ts'
 import { LocalCopies } from '../../db/local-copies.ts'
 import { S3_CREDENTIALS, startS3, type S3Server } from '../support/s3.ts'
@@ -82,8 +82,34 @@ for (const kind of ['folder', 's3'] as const) {
       await blobs.delete('anna', name)
       await blobs.delete('anna', name)
       expect([await blobs.has('anna', name), await blobs.has('ben', name)]).toEqual([false, true])
-      await expect(blobs.get('anna', name)).rejects.toThrow()
-      await expect(blobs.read('anna', name)).rejects.toThrow()
+    })
+
+    it('says of bytes that are deleted that they are missing, also when they are deleted while they are read', async () => {
+      const { blobs } = await open(kind)
+      const gone = sha256(Buffer.from('never stored'))
+      const range = { start: 0, end: 3 }
+      const work = () => Promise.resolve('worked')
+      for (const reading of [
+        () => blobs.get('anna', gone),
+        () => blobs.get('anna', gone, range),
+        () => blobs.read('anna', gone),
+        () => blobs.withFile('anna', gone, work, signal),
+      ])
+        await expect(reading()).rejects.toThrow(BlobMissing)
+      const name = await blobs.put('anna', Buffer.from('as long as it is there'))
+      const failing = (deleted: boolean) =>
+        blobs.withFile(
+          'anna',
+          name,
+          async () => {
+            if (deleted) await blobs.delete('anna', name)
+            throw new Error('the reader failed')
+          },
+          signal,
+        )
+      await expect(failing(false)).rejects.toThrow('the reader failed')
+      // Of a bucket there is a copy, which stays.
+      await expect(failing(true)).rejects.toThrow(kind === 'folder' ? BlobMissing : 'the reader failed')
     })
 
     it('keeps nothing of a broken stream, nor of a discarded one', async () => {

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { indexAndPublishActivities } from '../../activities/ingest/index-and-publish.ts'
 import { readMedia } from '../../activities/ingest/media-rows.ts'
 import { FAILURE } from '../../contracts/temporal.ts'
+import { BlobMissing } from '../../db/blobs.ts'
 import { insertFile } from '../../db/queries/files.ts'
 import { planBatches, storeParsed } from '../../db/queries/job-batches.ts'
 import { claimJob, insertJob } from '../../db/queries/jobs.ts'
@@ -64,6 +65,13 @@ for (const dialect of dialects) {
     })
   })
 }
+
+it('fails an activity finally that reads deleted bytes', async () => {
+  const failure = await inWorker(() => Promise.reject(new BlobMissing('the blob is not in the folder'))).catch(
+    (error: unknown) => error,
+  )
+  expect(failure).toMatchObject({ nonRetryable: true, type: FAILURE.final, details: [{ code: 'unprocessable' }] })
+})
 
 it.each([
   ['not JSON', '{"made"', "'jobs.media' of 'job_1': it must be JSON"],

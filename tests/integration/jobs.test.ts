@@ -3,8 +3,9 @@ import { MockActivityEnvironment } from '@temporalio/testing'
 import { DefaultLogger } from '@temporalio/worker'
 import { sql } from 'kysely'
 import { describe, expect, it, vi } from 'vitest'
+import { removeFile } from '../../api/services/files.ts'
 import { indexAndPublishActivities } from '../../activities/ingest/index-and-publish.ts'
-import { deleteFile, findFile, insertFile } from '../../db/queries/files.ts'
+import { deleteFile, findFile, holdFileOrThrow, insertFile } from '../../db/queries/files.ts'
 import { advance } from '../../db/queries/job-progress.ts'
 import { claimJob, findJob, insertJob } from '../../db/queries/jobs.ts'
 import { completeJob, finishJob, reviveJob } from '../../db/queries/job-ends.ts'
@@ -148,6 +149,43 @@ for (const dialect of dialects) {
         await a.close()
         await b.close()
       }
+    })
+
+    it('does not revive a job whose file is deleted, also when both happen at once', async () => {
+      for (let round = 0; round < 5; round += 1) {
+        const { a, b, job, file, ref } = await open()
+        await inTx(a, (tx) => finishJob(tx, { ...ref, status: 'cancelled' }))
+        const [deleted, revived] = await Promise.allSettled([
+          removeFile({ storage: a }, file),
+          inTx(b, (tx) => reviveJob(tx, job.id)),
+        ])
+        expect([deleted.status, revived.status].toSorted()).toEqual(['fulfilled', 'rejected'])
+        if (deleted.status === 'rejected') expect(deleted.reason).toMatchObject({ code: 'conflict' })
+        else {
+          const refusal = { code: 'conflict', message: `Cannot retry job '${job.id}': its file is deleted` }
+          expect(revived).toMatchObject({ reason: refusal })
+          await expect(inTx(b, (tx) => reviveJob(tx, job.id))).rejects.toMatchObject(refusal)
+          expect(await findJob(a.db, job.id)).toMatchObject({ status: 'cancelled', run: 1 })
+        }
+        await a.close()
+        await b.close()
+      }
+    })
+
+    it('inserts no job for a file that is deleted at the same moment', async () => {
+      const { a, b } = await open()
+      const file = await insertFile(a.db, newFile)
+      const { deleting } = await inTx(b, async (tx) => {
+        await holdFileOrThrow(tx, file.id)
+        const deleting = removeFile({ storage: a }, file)
+        deleting.catch(() => undefined)
+        await Promise.race([deleting, waited(b)])
+        await insertJob(tx, { file, key_id: null })
+        return { deleting }
+      })
+      await expect(deleting).rejects.toMatchObject({ code: 'conflict' })
+      expect(await findFile(a.db, file.id)).toBeDefined()
+      await expect(inTx(b, (tx) => holdFileOrThrow(tx, 'file_gone'))).rejects.toMatchObject({ code: 'not_found' })
     })
 
     it('reports once that the bytes of a file are unreferenced, and its size', async () => {

@@ -4,7 +4,9 @@ import { DefaultLogger } from '@temporalio/worker'
 import { describe, expect, it } from 'vitest'
 import { ingestionStep, type IngestionStep } from '../../activities/ingest/ingestion-step.ts'
 import { insertFile } from '../../db/queries/files.ts'
+import { FAILURE } from '../../contracts/temporal.ts'
 import { claimJob, insertJob } from '../../db/queries/jobs.ts'
+import type { Storage } from '../../db/storage.ts'
 import { dialects } from '../support/dialects.ts'
 
 const SILENT = new DefaultLogger('ERROR', () => undefined)
@@ -13,7 +15,7 @@ const FILE = { user_id: 'u', key_id: null, name: 'n', type: 'text/plain', size: 
 for (const dialect of dialects) {
   describe(dialect.name, () => {
     /** Makes a function that runs an attempt of a step, and counts how often its work was done. */
-    async function prepare(paid: boolean, work: () => never) {
+    async function prepare(paid: boolean, work: (storage: Storage) => Promise<never>) {
       const storage = await (await dialect.fresh()).open()
       const { db } = storage
       const { job, ref } = await db.transaction().execute(async (tx) => {
@@ -31,14 +33,14 @@ for (const dialect of dialects) {
         return worker.run(() =>
           ingestionStep(storage, ref, step, async () => {
             counter.requests += 1
-            return work()
+            return work(storage)
           }),
         )
       }
       return { db, run, counter }
     }
 
-    const fail = (): never => {
+    const fail = async (): Promise<never> => {
       throw new TypeError('a fault of this program')
     }
 
@@ -55,6 +57,15 @@ for (const dialect of dialects) {
       for (let attempt = 1; attempt <= 10; attempt += 1) await expect(run(attempt)).rejects.toThrow(/refused/)
       await expect(run(11)).rejects.toMatchObject({ nonRetryable: true, details: [{ code: 'internal_error' }] })
       expect(counter.requests).toBe(10)
+    })
+
+    it.each([true, false])('a step whose file is deleted fails finally (paid: %s)', async (paid) => {
+      const { run, counter } = await prepare(paid, ({ blobs }) =>
+        blobs.withFile('u', FILE.sha256, fail, new AbortController().signal),
+      )
+      const details = [{ code: 'unprocessable', message: 'The file is deleted', details: { reason: 'file_deleted' } }]
+      await expect(run(1)).rejects.toMatchObject({ nonRetryable: true, type: FAILURE.final, details })
+      expect(counter.requests).toBe(1)
     })
 
     it('a step that pays for nothing is repeated until it succeeds', async () => {

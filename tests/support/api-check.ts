@@ -161,7 +161,8 @@ async function checkedFetch(input: string | URL | Request, init?: RequestInit): 
   const url = input instanceof Request ? input.url : String(input)
   if (!origins.has(new URL(url).origin)) return response
   const check = await apiCheck(url)
-  const method = init?.method ?? (input instanceof Request ? input.method : 'GET')
+  const { method: sent = 'GET', headers } = init ?? (input instanceof Request ? input : {})
+  const method = new Headers(headers).get('x-http-method-override') ?? sent
   const isJson = response.headers.get('content-type')?.includes('json')
   check?.answer(method, url, response, isJson ? await response.clone().text() : undefined)
   return response

@@ -2,7 +2,8 @@
 import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { readForm } from '../../api/multipart.ts'
+import { plainName, readForm } from '../../api/multipart.ts'
+import { mediaTypeOf } from '../../media/kind/media-type.ts'
 
 const PDF = `%PDF\r\n--x\r\n-boundary\r\n\r\n--`
 
@@ -192,5 +193,33 @@ describe('readForm()', () => {
     for (const type of ['application/json', 'multipart/form-data', 'multipart/mixed; boundary=bound']) {
       await expect(read('', { type })).rejects.toMatchObject({ code: 'unsupported_media_type' })
     }
+  })
+})
+
+describe('plainName()', () => {
+  const x = (count: number) => 'x'.repeat(count)
+  it.each([
+    ['of emoji within a pair', '😀'.repeat(200), '😀'.repeat(127)],
+    ['of emoji before an extension', `${'😀'.repeat(200)}.csv`, `${'😀'.repeat(125)}.csv`],
+    ['with an extension', `${x(300)}.csv`, `${x(251)}.csv`],
+    ['with two extensions', `${x(300)}.tar.gz`, `${x(248)}.tar.gz`],
+    ['with something too long for an extension', `a.${x(300)}`, `a.${x(253)}`],
+    ['that just fits', x(255), x(255)],
+    ['with folders', `/etc\\cron.d/${x(3)}.txt`, 'xxx.txt'],
+    ['with control characters', 'a\u0000b\u202e.txt', 'ab.txt'],
+    ['with half a pair', 'a\ud83d.txt', 'a\ufffd.txt'],
+    ['of nothing', ' \n', 'unnamed'],
+    ['of this folder', '.', 'unnamed'],
+    ['of the folder above', '../..', 'unnamed'],
+    ['that begins with a dot', '.env', '.env'],
+    ['of three dots', '...', '...'],
+  ])('a name %s', (_, given, expected) => {
+    expect(plainName(given)).toBe(expected)
+    expect(plainName(expected)).toBe(expected)
+  })
+
+  it('leaves the type of a file as it is', () => {
+    const csv = Buffer.from('port,ships\nSund,3\n')
+    expect(mediaTypeOf(csv, plainName(`${'x'.repeat(300)}.csv`))).toBe('text/csv')
   })
 })
