@@ -143,9 +143,7 @@ export async function answer(
   noteClient(request, client ?? context.clients.of(ip, (name) => request.headers.get(name)))
   const began = performance.now()
   const fetch = async (each: Request) => app.fetch(each)
-  const response = await (method === 'HEAD' && !hasOwnHead(app.routes, request)
-    ? answerHead(request, fetch)
-    : fetch(request))
+  const response = await (method === 'HEAD' ? answerHead(request, fetch) : fetch(request))
   context.metrics.answered(request, response.status, (performance.now() - began) / 1_000)
   const path = pathOf(request)
   if (AUDITED.test(path))
@@ -237,19 +235,12 @@ function otherMethods(routes: readonly { method: string; path: string }[], reque
 
 /** The methods that a path has. */
 function methodsOf(routes: readonly { method: string; path: string }[], request: Request): string[] {
-  // HEAD is answered by the route of GET.
-  const methods = routesOf(routes, request).flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
-  return [...new Set(methods)]
-}
-
-function hasOwnHead(routes: readonly { method: string; path: string }[], request: Request): boolean {
-  return routesOf(routes, request).some(({ method }) => method === 'HEAD')
-}
-
-function routesOf(routes: readonly { method: string; path: string }[], request: Request) {
   const path = pathOf(request).replace(/(?<=.)\/$/, '')
   const exact = routes.filter((route) => route.path === path)
-  return exact.length > 0 ? exact : routes.filter((route) => toPattern(route.path).test(path))
+  const found = exact.length > 0 ? exact : routes.filter((route) => toPattern(route.path).test(path))
+  // HEAD is answered by the route of GET.
+  const methods = found.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+  return [...new Set(methods)]
 }
 
 function toPattern(path: string): RegExp {

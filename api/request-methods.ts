@@ -8,6 +8,13 @@ export function asMethod(request: Request, method: string): Request {
   return Object.defineProperty(request, 'method', { value: method, configurable: true })
 }
 
+const heads = new WeakSet<Request>()
+
+/** Whether a request that is answered as one of GET was sent as HEAD: for a route whose headers differ. */
+export function isHead(request: Request): boolean {
+  return heads.has(request)
+}
+
 /**
  * Answers HEAD as GET, so that every check of GET applies, without the body, of which nothing more is read.
  * @param answerGet answers the request as one of GET
@@ -18,6 +25,7 @@ export async function answerHead(
 ): Promise<Response> {
   // A range is one of GET (RFC 9110, 14.2).
   request.headers.delete('range')
+  heads.add(request)
   const { status, headers, body } = await answerGet(asMethod(request, 'GET'))
   await body?.cancel()
   return new Response(null, { status, headers })

@@ -8,6 +8,7 @@ import { shorten } from '../../contracts/shorten.ts'
 import type { Principal } from '../../db/queries/keys.ts'
 import { authenticated, bodyOf } from '../plugin.ts'
 import { Content, noBody, replies } from '../replies.ts'
+import { asMethod, isHead } from '../request-methods.ts'
 import type { ApiContext } from '../services/context.ts'
 import { UploadLocks } from '../services/upload-locks.ts'
 import { finishUpload, getUploadOrThrow, isComplete, viewUpload } from '../services/uploads.ts'
@@ -37,8 +38,9 @@ const refusals = ['bad_request', 'conflict', 'precondition_failed'] as const
 const state = new Content<Response | Static<typeof UploadSchema>>('How far it is', { 'application/json': UploadSchema })
 
 /** @param answered headers of the answer @throws MuxiError precondition_failed */
-function checkVersion({ method, headers }: Request, answered: object): void {
-  if (method === 'GET' || method === 'OPTIONS') return
+function checkVersion(request: Request, answered: object): void {
+  const { method, headers } = request
+  if ((method === 'GET' && !isHead(request)) || method === 'OPTIONS') return
   const version = headers.get('tus-resumable')
   if (version === '1.0.0') return
   Object.assign(answered, { 'tus-version': '1.0.0' })
@@ -75,9 +77,8 @@ export function uploadRoutes(context: ApiContext) {
         const found = await getUploadOrThrow(context, principal, upload_id)
         // The process that took the last byte may have died before it made the file.
         const file = isComplete(found) ? await finishUpload(context, found) : undefined
-        // Elysia answers HEAD by the route of GET.
-        if (request.method !== 'HEAD') return viewUpload(file ? { file } : found)
-        const response = await serve(principal, request)
+        if (!isHead(request)) return viewUpload(file ? { file } : found)
+        const response = await serve(principal, asMethod(request, 'HEAD'))
         if (file) response.headers.set(FILE_HEADER, file.id)
         return response
       },

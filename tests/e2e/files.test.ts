@@ -29,7 +29,7 @@ describe('one process', () => {
     expect(taken.body).toMatchObject({ name: 'ferry.txt', type: 'text/plain', size: text.length })
     for (const [body, path] of [
       [{ name: 'a', data: 'no base64!' }, 'data'],
-      [{ name: 'a', data: 'YQ' }, 'data'],
+      [{ name: 'a', data: 'YQ=' }, 'data'],
       [{ name: 'a' }, 'data'],
       [{ name: 'a', data: 'YQ==', more: 1 }, 'more'],
     ] as const) {
