@@ -7,7 +7,6 @@ import type { UiChatRequest } from '../../contracts/schemas/ui-stream.ts'
 import type { StoredEvent } from '../../contracts/events.ts'
 import { readAllEvents } from '../../db/event-rows.ts'
 import { getAgentOrThrow } from '../../db/queries/agents.ts'
-import { listWaiting } from '../../db/queries/approvals.ts'
 import {
   ensureExternal,
   findExternal,
@@ -21,7 +20,7 @@ import type { TurnsTable } from '../../db/schema.ts'
 import { idempotencyKeyOf, readUiRequest, type UiAnswers, type UiSubmission } from '../ui-stream/request.ts'
 import { seenBy } from '../ui-stream/seen-by.ts'
 import { actingUser } from './access.ts'
-import { decide } from './approvals.ts'
+import { decide, isParked } from './approvals.ts'
 import { acceptMessage } from './chat.ts'
 import type { ApiContext } from './context.ts'
 import { resumeEvents } from './events.ts'
@@ -169,8 +168,7 @@ async function* chunksOf(
       if (event.id > seen || event.type === 'accepted') chunks.push(...next)
       const parked = translated.parkedFor
       if (event.id < seen || parked.length === 0) continue
-      const waiting = new Set((await listWaiting(db, turnId)).map(({ id }) => id))
-      if (!parked.every((id) => waiting.has(id))) continue
+      if (!(await isParked(db, turnId, parked))) continue
       yield [...chunks, ...translated.park()]
       return
     }
