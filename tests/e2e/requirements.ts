@@ -184,6 +184,7 @@ export const REQUIREMENTS = {
 
   'ws.chat': 'Chat over WebSocket: the same events with the same ids as over SSE',
   'ws.resume': 'Resume over WebSocket goes on after an event',
+  'ws.ids': 'A stream has its id alone: another request for one is refused under no id, and the stream goes on',
   'ws.cancel': 'Cancel over WebSocket',
   'ws.ping': 'Ping is answered, and a server that goes down closes with 1012',
   'ws.subscribe': 'Changes of lists come over the WebSocket, as over SSE',
