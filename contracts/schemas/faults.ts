@@ -50,7 +50,9 @@ function explain(error: ValueError, value: unknown): SchemaFault[] {
   }
   if (error.type === ValueErrorType.ObjectAdditionalProperties) {
     const allowed = allowedKeys(error.schema)
-    return [allowed === '' ? { path, kind: 'wrong', expected: 'left out' } : { path, kind: 'unknown', expected: allowed }]
+    return [
+      allowed === '' ? { path, kind: 'wrong', expected: 'left out' } : { path, kind: 'unknown', expected: allowed },
+    ]
   }
   if (error.type === ValueErrorType.Union) return explainUnion(error, path, value)
   return [{ path, kind: 'wrong', expected: expectation(error.schema) }]
