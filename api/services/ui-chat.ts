@@ -16,6 +16,7 @@ import {
   type ExternalMessage,
 } from '../../db/queries/external-ids.ts'
 import type { Principal } from '../../db/queries/keys.ts'
+import { findPosition } from '../../db/queries/turn-queue.ts'
 import type { TurnsTable } from '../../db/schema.ts'
 import { idempotencyKeyOf, readUiRequest, type UiAnswers, type UiSubmission } from '../ui-stream/request.ts'
 import { seenBy } from '../ui-stream/seen-by.ts'
@@ -149,15 +150,16 @@ async function follow(
   known?: ReadonlySet<string>,
 ): Promise<Chunks | undefined> {
   const seen = known ? seenBy(await readAllEvents(context.storage.db, turn.id), known) : 0
+  const queued = turn.activated_at === null ? await findPosition(context.storage.db, turn) : undefined
   const events = await resumeEvents(context.storage, turn, 0, signal)
-  return events && chunksOf(context, turn.id, events, seen)
+  return events && chunksOf(context, turn.id, events, { seen, queued })
 }
 
 async function* chunksOf(
   { storage: { db } }: ApiContext,
   turnId: string,
   events: AsyncGenerator<StoredEvent[]>,
-  seen: number,
+  { seen, queued }: { seen: number; queued: object | undefined },
 ): Chunks {
   const translated = new UiChunks()
   for await (const batch of events) {
@@ -166,6 +168,7 @@ async function* chunksOf(
       const next = translated.next(event)
       // The first chunk says which message goes on.
       if (event.id > seen || event.type === 'accepted') chunks.push(...next)
+      if (queued && event.type === 'accepted') chunks.push({ type: 'data-muxi-queued', data: queued, transient: true })
       const parked = translated.parkedFor
       if (event.id < seen || parked.length === 0) continue
       if (!(await isParked(db, turnId, parked))) continue

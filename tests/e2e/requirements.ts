@@ -34,6 +34,7 @@ export const REQUIREMENTS = {
   'ui.stop': 'useChat that goes away does not stop a turn; a cancel does, and ends its stream',
   'ui.approval': 'useChat approves and denies calls by its next request',
   'ui.regenerate': 'useChat regenerates a reply: there is one afterwards',
+  'ui.queued': 'A message of useChat that waits for another turn of its chat says so, as data that is not kept',
   'ui.interrupted': 'A UI message stream that a stopping server gives up ends with an error, and the reply goes on',
   'ui.resume': 'useChat shows the text of a reply once, however often the page is reloaded',
 
